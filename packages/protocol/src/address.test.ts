@@ -1,0 +1,28 @@
+import { expect, test } from "bun:test";
+import { encodeAddress, formatAddress, parseAddress } from "./address.ts";
+import { ProtocolError } from "./error.ts";
+
+test("paths and abstract names are told apart and written back", () => {
+  expect(parseAddress("/run/x")).toEqual({ kind: "path", path: "/run/x" });
+  expect(parseAddress("@x")).toEqual({ kind: "abstract", name: "x" });
+  for (const text of ["/run/x", "@x", "./@x"]) expect(formatAddress(parseAddress(text))).toBe(text);
+});
+
+test("a path ends with a NUL, an abstract name starts with one", () => {
+  expect(encodeAddress(parseAddress("/a"))).toEqual(Uint8Array.of(1, 0, 0x2f, 0x61, 0));
+  expect(encodeAddress(parseAddress("@a"))).toEqual(Uint8Array.of(1, 0, 0, 0x61));
+});
+
+test("what does not fit sun_path is refused, never cut", () => {
+  const longest = `/${"p".repeat(106)}`;
+  expect(encodeAddress(parseAddress(longest)).byteLength).toBe(110);
+  expect(() => parseAddress(`${longest}p`)).toThrow("109 bytes of 108");
+  expect(encodeAddress(parseAddress(`@${"n".repeat(107)}`)).byteLength).toBe(110);
+  expect(() => parseAddress(`@${"n".repeat(108)}`)).toThrow(ProtocolError);
+  expect(() => parseAddress(`/${"é".repeat(54)}`)).toThrow(ProtocolError);
+});
+
+test("empty addresses and NUL bytes are refused", () => {
+  for (const text of ["", "@", "/a\0b", "@\0"])
+    expect(() => parseAddress(text)).toThrow(ProtocolError);
+});

@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+import { decode, encode, type Message } from "./codec.ts";
+import { ProtocolError } from "./error.ts";
+
+const VECTORS = `${import.meta.dir}/../../../tests/vectors`;
+
+async function vectors(pattern: string): Promise<{ name: string; bytes: Uint8Array }[]> {
+  const names = await Array.fromAsync(new Bun.Glob(pattern).scan(VECTORS));
+  expect(names).not.toBeEmpty();
+  return Promise.all(
+    names.map(async (name) => {
+      const text = await Bun.file(`${VECTORS}/${name}`).text();
+      const digits = text.replaceAll(/#.*/g, "").replaceAll(/\s/g, "");
+      return { name, bytes: Uint8Array.fromHex(digits) };
+    }),
+  );
+}
+
+/** The error code that a call ends with, or "none". */
+function codeOf(call: () => unknown): string {
+  try {
+    call();
+    return "none";
+  } catch (error) {
+    if (error instanceof ProtocolError) return error.code;
+    throw error;
+  }
+}
+
+describe("vectors", () => {
+  test.each(["request", "response"] as const)(
+    "accepted %ss encode to the same bytes",
+    async (kind) => {
+      for (const { name, bytes } of await vectors(`accept-${kind}-*.hex`)) {
+        const message = decode(bytes);
+        expect(message.kind, name).toBe(kind);
+        expect(encode(message).toHex(), name).toBe(bytes.toHex());
+      }
+    },
+  );
+
+  test.each(["request", "response"] as const)("rejected %ss", async (kind) => {
+    for (const { name, bytes } of await vectors(`reject-${kind}-*.hex`)) {
+      let found: Message["kind"] | undefined;
+      try {
+        found = decode(bytes).kind;
+      } catch (error) {
+        expect(error, name).toBeInstanceOf(ProtocolError);
+      }
+      expect(found, name).not.toBe(kind);
+    }
+  });
+});
+
+test("numbers that do not fit their field are refused", () => {
+  const request = { kind: "request", domain: 2, type: 1, protocol: 0 } as const;
+  for (const value of [2 ** 31, -(2 ** 31) - 1, 1.5, NaN, Infinity]) {
+    expect(codeOf(() => encode({ ...request, domain: value }))).toBe("RANGE");
+    expect(codeOf(() => encode({ ...request, type: value }))).toBe("RANGE");
+    expect(codeOf(() => encode({ ...request, protocol: value }))).toBe("RANGE");
+  }
+  for (const error of [-1, 4096, 0.5, NaN])
+    expect(codeOf(() => encode({ kind: "response", error }))).toBe("RANGE");
+});
+
+test("random bytes raise ProtocolError alone, and a good message is read afterwards", () => {
+  const good = encode({ kind: "request", domain: 10, type: 2, protocol: 17 });
+  for (let round = 0; round < 20_000; round++) {
+    const bytes = crypto.getRandomValues(new Uint8Array(Math.floor(Math.random() * 24)));
+    if (round % 2) bytes.set(good.subarray(0, Math.min(4, bytes.length)));
+    codeOf(() => decode(bytes));
+    expect(decode(good)).toEqual({ kind: "request", domain: 10, type: 2, protocol: 17 });
+  }
+});

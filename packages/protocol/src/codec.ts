@@ -1,0 +1,119 @@
+import { ProtocolError } from "./error.ts";
+
+/** The signature of a request, "XS01". */
+export const REQUEST_SIGNATURE = 0x58533031;
+/** The signature of a response, "XS02". */
+export const RESPONSE_SIGNATURE = 0x58533032;
+/** The length of a request in bytes. */
+export const REQUEST_BYTES = 16;
+/** The length of a response in bytes. */
+export const RESPONSE_BYTES = 8;
+/** The largest errno number of Linux, and so of a response. */
+export const ERRNO_MAX = 4095;
+
+/** Asks for the socket that socket(2) would make of these three numbers in the server's namespace. */
+export interface Request {
+  readonly kind: "request";
+  readonly domain: number;
+  /** The type, with `SOCK_NONBLOCK` if wished; `SOCK_CLOEXEC` is never sent. */
+  readonly type: number;
+  readonly protocol: number;
+}
+
+/** Answers a request. With error 0 exactly one descriptor comes along. */
+export interface Response {
+  readonly kind: "response";
+  /** 0, or a Linux errno number up to {@link ERRNO_MAX}. */
+  readonly error: number;
+}
+
+/** Every message of protocol version 1, told apart by `kind`. */
+export type Message = Request | Response;
+
+function int32(field: string, value: number): number {
+  if (!Number.isInteger(value) || value < -0x80000000 || value > 0x7fffffff)
+    throw new ProtocolError(
+      "RANGE",
+      `${field} must be a 32-bit signed integer, and ${value} is not`,
+    );
+  return value;
+}
+
+function errno(value: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > ERRNO_MAX)
+    throw new ProtocolError(
+      "RANGE",
+      `error must be 0 or an errno number up to ${ERRNO_MAX}, and ${value} is not`,
+    );
+  return value;
+}
+
+/* A fresh ArrayBuffer for each message: bytes on it stay where they are while native code reads them. */
+function viewOf(length: number): DataView<ArrayBuffer> {
+  return new DataView(new ArrayBuffer(length));
+}
+
+/**
+ * Makes the bytes of a message, one packet.
+ *
+ * @throws {ProtocolError} RANGE for a number that does not fit its field
+ */
+export function encode(message: Message): Uint8Array<ArrayBuffer> {
+  switch (message.kind) {
+    case "request": {
+      const view = viewOf(REQUEST_BYTES);
+      view.setUint32(0, REQUEST_SIGNATURE);
+      view.setInt32(4, int32("domain", message.domain));
+      view.setInt32(8, int32("type", message.type));
+      view.setInt32(12, int32("protocol", message.protocol));
+      return new Uint8Array(view.buffer);
+    }
+    case "response": {
+      const view = viewOf(RESPONSE_BYTES);
+      view.setUint32(0, RESPONSE_SIGNATURE);
+      view.setUint32(4, errno(message.error));
+      return new Uint8Array(view.buffer);
+    }
+  }
+}
+
+function expectLength(bytes: Uint8Array, expected: number): void {
+  if (bytes.byteLength !== expected)
+    throw new ProtocolError(
+      "LENGTH",
+      `expected a packet of ${expected} bytes, found ${bytes.byteLength}`,
+    );
+}
+
+/**
+ * Reads one packet.
+ *
+ * @throws {ProtocolError} LENGTH, SIGNATURE, or RANGE for an error number that Linux does not have
+ */
+export function decode(bytes: Uint8Array): Message {
+  if (bytes.byteLength < 4)
+    throw new ProtocolError(
+      "LENGTH",
+      `expected a signature of 4 bytes, found ${bytes.byteLength} bytes`,
+    );
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const signature = view.getUint32(0);
+  switch (signature) {
+    case REQUEST_SIGNATURE:
+      expectLength(bytes, REQUEST_BYTES);
+      return {
+        kind: "request",
+        domain: view.getInt32(4),
+        type: view.getInt32(8),
+        protocol: view.getInt32(12),
+      };
+    case RESPONSE_SIGNATURE:
+      expectLength(bytes, RESPONSE_BYTES);
+      return { kind: "response", error: errno(view.getUint32(4)) };
+    default:
+      throw new ProtocolError(
+        "SIGNATURE",
+        `expected a message of protocol version 1, found the signature 0x${signature.toString(16).padStart(8, "0")}`,
+      );
+  }
+}

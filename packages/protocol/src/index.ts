@@ -1,0 +1,4 @@
+export * from "./address.ts";
+export * from "./codec.ts";
+export * from "./constants.ts";
+export * from "./error.ts";

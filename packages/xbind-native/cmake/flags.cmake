@@ -1,0 +1,40 @@
+# How all C of this project is compiled and linked.
+add_library(xsocket_flags INTERFACE)
+target_compile_definitions(xsocket_flags INTERFACE _GNU_SOURCE)
+target_compile_options(
+  xsocket_flags
+  INTERFACE -fvisibility=hidden
+            -fPIC
+            -Wall
+            -Wextra
+            -Werror
+            -Wshadow
+            -Wvla
+            -Walloca
+            -Wmissing-prototypes
+            -Wstrict-prototypes
+            -Wsign-compare
+            -Wconversion
+            -Wpointer-arith
+            -Wwrite-strings
+            -Wcast-align
+            -Wimplicit-fallthrough)
+target_link_options(xsocket_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
+
+if(XSOCKET_SANITIZE)
+  target_compile_options(xsocket_flags INTERFACE -fsanitize=${XSOCKET_SANITIZE}
+                                                 -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(xsocket_flags INTERFACE -fsanitize=${XSOCKET_SANITIZE})
+else()
+  target_compile_options(
+    xsocket_flags INTERFACE $<$<CONFIG:Release>:-fstack-protector-strong -D_FORTIFY_SOURCE=2>)
+  # A sanitizer's runtime is in the program, not in a library, so only without one this holds.
+  target_link_options(xsocket_flags INTERFACE -Wl,-z,defs)
+endif()
+
+# A library exports what its map lists, and is linked again when the map changes.
+function(xsocket_export_list TARGET MAP)
+  target_link_options(${TARGET} PRIVATE
+                      -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/${MAP})
+  set_property(TARGET ${TARGET} APPEND PROPERTY LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${MAP})
+endfunction()

@@ -1,0 +1,20 @@
+# What `cmake --install` lays down: libraries, header, pkg-config and CMake package files.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS xsocket EXPORT xsocketTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES include/xsocket.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+file(RELATIVE_PATH XSOCKET_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+     ${CMAKE_INSTALL_PREFIX})
+configure_file(cmake/xsocket.pc.in xsocket.pc @ONLY)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xsocket.pc
+        DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+set(XSOCKET_CMAKE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/xsocket)
+install(EXPORT xsocketTargets NAMESPACE xsocket:: DESTINATION ${XSOCKET_CMAKE_DIR})
+configure_package_config_file(cmake/xsocketConfig.cmake.in xsocketConfig.cmake
+                              INSTALL_DESTINATION ${XSOCKET_CMAKE_DIR})
+write_basic_package_version_file(xsocketConfigVersion.cmake COMPATIBILITY SameMajorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xsocketConfig.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/xsocketConfigVersion.cmake
+        DESTINATION ${XSOCKET_CMAKE_DIR})

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/deadline.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <time.h>
+
+static int64_t now_ms(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+struct deadline deadline_in(int wait_ms)
+{
+	return (struct deadline){wait_ms < 0 ? INT64_MAX : now_ms() + wait_ms};
+}
+
+/* Decimal digits alone: strtol depends on the locale and is not async-signal-safe. */
+int deadline_default_ms(void)
+{
+	const char *text = secure_getenv("XSOCKET_TIMEOUT_MS");
+	int64_t value = 0;
+
+	if (!text || !*text)
+		return HANDOVER_WAIT_MS;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return HANDOVER_WAIT_MS;
+		value = value * 10 + (*text - '0');
+		if (value > INT_MAX)
+			return HANDOVER_WAIT_MS;
+	}
+	return value > 0 ? (int)value : HANDOVER_WAIT_MS;
+}
+
+int deadline_left_ms(const struct deadline *deadline)
+{
+	int64_t left;
+
+	if (deadline->at_ms == INT64_MAX)
+		return -1;
+	left = deadline->at_ms - now_ms();
+	if (left <= 0)
+		return 0;
+	return left > INT_MAX ? INT_MAX : (int)left;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* fd.h - descriptors owned by scope */
+#ifndef CORE_FD_H
+#define CORE_FD_H
+
+#include "core/sys.h"
+
+/* Closes the descriptor in *fd when it leaves its scope; errno is kept. */
+static inline void fd_cleanup(const int *fd)
+{
+	if (*fd >= 0)
+		sys_close(*fd);
+}
+
+#define CLEANUP_CLOSE __attribute__((cleanup(fd_cleanup)))
+
+/* Moves a descriptor out of its slot, which then holds -1. */
+static inline int take_fd(int *slot)
+{
+	int fd = *slot;
+
+	*slot = -1;
+	return fd;
+}
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * handover.c - one request, one reply, one socket
+ *
+ * How it works: the connection is non-blocking and poll(2) waits, so that no call blocks past the
+ * deadline. Connecting is the exception: while the backlog is full a non-blocking connect(2) to a
+ * UNIX socket gives EAGAIN and cannot be polled, so only then the call is made again with the
+ * connection blocking under SO_SNDTIMEO. On the ordinary way the system calls are socket, connect,
+ * sendto, ppoll, recvmsg, the four of verify.c, and close.
+ */
+#include "core/handover.h"
+#include "core/fd.h"
+#include "core/verify.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#define FDS_TAKEN 2 /* descriptors: one is right, a second one proves the reply malformed */
+
+/* SO_SNDTIMEO in the layout of 64-bit time, whatever time_t is here */
+static int set_send_wait(int fd, int wait_ms)
+{
+	struct {
+		int64_t seconds;
+		int64_t microseconds;
+	} wait = {wait_ms / 1000, wait_ms % 1000 * INT64_C(1000)};
+	int name = sizeof(long) == 8 ? SO_SNDTIMEO : SO_SNDTIMEO_NEW;
+
+	return sys_setsockopt(fd, SOL_SOCKET, name, &wait, sizeof(wait));
+}
+
+static int set_blocking(int fd, int blocking)
+{
+	int nonblocking = !blocking;
+
+	return sys_ioctl(fd, FIONBIO, &nonblocking);
+}
+
+/* The backlog is full: wait inside connect(2) until there is room or the time is over. */
+static int connect_waiting(int fd, const struct address *address, const struct deadline *deadline)
+{
+	int rc = set_blocking(fd, 1);
+
+	while (rc == 0) {
+		int left = deadline_left_ms(deadline);
+
+		if (left == 0)
+			return -ETIMEDOUT;
+		rc = set_send_wait(fd, left < 0 ? 0 : left); /* 0 is no limit there */
+		if (rc < 0)
+			return rc;
+		rc = sys_connect(fd, &address->sun, address->len);
+		if (rc == -EINTR) {
+			rc = 0;
+			continue;
+		}
+		if (rc == 0 || rc == -EISCONN)
+			return set_blocking(fd, 0);
+	}
+	return rc == -EAGAIN ? -ETIMEDOUT : rc;
+}
+
+/* Anybody can take an abstract name, so see who holds it before anything is sent there. */
+static int check_abstract_server(int conn)
+{
+	const char *any = secure_getenv("XSOCKET_ANY_SERVER");
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	int rc;
+
+	if (any && strcmp(any, "1") == 0)
+		return 0;
+	rc = sys_getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	if (rc < 0)
+		return rc;
+	return peer.uid == 0 || peer.uid == sys_geteuid() ? 0 : -EACCES;
+}
+
+int handover_connect(const struct address *address, const struct deadline *deadline)
+{
+	CLEANUP_CLOSE int fd =
+	    sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	do
+		rc = sys_connect(fd, &address->sun, address->len);
+	while (rc == -EINTR);
+	if (rc == -EAGAIN)
+		rc = connect_waiting(fd, address, deadline);
+	if (rc == 0 && address->abstract)
+		rc = check_abstract_server(fd);
+	return rc < 0 ? rc : take_fd(&fd);
+}
+
+int handover_send(int conn, const struct wire_request *request)
+{
+	uint8_t bytes[WIRE_REQUEST_BYTES];
+	long rc;
+
+	wire_encode_request(request, bytes);
+	do
+		rc = sys_sendto(conn, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (rc == -EINTR);
+	if (rc == -EPIPE)
+		return -ECONNRESET;
+	return rc < 0 ? (int)rc : 0;
+}
+
+/* Takes all descriptors out of a message: the count, and as many as fit into fds. */
+static size_t collect_fds(struct msghdr *msg, int fds[FDS_TAKEN])
+{
+	size_t count = 0;
+
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		size_t n;
+
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n && count < FDS_TAKEN; i++)
+			memcpy(&fds[count++], CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+	}
+	return count;
+}
+
+/*
+ * One reply that has arrived. Return: 0 and the unchecked socket in ret_fd; the server's error as a
+ * positive number, so that its EAGAIN is not taken for ours; -errno when no reply could be read.
+ */
+static int take_reply(int conn, int flags, int *ret_fd)
+{
+	uint8_t bytes[WIRE_RESPONSE_BYTES + 1]; /* one more, so that a longer packet is seen */
+	struct sockaddr_un name;
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * FDS_TAKEN)];
+	} control;
+	struct iovec iov = {bytes, sizeof(bytes)};
+	struct msghdr msg = {
+	    .msg_name = &name,
+	    .msg_namelen = sizeof(name),
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+	int fds[FDS_TAKEN] = {-1, -1};
+	size_t count;
+	long len;
+	int error;
+
+	len = sys_recvmsg(conn, &msg, flags | MSG_DONTWAIT);
+	if (len < 0)
+		return (int)len;
+	count = collect_fds(&msg, fds);
+	/* A packet carries the server's address, the end of the stream none: so an empty packet
+	 * shows. */
+	if (len == 0 && count == 0 && msg.msg_namelen == 0)
+		return -ECONNRESET;
+	error = wire_decode_response(bytes, (size_t)len);
+	if (error >= 0 && count == (error == 0) && !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+		if (error == 0)
+			*ret_fd = fds[0];
+		return error;
+	}
+	for (size_t i = 0; i < count; i++)
+		sys_close(fds[i]);
+	return -EBADMSG;
+}
+
+static int wait_readable(int conn, const struct deadline *deadline)
+{
+	int rc;
+
+	do
+		rc = sys_poll(conn, POLLIN, deadline_left_ms(deadline));
+	while (rc == -EINTR);
+	if (rc == 0)
+		return -ETIMEDOUT;
+	return rc < 0 ? rc : 0;
+}
+
+int handover_receive(int conn, const struct wire_request *request, bool cloexec,
+                     const struct deadline *deadline)
+{
+	CLEANUP_CLOSE int fd = -1;
+	int rc;
+
+	do {
+		rc = wait_readable(conn, deadline);
+		if (rc < 0)
+			return rc;
+		rc = take_reply(conn, cloexec ? MSG_CMSG_CLOEXEC : 0, &fd);
+	} while (rc == -EAGAIN || rc == -EINTR);
+	if (rc != 0)
+		return rc > 0 ? -rc : rc;
+	rc = verify_socket(fd, request);
+	return rc < 0 ? rc : take_fd(&fd);
+}
+
+int handover_socket(const struct address *address, int domain, int type, int protocol,
+                    const struct deadline *deadline)
+{
+	const struct wire_request request = {domain, type & ~SOCK_CLOEXEC, protocol};
+	CLEANUP_CLOSE int conn = handover_connect(address, deadline);
+	int rc;
+
+	if (conn < 0)
+		return conn;
+	rc = handover_send(conn, &request);
+	if (rc < 0)
+		return rc;
+	return handover_receive(conn, &request, (type & SOCK_CLOEXEC) != 0, deadline);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* handover.h - the client's side: ask a server for a socket, take it, and make sure of it */
+#ifndef CORE_HANDOVER_H
+#define CORE_HANDOVER_H
+
+#include "core/address.h"
+#include "core/deadline.h"
+#include "core/wire.h"
+
+#include <stdbool.h>
+
+/**
+ * handover_connect() - connect to a server
+ * @address:  where it listens
+ * @deadline: when to give up
+ *
+ * The connection is close-on-exec and non-blocking. With an abstract address the server must run
+ * as root or as our own effective user, unless XSOCKET_ANY_SERVER=1 is in the environment.
+ *
+ * Return: the connection, which the caller closes; -ETIMEDOUT, -EACCES for an abstract name held
+ *         by another user, else what socket(2) and connect(2) give.
+ */
+int handover_connect(const struct address *address, const struct deadline *deadline);
+
+/**
+ * handover_send() - send one request
+ * @conn:    connection from handover_connect(); stays the caller's
+ * @request: what to ask for, without SOCK_CLOEXEC
+ *
+ * Return: 0, -ECONNRESET when the server has closed, else what sendto(2) gives.
+ */
+int handover_send(int conn, const struct wire_request *request);
+
+/**
+ * handover_receive() - take one reply and its socket
+ * @conn:     connection from handover_connect(); stays the caller's
+ * @request:  what was asked for; the socket must be of that kind and fresh
+ * @cloexec:  whether the new descriptor is close-on-exec from birth
+ * @deadline: when to give up; one that is over already makes it a try without waiting
+ *
+ * Return: the socket, which the caller closes; -ETIMEDOUT, -ECONNRESET when the server closed
+ *         without an answer, -EBADMSG for a malformed answer, else the server's error. Except
+ *         after the server's error and -ETIMEDOUT the connection is of no more use.
+ */
+int handover_receive(int conn, const struct wire_request *request, bool cloexec,
+                     const struct deadline *deadline);
+
+/**
+ * handover_socket() - a whole handover on a connection of its own
+ * @address:  where the server listens
+ * @domain:   as for socket(2)
+ * @type:     as for socket(2), with SOCK_CLOEXEC and SOCK_NONBLOCK
+ * @protocol: as for socket(2)
+ * @deadline: when to give up
+ *
+ * Return: the socket, which the caller closes; else an error of the functions above.
+ */
+int handover_socket(const struct address *address, int domain, int type, int protocol,
+                    const struct deadline *deadline);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.h - system calls that return a value or -errno
+ *
+ * How it works: every call goes to sys_call(), which enters the kernel by
+ * syscall(2). So no call is a cancellation point, none meets a symbol that a
+ * preload library (ours included) has replaced, and errno stays as it was. A
+ * test that needs a failing call links its own sys_call() in front of sys.c.
+ */
+#ifndef CORE_SYS_H
+#define CORE_SYS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct pollfd;
+struct epoll_event;
+
+/**
+ * sys_call() - the one way into the kernel
+ * @number: system call number (SYS_...)
+ * @args:   its six arguments; those that the call does not take are 0
+ *
+ * Return: what the kernel returned, -errno on failure. errno is untouched.
+ */
+long sys_call(long number, const long args[6]);
+
+int sys_socket(int domain, int type, int protocol);
+int sys_bind(int fd, const void *addr, socklen_t addr_len);
+int sys_listen(int fd, int backlog);
+int sys_connect(int fd, const void *addr, socklen_t addr_len);
+int sys_accept4(int fd, int flags);
+long sys_sendto(int fd, const void *buf, size_t len, int flags);
+long sys_sendmsg(int fd, const struct msghdr *msg, int flags);
+long sys_recvmsg(int fd, struct msghdr *msg, int flags);
+int sys_shutdown(int fd, int how);
+int sys_getsockname(int fd, void *addr, socklen_t *len);
+int sys_getpeername(int fd, void *addr, socklen_t *len);
+int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int sys_close(int fd);
+int sys_dup3(int from, int to, int flags);
+int sys_fcntl(int fd, int command, long arg);
+int sys_ioctl(int fd, unsigned long request, void *arg);
+int sys_fchown(int fd, unsigned uid, unsigned gid);
+int sys_flock(int fd, int operation);
+int sys_epoll_create1(int flags);
+int sys_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
+int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int wait_ms);
+int sys_eventfd2(unsigned value, int flags);
+long sys_read(int fd, void *buf, size_t len);
+long sys_write(int fd, const void *buf, size_t len);
+unsigned sys_geteuid(void);
+
+/* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit. Return: revents, 0 after
+ * wait_ms, -errno. */
+int sys_poll(int fd, short events, int wait_ms);
+
+#endif

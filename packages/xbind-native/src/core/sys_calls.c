@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* sys_calls.c - one line for each system call in use; how they enter the kernel is in sys.c */
+#include "core/sys.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+
+#define CALL(number, ...) sys_call(number, (const long[6]){__VA_ARGS__})
+
+int sys_socket(int domain, int type, int protocol)
+{
+	return (int)CALL(SYS_socket, domain, type, protocol);
+}
+
+int sys_bind(int fd, const void *addr, socklen_t addr_len)
+{
+	return (int)CALL(SYS_bind, fd, (long)addr, (long)addr_len);
+}
+
+int sys_listen(int fd, int backlog)
+{
+	return (int)CALL(SYS_listen, fd, backlog);
+}
+
+int sys_connect(int fd, const void *addr, socklen_t addr_len)
+{
+	return (int)CALL(SYS_connect, fd, (long)addr, (long)addr_len);
+}
+
+int sys_accept4(int fd, int flags)
+{
+	return (int)CALL(SYS_accept4, fd, 0, 0, flags);
+}
+
+long sys_sendto(int fd, const void *buf, size_t len, int flags)
+{
+	return CALL(SYS_sendto, fd, (long)buf, (long)len, flags);
+}
+
+long sys_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return CALL(SYS_sendmsg, fd, (long)msg, flags);
+}
+
+long sys_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	return CALL(SYS_recvmsg, fd, (long)msg, flags);
+}
+
+int sys_shutdown(int fd, int how)
+{
+	return (int)CALL(SYS_shutdown, fd, how);
+}
+
+int sys_getsockname(int fd, void *addr, socklen_t *len)
+{
+	return (int)CALL(SYS_getsockname, fd, (long)addr, (long)len);
+}
+
+int sys_getpeername(int fd, void *addr, socklen_t *len)
+{
+	return (int)CALL(SYS_getpeername, fd, (long)addr, (long)len);
+}
+
+int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	return (int)CALL(SYS_getsockopt, fd, level, name, (long)value, (long)len);
+}
+
+int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	return (int)CALL(SYS_setsockopt, fd, level, name, (long)value, (long)len);
+}
+
+int sys_close(int fd)
+{
+	return (int)CALL(SYS_close, fd);
+}
+
+int sys_dup3(int from, int to, int flags)
+{
+	return (int)CALL(SYS_dup3, from, to, flags);
+}
+
+int sys_fcntl(int fd, int command, long arg)
+{
+	/* The 64-bit form where there is one: F_GETLK is not used, the others are the same. */
+#ifdef SYS_fcntl64
+	return (int)CALL(SYS_fcntl64, fd, command, arg);
+#else
+	return (int)CALL(SYS_fcntl, fd, command, arg);
+#endif
+}
+
+int sys_ioctl(int fd, unsigned long request, void *arg)
+{
+	return (int)CALL(SYS_ioctl, fd, (long)request, (long)arg);
+}
+
+int sys_fchown(int fd, unsigned uid, unsigned gid)
+{
+	/* i386 has a 16-bit fchown too, which would cut the ids. */
+#ifdef SYS_fchown32
+	return (int)CALL(SYS_fchown32, fd, (long)uid, (long)gid);
+#else
+	return (int)CALL(SYS_fchown, fd, (long)uid, (long)gid);
+#endif
+}
+
+int sys_flock(int fd, int operation)
+{
+	return (int)CALL(SYS_flock, fd, operation);
+}
+
+int sys_epoll_create1(int flags)
+{
+	return (int)CALL(SYS_epoll_create1, flags);
+}
+
+int sys_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+	return (int)CALL(SYS_epoll_ctl, epoll_fd, operation, fd, (long)event);
+}
+
+int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int wait_ms)
+{
+	/* epoll_pwait without a mask: arm64 has no epoll_wait */
+	return (int)CALL(SYS_epoll_pwait, epoll_fd, (long)events, max, wait_ms);
+}
+
+int sys_eventfd2(unsigned value, int flags)
+{
+	return (int)CALL(SYS_eventfd2, (long)value, flags);
+}
+
+long sys_read(int fd, void *buf, size_t len)
+{
+	return CALL(SYS_read, fd, (long)buf, (long)len);
+}
+
+long sys_write(int fd, const void *buf, size_t len)
+{
+	return CALL(SYS_write, fd, (long)buf, (long)len);
+}
+
+unsigned sys_geteuid(void)
+{
+	/* i386 has a 16-bit geteuid too */
+#ifdef SYS_geteuid32
+	return (unsigned)CALL(SYS_geteuid32);
+#else
+	return (unsigned)CALL(SYS_geteuid);
+#endif
+}
+
+int sys_poll(int fd, short events, int wait_ms)
+{
+	struct pollfd entry = {.fd = fd, .events = events};
+	/* the kernel's own layout, 64 bits a field, whatever time_t is here */
+	struct {
+		int64_t seconds;
+		int64_t nanoseconds;
+	} wait = {wait_ms / 1000, wait_ms % 1000 * INT64_C(1000000)};
+#ifdef SYS_ppoll_time64
+	const long number = SYS_ppoll_time64;
+#else
+	const long number = SYS_ppoll;
+#endif
+	int rc = (int)CALL(number, (long)&entry, 1, wait_ms < 0 ? 0 : (long)&wait);
+
+	return rc > 0 ? entry.revents : rc;
+}

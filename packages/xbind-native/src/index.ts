@@ -1,0 +1,3 @@
+export * from "./errno.ts";
+export * from "./libraries.ts";
+export * from "./syscalls.ts";

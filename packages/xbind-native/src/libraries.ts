@@ -1,0 +1,40 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+
+/** The two native libraries: `xsocket` for C programs and for us, `xbind` to be preloaded. */
+export type LibraryName = "xsocket" | "xbind";
+
+/** No library for this platform was found. The message lists where it was looked for. */
+export class LibraryNotFoundError extends Error {
+  override readonly name = "LibraryNotFoundError";
+  readonly library: LibraryName;
+
+  constructor(library: LibraryName, searched: readonly string[]) {
+    super(
+      `lib${library}.so was not found in ${searched.join(", ")}: build it with "./dev build", or name its directory in XSOCKET_LIBDIR`,
+    );
+    this.library = library;
+  }
+}
+
+/* The directories that may hold the libraries, the first one that has them wins. */
+function directories(): string[] {
+  const root = join(import.meta.dir, "../../..");
+  const named = process.env["XSOCKET_LIBDIR"];
+  return named ? [named] : [join(root, "build/release/packages/xbind-native")];
+}
+
+/**
+ * Finds one of the native libraries for this platform.
+ *
+ * @returns its absolute path
+ * @throws {LibraryNotFoundError} if it is in none of the places
+ */
+export function libraryPath(library: LibraryName): string {
+  const searched = directories();
+  for (const directory of searched) {
+    const path = join(directory, `lib${library}.so`);
+    if (existsSync(path)) return path;
+  }
+  throw new LibraryNotFoundError(library, searched);
+}

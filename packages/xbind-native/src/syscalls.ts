@@ -1,0 +1,143 @@
+import { dlopen, FFIType } from "bun:ffi";
+import { libraryPath } from "./libraries.ts";
+
+/**
+ * The system calls of libxsocket's private symbol set (private.h says what each does).
+ *
+ * Each returns a value or `-errno`. Numbers are not checked here: the FFI wraps what does not fit
+ * 32 bits, so callers pass checked integers. A buffer that native code writes to must be a view on
+ * an `ArrayBuffer` of its own: small typed arrays move, a fresh ArrayBuffer does not.
+ */
+export interface Syscalls {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  connect(fd: number, address: Uint8Array, length: number): number;
+  accept(fd: number): number;
+  close(fd: number): number;
+  shutdown(fd: number, how: number): number;
+  dupOnto(from: number, to: number): number;
+  fchown(fd: number, uid: number, gid: number): number;
+  flock(fd: number, operation: number): number;
+  geteuid(): number;
+  getsockname(fd: number, address: Uint8Array, length: number): number;
+  getpeername(fd: number, address: Uint8Array, length: number): number;
+  getsockopt(
+    fd: number,
+    level: number,
+    name: number,
+    value: NodeJS.TypedArray,
+    length: number,
+  ): number;
+  setsockopt(
+    fd: number,
+    level: number,
+    name: number,
+    value: NodeJS.TypedArray,
+    length: number,
+  ): number;
+  sendQueue(fd: number): number;
+  poll(fd: number, events: number, waitMs: number): number;
+  epollCreate(): number;
+  epollCtl(epollFd: number, operation: number, fd: number, events: number, data: number): number;
+  epollWait(epollFd: number, pairs: Uint32Array, max: number, waitMs: number): number;
+  eventfd(): number;
+  eventfdAdd(fd: number): number;
+  eventfdTake(fd: number): number;
+  receivePacket(fd: number, buffer: Uint8Array, length: number): number;
+  sendPacket(fd: number, buffer: Uint8Array, length: number, passedFd: number): number;
+  handover(path: string, domain: number, type: number, protocol: number, waitMs: number): number;
+  handoverConnect(path: string, waitMs: number): number;
+  handoverSend(connection: number, domain: number, type: number, protocol: number): number;
+  handoverReceive(
+    connection: number,
+    domain: number,
+    type: number,
+    protocol: number,
+    waitMs: number,
+  ): number;
+}
+
+const int = FFIType.i32;
+const unsigned = FFIType.u32;
+const pointer = FFIType.ptr;
+const text = FFIType.cstring;
+
+const SYMBOLS = {
+  xs1_socket: { args: [int, int, int], returns: int },
+  xs1_bind: { args: [int, pointer, unsigned], returns: int },
+  xs1_listen: { args: [int, int], returns: int },
+  xs1_connect: { args: [int, pointer, unsigned], returns: int },
+  xs1_accept: { args: [int], returns: int },
+  xs1_close: { args: [int], returns: int },
+  xs1_shutdown: { args: [int, int], returns: int },
+  xs1_dup_onto: { args: [int, int], returns: int },
+  xs1_fchown: { args: [int, unsigned, unsigned], returns: int },
+  xs1_flock: { args: [int, int], returns: int },
+  xs1_geteuid: { args: [], returns: int },
+  xs1_getsockname: { args: [int, pointer, unsigned], returns: int },
+  xs1_getpeername: { args: [int, pointer, unsigned], returns: int },
+  xs1_getsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
+  xs1_setsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
+  xs1_send_queue: { args: [int], returns: int },
+  xs1_poll: { args: [int, int, int], returns: int },
+  xs1_epoll_create: { args: [], returns: int },
+  xs1_epoll_ctl: { args: [int, int, int, unsigned, unsigned], returns: int },
+  xs1_epoll_wait: { args: [int, pointer, int, int], returns: int },
+  xs1_eventfd: { args: [], returns: int },
+  xs1_eventfd_add: { args: [int], returns: int },
+  xs1_eventfd_take: { args: [int], returns: int },
+  xs1_receive_packet: { args: [int, pointer, unsigned], returns: int },
+  xs1_send_packet: { args: [int, pointer, unsigned, int], returns: int },
+  xs1_handover: { args: [text, int, int, int, int], returns: int },
+  xs1_handover_connect: { args: [text, int], returns: int },
+  xs1_handover_send: { args: [int, int, int, int], returns: int },
+  xs1_handover_receive: { args: [int, int, int, int, int], returns: int },
+} as const;
+
+function open(): Syscalls {
+  const { symbols: native } = dlopen(libraryPath("xsocket"), SYMBOLS);
+  return {
+    socket: native.xs1_socket,
+    bind: native.xs1_bind,
+    listen: native.xs1_listen,
+    connect: native.xs1_connect,
+    accept: native.xs1_accept,
+    close: native.xs1_close,
+    shutdown: native.xs1_shutdown,
+    dupOnto: native.xs1_dup_onto,
+    fchown: native.xs1_fchown,
+    flock: native.xs1_flock,
+    geteuid: native.xs1_geteuid,
+    getsockname: native.xs1_getsockname,
+    getpeername: native.xs1_getpeername,
+    getsockopt: native.xs1_getsockopt,
+    setsockopt: native.xs1_setsockopt,
+    sendQueue: native.xs1_send_queue,
+    poll: native.xs1_poll,
+    epollCreate: native.xs1_epoll_create,
+    epollCtl: native.xs1_epoll_ctl,
+    epollWait: native.xs1_epoll_wait,
+    eventfd: native.xs1_eventfd,
+    eventfdAdd: native.xs1_eventfd_add,
+    eventfdTake: native.xs1_eventfd_take,
+    receivePacket: native.xs1_receive_packet,
+    sendPacket: native.xs1_send_packet,
+    handover: native.xs1_handover,
+    handoverConnect: native.xs1_handover_connect,
+    handoverSend: native.xs1_handover_send,
+    handoverReceive: native.xs1_handover_receive,
+  };
+}
+
+let opened: Syscalls | undefined;
+
+/**
+ * Loads libxsocket.so, once for each thread.
+ *
+ * @throws {LibraryNotFoundError} if there is none for this platform
+ */
+export function loadSyscalls(): Syscalls {
+  opened ??= open();
+  return opened;
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * private.c - the system calls that the TypeScript packages need, as one private symbol set
+ *
+ * How it works: Bun's FFI has no errno, so each function returns a value or -errno. The names are
+ * versioned (xs1_), the signatures use int, unsigned and pointers alone, and the one file that
+ * binds them is packages/xbind-native/src/syscalls.ts. A pointer is used during the call and never
+ * kept.
+ */
+#include "xsocket/private.h"
+
+#include "core/fd.h"
+#include "core/handover.h"
+#include "core/visibility.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#define EVENTS_MAX 64  /* events taken by one xs1_epoll_wait() */
+#define FDS_MAX    253 /* descriptors in one packet, the kernel's SCM_MAX_FD */
+
+EXPORT int xs1_socket(int domain, int type, int protocol)
+{
+	return sys_socket(domain, type, protocol);
+}
+
+EXPORT int xs1_bind(int fd, const void *addr, unsigned len)
+{
+	return sys_bind(fd, addr, len);
+}
+
+EXPORT int xs1_listen(int fd, int backlog)
+{
+	return sys_listen(fd, backlog);
+}
+
+EXPORT int xs1_connect(int fd, const void *addr, unsigned len)
+{
+	return sys_connect(fd, addr, len);
+}
+
+EXPORT int xs1_accept(int fd)
+{
+	return sys_accept4(fd, SOCK_CLOEXEC | SOCK_NONBLOCK);
+}
+
+EXPORT int xs1_close(int fd)
+{
+	return sys_close(fd);
+}
+
+EXPORT int xs1_shutdown(int fd, int how)
+{
+	return sys_shutdown(fd, how);
+}
+
+EXPORT int xs1_dup_onto(int from, int to)
+{
+	return sys_dup3(from, to, O_CLOEXEC);
+}
+
+EXPORT int xs1_fchown(int fd, unsigned uid, unsigned gid)
+{
+	return sys_fchown(fd, uid, gid);
+}
+
+EXPORT int xs1_flock(int fd, int operation)
+{
+	return sys_flock(fd, operation);
+}
+
+EXPORT int xs1_geteuid(void)
+{
+	return (int)sys_geteuid();
+}
+
+EXPORT int xs1_getsockname(int fd, void *addr, unsigned len)
+{
+	socklen_t size = len;
+	int rc = sys_getsockname(fd, addr, &size);
+
+	return rc < 0 ? rc : (int)size;
+}
+
+EXPORT int xs1_getpeername(int fd, void *addr, unsigned len)
+{
+	socklen_t size = len;
+	int rc = sys_getpeername(fd, addr, &size);
+
+	return rc < 0 ? rc : (int)size;
+}
+
+EXPORT int xs1_getsockopt(int fd, int level, int name, void *value, unsigned len)
+{
+	socklen_t size = len;
+	int rc = sys_getsockopt(fd, level, name, value, &size);
+
+	return rc < 0 ? rc : (int)size;
+}
+
+EXPORT int xs1_setsockopt(int fd, int level, int name, const void *value, unsigned len)
+{
+	return sys_setsockopt(fd, level, name, value, len);
+}
+
+EXPORT int xs1_send_queue(int fd)
+{
+	int bytes = 0;
+	int rc = sys_ioctl(fd, SIOCOUTQ, &bytes);
+
+	return rc < 0 ? rc : bytes;
+}
+
+EXPORT int xs1_poll(int fd, int events, int wait_ms)
+{
+	return sys_poll(fd, (short)events, wait_ms);
+}
+
+EXPORT int xs1_epoll_create(void)
+{
+	return sys_epoll_create1(EPOLL_CLOEXEC);
+}
+
+EXPORT int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, unsigned data)
+{
+	struct epoll_event event = {.events = events, .data.u64 = data};
+
+	return sys_epoll_ctl(epoll_fd, operation, fd, &event);
+}
+
+EXPORT int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms)
+{
+	/* struct epoll_event is packed on x86 alone: pairs of events and data are the same
+	 * everywhere */
+	struct epoll_event events[EVENTS_MAX];
+	int n = sys_epoll_wait(epoll_fd, events, max < EVENTS_MAX ? max : EVENTS_MAX, wait_ms);
+
+	for (int i = 0; i < n; i++) {
+		pairs[2 * i] = events[i].events;
+		pairs[2 * i + 1] = (unsigned)events[i].data.u64;
+	}
+	return n;
+}
+
+EXPORT int xs1_eventfd(void)
+{
+	return sys_eventfd2(0, EFD_CLOEXEC | EFD_NONBLOCK);
+}
+
+EXPORT int xs1_eventfd_add(int fd)
+{
+	uint64_t one = 1;
+	long rc = sys_write(fd, &one, sizeof(one));
+
+	return rc < 0 ? (int)rc : 0;
+}
+
+EXPORT int xs1_eventfd_take(int fd)
+{
+	uint64_t count;
+	long rc = sys_read(fd, &count, sizeof(count));
+
+	return rc < 0 ? (int)rc : 0;
+}
+
+/* Closes every descriptor that came with a packet. */
+static void close_fds(struct msghdr *msg)
+{
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg); cmsg; cmsg = CMSG_NXTHDR(msg, cmsg)) {
+		size_t n;
+
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (size_t i = 0; i < n; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
+			sys_close(fd);
+		}
+	}
+}
+
+EXPORT int xs1_receive_packet(int fd, void *buf, unsigned len)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+	} control;
+	struct iovec iov = {buf, len};
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+	long rc = sys_recvmsg(fd, &msg, MSG_DONTWAIT | MSG_TRUNC | MSG_CMSG_CLOEXEC);
+
+	if (rc >= 0)
+		close_fds(&msg);
+	return (int)rc;
+}
+
+EXPORT int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {
+	                 .cmsg_len = CMSG_LEN(sizeof(int)),
+	                 .cmsg_level = SOL_SOCKET,
+	                 .cmsg_type = SCM_RIGHTS,
+	             }};
+	struct iovec iov = {(void *)buf, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (passed_fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &passed_fd, sizeof(passed_fd));
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+	}
+	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+EXPORT int xs1_handover(const char *path, int domain, int type, int protocol, int wait_ms)
+{
+	struct deadline deadline = deadline_in(wait_ms);
+	struct address address;
+	int rc = address_parse(path, &address);
+
+	return rc < 0 ? rc : handover_socket(&address, domain, type, protocol, &deadline);
+}
+
+EXPORT int xs1_handover_connect(const char *path, int wait_ms)
+{
+	struct deadline deadline = deadline_in(wait_ms);
+	struct address address;
+	int rc = address_parse(path, &address);
+
+	return rc < 0 ? rc : handover_connect(&address, &deadline);
+}
+
+EXPORT int xs1_handover_send(int conn, int domain, int type, int protocol)
+{
+	const struct wire_request request = {domain, type & ~SOCK_CLOEXEC, protocol};
+
+	return handover_send(conn, &request);
+}
+
+EXPORT int xs1_handover_receive(int conn, int domain, int type, int protocol, int wait_ms)
+{
+	const struct wire_request request = {domain, type & ~SOCK_CLOEXEC, protocol};
+	struct deadline deadline = deadline_in(wait_ms);
+
+	return handover_receive(conn, &request, (type & SOCK_CLOEXEC) != 0, &deadline);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * private.h - libxsocket's private symbol set for the TypeScript packages of the same version
+ *
+ * Every function returns a value or -errno. Descriptors that are made here are close-on-exec and
+ * belong to the caller; those that are given stay the caller's. Times are in milliseconds, -1 for
+ * no limit.
+ */
+#ifndef XSOCKET_PRIVATE_H
+#define XSOCKET_PRIVATE_H
+
+int xs1_socket(int domain, int type, int protocol);
+int xs1_bind(int fd, const void *addr, unsigned len);
+int xs1_listen(int fd, int backlog);
+int xs1_connect(int fd, const void *addr, unsigned len);
+int xs1_close(int fd);
+int xs1_shutdown(int fd, int how);
+int xs1_fchown(int fd, unsigned uid, unsigned gid);
+int xs1_flock(int fd, int operation);
+int xs1_geteuid(void);
+int xs1_poll(int fd, int events, int wait_ms);
+
+/* accept4(2), non-blocking. */
+int xs1_accept(int fd);
+
+/* dup3(2): to becomes a copy of from. Return: to. */
+int xs1_dup_onto(int from, int to);
+
+/* Return: the length that the kernel reports, which may be larger than len for an address. */
+int xs1_getsockname(int fd, void *addr, unsigned len);
+int xs1_getpeername(int fd, void *addr, unsigned len);
+int xs1_getsockopt(int fd, int level, int name, void *value, unsigned len);
+int xs1_setsockopt(int fd, int level, int name, const void *value, unsigned len);
+
+/* SIOCOUTQ: what was sent and not yet received; 0 when the peer has taken all. */
+int xs1_send_queue(int fd);
+
+int xs1_epoll_create(void);
+int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, unsigned data);
+
+/* Writes up to max (64 at most) pairs of events and data. Return: how many; -EINTR comes through.
+ */
+int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms);
+
+/* A non-blocking eventfd(2); add wakes who waits for it, take resets it. */
+int xs1_eventfd(void);
+int xs1_eventfd_add(int fd);
+int xs1_eventfd_take(int fd);
+
+/* One packet without waiting; descriptors that come with it are closed. Return: the length of the
+ * whole packet, which may be larger than len; 0 at the end of the stream, and for an empty packet.
+ */
+int xs1_receive_packet(int fd, void *buf, unsigned len);
+
+/* One packet without waiting, with a copy of passed_fd unless that is -1. Return: its length. */
+int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd);
+
+/* handover.h, with the address as text and the deadline as a time. type may hold SOCK_CLOEXEC. */
+int xs1_handover(const char *path, int domain, int type, int protocol, int wait_ms);
+int xs1_handover_connect(const char *path, int wait_ms);
+int xs1_handover_send(int conn, int domain, int type, int protocol);
+int xs1_handover_receive(int conn, int domain, int type, int protocol, int wait_ms);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test.h - the whole test harness of the C tests
+ *
+ * A test program lists its cases in main() by RUN(name). CHECK() ends the program with the place
+ * and the values. RUN() counts the open descriptors before and after the case.
+ */
+#ifndef TEST_H
+#define TEST_H
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FAIL(...)                                                                                  \
+	do {                                                                                       \
+		fprintf(stderr, "%s:%d: ", __FILE__, __LINE__);                                    \
+		fprintf(stderr, __VA_ARGS__);                                                      \
+		fputc('\n', stderr);                                                               \
+		exit(1);                                                                           \
+	} while (0)
+
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition))                                                                  \
+			FAIL("%s does not hold (errno %d: %s)", #condition, errno,                 \
+			     strerror(errno));                                                     \
+	} while (0)
+
+#define CHECK_EQ(actual, expected)                                                                 \
+	do {                                                                                       \
+		long long actual_ = (long long)(actual), expected_ = (long long)(expected);        \
+		if (actual_ != expected_)                                                          \
+			FAIL("%s is %lld, not %lld (errno %d: %s)", #actual, actual_, expected_,   \
+			     errno, strerror(errno));                                              \
+	} while (0)
+
+#define RUN(test)                                                                                  \
+	do {                                                                                       \
+		int before_ = test_open_fds();                                                     \
+		test();                                                                            \
+		if (test_open_fds() != before_)                                                    \
+			FAIL("%s: %d descriptors before, %d after", #test, before_,                \
+			     test_open_fds());                                                     \
+		printf("ok %s\n", #test);                                                          \
+	} while (0)
+
+/* How many descriptors this process has open; -1 where /proc is missing. */
+static inline int test_open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = -1; /* opendir's own does not count */
+
+	if (!dir)
+		return -1;
+	for (const struct dirent *entry = readdir(dir); entry; entry = readdir(dir))
+		count += entry->d_name[0] != '.';
+	closedir(dir);
+	return count;
+}
+
+#endif
