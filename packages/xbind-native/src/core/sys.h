@@ -52,6 +52,16 @@ int sys_eventfd2(unsigned value, int flags);
 long sys_read(int fd, void *buf, size_t len);
 long sys_write(int fd, const void *buf, size_t len);
 unsigned sys_geteuid(void);
+int sys_getpid(void);
+
+/* Tells one open file from another. */
+struct sys_identity {
+	uint64_t device;
+	uint64_t inode;
+};
+
+/* What the descriptor refers to. Return: 0, or -errno, and then *ret is untouched. */
+int sys_identify(int fd, struct sys_identity *ret);
 
 /* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit. Return: revents, 0 after
  * wait_ms, -errno. */

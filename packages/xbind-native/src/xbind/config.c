@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.c - the environment, read once and kept
+ *
+ * How it works: the first caller reads the environment into tables, so that a bind costs one look
+ * at a bit, and so that a program that empties or overwrites its environment (setproctitle) changes
+ * nothing. Nobody waits for that first caller: it may be the thread that a signal handler has
+ * interrupted, or one that did not survive fork(2). Who comes while it is at work answers from the
+ * environment itself, slower and the same.
+ */
+#include "xbind/config.h"
+
+#include "core/address.h"
+#include "xbind/line.h"
+#include "xbind/portlist.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PORTS 65536
+
+/* XSOCKET is kept only as far as a too long one still shows as too long. */
+#define SOCKET_TEXT_BYTES (sizeof(((struct sockaddr_un *)0)->sun_path) + 3)
+
+enum { UNREAD, READING, READ };
+static _Atomic int state;
+
+static struct {
+	uint8_t listed[CONFIG_PROTOS][PORTS / 8];
+	uint16_t shift[CONFIG_PROTOS][PORTS]; /* published port minus the program's, modulo PORTS */
+	bool all;
+	bool any;
+	int log_fd;
+	char socket[SOCKET_TEXT_BYTES];
+} kept;
+
+static bool covers(const struct portlist_rule *rule, enum config_proto proto)
+{
+	return proto == CONFIG_TCP ? rule->tcp : rule->udp;
+}
+
+static uint16_t shift_of(const struct portlist_rule *rule)
+{
+	return (uint16_t)(rule->published - rule->first);
+}
+
+static void keep_rule(const struct portlist_rule *rule, enum config_proto proto)
+{
+	for (uint32_t port = rule->first; port <= rule->last; port++) {
+		kept.listed[proto][port / 8] |= (uint8_t)(1 << port % 8);
+		if (shift_of(rule) != 0 && kept.shift[proto][port] == 0)
+			kept.shift[proto][port] = shift_of(rule);
+	}
+	if (rule->every && proto == CONFIG_TCP)
+		kept.all = true;
+	kept.any = true;
+}
+
+static void keep_ports(const char *list)
+{
+	struct portlist_rule rule;
+	struct portlist_word word;
+	int rc;
+
+	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
+		for (int proto = 0; rc > 0 && proto < CONFIG_PROTOS; proto++) {
+			if (covers(&rule, (enum config_proto)proto))
+				keep_rule(&rule, (enum config_proto)proto);
+		}
+	}
+}
+
+/* An empty variable counts as an unset one. */
+static const char *variable(const char *name, const char *otherwise)
+{
+	const char *text = secure_getenv(name);
+
+	return text && *text ? text : otherwise;
+}
+
+/* "1" is stderr, another number that descriptor, "0" is off; -1 for off, -2 for no number. */
+static int read_log_fd(void)
+{
+	const char *text = variable("XBIND_LOG", "0");
+	int fd = 0;
+
+	if (strcmp(text, "1") == 0)
+		return STDERR_FILENO;
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9' || fd > 1000000)
+			return -2;
+		fd = fd * 10 + (*text - '0');
+	}
+	return fd == 0 ? -1 : fd;
+}
+
+static bool ready(void)
+{
+	int unread = UNREAD;
+
+	if (atomic_load_explicit(&state, memory_order_acquire) == READ)
+		return true;
+	if (!atomic_compare_exchange_strong(&state, &unread, READING))
+		return unread == READ;
+	keep_ports(variable("XBIND", ""));
+	strncpy(kept.socket, variable("XSOCKET", ADDRESS_DEFAULT), sizeof(kept.socket) - 1);
+	kept.log_fd = read_log_fd();
+	atomic_store_explicit(&state, READ, memory_order_release);
+	return true;
+}
+
+/* The same as the tables, word by word; the first of several publications counts. */
+static bool match_in_list(enum config_proto proto, uint16_t port, uint16_t *ret_port)
+{
+	const char *list = variable("XBIND", "");
+	struct portlist_rule rule;
+	struct portlist_word word;
+	bool listed = false;
+	uint16_t shift = 0;
+	int rc;
+
+	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
+		if (rc < 0 || !covers(&rule, proto) || port < rule.first || port > rule.last)
+			continue;
+		listed = true;
+		if (shift == 0)
+			shift = shift_of(&rule);
+	}
+	if (listed)
+		*ret_port = (uint16_t)(port + shift);
+	return listed;
+}
+
+bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port)
+{
+	if (!ready())
+		return match_in_list(proto, port, ret_port);
+	if (!(kept.listed[proto][port / 8] & 1 << port % 8))
+		return false;
+	*ret_port = (uint16_t)(port + kept.shift[proto][port]);
+	return true;
+}
+
+/* Is there a word that lists a port, or only one that lists all of them? */
+static bool list_has(bool only_every)
+{
+	const char *list = variable("XBIND", "");
+	struct portlist_rule rule;
+	struct portlist_word word;
+	int rc;
+
+	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
+		if (rc > 0 && (!only_every || (rule.every && rule.tcp)))
+			return true;
+	}
+	return false;
+}
+
+bool config_all(void)
+{
+	return ready() ? kept.all : list_has(true);
+}
+
+bool config_any(void)
+{
+	return ready() ? kept.any : list_has(false);
+}
+
+const char *config_socket(void)
+{
+	return ready() ? kept.socket : variable("XSOCKET", ADDRESS_DEFAULT);
+}
+
+int config_log_fd(void)
+{
+	int fd = ready() ? kept.log_fd : read_log_fd();
+
+	return fd < 0 ? -1 : fd;
+}
+
+static void report(const char *name, struct portlist_word word, const char *why)
+{
+	struct line line;
+
+	line_start(&line);
+	line_text(&line, name);
+	line_text(&line, ": cannot read \"");
+	line_word(&line, word.text, word.len);
+	line_text(&line, "\": ");
+	line_text(&line, why);
+	line_write(&line, STDERR_FILENO);
+}
+
+/* Does an earlier word publish the port of this one as another? */
+static bool contradicts(const struct portlist_rule *rule)
+{
+	uint16_t port = rule->published;
+
+	if (shift_of(rule) == 0)
+		return false;
+	if (rule->tcp && config_match(CONFIG_TCP, rule->first, &port) && port != rule->published)
+		return true;
+	return rule->udp && config_match(CONFIG_UDP, rule->first, &port) && port != rule->published;
+}
+
+static void report_ports(const char *list)
+{
+	struct portlist_rule rule;
+	struct portlist_word word;
+	int rc;
+
+	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
+		if (rc < 0)
+			report("XBIND", word,
+			       "a word is a port (3000), a range (8000-8100), tcp/53, udp/53, "
+			       "8080:3000 or *; the other words still work");
+		else if (contradicts(&rule))
+			report("XBIND", word,
+			       "an earlier word publishes this port as another, and counts");
+	}
+}
+
+void config_load(void)
+{
+	const char *text = variable("XBIND_LOG", "0");
+
+	ready();
+	report_ports(variable("XBIND", ""));
+	if (read_log_fd() == -2)
+		report("XBIND_LOG", (struct portlist_word){text, strlen(text)},
+		       "give 1 for stderr, another descriptor number, or 0 for no log");
+}

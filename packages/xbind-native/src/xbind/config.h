@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h - what XBIND, XSOCKET and XBIND_LOG say
+ *
+ * Read once, by secure_getenv(3). Every function may be called before constructors have run, from
+ * any thread, in a signal handler and in a forked child; none of them waits, allocates or touches
+ * errno.
+ */
+#ifndef XBIND_CONFIG_H
+#define XBIND_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum config_proto {
+	CONFIG_TCP, /* MPTCP too */
+	CONFIG_UDP, /* UDP-Lite too */
+};
+#define CONFIG_PROTOS 2
+
+/**
+ * config_match() - is the program's port listed?
+ * @proto:    kind of the socket
+ * @port:     port that the program binds, in host order
+ * @ret_port: port to bind in the target namespace, in host order; written only when listed
+ */
+bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port);
+
+/* Is XBIND "*" for TCP? Then a listen() without bind moves too. */
+bool config_all(void);
+
+/* Is any port listed at all? If not, the library has nothing to do. */
+bool config_any(void);
+
+/* The control socket as XSOCKET names it, else the default; for address_parse(). */
+const char *config_socket(void);
+
+/* The descriptor that XBIND_LOG asks for, -1 for none. */
+int config_log_fd(void);
+
+/* Reads the environment, and reports on stderr what cannot be read: for the constructor. */
+void config_load(void);
+
+#endif

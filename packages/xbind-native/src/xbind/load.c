@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* load.c - what happens when the dynamic linker has loaded the library */
+#include "xbind/config.h"
+#include "xbind/log.h"
+
+/* The hooks do not depend on it: constructors of other libraries may call them earlier. */
+__attribute__((constructor)) static void load(void)
+{
+	config_load();
+	log_load();
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+#include "xbind/log.h"
+
+#include "core/sys.h"
+#include "xbind/line.h"
+
+#include <string.h>
+
+static struct sys_identity opened; /* all zero until log_load(), and where it cannot be told */
+
+void log_load(void)
+{
+	int fd = config_log_fd();
+
+	if (fd >= 0)
+		sys_identify(fd, &opened);
+}
+
+static bool start(struct line *line, int fd, const char *proto, int port)
+{
+	if (config_log_fd() < 0)
+		return false;
+	line_start(line);
+	line_text(line, "bind of descriptor ");
+	line_number(line, fd);
+	if (port >= 0) {
+		line_text(line, " to ");
+		line_text(line, proto);
+		line_text(line, "port ");
+		line_number(line, port);
+	}
+	line_text(line, ": ");
+	return true;
+}
+
+static const char *name_of(enum config_proto proto)
+{
+	return proto == CONFIG_TCP ? "tcp " : "udp ";
+}
+
+static void finish(struct line *line)
+{
+	struct sys_identity now = {0};
+	int fd = config_log_fd();
+
+	sys_identify(fd, &now);
+	if (opened.inode == 0 || memcmp(&now, &opened, sizeof(now)) == 0)
+		line_write(line, fd);
+}
+
+static void put_socket(struct line *line)
+{
+	line_word(line, config_socket(), strlen(config_socket()));
+}
+
+void log_moved(int fd, enum config_proto proto, uint16_t port, uint16_t published)
+{
+	struct line line;
+
+	if (!start(&line, fd, name_of(proto), port))
+		return;
+	line_text(&line, "moved, port ");
+	line_number(&line, published);
+	line_text(&line, " of the namespace behind ");
+	put_socket(&line);
+	finish(&line);
+}
+
+void log_left(int fd, int port, const char *why)
+{
+	struct line line;
+
+	if (!start(&line, fd, "", port))
+		return;
+	line_text(&line, "left alone: ");
+	line_text(&line, why);
+	finish(&line);
+}
+
+void log_failed(int fd, enum config_proto proto, uint16_t port, const char *what, int error)
+{
+	struct line line;
+
+	if (!start(&line, fd, name_of(proto), port))
+		return;
+	line_text(&line, "failed: ");
+	line_text(&line, what);
+	line_text(&line, ":");
+	line_error(&line, error);
+	line_text(&line, "; control socket ");
+	put_socket(&line);
+	finish(&line);
+}
+
+void log_lost(int fd, const char *what, int error)
+{
+	struct line line;
+
+	if (!start(&line, fd, "", -1))
+		return;
+	line_text(&line, "not carried over: ");
+	line_text(&line, what);
+	line_text(&line, ":");
+	line_error(&line, error);
+	finish(&line);
+}
+
+void log_option_lost(int fd, int level, int name, int error)
+{
+	struct line line;
+
+	if (!start(&line, fd, "", -1))
+		return;
+	line_text(&line, "not carried over: option ");
+	line_number(&line, name);
+	line_text(&line, " of level ");
+	line_number(&line, level);
+	line_text(&line, ":");
+	line_error(&line, error);
+	finish(&line);
+}

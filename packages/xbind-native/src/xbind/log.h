@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * log.h - XBIND_LOG: one line for each bind, a function for each verdict
+ *
+ * Silent unless XBIND_LOG asks. No allocation, no stdio; errno untouched; for any thread and any
+ * signal handler. Lines go to the open file that the descriptor was when the library was loaded:
+ * once the program has put another one in its place they are dropped, since a line of ours inside
+ * the program's own file or connection would damage it.
+ */
+#ifndef XBIND_LOG_H
+#define XBIND_LOG_H
+
+#include "xbind/config.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Remembers which file the descriptor is: for the constructor. */
+void log_load(void);
+
+/* The socket was replaced. Ports in host order: the program's and that of the target namespace. */
+void log_moved(int fd, enum config_proto proto, uint16_t port, uint16_t published);
+
+/* The socket stayed where it is. why: a reason without a full stop; port -1: it has none. */
+void log_left(int fd, int port, const char *why);
+
+/* Nothing was changed, bind failed. what: the step, as "connect"; error: -errno or errno. */
+void log_failed(int fd, enum config_proto proto, uint16_t port, const char *what, int error);
+
+/* bind went on without something that is only best effort: an option, a registration. */
+void log_lost(int fd, const char *what, int error);
+
+/* The same for an option of setsockopt(2). */
+void log_option_lost(int fd, int level, int name, int error);
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: MIT */
+/* XBIND, XSOCKET and XBIND_LOG, byte for byte. Each case is a process: the environment is read
+ * once. */
+#include "test.h"
+
+#include "core/address.h"
+#include "xbind/config.h"
+#include "xbind/log.h"
+#include "xbind/portlist.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OUTPUT_BYTES 8192
+#define BAD(word)                                                                                  \
+	"XBIND: cannot read \"" word "\": a word is a port (3000), a range (8000-8100), tcp/53, "  \
+	"udp/53, 8080:3000 or *; the other words still work\n"
+
+static void set(const char *name, const char *value)
+{
+	if (value)
+		CHECK_EQ(setenv(name, value, 1), 0);
+	else
+		unsetenv(name);
+}
+
+/* Runs body in a child with stderr as a pipe, and checks what it writes there. "libxbind[PID]: " is
+ * taken off each line. */
+static void in_child(const char *xbind, const char *log, void (*body)(void), const char *expected)
+{
+	char prefix[64], output[OUTPUT_BYTES] = "", got[OUTPUT_BYTES] = "";
+	int pipe_fds[2], status;
+	size_t len = 0;
+	pid_t pid;
+
+	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
+	fflush(stdout);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		dup2(pipe_fds[1], STDERR_FILENO);
+		close(pipe_fds[0]);
+		close(pipe_fds[1]);
+		set("XBIND", xbind);
+		set("XBIND_LOG", log);
+		body();
+		_exit(0);
+	}
+	close(pipe_fds[1]);
+	for (ssize_t n; (n = read(pipe_fds[0], output + len, sizeof(output) - 1 - len)) > 0;)
+		len += (size_t)n;
+	close(pipe_fds[0]);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	snprintf(prefix, sizeof(prefix), "libxbind[%d]: ", (int)pid);
+	for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) {
+		if (strncmp(line, prefix, strlen(prefix)) == 0)
+			line += strlen(prefix);
+		strcat(strcat(got, line), "\n");
+	}
+	if (status != 0 || strcmp(got, expected) != 0)
+		FAIL("XBIND=%s: status %d, wrote:\n%sinstead of:\n%s", xbind, status, got,
+		     expected);
+}
+
+/* -1 when the port is not listed */
+static int match(enum config_proto proto, uint16_t port)
+{
+	uint16_t published = 0;
+
+	return config_match(proto, port, &published) ? published : -1;
+}
+
+static void check_both(uint16_t port, int expected)
+{
+	CHECK_EQ(match(CONFIG_TCP, port), expected);
+	CHECK_EQ(match(CONFIG_UDP, port), expected);
+}
+
+static void body_nothing(void)
+{
+	config_load();
+	check_both(0, -1);
+	check_both(3000, -1);
+	CHECK(!config_all() && !config_any());
+	CHECK_EQ(config_log_fd(), -1);
+}
+
+static void body_list(void)
+{
+	config_load();
+	check_both(3000, 3000);
+	check_both(0, 0);
+	check_both(65535, 65535);
+	check_both(7999, -1);
+	check_both(8000, 8000);
+	check_both(8050, 8050);
+	check_both(8100, 8100);
+	check_both(8101, -1);
+	CHECK_EQ(match(CONFIG_TCP, 53), -1);
+	CHECK_EQ(match(CONFIG_UDP, 53), 53);
+	CHECK_EQ(match(CONFIG_TCP, 21), 20);
+	CHECK_EQ(match(CONFIG_UDP, 21), -1);
+	CHECK_EQ(match(CONFIG_TCP, 5001), 5001);
+	CHECK_EQ(match(CONFIG_UDP, 5001), -1);
+	check_both(443, 8443);
+	check_both(8443, -1);
+	CHECK(!config_all() && config_any());
+}
+
+static void body_every(void)
+{
+	config_load();
+	check_both(0, 0);
+	check_both(3000, 8080);
+	check_both(65535, 65535);
+	CHECK(config_all() && config_any());
+}
+
+static void body_every_udp(void)
+{
+	config_load();
+	CHECK_EQ(match(CONFIG_TCP, 1), -1);
+	CHECK_EQ(match(CONFIG_UDP, 1), 1);
+	CHECK(!config_all() && config_any());
+}
+
+static void body_first_counts(void)
+{
+	config_load();
+	check_both(3000, 8080);
+}
+
+static void body_one(void)
+{
+	config_load();
+	check_both(80, 80);
+	check_both(81, -1);
+}
+
+static void test_lists(void)
+{
+	const char *list =
+	    "3000, 0\t65535 ,,8000-8100\n3000 udp/53 tcp/20:21 tcp/5000-5002 8443:443";
+
+	in_child(NULL, NULL, body_nothing, "");
+	in_child("", "", body_nothing, "");
+	in_child(" ,\t\r\n\v\f", "0", body_nothing, "");
+	in_child(list, NULL, body_list, "");
+	in_child("*,8080:3000", NULL, body_every, "");
+	in_child("8080:3000 3000 *", NULL, body_every, "");
+	in_child("udp/*", NULL, body_every_udp, "");
+	in_child("80 000080 80:80", NULL, body_one, "");
+}
+
+static void test_unreadable_words(void)
+{
+	static const char *const words[] = {"80a",
+	                                    "-80",
+	                                    "+80",
+	                                    "65536",
+	                                    "99999999999999999999",
+	                                    "8100-8000",
+	                                    "80-",
+	                                    "-",
+	                                    "80-90-91",
+	                                    ":80",
+	                                    "80:",
+	                                    "80:81:82",
+	                                    "80:70-71",
+	                                    "tcp/",
+	                                    "tcp/x",
+	                                    "TCP/80",
+	                                    "sctp/80",
+	                                    "53/tcp",
+	                                    "**",
+	                                    "*80",
+	                                    "80*",
+	                                    "tcp/udp/1",
+	                                    "0x50",
+	                                    "8000-8100:3000",
+	                                    "http",
+	                                    "8080:*",
+	                                    "3.5",
+	                                    "1-65536",
+	                                    "65536:80",
+	                                    "80:65536"};
+	char list[256], expected[1024];
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		snprintf(list, sizeof(list), "%s 80", words[i]);
+		snprintf(expected, sizeof(expected), BAD("%s"), words[i]);
+		in_child(list, NULL, body_one, expected);
+		snprintf(list, sizeof(list), "80,%s", words[i]);
+		in_child(list, NULL, body_one, expected);
+	}
+	in_child("a 80 b\x1b[2J", NULL, body_one, BAD("a") BAD("b?[2J"));
+	in_child(
+	    "8080:3000 9090:3000", NULL, body_first_counts,
+	    "XBIND: cannot read \"9090:3000\": an earlier word publishes this port as another, "
+	    "and counts\n");
+}
+
+static void test_long_word(void)
+{
+	char list[5000], expected[1024], shown[132];
+
+	memset(list, '9', sizeof(list));
+	strcpy(list + sizeof(list) - 4, " 80");
+	memset(shown, '9', 128);
+	strcpy(shown + 128, "...");
+	snprintf(expected, sizeof(expected), BAD("%s"), shown);
+	in_child(list, NULL, body_one, expected);
+}
+
+static void body_socket(void)
+{
+	char longest[300];
+	struct address address;
+
+	unsetenv("XSOCKET");
+	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	setenv("XSOCKET", longest, 1);
+	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0); /* read once */
+	if (fork() == 0)
+		_exit(strcmp(config_socket(), ADDRESS_DEFAULT) != 0);
+	CHECK_EQ(address_parse(config_socket(), &address), 0);
+}
+
+static void body_socket_fits(void)
+{
+	char *path = strdup("/run/a-control-socket");
+	struct address address;
+
+	setenv("XSOCKET", path, 1);
+	config_load();
+	memset(getenv("XSOCKET"), '#', strlen(path)); /* as setproctitle does */
+	clearenv();
+	CHECK(strcmp(config_socket(), path) == 0);
+	CHECK_EQ(address_parse(config_socket(), &address), 0);
+	free(path);
+}
+
+static void body_socket_too_long(void)
+{
+	struct address address;
+	char path[300];
+
+	memset(path, 'x', sizeof(path));
+	for (size_t len = 100; len < sizeof(path); len++) {
+		path[len] = '\0';
+		setenv("XSOCKET", path, 1);
+		if (fork() == 0) {
+			config_load();
+			_exit(address_parse(config_socket(), &address) !=
+			      (len < 108 ? 0 : -ENAMETOOLONG));
+		}
+		path[len] = 'x';
+	}
+	for (int status; wait(&status) > 0;)
+		CHECK_EQ(status, 0);
+}
+
+static void test_socket(void)
+{
+	in_child(NULL, NULL, body_socket, "");
+	in_child(NULL, NULL, body_socket_fits, "");
+	in_child(NULL, NULL, body_socket_too_long, "");
+}
+
+/* What each of the functions in log.h writes. */
+static void body_log(void)
+{
+	config_load();
+	log_load();
+	errno = 77;
+	log_moved(3, CONFIG_TCP, 3000, 8080);
+	log_moved(4, CONFIG_UDP, 0, 0);
+	log_left(5, 53, "the port is not listed");
+	log_left(6, -1, "not an IPv4 or IPv6 socket");
+	log_failed(7, CONFIG_TCP, 80, "connect", -ECONNREFUSED);
+	log_failed(7, CONFIG_UDP, 80, "connect", 4000);
+	log_lost(8, "epoll", -ENOSYS);
+	log_option_lost(8, 6, 13, -EPERM);
+	CHECK_EQ(errno, 77);
+}
+
+#define LOGGED                                                                                     \
+	"bind of descriptor 3 to tcp port 3000: moved, port 8080 of the namespace behind "         \
+	"/run/xsocket/default\n"                                                                   \
+	"bind of descriptor 4 to udp port 0: moved, port 0 of the namespace behind "               \
+	"/run/xsocket/default\n"                                                                   \
+	"bind of descriptor 5 to port 53: left alone: the port is not listed\n"                    \
+	"bind of descriptor 6: left alone: not an IPv4 or IPv6 socket\n"                           \
+	"bind of descriptor 7 to tcp port 80: failed: connect: ECONNREFUSED (error 111); control " \
+	"socket /run/xsocket/default\n"                                                            \
+	"bind of descriptor 7 to udp port 80: failed: connect: error 4000; control socket "        \
+	"/run/xsocket/default\n"                                                                   \
+	"bind of descriptor 8: not carried over: epoll: ENOSYS (error 38)\n"                       \
+	"bind of descriptor 8: not carried over: option 13 of level 6: EPERM (error 1)\n"
+
+#define BAD_LOG(text)                                                                              \
+	"XBIND_LOG: cannot read \"" text "\": give 1 for stderr, another descriptor number, or 0 " \
+	"for no log\n"
+
+static void body_log_elsewhere(void)
+{
+	int pipe_fds[2];
+	char line[512] = "";
+	const char *end = "left alone: x\n";
+	ssize_t len;
+
+	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
+	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
+	close(pipe_fds[1]);
+	config_load();
+	log_load();
+	log_left(1, 2, "x");
+	len = read(pipe_fds[0], line, sizeof(line) - 1);
+	CHECK(len > 20 && strcmp(line + len - strlen(end), end) == 0);
+	close(pipe_fds[0]);
+	log_left(1, 2, "the reader is gone, and SIGPIPE must not end us");
+}
+
+/* The program has put a file of its own in the place of the log's descriptor. */
+static void body_log_replaced(void)
+{
+	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	CHECK(file >= 0);
+	config_load();
+	log_load();
+	CHECK_EQ(dup2(file, STDERR_FILENO), STDERR_FILENO);
+	log_left(1, 2, "x");
+	CHECK_EQ(lseek(file, 0, SEEK_END), 0);
+	close(STDERR_FILENO);
+	log_left(1, 2, "x");
+}
+
+/* A full pipe that nobody reads must not stop the program. */
+static void body_log_full(void)
+{
+	int pipe_fds[2];
+	char block[4096] = "";
+
+	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(pipe_fds[1], block, sizeof(block)) > 0)
+		;
+	CHECK_EQ(fcntl(pipe_fds[1], F_SETFL, 0), 0);
+	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
+	config_load();
+	log_load();
+	alarm(20);
+	log_left(1, 2, "x");
+}
+
+static void body_log_off(void)
+{
+	config_load();
+	log_load();
+	log_left(1, 2, "x");
+	CHECK_EQ(config_log_fd(), -1);
+}
+
+static void test_log(void)
+{
+	set("XSOCKET", NULL);
+	in_child(NULL, "1", body_log, LOGGED);
+	in_child(NULL, "2", body_log, LOGGED);
+	in_child(NULL, "77", body_log_elsewhere, "");
+	in_child(NULL, "1", body_log_replaced, "");
+	in_child(NULL, "77", body_log_full, "");
+	in_child(NULL, "999", body_log, ""); /* not open */
+	in_child(NULL, NULL, body_log_off, "");
+	in_child(NULL, "", body_log_off, "");
+	in_child(NULL, "0", body_log_off, "");
+	in_child(NULL, "yes", body_log_off, BAD_LOG("yes"));
+	in_child(NULL, "-1", body_log_off, BAD_LOG("-1"));
+	in_child(NULL, "99999999999", body_log_off, BAD_LOG("99999999999"));
+}
+
+static void *thread_match(void *unused)
+{
+	for (int i = 0; i < 1000; i++) {
+		check_both(3000, 8080);
+		check_both(1, -1);
+	}
+	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0);
+	return unused;
+}
+
+/* Threads that all come first: nobody waits, and all get the same answers. */
+static void body_threads(void)
+{
+	pthread_t threads[8];
+
+	for (size_t i = 0; i < 8; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, thread_match, NULL), 0);
+	for (size_t i = 0; i < 8; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+}
+
+static void test_threads(void)
+{
+	for (int i = 0; i < 20; i++)
+		in_child("x 8080:3000", NULL, body_threads, "");
+}
+
+int main(void)
+{
+	RUN(test_lists);
+	RUN(test_unreadable_words);
+	RUN(test_long_word);
+	RUN(test_socket);
+	RUN(test_log);
+	RUN(test_threads);
+	return 0;
+}
