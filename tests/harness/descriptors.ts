@@ -1,0 +1,60 @@
+import { afterEach, beforeAll, beforeEach, setDefaultTimeout } from "bun:test";
+import { readdirSync, readlinkSync } from "node:fs";
+import { eventually } from "./wait.ts";
+
+const SETTLE_MS = 3000; // Bun closes pipes and sockets a little after their owners are gone
+const TEST_MS = 60_000; // the longest time of one test
+
+/** The open descriptors of this process and what each is, for example 5 → "socket:[4711]". */
+export function descriptors(): Map<number, string> {
+  const open = new Map<number, string>();
+  for (const name of readdirSync("/proc/self/fd")) {
+    try {
+      open.set(Number(name), readlinkSync(`/proc/self/fd/${name}`));
+    } catch {
+      /* the one that readdir itself had open */
+    }
+  }
+  return open;
+}
+
+function leaked(before: Map<number, string>): string[] {
+  return [...descriptors()]
+    .filter(([fd, target]) => before.get(fd) !== target)
+    .map(([fd, target]) => `${fd} → ${target}`);
+}
+
+/**
+ * Waits until no more descriptors are open than `before`.
+ *
+ * @throws {Error} naming the ones that stayed
+ */
+export async function expectNoLeak(
+  before: Map<number, string>,
+  settleMs = SETTLE_MS,
+): Promise<void> {
+  const settled = () => descriptors().size <= before.size;
+  await eventually("descriptors to close", settled, settleMs).catch(() => {
+    throw new Error(`descriptors were left open: ${leaked(before).join(", ")}`);
+  });
+}
+
+/** Makes Bun open what it keeps for itself (event loop, process watcher), so that it is not counted. */
+async function warmUp(): Promise<void> {
+  await Bun.spawn(["true"], { stdout: "pipe", stderr: "pipe", stdin: "pipe" }).exited;
+  await Bun.sleep(1);
+}
+
+/**
+ * Counts the descriptors around each test of the file that calls this at its top level, and gives
+ * its tests a minute each: whole programs are slow on a busy machine.
+ */
+export function guardDescriptors(): void {
+  setDefaultTimeout(TEST_MS);
+  let before = new Map<number, string>();
+  beforeAll(warmUp);
+  beforeEach(() => {
+    before = descriptors();
+  });
+  afterEach(() => expectNoLeak(before));
+}

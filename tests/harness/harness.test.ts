@@ -1,0 +1,107 @@
+import { expect, test } from "bun:test";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { expectNoLeak } from "./descriptors.ts";
+import {
+  asOrdinaryUser,
+  createNamespace,
+  descriptors,
+  eventually,
+  guardDescriptors,
+  here,
+  netnsCookie,
+  ORDINARY_UID,
+  tempDir,
+} from "./index.ts";
+
+guardDescriptors();
+
+test("the count of descriptors notices a leak", async () => {
+  const before = descriptors();
+  const leaked = openSync("/dev/null", "r");
+  try {
+    await expect(expectNoLeak(before, 50)).rejects.toThrow("/dev/null");
+  } finally {
+    closeSync(leaked);
+  }
+});
+
+test("a namespace has nothing but lo, which is up", async () => {
+  await using isolated = await createNamespace();
+  const { stdout } = await isolated.run(["ip", "-o", "link"]);
+  expect(stdout.trim().split("\n")).toHaveLength(1);
+  expect(stdout).toMatch(/lo: <LOOPBACK,UP/);
+});
+
+test("two namespaces and the tests' own have three different cookies", async () => {
+  await using one = await createNamespace();
+  await using two = await createNamespace();
+  const cookies = new Set([await one.cookie(), await two.cookie(), await here.cookie()]);
+  expect(cookies.size).toBe(3);
+});
+
+test("a socket made here has this namespace's cookie", async () => {
+  const fd = checked("socket", loadSyscalls().socket(2, 1, 0));
+  try {
+    expect(netnsCookie(fd)).toBe(await here.cookie());
+  } finally {
+    loadSyscalls().close(fd);
+  }
+});
+
+test("a listening port and a page are seen inside the namespace alone", async () => {
+  await using isolated = await createNamespace();
+  const code =
+    "const s = Bun.serve({ port: 0, fetch: () => new Response('inside') }); console.log(`:${s.port}:`)";
+  await using program = isolated.spawn([process.execPath, "-e", code]);
+  const port = Number((await program.says(/:(\d+):/))[1]);
+  expect(isolated.listens("tcp", port)).toBe(true);
+  expect(isolated.listens("udp", port)).toBe(false);
+  expect(await isolated.fetchText(`http://127.0.0.1:${port}`)).toBe("inside");
+});
+
+test("disposing ends a program that ignores SIGTERM, and its children", async () => {
+  let pids: string[] = [];
+  {
+    const script = "trap '' TERM; sleep 600 & echo $$ $!; wait; sleep 600";
+    await using shell = here.spawn(["sh", "-c", script]);
+    pids = (await shell.says(/\d+ \d+/))[0].split(" ");
+  }
+  await eventually("both to end", () => pids.every((pid) => isGone(pid)));
+});
+
+/* A child without a parent may stay as a zombie for a while. */
+function isGone(pid: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
+  } catch {
+    return true;
+  }
+}
+
+test("a run hands over input, environment and exit code", async () => {
+  const script = 'cat; echo "$A-${HOME-none}" >&2; exit 3';
+  const result = await here.run(["sh", "-c", script], {
+    stdin: "input",
+    env: { A: "a b", HOME: undefined },
+  });
+  expect(result).toEqual({ code: 3, stdout: "input", stderr: "a b-none\n" });
+});
+
+test("a run that takes too long is ended and says so", async () => {
+  const late = here.run(["sleep", "600"], { withinMs: 50 });
+  await expect(late).rejects.toThrow("still running after 50 ms");
+});
+
+test("a condition that does not come true is an error that names it", async () => {
+  await expect(eventually("the moon", () => false, 20)).rejects.toThrow("the moon");
+});
+
+test("an ordinary user has no privilege and a directory of the tests is open to it", async () => {
+  using dir = tempDir();
+  const { stdout } = await here.run(asOrdinaryUser(["sh", "-c", "id -u; ls -d ."]), {
+    cwd: dir.path,
+  });
+  const uid = process.geteuid?.() === 0 ? ORDINARY_UID : process.geteuid?.();
+  expect(stdout).toBe(`${uid}\n.\n`);
+});

@@ -1,0 +1,28 @@
+/*
+ * The harness of the whole-system tests, also for unit tests that need a real namespace, a server
+ * or a program:
+ *
+ *   guardDescriptors();                                  // once for each file: counts around each test
+ *
+ *   test("a page crosses", async () => {
+ *     await using target = await createNamespace();      // its own network, only lo, and that is up
+ *     await using server = await startServer({ place: target });
+ *     await using inside = await createNamespace();
+ *     await using program = inside.spawn(["python3", "-m", "http.server", "3000"], {
+ *       env: { LD_PRELOAD: libraryPath("xbind"), XBIND: "3000", XSOCKET: server.path },
+ *     });
+ *     await eventually("port 3000 to open", () => target.listens("tcp", 3000));
+ *     expect(await target.fetchText("http://127.0.0.1:3000/")).toContain("Directory listing");
+ *   });
+ *
+ * Whatever is made here is disposed of at the end of its scope, also when the test fails.
+ */
+export { createNamespace, type Namespace } from "./namespace.ts";
+export { descriptors, guardDescriptors } from "./descriptors.ts";
+export { here, type Place, type Result, type RunOptions } from "./place.ts";
+export { eventually } from "./wait.ts";
+export { netnsCookie } from "./cookie.ts";
+export { asOrdinaryUser, ORDINARY_UID } from "./user.ts";
+export { type Running } from "./running.ts";
+export { type ServerHandle, type ServerOptions, startServer } from "./server.ts";
+export { tempDir, type TempDir } from "./temp.ts";

@@ -1,0 +1,61 @@
+import { Place } from "./place.ts";
+import { Running } from "./running.ts";
+
+const BECOME_ROOT = ["--user", "--map-root-user"]; // for those who are not root
+
+/** A network namespace of its own with only `lo`, which is up. It ends with its scope. */
+export class Namespace extends Place implements AsyncDisposable {
+  readonly #holder: Running;
+  /** Its file under /proc, to setns to or to bind-mount. */
+  readonly path: string;
+
+  constructor(holder: Running, user: boolean) {
+    const ns = `/proc/${holder.pid}/ns`;
+    const asUser = user ? [`--user=${ns}/user`, "--preserve-credentials"] : [];
+    super(["nsenter", ...asUser, `--net=${ns}/net`, "--"], `/proc/${holder.pid}`);
+    this.#holder = holder;
+    this.path = `${ns}/net`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#holder[Symbol.asyncDispose]();
+  }
+}
+
+/* The holder ends with its input, so also when the test run is killed. */
+async function hold(user: boolean): Promise<Running> {
+  const script = "ip link set lo up && echo ready && exec cat";
+  const unshare = ["unshare", "--net", ...(user ? BECOME_ROOT : [])];
+  const holder = new Running([...unshare, "sh", "-c", script], undefined, "pipe");
+  try {
+    await holder.says(/ready/);
+    return holder;
+  } catch (error) {
+    await holder[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+let needsUser: boolean | undefined; // found out by the first one
+
+/**
+ * Makes a network namespace: as root by itself, else with a user namespace around it.
+ *
+ * @throws {Error} where neither is possible: tests that need one must fail, not pass empty
+ */
+export async function createNamespace(): Promise<Namespace> {
+  const failures: unknown[] = [];
+  for (const user of needsUser === undefined ? [false, true] : [needsUser]) {
+    try {
+      const holder = await hold(user);
+      needsUser = user;
+      return new Namespace(holder, user);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  throw new AggregateError(
+    failures,
+    `no network namespace can be made here, neither as uid ${process.geteuid?.()} nor in a user namespace (is kernel.unprivileged_userns_clone 0, or user.max_user_namespaces?): ${failures.join("; ")}`,
+  );
+}

@@ -1,0 +1,137 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { Running } from "./running.ts";
+
+const RUN_MS = 20_000; // the longest time a program may take unless its test says otherwise
+const TCP_LISTEN = "0A"; // the state column of /proc/net/tcp
+const UNIX_LISTENS = 0x10000; // __SO_ACCEPTCON in the flags column of /proc/net/unix
+
+/** How a program is started. */
+export interface RunOptions {
+  /** Added to this process's environment, for the program alone; undefined takes a name away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+  /** "pipe" to write to it; `run` takes the text itself. */
+  readonly stdin?: string;
+  /** For `run`: the longest time in milliseconds. */
+  readonly withinMs?: number;
+}
+
+/** What a program has left behind. */
+export interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A network namespace that programs can be run in. */
+export class Place {
+  readonly #enter: readonly string[];
+  readonly #proc: string;
+  #cookie: bigint | undefined;
+
+  /**
+   * @param enter the command that runs what follows it in this namespace
+   * @param proc  a process's directory under /proc, of a process in this namespace
+   */
+  constructor(enter: readonly string[], proc: string) {
+    this.#enter = enter;
+    this.#proc = proc;
+  }
+
+  /** The command that runs `argv` here, for those who start programs themselves. */
+  wrap(argv: readonly string[], env: RunOptions["env"] = {}): string[] {
+    const changes = envArguments(env);
+    return [...this.#enter, ...(changes.length > 0 ? ["env", ...changes] : []), ...argv];
+  }
+
+  /** Starts a program here. */
+  spawn(argv: readonly string[], options: RunOptions = {}): Running {
+    const stdin = options.stdin === undefined ? "ignore" : "pipe";
+    return new Running(this.wrap(argv, options.env), options.cwd, stdin);
+  }
+
+  /**
+   * Runs a program here to its end.
+   *
+   * @throws {Error} when it takes longer than `withinMs`
+   */
+  async run(argv: readonly string[], options: RunOptions = {}): Promise<Result> {
+    await using program = this.spawn(argv, options);
+    if (options.stdin !== undefined) await program.write(options.stdin);
+    await program.endInput();
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const withinMs = options.withinMs ?? RUN_MS;
+    const tooLate = () =>
+      reject(new Error(`${argv.join(" ")}: still running after ${withinMs} ms`));
+    const timer = setTimeout(tooLate, withinMs);
+    try {
+      const code = await Promise.race([program.finished(), late]);
+      return { code, stdout: program.stdout, stderr: program.stderr };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Fetches a page from within this namespace. */
+  async fetchText(url: string): Promise<string> {
+    const script = "process.stdout.write(await (await fetch(process.argv[1])).text())";
+    const { code, stdout, stderr } = await this.run([process.execPath, "-e", script, url]);
+    if (code !== 0) throw new Error(`cannot fetch ${url}: ${stderr}`);
+    return stdout;
+  }
+
+  /** Whether some socket here listens on (TCP) or is bound to (UDP) the port, of either family. */
+  listens(kind: "tcp" | "udp", port: number): boolean {
+    const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+    return [kind, `${kind}6`]
+      .flatMap((table) => this.#table(table))
+      .some(
+        ([, local, , state]) => local?.endsWith(suffix) && (kind === "udp" || state === TCP_LISTEN),
+      );
+  }
+
+  /** Whether a UNIX socket here listens at a path or `@name`. */
+  listensAt(address: string): boolean {
+    return this.#table("unix").some(
+      ([, , , flags, , , , path]) =>
+        path === address && (Number(`0x${flags}`) & UNIX_LISTENS) !== 0,
+    );
+  }
+
+  /** The namespace's SO_NETNS_COOKIE, to compare with `netnsCookie(fd)`. */
+  async cookie(): Promise<bigint> {
+    this.#cookie ??= await this.#readCookie();
+    return this.#cookie;
+  }
+
+  async #readCookie(): Promise<bigint> {
+    const script = join(import.meta.dir, "print-cookie.ts");
+    const { code, stdout, stderr } = await this.run([process.execPath, script]);
+    if (code !== 0) throw new Error(`cannot read the namespace's cookie: ${stderr}`);
+    return BigInt(stdout);
+  }
+
+  #table(name: string): string[][] {
+    const lines = readFileSync(join(this.#proc, "net", name), "utf8")
+      .trim()
+      .split("\n")
+      .slice(1);
+    return lines.map((line) => line.trim().split(/\s+/));
+  }
+}
+
+/* Arguments of env(1): names to take away first, then assignments. */
+function envArguments(env: Readonly<Record<string, string | undefined>>): string[] {
+  const entries = Object.entries(env);
+  const removed = entries
+    .filter(([, value]) => value === undefined)
+    .flatMap(([name]) => ["-u", name]);
+  const set = entries
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${value}`);
+  return [...removed, ...set];
+}
+
+/** The namespace that the tests themselves run in. */
+export const here = new Place([], "/proc/self");

@@ -1,0 +1,105 @@
+import { eventually } from "./wait.ts";
+
+const GRACE_MS = 2000; // between SIGTERM and SIGKILL
+
+/** A program that a test has started. Disposing of it ends it, and all that it has started. */
+export class Running implements AsyncDisposable {
+  readonly #process: Bun.Subprocess<"pipe" | "ignore", "pipe", "pipe">;
+  readonly #pumps: Promise<unknown>;
+  readonly #readers: { cancel(): Promise<void> }[] = [];
+  /** What it has written so far. */
+  stdout = "";
+  /** What it has written to standard error so far. */
+  stderr = "";
+
+  constructor(argv: readonly string[], cwd: string | undefined, stdin: "pipe" | "ignore") {
+    this.#process = Bun.spawn([...argv], {
+      ...(cwd === undefined ? {} : { cwd }),
+      stdin,
+      stdout: "pipe",
+      stderr: "pipe",
+      detached: true, // a process group of its own, so that disposing reaches its children
+    });
+    this.#pumps = Promise.all([
+      this.#pump(this.#process.stdout, (text) => (this.stdout += text)),
+      this.#pump(this.#process.stderr, (text) => (this.stderr += text)),
+    ]);
+  }
+
+  /** Its process id: nsenter and env exec, so this is the program itself. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Its exit code, or 128 and the signal's number as a shell says it. */
+  get exited(): Promise<number> {
+    return this.#process.exited;
+  }
+
+  /** Writes to its standard input (with `stdin: "pipe"`). */
+  async write(text: string): Promise<void> {
+    const { stdin } = this.#process;
+    if (typeof stdin !== "object") throw new Error("started without a pipe as standard input");
+    await stdin.write(text);
+    await stdin.flush();
+  }
+
+  /** Ends its standard input. */
+  async endInput(): Promise<void> {
+    const { stdin } = this.#process;
+    if (typeof stdin === "object") await stdin.end();
+  }
+
+  /** Sends a signal to the program alone. */
+  kill(signal: NodeJS.Signals = "SIGTERM"): void {
+    this.#process.kill(signal);
+  }
+
+  /**
+   * Waits until its output, of both streams, holds the pattern.
+   *
+   * @throws {Error} with that output when it ended or took too long
+   */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    const look = () => pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
+    const gone = () => this.#process.exitCode !== null || this.#process.signalCode !== null;
+    await eventually(`${pattern} from a program`, () => look() !== null || gone()).catch(() => {});
+    const found = look() ?? (await this.#pumps, look());
+    if (found === null) throw new Error(`no ${pattern} in ${this.stdout}\n${this.stderr}`);
+    return found;
+  }
+
+  /** Waits for its end and all of its output. */
+  async finished(): Promise<number> {
+    const code = await this.exited;
+    await this.#pumps;
+    return code;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signalGroup("SIGTERM");
+    const timer = setTimeout(() => this.#signalGroup("SIGKILL"), GRACE_MS);
+    await this.exited;
+    clearTimeout(timer);
+    this.#signalGroup("SIGKILL"); // children that outlived it
+    await this.endInput();
+    await Promise.all(this.#readers.map((reader) => reader.cancel()));
+    await this.#pumps;
+  }
+
+  #signalGroup(signal: NodeJS.Signals): void {
+    try {
+      process.kill(-this.pid, signal);
+    } catch {
+      /* ESRCH: all of it is gone already */
+    }
+  }
+
+  async #pump(stream: ReadableStream<Uint8Array>, add: (text: string) => void): Promise<void> {
+    const reader = stream.getReader();
+    this.#readers.push(reader);
+    const decoder = new TextDecoder();
+    for (let part = await reader.read(); !part.done; part = await reader.read())
+      add(decoder.decode(part.value, { stream: true }));
+  }
+}

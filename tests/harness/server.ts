@@ -1,0 +1,62 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { here, type Place, type RunOptions } from "./place.ts";
+import type { Running } from "./running.ts";
+import { tempDir } from "./temp.ts";
+import { eventually } from "./wait.ts";
+
+const SERVE = join(import.meta.dir, "serve.ts");
+
+/** What a server under test is started with. */
+export interface ServerOptions {
+  /** The namespace whose sockets it hands out; the tests' own by default. */
+  readonly place?: Place;
+  /** Its control socket, a path or `@name`; a path of its own by default. */
+  readonly path?: string;
+  /** Further arguments for `xsocket serve`. */
+  readonly args?: readonly string[];
+  readonly env?: RunOptions["env"];
+}
+
+/** A server that is ready. Disposing of it stops it. */
+export interface ServerHandle extends AsyncDisposable {
+  readonly path: string;
+  readonly program: Running;
+  /** The number of descriptors that it has open. */
+  descriptors(): number;
+  /** Stops it by SIGTERM and returns its exit code. */
+  stop(): Promise<number>;
+}
+
+/**
+ * Starts our server and waits until it listens.
+ *
+ * @throws {Error} with its words when it ends instead
+ */
+export async function startServer(options: ServerOptions = {}): Promise<ServerHandle> {
+  await using stack = new AsyncDisposableStack();
+  const place = options.place ?? here;
+  const path = options.path ?? stack.use(tempDir()).join("control");
+  const argv = [process.execPath, SERVE, path, ...(options.args ?? [])];
+  const program = stack.use(place.spawn(argv, options.env ? { env: options.env } : {}));
+  let ended = false;
+  void program.exited.then(() => (ended = true));
+  await eventually(`a server at ${path}`, () => ended || place.listensAt(path));
+  if (ended) throw new Error(`the server ended at once: ${await said(program)}`);
+  const owned = stack.move();
+  return {
+    path,
+    program,
+    descriptors: () => readdirSync(`/proc/${program.pid}/fd`).length,
+    stop: () => {
+      program.kill("SIGTERM");
+      return program.finished();
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
+
+async function said(program: Running): Promise<string> {
+  const code = await program.finished();
+  return `exit ${code}, ${program.stdout}${program.stderr}`;
+}
