@@ -1,0 +1,38 @@
+import { misuse } from "./_kind.ts";
+
+/** How long an operation may take unless it is told otherwise, in milliseconds. */
+export const DEFAULT_TIMEOUT_MS = 5000;
+/* The longest time that setTimeout and poll(2) take, in milliseconds. */
+const LONGEST_MS = 2 ** 31 - 1;
+
+/** How to end an operation early. */
+export interface Limits {
+  /** Aborting it ends the operation with the signal's reason, as with `fetch`. */
+  readonly signal?: AbortSignal | undefined;
+  /** The longest time that the operation takes, in milliseconds; 5000 by default. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** The point in time and the signal that end an operation. */
+export class Deadline {
+  readonly signal: AbortSignal | undefined;
+  readonly #at: number;
+
+  /** @throws {XSocketError} EINVAL for a time that is no positive number; the signal's reason if it is aborted */
+  constructor({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits) {
+    if (typeof timeoutMs !== "number" || !(timeoutMs > 0))
+      throw misuse(
+        "start",
+        `timeoutMs is ${String(timeoutMs)}`,
+        "Give a time in milliseconds above 0, or Infinity.",
+      );
+    signal?.throwIfAborted();
+    this.signal = signal;
+    this.#at = performance.now() + timeoutMs;
+  }
+
+  /** Milliseconds left, whole ones, 0 when it is over. */
+  leftMs(): number {
+    return Math.max(0, Math.min(LONGEST_MS, Math.ceil(this.#at - performance.now())));
+  }
+}

@@ -1,0 +1,124 @@
+import type { XSocketStep } from "./error.ts";
+
+/** What a code means at a step, and what helps. */
+export interface Explanation {
+  readonly found: string;
+  readonly remedy: string;
+}
+
+/* Found and remedy by step and code; "SERVER" stands for the control socket's path. docs/errors.md holds the same. */
+const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
+  reach: {
+    ENOENT: [
+      "there is no such control socket",
+      'Start a server with "xsocket serve SERVER" in the target namespace, or name its control socket with via.',
+    ],
+    ECONNREFUSED: [
+      "no server listens there",
+      'The server is gone: start it again with "xsocket serve SERVER" in the target namespace. An abstract name (@name) is reachable only within its own network namespace.',
+    ],
+    EACCES: [
+      "permission to open it is denied",
+      "Join the group of the control socket, or have the server started with --group or --mode; an abstract name must be held by root or by your own user.",
+    ],
+    ENAMETOOLONG: [
+      "the path does not fit a UNIX socket address of 108 bytes",
+      "Use a shorter path.",
+    ],
+    EPROTOTYPE: [
+      "the socket there is of another kind",
+      "Name the control socket of an xsocket server with via.",
+    ],
+    ETIMEDOUT: [
+      "the server took no connection in time",
+      "See whether the server is stopped or overloaded, or give a larger timeoutMs.",
+    ],
+  },
+  ask: {
+    EPERM: [
+      "the server's policy refuses this kind of socket",
+      "Ask for an IPv4 or IPv6 stream or dgram socket, or have the server's policy widened.",
+    ],
+    EACCES: [
+      "the server may not make this kind of socket",
+      "Ask for an IPv4 or IPv6 stream or dgram socket, or give the server the capability that it lacks.",
+    ],
+    ETIMEDOUT: [
+      "the server did not answer in time",
+      "See whether the server is stopped or overloaded, or give a larger timeoutMs.",
+    ],
+    ECONNRESET: [
+      "the server closed the connection without an answer",
+      "The server was stopped, or does not serve this user or so many connections: its log says which.",
+    ],
+    EBADMSG: [
+      "the answer is malformed, or what came with it is not a fresh socket of the kind that was asked for",
+      "See that an xsocket server, and nothing else, listens at SERVER.",
+    ],
+    EAFNOSUPPORT: ["the target namespace has no sockets of this family", "Ask for another family."],
+    EPROTONOSUPPORT: [
+      "the kernel has no such protocol for this type of socket",
+      "Ask for protocol 0, or one that fits the type.",
+    ],
+    ESOCKTNOSUPPORT: ["the kernel has no such type of socket", "Ask for stream or dgram."],
+    EINVAL: ["the kernel knows no such socket", "See that domain, type and protocol fit together."],
+    EMFILE: [
+      "no descriptor is left in the server or in this process",
+      "Close some sockets, or raise the limit of open files (ulimit -n).",
+    ],
+  },
+  bind: {
+    EADDRINUSE: [
+      "another socket of the target namespace has this address",
+      "Stop the other program or choose another port.",
+    ],
+    EADDRNOTAVAIL: [
+      "the target namespace has no such address",
+      "Give an address of an interface of the target namespace, or none.",
+    ],
+    EACCES: [
+      "this process may not bind the port there",
+      "Use a port from 1024 on, or run with CAP_NET_BIND_SERVICE: bind(2) is judged by who calls it.",
+    ],
+  },
+  listen: {
+    EADDRINUSE: [
+      "another socket of the target namespace listens there",
+      "Stop the other program or choose another port.",
+    ],
+  },
+  connect: {
+    ECONNREFUSED: [
+      "nothing listens at that address and port in the target namespace",
+      "Start the peer, or check the port.",
+    ],
+    ENETUNREACH: [
+      "the target namespace has no route to that address",
+      "Look at its routes with ip route, or use another address.",
+    ],
+    EHOSTUNREACH: ["the peer cannot be reached from the target namespace", "Check peer and route."],
+    ETIMEDOUT: [
+      "the peer did not answer in time",
+      "Check address, port and firewall of the target namespace, or give a larger timeoutMs.",
+    ],
+  },
+  resolve: {
+    ENOTFOUND: [
+      "the name does not exist for the target namespace's name server",
+      "Check the name, or give lookup or nameservers.",
+    ],
+    ETIMEDOUT: [
+      "no name server answered in the target namespace in time",
+      "Give nameservers that the target namespace reaches, or lookup.",
+    ],
+  },
+};
+
+/** Finds the words for a code, so that every error says what was found and what to do. */
+export function explain(step: XSocketStep, code: string, server: string): Explanation {
+  const [found, remedy] = TABLE[step]?.[code] ?? [
+    `${step} failed`,
+    `See ${code} in docs/errors.md or in errno(3).`,
+  ];
+  return { found, remedy: remedy.replaceAll("SERVER", server) };
+}

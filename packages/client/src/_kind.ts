@@ -1,0 +1,116 @@
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_MPTCP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_RAW,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+  SOCK_TYPE_MASK,
+} from "@xsocket/protocol";
+import { XSocketError } from "./error.ts";
+
+/** The types of socket that have a name. */
+export type SocketTypeName = "stream" | "dgram" | "raw" | "seqpacket";
+/** The protocols that have a name. */
+export type ProtocolName = "tcp" | "udp" | "mptcp" | "udplite";
+
+/** Which socket to make, by name or by the numbers that socket(2) takes. */
+export interface SocketKind {
+  /** The IP version, 4 unless `domain` is given. */
+  readonly family?: 4 | 6;
+  /** Instead of `family`: the number of an address family, for example 10 for AF_INET6. */
+  readonly domain?: number;
+  /** A name, or a SOCK_ number; "stream" by default. */
+  readonly type?: SocketTypeName | number;
+  /** A name, or an IPPROTO_ number; 0 by default, the usual one of the type. */
+  readonly protocol?: ProtocolName | number;
+  /** Whether the new descriptor has O_NONBLOCK. */
+  readonly nonblocking?: boolean;
+}
+
+/** The three numbers of socket(2); `type` holds SOCK_CLOEXEC, and SOCK_NONBLOCK if wished. */
+export interface KindNumbers {
+  readonly domain: number;
+  readonly type: number;
+  readonly protocol: number;
+}
+
+const TYPES: Record<SocketTypeName, number> = {
+  stream: SOCK_STREAM,
+  dgram: SOCK_DGRAM,
+  raw: SOCK_RAW,
+  seqpacket: SOCK_SEQPACKET,
+};
+const PROTOCOLS: Record<ProtocolName, number> = {
+  tcp: IPPROTO_TCP,
+  udp: IPPROTO_UDP,
+  mptcp: IPPROTO_MPTCP,
+  udplite: IPPROTO_UDPLITE,
+};
+const FAMILIES: Record<string, number> = { 4: AF_INET, 6: AF_INET6 };
+
+/** Refuses an argument in a sentence: the FFI would wrap it without a word. */
+export function misuse(
+  asked: string,
+  found: string,
+  remedy: string,
+  code = "EINVAL",
+): XSocketError {
+  return new XSocketError({ code, step: "options", asked, found, remedy });
+}
+
+function number(field: string, value: unknown, names: Record<string, number>): number {
+  const named = Object.hasOwn(names, String(value)) ? names[String(value)] : undefined;
+  const result = typeof value === "string" ? named : value;
+  if (typeof result === "number" && Number.isInteger(result) && Math.abs(result) < 2 ** 31)
+    return result;
+  throw misuse(
+    "get a socket",
+    `${field} is ${String(value)}`,
+    `Give ${field} as a number of socket(2) or as ${Object.keys(names).join(", ")}.`,
+  );
+}
+
+function domainOf(kind: SocketKind): number {
+  if (kind.domain === undefined) {
+    const family = kind.family ?? 4;
+    const domain = FAMILIES[family];
+    if (domain !== undefined) return domain;
+    throw misuse("get a socket", `family is ${String(family)}`, "Give family 4 or 6, or domain.");
+  }
+  if (kind.family !== undefined)
+    throw misuse("get a socket", "both family and domain are given", "Give one of them.");
+  return number("domain", kind.domain, {});
+}
+
+/**
+ * Turns names into the numbers that go to the server.
+ *
+ * @throws {XSocketError} EINVAL for a name or number that does not exist
+ */
+export function kindNumbers(kind: SocketKind): KindNumbers {
+  const type = number("type", kind.type ?? "stream", TYPES);
+  return {
+    domain: domainOf(kind),
+    type: type | SOCK_CLOEXEC | (kind.nonblocking === true ? SOCK_NONBLOCK : 0),
+    protocol: number("protocol", kind.protocol ?? 0, PROTOCOLS),
+  };
+}
+
+/** Names a kind for error messages: "get an IPv6 dgram socket". */
+export function askedFor({ domain, type, protocol }: KindNumbers): string {
+  const bare = type & SOCK_TYPE_MASK;
+  const typeName = Object.entries(TYPES).find(([, value]) => value === bare)?.[0] ?? `type ${bare}`;
+  const family = new Map([
+    [AF_INET, "an IPv4"],
+    [AF_INET6, "an IPv6"],
+  ]).get(domain);
+  const suffix = protocol === 0 ? "" : ` of protocol ${protocol}`;
+  return `get ${family ?? `a domain ${domain}`} ${typeName} socket${suffix}`;
+}

@@ -1,0 +1,82 @@
+/*
+ * How it works: Bun has no way to wait for any descriptor, but its event loop can watch an epoll
+ * descriptor, which is readable once one of its members is ready. Bun.connect({ fd }) puts it into
+ * the loop; as soon as it is readable Bun tries to receive from it, finds that it is no socket, and
+ * calls close. So the close callback is the wake-up, and Bun closes the epoll descriptor itself.
+ */
+import type { Socket } from "bun";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { adoptConnection } from "./_bun.ts";
+import type { Deadline } from "./_deadline.ts";
+
+/** epoll(7)'s events to wait for. */
+export const READABLE = 1;
+export const WRITABLE = 4;
+const EPOLL_CTL_ADD = 1;
+
+function nothing(): void {}
+
+function epollOf(fd: number, events: number): number {
+  const native = loadSyscalls();
+  const epollFd = checked("epoll_create1", native.epollCreate());
+  const rc = native.epollCtl(epollFd, EPOLL_CTL_ADD, fd, events, 0);
+  if (rc < 0) native.close(epollFd);
+  checked("epoll_ctl", rc);
+  return epollFd;
+}
+
+/**
+ * Calls back once when a descriptor is ready. Bun's loop stays alive until then.
+ *
+ * @returns a function that ends the waiting; the callback is then not called
+ * @throws {SyscallError} EMFILE, ENOMEM; EPERM for a descriptor that cannot be waited for
+ */
+export function onReady(fd: number, events: number, ready: () => void): () => void {
+  let watcher: Socket | undefined;
+  let wake: (() => void) | undefined = ready;
+  const close = (): void => wake?.();
+  const open = (opened: Socket): void => void (watcher = opened);
+  const epollFd = epollOf(fd, events);
+  const socket = { open, data: nothing, error: nothing, close };
+  adoptConnection({ fd: epollFd, socket }).catch(nothing);
+  return () => {
+    wake = undefined;
+    watcher?.terminate();
+  };
+}
+
+/**
+ * Waits for a descriptor, the deadline, or the signal, whichever comes first.
+ *
+ * @returns false if the time is over
+ * @throws the signal's reason; {SyscallError} as {@link onReady}
+ */
+export async function whenReady(fd: number, events: number, deadline: Deadline): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const { signal } = deadline;
+  const cancel = onReady(fd, events, () => resolve(true));
+  const timer = setTimeout(() => resolve(false), deadline.leftMs());
+  const abort = (): void => reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+    cancel();
+  }
+}
+
+/** Lets `ms` milliseconds pass, or ends with the signal's reason. */
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const abort = (): void => reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}

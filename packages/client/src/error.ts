@@ -1,0 +1,100 @@
+import { DEFAULT_ADDRESS, ProtocolError } from "@xsocket/protocol";
+import { SyscallError } from "@xsocket/xbind-native";
+import { explain } from "./_explain.ts";
+
+/**
+ * What was being done when an operation failed.
+ *
+ * - `options`: reading the arguments
+ * - `reach`: opening the server's control socket
+ * - `ask`: waiting for the server's answer, or the server's own answer
+ * - `resolve`: looking a host name up in the target namespace
+ * - `bind`, `listen`, `connect`: that call on the new socket, in the target namespace
+ * - `adopt`: giving the socket to Bun
+ */
+export type XSocketStep =
+  | "options"
+  | "reach"
+  | "ask"
+  | "resolve"
+  | "bind"
+  | "listen"
+  | "connect"
+  | "adopt";
+
+/** What an {@link XSocketError} is made of. */
+export interface XSocketFailure {
+  readonly code: string;
+  readonly step: XSocketStep;
+  /** The control socket; the default one if undefined. */
+  readonly server?: string | undefined;
+  /** What was attempted, to be read after "cannot", for example "connect to 10.0.0.1:80". */
+  readonly asked: string;
+  /** What was found instead; by default what `code` means at this step. */
+  readonly found?: string | undefined;
+  /** What to do about it; by default what helps with `code` at this step. */
+  readonly remedy?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/**
+ * An operation of this package failed. docs/errors.md lists the codes with causes and remedies.
+ *
+ * @example
+ * try {
+ *   using socket = await xsocket({ via: "/run/nowhere", family: 6 });
+ * } catch (error) {
+ *   if (error instanceof XSocketError && error.code === "ENOENT") console.error(error.remedy);
+ * }
+ */
+export class XSocketError extends Error {
+  override readonly name = "XSocketError";
+  /** The name of an errno, for example "ECONNREFUSED", or ENOTFOUND for a host name that does not exist. */
+  readonly code: string;
+  /** What was being done. ECONNREFUSED at `reach` is about the server, at `connect` about the peer. */
+  readonly step: XSocketStep;
+  /** The server's control socket, as it was given. */
+  readonly server: string;
+  /** What was attempted, for example "get an IPv6 stream socket". */
+  readonly asked: string;
+  /** What to do about it, one sentence. */
+  readonly remedy: string;
+
+  constructor(failure: XSocketFailure) {
+    const server = failure.server ?? DEFAULT_ADDRESS;
+    const known = explain(failure.step, failure.code, server);
+    const found = failure.found ?? known.found;
+    const remedy = failure.remedy ?? known.remedy;
+    const through = failure.step === "options" ? "" : ` through ${server}`;
+    super(`cannot ${failure.asked}${through}: ${found} (${failure.code}). ${remedy}`, {
+      cause: failure.cause,
+    });
+    this.code = failure.code;
+    this.step = failure.step;
+    this.server = server;
+    this.asked = failure.asked;
+    this.remedy = remedy;
+  }
+}
+
+/** Says where and why a native call failed; other errors are bugs or aborts, and pass as they are. */
+export function failed(
+  error: unknown,
+  step: XSocketStep,
+  server: string | undefined,
+  asked: string,
+): unknown {
+  if (error instanceof SyscallError)
+    return new XSocketError({ code: error.code, step, server, asked, cause: error });
+  if (error instanceof ProtocolError)
+    return new XSocketError({
+      code: error.code === "ADDRESS_TOO_LONG" ? "ENAMETOOLONG" : "EINVAL",
+      step: "options",
+      server,
+      asked,
+      found: error.message,
+      remedy: "Give the path of a control socket, or @name.",
+      cause: error,
+    });
+  return error;
+}

@@ -1,0 +1,60 @@
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { Deadline, type Limits } from "./_deadline.ts";
+import { reach, reachSync, receive, receiveLater, send } from "./_handover.ts";
+import { askedFor, kindNumbers, type SocketKind } from "./_kind.ts";
+import { failed } from "./error.ts";
+import { OwnedSocket } from "./owned.ts";
+
+/** What {@link xsocket} takes: the server, the kind of socket, and the limits. */
+export interface XSocketOptions extends SocketKind, Limits {
+  /** The server's control socket: a path, or `@name`; `/run/xsocket/default` by default. */
+  readonly via?: string;
+}
+
+/**
+ * Gets a socket of the network namespace in which the server at `via` runs, on a connection of its
+ * own, without holding up the event loop. For many sockets use a {@link Session}.
+ *
+ * @throws {XSocketError} ENOENT, ECONNREFUSED, EACCES if the server cannot be reached; EPERM and
+ *   what socket(2) gives there; ETIMEDOUT after `timeoutMs`; ECONNRESET, EBADMSG; EINVAL for options
+ * @throws the reason of `signal` once that is aborted
+ * @example
+ * using socket = await xsocket({ via: "/run/xsocket/lan", family: 6, type: "dgram" });
+ */
+export async function xsocket(options: XSocketOptions = {}): Promise<OwnedSocket> {
+  const kind = kindNumbers(options);
+  const deadline = new Deadline(options);
+  const { via = DEFAULT_ADDRESS } = options;
+  const connection = await reach(via, deadline, askedFor(kind));
+  try {
+    send(connection, kind);
+    return new OwnedSocket(await receiveLater(connection, kind, deadline), kind);
+  } catch (error) {
+    throw failed(error, "ask", via, askedFor(kind));
+  } finally {
+    loadSyscalls().close(connection);
+  }
+}
+
+/**
+ * Like {@link xsocket}, but the whole thread waits for the server. `signal` counts only at the start.
+ *
+ * @throws {XSocketError} as {@link xsocket}
+ * @example
+ * using socket = xsocketSync({ via: "/run/xsocket/lan", type: "stream" });
+ */
+export function xsocketSync(options: XSocketOptions = {}): OwnedSocket {
+  const kind = kindNumbers(options);
+  const deadline = new Deadline(options);
+  const { via = DEFAULT_ADDRESS } = options;
+  const connection = reachSync(via, deadline.leftMs(), askedFor(kind));
+  try {
+    send(connection, kind);
+    return new OwnedSocket(checked("receive", receive(connection, kind, deadline.leftMs())), kind);
+  } catch (error) {
+    throw failed(error, "ask", via, askedFor(kind));
+  } finally {
+    loadSyscalls().close(connection);
+  }
+}
