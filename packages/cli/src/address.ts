@@ -1,0 +1,21 @@
+import { resolve } from "node:path";
+import { type Address, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
+import { MisuseError } from "./errors.ts";
+
+/**
+ * Reads the address of a control socket as the user has given it.
+ *
+ * @returns an absolute path or `@name`, so that it means the same in any directory
+ * @throws {MisuseError} if it does not fit a socket address, or is empty
+ */
+export function controlSocket(text: string): string {
+  try {
+    const given: Address = parseAddress(text);
+    return given.kind === "abstract"
+      ? formatAddress(given)
+      : formatAddress(parseAddress(resolve(given.path)));
+  } catch (error) {
+    if (error instanceof ProtocolError) throw new MisuseError(error.message, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,30 @@
+import type { ArgsDef, CommandContext, CommandDef, CommandMeta } from "citty";
+
+/** What a command is given beside its options. */
+export interface Invocation {
+  /** The program behind `--` and its arguments; empty when there is none. */
+  readonly program: readonly string[];
+  /** Where the program stands among the command's arguments. */
+  readonly programIndex: number;
+  /** Where to send the plan (see plan.ts), -1 when nobody waits for one. */
+  readonly planFd: number;
+}
+
+/** A command of citty's that says whether it takes a program behind `--`. */
+export interface Command<T extends ArgsDef = ArgsDef> extends CommandDef<T> {
+  readonly meta: CommandMeta;
+  readonly args?: T;
+  readonly program?: "required" | "optional";
+}
+
+/** Defines a command, whose `run` then gets arguments typed by its table of options. */
+export function command<const T extends ArgsDef>(definition: Command<T>): Command;
+export function command(definition: Command): Command {
+  return definition;
+}
+
+/** What the dispatcher has handed to the command. */
+export function invocation(context: Pick<CommandContext, "data">): Invocation {
+  const data: Invocation = context.data; // citty leaves its type open; dispatch.ts always sets it
+  return data;
+}

@@ -1,0 +1,18 @@
+import manifest from "../package.json" with { type: "json" };
+import { type Command, command } from "./command.ts";
+
+/** One file for each command, loaded when it is asked for. */
+export const COMMANDS: Record<string, () => Promise<Command>> = {
+  run: () => import("./commands/run.ts").then((module) => module.default),
+  lib: () => import("./commands/lib.ts").then((module) => module.default),
+};
+
+/** The command itself. */
+export const xsocket = command({
+  meta: {
+    name: "xsocket",
+    version: manifest.version,
+    description: manifest.description,
+  },
+  subCommands: COMMANDS,
+});

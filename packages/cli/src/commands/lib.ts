@@ -1,0 +1,25 @@
+import { libraryPath } from "@xsocket/xbind-native";
+import { command } from "../command.ts";
+import { MisuseError } from "../errors.ts";
+import { result } from "../words.ts";
+
+const NAMES = ["xbind", "xsocket"] as const;
+
+export default command({
+  meta: { name: "lib", description: "Print the absolute path of one of the native libraries" },
+  args: {
+    name: {
+      type: "positional",
+      required: false,
+      description: "xbind, to be preloaded, or xsocket, to be linked",
+    },
+  },
+  run({ args }) {
+    const name = NAMES.find((known) => known === args.name);
+    if (name === undefined)
+      throw new MisuseError(
+        `${args.name === undefined ? "no library is named" : `there is no library "${args.name}"`}: say "xsocket lib xbind" or "xsocket lib xsocket"`,
+      );
+    result(libraryPath(name));
+  },
+});

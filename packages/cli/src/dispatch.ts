@@ -1,0 +1,53 @@
+import { runCommand } from "citty";
+import type { Command, Invocation } from "./command.ts";
+import { COMMANDS, xsocket } from "./commands.ts";
+import { EXIT, MisuseError } from "./errors.ts";
+import { checkOptions } from "./options.ts";
+import { usage } from "./usage.ts";
+import { result } from "./words.ts";
+
+const HELP = new Set(["--help", "-h"]);
+const VERSION = new Set(["--version", "-v", "-V"]);
+
+/* A program's own arguments are not ours, so they are cut off before anything is looked at. */
+function split(argv: readonly string[], definition: Command) {
+  const end = definition.program === undefined ? -1 : argv.indexOf("--");
+  return {
+    own: end < 0 ? argv : argv.slice(0, end),
+    program: end < 0 ? [] : argv.slice(end + 1),
+    programIndex: end + 2, // the command's name counts as well
+  };
+}
+
+/** Runs one command whose name has been read. */
+async function runOne(definition: Command, name: string, argv: readonly string[], planFd: number) {
+  const { own, program, programIndex } = split(argv, definition);
+  const help = `xsocket ${name} --help`;
+  if (own.some((word) => HELP.has(word)))
+    return result(await usage(definition, xsocket, process.stdout));
+  checkOptions(own, definition.args ?? {}, help);
+  if (definition.program === "required" && program.length === 0)
+    throw new MisuseError(`no program is given: put it last, behind "--", or see "${help}"`);
+  const data: Invocation = { program, programIndex, planFd };
+  await runCommand(definition, { rawArgs: [...own], data });
+}
+
+/**
+ * Runs the command that the arguments name.
+ *
+ * @throws {MisuseError} if they name none, or give it what it does not take
+ * @throws what the command throws
+ */
+export async function dispatch(argv: readonly string[], planFd: number): Promise<void> {
+  const [name, ...rest] = argv;
+  if (name === undefined) {
+    process.stderr.write(`${await usage(xsocket, undefined, process.stderr)}\n`);
+    process.exitCode = EXIT.misused;
+    return;
+  }
+  if (HELP.has(name)) return result(await usage(xsocket, undefined, process.stdout));
+  if (VERSION.has(name)) return result(String(xsocket.meta.version));
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (!load) throw new MisuseError(`there is no command "${name}": see "xsocket --help"`);
+  await runOne(await load(), name, rest, planFd);
+}

@@ -1,0 +1,14 @@
+/** What the command's exit codes mean. */
+export const EXIT = { done: 0, failed: 1, misused: 2 } as const;
+
+/** The command was understood and could not be carried out. The message is one sentence with a remedy. */
+export class FailureError extends Error {
+  override readonly name: string = "FailureError";
+  readonly exitCode: number = EXIT.failed;
+}
+
+/** The command was not understood. The message is one sentence with a remedy. */
+export class MisuseError extends FailureError {
+  override readonly name = "MisuseError";
+  override readonly exitCode = EXIT.misused;
+}

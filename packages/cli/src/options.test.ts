@@ -1,0 +1,41 @@
+import { expect, test } from "bun:test";
+import type { ArgsDef } from "citty";
+import { MisuseError } from "./errors.ts";
+import { checkOptions, repeated } from "./options.ts";
+
+const ARGS = {
+  path: { type: "positional", required: false },
+  port: { type: "string", alias: "p" },
+  all: { type: "boolean" },
+} as const satisfies ArgsDef;
+
+test.each([
+  [["--frob"], "no option --frob"],
+  [["-x"], "no option -x"],
+  [["--port"], "--port needs a value"],
+  [["--all=1"], "--all takes no value"],
+  [["a", "b"], '"b" is one argument too many'],
+])("%j is misuse", (argv, words) => {
+  const check = () => checkOptions(argv, ARGS, "xsocket t --help");
+  expect(check).toThrow(MisuseError);
+  expect(check).toThrow(words);
+});
+
+test.each([
+  [[]],
+  [["a"]],
+  [["--port", "1", "a", "--port=2", "--all"]],
+  [["-p", "1"]],
+  [["--", "-a"]],
+])("%j is taken", (argv: string[]) => {
+  expect(() => checkOptions(argv, ARGS, "")).not.toThrow();
+});
+
+test("every value of a repeated option is found, in order", () => {
+  expect(repeated(["--port", "1", "x", "--port=2", "-p", "3"], ARGS, "port")).toEqual([
+    "1",
+    "2",
+    "3",
+  ]);
+  expect(repeated([], ARGS, "port")).toEqual([]);
+});

@@ -1,0 +1,37 @@
+import { writeSync } from "node:fs";
+import { loadSyscalls, checked } from "@xsocket/xbind-native";
+import { FailureError } from "./errors.ts";
+
+/** What the launcher is to become (launch/plan.h says how it is written). */
+export interface Plan {
+  /** Where the program stands among the command's arguments. */
+  readonly programIndex: number;
+  /** The variables to set; all others stay as they are. */
+  readonly set: Readonly<Record<string, string>>;
+  /** A socket to hand on as descriptor 3; it stays the caller's. */
+  readonly socketFd?: number;
+}
+
+function encode({ programIndex, set }: Plan): Uint8Array {
+  const strings = [String(programIndex), ...Object.entries(set).map(([k, v]) => `${k}=${v}`)];
+  const text = new TextEncoder().encode(strings.map((string) => `${string}\0`).join(""));
+  const bytes = new Uint8Array(new ArrayBuffer(text.byteLength));
+  bytes.set(text);
+  return bytes;
+}
+
+/**
+ * Tells the launcher what to become once this process has ended.
+ *
+ * @throws {FailureError} if nobody waits for a plan
+ */
+export function sendPlan(planFd: number, plan: Plan): void {
+  if (planFd < 0) throw new FailureError("no launcher waits for a plan: start xsocket by its name");
+  const bytes = encode(plan);
+  if (plan.socketFd === undefined) writeSync(planFd, bytes);
+  else
+    checked(
+      "send the plan",
+      loadSyscalls().sendPacket(planFd, bytes, bytes.byteLength, plan.socketFd),
+    );
+}

@@ -1,0 +1,36 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { preloadWith } from "./preload.ts";
+
+/* Calls it with the library in a directory of its own, whose name starts with `name`. */
+function preloadFrom(name: string, existing: string): string {
+  const directory = mkdtempSync(join(tmpdir(), name));
+  writeFileSync(join(directory, "libxbind.so"), "");
+  const before = process.env["XSOCKET_LIBDIR"];
+  process.env["XSOCKET_LIBDIR"] = directory;
+  try {
+    return preloadWith(existing).replace(directory, "DIR");
+  } finally {
+    if (before === undefined) delete process.env["XSOCKET_LIBDIR"];
+    else process.env["XSOCKET_LIBDIR"] = before;
+    rmSync(directory, { recursive: true });
+  }
+}
+
+test.each([
+  ["", "DIR/libxbind.so"],
+  ["/a/libfoo.so", "DIR/libxbind.so:/a/libfoo.so"],
+  ["libfoo.so libbar.so", "DIR/libxbind.so:libfoo.so:libbar.so"],
+  ["/usr/lib/libasan.so.8:/a/libfoo.so", "/usr/lib/libasan.so.8:DIR/libxbind.so:/a/libfoo.so"],
+  ["libclang_rt.tsan-x86_64.so", "libclang_rt.tsan-x86_64.so:DIR/libxbind.so"],
+  ["libxbind.so", "libxbind.so"],
+  ["/a/libfoo.so:/old/libxbind.so", "/a/libfoo.so:/old/libxbind.so"],
+])("LD_PRELOAD %j becomes %j", (existing, expected) => {
+  expect(preloadFrom("xsocket-preload-", existing)).toBe(expected);
+});
+
+test.each(["with space-", "with:colon-", "with\ttab-"])("a directory %j is refused", (name) => {
+  expect(() => preloadFrom(name, "")).toThrow("move xsocket to a directory without them");
+});

@@ -1,0 +1,27 @@
+import { basename } from "node:path";
+import { libraryPath } from "@xsocket/xbind-native";
+import { FailureError } from "./errors.ts";
+
+/* Runtimes that end a program in which they do not come first. */
+const MUST_LEAD = /^lib(?:clang_rt\.)?(?:asan|tsan|hwasan|msan)/;
+
+/**
+ * The value of LD_PRELOAD that adds libxbind to what is there. Ours comes first, so that the socket
+ * has been swapped before others see it; only sanitizers stay in front of it.
+ *
+ * @param existing what LD_PRELOAD holds without us
+ * @throws {FailureError} if the library's path cannot stand in LD_PRELOAD
+ * @throws {LibraryNotFoundError} if there is no library
+ */
+export function preloadWith(existing: string): string {
+  const ours = libraryPath("xbind");
+  if (/[\s:]/.test(ours))
+    throw new FailureError(
+      `${ours} cannot be preloaded, since LD_PRELOAD separates its paths by spaces and colons: move xsocket to a directory without them`,
+    );
+  const others = existing.split(/[\s:]+/).filter((path) => path !== "");
+  if (others.some((path) => basename(path) === basename(ours))) return existing;
+  const follower = others.findIndex((path) => !MUST_LEAD.test(basename(path)));
+  const at = follower < 0 ? others.length : follower;
+  return others.toSpliced(at, 0, ours).join(":");
+}

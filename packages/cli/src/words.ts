@@ -1,0 +1,26 @@
+import { createConsola } from "consola/core";
+
+/** Whether a stream may be written to in colour: a terminal that knows colours, and no NO_COLOR. */
+export function hasColour(stream: { readonly isTTY?: boolean }): boolean {
+  const { NO_COLOR, TERM } = process.env;
+  return stream.isTTY === true && !NO_COLOR && TERM !== "dumb";
+}
+
+/**
+ * The command's words. All of them go to stderr, one line each: stdout is for results.
+ */
+export const words = createConsola({
+  reporters: [
+    {
+      log: ({ type, args }) => {
+        const mark = type === "warn" ? "warning: " : "";
+        process.stderr.write(`xsocket: ${mark}${args.join(" ")}\n`);
+      },
+    },
+  ],
+});
+
+/** Writes a result to stdout. */
+export function result(text: string): void {
+  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+}

@@ -1,3 +1,0 @@
-export * from "./activation.ts";
-export * from "./log.ts";
-export * from "./notify.ts";

@@ -1,0 +1,11 @@
+# The native part of the `xsocket` command. Where its script lies, seen from an installed bin/.
+set(XSOCKET_SCRIPT_FROM_BIN "../lib/xsocket/main.js" CACHE STRING
+    "Path of the command's script, relative to the directory of the installed launcher")
+string(JSON XSOCKET_BUN_VERSION GET "${PACKAGE_JSON}" devDependencies @types/bun)
+
+add_executable(xsocket-launch src/launch/bun.c src/launch/children.c src/launch/environment.c
+                              src/launch/main.c src/launch/plan.c src/launch/words.c)
+target_link_libraries(xsocket-launch PRIVATE core)
+target_compile_definitions(
+  xsocket-launch PRIVATE XSOCKET_SCRIPT_FROM_BIN="${XSOCKET_SCRIPT_FROM_BIN}"
+                         XSOCKET_BUN_VERSION="${XSOCKET_BUN_VERSION}")

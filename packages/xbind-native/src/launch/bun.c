@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch/bun.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* No .env, no bunfig.toml, no package fetched from a registry. */
+static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no-install"};
+#define FLAG_COUNT (sizeof(FLAGS) / sizeof(FLAGS[0]))
+
+/* What a user sets for a Bun program of his own, and what would change or hold up ours. */
+static const char *const NOT_FOR_US[] = {"BUN_OPTIONS", "BUN_INSPECT", "BUN_INSPECT_NOTIFY",
+                                         "BUN_INSPECT_CONNECT_TO", "BUN_INSPECT_PRELOAD"};
+
+static bool runnable(const char *path)
+{
+	return access(path, X_OK) == 0;
+}
+
+/* The file NAME in the DIRECTORY of that length. */
+static bool found_in(const char *directory, size_t length, const char *name, char *ret)
+{
+	char path[PATH_MAX];
+
+	if (length == 0 || directory[0] != '/')
+		return false;
+	int written = snprintf(path, sizeof(path), "%.*s/%s", (int)length, directory, name);
+	if (written < 0 || (size_t)written >= sizeof(path) || !runnable(path))
+		return false;
+	strcpy(ret, path);
+	return true;
+}
+
+static bool found_beside(const char *script, char *ret)
+{
+	const char *slash = strrchr(script, '/');
+
+	return slash && found_in(script, (size_t)(slash - script), "bun", ret);
+}
+
+/* `bun x` names itself in npm_execpath, as npm does; npm is not what we look for. */
+static bool found_running(char *ret)
+{
+	const char *path = getenv("npm_execpath");
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash && strcmp(slash, "/bun") == 0 &&
+	       found_in(path, (size_t)(slash - path), "bun", ret);
+}
+
+static bool found_on_path(char *ret)
+{
+	const char *directory = getenv("PATH");
+
+	while (directory) {
+		size_t length = strcspn(directory, ":");
+
+		if (found_in(directory, length, "bun", ret))
+			return true;
+		directory = directory[length] ? directory + length + 1 : NULL;
+	}
+	return false;
+}
+
+int bun_find(struct bun *bun)
+{
+	const char *named = getenv("XSOCKET_BUN");
+
+	if (named && named[0]) {
+		if (named[0] != '/' || strlen(named) >= sizeof(bun->path))
+			return -EINVAL;
+		strcpy(bun->path, named);
+		return 0;
+	}
+	if (found_beside(bun->script, bun->path) || found_running(bun->path) ||
+	    found_on_path(bun->path))
+		return 0;
+	return -ENOENT;
+}
+
+int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **argv)
+{
+	char cwd_text[16], plan_text[16];
+	const char **args = calloc((size_t)argc + FLAG_COUNT + 5, sizeof(*args));
+	size_t count = 0;
+
+	if (!args)
+		return -ENOMEM;
+	snprintf(cwd_text, sizeof(cwd_text), "%d", cwd_fd);
+	snprintf(plan_text, sizeof(plan_text), "%d", plan_fd);
+	args[count++] = "bun";
+	for (size_t i = 0; i < FLAG_COUNT; i++)
+		args[count++] = FLAGS[i];
+	args[count++] = bun->script;
+	args[count++] = cwd_text;
+	args[count++] = plan_text;
+	memcpy(&args[count], argv, (size_t)argc * sizeof(*args));
+
+	for (size_t i = 0; i < sizeof(NOT_FOR_US) / sizeof(NOT_FOR_US[0]); i++)
+		unsetenv(NOT_FOR_US[i]);
+	/* Bun also reads package.json and tsconfig.json of the current directory and its parents.
+	 */
+	if (chdir("/") < 0) {
+		free(args);
+		return -errno;
+	}
+	/* execv(3) is declared without const for the sake of old C; it changes nothing. */
+	execv(bun->path, (char *const *)args);
+	free(args);
+	return -errno;
+}

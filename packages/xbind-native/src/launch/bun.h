@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* bun.h - the runtime that the command is written for, and how it is started */
+#ifndef LAUNCH_BUN_H
+#define LAUNCH_BUN_H
+
+#include <limits.h>
+
+#define NO_DESCRIPTOR (-1)
+
+/* What is started: `bun script arguments`. */
+struct bun {
+	char path[PATH_MAX];
+	char script[PATH_MAX];
+};
+
+/**
+ * bun_find() - find the runtime: $XSOCKET_BUN, beside the script, the one that runs `bun x`, PATH
+ * @bun: its script is set; its path is filled in
+ *
+ * Relative directories in PATH are passed over: what lies in the current directory must not decide
+ * what runs.
+ *
+ * Return: 0, -ENOENT if there is none, -EINVAL if $XSOCKET_BUN is not an absolute path.
+ */
+int bun_find(struct bun *bun);
+
+/**
+ * bun_exec() - become the runtime
+ * @bun:       what bun_find() found
+ * @cwd_fd:    the directory that the command was started in; the script goes back to it
+ * @plan_fd:   where the script sends its plan (plan.h), or NO_DESCRIPTOR
+ * @argc:      number of arguments
+ * @argv:      the arguments of the command, without its name
+ *
+ * Return: only on failure, -errno.
+ */
+int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **argv);
+
+#endif

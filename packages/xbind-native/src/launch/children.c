@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch/children.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+#include <time.h>
+
+void children_expect(struct children *ret)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	ret->pending = sigismember(&pending, SIGCHLD) == 1;
+	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &ret->action);
+}
+
+int children_reap(const struct children *children, pid_t pid, int *ret_status)
+{
+	int status = 0;
+
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
+	if (!children->pending)
+		children_forget();
+	sigaction(SIGCHLD, &children->action, NULL);
+	*ret_status = status;
+	return 0;
+}
+
+void children_forget(void)
+{
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigtimedwait(&child, NULL, &(struct timespec){0});
+}

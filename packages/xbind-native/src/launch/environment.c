@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch/environment.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,";
+
+static size_t name_length(const char *entry)
+{
+	return strcspn(entry, "=");
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	size_t length = name_length(a);
+
+	return length == name_length(b) && memcmp(a, b, length) == 0;
+}
+
+/* A block of NUL-ended strings, as the kernel lays an environment out. */
+struct block {
+	char *bytes;
+	size_t length;
+};
+
+#define BLOCK_STEP 65536 /* bytes */
+
+static int block_read(FILE *file, struct block *ret)
+{
+	struct block block = {0};
+
+	for (;;) {
+		char *grown = realloc(block.bytes, block.length + BLOCK_STEP + 1);
+		if (!grown) {
+			free(block.bytes);
+			return -ENOMEM;
+		}
+		block.bytes = grown;
+
+		size_t got = fread(block.bytes + block.length, 1, BLOCK_STEP, file);
+		block.length += got;
+		if (got < BLOCK_STEP)
+			break;
+	}
+	if (ferror(file)) {
+		free(block.bytes);
+		return -EIO;
+	}
+	block.bytes[block.length] = '\0';
+	*ret = block;
+	return 0;
+}
+
+static const char *block_next(const struct block *block, const char *entry)
+{
+	const char *next = entry ? entry + strlen(entry) + 1 : block->bytes;
+
+	return next < block->bytes + block->length ? next : NULL;
+}
+
+static bool block_names(const struct block *block, const char *name)
+{
+	for (const char *entry = block_next(block, NULL); entry; entry = block_next(block, entry)) {
+		if (same_name(entry, name))
+			return true;
+	}
+	return false;
+}
+
+static bool ours_has(const char *wanted)
+{
+	for (char **entry = environ; *entry; entry++) {
+		if (strcmp(*entry, wanted) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void print_word(char sign, const char *text, size_t length)
+{
+	printf("%c", sign);
+	for (size_t i = 0; i < length; i++) {
+		if (strchr(PLAIN, text[i]))
+			putchar(text[i]);
+		else
+			printf("%%%02x", (unsigned char)text[i]);
+	}
+	putchar(' ');
+}
+
+static void print_difference(const struct block *wanted)
+{
+	for (char **entry = environ; *entry; entry++) {
+		if (!block_names(wanted, *entry))
+			print_word('-', *entry, name_length(*entry));
+	}
+	for (const char *entry = block_next(wanted, NULL); entry;
+	     entry = block_next(wanted, entry)) {
+		if (!ours_has(entry))
+			print_word('+', entry, strlen(entry));
+	}
+}
+
+int environment_print_difference(const char *pid)
+{
+	char path[64];
+	struct block wanted;
+
+	snprintf(path, sizeof(path), "/proc/%s/environ", pid);
+	FILE *file = fopen(path, "re");
+	if (!file)
+		return -errno;
+
+	int rc = block_read(file, &wanted);
+	fclose(file);
+	if (rc < 0)
+		return rc;
+	/* A shell that was started without any environment reads as an empty block as well. */
+	print_difference(&wanted);
+	free(wanted.bytes);
+	return 0;
+}
+
+/* Takes %XX back, in place. */
+static void decode(char *word)
+{
+	char *out = word;
+
+	while (*word) {
+		unsigned byte;
+
+		if (*word == '%' && sscanf(word + 1, "%2x", &byte) == 1) {
+			*out++ = (char)byte;
+			word += 3;
+		} else {
+			*out++ = *word++;
+		}
+	}
+	*out = '\0';
+}
+
+static void drop(const char *name)
+{
+	char **kept = environ;
+
+	for (char **entry = environ; *entry; entry++) {
+		if (!same_name(*entry, name))
+			*kept++ = *entry;
+	}
+	*kept = NULL;
+}
+
+int environment_set(char *assignment)
+{
+	static char **ours;
+	size_t count = 0;
+
+	drop(assignment);
+	while (environ[count])
+		count++;
+
+	/* Never setenv(3): it refuses names that execve(2) takes. */
+	char **grown = calloc(count + 2, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown, environ, count * sizeof(*grown));
+	grown[count] = assignment;
+	environ = grown;
+	free(ours);
+	ours = grown;
+	return 0;
+}
+
+int environment_apply_difference(char *difference)
+{
+	char *rest = NULL;
+
+	for (char *word = strtok_r(difference, " ", &rest); word;
+	     word = strtok_r(NULL, " ", &rest)) {
+		decode(word);
+		if (word[0] == '-') {
+			drop(word + 1);
+			continue;
+		}
+		int rc = environment_set(word + 1);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}

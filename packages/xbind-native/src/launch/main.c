@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - the native part of the `xsocket` command: starts Bun such that neither side suffers
+ *
+ * How it works: the current directory holds files that Bun would obey (.env, bunfig.toml,
+ * package.json, tsconfig.json), so Bun starts in / and goes back by a descriptor. `run` and `open`
+ * end as another program, for which see plan.h; every other command is Bun from here on.
+ *
+ * Installed, the launcher is the command itself and its script lies at a fixed place beside it.
+ * In the source tree and in npm's directories bin/xsocket, a shell script, starts it so:
+ *
+ *     xsocket-launch --difference PID            print what the shell did to the environment
+ *     xsocket-launch --script SCRIPT NAME DIFFERENCE ARGUMENTS...
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launch/bun.h"
+#include "launch/children.h"
+#include "launch/environment.h"
+#include "launch/plan.h"
+#include "launch/words.h"
+
+#define SERVER_NAME "xsocket-server"
+
+static char SERVER_COMMAND[] = "serve";
+static const char *const PLANNED[] = {"run", "open"};
+
+/* The last part of a path. */
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static int script_installed(char *ret)
+{
+	char exe[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (length < 0)
+		return -errno;
+	exe[length] = '\0';
+	*strrchr(exe, '/') = '\0';
+	int written = snprintf(ret, PATH_MAX, "%s/" XSOCKET_SCRIPT_FROM_BIN, exe);
+	return written < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+static bool is_planned(int argc, char **argv)
+{
+	for (size_t i = 0; argc > 0 && i < sizeof(PLANNED) / sizeof(PLANNED[0]); i++) {
+		if (strcmp(argv[0], PLANNED[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int become_bun(const struct bun *bun, int argc, char **argv)
+{
+	int cwd = open(".", O_PATH | O_DIRECTORY);
+	int rc = cwd < 0 ? -errno : bun_exec(bun, cwd, NO_DESCRIPTOR, argc, argv);
+
+	return words_fail("cannot start %s: %s", bun->path, strerror(-rc));
+}
+
+static int launch(struct bun *bun, int argc, char **argv)
+{
+	int rc = bun_find(bun);
+
+	if (rc == -EINVAL)
+		return words_fail("XSOCKET_BUN is \"%s\": give the absolute path of Bun",
+		                  getenv("XSOCKET_BUN"));
+	if (rc < 0)
+		return words_fail("Bun " XSOCKET_BUN_VERSION " was found neither beside %s nor in "
+		                  "PATH: install it, or name it in XSOCKET_BUN",
+		                  bun->script);
+	return is_planned(argc, argv) ? plan_follow(bun, argc, argv) : become_bun(bun, argc, argv);
+}
+
+/* `xsocket-server` is `xsocket serve`: argv[0], which is not needed any more, becomes "serve". */
+static int launch_named(struct bun *bun, const char *name, int argc, char **argv)
+{
+	if (strcmp(base_name(name), SERVER_NAME) != 0)
+		return launch(bun, argc - 1, argv + 1);
+	argv[0] = SERVER_COMMAND;
+	return launch(bun, argc, argv);
+}
+
+/* argv: the script, the name of the command, the difference, and the arguments. */
+static int launch_script(struct bun *bun, int argc, char **argv)
+{
+	if (strlen(argv[0]) >= sizeof(bun->script))
+		return words_fail("the path %s is too long", argv[0]);
+	strcpy(bun->script, argv[0]);
+	int rc = environment_apply_difference(argv[2]);
+	if (rc < 0)
+		return words_fail("cannot restore the environment: %s", strerror(-rc));
+	/* The shell's helpers have ended. */
+	children_forget();
+	return launch_named(bun, argv[1], argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+	static struct bun bun;
+
+	if (argc == 3 && strcmp(argv[1], "--difference") == 0)
+		return environment_print_difference(argv[2]) < 0 ? EXIT_FAILED : EXIT_DONE;
+	if (argc >= 5 && strcmp(argv[1], "--script") == 0)
+		return launch_script(&bun, argc - 2, argv + 2);
+	if (argc < 1 || script_installed(bun.script) < 0)
+		return words_fail("/proc is not mounted: mount it, Bun needs it as well");
+	return launch_named(&bun, argv[0], argc, argv);
+}

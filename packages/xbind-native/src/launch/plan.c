@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "launch/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/fd.h"
+#include "launch/children.h"
+#include "launch/environment.h"
+#include "launch/words.h"
+
+#define PLAN_BYTES    (192 * 1024) /* bytes; a variable may be 128 KiB */
+#define RELAY_BYTES   4096         /* bytes */
+#define LISTEN_FD     3            /* SD_LISTEN_FDS_START */
+#define CHILD_PLAN_FD 3
+#define CHILD_CWD_FD  4
+#define CHILD_FREE_FD 5
+#define PRELOAD_ASIDE "XSOCKET_RUN_PRELOAD="
+
+enum stream { STREAM_OUT, STREAM_ERR, STREAM_PLAN, STREAM_COUNT };
+
+/* Both ends of each stream between Bun and us; -1 when closed. */
+struct streams {
+	int ours[STREAM_COUNT];
+	int child[STREAM_COUNT];
+};
+
+struct plan {
+	char bytes[PLAN_BYTES + 1];
+	size_t length; /* 0 when there is none */
+	int socket;    /* -1 when there is none */
+};
+
+static void streams_close(int ends[STREAM_COUNT])
+{
+	for (int i = 0; i < STREAM_COUNT; i++) {
+		if (ends[i] >= 0)
+			close(ends[i]);
+		ends[i] = -1;
+	}
+}
+
+/* Above all numbers that the child's streams get, so that placing one never destroys another. */
+static int raise_fd(int fd)
+{
+	int raised = fcntl(fd, F_DUPFD_CLOEXEC, CHILD_FREE_FD);
+	int rc = raised < 0 ? -errno : raised;
+
+	close(fd);
+	return rc;
+}
+
+static int streams_open(struct streams *streams)
+{
+	for (int i = 0; i < STREAM_COUNT; i++)
+		streams->ours[i] = streams->child[i] = -1;
+	for (int i = 0; i < STREAM_COUNT; i++) {
+		int pair[2];
+		int rc = i == STREAM_PLAN
+		             ? socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)
+		             : pipe2(pair, O_CLOEXEC);
+		if (rc < 0)
+			return -errno;
+		streams->ours[i] = raise_fd(pair[0]);
+		streams->child[i] = raise_fd(pair[1]);
+		if (streams->ours[i] < 0 || streams->child[i] < 0)
+			return -EMFILE;
+	}
+	return 0;
+}
+
+static int place(int fd, int number)
+{
+	return dup2(fd, number) < 0 ? -errno : 0;
+}
+
+/* Libraries that are meant for the program are kept away from Bun, which is told of them. */
+static int put_preload_aside(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+	char *aside = NULL;
+
+	if (!preload)
+		return 0;
+	if (asprintf(&aside, PRELOAD_ASIDE "%s", preload) < 0)
+		return -ENOMEM;
+	int rc = environment_set(aside);
+	unsetenv("LD_PRELOAD");
+	return rc;
+}
+
+/* In the child: streams, current directory and nothing else, then Bun. Return: -errno. */
+static int child_exec(const struct bun *bun, struct streams *streams, int argc, char **argv)
+{
+	sigset_t none;
+	int nowhere = raise_fd(open("/dev/null", O_RDWR | O_CLOEXEC));
+	int cwd = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+	int rc = nowhere < 0 ? nowhere : cwd < 0 ? cwd : 0;
+
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/* JavaScriptCore stops its threads by signals. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	rc = rc < 0 ? rc : place(nowhere, STDIN_FILENO);
+	rc = rc < 0 ? rc : place(streams->child[STREAM_OUT], STDOUT_FILENO);
+	rc = rc < 0 ? rc : place(streams->child[STREAM_ERR], STDERR_FILENO);
+	rc = rc < 0 ? rc : place(streams->child[STREAM_PLAN], CHILD_PLAN_FD);
+	rc = rc < 0 ? rc : place(cwd, CHILD_CWD_FD);
+	rc = rc < 0 ? rc : put_preload_aside();
+	if (rc < 0)
+		return rc;
+	syscall(SYS_close_range, CHILD_FREE_FD, ~0U, 0U);
+	return bun_exec(bun, CHILD_CWD_FD, CHILD_PLAN_FD, argc, argv);
+}
+
+static pid_t child_start(const struct bun *bun, struct streams *streams, int argc, char **argv)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid < 0 ? -errno : pid;
+	int rc = child_exec(bun, streams, argc, argv);
+	_exit(words_fail("cannot start %s: %s", bun->path, strerror(-rc)));
+}
+
+static void write_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(fd, bytes, length);
+
+		if (written < 0 && errno == EAGAIN) {
+			/* Somebody has made our stream non-blocking. */
+			poll(&(struct pollfd){.fd = fd, .events = POLLOUT}, 1, -1);
+			continue;
+		}
+		if (written < 0 && errno != EINTR)
+			return;
+		if (written > 0) {
+			bytes += written;
+			length -= (size_t)written;
+		}
+	}
+}
+
+/* Return: bytes relayed, 0 at the end of the stream. */
+static ssize_t relay(int from, int to)
+{
+	char bytes[RELAY_BYTES];
+	ssize_t got = read(from, bytes, sizeof(bytes));
+
+	if (got > 0)
+		write_all(to, bytes, (size_t)got);
+	return got;
+}
+
+static void take_socket(struct plan *plan, struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS)
+		memcpy(&plan->socket, CMSG_DATA(cmsg), sizeof(plan->socket));
+}
+
+/* Return: bytes received, 0 at the end of the stream. */
+static ssize_t receive(int from, struct plan *plan)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {.iov_base = plan->bytes, .iov_len = PLAN_BYTES};
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.bytes,
+	    .msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t got = recvmsg(from, &msg, MSG_CMSG_CLOEXEC);
+
+	if (got <= 0)
+		return got;
+	plan->length = (size_t)got;
+	plan->bytes[got] = '\0';
+	take_socket(plan, &msg);
+	return got;
+}
+
+static ssize_t stream_read(enum stream stream, int fd, struct plan *plan)
+{
+	switch (stream) {
+	case STREAM_OUT:
+		return relay(fd, STDOUT_FILENO);
+	case STREAM_ERR:
+		return relay(fd, STDERR_FILENO);
+	default:
+		return receive(fd, plan);
+	}
+}
+
+/* Serves all streams until Bun has closed them. */
+static void listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
+{
+	int open_streams = STREAM_COUNT;
+
+	while (open_streams > 0) {
+		struct pollfd polled[STREAM_COUNT];
+
+		for (int i = 0; i < STREAM_COUNT; i++)
+			polled[i] = (struct pollfd){.fd = ours[i], .events = POLLIN};
+		if (poll(polled, STREAM_COUNT, -1) < 0)
+			continue;
+		for (int i = 0; i < STREAM_COUNT; i++) {
+			if (polled[i].revents == 0 ||
+			    stream_read((enum stream)i, ours[i], plan) > 0)
+				continue;
+			close(ours[i]);
+			ours[i] = -1;
+			open_streams--;
+		}
+	}
+}
+
+static int child_exit_code(int status)
+{
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	return words_fail("Bun was ended by signal %d (%s)", WTERMSIG(status),
+	                  strsignal(WTERMSIG(status)));
+}
+
+static int hand_on_socket(int socket)
+{
+	static char pid[32];
+
+	if (socket < 0)
+		return 0;
+	/* dup2() onto itself would leave it close-on-exec. */
+	int rc = socket == LISTEN_FD ? fcntl(socket, F_SETFD, 0) : dup2(socket, LISTEN_FD);
+	if (rc < 0)
+		return -errno;
+	if (socket != LISTEN_FD)
+		close(socket);
+	snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int)getpid());
+	return environment_set(pid);
+}
+
+/* Becomes the program. Return: the exit code when that failed. */
+static int plan_exec(struct plan *plan, int argc, char **argv)
+{
+	char *end = plan->bytes + plan->length;
+	long program = strtol(plan->bytes, NULL, 10);
+	int rc = hand_on_socket(plan->socket);
+
+	if (program < 0 || program >= argc)
+		return words_fail("the plan names argument %ld of %d", program, argc);
+	for (char *set = plan->bytes + strlen(plan->bytes) + 1; set < end && rc == 0;
+	     set += strlen(set) + 1)
+		rc = environment_set(set);
+	if (rc < 0)
+		return words_fail("cannot prepare %s: %s", argv[program], strerror(-rc));
+	execvp(argv[program], argv + program);
+	return words_fail("cannot run %s: %s", argv[program], strerror(errno));
+}
+
+int plan_follow(const struct bun *bun, int argc, char **argv)
+{
+	static struct plan plan = {.socket = -1};
+	struct streams streams;
+	struct children children;
+	int status = 0;
+	int rc = streams_open(&streams);
+
+	children_expect(&children);
+	pid_t pid = rc < 0 ? rc : child_start(bun, &streams, argc, argv);
+
+	streams_close(streams.child);
+	if (pid < 0) {
+		streams_close(streams.ours);
+		return words_fail("cannot start %s: %s", bun->path, strerror(-pid));
+	}
+	listen_to_child(streams.ours, &plan);
+	rc = children_reap(&children, pid, &status);
+	if (rc < 0)
+		return words_fail("cannot wait for Bun: %s", strerror(-rc));
+	rc = child_exit_code(status);
+	return rc == EXIT_DONE && plan.length > 0 ? plan_exec(&plan, argc, argv) : rc;
+}

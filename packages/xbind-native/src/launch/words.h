@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* words.h - what the launcher says: one sentence on stderr, and the exit codes of the command */
+#ifndef LAUNCH_WORDS_H
+#define LAUNCH_WORDS_H
+
+#define EXIT_DONE   0
+#define EXIT_FAILED 1
+#define EXIT_MISUSE 2
+
+/**
+ * words_fail() - say one sentence on stderr
+ * @format: printf(3) format of the sentence, without "xsocket:" and without a newline
+ *
+ * Return: EXIT_FAILED, to be returned by the caller.
+ */
+__attribute__((format(printf, 1, 2))) int words_fail(const char *format, ...);
+
+#endif
