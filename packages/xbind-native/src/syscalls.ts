@@ -46,6 +46,19 @@ export interface Syscalls {
   eventfdTake(fd: number): number;
   receivePacket(fd: number, buffer: Uint8Array, length: number): number;
   sendPacket(fd: number, buffer: Uint8Array, length: number, passedFd: number): number;
+  monotonicUs(): bigint;
+  adopt(fd: number): number;
+  execAs(
+    listenFd: number,
+    uid: number,
+    gid: number,
+    groups: Uint32Array,
+    groupCount: number,
+    argv: Uint8Array,
+    argvLength: number,
+    env: Uint8Array,
+    envLength: number,
+  ): number;
   handover(path: string, domain: number, type: number, protocol: number, waitMs: number): number;
   handoverConnect(path: string, waitMs: number): number;
   handoverSend(connection: number, domain: number, type: number, protocol: number): number;
@@ -89,6 +102,12 @@ const SYMBOLS = {
   xs1_eventfd_take: { args: [int], returns: int },
   xs1_receive_packet: { args: [int, pointer, unsigned], returns: int },
   xs1_send_packet: { args: [int, pointer, unsigned, int], returns: int },
+  xs1_monotonic_us: { args: [], returns: FFIType.i64 },
+  xs1_adopt: { args: [int], returns: int },
+  xs1_exec_as: {
+    args: [int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
+    returns: int,
+  },
   xs1_handover: { args: [text, int, int, int, int], returns: int },
   xs1_handover_connect: { args: [text, int], returns: int },
   xs1_handover_send: { args: [int, int, int, int], returns: int },
@@ -123,6 +142,9 @@ function open(): Syscalls {
     eventfdTake: native.xs1_eventfd_take,
     receivePacket: native.xs1_receive_packet,
     sendPacket: native.xs1_send_packet,
+    monotonicUs: native.xs1_monotonic_us,
+    adopt: native.xs1_adopt,
+    execAs: native.xs1_exec_as,
     handover: native.xs1_handover,
     handoverConnect: native.xs1_handover_connect,
     handoverSend: native.xs1_handover_send,

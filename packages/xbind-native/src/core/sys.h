@@ -53,6 +53,12 @@ long sys_read(int fd, void *buf, size_t len);
 long sys_write(int fd, const void *buf, size_t len);
 unsigned sys_geteuid(void);
 int sys_getpid(void);
+int sys_openat(int directory, const char *path, int flags);
+long sys_getdents64(int fd, void *buf, size_t len);
+int sys_prlimit64(int resource, uint64_t ret_soft_hard[2]);
+
+/* kcmp(2) within this thread; argument 2 is a number or a pointer, as type wants. */
+int sys_kcmp(int type, unsigned long first, unsigned long second);
 
 /* Tells one open file from another. */
 struct sys_identity {

@@ -161,6 +161,29 @@ int sys_getpid(void)
 	return (int)CALL(SYS_getpid);
 }
 
+int sys_openat(int directory, const char *path, int flags)
+{
+	return (int)CALL(SYS_openat, directory, (long)path, flags);
+}
+
+long sys_getdents64(int fd, void *buf, size_t len)
+{
+	return CALL(SYS_getdents64, fd, (long)buf, (long)len);
+}
+
+int sys_prlimit64(int resource, uint64_t ret_soft_hard[2])
+{
+	return (int)CALL(SYS_prlimit64, 0, resource, 0, (long)ret_soft_hard);
+}
+
+int sys_kcmp(int type, unsigned long first, unsigned long second)
+{
+	/* The thread's own id: a thread may have left the process' table of descriptors. */
+	long self = CALL(SYS_gettid);
+
+	return (int)CALL(SYS_kcmp, self, self, type, (long)first, (long)second);
+}
+
 int sys_identify(int fd, struct sys_identity *ret)
 {
 	/* statx(2), because its structure is the same everywhere */

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <time.h>
 
 #define EVENTS_MAX 64  /* events taken by one xs1_epoll_wait() */
 #define FDS_MAX    253 /* descriptors in one packet, the kernel's SCM_MAX_FD */
@@ -166,6 +167,23 @@ EXPORT int xs1_eventfd_take(int fd)
 	long rc = sys_read(fd, &count, sizeof(count));
 
 	return rc < 0 ? (int)rc : 0;
+}
+
+EXPORT long long xs1_monotonic_us(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+EXPORT int xs1_adopt(int fd)
+{
+	int flags = sys_fcntl(fd, F_GETFL, 0);
+
+	if (flags >= 0)
+		flags = sys_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	return flags < 0 ? flags : sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 /* Closes every descriptor that came with a packet. */

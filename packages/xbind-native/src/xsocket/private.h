@@ -55,6 +55,22 @@ int xs1_receive_packet(int fd, void *buf, unsigned len);
 /* One packet without waiting, with a copy of passed_fd unless that is -1. Return: its length. */
 int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd);
 
+/* CLOCK_MONOTONIC in microseconds, as sd_notify(3) wants it. */
+long long xs1_monotonic_us(void);
+
+/* Makes a descriptor that was inherited like one of ours: non-blocking and close-on-exec. */
+int xs1_adopt(int fd);
+
+/*
+ * Runs a program, argv's first text, in the place of this one as another user, with listen_fd as
+ * descriptor 3, the one capability CAP_CHOWN (ambient; none where the caller lacks it), and
+ * no_new_privs. groups are the supplementary ones. argv and env are NUL-terminated texts one after
+ * the other, and their lengths in bytes. Return: -errno; the caller may then have lost its
+ * privileges and should exit.
+ */
+int xs1_exec_as(int listen_fd, unsigned uid, unsigned gid, const unsigned *groups,
+                unsigned group_count, char *argv, unsigned argv_len, char *env, unsigned env_len);
+
 /* handover.h, with the address as text and the deadline as a time. type may hold SOCK_CLOEXEC. */
 int xs1_handover(const char *path, int domain, int type, int protocol, int wait_ms);
 int xs1_handover_connect(const char *path, int wait_ms);

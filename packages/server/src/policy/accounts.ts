@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+
+/** A line of passwd(5). */
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** A line of group(5). */
+export interface Group {
+  readonly name: string;
+  readonly gid: number;
+  readonly members: readonly string[];
+}
+
+/** The users and groups that names in a policy stand for. */
+export interface Accounts {
+  readonly users: ReadonlyMap<string, User>;
+  readonly groups: ReadonlyMap<string, Group>;
+}
+
+function fields(text: string, count: number): string[][] {
+  return text
+    .split("\n")
+    .map((line) => line.split(":"))
+    .filter((line) => line.length >= count);
+}
+
+/** Reads the texts of /etc/passwd and /etc/group; the first line of a name wins, as in getpwnam(3). */
+export function parseAccounts(passwd: string, group: string): Accounts {
+  const users = new Map<string, User>();
+  for (const [name = "", , uid, gid] of fields(passwd, 4))
+    if (!users.has(name)) users.set(name, { name, uid: Number(uid), gid: Number(gid) });
+  const groups = new Map<string, Group>();
+  for (const [name = "", , gid, members = ""] of fields(group, 3))
+    if (!groups.has(name))
+      groups.set(name, { name, gid: Number(gid), members: members.split(",").filter(Boolean) });
+  return { users, groups };
+}
+
+/** A machine without the file (a sandbox, a container) has no names, and ids go on working. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** Reads this machine's local accounts. Other sources of nsswitch.conf(5) are not asked: a rule names those by id. */
+export function readAccounts(etc = "/etc"): Accounts {
+  return parseAccounts(textOf(`${etc}/passwd`), textOf(`${etc}/group`));
+}
+
+/** The groups that login would give a user: the primary one, and each that lists the name. */
+export function groupsOf(accounts: Accounts, user: User): readonly number[] {
+  const listed = [...accounts.groups.values()].filter((group) => group.members.includes(user.name));
+  return [...new Set([user.gid, ...listed.map((group) => group.gid)])];
+}

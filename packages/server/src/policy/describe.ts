@@ -1,0 +1,45 @@
+import { type Asked, type Asker, canonical, mismatch } from "./match.ts";
+import { FAMILIES, nameOf, PROTOCOLS, TYPES } from "./names.ts";
+import { formatIds } from "./ids.ts";
+import type { Policy, Rule } from "./rule.ts";
+
+/** Writes what was asked in the words of the manual pages. */
+export function describeAsked(asked: Asked): string {
+  if (asked.kind === "status") return "the status";
+  const { domain, type, protocol } = canonical(asked.domain, asked.type, asked.protocol);
+  const named = protocol === 0 ? "protocol 0" : nameOf(PROTOCOLS, protocol);
+  return `${nameOf(FAMILIES, domain)} ${nameOf(TYPES, type)} ${named}`;
+}
+
+/** Writes a rule in one line, as `xsocket policy check` lists it. */
+export function describeRule(rule: Rule): string {
+  const parts = [
+    rule.allow ? "allow" : "deny",
+    rule.kind === "status" ? "the status" : undefined,
+    rule.uids && `uid ${formatIds(rule.uids)}`,
+    rule.gids && `gid ${formatIds(rule.gids)}`,
+    rule.families?.map((value) => nameOf(FAMILIES, value)).join(","),
+    rule.types?.map((value) => nameOf(TYPES, value)).join(","),
+    rule.protocols?.map((value) => nameOf(PROTOCOLS, value)).join(","),
+    rule.socketsPerMinute && `${rule.socketsPerMinute} sockets a minute`,
+    rule.connections && `${rule.connections} connections`,
+  ];
+  return parts.filter((part) => part !== undefined && part !== 0).join(" ");
+}
+
+/** How one rule fared against a question: it decided, or what of it did not fit. */
+export interface Step {
+  readonly rule: Rule;
+  readonly outcome: "decides" | NonNullable<ReturnType<typeof mismatch>>;
+}
+
+/** Tries the rules in order and keeps what happened, up to the rule that decides: for `xsocket policy test`. */
+export function explain(policy: Policy, asker: Asker, asked: Asked): readonly Step[] {
+  const steps: Step[] = [];
+  for (const rule of policy.rules) {
+    const found = mismatch(rule, asker, asked);
+    steps.push({ rule, outcome: found ?? "decides" });
+    if (!found) break;
+  }
+  return steps;
+}

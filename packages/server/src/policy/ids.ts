@@ -1,0 +1,30 @@
+/** A span of user or group ids, both ends included. */
+export interface IdRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The largest id there is: 2^32-1 means "unchanged" to the kernel. */
+export const ID_MAX = 0xfffffffe;
+
+/** Reads an id, or a span like `100000-165535` as subuid(5) gives them to rootless containers. */
+export function parseIds(text: string): IdRange | undefined {
+  const found = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(text);
+  if (!found) return undefined;
+  const first = Number(found[1]);
+  const last = Number(found[2] ?? found[1]);
+  return first <= last && last <= ID_MAX ? { first, last } : undefined;
+}
+
+/** Answers whether an id is in one of the spans. */
+export function holdsId(ranges: readonly IdRange[], id: number): boolean {
+  for (const range of ranges) if (id >= range.first && id <= range.last) return true;
+  return false;
+}
+
+/** Writes spans the way {@link parseIds} reads them. */
+export function formatIds(ranges: readonly IdRange[]): string {
+  return ranges
+    .map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`))
+    .join(",");
+}

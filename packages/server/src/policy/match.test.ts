@@ -1,0 +1,183 @@
+import { describe, expect, test } from "bun:test";
+import { DEFAULT_POLICY, abstractPolicy, flagPolicy } from "./builtin.ts";
+import { type Asked, type Asker, firstMatch, mismatch } from "./match.ts";
+import { FAMILIES, numberOf, PROTOCOLS, TYPES } from "./names.ts";
+import { plainRule } from "./rule.ts";
+
+function asker(uid: number, gid = uid, groups: number[] = []): Asker {
+  return { uid, gid, groups: () => groups };
+}
+
+/** A request in the words of the manual pages, for example "inet stream tcp". */
+function ask(words: string): Asked {
+  const [family = "", type = "", protocol = "0"] = words.split(" ");
+  return {
+    kind: "socket",
+    domain: numberOf(FAMILIES, family) ?? -1,
+    type: numberOf(TYPES, type) ?? -1,
+    protocol: numberOf(PROTOCOLS, protocol) ?? -1,
+  };
+}
+
+function defaultAllows(words: string): boolean {
+  return firstMatch(DEFAULT_POLICY, asker(1000), ask(words))?.allow ?? false;
+}
+
+describe("without a policy", () => {
+  test.each(["inet", "inet6"])("%s streams and datagrams of ordinary protocols", (family) => {
+    for (const type of ["stream", "dgram"])
+      for (const protocol of ["0", "tcp", "udp", "mptcp", "udplite"])
+        expect(defaultAllows(`${family} ${type} ${protocol}`)).toBe(true);
+  });
+
+  test("nothing else", () => {
+    for (const words of [
+      "inet raw icmp",
+      "inet6 raw 255",
+      "inet packet",
+      "inet dgram icmp",
+      "inet stream sctp",
+      "inet seqpacket sctp",
+      "inet dccp dccp",
+      "packet raw",
+      "packet dgram",
+      "netlink raw",
+      "netlink dgram",
+      "unix stream",
+      "vsock stream",
+      "0 stream",
+      "99 stream",
+    ])
+      expect(defaultAllows(words), words).toBe(false);
+  });
+
+  test("flags of the type neither help nor harm", () => {
+    const nonblock = { kind: "socket", domain: 2, type: 1 | 0o4000, protocol: 0 } as const;
+    expect(firstMatch(DEFAULT_POLICY, asker(1), nonblock)?.allow).toBe(true);
+    const raw = { kind: "socket", domain: 2, type: 3 | 0o4000, protocol: 1 } as const;
+    expect(firstMatch(DEFAULT_POLICY, asker(1), raw)).toBeUndefined();
+  });
+
+  test("the status is nobody's", () => {
+    expect(firstMatch(DEFAULT_POLICY, asker(0), { kind: "status" })).toBeUndefined();
+  });
+});
+
+test("an abstract name serves root and the server's own user", () => {
+  const policy = abstractPolicy(7);
+  const tcp = ask("inet stream");
+  expect([0, 7, 8, 1000].map((uid) => Boolean(firstMatch(policy, asker(uid), tcp)))).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+});
+
+describe("an allowing rule", () => {
+  test("without a family means the internet's", () => {
+    const rule = plainRule("r", { types: [3] });
+    expect(mismatch(rule, asker(1), ask("inet raw icmp"))).toBeUndefined();
+    expect(mismatch(rule, asker(1), ask("packet raw"))).toBe("family");
+    expect(mismatch(rule, asker(1), ask("netlink raw"))).toBe("family");
+  });
+
+  test("that names packet or netlink means all their types and protocols", () => {
+    const rule = plainRule("r", { families: [16, 17] });
+    for (const words of ["packet raw 3", "packet dgram", "netlink raw", "netlink dgram 6"])
+      expect(mismatch(rule, asker(1), ask(words))).toBeUndefined();
+    expect(mismatch(rule, asker(1), ask("inet stream"))).toBe("family");
+  });
+
+  test("that names the internet's families still means streams and datagrams", () => {
+    const rule = plainRule("r", { families: [2, 10, 17] });
+    expect(mismatch(rule, asker(1), ask("inet stream"))).toBeUndefined();
+    expect(mismatch(rule, asker(1), ask("inet raw icmp"))).toBe("type");
+    expect(mismatch(rule, asker(1), ask("inet stream sctp"))).toBe("protocol");
+  });
+
+  test("that names a protocol reaches it through streams and datagrams alone", () => {
+    const rule = plainRule("r", { protocols: [1] });
+    expect(mismatch(rule, asker(1), ask("inet dgram icmp"))).toBeUndefined();
+    expect(mismatch(rule, asker(1), ask("inet raw icmp"))).toBe("type");
+    expect(mismatch(rule, asker(1), ask("inet stream tcp"))).toBe("protocol");
+  });
+});
+
+describe("a denying rule", () => {
+  test("without names means everything", () => {
+    const rule = plainRule("r", { allow: false });
+    for (const words of ["inet stream", "inet raw icmp", "packet raw", "99 9 9"])
+      expect(mismatch(rule, asker(1), ask(words))).toBeUndefined();
+  });
+
+  test("is not evaded by another spelling of the same socket", () => {
+    const udp = plainRule("r", { allow: false, protocols: [17] });
+    expect(mismatch(udp, asker(1), ask("inet dgram 0"))).toBeUndefined();
+    expect(mismatch(udp, asker(1), ask("inet6 dgram udp"))).toBeUndefined();
+    expect(mismatch(udp, asker(1), ask("inet stream 0"))).toBe("protocol");
+    const packet = plainRule("r", { allow: false, families: [17] });
+    expect(mismatch(packet, asker(1), ask("inet packet 3"))).toBeUndefined();
+  });
+});
+
+describe("who", () => {
+  const tcp = ask("inet stream");
+
+  test("a span of ids holds both its ends", () => {
+    const rule = plainRule("r", { uids: [{ first: 10, last: 12 }] });
+    const found = [9, 10, 12, 13].map((uid) => mismatch(rule, asker(uid), tcp));
+    expect(found).toEqual(["user", undefined, undefined, "user"]);
+  });
+
+  test("a group is the primary or a supplementary one", () => {
+    const rule = plainRule("r", { gids: [{ first: 50, last: 50 }] });
+    expect(mismatch(rule, asker(1, 50), tcp)).toBeUndefined();
+    expect(mismatch(rule, asker(1, 1, [7, 50]), tcp)).toBeUndefined();
+    expect(mismatch(rule, asker(1, 1, [7]), tcp)).toBe("group");
+  });
+
+  test("user and group must both match where both are named", () => {
+    const id = [{ first: 5, last: 5 }];
+    const rule = plainRule("r", { uids: id, gids: id });
+    expect(mismatch(rule, asker(5, 5), tcp)).toBeUndefined();
+    expect(mismatch(rule, asker(5, 6), tcp)).toBe("group");
+    expect(mismatch(rule, asker(6, 5), tcp)).toBe("user");
+  });
+
+  test("supplementary groups are not asked for without need", () => {
+    const careful: Asker = {
+      uid: 1,
+      gid: 1,
+      groups: () => {
+        throw new Error("asked");
+      },
+    };
+    expect(firstMatch(DEFAULT_POLICY, careful, tcp)?.allow).toBe(true);
+    const rule = plainRule("r", { gids: [{ first: 1, last: 1 }] });
+    expect(mismatch(rule, careful, tcp)).toBeUndefined();
+  });
+});
+
+test("the first rule that matches decides", () => {
+  const rules = [
+    plainRule("no alice", { allow: false, uids: [{ first: 1, last: 1 }] }),
+    plainRule("everyone"),
+    plainRule("never reached", { allow: false }),
+  ];
+  const policy = { source: "test", rules };
+  expect(firstMatch(policy, asker(1), ask("inet stream"))?.name).toBe("no alice");
+  expect(firstMatch(policy, asker(2), ask("inet stream"))?.name).toBe("everyone");
+  expect(firstMatch(policy, asker(2), ask("inet raw icmp"))?.name).toBe("never reached");
+});
+
+test("flags make a rule for users, one for groups, and none for everyone else", () => {
+  const one = [{ first: 1, last: 1 }];
+  const tcp = ask("inet stream");
+  const both = flagPolicy({ uids: one, gids: one, socketsPerMinute: 3 });
+  expect(firstMatch(both, asker(1, 9), tcp)?.name).toBe("--allow-user");
+  expect(firstMatch(both, asker(9, 1), tcp)?.name).toBe("--allow-group");
+  expect(firstMatch(both, asker(9, 9), tcp)).toBeUndefined();
+  expect(firstMatch(both, asker(1, 1), tcp)?.socketsPerMinute).toBe(3);
+  expect(firstMatch(flagPolicy({ socketsPerMinute: 3 }), asker(9, 9), tcp)?.allow).toBe(true);
+});

@@ -1,0 +1,109 @@
+import {
+  AF_INET,
+  AF_INET6,
+  AF_PACKET,
+  IPPROTO_MPTCP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  SOCK_TYPE_MASK,
+} from "@xsocket/protocol";
+import { holdsId } from "./ids.ts";
+import { SOCK_PACKET } from "./names.ts";
+import type { Policy, Rule } from "./rule.ts";
+
+/** Who asks, as the kernel recorded it at connect. */
+export interface Asker {
+  readonly uid: number;
+  readonly gid: number;
+  /** The supplementary groups; asked for only when a rule names groups. */
+  groups(): readonly number[];
+}
+
+/** What is asked for. */
+export type Asked =
+  | {
+      readonly kind: "socket";
+      readonly domain: number;
+      readonly type: number;
+      readonly protocol: number;
+    }
+  | { readonly kind: "status" };
+
+/** What of a rule does not fit; the words are for people. */
+export type Mismatch = "kind" | "user" | "group" | "family" | "type" | "protocol";
+
+interface Wanted {
+  domain: number;
+  type: number;
+  protocol: number;
+}
+
+function isInet(domain: number): boolean {
+  return domain === AF_INET || domain === AF_INET6;
+}
+
+function isStreamOrDatagram(type: number): boolean {
+  return type === SOCK_STREAM || type === SOCK_DGRAM;
+}
+
+function isOrdinaryProtocol(protocol: number): boolean {
+  return (
+    protocol === IPPROTO_TCP ||
+    protocol === IPPROTO_UDP ||
+    protocol === IPPROTO_MPTCP ||
+    protocol === IPPROTO_UDPLITE
+  );
+}
+
+/**
+ * Writes the same socket in one way only: flags off, protocol 0 by the name of what it means, and
+ * the old SOCK_PACKET as the family it is. Otherwise a rule against UDP would let protocol 0 pass.
+ */
+export function canonical(domain: number, type: number, protocol: number): Wanted {
+  const base = type & SOCK_TYPE_MASK;
+  if (domain === AF_INET && base === SOCK_PACKET)
+    return { domain: AF_PACKET, type: base, protocol };
+  if (protocol !== 0 || !isInet(domain)) return { domain, type: base, protocol };
+  const meant = base === SOCK_STREAM ? IPPROTO_TCP : base === SOCK_DGRAM ? IPPROTO_UDP : 0;
+  return { domain, type: base, protocol: meant };
+}
+
+/* A rule that allows means ordinary sockets where it names nothing: raw, packet and netlink sockets
+   are only for rules that name them. A rule that denies means all there is. */
+function socketMismatch(rule: Rule, wanted: Wanted): Mismatch | undefined {
+  const { families, types, protocols } = rule;
+  const inet = isInet(wanted.domain);
+  if (families ? !families.includes(wanted.domain) : rule.allow && !inet) return "family";
+  const plain = isStreamOrDatagram(wanted.type);
+  if (types ? !types.includes(wanted.type) : rule.allow && inet && !plain) return "type";
+  if (protocols) return protocols.includes(wanted.protocol) ? undefined : "protocol";
+  if (rule.allow && inet && plain && !isOrdinaryProtocol(wanted.protocol)) return "protocol";
+  return undefined;
+}
+
+function inGroups(rule: Rule, asker: Asker): boolean {
+  const { gids } = rule;
+  if (!gids || holdsId(gids, asker.gid)) return true;
+  return asker.groups().some((gid) => holdsId(gids, gid));
+}
+
+/** Says what keeps a rule from deciding, or undefined if it decides. */
+export function mismatch(rule: Rule, asker: Asker, asked: Asked): Mismatch | undefined {
+  if (rule.kind !== asked.kind) return "kind";
+  if (asked.kind === "socket") {
+    const wanted = canonical(asked.domain, asked.type, asked.protocol);
+    const found = socketMismatch(rule, wanted);
+    if (found) return found;
+  }
+  if (rule.uids && !holdsId(rule.uids, asker.uid)) return "user";
+  return inGroups(rule, asker) ? undefined : "group";
+}
+
+/** Finds the rule that decides: the first one that matches, or none, and that is a refusal. */
+export function firstMatch(policy: Policy, asker: Asker, asked: Asked): Rule | undefined {
+  for (const rule of policy.rules) if (!mismatch(rule, asker, asked)) return rule;
+  return undefined;
+}

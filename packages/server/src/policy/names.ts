@@ -1,0 +1,103 @@
+import {
+  AF_INET,
+  AF_INET6,
+  AF_NETLINK,
+  AF_PACKET,
+  AF_UNIX,
+  IPPROTO_MPTCP,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  IPPROTO_UDPLITE,
+  SOCK_DGRAM,
+  SOCK_RAW,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "@xsocket/protocol";
+
+/** The legacy type that socket(2) turns into AF_PACKET: packet(7). */
+export const SOCK_PACKET = 10;
+
+/** One of the three numbers of socket(2) and the names that the manual pages give its values. */
+export interface Names {
+  /** What stands before each name, and may be left out by who writes a rule. */
+  readonly prefix: string;
+  readonly values: ReadonlyMap<string, number>;
+}
+
+/** The families of address_families(7) that a rule may name. */
+export const FAMILIES: Names = {
+  prefix: "AF_",
+  values: new Map([
+    ["UNIX", AF_UNIX],
+    ["INET", AF_INET],
+    ["INET6", AF_INET6],
+    ["NETLINK", AF_NETLINK],
+    ["PACKET", AF_PACKET],
+    ["KEY", 15],
+    ["RDS", 21],
+    ["CAN", 29],
+    ["TIPC", 30],
+    ["BLUETOOTH", 31],
+    ["ALG", 38],
+    ["VSOCK", 40],
+    ["QIPCRTR", 42],
+    ["XDP", 44],
+    ["MCTP", 45],
+  ]),
+};
+
+/** The types of socket(2). */
+export const TYPES: Names = {
+  prefix: "SOCK_",
+  values: new Map([
+    ["STREAM", SOCK_STREAM],
+    ["DGRAM", SOCK_DGRAM],
+    ["RAW", SOCK_RAW],
+    ["RDM", 4],
+    ["SEQPACKET", SOCK_SEQPACKET],
+    ["DCCP", 6],
+    ["PACKET", SOCK_PACKET],
+  ]),
+};
+
+/** The protocols of ip(7) and protocols(5) that somebody may ask a socket for. */
+export const PROTOCOLS: Names = {
+  prefix: "IPPROTO_",
+  values: new Map([
+    ["ICMP", 1],
+    ["IGMP", 2],
+    ["IPIP", 4],
+    ["TCP", IPPROTO_TCP],
+    ["UDP", IPPROTO_UDP],
+    ["DCCP", 33],
+    ["IPV6", 41],
+    ["RSVP", 46],
+    ["GRE", 47],
+    ["ESP", 50],
+    ["AH", 51],
+    ["ICMPV6", 58],
+    ["OSPF", 89],
+    ["PIM", 103],
+    ["L2TP", 115],
+    ["VRRP", 112],
+    ["SCTP", 132],
+    ["UDPLITE", IPPROTO_UDPLITE],
+    ["RAW", 255],
+    ["SMC", 256],
+    ["MPTCP", IPPROTO_MPTCP],
+  ]),
+};
+
+/** Finds the number behind a name, with or without its prefix and in any case; a number stands for itself. */
+export function numberOf(names: Names, word: string): number | undefined {
+  if (/^\d{1,9}$/.test(word)) return Number(word);
+  const upper = word.toUpperCase().replaceAll("-", "");
+  const bare = upper.startsWith(names.prefix) ? upper.slice(names.prefix.length) : upper;
+  return names.values.get(bare);
+}
+
+/** Writes a number by its name, so that a log reads like the manual page; unknown ones stay numbers. */
+export function nameOf(names: Names, value: number): string {
+  for (const [name, number] of names.values) if (number === value) return names.prefix + name;
+  return String(value);
+}

@@ -1,0 +1,160 @@
+import { describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { groupsOf, parseAccounts } from "./accounts.ts";
+import { describeRule, explain } from "./describe.ts";
+import { PolicyError } from "./error.ts";
+import { parsePolicy, readPolicy } from "./parse.ts";
+
+const ACCOUNTS = parseAccounts(
+  "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:\nbob:x:1001:100::/:\n\nalice:x:5:5::/:\n",
+  "root:x:0:\nusers:x:100:alice,bob\nnet:x:200:alice\nbroken\nalice:x:1000:",
+);
+
+function parse(text: string) {
+  return parsePolicy("p.toml", text, ACCOUNTS).rules;
+}
+
+function problems(text: string): readonly string[] {
+  try {
+    parsePolicy("p.toml", text, ACCOUNTS);
+    return [];
+  } catch (error) {
+    if (error instanceof PolicyError) return error.problems;
+    throw error;
+  }
+}
+
+test("accounts: the first line of a name wins, and supplementary groups are found", () => {
+  const alice = ACCOUNTS.users.get("alice");
+  expect(alice).toEqual({ name: "alice", uid: 1000, gid: 1000 });
+  expect(alice && groupsOf(ACCOUNTS, alice)).toEqual([1000, 100, 200]);
+  expect(ACCOUNTS.groups.has("broken")).toBe(false);
+});
+
+test("a rule with every key", () => {
+  const [rule] = parse(`
+    [[rule]]
+    name = "ping"
+    action = "allow"
+    user = ["alice", "bob"]
+    uid = "100000-165535"
+    group = "net"
+    gid = 7
+    family = ["AF_INET", "inet6", 17]
+    type = "SOCK_RAW"
+    protocol = ["IPPROTO_ICMP", "icmpv6", "udp-lite"]
+    sockets_per_minute = 60
+    connections = 4
+  `);
+  expect(rule).toEqual({
+    name: "ping",
+    kind: "socket",
+    allow: true,
+    uids: [
+      { first: 1000, last: 1000 },
+      { first: 1001, last: 1001 },
+      { first: 100000, last: 165535 },
+    ],
+    gids: [
+      { first: 200, last: 200 },
+      { first: 7, last: 7 },
+    ],
+    families: [2, 10, 17],
+    types: [3],
+    protocols: [1, 58, 136],
+    socketsPerMinute: 60,
+    connections: 4,
+  });
+  expect(rule && describeRule(rule)).toBe(
+    "allow uid 1000,1001,100000-165535 gid 200,7 AF_INET,AF_INET6,AF_PACKET SOCK_RAW IPPROTO_ICMP,IPPROTO_ICMPV6,IPPROTO_UDPLITE 60 sockets a minute 4 connections",
+  );
+});
+
+test("an empty policy has no rules, and so refuses everything", () => {
+  expect(parse("# nothing\n")).toEqual([]);
+});
+
+test("a rule of kind status", () => {
+  const [rule] = parse('[[rule]]\naction = "allow"\nkind = "status"\nuser = "bob"');
+  expect(rule?.kind).toBe("status");
+});
+
+describe("what is not understood is refused", () => {
+  test.each([
+    ["rule = 3", '"rule" must be a list of tables'],
+    ["[rule]\naction = 'allow'", '"rule" must be a list of tables'],
+    ["[[rules]]\naction = 'allow'", '"rules" is unknown here'],
+    ["[[rule]]", 'rule 1: action must be "allow" or "deny"'],
+    ["[[rule]]\naction = 'Allow'", "action must be"],
+    ["[[rule]]\naction = 'allow'\nusers = 'alice'", 'the key "users" is unknown'],
+    ["[[rule]]\naction = 'allow'\nuser = 'mallory'", 'user "mallory" is unknown: /etc/passwd'],
+    ["[[rule]]\naction = 'allow'\ngroup = 'staff'", 'group "staff" is unknown: /etc/group'],
+    ["[[rule]]\naction = 'allow'\nuid = -1", 'uid "-1" is unknown'],
+    ["[[rule]]\naction = 'allow'\nuid = '9-3'", 'uid "9-3" is unknown'],
+    ["[[rule]]\naction = 'allow'\nuid = 4294967295", 'uid "4294967295" is unknown'],
+    ["[[rule]]\naction = 'allow'\nuid = 1.5", "uid must be one value"],
+    ["[[rule]]\naction = 'allow'\nuser = []", "user must be one value"],
+    ["[[rule]]\naction = 'allow'\ntype = 'STREEM'", 'type "STREEM" is unknown: there are SOCK_S'],
+    ["[[rule]]\naction = 'allow'\nfamily = 'SOCK_RAW'", 'family "SOCK_RAW" is unknown'],
+    ["[[rule]]\naction = 'allow'\nprotocol = true", "protocol must be one value"],
+    ["[[rule]]\naction = 'allow'\nconnections = 0", "connections must be a number from 1"],
+    ["[[rule]]\naction = 'allow'\nconnections = 'many'", "connections must be a number"],
+    ["[[rule]]\naction = 'deny'\nconnections = 3", "no meaning in a rule that denies"],
+    ["[[rule]]\naction = 'allow'\nkind = 'port'", 'kind must be "socket" or "status"'],
+    ["[[rule]]\naction = 'allow'\nkind = 'status'\ntype = 'raw'", 'no meaning in a rule of kind "'],
+    ["[[rule]]\naction = 'allow'\nname = 3", "name must be a text"],
+    ["[[rule]]\naction = 'allow'\nname = 'x'\nfoo = 1", 'rule 1 ("x"): the key "foo" is unknown'],
+  ])("%j", (text, problem) => {
+    expect(problems(text).join("\n")).toContain(problem);
+  });
+
+  test("all of it at once", () => {
+    expect(problems("[[rule]]\nuser = 'x'\n[[rule]]\naction = 'deny'\ntype = 'y'")).toHaveLength(3);
+  });
+
+  test("a syntax error has its line", () => {
+    const text =
+      "# a policy\n[[rule]]\naction = 'allow'\nuser = alice\n[[rule]]\naction = 'deny'\n";
+    expect(problems(text)).toEqual(['line 4: TOML Parse error: Strings must be quoted: "alice"']);
+  });
+});
+
+test("explain says of each rule why it did not decide", () => {
+  const policy = parsePolicy(
+    "p.toml",
+    `[[rule]]
+     action = "deny"
+     user = "bob"
+     [[rule]]
+     action = "allow"
+     type = "raw"
+     [[rule]]
+     action = "allow"
+     [[rule]]
+     action = "deny"`,
+    ACCOUNTS,
+  );
+  const alice = { uid: 1000, gid: 1000, groups: () => [] };
+  const asked = { kind: "socket", domain: 2, type: 1, protocol: 0 } as const;
+  const steps = explain(policy, alice, asked);
+  expect(steps.map((step) => step.outcome)).toEqual(["user", "type", "decides"]);
+});
+
+describe("files", () => {
+  test("are read, and a missing or huge one is a PolicyError", () => {
+    const directory = mkdtempSync(join(tmpdir(), "policy-"));
+    try {
+      const path = join(directory, "p.toml");
+      writeFileSync(path, '[[rule]]\naction = "allow"\nuser = "alice"\n');
+      expect(readPolicy(path, ACCOUNTS).source).toBe(path);
+      expect(() => readPolicy(join(directory, "none"), ACCOUNTS)).toThrow(PolicyError);
+      expect(() => readPolicy(directory, ACCOUNTS)).toThrow(PolicyError);
+      writeFileSync(path, "#".repeat((1 << 20) + 1));
+      expect(() => readPolicy(path, ACCOUNTS)).toThrow("1048577 bytes of 1048576");
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,89 @@
+import { readFileSync } from "node:fs";
+import { type Accounts, readAccounts } from "./accounts.ts";
+import { PolicyError } from "./error.ts";
+import { readRule } from "./read-rule.ts";
+import type { Policy, Rule } from "./rule.ts";
+import { isTable, type Table } from "./values.ts";
+
+/** The longest policy file in bytes: a mistaken path must not fill the memory. */
+export const POLICY_BYTES_MAX = 1 << 20;
+
+function syntaxProblem(text: string): string | undefined {
+  try {
+    Bun.TOML.parse(text);
+    return undefined;
+  } catch (error) {
+    return String(error instanceof Error ? error.message : error);
+  }
+}
+
+/** Finds the line of a syntax error, which Bun does not tell: the shortest beginning that fails in the same way. */
+function lineOf(text: string, problem: string): number {
+  const lines = text.split("\n");
+  let [good, bad] = [0, lines.length];
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1;
+    if (syntaxProblem(lines.slice(0, middle).join("\n")) === problem) bad = middle;
+    else good = middle;
+  }
+  return bad;
+}
+
+function parseToml(source: string, text: string): Table {
+  const problem = syntaxProblem(text);
+  if (problem !== undefined)
+    throw new PolicyError(source, [`line ${lineOf(text, problem)}: ${problem}`]);
+  const table: unknown = Bun.TOML.parse(text);
+  if (!isTable(table)) throw new PolicyError(source, ["a policy is a list of [[rule]] tables"]);
+  return table;
+}
+
+/** The rule tables of a file; anything else in it is a mistake that must not pass in silence. */
+function ruleTables(table: Table, problems: string[]): Table[] {
+  for (const key of Object.keys(table))
+    if (key !== "rule")
+      problems.push(`"${key}" is unknown here: a policy is a list of [[rule]] tables`);
+  const rules = table["rule"] ?? [];
+  if (Array.isArray(rules) && rules.every(isTable)) return rules;
+  problems.push('"rule" must be a list of tables: write [[rule]] above each');
+  return [];
+}
+
+/**
+ * Reads the text of a policy file.
+ *
+ * @param source the name of the file, for messages
+ * @throws {PolicyError} for anything in it that is not understood, all of it at once
+ */
+export function parsePolicy(source: string, text: string, accounts: Accounts): Policy {
+  const problems: string[] = [];
+  const rules: Rule[] = ruleTables(parseToml(source, text), problems).map((table, index) =>
+    readRule(table, index + 1, accounts, problems),
+  );
+  if (problems.length > 0) throw new PolicyError(source, problems);
+  return { source, rules };
+}
+
+function readText(path: string): string {
+  try {
+    const bytes = readFileSync(path);
+    if (bytes.byteLength > POLICY_BYTES_MAX)
+      throw new PolicyError(path, [
+        `the file has ${bytes.byteLength} bytes of ${POLICY_BYTES_MAX}`,
+      ]);
+    return bytes.toString("utf8");
+  } catch (error) {
+    if (error instanceof PolicyError) throw error;
+    const words = String(error instanceof Error ? error.message : error);
+    throw new PolicyError(path, [`cannot be read: ${words}`], { cause: error });
+  }
+}
+
+/**
+ * Reads a policy file and the names in it against this machine's accounts.
+ *
+ * @throws {PolicyError} if it cannot be read or understood
+ */
+export function readPolicy(path: string, accounts: Accounts = readAccounts()): Policy {
+  return parsePolicy(path, readText(path), accounts);
+}

@@ -1,0 +1,156 @@
+import type { Accounts } from "./accounts.ts";
+import { type IdRange, parseIds } from "./ids.ts";
+import { FAMILIES, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
+import type { Rule, RuleKind } from "./rule.ts";
+import { type Table, words } from "./values.ts";
+
+/** The largest quota that is counted. */
+export const QUOTA_MAX = 0xffffff;
+
+/* What each key of a rule is turned into; a key that is not here is a mistake. */
+const KEYS = [
+  "name",
+  "action",
+  "kind",
+  "user",
+  "uid",
+  "group",
+  "gid",
+  "family",
+  "type",
+  "protocol",
+  "sockets_per_minute",
+  "connections",
+] as const;
+
+type Key = (typeof KEYS)[number];
+
+/** Reads one table key by key and notes each problem with the rule's name in front. */
+class RuleReader {
+  readonly name: string;
+  readonly #table: Table;
+  readonly #note: (problem: string) => void;
+
+  constructor(table: Table, number: number, problems: string[]) {
+    const named = table["name"];
+    this.name = typeof named === "string" && named !== "" ? named : `rule ${number}`;
+    const where = this.name === `rule ${number}` ? this.name : `rule ${number} ("${this.name}")`;
+    this.#table = table;
+    this.#note = (problem) => void problems.push(`${where}: ${problem}`);
+    for (const key of Object.keys(table))
+      if (!KEYS.some((known) => known === key))
+        this.#note(`the key "${key}" is unknown: there are ${KEYS.join(", ")}`);
+    if (named !== undefined && typeof named !== "string") this.#note("name must be a text");
+  }
+
+  has(key: Key): boolean {
+    return this.#table[key] !== undefined;
+  }
+
+  refuse(problem: string): void {
+    this.#note(problem);
+  }
+
+  choice<Choice extends string>(key: Key, choices: readonly Choice[]): Choice | undefined {
+    const value = this.#table[key];
+    const found = choices.find((choice) => choice === value);
+    if (!found) this.#note(`${key} must be ${choices.map((word) => `"${word}"`).join(" or ")}`);
+    return found;
+  }
+
+  list<Item>(
+    key: Key,
+    read: (word: string) => Item | undefined,
+    help: string,
+  ): readonly Item[] | undefined {
+    if (!this.has(key)) return undefined;
+    const found: Item[] = [];
+    const texts = words(this.#table[key]);
+    if (!texts) this.#note(`${key} must be one value or a list of values: ${help}`);
+    for (const text of texts ?? []) {
+      const item = read(text);
+      if (item === undefined) this.#note(`${key} "${text}" is unknown: ${help}`);
+      else found.push(item);
+    }
+    return found;
+  }
+
+  numbers(key: Key, names: Names): readonly number[] | undefined {
+    const known = [...names.values.keys()].map((name) => names.prefix + name).join(", ");
+    return this.list(key, (word) => numberOf(names, word), `there are ${known}, and numbers`);
+  }
+
+  quota(key: Key): number | undefined {
+    const value = this.#table[key];
+    if (value === undefined) return undefined;
+    if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= QUOTA_MAX)
+      return value;
+    this.#note(`${key} must be a number from 1 to ${QUOTA_MAX}`);
+    return undefined;
+  }
+}
+
+/* Names and numbers are two spellings of one question, so either may match. */
+function ids(
+  reader: RuleReader,
+  named: readonly number[] | undefined,
+  key: "uid" | "gid",
+): readonly IdRange[] | undefined {
+  const help = 'write a number, or a span like "100000-165535"';
+  const numbered = reader.list(key, parseIds, help);
+  if (!named && !numbered) return undefined;
+  return [...(named ?? []).map((id) => ({ first: id, last: id })), ...(numbered ?? [])];
+}
+
+const SOCKET_KEYS = [
+  "family",
+  "type",
+  "protocol",
+  "sockets_per_minute",
+  "connections",
+] as const satisfies readonly Key[];
+
+function refuseContradictions(reader: RuleReader, kind: RuleKind, allow: boolean): void {
+  if (kind === "status")
+    for (const key of SOCKET_KEYS)
+      if (reader.has(key)) reader.refuse(`${key} has no meaning in a rule of kind "status"`);
+  if (!allow)
+    for (const key of ["sockets_per_minute", "connections"] as const)
+      if (reader.has(key)) reader.refuse(`${key} has no meaning in a rule that denies`);
+}
+
+/** Reads one [[rule]] table; what is not understood is added to the problems. */
+export function readRule(
+  table: Table,
+  number: number,
+  accounts: Accounts,
+  problems: string[],
+): Rule {
+  const reader = new RuleReader(table, number, problems);
+  const allow = reader.choice("action", ["allow", "deny"]) !== "deny";
+  const kind = reader.has("kind") ? reader.choice("kind", ["socket", "status"]) : undefined;
+  const users = reader.list(
+    "user",
+    (name) => accounts.users.get(name)?.uid,
+    "/etc/passwd has no such user (name others by uid)",
+  );
+  const groups = reader.list(
+    "group",
+    (name) => accounts.groups.get(name)?.gid,
+    "/etc/group has no such group (name others by gid)",
+  );
+  const rule: Rule = {
+    name: reader.name,
+    kind: kind ?? "socket",
+    allow,
+    uids: ids(reader, users, "uid"),
+    gids: ids(reader, groups, "gid"),
+    families: reader.numbers("family", FAMILIES),
+    types: reader.numbers("type", TYPES),
+    protocols: reader.numbers("protocol", PROTOCOLS),
+    socketsPerMinute: reader.quota("sockets_per_minute"),
+    connections: reader.quota("connections"),
+  };
+  refuseContradictions(reader, rule.kind, allow);
+  return rule;
+}

@@ -1,0 +1,70 @@
+import { describe, expect, test } from "bun:test";
+import { AF_INET, AF_UNIX, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
+import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { ActivationError, takeActivation } from "./activation.ts";
+
+/** System calls that find a socket with these properties behind every descriptor. */
+function finding(domain: number, type: number, listening: number): Syscalls {
+  const answers = new Map([
+    [39, domain],
+    [3, type],
+    [30, listening],
+  ]);
+  return {
+    ...loadSyscalls(),
+    adopt: () => 0,
+    getsockopt(_fd, _level, name, value) {
+      if (value instanceof Int32Array) value[0] = answers.get(name) ?? -1;
+      return 4;
+    },
+  };
+}
+
+const NATIVE = finding(AF_UNIX, SOCK_SEQPACKET, 1);
+
+function taken(env: NodeJS.ProcessEnv, native = NATIVE) {
+  return takeActivation(native, env, 7);
+}
+
+test("one listening socket for this process is taken, and the variables are spent", () => {
+  const env = { LISTEN_PID: "7", LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket", HOME: "/" };
+  expect(taken(env)).toEqual({ fd: 3, own: false });
+  expect(Object.keys(env)).toEqual(["HOME"]);
+});
+
+test.each(["xsocket", "my.socket", "unknown", ""])("the name %j is taken for ours", (name) => {
+  expect(taken({ LISTEN_PID: "7", LISTEN_FDS: "1", LISTEN_FDNAMES: name })?.fd).toBe(3);
+});
+
+test("the name that the server gives to itself says that the file is its own", () => {
+  const env = { LISTEN_PID: "7", LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket-bound" };
+  expect(taken(env)).toEqual({ fd: 3, own: true });
+});
+
+test("what was passed to another process, or nothing, is left alone", () => {
+  expect(taken({})).toBeUndefined();
+  expect(taken({ LISTEN_FDS: "1" })).toBeUndefined();
+  expect(taken({ LISTEN_PID: "8", LISTEN_FDS: "1" })).toBeUndefined();
+  expect(taken({ LISTEN_PID: "7", LISTEN_FDS: "0" })).toBeUndefined();
+});
+
+describe("refused with a sentence", () => {
+  test.each([
+    [{ LISTEN_FDS: "2", LISTEN_FDNAMES: "a:b" }, "LISTEN_FDS says 2 (a:b)"],
+    [{ LISTEN_FDS: "x" }, "LISTEN_FDS says x"],
+    [{ LISTEN_FDS: "-1" }, "LISTEN_FDS says -1"],
+    [{ LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket:xsocket" }, "exactly one"],
+    [{ LISTEN_FDS: "1", LISTEN_FDNAMES: "http" }, 'named "http"'],
+  ])("%j", (env, problem) => {
+    expect(() => taken({ LISTEN_PID: "7", ...env })).toThrow(problem);
+  });
+
+  test.each([
+    [AF_INET, SOCK_STREAM, 1],
+    [AF_UNIX, SOCK_STREAM, 1],
+    [AF_UNIX, SOCK_SEQPACKET, 0],
+  ])("a socket of family %d, type %d, listening %d", (domain, type, listening) => {
+    const native = finding(domain, type, listening);
+    expect(() => taken({ LISTEN_PID: "7", LISTEN_FDS: "1" }, native)).toThrow(ActivationError);
+  });
+});

@@ -1,0 +1,85 @@
+import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
+import { checked, type Syscalls } from "@xsocket/xbind-native";
+
+/** The first descriptor that a manager passes: sd_listen_fds(3). */
+const LISTEN_FDS_START = 3;
+/** The name that our own socket unit gives its descriptor. */
+export const ACTIVATION_NAME = "xsocket";
+/** The name under which the server passes the socket that it bound to itself, across an exec. */
+export const BOUND_NAME = "xsocket-bound";
+
+const SOL_SOCKET = 1;
+const SO_TYPE = 3;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+
+/** A listening socket that was there before the program: who made it decides who removes its file. */
+export interface Activation {
+  readonly fd: number;
+  /** True if this server bound it before it gave up root, and so removes the file at the end. */
+  readonly own: boolean;
+}
+
+/** What was passed at start is not what a control socket is. */
+export class ActivationError extends Error {
+  override readonly name = "ActivationError";
+}
+
+/** Names that systemd gives when a unit says nothing: the unit's own name, or "unknown". */
+function isOurs(name: string): boolean {
+  return (
+    name === ACTIVATION_NAME ||
+    name === BOUND_NAME ||
+    name === "unknown" ||
+    name.endsWith(".socket")
+  );
+}
+
+function option(native: Syscalls, fd: number, name: number): number {
+  const value = new Int32Array(new ArrayBuffer(4));
+  checked("getsockopt", native.getsockopt(fd, SOL_SOCKET, name, value, value.byteLength));
+  return value[0] ?? 0;
+}
+
+function refuseOtherSockets(native: Syscalls, fd: number): void {
+  const [domain, type, listening] = [SO_DOMAIN, SO_TYPE, SO_ACCEPTCONN].map((name) =>
+    option(native, fd, name),
+  );
+  if (domain !== AF_UNIX || type !== SOCK_SEQPACKET || listening !== 1)
+    throw new ActivationError(
+      `descriptor ${fd} was passed as the control socket, but it is no listening UNIX socket of type SOCK_SEQPACKET: use ListenSequentialPacket= in the socket unit`,
+    );
+}
+
+/**
+ * Takes the control socket that a manager has passed in LISTEN_FDS.
+ *
+ * The variables are taken out of the environment, whomever they are for: they are spent.
+ *
+ * @returns undefined if none was passed to this process
+ * @throws {ActivationError} if several, or something else, was passed
+ */
+export function takeActivation(
+  native: Syscalls,
+  env: NodeJS.ProcessEnv = process.env,
+  pid = process.pid,
+): Activation | undefined {
+  const { LISTEN_PID: target, LISTEN_FDS: text, LISTEN_FDNAMES: list = "" } = env;
+  for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete env[name];
+  if (text === undefined || Number(target) !== pid) return undefined;
+  const count = Number(text);
+  const names = list === "" ? [] : list.split(":");
+  if (count === 0) return undefined;
+  if (count !== 1 || names.length > 1)
+    throw new ActivationError(
+      `exactly one socket is expected at start, and LISTEN_FDS says ${text}${list && ` (${list})`}: give each server a socket unit of its own`,
+    );
+  const name = names[0] ?? "unknown";
+  if (!isOurs(name))
+    throw new ActivationError(
+      `the socket that was passed at start is named ${JSON.stringify(name)}: use FileDescriptorName=${ACTIVATION_NAME}`,
+    );
+  refuseOtherSockets(native, LISTEN_FDS_START);
+  checked("fcntl", native.adopt(LISTEN_FDS_START));
+  return { fd: LISTEN_FDS_START, own: name === BOUND_NAME };
+}

@@ -1,0 +1,3 @@
+export * from "./activation.ts";
+export * from "./log.ts";
+export * from "./notify.ts";

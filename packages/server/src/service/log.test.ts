@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { fstatSync } from "node:fs";
+import { escapeText, formatLine, stderrIsJournal } from "./log.ts";
+
+const NOW = new Date("2026-01-02T03:04:05.678Z");
+
+test("the journal gets its level in front", () => {
+  expect(formatLine("journal", "warning", "refused", { uid: 7, comm: "a b" }, NOW)).toBe(
+    '<4>refused uid=7 comm="a b"\n',
+  );
+});
+
+test("JSON is one object in one line", () => {
+  const line = formatLine("json", "info", "a\nb", { pid: 1, name: undefined }, NOW);
+  expect(line).toEndWith("}\n");
+  expect(JSON.parse(line)).toEqual({
+    time: "2026-01-02T03:04:05.678Z",
+    level: "info",
+    message: "a\nb",
+    pid: 1,
+  });
+  expect(line.trimEnd()).not.toContain("\n");
+});
+
+test("a person gets the level only where it matters", () => {
+  expect(formatLine("pretty", "info", "serving", {}, NOW)).toBe("xsocket: serving\n");
+  expect(formatLine("pretty", "error", "gone", { code: "EIO" }, NOW)).toBe(
+    "xsocket: error: gone code=EIO\n",
+  );
+});
+
+test("text from others cannot forge a line or move the cursor", () => {
+  expect(escapeText("a\n<0>b\u001b[2J\u009b")).toBe("a\\x0a<0>b\\x1b[2J\\x9b");
+  const line = formatLine("journal", "info", "x", { comm: 'evil" uid=0\n' }, NOW);
+  expect(line).toBe('<6>x comm="evil\\" uid=0\\\\x0a"\n');
+});
+
+test("the journal's stream is told by device and inode", () => {
+  const { dev, ino } = fstatSync(0, { bigint: true });
+  expect(stderrIsJournal({ JOURNAL_STREAM: `${dev}:${ino}` }, 0)).toBe(true);
+  expect(stderrIsJournal({ JOURNAL_STREAM: `${dev}:${ino + 1n}` }, 0)).toBe(false);
+  expect(stderrIsJournal({}, 0)).toBe(false);
+  expect(stderrIsJournal({ JOURNAL_STREAM: "1:1" }, 9999)).toBe(false);
+});

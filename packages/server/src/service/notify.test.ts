@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openNotifier, watchdogMs } from "./notify.ts";
+
+const native = loadSyscalls();
+let directory = "";
+let before = 0;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "notify-"));
+  before = readdirSync("/proc/self/fd").length;
+});
+
+afterEach(() => {
+  rmSync(directory, { recursive: true });
+  expect(readdirSync("/proc/self/fd").length).toBe(before);
+});
+
+/** A manager's socket at an address, and what has arrived there. */
+function manager(address: string): Disposable & { next(): string } {
+  const bytes = encodeAddress(parseAddress(address));
+  const fd = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  checked("bind", native.bind(fd, bytes, bytes.byteLength));
+  const buffer = new Uint8Array(new ArrayBuffer(4096));
+  return {
+    next: () =>
+      new TextDecoder().decode(
+        buffer.slice(0, checked("recv", native.receivePacket(fd, buffer, 4096))),
+      ),
+    [Symbol.dispose]: () => void native.close(fd),
+  };
+}
+
+test.each([
+  ["a path", () => join(directory, "notify")],
+  ["an abstract name", () => `@notify-${crypto.randomUUID()}`],
+])("the manager at %s hears each message", (_kind, address) => {
+  const path = address();
+  using heard = manager(path);
+  const env: NodeJS.ProcessEnv = { NOTIFY_SOCKET: path };
+  using notifier = openNotifier(native, env);
+  expect(notifier.active).toBe(true);
+  expect(env).toEqual({});
+  notifier.ready("serving\nMAINPID=1");
+  expect(heard.next()).toBe("READY=1\nSTATUS=serving MAINPID=1");
+  notifier.reloading();
+  expect(heard.next()).toMatch(/^RELOADING=1\nMONOTONIC_USEC=[1-9]\d+$/);
+  notifier.status("12 sockets – busy");
+  expect(heard.next()).toBe("STATUS=12 sockets – busy");
+  notifier.watchdog();
+  expect(heard.next()).toBe("WATCHDOG=1");
+  notifier.stopping();
+  expect(heard.next()).toBe("STOPPING=1");
+});
+
+test("without a manager nothing happens", () => {
+  for (const env of [{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: "vsock:2:1" }]) {
+    using notifier = openNotifier(native, env);
+    expect(notifier.active).toBe(false);
+    notifier.ready("x");
+  }
+});
+
+test("a manager that is not there is an error", () => {
+  expect(() => openNotifier(native, { NOTIFY_SOCKET: join(directory, "none") })).toThrow("ENOENT");
+});
+
+test("a manager that vanishes later does no harm", () => {
+  const path = join(directory, "notify");
+  const heard = manager(path);
+  using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
+  heard[Symbol.dispose]();
+  notifier.watchdog();
+});
+
+test("a full queue holds a message up for a bounded time, and the next ones go on", () => {
+  const path = join(directory, "notify");
+  using heard = manager(path);
+  using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
+  const room = 1 + Number(readFileSync("/proc/sys/net/unix/max_dgram_qlen", "utf8"));
+  for (let n = 0; n < room; n++) notifier.status(String(n));
+  notifier.status("no room");
+  for (let n = 0; n < room; n++) expect(heard.next()).toBe(`STATUS=${n}`);
+  notifier.status("room again");
+  expect(heard.next()).toBe("STATUS=room again");
+});
+
+test("the watchdog's time is half of what the manager allows, and only for its process", () => {
+  expect(watchdogMs({ WATCHDOG_USEC: "3000000" }, 7)).toBe(1500);
+  expect(watchdogMs({ WATCHDOG_USEC: "3000000", WATCHDOG_PID: "7" }, 7)).toBe(1500);
+  expect(watchdogMs({ WATCHDOG_USEC: "3000000", WATCHDOG_PID: "8" }, 7)).toBeUndefined();
+  for (const usec of ["0", "-1", "x", "1.5", undefined])
+    expect(watchdogMs({ WATCHDOG_USEC: usec }, 7)).toBeUndefined();
+});

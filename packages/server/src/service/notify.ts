@@ -1,0 +1,93 @@
+import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
+import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
+
+/** How long one message may wait for room in the manager's queue, in milliseconds. */
+const NOTIFY_WAIT_MS = 1000;
+const POLLOUT = 4;
+
+/** What a service manager is told: sd_notify(3). Without a manager each of these does nothing. */
+export interface Notifier extends Disposable {
+  /** Answers whether there is a manager that listens. */
+  readonly active: boolean;
+  ready(status: string): void;
+  reloading(): void;
+  stopping(): void;
+  status(text: string): void;
+  watchdog(): void;
+}
+
+/** Connects to the manager's socket. */
+function openSocket(native: Syscalls, path: string): number {
+  const address = encodeAddress(parseAddress(path));
+  const fd = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const connected = native.connect(fd, address, address.byteLength);
+  if (connected < 0) native.close(fd);
+  checked("connect", connected);
+  return fd;
+}
+
+/** Sends one message. The manager's queue may be full, and then it waits for its turn. */
+function send(native: Syscalls, fd: number, text: string): void {
+  const bytes = new Uint8Array(new ArrayBuffer(Buffer.byteLength(text)));
+  new TextEncoder().encodeInto(text, bytes);
+  const sent = native.sendPacket(fd, bytes, bytes.byteLength, -1);
+  if (sent !== -errno.EAGAIN) return;
+  native.poll(fd, POLLOUT, NOTIFY_WAIT_MS);
+  native.sendPacket(fd, bytes, bytes.byteLength, -1);
+}
+
+const SILENT: Notifier = {
+  active: false,
+  ready() {},
+  reloading() {},
+  stopping() {},
+  status() {},
+  watchdog() {},
+  [Symbol.dispose]() {},
+};
+
+/** A status text is one line of the message: a line feed in it would start another assignment. */
+function statusLine(text: string): string {
+  return `STATUS=${text.replaceAll(/[\n\r\0]/g, " ")}`;
+}
+
+/**
+ * Reaches the manager that NOTIFY_SOCKET names.
+ *
+ * The variable is taken out of the environment, so that no program started from here speaks for the server.
+ *
+ * @throws {SyscallError} if there is a manager and it cannot be reached
+ */
+export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.env): Notifier {
+  const path = env["NOTIFY_SOCKET"];
+  delete env["NOTIFY_SOCKET"];
+  if (!path || !/^[/@]/.test(path)) return SILENT;
+  const fd = openSocket(native, path);
+  const say = (text: string) => send(native, fd, text);
+  return {
+    active: true,
+    ready: (status) => say(`READY=1\n${statusLine(status)}`),
+    reloading: () => say(`RELOADING=1\nMONOTONIC_USEC=${native.monotonicUs()}`),
+    stopping: () => say("STOPPING=1"),
+    status: (text) => say(statusLine(text)),
+    watchdog: () => say("WATCHDOG=1"),
+    [Symbol.dispose]: () => void native.close(fd),
+  };
+}
+
+/**
+ * How often the manager wants to hear from us, in milliseconds: half of WATCHDOG_USEC, as
+ * sd_watchdog_enabled(3) advises. Undefined if it does not watch this process.
+ */
+export function watchdogMs(
+  env: NodeJS.ProcessEnv = process.env,
+  pid = process.pid,
+): number | undefined {
+  const usec = Number(env["WATCHDOG_USEC"]);
+  const watched = env["WATCHDOG_PID"];
+  delete env["WATCHDOG_USEC"];
+  delete env["WATCHDOG_PID"];
+  if (!Number.isInteger(usec) || usec <= 0) return undefined;
+  if (watched !== undefined && Number(watched) !== pid) return undefined;
+  return Math.max(1, Math.floor(usec / 2000));
+}

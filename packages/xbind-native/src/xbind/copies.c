@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * copies.c - finding copies, and first of all whether there is one
+ *
+ * How it works: an epoll set holds no reference to a socket. Once the socket's number is something
+ * else, a set that it was registered in still reports it exactly if somebody holds it: another
+ * number of this process, another process, or a message on its way. Only then is it worth looking
+ * at every number, by the inode that each has.
+ */
+#include "xbind/copies.h"
+
+#include "core/fd.h"
+#include "xbind/epollset.h"
+#include "xbind/log.h"
+#include "xbind/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+
+#define LOOKED_AT_FDS 65536 /* numbers, where /proc does not tell how many there are */
+
+void copies_watch(int fd, const struct sys_identity *identity, struct copies *ret)
+{
+	/* A socket that is not connected is always one of these. */
+	struct epoll_event event = {.events = EPOLLOUT | EPOLLHUP};
+	CLEANUP_CLOSE int watch = sys_epoll_create1(EPOLL_CLOEXEC);
+
+	ret->old = *identity;
+	ret->watch = -1;
+	if (watch >= 0 && sys_epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event) == 0)
+		ret->watch = take_fd(&watch);
+}
+
+void copies_drop(struct copies *copies)
+{
+	if (copies->watch >= 0)
+		sys_close(take_fd(&copies->watch));
+}
+
+/* Without a watch (no descriptor was left for it) there may be copies. */
+static bool exist(const struct copies *copies)
+{
+	struct epoll_event event;
+
+	return copies->watch < 0 || sys_epoll_wait(copies->watch, &event, 1, 0) != 0;
+}
+
+static int fd_end(void)
+{
+	uint64_t limits[2] = {LOOKED_AT_FDS};
+	int end = procfs_fd_end();
+
+	if (end >= 0)
+		return end;
+	sys_prlimit64(RLIMIT_NOFILE, limits);
+	return limits[0] < LOOKED_AT_FDS ? (int)limits[0] : LOOKED_AT_FDS;
+}
+
+static bool is_copy(const struct copies *copies, int fd)
+{
+	struct sys_identity identity;
+
+	return sys_identify(fd, &identity) == 0 &&
+	       memcmp(&identity, &copies->old, sizeof(identity)) == 0;
+}
+
+static void replace(const struct copies *copies, int copy, int fd)
+{
+	int flags = sys_fcntl(copy, F_GETFD, 0);
+	struct epollset_move move;
+	int rc = epollset_detach(copy, &copies->old, &move);
+
+	if (rc == 0) {
+		rc = sys_dup3(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		epollset_attach(copy, &move);
+	}
+	if (rc < 0)
+		log_lost(copy, "copy of the socket", rc);
+}
+
+void copies_replace(struct copies *copies, int fd)
+{
+	int end = exist(copies) ? fd_end() : 0;
+
+	copies_drop(copies);
+	for (int copy = 0; copy < end; copy++) {
+		if (is_copy(copies, copy))
+			replace(copies, copy, fd);
+	}
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epollrecord.c - a table of atomics without a lock
+ *
+ * A record is invalid while it is written. Two threads that write the same record at the same time
+ * may leave a mixture; they have then also raced in the kernel, on the same registration.
+ */
+#include "xbind/epollrecord.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/epoll.h>
+
+/* Halves of data, since not every 32-bit processor has 64-bit atomics. */
+struct record {
+	_Atomic uint32_t set; /* number + 1; 0 for none */
+	_Atomic uint32_t fd;
+	_Atomic uint32_t events;
+	_Atomic uint32_t data_low;
+	_Atomic uint32_t data_high;
+};
+
+static struct record records[EPOLLRECORD_FDS][EPOLLRECORD_SETS];
+
+/* A sequentially consistent store is an instruction that waits: release is enough here. */
+static uint32_t load(const _Atomic uint32_t *word)
+{
+	return atomic_load_explicit(word, memory_order_acquire);
+}
+
+static void store(_Atomic uint32_t *word, uint32_t value)
+{
+	atomic_store_explicit(word, value, memory_order_release);
+}
+
+static bool is_of(const struct record *record, int set, int fd)
+{
+	return load(&record->set) == (uint32_t)set + 1 && load(&record->fd) == (uint32_t)fd;
+}
+
+static struct record *find(int set, int fd)
+{
+	struct record *bucket = records[fd % EPOLLRECORD_FDS];
+
+	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
+		if (is_of(&bucket[i], set, fd))
+			return &bucket[i];
+	}
+	return NULL;
+}
+
+/* Where a new record goes: to an empty place, else over one that depends on the set. */
+static struct record *place(int set, int fd)
+{
+	struct record *bucket = records[fd % EPOLLRECORD_FDS];
+
+	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
+		if (load(&bucket[i].set) == 0)
+			return &bucket[i];
+	}
+	return &bucket[set % EPOLLRECORD_SETS];
+}
+
+void epollrecord_note(int set, int operation, int fd, const struct epoll_event *event)
+{
+	struct record *record = find(set, fd);
+
+	if (operation == EPOLL_CTL_DEL) {
+		if (record)
+			store(&record->set, 0);
+		return;
+	}
+	if (!record)
+		record = place(set, fd);
+	store(&record->set, 0);
+	store(&record->fd, (uint32_t)fd);
+	store(&record->events, event->events);
+	store(&record->data_low, (uint32_t)event->data.u64);
+	store(&record->data_high, (uint32_t)(event->data.u64 >> 32));
+	store(&record->set, (uint32_t)set + 1);
+}
+
+bool epollrecord_find(int set, int fd, struct epoll_registration *ret)
+{
+	const struct record *record = find(set, fd);
+	struct epoll_registration found;
+
+	if (!record)
+		return false;
+	found.events = load(&record->events);
+	found.data = (uint64_t)load(&record->data_high) << 32;
+	found.data |= load(&record->data_low);
+	if (!is_of(record, set, fd))
+		return false;
+	*ret = found;
+	return true;
+}

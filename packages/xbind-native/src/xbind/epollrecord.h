@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epollrecord.h - what epoll_ctl(2) was given, for where /proc cannot be asked
+ *
+ * A bounded table: a process with more than EPOLLRECORD_FDS descriptors in epoll sets, or with one
+ * in more than EPOLLRECORD_SETS of them, loses records. It is second best in any case: what was
+ * registered past the library is not in it, nor that an EPOLLONESHOT has fired.
+ */
+#ifndef XBIND_EPOLLRECORD_H
+#define XBIND_EPOLLRECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define EPOLLRECORD_FDS  1024 /* descriptor numbers without a collision */
+#define EPOLLRECORD_SETS 4    /* records of one number */
+
+struct epoll_event;
+
+/* One registration in an epoll set, as epoll_ctl(2) was given it. */
+struct epoll_registration {
+	uint32_t events;
+	uint64_t data;
+};
+
+/**
+ * epollrecord_note() - remember an epoll_ctl(2) that has succeeded
+ * @set:       the epoll set
+ * @operation: EPOLL_CTL_...
+ * @fd:        the registered descriptor
+ * @event:     as given; not read for EPOLL_CTL_DEL
+ */
+void epollrecord_note(int set, int operation, int fd, const struct epoll_event *event);
+
+/* Return: whether there is a record; ret is written only then. It may be older than the file. */
+bool epollrecord_find(int set, int fd, struct epoll_registration *ret);
+
+#endif

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * epollset.c - which epoll sets there are, and what is in them
+ *
+ * How it works: a bit for each descriptor number says "there is, or was, an epoll set". Numbers
+ * come from epoll_create(2), from epoll_ctl(2) (sets that came over exec or a UNIX socket) and
+ * from a look around when the library is loaded. A bit that is wrong costs one system call at the
+ * next bind, which clears it; so close(2) and dup(2) need no hooks.
+ *
+ * What is in a set the kernel knows best: kcmp(2) tells whether the socket is there, /proc which
+ * events and data it has. Only where /proc cannot be asked the record of epoll_ctl(2) calls counts,
+ * since system calls past the library are not in it.
+ *
+ * The bits and records are atomics without a lock, so that a signal handler or the child of a
+ * threaded process never waits for anybody.
+ */
+#include "xbind/epollset.h"
+
+#include "core/fd.h"
+#include "xbind/epollrecord.h"
+#include "xbind/log.h"
+#include "xbind/procfs.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
+
+#define FOLLOWED_FDS  (1 << 20) /* descriptor numbers; the kernel's default for nr_open */
+#define WORD_BITS     32
+#define INHERITED_FDS 1024 /* numbers tried where /proc does not list them */
+
+static _Atomic uint32_t known[FOLLOWED_FDS / WORD_BITS];
+static _Atomic int known_end; /* one more than the highest number that was ever known */
+static _Atomic bool looked_around;
+
+void epollset_know(int set)
+{
+	uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
+	int end = atomic_load_explicit(&known_end, memory_order_relaxed);
+
+	if (set < 0 || set >= FOLLOWED_FDS)
+		return;
+	if (atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit)
+		return;
+	atomic_fetch_or(&known[set / WORD_BITS], bit);
+	while (end <= set && !atomic_compare_exchange_weak(&known_end, &end, set + 1))
+		;
+}
+
+static void forget(int set)
+{
+	atomic_fetch_and(&known[set / WORD_BITS], ~(UINT32_C(1) << (unsigned)set % WORD_BITS));
+}
+
+/* The next known set from a number on, -1 after the last. */
+static int next_known(int set)
+{
+	int end = atomic_load(&known_end);
+
+	while (set < end) {
+		uint32_t word = atomic_load(&known[set / WORD_BITS]) >> (unsigned)set % WORD_BITS;
+
+		if (word)
+			return set + __builtin_ctz(word);
+		set += WORD_BITS - set % WORD_BITS;
+	}
+	return -1;
+}
+
+/*
+ * To delete what was never registered gives ENOENT from an epoll set and EINVAL from anything
+ * else. Without a descriptor to try it with, every number may be a set: detach will find out.
+ */
+static void look_at(int fd, int probe)
+{
+	if (fd != probe && (probe < 0 || sys_epoll_ctl(fd, EPOLL_CTL_DEL, probe, NULL) == -ENOENT))
+		epollset_know(fd);
+}
+
+void epollset_load(void)
+{
+	CLEANUP_CLOSE int probe = -1;
+
+	if (atomic_exchange(&looked_around, true))
+		return;
+	probe = sys_epoll_create1(EPOLL_CLOEXEC);
+	if (procfs_each_fd(look_at, probe) < 0) {
+		for (int fd = 0; fd < INHERITED_FDS; fd++)
+			look_at(fd, probe);
+	}
+}
+
+/*
+ * Is the open file of fd registered under this number? Return: 1, 0, or -errno when kcmp(2) is not
+ * to be had. Not by trying epoll_ctl(2): a call that changes nothing there does not tell, and one
+ * that does could wake somebody.
+ */
+static int holds(int set, int fd)
+{
+	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
+	int rc;
+
+	do
+		rc = sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
+	while (rc > 0 && ++slot.toff < EPOLLSET_MOVE_MAX); /* another file of this number */
+	if (rc == -EBADF || rc == -EINVAL)
+		forget(set); /* closed, or the number is something else by now */
+	if (rc == -EBADF || rc == -EINVAL || rc == -ENOENT || rc > 0)
+		return 0;
+	return rc < 0 ? rc : 1;
+}
+
+/* Return: 0, -ESRCH when it is not in the set, else why nobody can tell. */
+static int look_up(int set, int fd, const struct sys_identity *identity,
+                   struct epoll_registration *ret)
+{
+	int held = holds(set, fd);
+	int rc = held == 0 ? -ESRCH : procfs_registration(set, fd, identity->inode, ret);
+
+	if (rc == 0 || rc == -ESRCH)
+		return rc;
+	if (epollrecord_find(set, fd, ret))
+		return 0;
+	return held > 0 ? rc : -ESRCH; /* neither held nor on record, as far as can be known */
+}
+
+/* Return: 0 also when it is not in the set after all, -ENOBUFS when there is no room. */
+static int detach_from(int set, int fd, const struct sys_identity *identity,
+                       struct epollset_move *move)
+{
+	struct epoll_registration found;
+	int rc = look_up(set, fd, identity, &found);
+
+	if (rc == -ESRCH)
+		return 0;
+	if (rc < 0) {
+		log_lost(fd, "registration in an epoll set, for want of /proc", rc);
+		return 0;
+	}
+	if (move->count == EPOLLSET_MOVE_MAX)
+		return -ENOBUFS;
+	if (sys_epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) < 0)
+		return 0;
+	move->entries[move->count].set = set;
+	move->entries[move->count].events = found.events;
+	move->entries[move->count].data = found.data;
+	move->count++;
+	return 0;
+}
+
+int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret)
+{
+	epollset_load();
+	ret->count = 0;
+	for (int set = next_known(0); set >= 0; set = next_known(set + 1)) {
+		if (detach_from(set, fd, identity, ret) == 0)
+			continue;
+		epollset_attach(fd, ret);
+		return -ENOBUFS;
+	}
+	return 0;
+}
+
+void epollset_attach(int fd, const struct epollset_move *move)
+{
+	for (size_t i = 0; i < move->count; i++) {
+		struct epoll_event event = {
+		    .events = move->entries[i].events,
+		    .data.u64 = move->entries[i].data,
+		};
+		int rc = sys_epoll_ctl(move->entries[i].set, EPOLL_CTL_ADD, fd, &event);
+
+		if (rc < 0)
+			log_lost(fd, "registration in an epoll set", rc);
+	}
+}

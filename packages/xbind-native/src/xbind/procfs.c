@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * procfs.c - files of /proc/thread-self, read without stdio
+ *
+ * thread-self and not self: the first thread of a process may have ended, and a thread may have a
+ * table of descriptors of its own.
+ */
+#include "xbind/procfs.h"
+
+#include "core/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define THREAD_SELF  "/proc/thread-self/"
+#define CHUNK_BYTES  1024 /* a small stack may be all that there is */
+#define LINE_BYTES   160  /* the lines looked for are half as long */
+#define PATH_BYTES   64
+#define DIRENT_BYTES 2048
+
+/* Reads a file line by line. */
+struct reader {
+	int fd;
+	size_t next, end; /* of the chunk */
+	char chunk[CHUNK_BYTES];
+	char line[LINE_BYTES]; /* what does not fit is left out */
+};
+
+/* Return: 1 for a line, 0 at the end of the file, else what read(2) gave. */
+static int read_line(struct reader *reader)
+{
+	size_t len = 0;
+
+	for (;;) {
+		char c;
+
+		if (reader->next == reader->end) {
+			long n = sys_read(reader->fd, reader->chunk, sizeof(reader->chunk));
+
+			if (n <= 0)
+				return (int)n;
+			reader->next = 0;
+			reader->end = (size_t)n;
+		}
+		c = reader->chunk[reader->next++];
+		if (c == '\n')
+			break;
+		if (len < sizeof(reader->line) - 1)
+			reader->line[len++] = c;
+	}
+	reader->line[len] = '\0';
+	return 1;
+}
+
+static int digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+}
+
+/* The number behind a name such as "events:"; false when the line has none. */
+static bool field(const char *line, const char *name, unsigned base, uint64_t *ret)
+{
+	const char *at = strstr(line, name);
+	uint64_t value = 0;
+	bool any = false;
+
+	if (!at)
+		return false;
+	at += strlen(name);
+	while (*at == ' ' || *at == '\t')
+		at++;
+	for (; (unsigned)digit(*at) < base; at++, any = true)
+		value = value * base + (unsigned)digit(*at);
+	*ret = value;
+	return any;
+}
+
+static int open_fdinfo(int fd)
+{
+	char path[PATH_BYTES] = THREAD_SELF "fdinfo/";
+	char digits[12];
+	size_t count = 0;
+	size_t len = strlen(path);
+
+	do {
+		digits[count++] = (char)('0' + fd % 10);
+		fd /= 10;
+	} while (fd > 0);
+	while (count > 0)
+		path[len++] = digits[--count];
+	return sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
+/* "tfd:        5 events:       19 data:                5  pos:0 ino:2fb6 sdev:8" */
+static bool parse_registration(const char *line, int fd, uint64_t inode,
+                               struct epoll_registration *ret)
+{
+	uint64_t tfd, events, data, ino;
+
+	if (!field(line, "tfd:", 10, &tfd) || tfd != (uint64_t)fd)
+		return false;
+	if (!field(line, "events:", 16, &events) || !field(line, "data:", 16, &data))
+		return false;
+	if (inode != 0 && field(line, "ino:", 16, &ino) && ino != inode)
+		return false;
+	*ret = (struct epoll_registration){(uint32_t)events, data};
+	return true;
+}
+
+int procfs_registration(int set, int fd, uint64_t inode, struct epoll_registration *ret)
+{
+	CLEANUP_CLOSE int file = open_fdinfo(set);
+	struct reader reader = {.fd = file};
+	int rc;
+
+	if (file < 0)
+		return file;
+	while ((rc = read_line(&reader)) > 0) {
+		if (parse_registration(reader.line, fd, inode, ret))
+			return 0;
+	}
+	return rc < 0 ? rc : -ESRCH;
+}
+
+int procfs_fd_end(void)
+{
+	CLEANUP_CLOSE int file = sys_openat(AT_FDCWD, THREAD_SELF "status", O_RDONLY | O_CLOEXEC);
+	struct reader reader = {.fd = file};
+	uint64_t end;
+	int rc;
+
+	if (file < 0)
+		return file;
+	while ((rc = read_line(&reader)) > 0) {
+		if (strncmp(reader.line, "FDSize:", 7) == 0 &&
+		    field(reader.line, "FDSize:", 10, &end))
+			return (int)end;
+	}
+	return rc < 0 ? rc : -ESRCH;
+}
+
+int procfs_each_fd(void (*visit)(int fd, int context), int context)
+{
+	CLEANUP_CLOSE int dir =
+	    sys_openat(AT_FDCWD, THREAD_SELF "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	union {
+		struct dirent64 align;
+		char bytes[DIRENT_BYTES];
+	} buf;
+	uint64_t fd;
+	long len;
+
+	if (dir < 0)
+		return dir;
+	while ((len = sys_getdents64(dir, &buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < len;) {
+			const struct dirent64 *entry = (const void *)(buf.bytes + at);
+
+			if (field(entry->d_name, "", 10, &fd))
+				visit((int)fd, context);
+			at += entry->d_reclen;
+		}
+	}
+	return (int)len;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* procfs.h - what /proc alone can tell; every caller has another way where /proc is missing */
+#ifndef XBIND_PROCFS_H
+#define XBIND_PROCFS_H
+
+#include "xbind/epollrecord.h"
+
+#include <stdint.h>
+
+/**
+ * procfs_registration() - look a descriptor up in an epoll set
+ * @set:   the epoll set; stays the caller's
+ * @fd:    number under which the file is registered
+ * @inode: inode of the file, since a closed one of that number may be in the set too; 0 if unknown
+ * @ret:   events and data
+ *
+ * Return: 0, -ESRCH when the set does not hold it, else what open(2) and read(2) gave.
+ */
+int procfs_registration(int set, int fd, uint64_t inode, struct epoll_registration *ret);
+
+/* One more than the highest number that a descriptor of this thread can have, or -errno. */
+int procfs_fd_end(void);
+
+/**
+ * procfs_each_fd() - call a function for each open descriptor
+ * @visit:   called with the number and the context
+ * @context: whatever visit needs
+ *
+ * Return: 0, or what open(2) and getdents64(2) gave.
+ */
+int procfs_each_fd(void (*visit)(int fd, int context), int context);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exec_as.c - leave root behind by one exec
+ *
+ * How it works: Linux keeps credentials for each thread, and Bun has started threads before any of
+ * its code runs. So nothing is changed for a process that goes on: the calling thread alone sheds
+ * its privileges and then calls execve(2), which ends all other threads and carries on with the
+ * caller's credentials. Every thread of the new program descends from that one.
+ */
+#include "xsocket/private.h"
+
+#include "core/sys.h"
+#include "core/visibility.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#define LISTEN_FD    3    /* where sd_listen_fds(3) looks for the first descriptor */
+#define STRINGS_MAX  4096 /* arguments, or variables of the environment */
+#define CAP_BIT(cap) (1U << (cap))
+
+/* Splits NUL-terminated texts that lie one after the other. Return: 0, -E2BIG, -EINVAL. */
+static int split_texts(char *block, unsigned len, char **texts)
+{
+	unsigned count = 0;
+
+	if (len > 0 && block[len - 1] != '\0')
+		return -EINVAL;
+	for (unsigned at = 0; at < len; at += (unsigned)strlen(block + at) + 1) {
+		if (count == STRINGS_MAX)
+			return -E2BIG;
+		texts[count++] = block + at;
+	}
+	texts[count] = NULL;
+	return 0;
+}
+
+static long set_process(int option, long arg2, long arg3)
+{
+	return sys_call(SYS_prctl, (const long[6]){option, arg2, arg3});
+}
+
+/* Answers whether the caller may stamp sockets, which is all that is kept. */
+static int capability_kept(unsigned *ret_bits)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+	long rc = sys_call(SYS_capget, (const long[6]){(long)&header, (long)data});
+
+	if (rc < 0)
+		return (int)rc;
+	*ret_bits = data[0].permitted & CAP_BIT(CAP_CHOWN);
+	return 0;
+}
+
+/* Takes every capability but CAP_CHOWN from what this thread and its programs may ever have. */
+static int bound_capabilities(void)
+{
+	for (int cap = 0;; cap++) {
+		long rc = set_process(PR_CAPBSET_READ, cap, 0);
+
+		if (rc == -EINVAL)
+			return 0; /* past the kernel's last one */
+		if (rc > 0 && cap != CAP_CHOWN)
+			rc = set_process(PR_CAPBSET_DROP, cap, 0);
+		if (rc < 0)
+			return (int)rc;
+	}
+}
+
+/* Makes the kept bits survive execve(2) as another user: permitted, inheritable, then ambient. */
+static int keep_capability(unsigned bits)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
+	    {.effective = bits, .permitted = bits, .inheritable = bits}};
+	long rc = sys_call(SYS_capset, (const long[6]){(long)&header, (long)data});
+
+	if (rc == 0)
+		rc = set_process(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0);
+	if (rc == 0 && bits)
+		rc = set_process(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_CHOWN);
+	return (int)rc;
+}
+
+static int shed_privileges(unsigned uid, unsigned gid, const unsigned *groups, unsigned count)
+{
+	unsigned bits = 0;
+	long rc = capability_kept(&bits);
+
+	if (rc == 0)
+		rc = set_process(PR_SET_KEEPCAPS, 1, 0);
+	if (rc == 0)
+		rc = bound_capabilities();
+	if (rc == 0)
+		rc = sys_call(SYS_setgroups, (const long[6]){count, (long)groups});
+	if (rc == 0)
+		rc = sys_call(SYS_setresgid, (const long[6]){gid, gid, gid});
+	if (rc == 0)
+		rc = sys_call(SYS_setresuid, (const long[6]){uid, uid, uid});
+	if (rc == 0)
+		rc = keep_capability(bits);
+	if (rc == 0)
+		rc = set_process(PR_SET_NO_NEW_PRIVS, 1, 0);
+	return (int)rc;
+}
+
+/* Puts the listening socket where the new program looks for it, and lets nothing else through. */
+static int place_listener(int fd)
+{
+	long rc = fd == LISTEN_FD ? sys_fcntl(fd, F_SETFD, 0) : sys_dup3(fd, LISTEN_FD, 0);
+
+	if (rc < 0)
+		return (int)rc;
+	return (int)sys_call(SYS_close_range,
+	                     (const long[6]){LISTEN_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC});
+}
+
+EXPORT int xs1_exec_as(int listen_fd, unsigned uid, unsigned gid, const unsigned *groups,
+                       unsigned group_count, char *argv, unsigned argv_len, char *env,
+                       unsigned env_len)
+{
+	static char *argv_texts[STRINGS_MAX + 1], *env_texts[STRINGS_MAX + 1];
+	long rc = split_texts(argv, argv_len, argv_texts);
+
+	if (rc == 0)
+		rc = split_texts(env, env_len, env_texts);
+	if (rc == 0 && !argv_texts[0])
+		rc = -EINVAL;
+	if (rc == 0)
+		rc = place_listener(listen_fd);
+	if (rc == 0)
+		rc = shed_privileges(uid, gid, groups, group_count);
+	if (rc == 0)
+		rc = sys_call(SYS_execve, (const long[6]){(long)argv_texts[0], (long)argv_texts,
+		                                          (long)env_texts});
+	return (int)rc;
+}

@@ -1,0 +1,85 @@
+#!/bin/sh
+# steps.sh - runs steps, keeps their output in build/check, and sums up; sourced by other scripts
+#
+# A step that passes leaves one line; the output of one that fails is shown in full. All steps run,
+# whatever fails, so that one run tells everything.
+
+logs=build/check
+passed=0 failed=0 skipped=0 status=0
+rm -rf "$logs"
+mkdir -p "$logs"
+
+# note NAME CODE SECONDS: says how a step went and keeps the script's exit status.
+note() {
+	if [ "$2" = 0 ]; then
+		printf 'ok    %-16s %s s\n' "$1" "$3"
+	else
+		cat "$logs/$1.log"
+		printf 'FAIL  %-16s %s s, exit code %s; the output is above and in %s\n' \
+			"$1" "$3" "$2" "$logs/$1.log"
+		status=1
+	fi
+}
+
+# timed NAME COMMAND...: runs it with its output in the step's log. Sets code.
+timed() {
+	step_name=$1
+	shift
+	start=$(date +%s)
+	code=0
+	"$@" >"$logs/$step_name.log" 2>&1 </dev/null || code=$?
+	note "$step_name" "$code" $(($(date +%s) - start))
+}
+
+# step NAME COMMAND...: a step that counts no tests; one that fails counts as one failed.
+step() {
+	timed "$@"
+	[ "$code" = 0 ] || failed=$((failed + 1))
+}
+
+# add PASSED FAILED SKIPPED: adds what a runner counted; one that fails has failed at least one.
+add() {
+	passed=$((passed + $1)) skipped=$((skipped + $3))
+	if [ "$code" != 0 ] && [ "$2" = 0 ]; then
+		failed=$((failed + 1))
+	else
+		failed=$((failed + $2))
+	fi
+}
+
+# ctest_step NAME DIRECTORY ARGUMENT...: the C tests of one build.
+ctest_step() {
+	ctest_name=$1
+	directory=$2
+	shift 2
+	report=$PWD/$logs/$ctest_name.xml
+	timed "$ctest_name" ctest --test-dir "$directory" -j2 --timeout 300 --no-tests=error \
+		--output-on-failure --output-junit "$report" "$@"
+	all=$(ctest_count tests) bad=$(ctest_count failures)
+	none=$(($(ctest_count skipped) + $(ctest_count disabled)))
+	add $((all - bad - none)) "$bad" "$none"
+}
+
+ctest_count() {
+	sed -n "s/^[[:space:]]*$1=\"\([0-9]*\)\"$/\1/p" "$report" 2>/dev/null | grep . || echo 0
+}
+
+# bun_step NAME ARGUMENT...: tests in TypeScript.
+bun_step() {
+	bun_name=$1
+	shift
+	timed "$bun_name" env NO_COLOR=1 bun test --timeout 60000 "$@"
+	add "$(bun_count "$bun_name" pass)" "$(bun_count "$bun_name" fail)" \
+		$(($(bun_count "$bun_name" skip) + $(bun_count "$bun_name" todo)))
+}
+
+# Bun ends with lines such as " 4 pass".
+bun_count() {
+	sed -n "s/^ *\([0-9][0-9]*\) $2$/\1/p" "$logs/$1.log" | tail -n 1 | grep . || echo 0
+}
+
+# summary: the plain line that ends every run, and the exit status.
+summary() {
+	echo "$passed passed, $failed failed, $skipped skipped"
+	exit "$status"
+}
