@@ -69,6 +69,13 @@ struct sys_identity {
 /* What the descriptor refers to. Return: 0, or -errno, and then *ret is untouched. */
 int sys_identify(int fd, struct sys_identity *ret);
 
+/* Who owns the inode that the descriptor refers to. Return: 0 or -errno. */
+int sys_owner(int fd, unsigned *ret_uid, unsigned *ret_gid);
+
+/* Memory of its own pages, zeroed. Return: NULL when there is none. */
+void *sys_map(size_t bytes);
+void sys_unmap(void *memory, size_t bytes);
+
 /* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit. Return: revents, 0 after
  * wait_ms, -errno. */
 int sys_poll(int fd, short events, int wait_ms);

@@ -6,7 +6,10 @@
 #include <linux/stat.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+
+#define SYS_ERRNO_MAX 4095 /* the kernel's MAX_ERRNO */
 
 #define CALL(number, ...) sys_call(number, (const long[6]){__VA_ARGS__})
 
@@ -197,6 +200,38 @@ int sys_identify(int fd, struct sys_identity *ret)
 	    .inode = status.stx_ino,
 	};
 	return 0;
+}
+
+int sys_owner(int fd, unsigned *ret_uid, unsigned *ret_gid)
+{
+	struct statx status;
+	int rc =
+	    (int)CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_UID | STATX_GID, (long)&status);
+
+	if (rc < 0)
+		return rc;
+	*ret_uid = status.stx_uid;
+	*ret_gid = status.stx_gid;
+	return 0;
+}
+
+void *sys_map(size_t bytes)
+{
+#ifdef SYS_mmap2
+	const long number = SYS_mmap2; /* SYS_mmap takes its arguments in memory on i386 */
+#else
+	const long number = SYS_mmap;
+#endif
+	long at = CALL(number, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+	               -1, 0);
+
+	/* An address may be negative, an error is one of the last 4095 numbers. */
+	return at < 0 && at >= -SYS_ERRNO_MAX ? NULL : (void *)at;
+}
+
+void sys_unmap(void *memory, size_t bytes)
+{
+	CALL(SYS_munmap, (long)memory, (long)bytes);
 }
 
 int sys_poll(int fd, short events, int wait_ms)

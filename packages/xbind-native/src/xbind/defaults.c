@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * defaults.c - the defaults of each kind of socket, asked once
+ *
+ * How it works: a cache for each kind is filled by the first swap, row by row while it goes through
+ * the options anyway. Who comes meanwhile asks a fresh socket of its own: nobody waits for the one
+ * that fills, which may have been interrupted by a signal handler or lost at fork(2). A program
+ * that goes to another network namespace gets the answers of that one.
+ */
+#include "xbind/defaults.h"
+
+#include "core/sys.h"
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+#define KINDS 8 /* IPv4 and IPv6 of TCP, MPTCP, UDP and UDP-Lite */
+
+enum { EMPTY, FILLING, FULL };
+
+struct defaults_cache {
+	_Atomic int state;
+	uint64_t netns; /* of the sockets that were asked, 0 where the kernel does not tell */
+	struct option_value values[OPTIONS_COUNT];
+};
+
+static struct defaults_cache caches[KINDS];
+
+static struct defaults_cache *cache_of(const struct kind *kind)
+{
+	int slot = kind->domain == AF_INET ? 0 : KINDS / 2;
+
+	switch (kind->protocol) {
+	case IPPROTO_TCP:
+		return &caches[slot];
+	case IPPROTO_UDP:
+		return &caches[slot + 1];
+	case IPPROTO_UDPLITE:
+		return &caches[slot + 2];
+	default: /* MPTCP, the last that kind_read() lets through */
+		return &caches[slot + 3];
+	}
+}
+
+static uint64_t netns_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
+}
+
+void option_read(int fd, const struct option *option, struct option_value *ret)
+{
+	ret->len = option->bytes < OPTION_BYTES_MAX ? option->bytes : OPTION_BYTES_MAX;
+	ret->error = sys_getsockopt(fd, option->level, option->name, ret->bytes, &ret->len);
+}
+
+static int open_fresh(const struct kind *kind)
+{
+	return sys_socket(kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol);
+}
+
+int defaults_open(int old, const struct kind *kind, struct defaults *ret)
+{
+	struct defaults_cache *cache = cache_of(kind);
+	uint64_t netns = netns_of(old);
+	int state = atomic_load_explicit(&cache->state, memory_order_acquire);
+	bool fills;
+	int fresh;
+
+	if (state == FULL && cache->netns == netns) {
+		*ret = (struct defaults){.cache = cache, .fresh = -1};
+		return 0;
+	}
+	fresh = open_fresh(kind);
+	if (fresh < 0)
+		return fresh;
+	fills = state == EMPTY && atomic_compare_exchange_strong(&cache->state, &state, FILLING);
+	if (fills)
+		cache->netns = netns;
+	*ret = (struct defaults){.cache = cache, .fills = fills, .fresh = fresh};
+	return 0;
+}
+
+const struct option_value *defaults_get(struct defaults *defaults, int row)
+{
+	struct option_value *value = defaults->fresh < 0 || defaults->fills
+	                                 ? &defaults->cache->values[row]
+	                                 : &defaults->value;
+
+	if (defaults->fresh >= 0)
+		option_read(defaults->fresh, &options[row], value);
+	return value;
+}
+
+void defaults_close(struct defaults *defaults, bool complete)
+{
+	if (defaults->fills)
+		atomic_store_explicit(&defaults->cache->state, complete ? FULL : EMPTY,
+		                      memory_order_release);
+	if (defaults->fresh >= 0)
+		sys_close(defaults->fresh);
+}

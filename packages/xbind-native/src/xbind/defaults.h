@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* defaults.h - what options are on a socket that nobody has set any on, in our own namespace */
+#ifndef XBIND_DEFAULTS_H
+#define XBIND_DEFAULTS_H
+
+#include "xbind/kind.h"
+#include "xbind/options.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What getsockopt(2) gave: error is 0 or -errno. */
+struct option_value {
+	int error;
+	socklen_t len; /* bytes */
+	uint8_t bytes[OPTION_BYTES_MAX];
+};
+
+void option_read(int fd, const struct option *option, struct option_value *ret);
+
+/* A look into the defaults of one kind of socket. */
+struct defaults {
+	struct defaults_cache *cache; /* the answers; or where they go, when we fill it */
+	bool fills;                   /* we are the one to fill it */
+	int fresh;                    /* the socket to ask, -1 when the cache knows */
+	struct option_value value;    /* the answer of a socket that was asked */
+};
+
+/**
+ * defaults_open() - start to look at the defaults for a socket
+ * @old:  the program's socket; its namespace is where the defaults are from
+ * @kind: its kind
+ * @ret:  to be closed with defaults_close()
+ *
+ * The first look for each kind asks a fresh socket and keeps the answers.
+ *
+ * Return: 0, or -errno of socket(2).
+ */
+int defaults_open(int old, const struct kind *kind, struct defaults *ret);
+
+/* The default of options[row]; valid until the next call. */
+const struct option_value *defaults_get(struct defaults *defaults, int row);
+
+/* complete: every row was looked at, so that the answers may be kept. */
+void defaults_close(struct defaults *defaults, bool complete);
+
+#endif

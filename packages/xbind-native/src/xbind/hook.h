@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook.h - the hooked calls
+ *
+ * An exported function has its own name here and the hooked one by an assembler label, so that it
+ * does not have to repeat the prototype of each libc's headers. All of them are shaped like libc
+ * functions: -1 and errno on failure. Decisions are shaped like the rest of the library.
+ */
+#ifndef XBIND_HOOK_H
+#define XBIND_HOOK_H
+
+#include <sys/socket.h>
+
+int hook_bind(int fd, const void *addr, socklen_t len) __asm__("bind");
+int hook_listen(int fd, int backlog) __asm__("listen");
+int hook_setsockopt(int fd, int level, int name, const void *value,
+                    socklen_t len) __asm__("setsockopt");
+
+/**
+ * decide_bind() - what the hook does, for all ways into bind
+ * @fd:   the program's descriptor, any value
+ * @addr: the program's pointer, any value
+ * @len:  its length in bytes, any value
+ *
+ * Return: 0 when a socket of the target namespace is bound in the place of @fd; SWAP_E_LEAVE when
+ *         the plain call is to be made; -errno when it failed and nothing was changed.
+ */
+int decide_bind(int fd, const void *addr, socklen_t len);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_bind.c - bind(2) */
+#include "core/visibility.h"
+#include "xbind/config.h"
+#include "xbind/hook.h"
+#include "xbind/kind.h"
+#include "xbind/log.h"
+#include "xbind/memory.h"
+#include "xbind/real.h"
+#include "xbind/swap.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+
+/* The kernel takes no longer address, and no IPv6 one shorter than RFC 2133 had it. */
+#define ADDR_BYTES_MAX     ((socklen_t)sizeof(struct sockaddr_storage))
+#define IN6_ADDR_BYTES_MIN ((socklen_t)24)
+
+/* An address as the application gave it, in a copy that it cannot change any more. */
+union inet_addr {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_storage storage;
+};
+
+/* sin_port and sin6_port are at the same place. */
+_Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
+               "one place for the port");
+
+/* Does the kernel take this address for a socket of this domain? AF_UNSPEC is an old IPv4 one. */
+static bool fits_domain(const union inet_addr *addr, socklen_t len, int domain)
+{
+	int family = addr->any.sa_family;
+
+	if (domain == AF_INET6)
+		return family == AF_INET6 && len >= IN6_ADDR_BYTES_MIN;
+	return family == AF_INET || family == AF_UNSPEC;
+}
+
+static bool is_listed(uint16_t port)
+{
+	uint16_t published;
+
+	return config_match(CONFIG_TCP, port, &published) ||
+	       config_match(CONFIG_UDP, port, &published);
+}
+
+static int leave(int fd, int port, const char *why)
+{
+	log_left(fd, port, why);
+	return SWAP_E_LEAVE;
+}
+
+int decide_bind(int fd, const void *application_addr, socklen_t len)
+{
+	struct swap_call call = {.len = len};
+	union inet_addr addr;
+	struct kind kind;
+
+	if (!config_any() || len < sizeof(struct sockaddr_in) || len > ADDR_BYTES_MAX ||
+	    memory_read(&addr, application_addr, len) < 0)
+		return SWAP_E_LEAVE;
+	call.addr = &addr;
+	call.port = ntohs(addr.in.sin_port);
+	if (addr.any.sa_family != AF_INET && addr.any.sa_family != AF_INET6 &&
+	    addr.any.sa_family != AF_UNSPEC)
+		return SWAP_E_LEAVE;
+	if (!is_listed(call.port))
+		return leave(fd, call.port, "the port is not listed");
+	if (kind_read(fd, &kind) != 0 || !fits_domain(&addr, len, kind.domain))
+		return leave(fd, call.port, "not a TCP or UDP socket of the address's family");
+	if (!config_match(kind_proto(&kind), call.port, &call.published))
+		return leave(fd, call.port, "the port is listed for the other protocol");
+	if (!kind_is_unbound(fd))
+		return leave(fd, call.port, "already bound or connected");
+	addr.in.sin_port = htons(call.published);
+	return swap_socket(fd, &kind, &call);
+}
+
+EXPORT int hook_bind(int fd, const void *addr, socklen_t len)
+{
+	int rc = decide_bind(fd, addr, len);
+
+	if (rc == SWAP_E_LEAVE)
+		rc = real_bind(fd, addr, len);
+	if (rc < 0) {
+		errno = -rc;
+		return -1;
+	}
+	return rc;
+}

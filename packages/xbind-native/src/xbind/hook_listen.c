@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_listen.c - listen(2) without bind, which takes a port of the kernel's choice */
+#include "core/visibility.h"
+#include "xbind/config.h"
+#include "xbind/hook.h"
+#include "xbind/real.h"
+#include "xbind/swap.h"
+
+#include <errno.h>
+
+static int decide_listen(int fd, int backlog)
+{
+	const struct swap_call call = {.listen = true, .backlog = backlog};
+	struct kind kind;
+
+	if (!config_all() || kind_read(fd, &kind) != 0 || kind.type != SOCK_STREAM ||
+	    !kind_is_unbound(fd))
+		return SWAP_E_LEAVE;
+	return swap_socket(fd, &kind, &call);
+}
+
+EXPORT int hook_listen(int fd, int backlog)
+{
+	int rc = decide_listen(fd, backlog);
+
+	if (rc == SWAP_E_LEAVE)
+		rc = real_listen(fd, backlog);
+	if (rc < 0) {
+		errno = -rc;
+		return -1;
+	}
+	return rc;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* kind.h - what a socket was made as, and whether it is still as it was made */
+#ifndef XBIND_KIND_H
+#define XBIND_KIND_H
+
+#include "xbind/config.h"
+
+#include <stdbool.h>
+
+#define KIND_E_OTHER 1 /* not a socket that is ever moved */
+
+/* The arguments of socket(2), without flags. */
+struct kind {
+	int domain;
+	int type;
+	int protocol; /* never 0 */
+};
+
+/**
+ * kind_read() - of what kind is this socket?
+ * @fd: any number
+ *
+ * Return: 0; KIND_E_OTHER for anything but an AF_INET or AF_INET6 socket of TCP, MPTCP, UDP or
+ *         UDP-Lite, what is no socket or not open included. Then @ret is untouched.
+ */
+int kind_read(int fd, struct kind *ret);
+
+/* How the port list sees it. */
+enum config_proto kind_proto(const struct kind *kind);
+
+/* Has it no port? A bound, connecting, connected or listening one has. */
+bool kind_is_unbound(int fd);
+
+#endif

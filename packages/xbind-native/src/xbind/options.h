@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options.h - every option of setsockopt(2) that an unbound TCP or UDP socket can have, as data
+ *
+ * The order is that in which options are carried over: one that changes another as a side effect
+ * comes before it.
+ */
+#ifndef XBIND_OPTIONS_H
+#define XBIND_OPTIONS_H
+
+#include "xbind/kind.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define OPTION_BYTES_MAX 40 /* longest value that is compared */
+
+/* How an option gets from one socket to another. */
+enum option_how {
+	OPTION_PLAIN,     /* read, and set to what was read */
+	OPTION_BUFFER,    /* reads as twice what was set, and setting it turns autotuning off */
+	OPTION_LOCK,      /* SO_BUF_LOCK, which setting a buffer changes */
+	OPTION_FILTER,    /* a classic filter reads as a program, another one not at all */
+	OPTION_INDEX,     /* SO_BINDTOIFINDEX: by index only when it was set so, else by name */
+	OPTION_HEADERS,   /* IP options and extension headers: of any length, mostly none */
+	OPTION_EACH,      /* cannot be read: every value that was set is set again, in order */
+	OPTION_LAST,      /* cannot be read: the last value that was set is set again */
+	OPTION_LAST_FD,   /* the same for one that takes the descriptor of a program */
+	OPTION_LAST_PROG, /* the same for one that takes a classic filter program */
+	OPTION_UNDO,      /* takes back what an OPTION_EACH or OPTION_LAST_* did */
+};
+
+enum {
+	OPTION_SAFETY = 1,   /* without it the socket would be open wider than asked */
+	OPTION_EXPLICIT = 2, /* set to its own default it differs from one never set: the target
+	                        namespace may have another default */
+};
+
+/* Which sockets have it. */
+enum {
+	OPTION_V4 = 1,  /* IPv4 sockets alone */
+	OPTION_V6 = 2,  /* IPv6 sockets alone */
+	OPTION_TCP = 4, /* stream sockets alone */
+	OPTION_UDP = 8, /* datagram sockets alone */
+};
+
+struct option {
+	int16_t level;
+	int16_t name;
+	uint8_t how;    /* enum option_how */
+	uint8_t flags;  /* OPTION_SAFETY, OPTION_EXPLICIT */
+	uint8_t kinds;  /* OPTION_V4 and the others; 0: all sockets have it */
+	int16_t other;  /* OPTION_BUFFER: the name that has no limit; OPTION_UNDO: what it undoes */
+	uint16_t bytes; /* the longest value that the kernel reads or writes */
+};
+
+extern const struct option options[];
+#define OPTIONS_COUNT 186 /* rows of the table */
+
+/* Can a socket of this kind have this option? */
+bool option_applies(const struct option *option, const struct kind *kind);
+
+/**
+ * option_find() - the row of an option
+ *
+ * Return: its index in options[], -1 when it is not listed. Constant time.
+ */
+int option_find(int level, int name);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "xbind/real.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdatomic.h>
+
+static const char *const names[] = {
+    [REAL_BIND] = "bind",
+    [REAL_LISTEN] = "listen",
+    [REAL_SETSOCKOPT] = "setsockopt",
+};
+_Static_assert(sizeof(names) / sizeof(names[0]) == REAL_CALLS, "each call has its name");
+
+static _Atomic(void *) found[REAL_CALLS];
+
+void *real_symbol(enum real_call call)
+{
+	void *symbol = atomic_load_explicit(&found[call], memory_order_acquire);
+
+	if (symbol)
+		return symbol;
+	symbol = dlsym(RTLD_NEXT, names[call]);
+	atomic_store_explicit(&found[call], symbol, memory_order_release);
+	return symbol;
+}
+
+void real_load(void)
+{
+	for (int call = 0; call < REAL_CALLS; call++)
+		real_symbol((enum real_call)call);
+}
+
+/* Turns what a libc function returned into a value or -errno. */
+static int settle(int rc, int saved)
+{
+	if (rc < 0)
+		rc = errno ? -errno : -EIO;
+	errno = saved;
+	return rc;
+}
+
+int real_bind(int fd, const void *addr, socklen_t len)
+{
+	int (*call)(int, const void *, socklen_t) =
+	    (int (*)(int, const void *, socklen_t))real_symbol(REAL_BIND);
+	int saved = errno;
+
+	return call ? settle(call(fd, addr, len), saved) : -ENOSYS;
+}
+
+int real_listen(int fd, int backlog)
+{
+	int (*call)(int, int) = (int (*)(int, int))real_symbol(REAL_LISTEN);
+	int saved = errno;
+
+	return call ? settle(call(fd, backlog), saved) : -ENOSYS;
+}
+
+int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int (*call)(int, int, int, const void *, socklen_t) =
+	    (int (*)(int, int, int, const void *, socklen_t))real_symbol(REAL_SETSOCKOPT);
+	int saved = errno;
+
+	return call ? settle(call(fd, level, name, value, len), saved) : -ENOSYS;
+}

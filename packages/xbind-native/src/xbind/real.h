@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * real.h - the functions that the hooks stand in front of
+ *
+ * They are the next ones in the search order of the dynamic linker: those of libc, or of another
+ * preloaded library behind this one. All return 0 or a value, -errno on failure, and leave errno
+ * alone; -ENOSYS where there is none.
+ */
+#ifndef XBIND_REAL_H
+#define XBIND_REAL_H
+
+#include <sys/socket.h>
+
+enum real_call {
+	REAL_BIND,
+	REAL_LISTEN,
+	REAL_SETSOCKOPT,
+	REAL_CALLS,
+};
+
+/**
+ * real_symbol() - the next definition of a hooked function
+ * @call: which one
+ *
+ * The one place where symbols are looked up, at the first use of each.
+ *
+ * Return: the function, NULL where there is none.
+ */
+void *real_symbol(enum real_call call);
+
+int real_bind(int fd, const void *addr, socklen_t len);
+int real_listen(int fd, int backlog);
+int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+
+/* Looks all of them up: for the constructor, where there is stack and no signal handler. */
+void real_load(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#include "xbind/status.h"
+
+#include "core/sys.h"
+
+#include <fcntl.h>
+
+#define CARRIED (O_NONBLOCK | O_APPEND)
+
+static void carry_owner(int old, int to)
+{
+	struct f_owner_ex owner = {0};
+	int signal = sys_fcntl(old, F_GETSIG, 0);
+
+	if (sys_fcntl(old, F_GETOWN_EX, (long)&owner) == 0 && owner.pid != 0)
+		sys_fcntl(to, F_SETOWN_EX, (long)&owner);
+	if (signal > 0)
+		sys_fcntl(to, F_SETSIG, signal);
+}
+
+/* The server has stamped the new socket with our ids; the program may have given its own away. */
+static void carry_ids(int old, int to)
+{
+	unsigned uid, gid, uid_now, gid_now;
+
+	if (sys_owner(old, &uid, &gid) < 0 || sys_owner(to, &uid_now, &gid_now) < 0)
+		return;
+	if (uid != uid_now || gid != gid_now)
+		sys_fchown(to, uid, gid);
+}
+
+int status_carry(int old, int to)
+{
+	int flags = sys_fcntl(old, F_GETFL, 0);
+	int now = sys_fcntl(to, F_GETFL, 0);
+
+	if (flags < 0)
+		return flags;
+	if (now < 0)
+		return now;
+	if ((flags & CARRIED) != (now & CARRIED)) {
+		int rc = sys_fcntl(to, F_SETFL, (now & ~CARRIED) | (flags & CARRIED));
+
+		if (rc < 0)
+			return rc;
+	}
+	carry_owner(old, to);
+	carry_ids(old, to);
+	return flags;
+}
+
+void status_async(int fd, int flags)
+{
+	int now;
+
+	if (!(flags & O_ASYNC))
+		return;
+	now = sys_fcntl(fd, F_GETFL, 0);
+	if (now >= 0)
+		sys_fcntl(fd, F_SETFL, now | O_ASYNC);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* status.h - what a program has told its descriptor, apart from the options of the socket */
+#ifndef XBIND_STATUS_H
+#define XBIND_STATUS_H
+
+/**
+ * status_carry() - flags, owner and signal of the open file, uid and gid of the inode
+ * @old: the program's socket; stays as it is
+ * @to:  the new socket
+ *
+ * O_ASYNC is left for status_async(): the kernel keeps the number of the descriptor that it was set
+ * on, and reports that one with the signal.
+ *
+ * Return: the status flags of @old (F_GETFL), -errno when they cannot be read or set.
+ */
+int status_carry(int old, int to);
+
+/* Turns O_ASYNC on when flags have it, after the descriptor has its final number. */
+void status_async(int fd, int flags);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * swap.c - the order of things when a socket moves
+ *
+ * How it works: everything that can fail comes first and happens to the new socket alone: the
+ * handover, the options, the call itself. Only after the call has succeeded there does the new
+ * socket take the old one's number. A look at the old socket just before catches what another
+ * thread or a signal handler has bound meanwhile.
+ */
+#include "xbind/swap.h"
+
+#include "core/fd.h"
+#include "core/handover.h"
+#include "xbind/carry.h"
+#include "xbind/claim.h"
+#include "xbind/log.h"
+#include "xbind/real.h"
+#include "xbind/status.h"
+
+#include <fcntl.h>
+
+static int target_socket(const struct kind *kind)
+{
+	struct deadline deadline = deadline_in(deadline_default_ms());
+	struct address address;
+	int rc = address_parse(config_socket(), &address);
+
+	if (rc < 0)
+		return rc;
+	return handover_socket(&address, kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol,
+	                       &deadline);
+}
+
+static int run(int fd, const struct swap_call *call)
+{
+	return call->listen ? real_listen(fd, call->backlog) : real_bind(fd, call->addr, call->len);
+}
+
+/* The new socket takes the old one's number. */
+static int exchange(int old, int new_fd)
+{
+	int status = status_carry(old, new_fd);
+	int flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
+	int rc;
+
+	if (flags < 0)
+		return flags;
+	rc = sys_dup3(new_fd, old, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+	if (rc < 0)
+		return rc;
+	status_async(old, status);
+	return 0;
+}
+
+static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call)
+{
+	CLEANUP_CLOSE int new_fd = target_socket(kind);
+	int rc;
+
+	if (new_fd < 0) {
+		log_failed(fd, kind_proto(kind), call->port, "asking for a socket", new_fd);
+		return new_fd;
+	}
+	rc = carry_options(fd, new_fd, kind);
+	if (rc < 0) {
+		log_failed(fd, kind_proto(kind), call->port, "carrying its options over", rc);
+		return rc;
+	}
+	rc = run(new_fd, call);
+	if (rc < 0) {
+		log_failed(fd, kind_proto(kind), call->port, call->listen ? "listen" : "bind", rc);
+		return rc;
+	}
+	if (!kind_is_unbound(fd))
+		return SWAP_E_LEAVE;
+	rc = exchange(fd, new_fd);
+	if (rc < 0)
+		return rc;
+	log_moved(fd, kind_proto(kind), call->port, call->published);
+	return 0;
+}
+
+int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
+{
+	struct claim claim = claim_take(fd);
+	int rc = kind_is_unbound(fd) ? swap_claimed(fd, kind, call) : SWAP_E_LEAVE;
+
+	claim_give(&claim);
+	return rc;
+}

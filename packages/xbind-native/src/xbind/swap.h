@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* swap.h - put a socket of the target namespace in the place of the program's own */
+#ifndef XBIND_SWAP_H
+#define XBIND_SWAP_H
+
+#include "xbind/kind.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#define SWAP_E_LEAVE    1     /* not a case for us: do as without the library */
+#define SWAP_LONGEST_MS 20000 /* milliseconds; nobody waits longer for another's swap */
+
+/* The call that the program has made, to be run on the new socket. */
+struct swap_call {
+	bool listen; /* listen(2) with backlog, else bind(2) with addr and len */
+	int backlog;
+	const void *addr;
+	socklen_t len;
+	uint16_t port;      /* the program's, in host order: for the log */
+	uint16_t published; /* that of the target namespace */
+};
+
+/**
+ * swap_socket() - move a socket to the target namespace and run a call on it there
+ * @fd:   the program's socket, of @kind and unbound
+ * @kind: what the new socket is made as
+ * @call: what runs on the new socket before it takes the old one's place
+ *
+ * Return: what the call gave (0); SWAP_E_LEAVE when somebody has bound @fd meanwhile; -errno of
+ *         the call or of what comes before it. On failure the program's socket is untouched.
+ */
+int swap_socket(int fd, const struct kind *kind, const struct swap_call *call);
+
+#endif

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * pair.c - run a program in a namespace of its own, with a server in a second one
+ *
+ * usage: pair [OPTION]... PROGRAM [ARGUMENT]...
+ *   -p LIBRARY  preload this library in PROGRAM; may be given again
+ *   -x XBIND    what XBIND says
+ *   -m MODE     what the server does (server.h); "none": nobody listens there
+ *   -o KEY=TEXT sysctl of the program's own namespace, as net/ipv4/ip_default_ttl=7
+ *   -t KEY=TEXT sysctl of the target namespace
+ *   -e KEY=TEXT environment of PROGRAM
+ *   -u          as root: be an ordinary user, in a user namespace
+ *   -c          run PROGRAM without the libraries, then with them, and compare what it prints
+ *
+ * As root the namespaces are the machine's own kind, else those of a user namespace. PROGRAM finds
+ * the cookie of the namespace where its sockets are to be in PAIR_COOKIE: that of the target with a
+ * library, else that of its own.
+ */
+#include "support/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+#define WORDS_MAX 32
+#define NOBODY    65534
+
+static struct {
+	char libraries[4096];
+	const char *xbind;
+	const char *mode;
+	const char *own[WORDS_MAX];
+	const char *target[WORDS_MAX];
+	const char *environment[WORDS_MAX];
+	bool user;
+	bool compare;
+} options = {.xbind = "*", .mode = "good"};
+
+static char dir[] = "/tmp/xsocket-pair-XXXXXX";
+static char control[sizeof(dir) + 8];
+static pid_t server;
+
+static void clean_up(void)
+{
+	if (server > 0) {
+		kill(-server, SIGKILL);
+		waitpid(server, NULL, 0);
+	}
+	unlink(control);
+	rmdir(dir);
+}
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "pair: %s: %s\n", what, strerror(errno));
+	clean_up();
+	exit(2);
+}
+
+static void write_file(const char *path, const char *format, ...)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	va_list args;
+
+	if (fd < 0)
+		die(path);
+	va_start(args, format);
+	if (vdprintf(fd, format, args) < 0)
+		die(path);
+	va_end(args);
+	close(fd);
+}
+
+static void append(const char *list[WORDS_MAX], const char *word)
+{
+	int i = 0;
+
+	while (list[i] && i < WORDS_MAX - 2)
+		i++;
+	list[i] = word;
+}
+
+static void set_sysctls(const char *const list[WORDS_MAX])
+{
+	for (int i = 0; list[i]; i++) {
+		char path[PATH_MAX];
+		const char *equals = strchr(list[i], '=');
+
+		if (!equals)
+			die(list[i]);
+		snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(equals - list[i]), list[i]);
+		write_file(path, "%s", equals + 1);
+	}
+}
+
+static void loopback_up(void)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		die("lo");
+	close(fd);
+}
+
+static uint64_t netns_cookie(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
+	close(fd);
+	return cookie;
+}
+
+static void enter_own_namespace(void)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+
+	if (options.user && uid == 0) {
+		if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+		    setresuid(NOBODY, NOBODY, NOBODY) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
+			die("becoming an ordinary user");
+		uid = gid = NOBODY;
+	}
+	if (!mkdtemp(dir) || chmod(dir, 0755) < 0)
+		die(dir);
+	if (unshare(CLONE_NEWNET | (uid == 0 ? 0 : CLONE_NEWUSER)) < 0)
+		die("unshare");
+	if (uid != 0) {
+		write_file("/proc/self/setgroups", "deny");
+		write_file("/proc/self/uid_map", "0 %d 1", (int)uid);
+		write_file("/proc/self/gid_map", "0 %d 1", (int)gid);
+	}
+	loopback_up();
+	set_sysctls(options.own);
+}
+
+static int open_listener(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	snprintf(control, sizeof(control), "%s/control", dir);
+	memcpy(addr.sun_path, control, sizeof(control));
+	if (strcmp(options.mode, "none") == 0)
+		return fd;
+	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0 ||
+	    chmod(control, 0666) < 0)
+		die("listener");
+	return fd;
+}
+
+/* The server goes to a namespace of its own and tells its cookie. */
+static uint64_t start_server(void)
+{
+	int listener = open_listener();
+	uint64_t cookie;
+	int ready[2];
+
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		die("pipe");
+	server = fork();
+	if (server == 0) {
+		server = 0;
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET) < 0)
+			die("unshare");
+		loopback_up();
+		set_sysctls(options.target);
+		cookie = netns_cookie();
+		if (write(ready[1], &cookie, sizeof(cookie)) != sizeof(cookie))
+			die("pipe");
+		close(ready[0]);
+		close(ready[1]);
+		server_run(listener, server_mode_named(options.mode));
+	}
+	close(ready[1]);
+	if (read(ready[0], &cookie, sizeof(cookie)) != sizeof(cookie))
+		die("the server");
+	close(ready[0]);
+	close(listener);
+	return cookie;
+}
+
+static void set_environment(const char *preload, uint64_t cookie)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, cookie);
+	setenv("PAIR_COOKIE", text, 1);
+	for (int i = 0; options.environment[i]; i++)
+		putenv((char *)options.environment[i]);
+	if (!*preload) {
+		unsetenv("LD_PRELOAD");
+		return;
+	}
+	setenv("PAIR_PRELOADED", "1", 1);
+	setenv("LD_PRELOAD", preload, 1);
+	setenv("XBIND", options.xbind, 1);
+	setenv("XSOCKET", control, 1);
+}
+
+/* Runs the program; its output goes to a new temporary file when that is asked for. */
+static int run(char **argv, const char *preload, uint64_t cookie, FILE **ret_output)
+{
+	FILE *output = ret_output ? tmpfile() : NULL;
+	int status;
+	pid_t child;
+
+	if (ret_output && !output)
+		die("tmpfile");
+	child = fork();
+	if (child == 0) {
+		server = 0;
+		if (output)
+			dup2(fileno(output), STDOUT_FILENO);
+		set_environment(preload, cookie);
+		execvp(argv[0], argv);
+		fprintf(stderr, "pair: %s: %s\n", argv[0], strerror(errno));
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		die("the program");
+	if (ret_output) {
+		rewind(output);
+		*ret_output = output;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Shows the lines that differ. Return: how many there are. */
+static int compare(FILE *plain, FILE *preloaded)
+{
+	char a[1024], b[1024];
+	int differ = 0;
+
+	for (;;) {
+		char *has_a = fgets(a, sizeof(a), plain);
+		char *has_b = fgets(b, sizeof(b), preloaded);
+
+		if (!has_a && !has_b)
+			return differ;
+		if (has_a && has_b && strcmp(a, b) == 0)
+			continue;
+		printf("plain:     %spreloaded: %s", has_a ? a : "(end)\n", has_b ? b : "(end)\n");
+		differ++;
+	}
+}
+
+static int run_twice(char **argv, uint64_t own, uint64_t target)
+{
+	FILE *plain, *preloaded;
+	int first = run(argv, "", own, &plain);
+	int second = run(argv, options.libraries, target, &preloaded);
+	int differ = compare(plain, preloaded);
+
+	fclose(plain);
+	fclose(preloaded);
+	if (first != second)
+		printf("plain exits %d, preloaded %d\n", first, second);
+	if (first == 0 && second == 0 && differ == 0)
+		return 0;
+	return first ? first : second ? second : 1;
+}
+
+static void parse(int argc, char **argv)
+{
+	int letter;
+
+	while ((letter = getopt(argc, argv, "+p:x:m:o:t:e:uc")) != -1) {
+		size_t used = strlen(options.libraries);
+
+		switch (letter) {
+		case 'p':
+			snprintf(options.libraries + used, sizeof(options.libraries) - used, "%s%s",
+			         used ? " " : "", optarg);
+			break;
+		case 'x':
+			options.xbind = optarg;
+			break;
+		case 'm':
+			options.mode = optarg;
+			break;
+		case 'o':
+			append(options.own, optarg);
+			break;
+		case 't':
+			append(options.target, optarg);
+			break;
+		case 'e':
+			append(options.environment, optarg);
+			break;
+		case 'u':
+			options.user = true;
+			break;
+		case 'c':
+			options.compare = true;
+			break;
+		default:
+			exit(2);
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t own, target;
+	int rc;
+
+	parse(argc, argv);
+	if (optind >= argc)
+		return 2;
+	enter_own_namespace();
+	own = netns_cookie();
+	target = start_server();
+	if (options.compare)
+		rc = run_twice(argv + optind, own, target);
+	else
+		rc = run(argv + optind, options.libraries, *options.libraries ? target : own, NULL);
+	clean_up();
+	return rc;
+}

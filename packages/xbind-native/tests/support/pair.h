@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* pair.h - what a program that pair runs wants to know */
+#ifndef SUPPORT_PAIR_H
+#define SUPPORT_PAIR_H
+
+#include "test.h"
+
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71
+#endif
+
+/* Is the library loaded? */
+static inline bool pair_preloaded(void)
+{
+	return getenv("PAIR_PRELOADED") != NULL;
+}
+
+/* Is the socket where one with a listed port has to be? */
+static inline bool pair_is_there(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len), 0);
+	return cookie == strtoull(getenv("PAIR_COOKIE"), NULL, 10);
+}
+
+/* 127.0.0.1 and a port in host order. */
+static inline struct sockaddr_in pair_addr(uint16_t port)
+{
+	return (struct sockaddr_in){
+	    .sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+}
+
+static inline int pair_bind(int fd, uint16_t port)
+{
+	struct sockaddr_in addr = pair_addr(port);
+
+	return bind(fd, (struct sockaddr *)&addr, sizeof(addr));
+}
+
+static inline int pair_socket(int type)
+{
+	int fd = socket(AF_INET, type, 0);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+/* The port that the socket has, in host order. */
+static inline uint16_t pair_port(int fd)
+{
+	struct sockaddr_in6 name = {0};
+	socklen_t len = sizeof(name);
+
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+	return ntohs(name.sin6_port); /* sin_port is at the same place */
+}
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "support/server.h"
+
+#include "core/wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char *const names[] = {
+    [SERVER_GOOD] = "good",
+    [SERVER_SILENT] = "silent",
+    [SERVER_CLOSES] = "closes",
+    [SERVER_EMPTY] = "empty",
+    [SERVER_SHORT] = "short",
+    [SERVER_LONG] = "long",
+    [SERVER_SIGNATURE] = "signature",
+    [SERVER_NO_FD] = "no-fd",
+    [SERVER_TWO_FDS] = "two-fds",
+    [SERVER_ERROR_WITH_FD] = "error-with-fd",
+    [SERVER_PIPE] = "pipe",
+    [SERVER_OTHER_FAMILY] = "other-family",
+    [SERVER_OTHER_TYPE] = "other-type",
+    [SERVER_BOUND] = "bound",
+    [SERVER_LISTENING] = "listening",
+    [SERVER_FILTERED] = "filtered",
+    [SERVER_REFUSES] = "refuses",
+};
+_Static_assert(sizeof(names) / sizeof(names[0]) == SERVER_MODES, "each mode has its name");
+
+enum server_mode server_mode_named(const char *name)
+{
+	int mode = 0;
+
+	while (mode < SERVER_MODES && strcmp(names[mode], name) != 0)
+		mode++;
+	return (enum server_mode)mode;
+}
+
+static void reply(int conn, const uint8_t *bytes, size_t len, const int *fds, size_t count)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} control = {.header = {
+	                 .cmsg_len = CMSG_LEN(count * sizeof(int)),
+	                 .cmsg_level = SOL_SOCKET,
+	                 .cmsg_type = SCM_RIGHTS,
+	             }};
+	struct iovec iov = {(void *)bytes, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (count > 0) {
+		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(count * sizeof(int));
+	}
+	sendmsg(conn, &msg, MSG_NOSIGNAL);
+}
+
+static void bind_somewhere(int fd, int domain)
+{
+	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain};
+
+	bind(fd, (struct sockaddr *)&addr,
+	     domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
+}
+
+static void attach_filter(int fd)
+{
+	struct sock_filter all = {BPF_RET | BPF_K, 0, 0, 0xffff};
+	struct sock_fprog program = {1, &all};
+
+	setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
+static int make_fd(const struct wire_request *request, enum server_mode mode)
+{
+	int domain = request->domain;
+	int pipe_fds[2];
+	int fd;
+
+	if (mode == SERVER_OTHER_FAMILY)
+		return socket(domain == AF_INET ? AF_INET6 : AF_INET, request->type, 0);
+	if (mode == SERVER_OTHER_TYPE)
+		return socket(domain, request->type ^ SOCK_STREAM ^ SOCK_DGRAM, 0);
+	if (mode == SERVER_PIPE) {
+		if (pipe(pipe_fds) < 0)
+			abort();
+		close(pipe_fds[1]);
+		return pipe_fds[0];
+	}
+	fd = socket(domain, request->type | SOCK_CLOEXEC, request->protocol);
+	if (mode == SERVER_BOUND || mode == SERVER_LISTENING)
+		bind_somewhere(fd, domain);
+	if (mode == SERVER_LISTENING)
+		listen(fd, 1);
+	if (mode == SERVER_FILTERED)
+		attach_filter(fd);
+	return fd;
+}
+
+static void stamp(int fd, int conn)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	    fchown(fd, peer.uid, peer.gid) < 0)
+		return; /* not privileged */
+}
+
+static void answer(int conn, const struct wire_request *request, enum server_mode mode)
+{
+	uint8_t bytes[WIRE_RESPONSE_BYTES + 1] = {0};
+	size_t len = WIRE_RESPONSE_BYTES;
+	int fd = make_fd(request, mode);
+	int fds[2] = {fd, fd};
+	size_t count = mode == SERVER_NO_FD ? 0 : mode == SERVER_TWO_FDS ? 2 : 1;
+	int error = fd < 0 ? errno : 0;
+
+	if (fd < 0 || mode == SERVER_REFUSES)
+		count = 0;
+	if (mode == SERVER_REFUSES || mode == SERVER_ERROR_WITH_FD)
+		error = EPERM;
+	wire_encode_response(error, bytes);
+	if (mode == SERVER_SIGNATURE)
+		bytes[3] = '1';
+	if (mode == SERVER_EMPTY)
+		len = count = 0;
+	if (mode == SERVER_SHORT)
+		len--;
+	if (mode == SERVER_LONG)
+		len++;
+	if (fd >= 0)
+		stamp(fd, conn);
+	reply(conn, bytes, len, fds, count);
+	if (fd >= 0)
+		close(fd);
+}
+
+static _Noreturn void serve(int conn, enum server_mode mode)
+{
+	struct wire_request request;
+	uint8_t bytes[WIRE_REQUEST_BYTES + 1];
+	ssize_t len;
+
+	while ((len = recv(conn, bytes, sizeof(bytes), 0)) > 0) {
+		if (wire_decode_request(bytes, (size_t)len, &request) < 0 || mode == SERVER_CLOSES)
+			break;
+		if (mode != SERVER_SILENT)
+			answer(conn, &request, mode);
+	}
+	_exit(0);
+}
+
+_Noreturn void server_run(int listener, enum server_mode mode)
+{
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+		if (conn < 0)
+			continue;
+		if (fork() == 0)
+			serve(conn, mode);
+		close(conn);
+	}
+}
