@@ -13,6 +13,8 @@
 #include "core/handover.h"
 #include "xbind/carry.h"
 #include "xbind/claim.h"
+#include "xbind/copies.h"
+#include "xbind/epollset.h"
 #include "xbind/log.h"
 #include "xbind/real.h"
 #include "xbind/status.h"
@@ -36,20 +38,38 @@ static int run(int fd, const struct swap_call *call)
 	return call->listen ? real_listen(fd, call->backlog) : real_bind(fd, call->addr, call->len);
 }
 
+/* dup3(2), with the old socket's registrations in epoll sets going over to the new one. */
+static int replace(int old, int new_fd, int fd_flags)
+{
+	struct sys_identity identity = {0};
+	struct epollset_move move;
+	struct copies copies;
+	int rc;
+
+	sys_identify(old, &identity);
+	rc = epollset_detach(old, &identity, &move);
+	if (rc < 0)
+		return rc;
+	copies_watch(old, &identity, &copies);
+	rc = sys_dup3(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+	epollset_attach(old, &move);
+	if (rc < 0)
+		copies_drop(&copies);
+	else
+		copies_replace(&copies, old);
+	return rc < 0 ? rc : 0;
+}
+
 /* The new socket takes the old one's number. */
 static int exchange(int old, int new_fd)
 {
 	int status = status_carry(old, new_fd);
-	int flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
-	int rc;
+	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
+	int rc = fd_flags < 0 ? fd_flags : replace(old, new_fd, fd_flags);
 
-	if (flags < 0)
-		return flags;
-	rc = sys_dup3(new_fd, old, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-	if (rc < 0)
-		return rc;
-	status_async(old, status);
-	return 0;
+	if (rc == 0)
+		status_async(old, status);
+	return rc;
 }
 
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call)
