@@ -52,6 +52,27 @@ describe("vectors", () => {
   });
 });
 
+describe("status", () => {
+  test("a question is a signature and nothing more", () => {
+    const question = encode({ kind: "status-request" });
+    expect(question.toHex()).toBe("58533033");
+    expect(decode(question)).toEqual({ kind: "status-request" });
+    expect(codeOf(() => decode(Uint8Array.fromHex("5853303300")))).toBe("LENGTH");
+  });
+
+  test("an answer carries its JSON as it is, up to its bound", () => {
+    const json = new TextEncoder().encode('{"a":1}');
+    const answer = encode({ kind: "status-response", json });
+    expect(answer.toHex()).toBe(`58533034${json.toHex()}`);
+    expect(decode(answer)).toEqual({ kind: "status-response", json });
+    const long = new Uint8Array(65_537);
+    expect(codeOf(() => encode({ kind: "status-response", json: long }))).toBe("RANGE");
+    const packet = new Uint8Array(4 + long.byteLength);
+    packet.set(answer.subarray(0, 4));
+    expect(codeOf(() => decode(packet))).toBe("RANGE");
+  });
+});
+
 test("numbers that do not fit their field are refused", () => {
   const request = { kind: "request", domain: 2, type: 1, protocol: 0 } as const;
   for (const value of [2 ** 31, -(2 ** 31) - 1, 1.5, NaN, Infinity]) {

@@ -4,6 +4,14 @@ import { ProtocolError } from "./error.ts";
 export const REQUEST_SIGNATURE = 0x58533031;
 /** The signature of a response, "XS02". */
 export const RESPONSE_SIGNATURE = 0x58533032;
+/** The signature of a question for the server's status, "XS03". */
+export const STATUS_REQUEST_SIGNATURE = 0x58533033;
+/** The signature of the answer to it, "XS04". */
+export const STATUS_RESPONSE_SIGNATURE = 0x58533034;
+/** The length of a signature, which is the whole of a status request, in bytes. */
+export const SIGNATURE_BYTES = 4;
+/** The longest status in bytes: it must fit one packet. */
+export const STATUS_BYTES_MAX = 65_536;
 /** The length of a request in bytes. */
 export const REQUEST_BYTES = 16;
 /** The length of a response in bytes. */
@@ -27,8 +35,20 @@ export interface Response {
   readonly error: number;
 }
 
-/** Every message of protocol version 1, told apart by `kind`. */
-export type Message = Request | Response;
+/** Asks a server how it does. One that does not know this, or does not want to tell, closes. */
+export interface StatusRequest {
+  readonly kind: "status-request";
+}
+
+/** Tells how a server does. No descriptor comes along. */
+export interface StatusResponse {
+  readonly kind: "status-response";
+  /** A JSON object in UTF-8, up to {@link STATUS_BYTES_MAX} bytes. */
+  readonly json: Uint8Array;
+}
+
+/** Every message, told apart by `kind`. Version 1 has the request and the response alone. */
+export type Message = Request | Response | StatusRequest | StatusResponse;
 
 function int32(field: string, value: number): number {
   if (!Number.isInteger(value) || value < -0x80000000 || value > 0x7fffffff)
@@ -37,6 +57,15 @@ function int32(field: string, value: number): number {
       `${field} must be a 32-bit signed integer, and ${value} is not`,
     );
   return value;
+}
+
+function status(json: Uint8Array): Uint8Array {
+  if (json.byteLength > STATUS_BYTES_MAX)
+    throw new ProtocolError(
+      "RANGE",
+      `a status has at most ${STATUS_BYTES_MAX} bytes, and this one has ${json.byteLength}`,
+    );
+  return json;
 }
 
 function errno(value: number): number {
@@ -74,6 +103,18 @@ export function encode(message: Message): Uint8Array<ArrayBuffer> {
       view.setUint32(4, errno(message.error));
       return new Uint8Array(view.buffer);
     }
+    case "status-request": {
+      const view = viewOf(SIGNATURE_BYTES);
+      view.setUint32(0, STATUS_REQUEST_SIGNATURE);
+      return new Uint8Array(view.buffer);
+    }
+    case "status-response": {
+      const view = viewOf(SIGNATURE_BYTES + status(message.json).byteLength);
+      view.setUint32(0, STATUS_RESPONSE_SIGNATURE);
+      const bytes = new Uint8Array(view.buffer);
+      bytes.set(message.json, SIGNATURE_BYTES);
+      return bytes;
+    }
   }
 }
 
@@ -91,7 +132,7 @@ function expectLength(bytes: Uint8Array, expected: number): void {
  * @throws {ProtocolError} LENGTH, SIGNATURE, or RANGE for an error number that Linux does not have
  */
 export function decode(bytes: Uint8Array): Message {
-  if (bytes.byteLength < 4)
+  if (bytes.byteLength < SIGNATURE_BYTES)
     throw new ProtocolError(
       "LENGTH",
       `expected a signature of 4 bytes, found ${bytes.byteLength} bytes`,
@@ -110,10 +151,15 @@ export function decode(bytes: Uint8Array): Message {
     case RESPONSE_SIGNATURE:
       expectLength(bytes, RESPONSE_BYTES);
       return { kind: "response", error: errno(view.getUint32(4)) };
+    case STATUS_REQUEST_SIGNATURE:
+      expectLength(bytes, SIGNATURE_BYTES);
+      return { kind: "status-request" };
+    case STATUS_RESPONSE_SIGNATURE:
+      return { kind: "status-response", json: status(bytes.slice(SIGNATURE_BYTES)) };
     default:
       throw new ProtocolError(
         "SIGNATURE",
-        `expected a message of protocol version 1, found the signature 0x${signature.toString(16).padStart(8, "0")}`,
+        `expected a message of this protocol, found the signature 0x${signature.toString(16).padStart(8, "0")}`,
       );
   }
 }
