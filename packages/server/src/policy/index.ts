@@ -6,4 +6,5 @@ export * from "./ids.ts";
 export * from "./match.ts";
 export * from "./names.ts";
 export * from "./parse.ts";
+export * from "./quota.ts";
 export * from "./rule.ts";

@@ -1,0 +1,117 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { createQuotaMemory, hasQuota, QUOTA_WINDOW_MS, type QuotaMemory, Quotas } from "./quota.ts";
+import { plainRule } from "./rule.ts";
+
+const DESCRIPTORS = 64;
+
+function quotas(rows?: number): Quotas {
+  return new Quotas(createQuotaMemory(DESCRIPTORS, rows));
+}
+
+test("a user gets so many sockets in a minute from the first, and others are not concerned", () => {
+  const counts = quotas();
+  const rule = plainRule("r", { socketsPerMinute: 3 });
+  const take = (uid: number, now: number) => counts.take(rule, 0, uid, 5, now);
+  expect([1, 2, 3, 4].map((now) => take(1000, now))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    "sockets per minute",
+  ]);
+  expect(take(1001, 4)).toBeUndefined();
+  expect(take(1000, QUOTA_WINDOW_MS)).toBe("sockets per minute");
+  expect(take(1000, QUOTA_WINDOW_MS + 1)).toBeUndefined();
+});
+
+test("rules count apart", () => {
+  const counts = quotas();
+  const rule = plainRule("r", { socketsPerMinute: 1 });
+  expect(counts.take(rule, 0, 7, 5, 1)).toBeUndefined();
+  expect(counts.take(rule, 1, 7, 5, 1)).toBeUndefined();
+  expect(counts.take(rule, 0, 7, 5, 1)).toBe("sockets per minute");
+});
+
+test("a user has so many connections at once, each with any number of requests", () => {
+  const counts = quotas();
+  const rule = plainRule("r", { connections: 2 });
+  const take = (fd: number) => counts.take(rule, 0, 1000, fd, 1);
+  expect([10, 11, 10, 12].map((fd) => take(fd))).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    "connections",
+  ]);
+  expect(counts.take(rule, 0, 1001, 13, 1)).toBeUndefined();
+  counts.close(10);
+  counts.close(10);
+  counts.close(50);
+  expect([12, 14].map((fd) => take(fd))).toEqual([undefined, "connections"]);
+});
+
+test("a connection counts under the rule of its last request", () => {
+  const counts = quotas();
+  const rule = plainRule("r", { connections: 1 });
+  expect(counts.take(rule, 0, 7, 10, 1)).toBeUndefined();
+  expect(counts.take(rule, 1, 7, 10, 1)).toBeUndefined();
+  expect(counts.take(rule, 0, 7, 11, 1)).toBeUndefined();
+  expect(counts.take(rule, 0, 7, 10, 1)).toBe("connections");
+});
+
+test("a full table refuses new users, until a row is free again", () => {
+  const counts = quotas(4);
+  const rule = plainRule("r", { socketsPerMinute: 9, connections: 9 });
+  for (let uid = 0; uid < 4; uid++) expect(counts.take(rule, 0, uid, 10 + uid, 1)).toBeUndefined();
+  expect(counts.take(rule, 0, 99, 20, 2)).toBe("too many users");
+  expect(counts.take(rule, 0, 99, 20, 2 + QUOTA_WINDOW_MS)).toBe("too many users");
+  counts.close(12);
+  expect(counts.take(rule, 0, 99, 20, 2 + QUOTA_WINDOW_MS)).toBeUndefined();
+});
+
+test("the largest user id and a clock that wraps", () => {
+  const counts = quotas();
+  const rule = plainRule("r", { socketsPerMinute: 1 });
+  const before = 2 ** 32 - 10;
+  expect(counts.take(rule, 0, 0xfffffffe, 1, before)).toBeUndefined();
+  expect(counts.take(rule, 0, 0xfffffffe, 1, 2 ** 32 + 5)).toBe("sockets per minute");
+  expect(counts.take(rule, 0, 0xfffffffe, 1, 2 ** 32 + QUOTA_WINDOW_MS)).toBeUndefined();
+});
+
+/** Takes 8000 times in a thread of its own and tells how often that went well. */
+async function takeInThread(directory: string, memory: QuotaMemory): Promise<number> {
+  const path = join(directory, "take.ts");
+  await Bun.write(
+    path,
+    `import { workerData, parentPort } from "node:worker_threads";
+    import { Quotas } from "${import.meta.dir}/quota.ts";
+    import { plainRule } from "${import.meta.dir}/rule.ts";
+    const counts = new Quotas(workerData);
+    const rule = plainRule("r", { socketsPerMinute: 10000 });
+    let got = 0;
+    for (let n = 0; n < 8000; n++) if (counts.take(rule, 0, 7, 5, 1) === undefined) got++;
+    parentPort.postMessage(got);`,
+  );
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  new Worker(path, { workerData: memory }).once("message", resolve).once("error", reject);
+  return promise;
+}
+
+test("threads share the counts", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "quota-"));
+  try {
+    const memory = createQuotaMemory(DESCRIPTORS);
+    const got = await Promise.all([1, 2].map(() => takeInThread(directory, memory)));
+    expect(Math.max(...got)).toBeLessThanOrEqual(8000);
+    expect(got.reduce((sum, count) => sum + count, 0)).toBe(10_000);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test("a rule without quotas counts nothing", () => {
+  expect(hasQuota(plainRule("r"))).toBe(false);
+  expect(hasQuota(plainRule("r", { connections: 1 }))).toBe(true);
+});

@@ -1,0 +1,155 @@
+import type { Rule } from "./rule.ts";
+
+/** How many users under rules with quotas are kept in mind at once; the next one is refused. */
+export const QUOTA_ROWS = 65_536;
+/** How long a count of sockets goes on, in milliseconds, from its first one. */
+export const QUOTA_WINDOW_MS = 60_000;
+
+const PROBES = 64; // rows that a user may be found in
+const SPINS = 200;
+
+/** A row for each user and rule. The row number plus one is what a connection remembers. */
+const ROW = { rule: 0, uid: 1, since: 2, sockets: 3, connections: 4 } as const;
+const FIELDS = 5;
+
+/** The counts of one policy, shared by the serving threads. A new policy begins with new ones. */
+export interface QuotaMemory {
+  readonly rows: SharedArrayBuffer;
+  /** For each descriptor that can be a connection, the row that it counts in, plus one; 0 for none. */
+  readonly held: SharedArrayBuffer;
+  readonly lock: SharedArrayBuffer;
+}
+
+/** Makes the memory for a policy's quotas. It costs nothing until it is used. */
+export function createQuotaMemory(descriptors: number, rows = QUOTA_ROWS): QuotaMemory {
+  return {
+    rows: new SharedArrayBuffer(rows * FIELDS * 4),
+    held: new SharedArrayBuffer(descriptors * 4),
+    lock: new SharedArrayBuffer(4),
+  };
+}
+
+/** Why a quota refuses; undefined where it does not. */
+export type QuotaRefusal = "sockets per minute" | "connections" | "too many users" | undefined;
+
+/** One thread's view of the counts. */
+export class Quotas {
+  readonly #rows: Int32Array<SharedArrayBuffer>;
+  readonly #held: Int32Array<SharedArrayBuffer>;
+  readonly #lock: Int32Array<SharedArrayBuffer>;
+
+  constructor(memory: QuotaMemory) {
+    this.#rows = new Int32Array(memory.rows);
+    this.#held = new Int32Array(memory.held);
+    this.#lock = new Int32Array(memory.lock);
+  }
+
+  /**
+   * Counts one socket for a user under a rule, unless that would be one too many.
+   *
+   * @param index the rule's place in its policy
+   * @param fd the connection that asks
+   * @param now a clock in milliseconds that every thread shares
+   */
+  take(rule: Rule, index: number, uid: number, fd: number, now: number): QuotaRefusal {
+    this.#acquire();
+    try {
+      const row = this.#find(index, uid, now);
+      if (row < 0) return "too many users";
+      if (!this.#holdConnection(rule, row, fd)) return "connections";
+      return this.#countSocket(rule, row, now) ? undefined : "sockets per minute";
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Gives back what a connection counted for, when it ends. */
+  close(fd: number): void {
+    if ((this.#held[fd] ?? 0) === 0) return;
+    this.#acquire();
+    this.#letGo(fd);
+    this.#release();
+  }
+
+  #acquire(): void {
+    for (let tries = 0; Atomics.compareExchange(this.#lock, 0, 0, 1) !== 0; tries++)
+      if (tries > SPINS) Atomics.wait(this.#lock, 0, 1, 1);
+  }
+
+  #release(): void {
+    Atomics.store(this.#lock, 0, 0);
+  }
+
+  #get(row: number, field: number): number {
+    return this.#rows[row * FIELDS + field] ?? 0;
+  }
+
+  #set(row: number, field: number, value: number): void {
+    this.#rows[row * FIELDS + field] = value;
+  }
+
+  /* The user's row under the rule, else the first that nobody needs any more; -1 if there is none. */
+  #find(index: number, uid: number, now: number): number {
+    const count = this.#rows.length / FIELDS;
+    const start = (Math.imul(uid, 0x9e3779b1) ^ Math.imul(index, 0x85ebca6b)) >>> 0;
+    let unused = -1;
+    for (let probe = 0; probe < Math.min(PROBES, count); probe++) {
+      const row = (start + probe) % count;
+      if (this.#get(row, ROW.rule) === index + 1 && this.#get(row, ROW.uid) >>> 0 === uid)
+        return row;
+      if (unused < 0 && this.#isUnused(row, now)) unused = row;
+    }
+    if (unused >= 0) this.#rows.set([index + 1, uid, 0, 0, 0], unused * FIELDS);
+    return unused;
+  }
+
+  #isUnused(row: number, now: number): boolean {
+    if (this.#get(row, ROW.rule) === 0) return true;
+    return this.#get(row, ROW.connections) === 0 && this.#isOver(row, now);
+  }
+
+  #isOver(row: number, now: number): boolean {
+    return this.#get(row, ROW.sockets) === 0 || this.#age(row, now) >= QUOTA_WINDOW_MS;
+  }
+
+  /* Times wrap every 49 days; their difference does not mind. */
+  #age(row: number, now: number): number {
+    return (Math.floor(now) - this.#get(row, ROW.since)) >>> 0;
+  }
+
+  /* A connection counts under the rule of its last request. */
+  #holdConnection(rule: Rule, row: number, fd: number): boolean {
+    const limit = rule.connections;
+    if (limit === undefined || this.#held[fd] === row + 1) return true;
+    if (this.#get(row, ROW.connections) >= limit) return false;
+    this.#letGo(fd);
+    this.#set(row, ROW.connections, this.#get(row, ROW.connections) + 1);
+    this.#held[fd] = row + 1;
+    return true;
+  }
+
+  #letGo(fd: number): void {
+    const row = (this.#held[fd] ?? 0) - 1;
+    if (row < 0) return;
+    this.#set(row, ROW.connections, this.#get(row, ROW.connections) - 1);
+    this.#held[fd] = 0;
+  }
+
+  #countSocket(rule: Rule, row: number, now: number): boolean {
+    const limit = rule.socketsPerMinute;
+    if (limit === undefined) return true;
+    if (this.#isOver(row, now)) {
+      this.#set(row, ROW.since, Math.floor(now));
+      this.#set(row, ROW.sockets, 0);
+    }
+    const count = this.#get(row, ROW.sockets);
+    if (count >= limit) return false;
+    this.#set(row, ROW.sockets, count + 1);
+    return true;
+  }
+}
+
+/** Answers whether a rule counts anything. */
+export function hasQuota(rule: Rule): boolean {
+  return rule.socketsPerMinute !== undefined || rule.connections !== undefined;
+}
