@@ -31,6 +31,11 @@ export class Deadline {
     this.#at = performance.now() + timeoutMs;
   }
 
+  /** What is left, for an operation that is part of this one. */
+  limits(): Limits {
+    return { signal: this.signal, timeoutMs: Math.max(1, this.leftMs()) };
+  }
+
   /** Milliseconds left, whole ones, 0 when it is over. */
   leftMs(): number {
     return Math.max(0, Math.min(LONGEST_MS, Math.ceil(this.#at - performance.now())));

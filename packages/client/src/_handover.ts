@@ -51,7 +51,15 @@ export function send(connection: number, { domain, type, protocol }: KindNumbers
 /** Takes the next answer. Returns the new descriptor, or -errno; -ETIMEDOUT if there is none yet. */
 export function receive(connection: number, kind: KindNumbers, waitMs: number): number {
   const { domain, type, protocol } = kind;
-  return loadSyscalls().handoverReceive(connection, domain, type, protocol, waitMs);
+  const rc = loadSyscalls().handoverReceive(connection, domain, type, protocol, waitMs);
+  return rc === -errno.EBADMSG && isOutOfDescriptors() ? -errno.EMFILE : rc;
+}
+
+/* A descriptor that found no room here is lost on the way, which looks like a malformed answer. */
+function isOutOfDescriptors(): boolean {
+  const fd = loadSyscalls().epollCreate();
+  if (fd >= 0) loadSyscalls().close(fd);
+  return fd === -errno.EMFILE;
 }
 
 /** Takes the next answer, waiting for it. @throws {SyscallError}; the signal's reason */

@@ -40,6 +40,8 @@ export interface Syscalls {
   poll(fd: number, events: number, waitMs: number): number;
   epollCreate(): number;
   epollCtl(epollFd: number, operation: number, fd: number, events: number, data: number): number;
+  epollAdopt(epollFd: number, fd: number, events: number, high: number, low: number): number;
+  interfaceIndex(fd: number, name: string): number;
   epollWait(epollFd: number, pairs: Uint32Array, max: number, waitMs: number): number;
   eventfd(): number;
   eventfdAdd(fd: number): number;
@@ -96,6 +98,8 @@ const SYMBOLS = {
   xs1_poll: { args: [int, int, int], returns: int },
   xs1_epoll_create: { args: [], returns: int },
   xs1_epoll_ctl: { args: [int, int, int, unsigned, unsigned], returns: int },
+  xs1_epoll_adopt: { args: [int, int, unsigned, unsigned, unsigned], returns: int },
+  xs1_interface_index: { args: [int, text], returns: int },
   xs1_epoll_wait: { args: [int, pointer, int, int], returns: int },
   xs1_eventfd: { args: [], returns: int },
   xs1_eventfd_add: { args: [int], returns: int },
@@ -136,6 +140,8 @@ function open(): Syscalls {
     poll: native.xs1_poll,
     epollCreate: native.xs1_epoll_create,
     epollCtl: native.xs1_epoll_ctl,
+    epollAdopt: native.xs1_epoll_adopt,
+    interfaceIndex: native.xs1_interface_index,
     epollWait: native.xs1_epoll_wait,
     eventfd: native.xs1_eventfd,
     eventfdAdd: native.xs1_eventfd_add,

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -132,6 +133,29 @@ EXPORT int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, u
 	struct epoll_event event = {.events = events, .data.u64 = data};
 
 	return sys_epoll_ctl(epoll_fd, operation, fd, &event);
+}
+
+EXPORT int xs1_epoll_adopt(int epoll_fd, int fd, unsigned events, unsigned high, unsigned low)
+{
+	struct epoll_event event = {
+	    .events = events,
+	    .data.u64 = (uint64_t)high << 32 | low,
+	};
+
+	return sys_epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+EXPORT int xs1_interface_index(int fd, const char *name)
+{
+	struct ifreq request = {0};
+	size_t len = strlen(name);
+	int rc;
+
+	if (len >= sizeof(request.ifr_name))
+		return -ENODEV;
+	memcpy(request.ifr_name, name, len);
+	rc = sys_ioctl(fd, SIOCGIFINDEX, &request);
+	return rc < 0 ? rc : request.ifr_ifindex;
 }
 
 EXPORT int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms)

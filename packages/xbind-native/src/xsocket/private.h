@@ -38,6 +38,12 @@ int xs1_send_queue(int fd);
 int xs1_epoll_create(void);
 int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, unsigned data);
 
+/* Adds fd with 64 bits of data: it takes over a registration that somebody else reads. */
+int xs1_epoll_adopt(int epoll_fd, int fd, unsigned events, unsigned high, unsigned low);
+
+/* The index of an interface of the namespace that socket fd belongs to; -ENODEV. */
+int xs1_interface_index(int fd, const char *name);
+
 /* Writes up to max (64 at most) pairs of events and data. Return: how many; -EINTR comes through.
  */
 int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms);

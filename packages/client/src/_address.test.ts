@@ -1,0 +1,31 @@
+import { expect, test } from "bun:test";
+import { hostPort, parseIp, portOf, sockaddr } from "./_address.ts";
+
+function hex(text: string, port: number, scope = 0): string {
+  const ip = parseIp(text);
+  if (!ip) throw new Error(`${text} is no address`);
+  return sockaddr(ip, port, scope).toHex();
+}
+
+test("addresses become the bytes that the kernel reads", () => {
+  expect(hex("127.0.0.1", 8080)).toBe("02001f907f0000010000000000000000");
+  const six = (address: string, scope = "00000000") => `0a00005000000000${address}${scope}`;
+  expect(hex("::", 80)).toBe(six("00".repeat(16)));
+  expect(hex("[::1]", 80)).toBe(six(`${"00".repeat(15)}01`));
+  expect(hex("fe80::1%3", 80, 3)).toBe(six(`fe80${"00".repeat(13)}01`, "03000000"));
+  expect(hex("1:2:3:4:5:6:7:8", 80)).toBe(six("00010002000300040005000600070008"));
+  expect(hex("1::", 80)).toBe(six(`0001${"00".repeat(14)}`));
+  expect(hex("::ffff:10.0.0.1", 80)).toBe(six(`${"00".repeat(10)}ffff0a000001`));
+});
+
+test("host names and near misses are no addresses", () => {
+  for (const text of ["localhost", "", "1.2.3", "1.2.3.4%eth0", "1.2.3.04", "::g", "[::1", "%eth0"])
+    expect(parseIp(text), text).toBeUndefined();
+  expect(parseIp("fe80::1%eth0")).toEqual({ family: 6, address: "fe80::1", scope: "eth0" });
+});
+
+test("ports and hosts are written the way people write them", () => {
+  expect(hostPort("::1", 80)).toBe("[::1]:80");
+  expect(hostPort("10.0.0.1", 80)).toBe("10.0.0.1:80");
+  expect(portOf(Uint8Array.fromHex("02001f907f0000010000000000000000"))).toBe(8080);
+});

@@ -1,0 +1,59 @@
+import { isIPv4, isIPv6 } from "node:net";
+import { AF_INET, AF_INET6 } from "@xsocket/protocol";
+
+/** An IP address in text form, with the scope of a link-local one: `fe80::1%eth0`. */
+export interface IpAddress {
+  readonly family: 4 | 6;
+  /** Without the scope. */
+  readonly address: string;
+  /** An interface's name or index in the target namespace. */
+  readonly scope: string | undefined;
+}
+
+const SOCKADDR_IN_BYTES = 16;
+const SOCKADDR_IN6_BYTES = 28;
+const PORT_AT = 2;
+const SCOPE_AT = 24;
+
+/** Reads an IP address; undefined for anything else, a host name for example. Brackets may be around IPv6. */
+export function parseIp(text: string): IpAddress | undefined {
+  const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
+  const [address = "", scope] = bare.split("%", 2);
+  if (isIPv4(bare)) return { family: 4, address: bare, scope: undefined };
+  return isIPv6(address) ? { family: 6, address, scope } : undefined;
+}
+
+/* The URL parser writes every form of an IPv6 address with hexadecimal groups and at most one "::". */
+function ipv6Groups(address: string): number[] {
+  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [head = "", tail] = canonical.split("::", 2);
+  const groups = (part: string | undefined): number[] =>
+    part ? part.split(":").map((digits) => Number.parseInt(digits, 16)) : [];
+  const [first, last] = [groups(head), groups(tail)];
+  return [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
+}
+
+/** Makes the `struct sockaddr` of an address and a port. */
+export function sockaddr(ip: IpAddress, port: number, scopeIndex = 0): Uint8Array<ArrayBuffer> {
+  const bytes = ip.family === 4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES;
+  const view = new DataView(new ArrayBuffer(bytes));
+  view.setUint16(0, ip.family === 4 ? AF_INET : AF_INET6, true);
+  view.setUint16(PORT_AT, port);
+  if (ip.family === 4)
+    for (const [i, octet] of ip.address.split(".").entries()) view.setUint8(4 + i, Number(octet));
+  else {
+    for (const [i, group] of ipv6Groups(ip.address).entries()) view.setUint16(8 + 2 * i, group);
+    view.setUint32(SCOPE_AT, scopeIndex, true);
+  }
+  return new Uint8Array(view.buffer);
+}
+
+/** Reads the port of a `struct sockaddr` of either family. */
+export function portOf(bytes: Uint8Array<ArrayBuffer>): number {
+  return new DataView(bytes.buffer).getUint16(PORT_AT);
+}
+
+/** A host and port as people write them: `10.0.0.1:80`, `[::1]:80`. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+}

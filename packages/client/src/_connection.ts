@@ -1,0 +1,147 @@
+import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { receive, send } from "./_handover.ts";
+import type { KindNumbers } from "./_kind.ts";
+import { onReady, READABLE, WRITABLE } from "./_wait.ts";
+
+/* Requests that may be under way at once on a connection: the server holds as many descriptors in
+   flight for us, and has a limit on them. */
+const WINDOW = 16;
+/* How many turns of the event loop look for the answer before an epoll descriptor is made to wait
+   for it: an answer takes some 20 us, a turn 1 to 2, the waiting at least 30. */
+const LOOKS = 50;
+
+/** A request of somebody who waits. */
+export interface Wanted {
+  readonly kind: KindNumbers;
+  /** Set once nobody waits any more: what still comes for it is closed. */
+  settled: boolean;
+  /** Whether it was sent before on a connection that was lost. */
+  retried: boolean;
+  readonly resolve: (fd: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A kept connection to a server: many requests under way, answered in order. */
+export class Connection {
+  /** The effective uid that the server knows us by, for the lifetime of the connection. */
+  readonly uid: number = loadSyscalls().geteuid();
+  readonly #fd: number;
+  readonly #lost: (connection: Connection, left: Wanted[], error: unknown) => void;
+  #state: "open" | "retiring" | "closed" = "open";
+  #unsent: Wanted[] = [];
+  #sent: Wanted[] = [];
+  #cancelWait: (() => void) | undefined;
+  #looks = 0;
+
+  /** Takes ownership of `fd`; `lost` gets what was not answered when the server goes away. */
+  constructor(fd: number, lost: (connection: Connection, left: Wanted[], error: unknown) => void) {
+    this.#fd = fd;
+    this.#lost = lost;
+  }
+
+  /** Whether nothing is under way. */
+  get idle(): boolean {
+    return this.#sent.length + this.#unsent.length === 0;
+  }
+
+  /** Sends a request now, or as soon as there is room. */
+  add(wanted: Wanted): void {
+    this.#unsent.push(wanted);
+    this.#advance();
+  }
+
+  /** Forgets a request that was given up. A server that let all of them time out is given up as well. */
+  abandon(wanted: Wanted): void {
+    wanted.settled = true;
+    if (this.#sent.includes(wanted) && this.#sent.every(({ settled }) => settled))
+      this.#lose(new SyscallError("receive", errno.ETIMEDOUT));
+  }
+
+  /** Takes no more requests and closes once those under way are answered. */
+  retire(): void {
+    if (this.#state === "open") this.#state = "retiring";
+    if (this.idle) this.close();
+  }
+
+  /** Closes it now. Returns the requests that were not answered. */
+  close(): Wanted[] {
+    if (this.#state === "closed") return [];
+    this.#state = "closed";
+    this.#cancelWait?.();
+    loadSyscalls().close(this.#fd);
+    const left = [...this.#sent, ...this.#unsent].filter(({ settled }) => !settled);
+    this.#sent = [];
+    this.#unsent = [];
+    return left;
+  }
+
+  #lose(error: unknown): void {
+    this.#lost(this, this.close(), error);
+  }
+
+  /* Does all that can be done without waiting, then waits for the next thing. */
+  #advance(): void {
+    try {
+      this.#sendAll();
+      this.#watch();
+    } catch (error) {
+      this.#lose(error);
+    }
+  }
+
+  #sendAll(): void {
+    while (this.#sent.length < WINDOW) {
+      const next = this.#unsent[0];
+      if (next === undefined) return;
+      if (!next.settled && !this.#sendOne(next)) return;
+      this.#unsent.shift();
+    }
+  }
+
+  #sendOne(wanted: Wanted): boolean {
+    try {
+      send(this.#fd, wanted.kind);
+    } catch (error) {
+      if (error instanceof SyscallError && error.errno === errno.EAGAIN) return false;
+      throw error;
+    }
+    this.#sent.push(wanted);
+    return true;
+  }
+
+  #watch(): void {
+    if (this.idle && this.#state === "retiring") this.close();
+    if (this.idle || this.#cancelWait !== undefined) return;
+    const awake = (): void => {
+      this.#cancelWait = undefined;
+      this.#receiveAll();
+    };
+    if (this.#sent.length > 0 && this.#looks++ < LOOKS) {
+      const turn = setImmediate(awake);
+      this.#cancelWait = () => clearImmediate(turn);
+    } else {
+      this.#cancelWait = onReady(this.#fd, this.#sent.length > 0 ? READABLE : WRITABLE, awake);
+    }
+  }
+
+  #receiveAll(): void {
+    for (let head = this.#sent[0]; head !== undefined; head = this.#sent[0]) {
+      const rc = receive(this.#fd, head.kind, 0);
+      if (rc === -errno.ETIMEDOUT) break;
+      if (rc === -errno.ECONNRESET || rc === -errno.EBADMSG)
+        return this.#lose(new SyscallError("receive", -rc));
+      this.#sent.shift();
+      this.#looks = 0;
+      deliver(head, rc);
+    }
+    this.#advance();
+  }
+}
+
+/* Gives an answer to who waits for it; a socket that nobody waits for any more is closed. */
+function deliver(wanted: Wanted, rc: number): void {
+  if (wanted.settled) {
+    if (rc >= 0) loadSyscalls().close(rc);
+  } else if (rc >= 0) wanted.resolve(rc);
+  else wanted.reject(new SyscallError("receive", -rc));
+}

@@ -1,0 +1,71 @@
+import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { type IpAddress, portOf, sockaddr } from "./_address.ts";
+import type { Deadline } from "./_deadline.ts";
+import { WRITABLE, whenReady } from "./_wait.ts";
+
+/** Level and name of the socket options that are set or read here. */
+export const OPTION = {
+  reuseAddr: [1, 2],
+  error: [1, 4],
+  reusePort: [1, 15],
+  ipv6Only: [41, 26],
+  deferAccept: [6, 9],
+} as const;
+export type OptionName = keyof typeof OPTION;
+
+/** Sets a socket option that is an int. @throws {SyscallError} what setsockopt(2) gives */
+export function setOption(fd: number, name: OptionName, value: number): void {
+  const [level, number] = OPTION[name];
+  const bytes = new Int32Array(new ArrayBuffer(4));
+  bytes[0] = value;
+  checked("setsockopt", loadSyscalls().setsockopt(fd, level, number, bytes, bytes.byteLength));
+}
+
+/** Reads a socket option that is an int. @throws {SyscallError} what getsockopt(2) gives */
+export function getOption(fd: number, name: OptionName): number {
+  const [level, number] = OPTION[name];
+  const bytes = new Int32Array(new ArrayBuffer(4));
+  checked("getsockopt", loadSyscalls().getsockopt(fd, level, number, bytes, bytes.byteLength));
+  return bytes[0] ?? 0;
+}
+
+/* A scope is an interface of the target namespace, so the socket itself has to be asked for its index. */
+function sockaddrFor(fd: number, ip: IpAddress, port: number): Uint8Array<ArrayBuffer> {
+  if (ip.scope === undefined) return sockaddr(ip, port);
+  const index = /^\d+$/.test(ip.scope)
+    ? Number(ip.scope)
+    : checked("interface", loadSyscalls().interfaceIndex(fd, ip.scope));
+  return sockaddr(ip, port, index);
+}
+
+/** bind(2). @throws {SyscallError} EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV for an unknown scope */
+export function bindTo(fd: number, ip: IpAddress, port: number): void {
+  const address = sockaddrFor(fd, ip, port);
+  checked("bind", loadSyscalls().bind(fd, address, address.byteLength));
+}
+
+/** The port that a socket is bound to. @throws {SyscallError} EBADF */
+export function boundPort(fd: number): number {
+  const address = new Uint8Array(new ArrayBuffer(28));
+  checked("getsockname", loadSyscalls().getsockname(fd, address, address.byteLength));
+  return portOf(address);
+}
+
+/**
+ * connect(2) of a non-blocking socket, waited for.
+ *
+ * @throws {SyscallError} ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, ETIMEDOUT; the signal's reason
+ */
+export async function connectTo(
+  fd: number,
+  ip: IpAddress,
+  port: number,
+  deadline: Deadline,
+): Promise<void> {
+  const address = sockaddrFor(fd, ip, port);
+  const rc = loadSyscalls().connect(fd, address, address.byteLength);
+  if (rc !== -errno.EINPROGRESS) return void checked("connect", rc);
+  if (!(await whenReady(fd, WRITABLE, deadline)))
+    throw new SyscallError("connect", errno.ETIMEDOUT);
+  checked("connect", -getOption(fd, "error"));
+}

@@ -1,0 +1,169 @@
+import { DEFAULT_ADDRESS, parseAddress } from "@xsocket/protocol";
+import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { Connection, type Wanted } from "./_connection.ts";
+import { Deadline, type Limits } from "./_deadline.ts";
+import { reach } from "./_handover.ts";
+import { askedFor, type KindNumbers, kindNumbers, type SocketKind } from "./_kind.ts";
+import { failed, XSocketError } from "./error.ts";
+import { OwnedSocket } from "./owned.ts";
+
+/** What a {@link Session} is made with. */
+export interface SessionOptions {
+  /** The server's control socket: a path, or `@name`; `/run/xsocket/default` by default. */
+  readonly via?: string;
+  /** After how many milliseconds without a request the connection is closed; never by default. */
+  readonly idleMs?: number;
+}
+
+/**
+ * Keeps one connection to a server open and gets many sockets over it, at several times the rate of
+ * {@link xsocket}. Requests may overlap. The connection is made at the first request; when the server
+ * was restarted, or this process has changed its effective uid, it is made again by itself, and what
+ * was under way is asked once more. It does not keep the process alive. Each Worker has its own.
+ *
+ * @example
+ * using session = new Session({ via: "/run/xsocket/lan" });
+ * using a = await session.socket({ family: 4 });
+ * using b = await session.socket({ family: 6, type: "dgram" });
+ */
+export class Session implements Disposable {
+  /** The server's control socket. */
+  readonly via: string;
+  readonly #idleMs: number;
+  #state: "open" | "closed" = "open";
+  #connection: Connection | undefined;
+  #reaching: Promise<Connection> | undefined;
+  #usedAt = 0;
+
+  /** @throws {XSocketError} EINVAL, ENAMETOOLONG for a `via` that is no address */
+  constructor({ via = DEFAULT_ADDRESS, idleMs = Infinity }: SessionOptions = {}) {
+    this.via = via;
+    this.#idleMs = idleMs;
+    try {
+      parseAddress(via);
+    } catch (error) {
+      throw failed(error, "options", via, "start a session");
+    }
+  }
+
+  /**
+   * Gets a socket, as {@link xsocket} does.
+   *
+   * @throws {XSocketError} as {@link xsocket}; ECANCELED once the session is closed
+   * @throws the reason of `signal` once that is aborted
+   * @example
+   * using socket = await session.socket({ family: 6, type: "stream", timeoutMs: 500 });
+   */
+  async socket(options: SocketKind & Limits = {}): Promise<OwnedSocket> {
+    const kind = kindNumbers(options);
+    const deadline = new Deadline(options);
+    try {
+      return new OwnedSocket(await this.#ask(kind, deadline), kind);
+    } catch (error) {
+      throw failed(error, "ask", this.via, askedFor(kind));
+    }
+  }
+
+  /** Closes the connection and ends what is under way with ECANCELED. */
+  close(): void {
+    this.#state = "closed";
+    for (const wanted of this.#connection?.close() ?? []) wanted.reject(this.#closedError(wanted));
+    this.#connection = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #ask(kind: KindNumbers, deadline: Deadline): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    const wanted: Wanted = { kind, settled: false, retried: false, resolve, reject };
+    const giveUp = (reason: unknown): void => {
+      wanted.settled = true;
+      this.#connection?.abandon(wanted);
+      reject(reason);
+    };
+    const late = (): void => giveUp(new SyscallError("receive", errno.ETIMEDOUT));
+    const abort = (): void => giveUp(deadline.signal?.reason);
+    const timer = setTimeout(late, deadline.leftMs());
+    deadline.signal?.addEventListener("abort", abort, { once: true });
+    this.#dispatch(wanted);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      deadline.signal?.removeEventListener("abort", abort);
+    });
+  }
+
+  /* Puts a request on the connection, which is made first where there is none of our uid. */
+  #dispatch(wanted: Wanted): void {
+    if (this.#state === "closed") return wanted.reject(this.#closedError(wanted));
+    this.#usedAt = performance.now();
+    const connection = this.#connection;
+    if (connection?.uid === loadSyscalls().geteuid()) return connection.add(wanted);
+    connection?.retire();
+    this.#connection = undefined;
+    this.#reaching ??= this.#reach(wanted.kind).finally(() => (this.#reaching = undefined));
+    this.#reaching.then(
+      (reached) => this.#addTo(reached, wanted),
+      (error) => wanted.reject(error),
+    );
+  }
+
+  #addTo(reached: Connection, wanted: Wanted): void {
+    if (reached === this.#connection) reached.add(wanted);
+    else this.#dispatch(wanted);
+  }
+
+  async #reach(kind: KindNumbers): Promise<Connection> {
+    const fd = await reach(this.via, new Deadline({}), askedFor(kind));
+    const made = new Connection(fd, (lost, left, error) => this.#onLost(lost, left, error));
+    if (this.#state === "closed") made.close();
+    else this.#connection = made;
+    this.#watchIdle(made, this.#idleMs);
+    return made;
+  }
+
+  /* The server is gone, or has been restarted: ask once more what was not answered. */
+  #onLost(lost: Connection, left: Wanted[], error: unknown): void {
+    if (this.#connection === lost) this.#connection = undefined;
+    for (const wanted of left) {
+      if (wanted.retried) wanted.reject(error);
+      else this.#dispatch(Object.assign(wanted, { retried: true }));
+    }
+  }
+
+  #watchIdle(connection: Connection, waitMs: number): void {
+    if (this.#idleMs === Infinity) return;
+    const look = (): void => {
+      if (this.#connection !== connection) return;
+      const left = this.#usedAt + this.#idleMs - performance.now();
+      if (left > 0 || !connection.idle) return this.#watchIdle(connection, Math.max(left, 1));
+      this.#connection = undefined;
+      connection.close();
+    };
+    setTimeout(look, waitMs).unref();
+  }
+
+  #closedError({ kind }: Wanted): XSocketError {
+    return new XSocketError({
+      code: "ECANCELED",
+      step: "ask",
+      server: this.via,
+      asked: askedFor(kind),
+      found: "the session was closed",
+      remedy: "Make a new Session, or close it later.",
+    });
+  }
+}
+
+/* How long the connections that nobody asked to keep stay open without use, in milliseconds. */
+const SHARED_IDLE_MS = 250;
+const shared = new Map<string, Session>();
+
+/** The session that connect, listen, udp and fetchVia use: yours, or one for each server of this thread. */
+export function sessionFor(via: string | Session = DEFAULT_ADDRESS): Session {
+  if (via instanceof Session) return via;
+  const known = shared.get(via) ?? new Session({ via, idleMs: SHARED_IDLE_MS });
+  shared.set(via, known);
+  return known;
+}
