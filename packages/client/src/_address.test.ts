@@ -7,9 +7,12 @@ function hex(text: string, port: number, scope = 0): string {
   return sockaddr(ip, port, scope).toHex();
 }
 
+function six(address: string, scope = "00000000"): string {
+  return `0a00005000000000${address}${scope}`;
+}
+
 test("addresses become the bytes that the kernel reads", () => {
   expect(hex("127.0.0.1", 8080)).toBe("02001f907f0000010000000000000000");
-  const six = (address: string, scope = "00000000") => `0a00005000000000${address}${scope}`;
   expect(hex("::", 80)).toBe(six("00".repeat(16)));
   expect(hex("[::1]", 80)).toBe(six(`${"00".repeat(15)}01`));
   expect(hex("fe80::1%3", 80, 3)).toBe(six(`fe80${"00".repeat(13)}01`, "03000000"));

@@ -23,13 +23,15 @@ export function parseIp(text: string): IpAddress | undefined {
   return isIPv6(address) ? { family: 6, address, scope } : undefined;
 }
 
+function groupsOf(part: string | undefined): number[] {
+  return part ? part.split(":").map((digits) => Number.parseInt(digits, 16)) : [];
+}
+
 /* The URL parser writes every form of an IPv6 address with hexadecimal groups and at most one "::". */
 function ipv6Groups(address: string): number[] {
   const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
   const [head = "", tail] = canonical.split("::", 2);
-  const groups = (part: string | undefined): number[] =>
-    part ? part.split(":").map((digits) => Number.parseInt(digits, 16)) : [];
-  const [first, last] = [groups(head), groups(tail)];
+  const [first, last] = [groupsOf(head), groupsOf(tail)];
   return [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
 }
 

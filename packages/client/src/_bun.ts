@@ -1,12 +1,36 @@
 /*
  * The interfaces of Bun that adopt a descriptor although Bun's types do not say so. Everything of
- * this package that leans on undocumented behaviour of Bun goes through this file.
+ * this package that leans on undocumented behaviour of Bun goes through this file and _move.ts.
  */
-import type { FdSocketOptions, Socket } from "bun";
+import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
+
+type Adopt<Options, Result> = (options: Options) => Result;
 
 /** Bun.connect for a connected stream socket, or for an epoll descriptor (see _wait.ts). */
 export function adoptConnection<Data>(options: FdSocketOptions<Data>): Promise<Socket<Data>> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
-  const connect = Bun.connect as unknown as (o: FdSocketOptions<Data>) => Promise<Socket<Data>>;
+  const connect = Bun.connect as unknown as Adopt<FdSocketOptions<Data>, Promise<Socket<Data>>>;
   return connect(options);
+}
+
+/** Bun.listen for a bound or listening stream socket. It calls listen(2) itself. */
+export function adoptListener<Data>(options: FdSocketOptions<Data>): TCPSocketListener<Data> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
+  const listen = Bun.listen as unknown as Adopt<FdSocketOptions<Data>, TCPSocketListener<Data>>;
+  return listen(options);
+}
+
+/** Bun.udpSocket for a bound datagram socket; with `connect` it calls connect(2) itself. */
+export function adoptDatagrams<Type extends Bun.BinaryType, Socket_>(
+  options: (udp.SocketOptions<Type> | udp.ConnectSocketOptions<Type>) & { fd: number },
+): Promise<Socket_> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
+  const open = Bun.udpSocket as unknown as Adopt<typeof options, Promise<Socket_>>;
+  return open(options);
+}
+
+/** Gives a native object the address that it does not know, for example a listener its `port`. */
+export function describe(object: object, facts: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(facts))
+    Object.defineProperty(object, name, { value, enumerable: true, configurable: true });
 }

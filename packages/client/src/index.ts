@@ -1,6 +1,11 @@
 export type { Limits } from "./_deadline.ts";
 export type { ProtocolName, SocketKind, SocketTypeName } from "./_kind.ts";
-export * from "./error.ts";
-export * from "./owned.ts";
+export type { Naming } from "./_resolve.ts";
+export type { Through } from "./_through.ts";
+export { connect, type ConnectOptions } from "./connect.ts";
+export { XSocketError, type XSocketFailure, type XSocketStep } from "./error.ts";
+export { listen, listenSync, type ListenOptions } from "./listen.ts";
+export { OwnedSocket } from "./owned.ts";
 export { Session, type SessionOptions } from "./session.ts";
-export * from "./xsocket.ts";
+export { udp, type UdpConnectOptions, type UdpExtras, type UdpOptions } from "./udp.ts";
+export { xsocket, type XSocketOptions, xsocketSync } from "./xsocket.ts";

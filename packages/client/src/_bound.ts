@@ -1,0 +1,127 @@
+import { readFileSync } from "node:fs";
+import { hostPort, type IpAddress, parseIp } from "./_address.ts";
+import { Deadline } from "./_deadline.ts";
+import { misuse } from "./_kind.ts";
+import { hostsAddresses, loopback, resolve } from "./_resolve.ts";
+import { bindTo, boundPort, setOption } from "./_socket.ts";
+import { failedCall, pathOf, type Through } from "./_through.ts";
+import type { OwnedSocket } from "./owned.ts";
+import { sessionFor } from "./session.ts";
+import { xsocketSync } from "./xsocket.ts";
+
+/** Which address to bind, and how. */
+export interface BindPlan {
+  readonly type: "stream" | "dgram";
+  /** Undefined for every address of the target namespace, of both families if it has IPv6. */
+  readonly hostname: string | undefined;
+  readonly port: number;
+  readonly reuseAddr: boolean;
+  readonly reusePort: boolean;
+  readonly ipv6Only: boolean;
+  /** For the errors' sentences: "listen at". */
+  readonly verb: string;
+}
+
+/** A bound socket of the target namespace. */
+export interface Bound {
+  readonly socket: OwnedSocket;
+  readonly ip: IpAddress;
+  /** The real port, also where 0 was asked for. */
+  readonly port: number;
+}
+
+const EVERYWHERE: readonly IpAddress[] = [
+  { family: 6, address: "::", scope: undefined },
+  { family: 4, address: "0.0.0.0", scope: undefined },
+];
+
+/** "listen at [::1]:80", for error messages. */
+export function askedOf({ verb, hostname, port }: BindPlan): string {
+  return `${verb} ${hostPort(hostname ?? "*", port)}`;
+}
+
+/* Sets the options that Bun sets on its own sockets, and binds. The socket is closed on failure. */
+function bindFresh(socket: OwnedSocket, ip: IpAddress, plan: BindPlan): Bound {
+  try {
+    if (plan.reuseAddr) setOption(socket.fd, "reuseAddr", 1);
+    if (plan.reusePort) setOption(socket.fd, "reusePort", 1);
+    if (ip.family === 6) setOption(socket.fd, "ipv6Only", plan.ipv6Only ? 1 : 0);
+    bindTo(socket.fd, ip, plan.port);
+    return { socket, ip, port: boundPort(socket.fd) };
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/* A namespace without IPv6, or a name with an address of elsewhere: the next address may do. */
+function mayTryNext(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    (error.code === "EAFNOSUPPORT" || error.code === "EADDRNOTAVAIL")
+  );
+}
+
+/**
+ * Gets a socket of the target namespace and binds it.
+ *
+ * @throws {XSocketError} at any step; the signal's reason
+ */
+export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
+  const asked = askedOf(plan);
+  const session = sessionFor(through.via);
+  const deadline = new Deadline(through);
+  const request = { ...through, session, deadline, asked };
+  const { hostname } = plan;
+  const ips = hostname === undefined ? EVERYWHERE : await resolve(request, hostname);
+  for (const [index, ip] of ips.entries()) {
+    try {
+      const kind = { family: ip.family, type: plan.type, nonblocking: true } as const;
+      return bindFresh(await session.socket({ ...kind, ...deadline.limits() }), ip, plan);
+    } catch (error) {
+      if (!mayTryNext(error) || index === ips.length - 1)
+        throw failedCall(error, session.via, asked);
+    }
+  }
+  throw new Error("unreachable: resolve returns at least one address");
+}
+
+/* Only what needs no waiting: an address, or a name of /etc/hosts. */
+function addressesNow(plan: BindPlan): readonly IpAddress[] {
+  const { hostname } = plan;
+  if (hostname === undefined) return EVERYWHERE;
+  const literal = parseIp(hostname);
+  if (literal) return [literal];
+  const known = hostsAddresses(readFileSync("/etc/hosts", "utf8"), hostname);
+  const ips = [...known, ...loopback(hostname)].flatMap((address) => parseIp(address) ?? []);
+  if (ips.length > 0) return ips;
+  throw misuse(
+    askedOf(plan),
+    `${hostname} would have to be asked for from a name server`,
+    "Give an IP address, or use the asynchronous form.",
+    "ENOTSUP",
+  );
+}
+
+/**
+ * As {@link bound}, while the thread waits.
+ *
+ * @throws {XSocketError} at any step; ENOTSUP for a name that is not in /etc/hosts
+ */
+export function boundSync(plan: BindPlan, through: Through): Bound {
+  const via = pathOf(through.via);
+  const ips = addressesNow(plan);
+  const { timeoutMs, signal } = through;
+  for (const [index, ip] of ips.entries()) {
+    try {
+      const limits = { ...(timeoutMs && { timeoutMs }), ...(signal && { signal }) };
+      const kind = { family: ip.family, type: plan.type, nonblocking: true } as const;
+      return bindFresh(xsocketSync({ via, ...kind, ...limits }), ip, plan);
+    } catch (error) {
+      if (!mayTryNext(error) || index === ips.length - 1)
+        throw failedCall(error, via, askedOf(plan));
+    }
+  }
+  throw new Error("unreachable: there is at least one address");
+}

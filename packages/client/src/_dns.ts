@@ -1,0 +1,195 @@
+/*
+ * How it works: a query goes out from a socket of the target namespace, made for it alone, so that
+ * every query has a port of its own, and connected, so that the kernel drops answers of others and
+ * reports a name server that is not there. dns-packet makes and reads the messages.
+ */
+import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import {
+  decode,
+  type DecodedPacket,
+  encode,
+  type Packet,
+  RECURSION_DESIRED,
+  streamEncode,
+} from "dns-packet";
+import { parseIp } from "./_address.ts";
+import { adoptConnection } from "./_bun.ts";
+import { Deadline } from "./_deadline.ts";
+import { connectTo } from "./_socket.ts";
+import { READABLE, whenReady } from "./_wait.ts";
+import type { Session } from "./session.ts";
+
+const DNS_PORT = 53;
+const ROUNDS = 2; // how often every name server is asked, as resolv.conf's "attempts"
+const PACKET_BYTES = 65_535; // the longest DNS message
+const LENGTH_BYTES = 2; // in front of each message over TCP
+
+/** The records that hold addresses. */
+export type AddressRecord = "A" | "AAAA";
+
+/** Where and how long to ask. */
+export interface DnsRequest {
+  readonly session: Session;
+  readonly nameservers: readonly string[];
+  readonly deadline: Deadline;
+}
+
+/** The name servers answered, but with an error. */
+export class DnsFailure extends Error {
+  override readonly name = "DnsFailure";
+  /** DNS's name for it, for example SERVFAIL. */
+  readonly rcode: string;
+
+  constructor(nameserver: string, rcode: string) {
+    super(`the name server ${nameserver} answered ${rcode}`);
+    this.rcode = rcode;
+  }
+}
+
+function queryFor(name: string, type: AddressRecord): Packet {
+  const id = crypto.getRandomValues(new Uint16Array(1))[0] ?? 0;
+  return { type: "query", id, flags: RECURSION_DESIRED, questions: [{ type, name }] };
+}
+
+/* Whether a packet answers the query and not something else. */
+function answers(query: Packet, packet: DecodedPacket): boolean {
+  const [asked, echoed] = [query.questions?.[0], packet.questions?.[0]];
+  return (
+    packet.type === "response" &&
+    packet.id === query.id &&
+    echoed?.type === asked?.type &&
+    echoed?.name.toLowerCase() === asked?.name.toLowerCase()
+  );
+}
+
+function decodeAnswer(query: Packet, bytes: Uint8Array): DecodedPacket | undefined {
+  try {
+    const packet = decode(Buffer.from(bytes));
+    return answers(query, packet) ? packet : undefined;
+  } catch {
+    return undefined; // not DNS
+  }
+}
+
+async function connected(
+  { session }: DnsRequest,
+  nameserver: string,
+  type: "dgram" | "stream",
+  deadline: Deadline,
+): Promise<number> {
+  const ip = parseIp(nameserver);
+  if (!ip) throw new SyscallError("connect", errno.EINVAL);
+  const kind = { family: ip.family, type, nonblocking: true } as const;
+  using socket = await session.socket({ ...kind, ...deadline.limits() });
+  await connectTo(socket.fd, ip, DNS_PORT, deadline);
+  return socket.take();
+}
+
+async function askUdp(
+  request: DnsRequest,
+  nameserver: string,
+  query: Packet,
+  deadline: Deadline,
+): Promise<DecodedPacket> {
+  const native = loadSyscalls();
+  const fd = await connected(request, nameserver, "dgram", deadline);
+  try {
+    const bytes = new Uint8Array(new ArrayBuffer(PACKET_BYTES));
+    const message = Uint8Array.from(encode(query));
+    checked("send", native.sendPacket(fd, message, message.byteLength, -1));
+    for (;;) {
+      if (!(await whenReady(fd, READABLE, deadline)))
+        throw new SyscallError("receive", errno.ETIMEDOUT);
+      const length = native.receivePacket(fd, bytes, bytes.byteLength);
+      if (length === -errno.EAGAIN) continue;
+      const packet = decodeAnswer(query, bytes.slice(0, checked("receive", length)));
+      if (packet) return packet;
+    }
+  } finally {
+    native.close(fd);
+  }
+}
+
+async function askTcp(
+  request: DnsRequest,
+  nameserver: string,
+  query: Packet,
+  deadline: Deadline,
+): Promise<DecodedPacket> {
+  const fd = await connected(request, nameserver, "stream", deadline);
+  const { promise, resolve, reject } = Promise.withResolvers<DecodedPacket>();
+  let received = Buffer.alloc(0);
+  const late = (): void => reject(new SyscallError("receive", errno.ETIMEDOUT));
+  const timer = setTimeout(late, deadline.leftMs());
+  const socket = await adoptConnection<undefined>({
+    fd,
+    socket: {
+      open: (opened) => void opened.write(streamEncode(query)),
+      data: (_, data) => {
+        received = Buffer.concat([received, data]);
+        const packet = wholeMessage(query, received);
+        if (packet) resolve(packet);
+      },
+      error: (_, error) => reject(error),
+      close: () => reject(new SyscallError("receive", errno.ECONNRESET)),
+    },
+  });
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    socket.terminate();
+  }
+}
+
+function wholeMessage(query: Packet, received: Buffer): DecodedPacket | undefined {
+  if (received.length < LENGTH_BYTES) return undefined;
+  const end = LENGTH_BYTES + received.readUInt16BE(0);
+  return received.length < end
+    ? undefined
+    : decodeAnswer(query, received.subarray(LENGTH_BYTES, end));
+}
+
+async function askServer(
+  request: DnsRequest,
+  nameserver: string,
+  query: Packet,
+  deadline: Deadline,
+): Promise<string[]> {
+  let packet = await askUdp(request, nameserver, query, deadline);
+  if (packet.flag_tc) packet = await askTcp(request, nameserver, query, deadline);
+  // dns-packet's types leave the name of the response code out.
+  const rcode = "rcode" in packet ? String(packet.rcode) : "NOERROR";
+  if (rcode !== "NOERROR" && rcode !== "NXDOMAIN") throw new DnsFailure(nameserver, rcode);
+  const type = query.questions?.[0]?.type;
+  return (packet.answers ?? []).flatMap((answer) =>
+    (answer.type === "A" || answer.type === "AAAA") && answer.type === type ? [answer.data] : [],
+  );
+}
+
+/**
+ * Asks the name servers, one after the other, each up to twice, for a name's addresses.
+ *
+ * @returns none if the name does not exist
+ * @throws the last name server's failure once the deadline is over or all have failed
+ */
+export async function queryAddresses(
+  request: DnsRequest,
+  name: string,
+  type: AddressRecord,
+): Promise<string[]> {
+  const tries = Array.from({ length: ROUNDS }, () => request.nameservers).flat();
+  let failure: unknown = new SyscallError("receive", errno.ETIMEDOUT);
+  for (const [done, nameserver] of tries.entries()) {
+    const timeoutMs = Math.ceil(request.deadline.leftMs() / (tries.length - done));
+    if (timeoutMs === 0) break;
+    const deadline = new Deadline({ signal: request.deadline.signal, timeoutMs });
+    try {
+      return await askServer(request, nameserver, queryFor(name, type), deadline);
+    } catch (error) {
+      request.deadline.signal?.throwIfAborted();
+      failure = error;
+    }
+  }
+  throw failure;
+}

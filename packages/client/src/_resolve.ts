@@ -1,0 +1,145 @@
+import { readFile } from "node:fs/promises";
+import { domainToASCII } from "node:url";
+import { SyscallError } from "@xsocket/xbind-native";
+import { type IpAddress, parseIp } from "./_address.ts";
+import type { Deadline } from "./_deadline.ts";
+import { DnsFailure, queryAddresses } from "./_dns.ts";
+import { XSocketError } from "./error.ts";
+import type { Session } from "./session.ts";
+
+/** How host names become addresses. */
+export interface Naming {
+  /**
+   * Returns the IP addresses of a host name, best first, instead of the name servers.
+   *
+   * @example
+   * lookup: (hostname) => (hostname === "printer" ? ["10.0.0.9"] : [])
+   */
+  readonly lookup?:
+    | ((hostname: string) => readonly string[] | Promise<readonly string[]>)
+    | undefined;
+  /** IP addresses of name servers, reached from the target namespace; those of /etc/resolv.conf by default. */
+  readonly nameservers?: readonly string[] | undefined;
+}
+
+/** Who asks, through which server, and for how long. */
+export interface ResolveRequest extends Naming {
+  readonly session: Session;
+  readonly deadline: Deadline;
+  /** For the error's sentence, for example "connect to web:80". */
+  readonly asked: string;
+}
+
+/** What resolv.conf(5) says, as far as it matters here. */
+export interface ResolvConf {
+  readonly nameservers: readonly string[];
+  readonly search: readonly string[];
+}
+
+function wordsOf(text: string): string[][] {
+  return text
+    .split("\n")
+    .map((line) =>
+      line
+        .replace(/[#;].*/, "")
+        .trim()
+        .split(/\s+/),
+    )
+    .filter(([first]) => first);
+}
+
+/** Reads /etc/hosts' format: the addresses of a name, in the order of the file. */
+export function hostsAddresses(text: string, hostname: string): string[] {
+  const name = hostname.toLowerCase();
+  return wordsOf(text).flatMap(([address = "", ...names]) =>
+    parseIp(address) && names.some((known) => known.toLowerCase() === name) ? [address] : [],
+  );
+}
+
+/** Reads resolv.conf(5): a file without a name server means the machine itself. */
+export function parseResolvConf(text: string): ResolvConf {
+  const words = wordsOf(text);
+  const nameservers = words.flatMap(([key, value = ""]) =>
+    key === "nameserver" && parseIp(value) ? [value] : [],
+  );
+  const search = words.findLast(([key]) => key === "search" || key === "domain")?.slice(1) ?? [];
+  return { nameservers: nameservers.length > 0 ? nameservers : ["127.0.0.1"], search };
+}
+
+/** The full names to ask for, in order: a name without a dot is first tried within the search list. */
+export function candidates(hostname: string, search: readonly string[]): string[] {
+  if (hostname.endsWith(".")) return [hostname.slice(0, -1)];
+  const within = search.map((domain) => `${hostname}.${domain.replace(/\.$/, "")}`);
+  return hostname.includes(".") ? [hostname, ...within] : [...within, hostname];
+}
+
+/** RFC 6761: localhost never reaches a name server. */
+export function loopback(hostname: string): string[] {
+  return /(^|\.)localhost\.?$/i.test(hostname) ? ["127.0.0.1", "::1"] : [];
+}
+
+async function textOf(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => "");
+}
+
+async function askNameservers(request: ResolveRequest, hostname: string): Promise<string[]> {
+  const conf = parseResolvConf(await textOf("/etc/resolv.conf"));
+  const dns = { ...request, nameservers: request.nameservers ?? conf.nameservers };
+  for (const name of candidates(hostname, conf.search)) {
+    const settled = await Promise.allSettled([
+      queryAddresses(dns, name, "A"),
+      queryAddresses(dns, name, "AAAA"),
+    ]);
+    const found = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+    if (found.length > 0) return found;
+    const failure = settled.find((one) => one.status === "rejected");
+    if (failure) throw failure.reason;
+  }
+  return [];
+}
+
+async function lookUp(request: ResolveRequest, hostname: string): Promise<readonly string[]> {
+  if (request.lookup) return request.lookup(hostname);
+  const known = hostsAddresses(await textOf("/etc/hosts"), hostname);
+  if (known.length > 0) return known;
+  const local = loopback(hostname);
+  return local.length > 0 ? local : askNameservers(request, domainToASCII(hostname));
+}
+
+function resolveError(
+  request: ResolveRequest,
+  code: string,
+  found: string,
+  cause?: unknown,
+): XSocketError {
+  const server = request.session.via;
+  return new XSocketError({ code, step: "resolve", server, asked: request.asked, found, cause });
+}
+
+/**
+ * Finds the addresses of a host in the target namespace: an IP address is taken as it is, then
+ * `lookup` if there is one, else /etc/hosts, then the name servers, IPv4 first.
+ *
+ * @throws {XSocketError} ENOTFOUND, ETIMEDOUT, ESERVFAIL; the signal's reason
+ */
+export async function resolve(request: ResolveRequest, hostname: string): Promise<IpAddress[]> {
+  const literal = parseIp(hostname);
+  if (literal) return [literal];
+  try {
+    const addresses = await lookUp(request, hostname);
+    const found = addresses.flatMap((address) => parseIp(address) ?? []);
+    if (found.length > 0) return found;
+  } catch (error) {
+    if (error instanceof SyscallError)
+      throw resolveError(
+        request,
+        error.code,
+        `no name server could be asked for ${hostname}`,
+        error,
+      );
+    if (error instanceof DnsFailure)
+      throw resolveError(request, `E${error.rcode}`, error.message, error);
+    throw error;
+  }
+  throw resolveError(request, "ENOTFOUND", `${hostname} has no address in the target namespace`);
+}

@@ -1,0 +1,55 @@
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { SyscallError } from "@xsocket/xbind-native";
+import type { Limits } from "./_deadline.ts";
+import { misuse } from "./_kind.ts";
+import type { Naming } from "./_resolve.ts";
+import { failed, type XSocketStep } from "./error.ts";
+import { Session } from "./session.ts";
+
+/** What connect, listen, serve and udp take beside Bun's own options. */
+export interface Through extends Limits, Naming {
+  /** The server's control socket, `/run/xsocket/default` by default, or a session with it. */
+  readonly via?: string | Session | undefined;
+}
+
+/** The control socket's path, for errors and for the synchronous forms. */
+export function pathOf(via: string | Session = DEFAULT_ADDRESS): string {
+  return via instanceof Session ? via.via : via;
+}
+
+const OURS = ["via", "lookup", "nameservers", "signal", "timeoutMs", "host", "hostname"] as const;
+
+/** What is left for Bun: the options without ours and without those that were applied already. */
+export function forBun<Options extends object, Applied extends keyof Options = never>(
+  options: Options,
+  ...applied: Applied[]
+): Omit<Options, (typeof OURS)[number] | Applied> {
+  const rest = { ...options };
+  for (const name of [...OURS, ...applied]) Reflect.deleteProperty(rest, name);
+  return rest;
+}
+
+/** Refuses options that name another way to get a socket, which would win silently over `via`. */
+export function refuseKeys(asked: string, options: object, refused: Record<string, string>): void {
+  for (const [name, remedy] of Object.entries(refused)) {
+    const value: unknown = Reflect.get(options, name);
+    if (value !== undefined && value !== false)
+      throw misuse(asked, `${name} does not go with via`, remedy, "ENOTSUP");
+  }
+}
+
+/** Checks a port number. Bun takes strings for it in places, and so does this. */
+export function checkPort(asked: string, port: unknown): number {
+  const number = typeof port === "string" && port.trim() !== "" ? Number(port) : port;
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 65_535)
+    return number;
+  throw misuse(asked, `port is ${String(port)}`, "Give a port from 0 to 65535.");
+}
+
+const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", connect: "connect" };
+
+/** As {@link failed}, with the step that the failed call belongs to. */
+export function failedCall(error: unknown, server: string, asked: string): unknown {
+  const step = error instanceof SyscallError ? STEPS[error.call] : undefined;
+  return failed(error, step ?? "adopt", server, asked);
+}

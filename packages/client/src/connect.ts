@@ -1,0 +1,151 @@
+import type { Socket, SocketHandler, TCPSocketConnectOptions, TLSOptions } from "bun";
+import { hostPort, type IpAddress, parseIp } from "./_address.ts";
+import { adoptConnection } from "./_bun.ts";
+import { Deadline } from "./_deadline.ts";
+import { resolve } from "./_resolve.ts";
+import { bindTo, connectTo, setOption } from "./_socket.ts";
+import { checkPort, failedCall, refuseKeys, type Through, forBun } from "./_through.ts";
+import { misuse } from "./_kind.ts";
+import type { OwnedSocket } from "./owned.ts";
+import { type Session, sessionFor } from "./session.ts";
+
+/** Bun.connect's options, and the server through which to connect. */
+export interface ConnectOptions<Data = undefined>
+  extends Omit<TCPSocketConnectOptions<Data>, "hostname">, Through {
+  /** The peer's address, or its name, which is looked up in the target namespace. */
+  readonly hostname?: string;
+  /** The same as `hostname`, as node:net calls it. */
+  readonly host?: string;
+  /** The address of the target namespace to connect from; its routes decide by default. */
+  readonly localAddress?: string;
+  /** The port to connect from; any by default. */
+  readonly localPort?: number;
+}
+
+/** A peer, and how to reach it. */
+export interface Peer {
+  readonly hostname: string;
+  readonly port: number;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly reusePort?: boolean | undefined;
+  readonly ipv6Only?: boolean | undefined;
+}
+
+const REFUSED = {
+  fd: "Leave fd out: the socket comes from the server. Bun.connect adopts a descriptor of your own.",
+  unix: "UNIX sockets are not those of a network namespace: use Bun.connect.",
+};
+
+function localIp(family: 4 | 6, peer: Peer, asked: string): IpAddress | undefined {
+  if (peer.localAddress === undefined && peer.localPort === undefined) return undefined;
+  const ip = parseIp(peer.localAddress ?? (family === 4 ? "0.0.0.0" : "::"));
+  if (ip) return ip;
+  throw misuse(asked, `localAddress is ${peer.localAddress}`, "Give an IP address.");
+}
+
+async function connectOne(
+  session: Session,
+  ip: IpAddress,
+  peer: Peer,
+  deadline: Deadline,
+  asked: string,
+): Promise<OwnedSocket> {
+  const kind = { family: ip.family, type: "stream", nonblocking: true } as const;
+  const socket = await session.socket({ ...kind, ...deadline.limits() });
+  try {
+    const local = localIp(ip.family, peer, asked);
+    if (peer.reusePort === true) setOption(socket.fd, "reusePort", 1);
+    if (peer.ipv6Only === true && ip.family === 6) setOption(socket.fd, "ipv6Only", 1);
+    if (local) bindTo(socket.fd, local, checkPort(asked, peer.localPort ?? 0));
+    await connectTo(socket.fd, ip, peer.port, deadline);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/**
+ * Connects a socket of the target namespace: each address of the peer in turn, with an equal share
+ * of the time that is left.
+ *
+ * @throws {XSocketError} of the last address; the signal's reason
+ */
+export async function connectedSocket(peer: Peer, through: Through): Promise<OwnedSocket> {
+  const asked = `connect to ${hostPort(peer.hostname, peer.port)}`;
+  const session = sessionFor(through.via);
+  const deadline = new Deadline(through);
+  const ips = await resolve({ ...through, session, deadline, asked }, peer.hostname);
+  let failure: unknown;
+  for (const [index, ip] of ips.entries()) {
+    const timeoutMs = Math.max(1, Math.ceil(deadline.leftMs() / (ips.length - index)));
+    try {
+      const share = new Deadline({ signal: through.signal, timeoutMs });
+      return await connectOne(session, ip, peer, share, asked);
+    } catch (error) {
+      through.signal?.throwIfAborted();
+      failure = failedCall(error, session.via, asked);
+    }
+  }
+  throw failure;
+}
+
+/* Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. */
+function tlsFor(tls: TLSOptions | boolean | undefined, hostname: string): TLSOptions | undefined {
+  if (tls === undefined || tls === false) return undefined;
+  return { serverName: hostname, ...(tls === true ? {} : tls) };
+}
+
+/* Bun gives connectError a socket that never was open; a connection that cannot be gives us one. */
+async function reportConnectError<Data>(
+  { socket: handler, data }: ConnectOptions<Data>,
+  error: Error,
+): Promise<void> {
+  if (!handler.connectError) return;
+  const relay: SocketHandler<Data> = {
+    data() {},
+    connectError: (socket) => handler.connectError?.(socket, error),
+  };
+  const nowhere = { unix: "/proc/self/no-such-socket", socket: relay };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Data is undefined where data is
+  await Bun.connect<Data>({ ...nowhere, data: data as Data }).catch(() => {});
+}
+
+/**
+ * Bun.connect from the target namespace: the same handlers, the same socket. It resolves once the
+ * connection stands; with `tls` the certificate is checked against `hostname`.
+ *
+ * @throws {XSocketError} ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, ETIMEDOUT at step connect;
+ *   ENOTFOUND at step resolve; ENOENT, … at step reach. `connectError` is called as well.
+ * @throws the reason of `signal` once that is aborted
+ * @example
+ * const socket = await connect({
+ *   via: "/run/xsocket/vpn",
+ *   hostname: "10.64.0.1",
+ *   port: 25,
+ *   socket: { data: (_, data) => console.log(data.toString()) },
+ * });
+ */
+export async function connect<Data = undefined>(
+  options: ConnectOptions<Data>,
+): Promise<Socket<Data>> {
+  const { host, hostname = host, port, tls, exclusive, ...local } = options;
+  if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
+  const asked = `connect to ${hostname}`;
+  refuseKeys(asked, options, REFUSED);
+  refuseKeys(asked, { exclusive }, { exclusive: "It is for listening: leave it out." });
+  const peer = { ...local, hostname, port: checkPort(asked, port) };
+  try {
+    using socket = await connectedSocket(peer, options); // Bun throws at once, or takes it
+    const secure = tlsFor(tls, hostname);
+    const rest = forBun(local, "localAddress", "localPort", "reusePort", "ipv6Only");
+    const adopted = { ...rest, ...(secure && { tls: secure }), fd: socket.fd };
+    const connecting = adoptConnection<Data>(adopted);
+    socket.take();
+    return await connecting;
+  } catch (error) {
+    if (error instanceof Error) await reportConnectError(options, error);
+    throw error;
+  }
+}

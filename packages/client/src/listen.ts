@@ -1,0 +1,106 @@
+import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
+import { adoptListener, describe } from "./_bun.ts";
+import { misuse } from "./_kind.ts";
+import { checkPort, failedCall, pathOf, refuseKeys, type Through, forBun } from "./_through.ts";
+
+/** How many connections may wait to be accepted unless `backlog` says otherwise, as with Bun.listen. */
+const BUN_BACKLOG = 512;
+
+/** Bun.listen's options, and the server through which to listen. */
+export interface ListenOptions<Data = undefined>
+  extends Omit<TCPSocketListenOptions<Data>, "hostname">, Through {
+  /** The address, or a name that resolves to one, in the target namespace; all of them by default. */
+  readonly hostname?: string;
+  /** The same as `hostname`, as node:net calls it. */
+  readonly host?: string;
+  /** Lets several sockets of one user share the port (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
+  /** Keeps an IPv6 socket from taking IPv4 connections as well. */
+  readonly ipv6Only?: boolean;
+  /** How many connections may wait to be accepted; 512 by default. The kernel caps it at somaxconn. */
+  readonly backlog?: number;
+}
+
+const REFUSED = {
+  fd: "Leave fd out: the socket comes from the server. Bun.listen adopts a descriptor of your own.",
+  unix: "UNIX sockets are not those of a network namespace: use Bun.listen.",
+};
+
+function planOf<Data>(options: ListenOptions<Data>): BindPlan {
+  const hostname = options.hostname ?? options.host;
+  const asked = `listen at ${hostname ?? "*"}`;
+  refuseKeys(asked, options, REFUSED);
+  const { exclusive = false, reusePort = false, ipv6Only = false, backlog = 1 } = options;
+  if (exclusive && reusePort)
+    throw misuse(asked, "both exclusive and reusePort are set", "Set one of them.");
+  if (!Number.isInteger(backlog) || backlog < 0)
+    throw misuse(asked, `backlog is ${String(backlog)}`, "Give a whole number from 0 on.");
+  const port = checkPort(asked, options.port);
+  return {
+    type: "stream",
+    hostname,
+    port,
+    reuseAddr: true,
+    reusePort,
+    ipv6Only,
+    verb: "listen at",
+  };
+}
+
+/* Makes a bound socket a listener of Bun. Bun listens with a backlog of its own, so ours comes after. */
+function adopt<Data>(
+  options: ListenOptions<Data>,
+  plan: BindPlan,
+  { socket, ip, port }: Bound,
+): TCPSocketListener<Data> {
+  const { backlog = BUN_BACKLOG } = options;
+  const rest = forBun(options, "backlog", "port", "reusePort", "ipv6Only", "exclusive");
+  try {
+    checked("listen", loadSyscalls().listen(socket.fd, backlog));
+    const listener = adoptListener<Data>({ ...rest, fd: socket.fd });
+    checked("listen", loadSyscalls().listen(socket.take(), backlog));
+    describe(listener, { port, hostname: plan.hostname ?? ip.address });
+    return listener;
+  } catch (error) {
+    socket.close();
+    throw failedCall(error, pathOf(options.via), askedOf(plan));
+  }
+}
+
+/**
+ * Bun.listen in the target namespace: the same handlers, the same listener.
+ *
+ * @throws {XSocketError} EADDRINUSE, EADDRNOTAVAIL, EACCES at step bind; ENOENT, ECONNREFUSED, … at
+ *   step reach; ENOTSUP for `unix` and `fd`
+ * @throws the reason of `signal` once that is aborted before it listens
+ * @example
+ * const listener = await listen({
+ *   via: "/run/xsocket/lan",
+ *   port: 7,
+ *   socket: { data: (socket, data) => void socket.write(data) },
+ * });
+ * console.log(`echo at port ${listener.port}`);
+ */
+export async function listen<Data = undefined>(
+  options: ListenOptions<Data>,
+): Promise<TCPSocketListener<Data>> {
+  const plan = planOf(options);
+  return adopt(options, plan, await bound(plan, options));
+}
+
+/**
+ * Like {@link listen}, but the thread waits for the server, and `hostname` must be an address or a
+ * name of /etc/hosts. For code that needs the listener at once, as Bun.listen gives it.
+ *
+ * @throws {XSocketError} as {@link listen}; ENOTSUP for a name that is not in /etc/hosts
+ * @example
+ * const listener = listenSync({ via: "/run/xsocket/lan", port: 0, socket: { data() {} } });
+ */
+export function listenSync<Data = undefined>(
+  options: ListenOptions<Data>,
+): TCPSocketListener<Data> {
+  const plan = planOf(options);
+  return adopt(options, plan, boundSync(plan, options));
+}

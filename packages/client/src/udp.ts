@@ -1,0 +1,117 @@
+import type { udp as bun } from "bun";
+import { hostPort, type IpAddress } from "./_address.ts";
+import { type BindPlan, bound } from "./_bound.ts";
+import { adoptDatagrams, describe } from "./_bun.ts";
+import { Deadline } from "./_deadline.ts";
+import { resolve } from "./_resolve.ts";
+import { connectTo } from "./_socket.ts";
+import { checkPort, failedCall, pathOf, refuseKeys, type Through, forBun } from "./_through.ts";
+import type { OwnedSocket } from "./owned.ts";
+import { sessionFor } from "./session.ts";
+
+/** What {@link udp} takes beside Bun.udpSocket's options. */
+export interface UdpExtras extends Through {
+  /** The same as `hostname`, as node:dgram's bind calls its address. */
+  readonly host?: string;
+  /** Lets several sockets of one user share the port and the datagrams (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
+  /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). */
+  readonly reuseAddr?: boolean;
+  /** Keeps an IPv6 socket from receiving over IPv4 as well. */
+  readonly ipv6Only?: boolean;
+}
+/** Options for a socket that talks to anybody. */
+export type UdpOptions<Type extends Bun.BinaryType = "buffer"> = bun.SocketOptions<Type> &
+  UdpExtras;
+/** Options for a socket that talks to one peer. */
+export type UdpConnectOptions<Type extends Bun.BinaryType = "buffer"> =
+  bun.ConnectSocketOptions<Type> & UdpExtras;
+
+const REFUSED = {
+  fd: "Leave fd out: the socket comes from the server. Bun.udpSocket adopts a descriptor of your own.",
+};
+
+/**
+ * Bun.udpSocket in the target namespace: the same handlers, the same socket. Without `hostname` it is
+ * bound to every IPv4 address, or with `connect` to every address of the peer's family.
+ *
+ * @throws {XSocketError} EADDRINUSE, EADDRNOTAVAIL, EACCES at step bind; ENOTFOUND at step resolve;
+ *   ENOENT, ECONNREFUSED, … at step reach
+ * @throws the reason of `signal` once that is aborted before the socket is there
+ * @example
+ * const socket = await udp({
+ *   via: "/run/xsocket/lan",
+ *   port: 5353,
+ *   socket: { data: (socket, data, port, address) => void socket.send(data, port, address) },
+ * });
+ */
+export async function udp<Type extends Bun.BinaryType = "buffer">(
+  options: UdpConnectOptions<Type>,
+): Promise<bun.ConnectedSocket<Type>>;
+export async function udp<Type extends Bun.BinaryType = "buffer">(
+  options?: UdpOptions<Type>,
+): Promise<bun.Socket<Type>>;
+export async function udp<Type extends Bun.BinaryType = "buffer">(
+  options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
+): Promise<bun.Socket<Type> | bun.ConnectedSocket<Type>> {
+  const { host, hostname = host, port = 0, reusePort, reuseAddr, ipv6Only } = options;
+  const asked = `receive datagrams at ${hostname ?? "*"}`;
+  refuseKeys(asked, options, REFUSED);
+  const peer = "connect" in options ? await peerOf(options.connect, options) : undefined;
+  const plan: BindPlan = {
+    type: "dgram",
+    hostname: hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0"),
+    port: checkPort(asked, port),
+    reuseAddr: reuseAddr === true,
+    reusePort: reusePort === true,
+    ipv6Only: ipv6Only === true,
+    verb: "receive datagrams at",
+  };
+  const { socket: owned, ip } = await bound(plan, options);
+  using socket = owned; // Bun throws at once and leaves it to us, or takes it
+  if (peer) await connectPeer(socket, peer, options);
+  const connect = peer && { connect: { hostname: peer.text, port: peer.port } };
+  const rest = forBun(options, "port", "reusePort", "reuseAddr", "ipv6Only");
+  const adopted = { ...rest, ...connect, fd: socket.fd };
+  type Made = bun.Socket<Type> | bun.ConnectedSocket<Type>;
+  const opening = adoptDatagrams<Type, Made>(adopted);
+  socket.take();
+  const made = await opening;
+  describe(made, { hostname: hostname ?? ip.address });
+  return made;
+}
+
+interface DatagramPeer {
+  readonly ip: IpAddress;
+  /** The address with its scope. */
+  readonly text: string;
+  readonly port: number;
+  readonly asked: string;
+}
+
+/* The peer has to be an address by the time that Bun sees it: Bun would ask our own name servers. */
+async function peerOf(
+  { hostname, port }: { hostname: string; port: number },
+  through: Through,
+): Promise<DatagramPeer> {
+  const asked = `send datagrams to ${hostPort(hostname, port)}`;
+  const session = sessionFor(through.via);
+  const deadline = new Deadline(through);
+  const [ip] = await resolve({ ...through, session, deadline, asked }, hostname);
+  if (!ip) throw new Error("unreachable: resolve returns at least one address");
+  const text = ip.scope === undefined ? ip.address : `${ip.address}%${ip.scope}`;
+  return { ip, text, port: checkPort(asked, port), asked };
+}
+
+/* Bun connects as well, but where that fails it has closed the descriptor or not, as the case may be. */
+async function connectPeer(
+  socket: OwnedSocket,
+  { ip, port, asked }: DatagramPeer,
+  through: Through,
+): Promise<void> {
+  try {
+    await connectTo(socket.fd, ip, port, new Deadline(through));
+  } catch (error) {
+    throw failedCall(error, pathOf(through.via), asked);
+  }
+}
