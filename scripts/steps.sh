@@ -68,7 +68,7 @@ ctest_count() {
 bun_step() {
 	bun_name=$1
 	shift
-	timed "$bun_name" env NO_COLOR=1 bun test --timeout 60000 "$@"
+	timed "$bun_name" env NO_COLOR=1 bun test --timeout 60000 --only-failures "$@"
 	add "$(bun_count "$bun_name" pass)" "$(bun_count "$bun_name" fail)" \
 		$(($(bun_count "$bun_name" skip) + $(bun_count "$bun_name" todo)))
 }

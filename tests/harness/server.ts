@@ -5,7 +5,8 @@ import type { Running } from "./running.ts";
 import { tempDir } from "./temp.ts";
 import { eventually } from "./wait.ts";
 
-const SERVE = join(import.meta.dir, "serve.ts");
+/** The command, as users start it. */
+export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
 
 /** What a server under test is started with. */
 export interface ServerOptions {
@@ -37,8 +38,9 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerHa
   await using stack = new AsyncDisposableStack();
   const place = options.place ?? here;
   const path = options.path ?? stack.use(tempDir()).join("control");
-  const argv = [process.execPath, SERVE, path, ...(options.args ?? [])];
-  const program = stack.use(place.spawn(argv, options.env ? { env: options.env } : {}));
+  const argv = [XSOCKET, "serve", path, ...(options.args ?? [])];
+  const env = { XSOCKET_BUN: process.execPath, ...options.env };
+  const program = stack.use(place.spawn(argv, { env }));
   let ended = false;
   void program.exited.then(() => (ended = true));
   await eventually(`a server at ${path}`, () => ended || place.listensAt(path));

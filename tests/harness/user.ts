@@ -1,3 +1,8 @@
+import { dirname, join } from "node:path";
+import type { TempDir } from "./temp.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+
 /** The user that tests use who is not root: nobody. */
 export const ORDINARY_UID = 65534;
 
@@ -10,4 +15,35 @@ export function asOrdinaryUser(argv: readonly string[], uid = ORDINARY_UID): str
   if (process.geteuid?.() !== 0) return [...argv];
   const ids = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
   return ["setpriv", ...ids, "--inh-caps=-all", "--", ...argv];
+}
+
+/**
+ * The command that runs `bun ARGUMENT…` in this repository as an ordinary user. The repository and
+ * Bun may lie where only root may look, so they are mounted a second time, below `dir`, for this
+ * command alone; root is needed for that.
+ */
+export function bunAsOrdinaryUser(dir: TempDir, args: readonly string[]): string[] {
+  const script = `set -eu
+    cd "$1"
+    mkdir -m 755 repository bun
+    mkdir -m 777 home
+    mount --bind "$2" repository
+    mount --bind "$3" bun
+    export PATH="$1/bun:$PATH" HOME="$1/home"
+    cd repository
+    shift 3
+    exec "$@"`;
+  const command = asOrdinaryUser([join(dir.path, "bun/bun"), ...args]);
+  const mounts = [dir.path, ROOT, dirname(process.execPath)];
+  return [
+    "unshare",
+    "--mount",
+    "--propagation=private",
+    "sh",
+    "-c",
+    script,
+    "sh",
+    ...mounts,
+    ...command,
+  ];
 }
