@@ -1,23 +1,23 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { guardDescriptors } from "../../../../tests/harness/index.ts";
 import { openNotifier, watchdogMs } from "./notify.ts";
+
+guardDescriptors();
 
 const native = loadSyscalls();
 let directory = "";
-let before = 0;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "notify-"));
-  before = readdirSync("/proc/self/fd").length;
 });
 
 afterEach(() => {
   rmSync(directory, { recursive: true });
-  expect(readdirSync("/proc/self/fd").length).toBe(before);
 });
 
 /** A manager's socket at an address, and what has arrived there. */
