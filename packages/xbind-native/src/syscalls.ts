@@ -37,6 +37,9 @@ export interface Syscalls {
     length: number,
   ): number;
   sendQueue(fd: number): number;
+  adopt(fd: number): number;
+  descriptorLimit(): number;
+  monotonic(): number;
   poll(fd: number, events: number, waitMs: number): number;
   epollCreate(): number;
   epollCtl(epollFd: number, operation: number, fd: number, events: number, data: number): number;
@@ -95,6 +98,9 @@ const SYMBOLS = {
   xs1_getsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
   xs1_setsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
   xs1_send_queue: { args: [int], returns: int },
+  xs1_adopt: { args: [int], returns: int },
+  xs1_descriptor_limit: { args: [], returns: int },
+  xs1_monotonic: { args: [], returns: FFIType.f64 },
   xs1_poll: { args: [int, int, int], returns: int },
   xs1_epoll_create: { args: [], returns: int },
   xs1_epoll_ctl: { args: [int, int, int, unsigned, unsigned], returns: int },
@@ -137,6 +143,9 @@ function open(): Syscalls {
     getsockopt: native.xs1_getsockopt,
     setsockopt: native.xs1_setsockopt,
     sendQueue: native.xs1_send_queue,
+    adopt: native.xs1_adopt,
+    descriptorLimit: native.xs1_descriptor_limit,
+    monotonic: native.xs1_monotonic,
     poll: native.xs1_poll,
     epollCreate: native.xs1_epoll_create,
     epollCtl: native.xs1_epoll_ctl,

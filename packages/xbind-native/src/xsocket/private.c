@@ -15,12 +15,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define EVENTS_MAX 64  /* events taken by one xs1_epoll_wait() */
@@ -116,6 +119,32 @@ EXPORT int xs1_send_queue(int fd)
 	int rc = sys_ioctl(fd, SIOCOUTQ, &bytes);
 
 	return rc < 0 ? rc : bytes;
+}
+
+EXPORT int xs1_adopt(int fd)
+{
+	int on = 1;
+	int rc = sys_ioctl(fd, FIOCLEX, NULL);
+
+	return rc < 0 ? rc : sys_ioctl(fd, FIONBIO, &on);
+}
+
+EXPORT int xs1_descriptor_limit(void)
+{
+	uint64_t limits[2]; /* soft and hard, 64 bits a field on every machine */
+	int rc = sys_prlimit64(0, RLIMIT_NOFILE, NULL, limits);
+
+	if (rc < 0)
+		return rc;
+	return limits[0] > INT_MAX ? INT_MAX : (int)limits[0];
+}
+
+EXPORT double xs1_monotonic(void)
+{
+	struct timespec now = {0};
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
 EXPORT int xs1_poll(int fd, int events, int wait_ms)

@@ -35,6 +35,15 @@ int xs1_setsockopt(int fd, int level, int name, const void *value, unsigned len)
 /* SIOCOUTQ: what was sent and not yet received; 0 when the peer has taken all. */
 int xs1_send_queue(int fd);
 
+/* Makes a descriptor that came from outside close-on-exec and non-blocking. */
+int xs1_adopt(int fd);
+
+/* The soft RLIMIT_NOFILE, INT_MAX for more than that. */
+int xs1_descriptor_limit(void);
+
+/* Milliseconds of the monotonic clock, the same in every thread and process. */
+double xs1_monotonic(void);
+
 int xs1_epoll_create(void);
 int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, unsigned data);
 
