@@ -1,11 +1,14 @@
 import { constants } from "node:os";
 
-const NAMES = new Map<number, string>(
-  Object.entries(constants.errno).map(([name, number]) => [number, name]),
-);
+/* Node's table has no such name. */
+const MORE = { ETOOMANYREFS: 109 };
 
 /** Linux's errno numbers by name, for example `errno.EAGAIN`. */
-export const errno = constants.errno;
+export const errno = { ...constants.errno, ...MORE };
+
+const NAMES = new Map<number, string>(
+  Object.entries(errno).map(([name, number]) => [number, name]),
+);
 
 /** The name of an errno number, for example "EPERM"; `errno 4095` for one without a name. */
 export function errnoName(number: number): string {

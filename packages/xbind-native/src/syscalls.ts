@@ -52,7 +52,6 @@ export interface Syscalls {
   receivePacket(fd: number, buffer: Uint8Array, length: number): number;
   sendPacket(fd: number, buffer: Uint8Array, length: number, passedFd: number): number;
   monotonicUs(): bigint;
-  adopt(fd: number): number;
   execAs(
     listenFd: number,
     uid: number,
@@ -113,7 +112,6 @@ const SYMBOLS = {
   xs1_receive_packet: { args: [int, pointer, unsigned], returns: int },
   xs1_send_packet: { args: [int, pointer, unsigned, int], returns: int },
   xs1_monotonic_us: { args: [], returns: FFIType.i64 },
-  xs1_adopt: { args: [int], returns: int },
   xs1_exec_as: {
     args: [int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
     returns: int,
@@ -158,7 +156,6 @@ function open(): Syscalls {
     receivePacket: native.xs1_receive_packet,
     sendPacket: native.xs1_send_packet,
     monotonicUs: native.xs1_monotonic_us,
-    adopt: native.xs1_adopt,
     execAs: native.xs1_exec_as,
     handover: native.xs1_handover,
     handoverConnect: native.xs1_handover_connect,

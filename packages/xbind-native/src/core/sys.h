@@ -76,9 +76,6 @@ int sys_owner(int fd, unsigned *ret_uid, unsigned *ret_gid);
 void *sys_map(size_t bytes);
 void sys_unmap(void *memory, size_t bytes);
 
-/* limits: 64 bits each for soft and hard, on every machine; new or old may be NULL */
-int sys_prlimit64(int pid, int resource, const uint64_t new[2], uint64_t old[2]);
-
 /* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit. Return: revents, 0 after
  * wait_ms, -errno. */
 int sys_poll(int fd, short events, int wait_ms);

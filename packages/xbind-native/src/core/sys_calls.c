@@ -234,11 +234,6 @@ void sys_unmap(void *memory, size_t bytes)
 	CALL(SYS_munmap, (long)memory, (long)bytes);
 }
 
-int sys_prlimit64(int pid, int resource, const uint64_t new[2], uint64_t old[2])
-{
-	return (int)CALL(SYS_prlimit64, pid, resource, (long)new, (long)old);
-}
-
 int sys_poll(int fd, short events, int wait_ms)
 {
 	struct pollfd entry = {.fd = fd, .events = events};

@@ -121,18 +121,10 @@ EXPORT int xs1_send_queue(int fd)
 	return rc < 0 ? rc : bytes;
 }
 
-EXPORT int xs1_adopt(int fd)
-{
-	int on = 1;
-	int rc = sys_ioctl(fd, FIOCLEX, NULL);
-
-	return rc < 0 ? rc : sys_ioctl(fd, FIONBIO, &on);
-}
-
 EXPORT int xs1_descriptor_limit(void)
 {
 	uint64_t limits[2]; /* soft and hard, 64 bits a field on every machine */
-	int rc = sys_prlimit64(0, RLIMIT_NOFILE, NULL, limits);
+	int rc = sys_prlimit64(RLIMIT_NOFILE, limits);
 
 	if (rc < 0)
 		return rc;

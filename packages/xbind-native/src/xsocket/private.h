@@ -35,9 +35,6 @@ int xs1_setsockopt(int fd, int level, int name, const void *value, unsigned len)
 /* SIOCOUTQ: what was sent and not yet received; 0 when the peer has taken all. */
 int xs1_send_queue(int fd);
 
-/* Makes a descriptor that came from outside close-on-exec and non-blocking. */
-int xs1_adopt(int fd);
-
 /* The soft RLIMIT_NOFILE, INT_MAX for more than that. */
 int xs1_descriptor_limit(void);
 

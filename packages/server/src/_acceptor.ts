@@ -1,0 +1,143 @@
+import { encode, REQUEST_BYTES, RESPONSE_BYTES } from "@xsocket/protocol";
+import { errno, errnoName } from "@xsocket/xbind-native";
+import type { Connections } from "./_connections.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLEXCLUSIVE, EPOLLIN } from "./_epoll.ts";
+import { COUNTER, FIELD, THREAD } from "./_memory.ts";
+import type { Peer } from "./_peer.ts";
+import type { Context } from "./_thread.ts";
+
+/** The epoll data of the listening socket and of the eventfd: no descriptor has these numbers. */
+export const LISTEN_DATA = 0x7ffffffe;
+export const WAKE_DATA = 0x7fffffff;
+
+const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
+
+const NO_ROOM = new Set([errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS]);
+
+/** Takes new connections, as far as the bounds allow. */
+export class Acceptor {
+  readonly #context: Context;
+  readonly #connections: Connections;
+  readonly #peer: Peer;
+  readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
+  #pausedUntil = 0;
+
+  constructor(context: Context, connections: Connections, peer: Peer) {
+    this.#context = context;
+    this.#connections = connections;
+    this.#peer = peer;
+    this.#listen();
+  }
+
+  #listen(): void {
+    const { sys, epollFd, options } = this.#context;
+    const events = (EPOLLIN | EPOLLEXCLUSIVE) >>> 0;
+    sys.epollCtl(epollFd, EPOLL_CTL_ADD, options.listenFd, events, LISTEN_DATA);
+  }
+
+  /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
+  waitMs(): number {
+    if (this.#pausedUntil === 0) return -1;
+    return Math.max(0, Math.ceil(this.#pausedUntil - this.#context.sys.monotonic()));
+  }
+
+  /** Ends a pause that is over. */
+  resume(): void {
+    if (this.#pausedUntil === 0 || this.waitMs() > 0) return;
+    this.#pausedUntil = 0;
+    this.#listen();
+  }
+
+  /** Stops listening for good. */
+  stop(): void {
+    const { sys, epollFd, options } = this.#context;
+    this.#pausedUntil = 0;
+    sys.epollCtl(epollFd, EPOLL_CTL_DEL, options.listenFd, 0, 0);
+  }
+
+  /** Accepts one connection. Returns its descriptor, or -1 when there is none to serve. */
+  accept(): number {
+    const { sys, options } = this.#context;
+    for (;;) {
+      const fd = sys.accept(options.listenFd);
+      if (fd >= 0) {
+        const error = this.#admit(fd);
+        if (error === 0) return fd;
+        this.#refuse(fd, error);
+        continue;
+      }
+      if (fd === -errno.EAGAIN) return -1;
+      if (NO_ROOM.has(-fd)) {
+        this.#useSpare(-fd);
+        return -1;
+      }
+      if (fd !== -errno.ECONNABORTED && fd !== -errno.EINTR) {
+        this.#pause(-fd);
+        return -1;
+      }
+    }
+  }
+
+  /* Returns 0 for a connection that is open now, else the error for the client. */
+  #admit(fd: number): number {
+    const { shared, options } = this.#context;
+    if (fd >= shared.descriptors) return errno.ENFILE;
+    if (!this.#peer.read(fd)) return errno.EIO;
+    this.#connections.open(fd);
+    const account = shared.get(fd, FIELD.account);
+    const { maxConnections, maxConnectionsPerUid } = options.bounds;
+    if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
+      return this.#over(fd, errno.EMFILE);
+    if (shared.connections() > maxConnections && !this.#connections.evict(-1))
+      return this.#over(fd, errno.ENFILE);
+    return 0;
+  }
+
+  #over(fd: number, error: number): number {
+    const { shared, options } = this.#context;
+    shared.count(options.index, COUNTER.refusedConnections);
+    this.#connections.disown(fd);
+    const pid = shared.get(fd, FIELD.pid);
+    const uid = shared.get(fd, FIELD.uid) >>> 0;
+    const { maxConnections, maxConnectionsPerUid } = options.bounds;
+    const full =
+      error === errno.EMFILE
+        ? `the user has ${maxConnectionsPerUid} connections already`
+        : `there are ${maxConnections} connections already`;
+    this.#context.say("warning", "bound", `refused process ${pid} of uid ${uid}: ${full}`, {
+      pid,
+      uid,
+    });
+    return error;
+  }
+
+  /* Closes a connection that cannot be served, with a reason if its request is there already. */
+  #refuse(fd: number, error: number): void {
+    const { sys } = this.#context;
+    if (sys.receivePacket(fd, this.#packet, REQUEST_BYTES) === REQUEST_BYTES)
+      sys.sendPacket(fd, encode({ kind: "response", error }), RESPONSE_BYTES, -1);
+    sys.close(fd);
+  }
+
+  /* No descriptor is left: the spare one takes the client in, so that it hears why, and the rest wait. */
+  #useSpare(error: number): void {
+    const { sys, shared, options } = this.#context;
+    const spare = shared.thread(options.index, THREAD.spare);
+    if (spare >= 0) sys.close(spare);
+    const fd = sys.accept(options.listenFd);
+    if (fd >= 0) this.#refuse(fd, error);
+    const kept = sys.eventfd();
+    shared.setThread(options.index, THREAD.spare, kept < 0 ? -1 : kept);
+    this.#pause(error);
+  }
+
+  #pause(error: number): void {
+    const { sys, epollFd, options } = this.#context;
+    sys.epollCtl(epollFd, EPOLL_CTL_DEL, options.listenFd, 0, 0);
+    this.#pausedUntil = sys.monotonic() + PAUSE_MS;
+    const name = errnoName(error);
+    this.#context.say("error", "accept", `cannot accept connections for now: ${name}`, {
+      errno: error,
+    });
+  }
+}

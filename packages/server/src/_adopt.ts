@@ -1,0 +1,49 @@
+import { AF_UNIX, SOCK_SEQPACKET, SUN_PATH_BYTES } from "@xsocket/protocol";
+import { errnoName, type Syscalls } from "@xsocket/xbind-native";
+import type { Claim } from "./_claim.ts";
+import { SOL_SOCKET } from "./_epoll.ts";
+import { ServeError } from "./error.ts";
+
+const SO_TYPE = 3;
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
+const FAMILY_BYTES = 2;
+
+function option(sys: Syscalls, fd: number, name: number): number {
+  const value = new Int32Array(new ArrayBuffer(4));
+  const rc = sys.getsockopt(fd, SOL_SOCKET, name, value, 4);
+  if (rc < 0)
+    throw new ServeError(
+      "LISTEN_FD",
+      `descriptor ${fd} was given to serve and is not a socket (${errnoName(-rc)}): check who starts this server`,
+    );
+  return value[0] ?? 0;
+}
+
+function addressOf(sys: Syscalls, fd: number): string {
+  const bytes = new Uint8Array(new ArrayBuffer(FAMILY_BYTES + SUN_PATH_BYTES));
+  const length = sys.getsockname(fd, bytes, bytes.byteLength);
+  const isName = length > FAMILY_BYTES && bytes[FAMILY_BYTES] === 0;
+  const name = bytes.subarray(FAMILY_BYTES + Number(isName), Math.max(FAMILY_BYTES, length));
+  const text = new TextDecoder().decode(name);
+  return isName ? `@${text}` : text.replace(/\0.*$/s, "");
+}
+
+/**
+ * Takes a listening socket that somebody else made, systemd for one. Its file stays theirs.
+ *
+ * @throws {ServeError} LISTEN_FD for anything but a listening SOCK_SEQPACKET socket
+ */
+export function adoptListener(sys: Syscalls, fd: number): Claim & { address: string } {
+  const isRight =
+    option(sys, fd, SO_DOMAIN) === AF_UNIX &&
+    option(sys, fd, SO_TYPE) === SOCK_SEQPACKET &&
+    option(sys, fd, SO_ACCEPTCONN) === 1;
+  if (!isRight)
+    throw new ServeError(
+      "LISTEN_FD",
+      `descriptor ${fd} was given to serve and is not a listening SOCK_SEQPACKET socket: use ListenSequentialPacket=`,
+    );
+  sys.adopt(fd);
+  return { listenFd: fd, release: () => Promise.resolve(), address: addressOf(sys, fd) };
+}

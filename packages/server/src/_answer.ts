@@ -1,0 +1,173 @@
+import {
+  encode,
+  REQUEST_BYTES,
+  REQUEST_SIGNATURE,
+  RESPONSE_BYTES,
+  SOCK_CLOEXEC,
+} from "@xsocket/protocol";
+import { errno, errnoName } from "@xsocket/xbind-native";
+import type { Connections } from "./_connections.ts";
+import { compilePolicy, type Decide, type SocketRequest } from "./_decide.ts";
+import { COUNTER, FIELD, THREAD, UNREAD } from "./_memory.ts";
+import type { Peer } from "./_peer.ts";
+import type { Context } from "./_thread.ts";
+import type { Policy } from "./policy/rule.ts";
+
+/** How a turn of a connection went: answered, nothing there yet, or over. */
+export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
+
+/** Reads requests and answers them. */
+export class Answerer {
+  readonly #context: Context;
+  readonly #connections: Connections;
+  readonly #peer: Peer;
+  readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
+  readonly #view = new DataView(this.#packet.buffer);
+  readonly #success = encode({ kind: "response", error: 0 });
+  readonly #request: SocketRequest = { kind: "socket", domain: 0, type: 0, protocol: 0 };
+  readonly #saysEach: boolean;
+  #decide: Decide;
+  #stamps = true;
+
+  constructor(context: Context, connections: Connections, peer: Peer) {
+    this.#context = context;
+    this.#connections = connections;
+    this.#peer = peer;
+    this.#saysEach = context.logs("debug");
+    this.#decide = compilePolicy(context.options.policy);
+  }
+
+  /** Decides by other rules from the next request on. */
+  follow(policy: Policy): void {
+    this.#decide = compilePolicy(policy);
+  }
+
+  /** Reads one request of a connection and answers it. */
+  turn(fd: number): number {
+    const { sys, shared, options } = this.#context;
+    const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
+    if (length === -errno.EAGAIN || length === -errno.EINTR) return TURN.waiting;
+    if (length <= 0) return TURN.over;
+    if (length !== REQUEST_BYTES || this.#view.getUint32(0) !== REQUEST_SIGNATURE) {
+      shared.count(options.index, COUNTER.malformed);
+      return TURN.over;
+    }
+    shared.count(options.index, COUNTER.requests);
+    const requests = shared.get(fd, FIELD.requests);
+    if (requests < 2) shared.set(fd, FIELD.requests, requests + 1);
+    return this.#answer(fd) ? TURN.answered : TURN.over;
+  }
+
+  #answer(fd: number): boolean {
+    const request = this.#request;
+    request.domain = this.#view.getInt32(4);
+    request.type = this.#view.getInt32(8);
+    request.protocol = this.#view.getInt32(12);
+    this.#peer.look(fd);
+    const error = this.#decide(this.#peer, request);
+    if (error !== 0) return this.#deny(fd, error);
+    if (!this.#hasRoom(fd)) return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
+    return this.#handOver(fd);
+  }
+
+  #deny(fd: number, error: number): boolean {
+    const { domain, type, protocol } = this.#request;
+    const { pid, uid, gid } = this.#peer;
+    this.#context.say(
+      "warning",
+      "denied",
+      `denied socket(${domain}, ${type}, ${protocol}) to process ${pid} of uid ${uid}`,
+      { pid, uid, gid, domain, type, protocol },
+    );
+    return this.#fail(fd, error, COUNTER.denied);
+  }
+
+  /* Answers with an error. False when the client has gone. */
+  #fail(
+    fd: number,
+    error: number,
+    counter: typeof COUNTER.failed | typeof COUNTER.denied | typeof COUNTER.refusedInFlight,
+  ): boolean {
+    const { shared, options } = this.#context;
+    shared.count(options.index, counter);
+    return this.refuse(fd, error);
+  }
+
+  /** Sends an error to a client. False when it has gone. */
+  refuse(fd: number, error: number): boolean {
+    const bytes = encode({ kind: "response", error });
+    if (this.#context.sys.sendPacket(fd, bytes, RESPONSE_BYTES, -1) < 0) return false;
+    this.#connections.replied(fd, UNREAD.plain);
+    return true;
+  }
+
+  /* One more socket may be in flight. At a bound, those thought to be in flight are asked first. */
+  #hasRoom(fd: number): boolean {
+    const { shared } = this.#context;
+    const account = shared.get(fd, FIELD.account);
+    if (this.#isBelow(account)) return true;
+    this.#connections.recount();
+    return this.#isBelow(account);
+  }
+
+  #isBelow(account: number): boolean {
+    const { shared, options } = this.#context;
+    return (
+      shared.inFlight() < options.bounds.maxInFlight &&
+      shared.inFlightOf(account) < options.bounds.maxInFlightPerUid
+    );
+  }
+
+  #handOver(fd: number): boolean {
+    const { sys, shared, options } = this.#context;
+    const { domain, type, protocol } = this.#request;
+    const socket = sys.socket(domain, type | SOCK_CLOEXEC, protocol);
+    if (socket < 0) return this.#fail(fd, -socket, COUNTER.failed);
+    shared.setThread(options.index, THREAD.scratch, socket);
+    this.#stamp(fd, socket);
+    const sent = sys.sendPacket(fd, this.#success, RESPONSE_BYTES, socket);
+    sys.close(socket);
+    shared.setThread(options.index, THREAD.scratch, -1);
+    if (sent < 0) return this.#undelivered(fd, -sent);
+    this.#connections.replied(fd, UNREAD.socket);
+    shared.count(options.index, COUNTER.granted);
+    if (this.#saysEach) this.#sayGranted();
+    return true;
+  }
+
+  /* The kernel takes the answer but not the socket (too many in flight, no memory): say why. */
+  #undelivered(fd: number, error: number): boolean {
+    if (error === errno.EPIPE || error === errno.ECONNRESET) return false;
+    return this.#fail(fd, error, COUNTER.failed);
+  }
+
+  /* The socket gets its user's ids, so that users cannot share a port by SO_REUSEPORT. */
+  #stamp(fd: number, socket: number): void {
+    const { sys, shared, options } = this.#context;
+    if (!this.#stamps) return;
+    const uid = shared.get(fd, FIELD.uid);
+    const gid = shared.get(fd, FIELD.gid);
+    if (uid === (options.uid | 0) && gid === (options.gid | 0)) return;
+    const rc = sys.fchown(socket, uid, gid);
+    if (rc === 0) return;
+    shared.count(options.index, COUNTER.unstamped);
+    this.#stamps = rc !== -errno.EPERM; // no privilege now is no privilege later
+    this.#context.say(
+      "info",
+      "unstamped",
+      `sockets keep this server's user id, since fchown gives ${errnoName(-rc)}: users can share a port by SO_REUSEPORT (CAP_CHOWN prevents it)`,
+      { errno: -rc },
+    );
+  }
+
+  #sayGranted(): void {
+    const { domain, type, protocol } = this.#request;
+    const { pid, uid, gid } = this.#peer;
+    this.#context.say(
+      "debug",
+      "granted",
+      `gave socket(${domain}, ${type}, ${protocol}) to process ${pid} of uid ${uid}`,
+      { pid, uid, gid, domain, type, protocol },
+    );
+  }
+}

@@ -1,0 +1,216 @@
+/*
+ * Taking a control socket's address, and giving it back.
+ *
+ * How it works: whoever probes, removes or makes a socket file holds flock(2) on its directory, so
+ * that servers that start at the same instant do it one after the other. A file that answers a
+ * connect is a live server's; one that refuses is left over from a dead server and is replaced; what
+ * is no socket is never touched. At the end the file goes only if it is still the one we made.
+ */
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  lchownSync,
+  lstatSync,
+  openSync,
+  unlinkSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import {
+  type Address,
+  AF_UNIX,
+  encodeAddress,
+  formatAddress,
+  SOCK_SEQPACKET,
+} from "@xsocket/protocol";
+import { checked, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import { prepareDirectory } from "./_directory.ts";
+import { refusal, systemError } from "./_refusal.ts";
+import { SO_PEERCRED, SOL_SOCKET } from "./_epoll.ts";
+import { ServeError } from "./error.ts";
+
+const LOCK_EX_NB = 2 | 4;
+const LOCK_WAIT_MS = 5000; // longer than any start holds it
+const LOCK_RETRY_MS = 10;
+
+/** How a control socket is made. */
+export interface ClaimOptions {
+  readonly mode: number;
+  readonly gid: number | undefined;
+  readonly backlog: number;
+  readonly sharedDirectory: boolean;
+}
+
+/** A listening socket, with what is to be undone at the end. */
+export interface Claim {
+  readonly listenFd: number;
+  /** Removes the socket file if it is still ours. The listening socket stays. */
+  release(): Promise<void>;
+}
+
+/**
+ * Makes the listening socket of a server.
+ *
+ * @throws {ServeError} with any code but MISUSE and LIMIT
+ */
+export async function claimAddress(
+  sys: Syscalls,
+  address: Address,
+  options: ClaimOptions,
+): Promise<Claim> {
+  if (address.kind === "abstract") return claimName(sys, address, options);
+  const directory = dirname(address.path);
+  prepareDirectory(address.path, directory, options.sharedDirectory);
+  const lock = await lockDirectory(sys, directory);
+  try {
+    return claimPath(sys, address.path, options);
+  } finally {
+    closeSync(lock);
+  }
+}
+
+/* The lock ends when its descriptor is closed, also by death. */
+async function lockDirectory(sys: Syscalls, directory: string): Promise<number> {
+  const fd = openDirectory(directory);
+  const until = sys.monotonic() + LOCK_WAIT_MS;
+  for (;;) {
+    const rc = sys.flock(fd, LOCK_EX_NB);
+    if (rc === 0) return fd;
+    if (rc === -errno.EAGAIN && sys.monotonic() < until) {
+      await Bun.sleep(LOCK_RETRY_MS);
+      continue;
+    }
+    closeSync(fd);
+    if (rc !== -errno.EAGAIN)
+      throw systemError(`lock ${directory}`, new SyscallError("flock", -rc));
+    throw new ServeError(
+      "DIRECTORY_BUSY",
+      `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (lslocks names it), or use a directory of its own`,
+    );
+  }
+}
+
+function openDirectory(directory: string): number {
+  try {
+    return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw systemError(`open the directory ${directory}`, error);
+  }
+}
+
+function claimPath(sys: Syscalls, path: string, options: ClaimOptions): Claim {
+  removeStale(sys, path);
+  const fd = makeSocket(sys, path);
+  try {
+    bindPath(sys, fd, path, options);
+    const made = lstatSync(path, { bigint: true });
+    return { listenFd: fd, release: () => releasePath(sys, path, made) };
+  } catch (error) {
+    sys.close(fd);
+    throw error;
+  }
+}
+
+function makeSocket(sys: Syscalls, path: string): number {
+  const fd = sys.socket(AF_UNIX, SOCK_SEQPACKET | 0o2004000, 0);
+  if (fd < 0) throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd));
+  return fd;
+}
+
+/* The mode is there from the first instant: the kernel takes it from the socket, less the umask. */
+function bindPath(sys: Syscalls, fd: number, path: string, options: ClaimOptions): void {
+  const bytes = encodeAddress({ kind: "path", path });
+  fchmodSync(fd, options.mode);
+  const umask = process.umask(0);
+  const rc = sys.bind(fd, bytes, bytes.byteLength);
+  process.umask(umask);
+  if (rc < 0) throw refusal(`make ${path}`, new SyscallError("bind", -rc));
+  try {
+    if (options.gid !== undefined) giveToGroup(path, options.gid);
+    checked("listen", sys.listen(fd, options.backlog));
+  } catch (error) {
+    unlinkSync(path);
+    throw error instanceof ServeError ? error : systemError(`listen at ${path}`, error);
+  }
+}
+
+/* Nobody can connect yet: this comes before listen(2). */
+function giveToGroup(path: string, gid: number): void {
+  try {
+    lchownSync(path, process.geteuid?.() ?? -1, gid);
+  } catch (error) {
+    throw refusal(`give ${path} to group ${gid} (only root and members of the group may)`, error);
+  }
+}
+
+function removeStale(sys: Syscalls, path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket())
+    throw new ServeError(
+      "NOT_A_SOCKET",
+      `${path} exists and is not a socket: it is left alone, so choose another path or move it away`,
+    );
+  expectDead(sys, { kind: "path", path });
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    throw refusal(`replace ${path}, which a dead server left behind`, error);
+  }
+}
+
+/* Connects, to see whether somebody listens. */
+function expectDead(sys: Syscalls, address: Address): void {
+  const text = formatAddress(address);
+  const bytes = encodeAddress(address);
+  const fd = makeSocket(sys, text);
+  try {
+    const rc = sys.connect(fd, bytes, bytes.byteLength);
+    if (rc === -errno.ECONNREFUSED || rc === -errno.ENOENT) return;
+    if (rc === 0 || rc === -errno.EAGAIN) throw inUse(text, rc === 0 ? listenerOf(sys, fd) : 0);
+    if (rc === -errno.EPROTOTYPE) throw inUse(text, 0);
+    throw refusal(`see whether a server listens at ${text}`, new SyscallError("connect", -rc));
+  } finally {
+    sys.close(fd);
+  }
+}
+
+function listenerOf(sys: Syscalls, fd: number): number {
+  const credentials = new Int32Array(new ArrayBuffer(12));
+  sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, 12);
+  return credentials[0] ?? 0;
+}
+
+function inUse(text: string, pid: number): ServeError {
+  const who = pid > 0 ? `process ${pid} listens there` : "another process listens there";
+  return new ServeError("IN_USE", `cannot serve ${text}: ${who}. Stop it, or choose another path`);
+}
+
+function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Claim {
+  const text = formatAddress(address);
+  const bytes = encodeAddress(address);
+  const fd = makeSocket(sys, text);
+  const rc = sys.bind(fd, bytes, bytes.byteLength);
+  const listening = rc < 0 ? rc : sys.listen(fd, options.backlog);
+  if (listening === 0) return { listenFd: fd, release: () => Promise.resolve() };
+  sys.close(fd);
+  if (rc === -errno.EADDRINUSE) {
+    expectDead(sys, address);
+    throw inUse(text, 0);
+  }
+  throw refusal(`take the name ${text}`, new SyscallError("bind", -listening));
+}
+
+async function releasePath(
+  sys: Syscalls,
+  path: string,
+  made: { readonly dev: bigint; readonly ino: bigint },
+): Promise<void> {
+  const lock = await lockDirectory(sys, dirname(path)).catch(() => -1); // then the compare alone has to do
+  try {
+    const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (found?.dev === made.dev && found.ino === made.ino) unlinkSync(path);
+  } finally {
+    if (lock >= 0) closeSync(lock);
+  }
+}

@@ -1,0 +1,258 @@
+import { COUNTER, FIELD, STATE, THREAD, UNREAD } from "./_memory.ts";
+import {
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLET,
+  EPOLLIN,
+  EPOLLOUT,
+  SHUT_RDWR,
+} from "./_epoll.ts";
+import type { Context } from "./_thread.ts";
+import { WatchList } from "./_watch.ts";
+
+const LOOKS = 4; // a time limit is looked at this often while it runs
+const RECOUNT_MAX = 32; // connections asked again, at most, when a bound on sockets in flight is met
+
+/** The connections of one thread: from accept to close, with what each counts for. */
+export class Connections {
+  readonly #context: Context;
+  readonly #watch: WatchList;
+  readonly #inEpoll: Uint8Array;
+
+  constructor(context: Context) {
+    const { firstRequestMs, takeReplyMs } = context.options.bounds;
+    this.#context = context;
+    this.#watch = new WatchList(Math.max(1, Math.min(firstRequestMs, takeReplyMs) / LOOKS));
+    this.#inEpoll = new Uint8Array(context.shared.descriptors);
+  }
+
+  /** Milliseconds until a time limit wants a look; -1 for none. */
+  waitMs(): number {
+    return this.#watch.size === 0 ? -1 : this.#watch.waitMs(this.#context.sys.monotonic());
+  }
+
+  /** Enters a new connection whose peer has been read, busy until it is released or ended. */
+  open(fd: number): void {
+    const { shared, options, sys } = this.#context;
+    shared.set(fd, FIELD.owner, options.index);
+    shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
+    shared.set(fd, FIELD.unread, UNREAD.none);
+    shared.set(fd, FIELD.generation, shared.get(fd, FIELD.generation) + 1);
+    shared.set(fd, FIELD.watched, 0);
+    shared.set(fd, FIELD.requests, 0);
+    shared.set(fd, FIELD.state, STATE.busy);
+    shared.touch(fd, sys.monotonic());
+    shared.count(options.index, COUNTER.accepted);
+  }
+
+  /** Forgets a connection that was opened and is not to be served after all; its descriptor stays. */
+  disown(fd: number): void {
+    const { shared } = this.#context;
+    shared.closeAccount(shared.get(fd, FIELD.account));
+    shared.set(fd, FIELD.state, STATE.free);
+  }
+
+  /** Whether the peer has not received its last reply. Learns it when it has. */
+  isUnread(fd: number): boolean {
+    const { shared, sys } = this.#context;
+    if (shared.get(fd, FIELD.unread) === UNREAD.none) return false;
+    if (sys.sendQueue(fd) > 0) return true;
+    this.#setUnread(fd, UNREAD.none);
+    return false;
+  }
+
+  /** Notes that a reply is on its way. */
+  replied(fd: number, unread: number): void {
+    this.#setUnread(fd, unread);
+    const { shared, sys } = this.#context;
+    shared.touch(fd, sys.monotonic());
+  }
+
+  #setUnread(fd: number, unread: number): void {
+    const { shared } = this.#context;
+    const before = shared.get(fd, FIELD.unread);
+    const change = Number(unread === UNREAD.socket) - Number(before === UNREAD.socket);
+    if (change !== 0) shared.addInFlight(shared.get(fd, FIELD.account), change);
+    shared.set(fd, FIELD.unread, unread);
+  }
+
+  /** Lets a busy connection wait for its next event. */
+  release(fd: number, state: number): void {
+    const { shared } = this.#context;
+    const waitsForReply = state === STATE.stuck || state === STATE.lingering;
+    if (!this.#listenTo(fd, waitsForReply ? EPOLLOUT | EPOLLET : EPOLLIN)) return this.#close(fd);
+    if (state === STATE.fresh || shared.get(fd, FIELD.unread) !== UNREAD.none) this.#keepWatch(fd);
+    shared.set(fd, FIELD.state, state);
+  }
+
+  #listenTo(fd: number, events: number): boolean {
+    const { sys, epollFd, shared, options } = this.#context;
+    const known = this.#inEpoll[fd];
+    const wanted = events === EPOLLIN ? 1 : 2;
+    if (known === wanted) return true;
+    const operation = known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    if (sys.epollCtl(epollFd, operation, fd, events >>> 0, fd) < 0) return false;
+    if (known === 0) shared.addLoad(options.index, 1);
+    this.#inEpoll[fd] = wanted;
+    return true;
+  }
+
+  #keepWatch(fd: number): void {
+    const { shared, sys } = this.#context;
+    if (shared.get(fd, FIELD.watched) === 1) return;
+    shared.set(fd, FIELD.watched, 1);
+    this.#watch.add(fd, sys.monotonic());
+  }
+
+  /**
+   * Ends a busy connection.
+   *
+   * A socket that the peer has not received stays in flight when we close, and could no longer be
+   * counted. So such a connection is only shut down, and closed once the peer has it or is gone.
+   */
+  end(fd: number): void {
+    if (!this.isUnread(fd) || this.#context.shared.get(fd, FIELD.unread) !== UNREAD.socket)
+      return this.#close(fd);
+    this.#context.sys.shutdown(fd, SHUT_RDWR);
+    this.release(fd, STATE.lingering);
+  }
+
+  /** Ends a busy connection whose peer has closed: whatever it did not receive is gone. */
+  endGone(fd: number): void {
+    this.#close(fd);
+  }
+
+  #close(fd: number): void {
+    const { shared, sys, options } = this.#context;
+    this.#setUnread(fd, UNREAD.none);
+    if (this.#inEpoll[fd] !== 0) shared.addLoad(options.index, -1);
+    this.#inEpoll[fd] = 0;
+    this.disown(fd);
+    sys.close(fd);
+  }
+
+  /** Hands a busy connection to a thread with less to do, if there is one. */
+  moveToQuieter(fd: number): boolean {
+    const { shared, sys, options, epollFd } = this.#context;
+    const to = this.#quieter();
+    if (to < 0) return false;
+    if (this.#inEpoll[fd] !== 0) {
+      sys.epollCtl(epollFd, EPOLL_CTL_DEL, fd, 0, 0);
+      shared.addLoad(options.index, -1);
+      this.#inEpoll[fd] = 0;
+    }
+    shared.addLoad(to, 1); // at once, so that the next one goes elsewhere; the new owner's ADD is not counted
+    shared.set(fd, FIELD.watched, 0);
+    shared.set(fd, FIELD.owner, to);
+    shared.set(fd, FIELD.state, STATE.moving);
+    shared.post(to, fd);
+    sys.eventfdAdd(shared.thread(to, THREAD.wake));
+    return true;
+  }
+
+  #quieter(): number {
+    const { shared, options } = this.#context;
+    let found = -1;
+    let least = shared.thread(options.index, THREAD.load) - 1;
+    for (let thread = 0; thread < shared.threadCount; thread++) {
+      const load = shared.thread(thread, THREAD.load);
+      if (load >= least) continue;
+      found = thread;
+      least = load;
+    }
+    return found;
+  }
+
+  /** Closes the connection that has been idle for longest, of one account or (-1) of all. */
+  evict(account: number): boolean {
+    const { shared, sys, options } = this.#context;
+    const fd = shared.oldestIdle(account);
+    if (fd < 0 || !shared.change(fd, STATE.idle, STATE.evicted)) return false;
+    const owner = shared.get(fd, FIELD.owner);
+    shared.count(options.index, COUNTER.evicted);
+    shared.post(owner, fd);
+    if (owner === options.index) this.takeInbox();
+    else sys.eventfdAdd(shared.thread(owner, THREAD.wake));
+    return true;
+  }
+
+  /** Takes in what other threads have sent. */
+  takeInbox(): void {
+    const { shared, options } = this.#context;
+    for (;;) {
+      const fd = shared.takePosted(options.index);
+      if (fd < 0) return;
+      if (shared.get(fd, FIELD.state) === STATE.evicted) {
+        shared.set(fd, FIELD.state, STATE.busy);
+        this.end(fd);
+        continue;
+      }
+      shared.addLoad(options.index, -1); // release() counts it again
+      this.release(fd, STATE.idle);
+    }
+  }
+
+  /** Looks at the connections whose time it is. */
+  lookAtDue(): void {
+    const now = this.#context.sys.monotonic();
+    for (let left = this.#watch.size; left > 0; left--) {
+      const fd = this.#watch.take(now);
+      if (fd < 0) return;
+      this.#look(fd, now);
+    }
+  }
+
+  /** Asks some connections again whether their sockets are still in flight. */
+  recount(): void {
+    const now = this.#context.sys.monotonic();
+    for (let left = Math.min(RECOUNT_MAX, this.#watch.size); left > 0; left--) {
+      const fd = this.#watch.take(Infinity);
+      if (fd < 0) return;
+      this.#look(fd, now);
+    }
+  }
+
+  #look(fd: number, now: number): void {
+    const { shared, options } = this.#context;
+    if (shared.get(fd, FIELD.owner) !== options.index || shared.get(fd, FIELD.watched) === 0)
+      return;
+    shared.set(fd, FIELD.watched, 0);
+    const state = shared.get(fd, FIELD.state);
+    if (state === STATE.fresh) return this.#lookAtFresh(fd, now);
+    if (state !== STATE.idle && state !== STATE.stuck && state !== STATE.lingering) return;
+    if (!this.isUnread(fd)) return this.#taken(fd, state);
+    if (state === STATE.lingering) return;
+    if (now - shared.touchedAt(fd) < options.bounds.takeReplyMs) return this.#keepWatch(fd);
+    this.#expire(fd, state);
+  }
+
+  #lookAtFresh(fd: number, now: number): void {
+    const { shared, options } = this.#context;
+    if (now - shared.touchedAt(fd) < options.bounds.firstRequestMs) return this.#keepWatch(fd);
+    this.#expire(fd, STATE.fresh);
+  }
+
+  /* The peer has received its reply, so a connection that waited for that can go on, or close. */
+  #taken(fd: number, state: number): void {
+    const { shared } = this.#context;
+    if (state === STATE.idle || !shared.change(fd, state, STATE.busy)) return;
+    if (state === STATE.lingering) this.#close(fd);
+    else this.release(fd, STATE.idle);
+  }
+
+  #expire(fd: number, state: number): void {
+    const { shared, options } = this.#context;
+    if (!shared.change(fd, state, STATE.busy)) return;
+    shared.count(options.index, COUNTER.timedOut);
+    this.#context.say(
+      "info",
+      "timeout",
+      state === STATE.fresh
+        ? `process ${shared.get(fd, FIELD.pid)} of uid ${shared.get(fd, FIELD.uid) >>> 0} connected and asked nothing: closed`
+        : `process ${shared.get(fd, FIELD.pid)} of uid ${shared.get(fd, FIELD.uid) >>> 0} does not receive its reply: closed`,
+      { pid: shared.get(fd, FIELD.pid), uid: shared.get(fd, FIELD.uid) >>> 0 },
+    );
+    this.end(fd);
+  }
+}

@@ -1,0 +1,58 @@
+import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { refusal, systemError } from "./_refusal.ts";
+import { ServeError } from "./error.ts";
+
+const DIRECTORY_MODE = 0o755; // everybody may look; who may connect is the socket's own mode
+const OTHERS_WRITE = 0o002;
+const GROUP_WRITES = 0o020;
+const STICKY = 0o1000;
+
+function makeDefault(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: DIRECTORY_MODE });
+    chmodSync(directory, DIRECTORY_MODE); // the umask is not asked
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return;
+    throw refusal(`make the directory ${directory}`, error);
+  }
+}
+
+function find(directory: string) {
+  try {
+    return statSync(directory, { throwIfNoEntry: false });
+  } catch (error) {
+    throw systemError(`look at the directory ${directory}`, error);
+  }
+}
+
+/* Who may write to a directory may put another socket in the place of ours. */
+function expectSafe(directory: string, mode: number, gid: number, shared: boolean): void {
+  const group = (mode & GROUP_WRITES) !== 0 && gid !== 0 && gid !== process.getegid?.();
+  if ((mode & OTHERS_WRITE) === 0 && !group) return;
+  if ((mode & STICKY) !== 0 && shared) return;
+  const remedy =
+    (mode & STICKY) !== 0
+      ? "use a directory of its own, or allow a shared directory"
+      : `use a directory of its own, or take that right away (chmod go-w ${directory})`;
+  throw new ServeError(
+    "DIRECTORY_UNSAFE",
+    `other users may write to ${directory} and so put a socket of theirs there first: ${remedy}`,
+  );
+}
+
+/**
+ * Makes sure that the directory of a control socket is there, and nobody else's to change.
+ *
+ * @throws {ServeError} DIRECTORY_MISSING, DIRECTORY_UNSAFE, PERMISSION, SYSTEM
+ */
+export function prepareDirectory(path: string, directory: string, shared: boolean): void {
+  if (path === DEFAULT_ADDRESS) makeDefault(directory);
+  const found = find(directory);
+  if (!found?.isDirectory())
+    throw new ServeError(
+      "DIRECTORY_MISSING",
+      `the directory ${directory} of ${path} does not exist: make it first (mkdir -p ${directory})`,
+    );
+  expectSafe(directory, found.mode, found.gid, shared);
+}

@@ -1,0 +1,212 @@
+/*
+ * The loop of a serving thread.
+ *
+ * How it works: the thread waits in epoll_wait(2) and nowhere else. A new connection is read from
+ * at once, because most clients have sent their request by then, and after the reply it is looked
+ * at once more, because most have hung up by then: they never enter epoll. A connection whose
+ * client asks again without receiving its reply waits for EPOLLOUT, by edges: there is one
+ * whenever a client receives something.
+ */
+import type { Syscalls } from "@xsocket/xbind-native";
+import { Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
+import { Answerer, TURN } from "./_answer.ts";
+import { Connections } from "./_connections.ts";
+import { EPOLL_CTL_ADD, EPOLLHUP, EPOLLIN, EPOLLRDHUP } from "./_epoll.ts";
+import { FIELD, Shared, STATE, THREAD } from "./_memory.ts";
+import { Peer } from "./_peer.ts";
+import { limitedVoice } from "./_say.ts";
+import type { Context, Order, Report, ThreadOptions } from "./_thread.ts";
+import { isLogged } from "./log.ts";
+
+const EVENTS = 64; // taken by one wait
+const ACCEPTS = 64; // in a row, then others have their turn
+const TURNS = 16; // requests of one connection in a row, then others have their turn
+
+/** What a thread exchanges with the main thread. */
+export interface Channel {
+  /** The next order of the main thread, undefined when there is none. */
+  take(): Order | undefined;
+  send(report: Report): void;
+}
+
+/** Serves connections until it is told to stop. */
+export class Loop {
+  readonly #context: Context;
+  readonly #channel: Channel;
+  readonly #connections: Connections;
+  readonly #answerer: Answerer;
+  readonly #acceptor: Acceptor;
+  readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
+  #stopping = false;
+  #current = -1; // the connection that is being served
+
+  constructor(sys: Syscalls, options: ThreadOptions, channel: Channel) {
+    const shared = new Shared(options.memory);
+    const epollFd = shared.thread(options.index, THREAD.epoll);
+    const say = limitedVoice(
+      options.logLevel,
+      (record) => channel.send({ kind: "log", record }),
+      () => sys.monotonic(),
+    );
+    const logs: Context["logs"] = (level) => isLogged(level, options.logLevel);
+    const context = { options, sys, shared, epollFd, say, logs };
+    const peer = new Peer(sys, shared);
+    this.#context = context;
+    this.#channel = channel;
+    this.#connections = new Connections(context);
+    this.#answerer = new Answerer(context, this.#connections, peer);
+    this.#acceptor = new Acceptor(context, this.#connections, peer);
+    sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA);
+  }
+
+  get #wakeFd(): number {
+    return this.#context.shared.thread(this.#context.options.index, THREAD.wake);
+  }
+
+  /** Runs the loop. Returns when the thread has stopped. */
+  run(): void {
+    this.#channel.send({ kind: "ready" });
+    this.#wake(); // a thread that takes another's place finds its inbox filled
+    while (!this.#stopping) this.#step();
+    this.#finish();
+    this.#channel.send({ kind: "stopped" });
+  }
+
+  #step(): void {
+    const { sys, epollFd } = this.#context;
+    const count = sys.epollWait(epollFd, this.#pairs, EVENTS, this.#waitMs());
+    for (let i = 0; i < count; i++)
+      this.#handleGuarded(this.#pairs[2 * i] ?? 0, this.#pairs[2 * i + 1] ?? 0);
+    this.#connections.lookAtDue();
+    this.#acceptor.resume();
+  }
+
+  #waitMs(): number {
+    const look = this.#connections.waitMs();
+    const pause = this.#acceptor.waitMs();
+    return look < 0 ? pause : pause < 0 ? look : Math.min(look, pause);
+  }
+
+  /* An exception in serving a connection ends that connection alone. */
+  #handleGuarded(events: number, data: number): void {
+    this.#current = -1;
+    try {
+      this.#handle(events, data);
+    } catch (error) {
+      this.#context.say("error", "exception", `a connection was closed by ${String(error)}`, {});
+      this.#closeScratch();
+      this.#endCurrent();
+    }
+  }
+
+  #endCurrent(): void {
+    const { shared } = this.#context;
+    const fd = this.#current;
+    if (fd >= 0 && shared.get(fd, FIELD.state) === STATE.busy) this.#connections.end(fd);
+  }
+
+  #handle(events: number, data: number): void {
+    if (data === LISTEN_DATA) this.#acceptSome();
+    else if (data === WAKE_DATA) this.#wake();
+    else this.#event(data, events);
+  }
+
+  #acceptSome(): void {
+    for (let left = ACCEPTS; left > 0; left--) {
+      const fd = this.#acceptor.accept();
+      if (fd < 0) return;
+      this.#serveNew(fd);
+    }
+  }
+
+  #wake(): void {
+    this.#context.sys.eventfdTake(this.#wakeFd);
+    this.#connections.takeInbox();
+    for (let order = this.#channel.take(); order; order = this.#channel.take()) this.#obey(order);
+  }
+
+  #obey(order: Order): void {
+    if (order.kind === "stop") this.#stopping = true;
+    else this.#answerer.follow(order.policy);
+  }
+
+  #closeScratch(): void {
+    const { sys, shared, options } = this.#context;
+    const scratch = shared.thread(options.index, THREAD.scratch);
+    if (scratch >= 0) sys.close(scratch);
+    shared.setThread(options.index, THREAD.scratch, -1);
+  }
+
+  #serveNew(fd: number): void {
+    this.#current = fd;
+    const turn = this.#answerer.turn(fd);
+    if (turn === TURN.over) return this.#connections.end(fd);
+    if (turn === TURN.waiting) return this.#connections.release(fd, STATE.fresh);
+    const events = this.#context.sys.poll(fd, EPOLLIN | EPOLLRDHUP, 0);
+    if (events > 0 && (events & EPOLLHUP) !== 0) return this.#connections.endGone(fd);
+    if (events === 0) return this.#connections.release(fd, STATE.idle);
+    this.#serve(fd);
+  }
+
+  #event(fd: number, events: number): void {
+    const { shared } = this.#context;
+    const state = shared.get(fd, FIELD.state);
+    // One that is to move or to be evicted is in an inbox, and that comes next.
+    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
+    this.#current = fd;
+    if (state === STATE.lingering) return this.#linger(fd);
+    if ((events & EPOLLHUP) !== 0) return this.#connections.endGone(fd);
+    this.#serve(fd);
+  }
+
+  #linger(fd: number): void {
+    if (this.#connections.isUnread(fd)) this.#connections.release(fd, STATE.lingering);
+    else this.#connections.endGone(fd);
+  }
+
+  /* Answers what a connection has sent. */
+  #serve(fd: number): void {
+    for (let left = TURNS; left > 0; left--) {
+      if (this.#connections.isUnread(fd)) return this.#connections.release(fd, STATE.stuck);
+      const turn = this.#answerer.turn(fd);
+      if (turn === TURN.over) return this.#connections.end(fd);
+      if (turn === TURN.waiting) break;
+    }
+    this.#rest(fd);
+  }
+
+  /* A second request tells a connection that is kept open, and those are shared among the threads. */
+  #rest(fd: number): void {
+    const requests = this.#context.shared.get(fd, FIELD.requests);
+    if (requests > 1 && this.#connections.moveToQuieter(fd)) return;
+    this.#connections.release(fd, requests === 0 ? STATE.fresh : STATE.idle);
+  }
+
+  /* Answers what has arrived, and closes everything. */
+  #finish(): void {
+    const { shared, options } = this.#context;
+    for (let left = options.bounds.backlog; left > 0; left -= ACCEPTS) this.#acceptSome();
+    this.#acceptor.stop();
+    for (let fd = 0; fd < shared.descriptors; fd++) {
+      if (shared.get(fd, FIELD.owner) === options.index) this.#finishOne(fd);
+    }
+  }
+
+  #finishOne(fd: number): void {
+    const { shared } = this.#context;
+    const state = shared.get(fd, FIELD.state);
+    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
+    this.#current = fd;
+    if (state === STATE.fresh || state === STATE.idle) this.#answerer.turn(fd);
+    this.#connections.endGone(fd);
+  }
+}
+
+function isWaiting(state: number): boolean {
+  return (
+    state === STATE.idle ||
+    state === STATE.fresh ||
+    state === STATE.stuck ||
+    state === STATE.lingering
+  );
+}

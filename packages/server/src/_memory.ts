@@ -1,0 +1,290 @@
+/*
+ * The memory that the threads of a server share.
+ *
+ * How it works: everything is in typed arrays on SharedArrayBuffers, so that a request costs no
+ * allocation and no message. A connection is a row of numbers under its descriptor's number, an
+ * account is a row for each user id, a thread has a row of descriptors and a row of counters.
+ * Only the thread that owns a connection touches its descriptor; others ask through its inbox.
+ */
+
+/** The columns of a connection's row. */
+export const FIELD = {
+  state: 0,
+  /** The thread that serves it. */
+  owner: 1,
+  uid: 2,
+  gid: 3,
+  pid: 4,
+  /** The row of its user's account. */
+  account: 5,
+  /** What is known of its last reply, see UNREAD. */
+  unread: 6,
+  /** Counts the connections that had this descriptor, to tell them apart. */
+  generation: 7,
+  /** The next one in the inbox of its owner. */
+  next: 8,
+  /** 1 while it is in its owner's watch list. */
+  watched: 9,
+  /** Requests so far, up to 2. */
+  requests: 10,
+} as const;
+const FIELDS = 11;
+
+/** What a connection is doing. */
+export const STATE = {
+  free: 0,
+  /** Waits for its first request. */
+  fresh: 1,
+  /** Its owner is at work on it. */
+  busy: 2,
+  /** Between requests: may be closed when room is needed. */
+  idle: 3,
+  /** Has asked again without receiving its reply; waits for that. */
+  stuck: 4,
+  /** Over, but its last reply holds a socket that was not received and counts as in flight. */
+  lingering: 5,
+  /** In the inbox of the thread that is to serve it from now on. */
+  moving: 6,
+  /** In the inbox of its owner, to be closed in favour of another. */
+  evicted: 7,
+} as const;
+
+/** Whether the peer may still have a reply to receive: none, one without, or one with a socket. */
+export const UNREAD = { none: 0, plain: 1, socket: 2 } as const;
+
+/** The columns of a thread's row: descriptors made for it by the main thread, and its inbox. */
+export const THREAD = {
+  epoll: 0,
+  wake: 1,
+  /** A descriptor to give up when there are no others. */
+  spare: 2,
+  /** The socket that is being handed over, -1 for none. */
+  scratch: 3,
+  /** The first connection in its inbox, -1 for none. */
+  inbox: 4,
+  /** Connections that it serves by epoll. */
+  load: 5,
+} as const;
+const THREAD_FIELDS = 8;
+
+/** The columns of a thread's counters; each only grows. */
+export const COUNTER = {
+  accepted: 0,
+  requests: 1,
+  granted: 2,
+  denied: 3,
+  failed: 4,
+  malformed: 5,
+  evicted: 6,
+  refusedConnections: 7,
+  refusedInFlight: 8,
+  timedOut: 9,
+  unstamped: 10,
+} as const;
+const COUNTERS = 16;
+
+/** Whole-server numbers. */
+const TOTAL = { lock: 0, connections: 1, inFlight: 2 } as const;
+
+const ACCOUNT = { used: 0, uid: 1, connections: 2, inFlight: 3 } as const;
+const ACCOUNT_FIELDS = 4;
+
+/** The buffers, as they are handed to a thread. */
+export interface Memory {
+  readonly connections: SharedArrayBuffer;
+  readonly touched: SharedArrayBuffer;
+  readonly accounts: SharedArrayBuffer;
+  readonly threads: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  readonly totals: SharedArrayBuffer;
+}
+
+/**
+ * Makes the memory of a server.
+ *
+ * @param descriptors connections are told apart by descriptors below this number
+ */
+export function createMemory(descriptors: number, maxConnections: number, threads: number): Memory {
+  // Twice as many accounts as there can be users at once keeps the search for a row short.
+  const accounts = 2 ** Math.ceil(Math.log2(maxConnections * 2 + 2));
+  return {
+    connections: new SharedArrayBuffer(descriptors * FIELDS * 4),
+    touched: new SharedArrayBuffer(descriptors * 8),
+    accounts: new SharedArrayBuffer(accounts * ACCOUNT_FIELDS * 4),
+    threads: new SharedArrayBuffer(threads * THREAD_FIELDS * 4),
+    counters: new SharedArrayBuffer(threads * COUNTERS * 8),
+    totals: new SharedArrayBuffer(16),
+  };
+}
+
+type Field = (typeof FIELD)[keyof typeof FIELD];
+type Counter = (typeof COUNTER)[keyof typeof COUNTER];
+
+/* A lock for a few dozen instructions: it is spun on, and slept on only if its holder lost the CPU. */
+const SPINS = 200;
+
+function lock(totals: Int32Array<SharedArrayBuffer>): void {
+  for (let tries = 0; Atomics.compareExchange(totals, TOTAL.lock, 0, 1) !== 0; tries++)
+    if (tries > SPINS) Atomics.wait(totals, TOTAL.lock, 1, 1);
+}
+
+function unlock(totals: Int32Array<SharedArrayBuffer>): void {
+  Atomics.store(totals, TOTAL.lock, 0);
+}
+
+/** One thread's view of the shared memory. */
+export class Shared {
+  readonly #cells: Int32Array<SharedArrayBuffer>;
+  readonly #touched: Float64Array<SharedArrayBuffer>;
+  readonly #accounts: Int32Array<SharedArrayBuffer>;
+  readonly #accountMask: number;
+  readonly #threads: Int32Array<SharedArrayBuffer>;
+  readonly #counters: Float64Array<SharedArrayBuffer>;
+  readonly #totals: Int32Array<SharedArrayBuffer>;
+  /** Descriptors below this number can be connections. */
+  readonly descriptors: number;
+  readonly threadCount: number;
+
+  constructor(memory: Memory) {
+    this.#cells = new Int32Array(memory.connections);
+    this.#touched = new Float64Array(memory.touched);
+    this.#accounts = new Int32Array(memory.accounts);
+    this.#accountMask = this.#accounts.length / ACCOUNT_FIELDS - 1;
+    this.#threads = new Int32Array(memory.threads);
+    this.#counters = new Float64Array(memory.counters);
+    this.#totals = new Int32Array(memory.totals);
+    this.descriptors = this.#touched.length;
+    this.threadCount = this.#threads.length / THREAD_FIELDS;
+  }
+
+  get(fd: number, field: Field): number {
+    return Atomics.load(this.#cells, fd * FIELDS + field);
+  }
+
+  set(fd: number, field: Field, value: number): void {
+    Atomics.store(this.#cells, fd * FIELDS + field, value);
+  }
+
+  /** Changes a state unless another thread has been faster. */
+  change(fd: number, from: number, to: number): boolean {
+    return Atomics.compareExchange(this.#cells, fd * FIELDS + FIELD.state, from, to) === from;
+  }
+
+  touchedAt(fd: number): number {
+    return this.#touched[fd] ?? 0;
+  }
+
+  touch(fd: number, now: number): void {
+    this.#touched[fd] = now;
+  }
+
+  thread(index: number, field: number): number {
+    return Atomics.load(this.#threads, index * THREAD_FIELDS + field);
+  }
+
+  setThread(index: number, field: number, value: number): void {
+    Atomics.store(this.#threads, index * THREAD_FIELDS + field, value);
+  }
+
+  addLoad(index: number, change: number): void {
+    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.load, change);
+  }
+
+  count(thread: number, counter: Counter): void {
+    const index = thread * COUNTERS + counter;
+    this.#counters[index] = (this.#counters[index] ?? 0) + 1;
+  }
+
+  /** The sum of a counter over all threads. */
+  sum(counter: Counter): number {
+    let sum = 0;
+    for (let thread = 0; thread < this.threadCount; thread++)
+      sum += this.#counters[thread * COUNTERS + counter] ?? 0;
+    return sum;
+  }
+
+  connections(): number {
+    return Atomics.load(this.#totals, TOTAL.connections);
+  }
+
+  inFlight(): number {
+    return Atomics.load(this.#totals, TOTAL.inFlight);
+  }
+
+  connectionsOf(account: number): number {
+    return Atomics.load(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.connections);
+  }
+
+  inFlightOf(account: number): number {
+    return Atomics.load(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.inFlight);
+  }
+
+  /** Counts a new connection for its user. Returns the user's account. */
+  openAccount(uid: number): number {
+    lock(this.#totals);
+    const account = this.#findAccount(uid);
+    Atomics.add(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.connections, 1);
+    unlock(this.#totals);
+    Atomics.add(this.#totals, TOTAL.connections, 1);
+    return account;
+  }
+
+  /* The row of a user: an open one, or the first without connections on the way, which it takes. */
+  #findAccount(uid: number): number {
+    let unused = -1;
+    let row = Math.imul(uid, 0x9e3779b1) & this.#accountMask;
+    for (let tries = 0; tries <= this.#accountMask; tries++, row = (row + 1) & this.#accountMask) {
+      const base = row * ACCOUNT_FIELDS;
+      const used = Atomics.load(this.#accounts, base + ACCOUNT.used) === 1;
+      if (used && Atomics.load(this.#accounts, base + ACCOUNT.uid) === uid) return row;
+      const open = used && Atomics.load(this.#accounts, base + ACCOUNT.connections) > 0;
+      if (!open && unused < 0) unused = row;
+      if (!used) break;
+    }
+    const base = unused * ACCOUNT_FIELDS;
+    Atomics.store(this.#accounts, base + ACCOUNT.used, 1);
+    Atomics.store(this.#accounts, base + ACCOUNT.uid, uid);
+    return unused;
+  }
+
+  closeAccount(account: number): void {
+    Atomics.sub(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.connections, 1);
+    Atomics.sub(this.#totals, TOTAL.connections, 1);
+  }
+
+  addInFlight(account: number, change: number): void {
+    Atomics.add(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.inFlight, change);
+    Atomics.add(this.#totals, TOTAL.inFlight, change);
+  }
+
+  /** Puts a connection into the inbox of the thread that owns it. */
+  post(thread: number, fd: number): void {
+    lock(this.#totals);
+    this.set(fd, FIELD.next, this.thread(thread, THREAD.inbox));
+    this.setThread(thread, THREAD.inbox, fd);
+    unlock(this.#totals);
+  }
+
+  /** Takes one connection out of a thread's inbox; -1 when it is empty. */
+  takePosted(thread: number): number {
+    if (this.thread(thread, THREAD.inbox) < 0) return -1;
+    lock(this.#totals);
+    const fd = this.thread(thread, THREAD.inbox);
+    if (fd >= 0) this.setThread(thread, THREAD.inbox, this.get(fd, FIELD.next));
+    unlock(this.#totals);
+    return fd;
+  }
+
+  /** Finds the connection that has been idle for longest, of one account or (-1) of all; -1 for none. */
+  oldestIdle(account: number): number {
+    let found = -1;
+    let since = Infinity;
+    for (let fd = 0; fd < this.descriptors; fd++) {
+      if (this.get(fd, FIELD.state) !== STATE.idle || this.touchedAt(fd) >= since) continue;
+      if (account >= 0 && this.get(fd, FIELD.account) !== account) continue;
+      found = fd;
+      since = this.touchedAt(fd);
+    }
+    return found;
+  }
+}

@@ -1,0 +1,165 @@
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import type { Syscalls } from "@xsocket/xbind-native";
+import { reclaim } from "./_reclaim.ts";
+import { type Shared, THREAD } from "./_memory.ts";
+import type { Order, Report, ThreadOptions } from "./_thread.ts";
+import type { Start } from "./_worker.ts";
+import { ServeError } from "./error.ts";
+import type { Log } from "./log.ts";
+import type { Policy } from "./policy/rule.ts";
+
+const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
+const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
+
+/** What the threads of a server have in common. */
+export type Common = Omit<ThreadOptions, "index" | "policy">;
+
+interface Thread {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+  readonly ready: Promise<void>;
+  readonly closed: Promise<string>;
+  readonly stopped: Promise<void>;
+}
+
+/** The serving threads: started, told things, replaced when they die, stopped. */
+export class Pool {
+  readonly #sys: Syscalls;
+  readonly #shared: Shared;
+  readonly #common: Common;
+  readonly #log: Log;
+  readonly #script: URL;
+  readonly #threads: Thread[] = [];
+  #policy: Policy;
+  #stopping = false;
+  /** Threads that were replaced. */
+  replaced = 0;
+
+  constructor(
+    sys: Syscalls,
+    shared: Shared,
+    common: Common,
+    policy: Policy,
+    log: Log,
+    script = new URL("./_worker.ts", import.meta.url),
+  ) {
+    this.#sys = sys;
+    this.#shared = shared;
+    this.#common = common;
+    this.#policy = policy;
+    this.#log = log;
+    this.#script = script;
+  }
+
+  /**
+   * Starts all threads. Resolves when they serve.
+   *
+   * @throws {ServeError} SYSTEM if one dies at once
+   */
+  async start(): Promise<void> {
+    for (let index = 0; index < this.#shared.threadCount; index++) this.#startThread(index);
+    await Promise.all(
+      this.#threads.map(({ ready, closed }) => Promise.race([ready, closed.then(startFailed)])),
+    );
+    this.#threads.forEach((thread, index) => this.#replaceOnDeath(thread, index));
+  }
+
+  #startThread(index: number): Thread {
+    prepareRow(this.#sys, this.#shared, index);
+    const { port1, port2 } = new MessageChannel();
+    const start: Start = {
+      options: { ...this.#common, index, policy: this.#policy },
+      port: port2,
+    };
+    const worker = new Worker(this.#script, {
+      name: `xsocket ${index}`,
+      workerData: start,
+      transferList: [port2],
+    });
+    const thread = follow(worker, port1, this.#log);
+    this.#threads[index] = thread;
+    return thread;
+  }
+
+  #replaceOnDeath(thread: Thread, index: number): void {
+    void thread.closed.then(async (reason) => {
+      if (this.#stopping) return;
+      this.replaced++;
+      const closed = reclaim(this.#sys, this.#shared, index);
+      this.#log({
+        level: "error",
+        event: "thread",
+        message: `serving thread ${index} died and is replaced; ${closed} connections were closed: ${reason}`,
+        fields: { thread: index, connections: closed },
+      });
+      await Bun.sleep(RESTART_MS);
+      if (!this.#stopping) this.#replaceOnDeath(this.#startThread(index), index);
+    });
+  }
+
+  /** Hands new rules to all threads. */
+  follow(policy: Policy): void {
+    this.#policy = policy;
+    this.#threads.forEach((_, index) => this.#tell(index, { kind: "policy", policy }));
+  }
+
+  #tell(index: number, order: Order): void {
+    this.#threads[index]?.port.postMessage(order);
+    this.#sys.eventfdAdd(this.#shared.thread(index, THREAD.wake));
+  }
+
+  /** Lets all threads answer what has arrived, and ends them. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#threads.forEach((_, index) => this.#tell(index, { kind: "stop" }));
+    await Promise.all(
+      this.#threads.map(({ stopped, closed }) =>
+        Promise.race([stopped, closed, Bun.sleep(STOP_WAIT_MS)]),
+      ),
+    );
+    await Promise.all(this.#threads.map((thread) => end(thread)));
+    this.#threads.forEach((_, index) => this.#closeRow(index));
+  }
+
+  #closeRow(index: number): void {
+    reclaim(this.#sys, this.#shared, index);
+    this.#sys.close(this.#shared.thread(index, THREAD.wake));
+  }
+}
+
+async function end(thread: Thread): Promise<void> {
+  thread.port.close();
+  await thread.worker.terminate();
+}
+
+function startFailed(reason: string): never {
+  throw new ServeError("SYSTEM", `a serving thread did not start: ${reason}`);
+}
+
+/* The eventfd outlives its thread: others may be about to write to it. */
+function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
+  const columns = { epoll: sys.epollCreate(), spare: sys.eventfd() };
+  shared.setThread(index, THREAD.epoll, columns.epoll);
+  shared.setThread(index, THREAD.spare, columns.spare);
+  shared.setThread(index, THREAD.scratch, -1);
+  if (shared.thread(index, THREAD.wake) === 0) {
+    shared.setThread(index, THREAD.wake, sys.eventfd());
+    shared.setThread(index, THREAD.inbox, -1);
+  }
+}
+
+/* Turns a worker's events into promises. */
+function follow(worker: Worker, port: MessagePort, log: Log): Thread {
+  const ready = Promise.withResolvers<void>();
+  const stopped = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<string>();
+  let reason = "it ended";
+  worker.on("message", (report: Report) => {
+    if (report.kind === "ready") ready.resolve();
+    else if (report.kind === "stopped") stopped.resolve();
+    else log(report.record);
+  });
+  worker.on("error", (error) => (reason = String(error)));
+  worker.on("exit", () => closed.resolve(reason));
+  return { worker, port, ready: ready.promise, stopped: stopped.promise, closed: closed.promise };
+}

@@ -1,0 +1,38 @@
+import type { Syscalls } from "@xsocket/xbind-native";
+import { FIELD, type Shared, STATE, THREAD, UNREAD } from "./_memory.ts";
+
+/* Closes a descriptor of a thread's row. */
+function closeColumn(sys: Syscalls, shared: Shared, index: number, column: number): void {
+  const fd = shared.thread(index, column);
+  if (fd >= 0) sys.close(fd);
+  shared.setThread(index, column, -1);
+}
+
+function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
+  const account = shared.get(fd, FIELD.account);
+  if (shared.get(fd, FIELD.unread) === UNREAD.socket) shared.addInFlight(account, -1);
+  shared.set(fd, FIELD.unread, UNREAD.none);
+  shared.closeAccount(account);
+  shared.set(fd, FIELD.state, STATE.free);
+  sys.close(fd);
+}
+
+/**
+ * Closes everything that a thread held that is no more.
+ *
+ * @returns the number of its connections
+ */
+export function reclaim(sys: Syscalls, shared: Shared, index: number): number {
+  let count = 0;
+  while (shared.takePosted(index) >= 0); // they are found below
+  for (let fd = 0; fd < shared.descriptors; fd++) {
+    if (shared.get(fd, FIELD.state) === STATE.free || shared.get(fd, FIELD.owner) !== index)
+      continue;
+    closeConnection(sys, shared, fd);
+    count++;
+  }
+  for (const column of [THREAD.epoll, THREAD.spare, THREAD.scratch])
+    closeColumn(sys, shared, index, column);
+  shared.setThread(index, THREAD.load, 0);
+  return count;
+}

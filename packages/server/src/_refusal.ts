@@ -1,0 +1,24 @@
+import { ServeError } from "./error.ts";
+
+const PERMISSION = new Set(["EACCES", "EPERM", "EROFS"]);
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+/** What went wrong for no reason that we know a remedy for. */
+export function systemError(attempt: string, error: unknown): ServeError {
+  if (PERMISSION.has(codeOf(error))) return refusal(attempt, error);
+  return new ServeError("SYSTEM", `cannot ${attempt}: ${codeOf(error)}`, { cause: error });
+}
+
+/** What the kernel forbids to this user, with the way out. */
+export function refusal(attempt: string, error: unknown): ServeError {
+  const code = codeOf(error);
+  if (!PERMISSION.has(code)) return systemError(attempt, error);
+  return new ServeError(
+    "PERMISSION",
+    `cannot ${attempt} as uid ${process.geteuid?.()}: ${code}. Use a directory that this user may write to, or run as another user`,
+    { cause: error },
+  );
+}

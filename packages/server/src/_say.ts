@@ -1,0 +1,35 @@
+import { isLogged, type LogRecord } from "./log.ts";
+import type { LogLevel } from "./service/log.ts";
+
+const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause must not flood the log
+
+/**
+ * Makes a thread's voice: wanted records go out, and of each kind of event only so many a second.
+ * What was left out is counted and said with the next one. Debug records are not counted: who
+ * wants them wants all.
+ */
+export function limitedVoice(
+  wanted: LogLevel,
+  send: (record: LogRecord) => void,
+  now: () => number,
+): (level: LogLevel, event: string, message: string, fields: LogRecord["fields"]) => void {
+  const windows = new Map<string, { until: number; sent: number; left: number }>();
+  return (level, event, message, fields) => {
+    if (!isLogged(level, wanted)) return;
+    if (level === "debug") return send({ level, event, message, fields });
+    const time = now();
+    const window = windows.get(event) ?? { until: 0, sent: 0, left: 0 };
+    windows.set(event, window);
+    if (time >= window.until) {
+      window.until = time + 1000;
+      window.sent = 0;
+    }
+    if (++window.sent > RECORDS_PER_SECOND) {
+      window.left++;
+      return;
+    }
+    const more = window.left > 0 ? ` (and ${window.left} more like this before)` : "";
+    window.left = 0;
+    send({ level, event, message: message + more, fields });
+  };
+}

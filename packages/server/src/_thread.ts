@@ -1,0 +1,41 @@
+import type { Syscalls } from "@xsocket/xbind-native";
+import type { Bounds } from "./bounds.ts";
+import type { Shared } from "./_memory.ts";
+import type { LogRecord } from "./log.ts";
+import type { LogLevel } from "./service/log.ts";
+import type { Policy } from "./policy/rule.ts";
+import type { Memory } from "./_memory.ts";
+
+/** What a serving thread is started with. */
+export interface ThreadOptions {
+  readonly index: number;
+  readonly listenFd: number;
+  readonly memory: Memory;
+  readonly bounds: Bounds;
+  readonly policy: Policy;
+  readonly logLevel: LogLevel;
+  /** The server's own ids, whose sockets need no stamp. */
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** What the main thread tells a serving thread. */
+export type Order =
+  | { readonly kind: "policy"; readonly policy: Policy }
+  | { readonly kind: "stop" };
+
+/** What a serving thread tells the main thread. */
+export type Report =
+  | { readonly kind: "ready" }
+  | { readonly kind: "stopped" }
+  | { readonly kind: "log"; readonly record: LogRecord };
+
+/** What everything in a serving thread works with. */
+export interface Context {
+  readonly options: ThreadOptions;
+  readonly sys: Syscalls;
+  readonly shared: Shared;
+  readonly epollFd: number;
+  say(level: LogLevel, event: string, message: string, fields: LogRecord["fields"]): void;
+  logs(level: LogLevel): boolean;
+}

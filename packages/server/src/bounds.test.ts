@@ -1,0 +1,27 @@
+import { expect, test } from "bun:test";
+import { DEFAULT_BOUNDS, fitBounds, RESERVED_DESCRIPTORS } from "./bounds.ts";
+
+test("the defaults hold where descriptors abound", () => {
+  expect(fitBounds({}, 1_000_000)).toEqual(DEFAULT_BOUNDS);
+});
+
+test("a low limit of descriptors lowers what depends on it", () => {
+  const bounds = fitBounds({}, 1024);
+  expect(bounds.maxConnections).toBe(1024 - RESERVED_DESCRIPTORS);
+  expect(bounds.maxConnectionsPerUid).toBe(720);
+  expect(bounds.maxInFlight).toBe(512);
+  expect(bounds.maxInFlightPerUid).toBe(384);
+});
+
+test("a user's bound is never above everybody's", () => {
+  expect(fitBounds({ maxConnections: 4 }, 1024).maxConnectionsPerUid).toBe(4);
+});
+
+test("a bound out of range is misuse", () => {
+  for (const value of [0, -1, 1.5, NaN, 2 ** 31])
+    expect(() => fitBounds({ takeReplyMs: value }, 1024)).toThrow("takeReplyMs");
+});
+
+test("without room for one connection there is no server", () => {
+  expect(() => fitBounds({}, RESERVED_DESCRIPTORS)).toThrow("raise the limit");
+});

@@ -1,0 +1,84 @@
+import { ServeError } from "./error.ts";
+
+/** What clients can make a server hold. Each bound is an option of {@link serve}. */
+export interface Bounds {
+  /** Connections at once, of everybody together. */
+  readonly maxConnections: number;
+  /** Connections at once of each user id. */
+  readonly maxConnectionsPerUid: number;
+  /** Sockets that were sent and not yet received, of everybody together. */
+  readonly maxInFlight: number;
+  /** Sockets that were sent and not yet received, of each user id. */
+  readonly maxInFlightPerUid: number;
+  /** Milliseconds that a new connection has for its first request. */
+  readonly firstRequestMs: number;
+  /** Milliseconds that a client has to receive a reply. */
+  readonly takeReplyMs: number;
+  /** Connections that wait to be accepted; net.core.somaxconn caps it. */
+  readonly backlog: number;
+}
+
+/** The bounds that hold unless an option says otherwise; RLIMIT_NOFILE may lower the first four. */
+export const DEFAULT_BOUNDS: Bounds = {
+  maxConnections: 20_480,
+  maxConnectionsPerUid: 10_240,
+  maxInFlight: 8_192,
+  maxInFlightPerUid: 2_048,
+  firstRequestMs: 10_000,
+  takeReplyMs: 10_000,
+  backlog: 4_096,
+};
+
+/** Descriptors that are kept for everything but connections: Bun's own, epoll, logs, sockets in the making. */
+export const RESERVED_DESCRIPTORS = 64;
+
+const MAX = 0x7fffffff;
+
+/* One bound as asked for, or its default. */
+function bound(given: Partial<Bounds>, name: keyof Bounds): number {
+  const value = given[name] ?? DEFAULT_BOUNDS[name];
+  if (Number.isInteger(value) && value >= 1 && value <= MAX) return value;
+  throw new ServeError("MISUSE", `${name} must be a whole number from 1 to ${MAX}, not ${value}`);
+}
+
+/* A user's share: what was asked for, else the default, but where descriptors are scarce three quarters. */
+function share(given: Partial<Bounds>, name: keyof Bounds, all: number, scarce: boolean): number {
+  const wanted = bound(given, name);
+  const cut = scarce && given[name] === undefined;
+  return Math.min(wanted, cut ? Math.ceil(all * 0.75) : all);
+}
+
+/**
+ * Fills in the defaults and fits all bounds below the limit of descriptors.
+ *
+ * The kernel counts sockets in flight of this server's user against the same limit, past which
+ * every client is refused, so half of it stays free for other processes of that user.
+ *
+ * @throws {ServeError} MISUSE for a bound out of range, LIMIT if no connection would fit
+ */
+export function fitBounds(given: Partial<Bounds>, descriptorLimit: number): Bounds {
+  const room = descriptorLimit - RESERVED_DESCRIPTORS;
+  if (room < 1)
+    throw new ServeError(
+      "LIMIT",
+      `only ${descriptorLimit} open files are allowed and more than ${RESERVED_DESCRIPTORS} are needed: raise the limit (ulimit -n, LimitNOFILE=)`,
+    );
+  const connections = bound(given, "maxConnections");
+  const inFlight = bound(given, "maxInFlight");
+  const maxConnections = Math.min(connections, room);
+  const maxInFlight = Math.min(inFlight, Math.ceil(descriptorLimit / 2));
+  return {
+    maxConnections,
+    maxConnectionsPerUid: share(
+      given,
+      "maxConnectionsPerUid",
+      maxConnections,
+      maxConnections < connections,
+    ),
+    maxInFlight,
+    maxInFlightPerUid: share(given, "maxInFlightPerUid", maxInFlight, maxInFlight < inFlight),
+    firstRequestMs: bound(given, "firstRequestMs"),
+    takeReplyMs: bound(given, "takeReplyMs"),
+    backlog: bound(given, "backlog"),
+  };
+}

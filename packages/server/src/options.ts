@@ -1,0 +1,44 @@
+import type { Bounds } from "./bounds.ts";
+import type { Log } from "./log.ts";
+import type { LogLevel } from "./service/log.ts";
+import type { Policy } from "./policy/rule.ts";
+
+/**
+ * What a server is started with. Every option has a default.
+ *
+ * @example
+ * ```ts
+ * await using server = await serve({ address: "/run/xsocket/vpn", group: "media" });
+ * await server.closed;
+ * ```
+ */
+export interface ServeOptions extends Partial<Bounds> {
+  /** Where to listen: a path, or `@name` in the abstract namespace. "/run/xsocket/default" by default. */
+  readonly address?: string;
+  /** Permission bits of the socket file, 0o660 by default. Misuse with `@name` and `listenFd`. */
+  readonly mode?: number;
+  /** The socket file's group, by name or number; the server's own by default. Misuse as `mode`. */
+  readonly group?: string | number;
+  /** Serve also in a directory that others may write to, provided it is sticky, as /tmp. */
+  readonly sharedDirectory?: boolean;
+  /** A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`; it becomes the server's. */
+  readonly listenFd?: number;
+  /** Serving threads, from 1 to 64; {@link DEFAULT_THREADS} by default. */
+  readonly threads?: number;
+  /**
+   * Who may ask for what: rules, or a function that reads them, which reload() calls again. By
+   * default ordinary sockets for everyone who can connect; with `@name` for root and the server's
+   * own user.
+   */
+  readonly policy?: Policy | (() => Policy | Promise<Policy>);
+  /** Takes what the server has to say; nothing by default. */
+  readonly log?: Log;
+  /** Records below this level are not made; "info" by default. "debug" has one for each request. */
+  readonly logLevel?: LogLevel;
+}
+
+/** Serving threads unless the option says otherwise. */
+export const DEFAULT_THREADS = 2;
+export const MAX_THREADS = 64;
+/** Permission bits of the socket file unless the option says otherwise. */
+export const DEFAULT_MODE = 0o660;
