@@ -274,12 +274,13 @@ static int plan_exec(struct plan *plan, int argc, char **argv)
 
 int plan_follow(const struct bun *bun, int argc, char **argv)
 {
-	static struct plan plan = {.socket = -1};
+	static struct plan plan;
 	struct streams streams;
 	struct children children;
 	int status = 0;
 	int rc = streams_open(&streams);
 
+	plan.socket = -1;
 	children_expect(&children);
 	pid_t pid = rc < 0 ? rc : child_start(bun, &streams, argc, argv);
 
