@@ -1,4 +1,8 @@
 import { join } from "node:path";
 
-/** The command as it is started from the source tree. */
-export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
+const bin = join(import.meta.dir, "../../packages/cli/bin");
+
+/** The command as it is started from the source tree, and as installed. */
+export const XSOCKET = join(bin, "xsocket");
+/** The command as `bun x` and npm's directories have it. */
+export const START = join(bin, "start");

@@ -1,37 +1,22 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { guardDescriptors, here } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { START, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
 const ODD_START = ["python3", join(import.meta.dir, "odd-start.py")];
+const ARGUMENTS = ["run", "--port", "3000", "--socket", "@nobody", "--"];
+const RUN = [XSOCKET, ...ARGUMENTS];
 const OURS = /^(?:LD_PRELOAD|XBIND|XSOCKET)=/;
+/* The lines of /proc/PID/status that a program inherits; the others differ from run to run. */
+const INHERITED =
+  /^(?:Umask|PPid|TracerPid|[UG]id|Groups|Threads|SigPnd|ShdPnd|SigBlk|SigIgn|SigCgt|Cap\w+|NoNewPrivs|Seccomp):/;
 
-/* What a program finds of the things that it inherits, one probe for each. */
-const PROBES: Record<string, readonly string[]> = {
-  environment: ["cat", "/proc/self/environ"],
-  "signals, umask, user, capabilities": ["cat", "/proc/self/status"],
-  limits: ["cat", "/proc/self/limits"],
-  descriptors: ["ls", "-l", "/proc/self/fd"],
-  "flags of the streams and descriptors": ["grep", "-r", "flags", "/proc/self/fdinfo"],
-  "nice value": ["nice"],
-  "OOM score": ["cat", "/proc/self/oom_score_adj"],
-  "current directory": ["readlink", "/proc/self/cwd"],
-  children: ["wc", "-w", "/proc/thread-self/children"],
-  arguments: ["printf", "<%s>", "", "a b", "--", "--help", "caf\u00e9", "\n", "--port"],
-};
-
-/* What differs between any two runs of a program. */
-function settled(text: string): string {
-  return text
-    .replaceAll(/\[\d+\]/g, "[n]")
-    .replaceAll(
-      /^(?:Pid|Tgid|NSpid|Ngid|NStgid|NSpgid|NSsid|Vm\w+|Rss\w+|Hug\w+|Mems\w*|\w*ctxt_switches|Cpus_allowed\w*|HugetlbPages|THP_enabled|Speculation\w*|CoreDumping|untag_mask|x86_Thread\w*):.*$/gm,
-      "",
-    )
-    .replaceAll(/^.* (\d+ -> )/gm, "$1")
-    .replaceAll(/\/proc\/\d+\/fd/g, "/proc/N/fd");
+interface Probe {
+  readonly argv: readonly string[];
+  /** What of its output counts; all of it by default. */
+  readonly settled?: (text: string) => unknown;
 }
 
 function environment(text: string): string[] {
@@ -41,19 +26,91 @@ function environment(text: string): string[] {
     .toSorted();
 }
 
-describe.each(Object.entries(PROBES))("a program under run finds the same %s", (name, argv) => {
-  const same = name === "environment" ? environment : settled;
-  const run = [XSOCKET, "run", "--port", "3000", "--socket", "@nobody", "--", ...argv];
+function inherited(text: string): string[] {
+  return text.split("\n").filter((line) => INHERITED.test(line));
+}
 
-  async function compare(start: readonly string[]): Promise<void> {
-    const plain = await here.run([...start, ...argv]);
-    const under = await here.run([...start, ...run]);
-    expect(plain.stdout).not.toBe("");
-    expect(same(under.stdout)).toEqual(same(plain.stdout));
-    expect(under.stderr).toBe(plain.stderr);
-    expect(under.code).toBe(plain.code);
-  }
+/* Each descriptor's number and file, without the times and without the numbers of pipes. */
+function files(text: string): string {
+  return text.replaceAll(/^.* (\d+ -> )/gm, "$1").replaceAll(/\[\d+\]|\/proc\/\d+/g, "n");
+}
 
-  test("in an ordinary state", () => compare([]));
-  test("in an odd one", () => compare(ODD_START));
+/* What a program finds of the things that it inherits, one probe for each. */
+const PROBES: Record<string, Probe> = {
+  environment: { argv: ["cat", "/proc/self/environ"], settled: environment },
+  "signals, umask, user": { argv: ["cat", "/proc/self/status"], settled: inherited },
+  limits: { argv: ["cat", "/proc/self/limits"] },
+  descriptors: { argv: ["ls", "-l", "/proc/self/fd"], settled: files },
+  "flags of streams and descriptors": { argv: ["grep", "-r", "flags", "/proc/self/fdinfo"] },
+  "nice value": { argv: ["nice"] },
+  "out-of-memory score": { argv: ["cat", "/proc/self/oom_score_adj"] },
+  "current directory": { argv: ["readlink", "/proc/self/cwd"] },
+  children: { argv: ["wc", "-w", "/proc/thread-self/children"] },
+  arguments: { argv: ["printf", "<%s>", "", "a b", "--", "--help", "caf\u00e9", "\n", "--port"] },
+};
+
+async function compare(start: readonly string[], run: readonly string[], probe: Probe) {
+  const { argv, settled = (text: string) => text } = probe;
+  const plain = await here.run([...start, ...argv]);
+  const under = await here.run([...start, ...run, ...argv]);
+  expect(plain.stdout).not.toBe("");
+  expect(settled(under.stdout)).toEqual(settled(plain.stdout));
+  expect(under.stderr).toBe(plain.stderr);
+  expect(under.code).toBe(plain.code);
+}
+
+describe.each(Object.entries(PROBES))("a program under run finds the same %s", (_name, probe) => {
+  test("in an ordinary state", () => compare([], RUN, probe));
+  test("in an odd one", () => compare(ODD_START, RUN, probe));
+});
+
+/* A shell cannot be kept from setting SIGCHLD up for itself; of all else it leaves no trace. */
+describe.each(["sh", "bash"])("where %s is in between, a program finds the same", (shell) => {
+  const probes = Object.entries(PROBES).filter(([name]) => !name.startsWith("signals"));
+  test.each(probes)("%s", (_name, probe) =>
+    compare(ODD_START, [shell, START, ...ARGUMENTS], probe),
+  );
+});
+
+test("a program under run is the process that was started", async () => {
+  await using program = here.spawn([...RUN, "sh", "-c", "echo pid $$; exec sleep 60"]);
+  const [, pid] = await program.says(/pid (\d+)/);
+  expect(Number(pid)).toBe(program.pid);
+});
+
+test("a program's end is the end of run", async () => {
+  expect((await here.run([...RUN, "sh", "-c", "exit 42"])).code).toBe(42);
+  expect((await here.run([...RUN, "sh", "-c", "kill -9 $$"])).code).toBe(128 + 9);
+});
+
+test("a program's input and both outputs are its own", async () => {
+  const script = "cat; echo words >&2";
+  const result = await here.run([...RUN, "sh", "-c", script], { stdin: "input" });
+  expect(result).toEqual({ code: 0, stdout: "input", stderr: "words\n" });
+});
+
+test("arguments that are no text arrive as they are", async () => {
+  const start = `import os; os.execv(b"${XSOCKET}", [b"xsocket", b"run", b"--port", b"1", b"--socket", b"@n", b"--", b"printf", b"%s", b"\\xff\\xfe"])`;
+  const [plain, under] = await Promise.all([
+    here.run(["printf", "%b", "\\0377\\0376"]),
+    here.run(["python3", "-c", start]),
+  ]);
+  expect(under).toEqual(plain);
+});
+
+test("SIGCHLD may be ignored", async () => {
+  const start = ["env", "--ignore-signal=CHLD"];
+  await compare(start, RUN, PROBES["signals, umask, user"] ?? { argv: [] });
+});
+
+test.each([
+  ["2", ">&-"],
+  ["0", "<&-"],
+])("descriptor %s may be closed", async (_fd, closed) => {
+  const script = `exec "$@" ${closed}`;
+  const start = ["sh", "-c", script, "sh"];
+  const probe: Probe = { argv: ["ls", "-l", "/proc/self/fd"], settled: files };
+  const plain = await here.run([...start, ...probe.argv]);
+  const under = await here.run([...start, ...RUN, ...probe.argv]);
+  expect(files(under.stdout)).toEqual(files(plain.stdout));
 });

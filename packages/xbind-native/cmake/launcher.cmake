@@ -9,3 +9,10 @@ target_link_libraries(xsocket-launch PRIVATE core)
 target_compile_definitions(
   xsocket-launch PRIVATE XSOCKET_SCRIPT_FROM_BIN="${XSOCKET_SCRIPT_FROM_BIN}"
                          XSOCKET_BUN_VERSION="${XSOCKET_BUN_VERSION}")
+
+# The build tree has the script where the installed tree has it.
+cmake_path(SET XSOCKET_SCRIPT_LINK NORMALIZE
+           ${CMAKE_CURRENT_BINARY_DIR}/${XSOCKET_SCRIPT_FROM_BIN})
+cmake_path(GET XSOCKET_SCRIPT_LINK PARENT_PATH XSOCKET_SCRIPT_DIR)
+file(MAKE_DIRECTORY ${XSOCKET_SCRIPT_DIR})
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/packages/cli/src/main.ts ${XSOCKET_SCRIPT_LINK} SYMBOLIC)

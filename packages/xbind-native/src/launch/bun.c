@@ -43,17 +43,6 @@ static bool found_beside(const char *file, char *ret)
 	return slash && found_in(file, (size_t)(slash - file), "bun", ret);
 }
 
-static bool found_beside_us(char *ret)
-{
-	char exe[PATH_MAX];
-	ssize_t length = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-
-	if (length < 0)
-		return false;
-	exe[length] = '\0';
-	return found_beside(exe, ret);
-}
-
 /* `bun x` names itself in npm_execpath, as npm does; npm is not what we look for. */
 static bool found_running(char *ret)
 {
@@ -88,8 +77,8 @@ int bun_find(struct bun *bun)
 		strcpy(bun->path, named);
 		return 0;
 	}
-	if (found_beside(bun->script, bun->path) || found_beside_us(bun->path) ||
-	    found_running(bun->path) || found_on_path(bun->path))
+	if (found_beside(bun->script, bun->path) || found_running(bun->path) ||
+	    found_on_path(bun->path))
 		return 0;
 	return -ENOENT;
 }

@@ -14,8 +14,7 @@ struct bun {
 };
 
 /**
- * bun_find() - find the runtime: $XSOCKET_BUN, beside the script, beside the launcher, the one that
- *              runs `bun x`, PATH
+ * bun_find() - find the runtime: $XSOCKET_BUN, beside the script, the one that runs `bun x`, PATH
  * @bun: its script is set; its path is filled in
  *
  * Relative directories in PATH are passed over: what lies in the current directory must not decide

@@ -6,8 +6,8 @@
  * package.json, tsconfig.json), so Bun starts in / and goes back by a descriptor. `run` and `open`
  * end as another program, for which see plan.h; every other command is Bun from here on.
  *
- * Installed, the launcher is the command itself and its script lies at a fixed place beside it.
- * In the source tree and in npm's directories bin/xsocket, a shell script, starts it so:
+ * The launcher is the command itself, and its script lies at a fixed place seen from there, both
+ * installed and in the build tree. In npm's directories bin/start, a shell script, starts it so:
  *
  *     xsocket-launch --difference PID            print what the shell did to the environment
  *     xsocket-launch --script SCRIPT NAME DIFFERENCE ARGUMENTS...
@@ -77,9 +77,8 @@ static int launch(struct bun *bun, int argc, char **argv)
 		return words_fail("XSOCKET_BUN is \"%s\": give the absolute path of Bun",
 		                  getenv("XSOCKET_BUN"));
 	if (rc < 0)
-		return words_fail("Bun " XSOCKET_BUN_VERSION " was found neither beside %s nor in "
-		                  "PATH: install it, or name it in XSOCKET_BUN",
-		                  bun->script);
+		return words_fail("Bun " XSOCKET_BUN_VERSION " was not found: put it into PATH, or "
+		                  "give its absolute path in XSOCKET_BUN");
 	return is_planned(argc, argv) ? plan_follow(bun, argc, argv) : become_bun(bun, argc, argv);
 }
 

@@ -1,0 +1,98 @@
+import { expect, test } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { guardDescriptors, here, tempDir, type TempDir } from "../harness/index.ts";
+import { XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+/* Even root then obeys the permissions of files. */
+const HELD_TO_MODES =
+  process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
+const MARK = "HOSTILE";
+const EVIL = `console.log("${MARK}"); process.exit(66);`;
+
+/* What Bun obeys, or looks at, when it is started in a directory that has it. */
+const FILES: Record<string, string> = {
+  ".env": `XBIND=1\nXSOCKET=/hostile\nXSOCKET_LIBDIR=/hostile\nNO_COLOR=\nBUN_OPTIONS=--preload ./evil.ts\nMARK=${MARK}\n`,
+  ".env.local": `MARK=${MARK}\n`,
+  ".env.production": `MARK=${MARK}\n`,
+  "bunfig.toml": `preload = ["./evil.ts"]\nlogLevel = "debug"\n[define]\n"process.env.XBIND" = "'${MARK}'"\n`,
+  ".npmrc": "registry=http://127.0.0.1:1/\n",
+  "tsconfig.json": `{ "compilerOptions": { "paths": { "*": ["./evil.ts"], "citty": ["./evil.ts"] } }, ${MARK}`,
+  "package.json": `{ "imports": ${MARK}`,
+  "evil.ts": EVIL,
+  bun: `#!/bin/sh\necho ${MARK}\nexit 66\n`,
+  "serve.ts": EVIL,
+  "lib.ts": EVIL,
+  "node_modules/citty/package.json": '{ "name": "citty", "main": "index.js" }',
+  "node_modules/citty/index.js": EVIL,
+  "node_modules/consola/core.js": EVIL,
+  "node_modules/@xsocket/protocol/index.ts": EVIL,
+  "node_modules/@xsocket/xbind-native/index.ts": EVIL,
+  "node_modules/.bin/bun": `#!/bin/sh\necho ${MARK}\nexit 66\n`,
+};
+
+function hostileDirectory(): TempDir {
+  const dir = tempDir();
+  for (const [name, text] of Object.entries(FILES)) {
+    mkdirSync(dirname(dir.join(name)), { recursive: true });
+    writeFileSync(dir.join(name), text);
+  }
+  for (const name of ["bun", "node_modules/.bin/bun"]) chmodSync(dir.join(name), 0o755);
+  return dir;
+}
+
+const COMMANDS: readonly (readonly string[])[] = [
+  ["--version"],
+  ["--help"],
+  ["serve", "--help"],
+  ["lib", "xbind"],
+  ["run", "--port", "3000", "--socket", "@nobody", "--", "env"],
+];
+
+test.each(COMMANDS.map((argv) => [argv.join(" "), argv] as const))(
+  "nothing in the current directory changes %s",
+  async (_name, argv) => {
+    using dir = hostileDirectory();
+    using harmless = tempDir();
+    const env = {
+      PATH: `.::node_modules/.bin:${process.env["PATH"] ?? ""}`,
+      PWD: "/",
+      OLDPWD: "/",
+    };
+    const start = [XSOCKET, ...argv];
+    const there = await here.run(start, { cwd: dir.path, env });
+    const elsewhere = await here.run(start, { cwd: harmless.path, env });
+    expect(there).toEqual(elsewhere);
+    expect(there.code).toBe(0);
+    expect(there.stderr).toBe("");
+    expect(there.stdout + there.stderr).not.toContain(MARK);
+  },
+);
+
+test("the parents of the current directory change nothing either", async () => {
+  using dir = hostileDirectory();
+  const child = join(dir.path, "a/b");
+  mkdirSync(child, { recursive: true });
+  const { code, stdout, stderr } = await here.run([XSOCKET, "lib", "xbind"], { cwd: child });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(/^\/\S+\/libxbind\.so\n$/);
+});
+
+test("a directory that is gone, and one that may not be entered, do no harm", async () => {
+  using dir = tempDir();
+  const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
+  const start = (...argv: string[]) => ["sh", "-c", script, "sh", XSOCKET, ...argv];
+  const gone = await here.run(start("lib", "xbind"), { cwd: dir.path });
+  expect(gone).toMatchObject({ code: 0, stderr: "" });
+
+  const closed = 'mkdir closed && cd closed && chmod 0 . && exec "$@"';
+  const barred = await here.run(
+    ["sh", "-c", closed, "sh", ...HELD_TO_MODES, XSOCKET, "--version"],
+    {
+      cwd: dir.path,
+    },
+  );
+  expect(barred).toMatchObject({ code: 0, stderr: "" });
+});
