@@ -10,6 +10,7 @@ import { words } from "./words.ts";
 
 /* Goes back to the user's directory. Where that may not be entered no name in it could be used. */
 function goBack(fd: number): void {
+  if (fd < 0) return;
   try {
     process.chdir(`/proc/self/fd/${fd}`);
   } catch {

@@ -63,8 +63,9 @@ static bool is_planned(int argc, char **argv)
 
 static int become_bun(const struct bun *bun, int argc, char **argv)
 {
+	/* A directory that may not be entered cannot be opened either; then nothing goes back. */
 	int cwd = open(".", O_PATH | O_DIRECTORY);
-	int rc = cwd < 0 ? -errno : bun_exec(bun, cwd, NO_DESCRIPTOR, argc, argv);
+	int rc = bun_exec(bun, cwd, NO_DESCRIPTOR, argc, argv);
 
 	return words_fail("cannot start %s: %s", bun->path, strerror(-rc));
 }

@@ -105,7 +105,7 @@ static int child_exec(const struct bun *bun, struct streams *streams, int argc, 
 	sigset_t none;
 	int nowhere = raise_fd(open("/dev/null", O_RDWR | O_CLOEXEC));
 	int cwd = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-	int rc = nowhere < 0 ? nowhere : cwd < 0 ? cwd : 0;
+	int rc = nowhere < 0 ? nowhere : 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/* JavaScriptCore stops its threads by signals. */
@@ -115,12 +115,12 @@ static int child_exec(const struct bun *bun, struct streams *streams, int argc, 
 	rc = rc < 0 ? rc : place(streams->child[STREAM_OUT], STDOUT_FILENO);
 	rc = rc < 0 ? rc : place(streams->child[STREAM_ERR], STDERR_FILENO);
 	rc = rc < 0 ? rc : place(streams->child[STREAM_PLAN], CHILD_PLAN_FD);
-	rc = rc < 0 ? rc : place(cwd, CHILD_CWD_FD);
+	rc = rc < 0 || cwd < 0 ? rc : place(cwd, CHILD_CWD_FD);
 	rc = rc < 0 ? rc : put_preload_aside();
 	if (rc < 0)
 		return rc;
 	syscall(SYS_close_range, CHILD_FREE_FD, ~0U, 0U);
-	return bun_exec(bun, CHILD_CWD_FD, CHILD_PLAN_FD, argc, argv);
+	return bun_exec(bun, cwd < 0 ? NO_DESCRIPTOR : CHILD_CWD_FD, CHILD_PLAN_FD, argc, argv);
 }
 
 static pid_t child_start(const struct bun *bun, struct streams *streams, int argc, char **argv)
