@@ -32,9 +32,8 @@ static bool is_ours(int thread)
 	return sys_call(SYS_tgkill, (const long[6]){process, thread, 0}) != -ESRCH;
 }
 
-struct claim claim_take(int fd)
+struct claim claim_slot(_Atomic int *slot)
 {
-	_Atomic int *slot = &slots[(unsigned)fd % SLOTS];
 	int self = thread_id();
 
 	for (int waited = 0; waited < SWAP_LONGEST_MS; waited += STEP_MS) {
@@ -49,6 +48,11 @@ struct claim claim_take(int fd)
 		sys_poll(-1, 0, STEP_MS);
 	}
 	return (struct claim){NULL};
+}
+
+struct claim claim_take(int fd)
+{
+	return claim_slot(&slots[(unsigned)fd % SLOTS]);
 }
 
 void claim_give(struct claim *claim)

@@ -19,6 +19,9 @@ struct claim {
  */
 struct claim claim_take(int fd);
 
+/* The same for a slot that the caller has, 0 at first, in place of one for a descriptor. */
+struct claim claim_slot(_Atomic int *slot);
+
 void claim_give(struct claim *claim);
 
 #endif

@@ -11,7 +11,13 @@
 
 #include <sys/socket.h>
 
+struct epoll_event;
+
 int hook_bind(int fd, const void *addr, socklen_t len) __asm__("bind");
+int hook_chroot(const char *path) __asm__("chroot");
+int hook_epoll_create(int size) __asm__("epoll_create");
+int hook_epoll_create1(int flags) __asm__("epoll_create1");
+int hook_epoll_ctl(int set, int operation, int fd, struct epoll_event *event) __asm__("epoll_ctl");
 int hook_listen(int fd, int backlog) __asm__("listen");
 int hook_setsockopt(int fd, int level, int name, const void *value,
                     socklen_t len) __asm__("setsockopt");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* load.c - what happens when the dynamic linker has loaded the library */
 #include "xbind/config.h"
+#include "xbind/epollset.h"
 #include "xbind/log.h"
 #include "xbind/real.h"
 
@@ -10,4 +11,6 @@ __attribute__((constructor)) static void load(void)
 	real_load();
 	config_load();
 	log_load();
+	if (config_any())
+		epollset_load();
 }

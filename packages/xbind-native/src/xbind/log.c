@@ -119,3 +119,17 @@ void log_option_lost(int fd, int level, int name, int error)
 	line_error(&line, error);
 	finish(&line);
 }
+
+void log_kept(int error)
+{
+	struct line line;
+
+	if (config_log_fd() < 0)
+		return;
+	line_start(&line);
+	line_text(&line, "chroot: cannot keep a connection to ");
+	put_socket(&line);
+	line_text(&line, ":");
+	line_error(&line, error);
+	finish(&line);
+}

@@ -33,4 +33,7 @@ void log_lost(int fd, const char *what, int error);
 /* The same for an option of setsockopt(2). */
 void log_option_lost(int fd, int level, int name, int error);
 
+/* Before chroot(2) no connection to the server could be made. */
+void log_kept(int error);
+
 #endif

@@ -7,6 +7,10 @@
 
 static const char *const names[] = {
     [REAL_BIND] = "bind",
+    [REAL_CHROOT] = "chroot",
+    [REAL_EPOLL_CREATE] = "epoll_create",
+    [REAL_EPOLL_CREATE1] = "epoll_create1",
+    [REAL_EPOLL_CTL] = "epoll_ctl",
     [REAL_LISTEN] = "listen",
     [REAL_SETSOCKOPT] = "setsockopt",
 };
@@ -47,6 +51,39 @@ int real_bind(int fd, const void *addr, socklen_t len)
 	int saved = errno;
 
 	return call ? settle(call(fd, addr, len), saved) : -ENOSYS;
+}
+
+int real_chroot(const char *path)
+{
+	int (*call)(const char *) = (int (*)(const char *))real_symbol(REAL_CHROOT);
+	int saved = errno;
+
+	return call ? settle(call(path), saved) : -ENOSYS;
+}
+
+int real_epoll_create(int size)
+{
+	int (*call)(int) = (int (*)(int))real_symbol(REAL_EPOLL_CREATE);
+	int saved = errno;
+
+	return call ? settle(call(size), saved) : -ENOSYS;
+}
+
+int real_epoll_create1(int flags)
+{
+	int (*call)(int) = (int (*)(int))real_symbol(REAL_EPOLL_CREATE1);
+	int saved = errno;
+
+	return call ? settle(call(flags), saved) : -ENOSYS;
+}
+
+int real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	int (*call)(int, int, int, struct epoll_event *) =
+	    (int (*)(int, int, int, struct epoll_event *))real_symbol(REAL_EPOLL_CTL);
+	int saved = errno;
+
+	return call ? settle(call(set, operation, fd, event), saved) : -ENOSYS;
 }
 
 int real_listen(int fd, int backlog)

@@ -11,8 +11,14 @@
 
 #include <sys/socket.h>
 
+struct epoll_event;
+
 enum real_call {
 	REAL_BIND,
+	REAL_CHROOT,
+	REAL_EPOLL_CREATE,
+	REAL_EPOLL_CREATE1,
+	REAL_EPOLL_CTL,
 	REAL_LISTEN,
 	REAL_SETSOCKOPT,
 	REAL_CALLS,
@@ -29,6 +35,10 @@ enum real_call {
 void *real_symbol(enum real_call call);
 
 int real_bind(int fd, const void *addr, socklen_t len);
+int real_chroot(const char *path);
+int real_epoll_create(int size);
+int real_epoll_create1(int flags);
+int real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int real_listen(int fd, int backlog);
 int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 

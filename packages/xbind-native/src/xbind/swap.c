@@ -15,18 +15,24 @@
 #include "xbind/claim.h"
 #include "xbind/copies.h"
 #include "xbind/epollset.h"
+#include "xbind/kept.h"
 #include "xbind/log.h"
 #include "xbind/real.h"
 #include "xbind/status.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 static int target_socket(const struct kind *kind)
 {
+	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
 	struct deadline deadline = deadline_in(deadline_default_ms());
 	struct address address;
-	int rc = address_parse(config_socket(), &address);
+	int rc = kept_request(&request, &deadline);
 
+	if (rc != -ENOTCONN)
+		return rc;
+	rc = address_parse(config_socket(), &address);
 	if (rc < 0)
 		return rc;
 	return handover_socket(&address, kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol,

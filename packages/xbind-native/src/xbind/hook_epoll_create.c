@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_epoll_create.c - epoll_create(2): a set whose registrations may have to move */
+#include "core/visibility.h"
+#include "xbind/config.h"
+#include "xbind/epollset.h"
+#include "xbind/hook.h"
+#include "xbind/real.h"
+
+#include <errno.h>
+
+static int follow_epoll_create(int size)
+{
+	int set = real_epoll_create(size);
+
+	if (set >= 0 && config_any())
+		epollset_know(set);
+	return set;
+}
+
+EXPORT int hook_epoll_create(int size)
+{
+	int rc = follow_epoll_create(size);
+
+	if (rc < 0) {
+		errno = -rc;
+		return -1;
+	}
+	return rc;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_epoll_create1.c - epoll_create1(2): a set whose registrations may have to move */
+#include "core/visibility.h"
+#include "xbind/config.h"
+#include "xbind/epollset.h"
+#include "xbind/hook.h"
+#include "xbind/real.h"
+
+#include <errno.h>
+
+static int follow_epoll_create1(int flags)
+{
+	int set = real_epoll_create1(flags);
+
+	if (set >= 0 && config_any())
+		epollset_know(set);
+	return set;
+}
+
+EXPORT int hook_epoll_create1(int flags)
+{
+	int rc = follow_epoll_create1(flags);
+
+	if (rc < 0) {
+		errno = -rc;
+		return -1;
+	}
+	return rc;
+}

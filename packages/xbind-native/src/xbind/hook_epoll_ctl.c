@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* hook_epoll_ctl.c - epoll_ctl(2): what is registered where, which also tells of inherited sets */
+#include "core/visibility.h"
+#include "xbind/config.h"
+#include "xbind/epollrecord.h"
+#include "xbind/epollset.h"
+#include "xbind/hook.h"
+#include "xbind/real.h"
+
+#include <errno.h>
+
+static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	int rc = real_epoll_ctl(set, operation, fd, event);
+
+	if (rc >= 0 && config_any()) {
+		epollset_know(set);
+		epollrecord_note(set, operation, fd, event);
+	}
+	return rc;
+}
+
+EXPORT int hook_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	int rc = follow_epoll_ctl(set, operation, fd, event);
+
+	if (rc < 0) {
+		errno = -rc;
+		return -1;
+	}
+	return rc;
+}

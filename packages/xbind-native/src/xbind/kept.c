@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "xbind/kept.h"
+
+#include "core/fd.h"
+#include "xbind/claim.h"
+#include "xbind/config.h"
+#include "xbind/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+
+/* Above the numbers that programs use for themselves or close without looking. */
+#define KEPT_FD_MIN 1000
+
+static _Atomic int slot; /* who works with the rest */
+static struct {
+	_Atomic int fd; /* the number; what it refers to now the identity tells */
+	int process;
+	unsigned user;
+	struct sys_identity identity;
+} kept = {.fd = -1};
+
+/* The program may have closed the number, and opened something else there. */
+static bool is_ours(void)
+{
+	struct sys_identity identity;
+
+	return kept.fd >= 0 && sys_identify(kept.fd, &identity) == 0 &&
+	       identity.device == kept.identity.device && identity.inode == kept.identity.inode;
+}
+
+static bool is_usable(void)
+{
+	return kept.process == sys_getpid() && kept.user == sys_geteuid() && is_ours();
+}
+
+static void drop(void)
+{
+	if (is_ours())
+		sys_close(kept.fd);
+	kept.fd = -1;
+}
+
+/* To a high number, where there is one; the low ones are the program's. */
+static int move_up_consume(int fd)
+{
+	uint64_t limits[2] = {0};
+	int up = -EINVAL;
+
+	if (sys_prlimit64(RLIMIT_NOFILE, limits) == 0)
+		up = sys_fcntl(fd, F_DUPFD_CLOEXEC,
+		               limits[0] > KEPT_FD_MIN ? KEPT_FD_MIN : (long)limits[0] / 2);
+	if (up < 0)
+		return fd;
+	sys_close(fd);
+	return up;
+}
+
+static int connect_anew(void)
+{
+	struct deadline deadline = deadline_in(deadline_default_ms());
+	struct address address;
+	int fd = address_parse(config_socket(), &address);
+
+	if (fd == 0)
+		fd = handover_connect(&address, &deadline);
+	if (fd < 0)
+		return fd;
+	kept.process = sys_getpid();
+	kept.user = sys_geteuid();
+	kept.fd = move_up_consume(fd);
+	return sys_identify(kept.fd, &kept.identity);
+}
+
+bool kept_open(void)
+{
+	struct claim claim = claim_slot(&slot);
+	bool opened = false;
+	int rc;
+
+	if (!claim.slot)
+		return false;
+	if (!is_usable()) {
+		drop();
+		rc = connect_anew();
+		opened = rc == 0;
+		if (rc < 0)
+			log_kept(rc);
+	}
+	claim_give(&claim);
+	return opened;
+}
+
+void kept_close(void)
+{
+	struct claim claim = claim_slot(&slot);
+
+	if (claim.slot)
+		drop();
+	claim_give(&claim);
+}
+
+static int request_claimed(const struct wire_request *request, const struct deadline *deadline)
+{
+	int rc = is_usable() ? handover_send(kept.fd, request) : -ENOTCONN;
+
+	if (rc == 0)
+		rc = handover_receive(kept.fd, request, true, deadline);
+	/* What comes late would be taken for the next answer. */
+	if (rc == -ECONNRESET || rc == -EBADMSG || rc == -ETIMEDOUT)
+		drop();
+	return rc == -ECONNRESET ? -ENOTCONN : rc;
+}
+
+int kept_request(const struct wire_request *request, const struct deadline *deadline)
+{
+	struct claim claim;
+	int rc;
+
+	if (kept.fd < 0)
+		return -ENOTCONN;
+	claim = claim_slot(&slot);
+	rc = claim.slot ? request_claimed(request, deadline) : -ENOTCONN;
+	claim_give(&claim);
+	return rc;
+}

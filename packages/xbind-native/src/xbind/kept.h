@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kept.h - a connection to the server that outlives chroot(2)
+ *
+ * After chroot(2) the path of the control socket leads nowhere, or to a stranger's, while a
+ * connection made before goes on working. A directory descriptor would do too, and would be a way
+ * out of the jail.
+ */
+#ifndef XBIND_KEPT_H
+#define XBIND_KEPT_H
+
+#include "core/handover.h"
+
+#include <stdbool.h>
+
+/**
+ * kept_open() - connect, unless there is a connection that can be used
+ *
+ * A server that is down is no reason to fail: the next bind will tell. XBIND_LOG says so.
+ *
+ * Return: whether a connection was made now.
+ */
+bool kept_open(void);
+
+/* Ends the connection. */
+void kept_close(void);
+
+/**
+ * kept_request() - ask for a socket on the kept connection
+ * @request:  what to ask for
+ * @deadline: when to give up
+ *
+ * One request at a time. A connection is used by the process that made it and under the effective
+ * user that it was made by, which is who the server believes it to be.
+ *
+ * Return: the socket, close-on-exec, which the caller closes; -ENOTCONN when there is no
+ *         connection that can be used; else an error of handover_receive().
+ */
+int kept_request(const struct wire_request *request, const struct deadline *deadline);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* test_chroot.c - a daemon that changes its root before it binds */
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
+
+static int bind_listed(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	int error = pair_bind(fd, 3000) < 0 ? errno : 0;
+
+	if (error == 0)
+		CHECK(pair_is_there(fd));
+	close(fd);
+	return error;
+}
+
+/* Runs a body in a child of this process, as the root that it has is changed. */
+static void in_child(void (*body)(void))
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		alarm(30);
+		body();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
+/* How many descriptors there are that a program does not know of. */
+static int strangers(void)
+{
+	int count = 0;
+
+	for (int fd = 3; fd < 2000; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static void enter_jail(void)
+{
+	errno = 77;
+	CHECK_EQ(chroot(jail), 0);
+	CHECK_EQ(errno, 77);
+	CHECK_EQ(chdir("/"), 0);
+	CHECK_EQ(access("/proc", F_OK), -1);
+}
+
+/* Several sockets, in the jail, and again after a second chroot. */
+static void body_jail(void)
+{
+	int before = strangers();
+
+	enter_jail();
+	for (int i = 0; i < 5; i++)
+		CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(mkdir("/inner", 0700), 0);
+	CHECK_EQ(chroot("/inner"), 0);
+	CHECK_EQ(chdir("/"), 0);
+	CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(strangers() - before, pair_preloaded());
+}
+
+/* The kept descriptor is close-on-exec, of a high number, and no directory. */
+static void body_kept(void)
+{
+	int before = strangers();
+
+	enter_jail();
+	CHECK_EQ(strangers() - before, pair_preloaded());
+	for (int fd = 3; fd < 2000; fd++) {
+		struct stat status;
+
+		if (fcntl(fd, F_GETFD) < 0 || fd < 1000)
+			continue;
+		CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		CHECK_EQ(fstat(fd, &status), 0);
+		CHECK(S_ISSOCK(status.st_mode));
+	}
+}
+
+/* The program closes what it does not know, and opens files of its own at the same numbers. */
+static void body_closed(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	enter_jail();
+	for (int fd = 3; fd < 2000; fd++) {
+		if (fd != null && fcntl(fd, F_GETFD) >= 0)
+			CHECK_EQ(dup2(null, fd), fd);
+	}
+	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
+	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
+	for (int fd = 3; fd < 2000; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			CHECK_EQ(write(fd, "x", 1), 1);
+	}
+}
+
+/* A forked child must not use its parent's connection; the parent goes on using it. */
+static void body_forked(void)
+{
+	int status;
+	pid_t pid;
+
+	enter_jail();
+	CHECK_EQ(bind_listed(), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(bind_listed() != (pair_preloaded() ? ENOENT : 0));
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(bind_listed(), 0);
+}
+
+/* The connection says who made it; another user has to make one of its own. */
+static void body_other_user(void)
+{
+	enter_jail();
+	CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(seteuid(65534), 0);
+	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
+	CHECK_EQ(seteuid(0), 0);
+	CHECK_EQ(bind_listed(), 0);
+}
+
+static void body_failed_chroot(void)
+{
+	int before = strangers();
+
+	CHECK_EQ(chroot("/nowhere/at/all"), -1);
+	CHECK_EQ(errno, ENOENT);
+	CHECK_EQ(chroot((const char *)1), -1);
+	CHECK_EQ(errno, EFAULT);
+	CHECK_EQ(strangers(), before);
+	CHECK_EQ(bind_listed(), 0);
+}
+
+/* Threads that bind in the jail take turns. */
+static void *bind_often(void *unused)
+{
+	for (int i = 0; i < 20; i++) {
+		int fd = pair_socket(i % 2 ? SOCK_DGRAM : SOCK_STREAM);
+
+		CHECK_EQ(pair_bind(fd, (uint16_t)(3100 + fd)), 0);
+		CHECK(pair_is_there(fd));
+		close(fd);
+	}
+	return unused;
+}
+
+static void body_threads(void)
+{
+	pthread_t threads[8];
+
+	enter_jail();
+	for (size_t i = 0; i < 8; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, bind_often, NULL), 0);
+	for (size_t i = 0; i < 8; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+}
+
+static void test_jail(void)
+{
+	in_child(body_jail);
+}
+
+static void test_kept(void)
+{
+	in_child(body_kept);
+}
+
+static void test_closed(void)
+{
+	in_child(body_closed);
+}
+
+static void test_forked(void)
+{
+	in_child(body_forked);
+}
+
+static void test_other_user(void)
+{
+	in_child(body_other_user);
+}
+
+static void test_failed_chroot(void)
+{
+	in_child(body_failed_chroot);
+}
+
+static void test_threads(void)
+{
+	in_child(body_threads);
+}
+
+int main(void)
+{
+	char inner[sizeof(jail) + 8];
+
+	CHECK(mkdtemp(jail));
+	CHECK_EQ(chmod(jail, 0755), 0);
+	snprintf(inner, sizeof(inner), "%s/inner", jail);
+	RUN(test_jail);
+	RUN(test_kept);
+	RUN(test_closed);
+	RUN(test_forked);
+	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */
+		CHECK_EQ(seteuid(0), 0);
+		RUN(test_other_user);
+	}
+	RUN(test_failed_chroot);
+	RUN(test_threads);
+	rmdir(inner);
+	CHECK_EQ(rmdir(jail), 0);
+	return 0;
+}
