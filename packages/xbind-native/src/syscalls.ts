@@ -54,6 +54,7 @@ export interface Syscalls {
   monotonicUs(): bigint;
   execAs(
     listenFd: number,
+    cwdFd: number,
     uid: number,
     gid: number,
     groups: Uint32Array,
@@ -113,7 +114,7 @@ const SYMBOLS = {
   xs1_send_packet: { args: [int, pointer, unsigned, int], returns: int },
   xs1_monotonic_us: { args: [], returns: FFIType.i64 },
   xs1_exec_as: {
-    args: [int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
+    args: [int, int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
     returns: int,
   },
   xs1_handover: { args: [text, int, int, int, int], returns: int },

@@ -9,7 +9,7 @@
  */
 #include "xsocket/private.h"
 
-#include "core/sys.h"
+#include "core/fd.h"
 #include "core/visibility.h"
 
 #include <errno.h>
@@ -21,6 +21,7 @@
 #include <sys/syscall.h>
 
 #define LISTEN_FD    3    /* where sd_listen_fds(3) looks for the first descriptor */
+#define CWD_FD       4    /* where the command looks for the directory it was started in */
 #define STRINGS_MAX  4096 /* arguments, or variables of the environment */
 #define CAP_BIT(cap) (1U << (cap))
 
@@ -110,20 +111,32 @@ static int shed_privileges(unsigned uid, unsigned gid, const unsigned *groups, u
 	return (int)rc;
 }
 
-/* Puts the listening socket where the new program looks for it, and lets nothing else through. */
-static int place_listener(int fd)
+/* Moves a copy of fd to a number that is not in use by what is still to be placed. */
+static int lift(int fd)
 {
-	long rc = fd == LISTEN_FD ? sys_fcntl(fd, F_SETFD, 0) : sys_dup3(fd, LISTEN_FD, 0);
-
-	if (rc < 0)
-		return (int)rc;
-	return (int)sys_call(SYS_close_range,
-	                     (const long[6]){LISTEN_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC});
+	return sys_fcntl(fd, F_DUPFD_CLOEXEC, CWD_FD + 1);
 }
 
-EXPORT int xs1_exec_as(int listen_fd, unsigned uid, unsigned gid, const unsigned *groups,
-                       unsigned group_count, char *argv, unsigned argv_len, char *env,
-                       unsigned env_len)
+/* Puts the two descriptors where the new program looks for them, and lets no other through. */
+static int place_descriptors(int listen_fd, int cwd_fd)
+{
+	CLEANUP_CLOSE int listener = lift(listen_fd);
+	CLEANUP_CLOSE int cwd = lift(cwd_fd);
+	long rc = listener < 0 ? listener : cwd;
+
+	if (rc >= 0)
+		rc = sys_dup3(listener, LISTEN_FD, 0);
+	if (rc >= 0)
+		rc = sys_dup3(cwd, CWD_FD, 0);
+	if (rc >= 0)
+		rc = sys_call(SYS_close_range,
+		              (const long[6]){CWD_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC});
+	return (int)rc;
+}
+
+EXPORT int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid,
+                       const unsigned *groups, unsigned group_count, char *argv, unsigned argv_len,
+                       char *env, unsigned env_len)
 {
 	static char *argv_texts[STRINGS_MAX + 1], *env_texts[STRINGS_MAX + 1];
 	long rc = split_texts(argv, argv_len, argv_texts);
@@ -133,7 +146,7 @@ EXPORT int xs1_exec_as(int listen_fd, unsigned uid, unsigned gid, const unsigned
 	if (rc == 0 && !argv_texts[0])
 		rc = -EINVAL;
 	if (rc == 0)
-		rc = place_listener(listen_fd);
+		rc = place_descriptors(listen_fd, cwd_fd);
 	if (rc == 0)
 		rc = shed_privileges(uid, gid, groups, group_count);
 	if (rc == 0)

@@ -80,7 +80,7 @@ int xs1_adopt(int fd);
  * the other, and their lengths in bytes. Return: -errno; the caller may then have lost its
  * privileges and should exit.
  */
-int xs1_exec_as(int listen_fd, unsigned uid, unsigned gid, const unsigned *groups,
+int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid, const unsigned *groups,
                 unsigned group_count, char *argv, unsigned argv_len, char *env, unsigned env_len);
 
 /* handover.h, with the address as text and the deadline as a time. type may hold SOCK_CLOEXEC. */

@@ -1,0 +1,63 @@
+import { describe, expect, test } from "bun:test";
+import { parseAccounts } from "../policy/accounts.ts";
+import { findIdentity } from "./drop.ts";
+
+const ACCOUNTS = parseAccounts("alice:x:1000:100::/:\n", "users:x:100:\nnet:x:7:bob,alice\n");
+
+test("a user is found by name and by number, with all groups", () => {
+  const alice = { uid: 1000, gid: 100, groups: [100, 7] };
+  expect(findIdentity(ACCOUNTS, "alice")).toEqual(alice);
+  expect(findIdentity(ACCOUNTS, "1000")).toEqual(alice);
+  expect(findIdentity(ACCOUNTS, "bob")).toBeUndefined();
+});
+
+/** Becomes `nobody` and runs a shell; runs as a child, since it gives its process away. */
+async function shellAsNobody(script: string, env: Record<string, string> = {}): Promise<string> {
+  const program = `
+    import { openSync } from "node:fs";
+    import { loadSyscalls } from "@xsocket/xbind-native";
+    import { execAs } from "${import.meta.dir}/drop.ts";
+    process.chdir("/usr");
+    new Worker(URL.createObjectURL(new Blob(["setInterval(() => {}, 1000)"])));
+    const identity = { uid: 65534, gid: 65533, groups: [65532, 65531] };
+    const listener = openSync("/etc/hostname", "r");
+    openSync("/etc/hosts", "r");
+    execAs(loadSyscalls(), listener, identity, ["/bin/sh", "-c", process.argv[1] ?? ""]);`;
+  const child = Bun.spawn([process.execPath, "-e", program, script], {
+    cwd: import.meta.dir,
+    env: { ...process.env, ...env },
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  expect(err).toBe("");
+  expect(await child.exited).toBe(0);
+  return out;
+}
+
+describe.skipIf(process.geteuid?.() !== 0)("as root: the program that takes over", () => {
+  test("has the user's ids, CAP_CHOWN alone, and can gain nothing", async () => {
+    const status = await shellAsNobody("cat /proc/self/status");
+    expect(status).toContain("Uid:\t65534\t65534\t65534\t65534");
+    expect(status).toContain("Gid:\t65533\t65533\t65533\t65533");
+    expect(status).toMatch(/^Groups:\t65531 65532 $/m);
+    for (const set of ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"])
+      expect(status).toContain(`${set}:\t0000000000000001`);
+    expect(status).toContain("NoNewPrivs:\t1");
+  });
+
+  test("finds the socket at 3 and the directory at 4, and nothing else", async () => {
+    const found = await shellAsNobody("readlink /proc/$$/fd/3 /proc/$$/fd/4; ls /proc/$$/fd");
+    expect(found.split("\n").slice(0, 2)).toEqual(["/etc/hostname", "/usr"]);
+    const numbers = found.trim().split("\n").slice(2).map(Number);
+    expect(numbers.filter((fd) => fd !== 255)).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("keeps the process and its environment, and is told of the socket", async () => {
+    const said = await shellAsNobody(
+      'test "$LISTEN_PID" = $$ && echo "$LISTEN_FDS $LISTEN_FDNAMES $KEPT"',
+      { KEPT: "ä b" },
+    );
+    expect(said).toBe("1 xsocket-bound ä b\n");
+  });
+});
