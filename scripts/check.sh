@@ -26,6 +26,8 @@ step lint bun node_modules/oxlint/bin/oxlint --type-aware
 step types bun node_modules/typescript/bin/tsc -p .
 step build-asan sanitized asan
 ctest_step asan build/asan
+step build-fuzz sanitized fuzz
+ctest_step fuzz build/fuzz -R '^fuzz_'
 step build-tsan sanitized tsan
 ctest_step tsan build/tsan
 ctest_step c-tests build/release
