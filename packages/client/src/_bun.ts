@@ -30,7 +30,9 @@ export function adoptDatagrams<Type extends Bun.BinaryType, Socket_>(
 }
 
 /** Gives a native object the address that it does not know, for example a listener its `port`. */
-export function describe(object: object, facts: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(facts))
+export function describe(object: object, facts: Readonly<Record<PropertyKey, unknown>>): void {
+  for (const name of Reflect.ownKeys(facts)) {
+    const value = facts[name];
     Object.defineProperty(object, name, { value, enumerable: true, configurable: true });
+  }
 }

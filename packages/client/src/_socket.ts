@@ -8,6 +8,7 @@ export const OPTION = {
   reuseAddr: [1, 2],
   error: [1, 4],
   reusePort: [1, 15],
+  acceptConn: [1, 30],
   ipv6Only: [41, 26],
   deferAccept: [6, 9],
 } as const;
@@ -44,11 +45,20 @@ export function bindTo(fd: number, ip: IpAddress, port: number): void {
   checked("bind", loadSyscalls().bind(fd, address, address.byteLength));
 }
 
+function nameOf(fd: number): Uint8Array<ArrayBuffer> {
+  const address = new Uint8Array(new ArrayBuffer(28));
+  const length = loadSyscalls().getsockname(fd, address, address.byteLength);
+  return address.slice(0, checked("getsockname", length));
+}
+
 /** The port that a socket is bound to. @throws {SyscallError} EBADF */
 export function boundPort(fd: number): number {
-  const address = new Uint8Array(new ArrayBuffer(28));
-  checked("getsockname", loadSyscalls().getsockname(fd, address, address.byteLength));
-  return portOf(address);
+  return portOf(nameOf(fd));
+}
+
+/** The address that a socket is bound to, as hexadecimal digits. @throws {SyscallError} EBADF, ENOTSOCK */
+export function socketName(fd: number): string {
+  return nameOf(fd).toHex();
 }
 
 /**

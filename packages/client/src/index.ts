@@ -6,6 +6,7 @@ export { connect, type ConnectOptions } from "./connect.ts";
 export { XSocketError, type XSocketFailure, type XSocketStep } from "./error.ts";
 export { listen, listenSync, type ListenOptions } from "./listen.ts";
 export { OwnedSocket } from "./owned.ts";
+export { serve, type ServeExtras, type ServeOptions, serveSync } from "./serve.ts";
 export { Session, type SessionOptions } from "./session.ts";
 export { udp, type UdpConnectOptions, type UdpExtras, type UdpOptions } from "./udp.ts";
 export { xsocket, type XSocketOptions, xsocketSync } from "./xsocket.ts";

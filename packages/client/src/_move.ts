@@ -1,0 +1,115 @@
+/*
+ * How it works: Bun.serve makes its own listener and takes no descriptor. So it is started on a
+ * throwaway listener of 127.0.0.1, whose number then becomes a copy of our socket (dup3), which
+ * closes the throwaway before anybody was accepted from it: all of this happens in one turn of the
+ * event loop. The kernel drops the registration in Bun's epoll set along with the old socket; it is
+ * made again with the events and data that /proc/self/fdinfo showed before. Nothing of that is
+ * documented, so each step is checked, and where one does not hold the caller takes the other way.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { Server } from "bun";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { getOption, socketName } from "./_socket.ts";
+
+/** A descriptor in an epoll set, with what was registered for it. */
+interface Registration {
+  readonly epollFd: number;
+  readonly fd: number;
+  readonly events: number;
+  readonly data: bigint;
+}
+
+let loopFd: number | undefined; // Bun's epoll descriptor of this thread, once found
+
+/** Reads the members of an epoll set from the text of its fdinfo. */
+export function parseRegistrations(epollFd: number, fdinfo: string): Registration[] {
+  const lines = fdinfo.matchAll(/^tfd:\s*(\d+) events:\s*([0-9a-f]+) data:\s*([0-9a-f]+)/gm);
+  return Array.from(lines, ([, fd, events, data]) => ({
+    epollFd,
+    fd: Number(fd),
+    events: Number(`0x${events}`),
+    data: BigInt(`0x${data}`),
+  }));
+}
+
+function registrations(epollFd: number): Registration[] {
+  try {
+    return parseRegistrations(epollFd, readFileSync(`/proc/self/fdinfo/${epollFd}`, "utf8"));
+  } catch {
+    return [];
+  }
+}
+
+function epollFds(): number[] {
+  return readdirSync("/proc/self/fd")
+    .map(Number)
+    .filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventpoll]";
+      } catch {
+        return false; // the one that readdir itself had open
+      }
+    });
+}
+
+/* "0200" + port + 127.0.0.1: what the throwaway listener is bound to. */
+function throwawayName(port: number): string {
+  return `0200${port.toString(16).padStart(4, "0")}7f000001`;
+}
+
+function isListenerAt(fd: number, name: string): boolean {
+  try {
+    return socketName(fd).startsWith(name) && getOption(fd, "acceptConn") === 1;
+  } catch {
+    return false; // no socket
+  }
+}
+
+/* Where Bun waits for connections to the throwaway: there has to be exactly one such place. */
+function findListener(port: number): Registration | undefined {
+  const name = throwawayName(port);
+  const within = (sets: number[]): Registration[] =>
+    sets.flatMap(registrations).filter(({ fd }) => isListenerAt(fd, name));
+  let found = loopFd === undefined ? [] : within([loopFd]);
+  if (found.length === 0) found = within(epollFds());
+  const [only, ...others] = found;
+  if (only === undefined || others.length > 0) return undefined;
+  loopFd = only.epollFd;
+  return only;
+}
+
+function isSame(a: Registration, b: Registration): boolean {
+  return a.fd === b.fd && a.events === b.events && a.data === b.data;
+}
+
+/* Puts our socket in the place of the throwaway. Returns whether Bun now waits for ours. */
+function replace(place: Registration, fd: number): boolean {
+  const native = loadSyscalls();
+  if (native.dupOnto(fd, place.fd) < 0) return false;
+  const high = Number(place.data >> 32n);
+  const low = Number(place.data & 0xffffffffn);
+  if (native.epollAdopt(place.epollFd, place.fd, place.events, high, low) < 0) return false;
+  return (
+    socketName(fd) === socketName(place.fd) &&
+    registrations(place.epollFd).some((now) => isSame(now, place))
+  );
+}
+
+/**
+ * Starts a server of Bun on a listening, non-blocking socket.
+ *
+ * @param start starts it on 127.0.0.1 with port 0, and does nothing else
+ * @param fd    the socket; it stays the caller's, and Bun has a copy of its own
+ * @returns undefined where Bun or the system is not as expected; nothing is left behind then
+ */
+export function startMoved<Data>(start: () => Server<Data>, fd: number): Server<Data> | undefined {
+  const server = start();
+  try {
+    const place = server.port === undefined ? undefined : findListener(server.port);
+    if (place && replace(place, fd)) return server;
+  } catch {
+    /* no /proc, for one */
+  }
+  void server.stop(true);
+  return undefined;
+}

@@ -1,0 +1,182 @@
+/*
+ * How it works: the way for a runtime in which _move.ts does not find what it expects. A node:http
+ * server takes the connections from our socket, since node:net adopts descriptors by a documented
+ * option, and hands each request to a server of Bun on a UNIX socket in a directory that only this
+ * user can enter. The client's address goes along in a header whose name nobody else knows.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import * as http from "node:http";
+import * as https from "node:https";
+import * as net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as tls from "node:tls";
+import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandler } from "bun";
+import type { IpAddress } from "./_address.ts";
+import { describe } from "./_bun.ts";
+
+/** What the relay looks at among Bun.serve's options. */
+export interface RelayOptions<Data> {
+  readonly tls?: TLSOptions | TLSOptions[] | undefined;
+  readonly websocket?: WebSocketHandler<Data> | undefined;
+}
+
+/* The server behind the relay: where it is, and the header that carries the client's address. */
+interface Behind {
+  readonly path: string;
+  readonly header: string;
+  readonly secure: boolean;
+}
+
+function peerText({ socket }: http.IncomingMessage): string {
+  const { remoteAddress = "", remoteFamily = "IPv4", remotePort = 0 } = socket;
+  return JSON.stringify({ address: remoteAddress, family: remoteFamily, port: remotePort });
+}
+
+function requestBehind(
+  behind: Behind,
+  request: http.IncomingMessage,
+  agent: http.Agent | false,
+): http.ClientRequest {
+  const { method, url: path } = request;
+  const headers = { ...request.headers, [behind.header]: peerText(request) };
+  const options = { socketPath: behind.path, method, path, headers, agent };
+  // The server behind is our own: it shows the user's certificate, made for another name.
+  return behind.secure
+    ? https.request({ ...options, rejectUnauthorized: false })
+    : http.request(options);
+}
+
+function relayRequest(
+  behind: Behind,
+  agent: http.Agent,
+  request: http.IncomingMessage,
+  response: http.ServerResponse,
+): void {
+  const inner = requestBehind(behind, request, agent);
+  inner.on("response", (answer) => {
+    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    answer.pipe(response);
+  });
+  inner.on("error", () => response.destroy());
+  response.on("close", () => inner.destroy());
+  request.pipe(inner);
+}
+
+function openBehind({ path, secure }: Behind): net.Socket {
+  return secure ? tls.connect({ path, rejectUnauthorized: false }) : net.connect({ path });
+}
+
+/* A WebSocket is bytes after its first request, so the head is written again and the rest is piped. */
+function relayUpgrade(
+  behind: Behind,
+  request: http.IncomingMessage,
+  client: net.Socket,
+  rest: Buffer,
+): void {
+  const inner = openBehind(behind);
+  const pairs = Object.entries({ ...request.headers, [behind.header]: peerText(request) });
+  const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
+  inner.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`);
+  if (rest.length > 0) inner.write(rest);
+  for (const [from, to] of [
+    [inner, client],
+    [client, inner],
+  ] as const) {
+    from.on("error", () => to.destroy());
+    from.on("close", () => to.destroy());
+    from.pipe(to);
+  }
+}
+
+/* Takes the connections of our socket, and returns what stops that. */
+function relayFrom(fd: number, behind: Behind, options: tls.TlsOptions): () => void {
+  const agent = behind.secure
+    ? new https.Agent({ keepAlive: true })
+    : new http.Agent({ keepAlive: true });
+  const front = http.createServer((request, response) =>
+    relayRequest(behind, agent, request, response),
+  );
+  front.on("upgrade", (request, client: net.Socket, rest) =>
+    relayUpgrade(behind, request, client, rest),
+  );
+  const open = new Set<net.Socket>();
+  const accept = (socket: net.Socket): void => {
+    open.add(socket.on("close", () => open.delete(socket)));
+    front.emit("connection", socket);
+  };
+  const acceptor = behind.secure ? tls.createServer(options, accept) : net.createServer(accept);
+  acceptor.listen({ fd });
+  return () => {
+    acceptor.close();
+    agent.destroy();
+    for (const socket of open) socket.destroy();
+  };
+}
+
+function parsePeer(text: string | null): SocketAddress | null {
+  if (text === null) return null;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by peerText
+  return JSON.parse(text) as SocketAddress;
+}
+
+/* Bun calls open within upgrade, which is how a WebSocket and its request are brought together. */
+function withPeers<Data>(
+  websocket: WebSocketHandler<Data> | undefined,
+  peer: () => SocketAddress | null,
+): { websocket?: WebSocketHandler<Data> } {
+  if (!websocket) return {};
+  const open = (socket: ServerWebSocket<Data>): void | Promise<void> => {
+    describe(socket, { remoteAddress: peer()?.address });
+    return websocket.open?.(socket);
+  };
+  return { websocket: { ...websocket, open } };
+}
+
+/**
+ * Starts a server of Bun behind a relay that takes the connections of a listening socket.
+ *
+ * @param options the user's options
+ * @param run     starts Bun.serve with the user's options and those that are given to it
+ * @param fd      the socket, which belongs to the relay from now on
+ * @param ip      its address, and
+ * @param port    its port, for the server to tell
+ */
+export function startRelayed<Data>(
+  options: RelayOptions<Data>,
+  run: (changes: object) => Server<Data>,
+  fd: number,
+  ip: IpAddress,
+  port: number,
+): Server<Data> {
+  const directory = mkdtempSync(join(tmpdir(), "xsocket-"));
+  const header = `x-xsocket-peer-${crypto.randomUUID()}`;
+  const secure = options.tls !== undefined;
+  const behind = { path: join(directory, "http"), header, secure };
+  let upgrading: SocketAddress | null = null;
+  const server = run({ unix: behind.path, ...withPeers(options.websocket, () => upgrading) });
+  const tlsOptions = [options.tls ?? {}].flat()[0] ?? {};
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's names are those of node:tls
+  const stopRelay = relayFrom(fd, behind, tlsOptions as tls.TlsOptions);
+  const upgrade = server.upgrade.bind(server);
+  const stop = server.stop.bind(server);
+  const requestIP = (request: Request): SocketAddress | null =>
+    parsePeer(request.headers.get(header));
+  const stopAll = (closeActive?: boolean): Promise<void> => {
+    stopRelay();
+    rmSync(directory, { recursive: true, force: true });
+    return stop(closeActive);
+  };
+  describe(server, {
+    port,
+    address: { address: ip.address, family: `IPv${ip.family}`, port },
+    requestIP,
+    stop: stopAll,
+    [Symbol.dispose]: () => void stopAll(true),
+    upgrade: (...args: Parameters<typeof upgrade>) => {
+      upgrading = requestIP(args[0]);
+      return upgrade(...args);
+    },
+  });
+  return server;
+}

@@ -1,0 +1,116 @@
+import type { Serve, Server } from "bun";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { hostPort } from "./_address.ts";
+import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
+import { describe } from "./_bun.ts";
+import { startMoved } from "./_move.ts";
+import { startRelayed } from "./_relay.ts";
+import { setOption } from "./_socket.ts";
+import { checkPort, failedCall, forBun, pathOf, refuseKeys, type Through } from "./_through.ts";
+
+/** How many connections may wait to be accepted, as with Bun.serve. */
+const BUN_BACKLOG = 512;
+const DEFAULT_PORT = 3000;
+
+/** What {@link serve} takes beside Bun.serve's options. */
+export interface ServeExtras extends Through {
+  /** The same as `hostname`, as node:http calls it. */
+  readonly host?: string;
+  /** How many connections may wait to be accepted; 512 by default. The kernel caps it at somaxconn. */
+  readonly backlog?: number;
+}
+/** Bun.serve's options, and the server through which to listen. */
+export type ServeOptions<WebSocketData = undefined, R extends string = string> = Serve.Options<
+  WebSocketData,
+  R
+> &
+  ServeExtras;
+
+const REFUSED = {
+  fd: "Leave fd out: the socket comes from the server.",
+  unix: "UNIX sockets are not those of a network namespace: use Bun.serve.",
+  http3:
+    "HTTP/3 takes a UDP socket that Bun makes itself: serve HTTP/1 or HTTP/2, or run the program with xsocket run.",
+};
+
+/* The options without the types of routes, which matter to Bun and to callers only. */
+interface PlainOptions extends ServeExtras {
+  readonly hostname?: string | undefined;
+  readonly port?: string | number | undefined;
+  readonly reusePort?: boolean | undefined;
+  readonly ipv6Only?: boolean | undefined;
+}
+
+function planOf(options: PlainOptions): BindPlan {
+  const hostname = options.hostname ?? options.host;
+  const asked = `serve at ${hostname ?? "*"}`;
+  refuseKeys(asked, options, REFUSED);
+  const { BUN_PORT, PORT, NODE_PORT } = process.env;
+  const port = checkPort(asked, options.port ?? BUN_PORT ?? PORT ?? NODE_PORT ?? DEFAULT_PORT);
+  const reuse = { reuseAddr: true, reusePort: options.reusePort === true };
+  const ipv6Only = options.ipv6Only === true;
+  return { type: "stream", hostname, port, ...reuse, ipv6Only, verb: "serve at" };
+}
+
+/* Makes a bound socket the listener of a server of Bun: the fast way, else through a relay. */
+function start<WebSocketData, R extends string>(
+  options: ServeOptions<WebSocketData, R>,
+  plan: BindPlan,
+  { socket: owned, ip, port }: Bound,
+): Server<WebSocketData> {
+  using socket = owned; // Bun has a copy
+  const bun = forBun(options, "backlog", "reusePort", "ipv6Only", "port");
+  const run = (place: object): Server<WebSocketData> => {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the place was exchanged
+    return Bun.serve({ ...bun, ...place } as Serve.Options<WebSocketData, R>);
+  };
+  try {
+    checked("listen", loadSyscalls().listen(socket.fd, options.backlog ?? BUN_BACKLOG));
+    setOption(socket.fd, "deferAccept", 1); // as Bun.serve does
+    const server =
+      startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), socket.fd) ??
+      startRelayed(bun, run, socket.take(), ip, port);
+    const hostname = plan.hostname ?? "localhost";
+    const url = new URL(`${server.protocol ?? "http"}://${hostPort(hostname, port)}/`);
+    describe(server, { hostname, url });
+    return server;
+  } catch (error) {
+    throw failedCall(error, pathOf(options.via), askedOf(plan));
+  }
+}
+
+/**
+ * Bun.serve in the target namespace: fetch, routes, WebSocket, TLS, reload and stop are Bun's own, and
+ * `server.requestIP` tells the real client. Without `hostname` it listens at every address there.
+ *
+ * @throws {XSocketError} EADDRINUSE, EADDRNOTAVAIL, EACCES at step bind; ENOENT, ECONNREFUSED, … at
+ *   step reach; ENOTSUP for `unix`, `fd` and `http3`
+ * @throws the reason of `signal` once that is aborted before it listens
+ * @example
+ * const server = await serve({
+ *   via: "/run/xsocket/lan",
+ *   port: 8080,
+ *   fetch: (request, server) => new Response(`hello ${server.requestIP(request)?.address}`),
+ * });
+ */
+export async function serve<WebSocketData = undefined, R extends string = never>(
+  options: ServeOptions<WebSocketData, R>,
+): Promise<Server<WebSocketData>> {
+  const plan = planOf(options);
+  return start(options, plan, await bound(plan, options));
+}
+
+/**
+ * Like {@link serve}, but the thread waits for the server, and `hostname` must be an address or a name
+ * of /etc/hosts. For code that needs the server at once, as Bun.serve gives it.
+ *
+ * @throws {XSocketError} as {@link serve}; ENOTSUP for a name that is not in /etc/hosts
+ * @example
+ * const server = serveSync({ via: "/run/xsocket/lan", port: 0, fetch: () => new Response("hello") });
+ */
+export function serveSync<WebSocketData = undefined, R extends string = never>(
+  options: ServeOptions<WebSocketData, R>,
+): Server<WebSocketData> {
+  const plan = planOf(options);
+  return start(options, plan, boundSync(plan, options));
+}
