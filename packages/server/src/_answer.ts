@@ -7,11 +7,12 @@ import {
 } from "@xsocket/protocol";
 import { errno, errnoName } from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
-import { compilePolicy, type Decide, type SocketRequest } from "./_decide.ts";
+import { commandOf } from "./_comm.ts";
+import type { SocketRequest } from "./_judge.ts";
 import { COUNTER, FIELD, THREAD, UNREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
-import type { Policy } from "./policy/rule.ts";
+import { describeAsked } from "./policy/describe.ts";
 
 /** How a turn of a connection went: answered, nothing there yet, or over. */
 export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
@@ -26,7 +27,6 @@ export class Answerer {
   readonly #success = encode({ kind: "response", error: 0 });
   readonly #request: SocketRequest = { kind: "socket", domain: 0, type: 0, protocol: 0 };
   readonly #saysEach: boolean;
-  #decide: Decide;
   #stamps = true;
 
   constructor(context: Context, connections: Connections, peer: Peer) {
@@ -34,12 +34,6 @@ export class Answerer {
     this.#connections = connections;
     this.#peer = peer;
     this.#saysEach = context.logs("debug");
-    this.#decide = compilePolicy(context.options.policy);
-  }
-
-  /** Decides by other rules from the next request on. */
-  follow(policy: Policy): void {
-    this.#decide = compilePolicy(policy);
   }
 
   /** Reads one request of a connection and answers it. */
@@ -64,22 +58,32 @@ export class Answerer {
     request.type = this.#view.getInt32(8);
     request.protocol = this.#view.getInt32(12);
     this.#peer.look(fd);
-    const error = this.#decide(this.#peer, request);
+    const error = this.#context.judge.decide(this.#peer, request);
     if (error !== 0) return this.#deny(fd, error);
     if (!this.#hasRoom(fd)) return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
     return this.#handOver(fd);
   }
 
   #deny(fd: number, error: number): boolean {
-    const { domain, type, protocol } = this.#request;
-    const { pid, uid, gid } = this.#peer;
-    this.#context.say(
-      "warning",
-      "denied",
-      `denied socket(${domain}, ${type}, ${protocol}) to process ${pid} of uid ${uid}`,
-      { pid, uid, gid, domain, type, protocol },
-    );
+    if (this.#context.logs("warning")) this.#sayDenied(fd);
     return this.#fail(fd, error, COUNTER.denied);
+  }
+
+  #sayDenied(fd: number): void {
+    const { sys, judge } = this.#context;
+    const { pid, uid, gid } = this.#peer;
+    const asked = describeAsked(this.#request);
+    const command = commandOf(sys, fd, pid);
+    const reason = judge.rule ? `${judge.refusal}, ${judge.rule.name}` : judge.refusal;
+    this.#context.say("warning", "denied", `refused ${asked} (${reason})`, {
+      pid,
+      uid,
+      gid,
+      command,
+      asked,
+      reason: judge.refusal,
+      rule: judge.rule?.name,
+    });
   }
 
   /* Answers with an error. False when the client has gone. */

@@ -34,7 +34,8 @@ export class Connections {
 
   /** Enters a new connection whose peer has been read, busy until it is released or ended. */
   open(fd: number): void {
-    const { shared, options, sys } = this.#context;
+    const { shared, options, sys, judge } = this.#context;
+    judge.ended(fd); // of a thread that died with it
     shared.set(fd, FIELD.owner, options.index);
     shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
     shared.set(fd, FIELD.unread, UNREAD.none);
@@ -49,6 +50,7 @@ export class Connections {
   /** Forgets a connection that was opened and is not to be served after all; its descriptor stays. */
   disown(fd: number): void {
     const { shared } = this.#context;
+    this.#context.judge.ended(fd);
     shared.closeAccount(shared.get(fd, FIELD.account));
     shared.set(fd, FIELD.state, STATE.free);
   }

@@ -12,6 +12,7 @@ import { Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { Answerer, TURN } from "./_answer.ts";
 import { Connections } from "./_connections.ts";
 import { EPOLL_CTL_ADD, EPOLLHUP, EPOLLIN, EPOLLRDHUP } from "./_epoll.ts";
+import { Judge } from "./_judge.ts";
 import { FIELD, Shared, STATE, THREAD } from "./_memory.ts";
 import { Peer } from "./_peer.ts";
 import { limitedVoice } from "./_say.ts";
@@ -49,7 +50,8 @@ export class Loop {
       () => sys.monotonic(),
     );
     const logs: Context["logs"] = (level) => isLogged(level, options.logLevel);
-    const context = { options, sys, shared, epollFd, say, logs };
+    const judge = new Judge(options.policy, () => sys.monotonic());
+    const context = { options, sys, shared, epollFd, judge, say, logs };
     const peer = new Peer(sys, shared);
     this.#context = context;
     this.#channel = channel;
@@ -127,7 +129,7 @@ export class Loop {
 
   #obey(order: Order): void {
     if (order.kind === "stop") this.#stopping = true;
-    else this.#answerer.follow(order.policy);
+    else this.#context.judge.follow(order.policy);
   }
 
   #closeScratch(): void {

@@ -21,6 +21,11 @@ export class Peer implements Asker {
     this.#shared = shared;
   }
 
+  /** The connection at hand. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   get pid(): number {
     return this.#shared.get(this.#fd, FIELD.pid);
   }

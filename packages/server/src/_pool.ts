@@ -1,11 +1,13 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Syscalls } from "@xsocket/xbind-native";
 import { reclaim } from "./_reclaim.ts";
+import type { PolicyInForce } from "./_judge.ts";
 import { type Shared, THREAD } from "./_memory.ts";
 import type { Order, Report, ThreadOptions } from "./_thread.ts";
 import type { Start } from "./_worker.ts";
 import { ServeError } from "./error.ts";
 import type { Log } from "./log.ts";
+import { createQuotaMemory } from "./policy/quota.ts";
 import type { Policy } from "./policy/rule.ts";
 
 const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
@@ -30,7 +32,7 @@ export class Pool {
   readonly #log: Log;
   readonly #script: URL;
   readonly #threads: Thread[] = [];
-  #policy: Policy;
+  #policy: PolicyInForce;
   #stopping = false;
   /** Threads that were replaced. */
   replaced = 0;
@@ -46,7 +48,7 @@ export class Pool {
     this.#sys = sys;
     this.#shared = shared;
     this.#common = common;
-    this.#policy = policy;
+    this.#policy = this.#inForce(policy);
     this.#log = log;
     this.#script = script;
   }
@@ -99,8 +101,14 @@ export class Pool {
 
   /** Hands new rules to all threads. */
   follow(policy: Policy): void {
-    this.#policy = policy;
-    this.#threads.forEach((_, index) => this.#tell(index, { kind: "policy", policy }));
+    this.#policy = this.#inForce(policy);
+    const order: Order = { kind: "policy", policy: this.#policy };
+    this.#threads.forEach((_, index) => this.#tell(index, order));
+  }
+
+  /* Counts begin anew with each policy: its rules have no other name than their place. */
+  #inForce(policy: Policy): PolicyInForce {
+    return { policy, quotas: createQuotaMemory(this.#shared.descriptors) };
   }
 
   #tell(index: number, order: Order): void {

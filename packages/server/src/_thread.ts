@@ -1,9 +1,9 @@
 import type { Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
+import type { Judge, PolicyInForce } from "./_judge.ts";
 import type { Shared } from "./_memory.ts";
 import type { LogRecord } from "./log.ts";
 import type { LogLevel } from "./service/log.ts";
-import type { Policy } from "./policy/rule.ts";
 import type { Memory } from "./_memory.ts";
 
 /** What a serving thread is started with. */
@@ -12,7 +12,7 @@ export interface ThreadOptions {
   readonly listenFd: number;
   readonly memory: Memory;
   readonly bounds: Bounds;
-  readonly policy: Policy;
+  readonly policy: PolicyInForce;
   readonly logLevel: LogLevel;
   /** The server's own ids, whose sockets need no stamp. */
   readonly uid: number;
@@ -21,7 +21,7 @@ export interface ThreadOptions {
 
 /** What the main thread tells a serving thread. */
 export type Order =
-  | { readonly kind: "policy"; readonly policy: Policy }
+  | { readonly kind: "policy"; readonly policy: PolicyInForce }
   | { readonly kind: "stop" };
 
 /** What a serving thread tells the main thread. */
@@ -36,6 +36,7 @@ export interface Context {
   readonly sys: Syscalls;
   readonly shared: Shared;
   readonly epollFd: number;
+  readonly judge: Judge;
   say(level: LogLevel, event: string, message: string, fields: LogRecord["fields"]): void;
   logs(level: LogLevel): boolean;
 }

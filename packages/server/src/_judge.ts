@@ -1,0 +1,72 @@
+import { errno } from "@xsocket/xbind-native";
+import type { Peer } from "./_peer.ts";
+import { firstMatch } from "./policy/match.ts";
+import { hasQuota, type QuotaMemory, type QuotaRefusal, Quotas } from "./policy/quota.ts";
+import type { Policy, Rule } from "./policy/rule.ts";
+
+/** What a request asks for; one object for each thread, filled in for each request. */
+export interface SocketRequest {
+  readonly kind: "socket";
+  domain: number;
+  type: number;
+  protocol: number;
+}
+
+/** A policy with the memory that its quotas are counted in. */
+export interface PolicyInForce {
+  readonly policy: Policy;
+  readonly quotas: QuotaMemory;
+}
+
+/** Why a request was refused. */
+export type Refusal = "no rule" | "rule" | NonNullable<QuotaRefusal>;
+
+/** Decides about requests by the policy in force. One for each thread. */
+export class Judge {
+  readonly #now: () => number;
+  #policy: Policy;
+  #quotas: Quotas;
+  /** The rule that decided about the last request, undefined where none did. */
+  rule: Rule | undefined;
+  /** Why the last request was refused, if it was. */
+  refusal: Refusal = "no rule";
+
+  constructor(inForce: PolicyInForce, now: () => number) {
+    this.#now = now;
+    this.#policy = inForce.policy;
+    this.#quotas = new Quotas(inForce.quotas);
+  }
+
+  /** Decides by other rules from the next request on. What was counted is forgotten. */
+  follow(inForce: PolicyInForce): void {
+    this.#policy = inForce.policy;
+    this.#quotas = new Quotas(inForce.quotas);
+  }
+
+  /** Returns 0 to hand the socket over, else the errno number for the client. */
+  decide(peer: Peer, request: SocketRequest): number {
+    const rule = firstMatch(this.#policy, peer, request);
+    this.rule = rule;
+    if (!rule?.allow) return this.#refuse(rule ? "rule" : "no rule");
+    if (!hasQuota(rule)) return 0;
+    const index = this.#policy.rules.indexOf(rule);
+    const refusal = this.#quotas.take(rule, index, peer.uid, peer.fd, this.#now());
+    return refusal === undefined ? 0 : this.#refuse(refusal);
+  }
+
+  /** Answers whether somebody may see how the server does: root, its own user, and whom a rule grants it. */
+  showsStatus(peer: Peer, ownUid: number): boolean {
+    if (peer.uid === 0 || peer.uid === ownUid) return true;
+    return firstMatch(this.#policy, peer, { kind: "status" })?.allow === true;
+  }
+
+  /** Forgets a connection that has ended. */
+  ended(fd: number): void {
+    this.#quotas.close(fd);
+  }
+
+  #refuse(refusal: Refusal): number {
+    this.refusal = refusal;
+    return errno.EPERM;
+  }
+}
