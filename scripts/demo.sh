@@ -107,6 +107,7 @@ page=$(run_bun "$get" "http://127.0.0.1:$port/") || fail "the page could not be 
 [ "$page" = "$(cat "$work/www/index.html")" ] || fail "the wrong page came: $page"
 echo "4. Fetched from outside, http://127.0.0.1:$port/ says:"
 echo "       $page"
+[ "$1" = bun ] || sed -n 's/^\([0-9.]*\) .*"GET.*/       (its log names the client that asked: \1)/p' "$work/program.log" | head -n 1
 
 if refusal=$(inside bun --no-env-file -e "$is_open" "$port"); then
 	fail "port $port is open inside as well"
