@@ -10,6 +10,7 @@
 #ifndef CORE_SYS_H
 #define CORE_SYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -71,6 +72,15 @@ int sys_identify(int fd, struct sys_identity *ret);
 
 /* Who owns the inode that the descriptor refers to. Return: 0 or -errno. */
 int sys_owner(int fd, unsigned *ret_uid, unsigned *ret_gid);
+
+/* Blocks every signal of this thread. Return: the mask to give back to sys_restore_signals(). */
+uint64_t sys_block_signals(void);
+void sys_restore_signals(uint64_t mask);
+
+int sys_thread_id(void);
+
+/* Is there a thread of this process with that id? */
+bool sys_thread_exists(int thread);
 
 /* Memory of its own pages, zeroed. Return: NULL when there is none. */
 void *sys_map(size_t bytes);

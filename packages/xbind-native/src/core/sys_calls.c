@@ -2,9 +2,11 @@
 /* sys_calls.c - one line for each system call in use; how they enter the kernel is in sys.c */
 #include "core/sys.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/stat.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -213,6 +215,30 @@ int sys_owner(int fd, unsigned *ret_uid, unsigned *ret_gid)
 	*ret_uid = status.stx_uid;
 	*ret_gid = status.stx_gid;
 	return 0;
+}
+
+uint64_t sys_block_signals(void)
+{
+	const uint64_t all = UINT64_MAX;
+	uint64_t before = 0;
+
+	CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&before, sizeof(all));
+	return before;
+}
+
+void sys_restore_signals(uint64_t mask)
+{
+	CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
+}
+
+int sys_thread_id(void)
+{
+	return (int)CALL(SYS_gettid, 0);
+}
+
+bool sys_thread_exists(int thread)
+{
+	return CALL(SYS_tgkill, CALL(SYS_getpid, 0), thread, 0) != -ESRCH;
 }
 
 void *sys_map(size_t bytes)

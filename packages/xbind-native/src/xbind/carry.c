@@ -10,8 +10,11 @@
 
 #include "core/sys.h"
 #include "xbind/defaults.h"
+#include "xbind/explicit.h"
+#include "xbind/key.h"
 #include "xbind/log.h"
 #include "xbind/options.h"
+#include "xbind/optlog.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -26,6 +29,7 @@ struct carry {
 	int old;
 	int to;
 	struct defaults defaults;
+	socket_key key;
 	int buf_lock; /* SO_BUF_LOCK of the old socket, 0 where there is none */
 };
 
@@ -54,7 +58,26 @@ static int carry_plain(struct carry *carry, int row)
 	option_read(carry->old, &options[row], &value);
 	if (value.error < 0)
 		return is_unknown(value.error) || value.error == normal->error ? 0 : value.error;
-	return same(&value, normal) ? 0 : set(carry, &options[row], &value);
+	if (same(&value, normal) &&
+	    !(options[row].flags & OPTION_EXPLICIT && explicit_is_set(carry->key, row)))
+		return 0;
+	return set(carry, &options[row], &value);
+}
+
+/* Interfaces of the target namespace have other indexes, unless the program has named its own. */
+static int carry_index(struct carry *carry, int row)
+{
+	defaults_get(&carry->defaults, row); /* which may be the look that is kept */
+	return explicit_is_set(carry->key, row) ? carry_plain(carry, row) : 0;
+}
+
+/* A device that was given by its index may have no name. */
+static int carry_name(struct carry *carry, int row)
+{
+	int by_index = option_find(SOL_SOCKET, SO_BINDTOIFINDEX);
+
+	defaults_get(&carry->defaults, row);
+	return explicit_is_set(carry->key, by_index) ? 0 : carry_plain(carry, row);
 }
 
 static int get_int(int fd, int level, int name)
@@ -80,6 +103,9 @@ static int carry_buffer(struct carry *carry, int row)
 
 	memcpy(&was, normal->bytes, sizeof(was));
 	if (size == was && !locked)
+		return 0;
+	/* SO_RCVLOWAT, carried over before, has made it larger and left it unlocked. */
+	if (!locked && get_int(carry->to, option->level, option->name) == size)
 		return 0;
 	set_int(carry->to, option->level, option->name, size / 2);
 	if (get_int(carry->to, option->level, option->name) == size)
@@ -124,6 +150,8 @@ static int carry_filter(struct carry *carry)
 	size_t bytes = count * sizeof(struct sock_filter);
 	void *map;
 
+	if (rc == -EACCES) /* an extended filter */
+		return optlog_replay_filter(carry->key, carry->to);
 	if (rc < 0 || count == 0)
 		return rc;
 	if (count <= FILTER_STACK_MAX)
@@ -141,12 +169,18 @@ static int carry_one(struct carry *carry, int row)
 	switch ((enum option_how)options[row].how) {
 	case OPTION_PLAIN:
 		return carry_plain(carry, row);
+	case OPTION_NAME:
+		return carry_name(carry, row);
+	case OPTION_INDEX:
+		return carry_index(carry, row);
 	case OPTION_BUFFER:
 		return carry_buffer(carry, row);
 	case OPTION_LOCK:
 		return carry_lock(carry, &options[row]);
 	case OPTION_HEADERS:
 		return carry_headers(carry, &options[row]);
+	case OPTION_RECORDS:
+		return optlog_replay(carry->key, carry->old, carry->to);
 	case OPTION_FILTER:
 		return carry_filter(carry);
 	default:
@@ -177,6 +211,7 @@ int carry_options(int old, int to, const struct kind *kind)
 
 	if (rc < 0)
 		return rc;
+	carry.key = key_of(old);
 	carry.buf_lock = get_int(old, SOL_SOCKET, SO_BUF_LOCK_);
 	rc = carry_rows(&carry, kind);
 	defaults_close(&carry.defaults, rc == 0);

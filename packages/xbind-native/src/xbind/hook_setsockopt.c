@@ -1,10 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_setsockopt.c - setsockopt(2), followed for what cannot be read back */
+/*
+ * hook_setsockopt.c - setsockopt(2), followed for what cannot be read back
+ *
+ * Most options can be read from the socket when it moves, so most calls pay for a look into a table
+ * and nothing else. No more is asked of the kernel than the key of the socket, and only for options
+ * that need it.
+ */
 #include "core/visibility.h"
+#include "xbind/config.h"
+#include "xbind/explicit.h"
 #include "xbind/hook.h"
+#include "xbind/options.h"
+#include "xbind/optlog.h"
 #include "xbind/real.h"
 
 #include <errno.h>
+
+/* A device that is given by its name is no longer one that was given by its index. */
+static void note_device(int fd)
+{
+	explicit_note(key_of(fd), option_find(SOL_SOCKET, SO_BINDTOIFINDEX), false);
+}
+
+static void follow(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int row = option_find(level, name);
+
+	if (row < 0)
+		return;
+	if (options[row].how >= OPTION_EACH)
+		optlog_note(fd, key_of(fd), row, value, len);
+	else if (options[row].flags & OPTION_EXPLICIT)
+		explicit_note(key_of(fd), row, true);
+	else if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
+		note_device(fd);
+}
 
 EXPORT int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
@@ -14,5 +44,7 @@ EXPORT int hook_setsockopt(int fd, int level, int name, const void *value, sockl
 		errno = -rc;
 		return -1;
 	}
+	if (config_any())
+		follow(fd, level, name, value, len);
 	return rc;
 }

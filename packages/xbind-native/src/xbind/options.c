@@ -47,8 +47,8 @@ ROW(SOCKET, 20, RCVTIMEO_OLD,     16,  PLAIN,  0, 0, 0) \
 ROW(SOCKET, 21, SNDTIMEO_OLD,     16,  PLAIN,  0, 0, 0) \
 ROW(SOCKET, 66, RCVTIMEO_NEW,     16,  PLAIN,  0, 0, 0) \
 ROW(SOCKET, 67, SNDTIMEO_NEW,     16,  PLAIN,  0, 0, 0) \
-ROW(SOCKET, 25, BINDTODEVICE,     16,  PLAIN,  SAFETY, 0, 0) \
-ROW(SOCKET, 62, BINDTOIFINDEX,    INT, INDEX,  SAFETY, 0, 0) \
+ROW(SOCKET, 25, BINDTODEVICE,     16,  NAME,   SAFETY, 0, 0) \
+ROW(SOCKET, 62, BINDTOIFINDEX,    INT, INDEX,  SAFETY | EXPLICIT, 0, 0) \
 ROW(SOCKET, 36, MARK,             INT, PLAIN,  SAFETY, 0, 0) \
 ROW(SOCKET, 37, TIMESTAMPING_OLD, 8,   PLAIN,  0, 0, 0) \
 ROW(SOCKET, 29, TIMESTAMP_OLD,    INT, PLAIN,  0, 0, 0) \
@@ -202,6 +202,8 @@ ROW(TCP, 32, MD5SIG_EXT,           216, EACH,  SAFETY, STREAM, 0) \
 ROW(TCP, 38, AO_ADD_KEY,           512, EACH,  SAFETY, STREAM, 0) \
 ROW(TCP, 39, AO_DEL_KEY,           512, EACH,  SAFETY, STREAM, 0) \
 ROW(TCP, 40, AO_INFO,              128, EACH,  SAFETY, STREAM, 0) \
+ROW(TCP, 19, REPAIR,               INT, PLAIN, SAFETY, STREAM, 0) \
+ROW(TCP, 20, REPAIR_QUEUE,         INT, PLAIN, 0, STREAM, 0) \
 /* IPPROTO_UDP, IPPROTO_UDPLITE */ \
 ROW(UDP, 1,   CORK,                INT, PLAIN, 0, DGRAM, 0) \
 ROW(UDP, 100, ENCAP,               INT, PLAIN, 0, DGRAM, 0) \
@@ -222,6 +224,7 @@ ROW(SOCKET, 51, ATTACH_REUSEPORT_CBPF, 16, LAST_PROG, SAFETY, 0, 0) \
 ROW(SOCKET, 52, ATTACH_REUSEPORT_EBPF, INT, LAST_FD, SAFETY, 0, 0) \
 ROW(SOCKET, 68, DETACH_REUSEPORT_BPF, INT, UNDO, 0, 0, 51) \
 ROW(SOCKET, 50, ATTACH_BPF,        INT, LAST_FD, SAFETY, 0, 0) \
+ROW(SOCKET, 0,  RECORDS,           0,   RECORDS, SAFETY, 0, 0) \
 ROW(SOCKET, 26, ATTACH_FILTER,     16,  FILTER, SAFETY, 0, 0) \
 ROW(SOCKET, 44, LOCK_FILTER,       INT, PLAIN,  SAFETY, 0, 0)
 /* clang-format on */
@@ -274,7 +277,7 @@ int option_find(int level, int name)
 {
 	int slot = level_slot(level);
 
-	return slot < 0 || name < 0 || name >= NAMES ? -1 : rows[slot][name] - 1;
+	return slot < 0 || name <= 0 || name >= NAMES ? -1 : rows[slot][name] - 1;
 }
 
 bool option_applies(const struct option *option, const struct kind *kind)

@@ -22,8 +22,10 @@ enum option_how {
 	OPTION_BUFFER,    /* reads as twice what was set, and setting it turns autotuning off */
 	OPTION_LOCK,      /* SO_BUF_LOCK, which setting a buffer changes */
 	OPTION_FILTER,    /* a classic filter reads as a program, another one not at all */
-	OPTION_INDEX,     /* SO_BINDTOIFINDEX: by index only when it was set so, else by name */
+	OPTION_NAME,      /* SO_BINDTODEVICE: by name, unless it was set by index */
+	OPTION_INDEX,     /* SO_BINDTOIFINDEX: by index only when it was set so */
 	OPTION_HEADERS,   /* IP options and extension headers: of any length, mostly none */
+	OPTION_RECORDS,   /* no option: the place where those that cannot be read are set again */
 	OPTION_EACH,      /* cannot be read: every value that was set is set again, in order */
 	OPTION_LAST,      /* cannot be read: the last value that was set is set again */
 	OPTION_LAST_FD,   /* the same for one that takes the descriptor of a program */
@@ -56,7 +58,7 @@ struct option {
 };
 
 extern const struct option options[];
-#define OPTIONS_COUNT 186 /* rows of the table */
+#define OPTIONS_COUNT 189 /* rows of the table */
 
 /* Can a socket of this kind have this option? */
 bool option_applies(const struct option *option, const struct kind *kind);

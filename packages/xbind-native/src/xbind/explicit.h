@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * explicit.h - which options a program has set itself
+ *
+ * For those alone whose value does not tell: set to the default of the program's own namespace they
+ * look as if they had never been set, and the target namespace may have another default.
+ */
+#ifndef XBIND_EXPLICIT_H
+#define XBIND_EXPLICIT_H
+
+#include "xbind/key.h"
+#include "xbind/options.h"
+
+#include <stdbool.h>
+
+#define EXPLICIT_SOCKETS 1024 /* sockets; past that one is forgotten for another */
+
+/* options[row] was set on this socket; or no longer counts as set. Never waits. */
+void explicit_note(socket_key key, int row, bool is_set);
+
+/* Was options[row] set on this socket? */
+bool explicit_is_set(socket_key key, int row);
+
+#endif

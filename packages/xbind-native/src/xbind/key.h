@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* key.h - what identifies a socket for its lifetime, whatever numbers it has */
+#ifndef XBIND_KEY_H
+#define XBIND_KEY_H
+
+#include <stdint.h>
+
+typedef uintptr_t socket_key; /* one word, so that it can be atomic on every processor */
+
+#define KEY_NONE ((socket_key)0)
+
+/* By SO_COOKIE, else (qemu-user) by the inode; KEY_NONE for what is no socket. */
+socket_key key_of(int fd);
+
+#endif

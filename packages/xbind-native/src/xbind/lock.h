@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * lock.h - a lock that a signal handler and a forked child can live with
+ *
+ * It is no mutex of libc: one that another thread held at fork(2) is held in the child for ever.
+ * Here the child finds that no thread of its own is the holder.
+ */
+#ifndef XBIND_LOCK_H
+#define XBIND_LOCK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/**
+ * lock_take() - become the holder
+ * @holder:     0 while nobody is
+ * @longest_ms: when to give up, in milliseconds
+ *
+ * Return: whether we are the holder now. Not after @longest_ms, and not when this thread is it
+ *         already: then we are in a signal handler, or were called from within.
+ */
+bool lock_take(_Atomic int *holder, int longest_ms);
+
+void lock_give(_Atomic int *holder);
+
+#endif

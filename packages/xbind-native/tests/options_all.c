@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options_all.c - every option that an unbound socket takes, and what it is after bind
+ *
+ * Goes through all levels, all numbers and some values. What the kernel accepts is followed by a
+ * bind, and then by a look at all options: those that differ from a socket on which nothing was set
+ * are printed. pair -c compares the output of a run without the library with that of one with it.
+ */
+#include "support/pair.h"
+
+#include <netinet/tcp.h>
+
+#define NAMES       128
+#define VALUE_BYTES 64 /* of an option that is looked at */
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+static const int levels[] = {SOL_SOCKET,  IPPROTO_IP,  IPPROTO_IPV6,
+                             IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
+#define LEVELS (sizeof(levels) / sizeof(levels[0]))
+
+static const struct {
+	const char *name;
+	int domain, type, protocol;
+} kinds[] = {
+    {"tcp4", AF_INET, SOCK_STREAM, IPPROTO_TCP},
+    {"tcp6", AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+    {"udp4", AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+    {"udp6", AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
+    {"mptcp4", AF_INET, SOCK_STREAM, IPPROTO_MPTCP},
+    {"mptcp6", AF_INET6, SOCK_STREAM, IPPROTO_MPTCP},
+    {"udplite4", AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE},
+    {"udplite6", AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE},
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+/* As integers where a value is one; little more is needed for what has another shape. */
+static const struct {
+	const void *bytes;
+	socklen_t len;
+} values[] = {
+    {&(const int){0}, 4},
+    {&(const int){1}, 4},
+    {&(const int){2}, 4},
+    {&(const int){7}, 4},
+    {&(const int){64}, 4},
+    {&(const int){1500}, 4},
+    {&(const int){70000}, 4},
+    {&(const int){1 << 22}, 4},
+    {&(const int){-1}, 4},
+    {&(const int){40000 | 41000 << 16}, 4},
+    {&(const int[2]){1, 5}, 8},
+    {&(const int64_t){123456789012}, 8},
+    {&(const int64_t[2]){3, 250000}, 16},
+    {"lo", 3},
+    {"reno", 4},
+    {"cubic", 5},
+    {"\x01\x01\x01\x01\x01\x01\x01\x00", 8}, /* IP options: seven times no operation, end */
+    {"\x00\x00\x01\x04\x00\x00\x00\x00", 8}, /* an IPv6 extension header of padding */
+};
+#define VALUES (sizeof(values) / sizeof(values[0]))
+
+struct look {
+	int rc;
+	socklen_t len;
+	unsigned char bytes[VALUE_BYTES];
+};
+
+/* Those that tell the time or which socket it is. */
+static bool is_fleeting(int level, int name)
+{
+	if (level == SOL_SOCKET)
+		return name == 57 || name == SO_NETNS_COOKIE ||
+		       name == 55; /* cookies, SO_MEMINFO */
+	if (level == IPPROTO_IP)
+		return name ==
+		       52; /* IP_PROTOCOL, which is the port unless the socket is a raw one */
+	return level == IPPROTO_TCP && (name == TCP_TIMESTAMP || name == TCP_INFO);
+}
+
+static struct look look_at(int fd, int level, int name)
+{
+	struct look look = {.len = VALUE_BYTES};
+
+	look.rc = getsockopt(fd, level, name, look.bytes, &look.len) < 0 ? errno : 0;
+	return look;
+}
+
+static int make(size_t kind)
+{
+	int fd = socket(kinds[kind].domain, kinds[kind].type, kinds[kind].protocol);
+
+	if (fd < 0 && errno != EPROTONOSUPPORT && errno != EACCES && errno != ENOPROTOOPT)
+		FAIL("socket: %s", strerror(errno));
+	return fd;
+}
+
+static int bind_anywhere(size_t kind, int fd)
+{
+	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)kinds[kind].domain};
+
+	return bind(fd, (struct sockaddr *)&addr,
+	            kinds[kind].domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
+}
+
+static void show(int level, int name, const struct look *look)
+{
+	printf("    %d %d:", level, name);
+	if (look->rc)
+		printf(" %s", strerror(look->rc));
+	for (socklen_t i = 0; !look->rc && i < look->len && i < VALUE_BYTES; i++)
+		printf(" %02x", look->bytes[i]);
+	putchar('\n');
+}
+
+/* Shows the options of a bound socket that are not as normally. */
+static void show_differences(int fd, struct look normal[LEVELS][NAMES])
+{
+	for (size_t level = 0; level < LEVELS; level++) {
+		for (int name = 1; name < NAMES; name++) {
+			struct look look;
+
+			if (is_fleeting(levels[level], name))
+				continue;
+			look = look_at(fd, levels[level], name);
+			if (memcmp(&look, &normal[level][name], sizeof(look)) != 0)
+				show(levels[level], name, &look);
+		}
+	}
+}
+
+static void try_option(size_t kind, int level, int name, size_t value,
+                       struct look normal[LEVELS][NAMES])
+{
+	int fd = make(kind);
+
+	if (setsockopt(fd, level, name, values[value].bytes, values[value].len) == 0) {
+		int rc = bind_anywhere(kind, fd);
+
+		printf("%s: level %d option %d value %zu: bind %s\n", kinds[kind].name, level, name,
+		       value, rc < 0 ? strerror(errno) : "ok");
+		if (pair_preloaded() && rc == 0 && !pair_is_there(fd))
+			FAIL("the socket was not moved");
+		show_differences(fd, normal);
+	}
+	close(fd);
+}
+
+static void try_kind(size_t kind)
+{
+	static struct look normal[LEVELS][NAMES];
+	int fd = make(kind);
+
+	if (fd < 0)
+		return;
+	CHECK_EQ(bind_anywhere(kind, fd), 0);
+	for (size_t level = 0; level < LEVELS; level++) {
+		for (int name = 1; name < NAMES; name++)
+			normal[level][name] = look_at(fd, levels[level], name);
+	}
+	close(fd);
+	for (size_t level = 0; level < LEVELS; level++) {
+		for (int name = 1; name < NAMES; name++) {
+			for (size_t value = 0; value < VALUES; value++)
+				try_option(kind, levels[level], name, value, normal);
+		}
+	}
+}
+
+int main(void)
+{
+	for (size_t kind = 0; kind < KINDS; kind++)
+		try_kind(kind);
+	return 0;
+}
