@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, tempDir } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
@@ -16,6 +16,42 @@ interface Case {
 
 const LONG = `/tmp/${"x".repeat(120)}`;
 const RUN = ["run", "--socket", "@nobody"];
+
+const SERVE: Record<string, Case> = {
+  "a directory that there is not": {
+    argv: ["serve", "/nowhere/xsocket"],
+    code: 1,
+    says: ["/nowhere", "mkdir -p"],
+  },
+  "a path that is a plain file": {
+    argv: ["serve", "/etc/passwd"],
+    code: 1,
+    says: ["/etc/passwd", "not a socket", "another path"],
+  },
+  "a path too long": { argv: ["serve", LONG], code: 2, says: [LONG, "108", "shorter path"] },
+  "an empty name": { argv: ["serve", "@"], code: 2, says: ["empty", "@name"] },
+  "a mode that is none": { argv: ["serve", "--mode", "rw"], code: 2, says: ['"rw"', "0660"] },
+  "a mode for an abstract name": {
+    argv: ["serve", "--mode", "0600", "@xsocket-bad"],
+    code: 2,
+    says: ["abstract", "path"],
+  },
+  "a group that there is not": {
+    argv: ["serve", "--group", "no-such-group", "/tmp/xsocket-bad/s"],
+    code: 1,
+    says: ["no-such-group", "groupadd"],
+  },
+  "threads that are no number": {
+    argv: ["serve", "--threads", "many"],
+    code: 2,
+    says: ["--threads", "many"],
+  },
+  "a directory open to all": {
+    argv: ["serve", "/tmp/xsocket-bad"],
+    code: 1,
+    says: ["/tmp", "--shared-directory"],
+  },
+};
 
 const CASES: Record<string, Case> = {
   "an unknown command": { argv: ["frob"], code: 2, says: ["frob", "xsocket --help"] },
@@ -72,8 +108,27 @@ async function expectSentence(argv: readonly string[], { code, says }: Omit<Case
   for (const words of says) expect(result.stderr).toContain(words);
 }
 
-test.each(Object.entries(CASES))("%s is one sentence", async (_name, { argv, ...expected }) => {
-  await expectSentence([XSOCKET, ...argv], expected);
+test.each(Object.entries({ ...CASES, ...SERVE }))(
+  "%s is one sentence",
+  async (_name, { argv, ...expected }) => {
+    await expectSentence([XSOCKET, ...argv], expected);
+  },
+);
+
+test("a server that is there already is named", async () => {
+  await using server = await startServer();
+  await expectSentence([XSOCKET, "serve", server.path], {
+    code: 1,
+    says: [server.path, String(server.program.pid)],
+  });
+});
+
+test("a directory without permission is one sentence", async () => {
+  using dir = tempDir(0o755);
+  const closed = join(dir.path, "closed");
+  mkdirSync(closed, { mode: 0o500 });
+  const start = [...HELD_TO_MODES, XSOCKET, "serve", join(closed, "socket")];
+  await expectSentence(start, { code: 1, says: [closed, "EACCES", "another user"] });
 });
 
 test("no command at all is misuse, and shows what there is", async () => {

@@ -2,13 +2,10 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { guardDescriptors, here, tempDir, type TempDir } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
-/* Even root then obeys the permissions of files. */
-const HELD_TO_MODES =
-  process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
 const MARK = "HOSTILE";
 const EVIL = `console.log("${MARK}"); process.exit(66);`;
 

@@ -3,6 +3,7 @@ import { type Command, command } from "./command.ts";
 
 /** One file for each command, loaded when it is asked for. */
 export const COMMANDS: Record<string, () => Promise<Command>> = {
+  serve: () => import("./commands/serve.ts").then((module) => module.default),
   run: () => import("./commands/run.ts").then((module) => module.default),
   lib: () => import("./commands/lib.ts").then((module) => module.default),
 };

@@ -1,8 +1,23 @@
 import { EXIT, FailureError } from "./errors.ts";
 
+/* Codes of the libraries' errors that mean a wrong argument: ServeError's, XSocketError's. */
+const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
+
+/* The options that a remedy of the libraries is about. */
+const OPTIONS: Record<string, string> = { DIRECTORY_UNSAFE: " (--shared-directory)" };
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
+}
+
+function exitCode(error: unknown): number {
+  if (error instanceof FailureError) return error.exitCode;
+  return MISUSE.has(codeOf(error)) ? EXIT.misused : EXIT.failed;
+}
+
 /** What to say about an error, and the exit code: never a stack trace. */
 export function explain(error: unknown): { sentence: string; exitCode: number } {
-  const sentence = error instanceof Error ? error.message : String(error);
-  const exitCode = error instanceof FailureError ? error.exitCode : EXIT.failed;
-  return { sentence: sentence.replace(/\s*\n\s*/g, " "), exitCode };
+  const message = error instanceof Error ? error.message : String(error);
+  const sentence = message + (OPTIONS[codeOf(error)] ?? "");
+  return { sentence: sentence.replaceAll(/\s*\n\s*/g, " "), exitCode: exitCode(error) };
 }

@@ -1,0 +1,77 @@
+import { expect, test } from "bun:test";
+import { existsSync, statSync, symlinkSync } from "node:fs";
+import { xsocketSync } from "@xsocket/client";
+import { createNamespace, eventually, guardDescriptors, here, tempDir } from "../harness/index.ts";
+import { START, XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+test.each(["SIGTERM", "SIGINT"] as const)(
+  "serve is ready, hands out sockets, ends on %s",
+  async (signal) => {
+    using dir = tempDir();
+    const path = dir.join("control");
+    await using server = here.spawn([XSOCKET, "serve", path]);
+    expect((await server.says(/serving at (.*)/))[1]).toBe(path);
+    expect(statSync(path).mode & 0o777).toBe(0o660);
+    using socket = xsocketSync({ via: path, family: 6, type: "dgram" });
+    expect(socket.fd).toBeGreaterThan(2);
+    server.kill(signal);
+    expect(await server.finished()).toBe(0);
+    expect(existsSync(path)).toBe(false);
+    expect(server.stdout).toBe("");
+  },
+);
+
+test("a relative path is one of the directory that serve was started in", async () => {
+  using dir = tempDir();
+  await using server = here.spawn([XSOCKET, "serve", "--mode", "0600", "control"], {
+    cwd: dir.path,
+  });
+  await server.says(/serving at/);
+  expect(statSync(dir.join("control")).mode & 0o777).toBe(0o600);
+});
+
+test("xsocket-server is serve, also by way of npm's directories", async () => {
+  using dir = tempDir();
+  await using one = here.spawn([`${XSOCKET}-server`, dir.join("one")]);
+  await one.says(/serving at .*one/);
+  symlinkSync(START, dir.join("xsocket-server"));
+  const { code, stdout } = await here.run([dir.join("xsocket-server"), "--help"]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("USAGE xsocket serve");
+});
+
+test("run opens a port in the server's namespace, and there alone", async () => {
+  await using target = await createNamespace();
+  await using inside = await createNamespace();
+  using dir = tempDir();
+  await using server = target.spawn([XSOCKET, "serve", dir.join("control")]);
+  await server.says(/serving at/);
+  const program = ["python3", "-m", "http.server", "3000"];
+  const run = [XSOCKET, "run", "--port", "3000", "--socket", dir.join("control"), "--", ...program];
+  await using page = inside.spawn(run, { cwd: dir.path });
+  await eventually("port 3000 to open", () => target.listens("tcp", 3000));
+  expect(await target.fetchText("http://127.0.0.1:3000/")).toContain("control");
+  expect(inside.listens("tcp", 3000)).toBe(false);
+  expect(page.stderr).not.toContain("xsocket:");
+});
+
+test("run without a server says so, and runs the program all the same", async () => {
+  const run = [
+    XSOCKET,
+    "run",
+    "--port",
+    "3000",
+    "--socket",
+    "/nowhere/control",
+    "--",
+    "echo",
+    "it ran",
+  ];
+  const { code, stdout, stderr } = await here.run(run);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "it ran\n" });
+  expect(stderr).toMatch(
+    /^xsocket: warning: there is no control socket \/nowhere\/control.*xsocket serve.*\n$/,
+  );
+});
