@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FAIL(...)                                                                                  \
 	do {                                                                                       \
@@ -46,6 +47,20 @@
 			     test_open_fds());                                                     \
 		printf("ok %s\n", #test);                                                          \
 	} while (0)
+
+/*
+ * Becomes another program, or this one again, with two arguments. Where the machine cannot run it
+ * by itself TEST_EMULATOR says what can.
+ */
+static inline void test_exec(const char *program, const char *first, const char *second)
+{
+	if (getenv("TEST_EMULATOR"))
+		execlp("sh", "sh", "-c", "exec $TEST_EMULATOR \"$@\"", "sh", program, first, second,
+		       NULL);
+	else
+		execl(program, program, first, second, NULL);
+	_exit(127);
+}
 
 /* How many descriptors this process has open; -1 where /proc is missing. */
 static inline int test_open_fds(void)

@@ -469,8 +469,7 @@ static void exec_inherited(int fd, int set)
 
 	snprintf(fd_text, sizeof(fd_text), "%d", fd);
 	snprintf(set_text, sizeof(set_text), "%d", set);
-	execl(self, self, fd_text, set_text, NULL);
-	_exit(1);
+	test_exec(self, fd_text, set_text);
 }
 
 static void test_inherited(void)

@@ -359,8 +359,7 @@ static void test_inherited(const char *self)
 		CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
 		snprintf(set_text, sizeof(set_text), "%d", set);
 		snprintf(fd_text, sizeof(fd_text), "%d", fd);
-		execl(self, self, set_text, fd_text, NULL);
-		_exit(1);
+		test_exec(self, set_text, fd_text);
 	}
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);

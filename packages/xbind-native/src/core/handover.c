@@ -18,6 +18,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+#ifndef SO_SNDTIMEO_NEW
+#define SO_SNDTIMEO_NEW 67 /* musl hides it where SO_SNDTIMEO is the same */
+#endif
+
 #define FDS_TAKEN 2 /* descriptors: one is right, a second one proves the reply malformed */
 
 /* SO_SNDTIMEO in the layout of 64-bit time, whatever time_t is here */

@@ -9,18 +9,26 @@
 
 #include "core/fd.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
-#define THREAD_SELF  "/proc/thread-self/"
-#define CHUNK_BYTES  1024 /* a small stack may be all that there is */
-#define LINE_BYTES   160  /* the lines looked for are half as long */
-#define PATH_BYTES   64
-#define DIRENT_BYTES 2048
+#define THREAD_SELF     "/proc/thread-self/"
+#define CHUNK_BYTES     1024 /* a small stack may be all that there is */
+#define LINE_BYTES      160  /* the lines looked for are half as long */
+#define PATH_BYTES      64
+#define DIRECTORY_BYTES 2048
+
+/* What getdents64(2) gives: not every libc has a name for it. */
+struct entry {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t bytes; /* to the next one */
+	uint8_t type;
+	char name[];
+};
 
 /* Reads a file line by line. */
 struct reader {
@@ -150,8 +158,8 @@ int procfs_each_fd(void (*visit)(int fd, int context), int context)
 	CLEANUP_CLOSE int dir =
 	    sys_openat(AT_FDCWD, THREAD_SELF "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	union {
-		struct dirent64 align;
-		char bytes[DIRENT_BYTES];
+		struct entry align;
+		char bytes[DIRECTORY_BYTES];
 	} buf;
 	uint64_t fd;
 	long len;
@@ -160,11 +168,11 @@ int procfs_each_fd(void (*visit)(int fd, int context), int context)
 		return dir;
 	while ((len = sys_getdents64(dir, &buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < len;) {
-			const struct dirent64 *entry = (const void *)(buf.bytes + at);
+			const struct entry *entry = (const void *)(buf.bytes + at);
 
-			if (field(entry->d_name, "", 10, &fd))
+			if (field(entry->name, "", 10, &fd))
 				visit((int)fd, context);
-			at += entry->d_reclen;
+			at += entry->bytes;
 		}
 	}
 	return (int)len;

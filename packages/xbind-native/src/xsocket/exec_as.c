@@ -25,6 +25,17 @@
 #define STRINGS_MAX  4096 /* arguments, or variables of the environment */
 #define CAP_BIT(cap) (1U << (cap))
 
+/* i386 has calls with 16-bit ids under these names, and those that are meant under others. */
+#ifdef SYS_setgroups32
+#define SET_GROUPS SYS_setgroups32
+#define SET_GIDS   SYS_setresgid32
+#define SET_UIDS   SYS_setresuid32
+#else
+#define SET_GROUPS SYS_setgroups
+#define SET_GIDS   SYS_setresgid
+#define SET_UIDS   SYS_setresuid
+#endif
+
 /* Splits NUL-terminated texts that lie one after the other. Return: 0, -E2BIG, -EINVAL. */
 static int split_texts(char *block, unsigned len, char **texts)
 {
@@ -99,11 +110,11 @@ static int shed_privileges(unsigned uid, unsigned gid, const unsigned *groups, u
 	if (rc == 0)
 		rc = bound_capabilities();
 	if (rc == 0)
-		rc = sys_call(SYS_setgroups, (const long[6]){count, (long)groups});
+		rc = sys_call(SET_GROUPS, (const long[6]){(long)count, (long)groups});
 	if (rc == 0)
-		rc = sys_call(SYS_setresgid, (const long[6]){gid, gid, gid});
+		rc = sys_call(SET_GIDS, (const long[6]){(long)gid, (long)gid, (long)gid});
 	if (rc == 0)
-		rc = sys_call(SYS_setresuid, (const long[6]){uid, uid, uid});
+		rc = sys_call(SET_UIDS, (const long[6]){(long)uid, (long)uid, (long)uid});
 	if (rc == 0)
 		rc = keep_capability(bits);
 	if (rc == 0)
@@ -130,7 +141,7 @@ static int place_descriptors(int listen_fd, int cwd_fd)
 		rc = sys_dup3(cwd, CWD_FD, 0);
 	if (rc >= 0)
 		rc = sys_call(SYS_close_range,
-		              (const long[6]){CWD_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC});
+		              (const long[6]){CWD_FD + 1, (long)~0U, CLOSE_RANGE_CLOEXEC});
 	return (int)rc;
 }
 

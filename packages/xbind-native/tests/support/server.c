@@ -49,7 +49,7 @@ static void reply(int conn, const uint8_t *bytes, size_t len, const int *fds, si
 		struct cmsghdr header;
 		char space[CMSG_SPACE(2 * sizeof(int))];
 	} control = {.header = {
-	                 .cmsg_len = CMSG_LEN(count * sizeof(int)),
+	                 .cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int)),
 	                 .cmsg_level = SOL_SOCKET,
 	                 .cmsg_type = SCM_RIGHTS,
 	             }};
@@ -59,7 +59,7 @@ static void reply(int conn, const uint8_t *bytes, size_t len, const int *fds, si
 	if (count > 0) {
 		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
 		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		msg.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
 	}
 	sendmsg(conn, &msg, MSG_NOSIGNAL);
 }

@@ -1,0 +1,15 @@
+# What the tests need to run under qemu-user, and what they cannot have there.
+if(CMAKE_CROSSCOMPILING_EMULATOR)
+  get_property(TESTS DIRECTORY PROPERTY TESTS)
+  list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " WORDS)
+  set_tests_properties(${TESTS} PROPERTIES ENVIRONMENT "TEST_EMULATOR=${WORDS}")
+
+  # ctest lists these as "Not Run (Disabled)".
+  foreach(NAME ${TESTS})
+    # A process with a second thread, which qemu has, may not unshare its user namespace; and qemu
+    # knows a part of the options alone.
+    if(NAME MATCHES "[.]user$|^options_")
+      set_tests_properties(${NAME} PROPERTIES DISABLED TRUE)
+    endif()
+  endforeach()
+endif()
