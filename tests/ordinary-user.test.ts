@@ -1,0 +1,47 @@
+/*
+ * The other tests of this directory once more, as a user without privilege: each network namespace
+ * then lies in a user namespace. When all tests run as such a user, there is nothing to repeat.
+ */
+import { expect, test } from "bun:test";
+import {
+  bunAsOrdinaryUser,
+  guardDescriptors,
+  here,
+  ORDINARY_UID,
+  tempDir,
+} from "./harness/index.ts";
+
+const AGAIN = [
+  "tests/harness",
+  "tests/c-program.test.ts",
+  "tests/preload.test.ts",
+  "tests/two-servers.test.ts",
+  "tests/wire.test.ts",
+];
+const WITHIN_MS = 300_000;
+
+guardDescriptors();
+
+test.skipIf(process.geteuid?.() !== 0)(
+  "all of it works for an ordinary user",
+  async () => {
+    using dir = tempDir();
+    const uid = ["-e", "console.log(process.geteuid())"];
+    const who = await here.run(bunAsOrdinaryUser(dir, uid));
+    expect(who.stdout).toBe(`${ORDINARY_UID}\n`);
+    using again = tempDir();
+    const argv = bunAsOrdinaryUser(again, [
+      "test",
+      "--timeout",
+      "60000",
+      "--only-failures",
+      ...AGAIN,
+    ]);
+    const env = { BUN_TEST_WORKER_ID: undefined, NO_COLOR: "1" };
+    const { code, stderr } = await here.run(argv, { env, withinMs: WITHIN_MS });
+    expect(stderr).toMatch(/^ [1-9]\d* pass$/m);
+    expect(stderr).toMatch(/^ 0 fail$/m);
+    expect(code).toBe(0);
+  },
+  WITHIN_MS,
+);

@@ -1,0 +1,162 @@
+/*
+ * Programs that know nothing of this, unchanged, in a network of their own with only lo: under
+ * libxbind their port opens in the target namespace, without it it does not.
+ */
+import { describe, expect, test } from "bun:test";
+import { libraryPath } from "@xsocket/xbind-native";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  type Place,
+  type Running,
+  startServer,
+  tempDir,
+} from "./harness/index.ts";
+
+const PORT = 3000;
+const PEER = "127.0.0.9"; // the address the client talks from: the program must see this one
+const PAGE = "GET / HTTP/1.0\r\nHost: test\r\n\r\n";
+
+interface Case {
+  readonly name: string;
+  readonly argv: readonly string[];
+  /** What the client sends, and what the program answers. */
+  readonly sends: string;
+  readonly gets: RegExp;
+  /** What the program is given as input, if that is what it answers with. */
+  readonly input?: string;
+  /** Where the program prints what it was sent, if it does. */
+  readonly hears?: RegExp;
+  /** Where the program tells the address of its peer. */
+  readonly log: RegExp;
+}
+
+const NODE_SERVER = `require("node:http").createServer((request, response) => {
+  console.log("peer", request.socket.remoteAddress);
+  response.end("from node");
+}).listen(${PORT})`;
+
+const BUN_SERVER = `Bun.serve({ port: ${PORT}, fetch(request, server) {
+  console.log("peer", server.requestIP(request).address);
+  return new Response("from bun");
+} })`;
+
+const CASES: readonly Case[] = [
+  {
+    name: "nc -l (openbsd)",
+    argv: ["nc.openbsd", "-v", "-n", "-l", String(PORT)],
+    input: "from nc\n",
+    sends: "to nc\n",
+    gets: /^from nc$/m,
+    hears: /^to nc$/m,
+    log: /received on 127\.0\.0\.9 /,
+  },
+  {
+    name: "nc -l (traditional)",
+    argv: ["nc.traditional", "-v", "-n", "-l", "-p", String(PORT)],
+    input: "from nc\n",
+    sends: "to nc\n",
+    gets: /^from nc$/m,
+    hears: /^to nc$/m,
+    log: /from \(UNKNOWN\) \[127\.0\.0\.9\]/,
+  },
+  {
+    name: "socat",
+    argv: ["socat", "-d", "-d", `TCP-LISTEN:${PORT}`, "EXEC:cat"],
+    sends: "through socat\n",
+    gets: /^through socat$/m,
+    log: /accepting connection from AF=2 127\.0\.0\.9:/,
+  },
+  {
+    name: "socat, IPv6 and forking",
+    argv: ["socat", "-d", "-d", `TCP6-LISTEN:${PORT},fork,reuseaddr`, "EXEC:cat"],
+    sends: "through socat\n",
+    gets: /^through socat$/m,
+    log: /accepting connection from AF=10 \[[0:]*ffff:7f00:?0?0?09\]|127\.0\.0\.9/,
+  },
+  {
+    name: "python3 -m http.server",
+    argv: ["python3", "-u", "-m", "http.server", String(PORT)],
+    sends: PAGE,
+    gets: /Directory listing/,
+    log: /^127\.0\.0\.9 .*"GET/m,
+  },
+  {
+    name: "a Node HTTP server",
+    argv: ["node", "-e", NODE_SERVER],
+    sends: PAGE,
+    gets: /from node/,
+    log: /peer ::ffff:127\.0\.0\.9/,
+  },
+  {
+    name: "a Bun HTTP server",
+    argv: [process.execPath, "-e", BUN_SERVER],
+    sends: PAGE,
+    gets: /from bun/,
+    log: /peer (::ffff:)?127\.0\.0\.9/,
+  },
+];
+
+/* A client at PEER that sends and returns what came back. */
+async function talk(place: Place, sends: string): Promise<{ code: number; stdout: string }> {
+  const client = ["socat", "-t", "10", "-", `TCP:127.0.0.1:${PORT},bind=${PEER}`];
+  return await place.run(client, { stdin: sends });
+}
+
+async function start(place: Place, { argv, input }: Case, env = {}, cwd = "/"): Promise<Running> {
+  const program = place.spawn(argv, { env, cwd, stdin: "" });
+  if (input !== undefined) await program.write(input);
+  await program.endInput();
+  return program;
+}
+
+function preloaded(path: string): Record<string, string> {
+  return { LD_PRELOAD: libraryPath("xbind"), XBIND: String(PORT), XSOCKET: path };
+}
+
+guardDescriptors();
+
+describe.each([...CASES])("$name", (one) => {
+  test("its port opens in the target namespace alone", async () => {
+    await using target = await createNamespace();
+    await using inside = await createNamespace();
+    await using server = await startServer({ place: target });
+    using dir = tempDir();
+    await using program = await start(inside, one, preloaded(server.path), dir.path);
+    await eventually(`${PORT} to open outside`, () => target.listens("tcp", PORT));
+    expect(inside.listens("tcp", PORT)).toBe(false);
+    expect((await inside.run(["socat", "-u", `TCP:127.0.0.1:${PORT}`, "-"])).code).toBe(1);
+    expect((await talk(target, one.sends)).stdout).toMatch(one.gets);
+    await program.says(one.log);
+    if (one.hears) await program.says(one.hears);
+  });
+
+  test("without the library it opens inside, and is closed outside", async () => {
+    await using target = await createNamespace();
+    await using inside = await createNamespace();
+    await using server = await startServer({ place: target });
+    const { LD_PRELOAD, ...env } = preloaded(server.path);
+    expect(LD_PRELOAD).toEndWith("libxbind.so");
+    await using program = await start(inside, one, env);
+    await eventually(`${PORT} to open inside`, () => inside.listens("tcp", PORT));
+    expect(program.stderr).not.toContain("xbind");
+    expect(target.listens("tcp", PORT)).toBe(false);
+    expect((await talk(target, one.sends)).code).toBe(1);
+  });
+});
+
+test("a UDP program gets its datagrams from the target namespace", async () => {
+  await using target = await createNamespace();
+  await using inside = await createNamespace();
+  await using server = await startServer({ place: target });
+  const echo = ["socat", "-d", "-d", `UDP-RECVFROM:${PORT},fork`, "EXEC:cat"];
+  await using program = inside.spawn(echo, { env: preloaded(server.path) });
+  await eventually(`UDP ${PORT} to open outside`, () => target.listens("udp", PORT));
+  expect(inside.listens("udp", PORT)).toBe(false);
+  const client = ["socat", "-t", "10", "-", `UDP:127.0.0.1:${PORT},bind=${PEER}`];
+  await using sender = target.spawn(client, { stdin: "" });
+  await sender.write("a datagram\n");
+  await sender.says(/a datagram/);
+  await program.says(/127\.0\.0\.9/);
+});

@@ -1,0 +1,173 @@
+/* Our server and clients against foreign ones (tests/wire), in both roles. */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { xsocket } from "@xsocket/client";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  here,
+  netnsCookie,
+  type Place,
+  type Running,
+  startServer,
+  tempDir,
+} from "./harness/index.ts";
+
+const VECTORS = join(import.meta.dir, "vectors");
+const CLIENT = join(import.meta.dir, "wire/client.py");
+const SERVER = join(import.meta.dir, "wire/server.py");
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const IPPROTO_UDP = 17;
+const IPPROTO_TCP = 6;
+const EBADMSG = 74;
+const WAIT_MS = 5000;
+
+/* The vectors of a kind, by name, as hexadecimal digits. */
+function vectors(kind: string): [name: string, hex: string][] {
+  return readdirSync(VECTORS)
+    .filter((name) => name.startsWith(kind))
+    .map((name) => {
+      const text = readFileSync(join(VECTORS, name), "utf8");
+      return [name, text.replaceAll(/#.*$/gm, "").replaceAll(/\s/g, "")];
+    });
+}
+
+async function python(place: Place, argv: readonly string[]): Promise<string[]> {
+  const { code, stdout, stderr } = await place.run(["python3", ...argv]);
+  if (code !== 0) throw new Error(`${argv.join(" ")}: ${stderr}`);
+  return stdout.trim().split("\n");
+}
+
+guardDescriptors();
+
+describe("a foreign client of our server", () => {
+  const kinds = [
+    { ask: [AF_INET, SOCK_STREAM, 0], is: { domain: AF_INET, type: SOCK_STREAM } },
+    { ask: [AF_INET6, SOCK_STREAM, IPPROTO_TCP], is: { domain: AF_INET6, type: SOCK_STREAM } },
+    { ask: [AF_INET, SOCK_DGRAM, IPPROTO_UDP], is: { domain: AF_INET, type: SOCK_DGRAM } },
+    { ask: [AF_INET6, SOCK_DGRAM, 0], is: { domain: AF_INET6, type: SOCK_DGRAM } },
+  ];
+
+  test.each([[[]], [["--half-close"]]])("gets all its answers in order %j", async (flags) => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const words = kinds.map(({ ask }) => ask.join(","));
+    const lines = await python(here, [CLIENT, server.path, "ask", ...flags, ...words]);
+    const cookie = String(await target.cookie());
+    const answers: unknown[] = lines.map((line) => JSON.parse(line));
+    expect(answers).toMatchObject(kinds.map(({ is }) => is));
+    expect(answers).toMatchObject(kinds.map(() => ({ error: 0, cookie })));
+  });
+
+  test("gets SOCK_NONBLOCK, and errors as the kernel gives them", async () => {
+    await using server = await startServer();
+    const words = [`${AF_INET},${SOCK_STREAM | SOCK_NONBLOCK},0`, `${AF_INET},${SOCK_STREAM},0`];
+    const lines = await python(here, [CLIENT, server.path, "ask", ...words, "999,1,0"]);
+    const answers: unknown[] = lines.map((line) => JSON.parse(line));
+    expect(answers).toMatchObject([{ blocking: false }, { blocking: true }, {}]);
+    // the policy may refuse an unknown family before the kernel is asked
+    expect(answers[2]).toMatchObject({ error: expect.any(Number) });
+  });
+
+  test("meets a closed connection for each rejected request, and no descriptor is lost", async () => {
+    await using server = await startServer();
+    const good = `${AF_INET},${SOCK_STREAM},0`;
+    await python(here, [CLIENT, server.path, "ask", good]);
+    const before = server.descriptors();
+    const rejected = vectors("reject-request-");
+    expect(rejected.length).toBeGreaterThan(5);
+    const lines = await python(here, [
+      CLIENT,
+      server.path,
+      "raw",
+      ...rejected.map(([, hex]) => hex),
+    ]);
+    expect(lines).toEqual(rejected.map(() => "closed"));
+    await eventually("the server to close", () => server.descriptors() <= before);
+    await python(here, [CLIENT, server.path, "ask", good]);
+  });
+
+  test("gets a packet for each accepted request", async () => {
+    await using server = await startServer();
+    const accepted = vectors("accept-request-");
+    const lines = await python(here, [
+      CLIENT,
+      server.path,
+      "raw",
+      ...accepted.map(([, hex]) => hex),
+    ]);
+    for (const line of lines) expect(line).toMatch(/^58533032[0-9a-f]{8}( \d+)?$/);
+    expect(lines).toHaveLength(accepted.length);
+  });
+});
+
+/* Starts the foreign server and waits until it listens. */
+async function foreign(place: Place, path: string, args: readonly string[]): Promise<Running> {
+  const server = place.spawn(["python3", SERVER, path, ...args]);
+  await eventually("the foreign server", () => place.listensAt(path));
+  return server;
+}
+
+/* Our two clients, told apart by their names; each returns a descriptor or -errno. */
+const CLIENTS: [name: string, ask: (path: string) => Promise<number>][] = [
+  [
+    "libxsocket",
+    (path) => Promise.resolve(loadSyscalls().handover(path, AF_INET, SOCK_STREAM, 0, WAIT_MS)),
+  ],
+  [
+    "the SDK",
+    async (path) => {
+      try {
+        return (await xsocket({ via: path })).take();
+      } catch (error) {
+        if (error instanceof Error && "code" in error && error.code === "EBADMSG") return -EBADMSG;
+        throw error;
+      }
+    },
+  ],
+];
+
+describe.each(CLIENTS)("%s with a foreign server", (_, ask) => {
+  test("gets a socket of its namespace", async () => {
+    await using target = await createNamespace();
+    using dir = tempDir();
+    await using server = await foreign(target, dir.join("control"), []);
+    const fd = await ask(dir.join("control"));
+    expect(fd).toBeGreaterThanOrEqual(0);
+    const cookie = netnsCookie(fd);
+    loadSyscalls().close(fd);
+    expect(cookie).toBe(await target.cookie());
+    await server.says(/closed/);
+    expect(JSON.parse(server.stdout.split("\n")[0] ?? "")).toEqual({
+      domain: AF_INET,
+      type: SOCK_STREAM,
+      protocol: 0,
+    });
+  });
+
+  const replies = vectors("reject-response-").flatMap(([name, hex]) => [
+    { name: `${name} alone`, args: ["--reply", hex, "--attach"] },
+    { name: `${name} with a socket`, args: ["--reply", hex, "--attach", "asked"] },
+  ]);
+  const attachments = [["file"], ["unix"], ["bound"], ["asked", "asked"], []].map((kinds) => ({
+    name: `success with ${kinds.join(" and ") || "nothing"}`,
+    args: ["--attach", ...kinds],
+  }));
+
+  test.each([...replies, ...attachments])("refuses $name as EBADMSG", async ({ args }) => {
+    using dir = tempDir();
+    await using server = await foreign(here, dir.join("control"), args);
+    const before = readdirSync("/proc/self/fd").length;
+    expect(await ask(dir.join("control"))).toBe(-EBADMSG);
+    expect(readdirSync("/proc/self/fd").length).toBe(before);
+    await server.says(/closed/);
+  });
+});
