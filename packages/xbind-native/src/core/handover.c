@@ -174,6 +174,9 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	}
 	for (size_t i = 0; i < count; i++)
 		sys_close(fds[i]);
+	/* There was room for two and not even one came: this process may not have another one. */
+	if (error == 0 && count == 0 && msg.msg_flags & MSG_CTRUNC)
+		return -EMFILE;
 	return -EBADMSG;
 }
 

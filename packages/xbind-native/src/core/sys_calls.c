@@ -238,7 +238,7 @@ int sys_thread_id(void)
 
 bool sys_thread_exists(int thread)
 {
-	return CALL(SYS_tgkill, CALL(SYS_getpid, 0), thread, 0) != -ESRCH;
+	return CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH;
 }
 
 void *sys_map(size_t bytes)

@@ -204,14 +204,13 @@ static int carry_rows(struct carry *carry, const struct kind *kind)
 	return 0;
 }
 
-int carry_options(int old, int to, const struct kind *kind)
+int carry_options(int old, int to, const struct kind *kind, socket_key key)
 {
-	struct carry carry = {.old = old, .to = to};
+	struct carry carry = {.old = old, .to = to, .key = key};
 	int rc = defaults_open(old, kind, &carry.defaults);
 
 	if (rc < 0)
 		return rc;
-	carry.key = key_of(old);
 	carry.buf_lock = get_int(old, SOL_SOCKET, SO_BUF_LOCK_);
 	rc = carry_rows(&carry, kind);
 	defaults_close(&carry.defaults, rc == 0);

@@ -27,10 +27,12 @@
 
 #define LOCK_WAIT_MS 1000 /* milliseconds; far longer than anybody holds it */
 #define KEPT_FD_MIN  512  /* where numbers of kept programs start, if the limit allows */
+#define KEPT_MAX     16   /* kept programs before we look which of their sockets are gone */
 #define NOWHERE      (-1)
 
 struct record {
 	uint64_t order;
+	int process; /* who has recorded it */
 	int fd;      /* the number that the socket had */
 	int kept;    /* OPTION_LAST_FD: our copy of the descriptor */
 	uint32_t id; /* OPTION_LAST_FD: the id of the program */
@@ -42,8 +44,9 @@ struct record {
 
 static socket_key keys[OPTLOG_RECORDS];
 static struct record records[OPTLOG_RECORDS];
-static size_t used; /* no record from here on */
+static _Atomic size_t used; /* no record from here on */
 static uint64_t last_order;
+static unsigned kept_count;
 
 static uint8_t large_bytes[OPTLOG_LARGE][OPTLOG_LARGE_BYTES];
 static bool large_taken[OPTLOG_LARGE];
@@ -110,8 +113,11 @@ static void forget(size_t at)
 {
 	struct record *record = &records[at];
 
-	if (record->kept >= 0 && program_id(record->kept) == record->id)
-		sys_close(record->kept);
+	if (record->kept >= 0) {
+		kept_count--;
+		if (program_id(record->kept) == record->id)
+			sys_close(record->kept);
+	}
 	if (record->large != NOWHERE)
 		large_taken[record->large] = false;
 	keys[at] = KEY_NONE;
@@ -203,6 +209,7 @@ static size_t add(int fd, socket_key key, int row, size_t len)
 		return at;
 	records[at] = (struct record){
 	    .order = ++last_order,
+	    .process = sys_getpid(),
 	    .fd = fd,
 	    .kept = -1,
 	    .len = (uint32_t)len,
@@ -247,9 +254,12 @@ static void add_program(int fd, socket_key key, int row, const void *value)
 
 static void add_fd(int fd, socket_key key, int row, const void *value)
 {
-	size_t at = add(fd, key, row, 0);
 	int program;
+	size_t at;
 
+	if (kept_count >= KEPT_MAX)
+		sweep();
+	at = add(fd, key, row, 0);
 	if (at == OPTLOG_RECORDS) {
 		lose(key);
 		return;
@@ -259,6 +269,7 @@ static void add_fd(int fd, socket_key key, int row, const void *value)
 	records[at].kept = sys_fcntl(program, F_DUPFD_CLOEXEC, KEPT_FD_MIN);
 	if (records[at].kept < 0)
 		records[at].kept = sys_fcntl(program, F_DUPFD_CLOEXEC, 0);
+	kept_count += records[at].kept >= 0;
 }
 
 /* A socket has one program that spreads connections, of one sort or the other. */
@@ -313,8 +324,9 @@ void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t l
 {
 	size_t kernel_len = len < options[row].bytes ? len : options[row].bytes;
 	struct guard guard;
+	struct kind kind;
 
-	if (key == KEY_NONE)
+	if (key == KEY_NONE || kind_read(fd, &kind) != 0)
 		return;
 	guard = enter();
 	if (guard.held)
@@ -408,4 +420,19 @@ int optlog_replay_filter(socket_key key, int to)
 	}
 	leave(&guard);
 	return rc;
+}
+
+void optlog_forget(socket_key key)
+{
+	int process = sys_getpid();
+	struct guard guard;
+
+	if (used == 0)
+		return;
+	guard = enter();
+	for (size_t i = used; guard.held && i-- > 0;) {
+		if (keys[i] == key && records[i].process == process)
+			forget(i);
+	}
+	leave(&guard);
 }

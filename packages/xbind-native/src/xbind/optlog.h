@@ -28,6 +28,8 @@
  * @row:   options[row], one that cannot be read back
  * @value: the application's, as far as the kernel has read it; copied
  * @len:   its length in bytes as the application gave it, any value
+ *
+ * A socket of a kind that never moves is passed over.
  */
 void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t len);
 
@@ -46,5 +48,14 @@ int optlog_replay(socket_key key, int old, int to);
 
 /* The same for the SO_ATTACH_BPF alone. Return: 0, -EACCES when it was attached out of sight. */
 int optlog_replay_filter(socket_key key, int to);
+
+/**
+ * optlog_forget() - the socket is no longer in use by this process
+ * @key: its key
+ *
+ * What another process has recorded stays: it may be one that waits for us after vfork(2), and has
+ * both the socket and this table.
+ */
+void optlog_forget(socket_key key);
 
 #endif

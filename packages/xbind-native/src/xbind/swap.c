@@ -16,7 +16,9 @@
 #include "xbind/copies.h"
 #include "xbind/epollset.h"
 #include "xbind/kept.h"
+#include "xbind/key.h"
 #include "xbind/log.h"
+#include "xbind/optlog.h"
 #include "xbind/real.h"
 #include "xbind/status.h"
 
@@ -81,13 +83,14 @@ static int exchange(int old, int new_fd)
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call)
 {
 	CLEANUP_CLOSE int new_fd = target_socket(kind);
+	const socket_key key = key_of(fd);
 	int rc;
 
 	if (new_fd < 0) {
 		log_failed(fd, kind_proto(kind), call->port, "asking for a socket", new_fd);
 		return new_fd;
 	}
-	rc = carry_options(fd, new_fd, kind);
+	rc = carry_options(fd, new_fd, kind, key);
 	if (rc < 0) {
 		log_failed(fd, kind_proto(kind), call->port, "carrying its options over", rc);
 		return rc;
@@ -102,6 +105,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	rc = exchange(fd, new_fd);
 	if (rc < 0)
 		return rc;
+	optlog_forget(key);
 	log_moved(fd, kind_proto(kind), call->port, call->published);
 	return 0;
 }

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options_sysctl.c - defaults where the two namespaces differ
+ *
+ * What the program has not set is as in the target namespace, what it has set is kept, even when it
+ * is what its own namespace has as default. The sysctls are set by tests/CMakeLists.txt.
+ */
+#include "support/pair.h"
+
+#include <netinet/tcp.h>
+#include <netinet/udp.h>
+
+struct row {
+	const char *what;
+	int domain, type, level, name;
+	int own;    /* the default of the program's own namespace */
+	int target; /* that of the target namespace */
+	int other;  /* a third value */
+};
+
+static const struct row rows[] = {
+    {"ttl", AF_INET, SOCK_STREAM, IPPROTO_IP, IP_TTL, 64, 77, 33},
+    {"ttl of udp", AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_TTL, 64, 77, 33},
+    {"mtu discovery", AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MTU_DISCOVER, 1, 0, 2},
+    {"hops", AF_INET6, SOCK_STREAM, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, 55, 33},
+    {"v6only", AF_INET6, SOCK_STREAM, IPPROTO_IPV6, IPV6_V6ONLY, 0, 1, 1},
+    {"v6only of udp", AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_V6ONLY, 0, 1, 1},
+    {"keep idle", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPIDLE, 7200, 111, 50},
+    {"keep interval", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPINTVL, 75, 11, 50},
+    {"keep count", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPCNT, 9, 3, 5},
+    {"syn count", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_SYNCNT, 6, 2, 4},
+    {"linger", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_LINGER2, 60, 22, 30},
+    {"receive buffer", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_RCVBUF, 131072, 65536, 40000},
+    {"send buffer", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_SNDBUF, 16384, 32768, 40000},
+};
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+
+static int bind_to(int fd, int domain)
+{
+	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain};
+
+	return bind(fd, (struct sockaddr *)&addr,
+	            domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
+}
+
+/* Sets value (unless it is negative), binds, and tells what the option is then. */
+static int after_bind(const struct row *row, int value)
+{
+	int fd = socket(row->domain, row->type, 0);
+	int set = row->level == SOL_SOCKET ? value / 2 : value; /* a buffer reads as twice of it */
+	int is = -1;
+	socklen_t len = sizeof(is);
+
+	if (value >= 0)
+		CHECK_EQ(setsockopt(fd, row->level, row->name, &set, sizeof(set)), 0);
+	CHECK_EQ(bind_to(fd, row->domain), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(getsockopt(fd, row->level, row->name, &is, &len), 0);
+	close(fd);
+	return is;
+}
+
+static void check(const struct row *row, int value, int expected)
+{
+	int is = after_bind(row, value);
+
+	if (is != expected)
+		FAIL("%s: set to %d it is %d, not %d", row->what, value, is, expected);
+}
+
+static void test_rows(void)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		check(&rows[i], -1, pair_preloaded() ? rows[i].target : rows[i].own);
+		check(&rows[i], rows[i].own, rows[i].own);
+		check(&rows[i], rows[i].other, rows[i].other);
+		check(&rows[i], -1, pair_preloaded() ? rows[i].target : rows[i].own);
+	}
+}
+
+static void check_congestion(const char *set, const char *expected)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	char is[16] = "";
+	socklen_t len = sizeof(is);
+
+	if (set)
+		CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, set, (socklen_t)strlen(set)),
+		         0);
+	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, is, &len), 0);
+	if (strcmp(is, expected) != 0)
+		FAIL("congestion control %s, not %s", is, expected);
+	close(fd);
+}
+
+/* Which ones there are depends on the machine; "reno" is everywhere, and the target's default. */
+static void test_congestion(void)
+{
+	char own[16] = "";
+	socklen_t len = sizeof(own);
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, own, &len), 0);
+	close(fd);
+	check_congestion(NULL, pair_preloaded() ? "reno" : own);
+	check_congestion(own, own);
+	check_congestion("reno", "reno");
+}
+
+/* Buffers that were not set may grow. */
+static void test_autotuning(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	int locked = -1;
+	socklen_t len = sizeof(locked);
+
+	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, 72 /* SO_BUF_LOCK */, &locked, &len), 0);
+	CHECK_EQ(locked, 0);
+	close(fd);
+}
+
+int main(void)
+{
+	RUN(test_rows);
+	RUN(test_congestion);
+	RUN(test_autotuning);
+	return 0;
+}

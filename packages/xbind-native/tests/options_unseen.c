@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options_unseen.c - options that cannot be read back, and whether a bound socket has them
+ *
+ * Each is set, the socket is bound, and something that shows it is tried: joining a group again,
+ * taking a key away again. pair -c compares a run without the library with one with it.
+ */
+#include "support/pair.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/filter.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/syscall.h>
+
+#define MANY 300 /* joins and leaves, more than one socket may have at a time */
+
+static int outcome(int rc)
+{
+	return rc < 0 ? errno : 0;
+}
+
+static void show(const char *what, int rc)
+{
+	int error = outcome(rc);
+
+	printf("%s: %s\n", what, error ? strerror(error) : "ok");
+}
+
+static void set(const char *what, int fd, int level, int name, const void *value, socklen_t len)
+{
+	show(what, setsockopt(fd, level, name, value, len));
+}
+
+static void bind_any(int fd, int domain)
+{
+	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain};
+	int rc = bind(fd, (struct sockaddr *)&addr,
+	              domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
+
+	show("bind", rc);
+	printf("there: %d\n", pair_is_there(fd));
+}
+
+static struct ip_mreqn group4(const char *group)
+{
+	return (struct ip_mreqn){.imr_multiaddr.s_addr = inet_addr(group), .imr_ifindex = 1};
+}
+
+static struct ip_mreq_source source4(const char *group, const char *source)
+{
+	return (struct ip_mreq_source){
+	    .imr_multiaddr.s_addr = inet_addr(group),
+	    .imr_interface.s_addr = htonl(INADDR_LOOPBACK),
+	    .imr_sourceaddr.s_addr = inet_addr(source),
+	};
+}
+
+static void test_groups4(void)
+{
+	struct ip_mreqn a = group4("239.1.1.1"), b = group4("239.1.1.2"), c = group4("239.1.1.3");
+	struct ip_mreq short_b = {.imr_multiaddr = b.imr_multiaddr,
+	                          .imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	set("join a", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	set("join b", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &b, sizeof(b));
+	set("leave b", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &b, sizeof(b));
+	set("join c", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &c, sizeof(c));
+	set("join b again", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &b, sizeof(b));
+	set("leave b in another form", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &short_b,
+	    sizeof(short_b));
+	bind_any(fd, AF_INET);
+	set("is in a", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	set("is in b", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &b, sizeof(b));
+	set("is in c", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &c, sizeof(c));
+	close(fd);
+}
+
+static void test_sources4(void)
+{
+	struct ip_mreq_source one = source4("239.2.1.1", "10.0.0.1");
+	struct ip_mreq_source two = source4("239.2.1.1", "10.0.0.2");
+	struct ip_mreq_source three = source4("239.2.1.2", "10.0.0.3");
+	struct ip_mreqn other = group4("239.2.1.2");
+	int fd = pair_socket(SOCK_DGRAM);
+
+	set("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &one, sizeof(one));
+	set("join 2", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &two, sizeof(two));
+	set("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &one, sizeof(one));
+	set("join other", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &other, sizeof(other));
+	set("block 3", fd, IPPROTO_IP, IP_BLOCK_SOURCE, &three, sizeof(three));
+	bind_any(fd, AF_INET);
+	set("leave 1 again", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &one, sizeof(one));
+	set("leave 2", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &two, sizeof(two));
+	set("unblock 3", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, &three, sizeof(three));
+	set("unblock 3 again", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, &three, sizeof(three));
+	close(fd);
+}
+
+static struct group_source_req either(int domain, const char *group, const char *source)
+{
+	struct group_source_req request = {.gsr_interface = 1};
+
+	request.gsr_group.ss_family = request.gsr_source.ss_family = (sa_family_t)domain;
+	if (domain == AF_INET) {
+		inet_pton(domain, group, &((struct sockaddr_in *)&request.gsr_group)->sin_addr);
+		inet_pton(domain, source, &((struct sockaddr_in *)&request.gsr_source)->sin_addr);
+	} else {
+		inet_pton(domain, group, &((struct sockaddr_in6 *)&request.gsr_group)->sin6_addr);
+		inet_pton(domain, source, &((struct sockaddr_in6 *)&request.gsr_source)->sin6_addr);
+	}
+	return request;
+}
+
+static void test_protocol_independent(int domain, int level, const char *group, const char *source)
+{
+	struct group_source_req one = either(domain, group, source);
+	struct group_req all = {.gr_interface = 1, .gr_group = one.gsr_group};
+	int fd = socket(domain, SOCK_DGRAM, 0);
+
+	set("join", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
+	set("block", fd, level, MCAST_BLOCK_SOURCE, &one, sizeof(one));
+	bind_any(fd, domain);
+	set("is in", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
+	set("unblock", fd, level, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
+	set("unblock again", fd, level, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
+	close(fd);
+	fd = socket(domain, SOCK_DGRAM, 0);
+	set("join source", fd, level, MCAST_JOIN_SOURCE_GROUP, &one, sizeof(one));
+	bind_any(fd, domain);
+	set("leave source", fd, level, MCAST_LEAVE_SOURCE_GROUP, &one, sizeof(one));
+	set("leave source again", fd, level, MCAST_LEAVE_SOURCE_GROUP, &one, sizeof(one));
+	close(fd);
+}
+
+static void test_both_families(void)
+{
+	test_protocol_independent(AF_INET, IPPROTO_IP, "239.3.1.1", "10.0.0.1");
+	test_protocol_independent(AF_INET6, IPPROTO_IPV6, "ff15::1", "fd00::1");
+}
+
+static void test_source_lists(void)
+{
+	union {
+		struct ip_msfilter filter;
+		char space[IP_MSFILTER_SIZE(3)];
+	} lists = {.filter = {
+	               .imsf_multiaddr.s_addr = inet_addr("239.4.1.1"),
+	               .imsf_interface.s_addr = htonl(INADDR_LOOPBACK),
+	               .imsf_fmode = MCAST_INCLUDE,
+	               .imsf_numsrc = 3,
+	           }};
+	struct ip_mreq_source first = source4("239.4.1.1", "10.0.0.9");
+	socklen_t len = sizeof(lists);
+	int fd = pair_socket(SOCK_DGRAM);
+
+	memcpy(lists.space + IP_MSFILTER_SIZE(0), "\x0a\0\0\1\x0a\0\0\2\x0a\0\0\3", 12);
+	set("join", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &first, sizeof(first));
+	set("list", fd, IPPROTO_IP, IP_MSFILTER, &lists, sizeof(lists));
+	bind_any(fd, AF_INET);
+	memset(lists.space + IP_MSFILTER_SIZE(0), 0, 12);
+	show("read", getsockopt(fd, IPPROTO_IP, IP_MSFILTER, &lists, &len));
+	for (socklen_t i = 0; i < sizeof(lists); i++)
+		printf("%02x ", (unsigned char)lists.space[i]);
+	putchar('\n');
+	close(fd);
+}
+
+static void test_groups6(void)
+{
+	struct ipv6_mreq a = {.ipv6mr_interface = 1}, b = {.ipv6mr_interface = 1};
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	inet_pton(AF_INET6, "ff15::a", &a.ipv6mr_multiaddr);
+	inet_pton(AF_INET6, "ff15::b", &b.ipv6mr_multiaddr);
+	set("join a", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &a, sizeof(a));
+	set("join b", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &b, sizeof(b));
+	set("leave a", fd, IPPROTO_IPV6, IPV6_LEAVE_GROUP, &a, sizeof(a));
+	bind_any(fd, AF_INET6);
+	set("is in a", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &a, sizeof(a));
+	set("is in b", fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &b, sizeof(b));
+	close(fd);
+}
+
+/* A number that another socket had before carries nothing over. */
+static void test_number_again(void)
+{
+	struct ip_mreqn a = group4("239.5.1.1");
+	int fd = pair_socket(SOCK_DGRAM);
+	int again;
+
+	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	close(fd);
+	again = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(again, fd);
+	bind_any(again, AF_INET);
+	set("is in", again, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	close(again);
+}
+
+/* Set through one number, bound through another, the first one being something else by then. */
+static void test_other_number(void)
+{
+	struct ip_mreqn a = group4("239.5.1.2");
+	int fd = pair_socket(SOCK_DGRAM);
+	int copy;
+
+	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	copy = dup(fd);
+	close(fd);
+	CHECK_EQ(pair_socket(SOCK_DGRAM), fd);
+	bind_any(copy, AF_INET);
+	set("is in", copy, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	set("the other one is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	close(fd);
+	close(copy);
+}
+
+static void test_many(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+	struct ip_mreqn a = group4("239.6.1.1");
+
+	for (int i = 0; i < MANY * 10; i++) {
+		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a)), 0);
+		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &a, sizeof(a)), 0);
+	}
+	bind_any(fd, AF_INET);
+	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	close(fd);
+}
+
+/* Far more sockets with records than the table has room for, one after the other. */
+static void test_many_sockets(void)
+{
+	struct ip_mreqn a = group4("239.6.1.2");
+
+	for (int i = 0; i < MANY * 10; i++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a)), 0);
+		if (i == MANY * 10 - 1) {
+			bind_any(fd, AF_INET);
+			set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+		}
+		close(fd);
+	}
+}
+
+static void test_keys(void)
+{
+	struct tcp_md5sig key = {.tcpm_keylen = 6, .tcpm_key = "secret"};
+	struct sockaddr_in *peer = (struct sockaddr_in *)&key.tcpm_addr;
+	int fd = pair_socket(SOCK_STREAM);
+
+	*peer =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = inet_addr("10.0.0.1")};
+	set("key 1", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	peer->sin_addr.s_addr = inet_addr("10.0.0.2");
+	set("key 2", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	key.tcpm_keylen = 0;
+	set("no key 2", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	bind_any(fd, AF_INET);
+	set("no key 2 again", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	peer->sin_addr.s_addr = inet_addr("10.0.0.1");
+	set("no key 1", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	set("no key 1 again", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	close(fd);
+}
+
+static void show_filter(int fd)
+{
+	static struct sock_filter code[BPF_MAXINSNS];
+	socklen_t count = 0;
+	int rc = getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &count);
+	unsigned sum = 0;
+
+	show("filter", rc);
+	if (rc == 0 && count > 0)
+		CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, code, &count), 0);
+	for (socklen_t i = 0; rc == 0 && i < count; i++)
+		sum = sum * 31 + code[i].code + code[i].k;
+	printf("%u instructions, sum %u\n", count, sum);
+}
+
+static struct sock_fprog program_of(struct sock_filter *code, unsigned short count)
+{
+	for (int i = 0; i < count - 1; i++)
+		code[i] = (struct sock_filter){BPF_LD | BPF_IMM, 0, 0, (unsigned)i};
+	code[count - 1] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, 0xffff};
+	return (struct sock_fprog){count, code};
+}
+
+static void try_filter(unsigned short count)
+{
+	static struct sock_filter code[BPF_MAXINSNS];
+	struct sock_fprog program = program_of(code, count);
+	int fd = pair_socket(SOCK_DGRAM), one = 1;
+
+	set("attach", fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	set("lock", fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one));
+	memset(code, 0, sizeof(code));
+	bind_any(fd, AF_INET);
+	show_filter(fd);
+	set("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
+	close(fd);
+}
+
+static void test_classic_filters(void)
+{
+	try_filter(1);
+	try_filter(64);
+	try_filter(65);
+	try_filter(900);
+}
+
+static void try_reuseport(unsigned short count)
+{
+	static struct sock_filter code[BPF_MAXINSNS];
+	struct sock_fprog program = program_of(code, count);
+	int fd = pair_socket(SOCK_DGRAM), one = 1;
+
+	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	memset(code, 0, sizeof(code));
+	bind_any(fd, AF_INET);
+	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	set("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	close(fd);
+}
+
+static void test_reuseport_programs(void)
+{
+	try_reuseport(2);
+	try_reuseport(41);
+	try_reuseport(900);
+}
+
+/* The smallest extended program: let everything through. -1 where it may not be loaded. */
+static int load_program(void)
+{
+	struct bpf_insn code[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0xffff},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr attr = {
+	    .prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+	    .insn_cnt = 2,
+	    .insns = (uintptr_t)code,
+	    .license = (uintptr_t)"GPL",
+	};
+
+	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+static void try_extended(int name, bool closes)
+{
+	int fd = pair_socket(SOCK_DGRAM), one = 1, program = load_program();
+
+	if (program < 0) {
+		close(fd);
+		return;
+	}
+	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	set("attach", fd, SOL_SOCKET, name, &program, sizeof(program));
+	if (closes)
+		close(program);
+	bind_any(fd, AF_INET);
+	show_filter(fd);
+	set("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
+	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	close(fd);
+	if (!closes)
+		close(program);
+}
+
+static void test_extended_programs(void)
+{
+	try_extended(SO_ATTACH_BPF, true);
+	try_extended(SO_ATTACH_BPF, false);
+	try_extended(SO_ATTACH_REUSEPORT_EBPF, true);
+}
+
+int main(void)
+{
+	test_groups4();
+	test_sources4();
+	test_both_families();
+	test_source_lists();
+	test_groups6();
+	test_number_again();
+	test_other_number();
+	test_many();
+	test_many_sockets();
+	test_keys();
+	test_classic_filters();
+	test_reuseport_programs();
+	test_extended_programs();
+	return 0;
+}
