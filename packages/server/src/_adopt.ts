@@ -1,6 +1,7 @@
+import { lstatSync } from "node:fs";
 import { AF_UNIX, SOCK_SEQPACKET, SUN_PATH_BYTES } from "@xsocket/protocol";
 import { errnoName, type Syscalls } from "@xsocket/xbind-native";
-import type { Claim } from "./_claim.ts";
+import { type Claim, releasePath } from "./_claim.ts";
 import { SOL_SOCKET } from "./_epoll.ts";
 import { ServeError } from "./error.ts";
 
@@ -29,12 +30,22 @@ function addressOf(sys: Syscalls, fd: number): string {
   return isName ? `@${text}` : text.replace(/\0.*$/s, "");
 }
 
+function releaser(sys: Syscalls, address: string, ownsFile: boolean): Claim["release"] {
+  const made = ownsFile && lstatSync(address, { bigint: true, throwIfNoEntry: false });
+  return made ? () => releasePath(sys, address, made) : () => Promise.resolve();
+}
+
 /**
- * Takes a listening socket that somebody else made, systemd for one. Its file stays theirs.
+ * Takes a listening socket that somebody else made, systemd for one. Its file stays theirs,
+ * unless that was this server before it became another user.
  *
  * @throws {ServeError} LISTEN_FD for anything but a listening SOCK_SEQPACKET socket
  */
-export function adoptListener(sys: Syscalls, fd: number): Claim & { address: string } {
+export function adoptListener(
+  sys: Syscalls,
+  fd: number,
+  ownsFile: boolean,
+): Claim & { address: string } {
   const isRight =
     option(sys, fd, SO_DOMAIN) === AF_UNIX &&
     option(sys, fd, SO_TYPE) === SOCK_SEQPACKET &&
@@ -45,5 +56,6 @@ export function adoptListener(sys: Syscalls, fd: number): Claim & { address: str
       `descriptor ${fd} was given to serve and is not a listening SOCK_SEQPACKET socket: use ListenSequentialPacket=`,
     );
   sys.adopt(fd);
-  return { listenFd: fd, release: () => Promise.resolve(), address: addressOf(sys, fd) };
+  const address = addressOf(sys, fd);
+  return { listenFd: fd, release: releaser(sys, address, ownsFile), address };
 }

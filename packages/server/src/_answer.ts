@@ -3,19 +3,32 @@ import {
   REQUEST_BYTES,
   REQUEST_SIGNATURE,
   RESPONSE_BYTES,
+  SIGNATURE_BYTES,
   SOCK_CLOEXEC,
+  SOCK_TYPE_MASK,
+  STATUS_REQUEST_SIGNATURE,
 } from "@xsocket/protocol";
 import { errno, errnoName } from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
+import { type Audit, openAudit, type Outcome } from "./_audit.ts";
 import { commandOf } from "./_comm.ts";
 import type { SocketRequest } from "./_judge.ts";
-import { COUNTER, FIELD, THREAD, UNREAD } from "./_memory.ts";
+import { COUNTER, COUNTER_GROUP, FIELD, THREAD, UNREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
 import { describeAsked } from "./policy/describe.ts";
+import { latencyCounter, refusalCounter, socketCounter } from "./stats.ts";
+import { readStatus } from "./status.ts";
 
 /** How a turn of a connection went: answered, nothing there yet, or over. */
 export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
+
+function auditOf(context: Context): Audit | undefined {
+  if (context.options.auditFd < 0) return undefined;
+  return openAudit(context.options.auditFd, (error) =>
+    context.say("error", "audit", `a line of the audit file is lost: ${String(error)}`, {}),
+  );
+}
 
 /** Reads requests and answers them. */
 export class Answerer {
@@ -27,6 +40,7 @@ export class Answerer {
   readonly #success = encode({ kind: "response", error: 0 });
   readonly #request: SocketRequest = { kind: "socket", domain: 0, type: 0, protocol: 0 };
   readonly #saysEach: boolean;
+  readonly #audit: Audit | undefined;
   #stamps = true;
 
   constructor(context: Context, connections: Connections, peer: Peer) {
@@ -34,6 +48,7 @@ export class Answerer {
     this.#connections = connections;
     this.#peer = peer;
     this.#saysEach = context.logs("debug");
+    this.#audit = auditOf(context);
   }
 
   /** Reads one request of a connection and answers it. */
@@ -42,14 +57,42 @@ export class Answerer {
     const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
     if (length === -errno.EAGAIN || length === -errno.EINTR) return TURN.waiting;
     if (length <= 0) return TURN.over;
-    if (length !== REQUEST_BYTES || this.#view.getUint32(0) !== REQUEST_SIGNATURE) {
-      shared.count(options.index, COUNTER.malformed);
-      return TURN.over;
-    }
+    if (length !== REQUEST_BYTES || this.#view.getUint32(0) !== REQUEST_SIGNATURE)
+      return this.#other(fd, length);
+    const start = sys.monotonic();
     shared.count(options.index, COUNTER.requests);
     const requests = shared.get(fd, FIELD.requests);
     if (requests < 2) shared.set(fd, FIELD.requests, requests + 1);
-    return this.#answer(fd) ? TURN.answered : TURN.over;
+    const turn = this.#answer(fd) ? TURN.answered : TURN.over;
+    this.#countTime(sys.monotonic() - start);
+    return turn;
+  }
+
+  #countTime(milliseconds: number): void {
+    const { shared, options } = this.#context;
+    shared.count(options.index, latencyCounter(milliseconds));
+    shared.count(options.index, COUNTER_GROUP.latencySum, milliseconds);
+  }
+
+  /* Anything but a request: a question for the status from who may ask it, or an end. */
+  #other(fd: number, length: number): number {
+    const { shared, options, judge } = this.#context;
+    const isQuestion =
+      length === SIGNATURE_BYTES && this.#view.getUint32(0) === STATUS_REQUEST_SIGNATURE;
+    this.#peer.look(fd);
+    if (isQuestion && judge.showsStatus(this.#peer, options.uid)) return this.#sendStatus(fd);
+    shared.count(options.index, COUNTER.malformed);
+    return TURN.over;
+  }
+
+  #sendStatus(fd: number): number {
+    const { sys, shared, options, judge } = this.#context;
+    const status = readStatus(shared, options.about, judge.policy, sys.monotonic());
+    const json = new TextEncoder().encode(JSON.stringify(status));
+    const bytes = encode({ kind: "status-response", json });
+    if (sys.sendPacket(fd, bytes, bytes.byteLength, -1) < 0) return TURN.over;
+    this.#connections.replied(fd, UNREAD.plain);
+    return TURN.answered;
   }
 
   #answer(fd: number): boolean {
@@ -60,12 +103,18 @@ export class Answerer {
     this.#peer.look(fd);
     const error = this.#context.judge.decide(this.#peer, request);
     if (error !== 0) return this.#deny(fd, error);
-    if (!this.#hasRoom(fd)) return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
+    if (!this.#hasRoom(fd)) {
+      this.#note("refused", fd, errno.ETOOMANYREFS, "sockets in flight");
+      return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
+    }
     return this.#handOver(fd);
   }
 
   #deny(fd: number, error: number): boolean {
+    const { shared, options, judge } = this.#context;
+    shared.count(options.index, refusalCounter(judge.refusal));
     if (this.#context.logs("warning")) this.#sayDenied(fd);
+    this.#note("refused", fd, error, judge.refusal);
     return this.#fail(fd, error, COUNTER.denied);
   }
 
@@ -126,21 +175,27 @@ export class Answerer {
     const { sys, shared, options } = this.#context;
     const { domain, type, protocol } = this.#request;
     const socket = sys.socket(domain, type | SOCK_CLOEXEC, protocol);
-    if (socket < 0) return this.#fail(fd, -socket, COUNTER.failed);
+    if (socket < 0) {
+      this.#note("failed", fd, -socket, "socket");
+      return this.#fail(fd, -socket, COUNTER.failed);
+    }
     shared.setThread(options.index, THREAD.scratch, socket);
     this.#stamp(fd, socket);
+    this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
     const sent = sys.sendPacket(fd, this.#success, RESPONSE_BYTES, socket);
     sys.close(socket);
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
     this.#connections.replied(fd, UNREAD.socket);
     shared.count(options.index, COUNTER.granted);
+    shared.count(options.index, socketCounter(domain, type & SOCK_TYPE_MASK));
     if (this.#saysEach) this.#sayGranted();
     return true;
   }
 
   /* The kernel takes the answer but not the socket (too many in flight, no memory): say why. */
   #undelivered(fd: number, error: number): boolean {
+    this.#note("failed", fd, error, "not delivered");
     if (error === errno.EPIPE || error === errno.ECONNRESET) return false;
     return this.#fail(fd, error, COUNTER.failed);
   }
@@ -162,6 +217,22 @@ export class Answerer {
       `sockets keep this server's user id, since fchown gives ${errnoName(-rc)}: users can share a port by SO_REUSEPORT (CAP_CHOWN prevents it)`,
       { errno: -rc },
     );
+  }
+
+  /* The audit file's line for one request. */
+  #note(outcome: Outcome, fd: number, error: number, reason: string | undefined): void {
+    if (!this.#audit) return;
+    const { pid, uid, gid } = this.#peer;
+    this.#audit(outcome, error, {
+      pid,
+      uid,
+      gid,
+      command: commandOf(this.#context.sys, fd, pid),
+      asked: describeAsked(this.#request),
+      ...this.#request,
+      rule: this.#context.judge.rule?.name,
+      reason,
+    });
   }
 
   #sayGranted(): void {

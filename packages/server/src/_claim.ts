@@ -201,7 +201,8 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
   throw refusal(`take the name ${text}`, new SyscallError("bind", -listening));
 }
 
-async function releasePath(
+/** Removes a socket file if it is still the one that was made. */
+export async function releasePath(
   sys: Syscalls,
   path: string,
   made: { readonly dev: bigint; readonly ino: bigint },

@@ -37,6 +37,11 @@ export class Judge {
     this.#quotas = new Quotas(inForce.quotas);
   }
 
+  /** Where the rules come from, and how many there are. */
+  get policy(): { readonly source: string; readonly rules: number } {
+    return { source: this.#policy.source, rules: this.#policy.rules.length };
+  }
+
   /** Decides by other rules from the next request on. What was counted is forgotten. */
   follow(inForce: PolicyInForce): void {
     this.#policy = inForce.policy;

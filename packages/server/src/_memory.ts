@@ -81,10 +81,17 @@ export const COUNTER = {
   timedOut: 9,
   unstamped: 10,
 } as const;
-const COUNTERS = 16;
+/** Where the counters that come in groups begin; stats.ts has their order. */
+export const COUNTER_GROUP = { sockets: 16, refusals: 32, latency: 40, latencySum: 56 } as const;
+const COUNTERS = 64;
+
+/** The upper ends of the latency buckets, in microseconds. */
+export const LATENCY_BOUNDS_US: readonly number[] = [
+  10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 100_000,
+];
 
 /** Whole-server numbers. */
-const TOTAL = { lock: 0, connections: 1, inFlight: 2 } as const;
+const TOTAL = { lock: 0, connections: 1, inFlight: 2, replaced: 3 } as const;
 
 const ACCOUNT = { used: 0, uid: 1, connections: 2, inFlight: 3 } as const;
 const ACCOUNT_FIELDS = 4;
@@ -118,7 +125,6 @@ export function createMemory(descriptors: number, maxConnections: number, thread
 }
 
 type Field = (typeof FIELD)[keyof typeof FIELD];
-type Counter = (typeof COUNTER)[keyof typeof COUNTER];
 
 /* A lock for a few dozen instructions: it is spun on, and slept on only if its holder lost the CPU. */
 const SPINS = 200;
@@ -190,17 +196,27 @@ export class Shared {
     Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.load, change);
   }
 
-  count(thread: number, counter: Counter): void {
+  /** Adds to a counter, one of COUNTER or of a group. */
+  count(thread: number, counter: number, amount = 1): void {
     const index = thread * COUNTERS + counter;
-    this.#counters[index] = (this.#counters[index] ?? 0) + 1;
+    this.#counters[index] = (this.#counters[index] ?? 0) + amount;
   }
 
   /** The sum of a counter over all threads. */
-  sum(counter: Counter): number {
+  sum(counter: number): number {
     let sum = 0;
     for (let thread = 0; thread < this.threadCount; thread++)
       sum += this.#counters[thread * COUNTERS + counter] ?? 0;
     return sum;
+  }
+
+  /** Threads that died and were replaced. */
+  replaced(): number {
+    return Atomics.load(this.#totals, TOTAL.replaced);
+  }
+
+  countReplaced(): void {
+    Atomics.add(this.#totals, TOTAL.replaced, 1);
   }
 
   connections(): number {

@@ -34,8 +34,6 @@ export class Pool {
   readonly #threads: Thread[] = [];
   #policy: PolicyInForce;
   #stopping = false;
-  /** Threads that were replaced. */
-  replaced = 0;
 
   constructor(
     sys: Syscalls,
@@ -86,7 +84,7 @@ export class Pool {
   #replaceOnDeath(thread: Thread, index: number): void {
     void thread.closed.then(async (reason) => {
       if (this.#stopping) return;
-      this.replaced++;
+      this.#shared.countReplaced();
       const closed = reclaim(this.#sys, this.#shared, index);
       this.#log({
         level: "error",
@@ -97,6 +95,12 @@ export class Pool {
       await Bun.sleep(RESTART_MS);
       if (!this.#stopping) this.#replaceOnDeath(this.#startThread(index), index);
     });
+  }
+
+  /** Where the rules in force come from, and how many there are. */
+  get policy(): { source: string; rules: number } {
+    const { source, rules } = this.#policy.policy;
+    return { source, rules: rules.length };
   }
 
   /** Hands new rules to all threads. */

@@ -2,6 +2,7 @@ import type { Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
 import type { Judge, PolicyInForce } from "./_judge.ts";
 import type { Shared } from "./_memory.ts";
+import type { About } from "./status.ts";
 import type { LogRecord } from "./log.ts";
 import type { LogLevel } from "./service/log.ts";
 import type { Memory } from "./_memory.ts";
@@ -14,6 +15,9 @@ export interface ThreadOptions {
   readonly bounds: Bounds;
   readonly policy: PolicyInForce;
   readonly logLevel: LogLevel;
+  readonly about: About;
+  /** The descriptor of the audit file, -1 for none. */
+  readonly auditFd: number;
   /** The server's own ids, whose sockets need no stamp. */
   readonly uid: number;
   readonly gid: number;

@@ -6,3 +6,5 @@ export * from "./policy/index.ts";
 export * from "./server.ts";
 export * from "./service/index.ts";
 export * from "./signals.ts";
+export * from "./stats.ts";
+export * from "./status.ts";

@@ -23,6 +23,10 @@ export interface ServeOptions extends Partial<Bounds> {
   readonly sharedDirectory?: boolean;
   /** A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`; it becomes the server's. */
   readonly listenFd?: number;
+  /** Whether the file of `listenFd` is removed at the end: for who made it and then became another user. */
+  readonly ownsFile?: boolean;
+  /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
+  readonly auditFile?: string;
   /** Serving threads, from 1 to 64; {@link DEFAULT_THREADS} by default. */
   readonly threads?: number;
   /**

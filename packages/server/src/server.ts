@@ -1,48 +1,19 @@
 import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
-import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { openAuditFile } from "./_audit.ts";
 import { adoptListener } from "./_adopt.ts";
 import { claimAddress, type Claim } from "./_claim.ts";
 import { groupId } from "./_group.ts";
-import { COUNTER, createMemory, Shared } from "./_memory.ts";
-import { Pool } from "./_pool.ts";
+import { createMemory, Shared } from "./_memory.ts";
+import { type Common, Pool } from "./_pool.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
 import { ServeError } from "./error.ts";
 import { isLogged, type Log } from "./log.ts";
 import { DEFAULT_MODE, DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
-
-/** What a server has done and holds. The first group only grows. */
-export interface ServerStats {
-  /** Connections that were accepted. */
-  readonly accepted: number;
-  /** Well-formed requests. */
-  readonly requests: number;
-  /** Sockets that were handed over. */
-  readonly granted: number;
-  /** Requests that the policy has refused. */
-  readonly denied: number;
-  /** Requests that the kernel has refused. */
-  readonly failed: number;
-  /** Connections closed for a malformed request. */
-  readonly malformed: number;
-  /** Idle connections closed to make room. */
-  readonly evicted: number;
-  /** Connections refused at a bound. */
-  readonly refusedConnections: number;
-  /** Requests refused because too many sockets were in flight. */
-  readonly refusedInFlight: number;
-  /** Connections closed because a time was over. */
-  readonly timedOut: number;
-  /** Sockets that could not be given their user's ids. */
-  readonly unstamped: number;
-  /** Serving threads that died and were replaced. */
-  readonly threadsReplaced: number;
-  /** Connections now. */
-  readonly connections: number;
-  /** Sockets now that were sent and, as far as known, not received. */
-  readonly inFlight: number;
-}
+import { readStats, type ServerStats } from "./stats.ts";
+import { type About, readStatus, type ServerStatus } from "./status.ts";
 
 /** A running server. Disposing of it stops it. */
 export interface Server extends AsyncDisposable {
@@ -55,9 +26,15 @@ export interface Server extends AsyncDisposable {
   readonly closed: Promise<void>;
   /** Stops accepting, answers what has arrived, removes the socket file. May be called again. */
   stop(): Promise<void>;
-  /** Reads the policy again. When that fails, the old one stays, and the failure is thrown. */
+  /**
+   * Reads the policy again, and opens the audit file anew. When that fails, what was there stays,
+   * and the failure is thrown.
+   */
   reload(): Promise<void>;
+  /** What it has done and what it holds. */
   stats(): ServerStats;
+  /** The same with what it is. */
+  status(): ServerStatus;
 }
 
 function misuse(message: string): never {
@@ -94,7 +71,8 @@ async function listen(
   options: ServeOptions,
   bounds: Bounds,
 ): Promise<Claim & { address: string }> {
-  if (options.listenFd !== undefined) return adoptListener(sys, options.listenFd);
+  if (options.listenFd !== undefined)
+    return adoptListener(sys, options.listenFd, options.ownsFile ?? false);
   const address = readAddress(options.address ?? DEFAULT_ADDRESS);
   const claim = await claimAddress(sys, address, {
     mode: options.mode ?? DEFAULT_MODE,
@@ -134,43 +112,33 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const descriptorLimit = sys.descriptorLimit();
   const bounds = fitBounds(options, descriptorLimit);
   const claim = await listen(sys, options, bounds);
+  let auditFd = -1;
   try {
     const policy = await readPolicy(options.policy, claim.address);
     const descriptors = Math.min(descriptorLimit, 2 * bounds.maxConnections + 1024);
     const memory = createMemory(descriptors, bounds.maxConnections, threads);
     const shared = new Shared(memory);
+    const about = { address: claim.address, bounds, descriptorLimit, startedAt: sys.monotonic() };
+    auditFd = openAuditFile(options.auditFile);
     const common = {
       listenFd: claim.listenFd,
       memory,
       bounds,
+      about,
+      auditFd,
       logLevel: options.logLevel ?? "info",
       uid: process.geteuid?.() ?? 0,
       gid: process.getegid?.() ?? 0,
     };
     const pool = new Pool(sys, shared, common, policy, quietBelow(options));
     await pool.start();
-    return new RunningServer(sys, options, claim, bounds, shared, pool);
+    return new RunningServer(sys, options, claim, common, shared, pool);
   } catch (error) {
     await claim.release();
     sys.close(claim.listenFd);
+    if (auditFd >= 0) sys.close(auditFd);
     throw error;
   }
-}
-
-function counters(shared: Shared) {
-  return {
-    accepted: shared.sum(COUNTER.accepted),
-    requests: shared.sum(COUNTER.requests),
-    granted: shared.sum(COUNTER.granted),
-    denied: shared.sum(COUNTER.denied),
-    failed: shared.sum(COUNTER.failed),
-    malformed: shared.sum(COUNTER.malformed),
-    evicted: shared.sum(COUNTER.evicted),
-    refusedConnections: shared.sum(COUNTER.refusedConnections),
-    refusedInFlight: shared.sum(COUNTER.refusedInFlight),
-    timedOut: shared.sum(COUNTER.timedOut),
-    unstamped: shared.sum(COUNTER.unstamped),
-  };
 }
 
 class RunningServer implements Server {
@@ -183,6 +151,8 @@ class RunningServer implements Server {
   readonly #claim: Claim;
   readonly #shared: Shared;
   readonly #pool: Pool;
+  readonly #about: About;
+  readonly #auditFd: number;
   readonly #closing = Promise.withResolvers<void>();
   #stopping: Promise<void> | undefined;
 
@@ -190,7 +160,7 @@ class RunningServer implements Server {
     sys: Syscalls,
     options: ServeOptions,
     claim: Claim & { readonly address: string },
-    bounds: Bounds,
+    common: Common,
     shared: Shared,
     pool: Pool,
   ) {
@@ -199,8 +169,10 @@ class RunningServer implements Server {
     this.#claim = claim;
     this.#shared = shared;
     this.#pool = pool;
+    this.#about = common.about;
+    this.#auditFd = common.auditFd;
     this.address = claim.address;
-    this.bounds = bounds;
+    this.bounds = common.bounds;
     this.threads = shared.threadCount;
     this.closed = this.#closing.promise;
   }
@@ -217,21 +189,31 @@ class RunningServer implements Server {
     } finally {
       await this.#pool.stop();
       this.#sys.close(this.#claim.listenFd);
+      if (this.#auditFd >= 0) this.#sys.close(this.#auditFd);
       this.#closing.resolve();
     }
   }
 
   async reload(): Promise<void> {
     this.#pool.follow(await readPolicy(this.#options.policy, this.address));
+    this.#reopenAudit();
+  }
+
+  /* After a log was rotated: the new file takes the place of the old one under its number. */
+  #reopenAudit(): void {
+    if (this.#auditFd < 0) return;
+    const fd = openAuditFile(this.#options.auditFile);
+    checked("dup3", this.#sys.dupOnto(fd, this.#auditFd));
+    this.#sys.close(fd);
   }
 
   stats(): ServerStats {
-    return {
-      ...counters(this.#shared),
-      threadsReplaced: this.#pool.replaced,
-      connections: this.#shared.connections(),
-      inFlight: this.#shared.inFlight(),
-    };
+    return readStats(this.#shared);
+  }
+
+  status(): ServerStatus {
+    const now = this.#sys.monotonic();
+    return readStatus(this.#shared, this.#about, this.#pool.policy, now);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

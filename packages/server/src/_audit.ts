@@ -1,0 +1,47 @@
+import { openSync, writeSync } from "node:fs";
+import { errnoName } from "@xsocket/xbind-native";
+import { systemError } from "./_refusal.ts";
+import type { LogFields } from "./service/log.ts";
+
+/** How a request ended: a socket handed over, refused by policy or bound, or failed in the kernel. */
+export type Outcome = "granted" | "refused" | "failed";
+
+/** Takes one line for each request. */
+export type Audit = (outcome: Outcome, error: number, fields: LogFields) => void;
+
+/**
+ * Makes what writes the audit file: one JSON object in a line for each request, by one write(2) at
+ * its end, so that the lines of several threads do not mix.
+ *
+ * @param failed is told when a line could not be written; serving goes on
+ */
+export function openAudit(fd: number, failed: (error: unknown) => void): Audit {
+  return (outcome, error, fields) => {
+    const line = {
+      time: new Date().toISOString(),
+      outcome,
+      ...(error === 0 ? {} : { error: errnoName(error) }),
+      ...fields,
+    };
+    try {
+      writeSync(fd, `${JSON.stringify(line)}\n`);
+    } catch (problem) {
+      failed(problem);
+    }
+  };
+}
+
+/**
+ * Opens the audit file, which nobody else may read when it is new.
+ *
+ * @returns its descriptor, or -1 without a file
+ * @throws {ServeError} PERMISSION, SYSTEM
+ */
+export function openAuditFile(path: string | undefined): number {
+  if (path === undefined) return -1;
+  try {
+    return openSync(path, "a", 0o600);
+  } catch (error) {
+    throw systemError(`write the audit file ${path}`, error);
+  }
+}

@@ -1,0 +1,62 @@
+import { readdirSync, statSync } from "node:fs";
+import type { Shared } from "./_memory.ts";
+import type { Bounds } from "./bounds.ts";
+import { readStats, type ServerStats } from "./stats.ts";
+import manifest from "../package.json" with { type: "json" };
+
+/** The version of this package, as it stands in the status and the metrics. */
+export const SERVER_VERSION: string = manifest.version;
+
+/** What a server says about itself when it is asked. */
+export interface ServerStatus {
+  readonly version: string;
+  readonly bun: string;
+  readonly pid: number;
+  readonly address: string;
+  readonly uptimeSeconds: number;
+  readonly threads: number;
+  /** Where the rules come from, and how many there are. */
+  readonly policy: { readonly source: string; readonly rules: number };
+  readonly descriptors: { readonly open: number; readonly limit: number };
+  readonly bounds: Bounds;
+  readonly stats: ServerStats;
+}
+
+/** What does not change while a server runs. */
+export interface About {
+  readonly address: string;
+  readonly bounds: Bounds;
+  readonly descriptorLimit: number;
+  /** When it started, by the clock that its threads share, in milliseconds. */
+  readonly startedAt: number;
+}
+
+/* Since Linux 6.2 the directory's size is their number; reading it takes long where there are many. */
+function openDescriptors(): number {
+  try {
+    return statSync("/proc/self/fd").size || readdirSync("/proc/self/fd").length;
+  } catch {
+    return 0;
+  }
+}
+
+/** Makes the status of a server at a moment of the clock. */
+export function readStatus(
+  shared: Shared,
+  about: About,
+  policy: ServerStatus["policy"],
+  now: number,
+): ServerStatus {
+  return {
+    version: SERVER_VERSION,
+    bun: Bun.version,
+    pid: process.pid,
+    address: about.address,
+    uptimeSeconds: Math.round(now - about.startedAt) / 1000,
+    threads: shared.threadCount,
+    policy,
+    descriptors: { open: openDescriptors(), limit: about.descriptorLimit },
+    bounds: about.bounds,
+    stats: readStats(shared),
+  };
+}

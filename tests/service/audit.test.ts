@@ -1,0 +1,100 @@
+import { expect, test } from "bun:test";
+import { readFileSync, renameSync, statSync } from "node:fs";
+import { xsocketSync } from "@xsocket/client";
+import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
+import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const POLICY: Policy = {
+  source: "test",
+  rules: [
+    plainRule("no datagrams", { allow: false, types: [2] }),
+    plainRule("streams", { socketsPerMinute: 2 }),
+  ],
+};
+
+/** Asks for one socket and closes it. Returns the errno's name, or "ok". */
+function ask(path: string, type: "stream" | "dgram" | "raw"): string {
+  try {
+    xsocketSync({ via: path, family: 4, type }).close();
+    return "ok";
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+}
+
+interface Line {
+  readonly outcome: string;
+  readonly asked: string;
+  readonly rule?: string;
+  readonly reason?: string;
+  readonly error?: string;
+  readonly uid: number;
+  readonly command: string;
+  readonly pid: number;
+}
+
+function lines(path: string): Line[] {
+  return readFileSync(path, "utf8")
+    .trim()
+    .split("\n")
+    .map((line): Line => JSON.parse(line));
+}
+
+async function start(options: ServeOptions, path: string) {
+  return serve({ address: path, policy: POLICY, ...options });
+}
+
+test("each grant and each refusal is one line, with who, what and why", async () => {
+  using dir = tempDir();
+  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  const records: string[] = [];
+  const log = ({ event, message }: { event: string; message: string }) =>
+    void records.push(`${event}: ${message}`);
+  await using server = await start({ auditFile, log }, path);
+  expect((["stream", "dgram", "stream", "stream"] as const).map((type) => ask(path, type))).toEqual(
+    ["ok", "EPERM", "ok", "EPERM"],
+  );
+  const found = lines(auditFile);
+  expect(found.map((line) => [line.outcome, line.asked, line.rule, line.reason])).toEqual([
+    ["granted", "AF_INET SOCK_STREAM IPPROTO_TCP", "streams", undefined],
+    ["refused", "AF_INET SOCK_DGRAM IPPROTO_UDP", "no datagrams", "rule"],
+    ["granted", "AF_INET SOCK_STREAM IPPROTO_TCP", "streams", undefined],
+    ["refused", "AF_INET SOCK_STREAM IPPROTO_TCP", "streams", "sockets per minute"],
+  ]);
+  const comm = readFileSync("/proc/self/comm", "utf8").trim();
+  for (const line of found)
+    expect([line.uid, line.pid, line.command]).toEqual([
+      process.getuid?.() ?? -1,
+      process.pid,
+      comm,
+    ]);
+  expect(found[1]?.error).toBe("EPERM");
+  expect(statSync(auditFile).mode & 0o777).toBe(0o600);
+  await eventually("the log to say it", () => records.length === 2);
+  expect(records).toEqual([
+    "denied: refused AF_INET SOCK_DGRAM IPPROTO_UDP (rule, no datagrams)",
+    "denied: refused AF_INET SOCK_STREAM IPPROTO_TCP (sockets per minute, streams)",
+  ]);
+  expect(server.stats().refusals).toMatchObject({ rule: 1, "sockets per minute": 1 });
+});
+
+test("a rotated file is opened anew by a reload, and nothing is lost", async () => {
+  using dir = tempDir();
+  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  await using server = await start({ auditFile }, path);
+  ask(path, "dgram");
+  renameSync(auditFile, `${auditFile}.1`);
+  ask(path, "dgram");
+  await server.reload();
+  ask(path, "dgram");
+  expect(lines(`${auditFile}.1`)).toHaveLength(2);
+  expect(lines(auditFile)).toHaveLength(1);
+});
+
+test("an audit file that cannot be written is a reason not to start, in one sentence", async () => {
+  using dir = tempDir();
+  const started = start({ auditFile: dir.join("none/audit") }, dir.join("control"));
+  await expect(started).rejects.toThrow("cannot write the audit file");
+});

@@ -1,0 +1,75 @@
+import { expect, test } from "bun:test";
+import { decode, encode } from "@xsocket/protocol";
+import { xsocketSync } from "@xsocket/client";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { serve, type ServerStatus } from "@xsocket/server";
+import { guardDescriptors, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const POLLIN = 1;
+const native = loadSyscalls();
+
+/** Sends one packet and returns the reply, empty when the server closes. */
+function exchange(path: string, packet: Uint8Array): Uint8Array {
+  const fd = native.handoverConnect(path, 1000);
+  try {
+    native.sendPacket(fd, packet, packet.byteLength, -1);
+    native.poll(fd, POLLIN, 5000);
+    const buffer = new Uint8Array(new ArrayBuffer(70_000));
+    const length = native.receivePacket(fd, buffer, buffer.byteLength);
+    return buffer.slice(0, Math.max(0, length));
+  } finally {
+    native.close(fd);
+  }
+}
+
+test("the status tells what was served", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using server = await serve({ address: path, threads: 1 });
+  for (let n = 0; n < 3; n++) xsocketSync({ via: path, family: 6, type: "dgram" }).close();
+  const reply = decode(exchange(path, encode({ kind: "status-request" })));
+  if (reply.kind !== "status-response") throw new Error(reply.kind);
+  const status: ServerStatus = JSON.parse(new TextDecoder().decode(reply.json));
+  expect(status).toMatchObject({ pid: process.pid, address: path, threads: 1 });
+  expect(status.policy).toEqual({ source: "the default policy", rules: 1 });
+  expect(status.stats.granted).toBe(3);
+  expect(status.stats.sockets.filter(({ count }) => count > 0)).toEqual([
+    { family: "AF_INET6", type: "SOCK_DGRAM", count: 3 },
+  ]);
+  const { counts, sum } = status.stats.latency;
+  expect(counts.reduce((total, count) => total + count, 0)).toBe(3);
+  expect(sum).toBeGreaterThan(0);
+  expect(status.descriptors.open).toBeGreaterThan(3);
+  expect(server.status().stats.granted).toBe(3);
+});
+
+test("a connection may ask for both, in any order", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using server = await serve({ address: path });
+  const fd = native.handoverConnect(path, 1000);
+  const question = encode({ kind: "status-request" });
+  const buffer = new Uint8Array(new ArrayBuffer(70_000));
+  for (let round = 0; round < 2; round++) {
+    native.sendPacket(fd, question, question.byteLength, -1);
+    native.poll(fd, POLLIN, 5000);
+    expect(native.receivePacket(fd, buffer, buffer.byteLength)).toBeGreaterThan(100);
+    native.handoverSend(fd, 2, 1, 0);
+    const socket = native.handoverReceive(fd, 2, 1, 0, 5000);
+    expect(socket).toBeGreaterThanOrEqual(0);
+    native.close(socket);
+  }
+  native.close(fd);
+  expect(server.stats().malformed).toBe(0);
+});
+
+test("anything like the question but not it closes the connection", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using server = await serve({ address: path });
+  for (const hex of ["5853303300", "58533034", "585330330000000200000001", "58533031", "585330"])
+    expect(exchange(path, Uint8Array.fromHex(hex)).byteLength).toBe(0);
+  expect(server.stats().malformed).toBe(5);
+});
