@@ -12,6 +12,8 @@ import type { Context } from "./_thread.ts";
 import { WatchList } from "./_watch.ts";
 
 const LOOKS = 4; // a time limit is looked at this often while it runs
+/* A packet that the peer has received counts as one byte for an instant, in which we may be woken. */
+const BEING_FREED = 1;
 const RECOUNT_MAX = 32; // connections asked again, at most, when a bound on sockets in flight is met
 
 /** The connections of one thread: from accept to close, with what each counts for. */
@@ -59,7 +61,7 @@ export class Connections {
   isUnread(fd: number): boolean {
     const { shared, sys } = this.#context;
     if (shared.get(fd, FIELD.unread) === UNREAD.none) return false;
-    if (sys.sendQueue(fd) > 0) return true;
+    if (sys.sendQueue(fd) > BEING_FREED) return true;
     this.#setUnread(fd, UNREAD.none);
     return false;
   }

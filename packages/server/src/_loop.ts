@@ -21,7 +21,6 @@ import { isLogged } from "./log.ts";
 
 const EVENTS = 64; // taken by one wait
 const ACCEPTS = 64; // in a row, then others have their turn
-const TURNS = 16; // requests of one connection in a row, then others have their turn
 
 /** What a thread exchanges with the main thread. */
 export interface Channel {
@@ -166,14 +165,10 @@ export class Loop {
     else this.#connections.endGone(fd);
   }
 
-  /* Answers what a connection has sent. */
+  /* One request in a turn, so that a client that sends many does not hold up the others. */
   #serve(fd: number): void {
-    for (let left = TURNS; left > 0; left--) {
-      if (this.#connections.isUnread(fd)) return this.#connections.release(fd, STATE.stuck);
-      const turn = this.#answerer.turn(fd);
-      if (turn === TURN.over) return this.#connections.end(fd);
-      if (turn === TURN.waiting) break;
-    }
+    if (this.#connections.isUnread(fd)) return this.#connections.release(fd, STATE.stuck);
+    if (this.#answerer.turn(fd) === TURN.over) return this.#connections.end(fd);
     this.#rest(fd);
   }
 

@@ -1,0 +1,100 @@
+/* The servers that are compared, each a process of its own, and what /proc tells of them. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { DEFAULT_BOUNDS } from "../src/index.ts";
+import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
+
+/** The native programs of packages/xbind-native/bench. */
+export const PROGRAMS = join(dirname(libraryPath("xsocket")), "bench");
+const RUN = join(import.meta.dir, "run.ts");
+const TICKS_PER_SECOND = 100; // USER_HZ is 100 on every Linux that Bun runs on
+const READY_WAIT_MS = 5000;
+
+/** What switches off the timers of Bun and its allocator: without it an idle process is woken by them. */
+export const QUIET_ENV = { BUN_GC_TIMER_DISABLE: "1", MIMALLOC_PURGE_DELAY: "-1" };
+
+/** One server under test. */
+export class Contender implements AsyncDisposable {
+  readonly name: string;
+  readonly path: string;
+  /** Milliseconds from before exec until a client could connect. */
+  readonly readyMs: number;
+  readonly #process: Bun.Subprocess;
+
+  private constructor(name: string, path: string, readyMs: number, process: Bun.Subprocess) {
+    this.name = name;
+    this.path = path;
+    this.readyMs = readyMs;
+    this.#process = process;
+  }
+
+  /** Starts a server and waits until it can be connected to. */
+  static async start(name: string, path: string, argv: readonly string[]): Promise<Contender> {
+    const native = loadSyscalls();
+    const begun = native.monotonic();
+    const process = Bun.spawn([...argv], {
+      env: { ...Bun.env, ...QUIET_ENV },
+      stdin: "ignore",
+      stdout: "ignore",
+    });
+    for (;;) {
+      const connection = native.handoverConnect(path, 1000);
+      const elapsed = native.monotonic() - begun;
+      if (connection >= 0) {
+        native.close(connection);
+        return new Contender(name, path, elapsed, process);
+      }
+      if (elapsed > READY_WAIT_MS || process.exitCode !== null)
+        throw new Error(`${name} does not come up: ${argv.join(" ")}`);
+      await Bun.sleep(1);
+    }
+  }
+
+  static ours(name: string, path: string, threads: number): Promise<Contender> {
+    const options = {
+      address: path,
+      threads,
+      maxConnectionsPerUid: DEFAULT_BOUNDS.maxConnections,
+    };
+    return Contender.start(name, path, [process.execPath, RUN, JSON.stringify(options)]);
+  }
+
+  static native(program: string, path: string): Promise<Contender> {
+    return Contender.start(program, path, [join(PROGRAMS, `bench_${program}`), path]);
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** CPU time so far in seconds, with that of children which have ended. */
+  cpuSeconds(): number {
+    const text = readFileSync(`/proc/${this.pid}/stat`, "utf8");
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+    return ticks / TICKS_PER_SECOND;
+  }
+
+  /** Resident memory in MB. */
+  residentMb(): number {
+    const text = readFileSync(`/proc/${this.pid}/status`, "utf8");
+    return Number(/VmRSS:\s+(\d+)/.exec(text)?.[1]) / 1024;
+  }
+
+  /** How often each thread has gone to sleep and been woken, by its name and number. */
+  wakeUps(): Map<string, number> {
+    const tasks = `/proc/${this.pid}/task`;
+    return new Map(
+      readdirSync(tasks).map((id) => {
+        const text = readFileSync(`${tasks}/${id}/status`, "utf8");
+        const name = /Name:\s+(.*)/.exec(text)?.[1] ?? "";
+        return [`${name}/${id}`, Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(text)?.[1])];
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGTERM");
+    await this.#process.exited;
+  }
+}

@@ -1,0 +1,107 @@
+/*
+ * `./dev bench server`: our server, the floor and a fork for each connection, in one run.
+ *
+ * The servers take turns in short rounds, and ratios are taken within a round, so that what else
+ * the machine does hits all of them alike.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Contender } from "./_contender.ts";
+import { measureIdle } from "./_idle.ts";
+import { load, median, type Mode, type Round, summary } from "./_load.ts";
+import { mb, perSecond, printTable, us } from "./_table.ts";
+
+const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 5);
+const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 0.25);
+const CALLERS = [1, 4, 16, 64];
+const OUTPUT = join(import.meta.dir, "../../../build/bench/server.json");
+
+interface Row {
+  readonly mode: Mode;
+  readonly callers: number;
+  readonly server: string;
+  readonly figures: Round;
+  /** Requests per second against each other server, the median of the rounds' ratios. */
+  readonly against: Readonly<Record<string, number>>;
+}
+
+function ratio(a: readonly Round[], b: readonly Round[]): number {
+  return median(a.map((round, i) => round.perSecond / (b[i]?.perSecond ?? NaN)));
+}
+
+/* One mode and number of callers, all servers in turn. */
+async function compare(servers: readonly Contender[], mode: Mode, callers: number): Promise<Row[]> {
+  const rounds = servers.map((): Round[] => []);
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [i, server] of servers.entries())
+      rounds[i]?.push(await load(server, mode, callers, SECONDS));
+  return servers.map((server, i) => ({
+    mode,
+    callers,
+    server: server.name,
+    figures: summary(rounds[i] ?? []),
+    against: Object.fromEntries(
+      servers.flatMap((other, j) =>
+        i === j ? [] : [[other.name, ratio(rounds[i] ?? [], rounds[j] ?? [])]],
+      ),
+    ),
+  }));
+}
+
+async function compareAll(servers: readonly Contender[]): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const mode of ["call", "kept"] as const) {
+    const able = servers.filter((server) => mode === "call" || server.name !== "floor");
+    for (const callers of CALLERS) rows.push(...(await compare(able, mode, callers)));
+  }
+  return rows;
+}
+
+function printRows(rows: readonly Row[]): void {
+  printTable(
+    ["mode", "callers", "server", "requests/s", "p50", "p99", "p99.9", "CPU", "/floor", "/fork"],
+    rows.map(({ mode, callers, server, figures, against }) => [
+      mode,
+      String(callers),
+      server,
+      perSecond(figures.perSecond),
+      us(figures.p50),
+      us(figures.p99),
+      us(figures.p999),
+      us(figures.cpu),
+      against["floor"]?.toFixed(2) ?? "",
+      against["fork"]?.toFixed(2) ?? "",
+    ]),
+  );
+}
+
+async function main(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "xsocket-bench-"));
+  try {
+    await using one = await Contender.ours("ours, 1 thread", join(directory, "one"), 1);
+    await using two = await Contender.ours("ours, 2 threads", join(directory, "two"), 2);
+    await using floor = await Contender.native("floor", join(directory, "floor"));
+    await using fork = await Contender.native("fork", join(directory, "fork"));
+    const servers = [one, two, floor, fork];
+    const rows = await compareAll(servers);
+    printRows(rows);
+    const resident = servers.map((server) => ({
+      server: server.name,
+      readyMs: server.readyMs,
+      residentMb: server.residentMb(),
+    }));
+    printTable(
+      ["server", "ready after", "resident"],
+      resident.map((row) => [row.server, `${row.readyMs.toFixed(0)} ms`, mb(row.residentMb)]),
+    );
+    const idle = await measureIdle(join(directory, "idle"));
+    mkdirSync(join(OUTPUT, ".."), { recursive: true });
+    await Bun.write(OUTPUT, JSON.stringify({ date: new Date(), rows, resident, idle }, null, 2));
+    console.log(`written to ${OUTPUT}`);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+await main();
