@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test";
+import { connect, type ConnectOptions, listen, XSocketError } from "@xsocket/client";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  here,
+  type Namespace,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+
+guardDescriptors();
+
+/* The zone: one name for each way that an answer can take. */
+const MANY = Array.from({ length: 60 }, (_, i) => `--host-record=many.test,127.0.1.${i + 1}`);
+const ZONE = [
+  "--address=/web.test/127.0.0.1",
+  "--address=/six.test/::1",
+  "--address=/both.test/127.0.0.1",
+  "--address=/both.test/::1",
+  "--cname=alias.test,named.test",
+  "--host-record=named.test,127.0.0.1",
+  ...MANY,
+];
+
+async function startDns(target: Namespace, log: string): Promise<AsyncDisposable> {
+  const quiet = [
+    "--no-resolv",
+    "--no-hosts",
+    "--no-daemon",
+    "--conf-file=/dev/null",
+    "--pid-file=",
+  ];
+  const bind = ["--listen-address=127.0.0.1", "--bind-interfaces", "--user=root"];
+  const logging = ["--log-queries", `--log-facility=${log}`, "--local=/test/"];
+  const program = target.spawn(["dnsmasq", ...quiet, ...bind, ...logging, ...ZONE]);
+  await eventually("dnsmasq to listen", () => target.listens("udp", 53));
+  return program;
+}
+
+describe("a host name", () => {
+  test("is asked for in the target, where alone there is a name server", async () => {
+    await using target = await createNamespace();
+    using dir = tempDir();
+    const log = dir.join("queries");
+    await using dns = await startDns(target, log);
+    expect(dns).toBeDefined();
+    await using server = await startServer({ place: target });
+    const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    const common = { via: server.path, port: listener.port, socket: { data() {} } };
+    const remote = async (options: Partial<ConnectOptions>): Promise<string> => {
+      const socket = await connect({ ...common, nameservers: ["127.0.0.1"], ...options });
+      const { remoteAddress } = socket;
+      socket.terminate();
+      return remoteAddress;
+    };
+    expect(here.listens("udp", 53)).toBe(false);
+    expect(await remote({ hostname: "web.test" })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "WEB.test." })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "six.test" })).toBe("::1");
+    expect(await remote({ hostname: "both.test" })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "alias.test" })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "many.test" })).toMatch(/^127\.0\.1\./);
+    expect(await remote({ hostname: "localhost" })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "name.of.mine", lookup: () => ["::1"] })).toBe("::1");
+    const nameservers = ["127.0.0.2", "127.0.0.1"]; // nobody listens at the first one
+    expect(await remote({ hostname: "web.test", nameservers })).toBe("127.0.0.1");
+    const missing = await remote({ hostname: "nowhere.test" }).catch((error: unknown) => error);
+    expect(missing).toBeInstanceOf(XSocketError);
+    expect(missing).toMatchObject({ code: "ENOTFOUND", step: "resolve" });
+    const queries = await Bun.file(log).text();
+    expect(queries).toMatch(/query\[AAAA\] web\.test from 127\.0\.0\.1/);
+    expect(queries).not.toContain("localhost");
+    listener.stop(true);
+  });
+
+  test("that nobody answers for ends with the deadline", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const peer = { via: server.path, port: 80, socket: { data() {} }, timeoutMs: 1500 };
+    for (const [code, nameserver] of [
+      ["ECONNREFUSED", "127.0.0.1"],
+      ["ENETUNREACH", "192.0.2.1"],
+    ] as const)
+      await expect(
+        connect({ ...peer, hostname: "web.test", nameservers: [nameserver] }),
+      ).rejects.toMatchObject({ code, step: "resolve" });
+  });
+});

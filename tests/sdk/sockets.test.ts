@@ -1,0 +1,262 @@
+import { describe, expect, test } from "bun:test";
+import { closeSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  Session,
+  type SocketKind,
+  xsocket,
+  XSocketError,
+  type XSocketOptions,
+  xsocketSync,
+} from "@xsocket/client";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import {
+  createNamespace,
+  descriptors,
+  eventually,
+  guardDescriptors,
+  here,
+  netnsCookie,
+  ORDINARY_UID,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { silentServer } from "./silent.ts";
+
+guardDescriptors();
+
+const STALL_MS = 5; // the longest time that the event loop may stand still
+const MANY = 10_000;
+
+async function rejection(promise: Promise<unknown>): Promise<XSocketError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof XSocketError) return error;
+  throw new Error(`no XSocketError but ${String(error)}`);
+}
+
+describe("one socket", () => {
+  test("belongs to the target, closes with its scope, and moves out by take", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const forms = [xsocketSync, xsocket];
+    for (const form of forms) {
+      let fd = -1;
+      {
+        using socket = await form({ via: server.path, family: 6, type: "dgram" });
+        expect(socket).toMatchObject({ domain: 10, type: 2, protocol: 0, closed: false });
+        expect(netnsCookie(socket.fd)).toBe(await target.cookie());
+        ({ fd } = socket);
+      }
+      expect(descriptors().has(fd)).toBe(false);
+      const moved = await form({ via: server.path });
+      fd = moved.take();
+      moved.close();
+      expect(moved.closed).toBe(true);
+      expect(() => moved.fd).toThrow("EBADF");
+      expect(netnsCookie(fd)).toBe(await target.cookie());
+      closeSync(fd);
+    }
+  });
+
+  test("is asked for by name or by number, with the flags that were wished", async () => {
+    await using server = await startServer();
+    const via = server.path;
+    const kinds: [XSocketOptions, number, number, number][] = [
+      [{}, 2, 1, 6],
+      [{ family: 6, type: "stream" }, 10, 1, 6],
+      [{ domain: 10, type: 2, protocol: 17 }, 10, 2, 17],
+      [{ type: "stream", protocol: "mptcp" }, 2, 1, 262],
+      [{ type: 1 | 0o4000 }, 2, 1, 6],
+    ];
+    for (const [options, domain, type, protocol] of kinds) {
+      using socket = await xsocket({ via, ...options });
+      expect([39, 3, 38].map((name) => optionOf(socket.fd, name))).toEqual([
+        domain,
+        type,
+        protocol,
+      ]);
+      expect(flagsOf(socket.fd)).toContain(options.type === 0o4001 ? "02004002" : "02000002");
+    }
+    using quick = await xsocket({ via, nonblocking: true });
+    expect(flagsOf(quick.fd)).toContain("02004002");
+  });
+
+  test("is refused by the server in a sentence", async () => {
+    await using server = await startServer();
+    const error = await rejection(xsocket({ via: server.path, domain: 16, type: "raw" }));
+    expect(error).toMatchObject({ code: "EPERM", step: "ask", server: server.path });
+    expect(error.message).toContain("policy");
+  });
+});
+
+function optionOf(fd: number, name: number): number {
+  const value = new Int32Array(new ArrayBuffer(4));
+  loadSyscalls().getsockopt(fd, 1, name, value, 4);
+  return value[0] ?? -1;
+}
+
+function flagsOf(fd: number): string {
+  return readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
+}
+
+/* The longest time that the event loop did not come round while `work` went on. */
+async function longestStall(work: Promise<unknown>): Promise<number> {
+  let longest = 0;
+  let last = performance.now();
+  const look = (): void => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+  };
+  const watch = setInterval(look, 0);
+  await work.finally(() => clearInterval(watch));
+  return longest;
+}
+
+describe("a server that does not answer", () => {
+  test.each([
+    ["accepts into its backlog", 64],
+    ["has a full backlog", 0],
+  ] as const)(
+    "and %s: ETIMEDOUT, an abort ends it, the event loop keeps ticking",
+    async (_, backlog) => {
+      using dir = tempDir();
+      const via = dir.join("control");
+      using silent = silentServer(via, backlog);
+      expect(silent).toBeDefined();
+      using session = new Session({ via });
+      const limits = { timeoutMs: 200 };
+      const attempt = async (): Promise<boolean> => {
+        const asked = [1, 2, 3, 4].flatMap(() => [
+          xsocket({ via, ...limits }),
+          session.socket(limits),
+        ]);
+        const all = Promise.all(asked.map((one) => rejection(one)));
+        const stall = await longestStall(all);
+        for (const error of await all) expect(error.code).toBe("ETIMEDOUT");
+        return stall < STALL_MS;
+      };
+      // Others use this machine too, so one quiet run out of some is the proof.
+      await eventually(`a run without a stall of ${STALL_MS} ms`, attempt);
+      const signal = AbortSignal.timeout(50);
+      expect(xsocket({ via, signal })).rejects.toMatchObject({ name: "TimeoutError" });
+      await expect(session.socket({ signal })).rejects.toMatchObject({ name: "TimeoutError" });
+      expect(() => xsocketSync({ via, timeoutMs: 100 })).toThrow("ETIMEDOUT");
+    },
+  );
+});
+
+describe("a session", () => {
+  test("gives sockets of all kinds at once, each to the one who asked", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using session = new Session({ via: server.path });
+    const ask: SocketKind[] = [
+      { family: 4, type: "stream" },
+      { family: 4, type: "dgram" },
+      { family: 6, type: "stream" },
+      { family: 6, type: "dgram" },
+    ];
+    const all = Array.from({ length: 100 }, (__, i) => session.socket(ask[i % 4]));
+    for (const [i, socket] of (await Promise.all(all)).entries()) {
+      expect(optionOf(socket.fd, 39)).toBe(ask[i % 4]?.family === 6 ? 10 : 2);
+      expect(optionOf(socket.fd, 3)).toBe(ask[i % 4]?.type === "dgram" ? 2 : 1);
+      expect(netnsCookie(socket.fd)).toBe(await target.cookie());
+      socket.close();
+    }
+  });
+
+  test(`opens and closes ${MANY} sockets over one connection`, async () => {
+    await using server = await startServer();
+    const atRest = descriptors().size;
+    using session = new Session({ via: server.path });
+    let left = MANY;
+    const takeTurns = async (): Promise<void> => {
+      while (left-- > 0) (await session.socket()).close();
+    };
+    await Promise.all([takeTurns(), takeTurns(), takeTurns(), takeTurns()]);
+    expect(descriptors().size).toBe(atRest + 1);
+    for (let i = 0; i < 500; i++) (await xsocket({ via: server.path })).close();
+  });
+
+  test("an abandoned request does not disturb the others", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path });
+    for (let round = 0; round < 50; round++) {
+      const controller = new AbortController();
+      const given = session.socket({ signal: controller.signal });
+      const kept = session.socket({ family: 6 });
+      controller.abort();
+      await expect(given).rejects.toMatchObject({ name: "AbortError" });
+      using socket = await kept;
+      expect(optionOf(socket.fd, 39)).toBe(10);
+    }
+  });
+
+  test("goes on by itself after a restart of the server, also of one killed in the middle", async () => {
+    using dir = tempDir();
+    const path = dir.join("control");
+    using session = new Session({ via: path });
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      await using server = await startServer({ path });
+      (await session.socket()).close();
+      const underWay = Array.from({ length: 64 }, () => session.socket());
+      server.program.kill(signal);
+      for (const one of await Promise.allSettled(underWay)) {
+        if (one.status === "fulfilled") one.value.close();
+        else expect(one.reason.code).toMatch(/^(ECONNREFUSED|ECONNRESET|ENOENT)$/);
+      }
+      await server.program.exited;
+    }
+    await using server = await startServer({ path });
+    (await session.socket()).close();
+    await server.stop();
+    await using again = await startServer({ path });
+    using socket = await session.socket();
+    expect(socket.fd).toBeGreaterThan(2);
+    expect(again.program.stderr).not.toContain("rror");
+  });
+
+  test("ends what is under way when it is closed", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using silent = silentServer(via, 8);
+    expect(silent).toBeDefined();
+    const session = new Session({ via });
+    const underWay = [1, 2, 3].map(() => rejection(session.socket()));
+    await Bun.sleep(1);
+    session.close();
+    for (const error of await Promise.all(underWay)) expect(error.code).toBe("ECANCELED");
+    expect((await rejection(session.socket())).code).toBe("ECANCELED");
+  });
+
+  test("works in several Workers at once", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const workers = [1, 2, 3].map(() => new Worker(join(import.meta.dir, "worker.ts")));
+    const answers = workers.map(
+      (worker) =>
+        new Promise((resolve) => worker.addEventListener("message", ({ data }) => resolve(data))),
+    );
+    for (const worker of workers) worker.postMessage({ via: server.path, count: 200 });
+    const cookie = await target.cookie();
+    expect(await Promise.all(answers)).toEqual([[cookie], [cookie], [cookie]]);
+    await Promise.all(
+      workers.map((worker) => {
+        const closed = new Promise((resolve) => worker.addEventListener("close", resolve));
+        worker.terminate();
+        return closed;
+      }),
+    );
+  });
+
+  test.skipIf(process.geteuid?.() !== 0)("asks as the new user after a change of uid", async () => {
+    await using server = await startServer({ args: ["--mode", "0666"] });
+    const program = [process.execPath, join(import.meta.dir, "change-uid.ts"), server.path];
+    const { stdout, stderr } = await here.run(program);
+    expect(stdout + stderr).toBe(`0 ${ORDINARY_UID} ${ORDINARY_UID}\n`);
+  });
+});

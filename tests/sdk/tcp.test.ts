@@ -1,0 +1,272 @@
+import { describe, expect, test } from "bun:test";
+import { connect, type Limits, listen, listenSync, Session, XSocketError } from "@xsocket/client";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  here,
+  netnsCookie,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+import { deafListener, silentServer } from "./silent.ts";
+
+guardDescriptors();
+
+test("nc from the target reaches a listener, which sees its real address", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const seen: string[] = [];
+  const listener = await listen({
+    via: server.path,
+    port: 0,
+    data: { greeting: "welcome" },
+    socket: {
+      open: (socket) => void socket.write(`${socket.data.greeting}\n`),
+      data: (socket, data) => {
+        seen.push(socket.remoteAddress);
+        socket.end(data);
+      },
+    },
+  });
+  expect(target.listens("tcp", listener.port)).toBe(true);
+  expect(here.listens("tcp", listener.port)).toBe(false);
+  for (const host of ["127.0.0.1", "::1"]) {
+    const nc = ["nc", "-N", host, String(listener.port)];
+    const { stdout } = await target.run(nc, { stdin: "ping" });
+    expect(stdout).toBe("welcome\nping");
+  }
+  expect(seen).toEqual(["::ffff:127.0.0.1", "::1"]);
+  listener.stop(true);
+  expect(target.listens("tcp", listener.port)).toBe(false);
+});
+
+describe("a listener", () => {
+  test.each([
+    ["127.0.0.1", "127.0.0.1"],
+    ["::1", "::1"],
+    ["localhost", "127.0.0.1"],
+  ])("at %s tells its address and port", async (hostname, address) => {
+    await using server = await startServer();
+    for (const form of [listen, listenSync]) {
+      const listener = await form({ via: server.path, hostname, port: 0, socket: { data() {} } });
+      expect(listener.hostname).toBe(hostname);
+      expect(listener.port).toBeGreaterThan(0);
+      const socket = await connect({
+        via: server.path,
+        hostname: address,
+        port: listener.port,
+        socket: { data() {} },
+      });
+      expect(socket.remoteAddress).toBe(address);
+      socket.terminate();
+      listener.stop(true);
+    }
+  });
+
+  test("has the backlog, reusePort and ipv6Only that were asked for", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const common = { via: server.path, socket: { data() {} } };
+    const first = await listen({
+      ...common,
+      hostname: "::",
+      port: 0,
+      backlog: 7,
+      reusePort: true,
+      ipv6Only: true,
+    });
+    const { port } = first;
+    const { stdout } = await target.run(["ss", "-Hltn"]);
+    expect(stdout).toMatch(new RegExp(`LISTEN 0 +7 +\\[::\\]:${port}`));
+    const second = await listen({
+      ...common,
+      hostname: "::",
+      port,
+      reusePort: true,
+      ipv6Only: true,
+    });
+    const v4 = await listen({ ...common, hostname: "0.0.0.0", port });
+    const taken = listen({ ...common, hostname: "0.0.0.0", port });
+    await expect(taken).rejects.toMatchObject({ code: "EADDRINUSE", step: "bind" });
+    for (const listener of [first, second, v4]) listener.stop();
+  });
+
+  test("that cannot be is refused with a sentence", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const common = { via: server.path, port: 0, socket: { data() {} } };
+    const cases: [string, object][] = [
+      ["EADDRNOTAVAIL", { hostname: "192.0.2.1" }],
+      ["EINVAL", { port: 65_536 }],
+      ["EINVAL", { port: "http" }],
+      ["EINVAL", { backlog: -1 }],
+      ["EINVAL", { exclusive: true, reusePort: true }],
+      ["ENOTSUP", { fd: 0 }],
+      ["ENOTSUP", { unix: "/tmp/x" }],
+      ["ENODEV", { hostname: "fe80::1%nonesuch" }],
+    ];
+    for (const [code, options] of cases)
+      for (const form of [listen, async (o: typeof common) => listenSync(o)])
+        await expect(form({ ...common, ...options }), code).rejects.toMatchObject({ code });
+    await expect(listen({ ...common, socket: {} })).rejects.toThrow("callback");
+    expect(() => listenSync({ ...common, hostname: "name.test" })).toThrow("asynchronous form");
+  });
+});
+
+describe("a connection", () => {
+  test("goes out of the target and tells both its ends", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    await using nc = target.spawn(["nc", "-l", "-p", "4000", "-s", "127.0.0.1"], { stdin: "" });
+    await eventually("nc to listen", () => target.listens("tcp", 4000));
+    const received = Promise.withResolvers<string>();
+    const socket = await connect({
+      via: server.path,
+      host: "localhost",
+      port: 4000,
+      localAddress: "127.0.0.9",
+      localPort: 4001,
+      data: "mine",
+      socket: { data: ({ data }, bytes) => received.resolve(data + bytes.toString()) },
+    });
+    expect(socket).toMatchObject({ remoteAddress: "127.0.0.1", remotePort: 4000 });
+    expect(socket).toMatchObject({ localAddress: "127.0.0.9", localPort: 4001 });
+    socket.write("out\n");
+    await nc.says(/out/);
+    await nc.write(" in\n");
+    expect(await received.promise).toBe("mine in\n");
+    socket.end();
+    await nc.finished();
+  });
+
+  test("that fails says why, to connectError too, with the socket and data that Bun gives it", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const cases: [string, string, { hostname: string; port?: number }][] = [
+      ["ECONNREFUSED", "connect", { hostname: "127.0.0.1" }],
+      ["ECONNREFUSED", "connect", { hostname: "localhost" }],
+      ["ENETUNREACH", "connect", { hostname: "192.0.2.1" }],
+      ["EINVAL", "options", { hostname: "127.0.0.1", port: -1 }],
+    ];
+    for (const [code, step, peer] of cases) {
+      const told: unknown[] = [];
+      const connecting = connect({
+        via: server.path,
+        port: 9,
+        ...peer,
+        data: 5,
+        socket: {
+          data() {},
+          connectError: (socket, error) => void told.push(socket.data, error),
+        },
+      });
+      const error: unknown = await connecting.catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(XSocketError);
+      expect(error).toMatchObject({ code, step });
+      if (step === "connect") expect(told).toEqual([5, error]);
+    }
+  });
+
+  test("that nobody answers ends with the deadline or the signal", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using deaf = deafListener(server.path);
+    const open: Bun.Socket[] = [];
+    const attempt = async (limits: Limits): Promise<unknown> => {
+      const peer = { hostname: "127.0.0.1", port: deaf.port, socket: { data() {} } };
+      try {
+        open.push(await connect({ via: server.path, ...peer, ...limits }));
+        return undefined;
+      } catch (error) {
+        return error;
+      }
+    };
+    // The backlog takes one or two before it is full.
+    const failure = await eventually("a connection without an answer", () =>
+      attempt({ timeoutMs: 1000 }),
+    );
+    expect(failure).toMatchObject({ code: "ETIMEDOUT", step: "connect" });
+    const aborted = await attempt({ signal: AbortSignal.timeout(300) });
+    expect(aborted).toMatchObject({ name: "TimeoutError" });
+    for (const socket of open) socket.terminate();
+  });
+
+  test("through a server that does not answer ends with the deadline", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using silent = silentServer(via, 8);
+    expect(silent).toBeDefined();
+    using session = new Session({ via });
+    const peer = { via: session, hostname: "127.0.0.1", port: 80, socket: { data() {} } };
+    await expect(connect({ ...peer, timeoutMs: 100 })).rejects.toMatchObject({
+      code: "ETIMEDOUT",
+      step: "ask",
+    });
+  });
+
+  test("of many over one session, all in the target", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using session = new Session({ via: server.path });
+    const listener = await listen({
+      via: session,
+      port: 0,
+      socket: { data: (socket, data) => void socket.write(data) },
+    });
+    const cookie = await target.cookie();
+    const talk = async (i: number): Promise<void> => {
+      const answer = Promise.withResolvers<string>();
+      const socket = await connect({
+        via: session,
+        hostname: i % 2 ? "::1" : "127.0.0.1",
+        port: listener.port,
+        socket: { data: (_, data) => answer.resolve(data.toString()) },
+      });
+      // Bun's types keep the descriptor to themselves.
+      expect(netnsCookie(Number(Reflect.get(socket, "fd")))).toBe(cookie);
+      socket.write(`number ${i}`);
+      expect(await answer.promise).toBe(`number ${i}`);
+      socket.end();
+    };
+    await Promise.all(Array.from({ length: 200 }, (__, i) => talk(i)));
+    listener.stop(true);
+  });
+});
+
+describe("TLS", () => {
+  test("both ways, checked against the host name", async () => {
+    using dir = tempDir();
+    const { key, cert } = await makeCertificate(dir, "web.test");
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const listener = await listen({
+      via: server.path,
+      hostname: "127.0.0.1",
+      port: 0,
+      tls: { key, cert },
+      socket: { data: (socket, data) => void socket.write(`secret ${data.toString()}`) },
+    });
+    const connection = `127.0.0.1:${listener.port}`;
+    const s_client = ["openssl", "s_client", "-quiet", "-verify_quiet", "-connect", connection];
+    await using program = target.spawn(s_client, { stdin: "" });
+    await program.write("word");
+    await program.says(/secret word/);
+    const shake = async (hostname: string): Promise<boolean> => {
+      const done = Promise.withResolvers<boolean>();
+      const socket = await connect({
+        via: server.path,
+        hostname,
+        port: listener.port,
+        lookup: () => ["127.0.0.1"],
+        tls: { ca: cert },
+        socket: { data() {}, handshake: (_, ok) => done.resolve(ok) },
+      });
+      return done.promise.finally(() => socket.terminate());
+    };
+    expect(await shake("web.test")).toBe(true);
+    expect(await shake("other.test")).toBe(false);
+    listener.stop(true);
+  });
+});

@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import { Session, udp } from "@xsocket/client";
+import { createNamespace, guardDescriptors, netnsCookie, startServer } from "../harness/index.ts";
+
+guardDescriptors();
+
+test("datagrams go from and to the target, of both families", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  for (const hostname of ["127.0.0.1", "::1"]) {
+    const echo = await udp({
+      via: server.path,
+      hostname,
+      port: 0,
+      socket: { data: (socket, data, port, address) => void socket.send(data, port, address) },
+    });
+    expect(echo).toMatchObject({ hostname, address: { address: hostname, port: echo.port } });
+    expect(target.listens("udp", echo.port)).toBe(true);
+    const socat = ["socat", "-t2", "-", `UDP:${hostname.replace("::1", "[::1]")}:${echo.port}`];
+    expect((await target.run(socat, { stdin: "ping" })).stdout).toBe("ping");
+    echo.close();
+  }
+});
+
+test("a connected socket talks to one peer, by name too", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  using session = new Session({ via: server.path });
+  const echo = await udp({
+    via: session,
+    socket: { data: (socket, data, port, address) => void socket.send(data, port, address) },
+  });
+  const answer = Promise.withResolvers<string>();
+  const socket = await udp({
+    via: session,
+    binaryType: "uint8array",
+    connect: { hostname: "localhost", port: echo.port },
+    socket: { data: (_, data) => answer.resolve(new TextDecoder().decode(data)) },
+  });
+  expect(socket.remoteAddress).toMatchObject({ address: "127.0.0.1", port: echo.port });
+  expect(netnsCookie(Number(Reflect.get(socket, "fd")))).toBe(await target.cookie());
+  socket.send("one peer");
+  expect(await answer.promise).toBe("one peer");
+  for (const each of [echo, socket]) each.close();
+});
+
+test("what cannot be is refused with a sentence", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const { path: via } = server;
+  const first = await udp({ via, hostname: "127.0.0.1" });
+  const connect = { hostname: "192.0.2.1", port: 9 };
+  const cases: [string, string, object][] = [
+    ["EADDRINUSE", "bind", { hostname: "127.0.0.1", port: first.port }],
+    ["EADDRNOTAVAIL", "bind", { hostname: "192.0.2.1" }],
+    ["ENETUNREACH", "connect", { connect }],
+    ["EINVAL", "options", { connect: { hostname: "127.0.0.1", port: 70_000 } }],
+    ["ENOTSUP", "options", { fd: 5 }],
+  ];
+  for (const [code, step, options] of cases)
+    await expect(udp({ via, ...options })).rejects.toMatchObject({ code, step });
+  await expect(Reflect.apply(udp, undefined, [{ via, socket: 5 }])).rejects.toThrow("object");
+  first.close();
+  const shared = { via, hostname: "127.0.0.1", reusePort: true };
+  const one = await udp(shared);
+  const two = await udp({ ...shared, port: one.port });
+  for (const each of [one, two]) each.close();
+});
