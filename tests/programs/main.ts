@@ -1,0 +1,60 @@
+/*
+ * The matrix, for `./dev programs [NAME...]`: runs all programs, or those whose names contain one of
+ * the words, and writes docs/compatibility.md if all of them have been run.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { installPackages } from "./packages.ts";
+import type { Program } from "./program.ts";
+import { report, type Verdict } from "./report.ts";
+import { runProgram, versionOf } from "./run.ts";
+import { programs } from "./table/index.ts";
+
+const AT_ONCE = 4; // most of a case is waiting
+const REPORT = join(import.meta.dir, "../../docs/compatibility.md");
+
+function chosen(parts: readonly string[]): readonly Program[] {
+  if (parts.length === 0) return programs;
+  const wanted = parts.map((part) => part.toLowerCase());
+  return programs.filter(({ name }) => wanted.some((part) => name.toLowerCase().includes(part)));
+}
+
+async function judge(program: Program): Promise<Verdict> {
+  const start = performance.now();
+  let failure: string | undefined;
+  try {
+    await runProgram(program);
+  } catch (error) {
+    failure = error instanceof Error ? error.message : String(error);
+  }
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  process.stdout.write(
+    failure === undefined
+      ? `ok ${program.name} (${seconds} s)\n`
+      : `FAILED ${program.name} (${seconds} s): ${failure}\n`,
+  );
+  return { program, version: await versionOf(program), ...(failure ? { failure } : {}) };
+}
+
+/* Keeps AT_ONCE cases running until none is left. */
+async function judgeAll(all: readonly Program[]): Promise<Verdict[]> {
+  const verdicts: Verdict[] = [];
+  const left = all.entries();
+  const worker = async () => {
+    for (const [index, program] of left) verdicts[index] = await judge(program);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return verdicts;
+}
+
+const words = process.argv.slice(2);
+const selection = chosen(words);
+installPackages(selection.flatMap(({ packages }) => packages));
+const verdicts = await judgeAll(selection);
+const failed = verdicts.filter(({ failure }) => failure !== undefined).length;
+if (words.length === 0) {
+  mkdirSync(dirname(REPORT), { recursive: true });
+  writeFileSync(REPORT, report(verdicts));
+}
+process.stdout.write(`${verdicts.length - failed} passed, ${failed} failed\n`);
+process.exitCode = failed > 0 || verdicts.length === 0 ? 1 : 0;

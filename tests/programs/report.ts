@@ -1,0 +1,52 @@
+import type { Program } from "./program.ts";
+import { table } from "./table/index.ts";
+
+/** What came of one program. */
+export interface Verdict {
+  readonly program: Program;
+  readonly version: string;
+  /** What did not hold. */
+  readonly failure?: string;
+}
+
+const HEAD = `# Which programs work under libxbind.so
+
+This page is made by \`./dev programs\`, which starts each program unchanged in a network namespace that has only \`lo\`,
+once without the library and once with it, and speaks to it with a real client from the namespace that it is to be reached in.
+"Works" means: the answer comes back; the program's log, where it has one, names the client's real address; the port is closed in the program's
+own namespace; and without the library none of it is reachable from outside. Versions are Debian's.
+`;
+
+const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+
+function verdictOf({ program, failure }: Verdict): string {
+  if (failure !== undefined) return "**does not work**";
+  return program.cannot === undefined ? "works" : "cannot work";
+}
+
+function remarkOf({ program, failure }: Verdict): string {
+  if (failure !== undefined) return failure.slice(0, 200);
+  const { cannot, remark } = program;
+  if (cannot !== undefined) return `${cannot.reason}. Instead: ${cannot.instead}`;
+  return remark ?? (program.logsPeerTo === undefined ? "" : "logs the client's address");
+}
+
+function section(heading: string, verdicts: readonly Verdict[]): string {
+  const rows = verdicts.map((verdict) => {
+    const cells = [verdict.program.name, verdict.version, verdictOf(verdict), remarkOf(verdict)];
+    return `| ${cells.map(cell).join(" | ")} |`;
+  });
+  const head = ["| program | version | verdict | remark |", "| --- | --- | --- | --- |"];
+  return `\n## ${heading}\n\n${[...head, ...rows].join("\n")}\n`;
+}
+
+/** Writes docs/compatibility.md: one table for each part of the matrix. */
+export function report(verdicts: readonly Verdict[]): string {
+  const sections = Object.entries(table).map(([heading, programs]) =>
+    section(
+      heading,
+      verdicts.filter(({ program }) => programs.includes(program)),
+    ),
+  );
+  return HEAD + sections.join("");
+}

@@ -1,0 +1,92 @@
+import type { Program } from "../program.ts";
+
+const memcachedStats = `
+const dgram = require("node:dgram");
+const socket = dgram.createSocket(process.env.HOST.includes(":") ? "udp6" : "udp4");
+socket.on("message", (m) => { console.log(m.subarray(8).toString()); process.exit(0); });
+socket.send(Buffer.from("\\0\\x01\\0\\0\\0\\x01\\0\\0version\\r\\n"), process.env.PORT, process.env.HOST);
+setTimeout(() => process.exit(1), 3000);
+`;
+
+/** Databases, caches and queues. */
+export const data: readonly Program[] = [
+  {
+    name: "Redis",
+    packages: ["redis-server", "redis-tools"],
+    run: "exec redis-server --port 6379 --protected-mode no --save '' --loglevel verbose",
+    port: 6379,
+    client:
+      "redis-cli -h $HOST set key value; redis-cli -h $HOST get key; redis-cli -h $HOST info clients",
+    expect: /value[^]*connected_clients:1/,
+    logsPeerTo: "output",
+    quick: true,
+  },
+  {
+    name: "Valkey, io-threads",
+    packages: ["valkey-server", "valkey-tools"],
+    run: "exec valkey-server --port 6379 --protected-mode no --save '' --loglevel verbose --io-threads 2",
+    port: 6379,
+    client: "valkey-cli -h $HOST set key value; valkey-cli -h $HOST get key",
+    expect: /value/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "memcached, TCP",
+    packages: ["memcached"],
+    run: "exec memcached -u nobody -p 11211 -vv",
+    port: 11211,
+    client: "printf 'set k 0 0 5\\r\\nvalue\\r\\nget k\\r\\nquit\\r\\n' | nc -w 3 $HOST $PORT",
+    expect: /STORED[^]*value/,
+  },
+  {
+    name: "memcached, UDP",
+    packages: ["memcached"],
+    files: { "client.js": memcachedStats },
+    run: "exec memcached -u nobody -p 11211 -U 11211",
+    port: 11211,
+    kind: "udp",
+    client: "$BUN client.js",
+    expect: /VERSION/,
+  },
+  {
+    name: "PostgreSQL",
+    packages: ["postgresql", "postgresql-client"],
+    version: "psql --version",
+    unprivileged: true,
+    prepare:
+      "PATH=$(echo /usr/lib/postgresql/*/bin | tr ' ' :):$PATH; initdb -D data -A trust -U nobody --no-sync >init.log && echo 'host all all all trust' >> data/pg_hba.conf",
+    run: "PATH=$(echo /usr/lib/postgresql/*/bin | tr ' ' :):$PATH; exec postgres -D data -k $DIR -p 5432 -c listen_addresses='*' -c log_connections=on -c fsync=off",
+    port: 5432,
+    client: "psql -h $HOST -U nobody -d postgres -Atc 'select inet_client_addr(), 6*7'",
+    expect: /\|42/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "MariaDB",
+    packages: ["mariadb-server-core", "mariadb-client-core"],
+    prepare:
+      "mariadb-install-db --no-defaults --user=root --datadir=$DIR/data --auth-root-authentication-method=normal >init.log 2>&1 && printf \"create user x@'%%';\" > init.sql",
+    run: "exec mariadbd --no-defaults --user=root --datadir=$DIR/data --socket=$DIR/sock --port=3306 --init-file=$DIR/init.sql --skip-name-resolve",
+    port: 3306,
+    client: "mariadb --no-defaults --skip-ssl -h $HOST -u x -e 'select user(), 6*7'",
+    expect: /42/,
+  },
+  {
+    name: "beanstalkd",
+    packages: ["beanstalkd"],
+    run: "exec beanstalkd -p 11300",
+    port: 11300,
+    client: "printf 'put 0 0 5 5\\r\\nhello\\r\\npeek-ready\\r\\nquit\\r\\n' | nc -w 3 $HOST $PORT",
+    expect: /hello/,
+  },
+  {
+    name: "Mosquitto",
+    packages: ["mosquitto", "mosquitto-clients"],
+    files: { "mosquitto.conf": "listener 1883\nallow_anonymous true\nuser nobody\n" },
+    run: "exec mosquitto -v -c mosquitto.conf",
+    port: 1883,
+    client: "mosquitto_pub -h $HOST -t news -r -m hello; mosquitto_sub -h $HOST -t news -C 1 -W 3",
+    expect: /hello/,
+    logsPeerTo: "output",
+  },
+];

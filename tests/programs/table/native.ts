@@ -1,0 +1,91 @@
+import { http, type Program } from "../program.ts";
+
+const compile = (source: string, libraries = "") =>
+  `gcc -O1 -o server $SOURCES/${source} ${libraries}`;
+
+const small = (name: string, source: string, more: Partial<Program> = {}): Program => ({
+  ...http,
+  name,
+  packages: ["gcc"],
+  prepare: compile(source),
+  run: "exec ./server",
+  logsPeerTo: "output",
+  ...more,
+});
+
+const instead =
+  "use the SDK of a language that has one, hand the program a listening socket as file descriptor 3 (systemd socket activation), or let `socat` under the library listen for it";
+
+const staticProgram = {
+  reason: "a static program has no dynamic loader that could load a library",
+  instead,
+} as const;
+
+/** The matrix's own small programs: what few packaged programs do, and what cannot work. */
+export const native: readonly Program[] = [
+  small("epoll before bind", "epoll-first.c"),
+  small("chroot before bind", "server.c", { run: "exec ./server chroot" }),
+  small("setuid away from root before bind", "server.c", {
+    run: "exec ./server setuid",
+    dropsRoot: true,
+  }),
+  small("bind in a thread with a small stack", "server.c", {
+    prepare: compile("server.c", "-pthread"),
+    run: "exec ./server thread",
+  }),
+  small("fork after socket, bind in the child", "server.c", { run: "exec ./server fork" }),
+  small("libuv", "libuv.c", {
+    packages: ["libuv1-dev", "gcc"],
+    prepare: compile("libuv.c", "-luv"),
+  }),
+  small("libevent", "libevent.c", {
+    packages: ["libevent-dev", "gcc"],
+    prepare: compile("libevent.c", "-levent"),
+  }),
+  small("libev", "libev.c", {
+    packages: ["libev-dev", "gcc"],
+    prepare: compile("libev.c", "-lev"),
+  }),
+  small("Asio, C++", "asio.cpp", {
+    packages: ["libasio-dev", "g++"],
+    prepare: "g++ -O0 -o server $SOURCES/asio.cpp -pthread",
+  }),
+  small("a static program", "server.c", {
+    prepare: compile("server.c", "-static"),
+    cannot: staticProgram,
+  }),
+  {
+    ...http,
+    name: "busybox httpd (static)",
+    packages: ["busybox-static"],
+    run: "exec busybox httpd -f -p 8080 -h $DIR",
+    cannot: staticProgram,
+  },
+  {
+    name: "NATS, in Go",
+    packages: ["nats-server"],
+    run: "exec nats-server -p 4222",
+    port: 4222,
+    client: "nc -d -w 1 $HOST $PORT",
+    expect: /INFO/,
+    cannot: {
+      reason: "Go programs make system calls themselves, also when they are linked dynamically",
+      instead,
+    },
+  },
+  small("io_uring bind", "uring.c", {
+    cannot: {
+      reason: "IORING_OP_BIND runs in the kernel without any call that a library could take over",
+      instead:
+        "turn io_uring off in the program's settings (for example UV_USE_IO_URING=0), " + instead,
+    },
+  }),
+  small("a set-user-ID program", "server.c", {
+    prepare: `${compile("server.c")} && chmod 755 . && chmod 4755 server`,
+    run: "exec setpriv --reuid=65534 --regid=65534 --clear-groups ./server",
+    cannot: {
+      reason: "the dynamic loader ignores LD_PRELOAD for set-user-ID programs",
+      instead: "start it as the user it would become, without the bit",
+    },
+  }),
+];
