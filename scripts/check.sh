@@ -14,8 +14,8 @@ c_format() {
 	clang-format-19 --dry-run -Werror $(c_sources)
 }
 
-# sanitized PRESET: builds with the preset's sanitizer, warnings being errors as in every build.
-sanitized() {
+# built PRESET: builds with the preset's compiler and sanitizer, warnings being errors everywhere.
+built() {
 	cmake --preset "$1" && cmake --build --preset "$1" --parallel 2
 }
 
@@ -24,12 +24,16 @@ step c-format c_format
 step shell shellcheck -x dev .ci/run scripts/*.sh
 step lint bun node_modules/oxlint/bin/oxlint --type-aware
 step types bun node_modules/typescript/bin/tsc -p .
-step build-asan sanitized asan
+step build-asan built asan
 ctest_step asan build/asan
-step build-fuzz sanitized fuzz
+step build-fuzz built fuzz
 ctest_step fuzz build/fuzz -R '^fuzz_'
-step build-tsan sanitized tsan
+step build-tsan built tsan
 ctest_step tsan build/tsan
+for preset in musl i386 aarch64; do
+	step "build-$preset" built "$preset"
+	ctest_step "$preset" "build/$preset"
+done
 ctest_step c-tests build/release
 bun_step bun-tests --parallel=2
 summary
