@@ -22,10 +22,11 @@
 
 _Static_assert(MEMORY_READ_MIN == KERNEL_SET_BYTES, "a probe must not look past the end");
 
+/* NULL would mean "no new mask" there. */
 static bool is_readable(const char *at)
 {
-	return sys_call(SYS_rt_sigprocmask,
-	                (const long[6]){NO_SUCH_MASK_OP, (long)at, 0, KERNEL_SET_BYTES}) != -EFAULT;
+	return at && sys_call(SYS_rt_sigprocmask, (const long[6]){NO_SUCH_MASK_OP, (long)at, 0,
+	                                                          KERNEL_SET_BYTES}) != -EFAULT;
 }
 
 int memory_read(void *to, const void *from, size_t len)

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bind_args.c - bind with every sort of argument
+ *
+ * Each sort of descriptor meets each address and length. What bind says, where the socket is then
+ * and what it is bound to are printed; pair -c compares a run without the library with one with it.
+ */
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/un.h>
+
+#define PORT 3000 /* listed */
+#define PAGE 4096
+
+static unsigned char *pages; /* a readable page, then one that is not */
+
+struct address {
+	const char *what;
+	const void *at;
+	socklen_t len;
+};
+
+static struct sockaddr_in loopback4(sa_family_t family)
+{
+	struct sockaddr_in addr = pair_addr(PORT);
+
+	addr.sin_family = family;
+	return addr;
+}
+
+static struct sockaddr_in6 loopback6(void)
+{
+	return (struct sockaddr_in6){
+	    .sin6_family = AF_INET6,
+	    .sin6_port = htons(PORT),
+	    .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+}
+
+/* The place of len bytes of which the last unreadable ones are in the second page. */
+static void *across(const void *addr, size_t len, size_t unreadable)
+{
+	unsigned char *at = pages + PAGE - (len - unreadable);
+
+	memcpy(at, addr, len - unreadable);
+	return at;
+}
+
+static const char *const sorts[] = {"tcp4",  "tcp6",   "udp4",   "udp6",      "unix",
+                                    "pipe",  "O_PATH", "file",   "epoll",     "closed",
+                                    "minus", "bound4", "bound6", "connected", "listening"};
+#define SORTS ((int)(sizeof(sorts) / sizeof(sorts[0])))
+
+static int connected(void)
+{
+	struct sockaddr_in addr = pair_addr(9);
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static int bound6(void)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(5)};
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+static int bound4(bool listens)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind(fd, listens ? 6 : 7), 0);
+	if (listens)
+		CHECK_EQ(listen(fd, 1), 0);
+	return fd;
+}
+
+static int closed(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+
+	close(fd);
+	return fd;
+}
+
+static int half_of_pipe(void)
+{
+	int fds[2];
+
+	CHECK_EQ(pipe(fds), 0);
+	close(fds[1]);
+	return fds[0];
+}
+
+static int make(int sort)
+{
+	switch (sort) {
+	case 0:
+		return socket(AF_INET, SOCK_STREAM, 0);
+	case 1:
+		return socket(AF_INET6, SOCK_STREAM, 0);
+	case 2:
+		return socket(AF_INET, SOCK_DGRAM, 0);
+	case 3:
+		return socket(AF_INET6, SOCK_DGRAM, 0);
+	case 4:
+		return socket(AF_UNIX, SOCK_STREAM, 0);
+	case 5:
+		return half_of_pipe();
+	case 6:
+		return open("/", O_PATH);
+	case 7:
+		return open("/", O_RDONLY);
+	case 8:
+		return epoll_create1(0);
+	case 9:
+		return closed();
+	case 10:
+		return -1;
+	case 11:
+		return bound4(false);
+	case 12:
+		return bound6();
+	case 13:
+		return connected();
+	default:
+		return bound4(true);
+	}
+}
+
+/* A connected socket has a port of the kernel's choice. */
+static bool has_steady_name(int sort)
+{
+	return sort != 13;
+}
+
+static void show_name(int fd)
+{
+	struct sockaddr_in6 name = {0};
+	socklen_t len = sizeof(name);
+	unsigned char *bytes = (unsigned char *)&name;
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) < 0) {
+		printf(" no name");
+		return;
+	}
+	printf(" name");
+	for (socklen_t i = 0; i < len && i < sizeof(name); i++)
+		printf(" %02x", bytes[i]);
+}
+
+static void try(int sort, const struct address *address)
+{
+	int fd = make(sort);
+	int rc;
+
+	errno = 77;
+	rc = bind(fd, address->at, address->len);
+	printf("%s, %s, %u bytes: %d, errno %d", sorts[sort], address->what, address->len, rc,
+	       errno);
+	if (has_steady_name(sort))
+		show_name(fd);
+	if (rc == 0 && sort < 4 && pair_port(fd) == PORT)
+		printf(" there %d", pair_is_there(fd));
+	putchar('\n');
+	if (fd >= 0)
+		close(fd);
+}
+
+static void try_all(const struct address *address)
+{
+	for (int sort = 0; sort < SORTS; sort++)
+		try(sort, address);
+}
+
+static void try_lengths(const char *what, const void *at)
+{
+	for (socklen_t len = 0; len <= 32; len++)
+		try_all(&(struct address){what, at, len});
+	try_all(&(struct address){what, at, 110});
+	try_all(&(struct address){what, at, sizeof(struct sockaddr_storage)});
+	try_all(&(struct address){what, at, sizeof(struct sockaddr_storage) + 1});
+	try_all(&(struct address){what, at, 1 << 30});
+	try_all(&(struct address){what, at, (socklen_t)-1});
+}
+
+static void try_families(void)
+{
+	struct sockaddr_storage room = {0};
+
+	for (int family = 0; family < 46; family++) {
+		struct sockaddr_in addr = loopback4((sa_family_t)family);
+
+		memcpy(&room, &addr, sizeof(addr));
+		try_all(&(struct address){"family", &room, sizeof(addr)});
+		try_all(&(struct address){"family", &room, sizeof(struct sockaddr_in6)});
+	}
+}
+
+static void try_unreadable(void)
+{
+	struct sockaddr_in in = loopback4(AF_INET);
+	struct sockaddr_in6 in6 = loopback6();
+
+	for (size_t missing = 0; missing <= sizeof(in); missing++)
+		try_all(&(struct address){"half readable", across(&in, sizeof(in), missing),
+		                          sizeof(in)});
+	for (size_t missing = 0; missing <= sizeof(in6); missing++)
+		try_all(&(struct address){"half readable", across(&in6, sizeof(in6), missing),
+		                          sizeof(in6)});
+	try_all(&(struct address){"wild", (const void *)-1L, sizeof(in)});
+	try_all(&(struct address){"wild", (const void *)8, sizeof(in)});
+}
+
+static void try_any(void)
+{
+	struct sockaddr_in any = {.sin_family = AF_UNSPEC, .sin_port = htons(PORT)};
+	struct sockaddr_in elsewhere = {
+	    .sin_family = AF_INET, .sin_port = htons(PORT), .sin_addr.s_addr = htonl(0x0a090807)};
+
+	try_all(&(struct address){"unspecified", &any, sizeof(any)});
+	try_all(&(struct address){"not a local one", &elsewhere, sizeof(elsewhere)});
+}
+
+int main(void)
+{
+	static struct sockaddr_storage four, six;
+	struct sockaddr_in in = loopback4(AF_INET);
+	struct sockaddr_in6 in6 = loopback6();
+	unsigned char shifted[sizeof(in6) + 1];
+
+	pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	CHECK(pages != MAP_FAILED);
+	CHECK_EQ(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
+	memcpy(&four, &in, sizeof(in));
+	memcpy(&six, &in6, sizeof(in6));
+	memcpy(shifted + 1, &in6, sizeof(in6));
+	try_lengths("NULL", NULL);
+	try_lengths("IPv4", &four);
+	try_lengths("IPv6", &six);
+	try_all(&(struct address){"misaligned", shifted + 1, sizeof(in6)});
+	try_families();
+	try_unreadable();
+	try_any();
+	return 0;
+}
