@@ -2,6 +2,7 @@ import type { ArgsDef } from "citty";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import type { ServeOptions } from "@xsocket/server";
 import { controlSocket } from "../address.ts";
+import { boundArgs, givenBounds } from "../bounds.ts";
 import { command } from "../command.ts";
 import { MisuseError } from "../errors.ts";
 import { wholeNumber } from "../numbers.ts";
@@ -33,6 +34,7 @@ const args = {
     description: "Serving threads",
     valueHint: "NUMBER",
   },
+  ...boundArgs,
 } as const satisfies ArgsDef;
 
 /* The bits as chmod(1) takes them. */
@@ -48,6 +50,7 @@ export default command({
     const { address, mode, group, threads } = given;
     const { serve, untilSignal } = await import("@xsocket/server");
     const options: ServeOptions = {
+      ...givenBounds(given),
       address: controlSocket(address),
       sharedDirectory: given["shared-directory"] === true,
       ...(mode === undefined ? {} : { mode: modeBits(mode) }),
