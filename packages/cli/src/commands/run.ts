@@ -1,25 +1,44 @@
 import { existsSync } from "node:fs";
 import type { ArgsDef } from "citty";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { libraryPath } from "@xsocket/xbind-native";
 import { controlSocket } from "../address.ts";
+import { checkHandover } from "../check.ts";
 import { command, invocation } from "../command.ts";
-import { MisuseError } from "../errors.ts";
+import { FailureError, MisuseError } from "../errors.ts";
 import { repeated } from "../options.ts";
 import { sendPlan } from "../plan.ts";
 import { portWords } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
-import { words } from "../words.ts";
+import { preloadObstacle } from "../preloadable.ts";
+import { findProgram } from "../program.ts";
+import { result, words } from "../words.ts";
 
 const args = {
   port: {
     type: "string",
-    description: "Port to open in the target namespace, as XBIND takes it; may be repeated",
+    description:
+      'Port to open in the target namespace: 3000, 8000-8100, tcp/53, udp/53, 8080:3000 or "*"; may be repeated',
     valueHint: "PORT",
   },
+  all: { type: "boolean", description: "Open every port there, the same as --port '*'" },
   socket: {
     type: "string",
     description: "Control socket of the server: a path, or @name",
     valueHint: "PATH",
+  },
+  check: {
+    type: "boolean",
+    description: "Ask the server for a socket first, and give up if it fails",
+  },
+  print: {
+    type: "boolean",
+    description:
+      "Print the environment that would be set, for a unit or a compose file; run nothing",
+  },
+  force: {
+    type: "boolean",
+    description: "Run a program that cannot be preloaded too, since it may start others that can",
   },
 } as const satisfies ArgsDef;
 
@@ -31,23 +50,55 @@ function warnIfMissing(path: string): void {
     );
 }
 
+/* What cannot be spelt in UTF-8 is left to the launcher, which has the bytes. */
+function refuseHopeless(name: string): void {
+  if (name.includes("\uFFFD")) return;
+  const obstacle = preloadObstacle(findProgram(name), libraryPath("xbind"));
+  if (obstacle)
+    throw new FailureError(
+      `${name} would open no port there, since ${obstacle.found}: ${obstacle.remedy} (--force runs it all the same)`,
+    );
+}
+
+/* Without spaces, so that no quotes are needed wherever it is pasted. */
+function printed(environment: Readonly<Record<string, string>>): string {
+  return Object.entries(environment)
+    .map(([name, value]) => `${name}=${value}`)
+    .join("\n");
+}
+
+function listed(ports: readonly string[], all: boolean): string {
+  if (ports.length === 0 && !all)
+    throw new MisuseError(
+      "no port is given: say which one to open there, as in --port 3000, or --all",
+    );
+  return [...(ports.length > 0 ? portWords(ports) : []), ...(all ? ["*"] : [])].join(",");
+}
+
 export default command({
   meta: { name: "run", description: "Run a program whose listed ports open in another namespace" },
   args,
-  program: "required",
+  program: "optional",
   run(context) {
-    const { programIndex, planFd } = invocation(context);
+    const { program, programIndex, planFd } = invocation(context);
+    const given = context.args;
     const ports = repeated(context.rawArgs, args, "port");
-    if (ports.length === 0)
-      throw new MisuseError("no port is given: say which one to open there, as in --port 3000");
-    const socket =
-      context.args.socket === undefined ? undefined : controlSocket(context.args.socket);
+    const socket = given.socket === undefined ? undefined : controlSocket(given.socket);
     const set = {
-      XBIND: portWords(ports).join(" "),
-      LD_PRELOAD: preloadWith(process.env["XSOCKET_RUN_PRELOAD"] ?? ""),
+      XBIND: listed(ports, given.all === true),
       ...(socket === undefined ? {} : { XSOCKET: socket }),
+      LD_PRELOAD: preloadWith(process.env["XSOCKET_RUN_PRELOAD"] ?? ""),
     };
-    warnIfMissing(socket ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS));
+    if (given.print) return result(printed(set));
+    const [name] = program;
+    if (name === undefined)
+      throw new MisuseError(
+        'no program is given: put it last, behind "--", or see "xsocket run --help"',
+      );
+    if (!given.force) refuseHopeless(name);
+    const server = socket ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS);
+    if (given.check) checkHandover(server, set.XBIND);
+    else warnIfMissing(server);
     sendPlan(planFd, { programIndex, set });
   },
 });

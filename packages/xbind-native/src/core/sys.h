@@ -46,6 +46,7 @@ int sys_fcntl(int fd, int command, long arg);
 int sys_ioctl(int fd, unsigned long request, void *arg);
 int sys_fchown(int fd, unsigned uid, unsigned gid);
 int sys_flock(int fd, int operation);
+int sys_getxattr(const char *path, const char *name, void *value, size_t len);
 int sys_epoll_create1(int flags);
 int sys_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
 int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int wait_ms);

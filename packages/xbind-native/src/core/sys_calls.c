@@ -120,6 +120,11 @@ int sys_flock(int fd, int operation)
 	return (int)CALL(SYS_flock, fd, operation);
 }
 
+int sys_getxattr(const char *path, const char *name, void *value, size_t len)
+{
+	return (int)CALL(SYS_getxattr, (long)path, (long)name, (long)value, (long)len);
+}
+
 int sys_epoll_create1(int flags)
 {
 	return (int)CALL(SYS_epoll_create1, flags);

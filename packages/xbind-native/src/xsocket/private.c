@@ -79,6 +79,11 @@ EXPORT int xs1_flock(int fd, int operation)
 	return sys_flock(fd, operation);
 }
 
+EXPORT int xs1_xattr_size(const char *path, const char *name)
+{
+	return sys_getxattr(path, name, NULL, 0);
+}
+
 EXPORT int xs1_geteuid(void)
 {
 	return (int)sys_geteuid();

@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readElf } from "./elf.ts";
+
+function readBytes(bytes: Uint8Array) {
+  const directory = mkdtempSync(join(tmpdir(), "xsocket-elf-"));
+  try {
+    writeFileSync(join(directory, "file"), bytes);
+    return readElf(join(directory, "file"));
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+const PROGRAM = readFileSync("/bin/cat");
+
+test("an ordinary program names its loader and is no Go program", () => {
+  const elf = readElf("/bin/cat");
+  expect(elf).toMatchObject({ bits: 64, isGo: false });
+  expect(elf?.interpreter).toMatch(/^\/lib.*\/?ld-/);
+});
+
+test("the notes of the Go compiler are noticed", () => {
+  const bytes = Buffer.from(PROGRAM);
+  bytes.write("Go\0\0", bytes.indexOf("GNU\0"), "latin1");
+  expect(readBytes(bytes)?.isGo).toBe(true);
+});
+
+test("what is no ELF file is told apart", () => {
+  for (const text of ["", "#!/bin/sh\n", "\u007fELF", "x".repeat(100)])
+    expect(readBytes(Buffer.from(text))).toBeUndefined();
+});
+
+test("no damage to the headers is more than an unknown", () => {
+  for (let at = 0; at < 512; at++) {
+    const bytes = Buffer.from(PROGRAM.subarray(0, 8192));
+    bytes[at] = (bytes[at] ?? 0) ^ 0xff;
+    expect(() => readBytes(bytes)).not.toThrow();
+  }
+  for (const length of [1, 63, 64, 65, 100, 200])
+    expect(() => readBytes(PROGRAM.subarray(0, length))).not.toThrow();
+});

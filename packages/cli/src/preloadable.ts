@@ -1,0 +1,117 @@
+import { readFileSync, statSync } from "node:fs";
+import { basename } from "node:path";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { type Elf, readElf } from "./elf.ts";
+import type { Program } from "./program.ts";
+
+/** Why a library cannot be preloaded into a program, and what to do instead. */
+export interface Obstacle {
+  readonly found: string;
+  readonly remedy: string;
+}
+
+const MACHINES: Record<number, string> = {
+  3: "x86",
+  8: "MIPS",
+  20: "PowerPC",
+  21: "PowerPC64",
+  22: "S/390",
+  40: "ARM",
+  62: "x86-64",
+  183: "arm64",
+  243: "RISC-V",
+  258: "LoongArch",
+};
+
+const OPEN =
+  'have it take its listener from "xsocket open --exec", or let its source use libxsocket';
+
+function machineName({ machine, bits }: Elf): string {
+  return `${MACHINES[machine] ?? `machine ${machine}`} (${bits} bit)`;
+}
+
+function libcOf(interpreter: string): string {
+  return basename(interpreter).startsWith("ld-musl") ? "musl" : "glibc";
+}
+
+function libraryLibc(library: string): string {
+  return readFileSync(library).includes("libc.so.6\0") ? "glibc" : "musl";
+}
+
+/* Only a change of identity makes the loader ignore LD_PRELOAD. */
+function changesUser(path: string): boolean {
+  const { mode, uid, gid } = statSync(path);
+  return (
+    ((mode & 0o4000) !== 0 && uid !== process.geteuid?.()) ||
+    ((mode & 0o2010) === 0o2010 && gid !== process.getegid?.())
+  );
+}
+
+function hasCapabilities(path: string): boolean {
+  const isRoot = process.geteuid?.() === 0; // who has them all gains nothing
+  return !isRoot && loadSyscalls().xattrSize(path, "security.capability") > 0;
+}
+
+/* Each returns an obstacle, or undefined if there is none of its kind. */
+const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | undefined)[] = [
+  ({ isGo }) =>
+    isGo
+      ? {
+          found: "it is a Go program, whose calls go to the kernel without passing a library",
+          remedy: OPEN,
+        }
+      : undefined,
+  ({ interpreter }) =>
+    interpreter === undefined
+      ? {
+          found: "it is statically linked, so nothing can be preloaded into it",
+          remedy: `use a dynamically linked build, ${OPEN}`,
+        }
+      : undefined,
+  (_elf, path) =>
+    changesUser(path)
+      ? {
+          found: "it is set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD",
+          remedy: `put "xsocket run" behind it, or run it as the user that it becomes`,
+        }
+      : undefined,
+  (_elf, path) =>
+    hasCapabilities(path)
+      ? {
+          found: "its file gives it capabilities, so the loader ignores LD_PRELOAD",
+          remedy: `take them away (setcap -r ${path}) and give them another way, such as AmbientCapabilities= of its unit`,
+        }
+      : undefined,
+  (elf, _path, library) => {
+    const ours = readElf(library);
+    if (!ours || (ours.machine === elf.machine && ours.bits === elf.bits)) return undefined;
+    return {
+      found: `it is built for ${machineName(elf)}, and ${library} for ${machineName(ours)}`,
+      remedy: `install libxbind.so for ${machineName(elf)} and name its directory in XSOCKET_LIBDIR`,
+    };
+  },
+  ({ interpreter = "" }, _path, library) => {
+    const [its, ours] = [libcOf(interpreter), libraryLibc(library)];
+    if (its === ours) return undefined;
+    return {
+      found: `it uses the C library ${its}, and ${library} uses ${ours}`,
+      remedy: `install libxbind.so for ${its} and name its directory in XSOCKET_LIBDIR`,
+    };
+  },
+];
+
+/** Tells why the library cannot do its work in a program; undefined if nothing speaks against it. */
+export function preloadObstacle({ image }: Program, library: string): Obstacle | undefined {
+  let elf: Elf | undefined;
+  try {
+    elf = readElf(image);
+  } catch {
+    return undefined; // a program that may be run but not read
+  }
+  if (elf === undefined) return undefined;
+  for (const check of CHECKS) {
+    const obstacle = check(elf, image, library);
+    if (obstacle) return obstacle;
+  }
+  return undefined;
+}

@@ -1,0 +1,153 @@
+import { expect, test } from "bun:test";
+import { chmodSync, writeFileSync } from "node:fs";
+import { libraryPath } from "@xsocket/xbind-native";
+import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+const isRoot = process.geteuid?.() === 0;
+const RUN = [XSOCKET, "run", "--socket", "@nobody", "--port", "3000"];
+
+async function printed(...argv: string[]): Promise<Record<string, string>> {
+  const { code, stdout, stderr } = await here.run([XSOCKET, "run", "--print", ...argv], {
+    env: { LD_PRELOAD: undefined },
+  });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const lines = stdout.trimEnd().split("\n");
+  return Object.fromEntries(lines.map((line) => [line.split("=")[0], line.replace(/^\w+=/, "")]));
+}
+
+test("--print shows what would be set, free of quotes and spaces", async () => {
+  expect(await printed("--port", "3000")).toEqual({
+    XBIND: "3000",
+    LD_PRELOAD: libraryPath("xbind"),
+  });
+  expect(await printed("--port", "80 tcp/53", "--port=8080:3000", "--socket", "/run/x")).toEqual({
+    XBIND: "80,tcp/53,8080:3000",
+    XSOCKET: "/run/x",
+    LD_PRELOAD: libraryPath("xbind"),
+  });
+  expect((await printed("--all"))["XBIND"]).toBe("*");
+  expect((await printed("--all", "--port", "81:80"))["XBIND"]).toBe("81:80,*");
+});
+
+test("what --print shows works without run", async () => {
+  await using server = await startServer();
+  const { stdout } = await here.run([
+    XSOCKET,
+    "run",
+    "--print",
+    "--port",
+    "0",
+    "--socket",
+    server.path,
+  ]);
+  const script = 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print("bound")';
+  const log = { XBIND_LOG: "1" };
+  const start = ["env", ...stdout.trimEnd().split("\n"), "python3", "-c", script];
+  const { code, stderr } = await here.run(start, { env: log });
+  expect(code).toBe(0);
+  expect(stderr).toContain(server.path);
+});
+
+test("an existing LD_PRELOAD is kept", async () => {
+  const { stdout } = await here.run([...RUN, "--", "printenv", "LD_PRELOAD"], {
+    env: { LD_PRELOAD: "libm.so.6" },
+  });
+  expect(stdout).toBe(`${libraryPath("xbind")}:libm.so.6\n`);
+});
+
+/* How to build a program that cannot be preloaded, and what is said about it. */
+const BUILDS: Record<string, readonly [build: string, says: RegExp]> = {
+  "a static program": ["gcc -static", /statically linked.*dynamically linked build/],
+  "a static position-independent program": ["gcc -static-pie", /statically linked/],
+  "a program of another architecture": [
+    "gcc && printf '\\363\\0' | dd of=program bs=1 seek=18 conv=notrunc status=none",
+    /built for RISC-V.*libxbind.so for/,
+  ],
+  "a program of another C library": [
+    "gcc -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1",
+    /C library musl.*glibc/,
+  ],
+  "a set-user-ID program": [
+    isRoot
+      ? "gcc && chown 65534 program && chmod 4755 program"
+      : "gcc && ln -sf $(which su) program",
+    /set-user-ID/,
+  ],
+};
+
+async function buildProgram(directory: string, build: string): Promise<void> {
+  writeFileSync(`${directory}/program.c`, "int main(void) { return 0; }\n");
+  const [compile = "", ...rest] = build.split(" && ");
+  const script = [`${compile} -o program program.c`, ...rest, "chmod +x program"].join(" && ");
+  const { code, stderr } = await here.run(["sh", "-c", script], { cwd: directory });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+}
+
+test.each(Object.entries(BUILDS))("%s is refused in a sentence", async (_name, [build, says]) => {
+  using dir = tempDir();
+  await buildProgram(dir.path, build);
+  const { code, stdout, stderr } = await here.run([...RUN, "--", "./program"], { cwd: dir.path });
+  expect(stderr).toMatch(/^xsocket: [^\n]*\n$/);
+  expect(stderr).toMatch(says);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+});
+
+test("a script is judged by its interpreter, and --force lets everything through", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, "gcc -static");
+  writeFileSync(dir.join("script"), `#!${dir.join("program")}\n`);
+  writeFileSync(dir.join("fine"), "#!/usr/bin/env sh\necho fine\n");
+  writeFileSync(dir.join("broken"), "#!/nowhere/interpreter\n");
+  for (const name of ["script", "fine", "broken"]) chmodSync(dir.join(name), 0o755);
+  const run = (...argv: string[]) => here.run([...RUN, ...argv], { cwd: dir.path });
+  expect((await run("--", "./script")).stderr).toContain("statically linked");
+  expect(await run("--force", "--", "./script")).toEqual({ code: 0, stdout: "", stderr: "" });
+  expect(await run("--", "./fine")).toEqual({ code: 0, stdout: "fine\n", stderr: "" });
+  expect((await run("--", "./broken")).stderr).toContain("/nowhere/interpreter is missing");
+});
+
+test("a file without a first line is run by sh, as execvp has it", async () => {
+  using dir = tempDir();
+  writeFileSync(dir.join("plain"), "echo plain\n");
+  chmodSync(dir.join("plain"), 0o755);
+  const { stdout } = await here.run([...RUN, "--", dir.join("plain")]);
+  expect(stdout).toBe("plain\n");
+});
+
+function checked(socket: string): string[] {
+  return [XSOCKET, "run", "--check", "--port", "3000", "--socket", socket, "--", "echo", "ran"];
+}
+
+test("--check gives up without a server, and goes on with one", async () => {
+  const failed = await here.run(checked("/nowhere/control"));
+  expect(failed).toMatchObject({ code: 1, stdout: "" });
+  expect(failed.stderr).toMatch(
+    /^xsocket: cannot get .*\/nowhere\/control.*ENOENT.*xsocket serve.*\n$/,
+  );
+
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  expect(await here.run(checked(server.path))).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
+});
+
+test("--check notices a server in the same namespace", async () => {
+  await using server = await startServer();
+  const run = [
+    XSOCKET,
+    "run",
+    "--check",
+    "--port",
+    "tcp/1",
+    "--socket",
+    server.path,
+    "--",
+    "echo",
+    "ran",
+  ];
+  const { code, stdout, stderr } = await here.run(run);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "ran\n" });
+  expect(stderr).toContain("this very network namespace");
+});
