@@ -122,6 +122,7 @@ export class Loop {
 
   #wake(): void {
     this.#context.sys.eventfdTake(this.#wakeFd);
+    this.#context.shared.countBeat(this.#context.options.index);
     this.#connections.takeInbox();
     for (let order = this.#channel.take(); order; order = this.#channel.take()) this.#obey(order);
   }

@@ -64,6 +64,8 @@ export const THREAD = {
   inbox: 4,
   /** Connections that it serves by epoll. */
   load: 5,
+  /** Counts how often it has answered a call of the main thread. */
+  beat: 6,
 } as const;
 const THREAD_FIELDS = 8;
 
@@ -190,6 +192,10 @@ export class Shared {
 
   setThread(index: number, field: number, value: number): void {
     Atomics.store(this.#threads, index * THREAD_FIELDS + field, value);
+  }
+
+  countBeat(index: number): void {
+    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.beat, 1);
   }
 
   addLoad(index: number, change: number): void {

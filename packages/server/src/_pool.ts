@@ -34,6 +34,7 @@ export class Pool {
   readonly #threads: Thread[] = [];
   #policy: PolicyInForce;
   #stopping = false;
+  #beats: readonly number[] = [];
 
   constructor(
     sys: Syscalls,
@@ -118,6 +119,20 @@ export class Pool {
   #tell(index: number, order: Order): void {
     this.#threads[index]?.port.postMessage(order);
     this.#sys.eventfdAdd(this.#shared.thread(index, THREAD.wake));
+  }
+
+  /**
+   * Calls all threads, and tells whether each has answered the call before: a thread that hangs
+   * does not. The first call has none before it.
+   */
+  areAnswering(): boolean {
+    const beats = this.#threads.map((_, index) => this.#shared.thread(index, THREAD.beat));
+    const answered = beats.every((beat, index) => beat !== this.#beats[index]);
+    this.#beats = beats;
+    this.#threads.forEach((_, index) =>
+      this.#sys.eventfdAdd(this.#shared.thread(index, THREAD.wake)),
+    );
+    return answered;
   }
 
   /** Lets all threads answer what has arrived, and ends them. */

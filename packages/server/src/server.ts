@@ -1,15 +1,12 @@
-import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
 import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { openAuditFile } from "./_audit.ts";
-import { adoptListener } from "./_adopt.ts";
-import { claimAddress, type Claim } from "./_claim.ts";
-import { groupId } from "./_group.ts";
+import type { Claim } from "./_claim.ts";
+import { checkOptions, listen } from "./_listen.ts";
 import { createMemory, Shared } from "./_memory.ts";
 import { type Common, Pool } from "./_pool.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
-import { ServeError } from "./error.ts";
 import { isLogged, type Log } from "./log.ts";
-import { DEFAULT_MODE, DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
+import type { ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
 import { readStats, type ServerStats } from "./stats.ts";
@@ -31,56 +28,15 @@ export interface Server extends AsyncDisposable {
    * and the failure is thrown.
    */
   reload(): Promise<void>;
+  /**
+   * Calls every serving thread, and tells whether each has answered the call before this one. For
+   * a watchdog, at intervals.
+   */
+  isAnswering(): boolean;
   /** What it has done and what it holds. */
   stats(): ServerStats;
   /** The same with what it is. */
   status(): ServerStatus;
-}
-
-function misuse(message: string): never {
-  throw new ServeError("MISUSE", message);
-}
-
-function checkOptions(options: ServeOptions, named: boolean): number {
-  const { threads = DEFAULT_THREADS, mode } = options;
-  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
-    misuse(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}`);
-  if (mode !== undefined && (!Number.isInteger(mode) || mode < 0 || mode > 0o777))
-    misuse(`mode must be from 0 to 0777, not ${mode}`);
-  if (named && (mode !== undefined || options.group !== undefined))
-    misuse(
-      options.listenFd === undefined
-        ? "an abstract name has neither mode nor group: use a path, or leave them out"
-        : "mode and group belong to who made the listening socket: leave them out",
-    );
-  return threads;
-}
-
-function readAddress(text: string) {
-  try {
-    return parseAddress(text);
-  } catch (error) {
-    if (error instanceof ProtocolError)
-      throw new ServeError("ADDRESS", error.message, { cause: error });
-    throw error;
-  }
-}
-
-async function listen(
-  sys: Syscalls,
-  options: ServeOptions,
-  bounds: Bounds,
-): Promise<Claim & { address: string }> {
-  if (options.listenFd !== undefined)
-    return adoptListener(sys, options.listenFd, options.ownsFile ?? false);
-  const address = readAddress(options.address ?? DEFAULT_ADDRESS);
-  const claim = await claimAddress(sys, address, {
-    mode: options.mode ?? DEFAULT_MODE,
-    gid: options.group === undefined ? undefined : groupId(options.group),
-    backlog: bounds.backlog,
-    sharedDirectory: options.sharedDirectory ?? false,
-  });
-  return { ...claim, address: formatAddress(address) };
 }
 
 async function readPolicy(policy: ServeOptions["policy"], address: string): Promise<Policy> {
@@ -205,6 +161,10 @@ class RunningServer implements Server {
     const fd = openAuditFile(this.#options.auditFile);
     checked("dup3", this.#sys.dupOnto(fd, this.#auditFd));
     this.#sys.close(fd);
+  }
+
+  isAnswering(): boolean {
+    return this.#pool.areAnswering();
   }
 
   stats(): ServerStats {

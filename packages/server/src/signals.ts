@@ -6,7 +6,10 @@ import type { Server } from "./server.ts";
  *
  * A policy that cannot be read is reported as an error, and the old one stays.
  */
-export async function untilSignal(server: Server, log: Log = () => {}): Promise<void> {
+export async function untilSignal(
+  server: Pick<Server, "stop" | "reload" | "closed">,
+  log: Log = () => {},
+): Promise<void> {
   const stop = () => void server.stop();
   const reload = () =>
     void server.reload().catch((error: unknown) =>

@@ -17,12 +17,12 @@ async function shellAsNobody(script: string, env: Record<string, string> = {}): 
     import { openSync } from "node:fs";
     import { loadSyscalls } from "@xsocket/xbind-native";
     import { execAs } from "${import.meta.dir}/drop.ts";
-    process.chdir("/usr");
     new Worker(URL.createObjectURL(new Blob(["setInterval(() => {}, 1000)"])));
     const identity = { uid: 65534, gid: 65533, groups: [65532, 65531] };
     const listener = openSync("/etc/hostname", "r");
     openSync("/etc/hosts", "r");
-    execAs(loadSyscalls(), listener, identity, ["/bin/sh", "-c", process.argv[1] ?? ""]);`;
+    const argv = ["/bin/sh", "-c", process.argv[1] ?? ""];
+    execAs(loadSyscalls(), listener, identity, { argv, directory: "/usr", ownsFile: true });`;
   const child = Bun.spawn([process.execPath, "-e", program, script], {
     cwd: import.meta.dir,
     env: { ...process.env, ...env },

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import { checked, type Syscalls } from "@xsocket/xbind-native";
 import { type Accounts, groupsOf } from "../policy/accounts.ts";
-import { BOUND_NAME } from "./activation.ts";
+import { ACTIVATION_NAME, BOUND_NAME } from "./activation.ts";
 
 /** Where the program that {@link execAs} starts finds the directory that this one was started in. */
 export const CWD_FD = 4;
@@ -36,33 +36,42 @@ function variables(env: Readonly<Record<string, string | undefined>>): string[] 
   );
 }
 
+/** What takes the place of this process. */
+export interface Successor {
+  /** The program by its path, and its arguments. */
+  readonly argv: readonly string[];
+  /** The directory that relative names of the user are meant from. */
+  readonly directory: string;
+  /** Whether the file of the control socket is the server's own, to be removed at the end. */
+  readonly ownsFile: boolean;
+}
+
 /**
  * Runs a program in the place of this one as somebody else, with the control socket as descriptor 3.
  *
  * Every thread of it has the user's ids and no capability but CAP_CHOWN, which stamps sockets. After
  * a failure this process may have lost its privileges, and should end.
  *
- * @param argv the program by its path, and its arguments
  * @throws {SyscallError} for what the kernel refused; otherwise it does not return
  */
 export function execAs(
   native: Syscalls,
   listenFd: number,
   { uid, gid, groups }: Identity,
-  argv: readonly string[],
+  { argv, directory, ownsFile }: Successor,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): never {
   const passed = {
     ...env,
     LISTEN_PID: String(process.pid),
     LISTEN_FDS: "1",
-    LISTEN_FDNAMES: BOUND_NAME,
+    LISTEN_FDNAMES: ownsFile ? BOUND_NAME : ACTIVATION_NAME,
   };
   // One spare cell: no pointer can be taken of an empty array.
   const ids = new Uint32Array(new ArrayBuffer(4 * (groups.length + 1)));
   ids.set(groups);
   const [args, vars] = [block(argv), block(variables(passed))];
-  const cwd = openSync(".", constants.O_RDONLY | constants.O_DIRECTORY);
+  const cwd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   const rc = native.execAs(
     listenFd,
     cwd,

@@ -1,0 +1,89 @@
+import { chownSync, readdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
+import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { adoptListener } from "./_adopt.ts";
+import { type Claim, claimAddress } from "./_claim.ts";
+import { groupId } from "./_group.ts";
+import { type Bounds, fitBounds } from "./bounds.ts";
+import { ServeError } from "./error.ts";
+import { DEFAULT_MODE, DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
+
+function misuse(message: string): never {
+  throw new ServeError("MISUSE", message);
+}
+
+/**
+ * Refuses options that contradict each other.
+ *
+ * @returns the number of threads
+ * @throws {ServeError} MISUSE
+ */
+export function checkOptions(options: ServeOptions, named: boolean): number {
+  const { threads = DEFAULT_THREADS, mode } = options;
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
+    misuse(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}`);
+  if (mode !== undefined && (!Number.isInteger(mode) || mode < 0 || mode > 0o777))
+    misuse(`mode must be from 0 to 0777, not ${mode}`);
+  if (named && (mode !== undefined || options.group !== undefined))
+    misuse(
+      options.listenFd === undefined
+        ? "an abstract name has neither mode nor group: use a path, or leave them out"
+        : "mode and group belong to who made the listening socket: leave them out",
+    );
+  return threads;
+}
+
+function readAddress(text: string) {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    if (error instanceof ProtocolError)
+      throw new ServeError("ADDRESS", error.message, { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * Makes the control socket, or takes the one that was given.
+ *
+ * @throws {ServeError} with any code but MISUSE and LIMIT
+ */
+export async function listen(
+  sys: Syscalls,
+  options: ServeOptions,
+  bounds: Bounds,
+): Promise<Claim & { address: string }> {
+  if (options.listenFd !== undefined)
+    return adoptListener(sys, options.listenFd, options.ownsFile ?? false);
+  const address = readAddress(options.address ?? DEFAULT_ADDRESS);
+  const claim = await claimAddress(sys, address, {
+    mode: options.mode ?? DEFAULT_MODE,
+    gid: options.group === undefined ? undefined : groupId(options.group),
+    backlog: bounds.backlog,
+    sharedDirectory: options.sharedDirectory ?? false,
+  });
+  return { ...claim, address: formatAddress(address) };
+}
+
+/**
+ * Makes the control socket for a server that will run as another user, and leaves it to it. If
+ * nothing else lies in the directory of the default address, that becomes the user's as well, so
+ * that the file can be removed at the end.
+ *
+ * @returns the listening descriptor
+ * @throws {ServeError} if it cannot be made
+ */
+export async function bindControl(
+  options: ServeOptions,
+  user: { readonly uid: number; readonly gid: number },
+): Promise<number> {
+  const sys = loadSyscalls();
+  checkOptions(options, options.address?.startsWith("@") === true);
+  const bounds = fitBounds(options, sys.descriptorLimit());
+  const { address, listenFd } = await listen(sys, options, bounds);
+  const directory = dirname(address);
+  if (address === DEFAULT_ADDRESS && readdirSync(directory).length === 1)
+    chownSync(directory, user.uid, user.gid);
+  return listenFd;
+}

@@ -1,0 +1,41 @@
+import { decode, encode } from "@xsocket/protocol";
+import { checked, type Syscalls } from "@xsocket/xbind-native";
+import type { ServerStatus } from "../status.ts";
+
+const POLLIN = 1;
+const PACKET_BYTES_MAX = 1 << 17; // more than any status
+
+/** The server does not tell its status: it is of version 1, or does not want to tell this user. */
+export class StatusRefusedError extends Error {
+  override readonly name = "StatusRefusedError";
+}
+
+/**
+ * Asks a running server for its status.
+ *
+ * @param waitMs the longest wait in milliseconds, for the connection and for the answer
+ * @throws {SyscallError} if there is no server, or it does not answer (ETIMEDOUT)
+ * @throws {StatusRefusedError} if it closes the connection instead
+ */
+export function askStatus(sys: Syscalls, path: string, waitMs: number): ServerStatus {
+  const fd = checked("connect", sys.handoverConnect(path, waitMs));
+  try {
+    const question = encode({ kind: "status-request" });
+    sys.sendPacket(fd, question, question.byteLength, -1);
+    if (checked("poll", sys.poll(fd, POLLIN, waitMs)) === 0) checked("poll", -110);
+    return readAnswer(sys, fd, path);
+  } finally {
+    sys.close(fd);
+  }
+}
+
+function readAnswer(sys: Syscalls, fd: number, path: string): ServerStatus {
+  const buffer = new Uint8Array(new ArrayBuffer(PACKET_BYTES_MAX));
+  const length = sys.receivePacket(fd, buffer, buffer.byteLength);
+  const answer = length > 0 ? decode(buffer.subarray(0, length)) : undefined;
+  if (answer?.kind !== "status-response")
+    throw new StatusRefusedError(
+      `the server at ${path} does not tell its status to this user: ask as root, or as the server's user, or grant it by a rule of kind "status"`,
+    );
+  return JSON.parse(new TextDecoder().decode(answer.json)); // typed any; the server is of our version or says which
+}

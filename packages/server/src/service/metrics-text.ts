@@ -1,0 +1,107 @@
+import type { ServerStats } from "../stats.ts";
+import type { ServerStatus } from "../status.ts";
+
+/*
+ * The text format of Prometheus, written by hand: it is these few lines, and a client library would
+ * bring a registry of its own for numbers that are counted elsewhere.
+ */
+
+type Labels = Readonly<Record<string, string>>;
+type Sample = readonly [labels: Labels, value: number];
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(
+    ([name, value]) =>
+      `${name}="${value.replaceAll(/["\\\n]/g, (mark) => (mark === "\n" ? "\\n" : `\\${mark}`))}"`,
+  );
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function metric(
+  type: "counter" | "gauge",
+  name: string,
+  help: string,
+  samples: readonly Sample[],
+): string {
+  const lines = samples.map(([labels, value]) => `${name}${labelText(labels)} ${value}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+function single(type: "counter" | "gauge", name: string, help: string, value: number): string {
+  return metric(type, name, help, [[{}, value]]);
+}
+
+function histogram({ latency }: ServerStats): string {
+  const name = "xsocket_request_duration_seconds";
+  const help = "Time from reading a request to having sent its answer.";
+  let total = 0;
+  const buckets = latency.counts.map((count, index) => {
+    total += count;
+    return `${name}_bucket{le="${latency.bounds[index] ?? "+Inf"}"} ${total}\n`;
+  });
+  const sums = `${name}_sum ${latency.sum}\n${name}_count ${total}\n`;
+  return `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${buckets.join("")}${sums}`;
+}
+
+function requests(stats: ServerStats): string {
+  const refused = Object.entries(stats.refusals).map(([reason, count]): Sample => [
+    { reason },
+    count,
+  ]);
+  const sockets = stats.sockets.map(({ family, type, count }): Sample => [{ family, type }, count]);
+  return [
+    metric("counter", "xsocket_requests_total", "Requests by outcome.", [
+      [{ outcome: "granted" }, stats.granted],
+      [{ outcome: "refused" }, stats.denied + stats.refusedInFlight],
+      [{ outcome: "failed" }, stats.failed],
+    ]),
+    metric("counter", "xsocket_sockets_total", "Sockets handed over.", sockets),
+    metric("counter", "xsocket_refusals_total", "Refusals by reason.", [
+      ...refused,
+      [{ reason: "sockets in flight" }, stats.refusedInFlight],
+      [{ reason: "connection bound" }, stats.refusedConnections],
+    ]),
+    single(
+      "counter",
+      "xsocket_unstamped_total",
+      "Sockets that kept the server's ids.",
+      stats.unstamped,
+    ),
+    histogram(stats),
+  ].join("");
+}
+
+function connections(stats: ServerStats): string {
+  return [
+    single("gauge", "xsocket_connections", "Connections now.", stats.connections),
+    single("counter", "xsocket_connections_total", "Connections accepted.", stats.accepted),
+    metric("counter", "xsocket_connections_closed_total", "Connections closed by the server.", [
+      [{ reason: "malformed" }, stats.malformed],
+      [{ reason: "evicted" }, stats.evicted],
+      [{ reason: "timeout" }, stats.timedOut],
+    ]),
+    single("gauge", "xsocket_sockets_in_flight", "Sockets sent and not received.", stats.inFlight),
+  ].join("");
+}
+
+/** Writes a server's status in the text format of Prometheus. */
+export function metricsText(status: ServerStatus, memoryBytes: number, startTime: number): string {
+  const { version, bun, threads, descriptors, stats } = status;
+  return [
+    metric("gauge", "xsocket_build_info", "Versions, as labels.", [[{ version, bun }, 1]]),
+    requests(stats),
+    connections(stats),
+    single("gauge", "xsocket_threads", "Serving threads.", threads),
+    single(
+      "counter",
+      "xsocket_threads_replaced_total",
+      "Serving threads that died.",
+      stats.threadsReplaced,
+    ),
+    single("gauge", "xsocket_policy_rules", "Rules in force.", status.policy.rules),
+    single("gauge", "process_open_fds", "Open descriptors.", descriptors.open),
+    single("gauge", "process_max_fds", "Descriptors allowed.", descriptors.limit),
+    single("gauge", "process_resident_memory_bytes", "Resident memory.", memoryBytes),
+    single("gauge", "process_start_time_seconds", "Start, since the epoch.", startTime),
+  ].join("");
+}

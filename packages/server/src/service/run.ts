@@ -1,0 +1,106 @@
+import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { bindControl } from "../_listen.ts";
+import { serve, type Server } from "../server.ts";
+import type { ServeOptions } from "../options.ts";
+import { untilSignal } from "../signals.ts";
+import { type Activation, takeActivation } from "./activation.ts";
+import { execAs, type Identity, type Successor } from "./drop.ts";
+import { type MetricsAddress, serveMetrics } from "./metrics.ts";
+import { type Notifier, openNotifier, watchdogMs } from "./notify.ts";
+
+/** What a server in service is started with. */
+export interface ServiceOptions extends ServeOptions {
+  /** Whom to become once the control socket is there. */
+  readonly user?: Identity;
+  /** What to run as that user: this program again. */
+  readonly successor?: Omit<Successor, "ownsFile">;
+  /** Where to serve metrics. */
+  readonly metrics?: MetricsAddress;
+}
+
+/* What was passed at start replaces the address; its permissions are for who made it to say. */
+function withActivation(options: ServiceOptions, activation: Activation): ServeOptions {
+  const { address: _address, mode: _mode, group: _group, ...rest } = options;
+  return { ...rest, listenFd: activation.fd, ownsFile: activation.own };
+}
+
+/** Becomes another user if that is asked for and not done yet. Returns only if it is not. */
+async function becomeUser(
+  sys: Syscalls,
+  options: ServiceOptions,
+  activation: Activation | undefined,
+): Promise<void> {
+  const { user, successor } = options;
+  if (!user || !successor || process.geteuid?.() === user.uid) return;
+  const fd = activation?.fd ?? (await bindControl(options, user));
+  execAs(sys, fd, user, { ...successor, ownsFile: activation?.own ?? true });
+}
+
+function describe(server: Server): string {
+  const { granted, denied, connections } = server.stats();
+  return `Serving ${server.address}: ${granted} sockets handed out, ${denied} requests refused, ${connections} connections`;
+}
+
+/** Tells the manager at each interval that all threads answer; says nothing while one does not. */
+function startWatchdog(server: Server, notifier: Notifier, ms: number | undefined): Disposable {
+  if (ms === undefined || !notifier.active) return { [Symbol.dispose]() {} };
+  let said = "";
+  const beat = () => {
+    if (!server.isAnswering()) return;
+    notifier.watchdog();
+    const text = describe(server);
+    if (text !== said) notifier.status(text);
+    said = text;
+  };
+  beat();
+  const timer = setInterval(beat, ms);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/* The server as the signals see it, with a word to the manager before and after. */
+function announced(server: Server, notifier: Notifier): Pick<Server, "stop" | "reload" | "closed"> {
+  return {
+    closed: server.closed,
+    stop() {
+      notifier.stopping();
+      return server.stop();
+    },
+    async reload() {
+      notifier.reloading();
+      try {
+        await server.reload();
+      } finally {
+        notifier.ready(describe(server));
+      }
+    },
+  };
+}
+
+/**
+ * Runs a server as a service until a signal ends it: takes a socket that was passed at start,
+ * becomes another user, tells the manager of readiness, reloads, the end, and life at intervals.
+ *
+ * @throws {ServeError} if it cannot start
+ * @throws {ActivationError} for sockets passed at start that are not what is expected
+ * @throws {SyscallError} if it cannot become the user, or reach the manager
+ * @throws {PolicyError} for a policy that cannot be used
+ */
+export async function runService(options: ServiceOptions): Promise<void> {
+  const sys = loadSyscalls();
+  const activation = takeActivation(sys);
+  await becomeUser(sys, options, activation);
+  const interval = watchdogMs();
+  using notifier = openNotifier(sys);
+  await using server = await serve(activation ? withActivation(options, activation) : options);
+  using beside = new DisposableStack();
+  if (options.metrics) beside.use(serveMetrics(server, options.metrics));
+  beside.use(startWatchdog(server, notifier, interval));
+  options.log?.({
+    level: "info",
+    event: "serving",
+    message: `serving at ${server.address}`,
+    fields: {},
+  });
+  notifier.ready(describe(server));
+  await untilSignal(announced(server, notifier), options.log);
+}
