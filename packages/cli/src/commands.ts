@@ -5,6 +5,8 @@ import { type Command, command } from "./command.ts";
 export const COMMANDS: Record<string, () => Promise<Command>> = {
   serve: () => import("./commands/serve.ts").then((module) => module.default),
   run: () => import("./commands/run.ts").then((module) => module.default),
+  policy: () => import("./commands/policy.ts").then((module) => module.default),
+  status: () => import("./commands/status.ts").then((module) => module.default),
   lib: () => import("./commands/lib.ts").then((module) => module.default),
 };
 

@@ -8,3 +8,4 @@ export * from "./service/index.ts";
 export * from "./signals.ts";
 export * from "./stats.ts";
 export * from "./status.ts";
+export { groupId } from "./_group.ts";

@@ -1,6 +1,11 @@
 import type { Log } from "./log.ts";
 import type { Server } from "./server.ts";
 
+/* Several problems are several lines, and a record is one. */
+function sentence(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).replaceAll("\n", "; ");
+}
+
 /**
  * Runs a server until it is told to stop: SIGTERM and SIGINT stop it, SIGHUP reloads its policy.
  *
@@ -16,7 +21,7 @@ export async function untilSignal(
       log({
         level: "error",
         event: "policy",
-        message: `the policy stays as it was: ${error instanceof Error ? error.message : String(error)}`,
+        message: `the policy stays as it was: ${sentence(error)}`,
         fields: {},
       }),
     );

@@ -1,4 +1,5 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import type { Log } from "../log.ts";
 import { bindControl } from "../_listen.ts";
 import { serve, type Server } from "../server.ts";
 import type { ServeOptions } from "../options.ts";
@@ -58,7 +59,11 @@ function startWatchdog(server: Server, notifier: Notifier, ms: number | undefine
 }
 
 /* The server as the signals see it, with a word to the manager before and after. */
-function announced(server: Server, notifier: Notifier): Pick<Server, "stop" | "reload" | "closed"> {
+function announced(
+  server: Server,
+  notifier: Notifier,
+  log: Log | undefined,
+): Pick<Server, "stop" | "reload" | "closed"> {
   return {
     closed: server.closed,
     stop() {
@@ -69,6 +74,13 @@ function announced(server: Server, notifier: Notifier): Pick<Server, "stop" | "r
       notifier.reloading();
       try {
         await server.reload();
+        const { source, rules } = server.status().policy;
+        log?.({
+          level: "info",
+          event: "reload",
+          message: `reloaded: ${rules} rules of ${source}`,
+          fields: {},
+        });
       } finally {
         notifier.ready(describe(server));
       }
@@ -102,5 +114,5 @@ export async function runService(options: ServiceOptions): Promise<void> {
     fields: {},
   });
   notifier.ready(describe(server));
-  await untilSignal(announced(server, notifier), options.log);
+  await untilSignal(announced(server, notifier, options.log), options.log);
 }

@@ -1,0 +1,134 @@
+import type { ArgsDef } from "citty";
+import {
+  type Asked,
+  type Asker,
+  describeAsked,
+  describeRule,
+  explain,
+  FAMILIES,
+  groupsOf,
+  type Names,
+  numberOf,
+  type Policy,
+  PROTOCOLS,
+  readAccounts,
+  readPolicy,
+  type Step,
+  TYPES,
+} from "@xsocket/server";
+import { command } from "../command.ts";
+import { userPath } from "../directory.ts";
+import { EXIT, FailureError, MisuseError } from "../errors.ts";
+import { wholeNumber } from "../numbers.ts";
+import { result } from "../words.ts";
+
+function option(valueHint: string, description: string) {
+  return { type: "string", valueHint, description } as const;
+}
+
+const args = {
+  action: {
+    type: "positional",
+    required: false,
+    valueHint: "check|test",
+    description: "check reads the file; test says which rule decides about a request",
+  },
+  file: { type: "positional", required: false, description: "The policy" },
+  user: option("USER", "Who asks, by name: with the groups of /etc/group"),
+  uid: option("UID", "Who asks, by number"),
+  gid: option("GID", "The asking process's group"),
+  groups: option("GID,GID", "Its supplementary groups"),
+  family: option("FAMILY", "What is asked for, as AF_INET6 or inet6 (default: AF_INET)"),
+  type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM)"),
+  protocol: option("PROTOCOL", "As IPPROTO_MPTCP or mptcp (default: 0)"),
+  status: { type: "boolean", description: "Ask for the status instead of a socket" },
+} as const satisfies ArgsDef;
+
+type Given = { readonly [Name in keyof typeof args]?: string | boolean | undefined };
+
+function number(names: Names, name: string, value: string | boolean | undefined, absent: number) {
+  if (typeof value !== "string") return absent;
+  const found = numberOf(names, value);
+  if (found !== undefined) return found;
+  throw new MisuseError(
+    `--${name} "${value}" is unknown: there are ${[...names.values.keys()].map((known) => names.prefix + known).join(", ")}`,
+  );
+}
+
+function asked(given: Given): Asked {
+  if (given.status === true) return { kind: "status" };
+  return {
+    kind: "socket",
+    domain: number(FAMILIES, "family", given.family, 2),
+    type: number(TYPES, "type", given.type, 1),
+    protocol: number(PROTOCOLS, "protocol", given.protocol, 0),
+  };
+}
+
+function named(name: string): { uid: number; gid: number; groups: readonly number[] } {
+  const accounts = readAccounts();
+  const user = accounts.users.get(name);
+  if (!user) throw new FailureError(`there is no user "${name}" in /etc/passwd: use --uid`);
+  return { uid: user.uid, gid: user.gid, groups: groupsOf(accounts, user) };
+}
+
+function asker(given: Given): Asker {
+  const who = typeof given.user === "string" ? named(given.user) : undefined;
+  const id = (name: "uid" | "gid") =>
+    typeof given[name] === "string" ? wholeNumber(`--${name}`, given[name]) : undefined;
+  const uid = id("uid") ?? who?.uid;
+  if (uid === undefined) throw new MisuseError("nobody asks: say who, as in --user alice");
+  const groups =
+    typeof given.groups === "string"
+      ? given.groups.split(",").map((word) => wholeNumber("--groups", word))
+      : (who?.groups ?? []);
+  return { uid, gid: id("gid") ?? who?.gid ?? uid, groups: () => groups };
+}
+
+function check(policy: Policy): void {
+  const lines = policy.rules.map(
+    (rule, index) => `${index + 1}  ${rule.name}: ${describeRule(rule)}`,
+  );
+  result([...lines, "everything else: deny"].join("\n"));
+}
+
+function stepLine(step: Step, index: number): string {
+  const verdict =
+    step.outcome === "decides" ? (step.rule.allow ? "allows" : "denies") : `no: ${step.outcome}`;
+  return `${index + 1}  ${step.rule.name}: ${verdict}`;
+}
+
+/* Exit 0 for a request that would be granted, 1 for one that would be refused. */
+function test(policy: Policy, given: Given): void {
+  const request = asked(given);
+  const who = asker(given);
+  const steps = explain(policy, who, request);
+  const last = steps.at(-1);
+  const decider = last?.outcome === "decides" ? last.rule : undefined;
+  const verdict = decider?.allow === true ? "granted" : "refused";
+  const reason = decider ? `by ${decider.name}` : "since no rule matches";
+  result(
+    [
+      ...steps.map(stepLine),
+      `${describeAsked(request)} for uid ${who.uid}: ${verdict} ${reason}`,
+    ].join("\n"),
+  );
+  if (decider?.allow !== true) process.exitCode = EXIT.failed;
+}
+
+export default command({
+  meta: { name: "policy", description: "Check a policy, or say which of its rules decides" },
+  args,
+  run({ args: given }) {
+    const { action, file } = given;
+    if (action !== "check" && action !== "test")
+      throw new MisuseError(
+        'say "xsocket policy check FILE" or "xsocket policy test FILE --user NAME"',
+      );
+    if (file === undefined)
+      throw new MisuseError(`no policy is named: say "xsocket policy ${action} FILE"`);
+    const policy = readPolicy(userPath(file));
+    if (action === "check") check(policy);
+    else test(policy, given);
+  },
+});

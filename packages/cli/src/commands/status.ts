@@ -1,0 +1,65 @@
+import type { ArgsDef } from "citty";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { askStatus, type ServerStatus } from "@xsocket/server";
+import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { controlSocket } from "../address.ts";
+import { command } from "../command.ts";
+import { FailureError } from "../errors.ts";
+import { statusText } from "../status-text.ts";
+import { result } from "../words.ts";
+
+const WAIT_MS = 5000;
+const WATCH_MS = 1000; // between two looks
+const CLEAR = "\u001B[H\u001B[J";
+
+const args = {
+  address: {
+    type: "positional",
+    default: DEFAULT_ADDRESS,
+    valueHint: "PATH|@NAME",
+    description: "The control socket of the server",
+  },
+  json: { type: "boolean", description: "As one JSON object, for programs" },
+  watch: { type: "boolean", description: "Again each second until interrupted" },
+} as const satisfies ArgsDef;
+
+const REMEDIES: Record<string, string> = {
+  ENOENT: 'there is no such socket: start a server with "xsocket serve"',
+  ECONNREFUSED: 'no server listens there: start one with "xsocket serve"',
+  EACCES: "this user may not connect: see the permissions of the socket and its directories",
+  ETIMEDOUT: "the server does not answer: look into its log",
+};
+
+function ask(path: string): ServerStatus {
+  try {
+    return askStatus(loadSyscalls(), path, WAIT_MS);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    const remedy = REMEDIES[error.code] ?? `${error.call} gives ${error.code}`;
+    throw new FailureError(`cannot ask the server at ${path} for its status: ${remedy}`, {
+      cause: error,
+    });
+  }
+}
+
+function show(status: ServerStatus, before: ServerStatus | undefined, json: boolean): void {
+  result(json ? JSON.stringify(status) : statusText(status, before));
+}
+
+export default command({
+  meta: { name: "status", description: "Ask a running server how it does" },
+  args,
+  async run({ args: given }) {
+    const path = controlSocket(given.address);
+    const json = given.json === true;
+    let status = ask(path);
+    show(status, undefined, json);
+    while (given.watch === true) {
+      await Bun.sleep(WATCH_MS);
+      const before = status;
+      status = ask(path);
+      if (!json && process.stdout.isTTY) process.stdout.write(CLEAR);
+      show(status, before, json);
+    }
+  },
+});

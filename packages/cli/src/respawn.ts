@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+import { CWD_FD } from "@xsocket/server";
+import { userPath } from "./directory.ts";
+
+/** A program that is not asked for a plan has no channel for it. */
+const NO_PLAN = "-1";
+
+/**
+ * This command again, as the launcher would start it (main.ts): the same Bun with the same flags,
+ * and the directory it was started in under the number where the server puts it.
+ */
+export function successorArguments(): { argv: readonly string[]; directory: string } {
+  const own = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
+  const script = own.indexOf(process.argv[1] ?? "");
+  const words = own.slice(script + 3);
+  const start = [process.execPath, ...own.slice(1, script + 1)];
+  return { argv: [...start, String(CWD_FD), NO_PLAN, ...words], directory: startDirectory() };
+}
+
+function startDirectory(): string {
+  try {
+    return userPath(".");
+  } catch {
+    return "/";
+  }
+}

@@ -1,0 +1,67 @@
+import type { ArgsDef } from "citty";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { DEFAULT_BOUNDS, DEFAULT_THREADS, LOG_LEVELS } from "@xsocket/server";
+
+/** How the log may be written. */
+export const LOG_FORMATS = ["pretty", "json", "journal"] as const;
+/** From the most urgent to the least. */
+export const LOG_LEVEL_NAMES = Object.keys(LOG_LEVELS);
+
+function option(valueHint: string, description: string) {
+  return { type: "string", valueHint, description } as const;
+}
+
+function flag(description: string) {
+  return { type: "boolean", description } as const;
+}
+
+function bound(name: keyof typeof DEFAULT_BOUNDS, description: string) {
+  return option("NUMBER", `${description} (default: ${DEFAULT_BOUNDS[name]})`);
+}
+
+/** The options that are bounds of the server, and the bound that each sets. */
+export const BOUND_OPTIONS = {
+  "max-connections": "maxConnections",
+  "max-connections-per-user": "maxConnectionsPerUid",
+  "max-in-flight": "maxInFlight",
+  "max-in-flight-per-user": "maxInFlightPerUid",
+  "first-request-ms": "firstRequestMs",
+  "take-reply-ms": "takeReplyMs",
+  backlog: "backlog",
+} as const satisfies Record<string, keyof typeof DEFAULT_BOUNDS>;
+
+/** What `xsocket serve` takes. */
+export const SERVE_ARGS = {
+  address: {
+    type: "positional",
+    default: DEFAULT_ADDRESS,
+    valueHint: "PATH|@NAME",
+    description: "The control socket",
+  },
+  mode: option("MODE", "Permission bits of the socket file, octal (default: 0660)"),
+  group: option("GROUP", "Group of the socket file, by name or number"),
+  "shared-directory": flag("Serve in a directory that others may write to as well, such as /tmp"),
+  user: option("USER", "Become this user once the socket is there, keeping CAP_CHOWN alone"),
+  policy: option("FILE", "Rules about who may ask for what; SIGHUP reads them again"),
+  "allow-user": option("USER", "Serve these users alone: names or ids with commas between"),
+  "allow-group": option("GROUP", "Serve these groups alone: names or ids with commas between"),
+  "sockets-per-minute": option("NUMBER", "Sockets that each user may get in a minute"),
+  audit: option("FILE", "Write a JSON line for each grant and refusal; SIGHUP opens it anew"),
+  metrics: option("ADDRESS|PATH", "Serve metrics for Prometheus, as 127.0.0.1:9100 or a path"),
+  "metrics-remote": flag("Allow metrics on an address that others can reach"),
+  "log-format": option("FORMAT", `${LOG_FORMATS.join(", ")} (default: what suits stderr)`),
+  "log-level": option("LEVEL", `${LOG_LEVEL_NAMES.join(", ")} (default: info)`),
+  threads: option("NUMBER", `Serving threads (default: ${DEFAULT_THREADS})`),
+  "max-connections": bound("maxConnections", "Connections at once"),
+  "max-connections-per-user": bound("maxConnectionsPerUid", "Connections at once of each user"),
+  "max-in-flight": bound("maxInFlight", "Sockets sent and not yet received"),
+  "max-in-flight-per-user": bound("maxInFlightPerUid", "The same of each user"),
+  "first-request-ms": bound("firstRequestMs", "Time for the first request, in milliseconds"),
+  "take-reply-ms": bound("takeReplyMs", "Time to receive a reply, in milliseconds"),
+  backlog: bound("backlog", "Connections waiting to be accepted"),
+} as const satisfies ArgsDef;
+
+/** The values as citty gives them. */
+export type ServeArgs = {
+  readonly [Name in keyof typeof SERVE_ARGS]?: string | boolean | undefined;
+};

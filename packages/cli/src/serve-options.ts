@@ -1,0 +1,143 @@
+import {
+  type Bounds,
+  findIdentity,
+  flagPolicy,
+  groupId,
+  type Identity,
+  type IdRange,
+  LOG_LEVELS,
+  type LogLevel,
+  logFormat,
+  logTo,
+  parseIds,
+  parseMetricsAddress,
+  readAccounts,
+  readPolicy,
+  type ServiceOptions,
+} from "@xsocket/server";
+import { controlSocket } from "./address.ts";
+import { userPath } from "./directory.ts";
+import { FailureError, MisuseError } from "./errors.ts";
+import { wholeNumber } from "./numbers.ts";
+import { successorArguments } from "./respawn.ts";
+import { BOUND_OPTIONS, LOG_FORMATS, LOG_LEVEL_NAMES, type ServeArgs } from "./serve-args.ts";
+
+type Given<Values> = { [Name in keyof Values]?: Exclude<Values[Name], undefined> };
+
+/* Leaves out what was not given, so that the server's defaults hold. */
+function given<Values extends object>(values: Values): Given<Values> {
+  const pairs = Object.entries(values).filter(([, value]) => value !== undefined);
+  const sources: object[] = [Object.fromEntries(pairs)];
+  const found: Given<Values> = Object.assign({}, ...sources); // several sources are typed any
+  return found;
+}
+
+function text(value: string | boolean | undefined): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+function mapped<Value>(
+  value: string | boolean | undefined,
+  read: (text: string) => Value,
+): Value | undefined {
+  const word = text(value);
+  return word === undefined ? undefined : read(word);
+}
+
+/* The bits as chmod(1) takes them. */
+function modeBits(word: string): number {
+  if (/^0?[0-7]{3}$/.test(word)) return Number.parseInt(word, 8);
+  throw new MisuseError(`"${word}" is no mode: give three octal digits, as in --mode 0660`);
+}
+
+function bounds(args: Readonly<Record<string, string | boolean | undefined>>): Partial<Bounds> {
+  const found: { -readonly [Name in keyof Bounds]?: number } = {};
+  for (const [option, name] of Object.entries(BOUND_OPTIONS)) {
+    const value = mapped(args[option], (word) => wholeNumber(`--${option}`, word));
+    if (value !== undefined) found[name] = value;
+  }
+  return found;
+}
+
+function idsOf(list: string, find: (name: string) => number): IdRange[] {
+  return list.split(",").map((word) => {
+    const ids = parseIds(word);
+    const id = ids ? 0 : find(word);
+    return ids ?? { first: id, last: id };
+  });
+}
+
+function userId(name: string): number {
+  const user = readAccounts().users.get(name);
+  if (user) return user.uid;
+  throw new FailureError(`there is no user "${name}" in /etc/passwd: name others by number`);
+}
+
+function identity(name: string): Identity {
+  const found = findIdentity(readAccounts(), name);
+  if (found) return found;
+  throw new FailureError(
+    `there is no user "${name}" in /etc/passwd: make it first (useradd --system ${name})`,
+  );
+}
+
+/* Rules from a file, which is read again at each reload, or from the flags. */
+function policy(args: ServeArgs): ServiceOptions["policy"] {
+  const file = mapped(args.policy, userPath);
+  const flags = given({
+    uids: mapped(args["allow-user"], (list) => idsOf(list, userId)),
+    gids: mapped(args["allow-group"], (list) => idsOf(list, groupId)),
+    socketsPerMinute: mapped(args["sockets-per-minute"], (word) =>
+      wholeNumber("--sockets-per-minute", word),
+    ),
+  });
+  if (Object.keys(flags).length === 0)
+    return file === undefined ? undefined : () => readPolicy(file);
+  if (file === undefined) return flagPolicy(flags);
+  throw new MisuseError(
+    "--policy and the --allow options are two ways to say the same: put it all in the file",
+  );
+}
+
+function choice<Choice extends string>(
+  option: string,
+  word: string,
+  choices: readonly Choice[],
+): Choice {
+  const found = choices.find((known) => known === word);
+  if (found !== undefined) return found;
+  throw new MisuseError(`--${option} takes ${choices.join(", ")}, not "${word}"`);
+}
+
+function isLevel(word: string): word is LogLevel {
+  return Object.hasOwn(LOG_LEVELS, word);
+}
+
+/**
+ * Makes the server's options of the command's.
+ *
+ * @throws {MisuseError} for values that are not understood
+ * @throws {FailureError} for users that do not exist
+ */
+export function serviceOptions(args: ServeArgs): ServiceOptions {
+  const format = mapped(args["log-format"], (word) => choice("log-format", word, LOG_FORMATS));
+  const level = mapped(args["log-level"], (word) =>
+    choice("log-level", word, LOG_LEVEL_NAMES.filter(isLevel)),
+  );
+  const remote = args["metrics-remote"] === true;
+  return given({
+    address: mapped(args.address, controlSocket),
+    mode: mapped(args.mode, modeBits),
+    group: text(args.group),
+    sharedDirectory: args["shared-directory"] === true,
+    user: mapped(args.user, identity),
+    successor: successorArguments(),
+    policy: policy(args),
+    auditFile: mapped(args.audit, userPath),
+    metrics: mapped(args.metrics, (word) => parseMetricsAddress(word, remote)),
+    threads: mapped(args.threads, (word) => wholeNumber("--threads", word)),
+    log: logTo(logFormat(format)),
+    logLevel: level,
+    ...bounds(args),
+  });
+}

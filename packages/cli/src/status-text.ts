@@ -1,0 +1,99 @@
+import type { ServerStatus } from "@xsocket/server";
+
+/** Finds the time within which a part of the requests were answered, from the histogram's buckets. */
+export function quantile(latency: ServerStatus["stats"]["latency"], part: number): string {
+  const total = latency.counts.reduce((sum, count) => sum + count, 0);
+  let seen = 0;
+  for (const [index, count] of latency.counts.entries()) {
+    seen += count;
+    const bound = latency.bounds[index];
+    if (total > 0 && seen >= total * part)
+      return bound === undefined ? "longer" : `${Math.round(bound * 1e6)} µs`;
+  }
+  return "-";
+}
+
+function duration(seconds: number): string {
+  const whole = Math.floor(seconds);
+  const parts = [
+    Math.floor(whole / 86_400),
+    Math.floor(whole / 3600) % 24,
+    Math.floor(whole / 60) % 60,
+    whole % 60,
+  ];
+  const units = ["d", "h", "min", "s"];
+  const first = parts.findIndex((part) => part > 0);
+  if (first < 0) return "0 s";
+  return [first, first + 1]
+    .filter((index) => index < parts.length)
+    .map((index) => `${parts[index]} ${units[index]}`)
+    .join(" ");
+}
+
+function requestLine({ stats }: ServerStatus): string {
+  const { requests, granted, denied, refusedInFlight, failed } = stats;
+  return `${requests}: ${granted} granted, ${denied + refusedInFlight} refused, ${failed} failed`;
+}
+
+function socketLine({ stats }: ServerStatus): string {
+  const kinds = stats.sockets.filter(({ count }) => count > 0);
+  return kinds.map(({ family, type, count }) => `${count} ${family} ${type}`).join(", ") || "none";
+}
+
+function refusalLine({ stats }: ServerStatus): string {
+  const reasons = { ...stats.refusals, "sockets in flight": stats.refusedInFlight };
+  const found = Object.entries(reasons).filter(([, count]) => count > 0);
+  return found.map(([reason, count]) => `${count} ${reason}`).join(", ") || "none";
+}
+
+function rate(status: ServerStatus, before: ServerStatus): string {
+  const seconds = status.uptimeSeconds - before.uptimeSeconds;
+  const count = status.stats.requests - before.stats.requests;
+  return seconds > 0 ? `${Math.round(count / seconds)} requests/s` : "-";
+}
+
+function rows(status: ServerStatus, before: ServerStatus | undefined): [string, string][] {
+  const { stats, bounds, descriptors, policy } = status;
+  return [
+    [
+      "server",
+      `${status.address}, process ${status.pid}, version ${status.version}, Bun ${status.bun}`,
+    ],
+    ["running for", duration(status.uptimeSeconds)],
+    [
+      "threads",
+      `${status.threads}${stats.threadsReplaced > 0 ? `, ${stats.threadsReplaced} replaced` : ""}`,
+    ],
+    ["policy", `${policy.source}, ${policy.rules} rules`],
+    ...(before ? [["rate", rate(status, before)] satisfies [string, string]] : []),
+    ["requests", requestLine(status)],
+    ["sockets", socketLine(status)],
+    ["refusals", refusalLine(status)],
+    [
+      "answered in",
+      `half ${quantile(stats.latency, 0.5)}, 99 of 100 ${quantile(stats.latency, 0.99)}`,
+    ],
+    ["connections", `${stats.connections} of ${bounds.maxConnections}, ${stats.accepted} so far`],
+    [
+      "closed",
+      `${stats.malformed} malformed, ${stats.timedOut} too slow, ${stats.evicted} to make room, ${stats.refusedConnections} at a bound`,
+    ],
+    ["in flight", `${stats.inFlight} of ${bounds.maxInFlight}`],
+    ["descriptors", `${descriptors.open} of ${descriptors.limit}`],
+    ...(stats.unstamped > 0
+      ? [
+          ["unstamped", `${stats.unstamped} sockets keep the server's ids`] satisfies [
+            string,
+            string,
+          ],
+        ]
+      : []),
+  ];
+}
+
+/** Writes a status for a person. With an earlier one, also the rate since then. */
+export function statusText(status: ServerStatus, before?: ServerStatus): string {
+  return rows(status, before)
+    .map(([name, value]) => `${name.padEnd(12)} ${value}`)
+    .join("\n");
+}
