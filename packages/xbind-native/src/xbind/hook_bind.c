@@ -58,14 +58,16 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 	union inet_addr addr;
 	struct kind kind;
 
-	if (!config_any() || len < sizeof(struct sockaddr_in) || len > ADDR_BYTES_MAX ||
+	if (!config_any())
+		return leave(fd, -1, "XBIND lists no port");
+	if (len < sizeof(struct sockaddr_in) || len > ADDR_BYTES_MAX ||
 	    memory_read(&addr, application_addr, len) < 0)
-		return SWAP_E_LEAVE;
+		return leave(fd, -1, "no IPv4 or IPv6 address");
 	call.addr = &addr;
 	call.port = ntohs(addr.in.sin_port);
 	if (addr.any.sa_family != AF_INET && addr.any.sa_family != AF_INET6 &&
 	    addr.any.sa_family != AF_UNSPEC)
-		return SWAP_E_LEAVE;
+		return leave(fd, -1, "no IPv4 or IPv6 address");
 	if (!is_listed(call.port))
 		return leave(fd, call.port, "the port is not listed");
 	if (kind_read(fd, &kind) != 0 || !fits_domain(&addr, len, kind.domain))

@@ -4,6 +4,7 @@
 #include "core/sys.h"
 #include "xbind/line.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 static struct sys_identity opened; /* all zero until log_load(), and where it cannot be told */
@@ -53,6 +54,16 @@ static void put_socket(struct line *line)
 	line_word(line, config_socket(), strlen(config_socket()));
 }
 
+/* The port that the kernel has chosen where the program asked for none. */
+static uint16_t port_of(int fd)
+{
+	struct sockaddr_in6 name = {0};
+	socklen_t len = sizeof(name);
+
+	sys_getsockname(fd, &name, &len);
+	return ntohs(name.sin6_port); /* sin_port is at the same place */
+}
+
 void log_moved(int fd, enum config_proto proto, uint16_t port, uint16_t published)
 {
 	struct line line;
@@ -60,7 +71,7 @@ void log_moved(int fd, enum config_proto proto, uint16_t port, uint16_t publishe
 	if (!start(&line, fd, name_of(proto), port))
 		return;
 	line_text(&line, "moved, port ");
-	line_number(&line, published);
+	line_number(&line, published ? published : port_of(fd));
 	line_text(&line, " of the namespace behind ");
 	put_socket(&line);
 	finish(&line);

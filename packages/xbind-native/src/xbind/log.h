@@ -18,7 +18,8 @@
 /* Remembers which file the descriptor is: for the constructor. */
 void log_load(void);
 
-/* The socket was replaced. Ports in host order: the program's and that of the target namespace. */
+/* The socket was replaced. Ports in host order: the program's and that of the target namespace;
+ * for a published port of 0 the one that fd has is shown. */
 void log_moved(int fd, enum config_proto proto, uint16_t port, uint16_t published);
 
 /* The socket stayed where it is. why: a reason without a full stop; port -1: it has none. */

@@ -100,11 +100,15 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		log_failed(fd, kind_proto(kind), call->port, call->listen ? "listen" : "bind", rc);
 		return rc;
 	}
-	if (!kind_is_unbound(fd))
+	if (!kind_is_unbound(fd)) {
+		log_left(fd, call->port, "bound by another thread meanwhile");
 		return SWAP_E_LEAVE;
+	}
 	rc = exchange(fd, new_fd);
-	if (rc < 0)
+	if (rc < 0) {
+		log_failed(fd, kind_proto(kind), call->port, "replacing the socket", rc);
 		return rc;
+	}
 	optlog_forget(key);
 	log_moved(fd, kind_proto(kind), call->port, call->published);
 	return 0;

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_log.c - what the library says, byte for byte: at load on stderr, and about each bind
+ *
+ * Both are decided when the library is loaded, so each case is this program run once more.
+ */
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#define OUTPUT_BYTES 4096
+#define LOG_FD       77
+
+static const char *self;
+
+/* Runs a case in a new process. Return: its pid; what it has written to fd is in output. */
+static pid_t run_case(const char *name, int fd, char output[OUTPUT_BYTES])
+{
+	int pipe_fds[2], status;
+	size_t len = 0;
+	pid_t pid;
+
+	CHECK_EQ(pipe(pipe_fds), 0);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		dup2(pipe_fds[1], fd);
+		for (int other = 3; other < 100; other++) {
+			if (other != fd)
+				close(other); /* so that the numbers in the lines are known */
+		}
+		test_exec(self, name, "run");
+	}
+	close(pipe_fds[1]);
+	for (ssize_t n; (n = read(pipe_fds[0], output + len, OUTPUT_BYTES - 1 - len)) > 0;)
+		len += (size_t)n;
+	output[len] = '\0';
+	close(pipe_fds[0]);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	if (status != 0)
+		FAIL("case %s: status %d, wrote %s", name, status, output);
+	return pid;
+}
+
+/* Each %d stands for the pid, each %s for the control socket. Without the library nothing is said.
+ */
+static void check(const char *name, int fd, const char *const *lines)
+{
+	char output[OUTPUT_BYTES], expected[OUTPUT_BYTES] = "";
+	pid_t pid = run_case(name, fd, output);
+	size_t len = 0;
+
+	for (; pair_preloaded() && *lines; lines++)
+		len += (size_t)snprintf(expected + len, sizeof(expected) - len,
+		                        "libxbind[%d]: %s%s\n", (int)pid, *lines,
+		                        strchr(*lines, '\0')[-1] == ' ' ? getenv("XSOCKET") : "");
+	if (strcmp(output, expected) != 0)
+		FAIL("case %s wrote\n%sinstead of\n%s", name, output, expected);
+}
+
+static void case_binds(void)
+{
+	int tcp = pair_socket(SOCK_STREAM), udp = pair_socket(SOCK_DGRAM);
+	int second = pair_socket(SOCK_STREAM);
+	int local = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+
+	CHECK_EQ(tcp, 3);
+	CHECK_EQ(pair_bind(tcp, 3000), 0);
+	errno = 77;
+	CHECK_EQ(pair_bind(udp, 3001), 0);
+	CHECK_EQ(errno, 77);
+	CHECK_EQ(pair_bind(second, 3000), -1);
+	CHECK_EQ(errno, EADDRINUSE);
+	CHECK_EQ(pair_bind(second, 4000), 0);
+	CHECK_EQ(pair_bind(tcp, 3000), -1);
+	CHECK_EQ(bind(local, (struct sockaddr *)&name, sizeof(sa_family_t)), 0);
+	CHECK_EQ(pair_bind(99, 3000), -1);
+	CHECK_EQ(pair_bind(99, 3053), -1);
+}
+
+static void test_binds(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
+	    "bind of descriptor 4 to udp port 3001: moved, port 3001 of the namespace behind ",
+	    "bind of descriptor 5 to tcp port 3000: failed: bind: EADDRINUSE (error 98); control "
+	    "socket ",
+	    "bind of descriptor 5 to port 4000: left alone: the port is not listed",
+	    "bind of descriptor 3 to port 3000: left alone: already bound or connected",
+	    "bind of descriptor 6: left alone: no IPv4 or IPv6 address",
+	    "bind of descriptor 99 to port 3000: left alone: not a TCP or UDP socket of the "
+	    "address's family",
+	    "bind of descriptor 99 to port 3053: left alone: not a TCP or UDP socket of the "
+	    "address's family",
+	    NULL};
+
+	setenv("XBIND", "3000 3001 udp/3053", 1);
+	setenv("XBIND_LOG", "77", 1);
+	check("binds", LOG_FD, lines);
+	setenv("XBIND_LOG", "1", 1);
+	check("binds", STDERR_FILENO, lines);
+	setenv("XBIND_LOG", "2", 1);
+	check("binds", STDERR_FILENO, lines);
+	setenv("XBIND_LOG", "0", 1);
+	check("binds", STDERR_FILENO, lines + sizeof(lines) / sizeof(lines[0]) - 1);
+	unsetenv("XBIND_LOG");
+	check("binds", STDERR_FILENO, lines + sizeof(lines) / sizeof(lines[0]) - 1);
+}
+
+static void case_published(void)
+{
+	int tcp = pair_socket(SOCK_STREAM), udp = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(pair_bind(tcp, 3000), 0);
+	CHECK(pair_is_there(tcp));
+	CHECK_EQ(pair_port(tcp), pair_preloaded() ? 3080 : 3000);
+	CHECK_EQ(pair_bind(udp, 3000), 0);
+}
+
+static void test_published(void)
+{
+	static const char *const lines[] = {
+	    "XBIND: cannot read \"nonsense\": a word is a port (3000), a range (8000-8100), "
+	    "tcp/53, "
+	    "udp/53, 8080:3000 or *; the other words still work",
+	    "XBIND: cannot read \"70000\": a word is a port (3000), a range (8000-8100), tcp/53, "
+	    "udp/53, 8080:3000 or *; the other words still work",
+	    "bind of descriptor 3 to tcp port 3000: moved, port 3080 of the namespace behind ",
+	    "bind of descriptor 4 to port 3000: left alone: the port is listed for the other "
+	    "protocol",
+	    NULL};
+
+	setenv("XBIND", "nonsense tcp/3080:3000,70000", 1);
+	setenv("XBIND_LOG", "1", 1);
+	check("published", STDERR_FILENO, lines);
+}
+
+static void case_one(void)
+{
+	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3000), 0);
+}
+
+static void test_nothing_listed(void)
+{
+	static const char *const lines[] = {"bind of descriptor 3: left alone: XBIND lists no port",
+	                                    NULL};
+
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "", 1);
+	check("one", STDERR_FILENO, lines);
+	unsetenv("XBIND");
+	check("one", STDERR_FILENO, lines);
+}
+
+static void case_unreachable(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	if (pair_preloaded())
+		CHECK_EQ(pair_bind(fd, 3000), -1);
+}
+
+static void test_unreachable(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket: ENOENT (error 2); "
+	    "control socket ",
+	    NULL};
+	char *control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
+
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	setenv("XSOCKET", "/nowhere/at/all", 1);
+	check("unreachable", STDERR_FILENO, lines);
+	if (control)
+		setenv("XSOCKET", control, 1);
+	free(control);
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} cases[] = {
+    {"binds", case_binds},
+    {"published", case_published},
+    {"one", case_one},
+    {"unreachable", case_unreachable},
+};
+
+int main(int argc, char **argv)
+{
+	self = argv[0];
+	for (size_t i = 0; argc == 3 && i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (strcmp(argv[1], cases[i].name) == 0) {
+			cases[i].run();
+			return 0;
+		}
+	}
+	RUN(test_binds);
+	RUN(test_published);
+	RUN(test_nothing_listed);
+	RUN(test_unreachable);
+	return 0;
+}
