@@ -139,11 +139,13 @@ export class Pool {
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#threads.forEach((_, index) => this.#tell(index, { kind: "stop" }));
+    // a timer that is left behind would hold up the end of the process
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, STOP_WAIT_MS);
     await Promise.all(
-      this.#threads.map(({ stopped, closed }) =>
-        Promise.race([stopped, closed, Bun.sleep(STOP_WAIT_MS)]),
-      ),
+      this.#threads.map(({ stopped, closed }) => Promise.race([stopped, closed, late])),
     );
+    clearTimeout(timer);
     await Promise.all(this.#threads.map((thread) => end(thread)));
     this.#threads.forEach((_, index) => this.#closeRow(index));
   }

@@ -6,28 +6,37 @@ function sentence(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replaceAll("\n", "; ");
 }
 
+/* For a signal before a start that fails: the failure itself is thrown by untilSignal. */
+function noServer(): void {}
+
+/** What the signals do to a server. */
+export type Signalled = Pick<Server, "stop" | "reload" | "closed">;
+
 /**
  * Runs a server until it is told to stop: SIGTERM and SIGINT stop it, SIGHUP reloads its policy.
+ * Given the promise of a server, it minds signals from the start: one that comes between the
+ * listening and the serving would otherwise end the program and leave the socket file behind.
  *
  * A policy that cannot be read is reported as an error, and the old one stays.
  */
 export async function untilSignal(
-  server: Pick<Server, "stop" | "reload" | "closed">,
+  server: Signalled | Promise<Signalled>,
   log: Log = () => {},
 ): Promise<void> {
-  const stop = () => void server.stop();
-  const reload = () =>
-    void server.reload().catch((error: unknown) =>
-      log({
-        level: "error",
-        event: "policy",
-        message: `the policy stays as it was: ${sentence(error)}`,
-        fields: {},
-      }),
-    );
+  const started = Promise.resolve(server);
+  const failed = (error: unknown) =>
+    log({
+      level: "error",
+      event: "policy",
+      message: `the policy stays as it was: ${sentence(error)}`,
+      fields: {},
+    });
+  const stop = () => void started.then((running) => running.stop(), noServer);
+  const reload = () => void started.then((running) => running.reload().catch(failed), noServer);
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload);
   try {
-    await server.closed;
+    const { closed } = await started;
+    await closed;
   } finally {
     process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", reload);
   }

@@ -3,7 +3,7 @@ import type { Log } from "../log.ts";
 import { bindControl } from "../_listen.ts";
 import { serve, type Server } from "../server.ts";
 import type { ServeOptions } from "../options.ts";
-import { untilSignal } from "../signals.ts";
+import { type Signalled, untilSignal } from "../signals.ts";
 import { type Activation, takeActivation } from "./activation.ts";
 import { execAs, type Identity, type Successor } from "./drop.ts";
 import { type MetricsAddress, serveMetrics } from "./metrics.ts";
@@ -59,11 +59,7 @@ function startWatchdog(server: Server, notifier: Notifier, ms: number | undefine
 }
 
 /* The server as the signals see it, with a word to the manager before and after. */
-function announced(
-  server: Server,
-  notifier: Notifier,
-  log: Log | undefined,
-): Pick<Server, "stop" | "reload" | "closed"> {
+function announced(server: Server, notifier: Notifier, log: Log | undefined): Signalled {
   return {
     closed: server.closed,
     stop() {
@@ -88,6 +84,28 @@ function announced(
   };
 }
 
+/* Starts the server and what runs beside it; `owned` ends all of it. */
+async function start(
+  options: ServiceOptions,
+  activation: Activation | undefined,
+  notifier: Notifier,
+  owned: AsyncDisposableStack,
+): Promise<Signalled> {
+  const interval = watchdogMs();
+  const given = activation ? withActivation(options, activation) : options;
+  const server = owned.use(await serve(given));
+  if (options.metrics) owned.use(serveMetrics(server, options.metrics));
+  owned.use(startWatchdog(server, notifier, interval));
+  options.log?.({
+    level: "info",
+    event: "serving",
+    message: `serving at ${server.address}`,
+    fields: {},
+  });
+  notifier.ready(describe(server));
+  return announced(server, notifier, options.log);
+}
+
 /**
  * Runs a server as a service until a signal ends it: takes a socket that was passed at start,
  * becomes another user, tells the manager of readiness, reloads, the end, and life at intervals.
@@ -101,18 +119,9 @@ export async function runService(options: ServiceOptions): Promise<void> {
   const sys = loadSyscalls();
   const activation = takeActivation(sys);
   await becomeUser(sys, options, activation);
-  const interval = watchdogMs();
-  using notifier = openNotifier(sys);
-  await using server = await serve(activation ? withActivation(options, activation) : options);
-  using beside = new DisposableStack();
-  if (options.metrics) beside.use(serveMetrics(server, options.metrics));
-  beside.use(startWatchdog(server, notifier, interval));
-  options.log?.({
-    level: "info",
-    event: "serving",
-    message: `serving at ${server.address}`,
-    fields: {},
-  });
-  notifier.ready(describe(server));
-  await untilSignal(announced(server, notifier, options.log), options.log);
+  await using owned = new AsyncDisposableStack();
+  const notifier = owned.use(openNotifier(sys));
+  // not before the signals are minded: see untilSignal
+  const starting = Promise.resolve().then(() => start(options, activation, notifier, owned));
+  await untilSignal(starting, options.log);
 }
