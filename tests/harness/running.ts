@@ -36,6 +36,11 @@ export class Running implements AsyncDisposable {
     return this.#process.exited;
   }
 
+  /** Whether it has ended. */
+  get hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
   /** Writes to its standard input (with `stdin: "pipe"`). */
   async write(text: string): Promise<void> {
     const { stdin } = this.#process;
@@ -62,8 +67,9 @@ export class Running implements AsyncDisposable {
    */
   async says(pattern: RegExp): Promise<RegExpExecArray> {
     const look = () => pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
-    const gone = () => this.#process.exitCode !== null || this.#process.signalCode !== null;
-    await eventually(`${pattern} from a program`, () => look() !== null || gone()).catch(() => {});
+    await eventually(`${pattern} from a program`, () => look() !== null || this.hasEnded).catch(
+      () => {},
+    );
     const found = look() ?? (await this.#pumps, look());
     if (found === null) throw new Error(`no ${pattern} in ${this.stdout}\n${this.stderr}`);
     return found;

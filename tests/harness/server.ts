@@ -8,6 +8,8 @@ import { eventually } from "./wait.ts";
 /** The command, as users start it. */
 export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
 
+const STOP_MS = 2000;
+
 /** What a server under test is started with. */
 export interface ServerOptions {
   /** The namespace whose sockets it hands out; the tests' own by default. */
@@ -45,6 +47,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerHa
   void program.exited.then(() => (ended = true));
   await eventually(`a server at ${path}`, () => ended || place.listensAt(path));
   if (ended) throw new Error(`the server ended at once: ${await said(program)}`);
+  stack.defer(() => expectCleanEnd(program));
   const owned = stack.move();
   return {
     path,
@@ -56,6 +59,15 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerHa
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/* A server that is told to stop ends by itself, at once and with success: each test checks it. */
+async function expectCleanEnd(program: Running): Promise<void> {
+  if (program.hasEnded) return; // its test has ended it, in its own way
+  program.kill("SIGTERM");
+  const code = await Promise.race([program.finished(), Bun.sleep(STOP_MS)]);
+  if (code === undefined) throw new Error(`the server did not stop within ${STOP_MS} ms`);
+  if (code !== 0) throw new Error(`the server stopped badly: ${await said(program)}`);
 }
 
 async function said(program: Running): Promise<string> {
