@@ -11,10 +11,10 @@ const NO_PLAN = "-1";
  */
 export function successorArguments(): { argv: readonly string[]; directory: string } {
   const own = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
-  const script = own.indexOf(process.argv[1] ?? "");
-  const words = own.slice(script + 3);
-  const start = [process.execPath, ...own.slice(1, script + 1)];
-  return { argv: [...start, String(CWD_FD), NO_PLAN, ...words], directory: startDirectory() };
+  const words = process.argv.slice(2); // all that follows the script
+  const start = [process.execPath, ...own.slice(1, own.length - words.length)];
+  const argv = [...start, String(CWD_FD), NO_PLAN, ...words.slice(2)];
+  return { argv, directory: startDirectory() };
 }
 
 function startDirectory(): string {

@@ -30,9 +30,10 @@ function addressOf(sys: Syscalls, fd: number): string {
   return isName ? `@${text}` : text.replace(/\0.*$/s, "");
 }
 
+/* Whom this server became may not be allowed to remove the file; the next start replaces it. */
 function releaser(sys: Syscalls, address: string, ownsFile: boolean): Claim["release"] {
   const made = ownsFile && lstatSync(address, { bigint: true, throwIfNoEntry: false });
-  return made ? () => releasePath(sys, address, made) : () => Promise.resolve();
+  return made ? () => releasePath(sys, address, made).catch(() => {}) : () => Promise.resolve();
 }
 
 /**

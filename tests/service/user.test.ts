@@ -1,0 +1,150 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  type Place,
+  tempDir,
+  type TempDir,
+} from "../harness/index.ts";
+import { xsocketForEveryone } from "./installed.ts";
+
+guardDescriptors();
+
+const BIND = join(import.meta.dir, "bind.py");
+const ALICE = 4201;
+const BOB = 4202;
+const CHOWN_ALONE = "0000000000000001";
+const PORT = 3000;
+
+/** Starts a server in a namespace of its own and waits until it listens. */
+async function start(
+  place: Place,
+  dir: TempDir,
+  options: {
+    readonly address?: string;
+    readonly args: readonly string[];
+    readonly before?: readonly string[];
+  },
+) {
+  const address = options.address ?? dir.join("control");
+  const argv = xsocketForEveryone(dir, ["serve", address, ...options.args], options.before);
+  const program = place.spawn(argv);
+  await eventually("the server to serve", () => program.stderr.includes("serving at"));
+  return { address, program };
+}
+
+/** Runs bind.py as a user of this number, from the tests' own namespace or from another. */
+function binder(place: Place, uid: number, address: string) {
+  const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
+  const script = readFileSync(BIND, "utf8"); // the file itself may lie where only root may look
+  return place.spawn([...user, "python3", "-c", script, address, String(PORT)], {
+    stdin: "pipe",
+    env: { PATH: "/usr/bin:/bin" }, // a python3 in root's own directories is not for others
+  });
+}
+
+/** What two users get who take sockets and bind both to one port with SO_REUSEPORT. */
+async function stealing(place: Place, address: string): Promise<string[]> {
+  await using alice = binder(place, ALICE, address);
+  const [first] = await alice.says(/\w+/);
+  await using bob = binder(place, BOB, address);
+  const [second] = await bob.says(/\w+/);
+  return [first, second];
+}
+
+/** The lines of each thread's status that start with one of these names. */
+function threads(pid: number, names: RegExp): Set<string> {
+  const found = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+    readFileSync(`/proc/${pid}/task/${task}/status`, "utf8")
+      .split("\n")
+      .filter((line) => names.test(line)),
+  );
+  return new Set(found);
+}
+
+describe.if(process.geteuid?.() === 0)("as root", () => {
+  test("one user cannot share another's port", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    const { address, program } = await start(target, dir, { args: ["--mode", "0666"] });
+    await using server = program;
+    expect(server.pid).toBeGreaterThan(0);
+    expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
+  });
+
+  test("a server that may not stamp says so, and then they can", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    const before = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown", "--"];
+    const { address, program } = await start(target, dir, { args: ["--mode", "0666"], before });
+    await using server = program;
+    expect(server.pid).toBeGreaterThan(0);
+    expect(await stealing(target, address)).toEqual(["bound", "bound"]);
+    expect(program.stderr).toContain("CAP_CHOWN prevents it");
+  });
+
+  test("--user leaves no thread with more than CAP_CHOWN, and sockets are stamped as before", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    const args = ["--mode", "0666", "--user", "daemon", "--threads", "2"];
+    const { address, program } = await start(target, dir, { args });
+    await using server = program;
+    expect(server.pid).toBeGreaterThan(0);
+    const status = threads(program.pid, /^(Uid|Gid|Groups|Cap|NoNewPrivs)/);
+    expect([...status].toSorted()).toEqual([
+      ...["Amb", "Bnd", "Eff", "Inh", "Prm"].map((set) => `Cap${set}:\t${CHOWN_ALONE}`),
+      "Gid:\t1\t1\t1\t1",
+      "Groups:\t1 ",
+      "NoNewPrivs:\t1",
+      "Uid:\t1\t1\t1\t1",
+    ]);
+    expect(readdirSync(`/proc/${program.pid}/task`).length).toBeGreaterThan(3);
+    expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
+    program.kill("SIGTERM");
+    expect(await program.finished()).toBe(0);
+  });
+
+  test("--user and relative names: they are meant from where the command was started", async () => {
+    using dir = tempDir();
+    await Bun.write(dir.join("policy.toml"), '[[rule]]\naction = "allow"\nuid = 4201\n');
+    const words = "serve control --user daemon --mode 0666 --policy policy.toml";
+    const argv = xsocketForEveryone(dir, words.split(" "));
+    await using target = await createNamespace();
+    await using program = target.spawn(argv);
+    await program.says(/serving at (\S+)/);
+    expect(await stealing(target, dir.join("control"))).toEqual(["bound", "EPERM"]);
+    expect(program.stderr).toMatch(/refused AF_INET SOCK_STREAM IPPROTO_TCP \(no rule\)/);
+    expect(program.stderr).toMatch(/pid=\d+ uid=4202 gid=4202 command=python3/);
+  });
+
+  test("an abstract name serves root and the server's own user by default", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    const name = `@xsocket-test-${crypto.randomUUID()}`;
+    const { program } = await start(target, dir, { address: name, args: ["--user", "daemon"] });
+    await using server = program;
+    expect(server.pid).toBeGreaterThan(0);
+    for (const [uid, expected] of [
+      [0, "bound"],
+      [1, "bound"],
+      [BOB, "EPERM"],
+    ] as const) {
+      await using client = binder(target, uid, name);
+      expect((await client.says(/\w+/))[0]).toBe(expected);
+    }
+  });
+
+  test("a user that does not exist is one sentence", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "nobody-such"]);
+    const { code, stderr } = await target.run(argv);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      'xsocket: there is no user "nobody-such" in /etc/passwd: make it first (useradd --system nobody-such)\n',
+    );
+  });
+});
