@@ -8,15 +8,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* Above the numbers that programs use for themselves or close without looking. */
 #define KEPT_FD_MIN 1000
 
+#define LOCK_STEP_MS 1 /* milliseconds between two looks at a lock that another process holds */
+
 static _Atomic int slot; /* who works with the rest */
 static struct {
 	_Atomic int fd; /* the number; what it refers to now the identity tells */
-	int process;
 	unsigned user;
 	struct sys_identity identity;
 } kept = {.fd = -1};
@@ -32,7 +36,7 @@ static bool is_ours(void)
 
 static bool is_usable(void)
 {
-	return kept.process == sys_getpid() && kept.user == sys_geteuid() && is_ours();
+	return kept.user == sys_geteuid() && is_ours();
 }
 
 static void drop(void)
@@ -67,7 +71,6 @@ static int connect_anew(void)
 		fd = handover_connect(&address, &deadline);
 	if (fd < 0)
 		return fd;
-	kept.process = sys_getpid();
 	kept.user = sys_geteuid();
 	kept.fd = move_up_consume(fd);
 	return sys_identify(kept.fd, &kept.identity);
@@ -101,16 +104,54 @@ void kept_close(void)
 	claim_give(&claim);
 }
 
-static int request_claimed(const struct wire_request *request, const struct deadline *deadline)
+/* A record lock belongs to a process, unlike flock(2)'s, and is gone with it. */
+static int lock(short type)
 {
-	int rc = is_usable() ? handover_send(kept.fd, request) : -ENOTCONN;
+	struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
 
+	return sys_fcntl(kept.fd, F_SETLK, (long)&whole);
+}
+
+/* Waits for other processes: F_SETLKW would wait without an end. */
+static int lock_until(const struct deadline *deadline)
+{
+	int rc = lock(F_WRLCK);
+
+	while (rc == -EAGAIN || rc == -EACCES) {
+		if (deadline_left_ms(deadline) == 0)
+			return -ETIMEDOUT;
+		sys_poll(-1, 0, LOCK_STEP_MS);
+		rc = lock(F_WRLCK);
+	}
+	return rc;
+}
+
+static int exchange(const struct wire_request *request, const struct deadline *deadline)
+{
+	int rc = sys_poll(kept.fd, POLLIN, 0);
+
+	/* An answer to nobody: another process was killed before it took it. */
+	rc = rc > 0 ? -EBADMSG : handover_send(kept.fd, request);
 	if (rc == 0)
 		rc = handover_receive(kept.fd, request, true, deadline);
-	/* What comes late would be taken for the next answer. */
-	if (rc == -ECONNRESET || rc == -EBADMSG || rc == -ETIMEDOUT)
+	/* What comes late would be taken for the next answer, in other processes as well. */
+	if (rc == -ECONNRESET || rc == -EBADMSG || rc == -ETIMEDOUT) {
+		sys_shutdown(kept.fd, SHUT_RDWR);
 		drop();
+	}
 	return rc == -ECONNRESET ? -ENOTCONN : rc;
+}
+
+static int request_claimed(const struct wire_request *request, const struct deadline *deadline)
+{
+	int rc = is_usable() ? lock_until(deadline) : -ENOTCONN;
+
+	if (rc < 0)
+		return rc;
+	rc = exchange(request, deadline);
+	if (kept.fd >= 0)
+		lock(F_UNLCK);
+	return rc;
 }
 
 int kept_request(const struct wire_request *request, const struct deadline *deadline)

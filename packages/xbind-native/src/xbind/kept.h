@@ -30,8 +30,9 @@ void kept_close(void);
  * @request:  what to ask for
  * @deadline: when to give up
  *
- * One request at a time. A connection is used by the process that made it and under the effective
- * user that it was made by, which is who the server believes it to be.
+ * One request at a time, also among forked processes, which share the connection: in the jail they
+ * cannot make one of their own. It is used under the effective user that it was made by alone,
+ * which is who the server believes it to be.
  *
  * Return: the socket, close-on-exec, which the caller closes; -ENOTCONN when there is no
  *         connection that can be used; else an error of handover_receive().
