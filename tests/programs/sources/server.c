@@ -1,4 +1,6 @@
-/* server [chroot|setuid|thread|fork]: what it does between socket and listen. */
+/* server [chroot|setuid|fork|daemon|thread]...: what it does, in turn, between socket and listen.
+ */
+#define _GNU_SOURCE
 #include "answer.h"
 #include <limits.h>
 #include <pthread.h>
@@ -36,26 +38,31 @@ static int prepare(const char *what)
 		return chroot(".") < 0 || chdir("/") < 0 ? -1 : 0;
 	if (strcmp(what, "setuid") == 0)
 		return setgid(65534) < 0 || setuid(65534) < 0 ? -1 : 0;
-	if (strcmp(what, "fork") == 0) {
+	if (strcmp(what, "fork") == 0 || strcmp(what, "daemon") == 0) {
 		pid_t child = fork();
 		if (child > 0) { /* holds the socket as it was, and waits */
 			waitpid(child, NULL, 0);
 			exit(0);
 		}
 	}
+	if (strcmp(what, "daemon") == 0)
+		close_range(3, (unsigned int)fd - 1, 0), close_range((unsigned int)fd + 1, ~0U, 0);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	const char *what = argc > 1 ? argv[1] : "";
+	const char *what = "";
 	int one = 1;
 
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (prepare(what) < 0) {
-		perror(what);
-		return 1;
+	for (int i = 1; i < argc; i++) {
+		what = argv[i];
+		if (prepare(what) < 0) {
+			perror(what);
+			return 1;
+		}
 	}
 	if (strcmp(what, "thread") == 0)
 		bind_in_thread();

@@ -25,6 +25,16 @@ const staticProgram = {
 export const native: readonly Program[] = [
   small("epoll before bind", "epoll-first.c"),
   small("chroot before bind", "server.c", { run: "exec ./server chroot" }),
+  small("chroot, fork, bind in the child", "server.c", { run: "exec ./server chroot fork" }),
+  small("chroot, then setuid, then bind", "server.c", {
+    run: "exec ./server chroot setuid",
+    dropsRoot: true,
+    cannot: {
+      reason:
+        "the control socket is out of reach in the jail, and a connection that was made as root is not used for another user",
+      instead: "start it as that user, or let it bind before it gives up root",
+    },
+  }),
   small("setuid away from root before bind", "server.c", {
     run: "exec ./server setuid",
     dropsRoot: true,
@@ -34,6 +44,7 @@ export const native: readonly Program[] = [
     run: "exec ./server thread",
   }),
   small("fork after socket, bind in the child", "server.c", { run: "exec ./server fork" }),
+  small("fork, close all other descriptors, bind", "server.c", { run: "exec ./server daemon" }),
   small("libuv", "libuv.c", {
     packages: ["libuv1-dev", "gcc"],
     prepare: compile("libuv.c", "-luv"),
