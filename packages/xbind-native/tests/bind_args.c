@@ -229,6 +229,19 @@ static void try_any(void)
 	try_all(&(struct address){"not a local one", &elsewhere, sizeof(elsewhere)});
 }
 
+static char dir[] = "/tmp/xsocket-args-XXXXXX";
+
+/* The bytes of an address name a file, too, when the socket is one of AF_UNIX. */
+static void leave_dir(void)
+{
+	DIR *entries = opendir(".");
+
+	for (const struct dirent *entry = readdir(entries); entry; entry = readdir(entries))
+		unlink(entry->d_name);
+	closedir(entries);
+	CHECK_EQ(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	static struct sockaddr_storage four, six;
@@ -236,6 +249,8 @@ int main(void)
 	struct sockaddr_in6 in6 = loopback6();
 	unsigned char shifted[sizeof(in6) + 1];
 
+	CHECK(mkdtemp(dir));
+	CHECK_EQ(chdir(dir), 0);
 	pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	CHECK(pages != MAP_FAILED);
 	CHECK_EQ(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
@@ -249,5 +264,6 @@ int main(void)
 	try_families();
 	try_unreadable();
 	try_any();
+	leave_dir();
 	return 0;
 }

@@ -44,7 +44,15 @@ static pid_t run_case(const char *name, int fd, char output[OUTPUT_BYTES])
 	return pid;
 }
 
-/* Each %d stands for the pid, each %s for the control socket. Without the library nothing is said.
+/* Behind what the emulator's own dynamic linker says of a library for another processor. */
+static const char *of_library(const char *output)
+{
+	while (getenv("TEST_EMULATOR") && strncmp(output, "ERROR: ld.so:", 13) == 0)
+		output = strchr(output, '\n') + 1;
+	return output;
+}
+
+/* A line that ends with a space goes on with the control socket. Without the library there is none.
  */
 static void check(const char *name, int fd, const char *const *lines)
 {
@@ -56,7 +64,7 @@ static void check(const char *name, int fd, const char *const *lines)
 		len += (size_t)snprintf(expected + len, sizeof(expected) - len,
 		                        "libxbind[%d]: %s%s\n", (int)pid, *lines,
 		                        strchr(*lines, '\0')[-1] == ' ' ? getenv("XSOCKET") : "");
-	if (strcmp(output, expected) != 0)
+	if (strcmp(of_library(output), expected) != 0)
 		FAIL("case %s wrote\n%sinstead of\n%s", name, output, expected);
 }
 

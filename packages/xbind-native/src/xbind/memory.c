@@ -32,7 +32,7 @@ static bool is_readable(const char *at)
 int memory_read(void *to, const void *from, size_t len)
 {
 	const char *first = from;
-	const char *last = first + len - KERNEL_SET_BYTES;
+	const char *last = (const char *)((uintptr_t)first + len - KERNEL_SET_BYTES);
 
 	if (!is_readable(first))
 		return -EFAULT;
