@@ -1,6 +1,4 @@
-/* The server to be measured: `bun run.ts '{"address":"…","threads":1}'`. It says "ready" and serves. */
+/* The server to be measured: `bun run.ts '{"address":"…","threads":1}'`. */
 import { serve, untilSignal } from "../src/index.ts";
 
-const server = await serve(JSON.parse(process.argv[2] ?? "{}"));
-process.stdout.write("ready\n");
-await untilSignal(server);
+await untilSignal(serve(JSON.parse(process.argv[2] ?? "{}")));

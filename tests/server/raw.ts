@@ -1,0 +1,81 @@
+/* A client without manners: the packets, descriptors and delays of the protocol by hand. */
+import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+
+export const native = loadSyscalls();
+
+const CONNECT_MS = 5000;
+const SHUT_WR = 1;
+const POLLIN = 1;
+const POLLHUP = 16;
+
+/** A good request, for a TCP socket. */
+export const REQUEST = encode({
+  kind: "request",
+  domain: AF_INET,
+  type: SOCK_STREAM,
+  protocol: 0,
+});
+
+/** A connection to a server. Disposing of it closes it. */
+export class RawClient implements Disposable {
+  readonly fd: number;
+  #open = true;
+
+  /** @throws {SyscallError} when the server cannot be connected to */
+  constructor(path: string) {
+    this.fd = checked("connect", native.handoverConnect(path, CONNECT_MS));
+  }
+
+  /** Sends one packet, with a copy of a descriptor if one is given. Returns its length or -errno. */
+  send(bytes: Uint8Array = REQUEST, passedFd = -1): number {
+    return native.sendPacket(this.fd, bytes, bytes.byteLength, passedFd);
+  }
+
+  /** Says that nothing more will be sent. */
+  endSending(): void {
+    native.shutdown(this.fd, SHUT_WR);
+  }
+
+  /** Receives a reply to {@link REQUEST}: 0 for a socket, which is closed, else -errno. */
+  reply(waitMs = CONNECT_MS): number {
+    const fd = native.handoverReceive(this.fd, AF_INET, SOCK_STREAM, 0, waitMs);
+    if (fd < 0) return fd;
+    native.close(fd);
+    return 0;
+  }
+
+  /** Asks and receives: 0 for a socket, else -errno. */
+  ask(): number {
+    const sent = this.send();
+    return sent < 0 ? sent : this.reply();
+  }
+
+  /** Whether the server has closed the connection. */
+  isClosed(waitMs = 0): boolean {
+    return (native.poll(this.fd, POLLIN, waitMs) & POLLHUP) !== 0;
+  }
+
+  close(): void {
+    if (this.#open) native.close(this.fd);
+    this.#open = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Opens many connections at once. */
+export function rawClients(path: string, count: number): RawClient[] & Disposable {
+  const clients = Array.from({ length: count }, () => new RawClient(path));
+  return Object.assign(clients, {
+    [Symbol.dispose]: () => clients.forEach((client) => client.close()),
+  });
+}
+
+/** Asks a server on a connection of its own: 0 for a socket, else -errno. */
+export function askOnce(path: string): number {
+  using client = new RawClient(path);
+  return client.ask();
+}

@@ -1,0 +1,193 @@
+/* Starting, stopping, and what lies at the path: by whole processes. */
+import { expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { guardDescriptors, here, startServer, tempDir, XSOCKET } from "../harness/index.ts";
+import { askOnce, native, RawClient } from "./raw.ts";
+
+guardDescriptors();
+
+const ENV = { XSOCKET_BUN: process.execPath };
+
+/** Runs a server that is expected to end by itself. */
+function tryServing(...args: string[]) {
+  return here.run([XSOCKET, "serve", ...args], { env: ENV });
+}
+
+test("the socket has mode 0660 whatever the umask, and goes at the end", async () => {
+  await using server = await startServer();
+  expect(lstatSync(server.path).mode & 0o7777).toBe(0o660);
+  expect(await server.stop()).toBe(0);
+  expect(existsSync(server.path)).toBe(false);
+});
+
+test("mode and group are as asked for, from the first instant", async () => {
+  await using server = await startServer({ args: ["--mode", "0606", "--group", "daemon"] });
+  const { mode, gid } = lstatSync(server.path);
+  expect(mode & 0o7777).toBe(0o606);
+  const daemon = /^daemon:[^:]*:(\d+)/m.exec(readFileSync("/etc/group", "utf8"))?.[1];
+  expect(gid).toBe(process.geteuid?.() === 0 ? Number(daemon) : gid);
+});
+
+test("an unknown group is one clear sentence", async () => {
+  using directory = tempDir();
+  const { code, stderr } = await tryServing(directory.join("s"), "--group", "no-such-group");
+  expect(code).toBe(1);
+  expect(stderr).toContain('there is no group "no-such-group"');
+  expect(existsSync(directory.join("s"))).toBe(false);
+});
+
+test("SIGINT stops it as SIGTERM does", async () => {
+  await using server = await startServer();
+  server.program.kill("SIGINT");
+  expect(await server.program.finished()).toBe(0);
+  expect(existsSync(server.path)).toBe(false);
+});
+
+test("a request that has arrived is answered when it stops", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  expect(client.ask()).toBe(0);
+  server.program.kill("SIGSTOP");
+  client.send();
+  using late = new RawClient(server.path); // in the backlog
+  late.send();
+  server.program.kill("SIGTERM");
+  server.program.kill("SIGCONT");
+  expect(client.reply()).toBe(0);
+  expect(late.reply()).toBe(0);
+  expect(await server.program.finished()).toBe(0);
+});
+
+test("after kill -9 the next server replaces the stale socket", async () => {
+  using directory = tempDir();
+  const path = directory.join("s");
+  {
+    await using server = await startServer({ path });
+    server.program.kill("SIGKILL");
+    await server.program.finished();
+  }
+  expect(lstatSync(path).isSocket()).toBe(true);
+  await using server = await startServer({ path });
+  expect(askOnce(server.path)).toBe(0);
+});
+
+test("a second server is refused and told the first one's process", async () => {
+  await using server = await startServer();
+  const { code, stderr } = await tryServing(server.path);
+  expect(stderr).toContain(`process ${server.program.pid} listens there`);
+  expect(code).toBe(1);
+  expect(askOnce(server.path)).toBe(0);
+});
+
+test("the same for a name", async () => {
+  await using server = await startServer({ path: `@xsocket-test-${process.pid}` });
+  const { code, stderr } = await tryServing(server.path);
+  expect(stderr).toContain(`process ${server.program.pid} listens there`);
+  expect(code).toBe(1);
+});
+
+test("what is no socket is left alone", async () => {
+  using directory = tempDir();
+  const file = directory.join("file");
+  writeFileSync(file, "precious");
+  symlinkSync(directory.join("nowhere"), directory.join("link"));
+  mkdirSync(directory.join("directory"));
+  for (const name of ["file", "link", "directory"]) {
+    const { code, stderr } = await tryServing(directory.join(name));
+    expect(stderr).toContain("is not a socket: it is left alone");
+    expect(code).toBe(1);
+  }
+  expect(readFileSync(file, "utf8")).toBe("precious");
+  expect(lstatSync(directory.join("link")).isSymbolicLink()).toBe(true);
+});
+
+test("a socket of another kind that is alive is left alone", async () => {
+  using directory = tempDir();
+  const path = directory.join("s");
+  using stranger = Bun.listen({ unix: path, socket: { data() {} } });
+  const { code, stderr } = await tryServing(path);
+  expect(stderr).toContain("another process listens there");
+  expect(code).toBe(1);
+  expect(lstatSync(path).isSocket()).toBe(true);
+  stranger.stop(true);
+});
+
+test("only its own socket file is removed at the end", async () => {
+  await using server = await startServer();
+  const moved = `${server.path}.moved`;
+  renameSync(server.path, moved);
+  writeFileSync(server.path, "somebody else's");
+  expect(await server.stop()).toBe(0);
+  expect(readFileSync(server.path, "utf8")).toBe("somebody else's");
+  expect(existsSync(moved)).toBe(true);
+});
+
+test("a missing directory is one clear sentence", async () => {
+  using directory = tempDir();
+  const { code, stderr } = await tryServing(directory.join("a/b/s"));
+  expect(stderr).toContain(`the directory ${directory.join("a/b")} of`);
+  expect(stderr).toContain("make it first");
+  expect(code).toBe(1);
+});
+
+test("a directory that others may write to is refused, a sticky one unless asked for", async () => {
+  using directory = tempDir();
+  const path = directory.join("s");
+  chmodSync(directory.path, 0o777);
+  const open = await tryServing(path, "--shared-directory");
+  expect(open.stderr).toContain("other users may write to");
+  expect(open.code).toBe(1);
+  chmodSync(directory.path, 0o1777);
+  const sticky = await tryServing(path);
+  expect(sticky.stderr).toContain("--shared-directory");
+  expect(sticky.code).toBe(1);
+  await using server = await startServer({ path, args: ["--shared-directory"] });
+  expect(askOnce(server.path)).toBe(0);
+});
+
+test("a path that does not fit is refused", async () => {
+  const { code, stderr } = await tryServing(`/tmp/${"x".repeat(120)}`);
+  expect(stderr).toContain("does not fit");
+  expect(code).toBe(2);
+});
+
+test("the default path's directory is made with the right mode", async () => {
+  using directory = tempDir();
+  // a /run of its own, in a mount namespace of its own
+  const script = `mount -t tmpfs none /run && umask 077 && exec "$@"`;
+  const argv = ["unshare", "-m", "sh", "-c", script, "sh", XSOCKET, "serve"];
+  await using program = here.spawn(argv, { env: ENV });
+  await program.says(/serving at/);
+  const run = `/proc/${program.pid}/root/run/xsocket`;
+  expect(statSync(run).mode & 0o7777).toBe(0o755);
+  expect(lstatSync(`${run}/default`).mode & 0o7777).toBe(0o660);
+  expect(existsSync(directory.path)).toBe(true);
+});
+
+test("a lock that somebody holds on the directory is named after a while", async () => {
+  using directory = tempDir();
+  await using holder = here.spawn(["flock", directory.path, "sh", "-c", "echo held; sleep 60"]);
+  await holder.says(/held/);
+  const { code, stderr } = await tryServing(directory.join("s"));
+  expect(stderr).toContain("has held the lock");
+  expect(code).toBe(1);
+});
+
+test("stopping closes every connection", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  expect(client.ask()).toBe(0);
+  expect(await server.stop()).toBe(0);
+  expect(client.isClosed(1000)).toBe(true);
+  expect(native.geteuid()).toBe(process.geteuid?.() ?? -1);
+});
