@@ -236,14 +236,14 @@ describe("a connection", () => {
 });
 
 describe("TLS", () => {
-  test("both ways, checked against the host name", async () => {
+  test("goes both ways, checked against the host name", async () => {
     using dir = tempDir();
     const { key, cert } = await makeCertificate(dir, "web.test");
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const listener = await listen({
       via: server.path,
-      hostname: "127.0.0.1",
+      hostname: "0.0.0.0",
       port: 0,
       tls: { key, cert },
       socket: { data: (socket, data) => void socket.write(`secret ${data.toString()}`) },
@@ -266,6 +266,8 @@ describe("TLS", () => {
       return done.promise.finally(() => socket.terminate());
     };
     expect(await shake("web.test")).toBe(true);
+    expect(await shake("127.0.0.1")).toBe(true);
+    expect(await shake("127.0.0.2")).toBe(false);
     expect(await shake("other.test")).toBe(false);
     listener.stop(true);
   });

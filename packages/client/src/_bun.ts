@@ -2,6 +2,8 @@
  * The interfaces of Bun that adopt a descriptor although Bun's types do not say so. Everything of
  * this package that leans on undocumented behaviour of Bun goes through this file and _move.ts.
  */
+import * as net from "node:net";
+import * as tls from "node:tls";
 import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
 
 type Adopt<Options, Result> = (options: Options) => Result;
@@ -27,6 +29,22 @@ export function adoptDatagrams<Type extends Bun.BinaryType, Socket_>(
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
   const open = Bun.udpSocket as unknown as Adopt<typeof options, Promise<Socket_>>;
   return open(options);
+}
+
+/** net.connect for a connected stream socket. A net.Socket made with one would lose it. */
+export function adoptNodeConnection(fd: number): net.Socket {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
+  return net.connect({ fd } as unknown as net.NetConnectOpts);
+}
+
+/** tls.connect over a socket, with the options of an https request, of which TypeScript knows other types. */
+export function secureNode(
+  socket: net.Socket,
+  options: object,
+  servername: string | undefined,
+): tls.TLSSocket {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  return tls.connect({ ...options, servername, socket } as tls.ConnectionOptions);
 }
 
 /** Gives a native object the address that it does not know, for example a listener its `port`. */

@@ -149,7 +149,7 @@ export function startRelayed<Data>(
   ip: IpAddress,
   port: number,
 ): Server<Data> {
-  const directory = mkdtempSync(join(tmpdir(), "xsocket-"));
+  const directory = mkdtempSync(join(tmpdir(), "xsocket-relay-"));
   const header = `x-xsocket-peer-${crypto.randomUUID()}`;
   const secure = options.tls !== undefined;
   const behind = { path: join(directory, "http"), header, secure };

@@ -4,7 +4,17 @@ export type { Naming } from "./_resolve.ts";
 export type { Through } from "./_through.ts";
 export { connect, type ConnectOptions } from "./connect.ts";
 export { XSocketError, type XSocketFailure, type XSocketStep } from "./error.ts";
+export { fetchVia, type FetchVia } from "./fetch.ts";
 export { listen, listenSync, type ListenOptions } from "./listen.ts";
+export {
+  HttpAgent,
+  HttpsAgent,
+  nodeBind,
+  nodeConnect,
+  type NodeConnectOptions,
+  nodeListen,
+  type NodeListenOptions,
+} from "./node.ts";
 export { OwnedSocket } from "./owned.ts";
 export { serve, type ServeExtras, type ServeOptions, serveSync } from "./serve.ts";
 export { Session, type SessionOptions } from "./session.ts";

@@ -1,0 +1,188 @@
+import type * as dgram from "node:dgram";
+import * as http from "node:http";
+import * as https from "node:https";
+import * as net from "node:net";
+import type { Duplex } from "node:stream";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { type BindPlan, bound } from "./_bound.ts";
+import { adoptNodeConnection, secureNode } from "./_bun.ts";
+import { misuse } from "./_kind.ts";
+import { checkPort, type Through } from "./_through.ts";
+import { connectedSocket } from "./connect.ts";
+
+/** A peer for node:net, and the server through which to reach it. */
+export interface NodeConnectOptions extends Through {
+  /** The peer's address, or its name, which is looked up in the target namespace; localhost by default. */
+  readonly host?: string | undefined;
+  readonly port: number;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+}
+
+/** Where to listen for node:net, node:http and node:dgram, and the server through which to do it. */
+export interface NodeListenOptions extends Through {
+  /** The address, or a name that resolves to one, in the target namespace; all of them by default. */
+  readonly host?: string | undefined;
+  /** 0 by default: any free port, which `server.address()` tells. */
+  readonly port?: number | undefined;
+  /** How many connections may wait to be accepted; 511 by default, as in node:net. */
+  readonly backlog?: number | undefined;
+  readonly reusePort?: boolean | undefined;
+  readonly ipv6Only?: boolean | undefined;
+}
+
+const NODE_BACKLOG = 511;
+
+/**
+ * net.connect from the target namespace. It resolves once the connection stands; give it to
+ * `tls.connect({ socket })` for TLS.
+ *
+ * @throws {XSocketError} as connect
+ * @example
+ * const socket = await nodeConnect({ via: "/run/xsocket/vpn", host: "10.64.0.1", port: 25 });
+ * socket.on("data", (data) => console.log(data.toString()));
+ */
+export async function nodeConnect(options: NodeConnectOptions): Promise<net.Socket> {
+  const { host = "localhost", localAddress, localPort } = options;
+  const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
+  using socket = await connectedSocket({ ...peer, localAddress, localPort }, options);
+  return adoptNodeConnection(socket.take());
+}
+
+function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
+  const { host: hostname, reusePort = false, ipv6Only = false } = options;
+  const port = checkPort(`${verb} ${hostname ?? "*"}`, options.port ?? 0);
+  return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
+}
+
+/* An http server of Bun ignores a descriptor and listens somewhere else, so a net server feeds it. */
+function feed(server: http.Server): net.Server {
+  const acceptor = net.createServer((socket) => void server.emit("connection", socket));
+  const close = server.close.bind(server);
+  const closeBoth = (done?: (error?: Error) => void): http.Server => {
+    acceptor.close(() => done?.());
+    close();
+    return server;
+  };
+  acceptor.on("listening", () => void server.emit("listening"));
+  acceptor.on("close", () => void server.emit("close"));
+  Object.assign(server, { close: closeBoth, address: () => acceptor.address() });
+  return acceptor;
+}
+
+/**
+ * server.listen in the target namespace, for servers of node:net, node:tls, node:http and node:http2.
+ * For HTTPS give the connections of a tls server to an http server, as the second example shows.
+ *
+ * @throws {XSocketError} as listen; ENOTSUP for a server of node:https, which Bun cannot feed
+ * @example
+ * const server = http.createServer((request, response) => response.end("hello"));
+ * await nodeListen(server, { via: "/run/xsocket/lan", port: 8080 });
+ * @example
+ * const secure = tls.createServer(certificate, (socket) => server.emit("connection", socket));
+ * await nodeListen(secure, { via: "/run/xsocket/lan", port: 8443 });
+ */
+export async function nodeListen<Server extends net.Server>(
+  server: Server,
+  options: NodeListenOptions = {},
+): Promise<Server> {
+  if (server instanceof https.Server)
+    throw misuse(
+      "listen with a server of node:https",
+      "Bun cannot give it connections",
+      'Use tls.createServer(options, (socket) => httpServer.emit("connection", socket)), or serve.',
+      "ENOTSUP",
+    );
+  const { backlog = NODE_BACKLOG } = options;
+  const { socket: owned } = await bound(planOf(options, "stream", "listen at"), options);
+  using socket = owned;
+  checked("listen", loadSyscalls().listen(socket.fd, backlog));
+  const acceptor = server instanceof http.Server ? feed(server) : server;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  acceptor.once("listening", resolve).once("error", reject);
+  const fd = socket.take();
+  acceptor.listen({ fd });
+  await promise;
+  acceptor.off("error", reject);
+  checked("listen", loadSyscalls().listen(fd, backlog)); // Bun set its own
+  return server;
+}
+
+/**
+ * socket.bind in the target namespace, for sockets of node:dgram of either type.
+ *
+ * @throws {XSocketError} as udp
+ * @example
+ * const socket = await nodeBind(dgram.createSocket("udp4"), { via: "/run/xsocket/lan", port: 5353 });
+ */
+export async function nodeBind(
+  socket: dgram.Socket,
+  options: NodeListenOptions = {},
+): Promise<dgram.Socket> {
+  // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
+  const host = options.host ?? (Reflect.get(socket, "type") === "udp6" ? "::" : "0.0.0.0");
+  const plan = planOf({ ...options, host }, "dgram", "receive datagrams at");
+  const { socket: owned } = await bound(plan, options);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  socket.once("listening", resolve).once("error", reject);
+  socket.bind({ fd: owned.take() });
+  await promise;
+  socket.off("error", reject);
+  return socket;
+}
+
+type Connected = (error: Error | null, stream: Duplex) => void;
+
+/* Both agents: a connection of the target namespace for each request that finds none kept open. */
+function connectFor(
+  through: Through,
+  { host, port }: http.ClientRequestArgs,
+  wrap: (socket: net.Socket) => net.Socket,
+  done: Connected | undefined,
+): undefined {
+  void nodeConnect({ ...through, host: host ?? undefined, port: Number(port) }).then(
+    (socket) => done?.(null, wrap(socket)),
+    (error: Error) => done?.(error, undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
+  );
+}
+
+/**
+ * An http.Agent whose connections go out of the target namespace.
+ *
+ * @example
+ * http.get("http://10.64.0.1/", { agent: new HttpAgent({ via: "/run/xsocket/vpn" }) });
+ */
+export class HttpAgent extends http.Agent {
+  readonly #through: Through;
+
+  constructor(through: Through, options: http.AgentOptions = {}) {
+    super(options);
+    this.#through = through;
+  }
+
+  override createConnection(options: http.ClientRequestArgs, done?: Connected): undefined {
+    return connectFor(this.#through, options, (socket) => socket, done);
+  }
+}
+
+/**
+ * An https.Agent whose connections go out of the target namespace.
+ *
+ * @example
+ * https.get("https://web.test/", { agent: new HttpsAgent({ via: "/run/xsocket/vpn" }) });
+ */
+export class HttpsAgent extends https.Agent {
+  readonly #through: Through;
+
+  constructor(through: Through, options: https.AgentOptions = {}) {
+    super(options);
+    this.#through = through;
+  }
+
+  override createConnection(options: https.RequestOptions, done?: Connected): undefined {
+    const name = options.servername || options.host || "";
+    const servername = net.isIP(name) === 0 && name ? name : undefined; // an address is no SNI
+    const secure = (socket: net.Socket): net.Socket => secureNode(socket, options, servername);
+    return connectFor(this.#through, options, secure, done);
+  }
+}

@@ -1,0 +1,194 @@
+import { expect, test } from "bun:test";
+import * as dgram from "node:dgram";
+import * as http from "node:http";
+import type { AddressInfo } from "node:net";
+import * as tls from "node:tls";
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { fetchVia, HttpAgent, nodeBind, nodeConnect, nodeListen, serve } from "@xsocket/client";
+import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+guardDescriptors();
+// Streams look at these when they are piped, and Bun then opens them once and for all.
+void [process.stdout, process.stderr];
+
+const ANSWERS: Record<string, (request: Request) => Response | Promise<Response>> = {
+  "/echo": async (request) =>
+    Response.json([request.method, request.headers.get("x-mine"), await request.text()]),
+  "/cookies": () =>
+    new Response("", {
+      headers: [
+        ["set-cookie", "a=1"],
+        ["set-cookie", "b=2"],
+      ],
+    }),
+  "/gzip": () => encoded("gzip", gzipSync("packed")),
+  "/br": () => encoded("br", brotliCompressSync("packed")),
+  "/zstd": () => encoded("zstd", zstdCompressSync("packed")),
+  "/302": () => new Response(null, { status: 302, headers: { location: "/echo" } }),
+  "/307": () => new Response(null, { status: 307, headers: { location: "/echo" } }),
+  "/loop": () => new Response(null, { status: 302, headers: { location: "/loop" } }),
+  "/204": () => new Response(null, { status: 204 }),
+  "/large": () => new Response("x".repeat(3_000_000)),
+  "/slow": () => new Response(new ReadableStream({ start: (sink) => sink.enqueue("part") })),
+};
+
+function encoded(name: string, bytes: Uint8Array): Response {
+  return new Response(Uint8Array.from(bytes), { headers: { "content-encoding": name } });
+}
+
+function answer(request: Request): Response | Promise<Response> {
+  const make = ANSWERS[new URL(request.url).pathname];
+  return make ? make(request) : new Response("nothing here", { status: 404 });
+}
+
+test("fetch through the target does what fetch does", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
+  using there = fetchVia(server.path);
+  const at = (path: string): string => `http://127.0.0.1:${web.port}${path}`;
+
+  const echo = await there(at("/echo"), {
+    method: "POST",
+    body: "text",
+    headers: { "x-mine": "1" },
+  });
+  expect(echo).toMatchObject({ status: 200, ok: true, url: at("/echo"), redirected: false });
+  expect(await echo.json()).toEqual(["POST", "1", "text"]);
+  const streamed = new ReadableStream({ start: (sink) => (sink.enqueue("part"), sink.close()) });
+  const bodies: [Bun.BodyInit, string][] = [
+    [new URLSearchParams({ a: "b" }), "a=b"],
+    [new Blob(["blob"]), "blob"],
+    [Buffer.from("bytes"), "bytes"],
+    [streamed, "part"],
+  ];
+  for (const [body, text] of bodies)
+    expect(await (await there(at("/echo"), { method: "PUT", body })).json()).toEqual([
+      "PUT",
+      null,
+      text,
+    ]);
+  const request = new Request(at("/echo"), {
+    method: "POST",
+    body: "whole",
+    headers: { "x-mine": "2" },
+  });
+  expect(await (await there(request)).json()).toEqual(["POST", "2", "whole"]);
+
+  for (const path of ["/gzip", "/br", "/zstd"])
+    expect(await (await there(at(path))).text()).toBe("packed");
+  expect(await (await there(at("/gzip"), { decompress: false })).bytes()).toEqual(
+    gzipSync("packed"),
+  );
+  expect((await there(at("/cookies"))).headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+  expect((await (await there(at("/large"))).text()).length).toBe(3_000_000);
+  expect((await there(at("/204"))).status).toBe(204);
+  expect((await there(at("/echo"), { method: "HEAD" })).status).toBe(200);
+  expect((await there(at("/nowhere"))).status).toBe(404);
+
+  const followed = await there(at("/302"), { method: "POST", body: "x" });
+  expect(followed).toMatchObject({ url: at("/echo"), redirected: true });
+  expect(await followed.json()).toEqual(["GET", null, ""]);
+  const again = await there(at("/307"), { method: "POST", body: "again" });
+  expect(await again.json()).toEqual(["POST", null, "again"]);
+  expect((await there(at("/302"), { redirect: "manual" })).status).toBe(302);
+  await expect(there(at("/302"), { redirect: "error" })).rejects.toThrow("UnexpectedRedirect");
+  await expect(there(at("/loop"))).rejects.toThrow("TooManyRedirects");
+  expect(await (await there("data:,local")).text()).toBe("local");
+
+  const slow = await there(at("/slow"), { signal: AbortSignal.timeout(100) });
+  await expect(slow.text()).rejects.toMatchObject({ name: "TimeoutError" });
+  const many = Array.from({ length: 100 }, async (_, i) => {
+    const response = await there(at("/echo"), { method: "POST", body: `${i}` });
+    expect(await response.json()).toEqual(["POST", null, `${i}`]);
+  });
+  await Promise.all(many);
+  await web.stop(true);
+});
+
+test("what fetch cannot do through the target is refused with a sentence", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  using there = fetchVia(server.path);
+  const url = "http://127.0.0.1:9/";
+  const cases: [string, string, object][] = [
+    ["ECONNREFUSED", url, {}],
+    ["ENETUNREACH", "http://192.0.2.1/", {}],
+    ["ENOTSUP", "ftp://127.0.0.1/", {}],
+    ["ENOTSUP", url, { proxy: "http://127.0.0.1:1" }],
+    ["ENOTSUP", url, { unix: "/tmp/x" }],
+    ["ENOTSUP", url, { protocol: "http2" }],
+    ["ENOTSUP", url, { verbose: true }],
+  ];
+  for (const [code, at, options] of cases)
+    await expect(there(at, options)).rejects.toMatchObject({ name: "XSocketError", code });
+  const signal = AbortSignal.abort();
+  await expect(there(url, { signal })).rejects.toMatchObject({ name: "AbortError" });
+});
+
+test("TLS is checked against the name that was looked up in the target", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir, "web.test");
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: answer });
+  using there = fetchVia(server.path, { lookup: () => ["127.0.0.1"] });
+  const code = async (hostname: string, options: BunFetchRequestInit): Promise<unknown> =>
+    there(`https://${hostname}:${web.port}/204`, options).then(
+      ({ status }) => status,
+      (error: unknown) => Reflect.get(Object(error), "code"),
+    );
+  expect(await code("web.test", { tls: { ca: cert } })).toBe(204);
+  expect(await code("127.0.0.1", { tls: { ca: cert } })).toBe(204);
+  expect(await code("other.test", { tls: { ca: cert } })).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
+  expect(await code("web.test", { tls: { rejectUnauthorized: false } })).toBe(204);
+  expect(await code("web.test", {})).toBe("DEPTH_ZERO_SELF_SIGNED_CERT");
+  await web.stop(true);
+});
+
+test("node:net, node:http, node:tls and node:dgram work in the target", async () => {
+  using dir = tempDir();
+  const certificate = await makeCertificate(dir, "web.test");
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const { path: via } = server;
+  const web = http.createServer((request, response) => response.end(`seen ${request.url}`));
+  await nodeListen(web, { via, host: "127.0.0.1" });
+  const secure = tls.createServer(certificate, (socket) => void web.emit("connection", socket));
+  await nodeListen(secure, { via, host: "127.0.0.1" });
+  const [plainPort, securePort] = [portOf(web.address()), portOf(secure.address())];
+  expect([target.listens("tcp", plainPort), here.listens("tcp", plainPort)]).toEqual([true, false]);
+  const pages = [`http://127.0.0.1:${plainPort}/a`, `https://127.0.0.1:${securePort}/b`];
+  const { stdout } = await target.run(["curl", "-sSk", ...pages]);
+  expect(stdout).toBe("seen /aseen /b");
+
+  const agent = new HttpAgent({ via }, { keepAlive: true });
+  const body = await new Promise((resolve, reject) => {
+    const get = http.get({ host: "127.0.0.1", port: plainPort, path: "/c", agent }, (response) => {
+      response.setEncoding("utf8").on("data", resolve);
+    });
+    get.on("error", reject);
+  });
+  expect(body).toBe("seen /c");
+  agent.destroy();
+  const socket = await nodeConnect({ via, host: "localhost", port: plainPort });
+  const answered = new Promise<string>((resolve) => {
+    socket.on("data", (data) => resolve(data.toString()));
+  });
+  socket.write("GET /d HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  expect(await answered).toContain("200 OK");
+  socket.destroy();
+  await Promise.all([web, secure].map((each) => new Promise((resolve) => each.close(resolve))));
+  expect(target.listens("tcp", plainPort)).toBe(false);
+
+  const datagrams = await nodeBind(dgram.createSocket("udp4"), { via, host: "127.0.0.1" });
+  datagrams.on("message", (data, { port, address }) => datagrams.send(data, port, address));
+  const socat = ["socat", "-t2", "-", `UDP:127.0.0.1:${datagrams.address().port}`];
+  expect((await target.run(socat, { stdin: "ping" })).stdout).toBe("ping");
+  await new Promise<void>((resolve) => datagrams.close(resolve));
+});
+
+function portOf(address: AddressInfo | string | null): number {
+  return typeof address === "object" && address ? address.port : 0;
+}

@@ -1,0 +1,34 @@
+/* A program of serve.test.ts: serves until its input ends, in a process without /proc/self/fdinfo. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { serve } from "@xsocket/client";
+
+const [, , via = "", scheme = "", directory = ""] = process.argv;
+const file = (name: string): string => readFileSync(`${directory}/${name}`, "utf8");
+const relays = (): string[] =>
+  readdirSync(tmpdir()).filter((name) => name.startsWith("xsocket-relay-"));
+const tls = scheme === "https" ? { tls: { key: file("key.pem"), cert: file("cert.pem") } } : {};
+
+if (existsSync("/proc/self/fdinfo/0")) throw new Error("fdinfo is not hidden");
+const before = relays();
+const server = await serve<{ id: number }, "/static">({
+  via,
+  hostname: "127.0.0.1",
+  port: 0,
+  ...tls,
+  routes: { "/static": new Response("static") },
+  async fetch(request, self) {
+    if (self.upgrade(request, { data: { id: 7 } })) return undefined;
+    const { address } = self.requestIP(request) ?? {};
+    return Response.json([address, new URL(request.url).protocol, await request.text(), self.port]);
+  },
+  websocket: {
+    open: (socket) => void socket.send(`welcome ${socket.remoteAddress}`),
+    message: (socket, message) => void socket.send(`${socket.data.id} ${message.toString()}`),
+  },
+});
+const made = relays().filter((name) => !before.includes(name));
+console.log(`port ${server.port}`);
+for await (const chunk of Bun.stdin.stream()) if (chunk.length === 0) break;
+await server.stop(true);
+console.log(made.every((name) => !relays().includes(name)) ? "left nothing" : "left its directory");

@@ -1,0 +1,196 @@
+import { describe, expect, test } from "bun:test";
+import { serve, serveSync, XSocketError } from "@xsocket/client";
+import {
+  createNamespace,
+  descriptors,
+  guardDescriptors,
+  here,
+  type Namespace,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+guardDescriptors();
+
+async function curl(place: Namespace, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await place.run(["curl", "-sS", "-m", "10", ...args]);
+  return code === 0 ? stdout : `exit ${code}: ${stderr}`;
+}
+
+type Data = { id: number };
+
+function empty(): Response {
+  return new Response("");
+}
+
+/* What the servers of these tests answer with. */
+function handlers(name: string) {
+  return {
+    routes: {
+      "/static": new Response("static"),
+      "/user/:id": (request: Bun.BunRequest<"/user/:id">) => new Response(request.params.id),
+    },
+    async fetch(request: Request, server: Bun.Server<Data>) {
+      if (server.upgrade(request, { data: { id: 7 } })) return undefined;
+      const { address } = server.requestIP(request) ?? {};
+      return Response.json([name, address, new URL(request.url).protocol, await request.text()]);
+    },
+    websocket: {
+      open: (socket: Bun.ServerWebSocket<Data>) =>
+        void socket.send(`welcome ${socket.remoteAddress}`),
+      message: (socket: Bun.ServerWebSocket<Data>, message: string | Buffer) =>
+        void socket.send(`${socket.data.id} ${message.toString()}`),
+    },
+  };
+}
+
+/* A WebSocket client in the target that says hello and prints two messages. */
+const WS = `
+  const socket = new WebSocket(process.argv[1], { tls: { rejectUnauthorized: false } });
+  const seen = [];
+  socket.onopen = () => socket.send("hello");
+  socket.onmessage = ({ data }) => { seen.push(data); if (seen.length === 2) socket.close(); };
+  socket.onclose = () => console.log(seen.join());
+  socket.onerror = ({ message }) => console.log(message);`;
+
+async function check(target: Namespace, server: Bun.Server<Data>): Promise<void> {
+  const scheme = server.protocol ?? "http";
+  const base = `${scheme}://127.0.0.1:${server.port}`;
+  const echo = [`${base}/echo`, "-k", "-d", "body"];
+  expect(JSON.parse(await curl(target, ...echo))).toEqual([
+    "one",
+    "127.0.0.1",
+    `${scheme}:`,
+    "body",
+  ]);
+  expect(await curl(target, "-k", `${base}/static`, `${base}/user/42`)).toBe("static42");
+  const socket = [process.execPath, "-e", WS, base.replace("http", "ws")];
+  expect((await target.run(socket)).stdout).toBe("welcome 127.0.0.1,7 hello\n");
+  server.reload(handlers("two"));
+  expect(await curl(target, ...echo)).toContain('"two"');
+}
+
+describe("serve", () => {
+  test.each(["http", "https"])(
+    "is Bun.serve in the target: %s, routes, WebSocket, reload, stop",
+    async (scheme) => {
+      using dir = tempDir();
+      const tls = scheme === "https" ? { tls: await makeCertificate(dir, "web.test") } : {};
+      await using target = await createNamespace();
+      await using xsocketServer = await startServer({ place: target });
+      for (const form of [serve, serveSync]) {
+        const open = descriptors().size;
+        const server = await form<Data, "/static" | "/user/:id">({
+          via: xsocketServer.path,
+          hostname: "127.0.0.1",
+          port: 0,
+          ...tls,
+          ...handlers("one"),
+        });
+        const { port = 0 } = server;
+        expect(server.hostname).toBe("127.0.0.1");
+        expect(server.url.href).toBe(`${scheme}://127.0.0.1:${port}/`);
+        expect(Reflect.get(server, "address")).toEqual({
+          address: "127.0.0.1",
+          family: "IPv4",
+          port,
+        });
+        expect([target.listens("tcp", port), here.listens("tcp", port)]).toEqual([true, false]);
+        await check(target, server);
+        await server.stop(true);
+        expect(target.listens("tcp", port)).toBe(false);
+        expect(descriptors().size).toBeLessThanOrEqual(open + 1); // the shared session's connection
+      }
+    },
+  );
+
+  test("listens at all addresses by default, of both families, and tells the client's own", async () => {
+    await using target = await createNamespace();
+    await using xsocketServer = await startServer({ place: target });
+    const server = await serve({
+      via: xsocketServer.path,
+      port: 0,
+      fetch: (request, self) => new Response(self.requestIP(request)?.address),
+    });
+    expect(server.hostname).toBe("localhost");
+    expect(await curl(target, `http://127.0.0.1:${server.port}/`)).toBe("::ffff:127.0.0.1");
+    expect(await curl(target, `http://[::1]:${server.port}/`)).toBe("::1");
+    await server.stop(true);
+  });
+
+  test("takes thousands of requests and leaves nothing behind", async () => {
+    await using target = await createNamespace();
+    await using xsocketServer = await startServer({ place: target });
+    const server = await serve({
+      via: xsocketServer.path,
+      port: 0,
+      fetch: () => new Response("yes"),
+    });
+    const load = `
+      let yes = 0;
+      const one = async () => { for (let i = 0; i < 100; i++) if ((await (await fetch(process.argv[1])).text()) === "yes") yes++; };
+      await Promise.all(Array.from({ length: 20 }, one));
+      console.log(yes);`;
+    const url = `http://127.0.0.1:${server.port}/`;
+    const { stdout, stderr } = await target.run([process.execPath, "-e", load, url]);
+    expect(stdout + stderr).toBe("2000\n");
+    await server.stop(true);
+  });
+
+  test("that cannot be is refused with a sentence", async () => {
+    await using target = await createNamespace();
+    await using xsocketServer = await startServer({ place: target });
+    const { path: via } = xsocketServer;
+    const first = await serve({ via, port: 0, fetch: empty });
+    const cases: [string, object][] = [
+      ["EADDRINUSE", { port: first.port }],
+      ["EADDRNOTAVAIL", { hostname: "192.0.2.1" }],
+      ["EINVAL", { port: 99_999 }],
+      ["ENOTSUP", { fd: 3 }],
+      ["ENOTSUP", { unix: "/tmp/x" }],
+      ["ENOTSUP", { http3: true }],
+    ];
+    for (const [code, options] of cases)
+      for (const form of [
+        serve,
+        async (o: { port: number }) => serveSync({ via, fetch: empty, ...o }),
+      ]) {
+        const error: unknown = await form({ via, port: 0, fetch: empty, ...options }).catch(
+          (e: unknown) => e,
+        );
+        expect(error, code).toBeInstanceOf(XSocketError);
+        expect(error).toMatchObject({ code });
+      }
+    const wrong = { via, port: 0, fetch: 5 };
+    await expect(Reflect.apply(serve, undefined, [wrong])).rejects.toThrow("function");
+    await first.stop(true);
+  });
+});
+
+/* A program whose /proc has no fdinfo: Bun's epoll set cannot be looked into. */
+const HIDE = 'mount -t tmpfs none /proc/$$/fdinfo && exec "$@"';
+
+describe("where Bun cannot be looked into", () => {
+  test.each(["http", "https"])("a relay does the same: %s", async (scheme) => {
+    using dir = tempDir();
+    if (scheme === "https") await makeCertificate(dir, "web.test");
+    await using target = await createNamespace();
+    await using xsocketServer = await startServer({ place: target });
+    const script = `${import.meta.dir}/relayed.ts`;
+    const argv = [process.execPath, script, xsocketServer.path, scheme, dir.path];
+    const asRoot = process.geteuid?.() === 0 ? [] : ["--map-root-user"];
+    const hidden = ["unshare", "--mount", ...asRoot, "sh", "-c", HIDE, "sh", ...argv];
+    await using program = here.spawn(hidden, { stdin: "" });
+    const [, port] = await program.says(/port (\d+)/);
+    const base = `${scheme}://127.0.0.1:${port}`;
+    const body = await curl(target, "-k", "-d", "body", `${base}/echo`);
+    expect(JSON.parse(body)).toEqual(["127.0.0.1", `${scheme}:`, "body", Number(port)]);
+    expect(await curl(target, "-k", `${base}/static`)).toBe("static");
+    const socket = [process.execPath, "-e", WS, base.replace("http", "ws")];
+    expect((await target.run(socket)).stdout).toBe("welcome 127.0.0.1,7 hello\n");
+    await program.endInput();
+    expect(await program.finished()).toBe(0);
+    expect(program.stdout).toContain("left nothing");
+  });
+});
