@@ -10,11 +10,14 @@ export interface Invocation {
   readonly planFd: number;
 }
 
-/** A command of citty's that says whether it takes a program behind `--`. */
+/** A command of citty's that may take a program behind its options. */
 export interface Command<T extends ArgsDef = ArgsDef> extends CommandDef<T> {
   readonly meta: CommandMeta;
   readonly args?: T;
-  readonly program?: "required" | "optional";
+  /** How its usage shows the program; without it the command takes none. */
+  readonly program?: string;
+  /** What the program stands behind, "--" by default. */
+  readonly separators?: readonly string[];
 }
 
 /** Defines a command, whose `run` then gets arguments typed by its table of options. */

@@ -10,12 +10,15 @@ const HELP = new Set(["--help", "-h"]);
 const VERSION = new Set(["--version", "-v", "-V"]);
 
 /* A program's own arguments are not ours, so they are cut off before anything is looked at. */
-function split(argv: readonly string[], definition: Command) {
-  const end = definition.program === undefined ? -1 : argv.indexOf("--");
+function split(argv: readonly string[], { program, separators = ["--"] }: Command) {
+  const at = program === undefined ? -1 : argv.findIndex((word) => separators.includes(word));
+  if (at < 0) return { own: argv, program: [], programIndex: -1 };
+  const isOption = argv[at] !== "--";
+  const start = isOption && argv[at + 1] === "--" ? at + 2 : at + 1;
   return {
-    own: end < 0 ? argv : argv.slice(0, end),
-    program: end < 0 ? [] : argv.slice(end + 1),
-    programIndex: end + 2, // the command's name counts as well
+    own: argv.slice(0, isOption ? at + 1 : at),
+    program: argv.slice(start),
+    programIndex: start + 1, // the command's name counts as well
   };
 }
 
@@ -26,8 +29,6 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
   if (own.some((word) => HELP.has(word)))
     return result(await usage(definition, xsocket, process.stdout));
   checkOptions(own, definition.args ?? {}, help);
-  if (definition.program === "required" && program.length === 0)
-    throw new MisuseError(`no program is given: put it last, behind "--", or see "${help}"`);
   const data: Invocation = { program, programIndex, planFd };
   await runCommand(definition, { rawArgs: [...own], data });
 }

@@ -1,7 +1,7 @@
 import { MisuseError } from "./errors.ts";
 
 /** Highest port number: they are 16 bits wide. */
-const PORT_MAX = 65535;
+export const PORT_MAX = 65535;
 /* One word of XBIND, as xbind/portlist.h writes its grammar. */
 const WORD = /^(?:(?:tcp|udp)\/)?(?:\*|(\d+)|(\d+)-(\d+)|(\d+):(\d+))$/;
 

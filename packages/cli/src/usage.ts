@@ -2,8 +2,6 @@ import { renderUsage } from "citty";
 import type { Command } from "./command.ts";
 import { hasColour } from "./words.ts";
 
-const PROGRAM = { required: " -- PROGRAM [ARGUMENT...]", optional: " [-- PROGRAM [ARGUMENT...]]" };
-
 /** The help text of a command, in colour only where the stream has it. */
 export async function usage(
   of: Command,
@@ -13,8 +11,5 @@ export async function usage(
   const text = (await renderUsage(of, parent)).replaceAll(/ +$/gm, "");
   const shown = hasColour(stream) ? text : Bun.stripANSI(text);
   if (of.program === undefined) return shown;
-  return shown.replace(
-    /^.*USAGE.*$/m,
-    (line) => line.trimEnd() + PROGRAM[of.program ?? "optional"],
-  );
+  return shown.replace(/^.*USAGE.*$/m, (line) => `${line.trimEnd()} ${of.program}`);
 }

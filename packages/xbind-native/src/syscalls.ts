@@ -38,6 +38,7 @@ export interface Syscalls {
     length: number,
   ): number;
   sendQueue(fd: number): number;
+  socketNamespace(fd: number): number;
   adopt(fd: number): number;
   descriptorLimit(): number;
   monotonic(): number;
@@ -99,6 +100,7 @@ const SYMBOLS = {
   xs1_getpeername: { args: [int, pointer, unsigned], returns: int },
   xs1_getsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
   xs1_setsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
+  xs1_socket_namespace: { args: [int], returns: int },
   xs1_send_queue: { args: [int], returns: int },
   xs1_adopt: { args: [int], returns: int },
   xs1_descriptor_limit: { args: [], returns: int },
@@ -144,6 +146,7 @@ function open(): Syscalls {
     getpeername: native.xs1_getpeername,
     getsockopt: native.xs1_getsockopt,
     setsockopt: native.xs1_setsockopt,
+    socketNamespace: native.xs1_socket_namespace,
     sendQueue: native.xs1_send_queue,
     adopt: native.xs1_adopt,
     descriptorLimit: native.xs1_descriptor_limit,

@@ -78,7 +78,7 @@ function listed(ports: readonly string[], all: boolean): string {
 export default command({
   meta: { name: "run", description: "Run a program whose listed ports open in another namespace" },
   args,
-  program: "optional",
+  program: "-- PROGRAM [ARGUMENT...]",
   run(context) {
     const { program, programIndex, planFd } = invocation(context);
     const given = context.args;

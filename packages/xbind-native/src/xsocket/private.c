@@ -126,6 +126,11 @@ EXPORT int xs1_send_queue(int fd)
 	return rc < 0 ? rc : bytes;
 }
 
+EXPORT int xs1_socket_namespace(int fd)
+{
+	return sys_ioctl(fd, SIOCGSKNS, NULL);
+}
+
 EXPORT int xs1_descriptor_limit(void)
 {
 	uint64_t limits[2]; /* soft and hard, 64 bits a field on every machine */

@@ -35,6 +35,10 @@ int xs1_getpeername(int fd, void *addr, unsigned len);
 int xs1_getsockopt(int fd, int level, int name, void *value, unsigned len);
 int xs1_setsockopt(int fd, int level, int name, const void *value, unsigned len);
 
+/* SIOCGSKNS: a descriptor of the network namespace that a socket belongs to, close-on-exec. Needs
+ * CAP_NET_ADMIN in that namespace's user namespace. */
+int xs1_socket_namespace(int fd);
+
 /* SIOCOUTQ: what was sent and not yet received; 0 when the peer has taken all. */
 int xs1_send_queue(int fd);
 

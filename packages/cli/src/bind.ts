@@ -1,0 +1,51 @@
+import { AF_INET, AF_INET6 } from "@xsocket/protocol";
+import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { FailureError } from "./errors.ts";
+
+const ADDRESS_BYTES = { 4: 16, 6: 28 } as const; // struct sockaddr_in and sockaddr_in6
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const BACKLOG = 4096;
+
+const REMEDIES: Record<string, string> = {
+  EADDRINUSE: "another socket has it there, so stop that program or choose another port",
+  EACCES:
+    "ports below 1024 take CAP_NET_BIND_SERVICE of who binds, so choose a port from 1024 on or run as root",
+};
+
+function anyAddress(family: 4 | 6, port: number): Uint8Array<ArrayBuffer> {
+  const view = new DataView(new ArrayBuffer(ADDRESS_BYTES[family]));
+  view.setUint16(0, family === 4 ? AF_INET : AF_INET6, true);
+  view.setUint16(2, port);
+  return new Uint8Array(view.buffer);
+}
+
+/** What a socket is bound as. */
+export interface BindKind {
+  readonly family: 4 | 6;
+  readonly type: "stream" | "dgram";
+}
+
+/** Tries to bind a socket to a port of every address, and to listen. Returns 0 or -errno. */
+export function tryBindAny(fd: number, { family, type }: BindKind, port: number): number {
+  const native = loadSyscalls();
+  const on = Int32Array.of(1);
+  const address = anyAddress(family, port);
+  if (type === "stream") native.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, on.byteLength);
+  const rc = native.bind(fd, address, address.byteLength);
+  return rc < 0 || type === "dgram" ? rc : native.listen(fd, BACKLOG);
+}
+
+/**
+ * Binds a socket to a port of every address, and listens if it is a stream socket.
+ *
+ * @throws {FailureError} if the kernel refuses
+ */
+export function bindAny(fd: number, kind: BindKind, port: number): void {
+  const rc = tryBindAny(fd, kind, port);
+  if (rc >= 0) return;
+  const { code } = new SyscallError("bind", -rc);
+  throw new FailureError(
+    `cannot bind port ${port} in the target namespace (${code}): ${REMEDIES[code] ?? "see bind(2) for the reasons"}`,
+  );
+}

@@ -1,0 +1,82 @@
+import type { ArgsDef } from "citty";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { controlSocket } from "../address.ts";
+import { bindAny } from "../bind.ts";
+import { command, invocation } from "../command.ts";
+import { MisuseError } from "../errors.ts";
+import { wholeNumber } from "../numbers.ts";
+import { openSocket, type Opened } from "../opened.ts";
+import { sendPlan } from "../plan.ts";
+import { PORT_MAX } from "../ports.ts";
+import { findProgram } from "../program.ts";
+import { table } from "../table.ts";
+import { result } from "../words.ts";
+
+const args = {
+  address: {
+    type: "positional",
+    default: DEFAULT_ADDRESS,
+    valueHint: "PATH|@NAME",
+    description: "The control socket",
+  },
+  family: { type: "enum", options: ["4", "6"], description: "IP version (default: 4)" },
+  type: {
+    type: "enum",
+    options: ["stream", "dgram"],
+    description: "Type of the socket (default: stream)",
+  },
+  port: {
+    type: "string",
+    valueHint: "PORT",
+    description: "Bind it to this port of every address there, and listen if it is a stream socket",
+  },
+  exec: {
+    type: "boolean",
+    description: "Everything behind it is a program that gets the socket as LISTEN_FDS has it",
+  },
+  json: { type: "boolean", description: "Print JSON" },
+} as const satisfies ArgsDef;
+
+function portNumber(text: string): number {
+  const port = wholeNumber("--port", text);
+  if (port <= PORT_MAX) return port;
+  throw new MisuseError(`"${text}" is no port: give a number up to ${PORT_MAX}`);
+}
+
+function report({ cookie, own, namespace, milliseconds }: Opened, json: boolean): string {
+  const facts = {
+    namespace: namespace ?? "not told to this user (takes CAP_NET_ADMIN there)",
+    cookie: `${cookie}${cookie === own ? ", that of this very namespace" : `; this namespace has ${own}`}`,
+    time: `${milliseconds.toFixed(3)} ms`,
+  };
+  return json
+    ? JSON.stringify({ namespace, cookie: Number(cookie), ownCookie: Number(own), milliseconds })
+    : table(Object.entries(facts));
+}
+
+export default command({
+  meta: {
+    name: "open",
+    description: "Get one socket by hand: look at it, or hand it to a program",
+  },
+  args,
+  program: "[--exec PROGRAM [ARGUMENT...]]",
+  separators: ["--", "--exec"],
+  run(context) {
+    const { address, family, type, port, exec, json } = context.args;
+    const { program, programIndex, planFd } = invocation(context);
+    const [name] = program;
+    if (exec && name === undefined)
+      throw new MisuseError(
+        'no program is given: put it last, as in "xsocket open --exec PROGRAM"',
+      );
+    const number = port === undefined ? undefined : portNumber(port);
+    if (name !== undefined && !name.includes("\uFFFD")) findProgram(name);
+    const kind = { family: family === "6" ? 6 : 4, type: type ?? "stream" } as const;
+    using socket = openSocket(controlSocket(address), kind);
+    if (number !== undefined) bindAny(socket.fd, kind, number);
+    if (name === undefined) return result(report(socket, json === true));
+    const set = { LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket" };
+    sendPlan(planFd, { programIndex, set, socketFd: socket.fd });
+  },
+});

@@ -1,0 +1,93 @@
+import { expect, test } from "bun:test";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  here,
+  startServer,
+} from "../harness/index.ts";
+import { XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+const isRoot = process.geteuid?.() === 0;
+
+/* A program that knows sd_listen_fds(3) and nothing else: it answers one connection. */
+const ACTIVATED = `
+import os, socket
+assert os.environ["LISTEN_PID"] == str(os.getpid()) and os.environ["LISTEN_FDS"] == "1", os.environ
+listener = socket.socket(fileno=3)
+print("type", listener.type.name, "port", listener.getsockname()[1], flush=True)
+connection, peer = listener.accept()
+connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nactivated")
+`;
+
+test("open shows the namespace, the cookie and the time", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const { code, stdout, stderr } = await here.run([XSOCKET, "open", server.path]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(isRoot ? /^namespace {2}net:\[\d+\]$/m : /^namespace {2}/m);
+  expect(stdout).toContain(
+    `cookie     ${await target.cookie()}; this namespace has ${await here.cookie()}`,
+  );
+  expect(stdout).toMatch(/^time {7}\d+\.\d{3} ms$/m);
+});
+
+test("--json says the same to programs", async () => {
+  await using server = await startServer();
+  const argv = [XSOCKET, "open", "--json", "--family", "6", "--type", "dgram", server.path];
+  const { stdout } = await here.run(argv);
+  const found: unknown = JSON.parse(stdout);
+  const cookie = Number(await here.cookie());
+  expect(found).toMatchObject({ cookie, ownCookie: cookie });
+});
+
+test.each(["--exec", "--exec --", "--"])(
+  "a socket-activated program gets its listener from another namespace by %s",
+  async (separators) => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    await using inside = await createNamespace();
+    const open = [XSOCKET, "open", server.path, "--port", "3000", ...separators.split(" ")];
+    await using program = inside.spawn([...open, "python3", "-c", ACTIVATED]);
+    await program.says(/type SOCK_STREAM port 3000/);
+    await eventually("port 3000 to open", () => target.listens("tcp", 3000));
+    expect(inside.listens("tcp", 3000)).toBe(false);
+    expect(await target.fetchText("http://127.0.0.1:3000/")).toBe("activated");
+    expect(await program.finished()).toBe(0);
+  },
+);
+
+test("the program is the process that was started, with descriptor 3 taken over", async () => {
+  await using server = await startServer();
+  const script = 'exec 3</etc/passwd 4</etc/group; exec "$@"';
+  const open = [XSOCKET, "open", server.path, "--exec", "ls", "-l", "/proc/self/fd"];
+  const { stdout } = await here.run(["sh", "-c", script, "sh", ...open]);
+  expect(stdout).toMatch(/ 3 -> socket:/);
+  expect(stdout).toMatch(/ 4 -> \/etc\/group/);
+  expect(stdout).not.toContain("/etc/passwd");
+});
+
+test("a port that is taken, and one that this user may not bind, are one sentence each", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const start = [XSOCKET, "open", server.path, "--port", "3000", "--exec", "sleep", "60"];
+  await using holder = here.spawn(start);
+  await eventually("port 3000 to open", () => target.listens("tcp", 3000));
+  const { code, stdout, stderr } = await here.run(start);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/^xsocket: cannot bind port 3000.*EADDRINUSE.*another port\n$/);
+  expect(holder.stderr).toBe("");
+});
+
+test("no server is one sentence with the remedy", async () => {
+  for (const argv of [
+    ["open", "/nowhere/control"],
+    ["open", "/nowhere/control", "--exec", "true"],
+  ]) {
+    const { code, stdout, stderr } = await here.run([XSOCKET, ...argv]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^xsocket: cannot [^\n]*ENOENT[^\n]*xsocket serve[^\n]*\n$/);
+  }
+});
