@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 
 /** The two native libraries: `xsocket` for C programs and for us, `xbind` to be preloaded. */
@@ -17,24 +17,27 @@ export class LibraryNotFoundError extends Error {
   }
 }
 
-/* The directories that may hold the libraries, the first one that has them wins. */
+/*
+ * The directories that may hold the libraries, the first one that has them wins: the one that the
+ * user names, the local build, and beside the installed command, where this file is part of a bundle.
+ */
 function directories(): string[] {
   const root = join(import.meta.dir, "../../..");
   const named = process.env["XSOCKET_LIBDIR"];
-  return named ? [named] : [join(root, "build/release/packages/xbind-native")];
+  return named ? [named] : [join(root, "build/release/packages/xbind-native"), import.meta.dir];
 }
 
 /**
  * Finds one of the native libraries for this platform.
  *
- * @returns its absolute path
+ * @returns its absolute path, without symbolic links
  * @throws {LibraryNotFoundError} if it is in none of the places
  */
 export function libraryPath(library: LibraryName): string {
   const searched = directories();
   for (const directory of searched) {
     const path = join(directory, `lib${library}.so`);
-    if (existsSync(path)) return path;
+    if (existsSync(path)) return realpathSync(path);
   }
   throw new LibraryNotFoundError(library, searched);
 }

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Sockets of another network namespace, for Python.
+
+A thin layer over libxsocket.so. An xsocket server in the other namespace makes the socket::
+
+    import socket, xsocket
+    with xsocket.socket("/run/xsocket/default", socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.bind(("", 3000))
+        listener.listen()
+
+See xsocket(3). The directory in XSOCKET_LIBDIR is searched for the library before the linker's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import socket as _socket
+import threading
+from typing import Optional, Union
+
+__all__ = ["DEFAULT_PATH", "socket"]
+
+#: Where a server listens unless it is told otherwise.
+DEFAULT_PATH = "/run/xsocket/default"
+
+_SONAME = "libxsocket.so.1"
+_lock = threading.Lock()
+_library: Optional[ctypes.CDLL] = None
+
+
+def _load() -> ctypes.CDLL:
+    """Loads the library at the first use, so that importing this module cannot fail."""
+    global _library
+    with _lock:
+        if _library is None:
+            directory = os.environ.get("XSOCKET_LIBDIR")
+            name = os.path.join(directory, _SONAME) if directory else _SONAME
+            library = ctypes.CDLL(name, use_errno=True)
+            library.xsocket.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
+            library.xsocket.restype = ctypes.c_int
+            _library = library
+        return _library
+
+
+def socket(
+    path: Union[str, bytes, "os.PathLike[str]", None] = None,
+    family: int = _socket.AF_INET,
+    type: int = _socket.SOCK_STREAM,
+    proto: int = 0,
+) -> _socket.socket:
+    """Makes a socket in the network namespace of the server at ``path``.
+
+    ``path`` is a filesystem path, or ``"@name"`` for the abstract namespace; None means
+    DEFAULT_PATH. The other arguments are those of ``socket.socket()``. The caller owns the socket.
+    As every socket of Python it is not inherited by child programs. The call waits at most 5000 ms
+    (XSOCKET_TIMEOUT_MS in the environment, milliseconds) and lets other threads run meanwhile.
+
+    Raises OSError, with ``errno`` as xsocket(3) lists it and ``filename`` the server's path; and
+    OSError without an errno when libxsocket.so.1 cannot be loaded.
+    """
+    # fsencode: a NUL byte would cut the path silently in C
+    name = None if path is None else os.fsencode(path)
+    if name is not None and b"\0" in name:
+        raise ValueError("the path of a control socket holds a NUL byte: give a path, or @name")
+    fd = _load().xsocket(name, family, type | _socket.SOCK_CLOEXEC, proto)
+    if fd < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), DEFAULT_PATH if path is None else path)
+    try:
+        made = _socket.socket(fileno=fd)
+    except BaseException:
+        os.close(fd)
+        raise
+    # socket(fileno=) leaves the descriptor as it is; Python's own idea of blocking is set here.
+    made.settimeout(0.0 if type & _socket.SOCK_NONBLOCK else _socket.getdefaulttimeout())
+    return made

@@ -1,0 +1,23 @@
+#!/bin/sh
+# ./dev install [--prefix DIRECTORY]: builds for that prefix and installs there, /usr/local by default.
+# A list of what was installed is kept in PREFIX/lib/xsocket/manifest, for ./dev uninstall.
+set -eu
+. scripts/prefix.sh
+
+sh scripts/command.sh build/command
+build=build/install
+log=build/install.log
+if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+	-DCMAKE_INSTALL_PREFIX="$prefix" -DXSOCKET_COMMAND_DIR="$PWD/build/command" &&
+	cmake --build "$build" --parallel 2; } >"$log" 2>&1; then
+	cat "$log" >&2
+	exit 1
+fi
+cmake --install "$build" --strip >"$log" 2>&1 || {
+	tail -n 3 "$log" >&2
+	echo "dev: cannot install below $prefix: run it as root, or name another directory by --prefix" >&2
+	exit 1
+}
+cp "$build/install_manifest.txt" "$prefix/lib/xsocket/manifest"
+[ "$(id -u)" != 0 ] || ldconfig 2>/dev/null || true
+echo "installed below $prefix; \"./dev uninstall --prefix $prefix\" takes it away" >&2

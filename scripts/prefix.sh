@@ -1,0 +1,24 @@
+#!/bin/sh
+# prefix.sh - reads [--prefix DIRECTORY] into $prefix; sourced by install.sh and uninstall.sh
+prefix=/usr/local
+while [ $# -gt 0 ]; do
+	case $1 in
+	--prefix=*) prefix=${1#--prefix=} ;;
+	--prefix)
+		prefix=${2-}
+		shift
+		;;
+	*)
+		echo "dev: $1 is no option here: say --prefix DIRECTORY" >&2
+		exit 2
+		;;
+	esac
+	[ $# = 0 ] || shift
+done
+case $prefix in
+/*) prefix=${prefix%/} ;;
+*)
+	echo "dev: the prefix must be an absolute path, and \"$prefix\" is not" >&2
+	exit 2
+	;;
+esac

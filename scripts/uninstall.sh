@@ -1,0 +1,25 @@
+#!/bin/sh
+# ./dev uninstall [--prefix DIRECTORY]: removes what ./dev install has installed, and nothing else.
+set -eu
+. scripts/prefix.sh
+
+manifest=$prefix/lib/xsocket/manifest
+if [ ! -f "$manifest" ]; then
+	echo "dev: nothing is installed below $prefix (there is no $manifest): name the directory by --prefix" >&2
+	exit 1
+fi
+list=$(mktemp)
+trap 'rm -f "$list"' EXIT
+cp "$manifest" "$list"
+echo "$manifest" >>"$list"
+while IFS= read -r file || [ -n "$file" ]; do
+	rm -f -- "$file"
+done <"$list"
+# directories that were made for these files alone, the deepest first
+sed 's,/[^/]*$,,' "$list" | sort -ur | while IFS= read -r directory; do
+	while [ "$directory" != "$prefix" ] && rmdir -- "$directory" 2>/dev/null; do
+		directory=${directory%/*}
+	done
+done
+[ "$(id -u)" != 0 ] || ldconfig 2>/dev/null || true
+echo "removed from $prefix" >&2

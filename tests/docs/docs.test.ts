@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { libraryPath } from "@xsocket/xbind-native";
+import { guardDescriptors, here, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const ROOT = join(import.meta.dir, "../..");
+const PAGES = ["docs/tutorial-vpn.md", "docs/tutorial-sandbox.md"];
+
+/** The command blocks of a page: what stands between ```sh and ```. */
+async function commandBlocks(page: string): Promise<string[]> {
+  const text = await Bun.file(join(ROOT, page)).text();
+  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block ?? "");
+}
+
+/*
+ * A machine of the page's own: network, processes, /run and /tmp. Its first process is the script,
+ * so everything that the page starts ends with it.
+ */
+const MACHINE = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
+const AS_USER = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+const SET_UP = `
+ip link set lo up
+mount -t tmpfs run /run
+mkdir -p /run/xsocket
+`;
+
+test.each(PAGES)("every command block of %s works, one after the other", async (page) => {
+  const blocks = await commandBlocks(page);
+  expect(blocks).not.toBeEmpty();
+  using home = tempDir();
+  const script = ["set -eu", SET_UP, "set -x", ...blocks, "echo all blocks ran"].join("\n");
+  const { code, stdout, stderr } = await here.run([...MACHINE, ...AS_USER, "bash", "-c", script], {
+    withinMs: 50_000,
+    env: {
+      HOME: home.path,
+      PATH: `${join(ROOT, "packages/cli/bin")}:${process.env["PATH"]}`,
+      LD_LIBRARY_PATH: join(libraryPath("xbind"), ".."), // where an installed library would be found
+    },
+  });
+  expect(stdout, stderr).toContain("hello from");
+  expect(stdout, stderr).toContain("all blocks ran");
+  expect(code).toBe(0);
+});

@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { libraryPath } from "@xsocket/xbind-native";
+import { createNamespace, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const ENV = {
+  PYTHONPATH: join(import.meta.dir, "../../python"),
+  PYTHONDONTWRITEBYTECODE: "1",
+  XSOCKET_LIBDIR: join(libraryPath("xsocket"), ".."),
+};
+
+/* What a program of another namespace prints when it asks for one socket of each kind. */
+const PROGRAM = `
+import os, socket, struct, sys, xsocket
+SO_NETNS_COOKIE = 71
+before = len(os.listdir("/proc/self/fd"))
+for family in (socket.AF_INET, socket.AF_INET6):
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with xsocket.socket(sys.argv[1], family, kind) as made:
+            assert isinstance(made, socket.socket)
+            assert (made.family, made.type) == (family, kind), made
+            assert not os.get_inheritable(made.fileno())
+            assert made.getblocking()
+            print(struct.unpack("@Q", made.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0])
+with xsocket.socket(sys.argv[1], type=socket.SOCK_STREAM | socket.SOCK_NONBLOCK) as made:
+    assert not made.getblocking()
+assert len(os.listdir("/proc/self/fd")) == before
+`;
+
+test("Python gets sockets of the server's namespace as socket.socket", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  await using inside = await createNamespace();
+  const result = await inside.run(["python3", "-c", PROGRAM, server.path], { env: ENV });
+  expect(result.stderr).toBe("");
+  const cookie = String(await target.cookie());
+  expect(result.stdout.trim().split("\n")).toEqual([cookie, cookie, cookie, cookie]);
+});
+
+test("Python's errors name the errno and the path", async () => {
+  using dir = tempDir();
+  const program = `
+import xsocket, sys
+for path in (sys.argv[1], "/" + "p" * 200, "a\\0b"):
+    try:
+        xsocket.socket(path)
+    except (OSError, ValueError) as error:
+        print(type(error).__name__, getattr(error, "errno", None), getattr(error, "filename", None) == path)
+`;
+  await using inside = await createNamespace();
+  const result = await inside.run(["python3", "-c", program, dir.join("missing")], { env: ENV });
+  expect(result.stdout).toBe("FileNotFoundError 2 True\nOSError 36 True\nValueError None False\n");
+});
