@@ -17,7 +17,11 @@ set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_SOURCE_DIR}/debian/postinst
                                        ${CMAKE_CURRENT_SOURCE_DIR}/debian/prerm
-                                       ${CMAKE_CURRENT_SOURCE_DIR}/debian/postrm)
+                                       ${CMAKE_CURRENT_SOURCE_DIR}/debian/postrm
+                                       ${CMAKE_CURRENT_SOURCE_DIR}/debian/triggers)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS acl) # setfacl, which lets a user in to the control socket
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS python3)
+set(CPACK_DEBIAN_PACKAGE_PROVIDES "libxsocket1, libxsocket-dev")
 set(CPACK_PACKAGING_INSTALL_PREFIX ${CMAKE_INSTALL_PREFIX})
 set(CPACK_GENERATOR "DEB;TGZ")
 include(CPack)

@@ -10,9 +10,8 @@ if [ ! -f "$manifest" ]; then
 fi
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
-cp "$manifest" "$list"
-echo "$manifest" >>"$list"
-while IFS= read -r file || [ -n "$file" ]; do
+printf '%s\n' "$(cat "$manifest")" "$manifest" >"$list" # the manifest's last line has no end
+while IFS= read -r file; do
 	rm -f -- "$file"
 done <"$list"
 # directories that were made for these files alone, the deepest first

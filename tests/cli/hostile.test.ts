@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { xsocketSync } from "@xsocket/client";
 import { guardDescriptors, here, tempDir, type TempDir } from "../harness/index.ts";
 import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 
@@ -20,7 +21,7 @@ const FILES: Record<string, string> = {
   "package.json": `{ "imports": ${MARK}`,
   "evil.ts": EVIL,
   bun: `#!/bin/sh\necho ${MARK}\nexit 66\n`,
-  "serve.ts": EVIL,
+  "_worker.ts": EVIL,
   "lib.ts": EVIL,
   "node_modules/citty/package.json": '{ "name": "citty", "main": "index.js" }',
   "node_modules/citty/index.js": EVIL,
@@ -68,6 +69,18 @@ test.each(COMMANDS.map((argv) => [argv.join(" "), argv] as const))(
   },
 );
 
+test("serve, with its threads, is not changed by the current directory it serves in", async () => {
+  using dir = hostileDirectory();
+  await using server = here.spawn([XSOCKET, "serve", "control"], { cwd: dir.path });
+  await server.says(/serving at/);
+  using socket = xsocketSync({ via: dir.join("control") });
+  expect(socket.fd).toBeGreaterThan(2);
+  server.kill();
+  expect(await server.finished()).toBe(0);
+  expect(server.stdout + server.stderr).toBe(`xsocket: serving at ${dir.join("control")}\n`);
+  expect(existsSync(dir.join("control"))).toBe(false);
+});
+
 test("the parents of the current directory change nothing either", async () => {
   using dir = hostileDirectory();
   const child = join(dir.path, "a/b");
@@ -92,4 +105,13 @@ test("a directory that is gone, and one that may not be entered, do no harm", as
     },
   );
   expect(barred).toMatchObject({ code: 0, stderr: "" });
+  const relative = [...HELD_TO_MODES, XSOCKET, "serve", "control"];
+  const named = await here.run(
+    ["sh", "-c", closed.replace("mkdir closed && ", ""), "sh", ...relative],
+    {
+      cwd: dir.path,
+    },
+  );
+  expect(named.code).toBe(2);
+  expect(named.stderr).toContain("give an absolute path");
 });

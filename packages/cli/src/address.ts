@@ -1,5 +1,5 @@
-import { resolve } from "node:path";
 import { type Address, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
+import { userPath } from "./directory.ts";
 import { MisuseError } from "./errors.ts";
 
 /**
@@ -13,7 +13,7 @@ export function controlSocket(text: string): string {
     const given: Address = parseAddress(text);
     return given.kind === "abstract"
       ? formatAddress(given)
-      : formatAddress(parseAddress(resolve(given.path)));
+      : formatAddress(parseAddress(userPath(given.path)));
   } catch (error) {
     if (error instanceof ProtocolError) throw new MisuseError(error.message, { cause: error });
     throw error;

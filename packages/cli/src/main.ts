@@ -3,25 +3,14 @@
  * before the user's arguments: the descriptor of the directory that the command was started in,
  * and that of the plan's channel.
  */
-import { closeSync } from "node:fs";
+import { startedIn } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
 import { explain } from "./explain.ts";
 import { words } from "./words.ts";
 
-/* Goes back to the user's directory. Where that may not be entered no name in it could be used. */
-function goBack(fd: number): void {
-  if (fd < 0) return;
-  try {
-    process.chdir(`/proc/self/fd/${fd}`);
-  } catch {
-    /* stay in / */
-  }
-  closeSync(fd);
-}
-
-const [cwdFd, planFd, ...argv] = process.argv.slice(2);
-goBack(Number(cwdFd));
+const [directoryFd, planFd, ...argv] = process.argv.slice(2);
 try {
+  startedIn(Number(directoryFd));
   await dispatch(argv, Number(planFd));
 } catch (error) {
   const { sentence, exitCode } = explain(error);

@@ -16,3 +16,5 @@ cmake_path(SET XSOCKET_SCRIPT_LINK NORMALIZE
 cmake_path(GET XSOCKET_SCRIPT_LINK PARENT_PATH XSOCKET_SCRIPT_DIR)
 file(MAKE_DIRECTORY ${XSOCKET_SCRIPT_DIR})
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/packages/cli/src/main.ts ${XSOCKET_SCRIPT_LINK} SYMBOLIC)
+# It is installed under another name, which keeps cmake from stripping it.
+target_link_options(xsocket-launch PRIVATE $<$<CONFIG:Release>:-s>)

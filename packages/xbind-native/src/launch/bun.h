@@ -27,8 +27,7 @@ int bun_find(struct bun *bun);
 /**
  * bun_exec() - become the runtime
  * @bun:       what bun_find() found
- * @cwd_fd:    the directory that the command was started in, where the script goes back to, or
- *             NO_DESCRIPTOR
+ * @cwd_fd:    the directory that the command was started in, for the script, or NO_DESCRIPTOR
  * @plan_fd:   where the script sends its plan (plan.h), or NO_DESCRIPTOR
  * @argc:      number of arguments
  * @argv:      the arguments of the command, without its name

@@ -3,8 +3,8 @@
  * main.c - the native part of the `xsocket` command: starts Bun such that neither side suffers
  *
  * How it works: the current directory holds files that Bun would obey (.env, bunfig.toml,
- * package.json, tsconfig.json), so Bun starts in / and goes back by a descriptor. `run` and `open`
- * end as another program, for which see plan.h; every other command is Bun from here on.
+ * package.json, tsconfig.json), so Bun runs in / and is told of it by a descriptor. `run` and
+ * `open` end as another program, for which see plan.h; every other command is Bun from here on.
  *
  * The launcher is the command itself, and its script lies at a fixed place seen from there, both
  * installed and in the build tree. In npm's directories bin/start, a shell script, starts it so:
@@ -63,7 +63,7 @@ static bool is_planned(int argc, char **argv)
 
 static int become_bun(const struct bun *bun, int argc, char **argv)
 {
-	/* A directory that may not be entered cannot be opened either; then nothing goes back. */
+	/* A directory that may not be entered cannot be opened either. */
 	int cwd = open(".", O_PATH | O_DIRECTORY);
 	int rc = bun_exec(bun, cwd, NO_DESCRIPTOR, argc, argv);
 

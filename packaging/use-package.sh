@@ -1,0 +1,81 @@
+#!/bin/sh
+# use-package.sh: run by ./dev package-test in a fresh Debian: install, use as a user would, remove.
+set -eu
+ip link set lo up
+
+say() { echo "package-test: $*"; }
+fail() {
+	say "FAILED: $*"
+	exit 1
+}
+until_true() {
+	for _ in $(seq 100); do
+		! "$@" >/dev/null 2>&1 || return 0
+		sleep 0.1
+	done
+	fail "after 10 s not yet: $*"
+}
+
+find / -xdev -not -path '/proc/*' -not -path '/package/*' | sort >/tmp/before
+dpkg -i /package/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -i"; }
+say "installed: $(xsocket --version)"
+
+xsocket-server 2>/tmp/server.log &
+server=$!
+until_true test -S /run/xsocket/default
+
+ip netns add inside
+ip -n inside link set lo up
+
+# the line of the original, to the letter, in a namespace of its own
+ip netns exec inside sh -c 'LD_PRELOAD=libxbind.so XBIND=3000 nc -l -p 3000' >/tmp/nc.out &
+listens() { ss -tln | grep -q ":$1 "; }
+until_true listens 3000
+! ip netns exec inside ss -tln | grep -q ':3000 ' || fail "port 3000 is open inside as well"
+echo hello | nc -q 1 127.0.0.1 3000
+until_true grep -q hello /tmp/nc.out
+say "LD_PRELOAD=libxbind.so XBIND=3000 nc -l -p 3000: works"
+
+cd /tmp
+ip netns exec inside xsocket run --port 8000 -- python3 -m http.server 8000 >/dev/null 2>&1 &
+web=$!
+until_true curl -sf http://127.0.0.1:8000/
+kill $web
+say "xsocket run: works"
+
+cat >/tmp/example.c <<'EOF'
+#include <stdio.h>
+#include <sys/socket.h>
+#include <xsocket.h>
+int main(void)
+{
+	if (xsocket(NULL, AF_INET6, SOCK_STREAM, 0) < 0) {
+		perror("xsocket");
+		return 1;
+	}
+	return 0;
+}
+EOF
+# shellcheck disable=SC2046 # words
+cc -Wall -Werror -o /tmp/example /tmp/example.c $(pkg-config --cflags --libs xsocket)
+ip netns exec inside /tmp/example || fail "a C program"
+say "a C program by pkg-config: works"
+
+ip netns exec inside python3 -c 'import xsocket; xsocket.socket().close()' || fail "Python"
+say "Python: works"
+
+for page in "1 xsocket" "1 xsocket-server" "3 xsocket" "7 xbind" "8 xsocket.service"; do
+	file=/usr/share/man/man${page% *}/${page#* }.${page% *}.gz
+	gzip -t "$file" || fail "$file"
+done
+
+kill $server
+wait $server || fail "the server ended with $?"
+ip netns del inside
+rm -rf /tmp/example* /tmp/nc.out /tmp/server.log
+dpkg -P xsocket >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -P"; }
+find / -xdev -not -path '/proc/*' -not -path '/package/*' | sort >/tmp/after
+left=$(comm -13 /tmp/before /tmp/after | grep -v -e '^/tmp' -e '^/var/lib/dpkg' -e '^/var/log' -e '^/run' -e '^/var/cache/ldconfig' -e __pycache__ || true)
+[ -z "$left" ] || fail "left behind: $left"
+say "removed, nothing is left"
+echo "package-test: all passed"

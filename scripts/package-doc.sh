@@ -1,0 +1,20 @@
+#!/bin/sh
+# package-doc.sh DIRECTORY: what Debian wants in a package beside the program, compressed its way.
+set -eu
+directory=$1
+rm -rf "$directory"
+mkdir -p "$directory/man"
+for page in docs/man/*.[1-8]; do
+	gzip -9nc "$page" >"$directory/man/${page##*/}.gz"
+done
+gzip -9nc CHANGELOG.md >"$directory/CHANGELOG.md.gz"
+sh packaging/debian/copyright.sh >"$directory/copyright"
+
+version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
+gzip -9n >"$directory/changelog.gz" <<EOF
+xsocket ($version) unstable; urgency=medium
+
+  * See /usr/share/doc/xsocket/CHANGELOG.md.gz.
+
+ -- xsocket maintainers <maintainers@users.noreply.github.com>  $(date -R -r CHANGELOG.md)
+EOF

@@ -1,0 +1,35 @@
+#!/bin/sh
+# ./dev package-test: makes the Debian package, installs it in a fresh Debian without anything else of
+# this repository, uses it there as its users would, and removes it again.
+set -eu
+[ "$(id -u)" = 0 ] || {
+	echo "dev: package-test makes a Debian root and namespaces: run it as root" >&2
+	exit 1
+}
+[ "${XSOCKET_TEST_MOUNTS-}" ] || XSOCKET_TEST_MOUNTS=1 exec unshare --mount --propagation private sh "$0" "$@"
+
+sh scripts/package.sh
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/xsocket
+base=$cache/debian-trixie-package-test.tar
+if [ ! -f "$base" ]; then
+	mkdir -p "$cache"
+	echo "making a Debian root" >&2
+	mmdebstrap -q --variant=apt \
+		--include=gcc,libc6-dev,pkg-config,iproute2,netcat-traditional,curl,python3 \
+		trixie "$base.new.tar" >&2
+	mv "$base.new.tar" "$base"
+fi
+root=$(mktemp -d)
+cleanup() {
+	umount -l "$root" 2>/dev/null || true
+	rm -rf --one-file-system "$root"
+}
+trap cleanup EXIT
+mount -t tmpfs -o size=3g root "$root"
+tar -C "$root" -xf "$base"
+mount --rbind /dev "$root/dev"
+mkdir -p "$root/package"
+cp build/package/*.deb packaging/use-package.sh "$root/package/"
+# a network of its own, so that no port of this machine is opened
+unshare --net --pid --fork --kill-child --mount-proc="$root/proc" chroot "$root" \
+	env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 sh /package/use-package.sh

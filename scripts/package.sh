@@ -1,0 +1,21 @@
+#!/bin/sh
+# ./dev package: makes xsocket_VERSION_ARCH.deb and xsocket-VERSION-Linux.tar.gz in build/package, and
+# has lintian look at the first. A package of this machine's architecture and libc.
+set -eu
+build=build/package
+log=build/package.log
+mkdir -p "$build"
+
+sh scripts/command.sh build/command
+sh scripts/package-doc.sh build/package-doc
+rm -f "$build"/*.deb "$build"/*.tar.gz
+if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
+	-DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR="lib/$(gcc -print-multiarch)" \
+	-DXSOCKET_COMMAND_DIR="$PWD/build/command" -DXSOCKET_DOC_DIR="$PWD/build/package-doc" &&
+	cmake --build "$build" --parallel 2 &&
+	(cd "$build" && cpack); } >"$log" 2>&1; then
+	cat "$log" >&2
+	exit 1
+fi
+lintian --fail-on error "$build"/*.deb >&2
+ls "$build"/*.deb "$build"/*.tar.gz
