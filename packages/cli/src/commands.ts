@@ -8,6 +8,7 @@ export const COMMANDS: Record<string, () => Promise<Command>> = {
   policy: () => import("./commands/policy.ts").then((module) => module.default),
   status: () => import("./commands/status.ts").then((module) => module.default),
   open: () => import("./commands/open.ts").then((module) => module.default),
+  doctor: () => import("./commands/doctor.ts").then((module) => module.default),
   lib: () => import("./commands/lib.ts").then((module) => module.default),
 };
 

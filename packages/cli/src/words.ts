@@ -24,3 +24,12 @@ export const words = createConsola({
 export function result(text: string): void {
   process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
 }
+
+const COLOURS = { red: 31, green: 32, gray: 90 } as const;
+
+/** Colours text for a stream, or leaves it as it is where the stream has no colours. */
+export function painter(stream: { readonly isTTY?: boolean }) {
+  const isOn = hasColour(stream);
+  return (colour: keyof typeof COLOURS, text: string) =>
+    isOn ? `\u001B[${COLOURS[colour]}m${text}\u001B[0m` : text;
+}

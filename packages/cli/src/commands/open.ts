@@ -1,7 +1,7 @@
 import type { ArgsDef } from "citty";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { controlSocket } from "../address.ts";
-import { bindAny } from "../bind.ts";
+import { bindAny } from "../endpoint.ts";
 import { command, invocation } from "../command.ts";
 import { MisuseError } from "../errors.ts";
 import { wholeNumber } from "../numbers.ts";

@@ -13,7 +13,8 @@ const REMEDIES: Record<string, string> = {
     "ports below 1024 take CAP_NET_BIND_SERVICE of who binds, so choose a port from 1024 on or run as root",
 };
 
-function anyAddress(family: 4 | 6, port: number): Uint8Array<ArrayBuffer> {
+/** The `struct sockaddr` of a port of every address. */
+export function anyAddress(family: 4 | 6, port: number): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(ADDRESS_BYTES[family]));
   view.setUint16(0, family === 4 ? AF_INET : AF_INET6, true);
   view.setUint16(2, port);

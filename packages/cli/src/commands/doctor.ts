@@ -1,0 +1,69 @@
+import type { ArgsDef } from "citty";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { controlSocket } from "../address.ts";
+import { typesOf } from "../check.ts";
+import { command, invocation } from "../command.ts";
+import { examine } from "../doctor/examine.ts";
+import { isFailed, type Row } from "../doctor/row.ts";
+import { EXIT, MisuseError } from "../errors.ts";
+import { repeated } from "../options.ts";
+import { PORT_MAX } from "../ports.ts";
+import { painter, result } from "../words.ts";
+
+const args = {
+  address: {
+    type: "positional",
+    required: false,
+    valueHint: "PATH|@NAME",
+    description: `The control socket (default: $XSOCKET, or ${DEFAULT_ADDRESS})`,
+  },
+  port: {
+    type: "string",
+    valueHint: "PORT",
+    description:
+      "Look at this port in the target namespace: 3000, tcp/53 or udp/53; may be repeated",
+  },
+  json: { type: "boolean", description: "Print JSON" },
+} as const satisfies ArgsDef;
+
+function readPort(text: string) {
+  const digits = /^(?:tcp\/|udp\/)?(\d+)$/.exec(text)?.[1];
+  const port = Number(digits ?? -1);
+  if (digits === undefined || port < 1 || port > PORT_MAX)
+    throw new MisuseError(
+      `"${text}" is no port: give a number up to ${PORT_MAX}, tcp/53 or udp/53`,
+    );
+  return { port, types: typesOf(text).filter((type) => type === "stream" || type === "dgram") };
+}
+
+const MARKS = { ok: "ok", failed: "FAILED", skipped: "-" } as const;
+const COLOURS = { ok: "green", failed: "red", skipped: "gray" } as const;
+
+function shown(rows: readonly Row[]): string {
+  const paint = painter(process.stdout);
+  const width = Math.max(...rows.map(({ name }) => name.length));
+  const indent = " ".repeat(MARKS.failed.length + width + 4);
+  return rows
+    .flatMap(({ name, status, found, remedy }) => [
+      `${paint(COLOURS[status], MARKS[status].padEnd(MARKS.failed.length))}  ${name.padEnd(width)}  ${found}`,
+      ...(remedy === undefined ? [] : [`${indent}-> ${remedy}`]),
+    ])
+    .join("\n");
+}
+
+export default command({
+  meta: { name: "doctor", description: "Find out what is in the way, and how to clear it" },
+  args,
+  program: "[-- PROGRAM]",
+  run(context) {
+    const { address, json } = context.args;
+    const rows = examine({
+      socket: controlSocket(address ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS)),
+      ports: repeated(context.rawArgs, args, "port").map((text) => readPort(text)),
+      program: invocation(context).program[0],
+    });
+    const isWell = !rows.some((row) => isFailed(row));
+    result(json ? JSON.stringify({ ok: isWell, checks: rows }, undefined, 2) : shown(rows));
+    if (!isWell) process.exitCode = EXIT.failed;
+  },
+});

@@ -1,0 +1,61 @@
+import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
+import { FailureError } from "../errors.ts";
+import { preloadWith } from "../preload.ts";
+import { preloadObstacle } from "../preloadable.ts";
+import { findProgram } from "../program.ts";
+import { failed, ok, type Row } from "./row.ts";
+
+/* A program that is linked dynamically everywhere, to compare the library with. */
+const ORDINARY = "/proc/self/exe";
+
+function sentence(name: string, error: unknown): Row {
+  const message = error instanceof Error ? error.message : String(error);
+  const [found = "", ...rest] = message.split(": ");
+  return failed(name, found, rest.join(": "));
+}
+
+/** Are both libraries there, for this architecture and C library, at a place that can be preloaded? */
+export function librariesRow(): Row {
+  try {
+    const paths = [libraryPath("xsocket"), libraryPath("xbind")];
+    preloadWith("");
+    for (const path of paths) {
+      const image = { name: ORDINARY, path: ORDINARY, image: ORDINARY };
+      const obstacle = preloadObstacle(image, path);
+      if (obstacle)
+        return failed(
+          "libraries",
+          `${path} is not for this system: ${obstacle.found}`,
+          obstacle.remedy,
+        );
+    }
+    loadSyscalls();
+    return ok("libraries", paths.join(" and "));
+  } catch (error) {
+    return sentence("libraries", error);
+  }
+}
+
+/** Whether our own calls into the kernel can be made at all. */
+export function isUsable(): boolean {
+  try {
+    loadSyscalls();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Can the program be preloaded? */
+export function programRow(name: string): Row {
+  try {
+    const program = findProgram(name);
+    const obstacle = preloadObstacle(program, libraryPath("xbind"));
+    if (obstacle) return failed("program", `${name}: ${obstacle.found}`, obstacle.remedy);
+    const script = program.image === program.path ? "" : `, run by ${program.image}`;
+    return ok("program", `${program.path}${script}`);
+  } catch (error) {
+    if (error instanceof FailureError) return sentence("program", error);
+    throw error;
+  }
+}

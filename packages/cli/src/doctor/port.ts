@@ -1,0 +1,96 @@
+import { type OwnedSocket, xsocketSync } from "@xsocket/client";
+import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { anyAddress, tryBindAny } from "../endpoint.ts";
+import { rowOfError } from "./handover.ts";
+import { failed, ok, type Row, skipped } from "./row.ts";
+
+const WAIT_MS = 2000;
+const PASS_MS = 500; // for a packet over the target's loopback interface
+const POLLIN = 1;
+const POLLOUT = 4;
+const LOOPBACK_AT = 4;
+const LOOPBACK = [127, 0, 0, 1];
+const TYPES = ["stream", "dgram"] as const;
+const FAMILIES = [4, 6] as const;
+type Type = (typeof TYPES)[number];
+const TITLES = { stream: "TCP", dgram: "UDP" };
+
+function freeSocket(via: string, type: Type, family: 4 | 6 = 4): OwnedSocket {
+  return xsocketSync({ via, type, family, nonblocking: true, timeoutMs: WAIT_MS });
+}
+
+/* Each combination that is refused, as "TCP over IPv4: EADDRINUSE". */
+function refusals(via: string, types: readonly Type[], port: number): string[] {
+  const kinds = types.flatMap((type) => FAMILIES.map((family) => ({ type, family })));
+  return kinds.flatMap(({ type, family }) => {
+    using socket = freeSocket(via, type, family);
+    const rc = tryBindAny(socket.fd, { type, family }, port);
+    return rc < 0 ? [`${errnoName(-rc)} for ${TITLES[type]} over IPv${family}`] : [];
+  });
+}
+
+function loopbackAddress(port: number): Uint8Array<ArrayBuffer> {
+  const address = anyAddress(4, port);
+  address.set(LOOPBACK, LOOPBACK_AT);
+  return address;
+}
+
+/* Sends something to the port within the target namespace. Answers whether it arrives. */
+function passes(via: string, type: Type, port: number): boolean {
+  const native = loadSyscalls();
+  using listener = freeSocket(via, type);
+  using sender = freeSocket(via, type);
+  if (tryBindAny(listener.fd, { type, family: 4 }, port) < 0) return true; // another row's business
+  const to = loopbackAddress(port);
+  native.connect(sender.fd, to, to.byteLength);
+  if (type === "stream") native.poll(sender.fd, POLLOUT, PASS_MS);
+  else native.sendPacket(sender.fd, new Uint8Array(new ArrayBuffer(1)), 1, -1);
+  return native.poll(listener.fd, POLLIN, PASS_MS) > 0;
+}
+
+function firewallRow(via: string, types: readonly Type[], port: number): Row {
+  const blocked = types.filter((type) => !passes(via, type, port)).map((type) => TITLES[type]);
+  if (blocked.length === 0)
+    return ok(
+      "port-firewall",
+      `no rule keeps port ${port} from being reached within that namespace`,
+    );
+  return failed(
+    "port-firewall",
+    `${blocked.join(" and ")} to port ${port} is dropped within the target namespace, even over its loopback interface`,
+    "allow the port in the firewall of the target namespace (nft list ruleset there), and see that its lo is up",
+  );
+}
+
+/** Is the port free in the target namespace, may this user bind it, and does anything block it? */
+export function portRows(via: string, port: number, types: readonly Type[]): Row[] {
+  let found: string[];
+  try {
+    found = refusals(via, types, port);
+  } catch (error) {
+    return [rowOfError("port-free", error)];
+  }
+  const denied = found.filter((text) => text.startsWith("EACCES"));
+  const taken = found.filter((text) => !text.startsWith("EACCES"));
+  const free =
+    taken.length > 0
+      ? failed(
+          "port-free",
+          `port ${port} cannot be bound in the target namespace: ${taken.join(", ")}`,
+          "stop the program that has it there (ss -lntup), or publish another: --port 8080:3000",
+        )
+      : ok("port-free", `port ${port} is free in the target namespace`);
+  const allowed =
+    denied.length > 0
+      ? failed(
+          "port-privilege",
+          `uid ${process.geteuid?.()} may not bind port ${port}: ${denied.join(", ")}`,
+          `publish it at a port from 1024 on (--port 8080:${port}), or give the program CAP_NET_BIND_SERVICE`,
+        )
+      : ok("port-privilege", `uid ${process.geteuid?.()} may bind port ${port}`);
+  const firewall =
+    found.length > 0
+      ? skipped("port-firewall", "needs a port that can be bound")
+      : firewallRow(via, types, port);
+  return [free, allowed, firewall];
+}

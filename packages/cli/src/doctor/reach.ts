@@ -1,0 +1,149 @@
+import { accessSync, constants, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { failed, ok, type Row, skipped } from "./row.ts";
+
+const CONNECT_MS = 2000;
+const ACL = "system.posix_acl_access";
+const SOL_SOCKET = 1;
+const SO_PEERCRED = 17;
+
+const ABSTRACT_REMEDY =
+  "abstract names belong to a network namespace and are unseen from every other one: have the server listen at a path, which both namespaces see";
+
+function startAt(path: string): string {
+  return `start it in the target namespace: xsocket serve ${path}`;
+}
+
+/* "drwxr-x--- root:media", as ls(1) has it but with numbers for the owners. */
+function describe(path: string, stats: Stats): string {
+  const bits = ["---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"];
+  const mode = [6, 3, 0].map((shift) => bits[(stats.mode >> shift) & 7]).join("");
+  const acl = loadSyscalls().xattrSize(path, ACL) > 0 ? " with an ACL (getfacl shows it)" : "";
+  return `${path} (${stats.isDirectory() ? "d" : "s"}${mode}, uid ${stats.uid}, gid ${stats.gid}${acl})`;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+/* From the root down to the directory of a path. */
+function directoriesOf(path: string): string[] {
+  const parent = dirname(path);
+  return parent === path ? [] : [...directoriesOf(parent), parent];
+}
+
+function mayUse(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch (error) {
+    return codeOf(error) !== "EACCES";
+  }
+}
+
+function refusing(path: string): Row | undefined {
+  const uid = process.geteuid?.() ?? 0;
+  const barrier = directoriesOf(path).find((directory) => !mayUse(directory, constants.X_OK));
+  if (barrier !== undefined)
+    return failed(
+      "permission",
+      `the directory ${describe(barrier, statSync(barrier))} refuses uid ${uid}`,
+      `let this user pass: setfacl -m u:${uid}:x ${barrier}`,
+    );
+  if (mayUse(path, constants.W_OK)) return undefined;
+  return failed(
+    "permission",
+    `the socket ${describe(path, statSync(path))} refuses uid ${uid}`,
+    "add this user to the socket's group, or start the server with --group or --mode",
+  );
+}
+
+/** May this user open the socket? The kernel is asked for each step of the path, so ACLs count. */
+export function permissionRow(path: string): Row {
+  if (path.startsWith("@")) return ok("permission", "abstract names have no permissions");
+  const refused = refusing(path);
+  if (refused) return refused;
+  return lookAt(path) === "socket"
+    ? ok("permission", `uid ${process.geteuid?.()} may open ${path}`)
+    : skipped("permission", "there is nothing to open");
+}
+
+function lookAt(path: string): "socket" | "other" | "missing" | "hidden" {
+  try {
+    return statSync(path).isSocket() ? "socket" : "other";
+  } catch (error) {
+    return codeOf(error) === "EACCES" ? "hidden" : "missing";
+  }
+}
+
+function abstractRow(name: string): Row {
+  const here = readFileSync("/proc/self/net/unix", "utf8").split("\n");
+  return here.some((line) => line.endsWith(` ${name}`))
+    ? ok("socket", `${name} is known in this network namespace`)
+    : failed("socket", `there is no ${name} in this network namespace`, ABSTRACT_REMEDY);
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+/** Is there a control socket at all? */
+export function socketRow(path: string): Row {
+  if (path.startsWith("@")) return abstractRow(path);
+  switch (lookAt(path)) {
+    case "socket":
+      return ok("socket", `${path} is a socket`);
+    case "other":
+      return failed(
+        "socket",
+        `${path} is no socket`,
+        `name the control socket, or ${startAt("another path")}`,
+      );
+    case "missing":
+      return failed(
+        "socket",
+        `${path} ${isLink(path) ? "is a link to nothing" : "does not exist"}`,
+        startAt(path),
+      );
+    case "hidden":
+      return skipped("socket", `${path} cannot be seen`);
+  }
+}
+
+const CONNECT_REMEDIES: Record<string, (path: string) => string> = {
+  ECONNREFUSED: (path) => `its server is gone: ${startAt(path)}`,
+  EPROTOTYPE: () =>
+    "another program's socket lies there: name the control socket of an xsocket server",
+  EACCES: () =>
+    "the server is neither root's nor this user's: start it as one of them, or set XSOCKET_ANY_SERVER=1",
+  ETIMEDOUT: () => "the server takes no connections: see whether it is stopped (ps) or overloaded",
+};
+
+function serverOf(connection: number): string {
+  const credentials = new Int32Array(new ArrayBuffer(12));
+  const native = loadSyscalls();
+  const length = credentials.byteLength;
+  native.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, length);
+  return `process ${credentials[0]} of uid ${credentials[1]} answers`;
+}
+
+/** Does a server take connections there? */
+export function serverRow(path: string): Row {
+  const native = loadSyscalls();
+  const connection = native.handoverConnect(path, CONNECT_MS);
+  if (connection < 0) {
+    const code = errnoName(-connection);
+    const remedy = CONNECT_REMEDIES[code]?.(path) ?? `connect(2) says ${code}: see docs/errors.md`;
+    return failed("server", `no server can be reached at ${path} (${code})`, remedy);
+  }
+  try {
+    return ok("server", serverOf(connection));
+  } finally {
+    native.close(connection);
+  }
+}

@@ -1,0 +1,29 @@
+/** How a check went. What needs something else that failed is skipped. */
+export type Status = "ok" | "failed" | "skipped";
+
+/** One check of `xsocket doctor`. */
+export interface Row {
+  /** Stable: programs may compare it. */
+  readonly name: string;
+  readonly status: Status;
+  /** What was found. */
+  readonly found: string;
+  /** What to do about it, where it failed. */
+  readonly remedy?: string;
+}
+
+export function ok(name: string, found: string): Row {
+  return { name, status: "ok", found };
+}
+
+export function failed(name: string, found: string, remedy: string): Row {
+  return { name, status: "failed", found, remedy };
+}
+
+export function skipped(name: string, found: string): Row {
+  return { name, status: "skipped", found };
+}
+
+export function isFailed({ status }: Row): boolean {
+  return status === "failed";
+}

@@ -1,0 +1,227 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { libraryPath } from "@xsocket/xbind-native";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  here,
+  type Place,
+  type RunOptions,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { HELD_TO_MODES, XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+interface Row {
+  readonly name: string;
+  readonly status: "ok" | "failed" | "skipped";
+  readonly found: string;
+  readonly remedy?: string;
+}
+
+const BASE = ["socket", "permission", "server", "tcp4", "udp4", "tcp6", "udp6", "namespace"];
+const PORT = ["port-free", "port-privilege", "port-firewall"];
+
+interface Examination {
+  readonly place?: Place;
+  readonly start?: readonly string[];
+  readonly env?: RunOptions["env"];
+}
+
+async function examine(
+  argv: readonly string[],
+  { place = here, start = [], env = {} }: Examination = {},
+) {
+  const command = [...start, XSOCKET, "doctor", "--json", ...argv];
+  const { code, stdout, stderr } = await place.run(command, { env });
+  expect(stderr).toBe("");
+  const { ok, checks }: { ok: boolean; checks: Row[] } = JSON.parse(stdout);
+  expect(code).toBe(ok ? 0 : 1);
+  return checks;
+}
+
+/* That this row fails, no other does, and it says what and what to do. */
+function expectOnly(rows: readonly Row[], name: string, found: RegExp, remedy: RegExp): void {
+  const broken = rows.filter(({ status }) => status === "failed");
+  expect(broken.map((row) => row.name)).toEqual([name]);
+  expect(broken[0]?.found).toMatch(found);
+  expect(broken[0]?.remedy).toMatch(remedy);
+}
+
+test("all is well where all is well: every row is ok, and the exit code is 0", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const rows = await examine([server.path, "--port", "3000", "--", "sh"]);
+  expect(rows.map(({ name }) => name)).toEqual(["libraries", "program", ...BASE, ...PORT]);
+  expect(rows.filter(({ status }) => status !== "ok")).toEqual([]);
+});
+
+test("the table has a line for each row and the remedy below, without colour in a pipe", async () => {
+  const { code, stdout } = await here.run([XSOCKET, "doctor", "/nowhere/control"]);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(
+    /^FAILED {2}socket +\/nowhere\/control does not exist\n +-> .*xsocket serve/m,
+  );
+  expect(stdout).toMatch(/^ok {6}libraries/m);
+  expect(stdout).toMatch(/^- {7}tcp4 +needs a server$/m);
+  expect(stdout).not.toContain("\u001b");
+});
+
+describe("the row that fails is", () => {
+  test("socket: there is none, something else, or a link to nothing", async () => {
+    using dir = tempDir();
+    expectOnly(await examine([dir.join("control")]), "socket", /does not exist/, /xsocket serve/);
+    writeFileSync(dir.join("plain"), "");
+    expectOnly(await examine([dir.join("plain")]), "socket", /is no socket/, /xsocket serve/);
+    symlinkSync("nothing", dir.join("link"));
+    expectOnly(await examine([dir.join("link")]), "socket", /link to nothing/, /xsocket serve/);
+  });
+
+  test("socket: an abstract name is used across namespaces", async () => {
+    await using target = await createNamespace();
+    const name = `@xsocket-doctor-${process.pid}`;
+    await using server = await startServer({ place: target, path: name });
+    const rows = await examine([server.path]);
+    expectOnly(rows, "socket", /in this network namespace/, /abstract names.*listen at a path/);
+    const within = await examine([name], { place: target });
+    expect(within.filter(({ status }) => status === "failed")).toEqual([]);
+  });
+
+  test("permission: a directory on the way refuses, and is named", async () => {
+    await using target = await createNamespace();
+    using dir = tempDir();
+    mkdirSync(dir.join("a/b"), { recursive: true });
+    await using server = await startServer({ place: target, path: dir.join("a/b/control") });
+    chmodSync(dir.join("a"), 0o600);
+    const rows = await examine([server.path], { start: HELD_TO_MODES });
+    expectOnly(
+      rows,
+      "permission",
+      new RegExp(`directory ${dir.join("a")} \\(drw-------`),
+      /setfacl/,
+    );
+    chmodSync(dir.join("a"), 0o700);
+  });
+
+  test("permission: the socket itself refuses", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target, args: ["--mode", "0400"] });
+    const rows = await examine([server.path], { start: HELD_TO_MODES });
+    expectOnly(rows, "permission", /socket .*\(sr--------/, /--group or --mode/);
+  });
+
+  test("server: it has gone and left its socket", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    server.program.kill("SIGKILL");
+    await server.program.exited;
+    expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, /xsocket serve/);
+  });
+
+  test.each([
+    ["tcp4", "inet", "stream"],
+    ["udp4", "inet", "dgram"],
+    ["tcp6", "inet6", "stream"],
+    ["udp6", "inet6", "dgram"],
+  ])("%s: the policy has no such socket", async (name, family, type) => {
+    using dir = tempDir();
+    const rule = `[[rule]]\naction = "deny"\nfamily = "${family}"\ntype = "${type}"\n`;
+    writeFileSync(dir.join("policy"), `${rule}[[rule]]\naction = "allow"\n`);
+    await using target = await createNamespace();
+    const args = ["--policy", dir.join("policy")];
+    await using server = await startServer({ place: target, args });
+    expectOnly(await examine([server.path]), name, /EPERM|EACCES/, /policy/);
+  });
+
+  test("namespace: the server is in this one", async () => {
+    await using server = await startServer();
+    expectOnly(await examine([server.path]), "namespace", /already/, /target namespace/);
+  });
+
+  test("libraries: libxbind is missing, of another machine, or at a path with a space", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using dir = tempDir();
+    const env = { XSOCKET_LIBDIR: dir.path };
+    copyFileSync(libraryPath("xsocket"), dir.join("libxsocket.so"));
+    expectOnly(
+      await examine([server.path], { env }),
+      "libraries",
+      /libxbind.so was not found/,
+      /build/,
+    );
+
+    copyFileSync(libraryPath("xbind"), dir.join("libxbind.so"));
+    const other = `printf '\\363\\0' | dd of=libxbind.so bs=1 seek=18 conv=notrunc status=none`;
+    await here.run(["sh", "-c", other], { cwd: dir.path });
+    expectOnly(await examine([server.path], { env }), "libraries", /RISC-V/, /install/);
+
+    mkdirSync(dir.join("a b"));
+    for (const name of ["xsocket", "xbind"] as const)
+      copyFileSync(libraryPath(name), dir.join(`a b/lib${name}.so`));
+    const spaced = await examine([server.path], { env: { XSOCKET_LIBDIR: dir.join("a b") } });
+    expectOnly(spaced, "libraries", /cannot be preloaded/, /./);
+  });
+
+  test("libraries: without libxsocket nothing else can be tried", async () => {
+    using dir = tempDir();
+    const rows = await examine(["/nowhere/control"], { env: { XSOCKET_LIBDIR: dir.path } });
+    expectOnly(rows, "libraries", /libxsocket.so was not found/, /build/);
+  });
+
+  test("port-free: another program has it", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const open = [XSOCKET, "open", server.path, "--port", "3000", "--exec", "sleep", "60"];
+    await using holder = here.spawn(open);
+    await eventually("port 3000 to open", () => target.listens("tcp", 3000));
+    const rows = await examine([server.path, "--port", "3000"]);
+    expectOnly(rows, "port-free", /EADDRINUSE for TCP/, /ss -lntup/);
+    expect(
+      (await examine([server.path, "--port", "udp/3000"])).some((row) => row.status === "failed"),
+    ).toBe(false);
+    expect(holder.stderr).toBe("");
+  });
+
+  test("port-privilege: this user may not bind it", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const isRoot = process.geteuid?.() === 0;
+    const start = isRoot ? ["setpriv", "--bounding-set=-net_bind_service"] : [];
+    const rows = await examine([server.path, "--port", "80"], { start });
+    expectOnly(rows, "port-privilege", /may not bind port 80.*EACCES/, /8080:80/);
+  });
+
+  test("port-firewall: a rule of the target drops it", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const nft = `add table inet t; add chain inet t i { type filter hook input priority 0; }; add rule inet t i tcp dport 3000 drop`;
+    expect(await target.run(["nft", nft])).toMatchObject({ code: 0, stderr: "" });
+    const rows = await examine([server.path, "--port", "3000"]);
+    expectOnly(rows, "port-firewall", /TCP to port 3000 is dropped/, /nft list ruleset/);
+    expect(
+      (await examine([server.path, "--port", "3001"])).some((row) => row.status === "failed"),
+    ).toBe(false);
+  });
+
+  test("program: it cannot be preloaded, or is not there", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using dir = tempDir();
+    writeFileSync(dir.join("p.c"), "int main(void) { return 0; }\n");
+    await here.run(["gcc", "-static", "-o", "p", "p.c"], { cwd: dir.path });
+    const rows = await examine([server.path, "--", dir.join("p")]);
+    expectOnly(rows, "program", /statically linked/, /xsocket open --exec/);
+    const missing = await examine([server.path, "--", "no-such-program"]);
+    expectOnly(missing, "program", /no-such-program/, /PATH/);
+  });
+});
+
+test("a port that is none is misuse", async () => {
+  const { code, stderr } = await here.run([XSOCKET, "doctor", "--port", "http"]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^xsocket: "http" is no port[^\n]*\n$/);
+});
