@@ -6,6 +6,7 @@
  *   -p LIBRARY  preload this library in PROGRAM; may be given again
  *   -x XBIND    what XBIND says
  *   -m MODE     what the server does (server.h); "none": nobody listens there
+ *   -s SERVER   run this program, with the path as its argument, in place of the small server
  *   -o KEY=TEXT sysctl of the program's own namespace, as net/ipv4/ip_default_ttl=7
  *   -t KEY=TEXT sysctl of the target namespace
  *   -e KEY=TEXT environment of PROGRAM
@@ -25,6 +26,7 @@
 #include <limits.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -44,14 +46,16 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-#define WORDS_MAX 32
-#define NOBODY    65534
-#define SKIPPED   77 /* exit code of a test that cannot run here */
+#define WORDS_MAX    32
+#define NOBODY       65534
+#define SKIPPED      77   /* exit code of a test that cannot run here */
+#define SERVER_TRIES 5000 /* of a millisecond each */
 
 static struct {
 	char libraries[4096];
 	const char *xbind;
 	const char *mode;
+	const char *server;
 	const char *own[WORDS_MAX];
 	const char *target[WORDS_MAX];
 	const char *environment[WORDS_MAX];
@@ -174,12 +178,30 @@ static int open_listener(void)
 
 	snprintf(control, sizeof(control), "%s/control", dir);
 	memcpy(addr.sun_path, control, sizeof(control));
-	if (strcmp(options.mode, "none") == 0)
+	if (options.server || strcmp(options.mode, "none") == 0)
 		return fd;
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0 ||
 	    chmod(control, 0666) < 0)
 		die("listener");
 	return fd;
+}
+
+/* A server of its own kind is ready when it takes connections. */
+static void wait_for_server(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	memcpy(addr.sun_path, control, sizeof(control));
+	for (int tries = 0; tries < SERVER_TRIES; tries++) {
+		int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		int rc = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+
+		close(fd);
+		if (rc == 0)
+			return;
+		poll(NULL, 0, 1);
+	}
+	die("the server");
 }
 
 /* The server goes to a namespace of its own and tells its cookie. */
@@ -205,6 +227,10 @@ static uint64_t start_server(void)
 			die("pipe");
 		close(ready[0]);
 		close(ready[1]);
+		if (options.server) {
+			execlp(options.server, options.server, control, (char *)NULL);
+			die(options.server);
+		}
 		server_run(listener, server_mode_named(options.mode));
 	}
 	close(ready[1]);
@@ -212,6 +238,8 @@ static uint64_t start_server(void)
 		die("the server");
 	close(ready[0]);
 	close(listener);
+	if (options.server)
+		wait_for_server();
 	return cookie;
 }
 
@@ -300,7 +328,7 @@ static void parse(int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "+p:x:m:o:t:e:uc")) != -1) {
+	while ((letter = getopt(argc, argv, "+p:x:m:s:o:t:e:uc")) != -1) {
 		size_t used = strlen(options.libraries);
 
 		switch (letter) {
@@ -313,6 +341,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'm':
 			options.mode = optarg;
+			break;
+		case 's':
+			options.server = optarg;
 			break;
 		case 'o':
 			append(options.own, optarg);
