@@ -1,0 +1,224 @@
+/*
+ * Every option key that Bun's types know for serve, listen, connect and udpSocket, read from the types
+ * themselves: each must be in exactly one of the lists below, and each list has its test. A new Bun
+ * with a new key fails here until somebody has decided what it means through a server.
+ */
+import { describe, expect, test } from "bun:test";
+import { readFileSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { connect, listen, serve, Session, udp } from "@xsocket/client";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { createNamespace, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+guardDescriptors();
+
+const BUN = realpathSync(Bun.resolveSync("@types/bun/package.json", import.meta.dir));
+const TYPES = dirname(Bun.resolveSync("bun-types/package.json", dirname(BUN)));
+
+/* The property names of an interface or type in one of Bun's declaration files. */
+function keysOf(file: string, ...names: string[]): string[] {
+  const text = readFileSync(join(TYPES, file), "utf8").replaceAll(/\/\*[\s\S]*?\*\//g, "");
+  const keys = names.flatMap((name) => {
+    const head = new RegExp(`(interface|type) ${name}\\b[^{]*\\{`).exec(text);
+    if (!head) throw new Error(`Bun's types have no ${name} in ${file}`);
+    return propertiesAt(text, head.index + head[0].length);
+  });
+  return [...new Set(keys)].toSorted();
+}
+
+/* The names at the outermost level of the braces that open before `start`. */
+function propertiesAt(text: string, start: number): string[] {
+  let depth = 1;
+  let outermost = "";
+  for (const character of text.slice(start)) {
+    if ("})]".includes(character)) depth--;
+    if (depth === 0) break;
+    if (depth === 1) outermost += character;
+    if ("{([".includes(character)) depth++;
+  }
+  return [...outermost.matchAll(/(?:^|[;\n}])\s*(?:readonly\s+)?(\w+)\??\s*(?=[:(<])/g)].map(
+    ([, name = ""]) => name,
+  );
+}
+
+const SERVE = {
+  observed: {
+    tls: "serve.test.ts",
+    fetch: "serve.test.ts",
+    routes: "serve.test.ts",
+    websocket: "serve.test.ts",
+    hostname: "serve.test.ts",
+    port: "serve.test.ts",
+    maxRequestBodySize: "below",
+    development: "below",
+    error: "below",
+    id: "below",
+    reusePort: "below",
+    ipv6Only: "below",
+    http2: "below",
+    http1: "below",
+    idleTimeout: "below",
+  },
+  refused: { unix: "/tmp/x", http3: true },
+};
+const LISTEN = {
+  observed: {
+    socket: "tcp.test.ts",
+    data: "tcp.test.ts",
+    tls: "tcp.test.ts",
+    hostname: "tcp.test.ts",
+    port: "tcp.test.ts",
+    allowHalfOpen: "below",
+    exclusive: "below",
+  },
+  refused: { unix: "/tmp/x", fd: 3 },
+};
+const CONNECT = {
+  observed: {
+    socket: "tcp.test.ts",
+    data: "tcp.test.ts",
+    tls: "tcp.test.ts",
+    hostname: "tcp.test.ts",
+    port: "tcp.test.ts",
+    allowHalfOpen: "below",
+    reusePort: "below",
+    ipv6Only: "below",
+  },
+  refused: { exclusive: true, unix: "/tmp/x", fd: 3 },
+};
+const UDP = {
+  observed: {
+    hostname: "udp.test.ts",
+    port: "udp.test.ts",
+    socket: "udp.test.ts",
+    binaryType: "udp.test.ts",
+    connect: "udp.test.ts",
+  },
+  refused: { fd: 3 },
+};
+
+function named({ observed, refused }: { observed: object; refused: object }): string[] {
+  return [...Object.keys(observed), ...Object.keys(refused)].toSorted();
+}
+
+test("every key of Bun's types is passed on and observed, or refused", () => {
+  const serveTypes = ["BaseServeOptions", "HostnamePortServeOptions", "UnixServeOptions"];
+  const handlers = ["fetch", "routes", "websocket"]; // of unions, which have no one list of keys
+  expect([...keysOf("serve.d.ts", ...serveTypes), ...handlers].toSorted()).toEqual(named(SERVE));
+  const common = ["SocketOptions", "UnixSocketOptions", "FdSocketOptions"];
+  expect(keysOf("bun.d.ts", ...common, "TCPSocketListenOptions")).toEqual(named(LISTEN));
+  expect(keysOf("bun.d.ts", ...common, "TCPSocketConnectOptions")).toEqual(named(CONNECT));
+  expect([...keysOf("bun.d.ts", "ConnectSocketOptions"), "fd"].toSorted()).toEqual(named(UDP));
+});
+
+test("those that are refused are refused with a sentence", async () => {
+  const forms: [(options: never) => Promise<unknown>, object, object][] = [
+    [serve, SERVE.refused, { fetch: () => new Response() }],
+    [listen, LISTEN.refused, { socket: { data() {} } }],
+    [connect, CONNECT.refused, { socket: { data() {} }, hostname: "127.0.0.1" }],
+    [udp, UDP.refused, {}],
+  ];
+  for (const [form, refused, rest] of forms)
+    for (const [key, value] of Object.entries(refused)) {
+      const options = { via: "/nowhere", port: 1, ...rest, [key]: value };
+      const refusal = Reflect.apply(form, undefined, [options]);
+      await expect(refusal, key).rejects.toMatchObject({ code: "ENOTSUP", step: "options" });
+      await expect(refusal, key).rejects.toThrow(key);
+    }
+});
+
+/* Of a listening socket of the target, as ss tells it. */
+const isV6Only = /v6only:1/;
+
+function optionOf(socket: object, level: number, name: number): number {
+  const value = new Int32Array(new ArrayBuffer(4));
+  // Bun's types keep the descriptor to themselves.
+  loadSyscalls().getsockopt(Number(Reflect.get(socket, "fd")), level, name, value, 4);
+  return value[0] ?? -1;
+}
+
+describe("those that are passed on are observed:", () => {
+  test("serve", async () => {
+    using dir = tempDir();
+    const tls = await makeCertificate(dir, "web.test");
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using session = new Session({ via: server.path });
+    const common = { via: session, hostname: "::", port: 0, ipv6Only: true, reusePort: true };
+    const first = await serve({
+      ...common,
+      id: "mine",
+      development: false,
+      maxRequestBodySize: 10,
+      idleTimeout: 60,
+      error: () => new Response("caught", { status: 500 }),
+      fetch() {
+        throw new Error("for error()");
+      },
+    });
+    expect(first).toMatchObject({ id: "mine", development: false });
+    const url = `http://[::1]:${first.port}/`;
+    const curl = async (...args: string[]): Promise<string> =>
+      (await target.run(["curl", "-sSk", "-m", "10", ...args])).stdout;
+    expect(await curl(url)).toBe("caught");
+    expect(await curl("-d", "more than ten bytes", "-w", "%{http_code}", url)).toContain("413");
+    const second = await serve({
+      ...common,
+      port: first.port ?? 0,
+      fetch: () => new Response("2"),
+    });
+    expect((await target.run(["ss", "-Hltne"])).stdout).toMatch(isV6Only);
+    const h2 = await serve({
+      via: session,
+      port: 0,
+      tls,
+      http2: true,
+      fetch: () => new Response("2"),
+    });
+    const version = ["--http2", "-o", "/dev/null", "-w", "%{http_version}"];
+    expect(await curl(...version, `https://127.0.0.1:${h2.port}/`)).toBe("2");
+    for (const each of [first, second, h2]) await each.stop(true);
+    const empty = { via: session, port: 0, fetch: () => new Response() };
+    await expect(serve({ ...empty, http1: false })).rejects.toThrow(/http/i);
+    await expect(serve({ ...empty, idleTimeout: 1000 })).rejects.toThrow("idleTimeout");
+  });
+
+  test("listen and connect", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using session = new Session({ via: server.path });
+    const ended = Promise.withResolvers<string>();
+    const listener = await listen<string>({
+      via: session,
+      port: 0,
+      data: "",
+      exclusive: true,
+      allowHalfOpen: true,
+      socket: {
+        data: (socket, data) => void (socket.data += data.toString()),
+        end: (socket) => void socket.end(`got ${socket.data}`),
+      },
+    });
+    const shared = listen({ via: session, port: listener.port, socket: { data() {} } });
+    await expect(shared).rejects.toMatchObject({ code: "EADDRINUSE" });
+    const options = { via: session, hostname: "::1", port: listener.port };
+    const socket = await connect({
+      ...options,
+      allowHalfOpen: true,
+      reusePort: true,
+      ipv6Only: true,
+      socket: { data: (_, data) => ended.resolve(data.toString()) },
+    });
+    const options4 = { ...options, localPort: socket.localPort, localAddress: "::1" };
+    expect(optionOf(socket, 41, 26)).toBe(1); // IPV6_V6ONLY
+    expect(optionOf(socket, 1, 15)).toBe(1); // SO_REUSEPORT
+    const taken = connect({ ...options4, socket: { data() {} } });
+    await expect(taken).rejects.toMatchObject({ code: "EADDRINUSE" });
+    socket.write("half");
+    socket.shutdown();
+    expect(await ended.promise).toBe("got half");
+    socket.end();
+    listener.stop(true);
+  });
+});
