@@ -61,14 +61,8 @@ catch (error) { console.log(error.code); process.exit(1) }'
 bun_server='Bun.serve({ hostname: "127.0.0.1", port: process.argv[1],
 fetch: () => new Response(Bun.file(process.argv[2] + "/index.html")) });'
 
-inside() {
-	# shellcheck disable=SC2086 # options or none
-	nsenter $as_user --net="/proc/$holder/ns/net" -- "$@"
-}
-
 # The isolated network.
 user_options=""
-as_user=""
 if ! unshare --net true 2>/dev/null; then
 	user_options='--user --map-root-user'
 	unshare --user --map-root-user --net true 2>/dev/null || fail \
@@ -78,7 +72,9 @@ fi
 start namespace unshare $user_options --net sh -c "ip link set lo up && : >'$work/up' && exec sleep 600"
 holder=$!
 until_true "a network namespace" test -e "$work/up"
-[ -z "$user_options" ] || as_user="--user=/proc/$holder/ns/user --preserve-credentials"
+inside="nsenter --net=/proc/$holder/ns/net --"
+[ -z "$user_options" ] ||
+	inside="nsenter --user=/proc/$holder/ns/user --preserve-credentials --net=/proc/$holder/ns/net --"
 
 port=$(run_bun "$free_port")
 mkdir "$work/www"
@@ -86,7 +82,8 @@ echo "Hello from a program that has no network." >"$work/www/index.html"
 ln -s "$PWD/build/release/packages/xbind-native/libxbind.so" "$work/libxbind.so"
 
 echo "1. An isolated network namespace was made. These are all the interfaces in it:"
-inside ip -br link | sed 's/^/       /'
+# shellcheck disable=SC2086 # a list of words, here and below
+$inside ip -br link | sed 's/^/       /'
 
 start server packages/cli/bin/xsocket serve "$work/control"
 until_true "the server's control socket" test -S "$work/control"
@@ -97,7 +94,8 @@ if command -v python3 >/dev/null; then
 else
 	set -- bun -e "$bun_server" "$port" "$work/www"
 fi
-start program inside env LD_PRELOAD="$work/libxbind.so" XBIND="$port" XSOCKET="$work/control" "$@"
+# shellcheck disable=SC2086
+start program $inside env LD_PRELOAD="$work/libxbind.so" XBIND="$port" XSOCKET="$work/control" "$@"
 until_true "the program to open port $port" run_bun "$is_open" "$port" >/dev/null
 echo "3. An ordinary web server runs inside of it, unchanged but for its environment:"
 [ "$1" = bun ] || echo "       LD_PRELOAD=libxbind.so XBIND=$port XSOCKET=$work/control python3 -m http.server $port"
@@ -109,7 +107,8 @@ echo "4. Fetched from outside, http://127.0.0.1:$port/ says:"
 echo "       $page"
 [ "$1" = bun ] || sed -n 's/^\([0-9.]*\) .*"GET.*/       (its log names the client that asked: \1)/p' "$work/program.log" | head -n 1
 
-if refusal=$(inside bun --no-env-file -e "$is_open" "$port"); then
+# shellcheck disable=SC2086
+if refusal=$($inside bun --no-env-file -e "$is_open" "$port"); then
 	fail "port $port is open inside as well"
 fi
 echo "5. Inside the namespace nothing listens on port $port: $refusal"

@@ -14,6 +14,7 @@ import {
 const AGAIN = [
   "tests/harness",
   "tests/c-program.test.ts",
+  "tests/demo.test.ts",
   "tests/preload.test.ts",
   "tests/two-servers.test.ts",
   "tests/wire.test.ts",

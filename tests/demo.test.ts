@@ -1,0 +1,56 @@
+/* What `./dev demo` runs, to its end and interrupted: it says what it should and leaves nothing. */
+import { expect, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { eventually, guardDescriptors, here } from "./harness/index.ts";
+
+const DEMO = ["sh", "scripts/demo.sh"];
+const OPTIONS = {
+  cwd: join(import.meta.dir, ".."),
+  env: {
+    PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
+    XSOCKET_BUN: process.execPath,
+  },
+};
+
+/* The processes whose arguments name the demo's directory. */
+function processesOf(work: string): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(work);
+    } catch {
+      return false; // it ended meanwhile
+    }
+  });
+}
+
+async function expectNothingLeft(output: string): Promise<void> {
+  const [, work = ""] = /serve (\S+)\/control/.exec(output) ?? [];
+  expect(work).toStartWith("/tmp/xsocket-demo.");
+  await eventually("its processes to end", () => processesOf(work).length === 0);
+  expect(existsSync(work)).toBe(false);
+}
+
+guardDescriptors();
+
+test("the demo shows the main job", async () => {
+  await using demo = here.spawn(DEMO, OPTIONS); // whose disposal would end what was left
+  expect(await demo.finished()).toBe(0);
+  const { stdout, stderr } = demo;
+  expect(stderr).toBe("");
+  expect(stdout).toContain("Hello from a program that has no network.");
+  expect(stdout).toMatch(/Inside the namespace nothing listens on port \d+: ECONNREFUSED/);
+  await expectNothingLeft(stdout);
+});
+
+test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+  "%s ends the demo and all of it",
+  async (signal) => {
+    await using demo = here.spawn(DEMO, OPTIONS);
+    await demo.says(/^2\. /m);
+    // Ctrl-C goes to all of them, but what a shell runs in the background ignores it
+    process.kill(signal === "SIGINT" ? -demo.pid : demo.pid, signal);
+    expect(await demo.finished()).toBeGreaterThan(128);
+    await expectNothingLeft(demo.stdout);
+  },
+);
