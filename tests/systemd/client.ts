@@ -1,0 +1,92 @@
+/*
+ * A client in the machine: takes sockets from a server and tells what became of them.
+ *
+ *   client.ts take PATH [tcp|udp PORT]         the socket's namespace, and what bind says
+ *   client.ts send PATH HOST                   what sending a datagram to HOST says
+ *   client.ts own -                            the namespace that the client itself is in
+ *   client.ts load PATH SECONDS                asks all the time; how often, and who owns the sockets
+ */
+import { fstatSync } from "node:fs";
+import { xsocketSync } from "@xsocket/client";
+import { AF_INET } from "@xsocket/protocol";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+
+const SOL_SOCKET = 1;
+const SO_NETNS_COOKIE = 71;
+const native = loadSyscalls();
+const [action = "", path = "", ...rest] = process.argv.slice(2);
+
+function take(type: "stream" | "dgram") {
+  return xsocketSync({ via: path, family: 4, type });
+}
+
+function address(host: string, port: number): Uint8Array {
+  const bytes = new Uint8Array(new ArrayBuffer(16));
+  new DataView(bytes.buffer).setUint16(0, AF_INET, true);
+  new DataView(bytes.buffer).setUint16(2, port);
+  bytes.set(host.split(".").map(Number), 4);
+  return bytes;
+}
+
+function cookie(fd: number): string {
+  const value = new BigUint64Array(new ArrayBuffer(8));
+  checked("getsockopt", native.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, value, 8));
+  return String(value[0]);
+}
+
+/** The errno's name of what a call ends with, or "ok". */
+function outcome(call: () => unknown): string {
+  try {
+    call();
+    return "ok";
+  } catch (error) {
+    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+  }
+}
+
+function bind(kind: string, port: number): void {
+  using socket = take(kind === "udp" ? "dgram" : "stream");
+  console.log(cookie(socket.fd));
+  const to = address("0.0.0.0", port);
+  console.log(outcome(() => checked("bind", native.bind(socket.fd, to, to.byteLength))));
+}
+
+function send(host: string): void {
+  using socket = take("dgram");
+  const to = address(host, 9);
+  const bytes = new Uint8Array(new ArrayBuffer(1));
+  console.log(
+    outcome(() => {
+      checked("connect", native.connect(socket.fd, to, to.byteLength));
+      checked("send", native.sendPacket(socket.fd, bytes, 1, -1));
+    }),
+  );
+}
+
+function load(seconds: number): void {
+  const uid = process.getuid?.();
+  const until = performance.now() + seconds * 1000;
+  let [count, foreign] = [0, 0];
+  while (performance.now() < until) {
+    using socket = take("stream");
+    count++;
+    if (fstatSync(socket.fd).uid !== uid) foreign++;
+  }
+  console.log(`${count} sockets, ${foreign} of them not ours`);
+}
+
+/* A socket of this very namespace, to compare with. */
+function own(): void {
+  const fd = checked("socket", native.socket(AF_INET, 1, 0));
+  console.log(cookie(fd));
+  native.close(fd);
+}
+
+const ACTIONS: Record<string, () => unknown> = {
+  take: () => bind(rest[0] ?? "tcp", Number(rest[1] ?? 0)),
+  send: () => send(rest[0] ?? ""),
+  load: () => load(Number(rest[0])),
+  own,
+};
+const said = outcome(() => ACTIONS[action]?.());
+if (said !== "ok") console.log(said);

@@ -1,0 +1,180 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { eventually, here, type Result, type Running } from "../harness/index.ts";
+
+const REPOSITORY = join(import.meta.dir, "../..");
+const BOOT_MS = 30_000;
+const RUN_MS = 60_000;
+
+/** The root that scripts/systemd-test.sh has made; undefined where it was not asked to. */
+export const MACHINE_ROOT = process.env["XSOCKET_SYSTEMD_ROOT"];
+
+/** Users of the machine beside its own. */
+export const ALICE = 1000;
+export const BOB = 1001;
+
+/** What is to be installed in it, below usr/ as it lies on a disk. */
+const STAGE = process.env["XSOCKET_SYSTEMD_STAGE"] ?? "";
+
+/* The clients come from the repository, which must not lie where a service may not look. */
+const INSIDE = "/opt/repository";
+export const BUN = "/usr/lib/xsocket/bun";
+
+/** The program that {@link Machine.client} runs, and Bun, which runs it. */
+export const CLIENT = `${INSIDE}/tests/systemd/client.ts`;
+
+const SET_UP = `set -eu
+  tar -c -C /opt/stage --exclude=./usr/lib/xsocket . | tar -x -C /
+  mkdir -p /etc/sysusers.d
+  printf 'u alice ${ALICE}\\nu bob ${BOB}\\n' >/etc/sysusers.d/people.conf
+  systemd-sysusers 2>&1
+  systemd-tmpfiles --create xsocket.conf
+  ip link set lo up
+  systemctl daemon-reload`;
+
+/** A machine of its own with a booted systemd and our units in it. It is off at the end of its scope. */
+export class Machine implements AsyncDisposable {
+  readonly #nspawn: Running;
+  readonly #init: number;
+
+  private constructor(nspawn: Running, init: number) {
+    this.#nspawn = nspawn;
+    this.#init = init;
+  }
+
+  /**
+   * Boots one.
+   *
+   * @throws {Error} with what systemd-nspawn said
+   */
+  static async boot(root: string): Promise<Machine> {
+    const nspawn = here.spawn(nspawnArguments(root), {
+      env: { SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: "1" },
+    });
+    try {
+      const init = await initOf(nspawn);
+      const machine = new Machine(nspawn, init);
+      await eventually("systemd to have booted", () => machine.#isUp(), BOOT_MS);
+      await machine.shell(SET_UP);
+      return machine;
+    } catch (error) {
+      await nspawn[Symbol.asyncDispose]();
+      throw new Error(`no machine: ${nspawn.stderr.slice(-2000)}`, { cause: error });
+    }
+  }
+
+  async #isUp(): Promise<boolean> {
+    const { stdout } = await this.run(["systemctl", "is-system-running"]);
+    return /running|degraded/.test(stdout);
+  }
+
+  /** Runs a program in it to its end. */
+  run(argv: readonly string[]): Promise<Result> {
+    return here.run(this.#enter(argv), { withinMs: RUN_MS });
+  }
+
+  /** Starts a program in it. */
+  spawn(argv: readonly string[]): Running {
+    return here.spawn(this.#enter(argv));
+  }
+
+  #enter(argv: readonly string[]): string[] {
+    const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    const clean = ["env", "-i", path, "SYSTEMD_PAGER=cat", "SYSTEMD_COLORS=0"];
+    return ["nsenter", "-t", String(this.#init), "-a", ...clean, ...argv];
+  }
+
+  /**
+   * Runs lines of shell in it.
+   *
+   * @returns what they wrote, trimmed
+   * @throws {Error} if they fail
+   */
+  async shell(script: string): Promise<string> {
+    const { code, stdout, stderr } = await this.run(["sh", "-c", script]);
+    if (code === 0) return stdout.trim();
+    const log = await this.run(["journalctl", "--no-pager", "-o", "cat", "-n", "20"]);
+    throw new Error(`exit ${code}: ${script}\n${stdout}${stderr}\n${log.stdout}`);
+  }
+
+  /** Runs client.ts in it as a user. */
+  client(uid: number, ...args: string[]): Promise<Result> {
+    return this.run(this.#clientArguments(uid, args));
+  }
+
+  #clientArguments(uid: number, args: readonly string[]): string[] {
+    const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
+    return [...user, BUN, CLIENT, ...args];
+  }
+
+  /** One property of a unit. */
+  property(unit: string, name: string): Promise<string> {
+    return this.shell(`systemctl show --value -p ${name} '${unit}'`);
+  }
+
+  /** Waits until a property of a unit is as expected. */
+  async reaches(unit: string, name: string, expected: RegExp): Promise<void> {
+    let found = "";
+    await eventually(`${unit} to have ${name}=${expected}`, async () => {
+      found = await this.property(unit, name);
+      return expected.test(found);
+    }).catch(async (error: unknown) => {
+      throw new Error(`${name} is ${found}: ${await this.journal(unit)}`, { cause: error });
+    });
+  }
+
+  /** What a unit has logged, one JSON object a line. */
+  journal(unit: string): Promise<string> {
+    return this.shell(`journalctl --sync; journalctl --no-pager -o json -u '${unit}'`);
+  }
+
+  /** Adds lines to a unit's [Service] section. */
+  async dropIn(unit: string, lines: string): Promise<void> {
+    const directory = `/etc/systemd/system/${unit}.d`;
+    await this.shell(
+      `mkdir -p '${directory}'; printf '[Service]\\n%s\\n' '${lines}' >>'${directory}/test.conf'; systemctl daemon-reload`,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.run(["systemctl", "poweroff"]).catch(() => undefined);
+    const off = await Promise.race([this.#nspawn.exited, Bun.sleep(10_000)]);
+    if (off === undefined) process.kill(this.#init, "SIGKILL");
+    await this.#nspawn[Symbol.asyncDispose]();
+  }
+}
+
+function nspawnArguments(root: string): string[] {
+  const name = `xsocket-${crypto.randomUUID().slice(0, 8)}`;
+  const options =
+    "--quiet --boot --volatile=overlay --read-only --register=no --keep-unit --link-journal=no --private-network --capability=CAP_BPF,CAP_NET_ADMIN --system-call-filter=bpf";
+  return [
+    "systemd-nspawn",
+    ...options.split(" "),
+    `--directory=${root}`,
+    `--machine=${name}`,
+    `--bind-ro=${REPOSITORY}:${INSIDE}`,
+    `--bind-ro=${STAGE}:/opt/stage`,
+    `--bind-ro=${STAGE}/usr/lib/xsocket:/usr/lib/xsocket`,
+  ];
+}
+
+/* Children of systemd-nspawn come and go before the one that becomes systemd. */
+async function initOf(nspawn: Running): Promise<number> {
+  const { pid } = nspawn;
+  let init: number | undefined;
+  await eventually("systemd-nspawn to start systemd", () => {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
+    init = children.map(Number).find((child) => commandOf(child) === "systemd");
+    return init;
+  });
+  return init ?? 0;
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,203 @@
+/* Our units under a booted systemd. scripts/systemd-test.sh makes the machine's root and runs this. */
+import { describe, expect, test } from "bun:test";
+import { guardDescriptors } from "../harness/index.ts";
+import { ALICE, BOB, BUN, CLIENT, Machine, MACHINE_ROOT } from "./machine.ts";
+
+guardDescriptors();
+
+if (MACHINE_ROOT === undefined)
+  console.error("the tests under systemd are NOT RUN here: ./dev systemd-test runs them");
+
+const DEFAULT = "/run/xsocket/default";
+const GATE = "setfacl -n -m u:alice:x,m::x /run/xsocket";
+
+/** Boots a machine for one test. */
+function boot(): Promise<Machine> {
+  return Machine.boot(MACHINE_ROOT ?? "");
+}
+
+/** What a user of the machine hears who asks for a socket, less the namespace's cookie. */
+async function ask(machine: Machine, uid: number, path = DEFAULT, ...more: string[]) {
+  const { stdout, stderr } = await machine.client(uid, "take", path, ...more);
+  return (stdout.trim().split("\n").at(-1) ?? "") + stderr;
+}
+
+describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
+  test("the service starts, is ready, says how it does, and stops", async () => {
+    await using machine = await boot();
+    await machine.shell("systemctl start xsocket");
+    expect(await machine.property("xsocket", "ActiveState")).toBe("active");
+    expect(await machine.property("xsocket", "StatusText")).toStartWith(`Serving ${DEFAULT}: 0`);
+    expect(await machine.shell("stat -c '%a %U' /run/xsocket")).toBe("700 xsocket");
+    expect(await machine.shell(`stat -c '%a %U' ${DEFAULT}`)).toBe("666 xsocket");
+    expect(await ask(machine, 0)).toBe("ok");
+    expect(await machine.shell("xsocket status --json | grep -c granted")).toBe("1");
+    await machine.shell("systemctl stop xsocket");
+    expect(await machine.property("xsocket", "Result")).toBe("success");
+    expect(await machine.shell("ls /run/xsocket")).toBe("");
+  });
+
+  test("the directory is the gate: an access list lets one user in, also after restarts", async () => {
+    await using machine = await boot();
+    await machine.shell("systemctl start xsocket");
+    expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["EACCES", "EACCES"]);
+    await machine.shell(GATE);
+    const asked = async () => [await ask(machine, ALICE), await ask(machine, BOB)];
+    expect(await asked()).toEqual(["ok", "EACCES"]);
+    await machine.shell("systemctl restart xsocket");
+    expect(await asked()).toEqual(["ok", "EACCES"]);
+    await machine.shell("systemctl stop xsocket && systemctl start xsocket");
+    expect(await asked()).toEqual(["ok", "EACCES"]);
+    await machine.shell("systemd-tmpfiles --create xsocket.conf");
+    expect(await asked()).toEqual(["ok", "EACCES"]);
+  });
+
+  test("the original's drop-in works word for word, also after a restart", async () => {
+    await using machine = await boot();
+    await machine.shell(`cat >/etc/systemd/system/program.service <<'X'
+[Service]
+Type=exec
+User=alice
+PrivateNetwork=yes
+ExecStart=${BUN} -e 'Bun.serve({ port: 1234, fetch: () => new Response("through") })'
+X
+mkdir /etc/systemd/system/program.service.d
+cat >/etc/systemd/system/program.service.d/xbind.conf <<'X'
+[Unit]
+Wants=xsocket.service
+After=xsocket.service
+
+[Service]
+ExecStartPre=+/usr/bin/setfacl -n -m u:alice:rwx,m::rwx %t/xsocket
+Environment=LD_PRELOAD=libxbind.so
+Environment=XBIND=1234
+X
+systemctl daemon-reload
+systemctl start program`);
+    const fetched = async () => {
+      await machine.reaches("program", "SubState", /running/);
+      return machine.shell(
+        `for n in 1 2 3 4 5 6 7 8 9; do ${BUN} -e 'console.log(await (await fetch("http://127.0.0.1:1234")).text())' 2>/dev/null && exit; sleep 0.2; done; journalctl -u program`,
+      );
+    };
+    expect(await fetched()).toBe("through");
+    expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["ok", "EACCES"]);
+    await machine.shell("systemctl restart xsocket");
+    expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["ok", "EACCES"]);
+    await machine.shell("systemctl restart program");
+    expect(await fetched()).toBe("through");
+  });
+
+  test("a server that hangs is killed and started again", async () => {
+    await using machine = await boot();
+    await machine.dropIn("xsocket.service", "WatchdogSec=2s");
+    await machine.shell("systemctl start xsocket");
+    await Bun.sleep(3000); // longer than the watchdog allows: a server that lives is left alone
+    expect(await machine.property("xsocket", "NRestarts")).toBe("0");
+    await machine.shell("kill -STOP $(systemctl show --value -p MainPID xsocket)");
+    await machine.reaches("xsocket", "NRestarts", /^1$/);
+    await machine.reaches("xsocket", "ActiveState", /^active$/);
+    expect(await machine.journal("xsocket")).toContain("watchdog");
+    expect(await ask(machine, 0)).toBe("ok");
+  });
+
+  test("activation: the first client starts the server, and kill -9 loses neither socket nor client", async () => {
+    await using machine = await boot();
+    await machine.shell("systemctl start xsocket.socket");
+    expect(await machine.property("xsocket", "ActiveState")).toBe("inactive");
+    const file = await machine.shell(`stat -c '%i %a' ${DEFAULT}`);
+    expect(await ask(machine, 0)).toBe("ok");
+    await machine.reaches("xsocket", "ActiveState", /^active$/);
+    await machine.shell("systemctl kill -s KILL xsocket");
+    expect(await ask(machine, 0)).toBe("ok");
+    await machine.reaches("xsocket", "NRestarts", /^1$/);
+    await machine.shell("systemctl stop xsocket");
+    expect(await machine.shell(`stat -c '%i %a' ${DEFAULT}`)).toBe(file);
+    expect(await ask(machine, 0)).toBe("ok");
+  });
+
+  test("without activation a killed server comes back on the same path", async () => {
+    await using machine = await boot();
+    await machine.shell("systemctl start xsocket; systemctl kill -s KILL xsocket");
+    await machine.reaches("xsocket", "NRestarts", /^1$/);
+    await machine.reaches("xsocket", "ActiveState", /^active$/);
+    expect(await ask(machine, 0)).toBe("ok");
+  });
+
+  test("a reload follows the policy; one that does not parse leaves the old one", async () => {
+    await using machine = await boot();
+    const rule = (action: string) =>
+      machine.shell(
+        `mkdir -p /etc/xsocket; printf '[[rule]]\\naction = "${action}"\\n' >/etc/xsocket/policy.toml`,
+      );
+    await rule("allow");
+    const start = "/usr/bin/xsocket serve --mode 0666 --policy /etc/xsocket/policy.toml";
+    await machine.dropIn("xsocket.service", `ExecStart=\nExecStart=${start}`);
+    await machine.shell("systemctl start xsocket");
+    expect(await ask(machine, 0)).toBe("ok");
+    await rule("deny");
+    await machine.shell("systemctl reload xsocket");
+    expect(await ask(machine, 0)).toBe("EPERM");
+    await rule("perhaps");
+    await machine.shell("systemctl reload xsocket");
+    expect(await ask(machine, 0)).toBe("EPERM");
+    const lines = (await machine.journal("xsocket")).split("\n");
+    const refusal = lines.find((line) => line.includes("refused AF_INET"));
+    expect(refusal).toContain('"PRIORITY":"4"');
+    expect(refusal).toContain("uid=0 gid=0 command=bun");
+    const kept = lines.find((line) => line.includes("the policy stays as it was"));
+    expect(kept).toContain('"PRIORITY":"3"');
+    expect(kept).toContain("rule 1: action must be");
+  });
+
+  test("a server for each named namespace, started or activated", async () => {
+    await using machine = await boot();
+    await machine.shell("ip netns add blue; ip netns add green");
+    await machine.shell("systemctl start xsocket@blue.service xsocket@green.socket");
+    const own = (await machine.client(0, "own", "-")).stdout.trim();
+    const cookies = [own];
+    for (const name of ["blue", "green"]) {
+      const { stdout } = await machine.client(0, "take", `/run/xsocket-${name}/default`);
+      const [cookie = "", bound] = stdout.trim().split("\n");
+      const inside = await machine.shell(`ip netns exec ${name} ${BUN} ${CLIENT} own -`);
+      expect([cookie, bound]).toEqual([inside, "ok"]);
+      cookies.push(cookie);
+    }
+    expect(new Set(cookies).size).toBe(3);
+  });
+
+  test("the restricted template refuses ports and networks, and nothing else does", async () => {
+    await using machine = await boot();
+    await machine.shell("ip address add 10.1.2.3/32 dev lo; ip address add 198.51.100.7/32 dev lo");
+    await machine.shell("systemctl start xsocket xsocket-restricted@web");
+    const path = "/run/xsocket-restricted-web/default";
+    const bind = (...more: string[]) => ask(machine, 0, path, ...more);
+    expect(await bind("tcp", "8080")).toBe("ok");
+    expect(await bind("tcp", "8081")).toBe("EPERM");
+    expect(await bind("udp", "8080")).toBe("EPERM");
+    const send = async (from: string, host: string) =>
+      (await machine.client(0, "send", from, host)).stdout.trim();
+    expect(await send(path, "10.1.2.3")).toBe("ok");
+    expect(await send(path, "198.51.100.7")).toBe("EPERM");
+    expect(await ask(machine, 0, DEFAULT, "tcp", "8081")).toBe("ok");
+    expect(await send(DEFAULT, "198.51.100.7")).toBe("ok");
+  });
+
+  test("ten seconds of load under the filter: nothing is killed, and every socket is its user's", async () => {
+    await using machine = await boot();
+    await machine.shell("systemctl start xsocket");
+    await machine.shell(GATE);
+    const killed = "2147483646"; // systemd's number for ending the process
+    expect(await machine.property("xsocket", "SystemCallErrorNumber")).toBe(killed);
+    const loads = [ALICE, ALICE].map((uid) => machine.client(uid, "load", DEFAULT, "10"));
+    for (const { stdout } of await Promise.all(loads)) {
+      expect(stdout).toMatch(/^\d{4,} sockets, 0 of them not ours/);
+      console.error(`  load under the filter: ${stdout.trim()}`);
+    }
+    expect(await machine.property("xsocket", "NRestarts")).toBe("0");
+    expect(await machine.property("xsocket", "ActiveState")).toBe("active");
+    expect(await machine.shell("systemctl show --value -p SystemCallFilter xsocket")).toContain(
+      "fchown",
+    );
+  });
+});
