@@ -19,6 +19,16 @@ built() {
 	cmake --preset "$1" && cmake --build --preset "$1" --parallel 2
 }
 
+# The units under a booted systemd, where one can be booted. Where not, that is said, and counts.
+systemd_step() {
+	timed systemd env NO_COLOR=1 sh -c 'sh scripts/systemd-test.sh || [ $? = 77 ]'
+	if grep "NOT RUN" "$logs/systemd.log"; then
+		skipped=$((skipped + 1))
+	else
+		add "$(bun_count systemd pass)" "$(bun_count systemd fail)" "$(bun_count systemd skip)"
+	fi
+}
+
 step format bun node_modules/oxfmt/bin/oxfmt --check .
 step c-format c_format
 step shell shellcheck -x dev .ci/run scripts/*.sh
@@ -36,4 +46,5 @@ for preset in musl i386 aarch64; do
 done
 ctest_step c-tests build/release
 bun_step bun-tests --parallel=2
+systemd_step
 summary

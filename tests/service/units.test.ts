@@ -1,0 +1,97 @@
+import { describe, expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { guardDescriptors, here, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const ROOT = join(import.meta.dir, "../..");
+const BUILT = join(ROOT, "build/release/packaging/systemd");
+const SOURCES = join(ROOT, "packaging/systemd");
+const SERVICES = ["xsocket.service", "xsocket@.service", "xsocket-restricted@.service"];
+const UNITS = [...SERVICES, "xsocket.socket", "xsocket@.socket"];
+
+/* systemd-analyze wants the program to be there and a template to have a name. */
+function prepare(directory: string, unit: string): string {
+  const path = join(directory, unit.replace("@.", "@name."));
+  const text = readFileSync(join(BUILT, unit), "utf8");
+  writeFileSync(path, text.replaceAll(/^ExecStart=\S+/gm, "ExecStart=/bin/true"));
+  return path;
+}
+
+describe.each(UNITS)("%s", (unit) => {
+  test("has no key or value that systemd does not know", async () => {
+    using dir = tempDir();
+    for (const each of UNITS) prepare(dir.path, each);
+    const path = prepare(dir.path, unit);
+    const options = ["--recursive-errors=yes", "--man=no"];
+    const { code, stdout, stderr } = await here.run([
+      "systemd-analyze",
+      ...options,
+      "verify",
+      path,
+    ]);
+    expect(stdout + stderr).toBe("");
+    expect(code).toBe(0);
+  });
+});
+
+describe.each(SERVICES)("%s", (unit) => {
+  test("is exposed no more than 2.0", async () => {
+    using dir = tempDir();
+    const options = ["--offline=yes", "--threshold=20", "--no-pager"];
+    const { code, stdout } = await here.run([
+      "systemd-analyze",
+      "security",
+      ...options,
+      prepare(dir.path, unit),
+    ]);
+    expect(stdout).toMatch(/Overall exposure level for \S+: [01]\.\d/);
+    expect(code).toBe(0);
+  });
+
+  test("sets nothing that hides peers or ends Bun", () => {
+    const text = readFileSync(join(BUILT, unit), "utf8");
+    for (const key of ["PrivateUsers", "PrivateNetwork", "MemoryDenyWriteExecute", "ProtectProc"])
+      expect(text).not.toMatch(new RegExp(`^${key}=`, "m"));
+  });
+
+  test("sets what holds for sockets handed out only where that is its purpose", () => {
+    const text = readFileSync(join(BUILT, unit), "utf8");
+    const keys = /^(IPAddress|SocketBind|RestrictNetworkInterfaces|Memory)\w*=/m;
+    expect(keys.test(text)).toBe(unit === "xsocket-restricted@.service");
+  });
+
+  test("keeps the directory as its gate", () => {
+    const text = readFileSync(join(BUILT, unit), "utf8");
+    expect(text).toMatch(/^RuntimeDirectoryMode=0700$/m);
+    expect(text).toMatch(/^RuntimeDirectoryPreserve=yes$/m);
+    expect(text).toMatch(/^ExecStart=\S+ serve --mode 0666 %t\//m);
+  });
+});
+
+/** Runs one of systemd's tools on one of our files below a root that is empty. */
+async function dryRun(tool: string, file: string, ...options: string[]): Promise<string> {
+  using dir = tempDir();
+  mkdirSync(dir.join("etc"));
+  if (tool === "systemd-tmpfiles") {
+    writeFileSync(dir.join("etc/passwd"), "xsocket:x:990:990::/:/bin/false\n");
+    writeFileSync(dir.join("etc/group"), "xsocket:x:990:\n");
+  }
+  const path = dir.join("xsocket.conf");
+  copyFileSync(join(SOURCES, file), path);
+  const argv = [tool, "--dry-run", ...options, `--root=${dir.path}`, path];
+  const { code, stdout, stderr } = await here.run(argv);
+  expect(code, stderr).toBe(0);
+  return stdout + stderr;
+}
+
+test("sysusers: the user is made", async () => {
+  expect(await dryRun("systemd-sysusers", "xsocket.sysusers")).toMatch(/user.*xsocket/i);
+});
+
+test("tmpfiles: the gate is made before any server is there", async () => {
+  const said = await dryRun("systemd-tmpfiles", "xsocket.tmpfiles", "--create");
+  expect(said).toMatch(/create.*\/run\/xsocket/i);
+  expect(said).not.toMatch(/unknown|invalid|ignoring/i);
+});
