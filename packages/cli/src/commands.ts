@@ -9,6 +9,7 @@ export const COMMANDS: Record<string, () => Promise<Command>> = {
   status: () => import("./commands/status.ts").then((module) => module.default),
   open: () => import("./commands/open.ts").then((module) => module.default),
   doctor: () => import("./commands/doctor.ts").then((module) => module.default),
+  bench: () => import("./commands/bench.ts").then((module) => module.default),
   lib: () => import("./commands/lib.ts").then((module) => module.default),
 };
 

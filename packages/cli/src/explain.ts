@@ -6,6 +6,9 @@ const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
 /* The options that a remedy of the libraries is about. */
 const OPTIONS: Record<string, string> = { DIRECTORY_UNSAFE: " (--shared-directory)" };
 
+/* The client library speaks of its options. */
+const SDK_WORDS = / with via(?=\.)/;
+
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
@@ -17,7 +20,7 @@ function exitCode(error: unknown): number {
 
 /** What to say about an error, and the exit code: never a stack trace. */
 export function explain(error: unknown): { sentence: string; exitCode: number } {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = (error instanceof Error ? error.message : String(error)).replace(SDK_WORDS, "");
   const sentence = message + (OPTIONS[codeOf(error)] ?? "");
   return { sentence: sentence.replaceAll(/\s*\n\s*/g, " "), exitCode: exitCode(error) };
 }

@@ -1,0 +1,73 @@
+import type { ArgsDef } from "citty";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { controlSocket } from "../address.ts";
+import { Bar } from "../bench/bar.ts";
+import { measure, type Measurement } from "../bench/measure.ts";
+import { subjects } from "../bench/subjects.ts";
+import { command } from "../command.ts";
+import { MisuseError } from "../errors.ts";
+import { table } from "../table.ts";
+import { result } from "../words.ts";
+
+const SECONDS = { default: "1", least: 0.1, most: 60 };
+
+const args = {
+  address: {
+    type: "positional",
+    default: DEFAULT_ADDRESS,
+    valueHint: "PATH|@NAME",
+    description: "The control socket",
+  },
+  seconds: {
+    type: "string",
+    default: SECONDS.default,
+    valueHint: "SECONDS",
+    description: "How long each row is measured",
+  },
+  json: { type: "boolean", description: "Print JSON" },
+} as const satisfies ArgsDef;
+
+function readSeconds(text: string): number {
+  const seconds = Number(text);
+  if (seconds >= SECONDS.least && seconds <= SECONDS.most) return seconds;
+  throw new MisuseError(
+    `--seconds takes a number from ${SECONDS.least} to ${SECONDS.most}, not "${text}"`,
+  );
+}
+
+interface Row {
+  readonly title: string;
+  readonly measured: Measurement;
+}
+
+function measureAll(path: string, durationMs: number): Row[] {
+  using bar = new Bar(process.stderr);
+  const makers = subjects(path);
+  return makers.map((make, index) => {
+    using subject = make();
+    const { title } = subject;
+    const progress = (share: number) => bar.show((index + share) / makers.length, title);
+    return { title, measured: measure(subject, durationMs, progress) };
+  });
+}
+
+function shown(rows: readonly Row[]): string {
+  const head = ["", "per second", "median", "99 of 100 within"];
+  const lines = rows.map(({ title, measured: { perSecond, p50, p99 } }) => [
+    title,
+    Math.round(perSecond).toLocaleString("en").padStart(10),
+    `${p50.toFixed(1)} us`,
+    `${p99.toFixed(1)} us`,
+  ]);
+  return table([head, ...lines]);
+}
+
+export default command({
+  meta: { name: "bench", description: "Measure what the server and this machine do" },
+  args,
+  run({ args: { address, seconds, json } }) {
+    const durationMs = readSeconds(seconds) * 1000;
+    const rows = measureAll(controlSocket(address), durationMs);
+    result(json ? JSON.stringify(rows, undefined, 2) : shown(rows));
+  },
+});

@@ -1,0 +1,41 @@
+import { expect, test } from "bun:test";
+import { createNamespace, guardDescriptors, here, startServer } from "../harness/index.ts";
+import { XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+interface Row {
+  readonly title: string;
+  readonly measured: { readonly perSecond: number; readonly p50: number; readonly p99: number };
+}
+
+test("bench measures a real server, and says it in a table or in JSON", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const bench = [XSOCKET, "bench", "--seconds", "0.1", server.path];
+  const table = await here.run(bench);
+  expect(table).toMatchObject({ code: 0, stderr: "" }); // no progress bar in a pipe
+  expect(table.stdout).toMatch(/^ +per second +median +99 of 100 within$/m);
+  expect(table.stdout.trimEnd().split("\n")).toHaveLength(5);
+
+  const { stdout } = await here.run([...bench, "--json"]);
+  const rows: Row[] = JSON.parse(stdout);
+  for (const { measured } of rows) {
+    expect(measured.perSecond).toBeGreaterThan(10);
+    expect(measured.p99).toBeGreaterThanOrEqual(measured.p50);
+  }
+});
+
+test("the progress bar is for terminals, and is gone at the end", async () => {
+  await using server = await startServer();
+  const bench = `${XSOCKET} bench --seconds 0.1 ${server.path} >/dev/null`;
+  const { stdout } = await here.run(["script", "-qec", bench, "/dev/null"]);
+  expect(stdout).toContain("[##");
+  expect(stdout.trimEnd().endsWith("\u001b[K")).toBe(true);
+});
+
+test("no server is one sentence", async () => {
+  const { code, stdout, stderr } = await here.run([XSOCKET, "bench", "/nowhere/control"]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/^xsocket: cannot [^\n]*\/nowhere\/control[^\n]*xsocket serve[^\n]*\n$/);
+});
