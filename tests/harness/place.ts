@@ -58,7 +58,8 @@ export class Place {
    */
   async run(argv: readonly string[], options: RunOptions = {}): Promise<Result> {
     await using program = this.spawn(argv, options);
-    if (options.stdin !== undefined) await program.write(options.stdin);
+    // a program may end without reading what it is given
+    if (options.stdin !== undefined) await program.write(options.stdin).catch(() => {});
     await program.endInput();
     const { promise: late, reject } = Promise.withResolvers<never>();
     const withinMs = options.withinMs ?? RUN_MS;

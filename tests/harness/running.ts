@@ -52,7 +52,8 @@ export class Running implements AsyncDisposable {
   /** Ends its standard input. */
   async endInput(): Promise<void> {
     const { stdin } = this.#process;
-    if (typeof stdin === "object") await stdin.end();
+    if (typeof stdin !== "object") return;
+    await Promise.resolve(stdin.end()).catch(() => {}); // it may have ended without reading all
   }
 
   /** Sends a signal to the program alone. */

@@ -8,7 +8,7 @@ import { eventually } from "./wait.ts";
 /** The command, as users start it. */
 export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
 
-const STOP_MS = 2000;
+const STOP_MS = 10_000; // on a busy machine
 
 /** What a server under test is started with. */
 export interface ServerOptions {

@@ -29,7 +29,7 @@ export function bunAsOrdinaryUser(dir: TempDir, args: readonly string[]): string
     mkdir -m 777 home
     mount --bind "$2" repository
     mount --bind "$3" bun
-    export PATH="$1/bun:$PATH" HOME="$1/home"
+    export PATH="$1/bun:$PATH" XSOCKET_BUN="$1/bun/bun" HOME="$1/home"
     cd repository
     shift 3
     exec "$@"`;

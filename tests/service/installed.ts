@@ -20,7 +20,7 @@ export function xsocketForEveryone(
     mkdir -m 755 repository bun
     mount --bind "$2" repository
     mount --bind "$3" bun
-    export PATH="$1/bun:$PATH"
+    export PATH="$1/bun:$PATH" XSOCKET_BUN="$1/bun/bun"
     shift 3
     exec "$@"`;
   const mounts = [dir.path, ROOT, dirname(process.execPath)];
