@@ -6,8 +6,23 @@ export interface Explanation {
   readonly remedy: string;
 }
 
-/* Found and remedy by step and code; "SERVER" stands for the control socket's path. docs/errors.md holds the same. */
-const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
+/** Found and remedy by step and code; "SERVER" stands for the control socket's path. docs/errors.md holds the same. */
+export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
+  options: {
+    EINVAL: ["an argument cannot be right, as the message says", "Give it as the message says."],
+    ENOTSUP: [
+      "the option would take another socket than that of the target namespace",
+      "Do what the message says instead.",
+    ],
+    ENAMETOOLONG: [
+      "the path does not fit a UNIX socket address of 108 bytes",
+      "Use a shorter path.",
+    ],
+    EBADF: [
+      "the socket was closed, or its descriptor was taken",
+      "Use it before close() and take(), and inside the block of its using.",
+    ],
+  },
   reach: {
     ENOENT: [
       "there is no such control socket",
@@ -20,10 +35,6 @@ const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string
     EACCES: [
       "permission to open it is denied",
       "Join the group of the control socket, or have the server started with --group or --mode; an abstract name must be held by root or by your own user.",
-    ],
-    ENAMETOOLONG: [
-      "the path does not fit a UNIX socket address of 108 bytes",
-      "Use a shorter path.",
     ],
     EPROTOTYPE: [
       "the socket there is of another kind",
@@ -62,6 +73,7 @@ const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string
     ],
     ESOCKTNOSUPPORT: ["the kernel has no such type of socket", "Ask for stream or dgram."],
     EINVAL: ["the kernel knows no such socket", "See that domain, type and protocol fit together."],
+    ECANCELED: ["the session was closed", "Make a new Session, or close it later."],
     EMFILE: [
       "no descriptor is left in the server or in this process",
       "Close some sockets, or raise the limit of open files (ulimit -n).",
@@ -75,6 +87,10 @@ const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string
     EADDRNOTAVAIL: [
       "the target namespace has no such address",
       "Give an address of an interface of the target namespace, or none.",
+    ],
+    ENODEV: [
+      "the target namespace has no interface of that name",
+      "Give a scope (fe80::1%eth0) of the target namespace: ip link lists them there.",
     ],
     EACCES: [
       "this process may not bind the port there",
@@ -107,6 +123,19 @@ const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string
       "the name does not exist for the target namespace's name server",
       "Check the name, or give lookup or nameservers.",
     ],
+    ECONNREFUSED: [
+      "no name server runs at that address of the target namespace",
+      "Give nameservers that the target namespace reaches, or lookup.",
+    ],
+    ENETUNREACH: [
+      "the target namespace has no route to the name server",
+      "Give nameservers that the target namespace reaches, or lookup.",
+    ],
+    ESERVFAIL: [
+      "the name server could not find out",
+      "Ask another one with nameservers, or try again later.",
+    ],
+    EREFUSED: ["the name server does not serve the target namespace", "Give other nameservers."],
     ETIMEDOUT: [
       "no name server answered in the target namespace in time",
       "Give nameservers that the target namespace reaches, or lookup.",

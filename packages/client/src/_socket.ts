@@ -31,17 +31,22 @@ export function getOption(fd: number, name: OptionName): number {
 }
 
 /* A scope is an interface of the target namespace, so the socket itself has to be asked for its index. */
-function sockaddrFor(fd: number, ip: IpAddress, port: number): Uint8Array<ArrayBuffer> {
+function sockaddrFor(
+  call: "bind" | "connect",
+  fd: number,
+  ip: IpAddress,
+  port: number,
+): Uint8Array<ArrayBuffer> {
   if (ip.scope === undefined) return sockaddr(ip, port);
   const index = /^\d+$/.test(ip.scope)
     ? Number(ip.scope)
-    : checked("interface", loadSyscalls().interfaceIndex(fd, ip.scope));
+    : checked(call, loadSyscalls().interfaceIndex(fd, ip.scope));
   return sockaddr(ip, port, index);
 }
 
 /** bind(2). @throws {SyscallError} EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV for an unknown scope */
 export function bindTo(fd: number, ip: IpAddress, port: number): void {
-  const address = sockaddrFor(fd, ip, port);
+  const address = sockaddrFor("bind", fd, ip, port);
   checked("bind", loadSyscalls().bind(fd, address, address.byteLength));
 }
 
@@ -72,7 +77,7 @@ export async function connectTo(
   port: number,
   deadline: Deadline,
 ): Promise<void> {
-  const address = sockaddrFor(fd, ip, port);
+  const address = sockaddrFor("connect", fd, ip, port);
   const rc = loadSyscalls().connect(fd, address, address.byteLength);
   if (rc !== -errno.EINPROGRESS) return void checked("connect", rc);
   if (!(await whenReady(fd, WRITABLE, deadline)))

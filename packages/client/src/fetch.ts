@@ -182,7 +182,7 @@ function preconnect(): void {}
  *   made; ENOTSUP for `proxy`, `unix`, `s3`, `session`, `verbose`, and HTTP/2 and 3
  * @example
  * const fetch = fetchVia("/run/xsocket/vpn");
- * const response = await fetch("https://example.com/", { signal: AbortSignal.timeout(3000) });
+ * const response = await fetch("http://10.64.0.1/", { signal: AbortSignal.timeout(3000) });
  * console.log(response.status, await response.text());
  */
 export function fetchVia(

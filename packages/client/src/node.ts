@@ -76,10 +76,11 @@ function feed(server: http.Server): net.Server {
  *
  * @throws {XSocketError} as listen; ENOTSUP for a server of node:https, which Bun cannot feed
  * @example
- * const server = http.createServer((request, response) => response.end("hello"));
+ * const server = http.createServer((_, response) => response.end("hello"));
  * await nodeListen(server, { via: "/run/xsocket/lan", port: 8080 });
  * @example
- * const secure = tls.createServer(certificate, (socket) => server.emit("connection", socket));
+ * const pages = http.createServer((_, response) => response.end("secret"));
+ * const secure = tls.createServer({ key, cert }, (socket) => void pages.emit("connection", socket));
  * await nodeListen(secure, { via: "/run/xsocket/lan", port: 8443 });
  */
 export async function nodeListen<Server extends net.Server>(

@@ -7,7 +7,7 @@ import { XSocketError } from "./error.ts";
  * A socket of another network namespace and the duty to close it.
  *
  * @example
- * using socket = await xsocket({ type: "dgram" });
+ * using socket = await xsocket({ via: "/run/xsocket/lan", type: "dgram" });
  * console.log(socket.fd); // closed at the end of the block
  */
 export class OwnedSocket implements Disposable {
@@ -38,8 +38,6 @@ export class OwnedSocket implements Disposable {
         code: "EBADF",
         step: "options",
         asked: "use the socket",
-        found: "it was closed, or its descriptor was taken",
-        remedy: "Use it before close() and take(), and inside the block of its using.",
       });
     return this.#fd;
   }
@@ -54,7 +52,7 @@ export class OwnedSocket implements Disposable {
    *
    * @throws {XSocketError} EBADF once it was closed or taken
    * @example
-   * const fd = (await xsocket({ family: 6 })).take();
+   * const fd = (await xsocket({ via: "/run/xsocket/lan", family: 6 })).take();
    */
   take(): number {
     const { fd } = this;

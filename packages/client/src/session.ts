@@ -150,8 +150,6 @@ export class Session implements Disposable {
       step: "ask",
       server: this.via,
       asked: askedFor(kind),
-      found: "the session was closed",
-      remedy: "Make a new Session, or close it later.",
     });
   }
 }

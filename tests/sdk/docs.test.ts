@@ -1,0 +1,144 @@
+/*
+ * The examples of docs/sdk.md, word for word but for the control socket's path, and those of the doc
+ * comments; and docs/errors.md, which says the same as the errors themselves.
+ */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { TABLE } from "../../packages/client/src/_explain.ts";
+import { makeCertificate } from "./certificate.ts";
+import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const ROOT = join(import.meta.dir, "../..");
+const SOURCES = join(ROOT, "packages/client/src");
+
+interface Example {
+  readonly name: string;
+  readonly code: string;
+}
+
+function ofPage(): Example[] {
+  const text = readFileSync(join(ROOT, "docs/sdk.md"), "utf8");
+  return [...text.matchAll(/^#+ ([^\n]+)\n((?:(?!^#).)*?)^```ts\n(.*?)^```$/gms)].map(
+    ([, name = "", , code = ""]) => ({ name, code }),
+  );
+}
+
+/* What the examples of doc comments may use without a word: every public name, and these. */
+const PRELUDE = `
+  import * as dgram from "node:dgram";
+  import * as http from "node:http";
+  import * as https from "node:https";
+  import * as tls from "node:tls";
+  import { connect, fetchVia, HttpAgent, HttpsAgent, listen, listenSync, nodeBind, nodeConnect,
+    nodeListen, serve, serveSync, Session, udp, xsocket, xsocketSync, XSocketError } from "@xsocket/client";
+  const session = new Session({ via: "/run/xsocket/lan" });
+  const [key, cert] = [process.env["KEY"] ?? "", process.env["CERT"] ?? ""];
+  void [key, cert, dgram, http, https, tls, connect, fetchVia, HttpAgent, HttpsAgent, listen, listenSync, nodeBind,
+    nodeConnect, nodeListen, serve, serveSync, udp, xsocket, xsocketSync, XSocketError, session];`;
+
+function ofComments(): Example[] {
+  const files = readdirSync(SOURCES).filter((name) => /^[a-z]+\.ts$/.test(name));
+  return files.flatMap((file) => {
+    const text = readFileSync(join(SOURCES, file), "utf8");
+    const found = [...text.matchAll(/^ *\* @example\n((?: *\* (?!@).*\n)+)/gm)];
+    return found.map(([, lines = ""], i) => {
+      const code = lines.replaceAll(/^ *\* /gm, "");
+      return { name: `${file}, example ${i + 1}`, code: `${PRELUDE}\n{\n${code}}\n` };
+    });
+  });
+}
+
+/* What the examples reach in the target: a web server, and something that answers at port 25. */
+const PEERS = `
+  Bun.serve({ hostname: "10.64.0.1", port: 80, fetch: () => new Response("a page") });
+  Bun.listen({ hostname: "10.64.0.1", port: 25, socket: { data: (s) => void s.end("250 you\\r\\n") } });
+  console.log("ready");`;
+
+async function run(
+  example: Example,
+  path: string,
+  env: Record<string, string>,
+): Promise<{ code: number; said: string }> {
+  const text = example.code.replaceAll(/\/run\/xsocket\/(lan|vpn)/g, path);
+  // Listening examples would go on for ever; what they said by then is what counts.
+  const stdin = `${text}\nawait Bun.sleep(100);\nprocess.exit(0);\n`;
+  const program = [process.execPath, "run", "-"];
+  const { code, stdout, stderr } = await here.run(program, {
+    cwd: join(ROOT, "tests"),
+    stdin,
+    env,
+  });
+  return { code, said: stdout + stderr };
+}
+
+const SAID: Record<string, RegExp> = {
+  Listen: /^echo at port 7000$/m,
+  "Serve HTTP": /^serving at http:\/\/localhost:8080\/$/m,
+  Connect: /250 you[^]*closed/,
+  Fetch: /^200 a page$/m,
+  "Plain sockets and sessions": /^\d+$/m,
+  "Host names": /^200$/m,
+  "node:net, node:http, node:dgram": /^200$/m,
+  Errors: /^Start a server with "xsocket serve \/run\/nowhere"/m,
+};
+
+describe("the examples of", () => {
+  test.each([
+    ["docs/sdk.md", ofPage],
+    ["the doc comments", ofComments],
+  ] as const)("%s work", async (_, collect) => {
+    await using target = await createNamespace();
+    await target.run(["ip", "address", "add", "10.64.0.1/24", "dev", "lo"]);
+    await using server = await startServer({ place: target });
+    await using peers = target.spawn([process.execPath, "-e", PEERS]);
+    await peers.says(/ready/);
+    using dir = tempDir();
+    const { key, cert } = await makeCertificate(dir, "web.test");
+    const examples = collect();
+    expect(examples.length).toBeGreaterThan(8);
+    const env = { KEY: key, CERT: cert };
+    // One after the other: several of them listen at the same port.
+    for (const example of examples) {
+      const { code, said } = await run(example, server.path, env);
+      expect(code, `${example.name}: ${said}`).toBe(0);
+      expect(said, example.name).toMatch(SAID[example.name] ?? /^/);
+    }
+  });
+
+  test("both are right in the eyes of the strictest TypeScript", async () => {
+    using dir = tempDir();
+    const config = {
+      extends: join(ROOT, "tsconfig.json"),
+      compilerOptions: { typeRoots: [join(ROOT, "node_modules/@types")], noUnusedLocals: false },
+      include: [dir.join("*.ts")],
+    };
+    await Bun.write(dir.join("tsconfig.json"), JSON.stringify(config));
+    await here.run(["ln", "-s", join(ROOT, "tests/node_modules"), dir.join("node_modules")]);
+    for (const [i, { code }] of [...ofPage(), ...ofComments()].entries())
+      await Bun.write(dir.join(`example-${i}.ts`), code);
+    const tsc = [join(ROOT, "node_modules/.bin/tsc"), "-p", dir.path];
+    expect((await here.run(tsc)).stdout).toBe("");
+  });
+});
+
+test("docs/errors.md says the same as the errors", () => {
+  const page = readFileSync(join(ROOT, "docs/errors.md"), "utf8");
+  for (const [step, codes] of Object.entries(TABLE)) {
+    const [, section = ""] = page.split(`(\`${step}\`)\n`);
+    const [rows = ""] = section.split("\n#");
+    for (const [code, [found, remedy]] of Object.entries(codes)) {
+      const cells = [code, found, remedy].map((text) => text.replaceAll(/\s+/g, " "));
+      const row = rows.split("\n").find((line) => line.startsWith(`| ${code} `)) ?? "";
+      expect(
+        row
+          .split("|")
+          .map((cell) => cell.trim())
+          .slice(1, 4),
+        `${step} ${code}`,
+      ).toEqual(cells);
+    }
+  }
+});
