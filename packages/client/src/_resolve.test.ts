@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+import { candidates, hostsAddresses, loopback, parseResolvConf } from "./_resolve.ts";
+
+test("/etc/hosts is read as everybody reads it", () => {
+  const hosts =
+    "# all\n127.0.0.1 localhost me # mine\n::1\tlocalhost\n\nbad name\n10.0.0.1 Web web.test";
+  expect(hostsAddresses(hosts, "LOCALHOST")).toEqual(["127.0.0.1", "::1"]);
+  expect(hostsAddresses(hosts, "web")).toEqual(["10.0.0.1"]);
+  for (const name of ["mine", "name", "127.0.0.1", "", "all"])
+    expect(hostsAddresses(hosts, name)).toEqual([]);
+});
+
+test("resolv.conf gives name servers and the search list", () => {
+  const conf =
+    "; old\nnameserver 10.0.0.53\nnameserver fe80::1%eth0\nnameserver me\nsearch a.test b.test.";
+  expect(parseResolvConf(conf)).toEqual({
+    nameservers: ["10.0.0.53", "fe80::1%eth0"],
+    search: ["a.test", "b.test."],
+  });
+  expect(parseResolvConf("")).toEqual({ nameservers: ["127.0.0.1"], search: [] });
+  expect(candidates("web", ["a.test", "b.test."])).toEqual(["web.a.test", "web.b.test", "web"]);
+  expect(candidates("web.test", ["a.test"])).toEqual(["web.test", "web.test.a.test"]);
+  expect(candidates("web.", ["a.test"])).toEqual(["web"]);
+});
+
+test("localhost is nobody else", () => {
+  for (const name of ["localhost", "a.localhost", "LocalHost."])
+    expect(loopback(name)).toEqual(["127.0.0.1", "::1"]);
+  for (const name of ["notlocalhost", "localhost.test"]) expect(loopback(name)).toEqual([]);
+});
