@@ -2,9 +2,9 @@
 /*
  * xbind.c - what the preload library costs, side by side in one process
  *
- * Runs under the library (bench/xbind.sh). "Without" is the function of libc itself, found past the
- * library by dlsym(3). The two take turns in short rounds, and the difference or ratio is taken
- * within a round, so that what else the machine does hits both alike; medians are shown.
+ * Runs under the library (bench/xbind.ts). "Without" is the function of libc itself, found past the
+ * library by dlsym(3). The two take turns in short rounds, and the best round of each counts: what
+ * else the machine does can only add to it.
  */
 #include "xsocket.h"
 
@@ -23,10 +23,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ROUNDS        15
-#define CALLS         20000 /* setsockopt calls in a round */
-#define BINDS         1000  /* binds to a port that is not listed, in a round */
-#define MOVES         60    /* binds to a listed port, in a round */
+#define ROUNDS        41
+#define CALLS         2000 /* setsockopt calls in a round */
+#define BINDS         100  /* binds to a port that is not listed, in a round */
+#define MOVES         20   /* binds to a listed port, in a round */
 #define LISTED        3000
 #define NOT_LISTED    5000
 #define FEW_FDS       10
@@ -54,46 +54,36 @@ static double now_ns(void)
 	return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-	qsort(values, count, sizeof(*values), by_value);
-	return values[count / 2];
-}
-
-/* One comparison: with and without in each round. */
+/* One comparison: the best round of each. */
 struct comparison {
-	double with[ROUNDS], without[ROUNDS], difference[ROUNDS], ratio[ROUNDS];
+	double with, without; /* ns */
 };
 
-static void note(struct comparison *comparison, int round, double with, double without)
+static const struct comparison nothing = {1e18, 1e18};
+
+static double least(double a, double b)
 {
-	comparison->with[round] = with;
-	comparison->without[round] = without;
-	comparison->difference[round] = with - without;
-	comparison->ratio[round] = with / without;
+	return a < b ? a : b;
 }
 
-static void report(const char *what, struct comparison *comparison, const char *goal)
+static void note(struct comparison *comparison, double with, double without)
+{
+	comparison->with = least(comparison->with, with);
+	comparison->without = least(comparison->without, without);
+}
+
+static void report(const char *what, const struct comparison *comparison, const char *goal)
 {
 	static bool again;
-	double with = median(comparison->with, ROUNDS);
-	double without = median(comparison->without, ROUNDS);
-	double more = median(comparison->difference, ROUNDS);
-	double ratio = median(comparison->ratio, ROUNDS);
+	double with = comparison->with, without = comparison->without;
 
-	printf("%-44s %9.0f %9.0f %+8.0f %6.2f   %s\n", what, without, with, more, ratio, goal);
+	printf("%-44s %9.0f %9.0f %+8.0f %6.2f   %s\n", what, without, with, with - without,
+	       with / without, goal);
 	fprintf(
 	    json,
 	    "%s\n  {\"what\": \"%s\", \"without_ns\": %.0f, \"with_ns\": %.0f, \"more_ns\": %.0f, "
 	    "\"ratio\": %.3f, \"goal\": \"%s\"}",
-	    again ? "," : "", what, without, with, more, ratio, goal);
+	    again ? "," : "", what, without, with, with - without, with / without, goal);
 	again = true;
 }
 
@@ -110,11 +100,11 @@ static double time_set(set_function set, int fd, int level, int name, int value)
 
 static void compare_set(const char *what, int level, int name, int value, const char *goal)
 {
-	struct comparison comparison;
+	struct comparison comparison = nothing;
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	for (int round = 0; round < ROUNDS; round++)
-		note(&comparison, round, time_set(setsockopt, fd, level, name, value),
+		note(&comparison, time_set(setsockopt, fd, level, name, value),
 		     time_set(libc_setsockopt, fd, level, name, value));
 	report(what, &comparison, goal);
 	close(fd);
@@ -175,20 +165,20 @@ static double time_xsocket(int domain, int type, int count)
 
 static void compare_unlisted(void)
 {
-	struct comparison comparison;
+	struct comparison comparison = nothing;
 
 	for (int round = 0; round < ROUNDS; round++)
-		note(&comparison, round, time_bind(bind, AF_INET, SOCK_STREAM, NOT_LISTED, BINDS),
+		note(&comparison, time_bind(bind, AF_INET, SOCK_STREAM, NOT_LISTED, BINDS),
 		     time_bind(libc_bind, AF_INET, SOCK_STREAM, NOT_LISTED, BINDS));
 	report("bind, port not listed", &comparison, "at most 1000 ns more");
 }
 
 static void compare_listed(const char *what, int domain, int type)
 {
-	struct comparison comparison;
+	struct comparison comparison = nothing;
 
 	for (int round = 0; round < ROUNDS; round++)
-		note(&comparison, round, time_bind(bind, domain, type, LISTED, MOVES),
+		note(&comparison, time_bind(bind, domain, type, LISTED, MOVES),
 		     time_xsocket(domain, type, MOVES));
 	report(what, &comparison, "at most 3 times");
 }
@@ -197,7 +187,7 @@ static void compare_listed(const char *what, int domain, int type)
 static void compare_reading(const char *what, int domain, int type)
 {
 	static const int levels[] = {SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP};
-	struct comparison comparison;
+	struct comparison comparison = nothing;
 	int fd = socket(domain, type, 0);
 
 	for (int round = 0; round < ROUNDS; round++) {
@@ -209,7 +199,7 @@ static void compare_reading(const char *what, int domain, int type)
 
 			getsockopt(fd, levels[i % 4], 1 + i / 4, &value, &len);
 		}
-		note(&comparison, round, now_ns() - start, time_xsocket(domain, type, 1));
+		note(&comparison, now_ns() - start, time_xsocket(domain, type, 1));
 	}
 	report(what, &comparison, "");
 	close(fd);
@@ -229,17 +219,16 @@ static int open_fds(int count)
 
 static void compare_many_fds(void)
 {
-	struct comparison comparison;
-	double few[ROUNDS];
+	struct comparison comparison = nothing;
+	double few = 1e18;
 	int last;
 
 	open_fds(FEW_FDS);
 	for (int round = 0; round < ROUNDS; round++)
-		few[round] = time_bind(bind, AF_INET, SOCK_STREAM, LISTED, MOVES);
+		few = least(few, time_bind(bind, AF_INET, SOCK_STREAM, LISTED, MOVES));
 	last = open_fds(MANY_FDS - FEW_FDS);
 	for (int round = 0; round < ROUNDS; round++)
-		note(&comparison, round, time_bind(bind, AF_INET, SOCK_STREAM, LISTED, MOVES),
-		     few[round]);
+		note(&comparison, time_bind(bind, AF_INET, SOCK_STREAM, LISTED, MOVES), few);
 	report("bind, port listed, 10000 descriptors, not 10", &comparison, "at most 2 times");
 	close_range((unsigned)(last - MANY_FDS + 1), (unsigned)last, 0);
 }
@@ -254,8 +243,8 @@ static void raise_limit(void)
 
 static void compare_all(void)
 {
-	printf("%-44s %9s %9s %8s %6s   %s\n", "medians, in ns", "without", "with", "more", "ratio",
-	       "goal");
+	printf("%-44s %9s %9s %8s %6s   %s\n", "best of 41 rounds, in ns", "without", "with",
+	       "more", "ratio", "goal");
 	compare_set("setsockopt SO_REUSEADDR", SOL_SOCKET, SO_REUSEADDR, 1, "at most 60 ns more");
 	compare_set("setsockopt TCP_NODELAY", IPPROTO_TCP, TCP_NODELAY, 1, "at most 60 ns more");
 	compare_set("setsockopt SO_RCVBUF", SOL_SOCKET, SO_RCVBUF, 65536, "at most 60 ns more");

@@ -38,10 +38,10 @@ static bool same(const struct option_value *a, const struct option_value *b)
 	return a->error == b->error && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-/* A kernel or a kind of socket without this option; then nobody has set it. */
-static bool is_unknown(int error)
+/* One that this socket has not, or not in its present state: then nobody has set it. */
+static bool is_unset(const struct option_value *value, const struct option_value *normal)
 {
-	return error == -ENOPROTOOPT || error == -EOPNOTSUPP || error == -EINVAL;
+	return option_is_missing(value) || value->error == -EINVAL || value->error == normal->error;
 }
 
 static int set(const struct carry *carry, const struct option *option,
@@ -55,9 +55,11 @@ static int carry_plain(struct carry *carry, int row)
 	struct option_value value;
 	const struct option_value *normal = defaults_get(&carry->defaults, row);
 
+	if (option_is_missing(normal))
+		return 0;
 	option_read(carry->old, &options[row], &value);
 	if (value.error < 0)
-		return is_unknown(value.error) || value.error == normal->error ? 0 : value.error;
+		return is_unset(&value, normal) ? 0 : value.error;
 	if (same(&value, normal) &&
 	    !(options[row].flags & OPTION_EXPLICIT && explicit_is_set(carry->key, row)))
 		return 0;

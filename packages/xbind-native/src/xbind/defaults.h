@@ -6,6 +6,7 @@
 #include "xbind/kind.h"
 #include "xbind/options.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,6 +16,12 @@ struct option_value {
 	socklen_t len; /* bytes */
 	uint8_t bytes[OPTION_BYTES_MAX];
 };
+
+/* Has a socket of this kind no such option? Then nobody has set it. */
+static inline bool option_is_missing(const struct option_value *value)
+{
+	return value->error == -ENOPROTOOPT || value->error == -EOPNOTSUPP;
+}
 
 void option_read(int fd, const struct option *option, struct option_value *ret);
 

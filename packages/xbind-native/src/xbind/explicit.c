@@ -8,9 +8,14 @@
  */
 #include "xbind/explicit.h"
 
+#include "core/sys.h"
+#include "xbind/defaults.h"
+#include "xbind/kind.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define PLACES    4 /* for each key */
 #define WORD_BITS 32
@@ -68,6 +73,44 @@ void explicit_note(socket_key key, int row, bool is_set)
 	} else if (entry) {
 		atomic_fetch_and(&entry->bits[row / WORD_BITS], ~bit);
 	}
+}
+
+/* Defaults of options that are numbers, by row. */
+static _Atomic int learnt[OPTIONS_COUNT];
+static _Atomic bool is_learnt[OPTIONS_COUNT];
+
+static bool learn(int fd, int row)
+{
+	struct option_value value;
+	struct kind kind;
+	int number, fresh;
+
+	if (kind_read(fd, &kind) != 0)
+		return false;
+	fresh = sys_socket(kind.domain, kind.type | SOCK_CLOEXEC, kind.protocol);
+	if (fresh < 0)
+		return false;
+	option_read(fresh, &options[row], &value);
+	sys_close(fresh);
+	if (value.error < 0 || value.len != sizeof(number))
+		return false;
+	memcpy(&number, value.bytes, sizeof(number));
+	atomic_store_explicit(&learnt[row], number, memory_order_relaxed);
+	atomic_store_explicit(&is_learnt[row], true, memory_order_release);
+	return true;
+}
+
+bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
+{
+	int number;
+
+	if (options[row].how != OPTION_PLAIN || options[row].bytes != sizeof(number) ||
+	    len < sizeof(number))
+		return true;
+	if (!atomic_load_explicit(&is_learnt[row], memory_order_acquire) && !learn(fd, row))
+		return true;
+	memcpy(&number, value, sizeof(number));
+	return number == atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }
 
 bool explicit_is_set(socket_key key, int row)

@@ -18,6 +18,18 @@
 /* options[row] was set on this socket; or no longer counts as set. Never waits. */
 void explicit_note(socket_key key, int row, bool is_set);
 
+/**
+ * explicit_is_worth() - does this value need to be noted?
+ * @fd:    the socket on which it was set
+ * @row:   options[row]
+ * @value: what the kernel has accepted
+ * @len:   its length in bytes
+ *
+ * A number that is not the default tells by itself that it was set. The default is asked once for
+ * each option, so that most calls cost no system call here.
+ */
+bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
+
 /* Was options[row] set on this socket? */
 bool explicit_is_set(socket_key key, int row);
 

@@ -74,8 +74,6 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 		return leave(fd, call.port, "not a TCP or UDP socket of the address's family");
 	if (!config_match(kind_proto(&kind), call.port, &call.published))
 		return leave(fd, call.port, "the port is listed for the other protocol");
-	if (!kind_is_unbound(fd))
-		return leave(fd, call.port, "already bound or connected");
 	addr.in.sin_port = htons(call.published);
 	return swap_socket(fd, &kind, &call);
 }

@@ -13,8 +13,7 @@ static int decide_listen(int fd, int backlog)
 	const struct swap_call call = {.listen = true, .backlog = backlog};
 	struct kind kind;
 
-	if (!config_all() || kind_read(fd, &kind) != 0 || kind.type != SOCK_STREAM ||
-	    !kind_is_unbound(fd))
+	if (!config_all() || kind_read(fd, &kind) != 0 || kind.type != SOCK_STREAM)
 		return SWAP_E_LEAVE;
 	return swap_socket(fd, &kind, &call);
 }

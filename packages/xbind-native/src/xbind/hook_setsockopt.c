@@ -30,9 +30,9 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 		return;
 	if (options[row].how >= OPTION_EACH)
 		optlog_note(fd, key_of(fd), row, value, len);
-	else if (options[row].flags & OPTION_EXPLICIT)
+	if (options[row].flags & OPTION_EXPLICIT && explicit_is_worth(fd, row, value, len))
 		explicit_note(key_of(fd), row, true);
-	else if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
+	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
 		note_device(fd);
 }
 

@@ -28,6 +28,15 @@
 
 #define INT 4 /* bytes */
 
+/* A time has two names, of which the one that counts in 64 bits does for both. */
+#if __SIZEOF_LONG__ == 8
+#define RCVTIMEO_64 20
+#define SNDTIMEO_64 21
+#else
+#define RCVTIMEO_64 66
+#define SNDTIMEO_64 67
+#endif
+
 /* level, number, bytes, how, flags, kinds, other */
 /* clang-format off */
 #define ROWS(ROW) \
@@ -43,10 +52,8 @@ ROW(SOCKET, 11, NO_CHECK,         INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 13, LINGER,           8,   PLAIN,  0, 0, 0) \
 ROW(SOCKET, 16, PASSCRED,         INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 34, PASSSEC,          INT, PLAIN,  0, 0, 0) \
-ROW(SOCKET, 20, RCVTIMEO_OLD,     16,  PLAIN,  0, 0, 0) \
-ROW(SOCKET, 21, SNDTIMEO_OLD,     16,  PLAIN,  0, 0, 0) \
-ROW(SOCKET, 66, RCVTIMEO_NEW,     16,  PLAIN,  0, 0, 0) \
-ROW(SOCKET, 67, SNDTIMEO_NEW,     16,  PLAIN,  0, 0, 0) \
+ROW(SOCKET, RCVTIMEO_64, RCVTIMEO, 16, PLAIN,  0, 0, 0) \
+ROW(SOCKET, SNDTIMEO_64, SNDTIMEO, 16, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 25, BINDTODEVICE,     16,  NAME,   SAFETY, 0, 0) \
 ROW(SOCKET, 62, BINDTOIFINDEX,    INT, INDEX,  SAFETY | EXPLICIT, 0, 0) \
 ROW(SOCKET, 36, MARK,             INT, PLAIN,  SAFETY, 0, 0) \

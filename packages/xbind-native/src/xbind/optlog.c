@@ -401,6 +401,8 @@ int optlog_replay(socket_key key, int old, int to)
 
 	if (is_lost(key))
 		return -ENOBUFS;
+	if (used == 0)
+		return 0;
 	guard = enter();
 	rc = guard.held ? replay(key, old, to) : -EAGAIN;
 	leave(&guard);

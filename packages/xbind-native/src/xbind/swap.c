@@ -117,8 +117,12 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 {
 	struct claim claim = claim_take(fd);
-	int rc = kind_is_unbound(fd) ? swap_claimed(fd, kind, call) : SWAP_E_LEAVE;
+	int rc = SWAP_E_LEAVE;
 
+	if (kind_is_unbound(fd))
+		rc = swap_claimed(fd, kind, call);
+	else if (!call->listen)
+		log_left(fd, call->port, "already bound or connected");
 	claim_give(&claim);
 	return rc;
 }

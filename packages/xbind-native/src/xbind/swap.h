@@ -24,11 +24,11 @@ struct swap_call {
 
 /**
  * swap_socket() - move a socket to the target namespace and run a call on it there
- * @fd:   the program's socket, of @kind and unbound
+ * @fd:   the program's socket, of @kind
  * @kind: what the new socket is made as
  * @call: what runs on the new socket before it takes the old one's place
  *
- * Return: what the call gave (0); SWAP_E_LEAVE when somebody has bound @fd meanwhile; -errno of
+ * Return: what the call gave (0); SWAP_E_LEAVE when @fd is bound already; -errno of
  *         the call or of what comes before it. On failure the program's socket is untouched.
  */
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call);
