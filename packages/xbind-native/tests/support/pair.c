@@ -5,7 +5,8 @@
  * usage: pair [OPTION]... PROGRAM [ARGUMENT]...
  *   -p LIBRARY  preload this library in PROGRAM; may be given again
  *   -x XBIND    what XBIND says
- *   -m MODE     what the server does (server.h); "none": nobody listens there
+ *   -m MODE     what the server does (server.h); "none": there is no control socket;
+ *               "stale": one of a server that is gone
  *   -s SERVER   run this program, with the path as its argument, in place of the small server
  *   -o KEY=TEXT sysctl of the program's own namespace, as net/ipv4/ip_default_ttl=7
  *   -t KEY=TEXT sysctl of the target namespace
@@ -183,6 +184,10 @@ static int open_listener(void)
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, 128) < 0 ||
 	    chmod(control, 0666) < 0)
 		die("listener");
+	if (strcmp(options.mode, "stale") == 0) {
+		close(fd);
+		fd = -1;
+	}
 	return fd;
 }
 

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_server.c - a server that is down, silent or malformed
+ *
+ * The argument is the errno that bind has to give. Whatever it is, the program's socket is as it
+ * was, and binds to a port that is not listed. Port 3000 is listed.
+ */
+#include "support/pair.h"
+
+#include <time.h>
+
+#define NOT_LISTED  5000
+#define LONGEST_MS  2000 /* with XSOCKET_TIMEOUT_MS=300 */
+#define MS_OF(time) ((time).tv_sec * 1000 + (time).tv_nsec / 1000000)
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, 57 /* SO_COOKIE */, &cookie, &len), 0);
+	return cookie;
+}
+
+static void try(int type, int expected)
+{
+	int fd = pair_socket(type), ttl = 44, is = 0;
+	uint64_t before = cookie_of(fd);
+	struct timespec start, end;
+	socklen_t len = sizeof(is);
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	errno = 0;
+	CHECK_EQ(pair_bind(fd, 3000), -1);
+	CHECK_EQ(errno, expected);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	CHECK(MS_OF(end) - MS_OF(start) < LONGEST_MS);
+	CHECK_EQ(cookie_of(fd), before);
+	CHECK_EQ(pair_port(fd), 0);
+	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
+	CHECK_EQ(cookie_of(fd), before);
+	CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &is, &len), 0);
+	CHECK_EQ(is, ttl);
+	close(fd);
+}
+
+static int expected;
+
+static void test_bind_fails(void)
+{
+	try(SOCK_STREAM, expected);
+	try(SOCK_DGRAM | SOCK_NONBLOCK, expected);
+}
+
+int main(void)
+{
+	expected = atoi(getenv("EXPECTED_ERRNO"));
+	RUN(test_bind_fails);
+	return 0;
+}
