@@ -51,9 +51,26 @@ export class RawClient implements Disposable {
     return sent < 0 ? sent : this.reply();
   }
 
+  /** Whether there is something to receive. */
+  isReadable(waitMs = 0): boolean {
+    return (native.poll(this.fd, POLLIN, waitMs) & POLLIN) !== 0;
+  }
+
+  /** Receives replies until there are no more, and counts those with a socket. */
+  countReplies(): number {
+    let count = 0;
+    while (this.reply() === 0) count++;
+    return count;
+  }
+
   /** Whether the server has closed the connection. */
   isClosed(waitMs = 0): boolean {
     return (native.poll(this.fd, POLLIN, waitMs) & POLLHUP) !== 0;
+  }
+
+  /** Waits for that without holding up this process. */
+  async closing(): Promise<void> {
+    while (!this.isClosed()) await Bun.sleep(1);
   }
 
   close(): void {

@@ -300,6 +300,25 @@ EXPORT int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd)
 	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+EXPORT int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passed_fd, int count)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+	} control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	struct iovec iov = {(void *)buf, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
+
+	if (count < 1 || count > FDS_MAX)
+		return -EINVAL;
+	for (int i = 0; i < count; i++)
+		memcpy(CMSG_DATA(&control.header) + (size_t)i * sizeof(int), &passed_fd,
+		       sizeof(passed_fd));
+	control.header.cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
+	msg.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 EXPORT int xs1_handover(const char *path, int domain, int type, int protocol, int wait_ms)
 {
 	struct deadline deadline = deadline_in(wait_ms);

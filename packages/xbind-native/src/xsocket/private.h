@@ -74,6 +74,9 @@ int xs1_receive_packet(int fd, void *buf, unsigned len);
 /* One packet without waiting, with a copy of passed_fd unless that is -1. Return: its length. */
 int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd);
 
+/* The same with count copies (1 to 253): what a server must bear from a client. */
+int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passed_fd, int count);
+
 /* CLOCK_MONOTONIC in microseconds, as sd_notify(3) wants it. */
 long long xs1_monotonic_us(void);
 

@@ -1,0 +1,94 @@
+/* What clients can make a server hold, and that others do not notice. */
+import { expect, test } from "bun:test";
+import { errno } from "@xsocket/xbind-native";
+import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
+import { askOnce, rawClients, RawClient, REQUEST } from "./raw.ts";
+
+guardDescriptors();
+
+test("one reply may be unread: the next comes when the client has received it", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  for (let i = 0; i < 10; i++) expect(client.send()).toBe(REQUEST.byteLength);
+  await eventually("the first reply", () => client.isReadable());
+  expect(askOnce(server.path)).toBe(0); // so the server has had its turn
+  client.endSending();
+  expect(client.countReplies()).toBe(10); // each arrives after the one before was received
+  expect(client.isClosed(1000)).toBe(true);
+});
+
+test("a silent client is closed after its time, others are not", async () => {
+  await using server = await startServer({ args: ["--first-request-ms", "300"] });
+  using used = new RawClient(server.path);
+  expect(used.ask()).toBe(0);
+  using silent = new RawClient(server.path);
+  expect(silent.isClosed(5000)).toBe(true);
+  await server.program.says(/asked nothing/);
+  expect(used.ask()).toBe(0);
+});
+
+test("a client that receives nothing is shut down after its time, and keeps its reply", async () => {
+  await using server = await startServer({ args: ["--take-reply-ms", "300"] });
+  await server.program.says(/serving at/);
+  const idle = server.descriptors();
+  using client = new RawClient(server.path);
+  client.send();
+  await server.program.says(/does not receive/);
+  expect(server.descriptors()).toBe(idle + 1); // still counted: its socket is in flight
+  expect(client.reply()).toBe(0);
+  expect(client.isClosed(1000)).toBe(true);
+  await eventually("the server to close", () => server.descriptors() === idle);
+});
+
+test("at a user's bound the connection that was idle for longest makes room", async () => {
+  await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
+  using clients = rawClients(server.path, 4);
+  for (const client of clients) expect(client.ask()).toBe(0);
+  expect(clients[0]?.ask()).toBe(0); // now the second one is the oldest
+  expect(askOnce(server.path)).toBe(0);
+  await eventually("the oldest to be closed", () => clients[1]?.isClosed());
+  expect(clients.map((client) => client.isClosed())).toEqual([false, true, false, false]);
+  expect(clients[0]?.ask()).toBe(0);
+});
+
+test("the same at the bound of all together", async () => {
+  await using server = await startServer({ args: ["--max-connections", "3"] });
+  using clients = rawClients(server.path, 3);
+  for (const client of clients) expect(client.ask()).toBe(0);
+  expect(askOnce(server.path)).toBe(0);
+  await eventually("the oldest to be closed", () => clients[0]?.isClosed());
+  expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
+});
+
+test("a connection that has not asked yet does not make room: the next one is refused", async () => {
+  await using server = await startServer({ args: ["--max-connections-per-user", "2"] });
+  using clients = rawClients(server.path, 2);
+  using refused = new RawClient(server.path);
+  expect(refused.isClosed(5000)).toBe(true);
+  expect(clients.map((client) => client.ask())).toEqual([0, 0]);
+  expect(askOnce(server.path)).toBe(0);
+});
+
+test("at a user's bound of sockets in flight the client hears ETOOMANYREFS", async () => {
+  await using server = await startServer({ args: ["--max-in-flight-per-user", "5"] });
+  using greedy = rawClients(server.path, 8);
+  for (const client of greedy) client.send();
+  for (const client of greedy) await eventually("a reply", () => client.isReadable());
+  const replies = greedy.map((client) => client.reply());
+  expect(replies.filter((reply) => reply === 0)).toHaveLength(5);
+  expect(replies.filter((reply) => reply === -errno.ETOOMANYREFS)).toHaveLength(3);
+  expect(greedy.map((client) => client.ask())).toEqual(Array(8).fill(0)); // all were received
+});
+
+test("a closed connection does not hide a socket in flight", async () => {
+  await using server = await startServer({ args: ["--max-in-flight-per-user", "2"] });
+  using sly = rawClients(server.path, 2);
+  for (const client of sly) {
+    client.send();
+    client.endSending();
+    await eventually("a reply", () => client.isReadable());
+  }
+  expect(askOnce(server.path)).toBe(-errno.ETOOMANYREFS);
+  for (const client of sly) expect(client.reply()).toBe(0);
+  await eventually("the bound to lift", () => askOnce(server.path) === 0);
+});

@@ -1,0 +1,189 @@
+/* Clients that nobody vetted. */
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { errno } from "@xsocket/xbind-native";
+import {
+  bunAsOrdinaryUser,
+  eventually,
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { type Load, loadProgram, runLoad } from "./load.ts";
+import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
+
+guardDescriptors();
+
+const PACKETS_MAX = 20; // more than a socket's buffer holds
+
+/** A client that sends as much as there is room for and receives nothing. */
+function pipeline(client: RawClient): void {
+  for (let i = 0; i < PACKETS_MAX && client.send() >= 0; i++);
+}
+
+/** The sockets that a process has open. Bun opens and closes other things when it likes. */
+function sockets(pid: number): number {
+  const directory = `/proc/${pid}/fd`;
+  const isSocket = (name: string) => {
+    try {
+      return readlinkSync(`${directory}/${name}`).startsWith("socket:");
+    } catch {
+      return false; // closed meanwhile
+    }
+  };
+  return readdirSync(directory).filter(isSocket).length;
+}
+
+/** The lowest number that no descriptor of a process has. */
+function firstFree(pid: number): number {
+  const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let free = 0;
+  while (used.has(free)) free++;
+  return free;
+}
+
+/** Resident memory of a process in kB. */
+function residentKb(pid: number): number {
+  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+/** CPU time of a process in seconds. */
+function cpuSeconds(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+test("100 clients that pipeline and never receive leave a server without privilege usable", async () => {
+  using directory = tempDir();
+  const script = `import { serve, untilSignal } from "@xsocket/server";
+    await untilSignal(serve({ address: process.argv[1], mode: 0o666, sharedDirectory: true }));`;
+  using socket = tempDir(0o1777);
+  const path = socket.join("control");
+  const argv = [
+    "prlimit",
+    "--nofile=1024",
+    "--",
+    ...bunAsOrdinaryUser(directory, ["--cwd=tests", "-e", script, path]),
+  ];
+  await using server = here.spawn(argv);
+  await eventually("the server", () => server.stderr !== "" || here.listensAt(path));
+  expect(server.stderr).toBe("");
+  using clients = rawClients(path, 100);
+  for (const client of clients) pipeline(client);
+  for (let i = 0; i < 2000; i++) expect(askOnce(path)).toBe(0);
+  for (const client of clients) expect(client.reply()).toBe(0);
+});
+
+test("malformed requests close their connection and nothing else", async () => {
+  await using server = await startServer();
+  using good = new RawClient(server.path);
+  expect(good.ask()).toBe(0);
+  const wrong = REQUEST.slice();
+  wrong[3] = 0x39;
+  const packets = [REQUEST.slice(0, 15), new Uint8Array(17), new Uint8Array(0), wrong];
+  for (const packet of [...packets, new Uint8Array(100_000)]) {
+    using client = new RawClient(server.path);
+    client.send(packet);
+    expect(client.isClosed(5000)).toBe(true);
+    expect(client.reply()).toBe(-errno.ECONNRESET);
+  }
+  expect(good.ask()).toBe(0);
+});
+
+test("descriptors that a client sends are closed at once, one or hundreds", async () => {
+  await using server = await startServer();
+  const { pid } = server.program;
+  const before = sockets(pid);
+  using passed = new RawClient(server.path); // any socket will do
+  expect(passed.ask()).toBe(0);
+  using client = new RawClient(server.path);
+  for (const count of [1, 2, 253]) {
+    expect(native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, count)).toBe(
+      REQUEST.byteLength,
+    );
+    expect(client.reply()).toBe(0);
+    await eventually("the others to be closed", () => sockets(pid) === before + 2);
+  }
+});
+
+test("a server at its limit of descriptors says so to clients, does not spin, and recovers", async () => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  await server.program.says(/serving at/);
+  expect(askOnce(server.path)).toBe(0);
+  const limit = (soft: number) =>
+    here.run(["prlimit", "--pid", String(server.program.pid), `--nofile=${soft}:`]);
+  using kept = new RawClient(server.path);
+  expect(kept.ask()).toBe(0);
+  await limit(firstFree(server.program.pid)); // a limit on numbers, not on how many there are
+  expect(kept.ask()).toBe(-errno.EMFILE); // no descriptor for the socket
+  const told = () => {
+    using client = new RawClient(server.path);
+    client.send();
+    return client.reply();
+  };
+  expect(told()).toBe(-errno.EMFILE); // none for the connection
+  const before = cpuSeconds(server.program.pid);
+  using waiting = rawClients(server.path, 5);
+  for (const client of waiting) client.send();
+  await Bun.sleep(1000);
+  expect(cpuSeconds(server.program.pid) - before).toBeLessThan(0.3);
+  await limit(1024);
+  await eventually("the server to recover", () => askOnce(server.path) === 0);
+  expect(kept.ask()).toBe(0);
+});
+
+test("1,000 stuck clients of one user do not slow down another", async () => {
+  using directory = tempDir();
+  const program = loadProgram(directory);
+  await using server = await startServer({ args: ["--mode", "0666"] });
+  const load: Load = { mode: "call", callers: 1, seconds: 0.4 };
+  const measure = async () => {
+    const { failed, p99 } = await runLoad(program, server.path, load);
+    expect(failed).toBe(0);
+    return p99;
+  };
+  await measure(); // warm
+  const usual: number[] = [];
+  const beside: number[] = [];
+  // the best of each, since whatever else this machine does can only add to them
+  const isClose = () => Math.min(...beside) < 2 * Math.min(...usual);
+  for (let round = 0; round < 4 || (round < 12 && !isClose()); round++) {
+    usual.push(await measure());
+    using clients = rawClients(server.path, 1000);
+    for (const [i, client] of clients.entries()) {
+      if (i % 3 === 1) client.send(REQUEST.slice(0, 8));
+      if (i % 3 === 2) pipeline(client);
+    }
+    beside.push(await measure());
+  }
+  expect(Math.min(...beside)).toBeLessThan(2 * Math.min(...usual));
+});
+
+test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async () => {
+  using directory = tempDir();
+  const program = loadProgram(directory);
+  await using server = await startServer({ args: ["--mode", "0666"] });
+  await server.program.says(/serving at/);
+  const { pid } = server.program;
+  await runLoad(program, server.path, { mode: "call", callers: 4, seconds: 2 });
+  await runLoad(program, server.path, { mode: "kept", callers: 4, seconds: 2 });
+  const open = sockets(pid);
+  const memory = residentKb(pid);
+  let requests = 0;
+  while (requests < 1_000_000) {
+    const mode = requests < 200_000 ? "call" : "kept";
+    const done = await runLoad(program, server.path, { mode, callers: 4, seconds: 3 });
+    expect(done.failed).toBe(0);
+    requests += done.requests;
+  }
+  const malformed = new Uint8Array(16);
+  for (let i = 0; i < 100_000; i++) {
+    using client = new RawClient(server.path);
+    client.send(malformed);
+    if (i % 100 === 0) await client.closing();
+  }
+  await eventually("all to be closed", () => sockets(pid) === open);
+  expect(residentKb(pid) - memory).toBeLessThan(16 * 1024);
+}, 180_000);

@@ -1,0 +1,44 @@
+/* The load generator of the benchmark, run as a client that behaves. */
+import { chmodSync, copyFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { libraryPath } from "@xsocket/xbind-native";
+import { asOrdinaryUser, here, type TempDir } from "../harness/index.ts";
+
+/** What a load has measured. Times in microseconds. */
+export interface LoadResult {
+  readonly requests: number;
+  readonly failed: number;
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+/** How long and from how many callers; "kept" keeps a connection for each, "call" makes one for each request. */
+export interface Load {
+  readonly mode: "call" | "kept";
+  readonly callers: number;
+  readonly seconds: number;
+}
+
+/** A copy of the load generator that any user can run. */
+export function loadProgram(directory: TempDir): string[] {
+  const library = libraryPath("xsocket");
+  const program = directory.join("bench_load");
+  copyFileSync(join(dirname(library), "bench/bench_load"), program);
+  copyFileSync(library, directory.join("libxsocket.so.1"));
+  chmodSync(program, 0o755);
+  return ["env", `LD_LIBRARY_PATH=${directory.path}`, program];
+}
+
+/** Runs a load as an ordinary user. */
+export async function runLoad(
+  program: readonly string[],
+  path: string,
+  { mode, callers, seconds }: Load,
+): Promise<LoadResult> {
+  const argv = asOrdinaryUser([...program, path, mode, String(callers), String(seconds)]);
+  const { code, stdout, stderr } = await here.run(argv, { withinMs: seconds * 1000 + 20_000 });
+  if (code !== 0) throw new Error(`the load failed: ${stderr}`);
+  const result: LoadResult = JSON.parse(stdout);
+  return result;
+}
