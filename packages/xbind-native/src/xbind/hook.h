@@ -11,6 +11,8 @@
 
 #include <sys/socket.h>
 
+struct sockaddr_in;
+
 struct epoll_event;
 
 int hook_bind(int fd, const void *addr, socklen_t len) __asm__("bind");
@@ -18,6 +20,9 @@ int hook_chroot(const char *path) __asm__("chroot");
 int hook_epoll_create(int size) __asm__("epoll_create");
 int hook_epoll_create1(int flags) __asm__("epoll_create1");
 int hook_epoll_ctl(int set, int operation, int fd, struct epoll_event *event) __asm__("epoll_ctl");
+int hook_bindresvport(int fd, struct sockaddr_in *addr) __asm__("bindresvport");
+int hook_rresvport(int *port) __asm__("rresvport");
+int hook_rresvport_af(int *port, sa_family_t family) __asm__("rresvport_af");
 int hook_listen(int fd, int backlog) __asm__("listen");
 int hook_setsockopt(int fd, int level, int name, const void *value,
                     socklen_t len) __asm__("setsockopt");

@@ -7,11 +7,13 @@
 
 static const char *const names[] = {
     [REAL_BIND] = "bind",
+    [REAL_BINDRESVPORT] = "bindresvport",
     [REAL_CHROOT] = "chroot",
     [REAL_EPOLL_CREATE] = "epoll_create",
     [REAL_EPOLL_CREATE1] = "epoll_create1",
     [REAL_EPOLL_CTL] = "epoll_ctl",
     [REAL_LISTEN] = "listen",
+    [REAL_RRESVPORT_AF] = "rresvport_af",
     [REAL_SETSOCKOPT] = "setsockopt",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == REAL_CALLS, "each call has its name");
@@ -51,6 +53,24 @@ int real_bind(int fd, const void *addr, socklen_t len)
 	int saved = errno;
 
 	return call ? settle(call(fd, addr, len), saved) : -ENOSYS;
+}
+
+int real_bindresvport(int fd, struct sockaddr_in *addr)
+{
+	int (*call)(int, struct sockaddr_in *) =
+	    (int (*)(int, struct sockaddr_in *))real_symbol(REAL_BINDRESVPORT);
+	int saved = errno;
+
+	return call ? settle(call(fd, addr), saved) : -ENOSYS;
+}
+
+int real_rresvport_af(int *port, sa_family_t family)
+{
+	int (*call)(int *, sa_family_t) =
+	    (int (*)(int *, sa_family_t))real_symbol(REAL_RRESVPORT_AF);
+	int saved = errno;
+
+	return call ? settle(call(port, family), saved) : -ENOSYS;
 }
 
 int real_chroot(const char *path)

@@ -15,11 +15,13 @@ struct epoll_event;
 
 enum real_call {
 	REAL_BIND,
+	REAL_BINDRESVPORT,
 	REAL_CHROOT,
 	REAL_EPOLL_CREATE,
 	REAL_EPOLL_CREATE1,
 	REAL_EPOLL_CTL,
 	REAL_LISTEN,
+	REAL_RRESVPORT_AF,
 	REAL_SETSOCKOPT,
 	REAL_CALLS,
 };
@@ -34,6 +36,10 @@ enum real_call {
  */
 void *real_symbol(enum real_call call);
 
+struct sockaddr_in;
+
+int real_bindresvport(int fd, struct sockaddr_in *addr);
+int real_rresvport_af(int *port, sa_family_t family);
 int real_bind(int fd, const void *addr, socklen_t len);
 int real_chroot(const char *path);
 int real_epoll_create(int size);

@@ -1,0 +1,32 @@
+#!/bin/sh
+# exports.sh - a library exports what its map lists, and nothing else
+#
+# usage: exports.sh NM LIBRARY MAP
+set -eu
+
+# Names (and patterns that end in *) between "global:" and "local:" or "}".
+listed=$(sed -n '/global:/,/local:\|^}/s/^[[:space:]]*\([A-Za-z0-9_*]*\);.*/\1/p' "$3" | grep -v '^\*$')
+exported=$("$1" -D --defined-only "$2" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }')
+failed=0
+
+is_listed() {
+	for pattern in $listed; do
+		# shellcheck disable=SC2254 # a pattern it is
+		case $1 in
+		$pattern) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+set -f
+for name in $exported; do
+	is_listed "$name" || { echo "$2 exports $name, which $3 does not list"; failed=1; }
+done
+for name in $listed; do
+	case $name in
+	*\*) continue ;;
+	esac
+	echo "$exported" | grep -qx "$name" || { echo "$2 does not export $name"; failed=1; }
+done
+exit $failed

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* test_reserved.c - bindresvport(3) and rresvport(3); all ports are listed */
+#include "support/pair.h"
+
+#include <netdb.h>
+
+#ifdef __GLIBC__
+
+int bindresvport(int fd, struct sockaddr_in *addr);
+
+static void check_reserved(int fd)
+{
+	CHECK(fd >= 0);
+	CHECK(pair_port(fd) >= 512 && pair_port(fd) < 1024);
+	CHECK(pair_is_there(fd));
+}
+
+static void test_bindresvport(void)
+{
+	int types[] = {SOCK_STREAM, SOCK_DGRAM};
+
+	for (int i = 0; i < 2; i++) {
+		struct sockaddr_in addr = {.sin_family = AF_INET};
+		int fd = pair_socket(types[i]), other = pair_socket(types[i]);
+
+		CHECK_EQ(bindresvport(fd, &addr), 0);
+		check_reserved(fd);
+		CHECK_EQ(ntohs(addr.sin_port), pair_port(fd));
+		CHECK_EQ(bindresvport(other, NULL), 0);
+		check_reserved(other);
+		CHECK(pair_port(other) != pair_port(fd));
+		CHECK(bindresvport(fd, &addr) < 0 && errno == EINVAL);
+		close(fd);
+		close(other);
+	}
+}
+
+static void test_other_family(void)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET6};
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK(bindresvport(fd, &addr) < 0);
+	CHECK_EQ(errno, EAFNOSUPPORT);
+	close(fd);
+}
+
+static void test_rresvport(void)
+{
+	int port = 700, same = 700, wild = 5;
+	int fd = rresvport(&port), other, low;
+
+	check_reserved(fd);
+	CHECK_EQ(pair_port(fd), 700);
+	CHECK_EQ(port, 700);
+	other = rresvport_af(&same, AF_INET);
+	check_reserved(other);
+	CHECK_EQ(pair_port(other), 699);
+	CHECK_EQ(same, 699);
+	low = rresvport_af(&wild, AF_INET6);
+	check_reserved(low);
+	CHECK_EQ(wild, 512);
+	close(fd);
+	close(other);
+	close(low);
+}
+#endif
+
+int main(void)
+{
+#ifdef __GLIBC__
+	RUN(test_bindresvport);
+	RUN(test_other_family);
+	RUN(test_rresvport);
+#endif
+	return 0;
+}
