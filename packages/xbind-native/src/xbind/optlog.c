@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -294,6 +295,25 @@ static void note_undo(int fd, socket_key key, int row, const void *value, size_t
 		add_value(fd, key, row, value, len);
 }
 
+static bool is_policy(int row)
+{
+	const struct option *option = &options[row];
+
+	if (option->level == IPPROTO_IP)
+		return option->name == IP_IPSEC_POLICY || option->name == IP_XFRM_POLICY;
+	return option->level == IPPROTO_IPV6 &&
+	       (option->name == IPV6_IPSEC_POLICY || option->name == IPV6_XFRM_POLICY);
+}
+
+/* Without a value the four names of one thing take all policies away. */
+static void forget_policies(socket_key key)
+{
+	for (size_t i = used; i-- > 0;) {
+		if (keys[i] == key && is_policy(records[i].row))
+			forget(i);
+	}
+}
+
 static void note(int fd, socket_key key, int row, const void *value, size_t len)
 {
 	switch ((enum option_how)options[row].how) {
@@ -316,7 +336,10 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 		add_fd(fd, key, row, value);
 		break;
 	default:
-		add_value(fd, key, row, value, len);
+		if (is_policy(row) && len == 0)
+			forget_policies(key);
+		else
+			add_value(fd, key, row, value, len);
 	}
 }
 

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options_args.c - setsockopt with every sort of argument
+ *
+ * pair -c compares a run without the library with one with it. Afterwards each socket is bound, so
+ * that what was noted is used, too.
+ */
+#include "support/pair.h"
+
+#include <sys/mman.h>
+
+#define NAMES 90
+#define PAGE  4096
+#define HUGE  ((socklen_t)64 << 20) /* bytes */
+
+static const int levels[] = {SOL_SOCKET,  IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
+                             IPPROTO_UDP, -1,         1000};
+#define LEVELS (sizeof(levels) / sizeof(levels[0]))
+
+static void try(int level, int name, const char *what, const void *value, socklen_t len)
+{
+	int fd = pair_socket(name & 1 ? SOCK_STREAM : SOCK_DGRAM);
+	struct sockaddr_in any = {.sin_family = AF_INET};
+	int rc;
+
+	errno = 77;
+	rc = setsockopt(fd, level, name, value, len);
+	printf("%d %d %s %u: %d, errno %d\n", level, name, what, len, rc, errno);
+	errno = 77;
+	rc = bind(fd, (struct sockaddr *)&any, sizeof(any));
+	printf("  bind: %d, errno %d\n", rc, errno);
+	close(fd);
+}
+
+int main(void)
+{
+	unsigned char *pages =
+	    mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int one = 1;
+
+	CHECK(pages != MAP_FAILED);
+	CHECK_EQ(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
+	for (size_t level = 0; level < LEVELS; level++) {
+		for (int name = -1; name < NAMES; name++) {
+			try(levels[level], name, "NULL", NULL, sizeof(one));
+			try(levels[level], name, "NULL", NULL, 0);
+			try(levels[level], name, "negative", &one, (socklen_t)-1);
+			try(levels[level], name, "short", &one, 1);
+			try(levels[level], name, "unreadable", pages + PAGE, sizeof(one));
+			try(levels[level], name, "half readable", pages + PAGE - 4, 64);
+			try(levels[level], name, "half readable", pages + PAGE - 12, HUGE);
+			try(levels[level], name, "half readable", pages + PAGE - 136, HUGE);
+			try(levels[level], name, "zeros", pages, 300);
+		}
+	}
+	return 0;
+}

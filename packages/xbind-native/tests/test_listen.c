@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_listen.c - XBIND=* and sockets that never bind
+ *
+ * A listen without bind has its port in the target namespace; whoever only connects or sends stays
+ * where he was, and his packets too.
+ */
+#include "support/pair.h"
+
+static void test_listen_without_bind(void)
+{
+	int domains[] = {AF_INET, AF_INET6};
+
+	for (int i = 0; i < 2; i++) {
+		int fd = socket(domains[i], SOCK_STREAM, 0);
+
+		errno = 77;
+		CHECK_EQ(listen(fd, 5), 0);
+		CHECK_EQ(errno, 77);
+		CHECK(pair_port(fd) > 0);
+		CHECK(pair_is_there(fd));
+		CHECK_EQ(listen(fd, 10), 0);
+		close(fd);
+	}
+}
+
+static void test_ephemeral_port(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(pair_bind(fd, 0), 0);
+	CHECK(pair_port(fd) > 0);
+	CHECK(pair_is_there(fd));
+	CHECK(listen(fd, 5) < 0 && errno == EOPNOTSUPP);
+	close(fd);
+}
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len), 0);
+	return cookie;
+}
+
+/* Nobody listens in either namespace: what matters is which one refuses. */
+static void test_clients_stay(void)
+{
+	struct sockaddr_in addr = pair_addr(4444);
+	int tcp = pair_socket(SOCK_STREAM), udp = pair_socket(SOCK_DGRAM);
+	uint64_t own = cookie_of(tcp);
+
+	CHECK(connect(tcp, (struct sockaddr *)&addr, sizeof(addr)) < 0);
+	CHECK_EQ(errno, ECONNREFUSED);
+	CHECK_EQ(cookie_of(tcp), own);
+	CHECK_EQ(sendto(udp, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr)), 1);
+	CHECK_EQ(connect(udp, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(cookie_of(udp), own);
+	CHECK(pair_bind(udp, 4445) < 0 && errno == EINVAL);
+	CHECK_EQ(cookie_of(udp), own);
+	close(tcp);
+	close(udp);
+}
+
+static void test_wrong_sockets(void)
+{
+	int pair[2];
+
+	CHECK(listen(-1, 5) < 0 && errno == EBADF);
+	CHECK(listen(0, 5) < 0);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	CHECK(listen(pair[0], 5) < 0 && errno == EINVAL);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+int main(void)
+{
+	RUN(test_listen_without_bind);
+	RUN(test_ephemeral_port);
+	RUN(test_clients_stay);
+	RUN(test_wrong_sockets);
+	return 0;
+}

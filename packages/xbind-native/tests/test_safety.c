@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_safety.c - what cannot be carried over and would leave the socket open wider than asked
+ *
+ * With the library bind fails and the program keeps its own socket; without it all goes well.
+ * Port 3000 and those after it are listed.
+ */
+#include "support/pair.h"
+
+#include <linux/bpf.h>
+#include <linux/capability.h>
+#include <net/if.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define NOT_LISTED 5000
+#define PER_SOCKET 20  /* memberships that a socket may have */
+#define SOCKETS    110 /* more than 2048 in all */
+
+/* bind fails with that error under the library, and the socket is as it was. */
+static void bind_refused(int fd, uint16_t port, int error)
+{
+	int rc = pair_bind(fd, port);
+
+	if (!pair_preloaded()) {
+		CHECK_EQ(rc, 0);
+		return;
+	}
+	CHECK(rc < 0);
+	CHECK_EQ(errno, error);
+	CHECK_EQ(pair_port(fd), 0);
+	CHECK(!pair_is_there(fd));
+	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
+}
+
+static void set_up(const char *name, short flags)
+{
+	struct ifreq request = {.ifr_flags = flags};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	strncpy(request.ifr_name, name, sizeof(request.ifr_name) - 1);
+	CHECK_EQ(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+	close(fd);
+}
+
+static void rename_device(const char *from, const char *to)
+{
+	struct ifreq request = {0};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	set_up(from, 0);
+	strncpy(request.ifr_name, from, sizeof(request.ifr_name) - 1);
+	strncpy(request.ifr_newname, to, sizeof(request.ifr_newname) - 1);
+	CHECK_EQ(ioctl(fd, SIOCSIFNAME, &request), 0);
+	set_up(to, IFF_UP | IFF_RUNNING);
+	close(fd);
+}
+
+/* A device that the target namespace has not. */
+static void test_device(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	rename_device("lo", "own0");
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "own0", 5), 0);
+	bind_refused(fd, 3000, ENODEV);
+	close(fd);
+	rename_device("own0", "lo");
+}
+
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+	CHECK_EQ(syscall(SYS_capset, &header, none), 0);
+}
+
+static void in_child(void (*body)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		body();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+}
+
+static void bind_marked(void)
+{
+	int fd = pair_socket(SOCK_STREAM), mark = 7;
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	drop_capabilities();
+	bind_refused(fd, 3001, EPERM);
+}
+
+static void bind_transparent(void)
+{
+	int fd = pair_socket(SOCK_STREAM), one = 1;
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)), 0);
+	drop_capabilities();
+	bind_refused(fd, 3002, EPERM);
+}
+
+static void test_lost_privilege(void)
+{
+	in_child(bind_marked);
+	in_child(bind_transparent);
+}
+
+static int load_program(void)
+{
+	struct bpf_insn code[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0xffff},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr attr = {
+	    .prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+	    .insn_cnt = 2,
+	    .insns = (uintptr_t)code,
+	    .license = (uintptr_t)"GPL",
+	};
+
+	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+/* A program that was attached past the library cannot be read. */
+static void test_unseen_program(void)
+{
+	int fd = pair_socket(SOCK_STREAM), program = load_program();
+
+	if (program >= 0) {
+		CHECK_EQ(syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_ATTACH_BPF, &program,
+		                 sizeof(program)),
+		         0);
+		bind_refused(fd, 3003, EACCES);
+		close(program);
+	}
+	close(fd);
+}
+
+static int join(int fd, unsigned number)
+{
+	struct ip_mreqn group = {.imr_ifindex = 1};
+
+	group.imr_multiaddr.s_addr = htonl(0xefb00001U + number);
+	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
+}
+
+/* Past the bound of the table, the socket whose membership did not fit does not move. */
+static void test_bound(void)
+{
+	int fds[SOCKETS], fd;
+
+	for (int i = 0; i < SOCKETS; i++) {
+		fds[i] = pair_socket(SOCK_DGRAM);
+		for (unsigned j = 0; j < PER_SOCKET; j++)
+			CHECK_EQ(join(fds[i], j), 0);
+	}
+	bind_refused(fds[SOCKETS - 1], 3004, ENOBUFS);
+	CHECK_EQ(pair_bind(fds[0], 3005), 0);
+	CHECK(pair_is_there(fds[0]));
+	CHECK(join(fds[0], 0) < 0 && errno == EADDRINUSE);
+	for (int i = 0; i < SOCKETS; i++)
+		close(fds[i]);
+	fd = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(join(fd, 1), 0);
+	CHECK_EQ(pair_bind(fd, 3006), 0);
+	CHECK(pair_is_there(fd));
+	CHECK(join(fd, 1) < 0 && errno == EADDRINUSE);
+	close(fd);
+}
+
+int main(void)
+{
+	RUN(test_device);
+	RUN(test_lost_privilege);
+	RUN(test_unseen_program);
+	RUN(test_bound);
+	return 0;
+}
