@@ -4,11 +4,13 @@
  *
  * Goes through all levels, all numbers and some values. What the kernel accepts is followed by a
  * bind, and then by a look at all options: those that differ from a socket on which nothing was set
- * are printed. pair -c compares the output of a run without the library with that of one with it.
+ * are printed. With OPTIONS_RAW in the environment options are set past the library, by a raw
+ * system call. pair -c compares the output of a run without the library with that of one with it.
  */
 #include "support/pair.h"
 
 #include <netinet/tcp.h>
+#include <sys/syscall.h>
 
 #define NAMES       128
 #define VALUE_BYTES 64 /* of an option that is looked at */
@@ -124,12 +126,20 @@ static void show_differences(int fd, struct look normal[LEVELS][NAMES])
 	}
 }
 
+static int set(int fd, int level, int name, size_t value)
+{
+	if (getenv("OPTIONS_RAW"))
+		return (int)syscall(SYS_setsockopt, fd, level, name, values[value].bytes,
+		                    values[value].len);
+	return setsockopt(fd, level, name, values[value].bytes, values[value].len);
+}
+
 static void try_option(size_t kind, int level, int name, size_t value,
                        struct look normal[LEVELS][NAMES])
 {
 	int fd = make(kind);
 
-	if (setsockopt(fd, level, name, values[value].bytes, values[value].len) == 0) {
+	if (set(fd, level, name, value) == 0) {
 		int rc = bind_anywhere(kind, fd);
 
 		printf("%s: level %d option %d value %zu: bind %s\n", kinds[kind].name, level, name,

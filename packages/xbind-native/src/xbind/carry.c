@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define HEADERS_BYTES_MAX 2048 /* the kernel's limit on extension headers */
@@ -30,7 +31,8 @@ struct carry {
 	int to;
 	struct defaults defaults;
 	socket_key key;
-	int buf_lock; /* SO_BUF_LOCK of the old socket, 0 where there is none */
+	bool has_device; /* SO_BINDTOIFINDEX is not 0 */
+	int buf_lock;    /* SO_BUF_LOCK of the old socket, 0 where there is none */
 };
 
 static bool same(const struct option_value *a, const struct option_value *b)
@@ -66,20 +68,29 @@ static int carry_plain(struct carry *carry, int row)
 	return set(carry, &options[row], &value);
 }
 
-/* Interfaces of the target namespace have other indexes, unless the program has named its own. */
-static int carry_index(struct carry *carry, int row)
+/* Was the device given by its index? One that does not exist can only be given so. */
+static bool is_by_index(const struct carry *carry)
 {
-	defaults_get(&carry->defaults, row); /* which may be the look that is kept */
-	return explicit_is_set(carry->key, row) ? carry_plain(carry, row) : 0;
+	struct option_value name;
+
+	if (explicit_is_set(carry->key, option_find(SOL_SOCKET, SO_BINDTOIFINDEX)))
+		return true;
+	option_read(carry->old, &options[option_find(SOL_SOCKET, SO_BINDTODEVICE)], &name);
+	return name.error == -ENODEV;
 }
 
-/* A device that was given by its index may have no name. */
-static int carry_name(struct carry *carry, int row)
+/*
+ * A device is one state with two options. In the target namespace it is the one of the same name,
+ * unless the program has given a number.
+ */
+static int carry_device(struct carry *carry, int row)
 {
-	int by_index = option_find(SOL_SOCKET, SO_BINDTOIFINDEX);
+	bool is_index = options[row].how == OPTION_INDEX;
 
-	defaults_get(&carry->defaults, row);
-	return explicit_is_set(carry->key, by_index) ? 0 : carry_plain(carry, row);
+	defaults_get(&carry->defaults, row); /* which may be the look that is kept */
+	if (!carry->has_device)
+		return 0;
+	return is_index == is_by_index(carry) ? carry_plain(carry, row) : 0;
 }
 
 static int get_int(int fd, int level, int name)
@@ -172,9 +183,8 @@ static int carry_one(struct carry *carry, int row)
 	case OPTION_PLAIN:
 		return carry_plain(carry, row);
 	case OPTION_NAME:
-		return carry_name(carry, row);
 	case OPTION_INDEX:
-		return carry_index(carry, row);
+		return carry_device(carry, row);
 	case OPTION_BUFFER:
 		return carry_buffer(carry, row);
 	case OPTION_LOCK:
@@ -206,6 +216,15 @@ static int carry_rows(struct carry *carry, const struct kind *kind)
 	return 0;
 }
 
+/* An old kernel or qemu-user may not tell; then it is looked at by name. */
+static bool has_device(int fd)
+{
+	int index = 0;
+	socklen_t len = sizeof(index);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len) < 0 || index != 0;
+}
+
 int carry_options(int old, int to, const struct kind *kind, socket_key key)
 {
 	struct carry carry = {.old = old, .to = to, .key = key};
@@ -213,6 +232,7 @@ int carry_options(int old, int to, const struct kind *kind, socket_key key)
 
 	if (rc < 0)
 		return rc;
+	carry.has_device = has_device(old);
 	carry.buf_lock = get_int(old, SOL_SOCKET, SO_BUF_LOCK_);
 	rc = carry_rows(&carry, kind);
 	defaults_close(&carry.defaults, rc == 0);

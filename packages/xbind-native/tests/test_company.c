@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_company.c - beside another preload library, and under a plugin
+ *
+ * The arguments are the plugin and, when NEIGHBOUR is set, nothing else: the other library is then
+ * preloaded, before libxbind or behind it. Ports 3000 to 3999 are listed.
+ */
+#include "support/pair.h"
+
+#include <dlfcn.h>
+
+static const char *plugin;
+
+static void test_bind(void)
+{
+	int (*calls)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "neighbour_calls");
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(calls != NULL, getenv("NEIGHBOUR") != NULL);
+	errno = 77;
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK_EQ(errno, 77);
+	CHECK(pair_is_there(fd));
+	CHECK(!calls || calls() > 0);
+	CHECK(pair_bind(fd, 3001) < 0 && errno == EINVAL);
+	close(fd);
+}
+
+static void try_plugin(int flags, bool moves)
+{
+	void *handle = dlopen(plugin, flags);
+	int (*call)(int, const struct sockaddr *, socklen_t) = NULL;
+	struct sockaddr_in addr = pair_addr(3002);
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK(handle != NULL);
+	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, "plugin_bind");
+	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK(!moves || pair_is_there(fd));
+	CHECK_EQ(listen(fd, 1), 0);
+	close(fd);
+	dlclose(handle);
+}
+
+static void test_plugin(void)
+{
+	try_plugin(RTLD_NOW | RTLD_LOCAL, true);
+	/* AddressSanitizer ends a program that uses this flag. */
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+	try_plugin(RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND, false);
+#endif
+}
+
+int main(int argc, char **argv)
+{
+	CHECK_EQ(argc, 2);
+	plugin = argv[1];
+	RUN(test_bind);
+	RUN(test_plugin);
+	return 0;
+}
