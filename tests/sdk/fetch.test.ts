@@ -4,7 +4,15 @@ import * as http from "node:http";
 import type { AddressInfo } from "node:net";
 import * as tls from "node:tls";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
-import { fetchVia, HttpAgent, nodeBind, nodeConnect, nodeListen, serve } from "@xsocket/client";
+import {
+  fetchVia,
+  HttpAgent,
+  listen,
+  nodeBind,
+  nodeConnect,
+  nodeListen,
+  serve,
+} from "@xsocket/client";
 import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 
@@ -105,6 +113,38 @@ test("fetch through the target does what fetch does", async () => {
   });
   await Promise.all(many);
   await web.stop(true);
+});
+
+test("a kept connection that the server closes meanwhile is no failure", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  let connections = 0;
+  const web = await listen<{ requests: number }>({
+    via: server.path,
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open(socket) {
+        socket.data = { requests: 0 };
+        connections++;
+      },
+      data(socket) {
+        if (socket.data.requests++ > 0) socket.terminate();
+        else socket.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi");
+      },
+    },
+  });
+  using there = fetchVia(server.path);
+  const url = `http://127.0.0.1:${web.port}/`;
+  for (let i = 1; i <= 4; i++) {
+    expect(await (await there(url)).text()).toBe("hi");
+    expect(connections).toBe(i);
+  }
+  // What may not come twice is not sent twice.
+  await expect(there(url, { method: "POST", body: "x" })).rejects.toMatchObject({
+    code: "ECONNRESET",
+  });
+  web.stop(true);
 });
 
 test("what fetch cannot do through the target is refused with a sentence", async () => {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { serve, serveSync, XSocketError } from "@xsocket/client";
 import {
   createNamespace,
@@ -136,6 +138,27 @@ describe("serve", () => {
     const { stdout, stderr } = await target.run([process.execPath, "-e", load, url]);
     expect(stdout + stderr).toBe("2000\n");
     await server.stop(true);
+  });
+
+  test("gets its new handlers under bun --hot", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    await using xsocketServer = await startServer({ place: target });
+    const program = (version: number): string => `
+      import { serve } from "@xsocket/client";
+      const options = { via: "${xsocketServer.path}", hostname: "127.0.0.1" };
+      await serve({ ...options, port: 5081, fetch: () => new Response("one ${version}") });
+      await serve({ ...options, port: 5082, fetch: () => new Response("two ${version}") });
+      console.log("run ${version}");`;
+    symlinkSync(join(import.meta.dir, "../node_modules"), dir.join("node_modules"));
+    writeFileSync(dir.join("program.ts"), program(1));
+    await using running = here.spawn([process.execPath, "--hot", dir.join("program.ts")]);
+    const pages = ["http://127.0.0.1:5081/", "http://127.0.0.1:5082/"];
+    await running.says(/run 1/);
+    expect(await curl(target, ...pages)).toBe("one 1two 1");
+    writeFileSync(dir.join("program.ts"), program(2));
+    await running.says(/run 2/);
+    expect(await curl(target, ...pages)).toBe("one 2two 2");
   });
 
   test("that cannot be is refused with a sentence", async () => {

@@ -165,6 +165,7 @@ export function startRelayed<Data>(
   const stopAll = (closeActive?: boolean): Promise<void> => {
     stopRelay();
     rmSync(directory, { recursive: true, force: true });
+    describe(server, { port: 0 }); // as Bun's own
     return stop(closeActive);
   };
   describe(server, {

@@ -86,6 +86,21 @@ async function sendBody(outgoing: http.ClientRequest, body: Plan["body"]): Promi
   else outgoing.end();
 }
 
+/*
+ * A server may close a connection just when the next request is sent over it. Nothing was answered
+ * then, so a request that may safely come twice is sent again on a new one.
+ */
+function mayRetry(plan: Plan, outgoing: http.ClientRequest, error: unknown): boolean {
+  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  const harmless = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(plan.method);
+  return (
+    outgoing.reusedSocket &&
+    harmless &&
+    !(plan.body instanceof ReadableStream) &&
+    (code === "ECONNRESET" || code === "EPIPE")
+  );
+}
+
 /* Sends a request and waits for the head of its answer. */
 async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessage> {
   const { url, method, init, signal } = plan;
@@ -95,7 +110,10 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   const outgoing = secure
     ? httpsModule.request(url, { ...(init.tls as httpsModule.RequestOptions), ...options }) // oxlint-disable-line typescript/no-unsafe-type-assertion
     : httpModule.request(url, options);
-  outgoing.on("response", resolve).on("error", reject);
+  outgoing.on("response", resolve).on("error", (error) => {
+    if (!signal?.aborted && mayRetry(plan, outgoing, error)) resolve(exchange(plan, agents));
+    else reject(error);
+  });
   const abort = (): void => {
     reject(signal?.reason);
     outgoing.destroy();

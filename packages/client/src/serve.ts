@@ -3,6 +3,7 @@ import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
 import { describe } from "./_bun.ts";
+import { earlierServer, hotId, rememberServer } from "./_hot.ts";
 import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
 import { setOption } from "./_socket.ts";
@@ -52,6 +53,11 @@ function planOf(options: PlainOptions): BindPlan {
   return { type: "stream", hostname, port, ...reuse, ipv6Only, verb: "serve at" };
 }
 
+/* What makes two runs of a program mean the same server. */
+function nameOf(options: { readonly id?: string | null } & Through, plan: BindPlan): string {
+  return [pathOf(options.via), options.id ?? askedOf(plan)].join(" ");
+}
+
 /* Makes a bound socket the listener of a server of Bun: the fast way, else through a relay. */
 function start<WebSocketData, R extends string>(
   options: ServeOptions<WebSocketData, R>,
@@ -62,7 +68,7 @@ function start<WebSocketData, R extends string>(
   const bun = forBun(options, "backlog", "reusePort", "ipv6Only", "port");
   const run = (place: object): Server<WebSocketData> => {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the place was exchanged
-    return Bun.serve({ ...bun, ...place } as Serve.Options<WebSocketData, R>);
+    return Bun.serve({ ...bun, ...hotId(options.id), ...place } as Serve.Options<WebSocketData, R>);
   };
   try {
     checked("listen", loadSyscalls().listen(socket.fd, options.backlog ?? BUN_BACKLOG));
@@ -97,7 +103,12 @@ export async function serve<WebSocketData = undefined, R extends string = never>
   options: ServeOptions<WebSocketData, R>,
 ): Promise<Server<WebSocketData>> {
   const plan = planOf(options);
-  return start(options, plan, await bound(plan, options));
+  const name = nameOf(options, plan);
+  const earlier = earlierServer<WebSocketData>(name);
+  if (earlier) return earlier.reload(options);
+  const server = start(options, plan, await bound(plan, options));
+  rememberServer(name, server);
+  return server;
 }
 
 /**
@@ -112,5 +123,10 @@ export function serveSync<WebSocketData = undefined, R extends string = never>(
   options: ServeOptions<WebSocketData, R>,
 ): Server<WebSocketData> {
   const plan = planOf(options);
-  return start(options, plan, boundSync(plan, options));
+  const name = nameOf(options, plan);
+  const earlier = earlierServer<WebSocketData>(name);
+  if (earlier) return earlier.reload(options);
+  const server = start(options, plan, boundSync(plan, options));
+  rememberServer(name, server);
+  return server;
 }
