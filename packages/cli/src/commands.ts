@@ -10,6 +10,7 @@ export const COMMANDS: Record<string, () => Promise<Command>> = {
   open: () => import("./commands/open.ts").then((module) => module.default),
   doctor: () => import("./commands/doctor.ts").then((module) => module.default),
   bench: () => import("./commands/bench.ts").then((module) => module.default),
+  completions: () => import("./commands/completions.ts").then((module) => module.default),
   lib: () => import("./commands/lib.ts").then((module) => module.default),
 };
 

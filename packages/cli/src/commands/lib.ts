@@ -11,6 +11,7 @@ export default command({
     name: {
       type: "positional",
       required: false,
+      valueHint: NAMES.join("|"),
       description: "xbind, to be preloaded, or xsocket, to be linked",
     },
   },

@@ -1,0 +1,38 @@
+import type { ArgsDef } from "citty";
+import { command } from "../command.ts";
+import { bashScript } from "../completions/bash.ts";
+import { fishScript } from "../completions/fish.ts";
+import { type Entry, entriesOf } from "../completions/model.ts";
+import { zshScript } from "../completions/zsh.ts";
+import { MisuseError } from "../errors.ts";
+import { result } from "../words.ts";
+
+const SCRIPTS: Record<string, (entries: readonly Entry[]) => string> = {
+  bash: bashScript,
+  fish: fishScript,
+  zsh: zshScript,
+};
+const SHELLS = Object.keys(SCRIPTS);
+
+const args = {
+  shell: {
+    type: "positional",
+    required: false,
+    valueHint: SHELLS.join("|"),
+    description: "The shell that is to read it",
+  },
+} as const satisfies ArgsDef;
+
+export default command({
+  meta: { name: "completions", description: "Print what a shell needs to complete this command" },
+  args,
+  async run({ args: { shell } }) {
+    const script = shell === undefined ? undefined : SCRIPTS[shell];
+    if (script === undefined)
+      throw new MisuseError(
+        `${shell === undefined ? "no shell is named" : `there are no completions for "${shell}"`}: say one of ${SHELLS.join(", ")}, as in "xsocket completions bash"`,
+      );
+    const { COMMANDS } = await import("../commands.ts"); // which imports this file
+    result(script(await entriesOf(COMMANDS)));
+  },
+});

@@ -1,0 +1,94 @@
+import type { Entry, Option, Values } from "./model.ts";
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("\\", "\\\\").replaceAll("'", String.raw`\'`)}'`;
+}
+
+function values(of: Values): string {
+  switch (of.kind) {
+    case "words":
+      return `-xa ${quoted(of.words.join(" "))}`;
+    case "files":
+      return "-rF";
+    case "users":
+      return "-xa '(__fish_complete_users)'";
+    case "groups":
+      return "-xa '(__fish_complete_groups)'";
+    case "any":
+      return "-x";
+  }
+}
+
+function optionLine(command: string, option: Option): string {
+  const value = option.values === undefined ? "" : ` ${values(option.values)}`;
+  return `__xsocket_complete ${command} -l ${option.name} -d ${quoted(option.description)}${value}`;
+}
+
+function entryLines({ name, description, options, positionals, separators }: Entry): string[] {
+  const first = positionals[0];
+  return [
+    `complete -c xsocket -n __fish_use_subcommand -a ${name} -d ${quoted(description)}`,
+    ...options.map((option) => optionLine(name, option)),
+    ...(first === undefined ? [] : [positionalLine(name, first)]),
+    ...(separators.length === 0 ? [] : [programLine(name, separators)]),
+  ];
+}
+
+function positionalLine(name: string, of: Values): string {
+  return of.kind === "files"
+    ? `__xsocket_complete ${name} -F`
+    : `__xsocket_complete ${name} ${values(of)}`;
+}
+
+function programLine(name: string, separators: readonly string[]): string {
+  const test = `__xsocket_program ${name} ${separators.join(" ")}`;
+  return `complete -c xsocket -n ${quoted(test)} -xa '(__xsocket_program_complete)'`;
+}
+
+/** The completion script of fish. */
+export function fishScript(entries: readonly Entry[]): string {
+  const server = entries.find(({ name }) => name === "serve");
+  const serverLines = (server?.options ?? []).map((option) =>
+    optionLine("serve", option).replace("__xsocket_complete serve", "complete -c xsocket-server"),
+  );
+  return `# fish completion for xsocket, made by "xsocket completions fish"
+
+# The command's words before the cursor, where the command is this one and its program has begun.
+function __xsocket_program
+    set -l words (commandline -opc)
+    test "$words[2]" = $argv[1]; or return 1
+    for word in $words[3..]
+        contains -- $word $argv[2..]; and return 0
+    end
+    return 1
+end
+
+function __xsocket_within
+    set -l words (commandline -opc)
+    test "$words[2]" = $argv[1]; and not __xsocket_program $argv[1] -- --exec
+end
+
+function __xsocket_complete
+    complete -c xsocket -n "__xsocket_within $argv[1]" $argv[2..]
+end
+
+# What fish knows about the program that stands behind the first separator.
+function __xsocket_program_complete
+    set -l words (commandline -opc)
+    for i in (seq 3 (count $words))
+        if contains -- $words[$i] -- --exec
+            set -l rest $words[(math $i + 1)..]
+            test "$rest[1]" = --; and set -e rest[1]
+            complete -C (string join ' ' -- (string escape -- $rest) (commandline -ct))
+            return
+        end
+    end
+end
+
+complete -c xsocket -f
+complete -c xsocket -n __fish_use_subcommand -l help -d 'Show the help'
+complete -c xsocket -n __fish_use_subcommand -l version -d 'Show the version'
+${entries.flatMap((entry) => entryLines(entry)).join("\n")}
+${serverLines.join("\n")}
+`;
+}

@@ -1,0 +1,74 @@
+import type { ArgDef, ArgsDef } from "citty";
+import type { Command } from "../command.ts";
+
+/** What may stand for a value. */
+export type Values =
+  | { readonly kind: "words"; readonly words: readonly string[] }
+  | { readonly kind: "files" | "users" | "groups" | "any" };
+
+/** An option as a shell needs to know it. */
+export interface Option {
+  readonly name: string;
+  readonly description: string;
+  /** Undefined for a flag. */
+  readonly values: Values | undefined;
+}
+
+/** A command as a shell needs to know it. */
+export interface Entry {
+  readonly name: string;
+  readonly description: string;
+  readonly options: readonly Option[];
+  /** What its arguments may be, in their order. */
+  readonly positionals: readonly Values[];
+  /** What a program may stand behind; empty for a command that takes none. */
+  readonly separators: readonly string[];
+}
+
+const HELP: Option = { name: "help", description: "Show the help", values: undefined };
+const HINTS: Record<string, Values["kind"]> = {
+  PATH: "files",
+  FILE: "files",
+  USER: "users",
+  GROUP: "groups",
+};
+
+/* The valueHint of a table says what a value is: words in small letters, or a kind in capitals. */
+function valuesOf(definition: ArgDef): Values {
+  if ("options" in definition && definition.options)
+    return { kind: "words", words: definition.options };
+  const hints = (definition.valueHint ?? "").split("|");
+  if (hints.every((hint) => /^[a-z]+$/.test(hint))) return { kind: "words", words: hints };
+  const kind = hints.map((hint) => HINTS[hint]).find((known) => known !== undefined) ?? "any";
+  return kind === "words" ? { kind: "any" } : { kind };
+}
+
+function options(args: ArgsDef): Option[] {
+  return Object.entries(args)
+    .filter(([, { type }]) => type !== "positional")
+    .map(([name, definition]) => ({
+      name,
+      description: definition.description ?? "",
+      values: definition.type === "boolean" ? undefined : valuesOf(definition),
+    }));
+}
+
+function entry(name: string, { meta, args = {}, program, separators }: Command): Entry {
+  const positionals = Object.values(args).filter(({ type }) => type === "positional");
+  return {
+    name,
+    description: meta.description ?? "",
+    options: [...options(args), HELP],
+    positionals: positionals.map((definition) => valuesOf(definition)),
+    separators: program === undefined ? [] : (separators ?? ["--"]),
+  };
+}
+
+/** Reads the commands' own tables, so that completions never differ from them. */
+export async function entriesOf(
+  commands: Readonly<Record<string, () => Promise<Command>>>,
+): Promise<Entry[]> {
+  return Promise.all(
+    Object.entries(commands).map(async ([name, load]) => entry(name, await load())),
+  );
+}

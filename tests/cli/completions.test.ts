@@ -1,0 +1,90 @@
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { guardDescriptors, here, tempDir } from "../harness/index.ts";
+import { XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+/* How each shell is asked what it would offer for a line; it prints one word a line. */
+const ASK: Record<string, (script: string) => string> = {
+  bash: (script) => `
+    . '${script}'
+    COMP_LINE=$1
+    COMP_WORDS=($1)
+    case $1 in *' ') COMP_WORDS+=('') ;; esac
+    COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
+    _xsocket
+    printf '%s\\n' "\${COMPREPLY[@]}"`,
+  fish: (script) => `source '${script}'; complete -C $argv[1] | string replace -r '\\t.*' ''`,
+  // a real line editor, on a pseudo-terminal; what it inserts or lists is read back
+  zsh: (script) => `
+    zmodload zsh/zpty
+    zpty z zsh -f -i
+    expect() { local line; while zpty -r z line; do [[ $line == *$1* ]] && return; done }
+    zpty -w z "PROMPT= ; autoload -Uz compinit; compinit -u -D; source '${script}'"
+    zpty -w z 'compadd() { builtin compadd -A found "$@" 2>/dev/null; print -rl -- "\${found[@]}" >> $OUT; builtin compadd "$@" }'
+    zpty -w z 'stop() { print -r -- STOPPED; exit }; zle -N stop; bindkey "^X" stop; print RE""ADY'
+    expect READY
+    zpty -w -n z "$1"$'\\t'$'\\x18'
+    expect STOPPED
+    cat $OUT`,
+};
+
+async function offers(shell: string, line: string): Promise<string[]> {
+  using dir = tempDir();
+  const { stdout: script } = await here.run([XSOCKET, "completions", shell]);
+  writeFileSync(dir.join("script"), script);
+  writeFileSync(dir.join("offered"), "");
+  const ask = ASK[shell]?.(dir.join("script")) ?? "";
+  const start =
+    shell === "fish" ? ["fish", "-N", "-c", ask, line] : [shell, "-c", ask, shell, line];
+  const env = {
+    HOME: dir.path,
+    ZDOTDIR: dir.path,
+    XDG_CONFIG_HOME: dir.path,
+    OUT: dir.join("offered"),
+  };
+  const { stdout } = await here.run(start, { env, cwd: dir.path });
+  return stdout.split("\n").map((word) => word.trim());
+}
+
+/* What is typed, and what must and must not be among the offers. */
+const CASES: readonly (readonly [
+  line: string,
+  has: readonly string[],
+  lacks: readonly string[],
+])[] = [
+  ["xsocket ", ["serve", "run", "doctor", "open", "bench", "completions"], ["--mode"]],
+  ["xsocket r", ["run"], ["serve"]],
+  ["xsocket lib ", ["xbind", "xsocket"], ["serve"]],
+  ["xsocket completions ", ["bash", "fish", "zsh"], ["run"]],
+  ["xsocket open --type ", ["stream", "dgram"], ["--type"]],
+  ["xsocket serve --group roo", ["root"], []],
+  ["xsocket run --port 1 -- seq", ["seq"], ["serve"]],
+  ["xsocket open --exec seq", ["seq"], []],
+];
+
+describe.each(Object.keys(ASK))("%s", (shell) => {
+  test.each(CASES)("completes %j", async (line, has, lacks) => {
+    const found = await offers(shell, line);
+    for (const word of has) expect(found).toContain(word);
+    for (const word of lacks) expect(found).not.toContain(word);
+  });
+
+  test("knows every option of every command", async () => {
+    const { stdout } = await here.run([XSOCKET, "completions", shell]);
+    const { stdout: help } = await here.run([XSOCKET, "serve", "--help"]);
+    const names = [...help.matchAll(/--([a-z-]+)/g)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names)
+      expect(stdout).toContain(shell === "fish" ? `-l ${name} ` : `--${name}`);
+  });
+});
+
+test("a shell that there is not is one sentence", async () => {
+  const { code, stdout, stderr } = await here.run([XSOCKET, "completions", "tcsh"]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(
+    /^xsocket: there are no completions for "tcsh"[^\n]*bash, fish, zsh[^\n]*\n$/,
+  );
+});
