@@ -120,6 +120,19 @@ static void test_epoll_create(void)
 	CHECK_EQ(errno, EINVAL);
 }
 
+/* A set of libc, filled by a system call that the library does not see. */
+static void test_unseen_registration(void)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = DATA};
+	int fd = pair_socket(SOCK_STREAM), set = new_set();
+
+	CHECK_EQ(syscall(SYS_epoll_ctl, set, EPOLL_CTL_ADD, fd, &event), 0);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_listener(fd, set, DATA);
+	close(fd);
+	close(set);
+}
+
 /* epoll_ctl fails as ever. */
 static void test_arguments(void)
 {
@@ -490,6 +503,7 @@ int main(int argc, char **argv)
 	self = argv[0];
 	RUN(test_registration);
 	RUN(test_epoll_create);
+	RUN(test_unseen_registration);
 	RUN(test_arguments);
 	RUN(test_several_sets);
 	RUN(test_nested_set);
