@@ -314,8 +314,11 @@ EXPORT int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passe
 	for (int i = 0; i < count; i++)
 		memcpy(CMSG_DATA(&control.header) + (size_t)i * sizeof(int), &passed_fd,
 		       sizeof(passed_fd));
-	control.header.cmsg_len = CMSG_LEN(sizeof(int) * (size_t)count);
-	msg.msg_controllen = CMSG_SPACE(sizeof(int) * (size_t)count);
+	/* musl counts both in socklen_t, glibc in size_t. */
+	control.header.cmsg_len =
+	    (__typeof__(control.header.cmsg_len))CMSG_LEN(sizeof(int) * (size_t)count);
+	msg.msg_controllen =
+	    (__typeof__(msg.msg_controllen))CMSG_SPACE(sizeof(int) * (size_t)count);
 	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
