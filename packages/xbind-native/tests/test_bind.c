@@ -101,6 +101,8 @@ static bool is_in_own(int fd, int reference)
 	uint64_t a = 0, b = 1;
 	socklen_t len = sizeof(a);
 
+	if (getenv("TEST_EMULATOR")) /* which does not know the option */
+		return true;
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &a, &len), 0);
 	CHECK_EQ(getsockopt(reference, SOL_SOCKET, SO_NETNS_COOKIE, &b, &len), 0);
 	return a == b;
@@ -416,8 +418,11 @@ static void test_closes_all(void)
 
 static void test_child_program(void)
 {
-	pid_t child = fork();
+	pid_t child;
 
+	if (getenv("TEST_EMULATOR")) /* the kernel would not know how to run us */
+		return;
+	child = fork();
 	if (child == 0) {
 		execl("/proc/self/exe", "test_bind", "child", (char *)NULL);
 		_exit(1);
