@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_throughput.c - buffers that the program has not set go on being tuned by the kernel
+ *
+ * A listener as it is and one whose buffer was set to the very size that it had take the same
+ * amount of data. The buffer of the first grows, as without the library; what that is worth depends
+ * on the machine, so the rates are printed and not judged.
+ */
+#include "support/pair.h"
+
+#include <pthread.h>
+#include <time.h>
+
+#define MEGABYTES 192
+#define CHUNK     (1 << 18) /* bytes */
+
+static char data[CHUNK];
+static uint16_t port = 3300;
+
+static void *send_all(void *argument)
+{
+	struct sockaddr_in addr = pair_addr(*(uint16_t *)argument);
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind(fd, (uint16_t)(*(uint16_t *)argument + 100)), 0);
+	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	for (size_t left = (size_t)MEGABYTES << 20; left > 0;) {
+		ssize_t sent = send(fd, data, CHUNK, 0);
+
+		CHECK(sent > 0);
+		left -= left < (size_t)sent ? left : (size_t)sent;
+	}
+	close(fd);
+	return NULL;
+}
+
+static int buffer_of(int fd)
+{
+	int bytes = 0;
+	socklen_t len = sizeof(bytes);
+
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &len), 0);
+	return bytes;
+}
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Return: Gbit/s; and the size of the buffer in the end. */
+static double take_all(int listener, int *ret_buffer)
+{
+	static char taken[CHUNK];
+	int conn = accept(listener, NULL, NULL);
+	double start = now(), seconds;
+
+	CHECK(conn >= 0);
+	while (recv(conn, taken, CHUNK, 0) > 0)
+		*ret_buffer = buffer_of(conn);
+	seconds = now() - start;
+	close(conn);
+	return MEGABYTES * 8.0 / 1024 / seconds;
+}
+
+static double transfer(int set_to, int *ret_buffer)
+{
+	int listener = pair_socket(SOCK_STREAM);
+	pthread_t sender;
+	double rate;
+
+	port++;
+	if (set_to)
+		CHECK_EQ(setsockopt(listener, SOL_SOCKET, SO_RCVBUF, &set_to, sizeof(set_to)), 0);
+	CHECK_EQ(pair_bind(listener, port), 0);
+	CHECK(pair_is_there(listener));
+	CHECK_EQ(listen(listener, 1), 0);
+	CHECK_EQ(pthread_create(&sender, NULL, send_all, &port), 0);
+	rate = take_all(listener, ret_buffer);
+	CHECK_EQ(pthread_join(sender, NULL), 0);
+	close(listener);
+	return rate;
+}
+
+static void test_autotuning(void)
+{
+	int fd = pair_socket(SOCK_STREAM), size = buffer_of(fd);
+	int tuned = 0, fixed = 0;
+	double fast = transfer(0, &tuned);
+	double slow = transfer(size / 2, &fixed);
+
+	close(fd);
+	printf("as it is: %.1f Gbit/s, buffer %d; set: %.1f Gbit/s, buffer %d\n", fast, tuned, slow,
+	       fixed);
+	CHECK_EQ(fixed, size);
+	CHECK(tuned > 2 * size);
+}
+
+int main(void)
+{
+	RUN(test_autotuning);
+	return 0;
+}
