@@ -112,18 +112,22 @@ test("a server at its limit of descriptors says so to clients, does not spin, an
   await using server = await startServer({ args: ["--threads", "1"] });
   await server.program.says(/serving at/);
   expect(askOnce(server.path)).toBe(0);
-  const limit = (soft: number) =>
-    here.run(["prlimit", "--pid", String(server.program.pid), `--nofile=${soft}:`]);
+  const { pid } = server.program;
+  const limit = (soft: number) => here.run(["prlimit", "--pid", String(pid), `--nofile=${soft}:`]);
+  // Bun closes some of its own after the start, so the limit is lowered until it is one.
+  const hears = (ask: () => number) =>
+    eventually("EMFILE", async () => {
+      await limit(firstFree(pid));
+      return ask() === -errno.EMFILE;
+    });
   using kept = new RawClient(server.path);
   expect(kept.ask()).toBe(0);
-  await limit(firstFree(server.program.pid)); // a limit on numbers, not on how many there are
-  expect(kept.ask()).toBe(-errno.EMFILE); // no descriptor for the socket
-  const told = () => {
-    using client = new RawClient(server.path);
+  await hears(() => kept.ask()); // no descriptor for the socket
+  await hears(() => {
+    using client = new RawClient(server.path); // none for the connection
     client.send();
     return client.reply();
-  };
-  expect(told()).toBe(-errno.EMFILE); // none for the connection
+  });
   const before = cpuSeconds(server.program.pid);
   using waiting = rawClients(server.path, 5);
   for (const client of waiting) client.send();

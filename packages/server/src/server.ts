@@ -87,7 +87,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       gid: process.getegid?.() ?? 0,
     };
     const pool = new Pool(sys, shared, common, policy, quietBelow(options));
-    await pool.start();
+    await pool.start().catch((error: unknown) => pool.stop().then(() => Promise.reject(error)));
     return new RunningServer(sys, options, claim, common, shared, pool);
   } catch (error) {
     await claim.release();

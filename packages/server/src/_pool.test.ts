@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { DIES, THROWS } from "../test/failing-worker.ts";
+import { claimAddress } from "./_claim.ts";
+import { createMemory, Shared } from "./_memory.ts";
+import { type Common, Pool } from "./_pool.ts";
+import { fitBounds } from "./bounds.ts";
+import type { LogRecord } from "./log.ts";
+import { DEFAULT_POLICY } from "./policy/builtin.ts";
+
+const sys = loadSyscalls();
+const DESCRIPTORS = 1024;
+const WAIT_MS = 5000;
+const POLLIN = 1;
+
+let directory = "";
+beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "xsocket-pool-"))));
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** Threads that fail on demand, behind a path. */
+async function failingPool(threads: number, policyProtocols = [THROWS, DIES, 0]) {
+  const path = join(directory, "control");
+  const options = { mode: 0o600, gid: undefined, backlog: 64, sharedDirectory: false };
+  const claim = await claimAddress(sys, { kind: "path", path }, options);
+  const bounds = fitBounds({}, DESCRIPTORS);
+  const memory = createMemory(DESCRIPTORS, bounds.maxConnections, threads);
+  const records: LogRecord[] = [];
+  const common: Common = {
+    listenFd: claim.listenFd,
+    memory,
+    bounds,
+    about: { address: path, bounds, descriptorLimit: DESCRIPTORS, startedAt: 0 },
+    auditFd: -1,
+    logLevel: "info",
+    uid: process.geteuid?.() ?? 0,
+    gid: process.getegid?.() ?? 0,
+  };
+  const shared = new Shared(memory);
+  const script = new URL("../test/failing-worker.ts", import.meta.url);
+  const rule = DEFAULT_POLICY.rules[0];
+  const policy = {
+    source: "the test",
+    rules: rule ? [{ ...rule, protocols: policyProtocols, types: [SOCK_STREAM] }] : [],
+  };
+  const pool = new Pool(sys, shared, common, policy, (record) => records.push(record), script);
+  await pool.start();
+  return {
+    path,
+    shared,
+    records,
+    async [Symbol.asyncDispose]() {
+      await pool.stop();
+      await claim.release();
+      sys.close(claim.listenFd);
+    },
+  };
+}
+
+/** Asks on a kept connection: 0 for a socket, else -errno. */
+function ask(connection: number, protocol: number): number {
+  sys.handoverSend(connection, AF_INET, SOCK_STREAM, protocol);
+  const fd = sys.handoverReceive(connection, AF_INET, SOCK_STREAM, protocol, WAIT_MS);
+  if (fd < 0) return fd;
+  sys.close(fd);
+  return 0;
+}
+
+function descriptors(): number {
+  let count = 0;
+  for (let fd = 0; fd < DESCRIPTORS; fd++) if (sys.poll(fd, 0, 0) !== 0x20) count++; // POLLNVAL
+  return count;
+}
+
+test("an exception ends one connection and not the server", async () => {
+  await using pool = await failingPool(1);
+  const [bad, good] = [sys.handoverConnect(pool.path, 1000), sys.handoverConnect(pool.path, 1000)];
+  expect(ask(good, 0)).toBe(0);
+  expect(ask(bad, THROWS)).toBe(-errno.ECONNRESET);
+  expect(ask(good, 0)).toBe(0);
+  sys.close(bad);
+  sys.close(good);
+  while (pool.records.length === 0) await Bun.sleep(1);
+  expect(pool.records[0]?.message).toContain("an exception on demand");
+});
+
+test("a thread that dies is replaced, its connections are closed, and the log says so", async () => {
+  const before = descriptors();
+  {
+    await using pool = await failingPool(1);
+    const running = descriptors();
+    const kept = [1, 2, 3].map(() => sys.handoverConnect(pool.path, 1000));
+    for (const connection of kept) expect(ask(connection, 0)).toBe(0);
+    sys.handoverSend(kept[0] ?? -1, AF_INET, SOCK_STREAM, DIES);
+    while (pool.records.length === 0) await Bun.sleep(1);
+    expect(pool.records[0]?.message).toContain("serving thread 0 died and is replaced; 3 conn");
+    expect(pool.records[0]?.message).toContain("a death on demand");
+    expect(pool.shared.connections()).toBe(0);
+    expect(pool.shared.inFlight()).toBe(0);
+    const others = kept.slice(1); // the first has a reply to receive
+    expect(others.map((connection) => ask(connection, 0) < 0)).toEqual([true, true]);
+    for (const connection of kept) sys.close(connection);
+    const again = sys.handoverConnect(pool.path, 1000);
+    // it waits in the backlog for the new thread, which this thread has to start
+    sys.handoverSend(again, AF_INET, SOCK_STREAM, 0);
+    while (sys.poll(again, POLLIN, 0) === 0) await Bun.sleep(1);
+    const fd = sys.handoverReceive(again, AF_INET, SOCK_STREAM, 0, WAIT_MS);
+    expect(fd).toBeGreaterThan(0);
+    sys.close(fd);
+    sys.close(again);
+    expect(descriptors()).toBeLessThanOrEqual(running + 1); // it may not have seen the end yet
+  }
+  expect(descriptors()).toBeLessThanOrEqual(before); // other tests of this run may close some
+});

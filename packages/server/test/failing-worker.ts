@@ -1,0 +1,39 @@
+/*
+ * A serving thread whose system calls fail on demand: asked for the protocols below, socket(2)
+ * throws, or the next wait does.
+ */
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { Loop } from "../src/_loop.ts";
+import type { Order } from "../src/_thread.ts";
+import type { Start } from "../src/_worker.ts";
+
+/** The protocol that makes serving the connection throw. */
+export const THROWS = 6;
+/** The protocol that makes the thread die. */
+export const DIES = 17;
+
+if (parentPort) {
+  const { options, port }: Start = workerData;
+  const native = loadSyscalls();
+  let dies = false;
+  const failing: typeof native = {
+    ...native,
+    socket(domain, type, protocol) {
+      if (protocol === THROWS) throw new Error("an exception on demand");
+      dies = protocol === DIES;
+      return native.socket(domain, type, dies ? 0 : protocol);
+    },
+    epollWait(...args) {
+      if (dies) throw new Error("a death on demand");
+      return native.epollWait(...args);
+    },
+  };
+  new Loop(failing, options, {
+    take(): Order | undefined {
+      const received: { message: Order } | undefined = receiveMessageOnPort(port);
+      return received?.message;
+    },
+    send: (report) => parentPort?.postMessage(report),
+  }).run();
+}

@@ -1,0 +1,49 @@
+/* Two servers that start at the same path at the same instant. */
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { eventually, guardDescriptors, here, tempDir } from "../harness/index.ts";
+import { askOnce, native } from "./raw.ts";
+import { encodeAddress } from "@xsocket/protocol";
+
+guardDescriptors();
+
+const ROUNDS = 200;
+const SEQPACKET = 5 | 0o2000000;
+
+/** Leaves a socket file behind, as a server that was killed. */
+function leaveStale(path: string): void {
+  const fd = native.socket(1, SEQPACKET, 0);
+  const bytes = encodeAddress({ kind: "path", path });
+  expect(native.bind(fd, bytes, bytes.byteLength)).toBe(0);
+  native.close(fd);
+}
+
+function lines(text: string): string[] {
+  return text.split("\n").slice(0, -1);
+}
+
+test(`one of two wins, ${ROUNDS} times, with and without a stale socket in the way`, async () => {
+  using directory = tempDir();
+  const argv = [process.execPath, join(import.meta.dir, "starter.ts")];
+  await using one = here.spawn(argv, { stdin: "" });
+  await using two = here.spawn(argv, { stdin: "" });
+  const both = [one, two];
+  const answers = async (count: number) => {
+    await eventually("both to answer", () => both.every((s) => lines(s.stdout).length === count));
+    return both.map((server) => lines(server.stdout)[count - 1] ?? "");
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    const path = directory.join(`s${round % 3}`);
+    if (round % 2 === 0) leaveStale(path);
+    await Promise.all(both.map((server) => server.write(`${path}\n`)));
+    const [first = "", second = ""] = await answers(2 * round + 1);
+    const winner = first === "won" ? one : two;
+    expect([first, second].filter((answer) => answer === "won")).toHaveLength(1);
+    expect(first + second).toContain(`process ${winner.pid} listens there`);
+    expect(askOnce(path)).toBe(0);
+    await Promise.all(both.map((server) => server.write("\n")));
+    await answers(2 * round + 2);
+    expect(existsSync(path)).toBe(false);
+  }
+});
