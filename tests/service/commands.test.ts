@@ -1,0 +1,198 @@
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import {
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+  asOrdinaryUser,
+  eventually,
+} from "../harness/index.ts";
+
+guardDescriptors();
+
+const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
+const ASK =
+  "import socket,struct,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.connect(sys.argv[1])\ns.send(bytes.fromhex(sys.argv[2]))\nprint(len(s.recv(70000)))";
+
+function xsocket(...args: string[]) {
+  return here.run([XSOCKET, ...args]);
+}
+
+async function policyFile(path: string, text: string): Promise<string> {
+  await Bun.write(path, text);
+  return path;
+}
+
+const RULES = `
+[[rule]]
+name = "no root"
+action = "deny"
+user = "root"
+
+[[rule]]
+name = "ping for group 42"
+action = "allow"
+gid = 42
+type = "raw"
+protocol = "icmp"
+
+[[rule]]
+action = "allow"
+connections = 4
+`;
+
+describe("policy", () => {
+  test("check lists the rules in their order", async () => {
+    using dir = tempDir();
+    const { code, stdout, stderr } = await xsocket(
+      "policy",
+      "check",
+      await policyFile(dir.join("p"), RULES),
+    );
+    expect(stderr).toBe("");
+    expect(stdout).toBe(
+      "1  no root: deny uid 0\n2  ping for group 42: allow gid 42 SOCK_RAW IPPROTO_ICMP\n3  rule 3: allow 4 connections\neverything else: deny\n",
+    );
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    [["--user", "root"], "AF_INET SOCK_STREAM IPPROTO_TCP for uid 0: refused by no root", 1],
+    [["--uid", "7"], "AF_INET SOCK_STREAM IPPROTO_TCP for uid 7: granted by rule 3", 0],
+    [
+      ["--uid", "7", "--groups", "41,42", "--type", "raw", "--protocol", "icmp"],
+      "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: granted by ping for group 42",
+      0,
+    ],
+    [
+      ["--uid", "7", "--type", "SOCK_RAW", "--protocol", "IPPROTO_ICMP"],
+      "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: refused since no rule matches",
+      1,
+    ],
+    [
+      ["--uid", "7", "--family", "AF_PACKET"],
+      "AF_PACKET SOCK_STREAM protocol 0 for uid 7: refused since no rule matches",
+      1,
+    ],
+  ])("test %j", async (args, verdict, code) => {
+    using dir = tempDir();
+    const file = await policyFile(dir.join("p"), RULES);
+    const result = await xsocket("policy", "test", file, ...args);
+    expect(result.stderr).toBe("");
+    expect(result.stdout.trimEnd().split("\n").at(-1)).toBe(verdict);
+    expect(result.code).toBe(code);
+  });
+
+  test.each([
+    [["policy"], 2, "xsocket policy check FILE"],
+    [["policy", "check"], 2, "no policy is named"],
+    [["policy", "check", "/nonexistent"], 1, "/nonexistent: cannot be read"],
+    [["policy", "test", "/dev/null"], 2, "nobody asks"],
+    [["policy", "test", "/dev/null", "--uid", "1", "--type", "x"], 2, '--type "x" is unknown'],
+    [["policy", "test", "/dev/null", "--user", "no-such"], 1, 'there is no user "no-such"'],
+  ])("%j is one sentence", async (args, code, words) => {
+    const result = await xsocket(...args);
+    expect(result.stderr).toContain(words);
+    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(result.code).toBe(code);
+  });
+});
+
+describe("status", () => {
+  test("for a person, for a program, and again and again", async () => {
+    await using server = await startServer();
+    const { stdout, code } = await xsocket("status", server.path);
+    expect(stdout).toContain(`${server.path}, process ${server.program.pid}, version`);
+    expect(stdout).toMatch(/^requests +0: 0 granted, 0 refused, 0 failed$/m);
+    expect(code).toBe(0);
+    const json: unknown = JSON.parse((await xsocket("status", server.path, "--json")).stdout);
+    expect(json).toMatchObject({ pid: server.program.pid, address: server.path });
+    await using watch = here.spawn([XSOCKET, "status", server.path, "--watch"]);
+    await watch.says(/requests\/s/);
+  });
+
+  test("no server is one sentence", async () => {
+    using dir = tempDir();
+    const { code, stderr } = await xsocket("status", dir.join("none"));
+    expect(stderr).toMatch(
+      /^xsocket: cannot ask the server at \S+ for its status: there is no such socket: start/,
+    );
+    expect(code).toBe(1);
+  });
+
+  test.if(process.geteuid?.() === 0)(
+    "other users see a server of version 1, unless a rule grants it",
+    async () => {
+      using dir = tempDir();
+      await Bun.spawn(["chmod", "755", dir.path]).exited;
+      const file = await policyFile(dir.join("p"), '[[rule]]\naction = "allow"\n');
+      const path = dir.join("control");
+      await using server = await startServer({ path, args: ["--mode", "0666", "--policy", file] });
+      const ask = async (hex: string) => {
+        const argv = asOrdinaryUser(["python3", "-c", ASK, path, hex]);
+        return (await here.run(argv, { env: { PATH: "/usr/bin:/bin" } })).stdout.trim();
+      };
+      expect(await ask("58533033")).toBe("0");
+      await Bun.write(file, '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n');
+      server.program.kill("SIGHUP");
+      await server.program.says(/reloaded: 1 rules/);
+      expect(Number(await ask("58533033"))).toBeGreaterThan(100);
+      expect(await ask("58533031000000020000000100000000")).toBe("8");
+    },
+  );
+});
+
+/** Starts a server, has one request refused, and returns its log. */
+async function logOf(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
+  using dir = tempDir();
+  const server = await startServer({ path: dir.join("control"), args, env });
+  await here.run(["python3", "-c", ASK, server.path, "58533031000000020000000300000001"]);
+  await eventually("the refusal to be logged", () => /refused/.test(server.program.stderr));
+  await server.stop();
+  await server[Symbol.asyncDispose]();
+  return server.program.stderr;
+}
+
+describe("the log", () => {
+  test("as JSON, one object in each line", async () => {
+    const lines = (await logOf(["--log-format", "json"])).trimEnd().split("\n");
+    const records = lines.map((line): { event: string } => JSON.parse(line));
+    const refused = records.find(({ event }) => event === "denied");
+    expect(refused).toMatchObject({
+      level: "warning",
+      command: "python3",
+      uid: process.getuid?.() ?? -1,
+      asked: "AF_INET SOCK_RAW IPPROTO_ICMP",
+      reason: "no rule",
+    });
+  });
+
+  test("for the journal, with levels", async () => {
+    const log = await logOf(["--log-format", "journal"]);
+    expect(log).toMatch(/^<6>serving at /m);
+    expect(log).toMatch(
+      /^<4>refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\) pid=\d+ uid=\d+ gid=\d+ command=python3/m,
+    );
+  });
+
+  test("for a person unless stderr is the journal's stream", async () => {
+    const log = await logOf([], { JOURNAL_STREAM: "1:1" });
+    expect(log).toMatch(/^xsocket: serving at /m);
+    expect(log).toMatch(/^xsocket: warning: refused AF_INET SOCK_RAW/m);
+  });
+
+  test.each([
+    [["--log-format", "xml"], "--log-format takes pretty, json, journal"],
+    [["--log-level", "loud"], "--log-level takes error, warning, notice, info, debug"],
+    [["--metrics", "0.0.0.0:1"], "--metrics-remote"],
+    [["--policy", "x", "--allow-user", "root"], "two ways to say the same"],
+    [["--sockets-per-minute", "x"], "takes a whole number"],
+  ])("%j is one sentence and misuse", async (args, words) => {
+    using dir = tempDir();
+    const { code, stderr } = await xsocket("serve", dir.join("control"), ...args);
+    expect(stderr).toContain(words);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(code).toBe(2);
+  });
+});

@@ -1,0 +1,134 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, statSync } from "node:fs";
+import { xsocketSync } from "@xsocket/client";
+import {
+  type MetricsAddress,
+  parseMetricsAddress,
+  type Policy,
+  plainRule,
+  serve,
+  serveMetrics,
+} from "@xsocket/server";
+import { guardDescriptors, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const POLICY: Policy = {
+  source: "test",
+  rules: [plainRule("no datagrams", { allow: false, types: [2] }), plainRule("the rest")],
+};
+const LOOPBACK: MetricsAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
+
+/** Asks for one socket of each type. */
+function ask(path: string, ...types: ("stream" | "dgram" | "raw")[]): void {
+  for (const type of types) {
+    try {
+      xsocketSync({ via: path, family: 4, type }).close();
+    } catch {
+      /* refused, and counted */
+    }
+  }
+}
+
+/** The samples of a text in Prometheus's format, each line checked against its grammar. */
+function samples(text: string): Map<string, number> {
+  const found = new Map<string, number>();
+  const typed = new Set<string>();
+  for (const line of text.trimEnd().split("\n")) {
+    const type = /^# TYPE (\S+) (counter|gauge|histogram)$/.exec(line);
+    if (type?.[1]) typed.add(type[1]);
+    if (line.startsWith("#")) continue;
+    const sample = /^([a-z_]+)((?:\{[a-z]+="[^"\\]*"(?:,[a-z]+="[^"\\]*")*\})?) (\d\S*)$/.exec(
+      line,
+    );
+    expect(sample, line).not.toBeNull();
+    const name = sample?.[1] ?? "";
+    expect(typed.has(name) || typed.has(name.replace(/_(bucket|sum|count)$/, "")), line).toBe(true);
+    found.set(`${name}${sample?.[2]}`, Number(sample?.[3]));
+  }
+  return found;
+}
+
+test("what was served is counted by outcome, kind, reason and time", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using server = await serve({ address: path, policy: POLICY });
+  using metrics = serveMetrics(server, LOOPBACK);
+  ask(path, "stream", "stream", "dgram", "raw");
+  const response = await fetch(`http://127.0.0.1:${metrics.port}/metrics`);
+  expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
+  const found = samples(await response.text());
+  const value = (name: string) => found.get(name);
+  expect(value('xsocket_requests_total{outcome="granted"}')).toBe(2);
+  expect(value('xsocket_requests_total{outcome="refused"}')).toBe(2);
+  expect(value('xsocket_sockets_total{family="AF_INET",type="SOCK_STREAM"}')).toBe(2);
+  expect(value('xsocket_refusals_total{reason="rule"}')).toBe(1);
+  expect(value('xsocket_refusals_total{reason="no rule"}')).toBe(1);
+  expect(value('xsocket_request_duration_seconds_bucket{le="+Inf"}')).toBe(4);
+  expect(value("xsocket_request_duration_seconds_count")).toBe(4);
+  expect(value("xsocket_connections_total")).toBe(4);
+  expect(value("process_open_fds")).toBeGreaterThan(10);
+  const builds = [...found.keys()].filter((name) => name.startsWith("xsocket_build_info{"));
+  expect(builds).toHaveLength(1);
+});
+
+test("buckets never fall, and other pages are not found", async () => {
+  using dir = tempDir();
+  await using server = await serve({ address: dir.join("control") });
+  using metrics = serveMetrics(server, LOOPBACK);
+  ask(dir.join("control"), ...Array.from({ length: 50 }, () => "stream" as const));
+  const page = `http://127.0.0.1:${metrics.port}`;
+  const found = samples(await (await fetch(`${page}/metrics`)).text());
+  const buckets = [...found].filter(([name]) => name.includes("_bucket")).map(([, count]) => count);
+  expect(buckets).toEqual(buckets.toSorted((a, b) => a - b));
+  expect(buckets.at(-1)).toBe(50);
+  expect((await fetch(`${page}/other`)).status).toBe(404);
+  expect((await fetch(`${page}/metrics`, { method: "POST" })).status).toBe(405);
+});
+
+test("a UNIX socket for those who may open it, gone with the server", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await serve({ address: dir.join("control") });
+  for (let round = 0; round < 2; round++) {
+    using served = serveMetrics(server, { kind: "path", path });
+    expect(served.port).toBeUndefined();
+    expect(statSync(path).mode & 0o777).toBe(0o660);
+    const response = await fetch("http://x/metrics", { unix: path });
+    expect(await response.text()).toContain("xsocket_build_info");
+  }
+  expect(existsSync(path)).toBe(false);
+});
+
+test("a port that is taken is one sentence", async () => {
+  using dir = tempDir();
+  await using server = await serve({ address: dir.join("control") });
+  using metrics = serveMetrics(server, LOOPBACK);
+  const again = { ...LOOPBACK, port: metrics.port ?? 0 };
+  expect(() => serveMetrics(server, again)).toThrow(
+    `cannot serve metrics at 127.0.0.1:${again.port}`,
+  );
+});
+
+describe("where", () => {
+  test.each([
+    ["9100", "127.0.0.1", 9100],
+    ["127.0.0.1:9100", "127.0.0.1", 9100],
+    ["127.9.9.9:1", "127.9.9.9", 1],
+    ["[::1]:0", "::1", 0],
+  ])("%s", (text, host, port) => {
+    expect(parseMetricsAddress(text, false)).toEqual({ kind: "tcp", host, port });
+  });
+
+  test.each(["", "x", "localhost:80", ":80", "127.0.0.1:65536", "127.0.0.1", "::1:80", "[::1]"])(
+    "%j is none",
+    (text) => expect(() => parseMetricsAddress(text, true)).toThrow("for metrics"),
+  );
+
+  test("an address that others can reach takes a word more", () => {
+    for (const text of ["0.0.0.0:9100", "[::]:9100", "192.0.2.1:9100"]) {
+      expect(() => parseMetricsAddress(text, false)).toThrow("--metrics-remote");
+      expect(parseMetricsAddress(text, true).kind).toBe("tcp");
+    }
+  });
+});
