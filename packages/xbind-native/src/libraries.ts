@@ -1,5 +1,5 @@
-import { existsSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 /** The two native libraries: `xsocket` for C programs and for us, `xbind` to be preloaded. */
 export type LibraryName = "xsocket" | "xbind";
@@ -17,14 +17,28 @@ export class LibraryNotFoundError extends Error {
   }
 }
 
+/* The package of this platform that npm has installed; one of the other libc would not load. */
+function platformPackage(): string[] {
+  const musl = readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-");
+  const name = `@xsocket/native-linux${musl ? "musl" : ""}-${process.arch}`;
+  try {
+    return [dirname(Bun.resolveSync(`${name}/package.json`, import.meta.dir))];
+  } catch {
+    return []; // not installed
+  }
+}
+
 /*
  * The directories that may hold the libraries, the first one that has them wins: the one that the
- * user names, the local build, and beside the installed command, where this file is part of a bundle.
+ * user names, the local build, beside the installed command (this file is then part of a bundle),
+ * and npm's package for this platform.
  */
 function directories(): string[] {
   const root = join(import.meta.dir, "../../..");
   const named = process.env["XSOCKET_LIBDIR"];
-  return named ? [named] : [join(root, "build/release/packages/xbind-native"), import.meta.dir];
+  return named
+    ? [named]
+    : [join(root, "build/release/packages/xbind-native"), import.meta.dir, ...platformPackage()];
 }
 
 /**

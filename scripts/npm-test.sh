@@ -1,0 +1,115 @@
+#!/bin/sh
+# ./dev npm-test: makes the npm tarballs, installs them in an empty directory, and uses them there as
+# their users would: by `bun x`, from TypeScript, and the libraries of other platforms by themselves.
+set -eu
+[ "$(id -u)" = 0 ] || {
+	echo "dev: npm-test makes network namespaces: run it as root" >&2
+	exit 1
+}
+sh scripts/npm.sh >/dev/null
+. scripts/musl-arm64.sh
+tarballs=$PWD/build/npm
+root=$PWD
+version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
+directory=$(mktemp -d)
+trap 'rm -rf "$directory"' EXIT
+cd "$directory"
+
+say() { echo "npm-test: $*"; }
+fail() {
+	say "FAILED: $*"
+	exit 1
+}
+
+# The siblings are in no registry yet, so each is named by its file.
+tarball() { printf 'file:%s/%s-%s.tgz' "$tarballs" "$1" "$version"; }
+cat >package.json <<EOF
+{
+  "name": "a-user",
+  "dependencies": { "xsocket": "$(tarball xsocket)", "@xsocket/client": "$(tarball xsocket-client)" },
+  "overrides": {
+    "@xsocket/protocol": "$(tarball xsocket-protocol)",
+    "@xsocket/xbind-native": "$(tarball xsocket-xbind-native)",
+    "@xsocket/server": "$(tarball xsocket-server)",
+    "@xsocket/client": "$(tarball xsocket-client)",
+    "@xsocket/native-linux-x64": "$(tarball xsocket-native-linux-x64)",
+    "@xsocket/native-linuxmusl-x64": "$(tarball xsocket-native-linuxmusl-x64)",
+    "@xsocket/native-linux-arm64": "$(tarball xsocket-native-linux-arm64)",
+    "@xsocket/native-linuxmusl-arm64": "$(tarball xsocket-native-linuxmusl-arm64)"
+  }
+}
+EOF
+bun install --silent
+[ "$(bun x --no-install xsocket --version)" = "$version" ] || fail "bun x xsocket --version"
+case $(bun x --no-install xsocket lib xbind) in
+"$directory"/*/libxbind.so) ;;
+*) fail "bun x xsocket lib xbind" ;;
+esac
+say "installed by bun"
+
+cat >use.sh <<'EOF'
+set -eu
+ip link set lo up
+mkdir -m 0700 control
+bun x --no-install xsocket serve control/socket &
+server=$!
+trap 'kill $server' EXIT
+until [ -S control/socket ]; do sleep 0.1; done
+cat >use.ts <<'END'
+import { xsocketSync } from "@xsocket/client";
+using socket = xsocketSync({ via: "control/socket", family: 4, type: "stream" });
+console.log(socket.fd > 2 ? "a socket" : "none");
+END
+[ "$(unshare --net bun use.ts)" = "a socket" ]
+unshare --net sh -c 'ip link set lo up; exec bun x --no-install xsocket run --socket control/socket \
+	--port 8000 -- python3 -m http.server 8000' >/dev/null 2>&1 &
+web=$!
+for _ in $(seq 100); do
+	! curl -sf -o page http://127.0.0.1:8000/ || break
+	sleep 0.1
+done
+kill $web
+grep -q package.json page
+EOF
+unshare --net --pid --fork --kill-child --mount-proc timeout 60 sh use.sh || fail "serve, run and the SDK"
+say "bun x xsocket serve, bun x xsocket run and the SDK: work"
+
+cat >types.ts <<'EOF'
+import { type OwnedSocket, xsocket } from "@xsocket/client";
+export const made: Promise<OwnedSocket> = xsocket({ via: "@name", family: 6, type: "dgram" });
+// @ts-expect-error: there is no such family
+await xsocket({ family: 5 });
+EOF
+bun add --silent -d "@types/bun@$(sed -n 's/.*"@types\/bun": "\(.*\)",/\1/p' "$root/package.json")"
+for pair in preserve:bundler nodenext:nodenext; do
+	bun "$root/node_modules/typescript/bin/tsc" --noEmit --strict --target esnext --lib esnext \
+		--types bun --module "${pair%:*}" --moduleResolution "${pair#*:}" types.ts ||
+		fail "types under ${pair#*:}"
+done
+say "types, under moduleResolution bundler and nodenext: right"
+
+# what has no Bun to be tried with here, tried as far as it goes
+for name in linuxmusl-x64 linux-arm64 linuxmusl-arm64; do
+	mkdir "$name"
+	tar -xzf "$tarballs/xsocket-native-$name-$version.tgz" -C "$name" --strip-components 1
+done
+linuxmusl-x64/xsocket-launch --difference $$ >/dev/null || fail "the launcher for musl"
+qemu-aarch64 -L /usr/aarch64-linux-gnu linux-arm64/xsocket-launch --difference $$ >/dev/null ||
+	fail "the launcher for arm64"
+qemu-aarch64 -L "$XSOCKET_MUSL_ARM64" linuxmusl-arm64/xsocket-launch --difference $$ >/dev/null ||
+	fail "the launcher for arm64 and musl"
+say "the launchers for musl, arm64 (qemu-user), and both: start"
+
+printf 'extern int xsocket(const char *, int, int, int);\n#include <errno.h>\nint main(void) { return xsocket("/none", 2, 1, 0) == -1 && errno == ENOENT ? 0 : 1; }\n' >try.c
+try() {
+	name=$1 compiler=$2
+	shift 2
+	ln -sf libxsocket.so "$name/libxsocket.so.1"
+	"$compiler" -o "$name/try" try.c -L "$name" -lxsocket -Wl,-rpath,"$directory/$name"
+	"$@" "$name/try" || fail "libxsocket for $name"
+	say "libxsocket for $name: works"
+}
+try linuxmusl-x64 musl-gcc env
+try linux-arm64 aarch64-linux-gnu-gcc qemu-aarch64 -L /usr/aarch64-linux-gnu
+say "not run: Bun for musl (it needs a libstdc++ that Debian lacks), Bun for arm64"
+echo "npm-test: all passed"

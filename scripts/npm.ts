@@ -1,0 +1,130 @@
+/*
+ * ./dev npm: makes the npm tarballs in build/npm: the packages as they are published, and one for
+ * each platform with the native libraries and the launcher. A package takes the one of its platform
+ * as an optional dependency; which of them works is found out when it is loaded.
+ */
+import { $, Glob } from "bun";
+import { cpSync, mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+const ROOT = join(import.meta.dir, "..");
+const OUT = join(ROOT, "build/npm");
+const PACKAGES = ["protocol", "xbind-native", "server", "client", "cli"];
+const TYPED = new Set(["protocol", "xbind-native", "server", "client"]);
+
+/** A platform, by npm's names, and the CMake preset that builds for it. */
+interface Platform {
+  readonly name: string;
+  readonly preset: string;
+  readonly cpu: "x64" | "arm64";
+  readonly libc: "glibc" | "musl";
+}
+
+const PLATFORMS: readonly Platform[] = [
+  { name: "linux-x64", preset: "release", cpu: "x64", libc: "glibc" },
+  { name: "linuxmusl-x64", preset: "musl", cpu: "x64", libc: "musl" },
+  { name: "linux-arm64", preset: "aarch64", cpu: "arm64", libc: "glibc" },
+  { name: "linuxmusl-arm64", preset: "aarch64-musl", cpu: "arm64", libc: "musl" },
+];
+const TARGETS = ["xsocket", "xbind", "xsocket-launch"];
+const NATIVE_FILES = ["libxsocket.so", "libxbind.so", "xsocket-launch"];
+
+type Manifest = Record<string, unknown> & {
+  readonly version: string;
+  readonly dependencies?: Readonly<Record<string, string>>;
+};
+
+const manifestOf = (path: string): Promise<Manifest> => Bun.file(join(path, "package.json")).json();
+const { version } = await manifestOf(ROOT);
+const natives = Object.fromEntries(
+  PLATFORMS.map(({ name }) => [`@xsocket/native-${name}`, version]),
+);
+
+async function pack(directory: string, manifest: object): Promise<void> {
+  await Bun.write(join(directory, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  await $`bun pm pack --quiet --ignore-scripts --destination ${OUT}`.cwd(directory).quiet();
+}
+
+/** The type declarations of all packages, below `types`; their imports name what npm users have. */
+async function declarations(types: string): Promise<void> {
+  const options = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly"];
+  await $`bun node_modules/typescript/bin/tsc -p tsconfig.json ${options} --rootDir . --outDir ${types}`
+    .cwd(ROOT)
+    .quiet();
+  for (const path of new Glob("packages/*/src/**/*.d.ts").scanSync(types)) {
+    const file = Bun.file(join(types, path));
+    await Bun.write(file, (await file.text()).replaceAll(/(["'])(\.[^"']*)\.ts\1/g, "$1$2.js$1"));
+  }
+}
+
+function copyFiles(from: string, pattern: string, to: string): void {
+  for (const path of new Glob(pattern).scanSync({ cwd: from, dot: true })) {
+    if (path.endsWith(".test.ts") || path.endsWith(".test.d.ts")) continue;
+    mkdirSync(dirname(join(to, path)), { recursive: true });
+    cpSync(join(from, path), join(to, path));
+  }
+}
+
+async function packWorkspace(name: string, staging: string, types: string): Promise<void> {
+  const source = join(ROOT, "packages", name);
+  const directory = join(staging, name);
+  copyFiles(source, "{bin,src}/**/*", directory);
+  cpSync(join(ROOT, "LICENSE"), join(directory, "LICENSE"));
+  const { devDependencies: _, ...manifest } = await manifestOf(source);
+  const dependencies = Object.fromEntries(
+    Object.entries(manifest.dependencies ?? {}).map(([other, wanted]) => [
+      other,
+      wanted === "workspace:*" ? version : wanted,
+    ]),
+  );
+  const native = name === "xbind-native" || name === "cli";
+  if (TYPED.has(name))
+    copyFiles(join(types, "packages", name, "src"), "**/*.d.ts", join(directory, "types"));
+  await pack(directory, {
+    ...manifest,
+    version,
+    dependencies,
+    ...(native ? { optionalDependencies: natives } : {}),
+    ...(TYPED.has(name)
+      ? {
+          exports: { ".": { types: "./types/index.d.ts", default: "./src/index.ts" } },
+          files: ["src", "types"],
+        }
+      : {}),
+  });
+}
+
+async function packPlatform(platform: Platform, staging: string): Promise<void> {
+  const { name, preset, cpu, libc } = platform;
+  const directory = join(staging, `native-${name}`);
+  await $`cmake --preset ${preset}`.cwd(ROOT).quiet();
+  await $`cmake --build build/${preset} --parallel 2 --target ${TARGETS}`.cwd(ROOT).quiet();
+  mkdirSync(directory, { recursive: true });
+  for (const file of NATIVE_FILES)
+    // not the symbolic links: npm drops them
+    cpSync(join(ROOT, `build/${preset}/packages/xbind-native`, file), join(directory, file), {
+      dereference: true,
+    });
+  cpSync(join(ROOT, "LICENSE"), join(directory, "LICENSE"));
+  await pack(directory, {
+    name: `@xsocket/native-${name}`,
+    version,
+    description: `The native libraries of xsocket for ${cpu} and ${libc}`,
+    license: "MIT",
+    os: ["linux"],
+    cpu: [cpu],
+    libc: [libc],
+    files: NATIVE_FILES,
+  });
+}
+
+rmSync(OUT, { recursive: true, force: true });
+const staging = join(OUT, "staging");
+const types = join(OUT, "types");
+mkdirSync(staging, { recursive: true });
+await declarations(types);
+for (const name of PACKAGES) await packWorkspace(name, staging, types);
+for (const platform of PLATFORMS) await packPlatform(platform, staging);
+rmSync(staging, { recursive: true });
+rmSync(types, { recursive: true });
+for (const name of new Glob("*.tgz").scanSync(OUT)) console.log(join(OUT, name));
