@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+import { guardDescriptors, here, type RunOptions } from "../harness/index.ts";
+import { XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+const ESCAPE = "\u001b[";
+
+/* Runs a command on a terminal. */
+async function onTerminal(command: string, env: NonNullable<RunOptions["env"]>): Promise<string> {
+  const { stdout } = await here.run(["script", "-qec", `${XSOCKET} ${command}`, "/dev/null"], {
+    env,
+  });
+  return stdout;
+}
+
+const PLAIN = { NO_COLOR: undefined, CI: undefined, TERM: "xterm" };
+
+test.each(["doctor /nowhere/control", "--help", "run --help"])(
+  "%s is in colour on a terminal, and only there",
+  async (command) => {
+    const isPlanned = command.startsWith("run"); // its words pass through the launcher's pipes
+    expect((await onTerminal(command, PLAIN)).includes(ESCAPE)).toBe(!isPlanned);
+    expect(await onTerminal(command, { ...PLAIN, NO_COLOR: "1" })).not.toContain(ESCAPE);
+    expect(await onTerminal(command, { ...PLAIN, NO_COLOR: "yes" })).not.toContain(ESCAPE);
+    expect(await onTerminal(command, { ...PLAIN, TERM: "dumb" })).not.toContain(ESCAPE);
+    const piped = await here.run([XSOCKET, ...command.split(" ")], { env: PLAIN });
+    expect(piped.stdout + piped.stderr).not.toContain(ESCAPE);
+  },
+);
