@@ -1,0 +1,30 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseAccounts, parsePolicy } from "@xsocket/server";
+
+const ROOT = join(import.meta.dir, "../..");
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+
+describe("docs/policy.md", () => {
+  test("its example is a policy", () => {
+    const example = /```toml\n([\s\S]*?)```/.exec(read("docs/policy.md"))?.[1] ?? "";
+    const accounts = parseAccounts("backup:x:34:34::/:\n", "monitoring:x:300:\n");
+    expect(parsePolicy("example", example, accounts).rules).toHaveLength(4);
+  });
+
+  test("names every key of a rule", () => {
+    const keys = /const KEYS = \[([^\]]*)\]/.exec(
+      read("packages/server/src/policy/read-rule.ts"),
+    )?.[1];
+    for (const [, key] of (keys ?? "").matchAll(/"(\w+)"/g))
+      expect(read("docs/policy.md"), key).toContain(`\`${key}\``);
+  });
+});
+
+test("docs/systemd.md gives a reason for each key that the units leave out", () => {
+  const left = /# Left out,[\s\S]*$/.exec(read("packaging/systemd/hardening.conf"))?.[0] ?? "";
+  const keys = [...left.matchAll(/\b(\w+)=/g)].map(([, key]) => key ?? "");
+  expect(keys.length).toBeGreaterThan(5);
+  for (const key of keys) expect(read("docs/systemd.md"), key).toContain(`\`${key}=\``);
+});
