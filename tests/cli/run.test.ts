@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 import { XSOCKET } from "./command.ts";
@@ -150,4 +150,13 @@ test("--check notices a server in the same namespace", async () => {
   const { code, stdout, stderr } = await here.run(run);
   expect({ code, stdout }).toEqual({ code: 0, stdout: "ran\n" });
   expect(stderr).toContain("this very network namespace");
+});
+
+test("a relative XSOCKET_LIBDIR is one of the directory that the command was started in", async () => {
+  using dir = tempDir();
+  mkdirSync(dir.join("lib"));
+  copyFileSync(libraryPath("xbind"), dir.join("lib/libxbind.so"));
+  const env = { XSOCKET_LIBDIR: "lib", LD_PRELOAD: undefined };
+  const { stdout } = await here.run([XSOCKET, "lib", "xbind"], { env, cwd: dir.path });
+  expect(stdout).toBe(`${dir.join("lib/libxbind.so")}\n`);
 });

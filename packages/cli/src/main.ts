@@ -6,11 +6,14 @@
 import { startedIn } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
 import { explain } from "./explain.ts";
+import { checkRuntime, settleLibraryDirectory } from "./runtime.ts";
 import { words } from "./words.ts";
 
 const [directoryFd, planFd, ...argv] = process.argv.slice(2);
 try {
   startedIn(Number(directoryFd));
+  checkRuntime(Bun.version);
+  settleLibraryDirectory(process.env);
   await dispatch(argv, Number(planFd));
 } catch (error) {
   const { sentence, exitCode } = explain(error);

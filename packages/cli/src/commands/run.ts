@@ -96,7 +96,7 @@ export default command({
         'no program is given: put it last, behind "--", or see "xsocket run --help"',
       );
     if (!given.force) refuseHopeless(name);
-    const server = socket ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS);
+    const server = socket ?? controlSocket(process.env["XSOCKET"] || DEFAULT_ADDRESS);
     if (given.check) checkHandover(server, set.XBIND);
     else warnIfMissing(server);
     sendPlan(planFd, { programIndex, set });
