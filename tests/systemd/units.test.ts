@@ -148,6 +148,25 @@ systemctl start program`);
     expect(kept).toContain("rule 1: action must be");
   });
 
+  test("the lines of docs/systemd.md for an audit file and metrics work under the filter", async () => {
+    await using machine = await boot();
+    const start = "/usr/bin/xsocket serve --mode 0666 --audit /var/log/xsocket/audit";
+    const metrics = "--metrics /run/xsocket/metrics";
+    await machine.dropIn(
+      "xsocket.service",
+      `LogsDirectory=xsocket\nExecStart=\nExecStart=${start} ${metrics}`,
+    );
+    await machine.shell("systemctl start xsocket");
+    expect(await ask(machine, 0)).toBe("ok");
+    const line: unknown = JSON.parse(await machine.shell("cat /var/log/xsocket/audit"));
+    expect(line).toMatchObject({ outcome: "granted", uid: 0, command: "bun" });
+    const fetched = await machine.shell(
+      `${BUN} -e 'console.log(await (await fetch("http://x/metrics", { unix: "/run/xsocket/metrics" })).text())'`,
+    );
+    expect(fetched).toContain('xsocket_requests_total{outcome="granted"} 1');
+    expect(await machine.property("xsocket", "NRestarts")).toBe("0");
+  });
+
   test("a server for each named namespace, started or activated", async () => {
     await using machine = await boot();
     await machine.shell("ip netns add blue; ip netns add green");

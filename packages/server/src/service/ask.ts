@@ -35,7 +35,7 @@ function readAnswer(sys: Syscalls, fd: number, path: string): ServerStatus {
   const answer = length > 0 ? decode(buffer.subarray(0, length)) : undefined;
   if (answer?.kind !== "status-response")
     throw new StatusRefusedError(
-      `the server at ${path} does not tell its status to this user: ask as root, or as the server's user, or grant it by a rule of kind "status"`,
+      `the server at ${path} does not tell its status: it is of an earlier version, or answers only root, its own user and whom a rule of kind "status" names`,
     );
   return JSON.parse(new TextDecoder().decode(answer.json)); // typed any; the server is of our version or says which
 }
