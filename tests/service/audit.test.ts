@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, renameSync, statSync } from "node:fs";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
+import { loadSyscalls } from "@xsocket/xbind-native";
 import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
@@ -97,4 +98,35 @@ test("an audit file that cannot be written is a reason not to start, in one sent
   using dir = tempDir();
   const started = start({ auditFile: dir.join("none/audit") }, dir.join("control"));
   await expect(started).rejects.toThrow("cannot write the audit file");
+});
+
+test("quotas hold over all threads: so many connections at once, so many sockets in a minute", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  const rule = plainRule("few", { connections: 3, socketsPerMinute: 20 });
+  const policy = { source: "test", rules: [rule] };
+  await using server = await serve({ address: path, policy, threads: 4 });
+  const native = loadSyscalls();
+  const connections = Array.from({ length: 5 }, () => native.handoverConnect(path, 1000));
+  const askOn = (fd: number) => {
+    native.handoverSend(fd, 2, 1, 0);
+    const got = native.handoverReceive(fd, 2, 1, 0, 5000);
+    if (got >= 0) native.close(got);
+    return got >= 0 ? "ok" : got;
+  };
+  const EPERM = -1;
+  expect(connections.map((fd) => askOn(fd))).toEqual(["ok", "ok", "ok", EPERM, EPERM]);
+  expect(connections.map((fd) => askOn(fd))).toEqual(["ok", "ok", "ok", EPERM, EPERM]);
+  for (const fd of connections) native.close(fd);
+  await eventually("the connections to be gone", () => server.stats().connections === 0);
+  const answers = Array.from({ length: 20 }, () => ask(path, "stream"));
+  expect(answers.filter((answer) => answer === "ok")).toHaveLength(14);
+  expect(server.stats().refusals).toMatchObject({ connections: 4, "sockets per minute": 6 });
+});
+
+test("threads that live answer the watchdog's calls", async () => {
+  using dir = tempDir();
+  await using server = await serve({ address: dir.join("control"), threads: 2 });
+  server.isAnswering();
+  await eventually("an answer to each call", () => server.isAnswering());
 });

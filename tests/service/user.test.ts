@@ -18,6 +18,14 @@ const ALICE = 4201;
 const BOB = 4202;
 const CHOWN_ALONE = "0000000000000001";
 const PORT = 3000;
+/* Asks once, and prints the error of the reply and how many descriptors came along. */
+const TAKE = `
+import socket, struct, sys
+control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+control.connect(sys.argv[1])
+control.send(struct.pack("!Iiii", 0x58533031, 2, int(sys.argv[2]), int(sys.argv[3])))
+reply, fds, _, _ = socket.recv_fds(control, 16, 4)
+print(struct.unpack("!II", reply)[1], len(fds))`;
 
 /** Starts a server in a namespace of its own and waits until it listens. */
 async function start(
@@ -120,6 +128,27 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     expect(program.stderr).toMatch(/pid=\d+ uid=4202 gid=4202 command=python3/);
   });
 
+  test("a rule about a group holds for supplementary groups, and raw sockets come by a rule", async () => {
+    using dir = tempDir();
+    const rules =
+      '[[rule]]\naction = "allow"\ngid = 4300\n[[rule]]\naction = "allow"\nuid = 4202\ntype = "raw"\n';
+    await Bun.write(dir.join("policy.toml"), rules);
+    await using target = await createNamespace();
+    const args = ["--mode", "0666", "--policy", dir.join("policy.toml")];
+    const { address, program } = await start(target, dir, { args });
+    await using server = program;
+    const ask = async (uid: number, groups: string, type: number, protocol: number) => {
+      const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, groups, "--"];
+      const argv = [...user, "python3", "-c", TAKE, address, String(type), String(protocol)];
+      return (await target.run(argv, { env: { PATH: "/usr/bin:/bin" } })).stdout.trim();
+    };
+    expect(await ask(ALICE, "--groups=7,4300", 1, 0)).toBe("0 1");
+    expect(await ask(ALICE, "--groups=7,4301", 1, 0)).toBe("1 0");
+    expect(await ask(ALICE, "--groups=4300", 3, 1)).toBe("1 0");
+    expect(await ask(BOB, "--clear-groups", 3, 1)).toBe("0 1");
+    expect(server.stderr).toContain("refused AF_INET SOCK_RAW IPPROTO_ICMP (no rule)");
+  });
+
   test("an abstract name serves root and the server's own user by default", async () => {
     using dir = tempDir();
     await using target = await createNamespace();
@@ -135,6 +164,17 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
       await using client = binder(target, uid, name);
       expect((await client.says(/\w+/))[0]).toBe(expected);
     }
+  });
+
+  test("--user without root is one sentence, and leaves nothing behind", async () => {
+    using dir = tempDir();
+    const before = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    const args = ["serve", dir.join("control"), "--user", "daemon"];
+    await using target = await createNamespace();
+    const { code, stderr } = await target.run(xsocketForEveryone(dir, args, before));
+    expect(stderr).toStartWith("xsocket: only root can become another user");
+    expect(code).toBe(1);
+    expect(readdirSync(dir.path)).not.toContain("control");
   });
 
   test("a user that does not exist is one sentence", async () => {

@@ -1,4 +1,5 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import { bindControl } from "../_listen.ts";
 import { serve, type Server } from "../server.ts";
@@ -33,6 +34,11 @@ async function becomeUser(
 ): Promise<void> {
   const { user, successor } = options;
   if (!user || !successor || process.geteuid?.() === user.uid) return;
+  if (process.geteuid?.() !== 0)
+    throw new ServeError(
+      "PERMISSION",
+      `only root can become another user, and this is uid ${process.geteuid?.()}: start the server as root, or without --user`,
+    );
   const fd = activation?.fd ?? (await bindControl(options, user));
   execAs(sys, fd, user, { ...successor, ownsFile: activation?.own ?? true });
 }
