@@ -114,3 +114,11 @@ test.each([
   const under = await here.run([...start, ...RUN, ...probe.argv]);
   expect(files(under.stdout)).toEqual(files(plain.stdout));
 });
+
+test.each(["-v 500000", "-Sd 100000", "-s 256", "-f 0", "-n 16"])(
+  "a limit of ulimit %s is the program's, and does not keep run from starting it",
+  async (limit) => {
+    const script = `ulimit ${limit}; exec "$@"`;
+    await compare(["sh", "-c", script, "sh"], RUN, { argv: ["cat", "/proc/self/limits"] });
+  },
+);
