@@ -14,7 +14,8 @@ import { mb, perSecond, printTable, us } from "./_table.ts";
 
 const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 5);
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 0.25);
-const CALLERS = [1, 4, 16, 64];
+const WARM_SECONDS = 1;
+const CALLERS = (process.env["BENCH_CALLERS"] ?? "1,4,16,64").split(",").map(Number);
 const OUTPUT = join(import.meta.dir, "../../../build/bench/server.json");
 
 interface Row {
@@ -28,6 +29,13 @@ interface Row {
 
 function ratio(a: readonly Round[], b: readonly Round[]): number {
   return median(a.map((round, i) => round.perSecond / (b[i]?.perSecond ?? NaN)));
+}
+
+/* Bun compiles what runs often, for a second or so; a service has that behind it. */
+async function warmUp(servers: readonly Contender[]): Promise<void> {
+  for (const server of servers)
+    for (const mode of ["call", "kept"] as const)
+      if (mode === "call" || server.name !== "floor") await load(server, mode, 4, WARM_SECONDS);
 }
 
 /* One mode and number of callers, all servers in turn. */
@@ -84,6 +92,7 @@ async function main(): Promise<void> {
     await using floor = await Contender.native("floor", join(directory, "floor"));
     await using fork = await Contender.native("fork", join(directory, "fork"));
     const servers = [one, two, floor, fork];
+    await warmUp(servers);
     const rows = await compareAll(servers);
     printRows(rows);
     const resident = servers.map((server) => ({

@@ -1,7 +1,7 @@
 import { encode, REQUEST_BYTES, RESPONSE_BYTES } from "@xsocket/protocol";
 import { errno, errnoName } from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLEXCLUSIVE, EPOLLIN } from "./_epoll.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLIN } from "./_epoll.ts";
 import { COUNTER, FIELD, THREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
@@ -29,10 +29,14 @@ export class Acceptor {
     this.#listen();
   }
 
+  /* One thread accepts: several would wake each other for nothing, and one keeps up with the floor. */
+  get #accepts(): boolean {
+    return this.#context.options.index === 0;
+  }
+
   #listen(): void {
     const { sys, epollFd, options } = this.#context;
-    const events = (EPOLLIN | EPOLLEXCLUSIVE) >>> 0;
-    sys.epollCtl(epollFd, EPOLL_CTL_ADD, options.listenFd, events, LISTEN_DATA);
+    if (this.#accepts) sys.epollCtl(epollFd, EPOLL_CTL_ADD, options.listenFd, EPOLLIN, LISTEN_DATA);
   }
 
   /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
@@ -58,7 +62,7 @@ export class Acceptor {
   /** Accepts one connection. Returns its descriptor, or -1 when there is none to serve. */
   accept(): number {
     const { sys, options } = this.#context;
-    for (;;) {
+    while (this.#accepts) {
       const fd = sys.accept(options.listenFd);
       if (fd >= 0) {
         const error = this.#admit(fd);
@@ -76,6 +80,7 @@ export class Acceptor {
         return -1;
       }
     }
+    return -1;
   }
 
   /* Returns 0 for a connection that is open now, else the error for the client. */

@@ -6,7 +6,6 @@ export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
-export const EPOLLEXCLUSIVE = 0x10000000;
 export const EPOLLET = 0x80000000;
 
 export const SOL_SOCKET = 1;
