@@ -1,0 +1,33 @@
+/* Versions stand in one place, the top level package.json; what must repeat them agrees with it. */
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+interface Manifest {
+  readonly version: string;
+  readonly packageManager: string;
+  readonly engines?: { readonly bun: string };
+}
+
+const ROOT = join(import.meta.dir, "..");
+
+function manifest(path: string): Manifest {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the repository's own file
+  return JSON.parse(readFileSync(join(ROOT, path), "utf8")) as Manifest;
+}
+
+const pinned = manifest("package.json");
+const bun = pinned.packageManager.replace("bun@", "");
+
+test("the tests run on the pinned Bun", () => {
+  expect(Bun.version).toBe(bun);
+});
+
+test.each([...new Bun.Glob("packages/*/package.json").scanSync(ROOT)])(
+  "%s has the version of the whole and the pinned Bun",
+  (path) => {
+    const { version, engines } = manifest(path);
+    expect(version).toBe(pinned.version);
+    expect(engines?.bun).toBe(bun);
+  },
+);
