@@ -45,8 +45,8 @@ static void try_plugin(int flags, bool moves)
 static void test_plugin(void)
 {
 	try_plugin(RTLD_NOW | RTLD_LOCAL, true);
-	/* AddressSanitizer ends a program that uses this flag. */
-#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+	/* A sanitizer ends a program that uses this flag. */
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	try_plugin(RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND, false);
 #endif
 }
