@@ -1,4 +1,5 @@
 import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import type { Deadline } from "./_deadline.ts";
 import { receive, send } from "./_handover.ts";
 import type { KindNumbers } from "./_kind.ts";
 import { onReady, READABLE, WRITABLE } from "./_wait.ts";
@@ -13,6 +14,7 @@ const LOOKS = 50;
 /** A request of somebody who waits. */
 export interface Wanted {
   readonly kind: KindNumbers;
+  readonly deadline: Deadline;
   /** Set once nobody waits any more: what still comes for it is closed. */
   settled: boolean;
   /** Whether it was sent before on a connection that was lost. */

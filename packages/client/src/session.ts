@@ -1,7 +1,7 @@
 import { DEFAULT_ADDRESS, parseAddress } from "@xsocket/protocol";
 import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { Connection, type Wanted } from "./_connection.ts";
-import { Deadline, type Limits } from "./_deadline.ts";
+import { DEFAULT_TIMEOUT_MS, Deadline, type Limits } from "./_deadline.ts";
 import { reach } from "./_handover.ts";
 import { askedFor, type KindNumbers, kindNumbers, type SocketKind } from "./_kind.ts";
 import { failed, XSocketError } from "./error.ts";
@@ -77,7 +77,7 @@ export class Session implements Disposable {
 
   #ask(kind: KindNumbers, deadline: Deadline): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const wanted: Wanted = { kind, settled: false, retried: false, resolve, reject };
+    const wanted: Wanted = { kind, deadline, settled: false, retried: false, resolve, reject };
     const giveUp = (reason: unknown): void => {
       wanted.settled = true;
       this.#connection?.abandon(wanted);
@@ -102,7 +102,7 @@ export class Session implements Disposable {
     if (connection?.uid === loadSyscalls().geteuid()) return connection.add(wanted);
     connection?.retire();
     this.#connection = undefined;
-    this.#reaching ??= this.#reach(wanted.kind).finally(() => (this.#reaching = undefined));
+    this.#reaching ??= this.#reach(wanted).finally(() => (this.#reaching = undefined));
     this.#reaching.then(
       (reached) => this.#addTo(reached, wanted),
       (error) => wanted.reject(error),
@@ -114,8 +114,10 @@ export class Session implements Disposable {
     else this.#dispatch(wanted);
   }
 
-  async #reach(kind: KindNumbers): Promise<Connection> {
-    const fd = await reach(this.via, new Deadline({}), askedFor(kind));
+  /* For all who wait, so at least for the usual time, and not ended by the signal of one of them. */
+  async #reach({ kind, deadline }: Wanted): Promise<Connection> {
+    const timeoutMs = Math.max(DEFAULT_TIMEOUT_MS, deadline.leftMs());
+    const fd = await reach(this.via, new Deadline({ timeoutMs }), askedFor(kind));
     const made = new Connection(fd, (lost, left, error) => this.#onLost(lost, left, error));
     if (this.#state === "closed") made.close();
     else this.#connection = made;
