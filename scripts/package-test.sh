@@ -19,6 +19,22 @@ if [ ! -f "$base" ]; then
 		trixie "$base.new.tar" >&2
 	mv "$base.new.tar" "$base"
 fi
+# the steps of the PKGBUILD, as makepkg calls them
+PKGDIR=$(mktemp -d)
+startdir=$PWD/packaging/arch pkgdir=$PKGDIR bash -euc '. "$startdir/PKGBUILD"; build; package' \
+	>build/arch.log 2>&1 || {
+	cat build/arch.log >&2
+	exit 1
+}
+for file in usr/bin/xsocket usr/lib/libxbind.so usr/lib/xsocket/bun usr/include/xsocket.h; do
+	[ -f "$PKGDIR/$file" ] || {
+		echo "package-test: FAILED: the PKGBUILD installs no $file" >&2
+		exit 1
+	}
+done
+rm -rf "$PKGDIR"
+echo "package-test: the PKGBUILD's steps: work"
+
 root=$(mktemp -d)
 cleanup() {
 	umount -l "$root" 2>/dev/null || true

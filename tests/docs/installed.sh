@@ -1,0 +1,45 @@
+#!/bin/bash
+# installed.sh DEV: installs below /usr/local on a machine of its own (network, processes, /run, and
+# copies of /usr/local and /etc that are gone afterwards), runs the commands that users of the original
+# know, to the letter, and uninstalls.
+set -eu
+dev=$1
+ip link set lo up
+mount -t tmpfs run /run
+mount -t tmpfs scratch /mnt
+for directory in usr/local etc; do
+	mkdir -p "/mnt/$directory/upper" "/mnt/$directory/work"
+	mount -t overlay -o "lowerdir=/$directory,upperdir=/mnt/$directory/upper,workdir=/mnt/$directory/work" \
+		overlay "/$directory"
+done
+until_true() {
+	for _ in $(seq 100); do
+		! "$@" >/dev/null 2>&1 || return 0
+		sleep 0.1
+	done
+	echo "after 10 s not yet: $*" >&2
+	exit 1
+}
+listens() { ss -tln | grep -q ":$1 "; }
+
+"$dev" install
+xsocket-server &
+server=$!
+until_true test -S /run/xsocket/default
+ip netns add inside
+ip -n inside link set lo up
+ip netns exec inside bash -c 'LD_PRELOAD=libxbind.so XBIND=3000 nc -l -p 3000' >/run/heard &
+until_true listens 3000
+echo over to you | nc -q 1 127.0.0.1 3000
+until_true grep -q "over to you" /run/heard
+echo "the original's command works"
+kill $server
+wait $server
+
+"$dev" uninstall
+left=$(find /mnt/usr/local/upper -type f)
+[ -z "$left" ] || {
+	echo "left behind: $left" >&2
+	exit 1
+}
+echo "nothing is left"

@@ -1,0 +1,25 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { guardDescriptors, here } from "../harness/index.ts";
+import { INSTALL_MS } from "../harness/install.ts";
+
+guardDescriptors();
+
+const MACHINE = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
+const isRoot = process.geteuid?.() === 0; // who is not may not install below /usr/local
+
+test.if(isRoot)(
+  "after ./dev install the commands of the original work, and ./dev uninstall takes all away",
+  async () => {
+    const script = join(import.meta.dir, "installed.sh");
+    const dev = join(import.meta.dir, "../../dev");
+    const { code, stdout, stderr } = await here.run([...MACHINE, "bash", script, dev], {
+      withinMs: INSTALL_MS,
+      env: { PATH: `/usr/local/sbin:/usr/local/bin:${process.env["PATH"]}` },
+    });
+    expect(stdout, stderr).toContain("the original's command works\n");
+    expect(stdout, stderr).toContain("nothing is left\n");
+    expect(code, stderr).toBe(0);
+  },
+  INSTALL_MS,
+);
