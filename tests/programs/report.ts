@@ -26,9 +26,14 @@ function verdictOf({ program, failure }: Verdict): string {
 
 function remarkOf({ program, failure }: Verdict): string {
   if (failure !== undefined) return failure.slice(0, 200);
-  const { cannot, remark } = program;
+  const { cannot, remark, dropsRoot, logsPeerTo } = program;
   if (cannot !== undefined) return `${cannot.reason}. Instead: ${cannot.instead}`;
-  return remark ?? (program.logsPeerTo === undefined ? "" : "logs the client's address");
+  const said = [
+    logsPeerTo === undefined ? undefined : "logs the client's address",
+    dropsRoot ? "gives up root before it binds: let its user use the control socket" : undefined,
+    remark,
+  ];
+  return said.filter((words) => words !== undefined).join("; ");
 }
 
 function section(heading: string, verdicts: readonly Verdict[]): string {

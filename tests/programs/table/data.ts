@@ -33,6 +33,7 @@ export const data: readonly Program[] = [
   {
     name: "memcached, TCP",
     packages: ["memcached"],
+    dropsRoot: true,
     run: "exec memcached -u nobody -p 11211 -vv",
     port: 11211,
     client: "printf 'set k 0 0 5\\r\\nvalue\\r\\nget k\\r\\nquit\\r\\n' | nc -w 3 $HOST $PORT",
@@ -42,6 +43,7 @@ export const data: readonly Program[] = [
     name: "memcached, UDP",
     packages: ["memcached"],
     files: { "client.js": memcachedStats },
+    dropsRoot: true,
     run: "exec memcached -u nobody -p 11211 -U 11211",
     port: 11211,
     kind: "udp",
@@ -83,6 +85,7 @@ export const data: readonly Program[] = [
     name: "Mosquitto",
     packages: ["mosquitto", "mosquitto-clients"],
     files: { "mosquitto.conf": "listener 1883\nallow_anonymous true\nuser nobody\n" },
+    dropsRoot: true,
     run: "exec mosquitto -v -c mosquitto.conf",
     port: 1883,
     client: "mosquitto_pub -h $HOST -t news -r -m hello; mosquitto_sub -h $HOST -t news -C 1 -W 3",
