@@ -8,6 +8,7 @@ import {
   EPOLLOUT,
   SHUT_RDWR,
 } from "./_epoll.ts";
+import { IdleOrder } from "./_idle.ts";
 import type { Context } from "./_thread.ts";
 import { WatchList } from "./_watch.ts";
 
@@ -21,12 +22,14 @@ export class Connections {
   readonly #context: Context;
   readonly #watch: WatchList;
   readonly #inEpoll: Uint8Array;
+  readonly #idle: IdleOrder;
 
   constructor(context: Context) {
     const { firstRequestMs, takeReplyMs } = context.options.bounds;
     this.#context = context;
     this.#watch = new WatchList(Math.max(1, Math.min(firstRequestMs, takeReplyMs) / LOOKS));
     this.#inEpoll = new Uint8Array(context.shared.descriptors);
+    this.#idle = new IdleOrder(context.shared, () => context.sys.monotonic());
   }
 
   /** Milliseconds until a time limit wants a look; -1 for none. */
@@ -171,8 +174,11 @@ export class Connections {
   /** Closes the connection that has been idle for longest, of one account or (-1) of all. */
   evict(account: number): boolean {
     const { shared, sys, options } = this.#context;
-    const fd = shared.oldestIdle(account);
-    if (fd < 0 || !shared.change(fd, STATE.idle, STATE.evicted)) return false;
+    let fd = this.#idle.oldest(account);
+    // its thread may be at work on it by now
+    while (fd >= 0 && !shared.change(fd, STATE.idle, STATE.evicted))
+      fd = this.#idle.oldest(account);
+    if (fd < 0) return false;
     const owner = shared.get(fd, FIELD.owner);
     shared.count(options.index, COUNTER.evicted);
     shared.post(owner, fd);

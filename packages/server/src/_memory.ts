@@ -296,17 +296,4 @@ export class Shared {
     unlock(this.#totals);
     return fd;
   }
-
-  /** Finds the connection that has been idle for longest, of one account or (-1) of all; -1 for none. */
-  oldestIdle(account: number): number {
-    let found = -1;
-    let since = Infinity;
-    for (let fd = 0; fd < this.descriptors; fd++) {
-      if (this.get(fd, FIELD.state) !== STATE.idle || this.touchedAt(fd) >= since) continue;
-      if (account >= 0 && this.get(fd, FIELD.account) !== account) continue;
-      found = fd;
-      since = this.touchedAt(fd);
-    }
-    return found;
-  }
 }

@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+import { IdleOrder } from "./_idle.ts";
+import { createMemory, FIELD, Shared, STATE } from "./_memory.ts";
+
+const DESCRIPTORS = 300;
+
+/** Idle connections of two accounts in turn; each was used at the time given by its number. */
+function idleConnections(order: readonly number[]): Shared {
+  const shared = new Shared(createMemory(DESCRIPTORS, DESCRIPTORS, 1));
+  for (const [i, fd] of order.entries()) {
+    shared.set(fd, FIELD.state, STATE.idle);
+    shared.set(fd, FIELD.account, fd % 2);
+    shared.touch(fd, i);
+  }
+  return shared;
+}
+
+const ORDER = Array.from({ length: 200 }, (_, i) => (i * 77) % 200);
+
+/** Takes them as evict() does. */
+function take(shared: Shared, order: IdleOrder, account: number): number {
+  const fd = order.oldest(account);
+  if (fd >= 0) shared.set(fd, FIELD.state, STATE.evicted);
+  return fd;
+}
+
+test("the oldest come first, over many searches", () => {
+  const shared = idleConnections(ORDER);
+  const order = new IdleOrder(shared, () => 0);
+  expect(ORDER.map(() => take(shared, order, -1))).toEqual(ORDER);
+  expect(take(shared, order, -1)).toBe(-1);
+});
+
+test("only those of the account are found", () => {
+  const shared = idleConnections(ORDER);
+  const order = new IdleOrder(shared, () => 0);
+  const odd = ORDER.filter((fd) => fd % 2 === 1);
+  expect(odd.map(() => take(shared, order, 1))).toEqual(odd);
+});
+
+test("one that was used after the search is not the oldest any more", () => {
+  const shared = idleConnections([5, 6, 7]);
+  const order = new IdleOrder(shared, () => 0);
+  expect(take(shared, order, -1)).toBe(5);
+  shared.touch(6, 100);
+  expect(take(shared, order, -1)).toBe(7);
+  expect(take(shared, order, -1)).toBe(6);
+});
+
+test("after a search in vain the next one waits a little", () => {
+  const shared = idleConnections([]);
+  let now = 10;
+  const order = new IdleOrder(shared, () => now);
+  expect(order.oldest(-1)).toBe(-1);
+  shared.set(9, FIELD.state, STATE.idle);
+  expect(order.oldest(-1)).toBe(-1);
+  now = 20;
+  expect(order.oldest(-1)).toBe(9);
+});

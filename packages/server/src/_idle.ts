@@ -1,0 +1,81 @@
+/*
+ * Which connection to close when room is needed: the one that has been idle for longest.
+ *
+ * Nothing is kept in order while requests come in. A search looks at all connections and keeps the
+ * oldest few; those that were not used since stay the oldest, whatever else happens, so that many
+ * closings share one search.
+ */
+import { FIELD, type Shared, STATE } from "./_memory.ts";
+
+const KEPT = 64; // found by one search
+const EMPTY_MS = 2; // after a search that found none the next one waits: a flood must not pay for itself
+
+interface Found {
+  readonly fd: number;
+  readonly generation: number;
+  readonly since: number;
+}
+
+/** Finds idle connections, the oldest first. */
+export class IdleOrder {
+  readonly #shared: Shared;
+  readonly #now: () => number;
+  readonly #found = new Map<number, Found[]>();
+  #empty = { account: -1, until: 0 };
+
+  constructor(shared: Shared, now: () => number) {
+    this.#shared = shared;
+    this.#now = now;
+  }
+
+  /** The connection idle for longest, of one account or (-1) of all; -1 for none. */
+  oldest(account: number): number {
+    const kept = this.#next(account);
+    if (kept >= 0 || this.#isKnownEmpty(account)) return kept;
+    this.#found.clear(); // one account at a time is what a flood is made of
+    this.#found.set(account, this.#search(account));
+    const fd = this.#next(account);
+    if (fd < 0) this.#empty = { account, until: this.#now() + EMPTY_MS };
+    return fd;
+  }
+
+  #isKnownEmpty(account: number): boolean {
+    return this.#empty.account === account && this.#now() < this.#empty.until;
+  }
+
+  #next(account: number): number {
+    const found = this.#found.get(account);
+    for (let next = found?.shift(); next; next = found?.shift())
+      if (this.#isUnchanged(next)) return next.fd;
+    return -1;
+  }
+
+  #isUnchanged({ fd, generation, since }: Found): boolean {
+    const shared = this.#shared;
+    return (
+      shared.get(fd, FIELD.state) === STATE.idle &&
+      shared.get(fd, FIELD.generation) === generation &&
+      shared.touchedAt(fd) === since
+    );
+  }
+
+  #search(account: number): Found[] {
+    const shared = this.#shared;
+    const found: Found[] = [];
+    for (let fd = 0; fd < shared.descriptors; fd++) {
+      if (shared.get(fd, FIELD.state) !== STATE.idle) continue;
+      if (account >= 0 && shared.get(fd, FIELD.account) !== account) continue;
+      const since = shared.touchedAt(fd);
+      if (found.length === KEPT && since >= (found.at(-1)?.since ?? Infinity)) continue;
+      insert(found, { fd, since, generation: shared.get(fd, FIELD.generation) });
+    }
+    return found;
+  }
+}
+
+/* Keeps the list sorted and short. */
+function insert(found: Found[], next: Found): void {
+  const at = found.findIndex((other) => other.since > next.since);
+  found.splice(at < 0 ? found.length : at, 0, next);
+  if (found.length > KEPT) found.pop();
+}
