@@ -11,6 +11,7 @@
 #include "xbind/config.h"
 
 #include "core/address.h"
+#include "core/deadline.h"
 #include "xbind/line.h"
 #include "xbind/portlist.h"
 
@@ -33,6 +34,7 @@ static struct {
 	bool all;
 	bool any;
 	int log_fd;
+	int wait_ms;
 	char socket[SOCKET_TEXT_BYTES];
 } kept;
 
@@ -107,6 +109,7 @@ static bool ready(void)
 	keep_ports(variable("XBIND", ""));
 	strncpy(kept.socket, variable("XSOCKET", ADDRESS_DEFAULT), sizeof(kept.socket) - 1);
 	kept.log_fd = read_log_fd();
+	kept.wait_ms = deadline_default_ms();
 	atomic_store_explicit(&state, READ, memory_order_release);
 	return true;
 }
@@ -171,6 +174,11 @@ bool config_any(void)
 const char *config_socket(void)
 {
 	return ready() ? kept.socket : variable("XSOCKET", ADDRESS_DEFAULT);
+}
+
+int config_wait_ms(void)
+{
+	return ready() ? kept.wait_ms : deadline_default_ms();
 }
 
 int config_log_fd(void)

@@ -35,6 +35,9 @@ bool config_any(void);
 /* The control socket as XSOCKET names it, else the default; for address_parse(). */
 const char *config_socket(void);
 
+/* The time that a handover may take, in milliseconds: XSOCKET_TIMEOUT_MS, else the default. */
+int config_wait_ms(void);
+
 /* The descriptor that XBIND_LOG asks for, -1 for none. */
 int config_log_fd(void);
 

@@ -63,7 +63,7 @@ static int move_up_consume(int fd)
 
 static int connect_anew(void)
 {
-	struct deadline deadline = deadline_in(deadline_default_ms());
+	struct deadline deadline = deadline_in(config_wait_ms());
 	struct address address;
 	int fd = address_parse(config_socket(), &address);
 

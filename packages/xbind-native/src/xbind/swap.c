@@ -28,7 +28,7 @@
 static int target_socket(const struct kind *kind)
 {
 	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
-	struct deadline deadline = deadline_in(deadline_default_ms());
+	struct deadline deadline = deadline_in(config_wait_ms());
 	struct address address;
 	int rc = kept_request(&request, &deadline);
 
