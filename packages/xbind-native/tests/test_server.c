@@ -11,7 +11,7 @@
 #include <time.h>
 
 #define NOT_LISTED  5000
-#define LONGEST_MS  2000 /* with XSOCKET_TIMEOUT_MS=300 */
+#define LONGEST_MS  2000 /* with an XSOCKET_TIMEOUT_MS below */
 #define MS_OF(time) ((time).tv_sec * 1000 + (time).tv_nsec / 1000000)
 
 static ino_t inode_of(int fd)

@@ -61,18 +61,38 @@ static int move_up_consume(int fd)
 	return up;
 }
 
+/*
+ * A server may close a connection that has asked for nothing for a while, and the next bind can be
+ * far off: so ask at once, and see that it works. What the server thinks of this socket says
+ * nothing about the next one.
+ */
+static int ask_once(int conn, const struct deadline *deadline)
+{
+	const struct wire_request request = {AF_INET, SOCK_STREAM, 0};
+	int fd = handover_send(conn, &request);
+
+	if (fd == 0)
+		fd = handover_receive(conn, &request, true, deadline);
+	if (fd >= 0)
+		sys_close(fd);
+	return fd == -ECONNRESET || fd == -EBADMSG || fd == -ETIMEDOUT ? fd : 0;
+}
+
 static int connect_anew(void)
 {
 	struct deadline deadline = deadline_in(config_wait_ms());
 	struct address address;
-	int fd = address_parse(config_socket(), &address);
+	CLEANUP_CLOSE int fd = -1;
+	int rc = address_parse(config_socket(), &address);
 
-	if (fd == 0)
-		fd = handover_connect(&address, &deadline);
-	if (fd < 0)
-		return fd;
+	if (rc < 0)
+		return rc;
+	fd = handover_connect(&address, &deadline);
+	rc = fd < 0 ? fd : ask_once(fd, &deadline);
+	if (rc < 0)
+		return rc;
 	kept.user = sys_geteuid();
-	kept.fd = move_up_consume(fd);
+	kept.fd = move_up_consume(take_fd(&fd));
 	return sys_identify(kept.fd, &kept.identity);
 }
 
