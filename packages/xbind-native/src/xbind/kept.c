@@ -150,8 +150,12 @@ static int exchange(const struct wire_request *request, const struct deadline *d
 {
 	int rc = sys_poll(kept.fd, POLLIN, 0);
 
-	/* An answer to nobody: another process was killed before it took it. */
-	rc = rc > 0 ? -EBADMSG : handover_send(kept.fd, request);
+	if (rc > 0 && rc & POLLHUP)
+		rc = -ECONNRESET; /* the server has gone, or is another one by now */
+	else if (rc > 0)
+		rc = -EBADMSG; /* an answer to nobody: a process was killed before it took it */
+	else
+		rc = handover_send(kept.fd, request);
 	if (rc == 0)
 		rc = handover_receive(kept.fd, request, true, deadline);
 	/* What comes late would be taken for the next answer, in other processes as well. */
