@@ -439,6 +439,18 @@ static void test_listed_port_of_udp(void)
 	close(fd);
 }
 
+/* What the program closes is closed: the server holds no copy that keeps the port taken. */
+static void test_port_is_free_again(void)
+{
+	for (int i = 0; i < 20; i++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		CHECK_EQ(pair_bind(fd, 3032), 0);
+		CHECK(pair_is_there(fd));
+		close(fd);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "child") == 0) {
@@ -464,5 +476,6 @@ int main(int argc, char **argv)
 	RUN(test_closes_all);
 	RUN(test_child_program);
 	RUN(test_listed_port_of_udp);
+	RUN(test_port_is_free_again);
 	return 0;
 }

@@ -24,21 +24,51 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 
-static int target_socket(const struct kind *kind)
+#define SERVER_CLOSE_MS 100 /* milliseconds; how long a bind waits for a busy server to let go */
+
+/* Asks on a connection made for this, and says there that no more is to come. */
+static int ask_anew(const struct wire_request *request, const struct deadline *deadline,
+                    int *ret_conn)
+{
+	CLEANUP_CLOSE int conn = -1;
+	struct address address;
+	int rc = address_parse(config_socket(), &address);
+
+	if (rc < 0)
+		return rc;
+	conn = handover_connect(&address, deadline);
+	if (conn < 0)
+		return conn;
+	rc = handover_send(conn, request);
+	if (rc == 0)
+		rc = handover_receive(conn, request, true, deadline);
+	if (rc < 0)
+		return rc;
+	sys_shutdown(conn, SHUT_WR);
+	*ret_conn = take_fd(&conn);
+	return rc;
+}
+
+static int target_socket(const struct kind *kind, int *ret_conn)
 {
 	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
 	struct deadline deadline = deadline_in(config_wait_ms());
-	struct address address;
 	int rc = kept_request(&request, &deadline);
 
-	if (rc != -ENOTCONN)
-		return rc;
-	rc = address_parse(config_socket(), &address);
-	if (rc < 0)
-		return rc;
-	return handover_socket(&address, kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol,
-	                       &deadline);
+	return rc == -ENOTCONN ? ask_anew(&request, &deadline, ret_conn) : rc;
+}
+
+/*
+ * The server closes its copy of the socket after it has sent it, and then the connection. Until
+ * then a port that the program closes again would stay open, and could not be bound again.
+ */
+static void await_server(int conn)
+{
+	if (conn >= 0)
+		sys_poll(conn, POLLIN, SERVER_CLOSE_MS);
 }
 
 static int run(int fd, const struct swap_call *call)
@@ -82,7 +112,8 @@ static int exchange(int old, int new_fd)
 
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call)
 {
-	CLEANUP_CLOSE int new_fd = target_socket(kind);
+	CLEANUP_CLOSE int conn = -1;
+	CLEANUP_CLOSE int new_fd = target_socket(kind, &conn);
 	const socket_key key = key_of(fd);
 	int rc;
 
@@ -100,6 +131,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		log_failed(fd, kind_proto(kind), call->port, call->listen ? "listen" : "bind", rc);
 		return rc;
 	}
+	await_server(conn);
 	if (!kind_is_unbound(fd)) {
 		log_left(fd, call->port, "bound by another thread meanwhile");
 		return SWAP_E_LEAVE;
