@@ -15,6 +15,7 @@ import { WatchList } from "./_watch.ts";
 const LOOKS = 4; // a time limit is looked at this often while it runs
 /* A packet that the peer has received counts as one byte for an instant, in which we may be woken. */
 const BEING_FREED = 1;
+const QUEUED_MAX = 512; // packets of one peer, more than a socket's buffer holds
 const RECOUNT_MAX = 32; // connections asked again, at most, when a bound on sockets in flight is met
 
 /** The connections of one thread: from accept to close, with what each counts for. */
@@ -23,6 +24,7 @@ export class Connections {
   readonly #watch: WatchList;
   readonly #inEpoll: Uint8Array;
   readonly #idle: IdleOrder;
+  readonly #nothing = new Uint8Array(new ArrayBuffer(1));
 
   constructor(context: Context) {
     const { firstRequestMs, takeReplyMs } = context.options.bounds;
@@ -122,7 +124,15 @@ export class Connections {
     if (!this.isUnread(fd) || this.#context.shared.get(fd, FIELD.unread) !== UNREAD.socket)
       return this.#close(fd);
     this.#context.sys.shutdown(fd, SHUT_RDWR);
+    this.#drain(fd);
     this.release(fd, STATE.lingering);
+  }
+
+  /* A packet that holds the peer's own descriptor would keep the peer alive after it has closed. */
+  #drain(fd: number): void {
+    const { sys } = this.#context;
+    for (let left = QUEUED_MAX; left > 0; left--)
+      if (sys.receivePacket(fd, this.#nothing, 0) < 0) return;
   }
 
   /** Ends a busy connection whose peer has closed: whatever it did not receive is gone. */
