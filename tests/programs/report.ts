@@ -17,6 +17,14 @@ once without the library and once with it, and speaks to it with a real client f
 own namespace; and without the library none of it is reachable from outside. Versions are Debian's.
 `;
 
+const TAIL = `
+## Ways into bind
+
+Followed: \`bind\`, \`listen\` without it (with \`XBIND=*\`), \`bindresvport\` and \`rresvport\`, by whichever library of the program they are called.
+Not followed, so that the port opens in the program's own namespace: \`syscall(SYS_bind, ...)\`; a \`bind\` that the program looked up in libc itself
+by \`dlopen\` and \`dlsym\`; one inside a plugin loaded with \`RTLD_DEEPBIND\`, which searches libc before any preloaded library; and \`IORING_OP_BIND\`.
+`;
+
 const cell = (text: string) => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 
 function verdictOf({ program, failure }: Verdict): string {
@@ -53,5 +61,5 @@ export function report(verdicts: readonly Verdict[]): string {
       verdicts.filter(({ program }) => programs.includes(program)),
     ),
   );
-  return HEAD + sections.join("");
+  return HEAD + sections.join("") + TAIL;
 }
