@@ -1,0 +1,103 @@
+/* What the benches write below build/bench, and the machine that they have run on. */
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { availableParallelism, release } from "node:os";
+import { join } from "node:path";
+
+/** What one server did with so many callers; times in microseconds. */
+export interface Load {
+  readonly mode: "call" | "kept";
+  readonly callers: number;
+  readonly server: string;
+  readonly figures: {
+    readonly perSecond: number;
+    readonly p50: number;
+    readonly p99: number;
+    readonly p999: number;
+    readonly cpu: number;
+  };
+  /** Its rate against that of other servers, the median of the rounds' ratios. */
+  readonly against: Readonly<Record<string, number>>;
+}
+
+/** server.json */
+export interface ServerBench {
+  readonly rows: readonly Load[];
+  readonly resident: readonly {
+    readonly server: string;
+    readonly readyMs: number;
+    readonly residentMb: number;
+  }[];
+  readonly idle: {
+    /** Of each thread by name and number. */
+    readonly wakeUps: Readonly<Record<string, number>>;
+    readonly connections: number;
+    readonly withoutUs: number;
+    readonly withUs: number;
+    readonly residentBytesEach: number;
+  };
+}
+
+/** A line of xbind.json; a goal reads `at most 60 ns more` or `at most 3 times`, or is empty. */
+export interface XbindRow {
+  readonly what: string;
+  readonly without_ns: number;
+  readonly with_ns: number;
+  readonly more_ns: number;
+  readonly ratio: number;
+  readonly goal: string;
+}
+
+/** A line of sdk.json; a goal reads `at least 1.5` or `at most 3`. */
+export interface SdkRow {
+  readonly what: string;
+  readonly perSecond: number;
+  readonly p50?: number;
+  readonly ratio?: number;
+  readonly of?: string;
+  readonly goal?: string;
+}
+
+/** The last run of each bench. */
+export interface Benches {
+  readonly server: ServerBench;
+  readonly xbind: readonly XbindRow[];
+  readonly sdk: { readonly rows: readonly SdkRow[] };
+  /** When each has ended. */
+  readonly dates: Readonly<Record<"server" | "xbind" | "sdk", Date>>;
+}
+
+/** What of a machine has to do with its speed, and nothing that names it. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly kernel: string;
+  readonly bun: string;
+}
+
+/** A page made of no figures, or of some of another day's, would mislead: so all must be there. */
+export function readBenches(directory: string): Benches {
+  const path = (name: string): string => {
+    const file = join(directory, `${name}.json`);
+    if (existsSync(file)) return file;
+    throw new Error(`cannot read the result of the ${name} bench: run ./dev bench ${name} first`);
+  };
+  const read = (name: string) => JSON.parse(readFileSync(path(name), "utf8"));
+  const date = (name: string): Date => statSync(path(name)).mtime;
+  return {
+    server: read("server"),
+    xbind: read("xbind"),
+    sdk: read("sdk"),
+    dates: { server: date("server"), xbind: date("xbind"), sdk: date("sdk") },
+  };
+}
+
+/** The results lie in the build directory, so this is the machine that they come from. */
+export function thisMachine(): Machine {
+  const cpuinfo = readFileSync("/proc/cpuinfo", "utf8");
+  return {
+    cpu: /^model name\s*:\s*(.*)$/m.exec(cpuinfo)?.[1] ?? process.arch,
+    cores: availableParallelism(),
+    kernel: /^[\d.]+/.exec(release())?.[0] ?? release(), // without what a distributor adds
+    bun: Bun.version,
+  };
+}

@@ -1,0 +1,96 @@
+/* The goals, each beside the figure that the last run gave, as a ratio of figure and goal. */
+import type { Benches, SdkRow, ServerBench, XbindRow } from "./benches.ts";
+
+/** One goal and what became of it. */
+export interface Goal {
+  readonly what: string;
+  /** In words, as `at least 0.95`. */
+  readonly goal: string;
+  readonly measured: string;
+  /** Figure by goal. */
+  readonly ratio: number;
+  readonly met: boolean;
+}
+
+/** The number of serving threads by default; the goals are about the default where they name none. */
+const DEFAULT_SERVER = "ours, 2 threads";
+const ONE_THREAD = "ours, 1 thread";
+/* Threads of ours by their names: the main one and its Workers. All others are Bun's own. */
+const OUR_THREADS = /^(bun|Worker)/;
+
+function judge(what: string, goal: string, figure: number, unit: string): Goal {
+  const [, direction, limit] = /^at (least|most) ([\d.]+)/.exec(goal) ?? [];
+  if (direction === undefined) throw new Error(`cannot tell what "${goal}" of "${what}" asks for`);
+  const ratio = figure / Number(limit);
+  const digits = unit === "" || unit === " times" ? 2 : 0;
+  return {
+    what,
+    goal,
+    measured: `${figure.toFixed(digits)}${unit}`,
+    ratio,
+    met: direction === "least" ? ratio >= 1 : ratio <= 1,
+  };
+}
+
+/* Rates of the default server against another one's. */
+function rateGoals(bench: ServerBench, mode: "call" | "kept", other: string, goal: string): Goal[] {
+  const name = { call: "a connection for each call", kept: "kept-open connections" }[mode];
+  return bench.rows
+    .filter((row) => row.mode === mode && row.server === DEFAULT_SERVER)
+    .map(({ callers, against }) =>
+      judge(
+        `${name}, ${callers} ${callers === 1 ? "caller" : "callers"}: rate against ${other}`,
+        goal,
+        against[other] ?? Number.NaN,
+        "",
+      ),
+    );
+}
+
+function serverGoals(bench: ServerBench): Goal[] {
+  const one = bench.resident.find(({ server }) => server === ONE_THREAD);
+  const { wakeUps, connections, withUs, withoutUs } = bench.idle;
+  const ours = Object.entries(wakeUps).filter(([thread]) => OUR_THREADS.test(thread));
+  const count = ours.reduce((sum, [, times]) => sum + times, 0);
+  return [
+    ...rateGoals(bench, "call", "floor", "at least 0.95"),
+    ...rateGoals(bench, "call", "fork", "at least 8"),
+    ...rateGoals(bench, "kept", "fork", "at least 1.0").filter(({ what }) =>
+      what.includes(", 4 callers"),
+    ),
+    judge("time from exec to ready, one thread", "at most 60 ms", one?.readyMs ?? NaN, " ms"),
+    judge("resident, one thread", "at most 45 MB", one?.residentMb ?? NaN, " MB"),
+    {
+      what: "wake-ups of our threads in 10 idle seconds",
+      goal: "none",
+      measured: String(count),
+      ratio: count,
+      met: count === 0,
+    },
+    judge(
+      `a request beside ${connections} idle connections, against one without`,
+      "at most 1.5 times",
+      withUs / withoutUs,
+      " times",
+    ),
+  ];
+}
+
+function xbindGoals(rows: readonly XbindRow[]): Goal[] {
+  return rows
+    .filter(({ goal }) => goal !== "")
+    .map(({ what, goal, more_ns: more, ratio }) =>
+      goal.includes(" ns ") ? judge(what, goal, more, " ns") : judge(what, goal, ratio, " times"),
+    );
+}
+
+function sdkGoals(rows: readonly SdkRow[]): Goal[] {
+  return rows.flatMap(({ what, ratio, of, goal }) =>
+    goal === undefined ? [] : [judge(`${what} against ${of}`, goal, ratio ?? Number.NaN, "")],
+  );
+}
+
+/** All goals, by the bench that measures them. */
+export function goalsOf({ server, xbind, sdk }: Benches) {
+  return { server: serverGoals(server), xbind: xbindGoals(xbind), sdk: sdkGoals(sdk.rows) };
+}

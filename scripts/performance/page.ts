@@ -1,0 +1,195 @@
+/* The text of docs/performance.md. */
+import type { Benches, Load, Machine, SdkRow, XbindRow } from "./benches.ts";
+import { type Goal, goalsOf } from "./goals.ts";
+
+type Cells = readonly string[];
+
+function table(head: Cells, rows: readonly Cells[]): string {
+  const line = (cells: Cells) => `| ${cells.join(" | ")} |`;
+  return [head, head.map((_, i) => (i === 0 ? "---" : "--:")), ...rows].map(line).join("\n");
+}
+
+function count(value: number): string {
+  return Math.round(value).toLocaleString("en");
+}
+
+function goalTable(goals: readonly Goal[]): string {
+  return table(
+    ["what", "goal", "measured", "figure / goal", "verdict"],
+    goals.map(({ what, goal, measured, ratio, met }) => [
+      what,
+      goal,
+      measured,
+      goal === "none" ? "" : ratio.toFixed(3),
+      met ? "met" : "**missed**",
+    ]),
+  );
+}
+
+function loadTable(rows: readonly Load[], mode: Load["mode"]): string {
+  return table(
+    [
+      "callers",
+      "server",
+      "requests/s",
+      "p50 µs",
+      "p99 µs",
+      "p99.9 µs",
+      "CPU µs",
+      "/ floor",
+      "/ fork",
+    ],
+    rows
+      .filter((row) => row.mode === mode)
+      .map(({ callers, server, figures: { perSecond, p50, p99, p999, cpu }, against }) => [
+        String(callers),
+        server,
+        count(perSecond),
+        p50.toFixed(1),
+        p99.toFixed(1),
+        p999.toFixed(1),
+        cpu.toFixed(1),
+        against["floor"]?.toFixed(2) ?? "",
+        against["fork"]?.toFixed(2) ?? "",
+      ]),
+  );
+}
+
+function residentTable({ server }: Benches): string {
+  return table(
+    ["server", "ready after ms", "resident MB"],
+    server.resident.map((row) => [row.server, row.readyMs.toFixed(0), row.residentMb.toFixed(1)]),
+  );
+}
+
+/* The numbers of threads are of that one run. */
+function wakeUps({ server }: Benches): string {
+  const all = Object.entries(server.idle.wakeUps);
+  if (all.length === 0) return "Idle for ten seconds, no thread of the process was woken.";
+  const names = all.map(([thread, times]) => `${thread.replace(/\/\d+$/, "")} (${times})`);
+  return `Idle for ten seconds, the process had wake-ups in these threads: ${names.join(", ")}.
+Those of \`bun\` and \`Worker\` are counted as ours, whoever has caused them; the others are Bun's own.`;
+}
+
+function xbindTable(rows: readonly XbindRow[]): string {
+  return table(
+    ["what", "without ns", "with ns", "more ns", "with / without"],
+    rows.map((row) => [
+      row.what,
+      count(row.without_ns),
+      count(row.with_ns),
+      count(row.more_ns),
+      row.ratio.toFixed(2),
+    ]),
+  );
+}
+
+function sdkTable(rows: readonly SdkRow[]): string {
+  return table(
+    ["what", "per second", "p50 µs", "ratio"],
+    rows.map(({ what, perSecond, p50, ratio, of }) => [
+      what,
+      count(perSecond),
+      p50?.toFixed(0) ?? "",
+      ratio === undefined ? "" : `${ratio.toFixed(2)} of ${of}`,
+    ]),
+  );
+}
+
+function summary(goals: readonly Goal[]): string {
+  const met = goals.filter((goal) => goal.met).length;
+  return met === goals.length ? `All ${met} are met.` : `${met} of ${goals.length} are met.`;
+}
+
+function when(date: Date): string {
+  return date.toISOString().slice(0, 16).replace("T", " ");
+}
+
+/** The whole page. It says what was missed as plainly as what was met. */
+export function page(benches: Benches, machine: Machine): string {
+  const { server, xbind, sdk, dates } = benches;
+  const goals = goalsOf(benches);
+  return `# Performance
+
+This page is made by \`./dev performance\` from the last \`./dev bench server\`, \`./dev bench xbind\` and \`./dev bench sdk\`.
+Each of the three is one run, and every figure below comes from it: none is picked from several.
+
+The machine: ${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Bun ${machine.bun}. **It is a virtual machine that others use at the same time, and
+it is noisy**: the load generator shares the cores with the server that it measures, and from one run to the next times
+differ by a factor of two or more, most of all p99 and p99.9, the time to get ready, and whatever has a single caller.
+So do not read times and rates as what the software can do. Ratios within one run say more, for those that are compared took
+turns in short rounds; but a few runs of these differ by 20 % and more as well. To know what your machine does, run the benches on it.
+
+## Goals
+
+The column before the last is the figure divided by its goal: at most 1 is asked for where the goal is "at most", at least 1
+where it is "at least".
+
+### Server
+
+${summary(goals.server)} Ours is the server with its default of two serving threads where nothing else is said.
+
+${goalTable(goals.server)}
+
+### Preload library
+
+${summary(goals.xbind)}
+
+${goalTable(goals.xbind)}
+
+### Client SDK
+
+${summary(goals.sdk)}
+
+${goalTable(goals.sdk)}
+
+## Server, ${when(dates.server)} UTC
+
+The floor is a minimal server in C with one thread that blocks: accept4, recv, socket, sendmsg, close, close. It serves one
+connection at a time, so it is not among those with kept-open connections. Fork is a server in C that forks for each
+connection. CPU is the server's time for each request. The last two columns are rates against the other server's, the
+median of the rounds' ratios, which is not the ratio of the medians.
+
+A connection for each call:
+
+${loadTable(server.rows, "call")}
+
+Kept-open connections, one for each caller:
+
+${loadTable(server.rows, "kept")}
+
+![Requests per second by server and number of callers](performance-rate.svg)
+
+![Percentiles of the time of a request](performance-time.svg)
+
+Resident memory is that after the load above.
+
+${residentTable(benches)}
+
+${wakeUps(benches)}
+
+A request on a new connection took ${server.idle.withoutUs.toFixed(1)} µs with no other connection open, and
+${server.idle.withUs.toFixed(1)} µs beside ${count(server.idle.connections)} idle ones, each of which took ${server.idle.residentBytesEach.toFixed(0)} bytes of resident memory in the server.
+
+## Preload library, ${when(dates.xbind)} UTC
+
+The best of 41 rounds each, in nanoseconds. "Without" is libc's own function in the same process, found past the library;
+where the line says so, it is xsocket() and bind instead, or the same in a process with 10 descriptors. "With" is the same
+call under the library, but 127 calls of getsockopt in the line of those. An option that is set to
+what may be its default costs a reading of it. Most of what a bind to a listed port costs beyond xsocket() and bind is the reading
+of every option of the socket, for which the line with getsockopt stands.
+
+${xbindTable(xbind)}
+
+![Time of a call without and with the library](performance-xbind.svg)
+
+## Client SDK, ${when(dates.sdk)} UTC
+
+Sockets by the C library's xsocket() in a loop, and by the functions of the SDK; below them an HTTP server by Bun.serve in the
+namespace itself, and by serve() from outside.
+
+${sdkTable(sdk.rows)}
+
+![Sockets and answers per second](performance-sdk.svg)
+`;
+}
