@@ -50,7 +50,7 @@ function synopsis(name: string, { args = {}, program }: Command): string {
     ...positionals.map(([arg, { required, default: preset }]) =>
       required === false || preset !== undefined ? `.Op Ar ${arg}` : `.Ar ${arg}`,
     ),
-    ...(program === undefined ? [] : [`.No ${prose(program)}`]),
+    ...(program === undefined ? [] : [prose(program)]),
   ].join("\n");
 }
 
