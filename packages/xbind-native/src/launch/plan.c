@@ -103,7 +103,7 @@ static int put_preload_aside(void)
 /* Memory limits that are meant for the program would end Bun; they are lifted as far as may be. */
 static void lift_limits(void)
 {
-	static const int LIMITS[] = {RLIMIT_AS, RLIMIT_DATA};
+	static const unsigned LIMITS[] = {RLIMIT_AS, RLIMIT_DATA}; /* as glibc has them */
 
 	for (size_t i = 0; i < sizeof(LIMITS) / sizeof(LIMITS[0]); i++) {
 		struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
