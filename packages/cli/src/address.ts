@@ -1,4 +1,10 @@
-import { type Address, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
+import {
+  type Address,
+  DEFAULT_ADDRESS,
+  formatAddress,
+  parseAddress,
+  ProtocolError,
+} from "@xsocket/protocol";
 import { userPath } from "./directory.ts";
 import { MisuseError } from "./errors.ts";
 
@@ -19,3 +25,16 @@ export function controlSocket(text: string): string {
     throw error;
   }
 }
+
+/**
+ * The control socket of the server to ask: the one given, else $XSOCKET, as for programs under
+ * libxbind, else the default.
+ *
+ * @throws {MisuseError} as {@link controlSocket}
+ */
+export function serverSocket(given: string | undefined): string {
+  return controlSocket(given ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS));
+}
+
+/** How an argument that names the server describes its default. */
+export const SERVER_DEFAULT = `default: $XSOCKET, or ${DEFAULT_ADDRESS}`;

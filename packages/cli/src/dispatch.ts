@@ -40,7 +40,7 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
  * @throws what the command throws
  */
 export async function dispatch(argv: readonly string[], planFd: number): Promise<void> {
-  const [name, ...rest] = argv;
+  const [name, ...rest] = argv[0] === "help" ? [...argv.slice(1, 2), "--help"] : argv;
   if (name === undefined) {
     process.stderr.write(`${await usage(xsocket, undefined, process.stderr)}\n`);
     process.exitCode = EXIT.misused;
@@ -49,6 +49,9 @@ export async function dispatch(argv: readonly string[], planFd: number): Promise
   if (HELP.has(name)) return result(await usage(xsocket, undefined, process.stdout));
   if (VERSION.has(name)) return result(String(xsocket.meta.version));
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!load) throw new MisuseError(`there is no command "${name}": see "xsocket --help"`);
+  if (!load) {
+    const what = name.startsWith("-") ? "option" : "command";
+    throw new MisuseError(`there is no ${what} "${name}": see "xsocket --help"`);
+  }
   await runOne(await load(), name, rest, planFd);
 }

@@ -13,14 +13,21 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
+/* What citty itself refuses: an argument that is missing, or none of those there are. */
+function isCitty(error: unknown): boolean {
+  return error instanceof Error && error.name === "CLIError";
+}
+
 function exitCode(error: unknown): number {
+  if (isCitty(error)) return EXIT.misused;
   if (error instanceof FailureError) return error.exitCode;
   return MISUSE.has(codeOf(error)) ? EXIT.misused : EXIT.failed;
 }
 
 /** What to say about an error, and the exit code: never a stack trace. */
 export function explain(error: unknown): { sentence: string; exitCode: number } {
-  const message = (error instanceof Error ? error.message : String(error)).replace(SDK_WORDS, "");
+  const plain = Bun.stripANSI(error instanceof Error ? error.message : String(error));
+  const message = plain.replace(SDK_WORDS, "");
   const sentence = message + (OPTIONS[codeOf(error)] ?? "");
   return { sentence: sentence.replaceAll(/\s*\n\s*/g, " "), exitCode: exitCode(error) };
 }

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { chmodSync, mkdirSync, statSync } from "node:fs";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { refusal, systemError } from "./_refusal.ts";
@@ -8,7 +9,10 @@ const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 const STICKY = 0o1000;
 
-function makeDefault(directory: string): void {
+/* The directory of the default socket belongs to servers, so it is made for others in it as well. */
+const OURS = dirname(DEFAULT_ADDRESS);
+
+function makeOurs(directory: string): void {
   try {
     mkdirSync(directory, { mode: DIRECTORY_MODE });
     chmodSync(directory, DIRECTORY_MODE); // the umask is not asked
@@ -47,7 +51,7 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
  * @throws {ServeError} DIRECTORY_MISSING, DIRECTORY_UNSAFE, PERMISSION, SYSTEM
  */
 export function prepareDirectory(path: string, directory: string, shared: boolean): void {
-  if (path === DEFAULT_ADDRESS) makeDefault(directory);
+  if (directory === OURS) makeOurs(directory);
   const found = find(directory);
   if (!found?.isDirectory())
     throw new ServeError(

@@ -1,6 +1,5 @@
 import type { ArgsDef } from "citty";
-import { DEFAULT_ADDRESS } from "@xsocket/protocol";
-import { controlSocket } from "../address.ts";
+import { SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { typesOf } from "../check.ts";
 import { command, invocation } from "../command.ts";
 import { examine } from "../doctor/examine.ts";
@@ -15,7 +14,7 @@ const args = {
     type: "positional",
     required: false,
     valueHint: "PATH|@NAME",
-    description: `The control socket (default: $XSOCKET, or ${DEFAULT_ADDRESS})`,
+    description: `The control socket (${SERVER_DEFAULT})`,
   },
   port: {
     type: "string",
@@ -58,7 +57,7 @@ export default command({
   run(context) {
     const { address, json } = context.args;
     const rows = examine({
-      socket: controlSocket(address ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS)),
+      socket: serverSocket(address),
       ports: repeated(context.rawArgs, args, "port").map((text) => readPort(text)),
       program: invocation(context).program[0],
     });

@@ -1,6 +1,5 @@
 import type { ArgsDef } from "citty";
-import { DEFAULT_ADDRESS } from "@xsocket/protocol";
-import { controlSocket } from "../address.ts";
+import { SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { bindAny } from "../endpoint.ts";
 import { command, invocation } from "../command.ts";
 import { MisuseError } from "../errors.ts";
@@ -15,9 +14,9 @@ import { result } from "../words.ts";
 const args = {
   address: {
     type: "positional",
-    default: DEFAULT_ADDRESS,
+    required: false,
     valueHint: "PATH|@NAME",
-    description: "The control socket",
+    description: `The control socket (${SERVER_DEFAULT})`,
   },
   family: { type: "enum", options: ["4", "6"], description: "IP version (default: 4)" },
   type: {
@@ -73,7 +72,7 @@ export default command({
     const number = port === undefined ? undefined : portNumber(port);
     if (name !== undefined && !name.includes("\uFFFD")) findProgram(name);
     const kind = { family: family === "6" ? 6 : 4, type: type ?? "stream" } as const;
-    using socket = openSocket(controlSocket(address), kind);
+    using socket = openSocket(serverSocket(address), kind);
     if (number !== undefined) bindAny(socket.fd, kind, number);
     if (name === undefined) return result(report(socket, json === true));
     const set = { LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket" };

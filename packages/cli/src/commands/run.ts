@@ -1,8 +1,6 @@
-import { existsSync } from "node:fs";
 import type { ArgsDef } from "citty";
-import { DEFAULT_ADDRESS } from "@xsocket/protocol";
-import { libraryPath } from "@xsocket/xbind-native";
-import { controlSocket } from "../address.ts";
+import { errnoName, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
+import { controlSocket, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { checkHandover } from "../check.ts";
 import { command, invocation } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
@@ -24,7 +22,7 @@ const args = {
   all: { type: "boolean", description: "Open every port there, the same as --port '*'" },
   socket: {
     type: "string",
-    description: "Control socket of the server: a path, or @name",
+    description: `Control socket of the server: a path, or @name (${SERVER_DEFAULT})`,
     valueHint: "PATH",
   },
   check: {
@@ -42,12 +40,31 @@ const args = {
   },
 } as const satisfies ArgsDef;
 
-/* A program may well be started before its server, so this is a word and no failure. */
-function warnIfMissing(path: string): void {
-  if (!path.startsWith("@") && !existsSync(path))
-    words.warn(
-      `there is no control socket ${path}, and until there is one no listed port can be opened: start a server with "xsocket serve ${path}" in the target namespace`,
-    );
+const CONNECT_MS = 500; // a server that is there takes a connection at once
+
+/* Why a server cannot be asked now, and what to do. */
+const UNREACHABLE: Record<string, (path: string) => string> = {
+  ENOENT: (path) =>
+    `there is no control socket ${path}, and until there is one no listed port can be opened: start a server with "xsocket serve ${path}" in the target namespace`,
+  ECONNREFUSED: (path) =>
+    `no server listens at ${path}, and until one does no listed port can be opened: start it again, or name another control socket with --socket`,
+  EACCES: (path) =>
+    `this user may not use the control socket ${path}, so no listed port can be opened: "xsocket doctor ${path}" says what is in the way`,
+};
+
+/*
+ * A program may well be started before its server, so this is a word and no failure. An abstract
+ * name is one of whatever namespace the program runs in, which need not be this one.
+ */
+function warnIfUnreachable(path: string): void {
+  if (path.startsWith("@")) return;
+  const sys = loadSyscalls();
+  const connection = sys.handoverConnect(path, CONNECT_MS);
+  if (connection >= 0) sys.close(connection);
+  else {
+    const warning = UNREACHABLE[errnoName(-connection)];
+    if (warning) words.warn(warning(path));
+  }
 }
 
 /* What cannot be spelt in UTF-8 is left to the launcher, which has the bytes. */
@@ -89,16 +106,18 @@ export default command({
       ...(socket === undefined ? {} : { XSOCKET: socket }),
       LD_PRELOAD: preloadWith(process.env["XSOCKET_RUN_PRELOAD"] ?? ""),
     };
-    if (given.print) return result(printed(set));
+    const inherited = process.env["XSOCKET"]; // what is pasted elsewhere does not inherit it
+    if (given.print)
+      return result(printed(inherited && !socket ? { ...set, XSOCKET: inherited } : set));
     const [name] = program;
     if (name === undefined)
       throw new MisuseError(
         'no program is given: put it last, behind "--", or see "xsocket run --help"',
       );
     if (!given.force) refuseHopeless(name);
-    const server = socket ?? controlSocket(process.env["XSOCKET"] || DEFAULT_ADDRESS);
+    const server = serverSocket(given.socket);
     if (given.check) checkHandover(server, set.XBIND);
-    else warnIfMissing(server);
+    else warnIfUnreachable(server);
     sendPlan(planFd, { programIndex, set });
   },
 });

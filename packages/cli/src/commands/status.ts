@@ -1,8 +1,7 @@
 import type { ArgsDef } from "citty";
-import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { askStatus, type ServerStatus } from "@xsocket/server";
 import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
-import { controlSocket } from "../address.ts";
+import { SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { command } from "../command.ts";
 import { FailureError } from "../errors.ts";
 import { statusText } from "../status-text.ts";
@@ -15,17 +14,17 @@ const CLEAR = "\u001B[H\u001B[J";
 const args = {
   address: {
     type: "positional",
-    default: DEFAULT_ADDRESS,
+    required: false,
     valueHint: "PATH|@NAME",
-    description: "The control socket of the server",
+    description: `The control socket of the server (${SERVER_DEFAULT})`,
   },
   json: { type: "boolean", description: "As one JSON object, for programs" },
   watch: { type: "boolean", description: "Again each second until interrupted" },
 } as const satisfies ArgsDef;
 
 const REMEDIES: Record<string, string> = {
-  ENOENT: 'there is no such socket: start a server with "xsocket serve"',
-  ECONNREFUSED: 'no server listens there: start one with "xsocket serve"',
+  ENOENT: "there is no such socket: start a server there, or name another one's",
+  ECONNREFUSED: "no server listens there: start one, or name another one's",
   EACCES: "this user may not connect: see the permissions of the socket and its directories",
   ETIMEDOUT: "the server does not answer: look into its log",
 };
@@ -50,7 +49,7 @@ export default command({
   meta: { name: "status", description: "Ask a running server how it does" },
   args,
   async run({ args: given }) {
-    const path = controlSocket(given.address);
+    const path = serverSocket(given.address);
     const json = given.json === true;
     let status = ask(path);
     show(status, undefined, json);

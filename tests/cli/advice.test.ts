@@ -1,0 +1,48 @@
+/* What the command says where no server can be asked, and which server it asks. */
+import { expect, test } from "bun:test";
+import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { XSOCKET } from "./command.ts";
+
+guardDescriptors();
+
+test("run says beforehand that nobody listens, and runs the program all the same", async () => {
+  using dir = tempDir();
+  await Bun.write(dir.join("file"), "");
+  const run = [XSOCKET, "run", "--socket", dir.join("file"), "--port", "3000", "--", "true"];
+  const { code, stderr } = await here.run(run);
+  expect(code).toBe(0);
+  expect(stderr).toContain(`no server listens at ${dir.join("file")}`);
+});
+
+test("open, status and run --print go by XSOCKET", async () => {
+  await using server = await startServer();
+  const env = { XSOCKET: server.path };
+  for (const command of ["open", "status"]) {
+    const { code, stderr } = await here.run([XSOCKET, command], { env });
+    expect(code, stderr).toBe(0);
+  }
+  const { stdout } = await here.run([XSOCKET, "run", "--port", "3000", "--print"], { env });
+  expect(stdout).toContain(`XSOCKET=${server.path}\n`);
+});
+
+test("a value that an option does not have is misuse, in plain words", async () => {
+  const { code, stderr } = await here.run([XSOCKET, "open", "--type", "raw"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("--type");
+  expect(stderr).not.toContain("\u001B");
+});
+
+test("help is a command as well", async () => {
+  const asked = await here.run([XSOCKET, "help", "run"]);
+  expect(asked).toEqual(await here.run([XSOCKET, "run", "--help"]));
+  expect(asked.stdout).toContain("--port");
+});
+
+test("the directory of the default socket is made for any socket in it", async () => {
+  const script = `mount -t tmpfs run /run && timeout -s TERM 1 "$0" serve /run/xsocket/lan; stat -c %a /run/xsocket`;
+  const asUser = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+  const machine = ["unshare", "--mount", ...asUser, "sh", "-c", script, XSOCKET];
+  const { stdout, stderr } = await here.run(machine);
+  expect(stderr).toContain("serving at /run/xsocket/lan");
+  expect(stdout).toBe("755\n");
+});
