@@ -47,8 +47,8 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
   },
   ask: {
     EPERM: [
-      "the server's policy refuses this kind of socket",
-      "Ask for an IPv4 or IPv6 stream or dgram socket, or have the server's policy widened.",
+      "the server's policy refuses this kind of socket to this user",
+      "The server's log names the rule. Without one only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
     ],
     EACCES: [
       "the server may not make this kind of socket",

@@ -74,8 +74,9 @@ function readText(path: string): string {
     return bytes.toString("utf8");
   } catch (error) {
     if (error instanceof PolicyError) throw error;
-    const words = String(error instanceof Error ? error.message : error);
-    throw new PolicyError(path, [`cannot be read: ${words}`], { cause: error });
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    const remedy = "give the path of a file that the server's user may read";
+    throw new PolicyError(path, [`cannot be read (${code}): ${remedy}`], { cause: error });
   }
 }
 
