@@ -9,7 +9,7 @@ import {
   serve,
   serveMetrics,
 } from "@xsocket/server";
-import { guardDescriptors, tempDir } from "../harness/index.ts";
+import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -55,7 +55,12 @@ test("what was served is counted by outcome, kind, reason and time", async () =>
   await using server = await serve({ address: path, policy: POLICY });
   using metrics = serveMetrics(server, LOOPBACK);
   ask(path, "stream", "stream", "dgram", "raw");
-  const response = await fetch(`http://127.0.0.1:${metrics.port}/metrics`);
+  const url = `http://127.0.0.1:${metrics.port}/metrics`;
+  // a request's time is counted after its client has the answer
+  await eventually("the last request to be counted", async () =>
+    (await (await fetch(url)).text()).includes("xsocket_request_duration_seconds_count 4\n"),
+  );
+  const response = await fetch(url);
   expect(response.headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
   const found = samples(await response.text());
   const value = (name: string) => found.get(name);
