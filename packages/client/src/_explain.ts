@@ -48,7 +48,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
   ask: {
     EPERM: [
       "the server's policy refuses this kind of socket to this user",
-      "The server's log names the rule. Without one only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
+      "The server's log names the rule of its policy. Without one only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
     ],
     EACCES: [
       "the server may not make this kind of socket",
