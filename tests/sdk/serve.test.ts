@@ -5,6 +5,7 @@ import { serve, serveSync, XSocketError } from "@xsocket/client";
 import {
   createNamespace,
   descriptors,
+  eventually,
   guardDescriptors,
   here,
   type Namespace,
@@ -102,7 +103,8 @@ describe("serve", () => {
         await check(target, server);
         await server.stop(true);
         expect(target.listens("tcp", port)).toBe(false);
-        expect(descriptors().size).toBeLessThanOrEqual(open + 1); // the shared session's connection
+        // one more: the shared session's connection; Bun closes the pipes of curl a little later
+        await eventually("descriptors to close", () => descriptors().size <= open + 1);
       }
     },
   );
