@@ -70,6 +70,21 @@ test("disposing ends a program that ignores SIGTERM, and its children", async ()
   await eventually("both to end", () => pids.every((pid) => isGone(pid)));
 });
 
+test("a namespace ends with all in it, daemons too", async () => {
+  let pid = "";
+  {
+    await using isolated = await createNamespace();
+    const { stdout } = await isolated.run([
+      "sh",
+      "-c",
+      "setsid sleep 600 >/dev/null 2>&1 & echo $!",
+    ]);
+    pid = stdout.trim();
+    expect(isGone(pid)).toBe(false);
+  }
+  expect(isGone(pid)).toBe(true);
+});
+
 /* A child without a parent may stay as a zombie for a while. */
 function isGone(pid: string): boolean {
   try {

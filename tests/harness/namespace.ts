@@ -1,9 +1,38 @@
+import { readdirSync, readlinkSync } from "node:fs";
 import { Place } from "./place.ts";
 import { Running } from "./running.ts";
+import { eventually } from "./wait.ts";
 
 const BECOME_ROOT = ["--user", "--map-root-user"]; // for those who are not root
 
-/** A network namespace of its own with only `lo`, which is up. It ends with its scope. */
+/* What a link under /proc says, if its process is still there and may be looked at. */
+function linkAt(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/* Kills all that is left in a namespace: a daemon leaves the process group that it is started in. */
+function killAllIn(net: string): Promise<boolean> {
+  const isIn = (pid: string) => linkAt(`/proc/${pid}/ns/net`) === net;
+  return eventually(`the programs in ${net} to end`, () => {
+    const left = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isIn(name));
+    for (const pid of left) kill(Number(pid));
+    return left.length === 0;
+  });
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    /* ESRCH: it has ended by itself */
+  }
+}
+
+/** A network namespace of its own with only `lo`, which is up. It ends with its scope, and so does all in it. */
 export class Namespace extends Place implements AsyncDisposable {
   readonly #holder: Running;
   /** Its file under /proc, to setns to or to bind-mount. */
@@ -18,7 +47,9 @@ export class Namespace extends Place implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    const net = linkAt(this.path);
     await this.#holder[Symbol.asyncDispose]();
+    if (net !== undefined) await killAllIn(net);
   }
 }
 
