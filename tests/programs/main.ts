@@ -45,7 +45,7 @@ async function judgeAll(all: readonly Program[]): Promise<Verdict[]> {
 function format(file: string): void {
   const oxfmt = [process.execPath, join(ROOT, "node_modules/oxfmt/bin/oxfmt"), file];
   const { success, stderr } = Bun.spawnSync(oxfmt, { stdin: "ignore", stdout: "ignore" });
-  if (!success) throw new Error(`oxfmt could not format ${file}: ${stderr}`);
+  if (!success) throw new Error(`oxfmt could not format ${file}: ${stderr.toString()}`);
 }
 
 const words = process.argv.slice(2);

@@ -9,7 +9,8 @@ function missing(packages: readonly string[]): string[] {
   const { stdout } = Bun.spawnSync([...query, ...packages]);
   const lines = stdout.toString().split("\n");
   const installed = lines.filter((line) => line.includes(" ii")).map((line) => line.split(" ")[0]);
-  return packages.filter((name) => !installed.includes(name));
+  const isThere = new Set(installed);
+  return packages.filter((name) => !isThere.has(name));
 }
 
 const needed = choose(process.argv.slice(2)).flatMap(({ packages }) => packages);

@@ -3,7 +3,10 @@ import { daemons } from "./daemons.ts";
 import { data } from "./data.ts";
 import { names } from "./names.ts";
 import { native } from "./native.ts";
+import { javascript } from "./javascript.ts";
+import { python } from "./python.ts";
 import { runtimes } from "./runtimes.ts";
+import { scripting } from "./scripting.ts";
 import { web } from "./web.ts";
 
 /** The whole matrix, by the headings of the report. */
@@ -11,7 +14,7 @@ export const table: Readonly<Record<string, readonly Program[]>> = {
   "Web servers and proxies": web,
   "Databases, caches and queues": data,
   "Name servers": names,
-  "Languages and their event loops": runtimes,
+  "Languages and their event loops": [...javascript, ...python, ...scripting, ...runtimes],
   "Daemons and tools": daemons,
   "Special cases": native,
 };

@@ -1,0 +1,189 @@
+import { http, type Program } from "../program.ts";
+
+const script = (name: string, packages: readonly string[], code: string): Program => ({
+  ...http,
+  name,
+  packages: ["python3", ...packages],
+  files: { ...http.files, "server.py": code },
+  run: "exec python3 -u server.py",
+  logsPeerTo: "output",
+});
+
+const pythonAsyncio = `
+import asyncio
+async def answer(reader, writer):
+    print(writer.get_extra_info("peername")[0], flush=True)
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.0 200 OK\\r\\n\\r\\na page\\n")
+    await writer.drain()
+    writer.close()
+async def main():
+    async with await asyncio.start_server(answer, None, 8080) as server:
+        await server.serve_forever()
+`;
+
+const wsgi = `
+def app(environ, start):
+    start("200 OK", [("Content-Type", "text/plain")])
+    return [b"a page\\n"]
+`;
+
+/** Python: its own modules, event loops, frameworks and servers. */
+export const python: readonly Program[] = [
+  {
+    ...http,
+    name: "Python, http.server",
+    packages: ["python3"],
+    run: "exec python3 -u -m http.server 8080",
+    logsPeerTo: "output",
+    quick: true,
+  },
+  script("Python, asyncio", [], `${pythonAsyncio}\nasyncio.run(main())\n`),
+  script(
+    "Python, uvloop",
+    ["python3-uvloop"],
+    `${pythonAsyncio}\nimport uvloop\nuvloop.run(main())\n`,
+  ),
+  script(
+    "Python, asyncio datagrams beside a stream",
+    [],
+    `${pythonAsyncio}
+class Echo(asyncio.DatagramProtocol):
+    def connection_made(self, transport): self.transport = transport
+    def datagram_received(self, data, peer): self.transport.sendto(data, peer)
+async def both():
+    await asyncio.get_running_loop().create_datagram_endpoint(Echo, local_addr=("0.0.0.0", 8080))
+    await main()
+asyncio.run(both())
+`,
+  ),
+  script(
+    "Python, socketserver, threads and a fork for each request",
+    [],
+    `
+import socketserver
+class Answer(socketserver.StreamRequestHandler):
+    def handle(self):
+        print(self.client_address[0], flush=True)
+        self.rfile.readline()
+        self.wfile.write(b"HTTP/1.0 200 OK\\r\\n\\r\\na page\\n")
+class Server(socketserver.ForkingMixIn, socketserver.TCPServer):
+    allow_reuse_address = True
+Server(("", 8080), Answer).serve_forever()
+`,
+  ),
+  script(
+    "Python, Twisted",
+    ["python3-twisted"],
+    `
+from twisted.web import server, resource
+from twisted.internet import reactor
+class Page(resource.Resource):
+    isLeaf = True
+    def render(self, request):
+        print(request.getClientAddress().host, flush=True)
+        return b"a page\\n"
+reactor.listenTCP(8080, server.Site(Page()))
+reactor.run()
+`,
+  ),
+  script(
+    "Python, Tornado, two processes",
+    ["python3-tornado"],
+    `
+import asyncio, tornado
+class Page(tornado.web.RequestHandler):
+    def get(self):
+        print(self.request.remote_ip, flush=True)
+        self.write("a page\\n")
+sockets = tornado.netutil.bind_sockets(8080)
+tornado.process.fork_processes(2)
+async def main():
+    tornado.httpserver.HTTPServer(tornado.web.Application([(r"/.*", Page)])).add_sockets(sockets)
+    await asyncio.Event().wait()
+asyncio.run(main())
+`,
+  ),
+  script(
+    "Python, aiohttp",
+    ["python3-aiohttp"],
+    `
+from aiohttp import web
+async def page(request):
+    print(request.remote, flush=True)
+    return web.Response(text="a page\\n")
+app = web.Application()
+app.add_routes([web.get("/page", page)])
+web.run_app(app, port=8080, reuse_port=True)
+`,
+  ),
+  script(
+    "Python, gevent",
+    ["python3-gevent"],
+    `
+from gevent.pywsgi import WSGIServer
+def app(environ, start):
+    print(environ["REMOTE_ADDR"], flush=True)
+    start("200 OK", [])
+    return [b"a page\\n"]
+WSGIServer(("", 8080), app).serve_forever()
+`,
+  ),
+  script(
+    "Python, eventlet",
+    ["python3-eventlet"],
+    `
+import eventlet
+from eventlet import wsgi
+def app(environ, start):
+    print(environ["REMOTE_ADDR"], flush=True)
+    start("200 OK", [])
+    return [b"a page\\n"]
+wsgi.server(eventlet.listen(("0.0.0.0", 8080)), app)
+`,
+  ),
+  script(
+    "Python, Trio",
+    ["python3-trio"],
+    `
+import trio
+async def answer(stream):
+    print(stream.socket.getpeername()[0], flush=True)
+    await stream.receive_some()
+    await stream.send_all(b"HTTP/1.0 200 OK\\r\\n\\r\\na page\\n")
+    await stream.aclose()
+trio.run(trio.serve_tcp, answer, 8080)
+`,
+  ),
+  {
+    ...http,
+    name: "gunicorn, two workers",
+    packages: ["gunicorn"],
+    files: { "page.py": wsgi },
+    run: "exec gunicorn -w 2 -b 0.0.0.0:8080 --access-logfile - page:app",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "uvicorn, two workers",
+    packages: ["uvicorn"],
+    files: {
+      "page.py": `
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"a page\\n"})
+`,
+    },
+    run: "exec uvicorn --host 0.0.0.0 --port 8080 --workers 2 page:app",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "waitress",
+    packages: ["python3-waitress"],
+    files: { "page.py": wsgi },
+    run: "exec waitress-serve --listen=*:8080 page:app",
+  },
+];

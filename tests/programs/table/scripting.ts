@@ -1,0 +1,161 @@
+import { http, type Program } from "../program.ts";
+
+/** Perl, Ruby, PHP, Lua and Tcl. */
+export const scripting: readonly Program[] = [
+  {
+    ...http,
+    name: "php -S",
+    packages: ["php-cli"],
+    run: "exec php -S 0.0.0.0:8080",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "PHP, php-cgi over FastCGI",
+    packages: ["php-cgi", "python3"],
+    files: {
+      "page.php": "<?php echo 'a page';",
+      "client.py": `
+import os, socket, struct
+def pair(k, v): return bytes([len(k), len(v)]) + k.encode() + v.encode()
+def record(kind, body): return struct.pack("!BBHHBB", 1, kind, 1, len(body), 0, 0) + body
+script = os.path.join(os.environ["DIR"], "page.php")
+params = pair("SCRIPT_FILENAME", script) + pair("REQUEST_METHOD", "GET") + pair("REDIRECT_STATUS", "1")
+s = socket.create_connection((os.environ["HOST"], os.environ["PORT"]), 3)
+s.sendall(record(1, struct.pack("!HB5x", 1, 0)) + record(4, params) + record(4, b"") + record(5, b""))
+print(s.makefile("rb").read())
+`,
+    },
+    run: "PHP_FCGI_CHILDREN=2 exec php-cgi -b 0.0.0.0:8080",
+    client: "python3 client.py",
+  },
+  {
+    ...http,
+    name: "Perl, IO::Socket::IP",
+    packages: ["perl"],
+    files: {
+      "server.pl": `
+use IO::Socket::IP; $| = 1;
+my $server = IO::Socket::IP->new(LocalHost => "0.0.0.0", LocalPort => 8080, Listen => 5, ReuseAddr => 1) or die "$@";
+while (my $peer = $server->accept) {
+  print $peer->peerhost, "\\n"; <$peer>; print $peer "HTTP/1.0 200 OK\\r\\n\\r\\na page\\n"; shutdown $peer, 1; 1 while <$peer>;
+}
+`,
+    },
+    run: "exec perl server.pl",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Perl, AnyEvent (EV, libev)",
+    packages: ["libanyevent-perl"],
+    files: {
+      "server.pl": `
+use AnyEvent; use AnyEvent::Socket; use AnyEvent::Handle; $| = 1;
+tcp_server undef, 8080, sub {
+  my ($fh, $host) = @_; print "$host\\n";
+  my $h; $h = AnyEvent::Handle->new(fh => $fh, on_error => sub { undef $h });
+  $h->push_read(line => qr/\\r\\n\\r\\n/, sub { $h->push_write("HTTP/1.0 200 OK\\r\\n\\r\\na page\\n"); $h->on_drain(sub { undef $h }) });
+};
+AnyEvent->condvar->recv;
+`,
+    },
+    run: "exec perl server.pl",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Perl, Mojolicious",
+    packages: ["libmojolicious-perl"],
+    files: {
+      "server.pl": `use Mojolicious::Lite -signatures;
+$| = 1;
+get '/page' => sub ($c) { print $c->tx->remote_address, "\\n"; $c->render(text => "a page\\n") };
+app->start;
+`,
+    },
+    run: "exec perl server.pl daemon -m production -l 'http://*:8080'",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Perl, Starman",
+    packages: ["starman"],
+    files: {
+      "app.psgi": `$| = 1; sub { print $_[0]{REMOTE_ADDR}, "\\n"; [200, [], ["a page\\n"]] };`,
+    },
+    run: "exec starman --workers 2 --port 8080 app.psgi",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Ruby, WEBrick",
+    packages: ["ruby-webrick", "ruby"],
+    run: "exec ruby -run -e httpd -- -p 8080 .",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Ruby, Puma",
+    packages: ["puma"],
+    files: {
+      "config.ru": `run ->(env) { puts env["REMOTE_ADDR"]; $stdout.flush; [200, {}, ["a page\\n"]] }`,
+    },
+    run: "exec puma -e production -b tcp://0.0.0.0:8080 config.ru",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Ruby, Thin (EventMachine)",
+    packages: ["thin"],
+    files: {
+      "config.ru": `run ->(env) { puts env["REMOTE_ADDR"]; $stdout.flush; [200, {}, ["a page\\n"]] }`,
+    },
+    run: "exec thin start -a 0.0.0.0 -p 8080 -R config.ru",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Tcl",
+    packages: ["tcl"],
+    files: {
+      "server.tcl": `
+proc answer {chan host port} {
+  puts $host; flush stdout
+  fconfigure $chan -translation crlf
+  gets $chan
+  puts $chan "HTTP/1.0 200 OK\\n\\na page"
+  close $chan
+}
+socket -server answer 8080
+vwait forever
+`,
+    },
+    run: "exec tclsh server.tcl",
+    client: "printf 'GET /page HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $HOST $PORT",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Lua, LuaSocket",
+    packages: ["lua-socket", "lua5.4"],
+    files: {
+      "server.lua": `
+local socket = require "socket"
+local server = assert(socket.bind("*", 8080))
+io.stdout:setvbuf "no"
+while true do
+  local peer = server:accept()
+  print((peer:getpeername()))
+  peer:receive()
+  peer:send "HTTP/1.0 200 OK\\r\\n\\r\\na page\\n"
+  peer:shutdown "send"
+  repeat local line = peer:receive() until not line
+  peer:close()
+end
+`,
+    },
+    run: "exec lua5.4 server.lua",
+    logsPeerTo: "output",
+  },
+];
