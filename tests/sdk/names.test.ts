@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { connect, type ConnectOptions, listen, XSocketError } from "@xsocket/client";
 import {
   createNamespace,
@@ -70,6 +71,9 @@ describe("a host name", () => {
     expect(missing).toBeInstanceOf(XSocketError);
     expect(missing).toMatchObject({ code: "ENOTFOUND", step: "resolve" });
     const queries = await Bun.file(log).text();
+    // its 60 addresses do not fit a datagram, so they are asked for again, over TCP
+    expect(queries.match(/query\[A\] many\.test/g)).toHaveLength(2);
+    expect(queries.match(/query\[A\] both\.test/g)).toHaveLength(1);
     expect(queries).toMatch(/query\[AAAA\] web\.test from 127\.0\.0\.1/);
     expect(queries).not.toContain("localhost");
     listener.stop(true);
@@ -86,5 +90,22 @@ describe("a host name", () => {
       await expect(
         connect({ ...peer, hostname: "web.test", nameservers: [nameserver] }),
       ).rejects.toMatchObject({ code, step: "resolve" });
+  });
+
+  test("whose answer is truncated is asked for over TCP, in the target as well", async () => {
+    await using target = await createNamespace();
+    const script = join(import.meta.dir, "truncating.ts");
+    await using dns = target.spawn([process.execPath, script]);
+    await dns.says(/ready/);
+    await using server = await startServer({ place: target });
+    const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
+    const socket = await connect({ ...peer, hostname: "web.test", socket: { data() {} } });
+    expect(socket.remoteAddress).toBe("127.0.7.7");
+    await dns.says(/TCP .*web/);
+    const nonsense = connect({ ...peer, hostname: "nonsense.test", socket: { data() {} } });
+    await expect(nonsense).rejects.toMatchObject({ code: "EBADMSG", step: "resolve" });
+    socket.terminate();
+    listener.stop(true);
   });
 });

@@ -13,6 +13,9 @@ export interface Limits {
   readonly timeoutMs?: number | undefined;
 }
 
+/** The keys of {@link Limits}. */
+export const LIMIT_KEYS = ["signal", "timeoutMs"] as const;
+
 /** The point in time and the signal that end an operation. */
 export class Deadline {
   readonly signal: AbortSignal | undefined;

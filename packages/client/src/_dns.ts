@@ -127,8 +127,11 @@ async function askTcp(
       open: (opened) => void opened.write(streamEncode(query)),
       data: (_, data) => {
         received = Buffer.concat([received, data]);
-        const packet = wholeMessage(query, received);
+        const message = wholeMessage(received);
+        if (message === undefined) return;
+        const packet = decodeAnswer(query, message);
         if (packet) resolve(packet);
+        else reject(new SyscallError("receive", errno.EBADMSG));
       },
       error: (_, error) => reject(error),
       close: () => reject(new SyscallError("receive", errno.ECONNRESET)),
@@ -142,12 +145,10 @@ async function askTcp(
   }
 }
 
-function wholeMessage(query: Packet, received: Buffer): DecodedPacket | undefined {
+function wholeMessage(received: Buffer): Buffer | undefined {
   if (received.length < LENGTH_BYTES) return undefined;
   const end = LENGTH_BYTES + received.readUInt16BE(0);
-  return received.length < end
-    ? undefined
-    : decodeAnswer(query, received.subarray(LENGTH_BYTES, end));
+  return received.length < end ? undefined : received.subarray(LENGTH_BYTES, end);
 }
 
 async function askServer(

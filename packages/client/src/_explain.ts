@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import type { XSocketStep } from "./error.ts";
 
 /** What a code means at a step, and what helps. */
@@ -6,7 +7,10 @@ export interface Explanation {
   readonly remedy: string;
 }
 
-/** Found and remedy by step and code; "SERVER" stands for the control socket's path. docs/errors.md holds the same. */
+/**
+ * Found and remedy by step and code; "SERVER" stands for the control socket's path. A code may have a
+ * row of its own for abstract names, and for a path at which there is no socket. docs/errors.md holds the same.
+ */
 export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
   options: {
     EINVAL: ["an argument cannot be right, as the message says", "Give it as the message says."],
@@ -30,11 +34,27 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ECONNREFUSED: [
       "no server listens there",
-      'The server is gone: start it again with "xsocket serve SERVER" in the target namespace. An abstract name (@name) is reachable only within its own network namespace.',
+      'The server is gone: start it again with "xsocket serve SERVER" in the target namespace. If it runs, a container may see the socket of an earlier start: mount its directory, not the file.',
+    ],
+    "ECONNREFUSED, no socket": [
+      "what is there is no socket",
+      "Name the control socket of an xsocket server with via.",
+    ],
+    "ECONNREFUSED, @name": [
+      "nobody holds this abstract name in the own network namespace",
+      'Start a server with "xsocket serve SERVER" in this network namespace, or name a path with via: an abstract name cannot be reached from another namespace.',
     ],
     EACCES: [
       "permission to open it is denied",
-      "Join the group of the control socket, or have the server started with --group or --mode; an abstract name must be held by root or by your own user.",
+      "Join the group of the control socket, or have the server started with --group or --mode.",
+    ],
+    "EACCES, @name": [
+      "this abstract name is held by a user who is neither root nor yourself",
+      "See who listens there with ss -xlp. If that server is to be trusted, set XSOCKET_ANY_SERVER=1.",
+    ],
+    ENOTDIR: [
+      "a part of the path is no directory",
+      "Name the control socket of an xsocket server with via.",
     ],
     EPROTOTYPE: [
       "the socket there is of another kind",
@@ -143,9 +163,26 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
   },
 };
 
+/* connect(2) says ECONNREFUSED for a plain file, too. */
+function isNoSocket(path: string): boolean {
+  try {
+    return !statSync(path).isSocket();
+  } catch {
+    return false;
+  }
+}
+
+/* The row of the table: one for this kind of address if there is one. */
+function rowFor(step: XSocketStep, code: string, server: string): string {
+  const rows = TABLE[step] ?? {};
+  if (server.startsWith("@")) return `${code}, @name` in rows ? `${code}, @name` : code;
+  const other = `${code}, no socket`;
+  return other in rows && isNoSocket(server) ? other : code;
+}
+
 /** Finds the words for a code, so that every error says what was found and what to do. */
 export function explain(step: XSocketStep, code: string, server: string): Explanation {
-  const [found, remedy] = TABLE[step]?.[code] ?? [
+  const [found, remedy] = TABLE[step]?.[rowFor(step, code, server)] ?? [
     `${step} failed`,
     `See ${code} in docs/errors.md or in errno(3).`,
   ];

@@ -1,8 +1,10 @@
+import { inspect } from "node:util";
 import { parseAddress } from "@xsocket/protocol";
 import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
 import type { Deadline } from "./_deadline.ts";
 import type { KindNumbers } from "./_kind.ts";
 import { READABLE, pause, whenReady } from "./_wait.ts";
+import { misuse } from "./_kind.ts";
 import { failed } from "./error.ts";
 
 /* How long to wait before the next try while the server's backlog is full, in milliseconds: such a
@@ -10,13 +12,28 @@ import { failed } from "./error.ts";
 const BACKLOG_RETRY_MS = { first: 1, longest: 50 };
 
 /**
+ * Checks a control socket's address. Its own type may be wrong in JavaScript.
+ *
+ * @throws {XSocketError} EINVAL, ENAMETOOLONG
+ */
+export function checkVia(via: unknown, asked: string): void {
+  if (typeof via !== "string")
+    throw misuse(asked, `via is ${inspect(via)}`, "Give the path of a control socket, or @name.");
+  try {
+    parseAddress(via);
+  } catch (error) {
+    throw failed(error, "options", via, asked);
+  }
+}
+
+/**
  * Opens a connection to a server, blocking for as long as the deadline allows.
  *
  * @throws {XSocketError} at step reach
  */
 export function reachSync(via: string, waitMs: number, asked: string): number {
+  checkVia(via, asked);
   try {
-    parseAddress(via);
     return checked("connect", loadSyscalls().handoverConnect(via, waitMs));
   } catch (error) {
     throw failed(error, "reach", via, asked);
@@ -31,8 +48,8 @@ export function reachSync(via: string, waitMs: number, asked: string): number {
 export async function reach(via: string, deadline: Deadline, asked: string): Promise<number> {
   const native = loadSyscalls();
   const { longest } = BACKLOG_RETRY_MS;
+  checkVia(via, asked);
   try {
-    parseAddress(via);
     for (let wait = BACKLOG_RETRY_MS.first; ; wait = Math.min(wait * 2, longest)) {
       const rc = native.handoverConnect(via, 0);
       if (rc !== -errno.ETIMEDOUT || deadline.leftMs() === 0) return checked("connect", rc);
@@ -51,15 +68,7 @@ export function send(connection: number, { domain, type, protocol }: KindNumbers
 /** Takes the next answer. Returns the new descriptor, or -errno; -ETIMEDOUT if there is none yet. */
 export function receive(connection: number, kind: KindNumbers, waitMs: number): number {
   const { domain, type, protocol } = kind;
-  const rc = loadSyscalls().handoverReceive(connection, domain, type, protocol, waitMs);
-  return rc === -errno.EBADMSG && isOutOfDescriptors() ? -errno.EMFILE : rc;
-}
-
-/* A descriptor that found no room here is lost on the way, which looks like a malformed answer. */
-function isOutOfDescriptors(): boolean {
-  const fd = loadSyscalls().epollCreate();
-  if (fd >= 0) loadSyscalls().close(fd);
-  return fd === -errno.EMFILE;
+  return loadSyscalls().handoverReceive(connection, domain, type, protocol, waitMs);
 }
 
 /** Takes the next answer, waiting for it. @throws {SyscallError}; the signal's reason */

@@ -1,6 +1,6 @@
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { SyscallError } from "@xsocket/xbind-native";
-import type { Limits } from "./_deadline.ts";
+import { LIMIT_KEYS, type Limits } from "./_deadline.ts";
 import { misuse } from "./_kind.ts";
 import type { Naming } from "./_resolve.ts";
 import { failed, type XSocketStep } from "./error.ts";
@@ -12,12 +12,15 @@ export interface Through extends Limits, Naming {
   readonly via?: string | Session | undefined;
 }
 
+/** The keys of {@link Through}. */
+export const THROUGH_KEYS = ["via", ...LIMIT_KEYS, "lookup", "nameservers"] as const;
+
 /** The control socket's path, for errors and for the synchronous forms. */
 export function pathOf(via: string | Session = DEFAULT_ADDRESS): string {
   return via instanceof Session ? via.via : via;
 }
 
-const OURS = ["via", "lookup", "nameservers", "signal", "timeoutMs", "host", "hostname"] as const;
+const OURS = [...THROUGH_KEYS, "host", "hostname"] as const;
 
 /** What is left for Bun: the options without ours and without those that were applied already. */
 export function forBun<Options extends object, Applied extends keyof Options = never>(

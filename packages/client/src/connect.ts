@@ -4,7 +4,15 @@ import { adoptConnection } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
-import { checkPort, failedCall, refuseKeys, type Through, forBun } from "./_through.ts";
+import {
+  checkPort,
+  failedCall,
+  refuseKeys,
+  THROUGH_KEYS,
+  type Through,
+  forBun,
+} from "./_through.ts";
+import { refuseMisspelt } from "./_unknown.ts";
 import { misuse } from "./_kind.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { type Session, sessionFor } from "./session.ts";
@@ -32,6 +40,16 @@ export interface Peer {
   readonly ipv6Only?: boolean | undefined;
 }
 
+const NAMES = [
+  ...THROUGH_KEYS,
+  "host",
+  "hostname",
+  "localAddress",
+  "localPort",
+  "port",
+  "reusePort",
+  "ipv6Only",
+] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.connect adopts a descriptor of your own.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.connect.",
@@ -130,6 +148,7 @@ async function reportConnectError<Data>(
 export async function connect<Data = undefined>(
   options: ConnectOptions<Data>,
 ): Promise<Socket<Data>> {
+  refuseMisspelt("connect", options, NAMES);
   const { host, hostname = host, port, tls, exclusive, ...local } = options;
   if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
   const asked = `connect to ${hostname}`;

@@ -54,11 +54,21 @@ export class XSocketError extends Error {
   /** What was being done. ECONNREFUSED at `reach` is about the server, at `connect` about the peer. */
   readonly step: XSocketStep;
   /** The server's control socket, as it was given. */
-  readonly server: string;
+  declare readonly server: string;
   /** What was attempted, for example "get an IPv6 stream socket". */
-  readonly asked: string;
-  /** What to do about it, one sentence. */
-  readonly remedy: string;
+  declare readonly asked: string;
+  /** What to do about it, one or two sentences. */
+  declare readonly remedy: string;
+
+  readonly #cause: unknown;
+
+  /* Bun prints a cause that is the error's own with its stack, which has nothing to add to the message. */
+  static {
+    const get = function (this: XSocketError): unknown {
+      return this.#cause;
+    };
+    Object.defineProperty(this.prototype, "cause", { get });
+  }
 
   constructor(failure: XSocketFailure) {
     const server = failure.server ?? DEFAULT_ADDRESS;
@@ -66,15 +76,23 @@ export class XSocketError extends Error {
     const found = failure.found ?? known.found;
     const remedy = failure.remedy ?? known.remedy;
     const through = failure.step === "options" ? "" : ` through ${server}`;
-    super(`cannot ${failure.asked}${through}: ${found} (${failure.code}). ${remedy}`, {
-      cause: failure.cause,
-    });
+    super(`cannot ${failure.asked}${through}: ${found} (${failure.code}). ${remedy}`);
     this.code = failure.code;
     this.step = failure.step;
-    this.server = server;
-    this.asked = failure.asked;
-    this.remedy = remedy;
+    this.#cause = failure.cause;
+    // The message says these already: they are not enumerable, so that they are not printed once more.
+    for (const [name, value] of Object.entries({ server, remedy, asked: failure.asked }))
+      Object.defineProperty(this, name, { value });
+    this.stack = callersStack(this.stack);
   }
+}
+
+/* The stack from the caller's line on, so that this is the line that Bun shows of an uncaught error. In
+   a bundle our lines are among its users' own, and so all stay; as they do where no other is left. */
+function callersStack(stack = ""): string {
+  if (import.meta.file !== "error.ts") return stack;
+  const lines = stack.split("\n").filter((line) => !line.includes(`${import.meta.dir}/`));
+  return lines.some((line) => /^\s+at /.test(line)) ? lines.join("\n") : stack;
 }
 
 /** Says where and why a native call failed; other errors are bugs or aborts, and pass as they are. */

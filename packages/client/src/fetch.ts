@@ -3,9 +3,10 @@ import * as httpModule from "node:http";
 import * as httpsModule from "node:https";
 import { responseOf } from "./_response.ts";
 import { misuse } from "./_kind.ts";
+import { refuseUnknown } from "./_unknown.ts";
 import { refuseKeys, type Through } from "./_through.ts";
 import { HttpAgent, HttpsAgent } from "./node.ts";
-import type { Session } from "./session.ts";
+import { type Session, sessionFor } from "./session.ts";
 
 /** The redirects that are followed, as the Fetch standard says. */
 const REDIRECTS_MAX = 20;
@@ -207,7 +208,8 @@ export function fetchVia(
   via?: string | Session,
   through: Omit<Through, "via" | "signal"> = {},
 ): FetchVia {
-  const all = { ...through, via };
+  refuseUnknown("make a fetch", through, ["timeoutMs", "lookup", "nameservers"]);
+  const all = { ...through, via: sessionFor(via) };
   const kept = agentsOf(all, true);
   const fetchThere = async (
     input: string | URL | Request,

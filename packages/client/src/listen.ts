@@ -3,7 +3,16 @@ import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
 import { adoptListener, describe } from "./_bun.ts";
 import { misuse } from "./_kind.ts";
-import { checkPort, failedCall, pathOf, refuseKeys, type Through, forBun } from "./_through.ts";
+import {
+  checkPort,
+  failedCall,
+  pathOf,
+  refuseKeys,
+  THROUGH_KEYS,
+  type Through,
+  forBun,
+} from "./_through.ts";
+import { refuseMisspelt } from "./_unknown.ts";
 
 /** How many connections may wait to be accepted unless `backlog` says otherwise, as with Bun.listen. */
 const BUN_BACKLOG = 512;
@@ -23,12 +32,22 @@ export interface ListenOptions<Data = undefined>
   readonly backlog?: number;
 }
 
+const NAMES = [
+  ...THROUGH_KEYS,
+  "host",
+  "hostname",
+  "reusePort",
+  "ipv6Only",
+  "backlog",
+  "port",
+] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.listen adopts a descriptor of your own.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.listen.",
 };
 
 function planOf<Data>(options: ListenOptions<Data>): BindPlan {
+  refuseMisspelt("listen", options, NAMES);
   const hostname = options.hostname ?? options.host;
   const asked = `listen at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);

@@ -7,7 +7,8 @@ import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection, secureNode } from "./_bun.ts";
 import { misuse } from "./_kind.ts";
-import { checkPort, type Through } from "./_through.ts";
+import { checkPort, THROUGH_KEYS, type Through } from "./_through.ts";
+import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
 
 /** A peer for node:net, and the server through which to reach it. */
@@ -32,6 +33,8 @@ export interface NodeListenOptions extends Through {
 }
 
 const NODE_BACKLOG = 511;
+const CONNECT_KEYS = [...THROUGH_KEYS, "host", "port", "localAddress", "localPort"] as const;
+const LISTEN_KEYS = [...THROUGH_KEYS, "host", "port", "backlog", "reusePort", "ipv6Only"] as const;
 
 /**
  * net.connect from the target namespace. It resolves once the connection stands; give it to
@@ -43,6 +46,7 @@ const NODE_BACKLOG = 511;
  * socket.on("data", (data) => console.log(data.toString()));
  */
 export async function nodeConnect(options: NodeConnectOptions): Promise<net.Socket> {
+  refuseUnknown("connect", options, CONNECT_KEYS);
   const { host = "localhost", localAddress, localPort } = options;
   const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
   using socket = await connectedSocket({ ...peer, localAddress, localPort }, options);
@@ -50,6 +54,7 @@ export async function nodeConnect(options: NodeConnectOptions): Promise<net.Sock
 }
 
 function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
+  refuseUnknown(verb, options, LISTEN_KEYS);
   const { host: hostname, reusePort = false, ipv6Only = false } = options;
   const port = checkPort(`${verb} ${hostname ?? "*"}`, options.port ?? 0);
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
@@ -158,6 +163,7 @@ export class HttpAgent extends http.Agent {
 
   constructor(through: Through, options: http.AgentOptions = {}) {
     super(options);
+    refuseUnknown("make an agent", through, THROUGH_KEYS);
     this.#through = through;
   }
 
@@ -177,6 +183,7 @@ export class HttpsAgent extends https.Agent {
 
   constructor(through: Through, options: https.AgentOptions = {}) {
     super(options);
+    refuseUnknown("make an agent", through, THROUGH_KEYS);
     this.#through = through;
   }
 

@@ -7,7 +7,16 @@ import { earlierServer, hotId, rememberServer } from "./_hot.ts";
 import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
 import { setOption } from "./_socket.ts";
-import { checkPort, failedCall, forBun, pathOf, refuseKeys, type Through } from "./_through.ts";
+import {
+  checkPort,
+  failedCall,
+  forBun,
+  pathOf,
+  refuseKeys,
+  THROUGH_KEYS,
+  type Through,
+} from "./_through.ts";
+import { refuseMisspelt } from "./_unknown.ts";
 
 /** How many connections may wait to be accepted, as with Bun.serve. */
 const BUN_BACKLOG = 512;
@@ -27,6 +36,15 @@ export type ServeOptions<WebSocketData = undefined, R extends string = string> =
 > &
   ServeExtras;
 
+const NAMES = [
+  ...THROUGH_KEYS,
+  "host",
+  "hostname",
+  "backlog",
+  "port",
+  "reusePort",
+  "ipv6Only",
+] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.serve.",
@@ -43,6 +61,7 @@ interface PlainOptions extends ServeExtras {
 }
 
 function planOf(options: PlainOptions): BindPlan {
+  refuseMisspelt("serve", options, NAMES);
   const hostname = options.hostname ?? options.host;
   const asked = `serve at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);

@@ -1,11 +1,14 @@
-import { DEFAULT_ADDRESS, parseAddress } from "@xsocket/protocol";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { Connection, type Wanted } from "./_connection.ts";
-import { DEFAULT_TIMEOUT_MS, Deadline, type Limits } from "./_deadline.ts";
-import { reach } from "./_handover.ts";
-import { askedFor, type KindNumbers, kindNumbers, type SocketKind } from "./_kind.ts";
+import { DEFAULT_TIMEOUT_MS, Deadline, LIMIT_KEYS, type Limits } from "./_deadline.ts";
+import { checkVia, reach } from "./_handover.ts";
+import { askedFor, KIND_KEYS, type KindNumbers, kindNumbers, type SocketKind } from "./_kind.ts";
+import { refuseUnknown } from "./_unknown.ts";
 import { failed, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
+
+const SOCKET_KEYS = [...KIND_KEYS, ...LIMIT_KEYS] as const;
 
 /** What a {@link Session} is made with. */
 export interface SessionOptions {
@@ -36,14 +39,12 @@ export class Session implements Disposable {
   #usedAt = 0;
 
   /** @throws {XSocketError} EINVAL, ENAMETOOLONG for a `via` that is no address */
-  constructor({ via = DEFAULT_ADDRESS, idleMs = Infinity }: SessionOptions = {}) {
+  constructor(options: SessionOptions = {}) {
+    refuseUnknown("start a session", options, ["via", "idleMs"]);
+    const { via = DEFAULT_ADDRESS, idleMs = Infinity } = options;
     this.via = via;
     this.#idleMs = idleMs;
-    try {
-      parseAddress(via);
-    } catch (error) {
-      throw failed(error, "options", via, "start a session");
-    }
+    checkVia(via, "start a session");
   }
 
   /**
@@ -55,6 +56,7 @@ export class Session implements Disposable {
    * using socket = await session.socket({ family: 6, type: "stream", timeoutMs: 500 });
    */
   async socket(options: SocketKind & Limits = {}): Promise<OwnedSocket> {
+    refuseUnknown("get a socket", options, SOCKET_KEYS);
     const kind = kindNumbers(options);
     const deadline = new Deadline(options);
     try {

@@ -5,7 +5,16 @@ import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
 import { connectTo } from "./_socket.ts";
-import { checkPort, failedCall, pathOf, refuseKeys, type Through, forBun } from "./_through.ts";
+import {
+  checkPort,
+  failedCall,
+  pathOf,
+  refuseKeys,
+  THROUGH_KEYS,
+  type Through,
+  forBun,
+} from "./_through.ts";
+import { refuseMisspelt } from "./_unknown.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
 
@@ -27,6 +36,15 @@ export type UdpOptions<Type extends Bun.BinaryType = "buffer"> = bun.SocketOptio
 export type UdpConnectOptions<Type extends Bun.BinaryType = "buffer"> =
   bun.ConnectSocketOptions<Type> & UdpExtras;
 
+const NAMES = [
+  ...THROUGH_KEYS,
+  "host",
+  "hostname",
+  "reusePort",
+  "reuseAddr",
+  "ipv6Only",
+  "port",
+] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.udpSocket adopts a descriptor of your own.",
 };
@@ -54,6 +72,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
 export async function udp<Type extends Bun.BinaryType = "buffer">(
   options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
 ): Promise<bun.Socket<Type> | bun.ConnectedSocket<Type>> {
+  refuseMisspelt("receive datagrams", options, NAMES);
   const { host, hostname = host, port = 0, reusePort, reuseAddr, ipv6Only } = options;
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);

@@ -2,8 +2,20 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { XSocketError } from "./error.ts";
-import { xsocket, xsocketSync, type XSocketOptions } from "./xsocket.ts";
+import {
+  connect,
+  fetchVia,
+  HttpAgent,
+  listen,
+  nodeConnect,
+  serve,
+  Session,
+  udp,
+  xsocket,
+  XSocketError,
+  type XSocketOptions,
+  xsocketSync,
+} from "./index.ts";
 
 /** What both forms end with: they must agree. */
 async function failureOf(options: XSocketOptions): Promise<XSocketError> {
@@ -46,6 +58,9 @@ test("options that cannot be right are refused before anything is opened", async
     ["timeoutMs is 0", { timeoutMs: 0 }],
     ["timeoutMs is NaN", { timeoutMs: Number.NaN }],
     ["is empty", { via: "" }],
+    ["via is 5", { via: 5 }],
+    ["no option famly", { famly: 6 }],
+    ["Did you mean nonblocking", { nonBlocking: true }],
   ];
   for (const [found, options] of wrong) {
     const error = await failureOf({ via: "/nowhere", ...options });
@@ -53,6 +68,58 @@ test("options that cannot be right are refused before anything is opened", async
     expect(error.message).toContain(found);
   }
   expect((await failureOf({ via: `/${"p".repeat(200)}` })).code).toBe("ENAMETOOLONG");
+});
+
+test("a misspelt key is refused where Bun would drop it, and others are left to Bun", async () => {
+  const socket = { data() {} };
+  const forms: [(options: object) => unknown, object, string][] = [
+    [(o) => new Session(o), { idlems: 5 }, "idleMs"],
+    [(o) => connect({ socket, hostname: "127.0.0.1", port: 1, ...o }), { Via: "/x" }, "via"],
+    [(o) => listen({ socket, port: 0, ...o }), { nameserver: [] }, "nameservers"],
+    [(o) => serve({ fetch: () => new Response(), ...o }), { hostName: "x" }, "hostname"],
+    [(o) => udp(o), { timeout: 5 }, "timeoutMs"],
+    [(o) => nodeConnect({ port: 1, ...o }), { hosts: "x" }, "host"],
+    [(o) => fetchVia("/x", o), { lookUp: () => [] }, "lookup"],
+    [(o) => new HttpAgent(o), { signals: 1 }, "signal"],
+  ];
+  for (const [form, options, name] of forms) {
+    const failing = async (): Promise<unknown> => form(options);
+    await expect(failing(), name).rejects.toMatchObject({ code: "EINVAL", step: "options" });
+    await expect(failing(), name).rejects.toThrow(`Did you mean ${name}?`);
+  }
+  const more = { ...{ somethingOfBuns: 1 }, via: "/nowhere", port: 0 };
+  await expect(listen({ socket, ...more })).rejects.toMatchObject({ code: "ENOENT" });
+  expect(() => Reflect.construct(Session, ["/a/path"])).toThrow("the options are '/a/path'");
+  expect(() => Reflect.apply(fetchVia, undefined, [{ via: "/x" }])).toThrow("via is {");
+});
+
+test("what is no socket, no server and no directory is told apart", async () => {
+  const cases: [string, string, string][] = [
+    [import.meta.path, "ECONNREFUSED", "what is there is no socket"],
+    [`${import.meta.path}/control`, "ENOTDIR", "a part of the path"],
+    ["@nobody.has.this.name", "ECONNREFUSED", "in the own network namespace"],
+  ];
+  for (const [via, code, found] of cases) {
+    const error = await failureOf({ via });
+    expect(error).toMatchObject({ code, step: "reach" });
+    expect(error.message).toContain(found);
+  }
+});
+
+test("an uncaught error shows the line of the caller, the sentence once, and no inner causes", async () => {
+  const script = `
+    import { xsocket } from "@xsocket/client";
+    async function mine() { await xsocket({ via: "/nowhere" }); }
+    await mine();`;
+  const options = { cwd: join(import.meta.dir, "../../../tests"), stdin: new Blob([script]) };
+  const program = Bun.spawn([process.execPath, "run", "-"], { ...options, stderr: "pipe" });
+  const said = await program.stderr.text();
+  expect(said.match(/cannot get/g)).toHaveLength(1);
+  expect(said).toMatch(/at mine/);
+  expect(said).not.toContain("packages/client");
+  expect(said).not.toContain("SyscallError");
+  const error = await failureOf({ via: "/nowhere" });
+  expect(error.cause).toMatchObject({ name: "SyscallError", code: "ENOENT" });
 });
 
 test("an aborted signal ends it with its own reason", async () => {

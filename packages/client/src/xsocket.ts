@@ -1,10 +1,13 @@
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { Deadline, type Limits } from "./_deadline.ts";
+import { Deadline, LIMIT_KEYS, type Limits } from "./_deadline.ts";
 import { reach, reachSync, receive, receiveLater, send } from "./_handover.ts";
-import { askedFor, kindNumbers, type SocketKind } from "./_kind.ts";
+import { askedFor, KIND_KEYS, kindNumbers, type SocketKind } from "./_kind.ts";
+import { refuseUnknown } from "./_unknown.ts";
 import { failed } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
+
+const KEYS = ["via", ...KIND_KEYS, ...LIMIT_KEYS] as const;
 
 /** What {@link xsocket} takes: the server, the kind of socket, and the limits. */
 export interface XSocketOptions extends SocketKind, Limits {
@@ -23,6 +26,7 @@ export interface XSocketOptions extends SocketKind, Limits {
  * using socket = await xsocket({ via: "/run/xsocket/lan", family: 6, type: "dgram" });
  */
 export async function xsocket(options: XSocketOptions = {}): Promise<OwnedSocket> {
+  refuseUnknown("get a socket", options, KEYS);
   const kind = kindNumbers(options);
   const deadline = new Deadline(options);
   const { via = DEFAULT_ADDRESS } = options;
@@ -45,6 +49,7 @@ export async function xsocket(options: XSocketOptions = {}): Promise<OwnedSocket
  * using socket = xsocketSync({ via: "/run/xsocket/lan", type: "stream" });
  */
 export function xsocketSync(options: XSocketOptions = {}): OwnedSocket {
+  refuseUnknown("get a socket", options, KEYS);
   const kind = kindNumbers(options);
   const deadline = new Deadline(options);
   const { via = DEFAULT_ADDRESS } = options;

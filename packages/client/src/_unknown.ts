@@ -1,0 +1,59 @@
+/*
+ * A misspelt option would be dropped without a word, and the default would be used instead. Where all
+ * options are ours, every other key is refused; beside Bun's, which may get more with its next version,
+ * only a key that looks like one of ours.
+ */
+import { inspect } from "node:util";
+import { misuse } from "./_kind.ts";
+
+/** The most letters that differ between a misspelt key and the one that was meant. */
+const DIFFERENT_MAX = 2;
+/** Keys below this length are too short for that many different letters. */
+const SHORT_LETTERS = 6;
+
+/* How many letters have to be changed, added or taken away to make one word of the other. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...from].entries()) {
+    const next = [i + 1];
+    for (const [j, other] of [...to].entries()) {
+      const changed = (row[j] ?? 0) + (letter === other ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row.at(-1) ?? 0;
+}
+
+function meant(key: string, known: readonly string[]): string | undefined {
+  const lower = key.toLowerCase();
+  const most = key.length < SHORT_LETTERS ? 1 : DIFFERENT_MAX;
+  return known.find((name) => distance(lower, name.toLowerCase()) <= most);
+}
+
+/** Refuses what is no object, and every key that is not among the known ones. @throws {XSocketError} EINVAL */
+export function refuseUnknown(asked: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null)
+    throw misuse(
+      asked,
+      `the options are ${inspect(options)}`,
+      `Give an object of ${known.join(", ")}.`,
+    );
+  for (const key in options) {
+    if (known.includes(key) || Reflect.get(options, key) === undefined) continue;
+    const near = meant(key, known);
+    const hint = near === undefined ? "" : `Did you mean ${near}? `;
+    throw misuse(asked, `there is no option ${key}`, `${hint}There are ${known.join(", ")}.`);
+  }
+}
+
+/** Refuses keys that look like one of those given, but are none. @throws {XSocketError} EINVAL */
+export function refuseMisspelt(asked: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null)
+    throw misuse(asked, `the options are ${inspect(options)}`, "Give an object.");
+  for (const key in options) {
+    const near = known.includes(key) ? undefined : meant(key, known);
+    if (near !== undefined)
+      throw misuse(asked, `there is no option ${key}`, `Did you mean ${near}?`);
+  }
+}
