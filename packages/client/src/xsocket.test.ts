@@ -87,8 +87,8 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     await expect(failing(), name).rejects.toMatchObject({ code: "EINVAL", step: "options" });
     await expect(failing(), name).rejects.toThrow(`Did you mean ${name}?`);
   }
-  const more = { ...{ somethingOfBuns: 1 }, via: "/nowhere", port: 0 };
-  await expect(listen({ socket, ...more })).rejects.toMatchObject({ code: "ENOENT" });
+  const more = { socket, via: "/nowhere", port: 0, somethingOfBuns: 1 };
+  await expect(listen(more)).rejects.toMatchObject({ code: "ENOENT" });
   expect(() => Reflect.construct(Session, ["/a/path"])).toThrow("the options are '/a/path'");
   expect(() => Reflect.apply(fetchVia, undefined, [{ via: "/x" }])).toThrow("via is {");
 });

@@ -196,14 +196,17 @@ int handover_receive(int conn, const struct wire_request *request, bool cloexec,
                      const struct deadline *deadline)
 {
 	CLEANUP_CLOSE int fd = -1;
+	bool waits = deadline_left_ms(deadline) != 0; /* who only looks needs no poll(2) */
 	int rc;
 
 	do {
-		rc = wait_readable(conn, deadline);
+		rc = waits ? wait_readable(conn, deadline) : 0;
 		if (rc < 0)
 			return rc;
 		rc = take_reply(conn, cloexec ? MSG_CMSG_CLOEXEC : 0, &fd);
-	} while (rc == -EAGAIN || rc == -EINTR);
+	} while (rc == -EINTR || (rc == -EAGAIN && waits));
+	if (rc == -EAGAIN)
+		return -ETIMEDOUT;
 	if (rc != 0)
 		return rc > 0 ? -rc : rc;
 	rc = verify_socket(fd, request);
