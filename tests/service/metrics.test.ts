@@ -82,6 +82,9 @@ test("buckets never fall, and other pages are not found", async () => {
   await using server = await serve({ address: dir.join("control") });
   using metrics = serveMetrics(server, LOOPBACK);
   ask(dir.join("control"), ...Array.from({ length: 50 }, () => "stream" as const));
+  // a request's time is counted after its answer
+  const counted = () => server.stats().latency.counts.reduce((sum, count) => sum + count, 0);
+  await eventually("the last request to be counted", () => counted() === 50);
   const page = `http://127.0.0.1:${metrics.port}`;
   const found = samples(await (await fetch(`${page}/metrics`)).text());
   const buckets = [...found].filter(([name]) => name.includes("_bucket")).map(([, count]) => count);

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type Accounts, readAccounts } from "./accounts.ts";
-import { PolicyError } from "./error.ts";
+import { PolicyError, type Problem } from "./error.ts";
+import { lineFinder } from "./lines.ts";
 import { readRule } from "./read-rule.ts";
 import type { Policy, Rule } from "./rule.ts";
 import { isTable, type Table } from "./values.ts";
@@ -32,20 +33,21 @@ function lineOf(text: string, problem: string): number {
 function parseToml(source: string, text: string): Table {
   const problem = syntaxProblem(text);
   if (problem !== undefined)
-    throw new PolicyError(source, [`line ${lineOf(text, problem)}: ${problem}`]);
+    throw new PolicyError(source, [{ text: problem, line: lineOf(text, problem) }]);
   const table: unknown = Bun.TOML.parse(text);
-  if (!isTable(table)) throw new PolicyError(source, ["a policy is a list of [[rule]] tables"]);
+  if (!isTable(table))
+    throw new PolicyError(source, [{ text: "a policy is a list of [[rule]] tables" }]);
   return table;
 }
 
 /** The rule tables of a file; anything else in it is a mistake that must not pass in silence. */
-function ruleTables(table: Table, problems: string[]): Table[] {
+function ruleTables(table: Table, problems: Problem[]): Table[] {
   for (const key of Object.keys(table))
     if (key !== "rule")
-      problems.push(`"${key}" is unknown here: a policy is a list of [[rule]] tables`);
+      problems.push({ text: `"${key}" is unknown here: a policy is a list of [[rule]] tables` });
   const rules = table["rule"] ?? [];
   if (Array.isArray(rules) && rules.every(isTable)) return rules;
-  problems.push('"rule" must be a list of tables: write [[rule]] above each');
+  problems.push({ text: '"rule" must be a list of tables: write [[rule]] above each' });
   return [];
 }
 
@@ -56,11 +58,19 @@ function ruleTables(table: Table, problems: string[]): Table[] {
  * @throws {PolicyError} for anything in it that is not understood, all of it at once
  */
 export function parsePolicy(source: string, text: string, accounts: Accounts): Policy {
-  const problems: string[] = [];
-  const rules: Rule[] = ruleTables(parseToml(source, text), problems).map((table, index) =>
-    readRule(table, index + 1, accounts, problems),
+  const problems: Problem[] = [];
+  const tables = ruleTables(parseToml(source, text), problems);
+  const lineOfKey = lineFinder(text, tables.length);
+  const rules: Rule[] = tables.map((table, index) =>
+    readRule(table, index + 1, accounts, (problem, key) =>
+      problems.push({ text: problem, line: lineOfKey(index + 1, key) }),
+    ),
   );
-  if (problems.length > 0) throw new PolicyError(source, problems);
+  if (problems.length > 0)
+    throw new PolicyError(
+      source,
+      problems.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0)),
+    );
   return { source, rules };
 }
 
@@ -69,14 +79,18 @@ function readText(path: string): string {
     const bytes = readFileSync(path);
     if (bytes.byteLength > POLICY_BYTES_MAX)
       throw new PolicyError(path, [
-        `the file has ${bytes.byteLength} bytes of ${POLICY_BYTES_MAX}`,
+        {
+          text: `the file has ${bytes.byteLength} bytes, and ${POLICY_BYTES_MAX} are the most: name a policy`,
+        },
       ]);
     return bytes.toString("utf8");
   } catch (error) {
     if (error instanceof PolicyError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     const remedy = "give the path of a file that the server's user may read";
-    throw new PolicyError(path, [`cannot be read (${code}): ${remedy}`], { cause: error });
+    throw new PolicyError(path, [{ text: `cannot be read (${code}): ${remedy}` }], {
+      cause: error,
+    });
   }
 }
 

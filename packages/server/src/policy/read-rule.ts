@@ -25,36 +25,40 @@ const KEYS = [
 
 type Key = (typeof KEYS)[number];
 
+/** Takes a problem, and the key that it is about. */
+export type Note = (problem: string, key?: string) => void;
+
 /** Reads one table key by key and notes each problem with the rule's name in front. */
 class RuleReader {
   readonly name: string;
   readonly #table: Table;
-  readonly #note: (problem: string) => void;
+  readonly #note: Note;
 
-  constructor(table: Table, number: number, problems: string[]) {
+  constructor(table: Table, number: number, note: Note) {
     const named = table["name"];
     this.name = typeof named === "string" && named !== "" ? named : `rule ${number}`;
     const where = this.name === `rule ${number}` ? this.name : `rule ${number} ("${this.name}")`;
     this.#table = table;
-    this.#note = (problem) => void problems.push(`${where}: ${problem}`);
+    this.#note = (problem, key) => note(`${where}: ${problem}`, key);
     for (const key of Object.keys(table))
       if (!KEYS.some((known) => known === key))
-        this.#note(`the key "${key}" is unknown: there are ${KEYS.join(", ")}`);
-    if (named !== undefined && typeof named !== "string") this.#note("name must be a text");
+        this.#note(`the key "${key}" is unknown: there are ${KEYS.join(", ")}`, key);
+    if (named !== undefined && typeof named !== "string") this.#note("name must be a text", "name");
   }
 
   has(key: Key): boolean {
     return this.#table[key] !== undefined;
   }
 
-  refuse(problem: string): void {
-    this.#note(problem);
+  refuse(key: Key, problem: string): void {
+    this.#note(`${key} ${problem}`, key);
   }
 
   choice<Choice extends string>(key: Key, choices: readonly Choice[]): Choice | undefined {
     const value = this.#table[key];
     const found = choices.find((choice) => choice === value);
-    if (!found) this.#note(`${key} must be ${choices.map((word) => `"${word}"`).join(" or ")}`);
+    if (!found)
+      this.#note(`${key} must be ${choices.map((word) => `"${word}"`).join(" or ")}`, key);
     return found;
   }
 
@@ -66,10 +70,10 @@ class RuleReader {
     if (!this.has(key)) return undefined;
     const found: Item[] = [];
     const texts = words(this.#table[key]);
-    if (!texts) this.#note(`${key} must be one value or a list of values: ${help}`);
+    if (!texts) this.#note(`${key} must be one value or a list of values: ${help}`, key);
     for (const text of texts ?? []) {
       const item = read(text);
-      if (item === undefined) this.#note(`${key} "${text}" is unknown: ${help}`);
+      if (item === undefined) this.#note(`${key} "${text}" is unknown: ${help}`, key);
       else found.push(item);
     }
     return found;
@@ -85,7 +89,7 @@ class RuleReader {
     if (value === undefined) return undefined;
     if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= QUOTA_MAX)
       return value;
-    this.#note(`${key} must be a number from 1 to ${QUOTA_MAX}`);
+    this.#note(`${key} must be a number from 1 to ${QUOTA_MAX}`, key);
     return undefined;
   }
 }
@@ -113,20 +117,15 @@ const SOCKET_KEYS = [
 function refuseContradictions(reader: RuleReader, kind: RuleKind, allow: boolean): void {
   if (kind === "status")
     for (const key of SOCKET_KEYS)
-      if (reader.has(key)) reader.refuse(`${key} has no meaning in a rule of kind "status"`);
+      if (reader.has(key)) reader.refuse(key, 'has no meaning in a rule of kind "status"');
   if (!allow)
     for (const key of ["sockets_per_minute", "connections"] as const)
-      if (reader.has(key)) reader.refuse(`${key} has no meaning in a rule that denies`);
+      if (reader.has(key)) reader.refuse(key, "has no meaning in a rule that denies");
 }
 
-/** Reads one [[rule]] table; what is not understood is added to the problems. */
-export function readRule(
-  table: Table,
-  number: number,
-  accounts: Accounts,
-  problems: string[],
-): Rule {
-  const reader = new RuleReader(table, number, problems);
+/** Reads one [[rule]] table; what is not understood is noted. */
+export function readRule(table: Table, number: number, accounts: Accounts, note: Note): Rule {
+  const reader = new RuleReader(table, number, note);
   const allow = reader.choice("action", ["allow", "deny"]) !== "deny";
   const kind = reader.has("kind") ? reader.choice("kind", ["socket", "status"]) : undefined;
   const users = reader.list(

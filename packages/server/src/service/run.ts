@@ -6,6 +6,7 @@ import { serve, type Server } from "../server.ts";
 import type { ServeOptions } from "../options.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
 import { type Activation, takeActivation } from "./activation.ts";
+import { barrierTo } from "./barrier.ts";
 import { execAs, type Identity, type Successor } from "./drop.ts";
 import { type MetricsAddress, serveMetrics } from "./metrics.ts";
 import { type Notifier, openNotifier, watchdogMs } from "./notify.ts";
@@ -26,6 +27,18 @@ function withActivation(options: ServiceOptions, activation: Activation): ServeO
   return { ...rest, listenFd: activation.fd, ownsFile: activation.own };
 }
 
+/* The program that is started as the user must be within that user's reach. */
+function refuseUnreadable(user: Identity, argv: readonly string[]): void {
+  for (const path of argv.filter((word) => word.startsWith("/"))) {
+    const barrier = barrierTo(user, path);
+    if (barrier !== undefined)
+      throw new ServeError(
+        "PERMISSION",
+        `uid ${user.uid} cannot run ${path}, since ${barrier} is closed to that user: install xsocket where everybody may read it ("./dev install", or a package), or open that path with chmod`,
+      );
+  }
+}
+
 /** Becomes another user if that is asked for and not done yet. Returns only if it is not. */
 async function becomeUser(
   sys: Syscalls,
@@ -39,6 +52,7 @@ async function becomeUser(
       "PERMISSION",
       `only root can become another user, and this is uid ${process.geteuid?.()}: start the server as root, or without --user`,
     );
+  refuseUnreadable(user, successor.argv);
   const fd = activation?.fd ?? (await bindControl(options, user));
   execAs(sys, fd, user, { ...successor, ownsFile: activation?.own ?? true });
 }

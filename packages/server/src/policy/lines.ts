@@ -1,0 +1,40 @@
+/* Where a table begins, a key is given, and a text of several lines begins or ends. */
+const HEADER = /^\s*\[\[\s*rule\s*\]\]/;
+const KEY = /^\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*=/;
+const LONG_TEXT = /"""|'''/g;
+
+interface RuleLines {
+  readonly header: number;
+  readonly keys: Map<string, number>;
+}
+
+function scan(text: string): RuleLines[] {
+  const rules: RuleLines[] = [];
+  let isInText = false;
+  for (const [index, line] of text.split("\n").entries()) {
+    if (!isInText) {
+      if (HEADER.test(line)) rules.push({ header: index + 1, keys: new Map() });
+      const [, double, single, bare] = KEY.exec(line) ?? [];
+      const key = double ?? single ?? bare;
+      if (key !== undefined) rules.at(-1)?.keys.set(key, index + 1);
+    }
+    if ((line.match(LONG_TEXT)?.length ?? 0) % 2 === 1) isInText = !isInText;
+  }
+  return rules;
+}
+
+/**
+ * Finds the lines that a mistake may be about, which Bun's parser does not tell.
+ *
+ * @param count how many rules the parser has found; where the scan finds another number, the file is
+ *   written in some other way, and no line is better than a wrong one
+ * @returns the line of a rule's key, else that of the rule's header; rules count from 1
+ */
+export function lineFinder(text: string, count: number) {
+  const rules = scan(text);
+  if (rules.length !== count) return () => undefined;
+  return (rule: number, key?: string): number | undefined => {
+    const lines = rules[rule - 1];
+    return (key === undefined ? undefined : lines?.keys.get(key)) ?? lines?.header;
+  };
+}
