@@ -95,7 +95,30 @@ const CASES: Record<string, Case> = {
   "a program that is a directory": {
     argv: [...RUN, "--port", "1", "--", "/etc"],
     code: 1,
-    says: ["/etc"],
+    says: ["/etc: it is a directory", "path of a program"],
+  },
+  "a program that is no program": {
+    argv: [...RUN, "--port", "1", "--", "/etc/passwd"],
+    code: 1,
+    says: ["/etc/passwd: it is not executable", "chmod +x"],
+  },
+  "a path of a program that there is not": {
+    argv: [...RUN, "--port", "1", "--", "/nowhere/program"],
+    code: 1,
+    says: ["there is no such file", "check its path"],
+  },
+  "a program without its dashes": {
+    argv: ["run", "--port", "1", "true"],
+    code: 2,
+    says: ['"true"', 'behind "--"'],
+  },
+  "a mistyped command": { argv: ["sevre"], code: 2, says: ["did you mean serve?"] },
+  "a mistyped option": { argv: ["run", "--prot", "1"], code: 2, says: ["did you mean --port?"] },
+  "a mistyped option of all": { argv: ["--verison"], code: 2, says: ["did you mean --version?"] },
+  "a choice that there is not": {
+    argv: ["open", "--family", "5"],
+    code: 2,
+    says: ["--family takes 4 or 6", '"5"'],
   },
 };
 
@@ -157,6 +180,52 @@ test("a Bun that is not there is one sentence", async () => {
     code: 1,
     says: ["absolute"],
   });
+});
+
+test("each mistake of a policy has a line, with file and line in front", async () => {
+  using dir = tempDir();
+  const policy = dir.join("policy.toml");
+  await Bun.write(policy, '[[rule]]\naction = "alow"\n\n[[rule]]\naction = "deny"\ntype = "tcp"\n');
+  for (const argv of [
+    ["policy", "check", policy],
+    ["serve", "--policy", policy, dir.join("control")],
+  ]) {
+    const { code, stdout, stderr } = await here.run([XSOCKET, ...argv]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr.replaceAll(/^xsocket: .*\/policy\.toml:(\d+): (rule \d): .*$/gm, "$1 $2")).toBe(
+      "2 rule 1\n6 rule 2\n",
+    );
+  }
+});
+
+test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])(
+  "%s ends in silence when nobody reads, and in a sentence when nothing can be written",
+  async (words) => {
+    const unread = `(sleep 0.1; exec ${XSOCKET} ${words}) | true; echo "\${PIPESTATUS[0]}"`;
+    expect(await here.run(["bash", "-c", unread])).toMatchObject({ stdout: "141\n", stderr: "" });
+    for (const where of ["/dev/full", "&-"]) {
+      const result = await here.run(["bash", "-c", `${XSOCKET} ${words} >${where}`]);
+      expect(result.code).toBe(1);
+      expect(result.stderr).toMatch(
+        /^xsocket: the result cannot be written[^\n]* see where [^\n]*\n$/,
+      );
+    }
+  },
+);
+
+test("status --watch ends with its reader", async () => {
+  await using server = await startServer();
+  const watch = `timeout 20 ${XSOCKET} status --watch ${server.path} | head -n 1; echo "\${PIPESTATUS[0]}"`;
+  const { stdout, stderr } = await here.run(["bash", "-c", watch]);
+  expect(stderr).toBe("");
+  expect(stdout).toMatch(/^server .*\n141\n$/);
+});
+
+test("each command tells the version", async () => {
+  const { stdout } = await here.run([XSOCKET, "--version"]);
+  for (const argv of [["serve"], ["run"], ["doctor"]])
+    expect((await here.run([XSOCKET, ...argv, "--version"])).stdout).toBe(stdout);
+  expect((await here.run([`${XSOCKET}-server`, "--version"])).stdout).toBe(stdout);
 });
 
 test("help is a result: on stdout, with exit code 0", async () => {

@@ -17,7 +17,7 @@ guardDescriptors();
 
 interface Row {
   readonly name: string;
-  readonly status: "ok" | "failed" | "skipped";
+  readonly status: "ok" | "warning" | "failed" | "skipped";
   readonly found: string;
   readonly remedy?: string;
 }
@@ -45,7 +45,7 @@ async function examine(
 
 /* That this row fails, no other does, and it says what and what to do. */
 function expectOnly(rows: readonly Row[], name: string, found: RegExp, remedy: RegExp): void {
-  const broken = rows.filter(({ status }) => status === "failed");
+  const broken = rows.filter(({ status }) => status === "failed" || status === "warning");
   expect(broken.map((row) => row.name)).toEqual([name]);
   expect(broken[0]?.found).toMatch(found);
   expect(broken[0]?.remedy).toMatch(remedy);
@@ -63,10 +63,10 @@ test("the table has a line for each row and the remedy below, without colour in 
   const { code, stdout } = await here.run([XSOCKET, "doctor", "/nowhere/control"]);
   expect(code).toBe(1);
   expect(stdout).toMatch(
-    /^FAILED {2}socket +\/nowhere\/control does not exist\n +-> .*xsocket serve/m,
+    /^FAILED {3}socket +\/nowhere\/control does not exist\n +-> .*xsocket serve/m,
   );
-  expect(stdout).toMatch(/^ok {6}libraries/m);
-  expect(stdout).toMatch(/^- {7}tcp4 +needs a server$/m);
+  expect(stdout).toMatch(/^ok {7}libraries/m);
+  expect(stdout).toMatch(/^- {8}tcp4 +needs a server$/m);
   expect(stdout).not.toContain("\u001b");
 });
 
@@ -136,9 +136,13 @@ describe("the row that fails is", () => {
     expectOnly(await examine([server.path]), name, /EPERM|EACCES/, /policy/);
   });
 
-  test("namespace: the server is in this one", async () => {
+  test("namespace: the server is in this one, which only a word of the user makes right", async () => {
     await using server = await startServer();
-    expectOnly(await examine([server.path]), "namespace", /already/, /target namespace/);
+    const rows = await examine([server.path]);
+    expectOnly(rows, "namespace", /and so is this process/, /target namespace.*--same-namespace/);
+    expect(rows.find(({ name }) => name === "namespace")?.status).toBe("warning");
+    const meant = await examine([server.path, "--same-namespace"]);
+    expect(meant.every(({ status }) => status === "ok")).toBe(true);
   });
 
   test("libraries: libxbind is missing, of another machine, or at a path with a space", async () => {
@@ -218,6 +222,29 @@ describe("the row that fails is", () => {
     const missing = await examine([server.path, "--", "no-such-program"]);
     expectOnly(missing, "program", /no-such-program/, /PATH/);
   });
+});
+
+test("the namespaces are told by number and cookie", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const { found } = (await examine([server.path])).find(({ name }) => name === "namespace") ?? {};
+  expect(found).toContain(`cookie ${await target.cookie()}; this process is in net:[`);
+  expect(found).toContain(`cookie ${await here.cookie()}`);
+});
+
+test("a script is judged by its interpreter, through any number of scripts, and the row says so", async () => {
+  using dir = tempDir();
+  for (const [name, line] of [
+    ["one", "#!/bin/sh"],
+    ["two", `#!${dir.join("one")}`],
+  ] as const) {
+    writeFileSync(dir.join(name), `${line}\n`);
+    chmodSync(dir.join(name), 0o755);
+  }
+  const rows = await examine(["/nowhere/control", "--", dir.join("two")]);
+  const { status, found } = rows.find(({ name }) => name === "program") ?? {};
+  expect(status).toBe("ok");
+  expect(found).toMatch(/two is a script, and its interpreter \/.*sh can be preloaded/);
 });
 
 test("a port that is none is misuse", async () => {

@@ -21,7 +21,7 @@ export function checkHandover(server: string, xbind: string): void {
     using socket = xsocketSync({ via: server, type });
     if (cookieOf(socket.fd) === ownCookie())
       words.warn(
-        `the server at ${server} hands out sockets of this very network namespace: start it in the target namespace`,
+        `the server at ${server} hands out sockets of this very network namespace: start it in the target namespace, unless the program enters its own later`,
       );
   }
 }

@@ -2,7 +2,9 @@ import { runCommand } from "citty";
 import type { Command, Invocation } from "./command.ts";
 import { COMMANDS, xsocket } from "./commands.ts";
 import { EXIT, MisuseError } from "./errors.ts";
+import { suggestion } from "./nearest.ts";
 import { checkOptions } from "./options.ts";
+import { writeErr } from "./output.ts";
 import { usage } from "./usage.ts";
 import { result } from "./words.ts";
 
@@ -28,7 +30,9 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
   const help = `xsocket ${name} --help`;
   if (own.some((word) => HELP.has(word)))
     return result(await usage(definition, xsocket, process.stdout));
-  checkOptions(own, definition.args ?? {}, help);
+  if (own.length === 1 && own.some((word) => word === "--version"))
+    return result(String(xsocket.meta.version));
+  checkOptions(own, definition.args ?? {}, help, definition.program !== undefined);
   const data: Invocation = { program, programIndex, planFd };
   await runCommand(definition, { rawArgs: [...own], data });
 }
@@ -42,7 +46,7 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
 export async function dispatch(argv: readonly string[], planFd: number): Promise<void> {
   const [name, ...rest] = argv[0] === "help" ? [...argv.slice(1, 2), "--help"] : argv;
   if (name === undefined) {
-    process.stderr.write(`${await usage(xsocket, undefined, process.stderr)}\n`);
+    writeErr(`${await usage(xsocket, undefined, process.stderr)}\n`);
     process.exitCode = EXIT.misused;
     return;
   }
@@ -50,8 +54,13 @@ export async function dispatch(argv: readonly string[], planFd: number): Promise
   if (VERSION.has(name)) return result(String(xsocket.meta.version));
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!load) {
-    const what = name.startsWith("-") ? "option" : "command";
-    throw new MisuseError(`there is no ${what} "${name}": see "xsocket --help"`);
+    const isOption = name.startsWith("-");
+    const meant = isOption
+      ? suggestion(name.replace(/^-+/, ""), ["help", "version"], "--")
+      : suggestion(name, Object.keys(COMMANDS));
+    throw new MisuseError(
+      `there is no ${isOption ? "option" : "command"} "${name}"${meant}: see "xsocket --help"`,
+    );
   }
   await runOne(await load(), name, rest, planFd);
 }

@@ -18,16 +18,24 @@ function isCitty(error: unknown): boolean {
   return error instanceof Error && error.name === "CLIError";
 }
 
+/* Every mistake of a policy has a line of its own. */
+function isPolicy(error: unknown): boolean {
+  return error instanceof Error && error.name === "PolicyError";
+}
+
 function exitCode(error: unknown): number {
   if (isCitty(error)) return EXIT.misused;
   if (error instanceof FailureError) return error.exitCode;
   return MISUSE.has(codeOf(error)) ? EXIT.misused : EXIT.failed;
 }
 
-/** What to say about an error, and the exit code: never a stack trace. */
-export function explain(error: unknown): { sentence: string; exitCode: number } {
+/** What to say about an error, one sentence for each thing that is wrong, and the exit code: never a stack trace. */
+export function explain(error: unknown): { sentences: string[]; exitCode: number } {
   const plain = Bun.stripANSI(error instanceof Error ? error.message : String(error));
   const message = plain.replace(SDK_WORDS, "");
-  const sentence = message + (OPTIONS[codeOf(error)] ?? "");
-  return { sentence: sentence.replaceAll(/\s*\n\s*/g, " "), exitCode: exitCode(error) };
+  const text = message + (OPTIONS[codeOf(error)] ?? "");
+  const sentences = isPolicy(error)
+    ? text.split("\n")
+    : [text.replaceAll(/\s*\n\s*/g, " ")].filter(Boolean);
+  return { sentences, exitCode: exitCode(error) };
 }

@@ -16,7 +16,7 @@ try {
   settleLibraryDirectory(process.env);
   await dispatch(argv, Number(planFd));
 } catch (error) {
-  const { sentence, exitCode } = explain(error);
-  words.error(sentence);
+  const { sentences, exitCode } = explain(error);
+  for (const sentence of sentences) words.error(sentence);
   process.exitCode = exitCode;
 }

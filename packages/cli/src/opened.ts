@@ -1,11 +1,5 @@
-import { readdirSync, fstatSync, statSync } from "node:fs";
-import { join } from "node:path";
 import { type SocketKind, xsocketSync } from "@xsocket/client";
-import { loadSyscalls } from "@xsocket/xbind-native";
-import { cookieOf, ownCookie } from "./namespace.ts";
-
-/* Where ip-netns(8) keeps the namespaces that have a name. */
-const NAMED = "/run/netns";
+import { cookieOf, namespaceOf, ownCookie } from "./namespace.ts";
 
 /** A socket of a server, and what is known about it. */
 export interface Opened extends Disposable {
@@ -17,30 +11,6 @@ export interface Opened extends Disposable {
   readonly namespace: string | undefined;
   /** What the handover took. */
   readonly milliseconds: number;
-}
-
-function nameOf(inode: bigint): string {
-  try {
-    const names = readdirSync(NAMED);
-    const name = names.find(
-      (entry) => statSync(join(NAMED, entry), { bigint: true }).ino === inode,
-    );
-    return name === undefined ? "" : ` (${name})`;
-  } catch {
-    return "";
-  }
-}
-
-function namespaceOf(fd: number): string | undefined {
-  const native = loadSyscalls();
-  const namespaceFd = native.socketNamespace(fd);
-  if (namespaceFd < 0) return undefined;
-  try {
-    const { ino } = fstatSync(namespaceFd, { bigint: true });
-    return `net:[${ino}]${nameOf(ino)}`;
-  } finally {
-    native.close(namespaceFd);
-  }
 }
 
 /**

@@ -1,6 +1,7 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import type { ArgDef, ArgsDef } from "citty";
 import { MisuseError } from "./errors.ts";
+import { suggestion } from "./nearest.ts";
 
 /* The table of options as node:util wants it. */
 function config(args: ArgsDef): ParseArgsOptionsConfig {
@@ -29,9 +30,11 @@ function parse(argv: readonly string[], args: ArgsDef) {
 }
 
 /* Our words for what node:util refuses. */
-const REFUSALS: Record<string, (message: string) => string> = {
-  ERR_PARSE_ARGS_UNKNOWN_OPTION: (message) =>
-    `there is no option ${/'(-[^']*)'/.exec(message)?.[1] ?? ""}`,
+const REFUSALS: Record<string, (message: string, options: readonly string[]) => string> = {
+  ERR_PARSE_ARGS_UNKNOWN_OPTION: (message, options) => {
+    const [, dashes = "", name = ""] = /'(-+)([^']*)'/.exec(message) ?? [];
+    return `there is no option ${dashes}${name}${suggestion(name, options, "--")}`;
+  },
   ERR_PARSE_ARGS_INVALID_OPTION_VALUE: (message) => {
     const option = /'([^']*)'/.exec(message)?.[1]?.replace(/ <value>$/, "") ?? "";
     return message.includes("does not take")
@@ -40,28 +43,52 @@ const REFUSALS: Record<string, (message: string) => string> = {
   },
 };
 
-function refusal(error: unknown): string {
+function refusal(error: unknown, options: readonly string[]): string {
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error ? String(error.code) : "";
-  return REFUSALS[code]?.(error.message) ?? error.message;
+  return REFUSALS[code]?.(error.message, options) ?? error.message;
+}
+
+function parsed(argv: readonly string[], args: ArgsDef, help: string) {
+  try {
+    return parse(argv, args);
+  } catch (error) {
+    const sentence = refusal(error, [...Object.keys(config(args)), "help"]);
+    throw new MisuseError(`${sentence}: see "${help}"`, { cause: error });
+  }
+}
+
+/* Refuses a value that is none of those that the option has. */
+function checkChoices(argv: readonly string[], args: ArgsDef): void {
+  for (const [name, definition] of Object.entries(args)) {
+    if (definition.type !== "enum") continue;
+    const choices = definition.options ?? [];
+    const wrong = repeated(argv, args, name).find((value) => !choices.includes(value));
+    if (wrong !== undefined)
+      throw new MisuseError(`--${name} takes ${choices.join(" or ")}, not "${wrong}"`);
+  }
 }
 
 /**
- * Refuses what citty would let pass: unknown options, options without their value, and more
- * arguments than the table has.
+ * Refuses what citty would let pass, or has other words for: unknown options, options without
+ * their value or with one that they do not have, and more arguments than the table has.
  *
+ * @param program whether the command takes a program behind "--"
  * @throws {MisuseError}
  */
-export function checkOptions(argv: readonly string[], args: ArgsDef, help: string): void {
+export function checkOptions(
+  argv: readonly string[],
+  args: ArgsDef,
+  help: string,
+  program = false,
+): void {
   const limit = Object.values(args).filter(({ type }) => type === "positional").length;
-  let positionals: string[];
-  try {
-    ({ positionals } = parse(argv, args));
-  } catch (error) {
-    throw new MisuseError(`${refusal(error)}: see "${help}"`, { cause: error });
-  }
-  if (positionals.length > limit)
-    throw new MisuseError(`"${positionals[limit]}" is one argument too many: see "${help}"`);
+  const { positionals } = parsed(argv, args, help);
+  checkChoices(argv, args);
+  const extra = positionals[limit];
+  if (extra === undefined) return;
+  const remedy = program ? `a program stands behind "--", see "${help}"` : `see "${help}"`;
+  throw new MisuseError(`"${extra}" is one argument too many: ${remedy}`);
 }
 
 /** Every value of an option that may be given several times; citty keeps only the last. */

@@ -8,6 +8,19 @@ const DEFAULT_PATH = "/bin:/usr/bin";
 const LINE_BYTES = 256; // of a script's first line, as the kernel reads it
 const INTERPRETERS_MAX = 5; // scripts that are interpreters of scripts, as the kernel allows
 
+/* Why the kernel would not run what was named by its path. */
+function whyNot(path: string): string {
+  try {
+    if (statSync(path).isDirectory())
+      return "it is a directory, so give the path of a program in it";
+    return "it is not executable for this user, so check its mode (chmod +x) and its owner";
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EACCES"
+      ? "this user may not enter its directory, so run it as another one or make the directory passable (chmod +x)"
+      : "there is no such file, so check its path";
+  }
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
@@ -65,7 +78,7 @@ export function findProgram(name: string): Program {
   if (path === undefined)
     throw new FailureError(
       name.includes("/")
-        ? `cannot run ${name}: it is missing or not executable, so check its path and its mode (chmod +x)`
+        ? `cannot run ${name}: ${whyNot(userPath(name))}`
         : `cannot run ${name}: no directory in PATH has an executable of this name, so install it or give its path`,
     );
   let image = path;

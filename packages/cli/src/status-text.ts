@@ -13,6 +13,10 @@ export function quantile(latency: ServerStatus["stats"]["latency"], part: number
   return "-";
 }
 
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 function duration(seconds: number): string {
   const whole = Math.floor(seconds);
   const parts = [
@@ -64,7 +68,7 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
       "threads",
       `${status.threads}${stats.threadsReplaced > 0 ? `, ${stats.threadsReplaced} replaced` : ""}`,
     ],
-    ["policy", `${policy.source}, ${policy.rules} rules`],
+    ["policy", `${policy.source}, ${counted(policy.rules, "rule")}`],
     ...(before ? [["rate", rate(status, before)] satisfies [string, string]] : []),
     ["requests", requestLine(status)],
     ["sockets", socketLine(status)],
@@ -82,7 +86,7 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
     ["descriptors", `${descriptors.open} of ${descriptors.limit}`],
     ...(stats.unstamped > 0
       ? [
-          ["unstamped", `${stats.unstamped} sockets keep the server's ids`] satisfies [
+          ["unstamped", `${counted(stats.unstamped, "socket")} with the server's ids`] satisfies [
             string,
             string,
           ],

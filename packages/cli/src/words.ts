@@ -1,4 +1,5 @@
 import { createConsola } from "consola/core";
+import { writeErr, writeOut } from "./output.ts";
 
 /** Whether a stream may be written to in colour: a terminal that knows colours, and no NO_COLOR. */
 export function hasColour(stream: { readonly isTTY?: boolean }): boolean {
@@ -14,18 +15,22 @@ export const words = createConsola({
     {
       log: ({ type, args }) => {
         const mark = type === "warn" ? "warning: " : "";
-        process.stderr.write(`xsocket: ${mark}${args.join(" ")}\n`);
+        writeErr(`xsocket: ${mark}${args.join(" ")}\n`);
       },
     },
   ],
 });
 
-/** Writes a result to stdout. */
+/**
+ * Writes a result to stdout.
+ *
+ * @throws {FailureError} if it cannot be written
+ */
 export function result(text: string): void {
-  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  writeOut(text.endsWith("\n") ? text : `${text}\n`);
 }
 
-const COLOURS = { red: 31, green: 32, gray: 90 } as const;
+const COLOURS = { red: 31, green: 32, yellow: 33, gray: 90 } as const;
 
 /** Colours text for a stream, or leaves it as it is where the stream has no colours. */
 export function painter(stream: { readonly isTTY?: boolean }) {

@@ -1,6 +1,5 @@
 import type { ArgsDef } from "citty";
-import { DEFAULT_ADDRESS } from "@xsocket/protocol";
-import { controlSocket } from "../address.ts";
+import { SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { Bar } from "../bench/bar.ts";
 import { measure, type Measurement } from "../bench/measure.ts";
 import { subjects } from "../bench/subjects.ts";
@@ -14,9 +13,9 @@ const SECONDS = { default: "1", least: 0.1, most: 60 };
 const args = {
   address: {
     type: "positional",
-    default: DEFAULT_ADDRESS,
+    required: false,
     valueHint: "PATH|@NAME",
-    description: "The control socket",
+    description: `The control socket (${SERVER_DEFAULT})`,
   },
   seconds: {
     type: "string",
@@ -41,7 +40,7 @@ interface Row {
 }
 
 function measureAll(path: string, durationMs: number): Row[] {
-  using bar = new Bar(process.stderr);
+  using bar = new Bar();
   const makers = subjects(path);
   return makers.map((make, index) => {
     using subject = make();
@@ -67,7 +66,7 @@ export default command({
   args,
   run({ args: { address, seconds, json } }) {
     const durationMs = readSeconds(seconds) * 1000;
-    const rows = measureAll(controlSocket(address), durationMs);
+    const rows = measureAll(serverSocket(address), durationMs);
     result(json ? JSON.stringify(rows, undefined, 2) : shown(rows));
   },
 });

@@ -3,7 +3,7 @@ import { SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { typesOf } from "../check.ts";
 import { command, invocation } from "../command.ts";
 import { examine } from "../doctor/examine.ts";
-import { isFailed, type Row } from "../doctor/row.ts";
+import { isWell, type Row } from "../doctor/row.ts";
 import { EXIT, MisuseError } from "../errors.ts";
 import { repeated } from "../options.ts";
 import { PORT_MAX } from "../ports.ts";
@@ -22,6 +22,10 @@ const args = {
     description:
       "Look at this port in the target namespace: 3000, tcp/53 or udp/53; may be repeated",
   },
+  "same-namespace": {
+    type: "boolean",
+    description: "Server and program are meant to be in one namespace, so do not warn of that",
+  },
   json: { type: "boolean", description: "Print JSON" },
 } as const satisfies ArgsDef;
 
@@ -35,16 +39,17 @@ function readPort(text: string) {
   return { port, types: typesOf(text).filter((type) => type === "stream" || type === "dgram") };
 }
 
-const MARKS = { ok: "ok", failed: "FAILED", skipped: "-" } as const;
-const COLOURS = { ok: "green", failed: "red", skipped: "gray" } as const;
+const MARKS = { ok: "ok", warning: "warning", failed: "FAILED", skipped: "-" } as const;
+const COLOURS = { ok: "green", warning: "yellow", failed: "red", skipped: "gray" } as const;
+const MARK_COLUMNS = Math.max(...Object.values(MARKS).map((mark) => mark.length));
 
 function shown(rows: readonly Row[]): string {
   const paint = painter(process.stdout);
   const width = Math.max(...rows.map(({ name }) => name.length));
-  const indent = " ".repeat(MARKS.failed.length + width + 4);
+  const indent = " ".repeat(MARK_COLUMNS + width + 4);
   return rows
     .flatMap(({ name, status, found, remedy }) => [
-      `${paint(COLOURS[status], MARKS[status].padEnd(MARKS.failed.length))}  ${name.padEnd(width)}  ${found}`,
+      `${paint(COLOURS[status], MARKS[status].padEnd(MARK_COLUMNS))}  ${name.padEnd(width)}  ${found}`,
       ...(remedy === undefined ? [] : [`${indent}-> ${remedy}`]),
     ])
     .join("\n");
@@ -60,9 +65,10 @@ export default command({
       socket: serverSocket(address),
       ports: repeated(context.rawArgs, args, "port").map((text) => readPort(text)),
       program: invocation(context).program[0],
+      sameNamespace: context.args["same-namespace"] === true,
     });
-    const isWell = !rows.some((row) => isFailed(row));
-    result(json ? JSON.stringify({ ok: isWell, checks: rows }, undefined, 2) : shown(rows));
-    if (!isWell) process.exitCode = EXIT.failed;
+    const allWell = rows.every((row) => isWell(row));
+    result(json ? JSON.stringify({ ok: allWell, checks: rows }, undefined, 2) : shown(rows));
+    if (!allWell) process.exitCode = EXIT.failed;
   },
 });

@@ -4,6 +4,7 @@ import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { command } from "../command.ts";
 import { FailureError } from "../errors.ts";
+import { writeOut } from "../output.ts";
 import { statusText } from "../status-text.ts";
 import { result } from "../words.ts";
 
@@ -57,7 +58,7 @@ export default command({
       await Bun.sleep(WATCH_MS);
       const before = status;
       status = ask(path);
-      if (!json && process.stdout.isTTY) process.stdout.write(CLEAR);
+      if (!json && process.stdout.isTTY) writeOut(CLEAR);
       show(status, before, json);
     }
   },

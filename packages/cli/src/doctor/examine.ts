@@ -13,6 +13,8 @@ export interface Patient {
     readonly types: readonly ("stream" | "dgram")[];
   }[];
   readonly program: string | undefined;
+  /** Whether server and program are meant to be in one namespace. */
+  readonly sameNamespace: boolean;
 }
 
 const NAMES: readonly KindName[] = ["tcp4", "udp4", "tcp6", "udp6"];
@@ -26,11 +28,11 @@ function reachRows(socket: string): Row[] {
   return [...found, serverRow(socket)];
 }
 
-function handoverRows(socket: string): Row[] {
+function handoverRows({ socket, sameNamespace }: Patient): Row[] {
   const rows = NAMES.map((name) => handoverRow(socket, name));
   const given = NAMES.find((name) => rows.some((row) => row.name === name && !isFailed(row)));
   const namespace = given
-    ? namespaceRow(socket, given)
+    ? namespaceRow(socket, given, sameNamespace)
     : skipped("namespace", "needs a socket of the server");
   return [...rows, namespace];
 }
@@ -43,7 +45,7 @@ function unasked(patient: Patient, why: string): Row[] {
 function serverRows(patient: Patient): Row[] {
   const { socket, ports } = patient;
   return [
-    ...handoverRows(socket),
+    ...handoverRows(patient),
     ...ports.flatMap(({ port, types }) => portRows(socket, port, types)),
   ];
 }

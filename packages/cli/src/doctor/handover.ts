@@ -1,6 +1,6 @@
 import { XSocketError, xsocketSync } from "@xsocket/client";
-import { cookieOf, ownCookie } from "../namespace.ts";
-import { failed, ok, type Row } from "./row.ts";
+import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
+import { failed, ok, type Row, warned } from "./row.ts";
 
 const WAIT_MS = 2000;
 
@@ -33,23 +33,28 @@ export function handoverRow(via: string, name: KindName): Row {
 }
 
 const SAME =
-  "start the server in the target namespace, and the program in its own: ip netns exec NAME, nsenter, or NetworkNamespacePath= of the unit";
+  "start the server in the target namespace and the program in its own (ip netns exec NAME, nsenter, NetworkNamespacePath= of a unit), and run doctor where the program runs; if the program enters its own later (bwrap), or one namespace is meant (VRFs, cgroups, fwmarks, a first try), say --same-namespace";
 
-/** Do the sockets belong to another namespace than this process? */
-export function namespaceRow(via: string, kind: KindName): Row {
+/**
+ * Do the sockets belong to another namespace than this process?
+ *
+ * @param isMeant whether it may be the same one
+ */
+export function namespaceRow(via: string, kind: KindName, isMeant: boolean): Row {
   const { family, type } = KINDS[kind];
   using socket = xsocketSync({ via, family, type, timeoutMs: WAIT_MS });
   const [its, own] = [cookieOf(socket.fd), ownCookie()];
-  if (its !== own)
-    return ok("namespace", `the sockets are of namespace ${its}, this process is in ${own}`);
+  const there = `${namespaceOf(socket.fd) ?? "a namespace that this user may not look into"}, cookie ${its}`;
+  if (its !== own) {
+    const here = `${ownNamespace()}, cookie ${own}`;
+    return ok("namespace", `the sockets are of ${there}; this process is in ${here}`);
+  }
+  const same = `the sockets are of ${there}, and so is this process`;
+  if (isMeant) return ok("namespace", same);
   if (via.startsWith("@"))
     return ok(
       "namespace",
-      "this namespace too, as with every abstract name: right for VRFs, cgroups and fwmarks",
+      `${same}, as with every abstract name: right for VRFs, cgroups and fwmarks`,
     );
-  return failed(
-    "namespace",
-    `the sockets are of namespace ${its}, where this process is already`,
-    SAME,
-  );
+  return warned("namespace", same, SAME);
 }

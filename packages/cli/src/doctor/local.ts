@@ -52,8 +52,13 @@ export function programRow(name: string): Row {
     const program = findProgram(name);
     const obstacle = preloadObstacle(program, libraryPath("xbind"));
     if (obstacle) return failed("program", `${name}: ${obstacle.found}`, obstacle.remedy);
-    const script = program.image === program.path ? "" : `, run by ${program.image}`;
-    return ok("program", `${program.path}${script}`);
+    const { path, image } = program;
+    return ok(
+      "program",
+      image === path
+        ? `${path} can be preloaded`
+        : `${path} is a script, and its interpreter ${image} can be preloaded; so can what it starts, unless that is static, set-user-ID or a Go program`,
+    );
   } catch (error) {
     if (error instanceof FailureError) return sentence("program", error);
     throw error;

@@ -102,7 +102,7 @@ export function socketRow(path: string): Row {
       return failed(
         "socket",
         `${path} is no socket`,
-        `name the control socket, or ${startAt("another path")}`,
+        "name the control socket of a server, or start one at another path: xsocket serve PATH",
       );
     case "missing":
       return failed(

@@ -1,5 +1,5 @@
-/** How a check went. What needs something else that failed is skipped. */
-export type Status = "ok" | "failed" | "skipped";
+/** How a check went: a warning is right or wrong by what is meant; what needs something else that failed is skipped. */
+export type Status = "ok" | "warning" | "failed" | "skipped";
 
 /** One check of `xsocket doctor`. */
 export interface Row {
@@ -8,7 +8,7 @@ export interface Row {
   readonly status: Status;
   /** What was found. */
   readonly found: string;
-  /** What to do about it, where it failed. */
+  /** What to do about it, where it is not ok. */
   readonly remedy?: string;
 }
 
@@ -20,8 +20,17 @@ export function failed(name: string, found: string, remedy: string): Row {
   return { name, status: "failed", found, remedy };
 }
 
+export function warned(name: string, found: string, remedy: string): Row {
+  return { name, status: "warning", found, remedy };
+}
+
 export function skipped(name: string, found: string): Row {
   return { name, status: "skipped", found };
+}
+
+/** Whether nothing has to be done about it. */
+export function isWell({ status }: Row): boolean {
+  return status === "ok" || status === "skipped";
 }
 
 export function isFailed({ status }: Row): boolean {

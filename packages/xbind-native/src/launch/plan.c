@@ -40,6 +40,7 @@ struct plan {
 	char bytes[PLAN_BYTES + 1];
 	size_t length; /* 0 when there is none */
 	int socket;    /* -1 when there is none */
+	int unwritten; /* errno of a result that could not be written, 0 else */
 };
 
 static void streams_close(int ends[STREAM_COUNT])
@@ -152,7 +153,8 @@ static pid_t child_start(const struct bun *bun, struct streams *streams, int arg
 	_exit(words_fail("cannot start %s: %s", bun->path, strerror(-rc)));
 }
 
-static void write_all(int fd, const char *bytes, size_t length)
+/* Return: 0, or -errno of what write(2) gave. */
+static int write_all(int fd, const char *bytes, size_t length)
 {
 	while (length > 0) {
 		ssize_t written = write(fd, bytes, length);
@@ -163,22 +165,28 @@ static void write_all(int fd, const char *bytes, size_t length)
 			continue;
 		}
 		if (written < 0 && errno != EINTR)
-			return;
+			return -errno;
 		if (written > 0) {
 			bytes += written;
 			length -= (size_t)written;
 		}
 	}
+	return 0;
 }
 
-/* Return: bytes relayed, 0 at the end of the stream. */
-static ssize_t relay(int from, int to)
+/* Return: bytes taken, 0 at the end of the stream. Words that nobody takes are lost, results are
+ * not. */
+static ssize_t relay(int from, int to, struct plan *plan)
 {
 	char bytes[RELAY_BYTES];
 	ssize_t got = read(from, bytes, sizeof(bytes));
 
-	if (got > 0)
-		write_all(to, bytes, (size_t)got);
+	if (got > 0) {
+		int rc = write_all(to, bytes, (size_t)got);
+
+		if (rc < 0 && to == STDOUT_FILENO)
+			plan->unwritten = -rc;
+	}
 	return got;
 }
 
@@ -218,9 +226,9 @@ static ssize_t stream_read(enum stream stream, int fd, struct plan *plan)
 {
 	switch (stream) {
 	case STREAM_OUT:
-		return relay(fd, STDOUT_FILENO);
+		return relay(fd, STDOUT_FILENO, plan);
 	case STREAM_ERR:
-		return relay(fd, STDERR_FILENO);
+		return relay(fd, STDERR_FILENO, plan);
 	default:
 		return receive(fd, plan);
 	}
@@ -313,5 +321,9 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	if (rc < 0)
 		return words_fail("cannot wait for Bun: %s", strerror(-rc));
 	rc = child_exit_code(status);
+	if (rc == EXIT_DONE && plan.unwritten)
+		return words_fail(
+		    "the result cannot be written: %s, so see where standard output goes",
+		    strerror(plan.unwritten));
 	return rc == EXIT_DONE && plan.length > 0 ? plan_exec(&plan, argc, argv) : rc;
 }

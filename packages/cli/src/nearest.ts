@@ -1,0 +1,34 @@
+const SHARE = 3; // one letter in so many may be wrong
+
+/* How many letters have to be put in, taken out or changed to make one word of the other. */
+function distance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (const [index, letter] of from.split("").entries()) {
+    const above = row;
+    row = [index + 1];
+    for (const [at, other] of to.split("").entries()) {
+      const changed = (above[at] ?? 0) + (letter === other ? 0 : 1);
+      row.push(Math.min(changed, (above[at + 1] ?? 0) + 1, (row[at] ?? 0) + 1));
+    }
+  }
+  return row.at(-1) ?? 0;
+}
+
+/** Finds what was probably meant by a word that is not known; undefined if nothing is near. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  const longer = known.find((other) => word.length > 1 && other.startsWith(word));
+  if (longer !== undefined) return longer;
+  const [best] = known
+    .map((other) => ({ other, wrong: distance(word, other) }))
+    .toSorted((one, two) => one.wrong - two.wrong);
+  // two letters in the wrong order are two changes
+  return best && best.wrong <= Math.max(2, word.length / SHARE) && best.wrong < word.length
+    ? best.other
+    : undefined;
+}
+
+/** The same as words to put behind the mistaken one: " (did you mean …?)", or nothing. */
+export function suggestion(word: string, known: readonly string[], prefix = ""): string {
+  const found = nearest(word, known);
+  return found === undefined ? "" : ` (did you mean ${prefix}${found}?)`;
+}
