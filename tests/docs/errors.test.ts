@@ -1,0 +1,83 @@
+/* docs/errors.md and the manual pages name every code that the sources can give, and no other. */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { EXIT } from "../../packages/cli/src/errors.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+
+/* The text below a heading of docs/errors.md, up to the next one. */
+function section(title: string): string {
+  const [, text] = read("docs/errors.md").split(new RegExp(`^## ${title}.*$`, "m"));
+  if (text === undefined) throw new Error(`docs/errors.md has no "${title}"`);
+  return text.split(/^## /m)[0] ?? "";
+}
+
+/* The first column of the tables in a text. */
+function codes(text: string): string[] {
+  const found = [...text.matchAll(/^\| ([A-Z_\d]+) +\|/gm)].map(([, code]) => code ?? "");
+  return [...new Set(found)].toSorted();
+}
+
+/* The errnos that a manual page lists. */
+function listed(page: string): string[] {
+  const found = [...read(`docs/man/${page}`).matchAll(/^\.It Bq Er (\w+)$/gm)];
+  return [...new Set(found.map(([, code]) => code ?? ""))].toSorted();
+}
+
+function matches(pattern: RegExp, ...globs: string[]): Set<string> {
+  const files = globs.flatMap((glob) => Array.from(new Bun.Glob(glob).scanSync(ROOT)));
+  expect(files).not.toBeEmpty();
+  return new Set(
+    files.flatMap((file) => [...read(file).matchAll(pattern)].map(([, code = ""]) => code)),
+  );
+}
+
+/* A result of a C function: "return -EX", or behind "?", ":" or "=", but not a comparison. */
+const C_RESULT = /(?:return|[^=!<>]=|[?:]) -(E[A-Z\d]+)\b/g;
+
+/* Results that do not leave the library, and why. */
+const INTERNAL: Readonly<Record<string, string>> = {
+  EAFNOSUPPORT: "bindresvport(3) says it of a wrong family as without the library",
+  EADDRINUSE: "the kernel's own answer, with which a search for a reserved port begins",
+  EFAULT: "a bad address is left to the kernel, which says the same",
+  EIO: "a libc that fails without an errno",
+  ENOSYS: "a libc without the call, which then nobody can call",
+  ENOTCONN: "no connection is kept: a new one is made",
+  ESRCH: "a set does not hold the descriptor: nothing is to be moved",
+};
+
+describe("docs/errors.md has", () => {
+  test("the exit codes", () => {
+    expect(codes(section("The command"))).toEqual(Object.values(EXIT).map(String).toSorted());
+  });
+
+  test("what the C sources give, and the manual pages have the same", () => {
+    const [shared = "", own = ""] = section("C: ").split("Under libxbind alone:");
+    expect(listed("xsocket.3")).toEqual(codes(shared));
+    const ofBind = new Set([...codes(shared), ...codes(own)]);
+    ofBind.delete("EINVAL"); // an empty XSOCKET means the default
+    expect(listed("xbind.7")).toEqual([...ofBind].toSorted());
+    const given = matches(C_RESULT, "packages/xbind-native/src/{core,xbind}/*.c");
+    const known = new Set([...codes(shared), ...codes(own), ...Object.keys(INTERNAL)]);
+    expect([...given.difference(known)]).toEqual([]);
+    expect(Object.keys(INTERNAL).filter((code) => !given.has(code))).toEqual([]);
+  });
+
+  test("what the server answers", () => {
+    const given = matches(
+      /(?:#fail\([^)]*|return )errno\.(E[A-Z]+)/g,
+      "packages/server/src/_{answer,judge}.ts",
+    );
+    expect(codes(section("What the server answers"))).toEqual([...given].toSorted());
+  });
+
+  test.each([
+    ["The server, when it starts", "packages/server/src/error.ts"],
+    ["The protocol package", "packages/protocol/src/error.ts"],
+  ])("under %p the codes of %s", (title, source) => {
+    const declared = [...matches(/^ {2}\| "([A-Z_]+)"/gm, source)];
+    expect(codes(section(title))).toEqual(declared.toSorted());
+  });
+});

@@ -1,0 +1,215 @@
+/* The variables, defaults, limits, grammar and units of the manual pages are those of the code. */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { libraryPath } from "@xsocket/xbind-native";
+import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { guardDescriptors, here } from "../harness/index.ts";
+
+guardDescriptors();
+
+const ROOT = join(import.meta.dir, "../..");
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+const NATIVE = "packages/xbind-native/src";
+
+/* A page as its reader sees it, each run of white space being one space. */
+async function rendered(page: string): Promise<string> {
+  const { stdout } = await here.run(["mandoc", "-T", "ascii", join(ROOT, "docs/man", page)]);
+  // oxlint-disable-next-line no-control-regex -- how a teletype writes bold and underlined
+  const overstruck = /.\u0008/g;
+  return stdout.replaceAll(overstruck, "").replaceAll(/\s+/g, " ");
+}
+
+function sources(...directories: string[]): string {
+  const files = directories.flatMap((directory) =>
+    [...new Bun.Glob("*.[ch]").scanSync(join(ROOT, NATIVE, directory))].map((file) =>
+      read(join(NATIVE, directory, file)),
+    ),
+  );
+  return files.join("\n");
+}
+
+/* The variables that the C sources ask for, by secure_getenv(3) or config.c's helper over it. */
+function asked(...directories: string[]): string[] {
+  const names = sources(...directories).matchAll(/\b(?:secure_getenv|variable)\("([A-Z_]+)"/g);
+  return [...new Set([...names].map(([, name]) => name ?? ""))].toSorted();
+}
+
+/* The variables of a page's section ENVIRONMENT. */
+function documented(page: string): string[] {
+  const [, text = ""] = read(`docs/man/${page}`).split(".Sh ENVIRONMENT\n");
+  const [list = ""] = text.split("\n.Sh ");
+  return [...list.matchAll(/^\.It Ev ([A-Z_]+)$/gm)].map(([, name]) => name ?? "").toSorted();
+}
+
+/* The value of a constant of the C sources. */
+function constant(name: string): string {
+  const found = new RegExp(`^#define ${name} +"?([^"\\s]+)"?`, "m");
+  const value = found.exec(sources("core", "xbind", "xsocket"))?.[1];
+  if (value === undefined) throw new Error(`there is no constant ${name}`);
+  return value;
+}
+
+describe("the variables of", () => {
+  test("xsocket(3) are those of the library", () => {
+    expect(documented("xsocket.3")).toEqual(asked("core", "xsocket"));
+  });
+
+  test("xbind(7) are those of the library", () => {
+    expect(documented("xbind.7")).toEqual(asked("core", "xbind"));
+  });
+});
+
+test("xsocket(1) has every variable of the command and of what it uses", () => {
+  const files = [
+    ...new Bun.Glob("packages/{cli,client,server,xbind-native}/src/**/*.ts").scanSync(ROOT),
+  ];
+  const inTypeScript = files
+    .filter((file) => !file.endsWith(".test.ts"))
+    .flatMap(
+      (file) => read(file).match(/(?<=process\.env\["|process\.env\.|\benv\[")X[A-Z_]+/g) ?? [],
+    );
+  const inLauncher = [...sources("launch").matchAll(/"(X[A-Z_]+)=?["%]/g)].map(
+    ([, name]) => name ?? "",
+  );
+  const names = new Set([...asked("core"), ...inTypeScript, ...inLauncher, "NO_COLOR"]);
+  names.delete("XSOCKET_RUN_PRELOAD"); // from the launcher to its Bun alone
+  expect(documented("xsocket.1")).toEqual([...names].toSorted());
+});
+
+/* What each page says, with the names of the constants instead of their values. */
+const SAID: readonly (readonly [page: string, words: string])[] = [
+  ["xsocket.3", "The default is HANDOVER_WAIT_MS."],
+  ["xsocket.3", "ADDRESS_DEFAULT The control socket if path is NULL."],
+  ["xbind.7", "in milliseconds; HANDOVER_WAIT_MS by default."],
+  ["xbind.7", "The default is ADDRESS_DEFAULT."],
+  ["xbind.7", "in up to EPOLLSET_MOVE_MAX sets."],
+  ["xbind.7", "in more than EPOLLSET_MOVE_MAX epoll sets"],
+  ["xbind.7", "for up to EPOLLRECORD_FDS descriptors and EPOLLRECORD_SETS sets for each"],
+  ["xbind.7", "under a descriptor of KEPT_FD_MIN or above"],
+  ["xsocket.1", "in milliseconds; HANDOVER_WAIT_MS by default."],
+  ["xsocket.service.8", "on the control socket ADDRESS_DEFAULT."],
+];
+
+test.each(SAID)("%s says: %s", async (page, words) => {
+  const wanted = words.replaceAll(/\b[A-Z]+(?:_[A-Z]+)+\b/g, constant);
+  expect(await rendered(page)).toContain(wanted);
+});
+
+test("C and TypeScript have one default address", () => {
+  expect(constant("ADDRESS_DEFAULT")).toBe(DEFAULT_ADDRESS);
+});
+
+/* The grammar of xbind(7), rule by rule. */
+function grammar(): Map<string, string> {
+  const [, block = ""] = /^list {6}= ([\s\S]*?)^\.Ed$/m.exec(read("docs/man/xbind.7")) ?? [];
+  const lines = `list = ${block}`.replaceAll(/;.*$/gm, "").trim().split("\n");
+  return new Map(
+    lines.map((line) => {
+      const [name = "", expression = ""] = line.split(/ += /);
+      return [name, expression];
+    }),
+  );
+}
+
+const SPACES: Readonly<Record<string, string>> = { tab: "\t", newline: "\n" };
+
+/* Makes a text of the grammar; each choice is one of `pick`. Numbers are made by themselves. */
+function made(rules: Map<string, string>, expression: string, pick: (count: number) => number) {
+  const parts = expression.split(/ \/ (?![^[(]*[\])])/);
+  const tokens = (parts[pick(parts.length)] ?? "").match(/\*\(.*\)|\[.*?\]|"[^"]*"|\S+/g) ?? [];
+  const texts: string[] = tokens.map((token) => {
+    if (token.startsWith("*("))
+      return Array.from({ length: pick(4) }, () => made(rules, token.slice(2, -1), pick)).join("");
+    if (token.startsWith("[")) return pick(2) === 0 ? "" : made(rules, token.slice(1, -1), pick);
+    if (token.startsWith('"')) return token.slice(1, -1);
+    if (token in SPACES) return SPACES[token] ?? "";
+    if (token === "port") return String(pick(65_536));
+    const rule = rules.get(token);
+    if (rule === undefined) throw new Error(`the grammar has no ${token}`);
+    return made(rules, rule, pick);
+  });
+  return texts.join("");
+}
+
+/* What the library says of a list when it is loaded. */
+async function loaded(list: string): Promise<string> {
+  const env = { LD_PRELOAD: libraryPath("xbind"), XBIND: list };
+  const { stderr } = await here.run(["/bin/true"], { env });
+  return stderr;
+}
+
+describe("the grammar of xbind(7)", () => {
+  test("makes lists that the library reads", async () => {
+    const rules = grammar();
+    expect([...rules.keys()]).toContain("ports");
+    let state = 1;
+    const pick = (count: number): number => {
+      state = (state * 48_271) % 2_147_483_647; // the same lists at every run
+      return state % count;
+    };
+    for (let round = 0; round < 60; round++) {
+      const list = made(rules, "list", pick);
+      // a range that falls, and two words that publish a port differently, are no matter of the grammar
+      const said = (await loaded(list)).split("\n").filter((line) => !line.includes("publish"));
+      const falls = [...list.matchAll(/(\d+)-(\d+)/g)].some(([, a, b]) => Number(a) > Number(b));
+      if (!falls) expect(said, list).toEqual([""]);
+    }
+  }, 60_000);
+
+  test("its examples are read, and what it has not is reported", async () => {
+    const examples = [...read("docs/man/xbind.7").matchAll(/^\.It Li (\S+)$/gm)];
+    expect(examples.length).toBeGreaterThan(5);
+    for (const [, word = ""] of examples) expect(await loaded(word), word).toBe("");
+    for (const word of ["http", "tcp/", "sctp/53", "65536", "8000-", "1:2:3", "tcp/udp/53", "+1"])
+      expect(await loaded(word), word).toMatch(/^[^\n]+\n$/);
+  });
+});
+
+describe("xsocket.service(8)", () => {
+  const page = read("docs/man/xsocket.service.8");
+  const directory = join(ROOT, "packaging/systemd");
+
+  test("names the units that are installed, and no others", () => {
+    const [head = ""] = page.split(".Nd ");
+    const named = [...head.matchAll(/^\.Nm (\S+)/gm)].map(([, name]) => name ?? "");
+    const units = readdirSync(directory).filter((name) => name.endsWith(".in"));
+    expect(named.toSorted()).toEqual(units.map((name) => name.replace(/\.in$/, "")).toSorted());
+  });
+
+  test("names the control socket of each", () => {
+    for (const [unit, path] of [
+      ["xsocket.service", "%t/xsocket/default"],
+      ["xsocket.socket", "%t/xsocket/default"],
+      ["xsocket@.service", "%t/xsocket-%i/default"],
+      ["xsocket@.socket", "%t/xsocket-%i/default"],
+      ["xsocket-restricted@.service", "%t/xsocket-restricted-%i/default"],
+    ] as const) {
+      expect(read(`packaging/systemd/${unit}.in`)).toContain(path);
+      const instance = unit.includes("restricted") ? "NAME" : "NETNS";
+      const shown = path.replace("%t", "/run").replace("%i", instance);
+      expect(page).toContain(`.It Pa ${shown}\n`);
+    }
+  });
+
+  test("says who runs the server, with which capability, in which directory", () => {
+    expect(page).toMatch(/belongs to the user xsocket, has mode 0700/);
+    expect(read("packaging/systemd/xsocket.sysusers")).toMatch(/^u xsocket /m);
+    const lifetime = read("packaging/systemd/lifetime.conf");
+    for (const line of [
+      "User=xsocket",
+      "RuntimeDirectoryMode=0700",
+      "RuntimeDirectoryPreserve=yes",
+    ])
+      expect(lifetime).toContain(`\n${line}\n`);
+    const hardening = read("packaging/systemd/hardening.conf");
+    const [, capability] = /^CapabilityBoundingSet=(.*)$/m.exec(hardening) ?? [];
+    expect(page).toContain(`.Dv ${capability} ,`);
+  });
+
+  test("has the drop-in of docs/systemd.md", () => {
+    const [, dropIn = ""] = /\.Bd -literal -offset indent\n([\s\S]*?)\.Ed/.exec(page) ?? [];
+    const shown = dropIn.trim().replace("u:serviceuser:x", "u:NAME:x");
+    expect(read("docs/systemd.md")).toContain(`\`\`\`\n${shown}\n\`\`\``);
+  });
+});
