@@ -4,21 +4,20 @@
 #define XBIND_CARRY_H
 
 #include "xbind/key.h"
-#include "xbind/kind.h"
+#include "xbind/survey.h"
 
 /**
- * carry_options() - set every option as it is on another socket
- * @old:  the program's socket; stays as it is
- * @to:   a new socket of the same kind, in the target namespace
- * @kind: of both
- * @key:  of the old one
+ * carry_options() - set what was found to be set on one socket on another
+ * @old:    the program's socket; stays as it is
+ * @to:     a new socket of the same kind, in the target namespace
+ * @key:    of the old one
+ * @survey: of the old one
  *
- * What the program has not set keeps the default of the target namespace. An option without which
- * the socket would be open wider than asked must get across; any other that does not is logged.
+ * An option without which the socket would be open wider than asked must get across; any other that
+ * does not is logged.
  *
- * Return: 0, -errno of an option that must get across, -EACCES for a filter that cannot be read,
- *         or what socket(2) gives for the socket that tells the defaults of our own namespace.
+ * Return: 0, -errno of an option that must get across, or -EACCES for a filter that cannot be read.
  */
-int carry_options(int old, int to, const struct kind *kind, socket_key key);
+int carry_options(int old, int to, socket_key key, const struct survey *survey);
 
 #endif

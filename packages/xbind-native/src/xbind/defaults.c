@@ -98,11 +98,10 @@ const struct option_value *defaults_get(struct defaults *defaults, int row)
 	return value;
 }
 
-void defaults_close(struct defaults *defaults, bool complete)
+void defaults_close(struct defaults *defaults)
 {
 	if (defaults->fills)
-		atomic_store_explicit(&defaults->cache->state, complete ? FULL : EMPTY,
-		                      memory_order_release);
+		atomic_store_explicit(&defaults->cache->state, FULL, memory_order_release);
 	if (defaults->fresh >= 0)
 		sys_close(defaults->fresh);
 }

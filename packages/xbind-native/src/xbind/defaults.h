@@ -48,7 +48,7 @@ int defaults_open(int old, const struct kind *kind, struct defaults *ret);
 /* The default of options[row]; valid until the next call. */
 const struct option_value *defaults_get(struct defaults *defaults, int row);
 
-/* complete: every row was looked at, so that the answers may be kept. */
-void defaults_close(struct defaults *defaults, bool complete);
+/* Every row was looked at, so that the answers may be kept. */
+void defaults_close(struct defaults *defaults);
 
 #endif

@@ -80,7 +80,7 @@ ROW(SOCKET, 74, TXREHASH,         INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 75, RCVMARK,          INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 76, PASSPIDFD,        INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 82, RCVPRIORITY,      INT, PLAIN,  0, 0, 0) \
-/* IPPROTO_IP; an IPv6 socket has them too */ \
+/* IPPROTO_IP; an IPv6 socket has them too, FREEBIND and TRANSPARENT as the same state as its own */ \
 ROW(IP, 1,  TOS,                   INT, PLAIN, 0, 0, 0) \
 ROW(IP, 2,  TTL,                   INT, PLAIN, EXPLICIT, 0, 0) \
 ROW(IP, 4,  OPTIONS,               40,  HEADERS, 0, 0, 0) \
@@ -91,18 +91,18 @@ ROW(IP, 10, MTU_DISCOVER,          INT, PLAIN, EXPLICIT, 0, 0) \
 ROW(IP, 11, RECVERR,               INT, PLAIN, 0, 0, 0) \
 ROW(IP, 12, RECVTTL,               INT, PLAIN, 0, 0, 0) \
 ROW(IP, 13, RECVTOS,               INT, PLAIN, 0, 0, 0) \
-ROW(IP, 15, FREEBIND,              INT, PLAIN, SAFETY, 0, 0) \
+ROW(IP, 15, FREEBIND,              INT, PLAIN, SAFETY, V4, 0) \
 ROW(IP, 16, IPSEC_POLICY,          1024, EACH, SAFETY, 0, 0) \
 ROW(IP, 17, XFRM_POLICY,           1024, EACH, SAFETY, 0, 0) \
 ROW(IP, 18, PASSSEC,               INT, PLAIN, 0, 0, 0) \
-ROW(IP, 19, TRANSPARENT,           INT, PLAIN, SAFETY, 0, 0) \
+ROW(IP, 19, TRANSPARENT,           INT, PLAIN, SAFETY, V4, 0) \
 ROW(IP, 20, RECVORIGDSTADDR,       INT, PLAIN, 0, 0, 0) \
 ROW(IP, 21, MINTTL,                INT, PLAIN, SAFETY, 0, 0) \
 ROW(IP, 23, CHECKSUM,              INT, PLAIN, 0, 0, 0) \
 ROW(IP, 24, BIND_ADDRESS_NO_PORT,  INT, PLAIN, 0, 0, 0) \
 ROW(IP, 25, RECVFRAGSIZE,          INT, PLAIN, 0, 0, 0) \
 ROW(IP, 26, RECVERR_RFC4884,       INT, PLAIN, 0, 0, 0) \
-ROW(IP, 33, MULTICAST_TTL,         INT, PLAIN, 0, 0, 0) \
+ROW(IP, 33, MULTICAST_TTL,         INT, PLAIN, 0, DGRAM, 0) \
 ROW(IP, 34, MULTICAST_LOOP,        INT, PLAIN, 0, 0, 0) \
 ROW(IP, 49, MULTICAST_ALL,         INT, PLAIN, 0, 0, 0) \
 ROW(IP, 50, UNICAST_IF,            INT, PLAIN, 0, 0, 0) \
@@ -131,7 +131,7 @@ ROW(IP6, 5,  OLD_RTHDR,            INT, PLAIN, 0, V6, 0) \
 ROW(IP6, 8,  OLD_HOPLIMIT,         INT, PLAIN, 0, V6, 0) \
 ROW(IP6, 11, FLOWINFO,             INT, PLAIN, 0, V6, 0) \
 ROW(IP6, 16, UNICAST_HOPS,         INT, PLAIN, EXPLICIT, V6, 0) \
-ROW(IP6, 18, MULTICAST_HOPS,       INT, PLAIN, 0, V6, 0) \
+ROW(IP6, 18, MULTICAST_HOPS,       INT, PLAIN, 0, V6 | DGRAM, 0) \
 ROW(IP6, 19, MULTICAST_LOOP,       INT, PLAIN, 0, V6, 0) \
 ROW(IP6, 23, MTU_DISCOVER,         INT, PLAIN, 0, V6, 0) \
 ROW(IP6, 24, MTU,                  INT, LAST,  0, V6, 0) \
@@ -163,7 +163,7 @@ ROW(IP6, 75, TRANSPARENT,          INT, PLAIN, SAFETY, V6, 0) \
 ROW(IP6, 76, UNICAST_IF,           INT, PLAIN, 0, V6, 0) \
 ROW(IP6, 77, RECVFRAGSIZE,         INT, PLAIN, 0, V6, 0) \
 ROW(IP6, 78, FREEBIND,             INT, PLAIN, SAFETY, V6, 0) \
-ROW(IP6, 17, MULTICAST_IF,         INT, PLAIN, 0, V6, 0) \
+ROW(IP6, 17, MULTICAST_IF,         INT, PLAIN, 0, V6 | DGRAM, 0) \
 ROW(IP6, 50, PKTINFO,              20,  LAST,  0, V6, 0) \
 ROW(IP6, 32, FLOWLABEL_MGR,        1024, EACH, 0, V6, 0) \
 ROW(IP6, 20, ADD_MEMBERSHIP,       20,  EACH,  0, V6, 0) \

@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define OPTION_BYTES_MAX 40 /* longest value that is compared */
+#define OPTION_BYTES_MAX         40   /* longest value that is compared */
+#define OPTION_HEADERS_BYTES_MAX 2048 /* the kernel's limit on extension headers */
 
 /* How an option gets from one socket to another. */
 enum option_how {

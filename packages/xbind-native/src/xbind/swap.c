@@ -5,7 +5,8 @@
  * How it works: everything that can fail comes first and happens to the new socket alone: the
  * handover, the options, the call itself. Only after the call has succeeded there does the new
  * socket take the old one's number. A look at the old socket just before catches what another
- * thread or a signal handler has bound meanwhile.
+ * thread or a signal handler has bound meanwhile. The options are looked at while the server makes
+ * the new socket: each of the two takes about as long as the other.
  */
 #include "xbind/swap.h"
 
@@ -21,6 +22,7 @@
 #include "xbind/optlog.h"
 #include "xbind/real.h"
 #include "xbind/status.h"
+#include "xbind/survey.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,8 +32,7 @@
 #define SERVER_CLOSE_MS 100 /* milliseconds; how long a bind waits for a busy server to let go */
 
 /* Asks on a connection made for this, and says there that no more is to come. */
-static int ask_anew(const struct wire_request *request, const struct deadline *deadline,
-                    int *ret_conn)
+static int ask(const struct wire_request *request, const struct deadline *deadline)
 {
 	CLEANUP_CLOSE int conn = -1;
 	struct address address;
@@ -43,22 +44,36 @@ static int ask_anew(const struct wire_request *request, const struct deadline *d
 	if (conn < 0)
 		return conn;
 	rc = handover_send(conn, request);
-	if (rc == 0)
-		rc = handover_receive(conn, request, true, deadline);
 	if (rc < 0)
 		return rc;
 	sys_shutdown(conn, SHUT_WR);
-	*ret_conn = take_fd(&conn);
-	return rc;
+	return take_fd(&conn);
 }
 
-static int target_socket(const struct kind *kind, int *ret_conn)
+/*
+ * A new socket, and what was set on the old one. On a kept connection, behind chroot(2), ret_conn
+ * stays as it is.
+ */
+static int target_socket(int old, const struct kind *kind, socket_key key,
+                         struct survey *ret_survey, int *ret_conn)
 {
 	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
 	struct deadline deadline = deadline_in(config_wait_ms());
-	int rc = kept_request(&request, &deadline);
+	CLEANUP_CLOSE int new_fd = kept_request(&request, &deadline);
+	int rc;
 
-	return rc == -ENOTCONN ? ask_anew(&request, &deadline, ret_conn) : rc;
+	if (new_fd == -ENOTCONN)
+		*ret_conn = ask(&request, &deadline);
+	else if (new_fd < 0)
+		return new_fd;
+	if (new_fd < 0 && *ret_conn < 0)
+		return *ret_conn;
+	rc = survey_take(old, kind, key, ret_survey);
+	if (rc < 0)
+		return rc;
+	if (new_fd < 0)
+		new_fd = handover_receive(*ret_conn, &request, true, &deadline);
+	return take_fd(&new_fd);
 }
 
 /*
@@ -112,16 +127,17 @@ static int exchange(int old, int new_fd)
 
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call)
 {
-	CLEANUP_CLOSE int conn = -1;
-	CLEANUP_CLOSE int new_fd = target_socket(kind, &conn);
 	const socket_key key = key_of(fd);
+	CLEANUP_CLOSE int conn = -1;
+	struct survey survey;
+	CLEANUP_CLOSE int new_fd = target_socket(fd, kind, key, &survey, &conn);
 	int rc;
 
 	if (new_fd < 0) {
 		log_failed(fd, kind_proto(kind), call->port, "asking for a socket", new_fd);
 		return new_fd;
 	}
-	rc = carry_options(fd, new_fd, kind, key);
+	rc = carry_options(fd, new_fd, key, &survey);
 	if (rc < 0) {
 		log_failed(fd, kind_proto(kind), call->port, "carrying its options over", rc);
 		return rc;

@@ -118,26 +118,6 @@ static void stamp(int fd, int conn)
 		return; /* not privileged */
 }
 
-/*
- * A byte in a pipe, which only the process that answers has. So nobody gets a socket while the
- * server still has a copy of the one before: a port that was bound and closed is free.
- */
-static int turn[2];
-
-static void take_turn(void)
-{
-	char byte;
-
-	if (read(turn[0], &byte, 1) != 1)
-		abort();
-}
-
-static void give_turn(void)
-{
-	if (write(turn[1], "", 1) != 1)
-		abort();
-}
-
 static void answer(int conn, const struct wire_request *request, enum server_mode mode)
 {
 	uint8_t bytes[WIRE_RESPONSE_BYTES + 1] = {0};
@@ -176,11 +156,9 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 	while ((len = recv(conn, bytes, sizeof(bytes), 0)) > 0) {
 		if (wire_decode_request(bytes, (size_t)len, &request) < 0 || mode == SERVER_CLOSES)
 			break;
-		if (mode == SERVER_SILENT)
-			continue;
-		take_turn();
+		while (mode == SERVER_SILENT)
+			pause(); /* also when the client has said that no more is to come */
 		answer(conn, &request, mode);
-		give_turn();
 	}
 	_exit(0);
 }
@@ -188,9 +166,6 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 _Noreturn void server_run(int listener, enum server_mode mode)
 {
 	signal(SIGCHLD, SIG_IGN);
-	if (pipe(turn) < 0)
-		abort();
-	give_turn();
 	for (;;) {
 		int conn = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 

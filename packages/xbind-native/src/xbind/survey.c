@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * survey.c - which options were set, as far as the kernel tells
+ *
+ * How it works: an option was set when its value is not the default of the program's own namespace.
+ * The defaults of the target namespace must not be compared with: they differ with its sysctls, and
+ * what the program has not set is to have them. This is by far the longest part of a bind, more
+ * than a hundred system calls, so it runs while the server makes the new socket.
+ */
+#include "xbind/survey.h"
+
+#include "core/sys.h"
+#include "xbind/defaults.h"
+#include "xbind/explicit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define SO_BUF_LOCK_ 72
+
+/* One way through the options. */
+struct look {
+	int old;
+	struct defaults defaults;
+	socket_key key;
+	bool has_device; /* SO_BINDTOIFINDEX is not 0 */
+	int buf_lock;    /* SO_BUF_LOCK, 0 where there is none */
+};
+
+static bool same(const struct option_value *a, const struct option_value *b)
+{
+	return a->error == b->error && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+/* One that this socket has not, or not in its present state: then nobody has set it. */
+static bool is_unset(const struct option_value *value, const struct option_value *normal)
+{
+	return option_is_missing(value) || value->error == -EINVAL || value->error == normal->error;
+}
+
+static bool is_set_plain(struct look *look, int row)
+{
+	struct option_value value;
+	const struct option_value *normal = defaults_get(&look->defaults, row);
+
+	if (option_is_missing(normal))
+		return false;
+	option_read(look->old, &options[row], &value);
+	if (value.error < 0)
+		return !is_unset(&value, normal);
+	return !same(&value, normal) ||
+	       (options[row].flags & OPTION_EXPLICIT && explicit_is_set(look->key, row));
+}
+
+/* Was the device given by its index? One that does not exist can only be given so. */
+static bool is_by_index(const struct look *look)
+{
+	struct option_value name;
+
+	if (explicit_is_set(look->key, option_find(SOL_SOCKET, SO_BINDTOIFINDEX)))
+		return true;
+	option_read(look->old, &options[option_find(SOL_SOCKET, SO_BINDTODEVICE)], &name);
+	return name.error == -ENODEV;
+}
+
+/*
+ * A device is one state with two options. In the target namespace it is the one of the same name,
+ * unless the program has given a number.
+ */
+static bool is_set_device(struct look *look, int row)
+{
+	bool is_index = options[row].how == OPTION_INDEX;
+
+	defaults_get(&look->defaults, row); /* which may be the look that is kept */
+	return look->has_device && is_index == is_by_index(look) && is_set_plain(look, row);
+}
+
+static bool is_set_buffer(struct look *look, int row)
+{
+	const struct option_value *normal = defaults_get(&look->defaults, row);
+	int locked = look->buf_lock & (options[row].name == SO_SNDBUF ? 1 : 2);
+	struct option_value value;
+
+	option_read(look->old, &options[row], &value);
+	return value.error == 0 && (locked || !same(&value, normal));
+}
+
+/* Whatever its length is: only that it is not none is asked. */
+static bool is_set_headers(const struct look *look, int row)
+{
+	uint8_t bytes[OPTION_HEADERS_BYTES_MAX];
+	socklen_t len = options[row].bytes;
+
+	return sys_getsockopt(look->old, options[row].level, options[row].name, bytes, &len) == 0 &&
+	       len > 0;
+}
+
+/* An extended filter cannot be read. */
+static bool is_filtered(const struct look *look)
+{
+	socklen_t count = 0; /* instructions, not bytes */
+
+	return sys_getsockopt(look->old, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0 || count > 0;
+}
+
+static bool is_set(struct look *look, int row)
+{
+	switch ((enum option_how)options[row].how) {
+	case OPTION_PLAIN:
+		return is_set_plain(look, row);
+	case OPTION_NAME:
+	case OPTION_INDEX:
+		return is_set_device(look, row);
+	case OPTION_BUFFER:
+		return is_set_buffer(look, row);
+	case OPTION_LOCK: /* setting the buffers changes it */
+	case OPTION_RECORDS:
+		return true;
+	case OPTION_HEADERS:
+		return is_set_headers(look, row);
+	case OPTION_FILTER:
+		return is_filtered(look);
+	default:
+		return false;
+	}
+}
+
+static int get_int(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return sys_getsockopt(fd, level, name, &value, &len) < 0 ? 0 : value;
+}
+
+/* An old kernel or qemu-user may not tell; then it is looked at by name. */
+static bool has_device(int fd)
+{
+	int index = 0;
+	socklen_t len = sizeof(index);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len) < 0 || index != 0;
+}
+
+int survey_take(int old, const struct kind *kind, socket_key key, struct survey *ret)
+{
+	struct look look = {.old = old, .key = key};
+	struct survey found = {{0}};
+	int rc = defaults_open(old, kind, &look.defaults);
+
+	if (rc < 0)
+		return rc;
+	look.has_device = has_device(old);
+	look.buf_lock = get_int(old, SOL_SOCKET, SO_BUF_LOCK_);
+	for (int row = 0; row < OPTIONS_COUNT; row++) {
+		if (option_applies(&options[row], kind) && is_set(&look, row))
+			found.rows[row / SURVEY_WORD_BITS] |= UINT32_C(1) << row % SURVEY_WORD_BITS;
+	}
+	defaults_close(&look.defaults);
+	*ret = found;
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* survey.h - which options a socket has that a new one has not */
+#ifndef XBIND_SURVEY_H
+#define XBIND_SURVEY_H
+
+#include "xbind/key.h"
+#include "xbind/kind.h"
+#include "xbind/options.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SURVEY_WORD_BITS 32
+#define SURVEY_WORDS     ((OPTIONS_COUNT + SURVEY_WORD_BITS - 1) / SURVEY_WORD_BITS)
+
+/* One bit for each row of options[]. Not the values: a small stack may be all that there is. */
+struct survey {
+	uint32_t rows[SURVEY_WORDS];
+};
+
+/**
+ * survey_take() - look at every option of the program's socket
+ * @old:  the socket
+ * @kind: its kind
+ * @key:  its key
+ * @ret:  the options that have to be carried over; written on success only
+ *
+ * Changes nothing, and needs no other socket than a fresh one for the first look at each kind.
+ *
+ * Return: 0, or what socket(2) gives for that fresh socket.
+ */
+int survey_take(int old, const struct kind *kind, socket_key key, struct survey *ret);
+
+/* Has options[row] to be carried over? */
+static inline bool survey_has(const struct survey *survey, int row)
+{
+	return survey->rows[row / SURVEY_WORD_BITS] >> row % SURVEY_WORD_BITS & 1;
+}
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_free.c - a port is free as soon as the program has closed it
+ *
+ * The server has a copy of each socket for a moment after it was handed over. Nobody notices: not
+ * this process, and not another one that binds the same port. Ports 3000 to 3999 are listed.
+ */
+#include "support/pair.h"
+
+#include <pthread.h>
+#include <sys/wait.h>
+
+#define ROUNDS 200
+#define PORT   3000
+#define ALARM  150 /* seconds; who waits for a player that has failed would wait for ever */
+
+static int open_bound(int domain, int type)
+{
+	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain, .sin6_port = htons(PORT)};
+	int fd = socket(domain, type, 0);
+
+	CHECK(fd >= 0);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&addr,
+	              domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr)),
+	         0);
+	CHECK(pair_is_there(fd));
+	if (type == SOCK_STREAM)
+		CHECK_EQ(listen(fd, 1), 0);
+	return fd;
+}
+
+/* A ball that two pipes carry to and fro. */
+struct player {
+	int in, out;
+	int domain, type;
+};
+
+static void catch_ball(const struct player *player)
+{
+	char byte;
+
+	CHECK_EQ(read(player->in, &byte, 1), 1);
+}
+
+static void throw_ball(const struct player *player)
+{
+	CHECK_EQ(write(player->out, "", 1), 1);
+}
+
+static void *play(void *argument)
+{
+	const struct player *player = argument;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		catch_ball(player);
+		close(open_bound(player->domain, player->type));
+		throw_ball(player);
+	}
+	return NULL;
+}
+
+static void join_child(pid_t child)
+{
+	int status;
+
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+}
+
+/* Two processes, or threads, have the port in turns, each as soon as the other has closed it. */
+static void alternate(int domain, int type, int threads)
+{
+	int to[2], from[2];
+	struct player here = {.domain = domain, .type = type}, there = here;
+	pthread_t thread;
+	pid_t child = 0;
+
+	CHECK_EQ(pipe(to), 0);
+	CHECK_EQ(pipe(from), 0);
+	here.in = from[0];
+	here.out = there.out = to[1];
+	there.in = to[0];
+	there.out = from[1];
+	fflush(stdout);
+	if (threads)
+		CHECK_EQ(pthread_create(&thread, NULL, play, &there), 0);
+	else
+		child = fork();
+	if (!threads && child == 0) {
+		play(&there);
+		_exit(0);
+	}
+	throw_ball(&there); /* which comes to us first */
+	play(&here);
+	if (threads)
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+	else
+		join_child(child);
+	for (int i = 0; i < 2; i++) {
+		close(to[i]);
+		close(from[i]);
+	}
+}
+
+static void test_processes(void)
+{
+	alternate(AF_INET, SOCK_STREAM, 0);
+	alternate(AF_INET6, SOCK_STREAM, 0);
+	alternate(AF_INET, SOCK_DGRAM, 0);
+	alternate(AF_INET6, SOCK_DGRAM, 0);
+}
+
+static void test_threads(void)
+{
+	alternate(AF_INET, SOCK_STREAM, 1);
+	alternate(AF_INET6, SOCK_DGRAM, 1);
+}
+
+/* A process that ends without closing anything. */
+static void test_exit(void)
+{
+	for (int round = 0; round < ROUNDS; round++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			open_bound(AF_INET, round % 2 ? SOCK_DGRAM : SOCK_STREAM);
+			_exit(0);
+		}
+		join_child(child);
+		close(open_bound(AF_INET, round % 2 ? SOCK_DGRAM : SOCK_STREAM));
+	}
+}
+
+/* A socket whose bind has failed is gone, too: what it was bound to for a moment is free. */
+static void test_failed(void)
+{
+	int holder = open_bound(AF_INET, SOCK_DGRAM);
+
+	for (int round = 0; round < ROUNDS; round++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		CHECK(pair_bind(fd, PORT) < 0 && errno == EADDRINUSE);
+		close(fd);
+	}
+	close(holder);
+	close(open_bound(AF_INET, SOCK_DGRAM));
+}
+
+int main(void)
+{
+	alarm(ALARM);
+	RUN(test_processes);
+	RUN(test_threads);
+	RUN(test_exit);
+	RUN(test_failed);
+	return 0;
+}
