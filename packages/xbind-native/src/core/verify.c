@@ -3,16 +3,30 @@
  * verify.c - four system calls that tell a fresh socket
  *
  * How it works: getsockname(2) alone tells the family of an IPv4 or IPv6 socket and that it has
- * no port; a connected or listening one always has a port. Other families are asked by SO_DOMAIN,
- * and must not have an address longer than that of a new socket.
+ * no port; a connected or listening one always has a port. Other families are asked by SO_DOMAIN;
+ * they must have the name of a new socket, and no peer.
  */
 #include "core/verify.h"
 #include "core/sys.h"
 
 #include <errno.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
+
+/* What getsockname(2) and getpeername(2) write, as far as it is looked at. */
+union name {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_nl netlink;
+	struct sockaddr_ll packet;
+	struct sockaddr_vm vm;
+	struct sockaddr_storage room;
+};
 
 static bool option_is(int fd, int name, int expected)
 {
@@ -22,12 +36,30 @@ static bool option_is(int fd, int name, int expected)
 	return sys_getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 && value == expected;
 }
 
+static bool is_inet(const struct wire_request *request)
+{
+	return request->domain == AF_INET || request->domain == AF_INET6;
+}
+
+static bool type_is(int fd, const struct wire_request *request)
+{
+	int expected = request->type & VERIFY_TYPE_MASK;
+
+	if (request->domain == AF_UNIX && expected == SOCK_RAW)
+		expected = SOCK_DGRAM; /* what the kernel makes of it */
+	return option_is(fd, SO_TYPE, expected);
+}
+
 static bool protocol_is(int fd, const struct wire_request *request)
 {
 	int expected = request->protocol;
 
-	if (expected == 0 && request->domain != AF_INET && request->domain != AF_INET6)
-		return true; /* 0 is "the family's choice", which only it knows */
+	if (request->domain == AF_NETLINK)
+		return option_is(fd, SO_PROTOCOL, expected);
+	/* 0 is "the family's choice", which only it knows; and not every family keeps a number */
+	if (!is_inet(request))
+		return expected == 0 || option_is(fd, SO_PROTOCOL, expected) ||
+		       option_is(fd, SO_PROTOCOL, 0);
 	if (expected == 0)
 		expected =
 		    (request->type & VERIFY_TYPE_MASK) == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
@@ -42,11 +74,7 @@ static bool port_is_fresh(in_port_t port, const struct wire_request *request)
 
 static bool inet_is_fresh(int fd, const struct wire_request *request)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} name = {0};
+	union name name;
 	socklen_t len = sizeof(name);
 
 	if (sys_getsockname(fd, &name, &len) < 0 || name.any.sa_family != request->domain)
@@ -58,9 +86,47 @@ static bool inet_is_fresh(int fd, const struct wire_request *request)
 	       memcmp(&name.in6.sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0;
 }
 
+static bool netlink_is_empty(const union name *name)
+{
+	return name->netlink.nl_pid == 0 && name->netlink.nl_groups == 0;
+}
+
+/* Families that are not listed have no name of their own, or get one together with their peer. */
+static bool other_is_unbound(int fd, const struct wire_request *request)
+{
+	union name name = {.any.sa_family = AF_UNSPEC};
+	socklen_t len = sizeof(name);
+	int rc = sys_getsockname(fd, &name, &len);
+
+	switch (request->domain) {
+	case AF_UNIX:
+		return rc == 0 && len <= sizeof(name.any.sa_family);
+	case AF_NETLINK:
+		return rc == 0 && netlink_is_empty(&name);
+	case AF_PACKET: /* socket(2) binds it to the protocol, bind(2) to a device */
+		return rc == 0 && name.packet.sll_ifindex == 0 &&
+		       name.packet.sll_protocol == (uint16_t)request->protocol;
+	case AF_VSOCK:
+		return rc == 0 && name.vm.svm_port == VMADDR_PORT_ANY;
+	default:
+		return true;
+	}
+}
+
+/* A netlink socket always tells a peer, the kernel unless it was connected to another one. */
+static bool other_has_no_peer(int fd, const struct wire_request *request)
+{
+	union name name = {.any.sa_family = AF_UNSPEC};
+	socklen_t len = sizeof(name);
+	int rc = sys_getpeername(fd, &name, &len);
+
+	return rc < 0 || (request->domain == AF_NETLINK && netlink_is_empty(&name));
+}
+
 static bool other_is_fresh(int fd, const struct wire_request *request)
 {
-	return option_is(fd, SO_DOMAIN, request->domain) && option_is(fd, SO_ACCEPTCONN, 0);
+	return option_is(fd, SO_DOMAIN, request->domain) && option_is(fd, SO_ACCEPTCONN, 0) &&
+	       other_is_unbound(fd, request) && other_has_no_peer(fd, request);
 }
 
 /* An extended BPF filter cannot be read (EACCES), a classic one tells its length. */
@@ -73,11 +139,9 @@ static bool is_unfiltered(int fd)
 
 int verify_socket(int fd, const struct wire_request *request)
 {
-	bool inet = request->domain == AF_INET || request->domain == AF_INET6;
-
-	if (!(inet ? inet_is_fresh(fd, request) : other_is_fresh(fd, request)))
+	if (!(is_inet(request) ? inet_is_fresh(fd, request) : other_is_fresh(fd, request)))
 		return -EBADMSG;
-	if (!option_is(fd, SO_TYPE, request->type & VERIFY_TYPE_MASK) || !protocol_is(fd, request))
+	if (!type_is(fd, request) || !protocol_is(fd, request))
 		return -EBADMSG;
 	return is_unfiltered(fd) ? 0 : -EBADMSG;
 }

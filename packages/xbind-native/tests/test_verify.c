@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_verify.c - a new socket of each family passes, one that was used does not
+ *
+ * A family that this machine or this user cannot make is passed over, but AF_INET, AF_INET6,
+ * AF_UNIX and AF_NETLINK.
+ */
+#include "test.h"
+
+#include "core/verify.h"
+
+#include <linux/filter.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+static const struct wire_request tcp = {AF_INET, SOCK_STREAM, 0};
+static const struct wire_request local = {AF_UNIX, SOCK_STREAM, 0};
+static const struct wire_request route = {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE};
+static const struct wire_request vsock = {AF_VSOCK, SOCK_STREAM, 0};
+
+static int make(const struct wire_request *kind)
+{
+	return socket(kind->domain, kind->type, kind->protocol);
+}
+
+static void verify_consume(int fd, const struct wire_request *kind, int expected)
+{
+	CHECK_EQ(verify_socket(fd, kind), expected);
+	close(fd);
+}
+
+static void test_fresh(void)
+{
+	const int every = htons(ETH_P_ALL);
+	const struct wire_request kinds[] = {
+	    tcp,
+	    {AF_INET, SOCK_STREAM | SOCK_NONBLOCK, IPPROTO_TCP},
+	    {AF_INET6, SOCK_DGRAM, 0},
+	    {AF_INET6, SOCK_DGRAM, IPPROTO_UDPLITE},
+	    {AF_INET, SOCK_STREAM, IPPROTO_MPTCP},
+	    {AF_INET, SOCK_RAW, IPPROTO_ICMP},
+	    {AF_INET6, SOCK_RAW, IPPROTO_ICMPV6},
+	    {AF_INET, SOCK_RAW, IPPROTO_RAW},
+	    local,
+	    {AF_UNIX, SOCK_DGRAM, AF_UNIX},
+	    {AF_UNIX, SOCK_RAW, 0},
+	    {AF_UNIX, SOCK_SEQPACKET, 0},
+	    route,
+	    {AF_NETLINK, SOCK_DGRAM, NETLINK_GENERIC},
+	    {AF_PACKET, SOCK_RAW, every},
+	    {AF_PACKET, SOCK_DGRAM, 0},
+	    vsock,
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		int fd = make(&kinds[i]);
+
+		if (fd < 0 && kinds[i].type != SOCK_RAW && kinds[i].protocol < IPPROTO_UDPLITE)
+			CHECK(kinds[i].domain == AF_PACKET || kinds[i].domain == AF_VSOCK);
+		if (fd >= 0)
+			verify_consume(fd, &kinds[i], 0);
+	}
+}
+
+static void test_other_kind(void)
+{
+	const struct wire_request generic = {AF_NETLINK, SOCK_RAW, NETLINK_GENERIC};
+	const struct wire_request packets = {AF_UNIX, SOCK_SEQPACKET, 0};
+
+	verify_consume(make(&generic), &route, -EBADMSG);
+	verify_consume(make(&packets), &local, -EBADMSG);
+	verify_consume(make(&local), &tcp, -EBADMSG);
+	verify_consume(make(&tcp), &local, -EBADMSG);
+}
+
+static void test_unix_used(void)
+{
+	const struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int pair[2], fd = make(&local);
+
+	CHECK_EQ(bind(fd, (const struct sockaddr *)&name, sizeof(name.sun_family)), 0);
+	CHECK_EQ(verify_socket(fd, &local), -EBADMSG);
+	CHECK_EQ(listen(fd, 1), 0);
+	verify_consume(fd, &local, -EBADMSG);
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	close(pair[1]);
+	verify_consume(pair[0], &local, -EBADMSG);
+}
+
+static void test_netlink_used(void)
+{
+	struct sockaddr_nl name = {.nl_family = AF_NETLINK};
+	int fd = make(&route);
+
+	CHECK_EQ(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	verify_consume(fd, &route, -EBADMSG);
+}
+
+static void test_packet_used(void)
+{
+	const int every = htons(ETH_P_ALL);
+	const struct wire_request packet = {AF_PACKET, SOCK_RAW, every};
+	struct sockaddr_ll name = {.sll_family = AF_PACKET, .sll_ifindex = 1};
+	int fd = make(&packet);
+
+	if (fd < 0)
+		return;
+	CHECK_EQ(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	verify_consume(fd, &packet, -EBADMSG);
+}
+
+static void test_vsock_used(void)
+{
+	struct sockaddr_vm name = {
+	    .svm_family = AF_VSOCK, .svm_port = VMADDR_PORT_ANY, .svm_cid = VMADDR_CID_ANY};
+	int fd = make(&vsock);
+
+	if (fd < 0)
+		return;
+	CHECK_EQ(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	verify_consume(fd, &vsock, -EBADMSG);
+}
+
+static void test_filtered(void)
+{
+	struct sock_filter all = {BPF_RET | BPF_K, 0, 0, 0xffff};
+	struct sock_fprog program = {1, &all};
+	const struct wire_request *kinds[] = {&tcp, &local};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		int fd = make(kinds[i]);
+
+		int rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+
+		/* Past the kernel's limit of compiled filters only root gets one. */
+		CHECK(rc == 0 || (errno == EPERM && geteuid() != 0));
+		verify_consume(fd, kinds[i], rc == 0 ? -EBADMSG : 0);
+	}
+}
+
+int main(void)
+{
+	RUN(test_fresh);
+	RUN(test_other_kind);
+	RUN(test_unix_used);
+	RUN(test_netlink_used);
+	RUN(test_packet_used);
+	RUN(test_vsock_used);
+	RUN(test_filtered);
+	return 0;
+}
