@@ -2,10 +2,20 @@
 # ./dev bench NAME [ARGUMENT...]: runs packages/*/bench/NAME.ts
 set -eu
 
+# The command as an installation has it, but for the libraries, which are those of the build tree.
+install_command() {
+	sh scripts/command.sh build/command
+	mkdir -p build/bench/installed/bin build/bench/installed/lib
+	install -m 0755 build/release/packages/xbind-native/xsocket-launch build/bench/installed/bin/xsocket
+	ln -sfn ../../../command build/bench/installed/lib/xsocket
+}
+
 name=${1-}
 [ $# = 0 ] || shift
 for file in packages/*/bench/"$name".ts; do
-	[ ! -e "$file" ] || exec bun "$file" "$@"
+	[ -e "$file" ] || continue
+	[ "$name" != server ] || install_command
+	exec bun "$file" "$@"
 done
 echo "usage: ./dev bench server|sdk|xbind" >&2
 exit 2

@@ -6,12 +6,10 @@ import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 
 /** The native programs of packages/xbind-native/bench. */
 export const PROGRAMS = join(dirname(libraryPath("xsocket")), "bench");
-const RUN = join(import.meta.dir, "run.ts");
+/* The command as it is installed: scripts/bench.sh puts it there. */
+const COMMAND = join(import.meta.dir, "../../../build/bench/installed/bin/xsocket");
 const TICKS_PER_SECOND = 100; // USER_HZ is 100 on every Linux that Bun runs on
 const READY_WAIT_MS = 5000;
-
-/** What switches off the timers of Bun and its allocator: without it an idle process is woken by them. */
-export const QUIET_ENV = { BUN_GC_TIMER_DISABLE: "1", MIMALLOC_PURGE_DELAY: "-1" };
 
 /** One server under test. */
 export class Contender implements AsyncDisposable {
@@ -33,7 +31,7 @@ export class Contender implements AsyncDisposable {
     const native = loadSyscalls();
     const begun = native.monotonic();
     const process = Bun.spawn([...argv], {
-      env: { ...Bun.env, ...QUIET_ENV },
+      env: { ...Bun.env, XSOCKET_LIBDIR: dirname(PROGRAMS) },
       stdin: "ignore",
       stdout: "ignore",
     });
@@ -52,11 +50,12 @@ export class Contender implements AsyncDisposable {
 
   static ours(name: string, path: string, threads: number): Promise<Contender> {
     const options = {
-      address: path,
       threads,
-      maxConnectionsPerUid: DEFAULT_BOUNDS.maxConnections,
+      "max-connections-per-user": DEFAULT_BOUNDS.maxConnections,
+      "log-level": "warning",
     };
-    return Contender.start(name, path, [process.execPath, RUN, JSON.stringify(options)]);
+    const words = Object.entries(options).flatMap(([option, value]) => [`--${option}`, `${value}`]);
+    return Contender.start(name, path, [COMMAND, "serve", path, ...words]);
   }
 
   static native(program: string, path: string): Promise<Contender> {

@@ -17,6 +17,15 @@ static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no
 static const char *const NOT_FOR_US[] = {"BUN_OPTIONS", "BUN_INSPECT", "BUN_INSPECT_NOTIFY",
                                          "BUN_INSPECT_CONNECT_TO", "BUN_INSPECT_PRELOAD"};
 
+/*
+ * What lets an idle server sleep: the timers of Bun's collector and of its allocator would wake it
+ * several times a second. Garbage is collected all the same when there is some.
+ */
+static const struct {
+	const char *name;
+	const char *value;
+} QUIET[] = {{"BUN_GC_TIMER_DISABLE", "1"}, {"MIMALLOC_PURGE_DELAY", "-1"}};
+
 static bool runnable(const char *path)
 {
 	return access(path, X_OK) == 0;
@@ -81,6 +90,12 @@ int bun_find(struct bun *bun)
 	    found_on_path(bun->path))
 		return 0;
 	return -ENOENT;
+}
+
+void bun_be_quiet(void)
+{
+	for (size_t i = 0; i < sizeof(QUIET) / sizeof(QUIET[0]); i++)
+		setenv(QUIET[i].name, QUIET[i].value, 0);
 }
 
 int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **argv)

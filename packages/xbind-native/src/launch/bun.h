@@ -25,6 +25,13 @@ struct bun {
 int bun_find(struct bun *bun);
 
 /**
+ * bun_be_quiet() - switch off the runtime's own timers, for a process that stays and mostly waits
+ *
+ * They are variables of the environment; those that the user has set stay as they are.
+ */
+void bun_be_quiet(void);
+
+/**
  * bun_exec() - become the runtime
  * @bun:       what bun_find() found
  * @cwd_fd:    the directory that the command was started in, for the script, or NO_DESCRIPTOR

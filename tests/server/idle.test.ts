@@ -1,0 +1,38 @@
+/* What a server costs while nobody asks. */
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { guardDescriptors, startServer } from "../harness/index.ts";
+
+guardDescriptors();
+
+const SETTLE_MS = 1500; // what starting has left to do
+const IDLE_MS = 5000;
+
+/** How often the threads of a process have gone to sleep, all together. */
+function sleeps(pid: number): number {
+  const tasks = readdirSync(`/proc/${pid}/task`);
+  const counts = tasks.map((id) => {
+    const status = readFileSync(`/proc/${pid}/task/${id}/status`, "utf8");
+    return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
+  });
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+function variables(pid: number): string[] {
+  return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+}
+
+test("an idle server sleeps: no timer of its runtime wakes it", async () => {
+  await using server = await startServer();
+  await Bun.sleep(SETTLE_MS);
+  const before = sleeps(server.program.pid);
+  await Bun.sleep(IDLE_MS);
+  expect(sleeps(server.program.pid) - before).toBeLessThan(6); // with the timers it is 15 and more
+}, 20_000);
+
+test("what the user has set for the runtime's timers stays", async () => {
+  await using server = await startServer({ env: { MIMALLOC_PURGE_DELAY: "1000" } });
+  const found = variables(server.program.pid);
+  expect(found).toContain("MIMALLOC_PURGE_DELAY=1000");
+  expect(found).toContain("BUN_GC_TIMER_DISABLE=1");
+});
