@@ -1,71 +1,63 @@
-/* The examples of README.md, word for word but for the path of the control socket. */
+/* The blocks of README.md, to the letter, in an isolated namespace and outside. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { install, succeed } from "./harness/install.ts";
-import {
-  createNamespace,
-  eventually,
-  guardDescriptors,
-  startServer,
-  tempDir,
-} from "./harness/index.ts";
+import { mkdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { blocksOf } from "./docs/blocks.ts";
+import { guardDescriptors, here } from "./harness/index.ts";
+import { INSTALL_MS } from "./harness/install.ts";
 
 const ROOT = join(import.meta.dir, "..");
-const README = readFileSync(join(ROOT, "README.md"), "utf8");
-const PATH = "/run/xsocket/lan";
 
-/* The first block of a language that holds `word`, with the server's path in it. */
-function example(language: string, word: string, path: string): string {
-  const fences = new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, "gm");
-  const found = [...README.matchAll(fences)].map(([, code = ""]) => code);
-  const code = found.find((text) => text.includes(word));
-  if (code === undefined) throw new Error(`README.md has no ${language} example with ${word}`);
-  return code.replaceAll(PATH, path);
-}
+/* A word of each block, and the name by which readme.sh runs it. */
+const RUN: Readonly<Record<string, string>> = {
+  "./dev serve": "serve.sh",
+  "./dev xsocket run": "run.sh",
+  "LD_PRELOAD=": "preload.sh",
+  "int main": "example.c",
+  "pkg-config": "compile.sh",
+  "@xsocket/client": "echo.ts",
+};
+/* A word of each block that is not run here, and why. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  "./dev demo": "tests/demo.test.ts runs the demo, and ./dev test is what runs this",
+};
 
 guardDescriptors();
 
-test.each(["xsocket run", "LD_PRELOAD"])("the example of %s opens port 3000", async (word) => {
-  await using target = await createNamespace();
-  await using inside = await createNamespace();
-  await using server = await startServer({ place: target });
-  const script = example("sh", word, server.path);
-  await using program = inside.spawn(["sh", "-c", script], { cwd: ROOT });
-  await eventually("port 3000 to open outside", () => target.listens("tcp", 3000));
-  expect(inside.listens("tcp", 3000)).toBe(false);
-  expect(program.hasEnded).toBe(false);
-});
+/* The one name of those that stands in a block. */
+function nameOf(code: string): string {
+  const names = Object.keys({ ...RUN, ...NOT_RUN }).filter((word) => code.includes(word));
+  if (names.length !== 1) throw new Error(`no test, or more than one, runs this block:\n${code}`);
+  return names[0] ?? "";
+}
 
-test("the C example compiles as it says, and gets its socket", async () => {
-  using dir = tempDir();
-  await using server = await startServer();
-  const env = await install(dir);
-  await Bun.write(dir.join("example.c"), example("c", "xsocket.h", server.path));
-  const compile = example("sh", "pkg-config", server.path)
-    .split("\n")
-    .filter((line) => line.startsWith("cc "));
-  expect(compile).toHaveLength(1);
-  await succeed(["sh", "-c", ...compile], { env, cwd: dir.path });
-  const { stdout } = await succeed([dir.join("example")], { env });
-  expect(stdout).toMatch(/^descriptor \d+ is a socket of the other namespace$/m);
-}, 120_000);
-
-test("the Bun example echoes in the other namespace", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
-  await using inside = await createNamespace();
-  const code = example("ts", "@xsocket/client", server.path);
-  // what is run from standard input resolves its imports in the current directory
-  await using program = inside.spawn([process.execPath, "run", "-"], {
-    cwd: import.meta.dir,
-    stdin: "",
-  });
-  await program.write(code);
-  await program.endInput();
-  await program.says(/echo on port 7000/);
-  const client = ["socat", "-t", "10", "-", "TCP:127.0.0.1:7000"];
-  await using echo = target.spawn(client, { stdin: "" });
-  await echo.write("to and fro\n");
-  await echo.says(/to and fro/);
-});
+test(
+  "every block of README.md works, or it is said why it is not run",
+  async () => {
+    const blocks = (await blocksOf("README.md")).map(({ code }) => ({ word: nameOf(code), code }));
+    expect(blocks.map(({ word }) => word).toSorted()).toEqual(
+      Object.keys({ ...RUN, ...NOT_RUN }).toSorted(),
+    );
+    const directory = join(ROOT, `build/readme-${process.pid}`); // below the clone, as the page says
+    mkdirSync(directory, { recursive: true });
+    try {
+      for (const { word, code } of blocks)
+        if (RUN[word] !== undefined) await Bun.write(join(directory, RUN[word]), code);
+      const machine = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc"];
+      const asUser = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+      const script = join(import.meta.dir, "docs/readme.sh");
+      const argv = [...machine, "--kill-child", ...asUser, "bash", script, directory, ROOT];
+      const PATH = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:${process.env["PATH"]}`;
+      const { code, stdout, stderr } = await here.run(argv, {
+        withinMs: INSTALL_MS,
+        env: { PATH },
+      });
+      for (const name of ["run.sh", "preload.sh", "compile.sh", "echo.ts"])
+        expect(stdout, stderr).toContain(`${name} ran\n`);
+      expect(code, stderr).toBe(0);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  },
+  INSTALL_MS,
+);

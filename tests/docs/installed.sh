@@ -33,8 +33,27 @@ until_true listens 3000
 echo over to you | nc -q 1 127.0.0.1 3000
 until_true grep -q "over to you" /run/heard
 echo "the original's command works"
+
+# its declaration, and no flags but its library's name
+cat >/run/original.c <<'END'
+#include <stddef.h>
+#include <sys/socket.h>
+#include <xsocket.h>
+int xsocket(const char* path, int domain, int type, int protocol);
+int main(void) { return xsocket(NULL, AF_INET, SOCK_STREAM, 0) < 0; }
+END
+cc -o /run/original /run/original.c -lxsocket
+ip netns exec inside /run/original
+echo "the original's declaration works"
 kill $server
 wait $server
+
+xsocket-server @original &
+server=$!
+until_true xsocket doctor --same-namespace @original
+kill $server
+wait $server
+echo "the original's abstract name works"
 
 "$dev" uninstall
 left=$(find /mnt/usr/local/upper -type f)

@@ -17,7 +17,8 @@ test.if(isRoot)(
       withinMs: INSTALL_MS,
       env: { PATH: `/usr/local/sbin:/usr/local/bin:${process.env["PATH"]}` },
     });
-    expect(stdout, stderr).toContain("the original's command works\n");
+    for (const what of ["command", "declaration", "abstract name"])
+      expect(stdout, stderr).toContain(`the original's ${what} works\n`);
     expect(stdout, stderr).toContain("nothing is left\n");
     expect(code, stderr).toBe(0);
   },

@@ -1,0 +1,27 @@
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+
+/** A block of code in a page. */
+export interface Block {
+  /** The word behind the fence; empty for a block that is indented, or fenced without one. */
+  readonly language: string;
+  readonly code: string;
+}
+
+const FENCED = /^```(\w*)\n([^]*?)^```$/gm;
+const INDENTED = /(?<=\n\n)(?: {4}.*\n|\n(?= {4}))+/g;
+
+/** Every block of a page below the repository's root, fenced or indented. */
+export async function blocksOf(page: string): Promise<Block[]> {
+  const text = await Bun.file(join(ROOT, page)).text();
+  const fenced = [...text.matchAll(FENCED)].map(([, language = "", code = ""]) => ({
+    language,
+    code,
+  }));
+  const indented = [...text.replaceAll(FENCED, "").matchAll(INDENTED)].map(([block]) => ({
+    language: "",
+    code: block.replaceAll(/^ {4}/gm, ""),
+  }));
+  return [...fenced, ...indented];
+}
