@@ -27,7 +27,7 @@ async function commandBlocks(page: string): Promise<string[]> {
 }
 
 /*
- * A machine of the page's own: network, processes, /run and /tmp. Its first process is the script,
+ * A machine of the page's own: network, processes, /run and home. Its first process is the script,
  * so everything that the page starts ends with it.
  */
 const MACHINE = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
