@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { Session, udp } from "@xsocket/client";
+import * as dgram from "node:dgram";
+import { nodeBind, Session, udp } from "@xsocket/client";
 import { createNamespace, guardDescriptors, netnsCookie, startServer } from "../harness/index.ts";
 
 guardDescriptors();
@@ -60,7 +61,18 @@ test("what cannot be is refused with a sentence", async () => {
   for (const [code, step, options] of cases)
     await expect(udp({ via, ...options })).rejects.toMatchObject({ code, step });
   await expect(Reflect.apply(udp, undefined, [{ via, socket: 5 }])).rejects.toThrow("object");
+  // Not by somebody with SO_REUSEADDR either, who would get the datagrams instead.
+  const thief = { via, hostname: "127.0.0.1", port: first.port, reuseAddr: true };
+  await expect(udp(thief)).rejects.toMatchObject({ code: "EADDRINUSE" });
+  const node = await nodeBind(dgram.createSocket("udp4"), { via, host: "127.0.0.1" });
+  const { port } = node.address();
+  await expect(udp({ ...thief, port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+  node.close();
   first.close();
+  const multicast = { via, host: "127.0.0.1", port: 5353, reuseAddr: true };
+  const [udp4, other] = [dgram.createSocket("udp4"), dgram.createSocket("udp4")];
+  for (const socket of [udp4, other]) await nodeBind(socket, multicast);
+  for (const socket of [udp4, other]) socket.close();
   const shared = { via, hostname: "127.0.0.1", reusePort: true };
   const one = await udp(shared);
   const two = await udp({ ...shared, port: one.port });

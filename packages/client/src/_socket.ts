@@ -9,7 +9,9 @@ export const OPTION = {
   error: [1, 4],
   reusePort: [1, 15],
   acceptConn: [1, 30],
+  ipErrors: [0, 11],
   ipv6Only: [41, 26],
+  ipv6Errors: [41, 25],
   deferAccept: [6, 9],
 } as const;
 export type OptionName = keyof typeof OPTION;

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { SyscallError } from "@xsocket/xbind-native";
 import { LIMIT_KEYS, type Limits } from "./_deadline.ts";
@@ -39,6 +40,16 @@ export function refuseKeys(asked: string, options: object, refused: Record<strin
     if (value !== undefined && value !== false)
       throw misuse(asked, `${name} does not go with via`, remedy, "ENOTSUP");
   }
+}
+
+/** Checks that there are handlers, before anything is opened for them; Bun checks what they are. */
+export function checkHandlers(asked: string, socket: unknown): void {
+  if (typeof socket !== "object" || socket === null)
+    throw misuse(
+      asked,
+      `socket is ${inspect(socket)}`,
+      "Give the handlers: socket: { data() {} }.",
+    );
 }
 
 /** Checks a port number. Bun takes strings for it in places, and so does this. */

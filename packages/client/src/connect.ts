@@ -5,6 +5,7 @@ import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
 import {
+  checkHandlers,
   checkPort,
   failedCall,
   refuseKeys,
@@ -151,6 +152,7 @@ export async function connect<Data = undefined>(
   refuseMisspelt("connect", options, NAMES);
   const { host, hostname = host, port, tls, exclusive, ...local } = options;
   if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
+  checkHandlers("connect", options.socket);
   const asked = `connect to ${hostname}`;
   refuseKeys(asked, options, REFUSED);
   refuseKeys(asked, { exclusive }, { exclusive: "It is for listening: leave it out." });

@@ -1,44 +1,57 @@
 import type * as http from "node:http";
 import * as httpModule from "node:http";
 import * as httpsModule from "node:https";
+import { headersOf, type Plan, planOf } from "./_request.ts";
 import { responseOf } from "./_response.ts";
 import { misuse } from "./_kind.ts";
 import { refuseUnknown } from "./_unknown.ts";
-import { refuseKeys, type Through } from "./_through.ts";
+import type { Through } from "./_through.ts";
+import { XSocketError } from "./error.ts";
 import { HttpAgent, HttpsAgent } from "./node.ts";
 import { type Session, sessionFor } from "./session.ts";
 
 /** The redirects that are followed, as the Fetch standard says. */
 const REDIRECTS_MAX = 20;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+/** URLs that need no network. */
+const LOCAL = new Set(["data:", "blob:", "file:"]);
 /** For how long a connection is kept for the next request, in milliseconds. */
 const KEPT_MS = 4000;
 
 /** fetch of another network namespace. Disposing of it closes the connections that it keeps. */
 export type FetchVia = typeof fetch & Disposable;
 
-const REFUSED = {
-  proxy: "Leave proxy out: the target namespace is the way already.",
-  unix: "UNIX sockets are not those of a network namespace: use fetch.",
-  s3: "Use Bun.S3Client, or sign the request yourself.",
-  session: "Leave session out: connections are kept for each fetchVia.",
-  verbose: "Leave verbose out, and look at the request with tcpdump in the target namespace.",
-};
+/*
+ * An agent of node:https keeps connections under a key of these options, so a request with others, or
+ * with a value that is no text, gets a connection of its own: one that was kept was checked otherwise.
+ */
+const KEYED = new Set([
+  "ca",
+  "cert",
+  "key",
+  "ciphers",
+  "servername",
+  "serverName",
+  "rejectUnauthorized",
+]);
+
+function isKeyed(tls: object = {}): boolean {
+  return Object.entries(tls).every(
+    ([name, value]) => KEYED.has(name) && (typeof value === "string" || typeof value === "boolean"),
+  );
+}
+
+/* Bun's own names for what node:https calls otherwise. */
+function tlsOf({ tls = {} }: BunFetchRequestInit): httpsModule.RequestOptions {
+  const serverName: unknown = Reflect.get(tls, "serverName");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types know other kinds of keys
+  const options = tls as httpsModule.RequestOptions;
+  return typeof serverName === "string" ? { ...options, servername: serverName } : options;
+}
 
 interface Agents extends Disposable {
   readonly http: http.Agent;
   readonly https: http.Agent;
-}
-
-/* One request on its way, redirects included. */
-interface Plan {
-  url: URL;
-  method: string;
-  readonly headers: Headers;
-  /** Bytes can be sent again after a redirect, a stream cannot. */
-  body: Uint8Array | ReadableStream<Uint8Array> | null;
-  readonly init: BunFetchRequestInit;
-  readonly signal: AbortSignal | undefined;
 }
 
 function agentsOf(through: Through, keepAlive: boolean): Agents {
@@ -48,43 +61,24 @@ function agentsOf(through: Through, keepAlive: boolean): Agents {
   return { http: plain, https: secure, [Symbol.dispose]: dispose };
 }
 
-/* Strings, blobs and forms get a Content-Length; a stream has none, nor has the body of a Request. */
-async function bodyOf(request: Request, init: BunFetchRequestInit): Promise<Plan["body"]> {
-  const { body } = request;
-  if (body === null) return null;
-  const given = init.body;
-  const isWhole =
-    typeof given === "string" ||
-    given instanceof Blob ||
-    given instanceof ArrayBuffer ||
-    ArrayBuffer.isView(given) ||
-    given instanceof URLSearchParams ||
-    given instanceof FormData;
-  return isWhole ? new Uint8Array(await request.arrayBuffer()) : body;
-}
-
-function headersOf({ headers, body, init }: Plan): Record<string, string> {
-  const sent: Record<string, string> = {
-    "user-agent": `Bun/${Bun.version}`,
-    accept: "*/*",
-    ...(init.decompress !== false && { "accept-encoding": "gzip, deflate, br, zstd" }),
-  };
-  for (const [name, value] of headers) sent[name] = value;
-  if (body instanceof Uint8Array) sent["content-length"] = String(body.byteLength);
-  if (init.keepalive === false) sent["connection"] = "close";
-  return sent;
-}
-
 async function sendBody(outgoing: http.ClientRequest, body: Plan["body"]): Promise<void> {
-  if (body instanceof ReadableStream) {
-    for await (const chunk of body)
-      if (!outgoing.write(chunk))
-        await new Promise<void>((resolve) =>
-          outgoing.once("drain", resolve).once("close", resolve),
-        );
-    outgoing.end();
-  } else if (body) outgoing.end(body);
-  else outgoing.end();
+  if (!(body instanceof ReadableStream || body instanceof Blob)) return void outgoing.end(body);
+  let goOn: (() => void) | undefined;
+  outgoing.on("drain", () => goOn?.()).on("close", () => goOn?.());
+  for await (const chunk of body instanceof Blob ? body.stream() : body) {
+    if (outgoing.destroyed) return; // answered and closed before all was sent
+    if (!outgoing.write(chunk)) await new Promise<void>((resolve) => (goOn = resolve));
+  }
+  outgoing.end();
+}
+
+/* As fetch reports what node:http says: a TypeError with the same code. */
+function asFetchError(error: unknown, url: URL): unknown {
+  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  if (!(error instanceof Error) || error instanceof XSocketError || typeof code !== "string")
+    return error;
+  const failure = new TypeError(`${error.message} (fetching "${url.href}")`, { cause: error });
+  return Object.assign(failure, { code, path: url.href });
 }
 
 /*
@@ -109,11 +103,11 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const options = { method, headers: headersOf(plan), agent: agents[secure ? "https" : "http"] };
   const outgoing = secure
-    ? httpsModule.request(url, { ...(init.tls as httpsModule.RequestOptions), ...options }) // oxlint-disable-line typescript/no-unsafe-type-assertion
+    ? httpsModule.request(url, { ...tlsOf(init), ...options })
     : httpModule.request(url, options);
   outgoing.on("response", resolve).on("error", (error) => {
     if (!signal?.aborted && mayRetry(plan, outgoing, error)) resolve(exchange(plan, agents));
-    else reject(error);
+    else reject(asFetchError(error, url));
   });
   const abort = (): void => {
     reject(signal?.reason);
@@ -133,7 +127,8 @@ function redirectError(code: string, url: URL): TypeError {
 
 /* Turns a plan into that of the next request, as the Fetch standard says. */
 function follow(plan: Plan, status: number, location: string): void {
-  const next = new URL(location, plan.url);
+  const next = URL.parse(location, plan.url.href);
+  if (!next) throw redirectError("RedirectURLInvalid", plan.url);
   if (!next.protocol.startsWith("http")) throw redirectError("UnsupportedRedirectProtocol", next);
   if (!next.hash) next.hash = plan.url.hash;
   const isPost = plan.method === "POST" && status < 303;
@@ -166,33 +161,13 @@ async function run(plan: Plan, agents: Agents): Promise<Response> {
   }
 }
 
-async function planOf(input: string | URL | Request, init: BunFetchRequestInit): Promise<Plan> {
-  refuseKeys("fetch", init, REFUSED);
-  if (init.protocol !== undefined && !["http1.1", "h1"].includes(init.protocol))
-    throw misuse(
-      "fetch",
-      `protocol is ${init.protocol}`,
-      "Only HTTP/1.1 goes with via.",
-      "ENOTSUP",
-    );
-  const isRequest = input instanceof Request;
-  const request = isRequest ? new Request(input, init) : new Request(String(input), init);
-  const { method } = request;
-  const headers = new Headers(request.headers);
-  const signal = init.signal ?? (isRequest ? input.signal : undefined);
-  signal?.throwIfAborted();
-  const redirect = init.redirect ?? (isRequest ? input.redirect : "follow");
-  const body = await bodyOf(request, init);
-  return { url: new URL(request.url), method, headers, body, init: { ...init, redirect }, signal };
-}
-
 /* Only a hint, in fetch too: here the connection is made at the first request. */
 function preconnect(): void {}
 
 /**
  * Makes a `fetch` whose requests go out of the target namespace: names are looked up there, TLS is
  * checked, redirects are followed, bodies stream both ways and are decompressed, connections are kept
- * for the next request for some seconds. `data:` and `blob:` URLs need no network and are read here.
+ * for the next request for some seconds. `data:`, `blob:` and `file:` URLs need no network and are read here.
  * `timeoutMs` is for making a connection, 5000 by default; end a whole request with `signal`.
  *
  * @param via     the server's control socket, `/run/xsocket/default` by default, or a session with it
@@ -213,10 +188,11 @@ export function fetchVia(
   const kept = agentsOf(all, true);
   const fetchThere = async (
     input: string | URL | Request,
-    init: BunFetchRequestInit = {},
+    given?: BunFetchRequestInit | null,
   ): Promise<Response> => {
+    const init = given ?? {};
     const { protocol } = new URL(input instanceof Request ? input.url : input);
-    if (protocol === "data:" || protocol === "blob:") return fetch(input, init);
+    if (LOCAL.has(protocol)) return fetch(input, init);
     if (protocol !== "http:" && protocol !== "https:")
       throw misuse(
         "fetch",
@@ -225,8 +201,7 @@ export function fetchVia(
         "ENOTSUP",
       );
     const plan = await planOf(input, init);
-    // A kept connection was checked under the rules of its first request, so these get their own.
-    return run(plan, init.tls ? agentsOf(all, false) : kept);
+    return run(plan, isKeyed(init.tls) ? kept : agentsOf(all, false));
   };
   return Object.assign(fetchThere, { preconnect, [Symbol.dispose]: () => kept[Symbol.dispose]() });
 }

@@ -10,6 +10,7 @@ export {
   HttpAgent,
   HttpsAgent,
   nodeBind,
+  type NodeBindOptions,
   nodeConnect,
   type NodeConnectOptions,
   nodeListen,

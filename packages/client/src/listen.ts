@@ -4,6 +4,7 @@ import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.t
 import { adoptListener, describe } from "./_bun.ts";
 import { misuse } from "./_kind.ts";
 import {
+  checkHandlers,
   checkPort,
   failedCall,
   pathOf,
@@ -49,7 +50,9 @@ const REFUSED = {
 function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   refuseMisspelt("listen", options, NAMES);
   const hostname = options.hostname ?? options.host;
+  checkHandlers("listen", options.socket);
   const asked = `listen at ${hostname ?? "*"}`;
+  if (hostname === "") throw misuse(asked, "hostname is empty", "Leave it out for every address.");
   refuseKeys(asked, options, REFUSED);
   const { exclusive = false, reusePort = false, ipv6Only = false, backlog = 1 } = options;
   if (exclusive && reusePort)

@@ -7,6 +7,7 @@ import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection, secureNode } from "./_bun.ts";
 import { misuse } from "./_kind.ts";
+import { setOption } from "./_socket.ts";
 import { checkPort, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
@@ -32,9 +33,15 @@ export interface NodeListenOptions extends Through {
   readonly ipv6Only?: boolean | undefined;
 }
 
+/** Where to receive datagrams for node:dgram, and the server through which to do it. */
+export interface NodeBindOptions extends Omit<NodeListenOptions, "backlog"> {
+  /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). */
+  readonly reuseAddr?: boolean | undefined;
+}
+
 const NODE_BACKLOG = 511;
 const CONNECT_KEYS = [...THROUGH_KEYS, "host", "port", "localAddress", "localPort"] as const;
-const LISTEN_KEYS = [...THROUGH_KEYS, "host", "port", "backlog", "reusePort", "ipv6Only"] as const;
+const PLACE_KEYS = [...THROUGH_KEYS, "host", "port", "reusePort", "ipv6Only"] as const;
 
 /**
  * net.connect from the target namespace. It resolves once the connection stands; give it to
@@ -54,7 +61,6 @@ export async function nodeConnect(options: NodeConnectOptions): Promise<net.Sock
 }
 
 function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
-  refuseUnknown(verb, options, LISTEN_KEYS);
   const { host: hostname, reusePort = false, ipv6Only = false } = options;
   const port = checkPort(`${verb} ${hostname ?? "*"}`, options.port ?? 0);
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
@@ -99,6 +105,7 @@ export async function nodeListen<Server extends net.Server>(
       'Use tls.createServer(options, (socket) => httpServer.emit("connection", socket)), or serve.',
       "ENOTSUP",
     );
+  refuseUnknown("listen", options, [...PLACE_KEYS, "backlog"]);
   const { backlog = NODE_BACKLOG } = options;
   const { socket: owned } = await bound(planOf(options, "stream", "listen at"), options);
   using socket = owned;
@@ -123,17 +130,21 @@ export async function nodeListen<Server extends net.Server>(
  */
 export async function nodeBind(
   socket: dgram.Socket,
-  options: NodeListenOptions = {},
+  options: NodeBindOptions = {},
 ): Promise<dgram.Socket> {
+  refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
   // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
   const host = options.host ?? (Reflect.get(socket, "type") === "udp6" ? "::" : "0.0.0.0");
-  const plan = planOf({ ...options, host }, "dgram", "receive datagrams at");
+  const { reuseAddr = false } = options;
+  const plan = { ...planOf({ ...options, host }, "dgram", "receive datagrams at"), reuseAddr };
   const { socket: owned } = await bound(plan, options);
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   socket.once("listening", resolve).once("error", reject);
-  socket.bind({ fd: owned.take() });
+  const fd = owned.take();
+  socket.bind({ fd });
   await promise;
   socket.off("error", reject);
+  if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
   return socket;
 }
 

@@ -62,7 +62,7 @@ interface PlainOptions extends ServeExtras {
 
 function planOf(options: PlainOptions): BindPlan {
   refuseMisspelt("serve", options, NAMES);
-  const hostname = options.hostname ?? options.host;
+  const hostname = (options.hostname ?? options.host) || undefined;
   const asked = `serve at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   const { BUN_PORT, PORT, NODE_PORT } = process.env;

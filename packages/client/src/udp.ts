@@ -4,7 +4,7 @@ import { type BindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
-import { connectTo } from "./_socket.ts";
+import { connectTo, setOption } from "./_socket.ts";
 import {
   checkPort,
   failedCall,
@@ -73,7 +73,8 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
 ): Promise<bun.Socket<Type> | bun.ConnectedSocket<Type>> {
   refuseMisspelt("receive datagrams", options, NAMES);
-  const { host, hostname = host, port = 0, reusePort, reuseAddr, ipv6Only } = options;
+  const { host, port = 0, reusePort, reuseAddr, ipv6Only } = options;
+  const hostname = (options.hostname ?? host) || undefined; // "" is none for Bun, too
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   const peer = "connect" in options ? await peerOf(options.connect, options) : undefined;
@@ -88,16 +89,25 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   };
   const { socket: owned, ip } = await bound(plan, options);
   using socket = owned; // Bun throws at once and leaves it to us, or takes it
+  reportErrors(socket.fd, ip);
   if (peer) await connectPeer(socket, peer, options);
   const connect = peer && { connect: { hostname: peer.text, port: peer.port } };
   const rest = forBun(options, "port", "reusePort", "reuseAddr", "ipv6Only");
   const adopted = { ...rest, ...connect, fd: socket.fd };
   type Made = bun.Socket<Type> | bun.ConnectedSocket<Type>;
   const opening = adoptDatagrams<Type, Made>(adopted);
+  // Bun sets it after bind, which would let programs of other users share the port and its datagrams.
+  if (!plan.reuseAddr) setOption(socket.fd, "reuseAddr", 0);
   socket.take();
   const made = await opening;
   describe(made, { hostname: hostname ?? ip.address });
   return made;
+}
+
+/* As Bun does: ICMP errors reach error(), also those for a socket that is not connected. */
+function reportErrors(fd: number, { family }: IpAddress): void {
+  setOption(fd, "ipErrors", 1);
+  if (family === 6) setOption(fd, "ipv6Errors", 1);
 }
 
 interface DatagramPeer {

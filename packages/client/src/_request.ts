@@ -1,0 +1,142 @@
+/* What fetch's arguments ask for, as far as node:http has to be told. */
+import type { ReadableStreamDefaultReader } from "node:stream/web";
+import { misuse } from "./_kind.ts";
+import { refuseKeys } from "./_through.ts";
+
+/** One request on its way, redirects included. */
+export interface Plan {
+  url: URL;
+  method: string;
+  readonly headers: Headers;
+  /** Bytes and blobs can be sent again after a redirect, a stream cannot. */
+  body: Uint8Array | Blob | ReadableStream<Uint8Array> | null;
+  readonly init: BunFetchRequestInit;
+  readonly signal: AbortSignal | undefined;
+}
+
+const REFUSED = {
+  proxy: "Leave proxy out: the target namespace is the way already.",
+  unix: "UNIX sockets are not those of a network namespace: use fetch.",
+  s3: "Use Bun.S3Client, or sign the request yourself.",
+  session: "Leave session out: connections are kept for each fetchVia.",
+  verbose: "Leave verbose out, and look at the request with tcpdump in the target namespace.",
+};
+
+/** Methods that take no body. */
+const BODILESS = new Set(["GET", "HEAD"]);
+/** Methods that are about the connection itself, which the Fetch standard forbids, too. */
+const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
+/* A Request shows its body as a stream, also one that was given whole: that one comes at once. Up to
+   this many bytes are waited for, so that they can be sent with their length, and again. */
+const WHOLE_BYTES = 1 << 20;
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>;
+type Reading = ReturnType<Reader["read"]>;
+
+/* A stream of what was read of another one already, and then of the rest. */
+function streamOn(
+  chunks: Uint8Array[],
+  reader: Reader,
+  reading: Reading | undefined,
+): ReadableStream<Uint8Array> {
+  let pending = reading;
+  return new ReadableStream<Uint8Array>({
+    async pull(sink) {
+      const chunk = chunks.shift();
+      if (chunk) return sink.enqueue(chunk);
+      const { done, value } = await (pending ?? reader.read());
+      pending = undefined;
+      if (done) sink.close();
+      else sink.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
+
+async function gathered(stream: ReadableStream<Uint8Array>): Promise<Plan["body"]> {
+  const reader = stream.getReader();
+  const chunks: Uint8Array[] = [];
+  for (let bytes = 0; bytes < WHOLE_BYTES;) {
+    const reading = reader.read();
+    const later = new Promise<undefined>((resolve) => setImmediate(resolve, undefined));
+    const next = await Promise.race([reading, later]);
+    if (next === undefined) return streamOn(chunks, reader, reading);
+    if (next.done) return new Uint8Array(Buffer.concat(chunks));
+    chunks.push(next.value);
+    bytes += next.value.byteLength;
+  }
+  return streamOn(chunks, reader, undefined);
+}
+
+function argumentError(message: string, code: string): TypeError {
+  return Object.assign(new TypeError(message), { code });
+}
+
+async function bodyOf(
+  input: Request | undefined,
+  init: BunFetchRequestInit,
+  request: Request,
+): Promise<Plan["body"]> {
+  const given = init.body ?? undefined;
+  if (given === undefined) {
+    if (input?.bodyUsed) throw argumentError("Request body already used", "ERR_BODY_ALREADY_USED");
+    return input?.body ? gathered(input.body) : null;
+  }
+  if (given instanceof Blob && Number.isFinite(given.size)) return given;
+  const isWhole =
+    typeof given === "string" ||
+    given instanceof ArrayBuffer ||
+    ArrayBuffer.isView(given) ||
+    given instanceof URLSearchParams ||
+    given instanceof FormData;
+  return isWhole ? new Uint8Array(await request.arrayBuffer()) : request.body;
+}
+
+/** The headers to send: the request's own, and what fetch adds. */
+export function headersOf({ method, headers, body, init }: Plan): Record<string, string> {
+  const sent: Record<string, string> = {
+    "user-agent": `Bun/${Bun.version}`,
+    accept: "*/*",
+    ...(init.decompress !== false && { "accept-encoding": "gzip, deflate, br, zstd" }),
+  };
+  for (const [name, value] of headers) sent[name] = value;
+  if (body instanceof Uint8Array) sent["content-length"] = String(body.byteLength);
+  else if (body instanceof Blob) sent["content-length"] = String(body.size);
+  else if (body === null && !BODILESS.has(method)) sent["content-length"] = "0";
+  if (init.keepalive === false) sent["connection"] = "close";
+  return sent;
+}
+
+/* Made of the request itself, its body would be copied, and not count as used. */
+function withoutBody({ url, method, headers }: Request, init: BunFetchRequestInit): Request {
+  return new Request(url, { method, headers, ...init });
+}
+
+/** Reads fetch's arguments. @throws {XSocketError} ENOTSUP; TypeError as fetch; the signal's reason */
+export async function planOf(
+  input: string | URL | Request,
+  init: BunFetchRequestInit,
+): Promise<Plan> {
+  refuseKeys("fetch", init, REFUSED);
+  if (init.protocol !== undefined && !["http1.1", "h1"].includes(init.protocol))
+    throw misuse(
+      "fetch",
+      `protocol is ${init.protocol}`,
+      "Only HTTP/1.1 goes with via.",
+      "ENOTSUP",
+    );
+  const earlier = input instanceof Request ? input : undefined;
+  const request =
+    input instanceof Request ? withoutBody(input, init) : new Request(String(input), init);
+  const { method } = request;
+  if (FORBIDDEN.has(method))
+    throw misuse("fetch", `method is ${method}`, "Use connect for it.", "ENOTSUP");
+  const signal = init.signal ?? earlier?.signal;
+  signal?.throwIfAborted();
+  const headers = new Headers(request.headers); // before the body is read, which tells their type
+  const body = await bodyOf(earlier, init, request);
+  if (body !== null && BODILESS.has(method))
+    throw argumentError(`a ${method} request has no body`, "ERR_INVALID_ARG_VALUE");
+  const redirect = init.redirect ?? earlier?.redirect ?? "follow";
+  return { url: new URL(request.url), method, headers, body, init: { ...init, redirect }, signal };
+}

@@ -1,0 +1,38 @@
+/*
+ * The same program with Bun's own functions in the target namespace, and with ours from outside: what
+ * they note has to be the same, line by line.
+ */
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+guardDescriptors();
+
+function script(file: string): string {
+  return join(import.meta.dir, "parity", file);
+}
+
+test.each(["tcp", "udp", "fetch"])(
+  "%s: what works with Bun works the same through us",
+  async (name) => {
+    using dir = tempDir();
+    const { key, cert } = await makeCertificate(dir, "web.test");
+    const env = { KEY: key, CERT: cert };
+    await using target = await createNamespace();
+    await target.run(["ip", "route", "add", "224.0.0.0/4", "dev", "lo"]);
+    await using server = await startServer({ place: target });
+    await using web = target.spawn([process.execPath, script("web.ts")], { env });
+    await web.says(/ready/);
+    const program = [process.execPath, script(`${name}.ts`)];
+    const [bun, ours] = await Promise.all([
+      target.run(program, { env }),
+      here.run([...program, server.path], { env }),
+    ]);
+    const lines = ours.stdout.split("\n");
+    expect(bun.stdout.split("\n").length, bun.stderr).toBeGreaterThan(5);
+    for (const [i, line] of bun.stdout.split("\n").entries())
+      expect(lines[i], ours.stderr).toBe(line);
+    expect(ours.stderr).not.toContain("Warning");
+  },
+);

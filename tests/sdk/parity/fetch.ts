@@ -1,0 +1,140 @@
+/* Requests to the web servers of web.ts: see api.ts. */
+import { doFetch, outcome, play } from "./api.ts";
+import { PORTS } from "./ports.ts";
+
+const { CERT: ca = "" } = process.env;
+const plain = `http://127.0.0.1:${PORTS.plain}`;
+const secure = `https://127.0.0.1:${PORTS.secure}`;
+
+async function text(path: string, init?: BunFetchRequestInit): Promise<string> {
+  const url = path.startsWith("http") ? path : `${plain}${path}`;
+  return (await doFetch(url, init)).text();
+}
+
+function streamOf(...parts: string[]): ReadableStream<string> {
+  return new ReadableStream({
+    async pull(sink) {
+      await Bun.sleep(2);
+      const part = parts.shift();
+      if (part === undefined) sink.close();
+      else sink.enqueue(part);
+    },
+  });
+}
+
+function endless(): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(sink) {
+      await Bun.sleep(5);
+      sink.enqueue(new Uint8Array(10));
+    },
+  });
+}
+
+function aborting(ms: number): AbortSignal {
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), ms);
+  return controller.signal;
+}
+
+async function each<T>(list: readonly T[], of: (one: T) => Promise<unknown>): Promise<unknown[]> {
+  const all = [];
+  for (const one of list) all.push(await outcome(of(one)));
+  return all;
+}
+
+const form = new FormData();
+form.append("name", "é");
+form.append("file", new File(["content"], "a.txt", { type: "text/plain" }));
+const BODIES: Bun.BodyInit[] = [
+  "sé",
+  Buffer.from("bytes"),
+  new Blob(["blob"], { type: "x/y" }),
+  new URLSearchParams({ a: "1 2" }),
+  "",
+];
+
+await play({
+  "a response": async () => {
+    const response = await doFetch(`${plain}/echo`, { headers: { "x-a": "1" } });
+    const { status, ok, url, redirected, type, bodyUsed } = response;
+    return [status, ok, url, redirected, type, bodyUsed, await response.json(), response.bodyUsed];
+  },
+  methods: () =>
+    each(["POST", "PUT", "patch", "DELETE", "OPTIONS", "HEAD", "QUERY"], (method) =>
+      text("/echo", { method }),
+    ),
+  bodies: () => each(BODIES, (body) => text("/echo", { method: "POST", body })),
+  streams: async () => [
+    await text("/echo", { method: "POST", body: streamOf("a", "b") }),
+    await text("/form", { method: "POST", body: form }),
+    await text("/echo", { method: "POST", body: Bun.file(import.meta.path).slice(0, 5) }),
+  ],
+  "a request": async () => {
+    const init = { method: "POST", body: "whole", headers: { "x-r": "1" } };
+    const request = new Request(`${plain}/echo`, init);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- TypeScript takes it for undici's
+    const copy = request.clone() as unknown as Request;
+    const first = await (await doFetch(request)).text();
+    const used = [request.bodyUsed, await outcome(doFetch(request))];
+    const changed = await doFetch(copy, { method: "PUT", headers: { "x-o": "2" } });
+    return [first, used, await changed.text()];
+  },
+  "a GET with a body": () => outcome(doFetch(plain, { method: "GET", body: "x" })),
+  redirects: () =>
+    each([301, 302, 303, 307, 308], async (status) => {
+      const init = { method: "POST", body: "again", headers: { "x-k": "1" } };
+      const response = await doFetch(`${plain}/to/${status}`, init);
+      return [response.redirected, response.url, await response.json()];
+    }),
+  "redirects that are not followed": () =>
+    each(["loop", "nonsense", "ftp"], (path) => doFetch(`${plain}/${path}`)),
+  "to HTTPS, and to another origin": async () => [
+    await text("/secure", { tls: { ca }, headers: { authorization: "mine" } }),
+    await text("/other", { headers: { authorization: "mine", cookie: "a=b", "x-k": "1" } }),
+  ],
+  encodings: () =>
+    each(["gzip", "deflate", "raw", "br", "zstd", "empty", "unknown"], (name) =>
+      text(`/encoded/${name}`),
+    ),
+  "TLS of all kinds": () =>
+    each(
+      [
+        {},
+        { ca },
+        { rejectUnauthorized: false },
+        { ca, serverName: "web.test" },
+        { ca, serverName: "other.test" },
+        { ca, checkServerIdentity: () => new Error("not that one") },
+        {},
+      ],
+      (tls) => text(`${secure}/echo`, { tls }),
+    ),
+  aborts: async () => [
+    await outcome(text("/slow", { signal: aborting(20) })),
+    await outcome(text("/slow", { signal: AbortSignal.timeout(20) })),
+    await outcome(text("/slow", { signal: AbortSignal.abort() })),
+    await outcome(text("/endless", { signal: aborting(50) })),
+    await outcome(text("/echo", { method: "POST", body: endless(), signal: aborting(50) })),
+    await outcome(doFetch(new Request(`${plain}/slow`, { signal: aborting(20) }))),
+  ],
+  "raw answers": () =>
+    each(Object.keys(PORTS.raw), (name) => text(`http://127.0.0.1:${PORTS.raw[name]}/`)),
+  copies: async () => {
+    const response = await doFetch(`${plain}/echo`);
+    const copy = response.clone();
+    const { type } = await response.clone().blob();
+    return [copy.url === response.url, (await copy.text()) === (await response.text()), type];
+  },
+  "no init, no port, no scheme": () =>
+    each([`${plain}/echo`, "http://127.0.0.1:99999/", "/relative", "data:,here"], async (url) =>
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JavaScript may give null
+      (await doFetch(url, null as unknown as undefined)).text(),
+    ),
+  "an answer that takes longer than connections are kept": () => text("/slow?ms=5000"),
+  "many at once": async () => {
+    const paths = Array.from({ length: 200 }, (_, i) => `/path/${i}`);
+    const answers = await Promise.all(paths.map((path) => text(path)));
+    return answers.every((answer, i) => answer === `nothing at ${paths[i]}`);
+  },
+});

@@ -1,0 +1,190 @@
+/* Connections and listeners: see api.ts. */
+import { doConnect, doListen, noting, outcome, play } from "./api.ts";
+
+const { KEY: key = "", CERT: cert = "" } = process.env;
+const SETTLE_MS = 60; // after which the other side has noticed
+type Socket = Bun.Socket;
+
+interface Pair {
+  readonly listener: Bun.TCPSocketListener;
+  readonly client: Socket;
+  readonly server: Socket;
+  /** What both sides were called with, each side by itself: the order between them is chance. */
+  readonly seen: () => { server: string[]; client: string[] };
+}
+
+async function pair(allowHalfOpen = false, secure = false): Promise<Pair> {
+  const logs: Record<"server" | "client", string[]> = { server: [], client: [] };
+  const { promise: server, resolve } = Promise.withResolvers<Socket>();
+  const handlers = noting(logs.server, "server");
+  const open = (socket: Socket): void => {
+    logs.server.push("server open");
+    resolve(socket);
+  };
+  const tls = secure ? { tls: { key, cert } } : {};
+  const socket = { ...handlers, open };
+  const listener = await doListen({ port: 0, allowHalfOpen, ...tls, socket });
+  const client = await doConnect({
+    port: listener.port,
+    allowHalfOpen,
+    ...(secure && { tls: { ca: cert } }),
+    socket: noting(logs.client, "client"),
+  });
+  return { listener, client, server: await server, seen: () => logs };
+}
+
+async function after(act: () => unknown): Promise<void> {
+  act();
+  await Bun.sleep(SETTLE_MS);
+}
+
+const BIG = Buffer.alloc(4 << 20, 7);
+
+async function sendBig(): Promise<unknown> {
+  const { promise: all, resolve } = Promise.withResolvers<number>();
+  let received = 0;
+  const take = (_: Socket, data: Buffer): void => {
+    received += data.length;
+    if (received === BIG.length) resolve(received);
+  };
+  const listener = await doListen({ port: 0, socket: { data: take } });
+  let sent = 0;
+  let drains = 0;
+  const push = (socket: Socket): void => {
+    while (sent < BIG.length) {
+      const taken = socket.write(BIG.subarray(sent));
+      if (taken <= 0) break;
+      sent += taken;
+    }
+  };
+  const drain = (socket: Socket): void => {
+    drains++;
+    push(socket);
+  };
+  const client = await doConnect({
+    port: listener.port,
+    socket: { data() {}, open: push, drain },
+  });
+  const got = await all;
+  client.end();
+  listener.stop(true);
+  return [got, drains > 0];
+}
+
+async function upgrade(): Promise<unknown> {
+  const log: string[] = [];
+  const echo = { data: (socket: Socket, data: Buffer) => void socket.write(data) };
+  const listener = await doListen({ port: 0, tls: { key, cert }, socket: echo });
+  const plain = await doConnect({ port: listener.port, socket: { data() {} } });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const [, secure] = plain.upgradeTLS({
+    tls: { ca: cert, serverName: "web.test" },
+    socket: {
+      handshake(socket, ok) {
+        log.push(`handshake ${ok}`);
+        socket.write("secret");
+      },
+      data(_, data) {
+        log.push(data.toString());
+        resolve();
+      },
+    },
+  });
+  await promise;
+  secure.end();
+  listener.stop(true);
+  return log;
+}
+
+function complain(): never {
+  throw new Error("mine");
+}
+
+await play({
+  async echo() {
+    const { listener, client, server, seen } = await pair();
+    await after(() => client.write("ping"));
+    await after(() => server.write("pong"));
+    await after(() => client.end("bye"));
+    listener.stop();
+    return [seen(), client.readyState, server.readyState];
+  },
+  async "the server ends"() {
+    const { listener, client, server, seen } = await pair();
+    await after(() => server.end("last words"));
+    listener.stop();
+    return [seen(), client.readyState, server.readyState];
+  },
+  async "half open"() {
+    const { listener, client, server, seen } = await pair(true);
+    await after(() => client.shutdown());
+    await after(() => server.write("after that"));
+    await after(() => server.end());
+    await after(() => client.end());
+    listener.stop(true);
+    return seen();
+  },
+  async terminate() {
+    const { listener, client, seen } = await pair();
+    await after(() => client.terminate());
+    listener.stop();
+    return seen();
+  },
+  async "stop(true)"() {
+    const { listener, client, seen } = await pair();
+    await after(() => listener.stop(true));
+    await after(() => (client.end(), client.terminate(), listener.stop()));
+    return [seen(), client.readyState, client.write("x")];
+  },
+  async reload() {
+    const { listener, client, server } = await pair();
+    const log: string[] = [];
+    listener.reload({ socket: noting(log, "server anew") });
+    await after(() => client.write("x"));
+    client.reload({ socket: noting(log, "client anew") });
+    await after(() => server.write("y"));
+    client.terminate();
+    listener.stop(true);
+    return log;
+  },
+  async "what sockets tell"() {
+    const { listener, client, server } = await pair();
+    const told = [
+      [listener.hostname, typeof listener.port],
+      [client.remoteAddress, client.remotePort === listener.port, client.remoteFamily],
+      [server.remoteAddress, server.remotePort === client.localPort, server.localFamily],
+      [client.setNoDelay(true), client.setKeepAlive(true, 1000), client.alpnProtocol],
+      [client.bytesWritten, client.write("é"), client.bytesWritten],
+    ];
+    client.terminate();
+    listener.stop(true);
+    return told;
+  },
+  async TLS() {
+    const { listener, client, server, seen } = await pair(false, true);
+    await after(() => client.write("secret"));
+    const told = [client.authorized, client.getPeerCertificate().subject.CN, server.authorized];
+    await after(() => client.end());
+    listener.stop(true);
+    return [seen(), told];
+  },
+  async refused() {
+    const log: string[] = [];
+    return [await outcome(doConnect({ port: 1, socket: noting(log, "client") })), log];
+  },
+  async "an address in use"() {
+    const first = await doListen({ port: 0, socket: { data() {} } });
+    const second = await outcome(doListen({ port: first.port, socket: { data() {} } }));
+    first.stop();
+    return second;
+  },
+  async "a handler that throws"() {
+    const { listener, client, server, seen } = await pair();
+    client.reload({ socket: { ...noting(seen().client, "client"), data: complain } });
+    await after(() => server.write("x"));
+    listener.stop(true);
+    return seen().client;
+  },
+  big: sendBig,
+  upgradeTLS: upgrade,
+});

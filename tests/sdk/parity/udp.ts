@@ -1,0 +1,103 @@
+/* Datagrams: see api.ts. */
+import { codeOf, doUdp, doUdpTo, outcome, play } from "./api.ts";
+
+const SETTLE_MS = 60;
+const hostname = "127.0.0.1";
+const GROUP = "239.1.2.3";
+
+function noting(log: string[]): Bun.udp.SocketHandler<"buffer"> {
+  return {
+    data: (_, data, port, address) =>
+      void log.push(`${data.toString()} from ${address} ${port > 0}`),
+    // Bun's types know only the socket; what is called has the error in either place.
+    error: (...given: unknown[]) => void log.push(given.map(codeOf).find(isErrno) ?? "no code"),
+  };
+}
+
+function isErrno(code: string): boolean {
+  return /^E[A-Z]+$/.test(code);
+}
+
+function attempt(act: () => unknown): unknown {
+  try {
+    return act();
+  } catch (error) {
+    return codeOf(error);
+  }
+}
+
+await play({
+  async "there and back"() {
+    const log: string[] = [];
+    const a = await doUdp({ hostname, socket: noting(log) });
+    const b = await doUdp({ hostname, socket: noting(log) });
+    const sent = [b.send("one", a.port, hostname)];
+    await Bun.sleep(SETTLE_MS);
+    sent.push(a.send("two", b.port, hostname));
+    await Bun.sleep(SETTLE_MS);
+    const many = b.sendMany(["3", a.port, hostname, "4", a.port, hostname]);
+    await Bun.sleep(SETTLE_MS);
+    for (const socket of [a, b, a]) socket.close();
+    return [log, sent, many, a.closed, attempt(() => a.send("x", 1, hostname))];
+  },
+  async "what sockets tell"() {
+    const told = [];
+    for (const each of [{}, { hostname }, { hostname: "::1" }, { hostname: "localhost" }]) {
+      const socket = await doUdp(each);
+      const { address, port, binaryType } = socket;
+      told.push([address.address, address.family, address.port === port, binaryType]);
+      told.push([socket.hostname, socket.closed]);
+      socket.close();
+    }
+    return told;
+  },
+  async "with a peer"() {
+    const log: string[] = [];
+    const a = await doUdp({ hostname, socket: noting(log) });
+    const b = await doUdpTo({ connect: { hostname, port: a.port }, socket: noting(log) });
+    const sent = [b.send("one"), b.sendMany(["two", "three"])];
+    await Bun.sleep(SETTLE_MS);
+    a.send("back", b.port, hostname);
+    await Bun.sleep(SETTLE_MS);
+    const told = [b.remoteAddress.address, b.remoteAddress.port === a.port];
+    for (const socket of [a, b]) socket.close();
+    return [log, sent, told];
+  },
+  async "nobody there"() {
+    const logs: [string[], string[]] = [[], []];
+    const to = await doUdpTo({ connect: { hostname, port: 9 }, socket: noting(logs[0]) });
+    to.send("x");
+    const free = await doUdp({ hostname, socket: noting(logs[1]) });
+    free.send("x", 9, hostname);
+    await Bun.sleep(SETTLE_MS);
+    for (const socket of [to, free]) socket.close();
+    return logs.map((log) => Array.from(new Set(log)));
+  },
+  async multicast() {
+    const log: string[] = [];
+    const socket = await doUdp({ hostname: "0.0.0.0", socket: noting(log) });
+    const told = [
+      attempt(() => socket.setMulticastInterface(hostname)),
+      attempt(() => socket.addMembership(GROUP, hostname)),
+      attempt(() => socket.addMembership("10.0.0.1")),
+      attempt(() => socket.setMulticastTTL(3)),
+      attempt(() => socket.setBroadcast(true)),
+      attempt(() => socket.send("to all", socket.port, GROUP)),
+    ];
+    await Bun.sleep(SETTLE_MS);
+    told.push(attempt(() => socket.dropMembership(GROUP, hostname)));
+    socket.close();
+    return [told, log];
+  },
+  async "what cannot be"() {
+    const first = await doUdp({ hostname });
+    const told = [
+      await outcome(doUdp({ hostname, port: first.port })),
+      await outcome(doUdp({ hostname: "192.0.2.1" })),
+      attempt(() => first.send(Buffer.alloc(70_000), 9, hostname)),
+      attempt(() => first.send("x", 9, "255.255.255.255")),
+    ];
+    first.close();
+    return told;
+  },
+});

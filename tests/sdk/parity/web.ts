@@ -1,0 +1,91 @@
+/* The web servers that fetch.ts talks to, all at 127.0.0.1. */
+import {
+  brotliCompressSync,
+  deflateRawSync,
+  deflateSync,
+  gzipSync,
+  zstdCompressSync,
+} from "node:zlib";
+import { PORTS } from "./ports.ts";
+
+const { KEY: key = "", CERT: cert = "" } = process.env;
+const hostname = "127.0.0.1";
+const TEXT = Buffer.from("hello ".repeat(50));
+
+function encoded(name: string, bytes: Uint8Array): Response {
+  return new Response(Uint8Array.from(bytes), { headers: { "content-encoding": name } });
+}
+
+const ENCODED: Record<string, () => Response> = {
+  gzip: () => encoded("gzip", gzipSync(TEXT)),
+  deflate: () => encoded("deflate", deflateSync(TEXT)),
+  raw: () => encoded("deflate", deflateRawSync(TEXT)),
+  br: () => encoded("br", brotliCompressSync(TEXT)),
+  zstd: () => encoded("zstd", zstdCompressSync(TEXT)),
+  empty: () => encoded("gzip", Buffer.alloc(0)),
+  unknown: () => encoded("tape", TEXT),
+};
+
+function redirect(location: string, status = 302): Response {
+  return new Response(null, { status, headers: { location } });
+}
+
+/* What was received; without what differs from one program to the next. */
+async function echo(request: Request): Promise<Response> {
+  const headers = Object.fromEntries(request.headers);
+  for (const name of ["host", "user-agent"]) delete headers[name];
+  return Response.json([request.method, headers, await request.text()]);
+}
+
+async function describeForm(request: Request): Promise<Response> {
+  const fields = [...(await request.formData())];
+  return Response.json(
+    fields.map(([name, value]) => [name, value instanceof File ? value.name : value]),
+  );
+}
+
+const endless = (): ReadableStream<string> =>
+  new ReadableStream({
+    async pull(sink) {
+      await Bun.sleep(5);
+      sink.enqueue("and so on");
+    },
+  });
+
+const options = {
+  hostname,
+  routes: {
+    "/echo": echo,
+    "/form": describeForm,
+    "/to/:status": ({ params }: Bun.BunRequest<"/to/:status">) =>
+      redirect("/echo", Number(params.status)),
+    "/loop": () => redirect("/loop"),
+    "/nonsense": () => redirect("http://["),
+    "/ftp": () => redirect("ftp://127.0.0.1/"),
+    "/secure": () => redirect(`https://127.0.0.1:${PORTS.secure}/echo`, 307),
+    "/other": () => redirect(`http://127.0.0.1:${PORTS.other}/echo`),
+    "/encoded/:name": ({ params }: Bun.BunRequest<"/encoded/:name">) =>
+      ENCODED[params.name]?.() ?? new Response(null, { status: 404 }),
+    "/endless": () => new Response(endless()),
+    async "/slow"({ url }: Request) {
+      await Bun.sleep(Number(new URL(url).searchParams.get("ms") ?? 500));
+      return new Response("slow");
+    },
+  },
+  fetch: ({ url }: Request) => new Response(`nothing at ${new URL(url).pathname}`),
+};
+for (const port of [PORTS.plain, PORTS.other]) Bun.serve({ port, ...options });
+Bun.serve({ port: PORTS.secure, tls: { key, cert }, ...options });
+
+const RAW: Record<string, string> = {
+  trailers:
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n2\r\nhi\r\n0\r\nX: y\r\n\r\n",
+  hints:
+    "HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+  "no length": "HTTP/1.1 200 OK\r\n\r\nuntil the end",
+  "HTTP/1.0": "HTTP/1.0 200 OK\r\n\r\nold",
+  nothing: "",
+};
+for (const [name, port] of Object.entries(PORTS.raw))
+  Bun.listen({ hostname, port, socket: { data: (socket) => void socket.end(RAW[name]) } });
+console.log("ready");
