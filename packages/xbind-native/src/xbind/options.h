@@ -59,7 +59,7 @@ struct option {
 };
 
 extern const struct option options[];
-#define OPTIONS_COUNT 187 /* rows of the table */
+#define OPTIONS_COUNT 188 /* rows of the table */
 
 /* Can a socket of this kind have this option? */
 bool option_applies(const struct option *option, const struct kind *kind);
