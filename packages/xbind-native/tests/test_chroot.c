@@ -3,16 +3,23 @@
 #include "support/pair.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
 
+/*
+ * Each time to another port: on a connection that stays open nothing tells when the server has
+ * closed its copy of a socket, so the port is free a little after the program has closed its own.
+ */
 static int bind_listed(void)
 {
+	static uint16_t port = 3000;
 	int fd = pair_socket(SOCK_STREAM);
-	int error = pair_bind(fd, 3000) < 0 ? errno : 0;
+	int error = pair_bind(fd, port++) < 0 ? errno : 0;
 
 	if (error == 0)
 		CHECK(pair_is_there(fd));
@@ -140,6 +147,60 @@ static void body_forked(void)
 	}
 }
 
+/* The kept connection, where there is one. */
+static int kept(void)
+{
+	int fd = 1000;
+
+	while (fd < 2000 && fcntl(fd, F_GETFD) < 0)
+		fd++;
+	return fd;
+}
+
+/* A child that is killed between its request and the answer, for a socket of another kind. */
+static void body_killed(void)
+{
+	static const char request[] = "XS01\0\0\0\x0a\0\0\0\x02\0\0\0"; /* and a NUL */
+
+	enter_jail();
+	for (int i = 0; pair_preloaded() && i < 3; i++) {
+		struct pollfd answer = {.fd = kept(), .events = POLLIN};
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			CHECK_EQ(send(kept(), request, sizeof(request), 0), sizeof(request));
+			kill(getpid(), SIGKILL);
+		}
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(poll(&answer, 1, 5000), 1);
+	}
+	CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(bind_listed(), 0);
+}
+
+/* A child that holds the turn and does nothing is waited for, and its end gives the turn away. */
+static void body_holder(void)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int ready[2], status;
+	char byte;
+	pid_t pid;
+
+	enter_jail();
+	CHECK_EQ(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		CHECK(!pair_preloaded() || fcntl(kept(), F_SETLK, &whole) == 0);
+		CHECK_EQ(write(ready[1], "", 1), 1);
+		poll(NULL, 0, 200);
+		kill(getpid(), SIGKILL);
+	}
+	CHECK_EQ(read(ready[0], &byte, 1), 1);
+	CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+}
+
 /* The connection says who made it; another user has to make one of its own. */
 static void body_other_user(void)
 {
@@ -163,10 +224,7 @@ static void body_failed_chroot(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/*
- * Threads that bind in the jail take turns. Each port is bound once: a number is free again a
- * little before the port of the socket that had it.
- */
+/* Threads that bind in the jail take turns. */
 static void *bind_often(void *port)
 {
 	for (int i = 0; i < 20; i++) {
@@ -213,6 +271,16 @@ static void test_forked(void)
 	in_child(body_forked);
 }
 
+static void test_killed(void)
+{
+	in_child(body_killed);
+}
+
+static void test_holder(void)
+{
+	in_child(body_holder);
+}
+
 static void test_other_user(void)
 {
 	in_child(body_other_user);
@@ -239,6 +307,8 @@ int main(void)
 	RUN(test_kept);
 	RUN(test_closed);
 	RUN(test_forked);
+	RUN(test_killed);
+	RUN(test_holder);
 	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */
 		CHECK_EQ(seteuid(0), 0);
 		RUN(test_other_user);

@@ -227,7 +227,7 @@ static void body_socket(void)
 	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0); /* read once */
 	if (fork() == 0)
 		_exit(strcmp(config_socket(), ADDRESS_DEFAULT) != 0);
-	CHECK_EQ(address_parse(config_socket(), &address), 0);
+	CHECK_EQ(config_address(&address), 0);
 }
 
 static void body_socket_fits(void)
@@ -240,7 +240,7 @@ static void body_socket_fits(void)
 	memset(getenv("XSOCKET"), '#', strlen(path)); /* as setproctitle does */
 	clearenv();
 	CHECK(strcmp(config_socket(), path) == 0);
-	CHECK_EQ(address_parse(config_socket(), &address), 0);
+	CHECK_EQ(config_address(&address), 0);
 	free(path);
 }
 
@@ -255,8 +255,7 @@ static void body_socket_too_long(void)
 		setenv("XSOCKET", path, 1);
 		if (fork() == 0) {
 			config_load();
-			_exit(address_parse(config_socket(), &address) !=
-			      (len < 108 ? 0 : -ENAMETOOLONG));
+			_exit(config_address(&address) != (len < 108 ? 0 : -ENAMETOOLONG));
 		}
 		path[len] = 'x';
 	}
@@ -264,8 +263,33 @@ static void body_socket_too_long(void)
 		CHECK_EQ(status, 0);
 }
 
+static void body_any_server(void)
+{
+	struct address address;
+
+	setenv("XSOCKET_ANY_SERVER", "1", 1);
+	setenv("XSOCKET", "@name", 1);
+	config_load();
+	clearenv();
+	CHECK_EQ(config_address(&address), 0);
+	CHECK(address.abstract && address.any_server);
+}
+
+static void body_own_server(void)
+{
+	struct address address;
+
+	setenv("XSOCKET_ANY_SERVER", "0", 1);
+	config_load();
+	setenv("XSOCKET_ANY_SERVER", "1", 1);
+	CHECK_EQ(config_address(&address), 0);
+	CHECK(!address.any_server);
+}
+
 static void test_socket(void)
 {
+	in_child(NULL, NULL, body_any_server, "");
+	in_child(NULL, NULL, body_own_server, "");
 	in_child(NULL, NULL, body_socket, "");
 	in_child(NULL, NULL, body_socket_fits, "");
 	in_child(NULL, NULL, body_socket_too_long, "");

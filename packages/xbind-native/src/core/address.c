@@ -3,11 +3,19 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
+
+bool address_any_server(void)
+{
+	const char *any = secure_getenv("XSOCKET_ANY_SERVER");
+
+	return any && strcmp(any, "1") == 0;
+}
 
 int address_parse(const char *text, struct address *ret)
 {
-	struct address address = {.sun.sun_family = AF_UNIX};
+	struct address address = {.sun.sun_family = AF_UNIX, .any_server = address_any_server()};
 	size_t len;
 
 	if (!text)

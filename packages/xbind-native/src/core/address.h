@@ -13,16 +13,20 @@ struct address {
 	struct sockaddr_un sun;
 	socklen_t len; /* bytes of sun in use */
 	bool abstract;
+	bool any_server; /* abstract: whoever has taken the name will do */
 };
 
 /**
  * address_parse() - read the address of a control socket
  * @text: a path, "@name", or NULL for ADDRESS_DEFAULT
- * @ret:  the address for connect(2) and bind(2)
+ * @ret:  the address for connect(2) and bind(2); any_server as the environment says
  *
  * Return: 0, -EINVAL for an empty path or name, -ENAMETOOLONG for one that does not fit
  *         (a path needs room for its NUL). On failure @ret is untouched.
  */
 int address_parse(const char *text, struct address *ret);
+
+/* Is XSOCKET_ANY_SERVER=1 in the environment? */
+bool address_any_server(void);
 
 #endif

@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -70,13 +69,10 @@ static int connect_waiting(int fd, const struct address *address, const struct d
 /* Anybody can take an abstract name, so see who holds it before anything is sent there. */
 static int check_abstract_server(int conn)
 {
-	const char *any = secure_getenv("XSOCKET_ANY_SERVER");
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
 	int rc;
 
-	if (any && strcmp(any, "1") == 0)
-		return 0;
 	rc = sys_getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 	if (rc < 0)
 		return rc;
@@ -96,7 +92,7 @@ int handover_connect(const struct address *address, const struct deadline *deadl
 	while (rc == -EINTR);
 	if (rc == -EAGAIN)
 		rc = connect_waiting(fd, address, deadline);
-	if (rc == 0 && address->abstract)
+	if (rc == 0 && address->abstract && !address->any_server)
 		rc = check_abstract_server(fd);
 	return rc < 0 ? rc : take_fd(&fd);
 }

@@ -15,7 +15,7 @@
  * @deadline: when to give up
  *
  * The connection is close-on-exec and non-blocking. With an abstract address the server must run
- * as root or as our own effective user, unless XSOCKET_ANY_SERVER=1 is in the environment.
+ * as root or as our own effective user, unless the address says otherwise.
  *
  * Return: the connection, which the caller closes; -ETIMEDOUT, -EACCES for an abstract name held
  *         by another user, else what socket(2) and connect(2) give.

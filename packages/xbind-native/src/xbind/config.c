@@ -10,7 +10,6 @@
  */
 #include "xbind/config.h"
 
-#include "core/address.h"
 #include "core/deadline.h"
 #include "xbind/line.h"
 #include "xbind/portlist.h"
@@ -35,6 +34,7 @@ static struct {
 	bool any;
 	int log_fd;
 	int wait_ms;
+	bool any_server;
 	char socket[SOCKET_TEXT_BYTES];
 } kept;
 
@@ -110,6 +110,7 @@ static bool ready(void)
 	strncpy(kept.socket, variable("XSOCKET", ADDRESS_DEFAULT), sizeof(kept.socket) - 1);
 	kept.log_fd = read_log_fd();
 	kept.wait_ms = deadline_default_ms();
+	kept.any_server = address_any_server();
 	atomic_store_explicit(&state, READ, memory_order_release);
 	return true;
 }
@@ -174,6 +175,15 @@ bool config_any(void)
 const char *config_socket(void)
 {
 	return ready() ? kept.socket : variable("XSOCKET", ADDRESS_DEFAULT);
+}
+
+int config_address(struct address *ret)
+{
+	int rc = address_parse(config_socket(), ret);
+
+	if (rc == 0 && ready())
+		ret->any_server = kept.any_server;
+	return rc;
 }
 
 int config_wait_ms(void)

@@ -9,6 +9,8 @@
 #ifndef XBIND_CONFIG_H
 #define XBIND_CONFIG_H
 
+#include "core/address.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,7 +18,7 @@ enum config_proto {
 	CONFIG_TCP, /* MPTCP too */
 	CONFIG_UDP, /* UDP-Lite too */
 };
-#define CONFIG_PROTOS 2
+#define CONFIG_PROTOS 2 /* also: neither is known */
 
 /**
  * config_match() - is the program's port listed?
@@ -32,8 +34,11 @@ bool config_all(void);
 /* Is any port listed at all? If not, the library has nothing to do. */
 bool config_any(void);
 
-/* The control socket as XSOCKET names it, else the default; for address_parse(). */
+/* The control socket as XSOCKET names it, else the default: for the log. */
 const char *config_socket(void);
+
+/* Its address, with what XSOCKET_ANY_SERVER says. Return: as address_parse(). */
+int config_address(struct address *ret);
 
 /* The time that a handover may take, in milliseconds: XSOCKET_TIMEOUT_MS, else the default. */
 int config_wait_ms(void);

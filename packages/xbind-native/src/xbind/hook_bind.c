@@ -57,6 +57,7 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 	struct swap_call call = {.len = len};
 	union inet_addr addr;
 	struct kind kind;
+	int rc;
 
 	if (!config_any())
 		return leave(fd, -1, "XBIND lists no port");
@@ -70,7 +71,12 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 		return leave(fd, -1, "no IPv4 or IPv6 address");
 	if (!is_listed(call.port))
 		return leave(fd, call.port, "the port is not listed");
-	if (kind_read(fd, &kind) != 0 || !fits_domain(&addr, len, kind.domain))
+	rc = kind_read(fd, &kind);
+	if (rc < 0) {
+		log_failed(fd, CONFIG_PROTOS, call.port, "asking what socket it is", rc);
+		return rc;
+	}
+	if (rc != 0 || !fits_domain(&addr, len, kind.domain))
 		return leave(fd, call.port, "not a TCP or UDP socket of the address's family");
 	if (!config_match(kind_proto(&kind), call.port, &call.published))
 		return leave(fd, call.port, "the port is listed for the other protocol");

@@ -17,6 +17,9 @@
 #define KEPT_FD_MIN 1000
 
 #define LOCK_STEP_MS 1 /* milliseconds between two looks at a lock that another process holds */
+#define STRAYS_MAX   8 /* answers to nobody that are thrown away before a request */
+
+#define STRAY_WAIT_MS 100 /* milliseconds; longest wait for ours behind an answer to nobody */
 
 static _Atomic int slot; /* who works with the rest */
 static struct {
@@ -83,7 +86,7 @@ static int connect_anew(void)
 	struct deadline deadline = deadline_in(config_wait_ms());
 	struct address address;
 	CLEANUP_CLOSE int fd = -1;
-	int rc = address_parse(config_socket(), &address);
+	int rc = config_address(&address);
 
 	if (rc < 0)
 		return rc;
@@ -113,6 +116,11 @@ bool kept_open(void)
 	}
 	claim_give(&claim);
 	return opened;
+}
+
+bool kept_is_foreign(void)
+{
+	return kept.fd >= 0 && kept.user != sys_geteuid();
 }
 
 void kept_close(void)
@@ -146,18 +154,46 @@ static int lock_until(const struct deadline *deadline)
 	return rc;
 }
 
+/* A process that was killed in its turn has left its answer: out with it. */
+static int throw_strays(const struct wire_request *request)
+{
+	const struct deadline over = deadline_in(0);
+
+	for (int i = 0; i < STRAYS_MAX; i++) {
+		int rc = sys_poll(kept.fd, POLLIN, 0);
+		int fd;
+
+		if (rc > 0 && rc & POLLHUP)
+			return -ECONNRESET; /* the server has gone, or is another one by now */
+		if (rc <= 0)
+			return rc;
+		fd = handover_receive(kept.fd, request, true, &over);
+		if (fd >= 0)
+			sys_close(fd);
+	}
+	return -EBADMSG;
+}
+
+/* One that was still on its way then is of the wrong kind, or as good as ours. */
+static int receive_own(const struct wire_request *request, const struct deadline *deadline)
+{
+	const struct deadline soon = deadline_in(STRAY_WAIT_MS);
+	int rc = handover_receive(kept.fd, request, true, deadline);
+	int fd = rc;
+
+	for (int i = 0; fd == -EBADMSG && i < STRAYS_MAX; i++)
+		fd = handover_receive(kept.fd, request, true, &soon);
+	return fd == -ETIMEDOUT && rc == -EBADMSG ? rc : fd;
+}
+
 static int exchange(const struct wire_request *request, const struct deadline *deadline)
 {
-	int rc = sys_poll(kept.fd, POLLIN, 0);
+	int rc = throw_strays(request);
 
-	if (rc > 0 && rc & POLLHUP)
-		rc = -ECONNRESET; /* the server has gone, or is another one by now */
-	else if (rc > 0)
-		rc = -EBADMSG; /* an answer to nobody: a process was killed before it took it */
-	else
+	if (rc == 0)
 		rc = handover_send(kept.fd, request);
 	if (rc == 0)
-		rc = handover_receive(kept.fd, request, true, deadline);
+		rc = receive_own(request, deadline);
 	/* What comes late would be taken for the next answer, in other processes as well. */
 	if (rc == -ECONNRESET || rc == -EBADMSG || rc == -ETIMEDOUT) {
 		sys_shutdown(kept.fd, SHUT_RDWR);

@@ -22,6 +22,9 @@
  */
 bool kept_open(void);
 
+/* Is there a connection, which another effective user has made? Then it is not used. */
+bool kept_is_foreign(void);
+
 /* Ends the connection. */
 void kept_close(void);
 

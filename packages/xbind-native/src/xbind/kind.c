@@ -3,6 +3,7 @@
 
 #include "core/sys.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 
 #ifndef IPPROTO_MPTCP
@@ -29,6 +30,8 @@ int kind_read(int fd, struct kind *ret)
 {
 	struct kind kind = {.domain = read_int(fd, SO_DOMAIN)};
 
+	if (kind.domain < 0 && kind.domain != -EBADF && kind.domain != -ENOTSOCK)
+		return kind.domain;
 	if (kind.domain != AF_INET && kind.domain != AF_INET6)
 		return KIND_E_OTHER;
 	kind.type = read_int(fd, SO_TYPE);

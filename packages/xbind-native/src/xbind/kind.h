@@ -21,7 +21,8 @@ struct kind {
  * @fd: any number
  *
  * Return: 0; KIND_E_OTHER for anything but an AF_INET or AF_INET6 socket of TCP, MPTCP, UDP or
- *         UDP-Lite, what is no socket or not open included. Then @ret is untouched.
+ *         UDP-Lite, what is no socket or not open included; -errno of getsockopt(2) where
+ *         somebody forbids it, as a seccomp filter may. Then @ret is untouched.
  */
 int kind_read(int fd, struct kind *ret);
 

@@ -36,6 +36,8 @@ static bool start(struct line *line, int fd, const char *proto, int port)
 
 static const char *name_of(enum config_proto proto)
 {
+	if (proto == CONFIG_PROTOS)
+		return "";
 	return proto == CONFIG_TCP ? "tcp " : "udp ";
 }
 

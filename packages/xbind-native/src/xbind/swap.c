@@ -36,7 +36,7 @@ static int ask(const struct wire_request *request, const struct deadline *deadli
 {
 	CLEANUP_CLOSE int conn = -1;
 	struct address address;
-	int rc = address_parse(config_socket(), &address);
+	int rc = config_address(&address);
 
 	if (rc < 0)
 		return rc;
@@ -134,7 +134,10 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	int rc;
 
 	if (new_fd < 0) {
-		log_failed(fd, kind_proto(kind), call->port, "asking for a socket", new_fd);
+		log_failed(fd, kind_proto(kind), call->port,
+		           kept_is_foreign() ? "asking for a socket as another user than at chroot"
+		                             : "asking for a socket",
+		           new_fd);
 		return new_fd;
 	}
 	rc = carry_options(fd, new_fd, key, &survey);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_privilege.c - programs that may do less than others, and one that may do more
+ *
+ * The argument is the library, for a program that is loaded without LD_PRELOAD. Ports 1 to 3999 are
+ * listed.
+ */
+#include "support/pair.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/landlock.h>
+#include <linux/seccomp.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#define NOT_LISTED    5000
+#define LOW_PORT      80
+#define NOBODY        65534
+#define FORBIDDEN     EXDEV /* an errno that nothing else here gives */
+#define COPY_OF_BYTES 65536
+
+#ifndef LANDLOCK_ACCESS_NET_BIND_TCP
+#define LANDLOCK_ACCESS_NET_BIND_TCP (1ULL << 0)
+#endif
+
+static const char *self, *library;
+
+static void await(pid_t child)
+{
+	int status;
+
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+}
+
+static void in_child(void (*body)(void))
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		body();
+		_exit(0);
+	}
+	await(child);
+}
+
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+	CHECK_EQ(syscall(SYS_capset, &header, none), 0);
+}
+
+/* Who calls bind needs the privilege, wherever the port is. */
+static void bind_low(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind(fd, LOW_PORT), 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+	fd = pair_socket(SOCK_STREAM);
+	drop_capabilities();
+	CHECK_EQ(pair_bind(fd, LOW_PORT), -1);
+	CHECK_EQ(errno, EACCES);
+	CHECK_EQ(pair_port(fd), 0);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK(pair_is_there(fd));
+}
+
+static void test_low_port(void)
+{
+	in_child(bind_low);
+}
+
+/* One system call fails from here on. */
+static void forbid(long number)
+{
+	struct sock_filter code[] = {
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)number},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | FORBIDDEN},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
+
+static long forbidden;
+
+/* bind says what was forbidden, and the socket is the program's own. */
+static void bind_forbidden(void)
+{
+	int fd = pair_socket(SOCK_STREAM), ttl = 44;
+	struct stat before, after;
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	CHECK_EQ(fstat(fd, &before), 0);
+	forbid(forbidden);
+	errno = 0;
+	CHECK_EQ(pair_bind(fd, 3001), pair_preloaded() ? -1 : 0);
+	CHECK_EQ(errno, pair_preloaded() ? FORBIDDEN : 0);
+	CHECK_EQ(fstat(fd, &after), 0);
+	CHECK_EQ(after.st_ino, before.st_ino);
+	CHECK_EQ(pair_bind(fd, NOT_LISTED), pair_preloaded() ? 0 : -1);
+}
+
+static void test_seccomp(void)
+{
+	static const long calls[] = {SYS_socket,  SYS_connect,    SYS_sendto, SYS_ppoll,
+	                             SYS_recvmsg, SYS_getsockopt, SYS_dup3};
+
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		forbidden = calls[i];
+		in_child(bind_forbidden);
+	}
+}
+
+/* Landlock asks who calls bind, too. */
+static void bind_landlocked(void)
+{
+	struct {
+		uint64_t files, ports;
+	} rules = {.ports = LANDLOCK_ACCESS_NET_BIND_TCP};
+	int fd = pair_socket(SOCK_STREAM), datagram = pair_socket(SOCK_DGRAM);
+	int set = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+
+	if (set < 0)
+		return; /* the kernel has none, or an old one */
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(syscall(SYS_landlock_restrict_self, set, 0), 0);
+	CHECK_EQ(pair_bind(fd, 3002), -1);
+	CHECK_EQ(errno, EACCES);
+	CHECK_EQ(pair_port(fd), 0);
+	CHECK_EQ(pair_bind(datagram, 3003), 0);
+	CHECK(pair_is_there(datagram));
+}
+
+static void test_landlock(void)
+{
+	in_child(bind_landlocked);
+}
+
+/* The owner of the inode is the program's, or whom it has given the socket to. */
+static void bind_given(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	struct stat now;
+
+	if (fchown(fd, 7, 8) < 0)
+		return;
+	CHECK_EQ(pair_bind(fd, 3004), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(fstat(fd, &now), 0);
+	CHECK_EQ(now.st_uid, 7);
+	CHECK_EQ(now.st_gid, 8);
+}
+
+static void test_owner(void)
+{
+	in_child(bind_given);
+}
+
+static void copy_self(const char *to)
+{
+	static char bytes[COPY_OF_BYTES];
+	int in = open(self, O_RDONLY | O_CLOEXEC);
+	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
+	ssize_t len;
+
+	CHECK(in >= 0 && out >= 0);
+	while ((len = read(in, bytes, sizeof(bytes))) > 0)
+		CHECK_EQ(write(out, bytes, (size_t)len), len);
+	close(in);
+	close(out);
+}
+
+/* The part behind exec: the library is not preloaded, but its bind is called. */
+static void bind_loaded(bool secure)
+{
+	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+	int (*call)(int, const struct sockaddr *, socklen_t) = NULL;
+	struct sockaddr_in addr = pair_addr(3005);
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(getauxval(AT_SECURE) != 0, secure);
+	CHECK(handle != NULL);
+	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, "bind");
+	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_is_there(fd), !secure);
+	exit(0);
+}
+
+static void exec_copy(const char *copy, const char *what)
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		unsetenv("LD_PRELOAD");
+		execl(copy, copy, library, what, (char *)NULL);
+		_exit(127);
+	}
+	await(child);
+}
+
+/* A set-user-ID program does not do what its caller's environment says. */
+static void test_set_user_id(void)
+{
+	char dir[] = "/tmp/xsocket-setuid-XXXXXX", copy[sizeof(dir) + 8];
+
+	if (!pair_preloaded() || getenv("TEST_EMULATOR"))
+		return;
+	CHECK(mkdtemp(dir));
+	CHECK_EQ(chmod(dir, 0755), 0);
+	snprintf(copy, sizeof(copy), "%s/copy", dir);
+	copy_self(copy);
+	exec_copy(copy, "plain");
+	/* not where a user namespace knows one user only */
+	if (chown(copy, NOBODY, NOBODY) == 0) {
+		CHECK_EQ(chmod(copy, 04755), 0);
+		exec_copy(copy, "secure");
+	}
+	CHECK_EQ(unlink(copy), 0);
+	CHECK_EQ(rmdir(dir), 0);
+}
+
+/* Options that another program has set, before it became this one. */
+static const struct {
+	int level, name, value;
+} inherited[] = {
+    {IPPROTO_IP, IP_TOS, 0x10}, /* changes the priority */
+    {SOL_SOCKET, SO_PRIORITY, 3},       {SOL_SOCKET, SO_REUSEPORT, 1},
+    {SOL_SOCKET, SO_KEEPALIVE, 1},      {SOL_SOCKET, SO_RCVLOWAT, 9},
+    {IPPROTO_IP, IP_TTL, 44},           {IPPROTO_IP, IP_FREEBIND, 1},
+    {IPPROTO_TCP, TCP_NODELAY, 1},      {IPPROTO_TCP, TCP_KEEPIDLE, 99},
+    {IPPROTO_TCP, TCP_DEFER_ACCEPT, 3}, {IPPROTO_TCP, TCP_USER_TIMEOUT, 5000},
+};
+#define INHERITED (sizeof(inherited) / sizeof(inherited[0]))
+
+static void bind_inherited(int fd)
+{
+	CHECK_EQ(pair_bind(fd, 3006), 0);
+	CHECK(pair_is_there(fd));
+	for (size_t i = 0; i < INHERITED; i++) {
+		int is = -1;
+		socklen_t len = sizeof(is);
+
+		CHECK_EQ(getsockopt(fd, inherited[i].level, inherited[i].name, &is, &len), 0);
+		CHECK_EQ(is, inherited[i].value);
+	}
+	exit(0);
+}
+
+static void test_exec_with_options(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	char number[16];
+	pid_t child;
+
+	for (size_t i = 0; i < INHERITED; i++)
+		CHECK_EQ(setsockopt(fd, inherited[i].level, inherited[i].name, &inherited[i].value,
+		                    sizeof(int)),
+		         0);
+	snprintf(number, sizeof(number), "%d", fd);
+	fflush(stdout);
+	child = fork();
+	if (child == 0)
+		test_exec(self, library, number);
+	await(child);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	CHECK(argc > 1);
+	self = argv[0];
+	library = argv[1];
+	if (argc > 2 && (strcmp(argv[2], "plain") == 0 || strcmp(argv[2], "secure") == 0))
+		bind_loaded(strcmp(argv[2], "secure") == 0);
+	if (argc > 2)
+		bind_inherited(atoi(argv[2]));
+	RUN(test_low_port);
+	RUN(test_seccomp);
+	RUN(test_landlock);
+	RUN(test_owner);
+	RUN(test_set_user_id);
+	RUN(test_exec_with_options);
+	return 0;
+}
