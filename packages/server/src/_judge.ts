@@ -24,6 +24,7 @@ export type Refusal = "no rule" | "rule" | NonNullable<QuotaRefusal>;
 /** Decides about requests by the policy in force. One for each thread. */
 export class Judge {
   readonly #now: () => number;
+  readonly #thread: number;
   #policy: Policy;
   #quotas: Quotas;
   /** The rule that decided about the last request, undefined where none did. */
@@ -31,10 +32,11 @@ export class Judge {
   /** Why the last request was refused, if it was. */
   refusal: Refusal = "no rule";
 
-  constructor(inForce: PolicyInForce, now: () => number) {
+  constructor(inForce: PolicyInForce, now: () => number, thread = -1) {
     this.#now = now;
+    this.#thread = thread;
     this.#policy = inForce.policy;
-    this.#quotas = new Quotas(inForce.quotas);
+    this.#quotas = new Quotas(inForce.quotas, this.#thread);
   }
 
   /** Where the rules come from, and how many there are. */
@@ -45,7 +47,7 @@ export class Judge {
   /** Decides by other rules from the next request on. What was counted is forgotten. */
   follow(inForce: PolicyInForce): void {
     this.#policy = inForce.policy;
-    this.#quotas = new Quotas(inForce.quotas);
+    this.#quotas = new Quotas(inForce.quotas, this.#thread);
   }
 
   /** Returns 0 to hand the socket over, else the errno number for the client. */

@@ -41,7 +41,7 @@ export class Loop {
   #current = -1; // the connection that is being served
 
   constructor(sys: Syscalls, options: ThreadOptions, channel: Channel) {
-    const shared = new Shared(options.memory);
+    const shared = new Shared(options.memory, options.index);
     const epollFd = shared.thread(options.index, THREAD.epoll);
     const say = limitedVoice(
       options.logLevel,
@@ -49,7 +49,7 @@ export class Loop {
       () => sys.monotonic(),
     );
     const logs: Context["logs"] = (level) => isLogged(level, options.logLevel);
-    const judge = new Judge(options.policy, () => sys.monotonic());
+    const judge = new Judge(options.policy, () => sys.monotonic(), options.index);
     const context = { options, sys, shared, epollFd, judge, say, logs };
     const peer = new Peer(sys, shared);
     this.#context = context;

@@ -6,6 +6,7 @@
  * account is a row for each user id, a thread has a row of descriptors and a row of counters.
  * Only the thread that owns a connection touches its descriptor; others ask through its inbox.
  */
+import { SharedLock } from "./_lock.ts";
 
 /** The columns of a connection's row. */
 export const FIELD = {
@@ -128,18 +129,6 @@ export function createMemory(descriptors: number, maxConnections: number, thread
 
 type Field = (typeof FIELD)[keyof typeof FIELD];
 
-/* A lock for a few dozen instructions: it is spun on, and slept on only if its holder lost the CPU. */
-const SPINS = 200;
-
-function lock(totals: Int32Array<SharedArrayBuffer>): void {
-  for (let tries = 0; Atomics.compareExchange(totals, TOTAL.lock, 0, 1) !== 0; tries++)
-    if (tries > SPINS) Atomics.wait(totals, TOTAL.lock, 1, 1);
-}
-
-function unlock(totals: Int32Array<SharedArrayBuffer>): void {
-  Atomics.store(totals, TOTAL.lock, 0);
-}
-
 /** One thread's view of the shared memory. */
 export class Shared {
   readonly #cells: Int32Array<SharedArrayBuffer>;
@@ -149,11 +138,13 @@ export class Shared {
   readonly #threads: Int32Array<SharedArrayBuffer>;
   readonly #counters: Float64Array<SharedArrayBuffer>;
   readonly #totals: Int32Array<SharedArrayBuffer>;
+  readonly #lock: SharedLock;
   /** Descriptors below this number can be connections. */
   readonly descriptors: number;
   readonly threadCount: number;
 
-  constructor(memory: Memory) {
+  /** @param thread the thread that looks, -1 for the main thread */
+  constructor(memory: Memory, thread = -1) {
     this.#cells = new Int32Array(memory.connections);
     this.#touched = new Float64Array(memory.touched);
     this.#accounts = new Int32Array(memory.accounts);
@@ -161,6 +152,7 @@ export class Shared {
     this.#threads = new Int32Array(memory.threads);
     this.#counters = new Float64Array(memory.counters);
     this.#totals = new Int32Array(memory.totals);
+    this.#lock = new SharedLock(this.#totals, TOTAL.lock, thread);
     this.descriptors = this.#touched.length;
     this.threadCount = this.#threads.length / THREAD_FIELDS;
   }
@@ -243,12 +235,15 @@ export class Shared {
 
   /** Counts a new connection for its user. Returns the user's account. */
   openAccount(uid: number): number {
-    lock(this.#totals);
-    const account = this.#findAccount(uid);
-    Atomics.add(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.connections, 1);
-    unlock(this.#totals);
-    Atomics.add(this.#totals, TOTAL.connections, 1);
-    return account;
+    this.#lock.acquire();
+    try {
+      const account = this.#findAccount(uid);
+      Atomics.add(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.connections, 1);
+      Atomics.add(this.#totals, TOTAL.connections, 1);
+      return account;
+    } finally {
+      this.#lock.release();
+    }
   }
 
   /* The row of a user: an open one, or the first without connections on the way, which it takes. */
@@ -281,19 +276,30 @@ export class Shared {
 
   /** Puts a connection into the inbox of the thread that owns it. */
   post(thread: number, fd: number): void {
-    lock(this.#totals);
-    this.set(fd, FIELD.next, this.thread(thread, THREAD.inbox));
-    this.setThread(thread, THREAD.inbox, fd);
-    unlock(this.#totals);
+    this.#lock.acquire();
+    try {
+      this.set(fd, FIELD.next, this.thread(thread, THREAD.inbox));
+      this.setThread(thread, THREAD.inbox, fd);
+    } finally {
+      this.#lock.release();
+    }
   }
 
   /** Takes one connection out of a thread's inbox; -1 when it is empty. */
   takePosted(thread: number): number {
     if (this.thread(thread, THREAD.inbox) < 0) return -1;
-    lock(this.#totals);
-    const fd = this.thread(thread, THREAD.inbox);
-    if (fd >= 0) this.setThread(thread, THREAD.inbox, this.get(fd, FIELD.next));
-    unlock(this.#totals);
-    return fd;
+    this.#lock.acquire();
+    try {
+      const fd = this.thread(thread, THREAD.inbox);
+      if (fd >= 0) this.setThread(thread, THREAD.inbox, this.get(fd, FIELD.next));
+      return fd;
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** Lets go of what a thread held that is no more. */
+  releaseLock(thread: number): void {
+    this.#lock.releaseFor(thread);
   }
 }

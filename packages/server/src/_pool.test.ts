@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
-import { DIES, THROWS } from "../test/failing-worker.ts";
+import { DIES, DIES_LOCKED, THROWS } from "../test/failing-worker.ts";
 import { claimAddress } from "./_claim.ts";
 import { createMemory, Shared } from "./_memory.ts";
 import { type Common, Pool } from "./_pool.ts";
@@ -22,7 +22,7 @@ beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "xsocket-pool-")))
 afterEach(() => rmSync(directory, { recursive: true }));
 
 /** Threads that fail on demand, behind a path. */
-async function failingPool(threads: number, policyProtocols = [THROWS, DIES, 0]) {
+async function failingPool(threads: number, policyProtocols = [THROWS, DIES, DIES_LOCKED, 0]) {
   const path = join(directory, "control");
   const options = { mode: 0o600, gid: undefined, backlog: 64, sharedDirectory: false };
   const claim = await claimAddress(sys, { kind: "path", path }, options);
@@ -114,4 +114,18 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
     expect(descriptors()).toBeLessThanOrEqual(running + 1); // it may not have seen the end yet
   }
   expect(descriptors()).toBeLessThanOrEqual(before); // other tests of this run may close some
+});
+
+test("a thread that dies with the locks in its hands does not stop the others", async () => {
+  await using pool = await failingPool(2);
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES_LOCKED);
+  while (pool.records.length === 0) await Bun.sleep(1);
+  expect(pool.records[0]?.message).toContain("a death on demand");
+  const next = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(next, AF_INET, SOCK_STREAM, 0);
+  while (sys.poll(next, POLLIN, 0) === 0) await Bun.sleep(1);
+  const fd = sys.handoverReceive(next, AF_INET, SOCK_STREAM, 0, WAIT_MS);
+  expect(fd).toBeGreaterThan(0);
+  for (const open of [fd, next, victim]) sys.close(open);
 });

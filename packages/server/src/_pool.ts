@@ -1,5 +1,6 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Syscalls } from "@xsocket/xbind-native";
+import { SharedLock } from "./_lock.ts";
 import { reclaim } from "./_reclaim.ts";
 import type { PolicyInForce } from "./_judge.ts";
 import { type Shared, THREAD } from "./_memory.ts";
@@ -32,6 +33,7 @@ export class Pool {
   readonly #log: Log;
   readonly #script: URL;
   readonly #threads: Thread[] = [];
+  readonly #quotaLock = new SharedArrayBuffer(4);
   #policy: PolicyInForce;
   #stopping = false;
   #beats: readonly number[] = [];
@@ -86,6 +88,7 @@ export class Pool {
     void thread.closed.then(async (reason) => {
       if (this.#stopping) return;
       this.#shared.countReplaced();
+      new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
       const closed = reclaim(this.#sys, this.#shared, index);
       this.#log({
         level: "error",
@@ -114,7 +117,7 @@ export class Pool {
   /* Counts begin anew with each policy: its rules have no other name than their place. */
   #inForce(policy: Policy): PolicyInForce {
     const rows = policy.rules.some(hasQuota) ? QUOTA_ROWS : 1;
-    return { policy, quotas: createQuotaMemory(this.#shared.descriptors, rows) };
+    return { policy, quotas: createQuotaMemory(this.#shared.descriptors, rows, this.#quotaLock) };
   }
 
   #tell(index: number, order: Order): void {

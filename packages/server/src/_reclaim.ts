@@ -24,6 +24,7 @@ function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
  */
 export function reclaim(sys: Syscalls, shared: Shared, index: number): number {
   let count = 0;
+  shared.releaseLock(index);
   while (shared.takePosted(index) >= 0); // they are found below
   for (let fd = 0; fd < shared.descriptors; fd++) {
     if (shared.get(fd, FIELD.state) === STATE.free || shared.get(fd, FIELD.owner) !== index)

@@ -5,26 +5,38 @@
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { Loop } from "../src/_loop.ts";
-import type { Order } from "../src/_thread.ts";
+import { SharedLock } from "../src/_lock.ts";
+import type { Order, ThreadOptions } from "../src/_thread.ts";
 import type { Start } from "../src/_worker.ts";
 
 /** The protocol that makes serving the connection throw. */
 export const THROWS = 6;
 /** The protocol that makes the thread die. */
 export const DIES = 17;
+/** The protocol that makes the thread die while it holds the locks that all threads share. */
+export const DIES_LOCKED = 136;
+
+/* As a death in the middle of a locked section leaves it. */
+function holdLocks({ memory, policy, index }: ThreadOptions): void {
+  for (const words of [memory.totals, policy.quotas.lock])
+    new SharedLock(new Int32Array(words), 0, index).acquire();
+}
 
 if (parentPort) {
   const { options, port }: Start = workerData;
   const native = loadSyscalls();
   let dies = false;
+  let locks = false;
   const failing: typeof native = {
     ...native,
     socket(domain, type, protocol) {
       if (protocol === THROWS) throw new Error("an exception on demand");
-      dies = protocol === DIES;
+      dies = protocol === DIES || protocol === DIES_LOCKED;
+      locks = protocol === DIES_LOCKED;
       return native.socket(domain, type, dies ? 0 : protocol);
     },
     epollWait(...args) {
+      if (locks) holdLocks(options);
       if (dies) throw new Error("a death on demand");
       return native.epollWait(...args);
     },

@@ -1,3 +1,4 @@
+import { SharedLock } from "../_lock.ts";
 import type { Rule } from "./rule.ts";
 
 /** How many users under rules with quotas are kept in mind at once; the next one is refused. */
@@ -6,7 +7,6 @@ export const QUOTA_ROWS = 65_536;
 export const QUOTA_WINDOW_MS = 60_000;
 
 const PROBES = 64; // rows that a user may be found in
-const SPINS = 200;
 
 /** A row for each user and rule. The row number plus one is what a connection remembers. */
 const ROW = { rule: 0, uid: 1, since: 2, sockets: 3, connections: 4 } as const;
@@ -20,12 +20,20 @@ export interface QuotaMemory {
   readonly lock: SharedArrayBuffer;
 }
 
-/** Makes the memory for a policy's quotas. It costs nothing until it is used. */
-export function createQuotaMemory(descriptors: number, rows = QUOTA_ROWS): QuotaMemory {
+/**
+ * Makes the memory for a policy's quotas. It costs nothing until it is used.
+ *
+ * @param lock the word that is locked; the policies of one server share it
+ */
+export function createQuotaMemory(
+  descriptors: number,
+  rows = QUOTA_ROWS,
+  lock = new SharedArrayBuffer(4),
+): QuotaMemory {
   return {
     rows: new SharedArrayBuffer(rows * FIELDS * 4),
     held: new SharedArrayBuffer(descriptors * 4),
-    lock: new SharedArrayBuffer(4),
+    lock,
   };
 }
 
@@ -36,12 +44,13 @@ export type QuotaRefusal = "sockets per minute" | "connections" | "too many user
 export class Quotas {
   readonly #rows: Int32Array<SharedArrayBuffer>;
   readonly #held: Int32Array<SharedArrayBuffer>;
-  readonly #lock: Int32Array<SharedArrayBuffer>;
+  readonly #lock: SharedLock;
 
-  constructor(memory: QuotaMemory) {
+  /** @param thread the thread that counts, -1 for the main thread */
+  constructor(memory: QuotaMemory, thread = -1) {
     this.#rows = new Int32Array(memory.rows);
     this.#held = new Int32Array(memory.held);
-    this.#lock = new Int32Array(memory.lock);
+    this.#lock = new SharedLock(new Int32Array(memory.lock), 0, thread);
   }
 
   /**
@@ -52,32 +61,26 @@ export class Quotas {
    * @param now a clock in milliseconds that every thread shares
    */
   take(rule: Rule, index: number, uid: number, fd: number, now: number): QuotaRefusal {
-    this.#acquire();
+    this.#lock.acquire();
     try {
       const row = this.#find(index, uid, now);
       if (row < 0) return "too many users";
       if (!this.#holdConnection(rule, row, fd)) return "connections";
       return this.#countSocket(rule, row, now) ? undefined : "sockets per minute";
     } finally {
-      this.#release();
+      this.#lock.release();
     }
   }
 
   /** Gives back what a connection counted for, when it ends. */
   close(fd: number): void {
     if ((this.#held[fd] ?? 0) === 0) return;
-    this.#acquire();
-    this.#letGo(fd);
-    this.#release();
-  }
-
-  #acquire(): void {
-    for (let tries = 0; Atomics.compareExchange(this.#lock, 0, 0, 1) !== 0; tries++)
-      if (tries > SPINS) Atomics.wait(this.#lock, 0, 1, 1);
-  }
-
-  #release(): void {
-    Atomics.store(this.#lock, 0, 0);
+    this.#lock.acquire();
+    try {
+      this.#letGo(fd);
+    } finally {
+      this.#lock.release();
+    }
   }
 
   #get(row: number, field: number): number {

@@ -1,0 +1,45 @@
+/* A lock in shared memory, for a few dozen instructions, that outlives the death of its holder. */
+
+const FREE = 0;
+const SPINS = 200;
+const SLEEP_MS = 1;
+
+/**
+ * One thread's view of a lock. It is spun on, and slept on only if its holder has lost the CPU.
+ *
+ * The word in memory names the holder, so that whoever learns of a thread's death can let go of
+ * what it held; the others would wait for ever.
+ */
+export class SharedLock {
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #index: number;
+  readonly #holder: number;
+
+  /** @param thread the number of the thread that uses this view, from -1, the main thread */
+  constructor(words: Int32Array<SharedArrayBuffer>, index: number, thread: number) {
+    this.#words = words;
+    this.#index = index;
+    this.#holder = holderName(thread);
+  }
+
+  acquire(): void {
+    for (let tries = 0; ; tries++) {
+      const found = Atomics.compareExchange(this.#words, this.#index, FREE, this.#holder);
+      if (found === FREE) return;
+      if (tries > SPINS) Atomics.wait(this.#words, this.#index, found, SLEEP_MS);
+    }
+  }
+
+  release(): void {
+    Atomics.store(this.#words, this.#index, FREE);
+  }
+
+  /** Lets go of the lock for a thread that is no more, if that held it. */
+  releaseFor(thread: number): void {
+    Atomics.compareExchange(this.#words, this.#index, holderName(thread), FREE);
+  }
+}
+
+function holderName(thread: number): number {
+  return thread + 2;
+}
