@@ -191,3 +191,29 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
   await eventually("all to be closed", () => sockets(pid) === open);
   expect(residentKb(pid) - memory).toBeLessThan(16 * 1024);
 }, 180_000);
+
+test("descriptors that a client sends do not use up the server's limit, also in pipelined packets", async () => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  await server.program.says(/serving at/);
+  const { pid } = server.program;
+  const before = sockets(pid);
+  using passed = new RawClient(server.path);
+  expect(passed.ask()).toBe(0);
+  using client = new RawClient(server.path);
+  expect(client.ask()).toBe(0);
+  // room for one socket, far less than what comes with a packet
+  const tight = `--nofile=${firstFree(pid) + 4}:`;
+  expect((await here.run(["prlimit", "--pid", String(pid), tight])).code).toBe(0);
+  for (let round = 0; round < 20; round++) {
+    native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, 253);
+    expect(client.reply()).toBe(0);
+    expect(passed.ask()).toBe(0);
+  }
+  expect(sockets(pid)).toBe(before + 2);
+  // the same in a malformed packet, and in those that are still queued at the end
+  using bad = new RawClient(server.path);
+  for (let i = 0; i < 5; i++) native.sendDescriptors(bad.fd, REQUEST, 15, passed.fd, 253);
+  expect(bad.isClosed(5000)).toBe(true);
+  await eventually("all to be closed", () => sockets(pid) === before + 2);
+  expect(passed.ask()).toBe(0);
+});

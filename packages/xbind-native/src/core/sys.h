@@ -33,6 +33,7 @@ int sys_listen(int fd, int backlog);
 int sys_connect(int fd, const void *addr, socklen_t addr_len);
 int sys_accept4(int fd, int flags);
 long sys_sendto(int fd, const void *buf, size_t len, int flags);
+long sys_recvfrom(int fd, void *buf, size_t len, int flags);
 long sys_sendmsg(int fd, const struct msghdr *msg, int flags);
 long sys_recvmsg(int fd, struct msghdr *msg, int flags);
 int sys_shutdown(int fd, int how);

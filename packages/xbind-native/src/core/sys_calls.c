@@ -45,6 +45,11 @@ long sys_sendto(int fd, const void *buf, size_t len, int flags)
 	return CALL(SYS_sendto, fd, (long)buf, (long)len, flags);
 }
 
+long sys_recvfrom(int fd, void *buf, size_t len, int flags)
+{
+	return CALL(SYS_recvfrom, fd, (long)buf, (long)len, flags);
+}
+
 long sys_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	return CALL(SYS_sendmsg, fd, (long)msg, flags);

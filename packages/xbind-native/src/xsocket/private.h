@@ -66,7 +66,7 @@ int xs1_eventfd(void);
 int xs1_eventfd_add(int fd);
 int xs1_eventfd_take(int fd);
 
-/* One packet without waiting; descriptors that come with it are closed. Return: the length of the
+/* One packet without waiting; descriptors that come with it are dropped. Return: the length of the
  * whole packet, which may be larger than len; 0 at the end of the stream, and for an empty packet.
  */
 int xs1_receive_packet(int fd, void *buf, unsigned len);
