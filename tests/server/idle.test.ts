@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { guardDescriptors, startServer } from "../harness/index.ts";
+import { askOnce } from "./raw.ts";
 
 guardDescriptors();
 
@@ -18,6 +19,12 @@ function sleeps(pid: number): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+/** Resident memory of a process in MB. */
+function residentMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
+}
+
 function variables(pid: number): string[] {
   return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
 }
@@ -27,7 +34,7 @@ test("an idle server sleeps: no timer of its runtime wakes it", async () => {
   await Bun.sleep(SETTLE_MS);
   const before = sleeps(server.program.pid);
   await Bun.sleep(IDLE_MS);
-  expect(sleeps(server.program.pid) - before).toBeLessThan(6); // with the timers it is 15 and more
+  expect(sleeps(server.program.pid) - before).toBeLessThan(15); // with the timers some fifty
 }, 20_000);
 
 test("what the user has set for the runtime's timers stays", async () => {
@@ -35,4 +42,11 @@ test("what the user has set for the runtime's timers stays", async () => {
   const found = variables(server.program.pid);
   expect(found).toContain("MIMALLOC_PURGE_DELAY=1000");
   expect(found).toContain("BUN_GC_TIMER_DISABLE=1");
+});
+
+test("an idle server with one thread keeps at most 45 MB resident", async () => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  await Bun.sleep(SETTLE_MS);
+  expect(residentMb(server.program.pid)).toBeLessThan(45);
+  expect(askOnce(server.path)).toBe(0);
 });

@@ -39,6 +39,7 @@ export interface Syscalls {
   ): number;
   sendQueue(fd: number): number;
   socketNamespace(fd: number): number;
+  letGoOfPages(start: number, length: number): number;
   adopt(fd: number): number;
   descriptorLimit(): number;
   monotonic(): number;
@@ -109,6 +110,7 @@ const SYMBOLS = {
   xs1_setsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
   xs1_socket_namespace: { args: [int], returns: int },
   xs1_send_queue: { args: [int], returns: int },
+  xs1_let_go_of_pages: { args: [FFIType.u64, unsigned], returns: int },
   xs1_adopt: { args: [int], returns: int },
   xs1_descriptor_limit: { args: [], returns: int },
   xs1_monotonic: { args: [], returns: FFIType.f64 },
@@ -156,6 +158,7 @@ function open(): Syscalls {
     setsockopt: native.xs1_setsockopt,
     socketNamespace: native.xs1_socket_namespace,
     sendQueue: native.xs1_send_queue,
+    letGoOfPages: native.xs1_let_go_of_pages,
     adopt: native.xs1_adopt,
     descriptorLimit: native.xs1_descriptor_limit,
     monotonic: native.xs1_monotonic,

@@ -9,6 +9,7 @@ import { type Activation, takeActivation } from "./activation.ts";
 import { barrierTo } from "./barrier.ts";
 import { execAs, type Identity, type Successor } from "./drop.ts";
 import { type MetricsAddress, serveMetrics } from "./metrics.ts";
+import { letGoOfStart } from "./trim.ts";
 import { type Notifier, openNotifier, watchdogMs } from "./notify.ts";
 
 /** What a server in service is started with. */
@@ -106,6 +107,7 @@ function announced(server: Server, notifier: Notifier, log: Log | undefined): Si
 
 /* Starts the server and what runs beside it; `owned` ends all of it. */
 async function start(
+  sys: Syscalls,
   options: ServiceOptions,
   activation: Activation | undefined,
   notifier: Notifier,
@@ -123,6 +125,7 @@ async function start(
     fields: {},
   });
   notifier.ready(describe(server));
+  letGoOfStart(sys);
   return announced(server, notifier, options.log);
 }
 
@@ -142,6 +145,6 @@ export async function runService(options: ServiceOptions): Promise<void> {
   await using owned = new AsyncDisposableStack();
   const notifier = owned.use(openNotifier(sys));
   // not before the signals are minded: see untilSignal
-  const starting = Promise.resolve().then(() => start(options, activation, notifier, owned));
+  const starting = Promise.resolve().then(() => start(sys, options, activation, notifier, owned));
   await untilSignal(starting, options.log);
 }

@@ -46,6 +46,7 @@ int sys_dup3(int from, int to, int flags);
 int sys_fcntl(int fd, int command, long arg);
 int sys_ioctl(int fd, unsigned long request, void *arg);
 int sys_fchown(int fd, unsigned uid, unsigned gid);
+int sys_madvise(void *start, size_t len, int advice);
 int sys_flock(int fd, int operation);
 int sys_getxattr(const char *path, const char *name, void *value, size_t len);
 int sys_epoll_create1(int flags);

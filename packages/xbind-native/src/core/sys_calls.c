@@ -120,6 +120,11 @@ int sys_fchown(int fd, unsigned uid, unsigned gid)
 #endif
 }
 
+int sys_madvise(void *start, size_t len, int advice)
+{
+	return (int)CALL(SYS_madvise, (long)start, (long)len, advice);
+}
+
 int sys_flock(int fd, int operation)
 {
 	return (int)CALL(SYS_flock, fd, operation);

@@ -23,6 +23,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -230,6 +231,11 @@ EXPORT long long xs1_monotonic_us(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+EXPORT int xs1_let_go_of_pages(void *start, unsigned len)
+{
+	return sys_madvise(start, len, MADV_DONTNEED);
 }
 
 EXPORT int xs1_adopt(int fd)

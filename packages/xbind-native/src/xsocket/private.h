@@ -80,6 +80,10 @@ int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passed_fd, i
 /* CLOCK_MONOTONIC in microseconds, as sd_notify(3) wants it. */
 long long xs1_monotonic_us(void);
 
+/* MADV_DONTNEED: lets go of the pages from start on. For mappings of a file that nobody has written
+ * to, whose pages come back when they are needed; whatever else is there would be lost. */
+int xs1_let_go_of_pages(void *start, unsigned len);
+
 /* Makes a descriptor that was inherited like one of ours: non-blocking and close-on-exec. */
 int xs1_adopt(int fd);
 

@@ -1,0 +1,52 @@
+/*
+ * What only the start has needed of the runtime's code.
+ *
+ * How it works: Bun is a program of some hundred megabytes, and before a server serves a third of
+ * its code has been run once: the parser, the module loader, the compilers. Those pages would count
+ * as resident for as long as the server lives. Letting go of a mapping of code costs nothing but
+ * the way back: a page that is run again is still in the page cache and is mapped at its next use,
+ * with its neighbours, by one minor fault.
+ *
+ * That holds for private mappings of a file which nobody has ever written to, and for no others:
+ * whatever was written would be lost. So a mapping is let go only if it is executable, read-only,
+ * of the program itself, and if the kernel says that no page of it is a copy ("Anonymous: 0").
+ */
+import { readFileSync, readlinkSync } from "node:fs";
+import type { Syscalls } from "@xsocket/xbind-native";
+
+/** A range of addresses. */
+export interface Mapping {
+  readonly start: number;
+  /** In bytes. */
+  readonly length: number;
+}
+
+/**
+ * Finds the mappings of a program's own code that were never written to.
+ *
+ * @param smaps the text of /proc/PID/smaps
+ * @param program the path of the program, as the kernel gives it
+ */
+export function unwrittenCode(smaps: string, program: string): Mapping[] {
+  const sections = smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+  return sections.flatMap((section) => {
+    const head = /^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \d+ +(.*)$/m.exec(section);
+    if (head?.[3] !== program || !/^Anonymous: +0 kB$/m.test(section)) return [];
+    const [start, end] = [head[1], head[2]].map((digits = "") => Number.parseInt(digits, 16));
+    return start === undefined || end === undefined ? [] : [{ start, length: end - start }];
+  });
+}
+
+/** Lets go of the runtime's code that has been run so far. Where /proc is hidden it stays. */
+export function letGoOfStart(sys: Syscalls): void {
+  try {
+    const program = readlinkSync("/proc/self/exe");
+    for (const { start, length } of unwrittenCode(
+      readFileSync("/proc/self/smaps", "utf8"),
+      program,
+    ))
+      sys.letGoOfPages(start, length);
+  } catch {
+    // nothing is lost but some memory
+  }
+}
