@@ -64,6 +64,13 @@ say "a C program by pkg-config: works"
 ip netns exec inside python3 -c 'import xsocket; xsocket.socket().close()' || fail "Python"
 say "Python: works"
 
+for file in bash-completion/completions/xsocket fish/vendor_completions.d/xsocket.fish \
+	zsh/vendor-completions/_xsocket doc/xsocket/docs/systemd.md; do
+	[ -s "/usr/share/$file" ] || fail "there is no /usr/share/$file"
+done
+bash -c '. /usr/share/bash-completion/completions/xsocket; complete -p xsocket' >/dev/null ||
+	fail "bash's completions"
+
 for page in "1 xsocket" "1 xsocket-server" "3 xsocket" "7 xbind" "8 xsocket.service"; do
 	file=/usr/share/man/man${page% *}/${page#* }.${page% *}.gz
 	gzip -t "$file" || fail "$file"

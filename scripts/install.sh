@@ -19,5 +19,12 @@ cmake --install "$build" --strip >"$log" 2>&1 || {
 	exit 1
 }
 cp "$build/install_manifest.txt" "$prefix/lib/xsocket/manifest"
-[ "$(id -u)" != 0 ] || ldconfig 2>/dev/null || true
+if [ "$(id -u)" = 0 ]; then
+	ldconfig 2>/dev/null || true
+	# a running systemd learns of the units, and makes their user and directory
+	if [ -d /run/systemd/system ] && [ -z "${prefix##/usr*}" ]; then
+		{ systemd-sysusers xsocket.conf && systemd-tmpfiles --create xsocket.conf && systemctl daemon-reload; } ||
+			echo "dev: the units' user could not be made: run systemd-sysusers, then systemctl daemon-reload" >&2
+	fi
+fi
 echo "installed below $prefix; \"./dev uninstall --prefix $prefix\" takes it away" >&2

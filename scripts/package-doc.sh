@@ -8,6 +8,11 @@ for page in docs/man/*.[1-8]; do
 	gzip -9nc "$page" >"$directory/man/${page##*/}.gz"
 done
 gzip -9nc CHANGELOG.md >"$directory/CHANGELOG.md.gz"
+# the pages, under the names by which they refer to each other
+mkdir -p "$directory/pages/docs"
+cp README.md "$directory/pages/"
+cp docs/*.md docs/*.svg "$directory/pages/docs/"
+chmod -R u=rwX,go=rX "$directory/pages"
 sh packaging/debian/copyright.sh >"$directory/copyright"
 
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)

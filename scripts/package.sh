@@ -11,6 +11,7 @@ sh scripts/package-doc.sh build/package-doc
 rm -f "$build"/*.deb "$build"/*.tar.gz
 if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
 	-DCMAKE_INSTALL_PREFIX=/usr -DCMAKE_INSTALL_LIBDIR="lib/$(gcc -print-multiarch)" \
+	-DXSOCKET_ZSHDIR=share/zsh/vendor-completions \
 	-DXSOCKET_COMMAND_DIR="$PWD/build/command" -DXSOCKET_DOC_DIR="$PWD/build/package-doc" &&
 	cmake --build "$build" --parallel 2 &&
 	(cd "$build" && cpack); } >"$log" 2>&1; then

@@ -20,5 +20,8 @@ sed 's,/[^/]*$,,' "$list" | sort -ur | while IFS= read -r directory; do
 		directory=${directory%/*}
 	done
 done
-[ "$(id -u)" != 0 ] || ldconfig 2>/dev/null || true
+if [ "$(id -u)" = 0 ]; then
+	ldconfig 2>/dev/null || true
+	[ ! -d /run/systemd/system ] || systemctl daemon-reload || true
+fi
 echo "removed from $prefix" >&2

@@ -1,0 +1,40 @@
+/* What `cmake --install` lays down is what docs/packages.md lists. */
+import { expect, test } from "bun:test";
+import { dirname, join } from "node:path";
+import { guardDescriptors, tempDir } from "../harness/index.ts";
+import { INSTALL_MS, succeed } from "../harness/install.ts";
+import { blocksOf } from "./blocks.ts";
+
+const ROOT = join(import.meta.dir, "../..");
+const { version }: { version: string } = await Bun.file(join(ROOT, "package.json")).json();
+
+guardDescriptors();
+
+test(
+  "the files that docs/packages.md lists are those that are installed",
+  async () => {
+    using dir = tempDir();
+    const [build, command, root] = [dir.join("build"), dir.join("command"), dir.join("root")];
+    const env = {
+      PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
+      XSOCKET_BUN: process.execPath,
+      DESTDIR: root,
+    };
+    await succeed(["sh", "scripts/command.sh", command], { env, cwd: ROOT });
+    const options = ["-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF", "-G", "Ninja"];
+    const places = ["-DCMAKE_INSTALL_PREFIX=/usr", "-DCMAKE_INSTALL_LIBDIR=LIBDIR"];
+    const bundle = `-DXSOCKET_COMMAND_DIR=${command}`;
+    await succeed(["cmake", "-S", ROOT, "-B", build, ...options, ...places, bundle]);
+    await succeed(["cmake", "--build", build, "--parallel", "2"]);
+    await succeed(["cmake", "--install", build], { env });
+    const usr = join(root, "usr");
+    const list = ["find", usr, "!", "-type", "d", "-printf", "%P\\n"];
+    const { stdout } = await succeed(list);
+    const installed = stdout.replaceAll(version, "VERSION").trim().split("\n");
+    const listed = (await blocksOf("docs/packages.md")).find(({ code }) =>
+      code.startsWith("LIBDIR/"),
+    );
+    expect(`${installed.toSorted().join("\n")}\n`).toBe(listed?.code ?? "");
+  },
+  INSTALL_MS,
+);
