@@ -12,7 +12,7 @@ import { errno, errnoName } from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
 import { type Audit, openAudit, type Outcome } from "./_audit.ts";
 import { commandOf } from "./_comm.ts";
-import type { SocketRequest } from "./_judge.ts";
+import type { Refusal, SocketRequest } from "./_judge.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD, UNREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
@@ -101,8 +101,10 @@ export class Answerer {
     request.type = this.#view.getInt32(8);
     request.protocol = this.#view.getInt32(12);
     this.#peer.look(fd);
-    const error = this.#context.judge.decide(this.#peer, request);
-    if (error !== 0) return this.#deny(fd, error);
+    const { judge } = this.#context;
+    const error = judge.decide(this.#peer, request);
+    if (error !== 0)
+      return judge.refusal ? this.#deny(fd, error, judge.refusal) : this.#notMade(fd, error);
     if (!this.#hasRoom(fd)) {
       this.#note("refused", fd, errno.ETOOMANYREFS, "sockets in flight");
       return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
@@ -110,27 +112,33 @@ export class Answerer {
     return this.#handOver(fd);
   }
 
-  #deny(fd: number, error: number): boolean {
-    const { shared, options, judge } = this.#context;
-    shared.count(options.index, refusalCounter(judge.refusal));
-    if (this.#context.logs("warning")) this.#sayDenied(fd);
-    this.#note("refused", fd, error, judge.refusal);
+  #deny(fd: number, error: number, refusal: Refusal): boolean {
+    const { shared, options } = this.#context;
+    shared.count(options.index, refusalCounter(refusal));
+    if (this.#context.logs("warning")) this.#sayDenied(fd, refusal);
+    this.#note("refused", fd, error, refusal);
     return this.#fail(fd, error, COUNTER.denied);
   }
 
-  #sayDenied(fd: number): void {
+  /* socket(2) has failed, or is known to. */
+  #notMade(fd: number, error: number): boolean {
+    this.#note("failed", fd, error, "socket");
+    return this.#fail(fd, error, COUNTER.failed);
+  }
+
+  #sayDenied(fd: number, refusal: Refusal): void {
     const { sys, judge } = this.#context;
     const { pid, uid, gid } = this.#peer;
     const asked = describeAsked(this.#request);
     const command = commandOf(sys, fd, pid);
-    const reason = judge.rule ? `${judge.refusal}, ${judge.rule.name}` : judge.refusal;
+    const reason = judge.rule ? `${refusal}, ${judge.rule.name}` : refusal;
     this.#context.say("warning", "denied", `refused ${asked} (${reason})`, {
       pid,
       uid,
       gid,
       command,
       asked,
-      reason: judge.refusal,
+      reason: refusal,
       rule: judge.rule?.name,
     });
   }
@@ -175,10 +183,7 @@ export class Answerer {
     const { sys, shared, options } = this.#context;
     const { domain, type, protocol } = this.#request;
     const socket = sys.socket(domain, type | SOCK_CLOEXEC, protocol);
-    if (socket < 0) {
-      this.#note("failed", fd, -socket, "socket");
-      return this.#fail(fd, -socket, COUNTER.failed);
-    }
+    if (socket < 0) return this.#notMade(fd, -socket);
     shared.setThread(options.index, THREAD.scratch, socket);
     this.#stamp(fd, socket);
     this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line

@@ -40,6 +40,30 @@ test("a refusal has its reason and its rule", () => {
   expect([judge.refusal, judge.rule?.name]).toEqual(["rule", "closed"]);
 });
 
+test("numbers that mean nothing get the kernel's answer, whatever the policy", () => {
+  const native = loadSyscalls();
+  for (const numbers of [
+    [-1, 1, 0],
+    [9999, 1, 0],
+    [2, 0, 0],
+    [10, 0, 6],
+    [2, 11, 0],
+    [1, 15, 0],
+    [17, 0x103, 0],
+    [2, -1, 0],
+    [2, 1, -1],
+    [10, 2, 9999],
+    [2 ** 31 - 1, 2 ** 31 - 1, -(2 ** 31)],
+  ] as const) {
+    const [domain, type, protocol] = numbers;
+    const judge = judgeBy();
+    const error = judge.decide(client(1), { kind: "socket", domain, type, protocol });
+    const own = native.socket(domain, type, protocol);
+    expect([numbers, error]).toEqual([numbers, -own]);
+    expect(judge.refusal, numbers.join(",")).toBeUndefined();
+  }
+});
+
 test("quotas refuse, and a connection that has ended counts no more", () => {
   const judge = judgeBy(plainRule("r", { connections: 1, socketsPerMinute: 2 }));
   expect(judge.decide(client(1, 5), TCP)).toBe(0);

@@ -1,8 +1,19 @@
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_MPTCP,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_TYPE_MASK,
+} from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
 import type { Peer } from "./_peer.ts";
 import { firstMatch } from "./policy/match.ts";
+import { SOCK_PACKET } from "./policy/names.ts";
 import { hasQuota, type QuotaMemory, type QuotaRefusal, Quotas } from "./policy/quota.ts";
 import type { Policy, Rule } from "./policy/rule.ts";
+
+const FAMILIES_MAX = 64; // the kernel's AF_MAX is 46, and grows
 
 /** What a request asks for; one object for each thread, filled in for each request. */
 export interface SocketRequest {
@@ -21,6 +32,19 @@ export interface PolicyInForce {
 /** Why a request was refused. */
 export type Refusal = "no rule" | "rule" | NonNullable<QuotaRefusal>;
 
+/*
+ * What every kernel answers to numbers that mean nothing, in its order: such a request is no
+ * question for a policy. 0 when the numbers may mean something.
+ */
+function kernelRefusal({ domain, type, protocol }: SocketRequest): number {
+  if ((type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return errno.EINVAL;
+  if (domain < 0 || domain >= FAMILIES_MAX) return errno.EAFNOSUPPORT;
+  if ((type & SOCK_TYPE_MASK) > SOCK_PACKET) return errno.EINVAL;
+  const inet = domain === AF_INET || domain === AF_INET6;
+  if (inet && (protocol < 0 || protocol > IPPROTO_MPTCP)) return errno.EINVAL;
+  return inet && (type & SOCK_TYPE_MASK) === 0 ? errno.ESOCKTNOSUPPORT : 0;
+}
+
 /** Decides about requests by the policy in force. One for each thread. */
 export class Judge {
   readonly #now: () => number;
@@ -29,8 +53,8 @@ export class Judge {
   #quotas: Quotas;
   /** The rule that decided about the last request, undefined where none did. */
   rule: Rule | undefined;
-  /** Why the last request was refused, if it was. */
-  refusal: Refusal = "no rule";
+  /** Why the last request was refused; undefined where the kernel would not have it either. */
+  refusal: Refusal | undefined;
 
   constructor(inForce: PolicyInForce, now: () => number, thread = -1) {
     this.#now = now;
@@ -54,7 +78,8 @@ export class Judge {
   decide(peer: Peer, request: SocketRequest): number {
     const rule = firstMatch(this.#policy, peer, request);
     this.rule = rule;
-    if (!rule?.allow) return this.#refuse(rule ? "rule" : "no rule");
+    if (!rule) return this.#unruled(request);
+    if (!rule.allow) return this.#refuse("rule");
     if (!hasQuota(rule)) return 0;
     const index = this.#policy.rules.indexOf(rule);
     const refusal = this.#quotas.take(rule, index, peer.uid, peer.fd, this.#now());
@@ -70,6 +95,11 @@ export class Judge {
   /** Forgets a connection that has ended. */
   ended(fd: number): void {
     this.#quotas.close(fd);
+  }
+
+  #unruled(request: SocketRequest): number {
+    this.refusal = undefined;
+    return kernelRefusal(request) || this.#refuse("no rule");
   }
 
   #refuse(refusal: Refusal): number {

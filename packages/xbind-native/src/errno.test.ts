@@ -1,0 +1,16 @@
+import { expect, test } from "bun:test";
+import { errnoName } from "./errno.ts";
+
+test("every errno of Linux has its name, and of two names the kernel's", () => {
+  const nameless = Array.from({ length: 133 }, (_, i) => i + 1).filter((number) =>
+    errnoName(number).startsWith("errno"),
+  );
+  expect(nameless).toEqual([41, 58]); // there are none
+  expect([11, 35, 94, 95].map(errnoName)).toEqual([
+    "EAGAIN",
+    "EDEADLK",
+    "ESOCKTNOSUPPORT",
+    "EOPNOTSUPP",
+  ]);
+  expect(errnoName(4095)).toBe("errno 4095");
+});
