@@ -60,6 +60,15 @@ test("the same at the bound of all together", async () => {
   expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
 });
 
+test("those that are answered in one go make room for each other", async () => {
+  await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
+  server.program.kill("SIGSTOP");
+  using clients = rawClients(server.path, 16); // in the backlog
+  for (const client of clients) client.send();
+  server.program.kill("SIGCONT");
+  expect(clients.map((client) => client.reply())).toEqual(Array(16).fill(0));
+});
+
 test("a connection that has not asked yet does not make room: the next one is refused", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "2"] });
   using clients = rawClients(server.path, 2);

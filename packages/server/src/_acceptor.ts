@@ -19,13 +19,16 @@ export class Acceptor {
   readonly #context: Context;
   readonly #connections: Connections;
   readonly #peer: Peer;
+  readonly #settle: () => number;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
   #pausedUntil = 0;
 
-  constructor(context: Context, connections: Connections, peer: Peer) {
+  /** @param settle closes the connections that are over, and tells how many; room may be needed */
+  constructor(context: Context, connections: Connections, peer: Peer, settle: () => number) {
     this.#context = context;
     this.#connections = connections;
     this.#peer = peer;
+    this.#settle = settle;
     this.#listen();
   }
 
@@ -72,6 +75,7 @@ export class Acceptor {
       }
       if (fd === -errno.EAGAIN) return -1;
       if (NO_ROOM.has(-fd)) {
+        if (this.#settle() > 0) continue;
         this.#useSpare(-fd);
         return -1;
       }
@@ -91,10 +95,16 @@ export class Acceptor {
     this.#connections.open(fd);
     const account = shared.get(fd, FIELD.account);
     const { maxConnections, maxConnectionsPerUid } = options.bounds;
-    if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
-      return this.#over(fd, errno.EMFILE);
-    if (shared.connections() > maxConnections && !this.#connections.evict(-1))
-      return this.#over(fd, errno.ENFILE);
+    if (shared.connectionsOf(account) > maxConnectionsPerUid) {
+      this.#settle();
+      if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
+        return this.#over(fd, errno.EMFILE);
+    }
+    if (shared.connections() > maxConnections) {
+      this.#settle();
+      if (shared.connections() > maxConnections && !this.#connections.evict(-1))
+        return this.#over(fd, errno.ENFILE);
+    }
     return 0;
   }
 

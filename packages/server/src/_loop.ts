@@ -2,16 +2,18 @@
  * The loop of a serving thread.
  *
  * How it works: the thread waits in epoll_wait(2) and nowhere else. A new connection is read from
- * at once, because most clients have sent their request by then, and after the reply it is looked
- * at once more, because most have hung up by then: they never enter epoll. A connection whose
+ * at once, because most clients have sent their request by then, and when all that waited have
+ * had theirs, they are looked at once more, because most have hung up by then: they never enter
+ * epoll. A connection whose
  * client asks again without receiving its reply waits for EPOLLOUT, by edges: there is one
  * whenever a client receives something.
  */
 import type { Syscalls } from "@xsocket/xbind-native";
 import { Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { Answerer, TURN } from "./_answer.ts";
+import { Answered } from "./_answered.ts";
 import { Connections } from "./_connections.ts";
-import { EPOLL_CTL_ADD, EPOLLHUP, EPOLLIN, EPOLLRDHUP } from "./_epoll.ts";
+import { EPOLL_CTL_ADD, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
 import { Judge } from "./_judge.ts";
 import { FIELD, Shared, STATE, THREAD } from "./_memory.ts";
 import { Peer } from "./_peer.ts";
@@ -36,6 +38,7 @@ export class Loop {
   readonly #connections: Connections;
   readonly #answerer: Answerer;
   readonly #acceptor: Acceptor;
+  readonly #answered: Answered;
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
   #current = -1; // the connection that is being served
@@ -56,7 +59,9 @@ export class Loop {
     this.#channel = channel;
     this.#connections = new Connections(context);
     this.#answerer = new Answerer(context, this.#connections, peer);
-    this.#acceptor = new Acceptor(context, this.#connections, peer);
+    this.#answered = new Answered(sys, this.#connections, (fd) => this.#serveGuarded(fd));
+    const settle = () => this.#answered.settle();
+    this.#acceptor = new Acceptor(context, this.#connections, peer, settle);
     sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA);
   }
 
@@ -94,10 +99,23 @@ export class Loop {
     try {
       this.#handle(events, data);
     } catch (error) {
-      this.#context.say("error", "exception", `a connection was closed by ${String(error)}`, {});
-      this.#closeScratch();
-      this.#endCurrent();
+      this.#endFailed(error);
     }
+  }
+
+  #serveGuarded(fd: number): void {
+    this.#current = fd;
+    try {
+      this.#serve(fd);
+    } catch (error) {
+      this.#endFailed(error);
+    }
+  }
+
+  #endFailed(error: unknown): void {
+    this.#context.say("error", "exception", `a connection was closed by ${String(error)}`, {});
+    this.#closeScratch();
+    this.#endCurrent();
   }
 
   #endCurrent(): void {
@@ -115,9 +133,10 @@ export class Loop {
   #acceptSome(): void {
     for (let left = ACCEPTS; left > 0; left--) {
       const fd = this.#acceptor.accept();
-      if (fd < 0) return;
+      if (fd < 0) break;
       this.#serveNew(fd);
     }
+    this.#answered.settle();
   }
 
   #wake(): void {
@@ -141,13 +160,14 @@ export class Loop {
 
   #serveNew(fd: number): void {
     this.#current = fd;
-    const turn = this.#answerer.turn(fd);
-    if (turn === TURN.over) return this.#connections.end(fd);
-    if (turn === TURN.waiting) return this.#connections.release(fd, STATE.fresh);
-    const events = this.#context.sys.poll(fd, EPOLLIN | EPOLLRDHUP, 0);
-    if (events > 0 && (events & EPOLLHUP) !== 0) return this.#connections.endGone(fd);
-    if (events === 0) return this.#connections.release(fd, STATE.idle);
-    this.#serve(fd);
+    try {
+      const turn = this.#answerer.turn(fd);
+      if (turn === TURN.over) this.#connections.end(fd);
+      else if (turn === TURN.waiting) this.#connections.release(fd, STATE.fresh);
+      else this.#answered.add(fd);
+    } catch (error) {
+      this.#endFailed(error);
+    }
   }
 
   #event(fd: number, events: number): void {

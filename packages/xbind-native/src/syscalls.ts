@@ -44,6 +44,7 @@ export interface Syscalls {
   descriptorLimit(): number;
   monotonic(): number;
   poll(fd: number, events: number, waitMs: number): number;
+  pollMany(pairs: Int32Array, count: number): number;
   epollCreate(): number;
   epollCtl(epollFd: number, operation: number, fd: number, events: number, data: number): number;
   epollAdopt(epollFd: number, fd: number, events: number, high: number, low: number): number;
@@ -115,6 +116,7 @@ const SYMBOLS = {
   xs1_descriptor_limit: { args: [], returns: int },
   xs1_monotonic: { args: [], returns: FFIType.f64 },
   xs1_poll: { args: [int, int, int], returns: int },
+  xs1_poll_many: { args: [pointer, int], returns: int },
   xs1_epoll_create: { args: [], returns: int },
   xs1_epoll_ctl: { args: [int, int, int, unsigned, unsigned], returns: int },
   xs1_epoll_adopt: { args: [int, int, unsigned, unsigned, unsigned], returns: int },
@@ -163,6 +165,7 @@ function open(): Syscalls {
     descriptorLimit: native.xs1_descriptor_limit,
     monotonic: native.xs1_monotonic,
     poll: native.xs1_poll,
+    pollMany: native.xs1_poll_many,
     epollCreate: native.xs1_epoll_create,
     epollCtl: native.xs1_epoll_ctl,
     epollAdopt: native.xs1_epoll_adopt,

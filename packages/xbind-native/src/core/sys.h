@@ -93,4 +93,7 @@ void sys_unmap(void *memory, size_t bytes);
  * wait_ms, -errno. */
 int sys_poll(int fd, short events, int wait_ms);
 
+/* poll(2) itself: how many of the entries have something in revents. */
+int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms);
+
 #endif

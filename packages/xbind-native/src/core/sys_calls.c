@@ -275,9 +275,8 @@ void sys_unmap(void *memory, size_t bytes)
 	CALL(SYS_munmap, (long)memory, (long)bytes);
 }
 
-int sys_poll(int fd, short events, int wait_ms)
+int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms)
 {
-	struct pollfd entry = {.fd = fd, .events = events};
 	/* the kernel's own layout, 64 bits a field, whatever time_t is here */
 	struct {
 		int64_t seconds;
@@ -288,7 +287,14 @@ int sys_poll(int fd, short events, int wait_ms)
 #else
 	const long number = SYS_ppoll;
 #endif
-	int rc = (int)CALL(number, (long)&entry, 1, wait_ms < 0 ? 0 : (long)&wait);
+
+	return (int)CALL(number, (long)entries, count, wait_ms < 0 ? 0 : (long)&wait);
+}
+
+int sys_poll(int fd, short events, int wait_ms)
+{
+	struct pollfd entry = {.fd = fd, .events = events};
+	int rc = sys_poll_many(&entry, 1, wait_ms);
 
 	return rc > 0 ? entry.revents : rc;
 }

@@ -18,6 +18,7 @@
 #include <limits.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -27,7 +28,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define EVENTS_MAX 64  /* events taken by one xs1_epoll_wait() */
+#define EVENTS_MAX 64  /* descriptors in one xs1_epoll_wait() or xs1_poll_many() */
 #define FDS_MAX    253 /* descriptors in one packet, the kernel's SCM_MAX_FD */
 
 EXPORT int xs1_socket(int domain, int type, int protocol)
@@ -153,6 +154,21 @@ EXPORT double xs1_monotonic(void)
 EXPORT int xs1_poll(int fd, int events, int wait_ms)
 {
 	return sys_poll(fd, (short)events, wait_ms);
+}
+
+EXPORT int xs1_poll_many(int *pairs, int count)
+{
+	struct pollfd polled[EVENTS_MAX];
+	int n;
+
+	if (count < 0 || count > EVENTS_MAX)
+		return -EINVAL;
+	for (int i = 0; i < count; i++)
+		polled[i] = (struct pollfd){pairs[2 * i], (short)pairs[2 * i + 1], 0};
+	n = sys_poll_many(polled, (unsigned)count, 0);
+	for (int i = 0; i < count; i++)
+		pairs[2 * i + 1] = n < 0 ? 0 : (unsigned short)polled[i].revents;
+	return n;
 }
 
 EXPORT int xs1_epoll_create(void)

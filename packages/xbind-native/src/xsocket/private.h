@@ -48,6 +48,10 @@ int xs1_descriptor_limit(void);
 /* Milliseconds of the monotonic clock, the same in every thread and process. */
 double xs1_monotonic(void);
 
+/* poll(2) without waiting. In: count (64 at most) pairs of a descriptor and the events of interest.
+ * Out: what has happened in their place, 0 everywhere on failure. Return: how many have some. */
+int xs1_poll_many(int *pairs, int count);
+
 int xs1_epoll_create(void);
 int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, unsigned data);
 
