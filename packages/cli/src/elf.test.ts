@@ -16,8 +16,9 @@ function readBytes(bytes: Uint8Array) {
 
 const PROGRAM = readFileSync("/bin/cat");
 
-test("an ordinary program names its loader and is no Go program", () => {
+test("an ordinary program names its loader and libc, and is no Go program", () => {
   const elf = readElf("/bin/cat");
+  expect(elf?.needed).toContain("libc.so.6");
   expect(elf).toMatchObject({ bits: 64, isGo: false });
   expect(elf?.interpreter).toMatch(/^\/lib.*\/?ld-/);
 });

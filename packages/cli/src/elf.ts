@@ -7,24 +7,31 @@ export interface Elf {
   readonly machine: number;
   /** The dynamic loader; undefined for a program that is linked statically. */
   readonly interpreter: string | undefined;
+  /** The shared libraries that it asks for by itself (DT_NEEDED). */
+  readonly needed: readonly string[];
   /** Whether it was made by the Go compiler, whose programs call the kernel themselves. */
   readonly isGo: boolean;
 }
 
 /* Where the fields lie, by word size: the System V ABI's Ehdr and Phdr. */
 const LAYOUT = {
-  32: { phoff: 28, phentsize: 42, phnum: 44, offset: 4, filesz: 16 },
-  64: { phoff: 32, phentsize: 54, phnum: 56, offset: 8, filesz: 32 },
+  32: { phoff: 28, phentsize: 42, phnum: 44, offset: 4, vaddr: 8, filesz: 16 },
+  64: { phoff: 32, phentsize: 54, phnum: 56, offset: 8, vaddr: 16, filesz: 32 },
 } as const;
 
 const MAGIC = "\u007fELF";
 const HEADER_BYTES = 64;
 const CLASS_64 = 2;
 const LITTLE_ENDIAN = 1;
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
 const PT_INTERP = 3;
 const PT_NOTE = 4;
+const DT_NEEDED = 1;
+const DT_STRTAB = 5;
 const SEGMENTS_MAX = 64;
-/* An interpreter's path, or the notes of a program; what is longer is of no interest. */
+const NAME_BYTES = 256; // of a library
+/* An interpreter's path, the notes, or what the loader is told of a program; what is longer is of no interest. */
 const SEGMENT_BYTES = 4096;
 
 class Reader {
@@ -43,24 +50,68 @@ class Reader {
 
 interface Segment {
   readonly type: number;
+  readonly offset: number;
+  readonly address: number;
+  readonly length: number;
   readonly content: () => Buffer;
+}
+
+/* Reads an address or offset, which is as wide as the program's pointers. */
+type Word = (view: DataView, offset: number) => number;
+
+function words(bits: 32 | 64, little: boolean): Word {
+  return bits === 64
+    ? (view, offset) => Number(view.getBigUint64(offset, little))
+    : (view, offset) => view.getUint32(offset, little);
 }
 
 function segments(reader: Reader, header: DataView, bits: 32 | 64, little: boolean): Segment[] {
   const at = LAYOUT[bits];
-  const word = (view: DataView, offset: number) =>
-    bits === 64 ? Number(view.getBigUint64(offset, little)) : view.getUint32(offset, little);
+  const word = words(bits, little);
   const size = header.getUint16(at.phentsize, little);
   const count = Math.min(header.getUint16(at.phnum, little), SEGMENTS_MAX);
   const table = reader.bytes(word(header, at.phoff), size * count);
   return Array.from({ length: size > 0 ? Math.floor(table.length / size) : 0 }, (_, index) => {
     const view = new DataView(table.buffer, table.byteOffset + index * size, size);
-    const length = Math.min(word(view, at.filesz), SEGMENT_BYTES);
+    const [offset, length] = [word(view, at.offset), word(view, at.filesz)];
     return {
       type: view.getUint32(0, little),
-      content: () => reader.bytes(word(view, at.offset), length),
+      offset,
+      address: word(view, at.vaddr),
+      length,
+      content: () => reader.bytes(offset, Math.min(length, SEGMENT_BYTES)),
     };
   });
+}
+
+/* The pairs of tag and value in which the loader is told what to do. */
+function dynamicEntries(all: readonly Segment[], bits: 32 | 64, word: Word): [number, number][] {
+  const bytes = all.find(({ type }) => type === PT_DYNAMIC)?.content() ?? Buffer.alloc(0);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const size = bits / 8;
+  return Array.from({ length: Math.floor(bytes.length / (2 * size)) }, (_, index) => [
+    word(view, 2 * size * index),
+    word(view, 2 * size * index + size),
+  ]);
+}
+
+function neededBy(reader: Reader, all: readonly Segment[], bits: 32 | 64, word: Word): string[] {
+  const entries = dynamicEntries(all, bits, word);
+  const strings = entries.find(([tag]) => tag === DT_STRTAB)?.[1] ?? 0;
+  const home = all.find(
+    ({ type, address, length }) =>
+      type === PT_LOAD && strings >= address && strings < address + length,
+  );
+  if (!home) return [];
+  const start = strings - home.address + home.offset;
+  return entries
+    .filter(([tag]) => tag === DT_NEEDED)
+    .map(([, at]) =>
+      reader
+        .bytes(start + at, NAME_BYTES)
+        .toString()
+        .replace(/\0.*$/s, ""),
+    );
 }
 
 function parse(reader: Reader): Elf | undefined {
@@ -78,6 +129,7 @@ function parse(reader: Reader): Elf | undefined {
     bits,
     machine: header.getUint16(18, little),
     interpreter: loader?.replace(/\0.*$/s, ""),
+    needed: neededBy(reader, all, bits, words(bits, little)),
     isGo: all.some(({ type, content }) => type === PT_NOTE && content().includes("Go\0\0")),
   };
 }

@@ -1,10 +1,38 @@
-import { expect, test } from "bun:test";
+import { afterEach, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import { preloadObstacle } from "./preloadable.ts";
 
 test("an ordinary program can be preloaded", () => {
   const program = { name: "cat", path: "/bin/cat", image: "/bin/cat" };
   expect(preloadObstacle(program, libraryPath("xbind"))).toBeUndefined();
+});
+
+const HELPERS = ["ASAN_OPTIONS", "XSOCKET_RUN_PRELOAD"] as const;
+
+afterEach(() => {
+  for (const name of HELPERS) delete process.env[name];
+});
+
+test("gcc's AddressSanitizer is an obstacle, unless it has been told or comes first", () => {
+  const directory = mkdtempSync(join(tmpdir(), "xsocket-asan-"));
+  const [source, image] = [join(directory, "x.c"), join(directory, "x")];
+  const obstacle = () =>
+    preloadObstacle({ name: "x", path: image, image }, libraryPath("xbind"))?.found;
+  try {
+    writeFileSync(source, "int main(void) { return 0; }\n");
+    Bun.spawnSync(["gcc", "-fsanitize=address", "-o", image, source]);
+    expect(obstacle()).toContain("AddressSanitizer");
+    process.env["ASAN_OPTIONS"] = "halt_on_error=0:verify_asan_link_order=0";
+    expect(obstacle()).toBeUndefined();
+    delete process.env["ASAN_OPTIONS"];
+    process.env["XSOCKET_RUN_PRELOAD"] = "/usr/lib/libasan.so.8";
+    expect(obstacle()).toBeUndefined();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });
 
 test("what is no ELF file, and what may not be read, is left to the kernel", () => {

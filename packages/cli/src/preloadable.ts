@@ -52,6 +52,16 @@ function hasCapabilities(path: string): boolean {
   return !isRoot && loadSyscalls().xattrSize(path, "security.capability") > 0;
 }
 
+/* The runtime of gcc's AddressSanitizer wants to be the first library, and ends the program else. */
+function insistsOnBeingFirst({ needed }: Elf): boolean {
+  const { ASAN_OPTIONS = "", XSOCKET_RUN_PRELOAD = "" } = process.env;
+  return (
+    needed.some((name) => name.startsWith("libasan.so")) &&
+    !/verify_asan_link_order=(0|false)/.test(ASAN_OPTIONS) &&
+    !XSOCKET_RUN_PRELOAD.includes("libasan.so")
+  );
+}
+
 /* Each returns an obstacle, or undefined if there is none of its kind. */
 const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | undefined)[] = [
   ({ isGo }) =>
@@ -98,6 +108,14 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
       remedy: `install libxbind.so for ${its} and name its directory in XSOCKET_LIBDIR`,
     };
   },
+  (elf) =>
+    insistsOnBeingFirst(elf)
+      ? {
+          found:
+            "it is built with AddressSanitizer, whose runtime ends a program in which another library comes first",
+          remedy: "set ASAN_OPTIONS=verify_asan_link_order=0 in its environment",
+        }
+      : undefined,
 ];
 
 /** Tells why the library cannot do its work in a program; undefined if nothing speaks against it. */
