@@ -1,23 +1,33 @@
-import { readdirSync, readlinkSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readdirSync, statSync } from "node:fs";
 import { Place } from "./place.ts";
 import { Running } from "./running.ts";
 import { eventually } from "./wait.ts";
 
 const BECOME_ROOT = ["--user", "--map-root-user"]; // for those who are not root
 
-/* What a link under /proc says, if its process is still there and may be looked at. */
-function linkAt(path: string): string | undefined {
+/* The number of a namespace, by its file under /proc, if its process is still there. */
+function numberOf(path: string): number | undefined {
   try {
-    return readlinkSync(path);
+    return statSync(path).ino;
   } catch {
     return undefined;
   }
 }
 
+/* As long as it is open its number is not given to another one. */
+function openNamespace(path: string): ({ readonly number: number } & Disposable) | undefined {
+  try {
+    const fd = openSync(path, "r");
+    return { number: fstatSync(fd).ino, [Symbol.dispose]: () => closeSync(fd) };
+  } catch {
+    return undefined; // the holder has ended already
+  }
+}
+
 /* Kills all that is left in a namespace: a daemon leaves the process group that it is started in. */
-function killAllIn(net: string): Promise<boolean> {
-  const isIn = (pid: string) => linkAt(`/proc/${pid}/ns/net`) === net;
-  return eventually(`the programs in ${net} to end`, () => {
+function killAllIn(number: number): Promise<boolean> {
+  const isIn = (pid: string) => numberOf(`/proc/${pid}/ns/net`) === number;
+  return eventually("the programs of a namespace to end", () => {
     const left = readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isIn(name));
     for (const pid of left) kill(Number(pid));
     return left.length === 0;
@@ -47,9 +57,9 @@ export class Namespace extends Place implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const net = linkAt(this.path);
+    using held = openNamespace(this.path);
     await this.#holder[Symbol.asyncDispose]();
-    if (net !== undefined) await killAllIn(net);
+    if (held) await killAllIn(held.number);
   }
 }
 
