@@ -9,6 +9,7 @@ import {
   here,
   startServer,
   tempDir,
+  XSOCKET,
 } from "../harness/index.ts";
 import { type Load, loadProgram, runLoad } from "./load.ts";
 import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
@@ -216,4 +217,18 @@ test("descriptors that a client sends do not use up the server's limit, also in 
   expect(bad.isClosed(5000)).toBe(true);
   await eventually("all to be closed", () => sockets(pid) === before + 2);
   expect(passed.ask()).toBe(0);
+});
+
+test("a log that nobody reads holds up neither clients nor the end", async () => {
+  using directory = tempDir();
+  const fifo = directory.join("log");
+  const path = directory.join("control");
+  // the shell holds the pipe's other end and never reads
+  const script = `mkfifo "$0" && exec 3<>"$0" && exec "$@" --log-level debug 2>"$0"`;
+  const argv = ["sh", "-c", script, fifo, XSOCKET, "serve", path];
+  await using server = here.spawn(argv, { env: { XSOCKET_BUN: process.execPath } });
+  await eventually("the server", () => here.listensAt(path));
+  for (let i = 0; i < 2000; i++) expect(askOnce(path)).toBe(0); // 150 KB of log
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
 });

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
-import { readFileSync, renameSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
+import { eventually, guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -134,4 +135,25 @@ test("threads that live answer the watchdog's calls", async () => {
   await using server = await serve({ address: dir.join("control"), threads: 2 });
   server.isAnswering();
   await eventually("an answer to each call", () => server.isAnswering());
+});
+
+test("a disk that is full cuts one line, and what follows begins anew", async () => {
+  using dir = tempDir();
+  const [path, disk] = [dir.join("control"), dir.join("disk")];
+  mkdirSync(disk);
+  const script = `mount -t tmpfs -o size=12k none "$0" && head -c 4096 /dev/zero >"$0/ballast" && exec "$@"`;
+  const argv = [XSOCKET, "serve", path, "--audit", join(disk, "audit")];
+  await using server = here.spawn(["unshare", "-m", "sh", "-c", script, disk, ...argv]);
+  await server.says(/serving at/);
+  for (let i = 0; i < 100; i++) expect(ask(path, "stream")).toBe("ok");
+  await server.says(/a line of the audit file is lost/);
+  const seen = `/proc/${server.pid}/root${disk}`;
+  unlinkSync(join(seen, "ballast"));
+  for (let i = 0; i < 3; i++) expect(ask(path, "stream")).toBe("ok");
+  const found = readFileSync(join(seen, "audit"), "utf8").trim().split("\n");
+  const isCut = found.map((line) => !line.endsWith("}"));
+  expect(isCut.filter(Boolean)).toHaveLength(1);
+  expect(isCut.slice(-3)).toEqual([false, false, false]);
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
 });

@@ -11,11 +11,13 @@ export type Audit = (outcome: Outcome, error: number, fields: LogFields) => void
 
 /**
  * Makes what writes the audit file: one JSON object in a line for each request, by one write(2) at
- * its end, so that the lines of several threads do not mix.
+ * its end, so that the lines of several threads do not mix. After a line that was cut the next one
+ * begins anew.
  *
  * @param failed is told when a line could not be written; serving goes on
  */
 export function openAudit(fd: number, failed: (error: unknown) => void): Audit {
+  let isCut = false;
   return (outcome, error, fields) => {
     const line = {
       time: new Date().toISOString(),
@@ -24,7 +26,10 @@ export function openAudit(fd: number, failed: (error: unknown) => void): Audit {
       ...fields,
     };
     try {
-      writeSync(fd, `${JSON.stringify(line)}\n`);
+      const bytes = Buffer.from(`${isCut ? "\n" : ""}${JSON.stringify(line)}\n`);
+      const written = writeSync(fd, bytes);
+      isCut = written < bytes.byteLength; // a full disk takes a part of it
+      if (isCut) failed(new Error("the disk took only a part of it"));
     } catch (problem) {
       failed(problem);
     }

@@ -1,25 +1,47 @@
 import { writeSync } from "node:fs";
+import { loadSyscalls } from "@xsocket/xbind-native";
 import type { Log } from "../log.ts";
 import { formatLine, type LogFormat, stderrIsJournal } from "./log.ts";
+
+const POLLOUT = 4;
+const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that there is room
 
 /** The format that suits where stderr goes, unless somebody has chosen one. */
 export function logFormat(chosen?: LogFormat): LogFormat {
   return chosen ?? (stderrIsJournal() ? "journal" : "pretty");
 }
 
-/* A log that nobody takes must not end the server. */
-function writeStderr(line: string): void {
+/*
+ * Writes to stderr as far as somebody takes it. A log that nobody takes must not end the server, and
+ * a pipe that nobody empties must not stop the thread that has the signals.
+ */
+function writeStderr(line: string): boolean {
+  const sys = loadSyscalls();
+  const bytes = Buffer.from(line);
   try {
-    writeSync(2, line);
+    for (let start = 0; start < bytes.byteLength; start += ROOM_BYTES) {
+      if ((sys.poll(2, POLLOUT, 0) & POLLOUT) === 0) return start > 0; // a long line is cut
+      writeSync(2, bytes.subarray(start, start + ROOM_BYTES));
+    }
+    return true;
   } catch {
-    /* EPIPE, EAGAIN, ENOSPC: the line is lost */
+    return false; // EPIPE, ENOSPC
   }
 }
 
-/** Makes a log of lines. */
-export function logTo(format: LogFormat, write: (line: string) => void = writeStderr): Log {
+/**
+ * Makes a log of lines.
+ *
+ * @param write takes a line, or tells that it cannot; how many were lost stands before the next one
+ */
+export function logTo(format: LogFormat, write: (line: string) => boolean = writeStderr): Log {
+  let lost = 0;
   return ({ level, event, message, fields }) => {
     const named = format === "json" ? { event, ...fields } : fields;
-    write(formatLine(format, level, message, named));
+    const line = formatLine(format, level, message, named);
+    const gap = `${lost} lines are missing here: nobody took them`;
+    const before = lost === 0 ? "" : formatLine(format, "warning", gap, {});
+    if (write(before + line)) lost = 0;
+    else lost++;
   };
 }

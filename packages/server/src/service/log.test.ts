@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { fstatSync } from "node:fs";
 import { escapeText, formatLine, stderrIsJournal } from "./log.ts";
+import { logTo } from "./log-to.ts";
 
 const NOW = new Date("2026-01-02T03:04:05.678Z");
 
@@ -41,4 +42,24 @@ test("the journal's stream is told by device and inode", () => {
   expect(stderrIsJournal({ JOURNAL_STREAM: `${dev}:${ino + 1n}` }, 0)).toBe(false);
   expect(stderrIsJournal({}, 0)).toBe(false);
   expect(stderrIsJournal({ JOURNAL_STREAM: "1:1" }, 9999)).toBe(false);
+});
+
+test("lines that nobody takes are counted, and said before the next one", () => {
+  const written: string[] = [];
+  let takes = true;
+  const log = logTo("pretty", (line) => {
+    if (takes) written.push(line);
+    return takes;
+  });
+  const say = (message: string) => log({ level: "info", event: "test", message, fields: {} });
+  say("one");
+  takes = false;
+  say("two");
+  say("three");
+  takes = true;
+  say("four");
+  say("five");
+  expect(written.join("")).toBe(
+    "xsocket: one\nxsocket: warning: 2 lines are missing here: nobody took them\nxsocket: four\nxsocket: five\n",
+  );
 });
