@@ -232,3 +232,28 @@ test("a log that nobody reads holds up neither clients nor the end", async () =>
   server.kill("SIGTERM");
   expect(await server.finished()).toBe(0);
 });
+
+/** Makes some system calls of a running process fail, until it is disposed of. */
+async function failing(pid: number, what: string) {
+  const argv = ["strace", "-f", "-o", "/dev/null", "-p", String(pid), "-e", `inject=${what}`];
+  const strace = here.spawn(argv);
+  await strace.says(/attached/);
+  return strace;
+}
+
+test("where the system has no files left (ENFILE) clients hear it, and the server recovers", async () => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  await server.program.says(/serving at/);
+  using kept = new RawClient(server.path);
+  expect(kept.ask()).toBe(0);
+  {
+    await using _ = await failing(server.program.pid, "socket:error=ENFILE:when=1..2");
+    expect([kept.ask(), kept.ask(), kept.ask()]).toEqual([-errno.ENFILE, -errno.ENFILE, 0]);
+  }
+  {
+    await using _ = await failing(server.program.pid, "accept4:error=ENFILE:when=1..4");
+    expect(askOnce(server.path)).toBe(0); // it waits in the backlog until there is room
+    await server.program.says(/cannot accept connections for now: ENFILE/);
+  }
+  expect([askOnce(server.path), kept.ask()]).toEqual([0, 0]);
+});

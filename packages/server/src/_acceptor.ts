@@ -1,7 +1,7 @@
 import { encode, REQUEST_BYTES, RESPONSE_BYTES } from "@xsocket/protocol";
-import { errno, errnoName } from "@xsocket/xbind-native";
+import { checked, errno, errnoName } from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLIN } from "./_epoll.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN } from "./_epoll.ts";
 import { COUNTER, FIELD, THREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
@@ -29,7 +29,7 @@ export class Acceptor {
     this.#connections = connections;
     this.#peer = peer;
     this.#settle = settle;
-    this.#listen();
+    if (this.#accepts) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, EPOLLIN));
   }
 
   /* One thread accepts: several would wake each other for nothing, and one keeps up with the floor. */
@@ -37,9 +37,10 @@ export class Acceptor {
     return this.#context.options.index === 0;
   }
 
-  #listen(): void {
+  /* The socket stays registered while accepting pauses: to be added again it might find no room. */
+  #control(operation: number, events: number): number {
     const { sys, epollFd, options } = this.#context;
-    if (this.#accepts) sys.epollCtl(epollFd, EPOLL_CTL_ADD, options.listenFd, EPOLLIN, LISTEN_DATA);
+    return sys.epollCtl(epollFd, operation, options.listenFd, events, LISTEN_DATA);
   }
 
   /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
@@ -52,14 +53,13 @@ export class Acceptor {
   resume(): void {
     if (this.#pausedUntil === 0 || this.waitMs() > 0) return;
     this.#pausedUntil = 0;
-    this.#listen();
+    this.#control(EPOLL_CTL_MOD, EPOLLIN);
   }
 
   /** Stops listening for good. */
   stop(): void {
-    const { sys, epollFd, options } = this.#context;
     this.#pausedUntil = 0;
-    sys.epollCtl(epollFd, EPOLL_CTL_DEL, options.listenFd, 0, 0);
+    this.#control(EPOLL_CTL_DEL, 0);
   }
 
   /** Accepts one connection. Returns its descriptor, or -1 when there is none to serve. */
@@ -147,9 +147,8 @@ export class Acceptor {
   }
 
   #pause(error: number): void {
-    const { sys, epollFd, options } = this.#context;
-    sys.epollCtl(epollFd, EPOLL_CTL_DEL, options.listenFd, 0, 0);
-    this.#pausedUntil = sys.monotonic() + PAUSE_MS;
+    this.#control(EPOLL_CTL_MOD, 0);
+    this.#pausedUntil = this.#context.sys.monotonic() + PAUSE_MS;
     const name = errnoName(error);
     this.#context.say("error", "accept", `cannot accept connections for now: ${name}`, {
       errno: error,
