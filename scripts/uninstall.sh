@@ -8,6 +8,10 @@ if [ ! -f "$manifest" ]; then
 	echo "dev: nothing is installed below $prefix (there is no $manifest): name the directory by --prefix" >&2
 	exit 1
 fi
+if [ ! -w "${manifest%/*}" ]; then
+	echo "dev: this user may not remove what is below $prefix: run it as root" >&2
+	exit 1
+fi
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 printf '%s\n' "$(cat "$manifest")" "$manifest" >"$list" # the manifest's last line has no end

@@ -139,7 +139,12 @@ describe("the row that fails is", () => {
   test("namespace: the server is in this one, which only a word of the user makes right", async () => {
     await using server = await startServer();
     const rows = await examine([server.path]);
-    expectOnly(rows, "namespace", /and so is this process/, /target namespace.*--same-namespace/);
+    expectOnly(
+      rows,
+      "namespace",
+      /and so is this process/,
+      /start the server in that namespace.*--same-namespace/,
+    );
     expect(rows.find(({ name }) => name === "namespace")?.status).toBe("warning");
     const meant = await examine([server.path, "--same-namespace"]);
     expect(meant.every(({ status }) => status === "ok")).toBe(true);

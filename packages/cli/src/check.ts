@@ -17,11 +17,12 @@ export function typesOf(xbind: string): SocketTypeName[] {
  * @throws {XSocketError} if it gives none
  */
 export function checkHandover(server: string, xbind: string): void {
-  for (const type of typesOf(xbind)) {
+  const same = typesOf(xbind).map((type) => {
     using socket = xsocketSync({ via: server, type });
-    if (cookieOf(socket.fd) === ownCookie())
-      words.warn(
-        `the server at ${server} hands out sockets of this very network namespace: start it in the target namespace, unless the program enters its own later`,
-      );
-  }
+    return cookieOf(socket.fd) === ownCookie();
+  });
+  if (same.some(Boolean))
+    words.warn(
+      `the server at ${server} hands out sockets of this very network namespace: start it in the target namespace, unless the program enters its own later`,
+    );
 }

@@ -33,7 +33,7 @@ export function handoverRow(via: string, name: KindName): Row {
 }
 
 const SAME =
-  "start the server in the target namespace and the program in its own (ip netns exec NAME, nsenter, NetworkNamespacePath= of a unit), and run doctor where the program runs; if the program enters its own later (bwrap), or one namespace is meant (VRFs, cgroups, fwmarks, a first try), say --same-namespace";
+  "for another network, start the server in that namespace and run doctor where the program runs (ip netns exec NAME, nsenter); if one namespace is meant (a first try, VRFs, cgroups, fwmarks), say --same-namespace";
 
 /**
  * Do the sockets belong to another namespace than this process?
@@ -44,12 +44,13 @@ export function namespaceRow(via: string, kind: KindName, isMeant: boolean): Row
   const { family, type } = KINDS[kind];
   using socket = xsocketSync({ via, family, type, timeoutMs: WAIT_MS });
   const [its, own] = [cookieOf(socket.fd), ownCookie()];
-  const there = `${namespaceOf(socket.fd) ?? "a namespace that this user may not look into"}, cookie ${its}`;
+  const here = `${ownNamespace()}, cookie ${own}`;
   if (its !== own) {
-    const here = `${ownNamespace()}, cookie ${own}`;
+    const name = namespaceOf(socket.fd) ?? "a namespace that this user may not look into";
+    const there = `${name}, cookie ${its}`;
     return ok("namespace", `the sockets are of ${there}; this process is in ${here}`);
   }
-  const same = `the sockets are of ${there}, and so is this process`;
+  const same = `the sockets are of ${here}, and so is this process`;
   if (isMeant) return ok("namespace", same);
   if (via.startsWith("@"))
     return ok(
