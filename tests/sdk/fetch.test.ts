@@ -13,7 +13,14 @@ import {
   nodeListen,
   serve,
 } from "@xsocket/client";
-import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 
 guardDescriptors();
@@ -145,6 +152,32 @@ test("a kept connection that the server closes meanwhile is no failure", async (
     code: "ECONNRESET",
   });
   web.stop(true);
+});
+
+test("a fetch that is disposed of keeps no connection, also none that was being made", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
+  const url = `http://127.0.0.1:${web.port}/echo`;
+  const connections = async (): Promise<number> => {
+    const { stdout } = await target.run(["ss", "-Htn", "state", "established"]);
+    return stdout.split("\n").length - 1;
+  };
+  const there = fetchVia(server.path);
+  expect(await (await there(url)).text()).toContain("GET");
+  expect(await connections()).toBe(2); // both ends
+  const controllers = Array.from({ length: 50 }, () => new AbortController());
+  const all = controllers.map(({ signal }) => there(url, { signal }));
+  await Bun.sleep(1);
+  for (const controller of controllers) controller.abort();
+  there[Symbol.dispose]();
+  for (const one of await Promise.allSettled(all))
+    if (one.status === "rejected")
+      expect(["AbortError", "XSocketError"]).toContain(one.reason.name);
+  await eventually("all to close", async () => (await connections()) === 0, 2000);
+  expect(await (await there(url)).text()).toContain("GET");
+  await eventually("that one to close", async () => (await connections()) === 0, 2000);
+  await web.stop(true);
 });
 
 test("what fetch cannot do through the target is refused with a sentence", async () => {

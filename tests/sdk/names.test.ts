@@ -40,6 +40,10 @@ async function startDns(target: Namespace, log: string): Promise<AsyncDisposable
   return program;
 }
 
+function never(): Promise<string[]> {
+  return new Promise(() => {});
+}
+
 describe("a host name", () => {
   test("is asked for in the target, where alone there is a name server", async () => {
     await using target = await createNamespace();
@@ -77,6 +81,28 @@ describe("a host name", () => {
     expect(queries).toMatch(/query\[AAAA\] web\.test from 127\.0\.0\.1/);
     expect(queries).not.toContain("localhost");
     listener.stop(true);
+  });
+
+  test("is looked up by the caller's own function within the deadline, and checked", async () => {
+    await using server = await startServer();
+    const peer = { via: server.path, hostname: "a.test", port: 80, socket: { data() {} } };
+    const cases: [string, string, object][] = [
+      ["ETIMEDOUT", "resolve", { lookup: never, timeoutMs: 50 }],
+      ["ENOTFOUND", "resolve", { lookup: () => ["nonsense"] }],
+      ["EINVAL", "options", { lookup: () => "127.0.0.1" }],
+      ["EINVAL", "options", { lookup: () => null }],
+      ["EINVAL", "options", { nameservers: "127.0.0.1" }],
+      ["EINVAL", "options", { nameservers: ["dns.test"] }],
+      ["EINVAL", "options", { nameservers: [] }],
+    ];
+    for (const [code, step, options] of cases)
+      await expect(connect({ ...peer, ...options })).rejects.toMatchObject({ code, step });
+    const mine = new RangeError("mine");
+    const throwing = { lookup: () => Promise.reject(mine) };
+    await expect(connect({ ...peer, ...throwing })).rejects.toThrow("mine");
+    const signal = AbortSignal.timeout(50);
+    const aborted = connect({ ...peer, lookup: never, signal });
+    await expect(aborted).rejects.toMatchObject({ name: "TimeoutError" });
   });
 
   test("that nobody answers for ends with the deadline", async () => {

@@ -196,6 +196,36 @@ describe("a session", () => {
     }
   });
 
+  test("many requests that are aborted at once do not end those of others", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path });
+    for (let round = 0; round < 5; round++) {
+      const controllers = Array.from({ length: 200 }, () => new AbortController());
+      const all = controllers.map(({ signal }) => session.socket({ signal }));
+      const kept = Array.from({ length: 20 }, () => session.socket());
+      setTimeout(() => controllers.forEach((controller) => controller.abort()), round);
+      for (const one of await Promise.allSettled(all)) {
+        if (one.status === "fulfilled") one.value.close();
+        else expect(one.reason).toMatchObject({ name: "AbortError" });
+      }
+      for (const socket of await Promise.all(kept)) socket.close();
+    }
+  });
+
+  test("that was forgotten lets go of its connection", async () => {
+    await using server = await startServer();
+    const before = descriptors().size;
+    const make = async (): Promise<void> => {
+      for (let i = 0; i < 50; i++) (await new Session({ via: server.path }).socket()).close();
+    };
+    await make();
+    expect(descriptors().size).toBeGreaterThan(before);
+    await eventually("the connections to be closed", () => {
+      Bun.gc(true);
+      return descriptors().size <= before;
+    });
+  });
+
   test("goes on by itself after a restart of the server, also of one killed in the middle", async () => {
     using dir = tempDir();
     const path = dir.join("control");

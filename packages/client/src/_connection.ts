@@ -17,11 +17,14 @@ export interface Wanted {
   readonly deadline: Deadline;
   /** Set once nobody waits any more: what still comes for it is closed. */
   settled: boolean;
-  /** Whether it was sent before on a connection that was lost. */
-  retried: boolean;
+  /** How often it was sent; a second time if the first connection was lost. */
+  sends: number;
   readonly resolve: (fd: number) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/* Nobody else knows these descriptors, so those of a session that was forgotten can be closed. */
+const forgotten = new FinalizationRegistry<number>((fd) => void loadSyscalls().close(fd));
 
 /** A kept connection to a server: many requests under way, answered in order. */
 export class Connection {
@@ -39,6 +42,7 @@ export class Connection {
   constructor(fd: number, lost: (connection: Connection, left: Wanted[], error: unknown) => void) {
     this.#fd = fd;
     this.#lost = lost;
+    forgotten.register(this, fd, this);
   }
 
   /** Whether nothing is under way. */
@@ -52,10 +56,9 @@ export class Connection {
     this.#advance();
   }
 
-  /** Forgets a request that was given up. A server that let all of them time out is given up as well. */
-  abandon(wanted: Wanted): void {
-    wanted.settled = true;
-    if (this.#sent.includes(wanted) && this.#sent.every(({ settled }) => settled))
+  /** A request has timed out: a server that has nobody left to answer in time is given up as well. */
+  onLate(): void {
+    if (this.#sent.length > 0 && this.#sent.every(({ settled }) => settled))
       this.#lose(new SyscallError("receive", errno.ETIMEDOUT));
   }
 
@@ -70,6 +73,7 @@ export class Connection {
     if (this.#state === "closed") return [];
     this.#state = "closed";
     this.#cancelWait?.();
+    forgotten.unregister(this);
     loadSyscalls().close(this.#fd);
     const left = [...this.#sent, ...this.#unsent].filter(({ settled }) => !settled);
     this.#sent = [];
@@ -103,8 +107,10 @@ export class Connection {
   #sendOne(wanted: Wanted): boolean {
     try {
       send(this.#fd, wanted.kind);
+      wanted.sends++;
     } catch (error) {
       if (error instanceof SyscallError && error.errno === errno.EAGAIN) return false;
+      wanted.sends++;
       throw error;
     }
     this.#sent.push(wanted);

@@ -124,6 +124,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
   },
   connect: {
+    ECANCELED: [
+      "the agent or fetch that needed it was disposed of",
+      "Dispose of it once its requests are answered.",
+    ],
     ECONNREFUSED: [
       "nothing listens at that address and port in the target namespace",
       "Start the peer, or check the port.",

@@ -1,8 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { domainToASCII } from "node:url";
+import { inspect } from "node:util";
 import { SyscallError } from "@xsocket/xbind-native";
 import { type IpAddress, parseIp } from "./_address.ts";
 import type { Deadline } from "./_deadline.ts";
+import { misuse } from "./_kind.ts";
+import { within } from "./_wait.ts";
 import { DnsFailure, queryAddresses } from "./_dns.ts";
 import { XSocketError } from "./error.ts";
 import type { Session } from "./session.ts";
@@ -69,8 +72,8 @@ export function parseResolvConf(text: string): ResolvConf {
 /** The full names to ask for, in order: a name without a dot is first tried within the search list. */
 export function candidates(hostname: string, search: readonly string[]): string[] {
   if (hostname.endsWith(".")) return [hostname.slice(0, -1)];
-  const within = search.map((domain) => `${hostname}.${domain.replace(/\.$/, "")}`);
-  return hostname.includes(".") ? [hostname, ...within] : [...within, hostname];
+  const expanded = search.map((domain) => `${hostname}.${domain.replace(/\.$/, "")}`);
+  return hostname.includes(".") ? [hostname, ...expanded] : [...expanded, hostname];
 }
 
 /** RFC 6761: localhost never reaches a name server. */
@@ -98,8 +101,32 @@ async function askNameservers(request: ResolveRequest, hostname: string): Promis
   return [];
 }
 
+/* What the caller's own function says, which may be of any type in JavaScript, or never come. */
+async function askLookup(
+  request: ResolveRequest,
+  lookup: NonNullable<Naming["lookup"]>,
+  hostname: string,
+): Promise<readonly string[]> {
+  const found: unknown = await within(lookup(hostname), request.deadline);
+  if (Array.isArray(found) && found.every((each) => typeof each === "string")) return found;
+  const remedy = "Return a list of IP addresses, as text.";
+  throw misuse(request.asked, `lookup has returned ${inspect(found)}`, remedy);
+}
+
+function isAddress(value: unknown): boolean {
+  return typeof value === "string" && parseIp(value) !== undefined;
+}
+
+/** Checks the option. @throws {XSocketError} EINVAL for what is no list of IP addresses */
+function checkNameservers({ nameservers: given, asked }: ResolveRequest): void {
+  const list: unknown = given ?? undefined;
+  if (list === undefined) return;
+  if (Array.isArray(list) && list.length > 0 && list.every(isAddress)) return;
+  throw misuse(asked, `nameservers is ${inspect(list)}`, "Give a list of their IP addresses.");
+}
+
 async function lookUp(request: ResolveRequest, hostname: string): Promise<readonly string[]> {
-  if (request.lookup) return request.lookup(hostname);
+  if (request.lookup) return askLookup(request, request.lookup, hostname);
   const known = hostsAddresses(await textOf("/etc/hosts"), hostname);
   if (known.length > 0) return known;
   const local = loopback(hostname);
@@ -125,6 +152,7 @@ function resolveError(
 export async function resolve(request: ResolveRequest, hostname: string): Promise<IpAddress[]> {
   const literal = parseIp(hostname);
   if (literal) return [literal];
+  checkNameservers(request);
   try {
     const addresses = await lookUp(request, hostname);
     const found = addresses.flatMap((address) => parseIp(address) ?? []);
@@ -134,7 +162,7 @@ export async function resolve(request: ResolveRequest, hostname: string): Promis
       throw resolveError(
         request,
         error.code,
-        `no name server could be asked for ${hostname}`,
+        request.lookup ? "lookup did not answer" : `no name server could be asked for ${hostname}`,
         error,
       );
     if (error instanceof DnsFailure)

@@ -5,7 +5,7 @@
  * calls close. So the close callback is the wake-up, and Bun closes the epoll descriptor itself.
  */
 import type { Socket } from "bun";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { adoptConnection } from "./_bun.ts";
 import type { Deadline } from "./_deadline.ts";
 
@@ -64,6 +64,27 @@ export async function whenReady(fd: number, events: number, deadline: Deadline):
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
     cancel();
+  }
+}
+
+/**
+ * Waits for somebody else's promise, the deadline, or the signal, whichever comes first.
+ *
+ * @throws {SyscallError} ETIMEDOUT once the time is over; the signal's reason; what the promise throws
+ */
+export async function within<T>(given: T | Promise<T>, deadline: Deadline): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const { signal } = deadline;
+  const late = (): void => reject(new SyscallError("wait", errno.ETIMEDOUT));
+  const timer = setTimeout(late, deadline.leftMs());
+  const abort = (): void => reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  Promise.resolve(given).then(resolve, reject);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
   }
 }
 

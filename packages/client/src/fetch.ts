@@ -18,7 +18,7 @@ const LOCAL = new Set(["data:", "blob:", "file:"]);
 /** For how long a connection is kept for the next request, in milliseconds. */
 const KEPT_MS = 4000;
 
-/** fetch of another network namespace. Disposing of it closes the connections that it keeps. */
+/** fetch of another network namespace. Disposing of it closes its connections, and no more are kept. */
 export type FetchVia = typeof fetch & Disposable;
 
 /*
@@ -185,7 +185,7 @@ export function fetchVia(
 ): FetchVia {
   refuseUnknown("make a fetch", through, ["timeoutMs", "lookup", "nameservers"]);
   const all = { ...through, via: sessionFor(via) };
-  const kept = agentsOf(all, true);
+  let kept: Agents | undefined = agentsOf(all, true);
   const fetchThere = async (
     input: string | URL | Request,
     given?: BunFetchRequestInit | null,
@@ -201,7 +201,11 @@ export function fetchVia(
         "ENOTSUP",
       );
     const plan = await planOf(input, init);
-    return run(plan, isKeyed(init.tls) ? kept : agentsOf(all, false));
+    return run(plan, (isKeyed(init.tls) && kept) || agentsOf(all, false));
   };
-  return Object.assign(fetchThere, { preconnect, [Symbol.dispose]: () => kept[Symbol.dispose]() });
+  const dispose = (): void => {
+    kept?.[Symbol.dispose]();
+    kept = undefined;
+  };
+  return Object.assign(fetchThere, { preconnect, [Symbol.dispose]: dispose });
 }

@@ -8,9 +8,10 @@ import { type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection, secureNode } from "./_bun.ts";
 import { misuse } from "./_kind.ts";
 import { setOption } from "./_socket.ts";
-import { checkPort, THROUGH_KEYS, type Through } from "./_through.ts";
+import { checkPort, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
+import { XSocketError } from "./error.ts";
 
 /** A peer for node:net, and the server through which to reach it. */
 export interface NodeConnectOptions extends Through {
@@ -150,17 +151,37 @@ export async function nodeBind(
 
 type Connected = (error: Error | null, stream: Duplex) => void;
 
-/* Both agents: a connection of the target namespace for each request that finds none kept open. */
-function connectFor(
-  through: Through,
-  { host, port }: http.ClientRequestArgs,
-  wrap: (socket: net.Socket) => net.Socket,
-  done: Connected | undefined,
-): undefined {
-  void nodeConnect({ ...through, host: host ?? undefined, port: Number(port) }).then(
-    (socket) => done?.(null, wrap(socket)),
-    (error: Error) => done?.(error, undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
-  );
+/* What both agents do: a connection of the target namespace for each request that finds none kept. */
+class Connector {
+  readonly #through: Through;
+  #ending = new AbortController();
+
+  constructor(through: Through) {
+    refuseUnknown("make an agent", through, THROUGH_KEYS);
+    this.#through = through;
+  }
+
+  connect(
+    { host, port }: http.ClientRequestArgs,
+    wrap: (socket: net.Socket) => net.Socket,
+    done: Connected | undefined,
+  ): undefined {
+    const { signal } = this.#through;
+    const signals = [this.#ending.signal, ...(signal ? [signal] : [])];
+    const options = { ...this.#through, signal: AbortSignal.any(signals) };
+    void nodeConnect({ ...options, host: host ?? undefined, port: Number(port) }).then(
+      (socket) => done?.(null, wrap(socket)),
+      (error: Error) => done?.(error, undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
+    );
+  }
+
+  /** Ends the connections that are being made. */
+  end(): void {
+    const server = pathOf(this.#through.via);
+    const failure = { code: "ECANCELED", step: "connect", server, asked: "connect" } as const;
+    this.#ending.abort(new XSocketError(failure));
+    this.#ending = new AbortController();
+  }
 }
 
 /**
@@ -170,16 +191,21 @@ function connectFor(
  * http.get("http://10.64.0.1/", { agent: new HttpAgent({ via: "/run/xsocket/vpn" }) });
  */
 export class HttpAgent extends http.Agent {
-  readonly #through: Through;
+  readonly #connector: Connector;
 
   constructor(through: Through, options: http.AgentOptions = {}) {
     super(options);
-    refuseUnknown("make an agent", through, THROUGH_KEYS);
-    this.#through = through;
+    this.#connector = new Connector(through);
   }
 
   override createConnection(options: http.ClientRequestArgs, done?: Connected): undefined {
-    return connectFor(this.#through, options, (socket) => socket, done);
+    return this.#connector.connect(options, (socket) => socket, done);
+  }
+
+  /** Closes all its connections, those that are being made as well. */
+  override destroy(): void {
+    super.destroy();
+    this.#connector.end();
   }
 }
 
@@ -190,18 +216,23 @@ export class HttpAgent extends http.Agent {
  * https.get("https://web.test/", { agent: new HttpsAgent({ via: "/run/xsocket/vpn" }) });
  */
 export class HttpsAgent extends https.Agent {
-  readonly #through: Through;
+  readonly #connector: Connector;
 
   constructor(through: Through, options: https.AgentOptions = {}) {
     super(options);
-    refuseUnknown("make an agent", through, THROUGH_KEYS);
-    this.#through = through;
+    this.#connector = new Connector(through);
   }
 
   override createConnection(options: https.RequestOptions, done?: Connected): undefined {
     const name = options.servername || options.host || "";
     const servername = net.isIP(name) === 0 && name ? name : undefined; // an address is no SNI
     const secure = (socket: net.Socket): net.Socket => secureNode(socket, options, servername);
-    return connectFor(this.#through, options, secure, done);
+    return this.#connector.connect(options, secure, done);
+  }
+
+  /** Closes all its connections, those that are being made as well. */
+  override destroy(): void {
+    super.destroy();
+    this.#connector.end();
   }
 }

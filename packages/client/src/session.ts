@@ -79,13 +79,15 @@ export class Session implements Disposable {
 
   #ask(kind: KindNumbers, deadline: Deadline): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const wanted: Wanted = { kind, deadline, settled: false, retried: false, resolve, reject };
+    const wanted: Wanted = { kind, deadline, settled: false, sends: 0, resolve, reject };
     const giveUp = (reason: unknown): void => {
-      wanted.settled = true;
-      this.#connection?.abandon(wanted);
+      wanted.settled = true; // what still comes for it is closed
       reject(reason);
     };
-    const late = (): void => giveUp(new SyscallError("receive", errno.ETIMEDOUT));
+    const late = (): void => {
+      giveUp(new SyscallError("receive", errno.ETIMEDOUT));
+      this.#connection?.onLate();
+    };
     const abort = (): void => giveUp(deadline.signal?.reason);
     const timer = setTimeout(late, deadline.leftMs());
     deadline.signal?.addEventListener("abort", abort, { once: true });
@@ -131,8 +133,8 @@ export class Session implements Disposable {
   #onLost(lost: Connection, left: Wanted[], error: unknown): void {
     if (this.#connection === lost) this.#connection = undefined;
     for (const wanted of left) {
-      if (wanted.retried) wanted.reject(error);
-      else this.#dispatch(Object.assign(wanted, { retried: true }));
+      if (wanted.sends > 1) wanted.reject(error);
+      else this.#dispatch(wanted);
     }
   }
 
