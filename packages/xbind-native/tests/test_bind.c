@@ -199,6 +199,36 @@ static void test_signals(void)
 	signal(SIGUSR1, SIG_DFL);
 }
 
+/* The old socket, which a child keeps, makes no signal here any more. */
+static void test_no_ghost_signal(void)
+{
+	const struct sigaction action = {.sa_sigaction = report, .sa_flags = SA_SIGINFO};
+	int fd = pair_socket(SOCK_STREAM), done[2], status;
+	char byte;
+	pid_t child;
+
+	CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+	CHECK_EQ(fcntl(fd, F_SETOWN, getpid()), 0);
+	CHECK_EQ(fcntl(fd, F_SETSIG, SIGUSR1), 0);
+	CHECK_EQ(fcntl(fd, F_SETFL, O_ASYNC), 0);
+	CHECK_EQ(pipe(done), 0);
+	child = fork();
+	if (child == 0) {
+		CHECK_EQ(read(done[0], &byte, 1), 1);
+		CHECK(!pair_preloaded() || !(fcntl(fd, F_GETFL) & O_ASYNC));
+		_exit(0);
+	}
+	CHECK_EQ(pair_bind(fd, 3033), 0);
+	CHECK(fcntl(fd, F_GETFL) & O_ASYNC);
+	CHECK_EQ(write(done[1], "", 1), 1);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	close(fd);
+	close(done[0]);
+	close(done[1]);
+	signal(SIGUSR1, SIG_DFL);
+}
+
 static void test_owner_of_inode(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -464,6 +494,7 @@ int main(int argc, char **argv)
 	RUN(test_copies);
 	RUN(test_flags);
 	RUN(test_signals);
+	RUN(test_no_ghost_signal);
 	RUN(test_owner_of_inode);
 	RUN(test_forked_child);
 	RUN(test_vforked_child);

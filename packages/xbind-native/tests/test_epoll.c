@@ -244,6 +244,34 @@ static void test_fired_oneshot(void)
 	close(set);
 }
 
+/* A stream socket hangs up until it listens: an EPOLLONESHOT that has fired tells nothing of it. */
+static void test_fired_oneshot_of_stream(void)
+{
+	int fd = pair_socket(SOCK_STREAM), copy = dup(fd), set = new_set();
+	const uint32_t once = EPOLLIN | EPOLLONESHOT;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, once, 1), 0);
+	check_event(set, EPOLLHUP, 1);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, copy, once | EPOLLET, 2), 0);
+	check_event(set, EPOLLHUP, 2);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_quiet(set);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, once | EPOLLEXCLUSIVE, 3), -1);
+	CHECK_EQ(errno, EINVAL);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, once, 3), 0);
+	check_event(set, EPOLLHUP, 3);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 4), 0);
+	CHECK_EQ(control(set, EPOLL_CTL_DEL, copy, 0, 0), 0);
+	CHECK_EQ(control(set, EPOLL_CTL_DEL, copy, 0, 0), -1);
+	CHECK_EQ(errno, ENOENT);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, copy, once, 5), -1);
+	CHECK_EQ(errno, ENOENT);
+	check_listener(fd, set, 4);
+	close(fd);
+	close(copy);
+	close(set);
+}
+
 static void test_copies(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set(), other_set = new_set();
@@ -510,6 +538,7 @@ int main(int argc, char **argv)
 	RUN(test_copied_set);
 	RUN(test_flags);
 	RUN(test_fired_oneshot);
+	RUN(test_fired_oneshot_of_stream);
 	RUN(test_copies);
 	RUN(test_forked_holder);
 	RUN(test_bind_in_child);

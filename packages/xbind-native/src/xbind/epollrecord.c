@@ -18,6 +18,7 @@ struct record {
 	_Atomic uint32_t events;
 	_Atomic uint32_t data_low;
 	_Atomic uint32_t data_high;
+	_Atomic uint32_t is_parked;
 };
 
 static struct record records[EPOLLRECORD_FDS][EPOLLRECORD_SETS];
@@ -73,6 +74,7 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 	if (!record)
 		record = place(set, fd);
 	store(&record->set, 0);
+	store(&record->is_parked, 0);
 	store(&record->fd, (uint32_t)fd);
 	store(&record->events, event->events);
 	store(&record->data_low, (uint32_t)event->data.u64);
@@ -87,11 +89,27 @@ bool epollrecord_find(int set, int fd, struct epoll_registration *ret)
 
 	if (!record)
 		return false;
-	found.events = load(&record->events);
+	found.events = load(&record->events) | EPOLLERR | EPOLLHUP; /* which the kernel adds */
 	found.data = (uint64_t)load(&record->data_high) << 32;
 	found.data |= load(&record->data_low);
 	if (!is_of(record, set, fd))
 		return false;
 	*ret = found;
 	return true;
+}
+
+bool epollrecord_park(int set, int fd)
+{
+	struct record *record = find(set, fd);
+
+	if (record)
+		store(&record->is_parked, 1);
+	return record != NULL;
+}
+
+bool epollrecord_unpark(int set, int fd)
+{
+	struct record *record = find(set, fd);
+
+	return record && atomic_exchange(&record->is_parked, 0) != 0;
 }

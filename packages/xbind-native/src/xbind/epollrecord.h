@@ -35,4 +35,15 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 /* Return: whether there is a record; ret is written only then. It may be older than the file. */
 bool epollrecord_find(int set, int fd, struct epoll_registration *ret);
 
+/**
+ * epollrecord_park() - the registration is no longer in the set, and the program does not know
+ *
+ * Return: whether there is a record of it. There is none when epoll_ctl(2) was called past the
+ *         library; then it will be again, and nobody would find the registration.
+ */
+bool epollrecord_park(int set, int fd);
+
+/* Return: whether it was parked, which it no longer is. */
+bool epollrecord_unpark(int set, int fd);
+
 #endif

@@ -163,6 +163,18 @@ int epollset_detach(int fd, const struct sys_identity *identity, struct epollset
 	return 0;
 }
 
+/*
+ * An EPOLLONESHOT that has fired waits to be armed again. Nobody can register a socket in that
+ * state: the kernel arms every new registration for EPOLLERR and EPOLLHUP at least, and a stream
+ * socket that does not listen yet has the latter. So it stays out until the program arms it.
+ */
+static bool has_fired(uint32_t events)
+{
+	const uint32_t flags = EPOLLONESHOT | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE;
+
+	return events & EPOLLONESHOT && !(events & ~flags);
+}
+
 void epollset_attach(int fd, const struct epollset_move *move)
 {
 	for (size_t i = 0; i < move->count; i++) {
@@ -170,8 +182,11 @@ void epollset_attach(int fd, const struct epollset_move *move)
 		    .events = move->entries[i].events,
 		    .data.u64 = move->entries[i].data,
 		};
-		int rc = sys_epoll_ctl(move->entries[i].set, EPOLL_CTL_ADD, fd, &event);
+		int set = move->entries[i].set, rc;
 
+		if (has_fired(event.events) && epollrecord_park(set, fd))
+			continue;
+		rc = sys_epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
 		if (rc < 0)
 			log_lost(fd, "registration in an epoll set", rc);
 	}

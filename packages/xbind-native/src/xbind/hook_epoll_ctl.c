@@ -8,11 +8,29 @@
 #include "xbind/real.h"
 
 #include <errno.h>
+#include <sys/epoll.h>
+
+/* A registration that the program has and the kernel has not; epollset.c has left it out. */
+static int control_parked(int set, int operation, int fd, struct epoll_event *event)
+{
+	int rc;
+
+	if (operation == EPOLL_CTL_ADD || !epollrecord_unpark(set, fd))
+		return -ENOENT;
+	if (operation == EPOLL_CTL_DEL)
+		return 0;
+	rc = real_epoll_ctl(set, EPOLL_CTL_ADD, fd, event);
+	if (rc < 0)
+		epollrecord_park(set, fd);
+	return rc;
+}
 
 static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
 	int rc = real_epoll_ctl(set, operation, fd, event);
 
+	if (rc == -ENOENT && config_any())
+		rc = control_parked(set, operation, fd, event);
 	if (rc >= 0 && config_any()) {
 		epollset_know(set);
 		epollrecord_note(set, operation, fd, event);

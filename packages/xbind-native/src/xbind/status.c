@@ -49,6 +49,12 @@ int status_carry(int old, int to)
 	return flags;
 }
 
+void status_quiet(int fd, int flags)
+{
+	if (flags & O_ASYNC)
+		sys_fcntl(fd, F_SETFL, flags & ~O_ASYNC);
+}
+
 void status_async(int fd, int flags)
 {
 	int now;

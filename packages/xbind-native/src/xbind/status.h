@@ -15,6 +15,9 @@
  */
 int status_carry(int old, int to);
 
+/* Turns O_ASYNC off, so that no signal tells of a socket that another process keeps. */
+void status_quiet(int fd, int flags);
+
 /* Turns O_ASYNC on when flags have it, after the descriptor has its final number. */
 void status_async(int fd, int flags);
 

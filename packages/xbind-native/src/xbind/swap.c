@@ -118,10 +118,13 @@ static int exchange(int old, int new_fd)
 {
 	int status = status_carry(old, new_fd);
 	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
-	int rc = fd_flags < 0 ? fd_flags : replace(old, new_fd, fd_flags);
+	int rc = fd_flags;
 
-	if (rc == 0)
-		status_async(old, status);
+	if (rc < 0)
+		return rc;
+	status_quiet(old, status);
+	rc = replace(old, new_fd, fd_flags);
+	status_async(old, status); /* whichever socket has the number now */
 	return rc;
 }
 
