@@ -82,7 +82,7 @@ int defaults_open(int old, const struct kind *kind, struct defaults *ret)
 		return fresh;
 	fills = state == EMPTY && atomic_compare_exchange_strong(&cache->state, &state, FILLING);
 	if (fills)
-		cache->netns = netns;
+		cache->netns = netns_of(fresh); /* not always that of the old one: setns(2) */
 	*ret = (struct defaults){.cache = cache, .fills = fills, .fresh = fresh};
 	return 0;
 }

@@ -4,6 +4,8 @@
 #include "core/sys.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #define CARRIED (O_NONBLOCK | O_APPEND)
 
@@ -29,7 +31,16 @@ static void carry_ids(int old, int to)
 		sys_fchown(to, uid, gid);
 }
 
-int status_carry(int old, int to)
+/* shutdown(2) counts on a datagram socket even when it says ENOTCONN. */
+static void carry_shutdown(int old, int to)
+{
+	int events = sys_poll(old, POLLRDHUP, 0);
+
+	if (events > 0 && events & POLLRDHUP)
+		sys_shutdown(to, events & POLLHUP ? SHUT_RDWR : SHUT_RD);
+}
+
+int status_carry(int old, int to, const struct kind *kind)
 {
 	int flags = sys_fcntl(old, F_GETFL, 0);
 	int now = sys_fcntl(to, F_GETFL, 0);
@@ -46,6 +57,8 @@ int status_carry(int old, int to)
 	}
 	carry_owner(old, to);
 	carry_ids(old, to);
+	if (kind->type == SOCK_DGRAM)
+		carry_shutdown(old, to);
 	return flags;
 }
 

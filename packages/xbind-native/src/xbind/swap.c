@@ -114,9 +114,9 @@ static int replace(int old, int new_fd, int fd_flags)
 }
 
 /* The new socket takes the old one's number. */
-static int exchange(int old, int new_fd)
+static int exchange(int old, int new_fd, const struct kind *kind)
 {
-	int status = status_carry(old, new_fd);
+	int status = status_carry(old, new_fd, kind);
 	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
 	int rc = fd_flags;
 
@@ -158,7 +158,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		log_left(fd, call->port, "bound by another thread meanwhile");
 		return SWAP_E_LEAVE;
 	}
-	rc = exchange(fd, new_fd);
+	rc = exchange(fd, new_fd, kind);
 	if (rc < 0) {
 		log_failed(fd, kind_proto(kind), call->port, "replacing the socket", rc);
 		return rc;

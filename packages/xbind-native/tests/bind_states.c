@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * bind_states.c - bind of a socket that something has already happened to
+ *
+ * What the socket says afterwards is printed; pair -c compares a run without the library with one
+ * with it. Every port is listed.
+ */
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#ifndef IP_BIND_ADDRESS_NO_PORT
+#define IP_BIND_ADDRESS_NO_PORT 24
+#endif
+
+static uint16_t port = 3000; /* each is bound once */
+
+static int outcome(int rc)
+{
+	return rc < 0 ? errno : 0;
+}
+
+static int events_of(int fd)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
+
+	CHECK(poll(&poller, 1, 0) >= 0);
+	return poller.revents;
+}
+
+/* Binds, listens, reads, and shows what came of it. */
+static void show(const char *what, int fd)
+{
+	int bound = outcome(pair_bind(fd, port++)), listens, reads;
+	char byte;
+
+	listens = outcome(listen(fd, 1));
+	reads = outcome((int)recv(fd, &byte, 1, MSG_DONTWAIT));
+	printf("%s: bind %d, listen %d, recv %d, poll %x\n", what, bound, listens, reads,
+	       (unsigned)events_of(fd));
+	close(fd);
+}
+
+static void try_shutdown(int type)
+{
+	const char *const names[] = {"shut for reading", "shut for writing", "shut for both"};
+
+	for (int how = SHUT_RD; how <= SHUT_RDWR; how++) {
+		int fd = pair_socket(type);
+
+		printf("%d ", outcome(shutdown(fd, how)));
+		show(names[how], fd);
+	}
+}
+
+static void try_connect(void)
+{
+	struct sockaddr_in addr = pair_addr(9);
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	printf("connected: bind %d\n", outcome(pair_bind(fd, port)));
+	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	show("disconnected", fd);
+	fd = pair_socket(SOCK_STREAM);
+	printf("refused: connect %d\n",
+	       outcome(connect(fd, (struct sockaddr *)&addr, sizeof(addr))));
+	show("refused", fd);
+	fd = pair_socket(SOCK_DGRAM);
+	sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr));
+	show("sent", fd);
+}
+
+/* Its address is bound, its port is not: a second bind is as good as a first one. */
+static void try_address_alone(void)
+{
+	int fd = pair_socket(SOCK_STREAM), one = 1;
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
+	printf("no port: bind %d\n", outcome(pair_bind(fd, 0)));
+	show("no port", fd);
+}
+
+static void try_ioctl(void)
+{
+	int fd = pair_socket(SOCK_STREAM), on = 1, owner = getpid();
+
+	CHECK_EQ(ioctl(fd, FIONBIO, &on), 0);
+	CHECK_EQ(ioctl(fd, FIOASYNC, &on), 0);
+	CHECK_EQ(ioctl(fd, SIOCSPGRP, &owner), 0);
+	CHECK_EQ(pair_bind(fd, port++), 0);
+	CHECK_EQ(ioctl(fd, SIOCGPGRP, &owner), 0);
+	printf("ioctl: flags %x, own %d\n", (unsigned)fcntl(fd, F_GETFL), owner == getpid());
+	close(fd);
+}
+
+int main(void)
+{
+	show("fresh", pair_socket(SOCK_STREAM));
+	show("fresh", pair_socket(SOCK_DGRAM));
+	try_shutdown(SOCK_STREAM);
+	try_shutdown(SOCK_DGRAM);
+	try_connect();
+	try_address_alone();
+	try_ioctl();
+	return 0;
+}
