@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * optrecord.c - the table of records
+ *
+ * How it works: everything happens under one lock with the signals of the thread blocked, so that
+ * no handler finds the table half changed. The keys lie apart from the records: a look for a
+ * socket's records reads little memory, and a record counts only once its key is written. A program
+ * that is given as a descriptor is kept as a copy of that descriptor under a high number, and its
+ * id beside it: the host may close what it does not know, and the number then means another file.
+ */
+#include "xbind/optrecord.h"
+
+#include "core/sys.h"
+#include "xbind/kind.h"
+#include "xbind/lock.h"
+
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#define LOCK_WAIT_MS 1000 /* milliseconds; far longer than anybody holds it */
+#define KEPT_FD_MIN  512  /* where numbers of kept programs start, if the limit allows */
+#define KEPT_MAX     16   /* kept programs before we look which of their sockets are gone */
+#define NOWHERE      (-1)
+
+static socket_key keys[OPTLOG_RECORDS];
+static struct optrecord records[OPTLOG_RECORDS];
+static _Atomic size_t used; /* no record from here on */
+static uint64_t last_order;
+static unsigned kept_count;
+
+static uint8_t large_bytes[OPTLOG_LARGE][OPTLOG_LARGE_BYTES];
+static bool large_taken[OPTLOG_LARGE];
+
+static _Atomic socket_key lost[OPTLOG_LOST];
+static _Atomic unsigned lost_count;
+
+static _Atomic int holder;
+
+struct optrecord_guard optrecord_enter(void)
+{
+	struct optrecord_guard guard = {.signals = sys_block_signals()};
+
+	guard.held = lock_take(&holder, LOCK_WAIT_MS);
+	return guard;
+}
+
+void optrecord_leave(const struct optrecord_guard *guard)
+{
+	if (guard->held)
+		lock_give(&holder);
+	sys_restore_signals(guard->signals);
+}
+
+void optrecord_lose(socket_key key)
+{
+	lost[atomic_fetch_add(&lost_count, 1) % OPTLOG_LOST] = key;
+}
+
+bool optrecord_is_lost(socket_key key)
+{
+	for (int i = 0; atomic_load(&lost_count) > 0 && i < OPTLOG_LOST; i++) {
+		if (atomic_load(&lost[i]) == key)
+			return true;
+	}
+	return false;
+}
+
+uint8_t *optrecord_bytes(struct optrecord *record)
+{
+	return record->large == NOWHERE ? record->bytes : large_bytes[record->large];
+}
+
+uint32_t optrecord_program_id(int fd)
+{
+	struct bpf_prog_info info = {0};
+	union bpf_attr attr = {
+	    .info = {.bpf_fd = (uint32_t)fd, .info_len = sizeof(info), .info = (uintptr_t)&info},
+	};
+
+	if (sys_call(SYS_bpf, (const long[6]){BPF_OBJ_GET_INFO_BY_FD, (long)&attr, sizeof(attr)}) <
+	    0)
+		return 0;
+	return info.id;
+}
+
+void optrecord_forget(size_t at)
+{
+	struct optrecord *record = &records[at];
+
+	if (record->kept >= 0) {
+		kept_count--;
+		if (optrecord_program_id(record->kept) == record->id)
+			sys_close(record->kept);
+	}
+	if (record->large != NOWHERE)
+		large_taken[record->large] = false;
+	keys[at] = KEY_NONE;
+	while (used > 0 && keys[used - 1] == KEY_NONE)
+		used--;
+}
+
+size_t optrecord_find(socket_key key, int row, const void *bytes, size_t len)
+{
+	for (size_t i = used; i-- > 0;) {
+		struct optrecord *record = &records[i];
+
+		if (keys[i] != key || record->row != row)
+			continue;
+		if (!bytes ||
+		    (record->len == len && memcmp(optrecord_bytes(record), bytes, len) == 0))
+			return i;
+	}
+	return OPTLOG_RECORDS;
+}
+
+/* Records of sockets that are gone, or bound and will not move any more, make place. */
+static void sweep(void)
+{
+	for (size_t i = used; i-- > 0;) {
+		int fd = records[i].fd;
+
+		if (keys[i] != KEY_NONE && (key_of(fd) != keys[i] || !kind_is_unbound(fd)))
+			optrecord_forget(i);
+	}
+}
+
+static size_t free_place(void)
+{
+	for (size_t i = 0; i < OPTLOG_RECORDS; i++) {
+		if (keys[i] == KEY_NONE)
+			return i;
+	}
+	return OPTLOG_RECORDS;
+}
+
+static int16_t take_large(size_t len)
+{
+	for (int16_t i = 0; len <= OPTLOG_LARGE_BYTES && i < OPTLOG_LARGE; i++) {
+		if (large_taken[i])
+			continue;
+		large_taken[i] = true;
+		return i;
+	}
+	return NOWHERE;
+}
+
+static size_t place_for(size_t len, int16_t *ret_large)
+{
+	size_t at = used < OPTLOG_RECORDS ? used : free_place();
+
+	*ret_large = NOWHERE;
+	if (len > OPTLOG_BYTES) {
+		*ret_large = take_large(len);
+		if (*ret_large == NOWHERE)
+			return OPTLOG_RECORDS;
+	}
+	return at;
+}
+
+size_t optrecord_add(int fd, socket_key key, int row, size_t len)
+{
+	int16_t large;
+	size_t at = place_for(len, &large);
+
+	if (at == OPTLOG_RECORDS) {
+		if (large != NOWHERE)
+			large_taken[large] = false;
+		sweep();
+		at = place_for(len, &large);
+	}
+	if (at == OPTLOG_RECORDS)
+		return at;
+	records[at] = (struct optrecord){
+	    .order = ++last_order,
+	    .process = sys_getpid(),
+	    .fd = fd,
+	    .kept = -1,
+	    .len = (uint32_t)len,
+	    .row = (int16_t)row,
+	    .large = large,
+	};
+	keys[at] = key;
+	if (at >= used)
+		used = at + 1;
+	return at;
+}
+
+void optrecord_keep(size_t at, int program)
+{
+	struct optrecord *record = &records[at];
+
+	record->id = optrecord_program_id(program);
+	record->kept = sys_fcntl(program, F_DUPFD_CLOEXEC, KEPT_FD_MIN);
+	if (record->kept < 0)
+		record->kept = sys_fcntl(program, F_DUPFD_CLOEXEC, 0);
+	kept_count += record->kept >= 0;
+}
+
+void optrecord_make_place(void)
+{
+	if (kept_count >= KEPT_MAX)
+		sweep();
+}
+
+bool optrecord_any(void)
+{
+	return used > 0;
+}
+
+struct optrecord *optrecord_at(size_t at)
+{
+	return &records[at];
+}
+
+size_t optrecord_next(socket_key key, uint64_t order)
+{
+	size_t best = OPTLOG_RECORDS;
+
+	for (size_t i = 0; i < used; i++) {
+		if (keys[i] == key && records[i].order > order &&
+		    (best == OPTLOG_RECORDS || records[i].order < records[best].order))
+			best = i;
+	}
+	return best;
+}
+
+void optrecord_forget_if(socket_key key, bool (*is_one)(const struct optrecord *record))
+{
+	for (size_t i = used; i-- > 0;) {
+		if (keys[i] == key && is_one(&records[i]))
+			optrecord_forget(i);
+	}
+}
