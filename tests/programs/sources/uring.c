@@ -1,7 +1,12 @@
-/* Binds and listens by io_uring alone (IORING_OP_BIND, kernel 6.11). */
+/*
+ * uring [accept]: binds and listens by io_uring alone (IORING_OP_BIND, kernel 6.11); or does that
+ * by libc, and only accepts by io_uring, as most such programs do.
+ */
 #include "answer.h"
+#include <errno.h>
 #include <linux/io_uring.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -30,8 +35,25 @@ static int run(struct io_uring_sqe wanted)
 	return result;
 }
 
-int main(void)
+static int listen_by_ring(int fd, const struct sockaddr_in *at)
 {
+	struct io_uring_sqe bind = {
+	    .opcode = OP_BIND, .fd = fd, .addr = (uintptr_t)at, .off = sizeof(*at)};
+	struct io_uring_sqe listen = {.opcode = OP_LISTEN, .fd = fd, .len = 5};
+	int rc = run(bind);
+
+	return rc < 0 ? rc : run(listen);
+}
+
+static int listen_by_libc(int fd, const struct sockaddr_in *at)
+{
+	return bind(fd, (const struct sockaddr *)at, sizeof(*at)) < 0 || listen(fd, 5) < 0 ? -errno
+	                                                                                   : 0;
+}
+
+int main(int argc, char **argv)
+{
+	bool accepts = argc > 1 && strcmp(argv[1], "accept") == 0;
 	struct sockaddr_in at = everywhere(8080);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -42,14 +64,12 @@ int main(void)
 	}
 	rings = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQ_RING);
 	entries = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, ring, IORING_OFF_SQES);
-	struct io_uring_sqe bind = {
-	    .opcode = OP_BIND, .fd = fd, .addr = (uintptr_t)&at, .off = sizeof(at)};
-	struct io_uring_sqe listen = {.opcode = OP_LISTEN, .fd = fd, .len = 5};
-	int rc = run(bind);
-	if (rc < 0 || (rc = run(listen)) < 0) {
+	int rc = accepts ? listen_by_libc(fd, &at) : listen_by_ring(fd, &at);
+	if (rc < 0) {
 		fprintf(stderr, "%s\n", strerror(-rc));
 		return 1;
 	}
+	struct io_uring_sqe wanted = {.opcode = IORING_OP_ACCEPT, .fd = fd};
 	for (;;)
-		answer(accept(fd, NULL, NULL));
+		answer(accepts ? run(wanted) : accept(fd, NULL, NULL));
 }

@@ -92,4 +92,52 @@ export const data: readonly Program[] = [
     expect: /hello/,
     logsPeerTo: "output",
   },
+  {
+    name: "Redis, CONFIG SET port while it runs",
+    packages: ["redis-server", "redis-tools"],
+    run: "(sleep 1; redis-cli config set port 6400) & exec redis-server --port 6379 --protected-mode no --save ''",
+    port: 6400,
+    client: "redis-cli -h $HOST -p $PORT ping",
+    expect: /PONG/,
+  },
+  {
+    name: "RabbitMQ",
+    packages: ["rabbitmq-server", "binutils"],
+    files: { "rabbit.conf": "listeners.tcp.default = 5672\nlog.console = true\n" },
+    prepare: "mkdir m l",
+    run: "export RABBITMQ_MNESIA_BASE=$DIR/m RABBITMQ_LOG_BASE=$DIR/l RABBITMQ_NODENAME=x@localhost RABBITMQ_CONFIG_FILE=$DIR/rabbit.conf RABBITMQ_PID_FILE=$DIR/pid RABBITMQ_ENABLED_PLUGINS_FILE=$DIR/plugins; exec /usr/lib/rabbitmq/bin/rabbitmq-server",
+    port: 5672,
+    client: "printf 'AMQP\\000\\000\\011\\001' | nc -w 2 $HOST $PORT | strings",
+    expect: /RabbitMQ/,
+    logsPeerTo: "output",
+    remark:
+      "do not list 4369 or 25672: its parts speak to each other over these ports of their own namespace",
+  },
+  {
+    name: "ZooKeeper",
+    packages: ["zookeeper", "default-jre-headless"],
+    files: {
+      "zoo.cfg":
+        "tickTime=2000\ndataDir=DIR/d\nclientPort=2181\n4lw.commands.whitelist=*\nadmin.enableServer=false\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, zoo.cfg",
+    run: "exec java -cp '/usr/share/java/*:/etc/zookeeper/conf' org.apache.zookeeper.server.quorum.QuorumPeerMain $DIR/zoo.cfg",
+    port: 2181,
+    client: "printf ruok | nc -w 3 $HOST $PORT",
+    expect: /imok/,
+  },
+  {
+    name: "OpenLDAP slapd",
+    packages: ["slapd", "ldap-utils"],
+    files: {
+      "slapd.conf":
+        'include /etc/ldap/schema/core.schema\nmodulepath /usr/lib/ldap\nmoduleload back_mdb\ndatabase mdb\nsuffix "dc=x"\nrootdn "cn=a,dc=x"\nrootpw x\ndirectory DIR/db\n',
+    },
+    prepare: "sed -i s,DIR,$DIR, slapd.conf; mkdir db",
+    run: "exec slapd -d 256 -f $DIR/slapd.conf -h ldap://:3890",
+    port: 3890,
+    client: "ldapsearch -x -H ldap://$HOST:$PORT -b '' -s base namingContexts",
+    expect: /dc=x/,
+    logsPeerTo: "output",
+  },
 ];

@@ -1,21 +1,36 @@
 import type { Program } from "../program.ts";
+import { compiled } from "./compiled.ts";
 import { daemons } from "./daemons.ts";
 import { data } from "./data.ts";
+import { files } from "./files.ts";
+import { javascript } from "./javascript.ts";
+import { launchers } from "./launchers.ts";
+import { messages } from "./messages.ts";
 import { names } from "./names.ts";
 import { native } from "./native.ts";
-import { javascript } from "./javascript.ts";
 import { python } from "./python.ts";
 import { runtimes } from "./runtimes.ts";
 import { scripting } from "./scripting.ts";
+import { tls } from "./tls.ts";
+import { tools } from "./tools.ts";
 import { web } from "./web.ts";
 
 /** The whole matrix, by the headings of the report. */
 export const table: Readonly<Record<string, readonly Program[]>> = {
   "Web servers and proxies": web,
+  "TLS, HTTP/2 and QUIC": tls,
   "Databases, caches and queues": data,
   "Name servers": names,
-  "Languages and their event loops": [...javascript, ...python, ...scripting, ...runtimes],
-  "Daemons and tools": daemons,
+  JavaScript: javascript,
+  Python: python,
+  "Other languages that are interpreted": scripting,
+  "Languages with a runtime of their own": runtimes,
+  "Languages that are compiled": compiled,
+  "Files and BitTorrent": files,
+  "Mail, chat, voice and streams": messages,
+  "Other daemons": daemons,
+  Tools: tools,
+  "Launchers, debuggers and sandboxes": launchers,
   "Special cases": native,
 };
 

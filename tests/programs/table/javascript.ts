@@ -117,4 +117,34 @@ export const javascript: readonly Program[] = [
     files: { "server.js": dgram, "client.js": udpClient },
     run: "exec $BUN server.js",
   },
+  {
+    ...http,
+    name: "Node, cluster, workers that bind each with reusePort",
+    packages: ["nodejs"],
+    files: {
+      "server.js": `
+const cluster = require("node:cluster");
+if (cluster.isPrimary) { cluster.fork(); cluster.fork(); }
+else require("node:net").createServer((c) => { console.log(c.remoteAddress); c.end("HTTP/1.0 200 OK\\r\\n\\r\\na page\\n"); })
+  .listen({ port: 8080, host: "0.0.0.0", exclusive: true, reusePort: true });
+`,
+    },
+    run: "exec node server.js",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Node, http2 in a worker thread",
+    packages: ["nodejs", "nghttp2-client"],
+    files: {
+      "server.js": `
+const { Worker, isMainThread } = require("node:worker_threads");
+if (isMainThread) new Worker(__filename);
+else require("node:http2").createServer((q, s) => { console.log(q.socket.remoteAddress); s.end("a page\\n"); }).listen(8080);
+`,
+    },
+    run: "exec node server.js",
+    client: "nghttp http://$HOST:$PORT/page",
+    logsPeerTo: "output",
+  },
 ];

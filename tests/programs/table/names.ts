@@ -8,6 +8,8 @@ ns A 192.0.2.53
 host A 192.0.2.99
 `;
 
+const dns = { port: 5353, kind: "udp", client: dig, expect: /192\.0\.2\.99/ } as const;
+
 /** Servers of names. */
 export const names: readonly Program[] = [
   {
@@ -134,5 +136,82 @@ zone example { type primary; file "zone"; };
       instead:
         "run it where its interfaces are, or use NSD, Knot DNS or dnsmasq, which bind the wildcard address",
     },
+  },
+  {
+    ...dns,
+    name: "PowerDNS",
+    packages: ["pdns-server", "pdns-backend-bind", "bind9-dnsutils"],
+    files: {
+      "pdns.conf": `
+launch=bind
+bind-config=DIR/named.conf
+local-port=5353
+local-address=0.0.0.0, ::
+socket-dir=.
+daemon=no
+guardian=no
+setuid=
+setgid=
+receiver-threads=2
+reuseport=yes
+`,
+      "named.conf": 'zone "example" { type primary; file "DIR/zone"; };',
+      zone,
+    },
+    prepare: "sed -i s,DIR,$DIR, named.conf pdns.conf",
+    run: "exec pdns_server --config-dir=$DIR",
+  },
+  {
+    ...dns,
+    name: "PowerDNS Recursor",
+    packages: ["pdns-recursor", "bind9-dnsutils"],
+    files: {
+      "recursor.yml": `
+incoming:
+  listen: ['0.0.0.0:5353']
+  allow_from: ['0.0.0.0/0']
+  reuseport: true
+recursor:
+  threads: 2
+  socket_dir: DIR
+  export_etc_hosts: true
+  etc_hosts_file: DIR/hosts
+  daemon: false
+  security_poll_suffix: ''
+`,
+      hosts: "192.0.2.99 host.example\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, recursor.yml",
+    run: "exec pdns_recursor --config-dir=$DIR",
+  },
+  {
+    ...dns,
+    name: "dnsdist, two sockets on one port",
+    packages: ["dnsdist", "bind9-dnsutils"],
+    files: {
+      "dnsdist.lua": `
+setLocal("0.0.0.0:5353", {reusePort=true})
+addLocal("0.0.0.0:5353", {reusePort=true})
+setACL("0.0.0.0/0")
+addAction("host.example", SpoofAction({"192.0.2.99"}))
+setSecurityPollSuffix("")
+newServer("127.0.0.1:9")
+`,
+    },
+    run: "exec dnsdist --supervised --disable-syslog -C $DIR/dnsdist.lua",
+  },
+  {
+    ...dns,
+    name: "Avahi, multicast on lo",
+    packages: ["avahi-daemon", "bind9-dnsutils"],
+    files: {
+      "avahi.conf":
+        "[server]\nhost-name=hello\nenable-dbus=no\nallow-interfaces=lo\nuse-ipv6=no\n[rlimits]\n",
+    },
+    run: "ip link set lo multicast on; exec avahi-daemon --no-drop-root --no-chroot --no-rlimits -f $DIR/avahi.conf --no-proc-title",
+    client: "dig +time=2 +tries=1 +short @$HOST -p $PORT hello.local",
+    expect: /127|192/,
+    remark:
+      "it takes names and addresses from the interfaces of its own namespace, and joins groups on the target's interfaces of the same numbers",
   },
 ];

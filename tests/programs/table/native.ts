@@ -84,6 +84,7 @@ export const native: readonly Program[] = [
       instead,
     },
   },
+  small("io_uring, with a plain bind", "uring.c", { run: "exec ./server accept" }),
   small("io_uring bind", "uring.c", {
     cannot: {
       reason: "IORING_OP_BIND runs in the kernel without any call that a library could take over",

@@ -28,6 +28,14 @@ def app(environ, start):
     return [b"a page\\n"]
 `;
 
+const asgi = `
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"a page\\n"})
+`;
+
 /** Python: its own modules, event loops, frameworks and servers. */
 export const python: readonly Program[] = [
   {
@@ -132,7 +140,10 @@ WSGIServer(("", 8080), app).serve_forever()
   script(
     "Python, eventlet",
     ["python3-eventlet"],
+    // its own names servers fail beside some versions of the modules that dnspython takes in
     `
+import os
+os.environ["EVENTLET_NO_GREENDNS"] = "yes"
 import eventlet
 from eventlet import wsgi
 def app(environ, start):
@@ -167,15 +178,7 @@ trio.run(trio.serve_tcp, answer, 8080)
     ...http,
     name: "uvicorn, two workers",
     packages: ["uvicorn"],
-    files: {
-      "page.py": `
-async def app(scope, receive, send):
-    if scope["type"] != "http":
-        return
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"a page\\n"})
-`,
-    },
+    files: { "page.py": asgi },
     run: "exec uvicorn --host 0.0.0.0 --port 8080 --workers 2 page:app",
     logsPeerTo: "output",
   },
@@ -185,5 +188,77 @@ async def app(scope, receive, send):
     packages: ["python3-waitress"],
     files: { "page.py": wsgi },
     run: "exec waitress-serve --listen=*:8080 page:app",
+  },
+  {
+    ...http,
+    name: "Hypercorn, two workers",
+    packages: ["python3-hypercorn"],
+    files: { "page.py": asgi },
+    run: "exec python3 -m hypercorn -w 2 -b 0.0.0.0:8080 --access-logfile - page:app",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Flask, with its reloader",
+    packages: ["python3-flask"],
+    files: {
+      "server.py": `
+from flask import Flask
+app = Flask("x")
+@app.route("/page")
+def page(): return "a page\\n"
+app.run("0.0.0.0", 8080, debug=True)
+`,
+    },
+    run: "exec python3 -u server.py",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Python, gRPC",
+    packages: ["python3-grpcio"],
+    files: {
+      "server.py": `
+import grpc
+from concurrent import futures
+server = grpc.server(futures.ThreadPoolExecutor(2))
+server.add_insecure_port("[::]:8080")
+server.start()
+server.wait_for_termination()
+`,
+      "client.py": `
+import grpc, os
+channel = grpc.insecure_channel(os.environ["HOST"] + ":" + os.environ["PORT"])
+grpc.channel_ready_future(channel).result(4)
+print("a page")
+`,
+    },
+    run: "exec python3 server.py",
+    client: "python3 client.py",
+  },
+  {
+    ...http,
+    name: "Python, ZeroMQ",
+    packages: ["python3-zmq"],
+    files: {
+      "server.py": `
+import zmq
+s = zmq.Context().socket(zmq.REP)
+s.bind("tcp://*:8080")
+while True:
+    s.recv()
+    s.send(b"a page")
+`,
+      "client.py": `
+import zmq, os
+s = zmq.Context().socket(zmq.REQ)
+s.RCVTIMEO, s.LINGER = 3000, 0
+s.connect("tcp://" + os.environ["HOST"] + ":" + os.environ["PORT"])
+s.send(b"x")
+print(s.recv())
+`,
+    },
+    run: "exec python3 server.py",
+    client: "python3 client.py",
   },
 ];

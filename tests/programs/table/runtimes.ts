@@ -184,4 +184,56 @@ page(Request) :- memberchk(peer(Peer), Request), Peer = ip(A, B, C, D), format(u
     run: "exec swipl server.pl",
     logsPeerTo: "output",
   },
+  {
+    ...http,
+    name: "Java, AsynchronousServerSocketChannel",
+    packages: ["default-jdk-headless"],
+    version: "java --version | head -n 1",
+    files: {
+      "Server.java": `
+import java.net.*; import java.nio.*; import java.nio.channels.*;
+public class Server {
+  public static void main(String[] args) throws Exception {
+    var server = AsynchronousServerSocketChannel.open().bind(new InetSocketAddress(8080));
+    for (;;) {
+      var peer = server.accept().get();
+      System.out.println(peer.getRemoteAddress());
+      peer.read(ByteBuffer.allocate(1000)).get();
+      peer.write(ByteBuffer.wrap("HTTP/1.0 200 OK\\r\\n\\r\\na page\\n".getBytes())).get();
+      peer.close();
+    }
+  }
+}
+`,
+    },
+    run: "exec java Server.java",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "Mono",
+    packages: ["mono-mcs", "mono-runtime"],
+    files: {
+      "server.cs": `
+using System; using System.Net; using System.Net.Sockets; using System.Text;
+class Server {
+  static void Main() {
+    var server = new TcpListener(IPAddress.Any, 8080);
+    server.Start();
+    for (;;) {
+      var peer = server.AcceptTcpClient();
+      Console.WriteLine(((IPEndPoint)peer.Client.RemoteEndPoint).Address);
+      peer.GetStream().Read(new byte[1000], 0, 1000);
+      var page = Encoding.ASCII.GetBytes("HTTP/1.0 200 OK\\r\\n\\r\\na page\\n");
+      peer.GetStream().Write(page, 0, page.Length);
+      peer.Close();
+    }
+  }
+}
+`,
+    },
+    prepare: "mcs server.cs",
+    run: "exec mono server.exe",
+    logsPeerTo: "output",
+  },
 ];

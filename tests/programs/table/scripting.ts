@@ -1,6 +1,19 @@
 import { http, type Program } from "../program.ts";
 
-/** Perl, Ruby, PHP, Lua and Tcl. */
+const fastcgi = `
+import os, socket, struct
+def pair(k, v): return bytes([len(k), len(v)]) + k.encode() + v.encode()
+def record(kind, body): return struct.pack("!BBHHBB", 1, kind, 1, len(body), 0, 0) + body
+script = os.path.join(os.environ["DIR"], "page.php")
+params = pair("SCRIPT_FILENAME", script) + pair("REQUEST_METHOD", "GET") + pair("REDIRECT_STATUS", "1")
+s = socket.create_connection((os.environ["HOST"], os.environ["PORT"]), 3)
+s.sendall(record(1, struct.pack("!HB5x", 1, 0)) + record(4, params) + record(4, b"") + record(5, b""))
+print(s.makefile("rb").read())
+`;
+
+const get = "printf 'GET /page HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $HOST $PORT";
+
+/** Perl, Ruby, PHP, Lua, Tcl and others that are interpreted. */
 export const scripting: readonly Program[] = [
   {
     ...http,
@@ -15,16 +28,7 @@ export const scripting: readonly Program[] = [
     packages: ["php-cgi", "python3"],
     files: {
       "page.php": "<?php echo 'a page';",
-      "client.py": `
-import os, socket, struct
-def pair(k, v): return bytes([len(k), len(v)]) + k.encode() + v.encode()
-def record(kind, body): return struct.pack("!BBHHBB", 1, kind, 1, len(body), 0, 0) + body
-script = os.path.join(os.environ["DIR"], "page.php")
-params = pair("SCRIPT_FILENAME", script) + pair("REQUEST_METHOD", "GET") + pair("REDIRECT_STATUS", "1")
-s = socket.create_connection((os.environ["HOST"], os.environ["PORT"]), 3)
-s.sendall(record(1, struct.pack("!HB5x", 1, 0)) + record(4, params) + record(4, b"") + record(5, b""))
-print(s.makefile("rb").read())
-`,
+      "client.py": fastcgi,
     },
     run: "PHP_FCGI_CHILDREN=2 exec php-cgi -b 0.0.0.0:8080",
     client: "python3 client.py",
@@ -132,7 +136,7 @@ vwait forever
 `,
     },
     run: "exec tclsh server.tcl",
-    client: "printf 'GET /page HTTP/1.0\\r\\n\\r\\n' | nc -w 3 $HOST $PORT",
+    client: get,
     logsPeerTo: "output",
   },
   {
@@ -157,5 +161,97 @@ end
     },
     run: "exec lua5.4 server.lua",
     logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "PHP-FPM, workers of another user",
+    packages: ["php-fpm", "python3"],
+    files: {
+      "fpm.conf":
+        "[global]\nerror_log = DIR/log\ndaemonize = no\n[www]\nlisten = 8080\npm = static\npm.max_children = 2\nuser = nobody\ngroup = nogroup\n",
+      "page.php": "<?php echo 'a page';",
+      "client.py": fastcgi,
+    },
+    prepare: "sed -i s,DIR,$DIR, fpm.conf; chmod 755 .",
+    run: "exec $(echo /usr/sbin/php-fpm*) -F -n -y $DIR/fpm.conf",
+    client: "python3 client.py",
+  },
+  {
+    ...http,
+    name: "Ruby, Unicorn, after USR2",
+    packages: ["unicorn"],
+    files: {
+      "config.ru": `run ->(env) { $stderr.puts env["REMOTE_ADDR"]; [200, {}, ["a page\\n"]] }`,
+      "unicorn.rb": "worker_processes 2\nlisten 8080\n",
+    },
+    run: "exec unicorn -E none -c unicorn.rb config.ru",
+    reload: { after: /ready/, signal: "SIGUSR2", port: 8080 },
+    logsPeerTo: "output",
+  },
+  {
+    name: "Ruby, Socket.udp_server_loop without an address",
+    packages: ["ruby", "socat"],
+    files: { "server.rb": `require "socket"\nSocket.udp_server_loop(8080) { |m, s| s.reply m }\n` },
+    run: "exec ruby server.rb",
+    port: 8080,
+    kind: "udp",
+    client: "printf 'hello\\n' | socat -t 2 - UDP:$HOST:$PORT",
+    expect: /hello/,
+    cannot: {
+      reason: "it lists the addresses of its own namespace and binds each of them alone",
+      instead: 'name an address: Socket.udp_server_loop("0.0.0.0", 8080)',
+    },
+  },
+  {
+    ...http,
+    name: "GNU awk, /inet",
+    packages: ["gawk", "netcat-openbsd"],
+    files: {
+      "server.awk":
+        'BEGIN { s = "/inet/tcp/8080/0/0"; for (;;) { s |& getline; printf "HTTP/1.0 200 OK\\r\\n\\r\\na page\\n" |& s; close(s) } }',
+    },
+    run: "exec gawk -f server.awk",
+    client: get,
+  },
+  {
+    ...http,
+    name: "zsh, ztcp",
+    packages: ["zsh", "netcat-openbsd"],
+    files: {
+      "server.zsh": `zmodload zsh/net/tcp
+ztcp -l 8080; listener=$REPLY
+while ztcp -a $listener; do peer=$REPLY; read -u $peer line; print -u $peer "HTTP/1.0 200 OK\\r\\n\\r\\na page"; ztcp -c $peer; done
+`,
+    },
+    run: "exec zsh server.zsh",
+    client: get,
+  },
+  {
+    ...http,
+    name: "GNU Emacs",
+    packages: ["emacs-nox"],
+    files: {
+      "server.el": `
+(make-network-process :name "s" :service 8080 :host "0.0.0.0" :family 'ipv4 :server t
+  :filter (lambda (p s) (message "%s" (format-network-address (process-contact p :remote)))
+    (process-send-string p "HTTP/1.0 200 OK\\r\\n\\r\\na page\\n") (delete-process p)))
+(while t (accept-process-output nil 1))
+`,
+    },
+    run: "exec emacs --batch -l server.el",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "R",
+    packages: ["r-base-core", "netcat-openbsd"],
+    files: {
+      "server.R": `
+s <- serverSocket(8080)
+repeat { c <- socketAccept(s, open = "r+b", blocking = TRUE); readLines(c, 1); writeLines("HTTP/1.0 200 OK\\r\\n\\r\\na page", c); close(c) }
+`,
+    },
+    run: "exec Rscript server.R",
+    client: get,
   },
 ];

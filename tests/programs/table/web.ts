@@ -25,13 +25,14 @@ frontend web
   http-request return status 200 content-type text/plain string "a page\\n"
 `;
 
-const apache = (mpm: string) => `
+const apache = (mpm: string, more = "") => `
 LoadModule mpm_${mpm}_module /usr/lib/apache2/modules/mod_mpm_${mpm}.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 ServerName localhost
 ServerRoot \${DIR}
 PidFile \${DIR}/pid
 Listen 8080
+${more}
 User nobody
 Group nogroup
 DocumentRoot \${DIR}
@@ -79,12 +80,13 @@ export const web: readonly Program[] = [
   {
     ...http,
     name: "haproxy, master and workers, after a reload",
-    packages: ["haproxy"],
+    packages: ["haproxy", "socat"],
     files: { "haproxy.cfg": haproxy("bind :8080") },
-    run: "exec haproxy -W -f haproxy.cfg -S $DIR/master.sock",
+    // signals that come before the master answers are lost
+    run: "(until echo show proc | socat - UNIX:master.sock 2>/dev/null | grep worker; do sleep 0.1; done) & exec haproxy -W -f haproxy.cfg -S $DIR/master.sock",
     reload: {
       files: { "haproxy.cfg": haproxy("bind :8080\n  bind :8081") },
-      after: /Loading success/,
+      after: /worker +\d/,
       signal: "SIGUSR2",
       port: 8081,
     },
@@ -120,6 +122,19 @@ accesslog.filename = env.DIR + "/access.log"
     packages: ["apache2-bin"],
     files: { ...http.files, "apache.conf": apache("event") },
     run: "exec apache2 -DFOREGROUND -f $DIR/apache.conf",
+    logsPeerTo: "access.log",
+  },
+  {
+    ...http,
+    name: "Apache, worker, after a graceful restart that adds a port",
+    packages: ["apache2-bin"],
+    files: { ...http.files, "apache.conf": apache("worker") },
+    run: "exec apache2 -DFOREGROUND -f $DIR/apache.conf",
+    reload: {
+      files: { "apache.conf": apache("worker", "Listen 8081") },
+      signal: "SIGUSR1",
+      port: 8081,
+    },
     logsPeerTo: "access.log",
   },
   {
@@ -179,29 +194,6 @@ sub vcl_recv { return (synth(200, "a page")); }`,
   },
   {
     ...http,
-    name: "stunnel",
-    packages: ["stunnel4", "openssl", "curl"],
-    files: {
-      page: "HTTP/1.0 200 OK\r\n\r\na page\n",
-      "stunnel.conf": `
-foreground = yes
-syslog = no
-pid =
-[page]
-accept = :::8080
-exec = /bin/cat
-execArgs = cat page
-cert = pem
-`,
-    },
-    prepare:
-      "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout key -out cert 2>&1 && cat key cert > pem && chmod 600 pem",
-    run: "exec stunnel stunnel.conf",
-    client: "curl -sk --http0.9 --max-time 5 https://$HOST:$PORT/page",
-    logsPeerTo: "output",
-  },
-  {
-    ...http,
     name: "uWSGI",
     packages: ["uwsgi-core", "uwsgi-plugin-python3"],
     files: {
@@ -213,5 +205,29 @@ def application(env, start):
     },
     run: "exec uwsgi --plugin python3 --http-socket :8080 --wsgi-file app.py --processes 2 --master --need-app",
     logsPeerTo: "output",
+  },
+  {
+    ...http,
+    name: "rinetd, after a reload that adds a port",
+    packages: ["rinetd", "python3"],
+    files: { ...http.files, "rinetd.conf": "0.0.0.0 8080 127.0.0.1 9999\n" },
+    run: "python3 -m http.server -b 127.0.0.1 9999 & exec rinetd -f -c $DIR/rinetd.conf",
+    reload: {
+      files: { "rinetd.conf": "0.0.0.0 8080 127.0.0.1 9999\n0.0.0.0 8081 127.0.0.1 9999\n" },
+      signal: "SIGHUP",
+      port: 8081,
+    },
+  },
+  {
+    ...http,
+    name: "Tomcat",
+    packages: ["tomcat10", "default-jre-headless"],
+    files: {
+      ...http.files,
+      "server.xml": `<Server port="-1"><Service name="Catalina"><Connector port="8080"/><Engine name="Catalina" defaultHost="localhost"><Host name="localhost" appBase="webapps"/></Engine></Service></Server>`,
+    },
+    prepare:
+      "mkdir -p b/conf b/webapps/ROOT b/logs b/temp b/work && cp server.xml /etc/tomcat10/web.xml b/conf && cp page b/webapps/ROOT",
+    run: "export CATALINA_HOME=/usr/share/tomcat10 CATALINA_BASE=$DIR/b; exec /usr/share/tomcat10/bin/catalina.sh run",
   },
 ];

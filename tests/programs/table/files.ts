@@ -1,0 +1,213 @@
+import type { Program } from "../program.ts";
+
+const opens = { client: "nc -vz -w 2 $HOST $PORT 2>&1", expect: /succeeded/ } as const;
+
+/* qBittorrent's settings, with further ones for its sessions. */
+const qbittorrent = (...session: readonly string[]) =>
+  [
+    "[LegalNotice]",
+    "Accepted=true",
+    "[BitTorrent]",
+    ...session,
+    "[Preferences]",
+    "WebUI\\Port=8080",
+    "",
+  ].join("\n");
+
+const prepareQbittorrent =
+  "mkdir -p q/qBittorrent/config; sed s,HOST,$HOST, settings > q/qBittorrent/config/qBittorrent.conf";
+const runQbittorrent = "exec qbittorrent-nox --profile=$DIR/q --confirm-legal-notice";
+
+/** Those who move files: FTP, rsync, SMB, BitTorrent and others. */
+export const files: readonly Program[] = [
+  {
+    name: "Transmission",
+    packages: ["transmission-daemon", "curl"],
+    run: "exec transmission-daemon -f -g $DIR/config -w $DIR -p 9091 -a '*' -T",
+    port: 9091,
+    ports: "51413",
+    client: "curl -s --max-time 5 -i http://$HOST:$PORT/transmission/rpc",
+    expect: /X-Transmission-Session-Id/i,
+  },
+  {
+    name: "aria2, RPC",
+    packages: ["aria2", "curl"],
+    run: "exec aria2c --no-conf --enable-rpc --rpc-listen-all --rpc-listen-port=6800 --dir=$DIR",
+    port: 6800,
+    client:
+      'curl -s --max-time 5 http://$HOST:$PORT/jsonrpc -d \'{"jsonrpc":"2.0","id":1,"method":"aria2.getVersion"}\'',
+    expect: /"version"/,
+  },
+  {
+    name: "vsftpd",
+    packages: ["vsftpd", "curl"],
+    files: {
+      "vsftpd.conf": `
+listen=YES
+background=NO
+listen_port=2121
+anonymous_enable=YES
+anon_root=DIR/root
+no_anon_password=YES
+secure_chroot_dir=DIR/root
+vsftpd_log_file=DIR/log
+xferlog_enable=YES
+log_ftp_protocol=YES
+seccomp_sandbox=NO
+pasv_min_port=30000
+pasv_max_port=30010
+pasv_promiscuous=YES
+ftp_username=sync
+`,
+    },
+    prepare: "sed -i s,DIR,$DIR, vsftpd.conf; mkdir root; touch root/hello",
+    run: "exec vsftpd $DIR/vsftpd.conf",
+    port: 2121,
+    ports: "30000-30010",
+    client: "curl -sv --max-time 5 ftp://$HOST:$PORT/ 2>&1",
+    expect: /226/,
+    logsPeerTo: "log",
+    cannot: {
+      reason:
+        "the login works, but for each passive data connection it chroots and becomes another user before it binds: the control socket is out of its reach then, and a connection made as root is not used for anybody else",
+      instead: "sftp, or an FTP server that binds as who it is",
+    },
+  },
+  {
+    name: "tftpd-hpa",
+    packages: ["tftpd-hpa", "tftp-hpa"],
+    files: { hello: "hello\n" },
+    run: "chmod 644 hello; exec in.tftpd -L -v -u nobody --address :6969 $DIR",
+    dropsRoot: true,
+    port: 6969,
+    kind: "udp",
+    ports: "0",
+    client: "curl -s --max-time 5 tftp://$HOST:$PORT/$DIR/hello",
+    expect: /hello/,
+    remark:
+      'answers from a port of its own for each transfer: list port 0 too, XBIND="69 0". Not with --secure: then it chroots and becomes another user before it binds',
+  },
+  {
+    name: "rsync --daemon",
+    packages: ["rsync"],
+    files: {
+      "rsyncd.conf": "use chroot = no\nlog file = DIR/log\n[files]\npath = DIR\ncomment = hello\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, rsyncd.conf",
+    run: "exec rsync --daemon --no-detach --port=8730 --config=rsyncd.conf",
+    port: 8730,
+    client: "rsync rsync://$HOST:$PORT/files/",
+    expect: /rsyncd\.conf/,
+    logsPeerTo: "log",
+  },
+  {
+    name: "Samba",
+    packages: ["samba", "smbclient"],
+    files: {
+      "smb.conf": `
+[global]
+disable netbios = yes
+smb ports = 4450
+state directory = DIR
+lock directory = DIR
+cache directory = DIR
+private dir = DIR
+pid directory = DIR
+ncalrpc dir = DIR/ncalrpc
+map to guest = bad user
+log file = DIR/log
+log level = 3
+load printers = no
+disable spoolss = yes
+[hello]
+path = DIR
+guest ok = yes
+`,
+    },
+    prepare: "sed -i s,DIR,$DIR, smb.conf",
+    run: "exec smbd -F --no-process-group -s $DIR/smb.conf",
+    port: 4450,
+    client: "smbclient -N -p $PORT -L //$HOST",
+    expect: /hello +Disk/,
+    logsPeerTo: "log",
+  },
+  {
+    name: "nbd-server",
+    packages: ["nbd-server", "nbd-client"],
+    files: { "nbd.conf": "[generic]\nallowlist = true\n[hello]\nexportname = DIR/disk\n" },
+    prepare: "truncate -s 1M disk; sed -i s,DIR,$DIR, nbd.conf",
+    run: "exec nbd-server -d -C nbd.conf",
+    port: 10809,
+    client: "/usr/sbin/nbd-client -l $HOST $PORT 2>&1",
+    expect: /hello/,
+  },
+  {
+    name: "Transmission, the peers' port",
+    packages: ["transmission-daemon", "netcat-openbsd"],
+    run: "exec transmission-daemon -f -g $DIR/config -w $DIR -p 9091 -P 51413 -T",
+    port: 51413,
+    ...opens,
+  },
+  {
+    name: "qBittorrent, web interface",
+    packages: ["qbittorrent-nox", "curl"],
+    files: { settings: qbittorrent() },
+    prepare: prepareQbittorrent,
+    run: runQbittorrent,
+    port: 8080,
+    client: "curl -si --max-time 5 http://$HOST:$PORT/",
+    expect: /HTTP\/1.1 \d/,
+  },
+  {
+    name: "qBittorrent, the peers' port on any address (libtorrent)",
+    packages: ["qbittorrent-nox", "netcat-openbsd"],
+    files: { settings: qbittorrent("Session\\Port=16881") },
+    prepare: prepareQbittorrent,
+    run: runQbittorrent,
+    port: 16881,
+    ...opens,
+    cannot: {
+      reason: "it lists the addresses of its own namespace and binds each of them alone",
+      instead:
+        "name the target's address in its settings: Session\\InterfaceAddress, or Advanced, Optional IP address to bind to",
+    },
+  },
+  {
+    name: "qBittorrent, the peers' port on the target's address",
+    packages: ["qbittorrent-nox", "netcat-openbsd"],
+    files: { settings: qbittorrent("Session\\Port=16881", "Session\\InterfaceAddress=HOST") },
+    prepare: prepareQbittorrent,
+    run: runQbittorrent,
+    port: 16881,
+    ...opens,
+  },
+  {
+    name: "Deluge, web interface",
+    packages: ["deluge-web", "curl"],
+    run: "exec deluge-web -d -c $DIR/c -p 8112 -i 0.0.0.0 -L info",
+    port: 8112,
+    client: "curl -s --max-time 5 http://$HOST:$PORT/",
+    expect: /Deluge/,
+  },
+  {
+    name: "git daemon",
+    packages: ["git"],
+    prepare:
+      "git init -q --bare x.git && touch x.git/git-daemon-export-ok && git init -q y && cd y && git -c user.name=x -c user.email=x@x commit -q --allow-empty -m x && git push -q ../x.git HEAD:main",
+    run: "exec git daemon --verbose --reuseaddr --base-path=$DIR --port=9418",
+    port: 9418,
+    client: "git ls-remote git://$HOST:$PORT/x.git",
+    expect: /refs\/heads\/main/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "svnserve, threads",
+    packages: ["subversion"],
+    prepare: "svnadmin create r",
+    run: "exec svnserve -d -T --foreground -r $DIR --listen-port 3690 --log-file $DIR/log",
+    port: 3690,
+    client: "svn info svn://$HOST/r 2>&1",
+    expect: /Repository UUID/,
+    logsPeerTo: "log",
+  },
+];

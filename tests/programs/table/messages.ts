@@ -1,0 +1,185 @@
+import type { Program } from "../program.ts";
+
+const kamailio = (listen: string) => `#!KAMAILIO
+log_stderror=yes
+children=2
+${listen}
+mpath="/usr/lib/${process.arch === "arm64" ? "aarch64" : "x86_64"}-linux-gnu/kamailio/modules/"
+loadmodule "sl.so"
+loadmodule "pv.so"
+loadmodule "xlog.so"
+request_route { xlog("L_ERR", "from $si\\n"); sl_send_reply("200", "hello"); }
+`;
+const runKamailio = "exec kamailio -DD -E -f $DIR/kamailio.cfg -Y $DIR -P $DIR/pid";
+const sipOptions =
+  "printf 'OPTIONS sip:x@x SIP/2.0\\r\\nVia: SIP/2.0/UDP x:5060;branch=z9hG4bKx;rport\\r\\nFrom: <sip:a@a>;tag=1\\r\\nTo: <sip:b@b>\\r\\nCall-ID: 1\\r\\nCSeq: 1 OPTIONS\\r\\nContent-Length: 0\\r\\n\\r\\n' | socat -t 2 - UDP:$HOST:$PORT";
+
+/** Mail, chat, voice and streams. */
+export const messages: readonly Program[] = [
+  {
+    name: "Exim",
+    packages: ["exim4-daemon-light"],
+    files: {
+      "exim.conf":
+        "spool_directory = DIR/spool\nlog_file_path = DIR/log-%s\nprimary_hostname = hello.example\nlog_selector = +incoming_port +smtp_connection\nexim_user = root\nexim_group = root\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, exim.conf; mkdir spool; chmod 755 .",
+    run: "exec exim4 -C $DIR/exim.conf -bdf -oX 2525",
+    port: 2525,
+    client: "curl -s --max-time 5 smtp://$HOST:$PORT -X NOOP -v 2>&1",
+    expect: /220 hello\.example/,
+    logsPeerTo: "log-main",
+  },
+  {
+    name: "Dovecot, IMAP",
+    packages: ["dovecot-imapd", "curl"],
+    files: {
+      "dovecot.conf": `
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+base_dir = DIR/run
+state_dir = DIR/state
+protocols = imap
+ssl = no
+log_path = /dev/stderr
+listen = *
+default_internal_user = nobody
+default_login_user = nobody
+default_internal_group = nogroup
+passdb static {
+  password = x
+}
+service imap-login {
+  chroot =
+  inet_listener imap {
+    port = 1430
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+`,
+    },
+    prepare: "sed -i s,DIR,$DIR, dovecot.conf; mkdir run state",
+    run: "exec dovecot -F -c $DIR/dovecot.conf",
+    port: 1430,
+    client: "printf 'a CAPABILITY\\r\\nb LOGOUT\\r\\n' | nc -w 3 $HOST $PORT",
+    expect: /IMAP4rev1/,
+  },
+  {
+    name: "ngIRCd",
+    packages: ["ngircd"],
+    files: {
+      "ngircd.conf":
+        "[Global]\nName = irc.example\nInfo = hello\nPorts = 6667\nListen = 0.0.0.0,::\nServerUID = nobody\nServerGID = nogroup\n[Options]\nDNS = no\nIdent = no\nPAM = no\n",
+    },
+    dropsRoot: true,
+    run: "exec ngircd -n -f $DIR/ngircd.conf",
+    port: 6667,
+    client: "printf 'NICK x\\r\\nUSER x x x x\\r\\nQUIT\\r\\n' | nc -w 3 $HOST $PORT",
+    expect: /001 x/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "Icecast",
+    packages: ["icecast2", "curl"],
+    files: {
+      "icecast.xml": `<icecast><hostname>x</hostname>
+<authentication><source-password>x</source-password><admin-user>x</admin-user><admin-password>x</admin-password></authentication>
+<listen-socket><port>8000</port></listen-socket>
+<paths><logdir>.</logdir><webroot>.</webroot><adminroot>/usr/share/icecast2/admin</adminroot></paths>
+<logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>4</loglevel></logging>
+</icecast>`,
+    },
+    unprivileged: true,
+    run: "exec icecast2 -c icecast.xml",
+    port: 8000,
+    client: "curl -s --max-time 5 http://$HOST:$PORT/none",
+    expect: /404|could not be found/i,
+    logsPeerTo: "access.log",
+  },
+  {
+    name: "coturn",
+    packages: ["coturn"],
+    run: "exec turnserver -n -v --log-file=stdout --no-cli --no-tls --no-dtls --listening-port=3478 --listening-ip=0.0.0.0 --relay-ip=127.0.0.1 --lt-cred-mech --user=x:y --realm=example --userdb=$DIR/db --pidfile=$DIR/pid",
+    port: 3478,
+    kind: "udp",
+    ports: "49152-65535",
+    client: "turnutils_stunclient -p $PORT $HOST",
+    expect: /reflexive addr/,
+  },
+  {
+    name: "Prosody, XMPP",
+    packages: ["prosody", "netcat-openbsd"],
+    unprivileged: true,
+    files: {
+      "prosody.lua": `
+pidfile = "DIR/pid"
+data_path = "DIR/data"
+log = { { levels = { min = "debug" }, to = "console" } }
+modules_enabled = { "saslauth"; "tls"; "disco" }
+c2s_require_encryption = false
+VirtualHost "x.example"
+`,
+    },
+    prepare: "sed -i s,DIR,$DIR, prosody.lua; mkdir data",
+    run: "exec prosody --config $DIR/prosody.lua -F",
+    port: 5222,
+    ports: "5269 5280",
+    client: `printf "<?xml version='1.0'?><stream:stream to='x.example' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>" | nc -w 3 $HOST $PORT`,
+    expect: /stream:features/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "Mumble server",
+    packages: ["mumble-server", "openssl"],
+    unprivileged: true,
+    files: { "mumble.ini": "database=DIR/db\nport=64738\nlogfile=\nbonjour=false\n" },
+    prepare: "sed -i s,DIR,$DIR, mumble.ini",
+    run: "exec mumble-server -fg -ini $DIR/mumble.ini",
+    port: 64738,
+    client: "echo | openssl s_client -connect $HOST:$PORT 2>&1",
+    expect: /CONNECTED/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "InspIRCd",
+    packages: ["inspircd", "netcat-openbsd"],
+    unprivileged: true,
+    files: {
+      "inspircd.conf":
+        '<config format="xml"><server name="irc.example" description="x" network="x"><admin name="x" description="x" email="x@x.x"><bind address="*" port="6667" type="clients"><connect allow="*"><dns server="127.0.0.1" timeout="1"><path configdir="DIR" datadir="DIR" logdir="DIR" runtimedir="DIR"><pid file="DIR/pid">',
+    },
+    prepare: "sed -i s,DIR,$DIR,g inspircd.conf",
+    run: "exec inspircd --nofork --nolog --config $DIR/inspircd.conf",
+    port: 6667,
+    client:
+      "(printf 'NICK x\\r\\nUSER x x x x\\r\\n'; sleep 3; printf 'QUIT\\r\\n') | nc -w 4 $HOST $PORT",
+    expect: /001 x|NOTICE/,
+  },
+  {
+    name: "Kamailio, SIP over UDP, several processes",
+    packages: ["kamailio", "socat"],
+    files: { "kamailio.cfg": kamailio("listen=udp:0.0.0.0:5060") },
+    run: runKamailio,
+    port: 5060,
+    kind: "udp",
+    client: sipOptions,
+    expect: /200 hello/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "Kamailio without listen=",
+    packages: ["kamailio", "socat"],
+    files: { "kamailio.cfg": kamailio("") },
+    run: runKamailio,
+    port: 5060,
+    kind: "udp",
+    client: sipOptions,
+    expect: /200 hello/,
+    cannot: {
+      reason: "it lists the addresses of its own namespace and binds each of them alone",
+      instead: "listen=udp:0.0.0.0:5060, or the target's address",
+    },
+  },
+];
