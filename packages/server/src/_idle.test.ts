@@ -6,7 +6,7 @@ const DESCRIPTORS = 300;
 
 /** Idle connections of two accounts in turn; each was used at the time given by its number. */
 function idleConnections(order: readonly number[]): Shared {
-  const shared = new Shared(createMemory(DESCRIPTORS, DESCRIPTORS, 1));
+  const shared = new Shared(createMemory(DESCRIPTORS, 1));
   for (const [i, fd] of order.entries()) {
     shared.set(fd, FIELD.state, STATE.idle);
     shared.set(fd, FIELD.account, fd % 2);

@@ -22,7 +22,7 @@ function inForce(...rules: Rule[]) {
 
 /** A client of a user id, on a connection with a number of its own. */
 function client(uid: number, fd = 5): Peer {
-  const shared = new Shared(createMemory(16, 4, 1));
+  const shared = new Shared(createMemory(16, 1));
   shared.set(fd, FIELD.uid, uid);
   const peer = new Peer(loadSyscalls(), shared);
   peer.look(fd);

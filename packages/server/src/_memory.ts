@@ -3,9 +3,10 @@
  *
  * How it works: everything is in typed arrays on SharedArrayBuffers, so that a request costs no
  * allocation and no message. A connection is a row of numbers under its descriptor's number, an
- * account is a row for each user id, a thread has a row of descriptors and a row of counters.
+ * account is a row for each user id (_accounts.ts), a thread has a row of descriptors and a row of counters.
  * Only the thread that owns a connection touches its descriptor; others ask through its inbox.
  */
+import { Accounts, createAccounts } from "./_accounts.ts";
 import { SharedLock } from "./_lock.ts";
 
 /** The columns of a connection's row. */
@@ -96,9 +97,6 @@ export const LATENCY_BOUNDS_US: readonly number[] = [
 /** Whole-server numbers. */
 const TOTAL = { lock: 0, connections: 1, inFlight: 2, replaced: 3 } as const;
 
-const ACCOUNT = { used: 0, uid: 1, connections: 2, inFlight: 3 } as const;
-const ACCOUNT_FIELDS = 4;
-
 /** The buffers, as they are handed to a thread. */
 export interface Memory {
   readonly connections: SharedArrayBuffer;
@@ -114,13 +112,11 @@ export interface Memory {
  *
  * @param descriptors connections are told apart by descriptors below this number
  */
-export function createMemory(descriptors: number, maxConnections: number, threads: number): Memory {
-  // Twice as many accounts as there can be users at once keeps the search for a row short.
-  const accounts = 2 ** Math.ceil(Math.log2(maxConnections * 2 + 2));
+export function createMemory(descriptors: number, threads: number): Memory {
   return {
     connections: new SharedArrayBuffer(descriptors * FIELDS * 4),
     touched: new SharedArrayBuffer(descriptors * 8),
-    accounts: new SharedArrayBuffer(accounts * ACCOUNT_FIELDS * 4),
+    accounts: createAccounts(descriptors),
     threads: new SharedArrayBuffer(threads * THREAD_FIELDS * 4),
     counters: new SharedArrayBuffer(threads * COUNTERS * 8),
     totals: new SharedArrayBuffer(16),
@@ -133,8 +129,7 @@ type Field = (typeof FIELD)[keyof typeof FIELD];
 export class Shared {
   readonly #cells: Int32Array<SharedArrayBuffer>;
   readonly #touched: Float64Array<SharedArrayBuffer>;
-  readonly #accounts: Int32Array<SharedArrayBuffer>;
-  readonly #accountMask: number;
+  readonly #accounts: Accounts;
   readonly #threads: Int32Array<SharedArrayBuffer>;
   readonly #counters: Float64Array<SharedArrayBuffer>;
   readonly #totals: Int32Array<SharedArrayBuffer>;
@@ -147,12 +142,11 @@ export class Shared {
   constructor(memory: Memory, thread = -1) {
     this.#cells = new Int32Array(memory.connections);
     this.#touched = new Float64Array(memory.touched);
-    this.#accounts = new Int32Array(memory.accounts);
-    this.#accountMask = this.#accounts.length / ACCOUNT_FIELDS - 1;
     this.#threads = new Int32Array(memory.threads);
     this.#counters = new Float64Array(memory.counters);
     this.#totals = new Int32Array(memory.totals);
     this.#lock = new SharedLock(this.#totals, TOTAL.lock, thread);
+    this.#accounts = new Accounts(memory.accounts, this.#lock);
     this.descriptors = this.#touched.length;
     this.threadCount = this.#threads.length / THREAD_FIELDS;
   }
@@ -226,51 +220,27 @@ export class Shared {
   }
 
   connectionsOf(account: number): number {
-    return Atomics.load(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.connections);
+    return this.#accounts.connections(account);
   }
 
   inFlightOf(account: number): number {
-    return Atomics.load(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.inFlight);
+    return this.#accounts.inFlight(account);
   }
 
   /** Counts a new connection for its user. Returns the user's account. */
   openAccount(uid: number): number {
-    this.#lock.acquire();
-    try {
-      const account = this.#findAccount(uid);
-      Atomics.add(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.connections, 1);
-      Atomics.add(this.#totals, TOTAL.connections, 1);
-      return account;
-    } finally {
-      this.#lock.release();
-    }
-  }
-
-  /* The row of a user: an open one, or the first without connections on the way, which it takes. */
-  #findAccount(uid: number): number {
-    let unused = -1;
-    let row = Math.imul(uid, 0x9e3779b1) & this.#accountMask;
-    for (let tries = 0; tries <= this.#accountMask; tries++, row = (row + 1) & this.#accountMask) {
-      const base = row * ACCOUNT_FIELDS;
-      const used = Atomics.load(this.#accounts, base + ACCOUNT.used) === 1;
-      if (used && Atomics.load(this.#accounts, base + ACCOUNT.uid) === uid) return row;
-      const open = used && Atomics.load(this.#accounts, base + ACCOUNT.connections) > 0;
-      if (!open && unused < 0) unused = row;
-      if (!used) break;
-    }
-    const base = unused * ACCOUNT_FIELDS;
-    Atomics.store(this.#accounts, base + ACCOUNT.used, 1);
-    Atomics.store(this.#accounts, base + ACCOUNT.uid, uid);
-    return unused;
+    const account = this.#accounts.open(uid);
+    Atomics.add(this.#totals, TOTAL.connections, 1);
+    return account;
   }
 
   closeAccount(account: number): void {
-    Atomics.sub(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.connections, 1);
+    this.#accounts.close(account);
     Atomics.sub(this.#totals, TOTAL.connections, 1);
   }
 
   addInFlight(account: number, change: number): void {
-    Atomics.add(this.#accounts, account * ACCOUNT_FIELDS + ACCOUNT.inFlight, change);
+    this.#accounts.addInFlight(account, change);
     Atomics.add(this.#totals, TOTAL.inFlight, change);
   }
 

@@ -27,7 +27,7 @@ async function failingPool(threads: number, policyProtocols = [THROWS, DIES, DIE
   const options = { mode: 0o600, gid: undefined, backlog: 64, sharedDirectory: false };
   const claim = await claimAddress(sys, { kind: "path", path }, options);
   const bounds = fitBounds({}, DESCRIPTORS);
-  const memory = createMemory(DESCRIPTORS, bounds.maxConnections, threads);
+  const memory = createMemory(DESCRIPTORS, threads);
   const records: LogRecord[] = [];
   const common: Common = {
     listenFd: claim.listenFd,

@@ -72,7 +72,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   try {
     const policy = await readPolicy(options.policy, claim.address);
     const descriptors = Math.min(descriptorLimit, 2 * bounds.maxConnections + 1024);
-    const memory = createMemory(descriptors, bounds.maxConnections, threads);
+    const memory = createMemory(descriptors, threads);
     const shared = new Shared(memory);
     const about = { address: claim.address, bounds, descriptorLimit, startedAt: sys.monotonic() };
     auditFd = openAuditFile(options.auditFile);
