@@ -23,15 +23,15 @@ export type ProtocolName = "tcp" | "udp" | "mptcp" | "udplite";
 /** Which socket to make, by name or by the numbers that socket(2) takes. */
 export interface SocketKind {
   /** The IP version, 4 unless `domain` is given. */
-  readonly family?: 4 | 6;
+  readonly family?: 4 | 6 | undefined;
   /** Instead of `family`: the number of an address family, for example 10 for AF_INET6. */
-  readonly domain?: number;
+  readonly domain?: number | undefined;
   /** A name, or a SOCK_ number; "stream" by default. */
-  readonly type?: SocketTypeName | number;
+  readonly type?: SocketTypeName | number | undefined;
   /** A name, or an IPPROTO_ number; 0 by default, the usual one of the type. */
-  readonly protocol?: ProtocolName | number;
+  readonly protocol?: ProtocolName | number | undefined;
   /** Whether the new descriptor has O_NONBLOCK. */
-  readonly nonblocking?: boolean;
+  readonly nonblocking?: boolean | undefined;
 }
 
 /** The keys of {@link SocketKind}. */

@@ -22,13 +22,13 @@ import { type Session, sessionFor } from "./session.ts";
 export interface ConnectOptions<Data = undefined>
   extends Omit<TCPSocketConnectOptions<Data>, "hostname">, Through {
   /** The peer's address, or its name, which is looked up in the target namespace. */
-  readonly hostname?: string;
+  readonly hostname?: string | undefined;
   /** The same as `hostname`, as node:net calls it. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** The address of the target namespace to connect from; its routes decide by default. */
-  readonly localAddress?: string;
+  readonly localAddress?: string | undefined;
   /** The port to connect from; any by default. */
-  readonly localPort?: number;
+  readonly localPort?: number | undefined;
 }
 
 /** A peer, and how to reach it. */

@@ -22,15 +22,15 @@ const BUN_BACKLOG = 512;
 export interface ListenOptions<Data = undefined>
   extends Omit<TCPSocketListenOptions<Data>, "hostname">, Through {
   /** The address, or a name that resolves to one, in the target namespace; all of them by default. */
-  readonly hostname?: string;
+  readonly hostname?: string | undefined;
   /** The same as `hostname`, as node:net calls it. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Lets several sockets of one user share the port (SO_REUSEPORT). */
-  readonly reusePort?: boolean;
+  readonly reusePort?: boolean | undefined;
   /** Keeps an IPv6 socket from taking IPv4 connections as well. */
-  readonly ipv6Only?: boolean;
+  readonly ipv6Only?: boolean | undefined;
   /** How many connections may wait to be accepted; 512 by default. The kernel caps it at somaxconn. */
-  readonly backlog?: number;
+  readonly backlog?: number | undefined;
 }
 
 const NAMES = [

@@ -25,9 +25,13 @@ const DEFAULT_PORT = 3000;
 /** What {@link serve} takes beside Bun.serve's options. */
 export interface ServeExtras extends Through {
   /** The same as `hostname`, as node:http calls it. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** How many connections may wait to be accepted; 512 by default. The kernel caps it at somaxconn. */
-  readonly backlog?: number;
+  readonly backlog?: number | undefined;
+  /** Refused: UNIX sockets are not those of a network namespace. */
+  readonly unix?: never;
+  /** Refused: HTTP/3 takes a UDP socket that Bun makes itself. */
+  readonly http3?: false;
 }
 /** Bun.serve's options, and the server through which to listen. */
 export type ServeOptions<WebSocketData = undefined, R extends string = string> = Serve.Options<

@@ -13,9 +13,9 @@ const SOCKET_KEYS = [...KIND_KEYS, ...LIMIT_KEYS] as const;
 /** What a {@link Session} is made with. */
 export interface SessionOptions {
   /** The server's control socket: a path, or `@name`; `/run/xsocket/default` by default. */
-  readonly via?: string;
+  readonly via?: string | undefined;
   /** After how many milliseconds without a request the connection is closed; never by default. */
-  readonly idleMs?: number;
+  readonly idleMs?: number | undefined;
 }
 
 /**

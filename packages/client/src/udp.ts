@@ -21,13 +21,13 @@ import { sessionFor } from "./session.ts";
 /** What {@link udp} takes beside Bun.udpSocket's options. */
 export interface UdpExtras extends Through {
   /** The same as `hostname`, as node:dgram's bind calls its address. */
-  readonly host?: string;
+  readonly host?: string | undefined;
   /** Lets several sockets of one user share the port and the datagrams (SO_REUSEPORT). */
-  readonly reusePort?: boolean;
+  readonly reusePort?: boolean | undefined;
   /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). */
-  readonly reuseAddr?: boolean;
+  readonly reuseAddr?: boolean | undefined;
   /** Keeps an IPv6 socket from receiving over IPv4 as well. */
-  readonly ipv6Only?: boolean;
+  readonly ipv6Only?: boolean | undefined;
 }
 /** Options for a socket that talks to anybody. */
 export type UdpOptions<Type extends Bun.BinaryType = "buffer"> = bun.SocketOptions<Type> &

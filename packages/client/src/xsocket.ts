@@ -12,7 +12,7 @@ const KEYS = ["via", ...KIND_KEYS, ...LIMIT_KEYS] as const;
 /** What {@link xsocket} takes: the server, the kind of socket, and the limits. */
 export interface XSocketOptions extends SocketKind, Limits {
   /** The server's control socket: a path, or `@name`; `/run/xsocket/default` by default. */
-  readonly via?: string;
+  readonly via?: string | undefined;
 }
 
 /**
