@@ -146,6 +146,7 @@ test("a directory that others may write to is refused, a sticky one unless asked
   chmodSync(directory.path, 0o777);
   const open = await tryServing(path, "--shared-directory");
   expect(open.stderr).toContain("other users may write to");
+  expect(open.stderr).not.toContain("--shared-directory"); // it does not help there
   expect(open.code).toBe(1);
   chmodSync(directory.path, 0o1777);
   const sticky = await tryServing(path);

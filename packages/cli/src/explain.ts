@@ -3,8 +3,8 @@ import { EXIT, FailureError } from "./errors.ts";
 /* Codes of the libraries' errors that mean a wrong argument: ServeError's, XSocketError's. */
 const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
 
-/* The options that a remedy of the libraries is about. */
-const OPTIONS: Record<string, string> = { DIRECTORY_UNSAFE: " (--shared-directory)" };
+/* A remedy of the server library that is an option here. */
+const SHARED_WORDS = /allow a shared directory$/;
 
 /* The client library speaks of its options. */
 const SDK_WORDS = / with via(?=\.)/;
@@ -32,8 +32,7 @@ function exitCode(error: unknown): number {
 /** What to say about an error, one sentence for each thing that is wrong, and the exit code: never a stack trace. */
 export function explain(error: unknown): { sentences: string[]; exitCode: number } {
   const plain = Bun.stripANSI(error instanceof Error ? error.message : String(error));
-  const message = plain.replace(SDK_WORDS, "");
-  const text = message + (OPTIONS[codeOf(error)] ?? "");
+  const text = plain.replace(SDK_WORDS, "").replace(SHARED_WORDS, "$& (--shared-directory)");
   const sentences = isPolicy(error)
     ? text.split("\n")
     : [text.replaceAll(/\s*\n\s*/g, " ")].filter(Boolean);
