@@ -108,6 +108,9 @@ test("the page names the machine, counts what was met, and says what was missed"
   expect(text).toContain("A Processor, 2 cores, Linux 6.1.2, Bun 1.2.3");
   expect(text).toContain("5 of 7 are met.");
   expect(text).toContain("| bind B | at most 3 times | 3.50 times | 1.167 | **missed** |");
+  expect(text).toMatch(
+    /rate against floor \| at least 0\.95 \| 0\.95 \| 0\.999 \| \*\*missed\*\* \(load\) \|/,
+  );
   expect(text).toContain("| 4 | floor | 22,000 | 40.0 | 400.0 | 4000.0 | 20.0 |  |  |");
   expect(text).toContain("JSCWarmUp (2)");
   expect(text).not.toMatch(/NaN|undefined|null/);

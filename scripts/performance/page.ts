@@ -16,12 +16,12 @@ function count(value: number): string {
 function goalTable(goals: readonly Goal[]): string {
   return table(
     ["what", "goal", "measured", "figure / goal", "verdict"],
-    goals.map(({ what, goal, measured, ratio, met }) => [
+    goals.map(({ what, goal, measured, ratio, met, byLoad }) => [
       what,
       goal,
       measured,
       goal === "none" ? "" : ratio.toFixed(3),
-      met ? "met" : "**missed**",
+      (met ? "met" : "**missed**") + (byLoad ? " (load)" : ""),
     ]),
   );
 }
@@ -111,19 +111,17 @@ export function page(benches: Benches, machine: Machine): string {
   const goals = goalsOf(benches);
   return `# Performance
 
-This page is made by \`./dev performance\` from the last \`./dev bench server\`, \`./dev bench xbind\` and \`./dev bench sdk\`.
-Each of the three is one run, and every figure below comes from it: none is picked from several.
+\`./dev performance\` makes this page from the last \`./dev bench server\`, \`./dev bench xbind\` and \`./dev bench sdk\`:
+one run of each, and no figure is picked from several.
 
-The machine: ${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Bun ${machine.bun}. **It is a virtual machine that others use at the same time, and
-it is noisy**: the load generator shares the cores with the server that it measures, and from one run to the next times
-differ by a factor of two or more, most of all p99 and p99.9, the time to get ready, and whatever has a single caller.
-So do not read times and rates as what the software can do. Ratios within one run say more, for those that are compared took
-turns in short rounds; but a few runs of these differ by 20 % and more as well. To know what your machine does, run the benches on it.
+The machine: ${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Bun ${machine.bun}. **It is virtual, shared and noisy, and the
+load generator runs on the same cores.** Between two runs times and rates differ by a factor of two or more, ratios within one
+run by 20 % or more, though those that are compared take turns in short rounds. So read the ratios, and run the benches on your own machine.
 
 ## Goals
 
-The column before the last is the figure divided by its goal: at most 1 is asked for where the goal is "at most", at least 1
-where it is "at least".
+A verdict marked "(load)" hangs on what else the machine did, and another run may give the other one. The others (memory,
+wake-ups, the best of many rounds) are steady. "Figure / goal" is to be at most 1 for "at most", at least 1 for "at least".
 
 ### Server
 
