@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAccounts, parsePolicy } from "@xsocket/server";
+import { here } from "../harness/index.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -20,6 +21,14 @@ describe("docs/policy.md", () => {
     for (const [, key] of (keys ?? "").matchAll(/"(\w+)"/g))
       expect(read("docs/policy.md"), key).toContain(`\`${key}\``);
   });
+});
+
+test("docs/systemd.md tells how exposed the unit is", async () => {
+  const unit = join(ROOT, "build/release/packaging/systemd/xsocket.service");
+  const analyze = ["systemd-analyze", "security", "--offline=yes", "--no-pager", unit];
+  const { stdout } = await here.run(analyze);
+  const [, level] = /Overall exposure level for \S+: (\S+)/.exec(stdout) ?? [];
+  expect(read("docs/systemd.md")).toContain(`\`systemd-analyze security\` gives ${level}.`);
 });
 
 test("docs/systemd.md gives a reason for each key that the units leave out", () => {
