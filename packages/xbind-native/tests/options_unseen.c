@@ -5,44 +5,12 @@
  * Each is set, the socket is bound, and something that shows it is tried: joining a group again,
  * taking a key away again. pair -c compares a run without the library with one with it.
  */
-#include "support/pair.h"
+#include "support/outcome.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
-#include <linux/bpf.h>
-#include <linux/filter.h>
 #include <netinet/tcp.h>
-#include <signal.h>
-#include <sys/syscall.h>
 
 #define MANY 300 /* joins and leaves, more than one socket may have at a time */
-
-static int outcome(int rc)
-{
-	return rc < 0 ? errno : 0;
-}
-
-static void show(const char *what, int rc)
-{
-	int error = outcome(rc);
-
-	printf("%s: %s\n", what, error ? strerror(error) : "ok");
-}
-
-static void set(const char *what, int fd, int level, int name, const void *value, socklen_t len)
-{
-	show(what, setsockopt(fd, level, name, value, len));
-}
-
-static void bind_any(int fd, int domain)
-{
-	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain};
-	int rc = bind(fd, (struct sockaddr *)&addr,
-	              domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
-
-	show("bind", rc);
-	printf("there: %d\n", pair_is_there(fd));
-}
 
 static struct ip_mreqn group4(const char *group)
 {
@@ -271,119 +239,6 @@ static void test_keys(void)
 	close(fd);
 }
 
-static void show_filter(int fd)
-{
-	static struct sock_filter code[BPF_MAXINSNS];
-	socklen_t count = 0;
-	int rc = getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &count);
-	unsigned sum = 0;
-
-	show("filter", rc);
-	if (rc == 0 && count > 0)
-		CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, code, &count), 0);
-	for (socklen_t i = 0; rc == 0 && i < count; i++)
-		sum = sum * 31 + code[i].code + code[i].k;
-	printf("%u instructions, sum %u\n", count, sum);
-}
-
-static struct sock_fprog program_of(struct sock_filter *code, unsigned short count)
-{
-	for (int i = 0; i < count - 1; i++)
-		code[i] = (struct sock_filter){BPF_LD | BPF_IMM, 0, 0, (unsigned)i};
-	code[count - 1] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, 0xffff};
-	return (struct sock_fprog){count, code};
-}
-
-static void try_filter(unsigned short count)
-{
-	static struct sock_filter code[BPF_MAXINSNS];
-	struct sock_fprog program = program_of(code, count);
-	int fd = pair_socket(SOCK_DGRAM), one = 1;
-
-	set("attach", fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
-	set("lock", fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one));
-	memset(code, 0, sizeof(code));
-	bind_any(fd, AF_INET);
-	show_filter(fd);
-	set("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
-	close(fd);
-}
-
-static void test_classic_filters(void)
-{
-	try_filter(1);
-	try_filter(64);
-	try_filter(65);
-	try_filter(900);
-}
-
-static void try_reuseport(unsigned short count)
-{
-	static struct sock_filter code[BPF_MAXINSNS];
-	struct sock_fprog program = program_of(code, count);
-	int fd = pair_socket(SOCK_DGRAM), one = 1;
-
-	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
-	memset(code, 0, sizeof(code));
-	bind_any(fd, AF_INET);
-	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
-	set("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
-	close(fd);
-}
-
-static void test_reuseport_programs(void)
-{
-	try_reuseport(2);
-	try_reuseport(41);
-	try_reuseport(900);
-}
-
-/* The smallest extended program: let everything through. -1 where it may not be loaded. */
-static int load_program(void)
-{
-	struct bpf_insn code[] = {
-	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0xffff},
-	    {.code = BPF_JMP | BPF_EXIT},
-	};
-	union bpf_attr attr = {
-	    .prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-	    .insn_cnt = 2,
-	    .insns = (uintptr_t)code,
-	    .license = (uintptr_t)"GPL",
-	};
-
-	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-}
-
-static void try_extended(int name, bool closes)
-{
-	int fd = pair_socket(SOCK_DGRAM), one = 1, program = load_program();
-
-	if (program < 0) {
-		close(fd);
-		return;
-	}
-	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-	set("attach", fd, SOL_SOCKET, name, &program, sizeof(program));
-	if (closes)
-		close(program);
-	bind_any(fd, AF_INET);
-	show_filter(fd);
-	set("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
-	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
-	close(fd);
-	if (!closes)
-		close(program);
-}
-
-static void test_extended_programs(void)
-{
-	try_extended(SO_ATTACH_BPF, true);
-	try_extended(SO_ATTACH_BPF, false);
-	try_extended(SO_ATTACH_REUSEPORT_EBPF, true);
-}
-
 int main(void)
 {
 	test_groups4();
@@ -396,8 +251,5 @@ int main(void)
 	test_many();
 	test_many_sockets();
 	test_keys();
-	test_classic_filters();
-	test_reuseport_programs();
-	test_extended_programs();
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_chroot.c - a daemon that changes its root before it binds */
+#include "support/child.h"
 #include "support/pair.h"
 
 #include <fcntl.h>
@@ -7,9 +8,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
+
+static uint16_t next_port = 3000;
 
 /*
  * Each time to another port: on a connection that stays open nothing tells when the server has
@@ -17,31 +19,13 @@ static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
  */
 static int bind_listed(void)
 {
-	static uint16_t port = 3000;
 	int fd = pair_socket(SOCK_STREAM);
-	int error = pair_bind(fd, port++) < 0 ? errno : 0;
+	int error = pair_bind(fd, next_port++) < 0 ? errno : 0;
 
 	if (error == 0)
 		CHECK(pair_is_there(fd));
 	close(fd);
 	return error;
-}
-
-/* Runs a body in a child of this process, as the root that it has is changed. */
-static void in_child(void (*body)(void))
-{
-	int status;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		alarm(30);
-		body();
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
 }
 
 /* How many descriptors there are that a program does not know of. */
@@ -251,49 +235,56 @@ static void body_threads(void)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 }
 
+/* Not in this process, whose root stays as it is. */
+static void run_jailed(void (*body)(void))
+{
+	child_run(body);
+	next_port = (uint16_t)(next_port + 20); /* more than the child has bound */
+}
+
 static void test_jail(void)
 {
-	in_child(body_jail);
+	run_jailed(body_jail);
 }
 
 static void test_kept(void)
 {
-	in_child(body_kept);
+	run_jailed(body_kept);
 }
 
 static void test_closed(void)
 {
-	in_child(body_closed);
+	run_jailed(body_closed);
 }
 
 static void test_forked(void)
 {
-	in_child(body_forked);
+	run_jailed(body_forked);
 }
 
 static void test_killed(void)
 {
-	in_child(body_killed);
+	run_jailed(body_killed);
 }
 
 static void test_holder(void)
 {
-	in_child(body_holder);
+	run_jailed(body_holder);
 }
 
 static void test_other_user(void)
 {
-	in_child(body_other_user);
+	run_jailed(body_other_user);
 }
 
 static void test_failed_chroot(void)
 {
-	in_child(body_failed_chroot);
+	run_jailed(body_failed_chroot);
 }
 
 static void test_threads(void)
 {
-	in_child(body_threads);
+	run_jailed(body_threads);
 }
 
 int main(void)

@@ -1,68 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* XBIND, XSOCKET and XBIND_LOG, byte for byte. Each case is a process: the environment is read
- * once. */
-#include "test.h"
+/* XBIND and XSOCKET, byte for byte. Each case is a process: the environment is read once. */
+#include "support/capture.h"
 
 #include "core/address.h"
 #include "xbind/config.h"
-#include "xbind/log.h"
 #include "xbind/portlist.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#define OUTPUT_BYTES 8192
 #define BAD(word)                                                                                  \
 	"XBIND: cannot read \"" word "\": a word is a port (3000), a range (8000-8100), tcp/53, "  \
 	"udp/53, 8080:3000 or *; the other words still work\n"
-
-static void set(const char *name, const char *value)
-{
-	if (value)
-		CHECK_EQ(setenv(name, value, 1), 0);
-	else
-		unsetenv(name);
-}
-
-/* Runs body in a child with stderr as a pipe, and checks what it writes there. "libxbind[PID]: " is
- * taken off each line. */
-static void in_child(const char *xbind, const char *log, void (*body)(void), const char *expected)
-{
-	char prefix[64], output[OUTPUT_BYTES] = "", got[OUTPUT_BYTES] = "";
-	int pipe_fds[2], status;
-	size_t len = 0;
-	pid_t pid;
-
-	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
-	fflush(stdout);
-	pid = fork();
-	CHECK(pid >= 0);
-	if (pid == 0) {
-		dup2(pipe_fds[1], STDERR_FILENO);
-		close(pipe_fds[0]);
-		close(pipe_fds[1]);
-		set("XBIND", xbind);
-		set("XBIND_LOG", log);
-		body();
-		_exit(0);
-	}
-	close(pipe_fds[1]);
-	for (ssize_t n; (n = read(pipe_fds[0], output + len, sizeof(output) - 1 - len)) > 0;)
-		len += (size_t)n;
-	close(pipe_fds[0]);
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	snprintf(prefix, sizeof(prefix), "libxbind[%d]: ", (int)pid);
-	for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) {
-		if (strncmp(line, prefix, strlen(prefix)) == 0)
-			line += strlen(prefix);
-		strcat(strcat(got, line), "\n");
-	}
-	if (status != 0 || strcmp(got, expected) != 0)
-		FAIL("XBIND=%s: status %d, wrote:\n%sinstead of:\n%s", xbind, status, got,
-		     expected);
-}
 
 /* -1 when the port is not listed */
 static int match(enum config_proto proto, uint16_t port)
@@ -295,117 +243,6 @@ static void test_socket(void)
 	in_child(NULL, NULL, body_socket_too_long, "");
 }
 
-/* What each of the functions in log.h writes. */
-static void body_log(void)
-{
-	config_load();
-	log_load();
-	errno = 77;
-	log_moved(3, CONFIG_TCP, 3000, 8080);
-	log_moved(4, CONFIG_UDP, 0, 0);
-	log_left(5, 53, "the port is not listed");
-	log_left(6, -1, "not an IPv4 or IPv6 socket");
-	log_failed(7, CONFIG_TCP, 80, "connect", -ECONNREFUSED);
-	log_failed(7, CONFIG_UDP, 80, "connect", 4000);
-	log_lost(8, "epoll", -ENOSYS);
-	log_option_lost(8, 6, 13, -EPERM);
-	CHECK_EQ(errno, 77);
-}
-
-#define LOGGED                                                                                     \
-	"bind of descriptor 3 to tcp port 3000: moved, port 8080 of the namespace behind "         \
-	"/run/xsocket/default\n"                                                                   \
-	"bind of descriptor 4 to udp port 0: moved, port 0 of the namespace behind "               \
-	"/run/xsocket/default\n"                                                                   \
-	"bind of descriptor 5 to port 53: left alone: the port is not listed\n"                    \
-	"bind of descriptor 6: left alone: not an IPv4 or IPv6 socket\n"                           \
-	"bind of descriptor 7 to tcp port 80: failed: connect: ECONNREFUSED (error 111); control " \
-	"socket /run/xsocket/default\n"                                                            \
-	"bind of descriptor 7 to udp port 80: failed: connect: error 4000; control socket "        \
-	"/run/xsocket/default\n"                                                                   \
-	"bind of descriptor 8: not carried over: epoll: ENOSYS (error 38)\n"                       \
-	"bind of descriptor 8: not carried over: option 13 of level 6: EPERM (error 1)\n"
-
-#define BAD_LOG(text)                                                                              \
-	"XBIND_LOG: cannot read \"" text "\": give 1 for stderr, another descriptor number, or 0 " \
-	"for no log\n"
-
-static void body_log_elsewhere(void)
-{
-	int pipe_fds[2];
-	char line[512] = "";
-	const char *end = "left alone: x\n";
-	ssize_t len;
-
-	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
-	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
-	close(pipe_fds[1]);
-	config_load();
-	log_load();
-	log_left(1, 2, "x");
-	len = read(pipe_fds[0], line, sizeof(line) - 1);
-	CHECK(len > 20 && strcmp(line + len - strlen(end), end) == 0);
-	close(pipe_fds[0]);
-	log_left(1, 2, "the reader is gone, and SIGPIPE must not end us");
-}
-
-/* The program has put a file of its own in the place of the log's descriptor. */
-static void body_log_replaced(void)
-{
-	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	CHECK(file >= 0);
-	config_load();
-	log_load();
-	CHECK_EQ(dup2(file, STDERR_FILENO), STDERR_FILENO);
-	log_left(1, 2, "x");
-	CHECK_EQ(lseek(file, 0, SEEK_END), 0);
-	close(STDERR_FILENO);
-	log_left(1, 2, "x");
-}
-
-/* A full pipe that nobody reads must not stop the program. */
-static void body_log_full(void)
-{
-	int pipe_fds[2];
-	char block[4096] = "";
-
-	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
-	while (write(pipe_fds[1], block, sizeof(block)) > 0)
-		;
-	CHECK_EQ(fcntl(pipe_fds[1], F_SETFL, 0), 0);
-	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
-	config_load();
-	log_load();
-	alarm(20);
-	log_left(1, 2, "x");
-}
-
-static void body_log_off(void)
-{
-	config_load();
-	log_load();
-	log_left(1, 2, "x");
-	CHECK_EQ(config_log_fd(), -1);
-}
-
-static void test_log(void)
-{
-	set("XSOCKET", NULL);
-	in_child(NULL, "1", body_log, LOGGED);
-	in_child(NULL, "2", body_log, LOGGED);
-	in_child(NULL, "77", body_log_elsewhere, "");
-	in_child(NULL, "1", body_log_replaced, "");
-	in_child(NULL, "77", body_log_full, "");
-	in_child(NULL, "999", body_log, ""); /* not open */
-	in_child(NULL, NULL, body_log_off, "");
-	in_child(NULL, "", body_log_off, "");
-	in_child(NULL, "0", body_log_off, "");
-	in_child(NULL, "yes", body_log_off, BAD_LOG("yes"));
-	in_child(NULL, "-1", body_log_off, BAD_LOG("-1"));
-	in_child(NULL, "99999999999", body_log_off, BAD_LOG("99999999999"));
-}
-
 static void *thread_match(void *unused)
 {
 	for (int i = 0; i < 1000; i++) {
@@ -439,7 +276,6 @@ int main(void)
 	RUN(test_unreadable_words);
 	RUN(test_long_word);
 	RUN(test_socket);
-	RUN(test_log);
 	RUN(test_threads);
 	return 0;
 }

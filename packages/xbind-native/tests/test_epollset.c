@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Registrations in epoll sets, and copies, follow a socket that is replaced. Without hooks. */
-#include "test.h"
-
+#include "support/events.h"
 #include "xbind/copies.h"
 #include "xbind/epollrecord.h"
 #include "xbind/epollset.h"
@@ -57,23 +56,6 @@ static int new_set(void)
 	CHECK(set >= 0);
 	epollset_know(set);
 	return set;
-}
-
-/* Is this the only event of the set? */
-static void check_event(int set, uint32_t events, uint64_t data)
-{
-	struct epoll_event found[4];
-
-	CHECK_EQ(epoll_wait(set, found, 4, 0), 1);
-	CHECK_EQ(found[0].events, events);
-	CHECK_EQ(found[0].data.u64, data);
-}
-
-static void check_quiet(int set)
-{
-	struct epoll_event found;
-
-	CHECK_EQ(epoll_wait(set, &found, 1, 0), 0);
 }
 
 /* Connects to what has the number fd. */

@@ -5,10 +5,10 @@
  * The server has a copy of each socket for a moment after it was handed over. Nobody notices: not
  * this process, and not another one that binds the same port. Ports 3000 to 3999 are listed.
  */
+#include "support/child.h"
 #include "support/pair.h"
 
 #include <pthread.h>
-#include <sys/wait.h>
 
 #define ROUNDS 200
 #define PORT   3000
@@ -59,14 +59,6 @@ static void *play(void *argument)
 	return NULL;
 }
 
-static void join_child(pid_t child)
-{
-	int status;
-
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK_EQ(status, 0);
-}
-
 /* Two processes, or threads, have the port in turns, each as soon as the other has closed it. */
 static void alternate(int domain, int type, int threads)
 {
@@ -95,7 +87,7 @@ static void alternate(int domain, int type, int threads)
 	if (threads)
 		CHECK_EQ(pthread_join(thread, NULL), 0);
 	else
-		join_child(child);
+		child_await(child);
 	for (int i = 0; i < 2; i++) {
 		close(to[i]);
 		close(from[i]);
@@ -126,7 +118,7 @@ static void test_exit(void)
 			open_bound(AF_INET, round % 2 ? SOCK_DGRAM : SOCK_STREAM);
 			_exit(0);
 		}
-		join_child(child);
+		child_await(child);
 		close(open_bound(AF_INET, round % 2 ? SOCK_DGRAM : SOCK_STREAM));
 	}
 }

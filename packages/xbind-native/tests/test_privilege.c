@@ -5,6 +5,7 @@
  * The argument is the library, for a program that is loaded without LD_PRELOAD. Ports 1 to 3999 are
  * listed.
  */
+#include "support/child.h"
 #include "support/pair.h"
 
 #include <dlfcn.h>
@@ -19,7 +20,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #define NOT_LISTED    5000
 #define LOW_PORT      80
@@ -32,27 +32,6 @@
 #endif
 
 static const char *self, *library;
-
-static void await(pid_t child)
-{
-	int status;
-
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK_EQ(status, 0);
-}
-
-static void in_child(void (*body)(void))
-{
-	pid_t child;
-
-	fflush(stdout);
-	child = fork();
-	if (child == 0) {
-		body();
-		_exit(0);
-	}
-	await(child);
-}
 
 static void drop_capabilities(void)
 {
@@ -81,7 +60,7 @@ static void bind_low(void)
 
 static void test_low_port(void)
 {
-	in_child(bind_low);
+	child_run(bind_low);
 }
 
 /* One system call fails from here on. */
@@ -127,7 +106,7 @@ static void test_seccomp(void)
 		return;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		forbidden = calls[i];
-		in_child(bind_forbidden);
+		child_run(bind_forbidden);
 	}
 }
 
@@ -153,7 +132,7 @@ static void bind_landlocked(void)
 
 static void test_landlock(void)
 {
-	in_child(bind_landlocked);
+	child_run(bind_landlocked);
 }
 
 /* The owner of the inode is the program's, or whom it has given the socket to. */
@@ -173,7 +152,7 @@ static void bind_given(void)
 
 static void test_owner(void)
 {
-	in_child(bind_given);
+	child_run(bind_given);
 }
 
 static void copy_self(const char *to)
@@ -203,7 +182,7 @@ static void bind_loaded(bool secure)
 	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, "bind");
 	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	CHECK_EQ(pair_is_there(fd), !secure);
-	exit(0);
+	_exit(0); /* a sanitizer may not look for leaks in a set-user-ID program */
 }
 
 static void exec_copy(const char *copy, const char *what)
@@ -217,7 +196,7 @@ static void exec_copy(const char *copy, const char *what)
 		execl(copy, copy, library, what, (char *)NULL);
 		_exit(127);
 	}
-	await(child);
+	child_await(child);
 }
 
 /* A set-user-ID program does not do what its caller's environment says. */
@@ -283,7 +262,7 @@ static void test_exec_with_options(void)
 	child = fork();
 	if (child == 0)
 		test_exec(self, library, number);
-	await(child);
+	child_await(child);
 	close(fd);
 }
 

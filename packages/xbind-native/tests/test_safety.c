@@ -5,15 +5,15 @@
  * With the library bind fails and the program keeps its own socket; without it all goes well.
  * Port 3000 and those after it are listed.
  */
+#include "support/child.h"
 #include "support/pair.h"
+#include "support/program.h"
 
-#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #define NOT_LISTED 5000
 #define PER_SOCKET 20  /* memberships that a socket may have */
@@ -78,19 +78,6 @@ static void drop_capabilities(void)
 	CHECK_EQ(syscall(SYS_capset, &header, none), 0);
 }
 
-static void in_child(void (*body)(void))
-{
-	pid_t child = fork();
-	int status;
-
-	if (child == 0) {
-		body();
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK_EQ(status, 0);
-}
-
 static void bind_marked(void)
 {
 	int fd = pair_socket(SOCK_STREAM), mark = 7;
@@ -111,24 +98,8 @@ static void bind_transparent(void)
 
 static void test_lost_privilege(void)
 {
-	in_child(bind_marked);
-	in_child(bind_transparent);
-}
-
-static int load_program(void)
-{
-	struct bpf_insn code[] = {
-	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0xffff},
-	    {.code = BPF_JMP | BPF_EXIT},
-	};
-	union bpf_attr attr = {
-	    .prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-	    .insn_cnt = 2,
-	    .insns = (uintptr_t)code,
-	    .license = (uintptr_t)"GPL",
-	};
-
-	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	child_run(bind_marked);
+	child_run(bind_transparent);
 }
 
 /* A program that was attached past the library cannot be read. */

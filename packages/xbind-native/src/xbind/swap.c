@@ -29,7 +29,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define SERVER_CLOSE_MS 100 /* milliseconds; how long a bind waits for a busy server to let go */
+#define SERVER_CLOSE_MS 1000 /* milliseconds; how long a bind waits for a busy server to let go */
 
 /* Asks on a connection made for this, and says there that no more is to come. */
 static int ask(const struct wire_request *request, const struct deadline *deadline)

@@ -51,6 +51,19 @@ static inline bool pair_is_there(int fd)
 	return cookie == strtoull(getenv("PAIR_COOKIE"), NULL, 10);
 }
 
+/* Are the two in the same namespace? */
+static inline bool pair_is_beside(int fd, int other)
+{
+	uint64_t a = 0, b = 1;
+	socklen_t len = sizeof(a);
+
+	if (getenv("TEST_EMULATOR")) /* which does not know the option */
+		return true;
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &a, &len), 0);
+	CHECK_EQ(getsockopt(other, SOL_SOCKET, SO_NETNS_COOKIE, &b, &len), 0);
+	return a == b;
+}
+
 /* 127.0.0.1 and a port in host order. */
 static inline struct sockaddr_in pair_addr(uint16_t port)
 {

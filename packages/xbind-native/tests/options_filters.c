@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options_filters.c - filters and the programs that spread connections, before bind and after it
+ *
+ * pair -c compares a run without the library with one with it.
+ */
+#include "support/outcome.h"
+#include "support/program.h"
+
+#include <linux/filter.h>
+
+static void show_filter(int fd)
+{
+	static struct sock_filter code[BPF_MAXINSNS];
+	socklen_t count = 0;
+	int rc = getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &count);
+	unsigned sum = 0;
+
+	show("filter", rc);
+	if (rc == 0 && count > 0)
+		CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, code, &count), 0);
+	for (socklen_t i = 0; rc == 0 && i < count; i++)
+		sum = sum * 31 + code[i].code + code[i].k;
+	printf("%u instructions, sum %u\n", count, sum);
+}
+
+static struct sock_fprog program_of(struct sock_filter *code, unsigned short count)
+{
+	for (int i = 0; i < count - 1; i++)
+		code[i] = (struct sock_filter){BPF_LD | BPF_IMM, 0, 0, (unsigned)i};
+	code[count - 1] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, 0xffff};
+	return (struct sock_fprog){count, code};
+}
+
+static void try_filter(unsigned short count)
+{
+	static struct sock_filter code[BPF_MAXINSNS];
+	struct sock_fprog program = program_of(code, count);
+	int fd = pair_socket(SOCK_DGRAM), one = 1;
+
+	set("attach", fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+	set("lock", fd, SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof(one));
+	memset(code, 0, sizeof(code));
+	bind_any(fd, AF_INET);
+	show_filter(fd);
+	set("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
+	close(fd);
+}
+
+static void test_classic_filters(void)
+{
+	try_filter(1);
+	try_filter(64);
+	try_filter(65);
+	try_filter(900);
+}
+
+static void try_reuseport(unsigned short count)
+{
+	static struct sock_filter code[BPF_MAXINSNS];
+	struct sock_fprog program = program_of(code, count);
+	int fd = pair_socket(SOCK_DGRAM), one = 1;
+
+	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	memset(code, 0, sizeof(code));
+	bind_any(fd, AF_INET);
+	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	set("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	close(fd);
+}
+
+static void test_reuseport_programs(void)
+{
+	try_reuseport(2);
+	try_reuseport(41);
+	try_reuseport(900);
+}
+
+static void try_extended(int name, bool closes)
+{
+	int fd = pair_socket(SOCK_DGRAM), one = 1, program = load_program();
+
+	if (program < 0) {
+		close(fd);
+		return;
+	}
+	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
+	set("attach", fd, SOL_SOCKET, name, &program, sizeof(program));
+	if (closes)
+		close(program);
+	bind_any(fd, AF_INET);
+	show_filter(fd);
+	set("detach", fd, SOL_SOCKET, SO_DETACH_FILTER, &one, sizeof(one));
+	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &one, sizeof(one));
+	close(fd);
+	if (!closes)
+		close(program);
+}
+
+static void test_extended_programs(void)
+{
+	try_extended(SO_ATTACH_BPF, true);
+	try_extended(SO_ATTACH_BPF, false);
+	try_extended(SO_ATTACH_REUSEPORT_EBPF, true);
+}
+
+int main(void)
+{
+	test_classic_filters();
+	test_reuseport_programs();
+	test_extended_programs();
+	return 0;
+}

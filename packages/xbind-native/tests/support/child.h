@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* child.h - a child process that does what would spoil this one */
+#ifndef SUPPORT_CHILD_H
+#define SUPPORT_CHILD_H
+
+#include "test.h"
+
+#include <sys/wait.h>
+
+#define CHILD_SECONDS 60 /* then it is killed */
+
+/* The child has exited with 0. */
+static inline void child_await(pid_t child)
+{
+	int status;
+
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+}
+
+/* Runs a body in a child of this process, and waits for it. */
+static inline void child_run(void (*body)(void))
+{
+	pid_t child;
+
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		alarm(CHILD_SECONDS);
+		body();
+		_exit(0);
+	}
+	child_await(child);
+}
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_anywhere.c - bind in every place of a program, with the preload library and without
+ *
+ * Ports 3000 to 3999 are listed.
+ */
+#include "support/child.h"
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#define SMALL_STACK  16384 /* bytes */
+#define SPARE_FDS    4     /* most descriptors that bind is left with */
+#define HANDLER_PORT 3020
+#define EARLY_PORT   3021
+
+static int early = -1;
+
+/* Runs before constructors of libraries have any reason to be done with theirs. */
+__attribute__((constructor(101))) static void bind_early(void)
+{
+	if (!getenv("PAIR_COOKIE"))
+		return;
+	early = socket(AF_INET, SOCK_STREAM, 0);
+	/* The child of test_child_program() finds it taken by its parent. */
+	if (pair_bind(early, EARLY_PORT) < 0 && errno != EADDRINUSE)
+		abort();
+}
+
+static void test_before_main(void)
+{
+	CHECK(pair_is_there(early));
+	CHECK_EQ(pair_port(early), EARLY_PORT);
+}
+
+/* Binds a fresh socket and checks that it is where it should be. */
+static void bind_fresh(uint16_t port)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind(fd, port), 0);
+	CHECK_EQ(pair_port(fd), port);
+	CHECK(pair_is_there(fd));
+	close(fd);
+}
+
+static void test_forked_child(void)
+{
+	int shared = pair_socket(SOCK_STREAM);
+	pid_t child = fork();
+
+	if (child == 0) {
+		bind_fresh(3012);
+		CHECK_EQ(pair_bind(shared, 3013), 0);
+		CHECK(pair_is_there(shared));
+		_exit(0);
+	}
+	child_await(child);
+	close(shared);
+}
+
+static void test_vforked_child(void)
+{
+	static volatile int rc;
+	int fd = pair_socket(SOCK_STREAM);
+	pid_t child = vfork();
+
+	if (child == 0) {
+		rc = pair_bind(fd, 3014);
+		_exit(rc == 0 ? 0 : 1);
+	}
+	child_await(child);
+	CHECK_EQ(pair_bind(fd, 3015), pair_preloaded() ? 0 : -1);
+	close(fd);
+	bind_fresh(3016);
+}
+
+static sig_atomic_t handled;
+
+static void bind_in_handler(int number)
+{
+	int saved = errno;
+
+	(void)number;
+	bind_fresh(HANDLER_PORT);
+	handled = 1;
+	errno = saved;
+}
+
+static void test_signal_handler(void)
+{
+	signal(SIGUSR2, bind_in_handler);
+	raise(SIGUSR2);
+	CHECK_EQ(handled, 1);
+	signal(SIGUSR2, SIG_DFL);
+}
+
+static void test_without_environment(void)
+{
+	extern char **environ;
+	char **before = environ;
+
+	environ = NULL;
+	CHECK_EQ(clearenv(), 0);
+	{
+		int fd = pair_socket(SOCK_STREAM), there = -1;
+
+		CHECK_EQ(pair_bind(fd, 3022), 0);
+		environ = before;
+		there = pair_is_there(fd);
+		CHECK_EQ(there, 1);
+		close(fd);
+	}
+}
+
+static void *bind_cancelled(void *argument)
+{
+	int fd = pair_socket(SOCK_STREAM), rc;
+
+	(void)argument;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	CHECK_EQ(pthread_cancel(pthread_self()), 0);
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+	rc = pair_bind(fd, 3023);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL); /* close is one */
+	CHECK_EQ(rc, 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+	return (void *)&handled;
+}
+
+/* bind is no cancellation point, so a thread that is to be cancelled gets past it. */
+static void test_pending_cancellation(void)
+{
+	pthread_t thread;
+	void *result = NULL;
+
+	CHECK_EQ(pthread_create(&thread, NULL, bind_cancelled, NULL), 0);
+	CHECK_EQ(pthread_join(thread, &result), 0);
+	CHECK(result == &handled);
+}
+
+static void *bind_in_thread(void *argument)
+{
+	(void)argument;
+	bind_fresh(3024);
+	return NULL;
+}
+
+static void test_small_stack(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
+
+	/* A sanitizer or a processor with large registers may need more for itself. */
+	CHECK_EQ(pthread_attr_init(&attributes), 0);
+	CHECK_EQ(pthread_attr_setstacksize(&attributes, least > SMALL_STACK ? least : SMALL_STACK),
+	         0);
+	CHECK_EQ(pthread_create(&thread, &attributes, bind_in_thread, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	pthread_attr_destroy(&attributes);
+}
+
+/* In a child, which may lower its limit for good. */
+static void bind_with_spare(int spare)
+{
+	int fd = pair_socket(SOCK_STREAM), reference = pair_socket(SOCK_DGRAM), rc;
+	int top = dup(fd);
+	struct rlimit limit;
+
+	close(top);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = (rlim_t)(top + spare);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	rc = pair_bind(fd, 3025);
+	if (rc < 0) {
+		CHECK(pair_preloaded() && errno == EMFILE);
+		CHECK(pair_is_beside(fd, reference));
+		limit.rlim_cur = limit.rlim_max;
+		CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+		CHECK_EQ(pair_bind(fd, 3025), 0);
+	}
+	CHECK(pair_is_there(fd));
+	_exit(rc < 0 ? 1 : 0);
+}
+
+static void test_few_descriptors(void)
+{
+	for (int spare = 0; spare <= SPARE_FDS; spare++) {
+		pid_t child = fork();
+		int status;
+
+		if (child == 0)
+			bind_with_spare(spare);
+		CHECK_EQ(waitpid(child, &status, 0), child);
+		CHECK(WIFEXITED(status));
+		CHECK(WEXITSTATUS(status) == 0 || spare < 2);
+	}
+}
+
+static void bind_without_proc(void)
+{
+	int fd, copy;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		_exit(0); /* not allowed here */
+	CHECK_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	CHECK_EQ(mount("none", "/proc", "tmpfs", 0, NULL), 0);
+	CHECK(access("/proc/self", F_OK) < 0);
+	fd = pair_socket(SOCK_STREAM);
+	copy = dup(fd);
+	CHECK_EQ(pair_bind(fd, 3026), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(pair_port(copy), 3026);
+	_exit(0);
+}
+
+static void test_without_proc(void)
+{
+	child_run(bind_without_proc);
+}
+
+/* Daemons close what they do not know; so does bind's own, if it kept any. */
+static void test_closes_all(void)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		bind_fresh(3027);
+		syscall(SYS_close_range, 3, ~0U, 0);
+		bind_fresh(3028);
+		bind_fresh(3029);
+		_exit(0);
+	}
+	child_await(child);
+}
+
+static void test_child_program(void)
+{
+	pid_t child;
+
+	if (getenv("TEST_EMULATOR")) /* the kernel would not know how to run us */
+		return;
+	child = fork();
+	if (child == 0) {
+		execl("/proc/self/exe", "test_bind", "child", (char *)NULL);
+		_exit(1);
+	}
+	child_await(child);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "child") == 0) {
+		bind_fresh(3031);
+		return 0;
+	}
+	RUN(test_before_main);
+	RUN(test_forked_child);
+	RUN(test_vforked_child);
+	RUN(test_signal_handler);
+	RUN(test_without_environment);
+	RUN(test_pending_cancellation);
+	RUN(test_small_stack);
+	RUN(test_few_descriptors);
+	RUN(test_without_proc);
+	RUN(test_closes_all);
+	RUN(test_child_program);
+	return 0;
+}

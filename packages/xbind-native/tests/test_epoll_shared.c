@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* test_epoll_shared.c - epoll sets and sockets that threads, handlers and processes share */
+#include "support/listener.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#define THREADS 8
+
+/* Runs a body in a child, which exits 0. */
+static void in_child(void (*body)(int fd, int set), int fd, int set)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		body(fd, set);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
+/* The old socket stays with a child that does nothing: no ghost of it is in the set. */
+static void test_forked_holder(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = new_set(), pipe_fds[2];
+	char byte;
+	pid_t pid;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		close(pipe_fds[1]);
+		_exit(read(pipe_fds[0], &byte, 1) != 0);
+	}
+	close(pipe_fds[0]);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_listener(fd, set, DATA);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 6), 0);
+	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), 0);
+	check_quiet(set);
+	close(pipe_fds[1]);
+	CHECK_EQ(waitpid(pid, NULL, 0), pid);
+	close(fd);
+	close(set);
+}
+
+static void bind_and_check(int fd, int set)
+{
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_listener(fd, set, DATA);
+}
+
+static void test_bind_in_child(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = new_set();
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	fflush(stdout);
+	in_child(bind_and_check, fd, set);
+	close(fd);
+	close(set);
+}
+
+static int shared_set;
+
+static void *bind_registered(void *number)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+	uint64_t data = (uint64_t)(uintptr_t)number;
+
+	for (int i = 0; i < 20; i++) {
+		int copy;
+
+		CHECK_EQ(control(shared_set, EPOLL_CTL_ADD, fd, EPOLLOUT, data), 0);
+		CHECK_EQ(pair_bind(fd, (uint16_t)(3100 + 20 * (int)data + i)), 0);
+		CHECK(pair_is_there(fd));
+		CHECK_EQ(control(shared_set, EPOLL_CTL_MOD, fd, EPOLLIN, data), 0);
+		CHECK_EQ(control(shared_set, EPOLL_CTL_DEL, fd, 0, 0), 0);
+		copy = pair_socket(SOCK_DGRAM);
+		CHECK_EQ(dup2(copy, fd), fd);
+		close(copy);
+	}
+	close(fd);
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	pthread_t threads[THREADS];
+
+	shared_set = new_set();
+	for (size_t i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, bind_registered, (void *)i), 0);
+	for (size_t i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	check_quiet(shared_set);
+	close(shared_set);
+}
+
+/* Sets and sockets in one thread while another one forks: a child never hangs. */
+static void test_fork_beside_thread(void)
+{
+	pthread_t thread;
+
+	shared_set = new_set();
+	fflush(stdout);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_registered, (void *)(uintptr_t)20), 0);
+	for (int i = 0; i < 20; i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			int fd = pair_socket(SOCK_DGRAM), set = new_set();
+
+			alarm(20);
+			CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLOUT, DATA), 0);
+			CHECK_EQ(pair_bind(fd, 3900), 0);
+			check_event(set, EPOLLOUT, DATA);
+			syscall(SYS_exit_group, 0); /* TSan would miss the thread */
+		}
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(status, 0);
+	}
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	close(shared_set);
+}
+
+static void bind_in_handler(int signal_number)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	(void)signal_number;
+	if (control(shared_set, EPOLL_CTL_ADD, fd, EPOLLOUT, DATA) < 0 || pair_bind(fd, 3901) < 0 ||
+	    !pair_is_there(fd) || control(shared_set, EPOLL_CTL_DEL, fd, 0, 0) < 0)
+		_exit(99);
+	close(fd);
+}
+
+static void test_signal_handler(void)
+{
+	struct sigaction action = {.sa_handler = bind_in_handler, .sa_flags = SA_RESTART};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	shared_set = new_set();
+	CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+	for (int i = 0; i < 50; i++) {
+		CHECK_EQ(control(shared_set, EPOLL_CTL_ADD, fd, EPOLLOUT, 1), 0);
+		raise(SIGUSR1);
+		CHECK_EQ(control(shared_set, EPOLL_CTL_DEL, fd, 0, 0), 0);
+	}
+	close(fd);
+	close(shared_set);
+}
+
+/* The part of test_inherited behind exec. */
+static void inherited(int fd, int set)
+{
+	bind_and_check(fd, set);
+	exit(0);
+}
+
+static const char *self;
+
+static void exec_inherited(int fd, int set)
+{
+	char fd_text[16], set_text[16];
+
+	snprintf(fd_text, sizeof(fd_text), "%d", fd);
+	snprintf(set_text, sizeof(set_text), "%d", set);
+	test_exec(self, fd_text, set_text);
+}
+
+static void test_inherited(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = epoll_create1(0);
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	fflush(stdout);
+	in_child(exec_inherited, fd, set);
+	close(fd);
+	close(set);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 3)
+		inherited(atoi(argv[1]), atoi(argv[2]));
+	self = argv[0];
+	RUN(test_forked_holder);
+	RUN(test_bind_in_child);
+	RUN(test_threads);
+	RUN(test_fork_beside_thread);
+	RUN(test_signal_handler);
+	RUN(test_inherited);
+	return 0;
+}
