@@ -51,7 +51,10 @@ export const SERVE_ARGS = {
   "metrics-remote": flag("Allow metrics on an address that others can reach"),
   "log-format": option("FORMAT", `${LOG_FORMATS.join(", ")} (default: what suits stderr)`),
   "log-level": option("LEVEL", `${LOG_LEVEL_NAMES.join(", ")} (default: info)`),
-  threads: option("NUMBER", `Serving threads (default: ${DEFAULT_THREADS})`),
+  threads: option(
+    "NUMBER",
+    `Serving threads, 5 to 9 MB of memory each (default: ${DEFAULT_THREADS})`,
+  ),
   "max-connections": bound("maxConnections", "Connections at once"),
   "max-connections-per-user": bound("maxConnectionsPerUid", "Connections at once of each user"),
   "max-in-flight": bound("maxInFlight", "Sockets sent and not yet received"),
