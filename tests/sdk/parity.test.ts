@@ -13,7 +13,7 @@ function script(file: string): string {
   return join(import.meta.dir, "parity", file);
 }
 
-test.each(["tcp", "udp", "fetch"])(
+test.each(["tcp", "udp", "fetch", "node"])(
   "%s: what works with Bun works the same through us",
   async (name) => {
     using dir = tempDir();

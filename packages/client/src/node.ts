@@ -6,6 +6,7 @@ import type { Duplex } from "node:stream";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection, secureNode } from "./_bun.ts";
+import { feed } from "./_feed.ts";
 import { misuse } from "./_kind.ts";
 import { setOption } from "./_socket.ts";
 import { checkPort, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
@@ -65,21 +66,6 @@ function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: stri
   const { host: hostname, reusePort = false, ipv6Only = false } = options;
   const port = checkPort(`${verb} ${hostname ?? "*"}`, options.port ?? 0);
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
-}
-
-/* An http server of Bun ignores a descriptor and listens somewhere else, so a net server feeds it. */
-function feed(server: http.Server): net.Server {
-  const acceptor = net.createServer((socket) => void server.emit("connection", socket));
-  const close = server.close.bind(server);
-  const closeBoth = (done?: (error?: Error) => void): http.Server => {
-    acceptor.close(() => done?.());
-    close();
-    return server;
-  };
-  acceptor.on("listening", () => void server.emit("listening"));
-  acceptor.on("close", () => void server.emit("close"));
-  Object.assign(server, { close: closeBoth, address: () => acceptor.address() });
-  return acceptor;
 }
 
 /**

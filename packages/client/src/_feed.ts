@@ -1,0 +1,65 @@
+/*
+ * The connections of an http server: an http server of Bun ignores a descriptor and listens somewhere
+ * else, so a net server feeds it, and what is asked of the one has to be answered by the other.
+ */
+import type * as http from "node:http";
+import * as net from "node:net";
+
+/* The connections that were given to a server; one that was upgraded is none of its any more. */
+class Connections {
+  readonly #server: http.Server;
+  readonly #open = new Set<net.Socket>();
+  readonly #busy = new Set<net.Socket>();
+  readonly #watched = new Set<string>();
+
+  constructor(server: http.Server) {
+    this.#server = server;
+    server.on("request", ({ socket }, response) => {
+      this.#busy.add(socket);
+      response.once("close", () => this.#busy.delete(socket));
+    });
+  }
+
+  /* Only where somebody listens anyway: a server without listeners answers such requests itself. */
+  #watch(event: "upgrade" | "connect"): void {
+    if (this.#watched.has(event) || this.#server.listenerCount(event) === 0) return;
+    this.#watched.add(event);
+    this.#server.on(event, ({ socket }: http.IncomingMessage) => this.#open.delete(socket));
+  }
+
+  add(socket: net.Socket): void {
+    this.#watch("upgrade");
+    this.#watch("connect");
+    this.#open.add(socket);
+    socket.once("close", () => this.#open.delete(socket));
+  }
+
+  close(which: "all" | "idle"): void {
+    for (const socket of this.#open)
+      if (which === "all" || !this.#busy.has(socket)) socket.destroy();
+  }
+}
+
+/** Makes the net server whose connections go to an http server, which then closes and tells as one. */
+export function feed(server: http.Server): net.Server {
+  const connections = new Connections(server);
+  const acceptor = net.createServer((socket) => {
+    connections.add(socket);
+    server.emit("connection", socket);
+  });
+  const closeBoth = (done?: (error?: Error) => void): http.Server => {
+    acceptor.close((error) => done?.(error));
+    connections.close("idle");
+    return server;
+  };
+  acceptor.on("listening", () => void server.emit("listening"));
+  acceptor.once("close", () => void server.emit("close"));
+  Object.assign(server, {
+    close: closeBoth,
+    closeAllConnections: () => connections.close("all"),
+    closeIdleConnections: () => connections.close("idle"),
+    address: () => acceptor.address(),
+  });
+  Object.defineProperty(server, "listening", { get: () => acceptor.listening, configurable: true });
+  return acceptor;
+}

@@ -1,0 +1,167 @@
+/* Node's modules: see api.ts. */
+import * as dgram from "node:dgram";
+import { once } from "node:events";
+import * as http from "node:http";
+import * as net from "node:net";
+import * as tls from "node:tls";
+import { HttpAgent, nodeBind, nodeConnect, nodeListen } from "@xsocket/client";
+import { codeOf, play } from "./api.ts";
+
+const [, , via] = process.argv;
+const { KEY: key = "", CERT: cert = "" } = process.env;
+const host = "127.0.0.1";
+const HANGS_MS = 2000; // after which a server that does not close is said to hang
+
+async function portOf(server: net.Server): Promise<number> {
+  if (via) await nodeListen(server, { via, host, port: 0 });
+  else await once(server.listen(0, host), "listening");
+  const address = server.address();
+  return typeof address === "object" && address ? address.port : 0;
+}
+
+async function connectTo(port: number): Promise<net.Socket> {
+  if (via) return nodeConnect({ via, host, port });
+  const socket = net.connect({ host, port });
+  await once(socket, "connect");
+  return socket;
+}
+
+function agentOf(keepAlive = false): http.Agent {
+  return via ? new HttpAgent({ via }, { keepAlive }) : new http.Agent({ keepAlive });
+}
+
+async function bind(socket: dgram.Socket): Promise<dgram.Socket> {
+  if (via) return nodeBind(socket, { via, host });
+  await once(socket.bind(0, host), "listening");
+  return socket;
+}
+
+/* The status and the text of an answer, and whether it came over a kept connection. */
+async function get(options: http.RequestOptions): Promise<unknown> {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const request = http.request({ host, ...options }, (response) => {
+    let text = "";
+    response.on("data", (data) => void (text += String(data)));
+    response.on("end", () => resolve([response.statusCode, text, request.reusedSocket]));
+  });
+  request.on("error", (error) => resolve(codeOf(error))).end();
+  return promise;
+}
+
+async function close(server: net.Server): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const timer = setTimeout(() => resolve("hangs"), HANGS_MS);
+  server.close((error) => resolve(error ? codeOf(error) : "closed"));
+  return promise.finally(() => clearTimeout(timer));
+}
+
+function pages(delayMs = 0): http.Server {
+  return http.createServer(({ url }, response) => {
+    setTimeout(() => response.end(`page ${url}`), delayMs);
+  });
+}
+
+await play({
+  async "a web server"() {
+    const server = pages();
+    const log: string[] = [];
+    for (const event of ["listening", "connection", "request", "close"])
+      server.on(event, () => void log.push(event));
+    const port = await portOf(server);
+    const agent = agentOf(true);
+    const told = [server.listening, await get({ port, path: "/a", agent })];
+    told.push(await get({ port, path: "/b", agent }), await close(server), server.listening);
+    agent.destroy();
+    return [told, log, server.address(), await close(server)];
+  },
+  async "one that is closed while it answers"() {
+    const server = pages(200);
+    const port = await portOf(server);
+    const answer = get({ port, agent: agentOf() });
+    await Bun.sleep(80);
+    return Promise.all([close(server), answer]);
+  },
+  async "one that closes all connections"() {
+    const server = pages();
+    const socket = await connectTo(await portOf(server));
+    socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+    await once(socket, "data");
+    const closed = once(socket, "close");
+    server.closeAllConnections();
+    await closed;
+    return close(server);
+  },
+  async "one that listens again"() {
+    const server = pages();
+    await portOf(server);
+    const first = await close(server);
+    const answer = await get({ port: await portOf(server), agent: agentOf() });
+    return [first, answer, await close(server)];
+  },
+  async "a request to upgrade that nobody listens to"() {
+    const server = pages();
+    const port = await portOf(server);
+    const headers = { connection: "Upgrade", upgrade: "tape" };
+    return [await get({ port, agent: agentOf(), headers }), await close(server)];
+  },
+  async "an upgrade"() {
+    const server = pages();
+    server.on("upgrade", (_, socket) => {
+      socket.write(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: tape\r\nConnection: Upgrade\r\n\r\n",
+      );
+      socket.on("data", (data) => void socket.write(`echo ${String(data)}`));
+    });
+    const port = await portOf(server);
+    const headers = { connection: "Upgrade", upgrade: "tape" };
+    const request = http.request({ host, port, agent: agentOf(), headers });
+    const upgraded = once(request, "upgrade");
+    request.end();
+    const [, socket] = await upgraded;
+    server.closeAllConnections(); // it is none of the server's any more
+    socket.write("hi");
+    const [data] = await once(socket, "data");
+    socket.destroy();
+    return [String(data), await close(server)];
+  },
+  async "TLS over both"() {
+    const server = tls.createServer({ key, cert }, (socket) => {
+      socket.on("data", (data) => void socket.end(`secret ${String(data)}`));
+    });
+    const socket = await connectTo(await portOf(server));
+    const secure = tls.connect({ socket, ca: cert, servername: "web.test" });
+    await once(secure, "secureConnect");
+    secure.write("word");
+    const [data] = await once(secure, "data");
+    const { authorized } = secure;
+    secure.destroy();
+    return [String(data), authorized, await close(server)];
+  },
+  async "a connection, half open"() {
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on("data", (data) => void socket.write(data));
+      socket.on("end", () => void socket.end("after the end"));
+    });
+    const socket = await connectTo(await portOf(server));
+    let text = "";
+    socket.on("data", (data) => void (text += data.toString()));
+    socket.write("ping ");
+    await once(socket, "data");
+    socket.end();
+    await once(socket, "close");
+    return [text, socket.bytesRead, socket.bytesWritten, await close(server)];
+  },
+  async datagrams() {
+    const [a, b] = [await bind(dgram.createSocket("udp4")), await bind(dgram.createSocket("udp4"))];
+    a.on("message", (data, { port, address }) => a.send(`echo ${String(data)}`, port, address));
+    b.send("hi", a.address().port, host);
+    const [data, from] = await once(b, "message");
+    b.connect(a.address().port, host);
+    await once(b, "connect");
+    b.send("connected");
+    const [again] = await once(b, "message");
+    const told = [String(data), from.address, from.family, String(again), b.address().address];
+    for (const socket of [a, b]) socket.close();
+    return told;
+  },
+});
