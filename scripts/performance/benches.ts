@@ -28,6 +28,8 @@ export interface ServerBench {
     readonly residentMb: number;
   }[];
   readonly idle: {
+    /** In MB, before the first request. */
+    readonly residentMb: number;
     /** Of each thread by name and number. */
     readonly wakeUps: Readonly<Record<string, number>>;
     readonly connections: number;

@@ -26,6 +26,7 @@ const BENCHES: Benches = {
     ],
     resident: [{ server: "ours, 1 thread", readyMs: 30, residentMb: 54 }],
     idle: {
+      residentMb: 27,
       wakeUps: { "JSCWarmUp/77": 2 },
       connections: 10000,
       withoutUs: 40,

@@ -11,6 +11,8 @@ const SECONDS = 0.3;
 
 /** The result of {@link measureIdle}. */
 export interface Idle {
+  /** Resident memory in MB before the first request. */
+  readonly residentMb: number;
   /** Wake-ups in ten idle seconds, of each thread that had some. */
   readonly wakeUps: Readonly<Record<string, number>>;
   readonly connections: number;
@@ -61,6 +63,7 @@ function openIdle(path: string): number[] {
 export async function measureIdle(path: string): Promise<Idle> {
   await using server = await Contender.ours("idle", path, 1);
   const wakeUps = await wakeUpsWhileIdle(server);
+  const residentMb = server.residentMb();
   await load(server, "call", 4, 1);
   const withoutUs = await requestUs(server);
   const before = server.residentMb();
@@ -71,7 +74,8 @@ export async function measureIdle(path: string): Promise<Idle> {
   printTable(
     ["idle server", ""],
     [
-      ["resident with one thread", mb(before)],
+      ["resident with one thread, before the first request", mb(residentMb)],
+      ["the same after some load", mb(before)],
       [`wake-ups in ${IDLE_SECONDS} s`, JSON.stringify(wakeUps)],
       ["a request on a new connection", us(withoutUs)],
       [
@@ -81,5 +85,5 @@ export async function measureIdle(path: string): Promise<Idle> {
       ["resident memory for each of those", `${residentBytesEach.toFixed(0)} bytes`],
     ],
   );
-  return { wakeUps, connections: open.length, withoutUs, withUs, residentBytesEach };
+  return { residentMb, wakeUps, connections: open.length, withoutUs, withUs, residentBytesEach };
 }
