@@ -96,6 +96,19 @@ test("a rotated file is opened anew by a reload, and nothing is lost", async () 
   expect(lines(auditFile)).toHaveLength(1);
 });
 
+test("a rotated file is opened anew although the policy has a mistake by now", async () => {
+  using dir = tempDir();
+  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  let isBad = false;
+  const policy = () => (isBad ? Promise.reject(new Error("a mistake")) : Promise.resolve(POLICY));
+  await using server = await start({ auditFile, policy }, path);
+  renameSync(auditFile, `${auditFile}.1`);
+  isBad = true;
+  expect(await server.reload().catch(String)).toBe("Error: a mistake");
+  expect([ask(path, "dgram"), ask(path, "stream")]).toEqual(["EPERM", "ok"]);
+  expect(lines(auditFile)).toHaveLength(2);
+});
+
 test("an audit file that cannot be written is a reason not to start, in one sentence", async () => {
   using dir = tempDir();
   const started = start({ auditFile: dir.join("none/audit") }, dir.join("control"));

@@ -24,8 +24,8 @@ export interface Server extends AsyncDisposable {
   /** Stops accepting, answers what has arrived, removes the socket file. May be called again. */
   stop(): Promise<void>;
   /**
-   * Reads the policy again, and opens the audit file anew. When that fails, what was there stays,
-   * and the failure is thrown.
+   * Reads the policy again, and opens the audit file anew. When one fails, what was there stays,
+   * the other goes on, and the failure is thrown.
    */
   reload(): Promise<void>;
   /**
@@ -151,8 +151,11 @@ class RunningServer implements Server {
   }
 
   async reload(): Promise<void> {
-    this.#pool.follow(await readPolicy(this.#options.policy, this.address));
-    this.#reopenAudit();
+    try {
+      this.#pool.follow(await readPolicy(this.#options.policy, this.address));
+    } finally {
+      this.#reopenAudit(); // a policy with a mistake is no reason to write on into a rotated file
+    }
   }
 
   /* After a log was rotated: the new file takes the place of the old one under its number. */
