@@ -80,6 +80,7 @@ test("each goal has its figure as a ratio, and its verdict by the figure that wa
     ["8.00", "1.000", true],
     ["1.25", "1.250", true],
     ["30 ms", "0.500", true],
+    ["27 MB", "0.600", true],
     ["54 MB", "1.200", false],
     ["0", "0.000", true],
     ["1.25 times", "0.833", true],
@@ -107,7 +108,7 @@ test("a goal in words that nobody can judge is no goal met", () => {
 test("the page names the machine, counts what was met, and says what was missed", () => {
   const text = page(BENCHES, MACHINE);
   expect(text).toContain("A Processor, 2 cores, Linux 6.1.2, Bun 1.2.3");
-  expect(text).toContain("5 of 7 are met.");
+  expect(text).toContain("6 of 8 are met.");
   expect(text).toContain("| bind B | at most 3 times | 3.50 times | 1.167 | **missed** |");
   expect(text).toMatch(
     /rate against floor \| at least 0\.95 \| 0\.95 \| 0\.999 \| \*\*missed\*\* \(load\) \|/,
