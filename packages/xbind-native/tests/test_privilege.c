@@ -204,6 +204,9 @@ static void test_set_user_id(void)
 {
 	char dir[] = "/tmp/xsocket-setuid-XXXXXX", copy[sizeof(dir) + 8];
 
+#ifndef __GLIBC__
+	return; /* RTLD_NEXT finds nothing behind a library that was loaded last */
+#endif
 	if (!pair_preloaded() || getenv("TEST_EMULATOR"))
 		return;
 	CHECK(mkdtemp(dir));

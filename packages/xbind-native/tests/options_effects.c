@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options_effects.c - options that cannot be read back, and what a bound socket does with them
+ *
+ * pair -c compares a run without the library with one with it.
+ */
+#include "support/outcome.h"
+
+#include <linux/tcp.h>
+#include <linux/xfrm.h>
+
+#define LARGE 3000 /* bytes: more than the MTU that is set, less than that of lo */
+
+static struct sockaddr_in6 loopback6(uint16_t port)
+{
+	return (struct sockaddr_in6){
+	    .sin6_family = AF_INET6,
+	    .sin6_port = htons(port),
+	    .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+}
+
+static int new_udp6(void)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	CHECK(fd >= 0);
+	return fd;
+}
+
+static void send6(const char *what, int fd, size_t len)
+{
+	struct sockaddr_in6 addr = loopback6(9);
+	static char bytes[LARGE];
+
+	show(what, (int)sendto(fd, bytes, len, 0, (struct sockaddr *)&addr, sizeof(addr)));
+}
+
+static void test_mtu(void)
+{
+	int fd = new_udp6(), mtu = 1280, one = 1;
+
+	set("IPV6_MTU", fd, IPPROTO_IPV6, IPV6_MTU, &mtu, sizeof(mtu));
+	set("IPV6_DONTFRAG", fd, IPPROTO_IPV6, IPV6_DONTFRAG, &one, sizeof(one));
+	bind_any(fd, AF_INET6);
+	send6("small", fd, 1000);
+	send6("large", fd, LARGE);
+	close(fd);
+}
+
+/* A source address and a device for all that is sent: one that is not there cannot send. */
+static void test_packet_info(void)
+{
+	struct in6_pktinfo info = {.ipi6_ifindex = 1};
+	int fd = new_udp6(), one = 1;
+
+	info.ipi6_addr.s6_addr[15] = 1;
+	set("IPV6_PKTINFO", fd, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	bind_any(fd, AF_INET6);
+	send6("from ::1", fd, 10);
+	close(fd);
+	fd = new_udp6();
+	set("IPV6_FREEBIND", fd, IPPROTO_IPV6, IPV6_FREEBIND, &one, sizeof(one));
+	info.ipi6_addr.s6_addr[0] = 0x20;
+	set("IPV6_PKTINFO", fd, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	bind_any(fd, AF_INET6);
+	send6("from 2000::1", fd, 10);
+	close(fd);
+}
+
+/* Nothing may leave the socket. */
+static void try_policy(int domain, int level, int name)
+{
+	struct xfrm_userpolicy_info policy = {
+	    .sel.family = (unsigned short)domain,
+	    .lft = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0},
+	    .dir = XFRM_POLICY_OUT,
+	    .action = XFRM_POLICY_BLOCK,
+	};
+	struct sockaddr_in addr = pair_addr(9);
+	int fd = socket(domain, SOCK_DGRAM, 0);
+
+	set("policy", fd, level, name, &policy, sizeof(policy));
+	bind_any(fd, domain);
+	if (domain == AF_INET6)
+		send6("blocked", fd, 1);
+	else
+		show("blocked", (int)sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr)));
+	close(fd);
+}
+
+static void test_policies(void)
+{
+	try_policy(AF_INET, IPPROTO_IP, IP_XFRM_POLICY);
+	try_policy(AF_INET6, IPPROTO_IPV6, IPV6_XFRM_POLICY);
+}
+
+static struct tcp_ao_add ao_key(unsigned char number)
+{
+	struct tcp_ao_add key = {
+	    .alg_name = "hmac(sha1)",
+	    .prefix = 32,
+	    .sndid = number,
+	    .rcvid = number,
+	    .keylen = 6,
+	    .key = "secret",
+	};
+	struct sockaddr_in *peer = (struct sockaddr_in *)&key.addr;
+
+	*peer = pair_addr(0);
+	return key;
+}
+
+static void test_ao_keys(void)
+{
+	struct tcp_ao_add first = ao_key(1), second = ao_key(2);
+	struct tcp_ao_del gone = {.prefix = 32, .sndid = 1, .rcvid = 1};
+	struct tcp_ao_getsockopt found[4] = {{.nkeys = 4, .get_all = 1}};
+	socklen_t len = sizeof(found[0]);
+	int fd = pair_socket(SOCK_STREAM);
+
+	memcpy(&gone.addr, &first.addr, sizeof(gone.addr));
+	set("key 1", fd, IPPROTO_TCP, TCP_AO_ADD_KEY, &first, sizeof(first));
+	set("key 2", fd, IPPROTO_TCP, TCP_AO_ADD_KEY, &second, sizeof(second));
+	set("no key 1", fd, IPPROTO_TCP, TCP_AO_DEL_KEY, &gone, sizeof(gone));
+	bind_any(fd, AF_INET);
+	show("keys", getsockopt(fd, IPPROTO_TCP, TCP_AO_GET_KEYS, found, &len));
+	printf("%u of them, the first is %u\n", found[0].nkeys, found[0].sndid);
+	close(fd);
+}
+
+int main(void)
+{
+	test_mtu();
+	test_packet_info();
+	test_policies();
+	test_ao_keys();
+	return 0;
+}
