@@ -79,8 +79,8 @@ static void try_address_alone(void)
 {
 	int fd = pair_socket(SOCK_STREAM), one = 1;
 
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
-	printf("no port: bind %d\n", outcome(pair_bind(fd, 0)));
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) == 0)
+		printf("no port: bind %d\n", outcome(pair_bind(fd, 0)));
 	show("no port", fd);
 }
 
