@@ -67,7 +67,7 @@ describe("docs/errors.md has", () => {
 
   test("what the server answers", () => {
     const given = matches(
-      /(?:#fail\([^)]*|return )errno\.(E[A-Z]+)/g,
+      /(?:#fail\([^)]*|return |[?:] )errno\.(E[A-Z]+)/g,
       "packages/server/src/_{answer,judge}.ts",
     );
     expect(codes(section("What the server answers"))).toEqual([...given].toSorted());
