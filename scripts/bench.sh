@@ -12,10 +12,13 @@ install_command() {
 
 name=${1-}
 [ $# = 0 ] || shift
+bench=
 for file in packages/*/bench/"$name".ts; do
-	[ -e "$file" ] || continue
-	[ "$name" != server ] || install_command
-	exec bun "$file" "$@"
+	[ ! -e "$file" ] || bench=$file
 done
-echo "usage: ./dev bench server|sdk|xbind" >&2
-exit 2
+[ -n "$bench" ] || {
+	echo "usage: ./dev bench server|sdk|xbind" >&2
+	exit 2
+}
+[ "$name" != server ] || install_command
+exec bun "$bench" "$@"
