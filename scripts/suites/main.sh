@@ -1,0 +1,84 @@
+#!/bin/sh
+# ./dev suites [NAME...]: test suites of other projects, run without the library and with it
+#
+# How it works: each NAME.suite beside this file says where the source comes from and how it is
+# built, and has a function run() that prints "ok NAME" or "not ok NAME" for each of its tests.
+# Both runs are in inside.sh, one after the other. What passes without the library must pass with
+# it; a test that fails with it gets two more tries, since many of these suites wait for time.
+set -eu
+
+here=scripts/suites
+work=$PWD/build/suites
+tries=3
+
+fail() {
+	echo "suites: $1" >&2
+	exit 1
+}
+
+# Sources come by lists of their own, so that the machine's stay what they are.
+fetch() {
+	source=$1
+	mkdir -p "$work/apt/lists/partial" "$work/apt/parts" "$work/source"
+	# shellcheck disable=SC1091 # os-release(5)
+	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
+	printf 'Types: deb-src\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
+		"${SUITES_MIRROR:-http://deb.debian.org/debian}" "$codename" \
+		/usr/share/keyrings/debian-archive-keyring.pgp >"$work/apt/parts/source.sources"
+	set -- -qq -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/apt/parts" \
+		-o Dir::State::Lists="$work/apt/lists" -o APT::Sandbox::User=root
+	apt-get "$@" update
+	(cd "$work/source" && apt-get "$@" --only-source source "$source" >/dev/null) ||
+		fail "the source of $source could not be fetched"
+}
+
+tree_of() { find "$work/source" -maxdepth 1 -name "$1-*" -type d 2>/dev/null; }
+
+# run_suite plain|with NAME: what each test came to, one line for each, in the order of names.
+run_suite() {
+	sh $here/inside.sh "$1" sh -ec '. "$1"; cd "$2"; run' sh "$PWD/$here/$2.suite" "$tree" \
+		2>"$work/$2.$1.err" | LC_ALL=C sort >"$work/$2.$1"
+}
+
+# The tests that passed without the library, and in no run with it so far.
+lost() { grep '^ok' "$work/$1.plain" | LC_ALL=C comm -23 - "$work/$1.passed"; }
+
+suite() {
+	name=$1
+	source=
+	# shellcheck disable=SC1090 # one of the files beside this one
+	. "$PWD/$here/$name.suite"
+	[ -n "$(tree_of "$source")" ] || fetch "$source"
+	tree=$(tree_of "$source")
+	[ -e "$tree/.built" ] || (cd "$tree" && build && touch .built) >"$work/$name.build" 2>&1 ||
+		fail "$name could not be built: see $work/$name.build"
+	run_suite plain "$name"
+	grep -q '^ok' "$work/$name.plain" || fail "$name: no test passes even without the library: see $work/$name.plain.err"
+	: >"$work/$name.passed"
+	try=0
+	while [ "$try" -lt "$tries" ] && [ -n "$(lost "$name")" ]; do
+		try=$((try + 1))
+		run_suite with "$name"
+		grep '^ok' "$work/$name.with" | LC_ALL=C sort -u - "$work/$name.passed" >"$work/$name.sum"
+		mv "$work/$name.sum" "$work/$name.passed"
+	done
+	printf '%s: %s tests pass without the library, %s of them with it too\n' "$name" \
+		"$(grep -c '^ok' "$work/$name.plain")" \
+		"$(($(grep -c '^ok' "$work/$name.plain") - $(lost "$name" | wc -l)))"
+	lost "$name" | sed 's/^ok /  fails with the library: /'
+	[ -z "$(lost "$name")" ]
+}
+
+[ "$(id -u)" = 0 ] || fail "making network namespaces takes root"
+[ $# -gt 0 ] || for file in "$here"/*.suite; do
+	name=${file##*/}
+	set -- "$@" "${name%.suite}"
+done
+passed=0
+failed=0
+for name in "$@"; do
+	[ -e "$here/$name.suite" ] || fail "there is no suite $name"
+	if (suite "$name"); then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]
