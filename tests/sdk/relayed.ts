@@ -11,12 +11,19 @@ const tls = scheme === "https" ? { tls: { key: file("key.pem"), cert: file("cert
 
 if (existsSync("/proc/self/fdinfo/0")) throw new Error("fdinfo is not hidden");
 const before = relays();
-const server = await serve<{ id: number }, "/static">({
+const server = await serve<{ id: number }, "/static" | "/slow">({
   via,
   hostname: "127.0.0.1",
   port: 0,
   ...tls,
-  routes: { "/static": new Response("static") },
+  routes: {
+    "/static": new Response("static"),
+    async "/slow"() {
+      console.log("slow was asked for");
+      await Bun.sleep(300);
+      return new Response("slow");
+    },
+  },
   async fetch(request, self) {
     if (self.upgrade(request, { data: { id: 7 } })) return undefined;
     const { address } = self.requestIP(request) ?? {};
@@ -30,5 +37,5 @@ const server = await serve<{ id: number }, "/static">({
 const made = relays().filter((name) => !before.includes(name));
 console.log(`port ${server.port}`);
 for await (const chunk of Bun.stdin.stream()) if (chunk.length === 0) break;
-await server.stop(true);
+await server.stop();
 console.log(made.every((name) => !relays().includes(name)) ? "left nothing" : "left its directory");

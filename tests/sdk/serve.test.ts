@@ -214,7 +214,10 @@ describe("where Bun cannot be looked into", () => {
     expect(await curl(target, "-k", `${base}/static`)).toBe("static");
     const socket = [process.execPath, "-e", WS, base.replace("http", "ws")];
     expect((await target.run(socket)).stdout).toBe("welcome 127.0.0.1,7 hello\n");
-    await program.endInput();
+    const slow = curl(target, "-k", `${base}/slow`);
+    await program.says(/slow was asked for/);
+    await program.endInput(); // it stops, but not before that is answered
+    expect(await slow).toBe("slow");
     expect(await program.finished()).toBe(0);
     expect(program.stdout).toContain("left nothing");
   });

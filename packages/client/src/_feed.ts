@@ -5,18 +5,22 @@
 import type * as http from "node:http";
 import * as net from "node:net";
 
-/* The connections that were given to a server; one that was upgraded is none of its any more. */
-class Connections {
+/** The connections that were given to a server; one that was upgraded is none of its any more. */
+export class Connections {
   readonly #server: http.Server;
   readonly #open = new Set<net.Socket>();
   readonly #busy = new Set<net.Socket>();
   readonly #watched = new Set<string>();
+  #drained: (() => void) | undefined; // set once it drains
 
   constructor(server: http.Server) {
     this.#server = server;
     server.on("request", ({ socket }, response) => {
       this.#busy.add(socket);
-      response.once("close", () => this.#busy.delete(socket));
+      response.once("close", () => {
+        this.#busy.delete(socket);
+        if (this.#drained) socket.end();
+      });
     });
   }
 
@@ -31,12 +35,28 @@ class Connections {
     this.#watch("upgrade");
     this.#watch("connect");
     this.#open.add(socket);
-    socket.once("close", () => this.#open.delete(socket));
+    socket.once("close", () => {
+      this.#open.delete(socket);
+      if (this.#open.size === 0) this.#drained?.();
+    });
+  }
+
+  /** Closes the idle ones now and the others once their answer is sent. Resolves when all are gone. */
+  async drain(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#drained = resolve;
+    this.close("idle");
+    if (this.#open.size === 0) resolve();
+    return promise;
   }
 
   close(which: "all" | "idle"): void {
-    for (const socket of this.#open)
-      if (which === "all" || !this.#busy.has(socket)) socket.destroy();
+    for (const socket of this.#open) if (which === "all" || this.isIdle(socket)) socket.destroy();
+  }
+
+  /** Whether it waits for a request. */
+  isIdle(socket: net.Socket): boolean {
+    return this.#open.has(socket) && !this.#busy.has(socket);
   }
 }
 
@@ -49,7 +69,7 @@ export function feed(server: http.Server): net.Server {
   });
   const closeBoth = (done?: (error?: Error) => void): http.Server => {
     acceptor.close((error) => done?.(error));
-    connections.close("idle");
+    void connections.drain();
     return server;
   };
   acceptor.on("listening", () => void server.emit("listening"));

@@ -14,12 +14,18 @@ import * as tls from "node:tls";
 import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandler } from "bun";
 import type { IpAddress } from "./_address.ts";
 import { describe } from "./_bun.ts";
+import { Connections } from "./_feed.ts";
 
 /** What the relay looks at among Bun.serve's options. */
 export interface RelayOptions<Data> {
   readonly tls?: TLSOptions | TLSOptions[] | undefined;
   readonly websocket?: WebSocketHandler<Data> | undefined;
+  /** Seconds; 0 for no limit. */
+  readonly idleTimeout?: number | undefined;
 }
+
+/* For how long Bun.serve keeps an idle connection unless idleTimeout says otherwise, in seconds. */
+const IDLE_SECONDS = 10;
 
 /* The server behind the relay: where it is, and the header that carries the client's address. */
 interface Behind {
@@ -89,8 +95,15 @@ function relayUpgrade(
   }
 }
 
-/* Takes the connections of our socket, and returns what stops that. */
-function relayFrom(fd: number, behind: Behind, options: tls.TlsOptions): () => void {
+/* How to end a relay: first it takes nothing more, then nothing is left of it. */
+interface Relay {
+  /** Resolves once what was under way is answered. */
+  drain(): Promise<void>;
+  end(): void;
+}
+
+/* Takes the connections of our socket. */
+function relayFrom(fd: number, behind: Behind, options: tls.TlsOptions, idleMs: number): Relay {
   const agent = behind.secure
     ? new https.Agent({ keepAlive: true })
     : new http.Agent({ keepAlive: true });
@@ -100,18 +113,26 @@ function relayFrom(fd: number, behind: Behind, options: tls.TlsOptions): () => v
   front.on("upgrade", (request, client: net.Socket, rest) =>
     relayUpgrade(behind, request, client, rest),
   );
-  const open = new Set<net.Socket>();
+  const connections = new Connections(front);
   const accept = (socket: net.Socket): void => {
-    open.add(socket.on("close", () => open.delete(socket)));
+    connections.add(socket);
+    const dropIdle = (): void => void (connections.isIdle(socket) && socket.destroy());
+    if (idleMs > 0) socket.setTimeout(idleMs, dropIdle);
     front.emit("connection", socket);
   };
   const acceptor = behind.secure ? tls.createServer(options, accept) : net.createServer(accept);
   acceptor.listen({ fd });
-  return () => {
+  const drain = (): Promise<void> => {
     acceptor.close();
-    agent.destroy();
-    for (const socket of open) socket.destroy();
+    Object.assign(agent, { keepAlive: false }); // what is under way gives its connection up
+    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+    return connections.drain();
   };
+  const end = (): void => {
+    agent.destroy();
+    connections.close("all");
+  };
+  return { drain, end };
 }
 
 function parsePeer(text: string | null): SocketAddress | null {
@@ -155,18 +176,21 @@ export function startRelayed<Data>(
   const behind = { path: join(directory, "http"), header, secure };
   let upgrading: SocketAddress | null = null;
   const server = run({ unix: behind.path, ...withPeers(options.websocket, () => upgrading) });
+  const idleMs = (options.idleTimeout ?? IDLE_SECONDS) * 1000;
   const tlsOptions = [options.tls ?? {}].flat()[0] ?? {};
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's names are those of node:tls
-  const stopRelay = relayFrom(fd, behind, tlsOptions as tls.TlsOptions);
+  const relay = relayFrom(fd, behind, tlsOptions as tls.TlsOptions, idleMs);
   const upgrade = server.upgrade.bind(server);
   const stop = server.stop.bind(server);
   const requestIP = (request: Request): SocketAddress | null =>
     parsePeer(request.headers.get(header));
-  const stopAll = (closeActive?: boolean): Promise<void> => {
-    stopRelay();
-    rmSync(directory, { recursive: true, force: true });
+  const stopAll = async (closeActive?: boolean): Promise<void> => {
+    const drained = relay.drain();
     describe(server, { port: 0 }); // as Bun's own
-    return stop(closeActive);
+    await stop(closeActive);
+    if (closeActive !== true) await drained;
+    relay.end();
+    rmSync(directory, { recursive: true, force: true });
   };
   describe(server, {
     port,

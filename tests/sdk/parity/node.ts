@@ -77,8 +77,9 @@ await play({
   async "one that is closed while it answers"() {
     const server = pages(200);
     const port = await portOf(server);
+    const asked = once(server, "request");
     const answer = get({ port, agent: agentOf() });
-    await Bun.sleep(80);
+    await asked;
     return Promise.all([close(server), answer]);
   },
   async "one that closes all connections"() {
