@@ -25,6 +25,7 @@ struct look {
 	socket_key key;
 	bool has_device; /* SO_BINDTOIFINDEX is not 0 */
 	int buf_lock;    /* SO_BUF_LOCK, 0 where there is none */
+	bool has_buffer; /* one of the two has to be set, which changes SO_BUF_LOCK */
 };
 
 static bool same(const struct option_value *a, const struct option_value *b)
@@ -82,7 +83,10 @@ static bool is_set_buffer(struct look *look, int row)
 	struct option_value value;
 
 	option_read(look->old, &options[row], &value);
-	return value.error == 0 && (locked || !same(&value, normal));
+	if (value.error < 0 || (!locked && same(&value, normal)))
+		return false;
+	look->has_buffer = true;
+	return true;
 }
 
 /* Whatever its length is: only that it is not none is asked. */
@@ -113,7 +117,8 @@ static bool is_set(struct look *look, int row)
 		return is_set_device(look, row);
 	case OPTION_BUFFER:
 		return is_set_buffer(look, row);
-	case OPTION_LOCK: /* setting the buffers changes it */
+	case OPTION_LOCK:
+		return look->has_buffer || look->buf_lock != 0;
 	case OPTION_RECORDS:
 		return true;
 	case OPTION_HEADERS:
