@@ -162,7 +162,7 @@ ${loadTable(server.rows, "kept")}
 ![Percentiles of the time of a request](performance-time.svg)
 
 Resident memory is that after the load above. Before the first request a server with one thread had ${server.idle.residentMb.toFixed(1)} MB:
-once it serves, it lets go of the pages of Bun's code that only starting has needed, and those that are run again come back.
+once it serves, it lets go of the pages of Bun's code and constants that only starting has needed, and those that are used again come back.
 
 ${residentTable(benches)}
 

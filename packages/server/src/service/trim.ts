@@ -1,5 +1,5 @@
 /*
- * What only the start has needed of the runtime's code.
+ * What only the start has needed of the runtime's code and constants.
  *
  * How it works: Bun is a program of some hundred megabytes, and before a server serves a third of
  * its code has been run once: the parser, the module loader, the compilers. Those pages would count
@@ -8,11 +8,14 @@
  * with its neighbours, by one minor fault.
  *
  * That holds for private mappings of a file which nobody has ever written to, and for no others:
- * whatever was written would be lost. So a mapping is let go only if it is executable, read-only,
- * of the program itself, and if the kernel says that no page of it is a copy ("Anonymous: 0").
+ * whatever was written would be lost. So a mapping is let go only if it is read-only, of the program
+ * itself, and if the kernel says that no page of it is a copy, in memory or swapped out ("Anonymous"
+ * and "Swap" are 0): what the loader has relocated, or a debugger has put in, is one.
  */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Syscalls } from "@xsocket/xbind-native";
+
+const WRITTEN_NONE = [/^Anonymous: +0 kB$/m, /^Swap: +0 kB$/m];
 
 /** A range of addresses. */
 export interface Mapping {
@@ -22,26 +25,26 @@ export interface Mapping {
 }
 
 /**
- * Finds the mappings of a program's own code that were never written to.
+ * Finds the mappings of a program's own file that were never written to.
  *
  * @param smaps the text of /proc/PID/smaps
  * @param program the path of the program, as the kernel gives it
  */
-export function unwrittenCode(smaps: string, program: string): Mapping[] {
+export function unwrittenMappings(smaps: string, program: string): Mapping[] {
   const sections = smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
   return sections.flatMap((section) => {
-    const head = /^([0-9a-f]+)-([0-9a-f]+) r-xp \S+ \S+ \d+ +(.*)$/m.exec(section);
-    if (head?.[3] !== program || !/^Anonymous: +0 kB$/m.test(section)) return [];
+    const head = /^([0-9a-f]+)-([0-9a-f]+) r-[-x]p \S+ \S+ \d+ +(.*)$/m.exec(section);
+    if (head?.[3] !== program || !WRITTEN_NONE.every((line) => line.test(section))) return [];
     const [start, end] = [head[1], head[2]].map((digits = "") => Number.parseInt(digits, 16));
     return start === undefined || end === undefined ? [] : [{ start, length: end - start }];
   });
 }
 
-/** Lets go of the runtime's code that has been run so far. Where /proc is hidden it stays. */
+/** Lets go of what has been used so far of the runtime's code and constants. Where /proc is hidden it stays. */
 export function letGoOfStart(sys: Syscalls): void {
   try {
     const program = readlinkSync("/proc/self/exe");
-    for (const { start, length } of unwrittenCode(
+    for (const { start, length } of unwrittenMappings(
       readFileSync("/proc/self/smaps", "utf8"),
       program,
     ))
