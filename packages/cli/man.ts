@@ -28,6 +28,7 @@ function fold(sentence: string): string {
 }
 
 function hint(argument: ArgDef): string {
+  if (argument.type === "enum") return (argument.options ?? []).join("|");
   return ("valueHint" in argument && argument.valueHint) || "value";
 }
 
@@ -38,9 +39,12 @@ function flag(name: string, argument: ArgDef): string {
 
 const MANY = 8; // options that are named in the synopsis at the most
 
-function synopsis(name: string, { args = {}, program }: Command): string {
+function synopsis(name: string, { args = {}, program = "" }: Command): string {
   const all = Object.entries(args);
-  const options = all.filter(([, { type }]) => type !== "positional");
+  // one that stands before the program is shown with it
+  const options = all.filter(
+    ([arg, { type }]) => type !== "positional" && !program.includes(`--${arg} `),
+  );
   const positionals = all.filter(([, { type }]) => type === "positional");
   return [
     `.Nm xsocket Cm ${name}`,
@@ -50,7 +54,7 @@ function synopsis(name: string, { args = {}, program }: Command): string {
     ...positionals.map(([arg, { required, default: preset }]) =>
       required === false || preset !== undefined ? `.Op Ar ${arg}` : `.Ar ${arg}`,
     ),
-    ...(program === undefined ? [] : [prose(program)]),
+    ...(program === "" ? [] : [prose(program)]),
   ].join("\n");
 }
 

@@ -19,7 +19,7 @@ const args = {
     type: "positional",
     required: false,
     valueHint: SHELLS.join("|"),
-    description: "The shell that is to read it",
+    description: `The shell that is to read it: ${SHELLS.join(", ")}`,
   },
 } as const satisfies ArgsDef;
 
