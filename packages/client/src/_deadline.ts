@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { misuse } from "./_kind.ts";
 
 /** How long an operation may take unless it is told otherwise, in milliseconds. */
@@ -26,9 +27,11 @@ export class Deadline {
     if (typeof timeoutMs !== "number" || !(timeoutMs > 0))
       throw misuse(
         "start",
-        `timeoutMs is ${String(timeoutMs)}`,
+        `timeoutMs is ${inspect(timeoutMs)}`,
         "Give a time in milliseconds above 0, or Infinity.",
       );
+    if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
+      throw misuse("start", `signal is ${inspect(signal)}`, "Give an AbortSignal.");
     signal?.throwIfAborted();
     this.signal = signal;
     this.#at = performance.now() + timeoutMs;

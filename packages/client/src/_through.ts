@@ -52,12 +52,32 @@ export function checkHandlers(asked: string, socket: unknown): void {
     );
 }
 
+/** The host's name or address under either name; undefined if there is none. */
+export function hostOf(
+  asked: string,
+  options: { readonly hostname?: unknown; readonly host?: unknown },
+): string | undefined {
+  const host = options.hostname ?? options.host ?? undefined;
+  if (host === undefined || typeof host === "string") return host;
+  throw misuse(
+    asked,
+    `hostname is ${inspect(host)}`,
+    "Give a host name or an IP address, as text.",
+  );
+}
+
+/** Checks the length of the queue of a listener. */
+export function checkBacklog(asked: string, backlog: number): number {
+  if (Number.isInteger(backlog) && backlog >= 0) return backlog;
+  throw misuse(asked, `backlog is ${inspect(backlog)}`, "Give a whole number from 0 on.");
+}
+
 /** Checks a port number. Bun takes strings for it in places, and so does this. */
 export function checkPort(asked: string, port: unknown): number {
   const number = typeof port === "string" && port.trim() !== "" ? Number(port) : port;
   if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 65_535)
     return number;
-  throw misuse(asked, `port is ${String(port)}`, "Give a port from 0 to 65535.");
+  throw misuse(asked, `port is ${inspect(port)}`, "Give a port from 0 to 65535.");
 }
 
 const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", connect: "connect" };

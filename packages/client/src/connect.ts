@@ -7,6 +7,7 @@ import { bindTo, connectTo, setOption } from "./_socket.ts";
 import {
   checkHandlers,
   checkPort,
+  hostOf,
   failedCall,
   refuseKeys,
   THROUGH_KEYS,
@@ -150,7 +151,8 @@ export async function connect<Data = undefined>(
   options: ConnectOptions<Data>,
 ): Promise<Socket<Data>> {
   refuseMisspelt("connect", options, NAMES);
-  const { host, hostname = host, port, tls, exclusive, ...local } = options;
+  const hostname = hostOf("connect", options);
+  const { host: _, port, tls, exclusive, ...local } = options;
   if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
   checkHandlers("connect", options.socket);
   const asked = `connect to ${hostname}`;

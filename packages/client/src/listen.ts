@@ -4,7 +4,9 @@ import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.t
 import { adoptListener, describe } from "./_bun.ts";
 import { misuse } from "./_kind.ts";
 import {
+  checkBacklog,
   checkHandlers,
+  hostOf,
   checkPort,
   failedCall,
   pathOf,
@@ -49,7 +51,7 @@ const REFUSED = {
 
 function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   refuseMisspelt("listen", options, NAMES);
-  const hostname = options.hostname ?? options.host;
+  const hostname = hostOf("listen", options);
   checkHandlers("listen", options.socket);
   const asked = `listen at ${hostname ?? "*"}`;
   if (hostname === "") throw misuse(asked, "hostname is empty", "Leave it out for every address.");
@@ -57,8 +59,7 @@ function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   const { exclusive = false, reusePort = false, ipv6Only = false, backlog = 1 } = options;
   if (exclusive && reusePort)
     throw misuse(asked, "both exclusive and reusePort are set", "Set one of them.");
-  if (!Number.isInteger(backlog) || backlog < 0)
-    throw misuse(asked, `backlog is ${String(backlog)}`, "Give a whole number from 0 on.");
+  checkBacklog(asked, backlog);
   const port = checkPort(asked, options.port);
   return {
     type: "stream",

@@ -3,13 +3,14 @@ import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
 import type { Duplex } from "node:stream";
+import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection, secureNode } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { misuse } from "./_kind.ts";
 import { setOption } from "./_socket.ts";
-import { checkPort, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
+import { checkBacklog, checkPort, hostOf, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
 import { XSocketError } from "./error.ts";
@@ -56,14 +57,16 @@ const PLACE_KEYS = [...THROUGH_KEYS, "host", "port", "reusePort", "ipv6Only"] as
  */
 export async function nodeConnect(options: NodeConnectOptions): Promise<net.Socket> {
   refuseUnknown("connect", options, CONNECT_KEYS);
-  const { host = "localhost", localAddress, localPort } = options;
+  const { localAddress, localPort } = options;
+  const host = hostOf("connect", options) ?? "localhost";
   const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
   using socket = await connectedSocket({ ...peer, localAddress, localPort }, options);
   return adoptNodeConnection(socket.take());
 }
 
 function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
-  const { host: hostname, reusePort = false, ipv6Only = false } = options;
+  const { reusePort = false, ipv6Only = false } = options;
+  const hostname = hostOf(verb, options);
   const port = checkPort(`${verb} ${hostname ?? "*"}`, options.port ?? 0);
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
 }
@@ -92,8 +95,10 @@ export async function nodeListen<Server extends net.Server>(
       'Use tls.createServer(options, (socket) => httpServer.emit("connection", socket)), or serve.',
       "ENOTSUP",
     );
+  if (typeof server?.listen !== "function")
+    throw misuse("listen", `the server is ${inspect(server)}`, "Give a server of Node's modules.");
   refuseUnknown("listen", options, [...PLACE_KEYS, "backlog"]);
-  const { backlog = NODE_BACKLOG } = options;
+  const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
   const { socket: owned } = await bound(planOf(options, "stream", "listen at"), options);
   using socket = owned;
   checked("listen", loadSyscalls().listen(socket.fd, backlog));
@@ -119,6 +124,8 @@ export async function nodeBind(
   socket: dgram.Socket,
   options: NodeBindOptions = {},
 ): Promise<dgram.Socket> {
+  if (typeof socket?.bind !== "function")
+    throw misuse("bind", `the socket is ${inspect(socket)}`, "Give a socket of node:dgram.");
   refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
   // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
   const host = options.host ?? (Reflect.get(socket, "type") === "udp6" ? "::" : "0.0.0.0");

@@ -8,7 +8,9 @@ import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
 import { setOption } from "./_socket.ts";
 import {
+  checkBacklog,
   checkPort,
+  hostOf,
   failedCall,
   forBun,
   pathOf,
@@ -66,9 +68,10 @@ interface PlainOptions extends ServeExtras {
 
 function planOf(options: PlainOptions): BindPlan {
   refuseMisspelt("serve", options, NAMES);
-  const hostname = (options.hostname ?? options.host) || undefined;
+  const hostname = hostOf("serve", options) || undefined; // "" is none for Bun, too
   const asked = `serve at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
+  checkBacklog(asked, options.backlog ?? BUN_BACKLOG);
   const { BUN_PORT, PORT, NODE_PORT } = process.env;
   const port = checkPort(asked, options.port ?? BUN_PORT ?? PORT ?? NODE_PORT ?? DEFAULT_PORT);
   const reuse = { reuseAddr: true, reusePort: options.reusePort === true };

@@ -1,9 +1,17 @@
+import { inspect } from "node:util";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { Connection, type Wanted } from "./_connection.ts";
 import { DEFAULT_TIMEOUT_MS, Deadline, LIMIT_KEYS, type Limits } from "./_deadline.ts";
 import { checkVia, reach } from "./_handover.ts";
-import { askedFor, KIND_KEYS, type KindNumbers, kindNumbers, type SocketKind } from "./_kind.ts";
+import {
+  askedFor,
+  KIND_KEYS,
+  type KindNumbers,
+  kindNumbers,
+  misuse,
+  type SocketKind,
+} from "./_kind.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { failed, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
@@ -42,6 +50,12 @@ export class Session implements Disposable {
   constructor(options: SessionOptions = {}) {
     refuseUnknown("start a session", options, ["via", "idleMs"]);
     const { via = DEFAULT_ADDRESS, idleMs = Infinity } = options;
+    if (typeof idleMs !== "number" || !(idleMs >= 0))
+      throw misuse(
+        "start a session",
+        `idleMs is ${inspect(idleMs)}`,
+        "Give milliseconds from 0 on.",
+      );
     this.via = via;
     this.#idleMs = idleMs;
     checkVia(via, "start a session");

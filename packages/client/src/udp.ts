@@ -7,6 +7,7 @@ import { resolve } from "./_resolve.ts";
 import { connectTo, setOption } from "./_socket.ts";
 import {
   checkPort,
+  hostOf,
   failedCall,
   pathOf,
   refuseKeys,
@@ -73,8 +74,8 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
 ): Promise<bun.Socket<Type> | bun.ConnectedSocket<Type>> {
   refuseMisspelt("receive datagrams", options, NAMES);
-  const { host, port = 0, reusePort, reuseAddr, ipv6Only } = options;
-  const hostname = (options.hostname ?? host) || undefined; // "" is none for Bun, too
+  const { port = 0, reusePort, reuseAddr, ipv6Only } = options;
+  const hostname = hostOf("receive datagrams", options) || undefined; // "" is none for Bun, too
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   const peer = "connect" in options ? await peerOf(options.connect, options) : undefined;

@@ -7,7 +7,9 @@ import {
   fetchVia,
   HttpAgent,
   listen,
+  nodeBind,
   nodeConnect,
+  nodeListen,
   serve,
   Session,
   udp,
@@ -86,6 +88,20 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     const failing = async (): Promise<unknown> => form(options);
     await expect(failing(), name).rejects.toMatchObject({ code: "EINVAL", step: "options" });
     await expect(failing(), name).rejects.toThrow(`Did you mean ${name}?`);
+  }
+  const wrong: [() => unknown, string][] = [
+    [() => xsocket({ signal: Object(5) }), "signal is"],
+    [() => new Session({ idleMs: Number.NaN }), "idleMs is NaN"],
+    [() => connect({ hostname: Object(5), port: 1, socket }), "hostname is"],
+    [() => udp({ hostname: Object(5) }), "hostname is"],
+    [() => serve({ backlog: -5, fetch: () => new Response() }), "backlog is -5"],
+    [() => Reflect.apply(nodeListen, undefined, [5]), "the server is 5"],
+    [() => Reflect.apply(nodeBind, undefined, []), "the socket is undefined"],
+  ];
+  for (const [form, found] of wrong) {
+    const failing = async (): Promise<unknown> => form();
+    await expect(failing(), found).rejects.toMatchObject({ code: "EINVAL", step: "options" });
+    await expect(failing(), found).rejects.toThrow(found);
   }
   const more = { socket, via: "/nowhere", port: 0, somethingOfBuns: 1 };
   await expect(listen(more)).rejects.toMatchObject({ code: "ENOENT" });

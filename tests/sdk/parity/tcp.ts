@@ -2,7 +2,7 @@
 import { doConnect, doListen, noting, outcome, play } from "./api.ts";
 
 const { KEY: key = "", CERT: cert = "" } = process.env;
-const SETTLE_MS = 60; // after which the other side has noticed
+const SETTLE_MS = 100; // after which the other side has noticed
 type Socket = Bun.Socket;
 
 interface Pair {

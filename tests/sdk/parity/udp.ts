@@ -1,7 +1,7 @@
 /* Datagrams: see api.ts. */
 import { codeOf, doUdp, doUdpTo, outcome, play } from "./api.ts";
 
-const SETTLE_MS = 60;
+const SETTLE_MS = 100;
 const hostname = "127.0.0.1";
 const GROUP = "239.1.2.3";
 
