@@ -41,6 +41,9 @@ what waits for time and failed got another try. \`./dev suites\` repeats the fir
 | HAProxy, regression tests                                 | 3.0.11           | 208             | 208             |
 | Mosquitto, broker and library                             | 2.0.21           | 215             | 215             |
 | Redis, units of networking, replication and shutdown      | 8.0.2            | 371             | 371             |
+| GLib, GIO and GDBus | 2.84.4 | 335 | 335 |
+| curl, 246 of its tests | 8.14.1 | 245 | 245 |
+| lighttpd | 1.4.79 | 9 | 9 |
 
 The one of socat's tests that differs is \`NETNS\`: socat goes into a third network namespace by \`setns\` and listens there. With \`XBIND=*\` that port
 moves, too: what is listed moves out of whichever namespace the program is in, as it must for a program that confines itself. List the ports that are meant instead.
