@@ -29,7 +29,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define SERVER_CLOSE_MS 1000 /* milliseconds; how long a bind waits for a busy server to let go */
+/* milliseconds; how long a bind waits for a busy server to let go, and for one that never does */
+#define SERVER_CLOSE_MS     1000
+#define SERVER_LINGERING_MS 50
 
 /* Asks on a connection made for this, and says there that no more is to come. */
 static int ask(const struct wire_request *request, const struct deadline *deadline)
@@ -78,12 +80,16 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 
 /*
  * The server closes its copy of the socket after it has sent it, and then the connection. Until
- * then a port that the program closes again would stay open, and could not be bound again.
+ * then a port that the program closes again would stay open, and could not be bound again. A server
+ * that once has not closed in time may be one that keeps connections: it is not given as long
+ * again.
  */
 static void await_server(int conn)
 {
-	if (conn >= 0)
-		sys_poll(conn, POLLIN, SERVER_CLOSE_MS);
+	static _Atomic int wait_ms = SERVER_CLOSE_MS;
+
+	if (conn >= 0 && sys_poll(conn, POLLIN, wait_ms) == 0)
+		wait_ms = SERVER_LINGERING_MS;
 }
 
 static int run(int fd, const struct swap_call *call)

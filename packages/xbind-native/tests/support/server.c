@@ -17,6 +17,7 @@
 static const char *const names[] = {
     [SERVER_GOOD] = "good",
     [SERVER_SILENT] = "silent",
+    [SERVER_LINGERS] = "lingers",
     [SERVER_CLOSES] = "closes",
     [SERVER_EMPTY] = "empty",
     [SERVER_SHORT] = "short",
@@ -160,6 +161,8 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 			pause(); /* also when the client has said that no more is to come */
 		answer(conn, &request, mode);
 	}
+	while (mode == SERVER_LINGERS)
+		pause();
 	_exit(0);
 }
 
