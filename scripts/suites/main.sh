@@ -2,9 +2,10 @@
 # ./dev suites [NAME...]: test suites of other projects, run without the library and with it
 #
 # How it works: each NAME.suite beside this file says where the source comes from and how it is
-# built, and has a function run() that prints "ok NAME" or "not ok NAME" for each of its tests.
-# Both runs are in inside.sh, one after the other. What passes without the library must pass with
-# it; a test that fails with it gets two more tries, since many of these suites wait for time.
+# built (source= is empty for tests that an installed package has), and has a function run() that
+# prints "ok NAME" or "not ok NAME" for each of its tests. Both runs are in inside.sh, one after the
+# other. What passes without the library must pass with it; a test that fails with it gets two more
+# tries, since many of these suites wait for time.
 set -eu
 
 here=scripts/suites
@@ -37,7 +38,7 @@ tree_of() { find "$work/source" -maxdepth 1 -name "$1-*" -type d 2>/dev/null; }
 # run_suite plain|with NAME: what each test came to, one line for each, in the order of names.
 run_suite() {
 	sh $here/inside.sh "$1" sh -ec '. "$1"; cd "$2"; run' sh "$PWD/$here/$2.suite" "$tree" \
-		2>"$work/$2.$1.err" | LC_ALL=C sort >"$work/$2.$1"
+		2>"$work/$2.$1.err" | LC_ALL=C sort -u >"$work/$2.$1"
 }
 
 # The tests that passed without the library, and in no run with it so far.
@@ -48,8 +49,13 @@ suite() {
 	source=
 	# shellcheck disable=SC1090 # one of the files beside this one
 	. "$PWD/$here/$name.suite"
-	[ -n "$(tree_of "$source")" ] || fetch "$source"
-	tree=$(tree_of "$source")
+	if [ -n "$source" ]; then
+		[ -n "$(tree_of "$source")" ] || fetch "$source"
+		tree=$(tree_of "$source")
+	else
+		tree=$work/$name.tree
+		mkdir -p "$tree"
+	fi
 	[ -e "$tree/.built" ] || (cd "$tree" && build && touch .built) >"$work/$name.build" 2>&1 ||
 		fail "$name could not be built: see $work/$name.build"
 	run_suite plain "$name"
