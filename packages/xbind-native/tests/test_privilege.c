@@ -99,8 +99,13 @@ static void bind_forbidden(void)
 
 static void test_seccomp(void)
 {
-	static const long calls[] = {SYS_socket,  SYS_connect,    SYS_sendto, SYS_ppoll,
-	                             SYS_recvmsg, SYS_getsockopt, SYS_dup3};
+#ifdef SYS_ppoll_time64 /* where time_t has been too short */
+	static const long poll_call = SYS_ppoll_time64;
+#else
+	static const long poll_call = SYS_ppoll;
+#endif
+	const long calls[] = {SYS_socket,  SYS_connect,    SYS_sendto, poll_call,
+	                      SYS_recvmsg, SYS_getsockopt, SYS_dup3};
 
 	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		return;
@@ -209,6 +214,9 @@ static void test_set_user_id(void)
 #endif
 	if (!pair_preloaded() || getenv("TEST_EMULATOR"))
 		return;
+#ifndef __GLIBC__ /* musl finds no call of libc behind a library that came by dlopen(3) */
+	return;
+#endif
 	CHECK(mkdtemp(dir));
 	CHECK_EQ(chmod(dir, 0755), 0);
 	snprintf(copy, sizeof(copy), "%s/copy", dir);

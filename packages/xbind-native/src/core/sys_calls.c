@@ -288,7 +288,7 @@ int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms)
 	const long number = SYS_ppoll;
 #endif
 
-	return (int)CALL(number, (long)entries, count, wait_ms < 0 ? 0 : (long)&wait);
+	return (int)CALL(number, (long)entries, (long)count, wait_ms < 0 ? 0 : (long)&wait);
 }
 
 int sys_poll(int fd, short events, int wait_ms)

@@ -46,9 +46,14 @@ static int set_int(int fd, int level, int name, int value)
 static int carry_buffer(const struct carry *carry, const struct option *option)
 {
 	int size = get_int(carry->old, option->level, option->name);
+	int lock = option->name == SO_SNDBUF ? 1 : 2;
+	int locked = get_int(carry->old, SOL_SOCKET, SO_BUF_LOCK_) & lock;
 
-	/* SO_RCVLOWAT, carried over before, may have made it as large and left it unlocked. */
-	if (get_int(carry->to, option->level, option->name) == size)
+	/*
+	 * SO_RCVLOWAT, carried over before, may have made it as large and left it unlocked. One
+	 * that is locked is set all the same: qemu-user tells of the lock and cannot set it.
+	 */
+	if (!locked && get_int(carry->to, option->level, option->name) == size)
 		return 0;
 	set_int(carry->to, option->level, option->name, size / 2);
 	if (get_int(carry->to, option->level, option->name) == size)

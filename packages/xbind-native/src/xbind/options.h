@@ -17,6 +17,8 @@
 #define OPTION_BYTES_MAX         40   /* longest value that is compared */
 #define OPTION_HEADERS_BYTES_MAX 2048 /* the kernel's limit on extension headers */
 
+#define SO_BUF_LOCK_ 72 /* which of a socket's buffers are locked: 1 sending, 2 receiving */
+
 /* How an option gets from one socket to another. */
 enum option_how {
 	OPTION_PLAIN,     /* read, and set to what was read */

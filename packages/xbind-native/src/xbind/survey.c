@@ -16,8 +16,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define SO_BUF_LOCK_ 72
-
 /* One way through the options. */
 struct look {
 	int old;
