@@ -24,6 +24,12 @@ Followed: \`bind\`, \`listen\` without it (with \`XBIND=*\`), \`bindresvport\` a
 Not followed, so that the port opens in the program's own namespace: \`syscall(SYS_bind, ...)\`; a \`bind\` that the program looked up in libc itself
 by \`dlopen\` and \`dlsym\`; one inside a plugin loaded with \`RTLD_DEEPBIND\`, which searches libc before any preloaded library; and \`IORING_OP_BIND\`.
 
+## What was not run
+
+All programs of these tables ran on x86-64 with glibc, and none of them elsewhere. The library's own C tests also run on musl and i386, by the presets
+\`musl\` and \`i386\`; and as arm64 programs under qemu-user, without those that ctest lists as disabled: users other than root, most socket options,
+and a few calls that the emulator does not know. A machine with arm64, and programs that AppArmor or SELinux confines, were not tried.
+
 ## Test suites of other projects
 
 These were run twice each in a network namespace of their own, without the library and with \`XBIND=*\` and a server in the same namespace;
