@@ -62,10 +62,9 @@ libmicrohttpd, memcached, CPython, Twisted, Tornado and Trio.
 | EventMachine                                              | 1.3              | 294             | 294             |
 | PHP: sockets, streams, HTTP, OpenSSL, php -S; tests of 8.2 | 8.4.28           | 526             | 526             |
 | Perl: IO, Socket, libnet, AnyEvent, IO::Async, Mojolicious | 5.40.1           | 7880            | 7880            |
-| Perl: IO::Socket::SSL, Net::Server, POE, HTTP::Daemon     | 5.40.1           | 3418            | 3418            |
 | Tcl: sockets, channels, http                              | 8.6.16           | 1415            | 1415            |
 | Java: OpenJDK's tests of NIO channels and sockets          | 17.0.21          | 122             | 122             |
-| Erlang: gen_tcp, gen_udp, inet, by suites of kernel       | 27.3.4           | 132             | 132             |
+| Erlang: gen_tcp, gen_udp, inet, by suites of kernel       | 27.3.4           | 168             | 168             |
 | Rust: tokio, TCP and UDP                                  | 1.43.1           | 67              | 67              |
 | Emacs: processes, network streams, TLS, JSON-RPC          | 30.1             | 77              | 77              |
 | Guile: sockets, name lookups, ports                       | 3.0.10           | 399             | 399             |
