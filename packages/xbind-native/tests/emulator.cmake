@@ -9,7 +9,7 @@ if(CMAKE_CROSSCOMPILING_EMULATOR)
     # A process with a second thread, which qemu has, may not unshare its user namespace; and qemu
     # knows a part of the options and families alone (it neither reads a filter nor renames a
     # device), and ends itself on bind(fd, NULL, 129).
-    if(NAME MATCHES "[.]user$|^options_|^bind_args|^bind_states|^test_safety|^test_verify$|[.]filtered$")
+    if(NAME MATCHES "[.]user$|^options_|^bind_args|^test_safety|^test_verify$|[.]filtered$")
       set_tests_properties(${NAME} PROPERTIES DISABLED TRUE)
     endif()
   endforeach()
