@@ -168,7 +168,7 @@ ${residentTable(benches)}
 
 ${wakeUps(benches)}
 
-A request on a new connection took ${server.idle.withoutUs.toFixed(1)} µs with no other connection open, and
+A request on a new connection took ${server.idle.withoutUs.toFixed(1)} µs with no other connection open and both programs on one processor, and
 ${server.idle.withUs.toFixed(1)} µs beside ${count(server.idle.connections)} idle ones, each of which took ${server.idle.residentBytesEach.toFixed(0)} bytes of resident memory in the server.
 
 ## Preload library, ${when(dates.xbind)} UTC

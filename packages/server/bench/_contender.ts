@@ -74,6 +74,13 @@ export class Contender implements AsyncDisposable {
     return ticks / TICKS_PER_SECOND;
   }
 
+  /** Keeps all its threads on the first processor from now on. */
+  pin(): void {
+    const argv = ["taskset", "--all-tasks", "--pid", "--cpu-list", "0", String(this.pid)];
+    const { success, stderr } = Bun.spawnSync(argv);
+    if (!success) throw new Error(`${argv.join(" ")} failed: ${stderr.toString()}`);
+  }
+
   /** Resident memory in MB. */
   residentMb(): number {
     const text = readFileSync(`/proc/${this.pid}/status`, "utf8");

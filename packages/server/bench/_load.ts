@@ -16,15 +16,20 @@ export interface Round {
   readonly cpu: number;
 }
 
-/** Lets so many callers ask a server for so many seconds. */
+/** The command that keeps the callers on one processor, where {@link Contender.pin} put the server. */
+export const PINNED = ["taskset", "-c", "0"];
+
+/** Lets so many callers ask a server for so many seconds, started by `command` if one is given. */
 export async function load(
   server: Contender,
   mode: Mode,
   callers: number,
   seconds: number,
+  command: readonly string[] = [],
 ): Promise<Round> {
   const before = server.cpuSeconds();
-  const argv = [join(PROGRAMS, "bench_load"), server.path, mode, String(callers), String(seconds)];
+  const program = [...command, join(PROGRAMS, "bench_load")];
+  const argv = [...program, server.path, mode, String(callers), String(seconds)];
   const process = Bun.spawn(argv, { stdin: "ignore" });
   const figures: Omit<Round, "cpu"> = JSON.parse(await new Response(process.stdout).text());
   if ((await process.exited) !== 0) throw new Error(`${argv.join(" ")} failed`);
