@@ -10,9 +10,6 @@ const WINDOW = 16;
 /* How many turns of the event loop look for the answer before an epoll descriptor is made to wait
    for it: an answer takes some 20 us, a turn 1 to 2, the waiting at least 30. */
 const LOOKS = 50;
-/* For how long the first of these looks waits, in milliseconds, as long as answers come at once: the
-   server then runs in our place, which is quicker by a third than looking on while it does. */
-const FIRST_WAIT_MS = 1;
 
 /** A request of somebody who waits. */
 export interface Wanted {
@@ -40,7 +37,6 @@ export class Connection {
   #sent: Wanted[] = [];
   #cancelWait: (() => void) | undefined;
   #looks = 0;
-  #isQuick = true; // whether the last answer came while it was looked for
 
   /** Takes ownership of `fd`; `lost` gets what was not answered when the server goes away. */
   constructor(fd: number, lost: (connection: Connection, left: Wanted[], error: unknown) => void) {
@@ -138,16 +134,11 @@ export class Connection {
 
   #receiveAll(): void {
     for (let head = this.#sent[0]; head !== undefined; head = this.#sent[0]) {
-      const waitMs = this.#isQuick && this.#looks === 1 ? FIRST_WAIT_MS : 0;
-      const rc = receive(this.#fd, head.kind, waitMs);
-      if (rc === -errno.ETIMEDOUT) {
-        if (waitMs > 0) this.#isQuick = false;
-        break;
-      }
+      const rc = receive(this.#fd, head.kind, 0);
+      if (rc === -errno.ETIMEDOUT) break;
       if (rc === -errno.ECONNRESET || rc === -errno.EBADMSG)
         return this.#lose(new SyscallError("receive", -rc));
       this.#sent.shift();
-      this.#isQuick = this.#looks <= LOOKS;
       this.#looks = 0;
       deliver(head, rc);
     }
