@@ -17,6 +17,13 @@ trap 'rm -f "$list"' EXIT
 printf '%s\n' "$(cat "$manifest")" "$manifest" >"$list" # the manifest's last line has no end
 while IFS= read -r file; do
 	rm -f -- "$file"
+	case $file in
+	*.py) # Python keeps what it has compiled beside it
+		cache=${file%/*}/__pycache__ module=${file##*/}
+		rm -f -- "$cache/${module%.py}".*.pyc
+		[ ! -d "$cache" ] || rmdir --ignore-fail-on-non-empty -- "$cache"
+		;;
+	esac
 done <"$list"
 # directories that were made for these files alone, the deepest first
 sed 's,/[^/]*$,,' "$list" | sort -ur | while IFS= read -r directory; do

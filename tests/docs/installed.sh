@@ -44,7 +44,7 @@ int main(void) { return xsocket(NULL, AF_INET, SOCK_STREAM, 0) < 0; }
 END
 cc -o /run/original /run/original.c -lxsocket
 ip netns exec inside /run/original
-/usr/bin/python3 -c 'import xsocket; xsocket.socket().close()'
+env -u PYTHONDONTWRITEBYTECODE /usr/bin/python3 -c 'import xsocket; xsocket.socket().close()'
 echo "the original's declaration works"
 kill $server
 wait $server
