@@ -74,12 +74,10 @@ test("a namespace ends with all in it, daemons too", async () => {
   let pid = "";
   {
     await using isolated = await createNamespace();
-    const { stdout } = await isolated.run([
-      "sh",
-      "-c",
-      "setsid sleep 600 >/dev/null 2>&1 & echo $!",
-    ]);
-    pid = stdout.trim();
+    // the shell's group ends with it, so the daemon must have left before
+    const left = '[ "$(cut -d " " -f 6 /proc/$!/stat)" = $! ]';
+    const daemon = `setsid sleep 600 >/dev/null 2>&1 & until ${left}; do :; done; echo $!`;
+    pid = (await isolated.run(["sh", "-c", daemon])).stdout.trim();
     expect(isGone(pid)).toBe(false);
   }
   expect(isGone(pid)).toBe(true);
