@@ -17,6 +17,13 @@ fail() {
 	exit 1
 }
 
+# Where this machine's own packages of a release come from.
+mirror_of() {
+	# shellcheck disable=SC2016 # these are fields of apt-get(8)
+	apt-get indextargets --format '$(SITE) $(RELEASE) $(COMPONENT)' |
+		awk -v release="$1" '$2 == release && $3 == "main" { print $1; exit }'
+}
+
 # Sources come by lists of their own, so that the machine's stay what they are.
 fetch() {
 	source=$1
@@ -24,7 +31,7 @@ fetch() {
 	# shellcheck disable=SC1091 # os-release(5)
 	codename=$(. /etc/os-release && echo "$VERSION_CODENAME")
 	printf 'Types: deb-src\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
-		"${SUITES_MIRROR:-http://deb.debian.org/debian}" "$codename" \
+		"${SUITES_MIRROR:-$(mirror_of "$codename")}" "$codename" \
 		/usr/share/keyrings/debian-archive-keyring.pgp >"$work/apt/parts/source.sources"
 	set -- -qq -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/apt/parts" \
 		-o Dir::State::Lists="$work/apt/lists" -o APT::Sandbox::User=root

@@ -4,23 +4,9 @@
 # know, to the letter, and uninstalls.
 set -eu
 dev=$1
-ip link set lo up
-mount -t tmpfs run /run
-mount -t tmpfs scratch /mnt
-for directory in usr/local etc; do
-	mkdir -p "/mnt/$directory/upper" "/mnt/$directory/work"
-	mount -t overlay -o "lowerdir=/$directory,upperdir=/mnt/$directory/upper,workdir=/mnt/$directory/work" \
-		overlay "/$directory"
-done
-until_true() {
-	for _ in $(seq 100); do
-		! "$@" >/dev/null 2>&1 || return 0
-		sleep 0.1
-	done
-	echo "after 10 s not yet: $*" >&2
-	exit 1
-}
-listens() { ss -tln | grep -q ":$1 "; }
+patience=10
+# shellcheck source=tests/docs/machine.sh
+. "${0%/*}/machine.sh"
 
 "$dev" install
 xsocket-server &

@@ -4,24 +4,10 @@
 # gone afterwards.
 set -eum # each job is a group of its own, so that all of it can be ended
 blocks=$1
+patience=20
+# shellcheck source=tests/docs/machine.sh
+. "${0%/*}/machine.sh"
 cd "$2"
-ip link set lo up
-mount -t tmpfs run /run
-mount -t tmpfs scratch /mnt
-for directory in usr/local etc; do
-	mkdir -p "/mnt/$directory/upper" "/mnt/$directory/work"
-	mount -t overlay -o "lowerdir=/$directory,upperdir=/mnt/$directory/upper,workdir=/mnt/$directory/work" \
-		overlay "/$directory"
-done
-until_true() {
-	for _ in $(seq 200); do
-		! "$@" >/dev/null 2>&1 || return 0
-		sleep 0.1
-	done
-	echo "after 20 s not yet: $*" >&2
-	exit 1
-}
-listens() { ss -tln | grep -q ":$1 "; }
 inside() { ip netns exec vpn "$@"; }
 # stop JOB PORT: ends a job, and waits until its port is free again.
 stop() {
