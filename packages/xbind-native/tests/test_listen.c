@@ -5,7 +5,12 @@
  * A listen without bind has its port in the target namespace; whoever only connects or sends stays
  * where he was, and his packets too.
  */
+#include "support/child.h"
+#include "support/forbid.h"
 #include "support/pair.h"
+
+#include <sys/syscall.h>
+#include <sys/un.h>
 
 static void test_listen_without_bind(void)
 {
@@ -22,6 +27,30 @@ static void test_listen_without_bind(void)
 		CHECK_EQ(listen(fd, 10), 0);
 		close(fd);
 	}
+}
+
+/* Where what a socket is cannot be told, its port opens nowhere rather than at home. */
+static void listen_forbidden(void)
+{
+	int tcp = pair_socket(SOCK_STREAM), bound = pair_socket(SOCK_STREAM);
+	int local = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	CHECK_EQ(pair_bind(bound, 0), 0);
+	CHECK_EQ(bind(local, (struct sockaddr *)&addr, sizeof(sa_family_t)), 0); /* any name */
+	forbid(SYS_getsockopt);
+	CHECK_EQ(listen(tcp, 5), pair_preloaded() ? -1 : 0);
+	if (pair_preloaded())
+		CHECK_EQ(errno, FORBIDDEN);
+	CHECK_EQ(pair_port(tcp) == 0, pair_preloaded());
+	CHECK_EQ(listen(bound, 5), 0);
+	CHECK_EQ(listen(local, 5), 0);
+}
+
+static void test_listen_forbidden(void)
+{
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(listen_forbidden);
 }
 
 static void test_ephemeral_port(void)
@@ -80,6 +109,7 @@ static void test_wrong_sockets(void)
 int main(void)
 {
 	RUN(test_listen_without_bind);
+	RUN(test_listen_forbidden);
 	RUN(test_ephemeral_port);
 	RUN(test_clients_stay);
 	RUN(test_wrong_sockets);

@@ -6,16 +6,14 @@
  * listed.
  */
 #include "support/child.h"
+#include "support/forbid.h"
 #include "support/pair.h"
 
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/filter.h>
 #include <linux/landlock.h>
-#include <linux/seccomp.h>
 #include <netinet/tcp.h>
-#include <stddef.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -24,7 +22,6 @@
 #define NOT_LISTED    5000
 #define LOW_PORT      80
 #define NOBODY        65534
-#define FORBIDDEN     EXDEV /* an errno that nothing else here gives */
 #define COPY_OF_BYTES 65536
 
 #ifndef LANDLOCK_ACCESS_NET_BIND_TCP
@@ -61,21 +58,6 @@ static void bind_low(void)
 static void test_low_port(void)
 {
 	child_run(bind_low);
-}
-
-/* One system call fails from here on. */
-static void forbid(long number)
-{
-	struct sock_filter code[] = {
-	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
-	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)number},
-	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | FORBIDDEN},
-	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
-	};
-	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
-
-	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
 static long forbidden;
@@ -209,9 +191,6 @@ static void test_set_user_id(void)
 {
 	char dir[] = "/tmp/xsocket-setuid-XXXXXX", copy[sizeof(dir) + 8];
 
-#ifndef __GLIBC__
-	return; /* RTLD_NEXT finds nothing behind a library that was loaded last */
-#endif
 	if (!pair_preloaded() || getenv("TEST_EMULATOR"))
 		return;
 #ifndef __GLIBC__ /* musl finds no call of libc behind a library that came by dlopen(3) */

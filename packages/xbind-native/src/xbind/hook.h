@@ -26,6 +26,8 @@ int hook_rresvport_af(int *port, sa_family_t family) __asm__("rresvport_af");
 int hook_listen(int fd, int backlog) __asm__("listen");
 int hook_setsockopt(int fd, int level, int name, const void *value,
                     socklen_t len) __asm__("setsockopt");
+int hook_setsockopt64(int fd, int level, int name, const void *value,
+                      socklen_t len) __asm__("__setsockopt64");
 
 /**
  * decide_bind() - what the hook does, for all ways into bind

@@ -3,6 +3,7 @@
 #include "core/visibility.h"
 #include "xbind/config.h"
 #include "xbind/hook.h"
+#include "xbind/log.h"
 #include "xbind/real.h"
 #include "xbind/swap.h"
 
@@ -12,8 +13,16 @@ static int decide_listen(int fd, int backlog)
 {
 	const struct swap_call call = {.listen = true, .backlog = backlog};
 	struct kind kind;
+	int rc;
 
-	if (!config_all() || kind_read(fd, &kind) != 0 || kind.type != SOCK_STREAM)
+	if (!config_all())
+		return SWAP_E_LEAVE;
+	rc = kind_read(fd, &kind);
+	if (rc < 0 && kind_is_unbound(fd)) { /* its port would open at home */
+		log_failed(fd, CONFIG_TCP, 0, "asking what socket it is", rc);
+		return rc;
+	}
+	if (rc != 0 || kind.type != SOCK_STREAM)
 		return SWAP_E_LEAVE;
 	return swap_socket(fd, &kind, &call);
 }

@@ -36,9 +36,10 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 		note_device(fd);
 }
 
-EXPORT int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+static int set_and_follow(enum real_call call, int fd, int level, int name, const void *value,
+                          socklen_t len)
 {
-	int rc = real_setsockopt(fd, level, name, value, len);
+	int rc = real_setsockopt(call, fd, level, name, value, len);
 
 	if (rc < 0) {
 		errno = -rc;
@@ -47,4 +48,14 @@ EXPORT int hook_setsockopt(int fd, int level, int name, const void *value, sockl
 	if (config_any())
 		follow(fd, level, name, value, len);
 	return rc;
+}
+
+EXPORT int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	return set_and_follow(REAL_SETSOCKOPT, fd, level, name, value, len);
+}
+
+EXPORT int hook_setsockopt64(int fd, int level, int name, const void *value, socklen_t len)
+{
+	return set_and_follow(REAL_SETSOCKOPT64, fd, level, name, value, len);
 }

@@ -15,6 +15,7 @@ static const char *const names[] = {
     [REAL_LISTEN] = "listen",
     [REAL_RRESVPORT_AF] = "rresvport_af",
     [REAL_SETSOCKOPT] = "setsockopt",
+    [REAL_SETSOCKOPT64] = "__setsockopt64",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == REAL_CALLS, "each call has its name");
 
@@ -114,11 +115,12 @@ int real_listen(int fd, int backlog)
 	return call ? settle(call(fd, backlog), saved) : -ENOSYS;
 }
 
-int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+int real_setsockopt(enum real_call call, int fd, int level, int name, const void *value,
+                    socklen_t len)
 {
-	int (*call)(int, int, int, const void *, socklen_t) =
-	    (int (*)(int, int, int, const void *, socklen_t))real_symbol(REAL_SETSOCKOPT);
+	int (*next)(int, int, int, const void *, socklen_t) =
+	    (int (*)(int, int, int, const void *, socklen_t))real_symbol(call);
 	int saved = errno;
 
-	return call ? settle(call(fd, level, name, value, len), saved) : -ENOSYS;
+	return next ? settle(next(fd, level, name, value, len), saved) : -ENOSYS;
 }

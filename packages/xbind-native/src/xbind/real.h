@@ -23,6 +23,7 @@ enum real_call {
 	REAL_LISTEN,
 	REAL_RRESVPORT_AF,
 	REAL_SETSOCKOPT,
+	REAL_SETSOCKOPT64, /* glibc of 32 bits has it */
 	REAL_CALLS,
 };
 
@@ -46,7 +47,10 @@ int real_epoll_create(int size);
 int real_epoll_create1(int flags);
 int real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int real_listen(int fd, int backlog);
-int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+
+/* @call: REAL_SETSOCKOPT or REAL_SETSOCKOPT64 */
+int real_setsockopt(enum real_call call, int fd, int level, int name, const void *value,
+                    socklen_t len);
 
 /* Looks all of them up: for the constructor, where there is stack and no signal handler. */
 void real_load(void);
