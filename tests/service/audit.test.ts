@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
@@ -113,6 +122,22 @@ test("an audit file that cannot be written is a reason not to start, in one sent
   using dir = tempDir();
   const started = start({ auditFile: dir.join("none/audit") }, dir.join("control"));
   await expect(started).rejects.toThrow("cannot write the audit file");
+});
+
+test("a FIFO that nobody empties loses lines, and the server goes on", async () => {
+  using dir = tempDir();
+  const [path, fifo] = [dir.join("control"), dir.join("audit")];
+  expect(await here.spawn(["mkfifo", fifo]).finished()).toBe(0);
+  await expect(start({ auditFile: fifo }, path)).rejects.toThrow("a FIFO that nobody reads");
+  const reader = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  await using server = here.spawn([XSOCKET, "serve", path, "--audit", fifo]);
+  await server.says(/serving at/);
+  for (let i = 0; i < 1000; i++) expect(ask(path, "stream")).toBe("ok"); // a pipe holds 64 KiB
+  await server.says(/a line of the audit file is lost/);
+  closeSync(reader);
+  expect(ask(path, "stream")).toBe("ok");
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
 });
 
 test("quotas hold over all threads: so many connections at once, so many sockets in a minute", async () => {

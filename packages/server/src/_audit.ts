@@ -1,7 +1,12 @@
-import { openSync, writeSync } from "node:fs";
+import { constants, openSync, writeSync } from "node:fs";
 import { errnoName } from "@xsocket/xbind-native";
 import { systemError } from "./_refusal.ts";
+import { ServeError } from "./error.ts";
 import type { LogFields } from "./service/log.ts";
+
+/* O_NONBLOCK is for a FIFO: a reader that does not read must not stop the server. */
+const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants;
+const APPEND = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
 
 /** How a request ended: a socket handed over, refused by policy or bound, or failed in the kernel. */
 export type Outcome = "granted" | "refused" | "failed";
@@ -45,8 +50,13 @@ export function openAudit(fd: number, failed: (error: unknown) => void): Audit {
 export function openAuditFile(path: string | undefined): number {
   if (path === undefined) return -1;
   try {
-    return openSync(path, "a", 0o600);
+    return openSync(path, APPEND, 0o600);
   } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENXIO")
+      throw new ServeError(
+        "SYSTEM",
+        `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
+      );
     throw systemError(`write the audit file ${path}`, error);
   }
 }
