@@ -57,9 +57,10 @@ export class Answerer {
     const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
     if (length === -errno.EAGAIN || length === -errno.EINTR) return TURN.waiting;
     if (length <= 0) return TURN.over;
+    const start = sys.monotonic();
+    shared.touch(fd, start);
     if (length !== REQUEST_BYTES || this.#view.getUint32(0) !== REQUEST_SIGNATURE)
       return this.#other(fd, length);
-    const start = sys.monotonic();
     shared.count(options.index, COUNTER.requests);
     const requests = shared.get(fd, FIELD.requests);
     if (requests < 2) shared.set(fd, FIELD.requests, requests + 1);
@@ -91,7 +92,7 @@ export class Answerer {
     const json = new TextEncoder().encode(JSON.stringify(status));
     const bytes = encode({ kind: "status-response", json });
     if (sys.sendPacket(fd, bytes, bytes.byteLength, -1) < 0) return TURN.over;
-    this.#connections.replied(fd, UNREAD.plain);
+    this.#connections.setUnread(fd, UNREAD.plain);
     return TURN.answered;
   }
 
@@ -158,7 +159,7 @@ export class Answerer {
   refuse(fd: number, error: number): boolean {
     const bytes = encode({ kind: "response", error });
     if (this.#context.sys.sendPacket(fd, bytes, RESPONSE_BYTES, -1) < 0) return false;
-    this.#connections.replied(fd, UNREAD.plain);
+    this.#connections.setUnread(fd, UNREAD.plain);
     return true;
   }
 
@@ -191,7 +192,7 @@ export class Answerer {
     sys.close(socket);
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
-    this.#connections.replied(fd, UNREAD.socket);
+    this.#connections.setUnread(fd, UNREAD.socket);
     shared.count(options.index, COUNTER.granted);
     shared.count(options.index, socketCounter(domain, type & SOCK_TYPE_MASK));
     if (this.#saysEach) this.#sayGranted();

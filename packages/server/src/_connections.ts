@@ -29,7 +29,8 @@ export class Connections {
   constructor(context: Context) {
     const { firstRequestMs, takeReplyMs } = context.options.bounds;
     this.#context = context;
-    this.#watch = new WatchList(Math.max(1, Math.min(firstRequestMs, takeReplyMs) / LOOKS));
+    const intervalMs = Math.max(1, Math.min(firstRequestMs, takeReplyMs) / LOOKS);
+    this.#watch = new WatchList(intervalMs, context.shared.descriptors);
     this.#inEpoll = new Uint8Array(context.shared.descriptors);
     this.#idle = new IdleOrder(context.shared, () => context.sys.monotonic());
   }
@@ -47,7 +48,6 @@ export class Connections {
     shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
     shared.set(fd, FIELD.unread, UNREAD.none);
     shared.set(fd, FIELD.generation, shared.get(fd, FIELD.generation) + 1);
-    shared.set(fd, FIELD.watched, 0);
     shared.set(fd, FIELD.requests, 0);
     shared.set(fd, FIELD.state, STATE.busy);
     shared.touch(fd, sys.monotonic());
@@ -67,18 +67,12 @@ export class Connections {
     const { shared, sys } = this.#context;
     if (shared.get(fd, FIELD.unread) === UNREAD.none) return false;
     if (sys.sendQueue(fd) > BEING_FREED) return true;
-    this.#setUnread(fd, UNREAD.none);
+    this.setUnread(fd, UNREAD.none);
     return false;
   }
 
-  /** Notes that a reply is on its way. */
-  replied(fd: number, unread: number): void {
-    this.#setUnread(fd, unread);
-    const { shared, sys } = this.#context;
-    shared.touch(fd, sys.monotonic());
-  }
-
-  #setUnread(fd: number, unread: number): void {
+  /** Notes what is known of the last reply, one of UNREAD. */
+  setUnread(fd: number, unread: number): void {
     const { shared } = this.#context;
     const before = shared.get(fd, FIELD.unread);
     const change = Number(unread === UNREAD.socket) - Number(before === UNREAD.socket);
@@ -91,7 +85,8 @@ export class Connections {
     const { shared } = this.#context;
     const waitsForReply = state === STATE.stuck || state === STATE.lingering;
     if (!this.#listenTo(fd, waitsForReply ? EPOLLOUT | EPOLLET : EPOLLIN)) return this.#close(fd);
-    if (state === STATE.fresh || shared.get(fd, FIELD.unread) !== UNREAD.none) this.#keepWatch(fd);
+    if (state === STATE.fresh || shared.get(fd, FIELD.unread) !== UNREAD.none)
+      this.#watch.add(fd, shared.touchedAt(fd));
     shared.set(fd, FIELD.state, state);
   }
 
@@ -105,13 +100,6 @@ export class Connections {
     if (known === 0) shared.addLoad(options.index, 1);
     this.#inEpoll[fd] = wanted;
     return true;
-  }
-
-  #keepWatch(fd: number): void {
-    const { shared, sys } = this.#context;
-    if (shared.get(fd, FIELD.watched) === 1) return;
-    shared.set(fd, FIELD.watched, 1);
-    this.#watch.add(fd, sys.monotonic());
   }
 
   /**
@@ -142,7 +130,7 @@ export class Connections {
 
   #close(fd: number): void {
     const { shared, sys, options } = this.#context;
-    this.#setUnread(fd, UNREAD.none);
+    this.setUnread(fd, UNREAD.none);
     if (this.#inEpoll[fd] !== 0) shared.addLoad(options.index, -1);
     this.#inEpoll[fd] = 0;
     this.disown(fd);
@@ -160,7 +148,6 @@ export class Connections {
       this.#inEpoll[fd] = 0;
     }
     shared.addLoad(to, 1); // at once, so that the next one goes elsewhere; the new owner's ADD is not counted
-    shared.set(fd, FIELD.watched, 0);
     shared.set(fd, FIELD.owner, to);
     shared.set(fd, FIELD.state, STATE.moving);
     shared.post(to, fd);
@@ -235,21 +222,19 @@ export class Connections {
 
   #look(fd: number, now: number): void {
     const { shared, options } = this.#context;
-    if (shared.get(fd, FIELD.owner) !== options.index || shared.get(fd, FIELD.watched) === 0)
-      return;
-    shared.set(fd, FIELD.watched, 0);
+    if (shared.get(fd, FIELD.owner) !== options.index) return;
     const state = shared.get(fd, FIELD.state);
     if (state === STATE.fresh) return this.#lookAtFresh(fd, now);
     if (state !== STATE.idle && state !== STATE.stuck && state !== STATE.lingering) return;
     if (!this.isUnread(fd)) return this.#taken(fd, state);
     if (state === STATE.lingering) return;
-    if (now - shared.touchedAt(fd) < options.bounds.takeReplyMs) return this.#keepWatch(fd);
+    if (now - shared.touchedAt(fd) < options.bounds.takeReplyMs) return this.#watch.add(fd, now);
     this.#expire(fd, state);
   }
 
   #lookAtFresh(fd: number, now: number): void {
     const { shared, options } = this.#context;
-    if (now - shared.touchedAt(fd) < options.bounds.firstRequestMs) return this.#keepWatch(fd);
+    if (now - shared.touchedAt(fd) < options.bounds.firstRequestMs) return this.#watch.add(fd, now);
     this.#expire(fd, STATE.fresh);
   }
 

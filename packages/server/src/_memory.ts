@@ -25,12 +25,10 @@ export const FIELD = {
   generation: 7,
   /** The next one in the inbox of its owner. */
   next: 8,
-  /** 1 while it is in its owner's watch list. */
-  watched: 9,
   /** Requests so far, up to 2. */
-  requests: 10,
+  requests: 9,
 } as const;
-const FIELDS = 11;
+const FIELDS = 10;
 
 /** What a connection is doing. */
 export const STATE = {

@@ -1,8 +1,9 @@
 /*
  * The connections that have something to do in time, looked at in turn.
  *
- * A connection is in the list at most once, and leaves it when a look finds nothing to wait for:
- * so a server whose clients are all idle sets no timer and is never woken.
+ * A descriptor's number is in the list at most once, however many connections have it one after the
+ * other, and leaves it when a look finds nothing to wait for: so a server whose clients are all idle
+ * sets no timer and is never woken.
  */
 
 /** A queue of connections, each with the time of the next look at it. All wait equally long. */
@@ -11,16 +12,22 @@ export class WatchList {
   #fds: number[] = [];
   #due: number[] = [];
   #head = 0;
+  readonly #isIn: Uint8Array;
 
-  constructor(intervalMs: number) {
+  /** @param descriptors the numbers are below this one */
+  constructor(intervalMs: number, descriptors: number) {
     this.#intervalMs = intervalMs;
+    this.#isIn = new Uint8Array(descriptors);
   }
 
   get size(): number {
     return this.#fds.length - this.#head;
   }
 
+  /** Has a look at what has this number in an interval from now, or earlier if one is due by then. */
   add(fd: number, now: number): void {
+    if (this.#isIn[fd] === 1) return;
+    this.#isIn[fd] = 1;
     this.#fds.push(fd);
     this.#due.push(now + this.#intervalMs);
   }
@@ -36,6 +43,7 @@ export class WatchList {
     const due = this.#due[this.#head];
     if (due === undefined || due > now) return -1;
     const fd = this.#fds[this.#head++] ?? -1;
+    this.#isIn[fd] = 0;
     if (this.#head > 1024 && this.#head * 2 > this.#fds.length) this.#compact();
     return fd;
   }
