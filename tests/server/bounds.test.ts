@@ -6,6 +6,10 @@ import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const OKAY = [0, 0, 0, 0, 0];
+
 test("one reply may be unread: the next comes when the client has received it", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);
@@ -102,6 +106,15 @@ test("a closed connection does not hide a socket in flight", async () => {
   await eventually("the bound to lift", () => askOnce(server.path) === 0);
 });
 
+test("a reply that was received counts no longer, whichever thread serves the connection", async () => {
+  for (const bound of ["--max-in-flight", "--max-in-flight-per-user"]) {
+    await using server = await startServer({ args: [bound, "1", "--threads", "3"] });
+    for (let i = 0; i < 300; i++) expect(askOnce(server.path)).toBe(0);
+    using clients = rawClients(server.path, 5);
+    for (let i = 0; i < 100; i++) expect(clients.map((client) => client.ask())).toEqual(OKAY);
+  }
+});
+
 test("a client that sends its own descriptor and goes does not stay in flight", async () => {
   await using server = await startServer({
     args: ["--max-in-flight-per-user", "4", "--take-reply-ms", "300"],
@@ -111,6 +124,21 @@ test("a client that sends its own descriptor and goes does not stay in flight", 
     client.send();
     await eventually("a reply", () => client.isReadable());
     native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, client.fd, 1);
+  }
+  await eventually("the bound to lift", () => askOnce(server.path) === 0);
+});
+
+test("neither does one that has sent as many empty packets as there is room for", async () => {
+  await using server = await startServer({
+    args: ["--max-in-flight-per-user", "1", "--take-reply-ms", "300"],
+  });
+  {
+    using client = new RawClient(server.path);
+    const size = new Int32Array(new ArrayBuffer(4)).fill(1 << 24); // the kernel cuts it to its limit
+    expect(native.setsockopt(client.fd, SOL_SOCKET, SO_SNDBUF, size, 4)).toBe(0);
+    client.send();
+    await eventually("a reply", () => client.isReadable());
+    while (native.sendPacket(client.fd, REQUEST, 0, client.fd) === 0);
   }
   await eventually("the bound to lift", () => askOnce(server.path) === 0);
 });

@@ -13,7 +13,8 @@ import type { Connections } from "./_connections.ts";
 import { type Audit, openAudit, type Outcome } from "./_audit.ts";
 import { commandOf } from "./_comm.ts";
 import type { Refusal, SocketRequest } from "./_judge.ts";
-import { COUNTER, COUNTER_GROUP, FIELD, THREAD, UNREAD } from "./_memory.ts";
+import { UNREAD } from "./_flight.ts";
+import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
 import { describeAsked } from "./policy/describe.ts";
@@ -92,7 +93,7 @@ export class Answerer {
     const json = new TextEncoder().encode(JSON.stringify(status));
     const bytes = encode({ kind: "status-response", json });
     if (sys.sendPacket(fd, bytes, bytes.byteLength, -1) < 0) return TURN.over;
-    this.#connections.setUnread(fd, UNREAD.plain);
+    shared.flight.setUnread(fd, UNREAD.plain);
     return TURN.answered;
   }
 
@@ -159,25 +160,20 @@ export class Answerer {
   refuse(fd: number, error: number): boolean {
     const bytes = encode({ kind: "response", error });
     if (this.#context.sys.sendPacket(fd, bytes, RESPONSE_BYTES, -1) < 0) return false;
-    this.#connections.setUnread(fd, UNREAD.plain);
+    this.#context.shared.flight.setUnread(fd, UNREAD.plain);
     return true;
   }
 
   /* One more socket may be in flight. At a bound, those thought to be in flight are asked first. */
   #hasRoom(fd: number): boolean {
-    const { shared } = this.#context;
-    const account = shared.get(fd, FIELD.account);
-    if (this.#isBelow(account)) return true;
-    this.#connections.recount();
-    return this.#isBelow(account);
-  }
-
-  #isBelow(account: number): boolean {
     const { shared, options } = this.#context;
-    return (
-      shared.inFlight() < options.bounds.maxInFlight &&
-      shared.inFlightOf(account) < options.bounds.maxInFlightPerUid
-    );
+    const { maxInFlight, maxInFlightPerUid } = options.bounds;
+    const account = shared.get(fd, FIELD.account);
+    const fits = () => shared.flight.inFlight() < maxInFlight;
+    const fitsUser = () => shared.inFlightOf(account) < maxInFlightPerUid;
+    if (!fitsUser()) this.#connections.recount(account);
+    if (!fits()) this.#connections.recount(-1);
+    return fits() && fitsUser();
   }
 
   #handOver(fd: number): boolean {
@@ -192,7 +188,7 @@ export class Answerer {
     sys.close(socket);
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
-    this.#connections.setUnread(fd, UNREAD.socket);
+    shared.flight.setUnread(fd, UNREAD.socket);
     shared.count(options.index, COUNTER.granted);
     shared.count(options.index, socketCounter(domain, type & SOCK_TYPE_MASK));
     if (this.#saysEach) this.#sayGranted();

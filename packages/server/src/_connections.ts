@@ -1,4 +1,5 @@
-import { COUNTER, FIELD, STATE, THREAD, UNREAD } from "./_memory.ts";
+import { UNREAD } from "./_flight.ts";
+import { COUNTER, FIELD, STATE, THREAD } from "./_memory.ts";
 import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -15,7 +16,6 @@ import { WatchList } from "./_watch.ts";
 const LOOKS = 4; // a time limit is looked at this often while it runs
 /* A packet that the peer has received counts as one byte for an instant, in which we may be woken. */
 const BEING_FREED = 1;
-const QUEUED_MAX = 512; // packets of one peer, more than a socket's buffer holds
 const RECOUNT_MAX = 32; // connections asked again, at most, when a bound on sockets in flight is met
 
 /** The connections of one thread: from accept to close, with what each counts for. */
@@ -24,7 +24,7 @@ export class Connections {
   readonly #watch: WatchList;
   readonly #inEpoll: Uint8Array;
   readonly #idle: IdleOrder;
-  readonly #nothing = new Uint8Array(new ArrayBuffer(1));
+  #recounted = 0; // the descriptor that was asked last
 
   constructor(context: Context) {
     const { firstRequestMs, takeReplyMs } = context.options.bounds;
@@ -46,7 +46,6 @@ export class Connections {
     judge.ended(fd); // of a thread that died with it
     shared.set(fd, FIELD.owner, options.index);
     shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
-    shared.set(fd, FIELD.unread, UNREAD.none);
     shared.set(fd, FIELD.generation, shared.get(fd, FIELD.generation) + 1);
     shared.set(fd, FIELD.requests, 0);
     shared.set(fd, FIELD.state, STATE.busy);
@@ -65,19 +64,10 @@ export class Connections {
   /** Whether the peer has not received its last reply. Learns it when it has. */
   isUnread(fd: number): boolean {
     const { shared, sys } = this.#context;
-    if (shared.get(fd, FIELD.unread) === UNREAD.none) return false;
+    if (shared.flight.unread(fd) === UNREAD.none) return false;
     if (sys.sendQueue(fd) > BEING_FREED) return true;
-    this.setUnread(fd, UNREAD.none);
+    shared.flight.setUnread(fd, UNREAD.none);
     return false;
-  }
-
-  /** Notes what is known of the last reply, one of UNREAD. */
-  setUnread(fd: number, unread: number): void {
-    const { shared } = this.#context;
-    const before = shared.get(fd, FIELD.unread);
-    const change = Number(unread === UNREAD.socket) - Number(before === UNREAD.socket);
-    if (change !== 0) shared.addInFlight(shared.get(fd, FIELD.account), change);
-    shared.set(fd, FIELD.unread, unread);
   }
 
   /** Lets a busy connection wait for its next event. */
@@ -85,7 +75,7 @@ export class Connections {
     const { shared } = this.#context;
     const waitsForReply = state === STATE.stuck || state === STATE.lingering;
     if (!this.#listenTo(fd, waitsForReply ? EPOLLOUT | EPOLLET : EPOLLIN)) return this.#close(fd);
-    if (state === STATE.fresh || shared.get(fd, FIELD.unread) !== UNREAD.none)
+    if (state === STATE.fresh || shared.flight.unread(fd) !== UNREAD.none)
       this.#watch.add(fd, shared.touchedAt(fd));
     shared.set(fd, FIELD.state, state);
   }
@@ -109,18 +99,11 @@ export class Connections {
    * counted. So such a connection is only shut down, and closed once the peer has it or is gone.
    */
   end(fd: number): void {
-    if (!this.isUnread(fd) || this.#context.shared.get(fd, FIELD.unread) !== UNREAD.socket)
-      return this.#close(fd);
-    this.#context.sys.shutdown(fd, SHUT_RDWR);
-    this.#drain(fd);
+    const { sys, shared } = this.#context;
+    if (!this.isUnread(fd) || shared.flight.unread(fd) !== UNREAD.socket) return this.#close(fd);
+    sys.shutdown(fd, SHUT_RDWR);
+    sys.dropPackets(fd); // one that holds the peer's own descriptor would keep the peer alive
     this.release(fd, STATE.lingering);
-  }
-
-  /* A packet that holds the peer's own descriptor would keep the peer alive after it has closed. */
-  #drain(fd: number): void {
-    const { sys } = this.#context;
-    for (let left = QUEUED_MAX; left > 0; left--)
-      if (sys.receivePacket(fd, this.#nothing, 0) < 0) return;
   }
 
   /** Ends a busy connection whose peer has closed: whatever it did not receive is gone. */
@@ -130,7 +113,7 @@ export class Connections {
 
   #close(fd: number): void {
     const { shared, sys, options } = this.#context;
-    this.setUnread(fd, UNREAD.none);
+    shared.flight.setUnread(fd, UNREAD.none);
     if (this.#inEpoll[fd] !== 0) shared.addLoad(options.index, -1);
     this.#inEpoll[fd] = 0;
     this.disown(fd);
@@ -190,11 +173,9 @@ export class Connections {
     for (;;) {
       const fd = shared.takePosted(options.index);
       if (fd < 0) return;
-      if (shared.get(fd, FIELD.state) === STATE.evicted) {
-        shared.set(fd, FIELD.state, STATE.busy);
-        this.end(fd);
-        continue;
-      }
+      if (shared.get(fd, FIELD.owner) !== options.index) continue; // it ended with a thread that died
+      if (shared.change(fd, STATE.evicted, STATE.busy)) this.end(fd);
+      if (!shared.change(fd, STATE.moving, STATE.busy)) continue;
       shared.addLoad(options.index, -1); // release() counts it again
       this.release(fd, STATE.idle);
     }
@@ -210,13 +191,14 @@ export class Connections {
     }
   }
 
-  /** Asks some connections again whether their sockets are still in flight. */
-  recount(): void {
-    const now = this.#context.sys.monotonic();
-    for (let left = Math.min(RECOUNT_MAX, this.#watch.size); left > 0; left--) {
-      const fd = this.#watch.take(Infinity);
+  /** Asks about some of the sockets that count as in flight, of one account or (-1) of all, whether they still are. */
+  recount(account: number): void {
+    const { shared, sys } = this.#context;
+    for (let left = RECOUNT_MAX; left > 0; left--) {
+      const fd = shared.flight.next(account, this.#recounted);
       if (fd < 0) return;
-      this.#look(fd, now);
+      this.#recounted = fd;
+      shared.flight.settle(fd, (asked) => sys.sendQueue(asked) <= BEING_FREED);
     }
   }
 

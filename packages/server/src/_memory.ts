@@ -3,10 +3,12 @@
  *
  * How it works: everything is in typed arrays on SharedArrayBuffers, so that a request costs no
  * allocation and no message. A connection is a row of numbers under its descriptor's number, an
- * account is a row for each user id (_accounts.ts), a thread has a row of descriptors and a row of counters.
+ * account is a row for each user id (_accounts.ts), replies are in _flight.ts, a thread has a row of
+ * descriptors and a row of counters.
  * Only the thread that owns a connection touches its descriptor; others ask through its inbox.
  */
 import { Accounts, createAccounts } from "./_accounts.ts";
+import { createFlight, Flight } from "./_flight.ts";
 import { SharedLock } from "./_lock.ts";
 
 /** The columns of a connection's row. */
@@ -19,16 +21,14 @@ export const FIELD = {
   pid: 4,
   /** The row of its user's account. */
   account: 5,
-  /** What is known of its last reply, see UNREAD. */
-  unread: 6,
   /** Counts the connections that had this descriptor, to tell them apart. */
-  generation: 7,
+  generation: 6,
   /** The next one in the inbox of its owner. */
-  next: 8,
+  next: 7,
   /** Requests so far, up to 2. */
-  requests: 9,
+  requests: 8,
 } as const;
-const FIELDS = 10;
+const FIELDS = 9;
 
 /** What a connection is doing. */
 export const STATE = {
@@ -48,9 +48,6 @@ export const STATE = {
   /** In the inbox of its owner, to be closed in favour of another. */
   evicted: 7,
 } as const;
-
-/** Whether the peer may still have a reply to receive: none, one without, or one with a socket. */
-export const UNREAD = { none: 0, plain: 1, socket: 2 } as const;
 
 /** The columns of a thread's row: descriptors made for it by the main thread, and its inbox. */
 export const THREAD = {
@@ -93,13 +90,15 @@ export const LATENCY_BOUNDS_US: readonly number[] = [
 ];
 
 /** Whole-server numbers. */
-const TOTAL = { lock: 0, connections: 1, inFlight: 2, replaced: 3 } as const;
+const TOTAL = { lock: 0, connections: 1, replaced: 2 } as const;
+const TOTALS = 3;
 
 /** The buffers, as they are handed to a thread. */
 export interface Memory {
   readonly connections: SharedArrayBuffer;
   readonly touched: SharedArrayBuffer;
   readonly accounts: SharedArrayBuffer;
+  readonly flight: SharedArrayBuffer;
   readonly threads: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly totals: SharedArrayBuffer;
@@ -115,9 +114,10 @@ export function createMemory(descriptors: number, threads: number): Memory {
     connections: new SharedArrayBuffer(descriptors * FIELDS * 4),
     touched: new SharedArrayBuffer(descriptors * 8),
     accounts: createAccounts(descriptors),
+    flight: createFlight(descriptors),
     threads: new SharedArrayBuffer(threads * THREAD_FIELDS * 4),
     counters: new SharedArrayBuffer(threads * COUNTERS * 8),
-    totals: new SharedArrayBuffer(16),
+    totals: new SharedArrayBuffer(TOTALS * 4),
   };
 }
 
@@ -132,6 +132,8 @@ export class Shared {
   readonly #counters: Float64Array<SharedArrayBuffer>;
   readonly #totals: Int32Array<SharedArrayBuffer>;
   readonly #lock: SharedLock;
+  /** The replies on their way. */
+  readonly flight: Flight;
   /** Descriptors below this number can be connections. */
   readonly descriptors: number;
   readonly threadCount: number;
@@ -145,6 +147,8 @@ export class Shared {
     this.#totals = new Int32Array(memory.totals);
     this.#lock = new SharedLock(this.#totals, TOTAL.lock, thread);
     this.#accounts = new Accounts(memory.accounts, this.#lock);
+    const accountOf = (fd: number) => this.get(fd, FIELD.account);
+    this.flight = new Flight(memory.flight, this.#accounts, accountOf);
     this.descriptors = this.#touched.length;
     this.threadCount = this.#threads.length / THREAD_FIELDS;
   }
@@ -213,10 +217,6 @@ export class Shared {
     return Atomics.load(this.#totals, TOTAL.connections);
   }
 
-  inFlight(): number {
-    return Atomics.load(this.#totals, TOTAL.inFlight);
-  }
-
   connectionsOf(account: number): number {
     return this.#accounts.connections(account);
   }
@@ -235,11 +235,6 @@ export class Shared {
   closeAccount(account: number): void {
     this.#accounts.close(account);
     Atomics.sub(this.#totals, TOTAL.connections, 1);
-  }
-
-  addInFlight(account: number, change: number): void {
-    this.#accounts.addInFlight(account, change);
-    Atomics.add(this.#totals, TOTAL.inFlight, change);
   }
 
   /** Puts a connection into the inbox of the thread that owns it. */

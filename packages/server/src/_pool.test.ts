@@ -99,7 +99,7 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
     expect(pool.records[0]?.message).toContain("serving thread 0 died and is replaced; 3 conn");
     expect(pool.records[0]?.message).toContain("a death on demand");
     expect(pool.shared.connections()).toBe(0);
-    expect(pool.shared.inFlight()).toBe(0);
+    expect(pool.shared.flight.inFlight()).toBe(0);
     const others = kept.slice(1); // the first has a reply to receive
     expect(others.map((connection) => ask(connection, 0) < 0)).toEqual([true, true]);
     for (const connection of kept) sys.close(connection);

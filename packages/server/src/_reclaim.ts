@@ -1,5 +1,6 @@
 import type { Syscalls } from "@xsocket/xbind-native";
-import { FIELD, type Shared, STATE, THREAD, UNREAD } from "./_memory.ts";
+import { UNREAD } from "./_flight.ts";
+import { FIELD, type Shared, STATE, THREAD } from "./_memory.ts";
 
 /* Closes a descriptor of a thread's row. */
 function closeColumn(sys: Syscalls, shared: Shared, index: number, column: number): void {
@@ -9,10 +10,8 @@ function closeColumn(sys: Syscalls, shared: Shared, index: number, column: numbe
 }
 
 function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
-  const account = shared.get(fd, FIELD.account);
-  if (shared.get(fd, FIELD.unread) === UNREAD.socket) shared.addInFlight(account, -1);
-  shared.set(fd, FIELD.unread, UNREAD.none);
-  shared.closeAccount(account);
+  shared.flight.setUnread(fd, UNREAD.none);
+  shared.closeAccount(shared.get(fd, FIELD.account));
   shared.set(fd, FIELD.state, STATE.free);
   sys.close(fd);
 }

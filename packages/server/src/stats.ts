@@ -136,6 +136,6 @@ export function readStats(shared: Shared): ServerStats {
     refusals: refusals(shared),
     latency: latency(shared),
     connections: shared.connections(),
-    inFlight: shared.inFlight(),
+    inFlight: shared.flight.inFlight(),
   };
 }

@@ -54,6 +54,7 @@ export interface Syscalls {
   eventfdAdd(fd: number): number;
   eventfdTake(fd: number): number;
   receivePacket(fd: number, buffer: Uint8Array, length: number): number;
+  dropPackets(fd: number): number;
   sendPacket(fd: number, buffer: Uint8Array, length: number, passedFd: number): number;
   monotonicUs(): bigint;
   execAs(
@@ -126,6 +127,7 @@ const SYMBOLS = {
   xs1_eventfd_add: { args: [int], returns: int },
   xs1_eventfd_take: { args: [int], returns: int },
   xs1_receive_packet: { args: [int, pointer, unsigned], returns: int },
+  xs1_drop_packets: { args: [int], returns: int },
   xs1_send_packet: { args: [int, pointer, unsigned, int], returns: int },
   xs1_monotonic_us: { args: [], returns: FFIType.i64 },
   xs1_exec_as: {
@@ -175,6 +177,7 @@ function open(): Syscalls {
     eventfdAdd: native.xs1_eventfd_add,
     eventfdTake: native.xs1_eventfd_take,
     receivePacket: native.xs1_receive_packet,
+    dropPackets: native.xs1_drop_packets,
     sendPacket: native.xs1_send_packet,
     monotonicUs: native.xs1_monotonic_us,
     execAs: native.xs1_exec_as,

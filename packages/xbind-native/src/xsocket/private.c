@@ -270,6 +270,23 @@ EXPORT int xs1_receive_packet(int fd, void *buf, unsigned len)
 	return (int)sys_recvfrom(fd, buf, len, MSG_DONTWAIT | MSG_TRUNC);
 }
 
+EXPORT int xs1_drop_packets(int fd)
+{
+	int one = 1;
+	int rc = sys_setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
+	struct msghdr msg;
+
+	/* An empty packet reads like the end. Credentials come with a packet alone, and as there is
+	 * no room for them here, the kernel says so. */
+	while (rc >= 0) {
+		msg = (struct msghdr){0};
+		rc = (int)sys_recvmsg(fd, &msg, MSG_DONTWAIT);
+		if (rc >= 0 && !(msg.msg_flags & MSG_CTRUNC))
+			return 0;
+	}
+	return rc;
+}
+
 EXPORT int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd)
 {
 	union {

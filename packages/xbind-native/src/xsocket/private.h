@@ -75,6 +75,10 @@ int xs1_eventfd_take(int fd);
  */
 int xs1_receive_packet(int fd, void *buf, unsigned len);
 
+/* Drops all packets that have arrived, empty ones and descriptors that came with them included. The
+ * reading side should be shut down, so that no more come. Return: 0, or what ended it. */
+int xs1_drop_packets(int fd);
+
 /* One packet without waiting, with a copy of passed_fd unless that is -1. Return: its length. */
 int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd);
 

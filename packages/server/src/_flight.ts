@@ -1,0 +1,93 @@
+/*
+ * The last reply of each connection, and the sockets in flight, in shared memory.
+ *
+ * How it works: a cell for each connection has what its peer may still have to receive and, above that,
+ * a number that each reply has to itself. The owner of a connection notes replies. That a peer has
+ * received one the kernel can tell any thread (SIOCOUTQ), and who learns it takes the socket out of
+ * the count, by one exchange that fails if the owner has been faster.
+ */
+import type { Accounts } from "./_accounts.ts";
+
+/** Whether the peer may still have a reply to receive: none, one without, or one with a socket. */
+export const UNREAD = { none: 0, plain: 1, socket: 2 } as const;
+
+const KIND = 3; // the bits of UNREAD
+const HEADER = { inFlight: 0, highest: 1 } as const;
+const HEADER_CELLS = 2;
+
+/** Makes the memory for connections with descriptors below this number. */
+export function createFlight(descriptors: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((HEADER_CELLS + descriptors) * 4);
+}
+
+/** One thread's view of the replies. */
+export class Flight {
+  readonly #cells: Int32Array<SharedArrayBuffer>;
+  readonly #accounts: Accounts;
+  readonly #accountOf: (fd: number) => number;
+
+  /** @param accountOf finds the account of a connection */
+  constructor(memory: SharedArrayBuffer, accounts: Accounts, accountOf: (fd: number) => number) {
+    this.#cells = new Int32Array(memory);
+    this.#accounts = accounts;
+    this.#accountOf = accountOf;
+  }
+
+  /** Sockets in flight, of everybody together. */
+  inFlight(): number {
+    return Atomics.load(this.#cells, HEADER.inFlight);
+  }
+
+  /** What the peer of a connection may still have to receive. */
+  unread(fd: number): number {
+    return Atomics.load(this.#cells, HEADER_CELLS + fd) & KIND;
+  }
+
+  /** Notes a reply, or that there is none to receive any more. For the owner of the connection. */
+  setUnread(fd: number, unread: number): void {
+    const cell = HEADER_CELLS + fd;
+    const number = (Atomics.load(this.#cells, cell) | KIND) + 1;
+    const before = Atomics.exchange(this.#cells, cell, number | unread) & KIND;
+    const change = Number(unread === UNREAD.socket) - Number(before === UNREAD.socket);
+    if (change !== 0) this.#count(this.#accountOf(fd), change);
+    if (fd > Atomics.load(this.#cells, HEADER.highest))
+      Atomics.store(this.#cells, HEADER.highest, fd);
+  }
+
+  /**
+   * Finds a connection that counts as having a socket in flight.
+   *
+   * @param account of one account, or (-1) of any
+   * @param after the search begins behind this descriptor, and goes round
+   * @returns -1 if there is none
+   */
+  next(account: number, after: number): number {
+    const used = Atomics.load(this.#cells, HEADER.highest) + 1;
+    for (let step = 1; step <= used; step++) {
+      const fd = (after + step) % used;
+      if (this.unread(fd) !== UNREAD.socket) continue;
+      if (account < 0 || this.#accountOf(fd) === account) return fd;
+    }
+    return -1;
+  }
+
+  /**
+   * Takes a connection's socket out of the count if its peer has received it. For any thread.
+   *
+   * @param isReceived asks the kernel
+   */
+  settle(fd: number, isReceived: (fd: number) => boolean): void {
+    const cell = HEADER_CELLS + fd;
+    const reply = Atomics.load(this.#cells, cell);
+    if ((reply & KIND) !== UNREAD.socket || !isReceived(fd)) return;
+    const account = this.#accountOf(fd);
+    this.#count(account, -1); // first, while the account is sure to be this connection's
+    const found = Atomics.compareExchange(this.#cells, cell, reply, reply & ~KIND);
+    if (found !== reply) this.#count(account, 1);
+  }
+
+  #count(account: number, change: number): void {
+    this.#accounts.addInFlight(account, change);
+    Atomics.add(this.#cells, HEADER.inFlight, change);
+  }
+}
