@@ -7,10 +7,12 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { join } from "node:path";
 import { guardDescriptors, here, startServer, tempDir, XSOCKET } from "../harness/index.ts";
 import { askOnce, native, RawClient } from "./raw.ts";
 
@@ -182,6 +184,27 @@ test("a lock that somebody holds on the directory is named after a while", async
   const { code, stderr } = await tryServing(directory.join("s"));
   expect(stderr).toContain("has held the lock");
   expect(code).toBe(1);
+});
+
+test("a directory that is gone or has become something else does not spoil the end", async () => {
+  const changes: Record<string, (path: string) => void> = {
+    "a file": (path) => writeFileSync(path, ""),
+    "a loop": (path) => symlinkSync(path, path),
+    nothing: () => {},
+  };
+  for (const [what, change] of Object.entries(changes)) {
+    using directory = tempDir();
+    const home = directory.join("home");
+    mkdirSync(home);
+    await using server = await startServer({ path: join(home, "control") });
+    await server.program.says(/serving at/);
+    renameSync(home, directory.join("moved"));
+    change(home);
+    expect([what, await server.stop()]).toEqual([what, 0]);
+    expect(server.program.stderr).not.toContain("releasePath"); // no stack
+    if (what !== "nothing") expect(server.program.stderr).toContain("could not be removed");
+    rmSync(home, { force: true });
+  }
 });
 
 test("stopping closes every connection", async () => {

@@ -86,9 +86,10 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       uid: process.geteuid?.() ?? 0,
       gid: process.getegid?.() ?? 0,
     };
-    const pool = new Pool(sys, shared, common, policy, quietBelow(options));
+    const log = quietBelow(options);
+    const pool = new Pool(sys, shared, common, policy, log);
     await pool.start().catch((error: unknown) => pool.stop().then(() => Promise.reject(error)));
-    return new RunningServer(sys, options, claim, common, shared, pool);
+    return new RunningServer(sys, { ...options, log }, claim, common, shared, pool);
   } catch (error) {
     await claim.release();
     sys.close(claim.listenFd);
@@ -140,14 +141,22 @@ class RunningServer implements Server {
 
   /* The file goes first: who comes later finds nobody instead of waiting for one who leaves. */
   async #stop(): Promise<void> {
-    try {
-      await this.#claim.release();
-    } finally {
-      await this.#pool.stop();
-      this.#sys.close(this.#claim.listenFd);
-      if (this.#auditFd >= 0) this.#sys.close(this.#auditFd);
-      this.#closing.resolve();
-    }
+    await this.#claim.release().catch((error: unknown) => this.#sayLeft(error));
+    await this.#pool.stop();
+    this.#sys.close(this.#claim.listenFd);
+    if (this.#auditFd >= 0) this.#sys.close(this.#auditFd);
+    this.#closing.resolve();
+  }
+
+  /* The next start replaces it. */
+  #sayLeft(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.log?.({
+      level: "warning",
+      event: "release",
+      message: `the socket file could not be removed: ${reason}`,
+      fields: {},
+    });
   }
 
   async reload(): Promise<void> {
