@@ -38,7 +38,7 @@ export class Answerer {
   readonly #peer: Peer;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
   readonly #view = new DataView(this.#packet.buffer);
-  readonly #success = encode({ kind: "response", error: 0 });
+  readonly #responses = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #request: SocketRequest = { kind: "socket", domain: 0, type: 0, protocol: 0 };
   readonly #saysEach: boolean;
   readonly #audit: Audit | undefined;
@@ -156,11 +156,20 @@ export class Answerer {
     return this.refuse(fd, error);
   }
 
+  /* Made once for each errno: what clients ask for in vain is to cost no garbage. */
+  #response(error: number): Uint8Array<ArrayBuffer> {
+    const made = this.#responses.get(error);
+    if (made) return made;
+    const bytes = encode({ kind: "response", error });
+    this.#responses.set(error, bytes);
+    return bytes;
+  }
+
   /** Sends an error to a client. False when it has gone. */
   refuse(fd: number, error: number): boolean {
-    const bytes = encode({ kind: "response", error });
-    if (this.#context.sys.sendPacket(fd, bytes, RESPONSE_BYTES, -1) < 0) return false;
-    this.#context.shared.flight.setUnread(fd, UNREAD.plain);
+    const { sys, shared } = this.#context;
+    if (sys.sendPacket(fd, this.#response(error), RESPONSE_BYTES, -1) < 0) return false;
+    shared.flight.setUnread(fd, UNREAD.plain);
     return true;
   }
 
@@ -184,7 +193,7 @@ export class Answerer {
     shared.setThread(options.index, THREAD.scratch, socket);
     this.#stamp(fd, socket);
     this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
-    const sent = sys.sendPacket(fd, this.#success, RESPONSE_BYTES, socket);
+    const sent = sys.sendPacket(fd, this.#response(0), RESPONSE_BYTES, socket);
     sys.close(socket);
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
