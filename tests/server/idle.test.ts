@@ -1,7 +1,8 @@
-/* What a server costs while nobody asks. */
+/* What a server costs while nobody asks, and what is left of requests. */
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { guardDescriptors, startServer } from "../harness/index.ts";
+import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import { loadProgram, runLoad } from "./load.ts";
 import { askOnce } from "./raw.ts";
 
 guardDescriptors();
@@ -19,10 +20,10 @@ function sleeps(pid: number): number {
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
-/** Resident memory of a process in MB. */
-function residentMb(pid: number): number {
+/** Resident memory of a process in MB: all of it, or what is not of a file. */
+function residentMb(pid: number, which: "VmRSS" | "RssAnon" = "VmRSS"): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
+  return Number(new RegExp(`^${which}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
 }
 
 function variables(pid: number): string[] {
@@ -50,3 +51,17 @@ test("an idle server with one thread keeps at most 45 MB resident", async () => 
   expect(residentMb(server.program.pid)).toBeLessThan(45);
   expect(askOnce(server.path)).toBe(0);
 });
+
+test("a request leaves no garbage: memory of its own grows by a few MB and no more", async () => {
+  using directory = tempDir();
+  const program = loadProgram(directory);
+  await using server = await startServer({ args: ["--threads", "1", "--mode", "0666"] });
+  await server.program.says(/serving at/);
+  const { pid } = server.program;
+  const before = residentMb(pid, "RssAnon");
+  let requests = 0;
+  while (requests < 150_000)
+    requests += (await runLoad(program, server.path, { mode: "call", callers: 4, seconds: 1 }))
+      .requests;
+  expect(residentMb(pid, "RssAnon") - before).toBeLessThan(8); // with one closure for each, 12
+}, 60_000);

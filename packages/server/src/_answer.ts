@@ -175,14 +175,20 @@ export class Answerer {
 
   /* One more socket may be in flight. At a bound, those thought to be in flight are asked first. */
   #hasRoom(fd: number): boolean {
+    const account = this.#context.shared.get(fd, FIELD.account);
+    if (!this.#fitsUser(account)) this.#connections.recount(account);
+    if (!this.#fits()) this.#connections.recount(-1);
+    return this.#fits() && this.#fitsUser(account);
+  }
+
+  #fits(): boolean {
     const { shared, options } = this.#context;
-    const { maxInFlight, maxInFlightPerUid } = options.bounds;
-    const account = shared.get(fd, FIELD.account);
-    const fits = () => shared.flight.inFlight() < maxInFlight;
-    const fitsUser = () => shared.inFlightOf(account) < maxInFlightPerUid;
-    if (!fitsUser()) this.#connections.recount(account);
-    if (!fits()) this.#connections.recount(-1);
-    return fits() && fitsUser();
+    return shared.flight.inFlight() < options.bounds.maxInFlight;
+  }
+
+  #fitsUser(account: number): boolean {
+    const { shared, options } = this.#context;
+    return shared.inFlightOf(account) < options.bounds.maxInFlightPerUid;
   }
 
   #handOver(fd: number): boolean {
