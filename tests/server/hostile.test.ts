@@ -1,6 +1,7 @@
 /* Clients that nobody vetted. */
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
 import {
   bunAsOrdinaryUser,
@@ -16,6 +17,8 @@ import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
+const SOL_SOCKET = 1;
+const SO_PASSRIGHTS = 83;
 const PACKETS_MAX = 20; // more than a socket's buffer holds
 
 /** A client that sends as much as there is room for and receives nothing. */
@@ -256,4 +259,54 @@ test("where the system has no files left (ENFILE) clients hear it, and the serve
     await server.program.says(/cannot accept connections for now: ENFILE/);
   }
   expect([askOnce(server.path), kept.ask()]).toEqual([0, 0]);
+});
+
+/** Whether this kernel has SO_PASSRIGHTS (Linux 6.16). */
+function canRefuseDescriptors(): boolean {
+  const fd = native.socket(AF_UNIX, SOCK_SEQPACKET, 0);
+  const rc = native.getsockopt(
+    fd,
+    SOL_SOCKET,
+    SO_PASSRIGHTS,
+    new Int32Array(new ArrayBuffer(4)),
+    4,
+  );
+  native.close(fd);
+  return rc > 0;
+}
+
+test.skipIf(!canRefuseDescriptors())(
+  "a server that refuses descriptors never sees one, by path, by name and by a given socket",
+  async () => {
+    const name = `@xsocket-refuses-${process.pid}`;
+    using directory = tempDir();
+    const args = ["--refuse-descriptors"];
+    await using byPath = await startServer({ args });
+    await using byName = await startServer({ args, path: name });
+    const given = directory.join("given");
+    const script = `import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(); os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1"); os.execv(sys.argv[2], sys.argv[2:])`;
+    await using _ = here.spawn(["python3", "-c", script, given, XSOCKET, "serve", ...args], {
+      env: { XSOCKET_BUN: process.execPath },
+    });
+    await eventually("the server", () => here.listensAt(given));
+    for (const path of [byPath.path, byName.path, given]) {
+      await eventually("an answer", () => askOnce(path) === 0);
+      using client = new RawClient(path);
+      expect(client.send(REQUEST, client.fd)).toBe(-errno.EPERM);
+      expect([client.ask(), client.send(REQUEST, 0), client.ask()]).toEqual([0, -errno.EPERM, 0]);
+    }
+  },
+);
+
+test("where the kernel cannot refuse descriptors, the server says so and does not start", async () => {
+  using directory = tempDir();
+  const argv = [XSOCKET, "serve", directory.join("s"), "--refuse-descriptors"];
+  const old = "inject=setsockopt:error=ENOPROTOOPT:when=1";
+  const { code, stderr } = await here.run(["strace", "-f", "-o/dev/null", `-e${old}`, ...argv], {
+    env: { XSOCKET_BUN: process.execPath },
+  });
+  expect(stderr).toContain("Linux 6.16");
+  expect(code).toBe(1);
 });

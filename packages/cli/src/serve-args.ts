@@ -41,6 +41,9 @@ export const SERVE_ARGS = {
   mode: option("MODE", "Permission bits of the socket file, octal (default: 0660)"),
   group: option("GROUP", "Group of the socket file, by name or number"),
   "shared-directory": flag("Serve in a directory that others may write to as well, such as /tmp"),
+  "refuse-descriptors": flag(
+    "Let no client attach descriptors to a request: EPERM for who does (Linux 6.16)",
+  ),
   user: option("USER", "Become this user once the socket is there, keeping CAP_CHOWN alone"),
   policy: option("FILE", "Rules about who may ask for what; SIGHUP reads them again"),
   "allow-user": option("USER", "Serve these users alone: names or ids with commas between"),

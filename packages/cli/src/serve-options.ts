@@ -130,6 +130,7 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     mode: mapped(args.mode, modeBits),
     group: text(args.group),
     sharedDirectory: args["shared-directory"] === true,
+    refuseDescriptors: args["refuse-descriptors"] === true,
     user: mapped(args.user, identity),
     successor: successorArguments(),
     policy: policy(args),

@@ -26,6 +26,7 @@ import {
 import { checked, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { prepareDirectory } from "./_directory.ts";
 import { refusal, systemError } from "./_refusal.ts";
+import { refuseDescriptorsOf } from "./_passrights.ts";
 import { SO_PEERCRED, SOL_SOCKET } from "./_epoll.ts";
 import { ServeError } from "./error.ts";
 
@@ -39,6 +40,7 @@ export interface ClaimOptions {
   readonly gid: number | undefined;
   readonly backlog: number;
   readonly sharedDirectory: boolean;
+  readonly refuseDescriptors: boolean;
 }
 
 /** A listening socket, with what is to be undone at the end. */
@@ -100,7 +102,7 @@ function openDirectory(directory: string): number {
 
 function claimPath(sys: Syscalls, path: string, options: ClaimOptions): Claim {
   removeStale(sys, path);
-  const fd = makeSocket(sys, path);
+  const fd = makeListener(sys, path, options);
   try {
     bindPath(sys, fd, path, options);
     const made = lstatSync(path, { bigint: true });
@@ -115,6 +117,17 @@ function makeSocket(sys: Syscalls, path: string): number {
   const fd = sys.socket(AF_UNIX, SOCK_SEQPACKET | 0o2004000, 0);
   if (fd < 0) throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd));
   return fd;
+}
+
+function makeListener(sys: Syscalls, text: string, { refuseDescriptors }: ClaimOptions): number {
+  const fd = makeSocket(sys, text);
+  try {
+    if (refuseDescriptors) refuseDescriptorsOf(sys, fd);
+    return fd;
+  } catch (error) {
+    sys.close(fd);
+    throw error;
+  }
 }
 
 /* The mode is there from the first instant: the kernel takes it from the socket, less the umask. */
@@ -189,7 +202,7 @@ function inUse(text: string, pid: number): ServeError {
 function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Claim {
   const text = formatAddress(address);
   const bytes = encodeAddress(address);
-  const fd = makeSocket(sys, text);
+  const fd = makeListener(sys, text, options);
   const rc = sys.bind(fd, bytes, bytes.byteLength);
   const listening = rc < 0 ? rc : sys.listen(fd, options.backlog);
   if (listening === 0) return { listenFd: fd, release: () => Promise.resolve() };

@@ -12,4 +12,5 @@ export const SOL_SOCKET = 1;
 export const SO_PEERCRED = 17;
 export const SO_PEERGROUPS = 59;
 export const SO_PEERPIDFD = 77;
+export const SO_PASSRIGHTS = 83;
 export const SHUT_RDWR = 2;

@@ -5,6 +5,7 @@ import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { adoptListener } from "./_adopt.ts";
 import { type Claim, claimAddress } from "./_claim.ts";
 import { groupId } from "./_group.ts";
+import { refuseDescriptorsOf } from "./_passrights.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
 import { ServeError } from "./error.ts";
 import { DEFAULT_MODE, DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
@@ -54,14 +55,18 @@ export async function listen(
   options: ServeOptions,
   bounds: Bounds,
 ): Promise<Claim & { address: string }> {
-  if (options.listenFd !== undefined)
-    return adoptListener(sys, options.listenFd, options.ownsFile ?? false);
+  if (options.listenFd !== undefined) {
+    const adopted = adoptListener(sys, options.listenFd, options.ownsFile ?? false);
+    if (options.refuseDescriptors === true) refuseDescriptorsOf(sys, adopted.listenFd);
+    return adopted;
+  }
   const address = readAddress(options.address ?? DEFAULT_ADDRESS);
   const claim = await claimAddress(sys, address, {
     mode: options.mode ?? DEFAULT_MODE,
     gid: options.group === undefined ? undefined : groupId(options.group),
     backlog: bounds.backlog,
     sharedDirectory: options.sharedDirectory ?? false,
+    refuseDescriptors: options.refuseDescriptors ?? false,
   });
   return { ...claim, address: formatAddress(address) };
 }

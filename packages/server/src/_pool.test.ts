@@ -24,7 +24,13 @@ afterEach(() => rmSync(directory, { recursive: true }));
 /** Threads that fail on demand, behind a path. */
 async function failingPool(threads: number, policyProtocols = [THROWS, DIES, DIES_LOCKED, 0]) {
   const path = join(directory, "control");
-  const options = { mode: 0o600, gid: undefined, backlog: 64, sharedDirectory: false };
+  const options = {
+    mode: 0o600,
+    gid: undefined,
+    backlog: 64,
+    sharedDirectory: false,
+    refuseDescriptors: false,
+  };
   const claim = await claimAddress(sys, { kind: "path", path }, options);
   const bounds = fitBounds({}, DESCRIPTORS);
   const memory = createMemory(DESCRIPTORS, threads);

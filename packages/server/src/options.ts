@@ -21,6 +21,11 @@ export interface ServeOptions extends Partial<Bounds> {
   readonly group?: string | number;
   /** Serve also in a directory that others may write to, provided it is sticky, as /tmp. */
   readonly sharedDirectory?: boolean;
+  /**
+   * Let no client attach descriptors to its requests, which the protocol allows and nobody needs: it
+   * gets EPERM. To close a descriptor can hold up a serving thread (docs/security.md). Linux 6.16.
+   */
+  readonly refuseDescriptors?: boolean;
   /** A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`; it becomes the server's. */
   readonly listenFd?: number;
   /** Whether the file of `listenFd` is removed at the end: for who made it and then became another user. */
