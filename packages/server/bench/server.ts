@@ -2,7 +2,8 @@
  * `./dev bench server`: our server, the floor and a fork for each connection, in one run.
  *
  * The servers take turns in short rounds, and ratios are taken within a round, so that what else
- * the machine does hits all of them alike.
+ * the machine does hits all of them alike. Each round has an order of its own, for whoever comes
+ * after many processes that have just ended finds the kernel still busy with them.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,9 +13,10 @@ import { measureIdle } from "./_idle.ts";
 import { load, median, type Mode, type Round, summary } from "./_load.ts";
 import { mb, perSecond, printTable, us } from "./_table.ts";
 
-const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 5);
+const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 9);
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 0.25);
 const WARM_SECONDS = 1;
+const PAUSE_MS = 20; // between two loads
 const CALLERS = (process.env["BENCH_CALLERS"] ?? "1,4,16,64").split(",").map(Number);
 const OUTPUT = join(import.meta.dir, "../../../build/bench/server.json");
 
@@ -31,6 +33,11 @@ function ratio(a: readonly Round[], b: readonly Round[]): number {
   return median(a.map((round, i) => round.perSecond / (b[i]?.perSecond ?? NaN)));
 }
 
+function shuffled<T>(items: readonly T[]): T[] {
+  const keyed = items.map((item) => ({ item, key: Math.random() }));
+  return keyed.toSorted((a, b) => a.key - b.key).map(({ item }) => item);
+}
+
 /* Bun compiles what runs often, for a second or so; a service has that behind it. */
 async function warmUp(servers: readonly Contender[]): Promise<void> {
   for (const server of servers)
@@ -42,8 +49,10 @@ async function warmUp(servers: readonly Contender[]): Promise<void> {
 async function compare(servers: readonly Contender[], mode: Mode, callers: number): Promise<Row[]> {
   const rounds = servers.map((): Round[] => []);
   for (let round = 0; round < ROUNDS; round++)
-    for (const [i, server] of servers.entries())
+    for (const [i, server] of shuffled([...servers.entries()])) {
+      await Bun.sleep(PAUSE_MS);
       rounds[i]?.push(await load(server, mode, callers, SECONDS));
+    }
   return servers.map((server, i) => ({
     mode,
     callers,
