@@ -18,6 +18,19 @@ export function descriptors(): Map<number, string> {
   return open;
 }
 
+/** The number of sockets that a process has open. Bun opens and closes other things when it likes. */
+export function socketsOf(pid: number): number {
+  const directory = `/proc/${pid}/fd`;
+  const isSocket = (name: string) => {
+    try {
+      return readlinkSync(`${directory}/${name}`).startsWith("socket:");
+    } catch {
+      return false; // closed meanwhile
+    }
+  };
+  return readdirSync(directory).filter(isSocket).length;
+}
+
 function leaked(before: Map<number, string>): string[] {
   return [...descriptors()]
     .filter(([fd, target]) => before.get(fd) !== target)

@@ -1,5 +1,5 @@
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { socketsOf } from "./descriptors.ts";
 import { here, type Place, type RunOptions } from "./place.ts";
 import type { Running } from "./running.ts";
 import { tempDir } from "./temp.ts";
@@ -25,8 +25,8 @@ export interface ServerOptions {
 export interface ServerHandle extends AsyncDisposable {
   readonly path: string;
   readonly program: Running;
-  /** The number of descriptors that it has open. */
-  descriptors(): number;
+  /** The number of sockets that it has open: the one it listens on, connections, those being handed over. */
+  sockets(): number;
   /** Stops it by SIGTERM and returns its exit code. */
   stop(): Promise<number>;
 }
@@ -52,7 +52,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerHa
   return {
     path,
     program,
-    descriptors: () => readdirSync(`/proc/${program.pid}/fd`).length,
+    sockets: () => socketsOf(program.pid),
     stop: () => {
       program.kill("SIGTERM");
       return program.finished();

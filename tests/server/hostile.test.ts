@@ -1,6 +1,6 @@
 /* Clients that nobody vetted. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
 import {
@@ -24,19 +24,6 @@ const PACKETS_MAX = 20; // more than a socket's buffer holds
 /** A client that sends as much as there is room for and receives nothing. */
 function pipeline(client: RawClient): void {
   for (let i = 0; i < PACKETS_MAX && client.send() >= 0; i++);
-}
-
-/** The sockets that a process has open. Bun opens and closes other things when it likes. */
-function sockets(pid: number): number {
-  const directory = `/proc/${pid}/fd`;
-  const isSocket = (name: string) => {
-    try {
-      return readlinkSync(`${directory}/${name}`).startsWith("socket:");
-    } catch {
-      return false; // closed meanwhile
-    }
-  };
-  return readdirSync(directory).filter(isSocket).length;
 }
 
 /** The lowest number that no descriptor of a process has. */
@@ -98,8 +85,7 @@ test("malformed requests close their connection and nothing else", async () => {
 
 test("descriptors that a client sends are closed at once, one or hundreds", async () => {
   await using server = await startServer();
-  const { pid } = server.program;
-  const before = sockets(pid);
+  const before = server.sockets();
   using passed = new RawClient(server.path); // any socket will do
   expect(passed.ask()).toBe(0);
   using client = new RawClient(server.path);
@@ -108,7 +94,7 @@ test("descriptors that a client sends are closed at once, one or hundreds", asyn
       REQUEST.byteLength,
     );
     expect(client.reply()).toBe(0);
-    await eventually("the others to be closed", () => sockets(pid) === before + 2);
+    await eventually("the others to be closed", () => server.sockets() === before + 2);
   }
 });
 
@@ -175,7 +161,7 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
   await using server = await startServer({ args: ["--mode", "0666"] });
   await server.program.says(/serving at/);
   const { pid } = server.program;
-  const open = sockets(pid);
+  const open = server.sockets();
   await runLoad(program, server.path, { mode: "call", callers: 4, seconds: 2 });
   await runLoad(program, server.path, { mode: "kept", callers: 4, seconds: 2 });
   const memory = residentKb(pid);
@@ -192,7 +178,7 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
     client.send(malformed);
     if (i % 100 === 0) await client.closing();
   }
-  await eventually("all to be closed", () => sockets(pid) === open);
+  await eventually("all to be closed", () => server.sockets() === open);
   expect(residentKb(pid) - memory).toBeLessThan(16 * 1024);
 }, 180_000);
 
@@ -200,7 +186,7 @@ test("descriptors that a client sends do not use up the server's limit, also in 
   await using server = await startServer({ args: ["--threads", "1"] });
   await server.program.says(/serving at/);
   const { pid } = server.program;
-  const before = sockets(pid);
+  const before = server.sockets();
   using passed = new RawClient(server.path);
   expect(passed.ask()).toBe(0);
   using client = new RawClient(server.path);
@@ -213,12 +199,12 @@ test("descriptors that a client sends do not use up the server's limit, also in 
     expect(client.reply()).toBe(0);
     expect(passed.ask()).toBe(0);
   }
-  await eventually("the last reply's copy to be closed", () => sockets(pid) === before + 2);
+  await eventually("the last reply's copy to be closed", () => server.sockets() === before + 2);
   // the same in a malformed packet, and in those that are still queued at the end
   using bad = new RawClient(server.path);
   for (let i = 0; i < 5; i++) native.sendDescriptors(bad.fd, REQUEST, 15, passed.fd, 253);
   expect(bad.isClosed(5000)).toBe(true);
-  await eventually("all to be closed", () => sockets(pid) === before + 2);
+  await eventually("all to be closed", () => server.sockets() === before + 2);
   expect(passed.ask()).toBe(0);
 });
 

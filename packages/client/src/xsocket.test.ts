@@ -44,7 +44,7 @@ test("a server that is not there is an error that says what to do", async () => 
   expect(error).toMatchObject({ code: "ENOENT", step: "reach", server: via });
   expect(error.asked).toBe("get an IPv6 stream socket");
   expect(error.remedy).toContain(`xsocket serve ${via}`);
-  expect(readdirSync("/proc/self/fd").length).toBe(before);
+  while (readdirSync("/proc/self/fd").length > before) await Bun.sleep(1); // Bun may close some of its own
   rmSync(directory, { recursive: true });
 });
 

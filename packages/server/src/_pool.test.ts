@@ -120,7 +120,7 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
     // the new thread closes its copy of the socket, and the connection, a moment later
     while (descriptors() > running) await Bun.sleep(1);
   }
-  expect(descriptors()).toBeLessThanOrEqual(before); // other tests of this run may close some
+  while (descriptors() > before) await Bun.sleep(1); // other tests of this run may close some
 });
 
 test("a thread that dies with the locks in its hands does not stop the others", async () => {
