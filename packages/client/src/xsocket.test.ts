@@ -123,17 +123,21 @@ test("what is no socket, no server and no directory is told apart", async () => 
 });
 
 test("an uncaught error shows the line of the caller, the sentence once, and no inner causes", async () => {
-  const script = `
-    import { xsocket } from "@xsocket/client";
-    async function mine() { await xsocket({ via: "/nowhere" }); }
-    await mine();`;
-  const options = { cwd: join(import.meta.dir, "../../../tests"), stdin: new Blob([script]) };
-  const program = Bun.spawn([process.execPath, "run", "-"], { ...options, stderr: "pipe" });
-  const said = await program.stderr.text();
-  expect(said.match(/cannot get/g)).toHaveLength(1);
-  expect(said).toMatch(/at mine/);
-  expect(said).not.toContain("packages/client");
-  expect(said).not.toContain("SyscallError");
+  const scripts = [
+    `async function mine() { await xsocket({ via: "/nowhere" }); } await mine();`,
+    `await xsocket({ via: "/nowhere" });`,
+    `xsocketSync({ via: "/nowhere" });`,
+  ];
+  const cwd = join(import.meta.dir, "../../../tests"); // where the package is known
+  for (const script of scripts) {
+    const stdin = new Blob([`import { xsocket, xsocketSync } from "@xsocket/client";\n${script}`]);
+    const argv = [process.execPath, "run", "-"];
+    const said = await Bun.spawn(argv, { cwd, stdin, stderr: "pipe" }).stderr.text();
+    expect(said.match(/cannot get/g)).toHaveLength(1);
+    expect(said).toContain(script);
+    expect(said).not.toContain("packages/client");
+    expect(said).not.toContain("SyscallError");
+  }
   const error = await failureOf({ via: "/nowhere" });
   expect(error.cause).toMatchObject({ name: "SyscallError", code: "ENOENT" });
 });
