@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { xsocketSync } from "@xsocket/client";
 import {
   type MetricsAddress,
@@ -9,7 +9,7 @@ import {
   serve,
   serveMetrics,
 } from "@xsocket/server";
-import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
+import { eventually, guardDescriptors, here, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -105,6 +105,24 @@ test("a UNIX socket for those who may open it, gone with the server", async () =
     const response = await fetch("http://x/metrics", { unix: path });
     expect(await response.text()).toContain("xsocket_build_info");
   }
+  expect(existsSync(path)).toBe(false);
+});
+
+test("a path is taken from a dead server alone", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await serve({ address: dir.join("control") });
+  await here.run(["python3", "-c", `import socket; socket.socket(1).bind("${path}")`]);
+  using metrics = serveMetrics(server, { kind: "path", path });
+  expect(() => serveMetrics(server, { kind: "path", path })).toThrow(
+    `cannot serve ${path}: another process listens there. Stop it, or choose another path`,
+  );
+  expect((await fetch("http://x/metrics", { unix: path })).status).toBe(200);
+  const file = dir.join("file");
+  writeFileSync(file, "kept");
+  expect(() => serveMetrics(server, { kind: "path", path: file })).toThrow("is not a socket");
+  expect(readFileSync(file, "utf8")).toBe("kept");
+  metrics[Symbol.dispose]();
   expect(existsSync(path)).toBe(false);
 });
 

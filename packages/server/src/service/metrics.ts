@@ -1,5 +1,7 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { isIP } from "node:net";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { removeStale } from "../_claim.ts";
 import { ServeError } from "../error.ts";
 import type { Server } from "../server.ts";
 import { metricsText } from "./metrics-text.ts";
@@ -39,9 +41,8 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   return { kind: "tcp", host, port };
 }
 
-/* A file that an earlier server left behind; nothing but a socket is removed. */
-function removeStale(path: string): void {
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true) unlinkSync(path);
+function inodeOf(path: string): bigint | undefined {
+  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 /** Answers for one server, with what it has counted until then. */
@@ -61,7 +62,7 @@ function answer(server: Server, request: Request): Response {
 function listen(address: MetricsAddress, fetch: (request: Request) => Response) {
   if (address.kind === "tcp")
     return Bun.serve({ hostname: address.host, port: address.port, idleTimeout: IDLE_S, fetch });
-  removeStale(address.path);
+  removeStale(loadSyscalls(), address.path);
   const umask = process.umask(0o117);
   try {
     return Bun.serve({ unix: address.path, fetch });
@@ -79,19 +80,22 @@ export interface Metrics extends Disposable {
 /**
  * Serves the numbers of a server to Prometheus over HTTP, on the main thread.
  *
- * @throws {ServeError} SYSTEM if the address cannot be used
+ * @throws {ServeError} if the address cannot be used: IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
  */
 export function serveMetrics(server: Server, address: MetricsAddress): Metrics {
   try {
     const http = listen(address, (request) => answer(server, request));
+    const made = address.kind === "path" ? inodeOf(address.path) : undefined;
     return {
       port: http.port,
       [Symbol.dispose]() {
         void http.stop(true);
-        if (address.kind === "path") removeStale(address.path);
+        if (address.kind === "path" && inodeOf(address.path) === made && made !== undefined)
+          unlinkSync(address.path);
       },
     };
   } catch (error) {
+    if (error instanceof ServeError) throw error;
     const place = address.kind === "path" ? address.path : `${address.host}:${address.port}`;
     const words = error instanceof Error ? error.message : String(error);
     throw new ServeError("SYSTEM", `cannot serve metrics at ${place}: ${words}`, { cause: error });
