@@ -60,6 +60,9 @@ const CASES: readonly (readonly [
   ["xsocket completions ", ["bash", "fish", "zsh"], ["run"]],
   ["xsocket open --type ", ["stream", "dgram"], ["--type"]],
   ["xsocket serve --group roo", ["root"], []],
+  ["xsocket serve --log-level ", ["error", "debug"], ["--log-level"]],
+  ["xsocket policy ", ["check", "test"], []],
+  ["xsocket policy check scri", ["script"], []],
   ["xsocket run --port 1 -- seq", ["seq"], ["serve"]],
   ["xsocket open --exec seq", ["seq"], []],
 ];

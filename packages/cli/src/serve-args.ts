@@ -52,8 +52,11 @@ export const SERVE_ARGS = {
   audit: option("FILE", "Write a JSON line for each grant and refusal; SIGHUP opens it anew"),
   metrics: option("ADDRESS|PATH", "Serve metrics for Prometheus, as 127.0.0.1:9100 or a path"),
   "metrics-remote": flag("Allow metrics on an address that others can reach"),
-  "log-format": option("FORMAT", `${LOG_FORMATS.join(", ")} (default: what suits stderr)`),
-  "log-level": option("LEVEL", `${LOG_LEVEL_NAMES.join(", ")} (default: info)`),
+  "log-format": option(
+    LOG_FORMATS.join("|"),
+    "How the log is written (default: what suits stderr)",
+  ),
+  "log-level": option(LOG_LEVEL_NAMES.join("|"), "The least urgent that is logged (default: info)"),
   threads: option(
     "NUMBER",
     `Serving threads, 5 to 9 MB of memory each (default: ${DEFAULT_THREADS})`,

@@ -24,13 +24,19 @@ function valueCases({ name, options }: Entry): string[] {
   );
 }
 
-function wordCases({ name, options, positionals }: Entry): string[] {
+function wordCases({ name, options, positionals: [first, second] }: Entry): string[] {
   const flags = options.map((option) => `--${option.name}`).join(" ");
-  const first = positionals[0];
   return [
     `    ${name}:-*) __xsocket_offer -W '${flags}' ;;`,
-    ...(first === undefined ? [] : [`    ${name}:*) __xsocket_offer ${generator(first)} ;;`]),
+    ...(first === undefined ? [] : [`    ${name}:*) ${argumentOffer(first, second)} ;;`]),
   ];
+}
+
+/* The second argument's turn comes when one of the first one's words is there. */
+function argumentOffer(first: Values, second: Values | undefined): string {
+  const offer = `__xsocket_offer ${generator(first)}`;
+  if (second === undefined || first.kind !== "words") return offer;
+  return `if __xsocket_has ${first.words.join(" ")}; then __xsocket_offer ${generator(second)}; else ${offer}; fi`;
 }
 
 function separatorCase({ name, separators }: Entry): string {
@@ -53,6 +59,15 @@ __xsocket_offer() {
       [ "$1" != -f ] || compopt -o filenames 2>/dev/null
       ;;
   esac
+}
+
+# Whether one of these words stands between the command and the cursor.
+__xsocket_has() {
+  local word
+  for word; do
+    case " \${COMP_WORDS[*]:2:COMP_CWORD-2} " in *" $word "*) return 0 ;; esac
+  done
+  return 1
 }
 
 # Whether a word ends what is the command's own: behind it stands a program.

@@ -25,13 +25,21 @@ function optionLine(command: string, option: Option): string {
 }
 
 function entryLines({ name, description, options, positionals, separators }: Entry): string[] {
-  const first = positionals[0];
+  const [first, second] = positionals;
   return [
     `complete -c xsocket -n __fish_use_subcommand -a ${name} -d ${quoted(description)}`,
     ...options.map((option) => optionLine(name, option)),
     ...(first === undefined ? [] : [positionalLine(name, first)]),
+    ...(first?.kind === "words" && second?.kind === "files"
+      ? [`complete -c xsocket -n ${quoted(behind(name, first.words))} -F`]
+      : []),
     ...(separators.length === 0 ? [] : [programLine(name, separators)]),
   ];
+}
+
+/* Whether one of the first argument's words is there already. */
+function behind(name: string, words: readonly string[]): string {
+  return `__xsocket_within ${name}; and __fish_seen_subcommand_from ${words.join(" ")}`;
 }
 
 function positionalLine(name: string, of: Values): string {

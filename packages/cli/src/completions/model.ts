@@ -54,12 +54,14 @@ function options(args: ArgsDef): Option[] {
 }
 
 function entry(name: string, { meta, args = {}, program, separators }: Command): Entry {
-  const positionals = Object.values(args).filter(({ type }) => type === "positional");
+  const positionals = Object.entries(args).filter(([, { type }]) => type === "positional");
   return {
     name,
     description: meta.description ?? "",
     options: [...options(args), HELP],
-    positionals: positionals.map((definition) => valuesOf(definition)),
+    positionals: positionals.map(([argument, definition]) =>
+      valuesOf({ valueHint: argument.toUpperCase(), ...definition }),
+    ),
     separators: program === undefined ? [] : (separators ?? ["--"]),
   };
 }
