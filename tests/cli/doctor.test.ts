@@ -121,6 +121,18 @@ describe("the row that fails is", () => {
     expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, /xsocket serve/);
   });
 
+  test("tcp4: a stopped server listens and does not answer", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    server.program.kill("SIGSTOP");
+    const rows = await examine([server.path]);
+    server.program.kill("SIGCONT");
+    expect(rows.find(({ name }) => name === "server")?.found).toMatch(/ listens$/);
+    const tcp4 = rows.find(({ name }) => name === "tcp4");
+    expect(tcp4?.found).toContain("did not answer in time");
+    expect(tcp4?.remedy).toBe("See whether the server is stopped or overloaded.");
+  }, 20_000);
+
   test.each([
     ["tcp4", "inet", "stream"],
     ["udp4", "inet", "dgram"],

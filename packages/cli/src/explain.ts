@@ -7,7 +7,12 @@ const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
 const SHARED_WORDS = /allow a shared directory$/;
 
 /* The client library speaks of its options. */
-const SDK_WORDS = / with via(?=\.)/;
+const SDK_WORDS = / with via(?=[.:])|, or give a larger timeoutMs/g;
+
+/** A text of the client library without what only its users can do. */
+export function plainWords(text: string): string {
+  return text.replaceAll(SDK_WORDS, "");
+}
 
 function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
@@ -32,7 +37,7 @@ function exitCode(error: unknown): number {
 /** What to say about an error, one sentence for each thing that is wrong, and the exit code: never a stack trace. */
 export function explain(error: unknown): { sentences: string[]; exitCode: number } {
   const plain = Bun.stripANSI(error instanceof Error ? error.message : String(error));
-  const text = plain.replace(SDK_WORDS, "").replace(SHARED_WORDS, "$& (--shared-directory)");
+  const text = plainWords(plain).replace(SHARED_WORDS, "$& (--shared-directory)");
   const sentences = isPolicy(error)
     ? text.split("\n")
     : [text.replaceAll(/\s*\n\s*/g, " ")].filter(Boolean);

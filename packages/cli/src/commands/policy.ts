@@ -73,6 +73,8 @@ function named(name: string): { uid: number; gid: number; groups: readonly numbe
 }
 
 function asker(given: Given): Asker {
+  if (typeof given.user === "string" && typeof given.uid === "string")
+    throw new MisuseError("--user and --uid both say who asks: give one of them");
   const who = typeof given.user === "string" ? named(given.user) : undefined;
   const id = (name: "uid" | "gid") =>
     typeof given[name] === "string" ? wholeNumber(`--${name}`, given[name]) : undefined;

@@ -1,4 +1,5 @@
 import { XSocketError, xsocketSync } from "@xsocket/client";
+import { plainWords } from "../explain.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
 import { failed, ok, type Row, warned } from "./row.ts";
 
@@ -17,7 +18,7 @@ export type KindName = keyof typeof KINDS;
 export function rowOfError(name: string, error: unknown): Row {
   if (!(error instanceof XSocketError)) throw error;
   const found = error.message.replace(` ${error.remedy}`, "").replace(/\.$/, "");
-  return failed(name, found, error.remedy);
+  return failed(name, found, plainWords(error.remedy));
 }
 
 /** Does the server hand out a socket of this kind? */

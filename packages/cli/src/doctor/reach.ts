@@ -129,7 +129,7 @@ function serverOf(connection: number): string {
   const native = loadSyscalls();
   const length = credentials.byteLength;
   native.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, length);
-  return `process ${credentials[0]} of uid ${credentials[1]} answers`;
+  return `process ${credentials[0]} of uid ${credentials[1]} listens`;
 }
 
 /** Does a server take connections there? */

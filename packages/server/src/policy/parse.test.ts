@@ -118,6 +118,9 @@ describe("what is not understood is refused", () => {
     const text =
       "# a policy\n[[rule]]\naction = 'allow'\nuser = alice\n[[rule]]\naction = 'deny'\n";
     expect(problems(text)).toEqual(['p.toml:4: TOML Parse error: Strings must be quoted: "alice"']);
+    expect(problems("[[rule]\naction = 'allow'\n")[0]).toStartWith("p.toml:1: ");
+    expect(problems("[[rule]]\naction\n# more\n")[0]).toStartWith("p.toml:2: ");
+    expect(problems("[[rule]]\naction")[0]).toStartWith("p.toml:2: ");
   });
 });
 

@@ -24,7 +24,7 @@ function lineOf(text: string, problem: string): number {
   let [good, bad] = [0, lines.length];
   while (bad - good > 1) {
     const middle = (good + bad) >> 1;
-    if (syntaxProblem(lines.slice(0, middle).join("\n")) === problem) bad = middle;
+    if (syntaxProblem(`${lines.slice(0, middle).join("\n")}\n`) === problem) bad = middle;
     else good = middle;
   }
   return bad;
