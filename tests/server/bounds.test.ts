@@ -56,6 +56,11 @@ test("at a user's bound the connection that was idle for longest makes room", as
   expect(clients[0]?.ask()).toBe(0);
 });
 
+test("a bound that the limit of open files does not allow is said", async () => {
+  await using server = await startServer({ args: ["--max-connections", "2000000000"] });
+  await server.program.says(/warning: --max-connections is \d+ instead of 2000000000: raise/);
+});
+
 test("the same at the bound of all together", async () => {
   await using server = await startServer({ args: ["--max-connections", "3"] });
   using clients = rawClients(server.path, 3);

@@ -57,6 +57,7 @@ export function openAuditFile(path: string | undefined): number {
         "SYSTEM",
         `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
       );
-    throw systemError(`write the audit file ${path}`, error);
+    const remedy = "Give the path of a file, in a directory that there is";
+    throw systemError(`write the audit file ${path}`, error, remedy);
   }
 }

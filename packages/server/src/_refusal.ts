@@ -6,10 +6,11 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
-/** What went wrong for no reason that we know a remedy for. */
-export function systemError(attempt: string, error: unknown): ServeError {
+/** What went wrong for any other reason, with a remedy where the caller knows one. */
+export function systemError(attempt: string, error: unknown, remedy?: string): ServeError {
   if (PERMISSION.has(codeOf(error))) return refusal(attempt, error);
-  return new ServeError("SYSTEM", `cannot ${attempt}: ${codeOf(error)}`, { cause: error });
+  const rest = remedy === undefined ? "" : `. ${remedy}`;
+  return new ServeError("SYSTEM", `cannot ${attempt}: ${codeOf(error)}${rest}`, { cause: error });
 }
 
 /** What the kernel forbids to this user, with the way out. */

@@ -98,6 +98,10 @@ export function serveMetrics(server: Server, address: MetricsAddress): Metrics {
     if (error instanceof ServeError) throw error;
     const place = address.kind === "path" ? address.path : `${address.host}:${address.port}`;
     const words = error instanceof Error ? error.message : String(error);
-    throw new ServeError("SYSTEM", `cannot serve metrics at ${place}: ${words}`, { cause: error });
+    throw new ServeError(
+      "SYSTEM",
+      `cannot serve metrics at ${place}: ${words}. Choose another place`,
+      { cause: error },
+    );
   }
 }

@@ -105,6 +105,21 @@ function announced(server: Server, notifier: Notifier, log: Log | undefined): Si
   };
 }
 
+/* Bounds that were asked for and did not fit below the limit of descriptors. */
+function warnOfFitting(options: ServiceOptions, { bounds }: Server): void {
+  for (const name of ["maxConnections", "maxInFlight"] as const) {
+    const wanted = options[name] ?? 0;
+    if (wanted <= bounds[name]) continue;
+    const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    options.log?.({
+      level: "warning",
+      event: "bound",
+      message: `${option} is ${bounds[name]} instead of ${wanted}: raise the limit of open files for more (ulimit -n, LimitNOFILE=)`,
+      fields: {},
+    });
+  }
+}
+
 /* Starts the server and what runs beside it; `owned` ends all of it. */
 async function start(
   sys: Syscalls,
@@ -124,6 +139,7 @@ async function start(
     message: `serving at ${server.address}`,
     fields: {},
   });
+  warnOfFitting(options, server);
   notifier.ready(describe(server));
   letGoOfStart(sys);
   return announced(server, notifier, options.log);
