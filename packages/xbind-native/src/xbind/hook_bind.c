@@ -2,6 +2,7 @@
 /* hook_bind.c - bind(2) */
 #include "core/visibility.h"
 #include "xbind/config.h"
+#include "xbind/home.h"
 #include "xbind/hook.h"
 #include "xbind/kind.h"
 #include "xbind/log.h"
@@ -80,6 +81,8 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 		return leave(fd, call.port, "not a TCP or UDP socket of the address's family");
 	if (!config_match(kind_proto(&kind), call.port, &call.published))
 		return leave(fd, call.port, "the port is listed for the other protocol");
+	if (config_all() && !home_has(fd))
+		return leave(fd, call.port, "a socket of a namespace that the program went into");
 	addr.in.sin_port = htons(call.published);
 	return swap_socket(fd, &kind, &call);
 }

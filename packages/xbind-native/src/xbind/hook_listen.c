@@ -2,6 +2,7 @@
 /* hook_listen.c - listen(2) without bind, which takes a port of the kernel's choice */
 #include "core/visibility.h"
 #include "xbind/config.h"
+#include "xbind/home.h"
 #include "xbind/hook.h"
 #include "xbind/log.h"
 #include "xbind/real.h"
@@ -22,7 +23,7 @@ static int decide_listen(int fd, int backlog)
 		log_failed(fd, CONFIG_TCP, 0, "asking what socket it is", rc);
 		return rc;
 	}
-	if (rc != 0 || kind.type != SOCK_STREAM)
+	if (rc != 0 || kind.type != SOCK_STREAM || !home_has(fd))
 		return SWAP_E_LEAVE;
 	return swap_socket(fd, &kind, &call);
 }
