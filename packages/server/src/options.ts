@@ -32,7 +32,7 @@ export interface ServeOptions extends Partial<Bounds> {
   readonly ownsFile?: boolean;
   /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
   readonly auditFile?: string;
-  /** Serving threads, from 1 to 64, 5 to 9 MB of memory each; {@link DEFAULT_THREADS} by default. */
+  /** Serving threads, from 1 to 64, 4 to 8 MB of memory each; {@link DEFAULT_THREADS} by default. */
   readonly threads?: number;
   /**
    * Who may ask for what: rules, or a function that reads them, which reload() calls again. By
