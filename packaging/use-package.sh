@@ -16,6 +16,8 @@ until_true() {
 	fail "after 10 s not yet: $*"
 }
 
+wants=/etc/systemd/system/sockets.target.wants
+mkdir -p "$wants"
 find / -xdev -not -path '/proc/*' -not -path '/package/*' | sort >/tmp/before
 dpkg -i /package/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -i"; }
 say "installed: $(xsocket --version)"
@@ -80,6 +82,7 @@ kill $server
 wait $server || fail "the server ended with $?"
 ip netns del inside
 rm -rf /tmp/example* /tmp/nc.out /tmp/server.log
+ln -s /usr/lib/systemd/system/xsocket.socket "$wants" # as "systemctl enable" does
 dpkg -P xsocket >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -P"; }
 find / -xdev -not -path '/proc/*' -not -path '/package/*' | sort >/tmp/after
 left=$(comm -13 /tmp/before /tmp/after | grep -v -e '^/tmp' -e '^/var/lib/dpkg' -e '^/var/log' -e '^/run' -e '^/var/cache/ldconfig' -e __pycache__ || true)
