@@ -1,7 +1,6 @@
 /* Clients that nobody vetted. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
-import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
+import { readFileSync } from "node:fs";
 import { errno } from "@xsocket/xbind-native";
 import {
   bunAsOrdinaryUser,
@@ -13,25 +12,15 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { type Load, loadProgram, runLoad } from "./load.ts";
-import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
+import { askOnce, firstFree, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
-const SOL_SOCKET = 1;
-const SO_PASSRIGHTS = 83;
 const PACKETS_MAX = 20; // more than a socket's buffer holds
 
 /** A client that sends as much as there is room for and receives nothing. */
 function pipeline(client: RawClient): void {
   for (let i = 0; i < PACKETS_MAX && client.send() >= 0; i++);
-}
-
-/** The lowest number that no descriptor of a process has. */
-function firstFree(pid: number): number {
-  const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
-  let free = 0;
-  while (used.has(free)) free++;
-  return free;
 }
 
 /** Resident memory of a process in kB. */
@@ -81,21 +70,6 @@ test("malformed requests close their connection and nothing else", async () => {
     expect(client.reply()).toBe(-errno.ECONNRESET);
   }
   expect(good.ask()).toBe(0);
-});
-
-test("descriptors that a client sends are closed at once, one or hundreds", async () => {
-  await using server = await startServer();
-  const before = server.sockets();
-  using passed = new RawClient(server.path); // any socket will do
-  expect(passed.ask()).toBe(0);
-  using client = new RawClient(server.path);
-  for (const count of [1, 2, 253]) {
-    expect(native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, count)).toBe(
-      REQUEST.byteLength,
-    );
-    expect(client.reply()).toBe(0);
-    await eventually("the others to be closed", () => server.sockets() === before + 2);
-  }
 });
 
 test("a server at its limit of descriptors says so to clients, does not spin, and recovers", async () => {
@@ -182,32 +156,6 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
   expect(residentKb(pid) - memory).toBeLessThan(16 * 1024);
 }, 180_000);
 
-test("descriptors that a client sends do not use up the server's limit, also in pipelined packets", async () => {
-  await using server = await startServer({ args: ["--threads", "1"] });
-  await server.program.says(/serving at/);
-  const { pid } = server.program;
-  const before = server.sockets();
-  using passed = new RawClient(server.path);
-  expect(passed.ask()).toBe(0);
-  using client = new RawClient(server.path);
-  expect(client.ask()).toBe(0);
-  // room for one socket, far less than what comes with a packet
-  const tight = `--nofile=${firstFree(pid) + 4}:`;
-  expect((await here.run(["prlimit", "--pid", String(pid), tight])).code).toBe(0);
-  for (let round = 0; round < 20; round++) {
-    native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, 253);
-    expect(client.reply()).toBe(0);
-    expect(passed.ask()).toBe(0);
-  }
-  await eventually("the last reply's copy to be closed", () => server.sockets() === before + 2);
-  // the same in a malformed packet, and in those that are still queued at the end
-  using bad = new RawClient(server.path);
-  for (let i = 0; i < 5; i++) native.sendDescriptors(bad.fd, REQUEST, 15, passed.fd, 253);
-  expect(bad.isClosed(5000)).toBe(true);
-  await eventually("all to be closed", () => server.sockets() === before + 2);
-  expect(passed.ask()).toBe(0);
-});
-
 test("a log that nobody reads holds up neither clients nor the end", async () => {
   using directory = tempDir();
   const fifo = directory.join("log");
@@ -245,54 +193,4 @@ test("where the system has no files left (ENFILE) clients hear it, and the serve
     await server.program.says(/cannot accept connections for now: ENFILE/);
   }
   expect([askOnce(server.path), kept.ask()]).toEqual([0, 0]);
-});
-
-/** Whether this kernel has SO_PASSRIGHTS (Linux 6.16). */
-function canRefuseDescriptors(): boolean {
-  const fd = native.socket(AF_UNIX, SOCK_SEQPACKET, 0);
-  const rc = native.getsockopt(
-    fd,
-    SOL_SOCKET,
-    SO_PASSRIGHTS,
-    new Int32Array(new ArrayBuffer(4)),
-    4,
-  );
-  native.close(fd);
-  return rc > 0;
-}
-
-test.skipIf(!canRefuseDescriptors())(
-  "a server that refuses descriptors never sees one, by path, by name and by a given socket",
-  async () => {
-    const name = `@xsocket-refuses-${process.pid}`;
-    using directory = tempDir();
-    const args = ["--refuse-descriptors"];
-    await using byPath = await startServer({ args });
-    await using byName = await startServer({ args, path: name });
-    const given = directory.join("given");
-    const script = `import os, socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(); os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1"); os.execv(sys.argv[2], sys.argv[2:])`;
-    await using _ = here.spawn(["python3", "-c", script, given, XSOCKET, "serve", ...args], {
-      env: { XSOCKET_BUN: process.execPath },
-    });
-    await eventually("the server", () => here.listensAt(given));
-    for (const path of [byPath.path, byName.path, given]) {
-      await eventually("an answer", () => askOnce(path) === 0);
-      using client = new RawClient(path);
-      expect(client.send(REQUEST, client.fd)).toBe(-errno.EPERM);
-      expect([client.ask(), client.send(REQUEST, 0), client.ask()]).toEqual([0, -errno.EPERM, 0]);
-    }
-  },
-);
-
-test("where the kernel cannot refuse descriptors, the server says so and does not start", async () => {
-  using directory = tempDir();
-  const argv = [XSOCKET, "serve", directory.join("s"), "--refuse-descriptors"];
-  const old = "inject=setsockopt:error=ENOPROTOOPT:when=1";
-  const { code, stderr } = await here.run(["strace", "-f", "-o/dev/null", `-e${old}`, ...argv], {
-    env: { XSOCKET_BUN: process.execPath },
-  });
-  expect(stderr).toContain("Linux 6.16");
-  expect(code).toBe(1);
 });

@@ -1,4 +1,5 @@
 /* A client without manners: the packets, descriptors and delays of the protocol by hand. */
+import { readdirSync } from "node:fs";
 import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 
@@ -95,4 +96,12 @@ export function rawClients(path: string, count: number): RawClient[] & Disposabl
 export function askOnce(path: string): number {
   using client = new RawClient(path);
   return client.ask();
+}
+
+/** The lowest number that no descriptor of a process has. */
+export function firstFree(pid: number): number {
+  const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let free = 0;
+  while (used.has(free)) free++;
+  return free;
 }

@@ -19,6 +19,7 @@ import { FIELD, Shared, STATE, THREAD } from "./_memory.ts";
 import { Peer } from "./_peer.ts";
 import { limitedVoice } from "./_say.ts";
 import type { Context, Order, Report, ThreadOptions } from "./_thread.ts";
+import { Tick } from "./_tick.ts";
 import { isLogged } from "./log.ts";
 
 const EVENTS = 64; // taken by one wait
@@ -39,6 +40,7 @@ export class Loop {
   readonly #answerer: Answerer;
   readonly #acceptor: Acceptor;
   readonly #answered: Answered;
+  readonly #tick: Tick;
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
   #current = -1; // the connection that is being served
@@ -62,6 +64,7 @@ export class Loop {
     this.#answered = new Answered(sys, this.#connections, (fd) => this.#serveGuarded(fd));
     const settle = () => this.#answered.settle();
     this.#acceptor = new Acceptor(context, this.#connections, peer, settle);
+    this.#tick = new Tick(sys, shared, options.index);
     sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA);
   }
 
@@ -81,6 +84,7 @@ export class Loop {
   #step(): void {
     const { sys, epollFd } = this.#context;
     const count = sys.epollWait(epollFd, this.#pairs, EVENTS, this.#waitMs());
+    this.#tick.waited(count);
     for (let i = 0; i < count; i++)
       this.#handleGuarded(this.#pairs[2 * i] ?? 0, this.#pairs[2 * i + 1] ?? 0);
     this.#connections.lookAtDue();
@@ -203,6 +207,7 @@ export class Loop {
   /* Answers what has arrived, and closes everything. */
   #finish(): void {
     const { shared, options } = this.#context;
+    this.#tick.start();
     for (let left = options.bounds.backlog; left > 0; left -= ACCEPTS) this.#acceptSome();
     this.#acceptor.stop();
     for (let fd = 0; fd < shared.descriptors; fd++) {

@@ -63,6 +63,8 @@ export const THREAD = {
   load: 5,
   /** Counts how often it has answered a call of the main thread. */
   beat: 6,
+  /** The timer that interrupts it, below 0 for none. */
+  tick: 7,
 } as const;
 const THREAD_FIELDS = 8;
 

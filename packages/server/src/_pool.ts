@@ -175,6 +175,7 @@ function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
   shared.setThread(index, THREAD.epoll, columns.epoll);
   shared.setThread(index, THREAD.spare, columns.spare);
   shared.setThread(index, THREAD.scratch, -1);
+  shared.setThread(index, THREAD.tick, -1);
   if (shared.thread(index, THREAD.wake) === 0) {
     shared.setThread(index, THREAD.wake, sys.eventfd());
     shared.setThread(index, THREAD.inbox, -1);

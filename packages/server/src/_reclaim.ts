@@ -33,6 +33,9 @@ export function reclaim(sys: Syscalls, shared: Shared, index: number): number {
   }
   for (const column of [THREAD.epoll, THREAD.spare, THREAD.scratch])
     closeColumn(sys, shared, index, column);
+  const timer = shared.thread(index, THREAD.tick);
+  if (timer >= 0) sys.tickDelete(timer);
+  shared.setThread(index, THREAD.tick, -1);
   shared.setThread(index, THREAD.load, 0);
   return count;
 }

@@ -23,7 +23,7 @@ export interface ServeOptions extends Partial<Bounds> {
   readonly sharedDirectory?: boolean;
   /**
    * Let no client attach descriptors to its requests, which the protocol allows and nobody needs: it
-   * gets EPERM. To close a descriptor can hold up a serving thread (docs/security.md). Linux 6.16.
+   * gets EPERM. To close a descriptor takes a serving thread time (docs/security.md). Linux 6.16.
    */
   readonly refuseDescriptors?: boolean;
   /** A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`; it becomes the server's. */

@@ -56,6 +56,9 @@ export interface Syscalls {
   receivePacket(fd: number, buffer: Uint8Array, length: number): number;
   dropPackets(fd: number): number;
   sendPacket(fd: number, buffer: Uint8Array, length: number, passedFd: number): number;
+  tickCreate(): number;
+  tickSet(timer: number, intervalMs: number): number;
+  tickDelete(timer: number): number;
   monotonicUs(): bigint;
   execAs(
     listenFd: number,
@@ -129,6 +132,9 @@ const SYMBOLS = {
   xs1_receive_packet: { args: [int, pointer, unsigned], returns: int },
   xs1_drop_packets: { args: [int], returns: int },
   xs1_send_packet: { args: [int, pointer, unsigned, int], returns: int },
+  xs1_tick_create: { args: [], returns: int },
+  xs1_tick_set: { args: [int, int], returns: int },
+  xs1_tick_delete: { args: [int], returns: int },
   xs1_monotonic_us: { args: [], returns: FFIType.i64 },
   xs1_exec_as: {
     args: [int, int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
@@ -179,6 +185,9 @@ function open(): Syscalls {
     receivePacket: native.xs1_receive_packet,
     dropPackets: native.xs1_drop_packets,
     sendPacket: native.xs1_send_packet,
+    tickCreate: native.xs1_tick_create,
+    tickSet: native.xs1_tick_set,
+    tickDelete: native.xs1_tick_delete,
     monotonicUs: native.xs1_monotonic_us,
     execAs: native.xs1_exec_as,
     sendDescriptors: native.xs1_send_descriptors,

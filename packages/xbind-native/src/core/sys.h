@@ -60,6 +60,13 @@ int sys_getpid(void);
 int sys_openat(int directory, const char *path, int flags);
 long sys_getdents64(int fd, void *buf, size_t len);
 int sys_prlimit64(int resource, uint64_t ret_soft_hard[2]);
+int sys_gettid(void);
+
+struct sigevent;
+int sys_timer_create(int clock, struct sigevent *event, int *ret_timer);
+/* interval: seconds and nanoseconds, also until the first time; both 0 stop it */
+int sys_timer_settime(int timer, const int64_t interval[2]);
+int sys_timer_delete(int timer);
 
 /* kcmp(2) within this thread; argument 2 is a number or a pointer, as type wants. */
 int sys_kcmp(int type, unsigned long first, unsigned long second);

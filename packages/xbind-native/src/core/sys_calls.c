@@ -196,6 +196,33 @@ int sys_prlimit64(int resource, uint64_t ret_soft_hard[2])
 	return (int)CALL(SYS_prlimit64, 0, resource, 0, (long)ret_soft_hard);
 }
 
+int sys_gettid(void)
+{
+	return (int)CALL(SYS_gettid);
+}
+
+int sys_timer_create(int clock, struct sigevent *event, int *ret_timer)
+{
+	return (int)CALL(SYS_timer_create, clock, (long)event, (long)ret_timer);
+}
+
+int sys_timer_settime(int timer, const int64_t interval[2])
+{
+	/* two kernel timespecs: the interval, and the first time */
+	int64_t times[4] = {interval[0], interval[1], interval[0], interval[1]};
+
+#ifdef SYS_timer_settime64
+	return (int)CALL(SYS_timer_settime64, timer, 0, (long)times, 0);
+#else
+	return (int)CALL(SYS_timer_settime, timer, 0, (long)times, 0);
+#endif
+}
+
+int sys_timer_delete(int timer)
+{
+	return (int)CALL(SYS_timer_delete, timer);
+}
+
 int sys_kcmp(int type, unsigned long first, unsigned long second)
 {
 	/* The thread's own id: a thread may have left the process' table of descriptors. */

@@ -85,6 +85,15 @@ int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd);
 /* The same with count copies (1 to 253): what a server must bear from a client. */
 int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passed_fd, int count);
 
+/* A timer that interrupts the calling thread, and it alone, by a signal without effect; it stands
+ * still until it is set. The caller deletes it. Return: its number, -EBUSY where the program has
+ * a handler for that signal. */
+int xs1_tick_create(void);
+
+/* Lets it go off at intervals, 0 for not at all. */
+int xs1_tick_set(int timer, int interval_ms);
+int xs1_tick_delete(int timer);
+
 /* CLOCK_MONOTONIC in microseconds, as sd_notify(3) wants it. */
 long long xs1_monotonic_us(void);
 

@@ -1,0 +1,38 @@
+import { errno, type Syscalls } from "@xsocket/xbind-native";
+import { type Shared, THREAD } from "./_memory.ts";
+
+const TICK_MS = 5; // a client can hold a thread up for so long by one packet
+
+/**
+ * Interrupts its thread at intervals while that is at work. A client may attach a descriptor whose
+ * close, which the kernel does when the packet is read, waits; a signal ends the wait.
+ */
+export class Tick {
+  readonly #sys: Syscalls;
+  readonly #timer: number;
+  #isOn = false;
+
+  /** Is made in the thread that it is for. The timer is in the thread's row, for who ends it. */
+  constructor(sys: Syscalls, shared: Shared, index: number) {
+    this.#sys = sys;
+    this.#timer = sys.tickCreate(); // without a timer (a seccomp filter, a signal in use) it does nothing
+    shared.setThread(index, THREAD.tick, this.#timer);
+  }
+
+  /** Notes how a wait of the thread ended: with work for it, or interrupted, so that there is none. */
+  waited(count: number): void {
+    if (count > 0) this.start();
+    else if (count === -errno.EINTR) this.#set(false);
+  }
+
+  /** The thread is at work. */
+  start(): void {
+    this.#set(true);
+  }
+
+  #set(isOn: boolean): void {
+    if (isOn === this.#isOn || this.#timer < 0) return;
+    this.#sys.tickSet(this.#timer, isOn ? TICK_MS : 0);
+    this.#isOn = isOn;
+  }
+}

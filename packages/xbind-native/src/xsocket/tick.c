@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tick.c - a timer that interrupts a serving thread
+ *
+ * How it works: a descriptor that comes with a packet and is not wanted is closed by the kernel, in
+ * the thread that reads the packet. That can wait: over unsent data of a TCP socket as long as its
+ * owner has chosen (SO_LINGER). But it does not wait on past a signal, nor begins to while one is
+ * pending. So a timer sends a thread one at intervals while it is at work; the handler does
+ * nothing.
+ */
+#include "xsocket/private.h"
+
+#include "core/sys.h"
+#include "core/visibility.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdint.h>
+#include <time.h>
+
+#ifndef SIGEV_THREAD_ID
+#define SIGEV_THREAD_ID 4
+#endif
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid /* glibc has no name for it */
+#endif
+
+#define TICK_SIGNAL (SIGRTMAX - 3) /* any that nobody else uses */
+
+static void do_nothing(int signal)
+{
+	(void)signal;
+}
+
+/* The handler is the process's: one that is there already is the program's own, and stays. */
+static int handle_signal(void)
+{
+	struct sigaction action = {
+	    .sa_handler = do_nothing,
+	    .sa_flags = SA_RESTART | SA_ONSTACK,
+	};
+	struct sigaction before;
+
+	if (sigaction(TICK_SIGNAL, NULL, &before) < 0)
+		return -errno;
+	if (before.sa_handler == do_nothing)
+		return 0;
+	if (before.sa_handler != SIG_DFL)
+		return -EBUSY;
+	return sigaction(TICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
+}
+
+EXPORT int xs1_tick_create(void)
+{
+	struct sigevent event = {
+	    .sigev_notify = SIGEV_THREAD_ID,
+	    .sigev_signo = TICK_SIGNAL,
+	};
+	int rc = handle_signal();
+	int timer;
+
+	if (rc < 0)
+		return rc;
+	event.sigev_notify_thread_id = sys_gettid();
+	rc = sys_timer_create(CLOCK_MONOTONIC, &event, &timer);
+	return rc < 0 ? rc : timer;
+}
+
+EXPORT int xs1_tick_set(int timer, int interval_ms)
+{
+	int64_t ns = interval_ms * INT64_C(1000000);
+	int64_t interval[2] = {ns / 1000000000, ns % 1000000000};
+
+	return sys_timer_settime(timer, interval);
+}
+
+EXPORT int xs1_tick_delete(int timer)
+{
+	return sys_timer_delete(timer);
+}

@@ -1,0 +1,152 @@
+/* Descriptors that clients attach to their requests: never taken, and closed without harm. */
+import { expect, test } from "bun:test";
+import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
+import { errno } from "@xsocket/xbind-native";
+import {
+  eventually,
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
+import { askOnce, firstFree, native, RawClient, REQUEST } from "./raw.ts";
+
+guardDescriptors();
+
+const SOL_SOCKET = 1;
+const SO_PASSRIGHTS = 83;
+const CLOSES_WITHIN_MS = 4000; // a fraction of what the clients choose, on a busy machine
+
+test("descriptors that a client sends are closed at once, one or hundreds", async () => {
+  await using server = await startServer();
+  const before = server.sockets();
+  using passed = new RawClient(server.path); // any socket will do
+  expect(passed.ask()).toBe(0);
+  using client = new RawClient(server.path);
+  for (const count of [1, 2, 253]) {
+    expect(native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, count)).toBe(
+      REQUEST.byteLength,
+    );
+    expect(client.reply()).toBe(0);
+    await eventually("the others to be closed", () => server.sockets() === before + 2);
+  }
+});
+
+test("descriptors that a client sends do not use up the server's limit, also in pipelined packets", async () => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  await server.program.says(/serving at/);
+  const { pid } = server.program;
+  const before = server.sockets();
+  using passed = new RawClient(server.path);
+  expect(passed.ask()).toBe(0);
+  using client = new RawClient(server.path);
+  expect(client.ask()).toBe(0);
+  // room for one socket, far less than what comes with a packet
+  const tight = `--nofile=${firstFree(pid) + 4}:`;
+  expect((await here.run(["prlimit", "--pid", String(pid), tight])).code).toBe(0);
+  for (let round = 0; round < 20; round++) {
+    native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, 253);
+    expect(client.reply()).toBe(0);
+    expect(passed.ask()).toBe(0);
+  }
+  await eventually("the last reply's copy to be closed", () => server.sockets() === before + 2);
+  // the same in a malformed packet, and in those that are still queued at the end
+  using bad = new RawClient(server.path);
+  for (let i = 0; i < 5; i++) native.sendDescriptors(bad.fd, REQUEST, 15, passed.fd, 253);
+  expect(bad.isClosed(5000)).toBe(true);
+  await eventually("all to be closed", () => server.sockets() === before + 2);
+  expect(passed.ask()).toBe(0);
+});
+
+/* Attaches sockets that linger for a minute over unsent data, and closes its own copies. */
+const LINGER = `
+import array, socket, struct, sys
+def lingering():
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    client = socket.create_connection(listener.getsockname())
+    client.setblocking(False)
+    try:
+        while True: client.send(bytes(65536))
+    except BlockingIOError: pass
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    return listener, client
+connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+connection.connect(sys.argv[1])
+listeners = []
+for packet in range(5):
+    made = [lingering() for _ in range(10)]
+    listeners += [listener for listener, _ in made]
+    fds = array.array("i", [client.detach() for _, client in made])
+    connection.sendmsg([bytes.fromhex(sys.argv[2])], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)])
+    for fd in fds: socket.close(fd)
+print("attached", flush=True)
+if sys.argv[3] == "close": connection.close()
+sys.stdin.read()
+`;
+
+test("sockets that linger, attached to requests, do not hold up other clients", async () => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  for (const packet of [REQUEST, REQUEST.slice(0, 3)])
+    for (const end of ["keep", "close"]) {
+      const argv = ["python3", "-c", LINGER, server.path, packet.toHex(), end];
+      server.program.kill("SIGSTOP"); // so that the client's own copies are not the last ones
+      await using client = here.spawn(argv, { stdin: "" });
+      await client.says(/attached/);
+      server.program.kill("SIGCONT");
+      const start = performance.now();
+      expect(askOnce(server.path)).toBe(0);
+      expect(performance.now() - start).toBeLessThan(CLOSES_WITHIN_MS);
+    }
+});
+
+/** Whether this kernel has SO_PASSRIGHTS (Linux 6.16). */
+function canRefuseDescriptors(): boolean {
+  const fd = native.socket(AF_UNIX, SOCK_SEQPACKET, 0);
+  const rc = native.getsockopt(
+    fd,
+    SOL_SOCKET,
+    SO_PASSRIGHTS,
+    new Int32Array(new ArrayBuffer(4)),
+    4,
+  );
+  native.close(fd);
+  return rc > 0;
+}
+
+test.skipIf(!canRefuseDescriptors())(
+  "a server that refuses descriptors never sees one, by path, by name and by a given socket",
+  async () => {
+    const name = `@xsocket-refuses-${process.pid}`;
+    using directory = tempDir();
+    const args = ["--refuse-descriptors"];
+    await using byPath = await startServer({ args });
+    await using byName = await startServer({ args, path: name });
+    const given = directory.join("given");
+    const script = `import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(); os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1"); os.execv(sys.argv[2], sys.argv[2:])`;
+    await using _ = here.spawn(["python3", "-c", script, given, XSOCKET, "serve", ...args], {
+      env: { XSOCKET_BUN: process.execPath },
+    });
+    await eventually("the server", () => here.listensAt(given));
+    for (const path of [byPath.path, byName.path, given]) {
+      await eventually("an answer", () => askOnce(path) === 0);
+      using client = new RawClient(path);
+      expect(client.send(REQUEST, client.fd)).toBe(-errno.EPERM);
+      expect([client.ask(), client.send(REQUEST, 0), client.ask()]).toEqual([0, -errno.EPERM, 0]);
+    }
+  },
+);
+
+test("where the kernel cannot refuse descriptors, the server says so and does not start", async () => {
+  using directory = tempDir();
+  const argv = [XSOCKET, "serve", directory.join("s"), "--refuse-descriptors"];
+  const old = "inject=setsockopt:error=ENOPROTOOPT:when=1";
+  const { code, stderr } = await here.run(["strace", "-f", "-o/dev/null", `-e${old}`, ...argv], {
+    env: { XSOCKET_BUN: process.execPath },
+  });
+  expect(stderr).toContain("Linux 6.16");
+  expect(code).toBe(1);
+});
