@@ -17,19 +17,29 @@ static const int levels[] = {SOL_SOCKET,  IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
                              IPPROTO_UDP, -1,         1000};
 #define LEVELS (sizeof(levels) / sizeof(levels[0]))
 
-static void try(int level, int name, const char *what, const void *value, socklen_t len)
+static void try_with(int domain, int level, int name, const char *what, const void *value,
+                     socklen_t len)
 {
-	int fd = pair_socket(name & 1 ? SOCK_STREAM : SOCK_DGRAM);
-	struct sockaddr_in any = {.sin_family = AF_INET};
+	int fd = socket(domain, name & 1 ? SOCK_STREAM : SOCK_DGRAM, 0);
+	struct sockaddr_in6 any = {.sin6_family = (sa_family_t)domain};
 	int rc;
 
+	CHECK(fd >= 0);
 	errno = 77;
 	rc = setsockopt(fd, level, name, value, len);
 	printf("%d %d %s %u: %d, errno %d\n", level, name, what, len, rc, errno);
 	errno = 77;
-	rc = bind(fd, (struct sockaddr *)&any, sizeof(any));
+	rc = bind(fd, (struct sockaddr *)&any,
+	          domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(any));
 	printf("  bind: %d, errno %d\n", rc, errno);
 	close(fd);
+}
+
+static void try(int level, int name, const char *what, const void *value, socklen_t len)
+{
+	try_with(AF_INET, level, name, what, value, len);
+	if (!value) /* which is 0 for options of IPv6 */
+		try_with(AF_INET6, level, name, what, value, len);
 }
 
 int main(void)

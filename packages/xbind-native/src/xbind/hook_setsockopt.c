@@ -24,10 +24,16 @@ static void note_device(int fd)
 
 static void follow(int fd, int level, int name, const void *value, socklen_t len)
 {
+	/* The kernel takes NULL for a number that is 0, of IPv6's options. */
+	static const int zero;
 	int row = option_find(level, name);
 
 	if (row < 0)
 		return;
+	if (!value) {
+		value = &zero;
+		len = len < sizeof(zero) ? len : sizeof(zero);
+	}
 	if (options[row].how >= OPTION_EACH)
 		optlog_note(fd, key_of(fd), row, value, len);
 	if (options[row].flags & OPTION_EXPLICIT && explicit_is_worth(fd, row, value, len))
