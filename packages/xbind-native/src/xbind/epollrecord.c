@@ -7,6 +7,9 @@
  */
 #include "xbind/epollrecord.h"
 
+#include "core/sys.h"
+
+#include <linux/kcmp.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/epoll.h>
@@ -18,7 +21,7 @@ struct record {
 	_Atomic uint32_t events;
 	_Atomic uint32_t data_low;
 	_Atomic uint32_t data_high;
-	_Atomic uint32_t is_parked;
+	_Atomic uint32_t parked; /* inode of the socket that is not in the set; 0 for none */
 };
 
 static struct record records[EPOLLRECORD_FDS][EPOLLRECORD_SETS];
@@ -74,7 +77,7 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 	if (!record)
 		record = place(set, fd);
 	store(&record->set, 0);
-	store(&record->is_parked, 0);
+	store(&record->parked, 0);
 	store(&record->fd, (uint32_t)fd);
 	store(&record->events, event->events);
 	store(&record->data_low, (uint32_t)event->data.u64);
@@ -98,18 +101,56 @@ bool epollrecord_find(int set, int fd, struct epoll_registration *ret)
 	return true;
 }
 
+/* The inode of what has this number, so that a later socket of the same number is not taken for it.
+ */
+static uint32_t inode_of(int fd)
+{
+	struct sys_identity identity;
+
+	return sys_identify(fd, &identity) < 0 ? 0 : (uint32_t)identity.inode;
+}
+
+/* The number of the set, or of a copy of it. */
+static bool is_same_set(uint32_t number, int set)
+{
+	return number == (uint32_t)set + 1 ||
+	       (number != 0 && sys_kcmp(KCMP_FILE, number - 1, (unsigned long)set) == 0);
+}
+
+static struct record *find_parked(int set, int fd)
+{
+	struct record *bucket = records[(unsigned)fd % EPOLLRECORD_FDS];
+
+	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
+		uint32_t parked = load(&bucket[i].parked);
+
+		if (parked != 0 && load(&bucket[i].fd) == (uint32_t)fd &&
+		    is_same_set(load(&bucket[i].set), set) && parked == inode_of(fd))
+			return &bucket[i];
+	}
+	return NULL;
+}
+
 bool epollrecord_park(int set, int fd)
 {
 	struct record *record = find(set, fd);
 
 	if (record)
-		store(&record->is_parked, 1);
+		store(&record->parked, inode_of(fd));
 	return record != NULL;
+}
+
+bool epollrecord_is_parked(int set, int fd)
+{
+	return find_parked(set, fd) != NULL;
 }
 
 bool epollrecord_unpark(int set, int fd)
 {
-	struct record *record = find(set, fd);
+	struct record *record = find_parked(set, fd);
 
-	return record && atomic_exchange(&record->is_parked, 0) != 0;
+	if (!record)
+		return false;
+	store(&record->set, (uint32_t)set + 1);
+	return atomic_exchange(&record->parked, 0) != 0;
 }

@@ -43,6 +43,9 @@ bool epollrecord_find(int set, int fd, struct epoll_registration *ret);
  */
 bool epollrecord_park(int set, int fd);
 
+/* Of this very socket, in the set or in a copy of its number. */
+bool epollrecord_is_parked(int set, int fd);
+
 /* Return: whether it was parked, which it no longer is. */
 bool epollrecord_unpark(int set, int fd);
 

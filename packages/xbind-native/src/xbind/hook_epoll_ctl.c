@@ -27,7 +27,9 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 
 static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
-	int rc = real_epoll_ctl(set, operation, fd, event);
+	int rc = operation == EPOLL_CTL_ADD && event && epollrecord_is_parked(set, fd)
+	             ? -EEXIST
+	             : real_epoll_ctl(set, operation, fd, event);
 
 	if (rc == -ENOENT && config_any())
 		rc = control_parked(set, operation, fd, event);

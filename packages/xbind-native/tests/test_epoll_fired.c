@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_epoll_fired.c - an EPOLLONESHOT that has fired is registered all the same
+ *
+ * The kernel takes no registration in that state, so while the socket moves it goes to the library.
+ */
+#include "support/listener.h"
+
+static int fired_and_bound(int set)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT, 1), 0);
+	check_event(set, EPOLLHUP, 1);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_quiet(set);
+	return fd;
+}
+
+/* A set has as many numbers as it has copies, and a registration is in all of them. */
+static void test_in_copy_of_set(void)
+{
+	int set = new_set(), copy = dup(set), other = new_set();
+	int fd = fired_and_bound(set);
+
+	CHECK_EQ(control(other, EPOLL_CTL_MOD, fd, EPOLLIN, 2), -1);
+	CHECK_EQ(errno, ENOENT);
+	CHECK_EQ(control(copy, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
+	CHECK_EQ(errno, EEXIST);
+	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), -1);
+	CHECK_EQ(errno, EEXIST);
+	check_listener(fd, set, 2);
+	close(fd);
+	close(set);
+	close(copy);
+	close(other);
+}
+
+/* It belongs to the socket, not to what has its number later. */
+static void test_of_number(void)
+{
+	int set = new_set(), fd = fired_and_bound(set);
+
+	close(fd);
+	CHECK_EQ(pair_socket(SOCK_STREAM), fd);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), -1);
+	CHECK_EQ(errno, ENOENT);
+	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), -1);
+	CHECK_EQ(errno, ENOENT);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
+	check_event(set, EPOLLHUP, 2);
+	close(fd);
+	close(set);
+}
+
+int main(void)
+{
+	RUN(test_in_copy_of_set);
+	RUN(test_of_number);
+	return 0;
+}
