@@ -10,12 +10,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #ifndef IP_BIND_ADDRESS_NO_PORT
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
 static uint16_t port = 3000; /* each is bound once */
+
+/* Of a stream socket that is not told by anything before it listens: xbind(7). */
+static bool is_shut_for_writing;
 
 static int outcome(int rc)
 {
@@ -30,12 +34,16 @@ static int events_of(int fd)
 	return poller.revents;
 }
 
-/* Binds, listens, reads, and shows what came of it. */
+/* Binds, reads, listens, reads, and shows what came of it. */
 static void show(const char *what, int fd)
 {
 	int bound = outcome(pair_bind(fd, port++)), listens, reads;
 	char byte;
 
+	if (!is_shut_for_writing) {
+		reads = outcome((int)recv(fd, &byte, 1, MSG_DONTWAIT));
+		printf("%s: recv %d, poll %x\n", what, reads, (unsigned)events_of(fd));
+	}
 	listens = outcome(listen(fd, 1));
 	reads = outcome((int)recv(fd, &byte, 1, MSG_DONTWAIT));
 	printf("%s: bind %d, listen %d, recv %d, poll %x\n", what, bound, listens, reads,
@@ -50,9 +58,11 @@ static void try_shutdown(int type)
 	for (int how = SHUT_RD; how <= SHUT_RDWR; how++) {
 		int fd = pair_socket(type);
 
+		is_shut_for_writing = how != SHUT_RD;
 		printf("%d ", outcome(shutdown(fd, how)));
 		show(names[how], fd);
 	}
+	is_shut_for_writing = false;
 }
 
 static void try_connect(void)
@@ -84,6 +94,44 @@ static void try_address_alone(void)
 	show("no port", fd);
 }
 
+/* The address of a first bind is that of the port which listen takes. */
+static void try_listen_on_address(void)
+{
+	int fd = pair_socket(SOCK_STREAM), one = 1;
+	struct sockaddr_in name = {0};
+	socklen_t len = sizeof(name);
+
+	if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) == 0)
+		CHECK_EQ(pair_bind(fd, 0), 0);
+	else
+		CHECK_EQ(pair_bind(fd, port++), 0);
+	CHECK_EQ(listen(fd, 1), 0);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+	printf("address alone: listens on %x\n", ntohl(name.sin_addr.s_addr));
+	close(fd);
+}
+
+/* The kernel has made the buffer larger, and that is its own to do. */
+static void try_mptcp_buffer(void)
+{
+	const union {
+		struct sockaddr any;
+		struct sockaddr_in6 in6;
+	} none = {.any.sa_family = AF_UNSPEC};
+	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(port++)};
+	int fd = socket(AF_INET6, SOCK_STREAM, 262 /* IPPROTO_MPTCP */), locked = 0;
+	socklen_t len = sizeof(locked);
+
+	if (fd < 0)
+		return;
+	CHECK_EQ(bind(fd, &none.any, sizeof(addr)), -1); /* which makes the first subflow */
+	CHECK_EQ(connect(fd, &none.any, sizeof(none)), 0);
+	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	if (getsockopt(fd, SOL_SOCKET, 72 /* SO_BUF_LOCK */, &locked, &len) == 0)
+		printf("mptcp: buffers locked %d\n", locked);
+	close(fd);
+}
+
 static void try_ioctl(void)
 {
 	int fd = pair_socket(SOCK_STREAM), on = 1, owner = getpid();
@@ -97,6 +145,24 @@ static void try_ioctl(void)
 	close(fd);
 }
 
+/* What stands in the open file and in the inode. */
+static void try_file(void)
+{
+	struct f_owner_ex owner = {.type = F_OWNER_PGRP};
+	int fd = pair_socket(SOCK_STREAM);
+	struct stat status;
+
+	fcntl(fd, F_SETFL, O_NOATIME | O_APPEND);
+	CHECK_EQ(fcntl(fd, F_SETOWN_EX, &owner), 0); /* nobody, as a group */
+	CHECK_EQ(fchmod(fd, 0600), 0);
+	CHECK_EQ(pair_bind(fd, port++), 0);
+	CHECK_EQ(fcntl(fd, F_GETOWN_EX, &owner), 0);
+	CHECK_EQ(fstat(fd, &status), 0);
+	printf("file: flags %x, owner %d, mode %o\n", (unsigned)fcntl(fd, F_GETFL), owner.type,
+	       status.st_mode);
+	close(fd);
+}
+
 int main(void)
 {
 	show("fresh", pair_socket(SOCK_STREAM));
@@ -105,6 +171,9 @@ int main(void)
 	try_shutdown(SOCK_DGRAM);
 	try_connect();
 	try_address_alone();
+	try_listen_on_address();
+	try_mptcp_buffer();
 	try_ioctl();
+	try_file();
 	return 0;
 }

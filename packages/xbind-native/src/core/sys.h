@@ -46,6 +46,7 @@ int sys_dup3(int from, int to, int flags);
 int sys_fcntl(int fd, int command, long arg);
 int sys_ioctl(int fd, unsigned long request, void *arg);
 int sys_fchown(int fd, unsigned uid, unsigned gid);
+int sys_fchmod(int fd, unsigned mode);
 int sys_madvise(void *start, size_t len, int advice);
 int sys_flock(int fd, int operation);
 int sys_getxattr(const char *path, const char *name, void *value, size_t len);
@@ -80,8 +81,15 @@ struct sys_identity {
 /* What the descriptor refers to. Return: 0, or -errno, and then *ret is untouched. */
 int sys_identify(int fd, struct sys_identity *ret);
 
-/* Who owns the inode that the descriptor refers to. Return: 0 or -errno. */
-int sys_owner(int fd, unsigned *ret_uid, unsigned *ret_gid);
+/* Whose the inode is that the descriptor refers to, and what others may. */
+struct sys_owner {
+	unsigned uid;
+	unsigned gid;
+	unsigned mode; /* permissions alone */
+};
+
+/* Return: 0, or -errno, and then *ret is untouched. */
+int sys_owner(int fd, struct sys_owner *ret);
 
 /* Blocks every signal of this thread. Return: the mask to give back to sys_restore_signals(). */
 uint64_t sys_block_signals(void);

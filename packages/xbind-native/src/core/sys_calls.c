@@ -120,6 +120,11 @@ int sys_fchown(int fd, unsigned uid, unsigned gid)
 #endif
 }
 
+int sys_fchmod(int fd, unsigned mode)
+{
+	return (int)CALL(SYS_fchmod, fd, (long)mode);
+}
+
 int sys_madvise(void *start, size_t len, int advice)
 {
 	return (int)CALL(SYS_madvise, (long)start, (long)len, advice);
@@ -246,16 +251,19 @@ int sys_identify(int fd, struct sys_identity *ret)
 	return 0;
 }
 
-int sys_owner(int fd, unsigned *ret_uid, unsigned *ret_gid)
+int sys_owner(int fd, struct sys_owner *ret)
 {
+	const unsigned wanted = STATX_UID | STATX_GID | STATX_MODE;
 	struct statx status;
-	int rc =
-	    (int)CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_UID | STATX_GID, (long)&status);
+	int rc = (int)CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, wanted, (long)&status);
 
 	if (rc < 0)
 		return rc;
-	*ret_uid = status.stx_uid;
-	*ret_gid = status.stx_gid;
+	*ret = (struct sys_owner){
+	    .uid = status.stx_uid,
+	    .gid = status.stx_gid,
+	    .mode = status.stx_mode & 07777,
+	};
 	return 0;
 }
 

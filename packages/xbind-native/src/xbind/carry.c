@@ -120,6 +120,7 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_PLAIN:
 	case OPTION_NAME:
 	case OPTION_INDEX:
+	case OPTION_SEGMENT:
 		return carry_plain(carry, option);
 	case OPTION_BUFFER:
 		return carry_buffer(carry, option);

@@ -25,6 +25,8 @@ static int decide_listen(int fd, int backlog)
 	}
 	if (rc != 0 || kind.type != SOCK_STREAM || !home_has(fd))
 		return SWAP_E_LEAVE;
+	if (kind_has_address(fd))
+		return SWAP_E_LEAVE; /* by a bind that has moved it, without a port as yet */
 	return swap_socket(fd, &kind, &call);
 }
 

@@ -6,15 +6,17 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
+/*
+ * Reads as the port of a TCP or UDP socket, since Linux 6.1. Unlike getsockname(2) it does not tell
+ * of the port that a listener had, which shutdown(2) took away.
+ */
+#define IP_PROTOCOL_ 52
 
-static int read_int(int fd, int name)
+static int read_int(int fd, int level, int name)
 {
 	int value = 0;
 	socklen_t len = sizeof(value);
-	int rc = sys_getsockopt(fd, SOL_SOCKET, name, &value, &len);
+	int rc = sys_getsockopt(fd, level, name, &value, &len);
 
 	return rc < 0 ? rc : value;
 }
@@ -22,20 +24,20 @@ static int read_int(int fd, int name)
 static bool is_moved_kind(int type, int protocol)
 {
 	if (type == SOCK_STREAM)
-		return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+		return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP_;
 	return type == SOCK_DGRAM && (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE);
 }
 
 int kind_read(int fd, struct kind *ret)
 {
-	struct kind kind = {.domain = read_int(fd, SO_DOMAIN)};
+	struct kind kind = {.domain = read_int(fd, SOL_SOCKET, SO_DOMAIN)};
 
 	if (kind.domain < 0 && kind.domain != -EBADF && kind.domain != -ENOTSOCK)
 		return kind.domain;
 	if (kind.domain != AF_INET && kind.domain != AF_INET6)
 		return KIND_E_OTHER;
-	kind.type = read_int(fd, SO_TYPE);
-	kind.protocol = read_int(fd, SO_PROTOCOL);
+	kind.type = read_int(fd, SOL_SOCKET, SO_TYPE);
+	kind.protocol = read_int(fd, SOL_SOCKET, SO_PROTOCOL);
 	if (!is_moved_kind(kind.type, kind.protocol))
 		return KIND_E_OTHER;
 	*ret = kind;
@@ -47,18 +49,41 @@ enum config_proto kind_proto(const struct kind *kind)
 	return kind->type == SOCK_STREAM ? CONFIG_TCP : CONFIG_UDP;
 }
 
-bool kind_is_unbound(int fd)
+union name {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* The family is AF_UNSPEC where there is no name. */
+static union name name_of(int fd)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} name = {0};
+	union name name = {0};
 	socklen_t len = sizeof(name);
 
 	if (sys_getsockname(fd, &name, &len) < 0)
-		return false;
+		name.any.sa_family = AF_UNSPEC;
+	return name;
+}
+
+bool kind_is_unbound(int fd)
+{
+	const int port = read_int(fd, IPPROTO_IP, IP_PROTOCOL_);
+	union name name;
+
+	if (port >= 0)
+		return port == 0;
+	name = name_of(fd);
 	if (name.any.sa_family == AF_INET)
 		return name.in.sin_port == 0;
 	return name.any.sa_family == AF_INET6 && name.in6.sin6_port == 0;
+}
+
+bool kind_has_address(int fd)
+{
+	const union name name = name_of(fd);
+
+	if (name.any.sa_family == AF_INET)
+		return name.in.sin_addr.s_addr != htonl(INADDR_ANY);
+	return name.any.sa_family == AF_INET6 && !IN6_IS_ADDR_UNSPECIFIED(&name.in6.sin6_addr);
 }

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#define IPPROTO_MPTCP_ 262 /* which not every libc names */
+
 #define KIND_E_OTHER 1 /* not a socket that is ever moved */
 
 /* The arguments of socket(2), without flags. */
@@ -31,5 +33,8 @@ enum config_proto kind_proto(const struct kind *kind);
 
 /* Has it no port? A bound, connecting, connected or listening one has. */
 bool kind_is_unbound(int fd);
+
+/* Has it an address of its own? One with an address has no port yet by IP_BIND_ADDRESS_NO_PORT. */
+bool kind_has_address(int fd);
 
 #endif

@@ -27,6 +27,7 @@ enum option_how {
 	OPTION_FILTER,    /* a classic filter reads as a program, another one not at all */
 	OPTION_NAME,      /* SO_BINDTODEVICE: by name, unless it was set by index */
 	OPTION_INDEX,     /* SO_BINDTOIFINDEX: by index only when it was set so */
+	OPTION_SEGMENT,   /* TCP_MAXSEG: where it was not set it reads as what a connection had */
 	OPTION_HEADERS,   /* IP options and extension headers: of any length, mostly none */
 	OPTION_RECORDS,   /* no option: the place where those that cannot be read are set again */
 	OPTION_EACH,      /* cannot be read: every value that was set is set again, in order */

@@ -14,33 +14,42 @@ static void carry_owner(int old, int to)
 	struct f_owner_ex owner = {0};
 	int signal = sys_fcntl(old, F_GETSIG, 0);
 
-	if (sys_fcntl(old, F_GETOWN_EX, (long)&owner) == 0 && owner.pid != 0)
+	if (sys_fcntl(old, F_GETOWN_EX, (long)&owner) == 0 && (owner.pid != 0 || owner.type != 0))
 		sys_fcntl(to, F_SETOWN_EX, (long)&owner);
 	if (signal > 0)
 		sys_fcntl(to, F_SETSIG, signal);
 }
 
-/* The server has stamped the new socket with our ids; the program may have given its own away. */
+/*
+ * The server has stamped the new socket with our ids; the program may have given its own away, and
+ * after that it may no longer change the mode.
+ */
 static void carry_ids(int old, int to)
 {
-	unsigned uid, gid, uid_now, gid_now;
+	struct sys_owner owner, now;
 
-	if (sys_owner(old, &uid, &gid) < 0 || sys_owner(to, &uid_now, &gid_now) < 0)
+	if (sys_owner(old, &owner) < 0 || sys_owner(to, &now) < 0)
 		return;
-	if (uid != uid_now || gid != gid_now)
-		sys_fchown(to, uid, gid);
+	if (owner.mode != now.mode)
+		sys_fchmod(to, owner.mode);
+	if (owner.uid != now.uid || owner.gid != now.gid)
+		sys_fchown(to, owner.uid, owner.gid);
 }
 
-/* shutdown(2) counts on a datagram socket even when it says ENOTCONN. */
-static void carry_shutdown(int old, int to)
+/*
+ * A stream socket that is not connected has POLLHUP in any case, so of that nobody can tell whether
+ * it was shut for writing.
+ */
+void status_shut(int old, int to, const struct kind *kind)
 {
 	int events = sys_poll(old, POLLRDHUP, 0);
 
 	if (events > 0 && events & POLLRDHUP)
-		sys_shutdown(to, events & POLLHUP ? SHUT_RDWR : SHUT_RD);
+		sys_shutdown(to,
+		             events & POLLHUP && kind->type == SOCK_DGRAM ? SHUT_RDWR : SHUT_RD);
 }
 
-int status_carry(int old, int to, const struct kind *kind)
+int status_carry(int old, int to)
 {
 	int flags = sys_fcntl(old, F_GETFL, 0);
 	int now = sys_fcntl(to, F_GETFL, 0);
@@ -56,9 +65,10 @@ int status_carry(int old, int to, const struct kind *kind)
 			return rc;
 	}
 	carry_owner(old, to);
+	/* Only who owns the socket may have O_NOATIME; if that was for root to say, it is lost. */
+	if (flags & O_NOATIME)
+		sys_fcntl(to, F_SETFL, (now & ~CARRIED) | (flags & (CARRIED | O_NOATIME)));
 	carry_ids(old, to);
-	if (kind->type == SOCK_DGRAM)
-		carry_shutdown(old, to);
 	return flags;
 }
 

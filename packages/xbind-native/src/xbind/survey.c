@@ -14,11 +14,14 @@
 #include "xbind/explicit.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 /* One way through the options. */
 struct look {
 	int old;
+	const struct kind *kind;
 	struct defaults defaults;
 	socket_key key;
 	bool has_device; /* SO_BINDTOIFINDEX is not 0 */
@@ -74,12 +77,32 @@ static bool is_set_device(struct look *look, int row)
 	return look->has_device && is_index == is_by_index(look) && is_set_plain(look, row);
 }
 
+/* What the kernel has found out stands in TCP_INFO, also after the connection. */
+static bool is_set_segment(struct look *look, int row)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+	struct option_value value;
+	uint32_t size;
+
+	if (!is_set_plain(look, row))
+		return false;
+	option_read(look->old, &options[row], &value);
+	if (sys_getsockopt(look->old, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return true;
+	memcpy(&size, value.bytes, sizeof(size));
+	return size != info.tcpi_snd_mss;
+}
+
 static bool is_set_buffer(struct look *look, int row)
 {
 	const struct option_value *normal = defaults_get(&look->defaults, row);
 	int locked = look->buf_lock & (options[row].name == SO_SNDBUF ? 1 : 2);
 	struct option_value value;
 
+	/* The kernel itself changes those of MPTCP, and gives nobody SO_BUF_LOCK. */
+	if (!locked && look->kind->protocol == IPPROTO_MPTCP_)
+		return false;
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0 || (!locked && same(&value, normal)))
 		return false;
@@ -113,6 +136,8 @@ static bool is_set(struct look *look, int row)
 	case OPTION_NAME:
 	case OPTION_INDEX:
 		return is_set_device(look, row);
+	case OPTION_SEGMENT:
+		return is_set_segment(look, row);
 	case OPTION_BUFFER:
 		return is_set_buffer(look, row);
 	case OPTION_LOCK:
@@ -147,7 +172,7 @@ static bool has_device(int fd)
 
 int survey_take(int old, const struct kind *kind, socket_key key, struct survey *ret)
 {
-	struct look look = {.old = old, .key = key};
+	struct look look = {.old = old, .kind = kind, .key = key};
 	struct survey found = {{0}};
 	int rc = defaults_open(old, kind, &look.defaults);
 

@@ -19,6 +19,7 @@
 #include "xbind/kept.h"
 #include "xbind/key.h"
 #include "xbind/log.h"
+#include "xbind/moved.h"
 #include "xbind/optlog.h"
 #include "xbind/real.h"
 #include "xbind/status.h"
@@ -120,9 +121,9 @@ static int replace(int old, int new_fd, int fd_flags)
 }
 
 /* The new socket takes the old one's number. */
-static int exchange(int old, int new_fd, const struct kind *kind)
+static int exchange(int old, int new_fd)
 {
-	int status = status_carry(old, new_fd, kind);
+	int status = status_carry(old, new_fd);
 	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
 	int rc = fd_flags;
 
@@ -134,9 +135,21 @@ static int exchange(int old, int new_fd, const struct kind *kind)
 	return rc;
 }
 
-static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call)
+/* The call alone: the socket is where it is to be, and has no port any more. */
+static int call_again(int fd, const struct kind *kind, const struct swap_call *call)
 {
-	const socket_key key = key_of(fd);
+	int rc = run(fd, call);
+
+	if (rc < 0)
+		log_failed(fd, kind_proto(kind), call->port, call->listen ? "listen" : "bind", rc);
+	else
+		log_moved(fd, kind_proto(kind), call->port, call->published);
+	return rc;
+}
+
+static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call,
+                        socket_key key)
+{
 	CLEANUP_CLOSE int conn = -1;
 	struct survey survey;
 	CLEANUP_CLOSE int new_fd = target_socket(fd, kind, key, &survey, &conn);
@@ -154,6 +167,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		log_failed(fd, kind_proto(kind), call->port, "carrying its options over", rc);
 		return rc;
 	}
+	status_shut(fd, new_fd, kind);
 	rc = run(new_fd, call);
 	if (rc < 0) {
 		log_failed(fd, kind_proto(kind), call->port, call->listen ? "listen" : "bind", rc);
@@ -164,11 +178,12 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		log_left(fd, call->port, "bound by another thread meanwhile");
 		return SWAP_E_LEAVE;
 	}
-	rc = exchange(fd, new_fd, kind);
+	rc = exchange(fd, new_fd);
 	if (rc < 0) {
 		log_failed(fd, kind_proto(kind), call->port, "replacing the socket", rc);
 		return rc;
 	}
+	moved_note(key_of(new_fd));
 	optlog_forget(key);
 	log_moved(fd, kind_proto(kind), call->port, call->published);
 	return 0;
@@ -177,10 +192,11 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 {
 	struct claim claim = claim_take(fd);
+	const socket_key key = key_of(fd);
 	int rc = SWAP_E_LEAVE;
 
 	if (kind_is_unbound(fd))
-		rc = swap_claimed(fd, kind, call);
+		rc = moved_is(key) ? call_again(fd, kind, call) : swap_claimed(fd, kind, call, key);
 	else if (!call->listen)
 		log_left(fd, call->port, "already bound or connected");
 	claim_give(&claim);

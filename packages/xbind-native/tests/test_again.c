@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_again.c - bind of a socket that had a port, and has it no more
+ *
+ * Ports 3000 to 3999 are listed, and 0.
+ */
+#include "support/pair.h"
+
+#include <netinet/tcp.h>
+
+static const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+static int to(int fd, uint16_t port)
+{
+	struct sockaddr_in addr = pair_addr(port);
+
+	return connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+}
+
+/* shutdown(2) takes the port from a listener that has not been bound; its name stays. */
+static void a_listener_that_was_shut_moves(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(listen(fd, 1), 0);
+	CHECK_EQ(shutdown(fd, SHUT_RD), 0);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(listen(fd, 1), 0);
+	close(fd);
+}
+
+static int refused(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(to(fd, 9), -1);
+	CHECK_EQ(errno, ECONNREFUSED);
+	return fd;
+}
+
+static void a_refused_socket_moves(void)
+{
+	int fd = refused();
+
+	CHECK_EQ(pair_bind(fd, 3001), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(listen(fd, 1), 0);
+	close(fd);
+}
+
+/* What the failed connection found out of the path was not set by anybody. */
+static void a_refused_socket_has_any_segment_size(void)
+{
+	int fd = refused(), size = 0;
+	socklen_t len = sizeof(size);
+
+	CHECK_EQ(pair_bind(fd, 3002), 0);
+	CHECK_EQ(to(fd, 3002), 0); /* with itself */
+	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &size, &len), 0);
+	CHECK(size > 1000);
+	close(fd);
+}
+
+/* It is where it is to be: there is no reason to lose what it has received. */
+static void a_moved_socket_keeps_what_it_has_received(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+	char byte = 0;
+
+	CHECK_EQ(pair_bind(fd, 0), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(to(fd, pair_port(fd)), 0);
+	CHECK_EQ(send(fd, "x", 1, 0), 1);
+	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_port(fd), 0);
+	CHECK_EQ(pair_bind(fd, 3003), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(pair_port(fd), 3003);
+	CHECK_EQ(recv(fd, &byte, 1, MSG_DONTWAIT), 1);
+	CHECK_EQ(byte, 'x');
+	close(fd);
+}
+
+static void a_moved_socket_tells_of_a_taken_port(void)
+{
+	int fd = pair_socket(SOCK_DGRAM), other = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(pair_bind(fd, 0), 0);
+	CHECK_EQ(to(fd, 9), 0);
+	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_bind(other, 3004), 0);
+	CHECK_EQ(pair_bind(fd, 3004), -1);
+	CHECK_EQ(errno, EADDRINUSE);
+	CHECK_EQ(pair_bind(fd, 3005), 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+	close(other);
+}
+
+int main(void)
+{
+	RUN(a_listener_that_was_shut_moves);
+	RUN(a_refused_socket_moves);
+	RUN(a_refused_socket_has_any_segment_size);
+	RUN(a_moved_socket_keeps_what_it_has_received);
+	RUN(a_moved_socket_tells_of_a_taken_port);
+	return 0;
+}
