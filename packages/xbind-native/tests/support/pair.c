@@ -12,6 +12,7 @@
  *   -t KEY=TEXT sysctl of the target namespace
  *   -e KEY=TEXT environment of PROGRAM
  *   -u          as root: be an ordinary user, in a user namespace
+ *   -n          the server is in the program's own namespace
  *   -c          run PROGRAM without the libraries, then with them, and compare what it prints
  *
  * As root the namespaces are the machine's own kind, else those of a user namespace. PROGRAM finds
@@ -61,6 +62,7 @@ static struct {
 	const char *target[WORDS_MAX];
 	const char *environment[WORDS_MAX];
 	bool user;
+	bool near;
 	bool compare;
 } options = {.xbind = "*", .mode = "good"};
 
@@ -209,6 +211,14 @@ static void wait_for_server(void)
 	die("the server");
 }
 
+static void enter_target_namespace(void)
+{
+	if (unshare(CLONE_NEWNET) < 0)
+		die("unshare");
+	loopback_up();
+	set_sysctls(options.target);
+}
+
 /* The server goes to a namespace of its own and tells its cookie. */
 static uint64_t start_server(void)
 {
@@ -223,10 +233,8 @@ static uint64_t start_server(void)
 		server = 0;
 		setpgid(0, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWNET) < 0)
-			die("unshare");
-		loopback_up();
-		set_sysctls(options.target);
+		if (!options.near)
+			enter_target_namespace();
 		cookie = netns_cookie();
 		if (write(ready[1], &cookie, sizeof(cookie)) != sizeof(cookie))
 			die("pipe");
@@ -333,7 +341,7 @@ static void parse(int argc, char **argv)
 {
 	int letter;
 
-	while ((letter = getopt(argc, argv, "+p:x:m:s:o:t:e:uc")) != -1) {
+	while ((letter = getopt(argc, argv, "+p:x:m:s:o:t:e:unc")) != -1) {
 		size_t used = strlen(options.libraries);
 
 		switch (letter) {
@@ -361,6 +369,9 @@ static void parse(int argc, char **argv)
 			break;
 		case 'u':
 			options.user = true;
+			break;
+		case 'n':
+			options.near = true;
 			break;
 		case 'c':
 			options.compare = true;

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * differ.h - a random sequence of calls, and a trace of what each of them gave
+ *
+ * How it works: a step is made from the seed and its own number alone, so that dropping one leaves
+ * the others as they are. What it chooses further it takes from what any program could see. So the
+ * same seed gives the same trace, unless somebody makes a difference that a program can tell.
+ */
+#ifndef DIFFER_H
+#define DIFFER_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define SLOTS           8
+#define STEPS_MAX       64
+#define LONGEST_SECONDS 20    /* then the trace ends */
+#define PORTS           8     /* of one seed, from its first on */
+#define EPHEMERAL_PORT  50000 /* from here on the kernel chooses: ip_local_port_range */
+
+/* The sequence that this process runs. */
+struct sequence {
+	uint64_t seed;
+	uint16_t first_port;
+	bool away;  /* the server is in another namespace: who has no port has nobody to talk to */
+	bool apart; /* not every port is listed there: nobody talks at all */
+	bool held;  /* another process has the sockets, too: none is closed */
+	int slots[SLOTS];
+};
+extern struct sequence sequence;
+
+/* Numbers of one step. */
+uint32_t random_next(void);
+void random_start(uint64_t seed, uint64_t step);
+static inline uint32_t below(uint32_t count)
+{
+	return random_next() % count;
+}
+static inline bool one_in(uint32_t count)
+{
+	return below(count) == 0;
+}
+#define ONE_OF(list) ((list)[below(sizeof(list) / sizeof((list)[0]))])
+int random_int(void);
+
+/* One line of the trace, in parts. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void say_bytes(const void *bytes, size_t len);
+void say_signals(void);
+void end_line(void);
+
+/* What a call gave: its value or -1 and errno. Sets errno to a number that must survive success. */
+void before_call(void);
+void say_result(long rc);
+/* For a call that may block: it is interrupted soon. */
+void before_long_call(void);
+void after_long_call(void);
+
+/* Descriptors */
+int a_fd(void);     /* of a random slot, or one that is not open */
+int a_socket(void); /* the same, a socket if there is one */
+int a_set(void);    /* an epoll set if there is one, else as a_fd() */
+void keep(int fd);  /* a new one goes to a free slot, or in place of another */
+bool is_socket(int fd);
+bool is_set(int fd);
+void settle_sets(void);
+void drop(int fd); /* close, where the sequence may */
+bool may_talk(int fd);
+
+/* Addresses */
+union address {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+	struct sockaddr_storage storage;
+	uint8_t bytes[256];
+};
+socklen_t an_address(int fd, union address *ret);
+bool address_of(int fd, union address *ret, socklen_t *ret_len);
+void say_address(const union address *address, socklen_t len);
+uint16_t a_port(void);
+uint16_t port_of(int fd); /* 0 for what has none */
+
+/* Steps; each writes the rest of its line. */
+void step_socket(void);
+void step_pair(void);
+void step_bind(void);
+void step_listen(void);
+void step_connect(void);
+void step_accept(void);
+void step_names(void);
+void step_shutdown(void);
+void step_send(void);
+void step_receive(void);
+void step_option_common(void);
+void step_option_any(void);
+void step_option_shaped(void);
+void step_option_read(void);
+void step_options_all(void);
+void step_dup(void);
+void step_close(void);
+void step_close_range(void);
+void step_fcntl(void);
+void step_ioctl(void);
+void step_stat(void);
+void step_chown(void);
+void step_pass(void);
+void step_fork(void);
+void step_set(void);
+void step_control(void);
+void step_wait(void);
+void step_poll(void);
+void step_waiter(void);
+
+/* The whole sequence of a seed but for what is dropped. Return: the exit status. */
+int sequence_run(uint64_t seed, const char *dropped);
+uint16_t first_port(uint64_t seed);
+
+/* Both are cut to pieces. */
+void show_difference(char *plain, char *preloaded);
+
+void show_options(int fd);
+void show_state(int fd);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* difference.c - what is shown of two traces that differ */
+#include "differ/differ.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The words of a line that another one has not. */
+static void show_words(const char *who, const char *line, const char *other)
+{
+	char *copy = strdup(line), *words = strdup(other), *next;
+	char *word;
+
+	for (word = strtok_r(copy, " ", &next); word; word = strtok_r(NULL, " ", &next)) {
+		if (*other && !strstr(words, word))
+			printf("      %s %s\n", who, word);
+	}
+	free(copy);
+	free(words);
+}
+
+/* Lines that are the same are shown cut, of others also what makes the difference. */
+void show_difference(char *plain, char *preloaded)
+{
+	char *next_a, *next_b;
+	char *a = strtok_r(plain, "\n", &next_a), *b = strtok_r(preloaded, "\n", &next_b);
+
+	while (a || b) {
+		if (a && b && strcmp(a, b) == 0) {
+			printf("  %.200s\n", a);
+		} else {
+			printf("< %.300s\n> %.300s\n", a ? a : "", b ? b : "");
+			show_words("<", a ? a : "", b ? b : "");
+			show_words(">", b ? b : "", a ? a : "");
+		}
+		a = a ? strtok_r(NULL, "\n", &next_a) : NULL;
+		b = b ? strtok_r(NULL, "\n", &next_b) : NULL;
+	}
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * main.c - runs a sequence without the library and with it, and compares the two traces
+ *
+ * usage: differ                      one seed after the other, until the time is over
+ *        differ trace SEED DROPPED   one trace; DROPPED has a character for each step, 1 to drop it
+ *
+ * Preloaded itself, it runs the traces without LD_PRELOAD and with it. A trace that differs is
+ * made as short as it can be, and shown. In the environment:
+ *
+ *   DIFFER_SEED     the first seed, 1 if there is none
+ *   DIFFER_COUNT    how many seeds: with 1, that one is repeated
+ *   DIFFER_SECONDS  how long to go on
+ *   DIFFER_AWAY     the server is in another namespace
+ */
+#include "differ/differ.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define TRACE_BYTES  (1 << 20)
+#define STEADY_TIMES 3
+
+/*
+ * What the library is to move: all, or some of the ports. A socket that has moved with a port of
+ * the kernel's choice is there, too, when it then gets one that is not listed, and those that would
+ * be in its way are not: so there 0 is not among some.
+ */
+static void set_list(uint64_t seed)
+{
+	const char *zero = getenv("DIFFER_AWAY") ? "" : ",0";
+	unsigned first = first_port(seed);
+	char list[64] = "*";
+
+	if (seed % 4 == 2)
+		snprintf(list, sizeof(list), "%u-%u", first, first + PORTS / 2);
+	if (seed % 4 == 3)
+		snprintf(list, sizeof(list), "tcp/%u-%u,udp/%u%s", first, first + PORTS, first + 1,
+		         zero);
+	if (seed % 4 >= 2 && getenv("DIFFER_AWAY"))
+		setenv("DIFFER_APART", "1", 1);
+	setenv("XBIND", list, 1);
+}
+
+static _Noreturn void become(uint64_t seed, const char *dropped, bool preloaded)
+{
+	char number[32];
+
+	set_list(seed);
+	if (!preloaded)
+		unsetenv("LD_PRELOAD");
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)seed);
+	execl("/proc/self/exe", "differ", "trace", number, dropped, (char *)NULL);
+	_exit(127);
+}
+
+/* Return: the trace, with a line about how it ended. The caller frees it. */
+static char *run(uint64_t seed, const char *dropped, bool preloaded)
+{
+	char *text = malloc(TRACE_BYTES);
+	size_t len = 0;
+	int ends[2], status = 0;
+	ssize_t got;
+	pid_t child;
+
+	if (!text || pipe2(ends, O_CLOEXEC) < 0)
+		exit(2);
+	child = fork();
+	if (child == 0) {
+		alarm(LONGEST_SECONDS);
+		dup2(ends[1], STDOUT_FILENO);
+		become(seed, dropped, preloaded);
+	}
+	close(ends[1]);
+	while ((got = read(ends[0], text + len, TRACE_BYTES - len - 64)) > 0)
+		len += (size_t)got;
+	close(ends[0]);
+	waitpid(child, &status, 0);
+	snprintf(text + len, 64, "status %d\n", status);
+	return text;
+}
+
+/* Two traces, without the library both or one of them with it. */
+static bool differs(uint64_t seed, const char *dropped, bool preloaded)
+{
+	char *first = run(seed, dropped, false), *second = run(seed, dropped, preloaded);
+	bool result = strcmp(first, second) != 0;
+
+	free(first);
+	free(second);
+	return result;
+}
+
+/* A difference that is there each time, and not between two runs without the library. */
+static bool is_steady(uint64_t seed, const char *dropped)
+{
+	for (int i = 0; i < STEADY_TIMES; i++) {
+		if (!differs(seed, dropped, true) || differs(seed, dropped, false))
+			return false;
+	}
+	return true;
+}
+
+/* Drops every step without which the traces still differ. */
+static void minimise(uint64_t seed, char *dropped)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (int i = STEPS_MAX - 1; i >= 0; i--) {
+			if (dropped[i] == '1')
+				continue;
+			dropped[i] = '1';
+			if (differs(seed, dropped, true))
+				again = true;
+			else
+				dropped[i] = '0';
+		}
+	}
+}
+
+/* Return: whether the two really differ: a busy machine makes a difference now and then. */
+static bool report(uint64_t seed)
+{
+	char dropped[STEPS_MAX + 1];
+	char *plain, *preloaded;
+
+	memset(dropped, '0', STEPS_MAX);
+	dropped[STEPS_MAX] = '\0';
+	if (!is_steady(seed, dropped)) {
+		printf("unsteady: %llu\n", (unsigned long long)seed);
+		return false;
+	}
+	minimise(seed, dropped);
+	plain = run(seed, dropped, false);
+	preloaded = run(seed, dropped, true);
+	printf("seed %llu differs:\n", (unsigned long long)seed);
+	show_difference(plain, preloaded);
+	free(plain);
+	free(preloaded);
+	fflush(stdout);
+	return true;
+}
+
+static long number_of(const char *name, long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? atol(text) : otherwise;
+}
+
+int main(int argc, char **argv)
+{
+	char none[STEPS_MAX + 1] = "";
+	long count = number_of("DIFFER_COUNT", 1 << 30), seconds = number_of("DIFFER_SECONDS", 3);
+	uint64_t first = (uint64_t)number_of("DIFFER_SEED", 1);
+	time_t end = time(NULL) + seconds;
+	int differing = 0;
+	long done = 0;
+
+	if (argc == 4)
+		return sequence_run(strtoull(argv[2], NULL, 10), argv[3]);
+	if (argc != 1 || !getenv("LD_PRELOAD"))
+		return 2;
+	memset(none, '0', STEPS_MAX);
+	printf("seed %llu\n", (unsigned long long)first);
+	for (; done < count && time(NULL) < end; done++) {
+		if (differs(first + (uint64_t)done, none, true))
+			differing += report(first + (uint64_t)done);
+	}
+	printf("%ld seeds, %d differ\n", done, differing);
+	return differing ? 1 : 0;
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* step_epoll.c - epoll sets, and threads that wait in them */
+#include "differ/differ.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define EVENTS           16
+#define WAITER_MS        10   /* milliseconds that a thread waits */
+#define WAITER_STARTS_US 1000 /* microseconds until it does */
+
+void step_set(void)
+{
+	int set;
+
+	before_call();
+	set = one_in(2) ? epoll_create1(one_in(2) ? EPOLL_CLOEXEC : 0) : epoll_create(1);
+	say("epoll_create");
+	say_result(set);
+	keep(set);
+}
+
+static uint32_t some_events(void)
+{
+	static const uint32_t bits[] = {EPOLLIN, EPOLLOUT,     EPOLLPRI,     EPOLLRDHUP, EPOLLET,
+	                                EPOLLET, EPOLLONESHOT, EPOLLONESHOT, EPOLLHUP,   EPOLLERR,
+	                                EPOLLIN, EPOLLWAKEUP,  EPOLLMSG,     EPOLLRDNORM};
+	uint32_t events = one_in(3) ? 0 : EPOLLIN | EPOLLOUT;
+
+	if (one_in(8))
+		return EPOLLEXCLUSIVE | (one_in(2) ? EPOLLET : 0) |
+		       (one_in(4) ? EPOLLRDHUP : EPOLLIN);
+	while (!one_in(3))
+		events |= ONE_OF(bits);
+	return events;
+}
+
+void step_control(void)
+{
+	static const int operations[] = {EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_ADD,
+	                                 EPOLL_CTL_MOD, EPOLL_CTL_MOD, EPOLL_CTL_DEL};
+	int set = a_set(), operation = one_in(40) ? 7 : ONE_OF(operations);
+	int fd = one_in(10) ? a_set() : a_socket();
+	struct epoll_event event = {.events = some_events(), .data.u64 = random_next()};
+	bool none = one_in(30);
+
+	say("epoll_ctl %d %d %d %x %s", set, operation, fd, event.events, none ? "NULL" : "");
+	before_call();
+	say_result(epoll_ctl(set, operation, fd, none ? NULL : &event));
+}
+
+static int by_data(const void *a, const void *b)
+{
+	const struct epoll_event *left = a, *right = b;
+
+	return left->data.u64 < right->data.u64 ? -1 : left->data.u64 > right->data.u64;
+}
+
+static void say_events(struct epoll_event *events, int count)
+{
+	say(" = %d", count);
+	if (count <= 0)
+		return;
+	qsort(events, (size_t)count, sizeof(*events), by_data);
+	for (int i = 0; i < count; i++)
+		say(" %x:%llx", events[i].events, (unsigned long long)events[i].data.u64);
+}
+
+void step_wait(void)
+{
+	struct epoll_event events[EVENTS];
+	int set = a_set();
+
+	say("epoll_wait %d", set);
+	say_events(events, epoll_wait(set, events, EVENTS, 0));
+}
+
+/* An edge that has been told is told once more when its socket moves (xbind(7)): take it away. */
+void settle_sets(void)
+{
+	struct epoll_event events[EVENTS];
+
+	for (int i = 0; i < 2 * SLOTS; i++) {
+		int fd = sequence.slots[i % SLOTS];
+
+		if (is_set(fd))
+			epoll_wait(fd, events, EVENTS, 0);
+	}
+}
+
+struct waiter {
+	int set;
+	int count;
+	struct epoll_event event;
+};
+
+static void *wait_in_set(void *argument)
+{
+	struct waiter *waiter = argument;
+
+	waiter->count = epoll_wait(waiter->set, &waiter->event, 1, WAITER_MS);
+	return NULL;
+}
+
+/* To itself: wherever it is, that is the same place. */
+static void bind_and_send(int fd)
+{
+	union address address = {.in = {.sin_family = AF_INET,
+	                                .sin_port = htons(one_in(2) ? a_port() : 0),
+	                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(address.in);
+
+	say(" bind");
+	before_call();
+	say_result(bind(fd, &address.any, len));
+	if (address_of(fd, &address, &len) && port_of(fd) != 0)
+		say_result(sendto(fd, "x", 1, MSG_DONTWAIT, &address.any, len));
+}
+
+/* A thread waits in a set, or in one around it, while this one binds what is in it. */
+void step_waiter(void)
+{
+	static const uint32_t flags[] = {0, EPOLLET, EPOLLONESHOT, EPOLLEXCLUSIVE};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), inner = epoll_create1(0), outer = epoll_create1(0);
+	struct epoll_event event = {.events = EPOLLIN | ONE_OF(flags), .data.u64 = 1};
+	struct waiter waiter = {.set = one_in(2) ? inner : outer};
+	pthread_t thread;
+
+	say("waiter %x in %s", event.events, waiter.set == inner ? "the set" : "the outer set");
+	epoll_ctl(inner, EPOLL_CTL_ADD, fd, &event);
+	event = (struct epoll_event){.events = EPOLLIN, .data.u64 = 2};
+	epoll_ctl(outer, EPOLL_CTL_ADD, inner, &event);
+	if (pthread_create(&thread, NULL, wait_in_set, &waiter) != 0)
+		_exit(5);
+	usleep(WAITER_STARTS_US);
+	bind_and_send(fd);
+	pthread_join(thread, NULL);
+	say_events(&waiter.event, waiter.count);
+	close(fd);
+	close(inner);
+	close(outer);
+}

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/* step_fd.c - what is done to a descriptor, whatever it is */
+#include "differ/differ.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef FIOGETOWN
+#define FIOGETOWN 0x8903
+#define FIOSETOWN 0x8901
+#endif
+#ifndef SIOCOUTQNSD
+#define SIOCOUTQNSD 0x894b
+#endif
+
+static int dup_onto(int fd)
+{
+	int to = a_fd();
+
+	say(" onto %d", to);
+	if (sequence.held)
+		return -1;
+	before_call();
+	return one_in(2) ? dup2(fd, to) : dup3(fd, to, one_in(2) ? O_CLOEXEC : 0);
+}
+
+void step_dup(void)
+{
+	int fd = a_fd(), way = (int)below(5), copy;
+
+	say("dup %d way %d", fd, way);
+	before_call();
+	if (way == 0)
+		copy = dup(fd);
+	else if (way == 1)
+		copy = fcntl(fd, F_DUPFD, (int)below(20));
+	else if (way == 2)
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, (int)below(20));
+	else
+		copy = dup_onto(fd);
+	say_result(copy);
+	keep(copy);
+}
+
+void step_close(void)
+{
+	int fd = a_fd();
+
+	say("close %d", fd);
+	if (fd >= 0)
+		drop(fd);
+}
+
+void step_close_range(void)
+{
+	int first = a_fd(), last = a_fd();
+	bool on_exec = one_in(2);
+
+	if (sequence.held && !on_exec)
+		return;
+	say("close_range %d %d %d", first, last, on_exec);
+	if (first < 3 || last < 3)
+		return;
+	before_call();
+	say_result(
+	    syscall(SYS_close_range, first, last, on_exec ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0));
+	for (int i = 0; i < SLOTS && !on_exec; i++) {
+		if (sequence.slots[i] >= 0 && fcntl(sequence.slots[i], F_GETFD) < 0)
+			sequence.slots[i] = -1;
+	}
+}
+
+static const char *who(int id)
+{
+	return id == getpid() ? "self" : id == -getpgrp() ? "group" : id == 0 ? "nobody" : "other";
+}
+
+static int someone(void)
+{
+	const int ids[] = {getpid(), getpid(), -getpgrp(), 0, 9999999, -9999999};
+
+	return ONE_OF(ids);
+}
+
+static void owner_ex(int fd, bool set)
+{
+	struct f_owner_ex owner = {.type = (int)below(4), .pid = one_in(2) ? getpid() : someone()};
+	int rc;
+
+	before_call();
+	rc = fcntl(fd, set ? F_SETOWN_EX : F_GETOWN_EX, &owner);
+	say_result(rc);
+	say(" %d %s", owner.type, who(owner.pid));
+}
+
+void step_fcntl(void)
+{
+	static const int flags[] = {0,
+	                            O_NONBLOCK,
+	                            O_ASYNC,
+	                            O_ASYNC | O_NONBLOCK,
+	                            O_APPEND,
+	                            O_NOATIME,
+	                            O_NOATIME | O_APPEND,
+	                            O_DIRECT,
+	                            -1,
+	                            O_RDONLY};
+	static const int signals[] = {0, 0, SIGIO, SIGUSR1, 37, 99, -1};
+	int fd = a_fd(), way = (int)below(11), value = 0;
+	long rc;
+
+	say("fcntl %d way %d", fd, way);
+	if (way >= 9) {
+		owner_ex(fd, way == 9);
+		return;
+	}
+	value = way <= 1   ? ONE_OF(flags)
+	        : way == 3 ? (int)below(3)
+	        : way == 5 ? someone()
+	        : way == 7 ? ONE_OF(signals)
+	                   : 0;
+	before_call();
+	rc = fcntl(fd,
+	           ((const int[]){F_SETFL, F_SETFL, F_GETFL, F_SETFD, F_GETFD, F_SETOWN, F_GETOWN,
+	                          F_SETSIG, F_GETSIG})[way],
+	           value);
+	if (way == 6 && errno == 12345) {
+		say(" %s", who((int)rc));
+		return;
+	}
+	if (way == 5)
+		say(" %s", who(value));
+	else
+		say(" %x", (unsigned)value);
+	say_result(rc);
+}
+
+void step_ioctl(void)
+{
+	static const unsigned long requests[] = {FIONBIO,     FIOASYNC,  FIOCLEX,  FIONCLEX,
+	                                         FIOSETOWN,   FIOGETOWN, FIONREAD, TIOCOUTQ,
+	                                         SIOCOUTQNSD, 0x8905 /* SIOCATMARK */};
+	int fd = a_fd(), value = (int)below(2);
+	unsigned long request = ONE_OF(requests);
+	union address peer;
+	socklen_t len = sizeof(peer.storage);
+
+	/* Without a connection that is what connect(AF_UNSPEC) has left in a counter. */
+	if ((request == TIOCOUTQ || request == SIOCOUTQNSD) && getpeername(fd, &peer.any, &len) < 0)
+		return;
+
+	if (request == FIOSETOWN)
+		value = someone();
+	say("ioctl %d %lx %s", fd, request, request == FIOSETOWN ? who(value) : value ? "1" : "0");
+	before_call();
+	say_result(ioctl(fd, request, &value));
+	if (request == FIOGETOWN)
+		say(" %s", who(value));
+	else if (request != FIOSETOWN)
+		say(" %d", value);
+}
+
+void show_state(int fd)
+{
+	struct f_owner_ex owner = {0};
+	struct stat status = {0};
+
+	fstat(fd, &status);
+	if (is_set(fd))
+		return;
+	fcntl(fd, F_GETOWN_EX, &owner);
+	say(" mode %o owner %u:%u links %d flags %x %x signal %d for %d %s", status.st_mode,
+	    status.st_uid, status.st_gid, (int)status.st_nlink, (unsigned)fcntl(fd, F_GETFL),
+	    (unsigned)fcntl(fd, F_GETFD), fcntl(fd, F_GETSIG), owner.type, who(owner.pid));
+}
+
+void step_stat(void)
+{
+	int fd = a_fd();
+
+	say("stat %d", fd);
+	show_state(fd);
+}
+
+void step_chown(void)
+{
+	static const unsigned ids[] = {0, 1, 33, (unsigned)-1};
+	int fd = a_socket();
+
+	if (!is_socket(fd))
+		return;
+	if (one_in(2)) {
+		mode_t mode = (mode_t)below(01000);
+
+		say("fchmod %d %o", fd, mode);
+		before_call();
+		say_result(fchmod(fd, mode));
+	} else {
+		unsigned uid = ONE_OF(ids), gid = ONE_OF(ids);
+
+		say("fchown %d %u %u", fd, uid, gid);
+		before_call();
+		say_result(fchown(fd, uid, gid));
+	}
+}
