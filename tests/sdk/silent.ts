@@ -7,13 +7,13 @@ const SOCK_SEQPACKET = 5;
 const SOCK_CLOEXEC = 0o2000000;
 
 /** Listens at a path and never accepts or answers: at most `backlog` + 1 clients get that far. */
-export function silentServer(path: string, backlog: number): Disposable {
+export function silentServer(path: string, backlog: number): Disposable & { readonly fd: number } {
   const native = loadSyscalls();
   const fd = checked("socket", native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   const address = encodeAddress(parseAddress(path));
   checked("bind", native.bind(fd, address, address.byteLength));
   checked("listen", native.listen(fd, backlog));
-  return { [Symbol.dispose]: () => void native.close(fd) };
+  return { fd, [Symbol.dispose]: () => void native.close(fd) };
 }
 
 /** A listener of the target at 127.0.0.1 that never accepts: connections past the first get no answer. */

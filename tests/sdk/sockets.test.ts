@@ -9,7 +9,8 @@ import {
   type XSocketOptions,
   xsocketSync,
 } from "@xsocket/client";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
+import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
   descriptors,
@@ -263,6 +264,23 @@ describe("a session", () => {
     for (const error of await Promise.all(underWay)) expect(error.code).toBe("ECANCELED");
     expect((await rejection(session.socket())).code).toBe("ECANCELED");
   });
+
+  test("gives each request its own error, also one that could mean that none has come", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    using session = new Session({ via });
+    const numbers = [errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EPERM];
+    const errors = numbers.map(() => rejection(session.socket()));
+    await Bun.sleep(1); // the requests are on their way
+    const native = loadSyscalls();
+    const connection = checked("accept", native.accept(server.fd));
+    for (const error of numbers)
+      native.sendPacket(connection, encode({ kind: "response", error }), RESPONSE_BYTES, -1);
+    const codes = (await Promise.all(errors)).map(({ code }) => code);
+    expect(codes).toEqual(["ETIMEDOUT", "EAGAIN", "EINTR", "EPERM"]);
+    native.close(connection);
+  }, 2000);
 
   test("works in several Workers at once", async () => {
     await using target = await createNamespace();

@@ -1,4 +1,4 @@
-import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { errno, loadSyscalls, NOT_YET, SyscallError } from "@xsocket/xbind-native";
 import type { Deadline } from "./_deadline.ts";
 import { receive, send } from "./_handover.ts";
 import type { KindNumbers } from "./_kind.ts";
@@ -135,7 +135,7 @@ export class Connection {
   #receiveAll(): void {
     for (let head = this.#sent[0]; head !== undefined; head = this.#sent[0]) {
       const rc = receive(this.#fd, head.kind, 0);
-      if (rc === -errno.ETIMEDOUT) break;
+      if (rc === NOT_YET) break;
       if (rc === -errno.ECONNRESET || rc === -errno.EBADMSG)
         return this.#lose(new SyscallError("receive", -rc));
       this.#sent.shift();

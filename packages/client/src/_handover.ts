@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { parseAddress } from "@xsocket/protocol";
-import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, errno, loadSyscalls, NOT_YET, SyscallError } from "@xsocket/xbind-native";
 import type { Deadline } from "./_deadline.ts";
 import type { KindNumbers } from "./_kind.ts";
 import { READABLE, pause, whenReady } from "./_wait.ts";
@@ -65,7 +65,7 @@ export function send(connection: number, { domain, type, protocol }: KindNumbers
   checked("send", loadSyscalls().handoverSend(connection, domain, type, protocol));
 }
 
-/** Takes the next answer. Returns the new descriptor, or -errno; -ETIMEDOUT if there is none yet. */
+/** Takes the next answer. Returns the new descriptor, or -errno; NOT_YET without a wait and an answer. */
 export function receive(connection: number, kind: KindNumbers, waitMs: number): number {
   const { domain, type, protocol } = kind;
   return loadSyscalls().handoverReceive(connection, domain, type, protocol, waitMs);
@@ -79,7 +79,8 @@ export async function receiveLater(
 ): Promise<number> {
   for (;;) {
     const fd = receive(connection, kind, 0);
-    if (fd !== -errno.ETIMEDOUT || !(await whenReady(connection, READABLE, deadline)))
-      return checked("receive", fd);
+    if (fd !== NOT_YET) return checked("receive", fd);
+    if (!(await whenReady(connection, READABLE, deadline)))
+      throw new SyscallError("receive", errno.ETIMEDOUT);
   }
 }

@@ -56,7 +56,10 @@ export function xsocketSync(options: XSocketOptions = {}): OwnedSocket {
   const connection = reachSync(via, deadline.leftMs(), askedFor(kind));
   try {
     send(connection, kind);
-    return new OwnedSocket(checked("receive", receive(connection, kind, deadline.leftMs())), kind);
+    return new OwnedSocket(
+      checked("receive", receive(connection, kind, Math.max(1, deadline.leftMs()))),
+      kind,
+    );
   } catch (error) {
     throw failed(error, "ask", via, askedFor(kind));
   } finally {

@@ -91,6 +91,9 @@ export interface Syscalls {
   ): number;
 }
 
+/** What handoverReceive gives when it is not to wait and there is no reply yet: no errno. */
+export const NOT_YET = -4096;
+
 const int = FFIType.i32;
 const unsigned = FFIType.u32;
 const pointer = FFIType.ptr;

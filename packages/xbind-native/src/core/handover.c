@@ -188,10 +188,25 @@ static int wait_readable(int conn, const struct deadline *deadline)
 	return rc < 0 ? rc : 0;
 }
 
+int handover_take(int conn, const struct wire_request *request, bool cloexec)
+{
+	CLEANUP_CLOSE int fd = -1;
+	int rc;
+
+	do
+		rc = take_reply(conn, cloexec ? MSG_CMSG_CLOEXEC : 0, &fd);
+	while (rc == -EINTR);
+	if (rc == -EAGAIN)
+		return HANDOVER_E_NOT_YET;
+	if (rc != 0)
+		return rc > 0 ? -rc : rc;
+	rc = verify_socket(fd, request);
+	return rc < 0 ? rc : take_fd(&fd);
+}
+
 int handover_receive(int conn, const struct wire_request *request, bool cloexec,
                      const struct deadline *deadline)
 {
-	CLEANUP_CLOSE int fd = -1;
 	bool waits = deadline_left_ms(deadline) != 0; /* who only looks needs no poll(2) */
 	int rc;
 
@@ -199,14 +214,9 @@ int handover_receive(int conn, const struct wire_request *request, bool cloexec,
 		rc = waits ? wait_readable(conn, deadline) : 0;
 		if (rc < 0)
 			return rc;
-		rc = take_reply(conn, cloexec ? MSG_CMSG_CLOEXEC : 0, &fd);
-	} while (rc == -EINTR || (rc == -EAGAIN && waits));
-	if (rc == -EAGAIN)
-		return -ETIMEDOUT;
-	if (rc != 0)
-		return rc > 0 ? -rc : rc;
-	rc = verify_socket(fd, request);
-	return rc < 0 ? rc : take_fd(&fd);
+		rc = handover_take(conn, request, cloexec);
+	} while (rc == HANDOVER_E_NOT_YET && waits);
+	return rc == HANDOVER_E_NOT_YET ? -ETIMEDOUT : rc;
 }
 
 int handover_socket(const struct address *address, int domain, int type, int protocol,

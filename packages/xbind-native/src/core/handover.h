@@ -31,6 +31,16 @@ int handover_connect(const struct address *address, const struct deadline *deadl
  */
 int handover_send(int conn, const struct wire_request *request);
 
+/* There is no reply yet: -ETIMEDOUT could be the server's error as well. */
+#define HANDOVER_E_NOT_YET (-4096)
+
+/**
+ * handover_take() - take one reply and its socket if it is there
+ *
+ * Return: HANDOVER_E_NOT_YET, else as handover_receive(), whose arguments it has.
+ */
+int handover_take(int conn, const struct wire_request *request, bool cloexec);
+
 /**
  * handover_receive() - take one reply and its socket
  * @conn:     connection from handover_connect(); stays the caller's

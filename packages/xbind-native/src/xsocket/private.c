@@ -358,7 +358,9 @@ EXPORT int xs1_handover_send(int conn, int domain, int type, int protocol)
 EXPORT int xs1_handover_receive(int conn, int domain, int type, int protocol, int wait_ms)
 {
 	const struct wire_request request = {domain, type & ~SOCK_CLOEXEC, protocol};
+	const bool cloexec = (type & SOCK_CLOEXEC) != 0;
 	struct deadline deadline = deadline_in(wait_ms);
 
-	return handover_receive(conn, &request, (type & SOCK_CLOEXEC) != 0, &deadline);
+	return wait_ms == 0 ? handover_take(conn, &request, cloexec)
+	                    : handover_receive(conn, &request, cloexec, &deadline);
 }

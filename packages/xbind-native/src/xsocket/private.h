@@ -114,7 +114,10 @@ int xs1_adopt(int fd);
 int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid, const unsigned *groups,
                 unsigned group_count, char *argv, unsigned argv_len, char *env, unsigned env_len);
 
-/* handover.h, with the address as text and the deadline as a time. type may hold SOCK_CLOEXEC. */
+/*
+ * handover.h, with the address as text and the deadline as a time. type may hold SOCK_CLOEXEC.
+ * xs1_handover_receive with 0 ms is handover_take().
+ */
 int xs1_handover(const char *path, int domain, int type, int protocol, int wait_ms);
 int xs1_handover_connect(const char *path, int wait_ms);
 int xs1_handover_send(int conn, int domain, int type, int protocol);
