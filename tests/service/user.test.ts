@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   createNamespace,
   eventually,
   guardDescriptors,
+  here,
   type Place,
   tempDir,
   type TempDir,
@@ -126,6 +127,19 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     expect(await stealing(target, dir.join("control"))).toEqual(["bound", "EPERM"]);
     await program.says(/refused AF_INET SOCK_STREAM IPPROTO_TCP \(no rule\)/);
     await program.says(/pid=\d+ uid=4202 gid=4202 command=python3/);
+  });
+
+  test("--user and a policy out of that user's reach: the sentence is about the policy", async () => {
+    using dir = tempDir();
+    mkdirSync(dir.join("closed"), { mode: 0o700 });
+    const policy = dir.join("closed/policy.toml");
+    await Bun.write(policy, '[[rule]]\naction = "allow"\n');
+    const words = ["serve", dir.join("control"), "--user", "daemon", "--policy", policy];
+    const { code, stderr } = await here.run(xsocketForEveryone(dir, words));
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `xsocket: ${policy}: cannot be read (EACCES): give the path of a file that the server's user may read\n`,
+    });
   });
 
   test("a rule about a group holds for supplementary groups, and raw sockets come by a rule", async () => {

@@ -46,7 +46,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     EACCES: [
       "permission to open it is denied",
-      "Join the group of the control socket, or have the server started with --group or --mode.",
+      'Join the group of the control socket, let this user into its directory, or have the server started with --group or --mode: "xsocket doctor SERVER" says which.',
     ],
     "EACCES, @name": [
       "this abstract name is held by a user who is neither root nor yourself",

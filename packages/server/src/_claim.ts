@@ -152,7 +152,11 @@ function giveToGroup(path: string, gid: number): void {
   try {
     lchownSync(path, process.geteuid?.() ?? -1, gid);
   } catch (error) {
-    throw refusal(`give ${path} to group ${gid} (only root and members of the group may)`, error);
+    throw refusal(
+      `give ${path} to group ${gid}`,
+      error,
+      "Run as root or as a member of the group, or leave --group out",
+    );
   }
 }
 

@@ -14,12 +14,16 @@ export function systemError(attempt: string, error: unknown, remedy?: string): S
 }
 
 /** What the kernel forbids to this user, with the way out. */
-export function refusal(attempt: string, error: unknown): ServeError {
+export function refusal(
+  attempt: string,
+  error: unknown,
+  remedy = "Use a directory that this user may write to, or run as another user",
+): ServeError {
   const code = codeOf(error);
   if (!PERMISSION.has(code)) return systemError(attempt, error);
   return new ServeError(
     "PERMISSION",
-    `cannot ${attempt} as uid ${process.geteuid?.()}: ${code}. Use a directory that this user may write to, or run as another user`,
+    `cannot ${attempt} as uid ${process.geteuid?.()}: ${code}. ${remedy}`,
     { cause: error },
   );
 }

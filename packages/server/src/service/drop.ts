@@ -40,6 +40,8 @@ function variables(env: Readonly<Record<string, string | undefined>>): string[] 
 export interface Successor {
   /** The program by its path, and its arguments. */
   readonly argv: readonly string[];
+  /** Those words of it that are the program's own files, which the user must be able to read. */
+  readonly files: readonly string[];
   /** The directory that relative names of the user are meant from. */
   readonly directory: string;
   /** Whether the file of the control socket is the server's own, to be removed at the end. */

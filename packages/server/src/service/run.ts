@@ -29,8 +29,8 @@ function withActivation(options: ServiceOptions, activation: Activation): ServeO
 }
 
 /* The program that is started as the user must be within that user's reach. */
-function refuseUnreadable(user: Identity, argv: readonly string[]): void {
-  for (const path of argv.filter((word) => word.startsWith("/"))) {
+function refuseUnreadable(user: Identity, files: readonly string[]): void {
+  for (const path of files) {
     const barrier = barrierTo(user, path);
     if (barrier !== undefined)
       throw new ServeError(
@@ -53,7 +53,7 @@ async function becomeUser(
       "PERMISSION",
       `only root can become another user, and this is uid ${process.geteuid?.()}: start the server as root, or without --user`,
     );
-  refuseUnreadable(user, successor.argv);
+  refuseUnreadable(user, successor.files);
   const fd = activation?.fd ?? (await bindControl(options, user));
   execAs(sys, fd, user, { ...successor, ownsFile: activation?.own ?? true });
 }
