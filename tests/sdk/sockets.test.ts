@@ -103,12 +103,23 @@ function flagsOf(fd: number): string {
   return readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
 }
 
-/* The longest time that the event loop did not come round while `work` went on. */
+/* Milliseconds that this thread has been kept waiting for a processor, which others on a busy machine do. */
+function keptWaiting(): number {
+  const [, waited] = readFileSync("/proc/self/schedstat", "utf8").split(" "); // in nanoseconds
+  return Number(waited) / 1e6;
+}
+
+/* The time, less what others have taken. */
+function ownTime(): number {
+  return performance.now() - keptWaiting();
+}
+
+/* The longest time that the event loop did not come round while `work` went on, though it could have. */
 async function longestStall(work: Promise<unknown>): Promise<number> {
   let longest = 0;
-  let last = performance.now();
+  let last = ownTime();
   const look = (): void => {
-    const now = performance.now();
+    const now = ownTime();
     longest = Math.max(longest, now - last);
     last = now;
   };
@@ -143,8 +154,12 @@ describe("a server that does not answer", () => {
       // Others use this machine too, so one quiet run out of some is the proof.
       await eventually(`a run without a stall of ${STALL_MS} ms`, attempt);
       const signal = AbortSignal.timeout(50);
-      expect(xsocket({ via, signal })).rejects.toMatchObject({ name: "TimeoutError" });
-      await expect(session.socket({ signal })).rejects.toMatchObject({ name: "TimeoutError" });
+      const asked = await Promise.allSettled([
+        xsocket({ via, signal }),
+        session.socket({ signal }),
+      ]);
+      const aborted = { status: "rejected", reason: { name: "TimeoutError" } };
+      expect(asked).toMatchObject([aborted, aborted]);
       expect(() => xsocketSync({ via, timeoutMs: 100 })).toThrow("ETIMEDOUT");
     },
   );

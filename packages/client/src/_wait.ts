@@ -16,6 +16,17 @@ const EPOLL_CTL_ADD = 1;
 
 function nothing(): void {}
 
+/*
+ * Calls back once the signal is aborted, also if it is already: between two waits of one operation
+ * nobody listens. Returns a function that ends that.
+ */
+function onAbort(signal: AbortSignal | undefined, reject: (reason: unknown) => void): () => void {
+  const abort = (): void => reject(signal?.reason);
+  if (signal?.aborted === true) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  return () => signal?.removeEventListener("abort", abort);
+}
+
 function epollOf(fd: number, events: number): number {
   const native = loadSyscalls();
   const epollFd = checked("epoll_create1", native.epollCreate());
@@ -56,13 +67,12 @@ export async function whenReady(fd: number, events: number, deadline: Deadline):
   const { signal } = deadline;
   const cancel = onReady(fd, events, () => resolve(true));
   const timer = setTimeout(() => resolve(false), deadline.leftMs());
-  const abort = (): void => reject(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
+  const forget = onAbort(signal, reject);
   try {
     return await promise;
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
+    forget();
     cancel();
   }
 }
@@ -77,14 +87,13 @@ export async function within<T>(given: T | Promise<T>, deadline: Deadline): Prom
   const { signal } = deadline;
   const late = (): void => reject(new SyscallError("wait", errno.ETIMEDOUT));
   const timer = setTimeout(late, deadline.leftMs());
-  const abort = (): void => reject(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
+  const forget = onAbort(signal, reject);
   Promise.resolve(given).then(resolve, reject);
   try {
     return await promise;
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
+    forget();
   }
 }
 
@@ -92,12 +101,11 @@ export async function within<T>(given: T | Promise<T>, deadline: Deadline): Prom
 export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, ms);
-  const abort = (): void => reject(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
+  const forget = onAbort(signal, reject);
   try {
     await promise;
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
+    forget();
   }
 }

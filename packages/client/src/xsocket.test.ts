@@ -145,5 +145,5 @@ test("an uncaught error shows the line of the caller, the sentence once, and no 
 test("an aborted signal ends it with its own reason", async () => {
   const signal = AbortSignal.abort(new Error("no more"));
   expect(() => xsocketSync({ signal })).toThrow("no more");
-  expect(xsocket({ signal })).rejects.toThrow("no more");
+  await expect(xsocket({ signal })).rejects.toThrow("no more");
 });
