@@ -129,11 +129,28 @@ static void test_ao_keys(void)
 	close(fd);
 }
 
+/* One that is turned off keeps the time that it had when it was on. */
+static void test_linger(void)
+{
+	struct linger linger = {.l_onoff = 1, .l_linger = 7};
+	socklen_t len = sizeof(linger);
+	int fd = pair_socket(SOCK_STREAM);
+
+	set("linger", fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	linger = (struct linger){0};
+	set("linger off", fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	bind_any(fd, AF_INET);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len), 0);
+	printf("%d, %d s\n", linger.l_onoff, linger.l_linger);
+	close(fd);
+}
+
 int main(void)
 {
 	test_mtu();
 	test_packet_info();
 	test_policies();
 	test_ao_keys();
+	test_linger();
 	return 0;
 }

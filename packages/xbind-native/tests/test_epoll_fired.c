@@ -27,6 +27,10 @@ static void test_in_copy_of_set(void)
 	CHECK_EQ(errno, ENOENT);
 	CHECK_EQ(control(copy, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
 	CHECK_EQ(errno, EEXIST);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLEXCLUSIVE | EPOLLONESHOT, 2), -1);
+	CHECK_EQ(errno, EINVAL);
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, NULL), -1);
+	CHECK_EQ(errno, EFAULT);
 	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), -1);
 	CHECK_EQ(errno, EEXIST);

@@ -62,6 +62,21 @@ static int carry_buffer(const struct carry *carry, const struct option *option)
 	return set_int(carry->to, option->level, option->other, size / 2);
 }
 
+static int carry_linger(const struct carry *carry, const struct option *option)
+{
+	struct linger linger = {0};
+	socklen_t len = sizeof(linger);
+	int rc = sys_getsockopt(carry->old, option->level, option->name, &linger, &len);
+	const struct linger on = {.l_onoff = 1, .l_linger = linger.l_linger};
+
+	if (rc == 0)
+		rc = sys_setsockopt(carry->to, option->level, option->name, &on, sizeof(on));
+	if (rc == 0 && !linger.l_onoff)
+		rc =
+		    sys_setsockopt(carry->to, option->level, option->name, &linger, sizeof(linger));
+	return rc;
+}
+
 static int carry_lock(const struct carry *carry, const struct option *option)
 {
 	int locked = get_int(carry->old, option->level, option->name);
@@ -122,6 +137,8 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_INDEX:
 	case OPTION_SEGMENT:
 		return carry_plain(carry, option);
+	case OPTION_LINGER:
+		return carry_linger(carry, option);
 	case OPTION_BUFFER:
 		return carry_buffer(carry, option);
 	case OPTION_LOCK:

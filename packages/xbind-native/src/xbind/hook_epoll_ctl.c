@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hook_epoll_ctl.c - epoll_ctl(2): what is registered where, which also tells of inherited sets */
+#include "core/fd.h"
 #include "core/visibility.h"
 #include "xbind/config.h"
 #include "xbind/epollrecord.h"
@@ -25,10 +26,19 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 	return rc;
 }
 
+/* What the kernel finds fault with before it looks whether it is there, it does in any set. */
+static int add_parked(int fd, struct epoll_event *event)
+{
+	CLEANUP_CLOSE int probe = sys_epoll_create1(EPOLL_CLOEXEC);
+	int rc = probe < 0 ? 0 : real_epoll_ctl(probe, EPOLL_CTL_ADD, fd, event);
+
+	return rc < 0 ? rc : -EEXIST;
+}
+
 static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
-	int rc = operation == EPOLL_CTL_ADD && event && epollrecord_is_parked(set, fd)
-	             ? -EEXIST
+	int rc = operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd)
+	             ? add_parked(fd, event)
 	             : real_epoll_ctl(set, operation, fd, event);
 
 	if (rc == -ENOENT && config_any())
