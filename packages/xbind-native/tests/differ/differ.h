@@ -28,7 +28,8 @@ struct sequence {
 	uint16_t first_port;
 	bool away;  /* the server is in another namespace: who has no port has nobody to talk to */
 	bool apart; /* not every port is listed there: nobody talks at all */
-	bool held;  /* another process has the sockets, too: none is closed */
+	bool partial; /* not every port is listed */
+	bool held;    /* another process has the sockets, too: none is closed */
 	int slots[SLOTS];
 };
 extern struct sequence sequence;
@@ -58,6 +59,8 @@ void before_call(void);
 void say_result(long rc);
 /* For a call that may block: it is interrupted soon. */
 void before_long_call(void);
+/* For one that signals must not disturb: there are many. */
+void before_pestered_call(void);
 void after_long_call(void);
 
 /* Descriptors */
@@ -69,6 +72,7 @@ bool is_socket(int fd);
 bool is_set(int fd);
 void settle_sets(void);
 void drop(int fd); /* close, where the sequence may */
+void leave_sets(int fd);
 bool may_talk(int fd);
 
 /* Addresses */
@@ -120,6 +124,7 @@ void step_waiter(void);
 /* The whole sequence of a seed but for what is dropped. Return: the exit status. */
 int sequence_run(uint64_t seed, const char *dropped);
 uint16_t first_port(uint64_t seed);
+bool seed_is_partial(uint64_t seed);
 
 /* Both are cut to pieces. */
 void show_difference(char *plain, char *preloaded);

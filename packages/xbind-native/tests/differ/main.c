@@ -43,7 +43,7 @@ static void set_list(uint64_t seed)
 	if (seed % 4 == 3)
 		snprintf(list, sizeof(list), "tcp/%u-%u,udp/%u%s", first, first + PORTS, first + 1,
 		         zero);
-	if (seed % 4 >= 2 && getenv("DIFFER_AWAY"))
+	if (seed_is_partial(seed) && getenv("DIFFER_AWAY"))
 		setenv("DIFFER_APART", "1", 1);
 	setenv("XBIND", list, 1);
 }

@@ -50,6 +50,11 @@ uint16_t first_port(uint64_t seed)
 	return (uint16_t)(FIRST_PORT + seed % SEEDS_APART * PORTS);
 }
 
+bool seed_is_partial(uint64_t seed)
+{
+	return seed % 4 >= 2;
+}
+
 static void run_step(uint64_t seed, int number)
 {
 	int all = 0, at;
@@ -94,6 +99,7 @@ int sequence_run(uint64_t seed, const char *dropped)
 	setpgid(0, 0); /* which may be sent signals */
 	sequence.seed = seed;
 	sequence.first_port = first_port(seed);
+	sequence.partial = seed_is_partial(seed);
 	sequence.away = getenv("DIFFER_AWAY") != NULL;
 	sequence.apart = getenv("DIFFER_APART") != NULL;
 	for (int i = 0; i < SLOTS; i++)

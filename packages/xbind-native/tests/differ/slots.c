@@ -63,8 +63,19 @@ int a_set(void)
 	return one_that(is_set);
 }
 
+/* A registration of a number that is closed while the socket has another one is lost: xbind(7). */
+void leave_sets(int fd)
+{
+	for (int i = 0; i < SLOTS; i++) {
+		if (is_set(sequence.slots[i]))
+			epoll_ctl(sequence.slots[i], EPOLL_CTL_DEL, fd, NULL);
+	}
+}
+
 void drop(int fd)
 {
+	if (!sequence.held)
+		leave_sets(fd);
 	for (int i = 0; i < SLOTS; i++) {
 		if (sequence.slots[i] == fd)
 			sequence.slots[i] = -1;

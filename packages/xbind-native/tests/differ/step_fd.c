@@ -26,6 +26,8 @@ static int dup_onto(int fd)
 	say(" onto %d", to);
 	if (sequence.held)
 		return -1;
+	if (fd != to)
+		leave_sets(to);
 	before_call();
 	return one_in(2) ? dup2(fd, to) : dup3(fd, to, one_in(2) ? O_CLOEXEC : 0);
 }
@@ -67,6 +69,8 @@ void step_close_range(void)
 	say("close_range %d %d %d", first, last, on_exec);
 	if (first < 3 || last < 3)
 		return;
+	for (int i = first; i <= last && !on_exec; i++)
+		leave_sets(i);
 	before_call();
 	say_result(
 	    syscall(SYS_close_range, first, last, on_exec ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0));

@@ -13,7 +13,8 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-#define PAGE 4096
+#define PAGE         4096
+#define IP_PROTOCOL_ 52 /* reads as the port */
 
 void step_socket(void)
 {
@@ -93,7 +94,7 @@ static void settle_socket(int fd)
 	socklen_t len = sizeof(port);
 	char byte;
 
-	if (getsockopt(fd, IPPROTO_IP, 52 /* IP_PROTOCOL */, &port, &len) < 0 || port != 0)
+	if (getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) < 0 || port != 0)
 		return;
 	for (int i = 0; i < STEPS_MAX; i++) {
 		recv(fd, &byte, 1, MSG_DONTWAIT);
@@ -104,14 +105,22 @@ static void settle_socket(int fd)
 		connect(fd, &none, sizeof(none));
 }
 
-/* Of an MPTCP socket nobody can tell whether it still has the port that it names. */
+/*
+ * Of an MPTCP socket nobody can tell whether it still has the port that it names. Another one that
+ * has lost its port and did not move for that one may keep an address that nobody can see.
+ */
 static bool has_lost_its_port(int fd)
 {
-	int protocol = 0;
+	int protocol = 0, port = 0;
 	socklen_t len = sizeof(protocol);
 
+	if (port_of(fd) == 0)
+		return false;
 	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
-	return protocol == IPPROTO_MPTCP && port_of(fd) != 0;
+	if (protocol == IPPROTO_MPTCP)
+		return true;
+	return sequence.partial && getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) == 0 &&
+	       port == 0;
 }
 
 void step_bind(void)
@@ -120,6 +129,7 @@ void step_bind(void)
 	int fd = a_socket();
 	socklen_t len = an_address(fd, &address);
 	const void *at = &address;
+	int rc;
 
 	settle_socket(fd);
 	if (has_lost_its_port(fd))
@@ -135,8 +145,13 @@ void step_bind(void)
 		at = at_the_edge(&address, len, cut);
 		say(cut ? " cut" : " edge");
 	}
-	before_call();
-	say_result(bind(fd, at, len));
+	if (one_in(6))
+		before_pestered_call();
+	else
+		before_call();
+	rc = bind(fd, at, len);
+	after_long_call();
+	say_result(rc);
 	settle_sets();
 	if (address_of(fd, &address, &len))
 		say_address(&address, len);

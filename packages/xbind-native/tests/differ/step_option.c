@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define NAMES     128
@@ -83,6 +84,9 @@ void step_option_any(void)
 
 	if (is_apart(level, name))
 		return;
+	/* One past the limits makes the buffer larger than one may ask for. */
+	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
+		number &= 0xfffff;
 	memset(value, 0, sizeof(value));
 	memcpy(value, &number, sizeof(number));
 	for (size_t i = 4; i < 64 && one_in(2); i += 4) {
@@ -90,6 +94,14 @@ void step_option_any(void)
 		memcpy(value + i, &number, sizeof(number));
 	}
 	set_option(fd, level, name, is_null ? NULL : value, len);
+}
+
+/* By a system call that no library sees. */
+static void set_out_of_sight(int fd, int level, int name, int value)
+{
+	say("raw setsockopt %d %d %d %d", fd, level, name, value);
+	before_call();
+	say_result(syscall(SYS_setsockopt, fd, level, name, &value, sizeof(value)));
 }
 
 void step_option_common(void)
@@ -121,9 +133,15 @@ void step_option_common(void)
 	                               {IPPROTO_IP, IP_RECVTTL},
 	                               {SOL_SOCKET, SO_LOCK_FILTER},
 	                               {SOL_SOCKET, SO_DETACH_FILTER}};
-	int row = (int)below(27), value = one_in(4) ? random_int() : !one_in(4);
+	int row = (int)below(27), value = one_in(4) ? random_int() : !one_in(4), fd = a_socket();
 
-	set_option(a_socket(), names[row][0], names[row][1], &value, sizeof(value));
+	if (names[row][1] == SO_RCVLOWAT)
+		value &= 0xfffff;
+
+	if (one_in(5))
+		set_out_of_sight(fd, names[row][0], names[row][1], value);
+	else
+		set_option(fd, names[row][0], names[row][1], &value, sizeof(value));
 }
 
 void step_option_read(void)
@@ -153,7 +171,8 @@ static bool is_zero(const uint8_t *value, socklen_t len)
 
 /*
  * A value of the kernel's own making: the buffer of an MPTCP socket that nobody has set, and the
- * segment size where there was a connection or IP_OPTIONS were set.
+ * segment size where there was a connection or IP_OPTIONS were set; and the multicast settings of
+ * a stream, which nobody can set, from the packet that it was accepted with.
  */
 static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 {
@@ -163,8 +182,11 @@ static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 
 	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
 	info_len = sizeof(info);
-	getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
+		info_len = 0;
 	return (level == SOL_SOCKET && name == SO_SNDBUF && protocol == 262) ||
+	       (level == IPPROTO_IPV6 && info_len > 0 &&
+	        (name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS)) ||
 	       (level == IPPROTO_TCP && name == TCP_MAXSEG &&
 	        (info.tcpi_state == TCP_LISTEN ||
 	         memcmp(value, &info.tcpi_snd_mss, sizeof(int)) == 0));

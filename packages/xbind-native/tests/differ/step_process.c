@@ -44,7 +44,7 @@ static _Noreturn void stay_behind(pid_t child, const int ends[2], bool holds)
 	int status = 0;
 
 	for (int i = 0; i < SLOTS && !holds; i++)
-		drop(sequence.slots[i]);
+		close(sequence.slots[i]);
 	close(ends[0]);
 	close(ends[1]);
 	waitpid(child, &status, 0);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define UNTOUCHED    12345 /* an errno that no call gives */
+#define PESTER_US    100   /* microseconds between two signals */
 #define LONG_CALL_US 4000  /* microseconds before a call that blocks is interrupted */
 
 static uint64_t state;
@@ -100,6 +101,12 @@ static void interrupt_in(long us)
 	struct itimerval timer = {.it_value.tv_usec = us, .it_interval.tv_usec = us};
 
 	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
+void before_pestered_call(void)
+{
+	interrupt_in(PESTER_US);
+	before_call();
 }
 
 void before_long_call(void)
