@@ -9,6 +9,8 @@
 #include "support/pair.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/time.h>
 
 #define ROUNDS 200
 #define PORT   3000
@@ -138,8 +140,29 @@ static void test_failed(void)
 	close(open_bound(AF_INET, SOCK_DGRAM));
 }
 
+static void ignore(int number)
+{
+	(void)number;
+}
+
+/* A signal does not end the wait for the server. */
+static void test_signals(void)
+{
+	const struct itimerval often = {.it_interval.tv_usec = 100, .it_value.tv_usec = 100};
+	const struct itimerval never = {.it_value.tv_usec = 0};
+	struct sigaction action = {.sa_handler = ignore}; /* without SA_RESTART */
+
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	CHECK_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
+	for (int round = 0; round < ROUNDS; round++)
+		close(open_bound(AF_INET, SOCK_DGRAM));
+	CHECK_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+	signal(SIGALRM, SIG_DFL);
+}
+
 int main(void)
 {
+	RUN(test_signals); /* which has the only timer of this kind */
 	alarm(ALARM);
 	RUN(test_processes);
 	RUN(test_threads);

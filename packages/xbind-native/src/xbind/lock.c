@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "xbind/lock.h"
 
+#include "core/deadline.h"
 #include "core/sys.h"
 
 #define STEP_MS 1 /* milliseconds between two looks at a lock that is taken */
 
 bool lock_take(_Atomic int *holder, int longest_ms)
 {
+	const struct deadline deadline = deadline_in(longest_ms);
 	int self = sys_thread_id();
 
-	for (int waited = 0; waited < longest_ms; waited += STEP_MS) {
+	do {
 		int other = 0;
 
 		if (atomic_compare_exchange_strong(holder, &other, self))
@@ -20,7 +22,7 @@ bool lock_take(_Atomic int *holder, int longest_ms)
 		    atomic_compare_exchange_strong(holder, &other, self))
 			return true;
 		sys_poll(-1, 0, STEP_MS);
-	}
+	} while (deadline_left_ms(&deadline) > 0);
 	return false;
 }
 

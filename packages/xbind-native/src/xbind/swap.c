@@ -88,8 +88,15 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 static void await_server(int conn)
 {
 	static _Atomic int wait_ms = SERVER_CLOSE_MS;
+	const struct deadline deadline = deadline_in(wait_ms);
+	int rc;
 
-	if (conn >= 0 && sys_poll(conn, POLLIN, wait_ms) == 0)
+	if (conn < 0)
+		return;
+	do
+		rc = sys_poll(conn, POLLIN, deadline_left_ms(&deadline));
+	while (rc == -EINTR);
+	if (rc == 0)
 		wait_ms = SERVER_LINGERING_MS;
 }
 
