@@ -100,6 +100,7 @@ static void settle_socket(int fd)
 		recv(fd, &byte, 1, MSG_DONTWAIT);
 		recv(fd, &byte, 1, MSG_DONTWAIT | MSG_ERRQUEUE);
 	}
+	send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL); /* and what MSG_MORE holds back */
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
 	if (port_of(fd) != 0)
 		connect(fd, &none, sizeof(none));

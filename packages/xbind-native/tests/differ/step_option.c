@@ -144,31 +144,6 @@ void step_option_common(void)
 		set_option(fd, names[row][0], names[row][1], &value, sizeof(value));
 }
 
-void step_option_read(void)
-{
-	uint8_t value[300];
-	int fd = a_socket(), level = ONE_OF(levels), name = (int)below(90), rc;
-	socklen_t len = one_in(2) ? a_length() : below(sizeof(value));
-
-	if (is_apart(level, name) || is_chance(level, name))
-		return;
-	if ((int)len > (int)sizeof(value))
-		len = sizeof(value);
-	memset(value, 0xaa, sizeof(value));
-	say("getsockopt %d %d %d len %d", fd, level, name, (int)len);
-	before_call();
-	rc = getsockopt(fd, level, name, one_in(40) ? NULL : value, &len);
-	say_result(rc);
-	say(" len %d ", (int)len);
-	say_value(level, name, value, sizeof(value));
-}
-
-static bool is_zero(const uint8_t *value, socklen_t len)
-{
-	return len <= 128 &&
-	       (len == 0 || (value[0] == 0 && memcmp(value, value + 1, len - 1) == 0));
-}
-
 /*
  * A value of the kernel's own making: the buffer of an MPTCP socket that nobody has set, and the
  * segment size where there was a connection or IP_OPTIONS were set; and the multicast settings of
@@ -190,6 +165,32 @@ static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 	       (level == IPPROTO_TCP && name == TCP_MAXSEG &&
 	        (info.tcpi_state == TCP_LISTEN ||
 	         memcmp(value, &info.tcpi_snd_mss, sizeof(int)) == 0));
+}
+
+void step_option_read(void)
+{
+	uint8_t value[300];
+	int fd = a_socket(), level = ONE_OF(levels), name = (int)below(90), rc;
+	socklen_t len = one_in(2) ? a_length() : below(sizeof(value));
+
+	if (is_apart(level, name) || is_chance(level, name))
+		return;
+	if ((int)len > (int)sizeof(value))
+		len = sizeof(value);
+	memset(value, 0xaa, sizeof(value));
+	say("getsockopt %d %d %d len %d", fd, level, name, (int)len);
+	before_call();
+	rc = getsockopt(fd, level, name, one_in(40) ? NULL : value, &len);
+	say_result(rc);
+	say(" len %d ", (int)len);
+	if (!is_makeshift(fd, level, name, value))
+		say_value(level, name, value, sizeof(value));
+}
+
+static bool is_zero(const uint8_t *value, socklen_t len)
+{
+	return len <= 128 &&
+	       (len == 0 || (value[0] == 0 && memcmp(value, value + 1, len - 1) == 0));
 }
 
 static void show_option(int fd, int level, int name)
