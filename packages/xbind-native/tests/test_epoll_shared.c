@@ -187,6 +187,21 @@ static void test_inherited(void)
 	close(set);
 }
 
+/* The set goes on under the number of a copy, which the library has not seen made. */
+static void test_number_of_set(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = new_set(), copy;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	copy = fcntl(set, F_DUPFD_CLOEXEC, 100);
+	close(set);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, DATA), 0);
+	check_listener(fd, copy, DATA);
+	close(fd);
+	close(copy);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3)
@@ -198,5 +213,6 @@ int main(int argc, char **argv)
 	RUN(test_fork_beside_thread);
 	RUN(test_signal_handler);
 	RUN(test_inherited);
+	RUN(test_number_of_set);
 	return 0;
 }

@@ -5,7 +5,7 @@
  * How it works: a bit for each descriptor number says "there is, or was, an epoll set". Numbers
  * come from epoll_create(2), from epoll_ctl(2) (sets that came over exec or a UNIX socket) and
  * from a look around when the library is loaded. A bit that is wrong costs one system call at the
- * next bind, which clears it; so close(2) and dup(2) need no hooks.
+ * next bind, which clears it, and another look around; so close(2) and dup(2) need no hooks.
  *
  * What is in a set the kernel knows best: kcmp(2) tells whether the socket is there, /proc which
  * events and data it has. Only where /proc cannot be asked the record of epoll_ctl(2) calls counts,
@@ -34,6 +34,7 @@
 static _Atomic uint32_t known[FOLLOWED_FDS / WORD_BITS];
 static _Atomic int known_end; /* one more than the highest number that was ever known */
 static _Atomic bool looked_around;
+static _Atomic bool has_lost; /* a set is gone from its number, perhaps to another one */
 
 void epollset_know(int set)
 {
@@ -51,6 +52,7 @@ void epollset_know(int set)
 
 static void forget(int set)
 {
+	has_lost = true;
 	atomic_fetch_and(&known[set / WORD_BITS], ~(UINT32_C(1) << (unsigned)set % WORD_BITS));
 }
 
@@ -79,13 +81,10 @@ static void look_at(int fd, int probe)
 		epollset_know(fd);
 }
 
-void epollset_load(void)
+static void look_around(void)
 {
-	CLEANUP_CLOSE int probe = -1;
+	CLEANUP_CLOSE int probe = sys_epoll_create1(EPOLL_CLOEXEC);
 
-	if (atomic_exchange(&looked_around, true))
-		return;
-	probe = sys_epoll_create1(EPOLL_CLOEXEC);
 	if (procfs_each_fd(look_at, probe) < 0) {
 		for (int fd = 0; fd < INHERITED_FDS; fd++)
 			look_at(fd, probe);
@@ -150,10 +149,14 @@ static int detach_from(int set, int fd, const struct sys_identity *identity,
 	return 0;
 }
 
-int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret)
+void epollset_load(void)
 {
-	epollset_load();
-	ret->count = 0;
+	if (!atomic_exchange(&looked_around, true))
+		look_around();
+}
+
+static int detach_from_known(int fd, const struct sys_identity *identity, struct epollset_move *ret)
+{
 	for (int set = next_known(0); set >= 0; set = next_known(set + 1)) {
 		if (detach_from(set, fd, identity, ret) == 0)
 			continue;
@@ -161,6 +164,19 @@ int epollset_detach(int fd, const struct sys_identity *identity, struct epollset
 		return -ENOBUFS;
 	}
 	return 0;
+}
+
+int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret)
+{
+	int rc;
+
+	epollset_load();
+	ret->count = 0;
+	rc = detach_from_known(fd, identity, ret);
+	if (rc < 0 || !atomic_exchange(&has_lost, false))
+		return rc;
+	look_around(); /* it may live on as a copy that was made by dup(2) */
+	return detach_from_known(fd, identity, ret);
 }
 
 /*
