@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { UNREAD } from "./_flight.ts";
 import { IdleOrder } from "./_idle.ts";
 import { createMemory, FIELD, Shared, STATE } from "./_memory.ts";
 
@@ -11,6 +12,7 @@ function idleConnections(order: readonly number[]): Shared {
     shared.set(fd, FIELD.state, STATE.idle);
     shared.set(fd, FIELD.account, fd % 2);
     shared.touch(fd, i);
+    shared.flight.setUnread(fd, UNREAD.none);
   }
   return shared;
 }
@@ -48,7 +50,8 @@ test("one that was used after the search is not the oldest any more", () => {
 });
 
 test("after a search in vain the next one waits a little", () => {
-  const shared = idleConnections([]);
+  const shared = idleConnections([9]);
+  shared.set(9, FIELD.state, STATE.busy);
   let now = 10;
   const order = new IdleOrder(shared, () => now);
   expect(order.oldest(-1)).toBe(-1);
@@ -56,4 +59,23 @@ test("after a search in vain the next one waits a little", () => {
   expect(order.oldest(-1)).toBe(-1);
   now = 20;
   expect(order.oldest(-1)).toBe(9);
+});
+
+test("a flood of two users waits after searches in vain, too", () => {
+  const shared = idleConnections([6, 7]);
+  let now = 10;
+  const order = new IdleOrder(shared, () => now);
+  for (const fd of [6, 7]) shared.set(fd, FIELD.state, STATE.busy);
+  expect([order.oldest(0), order.oldest(1)]).toEqual([-1, -1]);
+  for (const fd of [6, 7]) shared.set(fd, FIELD.state, STATE.idle);
+  expect([order.oldest(0), order.oldest(1)]).toEqual([-1, -1]);
+  now = 20;
+  expect([order.oldest(0), order.oldest(1)]).toEqual([6, 7]);
+});
+
+test("many users at their bound are not kept in mind for ever", () => {
+  const shared = idleConnections(ORDER);
+  const order = new IdleOrder(shared, () => 0);
+  for (let account = 2; account < 500; account++) expect(order.oldest(account)).toBe(-1);
+  expect(ORDER.map(() => take(shared, order, -1))).toEqual(ORDER);
 });

@@ -9,6 +9,7 @@ import { FIELD, type Shared, STATE } from "./_memory.ts";
 
 const KEPT = 64; // found by one search
 const EMPTY_MS = 2; // after a search that found none the next one waits: a flood must not pay for itself
+const ACCOUNTS_MAX = 64; // remembered at once
 
 interface Found {
   readonly fd: number;
@@ -21,7 +22,7 @@ export class IdleOrder {
   readonly #shared: Shared;
   readonly #now: () => number;
   readonly #found = new Map<number, Found[]>();
-  #empty = { account: -1, until: 0 };
+  readonly #emptyUntil = new Map<number, number>();
 
   constructor(shared: Shared, now: () => number) {
     this.#shared = shared;
@@ -32,15 +33,14 @@ export class IdleOrder {
   oldest(account: number): number {
     const kept = this.#next(account);
     if (kept >= 0 || this.#isKnownEmpty(account)) return kept;
-    this.#found.clear(); // one account at a time is what a flood is made of
-    this.#found.set(account, this.#search(account));
+    remember(this.#found, account, this.#search(account));
     const fd = this.#next(account);
-    if (fd < 0) this.#empty = { account, until: this.#now() + EMPTY_MS };
+    if (fd < 0) remember(this.#emptyUntil, account, this.#now() + EMPTY_MS);
     return fd;
   }
 
   #isKnownEmpty(account: number): boolean {
-    return this.#empty.account === account && this.#now() < this.#empty.until;
+    return this.#now() < (this.#emptyUntil.get(account) ?? 0);
   }
 
   #next(account: number): number {
@@ -61,9 +61,10 @@ export class IdleOrder {
 
   #search(account: number): Found[] {
     const shared = this.#shared;
+    const { used } = shared.flight;
     const found: Found[] = [];
-    for (let fd = 0; fd < shared.descriptors; fd++) {
-      if (shared.get(fd, FIELD.state) !== STATE.idle) continue;
+    for (let fd = 0; fd < used; fd++) {
+      if (!shared.seemsIdle(fd)) continue;
       if (account >= 0 && shared.get(fd, FIELD.account) !== account) continue;
       const since = shared.touchedAt(fd);
       if (found.length === KEPT && since >= (found.at(-1)?.since ?? Infinity)) continue;
@@ -78,4 +79,15 @@ function insert(found: Found[], next: Found): void {
   const at = found.findIndex((other) => other.since > next.since);
   found.splice(at < 0 ? found.length : at, 0, next);
   if (found.length > KEPT) found.pop();
+}
+
+/* What is not asked about for longest goes first: floods are made of few accounts. */
+function remember<T>(about: Map<number, T>, account: number, value: T): void {
+  about.delete(account);
+  about.set(account, value);
+  if (about.size <= ACCOUNTS_MAX) return;
+  for (const oldest of about.keys()) {
+    about.delete(oldest);
+    return;
+  }
 }

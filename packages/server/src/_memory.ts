@@ -168,6 +168,11 @@ export class Shared {
     return Atomics.compareExchange(this.#cells, fd * FIELDS + FIELD.state, from, to) === from;
   }
 
+  /** A look without a promise, for searches: an atomic one takes five times as long. */
+  seemsIdle(fd: number): boolean {
+    return this.#cells[fd * FIELDS + FIELD.state] === STATE.idle;
+  }
+
   touchedAt(fd: number): number {
     return this.#touched[fd] ?? 0;
   }
