@@ -58,9 +58,31 @@ static void test_of_number(void)
 	close(set);
 }
 
+/* It ends with the set, too. */
+static void test_of_number_of_set(void)
+{
+	int set = new_set(), fd = fired_and_bound(set), pipe_fds[2];
+
+	close(set);
+	CHECK_EQ(pipe(pipe_fds), 0);
+	CHECK_EQ(pipe_fds[0], set);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
+	CHECK_EQ(errno, EINVAL);
+	close(pipe_fds[0]);
+	CHECK_EQ(new_set(), set);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), -1);
+	CHECK_EQ(errno, ENOENT);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
+	check_listener(fd, set, 2);
+	close(fd);
+	close(set);
+	close(pipe_fds[1]);
+}
+
 int main(void)
 {
 	RUN(test_in_copy_of_set);
 	RUN(test_of_number);
+	RUN(test_of_number_of_set);
 	return 0;
 }

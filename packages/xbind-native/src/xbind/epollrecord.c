@@ -9,6 +9,7 @@
 
 #include "core/sys.h"
 
+#include <errno.h>
 #include <linux/kcmp.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -25,6 +26,7 @@ struct record {
 };
 
 static struct record records[EPOLLRECORD_FDS][EPOLLRECORD_SETS];
+static _Atomic uint32_t has_parked; /* there is one, or was */
 
 /* A sequentially consistent store is an instruction that waits: release is enough here. */
 static uint32_t load(const _Atomic uint32_t *word)
@@ -135,14 +137,32 @@ bool epollrecord_park(int set, int fd)
 {
 	struct record *record = find(set, fd);
 
-	if (record)
+	if (record) {
 		store(&record->parked, inode_of(fd));
+		store(&has_parked, 1);
+	}
 	return record != NULL;
 }
 
 bool epollrecord_is_parked(int set, int fd)
 {
-	return find_parked(set, fd) != NULL;
+	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
+
+	/* The number may be something else than a set by now. */
+	return find_parked(set, fd) &&
+	       sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot) == -ENOENT;
+}
+
+void epollrecord_new_set(int set)
+{
+	if (!load(&has_parked))
+		return;
+	for (size_t i = 0; i < EPOLLRECORD_FDS; i++) {
+		for (size_t j = 0; j < EPOLLRECORD_SETS; j++) {
+			if (load(&records[i][j].set) == (uint32_t)set + 1)
+				store(&records[i][j].parked, 0);
+		}
+	}
 }
 
 bool epollrecord_unpark(int set, int fd)
