@@ -258,13 +258,13 @@ void step_shutdown(void)
 	socklen_t len;
 	int type = 0;
 
-	/* Nothing tells that an unbound socket was shut for writing: xbind(7). */
+	/* Nothing tells that a socket was shut for writing before bind: xbind(7). */
 	len = sizeof(type);
 	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
 	if ((how == SHUT_WR || (how == SHUT_RDWR && type == SOCK_STREAM)) &&
 	    address_of(fd, &address, &len) &&
 	    (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6) &&
-	    address.in.sin_port == 0) {
+	    (address.in.sin_port == 0 || type == SOCK_DGRAM)) {
 		say("shutdown %d passed over", fd);
 		return;
 	}
