@@ -70,8 +70,25 @@ static void try_reuseport(unsigned short count)
 	close(fd);
 }
 
+/* The program stays when the option is turned off, and the socket binds. */
+static void try_reuseport_off(void)
+{
+	struct sock_filter first = {BPF_RET | BPF_K, 0, 0, 0};
+	struct sock_fprog program = {.len = 1, .filter = &first};
+	int fd = pair_socket(SOCK_DGRAM), on = 1, off = 0;
+
+	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	set("reuseport off", fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));
+	bind_any(fd, AF_INET);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &(socklen_t){sizeof(on)}), 0);
+	printf("reuseport %d\n", on);
+	close(fd);
+}
+
 static void test_reuseport_programs(void)
 {
+	try_reuseport_off();
 	try_reuseport(2);
 	try_reuseport(41);
 	try_reuseport(900);

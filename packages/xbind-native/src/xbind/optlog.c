@@ -180,6 +180,36 @@ static bool is_filter(const struct optrecord *record)
 	       options[record->row].name == SO_ATTACH_BPF;
 }
 
+static bool spreads_connections(const struct optrecord *record)
+{
+	const int name = options[record->row].name;
+
+	return options[record->row].level == SOL_SOCKET &&
+	       (name == SO_ATTACH_REUSEPORT_CBPF || name == SO_ATTACH_REUSEPORT_EBPF);
+}
+
+/* It stays when SO_REUSEPORT, without which nobody can set it, is turned off again. */
+static int set_spreading_again(struct optrecord *record, int to)
+{
+	const int on = 1;
+	int before = 0, rc;
+	socklen_t len = sizeof(before);
+
+	sys_getsockopt(to, SOL_SOCKET, SO_REUSEPORT, &before, &len);
+	sys_setsockopt(to, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	rc = set_again(record, to);
+	sys_setsockopt(to, SOL_SOCKET, SO_REUSEPORT, &before, sizeof(before));
+	return rc;
+}
+
+static int replay_one(struct optrecord *record, int to)
+{
+	if (is_filter(record))
+		return 0;
+	return spreads_connections(record) ? set_spreading_again(record, to)
+	                                   : set_again(record, to);
+}
+
 static int replay(socket_key key, int old, int to)
 {
 	uint64_t order = 0;
@@ -188,7 +218,7 @@ static int replay(socket_key key, int old, int to)
 	while ((at = optrecord_next(key, order)) != OPTLOG_RECORDS) {
 		struct optrecord *record = optrecord_at(at);
 		const struct option *option = &options[record->row];
-		int rc = is_filter(record) ? 0 : set_again(record, to);
+		int rc = replay_one(record, to);
 
 		if (rc < 0 && option->flags & OPTION_SAFETY)
 			return rc;
