@@ -129,6 +129,20 @@ static void test_ao_keys(void)
 	close(fd);
 }
 
+/* Setting the type of service sets the priority, which may then be set to what it was. */
+static void test_priority(void)
+{
+	int fd = pair_socket(SOCK_DGRAM), tos = 0x10, priority = 0;
+	socklen_t len = sizeof(priority);
+
+	set("tos", fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
+	set("priority", fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority));
+	bind_any(fd, AF_INET);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, &len), 0);
+	printf("priority %d\n", priority);
+	close(fd);
+}
+
 /* One that is turned off keeps the time that it had when it was on. */
 static void test_linger(void)
 {
@@ -151,6 +165,7 @@ int main(void)
 	test_packet_info();
 	test_policies();
 	test_ao_keys();
+	test_priority();
 	test_linger();
 	return 0;
 }

@@ -77,13 +77,14 @@ static int carry_linger(const struct carry *carry, const struct option *option)
 	return rc;
 }
 
-static int carry_lock(const struct carry *carry, const struct option *option)
+/* Where it is not what it is to be by now, for whatever reason. */
+static int carry_number(const struct carry *carry, const struct option *option)
 {
-	int locked = get_int(carry->old, option->level, option->name);
+	int value = get_int(carry->old, option->level, option->name);
 
-	if (get_int(carry->to, option->level, option->name) == locked)
+	if (get_int(carry->to, option->level, option->name) == value)
 		return 0;
-	return set_int(carry->to, option->level, option->name, locked);
+	return set_int(carry->to, option->level, option->name, value);
 }
 
 static int carry_headers(const struct carry *carry, const struct option *option)
@@ -142,7 +143,8 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_BUFFER:
 		return carry_buffer(carry, option);
 	case OPTION_LOCK:
-		return carry_lock(carry, option);
+	case OPTION_EFFECT:
+		return carry_number(carry, option);
 	case OPTION_HEADERS:
 		return carry_headers(carry, option);
 	case OPTION_RECORDS:

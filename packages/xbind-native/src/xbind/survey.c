@@ -143,6 +143,7 @@ static bool is_set(struct look *look, int row)
 		return is_set_buffer(look, row);
 	case OPTION_LOCK:
 		return look->has_buffer || look->buf_lock != 0;
+	case OPTION_EFFECT:
 	case OPTION_RECORDS:
 		return true;
 	case OPTION_HEADERS:
