@@ -163,7 +163,7 @@ void step_ioctl(void)
 		value = someone();
 	say("ioctl %d %lx %s", fd, request, request == FIOSETOWN ? who(value) : value ? "1" : "0");
 	before_call();
-	say_result(ioctl(fd, request, &value));
+	say_result(syscall(SYS_ioctl, fd, request, &value)); /* whose request is an int in musl */
 	if (request == FIOGETOWN)
 		say(" %s", who(value));
 	else if (request != FIOSETOWN)
