@@ -31,6 +31,7 @@ test("a person gets the level only where it matters", () => {
 });
 
 test("text from others cannot forge a line or move the cursor", () => {
+  expect(escapeText("a\u202ecilbup\u2028b\u061c")).toBe("a\\u202ecilbup\\u2028b\\u061c");
   expect(escapeText("a\n<0>b\u001b[2J\u009b")).toBe("a\\x0a<0>b\\x1b[2J\\x9b");
   const line = formatLine("journal", "info", "x", { comm: 'evil" uid=0\n' }, NOW);
   expect(line).toBe('<6>x comm="evil\\" uid=0\\\\x0a"\n');

@@ -8,16 +8,18 @@ export type LogFormat = "pretty" | "json" | "journal";
 /** What else is known about an event, for who searches for it. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/* Control characters could move the cursor, forge a line, or end one. */
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u001F\u007F-\u009F\u2028\u2029]/g;
+/* Control characters could move the cursor, forge a line, or end one, and those of bidirectional text
+   could make the rest of a line read otherwise. */
+const CONTROL =
+  // oxlint-disable-next-line no-control-regex
+  /[\u0000-\u001F\u007F-\u009F\u061C\u200E\u200F\u2028-\u202E\u2066-\u2069]/g;
 
 /** Makes text that came from somebody else safe for a terminal and a log of lines. */
 export function escapeText(text: string): string {
-  return text.replaceAll(
-    CONTROL,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
+  return text.replaceAll(CONTROL, (character) => {
+    const code = character.charCodeAt(0).toString(16);
+    return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+  });
 }
 
 function fieldText(value: string | number | boolean): string {
