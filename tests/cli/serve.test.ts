@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, statSync, symlinkSync } from "node:fs";
+import { existsSync, readlinkSync, statSync, symlinkSync } from "node:fs";
 import { xsocketSync } from "@xsocket/client";
 import { createNamespace, eventually, guardDescriptors, here, tempDir } from "../harness/index.ts";
 import { START, XSOCKET } from "./command.ts";
@@ -22,6 +22,19 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     expect(server.stdout).toBe("");
   },
 );
+
+test("closed standard descriptors do not become something that the log is written to", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  const script = 'exec "$@" serve "$0" --log-level debug <&- >&- 2>&-';
+  await using server = here.spawn(["sh", "-c", script, path, XSOCKET]);
+  await eventually("the server", () => here.listensAt(path));
+  const standard = () => [0, 1, 2].map((fd) => readlinkSync(`/proc/${server.pid}/fd/${fd}`));
+  for (let i = 0; i < 20; i++) xsocketSync({ via: path }).close();
+  expect(standard()).toEqual(["/dev/null", "/dev/null", "/dev/null"]);
+  server.kill();
+  expect(await server.finished()).toBe(0);
+});
 
 test("a relative path is one of the directory that serve was started in", async () => {
   using dir = tempDir();

@@ -61,8 +61,23 @@ static bool is_planned(int argc, char **argv)
 	return false;
 }
 
+/*
+ * Closed standard descriptors would go to what is opened first, a client's connection for one, and
+ * words for standard error would be written there. What takes their place fails as they would.
+ */
+static void fill_standard_descriptors(void)
+{
+	static const int UNUSABLE[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", UNUSABLE[fd]); /* takes the lowest number */
+	}
+}
+
 static int become_bun(const struct bun *bun, int argc, char **argv)
 {
+	fill_standard_descriptors();
 	/* A directory that may not be entered cannot be opened either. */
 	int cwd = open(".", O_PATH | O_DIRECTORY);
 	int rc = bun_exec(bun, cwd, NO_DESCRIPTOR, argc, argv);
