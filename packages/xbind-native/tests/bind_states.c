@@ -145,6 +145,20 @@ static void try_ioctl(void)
 	close(fd);
 }
 
+/* Users do not share a port, and a socket is its owner's. */
+static void try_owner(void)
+{
+	int first = pair_socket(SOCK_DGRAM), second = pair_socket(SOCK_DGRAM), one = 1;
+
+	CHECK_EQ(setsockopt(first, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	CHECK_EQ(setsockopt(second, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	CHECK_EQ(pair_bind(first, port), 0);
+	printf("owner: chown %d", outcome(fchown(second, 1, 1)));
+	printf(", bind %d\n", outcome(pair_bind(second, port++)));
+	close(first);
+	close(second);
+}
+
 /* What stands in the open file and in the inode. */
 static void try_file(void)
 {
@@ -174,6 +188,7 @@ int main(void)
 	try_listen_on_address();
 	try_mptcp_buffer();
 	try_ioctl();
+	try_owner();
 	try_file();
 	return 0;
 }

@@ -40,13 +40,19 @@ static void carry_ids(int old, int to)
  * A stream socket that is not connected has POLLHUP in any case, so of that nobody can tell whether
  * it was shut for writing.
  */
-void status_shut(int old, int to, const struct kind *kind)
+static void carry_shutdown(int old, int to, const struct kind *kind)
 {
 	int events = sys_poll(old, POLLRDHUP, 0);
 
 	if (events > 0 && events & POLLRDHUP)
 		sys_shutdown(to,
 		             events & POLLHUP && kind->type == SOCK_DGRAM ? SHUT_RDWR : SHUT_RD);
+}
+
+void status_prepare(int old, int to, const struct kind *kind)
+{
+	carry_ids(old, to);
+	carry_shutdown(old, to, kind);
 }
 
 int status_carry(int old, int to)
@@ -65,10 +71,9 @@ int status_carry(int old, int to)
 			return rc;
 	}
 	carry_owner(old, to);
-	/* Only who owns the socket may have O_NOATIME; if that was for root to say, it is lost. */
+	/* Only who owns the socket may have it; where it is the server's it is lost. */
 	if (flags & O_NOATIME)
 		sys_fcntl(to, F_SETFL, (now & ~CARRIED) | (flags & (CARRIED | O_NOATIME)));
-	carry_ids(old, to);
 	return flags;
 }
 

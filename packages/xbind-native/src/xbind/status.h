@@ -6,7 +6,7 @@
 #include "xbind/kind.h"
 
 /**
- * status_carry() - flags, owner and signal of the open file, owner and mode of the inode
+ * status_carry() - flags, owner and signal of the open file
  * @old: the program's socket; stays as it is
  * @to:  the new socket
  *
@@ -18,12 +18,16 @@
 int status_carry(int old, int to);
 
 /**
- * status_shut() - shutdown(2), which counts even when it says ENOTCONN
+ * status_prepare() - what counts when the socket is bound, or can no longer be done then
  * @old:  the program's socket, unbound; stays as it is
- * @to:   the new socket, before it listens: that would end with it
+ * @to:   the new socket, before it is bound and listens
  * @kind: of both
+ *
+ * That is the uid, by which bind(2) tells whether two sockets with SO_REUSEPORT may share a port,
+ * with the other owners of the inode; and shutdown(2), which counts even when it says ENOTCONN, and
+ * would end a listener.
  */
-void status_shut(int old, int to, const struct kind *kind);
+void status_prepare(int old, int to, const struct kind *kind);
 
 /* Turns O_ASYNC off, so that no signal tells of a socket that another process keeps. */
 void status_quiet(int fd, int flags);

@@ -174,7 +174,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		log_failed(fd, kind_proto(kind), call->port, "carrying its options over", rc);
 		return rc;
 	}
-	status_shut(fd, new_fd, kind);
+	status_prepare(fd, new_fd, kind);
 	rc = run(new_fd, call);
 	if (rc < 0) {
 		log_failed(fd, kind_proto(kind), call->port, call->listen ? "listen" : "bind", rc);
