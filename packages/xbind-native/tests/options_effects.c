@@ -129,6 +129,25 @@ static void test_ao_keys(void)
 	close(fd);
 }
 
+/* An address to send from that names no interface cannot be set once the socket has a device. */
+static void test_packet_info_and_device(void)
+{
+	const struct in6_pktinfo info = {.ipi6_addr = IN6ADDR_LOOPBACK_INIT};
+	unsigned char options[256] = {0};
+	socklen_t len = sizeof(options);
+	int fd = socket(AF_INET6, SOCK_STREAM, 0), on = 1;
+
+	set("packet info", fd, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof(info));
+	set("device", fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2);
+	set("tell", fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on));
+	bind_any(fd, AF_INET6);
+	show("read", getsockopt(fd, IPPROTO_IPV6, 6 /* IPV6_2292PKTOPTIONS */, options, &len));
+	for (socklen_t i = 0; i < len; i++)
+		printf("%02x", options[i]);
+	printf("\n");
+	close(fd);
+}
+
 /* Setting the type of service sets the priority, which may then be set to what it was. */
 static void test_priority(void)
 {
@@ -165,6 +184,7 @@ int main(void)
 	test_packet_info();
 	test_policies();
 	test_ao_keys();
+	test_packet_info_and_device();
 	test_priority();
 	test_linger();
 	return 0;
