@@ -145,26 +145,29 @@ void step_option_common(void)
 }
 
 /*
- * A value of the kernel's own making: the buffer of an MPTCP socket that nobody has set, and the
- * segment size where there was a connection or IP_OPTIONS were set; and the multicast settings of
- * a stream, which nobody can set, from the packet that it was accepted with.
+ * A value of the kernel's own making: a buffer of an MPTCP socket, unless it was set; the multicast
+ * settings of a stream, which nobody can set, from the packet that it was accepted with; and the
+ * segment size where there was a connection or IP_OPTIONS were set.
  */
 static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 {
-	int protocol = 0;
-	socklen_t len = sizeof(protocol), info_len;
 	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+	int protocol = 0;
 
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	len = sizeof(protocol);
 	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
-	info_len = sizeof(info);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &info_len) < 0)
-		info_len = 0;
-	return (level == SOL_SOCKET && name == SO_SNDBUF && protocol == 262) ||
-	       (level == IPPROTO_IPV6 && info_len > 0 &&
-	        (name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS)) ||
-	       (level == IPPROTO_TCP && name == TCP_MAXSEG &&
-	        (info.tcpi_state == TCP_LISTEN ||
-	         memcmp(value, &info.tcpi_snd_mss, sizeof(int)) == 0));
+	if (level == SOL_SOCKET)
+		return protocol == 262 && (name == SO_SNDBUF || name == SO_RCVBUF);
+	if (level == IPPROTO_IP)
+		return name == IP_MULTICAST_IF || name == IP_MULTICAST_TTL;
+	if (level == IPPROTO_IPV6)
+		return name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS;
+	return level == IPPROTO_TCP && name == TCP_MAXSEG &&
+	       (info.tcpi_state == TCP_LISTEN ||
+	        memcmp(value, &info.tcpi_snd_mss, sizeof(int)) == 0);
 }
 
 void step_option_read(void)
