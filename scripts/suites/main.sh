@@ -5,12 +5,14 @@
 # built (source= is empty for tests that an installed package has), and has a function run() that
 # prints "ok NAME" or "not ok NAME" for each of its tests. Both runs are in inside.sh, one after the
 # other. What passes without the library must pass with it; a test that fails with it gets two more
-# tries, since many of these suites wait for time.
+# tries, since many of these suites wait for time. A run has limit= seconds, which the file may set;
+# one that takes longer is ended with all its processes, and its suite has failed.
 set -eu
 
 here=scripts/suites
 work=$PWD/build/suites
 tries=3
+limit_by_default=1200 # seconds
 
 fail() {
 	echo "suites: $1" >&2
@@ -44,8 +46,15 @@ tree_of() { find "$work/source" -maxdepth 1 -name "$1-*" -type d 2>/dev/null; }
 
 # run_suite plain|with NAME: what each test came to, one line for each, in the order of names.
 run_suite() {
-	sh $here/inside.sh "$1" sh -ec '. "$1"; cd "$2"; run' sh "$PWD/$here/$2.suite" "$tree" \
-		2>"$work/$2.$1.err" | LC_ALL=C sort -u >"$work/$2.$1"
+	came_to=0
+	# in the foreground, so that an interrupt reaches it too; only by force does an init end
+	# shellcheck disable=SC2016 # the inner shell expands these
+	timeout --foreground --signal KILL "$limit" \
+		sh $here/inside.sh "$1" sh -ec '. "$1"; cd "$2"; run' sh "$PWD/$here/$2.suite" "$tree" \
+		>"$work/$2.$1.out" 2>"$work/$2.$1.err" || came_to=$?
+	[ "$came_to" != 137 ] || # that of a command that was killed
+		fail "$2: a run took longer than $limit seconds: see $work/$2.$1.out and $work/$2.$1.err"
+	LC_ALL=C sort -u "$work/$2.$1.out" >"$work/$2.$1"
 }
 
 # The tests that passed without the library, and in no run with it so far.
@@ -54,6 +63,7 @@ lost() { grep '^ok' "$work/$1.plain" | LC_ALL=C comm -23 - "$work/$1.passed"; }
 suite() {
 	name=$1
 	source=
+	limit=$limit_by_default
 	# shellcheck disable=SC1090 # one of the files beside this one
 	. "$PWD/$here/$name.suite"
 	if [ -n "$source" ]; then

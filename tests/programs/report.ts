@@ -34,7 +34,7 @@ and a few calls that the emulator does not know. A machine with arm64, and progr
 
 These were run twice each in a network namespace of their own, without the library and with \`XBIND=*\` and a server in the same namespace;
 what waits for time and failed got another try. \`./dev suites\` repeats those of libuv,
-libmicrohttpd, memcached, CPython, Twisted, Tornado and Trio.
+libmicrohttpd, memcached, CPython, Twisted, Tornado, Trio, aiosmtpd and stress-ng.
 
 | suite                                                     | version          | pass without it | of them with it |
 | --------------------------------------------------------- | ---------------- | --------------- | --------------- |
@@ -58,6 +58,8 @@ libmicrohttpd, memcached, CPython, Twisted, Tornado and Trio.
 | uvicorn                                                   | 0.32.0           | 807             | 807             |
 | websockets                                                | 15.0.1           | 1884            | 1884            |
 | gunicorn                                                  | 23.0.0           | 260             | 260             |
+| Hypercorn | 0.17.3 | 195 | 195 |
+| aiosmtpd | 1.4.6 | 551 | 551 |
 | Ruby: sockets, Net, dRuby, OpenSSL, IO, fibers            | 3.3.14           | 1739            | 1739            |
 | EventMachine                                              | 1.3              | 294             | 294             |
 | PHP: sockets, streams, HTTP, OpenSSL, php -S; tests of 8.2 | 8.4.28           | 526             | 526             |
@@ -66,6 +68,11 @@ libmicrohttpd, memcached, CPython, Twisted, Tornado and Trio.
 | Java: OpenJDK's tests of NIO channels and sockets          | 17.0.21          | 122             | 122             |
 | Erlang: gen_tcp, gen_udp, inet, by suites of kernel       | 27.3.4           | 168             | 168             |
 | Rust: tokio, TCP and UDP                                  | 1.43.1           | 67              | 67              |
+| Rust: nix, polling, async-io, async-std, quinn-udp, tiny_http, actix-server | nix 0.29.0 | 538 | 538 |
+| Go: net, net/http, net/rpc, internal/poll; all left at home | 1.24.4 | 853 | 853 |
+| Linux selftests: reuseport, flow labels, timestamps, zerocopy, TLS | 6.12.118 | 525 | 525 |
+| Linux selftests: fcnal-test without VRF, TCP-MD5 included | 6.12.118 | 341 | 341 |
+| stress-ng: its stressors of sockets | 0.19.02 | 44 | 44 |
 | Emacs: processes, network streams, TLS, JSON-RPC          | 30.1             | 77              | 77              |
 | Guile: sockets, name lookups, ports                       | 3.0.10           | 399             | 399             |
 
