@@ -87,6 +87,7 @@ union address {
 socklen_t an_address(int fd, union address *ret);
 bool address_of(int fd, union address *ret, socklen_t *ret_len);
 void say_address(const union address *address, socklen_t len);
+bool stays_half(int fd, const union address *peer);
 uint16_t a_port(void);
 uint16_t port_of(int fd); /* 0 for what has none */
 

@@ -27,7 +27,7 @@ void step_send(void)
 	say("send %d %zu %x", fd, count, (unsigned)flag);
 	if (named)
 		say_address(&address, len);
-	if (!may_talk(fd)) {
+	if (!may_talk(fd) || (named && flag & MSG_FASTOPEN && stays_half(fd, &address))) {
 		say(" not from there");
 		return;
 	}

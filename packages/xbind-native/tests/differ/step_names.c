@@ -190,7 +190,7 @@ static socklen_t an_own_address(int fd, union address *ret)
  * An IPv6 socket whose connection to an IPv4 address fails stays half an IPv4 one in the kernel,
  * until it moves.
  */
-static bool stays_half(int fd, const union address *address)
+bool stays_half(int fd, const union address *address)
 {
 	const struct sockaddr_in6 *in6 = &address->in6;
 	int type = 0;
