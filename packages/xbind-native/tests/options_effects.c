@@ -162,6 +162,20 @@ static void test_priority(void)
 	close(fd);
 }
 
+/* So does TCP_REPAIR with SO_REUSEADDR. */
+static void test_repair(void)
+{
+	int fd = pair_socket(SOCK_STREAM), on = 1, reuse = 1;
+	socklen_t len = sizeof(reuse);
+
+	set("repair", fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on));
+	set("reuse", fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
+	bind_any(fd, AF_INET);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &len), 0);
+	printf("reuse %d\n", reuse);
+	close(fd);
+}
+
 /* One that is turned off keeps the time that it had when it was on. */
 static void test_linger(void)
 {
@@ -186,6 +200,7 @@ int main(void)
 	test_ao_keys();
 	test_packet_info_and_device();
 	test_priority();
+	test_repair();
 	test_linger();
 	return 0;
 }

@@ -42,7 +42,6 @@
 #define ROWS(ROW) \
 /* SOL_SOCKET, first those that others build on */ \
 ROW(SOCKET, 1,  DEBUG,            INT, PLAIN,  0, 0, 0) \
-ROW(SOCKET, 2,  REUSEADDR,        INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 15, REUSEPORT,        INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 5,  DONTROUTE,        INT, PLAIN,  SAFETY, 0, 0) \
 ROW(SOCKET, 6,  BROADCAST,        INT, PLAIN,  0, 0, 0) \
@@ -220,6 +219,7 @@ ROW(UDP, 104, GRO,                 INT, PLAIN, 0, DGRAM, 0) \
 ROW(LITE, 10, SEND_CSCOV,          INT, PLAIN, 0, DGRAM, 0) \
 ROW(LITE, 11, RECV_CSCOV,          INT, PLAIN, 0, DGRAM, 0) \
 /* what the ones above change as a side effect */ \
+ROW(SOCKET, 2,  REUSEADDR,         INT, EFFECT, 0, 0, 0) \
 ROW(SOCKET, 12, PRIORITY,          INT, EFFECT, 0, 0, 0) \
 ROW(SOCKET, 18, RCVLOWAT,          INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 7,  SNDBUF,            INT, BUFFER, 0, 0, 32) \
