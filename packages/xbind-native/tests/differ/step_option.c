@@ -145,7 +145,7 @@ void step_option_common(void)
 }
 
 /*
- * A value of the kernel's own making: a buffer of an MPTCP socket, unless it was set; the multicast
+ * A value of the kernel's own making: the buffers of an MPTCP socket, unless set; the multicast
  * settings of a stream, which nobody can set, from the packet that it was accepted with; and the
  * segment size where there was a connection or IP_OPTIONS were set.
  */
@@ -160,7 +160,8 @@ static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 	len = sizeof(protocol);
 	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
 	if (level == SOL_SOCKET)
-		return protocol == 262 && (name == SO_SNDBUF || name == SO_RCVBUF);
+		return protocol == 262 &&
+		       (name == SO_SNDBUF || name == SO_RCVBUF || name == SO_RCVLOWAT);
 	if (level == IPPROTO_IP)
 		return name == IP_MULTICAST_IF || name == IP_MULTICAST_TTL;
 	if (level == IPPROTO_IPV6)
