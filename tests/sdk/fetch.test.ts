@@ -61,7 +61,8 @@ test("fetch through the target does what fetch does", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
-  using there = fetchVia(server.path);
+  // a hundred at once take turns with the server, and on a busy machine each turn waits for a processor
+  using there = fetchVia(server.path, { timeoutMs: 30_000 });
   const at = (path: string): string => `http://127.0.0.1:${web.port}${path}`;
 
   const echo = await there(at("/echo"), {

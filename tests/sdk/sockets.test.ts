@@ -26,6 +26,7 @@ import { silentServer } from "./silent.ts";
 
 guardDescriptors();
 
+const PATIENT_MS = 30_000; // many at once take turns with the server, each of which may wait for a processor
 const STALL_MS = 5; // the longest time that the event loop may stand still
 const MANY = 10_000;
 
@@ -176,7 +177,9 @@ describe("a session", () => {
       { family: 6, type: "stream" },
       { family: 6, type: "dgram" },
     ];
-    const all = Array.from({ length: 100 }, (__, i) => session.socket(ask[i % 4]));
+    const all = Array.from({ length: 100 }, (__, i) =>
+      session.socket({ ...ask[i % 4], timeoutMs: PATIENT_MS }),
+    );
     for (const [i, socket] of (await Promise.all(all)).entries()) {
       expect(optionOf(socket.fd, 39)).toBe(ask[i % 4]?.family === 6 ? 10 : 2);
       expect(optionOf(socket.fd, 3)).toBe(ask[i % 4]?.type === "dgram" ? 2 : 1);
@@ -219,7 +222,7 @@ describe("a session", () => {
     for (let round = 0; round < 5; round++) {
       const controllers = Array.from({ length: 200 }, () => new AbortController());
       const all = controllers.map(({ signal }) => session.socket({ signal }));
-      const kept = Array.from({ length: 20 }, () => session.socket());
+      const kept = Array.from({ length: 20 }, () => session.socket({ timeoutMs: PATIENT_MS }));
       setTimeout(() => controllers.forEach((controller) => controller.abort()), round);
       for (const one of await Promise.allSettled(all)) {
         if (one.status === "fulfilled") one.value.close();

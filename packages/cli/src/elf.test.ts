@@ -1,8 +1,10 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readElf } from "./elf.ts";
+
+setDefaultTimeout(60_000); // a busy machine
 
 function readBytes(bytes: Uint8Array) {
   const directory = mkdtempSync(join(tmpdir(), "xsocket-elf-"));

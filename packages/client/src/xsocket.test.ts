@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,6 +18,8 @@ import {
   type XSocketOptions,
   xsocketSync,
 } from "./index.ts";
+
+setDefaultTimeout(60_000); // a busy machine
 
 /** What both forms end with: they must agree. */
 async function failureOf(options: XSocketOptions): Promise<XSocketError> {
