@@ -2,14 +2,19 @@
  * One line of the matrix: a program, how it is started and what a real client of it must see.
  *
  * Commands are for sh and run in a fresh directory. They find there: `$PORT`, `$DIR` (that
- * directory), `$SOURCES` (the matrix's own small programs), `$BUN`, and `$HOST`, the address that
- * clients come to.
+ * directory), `$SOURCES` (the matrix's own small programs), `$UNPACKED` (the directories of packages
+ * that are not installed), `$BUN`, and `$HOST`, the address that clients come to.
  */
 export interface Program {
   readonly name: string;
   /** Debian packages; the version of the first is reported, unless `version` is a command for it. */
   readonly packages: readonly string[];
   readonly version?: string;
+  /**
+   * Packages that apt would not install beside others of the matrix, as one more mail server; what
+   * they depend on is in `packages`. The version of the first is reported.
+   */
+  readonly unpacked?: readonly string[];
   /** Written into the directory before anything runs. */
   readonly files?: Readonly<Record<string, string>>;
   /** Runs before the program, without the library: to build it or to make its database. */

@@ -2,6 +2,7 @@ import { libraryPath } from "@xsocket/xbind-native";
 import { createNamespace, type Namespace, startServer, tempDir } from "../harness/index.ts";
 import { expectClosed, expectImpossible, expectWorking, portsOf, type Started } from "./checks.ts";
 import type { Program } from "./program.ts";
+import { unpack, UNPACKED } from "./unpack.ts";
 import { Workplace } from "./workplace.ts";
 
 const EVERYONE = "0666"; // the control socket's mode for programs that are not root, or not for long
@@ -71,6 +72,7 @@ async function createOutside(): Promise<Namespace> {
  * @throws {Error} what did not hold
  */
 export async function runProgram(program: Program): Promise<void> {
+  unpack(program.unpacked);
   await using outside = await createOutside();
   await withoutLibrary(program, outside).catch((error: unknown) => {
     throw new Error(`without the library: ${text(error)}`, { cause: error });
@@ -83,7 +85,9 @@ export async function versionOf(program: Program): Promise<string> {
   using work = new Workplace({ ...program, files: {} }, LOOPBACK);
   await using place = await createNamespace();
   const [name] = program.packages;
-  const ask = program.version ?? `dpkg-query -W -f '\${Version}' ${name}`;
+  const ask = program.unpacked
+    ? `cat ${UNPACKED}/${program.unpacked[0]}/VERSION`
+    : (program.version ?? `dpkg-query -W -f '\${Version}' ${name}`);
   const { stdout } = await place.run(["sh", "-c", ask], { env: work.env(), cwd: work.cwd });
   return stdout.trim();
 }

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { asOrdinaryUser, type Namespace, ORDINARY_UID, tempDir } from "../harness/index.ts";
 import type { Program } from "./program.ts";
+import { UNPACKED } from "./unpack.ts";
 
 const PREPARE_MS = 120_000; // compilers and databases beside other builds
 const SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -29,7 +30,7 @@ export class Workplace implements Disposable {
   env(more: Record<string, string | undefined> = {}): Record<string, string | undefined> {
     const { path } = this.#dir;
     const { port } = this.#program;
-    const own = { DIR: path, HOME: path, HOST: this.#host, PORT: String(port), SOURCES };
+    const own = { DIR: path, HOME: path, HOST: this.#host, PORT: String(port), SOURCES, UNPACKED };
     return { ...own, BUN: process.execPath, PATH: SYSTEM_PATH, LC_ALL: "C.UTF-8", ...more };
   }
 

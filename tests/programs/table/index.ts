@@ -8,7 +8,10 @@ import { launchers } from "./launchers.ts";
 import { messages } from "./messages.ts";
 import { names } from "./names.ts";
 import { native } from "./native.ts";
+import { network } from "./network.ts";
 import { python } from "./python.ts";
+import { relays } from "./relays.ts";
+import { rivals } from "./rivals.ts";
 import { runtimes } from "./runtimes.ts";
 import { scripting } from "./scripting.ts";
 import { tls } from "./tls.ts";
@@ -28,6 +31,9 @@ export const table: Readonly<Record<string, readonly Program[]>> = {
   "Languages that are compiled": compiled,
   "Files and BitTorrent": files,
   "Mail, chat, voice and streams": messages,
+  Relays: relays,
+  "Clocks, tunnels and resolvers": network,
+  "Servers of which a machine has one of a kind": rivals,
   "Other daemons": daemons,
   Tools: tools,
   "Launchers, debuggers and sandboxes": launchers,

@@ -1,0 +1,92 @@
+import type { Program } from "../program.ts";
+
+/* An NTP request of a client, version 4; the answer's first byte has mode 4, that of a server. */
+const ntp =
+  "(printf '\\043'; head -c 47 /dev/zero) | socat -t 2 - UDP:$HOST:$PORT | od -An -tx1 -N 1";
+
+const vpnClient = (proto: string) =>
+  `timeout 4 openvpn --dev null --proto ${proto} --remote $HOST $PORT --nobind --secret key --cipher AES-256-CBC --persist-key --persist-tun --ping 1 --connect-retry 1 --verb 3`;
+
+const vpn = {
+  packages: ["openvpn"],
+  prepare: "openvpn --genkey secret key",
+  port: 1194,
+  expect: /Peer Connection Initiated/,
+  logsPeerTo: "output",
+} as const;
+const vpnServer =
+  "exec openvpn --dev null --secret key --cipher AES-256-CBC --persist-key --persist-tun --ping 1 --verb 4 --user nobody --group nogroup --lport 1194";
+
+/** What runs a network: clocks, tunnels and addresses. */
+export const network: readonly Program[] = [
+  {
+    name: "chrony, NTP, in its seccomp filter",
+    packages: ["socat", "libseccomp2"],
+    unpacked: ["chrony"],
+    files: {
+      "chrony.conf":
+        "port 1123\nlocal stratum 5\nallow all\ncmdport 0\nbindcmdaddress /\npidfile DIR/pid\ndriftfile DIR/drift\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, chrony.conf",
+    run: "exec $UNPACKED/chrony/usr/sbin/chronyd -d -x -F 1 -u nobody -f $DIR/chrony.conf",
+    port: 1123,
+    kind: "udp",
+    client: ntp,
+    expect: /24/,
+  },
+  {
+    ...vpn,
+    name: "OpenVPN, UDP, drops root",
+    run: `${vpnServer} --proto udp --multihome`,
+    kind: "udp",
+    client: vpnClient("udp"),
+  },
+  {
+    ...vpn,
+    name: "OpenVPN, TCP, drops root",
+    run: `${vpnServer} --proto tcp-server`,
+    client: vpnClient("tcp-client"),
+  },
+  {
+    name: "knot-resolver",
+    packages: ["knot-resolver", "bind9-dnsutils"],
+    files: {
+      "kresd.conf":
+        "net.listen('0.0.0.0', 5353, { kind = 'dns' })\nmodules = { 'hints > iterate' }\nhints['host.example'] = '192.0.2.99'\ntrust_anchors.remove('.')\n",
+    },
+    run: "exec kresd -n -q -c $DIR/kresd.conf $DIR",
+    port: 5353,
+    kind: "udp",
+    client: "dig +time=2 +tries=1 +short @$HOST -p $PORT host.example",
+    expect: /192\.0\.2\.99/,
+  },
+  {
+    name: "Unbound, four threads, SO_REUSEPORT",
+    packages: ["unbound", "bind9-dnsutils"],
+    files: {
+      "unbound.conf":
+        'server:\n interface: 0.0.0.0@5353\n interface: ::0@5353\n access-control: 0.0.0.0/0 allow\n num-threads: 4\n so-reuseport: yes\n chroot: ""\n directory: "."\n pidfile: ""\n username: ""\n use-syslog: no\n logfile: ""\n log-queries: yes\n local-data: "host.example. A 192.0.2.99"\n',
+    },
+    run: "exec unbound -d -c unbound.conf",
+    port: 5353,
+    kind: "udp",
+    client: "dig +time=2 +tries=1 +short @$HOST -p $PORT host.example",
+    expect: /192\.0\.2\.99/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "ocserv",
+    packages: ["ocserv", "curl", "openssl"],
+    files: {
+      "ocserv.conf":
+        'auth = "plain[passwd=DIR/users]"\ntcp-port = 4433\nudp-port = 4433\nrun-as-user = nobody\nrun-as-group = nogroup\nsocket-file = DIR/sock\nserver-cert = DIR/cert.pem\nserver-key = DIR/key.pem\nisolate-workers = false\ndevice = vpns\nipv4-network = 192.168.7.0/24\npid-file = DIR/pid\nmax-clients = 4\n',
+    },
+    prepare:
+      "touch users; sed -i s,DIR,$DIR, ocserv.conf; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=x -keyout key.pem -out cert.pem 2>/dev/null",
+    run: "exec ocserv -f -d 3 -c $DIR/ocserv.conf",
+    port: 4433,
+    client: "curl -sk --max-time 5 https://$HOST:$PORT/",
+    expect: /config-auth|form/,
+    logsPeerTo: "output",
+  },
+];

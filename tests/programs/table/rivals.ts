@@ -1,0 +1,120 @@
+import type { Program } from "../program.ts";
+
+const users = `postfix:x:33:33::/:/bin/false
+`;
+
+/** Servers of which a Debian machine can hold one of a kind: they are unpacked. */
+export const rivals: readonly Program[] = [
+  {
+    name: "ProFTPD, passive data connections",
+    packages: ["curl", "openssl", "libmemcached11t64", "libmemcachedutil2t64"],
+    unpacked: ["proftpd-core"],
+    files: {
+      "proftpd.conf": `
+ModulePath UNPACKED/proftpd-core/usr/lib/proftpd
+LoadModule mod_ls.c
+LoadModule mod_xfer.c
+Port 2121
+ServerType standalone
+DefaultAddress 0.0.0.0
+SocketBindTight off
+User nobody
+Group nogroup
+ScoreboardFile DIR/score
+PidFile DIR/pid
+WtmpLog off
+TransferLog DIR/xfer
+SystemLog DIR/log
+PassivePorts 30000 30010
+AuthOrder mod_auth_file.c
+AuthUserFile DIR/passwd
+AuthGroupFile DIR/group
+RequireValidShell off
+UseReverseDNS off
+`,
+      group: "x:x:33:\n",
+    },
+    prepare:
+      'sed -i "s,DIR,$DIR,;s,UNPACKED,$UNPACKED," proftpd.conf; mkdir root; echo hello > root/hello; chmod 755 . root; echo "x:$(openssl passwd -1 x):33:33::$DIR/root:/bin/sh" > passwd; chmod 600 passwd group',
+    run: "exec $UNPACKED/proftpd-core/usr/sbin/proftpd -n -d 3 -c $DIR/proftpd.conf",
+    dropsRoot: true,
+    port: 2121,
+    ports: "30000-30010",
+    client: "curl -sv --max-time 5 ftp://x:x@$HOST:$PORT/hello 2>&1",
+    expect: /^hello/m,
+    logsPeerTo: "output",
+    remark: "not with DefaultRoot: then it chroots and becomes another user before it binds",
+  },
+  {
+    name: "Pure-FTPd, passive data connections",
+    packages: ["curl"],
+    unpacked: ["pure-ftpd"],
+    prepare:
+      'mkdir root; echo hello > root/hello; chmod 755 . root; printf "x\\nx\\n" | $UNPACKED/pure-ftpd/usr/bin/pure-pw useradd x -u 33 -g 33 -d $DIR/root -f passwd -F $DIR/db -m',
+    run: "exec $UNPACKED/pure-ftpd/usr/sbin/pure-ftpd -S 0.0.0.0,2121 -H -l puredb:$DIR/db -p 30000:30010 -g $DIR/pid -O clf:$DIR/log -4",
+    dropsRoot: true,
+    port: 2121,
+    ports: "30000-30010",
+    client: "curl -sv --max-time 5 ftp://x:x@$HOST:$PORT/hello 2>&1",
+    expect: /^hello/m,
+    cannot: {
+      reason:
+        "the login works, but for each passive data connection it chroots and becomes another user before it binds: the control socket is out of its reach then, and a connection made as root is not used for anybody else",
+      instead: "sftp, or an FTP server that binds as who it is",
+    },
+  },
+  {
+    name: "Postfix, smtpd by master",
+    packages: ["curl", "libicu76", "libtlsrpt0"],
+    unpacked: ["postfix"],
+    files: {
+      "main.cf": `
+compatibility_level = 3.10
+queue_directory = DIR/spool
+data_directory = DIR/data
+daemon_directory = UNPACKED/postfix/usr/lib/postfix/sbin
+command_directory = UNPACKED/postfix/usr/sbin
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = hello.example
+inet_interfaces = all
+local_recipient_maps =
+alias_maps =
+smtpd_peername_lookup = no
+smtpd_client_connection_count_limit = 0
+smtpd_client_connection_rate_limit = 0
+maillog_file = DIR/log
+maillog_file_prefixes = /
+import_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH MAIL_CONFIG
+export_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH
+`,
+      "master.cf":
+        "2525 inet n - n - - smtpd\ncleanup unix n - n - 0 cleanup\nrewrite unix - - n - - trivial-rewrite\nanvil unix - - n - 1 anvil\npostlog unix-dgram n - n - 1 postlogd\n",
+      users,
+    },
+    prepare:
+      "sed -i s,DIR,$DIR,g\\;s,UNPACKED,$UNPACKED, main.cf; cat /etc/passwd >> users; (echo postdrop:x:34:; echo postfix:x:33:; cat /etc/group) > groups; chmod 755 .; mkdir spool data; chown 33 data; cd spool; mkdir active bounce corrupt defer deferred flush hold incoming maildrop pid private public saved trace; chown -R 33 . ; chown root . pid; chgrp 34 maildrop public",
+    run: "export MAIL_CONFIG=$DIR LD_LIBRARY_PATH=$UNPACKED/postfix/usr/lib/postfix; exec unshare -m sh -c 'mount --bind users /etc/passwd && mount --bind groups /etc/group && exec $UNPACKED/postfix/usr/lib/postfix/sbin/master -d'",
+    port: 2525,
+    client: "curl -s --max-time 5 smtp://$HOST:$PORT -X NOOP -v 2>&1",
+    expect: /220 hello\.example/,
+    logsPeerTo: "log",
+    remark:
+      "import_environment and export_environment in main.cf must name LD_PRELOAD, XBIND and XSOCKET",
+  },
+  {
+    name: "atftpd",
+    packages: ["curl"],
+    unpacked: ["atftpd"],
+    files: { hello: "hello\n" },
+    prepare: "chmod 644 hello; chmod 755 .",
+    run: "exec $UNPACKED/atftpd/usr/sbin/atftpd --daemon --no-fork --user nobody.nogroup --port 6969 --logfile /dev/stdout --verbose=7 $DIR",
+    dropsRoot: true,
+    port: 6969,
+    kind: "udp",
+    ports: "0",
+    client: "curl -s --max-time 5 tftp://$HOST:$PORT/hello",
+    expect: /hello/,
+    remark: 'answers from a port of its own for each transfer: list port 0 too, XBIND="69 0"',
+  },
+];
