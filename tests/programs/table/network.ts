@@ -21,7 +21,7 @@ const vpnServer =
 export const network: readonly Program[] = [
   {
     name: "chrony, NTP, in its seccomp filter",
-    packages: ["socat", "libseccomp2"],
+    packages: ["socat", "libseccomp2", "libgnutls30t64"],
     unpacked: ["chrony"],
     files: {
       "chrony.conf":

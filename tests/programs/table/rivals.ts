@@ -7,7 +7,15 @@ const users = `postfix:x:33:33::/:/bin/false
 export const rivals: readonly Program[] = [
   {
     name: "ProFTPD, passive data connections",
-    packages: ["curl", "openssl", "libmemcached11t64", "libmemcachedutil2t64"],
+    packages: [
+      "curl",
+      "openssl",
+      "libmemcached11t64",
+      "libmemcachedutil2t64",
+      "libhiredis1.1.0",
+      "libpcre2-posix3",
+      "libpam0g",
+    ],
     unpacked: ["proftpd-core"],
     files: {
       "proftpd.conf": `
@@ -47,7 +55,7 @@ UseReverseDNS off
   },
   {
     name: "Pure-FTPd, passive data connections",
-    packages: ["curl"],
+    packages: ["curl", "libsodium23", "libpam0g"],
     unpacked: ["pure-ftpd"],
     prepare:
       'mkdir root; echo hello > root/hello; chmod 755 . root; printf "x\\nx\\n" | $UNPACKED/pure-ftpd/usr/bin/pure-pw useradd x -u 33 -g 33 -d $DIR/root -f passwd -F $DIR/db -m',
@@ -65,7 +73,7 @@ UseReverseDNS off
   },
   {
     name: "Postfix, smtpd by master",
-    packages: ["curl", "libicu76", "libtlsrpt0"],
+    packages: ["curl", "libicu76", "libtlsrpt0", "libnsl2", "libsasl2-2", "libdb5.3t64"],
     unpacked: ["postfix"],
     files: {
       "main.cf": `
@@ -104,7 +112,7 @@ export_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH
   },
   {
     name: "atftpd",
-    packages: ["curl"],
+    packages: ["curl", "libpcre2-8-0"],
     unpacked: ["atftpd"],
     files: { hello: "hello\n" },
     prepare: "chmod 644 hello; chmod 755 .",
