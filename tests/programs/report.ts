@@ -49,6 +49,7 @@ libmicrohttpd, memcached, CPython, Twisted, Tornado, Trio, aiosmtpd and stress-n
 | Mosquitto, broker and library                             | 2.0.21           | 215             | 215             |
 | Redis, units of networking, replication and shutdown      | 8.0.2            | 371             | 371             |
 | GLib, GIO and GDBus | 2.84.4 | 335 | 335 |
+| libsoup and glib-networking | 3.6.5 | 474 | 474 |
 | curl, 246 of its tests | 8.14.1 | 245 | 245 |
 | lighttpd | 1.4.79 | 9 | 9 |
 | CPython: sockets, event loops, servers, processes         | 3.13.5           | 7920            | 7920            |
@@ -62,6 +63,7 @@ libmicrohttpd, memcached, CPython, Twisted, Tornado, Trio, aiosmtpd and stress-n
 | aiosmtpd | 1.4.6 | 551 | 551 |
 | Ruby: sockets, Net, dRuby, OpenSSL, IO, fibers            | 3.3.14           | 1739            | 1739            |
 | EventMachine                                              | 1.3              | 294             | 294             |
+| Puma, its server, binder, TLS and processes | 6.6.0 | 260 | 260 |
 | PHP: sockets, streams, HTTP, OpenSSL, php -S; tests of 8.2 | 8.4.28           | 526             | 526             |
 | Perl: IO, Socket, libnet, AnyEvent, IO::Async, Mojolicious | 5.40.1           | 7880            | 7880            |
 | Tcl: sockets, channels, http                              | 8.6.16           | 1415            | 1415            |
@@ -73,6 +75,8 @@ libmicrohttpd, memcached, CPython, Twisted, Tornado, Trio, aiosmtpd and stress-n
 | Linux selftests: reuseport, flow labels, timestamps, zerocopy, TLS | 6.12.118 | 525 | 525 |
 | Linux selftests: fcnal-test without VRF, TCP-MD5 included | 6.12.118 | 341 | 341 |
 | stress-ng: its stressors of sockets | 0.19.02 | 44 | 44 |
+| liburing: its tests that use sockets | 2.9 | 31 | 31 |
+| OpenSSH: forwarding, channels, re-execution | 10.0p1 | 5 | 5 |
 | Emacs: processes, network streams, TLS, JSON-RPC          | 30.1             | 77              | 77              |
 | Guile: sockets, name lookups, ports                       | 3.0.10           | 399             | 399             |
 
