@@ -54,24 +54,6 @@ UseReverseDNS off
     remark: "not with DefaultRoot: then it chroots and becomes another user before it binds",
   },
   {
-    name: "Pure-FTPd, passive data connections",
-    packages: ["curl", "libsodium23", "libpam0g"],
-    unpacked: ["pure-ftpd"],
-    prepare:
-      'mkdir root; echo hello > root/hello; chmod 755 . root; printf "x\\nx\\n" | $UNPACKED/pure-ftpd/usr/bin/pure-pw useradd x -u 33 -g 33 -d $DIR/root -f passwd -F $DIR/db -m',
-    run: "exec $UNPACKED/pure-ftpd/usr/sbin/pure-ftpd -S 0.0.0.0,2121 -H -l puredb:$DIR/db -p 30000:30010 -g $DIR/pid -O clf:$DIR/log -4",
-    dropsRoot: true,
-    port: 2121,
-    ports: "30000-30010",
-    client: "curl -sv --max-time 5 ftp://x:x@$HOST:$PORT/hello 2>&1",
-    expect: /^hello/m,
-    cannot: {
-      reason:
-        "the login works, but for each passive data connection it chroots and becomes another user before it binds: the control socket is out of its reach then, and a connection made as root is not used for anybody else",
-      instead: "sftp, or an FTP server that binds as who it is",
-    },
-  },
-  {
     name: "Postfix, smtpd by master",
     packages: ["curl", "libicu76", "libtlsrpt0", "libnsl2", "libsasl2-2", "libdb5.3t64"],
     unpacked: ["postfix"],
