@@ -176,9 +176,11 @@ export class Answerer {
   /* One more socket may be in flight. At a bound, those thought to be in flight are asked first. */
   #hasRoom(fd: number): boolean {
     const account = this.#context.shared.get(fd, FIELD.account);
-    if (!this.#fitsUser(account)) this.#connections.recount(account);
-    if (!this.#fits()) this.#connections.recount(-1);
-    return this.#fits() && this.#fitsUser(account);
+    const connections = this.#connections;
+    return (
+      (this.#fitsUser(account) || connections.recount(account) || this.#fitsUser(account)) &&
+      (this.#fits() || connections.recount(-1) || this.#fits())
+    );
   }
 
   #fits(): boolean {

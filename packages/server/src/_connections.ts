@@ -191,15 +191,23 @@ export class Connections {
     }
   }
 
-  /** Asks about some of the sockets that count as in flight, of one account or (-1) of all, whether they still are. */
-  recount(account: number): void {
+  /**
+   * Asks about some of the sockets that count as in flight, of one account or (-1) of all, whether
+   * they still are.
+   *
+   * @returns whether one is not: then there is room, even if a thread now counts one that it has just sent
+   */
+  recount(account: number): boolean {
     const { shared, sys } = this.#context;
+    let hasSettled = false;
     for (let left = RECOUNT_MAX; left > 0; left--) {
       const fd = shared.flight.next(account, this.#recounted);
-      if (fd < 0) return;
+      if (fd < 0) break;
       this.#recounted = fd;
-      shared.flight.settle(fd, (asked) => sys.sendQueue(asked) <= BEING_FREED);
+      if (shared.flight.settle(fd, (asked) => sys.sendQueue(asked) <= BEING_FREED))
+        hasSettled = true;
     }
+    return hasSettled;
   }
 
   #look(fd: number, now: number): void {

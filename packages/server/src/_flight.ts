@@ -81,15 +81,17 @@ export class Flight {
    * Takes a connection's socket out of the count if its peer has received it. For any thread.
    *
    * @param isReceived asks the kernel
+   * @returns whether this call has taken it out
    */
-  settle(fd: number, isReceived: (fd: number) => boolean): void {
+  settle(fd: number, isReceived: (fd: number) => boolean): boolean {
     const cell = HEADER_CELLS + fd;
     const reply = Atomics.load(this.#cells, cell);
-    if ((reply & KIND) !== UNREAD.socket || !isReceived(fd)) return;
+    if ((reply & KIND) !== UNREAD.socket || !isReceived(fd)) return false;
     const account = this.#accountOf(fd);
     this.#count(account, -1); // first, while the account is sure to be this connection's
     const found = Atomics.compareExchange(this.#cells, cell, reply, reply & ~KIND);
     if (found !== reply) this.#count(account, 1);
+    return found === reply;
   }
 
   #count(account: number, change: number): void {
