@@ -128,7 +128,10 @@ static int lift(int fd)
 	return sys_fcntl(fd, F_DUPFD_CLOEXEC, CWD_FD + 1);
 }
 
-/* Puts the two descriptors where the new program looks for them, and lets no other through. */
+/*
+ * Puts the two descriptors where the new program looks for them, and lets no other through, not
+ * even one that another thread opens from now on: it goes into a table that is no longer ours.
+ */
 static int place_descriptors(int listen_fd, int cwd_fd)
 {
 	CLEANUP_CLOSE int listener = lift(listen_fd);
@@ -141,7 +144,8 @@ static int place_descriptors(int listen_fd, int cwd_fd)
 		rc = sys_dup3(cwd, CWD_FD, 0);
 	if (rc >= 0)
 		rc = sys_call(SYS_close_range,
-		              (const long[6]){CWD_FD + 1, (long)~0U, CLOSE_RANGE_CLOEXEC});
+		              (const long[6]){CWD_FD + 1, (long)~0U,
+		                              CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC});
 	return (int)rc;
 }
 
