@@ -19,6 +19,21 @@ built() {
 	cmake --preset "$1" && cmake --build --preset "$1" --parallel 2
 }
 
+# Bun for arm64, which runs in the emulator as the C programs do.
+fetch_bun_arm64() {
+	version=$(bun --version)
+	cache=${XDG_CACHE_HOME:-$HOME/.cache}/xsocket
+	made=$cache/bun-$version-arm64
+	XSOCKET_BUN_ARM64=$made/node_modules/@oven/bun-linux-aarch64/bin/bun
+	export XSOCKET_BUN_ARM64
+	[ ! -x "$XSOCKET_BUN_ARM64" ] || return 0
+	mkdir -p "$cache"
+	new=$(mktemp -d "$made.XXXXXX")
+	echo '{}' >"$new/package.json"
+	bun add --cwd "$new" --os=linux --cpu=arm64 --no-save "@oven/bun-linux-aarch64@$version" &&
+		mv -T "$new" "$made"
+}
+
 # The units under a booted systemd, where one can be booted. Where not, that is said, and counts.
 systemd_step() {
 	timed systemd env NO_COLOR=1 sh -c 'sh scripts/systemd-test.sh || [ $? = 77 ]'
@@ -35,6 +50,7 @@ step shell shellcheck -x dev .ci/run scripts/*.sh scripts/suites/*.sh packaging/
 	packaging/debian/p* packages/*/tests/*.sh tests/*/*.sh
 step lint bun node_modules/oxlint/bin/oxlint --type-aware
 step types bun node_modules/typescript/bin/tsc -p .
+step bun-arm64 fetch_bun_arm64
 step build-asan built asan
 ctest_step asan build/asan
 step build-fuzz built fuzz

@@ -28,7 +28,8 @@ by \`dlopen\` and \`dlsym\`; one inside a plugin loaded with \`RTLD_DEEPBIND\`, 
 
 All programs of these tables ran on x86-64 with glibc, and none of them elsewhere. The library's own C tests also run on musl and i386, by the presets
 \`musl\` and \`i386\`; and as arm64 programs under qemu-user, without those that ctest lists as disabled: users other than root, most socket options,
-and a few calls that the emulator does not know. A machine with arm64, and programs that AppArmor or SELinux confines, were not tried.
+and a few calls that the emulator does not know. The server and the SDK run there, too, on Bun for arm64. A machine with arm64,
+Bun for musl, and programs that AppArmor or SELinux confines, were not tried.
 
 ## Test suites of other projects
 
