@@ -148,17 +148,24 @@ static void test_packet_info_and_device(void)
 	close(fd);
 }
 
+static void show_number(const char *what, int fd, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, name, &value, &len), 0);
+	printf("%s %d\n", what, value);
+}
+
 /* Setting the type of service sets the priority, which may then be set to what it was. */
 static void test_priority(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), tos = 0x10, priority = 0;
-	socklen_t len = sizeof(priority);
 
 	set("tos", fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
 	set("priority", fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority));
 	bind_any(fd, AF_INET);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, &len), 0);
-	printf("priority %d\n", priority);
+	show_number("priority", fd, SO_PRIORITY);
 	close(fd);
 }
 
@@ -166,13 +173,11 @@ static void test_priority(void)
 static void test_repair(void)
 {
 	int fd = pair_socket(SOCK_STREAM), on = 1, reuse = 1;
-	socklen_t len = sizeof(reuse);
 
 	set("repair", fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on));
 	set("reuse", fd, SOL_SOCKET, SO_REUSEADDR, &reuse, sizeof(reuse));
 	bind_any(fd, AF_INET);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuse, &len), 0);
-	printf("reuse %d\n", reuse);
+	show_number("reuse", fd, SO_REUSEADDR);
 	close(fd);
 }
 

@@ -176,7 +176,7 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	return -EBADMSG;
 }
 
-static int wait_readable(int conn, const struct deadline *deadline)
+int handover_wait(int conn, const struct deadline *deadline)
 {
 	int rc;
 
@@ -211,7 +211,7 @@ int handover_receive(int conn, const struct wire_request *request, bool cloexec,
 	int rc;
 
 	do {
-		rc = waits ? wait_readable(conn, deadline) : 0;
+		rc = waits ? handover_wait(conn, deadline) : 0;
 		if (rc < 0)
 			return rc;
 		rc = handover_take(conn, request, cloexec);

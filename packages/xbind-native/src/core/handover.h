@@ -31,6 +31,15 @@ int handover_connect(const struct address *address, const struct deadline *deadl
  */
 int handover_send(int conn, const struct wire_request *request);
 
+/**
+ * handover_wait() - wait for a reply, or for the end of the connection
+ * @conn:     connection from handover_connect(); stays the caller's
+ * @deadline: when to give up
+ *
+ * Return: 0, -ETIMEDOUT, else what ppoll(2) gives.
+ */
+int handover_wait(int conn, const struct deadline *deadline);
+
 /* There is no reply yet: -ETIMEDOUT could be the server's error as well. */
 #define HANDOVER_E_NOT_YET (-4096)
 

@@ -27,7 +27,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 
 /* milliseconds; how long a bind waits for a busy server to let go, and for one that never does */
@@ -89,14 +88,8 @@ static void await_server(int conn)
 {
 	static _Atomic int wait_ms = SERVER_CLOSE_MS;
 	const struct deadline deadline = deadline_in(wait_ms);
-	int rc;
 
-	if (conn < 0)
-		return;
-	do
-		rc = sys_poll(conn, POLLIN, deadline_left_ms(&deadline));
-	while (rc == -EINTR);
-	if (rc == 0)
+	if (conn >= 0 && handover_wait(conn, &deadline) == -ETIMEDOUT)
 		wait_ms = SERVER_LINGERING_MS;
 }
 
