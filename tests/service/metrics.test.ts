@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { xsocketSync } from "@xsocket/client";
 import {
   type MetricsAddress,
@@ -9,7 +10,7 @@ import {
   serve,
   serveMetrics,
 } from "@xsocket/server";
-import { eventually, guardDescriptors, here, tempDir } from "../harness/index.ts";
+import { eventually, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -124,6 +125,60 @@ test("a path is taken from a dead server alone", async () => {
   expect(readFileSync(file, "utf8")).toBe("kept");
   metrics[Symbol.dispose]();
   expect(existsSync(path)).toBe(false);
+});
+
+/** Sends a text to a path, and gives what comes back until the end. */
+async function exchange(path: string, ...texts: string[]): Promise<string> {
+  const socket = connect(path);
+  let answer = "";
+  socket.on("data", (data) => (answer += data.toString()));
+  const closed = new Promise((resolve) => socket.on("close", resolve));
+  for (const text of texts) await new Promise((resolve) => socket.write(text, resolve));
+  await closed;
+  return answer;
+}
+
+test("what lies in the place of the socket at the end is left alone", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await serve({ address: dir.join("control") });
+  const metrics = serveMetrics(server, { kind: "path", path });
+  rmSync(path);
+  writeFileSync(path, "kept");
+  metrics[Symbol.dispose]();
+  expect(readFileSync(path, "utf8")).toBe("kept");
+});
+
+test("a request without a host, in pieces, or none at all gets its answer and no more", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await startServer({ args: ["--metrics", path] });
+  await eventually("the metrics", () => existsSync(path));
+  for (const line of [
+    "GET /metrics HTTP/1.0\r\n",
+    "GET http://[/metrics?x HTTP/1.1\r\nHost: [\r\n",
+  ])
+    expect(await exchange(path, line, "\r\n")).toContain("\r\n\r\n# HELP xsocket_build_info");
+  expect(await exchange(path, "HEAD /metrics HTTP/1.1\r\n\r\n")).toEndWith("\r\n\r\n");
+  for (const text of ["\0\r\n\r\n", "GET\r\n\r\n", "x".repeat(10_000)])
+    expect(await exchange(path, text)).toStartWith("HTTP/1.1 400 ");
+  expect(await server.stop()).toBe(0);
+  expect(server.program.stderr.trim()).toBe(`xsocket: serving at ${server.path}`);
+});
+
+test("who opens many connections to the metrics takes no descriptors from others", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await serve({ address: dir.join("control") });
+  using metrics = serveMetrics(server, { kind: "path", path });
+  expect(metrics.port).toBeUndefined();
+  const before = server.status().descriptors.open;
+  const sockets = Array.from({ length: 200 }, () => connect(path).on("error", () => {}));
+  const open = () => sockets.filter((socket) => !socket.closed).length;
+  await eventually("most to be closed", () => open() <= 16);
+  expect(server.status().descriptors.open - before).toBeLessThanOrEqual(2 * 16);
+  for (const socket of sockets) socket.destroy();
+  await eventually("room", async () => (await exchange(path, "GET / HTTP/1.0\r\n\r\n")) !== "");
 });
 
 test("a port that is taken is one sentence", async () => {

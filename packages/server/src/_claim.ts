@@ -34,13 +34,23 @@ const LOCK_EX_NB = 2 | 4;
 const LOCK_WAIT_MS = 5000; // longer than any start holds it
 const LOCK_RETRY_MS = 10;
 
-/** How a control socket is made. */
-export interface ClaimOptions {
+/** How a socket file is made. */
+export interface FileOptions {
   readonly mode: number;
   readonly gid: number | undefined;
   readonly backlog: number;
-  readonly sharedDirectory: boolean;
   readonly refuseDescriptors: boolean;
+}
+
+/** How a control socket is made. */
+export interface ClaimOptions extends FileOptions {
+  readonly sharedDirectory: boolean;
+}
+
+/** Tells a file that was made from what may lie in its place later. */
+export interface Made {
+  readonly dev: bigint;
+  readonly ino: bigint;
 }
 
 /** A listening socket, with what is to be undone at the end. */
@@ -100,27 +110,42 @@ function openDirectory(directory: string): number {
   }
 }
 
-function claimPath(sys: Syscalls, path: string, options: ClaimOptions): Claim {
+/**
+ * Makes a listening socket at a path, whose directory the caller has locked or does not need to.
+ *
+ * @throws {ServeError} IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
+ */
+export function claimPath(
+  sys: Syscalls,
+  path: string,
+  options: FileOptions,
+  type = SOCK_SEQPACKET,
+): Claim & { readonly made: Made } {
   removeStale(sys, path);
-  const fd = makeListener(sys, path, options);
+  const fd = makeListener(sys, path, options, type);
   try {
     bindPath(sys, fd, path, options);
     const made = lstatSync(path, { bigint: true });
-    return { listenFd: fd, release: () => releasePath(sys, path, made) };
+    return { listenFd: fd, made, release: () => releasePath(sys, path, made) };
   } catch (error) {
     sys.close(fd);
     throw error;
   }
 }
 
-function makeSocket(sys: Syscalls, path: string): number {
-  const fd = sys.socket(AF_UNIX, SOCK_SEQPACKET | 0o2004000, 0);
+function makeSocket(sys: Syscalls, path: string, type = SOCK_SEQPACKET): number {
+  const fd = sys.socket(AF_UNIX, type | 0o2004000, 0);
   if (fd < 0) throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd));
   return fd;
 }
 
-function makeListener(sys: Syscalls, text: string, { refuseDescriptors }: ClaimOptions): number {
-  const fd = makeSocket(sys, text);
+function makeListener(
+  sys: Syscalls,
+  text: string,
+  { refuseDescriptors }: FileOptions,
+  type = SOCK_SEQPACKET,
+): number {
+  const fd = makeSocket(sys, text, type);
   try {
     if (refuseDescriptors) refuseDescriptorsOf(sys, fd);
     return fd;
@@ -131,7 +156,7 @@ function makeListener(sys: Syscalls, text: string, { refuseDescriptors }: ClaimO
 }
 
 /* The mode is there from the first instant: the kernel takes it from the socket, less the umask. */
-function bindPath(sys: Syscalls, fd: number, path: string, options: ClaimOptions): void {
+function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions): void {
   const bytes = encodeAddress({ kind: "path", path });
   fchmodSync(fd, options.mode);
   const umask = process.umask(0);
@@ -224,15 +249,16 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
 }
 
 /** Removes a socket file if it is still the one that was made. */
-export async function releasePath(
-  sys: Syscalls,
-  path: string,
-  made: { readonly dev: bigint; readonly ino: bigint },
-): Promise<void> {
+export function removeOwn(path: string, made: Made): void {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (found?.dev === made.dev && found.ino === made.ino) unlinkSync(path);
+}
+
+/** The same under the lock of its directory. */
+export async function releasePath(sys: Syscalls, path: string, made: Made): Promise<void> {
   const lock = await lockDirectory(sys, dirname(path)).catch(() => -1); // then the compare alone has to do
   try {
-    const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-    if (found?.dev === made.dev && found.ino === made.ino) unlinkSync(path);
+    removeOwn(path, made);
   } finally {
     if (lock >= 0) closeSync(lock);
   }

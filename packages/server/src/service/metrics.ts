@@ -1,9 +1,11 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import type { UnixSocketListener } from "bun";
 import { isIP } from "node:net";
+import { SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { removeStale } from "../_claim.ts";
+import { claimPath, type Made, removeOwn } from "../_claim.ts";
 import { ServeError } from "../error.ts";
 import type { Server } from "../server.ts";
+import { type Asking, type Page, pageHandlers } from "./http.ts";
 import { metricsText } from "./metrics-text.ts";
 
 /** Where the metrics are served: a UNIX socket, or an address and port of the server's own network. */
@@ -11,7 +13,8 @@ export type MetricsAddress =
   | { readonly kind: "path"; readonly path: string }
   | { readonly kind: "tcp"; readonly host: string; readonly port: number };
 
-const IDLE_S = 10; // how long a silent connection is kept
+const MODE = 0o660; // of a path
+const BACKLOG = 16;
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
 function misuse(message: string): never {
@@ -41,34 +44,39 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   return { kind: "tcp", host, port };
 }
 
-function inodeOf(path: string): bigint | undefined {
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
-}
-
 /** Answers for one server, with what it has counted until then. */
-function answer(server: Server, request: Request): Response {
-  const { pathname } = new URL(request.url);
-  if (pathname !== "/metrics")
-    return new Response("xsocket: see /metrics\n", { status: pathname === "/" ? 200 : 404 });
-  if (request.method !== "GET" && request.method !== "HEAD")
-    return new Response("only GET\n", { status: 405 });
+function answer(server: Server, method: string, path: string): Page {
+  if (path !== "/metrics")
+    return { status: path === "/" ? 200 : 404, text: "xsocket: see /metrics\n" };
+  if (method !== "GET" && method !== "HEAD") return { status: 405, text: "only GET\n" };
   const status = server.status();
   const start = Date.now() / 1000 - status.uptimeSeconds;
-  return new Response(metricsText(status, process.memoryUsage.rss(), start), {
-    headers: { "content-type": CONTENT_TYPE },
-  });
+  const text = metricsText(status, process.memoryUsage.rss(), start);
+  return { status: 200, text, type: CONTENT_TYPE };
 }
 
-function listen(address: MetricsAddress, fetch: (request: Request) => Response) {
-  if (address.kind === "tcp")
-    return Bun.serve({ hostname: address.host, port: address.port, idleTimeout: IDLE_S, fetch });
-  removeStale(loadSyscalls(), address.path);
-  const umask = process.umask(0o117);
-  try {
-    return Bun.serve({ unix: address.path, fetch });
-  } finally {
-    process.umask(umask);
-  }
+type Handlers = ReturnType<typeof pageHandlers>;
+
+interface Listening {
+  readonly port?: number;
+  /** The file, if there is one, to be removed at the end. */
+  readonly made?: Made;
+  stop(closeActiveConnections: boolean): void;
+}
+
+/* A listener that Bun makes at a path would, at its end, remove whatever lies there by then. */
+function listenAtPath(path: string, socket: Handlers): Listening {
+  const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
+  const { listenFd: fd, made } = claimPath(loadSyscalls(), path, options, SOCK_STREAM);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
+  const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;
+  const listener = adopt({ fd, socket });
+  return { made, stop: (all) => listener.stop(all) };
+}
+
+function listen(address: MetricsAddress, socket: Handlers): Listening {
+  if (address.kind === "path") return listenAtPath(address.path, socket);
+  return Bun.listen({ hostname: address.host, port: address.port, socket });
 }
 
 /** Metrics that are being served. Disposing of it ends that. */
@@ -84,14 +92,13 @@ export interface Metrics extends Disposable {
  */
 export function serveMetrics(server: Server, address: MetricsAddress): Metrics {
   try {
-    const http = listen(address, (request) => answer(server, request));
-    const made = address.kind === "path" ? inodeOf(address.path) : undefined;
+    const handlers = pageHandlers((method, path) => answer(server, method, path));
+    const listener = listen(address, handlers);
     return {
-      port: http.port,
+      port: listener.port,
       [Symbol.dispose]() {
-        void http.stop(true);
-        if (address.kind === "path" && inodeOf(address.path) === made && made !== undefined)
-          unlinkSync(address.path);
+        listener.stop(true);
+        if (address.kind === "path" && listener.made) removeOwn(address.path, listener.made);
       },
     };
   } catch (error) {
