@@ -155,7 +155,8 @@ describe("files", () => {
       expect(() => readPolicy(join(directory, "none"), ACCOUNTS)).toThrow(PolicyError);
       expect(() => readPolicy(directory, ACCOUNTS)).toThrow(PolicyError);
       writeFileSync(path, "#".repeat((1 << 20) + 1));
-      expect(() => readPolicy(path, ACCOUNTS)).toThrow("1048577 bytes, and 1048576");
+      expect(() => readPolicy(path, ACCOUNTS)).toThrow("more than 1048576 bytes");
+      expect(() => readPolicy("/dev/zero", ACCOUNTS)).toThrow("more than 1048576 bytes");
     } finally {
       rmSync(directory, { recursive: true });
     }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { type Accounts, readAccounts } from "./accounts.ts";
 import { PolicyError, type Problem } from "./error.ts";
 import { lineFinder } from "./lines.ts";
@@ -74,16 +74,28 @@ export function parsePolicy(source: string, text: string, accounts: Accounts): P
   return { source, rules };
 }
 
+/* Reads a file as far as there is room for it. */
+function fill(path: string, bytes: Uint8Array): number {
+  const fd = openSync(path, "r");
+  try {
+    let length = 0;
+    for (let read = -1; read !== 0 && length < bytes.byteLength; length += read)
+      read = readSync(fd, bytes, length, bytes.byteLength - length, null);
+    return length;
+  } finally {
+    closeSync(fd);
+  }
+}
+
 function readText(path: string): string {
   try {
-    const bytes = readFileSync(path);
-    if (bytes.byteLength > POLICY_BYTES_MAX)
+    const bytes = Buffer.alloc(POLICY_BYTES_MAX + 1);
+    const length = fill(path, bytes);
+    if (length > POLICY_BYTES_MAX)
       throw new PolicyError(path, [
-        {
-          text: `the file has ${bytes.byteLength} bytes, and ${POLICY_BYTES_MAX} are the most: name a policy`,
-        },
+        { text: `the file has more than ${POLICY_BYTES_MAX} bytes: name a policy` },
       ]);
-    return bytes.toString("utf8");
+    return bytes.toString("utf8", 0, length);
   } catch (error) {
     if (error instanceof PolicyError) throw error;
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
