@@ -84,8 +84,8 @@ export async function bindControl(
   user: { readonly uid: number; readonly gid: number },
 ): Promise<number> {
   const sys = loadSyscalls();
-  checkOptions(options, options.address?.startsWith("@") === true);
-  const bounds = fitBounds(options, sys.descriptorLimit());
+  const threads = checkOptions(options, options.address?.startsWith("@") === true);
+  const bounds = fitBounds(options, sys.descriptorLimit(), threads);
   const { address, listenFd } = await listen(sys, options, bounds);
   const directory = dirname(address);
   if (address === DEFAULT_ADDRESS && readdirSync(directory).length === 1)

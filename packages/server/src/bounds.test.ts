@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { DEFAULT_BOUNDS, fitBounds, RESERVED_DESCRIPTORS } from "./bounds.ts";
+import { DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 
 test("the defaults hold where descriptors abound", () => {
   expect(fitBounds({}, 1_000_000)).toEqual(DEFAULT_BOUNDS);
@@ -7,10 +7,15 @@ test("the defaults hold where descriptors abound", () => {
 
 test("a low limit of descriptors lowers what depends on it", () => {
   const bounds = fitBounds({}, 1024);
-  expect(bounds.maxConnections).toBe(1024 - RESERVED_DESCRIPTORS);
+  expect(bounds.maxConnections).toBe(1024 - 64);
   expect(bounds.maxConnectionsPerUid).toBe(720);
   expect(bounds.maxInFlight).toBe(512);
   expect(bounds.maxInFlightPerUid).toBe(384);
+});
+
+test("what the threads need is left to them", () => {
+  expect(fitBounds({}, 1024, 64).maxConnections).toBe(1024 - 48 - 64 * 8);
+  expect(() => fitBounds({}, 256, 64)).toThrow("more than 560 are needed");
 });
 
 test("a user's bound is never above everybody's", () => {
@@ -23,5 +28,5 @@ test("a bound out of range is misuse", () => {
 });
 
 test("without room for one connection there is no server", () => {
-  expect(() => fitBounds({}, RESERVED_DESCRIPTORS)).toThrow("raise the limit");
+  expect(() => fitBounds({}, 64)).toThrow("raise the limit");
 });

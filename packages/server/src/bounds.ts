@@ -1,4 +1,5 @@
 import { ServeError } from "./error.ts";
+import { DEFAULT_THREADS } from "./options.ts";
 
 /** What clients can make a server hold. Each bound is an option of {@link serve}. */
 export interface Bounds {
@@ -29,16 +30,22 @@ export const DEFAULT_BOUNDS: Bounds = {
   backlog: 4_096,
 };
 
-/** Descriptors that are kept for everything but connections: Bun's own, epoll, logs, sockets in the making. */
-export const RESERVED_DESCRIPTORS = 64;
+/** Descriptors that are kept for everything but connections and threads: Bun's own, logs, metrics. */
+const RESERVED_DESCRIPTORS = 48;
+/* Five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
+const THREAD_DESCRIPTORS = 8;
 
-const MAX = 0x7fffffff;
+/** The largest value of a bound. */
+export const BOUND_MAX = 0x7fffffff;
 
 /* One bound as asked for, or its default. */
 function bound(given: Partial<Bounds>, name: keyof Bounds): number {
   const value = given[name] ?? DEFAULT_BOUNDS[name];
-  if (Number.isInteger(value) && value >= 1 && value <= MAX) return value;
-  throw new ServeError("MISUSE", `${name} must be a whole number from 1 to ${MAX}, not ${value}`);
+  if (Number.isInteger(value) && value >= 1 && value <= BOUND_MAX) return value;
+  throw new ServeError(
+    "MISUSE",
+    `${name} must be a whole number from 1 to ${BOUND_MAX}, not ${value}`,
+  );
 }
 
 /* A user's share: what was asked for, else the default, but where descriptors are scarce three quarters. */
@@ -56,12 +63,17 @@ function share(given: Partial<Bounds>, name: keyof Bounds, all: number, scarce: 
  *
  * @throws {ServeError} MISUSE for a bound out of range, LIMIT if no connection would fit
  */
-export function fitBounds(given: Partial<Bounds>, descriptorLimit: number): Bounds {
-  const room = descriptorLimit - RESERVED_DESCRIPTORS;
+export function fitBounds(
+  given: Partial<Bounds>,
+  descriptorLimit: number,
+  threads = DEFAULT_THREADS,
+): Bounds {
+  const reserved = RESERVED_DESCRIPTORS + threads * THREAD_DESCRIPTORS;
+  const room = descriptorLimit - reserved;
   if (room < 1)
     throw new ServeError(
       "LIMIT",
-      `only ${descriptorLimit} open files are allowed and more than ${RESERVED_DESCRIPTORS} are needed: raise the limit (ulimit -n, LimitNOFILE=)`,
+      `only ${descriptorLimit} open files are allowed and more than ${reserved} are needed: raise the limit (ulimit -n, LimitNOFILE=)`,
     );
   const connections = bound(given, "maxConnections");
   const inFlight = bound(given, "maxInFlight");

@@ -66,7 +66,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const threads = checkOptions(options, isName);
   const sys = loadSyscalls();
   const descriptorLimit = sys.descriptorLimit();
-  const bounds = fitBounds(options, descriptorLimit);
+  const bounds = fitBounds(options, descriptorLimit, threads);
   const claim = await listen(sys, options, bounds);
   let auditFd = -1;
   try {
