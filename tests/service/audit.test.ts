@@ -6,6 +6,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
 } from "node:fs";
@@ -116,6 +117,23 @@ test("a rotated file is opened anew although the policy has a mistake by now", a
   expect(await server.reload().catch(String)).toBe("Error: a mistake");
   expect([ask(path, "dgram"), ask(path, "stream")]).toEqual(["EPERM", "ok"]);
   expect(lines(auditFile)).toHaveLength(2);
+});
+
+test("what of a reload has failed is said, and nothing else", async () => {
+  using dir = tempDir();
+  const [path, logs, policy] = [dir.join("control"), dir.join("logs"), dir.join("policy")];
+  mkdirSync(logs);
+  await Bun.write(policy, '[[rule]]\naction = "allow"\n');
+  const argv = [XSOCKET, "serve", path, "--audit", join(logs, "audit"), "--policy", policy];
+  await using server = here.spawn(argv);
+  await server.says(/serving at/);
+  rmSync(logs, { recursive: true });
+  server.kill("SIGHUP");
+  await server.says(/error: the audit file stays as it was: cannot write the audit file .*/);
+  expect(server.stderr).not.toContain("the policy stays");
+  await Bun.write(policy, "wrong = 1\n");
+  server.kill("SIGHUP");
+  await server.says(/error: the policy stays as it was: .*"wrong" is unknown.*\n.*the audit file/);
 });
 
 test("an audit file that cannot be written is a reason not to start, in one sentence", async () => {

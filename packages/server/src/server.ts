@@ -25,7 +25,8 @@ export interface Server extends AsyncDisposable {
   stop(): Promise<void>;
   /**
    * Reads the policy again, and opens the audit file anew. When one fails, what was there stays,
-   * the other goes on, and the failure is thrown.
+   * the other goes on, and the failure is thrown; that of the audit file is a ServeError, and both
+   * together are an AggregateError.
    */
   reload(): Promise<void>;
   /**
@@ -160,11 +161,19 @@ class RunningServer implements Server {
   }
 
   async reload(): Promise<void> {
+    const failures: unknown[] = [];
     try {
       this.#pool.follow(await readPolicy(this.#options.policy, this.address));
-    } finally {
-      this.#reopenAudit(); // a policy with a mistake is no reason to write on into a rotated file
+    } catch (error) {
+      failures.push(error);
     }
+    try {
+      this.#reopenAudit(); // a policy with a mistake is no reason to write on into a rotated file
+    } catch (error) {
+      failures.push(error);
+    }
+    if (failures.length > 1) throw new AggregateError(failures, "neither could be reloaded");
+    if (failures.length === 1) throw failures[0];
   }
 
   /* After a log was rotated: the new file takes the place of the old one under its number. */

@@ -1,9 +1,21 @@
-import type { Log } from "./log.ts";
+import { ServeError } from "./error.ts";
+import type { Log, LogRecord } from "./log.ts";
 import type { Server } from "./server.ts";
 
 /* Several problems are several lines, and a record is one. */
 function sentence(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).replaceAll("\n", "; ");
+}
+
+function reloadFailure(error: unknown): LogRecord {
+  const event = error instanceof ServeError ? "audit" : "policy";
+  const what = event === "audit" ? "the audit file" : "the policy";
+  return {
+    level: "error",
+    event,
+    message: `${what} stays as it was: ${sentence(error)}`,
+    fields: {},
+  };
 }
 
 /* For a signal before a start that fails: the failure itself is thrown by untilSignal. */
@@ -17,20 +29,17 @@ export type Signalled = Pick<Server, "stop" | "reload" | "closed">;
  * Given the promise of a server, it minds signals from the start: one that comes between the
  * listening and the serving would otherwise end the program and leave the socket file behind.
  *
- * A policy that cannot be read is reported as an error, and the old one stays.
+ * A policy or an audit file that cannot be had is reported as an error, and the old one stays.
  */
 export async function untilSignal(
   server: Signalled | Promise<Signalled>,
   log: Log = () => {},
 ): Promise<void> {
   const started = Promise.resolve(server);
-  const failed = (error: unknown) =>
-    log({
-      level: "error",
-      event: "policy",
-      message: `the policy stays as it was: ${sentence(error)}`,
-      fields: {},
-    });
+  const failed = (error: unknown) => {
+    const failures: unknown[] = error instanceof AggregateError ? error.errors : [error];
+    for (const failure of failures) log(reloadFailure(failure));
+  };
   const stop = () => void started.then((running) => running.stop(), noServer);
   const reload = () => void started.then((running) => running.reload().catch(failed), noServer);
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload);
