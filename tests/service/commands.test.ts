@@ -19,6 +19,11 @@ function xsocket(...args: string[]) {
   return here.run([XSOCKET, ...args]);
 }
 
+/* exec: LISTEN_PID must name the server itself. */
+function startedWith(script: string, ...args: string[]) {
+  return here.run(["sh", "-c", `${script} exec "$@"`, "sh", XSOCKET, ...args]);
+}
+
 async function policyFile(path: string, text: string): Promise<string> {
   await Bun.write(path, text);
   return path;
@@ -41,6 +46,21 @@ protocol = "icmp"
 action = "allow"
 connections = 4
 `;
+
+test.each([
+  ["LISTEN_PID=$$ LISTEN_FDS=1 3</dev/null", "descriptor 3 was given to serve and is not a socket"],
+  ["LISTEN_PID=$$ LISTEN_FDS=1 3<&-", "descriptor 3 was given to serve and is not a socket"],
+  ["NOTIFY_SOCKET=/nonexistent", "cannot reach the service manager at NOTIFY_SOCKET=/nonexistent"],
+])("what a manager should have given (%s) is one sentence with a remedy", async (given, words) => {
+  using dir = tempDir();
+  const [variables, redirection = ""] = given.split(/(?= 3<)/);
+  const script = `export ${variables}; ${redirection && `exec${redirection};`}`;
+  const { code, stderr } = await startedWith(script, "serve", dir.join("control"));
+  expect(stderr).toContain(words);
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  expect(stderr).not.toMatch(/^xsocket: (?:getsockopt|connect):/);
+  expect(code).toBe(1);
+});
 
 describe("policy", () => {
   test("check lists the rules in their order", async () => {
@@ -189,6 +209,10 @@ describe("the log", () => {
     [["--metrics", "0.0.0.0:1"], "--metrics-remote"],
     [["--policy", "x", "--allow-user", "root"], "two ways to say the same"],
     [["--sockets-per-minute", "x"], "takes a whole number"],
+    [["--sockets-per-minute", "0"], "--sockets-per-minute takes a whole number from 1 to 16777215"],
+    [["--max-in-flight", "0"], "--max-in-flight takes a whole number from 1 to 2147483647"],
+    [["--take-reply-ms", "2147483648"], "--take-reply-ms takes a whole number from 1"],
+    [["--threads", "65"], "--threads takes a whole number from 1 to 64"],
   ])("%j is one sentence and misuse", async (args, words) => {
     using dir = tempDir();
     const { code, stderr } = await xsocket("serve", dir.join("control"), ...args);

@@ -1,4 +1,5 @@
 import {
+  BOUND_MAX,
   type Bounds,
   findIdentity,
   flagPolicy,
@@ -9,8 +10,10 @@ import {
   type LogLevel,
   logFormat,
   logTo,
+  MAX_THREADS,
   parseIds,
   parseMetricsAddress,
+  QUOTA_MAX,
   readAccounts,
   readPolicy,
   type ServiceOptions,
@@ -53,7 +56,7 @@ function modeBits(word: string): number {
 function bounds(args: Readonly<Record<string, string | boolean | undefined>>): Partial<Bounds> {
   const found: { -readonly [Name in keyof Bounds]?: number } = {};
   for (const [option, name] of Object.entries(BOUND_OPTIONS)) {
-    const value = mapped(args[option], (word) => wholeNumber(`--${option}`, word));
+    const value = mapped(args[option], (word) => wholeNumber(`--${option}`, word, BOUND_MAX));
     if (value !== undefined) found[name] = value;
   }
   return found;
@@ -88,7 +91,7 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
     uids: mapped(args["allow-user"], (list) => idsOf(list, userId)),
     gids: mapped(args["allow-group"], (list) => idsOf(list, groupId)),
     socketsPerMinute: mapped(args["sockets-per-minute"], (word) =>
-      wholeNumber("--sockets-per-minute", word),
+      wholeNumber("--sockets-per-minute", word, QUOTA_MAX),
     ),
   });
   if (Object.keys(flags).length === 0)
@@ -136,7 +139,7 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     policy: policy(args),
     auditFile: mapped(args.audit, userPath),
     metrics: mapped(args.metrics, (word) => parseMetricsAddress(word, remote)),
-    threads: mapped(args.threads, (word) => wholeNumber("--threads", word)),
+    threads: mapped(args.threads, (word) => wholeNumber("--threads", word, MAX_THREADS)),
     log: logTo(logFormat(format)),
     logLevel: level,
     ...bounds(args),

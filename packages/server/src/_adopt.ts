@@ -54,7 +54,7 @@ export function adoptListener(
   if (!isRight)
     throw new ServeError(
       "LISTEN_FD",
-      `descriptor ${fd} was given to serve and is not a listening SOCK_SEQPACKET socket: use ListenSequentialPacket=`,
+      `descriptor ${fd} was given to serve and is not a listening UNIX socket of type SOCK_SEQPACKET: use ListenSequentialPacket= in the socket unit`,
     );
   sys.adopt(fd);
   const address = addressOf(sys, fd);

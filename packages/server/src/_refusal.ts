@@ -8,7 +8,7 @@ function codeOf(error: unknown): string {
 
 /** What went wrong for any other reason, with a remedy where the caller knows one. */
 export function systemError(attempt: string, error: unknown, remedy?: string): ServeError {
-  if (PERMISSION.has(codeOf(error))) return refusal(attempt, error);
+  if (PERMISSION.has(codeOf(error))) return refusal(attempt, error, remedy);
   const rest = remedy === undefined ? "" : `. ${remedy}`;
   return new ServeError("SYSTEM", `cannot ${attempt}: ${codeOf(error)}${rest}`, { cause: error });
 }

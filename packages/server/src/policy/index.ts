@@ -7,4 +7,5 @@ export * from "./match.ts";
 export * from "./names.ts";
 export * from "./parse.ts";
 export * from "./quota.ts";
+export { QUOTA_MAX } from "./read-rule.ts";
 export * from "./rule.ts";

@@ -1,17 +1,9 @@
-import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
-import { checked, type Syscalls } from "@xsocket/xbind-native";
-
 /** The first descriptor that a manager passes: sd_listen_fds(3). */
 const LISTEN_FDS_START = 3;
 /** The name that our own socket unit gives its descriptor. */
 export const ACTIVATION_NAME = "xsocket";
 /** The name under which the server passes the socket that it bound to itself, across an exec. */
 export const BOUND_NAME = "xsocket-bound";
-
-const SOL_SOCKET = 1;
-const SO_TYPE = 3;
-const SO_ACCEPTCONN = 30;
-const SO_DOMAIN = 39;
 
 /** A listening socket that was there before the program: who made it decides who removes its file. */
 export interface Activation {
@@ -20,7 +12,7 @@ export interface Activation {
   readonly own: boolean;
 }
 
-/** What was passed at start is not what a control socket is. */
+/** What was passed at start is not one control socket. */
 export class ActivationError extends Error {
   override readonly name = "ActivationError";
 }
@@ -35,32 +27,15 @@ function isOurs(name: string): boolean {
   );
 }
 
-function option(native: Syscalls, fd: number, name: number): number {
-  const value = new Int32Array(new ArrayBuffer(4));
-  checked("getsockopt", native.getsockopt(fd, SOL_SOCKET, name, value, value.byteLength));
-  return value[0] ?? 0;
-}
-
-function refuseOtherSockets(native: Syscalls, fd: number): void {
-  const [domain, type, listening] = [SO_DOMAIN, SO_TYPE, SO_ACCEPTCONN].map((name) =>
-    option(native, fd, name),
-  );
-  if (domain !== AF_UNIX || type !== SOCK_SEQPACKET || listening !== 1)
-    throw new ActivationError(
-      `descriptor ${fd} was passed as the control socket, but it is no listening UNIX socket of type SOCK_SEQPACKET: use ListenSequentialPacket= in the socket unit`,
-    );
-}
-
 /**
  * Takes the control socket that a manager has passed in LISTEN_FDS.
  *
  * The variables are taken out of the environment, whomever they are for: they are spent.
  *
  * @returns undefined if none was passed to this process
- * @throws {ActivationError} if several, or something else, was passed
+ * @throws {ActivationError} if several were passed, or one with the name of something else; what it is serve() looks at
  */
 export function takeActivation(
-  native: Syscalls,
   env: NodeJS.ProcessEnv = process.env,
   pid = process.pid,
 ): Activation | undefined {
@@ -79,7 +54,5 @@ export function takeActivation(
     throw new ActivationError(
       `the socket that was passed at start is named ${JSON.stringify(name)}: use FileDescriptorName=${ACTIVATION_NAME}`,
     );
-  refuseOtherSockets(native, LISTEN_FDS_START);
-  checked("fcntl", native.adopt(LISTEN_FDS_START));
   return { fd: LISTEN_FDS_START, own: name === BOUND_NAME };
 }

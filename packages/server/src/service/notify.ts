@@ -1,5 +1,6 @@
 import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
 import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
+import { systemError } from "../_refusal.ts";
 
 /** How long one message may wait for room in the manager's queue, in milliseconds. */
 const NOTIFY_WAIT_MS = 1000;
@@ -18,6 +19,15 @@ export interface Notifier extends Disposable {
 
 /** Connects to the manager's socket. */
 function openSocket(native: Syscalls, path: string): number {
+  try {
+    return connectTo(native, path);
+  } catch (error) {
+    const remedy = "Take that variable out of the environment if no manager has set it";
+    throw systemError(`reach the service manager at NOTIFY_SOCKET=${path}`, error, remedy);
+  }
+}
+
+function connectTo(native: Syscalls, path: string): number {
   const address = encodeAddress(parseAddress(path));
   const fd = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const connected = native.connect(fd, address, address.byteLength);
@@ -56,7 +66,7 @@ function statusLine(text: string): string {
  *
  * The variable is taken out of the environment, so that no program started from here speaks for the server.
  *
- * @throws {SyscallError} if there is a manager and it cannot be reached
+ * @throws {ServeError} SYSTEM, PERMISSION if there is a manager and it cannot be reached
  */
 export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.env): Notifier {
   const path = env["NOTIFY_SOCKET"];

@@ -2,6 +2,7 @@ import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import { bindControl } from "../_listen.ts";
+import { systemError } from "../_refusal.ts";
 import { serve, type Server } from "../server.ts";
 import type { ServeOptions } from "../options.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
@@ -55,7 +56,12 @@ async function becomeUser(
     );
   refuseUnreadable(user, successor.files);
   const fd = activation?.fd ?? (await bindControl(options, user));
-  execAs(sys, fd, user, { ...successor, ownsFile: activation?.own ?? true });
+  try {
+    execAs(sys, fd, user, { ...successor, ownsFile: activation?.own ?? true });
+  } catch (error) {
+    const remedy = "Leave CAP_SETUID, CAP_SETGID and CAP_SETPCAP to it, or --user out";
+    throw systemError(`become uid ${user.uid}`, error, remedy);
+  }
 }
 
 function describe(server: Server): string {
@@ -151,12 +157,11 @@ async function start(
  *
  * @throws {ServeError} if it cannot start
  * @throws {ActivationError} for sockets passed at start that are not what is expected
- * @throws {SyscallError} if it cannot become the user, or reach the manager
  * @throws {PolicyError} for a policy that cannot be used
  */
 export async function runService(options: ServiceOptions): Promise<void> {
   const sys = loadSyscalls();
-  const activation = takeActivation(sys);
+  const activation = takeActivation();
   await becomeUser(sys, options, activation);
   await using owned = new AsyncDisposableStack();
   const notifier = owned.use(openNotifier(sys));
