@@ -1,6 +1,6 @@
 /* Clients that nobody vetted. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { errno } from "@xsocket/xbind-native";
 import {
   bunAsOrdinaryUser,
@@ -155,6 +155,27 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
   await eventually("all to be closed", () => server.sockets() === open);
   expect(residentKb(pid) - memory).toBeLessThan(16 * 1024);
 }, 180_000);
+
+/* Runs a program with a terminal as its standard error that nobody reads. */
+const ON_A_TERMINAL = `import os, pty, subprocess, sys
+_, terminal = pty.openpty()
+sys.exit(subprocess.run(sys.argv[1:], stderr=terminal).returncode)`;
+
+test("a terminal that nobody reads does not hold up the main thread", async () => {
+  using dir = tempDir();
+  const [path, metrics] = [dir.join("control"), dir.join("metrics")];
+  const serve = [XSOCKET, "serve", path, "--log-level", "debug", "--metrics", metrics];
+  await using terminal = here.spawn(["python3", "-c", ON_A_TERMINAL, ...serve]);
+  await eventually("the metrics", () => existsSync(metrics));
+  using client = new RawClient(path);
+  for (let i = 0; i < 3000; i++) expect(client.ask()).toBe(0);
+  const asked = fetch("http://x/metrics", { unix: metrics, signal: AbortSignal.timeout(5000) });
+  expect((await asked).status).toBe(200);
+  const status = await here.run([XSOCKET, "status", path, "--json"]);
+  const { pid }: { pid: number } = JSON.parse(status.stdout);
+  process.kill(pid, "SIGTERM");
+  expect(await terminal.finished()).toBe(0);
+});
 
 test("a log that nobody reads holds up neither clients nor the end", async () => {
   using directory = tempDir();

@@ -50,8 +50,12 @@ export class Loop {
     const epollFd = shared.thread(options.index, THREAD.epoll);
     const say = limitedVoice(
       options.logLevel,
-      (record) => channel.send({ kind: "log", record }),
+      (record) => {
+        shared.addRecords(options.index, 1);
+        channel.send({ kind: "log", record });
+      },
       () => sys.monotonic(),
+      () => shared.thread(options.index, THREAD.records),
     );
     const logs: Context["logs"] = (level) => isLogged(level, options.logLevel);
     const judge = new Judge(options.policy, () => sys.monotonic(), options.index);

@@ -65,8 +65,10 @@ export const THREAD = {
   beat: 6,
   /** The timer that interrupts it, below 0 for none. */
   tick: 7,
+  /** Records for the log that are on their way to the main thread. */
+  records: 8,
 } as const;
-const THREAD_FIELDS = 8;
+const THREAD_FIELDS = 9;
 
 /** The columns of a thread's counters; each only grows. */
 export const COUNTER = {
@@ -195,6 +197,10 @@ export class Shared {
 
   addLoad(index: number, change: number): void {
     Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.load, change);
+  }
+
+  addRecords(index: number, change: number): void {
+    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.records, change);
   }
 
   /** Adds to a counter, one of COUNTER or of a group. */

@@ -79,7 +79,10 @@ export class Pool {
       workerData: start,
       transferList: [port2],
     });
-    const thread = follow(worker, port1, this.#log);
+    const thread = follow(worker, port1, (record) => {
+      this.#shared.addRecords(index, -1);
+      this.#log(record);
+    });
     this.#threads[index] = thread;
     return thread;
   }
@@ -176,6 +179,7 @@ function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
   shared.setThread(index, THREAD.spare, columns.spare);
   shared.setThread(index, THREAD.scratch, -1);
   shared.setThread(index, THREAD.tick, -1);
+  shared.setThread(index, THREAD.records, 0);
   if (shared.thread(index, THREAD.wake) === 0) {
     shared.setThread(index, THREAD.wake, sys.eventfd());
     shared.setThread(index, THREAD.inbox, -1);

@@ -3,28 +3,33 @@ import type { LogLevel } from "./service/log.ts";
 
 const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause must not flood the log
 
+/** Records of one thread that may wait for the main thread, which writes them. */
+export const RECORDS_WAITING_MAX = 1024;
+
 /**
  * Makes a thread's voice: wanted records go out, and of each kind of event only so many a second.
  * What was left out is counted and said with the next one. Debug records are not counted: who
- * wants them wants all.
+ * wants them wants all. Of these, too, what the main thread has no time for is left out.
+ *
+ * @param waiting how many records are on their way
  */
 export function limitedVoice(
   wanted: LogLevel,
   send: (record: LogRecord) => void,
   now: () => number,
+  waiting: () => number,
 ): (level: LogLevel, event: string, message: string, fields: LogRecord["fields"]) => void {
   const windows = new Map<string, { until: number; sent: number; left: number }>();
   return (level, event, message, fields) => {
     if (!isLogged(level, wanted)) return;
-    if (level === "debug") return send({ level, event, message, fields });
-    const time = now();
     const window = windows.get(event) ?? { until: 0, sent: 0, left: 0 };
     windows.set(event, window);
-    if (time >= window.until) {
-      window.until = time + 1000;
+    if (level !== "debug" && now() >= window.until) {
+      window.until = now() + 1000;
       window.sent = 0;
     }
-    if (++window.sent > RECORDS_PER_SECOND) {
+    const isTooMany = level !== "debug" && ++window.sent > RECORDS_PER_SECOND;
+    if (isTooMany || waiting() >= RECORDS_WAITING_MAX) {
       window.left++;
       return;
     }

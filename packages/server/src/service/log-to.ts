@@ -1,4 +1,5 @@
-import { writeSync } from "node:fs";
+import { constants, openSync, writeSync } from "node:fs";
+import { isatty } from "node:tty";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import type { Log } from "../log.ts";
 import { formatLine, type LogFormat, stderrIsJournal } from "./log.ts";
@@ -12,20 +13,39 @@ export function logFormat(chosen?: LogFormat): LogFormat {
 }
 
 /*
+ * A terminal takes a part of what there is no room for and then waits for its reader. Opened anew it
+ * does not; its own flags are other programs' as well. Who may not open it has to wait.
+ */
+function openStderr(): number {
+  if (!isatty(2)) return 2;
+  try {
+    return openSync(
+      "/proc/self/fd/2",
+      constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
+    );
+  } catch {
+    return 2;
+  }
+}
+
+let stderr: number | undefined;
+
+/*
  * Writes to stderr as far as somebody takes it. A log that nobody takes must not end the server, and
  * a pipe that nobody empties must not stop the thread that has the signals.
  */
 function writeStderr(line: string): boolean {
   const sys = loadSyscalls();
+  stderr ??= openStderr();
   const bytes = Buffer.from(line);
   try {
     for (let start = 0; start < bytes.byteLength; start += ROOM_BYTES) {
-      if ((sys.poll(2, POLLOUT, 0) & POLLOUT) === 0) return start > 0; // a long line is cut
-      writeSync(2, bytes.subarray(start, start + ROOM_BYTES));
+      if ((sys.poll(stderr, POLLOUT, 0) & POLLOUT) === 0) return start > 0; // a long line is cut
+      writeSync(stderr, bytes.subarray(start, start + ROOM_BYTES));
     }
     return true;
   } catch {
-    return false; // EPIPE, ENOSPC
+    return false; // EPIPE, ENOSPC, EAGAIN
   }
 }
 

@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import { limitedVoice, RECORDS_WAITING_MAX } from "./_say.ts";
+import type { LogRecord } from "./log.ts";
+
+test("what the main thread has no time for is left out and counted, debug records as well", () => {
+  const sent: LogRecord[] = [];
+  let taken = 0;
+  const say = limitedVoice(
+    "debug",
+    (record) => sent.push(record),
+    () => 0,
+    () => sent.length - taken,
+  );
+  for (let i = 0; i < RECORDS_WAITING_MAX + 5; i++) say("debug", "granted", "gave", {});
+  say("error", "accept", "no room", {});
+  expect(sent).toHaveLength(RECORDS_WAITING_MAX);
+  taken = sent.length;
+  say("debug", "granted", "gave", {});
+  say("error", "accept", "no room", {});
+  expect(sent.slice(taken).map(({ message }) => message)).toEqual([
+    "gave (and 5 more like this before)",
+    "no room (and 1 more like this before)",
+  ]);
+});
