@@ -8,7 +8,7 @@
  * client asks again without receiving its reply waits for EPOLLOUT, by edges: there is one
  * whenever a client receives something.
  */
-import type { Syscalls } from "@xsocket/xbind-native";
+import { checked, type Syscalls } from "@xsocket/xbind-native";
 import { Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { Answerer, TURN } from "./_answer.ts";
 import { Answered } from "./_answered.ts";
@@ -69,7 +69,7 @@ export class Loop {
     const settle = () => this.#answered.settle();
     this.#acceptor = new Acceptor(context, this.#connections, peer, settle);
     this.#tick = new Tick(sys, shared, options.index);
-    sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA);
+    checked("epoll_ctl", sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA));
   }
 
   get #wakeFd(): number {

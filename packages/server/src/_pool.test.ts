@@ -22,7 +22,11 @@ beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "xsocket-pool-")))
 afterEach(() => rmSync(directory, { recursive: true }));
 
 /** Threads that fail on demand, behind a path. */
-async function failingPool(threads: number, policyProtocols = [THROWS, DIES, DIES_LOCKED, 0]) {
+async function failingPool(
+  threads: number,
+  policyProtocols = [THROWS, DIES, DIES_LOCKED, 0],
+  poolSys = sys,
+) {
   const path = join(directory, "control");
   const options = {
     mode: 0o600,
@@ -52,8 +56,15 @@ async function failingPool(threads: number, policyProtocols = [THROWS, DIES, DIE
     source: "the test",
     rules: rule ? [{ ...rule, protocols: policyProtocols, types: [SOCK_STREAM] }] : [],
   };
-  const pool = new Pool(sys, shared, common, policy, (record) => records.push(record), script);
-  await pool.start();
+  const pool = new Pool(poolSys, shared, common, policy, (record) => records.push(record), script);
+  try {
+    await pool.start();
+  } catch (error) {
+    await pool.stop();
+    await claim.release();
+    sys.close(claim.listenFd);
+    throw error;
+  }
   return {
     path,
     shared,
@@ -135,4 +146,11 @@ test("a thread that dies with the locks in its hands does not stop the others", 
   const fd = sys.handoverReceive(next, AF_INET, SOCK_STREAM, 0, WAIT_MS);
   expect(fd).toBeGreaterThan(0);
   for (const open of [fd, next, victim]) sys.close(open);
+});
+
+test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
+  let made = 0;
+  const epollCreate = () => (++made === 2 ? -errno.EMFILE : sys.epollCreate());
+  const pool = failingPool(2, [0], { ...sys, epollCreate });
+  await expect(pool).rejects.toThrow("a serving thread did not start: Error: epoll_ctl: EBADF");
 });
