@@ -31,6 +31,19 @@ test("a silent client is closed after its time, others are not", async () => {
   expect(used.ask()).toBe(0);
 });
 
+test("a request that came in time is answered by a server that was stopped meanwhile", async () => {
+  await using server = await startServer({ args: ["--first-request-ms", "1000"] });
+  await server.program.says(/serving at/);
+  const idle = server.sockets();
+  using clients = rawClients(server.path, 100); // more than one wait takes
+  await eventually("all to be accepted", () => server.sockets() === idle + 100);
+  server.program.kill("SIGSTOP");
+  for (const client of clients) client.send();
+  await Bun.sleep(1200);
+  server.program.kill("SIGCONT");
+  expect(clients.map((client) => client.reply())).toEqual(Array(100).fill(0));
+});
+
 test("a client that receives nothing is shut down after its time, and keeps its reply", async () => {
   await using server = await startServer({ args: ["--take-reply-ms", "300"] });
   await server.program.says(/serving at/);

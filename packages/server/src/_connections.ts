@@ -223,8 +223,10 @@ export class Connections {
   }
 
   #lookAtFresh(fd: number, now: number): void {
-    const { shared, options } = this.#context;
-    if (now - shared.touchedAt(fd) < options.bounds.firstRequestMs) return this.#watch.add(fd, now);
+    const { shared, options, sys } = this.#context;
+    const isInTime = now - shared.touchedAt(fd) < options.bounds.firstRequestMs;
+    // a server that was stopped for a while has not read yet what came in time
+    if (isInTime || sys.poll(fd, EPOLLIN, 0) !== 0) return this.#watch.add(fd, now);
     this.#expire(fd, STATE.fresh);
   }
 
