@@ -1,7 +1,15 @@
 /* What clients can make a server hold, and that others do not notice. */
 import { expect, test } from "bun:test";
 import { errno } from "@xsocket/xbind-native";
-import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
+import {
+  asOrdinaryUser,
+  eventually,
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
 import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
@@ -82,6 +90,36 @@ test("the same at the bound of all together", async () => {
   await eventually("the oldest to be closed", () => clients[0]?.isClosed());
   expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
 });
+
+/* Keeps silent connections open. */
+const HOLD = `import socket, sys
+held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(4)]
+for one in held: one.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()`;
+
+test.if(process.geteuid?.() === 0)(
+  "when others have all connections, root and the server's own user have some more",
+  async () => {
+    using dir = tempDir(0o755);
+    const path = dir.join("control");
+    const args = ["--mode", "0666", "--max-connections", "4"];
+    await using server = await startServer({ path, args });
+    await using others = here.spawn(asOrdinaryUser(["python3", "-c", HOLD, path]), {
+      env: { PATH: "/usr/bin:/bin" },
+      stdin: "pipe",
+    });
+    await others.says(/held/);
+    expect((await here.run([XSOCKET, "status", path])).code).toBe(0);
+    using own = rawClients(path, 4); // that user's own bound
+    await eventually("all to be accepted", () => server.sockets() >= 1 + 8);
+    const other = asOrdinaryUser(["python3", "-c", HOLD, path], 65533);
+    const { stderr } = await here.run(other, { env: { PATH: "/usr/bin:/bin" } });
+    expect(stderr).toBe("");
+    await server.program.says(/refused process \d+ of uid 65533: there are 4 connections already/);
+    expect(own.map((client) => client.ask())).toEqual(OKAY.slice(1));
+  },
+);
 
 test("those that are answered in one go make room for each other", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "4"] });

@@ -10,6 +10,8 @@ import type { Context } from "./_thread.ts";
 export const LISTEN_DATA = 0x7ffffffe;
 export const WAKE_DATA = 0x7fffffff;
 
+/* For root and the server's own user beyond the bound of all, so that the status can be asked for then. */
+const SPARE_CONNECTIONS = 8;
 const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
 
 const NO_ROOM = new Set([errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS]);
@@ -102,10 +104,20 @@ export class Acceptor {
     }
     if (shared.connections() > maxConnections) {
       this.#settle();
-      if (shared.connections() > maxConnections && !this.#connections.evict(-1))
-        return this.#over(fd, errno.ENFILE);
+      const fits = shared.connections() <= maxConnections || this.#connections.evict(-1);
+      if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE);
     }
     return 0;
+  }
+
+  #fitsSpare(fd: number): boolean {
+    const { shared, options } = this.#context;
+    const uid = shared.get(fd, FIELD.uid) >>> 0;
+    const { maxConnections } = options.bounds;
+    return (
+      (uid === 0 || uid === options.uid) &&
+      shared.connections() <= maxConnections + SPARE_CONNECTIONS
+    );
   }
 
   #over(fd: number, error: number): number {
