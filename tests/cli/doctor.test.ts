@@ -77,7 +77,12 @@ describe("the row that fails is", () => {
     writeFileSync(dir.join("plain"), "");
     expectOnly(await examine([dir.join("plain")]), "socket", /is no socket/, /xsocket serve/);
     symlinkSync("nothing", dir.join("link"));
-    expectOnly(await examine([dir.join("link")]), "socket", /link to nothing/, /xsocket serve/);
+    expectOnly(
+      await examine([dir.join("link")]),
+      "socket",
+      /link to nothing/,
+      /rm .*xsocket serve/,
+    );
   });
 
   test("socket: an abstract name is used across namespaces", async () => {
@@ -121,16 +126,20 @@ describe("the row that fails is", () => {
     expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, /xsocket serve/);
   });
 
-  test("tcp4: a stopped server listens and does not answer", async () => {
+  test("tcp4: a stopped server listens and does not answer, and is asked once", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     server.program.kill("SIGSTOP");
-    const rows = await examine([server.path]);
+    const rows = await examine([server.path, "--port", "3000", "--port", "3001"]);
     server.program.kill("SIGCONT");
     expect(rows.find(({ name }) => name === "server")?.found).toMatch(/ listens$/);
-    const tcp4 = rows.find(({ name }) => name === "tcp4");
-    expect(tcp4?.found).toContain("did not answer in time");
-    expect(tcp4?.remedy).toBe("See whether the server is stopped or overloaded.");
+    expectOnly(
+      rows,
+      "tcp4",
+      /did not answer in time/,
+      /^See whether the server is stopped or overloaded\.$/,
+    );
+    expect(rows.map(({ name }) => name)).toEqual(["libraries", ...BASE, ...PORT, ...PORT]);
   }, 20_000);
 
   test.each([
@@ -145,7 +154,10 @@ describe("the row that fails is", () => {
     await using target = await createNamespace();
     const args = ["--policy", dir.join("policy")];
     await using server = await startServer({ place: target, args });
-    expectOnly(await examine([server.path]), name, /EPERM|EACCES/, /policy/);
+    const rows = await examine([server.path, "--port", "3000"]);
+    expectOnly(rows, name, /EPERM|EACCES/, /policy/);
+    const ofPort = rows.filter((row) => PORT.includes(row.name)).map(({ status }) => status);
+    expect(ofPort).toEqual(["ok", "ok", "ok"]);
   });
 
   test("namespace: the server is in this one, which only a word of the user makes right", async () => {

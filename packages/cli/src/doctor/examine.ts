@@ -1,8 +1,8 @@
-import { handoverRow, type KindName, namespaceRow } from "./handover.ts";
+import { handoverRows, KIND_NAMES, namespaceRow } from "./handover.ts";
 import { isUsable, librariesRow, programRow } from "./local.ts";
-import { portRows } from "./port.ts";
+import { PORT_NAMES, portRows } from "./port.ts";
 import { permissionRow, serverRow, socketRow } from "./reach.ts";
-import { isFailed, type Row, skipped } from "./row.ts";
+import { type Row, skipped } from "./row.ts";
 
 /** What is to be looked at. */
 export interface Patient {
@@ -17,9 +17,6 @@ export interface Patient {
   readonly sameNamespace: boolean;
 }
 
-const NAMES: readonly KindName[] = ["tcp4", "udp4", "tcp6", "udp6"];
-const PORT_NAMES = ["port-free", "port-privilege", "port-firewall"];
-
 /* The rows up to the one that says whether a server can be asked at all. */
 function reachRows(socket: string): Row[] {
   const found = [socketRow(socket), permissionRow(socket)];
@@ -28,25 +25,21 @@ function reachRows(socket: string): Row[] {
   return [...found, serverRow(socket)];
 }
 
-function handoverRows({ socket, sameNamespace }: Patient): Row[] {
-  const rows = NAMES.map((name) => handoverRow(socket, name));
-  const given = NAMES.find((name) => rows.some((row) => row.name === name && !isFailed(row)));
-  const namespace = given
-    ? namespaceRow(socket, given, sameNamespace)
-    : skipped("namespace", "needs a socket of the server");
-  return [...rows, namespace];
-}
-
 function unasked(patient: Patient, why: string): Row[] {
-  const names = [...NAMES, "namespace", ...(patient.ports.length > 0 ? PORT_NAMES : [])];
+  const names = [...KIND_NAMES, "namespace", ...(patient.ports.length > 0 ? PORT_NAMES : [])];
   return names.map((name) => skipped(name, why));
 }
 
-function serverRows(patient: Patient): Row[] {
-  const { socket, ports } = patient;
+function serverRows({ socket, ports, sameNamespace }: Patient): Row[] {
+  const { rows, given } = handoverRows(socket);
+  const namespace =
+    given[0] === undefined
+      ? skipped("namespace", "needs a socket of the server")
+      : namespaceRow(socket, given[0], sameNamespace);
   return [
-    ...handoverRows(patient),
-    ...ports.flatMap(({ port, types }) => portRows(socket, port, types)),
+    ...rows,
+    namespace,
+    ...ports.flatMap(({ port, types }) => portRows(socket, port, types, given)),
   ];
 }
 

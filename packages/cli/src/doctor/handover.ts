@@ -1,7 +1,7 @@
 import { XSocketError, xsocketSync } from "@xsocket/client";
 import { plainWords } from "../explain.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
-import { failed, ok, type Row, warned } from "./row.ts";
+import { failed, ok, type Row, skipped, warned } from "./row.ts";
 
 const WAIT_MS = 2000;
 
@@ -13,6 +13,7 @@ export const KINDS = {
   udp6: { family: 6, type: "dgram", title: "UDP over IPv6" },
 } as const;
 export type KindName = keyof typeof KINDS;
+export const KIND_NAMES: readonly KindName[] = ["tcp4", "udp4", "tcp6", "udp6"];
 
 /** Splits a client's error into what was found and what to do. */
 export function rowOfError(name: string, error: unknown): Row {
@@ -21,16 +22,24 @@ export function rowOfError(name: string, error: unknown): Row {
   return failed(name, found, plainWords(error.remedy));
 }
 
-/** Does the server hand out a socket of this kind? */
-export function handoverRow(via: string, name: KindName): Row {
-  const { family, type, title } = KINDS[name];
-  const start = performance.now();
-  try {
-    xsocketSync({ via, family, type, timeoutMs: WAIT_MS }).close();
-    return ok(name, `${title} in ${(performance.now() - start).toFixed(1)} ms`);
-  } catch (error) {
-    return rowOfError(name, error);
-  }
+/** Does the server hand out sockets of each kind? Answers which it does, too. */
+export function handoverRows(via: string): { rows: Row[]; given: KindName[] } {
+  const given: KindName[] = [];
+  let isSilent = false; // each further question would cost as long again, for the same answer
+  const rows = KIND_NAMES.map((name) => {
+    if (isSilent) return skipped(name, "needs a server that answers");
+    const { family, type, title } = KINDS[name];
+    const start = performance.now();
+    try {
+      xsocketSync({ via, family, type, timeoutMs: WAIT_MS }).close();
+      given.push(name);
+      return ok(name, `${title} in ${(performance.now() - start).toFixed(1)} ms`);
+    } catch (error) {
+      isSilent = error instanceof XSocketError && error.code === "ETIMEDOUT";
+      return rowOfError(name, error);
+    }
+  });
+  return { rows, given };
 }
 
 const SAME =

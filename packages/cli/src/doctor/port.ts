@@ -1,7 +1,7 @@
 import { type OwnedSocket, xsocketSync } from "@xsocket/client";
 import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
 import { anyAddress, tryBindAny } from "../endpoint.ts";
-import { rowOfError } from "./handover.ts";
+import { type KindName, KINDS, rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const WAIT_MS = 2000;
@@ -10,22 +10,22 @@ const POLLIN = 1;
 const POLLOUT = 4;
 const LOOPBACK_AT = 4;
 const LOOPBACK = [127, 0, 0, 1];
-const TYPES = ["stream", "dgram"] as const;
-const FAMILIES = [4, 6] as const;
-type Type = (typeof TYPES)[number];
 const TITLES = { stream: "TCP", dgram: "UDP" };
+type Kind = (typeof KINDS)[KindName];
+type Type = Kind["type"];
+/** The rows about a port. */
+export const PORT_NAMES = ["port-free", "port-privilege", "port-firewall"] as const;
 
 function freeSocket(via: string, type: Type, family: 4 | 6 = 4): OwnedSocket {
   return xsocketSync({ via, type, family, nonblocking: true, timeoutMs: WAIT_MS });
 }
 
 /* Each combination that is refused, as "TCP over IPv4: EADDRINUSE". */
-function refusals(via: string, types: readonly Type[], port: number): string[] {
-  const kinds = types.flatMap((type) => FAMILIES.map((family) => ({ type, family })));
-  return kinds.flatMap(({ type, family }) => {
+function refusals(via: string, kinds: readonly Kind[], port: number): string[] {
+  return kinds.flatMap(({ type, family, title }) => {
     using socket = freeSocket(via, type, family);
     const rc = tryBindAny(socket.fd, { type, family }, port);
-    return rc < 0 ? [`${errnoName(-rc)} for ${TITLES[type]} over IPv${family}`] : [];
+    return rc < 0 ? [`${errnoName(-rc)} for ${title}`] : [];
   });
 }
 
@@ -48,7 +48,9 @@ function passes(via: string, type: Type, port: number): boolean {
   return native.poll(listener.fd, POLLIN, PASS_MS) > 0;
 }
 
-function firewallRow(via: string, types: readonly Type[], port: number): Row {
+function firewallRow(via: string, kinds: readonly Kind[], port: number): Row {
+  const types = kinds.filter(({ family }) => family === 4).map(({ type }) => type);
+  if (types.length === 0) return skipped("port-firewall", "needs an IPv4 socket of the server");
   const blocked = types.filter((type) => !passes(via, type, port)).map((type) => TITLES[type]);
   if (blocked.length === 0)
     return ok(
@@ -57,16 +59,28 @@ function firewallRow(via: string, types: readonly Type[], port: number): Row {
     );
   return failed(
     "port-firewall",
-    `${blocked.join(" and ")} to port ${port} is dropped within the target namespace, even over its loopback interface`,
+    `${blocked.join(" and ")} to port ${port} ${blocked.length === 1 ? "is" : "are"} dropped within the target namespace, even over its loopback interface`,
     "allow the port in the firewall of the target namespace (nft list ruleset there), and see that its lo is up",
   );
 }
 
-/** Is the port free in the target namespace, may this user bind it, and does anything block it? */
-export function portRows(via: string, port: number, types: readonly Type[]): Row[] {
+/**
+ * Is the port free in the target namespace, may this user bind it, and does anything block it?
+ *
+ * @param given the kinds of socket that the server hands out; others are no question of the port
+ */
+export function portRows(
+  via: string,
+  port: number,
+  types: readonly Type[],
+  given: readonly KindName[],
+): Row[] {
+  const kinds = given.map((name) => KINDS[name]).filter(({ type }) => types.includes(type));
+  if (kinds.length === 0)
+    return PORT_NAMES.map((name) => skipped(name, "needs a socket of the server"));
   let found: string[];
   try {
-    found = refusals(via, types, port);
+    found = refusals(via, kinds, port);
   } catch (error) {
     return [rowOfError("port-free", error)];
   }
@@ -91,6 +105,6 @@ export function portRows(via: string, port: number, types: readonly Type[]): Row
   const firewall =
     found.length > 0
       ? skipped("port-firewall", "needs a port that can be bound")
-      : firewallRow(via, types, port);
+      : firewallRow(via, kinds, port);
   return [free, allowed, firewall];
 }

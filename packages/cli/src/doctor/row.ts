@@ -32,7 +32,3 @@ export function skipped(name: string, found: string): Row {
 export function isWell({ status }: Row): boolean {
   return status === "ok" || status === "skipped";
 }
-
-export function isFailed({ status }: Row): boolean {
-  return status === "failed";
-}
