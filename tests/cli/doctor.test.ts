@@ -83,6 +83,8 @@ describe("the row that fails is", () => {
       /link to nothing/,
       /rm .*xsocket serve/,
     );
+    const within = dir.join("plain/control");
+    expectOnly(await examine([within]), "socket", /is no directory/, /xsocket serve PATH/);
   });
 
   test("socket: an abstract name is used across namespaces", async () => {

@@ -62,18 +62,26 @@ function refusing(path: string): Row | undefined {
 /** May this user open the socket? The kernel is asked for each step of the path, so ACLs count. */
 export function permissionRow(path: string): Row {
   if (path.startsWith("@")) return ok("permission", "abstract names have no permissions");
-  const refused = refusing(path);
+  const seen = lookAt(path);
+  const refused = seen === "misplaced" ? undefined : refusing(path);
   if (refused) return refused;
-  return lookAt(path) === "socket"
+  return seen === "socket"
     ? ok("permission", `uid ${process.geteuid?.()} may open ${path}`)
     : skipped("permission", "there is nothing to open");
 }
 
-function lookAt(path: string): "socket" | "other" | "missing" | "hidden" {
+function lookAt(path: string): "socket" | "other" | "missing" | "hidden" | "misplaced" {
   try {
     return statSync(path).isSocket() ? "socket" : "other";
   } catch (error) {
-    return codeOf(error) === "EACCES" ? "hidden" : "missing";
+    switch (codeOf(error)) {
+      case "EACCES":
+        return "hidden";
+      case "ENOTDIR":
+        return "misplaced";
+      default:
+        return "missing";
+    }
   }
 }
 
@@ -83,6 +91,9 @@ function abstractRow(name: string): Row {
     ? ok("socket", `${name} is known in this network namespace`)
     : failed("socket", `there is no ${name} in this network namespace`, ABSTRACT_REMEDY);
 }
+
+const ELSEWHERE =
+  "name the control socket of a server, or start one at another path: xsocket serve PATH";
 
 function isLink(path: string): boolean {
   try {
@@ -99,17 +110,17 @@ export function socketRow(path: string): Row {
     case "socket":
       return ok("socket", `${path} is a socket`);
     case "other":
-      return failed(
-        "socket",
-        `${path} is no socket`,
-        "name the control socket of a server, or start one at another path: xsocket serve PATH",
-      );
+      return failed("socket", `${path} is no socket`, ELSEWHERE);
+    case "misplaced":
+      return failed("socket", `a part of the way to ${path} is no directory`, ELSEWHERE);
     case "missing":
-      return failed(
-        "socket",
-        `${path} ${isLink(path) ? "is a link to nothing" : "does not exist"}`,
-        startAt(path),
-      );
+      return isLink(path)
+        ? failed(
+            "socket",
+            `${path} is a link to nothing`,
+            `take the link away (rm ${path}) and ${startAt(path)}`,
+          )
+        : failed("socket", `${path} does not exist`, startAt(path));
     case "hidden":
       return skipped("socket", `${path} cannot be seen`);
   }
