@@ -8,15 +8,10 @@ set -eu
 [ "$(id -u)" != 0 ] || trap 'chown -R --reference=. build/command build/install build/install.log 2>/dev/null || true' EXIT
 
 sh scripts/command.sh build/command
-# where this machine's Python looks below the prefix
-python=$(/usr/bin/python3 -c 'import site, sys
-prefix = sys.argv[1] + "/"
-print(next(p[len(prefix):] for p in site.getsitepackages() if p.startswith(prefix)))' "$prefix" 2>/dev/null) ||
-	python=lib/python3/dist-packages
 build=build/install
 log=build/install.log
 if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
-	-DCMAKE_INSTALL_PREFIX="$prefix" -DXSOCKET_PYTHONDIR="$python" \
+	-DCMAKE_INSTALL_PREFIX="$prefix" \
 	-DXSOCKET_COMMAND_DIR="$PWD/build/command" &&
 	cmake --build "$build" --parallel 2; } >"$log" 2>&1; then
 	cat "$log" >&2
