@@ -58,10 +58,12 @@ int main(void)
 	return 0;
 }
 EOF
-# shellcheck disable=SC2046 # words
-cc -Wall -Werror -o /tmp/example /tmp/example.c $(pkg-config --cflags --libs xsocket)
-ip netns exec inside /tmp/example || fail "a C program"
-say "a C program by pkg-config: works"
+for static in "" --static; do
+	# shellcheck disable=SC2046,SC2086 # words
+	cc ${static#-} -Wall -Werror -o /tmp/example /tmp/example.c $(pkg-config $static --cflags --libs xsocket)
+	ip netns exec inside /tmp/example || fail "a C program${static:+, $static}"
+done
+say "C programs by pkg-config, shared and static: work"
 
 ip netns exec inside python3 -c 'import xsocket; xsocket.socket().close()' || fail "Python"
 say "Python: works"

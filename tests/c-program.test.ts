@@ -13,40 +13,58 @@ import {
 
 const KINDS = ["tcp4", "tcp6", "udp4", "udp6"];
 const SOURCE = join(import.meta.dir, "programs/four_sockets.c");
+const LINKINGS = [
+  ["shared", "", ""],
+  ["static", "-static", "--static"],
+] as const;
 
 let dir: TempDir;
 let env: Record<string, string> = {};
 
-const program = () => dir.join("four_sockets");
+const program = (linking: string) => dir.join(`four_sockets-${linking}`);
 
 beforeAll(async () => {
   dir = tempDir();
   env = await install(dir);
-  const flags = "$(pkg-config --cflags --libs xsocket)";
-  const compile = `gcc -std=gnu17 -Wall -Wextra -Werror -o "$1" "$2" ${flags}`;
-  await succeed(["sh", "-c", compile, "sh", program(), SOURCE], { env });
+  for (const [linking, cc, ask] of LINKINGS) {
+    const flags = `$(pkg-config ${ask} --cflags --libs xsocket)`;
+    const compile = `gcc ${cc} -std=gnu17 -Wall -Wextra -Werror -o "$1" "$2" ${flags}`;
+    await succeed(["sh", "-c", compile, "sh", program(linking), SOURCE], { env });
+  }
 }, INSTALL_MS);
 
 afterAll(() => dir[Symbol.dispose]());
 
 guardDescriptors();
 
-test("a C program gets TCP and UDP sockets of both families in the target namespace", async () => {
-  await using target = await createNamespace();
-  await using inside = await createNamespace();
-  await using server = await startServer({ place: target });
-  for (const place of [inside, here]) {
-    const { code, stdout, stderr } = await place.run([program(), server.path], { env });
-    expect(stderr).toBe("");
-    expect(code).toBe(0);
-    const cookie = await target.cookie();
-    expect(cookie).not.toBe(await place.cookie());
-    expect(stdout.trim().split("\n")).toEqual(KINDS.map((kind) => `${kind} ${cookie}`));
-  }
-});
+test.each(LINKINGS)(
+  "a %s C program gets TCP and UDP sockets of both families in the target namespace",
+  async (linking) => {
+    await using target = await createNamespace();
+    await using inside = await createNamespace();
+    await using server = await startServer({ place: target });
+    for (const place of [inside, here]) {
+      const { code, stdout, stderr } = await place.run([program(linking), server.path], { env });
+      expect(stderr).toBe("");
+      expect(code).toBe(0);
+      const cookie = await target.cookie();
+      expect(cookie).not.toBe(await place.cookie());
+      expect(stdout.trim().split("\n")).toEqual(KINDS.map((kind) => `${kind} ${cookie}`));
+    }
+  },
+);
 
-test("a C program without a server gets the errno that says so", async () => {
-  const { code, stderr } = await here.run([program(), dir.join("nothing")], { env });
-  expect(stderr).toBe("tcp4: No such file or directory\n");
-  expect(code).toBe(1);
+test.each(LINKINGS)(
+  "a %s C program without a server gets the errno that says so",
+  async (linking) => {
+    const { code, stderr } = await here.run([program(linking), dir.join("nothing")], { env });
+    expect(stderr).toBe("tcp4: No such file or directory\n");
+    expect(code).toBe(1);
+  },
+);
+
+test("the static library has one name for the linker", async () => {
+  const library = join(env["LD_LIBRARY_PATH"] ?? "", "libxsocket.a");
+  const { stdout } = await succeed(["nm", "--extern-only", "--defined-only", "-j", library]);
+  expect(stdout.match(/^\w+$/gm)).toEqual(["xsocket"]);
 });
