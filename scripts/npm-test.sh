@@ -21,6 +21,10 @@ fail() {
 	exit 1
 }
 
+for file in "$tarballs"/*.tgz; do
+	tar -tzf "$file" package/README.md >/dev/null 2>&1 || fail "${file##*/} has no README.md"
+done
+
 # The siblings are in no registry yet, so each is named by its file.
 tarball() { printf 'file:%s/%s-%s.tgz' "$tarballs" "$1" "$version"; }
 cat >package.json <<EOF

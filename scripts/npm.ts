@@ -27,6 +27,8 @@ const PLATFORMS: readonly Platform[] = [
   { name: "linuxmusl-arm64", preset: "aarch64-musl", cpu: "arm64", libc: "musl" },
 ];
 const TARGETS = ["xsocket", "xbind", "xsocket-launch"];
+const OPTIONAL = `The packages \`xsocket\` and \`@xsocket/xbind-native\` take the one of the machine's platform as an
+optional dependency, so it need not be named.`;
 const NATIVE_FILES = ["libxsocket.so", "libxbind.so", "xsocket-launch"];
 
 type Manifest = Record<string, unknown> & {
@@ -69,6 +71,7 @@ async function packWorkspace(name: string, staging: string, types: string): Prom
   const source = join(ROOT, "packages", name);
   const directory = join(staging, name);
   copyFiles(source, "{bin,src}/**/*", directory);
+  cpSync(join(source, "README.md"), join(directory, "README.md"));
   cpSync(join(ROOT, "LICENSE"), join(directory, "LICENSE"));
   const { devDependencies: _, ...manifest } = await manifestOf(source);
   const dependencies = Object.fromEntries(
@@ -106,10 +109,13 @@ async function packPlatform(platform: Platform, staging: string): Promise<void> 
       dereference: true,
     });
   cpSync(join(ROOT, "LICENSE"), join(directory, "LICENSE"));
+  const description = `The native libraries of xsocket for ${cpu} and ${libc}`;
+  const readme = `# @xsocket/native-${name}\n\n${description}, with the launcher of its command.\n\n${OPTIONAL}\n`;
+  await Bun.write(join(directory, "README.md"), readme);
   await pack(directory, {
     name: `@xsocket/native-${name}`,
     version,
-    description: `The native libraries of xsocket for ${cpu} and ${libc}`,
+    description,
     license: "MIT",
     os: ["linux"],
     cpu: [cpu],

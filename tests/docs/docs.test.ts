@@ -7,7 +7,7 @@ import { blocksOf } from "./blocks.ts";
 guardDescriptors();
 
 const ROOT = join(import.meta.dir, "../..");
-const PAGES = ["docs/tutorial-vpn.md", "docs/tutorial-sandbox.md"];
+const PAGES = ["docs/tutorial-vpn.md", "docs/tutorial-sandbox.md", "packages/cli/README.md"];
 
 /* A word of each block that the pages have beside their ```sh ones, and why it is not run here. */
 const NOT_RUN: Readonly<Record<string, string>> = {
@@ -45,6 +45,7 @@ test.each(PAGES)("every command block of %s works, one after the other", async (
   const script = ["set -eu", SET_UP, "set -x", ...blocks, "echo all blocks ran"].join("\n");
   const { code, stdout, stderr } = await here.run([...MACHINE, ...AS_USER, "bash", "-c", script], {
     withinMs: 50_000,
+    cwd: home.path,
     env: {
       HOME: home.path,
       PATH: `${join(ROOT, "packages/cli/bin")}:${process.env["PATH"]}`,

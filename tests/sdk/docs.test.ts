@@ -1,10 +1,11 @@
 /*
- * The examples of docs/sdk.md, word for word but for the control socket's path, and those of the doc
- * comments; and docs/errors.md, which says the same as the errors themselves.
+ * The examples of docs/sdk.md, word for word but for the control socket's path, those of the doc
+ * comments, and those of the packages' own pages; and docs/errors.md, which says the same as the
+ * errors themselves.
  */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { TABLE } from "../../packages/client/src/_explain.ts";
 import { makeCertificate } from "./certificate.ts";
 import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
@@ -24,6 +25,19 @@ function ofPage(): Example[] {
   return [...text.matchAll(/^#+ ([^\n]+)\n((?:(?!^#).)*?)^```ts\n(.*?)^```$/gms)].map(
     ([, name = "", , code = ""]) => ({ name, code }),
   );
+}
+
+/* One example in TypeScript of each package but the command's. */
+function ofPackages(): Example[] {
+  return [...new Bun.Glob("packages/*/README.md").scanSync(ROOT)].flatMap((page) => {
+    const found = readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n(.*?)^```$/gms);
+    // a server runs until it is told to stop
+    const stop = 'setTimeout(() => void process.kill(process.pid, "SIGTERM"), 1000);\n';
+    return Array.from(found, ([, code = ""]) => ({
+      name: page,
+      code: code.includes("untilSignal") ? `${stop}${code}` : code,
+    }));
+  });
 }
 
 /* What the examples of doc comments may use without a word: every public name, and these. */
@@ -62,7 +76,9 @@ async function run(
   path: string,
   env: Record<string, string>,
 ): Promise<{ code: number; said: string }> {
-  const text = example.code.replaceAll(/\/run\/xsocket\/(lan|vpn)/g, path);
+  const text = example.code
+    .replaceAll(/\/run\/xsocket\/(lan|vpn)/g, path)
+    .replaceAll(/\/run\/xsocket(?=\/own)/g, dirname(path));
   // Listening examples would go on for ever; what they said by then is what counts.
   const stdin = `${text}\nawait Bun.sleep(100);\nprocess.exit(0);\n`;
   const program = [process.execPath, "run", "-"];
@@ -82,14 +98,19 @@ const SAID: Record<string, RegExp> = {
   "Plain sockets and sessions": /^\d+$/m,
   "Host names": /^200$/m,
   "node:net, node:http, node:dgram": /^200$/m,
+  "packages/client/README.md": /^a page of over there$/m,
+  "packages/protocol/README.md": /^585330310{7}a0{7}10{8}$[^]*"request"/m,
+  "packages/server/README.md": /^serving at \/.*\/own$/m,
+  "packages/xbind-native/README.md": /libxbind\.so/,
   Errors: /^Start a server with "xsocket serve \/run\/nowhere"/m,
 };
 
 describe("the examples of", () => {
   test.each([
-    ["docs/sdk.md", ofPage],
-    ["the doc comments", ofComments],
-  ] as const)("%s work", async (_, collect) => {
+    ["docs/sdk.md", ofPage, 9],
+    ["the doc comments", ofComments, 9],
+    ["the packages' pages", ofPackages, 4],
+  ] as const)("%s work", async (_, collect, atLeast) => {
     await using target = await createNamespace();
     await target.run(["ip", "address", "add", "10.64.0.1/24", "dev", "lo"]);
     await using server = await startServer({ place: target });
@@ -98,7 +119,7 @@ describe("the examples of", () => {
     using dir = tempDir();
     const { key, cert } = await makeCertificate(dir, "web.test");
     const examples = collect();
-    expect(examples.length).toBeGreaterThan(8);
+    expect(examples.length).toBeGreaterThanOrEqual(atLeast);
     const env = { KEY: key, CERT: cert };
     // One after the other: several of them listen at the same port.
     for (const example of examples) {
@@ -108,7 +129,7 @@ describe("the examples of", () => {
     }
   });
 
-  test("both are right in the eyes of the strictest TypeScript", async () => {
+  test("all are right in the eyes of the strictest TypeScript", async () => {
     using dir = tempDir();
     const config = {
       extends: join(ROOT, "tsconfig.json"),
@@ -117,7 +138,7 @@ describe("the examples of", () => {
     };
     await Bun.write(dir.join("tsconfig.json"), JSON.stringify(config));
     await here.run(["ln", "-s", join(ROOT, "tests/node_modules"), dir.join("node_modules")]);
-    for (const [i, { code }] of [...ofPage(), ...ofComments()].entries())
+    for (const [i, { code }] of [...ofPage(), ...ofComments(), ...ofPackages()].entries())
       await Bun.write(dir.join(`example-${i}.ts`), code);
     const tsc = [join(ROOT, "node_modules/.bin/tsc"), "-p", dir.path];
     expect((await here.run(tsc)).stdout).toBe("");
