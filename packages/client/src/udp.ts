@@ -37,6 +37,10 @@ export type UdpOptions<Type extends Bun.BinaryType = "buffer"> = bun.SocketOptio
 export type UdpConnectOptions<Type extends Bun.BinaryType = "buffer"> =
   bun.ConnectSocketOptions<Type> & UdpExtras;
 
+/* Bun's sockets can be declared by `using`, of which its types say nothing. */
+type Made<Type extends Bun.BinaryType> = (bun.Socket<Type> | bun.ConnectedSocket<Type>) &
+  Disposable;
+
 const NAMES = [
   ...THROUGH_KEYS,
   "host",
@@ -66,13 +70,13 @@ const REFUSED = {
  */
 export async function udp<Type extends Bun.BinaryType = "buffer">(
   options: UdpConnectOptions<Type>,
-): Promise<bun.ConnectedSocket<Type>>;
+): Promise<bun.ConnectedSocket<Type> & Disposable>;
 export async function udp<Type extends Bun.BinaryType = "buffer">(
   options?: UdpOptions<Type>,
-): Promise<bun.Socket<Type>>;
+): Promise<bun.Socket<Type> & Disposable>;
 export async function udp<Type extends Bun.BinaryType = "buffer">(
   options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
-): Promise<bun.Socket<Type> | bun.ConnectedSocket<Type>> {
+): Promise<Made<Type>> {
   refuseMisspelt("receive datagrams", options, NAMES);
   const { port = 0, reusePort, reuseAddr, ipv6Only } = options;
   const hostname = hostOf("receive datagrams", options) || undefined; // "" is none for Bun, too
@@ -95,8 +99,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const connect = peer && { connect: { hostname: peer.text, port: peer.port } };
   const rest = forBun(options, "port", "reusePort", "reuseAddr", "ipv6Only");
   const adopted = { ...rest, ...connect, fd: socket.fd };
-  type Made = bun.Socket<Type> | bun.ConnectedSocket<Type>;
-  const opening = adoptDatagrams<Type, Made>(adopted);
+  const opening = adoptDatagrams<Type, Made<Type>>(adopted);
   // Bun sets it after bind, which would let programs of other users share the port and its datagrams.
   if (!plan.reuseAddr) setOption(socket.fd, "reuseAddr", 0);
   socket.take();
