@@ -15,8 +15,9 @@ static void body_log(void)
 	log_moved(4, CONFIG_UDP, 0, 0);
 	log_left(5, 53, "the port is not listed");
 	log_left(6, -1, "not an IPv4 or IPv6 socket");
-	log_failed(7, CONFIG_TCP, 80, "connect", -ECONNREFUSED);
-	log_failed(7, CONFIG_UDP, 80, "connect", 4000);
+	log_failed(7, CONFIG_TCP, 80, 80, "connect", -ECONNREFUSED);
+	log_failed(7, CONFIG_UDP, 80, 80, "connect", 4000);
+	log_failed(7, CONFIG_TCP, 8080, 80, "bind", -EACCES);
 	log_lost(8, "epoll", -ENOSYS);
 	log_option_lost(8, 6, 13, -EPERM);
 	CHECK_EQ(errno, 77);
@@ -33,6 +34,9 @@ static void body_log(void)
 	"socket /run/xsocket/default\n"                                                            \
 	"bind of descriptor 7 to udp port 80: failed: connect: error 4000; control socket "        \
 	"/run/xsocket/default\n"                                                                   \
+	"bind of descriptor 7 to tcp port 8080: published as 80: failed: bind: EACCES (error "     \
+	"13); "                                                                                    \
+	"control socket /run/xsocket/default\n"                                                    \
 	"bind of descriptor 8: not carried over: epoll: ENOSYS (error 38)\n"                       \
 	"bind of descriptor 8: not carried over: option 13 of level 6: EPERM (error 1)\n"
 

@@ -74,7 +74,7 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 		return leave(fd, call.port, "the port is not listed");
 	rc = kind_read(fd, &kind);
 	if (rc < 0) {
-		log_failed(fd, CONFIG_PROTOS, call.port, "asking what socket it is", rc);
+		log_failed(fd, CONFIG_PROTOS, call.port, call.port, "asking what socket it is", rc);
 		return rc;
 	}
 	if (rc != 0 || !fits_domain(&addr, len, kind.domain))

@@ -20,7 +20,7 @@ static int decide_listen(int fd, int backlog)
 		return SWAP_E_LEAVE;
 	rc = kind_read(fd, &kind);
 	if (rc < 0 && kind_is_unbound(fd)) { /* its port would open at home */
-		log_failed(fd, CONFIG_TCP, 0, "asking what socket it is", rc);
+		log_failed(fd, CONFIG_TCP, 0, 0, "asking what socket it is", rc);
 		return rc;
 	}
 	if (rc != 0 || kind.type != SOCK_STREAM || !home_has(fd))

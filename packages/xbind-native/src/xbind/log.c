@@ -90,12 +90,18 @@ void log_left(int fd, int port, const char *why)
 	finish(&line);
 }
 
-void log_failed(int fd, enum config_proto proto, uint16_t port, const char *what, int error)
+void log_failed(int fd, enum config_proto proto, uint16_t port, uint16_t published,
+                const char *what, int error)
 {
 	struct line line;
 
 	if (!start(&line, fd, name_of(proto), port))
 		return;
+	if (published != port) {
+		line_text(&line, "published as ");
+		line_number(&line, published);
+		line_text(&line, ": ");
+	}
 	line_text(&line, "failed: ");
 	line_text(&line, what);
 	line_text(&line, ":");

@@ -25,8 +25,10 @@ void log_moved(int fd, enum config_proto proto, uint16_t port, uint16_t publishe
 /* The socket stayed where it is. why: a reason without a full stop; port -1: it has none. */
 void log_left(int fd, int port, const char *why);
 
-/* Nothing was changed, bind failed. what: the step, as "connect"; error: -errno or errno. */
-void log_failed(int fd, enum config_proto proto, uint16_t port, const char *what, int error);
+/* Nothing was changed, bind failed. Ports as for log_moved(); what: the step, as "connect"; error:
+ * -errno or errno. */
+void log_failed(int fd, enum config_proto proto, uint16_t port, uint16_t published,
+                const char *what, int error);
 
 /* bind went on without something that is only best effort: an option, a registration. */
 void log_lost(int fd, const char *what, int error);

@@ -135,15 +135,21 @@ static int exchange(int old, int new_fd)
 	return rc;
 }
 
+static int fail(int fd, const struct kind *kind, const struct swap_call *call, const char *what,
+                int error)
+{
+	log_failed(fd, kind_proto(kind), call->port, call->published, what, error);
+	return error;
+}
+
 /* The call alone: the socket is where it is to be, and has no port any more. */
 static int call_again(int fd, const struct kind *kind, const struct swap_call *call)
 {
 	int rc = run(fd, call);
 
 	if (rc < 0)
-		log_failed(fd, kind_proto(kind), call->port, call->listen ? "listen" : "bind", rc);
-	else
-		log_moved(fd, kind_proto(kind), call->port, call->published);
+		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
+	log_moved(fd, kind_proto(kind), call->port, call->published);
 	return rc;
 }
 
@@ -155,34 +161,26 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	CLEANUP_CLOSE int new_fd = target_socket(fd, kind, key, &survey, &conn);
 	int rc;
 
-	if (new_fd < 0) {
-		log_failed(fd, kind_proto(kind), call->port,
-		           kept_is_foreign() ? "asking for a socket as another user than at chroot"
-		                             : "asking for a socket",
-		           new_fd);
-		return new_fd;
-	}
+	if (new_fd < 0)
+		return fail(fd, kind, call,
+		            kept_is_foreign() ? "asking for a socket as another user than at chroot"
+		                              : "asking for a socket",
+		            new_fd);
 	rc = carry_options(fd, new_fd, key, &survey);
-	if (rc < 0) {
-		log_failed(fd, kind_proto(kind), call->port, "carrying its options over", rc);
-		return rc;
-	}
+	if (rc < 0)
+		return fail(fd, kind, call, "carrying its options over", rc);
 	status_prepare(fd, new_fd, kind);
 	rc = run(new_fd, call);
-	if (rc < 0) {
-		log_failed(fd, kind_proto(kind), call->port, call->listen ? "listen" : "bind", rc);
-		return rc;
-	}
+	if (rc < 0)
+		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
 	await_server(conn);
 	if (!kind_is_unbound(fd)) {
 		log_left(fd, call->port, "bound by another thread meanwhile");
 		return SWAP_E_LEAVE;
 	}
 	rc = exchange(fd, new_fd);
-	if (rc < 0) {
-		log_failed(fd, kind_proto(kind), call->port, "replacing the socket", rc);
-		return rc;
-	}
+	if (rc < 0)
+		return fail(fd, kind, call, "replacing the socket", rc);
 	moved_note(key_of(new_fd));
 	optlog_forget(key);
 	log_moved(fd, kind_proto(kind), call->port, call->published);
