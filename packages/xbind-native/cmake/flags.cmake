@@ -26,8 +26,13 @@ if(XSOCKET_SANITIZE)
                                                  -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(xsocket_flags INTERFACE -fsanitize=${XSOCKET_SANITIZE})
 else()
-  target_compile_options(
-    xsocket_flags INTERFACE $<$<CONFIG:Release>:-fstack-protector-strong -D_FORTIFY_SOURCE=2>)
+  target_compile_options(xsocket_flags INTERFACE $<$<CONFIG:Release>:-fstack-protector-strong>)
+  # A level that came with CFLAGS stays, and one that the compiler has by itself makes room: defined
+  # twice it would be an error.
+  if(NOT CMAKE_C_FLAGS MATCHES "_FORTIFY_SOURCE")
+    target_compile_options(
+      xsocket_flags INTERFACE $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
+  endif()
   # A sanitizer's runtime is in the program, not in a library, so only without one this holds.
   target_link_options(xsocket_flags INTERFACE -Wl,-z,defs)
 endif()
