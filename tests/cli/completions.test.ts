@@ -84,10 +84,13 @@ describe.each(Object.keys(ASK))("%s", (shell) => {
   });
 });
 
-test("a shell that there is not is one sentence", async () => {
-  const { code, stdout, stderr } = await here.run([XSOCKET, "completions", "tcsh"]);
-  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-  expect(stderr).toMatch(
-    /^xsocket: there are no completions for "tcsh"[^\n]*bash, fish, zsh[^\n]*\n$/,
-  );
-});
+test.each(["tcsh", "constructor"])(
+  "a shell that there is not is one sentence: %s",
+  async (shell) => {
+    const { code, stdout, stderr } = await here.run([XSOCKET, "completions", shell]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(
+      /^xsocket: there are no completions for "\w+"[^\n]*bash, fish, zsh[^\n]*\n$/,
+    );
+  },
+);

@@ -7,12 +7,12 @@ import { zshScript } from "../completions/zsh.ts";
 import { MisuseError } from "../errors.ts";
 import { result } from "../words.ts";
 
-const SCRIPTS: Record<string, (entries: readonly Entry[]) => string> = {
-  bash: bashScript,
-  fish: fishScript,
-  zsh: zshScript,
-};
-const SHELLS = Object.keys(SCRIPTS);
+const SCRIPTS = new Map<string, (entries: readonly Entry[]) => string>([
+  ["bash", bashScript],
+  ["fish", fishScript],
+  ["zsh", zshScript],
+]);
+const SHELLS = [...SCRIPTS.keys()];
 
 const args = {
   shell: {
@@ -27,7 +27,7 @@ export default command({
   meta: { name: "completions", description: "Print what a shell needs to complete this command" },
   args,
   async run({ args: { shell } }) {
-    const script = shell === undefined ? undefined : SCRIPTS[shell];
+    const script = shell === undefined ? undefined : SCRIPTS.get(shell);
     if (script === undefined)
       throw new MisuseError(
         `${shell === undefined ? "no shell is named" : `there are no completions for "${shell}"`}: say one of ${SHELLS.join(", ")}, as in "xsocket completions bash"`,
