@@ -138,6 +138,21 @@ test.each(Object.entries({ ...CASES, ...SERVE }))(
   },
 );
 
+/* bash, because only a shell can spell such an argument here. */
+test.each([
+  "serve $'/tmp/\\xff/control'",
+  "run --port 1 --socket $'\\xff' -- true",
+  "status control",
+  "serve --policy rules.toml @nobody",
+])("what is not UTF-8 is one sentence, and no other file: %s", async (words) => {
+  using dir = tempDir();
+  const script = `cd "$1" && mkdir $'\\xff' && cd $'\\xff' && exec ${XSOCKET} ${words}`;
+  await expectSentence(["bash", "-c", script, "bash", dir.path], {
+    code: 2,
+    says: ["is not UTF-8", "link"],
+  });
+});
+
 test("a server that is there already is named", async () => {
   await using server = await startServer();
   await expectSentence([XSOCKET, "serve", server.path], {

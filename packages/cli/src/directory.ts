@@ -7,6 +7,9 @@ import { closeSync, readlinkSync } from "node:fs";
 import { resolve } from "node:path";
 import { MisuseError } from "./errors.ts";
 
+/* What stands in a decoded text for bytes that are no UTF-8. */
+const LOST = "\uFFFD";
+
 let directory: string | undefined;
 
 /** Remembers the directory that the launcher was started in, -1 for one that may not be entered. */
@@ -16,16 +19,33 @@ export function startedIn(fd: number): void {
   closeSync(fd);
 }
 
+/** Whether a text still says what the user has written, or has lost bytes on the way to us. */
+export function isText(text: string): boolean {
+  return !text.includes(LOST);
+}
+
 /**
- * The absolute path of a file that the user has named.
+ * The absolute path of a file that the user has named, even if it is not to be used ({@link isText}).
  *
  * @throws {MisuseError} for a relative one in a directory that may not be entered
  */
-export function userPath(name: string): string {
+export function resolvedPath(name: string): string {
   if (name.startsWith("/")) return resolve(name);
   if (directory === undefined)
     throw new MisuseError(
       `"${name}" cannot be found, because the current directory may not be entered: give an absolute path`,
     );
   return resolve(directory, name);
+}
+
+/**
+ * The absolute path of a file that the user has named.
+ *
+ * @throws {MisuseError} for a relative one in a directory that may not be entered, and for one that
+ * is not UTF-8: it would be another file's
+ */
+export function userPath(name: string): string {
+  const path = resolvedPath(name);
+  if (isText(path)) return path;
+  throw new MisuseError(`${path} is not UTF-8: give a path that is, such as that of a link to it`);
 }

@@ -1,6 +1,7 @@
 import { runCommand } from "citty";
 import type { Command, Invocation } from "./command.ts";
 import { COMMANDS, xsocket } from "./commands.ts";
+import { isText } from "./directory.ts";
 import { EXIT, MisuseError } from "./errors.ts";
 import { suggestion } from "./nearest.ts";
 import { checkOptions } from "./options.ts";
@@ -32,6 +33,9 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
     return result(await usage(definition, xsocket, process.stdout));
   if (own.length === 1 && own.some((word) => word === "--version"))
     return result(String(xsocket.meta.version));
+  const lost = own.find((word) => !isText(word));
+  if (lost !== undefined)
+    throw new MisuseError(`"${lost}" is not UTF-8: give what is, such as the path of a link`);
   checkOptions(own, definition.args ?? {}, help, definition.program !== undefined);
   const data: Invocation = { program, programIndex, planFd };
   await runCommand(definition, { rawArgs: [...own], data });
