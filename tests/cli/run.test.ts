@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
@@ -107,6 +107,30 @@ test("a script is judged by its interpreter, and --force lets everything through
   expect(await run("--force", "--", "./script")).toEqual({ code: 0, stdout: "", stderr: "" });
   expect(await run("--", "./fine")).toEqual({ code: 0, stdout: "fine\n", stderr: "" });
   expect((await run("--", "./broken")).stderr).toContain("/nowhere/interpreter is missing");
+});
+
+/* What stands behind "#!", as bash spells it. */
+test.each([
+  ["lies at a path beyond ASCII", '"$PWD/caf\u00e9/sh"'],
+  ["lies at a path that is no text", "\"$PWD/\"$'\\xff/sh'"],
+  ["stands behind an option of env(1) that takes a word", "'/usr/bin/env -S -u NAME sh'"],
+  ["is quoted for env(1)", "'/usr/bin/env -S \"sh\"'"],
+])("an interpreter is found that %s", async (_where, line) => {
+  using dir = tempDir();
+  const shells = `mkdir caf\u00e9 $'\\xff' && cp /bin/sh caf\u00e9 && cp /bin/sh $'\\xff'`;
+  const script = `printf '#!%s\\necho fine\\n' ${line} >script && chmod +x script`;
+  const start = `${shells} && ${script} && ${RUN.join(" ")} -- ./script`;
+  const result = await here.run(["bash", "-c", start], { cwd: dir.path });
+  expect(result).toEqual({ code: 0, stdout: "fine\n", stderr: "" });
+});
+
+test("a program is found in a directory whose name is no text, and one that may not be read", async () => {
+  using dir = tempDir();
+  const prepared = `mkdir $'\\xff' && cd $'\\xff' && cp /bin/echo program && chmod 0111 program`;
+  const run = [...HELD_TO_MODES, ...RUN, "--"].join(" ");
+  const script = `${prepared} && ${run} ./program path && PATH=$PWD:$PATH ${run} program name && mv program .. && cd .. && ${run} ./program unread`;
+  const result = await here.run(["bash", "-c", script], { cwd: dir.path });
+  expect(result).toEqual({ code: 0, stdout: "path\nname\nunread\n", stderr: "" });
 });
 
 test("a file without a first line is run by sh, as execvp has it", async () => {

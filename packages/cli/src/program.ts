@@ -1,12 +1,17 @@
 import { accessSync, constants, openSync, closeSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { userPath } from "./directory.ts";
+import { isText, resolvedPath } from "./directory.ts";
 import { FailureError } from "./errors.ts";
 
 /* What execvp(3) takes where there is no PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";
 const LINE_BYTES = 256; // of a script's first line, as the kernel reads it
 const INTERPRETERS_MAX = 5; // scripts that are interpreters of scripts, as the kernel allows
+
+/* env(1)'s options behind which the program is simply the next word. */
+const PLAIN_ENV_OPTION = /^-[ivS]*$/;
+/* What is no program's name to env(1), or not as it stands. */
+const ENV_SYNTAX = /^-|["'\\$]/;
 
 /* Why the kernel would not run what was named by its path. */
 function whyNot(path: string): string {
@@ -30,24 +35,42 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/** Finds a program as execvp(3) does. Returns undefined where that would find nothing to run. */
-function lookUp(name: string): string | undefined {
-  if (name.includes("/")) return isExecutable(userPath(name)) ? userPath(name) : undefined;
-  return (process.env["PATH"] ?? DEFAULT_PATH)
-    .split(":")
-    .map((directory) => userPath(join(directory, name)))
-    .find((path) => isExecutable(path));
+/* Where execvp(3) looks for a program. */
+function candidates(name: string): string[] {
+  if (name.includes("/")) return [resolvedPath(name)];
+  const path = process.env["PATH"] ?? DEFAULT_PATH;
+  return path.split(":").map((directory) => resolvedPath(join(directory, name)));
 }
 
+/*
+ * Finds a program as execvp(3) does. Returns undefined where that would find nothing to run, and a
+ * path that is not to be used (isText) where what it says may be there under its real name.
+ */
+function lookUp(name: string): string | undefined {
+  return candidates(name).find((path) => !isText(path) || isExecutable(path));
+}
+
+/* Nothing of a program that may be run but not read. */
 function firstLine(path: string): string {
-  const fd = openSync(path, "r");
+  let fd: number;
+  try {
+    fd = openSync(path, "r");
+  } catch {
+    return "";
+  }
   try {
     const buffer = Buffer.alloc(LINE_BYTES);
     const got = readSync(fd, buffer, 0, LINE_BYTES, 0);
-    return buffer.toString("latin1", 0, got).split("\n")[0] ?? "";
+    return buffer.toString("utf8", 0, got).split("\n")[0] ?? "";
   } finally {
     closeSync(fd);
   }
+}
+
+/* The program that env(1) starts; env itself where only it knows. */
+function startedByEnv(env: string, words: readonly string[]): string {
+  const word = words.find((part) => !PLAIN_ENV_OPTION.test(part) && !/^\w+=/.test(part));
+  return word === undefined || ENV_SYNTAX.test(word) ? env : word;
 }
 
 /* The program behind "#!", through env(1) too. */
@@ -55,8 +78,7 @@ function interpreterOf(path: string): string | undefined {
   const [, interpreter = "", rest = ""] = /^#!\s*(\S+)\s*(.*)$/.exec(firstLine(path)) ?? [];
   if (interpreter === "") return undefined;
   if (basename(interpreter) !== "env") return interpreter;
-  const word = rest.split(/\s+/).find((part) => !part.startsWith("-") && !part.includes("="));
-  return word ?? interpreter;
+  return startedByEnv(interpreter, rest.split(/\s+/).filter(Boolean));
 }
 
 /** A program that was found. */
@@ -71,18 +93,20 @@ export interface Program {
 /**
  * Finds what a command would run.
  *
+ * @returns undefined if that is not spelt in UTF-8, and so known to the launcher alone
  * @throws {FailureError} if there is no such program, or its interpreter is missing
  */
-export function findProgram(name: string): Program {
+export function findProgram(name: string): Program | undefined {
   const path = lookUp(name);
   if (path === undefined)
     throw new FailureError(
       name.includes("/")
-        ? `cannot run ${name}: ${whyNot(userPath(name))}`
+        ? `cannot run ${name}: ${whyNot(resolvedPath(name))}`
         : `cannot run ${name}: no directory in PATH has an executable of this name, so install it or give its path`,
     );
   let image = path;
   for (let depth = 0; depth < INTERPRETERS_MAX; depth++) {
+    if (!isText(image)) return undefined;
     const interpreter = interpreterOf(image);
     if (interpreter === undefined) break;
     const found = lookUp(interpreter);

@@ -70,7 +70,7 @@ export default command({
         'no program is given: put it last, as in "xsocket open --exec PROGRAM"',
       );
     const number = port === undefined ? undefined : portNumber(port);
-    if (name !== undefined && !name.includes("\uFFFD")) findProgram(name);
+    if (name !== undefined) findProgram(name);
     const kind = { family: family === "6" ? 6 : 4, type: type ?? "stream" } as const;
     using socket = openSocket(serverSocket(address), kind);
     if (number !== undefined) bindAny(socket.fd, kind, number);

@@ -67,10 +67,9 @@ function warnIfUnreachable(path: string): void {
   }
 }
 
-/* What cannot be spelt in UTF-8 is left to the launcher, which has the bytes. */
 function refuseHopeless(name: string): void {
-  if (name.includes("\uFFFD")) return;
-  const obstacle = preloadObstacle(findProgram(name), libraryPath("xbind"));
+  const program = findProgram(name);
+  const obstacle = program && preloadObstacle(program, libraryPath("xbind"));
   if (obstacle)
     throw new FailureError(
       `${name} would open no port there, since ${obstacle.found}: ${obstacle.remedy} (--force runs it all the same)`,

@@ -3,7 +3,7 @@ import { FailureError } from "../errors.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle } from "../preloadable.ts";
 import { findProgram } from "../program.ts";
-import { failed, ok, type Row } from "./row.ts";
+import { failed, ok, type Row, skipped } from "./row.ts";
 
 /* A program that is linked dynamically everywhere, to compare the library with. */
 const ORDINARY = "/proc/self/exe";
@@ -50,6 +50,8 @@ export function isUsable(): boolean {
 export function programRow(name: string): Row {
   try {
     const program = findProgram(name);
+    if (!program)
+      return skipped("program", `${name} is not UTF-8 in full, so it cannot be looked at`);
     const obstacle = preloadObstacle(program, libraryPath("xbind"));
     if (obstacle) return failed("program", `${name}: ${obstacle.found}`, obstacle.remedy);
     const { path, image } = program;
