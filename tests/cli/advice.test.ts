@@ -44,5 +44,5 @@ test("the directory of the default socket is made for any socket in it", async (
   const machine = ["unshare", "--mount", ...asUser, "sh", "-c", script, XSOCKET];
   const { stdout, stderr } = await here.run(machine);
   expect(stderr).toContain("serving at /run/xsocket/lan");
-  expect(stdout).toBe("755\n");
+  expect(stdout).toBe("711\n");
 });

@@ -4,7 +4,9 @@ import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { refusal, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 
-const DIRECTORY_MODE = 0o755; // everybody may look; who may connect is the socket's own mode
+/* Everybody may pass; who may connect is the socket's own mode. Who may read a directory can also lock it
+   (flock(2)) and so keep every server from starting there, so nobody else may. */
+const DIRECTORY_MODE = 0o711;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 const STICKY = 0o1000;
