@@ -142,6 +142,18 @@ describe("status", () => {
     expect(code).toBe(1);
   });
 
+  test.if(process.geteuid?.() === 0)("a stranger's abstract name is one sentence", async () => {
+    const name = `@xsocket-test-${process.pid}`;
+    const listen =
+      "import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.bind(chr(0)+sys.argv[1][1:])\ns.listen()\nprint('listening',flush=True)\nsys.stdin.read()";
+    const argv = asOrdinaryUser(["python3", "-c", listen, name]);
+    await using stranger = here.spawn(argv, { env: { PATH: "/usr/bin:/bin" }, stdin: "pipe" });
+    await stranger.says(/listening/);
+    const { code, stderr } = await xsocket("status", name);
+    expect(stderr).toContain("the server of that name is neither root's nor this user's");
+    expect(code).toBe(1);
+  });
+
   test.if(process.geteuid?.() === 0)(
     "other users see a server of version 1, unless a rule grants it",
     async () => {

@@ -27,6 +27,7 @@ const REMEDIES: Record<string, string> = {
   ENOENT: "there is no such socket: start a server there, or name another one's",
   ECONNREFUSED: "no server listens there: start one, or name another one's",
   EACCES: "this user may not connect: see the permissions of the socket and its directories",
+  "EACCES @": "the server of that name is neither root's nor this user's (see XSOCKET_ANY_SERVER)",
   ETIMEDOUT: "the server does not answer: look into its log",
 };
 
@@ -35,7 +36,8 @@ function ask(path: string): ServerStatus {
     return askStatus(loadSyscalls(), path, WAIT_MS);
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    const remedy = REMEDIES[error.code] ?? `${error.call} gives ${error.code}`;
+    const named = path.startsWith("@") ? REMEDIES[`${error.code} @`] : undefined; // it has no permissions
+    const remedy = named ?? REMEDIES[error.code] ?? `${error.call} gives ${error.code}`;
     throw new FailureError(`cannot ask the server at ${path} for its status: ${remedy}`, {
       cause: error,
     });
