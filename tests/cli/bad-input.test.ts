@@ -41,10 +41,21 @@ const SERVE: Record<string, Case> = {
     code: 1,
     says: ["no-such-group", "groupadd"],
   },
+  "no threads": { argv: ["serve", "--threads", "0"], code: 2, says: ["--threads", "from 1 to 64"] },
+  "a bound out of range": {
+    argv: ["serve", "--max-in-flight-per-user", "3000000000"],
+    code: 2,
+    says: ["--max-in-flight-per-user", "from 1 to 2147483647"],
+  },
+  "a quota of nothing": {
+    argv: ["serve", "--sockets-per-minute", "0", "/nowhere/xsocket"],
+    code: 2,
+    says: ["--sockets-per-minute", "from 1 to 16777215"],
+  },
   "threads that are no number": {
     argv: ["serve", "--threads", "many"],
     code: 2,
-    says: ["--threads", "many"],
+    says: ["--threads", "many", "from 1 to 64"],
   },
   "a directory open to all": {
     argv: ["serve", "/tmp/xsocket-bad"],

@@ -35,7 +35,7 @@ const RESERVED_DESCRIPTORS = 48;
 /* Five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
 const THREAD_DESCRIPTORS = 8;
 
-/** The largest value of a bound. */
+/** The largest value of a bound; the smallest is 1. */
 export const BOUND_MAX = 0x7fffffff;
 
 /* One bound as asked for, or its default. */
