@@ -204,7 +204,8 @@ describe("the row that fails is", () => {
   test("libraries: without libxsocket nothing else can be tried", async () => {
     using dir = tempDir();
     const rows = await examine(["/nowhere/control"], { env: { XSOCKET_LIBDIR: dir.path } });
-    expectOnly(rows, "libraries", /libxsocket.so was not found/, /build/);
+    const remedy = /dev build.*@xsocket\/native-linux/;
+    expectOnly(rows, "libraries", /libxsocket.so was not found/, remedy);
   });
 
   test("port-free: another program has it", async () => {

@@ -11,18 +11,21 @@ export class LibraryNotFoundError extends Error {
 
   constructor(library: LibraryName, searched: readonly string[]) {
     super(
-      `lib${library}.so was not found in ${searched.join(", ")}: build it with "./dev build", or name its directory in XSOCKET_LIBDIR`,
+      `lib${library}.so was not found in ${searched.join(", ")}: build it with "./dev build", install the package ${platformName()}, or name its directory in XSOCKET_LIBDIR`,
     );
     this.library = library;
   }
 }
 
-/* The package of this platform that npm has installed; one of the other libc would not load. */
-function platformPackage(): string[] {
+/* npm's package for this platform; one of the other libc would not load. */
+function platformName(): string {
   const musl = readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-");
-  const name = `@xsocket/native-linux${musl ? "musl" : ""}-${process.arch}`;
+  return `@xsocket/native-linux${musl ? "musl" : ""}-${process.arch}`;
+}
+
+function platformPackage(): string[] {
   try {
-    return [dirname(Bun.resolveSync(`${name}/package.json`, import.meta.dir))];
+    return [dirname(Bun.resolveSync(`${platformName()}/package.json`, import.meta.dir))];
   } catch {
     return []; // not installed
   }
