@@ -5,6 +5,8 @@
 #include "xbind/config.h"
 #include "xbind/log.h"
 
+#include <sys/socket.h>
+
 /* What each of the functions in log.h writes. */
 static void body_log(void)
 {
@@ -78,6 +80,36 @@ static void body_log_replaced(void)
 	log_left(1, 2, "x");
 }
 
+/* It was closed when the library was loaded: what has the number now is the program's. */
+static void body_log_closed(void)
+{
+	int pipe_fds[2];
+	char byte;
+
+	config_load();
+	log_load();
+	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK), 0);
+	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
+	log_left(1, 2, "x");
+	CHECK_EQ(read(pipe_fds[0], &byte, 1), -1);
+}
+
+/* A socket whose other end takes nothing more; and then one that does. */
+static void body_log_socket(void)
+{
+	int pair[2];
+	char line[512] = "";
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(dup2(pair[0], 77), 77);
+	config_load();
+	log_load();
+	log_left(1, 2, "x");
+	CHECK(read(pair[1], line, sizeof(line)) > 20);
+	CHECK_EQ(shutdown(pair[1], SHUT_RD), 0);
+	log_left(1, 2, "SIGPIPE must not end us");
+}
+
 /* A full pipe that nobody reads must not stop the program. */
 static void body_log_full(void)
 {
@@ -110,6 +142,8 @@ static void test_log(void)
 	in_child(NULL, "2", body_log, LOGGED);
 	in_child(NULL, "77", body_log_elsewhere, "");
 	in_child(NULL, "1", body_log_replaced, "");
+	in_child(NULL, "77", body_log_closed, "");
+	in_child(NULL, "77", body_log_socket, "");
 	in_child(NULL, "77", body_log_full, "");
 	in_child(NULL, "999", body_log, ""); /* not open */
 	in_child(NULL, NULL, body_log_off, "");

@@ -97,9 +97,13 @@ void line_start(struct line *line)
 void line_write(struct line *line, int fd)
 {
 	int ready = sys_poll(fd, POLLOUT, 0);
+	long rc;
 
 	if (ready < 0 || !(ready & POLLOUT) || (ready & (POLLERR | POLLHUP | POLLNVAL)))
 		return;
 	line->text[line->len] = '\n';
-	sys_write(fd, line->text, line->len + 1);
+	/* On a socket that is shut for writing poll(2) does not tell, and write(2) would end us. */
+	rc = sys_sendto(fd, line->text, line->len + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (rc < 0 && rc != -EAGAIN && rc != -EPIPE)
+		sys_write(fd, line->text, line->len + 1); /* no socket */
 }

@@ -4,22 +4,24 @@
 #include "core/sys.h"
 #include "xbind/line.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
 static struct sys_identity opened; /* all zero until log_load(), and where it cannot be told */
+static bool closed;                /* what gets this number later is the program's own */
 
 void log_load(void)
 {
 	int fd = config_log_fd();
 
 	if (fd >= 0)
-		sys_identify(fd, &opened);
+		closed = sys_identify(fd, &opened) == -EBADF;
 }
 
 static bool start(struct line *line, int fd, const char *proto, int port)
 {
-	if (config_log_fd() < 0)
+	if (config_log_fd() < 0 || closed)
 		return false;
 	line_start(line);
 	line_text(line, "bind of descriptor ");
@@ -143,7 +145,7 @@ void log_kept(int error)
 {
 	struct line line;
 
-	if (config_log_fd() < 0)
+	if (config_log_fd() < 0 || closed)
 		return;
 	line_start(&line);
 	line_text(&line, "chroot: cannot keep a connection to ");

@@ -5,7 +5,7 @@
  * Silent unless XBIND_LOG asks. No allocation, no stdio; errno untouched; for any thread and any
  * signal handler. Lines go to the open file that the descriptor was when the library was loaded:
  * once the program has put another one in its place they are dropped, since a line of ours inside
- * the program's own file or connection would damage it.
+ * the program's own file or connection would damage it. One that was closed then gets none.
  */
 #ifndef XBIND_LOG_H
 #define XBIND_LOG_H
