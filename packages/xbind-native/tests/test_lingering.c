@@ -4,10 +4,38 @@
  */
 #include "support/pair.h"
 
+#include <pthread.h>
 #include <time.h>
 
 #define ROUNDS    20
 #define LONGEST_S 5 /* each of them given the longest time would make it 20 */
+
+#ifndef __SANITIZE_THREAD__ /* for which the program's own race is one */
+/* While the bind waits for the server the new socket is bound already. */
+static void *close_when_bound(void *argument)
+{
+	int fd = *(int *)argument;
+	struct timespec soon = {.tv_nsec = 200000000};
+
+	nanosleep(&soon, NULL);
+	close(fd);
+	CHECK_EQ(pair_socket(SOCK_STREAM), fd);
+	return NULL;
+}
+
+/* Another thread closes the socket, and the number is another one's at once: nobody binds that. */
+static void test_closed_meanwhile(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, close_when_bound, &fd), 0);
+	CHECK_EQ(pair_bind(fd, 3900), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(pair_port(fd), 0);
+	close(fd);
+}
+#endif
 
 static void test_lingering(void)
 {
@@ -27,6 +55,9 @@ static void test_lingering(void)
 
 int main(void)
 {
+#ifndef __SANITIZE_THREAD__
+	RUN(test_closed_meanwhile); /* first: this one waits long */
+#endif
 	RUN(test_lingering);
 	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 
 #define THREADS     16
 #define ROUNDS      20
@@ -112,10 +113,125 @@ static void test_groups(void)
 	run_all(join_groups);
 }
 
+/* What one thread does to a socket while another one binds it, a little later in each round. */
+#define MEANWHILE_ROUNDS 200
+#define MEANWHILE_PORT   3300
+
+static struct {
+	int fd, copy, set;
+	useconds_t later;
+	void (*act)(void);
+	int bound; /* what bind gave: 0 or errno */
+} meanwhile;
+
+static void *act_later(void *argument)
+{
+	(void)argument;
+	pthread_barrier_wait(&barrier);
+	usleep(meanwhile.later);
+	meanwhile.act();
+	return NULL;
+}
+
+/* Binds, while the other thread acts; prepare and check may be NULL. */
+static void run_meanwhile(void (*prepare)(void), void (*act)(void), void (*check)(void))
+{
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	for (int round = 0; round < MEANWHILE_ROUNDS; round++) {
+		pthread_t thread;
+
+		meanwhile.fd = pair_socket(SOCK_STREAM);
+		meanwhile.copy = meanwhile.set = -1;
+		meanwhile.later = (useconds_t)round * 2;
+		meanwhile.act = act;
+		if (prepare)
+			prepare();
+		CHECK_EQ(pthread_create(&thread, NULL, act_later, NULL), 0);
+		pthread_barrier_wait(&barrier);
+		meanwhile.bound = pair_bind(meanwhile.fd, MEANWHILE_PORT) < 0 ? errno : 0;
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+		check();
+		close(meanwhile.fd);
+		if (meanwhile.copy >= 0)
+			close(meanwhile.copy);
+		if (meanwhile.set >= 0)
+			close(meanwhile.set);
+	}
+	pthread_barrier_destroy(&barrier);
+}
+
+static void set_option(void)
+{
+	int one = 1;
+
+	CHECK_EQ(setsockopt(meanwhile.fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one)), 0);
+}
+
+static void check_option(void)
+{
+	int is = 0;
+	socklen_t len = sizeof(is);
+
+	CHECK_EQ(meanwhile.bound, 0);
+	CHECK_EQ(getsockopt(meanwhile.fd, SOL_SOCKET, SO_KEEPALIVE, &is, &len), 0);
+	CHECK_EQ(is, 1);
+}
+
+static void register_it(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	meanwhile.set = epoll_create1(EPOLL_CLOEXEC);
+	CHECK_EQ(epoll_ctl(meanwhile.set, EPOLL_CTL_ADD, meanwhile.fd, &event), 0);
+}
+
+static void change_registration(void)
+{
+	struct epoll_event event = {.events = EPOLLOUT};
+
+	for (int i = 0; i < 100; i++)
+		CHECK_EQ(epoll_ctl(meanwhile.set, EPOLL_CTL_MOD, meanwhile.fd, &event), 0);
+}
+
+static void check_registration(void)
+{
+	CHECK_EQ(meanwhile.bound, 0);
+	CHECK_EQ(epoll_ctl(meanwhile.set, EPOLL_CTL_DEL, meanwhile.fd, NULL), 0);
+}
+
+static void copy_it(void)
+{
+	meanwhile.copy = dup(meanwhile.fd);
+	CHECK(meanwhile.copy >= 0);
+}
+
+static _Atomic int copy_bound;
+
+static void bind_copy(void)
+{
+	copy_bound = pair_bind(meanwhile.copy, MEANWHILE_PORT + 1) < 0 ? errno : 0;
+}
+
+static void check_copy(void)
+{
+	CHECK_EQ(meanwhile.bound ? meanwhile.bound : copy_bound, EINVAL);
+	CHECK_EQ(meanwhile.bound ? copy_bound : 0, 0);
+	CHECK_EQ(pair_port(meanwhile.copy), pair_port(meanwhile.fd));
+}
+
+static void test_meanwhile(void)
+{
+	run_meanwhile(NULL, set_option, check_option);
+	run_meanwhile(register_it, change_registration, check_registration);
+	run_meanwhile(NULL, register_it, check_registration);
+	run_meanwhile(copy_it, bind_copy, check_copy);
+}
+
 int main(void)
 {
 	RUN(test_own_sockets);
 	RUN(test_shared_socket);
 	RUN(test_groups);
+	RUN(test_meanwhile);
 	return 0;
 }

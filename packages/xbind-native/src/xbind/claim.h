@@ -1,27 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/* claim.h - one swap of a descriptor at a time */
+/* claim.h - one swap of a socket at a time, and who has met one */
 #ifndef XBIND_CLAIM_H
 #define XBIND_CLAIM_H
 
+#include "xbind/key.h"
+
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct claim {
 	_Atomic int *slot; /* NULL where the claim was not to be had */
 };
 
 /**
- * claim_take() - wait until no other thread is swapping this descriptor
- * @fd: its number
+ * claim_take() - wait until no other thread is swapping this socket, under whatever number
+ * @key: the socket's
  *
  * Never waits for itself: a signal handler that interrupts a swap, or a library that calls bind
  * from within one, goes on without a claim, and so does who has waited longer than any swap takes.
  * So a claim orders threads, and what must not go wrong is checked once more before the exchange.
  */
-struct claim claim_take(int fd);
+struct claim claim_take(socket_key key);
 
-/* The same for a slot that the caller has, 0 at first, in place of one for a descriptor. */
+/* The swap is over. */
+void claim_end(const struct claim *claim);
+
+/* The same for a slot that the caller has, 0 at first, in place of one for a socket. */
 struct claim claim_slot(_Atomic int *slot);
 
-void claim_give(struct claim *claim);
+void claim_give(const struct claim *claim);
+
+/*
+ * The kernel lets nobody change a socket while it is being bound. A call that changes one takes a
+ * mark before; when a swap has run since, it is over once claim_wait() returns. Then the call can
+ * be made again, on what has the descriptor now.
+ */
+unsigned claim_mark(void);
+bool claim_has_run(unsigned mark);
+void claim_wait(int fd);
 
 #endif

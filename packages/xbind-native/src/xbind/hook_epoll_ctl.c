@@ -2,10 +2,13 @@
 /* hook_epoll_ctl.c - epoll_ctl(2): what is registered where, which also tells of inherited sets */
 #include "core/fd.h"
 #include "core/visibility.h"
+#include "xbind/claim.h"
 #include "xbind/config.h"
 #include "xbind/epollrecord.h"
 #include "xbind/epollset.h"
 #include "xbind/hook.h"
+#include "xbind/key.h"
+#include "xbind/moved.h"
 #include "xbind/real.h"
 
 #include <errno.h>
@@ -35,12 +38,31 @@ static int add_parked(int fd, struct epoll_event *event)
 	return rc < 0 ? rc : -EEXIST;
 }
 
+/*
+ * A swap takes the registration out for a moment, and puts it in again as it was before. One that
+ * was made meanwhile goes with the old socket.
+ */
+static int control_again(int rc, int set, int operation, int fd, struct epoll_event *event)
+{
+	if (rc < 0 && rc != -ENOENT)
+		return rc;
+	claim_wait(fd);
+	if (rc < 0)
+		return real_epoll_ctl(set, operation, fd, event);
+	if (moved_is(key_of(fd)))
+		real_epoll_ctl(set, operation, fd, event);
+	return rc;
+}
+
 static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
+	const unsigned mark = claim_mark();
 	int rc = operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd)
 	             ? add_parked(fd, event)
 	             : real_epoll_ctl(set, operation, fd, event);
 
+	if (claim_has_run(mark))
+		rc = control_again(rc, set, operation, fd, event);
 	if (rc == -ENOENT && config_any())
 		rc = control_parked(set, operation, fd, event);
 	if (rc >= 0 && config_any()) {

@@ -153,6 +153,14 @@ static int call_again(int fd, const struct kind *kind, const struct swap_call *c
 	return rc;
 }
 
+/* Has the number been closed, or is it another socket, which nobody wants to bind? */
+static bool is_gone(int fd, socket_key key)
+{
+	const socket_key now = key_of(fd);
+
+	return now != key && !moved_is(now);
+}
+
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call,
                         socket_key key)
 {
@@ -174,6 +182,10 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
 	await_server(conn);
+	if (is_gone(fd, key)) {
+		log_left(fd, call->port, "closed by another thread meanwhile");
+		return 0; /* of what was bound and closed nothing is left */
+	}
 	if (!kind_is_unbound(fd)) {
 		log_left(fd, call->port, "bound by another thread meanwhile");
 		return SWAP_E_LEAVE;
@@ -189,14 +201,14 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 {
-	struct claim claim = claim_take(fd);
-	const socket_key key = key_of(fd);
+	const struct claim claim = claim_take(key_of(fd));
+	const socket_key key = key_of(fd); /* who held the claim has moved it, perhaps */
 	int rc = SWAP_E_LEAVE;
 
 	if (kind_is_unbound(fd))
 		rc = moved_is(key) ? call_again(fd, kind, call) : swap_claimed(fd, kind, call, key);
 	else if (!call->listen)
 		log_left(fd, call->port, "already bound or connected");
-	claim_give(&claim);
+	claim_end(&claim);
 	return rc;
 }
