@@ -18,9 +18,6 @@
 
 static uint16_t port = 3000; /* each is bound once */
 
-/* Of a stream socket that is not told by anything before it listens: xbind(7). */
-static bool is_shut_for_writing;
-
 static int outcome(int rc)
 {
 	return rc < 0 ? errno : 0;
@@ -40,14 +37,37 @@ static void show(const char *what, int fd)
 	int bound = outcome(pair_bind(fd, port++)), listens, reads;
 	char byte;
 
-	if (!is_shut_for_writing) {
-		reads = outcome((int)recv(fd, &byte, 1, MSG_DONTWAIT));
-		printf("%s: recv %d, poll %x\n", what, reads, (unsigned)events_of(fd));
-	}
+	reads = outcome((int)recv(fd, &byte, 1, MSG_DONTWAIT));
+	printf("%s: recv %d, poll %x\n", what, reads, (unsigned)events_of(fd));
 	listens = outcome(listen(fd, 1));
 	reads = outcome((int)recv(fd, &byte, 1, MSG_DONTWAIT));
 	printf("%s: bind %d, listen %d, recv %d, poll %x\n", what, bound, listens, reads,
 	       (unsigned)events_of(fd));
+	close(fd);
+}
+
+/* What it accepts, or a datagram socket itself, has been shut as it was. */
+static void show_sending(int fd, int type)
+{
+	struct sockaddr_in name = {0};
+	socklen_t len = sizeof(name);
+	int peer, from;
+
+	CHECK_EQ(pair_bind(fd, port++), 0);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+	peer = pair_socket(type);
+	CHECK_EQ(pair_bind(peer, port++), 0);
+	if (type == SOCK_STREAM) {
+		CHECK_EQ(listen(fd, 1), 0);
+		CHECK_EQ(connect(peer, (struct sockaddr *)&name, len), 0);
+		from = accept(fd, NULL, NULL);
+		printf("sends %d\n", outcome((int)send(from, "x", 1, MSG_NOSIGNAL)));
+		close(from);
+	} else {
+		printf("sends %d\n", outcome((int)sendto(fd, "x", 1, MSG_NOSIGNAL,
+		                                         (struct sockaddr *)&name, len)));
+	}
+	close(peer);
 	close(fd);
 }
 
@@ -58,11 +78,23 @@ static void try_shutdown(int type)
 	for (int how = SHUT_RD; how <= SHUT_RDWR; how++) {
 		int fd = pair_socket(type);
 
-		is_shut_for_writing = how != SHUT_RD;
 		printf("%d ", outcome(shutdown(fd, how)));
 		show(names[how], fd);
+		fd = pair_socket(type);
+		shutdown(fd, how);
+		show_sending(fd, type);
 	}
-	is_shut_for_writing = false;
+}
+
+/* connect(2) to AF_UNSPEC opens a stream socket again. */
+static void try_reopened(void)
+{
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	int fd = pair_socket(SOCK_STREAM);
+
+	printf("%d ", outcome(shutdown(fd, SHUT_RDWR)));
+	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	show_sending(fd, SOCK_STREAM);
 }
 
 static void try_connect(void)
@@ -183,6 +215,7 @@ int main(void)
 	show("fresh", pair_socket(SOCK_DGRAM));
 	try_shutdown(SOCK_STREAM);
 	try_shutdown(SOCK_DGRAM);
+	try_reopened();
 	try_connect();
 	try_address_alone();
 	try_listen_on_address();

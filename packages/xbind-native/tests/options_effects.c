@@ -9,6 +9,9 @@
 #include <linux/tcp.h>
 #include <linux/xfrm.h>
 
+#include <signal.h>
+#include <sys/time.h>
+
 #define LARGE 3000 /* bytes: more than the MTU that is set, less than that of lo */
 
 static struct sockaddr_in6 loopback6(uint16_t port)
@@ -197,6 +200,35 @@ static void test_linger(void)
 	close(fd);
 }
 
+static void interrupt_wait(int signal)
+{
+	(void)signal;
+}
+
+/* A negative time does not wait and none waits for ever; both read as none. */
+static void test_negative_time(void)
+{
+	const struct itimerval soon = {.it_value.tv_usec = 100000, .it_interval.tv_usec = 100000};
+	const struct sigaction act = {.sa_handler = interrupt_wait}; /* without SA_RESTART */
+	const int64_t negative[2] = {-1, 0}, none[2] = {0, 0};       /* in the layout of 64 bits */
+	const int name = sizeof(long) == 8 ? 20 : 66;
+	char byte;
+
+	CHECK_EQ(sigaction(SIGALRM, &act, NULL), 0);
+	CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	for (int last_is_none = 0; last_is_none < 2; last_is_none++) {
+		int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+		set("SO_RCVTIMEO", fd, SOL_SOCKET, name, negative, sizeof(negative));
+		if (last_is_none)
+			set("SO_RCVTIMEO", fd, SOL_SOCKET, name, none, sizeof(none));
+		bind_any(fd, AF_INET);
+		show("waits", (int)recv(fd, &byte, 1, 0));
+		close(fd);
+	}
+	CHECK_EQ(setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL), 0);
+}
+
 int main(void)
 {
 	test_mtu();
@@ -207,5 +239,6 @@ int main(void)
 	test_priority();
 	test_repair();
 	test_linger();
+	test_negative_time();
 	return 0;
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <stdint.h>
 
 #define FILTER_STACK_MAX 64 /* instructions that are copied on the stack */
 
@@ -60,6 +61,22 @@ static int carry_buffer(const struct carry *carry, const struct option *option)
 		return 0;
 	/* Past the limit of sysctl: somebody privileged has set it, perhaps we may, too. */
 	return set_int(carry->to, option->level, option->other, size / 2);
+}
+
+static int carry_time(const struct carry *carry, const struct option *option)
+{
+	struct {
+		int64_t seconds;
+		int64_t microseconds;
+	} time = {0};
+	socklen_t len = sizeof(time);
+	int rc = sys_getsockopt(carry->old, option->level, option->name, &time, &len);
+
+	if (rc < 0)
+		return rc;
+	if (time.seconds == 0 && time.microseconds == 0)
+		time.seconds = -1; /* it would not be here if it were none */
+	return sys_setsockopt(carry->to, option->level, option->name, &time, len);
 }
 
 static int carry_linger(const struct carry *carry, const struct option *option)
@@ -138,6 +155,8 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_INDEX:
 	case OPTION_SEGMENT:
 		return carry_plain(carry, option);
+	case OPTION_TIME:
+		return carry_time(carry, option);
 	case OPTION_LINGER:
 		return carry_linger(carry, option);
 	case OPTION_BUFFER:

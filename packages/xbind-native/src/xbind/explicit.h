@@ -3,7 +3,8 @@
  * explicit.h - which options a program has set itself
  *
  * For those alone whose value does not tell: set to the default of the program's own namespace they
- * look as if they had never been set, and the target namespace may have another default.
+ * look as if they had never been set, and the target namespace may have another default; and a
+ * negative time reads as none.
  */
 #ifndef XBIND_EXPLICIT_H
 #define XBIND_EXPLICIT_H

@@ -17,11 +17,27 @@
 #include "xbind/real.h"
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
 
 /* A device that is given by its name is no longer one that was given by its index. */
 static void note_device(int fd)
 {
 	explicit_note(key_of(fd), option_find(SOL_SOCKET, SO_BINDTOIFINDEX), false);
+}
+
+/* Only a negative time is worth a note, and whatever comes after one. */
+static void note_time(int fd, int row, const void *value)
+{
+	static _Atomic bool is_any;
+	int64_t seconds;
+
+	memcpy(&seconds, value, sizeof(seconds));
+	if (seconds >= 0 && !is_any)
+		return;
+	is_any = true;
+	explicit_note(key_of(fd), row, seconds < 0);
 }
 
 static void follow(int fd, int level, int name, const void *value, socklen_t len)
@@ -38,7 +54,9 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 	}
 	if (options[row].how >= OPTION_EACH)
 		optlog_note(fd, key_of(fd), row, value, len);
-	if (options[row].flags & OPTION_EXPLICIT && explicit_is_worth(fd, row, value, len))
+	if (options[row].how == OPTION_TIME)
+		note_time(fd, row, value);
+	else if (options[row].flags & OPTION_EXPLICIT && explicit_is_worth(fd, row, value, len))
 		explicit_note(key_of(fd), row, true);
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
 		note_device(fd);

@@ -21,21 +21,22 @@
 
 /* How an option gets from one socket to another. */
 enum option_how {
-	OPTION_PLAIN,   /* read, and set to what was read */
-	OPTION_BUFFER,  /* reads as twice what was set, and setting it turns autotuning off */
-	OPTION_LOCK,    /* SO_BUF_LOCK, which setting a buffer changes */
-	OPTION_EFFECT,  /* a number that setting another option changes */
-	OPTION_FILTER,  /* a classic filter reads as a program, another one not at all */
-	OPTION_NAME,    /* SO_BINDTODEVICE: by name, unless it was set by index */
-	OPTION_INDEX,   /* SO_BINDTOIFINDEX: by index only when it was set so */
-	OPTION_LINGER,  /* SO_LINGER: one that is off keeps its time, which is set by one that is on
-	                 */
-	OPTION_SEGMENT, /* TCP_MAXSEG: where it was not set it reads as what a connection had */
-	OPTION_HEADERS, /* IP options and extension headers: of any length, mostly none */
-	OPTION_RECORDS, /* no option: the place where those that cannot be read are set again */
-	OPTION_EACH,    /* cannot be read: every value that was set is set again, in order */
-	OPTION_LAST,    /* cannot be read: the last value that was set is set again */
-	OPTION_LAST_FD, /* the same for one that takes the descriptor of a program */
+	OPTION_PLAIN,  /* read, and set to what was read */
+	OPTION_BUFFER, /* reads as twice what was set, and setting it turns autotuning off */
+	OPTION_LOCK,   /* SO_BUF_LOCK, which setting a buffer changes */
+	OPTION_EFFECT, /* a number that setting another option changes */
+	OPTION_FILTER, /* a classic filter reads as a program, another one not at all */
+	OPTION_NAME,   /* SO_BINDTODEVICE: by name, unless it was set by index */
+	OPTION_INDEX,  /* SO_BINDTOIFINDEX: by index only when it was set so */
+	OPTION_LINGER, /* SO_LINGER: one that is off keeps its time, which is set by one that is on
+	                */
+	OPTION_TIME, /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one reads as none, and does not wait */
+	OPTION_SEGMENT,   /* TCP_MAXSEG: where it was not set it reads as what a connection had */
+	OPTION_HEADERS,   /* IP options and extension headers: of any length, mostly none */
+	OPTION_RECORDS,   /* no option: the place where those that cannot be read are set again */
+	OPTION_EACH,      /* cannot be read: every value that was set is set again, in order */
+	OPTION_LAST,      /* cannot be read: the last value that was set is set again */
+	OPTION_LAST_FD,   /* the same for one that takes the descriptor of a program */
 	OPTION_LAST_PROG, /* the same for one that takes a classic filter program */
 	OPTION_UNDO,      /* takes back what an OPTION_EACH or OPTION_LAST_* did */
 };

@@ -17,6 +17,7 @@ static const char *const names[] = {
     [REAL_SETNS] = "setns",
     [REAL_SETSOCKOPT] = "setsockopt",
     [REAL_SETSOCKOPT64] = "__setsockopt64",
+    [REAL_SHUTDOWN] = "shutdown",
     [REAL_UNSHARE] = "unshare",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == REAL_CALLS, "each call has its name");
@@ -133,6 +134,14 @@ int real_setns(int fd, int type)
 	int saved = errno;
 
 	return call ? settle(call(fd, type), saved) : -ENOSYS;
+}
+
+int real_shutdown(int fd, int how)
+{
+	int (*call)(int, int) = (int (*)(int, int))real_symbol(REAL_SHUTDOWN);
+	int saved = errno;
+
+	return call ? settle(call(fd, how), saved) : -ENOSYS;
 }
 
 int real_unshare(int flags)

@@ -25,6 +25,7 @@ enum real_call {
 	REAL_SETNS,
 	REAL_SETSOCKOPT,
 	REAL_SETSOCKOPT64, /* glibc of 32 bits has it */
+	REAL_SHUTDOWN,
 	REAL_UNSHARE,
 	REAL_CALLS,
 };
@@ -50,6 +51,7 @@ int real_epoll_create1(int flags);
 int real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int real_listen(int fd, int backlog);
 int real_setns(int fd, int type);
+int real_shutdown(int fd, int how);
 int real_unshare(int flags);
 
 /* @call: REAL_SETSOCKOPT or REAL_SETSOCKOPT64 */

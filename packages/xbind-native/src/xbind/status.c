@@ -2,6 +2,7 @@
 #include "xbind/status.h"
 
 #include "core/sys.h"
+#include "xbind/shut.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -36,23 +37,23 @@ static void carry_ids(int old, int to)
 		sys_fchown(to, owner.uid, owner.gid);
 }
 
-/*
- * A stream socket that is not connected has POLLHUP in any case, so of that nobody can tell whether
- * it was shut for writing.
- */
-static void carry_shutdown(int old, int to, const struct kind *kind)
+/* A stream socket that is not connected has POLLHUP in any case. */
+static void carry_shutdown(int old, int to, const struct kind *kind, socket_key key)
 {
-	int events = sys_poll(old, POLLRDHUP, 0);
+	const int events = sys_poll(old, POLLRDHUP, 0);
+	const bool reading = events > 0 && events & POLLRDHUP;
+	const bool both = reading && events & POLLHUP && kind->type == SOCK_DGRAM;
 
-	if (events > 0 && events & POLLRDHUP)
-		sys_shutdown(to,
-		             events & POLLHUP && kind->type == SOCK_DGRAM ? SHUT_RDWR : SHUT_RD);
+	if (reading)
+		sys_shutdown(to, SHUT_RD);
+	if (both || shut_is(key, reading))
+		sys_shutdown(to, SHUT_WR);
 }
 
-void status_prepare(int old, int to, const struct kind *kind)
+void status_prepare(int old, int to, const struct kind *kind, socket_key key)
 {
 	carry_ids(old, to);
-	carry_shutdown(old, to, kind);
+	carry_shutdown(old, to, kind, key);
 }
 
 int status_carry(int old, int to)

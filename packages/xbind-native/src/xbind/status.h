@@ -3,6 +3,7 @@
 #ifndef XBIND_STATUS_H
 #define XBIND_STATUS_H
 
+#include "xbind/key.h"
 #include "xbind/kind.h"
 
 /**
@@ -22,12 +23,13 @@ int status_carry(int old, int to);
  * @old:  the program's socket, unbound; stays as it is
  * @to:   the new socket, before it is bound and listens
  * @kind: of both
+ * @key:  of @old
  *
  * That is the uid, by which bind(2) tells whether two sockets with SO_REUSEPORT may share a port,
  * with the other owners of the inode; and shutdown(2), which counts even when it says ENOTCONN, and
  * would end a listener.
  */
-void status_prepare(int old, int to, const struct kind *kind);
+void status_prepare(int old, int to, const struct kind *kind, socket_key key);
 
 /* Turns O_ASYNC off, so that no signal tells of a socket that another process keeps. */
 void status_quiet(int fd, int flags);

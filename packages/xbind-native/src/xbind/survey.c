@@ -133,6 +133,7 @@ static bool is_set(struct look *look, int row)
 	switch ((enum option_how)options[row].how) {
 	case OPTION_PLAIN:
 	case OPTION_LINGER:
+	case OPTION_TIME:
 		return is_set_plain(look, row);
 	case OPTION_NAME:
 	case OPTION_INDEX:

@@ -177,7 +177,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	rc = carry_options(fd, new_fd, key, &survey);
 	if (rc < 0)
 		return fail(fd, kind, call, "carrying its options over", rc);
-	status_prepare(fd, new_fd, kind);
+	status_prepare(fd, new_fd, kind, key);
 	rc = run(new_fd, call);
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * shut.h - which sockets were shut for writing before they had a port
+ *
+ * shutdown(2) fails on a socket that is not connected, and counts all the same: what it accepts or
+ * connects to later can send nothing. Of a stream socket nothing tells.
+ */
+#ifndef XBIND_SHUT_H
+#define XBIND_SHUT_H
+
+#include "xbind/key.h"
+
+#include <stdbool.h>
+
+#define SHUT_SOCKETS 256 /* past that a new one takes the place of another */
+
+/* shutdown(2) for writing has said ENOTCONN. @reading: it is shut for reading by now, as well. */
+void shut_note(socket_key key, bool reading);
+
+/*
+ * Is it shut for writing? @reading: it is shut for reading; one that no longer is was opened again
+ * by connect(2) to AF_UNSPEC.
+ */
+bool shut_is(socket_key key, bool reading);
+
+#endif
