@@ -236,12 +236,39 @@ int sys_kcmp(int type, unsigned long first, unsigned long second)
 	return (int)CALL(SYS_kcmp, self, self, type, (long)first, (long)second);
 }
 
+/*
+ * The filters of old containers do not know statx(2). Where a word has 64 bits fstat(2) gives the
+ * two numbers first, on every processor; of others the rest would have to be known.
+ */
+static int identify_by_fstat(int fd, struct sys_identity *ret)
+{
+#if __SIZEOF_LONG__ == 8
+	uint64_t status[32]; /* more than any struct stat */
+	int rc = (int)CALL(SYS_fstat, fd, (long)status);
+
+	if (rc < 0)
+		return rc;
+	*ret = (struct sys_identity){
+	    .device =
+	        (status[0] >> 8 & 0xfff) << 32 | (status[0] & 0xff) | (status[0] >> 12 & 0xfff00),
+	    .inode = status[1],
+	};
+	return 0;
+#else
+	(void)fd;
+	(void)ret;
+	return -ENOSYS;
+#endif
+}
+
 int sys_identify(int fd, struct sys_identity *ret)
 {
 	/* statx(2), because its structure is the same everywhere */
 	struct statx status;
 	int rc = (int)CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_INO, (long)&status);
 
+	if (rc < 0 && rc != -EBADF)
+		return identify_by_fstat(fd, ret);
 	if (rc < 0)
 		return rc;
 	*ret = (struct sys_identity){
