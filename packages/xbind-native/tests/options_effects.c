@@ -184,6 +184,41 @@ static void test_repair(void)
 	close(fd);
 }
 
+/* Under repair a socket has sequence numbers, windows and a clock before it is bound. */
+static void test_repaired_state(void)
+{
+	struct tcp_repair_window window = {.snd_wnd = 1000, .max_window = 2000, .rcv_wnd = 3000};
+	int fd = pair_socket(SOCK_STREAM), on = 1, clock = 2000000000;
+	socklen_t len = sizeof(window), clock_len = sizeof(clock);
+
+	set("repair", fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on));
+	for (int queue = TCP_RECV_QUEUE; queue <= TCP_SEND_QUEUE; queue++) {
+		int number = 123456 * queue;
+
+		set("queue", fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue));
+		set("number", fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, sizeof(number));
+	}
+	set("window", fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, sizeof(window));
+	set("clock", fd, IPPROTO_TCP, TCP_TIMESTAMP, &clock, sizeof(clock));
+	bind_any(fd, AF_INET);
+	for (int queue = TCP_SEND_QUEUE; queue >= TCP_RECV_QUEUE; queue--) {
+		int number = -1, chosen = -1;
+		socklen_t number_len = sizeof(number), chosen_len = sizeof(chosen);
+
+		getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &chosen, &chosen_len);
+		getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, &number_len);
+		printf("queue %d: %d\n", chosen, number);
+		chosen--;
+		setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &chosen, sizeof(chosen));
+	}
+	memset(&window, 0, sizeof(window));
+	show("window", getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, &len));
+	printf("%u %u %u\n", window.snd_wnd, window.max_window, window.rcv_wnd);
+	show("clock", getsockopt(fd, IPPROTO_TCP, TCP_TIMESTAMP, &clock, &clock_len));
+	printf("%d\n", clock / 1000000); /* in thousands of seconds */
+	close(fd);
+}
+
 /* One that is turned off keeps the time that it had when it was on. */
 static void test_linger(void)
 {
@@ -238,6 +273,7 @@ int main(void)
 	test_packet_info_and_device();
 	test_priority();
 	test_repair();
+	test_repaired_state();
 	test_linger();
 	test_negative_time();
 	return 0;

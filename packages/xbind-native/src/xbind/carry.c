@@ -10,9 +10,14 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 
 #define FILTER_STACK_MAX 64 /* instructions that are copied on the stack */
+
+/* The receive and the send queue of TCP_REPAIR_QUEUE, for which not every libc has names. */
+#define FIRST_QUEUE 1
+#define LAST_QUEUE  2
 
 /* One swap's way through the options. */
 struct carry {
@@ -104,6 +109,23 @@ static int carry_number(const struct carry *carry, const struct option *option)
 	return set_int(carry->to, option->level, option->name, value);
 }
 
+/* The old socket's choice of a queue is as it was afterwards. */
+static int carry_queues(const struct carry *carry, const struct option *option)
+{
+	const int chosen = get_int(carry->old, option->level, TCP_REPAIR_QUEUE);
+	int rc = 0;
+
+	for (int queue = FIRST_QUEUE; rc == 0 && queue <= LAST_QUEUE; queue++) {
+		set_int(carry->old, option->level, TCP_REPAIR_QUEUE, queue);
+		set_int(carry->to, option->level, TCP_REPAIR_QUEUE, queue);
+		rc = set_int(carry->to, option->level, option->name,
+		             get_int(carry->old, option->level, option->name));
+	}
+	set_int(carry->old, option->level, TCP_REPAIR_QUEUE, chosen);
+	set_int(carry->to, option->level, TCP_REPAIR_QUEUE, chosen);
+	return rc;
+}
+
 static int carry_headers(const struct carry *carry, const struct option *option)
 {
 	uint8_t bytes[OPTION_HEADERS_BYTES_MAX];
@@ -154,6 +176,7 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_NAME:
 	case OPTION_INDEX:
 	case OPTION_SEGMENT:
+	case OPTION_REPAIR:
 		return carry_plain(carry, option);
 	case OPTION_TIME:
 		return carry_time(carry, option);
@@ -164,6 +187,8 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_LOCK:
 	case OPTION_EFFECT:
 		return carry_number(carry, option);
+	case OPTION_QUEUES:
+		return carry_queues(carry, option);
 	case OPTION_HEADERS:
 		return carry_headers(carry, option);
 	case OPTION_RECORDS:

@@ -33,6 +33,8 @@ enum option_how {
 	OPTION_TIME, /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one reads as none, and does not wait */
 	OPTION_SEGMENT,   /* TCP_MAXSEG: where it was not set it reads as what a connection had */
 	OPTION_HEADERS,   /* IP options and extension headers: of any length, mostly none */
+	OPTION_REPAIR,    /* what has a value of its own only under TCP_REPAIR */
+	OPTION_QUEUES,    /* TCP_QUEUE_SEQ: of the queue that TCP_REPAIR_QUEUE has chosen */
 	OPTION_RECORDS,   /* no option: the place where those that cannot be read are set again */
 	OPTION_EACH,      /* cannot be read: every value that was set is set again, in order */
 	OPTION_LAST,      /* cannot be read: the last value that was set is set again */
@@ -66,7 +68,7 @@ struct option {
 };
 
 extern const struct option options[];
-#define OPTIONS_COUNT 188 /* rows of the table */
+#define OPTIONS_COUNT 191 /* rows of the table */
 
 /* Can a socket of this kind have this option? */
 bool option_applies(const struct option *option, const struct kind *kind);

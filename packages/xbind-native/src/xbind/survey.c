@@ -128,6 +128,14 @@ static bool is_filtered(const struct look *look)
 	return sys_getsockopt(look->old, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0 || count > 0;
 }
 
+static int get_int(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return sys_getsockopt(fd, level, name, &value, &len) < 0 ? 0 : value;
+}
+
 static bool is_set(struct look *look, int row)
 {
 	switch ((enum option_how)options[row].how) {
@@ -147,6 +155,9 @@ static bool is_set(struct look *look, int row)
 	case OPTION_EFFECT:
 	case OPTION_RECORDS:
 		return true;
+	case OPTION_REPAIR:
+	case OPTION_QUEUES:
+		return get_int(look->old, IPPROTO_TCP, TCP_REPAIR) > 0;
 	case OPTION_HEADERS:
 		return is_set_headers(look, row);
 	case OPTION_FILTER:
@@ -154,14 +165,6 @@ static bool is_set(struct look *look, int row)
 	default:
 		return false;
 	}
-}
-
-static int get_int(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t len = sizeof(value);
-
-	return sys_getsockopt(fd, level, name, &value, &len) < 0 ? 0 : value;
 }
 
 /* An old kernel or qemu-user may not tell; then it is looked at by name. */
