@@ -31,7 +31,7 @@ static void body_nothing(void)
 	config_load();
 	check_both(0, -1);
 	check_both(3000, -1);
-	CHECK(!config_all() && !config_any());
+	CHECK(!config_all(CONFIG_TCP) && !config_all(CONFIG_UDP) && !config_any());
 	CHECK_EQ(config_log_fd(), -1);
 }
 
@@ -54,7 +54,7 @@ static void body_list(void)
 	CHECK_EQ(match(CONFIG_UDP, 5001), -1);
 	check_both(443, 8443);
 	check_both(8443, -1);
-	CHECK(!config_all() && config_any());
+	CHECK(!config_all(CONFIG_TCP) && !config_all(CONFIG_UDP) && config_any());
 }
 
 static void body_every(void)
@@ -63,7 +63,7 @@ static void body_every(void)
 	check_both(0, 0);
 	check_both(3000, 8080);
 	check_both(65535, 65535);
-	CHECK(config_all() && config_any());
+	CHECK(config_all(CONFIG_TCP) && config_all(CONFIG_UDP) && config_any());
 }
 
 static void body_every_udp(void)
@@ -71,7 +71,7 @@ static void body_every_udp(void)
 	config_load();
 	CHECK_EQ(match(CONFIG_TCP, 1), -1);
 	CHECK_EQ(match(CONFIG_UDP, 1), 1);
-	CHECK(!config_all() && config_any());
+	CHECK(!config_all(CONFIG_TCP) && config_all(CONFIG_UDP) && config_any());
 }
 
 static void body_first_counts(void)

@@ -30,7 +30,7 @@ static _Atomic int state;
 static struct {
 	uint8_t listed[CONFIG_PROTOS][PORTS / 8];
 	uint16_t shift[CONFIG_PROTOS][PORTS]; /* published port minus the program's, modulo PORTS */
-	bool all;
+	bool all[CONFIG_PROTOS];
 	bool any;
 	int log_fd;
 	int wait_ms;
@@ -55,8 +55,8 @@ static void keep_rule(const struct portlist_rule *rule, enum config_proto proto)
 		if (shift_of(rule) != 0 && kept.shift[proto][port] == 0)
 			kept.shift[proto][port] = shift_of(rule);
 	}
-	if (rule->every && proto == CONFIG_TCP)
-		kept.all = true;
+	if (rule->every)
+		kept.all[proto] = true;
 	kept.any = true;
 }
 
@@ -147,8 +147,9 @@ bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port)
 	return true;
 }
 
-/* Is there a word that lists a port, or only one that lists all of them? */
-static bool list_has(bool only_every)
+/* Is there a word for every port of a protocol; with CONFIG_PROTOS, one that lists a port at all?
+ */
+static bool list_has(enum config_proto every)
 {
 	const char *list = variable("XBIND", "");
 	struct portlist_rule rule;
@@ -156,20 +157,20 @@ static bool list_has(bool only_every)
 	int rc;
 
 	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
-		if (rc > 0 && (!only_every || (rule.every && rule.tcp)))
+		if (rc > 0 && (every == CONFIG_PROTOS || (rule.every && covers(&rule, every))))
 			return true;
 	}
 	return false;
 }
 
-bool config_all(void)
+bool config_all(enum config_proto proto)
 {
-	return ready() ? kept.all : list_has(true);
+	return ready() ? kept.all[proto] : list_has(proto);
 }
 
 bool config_any(void)
 {
-	return ready() ? kept.any : list_has(false);
+	return ready() ? kept.any : list_has(CONFIG_PROTOS);
 }
 
 const char *config_socket(void)

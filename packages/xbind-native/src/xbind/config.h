@@ -28,8 +28,11 @@ enum config_proto {
  */
 bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port);
 
-/* Is XBIND "*" for TCP? Then a listen() without bind moves too. */
-bool config_all(void);
+/*
+ * Is XBIND "*" for this protocol? Then sockets of a namespace that the program went into stay
+ * there, and a listen() without bind moves too.
+ */
+bool config_all(enum config_proto proto);
 
 /* Is any port listed at all? If not, the library has nothing to do. */
 bool config_any(void);

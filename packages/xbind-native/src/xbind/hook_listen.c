@@ -16,7 +16,7 @@ static int decide_listen(int fd, int backlog)
 	struct kind kind;
 	int rc;
 
-	if (!config_all())
+	if (!config_all(CONFIG_TCP))
 		return SWAP_E_LEAVE;
 	rc = kind_read(fd, &kind);
 	if (rc < 0 && kind_is_unbound(fd)) { /* its port would open at home */

@@ -13,7 +13,7 @@ EXPORT int hook_setns(int fd, int type)
 {
 	int rc;
 
-	if (config_all() && (type == 0 || type & CLONE_NEWNET))
+	if (config_any() && (type == 0 || type & CLONE_NEWNET))
 		home_note();
 	rc = real_setns(fd, type);
 	if (rc < 0) {

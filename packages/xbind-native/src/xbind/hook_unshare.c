@@ -13,7 +13,7 @@ EXPORT int hook_unshare(int flags)
 {
 	int rc;
 
-	if (config_all() && flags & CLONE_NEWNET)
+	if (config_any() && flags & CLONE_NEWNET)
 		home_note();
 	rc = real_unshare(flags);
 	if (rc < 0) {
