@@ -18,6 +18,7 @@
 #define NOT_LISTED 5000
 #define PER_SOCKET 20  /* memberships that a socket may have */
 #define SOCKETS    110 /* more than 2048 in all */
+#define LOST       300 /* more than 256 */
 
 /* bind fails with that error under the library, and the socket is as it was. */
 static void bind_refused(int fd, uint16_t port, int error)
@@ -149,11 +150,55 @@ static void test_bound(void)
 	close(fd);
 }
 
+/* More sockets than can be remembered as such: then none moves, rather than one too many. */
+static void bind_many(void)
+{
+	int fds[SOCKETS + LOST];
+
+	for (int i = 0; i < SOCKETS + LOST; i++) {
+		fds[i] = pair_socket(SOCK_DGRAM);
+		for (unsigned j = 0; j < (i < SOCKETS ? PER_SOCKET : 1); j++)
+			CHECK_EQ(join(fds[i], j), 0);
+	}
+	for (int i = SOCKETS; i < SOCKETS + LOST; i++) {
+		int rc = pair_bind(fds[i], (uint16_t)(3100 + i));
+
+		CHECK(pair_preloaded() ? rc < 0 && errno == ENOBUFS : rc == 0);
+	}
+}
+
+/* A socket that is gone is not counted. */
+static void bind_many_after_another(void)
+{
+	int fds[SOCKETS];
+
+	for (int i = 0; i < SOCKETS; i++) {
+		fds[i] = pair_socket(SOCK_DGRAM);
+		for (unsigned j = 0; j < PER_SOCKET; j++)
+			CHECK_EQ(join(fds[i], j), 0);
+	}
+	for (int i = 0; i < LOST; i++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		CHECK_EQ(join(fd, 0), 0);
+		close(fd);
+	}
+	CHECK_EQ(pair_bind(fds[0], 3007), 0);
+	CHECK(pair_is_there(fds[0]));
+}
+
+static void test_lost(void)
+{
+	child_run(bind_many);
+	child_run(bind_many_after_another);
+}
+
 int main(void)
 {
 	RUN(test_device);
 	RUN(test_lost_privilege);
 	RUN(test_unseen_program);
 	RUN(test_bound);
+	RUN(test_lost);
 	return 0;
 }

@@ -37,10 +37,10 @@ static void add_value(int fd, socket_key key, int row, const void *value, size_t
 	size_t at = optrecord_add(fd, key, row, len);
 
 	if (at == OPTLOG_RECORDS) {
-		optrecord_lose(key);
+		optrecord_lose(fd, key);
 	} else if (copy_value(optrecord_bytes(optrecord_at(at)), value, len) < 0) {
 		optrecord_forget(at);
-		optrecord_lose(key);
+		optrecord_lose(fd, key);
 	}
 }
 
@@ -49,7 +49,7 @@ static void add_program(int fd, socket_key key, int row, const void *value)
 	struct sock_fprog program;
 
 	if (memory_read(&program, value, sizeof(program)) < 0)
-		optrecord_lose(key);
+		optrecord_lose(fd, key);
 	else
 		add_value(fd, key, row, program.filter, program.len * sizeof(*program.filter));
 }
@@ -62,7 +62,7 @@ static void add_fd(int fd, socket_key key, int row, const void *value)
 	optrecord_make_place();
 	at = optrecord_add(fd, key, row, 0);
 	if (at == OPTLOG_RECORDS) {
-		optrecord_lose(key);
+		optrecord_lose(fd, key);
 		return;
 	}
 	memcpy(&program, value, sizeof(program));
@@ -86,7 +86,7 @@ static void note_undo(int fd, socket_key key, int row, const void *value, size_t
 		return;
 	}
 	if (len > sizeof(bytes) || copy_value(bytes, value, len) < 0)
-		optrecord_lose(key);
+		optrecord_lose(fd, key);
 	else if (!forget_like(key, option_find(option->level, option->other), bytes, len))
 		add_value(fd, key, row, value, len);
 }
@@ -148,7 +148,7 @@ void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t l
 	if (guard.held)
 		note(fd, key, row, value, kernel_len);
 	else
-		optrecord_lose(key);
+		optrecord_lose(fd, key);
 	optrecord_leave(&guard);
 }
 

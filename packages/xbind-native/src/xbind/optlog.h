@@ -5,7 +5,8 @@
  * Records of multicast memberships, keys, policies and programs, by socket, in the order in which
  * they were set. The table has a bound. At the bound records of sockets that are gone or have been
  * bound make place; when there are none, the socket whose option did not fit is remembered, and
- * may not move: it would arrive without it.
+ * may not move: it would arrive without it. When there are more of these than can be remembered, no
+ * socket may.
  */
 #ifndef XBIND_OPTLOG_H
 #define XBIND_OPTLOG_H

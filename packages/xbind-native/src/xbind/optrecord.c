@@ -24,6 +24,7 @@
 #define KEPT_FD_MIN  512  /* where numbers of kept programs start, if the limit allows */
 #define KEPT_MAX     16   /* kept programs before we look which of their sockets are gone */
 #define NOWHERE      (-1)
+#define KEY_WRITTEN  UINTPTR_MAX /* no socket's: the place is being written */
 
 static socket_key keys[OPTLOG_RECORDS];
 static struct optrecord records[OPTLOG_RECORDS];
@@ -34,8 +35,12 @@ static unsigned kept_count;
 static uint8_t large_bytes[OPTLOG_LARGE][OPTLOG_LARGE_BYTES];
 static bool large_taken[OPTLOG_LARGE];
 
-static _Atomic socket_key lost[OPTLOG_LOST];
-static _Atomic unsigned lost_count;
+static struct {
+	_Atomic socket_key key;
+	_Atomic int fd; /* the number that the socket had */
+} lost[OPTLOG_LOST];
+static _Atomic bool is_any_lost;
+static _Atomic bool are_more_lost; /* some that are not in the table */
 
 static _Atomic int holder;
 
@@ -54,18 +59,46 @@ void optrecord_leave(const struct optrecord_guard *guard)
 	sys_restore_signals(guard->signals);
 }
 
-void optrecord_lose(socket_key key)
+/* Is the socket gone, or bound, and will not move any more? */
+static bool is_over(socket_key key, int fd)
 {
-	lost[atomic_fetch_add(&lost_count, 1) % OPTLOG_LOST] = key;
+	return key_of(fd) != key || !kind_is_unbound(fd);
+}
+
+/* Takes a place that is empty, or that of a socket which needs it no more. */
+static bool take_lost(int place)
+{
+	socket_key before = lost[place].key;
+
+	if (before == KEY_WRITTEN || (before != KEY_NONE && !is_over(before, lost[place].fd)))
+		return false;
+	return atomic_compare_exchange_strong(&lost[place].key, &before, KEY_WRITTEN);
+}
+
+void optrecord_lose(int fd, socket_key key)
+{
+	if (key == KEY_NONE || optrecord_is_lost(key))
+		return;
+	is_any_lost = true;
+	for (int i = 0; i < OPTLOG_LOST; i++) {
+		if (!take_lost(i))
+			continue;
+		lost[i].fd = fd;
+		lost[i].key = key;
+		return;
+	}
+	are_more_lost = true;
 }
 
 bool optrecord_is_lost(socket_key key)
 {
-	for (int i = 0; atomic_load(&lost_count) > 0 && i < OPTLOG_LOST; i++) {
-		if (atomic_load(&lost[i]) == key)
+	if (!is_any_lost)
+		return false;
+	for (int i = 0; i < OPTLOG_LOST; i++) {
+		if (lost[i].key == key)
 			return true;
 	}
-	return false;
+	return are_more_lost;
 }
 
 uint8_t *optrecord_bytes(struct optrecord *record)
@@ -120,9 +153,7 @@ size_t optrecord_find(socket_key key, int row, const void *bytes, size_t len)
 static void sweep(void)
 {
 	for (size_t i = used; i-- > 0;) {
-		int fd = records[i].fd;
-
-		if (keys[i] != KEY_NONE && (key_of(fd) != keys[i] || !kind_is_unbound(fd)))
+		if (keys[i] != KEY_NONE && is_over(keys[i], records[i].fd))
 			optrecord_forget(i);
 	}
 }

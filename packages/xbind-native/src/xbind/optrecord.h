@@ -38,8 +38,8 @@ void optrecord_leave(const struct optrecord_guard *guard);
 /* Is there any record at all? */
 bool optrecord_any(void);
 
-/* An option of this socket did not fit. */
-void optrecord_lose(socket_key key);
+/* An option of this socket did not fit. Past OPTLOG_LOST of them every socket counts as such. */
+void optrecord_lose(int fd, socket_key key);
 bool optrecord_is_lost(socket_key key);
 
 /* Adds a record with room for len bytes. Return: its index, OPTLOG_RECORDS when there is none. */
