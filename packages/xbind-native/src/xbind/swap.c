@@ -98,12 +98,29 @@ static int run(int fd, const struct swap_call *call)
 	return call->listen ? real_listen(fd, call->backlog) : real_bind(fd, call->addr, call->len);
 }
 
-/* dup3(2), with the old socket's registrations in epoll sets going over to the new one. */
-static int replace(int old, int new_fd, int fd_flags)
+/* What is in the open file goes as late as can be: another thread may change it meanwhile. */
+static int take_number(int old, int new_fd, int *ret_status)
+{
+	int status = status_carry(old, new_fd);
+	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
+
+	if (fd_flags < 0)
+		return fd_flags;
+	status_quiet(old, status);
+	*ret_status = status;
+	return sys_dup3(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+}
+
+/*
+ * The new socket takes the old one's number, and the old one's registrations in epoll sets go over
+ * to it.
+ */
+static int exchange(int old, int new_fd)
 {
 	struct sys_identity identity = {0};
 	struct epollset_move move;
 	struct copies copies;
+	int status = 0;
 	int rc;
 
 	sys_identify(old, &identity);
@@ -111,28 +128,14 @@ static int replace(int old, int new_fd, int fd_flags)
 	if (rc < 0)
 		return rc;
 	copies_watch(old, &identity, &copies);
-	rc = sys_dup3(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+	rc = take_number(old, new_fd, &status);
 	epollset_attach(old, &move);
 	if (rc < 0)
 		copies_drop(&copies);
 	else
 		copies_replace(&copies, old);
-	return rc < 0 ? rc : 0;
-}
-
-/* The new socket takes the old one's number. */
-static int exchange(int old, int new_fd)
-{
-	int status = status_carry(old, new_fd);
-	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
-	int rc = fd_flags;
-
-	if (rc < 0)
-		return rc;
-	status_quiet(old, status);
-	rc = replace(old, new_fd, fd_flags);
 	status_async(old, status); /* whichever socket has the number now */
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
 static int fail(int fd, const struct kind *kind, const struct swap_call *call, const char *what,
