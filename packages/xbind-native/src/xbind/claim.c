@@ -2,6 +2,7 @@
 #include "xbind/claim.h"
 
 #include "xbind/lock.h"
+#include "xbind/moved.h"
 #include "xbind/swap.h"
 
 #include <stddef.h>
@@ -39,19 +40,20 @@ void claim_end(const struct claim *claim)
 	atomic_fetch_add(&ended, 1);
 }
 
-unsigned claim_mark(void)
+struct claim_mark claim_mark(void)
 {
-	return atomic_load(&ended);
+	return (struct claim_mark){.ended = atomic_load(&ended), .moved = moved_count()};
 }
 
-bool claim_has_run(unsigned mark)
+bool claim_has_run(struct claim_mark mark)
 {
-	return atomic_load(&begun) != mark;
+	return atomic_load(&begun) != mark.ended;
 }
 
-void claim_wait(int fd)
+bool claim_wait(int fd, struct claim_mark mark)
 {
 	const struct claim claim = claim_slot(slot_of(key_of(fd)));
 
 	claim_give(&claim);
+	return moved_count() != mark.moved && moved_is(key_of(fd));
 }

@@ -32,11 +32,17 @@ void claim_give(const struct claim *claim);
 
 /*
  * The kernel lets nobody change a socket while it is being bound. A call that changes one takes a
- * mark before; when a swap has run since, it is over once claim_wait() returns. Then the call can
- * be made again, on what has the descriptor now.
+ * mark before; when a swap has run since, claim_wait() tells whether the call has to be made again.
+ * In the child of a fork(2) within a swap one seems to run for ever, which only costs time.
  */
-unsigned claim_mark(void);
-bool claim_has_run(unsigned mark);
-void claim_wait(int fd);
+struct claim_mark {
+	unsigned ended; /* swaps */
+	unsigned moved; /* sockets */
+};
+struct claim_mark claim_mark(void);
+bool claim_has_run(struct claim_mark mark);
+
+/* Waits until it is over. Return: whether what has the descriptor now has moved since the mark. */
+bool claim_wait(int fd, struct claim_mark mark);
 
 #endif

@@ -7,11 +7,10 @@
 #include "xbind/epollrecord.h"
 #include "xbind/epollset.h"
 #include "xbind/hook.h"
-#include "xbind/key.h"
-#include "xbind/moved.h"
 #include "xbind/real.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/epoll.h>
 
 /* A registration that the program has and the kernel has not; epollset.c has left it out. */
@@ -42,27 +41,27 @@ static int add_parked(int fd, struct epoll_event *event)
  * A swap takes the registration out for a moment, and puts it in again as it was before. One that
  * was made meanwhile goes with the old socket.
  */
-static int control_again(int rc, int set, int operation, int fd, struct epoll_event *event)
+static int control_again(int rc, int set, int operation, int fd, struct epoll_event *event,
+                         struct claim_mark mark)
 {
-	if (rc < 0 && rc != -ENOENT)
-		return rc;
-	claim_wait(fd);
-	if (rc < 0)
+	bool moved = (rc >= 0 || rc == -ENOENT) && claim_wait(fd, mark);
+
+	if (rc == -ENOENT)
 		return real_epoll_ctl(set, operation, fd, event);
-	if (moved_is(key_of(fd)))
+	if (moved)
 		real_epoll_ctl(set, operation, fd, event);
 	return rc;
 }
 
 static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
-	const unsigned mark = claim_mark();
+	const struct claim_mark mark = claim_mark();
 	int rc = operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd)
 	             ? add_parked(fd, event)
 	             : real_epoll_ctl(set, operation, fd, event);
 
 	if (claim_has_run(mark))
-		rc = control_again(rc, set, operation, fd, event);
+		rc = control_again(rc, set, operation, fd, event, mark);
 	if (rc == -ENOENT && config_any())
 		rc = control_parked(set, operation, fd, event);
 	if (rc >= 0 && config_any()) {

@@ -11,7 +11,6 @@
 #include "xbind/config.h"
 #include "xbind/explicit.h"
 #include "xbind/hook.h"
-#include "xbind/moved.h"
 #include "xbind/options.h"
 #include "xbind/optlog.h"
 #include "xbind/real.h"
@@ -62,22 +61,10 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 		note_device(fd);
 }
 
-/*
- * A swap that looked at the options before they had this one leaves it behind. Set a second time on
- * a socket that has it already, it does nothing or fails, and nobody is told.
- */
-static void set_again(enum real_call call, int fd, int level, int name, const void *value,
-                      socklen_t len)
-{
-	claim_wait(fd);
-	if (moved_is(key_of(fd)))
-		real_setsockopt(call, fd, level, name, value, len);
-}
-
 static int set_and_follow(enum real_call call, int fd, int level, int name, const void *value,
                           socklen_t len)
 {
-	const unsigned mark = claim_mark();
+	const struct claim_mark mark = claim_mark();
 	int rc = real_setsockopt(call, fd, level, name, value, len);
 
 	if (rc < 0) {
@@ -85,8 +72,9 @@ static int set_and_follow(enum real_call call, int fd, int level, int name, cons
 		return -1;
 	}
 	if (config_any()) {
-		if (claim_has_run(mark))
-			set_again(call, fd, level, name, value, len);
+		/* Set again on a socket that has it already, it does nothing or fails. */
+		if (claim_has_run(mark) && claim_wait(fd, mark))
+			real_setsockopt(call, fd, level, name, value, len);
 		follow(fd, level, name, value, len);
 	}
 	return rc;

@@ -5,27 +5,23 @@
 #include "xbind/claim.h"
 #include "xbind/config.h"
 #include "xbind/hook.h"
-#include "xbind/moved.h"
 #include "xbind/real.h"
 #include "xbind/shut.h"
 
 #include <errno.h>
 #include <poll.h>
 
-static void follow(int fd, int how, unsigned mark)
+static void follow(int fd, int how, struct claim_mark mark)
 {
-	if (claim_has_run(mark)) {
-		claim_wait(fd);
-		if (moved_is(key_of(fd)))
-			real_shutdown(fd, how);
-	}
+	if (claim_has_run(mark) && claim_wait(fd, mark))
+		real_shutdown(fd, how);
 	if (how != SHUT_RD)
 		shut_note(key_of(fd), (sys_poll(fd, POLLRDHUP, 0) & POLLRDHUP) != 0);
 }
 
 EXPORT int hook_shutdown(int fd, int how)
 {
-	const unsigned mark = claim_mark();
+	const struct claim_mark mark = claim_mark();
 	int rc = real_shutdown(fd, how);
 
 	if (rc == -ENOTCONN && config_any())
