@@ -118,6 +118,19 @@ static void test_unseen_program(void)
 	close(fd);
 }
 
+/* One that a moved socket is given is nobody's to keep. */
+static void test_program_of_moved(void)
+{
+	int fd = pair_socket(SOCK_STREAM), program = load_program();
+
+	CHECK_EQ(pair_bind(fd, 3008), 0);
+	if (program >= 0) {
+		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+		close(program);
+	}
+	close(fd);
+}
+
 static int join(int fd, unsigned number)
 {
 	struct ip_mreqn group = {.imr_ifindex = 1};
@@ -198,6 +211,7 @@ int main(void)
 	RUN(test_device);
 	RUN(test_lost_privilege);
 	RUN(test_unseen_program);
+	RUN(test_program_of_moved);
 	RUN(test_bound);
 	RUN(test_lost);
 	return 0;

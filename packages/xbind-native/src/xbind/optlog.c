@@ -6,6 +6,7 @@
 #include "xbind/kind.h"
 #include "xbind/log.h"
 #include "xbind/memory.h"
+#include "xbind/moved.h"
 #include "xbind/options.h"
 #include "xbind/optrecord.h"
 
@@ -142,7 +143,7 @@ void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t l
 	struct optrecord_guard guard;
 	struct kind kind;
 
-	if (key == KEY_NONE || kind_read(fd, &kind) != 0)
+	if (key == KEY_NONE || moved_is(key) || kind_read(fd, &kind) != 0)
 		return;
 	guard = optrecord_enter();
 	if (guard.held)

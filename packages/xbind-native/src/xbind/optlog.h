@@ -30,7 +30,7 @@
  * @value: the application's, as far as the kernel has read it; copied
  * @len:   its length in bytes as the application gave it, any value
  *
- * A socket of a kind that never moves is passed over.
+ * A socket of a kind that never moves is passed over, and one that has moved already.
  */
 void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t len);
 
