@@ -57,6 +57,8 @@ int main(void)
 			try(levels[level], name, "negative", &one, (socklen_t)-1);
 			try(levels[level], name, "short", &one, 1);
 			try(levels[level], name, "unreadable", pages + PAGE, sizeof(one));
+			try(levels[level], name, "half readable", pages + PAGE - 4, 6);
+			try(levels[level], name, "half readable", pages + PAGE - 8, 10);
 			try(levels[level], name, "half readable", pages + PAGE - 4, 64);
 			try(levels[level], name, "half readable", pages + PAGE - 12, HUGE);
 			try(levels[level], name, "half readable", pages + PAGE - 136, HUGE);

@@ -20,25 +20,31 @@
 #define NO_SUCH_MASK_OP  (-1)
 #define KERNEL_SET_BYTES 8 /* the kernel's sigset_t */
 
-_Static_assert(MEMORY_READ_MIN == KERNEL_SET_BYTES, "a probe must not look past the end");
+_Static_assert(PAGE_BYTES_MIN % KERNEL_SET_BYTES == 0, "a probe looks at one page");
 
-/* NULL would mean "no new mask" there. */
-static bool is_readable(const char *at)
+/* A page can be read or not as a whole. NULL would mean "no new mask" there. */
+static bool is_readable(uintptr_t page)
 {
-	return at && sys_call(SYS_rt_sigprocmask, (const long[6]){NO_SUCH_MASK_OP, (long)at, 0,
-	                                                          KERNEL_SET_BYTES}) != -EFAULT;
+	return page && sys_call(SYS_rt_sigprocmask, (const long[6]){NO_SUCH_MASK_OP, (long)page, 0,
+	                                                            KERNEL_SET_BYTES}) != -EFAULT;
+}
+
+size_t memory_readable(const void *at, size_t len)
+{
+	const uintptr_t first = (uintptr_t)at;
+	uintptr_t page = first - first % PAGE_BYTES_MIN;
+	size_t readable = 0;
+
+	while (readable < len && is_readable(page)) {
+		page += PAGE_BYTES_MIN;
+		readable = page - first;
+	}
+	return readable < len ? readable : len;
 }
 
 int memory_read(void *to, const void *from, size_t len)
 {
-	const char *first = from;
-	const char *last = (const char *)((uintptr_t)first + len - KERNEL_SET_BYTES);
-
-	if (!is_readable(first))
-		return -EFAULT;
-	/* The second probe is for a range that reaches into another page. */
-	if (((uintptr_t)first ^ ((uintptr_t)first + len - 1)) >= PAGE_BYTES_MIN &&
-	    !is_readable(last))
+	if (memory_readable(from, len) < len)
 		return -EFAULT;
 	memcpy(to, from, len);
 	return 0;

@@ -5,14 +5,20 @@
 
 #include <stddef.h>
 
-#define MEMORY_READ_MAX 4096 /* bytes; no more than two pages are then touched */
-#define MEMORY_READ_MIN 8    /* bytes */
+/**
+ * memory_readable() - how much of what a pointer points at can be read
+ * @at:  the application's pointer, any value
+ * @len: bytes
+ *
+ * Return: bytes from @at on that can be read, at most @len.
+ */
+size_t memory_readable(const void *at, size_t len);
 
 /**
  * memory_read() - copy bytes as the kernel would, without a signal when they cannot be read
  * @to:   where to
  * @from: the application's pointer, any value
- * @len:  bytes, MEMORY_READ_MIN to MEMORY_READ_MAX
+ * @len:  bytes
  *
  * Return: 0, -EFAULT when @from cannot be read; then nothing is written.
  */

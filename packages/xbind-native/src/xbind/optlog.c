@@ -25,34 +25,27 @@ static bool forget_like(socket_key key, int row, const void *bytes, size_t len)
 	return true;
 }
 
-static int copy_value(void *to, const void *from, size_t len)
-{
-	if (len >= MEMORY_READ_MIN)
-		return memory_read(to, from, len);
-	memcpy(to, from, len); /* the kernel has read it */
-	return 0;
-}
-
 static void add_value(int fd, socket_key key, int row, const void *value, size_t len)
 {
 	size_t at = optrecord_add(fd, key, row, len);
 
-	if (at == OPTLOG_RECORDS) {
+	if (at == OPTLOG_RECORDS)
 		optrecord_lose(fd, key);
-	} else if (copy_value(optrecord_bytes(optrecord_at(at)), value, len) < 0) {
-		optrecord_forget(at);
-		optrecord_lose(fd, key);
-	}
+	else
+		memcpy(optrecord_bytes(optrecord_at(at)), value, len);
 }
 
 static void add_program(int fd, socket_key key, int row, const void *value)
 {
 	struct sock_fprog program;
+	size_t bytes;
 
-	if (memory_read(&program, value, sizeof(program)) < 0)
+	memcpy(&program, value, sizeof(program));
+	bytes = program.len * sizeof(*program.filter);
+	if (memory_readable(program.filter, bytes) < bytes)
 		optrecord_lose(fd, key);
 	else
-		add_value(fd, key, row, program.filter, program.len * sizeof(*program.filter));
+		add_value(fd, key, row, program.filter, bytes);
 }
 
 static void add_fd(int fd, socket_key key, int row, const void *value)
@@ -80,15 +73,12 @@ static void forget_reuseport(socket_key key)
 static void note_undo(int fd, socket_key key, int row, const void *value, size_t len)
 {
 	const struct option *option = &options[row];
-	uint8_t bytes[OPTLOG_BYTES];
 
 	if (option->name == SO_DETACH_REUSEPORT_BPF && option->level == SOL_SOCKET) {
 		forget_reuseport(key);
 		return;
 	}
-	if (len > sizeof(bytes) || copy_value(bytes, value, len) < 0)
-		optrecord_lose(fd, key);
-	else if (!forget_like(key, option_find(option->level, option->other), bytes, len))
+	if (!forget_like(key, option_find(option->level, option->other), value, len))
 		add_value(fd, key, row, value, len);
 }
 
@@ -139,15 +129,18 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 
 void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t len)
 {
-	size_t kernel_len = len < options[row].bytes ? len : options[row].bytes;
+	const size_t longest = len < options[row].bytes ? len : options[row].bytes;
+	size_t readable;
 	struct optrecord_guard guard;
 	struct kind kind;
 
 	if (key == KEY_NONE || moved_is(key) || kind_read(fd, &kind) != 0)
 		return;
+	/* The kernel may have read less than the length says, and what it read can be read. */
+	readable = memory_readable(value, longest);
 	guard = optrecord_enter();
 	if (guard.held)
-		note(fd, key, row, value, kernel_len);
+		note(fd, key, row, value, readable);
 	else
 		optrecord_lose(fd, key);
 	optrecord_leave(&guard);
