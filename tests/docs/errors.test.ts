@@ -41,6 +41,7 @@ const C_RESULT = /(?:return|[^=!<>]=|[?:]) -(E[A-Z\d]+)\b/g;
 const INTERNAL: Readonly<Record<string, string>> = {
   EAFNOSUPPORT: "bindresvport(3) says it of a wrong family as without the library",
   EADDRINUSE: "the kernel's own answer, with which a search for a reserved port begins",
+  EBADF: "a number that dup3(2) does not take, nor with a higher limit of open files",
   EEXIST: "epoll_ctl(2) says it of what is in the set already as without the library",
   EFAULT: "a bad address is left to the kernel, which says the same",
   EIO: "a libc that fails without an errno",

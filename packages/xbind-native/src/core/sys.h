@@ -60,7 +60,8 @@ unsigned sys_geteuid(void);
 int sys_getpid(void);
 int sys_openat(int directory, const char *path, int flags);
 long sys_getdents64(int fd, void *buf, size_t len);
-int sys_prlimit64(int resource, uint64_t ret_soft_hard[2]);
+/* Soft and hard limit; either pointer may be NULL. */
+int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2]);
 int sys_gettid(void);
 
 struct sigevent;

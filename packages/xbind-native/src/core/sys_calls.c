@@ -196,9 +196,9 @@ long sys_getdents64(int fd, void *buf, size_t len)
 	return CALL(SYS_getdents64, fd, (long)buf, (long)len);
 }
 
-int sys_prlimit64(int resource, uint64_t ret_soft_hard[2])
+int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2])
 {
-	return (int)CALL(SYS_prlimit64, 0, resource, 0, (long)ret_soft_hard);
+	return (int)CALL(SYS_prlimit64, 0, resource, (long)limits, (long)ret_before);
 }
 
 int sys_gettid(void)

@@ -13,6 +13,7 @@
 #include "xbind/epollset.h"
 #include "xbind/log.h"
 #include "xbind/procfs.h"
+#include "xbind/renumber.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,15 +50,16 @@ static bool exist(const struct copies *copies)
 	return copies->watch < 0 || sys_epoll_wait(copies->watch, &event, 1, 0) != 0;
 }
 
+/* The soft limit does not tell: it may have been lowered since. */
 static int fd_end(void)
 {
-	uint64_t limits[2] = {LOOKED_AT_FDS};
+	uint64_t limits[2] = {LOOKED_AT_FDS, LOOKED_AT_FDS};
 	int end = procfs_fd_end();
 
 	if (end >= 0)
 		return end;
-	sys_prlimit64(RLIMIT_NOFILE, limits);
-	return limits[0] < LOOKED_AT_FDS ? (int)limits[0] : LOOKED_AT_FDS;
+	sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
+	return limits[1] < LOOKED_AT_FDS ? (int)limits[1] : LOOKED_AT_FDS;
 }
 
 static bool is_copy(const struct copies *copies, int fd)
@@ -75,7 +77,7 @@ static void replace(const struct copies *copies, int copy, int fd)
 	int rc = epollset_detach(copy, &copies->old, &move);
 
 	if (rc == 0) {
-		rc = sys_dup3(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		epollset_attach(copy, &move);
 	}
 	if (rc < 0)

@@ -55,7 +55,7 @@ static int move_up_consume(int fd)
 	uint64_t limits[2] = {0};
 	int up = -EINVAL;
 
-	if (sys_prlimit64(RLIMIT_NOFILE, limits) == 0)
+	if (sys_prlimit64(RLIMIT_NOFILE, NULL, limits) == 0)
 		up = sys_fcntl(fd, F_DUPFD_CLOEXEC,
 		               limits[0] > KEPT_FD_MIN ? KEPT_FD_MIN : (long)limits[0] / 2);
 	if (up < 0)

@@ -22,6 +22,7 @@
 #include "xbind/moved.h"
 #include "xbind/optlog.h"
 #include "xbind/real.h"
+#include "xbind/renumber.h"
 #include "xbind/status.h"
 #include "xbind/survey.h"
 
@@ -108,7 +109,7 @@ static int take_number(int old, int new_fd, int *ret_status)
 		return fd_flags;
 	status_quiet(old, status);
 	*ret_status = status;
-	return sys_dup3(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+	return renumber(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
 /*
@@ -135,7 +136,7 @@ static int exchange(int old, int new_fd)
 	else
 		copies_replace(&copies, old);
 	status_async(old, status); /* whichever socket has the number now */
-	return rc < 0 ? rc : 0;
+	return rc;
 }
 
 static int fail(int fd, const struct kind *kind, const struct swap_call *call, const char *what,

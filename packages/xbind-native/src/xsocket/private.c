@@ -136,7 +136,7 @@ EXPORT int xs1_socket_namespace(int fd)
 EXPORT int xs1_descriptor_limit(void)
 {
 	uint64_t limits[2]; /* soft and hard, 64 bits a field on every machine */
-	int rc = sys_prlimit64(RLIMIT_NOFILE, limits);
+	int rc = sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
 
 	if (rc < 0)
 		return rc;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "xbind/renumber.h"
+
+#include "core/sys.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/resource.h>
+
+/*
+ * A program may lower its limit below numbers that it has open. They go on working, but dup3(2)
+ * refuses them. So it is raised for this call, which the hard limit may allow.
+ */
+static int renumber_beyond(int fd, int to, int flags)
+{
+	uint64_t limits[2], raised[2];
+	int rc = sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
+
+	if (rc < 0 || limits[0] > (uint64_t)to)
+		return -EBADF;
+	raised[0] = (uint64_t)to + 1;
+	raised[1] = limits[1];
+	if (sys_prlimit64(RLIMIT_NOFILE, raised, NULL) < 0)
+		return -EMFILE;
+	rc = sys_dup3(fd, to, flags);
+	sys_prlimit64(RLIMIT_NOFILE, limits, NULL);
+	return rc;
+}
+
+int renumber(int fd, int to, int flags)
+{
+	int rc = sys_dup3(fd, to, flags);
+
+	if (rc == -EBADF)
+		rc = renumber_beyond(fd, to, flags);
+	return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* renumber.h - a descriptor takes the number of another one */
+#ifndef XBIND_RENUMBER_H
+#define XBIND_RENUMBER_H
+
+/**
+ * renumber() - dup3(2) onto a number that is open
+ * @fd:    what is to have the number, too
+ * @to:    the number; it may lie above the limit of today
+ * @flags: as of dup3(2)
+ *
+ * Return: 0, -EMFILE when the limit forbids the number, else what dup3(2) gave.
+ */
+int renumber(int fd, int to, int flags);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_limit.c - bind after the limit of open files was lowered below numbers that are open
+ *
+ * Ports 3000 to 3999 are listed.
+ */
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#define HIGH  200 /* a number above the limit */
+#define LIMIT 100
+
+static int socket_at(int number)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	int high = fcntl(fd, F_DUPFD, number);
+
+	CHECK_EQ(high, number);
+	close(fd);
+	return high;
+}
+
+/* In a child, which may lower its hard limit, too. */
+static void in_child(void (*body)(void))
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		body();
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static void lower(bool hard)
+{
+	struct rlimit limit;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = LIMIT;
+	if (hard)
+		limit.rlim_max = LIMIT;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* It has moved, as its copy has, and the limit is what the program has made it. */
+static void bind_above(void)
+{
+	int fd = socket_at(HIGH), copy = fcntl(fd, F_DUPFD, HIGH + 10);
+	int set = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = {.events = EPOLLOUT, .data.u64 = 5};
+	struct rlimit limit;
+
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, copy, &event), 0);
+	lower(false);
+	CHECK_EQ(pair_bind(fd, 3030), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(pair_port(copy), 3030);
+	CHECK_EQ(epoll_wait(set, &event, 1, 0), 1);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(limit.rlim_cur, LIMIT);
+}
+
+static void test_above(void)
+{
+	in_child(bind_above);
+}
+
+static void bind_copy_above(void)
+{
+	int fd = pair_socket(SOCK_STREAM), copy = fcntl(fd, F_DUPFD, HIGH);
+
+	lower(false);
+	CHECK_EQ(pair_bind(fd, 3031), 0);
+	CHECK(pair_is_there(copy));
+	CHECK_EQ(pair_port(copy), 3031);
+}
+
+static void test_copy_above(void)
+{
+	in_child(bind_copy_above);
+}
+
+/* Where nobody may take the number the error says so, and nothing is lost. */
+static void bind_far_above(void)
+{
+	int fd = socket_at(HIGH), reference = pair_socket(SOCK_STREAM);
+
+	lower(true);
+	if (pair_preloaded()) {
+		CHECK(pair_bind(fd, 3032) < 0);
+		CHECK_EQ(errno, EMFILE);
+		CHECK(pair_is_beside(fd, reference));
+		CHECK_EQ(pair_port(fd), 0);
+	} else {
+		CHECK_EQ(pair_bind(fd, 3032), 0);
+	}
+}
+
+static void test_far_above(void)
+{
+	in_child(bind_far_above);
+}
+
+int main(void)
+{
+	RUN(test_above);
+	RUN(test_copy_above);
+	RUN(test_far_above);
+	return 0;
+}
