@@ -105,8 +105,8 @@ bool sys_thread_exists(int thread);
 void *sys_map(size_t bytes);
 void sys_unmap(void *memory, size_t bytes);
 
-/* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit. Return: revents, 0 after
- * wait_ms, -errno. */
+/* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit, 0 only to look, which a
+ * signal does not interrupt. Return: revents, 0 after wait_ms, -errno. */
 int sys_poll(int fd, short events, int wait_ms);
 
 /* poll(2) itself: how many of the entries have something in revents. */

@@ -356,7 +356,10 @@ int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms)
 int sys_poll(int fd, short events, int wait_ms)
 {
 	struct pollfd entry = {.fd = fd, .events = events};
-	int rc = sys_poll_many(&entry, 1, wait_ms);
+	int rc;
 
+	do
+		rc = sys_poll_many(&entry, 1, wait_ms);
+	while (rc == -EINTR && wait_ms == 0);
 	return rc > 0 ? entry.revents : rc;
 }
