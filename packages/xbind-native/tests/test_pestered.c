@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_pestered.c - bind while one signal comes after the other, without SA_RESTART
+ * test_pestered.c - bind while signals come, one after the other or one that binds
  *
  * Ports 3000 to 3999 are listed.
  */
@@ -13,6 +13,7 @@
 
 #define ROUNDS    200
 #define PESTER_US 50 /* microseconds between two signals */
+#define STEP_US   15 /* microseconds by which one comes later than in the round before */
 
 static void note(int number)
 {
@@ -71,6 +72,49 @@ static void test_behind_chroot(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* Of two that bind one socket, one of them a handler in the middle of the other, one does. */
+static int shared, handler_rc, handler_errno;
+
+static void bind_shared(int number)
+{
+	int before = errno;
+
+	(void)number;
+	handler_rc = pair_bind(shared, 3041);
+	handler_errno = errno;
+	errno = before;
+}
+
+static void bind_twice(long us)
+{
+	const struct itimerval once = {.it_value.tv_usec = us};
+	int rc;
+
+	shared = pair_socket(SOCK_DGRAM);
+	handler_rc = 1;
+	CHECK_EQ(setitimer(ITIMER_REAL, &once, NULL), 0);
+	rc = pair_bind(shared, 3042);
+	if (rc < 0)
+		CHECK_EQ(errno, EINVAL);
+	while (handler_rc > 0)
+		usleep(STEP_US);
+	if (handler_rc < 0)
+		CHECK_EQ(handler_errno, EINVAL);
+	CHECK_EQ((rc == 0) + (handler_rc == 0), 1);
+	CHECK_EQ(pair_port(shared), rc == 0 ? 3042 : 3041);
+	CHECK(pair_is_there(shared));
+	close(shared);
+}
+
+static void test_bind_in_handler(void)
+{
+	const struct sigaction action = {.sa_handler = bind_shared};
+
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	for (long round = 1; round < ROUNDS; round++)
+		bind_twice(round * STEP_US);
+}
+
 int main(void)
 {
 	const struct sigaction action = {.sa_handler = note};
@@ -78,5 +122,6 @@ int main(void)
 	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
 	RUN(test_pestered);
 	RUN(test_behind_chroot);
+	RUN(test_bind_in_handler);
 	return 0;
 }

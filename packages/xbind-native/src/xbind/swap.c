@@ -157,12 +157,28 @@ static int call_again(int fd, const struct kind *kind, const struct swap_call *c
 	return rc;
 }
 
+#define SWAP_E_GONE 2 /* the program has closed the socket meanwhile */
+
 /* Has the number been closed, or is it another socket, which nobody wants to bind? */
 static bool is_gone(int fd, socket_key key)
 {
 	const socket_key now = key_of(fd);
 
 	return now != key && !moved_is(now);
+}
+
+/* Without signals: a handler between the look and the exchange would change what was seen. */
+static int exchange_checked(int fd, int new_fd, socket_key key)
+{
+	const uint64_t signals = sys_block_signals();
+	int rc = SWAP_E_LEAVE;
+
+	if (is_gone(fd, key))
+		rc = SWAP_E_GONE;
+	else if (kind_is_unbound(fd))
+		rc = exchange(fd, new_fd);
+	sys_restore_signals(signals);
+	return rc;
 }
 
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call,
@@ -186,17 +202,17 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
 	await_server(conn);
-	if (is_gone(fd, key)) {
+	rc = exchange_checked(fd, new_fd, key);
+	if (rc < 0)
+		return fail(fd, kind, call, "replacing the socket", rc);
+	if (rc == SWAP_E_GONE) {
 		log_left(fd, call->port, "closed by another thread meanwhile");
 		return 0; /* of what was bound and closed nothing is left */
 	}
-	if (!kind_is_unbound(fd)) {
+	if (rc == SWAP_E_LEAVE) {
 		log_left(fd, call->port, "bound by another thread meanwhile");
-		return SWAP_E_LEAVE;
+		return rc;
 	}
-	rc = exchange(fd, new_fd);
-	if (rc < 0)
-		return fail(fd, kind, call, "replacing the socket", rc);
 	moved_note(key_of(new_fd));
 	optlog_forget(key);
 	log_moved(fd, kind_proto(kind), call->port, call->published);
