@@ -14,22 +14,32 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <sys/un.h>
+
+#define IP_PROTOCOL_ 52 /* an option that reads as the port */
 
 #define SLOTS           8
 #define STEPS_MAX       64
 #define LONGEST_SECONDS 20    /* then the trace ends */
 #define PORTS           8     /* of one seed, from its first on */
+#define PUBLISHED_PORT  42000 /* from here on those that ports are published as */
+#define RESERVED_PORT   512   /* from here to 1023 libc chooses */
 #define EPHEMERAL_PORT  50000 /* from here on the kernel chooses: ip_local_port_range */
 
 /* The sequence that this process runs. */
 struct sequence {
 	uint64_t seed;
 	uint16_t first_port;
+	uint16_t first_published; /* what the library makes of that one */
+	int next;                 /* number of the step */
+	int count;
+	const char *dropped;
 	bool away;  /* the server is in another namespace: who has no port has nobody to talk to */
 	bool apart; /* not every port is listed there: nobody talks at all */
 	bool partial; /* not every port is listed */
 	bool held;    /* another process has the sockets, too: none is closed */
+	bool execs;   /* what is not known any more after exec is not done */
 	int slots[SLOTS];
 };
 extern struct sequence sequence;
@@ -59,9 +69,11 @@ void before_call(void);
 void say_result(long rc);
 /* For a call that may block: it is interrupted soon. */
 void before_long_call(void);
-/* For one that signals must not disturb: there are many. */
+/* For one that signals must not disturb: there are many, or one whose handler does the same. */
 void before_pestered_call(void);
+void before_disturbed_call(void);
 void after_long_call(void);
+void say_disturbance(void);
 
 /* Descriptors */
 int a_fd(void);     /* of a random slot, or one that is not open */
@@ -70,6 +82,7 @@ int a_set(void);    /* an epoll set if there is one, else as a_fd() */
 void keep(int fd);  /* a new one goes to a free slot, or in place of another */
 bool is_socket(int fd);
 bool is_set(int fd);
+bool is_movable(int fd); /* by bind(2) or listen(2) */
 void settle_sets(void);
 void drop(int fd); /* close, where the sequence may */
 void leave_sets(int fd);
@@ -88,13 +101,48 @@ socklen_t an_address(int fd, union address *ret);
 bool address_of(int fd, union address *ret, socklen_t *ret_len);
 void say_address(const union address *address, socklen_t len);
 bool stays_half(int fd, const union address *peer);
+void publish(union address *address); /* its port is that where others find it */
 uint16_t a_port(void);
 uint16_t port_of(int fd); /* 0 for what has none */
+
+/* At the end of memory: what is behind it, and with cut the second half too, cannot be read. */
+void *at_the_edge(const void *bytes, size_t len, bool cut);
+
+/* Two processes that take turns with the steps: step_share.c */
+struct turn {
+	pid_t other; /* 0 when there is none */
+	int give, take;
+	bool is_child;
+};
+extern struct turn turn;
+bool turn_begin(int number); /* false: it was the other's, and is over */
+void turn_wait(void);
+void turn_end(void);
+bool turn_is_shared(int fd);
+int turn_join(void);
+
+/* Where a program may make the calls of a step: context.c */
+enum {
+	IN_ANY = 1,  /* in a thread, in a signal handler */
+	IN_CALM = 2, /* in a thread that is to end at the first cancellation point */
+	IN_CHILD = 4 /* in a child of vfork(2): it changes nothing of the process alone */
+};
+void run_somewhere(void (*step)(void), int where);
+void allow_cancellation(bool allow);
+
+/* Options */
+#define LEVELS 6
+extern const int levels[LEVELS];
+bool is_chance(int level, int name);
+bool is_apart(int level, int name);
+bool is_unreadable(int level, int name);
+socklen_t a_length(void);
 
 /* Steps; each writes the rest of its line. */
 void step_socket(void);
 void step_pair(void);
 void step_bind(void);
+void step_reserved(void);
 void step_listen(void);
 void step_connect(void);
 void step_accept(void);
@@ -116,19 +164,29 @@ void step_stat(void);
 void step_chown(void);
 void step_pass(void);
 void step_fork(void);
+void step_exec(void);
+void step_chroot(void);
+void step_unshare(void);
+void step_share(void);
 void step_set(void);
 void step_control(void);
 void step_wait(void);
 void step_poll(void);
 void step_waiter(void);
 
-/* The whole sequence of a seed but for what is dropped. Return: the exit status. */
-int sequence_run(uint64_t seed, const char *dropped);
+/*
+ * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier
+ * program has left. Return: the exit status.
+ */
+int sequence_run(uint64_t seed, const char *dropped, const char *left);
+int sequence_go_on(void);
+void wait_for_parent(int fd);
+void say_left(char *text, size_t size); /* for that program */
 uint16_t first_port(uint64_t seed);
 bool seed_is_partial(uint64_t seed);
 
-/* Both are cut to pieces. */
-void show_difference(char *plain, char *preloaded);
+/* Both are cut to pieces. All lines are shown, or the first two that differ. */
+void show_difference(char *plain, char *preloaded, bool whole);
 
 void show_options(int fd);
 void show_state(int fd);

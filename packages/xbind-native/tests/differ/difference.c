@@ -21,18 +21,21 @@ static void show_words(const char *who, const char *line, const char *other)
 }
 
 /* Lines that are the same are shown cut, of others also what makes the difference. */
-void show_difference(char *plain, char *preloaded)
+void show_difference(char *plain, char *preloaded, bool whole)
 {
 	char *next_a, *next_b;
 	char *a = strtok_r(plain, "\n", &next_a), *b = strtok_r(preloaded, "\n", &next_b);
 
 	while (a || b) {
 		if (a && b && strcmp(a, b) == 0) {
-			printf("  %.200s\n", a);
+			if (whole)
+				printf("  %.200s\n", a);
 		} else {
 			printf("< %.300s\n> %.300s\n", a ? a : "", b ? b : "");
 			show_words("<", a ? a : "", b ? b : "");
 			show_words(">", b ? b : "", a ? a : "");
+			if (!whole)
+				return;
 		}
 		a = a ? strtok_r(NULL, "\n", &next_a) : NULL;
 		b = b ? strtok_r(NULL, "\n", &next_b) : NULL;

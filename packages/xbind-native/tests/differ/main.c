@@ -3,7 +3,8 @@
  * main.c - runs a sequence without the library and with it, and compares the two traces
  *
  * usage: differ                      one seed after the other, until the time is over
- *        differ trace SEED DROPPED   one trace; DROPPED has a character for each step, 1 to drop it
+ *        differ trace SEED DROPPED   one trace; DROPPED has a character for each step, 1 to drop
+ * it; behind it what a program has left that became this one
  *
  * Preloaded itself, it runs the traces without LD_PRELOAD and with it. A trace that differs is
  * made as short as it can be, and shown. In the environment:
@@ -24,8 +25,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TRACE_BYTES  (1 << 20)
-#define STEADY_TIMES 3
+#define TRACE_BYTES     (1 << 20)
+#define STEADY_TIMES    3
+#define SEEDS_PUBLISHED 900 /* until their ports are used again */
+
+/* Every port of the seed opens as another one. */
+static bool seed_publishes(uint64_t seed)
+{
+	return seed % 8 == 5;
+}
+
+static unsigned first_published(uint64_t seed)
+{
+	return (unsigned)(PUBLISHED_PORT + seed / 8 % SEEDS_PUBLISHED * PORTS);
+}
+
+static void list_published(uint64_t seed, char *list)
+{
+	list += sprintf(list, "*");
+	for (unsigned i = 0; i < PORTS; i++)
+		list += sprintf(list, ",%u:%u", first_published(seed) + i, first_port(seed) + i);
+}
 
 /*
  * What the library is to move: all, or some of the ports. A socket that has moved with a port of
@@ -36,8 +56,10 @@ static void set_list(uint64_t seed)
 {
 	const char *zero = getenv("DIFFER_AWAY") ? "" : ",0";
 	unsigned first = first_port(seed);
-	char list[64] = "*";
+	char list[256] = "*";
 
+	if (seed_publishes(seed))
+		list_published(seed, list);
 	if (seed % 4 == 2)
 		snprintf(list, sizeof(list), "%u-%u", first, first + PORTS / 2);
 	if (seed % 4 == 3)
@@ -53,8 +75,11 @@ static _Noreturn void become(uint64_t seed, const char *dropped, bool preloaded)
 	char number[32];
 
 	set_list(seed);
+	snprintf(number, sizeof(number), "%u", first_published(seed));
 	if (!preloaded)
 		unsetenv("LD_PRELOAD");
+	else if (seed_publishes(seed))
+		setenv("DIFFER_PUBLISHED", number, 1);
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)seed);
 	execl("/proc/self/exe", "differ", "trace", number, dropped, (char *)NULL);
 	_exit(127);
@@ -126,8 +151,11 @@ static void minimise(uint64_t seed, char *dropped)
 	}
 }
 
-/* Return: whether the two really differ: a busy machine makes a difference now and then. */
-static bool report(uint64_t seed)
+/*
+ * Return: whether they really differ: a busy machine makes a difference now
+ * and then. They are cut to pieces.
+ */
+static bool report(uint64_t seed, char *traces[2])
 {
 	char dropped[STEPS_MAX + 1];
 	char *plain, *preloaded;
@@ -137,6 +165,7 @@ static bool report(uint64_t seed)
 	dropped[STEPS_MAX] = '\0';
 	if (!is_steady(seed, dropped)) {
 		printf("unsteady: %llu\n", (unsigned long long)seed);
+		show_difference(traces[0], traces[1], false);
 		return false;
 	}
 	minimise(seed, dropped);
@@ -144,7 +173,7 @@ static bool report(uint64_t seed)
 	preloaded = run(seed, dropped, true);
 	still = strcmp(plain, preloaded) != 0;
 	printf("%s %llu:\n", still ? "differs" : "unsteady", (unsigned long long)seed);
-	show_difference(plain, preloaded);
+	show_difference(plain, preloaded, true);
 	free(plain);
 	free(preloaded);
 	fflush(stdout);
@@ -167,15 +196,23 @@ int main(int argc, char **argv)
 	int differing = 0;
 	long done = 0;
 
-	if (argc == 4)
-		return sequence_run(strtoull(argv[2], NULL, 10), argv[3]);
+	if (argc == 6 && atoi(argv[5]) >= 0)
+		wait_for_parent(atoi(argv[5]));
+	if (argc >= 4)
+		return sequence_run(strtoull(argv[2], NULL, 10), argv[3],
+		                    argc == 6 ? argv[4] : NULL);
 	if (argc != 1 || !getenv("LD_PRELOAD"))
 		return 2;
 	memset(none, '0', STEPS_MAX);
 	printf("seed %llu\n", (unsigned long long)first);
 	for (; done < count && time(NULL) < end; done++) {
-		if (differs(first + (uint64_t)done, none, true))
-			differing += report(first + (uint64_t)done);
+		uint64_t seed = first + (uint64_t)done;
+		char *traces[2] = {run(seed, none, false), run(seed, none, true)};
+
+		if (strcmp(traces[0], traces[1]) != 0)
+			differing += report(seed, traces);
+		free(traces[0]);
+		free(traces[1]);
 	}
 	printf("%ld seeds, %d differ\n", done, differing);
 	return differing ? 1 : 0;

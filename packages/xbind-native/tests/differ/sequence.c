@@ -2,6 +2,7 @@
 /* sequence.c - which steps a seed makes, one after the other */
 #include "differ/differ.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -13,36 +14,42 @@ struct sequence sequence;
 static const struct {
 	void (*run)(void);
 	int weight;
+	int where;
 } steps[] = {
-    {step_socket, 20},
-    {step_pair, 1},
-    {step_bind, 30},
-    {step_listen, 10},
-    {step_connect, 10},
-    {step_accept, 5},
-    {step_names, 3},
-    {step_shutdown, 3},
-    {step_send, 10},
-    {step_receive, 8},
-    {step_option_common, 20},
-    {step_option_any, 15},
-    {step_option_shaped, 15},
-    {step_option_read, 5},
-    {step_options_all, 1},
-    {step_dup, 6},
-    {step_close, 4},
-    {step_close_range, 1},
-    {step_fcntl, 10},
-    {step_ioctl, 5},
-    {step_stat, 3},
-    {step_chown, 3},
-    {step_pass, 1},
-    {step_fork, 1},
-    {step_set, 4},
-    {step_control, 15},
-    {step_wait, 12},
-    {step_poll, 6},
-    {step_waiter, 1},
+    {step_socket, 20, IN_ANY | IN_CALM},
+    {step_pair, 1, IN_ANY},
+    {step_bind, 30, IN_ANY | IN_CALM},
+    {step_reserved, 2, IN_ANY},
+    {step_listen, 10, IN_ANY | IN_CALM},
+    {step_connect, 10, IN_ANY},
+    {step_accept, 5, IN_ANY},
+    {step_names, 3, IN_ANY},
+    {step_shutdown, 3, IN_ANY},
+    {step_send, 10, IN_ANY},
+    {step_receive, 8, IN_ANY},
+    {step_option_common, 20, IN_ANY | IN_CALM | IN_CHILD},
+    {step_option_any, 15, IN_ANY | IN_CALM | IN_CHILD},
+    {step_option_shaped, 15, IN_ANY},
+    {step_option_read, 5, IN_ANY},
+    {step_options_all, 1, IN_ANY},
+    {step_dup, 6, IN_ANY},
+    {step_close, 4, IN_ANY},
+    {step_close_range, 1, IN_ANY},
+    {step_fcntl, 10, IN_ANY},
+    {step_ioctl, 5, IN_ANY},
+    {step_stat, 3, IN_ANY},
+    {step_chown, 3, IN_ANY},
+    {step_pass, 1, IN_ANY},
+    {step_fork, 1, 0},
+    {step_exec, 2, 0},
+    {step_share, 1, 0},
+    {step_chroot, 1, IN_ANY},
+    {step_unshare, 1, 0},
+    {step_set, 4, IN_ANY | IN_CALM},
+    {step_control, 15, IN_ANY | IN_CALM | IN_CHILD},
+    {step_wait, 12, IN_ANY},
+    {step_poll, 6, IN_ANY},
+    {step_waiter, 1, 0},
 };
 
 uint16_t first_port(uint64_t seed)
@@ -55,19 +62,19 @@ bool seed_is_partial(uint64_t seed)
 	return seed % 4 >= 2;
 }
 
-static void run_step(uint64_t seed, int number)
+static void run_step(int number)
 {
 	int all = 0, at;
 
-	random_start(seed, (uint64_t)number);
+	random_start(sequence.seed, (uint64_t)number);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		all += steps[i].weight;
 	at = (int)below((uint32_t)all);
-	say("%d ", number);
+	say("%d%s ", number, turn.is_child ? " child" : "");
 	for (size_t i = 0; at >= 0; i++) {
 		at -= steps[i].weight;
 		if (at < 0)
-			steps[i].run();
+			run_somewhere(steps[i].run, steps[i].where);
 	}
 	say_signals();
 	end_line();
@@ -92,24 +99,76 @@ static void show_end(void)
 	}
 }
 
-int sequence_run(uint64_t seed, const char *dropped)
+int sequence_go_on(void)
 {
-	int count;
+	for (; sequence.next < sequence.count; sequence.next++) {
+		if (sequence.dropped[sequence.next] == '1' || !turn_begin(sequence.next))
+			continue;
+		run_step(sequence.next);
+		turn_end();
+	}
+	if (turn.is_child)
+		turn_wait();
+	show_end();
+	if (!turn.is_child)
+		turn_end();
+	return turn_join();
+}
 
-	setpgid(0, 0); /* which may be sent signals */
+void say_left(char *text, size_t size)
+{
+	int len = snprintf(text, size, "%d %d %d %d %d %d", sequence.next, sequence.held,
+	                   turn.other, turn.give, turn.take, turn.is_child);
+
+	for (int i = 0; i < SLOTS; i++)
+		len += snprintf(text + len, size - (size_t)len, " %d", sequence.slots[i]);
+}
+
+static int next_number(const char **text)
+{
+	char *end;
+	long number = strtol(*text, &end, 10);
+
+	*text = end;
+	return (int)number;
+}
+
+static void take_up(const char *left)
+{
+	sequence.next = next_number(&left);
+	sequence.held = next_number(&left);
+	turn.other = next_number(&left);
+	turn.give = next_number(&left);
+	turn.take = next_number(&left);
+	turn.is_child = next_number(&left);
+	for (int i = 0; i < SLOTS; i++)
+		sequence.slots[i] = next_number(&left);
+	say("in the new program");
+	end_line();
+	turn_end();
+	sequence.next++;
+}
+
+int sequence_run(uint64_t seed, const char *dropped, const char *left)
+{
+	const char *published = getenv("DIFFER_PUBLISHED");
+
 	sequence.seed = seed;
+	sequence.dropped = dropped;
 	sequence.first_port = first_port(seed);
+	sequence.first_published = published ? (uint16_t)atoi(published) : sequence.first_port;
 	sequence.partial = seed_is_partial(seed);
 	sequence.away = getenv("DIFFER_AWAY") != NULL;
 	sequence.apart = getenv("DIFFER_APART") != NULL;
-	for (int i = 0; i < SLOTS; i++)
-		sequence.slots[i] = -1;
 	random_start(seed, 1000);
-	count = 8 + (int)below(STEPS_MAX - 8);
-	for (int i = 0; i < count; i++) {
-		if (dropped[i] != '1')
-			run_step(seed, i);
+	sequence.count = 8 + (int)below(STEPS_MAX - 8);
+	sequence.execs = one_in(3);
+	if (left) {
+		take_up(left);
+	} else {
+		setpgid(0, 0); /* which may be sent signals */
+		for (int i = 0; i < SLOTS; i++)
+			sequence.slots[i] = -1;
 	}
-	show_end();
-	return 0;
+	return sequence_go_on();
 }

@@ -15,7 +15,7 @@ void step_send(void)
 	    0, 0, 0, MSG_OOB, MSG_MORE, MSG_EOR, MSG_DONTROUTE, MSG_CONFIRM, MSG_FASTOPEN};
 	static const size_t lengths[] = {0, 1, 1, 10, 100, 1500, 9000};
 	static char bytes[9000];
-	union address address;
+	union address address = {0};
 	int fd = a_socket(), flag = ONE_OF(flags) | MSG_DONTWAIT | MSG_NOSIGNAL;
 	bool named = one_in(2);
 	socklen_t len = 0;
@@ -23,6 +23,7 @@ void step_send(void)
 
 	if (named && (one_in(4) || !address_of(a_socket(), &address, &len)))
 		len = an_address(fd, &address);
+	publish(&address);
 	memset(bytes, 'a' + (int)below(26), sizeof(bytes));
 	say("send %d %zu %x", fd, count, (unsigned)flag);
 	if (named)

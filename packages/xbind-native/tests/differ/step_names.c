@@ -2,19 +2,11 @@
 /* step_names.c - sockets, and what gives them names and peers */
 #include "differ/differ.h"
 
-#include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
-
-#define PAGE         4096
-#define IP_PROTOCOL_ 52 /* reads as the port */
 
 void step_socket(void)
 {
@@ -67,113 +59,6 @@ void step_pair(void)
 	keep(fds[1]);
 }
 
-/* The address just before memory that cannot be read, which begins within it if it is to be cut. */
-static const void *at_the_edge(const union address *address, socklen_t len, bool cut)
-{
-	static uint8_t *pages;
-	uint8_t *at;
-
-	if (!pages) {
-		pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		             -1, 0);
-		mprotect(pages + PAGE, PAGE, PROT_NONE);
-	}
-	at = pages + PAGE - len + (cut ? len / 2 : 0);
-	memcpy(at, address, cut ? len - len / 2 : len);
-	return at;
-}
-
-/*
- * A socket that has connected, or sent, and has no port any more: what it has received and not
- * told, an error too, and what is left of its connection stay behind when it moves: xbind(7).
- */
-static void settle_socket(int fd)
-{
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
-	int port = 1, error;
-	socklen_t len = sizeof(port);
-	char byte;
-
-	if (getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) < 0 || port != 0)
-		return;
-	for (int i = 0; i < STEPS_MAX; i++) {
-		recv(fd, &byte, 1, MSG_DONTWAIT);
-		recv(fd, &byte, 1, MSG_DONTWAIT | MSG_ERRQUEUE);
-	}
-	send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL); /* and what MSG_MORE holds back */
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	if (port_of(fd) != 0)
-		connect(fd, &none, sizeof(none));
-}
-
-/*
- * Of an MPTCP socket nobody can tell whether it still has the port that it names. Another one that
- * has lost its port and did not move for that one may keep an address that nobody can see.
- */
-static bool has_lost_its_port(int fd)
-{
-	int protocol = 0, port = 0;
-	socklen_t len = sizeof(protocol);
-
-	if (port_of(fd) == 0)
-		return false;
-	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
-	if (protocol == IPPROTO_MPTCP)
-		return true;
-	return sequence.partial && getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) == 0 &&
-	       port == 0;
-}
-
-void step_bind(void)
-{
-	union address address;
-	int fd = a_socket();
-	socklen_t len = an_address(fd, &address);
-	const void *at = &address;
-	int rc;
-
-	settle_socket(fd);
-	if (has_lost_its_port(fd))
-		return;
-	say("bind %d", fd);
-	say_address(&address, len);
-	if (one_in(20)) {
-		at = NULL;
-		say(" at NULL");
-	} else if (one_in(5) && len > 0 && len < sizeof(address)) {
-		bool cut = one_in(4);
-
-		at = at_the_edge(&address, len, cut);
-		say(cut ? " cut" : " edge");
-	}
-	if (one_in(6))
-		before_pestered_call();
-	else
-		before_call();
-	rc = bind(fd, at, len);
-	after_long_call();
-	say_result(rc);
-	settle_sets();
-	if (address_of(fd, &address, &len))
-		say_address(&address, len);
-}
-
-void step_listen(void)
-{
-	static const int backlogs[] = {0, 1, 1, 2, 8, 128, -1, 100000};
-	int fd = a_socket(), backlog = ONE_OF(backlogs);
-	union address address;
-	socklen_t len;
-
-	settle_socket(fd);
-	say("listen %d %d", fd, backlog);
-	before_call();
-	say_result(listen(fd, backlog));
-	settle_sets();
-	if (address_of(fd, &address, &len))
-		say_address(&address, len);
-}
-
 /* Where one of our own sockets is, as often as not. */
 static socklen_t an_own_address(int fd, union address *ret)
 {
@@ -181,7 +66,8 @@ static socklen_t an_own_address(int fd, union address *ret)
 
 	if (one_in(4) || !address_of(a_socket(), ret, &len))
 		len = an_address(fd, ret);
-	if (one_in(10))
+	publish(ret);
+	if (one_in(10) && ret->any.sa_family != AF_UNIX)
 		ret->any.sa_family = AF_UNSPEC;
 	return len;
 }
@@ -240,7 +126,7 @@ void step_accept(void)
 void step_names(void)
 {
 	union address address = {0};
-	socklen_t len = one_in(4) ? below(30) : sizeof(address.storage);
+	socklen_t room = one_in(4) ? below(30) : sizeof(address.storage), len = room;
 	int fd = a_socket();
 	bool peer = one_in(2);
 
@@ -248,7 +134,8 @@ void step_names(void)
 	before_call();
 	say_result(peer ? getpeername(fd, &address.any, &len)
 	                : getsockname(fd, &address.any, &len));
-	say_address(&address, len);
+	if (room >= 4) /* the port, which may be published as another one, is not cut */
+		say_address(&address, len);
 }
 
 void step_shutdown(void)

@@ -3,7 +3,8 @@
 #include "differ/differ.h"
 
 #include <fcntl.h>
-#include <stdlib.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +39,73 @@ void step_pass(void)
 	keep(copy);
 }
 
+/* To where it is: what is behind it the library must be able to do without. */
+void step_chroot(void)
+{
+	say("chroot");
+	before_call();
+	say_result(chroot("/"));
+}
+
+/*
+ * To a network namespace of its own, where sockets stay: xbind(7). Another program would take that
+ * for home. Where only some ports are listed they open at the server's all the same.
+ */
+void step_unshare(void)
+{
+	static const char range[] = "50000 60000";
+	int file;
+
+	if (sequence.partial)
+		return;
+	say("unshare");
+	before_call();
+	say_result(unshare(CLONE_NEWNET));
+	file = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY);
+	if (file < 0 || write(file, range, sizeof(range) - 1) < 0)
+		say(" without ports");
+	close(file);
+	sequence.execs = false;
+}
+
+/* What is closed on exec is closed before, as a program would that knows of epoll(7). */
+static void prepare_exec(void)
+{
+	for (int i = 0; i < SLOTS; i++) {
+		int fd = sequence.slots[i];
+
+		if (fd < 0 || !(fcntl(fd, F_GETFD) & FD_CLOEXEC))
+			continue;
+		if (sequence.held)
+			fcntl(fd, F_SETFD, 0);
+		else
+			drop(fd);
+	}
+}
+
+static _Noreturn void become_anew(int wait_for)
+{
+	char seed[32], left[200], wait[16];
+
+	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)sequence.seed);
+	snprintf(wait, sizeof(wait), "%d", wait_for);
+	say_left(left, sizeof(left));
+	execl("/proc/self/exe", "differ", "trace", seed, sequence.dropped, left, wait,
+	      (char *)NULL);
+	_exit(127);
+}
+
+void step_exec(void)
+{
+	if (!sequence.execs)
+		return;
+	prepare_exec();
+	say("exec");
+	say_signals();
+	end_line();
+	become_anew(-1);
+}
+
 /* The parent waits, without the sockets or with them. */
 static _Noreturn void stay_behind(pid_t child, const int ends[2], bool holds)
 {
@@ -51,25 +119,40 @@ static _Noreturn void stay_behind(pid_t child, const int ends[2], bool holds)
 	_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
+void wait_for_parent(int fd)
+{
+	char byte;
+
+	if (read(fd, &byte, 1) < 0)
+		_exit(4);
+	close(fd);
+	alarm(LONGEST_SECONDS);
+	setpgid(0, 0);
+}
+
 void step_fork(void)
 {
-	bool holds = one_in(2);
+	bool holds = one_in(2), execs = sequence.execs && one_in(2);
 	int ends[2];
-	char byte;
 	pid_t child;
 
-	say("fork %s", holds ? "held" : "");
+	if (turn.other)
+		return;
+	say("%s %s", execs ? "vfork" : "fork", holds ? "held" : "");
 	end_line();
-	if (pipe(ends) < 0 || (child = fork()) < 0)
+	sequence.held |= holds;
+	if (execs)
+		prepare_exec();
+	if (pipe(ends) < 0)
+		_exit(4);
+	child = execs ? vfork() : fork();
+	if (child < 0)
 		_exit(4);
 	if (child > 0)
 		stay_behind(child, ends, holds);
 	close(ends[1]);
-	if (read(ends[0], &byte, 1) < 0)
-		_exit(4);
-	close(ends[0]);
-	sequence.held |= holds;
-	alarm(LONGEST_SECONDS);
-	setpgid(0, 0);
+	if (execs)
+		become_anew(ends[0]);
+	wait_for_parent(ends[0]);
 	say("in the child");
 }

@@ -17,9 +17,19 @@
 #define MCAST_JOIN_GROUP 42
 #endif
 
+/* At times at the end of memory, which may come before its end. */
 static void set_shaped(int fd, int level, int name, const void *value, socklen_t len)
 {
+	bool cut = one_in(4);
+
+	if (sequence.execs && is_unreadable(level, name))
+		return;
 	say("setsockopt %d %d %d len %d", fd, level, name, (int)len);
+	if (one_in(6)) {
+		value = at_the_edge(value, len, cut);
+		len += one_in(3) ? below(4) : 0;
+		say(" of %d%s at the edge", (int)len, cut ? " cut" : "");
+	}
 	before_call();
 	say_result(setsockopt(fd, level, name, value, len));
 }

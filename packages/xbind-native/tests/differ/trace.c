@@ -9,12 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <unistd.h>
 
-#define UNTOUCHED    12345 /* an errno that no call gives */
-#define PESTER_US    100   /* microseconds between two signals */
-#define LONG_CALL_US 4000  /* microseconds before a call that blocks is interrupted */
+#define UNTOUCHED 12345 /* an errno that no call gives */
 
 static uint64_t state;
 static char line[1 << 16];
@@ -83,6 +80,7 @@ void end_line(void)
 
 void before_call(void)
 {
+	allow_cancellation(true);
 	errno = UNTOUCHED;
 }
 
@@ -90,37 +88,11 @@ void say_result(long rc)
 {
 	int error = errno;
 
+	allow_cancellation(false);
 	if (rc < 0)
 		say(" = -1 %s", strerror(error));
 	else
 		say(" = %ld%s", rc, error == UNTOUCHED ? "" : " errno!");
-}
-
-static void interrupt_in(long us)
-{
-	struct itimerval timer = {.it_value.tv_usec = us, .it_interval.tv_usec = us};
-
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
-
-void before_pestered_call(void)
-{
-	interrupt_in(PESTER_US);
-	before_call();
-}
-
-void before_long_call(void)
-{
-	interrupt_in(LONG_CALL_US);
-	before_call();
-}
-
-void after_long_call(void)
-{
-	int error = errno;
-
-	interrupt_in(0);
-	errno = error;
 }
 
 /* Signals that descriptors sent since the last line: which ones, not how often. */
@@ -163,18 +135,10 @@ void say_signals(void)
 	seen_count = 0;
 }
 
-static void ignore(int number)
-{
-	(void)number;
-}
-
 __attribute__((constructor)) static void catch_signals(void)
 {
 	struct sigaction action = {.sa_sigaction = note_signal,
 	                           .sa_flags = SA_SIGINFO | SA_RESTART};
-	struct sigaction alarm = {.sa_handler = ignore};
-
-	sigaction(SIGALRM, &alarm, NULL);
 	sigaction(SIGIO, &action, NULL);
 	sigaction(SIGURG, &action, NULL);
 	sigaction(SIGUSR1, &action, NULL);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* step_bind.c - bind(2) and listen(2), by which sockets move */
+#include "differ/differ.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+/*
+ * A socket that has connected, or sent, and has no port any more: what it has received and not
+ * told, an error too, and what is left of its connection stay behind when it moves: xbind(7).
+ */
+static void settle_socket(int fd)
+{
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	int port = 1, error;
+	socklen_t len = sizeof(port);
+	char byte;
+
+	if (getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) < 0 || port != 0)
+		return;
+	for (int i = 0; i < STEPS_MAX; i++) {
+		recv(fd, &byte, 1, MSG_DONTWAIT);
+		recv(fd, &byte, 1, MSG_DONTWAIT | MSG_ERRQUEUE);
+	}
+	send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL); /* and what MSG_MORE holds back */
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (port_of(fd) != 0)
+		connect(fd, &none, sizeof(none));
+}
+
+/*
+ * Of an MPTCP socket nobody can tell whether it still has the port that it names. Another one that
+ * has lost its port and did not move for that one may keep an address that nobody can see.
+ */
+static bool has_lost_its_port(int fd)
+{
+	int protocol = 0, port = 0;
+	socklen_t len = sizeof(protocol);
+
+	if (port_of(fd) == 0)
+		return false;
+	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
+	if (protocol == IPPROTO_MPTCP)
+		return true;
+	return sequence.partial && getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) == 0 &&
+	       port == 0;
+}
+
+/* What one of two processes binds stays behind in the other: xbind(7). */
+static bool is_passed_over(int fd)
+{
+	return has_lost_its_port(fd) || (turn_is_shared(fd) && is_movable(fd));
+}
+
+/* With no descriptor left, and each time that there are too few with one more. */
+static int bind_with_few(int fd, const void *at, socklen_t len)
+{
+	int left = dup(STDOUT_FILENO), rc;
+	struct rlimit before, few;
+
+	close(left);
+	getrlimit(RLIMIT_NOFILE, &before);
+	few = before;
+	few.rlim_cur = (rlim_t)left;
+	do {
+		setrlimit(RLIMIT_NOFILE, &few);
+		before_call();
+		rc = bind(fd, at, len);
+		few.rlim_cur++;
+	} while (rc < 0 && errno == EMFILE && few.rlim_cur < before.rlim_cur);
+	setrlimit(RLIMIT_NOFILE, &before);
+	return rc;
+}
+
+static int call_bind(int fd, const void *at, socklen_t len)
+{
+	int way = (int)below(24), rc;
+
+	if (way < 2)
+		return bind_with_few(fd, at, len);
+	if (way < 6)
+		before_pestered_call();
+	else if (way < 10)
+		before_disturbed_call();
+	else
+		before_call();
+	rc = bind(fd, at, len);
+	after_long_call();
+	return rc;
+}
+
+void step_bind(void)
+{
+	union address address;
+	int fd = a_socket();
+	socklen_t len = an_address(fd, &address);
+	const void *at = &address;
+
+	settle_socket(fd);
+	if (is_passed_over(fd))
+		return;
+	say("bind %d", fd);
+	say_address(&address, len);
+	if (one_in(20)) {
+		at = NULL;
+		say(" at NULL");
+	} else if (one_in(5) && len > 0 && len < sizeof(address)) {
+		bool cut = one_in(4);
+
+		at = at_the_edge(&address, len, cut);
+		say(cut ? " cut" : " edge");
+	}
+	say_result(call_bind(fd, at, len));
+	say_disturbance();
+	settle_sets();
+	if (address_of(fd, &address, &len))
+		say_address(&address, len);
+}
+
+#ifdef __GLIBC__ /* nobody else has it */
+static int call_reserved(int fd, struct sockaddr_in *ret)
+{
+	*ret = (struct sockaddr_in){.sin_family = one_in(5) ? AF_INET6 : AF_INET,
+	                            .sin_addr.s_addr =
+	                                htonl(one_in(3) ? 0xc0000201 : INADDR_LOOPBACK)};
+	if (one_in(2)) {
+		before_call();
+		return bindresvport(fd, NULL);
+	}
+	say(" family %d", ret->sin_family);
+	before_call();
+	return bindresvport(fd, ret);
+}
+#endif
+
+/* A port below 1024, chosen by libc. */
+void step_reserved(void)
+{
+#ifdef __GLIBC__
+	int fd = a_socket();
+	union address address;
+	socklen_t len;
+
+	settle_socket(fd);
+	if (is_passed_over(fd))
+		return;
+	say("bindresvport %d", fd);
+	say_result(call_reserved(fd, &address.in));
+	settle_sets();
+	if (address_of(fd, &address, &len))
+		say_address(&address, len);
+#endif
+}
+
+void step_listen(void)
+{
+	static const int backlogs[] = {0, 1, 1, 2, 8, 128, -1, 100000};
+	int fd = a_socket(), backlog = ONE_OF(backlogs);
+	union address address;
+	socklen_t len;
+
+	settle_socket(fd);
+	if (turn_is_shared(fd) && is_movable(fd))
+		return;
+	say("listen %d %d", fd, backlog);
+	before_call();
+	say_result(listen(fd, backlog));
+	settle_sets();
+	if (address_of(fd, &address, &len))
+		say_address(&address, len);
+}
