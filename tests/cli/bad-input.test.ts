@@ -228,7 +228,11 @@ test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])
   "%s ends in silence when nobody reads, and in a sentence when nothing can be written",
   async (words) => {
     const unread = `(sleep 0.1; exec ${XSOCKET} ${words}) | true; echo "\${PIPESTATUS[0]}"`;
-    expect(await here.run(["bash", "-c", unread])).toMatchObject({ stdout: "141\n", stderr: "" });
+    for (const disposition of ["", "trap '' PIPE; "])
+      expect(await here.run(["bash", "-c", disposition + unread])).toMatchObject({
+        stdout: "141\n",
+        stderr: "",
+      });
     for (const where of ["/dev/full", "&-"]) {
       const result = await here.run(["bash", "-c", `${XSOCKET} ${words} >${where}`]);
       expect(result.code).toBe(1);

@@ -321,6 +321,8 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	if (rc < 0)
 		return words_fail("cannot wait for Bun: %s", strerror(-rc));
 	rc = child_exit_code(status);
+	if (rc == EXIT_DONE && plan.unwritten == EPIPE) /* SIGPIPE is ignored here */
+		return EXIT_UNREAD;
 	if (rc == EXIT_DONE && plan.unwritten)
 		return words_fail(
 		    "the result cannot be written: %s, so see where standard output goes",
