@@ -198,10 +198,11 @@ test.each(["a space", "a:colon"])("a library path with %s is refused", async (na
 });
 
 test("a Bun that is not there is one sentence", async () => {
-  await expectSentence(["env", "XSOCKET_BUN=/nowhere/bun", XSOCKET, "--version"], {
-    code: 1,
-    says: ["/nowhere/bun"],
-  });
+  for (const path of ["/nowhere/bun", "/usr/bin", "/etc/passwd"])
+    await expectSentence(["env", `XSOCKET_BUN=${path}`, XSOCKET, "--version"], {
+      code: 1,
+      says: [path, "absolute path of Bun"],
+    });
   await expectSentence(["env", "XSOCKET_BUN=bun", XSOCKET, "--version"], {
     code: 1,
     says: ["absolute"],

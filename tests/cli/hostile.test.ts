@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { guardDescriptors, here, tempDir, type TempDir } from "../harness/index.ts";
-import { HELD_TO_MODES, XSOCKET } from "./command.ts";
+import { HELD_TO_MODES, START, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
@@ -79,6 +79,21 @@ test("serve, with its threads, is not changed by the current directory it serves
   expect(await server.finished()).toBe(0);
   expect(server.stdout + server.stderr).toBe(`xsocket: serving at ${dir.join("control")}\n`);
   expect(existsSync(dir.join("control"))).toBe(false);
+});
+
+test("a directory in PATH that is called bun is not Bun", async () => {
+  using dir = tempDir();
+  mkdirSync(dir.join("bun"));
+  const PATH = `${dir.path}:${dirname(process.execPath)}:${process.env["PATH"]}`;
+  const result = await here.run([START, "--version"], { env: { PATH, XSOCKET_BUN: undefined } });
+  expect(result).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("options of Bun's engine are not for the command", async () => {
+  const result = await here.run([XSOCKET, "doctor", "@nobody"], {
+    env: { BUN_JSC_useJIT: "0", BUN_JSC_dumpOptions: "1" },
+  });
+  expect(result).toMatchObject({ code: 1, stderr: "" });
 });
 
 test("the parents of the current directory change nothing either", async () => {

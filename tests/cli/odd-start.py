@@ -28,6 +28,7 @@ os.environb.update({
     b"_": b"underscore",
     b"BUN_OPTIONS": b"--preload /nowhere.ts",
     b"BUN_INSPECT": b"unix:///nowhere",
+    b"BUN_JSC_useJIT": b"0",
     b"LD_LIBRARY_PATH": b"/nowhere",
 })
 

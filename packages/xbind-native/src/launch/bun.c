@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* No .env, no bunfig.toml, no package fetched from a registry. */
@@ -16,6 +17,9 @@ static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no
 /* What a user sets for a Bun program of his own, and what would change or hold up ours. */
 static const char *const NOT_FOR_US[] = {"BUN_OPTIONS", "BUN_INSPECT", "BUN_INSPECT_NOTIFY",
                                          "BUN_INSPECT_CONNECT_TO", "BUN_INSPECT_PRELOAD"};
+/* The same of its JavaScript engine, an option for each name: without its JIT there is no bun:ffi.
+ */
+static const char ENGINE_PREFIX[] = "BUN_JSC_";
 
 /*
  * What lets an idle server sleep: the timers of Bun's collector and of its allocator would wake it
@@ -29,7 +33,10 @@ static const struct {
 
 static bool runnable(const char *path)
 {
-	return access(path, X_OK) == 0;
+	struct stat status;
+
+	/* A directory that may be entered passes for executable. */
+	return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
 /* The file NAME in the DIRECTORY of that length. */
@@ -82,7 +89,7 @@ int bun_find(struct bun *bun)
 	const char *named = getenv("XSOCKET_BUN");
 
 	if (named && named[0]) {
-		if (named[0] != '/' || strlen(named) >= sizeof(bun->path))
+		if (named[0] != '/' || strlen(named) >= sizeof(bun->path) || !runnable(named))
 			return -EINVAL;
 		strcpy(bun->path, named);
 		return 0;
@@ -97,6 +104,19 @@ void bun_be_quiet(void)
 {
 	for (size_t i = 0; i < sizeof(QUIET) / sizeof(QUIET[0]); i++)
 		setenv(QUIET[i].name, QUIET[i].value, 0);
+}
+
+static void drop_what_is_not_for_us(void)
+{
+	for (size_t i = 0; i < sizeof(NOT_FOR_US) / sizeof(NOT_FOR_US[0]); i++)
+		unsetenv(NOT_FOR_US[i]);
+
+	char **kept = environ;
+	for (char **entry = environ; *entry; entry++) {
+		if (strncmp(*entry, ENGINE_PREFIX, sizeof(ENGINE_PREFIX) - 1) != 0)
+			*kept++ = *entry;
+	}
+	*kept = NULL;
 }
 
 int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **argv)
@@ -117,8 +137,7 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	args[count++] = plan_text;
 	memcpy(&args[count], argv, (size_t)argc * sizeof(*args));
 
-	for (size_t i = 0; i < sizeof(NOT_FOR_US) / sizeof(NOT_FOR_US[0]); i++)
-		unsetenv(NOT_FOR_US[i]);
+	drop_what_is_not_for_us();
 	/* Bun also reads package.json and tsconfig.json of the current directory and its parents.
 	 */
 	if (chdir("/") < 0) {
