@@ -21,7 +21,14 @@ cmake --install "$build" --strip >"$log" 2>&1 || {
 	echo "dev: cannot install below $prefix: run it as root, or name another directory by --prefix ($log says more)" >&2
 	exit 1
 }
-cp "$build/install_manifest.txt" "$prefix/lib/xsocket/manifest"
+manifest=$prefix/lib/xsocket/manifest
+# what an earlier version had installed and this one has not stays on the list
+{
+	cat "$build/install_manifest.txt"
+	echo # the list's last line has no end
+	[ ! -f "$manifest" ] || cat "$manifest"
+} | sort -u | grep . >"$build/manifest"
+cp "$build/manifest" "$manifest"
 if [ "$(id -u)" = 0 ]; then
 	ldconfig 2>/dev/null || true
 	# a running systemd learns of the units, and makes their user and directory

@@ -8,7 +8,12 @@ patience=10
 # shellcheck source=tests/docs/machine.sh
 . "${0%/*}/machine.sh"
 
-"$dev" install
+(umask 077 && "$dev" install)
+closed=$(find /mnt/usr/local/upper ! -type l ! -perm -004)
+[ -z "$closed" ] || {
+	echo "not for everybody: $closed" >&2
+	exit 1
+}
 xsocket-server &
 server=$!
 until_true test -S /run/xsocket/default
@@ -42,6 +47,10 @@ kill $server
 wait $server
 echo "the original's abstract name works"
 
+# as an earlier version, which had a file that there is no more
+touch /usr/local/lib/libxsocket.so.0.0.1
+echo /usr/local/lib/libxsocket.so.0.0.1 >>/usr/local/lib/xsocket/manifest
+"$dev" install
 "$dev" uninstall
 left=$(find /mnt/usr/local/upper -type f)
 [ -z "$left" ] || {
