@@ -1,0 +1,78 @@
+/* ./dev where it cannot do its work at once. */
+import { expect, test } from "bun:test";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { HELD_TO_MODES } from "./cli/command.ts";
+import { guardDescriptors, here, tempDir, type TempDir } from "./harness/index.ts";
+
+guardDescriptors();
+
+const ROOT = join(import.meta.dir, "..");
+const isRoot = process.geteuid?.() === 0;
+
+/* A checkout of the command alone. */
+function checkout(dir: TempDir): string {
+  const root = dir.join("checkout");
+  mkdirSync(root);
+  for (const file of ["dev", "package.json"]) copyFileSync(join(ROOT, file), join(root, file));
+  chmodSync(join(root, "dev"), 0o755);
+  return root;
+}
+
+test("a checkout that this user may not write to is one sentence", async () => {
+  using dir = tempDir();
+  const root = checkout(dir);
+  chmodSync(root, 0o555);
+  const { code, stderr } = await here.run([...HELD_TO_MODES, join(root, "dev"), "build"]);
+  chmodSync(root, 0o755);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: `dev: this user may not write to ${root}: work in a checkout of your own\n`,
+  });
+});
+
+/* Finds the lists missing, and once another apt that fetches them. */
+const APT_GET = `#!/bin/sh
+for word; do case $word in update | install) break ;; esac; done
+echo "$word" >>"\${0%/*}/calls"
+case $(tr '\\n' ' ' <"\${0%/*}/calls") in
+"install ") exit 100 ;;
+"install update ")
+	echo "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)" >&2
+	exit 100
+	;;
+"install update update install ") ln -s /bin/true "\${0%/*}/ninja" ;;
+esac
+`;
+
+/* Programs of a machine that has no ninja, with a place of its own for what ./dev puts in sbin. */
+const WITHOUT_NINJA = `
+for program in /usr/bin/*; do ln -s "$program" "$1"; done
+rm -f "$1/ninja" "$1/apt-get" "$1/sleep"
+mv "$1.apt-get" "$1/apt-get"
+ln -s /bin/true "$1/sleep"
+mount --bind "$1" /usr/sbin
+PATH=$1 exec "$2" build`;
+
+test.if(isRoot)("an apt that fetches the lists is waited for", async () => {
+  using dir = tempDir();
+  const root = checkout(dir);
+  const bin = dir.join("bin");
+  mkdirSync(bin);
+  writeFileSync(`${bin}.apt-get`, APT_GET);
+  chmodSync(`${bin}.apt-get`, 0o755);
+  const unshare = ["unshare", "--mount", "--propagation=private"];
+  const { stderr } = await here.run(
+    [...unshare, "sh", "-c", WITHOUT_NINJA, "sh", bin, join(root, "dev")],
+    { withinMs: 60_000 },
+  );
+  expect(stderr).toStartWith("dev: installing ninja-build\n");
+  expect(stderr).not.toContain("could not install");
+  expect(readFileSync(join(bin, "calls"), "utf8").split("\n")).toEqual([
+    "install",
+    "update",
+    "update",
+    "install",
+    "",
+  ]);
+});
