@@ -57,6 +57,12 @@ const SERVE: Record<string, Case> = {
     code: 2,
     says: ["--threads", "many", "from 1 to 64"],
   },
+  "a bound of nothing": {
+    argv: ["serve", "--max-connections-per-user", "0"],
+    code: 2,
+    says: ["--max-connections-per-user", "from 1 to 2147483647", '"0"'],
+  },
+  "too many threads": { argv: ["serve", "--threads", "65"], code: 2, says: ["from 1 to 64"] },
   "a directory open to all": {
     argv: ["serve", "/tmp/xsocket-bad"],
     code: 1,
@@ -126,6 +132,11 @@ const CASES: Record<string, Case> = {
   "a mistyped command": { argv: ["sevre"], code: 2, says: ["did you mean serve?"] },
   "a mistyped option": { argv: ["run", "--prot", "1"], code: 2, says: ["did you mean --port?"] },
   "a mistyped option of all": { argv: ["--verison"], code: 2, says: ["did you mean --version?"] },
+  "a user that cannot be": {
+    argv: ["policy", "test", "/dev/null", "--uid", "4294967295"],
+    code: 2,
+    says: ["--uid", "4294967294"],
+  },
   "a choice that there is not": {
     argv: ["open", "--family", "5"],
     code: 2,
@@ -170,6 +181,37 @@ test("a server that is there already is named", async () => {
     code: 1,
     says: [server.path, String(server.program.pid)],
   });
+});
+
+const STREAM = "s = socket.socket(socket.AF_UNIX)";
+const PACKETS = "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)";
+
+/* A program of another kind that listens at a path, and says garbage to whom it understands. */
+function otherServer(path: string, make: string) {
+  const serve = `import socket\n${make}\ns.bind("${path}")\ns.listen()\nprint("ready", flush=True)\nc, _ = s.accept()\nc.recv(99)\nc.send(b"garbage")`;
+  return here.spawn(["python3", "-c", serve]);
+}
+
+test.each([
+  ["of another kind", STREAM, "name the control socket"],
+  ["that answers in another language", PACKETS, "nothing else"],
+])("status at a socket %s is one sentence", async (_kind, make, remedy) => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using other = otherServer(path, make);
+  await other.says(/ready/);
+  await expectSentence([XSOCKET, "status", path], { code: 1, says: [path, remedy] });
+});
+
+test("run says beforehand that the socket is another program's", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using other = otherServer(path, STREAM);
+  await other.says(/ready/);
+  const run = [XSOCKET, "run", "--port", "1", "--socket", path, "--", "echo", "ran"];
+  const { stdout, stderr } = await here.run(run);
+  expect(stdout).toBe("ran\n");
+  expect(stderr).toMatch(/^xsocket: warning: the socket [^\n]* another program's[^\n]*\n$/);
 });
 
 test("a directory without permission is one sentence", async () => {

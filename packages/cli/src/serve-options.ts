@@ -56,7 +56,9 @@ function modeBits(word: string): number {
 function bounds(args: Readonly<Record<string, string | boolean | undefined>>): Partial<Bounds> {
   const found: { -readonly [Name in keyof Bounds]?: number } = {};
   for (const [option, name] of Object.entries(BOUND_OPTIONS)) {
-    const value = mapped(args[option], (word) => wholeNumber(`--${option}`, word, BOUND_MAX));
+    const value = mapped(args[option], (word) =>
+      wholeNumber(`--${option}`, word, { least: 1, most: BOUND_MAX }),
+    );
     if (value !== undefined) found[name] = value;
   }
   return found;
@@ -91,7 +93,7 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
     uids: mapped(args["allow-user"], (list) => idsOf(list, userId)),
     gids: mapped(args["allow-group"], (list) => idsOf(list, groupId)),
     socketsPerMinute: mapped(args["sockets-per-minute"], (word) =>
-      wholeNumber("--sockets-per-minute", word, QUOTA_MAX),
+      wholeNumber("--sockets-per-minute", word, { least: 1, most: QUOTA_MAX }),
     ),
   });
   if (Object.keys(flags).length === 0)
@@ -139,7 +141,9 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     policy: policy(args),
     auditFile: mapped(args.audit, userPath),
     metrics: mapped(args.metrics, (word) => parseMetricsAddress(word, remote)),
-    threads: mapped(args.threads, (word) => wholeNumber("--threads", word, MAX_THREADS)),
+    threads: mapped(args.threads, (word) =>
+      wholeNumber("--threads", word, { least: 1, most: MAX_THREADS }),
+    ),
     log: logTo(logFormat(format)),
     logLevel: level,
     ...bounds(args),

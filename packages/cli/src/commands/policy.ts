@@ -19,7 +19,7 @@ import {
 import { command } from "../command.ts";
 import { userPath } from "../directory.ts";
 import { EXIT, FailureError, MisuseError } from "../errors.ts";
-import { wholeNumber } from "../numbers.ts";
+import { IDS, wholeNumber } from "../numbers.ts";
 import { result } from "../words.ts";
 
 function option(valueHint: string, description: string) {
@@ -77,12 +77,12 @@ function asker(given: Given): Asker {
     throw new MisuseError("--user and --uid both say who asks: give one of them");
   const who = typeof given.user === "string" ? named(given.user) : undefined;
   const id = (name: "uid" | "gid") =>
-    typeof given[name] === "string" ? wholeNumber(`--${name}`, given[name]) : undefined;
+    typeof given[name] === "string" ? wholeNumber(`--${name}`, given[name], IDS) : undefined;
   const uid = id("uid") ?? who?.uid;
   if (uid === undefined) throw new MisuseError("nobody asks: say who, as in --user alice");
   const groups =
     typeof given.groups === "string"
-      ? given.groups.split(",").map((word) => wholeNumber("--groups", word))
+      ? given.groups.split(",").map((word) => wholeNumber("--groups", word, IDS))
       : (who?.groups ?? []);
   return { uid, gid: id("gid") ?? who?.gid ?? uid, groups: () => groups };
 }

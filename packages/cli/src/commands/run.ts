@@ -48,6 +48,8 @@ const UNREACHABLE: Record<string, (path: string) => string> = {
     `there is no control socket ${path}, and until there is one no listed port can be opened: start a server with "xsocket serve ${path}" in the target namespace`,
   ECONNREFUSED: (path) =>
     `no server listens at ${path}, and until one does no listed port can be opened: start it again, or name another control socket with --socket`,
+  EPROTOTYPE: (path) =>
+    `the socket ${path} is another program's, so no listed port can be opened: name the control socket of a server with --socket`,
   EACCES: (path) =>
     `this user may not use the control socket ${path}, so no listed port can be opened: "xsocket doctor ${path}" says what is in the way`,
 };

@@ -1,3 +1,4 @@
+import { ProtocolError } from "@xsocket/protocol";
 import type { ArgsDef } from "citty";
 import { askStatus, type ServerStatus } from "@xsocket/server";
 import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
@@ -28,17 +29,28 @@ const REMEDIES: Record<string, string> = {
   ECONNREFUSED: "no server listens there: start one, or name another one's",
   EACCES: "this user may not connect: see the permissions of the socket and its directories",
   "EACCES @": "the server of that name is neither root's nor this user's (see XSOCKET_ANY_SERVER)",
+  EPROTOTYPE: "another program's socket lies there: name the control socket of a server",
   ETIMEDOUT: "the server does not answer: look into its log",
 };
+
+/* Why there was no status, and what to do; undefined for an error that says so itself. */
+function reason(path: string, error: unknown): string | undefined {
+  if (error instanceof SyscallError) {
+    const named = path.startsWith("@") ? REMEDIES[`${error.code} @`] : undefined; // it has no permissions
+    return named ?? REMEDIES[error.code] ?? `${error.call} gives ${error.code}`;
+  }
+  if (error instanceof ProtocolError || error instanceof SyntaxError)
+    return "the answer is malformed: see that an xsocket server, and nothing else, listens there";
+  return undefined;
+}
 
 function ask(path: string): ServerStatus {
   try {
     return askStatus(loadSyscalls(), path, WAIT_MS);
   } catch (error) {
-    if (!(error instanceof SyscallError)) throw error;
-    const named = path.startsWith("@") ? REMEDIES[`${error.code} @`] : undefined; // it has no permissions
-    const remedy = named ?? REMEDIES[error.code] ?? `${error.call} gives ${error.code}`;
-    throw new FailureError(`cannot ask the server at ${path} for its status: ${remedy}`, {
+    const found = reason(path, error);
+    if (found === undefined) throw error;
+    throw new FailureError(`cannot ask the server at ${path} for its status: ${found}`, {
       cause: error,
     });
   }
