@@ -7,6 +7,7 @@
  */
 #include "test.h"
 
+#include "core/sys.h"
 #include "core/verify.h"
 
 #include <linux/filter.h>
@@ -16,12 +17,28 @@
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 static const struct wire_request tcp = {AF_INET, SOCK_STREAM, 0};
 static const struct wire_request local = {AF_UNIX, SOCK_STREAM, 0};
 static const struct wire_request route = {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE};
 static const struct wire_request vsock = {AF_VSOCK, SOCK_STREAM, 0};
+
+/* Says that every socket is one of SCTP, which few kernels have. */
+static bool pretends_sctp;
+
+long sys_call(long number, const long args[6])
+{
+	if (pretends_sctp && number == SYS_getsockopt && args[1] == SOL_SOCKET &&
+	    (args[2] == SO_TYPE || args[2] == SO_PROTOCOL)) {
+		*(int *)args[3] = args[2] == SO_TYPE ? SOCK_SEQPACKET : IPPROTO_SCTP;
+		return 0;
+	}
+	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+
+	return rc < 0 ? -errno : rc;
+}
 
 static int make(const struct wire_request *kind)
 {
@@ -65,6 +82,16 @@ static void test_fresh(void)
 		if (fd >= 0)
 			verify_consume(fd, &kinds[i], 0);
 	}
+}
+
+static void test_sctp(void)
+{
+	const struct wire_request associations = {AF_INET, SOCK_SEQPACKET, 0};
+
+	pretends_sctp = true;
+	verify_consume(make(&tcp), &associations, 0);
+	verify_consume(make(&tcp), &tcp, -EBADMSG);
+	pretends_sctp = false;
 }
 
 static void test_other_kind(void)
@@ -146,6 +173,7 @@ static void test_filtered(void)
 int main(void)
 {
 	RUN(test_fresh);
+	RUN(test_sctp);
 	RUN(test_other_kind);
 	RUN(test_unix_used);
 	RUN(test_netlink_used);

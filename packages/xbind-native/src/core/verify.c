@@ -50,6 +50,23 @@ static bool type_is(int fd, const struct wire_request *request)
 	return option_is(fd, SO_TYPE, expected);
 }
 
+/* What 0 means for a type. */
+static int inet_choice(int type)
+{
+	switch (type) {
+	case SOCK_STREAM:
+		return IPPROTO_TCP;
+	case SOCK_DGRAM:
+		return IPPROTO_UDP;
+	case SOCK_SEQPACKET:
+		return IPPROTO_SCTP;
+	case SOCK_DCCP:
+		return IPPROTO_DCCP;
+	default:
+		return 0; /* there is no such socket */
+	}
+}
+
 static bool protocol_is(int fd, const struct wire_request *request)
 {
 	int expected = request->protocol;
@@ -61,8 +78,7 @@ static bool protocol_is(int fd, const struct wire_request *request)
 		return expected == 0 || option_is(fd, SO_PROTOCOL, expected) ||
 		       option_is(fd, SO_PROTOCOL, 0);
 	if (expected == 0)
-		expected =
-		    (request->type & VERIFY_TYPE_MASK) == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP;
+		expected = inet_choice(request->type & VERIFY_TYPE_MASK);
 	return option_is(fd, SO_PROTOCOL, expected);
 }
 
