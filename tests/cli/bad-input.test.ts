@@ -186,27 +186,38 @@ test("a server that is there already is named", async () => {
 const STREAM = "s = socket.socket(socket.AF_UNIX)";
 const PACKETS = "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)";
 
-/* A program of another kind that listens at a path, and says garbage to whom it understands. */
-function otherServer(path: string, make: string) {
-  const serve = `import socket\n${make}\ns.bind("${path}")\ns.listen()\nprint("ready", flush=True)\nc, _ = s.accept()\nc.recv(99)\nc.send(b"garbage")`;
+/* A program of another kind that listens at a path, and has one answer for whom it understands. */
+function otherServer(path: string, make: string, answer: string) {
+  const serve = `import socket\n${make}\ns.bind("${path}")\ns.listen()\nprint("ready", flush=True)\nc, _ = s.accept()\nc.recv(99)\nc.send(b"${answer}")`;
   return here.spawn(["python3", "-c", serve]);
 }
 
 test.each([
-  ["of another kind", STREAM, "name the control socket"],
-  ["that answers in another language", PACKETS, "nothing else"],
-])("status at a socket %s is one sentence", async (_kind, make, remedy) => {
+  ["of another kind", STREAM, "name the control socket", "garbage"],
+  ["that answers in another language", PACKETS, "nothing else", "garbage"],
+  ["that has another status", PACKETS, "nothing else", "XS04{}"],
+  ["that has no JSON", PACKETS, "nothing else", "XS04{"],
+])("status at a socket %s is one sentence", async (_kind, make, remedy, answer) => {
   using dir = tempDir();
   const path = dir.join("control");
-  await using other = otherServer(path, make);
+  await using other = otherServer(path, make, answer);
   await other.says(/ready/);
   await expectSentence([XSOCKET, "status", path], { code: 1, says: [path, remedy] });
+});
+
+test("what a server says of itself is no command to the terminal", async () => {
+  using dir = tempDir();
+  await using server = await startServer({ path: dir.join("\u001B[2Jcontrol") });
+  const { code, stdout } = await here.run([XSOCKET, "status", server.path]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("/\\x1b[2Jcontrol, process");
+  expect(stdout).not.toContain("\u001B");
 });
 
 test("run says beforehand that the socket is another program's", async () => {
   using dir = tempDir();
   const path = dir.join("control");
-  await using other = otherServer(path, STREAM);
+  await using other = otherServer(path, STREAM, "garbage");
   await other.says(/ready/);
   const run = [XSOCKET, "run", "--port", "1", "--socket", path, "--", "echo", "ran"];
   const { stdout, stderr } = await here.run(run);

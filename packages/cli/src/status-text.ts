@@ -1,4 +1,4 @@
-import type { ServerStatus } from "@xsocket/server";
+import { escapeText, type ServerStatus } from "@xsocket/server";
 
 /** Finds the time within which a part of the requests were answered, from the histogram's buckets. */
 export function quantile(latency: ServerStatus["stats"]["latency"], part: number): string {
@@ -98,6 +98,6 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
 /** Writes a status for a person. With an earlier one, also the rate since then. */
 export function statusText(status: ServerStatus, before?: ServerStatus): string {
   return rows(status, before)
-    .map(([name, value]) => `${name.padEnd(12)} ${value}`)
+    .map(([name, value]) => `${name.padEnd(12)} ${escapeText(value)}`)
     .join("\n");
 }

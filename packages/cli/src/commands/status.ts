@@ -39,14 +39,15 @@ function reason(path: string, error: unknown): string | undefined {
     const named = path.startsWith("@") ? REMEDIES[`${error.code} @`] : undefined; // it has no permissions
     return named ?? REMEDIES[error.code] ?? `${error.call} gives ${error.code}`;
   }
-  if (error instanceof ProtocolError || error instanceof SyntaxError)
+  if ([ProtocolError, SyntaxError, TypeError].some((kind) => error instanceof kind))
     return "the answer is malformed: see that an xsocket server, and nothing else, listens there";
   return undefined;
 }
 
-function ask(path: string): ServerStatus {
+/* Makes something of the server's answer, which need not be what our servers give. */
+function understood<Found>(path: string, action: () => Found): Found {
   try {
-    return askStatus(loadSyscalls(), path, WAIT_MS);
+    return action();
   } catch (error) {
     const found = reason(path, error);
     if (found === undefined) throw error;
@@ -56,8 +57,8 @@ function ask(path: string): ServerStatus {
   }
 }
 
-function show(status: ServerStatus, before: ServerStatus | undefined, json: boolean): void {
-  result(json ? JSON.stringify(status) : statusText(status, before));
+function ask(path: string): ServerStatus {
+  return understood(path, () => askStatus(loadSyscalls(), path, WAIT_MS));
 }
 
 export default command({
@@ -67,13 +68,15 @@ export default command({
     const path = serverSocket(given.address);
     const json = given.json === true;
     let status = ask(path);
-    show(status, undefined, json);
+    const show = (before?: ServerStatus) =>
+      result(json ? JSON.stringify(status) : understood(path, () => statusText(status, before)));
+    show();
     while (given.watch === true) {
       await Bun.sleep(WATCH_MS);
       const before = status;
       status = ask(path);
       if (!json && process.stdout.isTTY) writeOut(CLEAR);
-      show(status, before, json);
+      show(before);
     }
   },
 });
