@@ -39,6 +39,12 @@ test(
       code.startsWith("LIBDIR/"),
     );
     expect(`${installed.toSorted().join("\n")}\n`).toBe(listed?.code ?? "");
+
+    // what lies where a checkout would have its build is not the command's
+    const foreign = join(root, "build/release/packages/xbind-native/libxbind.so");
+    await Bun.write(foreign, "");
+    const { stdout: found } = await succeed([join(usr, "bin/xsocket"), "lib", "xbind"]);
+    expect(found).toBe(`${join(usr, "LIBDIR/libxbind.so")}\n`);
   },
   INSTALL_MS,
 );

@@ -33,15 +33,16 @@ function platformPackage(): string[] {
 
 /*
  * The directories that may hold the libraries, the first one that has them wins: the one that the
- * user names, the local build, beside the installed command (this file is then part of a bundle),
- * and npm's package for this platform.
+ * user names, beside the installed command (this file is then part of a bundle, and what would be
+ * the local build is a directory of somebody else, /build for one), the local build, and npm's
+ * package for this platform.
  */
 function directories(): string[] {
   const root = join(import.meta.dir, "../../..");
   const named = process.env["XSOCKET_LIBDIR"];
   return named
     ? [named]
-    : [join(root, "build/release/packages/xbind-native"), import.meta.dir, ...platformPackage()];
+    : [import.meta.dir, join(root, "build/release/packages/xbind-native"), ...platformPackage()];
 }
 
 /**
