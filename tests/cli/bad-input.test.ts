@@ -262,6 +262,17 @@ test("a Bun that is not there is one sentence", async () => {
   });
 });
 
+test("a launcher without the rest of the command is one sentence", async () => {
+  using dir = tempDir();
+  const alone = dir.join("xsocket");
+  copyFileSync(XSOCKET, alone);
+  for (const argv of [["--version"], ["run", "--port", "1", "--", "true"]])
+    await expectSentence([alone, ...argv], {
+      code: 1,
+      says: ["lib/xsocket/main.js", "with all its files"],
+    });
+});
+
 test("each mistake of a policy has a line, with file and line in front", async () => {
   using dir = tempDir();
   const policy = dir.join("policy.toml");

@@ -133,5 +133,9 @@ int main(int argc, char **argv)
 		return launch_script(&bun, argc - 2, argv + 2);
 	if (argc < 1 || script_installed(bun.script) < 0)
 		return words_fail("/proc is not mounted: mount it, Bun needs it as well");
+	if (access(bun.script, R_OK) < 0)
+		return words_fail("cannot read %s (%s): install xsocket with all its files, this "
+		                  "program alone is not the command",
+		                  bun.script, strerror(errno));
 	return launch_named(&bun, argv[0], argc, argv);
 }
