@@ -1,6 +1,10 @@
 #!/bin/sh
 # prefix.sh - reads [--prefix DIRECTORY] into $prefix; sourced by install.sh and uninstall.sh
 prefix=/usr/local
+if [ -n "${DESTDIR-}" ]; then # cmake would heed it, and the list of files would not
+	echo "dev: DESTDIR is for who makes a package, by cmake (as packaging/arch/PKGBUILD): unset it, or say --prefix DIRECTORY" >&2
+	exit 2
+fi
 while [ $# -gt 0 ]; do
 	case $1 in
 	--prefix=*) prefix=${1#--prefix=} ;;

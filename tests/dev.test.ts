@@ -1,6 +1,13 @@
 /* ./dev where it cannot do its work at once. */
 import { expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { HELD_TO_MODES } from "./cli/command.ts";
 import { guardDescriptors, here, tempDir, type TempDir } from "./harness/index.ts";
@@ -29,6 +36,17 @@ test("a checkout that this user may not write to is one sentence", async () => {
     code: 1,
     stderr: `dev: this user may not write to ${root}: work in a checkout of your own\n`,
   });
+});
+
+test("install with DESTDIR is one sentence, and installs nothing", async () => {
+  using dir = tempDir();
+  const { code, stderr } = await here.run(
+    ["sh", "scripts/install.sh", "--prefix", dir.join("usr")],
+    { cwd: ROOT, env: { DESTDIR: dir.join("root") } },
+  );
+  expect(stderr).toMatch(/^dev: DESTDIR is for [^\n]*--prefix DIRECTORY\n$/);
+  expect(code).toBe(2);
+  expect(readdirSync(dir.path)).toEqual([]);
 });
 
 /* Finds the lists missing, and once another apt that fetches them. */
