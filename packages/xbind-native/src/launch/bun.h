@@ -20,7 +20,8 @@ struct bun {
  * Relative directories in PATH are passed over: what lies in the current directory must not decide
  * what runs.
  *
- * Return: 0, -ENOENT if there is none, -EINVAL if $XSOCKET_BUN is not the absolute path of a program.
+ * Return: 0, -ENOENT if there is none, -EINVAL if $XSOCKET_BUN is not the absolute path of a
+ * program.
  */
 int bun_find(struct bun *bun);
 
