@@ -283,6 +283,41 @@ describe("a session", () => {
     expect((await rejection(session.socket())).code).toBe("ECANCELED");
   });
 
+  test("gives each its own time and error while the server has no room, and ends with them", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using silent = silentServer(via, 0);
+    expect(silent).toBeDefined();
+    const full = [xsocketSync, xsocketSync]; // take the room that there is
+    for (const form of full) expect(() => form({ via, timeoutMs: 1 })).toThrow("ETIMEDOUT");
+    const session = new Session({ via });
+    const from = performance.now();
+    const first = rejection(session.socket({ timeoutMs: 6000, type: "dgram" }));
+    await Bun.sleep(5500);
+    const second = rejection(session.socket({ timeoutMs: 1500 }));
+    expect(await first).toMatchObject({ code: "ETIMEDOUT", step: "reach" });
+    expect((await first).asked).toContain("dgram");
+    expect(await second).toMatchObject({ code: "ETIMEDOUT", step: "reach" });
+    expect((await second).asked).toContain("stream");
+    expect(performance.now() - from).toBeGreaterThan(6990);
+    const third = rejection(session.socket());
+    session.close();
+    expect((await third).code).toBe("ECANCELED");
+    expect(performance.now() - from).toBeLessThan(10_000);
+  }, 20_000);
+
+  test("that cannot reach the server says so to each who asked, at its own line", async () => {
+    using session = new Session({ via: "/nowhere/control" });
+    const asked = [session.socket({ type: "dgram" }), session.socket()];
+    const [first, second] = await Promise.all(asked.map((one) => rejection(one)));
+    expect(first).not.toBe(second);
+    expect([first?.asked, second?.asked]).toEqual([
+      "get an IPv4 dgram socket",
+      "get an IPv4 stream socket",
+    ]);
+    expect(second?.stack).toContain(import.meta.file);
+  });
+
   test("gives each request its own error, also one that could mean that none has come", async () => {
     using dir = tempDir();
     const via = dir.join("control");

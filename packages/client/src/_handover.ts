@@ -41,22 +41,40 @@ export function reachSync(via: string, waitMs: number, asked: string): number {
 }
 
 /**
+ * Opens a connection to a server if that needs no waiting.
+ *
+ * @returns undefined while the server's backlog is full: see {@link backlogPause}
+ * @throws {XSocketError} at step reach
+ */
+export function reachNow(via: string, asked: string): number | undefined {
+  checkVia(via, asked);
+  const rc = loadSyscalls().handoverConnect(via, 0);
+  if (rc >= 0) return rc;
+  if (rc === -errno.ETIMEDOUT) return undefined;
+  throw failed(new SyscallError("connect", -rc), "reach", via, asked);
+}
+
+/** How long to wait for the try after this many that found the server's backlog full, in milliseconds. */
+export function backlogPause(tries: number): number {
+  return Math.min(BACKLOG_RETRY_MS.first * 2 ** tries, BACKLOG_RETRY_MS.longest);
+}
+
+/** Says that a server has taken no connection in time. */
+export function unreached(via: string, asked: string): unknown {
+  return failed(new SyscallError("connect", errno.ETIMEDOUT), "reach", via, asked);
+}
+
+/**
  * Opens a connection to a server without holding up the event loop.
  *
  * @throws {XSocketError} at step reach; the signal's reason
  */
 export async function reach(via: string, deadline: Deadline, asked: string): Promise<number> {
-  const native = loadSyscalls();
-  const { longest } = BACKLOG_RETRY_MS;
-  checkVia(via, asked);
-  try {
-    for (let wait = BACKLOG_RETRY_MS.first; ; wait = Math.min(wait * 2, longest)) {
-      const rc = native.handoverConnect(via, 0);
-      if (rc !== -errno.ETIMEDOUT || deadline.leftMs() === 0) return checked("connect", rc);
-      await pause(Math.min(wait, deadline.leftMs()), deadline.signal);
-    }
-  } catch (error) {
-    throw failed(error, "reach", via, asked);
+  for (let tries = 0; ; tries++) {
+    const fd = reachNow(via, asked);
+    if (fd !== undefined) return fd;
+    if (deadline.leftMs() === 0) throw unreached(via, asked);
+    await pause(Math.min(backlogPause(tries), deadline.leftMs()), deadline.signal);
   }
 }
 

@@ -2,8 +2,8 @@ import { inspect } from "node:util";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { Connection, type Wanted } from "./_connection.ts";
-import { DEFAULT_TIMEOUT_MS, Deadline, LIMIT_KEYS, type Limits } from "./_deadline.ts";
-import { checkVia, reach } from "./_handover.ts";
+import { Deadline, LIMIT_KEYS, type Limits } from "./_deadline.ts";
+import { backlogPause, checkVia, reachNow, unreached } from "./_handover.ts";
 import {
   askedFor,
   KIND_KEYS,
@@ -43,7 +43,9 @@ export class Session implements Disposable {
   readonly #idleMs: number;
   #state: "open" | "closed" = "open";
   #connection: Connection | undefined;
-  #reaching: Promise<Connection> | undefined;
+  /* Those for whom the server's backlog has had no room, and what tries again for them. */
+  readonly #waiting = new Set<Wanted>();
+  #retry: NodeJS.Timeout | undefined;
   #usedAt = 0;
 
   /** @throws {XSocketError} EINVAL, ENAMETOOLONG for a `via` that is no address */
@@ -83,8 +85,9 @@ export class Session implements Disposable {
   /** Closes the connection and ends what is under way with ECANCELED. */
   close(): void {
     this.#state = "closed";
-    for (const wanted of this.#connection?.close() ?? []) wanted.reject(this.#closedError(wanted));
+    const left = [...(this.#connection?.close() ?? []), ...this.#waiting];
     this.#connection = undefined;
+    for (const wanted of left) wanted.reject(this.#closedError(wanted));
   }
 
   [Symbol.dispose](): void {
@@ -99,7 +102,12 @@ export class Session implements Disposable {
       reject(reason);
     };
     const late = (): void => {
-      giveUp(new SyscallError("receive", errno.ETIMEDOUT));
+      const isWaiting = this.#waiting.has(wanted);
+      giveUp(
+        isWaiting
+          ? unreached(this.via, askedFor(kind))
+          : new SyscallError("receive", errno.ETIMEDOUT),
+      );
       this.#connection?.onLate();
     };
     const abort = (): void => giveUp(deadline.signal?.reason);
@@ -109,6 +117,7 @@ export class Session implements Disposable {
     return promise.finally(() => {
       clearTimeout(timer);
       deadline.signal?.removeEventListener("abort", abort);
+      this.#stopWaiting(wanted);
     });
   }
 
@@ -120,27 +129,43 @@ export class Session implements Disposable {
     if (connection?.uid === loadSyscalls().geteuid()) return connection.add(wanted);
     connection?.retire();
     this.#connection = undefined;
-    this.#reaching ??= this.#reach(wanted).finally(() => (this.#reaching = undefined));
-    this.#reaching.then(
-      (reached) => this.#addTo(reached, wanted),
-      (error) => wanted.reject(error),
-    );
+    if (this.#retry) return void this.#waiting.add(wanted);
+    this.#reach(wanted, 0);
   }
 
-  #addTo(reached: Connection, wanted: Wanted): void {
-    if (reached === this.#connection) reached.add(wanted);
-    else this.#dispatch(wanted);
+  /* Each tries for itself, so that one's error is its own, until there is a connection for all. */
+  #reach(wanted: Wanted, tries: number): void {
+    try {
+      const fd = reachNow(this.via, askedFor(wanted.kind));
+      if (fd === undefined) return this.#waitForRoom(wanted, tries);
+      const made = new Connection(fd, (lost, left, error) => this.#onLost(lost, left, error));
+      this.#connection = made;
+      this.#watchIdle(made, this.#idleMs);
+      made.add(wanted);
+    } catch (error) {
+      wanted.reject(error);
+    }
   }
 
-  /* For all who wait, so at least for the usual time, and not ended by the signal of one of them. */
-  async #reach({ kind, deadline }: Wanted): Promise<Connection> {
-    const timeoutMs = Math.max(DEFAULT_TIMEOUT_MS, deadline.leftMs());
-    const fd = await reach(this.via, new Deadline({ timeoutMs }), askedFor(kind));
-    const made = new Connection(fd, (lost, left, error) => this.#onLost(lost, left, error));
-    if (this.#state === "closed") made.close();
-    else this.#connection = made;
-    this.#watchIdle(made, this.#idleMs);
-    return made;
+  #waitForRoom(wanted: Wanted, tries: number): void {
+    this.#waiting.add(wanted);
+    const again = (): void => {
+      this.#retry = undefined;
+      const waiting = [...this.#waiting];
+      this.#waiting.clear();
+      for (const each of waiting) {
+        if (this.#connection || this.#retry) this.#dispatch(each);
+        else this.#reach(each, tries + 1);
+      }
+    };
+    this.#retry = setTimeout(again, backlogPause(tries));
+  }
+
+  #stopWaiting(wanted: Wanted): void {
+    this.#waiting.delete(wanted);
+    if (this.#waiting.size > 0) return;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
   }
 
   /* The server is gone, or has been restarted: ask once more what was not answered. */
