@@ -355,6 +355,21 @@ describe("a session", () => {
     );
   });
 
+  test.each(["", "process.exit()"])("ends with its Worker: %p", async (end) => {
+    await using server = await startServer();
+    const program = `
+      const { Session } = await import(${JSON.stringify(import.meta.resolve("@xsocket/client"))});
+      (await new Session({ via: ${JSON.stringify(server.path)} }).socket()).close();
+      ${end}`;
+    const before = descriptors().size;
+    for (let i = 0; i < 3; i++) {
+      const url = URL.createObjectURL(new Blob([program], { type: "application/typescript" }));
+      const worker = new Worker(url);
+      await new Promise((resolve) => worker.addEventListener("close", resolve));
+    }
+    await eventually("the descriptors of Workers to close", () => descriptors().size === before);
+  });
+
   test.skipIf(process.geteuid?.() !== 0)("asks as the new user after a change of uid", async () => {
     await using server = await startServer({ args: ["--mode", "0666"] });
     const program = [process.execPath, join(import.meta.dir, "change-uid.ts"), server.path];

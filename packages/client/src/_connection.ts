@@ -23,8 +23,25 @@ export interface Wanted {
   readonly reject: (error: unknown) => void;
 }
 
-/* Nobody else knows these descriptors, so those of a session that was forgotten can be closed. */
-const forgotten = new FinalizationRegistry<number>((fd) => void loadSyscalls().close(fd));
+/* Nobody else knows these descriptors, so those of a session that was forgotten can be closed, and
+   those of a Worker that ends: its process would keep them. */
+const kept = new Set<number>();
+const forgotten = new FinalizationRegistry<number>(letGo);
+
+function keep(fd: number): void {
+  if (!Bun.isMainThread && kept.size === 0) process.on("exit", letAllGo);
+  kept.add(fd);
+}
+
+function letGo(fd: number): void {
+  if (!kept.delete(fd)) return;
+  loadSyscalls().close(fd);
+  if (kept.size === 0) process.off("exit", letAllGo);
+}
+
+function letAllGo(): void {
+  for (const fd of kept) letGo(fd);
+}
 
 /** A kept connection to a server: many requests under way, answered in order. */
 export class Connection {
@@ -42,6 +59,7 @@ export class Connection {
   constructor(fd: number, lost: (connection: Connection, left: Wanted[], error: unknown) => void) {
     this.#fd = fd;
     this.#lost = lost;
+    keep(fd);
     forgotten.register(this, fd, this);
   }
 
@@ -74,7 +92,7 @@ export class Connection {
     this.#state = "closed";
     this.#cancelWait?.();
     forgotten.unregister(this);
-    loadSyscalls().close(this.#fd);
+    letGo(this.#fd);
     const left = [...this.#sent, ...this.#unsent].filter(({ settled }) => !settled);
     this.#sent = [];
     this.#unsent = [];
