@@ -131,7 +131,75 @@ describe("a host name", () => {
     await dns.says(/TCP .*web/);
     const nonsense = connect({ ...peer, hostname: "nonsense.test", socket: { data() {} } });
     await expect(nonsense).rejects.toMatchObject({ code: "EBADMSG", step: "resolve" });
+    const from = performance.now();
+    const signal = AbortSignal.timeout(100);
+    const silent = connect({ ...peer, hostname: "silent.test", signal, socket: { data() {} } });
+    await expect(silent).rejects.toMatchObject({ name: "TimeoutError" });
+    expect(performance.now() - from).toBeLessThan(1500); // not when the time of this try is over
     socket.terminate();
     listener.stop(true);
+  });
+
+  test("whose IPv6 addresses nobody tells is connected to by IPv4, well within the time", async () => {
+    await using target = await createNamespace();
+    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
+    await dns.says(/ready/);
+    await using server = await startServer({ place: target });
+    const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
+    const from = performance.now();
+    const socket = await connect({ ...peer, hostname: "four.test", socket: { data() {} } });
+    expect(socket.remoteAddress).toBe("127.0.7.7");
+    expect(performance.now() - from).toBeLessThan(2400);
+    socket.terminate();
+    listener.stop(true);
+  });
+
+  test("is asked for within the next domain where a server fails for the first one", async () => {
+    await using target = await createNamespace();
+    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
+    await dns.says(/ready/);
+    await using server = await startServer({ place: target });
+    using dir = tempDir();
+    await Bun.write(dir.join("resolv.conf"), "nameserver 127.0.0.1\nsearch fails.test\n");
+    const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    const program = `
+      import { connect } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
+      const [via, port] = ${JSON.stringify([server.path, listener.port])};
+      const socket = await connect({ via, port, hostname: "four", socket: { data() {} } });
+      console.log(socket.remoteAddress);
+      socket.terminate();`;
+    await Bun.write(dir.join("program.ts"), program);
+    const script = 'mount --bind "$1/resolv.conf" /etc/resolv.conf && exec "$0" "$1/program.ts"';
+    const become = process.geteuid?.() === 0 ? [] : ["--map-root-user"];
+    const unshare = ["unshare", "--mount", ...become, "sh", "-c", script];
+    const { stdout, stderr } = await here.run([...unshare, process.execPath, dir.join("")]);
+    expect(stdout, stderr).toBe("127.0.7.7\n");
+    listener.stop(true);
+  });
+
+  test("that no name server can hold does not exist, and none is asked", async () => {
+    await using target = await createNamespace();
+    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
+    await dns.says(/ready/);
+    await using server = await startServer({ place: target });
+    const peer = { via: server.path, port: 80, nameservers: ["127.0.0.1"], socket: { data() {} } };
+    const long = `${"x".repeat(64)}.test`;
+    const names = [
+      " ",
+      "a b",
+      "a..b",
+      ".",
+      "\0",
+      long,
+      `${"x".repeat(60)}.`.repeat(5),
+      "127.0.0.1%lo",
+    ];
+    for (const hostname of names)
+      await expect(connect({ ...peer, hostname })).rejects.toMatchObject({ code: "ENOTFOUND" });
+    expect(dns.stdout).not.toContain("UDP");
+    // and what inet_aton(3) reads is an address, as for Bun.connect
+    for (const hostname of ["127.1", "0x7f.0.0.1", "2130706433"])
+      await expect(connect({ ...peer, hostname })).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostPort, type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { misuse } from "./_kind.ts";
-import { hostsAddresses, loopback, resolve } from "./_resolve.ts";
+import { hostsAddresses, literalIp, loopback, resolve } from "./_resolve.ts";
 import { bindTo, boundPort, setOption } from "./_socket.ts";
 import { failedCall, pathOf, type Through } from "./_through.ts";
 import type { OwnedSocket } from "./owned.ts";
@@ -14,6 +14,8 @@ export interface BindPlan {
   readonly type: "stream" | "dgram";
   /** Undefined for every address of the target namespace, of both families if it has IPv6. */
   readonly hostname: string | undefined;
+  /** The only IP version that may be; either by default. */
+  readonly family?: 4 | 6 | undefined;
   readonly port: number;
   readonly reuseAddr: boolean;
   readonly reusePort: boolean;
@@ -74,7 +76,14 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
   const deadline = new Deadline(through);
   const request = { ...through, session, deadline, asked };
   const { hostname } = plan;
-  const ips = hostname === undefined ? EVERYWHERE : await resolve(request, hostname);
+  const all = hostname === undefined ? EVERYWHERE : await resolve(request, hostname);
+  const ips = all.filter(({ family }) => family === (plan.family ?? family));
+  if (ips.length === 0)
+    throw misuse(
+      asked,
+      `${hostname} has no IPv${plan.family} address`,
+      `Give one, or use a socket of the other IP version.`,
+    );
   for (const [index, ip] of ips.entries()) {
     try {
       const kind = { family: ip.family, type: plan.type, nonblocking: true } as const;
@@ -84,16 +93,24 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
         throw failedCall(error, session.via, asked);
     }
   }
-  throw new Error("unreachable: resolve returns at least one address");
+  throw new Error("unreachable: there is at least one address");
+}
+
+function hostsText(): string {
+  try {
+    return readFileSync("/etc/hosts", "utf8");
+  } catch {
+    return ""; // a small root has none
+  }
 }
 
 /* Only what needs no waiting: an address, or a name of /etc/hosts. */
 function addressesNow(plan: BindPlan): readonly IpAddress[] {
   const { hostname } = plan;
   if (hostname === undefined) return EVERYWHERE;
-  const literal = parseIp(hostname);
+  const literal = literalIp(hostname);
   if (literal) return [literal];
-  const known = hostsAddresses(readFileSync("/etc/hosts", "utf8"), hostname);
+  const known = hostsAddresses(hostsText(), hostname);
   const ips = [...known, ...loopback(hostname)].flatMap((address) => parseIp(address) ?? []);
   if (ips.length > 0) return ips;
   throw misuse(

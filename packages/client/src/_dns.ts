@@ -16,7 +16,7 @@ import { parseIp } from "./_address.ts";
 import { adoptConnection } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { connectTo } from "./_socket.ts";
-import { READABLE, whenReady } from "./_wait.ts";
+import { READABLE, whenReady, within } from "./_wait.ts";
 import type { Session } from "./session.ts";
 
 const DNS_PORT = 53;
@@ -119,8 +119,6 @@ async function askTcp(
   const fd = await connected(request, nameserver, "stream", deadline);
   const { promise, resolve, reject } = Promise.withResolvers<DecodedPacket>();
   let received = Buffer.alloc(0);
-  const late = (): void => reject(new SyscallError("receive", errno.ETIMEDOUT));
-  const timer = setTimeout(late, deadline.leftMs());
   const socket = await adoptConnection<undefined>({
     fd,
     socket: {
@@ -138,9 +136,8 @@ async function askTcp(
     },
   });
   try {
-    return await promise;
+    return await within(promise, deadline);
   } finally {
-    clearTimeout(timer);
     socket.terminate();
   }
 }

@@ -128,6 +128,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "the agent or fetch that needed it was disposed of",
       "Dispose of it once its requests are answered.",
     ],
+    ENODEV: [
+      "the target namespace has no interface of that name",
+      "Give a scope (fe80::1%eth0) of the target namespace: ip link lists them there.",
+    ],
     ECONNREFUSED: [
       "nothing listens at that address and port in the target namespace",
       "Start the peer, or check the port.",

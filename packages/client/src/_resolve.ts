@@ -3,7 +3,7 @@ import { domainToASCII } from "node:url";
 import { inspect } from "node:util";
 import { SyscallError } from "@xsocket/xbind-native";
 import { type IpAddress, parseIp } from "./_address.ts";
-import type { Deadline } from "./_deadline.ts";
+import { Deadline } from "./_deadline.ts";
 import { misuse } from "./_kind.ts";
 import { within } from "./_wait.ts";
 import { DnsFailure, queryAddresses } from "./_dns.ts";
@@ -38,6 +38,12 @@ export interface ResolvConf {
   readonly nameservers: readonly string[];
   readonly search: readonly string[];
 }
+
+/* The longest name and the longest part of one in DNS. */
+const NAME_CHARS = 253;
+const LABEL_CHARS = 63;
+/* How much later than the IPv4 addresses of a name those of IPv6 may come, in milliseconds. */
+const IPV6_LATER_MS = 500;
 
 function wordsOf(text: string): string[][] {
   return text
@@ -76,6 +82,17 @@ export function candidates(hostname: string, search: readonly string[]): string[
   return hostname.includes(".") ? [hostname, ...expanded] : [...expanded, hostname];
 }
 
+/* What a DNS message can hold: other names do not exist, and nobody needs to be asked for them. */
+function isAskable(name: string): boolean {
+  const labels = name.split(".");
+  return name.length <= NAME_CHARS && labels.every(({ length: n }) => n > 0 && n <= LABEL_CHARS);
+}
+
+/** The address that a host name is itself, in all the forms of inet_aton(3), too: `127.1`. */
+export function literalIp(hostname: string): IpAddress | undefined {
+  return parseIp(hostname) ?? parseIp(domainToASCII(hostname));
+}
+
 /** RFC 6761: localhost never reaches a name server. */
 export function loopback(hostname: string): string[] {
   return /(^|\.)localhost\.?$/i.test(hostname) ? ["127.0.0.1", "::1"] : [];
@@ -85,19 +102,44 @@ async function textOf(path: string): Promise<string> {
   return readFile(path, "utf8").catch(() => "");
 }
 
+/*
+ * Both kinds of addresses. There are servers that never answer the question for IPv6, which must not
+ * take the time that is needed for connecting to the IPv4 address.
+ */
+async function bothKinds(
+  dns: ResolveRequest & { readonly nameservers: readonly string[] },
+  name: string,
+): Promise<PromiseSettledResult<string[]>[]> {
+  const { signal, timeoutMs } = dns.deadline.limits();
+  const enough = new AbortController();
+  const signals = [enough.signal, ...(signal ? [signal] : [])];
+  const deadline = new Deadline({ signal: AbortSignal.any(signals), timeoutMs });
+  let timer: NodeJS.Timeout | undefined;
+  const four = queryAddresses(dns, name, "A").then((found) => {
+    if (found.length > 0) timer = setTimeout(() => enough.abort(), IPV6_LATER_MS);
+    return found;
+  });
+  const settled = await Promise.allSettled([
+    four,
+    queryAddresses({ ...dns, deadline }, name, "AAAA"),
+  ]);
+  clearTimeout(timer);
+  return settled;
+}
+
 async function askNameservers(request: ResolveRequest, hostname: string): Promise<string[]> {
   const conf = parseResolvConf(await textOf("/etc/resolv.conf"));
   const dns = { ...request, nameservers: request.nameservers ?? conf.nameservers };
-  for (const name of candidates(hostname, conf.search)) {
-    const settled = await Promise.allSettled([
-      queryAddresses(dns, name, "A"),
-      queryAddresses(dns, name, "AAAA"),
-    ]);
+  let failure: unknown;
+  for (const name of candidates(hostname, conf.search).filter(isAskable)) {
+    const settled = await bothKinds(dns, name);
     const found = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
     if (found.length > 0) return found;
-    const failure = settled.find((one) => one.status === "rejected");
-    if (failure) throw failure.reason;
+    const failed = settled.find((one) => one.status === "rejected");
+    if (failed && !(failed.reason instanceof DnsFailure)) throw failed.reason;
+    failure ??= failed?.reason; // another name may be known, or to another server
   }
+  if (failure !== undefined) throw failure;
   return [];
 }
 
@@ -150,7 +192,7 @@ function resolveError(
  * @throws {XSocketError} ENOTFOUND, ETIMEDOUT, ESERVFAIL; the signal's reason
  */
 export async function resolve(request: ResolveRequest, hostname: string): Promise<IpAddress[]> {
-  const literal = parseIp(hostname);
+  const literal = literalIp(hostname);
   if (literal) return [literal];
   checkNameservers(request);
   try {
