@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
-import { nodeBind, Session, udp } from "@xsocket/client";
+import { nodeBind, serve, Session, udp } from "@xsocket/client";
 import { createNamespace, guardDescriptors, netnsCookie, startServer } from "../harness/index.ts";
 
 guardDescriptors();
@@ -43,6 +43,38 @@ test("a connected socket talks to one peer, by name too", async () => {
   socket.send("one peer");
   expect(await answer.promise).toBe("one peer");
   for (const each of [echo, socket]) each.close();
+});
+
+test("a link-local peer is one of an interface of the target", async () => {
+  await using target = await createNamespace();
+  for (const command of [
+    "link add there0 type veth peer name there1",
+    "link set there1 up",
+    "link set there0 up",
+    "addr add fe80::77/64 dev there0 nodad",
+  ])
+    await target.run(["ip", ...command.split(" ")]);
+  await using server = await startServer({ place: target });
+  const hostname = "fe80::77%there0";
+  const echo = await udp({ via: server.path, hostname });
+  const peer = await udp({ via: server.path, connect: { hostname, port: echo.port } });
+  expect(peer.remoteAddress).toMatchObject({ address: "fe80::77", port: echo.port });
+  for (const each of [echo, peer]) each.close();
+  const web = await serve({ via: server.path, hostname, port: 0, fetch: () => new Response("hi") });
+  expect(web.url.href).toBe(`http://[fe80::77]:${web.port}/`);
+  await web.stop(true);
+});
+
+test("the time is one for all that has to be done", async () => {
+  await using server = await startServer();
+  const lookup = async (): Promise<string[]> => {
+    await Bun.sleep(300);
+    return ["127.0.0.1"];
+  };
+  const names = { hostname: "a.test", connect: { hostname: "b.test", port: 9 } };
+  await expect(udp({ via: server.path, ...names, lookup, timeoutMs: 400 })).rejects.toMatchObject({
+    code: "ETIMEDOUT",
+  });
 });
 
 test("what cannot be is refused with a sentence", async () => {

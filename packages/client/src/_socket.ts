@@ -32,7 +32,16 @@ export function getOption(fd: number, name: OptionName): number {
   return bytes[0] ?? 0;
 }
 
-/* A scope is an interface of the target namespace, so the socket itself has to be asked for its index. */
+/**
+ * The index of a scope. It is an interface of the target namespace, so the socket itself has to be asked.
+ *
+ * @throws {SyscallError} ENODEV for an unknown one
+ */
+export function scopeIndex(fd: number, scope: string, call = "connect"): number {
+  if (/^\d+$/.test(scope)) return Number(scope);
+  return checked(call, loadSyscalls().interfaceIndex(fd, scope));
+}
+
 function sockaddrFor(
   call: "bind" | "connect",
   fd: number,
@@ -40,10 +49,7 @@ function sockaddrFor(
   port: number,
 ): Uint8Array<ArrayBuffer> {
   if (ip.scope === undefined) return sockaddr(ip, port);
-  const index = /^\d+$/.test(ip.scope)
-    ? Number(ip.scope)
-    : checked(call, loadSyscalls().interfaceIndex(fd, ip.scope));
-  return sockaddr(ip, port, index);
+  return sockaddr(ip, port, scopeIndex(fd, ip.scope, call));
 }
 
 /** bind(2). @throws {SyscallError} EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV for an unknown scope */

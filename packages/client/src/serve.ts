@@ -103,7 +103,9 @@ function start<WebSocketData, R extends string>(
       startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), socket.fd) ??
       startRelayed(bun, run, socket.take(), ip, port);
     const hostname = plan.hostname ?? "localhost";
-    const url = new URL(`${server.protocol ?? "http"}://${hostPort(hostname, port)}/`);
+    const urlOf = (host: string): string =>
+      `${server.protocol ?? "http"}://${hostPort(host, port)}/`;
+    const url = URL.parse(urlOf(hostname)) ?? new URL(urlOf(ip.address)); // a scope does not fit one
     describe(server, { hostname, url });
     return server;
   } catch (error) {

@@ -4,7 +4,7 @@ import { type BindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
-import { connectTo, setOption } from "./_socket.ts";
+import { connectTo, scopeIndex, setOption } from "./_socket.ts";
 import {
   checkPort,
   hostOf,
@@ -82,7 +82,8 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const hostname = hostOf("receive datagrams", options) || undefined; // "" is none for Bun, too
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
-  const peer = "connect" in options ? await peerOf(options.connect, options) : undefined;
+  const deadline = new Deadline(options);
+  const peer = "connect" in options ? await peerOf(options.connect, options, deadline) : undefined;
   const plan: BindPlan = {
     type: "dgram",
     hostname: hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0"),
@@ -92,11 +93,11 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
     ipv6Only: ipv6Only === true,
     verb: "receive datagrams at",
   };
-  const { socket: owned, ip } = await bound(plan, options);
+  const { socket: owned, ip } = await bound(plan, { ...options, ...deadline.limits() });
   using socket = owned; // Bun throws at once and leaves it to us, or takes it
   reportErrors(socket.fd, ip);
-  if (peer) await connectPeer(socket, peer, options);
-  const connect = peer && { connect: { hostname: peer.text, port: peer.port } };
+  if (peer) await connectPeer(socket, peer, pathOf(options.via), deadline);
+  const connect = peer && { connect: { hostname: addressFor(socket, peer), port: peer.port } };
   const rest = forBun(options, "port", "reusePort", "reuseAddr", "ipv6Only");
   const adopted = { ...rest, ...connect, fd: socket.fd };
   const opening = adoptDatagrams<Type, Made<Type>>(adopted);
@@ -116,8 +117,6 @@ function reportErrors(fd: number, { family }: IpAddress): void {
 
 interface DatagramPeer {
   readonly ip: IpAddress;
-  /** The address with its scope. */
-  readonly text: string;
   readonly port: number;
   readonly asked: string;
 }
@@ -126,25 +125,30 @@ interface DatagramPeer {
 async function peerOf(
   { hostname, port }: { hostname: string; port: number },
   through: Through,
+  deadline: Deadline,
 ): Promise<DatagramPeer> {
   const asked = `send datagrams to ${hostPort(hostname, port)}`;
   const session = sessionFor(through.via);
-  const deadline = new Deadline(through);
   const [ip] = await resolve({ ...through, session, deadline, asked }, hostname);
   if (!ip) throw new Error("unreachable: resolve returns at least one address");
-  const text = ip.scope === undefined ? ip.address : `${ip.address}%${ip.scope}`;
-  return { ip, text, port: checkPort(asked, port), asked };
+  return { ip, port: checkPort(asked, port), asked };
+}
+
+/* Bun looks the name of a scope up among the interfaces of its own namespace. */
+function addressFor({ fd }: OwnedSocket, { ip }: DatagramPeer): string {
+  return ip.scope === undefined ? ip.address : `${ip.address}%${scopeIndex(fd, ip.scope)}`;
 }
 
 /* Bun connects as well, but where that fails it has closed the descriptor or not, as the case may be. */
 async function connectPeer(
   socket: OwnedSocket,
   { ip, port, asked }: DatagramPeer,
-  through: Through,
+  server: string,
+  deadline: Deadline,
 ): Promise<void> {
   try {
-    await connectTo(socket.fd, ip, port, new Deadline(through));
+    await connectTo(socket.fd, ip, port, deadline);
   } catch (error) {
-    throw failedCall(error, pathOf(through.via), asked);
+    throw failedCall(error, server, asked);
   }
 }
