@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
 import * as http from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, createServer } from "node:net";
 import * as tls from "node:tls";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import {
@@ -15,6 +15,7 @@ import {
 } from "@xsocket/client";
 import {
   createNamespace,
+  descriptors,
   eventually,
   guardDescriptors,
   here,
@@ -261,6 +262,47 @@ test("node:net, node:http, node:tls and node:dgram work in the target", async ()
   const socat = ["socat", "-t2", "-", `UDP:127.0.0.1:${datagrams.address().port}`];
   expect((await target.run(socat, { stdin: "ping" })).stdout).toBe("ping");
   await new Promise<void>((resolve) => datagrams.close(resolve));
+});
+
+test("a server of node: that listens already is refused, and leaves nothing open", async () => {
+  await using server = await startServer();
+  const { path: via } = server;
+  const plain = createServer();
+  const web = http.createServer();
+  for (const one of [plain, web]) {
+    await nodeListen(one, { via });
+    const before = descriptors().size;
+    await expect(nodeListen(one, { via })).rejects.toMatchObject({ code: "EINVAL" });
+    expect(descriptors().size).toBe(before);
+    expect(one.listenerCount("error")).toBe(0);
+    await new Promise((resolve) => one.close(resolve));
+  }
+  const datagrams = await nodeBind(dgram.createSocket("udp4"), { via });
+  const before = descriptors().size;
+  await expect(nodeBind(datagrams, { via })).rejects.toMatchObject({
+    code: "ERR_SOCKET_ALREADY_BOUND",
+  });
+  expect(descriptors().size).toBe(before);
+  expect(datagrams.listenerCount("error")).toBe(0);
+  await new Promise<void>((resolve) => datagrams.close(resolve));
+  const udp6 = dgram.createSocket("udp6");
+  await expect(nodeBind(udp6, { via, host: "127.0.0.1" })).rejects.toMatchObject({
+    code: "EINVAL",
+  });
+  udp6.close();
+});
+
+test("a server of node:http can be let go of, and counts its connections", async () => {
+  await using server = await startServer();
+  const program = `
+    import * as http from "node:http";
+    import { nodeListen } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
+    const server = await nodeListen(http.createServer(), { via: ${JSON.stringify(server.path)} });
+    server.unref().getConnections((_, count) => console.log(count));`;
+  using dir = tempDir();
+  await Bun.write(dir.join("program.ts"), program);
+  const ended = await here.run([process.execPath, dir.join("program.ts")], { withinMs: 5000 });
+  expect(ended.stdout, ended.stderr).toBe("0\n");
 });
 
 function portOf(address: AddressInfo | string | null): number {

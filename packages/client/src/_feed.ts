@@ -79,6 +79,10 @@ export function feed(server: http.Server): net.Server {
     closeAllConnections: () => connections.close("all"),
     closeIdleConnections: () => connections.close("idle"),
     address: () => acceptor.address(),
+    getConnections: (done: (error: Error | null, count: number) => void) =>
+      void acceptor.getConnections(done),
+    ref: () => (acceptor.ref(), server),
+    unref: () => (acceptor.unref(), server),
   });
   Object.defineProperty(server, "listening", { get: () => acceptor.listening, configurable: true });
   return acceptor;

@@ -13,6 +13,7 @@ import { setOption } from "./_socket.ts";
 import { checkBacklog, checkPort, hostOf, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
+import type { OwnedSocket } from "./owned.ts";
 import { XSocketError } from "./error.ts";
 
 /** A peer for node:net, and the server through which to reach it. */
@@ -71,6 +72,24 @@ function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: stri
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
 }
 
+/* Lets Bun adopt a socket, which stays its owner's where Bun throws at once. Returns the descriptor. */
+async function adopted(
+  emitter: net.Server | dgram.Socket,
+  socket: OwnedSocket,
+  start: (fd: number) => void,
+): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  emitter.once("listening", resolve).once("error", reject);
+  try {
+    start(socket.fd);
+    const fd = socket.take();
+    await promise;
+    return fd;
+  } finally {
+    emitter.off("listening", resolve).off("error", reject);
+  }
+}
+
 /**
  * server.listen in the target namespace, for servers of node:net, node:tls, node:http and node:http2.
  * For HTTPS give the connections of a tls server to an http server, as the second example shows.
@@ -97,18 +116,15 @@ export async function nodeListen<Server extends net.Server>(
     );
   if (typeof server?.listen !== "function")
     throw misuse("listen", `the server is ${inspect(server)}`, "Give a server of Node's modules.");
+  if (server.listening)
+    throw misuse("listen", "the server listens already", "Close it first, or make another one.");
   refuseUnknown("listen", options, [...PLACE_KEYS, "backlog"]);
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
   const { socket: owned } = await bound(planOf(options, "stream", "listen at"), options);
   using socket = owned;
   checked("listen", loadSyscalls().listen(socket.fd, backlog));
   const acceptor = server instanceof http.Server ? feed(server) : server;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  acceptor.once("listening", resolve).once("error", reject);
-  const fd = socket.take();
-  acceptor.listen({ fd });
-  await promise;
-  acceptor.off("error", reject);
+  const fd = await adopted(acceptor, socket, (given) => void acceptor.listen({ fd: given }));
   checked("listen", loadSyscalls().listen(fd, backlog)); // Bun set its own
   return server;
 }
@@ -128,16 +144,13 @@ export async function nodeBind(
     throw misuse("bind", `the socket is ${inspect(socket)}`, "Give a socket of node:dgram.");
   refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
   // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
-  const host = options.host ?? (Reflect.get(socket, "type") === "udp6" ? "::" : "0.0.0.0");
+  const isV6 = Reflect.get(socket, "type") === "udp6";
+  const host = options.host ?? (isV6 ? "::" : "0.0.0.0");
   const { reuseAddr = false } = options;
   const plan = { ...planOf({ ...options, host }, "dgram", "receive datagrams at"), reuseAddr };
-  const { socket: owned } = await bound(plan, options);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  socket.once("listening", resolve).once("error", reject);
-  const fd = owned.take();
-  socket.bind({ fd });
-  await promise;
-  socket.off("error", reject);
+  const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
+  using made = owned;
+  const fd = await adopted(socket, made, (given) => void socket.bind({ fd: given }));
   if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
   return socket;
 }
