@@ -65,14 +65,17 @@ test("a link-local peer is one of an interface of the target", async () => {
   await web.stop(true);
 });
 
+async function slowLookup(): Promise<string[]> {
+  await Bun.sleep(300);
+  return ["127.0.0.1"];
+}
+
 test("the time is one for all that has to be done", async () => {
   await using server = await startServer();
-  const lookup = async (): Promise<string[]> => {
-    await Bun.sleep(300);
-    return ["127.0.0.1"];
-  };
   const names = { hostname: "a.test", connect: { hostname: "b.test", port: 9 } };
-  await expect(udp({ via: server.path, ...names, lookup, timeoutMs: 400 })).rejects.toMatchObject({
+  await expect(
+    udp({ via: server.path, ...names, lookup: slowLookup, timeoutMs: 400 }),
+  ).rejects.toMatchObject({
     code: "ETIMEDOUT",
   });
 });

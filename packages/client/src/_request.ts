@@ -100,6 +100,7 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
     ...(init.decompress !== false && { "accept-encoding": "gzip, deflate, br, zstd" }),
   };
   for (const [name, value] of headers) sent[name] = value;
+  delete sent["transfer-encoding"]; // how a body is sent follows from what it is
   if (body instanceof Uint8Array) sent["content-length"] = String(body.byteLength);
   else if (body instanceof Blob) sent["content-length"] = String(body.size);
   else if (body === null && !BODILESS.has(method)) sent["content-length"] = "0";

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { PassThrough, pipeline, Readable } from "node:stream";
+import { PassThrough, pipeline, type Readable } from "node:stream";
 import {
   createBrotliDecompress,
   createInflate,
@@ -8,6 +8,7 @@ import {
   createZstdDecompress,
 } from "node:zlib";
 import { describe } from "./_bun.ts";
+import { XSocketError } from "./error.ts";
 
 /** What a response depends on beside the answer itself. */
 export interface ResponseContext {
@@ -20,6 +21,9 @@ export interface ResponseContext {
 
 /** Statuses whose responses have no body. */
 const BODILESS = new Set([101, 204, 205, 304]);
+
+/* The longest body that is read for the sake of its connection, in bytes. */
+const DISCARDED_BYTES_MAX = 65_536;
 
 /* The lower half of a zlib stream's first byte. Some servers send "deflate" without that head. */
 const ZLIB_METHOD = 8;
@@ -37,6 +41,35 @@ function headersOf({ rawHeaders }: IncomingMessage): Headers {
   for (let i = 0; i < rawHeaders.length; i += 2)
     headers.append(rawHeaders[i] ?? "", rawHeaders[i + 1] ?? "");
   return headers;
+}
+
+/** Text of a header as fetch reads it: node:http takes each byte for a character. */
+export function inUtf8(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : Buffer.from(text, "latin1").toString();
+}
+
+/** Lets go of the body of an answer that nobody reads; a short one leaves its connection for the next request. */
+export function discard(answer: IncomingMessage): void {
+  const length = Number(answer.headers["content-length"] ?? Infinity);
+  if (length <= DISCARDED_BYTES_MAX) answer.resume();
+  else answer.destroy();
+}
+
+/** What fetch calls the failures of node:http and node:zlib. */
+const CODES: readonly (readonly [RegExp, string])[] = [
+  [/^Z_/, "ZlibError"],
+  [/^HPE_\w*CONTENT_LENGTH$/, "InvalidContentLength"],
+  [/^HPE_/, "Malformed_HTTP_Response"],
+];
+
+/** As fetch reports what node:http says: a TypeError with the code that fetch has for it. */
+export function asFetchError(error: unknown, url: URL): unknown {
+  const found: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  if (!(error instanceof Error) || error instanceof XSocketError || typeof found !== "string")
+    return error;
+  const code = CODES.find(([pattern]) => pattern.test(found))?.[1] ?? found;
+  const failure = new TypeError(`${error.message} (fetching "${url.href}")`, { cause: error });
+  return Object.assign(failure, { code, path: url.href });
 }
 
 /* Decodes once there is something to decode: a body may be empty whatever its encoding is. */
@@ -69,19 +102,50 @@ function decoded(answer: IncomingMessage, encodings: string[]): Readable {
   return stream;
 }
 
-function bodyOf(answer: IncomingMessage, { init, signal }: ResponseContext): ReadableStream {
+function bodyOf(answer: IncomingMessage, { init, signal, url }: ResponseContext): ReadableStream {
   const encodings = (answer.headers["content-encoding"] ?? "")
     .split(",")
     .map((name) => name.trim().toLowerCase())
     .filter(Boolean);
   const stream = init.decompress === false ? answer : decoded(answer, encodings);
   const abort = (): void => {
-    stream.destroy(signal?.reason); // first: the one that the reader hears of
+    stream.destroy(signal?.aborted ? signal.reason : undefined); // first: the reader hears of this one
     answer.destroy();
   };
   signal?.addEventListener("abort", abort, { once: true });
   stream.once("close", () => signal?.removeEventListener("abort", abort));
-  return Readable.toWeb(stream);
+  return streamOf(stream, abort, (error) => (signal?.aborted ? error : asFetchError(error, url)));
+}
+
+/* A response that is forgotten with its body unread would keep its connection for ever. */
+const forgotten = new FinalizationRegistry<() => void>((end) => end());
+
+/* The body as a stream that nothing refers to but who reads it, so that it can be forgotten. */
+function streamOf(
+  source: Readable,
+  end: () => void,
+  explain: (error: unknown) => unknown,
+): ReadableStream<Uint8Array> {
+  source.on("error", () => {}); // whoever reads on hears of it
+  let chunks: AsyncIterator<Uint8Array> | undefined;
+  const stream = new ReadableStream<Uint8Array>(
+    {
+      async pull(sink) {
+        chunks ??= source[Symbol.asyncIterator]();
+        try {
+          const { done, value } = await chunks.next();
+          if (done === true) sink.close();
+          else sink.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)); // no Buffer
+        } catch (error) {
+          throw explain(error);
+        }
+      },
+      cancel: end,
+    },
+    { highWaterMark: 0 },
+  );
+  forgotten.register(stream, end);
+  return stream;
 }
 
 /* Makes a Response tell what its constructor does not take, and its copies as well. */
@@ -99,12 +163,16 @@ function described(response: Response, facts: Readonly<Record<string, unknown>>)
 
 /** Makes a Response of an answer of node:http; its body streams. */
 export function responseOf(answer: IncomingMessage, context: ResponseContext): Response {
-  const { statusCode: status = 0, statusMessage: statusText = "" } = answer;
+  const { statusCode: status = 0 } = answer;
+  const statusText = inUtf8(answer.statusMessage) ?? "";
   const isEmpty = BODILESS.has(status) || context.method === "HEAD";
   if (isEmpty) answer.resume();
   const body = isEmpty ? null : bodyOf(answer, context);
-  const response = new Response(body, { status, statusText, headers: headersOf(answer) });
+  const isOdd = status < 200 || status > 599; // the constructor does not take it, but a server may send it
+  const headers = headersOf(answer);
+  const response = new Response(body, { status: isOdd ? 200 : status, statusText, headers });
   const url = new URL(context.url);
   url.hash = "";
-  return described(response, { url: url.href, redirected: context.redirected });
+  const facts = { url: url.href, redirected: context.redirected };
+  return described(response, isOdd ? { ...facts, status, ok: false } : facts);
 }

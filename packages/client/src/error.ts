@@ -99,6 +99,15 @@ function callersStack(stack = ""): string {
   return lines.some((line) => /^\s+at /.test(line)) ? lines.join("\n") : stack;
 }
 
+/** Gives an error of a callback the lines of who waits for it, from the caller's own on. */
+export function atCaller(error: Error): Error {
+  const { stack } = error;
+  Error.captureStackTrace(error, atCaller);
+  const lines = callersStack(error.stack);
+  error.stack = /^\s+at (?!.*\(native:)/m.test(lines) ? lines : (stack ?? "");
+  return error;
+}
+
 /** Says where and why a native call failed; other errors are bugs or aborts, and pass as they are. */
 export function failed(
   error: unknown,

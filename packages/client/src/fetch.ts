@@ -2,17 +2,19 @@ import type * as http from "node:http";
 import * as httpModule from "node:http";
 import * as httpsModule from "node:https";
 import { headersOf, type Plan, planOf } from "./_request.ts";
-import { responseOf } from "./_response.ts";
+import { asFetchError, discard, inUtf8, responseOf } from "./_response.ts";
 import { misuse } from "./_kind.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Through } from "./_through.ts";
-import { XSocketError } from "./error.ts";
+import { atCaller, XSocketError } from "./error.ts";
 import { HttpAgent, HttpsAgent } from "./node.ts";
 import { type Session, sessionFor } from "./session.ts";
 
 /** The redirects that are followed, as the Fetch standard says. */
 const REDIRECTS_MAX = 20;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+/** The longest head of an answer, in bytes: node:http would take 16 KiB, and some servers send more. */
+const HEAD_BYTES_MAX = 1 << 20;
 /** URLs that need no network. */
 const LOCAL = new Set(["data:", "blob:", "file:"]);
 /** For how long a connection is kept for the next request, in milliseconds. */
@@ -63,22 +65,20 @@ function agentsOf(through: Through, keepAlive: boolean): Agents {
 
 async function sendBody(outgoing: http.ClientRequest, body: Plan["body"]): Promise<void> {
   if (!(body instanceof ReadableStream || body instanceof Blob)) return void outgoing.end(body);
+  const reader = (body instanceof Blob ? body.stream() : body).getReader();
   let goOn: (() => void) | undefined;
-  outgoing.on("drain", () => goOn?.()).on("close", () => goOn?.());
-  for await (const chunk of body instanceof Blob ? body.stream() : body) {
+  const end = (): void => {
+    goOn?.();
+    reader.cancel().catch(() => {}); // the source hears that nobody reads on
+  };
+  outgoing.on("drain", () => goOn?.()).on("close", end);
+  for (;;) {
+    const { done, value } = await reader.read();
     if (outgoing.destroyed) return; // answered and closed before all was sent
-    if (!outgoing.write(chunk)) await new Promise<void>((resolve) => (goOn = resolve));
+    if (done) break;
+    if (!outgoing.write(value)) await new Promise<void>((resolve) => (goOn = resolve));
   }
   outgoing.end();
-}
-
-/* As fetch reports what node:http says: a TypeError with the same code. */
-function asFetchError(error: unknown, url: URL): unknown {
-  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
-  if (!(error instanceof Error) || error instanceof XSocketError || typeof code !== "string")
-    return error;
-  const failure = new TypeError(`${error.message} (fetching "${url.href}")`, { cause: error });
-  return Object.assign(failure, { code, path: url.href });
 }
 
 /*
@@ -101,13 +101,18 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   const { url, method, init, signal } = plan;
   const secure = url.protocol === "https:";
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  const options = { method, headers: headersOf(plan), agent: agents[secure ? "https" : "http"] };
+  const agent = agents[secure ? "https" : "http"];
+  const options = { method, headers: headersOf(plan), agent, maxHeaderSize: HEAD_BYTES_MAX };
   const outgoing = secure
     ? httpsModule.request(url, { ...tlsOf(init), ...options })
     : httpModule.request(url, options);
   outgoing.on("response", resolve).on("error", (error) => {
     if (!signal?.aborted && mayRetry(plan, outgoing, error)) resolve(exchange(plan, agents));
     else reject(asFetchError(error, url));
+  });
+  outgoing.on("upgrade", (_, socket) => {
+    socket.destroy();
+    reject(fetchError("UnrequestedUpgrade", url));
   });
   const abort = (): void => {
     reject(signal?.reason);
@@ -121,15 +126,16 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   return promise.finally(() => signal?.removeEventListener("abort", abort));
 }
 
-function redirectError(code: string, url: URL): TypeError {
-  return Object.assign(new TypeError(`${code} fetching "${url.href}"`), { code });
+function fetchError(code: string, url: URL): TypeError {
+  const failure = new TypeError(`${code} fetching "${url.href}"`);
+  return Object.assign(failure, { code, path: url.href });
 }
 
 /* Turns a plan into that of the next request, as the Fetch standard says. */
 function follow(plan: Plan, status: number, location: string): void {
   const next = URL.parse(location, plan.url.href);
-  if (!next) throw redirectError("RedirectURLInvalid", plan.url);
-  if (!next.protocol.startsWith("http")) throw redirectError("UnsupportedRedirectProtocol", next);
+  if (!next) throw fetchError("RedirectURLInvalid", plan.url);
+  if (!next.protocol.startsWith("http")) throw fetchError("UnsupportedRedirectProtocol", next);
   if (!next.hash) next.hash = plan.url.hash;
   const isPost = plan.method === "POST" && status < 303;
   if (isPost || (status === 303 && plan.method !== "GET" && plan.method !== "HEAD")) {
@@ -138,7 +144,7 @@ function follow(plan: Plan, status: number, location: string): void {
     for (const name of ["content-length", "content-type", "content-encoding", "content-language"])
       plan.headers.delete(name);
   }
-  if (plan.body instanceof ReadableStream) throw redirectError("RequestBodyNotReusable", next);
+  if (plan.body instanceof ReadableStream) throw fetchError("RequestBodyNotReusable", next);
   if (next.origin !== plan.url.origin)
     for (const name of ["authorization", "cookie", "proxy-authorization", "host"])
       plan.headers.delete(name);
@@ -150,15 +156,20 @@ async function run(plan: Plan, agents: Agents): Promise<Response> {
     plan.signal?.throwIfAborted();
     const answer = await exchange(plan, agents);
     const status = answer.statusCode ?? 0;
-    const { location } = answer.headers;
+    const location = inUtf8(answer.headers.location);
     const mode = plan.init.redirect ?? "follow";
-    if (!REDIRECTS.has(status) || location === undefined || mode === "manual")
+    if (!REDIRECTS.has(status) || !location || mode === "manual")
       return responseOf(answer, { ...plan, redirected: redirects > 0 });
-    answer.resume();
-    if (mode === "error") throw redirectError("UnexpectedRedirect", plan.url);
-    if (redirects === REDIRECTS_MAX) throw redirectError("TooManyRedirects", plan.url);
+    discard(answer);
+    if (mode === "error") throw fetchError("UnexpectedRedirect", plan.url);
+    if (redirects === REDIRECTS_MAX) throw fetchError("TooManyRedirects", plan.url);
     follow(plan, status, location);
   }
+}
+
+/* Not what a signal, the source of a body, or the caller's own lookup has said. */
+function isOurs(error: unknown): error is Error {
+  return error instanceof XSocketError || (error instanceof TypeError && "path" in error);
 }
 
 /* Only a hint, in fetch too: here the connection is made at the first request. */
@@ -201,7 +212,11 @@ export function fetchVia(
         "ENOTSUP",
       );
     const plan = await planOf(input, init);
-    return run(plan, (isKeyed(init.tls) && kept) || agentsOf(all, false));
+    try {
+      return await run(plan, (isKeyed(init.tls) && kept) || agentsOf(all, false));
+    } catch (error) {
+      throw isOurs(error) ? atCaller(error) : error;
+    }
   };
   const dispose = (): void => {
     kept?.[Symbol.dispose]();
