@@ -91,6 +91,7 @@ describe("a host name", () => {
       ["ENOTFOUND", "resolve", { lookup: () => ["nonsense"] }],
       ["EINVAL", "options", { lookup: () => "127.0.0.1" }],
       ["EINVAL", "options", { lookup: () => null }],
+      ["EINVAL", "options", { lookup: "127.0.0.1" }],
       ["EINVAL", "options", { nameservers: "127.0.0.1" }],
       ["EINVAL", "options", { nameservers: ["dns.test"] }],
       ["EINVAL", "options", { nameservers: [] }],

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -91,6 +91,34 @@ describe("one socket", () => {
     const error = await rejection(xsocket({ via: server.path, domain: 16, type: "raw" }));
     expect(error).toMatchObject({ code: "EPERM", step: "ask", server: server.path });
     expect(error.message).toContain("policy");
+  });
+
+  test("of a kind that there cannot be is refused before anybody is asked", async () => {
+    const kinds = [
+      { family: "constructor" },
+      { family: 5 },
+      { family: Object.create(null) },
+      { domain: Object.create(null) },
+      { domain: "2" },
+      { domain: 2 ** 31 },
+      { type: "constructor" },
+      { protocol: 1.5 },
+    ];
+    for (const kind of kinds) {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JavaScript may give anything
+      const error = await rejection(xsocket({ via: "/nowhere", ...kind } as XSocketOptions));
+      expect(error).toMatchObject({ code: "EINVAL", step: "options" });
+    }
+  });
+
+  test("is kept for weeks without looking all the time whether they are over", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path, idleMs: 1e300 });
+    const timers = spyOn(globalThis, "setTimeout");
+    (await session.socket()).close();
+    const waits = timers.mock.calls.map(([, ms]) => ms ?? 0);
+    timers.mockRestore();
+    expect(Math.max(...waits)).toBeLessThan(2 ** 31);
   });
 });
 

@@ -91,6 +91,8 @@ test("what cannot be is refused with a sentence", async () => {
     ["EADDRNOTAVAIL", "bind", { hostname: "192.0.2.1" }],
     ["ENETUNREACH", "connect", { connect }],
     ["EINVAL", "options", { connect: { hostname: "127.0.0.1", port: 70_000 } }],
+    ["EINVAL", "options", { connect: {} }],
+    ["EINVAL", "options", { connect: { hostname: 5, port: 9 } }],
     ["ENOTSUP", "options", { fd: 5 }],
   ];
   for (const [code, step, options] of cases)
@@ -104,6 +106,7 @@ test("what cannot be is refused with a sentence", async () => {
   await expect(udp({ ...thief, port })).rejects.toMatchObject({ code: "EADDRINUSE" });
   node.close();
   first.close();
+  (await Reflect.apply(udp, undefined, [{ via, connect: undefined }])).close();
   const multicast = { via, host: "127.0.0.1", port: 5353, reuseAddr: true };
   const [udp4, other] = [dgram.createSocket("udp4"), dgram.createSocket("udp4")];
   for (const socket of [udp4, other]) await nodeBind(socket, multicast);

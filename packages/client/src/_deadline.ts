@@ -3,8 +3,8 @@ import { misuse } from "./_kind.ts";
 
 /** How long an operation may take unless it is told otherwise, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 5000;
-/* The longest time that setTimeout and poll(2) take, in milliseconds. */
-const LONGEST_MS = 2 ** 31 - 1;
+/** The longest time that setTimeout and poll(2) take, in milliseconds. */
+export const LONGEST_MS = 2 ** 31 - 1;
 
 /** How to end an operation early. */
 export interface Limits {

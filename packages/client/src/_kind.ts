@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import {
   AF_INET,
   AF_INET6,
@@ -56,7 +57,10 @@ const PROTOCOLS: Record<ProtocolName, number> = {
   mptcp: IPPROTO_MPTCP,
   udplite: IPPROTO_UDPLITE,
 };
-const FAMILIES: Record<string, number> = { 4: AF_INET, 6: AF_INET6 };
+const FAMILIES = new Map<unknown, number>([
+  [4, AF_INET],
+  [6, AF_INET6],
+]);
 
 /** Refuses an argument in a sentence: the FFI would wrap it without a word. */
 export function misuse(
@@ -69,23 +73,23 @@ export function misuse(
 }
 
 function number(field: string, value: unknown, names: Record<string, number>): number {
-  const named = Object.hasOwn(names, String(value)) ? names[String(value)] : undefined;
+  const named = typeof value === "string" && Object.hasOwn(names, value) ? names[value] : undefined;
   const result = typeof value === "string" ? named : value;
   if (typeof result === "number" && Number.isInteger(result) && Math.abs(result) < 2 ** 31)
     return result;
   throw misuse(
     "get a socket",
-    `${field} is ${String(value)}`,
-    `Give ${field} as a number of socket(2) or as ${Object.keys(names).join(", ")}.`,
+    `${field} is ${inspect(value)}`,
+    `Give ${field} as ${["a number of socket(2)", ...Object.keys(names)].join(", ")}.`,
   );
 }
 
 function domainOf(kind: SocketKind): number {
   if (kind.domain === undefined) {
     const family = kind.family ?? 4;
-    const domain = FAMILIES[family];
+    const domain = FAMILIES.get(family);
     if (domain !== undefined) return domain;
-    throw misuse("get a socket", `family is ${String(family)}`, "Give family 4 or 6, or domain.");
+    throw misuse("get a socket", `family is ${inspect(family)}`, "Give family 4 or 6, or domain.");
   }
   if (kind.family !== undefined)
     throw misuse("get a socket", "both family and domain are given", "Give one of them.");

@@ -149,6 +149,8 @@ async function askLookup(
   lookup: NonNullable<Naming["lookup"]>,
   hostname: string,
 ): Promise<readonly string[]> {
+  if (typeof lookup !== "function")
+    throw misuse(request.asked, `lookup is ${inspect(lookup)}`, "Give a function.");
   const found: unknown = await within(lookup(hostname), request.deadline);
   if (Array.isArray(found) && found.every((each) => typeof each === "string")) return found;
   const remedy = "Return a list of IP addresses, as text.";

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { Connection, type Wanted } from "./_connection.ts";
-import { Deadline, LIMIT_KEYS, type Limits } from "./_deadline.ts";
+import { Deadline, LIMIT_KEYS, LONGEST_MS, type Limits } from "./_deadline.ts";
 import { backlogPause, checkVia, reachNow, unreached } from "./_handover.ts";
 import {
   askedFor,
@@ -178,7 +178,7 @@ export class Session implements Disposable {
   }
 
   #watchIdle(connection: Connection, waitMs: number): void {
-    if (this.#idleMs === Infinity) return;
+    if (this.#idleMs > LONGEST_MS) return; // for weeks is for ever
     const look = (): void => {
       if (this.#connection !== connection) return;
       const left = this.#usedAt + this.#idleMs - performance.now();

@@ -3,6 +3,7 @@ import { hostPort, type IpAddress } from "./_address.ts";
 import { type BindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
+import { misuse } from "./_kind.ts";
 import { resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
 import {
@@ -83,7 +84,8 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   const deadline = new Deadline(options);
-  const peer = "connect" in options ? await peerOf(options.connect, options, deadline) : undefined;
+  const given = ("connect" in options && options.connect) || undefined; // as for Bun
+  const peer = given && (await peerOf(given, options, deadline));
   const plan: BindPlan = {
     type: "dgram",
     hostname: hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0"),
@@ -123,15 +125,18 @@ interface DatagramPeer {
 
 /* The peer has to be an address by the time that Bun sees it: Bun would ask our own name servers. */
 async function peerOf(
-  { hostname, port }: { hostname: string; port: number },
+  to: { readonly hostname: string; readonly port: number },
   through: Through,
   deadline: Deadline,
 ): Promise<DatagramPeer> {
+  const hostname = hostOf("send datagrams", to);
+  if (!hostname) throw misuse("send datagrams", "the peer has no hostname", "Give one in connect.");
+  const port = checkPort(`send datagrams to ${hostname}`, to.port);
   const asked = `send datagrams to ${hostPort(hostname, port)}`;
   const session = sessionFor(through.via);
   const [ip] = await resolve({ ...through, session, deadline, asked }, hostname);
   if (!ip) throw new Error("unreachable: resolve returns at least one address");
-  return { ip, port: checkPort(asked, port), asked };
+  return { ip, port, asked };
 }
 
 /* Bun looks the name of a scope up among the interfaces of its own namespace. */

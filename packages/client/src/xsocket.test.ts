@@ -55,8 +55,8 @@ test("options that cannot be right are refused before anything is opened", async
   const wrong: [string, object][] = [
     ["family is 5", { family: 5 }],
     ["both family and domain", { family: 4, domain: 2 }],
-    ["type is tape", { type: "tape" }],
-    ["type is toString", { type: "toString" }],
+    ["type is 'tape'", { type: "tape" }],
+    ["type is 'toString'", { type: "toString" }],
     ["protocol is 1.5", { protocol: 1.5 }],
     ["domain is 4294967298", { domain: 2 ** 32 + 2 }],
     ["timeoutMs is 0", { timeoutMs: 0 }],
