@@ -31,18 +31,20 @@ function platformPackage(): string[] {
   }
 }
 
+/* The local build. What lies three directories above a bundle may be anybody's, such as /tmp. */
+function localBuild(): string[] {
+  if (import.meta.file !== "libraries.ts") return [];
+  return [join(import.meta.dir, "../../../build/release/packages/xbind-native")];
+}
+
 /*
  * The directories that may hold the libraries, the first one that has them wins: the one that the
- * user names, beside the installed command (this file is then part of a bundle, and what would be
- * the local build is a directory of somebody else, /build for one), the local build, and npm's
- * package for this platform.
+ * user names, beside the installed command (this file is then part of a bundle), the local build,
+ * and npm's package for this platform.
  */
 function directories(): string[] {
-  const root = join(import.meta.dir, "../../..");
   const named = process.env["XSOCKET_LIBDIR"];
-  return named
-    ? [named]
-    : [import.meta.dir, join(root, "build/release/packages/xbind-native"), ...platformPackage()];
+  return named ? [named] : [import.meta.dir, ...localBuild(), ...platformPackage()];
 }
 
 /**

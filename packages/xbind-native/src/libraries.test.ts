@@ -1,0 +1,24 @@
+import { expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { tempDir } from "../../../tests/harness/index.ts";
+
+test("a bundle takes no library from above its own directory, which may be anybody's", async () => {
+  using dir = tempDir();
+  const planted = dir.join("build/release/packages/xbind-native");
+  mkdirSync(planted, { recursive: true });
+  await Bun.write(join(planted, "libxsocket.so"), "planted");
+  const program = `
+    import { libraryPath } from ${JSON.stringify(join(import.meta.dir, "libraries.ts"))};
+    console.log(libraryPath("xsocket"));`;
+  await Bun.write(dir.join("program.ts"), program);
+  const outdir = dir.join("some/where/below");
+  await Bun.build({ entrypoints: [dir.join("program.ts")], target: "bun", outdir });
+  const run = async (env: Record<string, string>): Promise<string> => {
+    const argv = [process.execPath, join(outdir, "program.js")];
+    const bundle = Bun.spawn(argv, { env, stdout: "pipe", stderr: "pipe" });
+    return (await bundle.stdout.text()) + (await bundle.stderr.text());
+  };
+  expect(await run({})).toContain("LibraryNotFoundError");
+  expect(await run({ XSOCKET_LIBDIR: planted })).toBe(`${join(planted, "libxsocket.so")}\n`);
+});
