@@ -95,8 +95,16 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     EINVAL: ["the kernel knows no such socket", "See that domain, type and protocol fit together."],
     ECANCELED: ["the session was closed", "Make a new Session, or close it later."],
     EMFILE: [
-      "no descriptor is left in the server or in this process",
-      "Close some sockets, or raise the limit of open files (ulimit -n).",
+      "no descriptor is left in this process, or in the server for this user",
+      "Close some sockets, use a Session, or raise the limit of open files (ulimit -n), in the server with --max-connections-per-user.",
+    ],
+    ENFILE: [
+      "the server has no room for more connections, or the system for more open files",
+      "Try again later, use a Session, or have the server started with a larger --max-connections.",
+    ],
+    ETOOMANYREFS: [
+      "too many sockets are on their way and not yet received",
+      "Use a Session, ask for fewer at once, or have the server started with a larger --max-in-flight-per-user.",
     ],
   },
   bind: {
