@@ -337,6 +337,19 @@ test("TLS is checked against the name that was looked up in the target", async (
   await web.stop(true);
 });
 
+test("a peer that never answers the TLS handshake ends a fetch in time", async () => {
+  await using server = await startServer();
+  const deaf = await listen({ via: server.path, port: 0, socket: { data() {} } });
+  using there = fetchVia(server.path, { timeoutMs: 300 });
+  const signal = AbortSignal.timeout(5000);
+  await expect(there(`https://127.0.0.1:${deaf.port}/`, { signal })).rejects.toMatchObject({
+    name: "XSocketError",
+    code: "ETIMEDOUT",
+    step: "connect",
+  });
+  deaf.stop(true);
+});
+
 test("node:net, node:http, node:tls and node:dgram work in the target", async () => {
   using dir = tempDir();
   const certificate = await makeCertificate(dir, "web.test");

@@ -2,11 +2,13 @@ import type * as dgram from "node:dgram";
 import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
+import * as tls from "node:tls";
 import type { Duplex } from "node:stream";
 import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection, secureNode } from "./_bun.ts";
+import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
 import { feed } from "./_feed.ts";
 import { misuse } from "./_kind.ts";
 import { setOption } from "./_socket.ts";
@@ -175,10 +177,28 @@ class Connector {
     const { signal } = this.#through;
     const signals = [this.#ending.signal, ...(signal ? [signal] : [])];
     const options = { ...this.#through, signal: AbortSignal.any(signals) };
+    const from = performance.now();
     void nodeConnect({ ...options, host: host ?? undefined, port: Number(port) }).then(
-      (socket) => done?.(null, wrap(socket)),
+      (socket) => {
+        const stream = wrap(socket);
+        if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, from);
+        done?.(null, stream);
+      },
       (error: Error) => done?.(error, undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
     );
+  }
+
+  /* The handshake is a part of making a connection, and Bun waits for it without an end. */
+  #limit(stream: tls.TLSSocket, peer: string, from: number): void {
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, via } = this.#through;
+    const late = (): void => {
+      const asked = `secure the connection to ${peer}`;
+      const failure = { code: "ETIMEDOUT", step: "connect", server: pathOf(via), asked } as const;
+      stream.destroy(new XSocketError(failure));
+    };
+    const leftMs = Math.min(LONGEST_MS, from + timeoutMs - performance.now());
+    const timer = setTimeout(late, Math.max(1, leftMs));
+    for (const event of ["secureConnect", "close"]) stream.once(event, () => clearTimeout(timer));
   }
 
   /** Ends the connections that are being made. */
