@@ -7,7 +7,7 @@ import { misuse } from "./_kind.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Through } from "./_through.ts";
 import { atCaller, XSocketError } from "./error.ts";
-import { HttpAgent, HttpsAgent } from "./node.ts";
+import { HttpAgent, HttpsAgent } from "./agents.ts";
 import { type Session, sessionFor } from "./session.ts";
 
 /** The redirects that are followed, as the Fetch standard says. */

@@ -2,21 +2,17 @@ import type * as dgram from "node:dgram";
 import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
-import * as tls from "node:tls";
-import type { Duplex } from "node:stream";
 import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { type BindPlan, bound } from "./_bound.ts";
-import { adoptNodeConnection, secureNode } from "./_bun.ts";
-import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
+import { adoptNodeConnection } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { misuse } from "./_kind.ts";
 import { setOption } from "./_socket.ts";
-import { checkBacklog, checkPort, hostOf, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
+import { checkBacklog, checkPort, hostOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
 import type { OwnedSocket } from "./owned.ts";
-import { XSocketError } from "./error.ts";
 
 /** A peer for node:net, and the server through which to reach it. */
 export interface NodeConnectOptions extends Through {
@@ -155,110 +151,4 @@ export async function nodeBind(
   const fd = await adopted(socket, made, (given) => void socket.bind({ fd: given }));
   if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
   return socket;
-}
-
-type Connected = (error: Error | null, stream: Duplex) => void;
-
-/* What both agents do: a connection of the target namespace for each request that finds none kept. */
-class Connector {
-  readonly #through: Through;
-  #ending = new AbortController();
-
-  constructor(through: Through) {
-    refuseUnknown("make an agent", through, THROUGH_KEYS);
-    this.#through = through;
-  }
-
-  connect(
-    { host, port }: http.ClientRequestArgs,
-    wrap: (socket: net.Socket) => net.Socket,
-    done: Connected | undefined,
-  ): undefined {
-    const { signal } = this.#through;
-    const signals = [this.#ending.signal, ...(signal ? [signal] : [])];
-    const options = { ...this.#through, signal: AbortSignal.any(signals) };
-    const from = performance.now();
-    void nodeConnect({ ...options, host: host ?? undefined, port: Number(port) }).then(
-      (socket) => {
-        const stream = wrap(socket);
-        if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, from);
-        done?.(null, stream);
-      },
-      (error: Error) => done?.(error, undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
-    );
-  }
-
-  /* The handshake is a part of making a connection, and Bun waits for it without an end. */
-  #limit(stream: tls.TLSSocket, peer: string, from: number): void {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, via } = this.#through;
-    const late = (): void => {
-      const asked = `secure the connection to ${peer}`;
-      const failure = { code: "ETIMEDOUT", step: "connect", server: pathOf(via), asked } as const;
-      stream.destroy(new XSocketError(failure));
-    };
-    const leftMs = Math.min(LONGEST_MS, from + timeoutMs - performance.now());
-    const timer = setTimeout(late, Math.max(1, leftMs));
-    for (const event of ["secureConnect", "close"]) stream.once(event, () => clearTimeout(timer));
-  }
-
-  /** Ends the connections that are being made. */
-  end(): void {
-    const server = pathOf(this.#through.via);
-    const failure = { code: "ECANCELED", step: "connect", server, asked: "connect" } as const;
-    this.#ending.abort(new XSocketError(failure));
-    this.#ending = new AbortController();
-  }
-}
-
-/**
- * An http.Agent whose connections go out of the target namespace.
- *
- * @example
- * http.get("http://10.64.0.1/", { agent: new HttpAgent({ via: "/run/xsocket/vpn" }) });
- */
-export class HttpAgent extends http.Agent {
-  readonly #connector: Connector;
-
-  constructor(through: Through, options: http.AgentOptions = {}) {
-    super(options);
-    this.#connector = new Connector(through);
-  }
-
-  override createConnection(options: http.ClientRequestArgs, done?: Connected): undefined {
-    return this.#connector.connect(options, (socket) => socket, done);
-  }
-
-  /** Closes all its connections, those that are being made as well. */
-  override destroy(): void {
-    super.destroy();
-    this.#connector.end();
-  }
-}
-
-/**
- * An https.Agent whose connections go out of the target namespace.
- *
- * @example
- * https.get("https://web.test/", { agent: new HttpsAgent({ via: "/run/xsocket/vpn" }) });
- */
-export class HttpsAgent extends https.Agent {
-  readonly #connector: Connector;
-
-  constructor(through: Through, options: https.AgentOptions = {}) {
-    super(options);
-    this.#connector = new Connector(through);
-  }
-
-  override createConnection(options: https.RequestOptions, done?: Connected): undefined {
-    const name = options.servername || options.host || "";
-    const servername = net.isIP(name) === 0 && name ? name : undefined; // an address is no SNI
-    const secure = (socket: net.Socket): net.Socket => secureNode(socket, options, servername);
-    return this.#connector.connect(options, secure, done);
-  }
-
-  /** Closes all its connections, those that are being made as well. */
-  override destroy(): void {
-    super.destroy();
-    this.#connector.end();
-  }
 }
