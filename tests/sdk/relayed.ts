@@ -11,13 +11,14 @@ const tls = scheme === "https" ? { tls: { key: file("key.pem"), cert: file("cert
 
 if (existsSync("/proc/self/fdinfo/0")) throw new Error("fdinfo is not hidden");
 const before = relays();
-const server = await serve<{ id: number }, "/static" | "/slow">({
+const server = await serve<{ id: number }, "/static" | "/slow" | "/failing">({
   via,
   hostname: "127.0.0.1",
   port: 0,
   ...tls,
   routes: {
     "/static": new Response("static"),
+    "/failing": () => new Response(failing()),
     async "/slow"() {
       console.log("slow was asked for");
       await Bun.sleep(300);
@@ -34,6 +35,15 @@ const server = await serve<{ id: number }, "/static" | "/slow">({
     message: (socket, message) => void socket.send(`${socket.data.id} ${message.toString()}`),
   },
 });
+function failing(): ReadableStream<string> {
+  return new ReadableStream({
+    async pull(sink) {
+      sink.enqueue("part");
+      await Bun.sleep(20);
+      sink.error(new Error("the rest will not come"));
+    },
+  });
+}
 const made = relays().filter((name) => !before.includes(name));
 console.log(`port ${server.port}`);
 for await (const chunk of Bun.stdin.stream()) if (chunk.length === 0) break;

@@ -193,6 +193,8 @@ describe("serve", () => {
   });
 });
 
+const CUT_SHORT = [18, 56]; // what curl calls it, without TLS and with it
+
 /* A program whose /proc has no fdinfo: Bun's epoll set cannot be looked into. */
 const HIDE = 'mount -t tmpfs none /proc/$$/fdinfo && exec "$@"';
 
@@ -214,6 +216,10 @@ describe("where Bun cannot be looked into", () => {
     expect(await curl(target, "-k", `${base}/static`)).toBe("static");
     const socket = [process.execPath, "-e", WS, base.replace("http", "ws")];
     expect((await target.run(socket)).stdout).toBe("welcome 127.0.0.1,7 hello\n");
+    const failing = ["curl", "-sk", "--max-time", "10", `${base}/failing`];
+    const { code, stdout } = await target.run(failing);
+    expect(CUT_SHORT).toContain(code);
+    expect(stdout).toBe("part");
     const slow = curl(target, "-k", `${base}/slow`);
     await program.says(/slow was asked for/);
     await program.endInput(); // it stops, but not before that is answered

@@ -63,6 +63,7 @@ function relayRequest(
   inner.on("response", (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     answer.pipe(response);
+    answer.on("close", () => answer.complete || response.destroy()); // the rest will not come
   });
   inner.on("error", () => response.destroy());
   response.on("close", () => inner.destroy());
