@@ -63,6 +63,9 @@ def socket(
     name = None if path is None else os.fsencode(path)
     if name is not None and b"\0" in name:
         raise ValueError("the path of a control socket holds a NUL byte: give a path, or @name")
+    # ctypes would wrap them silently
+    if any(not -(2**31) <= number < 2**31 for number in (family, type, proto)):
+        raise OverflowError("family, type and proto have to fit a C int")
     fd = _load().xsocket(name, family, type | _socket.SOCK_CLOEXEC, proto)
     if fd < 0:
         code = ctypes.get_errno()

@@ -43,13 +43,15 @@ test("Python's errors name the errno and the path", async () => {
   using dir = tempDir();
   const program = `
 import xsocket, sys
-for path in (sys.argv[1], "/" + "p" * 200, "a\\0b"):
+for path, family in ((sys.argv[1], 2), ("/" + "p" * 200, 2), ("a\\0b", 2), ("/x", 2**32 + 2)):
     try:
-        xsocket.socket(path)
-    except (OSError, ValueError) as error:
+        xsocket.socket(path, family)
+    except (OSError, ValueError, OverflowError) as error:
         print(type(error).__name__, getattr(error, "errno", None), getattr(error, "filename", None) == path)
 `;
   await using inside = await createNamespace();
   const result = await inside.run(["python3", "-c", program, dir.join("missing")], { env: ENV });
-  expect(result.stdout).toBe("FileNotFoundError 2 True\nOSError 36 True\nValueError None False\n");
+  expect(result.stdout).toBe(
+    "FileNotFoundError 2 True\nOSError 36 True\nValueError None False\nOverflowError None False\n",
+  );
 });
