@@ -374,6 +374,16 @@ test("node:net, node:http, node:tls and node:dgram work in the target", async ()
     get.on("error", reject);
   });
   expect(body).toBe("seen /c");
+  const from = await new Promise((resolve, reject) => {
+    web.once("request", ({ socket }) => resolve(socket.remoteAddress));
+    const options = { host: "127.0.0.1", port: plainPort, localAddress: "127.0.0.5", agent };
+    http.get(options, (response) => response.resume()).on("error", reject);
+  });
+  expect(from).toBe("127.0.0.5");
+  const unix = new Promise((_, reject) => {
+    http.get({ socketPath: "/tmp/none", agent }).on("error", reject);
+  });
+  await expect(unix).rejects.toMatchObject({ code: "ENOTSUP" });
   agent.destroy();
   const socket = await nodeConnect({ via, host: "localhost", port: plainPort });
   const answered = new Promise<string>((resolve) => {

@@ -5,6 +5,7 @@ import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { secureNode } from "./_bun.ts";
 import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
+import { misuse } from "./_kind.ts";
 import { pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { XSocketError } from "./error.ts";
@@ -23,15 +24,23 @@ class Connector {
   }
 
   connect(
-    { host, port }: http.ClientRequestArgs,
+    { host, port, localAddress, localPort, socketPath }: http.ClientRequestArgs,
     wrap: (socket: net.Socket) => net.Socket,
     done: Connected | undefined,
   ): undefined {
+    if (socketPath)
+      throw misuse(
+        "connect",
+        "socketPath does not go with via",
+        "UNIX sockets are not those of a network namespace: leave the agent out.",
+        "ENOTSUP",
+      );
     const { signal } = this.#through;
     const signals = [this.#ending.signal, ...(signal ? [signal] : [])];
     const options = { ...this.#through, signal: AbortSignal.any(signals) };
     const from = performance.now();
-    void nodeConnect({ ...options, host: host ?? undefined, port: Number(port) }).then(
+    const peer = { host: host ?? undefined, port: Number(port), localAddress, localPort };
+    void nodeConnect({ ...options, ...peer }).then(
       (socket) => {
         const stream = wrap(socket);
         if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, from);
