@@ -190,4 +190,42 @@ server default {
     expect: /RFB/,
     logsPeerTo: "output",
   },
+  {
+    name: "Munin node",
+    packages: ["munin-node", "netcat-openbsd"],
+    files: {
+      "munin.conf":
+        "host *\nport 4949\nuser root\ngroup root\nbackground 0\nsetsid 0\nlog_level 4\nlog_file DIR/log\npid_file DIR/pid\nhost_name hello\nallow ^.*$\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, munin.conf",
+    run: "exec munin-node --config $DIR/munin.conf",
+    port: 4949,
+    client: "echo version | nc -w 2 $HOST $PORT",
+    expect: /munins node on hello/,
+    logsPeerTo: "log",
+  },
+  {
+    name: "oidentd",
+    packages: ["oidentd", "netcat-openbsd"],
+    run: "exec oidentd --foreground --port 1113 --user nobody --group nogroup",
+    port: 1113,
+    client: "printf '1, 2\\r\\n' | nc -w 2 $HOST $PORT",
+    expect: /NO-USER|UNKNOWN-ERROR|HIDDEN-USER/,
+  },
+  {
+    name: "CUPS",
+    packages: ["cups-daemon", "curl"],
+    files: {
+      "cupsd.conf":
+        "Listen *:6310\nServerAlias *\nLogLevel debug\n<Location />\nAllow all\n</Location>\n",
+      "cups-files.conf":
+        "ServerRoot DIR\nAccessLog stderr\nErrorLog stderr\nCacheDir DIR/cache\nStateDir DIR/state\nRequestRoot DIR/spool\nTempDir DIR/tmp\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, cups-files.conf; mkdir cache state spool tmp",
+    run: "exec cupsd -f -c $DIR/cupsd.conf -s $DIR/cups-files.conf",
+    port: 6310,
+    client: "curl -s --max-time 5 -i http://$HOST:$PORT/",
+    expect: /CUPS/,
+    logsPeerTo: "output",
+  },
 ];

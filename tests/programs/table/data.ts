@@ -140,4 +140,27 @@ export const data: readonly Program[] = [
     expect: /dc=x/,
     logsPeerTo: "output",
   },
+  {
+    name: "Gearman",
+    packages: ["gearman-job-server", "netcat-openbsd"],
+    unprivileged: true,
+    run: "exec gearmand -p 4730 -l stderr --verbose DEBUG",
+    port: 4730,
+    client: "printf 'version\\n' | nc -w 2 $HOST $PORT",
+    expect: /OK \d/,
+  },
+  {
+    name: "Open vSwitch, ovsdb-server",
+    packages: ["openvswitch-common"],
+    files: {
+      schema:
+        '{"name":"hello","version":"1.0.0","tables":{"t":{"columns":{"c":{"type":"string"}}}}}',
+    },
+    prepare: "ovsdb-tool create db schema",
+    run: "exec ovsdb-server --remote=ptcp:6640:0.0.0.0 --unixctl=$DIR/control -vjsonrpc:console:dbg $DIR/db",
+    port: 6640,
+    client: "ovsdb-client --timeout=4 list-dbs tcp:$HOST:$PORT",
+    expect: /hello/,
+    logsPeerTo: "output",
+  },
 ];

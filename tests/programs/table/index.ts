@@ -3,6 +3,7 @@ import { compiled } from "./compiled.ts";
 import { daemons } from "./daemons.ts";
 import { data } from "./data.ts";
 import { files } from "./files.ts";
+import { games } from "./games.ts";
 import { javascript } from "./javascript.ts";
 import { launchers } from "./launchers.ts";
 import { messages } from "./messages.ts";
@@ -31,6 +32,7 @@ export const table: Readonly<Record<string, readonly Program[]>> = {
   "Languages that are compiled": compiled,
   "Files and BitTorrent": files,
   "Mail, chat, voice and streams": messages,
+  Games: games,
   Relays: relays,
   "Clocks, tunnels and resolvers": network,
   "Servers of which a machine has one of a kind": rivals,

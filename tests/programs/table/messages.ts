@@ -182,4 +182,43 @@ VirtualHost "x.example"
       instead: "listen=udp:0.0.0.0:5060, or the target's address",
     },
   },
+  {
+    name: "Music Player Daemon",
+    packages: ["mpd", "netcat-openbsd"],
+    unprivileged: true,
+    files: {
+      "mpd.conf":
+        'bind_to_address "any"\nport "6600"\nzeroconf_enabled "no"\naudio_output {\n type "null"\n name "x"\n}\n',
+    },
+    run: "exec mpd --no-daemon --stderr --verbose mpd.conf",
+    port: 6600,
+    client: "echo close | nc -w 2 $HOST $PORT",
+    expect: /OK MPD/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "BitlBee",
+    packages: ["bitlbee", "netcat-openbsd"],
+    unprivileged: true,
+    files: { "bitlbee.conf": "[settings]\n" },
+    run: "exec bitlbee -D -n -v -i 0.0.0.0 -p 6667 -c bitlbee.conf -d $DIR -P pid",
+    port: 6667,
+    client: "printf 'NICK x\\r\\nUSER x x x x\\r\\n' | nc -w 2 $HOST $PORT",
+    expect: /001 x/,
+  },
+  {
+    name: "Snapserver",
+    packages: ["snapserver", "curl"],
+    unprivileged: true,
+    files: {
+      "snapserver.conf": "[http]\nport = 1780\n[stream]\nsource = pipe:///DIR/fifo?name=hello\n",
+    },
+    prepare: "sed -i s,/DIR,$DIR, snapserver.conf",
+    run: "exec snapserver -c snapserver.conf --server.datadir=$DIR",
+    port: 1780,
+    ports: "1704 1705",
+    client:
+      'curl -s --max-time 5 -d \'{"id":1,"jsonrpc":"2.0","method":"Server.GetStatus"}\' http://$HOST:$PORT/jsonrpc',
+    expect: /hello/,
+  },
 ];

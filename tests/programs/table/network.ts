@@ -89,4 +89,39 @@ export const network: readonly Program[] = [
     expect: /config-auth|form/,
     logsPeerTo: "output",
   },
+  {
+    name: "BIRD, BGP",
+    packages: ["bird2", "netcat-openbsd"],
+    files: {
+      "bird.conf":
+        'log stderr all;\ndebug protocols all;\nrouter id 192.0.2.1;\nprotocol device {}\nprotocol bgp x { local port 1179 as 65001; neighbor range 0.0.0.0/0 as 65002; multihop; dynamic name "d"; ipv4 { import all; export none; }; }\n',
+    },
+    run: "exec bird -f -c $DIR/bird.conf -s $DIR/control",
+    port: 1179,
+    // an OPEN message of AS 65002; the answer is one of AS 65001
+    client:
+      "(head -c 16 /dev/zero | tr '\\000' '\\377'; printf '\\000\\035\\001\\004\\375\\352\\000\\264\\300\\000\\002\\007\\000') | nc -w 2 $HOST $PORT | od -An -v -tx1 -w64",
+    expect: /01 04 fd e9/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "tinc",
+    packages: ["tinc", "netcat-openbsd"],
+    files: { "tinc.conf": "Name = hello\nDeviceType = dummy\nPort = 6550\n" },
+    prepare:
+      "mkdir hosts && touch hosts/hello && tincd -c $DIR -K2048 </dev/null && cp hosts/hello hosts/client",
+    run: "exec tincd -D -d4 -c $DIR --pidfile=$DIR/pid",
+    port: 6550,
+    client: "printf '0 client 17\\n' | nc -w 2 $HOST $PORT",
+    expect: /0 hello 17/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "gpsd",
+    packages: ["gpsd", "netcat-openbsd"],
+    run: "exec gpsd -N -n -G -S 2947 -F $DIR/control -P $DIR/pid",
+    port: 2947,
+    client: "nc -d -w 2 $HOST $PORT",
+    expect: /"class":"VERSION"/,
+  },
 ];

@@ -107,4 +107,19 @@ export_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH
     expect: /hello/,
     remark: 'answers from a port of its own for each transfer: list port 0 too, XBIND="69 0"',
   },
+  {
+    name: "xinetd",
+    packages: ["netcat-openbsd", "libtirpc3t64"],
+    unpacked: ["xinetd"],
+    files: {
+      "xinetd.conf":
+        "service echo\n{\n type = UNLISTED\n port = 7007\n socket_type = stream\n protocol = tcp\n wait = no\n user = root\n server = /bin/cat\n log_type = FILE DIR/log\n log_on_success = HOST\n}\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, xinetd.conf",
+    run: "exec $UNPACKED/xinetd/usr/sbin/xinetd -dontfork -f $DIR/xinetd.conf -pidfile $DIR/pid",
+    port: 7007,
+    client: "(echo hello; sleep 1) | nc -w 2 $HOST $PORT",
+    expect: /hello/,
+    logsPeerTo: "log",
+  },
 ];

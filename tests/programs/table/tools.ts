@@ -168,4 +168,16 @@ export const tools: readonly Program[] = [
     client: "printf x | nc -u -w 1 $HOST $PORT && echo sent",
     expect: /sent/,
   },
+  {
+    name: "distcc",
+    packages: ["distcc", "gcc"],
+    unprivileged: true,
+    files: { "x.c": "int main(void) { return 0; }\n" },
+    run: "exec distccd --no-detach --daemon --jobs 2 --allow 0.0.0.0/0 --port 3632 --log-stderr --verbose",
+    port: 3632,
+    client:
+      "DISTCC_FALLBACK=0 DISTCC_HOSTS=$HOST:$PORT distcc gcc -c x.c -o client.o && echo compiled",
+    expect: /compiled/,
+    logsPeerTo: "output",
+  },
 ];
