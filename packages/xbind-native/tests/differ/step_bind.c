@@ -35,6 +35,20 @@ static void settle_socket(int fd)
 		connect(fd, &none, sizeof(none));
 }
 
+/* One that a bind which fails takes away. */
+static bool has_address(int fd)
+{
+	union address address;
+	socklen_t len;
+
+	if (!address_of(fd, &address, &len))
+		return false;
+	if (address.any.sa_family == AF_INET)
+		return address.in.sin_addr.s_addr != htonl(INADDR_ANY);
+	return address.any.sa_family == AF_INET6 &&
+	       !IN6_IS_ADDR_UNSPECIFIED(&address.in6.sin6_addr);
+}
+
 /*
  * Of an MPTCP socket nobody can tell whether it still has the port that it names. Another one that
  * has lost its port and did not move for that one may keep an address that nobody can see.
@@ -45,7 +59,7 @@ static bool has_lost_its_port(int fd)
 	socklen_t len = sizeof(protocol);
 
 	if (port_of(fd) == 0)
-		return false;
+		return sequence.partial && has_address(fd);
 	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
 	if (protocol == IPPROTO_MPTCP)
 		return true;

@@ -19,8 +19,9 @@ static void say_value(int level, int name, const void *value, size_t len)
 
 /*
  * A value of the kernel's own making: the buffers of an MPTCP socket, unless set; the multicast
- * settings of a stream, which nobody can set, from the packet that it was accepted with; and the
- * segment size where there was a connection or IP_OPTIONS were set.
+ * settings of a stream, which nobody can set, from the packet that it was accepted with; the
+ * segment size where there was a connection or IP_OPTIONS were set; and the window of one that is
+ * connected or about to be.
  */
 static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 {
@@ -39,6 +40,8 @@ static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 		return name == IP_MULTICAST_IF || name == IP_MULTICAST_TTL;
 	if (level == IPPROTO_IPV6)
 		return name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS;
+	if (level == IPPROTO_TCP && name == TCP_WINDOW_CLAMP)
+		return info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN;
 	return level == IPPROTO_TCP && name == TCP_MAXSEG &&
 	       (info.tcpi_state == TCP_LISTEN ||
 	        memcmp(value, &info.tcpi_snd_mss, sizeof(int)) == 0);
