@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
@@ -196,6 +198,45 @@ static void body_other_user(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+/* Where the control socket is within reach there is a new connection, which says who made it. */
+static void body_other_user_reaches(void)
+{
+	char directory[256], within[sizeof(directory) + sizeof(jail)];
+	struct stat status;
+	int fd;
+
+	if (pair_preloaded()) {
+		snprintf(directory, sizeof(directory), "%s", getenv("XSOCKET"));
+		*strrchr(directory, '/') = '\0';
+		CHECK_EQ(unshare(CLONE_NEWNS), 0);
+		CHECK_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+		CHECK_EQ(mount("none", jail, "tmpfs", 0, "mode=755"), 0);
+		snprintf(within, sizeof(within), "%s/tmp", jail);
+		CHECK_EQ(mkdir(within, 0755), 0);
+		snprintf(within, sizeof(within), "%s%s", jail, directory);
+		CHECK_EQ(mkdir(within, 0755), 0);
+		CHECK_EQ(mount(directory, within, NULL, MS_BIND, NULL), 0);
+	}
+	enter_jail();
+	CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(seteuid(65534), 0);
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(pair_bind(fd, next_port++), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(fstat(fd, &status), 0);
+	CHECK_EQ(status.st_uid, 65534);
+	CHECK_EQ(seteuid(0), 0);
+}
+
+/* No port is listed, so no descriptor is kept. */
+static void body_unlisted(void)
+{
+	int before = strangers();
+
+	enter_jail();
+	CHECK_EQ(strangers(), before);
+}
+
 static void body_failed_chroot(void)
 {
 	int before = strangers();
@@ -277,6 +318,16 @@ static void test_other_user(void)
 	run_jailed(body_other_user);
 }
 
+static void test_other_user_reaches(void)
+{
+	run_jailed(body_other_user_reaches);
+}
+
+static void test_unlisted(void)
+{
+	run_jailed(body_unlisted);
+}
+
 static void test_failed_chroot(void)
 {
 	run_jailed(body_failed_chroot);
@@ -287,13 +338,8 @@ static void test_threads(void)
 	run_jailed(body_threads);
 }
 
-int main(void)
+static void test_listed(void)
 {
-	char inner[sizeof(jail) + 8];
-
-	CHECK(mkdtemp(jail));
-	CHECK_EQ(chmod(jail, 0755), 0);
-	snprintf(inner, sizeof(inner), "%s/inner", jail);
 	RUN(test_jail);
 	RUN(test_kept);
 	RUN(test_closed);
@@ -303,9 +349,24 @@ int main(void)
 	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */
 		CHECK_EQ(seteuid(0), 0);
 		RUN(test_other_user);
+		RUN(test_other_user_reaches);
 	}
 	RUN(test_failed_chroot);
 	RUN(test_threads);
+}
+
+int main(void)
+{
+	const char *listed = getenv("XBIND");
+	char inner[sizeof(jail) + 8];
+
+	CHECK(mkdtemp(jail));
+	CHECK_EQ(chmod(jail, 0755), 0);
+	snprintf(inner, sizeof(inner), "%s/inner", jail);
+	if (listed && strcmp(listed, ",") == 0) /* a list of nothing */
+		RUN(test_unlisted);
+	else
+		test_listed();
 	rmdir(inner);
 	CHECK_EQ(rmdir(jail), 0);
 	return 0;

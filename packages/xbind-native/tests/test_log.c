@@ -4,9 +4,11 @@
  *
  * Both are decided when the library is loaded, so each case is this program run once more.
  */
+#include "support/forbid.h"
 #include "support/pair.h"
 
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -188,14 +190,37 @@ static void test_unreachable(void)
 	free(control);
 }
 
+/* An option that cannot be carried over, and on which no safety hangs. */
+static void case_lost(void)
+{
+	int fd = pair_socket(SOCK_STREAM), one = 1;
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	forbid(SYS_setsockopt);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+static void test_lost(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3: not carried over: option 1 of level 6: error 18",
+	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
+	    NULL};
+
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	check("lost", STDERR_FILENO, lines);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } cases[] = {
-    {"binds", case_binds},
-    {"published", case_published},
-    {"one", case_one},
-    {"unreachable", case_unreachable},
+    {"binds", case_binds}, {"published", case_published},
+    {"one", case_one},     {"unreachable", case_unreachable},
+    {"lost", case_lost},
 };
 
 int main(int argc, char **argv)
@@ -211,5 +236,6 @@ int main(int argc, char **argv)
 	RUN(test_published);
 	RUN(test_nothing_listed);
 	RUN(test_unreachable);
+	RUN(test_lost);
 	return 0;
 }

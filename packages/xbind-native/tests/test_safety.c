@@ -6,6 +6,7 @@
  * Port 3000 and those after it are listed.
  */
 #include "support/child.h"
+#include "support/forbid.h"
 #include "support/pair.h"
 #include "support/program.h"
 
@@ -101,6 +102,73 @@ static void test_lost_privilege(void)
 {
 	child_run(bind_marked);
 	child_run(bind_transparent);
+}
+
+static struct sock_filter take_all = {BPF_RET | BPF_K, 0, 0, 0xffff};
+
+static const struct sock_fprog filter = {1, &take_all};
+
+static const struct tcp_md5sig md5_key = {
+    .tcpm_addr = {.ss_family = AF_INET}, .tcpm_keylen = 6, .tcpm_key = "secret"};
+
+/* Each on a socket of its own, of a process that may set no more of them. */
+static const struct option {
+	int domain, level, name;
+	const void *value;
+	socklen_t len;
+} options_of_safety[] = {
+    {AF_INET, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2},
+    {AF_INET, SOL_SOCKET, SO_MARK, &(const int){7}, sizeof(int)},
+    {AF_INET, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)},
+    {AF_INET, SOL_SOCKET, SO_LOCK_FILTER, &(const int){1}, sizeof(int)},
+    {AF_INET, IPPROTO_IP, IP_FREEBIND, &(const int){1}, sizeof(int)},
+    {AF_INET, IPPROTO_IP, IP_TRANSPARENT, &(const int){1}, sizeof(int)},
+    {AF_INET, IPPROTO_TCP, TCP_MD5SIG, &md5_key, sizeof(md5_key)},
+    {AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, &(const int){1}, sizeof(int)},
+    {AF_INET6, IPPROTO_IPV6, IPV6_FREEBIND, &(const int){1}, sizeof(int)},
+    {AF_INET6, IPPROTO_IPV6, IPV6_TRANSPARENT, &(const int){1}, sizeof(int)},
+};
+
+static const struct option option_of_speed = {AF_INET, IPPROTO_TCP, TCP_NODELAY, &(const int){1},
+                                              sizeof(int)};
+
+static const struct option *option;
+
+static int bind_with(const struct option *with, uint16_t port)
+{
+	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)with->domain,
+	                            .sin6_port = htons(port)};
+	int fd = socket(with->domain, SOCK_STREAM, 0);
+
+	CHECK_EQ(setsockopt(fd, with->level, with->name, with->value, with->len), 0);
+	forbid(SYS_setsockopt);
+	if (bind(fd, (struct sockaddr *)&addr,
+	         with->domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr)) < 0)
+		return errno;
+	CHECK(pair_is_there(fd));
+	return 0;
+}
+
+static void bind_unsafe(void)
+{
+	CHECK_EQ(bind_with(option, 3009), pair_preloaded() ? FORBIDDEN : 0);
+}
+
+/* The others are lost, and the socket moves. */
+static void bind_slower(void)
+{
+	CHECK_EQ(bind_with(&option_of_speed, 3009), 0);
+}
+
+static void test_forbidden(void)
+{
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	for (size_t i = 0; i < sizeof(options_of_safety) / sizeof(options_of_safety[0]); i++) {
+		option = &options_of_safety[i];
+		child_run(bind_unsafe);
+	}
+	child_run(bind_slower);
 }
 
 /* A program that was attached past the library cannot be read. */
@@ -210,6 +278,7 @@ int main(void)
 {
 	RUN(test_device);
 	RUN(test_lost_privilege);
+	RUN(test_forbidden);
 	RUN(test_unseen_program);
 	RUN(test_program_of_moved);
 	RUN(test_bound);
