@@ -115,7 +115,13 @@ function grammar(): Map<string, string> {
   );
 }
 
-const SPACES: Readonly<Record<string, string>> = { tab: "\t", newline: "\n" };
+const SPACES: Readonly<Record<string, string>> = {
+  tab: "\t",
+  newline: "\n",
+  VT: "\v",
+  FF: "\f",
+  CR: "\r",
+};
 
 /* Makes a text of the grammar; each choice is one of `pick`. Numbers are made by themselves. */
 function made(rules: Map<string, string>, expression: string, pick: (count: number) => number) {

@@ -14,14 +14,26 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-#define SMALL_STACK  16384 /* bytes */
-#define SPARE_FDS    4     /* most descriptors that bind is left with */
-#define HANDLER_PORT 3020
-#define EARLY_PORT   3021
+#define SMALL_STACK   16384 /* bytes */
+#define SPARE_FDS     4     /* most descriptors that bind is left with */
+#define HANDLER_PORT  3020
+#define EARLY_PORT    3021
+#define EARLIEST_PORT 3034
+
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* Runs before libc has its environment. Such a bind is not moved, but those after it are. */
+static void bind_earliest(void)
+{
+	pair_bind(socket(AF_INET, SOCK_STREAM, 0),
+	          EARLIEST_PORT); /* a parent may have it already */
+}
+__attribute__((section(".preinit_array"),
+               used)) static void (*const earliest)(void) = bind_earliest;
+#endif
 
 static int early = -1;
 
-/* Runs before constructors of libraries have any reason to be done with theirs. */
+/* Runs before main. */
 __attribute__((constructor(101))) static void bind_early(void)
 {
 	if (!getenv("PAIR_COOKIE"))

@@ -4,7 +4,8 @@
  *
  * How it works: the first caller reads the environment into tables, so that a bind costs one look
  * at a bit, and so that a program that empties or overwrites its environment (setproctitle) changes
- * nothing. Nobody waits for that first caller: it may be the thread that a signal handler has
+ * nothing. Before libc has its environment, in .preinit_array, nothing is listed, and that is not
+ * kept. Nobody waits for that first caller: it may be the thread that a signal handler has
  * interrupted, or one that did not survive fork(2). Who comes while it is at work answers from the
  * environment itself, slower and the same.
  */
@@ -104,6 +105,8 @@ static bool ready(void)
 
 	if (atomic_load_explicit(&state, memory_order_acquire) == READ)
 		return true;
+	if (!environ)
+		return false;
 	if (!atomic_compare_exchange_strong(&state, &unread, READING))
 		return unread == READ;
 	keep_ports(variable("XBIND", ""));
