@@ -1,11 +1,18 @@
-/* What xsocket() itself costs: its system calls, each of which has a reason in handover.c. */
+/* What an exchange costs: the system calls of xsocket(), of bind with the library, and of the server. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { askOnce, rawClients, RawClient } from "./raw.ts";
 
 guardDescriptors();
+
+/** The system calls in a trace, and which thread made each. */
+function callsIn(trace: string): { readonly thread: string; readonly name: string }[] {
+  const lines = readFileSync(trace, "utf8").matchAll(/^(\d+)\s+(\w+)\(/gm);
+  return [...lines].map(([, thread = "", name = ""]) => ({ thread, name }));
+}
 
 test("xsocket() makes no system call without a reason", async () => {
   using directory = tempDir();
@@ -18,8 +25,7 @@ test("xsocket() makes no system call without a reason", async () => {
   );
   expect(stderr).toBe("");
   expect(code).toBe(0);
-  const lines = readFileSync(trace, "utf8").matchAll(/^(\d+)\s+(\w+)\(/gm);
-  const made = [...lines].map(([, thread = "", name = ""]) => ({ thread, name }));
+  const made = callsIn(trace);
   const caller = made.find(({ name }) => name === "sendto")?.thread; // the main thread only waits
   const names = made.filter(({ thread }) => thread === caller).map(({ name }) => name);
   const rounds = names.join(" ").split(/(?=\bsocket\b)/);
@@ -37,4 +43,82 @@ test("xsocket() makes no system call without a reason", async () => {
     "close", // the connection
     "close", // the load's own, of the socket it got
   ]);
+});
+
+const IDLE = 1000; // connections
+const ASKED = 20; // times
+
+/** The system calls of a server while something is done. */
+async function callsDuring(pid: number, act: () => Promise<void>) {
+  using directory = tempDir();
+  const trace = directory.join("trace");
+  const which = "trace=%desc,%network"; // its runtime has others, for locks and memory
+  {
+    await using strace = here.spawn(["strace", "-f", "-o", trace, "-e", which, "-p", String(pid)]);
+    await strace.says(/attached/);
+    await act();
+  }
+  return callsIn(trace);
+}
+
+test("a request costs the server nothing for its log, nor for connections that are idle", async () => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  await server.program.says(/serving at/);
+  using kept = new RawClient(server.path);
+  expect(kept.ask()).toBe(0);
+  const askKept = async () => {
+    for (let i = 0; i < ASKED; i++) {
+      expect(kept.ask()).toBe(0);
+      await Bun.sleep(1);
+    }
+  };
+  const made = await callsDuring(server.program.pid, async () => {
+    await askKept();
+    for (let i = 0; i < ASKED; i++) expect(askOnce(server.path)).toBe(0);
+  });
+  expect(made.filter(({ name }) => name === "sendmsg").length).toBeGreaterThanOrEqual(2 * ASKED);
+  // one line of a log, or a word to the thread that writes it, would be one of these
+  const said = made.filter(({ name }) => /^(write|writev|sendto|open|openat)$/.test(name));
+  expect(said).toEqual([]);
+  using idle = rawClients(server.path, IDLE);
+  for (const client of idle) expect(client.ask()).toBe(0);
+  const beside = await callsDuring(server.program.pid, askKept);
+  const calls = beside.map(({ name }) => name).join(" ");
+  const rounds = calls.split(/ ?epoll_pwait ?/);
+  // the client has its last reply; the request; the socket, sent and closed
+  const own = rounds.filter((round) => round === "ioctl recvfrom socket sendmsg close");
+  expect(own.length).toBeGreaterThan(ASKED / 2); // in one of the others it may look at time limits
+});
+
+/*
+ * Binds with so many descriptors open, between two calls that nothing else makes. The first bind
+ * looks around once, since the interpreter has had an epoll set and closed it.
+ */
+const BIND_AMONG = `import os, socket, sys
+null = os.open("/dev/null", os.O_RDONLY)
+for _ in range(int(sys.argv[1])): os.dup(null)
+first, second = socket.socket(), socket.socket()
+first.bind(("127.0.0.1", 0))
+os.getpgid(0)
+second.bind(("127.0.0.1", 0))
+os.getpgid(0)`;
+
+test("what bind costs does not hang on how many descriptors the program has", async () => {
+  using directory = tempDir();
+  await using server = await startServer();
+  const made: string[][] = [];
+  for (const open of ["10", "900"]) {
+    const trace = directory.join(open);
+    const library = `LD_PRELOAD=${libraryPath("xbind")}`;
+    const env = ["-E", library, "-E", "XBIND=*", "-E", `XSOCKET=${server.path}`];
+    const argv = ["strace", "-o", trace, ...env, "python3", "-c", BIND_AMONG, open];
+    const { code, stderr } = await here.run(argv);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const names = [...readFileSync(trace, "utf8").matchAll(/^(\w+)\(/gm)].map(([, name]) => name);
+    const [, between = ""] = names.join(" ").split("getpgid");
+    made.push(between.trim().split(" "));
+  }
+  expect(made[0]).toContain("dup3");
+  expect(made[1]).toEqual(made[0] ?? []);
 });
