@@ -150,6 +150,44 @@ test("at a user's bound of sockets in flight the client hears ETOOMANYREFS", asy
   expect(greedy.map((client) => client.ask())).toEqual(Array(8).fill(0)); // all were received
 });
 
+/* Asks on as many connections as it is told and receives nothing. */
+const IN_FLIGHT = `import socket, sys
+held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(int(sys.argv[3]))]
+for one in held: one.connect(sys.argv[1]); one.send(bytes.fromhex(sys.argv[2]))
+for one in held: one.recv(8, socket.MSG_PEEK)
+print("held", flush=True)
+sys.stdin.read()`;
+
+test.if(process.geteuid?.() === 0)(
+  "at the bound of all together every user hears it, until there is room",
+  async () => {
+    using dir = tempDir(0o755);
+    const path = dir.join("control");
+    const args = ["--mode", "0666", "--max-in-flight", "6", "--max-in-flight-per-user", "3"];
+    await using _ = await startServer({ path, args });
+    const argv = ["python3", "-c", IN_FLIGHT, path, REQUEST.toHex(), "3"];
+    const env = { PATH: "/usr/bin:/bin" };
+    await using one = here.spawn(asOrdinaryUser(argv), { env, stdin: "pipe" });
+    await one.says(/held/);
+    expect(askOnce(path)).toBe(0);
+    await using other = here.spawn(asOrdinaryUser(argv, 65533), { env, stdin: "pipe" });
+    await other.says(/held/);
+    expect(askOnce(path)).toBe(-errno.ETOOMANYREFS);
+    await other.endInput();
+    await eventually("the bound to lift", () => askOnce(path) === 0);
+  },
+);
+
+test("as many connections wait to be accepted as the backlog says", async () => {
+  await using server = await startServer({ args: ["--backlog", "3"] });
+  server.program.kill("SIGSTOP");
+  using waiting = rawClients(server.path, 4); // the kernel takes one more
+  for (const client of waiting) client.send();
+  expect(native.handoverConnect(server.path, 100)).toBe(-errno.ETIMEDOUT);
+  server.program.kill("SIGCONT");
+  expect(waiting.map((client) => client.reply())).toEqual(OKAY.slice(1));
+});
+
 test("a closed connection does not hide a socket in flight", async () => {
   await using server = await startServer({ args: ["--max-in-flight-per-user", "2"] });
   using sly = rawClients(server.path, 2);

@@ -1,6 +1,8 @@
 /* Random and mutated packets with random descriptors, thrown at a running server. */
 import { expect, test } from "bun:test";
-import { guardDescriptors, startServer } from "../harness/index.ts";
+import { closeSync, constants, openSync } from "node:fs";
+import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
+import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
 import { askOnce, native, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
@@ -33,12 +35,31 @@ function packet(dice: Dice): Uint8Array {
   return new Uint8Array(new ArrayBuffer(length)).map(() => dice(256));
 }
 
+/** One descriptor of each sort that there is, to be attached. */
+function attachable(path: string): number[] {
+  return [
+    native.socket(AF_INET, SOCK_STREAM, 0),
+    native.socket(AF_INET, SOCK_DGRAM, 0),
+    native.socket(AF_UNIX, SOCK_SEQPACKET, 0),
+    native.handoverConnect(path, 1000),
+    native.epollCreate(),
+    native.eventfd(),
+    openSync("/dev/null", "r+"),
+    openSync("/proc/self", constants.O_RDONLY | constants.O_DIRECTORY),
+    openSync("/", 0o10000000), // O_PATH
+  ];
+}
+
 /** One thing that a client may do. */
-function act(client: RawClient, dice: Dice): void {
+function act(client: RawClient, others: readonly number[], dice: Dice): void {
   const bytes = packet(dice);
-  switch (dice(8)) {
+  const passed = [client.fd, ...others][dice(1 + others.length)] ?? -1;
+  switch (dice(9)) {
     case 0:
-      native.sendDescriptors(client.fd, bytes, bytes.byteLength, client.fd, 1 + dice(253));
+      native.sendDescriptors(client.fd, bytes, bytes.byteLength, passed, 1 + dice(253));
+      return;
+    case 8:
+      client.send(bytes, passed);
       return;
     case 1:
       client.endSending();
@@ -54,16 +75,21 @@ function act(client: RawClient, dice: Dice): void {
 test(`20 seconds of anything (FUZZ_SEED=${SEED})`, async () => {
   // Clients that send their own descriptor live on in the packet for as long as a reply may take.
   await using server = await startServer({ args: ["--take-reply-ms", "500"] });
+  await server.program.says(/serving at/);
+  const idle = server.sockets();
+  const others = attachable(server.path);
   const dice = random(Number(SEED));
   const until = performance.now() + SECONDS * 1000;
   for (let count = 1; performance.now() < until; count++) {
     using client = new RawClient(server.path);
-    for (let left = 1 + dice(4); left > 0; left--) act(client, dice);
+    for (let left = 1 + dice(4); left > 0; left--) act(client, others, dice);
     if (count % GOOD_EVERY !== 0) continue;
     expect(askOnce(server.path)).toBe(0);
     await Bun.sleep(0);
   }
   expect(askOnce(server.path)).toBe(0);
+  for (const fd of others) closeSync(fd);
+  await eventually("all to be closed", () => server.sockets() === idle);
   expect(server.program.stderr).not.toContain("died");
   expect(server.program.stderr).not.toContain("exception");
   expect(await server.stop()).toBe(0);

@@ -1,6 +1,6 @@
 /* Clients that nobody vetted. */
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { errno } from "@xsocket/xbind-native";
 import {
   bunAsOrdinaryUser,
@@ -26,6 +26,11 @@ function pipeline(client: RawClient): void {
 /** Resident memory of a process in kB. */
 function residentKb(pid: number): number {
   return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+/** Open descriptors of a process, whatever they are of. */
+function openFiles(pid: number): number {
+  return readdirSync(`/proc/${pid}/fd`).length;
 }
 
 /** CPU time of a process in seconds. */
@@ -139,6 +144,7 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
   await runLoad(program, server.path, { mode: "call", callers: 4, seconds: 2 });
   await runLoad(program, server.path, { mode: "kept", callers: 4, seconds: 2 });
   const memory = residentKb(pid);
+  const files = openFiles(pid);
   let requests = 0;
   while (requests < 1_000_000) {
     const mode = requests < 200_000 ? "call" : "kept";
@@ -153,6 +159,7 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
     if (i % 100 === 0) await client.closing();
   }
   await eventually("all to be closed", () => server.sockets() === open);
+  expect(openFiles(pid) - files).toBeLessThan(8); // its runtime opens and closes some of its own
   expect(residentKb(pid) - memory).toBeLessThan(16 * 1024);
 }, 180_000);
 
