@@ -115,6 +115,33 @@ static void test_statx(void)
 	child_run(bind_copies);
 }
 
+/* As a user who may not open the control socket; without the library there is none. */
+static void bind_as_nobody(void)
+{
+	int fd = pair_socket(SOCK_STREAM), reference = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(setuid(NOBODY), 0);
+	errno = 0;
+	CHECK_EQ(pair_bind(fd, 3007), pair_preloaded() ? -1 : 0);
+	CHECK_EQ(errno, pair_preloaded() ? EACCES : 0);
+	CHECK(pair_is_beside(fd, reference));
+	CHECK_EQ(pair_bind(fd, NOT_LISTED), pair_preloaded() ? 0 : -1);
+}
+
+static void test_other_user(void)
+{
+	const char *control = getenv("XSOCKET");
+
+	if (seteuid(NOBODY) < 0) /* where a user namespace knows one user only */
+		return;
+	CHECK_EQ(seteuid(0), 0);
+	if (control)
+		CHECK_EQ(chmod(control, 0600), 0);
+	child_run(bind_as_nobody);
+	if (control)
+		CHECK_EQ(chmod(control, 0666), 0);
+}
+
 /* Landlock asks who calls bind, too. */
 static void bind_landlocked(void)
 {
@@ -286,6 +313,7 @@ int main(int argc, char **argv)
 	RUN(test_low_port);
 	RUN(test_seccomp);
 	RUN(test_statx);
+	RUN(test_other_user);
 	RUN(test_landlock);
 	RUN(test_owner);
 	RUN(test_set_user_id);
