@@ -166,6 +166,18 @@ test("a request without a host, in pieces, or none at all gets its answer and no
   expect(server.program.stderr.trim()).toBe(`xsocket: serving at ${server.path}`);
 });
 
+test("no request takes the main thread's time", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await startServer({ args: ["--metrics", path] });
+  await eventually("the metrics", () => existsSync(path));
+  const start = performance.now();
+  const text = `GET http://${"a".repeat(7000)}\r\n\r\n`;
+  expect(await exchange(path, text)).toStartWith("HTTP/1.1 400 ");
+  expect(performance.now() - start).toBeLessThan(2000);
+  expect(await server.stop()).toBe(0);
+});
+
 test("who opens many connections to the metrics takes no descriptors from others", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");

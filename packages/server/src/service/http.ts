@@ -31,11 +31,14 @@ export interface Asking {
 }
 
 const REASONS = { 200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed" };
-const REQUEST_LINE = /^([A-Z]+) (?:http:\/\/[^\s/?#]*)?([^\s?#]*)\S* HTTP\/1\.[01]\r?\n/;
+const REQUEST_LINE = /^([A-Z]+) (\S+) HTTP\/1\.[01]\r?\n/;
+/* The path within a request's target. By itself: one expression for the line would try for minutes. */
+const TARGET = /^(?:http:\/\/[^/?#]*)?([^?#]*)/;
 const HEAD_END = /\r?\n\r?\n/;
 
 function replyTo(request: string, answer: Answer): Uint8Array {
-  const [, method = "", path = ""] = REQUEST_LINE.exec(request) ?? [];
+  const [, method = "", target = ""] = REQUEST_LINE.exec(request) ?? [];
+  const [, path = ""] = TARGET.exec(target) ?? [];
   const isWhole = method !== "" && HEAD_END.test(request);
   const page: Page = isWhole
     ? answer(method, path)
