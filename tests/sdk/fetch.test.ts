@@ -215,6 +215,7 @@ const RAW = {
   "long-head": `HTTP/1.1 200 OK\r\nx: ${"x".repeat(100_000)}\r\ncontent-length: 1\r\n\r\nx`,
   short: "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
   "no-gzip": "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain",
+  encoding: "HTTP/1.1 200 OK\r\ncontent-encoding: __proto__\r\ncontent-length: 1\r\n\r\nx",
   nonsense: "nonsense\r\n\r\n",
 };
 
@@ -241,6 +242,7 @@ test("answers that are out of the ordinary are those of fetch", async () => {
   const reader = (await there(at("end"), limits)).body?.getReader();
   expect((await reader?.read())?.value?.constructor).toBe(Uint8Array);
   await reader?.cancel();
+  expect(await (await there(at("encoding"), limits)).text()).toBe("x");
   for (const [path, code] of [
     ["upgrade", "UnrequestedUpgrade"],
     ["nonsense", "Malformed_HTTP_Response"],
@@ -250,6 +252,16 @@ test("answers that are out of the ordinary are those of fetch", async () => {
     const text = there(at(path), limits).then((response) => response.text());
     await expect(text).rejects.toMatchObject({ name: "TypeError", code });
   }
+  web.stop(true);
+});
+
+test("TLS options that cannot be right fail the request", async () => {
+  await using server = await startServer();
+  const web = await rawServer(server.path, RAW);
+  using there = fetchVia(server.path);
+  const limits = { signal: AbortSignal.timeout(5000) };
+  const given = there(`https://127.0.0.1:${web.port}/`, { tls: { ca: "garbage" }, ...limits });
+  await expect(given).rejects.toThrow("Invalid CA");
   web.stop(true);
 });
 

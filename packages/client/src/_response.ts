@@ -29,13 +29,14 @@ const DISCARDED_BYTES_MAX = 65_536;
 const ZLIB_METHOD = 8;
 
 /* By content encoding: makes the decoder for a body that begins with these bytes. */
-const DECODERS: Record<string, (first: Uint8Array) => NodeJS.ReadWriteStream> = {
-  gzip: () => createUnzip(),
-  "x-gzip": () => createUnzip(),
-  deflate: ([byte = 0]) => ((byte & 15) === ZLIB_METHOD ? createInflate() : createInflateRaw()),
-  br: () => createBrotliDecompress(),
-  zstd: () => createZstdDecompress(),
-};
+const DECODERS = new Map<string, (first: Uint8Array) => NodeJS.ReadWriteStream>([
+  ["gzip", () => createUnzip()],
+  ["x-gzip", () => createUnzip()],
+  ["deflate", ([byte = 0]) => ((byte & 15) === ZLIB_METHOD ? createInflate() : createInflateRaw())],
+  ["br", () => createBrotliDecompress()],
+  ["zstd", () => createZstdDecompress()],
+]);
+
 function headersOf({ rawHeaders }: IncomingMessage): Headers {
   const headers = new Headers();
   for (let i = 0; i < rawHeaders.length; i += 2)
@@ -95,7 +96,7 @@ function decodedBy(
 function decoded(answer: IncomingMessage, encodings: string[]): Readable {
   let stream: Readable = answer;
   for (const name of encodings.toReversed()) {
-    const make = DECODERS[name];
+    const make = DECODERS.get(name);
     if (!make) break;
     stream = decodedBy(stream, make);
   }

@@ -13,6 +13,16 @@ import { nodeConnect } from "./node.ts";
 
 type Connected = (error: Error | null, stream: Duplex) => void;
 
+/* Node's TLS throws for options that cannot be right. */
+function wrapOrClose(socket: net.Socket, wrap: (socket: net.Socket) => net.Socket): net.Socket {
+  try {
+    return wrap(socket);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
 /* What both agents do: a connection of the target namespace for each request that finds none kept. */
 class Connector {
   readonly #through: Through;
@@ -40,12 +50,13 @@ class Connector {
     const options = { ...this.#through, signal: AbortSignal.any(signals) };
     const from = performance.now();
     const peer = { host: host ?? undefined, port: Number(port), localAddress, localPort };
-    void nodeConnect({ ...options, ...peer }).then(
-      (socket) => {
-        const stream = wrap(socket);
-        if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, from);
-        done?.(null, stream);
-      },
+    const wrapped = nodeConnect({ ...options, ...peer }).then((socket) => {
+      const stream = wrapOrClose(socket, wrap);
+      if (stream instanceof tls.TLSSocket) this.#limit(stream, `${host}:${port}`, from);
+      return stream;
+    });
+    void wrapped.then(
+      (stream) => done?.(null, stream),
       (error: Error) => done?.(error, undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
     );
   }
