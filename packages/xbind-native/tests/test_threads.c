@@ -122,6 +122,7 @@ static struct {
 	useconds_t later;
 	void (*act)(void);
 	int bound; /* what bind gave: 0 or errno */
+	_Atomic bool over;
 } meanwhile;
 
 static void *act_later(void *argument)
@@ -144,11 +145,13 @@ static void run_meanwhile(void (*prepare)(void), void (*act)(void), void (*check
 		meanwhile.copy = meanwhile.set = -1;
 		meanwhile.later = (useconds_t)round * 2;
 		meanwhile.act = act;
+		meanwhile.over = false;
 		if (prepare)
 			prepare();
 		CHECK_EQ(pthread_create(&thread, NULL, act_later, NULL), 0);
 		pthread_barrier_wait(&barrier);
 		meanwhile.bound = pair_bind(meanwhile.fd, MEANWHILE_PORT) < 0 ? errno : 0;
+		meanwhile.over = true;
 		CHECK_EQ(pthread_join(thread, NULL), 0);
 		check();
 		close(meanwhile.fd);
@@ -185,11 +188,12 @@ static void register_it(void)
 	CHECK_EQ(epoll_ctl(meanwhile.set, EPOLL_CTL_ADD, meanwhile.fd, &event), 0);
 }
 
+/* Until the bind is over, which is how one meets each moment of it in the end. */
 static void change_registration(void)
 {
 	struct epoll_event event = {.events = EPOLLOUT};
 
-	for (int i = 0; i < 100; i++)
+	while (!meanwhile.over)
 		CHECK_EQ(epoll_ctl(meanwhile.set, EPOLL_CTL_MOD, meanwhile.fd, &event), 0);
 }
 

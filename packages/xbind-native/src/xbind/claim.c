@@ -7,9 +7,10 @@
 
 #include <stddef.h>
 
-#define SLOTS 256 /* sockets with the same remainder wait for each other */
+#define SLOTS 256 /* sockets, or numbers, with the same remainder wait for each other */
 
 static _Atomic int slots[SLOTS];
+static _Atomic int numbers[SLOTS];
 static _Atomic unsigned begun, ended; /* swaps; equal while there is none */
 
 static _Atomic int *slot_of(socket_key key)
@@ -26,6 +27,11 @@ struct claim claim_take(socket_key key)
 {
 	atomic_fetch_add(&begun, 1);
 	return claim_slot(slot_of(key));
+}
+
+struct claim claim_number(int fd)
+{
+	return claim_slot(&numbers[(unsigned)fd % SLOTS]);
 }
 
 void claim_give(const struct claim *claim)
@@ -52,8 +58,12 @@ bool claim_has_run(struct claim_mark mark)
 
 bool claim_wait(int fd, struct claim_mark mark)
 {
-	const struct claim claim = claim_slot(slot_of(key_of(fd)));
+	const struct claim swap = claim_slot(slot_of(key_of(fd)));
+	struct claim exchange;
 
-	claim_give(&claim);
+	claim_give(&swap);
+	/* When the number has the new socket already, the first was not that of the swap. */
+	exchange = claim_number(fd);
+	claim_give(&exchange);
 	return moved_count() != mark.moved && moved_is(key_of(fd));
 }

@@ -25,7 +25,13 @@ struct claim claim_take(socket_key key);
 /* The swap is over. */
 void claim_end(const struct claim *claim);
 
-/* The same for a slot that the caller has, 0 at first, in place of one for a socket. */
+/*
+ * The same for the moment in which another socket takes a number. Within it nobody waits for
+ * another number or for a socket.
+ */
+struct claim claim_number(int fd);
+
+/* The same for a slot that the caller has, 0 at first. */
 struct claim claim_slot(_Atomic int *slot);
 
 void claim_give(const struct claim *claim);
@@ -37,7 +43,7 @@ void claim_give(const struct claim *claim);
  */
 struct claim_mark {
 	unsigned ended; /* swaps */
-	unsigned moved; /* sockets */
+	unsigned moved; /* numbers of sockets */
 };
 struct claim_mark claim_mark(void);
 bool claim_has_run(struct claim_mark mark);

@@ -10,6 +10,7 @@
 #include "xbind/copies.h"
 
 #include "core/fd.h"
+#include "xbind/claim.h"
 #include "xbind/epollset.h"
 #include "xbind/log.h"
 #include "xbind/procfs.h"
@@ -73,6 +74,7 @@ static bool is_copy(const struct copies *copies, int fd)
 static void replace(const struct copies *copies, int copy, int fd)
 {
 	int flags = sys_fcntl(copy, F_GETFD, 0);
+	const struct claim claim = claim_number(copy);
 	struct epollset_move move;
 	int rc = epollset_detach(copy, &copies->old, &move);
 
@@ -80,6 +82,7 @@ static void replace(const struct copies *copies, int copy, int fd)
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		epollset_attach(copy, &move);
 	}
+	claim_give(&claim);
 	if (rc < 0)
 		log_lost(copy, "copy of the socket", rc);
 }

@@ -18,7 +18,7 @@
 void moved_note(socket_key key);
 bool moved_is(socket_key key);
 
-/* How many there have been. */
+/* How many notes there have been. */
 unsigned moved_count(void);
 
 #endif

@@ -2,6 +2,8 @@
 #include "xbind/renumber.h"
 
 #include "core/sys.h"
+#include "xbind/key.h"
+#include "xbind/moved.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -33,5 +35,8 @@ int renumber(int fd, int to, int flags)
 
 	if (rc == -EBADF)
 		rc = renumber_beyond(fd, to, flags);
-	return rc < 0 ? rc : 0;
+	if (rc < 0)
+		return rc;
+	moved_note(key_of(fd));
+	return 0;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* renumber.h - a descriptor takes the number of another one */
+/* renumber.h - a socket of the target namespace takes a number of the program's */
 #ifndef XBIND_RENUMBER_H
 #define XBIND_RENUMBER_H
 
 /**
- * renumber() - dup3(2) onto a number that is open
- * @fd:    what is to have the number, too
+ * renumber() - dup3(2) onto a number that is open, and a note that the socket has moved
+ * @fd:    the socket that is to have the number, too
  * @to:    the number; it may lie above the limit of today
  * @flags: as of dup3(2)
  *

@@ -116,21 +116,32 @@ static int take_number(int old, int new_fd, int *ret_status)
  * The new socket takes the old one's number, and the old one's registrations in epoll sets go over
  * to it.
  */
+static int exchange_number(int old, int new_fd, const struct sys_identity *identity,
+                           struct copies *ret_copies, int *ret_status)
+{
+	struct epollset_move move;
+	int rc = epollset_detach(old, identity, &move);
+
+	if (rc < 0)
+		return rc;
+	copies_watch(old, identity, ret_copies);
+	rc = take_number(old, new_fd, ret_status);
+	epollset_attach(old, &move);
+	return rc;
+}
+
+/* And so do the old one's copies, for which another thread need not wait. */
 static int exchange(int old, int new_fd)
 {
+	const struct claim claim = claim_number(old);
+	struct copies copies = {.watch = -1};
 	struct sys_identity identity = {0};
-	struct epollset_move move;
-	struct copies copies;
 	int status = 0;
 	int rc;
 
 	sys_identify(old, &identity);
-	rc = epollset_detach(old, &identity, &move);
-	if (rc < 0)
-		return rc;
-	copies_watch(old, &identity, &copies);
-	rc = take_number(old, new_fd, &status);
-	epollset_attach(old, &move);
+	rc = exchange_number(old, new_fd, &identity, &copies, &status);
+	claim_give(&claim);
 	if (rc < 0)
 		copies_drop(&copies);
 	else
@@ -213,7 +224,6 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		log_left(fd, call->port, "bound by another thread meanwhile");
 		return rc;
 	}
-	moved_note(key_of(new_fd));
 	optlog_forget(key);
 	log_moved(fd, kind_proto(kind), call->port, call->published);
 	return 0;
