@@ -7,6 +7,7 @@
 #include "support/pair.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -108,10 +109,50 @@ static void test_far_above(void)
 	in_child(bind_far_above);
 }
 
+/* Each thread raises the limit for a moment, and none leaves it so or takes it for the program's.
+ */
+#define THREADS 8
+#define EACH    40  /* sockets of a thread */
+#define FIRST   300 /* number of the first one */
+
+static void *bind_many(void *argument)
+{
+	const int first = *(int *)argument;
+
+	for (int i = first; i < first + EACH; i++)
+		CHECK_EQ(pair_bind(FIRST + i, (uint16_t)(3100 + i)), 0);
+	return NULL;
+}
+
+static void bind_in_threads(void)
+{
+	pthread_t threads[THREADS];
+	int first[THREADS];
+	struct rlimit limit;
+
+	for (int i = 0; i < THREADS * EACH; i++)
+		socket_at(FIRST + i);
+	lower(false);
+	for (int i = 0; i < THREADS; i++) {
+		first[i] = i * EACH;
+		CHECK_EQ(pthread_create(&threads[i], NULL, bind_many, &first[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(limit.rlim_cur, LIMIT);
+}
+
+static void test_threads(void)
+{
+	in_child(bind_in_threads);
+}
+
 int main(void)
 {
 	RUN(test_above);
 	RUN(test_copy_above);
 	RUN(test_far_above);
+	RUN(test_threads);
 	return 0;
 }

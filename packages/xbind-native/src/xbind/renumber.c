@@ -2,6 +2,7 @@
 #include "xbind/renumber.h"
 
 #include "core/sys.h"
+#include "xbind/claim.h"
 #include "xbind/key.h"
 #include "xbind/moved.h"
 
@@ -13,7 +14,7 @@
  * A program may lower its limit below numbers that it has open. They go on working, but dup3(2)
  * refuses them. So it is raised for this call, which the hard limit may allow.
  */
-static int renumber_beyond(int fd, int to, int flags)
+static int dup_beyond(int fd, int to, int flags)
 {
 	uint64_t limits[2], raised[2];
 	int rc = sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
@@ -26,6 +27,17 @@ static int renumber_beyond(int fd, int to, int flags)
 		return -EMFILE;
 	rc = sys_dup3(fd, to, flags);
 	sys_prlimit64(RLIMIT_NOFILE, limits, NULL);
+	return rc;
+}
+
+/* One thread at a time: another one would take the raised limit for the program's. */
+static int renumber_beyond(int fd, int to, int flags)
+{
+	static _Atomic int slot;
+	const struct claim claim = claim_slot(&slot);
+	const int rc = dup_beyond(fd, to, flags);
+
+	claim_give(&claim);
 	return rc;
 }
 
