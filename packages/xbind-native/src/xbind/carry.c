@@ -36,14 +36,6 @@ static int carry_plain(const struct carry *carry, const struct option *option)
 	return sys_setsockopt(carry->to, option->level, option->name, value.bytes, value.len);
 }
 
-static int get_int(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t len = sizeof(value);
-
-	return sys_getsockopt(fd, level, name, &value, &len) < 0 ? 0 : value;
-}
-
 static int set_int(int fd, int level, int name, int value)
 {
 	return sys_setsockopt(fd, level, name, &value, sizeof(value));
@@ -51,18 +43,18 @@ static int set_int(int fd, int level, int name, int value)
 
 static int carry_buffer(const struct carry *carry, const struct option *option)
 {
-	int size = get_int(carry->old, option->level, option->name);
+	int size = option_number(carry->old, option->level, option->name);
 	int lock = option->name == SO_SNDBUF ? 1 : 2;
-	int locked = get_int(carry->old, SOL_SOCKET, SO_BUF_LOCK_) & lock;
+	int locked = option_number(carry->old, SOL_SOCKET, SO_BUF_LOCK_) & lock;
 
 	/*
 	 * SO_RCVLOWAT, carried over before, may have made it as large and left it unlocked. One
 	 * that is locked is set all the same: qemu-user tells of the lock and cannot set it.
 	 */
-	if (!locked && get_int(carry->to, option->level, option->name) == size)
+	if (!locked && option_number(carry->to, option->level, option->name) == size)
 		return 0;
 	set_int(carry->to, option->level, option->name, size / 2);
-	if (get_int(carry->to, option->level, option->name) == size)
+	if (option_number(carry->to, option->level, option->name) == size)
 		return 0;
 	/* Past the limit of sysctl: somebody privileged has set it, perhaps we may, too. */
 	return set_int(carry->to, option->level, option->other, size / 2);
@@ -102,9 +94,9 @@ static int carry_linger(const struct carry *carry, const struct option *option)
 /* Where it is not what it is to be by now, for whatever reason. */
 static int carry_number(const struct carry *carry, const struct option *option)
 {
-	int value = get_int(carry->old, option->level, option->name);
+	int value = option_number(carry->old, option->level, option->name);
 
-	if (get_int(carry->to, option->level, option->name) == value)
+	if (option_number(carry->to, option->level, option->name) == value)
 		return 0;
 	return set_int(carry->to, option->level, option->name, value);
 }
@@ -112,14 +104,14 @@ static int carry_number(const struct carry *carry, const struct option *option)
 /* The old socket's choice of a queue is as it was afterwards. */
 static int carry_queues(const struct carry *carry, const struct option *option)
 {
-	const int chosen = get_int(carry->old, option->level, TCP_REPAIR_QUEUE);
+	const int chosen = option_number(carry->old, option->level, TCP_REPAIR_QUEUE);
 	int rc = 0;
 
 	for (int queue = FIRST_QUEUE; rc == 0 && queue <= LAST_QUEUE; queue++) {
 		set_int(carry->old, option->level, TCP_REPAIR_QUEUE, queue);
 		set_int(carry->to, option->level, TCP_REPAIR_QUEUE, queue);
 		rc = set_int(carry->to, option->level, option->name,
-		             get_int(carry->old, option->level, option->name));
+		             option_number(carry->old, option->level, option->name));
 	}
 	set_int(carry->old, option->level, TCP_REPAIR_QUEUE, chosen);
 	set_int(carry->to, option->level, TCP_REPAIR_QUEUE, chosen);

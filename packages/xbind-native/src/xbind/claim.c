@@ -29,9 +29,14 @@ struct claim claim_take(socket_key key)
 	return claim_slot(slot_of(key));
 }
 
+static _Atomic int *slot_of_number(int fd)
+{
+	return &numbers[(unsigned)fd % SLOTS];
+}
+
 struct claim claim_number(int fd)
 {
-	return claim_slot(&numbers[(unsigned)fd % SLOTS]);
+	return claim_slot(slot_of_number(fd));
 }
 
 void claim_give(const struct claim *claim)
@@ -56,14 +61,17 @@ bool claim_has_run(struct claim_mark mark)
 	return atomic_load(&begun) != mark.ended;
 }
 
+static void wait_for(_Atomic int *slot)
+{
+	const struct claim claim = claim_slot(slot);
+
+	claim_give(&claim);
+}
+
 bool claim_wait(int fd, struct claim_mark mark)
 {
-	const struct claim swap = claim_slot(slot_of(key_of(fd)));
-	struct claim exchange;
-
-	claim_give(&swap);
-	/* When the number has the new socket already, the first was not that of the swap. */
-	exchange = claim_number(fd);
-	claim_give(&exchange);
+	wait_for(slot_of(key_of(fd)));
+	/* When the number has the new socket already, that was not the claim of the swap. */
+	wait_for(slot_of_number(fd));
 	return moved_count() != mark.moved && moved_is(key_of(fd));
 }

@@ -60,6 +60,14 @@ void option_read(int fd, const struct option *option, struct option_value *ret)
 	ret->error = sys_getsockopt(fd, option->level, option->name, ret->bytes, &ret->len);
 }
 
+int option_number(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return sys_getsockopt(fd, level, name, &value, &len) < 0 ? 0 : value;
+}
+
 static int open_fresh(const struct kind *kind)
 {
 	return sys_socket(kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol);

@@ -25,6 +25,9 @@ static inline bool option_is_missing(const struct option_value *value)
 
 void option_read(int fd, const struct option *option, struct option_value *ret);
 
+/* One that is a number, 0 where it cannot be read. */
+int option_number(int fd, int level, int name);
+
 /* A look into the defaults of one kind of socket. */
 struct defaults {
 	struct defaults_cache *cache; /* the answers; or where they go, when we fill it */

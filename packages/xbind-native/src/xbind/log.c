@@ -19,9 +19,14 @@ void log_load(void)
 		closed = sys_identify(fd, &opened) == -EBADF;
 }
 
+static bool is_off(void)
+{
+	return config_log_fd() < 0 || closed;
+}
+
 static bool start(struct line *line, int fd, const char *proto, int port)
 {
-	if (config_log_fd() < 0 || closed)
+	if (is_off())
 		return false;
 	line_start(line);
 	line_text(line, "bind of descriptor ");
@@ -145,7 +150,7 @@ void log_kept(int error)
 {
 	struct line line;
 
-	if (config_log_fd() < 0 || closed)
+	if (is_off())
 		return;
 	line_start(&line);
 	line_text(&line, "chroot: cannot keep a connection to ");

@@ -128,14 +128,6 @@ static bool is_filtered(const struct look *look)
 	return sys_getsockopt(look->old, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0 || count > 0;
 }
 
-static int get_int(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t len = sizeof(value);
-
-	return sys_getsockopt(fd, level, name, &value, &len) < 0 ? 0 : value;
-}
-
 static bool is_set(struct look *look, int row)
 {
 	switch ((enum option_how)options[row].how) {
@@ -157,7 +149,7 @@ static bool is_set(struct look *look, int row)
 		return true;
 	case OPTION_REPAIR:
 	case OPTION_QUEUES:
-		return get_int(look->old, IPPROTO_TCP, TCP_REPAIR) > 0;
+		return option_number(look->old, IPPROTO_TCP, TCP_REPAIR) > 0;
 	case OPTION_HEADERS:
 		return is_set_headers(look, row);
 	case OPTION_FILTER:
@@ -185,7 +177,7 @@ int survey_take(int old, const struct kind *kind, socket_key key, struct survey 
 	if (rc < 0)
 		return rc;
 	look.has_device = has_device(old);
-	look.buf_lock = get_int(old, SOL_SOCKET, SO_BUF_LOCK_);
+	look.buf_lock = option_number(old, SOL_SOCKET, SO_BUF_LOCK_);
 	for (int row = 0; row < OPTIONS_COUNT; row++) {
 		if (option_applies(&options[row], kind) && is_set(&look, row))
 			found.rows[row / SURVEY_WORD_BITS] |= UINT32_C(1) << row % SURVEY_WORD_BITS;
