@@ -19,34 +19,24 @@
  * the cookie of the namespace where its sockets are to be in PAIR_COOKIE: that of the target with a
  * library, else that of its own.
  */
+#include "support/place.h"
 #include "support/server.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 #define WORDS_MAX    32
 #define NOBODY       65534
@@ -80,25 +70,11 @@ static void clean_up(void)
 	rmdir(dir);
 }
 
-static _Noreturn void die(const char *what)
+_Noreturn void die(const char *what)
 {
 	fprintf(stderr, "pair: %s: %s\n", what, strerror(errno));
 	clean_up();
 	exit(2);
-}
-
-static void write_file(const char *path, const char *format, ...)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	va_list args;
-
-	if (fd < 0)
-		die(path);
-	va_start(args, format);
-	if (vdprintf(fd, format, args) < 0)
-		die(path);
-	va_end(args);
-	close(fd);
 }
 
 static void append(const char *list[WORDS_MAX], const char *word)
@@ -110,68 +86,19 @@ static void append(const char *list[WORDS_MAX], const char *word)
 	list[i] = word;
 }
 
-static void set_sysctls(const char *const list[WORDS_MAX])
-{
-	for (int i = 0; list[i]; i++) {
-		char path[PATH_MAX];
-		const char *equals = strchr(list[i], '=');
-
-		if (!equals)
-			die(list[i]);
-		snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(equals - list[i]), list[i]);
-		write_file(path, "%s", equals + 1);
-	}
-}
-
-static void loopback_up(void)
-{
-	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
-		die("lo");
-	close(fd);
-}
-
-static uint64_t netns_cookie(void)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
-	close(fd);
-	return cookie;
-}
-
 static void enter_own_namespace(void)
 {
-	uid_t uid = geteuid();
-	gid_t gid = getegid();
-
-	if (options.user && uid == 0) {
-		if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
-		    setresuid(NOBODY, NOBODY, NOBODY) < 0 || prctl(PR_SET_DUMPABLE, 1) < 0)
-			die("becoming an ordinary user");
-		uid = gid = NOBODY;
-	}
+	if (options.user && geteuid() == 0)
+		place_become(NOBODY);
 	if (!mkdtemp(dir) || chmod(dir, 0755) < 0)
 		die(dir);
-	if (unshare(CLONE_NEWNET | (uid == 0 ? 0 : CLONE_NEWUSER)) < 0) {
-		/* in a chroot the kernel gives nobody a user namespace; scripts/steps.sh says so */
-		if (options.user && errno == EPERM && getenv("TEST_CHROOTED")) {
-			rmdir(dir);
-			exit(SKIPPED);
-		}
+	if (place_enter(options.own))
+		return;
+	/* in a chroot the kernel gives nobody a user namespace; scripts/steps.sh says so */
+	if (!options.user || errno != EPERM || !getenv("TEST_CHROOTED"))
 		die("unshare");
-	}
-	if (uid != 0) {
-		write_file("/proc/self/setgroups", "deny");
-		write_file("/proc/self/uid_map", "0 %d 1", (int)uid);
-		write_file("/proc/self/gid_map", "0 %d 1", (int)gid);
-	}
-	loopback_up();
-	set_sysctls(options.own);
+	clean_up();
+	exit(SKIPPED);
 }
 
 static int open_listener(void)
@@ -211,14 +138,6 @@ static void wait_for_server(void)
 	die("the server");
 }
 
-static void enter_target_namespace(void)
-{
-	if (unshare(CLONE_NEWNET) < 0)
-		die("unshare");
-	loopback_up();
-	set_sysctls(options.target);
-}
-
 /* The server goes to a namespace of its own and tells its cookie. */
 static uint64_t start_server(void)
 {
@@ -233,9 +152,9 @@ static uint64_t start_server(void)
 		server = 0;
 		setpgid(0, 0);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (!options.near)
-			enter_target_namespace();
-		cookie = netns_cookie();
+		if (!options.near && !place_enter(options.target))
+			die("unshare");
+		cookie = place_cookie();
 		if (write(ready[1], &cookie, sizeof(cookie)) != sizeof(cookie))
 			die("pipe");
 		close(ready[0]);
@@ -391,7 +310,7 @@ int main(int argc, char **argv)
 	if (optind >= argc)
 		return 2;
 	enter_own_namespace();
-	own = netns_cookie();
+	own = place_cookie();
 	target = start_server();
 	if (options.compare)
 		rc = run_twice(argv + optind, own, target);
