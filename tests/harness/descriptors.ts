@@ -53,8 +53,12 @@ export async function expectNoLeak(
   });
 }
 
-/** Makes Bun open what it keeps for itself (event loop, process watcher), so that it is not counted. */
+/**
+ * Makes Bun open what it keeps for itself, so that it is not counted: event loop, process watcher, and
+ * the standard streams, at which every stream looks when it is piped.
+ */
 async function warmUp(): Promise<void> {
+  void [process.stdout, process.stderr];
   await Bun.spawn(["true"], { stdout: "pipe", stderr: "pipe", stdin: "pipe" }).exited;
   await Bun.sleep(1);
 }

@@ -1,4 +1,4 @@
-/* A program of sockets.test.ts: says whose a session's sockets are, before and after a change of uid. */
+/* A program of session.test.ts: says whose a session's sockets are, before and after a change of uid. */
 import { fstatSync } from "node:fs";
 import { Session } from "@xsocket/client";
 import { ORDINARY_UID } from "../harness/index.ts";

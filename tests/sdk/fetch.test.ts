@@ -1,32 +1,16 @@
 import { expect, test } from "bun:test";
-import * as dgram from "node:dgram";
-import * as http from "node:http";
-import { type AddressInfo, createServer } from "node:net";
-import * as tls from "node:tls";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
-import {
-  fetchVia,
-  HttpAgent,
-  listen,
-  nodeBind,
-  nodeConnect,
-  nodeListen,
-  serve,
-} from "@xsocket/client";
+import { fetchVia, listen, serve } from "@xsocket/client";
 import {
   createNamespace,
-  descriptors,
   eventually,
   guardDescriptors,
-  here,
   startServer,
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 
 guardDescriptors();
-// Streams look at these when they are piped, and Bun then opens them once and for all.
-void [process.stdout, process.stderr];
 
 const ANSWERS: Record<string, (request: Request) => Response | Promise<Response>> = {
   "/echo": async (request) =>
@@ -182,120 +166,6 @@ test("a fetch that is disposed of keeps no connection, also none that was being 
   await web.stop(true);
 });
 
-/* A server of the target that answers by path with these bytes, and then closes unless it is endless. */
-function rawServer(via: string, answers: Record<string, string | Buffer>) {
-  return listen<{ asked: string }>({
-    via,
-    hostname: "127.0.0.1",
-    port: 0,
-    socket: {
-      open: (socket) => void (socket.data = { asked: "" }),
-      data(socket, data) {
-        socket.data.asked += data.toString("latin1");
-        if (!socket.data.asked.includes("\r\n\r\n")) return;
-        const path = /^\S+ \/(\S*) /.exec(socket.data.asked)?.[1] ?? "";
-        const bytes = answers[path] ?? `HTTP/1.1 200 OK\r\n\r\n${socket.data.asked}`;
-        if (path.startsWith("endless")) socket.write(bytes);
-        else socket.end(bytes);
-      },
-    },
-  });
-}
-
-const ENDLESS = "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
-const RAW = {
-  endless: `HTTP/1.1 200 OK\r\n${ENDLESS}`,
-  "endless-302": `HTTP/1.1 302 Found\r\nlocation: /end\r\n${ENDLESS}`,
-  end: "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nend",
-  upgrade: "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
-  odd: "HTTP/1.1 999 Odd\r\ncontent-length: 1\r\n\r\nx",
-  "no-location": "HTTP/1.1 302 Found\r\nlocation:\r\ncontent-length: 0\r\n\r\n",
-  location: "HTTP/1.1 302 Grün\r\nlocation: /grün\r\ncontent-length: 0\r\n\r\n",
-  "gr%C3%BCn": "HTTP/1.1 200 Grün\r\ncontent-length: 5\r\n\r\ngreen",
-  "long-head": `HTTP/1.1 200 OK\r\nx: ${"x".repeat(100_000)}\r\ncontent-length: 1\r\n\r\nx`,
-  short: "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
-  "no-gzip": "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain",
-  encoding: "HTTP/1.1 200 OK\r\ncontent-encoding: __proto__\r\ncontent-length: 1\r\n\r\nx",
-  nonsense: "nonsense\r\n\r\n",
-};
-
-test("answers that are out of the ordinary are those of fetch", async () => {
-  await using server = await startServer();
-  const web = await rawServer(server.path, RAW);
-  using there = fetchVia(server.path);
-  const at = (path: string): string => `http://127.0.0.1:${web.port}/${path}`;
-  const limits = { signal: AbortSignal.timeout(5000) };
-  const odd = await there(at("odd"), limits);
-  expect([odd.status, odd.ok, odd.statusText, await odd.clone().text()]).toEqual([
-    999,
-    false,
-    "Odd",
-    "x",
-  ]);
-  expect((await there(at("no-location"), limits)).status).toBe(302);
-  const green = await there(at("location"), limits);
-  expect([green.statusText, await green.text()]).toEqual(["Grün", "green"]);
-  expect((await there(at("long-head"), limits)).headers.get("x")).toHaveLength(100_000);
-  const headers = { "transfer-encoding": "chunked" };
-  const sent = await there(at("echo"), { method: "POST", body: "abc", headers, ...limits });
-  expect(await sent.text()).not.toContain("transfer-encoding");
-  const reader = (await there(at("end"), limits)).body?.getReader();
-  expect((await reader?.read())?.value?.constructor).toBe(Uint8Array);
-  await reader?.cancel();
-  expect(await (await there(at("encoding"), limits)).text()).toBe("x");
-  for (const [path, code] of [
-    ["upgrade", "UnrequestedUpgrade"],
-    ["nonsense", "Malformed_HTTP_Response"],
-    ["short", "ECONNRESET"],
-    ["no-gzip", "ZlibError"],
-  ] as const) {
-    const text = there(at(path), limits).then((response) => response.text());
-    await expect(text).rejects.toMatchObject({ name: "TypeError", code });
-  }
-  web.stop(true);
-});
-
-test("TLS options that cannot be right fail the request", async () => {
-  await using server = await startServer();
-  const web = await rawServer(server.path, RAW);
-  using there = fetchVia(server.path);
-  const limits = { signal: AbortSignal.timeout(5000) };
-  const given = there(`https://127.0.0.1:${web.port}/`, { tls: { ca: "garbage" }, ...limits });
-  await expect(given).rejects.toThrow("Invalid CA");
-  web.stop(true);
-});
-
-test("what nobody reads lets go of its connection", async () => {
-  await using server = await startServer();
-  const web = await rawServer(server.path, RAW);
-  using there = fetchVia(server.path);
-  const at = (path: string): string => `http://127.0.0.1:${web.port}/${path}`;
-  const forget = async (path: string): Promise<void> => {
-    const responses = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(() => there(at(path))));
-    expect(responses).toHaveLength(8);
-  };
-  const before = descriptors().size;
-  await forget("endless"); // bodies that were never read
-  await forget("endless-302"); // those of redirects
-  await eventually("connections to close", () => {
-    Bun.gc(true);
-    return descriptors().size <= before + 4; // what a conservative collector may still see
-  });
-  // and the source of a body hears that nobody sends it any more
-  const cancelled = Promise.withResolvers<void>();
-  const body = new ReadableStream({
-    start: (sink) => sink.enqueue("part"),
-    cancel: () => cancelled.resolve(),
-  });
-  const signal = AbortSignal.timeout(100);
-  const upload = there(at("endless-upload"), { method: "POST", body, signal });
-  await expect(upload.then((response) => response.text())).rejects.toMatchObject({
-    name: "TimeoutError",
-  });
-  await cancelled.promise;
-  web.stop(true);
-}, 20_000);
-
 test("a fetch that fails shows the line of its caller", async () => {
   await using server = await startServer();
   using there = fetchVia(server.path);
@@ -361,100 +231,3 @@ test("a peer that never answers the TLS handshake ends a fetch in time", async (
   });
   deaf.stop(true);
 });
-
-test("node:net, node:http, node:tls and node:dgram work in the target", async () => {
-  using dir = tempDir();
-  const certificate = await makeCertificate(dir, "web.test");
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
-  const { path: via } = server;
-  const web = http.createServer((request, response) => response.end(`seen ${request.url}`));
-  await nodeListen(web, { via, host: "127.0.0.1" });
-  const secure = tls.createServer(certificate, (socket) => void web.emit("connection", socket));
-  await nodeListen(secure, { via, host: "127.0.0.1" });
-  const [plainPort, securePort] = [portOf(web.address()), portOf(secure.address())];
-  expect([target.listens("tcp", plainPort), here.listens("tcp", plainPort)]).toEqual([true, false]);
-  const pages = [`http://127.0.0.1:${plainPort}/a`, `https://127.0.0.1:${securePort}/b`];
-  const { stdout } = await target.run(["curl", "-sSk", ...pages]);
-  expect(stdout).toBe("seen /aseen /b");
-
-  const agent = new HttpAgent({ via }, { keepAlive: true });
-  const body = await new Promise((resolve, reject) => {
-    const get = http.get({ host: "127.0.0.1", port: plainPort, path: "/c", agent }, (response) => {
-      response.setEncoding("utf8").on("data", resolve);
-    });
-    get.on("error", reject);
-  });
-  expect(body).toBe("seen /c");
-  const from = await new Promise((resolve, reject) => {
-    web.once("request", ({ socket }) => resolve(socket.remoteAddress));
-    const options = { host: "127.0.0.1", port: plainPort, localAddress: "127.0.0.5", agent };
-    http.get(options, (response) => response.resume()).on("error", reject);
-  });
-  expect(from).toBe("127.0.0.5");
-  const unix = new Promise((_, reject) => {
-    http.get({ socketPath: "/tmp/none", agent }).on("error", reject);
-  });
-  await expect(unix).rejects.toMatchObject({ code: "ENOTSUP" });
-  agent.destroy();
-  const socket = await nodeConnect({ via, host: "localhost", port: plainPort });
-  const answered = new Promise<string>((resolve) => {
-    socket.on("data", (data) => resolve(data.toString()));
-  });
-  socket.write("GET /d HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-  expect(await answered).toContain("200 OK");
-  socket.destroy();
-  await Promise.all([web, secure].map((each) => new Promise((resolve) => each.close(resolve))));
-  expect(target.listens("tcp", plainPort)).toBe(false);
-
-  const datagrams = await nodeBind(dgram.createSocket("udp4"), { via, host: "127.0.0.1" });
-  datagrams.on("message", (data, { port, address }) => datagrams.send(data, port, address));
-  const socat = ["socat", "-t2", "-", `UDP:127.0.0.1:${datagrams.address().port}`];
-  expect((await target.run(socat, { stdin: "ping" })).stdout).toBe("ping");
-  await new Promise<void>((resolve) => datagrams.close(resolve));
-});
-
-test("a server of node: that listens already is refused, and leaves nothing open", async () => {
-  await using server = await startServer();
-  const { path: via } = server;
-  const plain = createServer();
-  const web = http.createServer();
-  for (const one of [plain, web]) {
-    await nodeListen(one, { via });
-    const before = descriptors().size;
-    await expect(nodeListen(one, { via })).rejects.toMatchObject({ code: "EINVAL" });
-    expect(descriptors().size).toBe(before);
-    expect(one.listenerCount("error")).toBe(0);
-    await new Promise((resolve) => one.close(resolve));
-  }
-  const datagrams = await nodeBind(dgram.createSocket("udp4"), { via });
-  const before = descriptors().size;
-  await expect(nodeBind(datagrams, { via })).rejects.toMatchObject({
-    code: "ERR_SOCKET_ALREADY_BOUND",
-  });
-  expect(descriptors().size).toBe(before);
-  expect(datagrams.listenerCount("error")).toBe(0);
-  await new Promise<void>((resolve) => datagrams.close(resolve));
-  const udp6 = dgram.createSocket("udp6");
-  await expect(nodeBind(udp6, { via, host: "127.0.0.1" })).rejects.toMatchObject({
-    code: "EINVAL",
-  });
-  udp6.close();
-});
-
-test("a server of node:http can be let go of, and counts its connections", async () => {
-  await using server = await startServer();
-  const program = `
-    import * as http from "node:http";
-    import { nodeListen } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
-    const server = await nodeListen(http.createServer(), { via: ${JSON.stringify(server.path)} });
-    server.unref().getConnections((_, count) => console.log(count));`;
-  using dir = tempDir();
-  await Bun.write(dir.join("program.ts"), program);
-  const ended = await here.run([process.execPath, dir.join("program.ts")], { withinMs: 5000 });
-  expect(ended.stdout, ended.stderr).toBe("0\n");
-});
-
-function portOf(address: AddressInfo | string | null): number {
-  return typeof address === "object" && address ? address.port : 0;
-}

@@ -7,9 +7,9 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { connect, listen, serve, Session, udp } from "@xsocket/client";
-import { loadSyscalls } from "@xsocket/xbind-native";
 import { createNamespace, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
+import { optionOf } from "./observed.ts";
 
 guardDescriptors();
 
@@ -131,11 +131,9 @@ test("those that are refused are refused with a sentence", async () => {
 /* Of a listening socket of the target, as ss tells it. */
 const isV6Only = /v6only:1/;
 
-function optionOf(socket: object, level: number, name: number): number {
-  const value = new Int32Array(new ArrayBuffer(4));
-  // Bun's types keep the descriptor to themselves.
-  loadSyscalls().getsockopt(Number(Reflect.get(socket, "fd")), level, name, value, 4);
-  return value[0] ?? -1;
+/* Bun's types keep the descriptor to themselves. */
+function fdOf(socket: object): number {
+  return Number(Reflect.get(socket, "fd"));
 }
 
 describe("those that are passed on are observed:", () => {
@@ -211,8 +209,8 @@ describe("those that are passed on are observed:", () => {
       socket: { data: (_, data) => ended.resolve(data.toString()) },
     });
     const options4 = { ...options, localPort: socket.localPort, localAddress: "::1" };
-    expect(optionOf(socket, 41, 26)).toBe(1); // IPV6_V6ONLY
-    expect(optionOf(socket, 1, 15)).toBe(1); // SO_REUSEPORT
+    expect(optionOf(fdOf(socket), 41, 26)).toBe(1); // IPV6_V6ONLY
+    expect(optionOf(fdOf(socket), 1, 15)).toBe(1); // SO_REUSEPORT
     const taken = connect({ ...options4, socket: { data() {} } });
     await expect(taken).rejects.toMatchObject({ code: "EADDRINUSE" });
     socket.write("half");

@@ -1,43 +1,21 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { closeSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import {
-  Session,
-  type SocketKind,
-  xsocket,
-  XSocketError,
-  type XSocketOptions,
-  xsocketSync,
-} from "@xsocket/client";
-import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
-import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
+import { Session, xsocket, type XSocketOptions, xsocketSync } from "@xsocket/client";
 import {
   createNamespace,
   descriptors,
   eventually,
   guardDescriptors,
-  here,
   netnsCookie,
-  ORDINARY_UID,
   startServer,
   tempDir,
 } from "../harness/index.ts";
+import { optionOf, rejection } from "./observed.ts";
 import { silentServer } from "./silent.ts";
 
 guardDescriptors();
 
-const PATIENT_MS = 30_000; // many at once take turns with the server, each of which may wait for a processor
 const STALL_MS = 5; // the longest time that the event loop may stand still
-const MANY = 10_000;
-
-async function rejection(promise: Promise<unknown>): Promise<XSocketError> {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof XSocketError) return error;
-  throw new Error(`no XSocketError but ${String(error)}`);
-}
 
 describe("one socket", () => {
   test("belongs to the target, closes with its scope, and moves out by take", async () => {
@@ -75,7 +53,7 @@ describe("one socket", () => {
     ];
     for (const [options, domain, type, protocol] of kinds) {
       using socket = await xsocket({ via, ...options });
-      expect([39, 3, 38].map((name) => optionOf(socket.fd, name))).toEqual([
+      expect([39, 3, 38].map((name) => optionOf(socket.fd, 1, name))).toEqual([
         domain,
         type,
         protocol,
@@ -121,12 +99,6 @@ describe("one socket", () => {
     expect(Math.max(...waits)).toBeLessThan(2 ** 31);
   });
 });
-
-function optionOf(fd: number, name: number): number {
-  const value = new Int32Array(new ArrayBuffer(4));
-  loadSyscalls().getsockopt(fd, 1, name, value, 4);
-  return value[0] ?? -1;
-}
 
 function flagsOf(fd: number): string {
   return readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
@@ -192,216 +164,4 @@ describe("a server that does not answer", () => {
       expect(() => xsocketSync({ via, timeoutMs: 100 })).toThrow("ETIMEDOUT");
     },
   );
-});
-
-describe("a session", () => {
-  test("gives sockets of all kinds at once, each to the one who asked", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
-    using session = new Session({ via: server.path });
-    const ask: SocketKind[] = [
-      { family: 4, type: "stream" },
-      { family: 4, type: "dgram" },
-      { family: 6, type: "stream" },
-      { family: 6, type: "dgram" },
-    ];
-    const all = Array.from({ length: 100 }, (__, i) =>
-      session.socket({ ...ask[i % 4], timeoutMs: PATIENT_MS }),
-    );
-    for (const [i, socket] of (await Promise.all(all)).entries()) {
-      expect(optionOf(socket.fd, 39)).toBe(ask[i % 4]?.family === 6 ? 10 : 2);
-      expect(optionOf(socket.fd, 3)).toBe(ask[i % 4]?.type === "dgram" ? 2 : 1);
-      expect(netnsCookie(socket.fd)).toBe(await target.cookie());
-      socket.close();
-    }
-  });
-
-  test(`opens and closes ${MANY} sockets over one connection`, async () => {
-    await using server = await startServer();
-    const atRest = descriptors().size;
-    using session = new Session({ via: server.path });
-    let left = MANY;
-    const takeTurns = async (): Promise<void> => {
-      while (left-- > 0) (await session.socket()).close();
-    };
-    await Promise.all([takeTurns(), takeTurns(), takeTurns(), takeTurns()]);
-    // the session's connection is one more; Bun may have closed some of its own
-    await eventually("the sockets to be closed", () => descriptors().size <= atRest + 1);
-    for (let i = 0; i < 500; i++) (await xsocket({ via: server.path })).close();
-  });
-
-  test("an abandoned request does not disturb the others", async () => {
-    await using server = await startServer();
-    using session = new Session({ via: server.path });
-    for (let round = 0; round < 50; round++) {
-      const controller = new AbortController();
-      const given = session.socket({ signal: controller.signal });
-      const kept = session.socket({ family: 6 });
-      controller.abort();
-      await expect(given).rejects.toMatchObject({ name: "AbortError" });
-      using socket = await kept;
-      expect(optionOf(socket.fd, 39)).toBe(10);
-    }
-  });
-
-  test("many requests that are aborted at once do not end those of others", async () => {
-    await using server = await startServer();
-    using session = new Session({ via: server.path });
-    for (let round = 0; round < 5; round++) {
-      const controllers = Array.from({ length: 200 }, () => new AbortController());
-      const all = controllers.map(({ signal }) => session.socket({ signal }));
-      const kept = Array.from({ length: 20 }, () => session.socket({ timeoutMs: PATIENT_MS }));
-      setTimeout(() => controllers.forEach((controller) => controller.abort()), round);
-      for (const one of await Promise.allSettled(all)) {
-        if (one.status === "fulfilled") one.value.close();
-        else expect(one.reason).toMatchObject({ name: "AbortError" });
-      }
-      for (const socket of await Promise.all(kept)) socket.close();
-    }
-  });
-
-  test("that was forgotten lets go of its connection", async () => {
-    await using server = await startServer();
-    const before = descriptors().size;
-    const make = async (): Promise<void> => {
-      for (let i = 0; i < 50; i++) (await new Session({ via: server.path }).socket()).close();
-    };
-    await make();
-    expect(descriptors().size).toBeGreaterThan(before);
-    await eventually("the connections to be closed", () => {
-      Bun.gc(true);
-      return descriptors().size <= before;
-    });
-  });
-
-  test("goes on by itself after a restart of the server, also of one killed in the middle", async () => {
-    using dir = tempDir();
-    const path = dir.join("control");
-    using session = new Session({ via: path });
-    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-      await using server = await startServer({ path });
-      (await session.socket()).close();
-      const underWay = Array.from({ length: 64 }, () => session.socket());
-      server.program.kill(signal);
-      for (const one of await Promise.allSettled(underWay)) {
-        if (one.status === "fulfilled") one.value.close();
-        else expect(one.reason.code).toMatch(/^(ECONNREFUSED|ECONNRESET|ENOENT)$/);
-      }
-      await server.program.exited;
-    }
-    await using server = await startServer({ path });
-    (await session.socket()).close();
-    await server.stop();
-    await using again = await startServer({ path });
-    using socket = await session.socket();
-    expect(socket.fd).toBeGreaterThan(2);
-    expect(again.program.stderr).not.toContain("rror");
-  });
-
-  test("ends what is under way when it is closed", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using silent = silentServer(via, 8);
-    expect(silent).toBeDefined();
-    const session = new Session({ via });
-    const underWay = [1, 2, 3].map(() => rejection(session.socket()));
-    await Bun.sleep(1);
-    session.close();
-    for (const error of await Promise.all(underWay)) expect(error.code).toBe("ECANCELED");
-    expect((await rejection(session.socket())).code).toBe("ECANCELED");
-  });
-
-  test("gives each its own time and error while the server has no room, and ends with them", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using silent = silentServer(via, 0);
-    expect(silent).toBeDefined();
-    const full = [xsocketSync, xsocketSync]; // take the room that there is
-    for (const form of full) expect(() => form({ via, timeoutMs: 1 })).toThrow("ETIMEDOUT");
-    const session = new Session({ via });
-    const from = performance.now();
-    const first = rejection(session.socket({ timeoutMs: 6000, type: "dgram" }));
-    await Bun.sleep(5500);
-    const second = rejection(session.socket({ timeoutMs: 1500 }));
-    expect(await first).toMatchObject({ code: "ETIMEDOUT", step: "reach" });
-    expect((await first).asked).toContain("dgram");
-    expect(await second).toMatchObject({ code: "ETIMEDOUT", step: "reach" });
-    expect((await second).asked).toContain("stream");
-    expect(performance.now() - from).toBeGreaterThan(6990);
-    const third = rejection(session.socket());
-    session.close();
-    expect((await third).code).toBe("ECANCELED");
-    expect(performance.now() - from).toBeLessThan(10_000);
-  }, 20_000);
-
-  test("that cannot reach the server says so to each who asked, at its own line", async () => {
-    using session = new Session({ via: "/nowhere/control" });
-    const asked = [session.socket({ type: "dgram" }), session.socket()];
-    const [first, second] = await Promise.all(asked.map((one) => rejection(one)));
-    expect(first).not.toBe(second);
-    expect([first?.asked, second?.asked]).toEqual([
-      "get an IPv4 dgram socket",
-      "get an IPv4 stream socket",
-    ]);
-    expect(second?.stack).toContain(import.meta.file);
-  });
-
-  test("gives each request its own error, also one that could mean that none has come", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using server = silentServer(via, 8);
-    using session = new Session({ via });
-    const numbers = [errno.ETIMEDOUT, errno.EAGAIN, errno.EINTR, errno.EPERM];
-    const errors = numbers.map(() => rejection(session.socket()));
-    await Bun.sleep(1); // the requests are on their way
-    const native = loadSyscalls();
-    const connection = checked("accept", native.accept(server.fd));
-    for (const error of numbers)
-      native.sendPacket(connection, encode({ kind: "response", error }), RESPONSE_BYTES, -1);
-    const codes = (await Promise.all(errors)).map(({ code }) => code);
-    expect(codes).toEqual(["ETIMEDOUT", "EAGAIN", "EINTR", "EPERM"]);
-    native.close(connection);
-  }, 2000);
-
-  test("works in several Workers at once", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
-    const workers = [1, 2, 3].map(() => new Worker(join(import.meta.dir, "worker.ts")));
-    const answers = workers.map(
-      (worker) =>
-        new Promise((resolve) => worker.addEventListener("message", ({ data }) => resolve(data))),
-    );
-    for (const worker of workers) worker.postMessage({ via: server.path, count: 200 });
-    const cookie = await target.cookie();
-    expect(await Promise.all(answers)).toEqual([[cookie], [cookie], [cookie]]);
-    await Promise.all(
-      workers.map((worker) => {
-        const closed = new Promise((resolve) => worker.addEventListener("close", resolve));
-        worker.terminate();
-        return closed;
-      }),
-    );
-  });
-
-  test.each(["", "process.exit()"])("ends with its Worker: %p", async (end) => {
-    await using server = await startServer();
-    const program = `
-      const { Session } = await import(${JSON.stringify(import.meta.resolve("@xsocket/client"))});
-      (await new Session({ via: ${JSON.stringify(server.path)} }).socket()).close();
-      ${end}`;
-    const before = descriptors().size;
-    for (let i = 0; i < 3; i++) {
-      const url = URL.createObjectURL(new Blob([program], { type: "application/typescript" }));
-      const worker = new Worker(url);
-      await new Promise((resolve) => worker.addEventListener("close", resolve));
-    }
-    await eventually("the descriptors of Workers to close", () => descriptors().size === before);
-  });
-
-  test.skipIf(process.geteuid?.() !== 0)("asks as the new user after a change of uid", async () => {
-    await using server = await startServer({ args: ["--mode", "0666"] });
-    const program = [process.execPath, join(import.meta.dir, "change-uid.ts"), server.path];
-    const { stdout, stderr } = await here.run(program);
-    expect(stdout + stderr).toBe(`0 ${ORDINARY_UID} ${ORDINARY_UID}\n`);
-  });
 });

@@ -1,4 +1,4 @@
-/* A Worker of sockets.test.ts: gets sockets over a session of its own and says where they belong. */
+/* A Worker of session.test.ts: gets sockets over a session of its own and says where they belong. */
 import { Session } from "@xsocket/client";
 import { netnsCookie } from "../harness/index.ts";
 

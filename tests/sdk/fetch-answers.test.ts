@@ -1,0 +1,120 @@
+/* Answers that servers seldom give, byte by byte, and those that nobody reads. */
+import { expect, test } from "bun:test";
+import { fetchVia, listen } from "@xsocket/client";
+import { descriptors, eventually, guardDescriptors, startServer } from "../harness/index.ts";
+
+guardDescriptors();
+
+/* A server of the target that answers by path with these bytes, and then closes unless it is endless. */
+function rawServer(via: string, answers: Record<string, string | Buffer>) {
+  return listen<{ asked: string }>({
+    via,
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open: (socket) => void (socket.data = { asked: "" }),
+      data(socket, data) {
+        socket.data.asked += data.toString("latin1");
+        if (!socket.data.asked.includes("\r\n\r\n")) return;
+        const path = /^\S+ \/(\S*) /.exec(socket.data.asked)?.[1] ?? "";
+        const bytes = answers[path] ?? `HTTP/1.1 200 OK\r\n\r\n${socket.data.asked}`;
+        if (path.startsWith("endless")) socket.write(bytes);
+        else socket.end(bytes);
+      },
+    },
+  });
+}
+
+const ENDLESS = "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+const RAW = {
+  endless: `HTTP/1.1 200 OK\r\n${ENDLESS}`,
+  "endless-302": `HTTP/1.1 302 Found\r\nlocation: /end\r\n${ENDLESS}`,
+  end: "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nend",
+  upgrade: "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+  odd: "HTTP/1.1 999 Odd\r\ncontent-length: 1\r\n\r\nx",
+  "no-location": "HTTP/1.1 302 Found\r\nlocation:\r\ncontent-length: 0\r\n\r\n",
+  location: "HTTP/1.1 302 Grün\r\nlocation: /grün\r\ncontent-length: 0\r\n\r\n",
+  "gr%C3%BCn": "HTTP/1.1 200 Grün\r\ncontent-length: 5\r\n\r\ngreen",
+  "long-head": `HTTP/1.1 200 OK\r\nx: ${"x".repeat(100_000)}\r\ncontent-length: 1\r\n\r\nx`,
+  short: "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
+  "no-gzip": "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain",
+  encoding: "HTTP/1.1 200 OK\r\ncontent-encoding: __proto__\r\ncontent-length: 1\r\n\r\nx",
+  nonsense: "nonsense\r\n\r\n",
+};
+
+test("answers that are out of the ordinary are those of fetch", async () => {
+  await using server = await startServer();
+  const web = await rawServer(server.path, RAW);
+  using there = fetchVia(server.path);
+  const at = (path: string): string => `http://127.0.0.1:${web.port}/${path}`;
+  const limits = { signal: AbortSignal.timeout(5000) };
+  const odd = await there(at("odd"), limits);
+  expect([odd.status, odd.ok, odd.statusText, await odd.clone().text()]).toEqual([
+    999,
+    false,
+    "Odd",
+    "x",
+  ]);
+  expect((await there(at("no-location"), limits)).status).toBe(302);
+  const green = await there(at("location"), limits);
+  expect([green.statusText, await green.text()]).toEqual(["Grün", "green"]);
+  expect((await there(at("long-head"), limits)).headers.get("x")).toHaveLength(100_000);
+  const headers = { "transfer-encoding": "chunked" };
+  const sent = await there(at("echo"), { method: "POST", body: "abc", headers, ...limits });
+  expect(await sent.text()).not.toContain("transfer-encoding");
+  const reader = (await there(at("end"), limits)).body?.getReader();
+  expect((await reader?.read())?.value?.constructor).toBe(Uint8Array);
+  await reader?.cancel();
+  expect(await (await there(at("encoding"), limits)).text()).toBe("x");
+  for (const [path, code] of [
+    ["upgrade", "UnrequestedUpgrade"],
+    ["nonsense", "Malformed_HTTP_Response"],
+    ["short", "ECONNRESET"],
+    ["no-gzip", "ZlibError"],
+  ] as const) {
+    const text = there(at(path), limits).then((response) => response.text());
+    await expect(text).rejects.toMatchObject({ name: "TypeError", code });
+  }
+  web.stop(true);
+});
+
+test("TLS options that cannot be right fail the request", async () => {
+  await using server = await startServer();
+  const web = await rawServer(server.path, RAW);
+  using there = fetchVia(server.path);
+  const limits = { signal: AbortSignal.timeout(5000) };
+  const given = there(`https://127.0.0.1:${web.port}/`, { tls: { ca: "garbage" }, ...limits });
+  await expect(given).rejects.toThrow("Invalid CA");
+  web.stop(true);
+});
+
+test("what nobody reads lets go of its connection", async () => {
+  await using server = await startServer();
+  const web = await rawServer(server.path, RAW);
+  using there = fetchVia(server.path);
+  const at = (path: string): string => `http://127.0.0.1:${web.port}/${path}`;
+  const forget = async (path: string): Promise<void> => {
+    const responses = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(() => there(at(path))));
+    expect(responses).toHaveLength(8);
+  };
+  const before = descriptors().size;
+  await forget("endless"); // bodies that were never read
+  await forget("endless-302"); // those of redirects
+  await eventually("connections to close", () => {
+    Bun.gc(true);
+    return descriptors().size <= before + 4; // what a conservative collector may still see
+  });
+  // and the source of a body hears that nobody sends it any more
+  const cancelled = Promise.withResolvers<void>();
+  const body = new ReadableStream({
+    start: (sink) => sink.enqueue("part"),
+    cancel: () => cancelled.resolve(),
+  });
+  const signal = AbortSignal.timeout(100);
+  const upload = there(at("endless-upload"), { method: "POST", body, signal });
+  await expect(upload.then((response) => response.text())).rejects.toMatchObject({
+    name: "TimeoutError",
+  });
+  await cancelled.promise;
+  web.stop(true);
+}, 20_000);

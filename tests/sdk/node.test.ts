@@ -1,0 +1,115 @@
+/* The modules of Node with sockets of the target namespace. */
+import { expect, test } from "bun:test";
+import * as dgram from "node:dgram";
+import * as http from "node:http";
+import { type AddressInfo, createServer } from "node:net";
+import * as tls from "node:tls";
+import { HttpAgent, nodeBind, nodeConnect, nodeListen } from "@xsocket/client";
+import {
+  createNamespace,
+  descriptors,
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+guardDescriptors();
+
+test("node:net, node:http, node:tls and node:dgram work in the target", async () => {
+  using dir = tempDir();
+  const certificate = await makeCertificate(dir, "web.test");
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const { path: via } = server;
+  const web = http.createServer((request, response) => response.end(`seen ${request.url}`));
+  await nodeListen(web, { via, host: "127.0.0.1" });
+  const secure = tls.createServer(certificate, (socket) => void web.emit("connection", socket));
+  await nodeListen(secure, { via, host: "127.0.0.1" });
+  const [plainPort, securePort] = [portOf(web.address()), portOf(secure.address())];
+  expect([target.listens("tcp", plainPort), here.listens("tcp", plainPort)]).toEqual([true, false]);
+  const pages = [`http://127.0.0.1:${plainPort}/a`, `https://127.0.0.1:${securePort}/b`];
+  const { stdout } = await target.run(["curl", "-sSk", ...pages]);
+  expect(stdout).toBe("seen /aseen /b");
+
+  const agent = new HttpAgent({ via }, { keepAlive: true });
+  const body = await new Promise((resolve, reject) => {
+    const get = http.get({ host: "127.0.0.1", port: plainPort, path: "/c", agent }, (response) => {
+      response.setEncoding("utf8").on("data", resolve);
+    });
+    get.on("error", reject);
+  });
+  expect(body).toBe("seen /c");
+  const from = await new Promise((resolve, reject) => {
+    web.once("request", ({ socket }) => resolve(socket.remoteAddress));
+    const options = { host: "127.0.0.1", port: plainPort, localAddress: "127.0.0.5", agent };
+    http.get(options, (response) => response.resume()).on("error", reject);
+  });
+  expect(from).toBe("127.0.0.5");
+  const unix = new Promise((_, reject) => {
+    http.get({ socketPath: "/tmp/none", agent }).on("error", reject);
+  });
+  await expect(unix).rejects.toMatchObject({ code: "ENOTSUP" });
+  agent.destroy();
+  const socket = await nodeConnect({ via, host: "localhost", port: plainPort });
+  const answered = new Promise<string>((resolve) => {
+    socket.on("data", (data) => resolve(data.toString()));
+  });
+  socket.write("GET /d HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  expect(await answered).toContain("200 OK");
+  socket.destroy();
+  await Promise.all([web, secure].map((each) => new Promise((resolve) => each.close(resolve))));
+  expect(target.listens("tcp", plainPort)).toBe(false);
+
+  const datagrams = await nodeBind(dgram.createSocket("udp4"), { via, host: "127.0.0.1" });
+  datagrams.on("message", (data, { port, address }) => datagrams.send(data, port, address));
+  const socat = ["socat", "-t2", "-", `UDP:127.0.0.1:${datagrams.address().port}`];
+  expect((await target.run(socat, { stdin: "ping" })).stdout).toBe("ping");
+  await new Promise<void>((resolve) => datagrams.close(resolve));
+});
+
+test("a server of node: that listens already is refused, and leaves nothing open", async () => {
+  await using server = await startServer();
+  const { path: via } = server;
+  const plain = createServer();
+  const web = http.createServer();
+  for (const one of [plain, web]) {
+    await nodeListen(one, { via });
+    const before = descriptors().size;
+    await expect(nodeListen(one, { via })).rejects.toMatchObject({ code: "EINVAL" });
+    expect(descriptors().size).toBe(before);
+    expect(one.listenerCount("error")).toBe(0);
+    await new Promise((resolve) => one.close(resolve));
+  }
+  const datagrams = await nodeBind(dgram.createSocket("udp4"), { via });
+  const before = descriptors().size;
+  await expect(nodeBind(datagrams, { via })).rejects.toMatchObject({
+    code: "ERR_SOCKET_ALREADY_BOUND",
+  });
+  expect(descriptors().size).toBe(before);
+  expect(datagrams.listenerCount("error")).toBe(0);
+  await new Promise<void>((resolve) => datagrams.close(resolve));
+  const udp6 = dgram.createSocket("udp6");
+  await expect(nodeBind(udp6, { via, host: "127.0.0.1" })).rejects.toMatchObject({
+    code: "EINVAL",
+  });
+  udp6.close();
+});
+
+test("a server of node:http can be let go of, and counts its connections", async () => {
+  await using server = await startServer();
+  const program = `
+    import * as http from "node:http";
+    import { nodeListen } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
+    const server = await nodeListen(http.createServer(), { via: ${JSON.stringify(server.path)} });
+    server.unref().getConnections((_, count) => console.log(count));`;
+  using dir = tempDir();
+  await Bun.write(dir.join("program.ts"), program);
+  const ended = await here.run([process.execPath, dir.join("program.ts")], { withinMs: 5000 });
+  expect(ended.stdout, ended.stderr).toBe("0\n");
+});
+
+function portOf(address: AddressInfo | string | null): number {
+  return typeof address === "object" && address ? address.port : 0;
+}

@@ -1,0 +1,19 @@
+import { XSocketError } from "@xsocket/client";
+import { loadSyscalls } from "@xsocket/xbind-native";
+
+/** The error of a call that has to fail. @throws {Error} when it does not, or fails in another way */
+export async function rejection(promise: Promise<unknown>): Promise<XSocketError> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof XSocketError) return error;
+  throw new Error(`no XSocketError but ${String(error)}`);
+}
+
+/** An option of a socket that is a number, by the kernel's numbers; 0 if there is none. */
+export function optionOf(fd: number, level: number, name: number): number {
+  const value = new Int32Array(new ArrayBuffer(4));
+  loadSyscalls().getsockopt(fd, level, name, value, 4);
+  return value[0] ?? 0;
+}
