@@ -7,11 +7,27 @@ guardDescriptors();
 
 test("run says beforehand that nobody listens, and runs the program all the same", async () => {
   using dir = tempDir();
-  await Bun.write(dir.join("file"), "");
-  const run = [XSOCKET, "run", "--socket", dir.join("file"), "--port", "3000", "--", "true"];
+  const dead = "import socket,sys; socket.socket(socket.AF_UNIX, 5).bind(sys.argv[1])";
+  await here.run(["python3", "-c", dead, dir.join("dead")]);
+  const run = [XSOCKET, "run", "--socket", dir.join("dead"), "--port", "3000", "--", "true"];
   const { code, stderr } = await here.run(run);
   expect(code).toBe(0);
-  expect(stderr).toContain(`no server listens at ${dir.join("file")}`);
+  expect(stderr).toContain(`no server listens at ${dir.join("dead")}`);
+});
+
+test("run and status say that a file is no control socket, and to start no server there", async () => {
+  using dir = tempDir();
+  const file = dir.join("file");
+  await Bun.write(file, "");
+  for (const path of [file, dir.path, `${file}/control`])
+    for (const args of [
+      ["status", path],
+      ["run", "--socket", path, "--port", "1", "--", "true"],
+    ]) {
+      const { stderr } = await here.run([XSOCKET, ...args]);
+      expect(stderr, args.join(" ")).toMatch(/^xsocket: [^\n]* is no socket[^\n]*\n$/);
+      expect(stderr).not.toContain("start");
+    }
 });
 
 test("open, status and run --print go by XSOCKET", async () => {

@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import {
   type Address,
   DEFAULT_ADDRESS,
@@ -34,6 +35,17 @@ export function controlSocket(text: string): string {
  */
 export function serverSocket(given: string | undefined): string {
   return controlSocket(given ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS));
+}
+
+/**
+ * What connect(2) said about a control socket, and ENOTSOCK where the path leads to none: there
+ * connect(2) says the same as for a socket that nobody listens on.
+ */
+export function reachCode(path: string, code: string): string {
+  if (code === "ENOTDIR") return "ENOTSOCK";
+  if (code !== "ECONNREFUSED" || path.startsWith("@")) return code;
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined || found.isSocket() ? code : "ENOTSOCK";
 }
 
 /** How an argument that names the server describes its default. */

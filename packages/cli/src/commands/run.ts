@@ -1,6 +1,6 @@
 import type { ArgsDef } from "citty";
 import { errnoName, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
-import { controlSocket, SERVER_DEFAULT, serverSocket } from "../address.ts";
+import { controlSocket, reachCode, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { checkHandover } from "../check.ts";
 import { command, invocation } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
@@ -48,6 +48,8 @@ const UNREACHABLE: Record<string, (path: string) => string> = {
     `there is no control socket ${path}, and until there is one no listed port can be opened: start a server with "xsocket serve ${path}" in the target namespace`,
   ECONNREFUSED: (path) =>
     `no server listens at ${path}, and until one does no listed port can be opened: start it again, or name another control socket with --socket`,
+  ENOTSOCK: (path) =>
+    `what is at ${path} is no socket, so no listed port can be opened: name the control socket of a server with --socket`,
   EPROTOTYPE: (path) =>
     `the socket ${path} is another program's, so no listed port can be opened: name the control socket of a server with --socket`,
   EACCES: (path) =>
@@ -64,7 +66,7 @@ function warnIfUnreachable(path: string): void {
   const connection = sys.handoverConnect(path, CONNECT_MS);
   if (connection >= 0) sys.close(connection);
   else {
-    const warning = UNREACHABLE[errnoName(-connection)];
+    const warning = UNREACHABLE[reachCode(path, errnoName(-connection))];
     if (warning) words.warn(warning(path));
   }
 }

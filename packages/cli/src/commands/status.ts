@@ -2,7 +2,7 @@ import { ProtocolError } from "@xsocket/protocol";
 import type { ArgsDef } from "citty";
 import { askStatus, type ServerStatus } from "@xsocket/server";
 import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
-import { SERVER_DEFAULT, serverSocket } from "../address.ts";
+import { reachCode, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { command } from "../command.ts";
 import { FailureError } from "../errors.ts";
 import { writeOut } from "../output.ts";
@@ -27,6 +27,7 @@ const args = {
 const REMEDIES: Record<string, string> = {
   ENOENT: "there is no such socket: start a server there, or name another one's",
   ECONNREFUSED: "no server listens there: start one, or name another one's",
+  ENOTSOCK: "what is there is no socket: name the control socket of a server",
   EACCES: "this user may not connect: see the permissions of the socket and its directories",
   "EACCES @": "the server of that name is neither root's nor this user's (see XSOCKET_ANY_SERVER)",
   EPROTOTYPE: "another program's socket lies there: name the control socket of a server",
@@ -37,7 +38,7 @@ const REMEDIES: Record<string, string> = {
 function reason(path: string, error: unknown): string | undefined {
   if (error instanceof SyscallError) {
     const named = path.startsWith("@") ? REMEDIES[`${error.code} @`] : undefined; // it has no permissions
-    return named ?? REMEDIES[error.code] ?? `${error.call} gives ${error.code}`;
+    return named ?? REMEDIES[reachCode(path, error.code)] ?? `${error.call} gives ${error.code}`;
   }
   if ([ProtocolError, SyntaxError, TypeError].some((kind) => error instanceof kind))
     return "the answer is malformed: see that an xsocket server, and nothing else, listens there";
