@@ -81,6 +81,7 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     [(o) => connect({ socket, hostname: "127.0.0.1", port: 1, ...o }), { Via: "/x" }, "via"],
     [(o) => listen({ socket, port: 0, ...o }), { nameserver: [] }, "nameservers"],
     [(o) => serve({ fetch: () => new Response(), ...o }), { hostName: "x" }, "hostname"],
+    [(o) => serve({ fetch: () => new Response(), ...o }), { prot: 1 }, "port"],
     [(o) => udp(o), { timeout: 5 }, "timeoutMs"],
     [(o) => nodeConnect({ port: 1, ...o }), { hosts: "x" }, "host"],
     [(o) => fetchVia("/x", o), { lookUp: () => [] }, "lookup"],
