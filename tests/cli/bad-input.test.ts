@@ -23,6 +23,11 @@ const SERVE: Record<string, Case> = {
     code: 1,
     says: ["/nowhere", "mkdir -p"],
   },
+  "a path below a plain file": {
+    argv: ["serve", "/etc/passwd/of/xsocket"],
+    code: 1,
+    says: ["/etc/passwd is no directory", "another path"],
+  },
   "a path that is a plain file": {
     argv: ["serve", "/etc/passwd"],
     code: 1,

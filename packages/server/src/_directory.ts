@@ -28,8 +28,19 @@ function find(directory: string) {
   try {
     return statSync(directory, { throwIfNoEntry: false });
   } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return undefined;
     throw systemError(`look at the directory ${directory}`, error);
   }
+}
+
+/* To make the directory is the remedy only where everything above it is one. */
+function missing(path: string, directory: string): ServeError {
+  let above = directory;
+  while (find(above) === undefined) above = dirname(above);
+  const sentence = find(above)?.isDirectory()
+    ? `the directory ${directory} of ${path} does not exist: make it first (mkdir -p ${directory})`
+    : `${path} cannot be made, since ${above} is no directory: choose another path`;
+  return new ServeError("DIRECTORY_MISSING", sentence);
 }
 
 /* Who may write to a directory may put another socket in the place of ours. */
@@ -55,10 +66,6 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
 export function prepareDirectory(path: string, directory: string, shared: boolean): void {
   if (directory === OURS) makeOurs(directory);
   const found = find(directory);
-  if (!found?.isDirectory())
-    throw new ServeError(
-      "DIRECTORY_MISSING",
-      `the directory ${directory} of ${path} does not exist: make it first (mkdir -p ${directory})`,
-    );
+  if (!found?.isDirectory()) throw missing(path, directory);
   expectSafe(directory, found.mode, found.gid, shared);
 }
