@@ -202,13 +202,13 @@ int config_log_fd(void)
 	return fd < 0 ? -1 : fd;
 }
 
-static void report(const char *name, struct portlist_word word, const char *why)
+static void report(const char *verdict, struct portlist_word word, const char *why)
 {
 	struct line line;
 
 	line_start(&line);
-	line_text(&line, name);
-	line_text(&line, ": cannot read \"");
+	line_text(&line, verdict);
+	line_text(&line, " \"");
 	line_word(&line, word.text, word.len);
 	line_text(&line, "\": ");
 	line_text(&line, why);
@@ -235,12 +235,12 @@ static void report_ports(const char *list)
 
 	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
 		if (rc < 0)
-			report("XBIND", word,
+			report("XBIND: cannot read", word,
 			       "a word is a port (3000), a range (8000-8100), tcp/53, udp/53, "
 			       "8080:3000 or *; the other words still work");
 		else if (contradicts(&rule))
-			report("XBIND", word,
-			       "an earlier word publishes this port as another, and counts");
+			report("XBIND: ignoring", word,
+			       "an earlier word publishes this port as another");
 	}
 }
 
@@ -251,6 +251,6 @@ void config_load(void)
 	ready();
 	report_ports(variable("XBIND", ""));
 	if (read_log_fd() == -2)
-		report("XBIND_LOG", (struct portlist_word){text, strlen(text)},
+		report("XBIND_LOG: cannot read", (struct portlist_word){text, strlen(text)},
 		       "give 1 for stderr, another descriptor number, or 0 for no log");
 }
