@@ -82,6 +82,17 @@ done
 
 kill $server
 wait $server || fail "the server ended with $?"
+
+# what an upgrade asks of systemd, which does not run here
+mkdir -p /run/systemd/system
+printf '#!/bin/sh\necho "$*" >>/tmp/systemctl.log\n' >/usr/sbin/systemctl
+chmod +x /usr/sbin/systemctl
+dpkg -i /package/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -i again"; }
+rm -r /run/systemd/system /usr/sbin/systemctl
+grep -q '^try-restart xsocket.service ' /tmp/systemctl.log || fail "an upgrade leaves the old server running"
+! grep -q '^stop' /tmp/systemctl.log || fail "an upgrade stops what it has to restart"
+say "an upgrade restarts the servers that run"
+
 ip netns del inside
 rm -rf /tmp/example* /tmp/nc.out /tmp/server.log
 ln -s /usr/lib/systemd/system/xsocket.socket "$wants" # as "systemctl enable" does
