@@ -68,3 +68,26 @@ test("the static library has one name for the linker", async () => {
   const { stdout } = await succeed(["nm", "--extern-only", "--defined-only", "-j", library]);
   expect(stdout.match(/^\w+$/gm)).toEqual(["xsocket"]);
 });
+
+test("CMake's find_package has a target for each library", async () => {
+  const targets = ["xsocket::xsocket", "xsocket::static"];
+  const lines = [
+    "cmake_minimum_required(VERSION 3.16)",
+    "project(user C)",
+    "find_package(xsocket REQUIRED)",
+    ...targets.flatMap((target, index) => [
+      `add_executable(program${index} "${SOURCE}")`,
+      `target_link_libraries(program${index} ${target})`,
+    ]),
+  ];
+  await Bun.write(dir.join("project/CMakeLists.txt"), lines.join("\n"));
+  const [project, build] = [dir.join("project"), dir.join("project/build")];
+  const found = `-DCMAKE_PREFIX_PATH=${dir.join("usr")}`;
+  await succeed(["cmake", "-S", project, "-B", build, "-G", "Ninja", found]);
+  await succeed(["cmake", "--build", build]);
+  await using server = await startServer();
+  for (const index of targets.keys())
+    expect(await here.run([join(build, `program${index}`), server.path])).toMatchObject({
+      code: 0,
+    });
+});
