@@ -31,7 +31,8 @@ const args = {
   },
   exec: {
     type: "boolean",
-    description: "Everything behind it is a program that gets the socket as LISTEN_FDS has it",
+    description:
+      "Everything behind it, or behind --, is a program that gets the socket as LISTEN_FDS has it",
   },
   json: { type: "boolean", description: "Print JSON" },
 } as const satisfies ArgsDef;

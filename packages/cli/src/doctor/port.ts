@@ -99,7 +99,7 @@ export function portRows(
       ? failed(
           "port-privilege",
           `uid ${process.geteuid?.()} may not bind port ${port}: ${denied.join(", ")}`,
-          `publish it at a port from 1024 on (--port 8080:${port}), or give the program CAP_NET_BIND_SERVICE`,
+          `publish it at a port from 1024 on (--port 8080:${port}), or give the program CAP_NET_BIND_SERVICE over the target namespace`,
         )
       : ok("port-privilege", `uid ${process.geteuid?.()} may bind port ${port}`);
   const firewall =
