@@ -123,6 +123,11 @@ test("a path is taken from a dead server alone", async () => {
   writeFileSync(file, "kept");
   expect(() => serveMetrics(server, { kind: "path", path: file })).toThrow("is not a socket");
   expect(readFileSync(file, "utf8")).toBe("kept");
+  for (const [below, remedy] of Object.entries({
+    "none/m": "make it first",
+    "file/m": "another path",
+  }))
+    expect(() => serveMetrics(server, { kind: "path", path: dir.join(below) })).toThrow(remedy);
   metrics[Symbol.dispose]();
   expect(existsSync(path)).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { chmodSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, type Stats, statSync } from "node:fs";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { refusal, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
@@ -58,6 +58,14 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
   );
 }
 
+/** Looks at the directory in which a socket is to be made. @throws {ServeError} DIRECTORY_MISSING, SYSTEM */
+export function expectDirectory(path: string): Stats {
+  const directory = dirname(path);
+  const found = find(directory);
+  if (found?.isDirectory()) return found;
+  throw missing(path, directory);
+}
+
 /**
  * Makes sure that the directory of a control socket is there, and nobody else's to change.
  *
@@ -65,7 +73,6 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
  */
 export function prepareDirectory(path: string, directory: string, shared: boolean): void {
   if (directory === OURS) makeOurs(directory);
-  const found = find(directory);
-  if (!found?.isDirectory()) throw missing(path, directory);
-  expectSafe(directory, found.mode, found.gid, shared);
+  const { mode, gid } = expectDirectory(path);
+  expectSafe(directory, mode, gid, shared);
 }

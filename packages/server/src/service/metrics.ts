@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { claimPath, type Made, removeOwn } from "../_claim.ts";
+import { expectDirectory } from "../_directory.ts";
 import { ServeError } from "../error.ts";
 import type { Server } from "../server.ts";
 import { type Asking, type Page, pageHandlers } from "./http.ts";
@@ -67,6 +68,7 @@ interface Listening {
 /* A listener that Bun makes at a path would, at its end, remove whatever lies there by then. */
 function listenAtPath(path: string, socket: Handlers): Listening {
   const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
+  expectDirectory(path);
   const { listenFd: fd, made } = claimPath(loadSyscalls(), path, options, SOCK_STREAM);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
   const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;
