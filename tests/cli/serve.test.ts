@@ -38,11 +38,11 @@ test("closed standard descriptors do not become something that the log is writte
 
 test("a relative path is one of the directory that serve was started in", async () => {
   using dir = tempDir();
-  await using server = here.spawn([XSOCKET, "serve", "--mode", "0600", "control"], {
-    cwd: dir.path,
-  });
+  const serve = [XSOCKET, "serve", "--mode", "0600", "--metrics", "./metrics", "control"];
+  await using server = here.spawn(serve, { cwd: dir.path });
   await server.says(/serving at/);
   expect(statSync(dir.join("control")).mode & 0o777).toBe(0o600);
+  await eventually("the metrics", () => existsSync(dir.join("metrics")));
 });
 
 test("xsocket-server is serve, also by way of npm's directories", async () => {

@@ -140,7 +140,9 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     successor: successorArguments(),
     policy: policy(args),
     auditFile: mapped(args.audit, userPath),
-    metrics: mapped(args.metrics, (word) => parseMetricsAddress(word, remote)),
+    metrics: mapped(args.metrics, (word) =>
+      parseMetricsAddress(word.includes("/") ? userPath(word) : word, remote),
+    ),
     threads: mapped(args.threads, (word) =>
       wholeNumber("--threads", word, { least: 1, most: MAX_THREADS }),
     ),

@@ -37,7 +37,9 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   const found = /^(?:(?:\[([^\]]+)\]|([^:[\]]+)):)?(\d{1,5})$/.exec(text);
   const port = Number(found?.[3]);
   if (!found || port > 65_535)
-    misuse(`"${text}" is no place for metrics: give a path, 127.0.0.1:9100 or [::1]:9100`);
+    misuse(
+      `"${text}" is no place for metrics: give a path with a slash, 127.0.0.1:9100 or [::1]:9100`,
+    );
   const host = found[1] ?? found[2] ?? "127.0.0.1";
   if (isIP(host) === 0) misuse(`"${host}" is no address for metrics: give its number`);
   if (!isLoopback(host) && !remote)
