@@ -108,6 +108,16 @@ test("fetch through the target does what fetch does", async () => {
   await web.stop(true);
 });
 
+test("port 0 of a URL is not the protocol's own", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const web = await serve({ via: server.path, hostname: "127.0.0.1", port: 80, fetch: answer });
+  using there = fetchVia(server.path);
+  const refused = expect(there("http://127.0.0.1:0/large")).rejects;
+  await refused.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
+  await web.stop(true);
+});
+
 test("a kept connection that the server closes meanwhile is no failure", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });

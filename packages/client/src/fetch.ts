@@ -102,7 +102,8 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   const secure = url.protocol === "https:";
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const agent = agents[secure ? "https" : "http"];
-  const options = { method, headers: headersOf(plan), agent, maxHeaderSize: HEAD_BYTES_MAX };
+  const port = url.port || undefined; // as a text: node:http takes the number 0 for none
+  const options = { method, headers: headersOf(plan), agent, port, maxHeaderSize: HEAD_BYTES_MAX };
   const outgoing = secure
     ? httpsModule.request(url, { ...tlsOf(init), ...options })
     : httpModule.request(url, options);
