@@ -107,7 +107,27 @@ const CASES: Record<string, Case> = {
   "an empty socket path": {
     argv: ["run", "--port", "1", "--socket", "", "--", "true"],
     code: 2,
-    says: ["empty", "@name"],
+    says: ["the option --socket needs a value"],
+  },
+  "an empty variable as a policy": {
+    argv: ["serve", "--policy="],
+    code: 2,
+    says: ["the option --policy needs a value", "xsocket serve --help"],
+  },
+  "an empty variable as a user": {
+    argv: ["serve", "--user", "", "/nowhere/xsocket"],
+    code: 2,
+    says: ["the option --user needs a value"],
+  },
+  "an option before the command": {
+    argv: ["--socket", "/nowhere/xsocket", "run"],
+    code: 2,
+    says: ["there is no option --socket before the command"],
+  },
+  "port 0 for doctor, which nobody can look at": {
+    argv: ["doctor", "--port", "0"],
+    code: 2,
+    says: ['"0"', "from 1 to 65535"],
   },
   "a program that there is not": {
     argv: [...RUN, "--port", "1", "--", "no-such-program"],

@@ -62,9 +62,8 @@ export async function dispatch(argv: readonly string[], planFd: number): Promise
     const meant = isOption
       ? suggestion(name.replace(/^-+/, ""), ["help", "version"], "--")
       : suggestion(name, Object.keys(COMMANDS));
-    throw new MisuseError(
-      `there is no ${isOption ? "option" : "command"} "${name}"${meant}: see "xsocket --help"`,
-    );
+    const what = isOption ? `option ${name} before the command` : `command "${name}"`;
+    throw new MisuseError(`there is no ${what}${meant}: see "xsocket --help"`);
   }
   await runOne(await load(), name, rest, planFd);
 }

@@ -58,6 +58,13 @@ function parsed(argv: readonly string[], args: ArgsDef, help: string) {
   }
 }
 
+/* Refuses a value of nothing, which is what an empty variable of a script leaves; no option has one. */
+function checkEmpty(values: Readonly<Record<string, unknown>>, help: string): void {
+  for (const [name, given] of Object.entries(values))
+    if (Array.isArray(given) && given.includes(""))
+      throw new MisuseError(`the option --${name} needs a value: see "${help}"`);
+}
+
 /* Refuses a value that is none of those that the option has. */
 function checkChoices(argv: readonly string[], args: ArgsDef): void {
   for (const [name, definition] of Object.entries(args)) {
@@ -83,7 +90,8 @@ export function checkOptions(
   program = false,
 ): void {
   const limit = Object.values(args).filter(({ type }) => type === "positional").length;
-  const { positionals } = parsed(argv, args, help);
+  const { positionals, values } = parsed(argv, args, help);
+  checkEmpty(values, help);
   checkChoices(argv, args);
   const extra = positionals[limit];
   if (extra === undefined) return;
