@@ -176,6 +176,37 @@ describe("status", () => {
   );
 });
 
+describe("a policy that is no regular file", () => {
+  test("a pipe is read at the start; read again it would be empty, so what it said stays", async () => {
+    using dir = tempDir();
+    const path = dir.join("control");
+    const script = `exec "$@" --policy <(printf '[[rule]]\naction = "deny"\n')`;
+    const argv = ["bash", "-c", script, "bash", XSOCKET, "serve", path];
+    await using server = here.spawn(argv, { env: { XSOCKET_BUN: process.execPath } });
+    await server.says(/serving at/);
+    server.kill("SIGHUP");
+    await server.says(/the policy stays as it was: .*: is no regular file, .*\n/);
+    const { stdout } = await xsocket("status", path, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ policy: { rules: 1 } });
+  });
+
+  test("a FIFO that nobody writes to ends the start, and not a server that runs", async () => {
+    using dir = tempDir();
+    const [path, file, fifo] = [dir.join("control"), dir.join("p"), dir.join("fifo")];
+    await here.run(["mkfifo", fifo]);
+    expect(await xsocket("serve", path, "--policy", fifo)).toMatchObject({
+      code: 1,
+      stderr: `xsocket: ${fifo}: is no regular file, and its text did not end within 5 s: give the path of a file, or a pipe that ends\n`,
+    });
+    await policyFile(file, RULES);
+    await using server = await startServer({ path, args: ["--policy", file] });
+    await here.run(["mv", fifo, file]);
+    server.program.kill("SIGHUP");
+    await server.program.says(/the policy stays as it was: .*: is no regular file, .*\n/);
+    expect((await xsocket("status", path)).code).toBe(0);
+  });
+});
+
 /** Starts a server, has one request refused, and returns its log. */
 async function logOf(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
   using dir = tempDir();

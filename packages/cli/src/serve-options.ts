@@ -13,9 +13,9 @@ import {
   MAX_THREADS,
   parseIds,
   parseMetricsAddress,
+  policyFile,
   QUOTA_MAX,
   readAccounts,
-  readPolicy,
   type ServiceOptions,
 } from "@xsocket/server";
 import { controlSocket } from "./address.ts";
@@ -96,8 +96,7 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
       wholeNumber("--sockets-per-minute", word, { least: 1, most: QUOTA_MAX }),
     ),
   });
-  if (Object.keys(flags).length === 0)
-    return file === undefined ? undefined : () => readPolicy(file);
+  if (Object.keys(flags).length === 0) return file === undefined ? undefined : policyFile(file);
   if (file === undefined) return flagPolicy(flags);
   throw new MisuseError(
     "--policy and the --allow options are two ways to say the same: put it all in the file",

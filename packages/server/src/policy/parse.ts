@@ -1,13 +1,10 @@
-import { closeSync, openSync, readSync } from "node:fs";
 import { type Accounts, readAccounts } from "./accounts.ts";
 import { PolicyError, type Problem } from "./error.ts";
 import { lineFinder } from "./lines.ts";
 import { readRule } from "./read-rule.ts";
+import { readText } from "./read-text.ts";
 import type { Policy, Rule } from "./rule.ts";
 import { isTable, type Table } from "./values.ts";
-
-/** The longest policy file in bytes: a mistaken path must not fill the memory. */
-export const POLICY_BYTES_MAX = 1 << 20;
 
 function syntaxProblem(text: string): string | undefined {
   try {
@@ -74,43 +71,26 @@ export function parsePolicy(source: string, text: string, accounts: Accounts): P
   return { source, rules };
 }
 
-/* Reads a file as far as there is room for it. */
-function fill(path: string, bytes: Uint8Array): number {
-  const fd = openSync(path, "r");
-  try {
-    let length = 0;
-    for (let read = -1; read !== 0 && length < bytes.byteLength; length += read)
-      read = readSync(fd, bytes, length, bytes.byteLength - length, null);
-    return length;
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function readText(path: string): string {
-  try {
-    const bytes = Buffer.alloc(POLICY_BYTES_MAX + 1);
-    const length = fill(path, bytes);
-    if (length > POLICY_BYTES_MAX)
-      throw new PolicyError(path, [
-        { text: `the file has more than ${POLICY_BYTES_MAX} bytes: name a policy` },
-      ]);
-    return bytes.toString("utf8", 0, length);
-  } catch (error) {
-    if (error instanceof PolicyError) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    const remedy = "give the path of a file that the server's user may read";
-    throw new PolicyError(path, [{ text: `cannot be read (${code}): ${remedy}` }], {
-      cause: error,
-    });
-  }
-}
-
 /**
  * Reads a policy file and the names in it against this machine's accounts.
  *
  * @throws {PolicyError} if it cannot be read or understood
  */
 export function readPolicy(path: string, accounts: Accounts = readAccounts()): Policy {
-  return parsePolicy(path, readText(path), accounts);
+  return parsePolicy(path, readText(path, false), accounts);
+}
+
+/**
+ * Makes what reads a policy file at the start and at each reload. The first time it may be a pipe, as
+ * `<(command)` of a shell is one; read again, that would be an empty policy.
+ *
+ * @returns a function that throws PolicyError as {@link readPolicy} does
+ */
+export function policyFile(path: string): () => Policy {
+  let again = false;
+  return () => {
+    const text = readText(path, again);
+    again = true;
+    return parsePolicy(path, text, readAccounts());
+  };
 }

@@ -1,0 +1,71 @@
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { PolicyError } from "./error.ts";
+
+/** The longest policy file in bytes: a mistaken path must not fill the memory. */
+export const POLICY_BYTES_MAX = 1 << 20;
+/** How long the text of a pipe may take to arrive, in milliseconds. */
+export const PIPE_WAIT_MS = 5000;
+
+const POLLIN = 1;
+
+function failure(path: string, text: string, options?: ErrorOptions): PolicyError {
+  return new PolicyError(path, [{ text }], options);
+}
+
+/* A regular file is always ready; a pipe may be silent for ever, and a FIFO may have no writer. */
+function awaitText(fd: number, path: string, until: number): void {
+  const sys = loadSyscalls();
+  while (sys.monotonic() < until) {
+    const rc = sys.poll(fd, POLLIN, Math.ceil(until - sys.monotonic()));
+    if (rc > 0) return;
+  }
+  throw failure(
+    path,
+    `is no regular file, and its text did not end within ${PIPE_WAIT_MS / 1000} s: give the path of a file, or a pipe that ends`,
+  );
+}
+
+/* Reads a file as far as there is room for it. */
+function fill(fd: number, path: string, bytes: Uint8Array): number {
+  const until = loadSyscalls().monotonic() + PIPE_WAIT_MS;
+  let length = 0;
+  for (let read = -1; read !== 0 && length < bytes.byteLength; length += read) {
+    awaitText(fd, path, until);
+    read = readSync(fd, bytes, length, bytes.byteLength - length, null);
+  }
+  return length;
+}
+
+function readOpen(fd: number, path: string, again: boolean): string {
+  if (again && !fstatSync(fd).isFile())
+    throw failure(
+      path,
+      "is no regular file, so its text was there once: give the path of a file to reload a policy",
+    );
+  const bytes = Buffer.alloc(POLICY_BYTES_MAX + 1);
+  const length = fill(fd, path, bytes);
+  if (length <= POLICY_BYTES_MAX) return bytes.toString("utf8", 0, length);
+  throw failure(path, `the file has more than ${POLICY_BYTES_MAX} bytes: name a policy`);
+}
+
+/**
+ * Reads the text of a policy. Nothing that lies at the path makes this wait without an end.
+ *
+ * @param again whether it was read before: then only a regular file has the text still
+ * @throws {PolicyError} if it cannot be read
+ */
+export function readText(path: string, again: boolean): string {
+  let fd = -1;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    return readOpen(fd, path, again);
+  } catch (error) {
+    if (error instanceof PolicyError) throw error;
+    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
+    const remedy = "give the path of a file that the server's user may read";
+    throw failure(path, `cannot be read (${code}): ${remedy}`, { cause: error });
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
+}
