@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { xsocketSync } from "@xsocket/client";
@@ -10,7 +10,14 @@ import {
   serve,
   serveMetrics,
 } from "@xsocket/server";
-import { eventually, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import {
+  descriptors,
+  eventually,
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -130,6 +137,23 @@ test("a path is taken from a dead server alone", async () => {
     expect(() => serveMetrics(server, { kind: "path", path: dir.join(below) })).toThrow(remedy);
   metrics[Symbol.dispose]();
   expect(existsSync(path)).toBe(false);
+});
+
+test("a listener that Bun does not take leaves neither file nor descriptor", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await serve({ address: dir.join("control") });
+  const listen = spyOn(Bun, "listen").mockImplementation(() => {
+    throw new Error("Failed to listen");
+  });
+  try {
+    const before = descriptors();
+    expect(() => serveMetrics(server, { kind: "path", path })).toThrow("Failed to listen");
+    expect(descriptors()).toEqual(before);
+    expect(existsSync(path)).toBe(false);
+  } finally {
+    listen.mockRestore();
+  }
 });
 
 /** Sends a text to a path, and gives what comes back until the end. */

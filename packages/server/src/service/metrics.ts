@@ -71,11 +71,18 @@ interface Listening {
 function listenAtPath(path: string, socket: Handlers): Listening {
   const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
   expectDirectory(path);
-  const { listenFd: fd, made } = claimPath(loadSyscalls(), path, options, SOCK_STREAM);
+  const sys = loadSyscalls();
+  const { listenFd: fd, made } = claimPath(sys, path, options, SOCK_STREAM);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
   const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;
-  const listener = adopt({ fd, socket });
-  return { made, stop: (all) => listener.stop(all) };
+  try {
+    const listener = adopt({ fd, socket });
+    return { made, stop: (all) => listener.stop(all) };
+  } catch (error) {
+    sys.close(fd); // Bun leaves to us what it does not take
+    removeOwn(path, made);
+    throw error;
+  }
 }
 
 function listen(address: MetricsAddress, socket: Handlers): Listening {
