@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   createNamespace,
@@ -27,6 +27,12 @@ control.connect(sys.argv[1])
 control.send(struct.pack("!Iiii", 0x58533031, 2, int(sys.argv[2]), int(sys.argv[3])))
 reply, fds, _, _ = socket.recv_fds(control, 16, 4)
 print(struct.unpack("!II", reply)[1], len(fds))`;
+
+/* Locks out ambient capabilities (SECBIT_NO_CAP_AMBIENT_RAISE), and runs a program. */
+const NO_AMBIENT = `
+import ctypes, os, sys
+assert ctypes.CDLL(None).prctl(28, 64, 0, 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])`;
 
 /** Starts a server in a namespace of its own and waits until it listens. */
 async function start(
@@ -140,6 +146,35 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
       code: 1,
       stderr: `xsocket: ${policy}: cannot be read (EACCES): give the path of a file that the server's user may read\n`,
     });
+  });
+
+  test.each([
+    ["while it is root", ["setpriv", "--bounding-set", "-setgid"]],
+    ["when it is that user", ["python3", "-c", NO_AMBIENT]],
+  ])("a user that cannot be become (refused %s) leaves no socket file", async (_, before) => {
+    using dir = tempDir();
+    const words = ["serve", dir.join("control"), "--user", "daemon"];
+    const { code, stderr } = await here.run([...before, ...xsocketForEveryone(dir, words)]);
+    expect(stderr).toMatch(/^xsocket: cannot become uid 1 .*: EPERM\. Leave .*\n$/);
+    expect(code).toBe(1);
+    expect(existsSync(dir.join("control"))).toBe(false);
+  });
+
+  test("the default path's directory, given to the user, is taken back from a start that fails", async () => {
+    using dir = tempDir();
+    const script = `mount -t tmpfs none /run; "$0" "$@"; stat -c %u /run/xsocket`;
+    const before = ["setpriv", "--bounding-set", "-setgid", "unshare", "-m", "sh", "-c", script];
+    const argv = xsocketForEveryone(dir, ["serve", "--user", "daemon"]);
+    expect((await here.run([...before, ...argv])).stdout).toBe("0\n");
+  });
+
+  test("a default path's directory that may not be given to the user is no reason not to start", async () => {
+    using dir = tempDir();
+    const script = `mount -t tmpfs none /run; exec "$0" "$@"`;
+    const before = ["setpriv", "--bounding-set", "-chown", "unshare", "-m", "sh", "-c", script];
+    const argv = xsocketForEveryone(dir, ["serve", "--user", "daemon"]);
+    await using program = here.spawn([...before, ...argv]);
+    await program.says(/^xsocket: serving at \/run\/xsocket\/default$/m);
   });
 
   test("a rule about a group holds for supplementary groups, and raw sockets come by a rule", async () => {

@@ -15,6 +15,7 @@ import {
   openSync,
   unlinkSync,
 } from "node:fs";
+import { lstat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import {
   type Address,
@@ -252,6 +253,15 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
 export function removeOwn(path: string, made: Made): void {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
   if (found?.dev === made.dev && found.ino === made.ino) unlinkSync(path);
+}
+
+/**
+ * The same when this thread has lost its rights on the way to another user: those of the runtime's
+ * pool, which do what is asked for by a promise, have theirs still.
+ */
+export async function removeAsBefore(path: string, made: Made): Promise<void> {
+  const found = await lstat(path, { bigint: true });
+  if (found.dev === made.dev && found.ino === made.ino) await unlink(path);
 }
 
 /** The same under the lock of its directory. */

@@ -1,9 +1,10 @@
-import { chownSync, readdirSync } from "node:fs";
+import { chownSync, lstatSync, readdirSync, statSync } from "node:fs";
+import { chown } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { adoptListener } from "./_adopt.ts";
-import { type Claim, claimAddress } from "./_claim.ts";
+import { type Claim, claimAddress, removeAsBefore } from "./_claim.ts";
 import { groupId } from "./_group.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
@@ -76,19 +77,35 @@ export async function listen(
  * nothing else lies in the directory of the default address, that becomes the user's as well, so
  * that the file can be removed at the end.
  *
- * @returns the listening descriptor
+ * @returns the listening socket; releasing it is for when this process could not become the user
  * @throws {ServeError} if it cannot be made
  */
 export async function bindControl(
   options: ServeOptions,
   user: { readonly uid: number; readonly gid: number },
-): Promise<number> {
+): Promise<Claim> {
   const sys = loadSyscalls();
   const threads = checkOptions(options, options.address?.startsWith("@") === true);
   const bounds = fitBounds(options, sys.descriptorLimit(), threads);
   const { address, listenFd } = await listen(sys, options, bounds);
-  const directory = dirname(address);
-  if (address === DEFAULT_ADDRESS && readdirSync(directory).length === 1)
+  if (address.startsWith("@")) return { listenFd, release: () => Promise.resolve() };
+  const made = lstatSync(address, { bigint: true });
+  const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
+  const release = async () => {
+    await removeAsBefore(address, made);
+    await giveBack?.();
+  };
+  return { listenFd, release };
+}
+
+/* Without CAP_CHOWN it stays root's, and the file stays at the end: the next start replaces it. */
+function giveDirectory(directory: string, user: { readonly uid: number; readonly gid: number }) {
+  if (readdirSync(directory).length !== 1) return undefined;
+  const { uid, gid } = statSync(directory);
+  try {
     chownSync(directory, user.uid, user.gid);
-  return listenFd;
+    return () => chown(directory, uid, gid);
+  } catch {
+    return undefined;
+  }
 }

@@ -55,10 +55,12 @@ async function becomeUser(
       `only root can become another user, and this is uid ${process.geteuid?.()}: start the server as root, or without --user`,
     );
   refuseUnreadable(user, successor.files);
-  const fd = activation?.fd ?? (await bindControl(options, user));
+  const bound = activation ? undefined : await bindControl(options, user);
   try {
+    const fd = bound?.listenFd ?? activation?.fd ?? -1;
     execAs(sys, fd, user, { ...successor, ownsFile: activation?.own ?? true });
   } catch (error) {
+    await bound?.release().catch(() => {}); // else the next start replaces it
     const remedy = "Leave CAP_SETUID, CAP_SETGID and CAP_SETPCAP to it, or --user out";
     throw systemError(`become uid ${user.uid}`, error, remedy);
   }
