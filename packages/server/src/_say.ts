@@ -1,10 +1,18 @@
-import { isLogged, type LogRecord } from "./log.ts";
+import { isLogged, type Log, type LogRecord } from "./log.ts";
 import type { LogLevel } from "./service/log.ts";
 
 const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause must not flood the log
 
 /** Records of one thread that may wait for the main thread, which writes them. */
 export const RECORDS_WAITING_MAX = 1024;
+
+/** What takes the records, less those that nobody wants. */
+export function wantedOf(options: { readonly log?: Log; readonly logLevel?: LogLevel }): Log {
+  const { log = () => {}, logLevel = "info" } = options;
+  return (record) => {
+    if (isLogged(record.level, logLevel)) log(record);
+  };
+}
 
 /**
  * Makes a thread's voice: wanted records go out, and of each kind of event only so many a second.

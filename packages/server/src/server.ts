@@ -4,8 +4,8 @@ import type { Claim } from "./_claim.ts";
 import { checkOptions, listen } from "./_listen.ts";
 import { createMemory, Shared } from "./_memory.ts";
 import { type Common, Pool } from "./_pool.ts";
+import { wantedOf } from "./_say.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
-import { isLogged, type Log } from "./log.ts";
 import type { ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
@@ -46,13 +46,6 @@ async function readPolicy(policy: ServeOptions["policy"], address: string): Prom
   return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
 }
 
-function quietBelow(options: ServeOptions): Log {
-  const { log = () => {}, logLevel = "info" } = options;
-  return (record) => {
-    if (isLogged(record.level, logLevel)) log(record);
-  };
-}
-
 /**
  * Starts a server in this process's network namespace. It serves when the promise resolves.
  *
@@ -68,7 +61,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   const sys = loadSyscalls();
   const descriptorLimit = sys.descriptorLimit();
   const bounds = fitBounds(options, descriptorLimit, threads);
-  const claim = await listen(sys, options, bounds);
+  const log = wantedOf(options);
+  const claim = await listen(sys, { ...options, log }, bounds);
   let auditFd = -1;
   try {
     const policy = await readPolicy(options.policy, claim.address);
@@ -87,7 +81,6 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       uid: process.geteuid?.() ?? 0,
       gid: process.getegid?.() ?? 0,
     };
-    const log = quietBelow(options);
     const pool = new Pool(sys, shared, common, policy, log);
     await pool.start().catch((error: unknown) => pool.stop().then(() => Promise.reject(error)));
     return new RunningServer(sys, { ...options, log }, claim, common, shared, pool);

@@ -3,6 +3,7 @@ import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import { bindControl } from "../_listen.ts";
 import { systemError } from "../_refusal.ts";
+import { wantedOf } from "../_say.ts";
 import { serve, type Server } from "../server.ts";
 import type { ServeOptions } from "../options.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
@@ -161,7 +162,8 @@ async function start(
  * @throws {ActivationError} for sockets passed at start that are not what is expected
  * @throws {PolicyError} for a policy that cannot be used
  */
-export async function runService(options: ServiceOptions): Promise<void> {
+export async function runService(given: ServiceOptions): Promise<void> {
+  const options = { ...given, log: wantedOf(given) };
   const sys = loadSyscalls();
   const activation = takeActivation();
   await becomeUser(sys, options, activation);
