@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import {
   chmodSync,
+  chownSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -156,6 +157,28 @@ test("a directory that others may write to is refused, a sticky one unless asked
   expect(sticky.code).toBe(1);
   await using server = await startServer({ path, args: ["--shared-directory"] });
   expect(askOnce(server.path)).toBe(0);
+});
+
+test("who else may replace the socket is said, by ownership or by access list", async () => {
+  using directory = tempDir();
+  const path = directory.join("s");
+  const warned = async (...args: string[]) => {
+    await using server = await startServer({ path, args });
+    await server.stop();
+    if (args.length > 0) expect(server.program.stderr).toBe("");
+    return /warning: (.*) may replace the socket in /.exec(server.program.stderr)?.[1];
+  };
+  expect(await warned()).toBeUndefined();
+  await here.run(["setfacl", "-m", "u:4201:x,u:0:rwx", directory.path]);
+  expect(await warned()).toBeUndefined();
+  await here.run(["setfacl", "-m", "u:4201:rwx,g:4300:rwx", directory.path]);
+  expect(await warned()).toBe("uid 4201, gid 4300");
+  expect(await warned("--log-level", "error")).toBeUndefined();
+  await here.run(["setfacl", "-m", "m::rx", directory.path]);
+  expect(await warned()).toBeUndefined();
+  if (process.geteuid?.() !== 0) return;
+  chownSync(directory.path, 4202, 4202);
+  expect(await warned()).toBe("uid 4202");
 });
 
 test("a path that does not fit is refused", async () => {

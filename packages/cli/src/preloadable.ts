@@ -49,7 +49,7 @@ function changesUser(path: string): boolean {
 
 function hasCapabilities(path: string): boolean {
   const isRoot = process.geteuid?.() === 0; // who has them all gains nothing
-  return !isRoot && loadSyscalls().xattrSize(path, "security.capability") > 0;
+  return !isRoot && loadSyscalls().xattr(path, "security.capability", null, 0) > 0;
 }
 
 /* The runtime of gcc's AddressSanitizer wants to be the first library, and ends the program else. */

@@ -1,6 +1,7 @@
 import { dirname } from "node:path";
 import { chmodSync, mkdirSync, type Stats, statSync } from "node:fs";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { aclWriters } from "./_acl.ts";
 import { refusal, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 
@@ -10,6 +11,8 @@ const DIRECTORY_MODE = 0o711;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 const STICKY = 0o1000;
+/* In a user namespace this is whoever has no number there, root of the machine included. */
+const NOBODY = 65_534;
 
 /* The directory of the default socket belongs to servers, so it is made for others in it as well. */
 const OURS = dirname(DEFAULT_ADDRESS);
@@ -64,6 +67,26 @@ export function expectDirectory(path: string): Stats {
   const found = find(directory);
   if (found?.isDirectory()) return found;
   throw missing(path, directory);
+}
+
+/* Who owns a directory may put another socket in the place of ours, and so may whom its access list lets write. */
+function strangersOf(directory: string, isKnown: (kind: "uid" | "gid", id: number) => boolean) {
+  const owner = statSync(directory).uid;
+  const writers = aclWriters(directory).filter(({ kind, id }) => !isKnown(kind, id));
+  if (!isKnown("uid", owner)) writers.unshift({ kind: "uid", id: owner });
+  return writers.map(({ kind, id }) => `${kind} ${id}`);
+}
+
+/**
+ * Says in one sentence who else than root and the server's own user may replace the socket in its
+ * directory; undefined if nobody may. It is no reason not to start: the directory of a user may be
+ * just where root means to serve for that user.
+ */
+export function strangersWarning(directory: string, uid: number): string | undefined {
+  const known = { uid: [0, uid, NOBODY], gid: [0, process.getegid?.()] };
+  const strangers = strangersOf(directory, (kind, id) => known[kind].includes(id));
+  if (strangers.length === 0) return undefined;
+  return `${strangers.join(", ")} may replace the socket in ${directory} by another: serve only them there, or use a directory of your own`;
 }
 
 /**

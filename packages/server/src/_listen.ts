@@ -5,6 +5,7 @@ import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xs
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { adoptListener } from "./_adopt.ts";
 import { type Claim, claimAddress, removeAsBefore } from "./_claim.ts";
+import { strangersWarning } from "./_directory.ts";
 import { groupId } from "./_group.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
@@ -46,15 +47,23 @@ function readAddress(text: string) {
   }
 }
 
+function warnOfStrangers(options: ServeOptions, directory: string, uid: number): void {
+  const message = strangersWarning(directory, uid);
+  if (message !== undefined)
+    options.log?.({ level: "warning", event: "directory", message, fields: {} });
+}
+
 /**
  * Makes the control socket, or takes the one that was given.
  *
+ * @param uid whose socket it will be
  * @throws {ServeError} with any code but MISUSE and LIMIT
  */
 export async function listen(
   sys: Syscalls,
   options: ServeOptions,
   bounds: Bounds,
+  uid = sys.geteuid(),
 ): Promise<Claim & { address: string }> {
   if (options.listenFd !== undefined) {
     const adopted = adoptListener(sys, options.listenFd, options.ownsFile ?? false);
@@ -69,6 +78,7 @@ export async function listen(
     sharedDirectory: options.sharedDirectory ?? false,
     refuseDescriptors: options.refuseDescriptors ?? false,
   });
+  if (address.kind === "path") warnOfStrangers(options, dirname(address.path), uid);
   return { ...claim, address: formatAddress(address) };
 }
 
@@ -87,7 +97,7 @@ export async function bindControl(
   const sys = loadSyscalls();
   const threads = checkOptions(options, options.address?.startsWith("@") === true);
   const bounds = fitBounds(options, sys.descriptorLimit(), threads);
-  const { address, listenFd } = await listen(sys, options, bounds);
+  const { address, listenFd } = await listen(sys, options, bounds, user.uid);
   if (address.startsWith("@")) return { listenFd, release: () => Promise.resolve() };
   const made = lstatSync(address, { bigint: true });
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;

@@ -19,7 +19,7 @@ export interface Syscalls {
   dupOnto(from: number, to: number): number;
   fchown(fd: number, uid: number, gid: number): number;
   flock(fd: number, operation: number): number;
-  xattrSize(path: string, name: string): number;
+  xattr(path: string, name: string, value: Uint8Array | null, length: number): number;
   geteuid(): number;
   getsockname(fd: number, address: Uint8Array, length: number): number;
   getpeername(fd: number, address: Uint8Array, length: number): number;
@@ -110,7 +110,7 @@ const SYMBOLS = {
   xs1_dup_onto: { args: [int, int], returns: int },
   xs1_fchown: { args: [int, unsigned, unsigned], returns: int },
   xs1_flock: { args: [int, int], returns: int },
-  xs1_xattr_size: { args: [text, text], returns: int },
+  xs1_xattr: { args: [text, text, pointer, unsigned], returns: int },
   xs1_geteuid: { args: [], returns: int },
   xs1_getsockname: { args: [int, pointer, unsigned], returns: int },
   xs1_getpeername: { args: [int, pointer, unsigned], returns: int },
@@ -163,7 +163,7 @@ function open(): Syscalls {
     dupOnto: native.xs1_dup_onto,
     fchown: native.xs1_fchown,
     flock: native.xs1_flock,
-    xattrSize: native.xs1_xattr_size,
+    xattr: native.xs1_xattr,
     geteuid: native.xs1_geteuid,
     getsockname: native.xs1_getsockname,
     getpeername: native.xs1_getpeername,

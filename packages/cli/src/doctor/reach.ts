@@ -19,7 +19,7 @@ function startAt(path: string): string {
 function describe(path: string, stats: Stats): string {
   const bits = ["---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"];
   const mode = [6, 3, 0].map((shift) => bits[(stats.mode >> shift) & 7]).join("");
-  const acl = loadSyscalls().xattrSize(path, ACL) > 0 ? " with an ACL (getfacl shows it)" : "";
+  const acl = loadSyscalls().xattr(path, ACL, null, 0) > 0 ? " with an ACL (getfacl shows it)" : "";
   return `${path} (${stats.isDirectory() ? "d" : "s"}${mode}, uid ${stats.uid}, gid ${stats.gid}${acl})`;
 }
 

@@ -15,7 +15,7 @@ function bitsFor({ uid, gid, groups }: Identity, stats: Stats): number {
 
 function isClosed(user: Identity, path: string, wanted: number): boolean {
   if ((bitsFor(user, statSync(path)) & wanted) !== 0) return false;
-  return loadSyscalls().xattrSize(path, ACL) <= 0; // with a list of its own, the kernel has to say
+  return loadSyscalls().xattr(path, ACL, null, 0) <= 0; // with a list of its own, the kernel has to say
 }
 
 /**

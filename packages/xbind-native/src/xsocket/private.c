@@ -81,9 +81,9 @@ EXPORT int xs1_flock(int fd, int operation)
 	return sys_flock(fd, operation);
 }
 
-EXPORT int xs1_xattr_size(const char *path, const char *name)
+EXPORT int xs1_xattr(const char *path, const char *name, void *value, unsigned len)
 {
-	return sys_getxattr(path, name, NULL, 0);
+	return sys_getxattr(path, name, value, len);
 }
 
 EXPORT int xs1_geteuid(void)

@@ -20,8 +20,8 @@ int xs1_flock(int fd, int operation);
 int xs1_geteuid(void);
 int xs1_poll(int fd, int events, int wait_ms);
 
-/* Return: the length in bytes of a file's extended attribute, -ENODATA if it has none. */
-int xs1_xattr_size(const char *path, const char *name);
+/* Return: the length in bytes of a file's extended attribute, -ENODATA if it has none; len 0 only asks. */
+int xs1_xattr(const char *path, const char *name, void *value, unsigned len);
 
 /* accept4(2), non-blocking. */
 int xs1_accept(int fd);
