@@ -76,22 +76,33 @@ static uint64_t cookie_of(int fd)
 }
 
 /* Nobody listens in either namespace: what matters is which one refuses. */
-static void test_clients_stay(void)
+static void clients_stay(int domain, const void *addr, const void *other, socklen_t len)
 {
-	struct sockaddr_in addr = pair_addr(4444);
-	int tcp = pair_socket(SOCK_STREAM), udp = pair_socket(SOCK_DGRAM);
+	int tcp = socket(domain, SOCK_STREAM, 0), udp = socket(domain, SOCK_DGRAM, 0);
 	uint64_t own = cookie_of(tcp);
 
-	CHECK(connect(tcp, (struct sockaddr *)&addr, sizeof(addr)) < 0);
+	CHECK(connect(tcp, addr, len) < 0);
 	CHECK_EQ(errno, ECONNREFUSED);
 	CHECK_EQ(cookie_of(tcp), own);
-	CHECK_EQ(sendto(udp, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr)), 1);
-	CHECK_EQ(connect(udp, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(sendto(udp, "x", 1, 0, addr, len), 1);
+	CHECK_EQ(connect(udp, addr, len), 0);
 	CHECK_EQ(cookie_of(udp), own);
-	CHECK(pair_bind(udp, 4445) < 0 && errno == EINVAL);
+	CHECK(bind(udp, other, len) < 0 && errno == EINVAL);
 	CHECK_EQ(cookie_of(udp), own);
 	close(tcp);
 	close(udp);
+}
+
+static void test_clients_stay(void)
+{
+	struct sockaddr_in addr = pair_addr(4444), other = pair_addr(4445);
+	struct sockaddr_in6 addr6 = {
+	    .sin6_family = AF_INET6, .sin6_port = htons(4444), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr_in6 other6 = addr6;
+
+	other6.sin6_port = htons(4445);
+	clients_stay(AF_INET, &addr, &other, sizeof(addr));
+	clients_stay(AF_INET6, &addr6, &other6, sizeof(addr6));
 }
 
 static void test_wrong_sockets(void)

@@ -8,12 +8,19 @@
 #include "support/pair.h"
 
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #define OUTPUT_BYTES 4096
 #define LOG_FD       77
+
+#ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
+#endif
 
 static const char *self;
 
@@ -190,6 +197,76 @@ static void test_unreachable(void)
 	free(control);
 }
 
+/* A root that is not another one will do: what is kept for it is asked for first. */
+static void case_jail(void)
+{
+	CHECK_EQ(chroot("/"), 0);
+}
+
+static void test_jail(void)
+{
+	static const char *const lines[] = {
+	    "chroot: cannot keep a connection to /nowhere/at/all: ENOENT (error 2)", NULL};
+	char *control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
+
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	setenv("XSOCKET", "/nowhere/at/all", 1);
+	check("jail", STDERR_FILENO, lines);
+	if (control)
+		setenv("XSOCKET", control, 1);
+	free(control);
+}
+
+/* Landlock may keep a program from abstract names that are made outside of its domain. */
+static void case_scoped(void)
+{
+	struct {
+		uint64_t files, ports, scoped;
+	} rules = {.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET};
+	int fd = pair_socket(SOCK_STREAM);
+	int set = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(syscall(SYS_landlock_restrict_self, set, 0), 0);
+	CHECK_EQ(pair_bind(fd, 3000), pair_preloaded() ? -1 : 0);
+	if (pair_preloaded())
+		CHECK_EQ(errno, EPERM);
+	CHECK_EQ(pair_port(fd), pair_preloaded() ? 0 : 3000);
+}
+
+static bool landlock_knows_scopes(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 6;
+}
+
+static void test_scoped(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket: EPERM (error 1); "
+	    "control socket ",
+	    NULL};
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	char *control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
+	int listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	int len = snprintf(name.sun_path, sizeof(name.sun_path), "@xsocket-scoped-%d", getpid());
+
+	if (getenv("TEST_EMULATOR") || !landlock_knows_scopes())
+		return;
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	setenv("XSOCKET", name.sun_path, 1);
+	name.sun_path[0] = '\0';
+	len += (int)offsetof(struct sockaddr_un, sun_path);
+	CHECK_EQ(bind(listener, (struct sockaddr *)&name, (socklen_t)len), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	check("scoped", STDERR_FILENO, lines);
+	close(listener);
+	if (control)
+		setenv("XSOCKET", control, 1);
+	free(control);
+}
+
 /* An option that cannot be carried over, and on which no safety hangs. */
 static void case_lost(void)
 {
@@ -220,6 +297,7 @@ static const struct {
 } cases[] = {
     {"binds", case_binds}, {"published", case_published},
     {"one", case_one},     {"unreachable", case_unreachable},
+    {"jail", case_jail},   {"scoped", case_scoped},
     {"lost", case_lost},
 };
 
@@ -236,6 +314,8 @@ int main(int argc, char **argv)
 	RUN(test_published);
 	RUN(test_nothing_listed);
 	RUN(test_unreachable);
+	RUN(test_jail);
+	RUN(test_scoped);
 	RUN(test_lost);
 	return 0;
 }
