@@ -21,6 +21,24 @@ function reloadFailure(error: unknown): LogRecord {
 /* For a signal before a start that fails: the failure itself is thrown by untilSignal. */
 function noServer(): void {}
 
+/*
+ * Signals that come in one go are one reload, and those that come while one is under way are one more:
+ * each is an order to every serving thread, and hundreds would keep clients and the end waiting.
+ */
+function together(run: () => Promise<void>): () => void {
+  let asked = 0;
+  const begin = async (): Promise<void> => {
+    for (let heeded = 0; heeded !== asked;) {
+      heeded = asked;
+      await run();
+    }
+    asked = 0;
+  };
+  return () => {
+    if (asked++ === 0) setImmediate(() => void begin());
+  };
+}
+
 /** What the signals do to a server. */
 export type Signalled = Pick<Server, "stop" | "reload" | "closed">;
 
@@ -41,7 +59,9 @@ export async function untilSignal(
     for (const failure of failures) log(reloadFailure(failure));
   };
   const stop = () => void started.then((running) => running.stop(), noServer);
-  const reload = () => void started.then((running) => running.reload().catch(failed), noServer);
+  const reload = together(() =>
+    started.then((running) => running.reload().catch(failed), noServer),
+  );
   process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", reload);
   try {
     const { closed } = await started;
