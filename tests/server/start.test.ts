@@ -143,6 +143,25 @@ test("a missing directory is one clear sentence", async () => {
   expect(code).toBe(1);
 });
 
+test.each([
+  ["a file in place of the directory", [], "p/s", "/p, where "],
+  ["a low limit of address space", ["prlimit", "--as=500000000"], "s", "LimitAS="],
+  [
+    "no /dev/null",
+    ["unshare", "-m", "sh", "-c", `mount -t tmpfs none /dev; exec "$0" "$@"`],
+    "s",
+    "cannot read /dev/null",
+  ],
+])("%s is one sentence", async (_, before, name, words) => {
+  using directory = tempDir();
+  writeFileSync(directory.join("p"), "");
+  const argv = [...before, XSOCKET, "serve", directory.join(name)];
+  const { code, stderr } = await here.run(argv, { env: ENV });
+  expect(stderr).toContain(words);
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  expect(code).toBe(1);
+});
+
 test("a directory that others may write to is refused, a sticky one unless asked for", async () => {
   using directory = tempDir();
   const path = directory.join("s");

@@ -150,8 +150,21 @@ const SYMBOLS = {
   xs1_handover_receive: { args: [int, int, int, int, int], returns: int },
 } as const;
 
+/* Bun says only that it has no just-in-time compiler, and not why. */
+function load(path: string) {
+  try {
+    return dlopen(path, SYMBOLS);
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes("requires the JIT"))) throw error;
+    throw new Error(
+      "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), and leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0",
+      { cause: error },
+    );
+  }
+}
+
 function open(): Syscalls {
-  const { symbols: native } = dlopen(libraryPath("xsocket"), SYMBOLS);
+  const { symbols: native } = load(libraryPath("xsocket"));
   return {
     socket: native.xs1_socket,
     bind: native.xs1_bind,

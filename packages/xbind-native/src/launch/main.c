@@ -87,6 +87,9 @@ static int become_bun(const struct bun *bun, int argc, char **argv)
 
 static int launch(struct bun *bun, int argc, char **argv)
 {
+	if (access("/dev/null", R_OK) <
+	    0) /* Bun's configuration, and what closed descriptors become */
+		return words_fail("cannot read /dev/null: %s", strerror(errno));
 	int rc = bun_find(bun);
 
 	if (rc == -EINVAL)
