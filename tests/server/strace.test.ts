@@ -1,8 +1,8 @@
 /* What an exchange costs: the system calls of xsocket(), of bind with the library, and of the server. */
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { libraryPath } from "@xsocket/xbind-native";
+import { errno, libraryPath } from "@xsocket/xbind-native";
 import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 import { askOnce, rawClients, RawClient } from "./raw.ts";
 
@@ -47,6 +47,7 @@ test("xsocket() makes no system call without a reason", async () => {
 
 const IDLE = 1000; // connections
 const ASKED = 20; // times
+const REFUSED = 200; // times, far more than are logged in a second
 
 /** The system calls of a server while something is done. */
 async function callsDuring(pid: number, act: () => Promise<void>) {
@@ -88,6 +89,24 @@ test("a request costs the server nothing for its log, nor for connections that a
   // the client has its last reply; the request; the socket, sent and closed
   const own = rounds.filter((round) => round === "ioctl recvfrom socket sendmsg close");
   expect(own.length).toBeGreaterThan(ASKED / 2); // in one of the others it may look at time limits
+});
+
+test("a refusal that the log leaves out costs no more calls than its reply", async () => {
+  using directory = tempDir();
+  const policy = directory.join("policy");
+  writeFileSync(policy, '[[rule]]\naction = "deny"\n');
+  await using server = await startServer({ args: ["--threads", "1", "--policy", policy] });
+  await server.program.says(/serving at/);
+  using kept = new RawClient(server.path);
+  const refuse = () => expect(kept.ask()).toBe(-errno.EPERM);
+  for (let i = 0; i < REFUSED; i++) refuse();
+  const made = await callsDuring(server.program.pid, () => {
+    for (let i = 0; i < REFUSED; i++) refuse();
+    return Promise.resolve();
+  });
+  const named = made.filter(({ name }) => name.startsWith("open"));
+  expect(made.filter(({ name }) => name === "sendmsg").length).toBeGreaterThanOrEqual(REFUSED);
+  expect(named.length).toBeLessThan(REFUSED / 2); // those that are logged find a command's name
 });
 
 /*

@@ -132,16 +132,11 @@ export class Answerer {
     const { sys, judge } = this.#context;
     const { pid, uid, gid } = this.#peer;
     const asked = describeAsked(this.#request);
-    const command = commandOf(sys, fd, pid);
-    const reason = judge.rule ? `${refusal}, ${judge.rule.name}` : refusal;
-    this.#context.say("warning", "denied", `refused ${asked} (${reason})`, {
-      pid,
-      uid,
-      gid,
-      command,
-      asked,
-      reason: refusal,
-      rule: judge.rule?.name,
+    const rule = judge.rule?.name;
+    const reason = rule === undefined ? refusal : `${refusal}, ${rule}`;
+    this.#context.say("warning", "denied", `refused ${asked} (${reason})`, () => {
+      const command = commandOf(sys, fd, pid);
+      return { pid, uid, gid, command, asked, reason: refusal, rule };
     });
   }
 

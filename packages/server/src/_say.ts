@@ -14,6 +14,14 @@ export function wantedOf(options: { readonly log?: Log; readonly logLevel?: LogL
   };
 }
 
+/** Says something. Fields that cost something to find are given as a function, for what is left out needs none. */
+export type Voice = (
+  level: LogLevel,
+  event: string,
+  message: string,
+  fields: LogRecord["fields"] | (() => LogRecord["fields"]),
+) => void;
+
 /**
  * Makes a thread's voice: wanted records go out, and of each kind of event only so many a second.
  * What was left out is counted and said with the next one. Debug records are not counted: who
@@ -26,7 +34,7 @@ export function limitedVoice(
   send: (record: LogRecord) => void,
   now: () => number,
   waiting: () => number,
-): (level: LogLevel, event: string, message: string, fields: LogRecord["fields"]) => void {
+): Voice {
   const windows = new Map<string, { until: number; sent: number; left: number }>();
   return (level, event, message, fields) => {
     if (!isLogged(level, wanted)) return;
@@ -43,6 +51,7 @@ export function limitedVoice(
     }
     const more = window.left > 0 ? ` (and ${window.left} more like this before)` : "";
     window.left = 0;
-    send({ level, event, message: message + more, fields });
+    const found = typeof fields === "function" ? fields() : fields;
+    send({ level, event, message: message + more, fields: found });
   };
 }

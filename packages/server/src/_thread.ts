@@ -3,6 +3,7 @@ import type { Bounds } from "./bounds.ts";
 import type { Judge, PolicyInForce } from "./_judge.ts";
 import type { Shared } from "./_memory.ts";
 import type { About } from "./status.ts";
+import type { Voice } from "./_say.ts";
 import type { LogRecord } from "./log.ts";
 import type { LogLevel } from "./service/log.ts";
 import type { Memory } from "./_memory.ts";
@@ -41,6 +42,6 @@ export interface Context {
   readonly shared: Shared;
   readonly epollFd: number;
   readonly judge: Judge;
-  say(level: LogLevel, event: string, message: string, fields: LogRecord["fields"]): void;
+  readonly say: Voice;
   logs(level: LogLevel): boolean;
 }
