@@ -148,6 +148,32 @@ test("a thread that dies with the locks in its hands does not stop the others", 
   for (const open of [fd, next, victim]) sys.close(open);
 });
 
+test("a thread that dies while there is no other to be had is replaced later", async () => {
+  let isFull = false;
+  const refused: number[] = [];
+  const epollCreate = () => {
+    if (!isFull) return sys.epollCreate();
+    refused.push(1);
+    throw new Error("Failed to spawn worker thread"); // what a limit of threads makes of it
+  };
+  await using pool = await failingPool(1, undefined, { ...sys, epollCreate });
+  isFull = true;
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  while (refused.length < 3) await Bun.sleep(1);
+  isFull = false;
+  expect(pool.records.map(({ message }) => message)).toEqual([
+    expect.stringContaining("a death on demand"),
+    "serving thread 0 cannot be replaced yet and is tried again: Failed to spawn worker thread",
+  ]);
+  const next = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(next, AF_INET, SOCK_STREAM, 0);
+  while (sys.poll(next, POLLIN, 0) === 0) await Bun.sleep(1);
+  const fd = sys.handoverReceive(next, AF_INET, SOCK_STREAM, 0, WAIT_MS);
+  expect(fd).toBeGreaterThan(0);
+  for (const open of [fd, next, victim]) sys.close(open);
+});
+
 test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
   let made = 0;
   const epollCreate = () => (++made === 2 ? -errno.EMFILE : sys.epollCreate());

@@ -60,7 +60,11 @@ export class Pool {
    * @throws {ServeError} SYSTEM if one dies at once
    */
   async start(): Promise<void> {
-    for (let index = 0; index < this.#shared.threadCount; index++) this.#startThread(index);
+    try {
+      for (let index = 0; index < this.#shared.threadCount; index++) this.#startThread(index);
+    } catch (error) {
+      startFailed(`${reasonOf(error)}. Raise the limit of threads (ulimit -u, TasksMax=)`);
+    }
     await Promise.all(
       this.#threads.map(({ ready, closed }) => Promise.race([ready, closed.then(startFailed)])),
     );
@@ -99,8 +103,30 @@ export class Pool {
         message: `serving thread ${index} died and is replaced; ${closed} connections were closed: ${reason}`,
         fields: { thread: index, connections: closed },
       });
+      await this.#restart(index);
+    });
+  }
+
+  /* There may be no thread to be had at the moment, for want of memory or by a limit: it is tried again. */
+  async #restart(index: number): Promise<void> {
+    for (let isSaid = false; ; isSaid = true) {
       await Bun.sleep(RESTART_MS);
-      if (!this.#stopping) this.#replaceOnDeath(this.#startThread(index), index);
+      if (this.#stopping) return;
+      try {
+        return this.#replaceOnDeath(this.#startThread(index), index);
+      } catch (error) {
+        reclaim(this.#sys, this.#shared, index); // what was made for it
+        if (!isSaid) this.#sayNoThread(index, error);
+      }
+    }
+  }
+
+  #sayNoThread(index: number, error: unknown): void {
+    this.#log({
+      level: "error",
+      event: "thread",
+      message: `serving thread ${index} cannot be replaced yet and is tried again: ${reasonOf(error)}`,
+      fields: { thread: index },
     });
   }
 
@@ -166,6 +192,10 @@ export class Pool {
 async function end(thread: Thread): Promise<void> {
   thread.port.close();
   await thread.worker.terminate();
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function startFailed(reason: string): never {
