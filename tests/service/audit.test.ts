@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import {
   closeSync,
   constants,
+  existsSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -140,6 +141,10 @@ test("an audit file that cannot be written is a reason not to start, in one sent
   using dir = tempDir();
   const started = start({ auditFile: dir.join("none/audit") }, dir.join("control"));
   await expect(started).rejects.toThrow(/^cannot write the audit file .*: [A-Z]+\. Give the path/);
+  const path = dir.join("control");
+  const itself = start({ auditFile: path }, path);
+  await expect(itself).rejects.toThrow(/^cannot write the audit file .*: it is a socket\. Give/);
+  expect(existsSync(path)).toBe(false);
 });
 
 test("a FIFO that nobody empties loses lines, and the server goes on", async () => {

@@ -1,4 +1,4 @@
-import { constants, openSync, writeSync } from "node:fs";
+import { constants, openSync, statSync, writeSync } from "node:fs";
 import { errnoName } from "@xsocket/xbind-native";
 import { systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
@@ -55,7 +55,9 @@ export function openAuditFile(path: string | undefined): number {
     if (error instanceof Error && "code" in error && error.code === "ENXIO")
       throw new ServeError(
         "SYSTEM",
-        `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
+        statSync(path).isSocket()
+          ? `cannot write the audit file ${path}: it is a socket. Give the path of a file`
+          : `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
       );
     const remedy = "Give the path of a file, in a directory that there is";
     throw systemError(`write the audit file ${path}`, error, remedy);
