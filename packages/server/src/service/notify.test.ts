@@ -77,6 +77,19 @@ test("a manager that vanishes later does no harm", () => {
   notifier.watchdog();
 });
 
+test("a manager that has made its socket anew hears the next message", () => {
+  const path = join(directory, "notify");
+  const former = manager(path);
+  using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
+  former[Symbol.dispose]();
+  rmSync(path);
+  notifier.watchdog();
+  notifier.watchdog();
+  using heard = manager(path);
+  notifier.status("still here");
+  expect(heard.next()).toBe("STATUS=still here");
+});
+
 test("a full queue holds a message up for a bounded time, and the next ones go on", () => {
   const path = join(directory, "notify");
   using heard = manager(path);

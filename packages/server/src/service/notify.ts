@@ -27,22 +27,33 @@ function openSocket(native: Syscalls, path: string): number {
   }
 }
 
-function connectTo(native: Syscalls, path: string): number {
+function connect(native: Syscalls, fd: number, path: string): number {
   const address = encodeAddress(parseAddress(path));
-  const fd = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  const connected = native.connect(fd, address, address.byteLength);
-  if (connected < 0) native.close(fd);
-  checked("connect", connected);
-  return fd;
+  return native.connect(fd, address, address.byteLength);
 }
 
-/** Sends one message. The manager's queue may be full, and then it waits for its turn. */
-function send(native: Syscalls, fd: number, text: string): void {
+function connectTo(native: Syscalls, path: string): number {
+  const fd = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  try {
+    checked("connect", connect(native, fd, path));
+    return fd;
+  } catch (error) {
+    native.close(fd);
+    throw error;
+  }
+}
+
+/**
+ * Sends one message. The manager's queue may be full, and then it waits for its turn; the manager
+ * may have made its socket anew, and then it is reached there.
+ */
+function send(native: Syscalls, fd: number, path: string, text: string): void {
   const bytes = new Uint8Array(new ArrayBuffer(Buffer.byteLength(text)));
   new TextEncoder().encodeInto(text, bytes);
   const sent = native.sendPacket(fd, bytes, bytes.byteLength, -1);
-  if (sent !== -errno.EAGAIN) return;
-  native.poll(fd, POLLOUT, NOTIFY_WAIT_MS);
+  if (sent >= 0) return;
+  if (sent === -errno.EAGAIN) native.poll(fd, POLLOUT, NOTIFY_WAIT_MS);
+  else if (connect(native, fd, path) < 0) return;
   native.sendPacket(fd, bytes, bytes.byteLength, -1);
 }
 
@@ -73,7 +84,7 @@ export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.
   delete env["NOTIFY_SOCKET"];
   if (!path || !/^[/@]/.test(path)) return SILENT;
   const fd = openSocket(native, path);
-  const say = (text: string) => send(native, fd, text);
+  const say = (text: string) => send(native, fd, path, text);
   return {
     active: true,
     ready: (status) => say(`READY=1\n${statusLine(status)}`),
