@@ -20,7 +20,7 @@ int xs1_flock(int fd, int operation);
 int xs1_geteuid(void);
 int xs1_poll(int fd, int events, int wait_ms);
 
-/* Return: the length in bytes of a file's extended attribute, -ENODATA if it has none; len 0 only asks. */
+/* getxattr(2). Return: the length in bytes, -ENODATA if the file has no such attribute. */
 int xs1_xattr(const char *path, const char *name, void *value, unsigned len);
 
 /* accept4(2), non-blocking. */
