@@ -14,11 +14,11 @@ export interface Goal {
   readonly byLoad: boolean;
 }
 
-/** The number of serving threads by default; the goals are about the default where they name none. */
-const DEFAULT_SERVER = "ours, 2 threads";
+/** With as many threads as by default; the goals are about that where they name no number. */
+const DEFAULT_SERVER = "ours";
 const ONE_THREAD = "ours, 1 thread";
-/* Threads of ours by their names: the main one and its Workers. All others are Bun's own. */
-const OUR_THREADS = /^(bun|Worker)/;
+/* Threads of ours by their names: the main one and those that serve. All others are Bun's own. */
+const OUR_THREADS = /^(bun|xsocket)/;
 
 /* A time or rate of one run may be another in the next; the least of many rounds is steady. */
 function judge(what: string, goal: string, figure: number, unit: string, byLoad = false): Goal {

@@ -20,9 +20,9 @@ function load(
 const BENCHES: Benches = {
   server: {
     rows: [
-      load("call", "ours, 2 threads", 21000, { floor: 0.949, fork: 8 }),
+      load("call", "ours", 21000, { floor: 0.949, fork: 8 }),
       load("call", "floor", 22000),
-      load("kept", "ours, 2 threads", 30000, { fork: 1.25 }),
+      load("kept", "ours", 30000, { fork: 1.25 }),
     ],
     resident: [{ server: "ours, 1 thread", readyMs: 30, residentMb: 54 }],
     idle: {

@@ -68,7 +68,7 @@ function wakeUps({ server }: Benches): string {
   if (all.length === 0) return "Idle for ten seconds, no thread of the process was woken.";
   const names = all.map(([thread, times]) => `${thread.replace(/\/\d+$/, "")} (${times})`);
   return `Idle for ten seconds, the process had wake-ups in these threads: ${names.join(", ")}.
-Those of \`bun\` and \`Worker\` are counted as ours, whoever has caused them; the others are Bun's own,
+Those of \`bun\` and \`xsocket\` are counted as ours, whoever has caused them; the others are Bun's own,
 whose timers the command switches off (\`BUN_GC_TIMER_DISABLE=1\`, \`MIMALLOC_PURGE_DELAY=0\`).`;
 }
 
@@ -126,7 +126,7 @@ wake-ups, the best of many rounds) are steady. "Figure / goal" is to be at most 
 
 ### Server
 
-${summary(goals.server)} Ours is the server with its default of two serving threads where nothing else is said.
+${summary(goals.server)} Ours is the server as it is by default where nothing else is said: one serving thread, and up to three more for kept-open connections.
 
 ${goalTable(goals.server)}
 

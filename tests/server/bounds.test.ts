@@ -10,7 +10,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
+import { askOnce, crowd, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
@@ -204,6 +204,7 @@ test("a closed connection does not hide a socket in flight", async () => {
 test("a reply that was received counts no longer, whichever thread serves the connection", async () => {
   for (const bound of ["--max-in-flight", "--max-in-flight-per-user"]) {
     await using server = await startServer({ args: [bound, "1", "--threads", "3"] });
+    await crowd(server.path, server.program.pid, 3);
     for (let i = 0; i < 300; i++) expect(askOnce(server.path)).toBe(0);
     using clients = rawClients(server.path, 5);
     for (let i = 0; i < 100; i++) expect(clients.map((client) => client.ask())).toEqual(OKAY);

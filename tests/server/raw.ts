@@ -1,11 +1,12 @@
 /* A client without manners: the packets, descriptors and delays of the protocol by hand. */
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 
 export const native = loadSyscalls();
 
 const CONNECT_MS = 5000;
+const CROWD = 16; // connections
 const SHUT_WR = 1;
 const POLLIN = 1;
 const POLLHUP = 16;
@@ -96,6 +97,23 @@ export function rawClients(path: string, count: number): RawClient[] & Disposabl
 export function askOnce(path: string): number {
   using client = new RawClient(path);
   return client.ask();
+}
+
+/** How many threads of a process serve. */
+export function servingThreads(pid: number): number {
+  const tasks = `/proc/${pid}/task`;
+  const names = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/comm`, "utf8"));
+  return names.filter((name) => /^xsocket \d/.test(name)).length;
+}
+
+/** Asks on several kept-open connections at the same time until a server has started so many threads. */
+export async function crowd(path: string, pid: number, threads: number): Promise<void> {
+  using clients = rawClients(path, CROWD);
+  while (servingThreads(pid) < threads) {
+    for (const client of clients) client.send();
+    for (const client of clients) client.reply();
+    await Bun.sleep(0); // the server may be in this process
+  }
 }
 
 /** The lowest number that no descriptor of a process has. */

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { crowd } from "../server/raw.ts";
 import { eventually, guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
@@ -167,8 +168,15 @@ test("quotas hold over all threads: so many connections at once, so many sockets
   using dir = tempDir();
   const path = dir.join("control");
   const rule = plainRule("few", { connections: 3, socketsPerMinute: 20 });
-  const policy = { source: "test", rules: [rule] };
-  await using server = await serve({ address: path, policy, threads: 4 });
+  const limited = { source: "test", rules: [rule] };
+  const policies = [{ source: "test", rules: [plainRule("all", {})] }];
+  await using server = await serve({
+    address: path,
+    threads: 4,
+    policy: () => policies.shift() ?? limited,
+  });
+  await crowd(path, process.pid, 4);
+  await server.reload();
   const native = loadSyscalls();
   const connections = Array.from({ length: 5 }, () => native.handoverConnect(path, 1000));
   const askOn = (fd: number) => {
@@ -193,7 +201,9 @@ test("quotas hold over all threads: so many connections at once, so many sockets
 
 test("threads that live answer the watchdog's calls", async () => {
   using dir = tempDir();
-  await using server = await serve({ address: dir.join("control"), threads: 2 });
+  const path = dir.join("control");
+  await using server = await serve({ address: path, threads: 2 });
+  await crowd(path, process.pid, 2);
   server.isAnswering();
   await eventually("an answer to each call", () => server.isAnswering());
 });

@@ -10,6 +10,7 @@ import {
   tempDir,
   type TempDir,
 } from "../harness/index.ts";
+import { crowd } from "../server/raw.ts";
 import { xsocketForEveryone } from "./installed.ts";
 
 guardDescriptors();
@@ -108,6 +109,7 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     const { address, program } = await start(target, dir, { args });
     await using server = program;
     expect(server.pid).toBeGreaterThan(0);
+    await crowd(address, program.pid, 2);
     const status = threads(program.pid, /^(Uid|Gid|Groups|Cap|NoNewPrivs)/);
     expect([...status].toSorted()).toEqual([
       ...["Amb", "Bnd", "Eff", "Inh", "Prm"].map((set) => `Cap${set}:\t${CHOWN_ALONE}`),

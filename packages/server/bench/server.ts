@@ -8,6 +8,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DEFAULT_THREADS } from "../src/index.ts";
 import { Contender } from "./_contender.ts";
 import { measureIdle } from "./_idle.ts";
 import { load, median, type Mode, type Round, summary } from "./_load.ts";
@@ -97,10 +98,10 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "xsocket-bench-"));
   try {
     await using one = await Contender.ours("ours, 1 thread", join(directory, "one"), 1);
-    await using two = await Contender.ours("ours, 2 threads", join(directory, "two"), 2);
+    await using ours = await Contender.ours("ours", join(directory, "ours"), DEFAULT_THREADS);
     await using floor = await Contender.native("floor", join(directory, "floor"));
     await using fork = await Contender.native("fork", join(directory, "fork"));
-    const servers = [one, two, floor, fork];
+    const servers = [one, ours, floor, fork];
     await warmUp(servers);
     const rows = await compareAll(servers);
     printRows(rows);

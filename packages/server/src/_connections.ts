@@ -144,7 +144,7 @@ export class Connections {
     let least = shared.thread(options.index, THREAD.load) - 1;
     for (let thread = 0; thread < shared.threadCount; thread++) {
       const load = shared.thread(thread, THREAD.load);
-      if (load >= least) continue;
+      if (load >= least || shared.thread(thread, THREAD.serves) === 0) continue;
       found = thread;
       least = load;
     }

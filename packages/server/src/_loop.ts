@@ -13,6 +13,7 @@ import { Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { Answerer, TURN } from "./_answer.ts";
 import { Answered } from "./_answered.ts";
 import { Connections } from "./_connections.ts";
+import { Crowd } from "./_crowd.ts";
 import { EPOLL_CTL_ADD, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
 import { Judge } from "./_judge.ts";
 import { FIELD, Shared, STATE, THREAD } from "./_memory.ts";
@@ -41,6 +42,7 @@ export class Loop {
   readonly #acceptor: Acceptor;
   readonly #answered: Answered;
   readonly #tick: Tick;
+  readonly #crowd: Crowd;
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
   #current = -1; // the connection that is being served
@@ -69,6 +71,7 @@ export class Loop {
     const settle = () => this.#answered.settle();
     this.#acceptor = new Acceptor(context, this.#connections, peer, settle);
     this.#tick = new Tick(sys, shared, options.index);
+    this.#crowd = new Crowd(() => sys.monotonic());
     checked("epoll_ctl", sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA));
   }
 
@@ -78,6 +81,8 @@ export class Loop {
 
   /** Runs the loop. Returns when the thread has stopped. */
   run(): void {
+    const { shared, options } = this.#context;
+    shared.setThread(options.index, THREAD.serves, 1);
     this.#channel.send({ kind: "ready" });
     this.#wake(); // a thread that takes another's place finds its inbox filled
     while (!this.#stopping) this.#step();
@@ -93,6 +98,12 @@ export class Loop {
       this.#handleGuarded(this.#pairs[2 * i] ?? 0, this.#pairs[2 * i + 1] ?? 0);
     this.#connections.lookAtDue();
     this.#acceptor.resume();
+    if (this.#crowd.isLasting()) this.#askForThread();
+  }
+
+  #askForThread(): void {
+    const thread = this.#context.shared.addThread();
+    if (thread >= 0) this.#channel.send({ kind: "crowded", thread });
   }
 
   #waitMs(): number {
@@ -204,7 +215,10 @@ export class Loop {
   /* A second request tells a connection that is kept open, and those are shared among the threads. */
   #rest(fd: number): void {
     const requests = this.#context.shared.get(fd, FIELD.requests);
-    if (requests > 1 && this.#connections.moveToQuieter(fd)) return;
+    if (requests > 1) {
+      if (this.#connections.moveToQuieter(fd)) return;
+      this.#crowd.served();
+    }
     this.#connections.release(fd, requests === 0 ? STATE.fresh : STATE.idle);
   }
 

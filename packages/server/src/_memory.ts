@@ -67,8 +67,10 @@ export const THREAD = {
   tick: 7,
   /** Records for the log that are on their way to the main thread. */
   records: 8,
+  /** 1 while it serves. */
+  serves: 9,
 } as const;
-const THREAD_FIELDS = 9;
+const THREAD_FIELDS = 10;
 
 /** The columns of a thread's counters; each only grows. */
 export const COUNTER = {
@@ -94,8 +96,8 @@ export const LATENCY_BOUNDS_US: readonly number[] = [
 ];
 
 /** Whole-server numbers. */
-const TOTAL = { lock: 0, connections: 1, replaced: 2 } as const;
-const TOTALS = 3;
+const TOTAL = { lock: 0, connections: 1, replaced: 2, threads: 3 } as const;
+const TOTALS = 4;
 
 /** The buffers, as they are handed to a thread. */
 export interface Memory {
@@ -140,6 +142,7 @@ export class Shared {
   readonly flight: Flight;
   /** Descriptors below this number can be connections. */
   readonly descriptors: number;
+  /** Serving threads at most. */
   readonly threadCount: number;
 
   /** @param thread the thread that looks, -1 for the main thread */
@@ -189,6 +192,27 @@ export class Shared {
 
   setThread(index: number, field: number, value: number): void {
     Atomics.store(this.#threads, index * THREAD_FIELDS + field, value);
+  }
+
+  /** The threads that serve. */
+  serving(): number {
+    let count = 0;
+    for (let index = 0; index < this.threadCount; index++)
+      count += this.thread(index, THREAD.serves);
+    return count;
+  }
+
+  /**
+   * Counts one more thread, if there may be one and the latest serves already.
+   *
+   * @returns its index, -1 for none; who gets it sees to it that the thread is started
+   */
+  addThread(): number {
+    const index = Atomics.load(this.#totals, TOTAL.threads);
+    if (index === this.threadCount || (index > 0 && this.thread(index - 1, THREAD.serves) === 0))
+      return -1;
+    const found = Atomics.compareExchange(this.#totals, TOTAL.threads, index, index + 1);
+    return found === index ? index : -1;
   }
 
   countBeat(index: number): void {

@@ -134,8 +134,32 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
   while (descriptors() > before) await Bun.sleep(1); // other tests of this run may close some
 });
 
+/** Asks on kept connections at the same time until a pool has started all its threads. */
+async function crowd(path: string, shared: Shared): Promise<void> {
+  const connections = Array.from({ length: 16 }, () => sys.handoverConnect(path, 1000));
+  while (shared.serving() < shared.threadCount) {
+    for (const fd of connections) sys.handoverSend(fd, AF_INET, SOCK_STREAM, 0);
+    for (const fd of connections)
+      sys.close(sys.handoverReceive(fd, AF_INET, SOCK_STREAM, 0, WAIT_MS));
+    await Bun.sleep(0); // this thread has to start the others
+  }
+  for (const fd of connections) sys.close(fd);
+}
+
+test("one thread is started, and the others when kept-open connections ask at the same time", async () => {
+  await using pool = await failingPool(3);
+  const alone = sys.handoverConnect(pool.path, 1000);
+  for (let i = 0; i < 2000; i++) expect(ask(alone, 0)).toBe(0);
+  await Bun.sleep(50);
+  expect(pool.shared.serving()).toBe(1);
+  await crowd(pool.path, pool.shared);
+  expect(pool.shared.serving()).toBe(3);
+  sys.close(alone);
+});
+
 test("a thread that dies with the locks in its hands does not stop the others", async () => {
   await using pool = await failingPool(2);
+  await crowd(pool.path, pool.shared);
   const victim = sys.handoverConnect(pool.path, 1000);
   sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES_LOCKED);
   while (pool.records.length === 0) await Bun.sleep(1);
@@ -164,7 +188,7 @@ test("a thread that dies while there is no other to be had is replaced later", a
   isFull = false;
   expect(pool.records.map(({ message }) => message)).toEqual([
     expect.stringContaining("a death on demand"),
-    "serving thread 0 cannot be replaced yet and is tried again: Failed to spawn worker thread",
+    "serving thread 0 cannot be started yet and is tried again: Failed to spawn worker thread",
   ]);
   const next = sys.handoverConnect(pool.path, 1000);
   sys.handoverSend(next, AF_INET, SOCK_STREAM, 0);
@@ -176,7 +200,7 @@ test("a thread that dies while there is no other to be had is replaced later", a
 
 test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
   let made = 0;
-  const epollCreate = () => (++made === 2 ? -errno.EMFILE : sys.epollCreate());
+  const epollCreate = () => (++made === 1 ? -errno.EMFILE : sys.epollCreate());
   const pool = failingPool(2, [0], { ...sys, epollCreate });
   await expect(pool).rejects.toThrow("a serving thread did not start: Error: epoll_ctl: EBADF");
 });

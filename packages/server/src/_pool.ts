@@ -12,7 +12,7 @@ import { createQuotaMemory, hasQuota, QUOTA_ROWS } from "./policy/quota.ts";
 import type { Policy } from "./policy/rule.ts";
 
 const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
-const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
+const START_MS = 100; // before a thread is started while the server runs
 
 /** What the threads of a server have in common. */
 export type Common = Omit<ThreadOptions, "index" | "policy">;
@@ -55,20 +55,23 @@ export class Pool {
   }
 
   /**
-   * Starts all threads. Resolves when they serve.
+   * Starts the first thread. Resolves when it serves. The others follow when they are needed.
    *
-   * @throws {ServeError} SYSTEM if one dies at once
+   * @throws {ServeError} SYSTEM if it dies at once
    */
   async start(): Promise<void> {
+    const index = this.#shared.addThread();
+    const thread = this.#startFirst(index);
+    await Promise.race([thread.ready, thread.closed.then(startFailed)]);
+    this.#replaceOnDeath(thread, index);
+  }
+
+  #startFirst(index: number): Thread {
     try {
-      for (let index = 0; index < this.#shared.threadCount; index++) this.#startThread(index);
+      return this.#startThread(index);
     } catch (error) {
       startFailed(`${reasonOf(error)}. Raise the limit of threads (ulimit -u, TasksMax=)`);
     }
-    await Promise.all(
-      this.#threads.map(({ ready, closed }) => Promise.race([ready, closed.then(startFailed)])),
-    );
-    this.#threads.forEach((thread, index) => this.#replaceOnDeath(thread, index));
   }
 
   #startThread(index: number): Thread {
@@ -83,12 +86,18 @@ export class Pool {
       workerData: start,
       transferList: [port2],
     });
-    const thread = follow(worker, port1, (record) => {
-      this.#shared.addRecords(index, -1);
-      this.#log(record);
-    });
+    const thread = follow(worker, port1, (report) => this.#take(report, index));
     this.#threads[index] = thread;
     return thread;
+  }
+
+  #take(report: Extract<Report, { kind: "log" | "crowded" }>, from: number): void {
+    if (report.kind === "log") {
+      this.#shared.addRecords(from, -1);
+      this.#log(report.record);
+    } else {
+      void this.#startSoon(report.thread);
+    }
   }
 
   #replaceOnDeath(thread: Thread, index: number): void {
@@ -103,14 +112,14 @@ export class Pool {
         message: `serving thread ${index} died and is replaced; ${closed} connections were closed: ${reason}`,
         fields: { thread: index, connections: closed },
       });
-      await this.#restart(index);
+      await this.#startSoon(index);
     });
   }
 
   /* There may be no thread to be had at the moment, for want of memory or by a limit: it is tried again. */
-  async #restart(index: number): Promise<void> {
+  async #startSoon(index: number): Promise<void> {
     for (let isSaid = false; ; isSaid = true) {
-      await Bun.sleep(RESTART_MS);
+      await Bun.sleep(START_MS);
       if (this.#stopping) return;
       try {
         return this.#replaceOnDeath(this.#startThread(index), index);
@@ -125,7 +134,7 @@ export class Pool {
     this.#log({
       level: "error",
       event: "thread",
-      message: `serving thread ${index} cannot be replaced yet and is tried again: ${reasonOf(error)}`,
+      message: `serving thread ${index} cannot be started yet and is tried again: ${reasonOf(error)}`,
       fields: { thread: index },
     });
   }
@@ -180,12 +189,14 @@ export class Pool {
     );
     clearTimeout(timer);
     await Promise.all(this.#threads.map((thread) => end(thread)));
-    this.#threads.forEach((_, index) => this.#closeRow(index));
+    for (let index = 0; index < this.#shared.threadCount; index++) this.#closeRow(index);
   }
 
   #closeRow(index: number): void {
+    const wake = this.#shared.thread(index, THREAD.wake);
+    if (wake === 0) return; // it was never started
     reclaim(this.#sys, this.#shared, index);
-    this.#sys.close(this.#shared.thread(index, THREAD.wake));
+    this.#sys.close(wake);
   }
 }
 
@@ -217,7 +228,11 @@ function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
 }
 
 /* Turns a worker's events into promises. */
-function follow(worker: Worker, port: MessagePort, log: Log): Thread {
+function follow(
+  worker: Worker,
+  port: MessagePort,
+  take: (report: Extract<Report, { kind: "log" | "crowded" }>) => void,
+): Thread {
   const ready = Promise.withResolvers<void>();
   const stopped = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<string>();
@@ -225,7 +240,7 @@ function follow(worker: Worker, port: MessagePort, log: Log): Thread {
   worker.on("message", (report: Report) => {
     if (report.kind === "ready") ready.resolve();
     else if (report.kind === "stopped") stopped.resolve();
-    else log(report.record);
+    else take(report);
   });
   worker.on("error", (error) => (reason = String(error)));
   worker.on("exit", () => closed.resolve(reason));

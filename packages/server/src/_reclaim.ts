@@ -23,6 +23,7 @@ function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
  */
 export function reclaim(sys: Syscalls, shared: Shared, index: number): number {
   let count = 0;
+  shared.setThread(index, THREAD.serves, 0);
   shared.releaseLock(index);
   while (shared.takePosted(index) >= 0); // they are found below
   for (let fd = 0; fd < shared.descriptors; fd++) {

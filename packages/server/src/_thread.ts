@@ -33,6 +33,8 @@ export type Order =
 export type Report =
   | { readonly kind: "ready" }
   | { readonly kind: "stopped" }
+  /** One more thread is to be started. */
+  | { readonly kind: "crowded"; readonly thread: number }
   | { readonly kind: "log"; readonly record: LogRecord };
 
 /** What everything in a serving thread works with. */

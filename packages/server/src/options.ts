@@ -32,7 +32,11 @@ export interface ServeOptions extends Partial<Bounds> {
   readonly ownsFile?: boolean;
   /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
   readonly auditFile?: string;
-  /** Serving threads, from 1 to 64, 4 to 8 MB of memory each; {@link DEFAULT_THREADS} by default. */
+  /**
+   * Serving threads at most, from 1 to 64, 4 to 8 MB of memory each; {@link DEFAULT_THREADS} by
+   * default. One is started at once, the others when connections that are kept open ask at the
+   * same time.
+   */
   readonly threads?: number;
   /**
    * Who may ask for what: rules, or a function that reads them, which reload() calls again. By
@@ -46,8 +50,8 @@ export interface ServeOptions extends Partial<Bounds> {
   readonly logLevel?: LogLevel;
 }
 
-/** Serving threads unless the option says otherwise. */
-export const DEFAULT_THREADS = 2;
+/** Serving threads at most unless the option says otherwise. */
+export const DEFAULT_THREADS = 4;
 export const MAX_THREADS = 64;
 /** Permission bits of the socket file unless the option says otherwise. */
 export const DEFAULT_MODE = 0o660;

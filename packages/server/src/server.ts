@@ -18,6 +18,7 @@ export interface Server extends AsyncDisposable {
   readonly address: string;
   /** The bounds that hold, after RLIMIT_NOFILE was looked at. */
   readonly bounds: Bounds;
+  /** Serving threads at most. */
   readonly threads: number;
   /** Resolves when it has stopped and everything is closed. */
   readonly closed: Promise<void>;

@@ -14,6 +14,7 @@ export interface ServerStatus {
   readonly pid: number;
   readonly address: string;
   readonly uptimeSeconds: number;
+  /** Serving threads, as many as were needed so far. */
   readonly threads: number;
   /** Where the rules come from, and how many there are. */
   readonly policy: { readonly source: string; readonly rules: number };
@@ -53,7 +54,7 @@ export function readStatus(
     pid: process.pid,
     address: about.address,
     uptimeSeconds: Math.round(now - about.startedAt) / 1000,
-    threads: shared.threadCount,
+    threads: shared.serving(),
     policy,
     descriptors: { open: openDescriptors(), limit: about.descriptorLimit },
     bounds: about.bounds,
