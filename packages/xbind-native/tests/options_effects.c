@@ -240,27 +240,39 @@ static void interrupt_wait(int signal)
 	(void)signal;
 }
 
+#define SOON         100000 /* microseconds */
+#define RCVTIMEO_OLD 20     /* SO_RCVTIMEO in two longs */
+#define RCVTIMEO_NEW 66     /* in 64 bits each */
+
 /* A negative time does not wait and none waits for ever; both read as none. */
-static void test_negative_time(void)
+static void check_negative_time(int name, const void *negative, const void *none, socklen_t len)
 {
-	const struct itimerval soon = {.it_value.tv_usec = 100000, .it_interval.tv_usec = 100000};
-	const struct sigaction act = {.sa_handler = interrupt_wait}; /* without SA_RESTART */
-	const int64_t negative[2] = {-1, 0}, none[2] = {0, 0};       /* in the layout of 64 bits */
-	const int name = sizeof(long) == 8 ? 20 : 66;
 	char byte;
 
-	CHECK_EQ(sigaction(SIGALRM, &act, NULL), 0);
-	CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
 	for (int last_is_none = 0; last_is_none < 2; last_is_none++) {
 		int fd = socket(AF_INET, SOCK_DGRAM, 0);
 
-		set("SO_RCVTIMEO", fd, SOL_SOCKET, name, negative, sizeof(negative));
+		set("SO_RCVTIMEO", fd, SOL_SOCKET, name, negative, len);
 		if (last_is_none)
-			set("SO_RCVTIMEO", fd, SOL_SOCKET, name, none, sizeof(none));
+			set("SO_RCVTIMEO", fd, SOL_SOCKET, name, none, len);
 		bind_any(fd, AF_INET);
 		show("waits", (int)recv(fd, &byte, 1, 0));
 		close(fd);
 	}
+}
+
+/* By either name: where a long has 64 bits their layouts are the same. */
+static void test_negative_time(void)
+{
+	const struct itimerval soon = {.it_value.tv_usec = SOON, .it_interval.tv_usec = SOON};
+	const struct sigaction act = {.sa_handler = interrupt_wait}; /* without SA_RESTART */
+	const int64_t negative[2] = {-1, 0}, none[2] = {0, 0};
+	const long old_negative[2] = {-1, 0}, old_none[2] = {0, 0};
+
+	CHECK_EQ(sigaction(SIGALRM, &act, NULL), 0);
+	CHECK_EQ(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	check_negative_time(RCVTIMEO_NEW, negative, none, sizeof(none));
+	check_negative_time(RCVTIMEO_OLD, old_negative, old_none, sizeof(old_none));
 	CHECK_EQ(setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL), 0);
 }
 

@@ -26,13 +26,24 @@ static void note_device(int fd)
 	explicit_note(key_of(fd), option_find(SOL_SOCKET, SO_BINDTOIFINDEX), false);
 }
 
+/* By its other name a time consists of longs. */
+static int64_t seconds_of(const void *value, bool in_longs)
+{
+	int64_t seconds;
+	long count;
+
+	memcpy(&count, value, sizeof(count));
+	if (in_longs)
+		return count;
+	memcpy(&seconds, value, sizeof(seconds));
+	return seconds;
+}
+
 /* Only a negative time is worth a note, and whatever comes after one. */
-static void note_time(int fd, int row, const void *value)
+static void note_time(int fd, int row, int64_t seconds)
 {
 	static _Atomic bool is_any;
-	int64_t seconds;
 
-	memcpy(&seconds, value, sizeof(seconds));
 	if (seconds >= 0 && !is_any)
 		return;
 	is_any = true;
@@ -54,7 +65,7 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 	if (options[row].how >= OPTION_EACH)
 		optlog_note(fd, key_of(fd), row, value, len);
 	if (options[row].how == OPTION_TIME)
-		note_time(fd, row, value);
+		note_time(fd, row, seconds_of(value, name != options[row].name));
 	else if (options[row].flags & OPTION_EXPLICIT && explicit_is_worth(fd, row, value, len))
 		explicit_note(key_of(fd), row, true);
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)

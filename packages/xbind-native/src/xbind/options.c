@@ -28,13 +28,20 @@
 
 #define INT 4 /* bytes */
 
-/* A time has two names, of which the one that counts in 64 bits does for both. */
+/*
+ * A time has two names: one for a layout of two longs, and since Linux 5.1 one for 64 bits each.
+ * The one that counts in 64 bits does for both when it is read.
+ */
 #if __SIZEOF_LONG__ == 8
-#define RCVTIMEO_64 20
-#define SNDTIMEO_64 21
+#define RCVTIMEO_64    20
+#define SNDTIMEO_64    21
+#define RCVTIMEO_OTHER 66
+#define SNDTIMEO_OTHER 67
 #else
-#define RCVTIMEO_64 66
-#define SNDTIMEO_64 67
+#define RCVTIMEO_64    66
+#define SNDTIMEO_64    67
+#define RCVTIMEO_OTHER 20
+#define SNDTIMEO_OTHER 21
 #endif
 
 /* level, number, bytes, how, flags, kinds, other */
@@ -262,7 +269,10 @@ _Static_assert(ROW_COUNT < 255, "a row fits into a byte");
 
 enum { AT_SOCKET, AT_IP, AT_IP6, AT_TCP, AT_UDP, AT_LITE, LEVELS };
 #define AS_INDEX(level, name, label, ...) [AT_##level][name] = ROW_##level##_##label + 1,
-static const uint8_t rows[LEVELS][NAMES] = {ROWS(AS_INDEX)};
+static const uint8_t rows[LEVELS][NAMES] = {
+    ROWS(AS_INDEX)[AT_SOCKET][RCVTIMEO_OTHER] = ROW_SOCKET_RCVTIMEO + 1,
+    [AT_SOCKET][SNDTIMEO_OTHER] = ROW_SOCKET_SNDTIMEO + 1,
+};
 
 static int level_slot(int level)
 {

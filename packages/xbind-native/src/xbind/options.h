@@ -76,6 +76,8 @@ bool option_applies(const struct option *option, const struct kind *kind);
 /**
  * option_find() - the row of an option
  *
+ * SO_RCVTIMEO and SO_SNDTIMEO have a second name each, which leads to the same row.
+ *
  * Return: its index in options[], -1 when it is not listed. Constant time.
  */
 int option_find(int level, int name);
