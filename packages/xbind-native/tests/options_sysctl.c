@@ -10,6 +10,8 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 
+#define SO_TXREHASH_ 74 /* which not every libc names */
+
 struct row {
 	const char *what;
 	int domain, type, level, name;
@@ -32,6 +34,7 @@ static const struct row rows[] = {
     {"linger", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_LINGER2, 60, 22, 30},
     {"receive buffer", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_RCVBUF, 131072, 65536, 40000},
     {"send buffer", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_SNDBUF, 16384, 32768, 40000},
+    {"rehash", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_TXREHASH_, 1, 0, 0},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
@@ -47,7 +50,9 @@ static int bind_to(int fd, int domain)
 static int after_bind(const struct row *row, int value)
 {
 	int fd = socket(row->domain, row->type, 0);
-	int set = row->level == SOL_SOCKET ? value / 2 : value; /* a buffer reads as twice of it */
+	const bool is_buffer = row->name == SO_SNDBUF || row->name == SO_RCVBUF;
+	int set =
+	    row->level == SOL_SOCKET && is_buffer ? value / 2 : value; /* reads as twice of it */
 	int is = -1;
 	socklen_t len = sizeof(is);
 
