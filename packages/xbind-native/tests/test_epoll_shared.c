@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -202,6 +203,87 @@ static void test_number_of_set(void)
 	close(copy);
 }
 
+/* In a table of descriptors of its own the set is not there. */
+static void bind_without(int set, uint16_t port)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	close(set);
+	CHECK_EQ(pair_bind(fd, port), 0);
+	close(fd);
+}
+
+static void test_set_of_vfork_parent(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = new_set();
+	pid_t child;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	fflush(stdout);
+	child = vfork();
+	if (child == 0) {
+		bind_without(set, 3002);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	bind_and_check(fd, set);
+	close(fd);
+	close(set);
+}
+
+static void *bind_apart(void *set)
+{
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	bind_without(*(int *)set, 3002);
+	return NULL;
+}
+
+static void test_set_of_other_thread(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = new_set();
+	pthread_t thread;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_apart, &set), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	bind_and_check(fd, set);
+	close(fd);
+	close(set);
+}
+
+static pthread_barrier_t barrier;
+
+/* It has a set that the others have not, and one of them binds. */
+static void *have_set_apart(void *unused)
+{
+	int fd, set;
+
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	set = new_set();
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	bind_and_check(fd, set);
+	return unused;
+}
+
+static void test_set_of_this_thread(void)
+{
+	pthread_t thread;
+	int fd;
+
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, have_set_apart, NULL), 0);
+	pthread_barrier_wait(&barrier);
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(pair_bind(fd, 3002), 0);
+	close(fd);
+	pthread_barrier_wait(&barrier);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(pthread_barrier_destroy(&barrier), 0);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3)
@@ -214,5 +296,8 @@ int main(int argc, char **argv)
 	RUN(test_signal_handler);
 	RUN(test_inherited);
 	RUN(test_number_of_set);
+	RUN(test_set_of_vfork_parent);
+	RUN(test_set_of_other_thread);
+	RUN(test_set_of_this_thread);
 	return 0;
 }

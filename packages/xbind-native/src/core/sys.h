@@ -58,6 +58,7 @@ long sys_read(int fd, void *buf, size_t len);
 long sys_write(int fd, const void *buf, size_t len);
 unsigned sys_geteuid(void);
 int sys_getpid(void);
+int sys_getppid(void);
 int sys_openat(int directory, const char *path, int flags);
 long sys_getdents64(int fd, void *buf, size_t len);
 /* Soft and hard limit; either pointer may be NULL. */
@@ -72,6 +73,10 @@ int sys_timer_delete(int timer);
 
 /* kcmp(2) within this thread; argument 2 is a number or a pointer, as type wants. */
 int sys_kcmp(int type, unsigned long first, unsigned long second);
+
+/* Has another thread, of this process or not, the same memory (KCMP_VM) or the same table of
+ * descriptors (KCMP_FILES) as this one? Not as far as this one may know. */
+bool sys_shares(int type, int other);
 
 /* Tells one open file from another. */
 struct sys_identity {

@@ -186,6 +186,11 @@ int sys_getpid(void)
 	return (int)CALL(SYS_getpid);
 }
 
+int sys_getppid(void)
+{
+	return (int)CALL(SYS_getppid);
+}
+
 int sys_openat(int directory, const char *path, int flags)
 {
 	return (int)CALL(SYS_openat, directory, (long)path, flags);
@@ -234,6 +239,11 @@ int sys_kcmp(int type, unsigned long first, unsigned long second)
 	long self = CALL(SYS_gettid);
 
 	return (int)CALL(SYS_kcmp, self, self, type, (long)first, (long)second);
+}
+
+bool sys_shares(int type, int other)
+{
+	return CALL(SYS_kcmp, CALL(SYS_gettid), other, type) == 0;
 }
 
 /*

@@ -5,7 +5,8 @@
  * How it works: a bit for each descriptor number says "there is, or was, an epoll set". Numbers
  * come from epoll_create(2), from epoll_ctl(2) (sets that came over exec or a UNIX socket) and
  * from a look around when the library is loaded. A bit that is wrong costs one system call at the
- * next bind, which clears it, and another look around; so close(2) and dup(2) need no hooks.
+ * next bind, which clears it, and another look around; so close(2) and dup(2) need no hooks. It
+ * stays where others have this memory and another table of descriptors, in which it may be right.
  *
  * What is in a set the kernel knows best: kcmp(2) tells whether the socket is there, /proc which
  * events and data it has. Only where /proc cannot be asked the record of epoll_ctl(2) calls counts,
@@ -34,7 +35,27 @@
 static _Atomic uint32_t known[FOLLOWED_FDS / WORD_BITS];
 static _Atomic int known_end; /* one more than the highest number that was ever known */
 static _Atomic bool looked_around;
-static _Atomic bool has_lost; /* a set is gone from its number, perhaps to another one */
+static _Atomic bool has_lost;  /* a set is gone from its number, perhaps to another one */
+static _Atomic bool are_apart; /* threads have tables of descriptors of their own, or had */
+
+/* By unshare(2) and others; it is seen where a set is made or missed in such a table. */
+static void note_table(void)
+{
+	if (!are_apart && !sys_shares(KCMP_FILES, sys_getpid()))
+		are_apart = true;
+}
+
+/*
+ * May a number that is no set here be one for others who have this memory? They are threads that
+ * have another table, or the parent of vfork(2).
+ */
+static bool is_shared(void)
+{
+	const int parent = sys_getppid();
+
+	note_table();
+	return are_apart || (sys_shares(KCMP_VM, parent) && !sys_shares(KCMP_FILES, parent));
+}
 
 void epollset_know(int set)
 {
@@ -45,6 +66,7 @@ void epollset_know(int set)
 		return;
 	if (atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit)
 		return;
+	note_table();
 	atomic_fetch_or(&known[set / WORD_BITS], bit);
 	while (end <= set && !atomic_compare_exchange_weak(&known_end, &end, set + 1))
 		;
@@ -52,8 +74,11 @@ void epollset_know(int set)
 
 static void forget(int set)
 {
+	const uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
+
 	has_lost = true;
-	atomic_fetch_and(&known[set / WORD_BITS], ~(UINT32_C(1) << (unsigned)set % WORD_BITS));
+	if (!is_shared())
+		atomic_fetch_and(&known[set / WORD_BITS], ~bit);
 }
 
 /* The next known set from a number on, -1 after the last. */
