@@ -10,6 +10,7 @@
 #include "support/pair.h"
 #include "support/program.h"
 
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
@@ -20,6 +21,7 @@
 #define PER_SOCKET 20  /* memberships that a socket may have */
 #define SOCKETS    110 /* more than 2048 in all */
 #define LOST       300 /* more than 256 */
+#define HIGH       800 /* a number that no other socket has */
 
 /* bind fails with that error under the library, and the socket is as it was. */
 static void bind_refused(int fd, uint16_t port, int error)
@@ -274,6 +276,74 @@ static void test_lost(void)
 	child_run(bind_many_after_another);
 }
 
+static int to_other_number(int fd, int number)
+{
+	int other = fcntl(fd, F_DUPFD, number);
+
+	CHECK_EQ(other, number);
+	close(fd);
+	return other;
+}
+
+/* Fills the table with records of sockets that stay. */
+static void fill_table(void)
+{
+	for (int i = 0; i < SOCKETS; i++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		for (unsigned j = 0; j < PER_SOCKET; j++)
+			CHECK_EQ(join(fd, j), 0);
+	}
+}
+
+static int new_member(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(join(fd, 1), 0);
+	return fd;
+}
+
+static void bind_member(int fd, uint16_t port)
+{
+	CHECK_EQ(pair_bind(fd, port), 0);
+	CHECK(pair_is_there(fd));
+	CHECK(join(fd, 1) < 0 && errno == EADDRINUSE);
+}
+
+/* A socket that has another number by now is not gone: neither what fitted nor what did not. */
+static void bind_renumbered(void)
+{
+	int member = to_other_number(new_member(), HIGH), late;
+
+	fill_table();
+	late = to_other_number(new_member(), HIGH + 1);
+	new_member();
+	bind_member(member, 3008);
+	bind_refused(late, 3009, ENOBUFS);
+}
+
+/* Nor is one of the parent that waits for vfork(2), which the child has not. */
+static void bind_after_vfork(void)
+{
+	int fd = new_member();
+	pid_t child = vfork();
+
+	if (child == 0) {
+		close(fd);
+		fill_table();
+		_exit(0);
+	}
+	child_await(child);
+	bind_member(fd, 3008);
+}
+
+static void test_not_gone(void)
+{
+	child_run(bind_renumbered);
+	child_run(bind_after_vfork);
+}
+
 int main(void)
 {
 	RUN(test_device);
@@ -283,5 +353,6 @@ int main(void)
 	RUN(test_program_of_moved);
 	RUN(test_bound);
 	RUN(test_lost);
+	RUN(test_not_gone);
 	return 0;
 }

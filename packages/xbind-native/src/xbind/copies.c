@@ -13,17 +13,14 @@
 #include "xbind/claim.h"
 #include "xbind/epollset.h"
 #include "xbind/log.h"
-#include "xbind/procfs.h"
 #include "xbind/renumber.h"
+#include "xbind/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
-
-#define LOOKED_AT_FDS 65536 /* numbers, where /proc does not tell how many there are */
 
 void copies_watch(int fd, const struct sys_identity *identity, struct copies *ret)
 {
@@ -49,18 +46,6 @@ static bool exist(const struct copies *copies)
 	struct epoll_event event;
 
 	return copies->watch < 0 || sys_epoll_wait(copies->watch, &event, 1, 0) != 0;
-}
-
-/* The soft limit does not tell: it may have been lowered since. */
-static int fd_end(void)
-{
-	uint64_t limits[2] = {LOOKED_AT_FDS, LOOKED_AT_FDS};
-	int end = procfs_fd_end();
-
-	if (end >= 0)
-		return end;
-	sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
-	return limits[1] < LOOKED_AT_FDS ? (int)limits[1] : LOOKED_AT_FDS;
 }
 
 static bool is_copy(const struct copies *copies, int fd)
@@ -89,7 +74,7 @@ static void replace(const struct copies *copies, int copy, int fd)
 
 void copies_replace(struct copies *copies, int fd)
 {
-	int end = exist(copies) ? fd_end() : 0;
+	int end = exist(copies) ? table_end() : 0;
 
 	copies_drop(copies);
 	for (int copy = 0; copy < end; copy++) {

@@ -21,6 +21,7 @@
 #include "xbind/epollrecord.h"
 #include "xbind/log.h"
 #include "xbind/procfs.h"
+#include "xbind/table.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -35,27 +36,7 @@
 static _Atomic uint32_t known[FOLLOWED_FDS / WORD_BITS];
 static _Atomic int known_end; /* one more than the highest number that was ever known */
 static _Atomic bool looked_around;
-static _Atomic bool has_lost;  /* a set is gone from its number, perhaps to another one */
-static _Atomic bool are_apart; /* threads have tables of descriptors of their own, or had */
-
-/* By unshare(2) and others; it is seen where a set is made or missed in such a table. */
-static void note_table(void)
-{
-	if (!are_apart && !sys_shares(KCMP_FILES, sys_getpid()))
-		are_apart = true;
-}
-
-/*
- * May a number that is no set here be one for others who have this memory? They are threads that
- * have another table, or the parent of vfork(2).
- */
-static bool is_shared(void)
-{
-	const int parent = sys_getppid();
-
-	note_table();
-	return are_apart || (sys_shares(KCMP_VM, parent) && !sys_shares(KCMP_FILES, parent));
-}
+static _Atomic bool has_lost; /* a set is gone from its number, perhaps to another one */
 
 void epollset_know(int set)
 {
@@ -66,7 +47,7 @@ void epollset_know(int set)
 		return;
 	if (atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit)
 		return;
-	note_table();
+	table_note();
 	atomic_fetch_or(&known[set / WORD_BITS], bit);
 	while (end <= set && !atomic_compare_exchange_weak(&known_end, &end, set + 1))
 		;
@@ -77,7 +58,7 @@ static void forget(int set)
 	const uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
 
 	has_lost = true;
-	if (!is_shared())
+	if (!table_is_shared())
 		atomic_fetch_and(&known[set / WORD_BITS], ~bit);
 }
 

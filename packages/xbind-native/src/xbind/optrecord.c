@@ -13,6 +13,7 @@
 #include "core/sys.h"
 #include "xbind/kind.h"
 #include "xbind/lock.h"
+#include "xbind/table.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -59,10 +60,32 @@ void optrecord_leave(const struct optrecord_guard *guard)
 	sys_restore_signals(guard->signals);
 }
 
-/* Is the socket gone, or bound, and will not move any more? */
-static bool is_over(socket_key key, int fd)
+/* Not whatever has a key of that value: what is no socket has one, too. */
+static bool is_socket_of(int fd, socket_key key)
 {
-	return key_of(fd) != key || !kind_is_unbound(fd);
+	struct kind kind;
+
+	return key_of(fd) == key && kind_read(fd, &kind) == 0;
+}
+
+/* Its number by now, -1 when it has none: the program may have given it another one by dup(2). */
+static int number_of(socket_key key, int before)
+{
+	int fd;
+
+	if (is_socket_of(before, key))
+		return before;
+	fd = table_end();
+	do
+		fd--;
+	while (fd >= 0 && !is_socket_of(fd, key));
+	return fd;
+}
+
+/* Is the socket of this number gone, or bound, and will not move any more? */
+static bool is_over(int fd)
+{
+	return fd < 0 ? !table_is_shared() : !kind_is_unbound(fd);
 }
 
 /* Takes a place that is empty, or that of a socket which needs it no more. */
@@ -70,8 +93,13 @@ static bool take_lost(int place)
 {
 	socket_key before = lost[place].key;
 
-	if (before == KEY_WRITTEN || (before != KEY_NONE && !is_over(before, lost[place].fd)))
+	if (before == KEY_WRITTEN)
 		return false;
+	if (before != KEY_NONE) {
+		lost[place].fd = number_of(before, lost[place].fd);
+		if (!is_over(lost[place].fd))
+			return false;
+	}
 	return atomic_compare_exchange_strong(&lost[place].key, &before, KEY_WRITTEN);
 }
 
@@ -149,11 +177,51 @@ size_t optrecord_find(socket_key key, int row, const void *bytes, size_t len)
 	return OPTLOG_RECORDS;
 }
 
+/* Gives records that have no number that of their socket, where it has one. */
+static void find_numbers(void)
+{
+	const int end = table_end();
+
+	for (int fd = 0; fd < end; fd++) {
+		const socket_key key = key_of(fd);
+
+		for (size_t i = 0; key != KEY_NONE && i < used; i++) {
+			if (keys[i] == key && records[i].fd < 0 && is_socket_of(fd, key))
+				records[i].fd = fd;
+		}
+	}
+}
+
+/* Takes the number from records whose socket has it no longer. Return: whether there are any. */
+static bool drop_numbers(void)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < used; i++) {
+		if (keys[i] == KEY_NONE)
+			continue;
+		if (i > 0 && keys[i] == keys[i - 1]) /* most are, and each look is a system call */
+			records[i].fd = records[i - 1].fd;
+		else if (!is_socket_of(records[i].fd, keys[i]))
+			records[i].fd = -1;
+		any = any || records[i].fd < 0;
+	}
+	return any;
+}
+
 /* Records of sockets that are gone, or bound and will not move any more, make place. */
 static void sweep(void)
 {
+	socket_key key = KEY_NONE;
+	bool over = false;
+
+	if (drop_numbers())
+		find_numbers();
 	for (size_t i = used; i-- > 0;) {
-		if (keys[i] != KEY_NONE && is_over(keys[i], records[i].fd))
+		if (keys[i] != key)
+			over = keys[i] != KEY_NONE && is_over(records[i].fd);
+		key = keys[i];
+		if (key != KEY_NONE && over)
 			optrecord_forget(i);
 	}
 }

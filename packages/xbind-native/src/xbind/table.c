@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#include "xbind/table.h"
+
+#include "core/sys.h"
+#include "xbind/procfs.h"
+
+#include <linux/kcmp.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+
+#define LOOKED_AT_FDS 65536 /* numbers, where /proc does not tell how many there are */
+
+static _Atomic bool are_apart; /* threads have tables of their own, or had */
+
+void table_note(void)
+{
+	if (!are_apart && !sys_shares(KCMP_FILES, sys_getpid()))
+		are_apart = true;
+}
+
+bool table_is_shared(void)
+{
+	const int parent = sys_getppid();
+
+	table_note();
+	return are_apart || (sys_shares(KCMP_VM, parent) && !sys_shares(KCMP_FILES, parent));
+}
+
+/* The soft limit does not tell: it may have been lowered since. */
+int table_end(void)
+{
+	uint64_t limits[2] = {LOOKED_AT_FDS, LOOKED_AT_FDS};
+	int end = procfs_fd_end();
+
+	if (end >= 0)
+		return end;
+	sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
+	return limits[1] < LOOKED_AT_FDS ? (int)limits[1] : LOOKED_AT_FDS;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * table.h - the table of descriptors, and whose it is
+ *
+ * What is kept in memory of numbers is true of one table. Threads may leave it by unshare(2), and
+ * the child of vfork(2) has a copy of the table and the memory itself.
+ */
+#ifndef XBIND_TABLE_H
+#define XBIND_TABLE_H
+
+#include <stdbool.h>
+
+/* A number is noted that may be one of another table than that of most threads. */
+void table_note(void);
+
+/* May a number that is not open here be so for others who have this memory? */
+bool table_is_shared(void);
+
+/* One more than the highest number that can be open. */
+int table_end(void);
+
+#endif
