@@ -4,7 +4,15 @@
 #include "core/deadline.h"
 #include "core/sys.h"
 
+#include <linux/kcmp.h>
+
 #define STEP_MS 1 /* milliseconds between two looks at a lock that is taken */
+
+/* A thread of this process, or a process that has this memory, as the child of vfork(2) has. */
+static bool lives(int thread)
+{
+	return sys_thread_exists(thread) || sys_shares(KCMP_VM, thread);
+}
 
 bool lock_take(_Atomic int *holder, int longest_ms)
 {
@@ -18,8 +26,7 @@ bool lock_take(_Atomic int *holder, int longest_ms)
 			return true;
 		if (other == self)
 			return false;
-		if (!sys_thread_exists(other) &&
-		    atomic_compare_exchange_strong(holder, &other, self))
+		if (!lives(other) && atomic_compare_exchange_strong(holder, &other, self))
 			return true;
 		sys_poll(-1, 0, STEP_MS);
 	} while (deadline_left_ms(&deadline) > 0);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* test_lock.c - a lock is somebody's for as long as that one lives and has the same memory */
+#include "support/child.h"
+#include "xbind/lock.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#define STACK_BYTES 65536
+#define SOON_MS     20 /* milliseconds */
+
+static _Atomic int holder;
+
+#ifndef __SANITIZE_THREAD__
+static int hold(void *unused)
+{
+	(void)unused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!lock_take(&holder, SOON_MS))
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* A process that has our memory, as the child of vfork(2) has. */
+static void test_process_with_our_memory(void)
+{
+	static char stack[STACK_BYTES] __attribute__((aligned(16)));
+	pid_t child = clone(hold, stack + STACK_BYTES, CLONE_VM | SIGCHLD, NULL);
+
+	CHECK(child > 0);
+	while (!holder)
+		poll(NULL, 0, 1);
+	CHECK(!lock_take(&holder, SOON_MS));
+	CHECK_EQ(kill(child, SIGKILL), 0);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK(lock_take(&holder, SOON_MS));
+	lock_give(&holder);
+}
+
+#endif
+
+/* Who holds its copy of the lock does not hold ours, and in the copy we are not the holder. */
+static void test_forked_process(void)
+{
+	pid_t child;
+
+	CHECK(lock_take(&holder, SOON_MS));
+	child = fork();
+	if (child == 0)
+		_exit(!lock_take(&holder, SOON_MS));
+	child_await(child);
+	lock_give(&holder);
+}
+
+int main(void)
+{
+#ifndef __SANITIZE_THREAD__           /* which has its own view of threads */
+	if (!getenv("TEST_EMULATOR")) /* where no process has another one's memory */
+		RUN(test_process_with_our_memory);
+#endif
+	RUN(test_forked_process);
+	return 0;
+}
