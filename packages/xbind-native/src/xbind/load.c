@@ -2,6 +2,7 @@
 /* load.c - what happens when the dynamic linker has loaded the library */
 #include "xbind/config.h"
 #include "xbind/epollset.h"
+#include "xbind/flight.h"
 #include "xbind/log.h"
 #include "xbind/real.h"
 
@@ -11,6 +12,8 @@ __attribute__((constructor)) static void load(void)
 	real_load();
 	config_load();
 	log_load();
-	if (config_any())
+	if (config_any()) {
 		epollset_load();
+		flight_load();
+	}
 }

@@ -16,6 +16,7 @@
 #include "xbind/claim.h"
 #include "xbind/copies.h"
 #include "xbind/epollset.h"
+#include "xbind/flight.h"
 #include "xbind/kept.h"
 #include "xbind/key.h"
 #include "xbind/log.h"
@@ -53,29 +54,43 @@ static int ask(const struct wire_request *request, const struct deadline *deadli
 	return take_fd(&conn);
 }
 
-/*
- * A new socket, and what was set on the old one. On a kept connection, behind chroot(2), ret_conn
- * stays as it is.
- */
+/* The connection on which the server was asked. */
+struct asked {
+	int conn;  /* -1 where it is a kept one, behind chroot(2) */
+	int place; /* by flight_add() */
+};
+
+static void asked_end(const struct asked *asked)
+{
+	flight_end(&asked->place);
+	if (asked->conn >= 0)
+		sys_close(asked->conn);
+}
+
+#define CLEANUP_ASKED __attribute__((cleanup(asked_end)))
+
+/* A new socket, and what was set on the old one. */
 static int target_socket(int old, const struct kind *kind, socket_key key,
-                         struct survey *ret_survey, int *ret_conn)
+                         struct survey *ret_survey, struct asked *asked)
 {
 	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
 	struct deadline deadline = deadline_in(config_wait_ms());
 	CLEANUP_CLOSE int new_fd = kept_request(&request, &deadline);
 	int rc;
 
-	if (new_fd == -ENOTCONN)
-		*ret_conn = ask(&request, &deadline);
-	else if (new_fd < 0)
+	if (new_fd == -ENOTCONN) {
+		asked->conn = ask(&request, &deadline);
+		asked->place = flight_add(asked->conn);
+	} else if (new_fd < 0) {
 		return new_fd;
-	if (new_fd < 0 && *ret_conn < 0)
-		return *ret_conn;
+	}
+	if (new_fd < 0 && asked->conn < 0)
+		return asked->conn;
 	rc = survey_take(old, kind, key, ret_survey);
 	if (rc < 0)
 		return rc;
 	if (new_fd < 0)
-		new_fd = handover_receive(*ret_conn, &request, true, &deadline);
+		new_fd = handover_receive(asked->conn, &request, true, &deadline);
 	return take_fd(&new_fd);
 }
 
@@ -195,9 +210,10 @@ static int exchange_checked(int fd, int new_fd, socket_key key)
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call,
                         socket_key key)
 {
-	CLEANUP_CLOSE int conn = -1;
+	CLEANUP_ASKED struct asked asked = {-1, -1};
 	struct survey survey;
-	CLEANUP_CLOSE int new_fd = target_socket(fd, kind, key, &survey, &conn);
+	CLEANUP_CLOSE int new_fd = target_socket(fd, kind, key, &survey, &asked);
+	CLEANUP_FLIGHT const int place = flight_add(new_fd);
 	int rc;
 
 	if (new_fd < 0)
@@ -212,7 +228,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	rc = run(new_fd, call);
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
-	await_server(conn);
+	await_server(asked.conn);
 	rc = exchange_checked(fd, new_fd, key);
 	if (rc < 0)
 		return fail(fd, kind, call, "replacing the socket", rc);

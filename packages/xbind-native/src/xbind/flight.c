@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "xbind/flight.h"
+
+#include "core/sys.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+static struct {
+	_Atomic int fd; /* plus one, 0 where there is none */
+	struct sys_identity identity;
+} places[FLIGHT_PLACES];
+
+/* How many of them are this thread's, which may fork in a signal handler and then goes on. */
+static __thread int own __attribute__((tls_model("initial-exec")));
+
+int flight_add(int fd)
+{
+	struct sys_identity identity;
+
+	if (fd < 0 || sys_identify(fd, &identity) < 0)
+		return -1;
+	for (int i = 0; i < FLIGHT_PLACES; i++) {
+		int none = 0;
+
+		if (!atomic_compare_exchange_strong(&places[i].fd, &none, -1))
+			continue;
+		places[i].identity = identity;
+		places[i].fd = fd + 1;
+		own++;
+		return i;
+	}
+	return -1;
+}
+
+void flight_end(const int *place)
+{
+	if (*place < 0)
+		return;
+	places[*place].fd = 0;
+	own--;
+}
+
+/* The host may have closed the number, and opened something else there. */
+static void close_in_child(void)
+{
+	struct sys_identity now;
+
+	for (int i = 0; own == 0 && i < FLIGHT_PLACES; i++) {
+		int fd = places[i].fd - 1;
+
+		if (fd >= 0 && sys_identify(fd, &now) == 0 &&
+		    memcmp(&now, &places[i].identity, sizeof(now)) == 0)
+			sys_close(fd);
+		places[i].fd = 0;
+	}
+}
+
+void flight_load(void)
+{
+	pthread_atfork(NULL, NULL, close_in_child);
+}
