@@ -173,6 +173,7 @@ void step_control(void);
 void step_wait(void);
 void step_poll(void);
 void step_waiter(void);
+void step_apart(void);
 
 /*
  * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier

@@ -50,6 +50,7 @@ static const struct {
     {step_wait, 12, IN_ANY},
     {step_poll, 6, IN_ANY},
     {step_waiter, 1, 0},
+    {step_apart, 2, 0},
 };
 
 uint16_t first_port(uint64_t seed)

@@ -4,8 +4,10 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define EVENTS           16
@@ -143,4 +145,61 @@ void step_waiter(void)
 	close(fd);
 	close(inner);
 	close(outer);
+}
+
+/* In a table of descriptors that ends with its only user: there nothing of the program is open. */
+static void bind_without(int set)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd, own = -1;
+
+	for (int i = 0; i < SLOTS; i++)
+		close(sequence.slots[i]);
+	close(set);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	if (one_in(3)) {
+		own = epoll_create1(0);
+		epoll_ctl(own, EPOLL_CTL_ADD, fd, &event);
+	}
+	bind_and_send(fd);
+	close(own);
+	close(fd);
+}
+
+static void *leave_table(void *set)
+{
+	if (unshare(CLONE_FILES) < 0)
+		_exit(5);
+	bind_without(*(int *)set);
+	return NULL;
+}
+
+/* A bind in such a table, whose user has the program's memory, and then one of what is in a set. */
+void step_apart(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), set = epoll_create1(0);
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 1};
+	pthread_t thread;
+	pid_t child;
+
+	epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+	say("apart in a ");
+	if (one_in(2)) {
+		say("thread");
+		if (pthread_create(&thread, NULL, leave_table, &set) != 0)
+			_exit(5);
+		pthread_join(thread, NULL);
+	} else {
+		say("child");
+		child = vfork();
+		if (child == 0) {
+			bind_without(set);
+			_exit(0);
+		}
+		waitpid(child, NULL, 0);
+	}
+	bind_and_send(fd);
+	say_events(&event, epoll_wait(set, &event, 1, 0));
+	close(fd);
+	close(set);
 }

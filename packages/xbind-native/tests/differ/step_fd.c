@@ -32,9 +32,19 @@ static int dup_onto(int fd)
 	return one_in(2) ? dup2(fd, to) : dup3(fd, to, one_in(2) ? O_CLOEXEC : 0);
 }
 
+/* As a supervisor takes one from another process. */
+static int get_from_self(int fd)
+{
+	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	int copy = (int)syscall(SYS_pidfd_getfd, self, fd, 0);
+
+	close(self);
+	return copy;
+}
+
 void step_dup(void)
 {
-	int fd = a_fd(), way = (int)below(5), copy;
+	int fd = a_fd(), way = (int)below(6), copy;
 
 	say("dup %d way %d", fd, way);
 	before_call();
@@ -44,6 +54,8 @@ void step_dup(void)
 		copy = fcntl(fd, F_DUPFD, (int)below(20));
 	else if (way == 2)
 		copy = fcntl(fd, F_DUPFD_CLOEXEC, (int)below(20));
+	else if (way == 3)
+		copy = get_from_self(fd);
 	else
 		copy = dup_onto(fd);
 	say_result(copy);
