@@ -4,6 +4,7 @@
  *
  * The kernel takes no registration in that state, so while the socket moves it goes to the library.
  */
+#include "support/child.h"
 #include "support/listener.h"
 
 static int fired_and_bound(int set)
@@ -79,10 +80,33 @@ static void test_of_number_of_set(void)
 	close(pipe_fds[1]);
 }
 
+/* A child of vfork(2) has a set of its own under the number. */
+static void test_number_in_child(void)
+{
+	int fd = pair_socket(SOCK_DGRAM), set = new_set();
+	pid_t child;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLOUT | EPOLLONESHOT, DATA), 0);
+	check_event(set, EPOLLOUT, DATA);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	fflush(stdout);
+	child = vfork();
+	if (child == 0) {
+		close(set);
+		_exit(epoll_create1(0) != set);
+	}
+	child_await(child);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLOUT, DATA), 0);
+	check_event(set, EPOLLOUT, DATA);
+	close(fd);
+	close(set);
+}
+
 int main(void)
 {
 	RUN(test_in_copy_of_set);
 	RUN(test_of_number);
 	RUN(test_of_number_of_set);
+	RUN(test_number_in_child);
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "xbind/epollrecord.h"
 
 #include "core/sys.h"
+#include "xbind/table.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -155,7 +156,7 @@ bool epollrecord_is_parked(int set, int fd)
 
 void epollrecord_new_set(int set)
 {
-	if (!load(&has_parked))
+	if (!load(&has_parked) || table_is_shared())
 		return;
 	for (size_t i = 0; i < EPOLLRECORD_FDS; i++) {
 		for (size_t j = 0; j < EPOLLRECORD_SETS; j++) {

@@ -43,7 +43,8 @@ bool epollrecord_find(int set, int fd, struct epoll_registration *ret);
  */
 bool epollrecord_park(int set, int fd);
 
-/* There is a new set of this number: what was parked under it was an older one's. */
+/* There is a new set of this number: what was parked under it was an older one's, unless it is that
+ * of another table. */
 void epollrecord_new_set(int set);
 
 /* Of this very socket, in the set or in a copy of its number. */
