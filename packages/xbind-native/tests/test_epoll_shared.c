@@ -203,14 +203,16 @@ static void test_number_of_set(void)
 	close(copy);
 }
 
-/* In a table of descriptors of its own the set is not there. */
-static void bind_without(int set, uint16_t port)
+/* In a table of its own neither is there. One of a thread goes a little later than the thread. */
+static void bind_without(int set, int fd)
 {
-	int fd = pair_socket(SOCK_STREAM);
+	int other;
 
 	close(set);
-	CHECK_EQ(pair_bind(fd, port), 0);
 	close(fd);
+	other = pair_socket(SOCK_STREAM);
+	CHECK_EQ(pair_bind(other, 3002), 0);
+	close(other);
 }
 
 static void test_set_of_vfork_parent(void)
@@ -222,7 +224,7 @@ static void test_set_of_vfork_parent(void)
 	fflush(stdout);
 	child = vfork();
 	if (child == 0) {
-		bind_without(set, 3002);
+		bind_without(set, fd);
 		_exit(0);
 	}
 	CHECK_EQ(waitpid(child, NULL, 0), child);
@@ -231,20 +233,22 @@ static void test_set_of_vfork_parent(void)
 	close(set);
 }
 
-static void *bind_apart(void *set)
+static void *bind_apart(void *argument)
 {
+	const int *both = argument;
+
 	CHECK_EQ(unshare(CLONE_FILES), 0);
-	bind_without(*(int *)set, 3002);
+	bind_without(both[0], both[1]);
 	return NULL;
 }
 
 static void test_set_of_other_thread(void)
 {
-	int fd = pair_socket(SOCK_STREAM), set = new_set();
+	int fd = pair_socket(SOCK_STREAM), set = new_set(), both[2] = {set, fd};
 	pthread_t thread;
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, bind_apart, &set), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_apart, both), 0);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	bind_and_check(fd, set);
 	close(fd);
@@ -265,6 +269,7 @@ static void *have_set_apart(void *unused)
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	bind_and_check(fd, set);
+	close(fd);
 	return unused;
 }
 

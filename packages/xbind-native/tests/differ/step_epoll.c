@@ -148,14 +148,15 @@ void step_waiter(void)
 }
 
 /* In a table of descriptors that ends with its only user: there nothing of the program is open. */
-static void bind_without(int set)
+static void bind_without(const int in_set[2])
 {
 	struct epoll_event event = {.events = EPOLLIN};
 	int fd, own = -1;
 
 	for (int i = 0; i < SLOTS; i++)
 		close(sequence.slots[i]);
-	close(set);
+	close(in_set[0]);
+	close(in_set[1]); /* a thread's table goes a little later than the thread */
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (one_in(3)) {
 		own = epoll_create1(0);
@@ -166,11 +167,11 @@ static void bind_without(int set)
 	close(fd);
 }
 
-static void *leave_table(void *set)
+static void *leave_table(void *in_set)
 {
 	if (unshare(CLONE_FILES) < 0)
 		_exit(5);
-	bind_without(*(int *)set);
+	bind_without(in_set);
 	return NULL;
 }
 
@@ -179,6 +180,7 @@ void step_apart(void)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), set = epoll_create1(0);
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 1};
+	int in_set[2] = {set, fd};
 	pthread_t thread;
 	pid_t child;
 
@@ -186,14 +188,14 @@ void step_apart(void)
 	say("apart in a ");
 	if (one_in(2)) {
 		say("thread");
-		if (pthread_create(&thread, NULL, leave_table, &set) != 0)
+		if (pthread_create(&thread, NULL, leave_table, in_set) != 0)
 			_exit(5);
 		pthread_join(thread, NULL);
 	} else {
 		say("child");
 		child = vfork();
 		if (child == 0) {
-			bind_without(set);
+			bind_without(in_set);
 			_exit(0);
 		}
 		waitpid(child, NULL, 0);
