@@ -10,7 +10,7 @@ const BACKLOG = 4096;
 const REMEDIES: Record<string, string> = {
   EADDRINUSE: "another socket has it there, so stop that program or choose another port",
   EACCES:
-    "ports below 1024 take CAP_NET_BIND_SERVICE over the target namespace of who binds, so choose a port from 1024 on or run as its root",
+    "who binds a port below 1024 needs CAP_NET_BIND_SERVICE over the target namespace, so choose a port from 1024 on or run as its root",
 };
 
 /** The `struct sockaddr` of a port of every address. */

@@ -87,11 +87,12 @@ static int become_bun(const struct bun *bun, int argc, char **argv)
 
 static int launch(struct bun *bun, int argc, char **argv)
 {
-	if (access("/dev/null", R_OK) <
-	    0) /* Bun's configuration, and what closed descriptors become */
-		return words_fail("cannot read /dev/null: %s", strerror(errno));
-	int rc = bun_find(bun);
+	int rc;
 
+	/* It is Bun's configuration, and what closed descriptors become. */
+	if (access("/dev/null", R_OK) < 0)
+		return words_fail("cannot read /dev/null: %s", strerror(errno));
+	rc = bun_find(bun);
 	if (rc == -EINVAL)
 		return words_fail("XSOCKET_BUN is \"%s\": give the absolute path of Bun",
 		                  getenv("XSOCKET_BUN"));
