@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
+import { DEFAULT_THREADS } from "./options.ts";
 
 test("the defaults hold where descriptors abound", () => {
   expect(fitBounds({}, 1_000_000)).toEqual(DEFAULT_BOUNDS);
@@ -7,8 +8,8 @@ test("the defaults hold where descriptors abound", () => {
 
 test("a low limit of descriptors lowers what depends on it", () => {
   const bounds = fitBounds({}, 1024);
-  expect(bounds.maxConnections).toBe(1024 - 64);
-  expect(bounds.maxConnectionsPerUid).toBe(720);
+  expect(bounds.maxConnections).toBe(1024 - 48 - DEFAULT_THREADS * 8);
+  expect(bounds.maxConnectionsPerUid).toBe(708);
   expect(bounds.maxInFlight).toBe(512);
   expect(bounds.maxInFlightPerUid).toBe(384);
 });
