@@ -268,6 +268,37 @@ static void test_threads(void)
 		in_child("x 8080:3000", NULL, body_threads, "");
 }
 
+static void body_default_wait(void)
+{
+	config_load();
+	CHECK_EQ(config_wait_ms(), 5000);
+}
+
+static void body_longest_wait(void)
+{
+	config_load();
+	CHECK_EQ(config_wait_ms(), 2147483647);
+}
+
+#define BAD_WAIT(text)                                                                             \
+	"XSOCKET_TIMEOUT_MS: cannot read \"" text                                                  \
+	"\": give a number of milliseconds, or leave it out for 5000\n"
+
+static void test_wait(void)
+{
+	set("XSOCKET_TIMEOUT_MS", "");
+	in_child(NULL, NULL, body_default_wait, "");
+	set("XSOCKET_TIMEOUT_MS", "2147483647");
+	in_child(NULL, NULL, body_longest_wait, "");
+	set("XSOCKET_TIMEOUT_MS", "2147483648");
+	in_child(NULL, NULL, body_default_wait, BAD_WAIT("2147483648"));
+	set("XSOCKET_TIMEOUT_MS", "0");
+	in_child(NULL, NULL, body_default_wait, BAD_WAIT("0"));
+	set("XSOCKET_TIMEOUT_MS", "2s");
+	in_child(NULL, NULL, body_default_wait, BAD_WAIT("2s"));
+	set("XSOCKET_TIMEOUT_MS", NULL);
+}
+
 int main(void)
 {
 	RUN(test_lists);
@@ -275,5 +306,6 @@ int main(void)
 	RUN(test_long_word);
 	RUN(test_socket);
 	RUN(test_threads);
+	RUN(test_wait);
 	return 0;
 }

@@ -19,21 +19,26 @@ struct deadline deadline_in(int wait_ms)
 }
 
 /* Decimal digits alone: strtol depends on the locale and is not async-signal-safe. */
+int deadline_parse_ms(const char *text)
+{
+	int64_t value = 0;
+
+	for (; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return 0;
+		value = value * 10 + (*text - '0');
+		if (value > INT_MAX)
+			return 0;
+	}
+	return (int)value;
+}
+
 int deadline_default_ms(void)
 {
 	const char *text = secure_getenv("XSOCKET_TIMEOUT_MS");
-	int64_t value = 0;
+	int value = text ? deadline_parse_ms(text) : 0;
 
-	if (!text || !*text)
-		return HANDOVER_WAIT_MS;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return HANDOVER_WAIT_MS;
-		value = value * 10 + (*text - '0');
-		if (value > INT_MAX)
-			return HANDOVER_WAIT_MS;
-	}
-	return value > 0 ? (int)value : HANDOVER_WAIT_MS;
+	return value > 0 ? value : HANDOVER_WAIT_MS;
 }
 
 int deadline_left_ms(const struct deadline *deadline)

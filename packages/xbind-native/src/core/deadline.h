@@ -17,6 +17,9 @@ struct deadline deadline_in(int wait_ms);
 /* The time that xsocket() may take: XSOCKET_TIMEOUT_MS (1 to INT_MAX), else HANDOVER_WAIT_MS. */
 int deadline_default_ms(void);
 
+/* A time in milliseconds as XSOCKET_TIMEOUT_MS has it. Return: 0 for text that is none. */
+int deadline_parse_ms(const char *text);
+
 /* Milliseconds left, 0 when it is over, -1 for no limit: what poll(2) takes. */
 int deadline_left_ms(const struct deadline *deadline);
 

@@ -244,12 +244,21 @@ static void report_ports(const char *list)
 	}
 }
 
+static void report_wait(const char *text)
+{
+	if (*text && deadline_parse_ms(text) == 0)
+		report("XSOCKET_TIMEOUT_MS: cannot read",
+		       (struct portlist_word){text, strlen(text)},
+		       "give a number of milliseconds, or leave it out for 5000");
+}
+
 void config_load(void)
 {
 	const char *text = variable("XBIND_LOG", "0");
 
 	ready();
 	report_ports(variable("XBIND", ""));
+	report_wait(variable("XSOCKET_TIMEOUT_MS", ""));
 	if (read_log_fd() == -2)
 		report("XBIND_LOG: cannot read", (struct portlist_word){text, strlen(text)},
 		       "give 1 for stderr, another descriptor number, or 0 for no log");
