@@ -11,6 +11,12 @@
 
 static const char *plugin;
 
+/* What the library has looked for and this libc has not is no error of the program. */
+static void test_start(void)
+{
+	CHECK(dlerror() == NULL);
+}
+
 static void test_bind(void)
 {
 	int (*calls)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "neighbour_calls");
@@ -55,6 +61,7 @@ int main(int argc, char **argv)
 {
 	CHECK_EQ(argc, 2);
 	plugin = argv[1];
+	RUN(test_start);
 	RUN(test_bind);
 	RUN(test_plugin);
 	return 0;

@@ -39,6 +39,7 @@ void real_load(void)
 {
 	for (int call = 0; call < REAL_CALLS; call++)
 		real_symbol((enum real_call)call);
+	dlerror(); /* that a libc lacks one of them is not what the program asks it for */
 }
 
 /* Turns what a libc function returned into a value or -errno. */
