@@ -2,7 +2,7 @@
 /*
  * test_again.c - bind of a socket that had a port, and has it no more
  *
- * Ports 3000 to 3999 are listed, and 0.
+ * Ports 3000 to 3999 are listed, and 0; or all, and 3003 is published as 4003.
  */
 #include "support/pair.h"
 
@@ -76,7 +76,7 @@ static void a_moved_socket_keeps_what_it_has_received(void)
 	CHECK_EQ(pair_port(fd), 0);
 	CHECK_EQ(pair_bind(fd, 3003), 0);
 	CHECK(pair_is_there(fd));
-	CHECK_EQ(pair_port(fd), 3003);
+	CHECK_EQ(pair_port(fd), pair_preloaded() && strchr(getenv("XBIND"), '*') ? 4003 : 3003);
 	CHECK_EQ(recv(fd, &byte, 1, MSG_DONTWAIT), 1);
 	CHECK_EQ(byte, 'x');
 	close(fd);

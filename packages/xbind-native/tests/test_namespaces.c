@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_namespaces.c - programs that go into a third network namespace themselves
+ * test_namespaces.c - programs that go into a third network namespace themselves, or have sockets
+ * of it
  *
  * With XBIND=* what they bind there stays there, also with * for one protocol. A port that is
  * listed moves out of wherever they are.
@@ -10,6 +11,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 
 static int bind_any(int fd, uint16_t port)
 {
@@ -68,6 +70,81 @@ static void test_third_namespace(void)
 	child_run(bind_in_third);
 }
 
+static void bind_as_child(void)
+{
+	int fd = pair_socket(SOCK_STREAM), other = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(bind_any(fd, 3104), 0);
+	check_place(fd, SOCK_STREAM, other);
+}
+
+/* Made in the third namespace, and given to who has never been there. */
+static void send_socket(int to)
+{
+	int fds[2] = {pair_socket(SOCK_STREAM), pair_socket(SOCK_STREAM)};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(fds))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(fds)),
+	                        .cmsg_level = SOL_SOCKET,
+	                        .cmsg_type = SCM_RIGHTS}};
+	struct iovec iov = {&(char){0}, 1};
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+
+	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
+	CHECK_EQ(sendmsg(to, &msg, 0), 1);
+}
+
+static void bind_received(int from)
+{
+	int fds[2];
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(fds))];
+	} control;
+	struct iovec iov = {&(char){0}, 1};
+	struct msghdr msg = {
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof(control),
+	};
+
+	CHECK_EQ(recvmsg(from, &msg, 0), 1);
+	memcpy(fds, CMSG_DATA(&control.header), sizeof(fds));
+	CHECK_EQ(bind_any(fds[0], 3105), 0);
+	check_place(fds[0], SOCK_STREAM, fds[1]);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+/* A child that clone(2) puts into a namespace of its own never calls unshare(2). */
+static void test_cloned(void)
+{
+	int ends[2];
+	long child;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	fflush(stdout);
+	child = syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, 0, 0, 0, 0);
+	if (child == 0) {
+		bind_as_child();
+		send_socket(ends[1]);
+		_exit(0);
+	}
+	if (child > 0) { /* an ordinary user may not */
+		child_await((pid_t)child);
+		bind_received(ends[0]);
+	}
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static void test_errors(void)
 {
 	CHECK(setns(-1, CLONE_NEWNET) < 0 && errno == EBADF);
@@ -77,6 +154,7 @@ static void test_errors(void)
 int main(void)
 {
 	RUN(test_third_namespace);
+	RUN(test_cloned);
 	RUN(test_errors);
 	return 0;
 }

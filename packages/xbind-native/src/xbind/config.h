@@ -29,8 +29,8 @@ enum config_proto {
 bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port);
 
 /*
- * Is XBIND "*" for this protocol? Then sockets of a namespace that the program went into stay
- * there, and a listen() without bind moves too.
+ * Is XBIND "*" for this protocol? Then sockets of another namespace than the program was started in
+ * stay there, and a listen() without bind moves too.
  */
 bool config_all(enum config_proto proto);
 

@@ -1,20 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * home.c - which namespace is home is asked only when a program is about to leave it: nearly none
- * does, and the others are not to pay for it.
+ * home.c - asked when the library is loaded, whatever way the program then goes: by setns(2) or
+ * unshare(2), as the child of clone(2), or by a system call that no hook sees.
  */
 #include "xbind/home.h"
 
 #include "core/fd.h"
 #include "core/sys.h"
+#include "xbind/config.h"
+#include "xbind/key.h"
+#include "xbind/moved.h"
 
-#include <stdatomic.h>
+#include <stdint.h>
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
 
-static _Atomic uint64_t home; /* its cookie, 0 while it is not known */
+static uint64_t home; /* its cookie, 0 while it is not known */
 
 static uint64_t cookie_of(int fd)
 {
@@ -25,20 +28,17 @@ static uint64_t cookie_of(int fd)
 	return cookie;
 }
 
-void home_note(void)
+void home_load(void)
 {
-	uint64_t unknown = 0;
 	CLEANUP_CLOSE int fd = -1;
 
-	if (atomic_load(&home))
-		return;
+	if (!config_all(CONFIG_TCP) && !config_all(CONFIG_UDP))
+		return; /* nobody will ask */
 	fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	atomic_compare_exchange_strong(&home, &unknown, cookie_of(fd));
+	home = cookie_of(fd);
 }
 
 bool home_has(int fd)
 {
-	uint64_t known = atomic_load(&home);
-
-	return !known || cookie_of(fd) == known;
+	return !home || cookie_of(fd) == home || moved_is(key_of(fd));
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* home.h - the network namespace that a program was in before it went into another one itself */
+/* home.h - the network namespace that a program was started in */
 #ifndef XBIND_HOME_H
 #define XBIND_HOME_H
 
 #include <stdbool.h>
 
-/* The calling thread is about to leave its namespace: the first one that is left is home. */
-void home_note(void);
+/* The namespace that we are in now is home: for the constructor. */
+void home_load(void);
 
-/* Is this a socket of home? So is any while nobody has left, and where the kernel does not tell. */
+/* Is this a socket of home, or was it before it moved? So is any where the kernel does not tell. */
 bool home_has(int fd);
 
 #endif

@@ -23,9 +23,7 @@ int hook_epoll_ctl(int set, int operation, int fd, struct epoll_event *event) __
 int hook_bindresvport(int fd, struct sockaddr_in *addr) __asm__("bindresvport");
 int hook_rresvport(int *port) __asm__("rresvport");
 int hook_rresvport_af(int *port, sa_family_t family) __asm__("rresvport_af");
-int hook_setns(int fd, int type) __asm__("setns");
 int hook_shutdown(int fd, int how) __asm__("shutdown");
-int hook_unshare(int flags) __asm__("unshare");
 int hook_listen(int fd, int backlog) __asm__("listen");
 int hook_setsockopt(int fd, int level, int name, const void *value,
                     socklen_t len) __asm__("setsockopt");

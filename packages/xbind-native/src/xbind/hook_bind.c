@@ -82,7 +82,7 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 	if (!config_match(kind_proto(&kind), call.port, &call.published))
 		return leave(fd, call.port, "the port is listed for the other protocol");
 	if (config_all(kind_proto(&kind)) && !home_has(fd))
-		return leave(fd, call.port, "a socket of a namespace that the program went into");
+		return leave(fd, call.port, "a socket of another namespace than the program's own");
 	addr.in.sin_port = htons(call.published);
 	return swap_socket(fd, &kind, &call);
 }

@@ -3,6 +3,7 @@
 #include "xbind/config.h"
 #include "xbind/epollset.h"
 #include "xbind/flight.h"
+#include "xbind/home.h"
 #include "xbind/log.h"
 #include "xbind/real.h"
 
@@ -12,6 +13,7 @@ __attribute__((constructor)) static void load(void)
 	real_load();
 	config_load();
 	log_load();
+	home_load();
 	if (config_any()) {
 		epollset_load();
 		flight_load();

@@ -14,11 +14,9 @@ static const char *const names[] = {
     [REAL_EPOLL_CTL] = "epoll_ctl",
     [REAL_LISTEN] = "listen",
     [REAL_RRESVPORT_AF] = "rresvport_af",
-    [REAL_SETNS] = "setns",
     [REAL_SETSOCKOPT] = "setsockopt",
     [REAL_SETSOCKOPT64] = "__setsockopt64",
     [REAL_SHUTDOWN] = "shutdown",
-    [REAL_UNSHARE] = "unshare",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == REAL_CALLS, "each call has its name");
 
@@ -129,26 +127,10 @@ int real_setsockopt(enum real_call call, int fd, int level, int name, const void
 	return next ? settle(next(fd, level, name, value, len), saved) : -ENOSYS;
 }
 
-int real_setns(int fd, int type)
-{
-	int (*call)(int, int) = (int (*)(int, int))real_symbol(REAL_SETNS);
-	int saved = errno;
-
-	return call ? settle(call(fd, type), saved) : -ENOSYS;
-}
-
 int real_shutdown(int fd, int how)
 {
 	int (*call)(int, int) = (int (*)(int, int))real_symbol(REAL_SHUTDOWN);
 	int saved = errno;
 
 	return call ? settle(call(fd, how), saved) : -ENOSYS;
-}
-
-int real_unshare(int flags)
-{
-	int (*call)(int) = (int (*)(int))real_symbol(REAL_UNSHARE);
-	int saved = errno;
-
-	return call ? settle(call(flags), saved) : -ENOSYS;
 }

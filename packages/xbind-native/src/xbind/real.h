@@ -22,11 +22,9 @@ enum real_call {
 	REAL_EPOLL_CTL,
 	REAL_LISTEN,
 	REAL_RRESVPORT_AF,
-	REAL_SETNS,
 	REAL_SETSOCKOPT,
 	REAL_SETSOCKOPT64, /* glibc of 32 bits has it */
 	REAL_SHUTDOWN,
-	REAL_UNSHARE,
 	REAL_CALLS,
 };
 
@@ -50,10 +48,7 @@ int real_epoll_create(int size);
 int real_epoll_create1(int flags);
 int real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int real_listen(int fd, int backlog);
-int real_setns(int fd, int type);
 int real_shutdown(int fd, int how);
-int real_unshare(int flags);
-
 /* @call: REAL_SETSOCKOPT or REAL_SETSOCKOPT64 */
 int real_setsockopt(enum real_call call, int fd, int level, int name, const void *value,
                     socklen_t len);
