@@ -7,11 +7,13 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <time.h>
 
-#define ROUNDS      20
-#define FORKED_PORT 3901
-#define LONGEST_S   5 /* each of them given the longest time would make it 20 */
+#define ROUNDS         20
+#define FORKED_PORT    3901
+#define SIGNALLED_PORT 3910
+#define LONGEST_S      5 /* each of them given the longest time would make it 20 */
 
 #ifndef __SANITIZE_THREAD__ /* for which the program's own race is one */
 /* While the bind waits for the server the new socket is bound already. */
@@ -75,6 +77,66 @@ static void test_forked_meanwhile(void)
 }
 #endif
 
+#ifndef __SANITIZE_THREAD__ /* which holds signals back */
+static volatile sig_atomic_t told, told_fd;
+
+static void be_told(int signal, siginfo_t *info, void *context)
+{
+	(void)context;
+	told = signal;
+	told_fd = info->si_fd;
+}
+
+/* A datagram that finds no port leaves an error behind. */
+static void *send_when_open(void *argument)
+{
+	const struct timespec soon = {.tv_nsec = 1000000};
+	struct sockaddr_in addr = pair_addr(SIGNALLED_PORT);
+	int sender = *(int *)argument, error = 0;
+
+	CHECK_EQ(connect(sender, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	do {
+		if (error)
+			nanosleep(&soon, NULL);
+		CHECK_EQ(send(sender, "", 1, 0), 1);
+		getsockopt(sender, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)});
+	} while (error);
+	return NULL;
+}
+
+/* A datagram that comes as soon as the port is open sends the signal that tells of it. */
+static void test_signalled(int owner_type, pid_t owner, int signal)
+{
+	const struct sigaction action = {.sa_sigaction = be_told, .sa_flags = SA_SIGINFO};
+	const struct f_owner_ex to = {owner_type, owner};
+	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM);
+	pthread_t thread;
+
+	told = told_fd = 0;
+	CHECK_EQ(sigaction(signal ? signal : SIGIO, &action, NULL), 0);
+	CHECK_EQ(pair_bind(sender, SIGNALLED_PORT + 1), 0);
+	CHECK_EQ(fcntl(fd, F_SETOWN_EX, &to), 0);
+	CHECK_EQ(fcntl(fd, F_SETSIG, signal), 0);
+	CHECK_EQ(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, send_when_open, &sender), 0);
+	CHECK_EQ(pair_bind(fd, SIGNALLED_PORT), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(told, signal ? signal : SIGIO);
+	/* A group is told by kill(2) alone, and an emulator leaves the number out. */
+	CHECK(owner_type == F_OWNER_PGRP || getenv("TEST_EMULATOR") || told_fd == fd);
+	close(fd);
+	close(sender);
+}
+
+static void test_signals(void)
+{
+	test_signalled(F_OWNER_PID, getpid(), 0);
+	test_signalled(F_OWNER_PID, getpid(), SIGRTMIN);
+	test_signalled(F_OWNER_TID, (pid_t)syscall(SYS_gettid), SIGRTMIN);
+	test_signalled(F_OWNER_PGRP, getpgrp(), SIGURG);
+}
+#endif
+
 static void test_lingering(void)
 {
 	struct timespec begun, ended;
@@ -96,6 +158,7 @@ int main(void)
 #ifndef __SANITIZE_THREAD__
 	RUN(test_forked_meanwhile);
 	RUN(test_closed_meanwhile); /* the first one waits long */
+	RUN(test_signals);
 #endif
 	RUN(test_lingering);
 	return 0;

@@ -34,7 +34,8 @@ void status_prepare(int old, int to, const struct kind *kind, socket_key key);
 /* Turns O_ASYNC off, so that no signal tells of a socket that another process keeps. */
 void status_quiet(int fd, int flags);
 
-/* Turns O_ASYNC on when flags have it, after the descriptor has its final number. */
+/* Turns O_ASYNC on when flags have it, after the descriptor has its final number, and tells of what
+ * has come in before. */
 void status_async(int fd, int flags);
 
 #endif
