@@ -97,6 +97,19 @@ static void try_reopened(void)
 	show_sending(fd, SOCK_STREAM);
 }
 
+/* But not a datagram socket, also one that had a peer when it was shut. */
+static void try_shut_connected(int how)
+{
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	struct sockaddr_in addr = pair_addr(9);
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(shutdown(fd, how), 0);
+	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	show_sending(fd, SOCK_DGRAM);
+}
+
 static void try_connect(void)
 {
 	struct sockaddr_in addr = pair_addr(9);
@@ -216,6 +229,8 @@ int main(void)
 	try_shutdown(SOCK_STREAM);
 	try_shutdown(SOCK_DGRAM);
 	try_reopened();
+	for (int how = SHUT_RD; how <= SHUT_RDWR; how++)
+		try_shut_connected(how);
 	try_connect();
 	try_address_alone();
 	try_listen_on_address();

@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_shutdown.c - shutdown(2) of a socket that is not connected, which it outlives */
+/* hook_shutdown.c - shutdown(2) of a socket that is not connected by the time it is bound */
 #include "core/sys.h"
 #include "core/visibility.h"
 #include "xbind/claim.h"
 #include "xbind/config.h"
+#include "xbind/defaults.h"
 #include "xbind/hook.h"
 #include "xbind/real.h"
 #include "xbind/shut.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
+
+/*
+ * Does it count once there is no peer? A stream socket without one says ENOTCONN, and one that had
+ * one is open again after connect(2) to AF_UNSPEC; a datagram socket stays shut. One that is shut
+ * for reading as well can be seen to be.
+ */
+static bool outlasts(int fd, int how, int rc)
+{
+	return rc == -ENOTCONN ||
+	       (rc == 0 && how == SHUT_WR && option_number(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM);
+}
 
 static void follow(int fd, int how, struct claim_mark mark)
 {
@@ -24,7 +37,7 @@ EXPORT int hook_shutdown(int fd, int how)
 	const struct claim_mark mark = claim_mark();
 	int rc = real_shutdown(fd, how);
 
-	if (rc == -ENOTCONN && config_any())
+	if (config_any() && outlasts(fd, how, rc))
 		follow(fd, how, mark);
 	if (rc < 0) {
 		errno = -rc;

@@ -3,7 +3,8 @@
  * shut.h - which sockets were shut for writing before they had a port
  *
  * shutdown(2) fails on a socket that is not connected, and counts all the same: what it accepts or
- * connects to later can send nothing. Of a stream socket nothing tells.
+ * connects to later can send nothing. A datagram socket stays shut when it loses its peer. Nothing
+ * tells, but of the latter when it is shut for reading, too.
  */
 #ifndef XBIND_SHUT_H
 #define XBIND_SHUT_H
@@ -14,7 +15,7 @@
 
 #define SHUT_SOCKETS 256 /* past that a new one takes the place of another */
 
-/* shutdown(2) for writing has said ENOTCONN. @reading: it is shut for reading by now, as well. */
+/* shutdown(2) for writing counts without a peer. @reading: it is shut for reading by now, too. */
 void shut_note(socket_key key, bool reading);
 
 /*
