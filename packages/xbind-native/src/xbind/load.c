@@ -6,6 +6,7 @@
 #include "xbind/home.h"
 #include "xbind/log.h"
 #include "xbind/real.h"
+#include "xbind/table.h"
 
 /* The hooks do not depend on it: constructors of other libraries may call them earlier. */
 __attribute__((constructor)) static void load(void)
@@ -15,6 +16,7 @@ __attribute__((constructor)) static void load(void)
 	log_load();
 	home_load();
 	if (config_any()) {
+		table_load();
 		epollset_load();
 		flight_load();
 	}

@@ -12,9 +12,17 @@
 
 static _Atomic bool are_apart; /* threads have tables of their own, or had */
 
+/* Only a look in the constructor sets it: the child of vfork(2) has this memory, too. */
+static __thread bool leads __attribute__((tls_model("initial-exec")));
+
+void table_load(void)
+{
+	leads = sys_gettid() == sys_getpid();
+}
+
 void table_note(void)
 {
-	if (!are_apart && !sys_shares(KCMP_FILES, sys_getpid()))
+	if (!leads && !are_apart && !sys_shares(KCMP_FILES, sys_getpid()))
 		are_apart = true;
 }
 

@@ -10,6 +10,9 @@
 
 #include <stdbool.h>
 
+/* For the constructor: this thread's table is the one that others are compared with. */
+void table_load(void);
+
 /* A number is noted that may be one of another table than that of most threads. */
 void table_note(void);
 
