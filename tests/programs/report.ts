@@ -23,7 +23,7 @@ const TAIL = `
 Followed: \`bind\`, \`listen\` without it (with \`XBIND=*\`), \`bindresvport\` and \`rresvport\`, by whichever library of the program they are called.
 Not followed, so that the port opens in the program's own namespace: \`syscall(SYS_bind, ...)\`; a \`bind\` that the program looked up in libc itself
 by \`dlopen\` and \`dlsym\`; one inside a plugin loaded with \`RTLD_DEEPBIND\`, which searches libc before any preloaded library; one in a library that
-\`dlmopen\` loads, which gets a libc of its own; and \`IORING_OP_BIND\`.
+\`dlmopen\` loads, which gets a libc of its own; \`IORING_OP_BIND\`; and with \`XBIND=*\` an \`IORING_OP_LISTEN\` without bind.
 
 ## What was not run
 
