@@ -167,6 +167,7 @@ void step_fork(void);
 void step_exec(void);
 void step_chroot(void);
 void step_unshare(void);
+void step_isolate(void);
 void step_share(void);
 void step_set(void);
 void step_control(void);

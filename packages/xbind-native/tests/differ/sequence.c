@@ -45,6 +45,7 @@ static const struct {
     {step_share, 1, 0},
     {step_chroot, 1, IN_ANY},
     {step_unshare, 1, 0},
+    {step_isolate, 1, 0},
     {step_set, 4, IN_ANY | IN_CALM},
     {step_control, 15, IN_ANY | IN_CALM | IN_CHILD},
     {step_wait, 12, IN_ANY},

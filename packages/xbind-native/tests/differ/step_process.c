@@ -2,12 +2,17 @@
 /* step_process.c - the sequence goes on in a child, in another program; a socket comes back */
 #include "differ/differ.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define SO_NETNS_COOKIE_ 71
 
 /* Over a UNIX socket and back at once: what comes back is a copy. */
 void step_pass(void)
@@ -66,6 +71,44 @@ void step_unshare(void)
 		say(" without ports");
 	close(file);
 	sequence.execs = false;
+}
+
+static uint64_t namespace_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE_, &cookie, &len);
+	return cookie;
+}
+
+/* Is what is bound where what is not bound is? */
+static int bind_isolated(uint16_t port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return errno;
+	return namespace_of(fd) != namespace_of(other);
+}
+
+/* The same for a child alone, which starts there. */
+void step_isolate(void)
+{
+	const uint16_t port = a_port();
+	int status = 0;
+	long child;
+
+	if (sequence.partial)
+		return;
+	say("isolate");
+	child = syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, 0, 0, 0, 0);
+	if (child == 0)
+		_exit(bind_isolated(port));
+	if (child > 0)
+		waitpid((pid_t)child, &status, 0);
+	say(" %d %d", child > 0, status);
 }
 
 /* What is closed on exec is closed before, as a program would that knows of epoll(7). */
