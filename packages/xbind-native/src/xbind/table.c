@@ -20,18 +20,22 @@ void table_load(void)
 	leads = sys_gettid() == sys_getpid();
 }
 
+/* Where kcmp(2) is refused nothing is known, and a thread that has ended has neither any more. */
+static bool is_apart_from(int other)
+{
+	return sys_shares(KCMP_VM, other) && !sys_shares(KCMP_FILES, other);
+}
+
 void table_note(void)
 {
-	if (!leads && !are_apart && !sys_shares(KCMP_FILES, sys_getpid()))
+	if (!leads && !are_apart && is_apart_from(sys_getpid()))
 		are_apart = true;
 }
 
 bool table_is_shared(void)
 {
-	const int parent = sys_getppid();
-
 	table_note();
-	return are_apart || (sys_shares(KCMP_VM, parent) && !sys_shares(KCMP_FILES, parent));
+	return are_apart || is_apart_from(sys_getppid());
 }
 
 /* The soft limit does not tell: it may have been lowered since. */
