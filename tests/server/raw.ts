@@ -106,14 +106,19 @@ export function servingThreads(pid: number): number {
   return names.filter((name) => /^xsocket \d/.test(name)).length;
 }
 
-/** Asks on several kept-open connections at the same time until a server has started so many threads. */
-export async function crowd(path: string, pid: number, threads: number): Promise<void> {
+/** Asks on several kept-open connections at the same time until something has come of it. */
+export async function crowdUntil(path: string, hasCome: () => boolean): Promise<void> {
   using clients = rawClients(path, CROWD);
-  while (servingThreads(pid) < threads) {
+  while (!hasCome()) {
     for (const client of clients) client.send();
     for (const client of clients) client.reply();
     await Bun.sleep(0); // the server may be in this process
   }
+}
+
+/** The same until a server has started so many threads. */
+export function crowd(path: string, pid: number, threads: number): Promise<void> {
+  return crowdUntil(path, () => servingThreads(pid) >= threads);
 }
 
 /** The lowest number that no descriptor of a process has. */

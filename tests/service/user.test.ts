@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   createNamespace,
@@ -10,7 +10,7 @@ import {
   tempDir,
   type TempDir,
 } from "../harness/index.ts";
-import { crowd } from "../server/raw.ts";
+import { crowd, crowdUntil, servingThreads } from "../server/raw.ts";
 import { xsocketForEveryone } from "./installed.ts";
 
 guardDescriptors();
@@ -120,6 +120,22 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     ]);
     expect(readdirSync(`/proc/${program.pid}/task`).length).toBeGreaterThan(3);
     expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
+    program.kill("SIGTERM");
+    expect(await program.finished()).toBe(0);
+  });
+
+  test("further threads leave those that Bun may need, without which it aborts", async () => {
+    using dir = tempDir();
+    chownSync(dir.path, 4207, 4207);
+    await using target = await createNamespace();
+    const before = ["setpriv", "--reuid=4207", "--regid=4207", "--clear-groups", "--"];
+    const { address, program } = await start(target, dir, { args: [], before });
+    await using server = program;
+    const limit = readdirSync(`/proc/${server.pid}/task`).length + 8;
+    const limiting = [...before, "prlimit", `--pid=${server.pid}`, `--nproc=${limit}`];
+    expect((await here.run(limiting)).code).toBe(0);
+    await crowdUntil(address, () => program.stderr.includes("fewer than 17 threads are left"));
+    expect(servingThreads(server.pid)).toBe(1);
     program.kill("SIGTERM");
     expect(await program.finished()).toBe(0);
   });

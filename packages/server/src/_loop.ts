@@ -102,8 +102,8 @@ export class Loop {
   }
 
   #askForThread(): void {
-    const thread = this.#context.shared.addThread();
-    if (thread >= 0) this.#channel.send({ kind: "crowded", thread });
+    const { shared } = this.#context;
+    if (shared.serving() < shared.threadCount) this.#channel.send({ kind: "crowded" });
   }
 
   #waitMs(): number {

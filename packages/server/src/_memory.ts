@@ -49,13 +49,13 @@ export const STATE = {
   evicted: 7,
 } as const;
 
-/** The columns of a thread's row: descriptors made for it by the main thread, and its inbox. */
+/** The columns of a thread's row: descriptors made for it by the main thread (-1 for none), and its inbox. */
 export const THREAD = {
   epoll: 0,
   wake: 1,
   /** A descriptor to give up when there are no others. */
   spare: 2,
-  /** The socket that is being handed over, -1 for none. */
+  /** The socket that is being handed over. */
   scratch: 3,
   /** The first connection in its inbox, -1 for none. */
   inbox: 4,
@@ -63,7 +63,7 @@ export const THREAD = {
   load: 5,
   /** Counts how often it has answered a call of the main thread. */
   beat: 6,
-  /** The timer that interrupts it, below 0 for none. */
+  /** The timer that interrupts it. */
   tick: 7,
   /** Records for the log that are on their way to the main thread. */
   records: 8,
@@ -96,8 +96,8 @@ export const LATENCY_BOUNDS_US: readonly number[] = [
 ];
 
 /** Whole-server numbers. */
-const TOTAL = { lock: 0, connections: 1, replaced: 2, threads: 3 } as const;
-const TOTALS = 4;
+const TOTAL = { lock: 0, connections: 1, replaced: 2 } as const;
+const TOTALS = 3;
 
 /** The buffers, as they are handed to a thread. */
 export interface Memory {
@@ -108,6 +108,14 @@ export interface Memory {
   readonly threads: SharedArrayBuffer;
   readonly counters: SharedArrayBuffer;
   readonly totals: SharedArrayBuffer;
+}
+
+function createThreads(count: number): SharedArrayBuffer {
+  const rows = new Int32Array(new SharedArrayBuffer(count * THREAD_FIELDS * 4));
+  const { epoll, wake, spare, scratch, inbox, tick } = THREAD;
+  for (let at = 0; at < rows.length; at += THREAD_FIELDS)
+    for (const column of [epoll, wake, spare, scratch, inbox, tick]) rows[at + column] = -1;
+  return rows.buffer;
 }
 
 /**
@@ -121,7 +129,7 @@ export function createMemory(descriptors: number, threads: number): Memory {
     touched: new SharedArrayBuffer(descriptors * 8),
     accounts: createAccounts(descriptors),
     flight: createFlight(descriptors),
-    threads: new SharedArrayBuffer(threads * THREAD_FIELDS * 4),
+    threads: createThreads(threads),
     counters: new SharedArrayBuffer(threads * COUNTERS * 8),
     totals: new SharedArrayBuffer(TOTALS * 4),
   };
@@ -200,19 +208,6 @@ export class Shared {
     for (let index = 0; index < this.threadCount; index++)
       count += this.thread(index, THREAD.serves);
     return count;
-  }
-
-  /**
-   * Counts one more thread, if there may be one and the latest serves already.
-   *
-   * @returns its index, -1 for none; who gets it sees to it that the thread is started
-   */
-  addThread(): number {
-    const index = Atomics.load(this.#totals, TOTAL.threads);
-    if (index === this.threadCount || (index > 0 && this.thread(index - 1, THREAD.serves) === 0))
-      return -1;
-    const found = Atomics.compareExchange(this.#totals, TOTAL.threads, index, index + 1);
-    return found === index ? index : -1;
   }
 
   countBeat(index: number): void {

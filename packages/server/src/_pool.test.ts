@@ -134,10 +134,10 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
   while (descriptors() > before) await Bun.sleep(1); // other tests of this run may close some
 });
 
-/** Asks on kept connections at the same time until a pool has started all its threads. */
-async function crowd(path: string, shared: Shared): Promise<void> {
+/** Asks on kept connections at the same time until something has come of it. */
+async function crowd(path: string, hasCome: () => boolean): Promise<void> {
   const connections = Array.from({ length: 16 }, () => sys.handoverConnect(path, 1000));
-  while (shared.serving() < shared.threadCount) {
+  while (!hasCome()) {
     for (const fd of connections) sys.handoverSend(fd, AF_INET, SOCK_STREAM, 0);
     for (const fd of connections)
       sys.close(sys.handoverReceive(fd, AF_INET, SOCK_STREAM, 0, WAIT_MS));
@@ -152,14 +152,41 @@ test("one thread is started, and the others when kept-open connections ask at th
   for (let i = 0; i < 2000; i++) expect(ask(alone, 0)).toBe(0);
   await Bun.sleep(50);
   expect(pool.shared.serving()).toBe(1);
-  await crowd(pool.path, pool.shared);
+  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   expect(pool.shared.serving()).toBe(3);
   sys.close(alone);
 });
 
+test("no thread is started where Bun may need the last ones, and later one is", async () => {
+  const looks: number[] = [];
+  let refused = "threads";
+  let passed = 0; // ms, besides those that pass
+  await using pool = await failingPool(2, undefined, {
+    ...sys,
+    monotonic: () => sys.monotonic() + passed,
+    threadRoom: (count) => (looks.push(count), refused === "threads" ? -errno.EAGAIN : 0),
+    eventfd: () => (refused === "descriptors" && looks.length > 0 ? -errno.EMFILE : sys.eventfd()),
+  });
+  const lookAgain = async () => {
+    const before = looks.length;
+    passed += 60_000;
+    await crowd(pool.path, () => looks.length > before);
+  };
+  await lookAgain();
+  refused = "descriptors";
+  await lookAgain();
+  expect(pool.shared.serving()).toBe(1);
+  expect(pool.records.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^serving thread 1 cannot be started yet .*: fewer than 17 threads/),
+  ]);
+  refused = "";
+  await lookAgain();
+  await crowd(pool.path, () => pool.shared.serving() === 2);
+});
+
 test("a thread that dies with the locks in its hands does not stop the others", async () => {
   await using pool = await failingPool(2);
-  await crowd(pool.path, pool.shared);
+  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   const victim = sys.handoverConnect(pool.path, 1000);
   sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES_LOCKED);
   while (pool.records.length === 0) await Bun.sleep(1);
@@ -202,5 +229,5 @@ test("a thread that gets no descriptors of its own does not start, and does not 
   let made = 0;
   const epollCreate = () => (++made === 1 ? -errno.EMFILE : sys.epollCreate());
   const pool = failingPool(2, [0], { ...sys, epollCreate });
-  await expect(pool).rejects.toThrow("a serving thread did not start: Error: epoll_ctl: EBADF");
+  await expect(pool).rejects.toThrow("a serving thread did not start: epoll_create: EMFILE. Raise");
 });

@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { Syscalls } from "@xsocket/xbind-native";
+import { checked, type Syscalls } from "@xsocket/xbind-native";
 import { SharedLock } from "./_lock.ts";
 import { reclaim } from "./_reclaim.ts";
 import type { PolicyInForce } from "./_judge.ts";
@@ -12,7 +12,10 @@ import { createQuotaMemory, hasQuota, QUOTA_ROWS } from "./policy/quota.ts";
 import type { Policy } from "./policy/rule.ts";
 
 const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
-const START_MS = 100; // before a thread is started while the server runs
+const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
+/* Bun ends the process when it gets no thread for compiling, collecting, or ending others. */
+const SPARE_THREADS = 16;
+const GROW_PAUSE_MS = 60_000; // after a look for room, which takes such threads for a moment, found none
 
 /** What the threads of a server have in common. */
 export type Common = Omit<ThreadOptions, "index" | "policy">;
@@ -36,6 +39,7 @@ export class Pool {
   readonly #quotaLock = new SharedArrayBuffer(4);
   #policy: PolicyInForce;
   #stopping = false;
+  #growsFrom = 0; // a time
   #beats: readonly number[] = [];
 
   constructor(
@@ -60,17 +64,18 @@ export class Pool {
    * @throws {ServeError} SYSTEM if it dies at once
    */
   async start(): Promise<void> {
-    const index = this.#shared.addThread();
-    const thread = this.#startFirst(index);
+    const thread = this.#startFirst();
     await Promise.race([thread.ready, thread.closed.then(startFailed)]);
-    this.#replaceOnDeath(thread, index);
+    this.#replaceOnDeath(thread, 0);
   }
 
-  #startFirst(index: number): Thread {
+  #startFirst(): Thread {
     try {
-      return this.#startThread(index);
+      return this.#startThread(0);
     } catch (error) {
-      startFailed(`${reasonOf(error)}. Raise the limit of threads (ulimit -u, TasksMax=)`);
+      startFailed(
+        `${reasonOf(error)}. Raise the limits of threads and of open files (ulimit -u and -n, TasksMax=, LimitNOFILE=)`,
+      );
     }
   }
 
@@ -96,7 +101,23 @@ export class Pool {
       this.#shared.addRecords(from, -1);
       this.#log(report.record);
     } else {
-      void this.#startSoon(report.thread);
+      this.#grow();
+    }
+  }
+
+  /* One at a time, since the next may be enough. */
+  #grow(): void {
+    const index = this.#threads.length;
+    const now = this.#sys.monotonic();
+    if (this.#stopping || now < this.#growsFrom) return;
+    if (index === this.#shared.threadCount || this.#shared.serving() < index) return;
+    try {
+      expectRoom(this.#sys);
+      this.#replaceOnDeath(this.#startThread(index), index);
+    } catch (error) {
+      reclaim(this.#sys, this.#shared, index); // what was made for it
+      if (this.#growsFrom === 0) this.#sayNoThread(index, error); // once is enough
+      this.#growsFrom = now + GROW_PAUSE_MS;
     }
   }
 
@@ -119,7 +140,7 @@ export class Pool {
   /* There may be no thread to be had at the moment, for want of memory or by a limit: it is tried again. */
   async #startSoon(index: number): Promise<void> {
     for (let isSaid = false; ; isSaid = true) {
-      await Bun.sleep(START_MS);
+      await Bun.sleep(RESTART_MS);
       if (this.#stopping) return;
       try {
         return this.#replaceOnDeath(this.#startThread(index), index);
@@ -194,7 +215,7 @@ export class Pool {
 
   #closeRow(index: number): void {
     const wake = this.#shared.thread(index, THREAD.wake);
-    if (wake === 0) return; // it was never started
+    if (wake < 0) return; // it was never started
     reclaim(this.#sys, this.#shared, index);
     this.#sys.close(wake);
   }
@@ -213,18 +234,21 @@ function startFailed(reason: string): never {
   throw new ServeError("SYSTEM", `a serving thread did not start: ${reason}`);
 }
 
+/* Throws when a further thread would take what Bun may need. */
+function expectRoom(sys: Syscalls): void {
+  if (sys.threadRoom(1 + SPARE_THREADS) < 0)
+    throw new Error(
+      `fewer than ${1 + SPARE_THREADS} threads are left. Raise their limit (ulimit -u, TasksMax=)`,
+    );
+}
+
 /* The eventfd outlives its thread: others may be about to write to it. */
 function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
-  const columns = { epoll: sys.epollCreate(), spare: sys.eventfd() };
-  shared.setThread(index, THREAD.epoll, columns.epoll);
-  shared.setThread(index, THREAD.spare, columns.spare);
-  shared.setThread(index, THREAD.scratch, -1);
-  shared.setThread(index, THREAD.tick, -1);
   shared.setThread(index, THREAD.records, 0);
-  if (shared.thread(index, THREAD.wake) === 0) {
-    shared.setThread(index, THREAD.wake, sys.eventfd());
-    shared.setThread(index, THREAD.inbox, -1);
-  }
+  if (shared.thread(index, THREAD.wake) < 0)
+    shared.setThread(index, THREAD.wake, checked("eventfd", sys.eventfd()));
+  shared.setThread(index, THREAD.epoll, checked("epoll_create", sys.epollCreate()));
+  shared.setThread(index, THREAD.spare, checked("eventfd", sys.eventfd()));
 }
 
 /* Turns a worker's events into promises. */

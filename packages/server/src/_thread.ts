@@ -33,8 +33,8 @@ export type Order =
 export type Report =
   | { readonly kind: "ready" }
   | { readonly kind: "stopped" }
-  /** One more thread is to be started. */
-  | { readonly kind: "crowded"; readonly thread: number }
+  /** One more thread would have work. */
+  | { readonly kind: "crowded" }
   | { readonly kind: "log"; readonly record: LogRecord };
 
 /** What everything in a serving thread works with. */

@@ -59,6 +59,7 @@ export interface Syscalls {
   tickCreate(): number;
   tickSet(timer: number, intervalMs: number): number;
   tickDelete(timer: number): number;
+  threadRoom(count: number): number;
   monotonicUs(): bigint;
   execAs(
     listenFd: number,
@@ -138,6 +139,7 @@ const SYMBOLS = {
   xs1_tick_create: { args: [], returns: int },
   xs1_tick_set: { args: [int, int], returns: int },
   xs1_tick_delete: { args: [int], returns: int },
+  xs1_thread_room: { args: [int], returns: int },
   xs1_monotonic_us: { args: [], returns: FFIType.i64 },
   xs1_exec_as: {
     args: [int, int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
@@ -204,6 +206,7 @@ function open(): Syscalls {
     tickCreate: native.xs1_tick_create,
     tickSet: native.xs1_tick_set,
     tickDelete: native.xs1_tick_delete,
+    threadRoom: native.xs1_thread_room,
     monotonicUs: native.xs1_monotonic_us,
     execAs: native.xs1_exec_as,
     sendDescriptors: native.xs1_send_descriptors,

@@ -94,6 +94,10 @@ int xs1_tick_create(void);
 int xs1_tick_set(int timer, int interval_ms);
 int xs1_tick_delete(int timer);
 
+/* Has that many threads (64 at most) at once for a moment. Return: 0, -EAGAIN where they cannot be
+ * had. */
+int xs1_thread_room(int count);
+
 /* CLOCK_MONOTONIC in microseconds, as sd_notify(3) wants it. */
 long long xs1_monotonic_us(void);
 
