@@ -99,10 +99,20 @@ export function askOnce(path: string): number {
   return client.ask();
 }
 
+/* Nothing for a thread that has ended since it was listed. */
+function nameOfThread(task: string): string {
+  try {
+    return readFileSync(`${task}/comm`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
 /** How many threads of a process serve. */
 export function servingThreads(pid: number): number {
-  const tasks = `/proc/${pid}/task`;
-  const names = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/comm`, "utf8"));
+  const names = readdirSync(`/proc/${pid}/task`).map((id) =>
+    nameOfThread(`/proc/${pid}/task/${id}`),
+  );
   return names.filter((name) => /^xsocket \d/.test(name)).length;
 }
 
