@@ -15,10 +15,8 @@ export interface Named {
 
 /** Whom the access list of a file lets write, besides its owner and its group: acl(5). */
 export function aclWriters(path: string): Named[] {
-  const sys = loadSyscalls();
-  if (sys.xattr(path, NAME, null, 0) <= 0) return [];
   const view = new DataView(new ArrayBuffer(BYTES_MAX));
-  const length = sys.xattr(path, NAME, new Uint8Array(view.buffer), BYTES_MAX);
+  const length = loadSyscalls().xattr(path, NAME, new Uint8Array(view.buffer), BYTES_MAX);
   const named: Named[] = [];
   let mask: number = WRITE;
   for (let at = HEADER_BYTES; at + ENTRY_BYTES <= length; at += ENTRY_BYTES) {
