@@ -131,8 +131,8 @@ export class Connections {
       this.#inEpoll[fd] = 0;
     }
     shared.addLoad(to, 1); // at once, so that the next one goes elsewhere; the new owner's ADD is not counted
+    shared.set(fd, FIELD.state, STATE.moving); // before the owner: once that is dead and reclaimed, nothing is to revive it
     shared.set(fd, FIELD.owner, to);
-    shared.set(fd, FIELD.state, STATE.moving);
     shared.post(to, fd);
     sys.eventfdAdd(shared.thread(to, THREAD.wake));
     return true;
