@@ -126,9 +126,10 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
 
   test("further threads leave those that Bun may need, without which it aborts", async () => {
     using dir = tempDir();
-    chownSync(dir.path, 4207, 4207);
+    const uid = 20_000 + (process.pid % 40_000); // whose other processes would count as well
+    chownSync(dir.path, uid, uid);
     await using target = await createNamespace();
-    const before = ["setpriv", "--reuid=4207", "--regid=4207", "--clear-groups", "--"];
+    const before = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
     const { address, program } = await start(target, dir, { args: [], before });
     await using server = program;
     const limit = readdirSync(`/proc/${server.pid}/task`).length + 8;
