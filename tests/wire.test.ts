@@ -173,3 +173,14 @@ describe.each(CLIENTS)("%s with a foreign server", (_, ask) => {
     await expectNoLeak(before);
   });
 });
+
+test("a server that does not heed SOCK_NONBLOCK holds up no client that has asked for it", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using server = await foreign(here, path, ["--blocking"]);
+  const fd = loadSyscalls().handover(path, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, WAIT_MS);
+  const flags = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").match(/^flags:\s+(\d+)$/m)?.[1];
+  loadSyscalls().close(fd);
+  await server.says(/closed/);
+  expect(Number.parseInt(flags ?? "", 8) & SOCK_NONBLOCK).toBe(SOCK_NONBLOCK);
+});

@@ -1,11 +1,11 @@
 """An xsocket server for tests, written from the protocol's description alone.
 
-usage: server.py PATH [--reply HEX] [--attach KIND ...]
+usage: server.py PATH [--blocking] [--reply HEX] [--attach KIND ...]
 
 Answers any number of requests on each connection, one connection after the other. --reply sends
 these bytes instead of the right ones, --attach these descriptors instead of the socket asked for:
-file, bound, unix, or asked (the right one). Prints a line of JSON for each request, and "closed"
-when a client has gone.
+file, bound, unix, or asked (the right one). With --blocking SOCK_NONBLOCK is not heeded. Prints a
+line of JSON for each request, and "closed" when a client has gone.
 """
 
 import argparse
@@ -34,6 +34,8 @@ def made(kind, domain, kind_of_socket, protocol):
 def answer(connection, packet, options):
     domain, kind, protocol = REQUEST.unpack(packet)[1:]
     print(json.dumps({"domain": domain, "type": kind, "protocol": protocol}), flush=True)
+    if options.blocking:
+        kind &= ~socket.SOCK_NONBLOCK
     error, fds = 0, []
     try:
         fds = [made(one, domain, kind, protocol) for one in options.attach]
@@ -61,6 +63,7 @@ def serve(connection, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("path")
+    parser.add_argument("--blocking", action="store_true")
     parser.add_argument("--reply", type=bytes.fromhex)
     parser.add_argument("--attach", nargs="*", default=["asked"])
     options = parser.parse_args()

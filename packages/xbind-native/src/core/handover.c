@@ -6,13 +6,14 @@
  * deadline. Connecting is the exception: while the backlog is full a non-blocking connect(2) to a
  * UNIX socket gives EAGAIN and cannot be polled, so only then the call is made again with the
  * connection blocking under SO_SNDTIMEO. On the ordinary way the system calls are socket, connect,
- * sendto, ppoll, recvmsg, the four of verify.c, and close.
+ * sendto, ppoll, recvmsg, the four of verify.c, with SOCK_NONBLOCK an fcntl, and close.
  */
 #include "core/handover.h"
 #include "core/fd.h"
 #include "core/verify.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -176,6 +177,16 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	return -EBADMSG;
 }
 
+/* A server need not have heeded SOCK_NONBLOCK, and who asked for it must not be held up. */
+static int make_nonblocking(int fd)
+{
+	int flags = sys_fcntl(fd, F_GETFL, 0);
+
+	if (flags < 0 || flags & O_NONBLOCK)
+		return flags < 0 ? flags : 0;
+	return sys_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 int handover_wait(int conn, const struct deadline *deadline)
 {
 	int rc;
@@ -201,6 +212,8 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec)
 	if (rc != 0)
 		return rc > 0 ? -rc : rc;
 	rc = verify_socket(fd, request);
+	if (rc == 0 && request->type & SOCK_NONBLOCK)
+		rc = make_nonblocking(fd);
 	return rc < 0 ? rc : take_fd(&fd);
 }
 
