@@ -3,11 +3,12 @@ import { decode, encode } from "@xsocket/protocol";
 import { xsocketSync } from "@xsocket/client";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { serve, type ServerStatus } from "@xsocket/server";
-import { guardDescriptors, tempDir } from "../harness/index.ts";
+import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
 
 const POLLIN = 1;
+const SHUT_RD = 0;
 const native = loadSyscalls();
 
 /** Sends one packet and returns the reply, empty when the server closes. */
@@ -43,6 +44,19 @@ test("the status tells what was served", async () => {
   expect(sum).toBeGreaterThan(0);
   expect(status.descriptors.open).toBeGreaterThan(3);
   expect(server.status().stats.granted).toBe(3);
+});
+
+test("a request whose client takes no answer is counted like the others", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using server = await serve({ address: path });
+  const fd = native.handoverConnect(path, 1000);
+  native.shutdown(fd, SHUT_RD);
+  native.handoverSend(fd, 2, 1, 0);
+  const stats = () => server.status().stats;
+  await eventually("the request", () => stats().requests === 1 && stats().connections === 0);
+  native.close(fd);
+  expect(stats()).toMatchObject({ granted: 0, failed: 1 });
 });
 
 test("a connection may ask for both, in any order", async () => {

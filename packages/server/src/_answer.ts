@@ -207,10 +207,9 @@ export class Answerer {
     return true;
   }
 
-  /* The kernel takes the answer but not the socket (too many in flight, no memory): say why. */
+  /* The client is gone, or the kernel takes the answer but not the socket (too many in flight, no memory). */
   #undelivered(fd: number, error: number): boolean {
     this.#note("failed", fd, error, "not delivered");
-    if (error === errno.EPIPE || error === errno.ECONNRESET) return false;
     return this.#fail(fd, error, COUNTER.failed);
   }
 

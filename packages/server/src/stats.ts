@@ -28,7 +28,7 @@ export interface ServerStats {
   readonly granted: number;
   /** Requests that the policy has refused. */
   readonly denied: number;
-  /** Requests that the kernel has refused. */
+  /** Requests that the kernel has refused, and those whose client was gone before it had its socket. */
   readonly failed: number;
   /** Connections closed for a malformed request. */
   readonly malformed: number;
