@@ -22,6 +22,7 @@ guardDescriptors();
 
 const PATIENT_MS = 30_000; // many at once take turns with the server, each of which may wait for a processor
 const MANY = 10_000;
+const POLLHUP = 16;
 
 describe("a session", () => {
   test("gives sockets of all kinds at once, each to the one who asked", async () => {
@@ -86,6 +87,31 @@ describe("a session", () => {
         else expect(one.reason).toMatchObject({ name: "AbortError" });
       }
       for (const socket of await Promise.all(kept)) socket.close();
+    }
+  });
+
+  test("does not wait for a server when nobody waits for the session any more", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    using session = new Session({ via });
+    const native = loadSyscalls();
+    for (const answers of [0, 1]) {
+      const controller = new AbortController();
+      const answered = Array.from({ length: answers }, () => rejection(session.socket()));
+      const given = session.socket({ signal: controller.signal });
+      await Bun.sleep(1); // the requests are on their way
+      const connection = checked("accept", native.accept(server.fd));
+      controller.abort();
+      await expect(given).rejects.toMatchObject({ name: "AbortError" });
+      const refusal = encode({ kind: "response", error: errno.EPERM });
+      for (const refused of answered) {
+        native.sendPacket(connection, refusal, RESPONSE_BYTES, -1);
+        expect((await refused).code).toBe("EPERM");
+      }
+      const isClosed = () => (native.poll(connection, 0, 0) & POLLHUP) !== 0;
+      await eventually("the connection to be closed", isClosed);
+      native.close(connection);
     }
   });
 

@@ -17,6 +17,8 @@ export interface Wanted {
   readonly deadline: Deadline;
   /** Set once nobody waits any more: what still comes for it is closed. */
   settled: boolean;
+  /** The connection that it is on. */
+  connection: Connection | undefined;
   /** How often it was sent; a second time if the first connection was lost. */
   sends: number;
   readonly resolve: (fd: number) => void;
@@ -70,12 +72,13 @@ export class Connection {
 
   /** Sends a request now, or as soon as there is room. */
   add(wanted: Wanted): void {
+    wanted.connection = this;
     this.#unsent.push(wanted);
     this.#advance();
   }
 
-  /** A request has timed out: a server that has nobody left to answer in time is given up as well. */
-  onLate(): void {
+  /** Somebody waits no more: a server that nobody is left to wait for is given up as well. */
+  onGivenUp(): void {
     if (this.#sent.length > 0 && this.#sent.every(({ settled }) => settled))
       this.#lose(new SyscallError("receive", errno.ETIMEDOUT));
   }
@@ -137,6 +140,7 @@ export class Connection {
 
   #watch(): void {
     if (this.idle && this.#state === "retiring") this.close();
+    this.onGivenUp(); // of those that are left
     if (this.idle || this.#cancelWait !== undefined) return;
     const awake = (): void => {
       this.#cancelWait = undefined;

@@ -96,10 +96,19 @@ export class Session implements Disposable {
 
   #ask(kind: KindNumbers, deadline: Deadline): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    const wanted: Wanted = { kind, deadline, settled: false, sends: 0, resolve, reject };
+    const wanted: Wanted = {
+      kind,
+      deadline,
+      settled: false,
+      connection: undefined,
+      sends: 0,
+      resolve,
+      reject,
+    };
     const giveUp = (reason: unknown): void => {
       wanted.settled = true; // what still comes for it is closed
       reject(reason);
+      wanted.connection?.onGivenUp();
     };
     const late = (): void => {
       const isWaiting = this.#waiting.has(wanted);
@@ -108,7 +117,6 @@ export class Session implements Disposable {
           ? unreached(this.via, askedFor(kind))
           : new SyscallError("receive", errno.ETIMEDOUT),
       );
-      this.#connection?.onLate();
     };
     const abort = (): void => giveUp(deadline.signal?.reason);
     const timer = setTimeout(late, deadline.leftMs());
