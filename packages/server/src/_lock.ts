@@ -14,6 +14,7 @@ export class SharedLock {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #index: number;
   readonly #holder: number;
+  #nested = false; // inside during()
 
   /** @param thread the number of the thread that uses this view, from -1, the main thread */
   constructor(words: Int32Array<SharedArrayBuffer>, index: number, thread: number) {
@@ -23,6 +24,7 @@ export class SharedLock {
   }
 
   acquire(): void {
+    if (this.#nested) return;
     for (let tries = 0; ; tries++) {
       const found = Atomics.compareExchange(this.#words, this.#index, FREE, this.#holder);
       if (found === FREE) return;
@@ -30,7 +32,24 @@ export class SharedLock {
     }
   }
 
+  /**
+   * Works under the lock, which that work may take once more. Waiting for it does not hold up the
+   * event loop, which may have to learn yet that the holder is dead.
+   */
+  async during<T>(work: () => T): Promise<T> {
+    while (Atomics.compareExchange(this.#words, this.#index, FREE, this.#holder) !== FREE)
+      await Bun.sleep(SLEEP_MS);
+    this.#nested = true;
+    try {
+      return work();
+    } finally {
+      this.#nested = false;
+      this.release();
+    }
+  }
+
   release(): void {
+    if (this.#nested) return;
     Atomics.store(this.#words, this.#index, FREE);
   }
 

@@ -293,6 +293,11 @@ export class Shared {
     }
   }
 
+  /** Works while no other thread changes accounts or inboxes. */
+  locked<T>(work: () => T): Promise<T> {
+    return this.#lock.during(work);
+  }
+
   /** Lets go of what a thread held that is no more. */
   releaseLock(thread: number): void {
     this.#lock.releaseFor(thread);

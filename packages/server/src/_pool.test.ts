@@ -6,7 +6,7 @@ import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { DIES, DIES_LOCKED, THROWS } from "../test/failing-worker.ts";
 import { claimAddress } from "./_claim.ts";
-import { createMemory, Shared } from "./_memory.ts";
+import { createMemory, Shared, THREAD } from "./_memory.ts";
 import { type Common, Pool } from "./_pool.ts";
 import { fitBounds } from "./bounds.ts";
 import type { LogRecord } from "./log.ts";
@@ -197,6 +197,23 @@ test("a thread that dies with the locks in its hands does not stop the others", 
   const fd = sys.handoverReceive(next, AF_INET, SOCK_STREAM, 0, WAIT_MS);
   expect(fd).toBeGreaterThan(0);
   for (const open of [fd, next, victim]) sys.close(open);
+});
+
+test("a thread that dies while another has died with the locks in its hands is replaced, too", async () => {
+  await using pool = await failingPool(2);
+  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
+  const deaths = [DIES, DIES_LOCKED];
+  const victims = deaths.map(() => sys.handoverConnect(pool.path, 1000));
+  const loads = () => [0, 1].map((thread) => pool.shared.thread(thread, THREAD.load));
+  while (loads().some((load) => load !== 1)) for (const fd of victims) expect(ask(fd, 0)).toBe(0);
+  for (const [i, fd] of victims.entries()) {
+    sys.handoverSend(fd, AF_INET, SOCK_STREAM, deaths[i] ?? 0);
+    expect(sys.poll(fd, POLLIN, WAIT_MS)).toBe(POLLIN);
+  }
+  Bun.sleepSync(50); // both are dead before this thread learns of either
+  while (pool.records.length < 2) await Bun.sleep(1);
+  expect(pool.shared.connections()).toBe(0);
+  for (const fd of victims) sys.close(fd);
 });
 
 test("a thread that dies while there is no other to be had is replaced later", async () => {

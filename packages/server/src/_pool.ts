@@ -115,7 +115,7 @@ export class Pool {
       expectRoom(this.#sys);
       this.#replaceOnDeath(this.#startThread(index), index);
     } catch (error) {
-      reclaim(this.#sys, this.#shared, index); // what was made for it
+      void reclaim(this.#sys, this.#shared, index); // what was made for it
       if (this.#growsFrom === 0) this.#sayNoThread(index, error); // once is enough
       this.#growsFrom = now + GROW_PAUSE_MS;
     }
@@ -126,7 +126,7 @@ export class Pool {
       if (this.#stopping) return;
       this.#shared.countReplaced();
       new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
-      const closed = reclaim(this.#sys, this.#shared, index);
+      const closed = await reclaim(this.#sys, this.#shared, index);
       this.#log({
         level: "error",
         event: "thread",
@@ -145,7 +145,7 @@ export class Pool {
       try {
         return this.#replaceOnDeath(this.#startThread(index), index);
       } catch (error) {
-        reclaim(this.#sys, this.#shared, index); // what was made for it
+        await reclaim(this.#sys, this.#shared, index); // what was made for it
         if (!isSaid) this.#sayNoThread(index, error);
       }
     }
@@ -210,13 +210,14 @@ export class Pool {
     );
     clearTimeout(timer);
     await Promise.all(this.#threads.map((thread) => end(thread)));
-    for (let index = 0; index < this.#shared.threadCount; index++) this.#closeRow(index);
+    const indexes = Array.from({ length: this.#shared.threadCount }, (_, index) => index);
+    await Promise.all(indexes.map((index) => this.#closeRow(index)));
   }
 
-  #closeRow(index: number): void {
+  async #closeRow(index: number): Promise<void> {
     const wake = this.#shared.thread(index, THREAD.wake);
     if (wake < 0) return; // it was never started
-    reclaim(this.#sys, this.#shared, index);
+    await reclaim(this.#sys, this.#shared, index);
     this.#sys.close(wake);
   }
 }

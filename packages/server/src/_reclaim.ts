@@ -17,14 +17,19 @@ function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
 }
 
 /**
- * Closes everything that a thread held that is no more.
+ * Closes everything that a thread held that is no more. Another one may have died with the lock,
+ * and that is learnt from the event loop: so it goes on meanwhile.
  *
  * @returns the number of its connections
  */
-export function reclaim(sys: Syscalls, shared: Shared, index: number): number {
-  let count = 0;
+export function reclaim(sys: Syscalls, shared: Shared, index: number): Promise<number> {
   shared.setThread(index, THREAD.serves, 0);
   shared.releaseLock(index);
+  return shared.locked(() => closeAll(sys, shared, index));
+}
+
+function closeAll(sys: Syscalls, shared: Shared, index: number): number {
+  let count = 0;
   while (shared.takePosted(index) >= 0); // they are found below
   for (let fd = 0; fd < shared.descriptors; fd++) {
     if (shared.get(fd, FIELD.state) === STATE.free || shared.get(fd, FIELD.owner) !== index)
