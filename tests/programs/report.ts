@@ -23,7 +23,8 @@ const TAIL = `
 Followed: \`bind\`, \`listen\` without it (with \`XBIND=*\`), \`bindresvport\` and \`rresvport\`, by whichever library of the program they are called.
 Not followed, so that the port opens in the program's own namespace: \`syscall(SYS_bind, ...)\`; a \`bind\` that the program looked up in libc itself
 by \`dlopen\` and \`dlsym\`; one inside a plugin loaded with \`RTLD_DEEPBIND\`, which searches libc before any preloaded library; one in a library that
-\`dlmopen\` loads, which gets a libc of its own; \`IORING_OP_BIND\`; and with \`XBIND=*\` an \`IORING_OP_LISTEN\` without bind.
+\`dlmopen\` loads, which gets a libc of its own; \`IORING_OP_BIND\`; with \`XBIND=*\` an \`IORING_OP_LISTEN\` without bind;
+and a port below 1024 where authbind's library comes before this one in \`LD_PRELOAD\`, since its helper binds (the command \`authbind\` puts it behind).
 
 ## What was not run
 
@@ -90,6 +91,18 @@ libmicrohttpd, memcached, CPython, Twisted, Tornado, Trio, aiosmtpd and stress-n
 | dnspython | 2.7.0 | 1218 | 1218 |
 | Emacs: processes, network streams, TLS, JSON-RPC          | 30.1             | 77              | 77              |
 | Guile: sockets, name lookups, ports                       | 3.0.10           | 399             | 399             |
+| Varnish: part of its groups a, b, j, l, o and t | 7.7.0 | 107 | 107 |
+| Knot DNS: networking, requestor, server, workers (programs) | 3.4.6 | 13 | 13 |
+| libnice: ICE over UDP and TCP | 0.1.22 | 41 | 41 |
+| nanomsg | 1.1.5 | 42 | 42 |
+| CZMQ, its selftest | 4.2.1 | 1 | 1 |
+| GNU Wget, against its own servers | 1.25.0 | 47 | 47 |
+| Haskell: network | 3.1.4.0 | 86 | 86 |
+| Crystal: sockets, HTTP server | 1.14.0 | 94 | 94 |
+| SBCL: sb-bsd-sockets | 2.5.2 | 14 | 14 |
+| Lua: cqueues | 20200726 | 20 | 20 |
+| Cheroot | 10.0.1 | 181 | 181 |
+| Perl: IO::Socket::SSL, Net::SSLeay, Plack, POE and seven more, test files | IO::Socket::SSL 2.089 | 349 | 349 |
 
 gevent's suite of 2117 tests differs from run to run with the time it is given, without the library as well; no test of it fails each time with the
 library and passes without. Java's count is of \`main\` and TestNG runs, 144 in all.
