@@ -59,7 +59,7 @@ export const SERVE_ARGS = {
   "log-level": option(LOG_LEVEL_NAMES.join("|"), "The least urgent that is logged (default: info)"),
   threads: option(
     "NUMBER",
-    `Serving threads at most, 4 to 8 MB of memory each, started when needed (default: ${DEFAULT_THREADS})`,
+    `Serving threads at most, 4 to 12 MB of memory each, started when needed (default: ${DEFAULT_THREADS})`,
   ),
   "max-connections": bound("maxConnections", "Connections at once"),
   "max-connections-per-user": bound("maxConnectionsPerUid", "Connections at once of each user"),

@@ -33,7 +33,7 @@ export interface ServeOptions extends Partial<Bounds> {
   /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
   readonly auditFile?: string;
   /**
-   * Serving threads at most, from 1 to 64, 4 to 8 MB of memory each; {@link DEFAULT_THREADS} by
+   * Serving threads at most, from 1 to 64, 4 to 12 MB of memory each; {@link DEFAULT_THREADS} by
    * default. One is started at once, the others when connections that are kept open ask at the
    * same time.
    */
