@@ -180,21 +180,28 @@ static void case_unreachable(void)
 		CHECK_EQ(pair_bind(fd, 3000), -1);
 }
 
+/* The same with another control socket, and port 3000 listed. */
+static void check_behind(const char *socket_path, const char *name, const char *const *lines)
+{
+	char *control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
+
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	setenv("XSOCKET", socket_path, 1);
+	check(name, STDERR_FILENO, lines);
+	if (control)
+		setenv("XSOCKET", control, 1);
+	free(control);
+}
+
 static void test_unreachable(void)
 {
 	static const char *const lines[] = {
 	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket: ENOENT (error 2); "
 	    "control socket ",
 	    NULL};
-	char *control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
 
-	setenv("XBIND_LOG", "1", 1);
-	setenv("XBIND", "3000", 1);
-	setenv("XSOCKET", "/nowhere/at/all", 1);
-	check("unreachable", STDERR_FILENO, lines);
-	if (control)
-		setenv("XSOCKET", control, 1);
-	free(control);
+	check_behind("/nowhere/at/all", "unreachable", lines);
 }
 
 /* A root that is not another one will do: what is kept for it is asked for first. */
@@ -207,15 +214,8 @@ static void test_jail(void)
 {
 	static const char *const lines[] = {
 	    "chroot: cannot keep a connection to /nowhere/at/all: ENOENT (error 2)", NULL};
-	char *control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
 
-	setenv("XBIND_LOG", "1", 1);
-	setenv("XBIND", "3000", 1);
-	setenv("XSOCKET", "/nowhere/at/all", 1);
-	check("jail", STDERR_FILENO, lines);
-	if (control)
-		setenv("XSOCKET", control, 1);
-	free(control);
+	check_behind("/nowhere/at/all", "jail", lines);
 }
 
 /* Landlock may keep a program from abstract names that are made outside of its domain. */
@@ -247,26 +247,20 @@ static void test_scoped(void)
 	    "control socket ",
 	    NULL};
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	char *control;
+	char text[sizeof(name.sun_path)];
 	int listener, len;
 
 	if (getenv("TEST_EMULATOR") || !landlock_knows_scopes())
 		return;
-	control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
 	listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 	len = snprintf(name.sun_path, sizeof(name.sun_path), "@xsocket-scoped-%d", getpid());
-	setenv("XBIND_LOG", "1", 1);
-	setenv("XBIND", "3000", 1);
-	setenv("XSOCKET", name.sun_path, 1);
+	memcpy(text, name.sun_path, sizeof(text));
 	name.sun_path[0] = '\0';
 	len += (int)offsetof(struct sockaddr_un, sun_path);
 	CHECK_EQ(bind(listener, (struct sockaddr *)&name, (socklen_t)len), 0);
 	CHECK_EQ(listen(listener, 1), 0);
-	check("scoped", STDERR_FILENO, lines);
+	check_behind(text, "scoped", lines);
 	close(listener);
-	if (control)
-		setenv("XSOCKET", control, 1);
-	free(control);
 }
 
 /* An option that cannot be carried over, and on which no safety hangs. */

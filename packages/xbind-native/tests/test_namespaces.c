@@ -78,14 +78,13 @@ static void bind_as_child(void)
 	check_place(fd, SOCK_STREAM, other);
 }
 
-/* Made in the third namespace, and given to who has never been there. */
-static void send_socket(int to)
+/* Sends two descriptors by SCM_RIGHTS, or receives them. */
+static void transfer(int end, int fds[2], bool receives)
 {
-	int fds[2] = {pair_socket(SOCK_STREAM), pair_socket(SOCK_STREAM)};
 	union {
 		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(fds))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(sizeof(fds)),
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(2 * sizeof(int)),
 	                        .cmsg_level = SOL_SOCKET,
 	                        .cmsg_type = SCM_RIGHTS}};
 	struct iovec iov = {&(char){0}, 1};
@@ -96,27 +95,24 @@ static void send_socket(int to)
 	    .msg_controllen = sizeof(control),
 	};
 
-	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
-	CHECK_EQ(sendmsg(to, &msg, 0), 1);
+	memcpy(CMSG_DATA(&control.header), fds, 2 * sizeof(int));
+	CHECK_EQ(receives ? recvmsg(end, &msg, 0) : sendmsg(end, &msg, 0), 1);
+	memcpy(fds, CMSG_DATA(&control.header), 2 * sizeof(int));
+}
+
+/* Made in the third namespace, and given to who has never been there. */
+static void send_socket(int to)
+{
+	int fds[2] = {pair_socket(SOCK_STREAM), pair_socket(SOCK_STREAM)};
+
+	transfer(to, fds, false);
 }
 
 static void bind_received(int from)
 {
-	int fds[2];
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(fds))];
-	} control;
-	struct iovec iov = {&(char){0}, 1};
-	struct msghdr msg = {
-	    .msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof(control),
-	};
+	int fds[2] = {-1, -1};
 
-	CHECK_EQ(recvmsg(from, &msg, 0), 1);
-	memcpy(fds, CMSG_DATA(&control.header), sizeof(fds));
+	transfer(from, fds, true);
 	CHECK_EQ(bind_any(fds[0], 3105), 0);
 	check_place(fds[0], SOCK_STREAM, fds[1]);
 	close(fds[0]);
