@@ -5,6 +5,8 @@
 
 #include "core/sys.h"
 
+#include <fcntl.h>
+
 /* Closes the descriptor in *fd when it leaves its scope; errno is kept. */
 static inline void fd_cleanup(const int *fd)
 {
@@ -21,6 +23,16 @@ static inline int take_fd(int *slot)
 
 	*slot = -1;
 	return fd;
+}
+
+/* O_NONBLOCK, whether or not the descriptor has it already. Return: 0 or -errno. */
+static inline int fd_make_nonblocking(int fd)
+{
+	int flags = sys_fcntl(fd, F_GETFL, 0);
+
+	if (flags < 0 || flags & O_NONBLOCK)
+		return flags < 0 ? flags : 0;
+	return sys_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
 #endif

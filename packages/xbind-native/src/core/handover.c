@@ -13,7 +13,6 @@
 #include "core/verify.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -177,16 +176,6 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	return -EBADMSG;
 }
 
-/* A server need not have heeded SOCK_NONBLOCK, and who asked for it must not be held up. */
-static int make_nonblocking(int fd)
-{
-	int flags = sys_fcntl(fd, F_GETFL, 0);
-
-	if (flags < 0 || flags & O_NONBLOCK)
-		return flags < 0 ? flags : 0;
-	return sys_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
-
 int handover_wait(int conn, const struct deadline *deadline)
 {
 	int rc;
@@ -212,8 +201,9 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec)
 	if (rc != 0)
 		return rc > 0 ? -rc : rc;
 	rc = verify_socket(fd, request);
+	/* A server need not have heeded it, and who asked for it must not be held up. */
 	if (rc == 0 && request->type & SOCK_NONBLOCK)
-		rc = make_nonblocking(fd);
+		rc = fd_make_nonblocking(fd);
 	return rc < 0 ? rc : take_fd(&fd);
 }
 

@@ -87,6 +87,9 @@ struct sys_identity {
 /* What the descriptor refers to. Return: 0, or -errno, and then *ret is untouched. */
 int sys_identify(int fd, struct sys_identity *ret);
 
+/* Does the descriptor refer to that very file? */
+bool sys_is(int fd, const struct sys_identity *identity);
+
 /* Whose the inode is that the descriptor refers to, and what others may. */
 struct sys_owner {
 	unsigned uid;

@@ -288,6 +288,14 @@ int sys_identify(int fd, struct sys_identity *ret)
 	return 0;
 }
 
+bool sys_is(int fd, const struct sys_identity *identity)
+{
+	struct sys_identity now;
+
+	return sys_identify(fd, &now) == 0 && now.device == identity->device &&
+	       now.inode == identity->inode;
+}
+
 int sys_owner(int fd, struct sys_owner *ret)
 {
 	const unsigned wanted = STATX_UID | STATX_GID | STATX_MODE;

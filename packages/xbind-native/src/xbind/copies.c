@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/epoll.h>
 
 void copies_watch(int fd, const struct sys_identity *identity, struct copies *ret)
@@ -48,14 +47,6 @@ static bool exist(const struct copies *copies)
 	return copies->watch < 0 || sys_epoll_wait(copies->watch, &event, 1, 0) != 0;
 }
 
-static bool is_copy(const struct copies *copies, int fd)
-{
-	struct sys_identity identity;
-
-	return sys_identify(fd, &identity) == 0 &&
-	       memcmp(&identity, &copies->old, sizeof(identity)) == 0;
-}
-
 static void replace(const struct copies *copies, int copy, int fd)
 {
 	int flags = sys_fcntl(copy, F_GETFD, 0);
@@ -78,7 +69,7 @@ void copies_replace(struct copies *copies, int fd)
 
 	copies_drop(copies);
 	for (int copy = 0; copy < end; copy++) {
-		if (is_copy(copies, copy))
+		if (sys_is(copy, &copies->old))
 			replace(copies, copy, fd);
 	}
 }

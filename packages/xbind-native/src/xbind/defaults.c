@@ -10,13 +10,10 @@
 #include "xbind/defaults.h"
 
 #include "core/sys.h"
+#include "xbind/key.h"
 
 #include <netinet/in.h>
 #include <stdatomic.h>
-
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
 
 #define KINDS 8 /* IPv4 and IPv6 of TCP, MPTCP, UDP and UDP-Lite */
 
@@ -46,14 +43,6 @@ static struct defaults_cache *cache_of(const struct kind *kind)
 	}
 }
 
-static uint64_t netns_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	return sys_getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
-}
-
 void option_read(int fd, const struct option *option, struct option_value *ret)
 {
 	ret->len = option->bytes < OPTION_BYTES_MAX ? option->bytes : OPTION_BYTES_MAX;
@@ -76,7 +65,7 @@ static int open_fresh(const struct kind *kind)
 int defaults_open(int old, const struct kind *kind, struct defaults *ret)
 {
 	struct defaults_cache *cache = cache_of(kind);
-	uint64_t netns = netns_of(old);
+	uint64_t netns = key_of_namespace(old);
 	int state = atomic_load_explicit(&cache->state, memory_order_acquire);
 	bool fills;
 	int fresh;
@@ -90,7 +79,8 @@ int defaults_open(int old, const struct kind *kind, struct defaults *ret)
 		return fresh;
 	fills = state == EMPTY && atomic_compare_exchange_strong(&cache->state, &state, FILLING);
 	if (fills)
-		cache->netns = netns_of(fresh); /* not always that of the old one: setns(2) */
+		cache->netns =
+		    key_of_namespace(fresh); /* not always that of the old one: setns(2) */
 	*ret = (struct defaults){.cache = cache, .fills = fills, .fresh = fresh};
 	return 0;
 }

@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
-#include <string.h>
 
 static struct {
 	_Atomic int fd; /* plus one, 0 where there is none */
@@ -45,13 +44,10 @@ void flight_end(const int *place)
 /* The host may have closed the number, and opened something else there. */
 static void close_in_child(void)
 {
-	struct sys_identity now;
-
 	for (int i = 0; own == 0 && i < FLIGHT_PLACES; i++) {
 		int fd = places[i].fd - 1;
 
-		if (fd >= 0 && sys_identify(fd, &now) == 0 &&
-		    memcmp(&now, &places[i].identity, sizeof(now)) == 0)
+		if (fd >= 0 && sys_is(fd, &places[i].identity))
 			sys_close(fd);
 		places[i].fd = 0;
 	}

@@ -13,20 +13,7 @@
 
 #include <stdint.h>
 
-#ifndef SO_NETNS_COOKIE
-#define SO_NETNS_COOKIE 71
-#endif
-
 static uint64_t home; /* its cookie, 0 while it is not known */
-
-static uint64_t cookie_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	sys_getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len);
-	return cookie;
-}
 
 void home_load(void)
 {
@@ -35,10 +22,10 @@ void home_load(void)
 	if (!config_all(CONFIG_TCP) && !config_all(CONFIG_UDP))
 		return; /* nobody will ask */
 	fd = sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	home = cookie_of(fd);
+	home = key_of_namespace(fd);
 }
 
 bool home_has(int fd)
 {
-	return !home || cookie_of(fd) == home || moved_is(key_of(fd));
+	return !home || key_of_namespace(fd) == home || moved_is(key_of(fd));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* key.h - what identifies a socket for its lifetime, whatever numbers it has */
+/* key.h - what identifies a socket for its lifetime, whatever numbers it has, and its namespace */
 #ifndef XBIND_KEY_H
 #define XBIND_KEY_H
 
@@ -11,5 +11,8 @@ typedef uintptr_t socket_key; /* one word, so that it can be atomic on every pro
 
 /* By SO_COOKIE, else (qemu-user) by the inode; KEY_NONE for what is no socket. */
 socket_key key_of(int fd);
+
+/* The cookie of a socket's network namespace, 0 where the kernel does not tell. */
+uint64_t key_of_namespace(int fd);
 
 #endif

@@ -14,8 +14,8 @@ __attribute__((constructor)) static void load(void)
 	real_load();
 	config_load();
 	log_load();
-	home_load();
 	if (config_any()) {
+		home_load();
 		table_load();
 		epollset_load();
 		flight_load();

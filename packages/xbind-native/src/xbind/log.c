@@ -50,11 +50,9 @@ static const char *name_of(enum config_proto proto)
 
 static void finish(struct line *line)
 {
-	struct sys_identity now = {0};
 	int fd = config_log_fd();
 
-	sys_identify(fd, &now);
-	if (opened.inode == 0 || memcmp(&now, &opened, sizeof(now)) == 0)
+	if (opened.inode == 0 || sys_is(fd, &opened))
 		line_write(line, fd);
 }
 

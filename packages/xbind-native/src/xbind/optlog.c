@@ -3,6 +3,7 @@
 #include "xbind/optlog.h"
 
 #include "core/sys.h"
+#include "xbind/defaults.h"
 #include "xbind/kind.h"
 #include "xbind/log.h"
 #include "xbind/memory.h"
@@ -185,11 +186,9 @@ static bool spreads_connections(const struct optrecord *record)
 /* It stays when SO_REUSEPORT, without which nobody can set it, is turned off again. */
 static int set_spreading_again(struct optrecord *record, int to)
 {
-	const int on = 1;
-	int before = 0, rc;
-	socklen_t len = sizeof(before);
+	const int on = 1, before = option_number(to, SOL_SOCKET, SO_REUSEPORT);
+	int rc;
 
-	sys_getsockopt(to, SOL_SOCKET, SO_REUSEPORT, &before, &len);
 	sys_setsockopt(to, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	rc = set_again(record, to);
 	sys_setsockopt(to, SOL_SOCKET, SO_REUSEPORT, &before, sizeof(before));

@@ -256,11 +256,9 @@ EXPORT int xs1_let_go_of_pages(void *start, unsigned len)
 
 EXPORT int xs1_adopt(int fd)
 {
-	int flags = sys_fcntl(fd, F_GETFL, 0);
+	int rc = fd_make_nonblocking(fd);
 
-	if (flags >= 0)
-		flags = sys_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	return flags < 0 ? flags : sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return rc < 0 ? rc : sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
 EXPORT int xs1_receive_packet(int fd, void *buf, unsigned len)
