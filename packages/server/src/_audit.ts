@@ -1,6 +1,6 @@
 import { constants, openSync, statSync, writeSync } from "node:fs";
 import { errnoName } from "@xsocket/xbind-native";
-import { systemError } from "./_refusal.ts";
+import { codeOf, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 import type { LogFields } from "./service/log.ts";
 
@@ -52,7 +52,7 @@ export function openAuditFile(path: string | undefined): number {
   try {
     return openSync(path, APPEND, 0o600);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENXIO")
+    if (codeOf(error) === "ENXIO")
       throw new ServeError(
         "SYSTEM",
         statSync(path).isSocket()

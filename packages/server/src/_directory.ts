@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 import { chmodSync, mkdirSync, type Stats, statSync } from "node:fs";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { aclWriters } from "./_acl.ts";
-import { refusal, systemError } from "./_refusal.ts";
+import { codeOf, refusal, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 
 /* Everybody may pass; who may connect is the socket's own mode. Who may read a directory can also lock it
@@ -22,7 +22,7 @@ function makeOurs(directory: string): void {
     mkdirSync(directory, { mode: DIRECTORY_MODE });
     chmodSync(directory, DIRECTORY_MODE); // the umask is not asked
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return;
+    if (codeOf(error) === "EEXIST") return;
     throw refusal(`make the directory ${directory}`, error);
   }
 }
@@ -31,7 +31,7 @@ function find(directory: string) {
   try {
     return statSync(directory, { throwIfNoEntry: false });
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOTDIR") return undefined;
+    if (codeOf(error) === "ENOTDIR") return undefined;
     throw systemError(`look at the directory ${directory}`, error);
   }
 }

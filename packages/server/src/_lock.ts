@@ -26,10 +26,15 @@ export class SharedLock {
   acquire(): void {
     if (this.#nested) return;
     for (let tries = 0; ; tries++) {
-      const found = Atomics.compareExchange(this.#words, this.#index, FREE, this.#holder);
+      const found = this.#try();
       if (found === FREE) return;
       if (tries > SPINS) Atomics.wait(this.#words, this.#index, found, SLEEP_MS);
     }
+  }
+
+  /* Takes the lock if it is free. Returns who had it. */
+  #try(): number {
+    return Atomics.compareExchange(this.#words, this.#index, FREE, this.#holder);
   }
 
   /**
@@ -37,8 +42,7 @@ export class SharedLock {
    * event loop, which may have to learn yet that the holder is dead.
    */
   async during<T>(work: () => T): Promise<T> {
-    while (Atomics.compareExchange(this.#words, this.#index, FREE, this.#holder) !== FREE)
-      await Bun.sleep(SLEEP_MS);
+    while (this.#try() !== FREE) await Bun.sleep(SLEEP_MS);
     this.#nested = true;
     try {
       return work();

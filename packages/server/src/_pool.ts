@@ -2,6 +2,7 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { checked, type Syscalls } from "@xsocket/xbind-native";
 import { SharedLock } from "./_lock.ts";
 import { reclaim } from "./_reclaim.ts";
+import { reasonOf } from "./_refusal.ts";
 import type { PolicyInForce } from "./_judge.ts";
 import { type Shared, THREAD } from "./_memory.ts";
 import type { Order, Report, ThreadOptions } from "./_thread.ts";
@@ -96,13 +97,11 @@ export class Pool {
     return thread;
   }
 
-  #take(report: Extract<Report, { kind: "log" | "crowded" }>, from: number): void {
-    if (report.kind === "log") {
-      this.#shared.addRecords(from, -1);
-      this.#log(report.record);
-    } else {
-      this.#grow();
-    }
+  #take(report: Report, from: number): void {
+    if (report.kind === "crowded") this.#grow();
+    if (report.kind !== "log") return;
+    this.#shared.addRecords(from, -1);
+    this.#log(report.record);
   }
 
   /* One at a time, since the next may be enough. */
@@ -227,10 +226,6 @@ async function end(thread: Thread): Promise<void> {
   await thread.worker.terminate();
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
 function startFailed(reason: string): never {
   throw new ServeError("SYSTEM", `a serving thread did not start: ${reason}`);
 }
@@ -253,11 +248,7 @@ function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
 }
 
 /* Turns a worker's events into promises. */
-function follow(
-  worker: Worker,
-  port: MessagePort,
-  take: (report: Extract<Report, { kind: "log" | "crowded" }>) => void,
-): Thread {
+function follow(worker: Worker, port: MessagePort, take: (report: Report) => void): Thread {
   const ready = Promise.withResolvers<void>();
   const stopped = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<string>();

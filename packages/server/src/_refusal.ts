@@ -2,8 +2,14 @@ import { ServeError } from "./error.ts";
 
 const PERMISSION = new Set(["EACCES", "EPERM", "EROFS"]);
 
-function codeOf(error: unknown): string {
+/** The code of what the runtime has thrown, as ENOENT; else its words. */
+export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+/** What an error says. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** What went wrong for any other reason, with a remedy where the caller knows one. */

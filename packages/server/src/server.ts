@@ -4,6 +4,7 @@ import type { Claim } from "./_claim.ts";
 import { checkOptions, listen } from "./_listen.ts";
 import { createMemory, Shared } from "./_memory.ts";
 import { type Common, Pool } from "./_pool.ts";
+import { reasonOf } from "./_refusal.ts";
 import { wantedOf } from "./_say.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
 import type { ServeOptions } from "./options.ts";
@@ -145,11 +146,10 @@ class RunningServer implements Server {
 
   /* The next start replaces it. */
   #sayLeft(error: unknown): void {
-    const reason = error instanceof Error ? error.message : String(error);
     this.#options.log?.({
       level: "warning",
       event: "release",
-      message: `the socket file could not be removed: ${reason}`,
+      message: `the socket file could not be removed: ${reasonOf(error)}`,
       fields: {},
     });
   }

@@ -1,10 +1,11 @@
+import { reasonOf } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 import type { Log, LogRecord } from "./log.ts";
 import type { Server } from "./server.ts";
 
 /* Several problems are several lines, and a record is one. */
 function sentence(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).replaceAll("\n", "; ");
+  return reasonOf(error).replaceAll("\n", "; ");
 }
 
 function reloadFailure(error: unknown): LogRecord {

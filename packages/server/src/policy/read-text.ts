@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { codeOf } from "../_refusal.ts";
 import { PolicyError } from "./error.ts";
 
 /** The longest policy file in bytes: a mistaken path must not fill the memory. */
@@ -62,9 +63,8 @@ export function readText(path: string, again: boolean): string {
     return readOpen(fd, path, again);
   } catch (error) {
     if (error instanceof PolicyError) throw error;
-    const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
     const remedy = "give the path of a file that the server's user may read";
-    throw failure(path, `cannot be read (${code}): ${remedy}`, { cause: error });
+    throw failure(path, `cannot be read (${codeOf(error)}): ${remedy}`, { cause: error });
   } finally {
     if (fd >= 0) closeSync(fd);
   }

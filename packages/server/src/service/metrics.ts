@@ -4,6 +4,7 @@ import { SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { claimPath, type Made, removeOwn } from "../_claim.ts";
 import { expectDirectory } from "../_directory.ts";
+import { reasonOf } from "../_refusal.ts";
 import { ServeError } from "../error.ts";
 import type { Server } from "../server.ts";
 import { type Asking, type Page, pageHandlers } from "./http.ts";
@@ -115,10 +116,9 @@ export function serveMetrics(server: Server, address: MetricsAddress): Metrics {
   } catch (error) {
     if (error instanceof ServeError) throw error;
     const place = address.kind === "path" ? address.path : `${address.host}:${address.port}`;
-    const words = error instanceof Error ? error.message : String(error);
     throw new ServeError(
       "SYSTEM",
-      `cannot serve metrics at ${place}: ${words}. Choose another place`,
+      `cannot serve metrics at ${place}: ${reasonOf(error)}. Choose another place`,
       { cause: error },
     );
   }
