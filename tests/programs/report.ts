@@ -20,9 +20,11 @@ own namespace; and without the library none of it is reachable from outside. Ver
 const TAIL = `
 ## Ways into bind
 
-Followed: \`bind\`, \`listen\` without it (with \`XBIND=*\`), \`bindresvport\` and \`rresvport\`, by whichever library of the program they are called.
-Not followed, so that the port opens in the program's own namespace: \`syscall(SYS_bind, ...)\`; a \`bind\` that the program looked up in libc itself
-by \`dlopen\` and \`dlsym\`; one inside a plugin loaded with \`RTLD_DEEPBIND\`, which searches libc before any preloaded library; one in a library that
+Followed: \`bind\`, \`listen\` without it (with \`XBIND=*\`), \`bindresvport\` and \`rresvport\`, by whichever library of the program they are called;
+\`syscall(SYS_bind, ...)\` and \`syscall(SYS_listen, ...)\`; and, with glibc on x86-64 and arm64, a \`bind\` or \`listen\` that the program looked up in libc itself
+by \`dlopen\` and \`dlsym\`, as foreign function interfaces do.
+Not followed, so that the port opens in the program's own namespace: a program's own system call instruction; a function looked up by \`dlvsym\`, and a \`syscall\` looked up in libc itself;
+a \`bind\` inside a plugin loaded with \`RTLD_DEEPBIND\`, which searches libc before any preloaded library; one in a library that
 \`dlmopen\` loads, which gets a libc of its own; \`IORING_OP_BIND\`; with \`XBIND=*\` an \`IORING_OP_LISTEN\` without bind;
 and a port below 1024 where authbind's library comes before this one in \`LD_PRELOAD\`, since its helper binds (the command \`authbind\` puts it behind).
 

@@ -3,7 +3,7 @@
  * test_company.c - beside another preload library, and under a plugin
  *
  * The arguments are the plugin and, when NEIGHBOUR is set, nothing else: the other library is then
- * preloaded, before libxbind or behind it. Ports 3000 to 3999 are listed.
+ * preloaded, before libxbind or behind it. Port 0 and 3000 to 3999 are listed.
  */
 #include "support/pair.h"
 
@@ -29,6 +29,21 @@ static void test_bind(void)
 	CHECK(pair_is_there(fd));
 	CHECK(!calls || calls() > 0);
 	CHECK(pair_bind(fd, 3001) < 0 && errno == EINVAL);
+	close(fd);
+}
+
+/* A socket that has moved and lost its port runs the call alone. */
+static void test_bind_again(void)
+{
+	const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+	const struct sockaddr_in other = pair_addr(3004);
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(pair_bind(fd, 0), 0);
+	CHECK_EQ(connect(fd, (struct sockaddr *)&other, sizeof(other)), 0);
+	CHECK_EQ(connect(fd, &nobody, sizeof(nobody)), 0);
+	CHECK_EQ(pair_bind(fd, 3003), 0);
+	CHECK(pair_is_there(fd));
 	close(fd);
 }
 
@@ -63,6 +78,7 @@ int main(int argc, char **argv)
 	plugin = argv[1];
 	RUN(test_start);
 	RUN(test_bind);
+	RUN(test_bind_again);
 	RUN(test_plugin);
 	return 0;
 }

@@ -48,6 +48,25 @@ export const python: readonly Program[] = [
   },
   script("Python, asyncio", [], `${pythonAsyncio}\nasyncio.run(main())\n`),
   script(
+    "Python, bind by ctypes from libc.so.6",
+    [],
+    `
+import ctypes, socket, struct
+libc = ctypes.CDLL("libc.so.6", use_errno=True)
+listener = socket.socket()
+at = struct.pack("=H", socket.AF_INET) + struct.pack("!H", 8080) + bytes(12)
+if libc.bind(listener.fileno(), at, len(at)) != 0:
+    raise OSError(ctypes.get_errno(), "bind")
+listener.listen()
+while True:
+    peer, address = listener.accept()
+    print(address[0], flush=True)
+    peer.recv(65536)
+    peer.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\na page\\n")
+    peer.close()
+`,
+  ),
+  script(
     "Python, uvloop",
     ["python3-uvloop"],
     `${pythonAsyncio}\nimport uvloop\nuvloop.run(main())\n`,

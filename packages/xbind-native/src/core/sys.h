@@ -4,8 +4,9 @@
  *
  * How it works: every call goes to sys_call(), which enters the kernel by
  * syscall(2). So no call is a cancellation point, none meets a symbol that a
- * preload library (ours included) has replaced, and errno stays as it was. A
- * test that needs a failing call links its own sys_call() in front of sys.c.
+ * preload library (ours included) has replaced, and errno stays as it was.
+ * libxbind, which stands in front of syscall(2), and a test that needs a
+ * failing call link their own sys_call() in front of sys.c.
  */
 #ifndef CORE_SYS_H
 #define CORE_SYS_H

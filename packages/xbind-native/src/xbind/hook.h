@@ -25,6 +25,7 @@ int hook_rresvport(int *port) __asm__("rresvport");
 int hook_rresvport_af(int *port, sa_family_t family) __asm__("rresvport_af");
 int hook_shutdown(int fd, int how) __asm__("shutdown");
 int hook_listen(int fd, int backlog) __asm__("listen");
+long hook_syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
 int hook_setsockopt(int fd, int level, int name, const void *value,
                     socklen_t len) __asm__("setsockopt");
 int hook_setsockopt64(int fd, int level, int name, const void *value,
@@ -40,5 +41,8 @@ int hook_setsockopt64(int fd, int level, int name, const void *value,
  *         the plain call is to be made; -errno when it failed and nothing was changed.
  */
 int decide_bind(int fd, const void *addr, socklen_t len);
+
+/* The same for listen(2) of a socket that was never bound. */
+int decide_listen(int fd, int backlog);
 
 #endif

@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-static int decide_listen(int fd, int backlog)
+int decide_listen(int fd, int backlog)
 {
 	const struct swap_call call = {.listen = true, .backlog = backlog};
 	struct kind kind;

@@ -17,6 +17,7 @@ static const char *const names[] = {
     [REAL_SETSOCKOPT] = "setsockopt",
     [REAL_SETSOCKOPT64] = "__setsockopt64",
     [REAL_SHUTDOWN] = "shutdown",
+    [REAL_SYSCALL] = "syscall",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == REAL_CALLS, "each call has its name");
 
@@ -125,6 +126,11 @@ int real_setsockopt(enum real_call call, int fd, int level, int name, const void
 	int saved = errno;
 
 	return next ? settle(next(fd, level, name, value, len), saved) : -ENOSYS;
+}
+
+real_syscall_function *real_syscall(void)
+{
+	return (real_syscall_function *)real_symbol(REAL_SYSCALL);
 }
 
 int real_shutdown(int fd, int how)

@@ -25,6 +25,7 @@ enum real_call {
 	REAL_SETSOCKOPT,
 	REAL_SETSOCKOPT64, /* glibc of 32 bits has it */
 	REAL_SHUTDOWN,
+	REAL_SYSCALL,
 	REAL_CALLS,
 };
 
@@ -52,6 +53,10 @@ int real_shutdown(int fd, int how);
 /* @call: REAL_SETSOCKOPT or REAL_SETSOCKOPT64 */
 int real_setsockopt(enum real_call call, int fd, int level, int name, const void *value,
                     socklen_t len);
+
+/* syscall(2) itself, which has errno as libc has it; NULL where there is none. */
+typedef long real_syscall_function(long number, long a, long b, long c, long d, long e, long f);
+real_syscall_function *real_syscall(void);
 
 /* Looks all of them up: for the constructor, where there is stack and no signal handler. */
 void real_load(void);

@@ -109,9 +109,23 @@ static void await_server(int conn)
 		wait_ms = SERVER_LINGERING_MS;
 }
 
+/* The socket on which this thread runs the program's call. */
+static __thread int running __attribute__((tls_model("initial-exec"))) = -1;
+
+bool swap_runs(int fd)
+{
+	return fd >= 0 && fd == running;
+}
+
 static int run(int fd, const struct swap_call *call)
 {
-	return call->listen ? real_listen(fd, call->backlog) : real_bind(fd, call->addr, call->len);
+	const int interrupted = running;
+	int rc;
+
+	running = fd;
+	rc = call->listen ? real_listen(fd, call->backlog) : real_bind(fd, call->addr, call->len);
+	running = interrupted;
+	return rc;
 }
 
 /* What is in the open file goes as late as can be: another thread may change it meanwhile. */

@@ -33,4 +33,8 @@ struct swap_call {
  */
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call);
 
+/* Is the call being run on this socket, by this thread? Then whoever binds it now is another
+ * library that stands in front of bind. */
+bool swap_runs(int fd);
+
 #endif

@@ -2,15 +2,19 @@
 /*
  * neighbour.c - another preload library that stands in front of bind, before libxbind or behind it
  *
- * With NEIGHBOUR_REENTERS in the environment it binds a socket of its own from within.
+ * With NEIGHBOUR_REENTERS in the environment it binds a socket of its own from within. NEIGHBOUR_BY
+ * says how it goes on: "syscall", or "libc" for libc's own function; else to the next library.
  */
 #include "core/visibility.h"
+#include "support/libc.h"
 
 #include <dlfcn.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define OWN_PORT 3999
@@ -30,11 +34,22 @@ static void bind_own(void)
 	close(fd);
 }
 
+static int go_on(int fd, const void *addr, socklen_t len)
+{
+	const char *way = getenv("NEIGHBOUR_BY");
+	bool by_libc = way && strcmp(way, "libc") == 0;
+	int (*next)(int, const void *, socklen_t);
+
+	if (way && strcmp(way, "syscall") == 0)
+		return (int)syscall(SYS_bind, fd, addr, len);
+	next = (int (*)(int, const void *, socklen_t))(by_libc ? libc_symbol("bind")
+	                                                       : dlsym(RTLD_NEXT, "bind"));
+	return next(fd, addr, len);
+}
+
 EXPORT int neighbour_bind(int fd, const void *addr, socklen_t len)
 {
 	static bool within;
-	int (*next)(int, const void *, socklen_t) =
-	    (int (*)(int, const void *, socklen_t))dlsym(RTLD_NEXT, "bind");
 
 	calls++;
 	if (getenv("NEIGHBOUR_REENTERS") && !within) {
@@ -42,7 +57,7 @@ EXPORT int neighbour_bind(int fd, const void *addr, socklen_t len)
 		bind_own();
 		within = false;
 	}
-	return next(fd, addr, len);
+	return go_on(fd, addr, len);
 }
 
 EXPORT int neighbour_calls(void)

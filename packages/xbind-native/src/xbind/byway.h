@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * byway.h - bind and listen for a program that reaches them past their names
+ *
+ * What the hooks leave alone goes to the kernel at once here and not to the next library: that one
+ * may have come by this way itself, on its way to libc.
+ */
+#ifndef XBIND_BYWAY_H
+#define XBIND_BYWAY_H
+
+#include <sys/socket.h>
+
+/* Shaped like libc's functions: 0, or -1 and errno. */
+int byway_bind(int fd, const void *addr, socklen_t len);
+int byway_listen(int fd, int backlog);
+
+#endif

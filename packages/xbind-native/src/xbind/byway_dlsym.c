@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* byway_dlsym.c - what dlsym(3) finds for a program that looks bind or listen up in libc */
+#include "xbind/byway.h"
+
+#include <dlfcn.h>
+#include <gnu/lib-names.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __x86_64__
+#define FIRST_VERSION "GLIBC_2.2.5"
+#else
+#define FIRST_VERSION "GLIBC_2.17"
+#endif
+
+typedef void *find_function(void *handle, const char *name);
+
+/* Where hook_dlsym.S jumps to: the dlsym that would be there without us. */
+find_function *_Atomic byway_dlsym;
+
+/* Asked by hook_dlsym.S. Return: what dlsym() is to give, NULL to leave it to byway_dlsym. */
+void *byway_find(void *handle, const char *name);
+
+/* A sanitizer calls dlsym() to find strcmp(), before it has any. */
+static bool is(const char *name, const char *wanted)
+{
+	while (*name && *name == *wanted) {
+		name++;
+		wanted++;
+	}
+	return *name == *wanted;
+}
+
+static void *instead_of(const char *name)
+{
+	if (is(name, "bind"))
+		return (void *)byway_bind;
+	if (is(name, "listen"))
+		return (void *)byway_listen;
+	return NULL;
+}
+
+static void *find_in_libc(const char *name)
+{
+	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+	void *symbol = libc ? byway_dlsym(libc, name) : NULL;
+
+	if (libc)
+		dlclose(libc);
+	return symbol;
+}
+
+/*
+ * A library behind this one asks RTLD_NEXT for what it stands in front of, and is to have it. Every
+ * other search either meets the hooks by itself, or finds libc's function past them.
+ */
+void *byway_find(void *handle, const char *name)
+{
+	void *instead;
+	void *symbol;
+
+	if (!byway_dlsym)
+		byway_dlsym = (find_function *)dlvsym(RTLD_NEXT, "dlsym", FIRST_VERSION);
+	instead = handle == RTLD_NEXT ? NULL : instead_of(name);
+	if (!instead)
+		return NULL;
+	symbol = byway_dlsym(handle, name);
+	return symbol && symbol == find_in_libc(name) ? instead : NULL;
+}

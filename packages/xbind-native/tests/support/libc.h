@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* libc.h - libc's own functions, looked up past whatever is preloaded */
+#ifndef SUPPORT_LIBC_H
+#define SUPPORT_LIBC_H
+
+#include <dlfcn.h>
+#ifdef __GLIBC__
+#include <gnu/lib-names.h>
+#else
+#define LIBC_SO "libc.so" /* as musl knows itself */
+#endif
+
+static inline void *libc_symbol(const char *name)
+{
+	return dlsym(dlopen(LIBC_SO, RTLD_NOW), name);
+}
+
+#endif

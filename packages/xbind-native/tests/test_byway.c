@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_byway.c - bind and listen of a program that reaches them by syscall(2), or finds them in
+ * libc
+ *
+ * Ports 3000 to 3999 are listed, or every port.
+ */
+#include "support/pair.h"
+
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#ifdef SYS_mmap2
+#define MAP_CALL SYS_mmap2 /* where the other one takes a structure */
+#else
+#define MAP_CALL SYS_mmap
+#endif
+
+typedef int bind_function(int fd, const void *addr, socklen_t len);
+typedef int listen_function(int fd, int backlog);
+
+static bool all_listed(void)
+{
+	return pair_preloaded() && strcmp(getenv("XBIND"), "*") == 0;
+}
+
+static int call_bind(int fd, const void *addr, socklen_t len)
+{
+	return (int)syscall(SYS_bind, fd, addr, len);
+}
+
+static int call_listen(int fd, int backlog)
+{
+	return (int)syscall(SYS_listen, fd, backlog);
+}
+
+/* Is libc's own function followed, once the program has it? */
+static bool follows_libc(void)
+{
+	return HOOKS_DLSYM || !pair_preloaded();
+}
+
+static void check_bind(bind_function *by, bool moves)
+{
+	struct sockaddr_in addr = pair_addr(3000);
+	int fd = pair_socket(SOCK_STREAM);
+
+	errno = 77;
+	CHECK_EQ(by(fd, &addr, sizeof(addr)), 0);
+	CHECK_EQ(errno, 77);
+	CHECK_EQ(pair_port(fd), 3000);
+	CHECK(!moves || pair_is_there(fd));
+	CHECK(by(fd, &addr, sizeof(addr)) < 0 && errno == EINVAL);
+	CHECK(by(fd, NULL, sizeof(addr)) < 0 && errno == EFAULT);
+	CHECK(by(-1, &addr, sizeof(addr)) < 0 && errno == EBADF);
+	close(fd);
+}
+
+static void check_unlisted(bind_function *by)
+{
+	struct sockaddr_in addr = pair_addr(4000);
+	int fd = pair_socket(SOCK_DGRAM), plain = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(by(fd, &addr, sizeof(addr)), 0);
+	CHECK(all_listed() || pair_is_beside(fd, plain));
+	close(plain);
+	close(fd);
+}
+
+static void check_listen(listen_function *by)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	errno = 77;
+	CHECK_EQ(by(fd, 5), 0);
+	CHECK_EQ(errno, 77);
+	CHECK(pair_port(fd) > 0);
+	CHECK(!all_listed() || pair_is_there(fd));
+	CHECK_EQ(by(fd, 10), 0);
+	CHECK(by(-1, 5) < 0 && errno == EBADF);
+	close(fd);
+}
+
+static void test_syscall(void)
+{
+	check_bind(call_bind, true);
+	check_unlisted(call_bind);
+	check_listen(call_listen);
+}
+
+/* Every other call is what it would be: arguments, results, errors, calls that return twice. */
+static void test_other_calls(void)
+{
+	char *memory =
+	    (char *)syscall(MAP_CALL, NULL, 4096, PROT_READ | PROT_WRITE, /* six arguments */
+	                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0L);
+	long child;
+	int status;
+
+	CHECK(memory != MAP_FAILED);
+	memory[4095] = 1;
+	CHECK_EQ(munmap(memory, 4096), 0);
+	errno = 77;
+	CHECK_EQ(syscall(SYS_getpid), getpid());
+	CHECK_EQ(errno, 77);
+	CHECK(syscall(SYS_close, -1) < 0 && errno == EBADF);
+	CHECK(syscall(-1L) < 0 && errno == ENOSYS);
+	child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (child == 0)
+		_exit(7);
+	CHECK_EQ(waitpid((pid_t)child, &status, 0), child);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
+static void test_found_in_libc(void)
+{
+	bind_function *found_bind = (bind_function *)libc_symbol("bind");
+
+	check_bind(found_bind, follows_libc());
+	check_unlisted(found_bind);
+	if (follows_libc())
+		check_listen((listen_function *)libc_symbol("listen"));
+}
+
+/* Other searches give what they always gave. */
+static void test_other_searches(void)
+{
+	CHECK(dlsym(RTLD_DEFAULT, "bind") == (void *)bind);
+	CHECK(dlsym(RTLD_NEXT, "bind") != NULL);
+	CHECK(dlsym(RTLD_DEFAULT, "no_such_function") == NULL);
+	CHECK(dlerror() != NULL && dlerror() == NULL);
+	CHECK(libc_symbol("getpid") == dlsym(RTLD_DEFAULT, "getpid"));
+	CHECK(dlsym(dlopen(NULL, RTLD_NOW), "bind") == (void *)bind);
+}
+
+int main(void)
+{
+	RUN(test_syscall);
+	RUN(test_other_calls);
+	RUN(test_found_in_libc);
+	RUN(test_other_searches);
+	return 0;
+}
