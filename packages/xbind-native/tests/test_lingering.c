@@ -105,17 +105,16 @@ static void *send_when_open(void *argument)
 }
 
 /* A datagram that comes as soon as the port is open sends the signal that tells of it. */
-static void test_signalled(int owner_type, pid_t owner, int signal)
+static void test_signalled(struct f_owner_ex owner, int signal)
 {
 	const struct sigaction action = {.sa_sigaction = be_told, .sa_flags = SA_SIGINFO};
-	const struct f_owner_ex to = {owner_type, owner};
 	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM);
 	pthread_t thread;
 
 	told = told_fd = 0;
 	CHECK_EQ(sigaction(signal ? signal : SIGIO, &action, NULL), 0);
 	CHECK_EQ(pair_bind(sender, SIGNALLED_PORT + 1), 0);
-	CHECK_EQ(fcntl(fd, F_SETOWN_EX, &to), 0);
+	CHECK_EQ(fcntl(fd, F_SETOWN_EX, &owner), 0);
 	CHECK_EQ(fcntl(fd, F_SETSIG, signal), 0);
 	CHECK_EQ(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
 	CHECK_EQ(pthread_create(&thread, NULL, send_when_open, &sender), 0);
@@ -123,17 +122,17 @@ static void test_signalled(int owner_type, pid_t owner, int signal)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(told, signal ? signal : SIGIO);
 	/* A group is told by kill(2) alone, and an emulator leaves the number out. */
-	CHECK(owner_type == F_OWNER_PGRP || getenv("TEST_EMULATOR") || told_fd == fd);
+	CHECK(owner.type == F_OWNER_PGRP || getenv("TEST_EMULATOR") || told_fd == fd);
 	close(fd);
 	close(sender);
 }
 
 static void test_signals(void)
 {
-	test_signalled(F_OWNER_PID, getpid(), 0);
-	test_signalled(F_OWNER_PID, getpid(), SIGRTMIN);
-	test_signalled(F_OWNER_TID, (pid_t)syscall(SYS_gettid), SIGRTMIN);
-	test_signalled(F_OWNER_PGRP, getpgrp(), SIGURG);
+	test_signalled((struct f_owner_ex){F_OWNER_PID, getpid()}, 0);
+	test_signalled((struct f_owner_ex){F_OWNER_PID, getpid()}, SIGRTMIN);
+	test_signalled((struct f_owner_ex){F_OWNER_TID, (pid_t)syscall(SYS_gettid)}, SIGRTMIN);
+	test_signalled((struct f_owner_ex){F_OWNER_PGRP, getpgrp()}, SIGURG);
 }
 #endif
 

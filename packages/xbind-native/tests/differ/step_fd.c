@@ -106,9 +106,12 @@ static int someone(void)
 
 static void owner_ex(int fd, bool set)
 {
-	struct f_owner_ex owner = {.type = (int)below(4), .pid = one_in(2) ? getpid() : someone()};
+	static const struct f_owner_ex types[] = {
+	    {.type = F_OWNER_TID}, {.type = F_OWNER_PID}, {.type = F_OWNER_PGRP}, {.type = 3}};
+	struct f_owner_ex owner = ONE_OF(types);
 	int rc;
 
+	owner.pid = one_in(2) ? getpid() : someone();
 	before_call();
 	rc = fcntl(fd, set ? F_SETOWN_EX : F_GETOWN_EX, &owner);
 	say_result(rc);
