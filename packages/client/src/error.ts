@@ -108,6 +108,9 @@ export function atCaller(error: Error): Error {
   return error;
 }
 
+/* The protocol's remedies are clauses, ours are sentences. */
+const sentence = (clause: string): string => `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
+
 /** Says where and why a native call failed; other errors are bugs or aborts, and pass as they are. */
 export function failed(
   error: unknown,
@@ -123,8 +126,8 @@ export function failed(
       step: "options",
       server,
       asked,
-      found: error.message,
-      remedy: "Give the path of a control socket, or @name.",
+      found: error.found,
+      remedy: error.remedy === undefined ? undefined : sentence(error.remedy),
       cause: error,
     });
   return error;

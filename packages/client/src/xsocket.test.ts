@@ -71,7 +71,30 @@ test("options that cannot be right are refused before anything is opened", async
     expect(error).toMatchObject({ code: "EINVAL", step: "options" });
     expect(error.message).toContain(found);
   }
-  expect((await failureOf({ via: `/${"p".repeat(200)}` })).code).toBe("ENAMETOOLONG");
+});
+
+test("an address that cannot be right gets one remedy", async () => {
+  const path = `/${"p".repeat(200)}`;
+  const wrong: [string, string, string, string][] = [
+    ["", "EINVAL", "the address of a control socket is empty", "Give a path, or @name."],
+    [
+      "/a\0b",
+      "EINVAL",
+      "the address of a control socket holds a NUL byte",
+      "Give a path, or @name.",
+    ],
+    [
+      path,
+      "ENAMETOOLONG",
+      `${path} does not fit a UNIX socket address, taking 202 bytes of 108`,
+      "Use a shorter path.",
+    ],
+  ];
+  for (const [via, code, found, remedy] of wrong) {
+    const error = await failureOf({ via });
+    expect(error).toMatchObject({ code, step: "options", remedy });
+    expect(error.message).toBe(`cannot get an IPv4 stream socket: ${found} (${code}). ${remedy}`);
+  }
 });
 
 test("a misspelt key is refused where Bun would drop it, and others are left to Bun", async () => {

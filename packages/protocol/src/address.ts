@@ -23,18 +23,21 @@ export function parseAddress(text: string): Address {
   if (text.length === (abstract ? 1 : 0))
     throw new ProtocolError(
       "ADDRESS_EMPTY",
-      "the address of a control socket is empty: give a path, or @name",
+      "the address of a control socket is empty",
+      "give a path, or @name",
     );
   if (text.includes("\0"))
     throw new ProtocolError(
       "ADDRESS_NUL",
-      "the address of a control socket holds a NUL byte: give a path, or @name",
+      "the address of a control socket holds a NUL byte",
+      "give a path, or @name",
     );
   const bytes = new TextEncoder().encode(text).byteLength + (abstract ? 0 : 1);
   if (bytes > SUN_PATH_BYTES)
     throw new ProtocolError(
       "ADDRESS_TOO_LONG",
-      `${text} does not fit a UNIX socket address: it takes ${bytes} bytes of ${SUN_PATH_BYTES}, so use a shorter path`,
+      `${text} does not fit a UNIX socket address, taking ${bytes} bytes of ${SUN_PATH_BYTES}`,
+      "use a shorter path",
     );
   return abstract ? { kind: "abstract", name: text.slice(1) } : { kind: "path", path: text };
 }

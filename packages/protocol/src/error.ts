@@ -20,9 +20,15 @@ export type ProtocolErrorCode =
 export class ProtocolError extends Error {
   override readonly name = "ProtocolError";
   readonly code: ProtocolErrorCode;
+  /** The message without its remedy. */
+  readonly found: string;
+  /** What to do, as in "give a path"; an address has one, a packet has none. */
+  readonly remedy: string | undefined;
 
-  constructor(code: ProtocolErrorCode, message: string) {
-    super(message);
+  constructor(code: ProtocolErrorCode, found: string, remedy?: string) {
+    super(remedy === undefined ? found : `${found}: ${remedy}`);
     this.code = code;
+    this.found = found;
+    this.remedy = remedy;
   }
 }
