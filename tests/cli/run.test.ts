@@ -32,6 +32,16 @@ test("--print shows what would be set, free of quotes and spaces", async () => {
   expect((await printed("--all", "--port", "81:80"))["XBIND"]).toBe("81:80,*");
 });
 
+test("--print shows a line for each variable, or says why not", async () => {
+  expect((await printed("--port", "1", "--socket", "/run/a b"))["XSOCKET"]).toBe("/run/a b");
+  const argv = [XSOCKET, "run", "--print", "--port", "1"];
+  const says =
+    "xsocket: the path of the control socket has a line break in it, so it cannot be printed on a line: give another path, as that of a link\n";
+  const misused = { code: 2, stdout: "", stderr: says };
+  expect(await here.run([...argv, "--socket", "/run/a\nb"])).toMatchObject(misused);
+  expect(await here.run(argv, { env: { XSOCKET: "/run/a\rb" } })).toMatchObject(misused);
+});
+
 test("what --print shows works without run", async () => {
   await using server = await startServer();
   const { stdout } = await here.run([

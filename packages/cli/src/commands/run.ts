@@ -32,7 +32,7 @@ const args = {
   print: {
     type: "boolean",
     description:
-      "Print the environment that would be set, for a unit or a compose file; run nothing",
+      "Print the environment that would be set, unquoted, for a unit or a compose file; run nothing",
   },
   force: {
     type: "boolean",
@@ -80,8 +80,15 @@ function refuseHopeless(name: string): void {
     );
 }
 
-/* Without spaces, so that no quotes are needed wherever it is pasted. */
+/*
+ * Without quotes, since each place where it is pasted has its own. None is needed but for an odd path
+ * of the control socket, and no quotes hold a line break everywhere.
+ */
 function printed(environment: Readonly<Record<string, string>>): string {
+  if (Object.values(environment).some((value) => /[\n\r]/.test(value)))
+    throw new MisuseError(
+      "the path of the control socket has a line break in it, so it cannot be printed on a line: give another path, as that of a link",
+    );
   return Object.entries(environment)
     .map(([name, value]) => `${name}=${value}`)
     .join("\n");
