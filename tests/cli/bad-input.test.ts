@@ -82,6 +82,11 @@ const CASES: Record<string, Case> = {
     code: 2,
     says: ["--frob", "xsocket lib --help"],
   },
+  'a program without "--" before it': {
+    argv: ["run", "--port", "1", "nc", "-l"],
+    code: 2,
+    says: ['"nc"', 'behind "--"'],
+  },
   "an argument too many": { argv: ["lib", "xbind", "b"], code: 2, says: ['"b"', "--help"] },
   "a library that there is not": { argv: ["lib", "frob"], code: 2, says: ["frob", "xbind"] },
   "no library": { argv: ["lib"], code: 2, says: ["xsocket lib xbind"] },

@@ -15,6 +15,8 @@ test.each([
   [["--port"], "--port needs a value"],
   [["--all=1"], "--all takes no value"],
   [["a", "b"], '"b" is one argument too many'],
+  [["a", "--port", "1", "b", "-x", "--port"], '"b" is one argument too many'],
+  [["a", "--frob", "b"], "no option --frob"],
 ])("%j is misuse", (argv, words) => {
   const check = () => checkOptions(argv, ARGS, "xsocket t --help");
   expect(check).toThrow(MisuseError);

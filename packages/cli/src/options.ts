@@ -20,12 +20,14 @@ function shortName(definition: ArgDef): string | undefined {
   return [definition.alias].flat().find((alias) => alias?.length === 1);
 }
 
-function parse(argv: readonly string[], args: ArgsDef) {
+function parse(argv: readonly string[], args: ArgsDef, { strict = true } = {}) {
   return parseArgs({
     args: [...argv],
     options: config(args),
     allowPositionals: true,
     allowNegative: true,
+    tokens: true,
+    strict,
   });
 }
 
@@ -76,6 +78,31 @@ function checkChoices(argv: readonly string[], args: ArgsDef): void {
   }
 }
 
+/*
+ * The first argument that is one too many, unless an option that there is not stands before it, whose
+ * value it may be.
+ */
+function extraArgument(argv: readonly string[], args: ArgsDef): string | undefined {
+  const options = config(args);
+  let room = Object.values(args).filter(({ type }) => type === "positional").length;
+  for (const token of parse(argv, args, { strict: false }).tokens) {
+    if (token.kind === "option" && !Object.hasOwn(options, token.name)) return undefined;
+    if (token.kind === "positional" && room-- === 0) return token.value;
+  }
+  return undefined;
+}
+
+/*
+ * Refuses more arguments than the table has. It comes first: where the "--" in front of a program is
+ * forgotten, what is wrong is not the program's own options.
+ */
+function checkCount(argv: readonly string[], args: ArgsDef, help: string, program: boolean): void {
+  const extra = extraArgument(argv, args);
+  if (extra === undefined) return;
+  const remedy = program ? `a program stands behind "--", see "${help}"` : `see "${help}"`;
+  throw new MisuseError(`"${extra}" is one argument too many: ${remedy}`);
+}
+
 /**
  * Refuses what citty would let pass, or has other words for: unknown options, options without
  * their value or with one that they do not have, and more arguments than the table has.
@@ -89,14 +116,10 @@ export function checkOptions(
   help: string,
   program = false,
 ): void {
-  const limit = Object.values(args).filter(({ type }) => type === "positional").length;
-  const { positionals, values } = parsed(argv, args, help);
+  checkCount(argv, args, help, program);
+  const { values } = parsed(argv, args, help);
   checkEmpty(values, help);
   checkChoices(argv, args);
-  const extra = positionals[limit];
-  if (extra === undefined) return;
-  const remedy = program ? `a program stands behind "--", see "${help}"` : `see "${help}"`;
-  throw new MisuseError(`"${extra}" is one argument too many: ${remedy}`);
 }
 
 /** Every value of an option that may be given several times; citty keeps only the last. */
