@@ -17,15 +17,22 @@ if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTIN
 	cat "$log" >&2
 	exit 1
 fi
+find "$prefix/" -xdev -type d >"$build/directories" 2>/dev/null || true # no prefix, no directories
 cmake --install "$build" --strip >"$log" 2>&1 || {
 	echo "dev: cannot install below $prefix: run it as root, or name another directory by --prefix ($log says more)" >&2
 	exit 1
 }
 manifest=$prefix/lib/xsocket/manifest
+# made FILE...: the directories below the prefix that were made for these files, each with a slash
+made() {
+	awk -v least="${#prefix}" '{ while (sub("/[^/]*$", "") && length > least) print }' "$@" |
+		sort -u | grep -vxF -f "$build/directories" | sed 's,$,/,'
+}
 # what an earlier version had installed and this one has not stays on the list
 {
 	cat "$build/install_manifest.txt"
 	echo # the list's last line has no end
+	made "$build/install_manifest.txt"
 	[ ! -f "$manifest" ] || cat "$manifest"
 } | sort -u | grep . >"$build/manifest"
 cp "$build/manifest" "$manifest"

@@ -14,8 +14,8 @@ if [ ! -w "${manifest%/*}" ]; then
 fi
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
-printf '%s\n' "$(cat "$manifest")" "$manifest" >"$list" # the manifest's last line has no end
-while IFS= read -r file; do
+printf '%s\n' "$(cat "$manifest")" "$manifest" >"$list"
+grep -v '/$' "$list" | while IFS= read -r file; do
 	rm -f -- "$file"
 	case $file in
 	*.py) # Python keeps what it has compiled beside it
@@ -24,12 +24,10 @@ while IFS= read -r file; do
 		[ ! -d "$cache" ] || rmdir --ignore-fail-on-non-empty -- "$cache"
 		;;
 	esac
-done <"$list"
-# directories that were made for these files alone, the deepest first
-sed 's,/[^/]*$,,' "$list" | sort -ur | while IFS= read -r directory; do
-	while [ "$directory" != "$prefix" ] && rmdir -- "$directory" 2>/dev/null; do
-		directory=${directory%/*}
-	done
+done
+# directories that install has made, the deepest first
+grep '/$' "$list" | sort -r | while IFS= read -r directory; do
+	[ ! -d "$directory" ] || rmdir --ignore-fail-on-non-empty -- "$directory"
 done
 if [ "$(id -u)" = 0 ]; then
 	ldconfig 2>/dev/null || true
