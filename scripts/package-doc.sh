@@ -10,7 +10,8 @@ done
 gzip -9nc CHANGELOG.md >"$directory/CHANGELOG.md.gz"
 # the pages, under the names by which they refer to each other
 mkdir -p "$directory/pages/docs"
-cp README.md "$directory/pages/"
+# Debian keeps the licence in a file of its own
+sed "s:](LICENSE):](copyright):" README.md >"$directory/pages/README.md"
 cp docs/*.md docs/*.svg "$directory/pages/docs/"
 chmod -R u=rwX,go=rX "$directory/pages"
 sh packaging/debian/copyright.sh >"$directory/copyright"

@@ -1,13 +1,15 @@
 /* Links between the pages lead somewhere, and the files that they name are there. */
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { tempDir } from "../harness/index.ts";
+import { succeed } from "../harness/install.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 const IGNORED = /(?:^|\/)(?:node_modules|build)\//;
 
 const pages = [...new Bun.Glob("**/*.md").scanSync(ROOT)].filter((page) => !IGNORED.test(page));
-const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+const read = (path: string, root = ROOT): string => readFileSync(join(root, path), "utf8");
 const withoutBlocks = (text: string): string => text.replaceAll(/^```[^]*?^```$/gm, "");
 
 /* A heading's anchor, as GitHub makes it. */
@@ -18,20 +20,33 @@ function anchor(heading: string): string {
     .replaceAll(" ", "-");
 }
 
-function anchors(page: string): string[] {
-  const headings = withoutBlocks(read(page)).matchAll(/^#+ (.*)$/gm);
+function anchors(page: string, root: string): string[] {
+  const headings = withoutBlocks(read(page, root)).matchAll(/^#+ (.*)$/gm);
   return [...headings].map(([, heading = ""]) => anchor(heading));
 }
 
-test.each(pages)("the links of %s", (page) => {
-  const links = withoutBlocks(read(page)).matchAll(/\]\(([^)\s]+)\)/g);
+function checkLinks(page: string, root = ROOT): void {
+  const links = withoutBlocks(read(page, root)).matchAll(/\]\(([^)\s]+)\)/g);
   for (const [, link = ""] of links) {
     if (/^[a-z]+:/.test(link)) continue; // elsewhere
     const [path = "", part] = link.split("#");
     const target = path === "" ? page : join(dirname(page), path);
-    expect(existsSync(join(ROOT, target)), `${link} of ${page}`).toBe(true);
-    if (part !== undefined) expect(anchors(target), `${link} of ${page}`).toContain(part);
+    expect(existsSync(join(root, target)), `${link} of ${page}`).toBe(true);
+    if (part !== undefined) expect(anchors(target, root), `${link} of ${page}`).toContain(part);
   }
+}
+
+test.each(pages)("the links of %s", (page) => checkLinks(page));
+
+test("the links of the pages in the Debian package", async () => {
+  using dir = tempDir();
+  await succeed(["sh", "scripts/package-doc.sh", dir.path], { cwd: ROOT });
+  const installed = dir.join("installed"); // as packaging/CMakeLists.txt lays them
+  cpSync(dir.join("pages"), installed, { recursive: true });
+  cpSync(dir.join("copyright"), join(installed, "copyright"));
+  const packaged = [...new Bun.Glob("**/*.md").scanSync(installed)];
+  expect(packaged).toContain("README.md");
+  for (const page of packaged) checkLinks(page, installed);
 });
 
 /* A path below the repository's own directories; a glob or a placeholder is none. */
