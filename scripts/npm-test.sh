@@ -51,6 +51,16 @@ case $(bun x --no-install xsocket lib xbind) in
 esac
 say "installed by bun"
 
+# what docs/packages.md says, from the checkout on
+sed -n '/^    tarballs=/,/^    npm install/p' "$root/docs/packages.md" >npm-install.sh
+npm_config_userconfig=${npm_config_userconfig-$HOME/.npmrc} npm_config_cache=$(npm config get cache)
+export npm_config_userconfig npm_config_cache
+# shellcheck source=/dev/null # made by the line before
+(cd "$root" && HOME=$directory/home && mkdir "$HOME" && . "$directory/npm-install.sh" >/dev/null &&
+	[ "$(npx --no-install xsocket --version)" = "$version" ]) || fail "npm install"
+unset npm_config_userconfig npm_config_cache
+say "installed by npm"
+
 cat >use.sh <<'EOF'
 set -eu
 ip link set lo up
