@@ -14,6 +14,7 @@ test.each([
   [["-x"], "no option -x"],
   [["--port"], "--port needs a value"],
   [["--all=1"], "--all takes no value"],
+  [["--help=1"], "--help takes no value"],
   [["a", "b"], '"b" is one argument too many'],
   [["a", "--port", "1", "b", "-x", "--port"], '"b" is one argument too many'],
   [["a", "--frob", "b"], "no option --frob"],

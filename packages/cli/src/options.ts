@@ -35,6 +35,7 @@ function parse(argv: readonly string[], args: ArgsDef, { strict = true } = {}) {
 const REFUSALS: Record<string, (message: string, options: readonly string[]) => string> = {
   ERR_PARSE_ARGS_UNKNOWN_OPTION: (message, options) => {
     const [, dashes = "", name = ""] = /'(-+)([^']*)'/.exec(message) ?? [];
+    if (name === "help") return "the option --help takes no value"; // without one it was found before
     return `there is no option ${dashes}${name}${suggestion(name, options, "--")}`;
   },
   ERR_PARSE_ARGS_INVALID_OPTION_VALUE: (message) => {
