@@ -36,7 +36,11 @@ def _load() -> ctypes.CDLL:
         if _library is None:
             directory = os.environ.get("XSOCKET_LIBDIR")
             name = os.path.join(directory, _SONAME) if directory else _SONAME
-            library = ctypes.CDLL(name, use_errno=True)
+            try:
+                library = ctypes.CDLL(name, use_errno=True)
+            except OSError as error:
+                remedy = "name the directory of libxsocket.so.1 in XSOCKET_LIBDIR or LD_LIBRARY_PATH"
+                raise OSError(f"{error}: {remedy}") from None
             library.xsocket.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
             library.xsocket.restype = ctypes.c_int
             _library = library

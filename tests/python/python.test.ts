@@ -55,3 +55,13 @@ for path, family in ((sys.argv[1], 2), ("/" + "p" * 200, 2), ("a\\0b", 2), ("/x"
     "FileNotFoundError 2 True\nOSError 36 True\nValueError None False\nOverflowError None False\n",
   );
 });
+
+test("Python says where to name a library that is not found", async () => {
+  await using inside = await createNamespace();
+  const env = { ...ENV, XSOCKET_LIBDIR: "/nosuch" };
+  const result = await inside.run(["python3", "-c", "import xsocket; xsocket.socket()"], { env });
+  const says =
+    "OSError: /nosuch/libxsocket.so.1: cannot open shared object file: No such file or directory: " +
+    "name the directory of libxsocket.so.1 in XSOCKET_LIBDIR or LD_LIBRARY_PATH";
+  expect(result.stderr.trim().split("\n").at(-1)).toBe(says);
+});
