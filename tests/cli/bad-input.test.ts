@@ -338,6 +338,14 @@ test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])
   },
 );
 
+test("a warning is one line, whatever the path", async () => {
+  const argv = [XSOCKET, "run", "--socket", "/nosuch/a\nb\u001B[31m", "--port", "1", "--", "true"];
+  const { code, stderr } = await here.run(argv);
+  expect(stderr).toMatch(/^xsocket: warning: there is no control socket \/nosuch\/a b, [^\n]+\n$/);
+  expect(stderr).not.toContain("\u001B");
+  expect(code).toBe(0);
+});
+
 test("status --watch ends with its reader", async () => {
   await using server = await startServer();
   const watch = `timeout 20 ${XSOCKET} status --watch ${server.path} | head -n 1; echo "\${PIPESTATUS[0]}"`;

@@ -36,10 +36,8 @@ function exitCode(error: unknown): number {
 
 /** What to say about an error, one sentence for each thing that is wrong, and the exit code: never a stack trace. */
 export function explain(error: unknown): { sentences: string[]; exitCode: number } {
-  const plain = Bun.stripANSI(error instanceof Error ? error.message : String(error));
+  const plain = error instanceof Error ? error.message : String(error);
   const text = plainWords(plain).replace(SHARED_WORDS, "$& (--shared-directory)");
-  const sentences = isPolicy(error)
-    ? text.split("\n")
-    : [text.replaceAll(/\s*\n\s*/g, " ")].filter(Boolean);
+  const sentences = isPolicy(error) ? text.split("\n") : [text].filter(Boolean);
   return { sentences, exitCode: exitCode(error) };
 }

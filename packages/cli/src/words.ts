@@ -7,6 +7,11 @@ export function hasColour(stream: { readonly isTTY?: boolean }): boolean {
   return stream.isTTY === true && !NO_COLOR && TERM !== "dumb";
 }
 
+/* One line that a terminal takes for nothing else, whatever a path or another program's error holds. */
+function line(text: string): string {
+  return Bun.stripANSI(text).replaceAll(/\s*\n\s*/g, " ");
+}
+
 /**
  * The command's words. All of them go to stderr, one line each: stdout is for results.
  */
@@ -15,7 +20,7 @@ export const words = createConsola({
     {
       log: ({ type, args }) => {
         const mark = type === "warn" ? "warning: " : "";
-        writeErr(`xsocket: ${mark}${args.join(" ")}\n`);
+        writeErr(`xsocket: ${mark}${line(args.join(" "))}\n`);
       },
     },
   ],
