@@ -174,13 +174,16 @@ describe.each(CLIENTS)("%s with a foreign server", (_, ask) => {
   });
 });
 
-test("a server that does not heed SOCK_NONBLOCK holds up no client that has asked for it", async () => {
+test.each([
+  ["--blocking", SOCK_NONBLOCK],
+  ["--nonblocking", 0],
+])("a server that is %s does not decide whether the socket blocks", async (way, asked) => {
   using dir = tempDir();
   const path = dir.join("control");
-  await using server = await foreign(here, path, ["--blocking"]);
-  const fd = loadSyscalls().handover(path, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0, WAIT_MS);
+  await using server = await foreign(here, path, [way]);
+  const fd = loadSyscalls().handover(path, AF_INET, SOCK_STREAM | asked, 0, WAIT_MS);
   const flags = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").match(/^flags:\s+(\d+)$/m)?.[1];
   loadSyscalls().close(fd);
   await server.says(/closed/);
-  expect(Number.parseInt(flags ?? "", 8) & SOCK_NONBLOCK).toBe(SOCK_NONBLOCK);
+  expect(Number.parseInt(flags ?? "", 8) & SOCK_NONBLOCK).toBe(asked);
 });

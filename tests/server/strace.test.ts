@@ -40,6 +40,7 @@ test("xsocket() makes no system call without a reason", async () => {
     "getsockopt",
     "getsockopt",
     "getsockopt",
+    "fcntl", // whether it blocks
     "close", // the connection
     "close", // the load's own, of the socket it got
   ]);

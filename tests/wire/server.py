@@ -1,11 +1,12 @@
 """An xsocket server for tests, written from the protocol's description alone.
 
-usage: server.py PATH [--blocking] [--reply HEX] [--attach KIND ...]
+usage: server.py PATH [--blocking | --nonblocking] [--reply HEX] [--attach KIND ...]
 
 Answers any number of requests on each connection, one connection after the other. --reply sends
 these bytes instead of the right ones, --attach these descriptors instead of the socket asked for:
-file, bound, unix, or asked (the right one). With --blocking SOCK_NONBLOCK is not heeded. Prints a
-line of JSON for each request, and "closed" when a client has gone.
+file, bound, unix, or asked (the right one). With --blocking SOCK_NONBLOCK is not heeded, with
+--nonblocking every socket has it. Prints a line of JSON for each request, and "closed" when a
+client has gone.
 """
 
 import argparse
@@ -36,6 +37,8 @@ def answer(connection, packet, options):
     print(json.dumps({"domain": domain, "type": kind, "protocol": protocol}), flush=True)
     if options.blocking:
         kind &= ~socket.SOCK_NONBLOCK
+    if options.nonblocking:
+        kind |= socket.SOCK_NONBLOCK
     error, fds = 0, []
     try:
         fds = [made(one, domain, kind, protocol) for one in options.attach]
@@ -64,6 +67,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("path")
     parser.add_argument("--blocking", action="store_true")
+    parser.add_argument("--nonblocking", action="store_true")
     parser.add_argument("--reply", type=bytes.fromhex)
     parser.add_argument("--attach", nargs="*", default=["asked"])
     options = parser.parse_args()

@@ -6,6 +6,7 @@
 #include "core/sys.h"
 
 #include <fcntl.h>
+#include <stdbool.h>
 
 /* Closes the descriptor in *fd when it leaves its scope; errno is kept. */
 static inline void fd_cleanup(const int *fd)
@@ -25,14 +26,14 @@ static inline int take_fd(int *slot)
 	return fd;
 }
 
-/* O_NONBLOCK, whether or not the descriptor has it already. Return: 0 or -errno. */
-static inline int fd_make_nonblocking(int fd)
+/* O_NONBLOCK or none, whatever the descriptor has. Return: 0 or -errno. */
+static inline int fd_set_nonblocking(int fd, bool nonblocking)
 {
 	int flags = sys_fcntl(fd, F_GETFL, 0);
 
-	if (flags < 0 || flags & O_NONBLOCK)
+	if (flags < 0 || !(flags & O_NONBLOCK) == !nonblocking)
 		return flags < 0 ? flags : 0;
-	return sys_fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	return sys_fcntl(fd, F_SETFL, flags ^ O_NONBLOCK);
 }
 
 #endif

@@ -6,7 +6,7 @@
  * deadline. Connecting is the exception: while the backlog is full a non-blocking connect(2) to a
  * UNIX socket gives EAGAIN and cannot be polled, so only then the call is made again with the
  * connection blocking under SO_SNDTIMEO. On the ordinary way the system calls are socket, connect,
- * sendto, ppoll, recvmsg, the four of verify.c, with SOCK_NONBLOCK an fcntl, and close.
+ * sendto, ppoll, recvmsg, the four of verify.c, fcntl, and close.
  */
 #include "core/handover.h"
 #include "core/fd.h"
@@ -201,9 +201,9 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec)
 	if (rc != 0)
 		return rc > 0 ? -rc : rc;
 	rc = verify_socket(fd, request);
-	/* A server need not have heeded it, and who asked for it must not be held up. */
-	if (rc == 0 && request->type & SOCK_NONBLOCK)
-		rc = fd_make_nonblocking(fd);
+	/* A server need not have heeded it, and some make every socket non-blocking. */
+	if (rc == 0)
+		rc = fd_set_nonblocking(fd, (request->type & SOCK_NONBLOCK) != 0);
 	return rc < 0 ? rc : take_fd(&fd);
 }
 

@@ -53,8 +53,8 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec);
 /**
  * handover_receive() - take one reply and its socket
  * @conn:     connection from handover_connect(); stays the caller's
- * @request:  what was asked for; the socket must be of that kind and fresh. With SOCK_NONBLOCK it
- *            gets O_NONBLOCK if the server has not given it that
+ * @request:  what was asked for; the socket must be of that kind and fresh. Whether it has
+ *            O_NONBLOCK is what SOCK_NONBLOCK says here, also where the server has not heeded it
  * @cloexec:  whether the new descriptor is close-on-exec from birth
  * @deadline: when to give up; one that is over already makes it a try without waiting
  *

@@ -256,7 +256,7 @@ EXPORT int xs1_let_go_of_pages(void *start, unsigned len)
 
 EXPORT int xs1_adopt(int fd)
 {
-	int rc = fd_make_nonblocking(fd);
+	int rc = fd_set_nonblocking(fd, true);
 
 	return rc < 0 ? rc : sys_fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
