@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fetchVia, listen, serve } from "@xsocket/client";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
@@ -9,8 +10,12 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
+import { silentServer } from "./silent.ts";
 
 guardDescriptors();
+
+const POLLIN = 1;
+const POLLHUP = 16;
 
 const ANSWERS: Record<string, (request: Request) => Response | Promise<Response>> = {
   "/echo": async (request) =>
@@ -174,6 +179,25 @@ test("a fetch that is disposed of keeps no connection, also none that was being 
   expect(await (await there(url)).text()).toContain("GET");
   await eventually("that one to close", async () => (await connections()) === 0, 2000);
   await web.stop(true);
+});
+
+test("a fetch that is aborted leaves no connection that is still being made", async () => {
+  using dir = tempDir();
+  const via = dir.join("control");
+  using silent = silentServer(via, 8);
+  using there = fetchVia(via, { timeoutMs: Infinity });
+  const native = loadSyscalls();
+  for (const protocol of ["http", "https"]) {
+    const controller = new AbortController();
+    const given = there(`${protocol}://127.0.0.1/`, { signal: controller.signal });
+    await eventually("the request", () => (native.poll(silent.fd, POLLIN, 0) & POLLIN) !== 0);
+    const connection = checked("accept", native.accept(silent.fd));
+    controller.abort();
+    await expect(given).rejects.toMatchObject({ name: "AbortError" });
+    const isClosed = (): boolean => (native.poll(connection, 0, 0) & POLLHUP) !== 0;
+    await eventually("the connection to be closed", isClosed);
+    native.close(connection);
+  }
 });
 
 test("a fetch that fails shows the line of its caller", async () => {

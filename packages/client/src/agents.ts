@@ -13,6 +13,14 @@ import { nodeConnect } from "./node.ts";
 
 type Connected = (error: Error | null, stream: Duplex) => void;
 
+/** What a request may hold a signal under that says that it needs no connection any more: node:http
+    tells an agent nothing of that. */
+export const GIVEN_UP = Symbol("given up");
+
+interface Wanted extends http.ClientRequestArgs {
+  readonly [GIVEN_UP]?: AbortSignal;
+}
+
 /* Node's TLS throws for options that cannot be right. */
 function wrapOrClose(socket: net.Socket, wrap: (socket: net.Socket) => net.Socket): net.Socket {
   try {
@@ -34,7 +42,7 @@ class Connector {
   }
 
   connect(
-    { host, port, localAddress, localPort, socketPath }: http.ClientRequestArgs,
+    { host, port, localAddress, localPort, socketPath, [GIVEN_UP]: givenUp }: Wanted,
     wrap: (socket: net.Socket) => net.Socket,
     done: Connected | undefined,
   ): undefined {
@@ -46,7 +54,7 @@ class Connector {
         "ENOTSUP",
       );
     const { signal } = this.#through;
-    const signals = [this.#ending.signal, ...(signal ? [signal] : [])];
+    const signals = [this.#ending.signal, signal, givenUp].filter((one) => one !== undefined);
     const options = { ...this.#through, signal: AbortSignal.any(signals) };
     const from = performance.now();
     const peer = { host: host ?? undefined, port: Number(port), localAddress, localPort };

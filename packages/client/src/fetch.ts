@@ -7,7 +7,7 @@ import { misuse } from "./_kind.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Through } from "./_through.ts";
 import { atCaller, XSocketError } from "./error.ts";
-import { HttpAgent, HttpsAgent } from "./agents.ts";
+import { GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
 import { type Session, sessionFor } from "./session.ts";
 
 /** The redirects that are followed, as the Fetch standard says. */
@@ -103,7 +103,15 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const agent = agents[secure ? "https" : "http"];
   const port = url.port || undefined; // as a text: node:http takes the number 0 for none
-  const options = { method, headers: headersOf(plan), agent, port, maxHeaderSize: HEAD_BYTES_MAX };
+  const givenUp = new AbortController(); // ends the connecting: outgoing has no connection until then
+  const options = {
+    method,
+    headers: headersOf(plan),
+    agent,
+    port,
+    maxHeaderSize: HEAD_BYTES_MAX,
+    [GIVEN_UP]: givenUp.signal,
+  };
   const outgoing = secure
     ? httpsModule.request(url, { ...tlsOf(init), ...options })
     : httpModule.request(url, options);
@@ -115,15 +123,14 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
     socket.destroy();
     reject(fetchError("UnrequestedUpgrade", url));
   });
-  const abort = (): void => {
-    reject(signal?.reason);
+  const giveUp = (reason: unknown): void => {
+    reject(reason);
     outgoing.destroy();
+    givenUp.abort();
   };
+  const abort = (): void => giveUp(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
-  sendBody(outgoing, plan.body).catch((error: unknown) => {
-    reject(error);
-    outgoing.destroy();
-  });
+  sendBody(outgoing, plan.body).catch(giveUp);
   return promise.finally(() => signal?.removeEventListener("abort", abort));
 }
 
