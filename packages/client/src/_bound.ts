@@ -128,13 +128,12 @@ function addressesNow(plan: BindPlan): readonly IpAddress[] {
  */
 export function boundSync(plan: BindPlan, through: Through): Bound {
   const via = pathOf(through.via);
+  const deadline = new Deadline(through);
   const ips = addressesNow(plan);
-  const { timeoutMs, signal } = through;
   for (const [index, ip] of ips.entries()) {
     try {
-      const limits = { ...(timeoutMs && { timeoutMs }), ...(signal && { signal }) };
       const kind = { family: ip.family, type: plan.type, nonblocking: true } as const;
-      return bindFresh(xsocketSync({ via, ...kind, ...limits }), ip, plan);
+      return bindFresh(xsocketSync({ via, ...kind, ...deadline.limits() }), ip, plan);
     } catch (error) {
       if (!mayTryNext(error) || index === ips.length - 1)
         throw failedCall(error, via, askedOf(plan));
