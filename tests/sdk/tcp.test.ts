@@ -10,6 +10,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
+import { rejection } from "./observed.ts";
 import { deafListener, silentServer } from "./silent.ts";
 
 guardDescriptors();
@@ -142,6 +143,18 @@ describe("a connection", () => {
     expect(await received.promise).toBe("mine in\n");
     socket.end();
     await nc.finished();
+  });
+
+  test("is made to those addresses alone that the local one can reach", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const names = { lookup: () => ["127.0.0.1", "::1"] };
+    const common = { via: server.path, port: 1, socket: { data() {} }, ...names };
+    const from = (localAddress: string, hostname: string): Promise<unknown> =>
+      rejection(connect({ ...common, hostname, localAddress }));
+    for (const local of ["127.0.0.1", "::1"])
+      expect(await from(local, "both.test")).toMatchObject({ code: "ECONNREFUSED" });
+    expect(await from("127.0.0.1", "::1")).toMatchObject({ code: "EINVAL", step: "options" });
   });
 
   test("that fails says why, to connectError too, with the socket and data that Bun gives it", async () => {

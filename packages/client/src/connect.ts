@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { Socket, SocketHandler, TCPSocketConnectOptions, TLSOptions } from "bun";
 import { hostPort, type IpAddress, parseIp } from "./_address.ts";
 import { adoptConnection } from "./_bun.ts";
@@ -57,16 +58,35 @@ const REFUSED = {
   unix: "UNIX sockets are not those of a network namespace: use Bun.connect.",
 };
 
-function localIp(family: 4 | 6, peer: Peer, asked: string): IpAddress | undefined {
-  if (peer.localAddress === undefined && peer.localPort === undefined) return undefined;
-  const ip = parseIp(peer.localAddress ?? (family === 4 ? "0.0.0.0" : "::"));
+const ANY = {
+  4: { family: 4, address: "0.0.0.0", scope: undefined },
+  6: { family: 6, address: "::", scope: undefined },
+} as const;
+
+function localIp({ localAddress }: Peer, asked: string): IpAddress | undefined {
+  if ((localAddress ?? undefined) === undefined) return undefined;
+  const ip = typeof localAddress === "string" ? parseIp(localAddress) : undefined;
   if (ip) return ip;
-  throw misuse(asked, `localAddress is ${peer.localAddress}`, "Give an IP address.");
+  throw misuse(asked, `localAddress is ${inspect(localAddress)}`, "Give an IP address.");
+}
+
+/* Those of the peer's addresses that can be connected to from the local one: of the same IP version. */
+function reachableFrom(
+  local: IpAddress | undefined,
+  ips: readonly IpAddress[],
+  { hostname }: Peer,
+  asked: string,
+): readonly IpAddress[] {
+  const found = local ? ips.filter(({ family }) => family === local.family) : ips;
+  if (found.length > 0) return found;
+  const remedy = "Give a localAddress of the peer's IP version, or none.";
+  throw misuse(asked, `${hostname} has no IPv${local?.family} address`, remedy);
 }
 
 async function connectOne(
   session: Session,
   ip: IpAddress,
+  local: IpAddress | undefined,
   peer: Peer,
   deadline: Deadline,
   asked: string,
@@ -74,10 +94,10 @@ async function connectOne(
   const kind = { family: ip.family, type: "stream", nonblocking: true } as const;
   const socket = await session.socket({ ...kind, ...deadline.limits() });
   try {
-    const local = localIp(ip.family, peer, asked);
     if (peer.reusePort === true) setOption(socket.fd, "reusePort", 1);
     if (peer.ipv6Only === true && ip.family === 6) setOption(socket.fd, "ipv6Only", 1);
-    if (local) bindTo(socket.fd, local, checkPort(asked, peer.localPort ?? 0));
+    if (local || peer.localPort !== undefined)
+      bindTo(socket.fd, local ?? ANY[ip.family], checkPort(asked, peer.localPort ?? 0));
     await connectTo(socket.fd, ip, peer.port, deadline);
     return socket;
   } catch (error) {
@@ -96,13 +116,15 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
   const asked = `connect to ${hostPort(peer.hostname, peer.port)}`;
   const session = sessionFor(through.via);
   const deadline = new Deadline(through);
-  const ips = await resolve({ ...through, session, deadline, asked }, peer.hostname);
+  const local = localIp(peer, asked);
+  const all = await resolve({ ...through, session, deadline, asked }, peer.hostname);
+  const ips = reachableFrom(local, all, peer, asked);
   let failure: unknown;
   for (const [index, ip] of ips.entries()) {
     const timeoutMs = Math.max(1, Math.ceil(deadline.leftMs() / (ips.length - index)));
     try {
       const share = new Deadline({ signal: through.signal, timeoutMs });
-      return await connectOne(session, ip, peer, share, asked);
+      return await connectOne(session, ip, local, peer, share, asked);
     } catch (error) {
       through.signal?.throwIfAborted();
       failure = failedCall(error, session.via, asked);
