@@ -124,6 +124,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "this process may not bind the port there",
       "Use a port from 1024 on, or run with CAP_NET_BIND_SERVICE over the target namespace: bind(2) is judged by who calls it.",
     ],
+    EINVAL: [
+      "a link-local address needs its interface",
+      "Give that of the target namespace with it, as in fe80::1%eth0.",
+    ],
   },
   listen: {
     EADDRINUSE: [
@@ -149,6 +153,19 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "Look at its routes with ip route, or use another address.",
     ],
     EHOSTUNREACH: ["the peer cannot be reached from the target namespace", "Check peer and route."],
+    EACCES: [
+      "a route of the target namespace prohibits that address",
+      "Look at its routes with ip route, or use another address.",
+    ],
+    EINVAL: [
+      "a link-local address needs its interface, and to others a route may be a blackhole",
+      "Give that of the target namespace with it, as in fe80::1%eth0, or look at the routes there with ip route.",
+    ],
+    EADDRNOTAVAIL: [
+      "the target namespace has no address, or no free port, to connect from",
+      "Look at its addresses with ip address, and at net.ipv4.ip_local_port_range.",
+    ],
+    ECONNRESET: ["the peer has ended the connection at once", "See why in the peer's log."],
     ETIMEDOUT: [
       "the peer did not answer in time",
       "Check address, port and firewall of the target namespace, or give a larger timeoutMs.",
