@@ -14,6 +14,7 @@ See xsocket(3). The directory in XSOCKET_LIBDIR is searched for the library befo
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 import socket as _socket
 import threading
@@ -58,7 +59,8 @@ def socket(
     ``path`` is a filesystem path, or ``"@name"`` for the abstract namespace; None means
     DEFAULT_PATH. The other arguments are those of ``socket.socket()``. The caller owns the socket.
     As every socket of Python it is not inherited by child programs. The call waits at most 5000 ms
-    (XSOCKET_TIMEOUT_MS in the environment, milliseconds) and lets other threads run meanwhile.
+    (XSOCKET_TIMEOUT_MS in the environment, milliseconds) and lets other threads run meanwhile;
+    Python's signal handlers, and so Ctrl-C, have their turn when it returns.
 
     Raises OSError, with ``errno`` as xsocket(3) lists it and ``filename`` the server's path; and
     OSError without an errno when libxsocket.so.1 cannot be loaded.
@@ -67,6 +69,7 @@ def socket(
     name = None if path is None else os.fsencode(path)
     if name is not None and b"\0" in name:
         raise ValueError("the path of a control socket holds a NUL byte: give a path, or @name")
+    family, type, proto = (operator.index(number) for number in (family, type, proto))
     # ctypes would wrap them silently
     if any(not -(2**31) <= number < 2**31 for number in (family, type, proto)):
         raise OverflowError("family, type and proto have to fit a C int")

@@ -43,16 +43,19 @@ test("Python's errors name the errno and the path", async () => {
   using dir = tempDir();
   const program = `
 import xsocket, sys
-for path, family in ((sys.argv[1], 2), ("/" + "p" * 200, 2), ("a\\0b", 2), ("/x", 2**32 + 2)):
+for path, family in (
+    (sys.argv[1], 2), ("/" + "p" * 200, 2), ("a\\0b", 2), ("/x", 2**32 + 2), ("/x", 2.0), ("/x", None)
+):
     try:
         xsocket.socket(path, family)
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, ValueError, OverflowError, TypeError) as error:
         print(type(error).__name__, getattr(error, "errno", None), getattr(error, "filename", None) == path)
 `;
   await using inside = await createNamespace();
   const result = await inside.run(["python3", "-c", program, dir.join("missing")], { env: ENV });
   expect(result.stdout).toBe(
-    "FileNotFoundError 2 True\nOSError 36 True\nValueError None False\nOverflowError None False\n",
+    "FileNotFoundError 2 True\nOSError 36 True\nValueError None False\nOverflowError None False\n" +
+      "TypeError None False\n".repeat(2),
   );
 });
 
