@@ -226,6 +226,7 @@ test("what fetch cannot do through the target is refused with a sentence", async
     ["ENOTSUP", url, { unix: "/tmp/x" }],
     ["ENOTSUP", url, { protocol: "http2" }],
     ["ENOTSUP", url, { verbose: true }],
+    ["EINVAL", url, { timeoutMs: 500 }],
   ];
   for (const [code, at, options] of cases)
     await expect(there(at, options)).rejects.toMatchObject({ name: "XSocketError", code });

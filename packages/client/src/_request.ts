@@ -1,7 +1,7 @@
 /* What fetch's arguments ask for, as far as node:http has to be told. */
 import type { ReadableStreamDefaultReader } from "node:stream/web";
 import { misuse } from "./_kind.ts";
-import { refuseKeys } from "./_through.ts";
+import { refuseKeys, THROUGH_KEYS } from "./_through.ts";
 
 /** One request on its way, redirects included. */
 export interface Plan {
@@ -113,12 +113,24 @@ function withoutBody({ url, method, headers }: Request, init: BunFetchRequestIni
   return new Request(url, { method, headers, ...init });
 }
 
-/** Reads fetch's arguments. @throws {XSocketError} ENOTSUP; TypeError as fetch; the signal's reason */
+/* fetch would drop them without a word. */
+function refuseOurs(init: object): void {
+  for (const name of THROUGH_KEYS)
+    if (name !== "signal" && Reflect.get(init, name) !== undefined)
+      throw misuse(
+        "fetch",
+        `${name} is none of a request's options`,
+        "Give it to fetchVia. A whole request is ended by signal.",
+      );
+}
+
+/** Reads fetch's arguments. @throws {XSocketError} ENOTSUP, EINVAL; TypeError as fetch; the signal's reason */
 export async function planOf(
   input: string | URL | Request,
   init: BunFetchRequestInit,
 ): Promise<Plan> {
   refuseKeys("fetch", init, REFUSED);
+  refuseOurs(init);
   if (init.protocol !== undefined && !["http1.1", "h1"].includes(init.protocol))
     throw misuse(
       "fetch",
