@@ -1,13 +1,26 @@
-/* A program of session.test.ts: says whose a session's sockets are, before and after a change of uid. */
+/*
+ * A program of session.test.ts: says whose a session's sockets are, before and after a change of uid,
+ * and how requests of before and after it to a silent server end with their session.
+ */
 import { fstatSync } from "node:fs";
 import { Session } from "@xsocket/client";
 import { ORDINARY_UID } from "../harness/index.ts";
 
-using session = new Session({ via: process.argv[2] ?? "" });
+const [, , via = "", silent = ""] = process.argv;
+using session = new Session({ via });
+using unanswered = new Session({ via: silent });
 async function owner(): Promise<number> {
   using socket = await session.socket();
   return fstatSync(socket.fd).uid;
 }
+function end(): Promise<unknown> {
+  return unanswered.socket({ timeoutMs: Infinity }).catch(({ code }) => code);
+}
+
 const before = await owner();
+const ends = [end()];
 process.seteuid?.(ORDINARY_UID);
 console.log(before, await owner(), await owner());
+ends.push(end());
+unanswered.close();
+console.log(...(await Promise.all(ends)));

@@ -1,5 +1,6 @@
 /* Many sockets over one connection. */
 import { describe, expect, test } from "bun:test";
+import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { Session, type SocketKind, xsocket, xsocketSync } from "@xsocket/client";
 import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
@@ -255,8 +256,12 @@ describe("a session", () => {
 
   test.skipIf(process.geteuid?.() !== 0)("asks as the new user after a change of uid", async () => {
     await using server = await startServer({ args: ["--mode", "0666"] });
-    const program = [process.execPath, join(import.meta.dir, "change-uid.ts"), server.path];
+    using dir = tempDir();
+    const silent = dir.join("control");
+    using _ = silentServer(silent, 8);
+    chmodSync(silent, 0o666);
+    const program = [process.execPath, join(import.meta.dir, "change-uid.ts"), server.path, silent];
     const { stdout, stderr } = await here.run(program);
-    expect(stdout + stderr).toBe(`0 ${ORDINARY_UID} ${ORDINARY_UID}\n`);
+    expect(stdout + stderr).toBe(`0 ${ORDINARY_UID} ${ORDINARY_UID}\nECANCELED ECANCELED\n`);
   });
 });

@@ -43,6 +43,8 @@ export class Session implements Disposable {
   readonly #idleMs: number;
   #state: "open" | "closed" = "open";
   #connection: Connection | undefined;
+  /* Those of an earlier effective uid, on which something is still under way. */
+  #retired: readonly Connection[] = [];
   /* Those for whom the server's backlog has had no room, and what tries again for them. */
   readonly #waiting = new Set<Wanted>();
   #retry: NodeJS.Timeout | undefined;
@@ -85,8 +87,10 @@ export class Session implements Disposable {
   /** Closes the connection and ends what is under way with ECANCELED. */
   close(): void {
     this.#state = "closed";
-    const left = [...(this.#connection?.close() ?? []), ...this.#waiting];
+    const connections = [...(this.#connection ? [this.#connection] : []), ...this.#retired];
+    const left = [...connections.flatMap((each) => each.close()), ...this.#waiting];
     this.#connection = undefined;
+    this.#retired = [];
     for (const wanted of left) wanted.reject(this.#closedError(wanted));
   }
 
@@ -135,10 +139,15 @@ export class Session implements Disposable {
     this.#usedAt = performance.now();
     const connection = this.#connection;
     if (connection?.uid === loadSyscalls().geteuid()) return connection.add(wanted);
-    connection?.retire();
-    this.#connection = undefined;
+    if (connection) this.#retire(connection);
     if (this.#retry) return void this.#waiting.add(wanted);
     this.#reach(wanted, 0);
+  }
+
+  #retire(connection: Connection): void {
+    connection.retire();
+    this.#connection = undefined;
+    this.#retired = [...this.#retired, connection].filter(({ idle }) => !idle);
   }
 
   /* Each tries for itself, so that one's error is its own, until there is a connection for all. */
