@@ -15,6 +15,10 @@ import { deafListener, silentServer } from "./silent.ts";
 
 guardDescriptors();
 
+function complain(): never {
+  throw new Error("mine");
+}
+
 test("nc from the target reaches a listener, which sees its real address", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
@@ -183,6 +187,10 @@ describe("a connection", () => {
       expect(error).toMatchObject({ code, step });
       if (step === "connect") expect(told).toEqual([5, error]);
     }
+    const peer = { via: server.path, hostname: "127.0.0.1", port: 9 };
+    await expect(
+      connect({ ...peer, socket: { data() {}, connectError: complain } }),
+    ).rejects.toThrow("mine");
   });
 
   test("that nobody answers ends with the deadline or the signal", async () => {

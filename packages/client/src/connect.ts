@@ -139,19 +139,30 @@ function tlsFor(tls: TLSOptions | boolean | undefined, hostname: string): TLSOpt
   return { serverName: hostname, ...(tls === true ? {} : tls) };
 }
 
-/* Bun gives connectError a socket that never was open; a connection that cannot be gives us one. */
+/*
+ * Bun gives connectError a socket that never was open; a connection that cannot be gives us one.
+ * Returns what connect is to throw: what connectError has thrown, if it has.
+ */
 async function reportConnectError<Data>(
   { socket: handler, data }: ConnectOptions<Data>,
   error: Error,
-): Promise<void> {
-  if (!handler.connectError) return;
+): Promise<unknown> {
+  if (!handler.connectError) return error;
+  let thrown: unknown = error;
   const relay: SocketHandler<Data> = {
     data() {},
-    connectError: (socket) => handler.connectError?.(socket, error),
+    connectError(socket) {
+      try {
+        return handler.connectError?.(socket, error);
+      } catch (own) {
+        thrown = own;
+      }
+    },
   };
   const nowhere = { unix: "/proc/self/no-such-socket", socket: relay };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Data is undefined where data is
   await Bun.connect<Data>({ ...nowhere, data: data as Data }).catch(() => {});
+  return thrown;
 }
 
 /**
@@ -190,7 +201,6 @@ export async function connect<Data = undefined>(
     socket.take();
     return await connecting;
   } catch (error) {
-    if (error instanceof Error) await reportConnectError(options, error);
-    throw error;
+    throw error instanceof Error ? await reportConnectError(options, error) : error;
   }
 }
