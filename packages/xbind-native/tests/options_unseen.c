@@ -10,7 +10,8 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 
-#define MANY 300 /* joins and leaves, more than one socket may have at a time */
+#define MANY    300 /* joins and leaves, more than one socket may have at a time */
+#define SOURCES 64  /* what net.ipv6.mld_max_msf allows by default */
 
 static struct ip_mreqn group4(const char *group)
 {
@@ -137,6 +138,113 @@ static void test_source_lists(void)
 	close(fd);
 }
 
+static void set_list(int fd, const char *group, uint32_t mode)
+{
+	struct ip_mreq_source first = source4(group, "10.0.0.1"),
+	                      second = source4(group, "10.0.0.2");
+	struct {
+		uint32_t group, interface, mode, count;
+		uint32_t sources[2];
+	} list = {first.imr_multiaddr.s_addr,
+	          first.imr_interface.s_addr,
+	          mode,
+	          2,
+	          {first.imr_sourceaddr.s_addr, second.imr_sourceaddr.s_addr}};
+
+	set("list", fd, IPPROTO_IP, IP_MSFILTER, &list, sizeof(list));
+}
+
+/* Binds, and shows what is left of the two sources of set_list(). */
+static void bind_and_show_sources(int fd, const char *group, int take_back)
+{
+	struct ip_mreq_source first = source4(group, "10.0.0.1"),
+	                      second = source4(group, "10.0.0.2");
+
+	bind_any(fd, AF_INET);
+	set("first again", fd, IPPROTO_IP, take_back, &first, sizeof(first));
+	set("second", fd, IPPROTO_IP, take_back, &second, sizeof(second));
+	close(fd);
+}
+
+/* Between what is set and what takes it back a list has replaced everything. */
+static void test_undone_after_a_list(void)
+{
+	struct ip_mreq_source blocked = source4("239.4.1.2", "10.0.0.1");
+	struct ip_mreq_source wanted = source4("239.4.1.3", "10.0.0.1");
+	struct ip_mreqn all = group4("239.4.1.2");
+	int fd = pair_socket(SOCK_DGRAM);
+
+	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &all, sizeof(all));
+	set("block", fd, IPPROTO_IP, IP_BLOCK_SOURCE, &blocked, sizeof(blocked));
+	set_list(fd, "239.4.1.2", MCAST_EXCLUDE);
+	set("unblock", fd, IPPROTO_IP, IP_UNBLOCK_SOURCE, &blocked, sizeof(blocked));
+	bind_and_show_sources(fd, "239.4.1.2", IP_UNBLOCK_SOURCE);
+	fd = pair_socket(SOCK_DGRAM);
+	set("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &wanted, sizeof(wanted));
+	set_list(fd, "239.4.1.3", MCAST_INCLUDE);
+	set("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &wanted, sizeof(wanted));
+	bind_and_show_sources(fd, "239.4.1.3", IP_DROP_SOURCE_MEMBERSHIP);
+}
+
+/* Joined and left in two forms, each of which takes back what the other one did. */
+static void test_crosswise(void)
+{
+	struct ip_mreqn a = group4("239.4.1.4");
+	struct ip_mreq short_a = {.imr_multiaddr = a.imr_multiaddr,
+	                          .imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	set("leave in another form", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &short_a, sizeof(short_a));
+	set("join in this form", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &short_a, sizeof(short_a));
+	set("leave in the first one", fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &a, sizeof(a));
+	bind_any(fd, AF_INET);
+	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
+	close(fd);
+}
+
+/* Room for as many sources as the kernel takes. */
+static struct group_filter *list6(uint32_t sources)
+{
+	struct group_source_req one = either(AF_INET6, "ff15::2", "fd00::1");
+	struct group_filter *list = calloc(1, GROUP_FILTER_SIZE(SOURCES));
+
+	CHECK(list != NULL);
+	list->gf_interface = 1;
+	list->gf_group = one.gsr_group;
+	list->gf_fmode = MCAST_EXCLUDE;
+	list->gf_numsrc = sources;
+	for (uint32_t i = 0; i < sources; i++) {
+		((struct sockaddr_in6 *)&one.gsr_source)->sin6_addr.s6_addr[15] = (uint8_t)i;
+		memcpy((char *)list + GROUP_FILTER_SIZE(i), &one.gsr_source,
+		       sizeof(one.gsr_source));
+	}
+	return list;
+}
+
+/* The longest list, after more of them than there is room for long values. */
+static void test_long_lists(void)
+{
+	struct group_req all = {.gr_interface = 1,
+	                        .gr_group = either(AF_INET6, "ff15::2", "fd00::1").gsr_group};
+	socklen_t len = GROUP_FILTER_SIZE(SOURCES);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	struct group_filter *list;
+
+	set("join", fd, IPPROTO_IPV6, MCAST_JOIN_GROUP, &all, sizeof(all));
+	for (uint32_t sources = SOURCES - 20; sources <= SOURCES; sources++) {
+		list = list6(sources);
+		set("long list", fd, IPPROTO_IPV6, MCAST_MSFILTER, list, len);
+		free(list);
+	}
+	bind_any(fd, AF_INET6);
+	list = list6(SOURCES);
+	show("read", getsockopt(fd, IPPROTO_IPV6, MCAST_MSFILTER, list, &len));
+	printf("mode %u, sources %u\n", list->gf_fmode, list->gf_numsrc);
+	free(list);
+	close(fd);
+}
+
 static void test_groups6(void)
 {
 	struct ipv6_mreq a = {.ipv6mr_interface = 1}, b = {.ipv6mr_interface = 1};
@@ -245,6 +353,9 @@ int main(void)
 	test_sources4();
 	test_both_families();
 	test_source_lists();
+	test_undone_after_a_list();
+	test_crosswise();
+	test_long_lists();
 	test_groups6();
 	test_number_again();
 	test_other_number();

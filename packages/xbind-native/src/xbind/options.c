@@ -9,6 +9,8 @@
  */
 #include "xbind/options.h"
 
+#include "xbind/optlog.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -26,7 +28,8 @@
 #define STREAM   OPTION_TCP
 #define DGRAM    OPTION_UDP
 
-#define INT 4 /* bytes */
+#define INT  4                  /* bytes */
+#define LIST OPTLOG_LARGE_BYTES /* the kernel takes longer ones where sysctls allow it */
 
 /*
  * A time has two names: one for a layout of two longs, and since Linux 5.1 one for 64 bits each.
@@ -118,14 +121,14 @@ ROW(IP, 39, ADD_SOURCE_MEMBERSHIP, 12,  EACH,  0, 0, 0) \
 ROW(IP, 40, DROP_SOURCE_MEMBERSHIP, 12, UNDO,  0, 0, 39) \
 ROW(IP, 38, BLOCK_SOURCE,          12,  EACH,  0, 0, 0) \
 ROW(IP, 37, UNBLOCK_SOURCE,        12,  UNDO,  0, 0, 38) \
-ROW(IP, 41, MSFILTER,              8192, EACH, 0, 0, 0) \
+ROW(IP, 41, MSFILTER,              LIST, EACH, 0, 0, 0) \
 ROW(IP, 42, MCAST_JOIN_GROUP,      136, EACH,  0, 0, 0) \
 ROW(IP, 45, MCAST_LEAVE_GROUP,     136, UNDO,  0, 0, 42) \
 ROW(IP, 46, MCAST_JOIN_SOURCE,     264, EACH,  0, 0, 0) \
 ROW(IP, 47, MCAST_LEAVE_SOURCE,    264, UNDO,  0, 0, 46) \
 ROW(IP, 43, MCAST_BLOCK_SOURCE,    264, EACH,  0, 0, 0) \
 ROW(IP, 44, MCAST_UNBLOCK_SOURCE,  264, UNDO,  0, 0, 43) \
-ROW(IP, 48, MCAST_MSFILTER,        8192, EACH, 0, 0, 0) \
+ROW(IP, 48, MCAST_MSFILTER,        LIST, EACH, 0, 0, 0) \
 /* IPPROTO_IPV6 */ \
 ROW(IP6, 26, V6ONLY,               INT, PLAIN, SAFETY | EXPLICIT, V6, 0) \
 ROW(IP6, 2,  OLD_PKTINFO,          INT, PLAIN, 0, V6, 0) \
@@ -180,7 +183,7 @@ ROW(IP6, 46, MCAST_JOIN_SOURCE,    264, EACH,  0, V6, 0) \
 ROW(IP6, 47, MCAST_LEAVE_SOURCE,   264, UNDO,  0, V6, 46) \
 ROW(IP6, 43, MCAST_BLOCK_SOURCE,   264, EACH,  0, V6, 0) \
 ROW(IP6, 44, MCAST_UNBLOCK_SOURCE, 264, UNDO,  0, V6, 43) \
-ROW(IP6, 48, MCAST_MSFILTER,       8192, EACH, 0, V6, 0) \
+ROW(IP6, 48, MCAST_MSFILTER,       LIST, EACH, 0, V6, 0) \
 /* IPPROTO_TCP; the congestion control first, the clock before what is counted in its ticks */ \
 ROW(TCP, 13, CONGESTION,           16,  PLAIN, EXPLICIT, STREAM, 0) \
 ROW(TCP, 44, RTO_MAX_MS,           INT, PLAIN, EXPLICIT, STREAM, 0) \

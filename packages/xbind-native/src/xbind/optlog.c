@@ -16,14 +16,12 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static bool forget_like(socket_key key, int row, const void *bytes, size_t len)
+static void forget_row(socket_key key, int row)
 {
-	size_t at = row < 0 ? OPTLOG_RECORDS : optrecord_find(key, row, bytes, len);
+	size_t at = row < 0 ? OPTLOG_RECORDS : optrecord_find(key, row);
 
-	if (at == OPTLOG_RECORDS)
-		return false;
-	optrecord_forget(at);
-	return true;
+	if (at != OPTLOG_RECORDS)
+		optrecord_forget(at);
 }
 
 static void add_value(int fd, socket_key key, int row, const void *value, size_t len)
@@ -67,20 +65,63 @@ static void add_fd(int fd, socket_key key, int row, const void *value)
 /* A socket has one program that spreads connections, of one sort or the other. */
 static void forget_reuseport(socket_key key)
 {
-	forget_like(key, option_find(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF), NULL, 0);
-	forget_like(key, option_find(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF), NULL, 0);
+	forget_row(key, option_find(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF));
+	forget_row(key, option_find(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF));
+}
+
+/*
+ * What was set last for a group, when it was this value of this row. Of what was set before that
+ * the group may have lost or changed something since.
+ */
+static struct optrecord *last_of_group(socket_key key, const struct group *group, int row,
+                                       size_t *ret_at)
+{
+	*ret_at = optrecord_find_group(key, group);
+	if (*ret_at == OPTLOG_RECORDS || optrecord_at(*ret_at)->row != row)
+		return NULL;
+	return optrecord_at(*ret_at);
+}
+
+/* A leave takes away the join just before it. */
+static bool cancel(socket_key key, int undone, const struct group *group, const void *value,
+                   size_t len)
+{
+	size_t at;
+	struct optrecord *record = last_of_group(key, group, undone, &at);
+
+	if (!record || record->len != len || memcmp(optrecord_bytes(record), value, len) != 0)
+		return false;
+	optrecord_forget(at);
+	return true;
 }
 
 static void note_undo(int fd, socket_key key, int row, const void *value, size_t len)
 {
 	const struct option *option = &options[row];
+	struct group group;
 
 	if (option->name == SO_DETACH_REUSEPORT_BPF && option->level == SOL_SOCKET) {
 		forget_reuseport(key);
 		return;
 	}
-	if (!forget_like(key, option_find(option->level, option->other), value, len))
+	if (!group_of(row, value, len, &group) ||
+	    !cancel(key, option_find(option->level, option->other), &group, value, len))
 		add_value(fd, key, row, value, len);
+}
+
+/* A list of sources that is set again and again is recorded once. */
+static void note_each(int fd, socket_key key, int row, const void *value, size_t len)
+{
+	struct group group;
+	struct optrecord *last;
+	size_t at;
+
+	if (group_of(row, value, len, &group)) {
+		last = last_of_group(key, &group, row, &at);
+		if (last && group_replaces(row, optrecord_bytes(last), value))
+			optrecord_forget(at);
+	}
+	add_value(fd, key, row, value, len);
 }
 
 static bool is_policy_row(int row)
@@ -105,7 +146,7 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 		note_undo(fd, key, row, value, len);
 		break;
 	case OPTION_LAST:
-		forget_like(key, row, NULL, 0);
+		forget_row(key, row);
 		add_value(fd, key, row, value, len);
 		break;
 	case OPTION_LAST_PROG:
@@ -114,7 +155,7 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 		break;
 	case OPTION_LAST_FD:
 		if (options[row].name == SO_ATTACH_BPF)
-			forget_like(key, row, NULL, 0);
+			forget_row(key, row);
 		else
 			forget_reuseport(key);
 		add_fd(fd, key, row, value);
@@ -124,7 +165,7 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 		if (is_policy_row(row) && len == 0)
 			optrecord_forget_if(key, is_policy);
 		else
-			add_value(fd, key, row, value, len);
+			note_each(fd, key, row, value, len);
 	}
 }
 
@@ -243,7 +284,7 @@ int optlog_replay_filter(socket_key key, int to)
 	int rc = -EACCES;
 
 	if (guard.held) {
-		size_t at = optrecord_find(key, option_find(SOL_SOCKET, SO_ATTACH_BPF), NULL, 0);
+		size_t at = optrecord_find(key, option_find(SOL_SOCKET, SO_ATTACH_BPF));
 
 		if (at != OPTLOG_RECORDS)
 			rc = set_again(optrecord_at(at), to);

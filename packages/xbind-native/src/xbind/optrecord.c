@@ -163,18 +163,34 @@ void optrecord_forget(size_t at)
 		used--;
 }
 
-size_t optrecord_find(socket_key key, int row, const void *bytes, size_t len)
+size_t optrecord_find(socket_key key, int row)
 {
-	for (size_t i = used; i-- > 0;) {
-		struct optrecord *record = &records[i];
-
-		if (keys[i] != key || record->row != row)
-			continue;
-		if (!bytes ||
-		    (record->len == len && memcmp(optrecord_bytes(record), bytes, len) == 0))
+	for (size_t i = 0; i < used; i++) {
+		if (keys[i] == key && records[i].row == row)
 			return i;
 	}
 	return OPTLOG_RECORDS;
+}
+
+static bool is_about(struct optrecord *record, const struct group *group)
+{
+	struct group own;
+
+	return group_of(record->row, optrecord_bytes(record), record->len, &own) &&
+	       group_is(&own, group);
+}
+
+size_t optrecord_find_group(socket_key key, const struct group *group)
+{
+	size_t best = OPTLOG_RECORDS;
+
+	for (size_t i = 0; i < used; i++) {
+		if (keys[i] != key || !is_about(&records[i], group))
+			continue;
+		if (best == OPTLOG_RECORDS || records[i].order > records[best].order)
+			best = i;
+	}
+	return best;
 }
 
 /* Gives records that have no number that of their socket, where it has one. */

@@ -8,6 +8,7 @@
 #ifndef XBIND_OPTRECORD_H
 #define XBIND_OPTRECORD_H
 
+#include "xbind/group.h"
 #include "xbind/key.h"
 #include "xbind/optlog.h"
 
@@ -50,8 +51,11 @@ struct optrecord *optrecord_at(size_t at);
 /* Where its value is. */
 uint8_t *optrecord_bytes(struct optrecord *record);
 
-/* The latest record of this row that has these bytes (any bytes for NULL), or OPTLOG_RECORDS. */
-size_t optrecord_find(socket_key key, int row, const void *bytes, size_t len);
+/* A record of this row, or OPTLOG_RECORDS. */
+size_t optrecord_find(socket_key key, int row);
+
+/* The socket's latest record about this group, or OPTLOG_RECORDS. */
+size_t optrecord_find_group(socket_key key, const struct group *group);
 
 /* The socket's next record in the order in which they were set, or OPTLOG_RECORDS. */
 size_t optrecord_next(socket_key key, uint64_t order);

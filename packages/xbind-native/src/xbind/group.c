@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "xbind/group.h"
+
+#include "xbind/options.h"
+
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+
+/* The options that take a struct sockaddr_storage have the same numbers in both families. */
+static bool is_independent(const struct option *option)
+{
+	return option->name >= MCAST_JOIN_GROUP && option->name <= MCAST_MSFILTER;
+}
+
+static bool is_own(const struct option *option)
+{
+	if (option->level == IPPROTO_IP)
+		return option->name >= IP_ADD_MEMBERSHIP && option->name <= IP_MSFILTER;
+	return option->name == IPV6_JOIN_GROUP || option->name == IPV6_LEAVE_GROUP ||
+	       option->name == IPV6_JOIN_ANYCAST || option->name == IPV6_LEAVE_ANYCAST;
+}
+
+/* Where the address is; the structures of one family alone begin with it. */
+static size_t offset_of(const struct option *option)
+{
+	if (!is_independent(option))
+		return 0;
+	return offsetof(struct group_req, gr_group) +
+	       (option->level == IPPROTO_IP ? offsetof(struct sockaddr_in, sin_addr)
+	                                    : offsetof(struct sockaddr_in6, sin6_addr));
+}
+
+bool group_of(int row, const uint8_t *value, size_t len, struct group *ret)
+{
+	const struct option *option = &options[row];
+	size_t bytes =
+	    option->level == IPPROTO_IP ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+
+	if (option->level != IPPROTO_IP && option->level != IPPROTO_IPV6)
+		return false;
+	if (!is_independent(option) && !is_own(option))
+		return false;
+	if (len < offset_of(option) + bytes)
+		return false;
+	*ret = (struct group){value + offset_of(option), bytes, option->level};
+	return true;
+}
+
+bool group_is(const struct group *a, const struct group *b)
+{
+	return a->level == b->level && memcmp(a->address, b->address, a->bytes) == 0;
+}
+
+bool group_replaces(int row, const uint8_t *earlier, const uint8_t *later)
+{
+	const struct option *option = &options[row];
+	size_t interface = 0; /* where it is, as a number or as an address */
+
+	if (option->level == IPPROTO_IP && option->name == IP_MSFILTER)
+		interface = sizeof(struct in_addr);
+	else if (option->name != MCAST_MSFILTER)
+		return false;
+	return memcmp(earlier + interface, later + interface, sizeof(uint32_t)) == 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* group.h - which multicast or anycast address a value of setsockopt(2) is about */
+#ifndef XBIND_GROUP_H
+#define XBIND_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct group {
+	const uint8_t *address; /* in the value */
+	size_t bytes;
+	int level;
+};
+
+/* Return: whether the option of this row is about a group, and its value is long enough for one. */
+bool group_of(int row, const uint8_t *value, size_t len, struct group *ret);
+
+bool group_is(const struct group *a, const struct group *b);
+
+/*
+ * Of two values of a row about the same group: does the later one leave nothing of the earlier one?
+ * Lists of sources do that, for the same interface.
+ */
+bool group_replaces(int row, const uint8_t *earlier, const uint8_t *later);
+
+#endif
