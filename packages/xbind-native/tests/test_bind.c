@@ -8,6 +8,7 @@
 #include "support/pair.h"
 
 #include <fcntl.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -200,6 +201,25 @@ static void test_listed_port_of_udp(void)
 	close(fd);
 }
 
+/* One that holds back so much to send that it cannot be written to, and has lost its port. */
+static void test_copy_of_a_full_one(void)
+{
+	static const char data[4000];
+	struct sockaddr_in peer = pair_addr(NOT_LISTED);
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+	int fd = pair_socket(SOCK_DGRAM), copy = dup(fd), least = 0, one = 1;
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
+	CHECK_EQ(setsockopt(fd, IPPROTO_UDP, UDP_CORK, &one, sizeof(one)), 0);
+	CHECK_EQ(connect(fd, (struct sockaddr *)&peer, sizeof(peer)), 0);
+	CHECK_EQ(send(fd, data, sizeof(data), 0), (ssize_t)sizeof(data));
+	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_bind(fd, 3033), 0);
+	CHECK_EQ(pair_port(copy), 3033);
+	close(fd);
+	close(copy);
+}
+
 /* What the program closes is closed: the server holds no copy that keeps the port taken. */
 static void test_port_is_free_again(void)
 {
@@ -218,6 +238,7 @@ int main(void)
 	RUN(test_goes_on_working);
 	RUN(test_retry);
 	RUN(test_copies);
+	RUN(test_copy_of_a_full_one);
 	RUN(test_flags);
 	RUN(test_signals);
 	RUN(test_no_ghost_signal);

@@ -15,6 +15,7 @@
 #include <linux/landlock.h>
 #include <netinet/tcp.h>
 #include <sys/auxv.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -65,10 +66,12 @@ static long forbidden;
 /* bind says what was forbidden, and the socket is the program's own. */
 static void bind_forbidden(void)
 {
-	int fd = pair_socket(SOCK_STREAM), ttl = 44;
+	int fd = pair_socket(SOCK_STREAM), ttl = 44, set = epoll_create1(0);
+	struct epoll_event event = {.events = EPOLLIN};
 	struct stat before, after;
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
 	CHECK_EQ(fstat(fd, &before), 0);
 	forbid(forbidden);
 	errno = 0;
@@ -76,6 +79,7 @@ static void bind_forbidden(void)
 	CHECK_EQ(errno, pair_preloaded() ? FORBIDDEN : 0);
 	CHECK_EQ(fstat(fd, &after), 0);
 	CHECK_EQ(after.st_ino, before.st_ino);
+	CHECK_EQ(epoll_wait(set, &event, 1, 0), 1); /* EPOLLHUP */
 	CHECK_EQ(pair_bind(fd, NOT_LISTED), pair_preloaded() ? 0 : -1);
 }
 
@@ -87,7 +91,7 @@ static void test_seccomp(void)
 	static const long poll_call = SYS_ppoll;
 #endif
 	const long calls[] = {SYS_socket,  SYS_connect,    SYS_sendto, poll_call,
-	                      SYS_recvmsg, SYS_getsockopt, SYS_dup3};
+	                      SYS_recvmsg, SYS_getsockopt, SYS_dup3,   SYS_epoll_ctl};
 
 	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		return;

@@ -23,13 +23,14 @@
 
 void copies_watch(int fd, const struct sys_identity *identity, struct copies *ret)
 {
-	/* A socket that is not connected is always one of these. */
+	/* A socket that is not connected is one of these, unless it holds back much to send. */
 	struct epoll_event event = {.events = EPOLLOUT | EPOLLHUP};
 	CLEANUP_CLOSE int watch = sys_epoll_create1(EPOLL_CLOEXEC);
 
 	ret->old = *identity;
 	ret->watch = -1;
-	if (watch >= 0 && sys_epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event) == 0)
+	if (watch >= 0 && sys_epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event) == 0 &&
+	    sys_epoll_wait(watch, &event, 1, 0) > 0)
 		ret->watch = take_fd(&watch);
 }
 
@@ -39,7 +40,7 @@ void copies_drop(struct copies *copies)
 		sys_close(take_fd(&copies->watch));
 }
 
-/* Without a watch (no descriptor was left for it) there may be copies. */
+/* Without a watch (no descriptor was left for it, or it shows nothing) there may be copies. */
 static bool exist(const struct copies *copies)
 {
 	struct epoll_event event;

@@ -117,6 +117,12 @@ static int holds(int set, int fd)
 	return rc < 0 ? rc : 1;
 }
 
+/* Has somebody else taken it out of the set meanwhile, or closed the set? */
+static bool is_gone(int error)
+{
+	return error == -ENOENT || error == -EBADF || error == -EINVAL;
+}
+
 /* Return: 0, -ESRCH when it is not in the set, else why nobody can tell. */
 static int look_up(int set, int fd, const struct sys_identity *identity,
                    struct epoll_registration *ret)
@@ -131,7 +137,10 @@ static int look_up(int set, int fd, const struct sys_identity *identity,
 	return held > 0 ? rc : -ESRCH; /* neither held nor on record, as far as can be known */
 }
 
-/* Return: 0 also when it is not in the set after all, -ENOBUFS when there is no room. */
+/*
+ * Return: 0 also when it is not in the set after all, -ENOBUFS when there is no room, -errno when
+ * epoll_ctl(2) is refused, as a seccomp filter may.
+ */
 static int detach_from(int set, int fd, const struct sys_identity *identity,
                        struct epollset_move *move)
 {
@@ -146,8 +155,9 @@ static int detach_from(int set, int fd, const struct sys_identity *identity,
 	}
 	if (move->count == EPOLLSET_MOVE_MAX)
 		return -ENOBUFS;
-	if (sys_epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL) < 0)
-		return 0;
+	rc = sys_epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL);
+	if (rc < 0)
+		return is_gone(rc) ? 0 : rc;
 	move->entries[move->count].set = set;
 	move->entries[move->count].events = found.events;
 	move->entries[move->count].data = found.data;
@@ -164,10 +174,12 @@ void epollset_load(void)
 static int detach_from_known(int fd, const struct sys_identity *identity, struct epollset_move *ret)
 {
 	for (int set = next_known(0); set >= 0; set = next_known(set + 1)) {
-		if (detach_from(set, fd, identity, ret) == 0)
+		int rc = detach_from(set, fd, identity, ret);
+
+		if (rc == 0)
 			continue;
 		epollset_attach(fd, ret);
-		return -ENOBUFS;
+		return rc;
 	}
 	return 0;
 }
