@@ -10,10 +10,28 @@
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define FD_TOP 300 /* a number that nothing else has */
+
+/* Run once, right after kcmp(2) has found another file of the number that it was asked for. */
+static void (*after_other_file)(void);
+
+long sys_call(long number, const long args[6])
+{
+	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+	void (*call)(void) = after_other_file;
+
+	if (rc < 0)
+		return -errno;
+	if (number == SYS_kcmp && rc > 0 && call) {
+		after_other_file = NULL;
+		call();
+	}
+	return rc;
+}
 
 /* What hook_bind does, less the options: a fresh socket takes the place of fd, and is bound. */
 static void replace(int fd, int type)
@@ -273,6 +291,40 @@ static void test_number_in_the_set_twice(void)
 	close(set);
 }
 
+#define GHOSTS 30 /* which of all the files of one number is the first nobody can choose */
+
+static int ghosts[GHOSTS];
+
+static void let_go(void)
+{
+	for (int i = 0; i < GHOSTS; i++)
+		close(ghosts[i]);
+}
+
+/* The other files of the number are closed while it is being looked for. */
+static void test_number_no_longer_in_the_set_twice(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+	int other = socket(AF_INET, SOCK_STREAM, 0);
+
+	for (int i = 0; i < GHOSTS; i++) {
+		CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 1), 0);
+		ghosts[i] = dup(fd);
+		close(fd);
+		CHECK_EQ(socket(AF_INET, SOCK_STREAM, 0), fd);
+	}
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
+	/* It looks around for the sets of the tests before, and then would look twice. */
+	replace(other, SOCK_STREAM);
+	after_other_file = let_go;
+	replace(fd, SOCK_STREAM);
+	run_once(&after_other_file); /* once in GHOSTS times the right file is the first */
+	check_listener(fd, set, 2);
+	close(fd);
+	close(other);
+	close(set);
+}
+
 /* A number that was a set once and is a socket, or closed, by now. */
 static void test_stale_sets(void)
 {
@@ -362,6 +414,7 @@ int main(int argc, char **argv)
 	RUN(test_forked_holder);
 	RUN(test_copies);
 	RUN(test_number_in_the_set_twice);
+	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_stale_sets);
 	if (geteuid() == 0)
 		RUN(test_without_proc);

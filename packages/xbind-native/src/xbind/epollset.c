@@ -99,21 +99,22 @@ static void look_around(void)
 
 /*
  * Is the open file of fd registered under this number? Return: 1, 0, or -errno when kcmp(2) is not
- * to be had. Not by trying epoll_ctl(2): a call that changes nothing there does not tell, and one
- * that does could wake somebody.
+ * to be had; -EAGAIN when another file of this number is in the set. To ask for the next one would
+ * not do: the first may go meanwhile, when a forked child that has held it ends, and the next one
+ * is the first then. Not by trying epoll_ctl(2) either: a call that changes nothing there does not
+ * tell, and one that does could wake somebody.
  */
 static int holds(int set, int fd)
 {
 	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
-	int rc;
+	int rc = sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
 
-	do
-		rc = sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
-	while (rc > 0 && ++slot.toff < EPOLLSET_MOVE_MAX); /* another file of this number */
 	if (rc == -EBADF || rc == -EINVAL)
 		forget(set); /* closed, or the number is something else by now */
-	if (rc == -EBADF || rc == -EINVAL || rc == -ENOENT || rc > 0)
+	if (rc == -EBADF || rc == -EINVAL || rc == -ENOENT)
 		return 0;
+	if (rc > 0)
+		return -EAGAIN;
 	return rc < 0 ? rc : 1;
 }
 
