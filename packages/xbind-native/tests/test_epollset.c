@@ -6,6 +6,7 @@
 #include "xbind/epollset.h"
 
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <sys/epoll.h>
@@ -16,20 +17,31 @@
 
 #define FD_TOP 300 /* a number that nothing else has */
 
-/* Run once, right after kcmp(2) has found another file of the number that it was asked for. */
-static void (*after_other_file)(void);
+/*
+ * Each is run once, as another thread might do it: right after kcmp(2) has found another file of
+ * the number that it was asked for, and after it was asked about the table of descriptors.
+ */
+static void (*after_other_file)(void), (*after_table)(void);
+
+static void run_once(void (**call)(void))
+{
+	void (*now)(void) = *call;
+
+	*call = NULL;
+	if (now)
+		now();
+}
 
 long sys_call(long number, const long args[6])
 {
 	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
-	void (*call)(void) = after_other_file;
 
 	if (rc < 0)
 		return -errno;
-	if (number == SYS_kcmp && rc > 0 && call) {
-		after_other_file = NULL;
-		call();
-	}
+	if (number == SYS_kcmp && args[2] == KCMP_EPOLL_TFD && rc > 0)
+		run_once(&after_other_file);
+	if (number == SYS_kcmp && args[2] == KCMP_FILES)
+		run_once(&after_table);
 	return rc;
 }
 
@@ -340,6 +352,45 @@ static void test_stale_sets(void)
 	close(fd);
 }
 
+/* Looks into every set for a socket that is in none. */
+static void look_for(int fd)
+{
+	struct sys_identity identity;
+	struct epollset_move move;
+
+	CHECK_EQ(sys_identify(fd, &identity), 0);
+	CHECK_EQ(epollset_detach(fd, &identity, &move), 0);
+	CHECK_EQ((int)move.count, 0);
+}
+
+static int renewed, renewed_set, beside;
+
+/* A set has the number of one that is being forgotten, and meanwhile another socket moves. */
+static void renew(void)
+{
+	CHECK_EQ(new_set(), renewed_set);
+	CHECK_EQ(control(renewed_set, EPOLL_CTL_ADD, renewed, EPOLLIN, 4), 0);
+	look_for(beside);
+}
+
+static void test_renewed_set(void)
+{
+	renewed = socket(AF_INET, SOCK_STREAM, 0);
+	beside = socket(AF_INET, SOCK_STREAM, 0);
+	look_for(beside); /* what the tests before have closed is forgotten */
+	look_for(beside);
+	renewed_set = new_set();
+	close(renewed_set);
+	after_table = renew;
+	look_for(beside);
+	CHECK(!after_table);
+	replace(renewed, SOCK_STREAM);
+	check_listener(renewed, renewed_set, 4);
+	close(renewed);
+	close(beside);
+	close(renewed_set);
+}
+
 /* Runs a test in a child that has no /proc. */
 static void without_proc(void (*test)(void))
 {
@@ -416,6 +467,7 @@ int main(int argc, char **argv)
 	RUN(test_number_in_the_set_twice);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_stale_sets);
+	RUN(test_renewed_set);
 	if (geteuid() == 0)
 		RUN(test_without_proc);
 	test_inherited(argv[0]);

@@ -58,8 +58,10 @@ static void forget(int set)
 	const uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
 
 	has_lost = true;
-	if (!table_is_shared())
-		atomic_fetch_and(&known[set / WORD_BITS], ~bit);
+	if (table_is_shared())
+		return;
+	atomic_fetch_and(&known[set / WORD_BITS], ~bit);
+	has_lost = true; /* and a new one of this number, if others have looked around already */
 }
 
 /* The next known set from a number on, -1 after the last. */
