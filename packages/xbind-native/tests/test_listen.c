@@ -47,10 +47,22 @@ static void listen_forbidden(void)
 	CHECK_EQ(listen(local, 5), 0);
 }
 
+/* Where nobody tells of what namespace a socket is, it is one of the program's own. */
+static void listen_without_cookie(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	forbid_option(SOL_SOCKET, SO_NETNS_COOKIE);
+	CHECK_EQ(listen(fd, 5), 0);
+	CHECK_EQ(pair_is_elsewhere(fd), pair_preloaded());
+}
+
 static void test_listen_forbidden(void)
 {
-	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
-		child_run(listen_forbidden);
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	child_run(listen_forbidden);
+	child_run(listen_without_cookie);
 }
 
 static void test_ephemeral_port(void)

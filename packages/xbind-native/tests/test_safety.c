@@ -173,6 +173,45 @@ static void test_forbidden(void)
 	child_run(bind_slower);
 }
 
+/* What may not be read is not taken for what nobody has set. */
+static const struct option options_to_read[] = {
+    {AF_INET, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2},
+    {AF_INET, SOL_SOCKET, SO_MARK, &(const int){7}, sizeof(int)},
+    {AF_INET, SOL_SOCKET, SO_LOCK_FILTER, &(const int){1}, sizeof(int)},
+    {AF_INET, IPPROTO_IP, IP_FREEBIND, &(const int){1}, sizeof(int)},
+    {AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, &(const int){1}, sizeof(int)},
+    {AF_INET, SOL_SOCKET, SO_TYPE, NULL, 0},
+    {AF_INET, SOL_SOCKET, SO_PROTOCOL, NULL, 0},
+};
+
+static void bind_unreadable(void)
+{
+	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)option->domain,
+	                            .sin6_port = htons(3010)};
+	int fd = socket(option->domain, SOCK_STREAM, 0);
+
+	if (option->len > 0)
+		CHECK_EQ(setsockopt(fd, option->level, option->name, option->value, option->len),
+		         0);
+	forbid_option(option->level, option->name);
+	errno = 0;
+	CHECK_EQ(bind(fd, (struct sockaddr *)&addr,
+	              option->domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr)),
+	         pair_preloaded() ? -1 : 0);
+	CHECK_EQ(errno, pair_preloaded() ? FORBIDDEN : 0);
+	CHECK_EQ(pair_port(fd), pair_preloaded() ? 0 : 3010);
+}
+
+static void test_unreadable(void)
+{
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	for (size_t i = 0; i < sizeof(options_to_read) / sizeof(options_to_read[0]); i++) {
+		option = &options_to_read[i];
+		child_run(bind_unreadable);
+	}
+}
+
 /* A program that was attached past the library cannot be read. */
 static void test_unseen_program(void)
 {
@@ -358,6 +397,7 @@ int main(void)
 	RUN(test_device);
 	RUN(test_lost_privilege);
 	RUN(test_forbidden);
+	RUN(test_unreadable);
 	RUN(test_unseen_program);
 	RUN(test_program_of_moved);
 	RUN(test_bound);

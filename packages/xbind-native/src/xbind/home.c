@@ -27,5 +27,7 @@ void home_load(void)
 
 bool home_has(int fd)
 {
-	return !home || key_of_namespace(fd) == home || moved_is(key_of(fd));
+	const uint64_t own = home ? key_of_namespace(fd) : 0;
+
+	return own == home || own == 0 || moved_is(key_of(fd));
 }

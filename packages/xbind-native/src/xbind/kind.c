@@ -38,6 +38,8 @@ int kind_read(int fd, struct kind *ret)
 		return KIND_E_OTHER;
 	kind.type = read_int(fd, SOL_SOCKET, SO_TYPE);
 	kind.protocol = read_int(fd, SOL_SOCKET, SO_PROTOCOL);
+	if (kind.type < 0 || kind.protocol < 0)
+		return kind.type < 0 ? kind.type : kind.protocol;
 	if (!is_moved_kind(kind.type, kind.protocol))
 		return KIND_E_OTHER;
 	*ret = kind;

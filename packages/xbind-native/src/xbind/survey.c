@@ -34,10 +34,16 @@ static bool same(const struct option_value *a, const struct option_value *b)
 	return a->error == b->error && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-/* One that this socket has not, or not in its present state: then nobody has set it. */
-static bool is_unset(const struct option_value *value, const struct option_value *normal)
+/*
+ * One that this socket has not, or not in its present state: then nobody has set it. Where somebody
+ * forbids the look, as a seccomp filter may, safety wants to be told.
+ */
+static bool is_unset(const struct option_value *value, const struct option_value *normal,
+                     const struct option *option)
 {
-	return option_is_missing(value) || value->error == -EINVAL || value->error == normal->error;
+	if (option_is_missing(value) || value->error == -EINVAL)
+		return true;
+	return value->error == normal->error && !(option->flags & OPTION_SAFETY);
 }
 
 static bool is_set_plain(struct look *look, int row)
@@ -49,7 +55,7 @@ static bool is_set_plain(struct look *look, int row)
 		return false;
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0)
-		return !is_unset(&value, normal);
+		return !is_unset(&value, normal, &options[row]);
 	return !same(&value, normal) ||
 	       (options[row].flags & OPTION_EXPLICIT && explicit_is_set(look->key, row));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* forbid.h - a seccomp filter against one system call */
+/* forbid.h - a seccomp filter against one system call, or one option of getsockopt(2) */
 #ifndef SUPPORT_FORBID_H
 #define SUPPORT_FORBID_H
 
@@ -9,8 +9,17 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #define FORBIDDEN EXDEV /* an errno that nothing else in a test gives */
+
+static inline void forbid_filter(struct sock_filter *code, unsigned short count)
+{
+	struct sock_fprog program = {count, code};
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+}
 
 /* One system call fails from here on. */
 static inline void forbid(long number)
@@ -21,10 +30,30 @@ static inline void forbid(long number)
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | FORBIDDEN},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
-	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
 
-	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
+	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+}
+
+/* Where the low half of an argument is. */
+#define FORBID_ARGUMENT(i)                                                                         \
+	(offsetof(struct seccomp_data, args) + 8 * (i) +                                           \
+	 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
+/* Nobody can read this option from here on. */
+static inline void forbid_option(int level, int name)
+{
+	struct sock_filter code[] = {
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 5, SYS_getsockopt},
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(1)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, (unsigned)level},
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(2)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)name},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | FORBIDDEN},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+	};
+
+	forbid_filter(code, sizeof(code) / sizeof(code[0]));
 }
 
 #endif
