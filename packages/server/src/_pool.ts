@@ -207,8 +207,8 @@ export class Pool {
     await Promise.all(
       this.#threads.map(({ stopped, closed }) => Promise.race([stopped, closed, late])),
     );
+    await Promise.all(this.#threads.map((thread) => end(thread, late)));
     clearTimeout(timer);
-    await Promise.all(this.#threads.map((thread) => end(thread)));
     const indexes = Array.from({ length: this.#shared.threadCount }, (_, index) => index);
     await Promise.all(indexes.map((index) => this.#closeRow(index)));
   }
@@ -221,9 +221,14 @@ export class Pool {
   }
 }
 
-async function end(thread: Thread): Promise<void> {
-  thread.port.close();
-  await thread.worker.terminate();
+/*
+ * A thread that has stopped ends by itself: to terminate it Bun takes a thread more, and ends the
+ * process when a limit leaves none.
+ */
+async function end({ worker, port, closed }: Thread, late: Promise<void>): Promise<void> {
+  port.close();
+  const isOver = await Promise.race([closed.then(() => true), late.then(() => false)]);
+  if (!isOver) await worker.terminate();
 }
 
 function startFailed(reason: string): never {

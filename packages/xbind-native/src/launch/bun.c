@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 /* No .env, no bunfig.toml, no package fetched from a registry. */
 static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no-install"};
-#define FLAG_COUNT (sizeof(FLAGS) / sizeof(FLAGS[0]))
+#define FLAG_COUNT COUNT(FLAGS)
 
 /* What a user sets for a Bun program of his own, and what would change or hold up ours. */
 static const char *const NOT_FOR_US[] = {"BUN_OPTIONS", "BUN_INSPECT", "BUN_INSPECT_NOTIFY",
@@ -21,15 +23,26 @@ static const char *const NOT_FOR_US[] = {"BUN_OPTIONS", "BUN_INSPECT", "BUN_INSP
  */
 static const char ENGINE_PREFIX[] = "BUN_JSC_";
 
+struct variable {
+	const char *name;
+	const char *value;
+};
+
 /*
  * What lets an idle server sleep: the timers of Bun's collector and of its allocator would wake it
  * several times a second. Garbage is collected all the same when there is some, and the allocator
  * gives memory back at once instead of a little later.
  */
-static const struct {
-	const char *name;
-	const char *value;
-} QUIET[] = {{"BUN_GC_TIMER_DISABLE", "1"}, {"MIMALLOC_PURGE_DELAY", "0"}};
+static const struct variable QUIET[] = {{"BUN_GC_TIMER_DISABLE", "1"},
+                                        {"MIMALLOC_PURGE_DELAY", "0"}};
+
+/*
+ * What lets a server live without further threads: the engine compiles and collects in threads that
+ * end when they are idle, and it ends the process when it wants one back and a limit leaves none.
+ */
+static const struct variable WITHIN[] = {{"BUN_JSC_useConcurrentJIT", "0"},
+                                         {"BUN_JSC_useConcurrentGC", "0"},
+                                         {"BUN_JSC_numberOfGCMarkers", "1"}};
 
 static bool runnable(const char *path)
 {
@@ -100,15 +113,17 @@ int bun_find(struct bun *bun)
 	return -ENOENT;
 }
 
-void bun_be_quiet(void)
+static void be_a_server(void)
 {
-	for (size_t i = 0; i < sizeof(QUIET) / sizeof(QUIET[0]); i++)
+	for (size_t i = 0; i < COUNT(QUIET); i++)
 		setenv(QUIET[i].name, QUIET[i].value, 0);
+	for (size_t i = 0; i < COUNT(WITHIN); i++)
+		setenv(WITHIN[i].name, WITHIN[i].value, 1);
 }
 
 static void drop_what_is_not_for_us(void)
 {
-	for (size_t i = 0; i < sizeof(NOT_FOR_US) / sizeof(NOT_FOR_US[0]); i++)
+	for (size_t i = 0; i < COUNT(NOT_FOR_US); i++)
 		unsetenv(NOT_FOR_US[i]);
 
 	char **kept = environ;
@@ -138,6 +153,8 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	memcpy(&args[count], argv, (size_t)argc * sizeof(*args));
 
 	drop_what_is_not_for_us();
+	if (bun->serves)
+		be_a_server();
 	/* Bun also reads package.json and tsconfig.json of the current directory and its parents.
 	 */
 	if (chdir("/") < 0) {

@@ -4,6 +4,7 @@
 #define LAUNCH_BUN_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 #define NO_DESCRIPTOR (-1)
 
@@ -11,6 +12,7 @@
 struct bun {
 	char path[PATH_MAX];
 	char script[PATH_MAX];
+	bool serves; /* it stays, mostly waits, and no limit of threads may end it */
 };
 
 /**
@@ -26,14 +28,11 @@ struct bun {
 int bun_find(struct bun *bun);
 
 /**
- * bun_be_quiet() - switch off the runtime's own timers, for a process that stays and mostly waits
- *
- * They are variables of the environment; those that the user has set stay as they are.
- */
-void bun_be_quiet(void);
-
-/**
  * bun_exec() - become the runtime
+ *
+ * For a server the runtime's own timers are switched off, unless the user has set their variables,
+ * and its threads for compiling and collecting.
+ *
  * @bun:       what bun_find() found
  * @cwd_fd:    the directory that the command was started in, for the script, or NO_DESCRIPTOR
  * @plan_fd:   where the script sends its plan (plan.h), or NO_DESCRIPTOR

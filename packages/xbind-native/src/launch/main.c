@@ -99,8 +99,7 @@ static int launch(struct bun *bun, int argc, char **argv)
 	if (rc < 0)
 		return words_fail("Bun " XSOCKET_BUN_VERSION " was not found: put it into PATH, or "
 		                  "give its absolute path in XSOCKET_BUN");
-	if (argc > 0 && strcmp(argv[0], SERVER_COMMAND) == 0)
-		bun_be_quiet();
+	bun->serves = argc > 0 && strcmp(argv[0], SERVER_COMMAND) == 0;
 	return is_planned(argc, argv) ? plan_follow(bun, argc, argv) : become_bun(bun, argc, argv);
 }
 
