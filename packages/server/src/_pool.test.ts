@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { DIES, DIES_LOCKED, THROWS } from "../test/failing-worker.ts";
@@ -16,6 +17,7 @@ const sys = loadSyscalls();
 const DESCRIPTORS = 1024;
 const WAIT_MS = 5000;
 const POLLIN = 1;
+const FAILING = new URL("../test/failing-worker.ts", import.meta.url);
 
 let directory = "";
 beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "xsocket-pool-"))));
@@ -26,6 +28,7 @@ async function failingPool(
   threads: number,
   policyProtocols = [THROWS, DIES, DIES_LOCKED, 0],
   poolSys = sys,
+  script = FAILING,
 ) {
   const path = join(directory, "control");
   const options = {
@@ -50,7 +53,6 @@ async function failingPool(
     gid: process.getegid?.() ?? 0,
   };
   const shared = new Shared(memory);
-  const script = new URL("../test/failing-worker.ts", import.meta.url);
   const rule = DEFAULT_POLICY.rules[0];
   const policy = {
     source: "the test",
@@ -235,6 +237,43 @@ test("a thread that dies while there is no other to be had is replaced later", a
     expect.stringContaining("a death on demand"),
     "serving thread 0 cannot be started yet and is tried again: Failed to spawn worker thread",
   ]);
+  expect(await askAgain(pool.path)).toBe(0);
+  sys.close(victim);
+});
+
+/** A program of its own for the threads of one pool. */
+function programFile(): { file: string; url: URL } {
+  const file = join(directory, "worker.ts");
+  writeFileSync(file, `import "${FAILING.pathname}";\n`);
+  return { file, url: pathToFileURL(file) };
+}
+
+test("no thread is started from a program that was replaced meanwhile", async () => {
+  const { file, url } = programFile();
+  await using pool = await failingPool(2, undefined, sys, url);
+  appendFileSync(file, "// of another version\n");
+  await crowd(pool.path, () => pool.records.length > 0);
+  const sentence = `cannot be started yet and is tried again: ${file} has changed since this server started. Restart`;
+  expect(pool.records[0]?.message).toContain(`serving thread 1 ${sentence}`);
+  expect(pool.shared.serving()).toBe(1);
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  while (pool.records.length < 3) await Bun.sleep(1);
+  expect(pool.records[2]?.message).toContain(`serving thread 0 ${sentence}`);
+  sys.close(victim);
+});
+
+test("a thread that dies before it serves is replaced again after longer and longer", async () => {
+  const { file, url } = programFile();
+  writeFileSync(file, `${await Bun.file(file).text()}import "${directory}/part.ts";\n`);
+  writeFileSync(join(directory, "part.ts"), "");
+  await using pool = await failingPool(1, undefined, sys, url);
+  rmSync(join(directory, "part.ts"));
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  await Bun.sleep(2000); // 100, 200, 400, 800 ms and what each takes
+  expect(pool.records.length).toBeWithin(2, 6);
+  writeFileSync(join(directory, "part.ts"), "");
   expect(await askAgain(pool.path)).toBe(0);
   sys.close(victim);
 });

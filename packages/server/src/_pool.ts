@@ -1,6 +1,7 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { checked, type Syscalls } from "@xsocket/xbind-native";
 import { SharedLock } from "./_lock.ts";
+import { Program } from "./_program.ts";
 import { reclaim } from "./_reclaim.ts";
 import { reasonOf } from "./_refusal.ts";
 import type { PolicyInForce } from "./_judge.ts";
@@ -14,6 +15,7 @@ import type { Policy } from "./policy/rule.ts";
 
 const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
 const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
+const RESTART_MAX_MS = 10_000; // the same where one after the other dies before it serves, or cannot be started
 /* Bun ends the process when it gets no thread for compiling, collecting, or ending others. */
 const SPARE_THREADS = 16;
 const GROW_PAUSE_MS = 60_000; // after a look for room, which takes such threads for a moment, found none
@@ -35,7 +37,7 @@ export class Pool {
   readonly #shared: Shared;
   readonly #common: Common;
   readonly #log: Log;
-  readonly #script: URL;
+  readonly #program: Program;
   readonly #threads: Thread[] = [];
   readonly #quotaLock = new SharedArrayBuffer(4);
   #policy: PolicyInForce;
@@ -56,7 +58,7 @@ export class Pool {
     this.#common = common;
     this.#policy = this.#inForce(policy);
     this.#log = log;
-    this.#script = script;
+    this.#program = new Program(script);
   }
 
   /**
@@ -87,7 +89,7 @@ export class Pool {
       options: { ...this.#common, index, policy: this.#policy },
       port: port2,
     };
-    const worker = new Worker(this.#script, {
+    const worker = new Worker(this.#program.file, {
       name: `xsocket ${index}`,
       workerData: start,
       transferList: [port2],
@@ -111,6 +113,7 @@ export class Pool {
     if (this.#stopping || now < this.#growsFrom) return;
     if (index === this.#shared.threadCount || this.#shared.serving() < index) return;
     try {
+      this.#program.expectSame();
       expectRoom(this.#sys);
       this.#replaceOnDeath(this.#startThread(index), index);
     } catch (error) {
@@ -120,9 +123,11 @@ export class Pool {
     }
   }
 
-  #replaceOnDeath(thread: Thread, index: number): void {
+  /* @param waitedMs before it was started: the next one waits longer if this one never serves */
+  #replaceOnDeath(thread: Thread, index: number, waitedMs = 0): void {
     void thread.closed.then(async (reason) => {
       if (this.#stopping) return;
+      const hasServed = this.#shared.thread(index, THREAD.serves) === 1;
       this.#shared.countReplaced();
       new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
       const closed = await reclaim(this.#sys, this.#shared, index);
@@ -132,17 +137,20 @@ export class Pool {
         message: `serving thread ${index} died and is replaced; ${closed} connections were closed: ${reason}`,
         fields: { thread: index, connections: closed },
       });
-      await this.#startSoon(index);
+      await this.#startSoon(index, hasServed ? RESTART_MS : longer(waitedMs));
     });
   }
 
   /* There may be no thread to be had at the moment, for want of memory or by a limit: it is tried again. */
-  async #startSoon(index: number): Promise<void> {
-    for (let isSaid = false; ; isSaid = true) {
-      await Bun.sleep(RESTART_MS);
+  async #startSoon(index: number, firstMs: number): Promise<void> {
+    for (let waitMs = firstMs, isSaid = false; ; waitMs = longer(waitMs), isSaid = true) {
+      // a long timer would hold up the end of the process
+      for (let left = waitMs; left > 0 && !this.#stopping; left -= RESTART_MS)
+        await Bun.sleep(RESTART_MS);
       if (this.#stopping) return;
       try {
-        return this.#replaceOnDeath(this.#startThread(index), index);
+        this.#program.expectSame();
+        return this.#replaceOnDeath(this.#startThread(index), index, waitMs);
       } catch (error) {
         await reclaim(this.#sys, this.#shared, index); // what was made for it
         if (!isSaid) this.#sayNoThread(index, error);
@@ -229,6 +237,10 @@ async function end({ worker, port, closed }: Thread, late: Promise<void>): Promi
   port.close();
   const isOver = await Promise.race([closed.then(() => true), late.then(() => false)]);
   if (!isOver) await worker.terminate();
+}
+
+function longer(ms: number): number {
+  return Math.min(Math.max(2 * ms, RESTART_MS), RESTART_MAX_MS);
 }
 
 function startFailed(reason: string): never {
