@@ -24,6 +24,7 @@ export class Acceptor {
   readonly #settle: () => number;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
   #pausedUntil = 0;
+  #isFailing = false; // since the last one that was accepted
 
   /** @param settle closes the connections that are over, and tells how many; room may be needed */
   constructor(context: Context, connections: Connections, peer: Peer, settle: () => number) {
@@ -70,6 +71,7 @@ export class Acceptor {
     while (this.#accepts) {
       const fd = sys.accept(options.listenFd);
       if (fd >= 0) {
+        this.#isFailing = false;
         const error = this.#admit(fd);
         if (error === 0) return fd;
         this.#refuse(fd, error);
@@ -161,6 +163,8 @@ export class Acceptor {
   #pause(error: number): void {
     this.#control(EPOLL_CTL_MOD, 0);
     this.#pausedUntil = this.#context.sys.monotonic() + PAUSE_MS;
+    if (this.#isFailing) return; // it is tried ten times a second, for as long as that may last
+    this.#isFailing = true;
     const name = errnoName(error);
     this.#context.say("error", "accept", `cannot accept connections for now: ${name}`, {
       errno: error,
