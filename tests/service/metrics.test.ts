@@ -1,5 +1,13 @@
 import { describe, expect, spyOn, test } from "bun:test";
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { xsocketSync } from "@xsocket/client";
 import {
@@ -17,6 +25,7 @@ import {
   here,
   startServer,
   tempDir,
+  XSOCKET,
 } from "../harness/index.ts";
 
 guardDescriptors();
@@ -253,4 +262,48 @@ describe("where", () => {
       expect(parseMetricsAddress(text, true).kind).toBe("tcp");
     }
   });
+});
+
+test("the start is the same one at each look, whatever becomes of the clock", async () => {
+  using dir = tempDir();
+  await using server = await serve({ address: dir.join("control") });
+  using metrics = serveMetrics(server, LOOPBACK);
+  const start = async () => {
+    const response = await fetch(`http://127.0.0.1:${metrics.port}/metrics`);
+    return samples(await response.text()).get("process_start_time_seconds");
+  };
+  const first = await start();
+  using clock = spyOn(Date, "now").mockReturnValue(Date.now() + 3_600_000);
+  expect(await start()).toBe(first);
+  expect(clock).toBeDefined();
+});
+
+test("a file of the metrics that cannot be removed is said, and is no failure", async () => {
+  using dir = tempDir();
+  mkdirSync(dir.join("sub"));
+  await using server = await startServer({ args: ["--metrics", dir.join("sub/metrics")] });
+  await server.program.says(/serving at/);
+  renameSync(dir.join("sub"), dir.join("moved"));
+  writeFileSync(dir.join("sub"), "no directory any more");
+  expect(await server.stop()).toBe(0);
+  expect(server.program.stderr).toMatch(/warning: the socket file of the metrics could not be rem/);
+});
+
+test("a socket file that is gone is said at a reload, in the metrics and in the status", async () => {
+  using dir = tempDir();
+  const [path, moved] = [dir.join("control"), dir.join("moved")];
+  const metrics = dir.join("metrics");
+  await using server = await startServer({ path, args: ["--metrics", metrics] });
+  await server.program.says(/serving at/);
+  const reachable = async () => {
+    const response = await fetch("http://x/metrics", { unix: metrics });
+    return samples(await response.text()).get("xsocket_reachable");
+  };
+  expect(await reachable()).toBe(1);
+  renameSync(path, moved);
+  expect(await reachable()).toBe(0);
+  server.program.kill("SIGHUP");
+  await server.program.says(/error: new clients do not find this server, since .* restart it/);
+  const { stdout } = await here.run([XSOCKET, "status", moved]);
+  expect(stdout).toMatch(/^warning +new clients do not find it/m);
 });

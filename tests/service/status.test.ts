@@ -1,9 +1,17 @@
 import { expect, test } from "bun:test";
+import { renameSync } from "node:fs";
 import { decode, encode } from "@xsocket/protocol";
 import { xsocketSync } from "@xsocket/client";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { serve, type ServerStatus } from "@xsocket/server";
-import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
+import {
+  eventually,
+  guardDescriptors,
+  here,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -44,6 +52,35 @@ test("the status tells what was served", async () => {
   expect(sum).toBeGreaterThan(0);
   expect(status.descriptors.open).toBeGreaterThan(3);
   expect(server.status().stats.granted).toBe(3);
+});
+
+test("the status tells when the socket file is gone or another's", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using server = await serve({ address: path });
+  expect(server.status().unreachable).toBe(false);
+  renameSync(path, dir.join("moved"));
+  expect(server.status().unreachable).toBe(true);
+  {
+    await using other = await serve({ address: path });
+    expect(other.status().unreachable).toBe(false);
+    expect(server.status().unreachable).toBe(true);
+  }
+  const reply = decode(exchange(dir.join("moved"), encode({ kind: "status-request" })));
+  if (reply.kind !== "status-response") throw new Error(reply.kind);
+  const status: ServerStatus = JSON.parse(new TextDecoder().decode(reply.json));
+  expect(status.unreachable).toBe(true);
+  renameSync(dir.join("moved"), path);
+  expect(server.isReachable()).toBe(true);
+});
+
+test("a limit of open files that is changed from outside is the one in the status", async () => {
+  await using server = await startServer();
+  await server.program.says(/serving at/);
+  const { pid } = server.program;
+  expect((await here.run(["prlimit", "--pid", String(pid), "--nofile=777:"])).code).toBe(0);
+  const { stdout } = await here.run([XSOCKET, "status", server.path]);
+  expect(stdout).toMatch(/^descriptors +\d+ of 777$/m);
 });
 
 test("a request whose client takes no answer is counted like the others", async () => {

@@ -63,6 +63,14 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
       "server",
       `${status.address}, process ${status.pid}, version ${status.version}, Bun ${status.bun}`,
     ],
+    ...(status.unreachable
+      ? [
+          [
+            "warning",
+            `new clients do not find it, since ${status.address} was removed or replaced: restart it`,
+          ] satisfies [string, string],
+        ]
+      : []),
     ["running for", duration(status.uptimeSeconds)],
     [
       "threads",

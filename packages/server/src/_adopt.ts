@@ -1,7 +1,7 @@
 import { lstatSync } from "node:fs";
 import { AF_UNIX, SOCK_SEQPACKET, SUN_PATH_BYTES } from "@xsocket/protocol";
 import { errnoName, type Syscalls } from "@xsocket/xbind-native";
-import { type Claim, releasePath } from "./_claim.ts";
+import { type Claim, releasePath, type SocketFile } from "./_claim.ts";
 import { SOL_SOCKET } from "./_epoll.ts";
 import { ServeError } from "./error.ts";
 
@@ -30,10 +30,20 @@ function addressOf(sys: Syscalls, fd: number): string {
   return isName ? `@${text}` : text.replace(/\0.*$/s, "");
 }
 
+/* Where it was made it may be out of sight from here. */
+function fileOf(path: string): SocketFile | undefined {
+  if (!path.startsWith("/")) return undefined;
+  try {
+    const { dev, ino } = lstatSync(path, { bigint: true });
+    return { path, dev, ino };
+  } catch {
+    return undefined;
+  }
+}
+
 /* Whom this server became may not be allowed to remove the file; the next start replaces it. */
-function releaser(sys: Syscalls, address: string, ownsFile: boolean): Claim["release"] {
-  const made = ownsFile && lstatSync(address, { bigint: true, throwIfNoEntry: false });
-  return made ? () => releasePath(sys, address, made).catch(() => {}) : () => Promise.resolve();
+function releaser(sys: Syscalls, file: SocketFile | undefined): Claim["release"] {
+  return file ? () => releasePath(sys, file.path, file).catch(() => {}) : () => Promise.resolve();
 }
 
 /**
@@ -58,5 +68,7 @@ export function adoptListener(
     );
   sys.adopt(fd);
   const address = addressOf(sys, fd);
-  return { listenFd: fd, release: releaser(sys, address, ownsFile), address };
+  const file = fileOf(address);
+  const release = releaser(sys, ownsFile ? file : undefined);
+  return { listenFd: fd, release, address, ...(file && { file }) };
 }

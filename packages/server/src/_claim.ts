@@ -54,9 +54,16 @@ export interface Made {
   readonly ino: bigint;
 }
 
+/** A socket file, with where it was made. */
+export interface SocketFile extends Made {
+  readonly path: string;
+}
+
 /** A listening socket, with what is to be undone at the end. */
 export interface Claim {
   readonly listenFd: number;
+  /** Its file, where it has one that can be seen from here. */
+  readonly file?: SocketFile;
   /** Removes the socket file if it is still ours. The listening socket stays. */
   release(): Promise<void>;
 }
@@ -127,7 +134,8 @@ export function claimPath(
   try {
     bindPath(sys, fd, path, options);
     const made = lstatSync(path, { bigint: true });
-    return { listenFd: fd, made, release: () => releasePath(sys, path, made) };
+    const file = { path, dev: made.dev, ino: made.ino };
+    return { listenFd: fd, made, file, release: () => releasePath(sys, path, made) };
   } catch (error) {
     sys.close(fd);
     throw error;
@@ -249,10 +257,23 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
   throw refusal(`take the name ${text}`, new SyscallError("bind", -listening));
 }
 
+function isAt(path: string, made: Made): boolean {
+  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return found?.dev === made.dev && found.ino === made.ino;
+}
+
+/** Answers whether a socket file is where it was made; somebody may have removed or replaced it. */
+export function isInPlace(file: SocketFile): boolean {
+  try {
+    return isAt(file.path, file);
+  } catch {
+    return false; // a directory on the way is none any more, or closed to this user
+  }
+}
+
 /** Removes a socket file if it is still the one that was made. */
 export function removeOwn(path: string, made: Made): void {
-  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  if (found?.dev === made.dev && found.ino === made.ino) unlinkSync(path);
+  if (isAt(path, made)) unlinkSync(path);
 }
 
 /**

@@ -46,7 +46,7 @@ async function failingPool(
     listenFd: claim.listenFd,
     memory,
     bounds,
-    about: { address: path, bounds, descriptorLimit: DESCRIPTORS, startedAt: 0 },
+    about: { address: path, file: undefined, bounds, startedAt: 0 },
     auditFd: -1,
     logLevel: "info",
     uid: process.geteuid?.() ?? 0,

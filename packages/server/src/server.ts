@@ -11,7 +11,7 @@ import type { ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
 import { readStats, type ServerStats } from "./stats.ts";
-import { type About, readStatus, type ServerStatus } from "./status.ts";
+import { type About, isReachable, readStatus, type ServerStatus } from "./status.ts";
 
 /** A running server. Disposing of it stops it. */
 export interface Server extends AsyncDisposable {
@@ -36,6 +36,8 @@ export interface Server extends AsyncDisposable {
    * a watchdog, at intervals.
    */
   isAnswering(): boolean;
+  /** Tells whether new clients find it: not once its socket file was removed or replaced. */
+  isReachable(): boolean;
   /** What it has done and what it holds. */
   stats(): ServerStats;
   /** The same with what it is. */
@@ -71,7 +73,8 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     const descriptors = Math.min(descriptorLimit, 2 * bounds.maxConnections + 1024);
     const memory = createMemory(descriptors, threads);
     const shared = new Shared(memory);
-    const about = { address: claim.address, bounds, descriptorLimit, startedAt: sys.monotonic() };
+    const { address, file } = claim;
+    const about = { address, file, bounds, startedAt: sys.monotonic() };
     auditFd = openAuditFile(options.auditFile);
     const common = {
       listenFd: claim.listenFd,
@@ -182,13 +185,16 @@ class RunningServer implements Server {
     return this.#pool.areAnswering();
   }
 
+  isReachable(): boolean {
+    return this.#stopping !== undefined || isReachable(this.#about); // at the end it removes the file itself
+  }
+
   stats(): ServerStats {
     return readStats(this.#shared);
   }
 
   status(): ServerStatus {
-    const now = this.#sys.monotonic();
-    return readStatus(this.#shared, this.#about, this.#pool.policy, now);
+    return readStatus(this.#sys, this.#shared, this.#about, this.#pool.policy);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

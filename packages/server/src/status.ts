@@ -1,4 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
+import type { Syscalls } from "@xsocket/xbind-native";
+import { isInPlace, type SocketFile } from "./_claim.ts";
 import type { Shared } from "./_memory.ts";
 import type { Bounds } from "./bounds.ts";
 import { readStats, type ServerStats } from "./stats.ts";
@@ -13,6 +15,8 @@ export interface ServerStatus {
   readonly bun: string;
   readonly pid: number;
   readonly address: string;
+  /** True once its socket file was removed or replaced, so that new clients do not find it there. */
+  readonly unreachable: boolean;
   readonly uptimeSeconds: number;
   /** Serving threads, as many as were needed so far. */
   readonly threads: number;
@@ -26,8 +30,8 @@ export interface ServerStatus {
 /** What does not change while a server runs. */
 export interface About {
   readonly address: string;
+  readonly file: SocketFile | undefined;
   readonly bounds: Bounds;
-  readonly descriptorLimit: number;
   /** When it started, by the clock that its threads share, in milliseconds. */
   readonly startedAt: number;
 }
@@ -41,22 +45,28 @@ function openDescriptors(): number {
   }
 }
 
-/** Makes the status of a server at a moment of the clock. */
+/** Answers whether new clients find the server at its address. */
+export function isReachable({ file }: About): boolean {
+  return file === undefined || isInPlace(file);
+}
+
+/** Makes the status of a server of this moment. */
 export function readStatus(
+  sys: Syscalls,
   shared: Shared,
   about: About,
   policy: ServerStatus["policy"],
-  now: number,
 ): ServerStatus {
   return {
     version: SERVER_VERSION,
     bun: Bun.version,
     pid: process.pid,
     address: about.address,
-    uptimeSeconds: Math.round(now - about.startedAt) / 1000,
+    unreachable: !isReachable(about),
+    uptimeSeconds: Math.round(sys.monotonic() - about.startedAt) / 1000,
     threads: shared.serving(),
     policy,
-    descriptors: { open: openDescriptors(), limit: about.descriptorLimit },
+    descriptors: { open: openDescriptors(), limit: sys.descriptorLimit() },
     bounds: about.bounds,
     stats: readStats(shared),
   };

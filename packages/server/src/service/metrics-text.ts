@@ -91,6 +91,12 @@ export function metricsText(status: ServerStatus, memoryBytes: number, startTime
     metric("gauge", "xsocket_build_info", "Versions, as labels.", [[{ version, bun }, 1]]),
     requests(stats),
     connections(stats),
+    single(
+      "gauge",
+      "xsocket_reachable",
+      "1 while new clients find the server at its address.",
+      Number(!status.unreachable),
+    ),
     single("gauge", "xsocket_threads", "Serving threads.", threads),
     single(
       "counter",

@@ -6,6 +6,7 @@ import { claimPath, type Made, removeOwn } from "../_claim.ts";
 import { expectDirectory } from "../_directory.ts";
 import { reasonOf } from "../_refusal.ts";
 import { ServeError } from "../error.ts";
+import type { Log } from "../log.ts";
 import type { Server } from "../server.ts";
 import { type Asking, type Page, pageHandlers } from "./http.ts";
 import { metricsText } from "./metrics-text.ts";
@@ -49,13 +50,12 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
 }
 
 /** Answers for one server, with what it has counted until then. */
-function answer(server: Server, method: string, path: string): Page {
+function answer(server: Server, startTime: number, method: string, path: string): Page {
   if (path !== "/metrics")
     return { status: path === "/" ? 200 : 404, text: "xsocket: see /metrics\n" };
   if (method !== "GET" && method !== "HEAD") return { status: 405, text: "only GET\n" };
   const status = server.status();
-  const start = Date.now() / 1000 - status.uptimeSeconds;
-  const text = metricsText(status, process.memoryUsage.rss(), start);
+  const text = metricsText(status, process.memoryUsage.rss(), startTime);
   return { status: 200, text, type: CONTENT_TYPE };
 }
 
@@ -91,6 +91,16 @@ function listen(address: MetricsAddress, socket: Handlers): Listening {
   return Bun.listen({ hostname: address.host, port: address.port, socket });
 }
 
+/* The next start replaces what has to stay. */
+function remove(path: string, made: Made, log: Log | undefined): void {
+  try {
+    removeOwn(path, made);
+  } catch (error) {
+    const message = `the socket file of the metrics could not be removed: ${reasonOf(error)}`;
+    log?.({ level: "warning", event: "release", message, fields: {} });
+  }
+}
+
 /** Metrics that are being served. Disposing of it ends that. */
 export interface Metrics extends Disposable {
   /** The port, of a TCP address: the one that was chosen for 0. */
@@ -100,17 +110,20 @@ export interface Metrics extends Disposable {
 /**
  * Serves the numbers of a server to Prometheus over HTTP, on the main thread.
  *
+ * @param log is told at the end if the file of a path has to stay
  * @throws {ServeError} if the address cannot be used: IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
  */
-export function serveMetrics(server: Server, address: MetricsAddress): Metrics {
+export function serveMetrics(server: Server, address: MetricsAddress, log?: Log): Metrics {
   try {
-    const handlers = pageHandlers((method, path) => answer(server, method, path));
+    // once: the clock is set now and then, and another start would look like a restart
+    const startTime = Date.now() / 1000 - server.status().uptimeSeconds;
+    const handlers = pageHandlers((method, path) => answer(server, startTime, method, path));
     const listener = listen(address, handlers);
     return {
       port: listener.port,
       [Symbol.dispose]() {
         listener.stop(true);
-        if (address.kind === "path" && listener.made) removeOwn(address.path, listener.made);
+        if (address.kind === "path" && listener.made) remove(address.path, listener.made, log);
       },
     };
   } catch (error) {

@@ -69,14 +69,37 @@ async function becomeUser(
 
 function describe(server: Server): string {
   const { granted, denied, connections } = server.stats();
-  return `Serving ${server.address}: ${granted} sockets handed out, ${denied} requests refused, ${connections} connections`;
+  const serving = server.isReachable() ? "Serving" : "Not to be found any more at";
+  return `${serving} ${server.address}: ${granted} sockets handed out, ${denied} requests refused, ${connections} connections`;
+}
+
+/* Looks whether new clients find the server, and says so the first time that they do not. */
+function lookout(server: Server, log: Log | undefined): () => void {
+  let wasReachable = true;
+  return () => {
+    const isReachable = server.isReachable();
+    if (wasReachable && !isReachable)
+      log?.({
+        level: "error",
+        event: "address",
+        message: `new clients do not find this server, since ${server.address} was removed or replaced: restart it`,
+        fields: {},
+      });
+    wasReachable = isReachable;
+  };
 }
 
 /** Tells the manager at each interval that all threads answer; says nothing while one does not. */
-function startWatchdog(server: Server, notifier: Notifier, ms: number | undefined): Disposable {
+function startWatchdog(
+  server: Server,
+  notifier: Notifier,
+  look: () => void,
+  ms: number | undefined,
+): Disposable {
   if (ms === undefined || !notifier.active) return { [Symbol.dispose]() {} };
   let said = "";
   const beat = () => {
+    look();
     if (!server.isAnswering()) return;
     notifier.watchdog();
     const text = describe(server);
@@ -89,7 +112,12 @@ function startWatchdog(server: Server, notifier: Notifier, ms: number | undefine
 }
 
 /* The server as the signals see it, with a word to the manager before and after. */
-function announced(server: Server, notifier: Notifier, log: Log | undefined): Signalled {
+function announced(
+  server: Server,
+  notifier: Notifier,
+  look: () => void,
+  log: Log | undefined,
+): Signalled {
   return {
     closed: server.closed,
     stop() {
@@ -108,6 +136,7 @@ function announced(server: Server, notifier: Notifier, log: Log | undefined): Si
           fields: {},
         });
       } finally {
+        look();
         notifier.ready(describe(server));
       }
     },
@@ -140,8 +169,9 @@ async function start(
   const interval = watchdogMs();
   const given = activation ? withActivation(options, activation) : options;
   const server = owned.use(await serve(given));
-  if (options.metrics) owned.use(serveMetrics(server, options.metrics));
-  owned.use(startWatchdog(server, notifier, interval));
+  if (options.metrics) owned.use(serveMetrics(server, options.metrics, options.log));
+  const look = lookout(server, options.log);
+  owned.use(startWatchdog(server, notifier, look, interval));
   options.log?.({
     level: "info",
     event: "serving",
@@ -151,7 +181,7 @@ async function start(
   warnOfFitting(options, server);
   notifier.ready(describe(server));
   letGoOfStart(sys);
-  return announced(server, notifier, options.log);
+  return announced(server, notifier, look, options.log);
 }
 
 /**
