@@ -212,8 +212,8 @@ export class Connections {
 
   #look(fd: number, now: number): void {
     const { shared, options } = this.#context;
+    const state = shared.get(fd, FIELD.state); // first: the number may become another thread's meanwhile
     if (shared.get(fd, FIELD.owner) !== options.index) return;
-    const state = shared.get(fd, FIELD.state);
     if (state === STATE.fresh) return this.#lookAtFresh(fd, now);
     if (state !== STATE.idle && state !== STATE.stuck && state !== STATE.lingering) return;
     if (!this.isUnread(fd)) return this.#taken(fd, state);

@@ -189,15 +189,24 @@ export class Loop {
     }
   }
 
+  /*
+   * The event may be of a connection that was closed since the wait, evicted for one, and the next
+   * client have its number: here or, as the owner tells, with another thread.
+   */
   #event(fd: number, events: number): void {
-    const { shared } = this.#context;
+    const { shared, options } = this.#context;
     const state = shared.get(fd, FIELD.state);
     // One that is to move or to be evicted is in an inbox, and that comes next.
-    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
+    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
+    if (!shared.change(fd, state, STATE.busy)) return;
     this.#current = fd;
     if (state === STATE.lingering) return this.#linger(fd);
-    if ((events & EPOLLHUP) !== 0) return this.#connections.endGone(fd);
+    if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) return this.#connections.endGone(fd);
     this.#serve(fd);
+  }
+
+  #isGone(fd: number): boolean {
+    return (this.#context.sys.poll(fd, 0, 0) & EPOLLHUP) !== 0;
   }
 
   #linger(fd: number): void {

@@ -1,0 +1,75 @@
+import { expect, test } from "bun:test";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { WAKE_DATA } from "./_acceptor.ts";
+import { EPOLLHUP, EPOLLIN } from "./_epoll.ts";
+import { Loop } from "./_loop.ts";
+import { createMemory, FIELD, Shared, STATE, THREAD } from "./_memory.ts";
+import type { Order } from "./_thread.ts";
+import { fitBounds } from "./bounds.ts";
+import { DEFAULT_POLICY } from "./policy/builtin.ts";
+import { createQuotaMemory } from "./policy/quota.ts";
+
+const DESCRIPTORS = 200;
+const CONNECTION = 150; // no descriptor of this process is touched
+const sys = loadSyscalls();
+
+/** Has thread 1 of two take one event of an idle connection, then an order to stop. Returns the state in between. */
+function stateAfter(events: number, owner: number): number {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  shared.set(CONNECTION, FIELD.state, STATE.idle);
+  shared.set(CONNECTION, FIELD.owner, owner);
+  shared.set(CONNECTION, FIELD.requests, 1);
+  shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
+  shared.setThread(1, THREAD.wake, 0);
+  shared.setThread(1, THREAD.epoll, 0);
+  const bounds = fitBounds({ backlog: 1 }, DESCRIPTORS, 2);
+  let state = -1;
+  const orders: Order[] = [];
+  const waits = [
+    [events, CONNECTION],
+    [EPOLLIN, WAKE_DATA],
+  ];
+  const fake = {
+    ...sys,
+    epollWait(_: number, pairs: Uint32Array) {
+      if (waits.length === 1) orders.push({ kind: "stop" });
+      pairs.set(waits.shift() ?? []);
+      return 1;
+    },
+    epollCtl: () => 0,
+    eventfdTake: () => (waits.length === 0 && (state = shared.get(CONNECTION, FIELD.state)), 0),
+    poll: () => 0, // the peer of the connection that has the number now is there, and silent
+    receivePacket: () => -errno.EAGAIN,
+    close: () => 0,
+    tickCreate: () => -1,
+  };
+  const policy = {
+    policy: DEFAULT_POLICY,
+    quotas: createQuotaMemory(DESCRIPTORS, 1, new SharedArrayBuffer(4)),
+  };
+  const loop = new Loop(
+    fake,
+    {
+      index: 1,
+      listenFd: -1,
+      memory,
+      bounds,
+      policy,
+      logLevel: "error",
+      about: { address: "@test", file: undefined, bounds, startedAt: 0 },
+      auditFd: -1,
+      uid: 0,
+      gid: 0,
+    },
+    { take: () => orders.shift(), send() {} },
+  );
+  loop.run();
+  return state;
+}
+
+test("a late event of a connection that was closed does not touch the next one with its number", () => {
+  expect(stateAfter(EPOLLIN, 0)).toBe(STATE.idle); // it would wait in the wrong thread
+  expect(stateAfter(EPOLLHUP, 0)).toBe(STATE.idle);
+  expect(stateAfter(EPOLLHUP | EPOLLIN, 1)).toBe(STATE.idle);
+});
