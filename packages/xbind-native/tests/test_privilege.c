@@ -90,8 +90,14 @@ static void test_seccomp(void)
 #else
 	static const long poll_call = SYS_ppoll;
 #endif
-	const long calls[] = {SYS_socket,  SYS_connect,    SYS_sendto, poll_call,
-	                      SYS_recvmsg, SYS_getsockopt, SYS_dup3,   SYS_epoll_ctl};
+#ifdef SYS_fcntl64 /* and what fcntl takes too small */
+	static const long fcntl_call = SYS_fcntl64;
+#else
+	static const long fcntl_call = SYS_fcntl;
+#endif
+	const long calls[] = {SYS_socket,  SYS_connect,     SYS_sendto,     poll_call,
+	                      SYS_recvmsg, SYS_getsockname, SYS_getsockopt, fcntl_call,
+	                      SYS_dup3,    SYS_epoll_ctl};
 
 	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		return;

@@ -88,18 +88,27 @@ static bool port_is_fresh(in_port_t port, const struct wire_request *request)
 	return port == 0 || (request->type & VERIFY_TYPE_MASK) == SOCK_RAW;
 }
 
-static bool inet_is_fresh(int fd, const struct wire_request *request)
+static bool inet_name_is_fresh(const union name *name, const struct wire_request *request)
+{
+	if (name->any.sa_family != request->domain)
+		return false;
+	if (request->domain == AF_INET)
+		return port_is_fresh(name->in.sin_port, request) &&
+		       name->in.sin_addr.s_addr == htonl(INADDR_ANY);
+	return port_is_fresh(name->in6.sin6_port, request) &&
+	       memcmp(&name->in6.sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0;
+}
+
+/* Each of them has a name: where it is not told, this process may not ask, by seccomp(2). */
+static int verify_inet(int fd, const struct wire_request *request)
 {
 	union name name;
 	socklen_t len = sizeof(name);
+	int rc = sys_getsockname(fd, &name, &len);
 
-	if (sys_getsockname(fd, &name, &len) < 0 || name.any.sa_family != request->domain)
-		return false;
-	if (request->domain == AF_INET)
-		return port_is_fresh(name.in.sin_port, request) &&
-		       name.in.sin_addr.s_addr == htonl(INADDR_ANY);
-	return port_is_fresh(name.in6.sin6_port, request) &&
-	       memcmp(&name.in6.sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0;
+	if (rc < 0 && option_is(fd, SO_DOMAIN, request->domain))
+		return rc;
+	return rc == 0 && inet_name_is_fresh(&name, request) ? 0 : -EBADMSG;
 }
 
 static bool netlink_is_empty(const union name *name)
@@ -139,10 +148,13 @@ static bool other_has_no_peer(int fd, const struct wire_request *request)
 	return rc < 0 || (request->domain == AF_NETLINK && netlink_is_empty(&name));
 }
 
-static bool other_is_fresh(int fd, const struct wire_request *request)
+static int verify_other(int fd, const struct wire_request *request)
 {
-	return option_is(fd, SO_DOMAIN, request->domain) && option_is(fd, SO_ACCEPTCONN, 0) &&
-	       other_is_unbound(fd, request) && other_has_no_peer(fd, request);
+	bool is_fresh = option_is(fd, SO_DOMAIN, request->domain) &&
+	                option_is(fd, SO_ACCEPTCONN, 0) && other_is_unbound(fd, request) &&
+	                other_has_no_peer(fd, request);
+
+	return is_fresh ? 0 : -EBADMSG;
 }
 
 /* An extended BPF filter cannot be read (EACCES), a classic one tells its length. */
@@ -155,8 +167,10 @@ static bool is_unfiltered(int fd)
 
 int verify_socket(int fd, const struct wire_request *request)
 {
-	if (!(is_inet(request) ? inet_is_fresh(fd, request) : other_is_fresh(fd, request)))
-		return -EBADMSG;
+	int rc = is_inet(request) ? verify_inet(fd, request) : verify_other(fd, request);
+
+	if (rc < 0)
+		return rc;
 	if (!type_is(fd, request) || !protocol_is(fd, request))
 		return -EBADMSG;
 	return is_unfiltered(fd) ? 0 : -EBADMSG;

@@ -16,7 +16,8 @@
  * traffic, so only one that is as socket(2) makes it passes.
  *
  * Return: 0, or -EBADMSG for anything but a socket of that family, type and protocol that is
- *         neither bound, connected, listening nor filtered.
+ *         neither bound, connected, listening nor filtered; the error of a filter of seccomp(2)
+ *         that forbids getsockname(2).
  */
 int verify_socket(int fd, const struct wire_request *request);
 
