@@ -326,6 +326,43 @@ static void test_many_sockets(void)
 	}
 }
 
+/* How the interface of multicasts was chosen cannot be read, an address of it can. */
+static void test_sender(long (*setter)(int, const void *, socklen_t))
+{
+	struct ip_mreqn both = {.imr_address.s_addr = htonl(INADDR_LOOPBACK), .imr_ifindex = 1};
+	struct in_addr read = {0};
+	socklen_t len = sizeof(read);
+	int fd = pair_socket(SOCK_DGRAM);
+
+	show("sender", (int)setter(fd, &both.imr_address, sizeof(both.imr_address)));
+	bind_any(fd, AF_INET);
+	show("read", getsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &read, &len));
+	printf("%08x\n", ntohl(read.s_addr));
+	close(fd);
+	fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	show("sender", (int)setter(fd, &both, sizeof(both)));
+	bind_any(fd, AF_INET6);
+	show("read", getsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &read, &len));
+	printf("%08x\n", ntohl(read.s_addr));
+	close(fd);
+}
+
+static long set_sender(int fd, const void *value, socklen_t len)
+{
+	return setsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, value, len);
+}
+
+static long set_sender_raw(int fd, const void *value, socklen_t len)
+{
+	return syscall(SYS_setsockopt, fd, IPPROTO_IP, IP_MULTICAST_IF, value, len);
+}
+
+static void test_senders(void)
+{
+	test_sender(set_sender);
+	test_sender(set_sender_raw);
+}
+
 static void test_keys(void)
 {
 	struct tcp_md5sig key = {.tcpm_keylen = 6, .tcpm_key = "secret"};
@@ -361,6 +398,7 @@ int main(void)
 	test_other_number();
 	test_many();
 	test_many_sockets();
+	test_senders();
 	test_keys();
 	return 0;
 }

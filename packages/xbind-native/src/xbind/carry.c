@@ -169,6 +169,7 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_INDEX:
 	case OPTION_SEGMENT:
 	case OPTION_REPAIR:
+	case OPTION_SENDER:
 		return carry_plain(carry, option);
 	case OPTION_TIME:
 		return carry_time(carry, option);

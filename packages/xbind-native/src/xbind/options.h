@@ -38,6 +38,8 @@ enum option_how {
 	OPTION_RECORDS,   /* no option: the place where those that cannot be read are set again */
 	OPTION_EACH,      /* cannot be read: every value that was set is set again, in order */
 	OPTION_LAST,      /* cannot be read: the last value that was set is set again */
+	OPTION_SENDER,    /* IP_MULTICAST_IF: the same, but an address that nobody saw being set is
+	                     read */
 	OPTION_LAST_FD,   /* the same for one that takes the descriptor of a program */
 	OPTION_LAST_PROG, /* the same for one that takes a classic filter program */
 	OPTION_UNDO,      /* takes back what an OPTION_EACH or OPTION_LAST_* did */

@@ -146,6 +146,7 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 		note_undo(fd, key, row, value, len);
 		break;
 	case OPTION_LAST:
+	case OPTION_SENDER:
 		forget_row(key, row);
 		add_value(fd, key, row, value, len);
 		break;
@@ -276,6 +277,19 @@ int optlog_replay(socket_key key, int old, int to)
 	rc = guard.held ? replay(key, old, to) : -EAGAIN;
 	optrecord_leave(&guard);
 	return rc;
+}
+
+bool optlog_has(socket_key key, int row)
+{
+	struct optrecord_guard guard;
+	bool has;
+
+	if (!optrecord_any())
+		return false;
+	guard = optrecord_enter();
+	has = guard.held && optrecord_find(key, row) != OPTLOG_RECORDS;
+	optrecord_leave(&guard);
+	return has;
 }
 
 int optlog_replay_filter(socket_key key, int to)

@@ -50,6 +50,9 @@ int optlog_replay(socket_key key, int old, int to);
 /* The same for the SO_ATTACH_BPF alone. Return: 0, -EACCES when it was attached out of sight. */
 int optlog_replay_filter(socket_key key, int to);
 
+/* Was options[row] set in sight? */
+bool optlog_has(socket_key key, int row);
+
 /**
  * optlog_forget() - the socket is no longer in use by this process
  * @key: its key

@@ -12,6 +12,7 @@
 #include "core/sys.h"
 #include "xbind/defaults.h"
 #include "xbind/explicit.h"
+#include "xbind/optlog.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -158,6 +159,9 @@ static bool is_set(struct look *look, int row)
 		return option_number(look->old, IPPROTO_TCP, TCP_REPAIR) > 0;
 	case OPTION_HEADERS:
 		return is_set_headers(look, row);
+	case OPTION_SENDER:
+		return option_number(look->old, options[row].level, options[row].name) != 0 &&
+		       !optlog_has(look->key, row);
 	case OPTION_FILTER:
 		return is_filtered(look);
 	default:
