@@ -13,7 +13,8 @@
 #define ROUNDS         20
 #define FORKED_PORT    3901
 #define SIGNALLED_PORT 3910
-#define LONGEST_S      5 /* each of them given the longest time would make it 20 */
+#define IMPATIENT_MS   900 /* less than a server is given otherwise */
+#define LONGEST_S      5   /* each of them given the longest time would make it 20 */
 
 #ifndef __SANITIZE_THREAD__ /* for which the program's own race is one */
 /* While the bind waits for the server the new socket is bound already. */
@@ -152,8 +153,27 @@ static void test_lingering(void)
 	CHECK(ended.tv_sec - begun.tv_sec < LONGEST_S);
 }
 
+/* Nor any longer than XSOCKET_TIMEOUT_MS. */
+static void test_impatient(void)
+{
+	struct timespec begun, ended;
+	int fd = pair_socket(SOCK_STREAM);
+
+	clock_gettime(CLOCK_MONOTONIC, &begun);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	CHECK(pair_is_there(fd));
+	CHECK((ended.tv_sec - begun.tv_sec) * 1000 + (ended.tv_nsec - begun.tv_nsec) / 1000000 <
+	      IMPATIENT_MS);
+	close(fd);
+}
+
 int main(void)
 {
+	if (getenv("XSOCKET_TIMEOUT_MS")) {
+		RUN(test_impatient);
+		return 0;
+	}
 #ifndef __SANITIZE_THREAD__
 	RUN(test_forked_meanwhile);
 	RUN(test_closed_meanwhile); /* the first one waits long */

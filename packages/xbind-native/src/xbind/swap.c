@@ -103,7 +103,8 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 static void await_server(int conn)
 {
 	static _Atomic int wait_ms = SERVER_CLOSE_MS;
-	const struct deadline deadline = deadline_in(wait_ms);
+	const int given_ms = wait_ms, longest_ms = config_wait_ms();
+	const struct deadline deadline = deadline_in(given_ms < longest_ms ? given_ms : longest_ms);
 
 	if (conn >= 0 && handover_wait(conn, &deadline) == -ETIMEDOUT)
 		wait_ms = SERVER_LINGERING_MS;
