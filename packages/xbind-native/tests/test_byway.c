@@ -112,6 +112,35 @@ static void test_other_calls(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
+/*
+ * A call of few arguments has something else of its caller where others have their last ones. Were
+ * it written to, even with what was there, another thread's change of it could be lost.
+ */
+static void test_stack_of_caller(void)
+{
+#ifdef __x86_64__
+	enum { STACK_BYTES = 65536, GUARD_BYTES = 4096 };
+	char *stack = (char *)mmap(NULL, STACK_BYTES + GUARD_BYTES, PROT_READ | PROT_WRITE,
+	                           MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *top = stack + STACK_BYTES;
+	long number = SYS_getppid;
+
+	CHECK(stack != MAP_FAILED);
+	CHECK_EQ(mprotect(top, GUARD_BYTES, PROT_READ), 0);
+	__asm__ volatile("movq %%rsp, %%rbx\n\t"
+	                 "movq %[top], %%rsp\n\t"
+	                 "movq %%rax, %%rdi\n\t"
+	                 "call *%[function]\n\t"
+	                 "movq %%rbx, %%rsp"
+	                 : "+a"(number)
+	                 : [top] "r"(top), [function] "r"(syscall)
+	                 : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "cc",
+	                   "memory");
+	CHECK_EQ(number, getppid());
+	CHECK_EQ(munmap(stack, STACK_BYTES + GUARD_BYTES), 0);
+#endif
+}
+
 static void test_found_in_libc(void)
 {
 	bind_function *found_bind = (bind_function *)libc_symbol("bind");
@@ -137,6 +166,7 @@ int main(void)
 {
 	RUN(test_syscall);
 	RUN(test_other_calls);
+	RUN(test_stack_of_caller);
 	RUN(test_found_in_libc);
 	RUN(test_other_searches);
 	return 0;

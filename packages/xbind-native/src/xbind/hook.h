@@ -25,7 +25,6 @@ int hook_rresvport(int *port) __asm__("rresvport");
 int hook_rresvport_af(int *port, sa_family_t family) __asm__("rresvport_af");
 int hook_shutdown(int fd, int how) __asm__("shutdown");
 int hook_listen(int fd, int backlog) __asm__("listen");
-long hook_syscall(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
 int hook_setsockopt(int fd, int level, int name, const void *value,
                     socklen_t len) __asm__("setsockopt");
 int hook_setsockopt64(int fd, int level, int name, const void *value,

@@ -63,4 +63,5 @@ dlsym:
 #endif
 
 	.size	dlsym, . - dlsym
-	.section .note.GNU-stack, "", %progbits
+
+#include "landing.S"

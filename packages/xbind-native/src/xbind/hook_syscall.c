@@ -1,29 +1,42 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * hook_syscall.c - syscall(2) for bind and listen; every other number goes on to libc's
- *
- * It has seven arguments instead of as many as the caller gives, which the calling conventions
- * allow: so the compiler turns the last call into a jump, and a call that returns twice or on
- * another stack, such as clone(2), returns to the program itself.
- */
-#include "core/visibility.h"
+/* hook_syscall.c - syscall(2) for bind and listen; every other number goes on to libc's */
 #include "xbind/byway.h"
-#include "xbind/hook.h"
 #include "xbind/real.h"
 
 #include <errno.h>
 #include <sys/syscall.h>
 
-EXPORT long hook_syscall(long number, long a, long b, long c, long d, long e, long f)
-{
-	real_syscall_function *next = real_syscall();
+/* Asked by hook_syscall.S. Return: what takes the call, never NULL. */
+real_syscall_function *syscall_find(long number);
 
-	if (number == SYS_bind)
-		return byway_bind((int)a, (const void *)b, (socklen_t)c);
-	if (number == SYS_listen)
-		return byway_listen((int)a, (int)b);
-	if (next)
-		return next(number, a, b, c, d, e, f);
+/* Each takes as many of the arguments as it knows to be there. */
+static long enter_bind(long number, long fd, long addr, long len)
+{
+	(void)number;
+	return byway_bind((int)fd, (const void *)addr, (socklen_t)len);
+}
+
+static long enter_listen(long number, long fd, long backlog)
+{
+	(void)number;
+	return byway_listen((int)fd, (int)backlog);
+}
+
+static long enter_nothing(long number)
+{
+	(void)number;
 	errno = ENOSYS;
 	return -1;
+}
+
+real_syscall_function *syscall_find(long number)
+{
+	real_syscall_function *next;
+
+	if (number == SYS_bind)
+		return (real_syscall_function *)(void *)enter_bind;
+	if (number == SYS_listen)
+		return (real_syscall_function *)(void *)enter_listen;
+	next = real_syscall();
+	return next ? next : (real_syscall_function *)(void *)enter_nothing;
 }

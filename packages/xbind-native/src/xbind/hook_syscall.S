@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hook_syscall.S - syscall(2) in front of libc's
+ *
+ * Jumps to what syscall_find() returns, with the caller's arguments and return address: so a call
+ * that returns twice or on another stack, such as clone(2), returns to the program itself. How many
+ * arguments there are nobody knows. Where some of them are on the stack, the place of one that was
+ * not given is a variable of the caller: it may be read, but not even written back.
+ */
+
+	.text
+	.globl	syscall
+	.type	syscall, %function
+
+#if defined(__x86_64__)
+
+syscall:
+	.cfi_startproc
+	endbr64
+	pushq	%rdi
+	.cfi_adjust_cfa_offset 8
+	pushq	%rsi
+	.cfi_adjust_cfa_offset 8
+	pushq	%rdx
+	.cfi_adjust_cfa_offset 8
+	pushq	%rcx
+	.cfi_adjust_cfa_offset 8
+	pushq	%r8
+	.cfi_adjust_cfa_offset 8
+	pushq	%r9
+	.cfi_adjust_cfa_offset 8
+	subq	$8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call	syscall_find
+	addq	$8, %rsp
+	.cfi_adjust_cfa_offset -8
+	popq	%r9
+	.cfi_adjust_cfa_offset -8
+	popq	%r8
+	.cfi_adjust_cfa_offset -8
+	popq	%rcx
+	.cfi_adjust_cfa_offset -8
+	popq	%rdx
+	.cfi_adjust_cfa_offset -8
+	popq	%rsi
+	.cfi_adjust_cfa_offset -8
+	popq	%rdi
+	.cfi_adjust_cfa_offset -8
+	jmp	*%rax
+	.cfi_endproc
+
+#elif defined(__i386__)
+
+syscall:
+	.cfi_startproc
+	endbr32
+	subl	$8, %esp
+	.cfi_adjust_cfa_offset 8
+	pushl	12(%esp)
+	.cfi_adjust_cfa_offset 4
+	call	syscall_find
+	addl	$12, %esp
+	.cfi_adjust_cfa_offset -12
+	jmp	*%eax
+	.cfi_endproc
+
+#elif defined(__aarch64__)
+
+syscall:
+	.cfi_startproc
+	hint	#34 /* bti c */
+	stp	x29, x30, [sp, #-80]!
+	.cfi_def_cfa_offset 80
+	.cfi_offset 29, -80
+	.cfi_offset 30, -72
+	mov	x29, sp
+	stp	x0, x1, [sp, #16]
+	stp	x2, x3, [sp, #32]
+	stp	x4, x5, [sp, #48]
+	str	x6, [sp, #64]
+	bl	syscall_find
+	mov	x16, x0
+	ldp	x0, x1, [sp, #16]
+	ldp	x2, x3, [sp, #32]
+	ldp	x4, x5, [sp, #48]
+	ldr	x6, [sp, #64]
+	ldp	x29, x30, [sp], #80
+	.cfi_def_cfa_offset 0
+	.cfi_restore 29
+	.cfi_restore 30
+	br	x16
+	.cfi_endproc
+
+#endif
+
+	.size	syscall, . - syscall
+
+#include "landing.S"
