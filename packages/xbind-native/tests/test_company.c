@@ -47,6 +47,16 @@ static void test_bind_again(void)
 	close(fd);
 }
 
+/* A library that stands in front of dlsym as well sees each search of the program. */
+static void test_search(void)
+{
+	int (*lookups)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "neighbour_lookups");
+	int before = lookups ? lookups() : 0;
+
+	CHECK(dlsym(RTLD_DEFAULT, "getpid") != NULL);
+	CHECK(!lookups || lookups() == before + 1);
+}
+
 static void try_plugin(int flags, bool moves)
 {
 	void *handle = dlopen(plugin, flags);
@@ -79,6 +89,7 @@ int main(int argc, char **argv)
 	RUN(test_start);
 	RUN(test_bind);
 	RUN(test_bind_again);
+	RUN(test_search);
 	RUN(test_plugin);
 	return 0;
 }

@@ -41,10 +41,28 @@ static void *instead_of(const char *name)
 	return NULL;
 }
 
-static void *find_in_libc(const char *name)
+/*
+ * libc's own. dlvsym() takes a symbol of that very version alone, so it goes past every library
+ * that stands in front of dlsym without one.
+ */
+static find_function *libc_dlsym(void)
+{
+	static find_function *_Atomic found;
+
+	if (!found)
+		found = (find_function *)dlvsym(RTLD_NEXT, "dlsym", FIRST_VERSION);
+	return found;
+}
+
+void *byway_next(const char *name)
+{
+	return libc_dlsym()(RTLD_NEXT, name);
+}
+
+void *byway_in_libc(const char *name)
 {
 	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
-	void *symbol = libc ? byway_dlsym(libc, name) : NULL;
+	void *symbol = libc ? libc_dlsym()(libc, name) : NULL;
 
 	if (libc)
 		dlclose(libc);
@@ -57,14 +75,13 @@ static void *find_in_libc(const char *name)
  */
 void *byway_find(void *handle, const char *name)
 {
-	void *instead;
+	void *instead = handle == RTLD_NEXT ? NULL : instead_of(name);
 	void *symbol;
 
 	if (!byway_dlsym)
-		byway_dlsym = (find_function *)dlvsym(RTLD_NEXT, "dlsym", FIRST_VERSION);
-	instead = handle == RTLD_NEXT ? NULL : instead_of(name);
+		byway_dlsym = (find_function *)byway_next("dlsym");
 	if (!instead)
 		return NULL;
 	symbol = byway_dlsym(handle, name);
-	return symbol && symbol == find_in_libc(name) ? instead : NULL;
+	return symbol && symbol == byway_in_libc(name) ? instead : NULL;
 }

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* enter.c - sys_call() for a library that stands in front of syscall(2) itself */
+/*
+ * enter.c - sys_call() for a library that stands in front of syscall(2) itself
+ *
+ * It is libc's own syscall. Another library's may call what it found to be libc's bind, which is
+ * ours where dlsym is hooked, and that would come back here without end.
+ */
 #include "core/sys.h"
 #include "xbind/real.h"
 
@@ -7,13 +12,13 @@
 
 long sys_call(long number, const long args[6])
 {
-	real_syscall_function *next = real_syscall();
-	int saved = errno;
+	const int saved = errno;
+	real_syscall_function *enter = real_syscall_of_libc();
 	long rc;
 
-	if (!next)
+	if (!enter)
 		return -ENOSYS;
-	rc = next(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+	rc = enter(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	if (rc != -1)
 		return rc;
 	rc = -errno;

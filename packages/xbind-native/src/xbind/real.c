@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "xbind/real.h"
 
+#include "xbind/byway.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdatomic.h>
@@ -23,13 +25,22 @@ _Static_assert(sizeof(names) / sizeof(names[0]) == REAL_CALLS, "each call has it
 
 static _Atomic(void *) found[REAL_CALLS];
 
+static void *find_next(const char *name)
+{
+#if HOOKS_DLSYM
+	return byway_next(name);
+#else
+	return dlsym(RTLD_NEXT, name);
+#endif
+}
+
 void *real_symbol(enum real_call call)
 {
 	void *symbol = atomic_load_explicit(&found[call], memory_order_acquire);
 
 	if (symbol)
 		return symbol;
-	symbol = dlsym(RTLD_NEXT, names[call]);
+	symbol = find_next(names[call]);
 	atomic_store_explicit(&found[call], symbol, memory_order_release);
 	return symbol;
 }
@@ -38,6 +49,7 @@ void real_load(void)
 {
 	for (int call = 0; call < REAL_CALLS; call++)
 		real_symbol((enum real_call)call);
+	real_syscall_of_libc();
 	dlerror(); /* that a libc lacks one of them is not what the program asks it for */
 }
 
@@ -131,6 +143,19 @@ int real_setsockopt(enum real_call call, int fd, int level, int name, const void
 real_syscall_function *real_syscall(void)
 {
 	return (real_syscall_function *)real_symbol(REAL_SYSCALL);
+}
+
+real_syscall_function *real_syscall_of_libc(void)
+{
+#if HOOKS_DLSYM
+	static _Atomic(void *) of_libc;
+
+	if (!of_libc)
+		of_libc = byway_in_libc(names[REAL_SYSCALL]);
+	if (of_libc)
+		return (real_syscall_function *)of_libc;
+#endif
+	return real_syscall();
 }
 
 int real_shutdown(int fd, int how)

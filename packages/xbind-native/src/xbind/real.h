@@ -58,6 +58,9 @@ int real_setsockopt(enum real_call call, int fd, int level, int name, const void
 typedef long real_syscall_function(long number, long a, long b, long c, long d, long e, long f);
 real_syscall_function *real_syscall(void);
 
+/* That of libc past other libraries, where dlsym is hooked; else the same. */
+real_syscall_function *real_syscall_of_libc(void);
+
 /* Looks all of them up: for the constructor, where there is stack and no signal handler. */
 void real_load(void);
 

@@ -10,6 +10,12 @@
 #define LIBC_SO "libc.so" /* as musl knows itself */
 #endif
 
+#ifdef __x86_64__
+#define DLSYM_VERSION "GLIBC_2.2.5"
+#else
+#define DLSYM_VERSION "GLIBC_2.17"
+#endif
+
 static inline void *libc_symbol(const char *name)
 {
 	return dlsym(dlopen(LIBC_SO, RTLD_NOW), name);

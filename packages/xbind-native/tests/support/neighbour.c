@@ -4,6 +4,7 @@
  *
  * With NEIGHBOUR_REENTERS in the environment it binds a socket of its own from within. NEIGHBOUR_BY
  * says how it goes on: "syscall", or "libc" for libc's own function; else to the next library.
+ * Built with NEIGHBOUR_WIDE it stands in front of syscall and dlsym as well.
  */
 #include "core/visibility.h"
 #include "support/libc.h"
@@ -64,3 +65,41 @@ EXPORT int neighbour_calls(void)
 {
 	return calls;
 }
+
+#ifdef NEIGHBOUR_WIDE
+/* Binds by its own hook, and has libc do the rest. */
+long neighbour_syscall(long number, long a, long b, long c, long d, long e,
+                       long f) __asm__("syscall");
+
+EXPORT long neighbour_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	long (*next)(long, ...) = (long (*)(long, ...))libc_symbol("syscall");
+
+	if (number == SYS_bind)
+		return neighbour_bind((int)a, (const void *)b, (socklen_t)c);
+	return next(number, a, b, c, d, e, f);
+}
+
+static int lookups;
+int neighbour_lookups(void);
+
+EXPORT int neighbour_lookups(void)
+{
+	return lookups;
+}
+
+/* The simple way, in which it is this library that asks for RTLD_NEXT, whoever did. */
+void *neighbour_dlsym(void *handle, const char *name) __asm__("dlsym");
+
+EXPORT void *neighbour_dlsym(void *handle, const char *name)
+{
+	static void *(*next)(void *, const char *);
+	void *volatile symbol; /* no tail call, which would hide who asks */
+
+	if (!next)
+		next = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", DLSYM_VERSION);
+	lookups++;
+	symbol = next(handle, name);
+	return symbol;
+}
+#endif
