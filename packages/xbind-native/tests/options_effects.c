@@ -98,6 +98,7 @@ static void test_policies(void)
 	try_policy(AF_INET6, IPPROTO_IPV6, IPV6_XFRM_POLICY);
 }
 
+#ifdef TCP_AO_ADD_KEY /* since the headers of Linux 6.7 */
 static struct tcp_ao_add ao_key(unsigned char number)
 {
 	struct tcp_ao_add key = {
@@ -131,6 +132,7 @@ static void test_ao_keys(void)
 	printf("%u of them, the first is %u\n", found[0].nkeys, found[0].sndid);
 	close(fd);
 }
+#endif
 
 /* An address to send from that names no interface cannot be set once the socket has a device. */
 static void test_packet_info_and_device(void)
@@ -281,7 +283,9 @@ int main(void)
 	test_mtu();
 	test_packet_info();
 	test_policies();
+#ifdef TCP_AO_ADD_KEY
 	test_ao_keys();
+#endif
 	test_packet_info_and_device();
 	test_priority();
 	test_repair();
