@@ -1,9 +1,9 @@
 /*
  * The matrix, for `./dev programs [NAME...]`: runs all programs, or those whose names contain one of
- * the words, and writes docs/compatibility.md if all of them have been run.
+ * the words, and writes the tables of docs/compatibility.md if all of them have been run.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { choose } from "./choose.ts";
 import type { Program } from "./program.ts";
 import { report, type Verdict } from "./report.ts";
@@ -66,8 +66,7 @@ if (selection.length === 0) {
 const verdicts = await judgeAll(selection);
 const failed = verdicts.filter(({ failure }) => failure !== undefined).length;
 if (words.length === 0) {
-  mkdirSync(dirname(REPORT), { recursive: true });
-  writeFileSync(REPORT, report(verdicts));
+  writeFileSync(REPORT, report(verdicts, readFileSync(REPORT, "utf8")));
   format(REPORT);
 }
 process.stdout.write(`${verdicts.length - failed} passed, ${failed} failed\n`);
