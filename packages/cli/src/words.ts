@@ -9,7 +9,9 @@ export function hasColour(stream: { readonly isTTY?: boolean }): boolean {
 
 /* One line that a terminal takes for nothing else, whatever a path or another program's error holds. */
 function line(text: string): string {
-  return Bun.stripANSI(text).replaceAll(/\s*\n\s*/g, " ");
+  return Bun.stripANSI(text)
+    .replaceAll(/\s*[\n\r]\s*/g, " ")
+    .replaceAll(/\p{Cc}/gu, "");
 }
 
 /**
