@@ -303,7 +303,9 @@ test("a socket file that is gone is said at a reload, in the metrics and in the 
   renameSync(path, moved);
   expect(await reachable()).toBe(0);
   server.program.kill("SIGHUP");
-  await server.program.says(/error: new clients do not find this server, since .* restart it/);
+  await server.program.says(
+    /error: new clients do not find this server, since .* restart it, or the socket unit/,
+  );
   const { stdout } = await here.run([XSOCKET, "status", moved]);
   expect(stdout).toMatch(/^warning +new clients do not find it/m);
 });

@@ -67,7 +67,7 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
       ? [
           [
             "warning",
-            `new clients do not find it, since ${status.address} was removed or replaced: restart it`,
+            `new clients do not find it, since ${status.address} was removed or replaced: restart it, or the socket unit that made the file`,
           ] satisfies [string, string],
         ]
       : []),

@@ -82,7 +82,7 @@ function lookout(server: Server, log: Log | undefined): () => void {
       log?.({
         level: "error",
         event: "address",
-        message: `new clients do not find this server, since ${server.address} was removed or replaced: restart it`,
+        message: `new clients do not find this server, since ${server.address} was removed or replaced: restart it, or the socket unit that made the file`,
         fields: {},
       });
     wasReachable = isReachable;
