@@ -17,7 +17,8 @@ if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTIN
 	cat "$log" >&2
 	exit 1
 fi
-find "$prefix/" -xdev -type d >"$build/directories" 2>/dev/null || true # no prefix, no directories
+# with links to directories, which install does not make; no prefix, no directories
+find -L "$prefix/" -xdev -type d >"$build/directories" 2>/dev/null || true
 cmake --install "$build" --strip >"$log" 2>&1 || {
 	echo "dev: cannot install below $prefix: run it as root, or name another directory by --prefix ($log says more)" >&2
 	exit 1

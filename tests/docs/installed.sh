@@ -9,6 +9,7 @@ patience=10
 . "${0%/*}/machine.sh"
 
 mkdir -p /usr/local/bin /usr/local/lib/pkgconfig # empty ones, as a fresh Debian has, are not ours
+rmdir /usr/local/include && mkdir /usr/local/headers && ln -s headers /usr/local/include # nor is a link
 find /usr/local | sort >/run/before
 (umask 077 && "$dev" install)
 closed=$(find /mnt/usr/local/upper ! -type l ! -perm -004)
