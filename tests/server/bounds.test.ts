@@ -1,5 +1,6 @@
 /* What clients can make a server hold, and that others do not notice. */
 import { expect, test } from "bun:test";
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
 import {
   asOrdinaryUser,
@@ -130,11 +131,13 @@ test("those that are answered in one go make room for each other", async () => {
   expect(clients.map((client) => client.reply())).toEqual(Array(16).fill(0));
 });
 
-test("a connection that has not asked yet does not make room: the next one is refused", async () => {
+test("a connection that has not asked yet does not make room: the next one hears so", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "2"] });
   using clients = rawClients(server.path, 2);
   using refused = new RawClient(server.path);
-  expect(refused.isClosed(5000)).toBe(true);
+  await refused.closing();
+  expect(native.handoverSend(refused.fd, AF_INET, SOCK_STREAM, 0)).toBe(0);
+  expect(refused.reply()).toBe(-errno.EMFILE);
   expect(clients.map((client) => client.ask())).toEqual([0, 0]);
   await eventually("one of them to make room", () => askOnce(server.path) === 0);
 });

@@ -78,7 +78,7 @@ export async function reach(via: string, deadline: Deadline, asked: string): Pro
   }
 }
 
-/** Sends a request. @throws {SyscallError} ECONNRESET, EAGAIN while the server takes nothing */
+/** Sends a request. @throws {SyscallError} EAGAIN while the server takes nothing */
 export function send(connection: number, { domain, type, protocol }: KindNumbers): void {
   checked("send", loadSyscalls().handoverSend(connection, domain, type, protocol));
 }

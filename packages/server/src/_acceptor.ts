@@ -140,10 +140,14 @@ export class Acceptor {
     return error;
   }
 
-  /* Closes a connection that cannot be served, with a reason if its request is there already. */
+  /*
+   * Closes a connection that cannot be served, with a reason. Its request may still be on its way:
+   * waiting for it would hold up the others, so that the reason comes before it.
+   */
   #refuse(fd: number, error: number): void {
     const { sys } = this.#context;
-    if (sys.receivePacket(fd, this.#packet, REQUEST_BYTES) === REQUEST_BYTES)
+    const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
+    if (length === REQUEST_BYTES || length === -errno.EAGAIN)
       sys.sendPacket(fd, encode({ kind: "response", error }), RESPONSE_BYTES, -1);
     sys.close(fd);
   }

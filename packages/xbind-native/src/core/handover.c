@@ -107,7 +107,7 @@ int handover_send(int conn, const struct wire_request *request)
 		rc = sys_sendto(conn, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (rc == -EINTR);
 	if (rc == -EPIPE)
-		return -ECONNRESET;
+		return 0; /* a server that is full says so and closes, before it is asked */
 	return rc < 0 ? (int)rc : 0;
 }
 
@@ -155,6 +155,9 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	int error;
 
 	len = sys_recvmsg(conn, &msg, flags | MSG_DONTWAIT);
+	/* Our request was not read any more. That is told once, and a reply may stand behind it. */
+	if (len == -ECONNRESET)
+		len = sys_recvmsg(conn, &msg, flags | MSG_DONTWAIT);
 	if (len < 0)
 		return (int)len;
 	count = collect_fds(&msg, fds);

@@ -27,7 +27,8 @@ int handover_connect(const struct address *address, const struct deadline *deadl
  * @conn:    connection from handover_connect(); stays the caller's
  * @request: what to ask for, without SOCK_CLOEXEC
  *
- * Return: 0, -ECONNRESET when the server has closed, else what sendto(2) gives.
+ * Return: 0, also when the server has closed, since it may have said why: that is to be received;
+ *         else what sendto(2) gives.
  */
 int handover_send(int conn, const struct wire_request *request);
 

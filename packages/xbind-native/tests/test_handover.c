@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_handover.c - why a server refuses is heard, whenever it closes
+ */
+#include "test.h"
+
+#include "core/handover.h"
+
+#include <sys/socket.h>
+
+static const struct wire_request tcp = {AF_INET, SOCK_STREAM, 0};
+static const uint8_t refusal[] = {'X', 'S', '0', '2', 0, 0, 0, EMFILE};
+
+/* What a client gets from a server that closes before or after the request, with a word or without.
+ */
+static int ask(bool asks_first, bool says_why)
+{
+	const struct deadline deadline = deadline_in(1000);
+	int pair[2], rc;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	if (asks_first)
+		CHECK_EQ(handover_send(pair[0], &tcp), 0);
+	if (says_why)
+		CHECK_EQ(send(pair[1], refusal, sizeof(refusal), 0), (ssize_t)sizeof(refusal));
+	close(pair[1]);
+	if (!asks_first)
+		CHECK_EQ(handover_send(pair[0], &tcp), 0);
+	rc = handover_receive(pair[0], &tcp, true, &deadline);
+	close(pair[0]);
+	return rc;
+}
+
+static void test_before_the_request(void)
+{
+	CHECK_EQ(ask(false, true), -EMFILE);
+	CHECK_EQ(ask(false, false), -ECONNRESET);
+}
+
+static void test_without_reading_it(void)
+{
+	CHECK_EQ(ask(true, true), -EMFILE);
+	CHECK_EQ(ask(true, false), -ECONNRESET);
+}
+
+int main(void)
+{
+	RUN(test_before_the_request);
+	RUN(test_without_reading_it);
+	return 0;
+}
