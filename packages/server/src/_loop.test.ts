@@ -1,9 +1,9 @@
-import { expect, test } from "bun:test";
-import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { expect, spyOn, test } from "bun:test";
+import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { WAKE_DATA } from "./_acceptor.ts";
 import { EPOLLHUP, EPOLLIN } from "./_epoll.ts";
-import { Loop } from "./_loop.ts";
-import { createMemory, FIELD, Shared, STATE, THREAD } from "./_memory.ts";
+import { COLLECT_STEPS, Loop } from "./_loop.ts";
+import { createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
 import type { Order } from "./_thread.ts";
 import { fitBounds } from "./bounds.ts";
 import { DEFAULT_POLICY } from "./policy/builtin.ts";
@@ -13,43 +13,18 @@ const DESCRIPTORS = 200;
 const CONNECTION = 150; // no descriptor of this process is touched
 const sys = loadSyscalls();
 
-/** Has thread 1 of two take one event of an idle connection, then an order to stop. Returns the state in between. */
-function stateAfter(events: number, owner: number): number {
-  const memory = createMemory(DESCRIPTORS, 2);
+/** Thread 1 of two, on a kernel of our own. */
+function threadOne(memory: Memory, orders: Order[], kernel: Partial<Syscalls>): Loop {
   const shared = new Shared(memory);
-  shared.set(CONNECTION, FIELD.state, STATE.idle);
-  shared.set(CONNECTION, FIELD.owner, owner);
-  shared.set(CONNECTION, FIELD.requests, 1);
-  shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
   shared.setThread(1, THREAD.wake, 0);
   shared.setThread(1, THREAD.epoll, 0);
   const bounds = fitBounds({ backlog: 1 }, DESCRIPTORS, 2);
-  let state = -1;
-  const orders: Order[] = [];
-  const waits = [
-    [events, CONNECTION],
-    [EPOLLIN, WAKE_DATA],
-  ];
-  const fake = {
-    ...sys,
-    epollWait(_: number, pairs: Uint32Array) {
-      if (waits.length === 1) orders.push({ kind: "stop" });
-      pairs.set(waits.shift() ?? []);
-      return 1;
-    },
-    epollCtl: () => 0,
-    eventfdTake: () => (waits.length === 0 && (state = shared.get(CONNECTION, FIELD.state)), 0),
-    poll: () => 0, // the peer of the connection that has the number now is there, and silent
-    receivePacket: () => -errno.EAGAIN,
-    close: () => 0,
-    tickCreate: () => -1,
-  };
   const policy = {
     policy: DEFAULT_POLICY,
     quotas: createQuotaMemory(DESCRIPTORS, 1, new SharedArrayBuffer(4)),
   };
-  const loop = new Loop(
-    fake,
+  return new Loop(
+    { ...sys, epollCtl: () => 0, close: () => 0, tickCreate: () => -1, ...kernel },
     {
       index: 1,
       listenFd: -1,
@@ -64,7 +39,33 @@ function stateAfter(events: number, owner: number): number {
     },
     { take: () => orders.shift(), send() {} },
   );
-  loop.run();
+}
+
+/** Has the thread take one event of an idle connection, then an order to stop. Returns the state in between. */
+function stateAfter(events: number, owner: number): number {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  shared.set(CONNECTION, FIELD.state, STATE.idle);
+  shared.set(CONNECTION, FIELD.owner, owner);
+  shared.set(CONNECTION, FIELD.requests, 1);
+  shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
+  let state = -1;
+  const orders: Order[] = [];
+  const waits = [
+    [events, CONNECTION],
+    [EPOLLIN, WAKE_DATA],
+  ];
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (waits.length === 1) orders.push({ kind: "stop" });
+      pairs.set(waits.shift() ?? []);
+      return 1;
+    },
+    eventfdTake: () => (waits.length === 0 && (state = shared.get(CONNECTION, FIELD.state)), 0),
+    poll: () => 0, // the peer of the connection that has the number now is there, and silent
+    receivePacket: () => -errno.EAGAIN,
+  };
+  threadOne(memory, orders, kernel).run();
   return state;
 }
 
@@ -72,4 +73,27 @@ test("a late event of a connection that was closed does not touch the next one w
   expect(stateAfter(EPOLLIN, 0)).toBe(STATE.idle); // it would wait in the wrong thread
   expect(stateAfter(EPOLLHUP, 0)).toBe(STATE.idle);
   expect(stateAfter(EPOLLHUP | EPOLLIN, 1)).toBe(STATE.idle);
+});
+
+/** How often a thread collects garbage that has so many steps to do, then nothing for a moment, and so again. */
+function collections(steps: number): number {
+  const collect = spyOn(Bun, "gc").mockImplementation(() => undefined);
+  const orders: Order[] = [];
+  let done = 0;
+  const epollWait = (_: number, pairs: Uint32Array) => {
+    if (++done % (steps + 1) === 0) return -errno.EINTR;
+    if (done > 2 * (steps + 1)) orders.push({ kind: "stop" });
+    pairs.set([EPOLLIN, WAKE_DATA]);
+    return 1;
+  };
+  threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait, eventfdTake: () => 0 }).run();
+  const { length } = collect.mock.calls;
+  collect.mockRestore();
+  return length;
+}
+
+test("garbage is collected in the pauses after much work", () => {
+  expect(collections(COLLECT_STEPS)).toBe(2);
+  expect(collections(COLLECT_STEPS / 2)).toBe(1);
+  expect(collections(10)).toBe(0);
 });

@@ -8,7 +8,7 @@
  * client asks again without receiving its reply waits for EPOLLOUT, by edges: there is one
  * whenever a client receives something.
  */
-import { checked, type Syscalls } from "@xsocket/xbind-native";
+import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
 import { Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { Answerer, TURN } from "./_answer.ts";
 import { Answered } from "./_answered.ts";
@@ -25,6 +25,9 @@ import { isLogged } from "./log.ts";
 
 const EVENTS = 64; // taken by one wait
 const ACCEPTS = 64; // in a row, then others have their turn
+
+/** After so many steps a pause is used to collect garbage. */
+export const COLLECT_STEPS = 16_384;
 
 /** What a thread exchanges with the main thread. */
 export interface Channel {
@@ -45,6 +48,7 @@ export class Loop {
   readonly #crowd: Crowd;
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
+  #steps = 0; // since the last collection
   #current = -1; // the connection that is being served
 
   constructor(sys: Syscalls, options: ThreadOptions, channel: Channel) {
@@ -94,11 +98,20 @@ export class Loop {
     const { sys, epollFd } = this.#context;
     const count = sys.epollWait(epollFd, this.#pairs, EVENTS, this.#waitMs());
     this.#tick.waited(count);
+    if (count > 0) this.#steps++;
+    else if (count === -errno.EINTR) this.#collect();
     for (let i = 0; i < count; i++)
       this.#handleGuarded(this.#pairs[2 * i] ?? 0, this.#pairs[2 * i + 1] ?? 0);
     this.#connections.lookAtDue();
     this.#acceptor.resume();
     if (this.#crowd.isLasting()) this.#askForThread();
+  }
+
+  /* Nobody asks. Compiling leaves garbage, which the engine keeps as long as little is added to it. */
+  #collect(): void {
+    if (this.#steps < COLLECT_STEPS) return;
+    this.#steps = 0;
+    Bun.gc(true);
   }
 
   #askForThread(): void {
