@@ -9,6 +9,7 @@
 #ifndef XBIND_HOOK_H
 #define XBIND_HOOK_H
 
+#include <errno.h>
 #include <sys/socket.h>
 
 struct sockaddr_in;
@@ -29,6 +30,16 @@ int hook_setsockopt(int fd, int level, int name, const void *value,
                     socklen_t len) __asm__("setsockopt");
 int hook_setsockopt64(int fd, int level, int name, const void *value,
                       socklen_t len) __asm__("__setsockopt64");
+
+/* A result, or -errno, as libc functions give it. */
+static inline int hook_result(int rc)
+{
+	if (rc < 0) {
+		errno = -rc;
+		return -1;
+	}
+	return rc;
+}
 
 /**
  * decide_bind() - what the hook does, for all ways into bind

@@ -10,7 +10,6 @@
 #include "xbind/real.h"
 #include "xbind/swap.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 
 /* The kernel takes no longer address, and no IPv6 one shorter than RFC 2133 had it. */
@@ -93,9 +92,5 @@ EXPORT int hook_bind(int fd, const void *addr, socklen_t len)
 
 	if (rc == SWAP_E_LEAVE)
 		rc = real_bind(fd, addr, len);
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(rc);
 }

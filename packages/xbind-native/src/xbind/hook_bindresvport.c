@@ -44,11 +44,5 @@ static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 
 EXPORT int hook_bindresvport(int fd, struct sockaddr_in *addr)
 {
-	int rc = decide_bindresvport(fd, addr);
-
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(decide_bindresvport(fd, addr));
 }

@@ -6,7 +6,6 @@
 #include "xbind/kept.h"
 #include "xbind/real.h"
 
-#include <errno.h>
 #include <stdbool.h>
 
 static int follow_chroot(const char *path)
@@ -21,11 +20,5 @@ static int follow_chroot(const char *path)
 
 EXPORT int hook_chroot(const char *path)
 {
-	int rc = follow_chroot(path);
-
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(follow_chroot(path));
 }

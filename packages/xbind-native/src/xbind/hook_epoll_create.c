@@ -7,8 +7,6 @@
 #include "xbind/hook.h"
 #include "xbind/real.h"
 
-#include <errno.h>
-
 static int follow_epoll_create(int size)
 {
 	int set = real_epoll_create(size);
@@ -22,11 +20,5 @@ static int follow_epoll_create(int size)
 
 EXPORT int hook_epoll_create(int size)
 {
-	int rc = follow_epoll_create(size);
-
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(follow_epoll_create(size));
 }

@@ -7,8 +7,6 @@
 #include "xbind/hook.h"
 #include "xbind/real.h"
 
-#include <errno.h>
-
 static int follow_epoll_create1(int flags)
 {
 	int set = real_epoll_create1(flags);
@@ -22,11 +20,5 @@ static int follow_epoll_create1(int flags)
 
 EXPORT int hook_epoll_create1(int flags)
 {
-	int rc = follow_epoll_create1(flags);
-
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(follow_epoll_create1(flags));
 }

@@ -73,11 +73,5 @@ static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *
 
 EXPORT int hook_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
-	int rc = follow_epoll_ctl(set, operation, fd, event);
-
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(follow_epoll_ctl(set, operation, fd, event));
 }

@@ -8,8 +8,6 @@
 #include "xbind/real.h"
 #include "xbind/swap.h"
 
-#include <errno.h>
-
 int decide_listen(int fd, int backlog)
 {
 	const struct swap_call call = {.listen = true, .backlog = backlog};
@@ -36,9 +34,5 @@ EXPORT int hook_listen(int fd, int backlog)
 
 	if (rc == SWAP_E_LEAVE)
 		rc = real_listen(fd, backlog);
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(rc);
 }

@@ -5,16 +5,10 @@
 #include "xbind/real.h"
 #include "xbind/reserved.h"
 
-#include <errno.h>
-
 EXPORT int hook_rresvport_af(int *port, sa_family_t family)
 {
 	int rc = reserved_is_listed() ? reserved_rresvport(port, family)
 	                              : real_rresvport_af(port, family);
 
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(rc);
 }

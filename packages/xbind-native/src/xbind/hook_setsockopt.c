@@ -15,7 +15,6 @@
 #include "xbind/optlog.h"
 #include "xbind/real.h"
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -78,10 +77,8 @@ static int set_and_follow(enum real_call call, int fd, int level, int name, cons
 	const struct claim_mark mark = claim_mark();
 	int rc = real_setsockopt(call, fd, level, name, value, len);
 
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
+	if (rc < 0)
+		return hook_result(rc);
 	if (config_any()) {
 		/* Set again on a socket that has it already, it does nothing or fails. */
 		if (claim_has_run(mark) && claim_wait(fd, mark))

@@ -39,9 +39,5 @@ EXPORT int hook_shutdown(int fd, int how)
 
 	if (config_any() && outlasts(fd, how, rc))
 		follow(fd, how, mark);
-	if (rc < 0) {
-		errno = -rc;
-		return -1;
-	}
-	return rc;
+	return hook_result(rc);
 }
