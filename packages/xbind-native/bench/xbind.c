@@ -41,12 +41,12 @@ typedef long (*syscall_function)(long, ...);
 
 static set_function libc_setsockopt;
 static syscall_function libc_syscall;
+static FILE *json;
 
 static int libc_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	return (int)libc_syscall(SYS_bind, fd, addr, len);
 }
-static FILE *json;
 
 static _Noreturn void die(const char *what)
 {

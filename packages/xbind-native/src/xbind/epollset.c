@@ -99,6 +99,12 @@ static void look_around(void)
 	}
 }
 
+/* Is what somebody has asked about not in the set, or the set closed by now? */
+static bool is_gone(int error)
+{
+	return error == -ENOENT || error == -EBADF || error == -EINVAL;
+}
+
 /*
  * Is the open file of fd registered under this number? Return: 1, 0, or -errno when kcmp(2) is not
  * to be had; -EAGAIN when another file of this number is in the set. To ask for the next one would
@@ -113,17 +119,11 @@ static int holds(int set, int fd)
 
 	if (rc == -EBADF || rc == -EINVAL)
 		forget(set); /* closed, or the number is something else by now */
-	if (rc == -EBADF || rc == -EINVAL || rc == -ENOENT)
+	if (is_gone(rc))
 		return 0;
 	if (rc > 0)
 		return -EAGAIN;
 	return rc < 0 ? rc : 1;
-}
-
-/* Has somebody else taken it out of the set meanwhile, or closed the set? */
-static bool is_gone(int error)
-{
-	return error == -ENOENT || error == -EBADF || error == -EINVAL;
 }
 
 /* Return: 0, -ESRCH when it is not in the set, else why nobody can tell. */
