@@ -1,7 +1,6 @@
-import { lstatSync } from "node:fs";
 import { AF_UNIX, SOCK_SEQPACKET, SUN_PATH_BYTES } from "@xsocket/protocol";
 import { errnoName, type Syscalls } from "@xsocket/xbind-native";
-import { type Claim, releasePath, type SocketFile } from "./_claim.ts";
+import { type Claim, fileAt, releasePath, type SocketFile } from "./_claim.ts";
 import { SOL_SOCKET } from "./_epoll.ts";
 import { ServeError } from "./error.ts";
 
@@ -34,8 +33,7 @@ function addressOf(sys: Syscalls, fd: number): string {
 function fileOf(path: string): SocketFile | undefined {
   if (!path.startsWith("/")) return undefined;
   try {
-    const { dev, ino } = lstatSync(path, { bigint: true });
-    return { path, dev, ino };
+    return fileAt(path);
   } catch {
     return undefined;
   }
@@ -43,7 +41,7 @@ function fileOf(path: string): SocketFile | undefined {
 
 /* Whom this server became may not be allowed to remove the file; the next start replaces it. */
 function releaser(sys: Syscalls, file: SocketFile | undefined): Claim["release"] {
-  return file ? () => releasePath(sys, file.path, file).catch(() => {}) : () => Promise.resolve();
+  return file ? () => releasePath(sys, file).catch(() => {}) : () => Promise.resolve();
 }
 
 /**

@@ -48,15 +48,11 @@ export interface ClaimOptions extends FileOptions {
   readonly sharedDirectory: boolean;
 }
 
-/** Tells a file that was made from what may lie in its place later. */
-export interface Made {
+/** A socket file where it was made, told from what may lie there later. */
+export interface SocketFile {
+  readonly path: string;
   readonly dev: bigint;
   readonly ino: bigint;
-}
-
-/** A socket file, with where it was made. */
-export interface SocketFile extends Made {
-  readonly path: string;
 }
 
 /** A listening socket, with what is to be undone at the end. */
@@ -128,14 +124,13 @@ export function claimPath(
   path: string,
   options: FileOptions,
   type = SOCK_SEQPACKET,
-): Claim & { readonly made: Made } {
+): Claim & { readonly file: SocketFile } {
   removeStale(sys, path);
   const fd = makeListener(sys, path, options, type);
   try {
     bindPath(sys, fd, path, options);
-    const made = lstatSync(path, { bigint: true });
-    const file = { path, dev: made.dev, ino: made.ino };
-    return { listenFd: fd, made, file, release: () => releasePath(sys, path, made) };
+    const file = fileAt(path);
+    return { listenFd: fd, file, release: () => releasePath(sys, file) };
   } catch (error) {
     sys.close(fd);
     throw error;
@@ -257,39 +252,45 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
   throw refusal(`take the name ${text}`, new SyscallError("bind", -listening));
 }
 
-function isAt(path: string, made: Made): boolean {
+/** Notes what lies at a path. @throws {Error} if it cannot be looked at */
+export function fileAt(path: string): SocketFile {
+  const { dev, ino } = lstatSync(path, { bigint: true });
+  return { path, dev, ino };
+}
+
+function isStill({ path, dev, ino }: SocketFile): boolean {
   const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return found?.dev === made.dev && found.ino === made.ino;
+  return found?.dev === dev && found.ino === ino;
 }
 
 /** Answers whether a socket file is where it was made; somebody may have removed or replaced it. */
 export function isInPlace(file: SocketFile): boolean {
   try {
-    return isAt(file.path, file);
+    return isStill(file);
   } catch {
     return false; // a directory on the way is none any more, or closed to this user
   }
 }
 
 /** Removes a socket file if it is still the one that was made. */
-export function removeOwn(path: string, made: Made): void {
-  if (isAt(path, made)) unlinkSync(path);
+export function removeOwn(file: SocketFile): void {
+  if (isStill(file)) unlinkSync(file.path);
 }
 
 /**
  * The same when this thread has lost its rights on the way to another user: those of the runtime's
  * pool, which do what is asked for by a promise, have theirs still.
  */
-export async function removeAsBefore(path: string, made: Made): Promise<void> {
+export async function removeAsBefore({ path, dev, ino }: SocketFile): Promise<void> {
   const found = await lstat(path, { bigint: true });
-  if (found.dev === made.dev && found.ino === made.ino) await unlink(path);
+  if (found.dev === dev && found.ino === ino) await unlink(path);
 }
 
 /** The same under the lock of its directory. */
-export async function releasePath(sys: Syscalls, path: string, made: Made): Promise<void> {
-  const lock = await lockDirectory(sys, dirname(path)).catch(() => -1); // then the compare alone has to do
+export async function releasePath(sys: Syscalls, file: SocketFile): Promise<void> {
+  const lock = await lockDirectory(sys, dirname(file.path)).catch(() => -1); // then the compare alone has to do
   try {
-    removeOwn(path, made);
+    removeOwn(file);
   } finally {
     if (lock >= 0) closeSync(lock);
   }

@@ -1,4 +1,4 @@
-import { chownSync, lstatSync, readdirSync, statSync } from "node:fs";
+import { chownSync, readdirSync, statSync } from "node:fs";
 import { chown } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
@@ -97,12 +97,11 @@ export async function bindControl(
   const sys = loadSyscalls();
   const threads = checkOptions(options, options.address?.startsWith("@") === true);
   const bounds = fitBounds(options, sys.descriptorLimit(), threads);
-  const { address, listenFd } = await listen(sys, options, bounds, user.uid);
-  if (address.startsWith("@")) return { listenFd, release: () => Promise.resolve() };
-  const made = lstatSync(address, { bigint: true });
+  const { address, listenFd, file } = await listen(sys, options, bounds, user.uid);
+  if (!file) return { listenFd, release: () => Promise.resolve() };
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
   const release = async () => {
-    await removeAsBefore(address, made);
+    await removeAsBefore(file);
     await giveBack?.();
   };
   return { listenFd, release };

@@ -2,7 +2,7 @@ import type { UnixSocketListener } from "bun";
 import { isIP } from "node:net";
 import { SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { claimPath, type Made, removeOwn } from "../_claim.ts";
+import { claimPath, removeOwn, type SocketFile } from "../_claim.ts";
 import { expectDirectory } from "../_directory.ts";
 import { reasonOf } from "../_refusal.ts";
 import { ServeError } from "../error.ts";
@@ -64,7 +64,7 @@ type Handlers = ReturnType<typeof pageHandlers>;
 interface Listening {
   readonly port?: number;
   /** The file, if there is one, to be removed at the end. */
-  readonly made?: Made;
+  readonly file?: SocketFile;
   stop(closeActiveConnections: boolean): void;
 }
 
@@ -73,15 +73,15 @@ function listenAtPath(path: string, socket: Handlers): Listening {
   const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
   expectDirectory(path);
   const sys = loadSyscalls();
-  const { listenFd: fd, made } = claimPath(sys, path, options, SOCK_STREAM);
+  const { listenFd: fd, file } = claimPath(sys, path, options, SOCK_STREAM);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
   const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;
   try {
     const listener = adopt({ fd, socket });
-    return { made, stop: (all) => listener.stop(all) };
+    return { file, stop: (all) => listener.stop(all) };
   } catch (error) {
     sys.close(fd); // Bun leaves to us what it does not take
-    removeOwn(path, made);
+    removeOwn(file);
     throw error;
   }
 }
@@ -92,9 +92,9 @@ function listen(address: MetricsAddress, socket: Handlers): Listening {
 }
 
 /* The next start replaces what has to stay. */
-function remove(path: string, made: Made, log: Log | undefined): void {
+function remove(file: SocketFile, log: Log | undefined): void {
   try {
-    removeOwn(path, made);
+    removeOwn(file);
   } catch (error) {
     const message = `the socket file of the metrics could not be removed: ${reasonOf(error)}`;
     log?.({ level: "warning", event: "release", message, fields: {} });
@@ -123,7 +123,7 @@ export function serveMetrics(server: Server, address: MetricsAddress, log?: Log)
       port: listener.port,
       [Symbol.dispose]() {
         listener.stop(true);
-        if (address.kind === "path" && listener.made) remove(address.path, listener.made, log);
+        if (listener.file) remove(listener.file, log);
       },
     };
   } catch (error) {
