@@ -31,7 +31,8 @@ export function socketsOf(pid: number): number {
   return readdirSync(directory).filter(isSocket).length;
 }
 
-function leaked(before: Map<number, string>): string[] {
+/** The descriptors that are open now and were not `before`, one by one. */
+export function leaked(before: Map<number, string>): string[] {
   return [...descriptors()]
     .filter(([fd, target]) => before.get(fd) !== target)
     .map(([fd, target]) => `${fd} → ${target}`);

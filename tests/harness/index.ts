@@ -18,7 +18,7 @@
  * Whatever is made here is disposed of at the end of its scope, also when the test fails.
  */
 export { createNamespace, type Namespace } from "./namespace.ts";
-export { descriptors, expectNoLeak, guardDescriptors } from "./descriptors.ts";
+export { descriptors, expectNoLeak, guardDescriptors, leaked } from "./descriptors.ts";
 export { here, type Place, type Result, type RunOptions } from "./place.ts";
 export { eventually } from "./wait.ts";
 export { netnsCookie } from "./cookie.ts";
