@@ -66,3 +66,10 @@ export const http = {
   files: { page: "a page\n" },
   expect: /a page/,
 } as const;
+
+/**
+ * A command that starts a program which will chroot to `root`, where the control socket has the path
+ * that it has outside. The mount is in a namespace of its own and ends with the program.
+ */
+export const withSocketInRoot = (program: string) =>
+  `exec unshare --mount sh -c 'at=\${XSOCKET%/*}; mkdir -p root$at; mount --bind \${at:-root} root$at; exec ${program}'`;

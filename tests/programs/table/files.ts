@@ -1,4 +1,4 @@
-import type { Program } from "../program.ts";
+import { type Program, withSocketInRoot } from "../program.ts";
 
 const opens = { client: "nc -vz -w 2 $HOST $PORT 2>&1", expect: /succeeded/ } as const;
 
@@ -17,6 +17,35 @@ const qbittorrent = (...session: readonly string[]) =>
 const prepareQbittorrent =
   "mkdir -p q/qBittorrent/config; sed s,HOST,$HOST, settings > q/qBittorrent/config/qBittorrent.conf";
 const runQbittorrent = "exec qbittorrent-nox --profile=$DIR/q --confirm-legal-notice";
+
+const vsftpd = {
+  packages: ["vsftpd", "curl"],
+  files: {
+    "vsftpd.conf": `
+listen=YES
+background=NO
+listen_port=2121
+anonymous_enable=YES
+anon_root=DIR/root
+no_anon_password=YES
+secure_chroot_dir=DIR/root
+vsftpd_log_file=DIR/log
+xferlog_enable=YES
+log_ftp_protocol=YES
+seccomp_sandbox=NO
+pasv_min_port=30000
+pasv_max_port=30010
+pasv_promiscuous=YES
+ftp_username=sync
+`,
+  },
+  prepare: "sed -i s,DIR,$DIR, vsftpd.conf; mkdir root; touch root/hello",
+  port: 2121,
+  ports: "30000-30010",
+  client: "curl -sv --max-time 5 ftp://$HOST:$PORT/ 2>&1",
+  expect: /226/,
+  logsPeerTo: "log",
+} as const;
 
 /** Those who move files: FTP, rsync, SMB, BitTorrent and others. */
 export const files: readonly Program[] = [
@@ -40,38 +69,19 @@ export const files: readonly Program[] = [
   },
   {
     name: "vsftpd",
-    packages: ["vsftpd", "curl"],
-    files: {
-      "vsftpd.conf": `
-listen=YES
-background=NO
-listen_port=2121
-anonymous_enable=YES
-anon_root=DIR/root
-no_anon_password=YES
-secure_chroot_dir=DIR/root
-vsftpd_log_file=DIR/log
-xferlog_enable=YES
-log_ftp_protocol=YES
-seccomp_sandbox=NO
-pasv_min_port=30000
-pasv_max_port=30010
-pasv_promiscuous=YES
-ftp_username=sync
-`,
-    },
-    prepare: "sed -i s,DIR,$DIR, vsftpd.conf; mkdir root; touch root/hello",
     run: "exec vsftpd $DIR/vsftpd.conf",
-    port: 2121,
-    ports: "30000-30010",
-    client: "curl -sv --max-time 5 ftp://$HOST:$PORT/ 2>&1",
-    expect: /226/,
-    logsPeerTo: "log",
+    ...vsftpd,
     cannot: {
       reason:
         "the login works, but for each passive data connection it chroots and becomes another user before it binds: the control socket is out of its reach then, and a connection made as root is not used for anybody else",
-      instead: "sftp, or an FTP server that binds as who it is",
+      instead: "mount the directory of the control socket in its root, as in the next line",
     },
+  },
+  {
+    name: "vsftpd, the control socket's directory mounted in its root",
+    run: withSocketInRoot("vsftpd $DIR/vsftpd.conf"),
+    dropsRoot: true,
+    ...vsftpd,
   },
   {
     name: "tftpd-hpa",
@@ -84,8 +94,20 @@ ftp_username=sync
     ports: "0",
     client: "curl -s --max-time 5 tftp://$HOST:$PORT/$DIR/hello",
     expect: /hello/,
-    remark:
-      'answers from a port of its own for each transfer: list port 0 too, XBIND="69 0". Not with --secure: then it chroots and becomes another user before it binds',
+    remark: 'answers from a port of its own for each transfer: list port 0 too, XBIND="69 0"',
+  },
+  {
+    name: "tftpd-hpa --secure, the control socket's directory mounted in its root",
+    packages: ["tftpd-hpa", "tftp-hpa"],
+    prepare: "mkdir root; echo hello > root/hello",
+    run: withSocketInRoot("in.tftpd -L -v -u nobody --secure --address :6969 $DIR/root"),
+    dropsRoot: true,
+    port: 6969,
+    kind: "udp",
+    ports: "0",
+    client: "curl -s --max-time 5 tftp://$HOST:$PORT/hello",
+    expect: /hello/,
+    remark: "without the mount it cannot work: it chroots and becomes another user before it binds",
   },
   {
     name: "rsync --daemon",

@@ -32,7 +32,8 @@ export const native: readonly Program[] = [
     cannot: {
       reason:
         "the control socket is out of reach in the jail, and a connection that was made as root is not used for another user",
-      instead: "start it as that user, or let it bind before it gives up root",
+      instead:
+        "mount the directory of the control socket in the jail, start it as that user, or let it bind before it gives up root",
     },
   }),
   small("setuid away from root before bind", "server.c", {

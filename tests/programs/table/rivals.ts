@@ -1,24 +1,21 @@
-import type { Program } from "../program.ts";
+import { type Program, withSocketInRoot } from "../program.ts";
 
 const users = `postfix:x:33:33::/:/bin/false
 `;
 
-/** Servers of which a Debian machine can hold one of a kind: they are unpacked. */
-export const rivals: readonly Program[] = [
-  {
-    name: "ProFTPD, passive data connections",
-    packages: [
-      "curl",
-      "openssl",
-      "libmemcached11t64",
-      "libmemcachedutil2t64",
-      "libhiredis1.1.0",
-      "libpcre2-posix3",
-      "libpam0g",
-    ],
-    unpacked: ["proftpd-core"],
-    files: {
-      "proftpd.conf": `
+const proftpd = {
+  packages: [
+    "curl",
+    "openssl",
+    "libmemcached11t64",
+    "libmemcachedutil2t64",
+    "libhiredis1.1.0",
+    "libpcre2-posix3",
+    "libpam0g",
+  ],
+  unpacked: ["proftpd-core"],
+  files: {
+    "proftpd.conf": `
 ModulePath UNPACKED/proftpd-core/usr/lib/proftpd
 LoadModule mod_ls.c
 LoadModule mod_xfer.c
@@ -40,18 +37,31 @@ AuthGroupFile DIR/group
 RequireValidShell off
 UseReverseDNS off
 `,
-      group: "x:x:33:\n",
-    },
-    prepare:
-      'sed -i "s,DIR,$DIR,;s,UNPACKED,$UNPACKED," proftpd.conf; mkdir root; echo hello > root/hello; chmod 755 . root; echo "x:$(openssl passwd -1 x):33:33::$DIR/root:/bin/sh" > passwd; chmod 600 passwd group',
-    run: "exec $UNPACKED/proftpd-core/usr/sbin/proftpd -n -d 3 -c $DIR/proftpd.conf",
-    dropsRoot: true,
-    port: 2121,
-    ports: "30000-30010",
-    client: "curl -sv --max-time 5 ftp://x:x@$HOST:$PORT/hello 2>&1",
-    expect: /^hello/m,
-    logsPeerTo: "output",
+    group: "x:x:33:\n",
+  },
+  prepare:
+    'sed -i "s,DIR,$DIR,;s,UNPACKED,$UNPACKED," proftpd.conf; mkdir root; echo hello > root/hello; chmod 755 . root; echo "x:$(openssl passwd -1 x):33:33::$DIR/root:/bin/sh" > passwd; chmod 600 passwd group',
+  dropsRoot: true,
+  port: 2121,
+  ports: "30000-30010",
+  client: "curl -sv --max-time 5 ftp://x:x@$HOST:$PORT/hello 2>&1",
+  expect: /^hello/m,
+  logsPeerTo: "output",
+} as const;
+const runProftpd = "$UNPACKED/proftpd-core/usr/sbin/proftpd -n -d 3 -c $DIR/proftpd.conf";
+
+/** Servers of which a Debian machine can hold one of a kind: they are unpacked. */
+export const rivals: readonly Program[] = [
+  {
+    name: "ProFTPD, passive data connections",
+    run: `exec ${runProftpd}`,
+    ...proftpd,
     remark: "not with DefaultRoot: then it chroots and becomes another user before it binds",
+  },
+  {
+    name: "ProFTPD, DefaultRoot, the control socket's directory mounted there",
+    run: `echo DefaultRoot "~" >> proftpd.conf; ${withSocketInRoot(runProftpd)}`,
+    ...proftpd,
   },
   {
     name: "Postfix, smtpd by master",
