@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
@@ -128,6 +129,24 @@ static void test_without_environment(void)
 		CHECK_EQ(there, 1);
 		close(fd);
 	}
+}
+
+/* Another thread may be in the middle of setenv(3), and have freed what getenv(3) would walk. */
+static void test_unreadable_environment(void)
+{
+	extern char **environ;
+	char **before = environ;
+	void *page = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = pair_socket(SOCK_STREAM), rc;
+
+	CHECK(page != MAP_FAILED);
+	environ = page;
+	rc = pair_bind(fd, 3035);
+	environ = before;
+	CHECK_EQ(rc, 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+	munmap(page, 1);
 }
 
 static void *bind_cancelled(void *argument)
@@ -278,6 +297,7 @@ int main(int argc, char **argv)
 	RUN(test_vforked_child);
 	RUN(test_signal_handler);
 	RUN(test_without_environment);
+	RUN(test_unreadable_environment);
 	RUN(test_pending_cancellation);
 	RUN(test_small_stack);
 	RUN(test_few_descriptors);

@@ -18,13 +18,14 @@ struct address {
 
 /**
  * address_parse() - read the address of a control socket
- * @text: a path, "@name", or NULL for ADDRESS_DEFAULT
- * @ret:  the address for connect(2) and bind(2); any_server as the environment says
+ * @text:       a path, "@name", or NULL for ADDRESS_DEFAULT
+ * @any_server: for an abstract one, what address_any_server() says or has said
+ * @ret:        the address for connect(2) and bind(2)
  *
  * Return: 0, -EINVAL for an empty path or name, -ENAMETOOLONG for one that does not fit
  *         (a path needs room for its NUL). On failure @ret is untouched.
  */
-int address_parse(const char *text, struct address *ret);
+int address_parse(const char *text, bool any_server, struct address *ret);
 
 /* Is XSOCKET_ANY_SERVER=1 in the environment? */
 bool address_any_server(void);

@@ -183,11 +183,9 @@ const char *config_socket(void)
 
 int config_address(struct address *ret)
 {
-	int rc = address_parse(config_socket(), ret);
+	const bool any_server = ready() ? kept.any_server : address_any_server();
 
-	if (rc == 0 && ready())
-		ret->any_server = kept.any_server;
-	return rc;
+	return address_parse(config_socket(), any_server, ret);
 }
 
 int config_wait_ms(void)

@@ -332,7 +332,7 @@ EXPORT int xs1_handover(const char *path, int domain, int type, int protocol, in
 {
 	struct deadline deadline = deadline_in(wait_ms);
 	struct address address;
-	int rc = address_parse(path, &address);
+	int rc = address_parse(path, address_any_server(), &address);
 
 	return rc < 0 ? rc : handover_socket(&address, domain, type, protocol, &deadline);
 }
@@ -341,7 +341,7 @@ EXPORT int xs1_handover_connect(const char *path, int wait_ms)
 {
 	struct deadline deadline = deadline_in(wait_ms);
 	struct address address;
-	int rc = address_parse(path, &address);
+	int rc = address_parse(path, address_any_server(), &address);
 
 	return rc < 0 ? rc : handover_connect(&address, &deadline);
 }

@@ -10,7 +10,7 @@ EXPORT int xsocket(const char *path, int domain, int type, int protocol)
 {
 	struct deadline deadline = deadline_in(deadline_default_ms());
 	struct address address;
-	int fd = address_parse(path, &address);
+	int fd = address_parse(path, address_any_server(), &address);
 
 	if (fd == 0)
 		fd = handover_socket(&address, domain, type, protocol, &deadline);
