@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -22,6 +23,9 @@
 #define SOCKETS    110 /* more than 2048 in all */
 #define LOST       300 /* more than 256 */
 #define HIGH       800 /* a number that no other socket has */
+
+#define LONG_CODE   41 /* instructions of 8 bytes: more than 320 bytes */
+#define LONG_VALUES 8  /* so many have room */
 
 /* bind fails with that error under the library, and the socket is as it was. */
 static void bind_refused(int fd, uint16_t port, int error)
@@ -386,6 +390,40 @@ static void bind_after_vfork(void)
 	bind_member(fd, 3008);
 }
 
+/* A program that has no room in a record of its own. */
+static void spread(int fd)
+{
+	struct sock_filter code[LONG_CODE];
+	struct sock_fprog program = {.len = LONG_CODE, .filter = code};
+	int on = 1;
+
+	for (int i = 0; i < LONG_CODE; i++)
+		code[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)),
+	         0);
+}
+
+/* What has found no record takes none of the room for long values. */
+static void bind_after_long_values(void)
+{
+	int first = pair_socket(SOCK_DGRAM), fd;
+
+	fill_table();
+	for (int i = 0; i < LONG_VALUES; i++)
+		spread(pair_socket(SOCK_DGRAM));
+	syscall(SYS_close_range, first, ~0U, 0);
+	fd = pair_socket(SOCK_DGRAM);
+	spread(fd);
+	CHECK_EQ(pair_bind(fd, 3010), 0);
+	CHECK(pair_is_there(fd));
+}
+
+static void test_long_values(void)
+{
+	child_run(bind_after_long_values);
+}
+
 static void test_not_gone(void)
 {
 	child_run(bind_renumbered);
@@ -403,5 +441,6 @@ int main(void)
 	RUN(test_bound);
 	RUN(test_lost);
 	RUN(test_not_gone);
+	RUN(test_long_values);
 	return 0;
 }

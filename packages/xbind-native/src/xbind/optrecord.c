@@ -267,7 +267,7 @@ static size_t place_for(size_t len, int16_t *ret_large)
 	size_t at = used < OPTLOG_RECORDS ? used : free_place();
 
 	*ret_large = NOWHERE;
-	if (len > OPTLOG_BYTES) {
+	if (at != OPTLOG_RECORDS && len > OPTLOG_BYTES) {
 		*ret_large = take_large(len);
 		if (*ret_large == NOWHERE)
 			return OPTLOG_RECORDS;
@@ -281,8 +281,6 @@ size_t optrecord_add(int fd, socket_key key, int row, size_t len)
 	size_t at = place_for(len, &large);
 
 	if (at == OPTLOG_RECORDS) {
-		if (large != NOWHERE)
-			large_taken[large] = false;
 		sweep();
 		at = place_for(len, &large);
 	}
