@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   unlinkSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
@@ -206,6 +207,22 @@ test("threads that live answer the watchdog's calls", async () => {
   await crowd(path, process.pid, 2);
   server.isAnswering();
   await eventually("an answer to each call", () => server.isAnswering());
+});
+
+test("a server that has stopped leaves alone what has its descriptors' numbers by then", async () => {
+  using dir = tempDir();
+  const server = await start({ auditFile: dir.join("audit") }, dir.join("control"));
+  await server.stop();
+  const own = Array.from({ length: 32 }, (_, i) => dir.join(`own${i}`));
+  const fds = own.map((path) => openSync(path, "w"));
+  try {
+    server.isAnswering();
+    await server.reload();
+    for (const fd of fds) writeSync(fd, "own");
+    expect(own.map((path) => readFileSync(path, "utf8"))).toEqual(own.map(() => "own"));
+  } finally {
+    fds.forEach((fd) => closeSync(fd));
+  }
 });
 
 test("a disk that is full cuts one line, and what follows begins anew", async () => {

@@ -225,6 +225,7 @@ export class Pool {
     const wake = this.#shared.thread(index, THREAD.wake);
     if (wake < 0) return; // it was never started
     await reclaim(this.#sys, this.#shared, index);
+    this.#shared.setThread(index, THREAD.wake, -1); // a later call must not wake what has its number next
     this.#sys.close(wake);
   }
 }

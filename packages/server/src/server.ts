@@ -28,7 +28,7 @@ export interface Server extends AsyncDisposable {
   /**
    * Reads the policy again, and opens the audit file anew. When one fails, what was there stays,
    * the other goes on, and the failure is thrown; that of the audit file is a ServeError, and both
-   * together are an AggregateError.
+   * together are an AggregateError. Of a server that stops the audit file is not opened anew.
    */
   reload(): Promise<void>;
   /**
@@ -175,7 +175,7 @@ class RunningServer implements Server {
 
   /* After a log was rotated: the new file takes the place of the old one under its number. */
   #reopenAudit(): void {
-    if (this.#auditFd < 0) return;
+    if (this.#auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now
     const fd = openAuditFile(this.#options.auditFile);
     checked("dup3", this.#sys.dupOnto(fd, this.#auditFd));
     this.#sys.close(fd);
