@@ -22,7 +22,6 @@ export interface Syscalls {
   xattr(path: string, name: string, value: Uint8Array | null, length: number): number;
   geteuid(): number;
   getsockname(fd: number, address: Uint8Array, length: number): number;
-  getpeername(fd: number, address: Uint8Array, length: number): number;
   getsockopt(
     fd: number,
     level: number,
@@ -60,7 +59,6 @@ export interface Syscalls {
   tickSet(timer: number, intervalMs: number): number;
   tickDelete(timer: number): number;
   threadRoom(count: number): number;
-  monotonicUs(): bigint;
   execAs(
     listenFd: number,
     cwdFd: number,
@@ -114,7 +112,6 @@ const SYMBOLS = {
   xs1_xattr: { args: [text, text, pointer, unsigned], returns: int },
   xs1_geteuid: { args: [], returns: int },
   xs1_getsockname: { args: [int, pointer, unsigned], returns: int },
-  xs1_getpeername: { args: [int, pointer, unsigned], returns: int },
   xs1_getsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
   xs1_setsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
   xs1_socket_namespace: { args: [int], returns: int },
@@ -140,7 +137,6 @@ const SYMBOLS = {
   xs1_tick_set: { args: [int, int], returns: int },
   xs1_tick_delete: { args: [int], returns: int },
   xs1_thread_room: { args: [int], returns: int },
-  xs1_monotonic_us: { args: [], returns: FFIType.i64 },
   xs1_exec_as: {
     args: [int, int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
     returns: int,
@@ -181,7 +177,6 @@ function open(): Syscalls {
     xattr: native.xs1_xattr,
     geteuid: native.xs1_geteuid,
     getsockname: native.xs1_getsockname,
-    getpeername: native.xs1_getpeername,
     getsockopt: native.xs1_getsockopt,
     setsockopt: native.xs1_setsockopt,
     socketNamespace: native.xs1_socket_namespace,
@@ -207,7 +202,6 @@ function open(): Syscalls {
     tickSet: native.xs1_tick_set,
     tickDelete: native.xs1_tick_delete,
     threadRoom: native.xs1_thread_room,
-    monotonicUs: native.xs1_monotonic_us,
     execAs: native.xs1_exec_as,
     sendDescriptors: native.xs1_send_descriptors,
     handover: native.xs1_handover,

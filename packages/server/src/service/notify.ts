@@ -88,7 +88,7 @@ export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.
   return {
     active: true,
     ready: (status) => say(`READY=1\n${statusLine(status)}`),
-    reloading: () => say(`RELOADING=1\nMONOTONIC_USEC=${native.monotonicUs()}`),
+    reloading: () => say(`RELOADING=1\nMONOTONIC_USEC=${Math.floor(native.monotonic() * 1000)}`),
     stopping: () => say("STOPPING=1"),
     status: (text) => say(statusLine(text)),
     watchdog: () => say("WATCHDOG=1"),

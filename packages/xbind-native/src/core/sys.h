@@ -105,8 +105,6 @@ int sys_owner(int fd, struct sys_owner *ret);
 uint64_t sys_block_signals(void);
 void sys_restore_signals(uint64_t mask);
 
-int sys_thread_id(void);
-
 /* Is there a thread of this process with that id? */
 bool sys_thread_exists(int thread);
 

@@ -326,11 +326,6 @@ void sys_restore_signals(uint64_t mask)
 	CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
 }
 
-int sys_thread_id(void)
-{
-	return (int)CALL(SYS_gettid, 0);
-}
-
 bool sys_thread_exists(int thread)
 {
 	return CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH;

@@ -17,7 +17,7 @@ static bool lives(int thread)
 bool lock_take(_Atomic int *holder, int longest_ms)
 {
 	const struct deadline deadline = deadline_in(longest_ms);
-	int self = sys_thread_id();
+	int self = sys_gettid();
 
 	do {
 		int other = 0;

@@ -3,9 +3,9 @@
  * private.c - the system calls that the TypeScript packages need, as one private symbol set
  *
  * How it works: Bun's FFI has no errno, so each function returns a value or -errno. The names are
- * versioned (xs1_), the signatures use int, unsigned and pointers alone, and the one file that
- * binds them is packages/xbind-native/src/syscalls.ts. A pointer is used during the call and never
- * kept.
+ * versioned (xs1_), the signatures use int, unsigned and pointers alone, but for the clock, and the
+ * one file that binds them is packages/xbind-native/src/syscalls.ts. A pointer is used during the
+ * call and never kept.
  */
 #include "xsocket/private.h"
 
@@ -95,14 +95,6 @@ EXPORT int xs1_getsockname(int fd, void *addr, unsigned len)
 {
 	socklen_t size = len;
 	int rc = sys_getsockname(fd, addr, &size);
-
-	return rc < 0 ? rc : (int)size;
-}
-
-EXPORT int xs1_getpeername(int fd, void *addr, unsigned len)
-{
-	socklen_t size = len;
-	int rc = sys_getpeername(fd, addr, &size);
 
 	return rc < 0 ? rc : (int)size;
 }
@@ -239,14 +231,6 @@ EXPORT int xs1_eventfd_take(int fd)
 	long rc = sys_read(fd, &count, sizeof(count));
 
 	return rc < 0 ? (int)rc : 0;
-}
-
-EXPORT long long xs1_monotonic_us(void)
-{
-	struct timespec now = {0};
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 EXPORT int xs1_let_go_of_pages(void *start, unsigned len)

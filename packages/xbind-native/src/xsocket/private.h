@@ -31,7 +31,6 @@ int xs1_dup_onto(int from, int to);
 
 /* Return: the length that the kernel reports, which may be larger than len for an address. */
 int xs1_getsockname(int fd, void *addr, unsigned len);
-int xs1_getpeername(int fd, void *addr, unsigned len);
 int xs1_getsockopt(int fd, int level, int name, void *value, unsigned len);
 int xs1_setsockopt(int fd, int level, int name, const void *value, unsigned len);
 
@@ -97,9 +96,6 @@ int xs1_tick_delete(int timer);
 /* Has that many threads (64 at most) at once for a moment. Return: 0, -EAGAIN where they cannot be
  * had. */
 int xs1_thread_room(int count);
-
-/* CLOCK_MONOTONIC in microseconds, as sd_notify(3) wants it. */
-long long xs1_monotonic_us(void);
 
 /* MADV_DONTNEED: lets go of the pages from start on. For mappings of a file that nobody has written
  * to, whose pages come back when they are needed; whatever else is there would be lost. */
