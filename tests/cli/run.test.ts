@@ -96,6 +96,15 @@ async function buildProgram(directory: string, build: string): Promise<void> {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 }
 
+test("variables that are too long together are refused, and not cut", async () => {
+  const ports = Array(12_000).fill("10000").join(",");
+  const { code, stdout, stderr } = await here.run([...RUN, "--port", ports, "--", "env"], {
+    env: { LD_PRELOAD: Array(12_500).fill("libm.so.6").join(":") },
+  });
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(/take \d+ bytes .* write ports as ranges, or shorten LD_PRELOAD\n$/);
+});
+
 test.each(Object.entries(BUILDS))("%s is refused in a sentence", async (_name, [build, says]) => {
   using dir = tempDir();
   await buildProgram(dir.path, build);

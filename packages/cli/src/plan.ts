@@ -2,6 +2,9 @@ import { writeSync } from "node:fs";
 import { loadSyscalls, checked } from "@xsocket/xbind-native";
 import { FailureError } from "./errors.ts";
 
+/* The room that the launcher has for a plan, its PLAN_BYTES; what is longer would be cut. */
+const BYTES_MAX = 192 * 1024;
+
 /** What the launcher is to become (launch/plan.h says how it is written). */
 export interface Plan {
   /** Where the program stands among the command's arguments. */
@@ -23,11 +26,15 @@ function encode({ programIndex, set }: Plan): Uint8Array {
 /**
  * Tells the launcher what to become once this process has ended.
  *
- * @throws {FailureError} if nobody waits for a plan
+ * @throws {FailureError} if nobody waits for a plan, or it is too long
  */
 export function sendPlan(planFd: number, plan: Plan): void {
   if (planFd < 0) throw new FailureError("no launcher waits for a plan: start xsocket by its name");
   const bytes = encode(plan);
+  if (bytes.byteLength > BYTES_MAX)
+    throw new FailureError(
+      `the variables for the program take ${bytes.byteLength} bytes and there is room for ${BYTES_MAX}: write ports as ranges, or shorten LD_PRELOAD`,
+    );
   if (plan.socketFd === undefined) writeSync(planFd, bytes);
   else
     checked(

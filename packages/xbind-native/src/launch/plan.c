@@ -20,7 +20,7 @@
 #include "launch/environment.h"
 #include "launch/words.h"
 
-#define PLAN_BYTES    (192 * 1024) /* bytes; a variable may be 128 KiB */
+#define PLAN_BYTES    (192 * 1024) /* bytes, as packages/cli/src/plan.ts has it */
 #define RELAY_BYTES   4096         /* bytes */
 #define LISTEN_FD     3            /* SD_LISTEN_FDS_START */
 #define CHILD_PLAN_FD 3
