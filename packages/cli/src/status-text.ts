@@ -1,7 +1,7 @@
 import { escapeText, type ServerStatus } from "@xsocket/server";
 
-/** Finds the time within which a part of the requests were answered, from the histogram's buckets. */
-export function quantile(latency: ServerStatus["stats"]["latency"], part: number): string {
+/* Finds the time within which a part of the requests were answered, from the histogram's buckets. */
+function quantile(latency: ServerStatus["stats"]["latency"], part: number): string {
   const total = latency.counts.reduce((sum, count) => sum + count, 0);
   let seen = 0;
   for (const [index, count] of latency.counts.entries()) {

@@ -3,8 +3,8 @@ import { type IpAddress, portOf, sockaddr } from "./_address.ts";
 import type { Deadline } from "./_deadline.ts";
 import { WRITABLE, whenReady } from "./_wait.ts";
 
-/** Level and name of the socket options that are set or read here. */
-export const OPTION = {
+/* Level and name of the socket options that are set or read here. */
+const OPTION = {
   reuseAddr: [1, 2],
   error: [1, 4],
   reusePort: [1, 15],
@@ -14,7 +14,7 @@ export const OPTION = {
   ipv6Errors: [41, 25],
   deferAccept: [6, 9],
 } as const;
-export type OptionName = keyof typeof OPTION;
+type OptionName = keyof typeof OPTION;
 
 /** Sets a socket option that is an int. @throws {SyscallError} what setsockopt(2) gives */
 export function setOption(fd: number, name: OptionName, value: number): void {

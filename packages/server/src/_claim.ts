@@ -189,12 +189,12 @@ function giveToGroup(path: string, gid: number): void {
   }
 }
 
-/**
+/*
  * Removes a socket file that a dead server has left behind; nothing else is removed.
  *
  * @throws {ServeError} NOT_A_SOCKET; IN_USE if somebody listens there; PERMISSION, SYSTEM
  */
-export function removeStale(sys: Syscalls, path: string): void {
+function removeStale(sys: Syscalls, path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found) return;
   if (!found.isSocket())

@@ -1,11 +1,11 @@
-export * from "./bounds.ts";
+export { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 export * from "./error.ts";
-export * from "./log.ts";
+export type { Log, LogRecord } from "./log.ts";
 export * from "./options.ts";
 export * from "./policy/index.ts";
 export * from "./server.ts";
 export * from "./service/index.ts";
 export * from "./signals.ts";
-export * from "./stats.ts";
-export * from "./status.ts";
+export type { Latency, ServerStats, SocketCount } from "./stats.ts";
+export type { ServerStatus } from "./status.ts";
 export { groupId } from "./_group.ts";

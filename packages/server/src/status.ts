@@ -6,9 +6,6 @@ import type { Bounds } from "./bounds.ts";
 import { readStats, type ServerStats } from "./stats.ts";
 import manifest from "../package.json" with { type: "json" };
 
-/** The version of this package, as it stands in the status and the metrics. */
-export const SERVER_VERSION: string = manifest.version;
-
 /** What a server says about itself when it is asked. */
 export interface ServerStatus {
   readonly version: string;
@@ -58,7 +55,7 @@ export function readStatus(
   policy: ServerStatus["policy"],
 ): ServerStatus {
   return {
-    version: SERVER_VERSION,
+    version: manifest.version,
     bun: Bun.version,
     pid: process.pid,
     address: about.address,

@@ -3,10 +3,10 @@ import { loadSyscalls } from "@xsocket/xbind-native";
 import { codeOf } from "../_refusal.ts";
 import { PolicyError } from "./error.ts";
 
-/** The longest policy file in bytes: a mistaken path must not fill the memory. */
-export const POLICY_BYTES_MAX = 1 << 20;
-/** How long the text of a pipe may take to arrive, in milliseconds. */
-export const PIPE_WAIT_MS = 5000;
+/* The longest policy file in bytes: a mistaken path must not fill the memory. */
+const POLICY_BYTES_MAX = 1 << 20;
+/* How long the text of a pipe may take to arrive, in milliseconds. */
+const PIPE_WAIT_MS = 5000;
 
 const POLLIN = 1;
 

@@ -1,8 +1,7 @@
-export * from "./activation.ts";
+export { ActivationError } from "./activation.ts";
 export * from "./ask.ts";
-export * from "./drop.ts";
-export * from "./log.ts";
+export { CWD_FD, findIdentity, type Identity, type Successor } from "./drop.ts";
+export { escapeText, LOG_LEVELS, type LogFields, type LogFormat, type LogLevel } from "./log.ts";
 export * from "./log-to.ts";
 export * from "./metrics.ts";
-export * from "./notify.ts";
 export * from "./run.ts";
