@@ -43,6 +43,8 @@ static void test_other_family(void)
 	CHECK(bindresvport(fd, &addr) < 0);
 	CHECK_EQ(errno, EAFNOSUPPORT);
 	close(fd);
+	CHECK(rresvport_af(NULL, AF_UNIX) < 0); /* the family is looked at first */
+	CHECK_EQ(errno, EAFNOSUPPORT);
 }
 
 static void test_rresvport(void)

@@ -44,14 +44,14 @@ int reserved_rresvport(int *port, sa_family_t family)
 	struct sockaddr_in6 addr = {.sin6_family = family};
 	socklen_t len = family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr);
 	CLEANUP_CLOSE int fd = -1;
-	int start = clamp(*port);
+	int start;
 
 	if (family != AF_INET && family != AF_INET6)
 		return -EAFNOSUPPORT;
 	fd = sys_socket(family, SOCK_STREAM, 0);
 	if (fd < 0)
 		return fd;
-	*port = start;
+	*port = start = clamp(*port);
 	do {
 		int rc;
 
