@@ -120,7 +120,7 @@ export class Quotas {
     return (Math.floor(now) - this.#get(row, ROW.since)) >>> 0;
   }
 
-  /* A connection counts under the rule of its last request. */
+  /* A connection counts under the last rule with such a bound by which it has asked. */
   #holdConnection(rule: Rule, row: number, fd: number): boolean {
     const limit = rule.connections;
     if (limit === undefined || this.#held[fd] === row + 1) return true;
