@@ -255,6 +255,23 @@ describe("a session", () => {
     await eventually("the descriptors of Workers to close", () => descriptors().size === before);
   });
 
+  test("leaves nothing behind of a request for which there is no library", async () => {
+    using dir = tempDir();
+    const program = `
+      const { Session } = await import(${JSON.stringify(import.meta.resolve("@xsocket/client"))});
+      using session = new Session({ via: ${JSON.stringify(dir.join("control"))} });
+      process.on("unhandledRejection", (reason) => console.log("unhandled", reason.name));
+      const start = performance.now();
+      process.on("exit", () => console.log(performance.now() - start < 4000 ? "at once" : "late"));
+      const abort = new AbortController();
+      await session.socket({ signal: abort.signal }).catch(({ name }) => console.log(name));
+      abort.abort();
+    `;
+    const argv = ["env", `XSOCKET_LIBDIR=${dir.path}`, process.execPath, "-e", program];
+    const { stdout, stderr } = await here.run(argv);
+    expect(stdout + stderr).toBe("LibraryNotFoundError\nat once\n");
+  });
+
   test.skipIf(process.geteuid?.() !== 0)("asks as the new user after a change of uid", async () => {
     await using server = await startServer({ args: ["--mode", "0666"] });
     using dir = tempDir();

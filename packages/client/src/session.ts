@@ -125,7 +125,11 @@ export class Session implements Disposable {
     const abort = (): void => giveUp(deadline.signal?.reason);
     const timer = setTimeout(late, deadline.leftMs());
     deadline.signal?.addEventListener("abort", abort, { once: true });
-    this.#dispatch(wanted);
+    try {
+      this.#dispatch(wanted);
+    } catch (error) {
+      reject(error); // no library: what is set up above ends as after every answer
+    }
     return promise.finally(() => {
       clearTimeout(timer);
       deadline.signal?.removeEventListener("abort", abort);
