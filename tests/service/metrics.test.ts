@@ -237,7 +237,7 @@ test("a port that is taken is one sentence", async () => {
   using metrics = serveMetrics(server, LOOPBACK);
   const again = { ...LOOPBACK, port: metrics.port ?? 0 };
   expect(() => serveMetrics(server, again)).toThrow(
-    `cannot serve metrics at 127.0.0.1:${again.port}`,
+    `cannot serve metrics at 127.0.0.1:${again.port}: EADDRINUSE. Choose another place`,
   );
 });
 

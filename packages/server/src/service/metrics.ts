@@ -4,7 +4,7 @@ import { SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { claimPath, removeOwn, type SocketFile } from "../_claim.ts";
 import { expectDirectory } from "../_directory.ts";
-import { reasonOf } from "../_refusal.ts";
+import { reasonOf, systemError } from "../_refusal.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Server } from "../server.ts";
@@ -129,10 +129,6 @@ export function serveMetrics(server: Server, address: MetricsAddress, log?: Log)
   } catch (error) {
     if (error instanceof ServeError) throw error;
     const place = address.kind === "path" ? address.path : `${address.host}:${address.port}`;
-    throw new ServeError(
-      "SYSTEM",
-      `cannot serve metrics at ${place}: ${reasonOf(error)}. Choose another place`,
-      { cause: error },
-    );
+    throw systemError(`serve metrics at ${place}`, error, "Choose another place");
   }
 }
