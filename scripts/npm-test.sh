@@ -57,7 +57,8 @@ npm_config_userconfig=${npm_config_userconfig-$HOME/.npmrc} npm_config_cache=$(n
 export npm_config_userconfig npm_config_cache
 # shellcheck source=/dev/null # made by the line before
 (cd "$root" && HOME=$directory/home && mkdir "$HOME" && . "$directory/npm-install.sh" >/dev/null &&
-	[ "$(npx --no-install xsocket --version)" = "$version" ]) || fail "npm install"
+	[ "$(npx --no-install xsocket --version)" = "$version" ] &&
+	[ "$(env -u XSOCKET_BUN PATH=/usr/bin:/bin node_modules/.bin/xsocket --version)" = "$version" ]) || fail "npm install"
 unset npm_config_userconfig npm_config_cache
 say "installed by npm"
 

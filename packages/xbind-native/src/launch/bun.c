@@ -73,6 +73,19 @@ static bool found_beside(const char *file, char *ret)
 	return slash && found_in(file, (size_t)(slash - file), "bun", ret);
 }
 
+/* npm and Bun put the commands of packages into one directory beside them: .bin/bun. */
+static bool found_installed(const char *script, char *ret)
+{
+	const char *slash = strrchr(script, '/');
+	char commands[PATH_MAX];
+	int written = slash ? snprintf(commands, sizeof(commands), "%.*s/../../.bin",
+	                               (int)(slash - script), script)
+	                    : -1;
+
+	return written > 0 && (size_t)written < sizeof(commands) &&
+	       found_in(commands, (size_t)written, "bun", ret);
+}
+
 /* `bun x` names itself in npm_execpath, as npm does; npm is not what we look for. */
 static bool found_running(char *ret)
 {
@@ -108,7 +121,7 @@ int bun_find(struct bun *bun)
 		return 0;
 	}
 	if (found_beside(bun->script, bun->path) || found_running(bun->path) ||
-	    found_on_path(bun->path))
+	    found_installed(bun->script, bun->path) || found_on_path(bun->path))
 		return 0;
 	return -ENOENT;
 }
