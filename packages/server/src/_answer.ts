@@ -4,7 +4,6 @@ import {
   REQUEST_SIGNATURE,
   RESPONSE_BYTES,
   SIGNATURE_BYTES,
-  SOCK_CLOEXEC,
   SOCK_TYPE_MASK,
   STATUS_REQUEST_SIGNATURE,
 } from "@xsocket/protocol";
@@ -16,6 +15,7 @@ import type { Refusal, SocketRequest } from "./_judge.ts";
 import { UNREAD } from "./_flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
+import { Sockets } from "./_sockets.ts";
 import type { Context } from "./_thread.ts";
 import { describeAsked } from "./policy/describe.ts";
 import { latencyCounter, refusalCounter, socketCounter } from "./stats.ts";
@@ -42,6 +42,7 @@ export class Answerer {
   readonly #request: SocketRequest = { kind: "socket", domain: 0, type: 0, protocol: 0 };
   readonly #saysEach: boolean;
   readonly #audit: Audit | undefined;
+  readonly #sockets: Sockets;
   #stamps = true;
 
   constructor(context: Context, connections: Connections, peer: Peer) {
@@ -50,6 +51,7 @@ export class Answerer {
     this.#peer = peer;
     this.#saysEach = context.logs("debug");
     this.#audit = auditOf(context);
+    this.#sockets = new Sockets(context.sys);
   }
 
   /** Reads one request of a connection and answers it. */
@@ -191,7 +193,7 @@ export class Answerer {
   #handOver(fd: number): boolean {
     const { sys, shared, options } = this.#context;
     const { domain, type, protocol } = this.#request;
-    const socket = sys.socket(domain, type | SOCK_CLOEXEC, protocol);
+    const socket = this.#sockets.make(domain, type, protocol);
     if (socket < 0) return this.#notMade(fd, -socket);
     shared.setThread(options.index, THREAD.scratch, socket);
     this.#stamp(fd, socket);

@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { Sockets } from "./_sockets.ts";
+
+const [INET, INET6, STREAM, DGRAM, NONBLOCK, CLOEXEC] = [2, 10, 1, 2, 0o4000, 0o2000000];
+const [TCP, UDP] = [6, 17];
+
+/** On a kernel that knows TCP and UDP over IPv4; what it was asked for, and a clock. */
+function sockets() {
+  const asked: string[] = [];
+  const clock = { now: 5 };
+  const socket = (domain: number, type: number, protocol: number) => {
+    asked.push([domain, type, protocol].join());
+    if (domain === -2) return -errno.EMFILE;
+    if (domain !== INET) return -errno.EAFNOSUPPORT;
+    return (type & 15) === STREAM && protocol === TCP ? 7 : -errno.EPROTONOSUPPORT;
+  };
+  const made = new Sockets({ ...loadSyscalls(), socket, monotonic: () => clock.now });
+  return { made, asked, clock };
+}
+
+test("what the kernel does not have it is asked for once in a second", () => {
+  const { made, asked, clock } = sockets();
+  for (let i = 0; i < 100; i++) {
+    expect(made.make(INET, STREAM | (i % 2 === 0 ? NONBLOCK : 0), UDP)).toBe(
+      -errno.EPROTONOSUPPORT,
+    );
+    expect(made.make(INET, DGRAM, TCP)).toBe(-errno.EPROTONOSUPPORT);
+    expect(made.make(INET6, STREAM, TCP)).toBe(-errno.EAFNOSUPPORT);
+  }
+  const once = ["2,526337,17", "2,524290,6", "10,524289,6"];
+  expect(asked).toEqual(once);
+  clock.now += 1000;
+  expect(made.make(INET, DGRAM, TCP)).toBe(-errno.EPROTONOSUPPORT);
+  expect(made.make(INET, DGRAM, TCP)).toBe(-errno.EPROTONOSUPPORT);
+  expect(asked).toEqual([...once, "2,524290,6"]);
+});
+
+test("what it has, and what has failed for another reason, it is asked for each time", () => {
+  const { made, asked } = sockets();
+  made.make(INET, STREAM, UDP);
+  for (let i = 0; i < 3; i++) expect(made.make(INET, STREAM, TCP)).toBe(7);
+  for (let i = 0; i < 3; i++) expect(made.make(-2, STREAM, TCP)).toBe(-errno.EMFILE);
+  expect(asked.length).toBe(7);
+  expect(asked[1]).toBe([INET, STREAM | CLOEXEC, TCP].join());
+});
+
+test("so many answers are kept", () => {
+  const { made, asked } = sockets();
+  for (let i = 0; i < 200; i++) made.make(INET, STREAM, 1000 + (i % 100));
+  expect(asked.length).toBe(100 + 36);
+});

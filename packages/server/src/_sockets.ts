@@ -1,0 +1,44 @@
+import { SOCK_CLOEXEC, SOCK_TYPE_MASK } from "@xsocket/protocol";
+import { errno, type Syscalls } from "@xsocket/xbind-native";
+
+const KEPT_MS = 1000; // a module may be loaded meanwhile
+const KEPT_MAX = 64;
+
+const MISSING = new Set([errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT]);
+
+/**
+ * Makes sockets. What the kernel does not have it looks for at each call anew, by starting
+ * modprobe(8): some milliseconds for the thread, which any client can ask for, as TCP over datagrams.
+ * So its answer to that holds for a moment.
+ */
+export class Sockets {
+  readonly #sys: Syscalls;
+  readonly #missing = new Map<number, number>();
+  #keptUntil = 0;
+
+  constructor(sys: Syscalls) {
+    this.#sys = sys;
+  }
+
+  /** Returns a socket that is closed on exec, or -errno. */
+  make(domain: number, type: number, protocol: number): number {
+    const key =
+      (domain * (SOCK_TYPE_MASK + 1) + (type & SOCK_TYPE_MASK)) * 2 ** 32 + (protocol >>> 0);
+    const known = this.#known(key);
+    if (known !== undefined) return known;
+    const made = this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
+    if (made < 0 && MISSING.has(-made)) this.#keep(key, made);
+    return made;
+  }
+
+  #known(key: number): number | undefined {
+    if (this.#missing.size === 0) return undefined;
+    if (this.#sys.monotonic() >= this.#keptUntil) this.#missing.clear();
+    return this.#missing.get(key);
+  }
+
+  #keep(key: number, answer: number): void {
+    if (this.#missing.size === 0) this.#keptUntil = this.#sys.monotonic() + KEPT_MS;
+    if (this.#missing.size < KEPT_MAX) this.#missing.set(key, answer);
+  }
+}
