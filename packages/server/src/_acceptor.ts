@@ -65,6 +65,20 @@ export class Acceptor {
     this.#control(EPOLL_CTL_DEL, 0);
   }
 
+  /**
+   * Stops listening after somebody who has the socket as well has shut it down: that cannot be
+   * undone, and would wake this thread for ever.
+   */
+  lost(): void {
+    this.stop();
+    this.#context.say(
+      "error",
+      "accept",
+      "nobody can connect any more, since the listening socket was shut down: restart this server, or the socket unit that made it",
+      {},
+    );
+  }
+
   /** Accepts one connection. Returns its descriptor, or -1 when there is none to serve. */
   accept(): number {
     const { sys, options } = this.#context;

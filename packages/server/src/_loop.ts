@@ -157,9 +157,14 @@ export class Loop {
   }
 
   #handle(events: number, data: number): void {
-    if (data === LISTEN_DATA) this.#acceptSome();
+    if (data === LISTEN_DATA) this.#listened(events);
     else if (data === WAKE_DATA) this.#wake();
     else this.#event(data, events);
+  }
+
+  #listened(events: number): void {
+    this.#acceptSome();
+    if ((events & EPOLLHUP) !== 0) this.#acceptor.lost();
   }
 
   #acceptSome(): void {

@@ -17,6 +17,7 @@ const sys = loadSyscalls();
 const DESCRIPTORS = 1024;
 const WAIT_MS = 5000;
 const POLLIN = 1;
+const SHUT_RDWR = 2;
 const FAILING = new URL("../test/failing-worker.ts", import.meta.url);
 
 let directory = "";
@@ -69,6 +70,7 @@ async function failingPool(
   }
   return {
     path,
+    listenFd: claim.listenFd,
     shared,
     records,
     async [Symbol.asyncDispose]() {
@@ -116,6 +118,22 @@ test("an exception ends one connection and not the server", async () => {
   sys.close(good);
   while (pool.records.length === 0) await Bun.sleep(1);
   expect(pool.records[0]?.message).toContain("an exception on demand");
+});
+
+test("a listening socket that was shut down is said, and wakes nobody any more", async () => {
+  await using pool = await failingPool(1);
+  const kept = sys.handoverConnect(pool.path, 1000);
+  expect(ask(kept, 0)).toBe(0);
+  sys.shutdown(pool.listenFd, SHUT_RDWR);
+  while (pool.records.length === 0) await Bun.sleep(1);
+  expect(pool.records[0]?.message).toContain("the listening socket was shut down");
+  const before = process.cpuUsage();
+  await Bun.sleep(300);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1000).toBeLessThan(150);
+  expect(ask(kept, 0)).toBe(0);
+  expect(pool.records.length).toBe(1);
+  sys.close(kept);
 });
 
 test("a thread that dies is replaced, its connections are closed, and the log says so", async () => {
