@@ -1,9 +1,10 @@
-import { errno, type Syscalls } from "@xsocket/xbind-native";
+import type { Syscalls } from "@xsocket/xbind-native";
 import { SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET } from "./_epoll.ts";
 import { FIELD, type Shared } from "./_memory.ts";
 import type { Asker } from "./policy/match.ts";
 
-const GROUPS_MAX = 65_536; // the kernel's NGROUPS_MAX
+/* More are not looked at: the kernel takes 40 ns for each, and lets a client have 65,536. */
+const GROUPS_MAX = 1024;
 
 /**
  * The client of the connection at hand, as the kernel recorded it at connect(2).
@@ -14,6 +15,9 @@ export class Peer implements Asker {
   readonly #sys: Syscalls;
   readonly #shared: Shared;
   readonly #credentials = new Int32Array(new ArrayBuffer(12));
+  #ids: Uint32Array | undefined; // made when groups are asked for
+  #groups: Uint32Array | undefined;
+  #isAsked = false; // for the groups of the connection at hand
   #fd = -1;
 
   constructor(sys: Syscalls, shared: Shared) {
@@ -41,6 +45,7 @@ export class Peer implements Asker {
   /** Turns to another connection. */
   look(fd: number): void {
     this.#fd = fd;
+    this.#isAsked = false;
   }
 
   /** Asks the kernel who a new connection is, and keeps that in its row. */
@@ -53,14 +58,19 @@ export class Peer implements Asker {
     return true;
   }
 
-  /** The supplementary groups: one system call, so only policies that name groups ask. */
-  groups(): readonly number[] {
-    for (let room = 64; room <= GROUPS_MAX; room *= 4) {
-      const ids = new Uint32Array(new ArrayBuffer(room * 4));
-      const bytes = this.#sys.getsockopt(this.#fd, SOL_SOCKET, SO_PEERGROUPS, ids, room * 4);
-      if (bytes >= 0) return Array.from(ids.subarray(0, bytes / 4));
-      if (bytes !== -errno.ERANGE) break;
-    }
-    return [];
+  /**
+   * The supplementary groups, undefined if they are too many. One system call, so only policies that
+   * name groups ask, and once for a request, however many rules name some.
+   */
+  groups(): ArrayLike<number> | undefined {
+    if (!this.#isAsked) this.#groups = this.#askGroups();
+    this.#isAsked = true;
+    return this.#groups;
+  }
+
+  #askGroups(): Uint32Array | undefined {
+    const ids = (this.#ids ??= new Uint32Array(new ArrayBuffer(GROUPS_MAX * 4)));
+    const bytes = this.#sys.getsockopt(this.#fd, SOL_SOCKET, SO_PEERGROUPS, ids, ids.byteLength);
+    return bytes < 0 ? undefined : ids.subarray(0, bytes / 4);
   }
 }

@@ -22,6 +22,12 @@ export function holdsId(ranges: readonly IdRange[], id: number): boolean {
   return false;
 }
 
+/** Answers whether one of the ids is in one of the spans. */
+export function holdsAny(ranges: readonly IdRange[], ids: ArrayLike<number>): boolean {
+  for (let i = 0; i < ids.length; i++) if (holdsId(ranges, ids[i] ?? -1)) return true;
+  return false;
+}
+
 /** Writes spans the way {@link parseIds} reads them. */
 export function formatIds(ranges: readonly IdRange[]): string {
   return ranges

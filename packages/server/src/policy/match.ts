@@ -10,7 +10,7 @@ import {
   SOCK_STREAM,
   SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
-import { holdsId } from "./ids.ts";
+import { holdsAny, holdsId } from "./ids.ts";
 import { SOCK_PACKET } from "./names.ts";
 import type { Policy, Rule } from "./rule.ts";
 
@@ -18,8 +18,8 @@ import type { Policy, Rule } from "./rule.ts";
 export interface Asker {
   readonly uid: number;
   readonly gid: number;
-  /** The supplementary groups; asked for only when a rule names groups. */
-  groups(): readonly number[];
+  /** The supplementary groups, undefined if they cannot be told; asked for only when a rule names groups. */
+  groups(): ArrayLike<number> | undefined;
 }
 
 /** What is asked for. */
@@ -84,10 +84,12 @@ function socketMismatch(rule: Rule, wanted: Wanted): Mismatch | undefined {
   return undefined;
 }
 
+/* Whose groups cannot be told is in those that are refused, and in none that are allowed. */
 function inGroups(rule: Rule, asker: Asker): boolean {
   const { gids } = rule;
   if (!gids || holdsId(gids, asker.gid)) return true;
-  return asker.groups().some((gid) => holdsId(gids, gid));
+  const groups = asker.groups();
+  return groups ? holdsAny(gids, groups) : !rule.allow;
 }
 
 /** Says what keeps a rule from deciding, or undefined if it decides. */
