@@ -3,10 +3,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { createQuotaMemory, hasQuota, QUOTA_WINDOW_MS, type QuotaMemory, Quotas } from "./quota.ts";
+import {
+  createQuotaMemory,
+  hasQuota,
+  QUOTA_ROWS,
+  QUOTA_WINDOW_MS,
+  type QuotaMemory,
+  Quotas,
+} from "./quota.ts";
 import { plainRule } from "./rule.ts";
 
-const DESCRIPTORS = 64;
+const DESCRIPTORS = 128;
 
 function quotas(rows?: number): Quotas {
   return new Quotas(createQuotaMemory(DESCRIPTORS, rows));
@@ -69,6 +76,38 @@ test("a full table refuses new users, until a row is free again", () => {
   expect(counts.take(rule, 0, 99, 20, 2 + QUOTA_WINDOW_MS)).toBe("too many users");
   counts.close(12);
   expect(counts.take(rule, 0, 99, 20, 2 + QUOTA_WINDOW_MS)).toBeUndefined();
+});
+
+test("many users do not keep out others: those without a connection make room, the oldest first", () => {
+  const counts = quotas(64);
+  const rule = plainRule("r", { socketsPerMinute: 1 });
+  for (let uid = 0; uid < 64; uid++) expect(counts.take(rule, 0, uid, 1, uid)).toBeUndefined();
+  expect(counts.take(rule, 0, 99, 1, 64)).toBeUndefined();
+  expect(counts.take(rule, 0, 1, 1, 65)).toBe("sockets per minute");
+  expect(counts.take(rule, 0, 99, 1, 65)).toBe("sockets per minute");
+  expect(counts.take(rule, 0, 0, 1, 65)).toBeUndefined(); // in the place of 1
+  expect(counts.take(rule, 0, 63, 1, 65)).toBe("sockets per minute");
+});
+
+const VICTIM = 5000;
+
+/** Where a user's row would be if anybody could tell. */
+function place(uid: number): number {
+  return (Math.imul(uid, 0x9e3779b1) >>> 0) % QUOTA_ROWS;
+}
+
+function isNear(uid: number): boolean {
+  return (place(uid) - place(VICTIM) + QUOTA_ROWS) % QUOTA_ROWS < 64;
+}
+
+test("nobody can aim at the rows of another user", () => {
+  const counts = quotas();
+  const rule = plainRule("r", { connections: 1 });
+  const uids = Array.from({ length: QUOTA_ROWS }, (_, index) => 100_000 + index).filter(isNear);
+  expect(uids.length).toBe(64);
+  for (const [index, uid] of uids.entries())
+    expect(counts.take(rule, 0, uid, index, 1)).toBeUndefined();
+  expect(counts.take(rule, 0, VICTIM, 99, 1)).toBeUndefined();
 });
 
 test("the largest user id and a clock that wraps", () => {

@@ -1,7 +1,7 @@
 import { SharedLock } from "../_lock.ts";
 import type { Rule } from "./rule.ts";
 
-/** How many users under rules with quotas are kept in mind at once; the next one is refused. */
+/** How many users under rules with quotas are kept in mind at once. */
 export const QUOTA_ROWS = 65_536;
 /** How long a count of sockets goes on, in milliseconds, from its first one. */
 export const QUOTA_WINDOW_MS = 60_000;
@@ -18,6 +18,8 @@ export interface QuotaMemory {
   /** For each descriptor that can be a connection, the row that it counts in, plus one; 0 for none. */
   readonly held: SharedArrayBuffer;
   readonly lock: SharedArrayBuffer;
+  /** Makes the order of the rows a secret, so that nobody can aim at those of somebody else. */
+  readonly seed: number;
 }
 
 /**
@@ -34,6 +36,7 @@ export function createQuotaMemory(
     rows: new SharedArrayBuffer(rows * FIELDS * 4),
     held: new SharedArrayBuffer(descriptors * 4),
     lock,
+    seed: crypto.getRandomValues(new Int32Array(1))[0] ?? 0,
   };
 }
 
@@ -45,12 +48,14 @@ export class Quotas {
   readonly #rows: Int32Array<SharedArrayBuffer>;
   readonly #held: Int32Array<SharedArrayBuffer>;
   readonly #lock: SharedLock;
+  readonly #seed: number;
 
   /** @param thread the thread that counts, -1 for the main thread */
   constructor(memory: QuotaMemory, thread = -1) {
     this.#rows = new Int32Array(memory.rows);
     this.#held = new Int32Array(memory.held);
     this.#lock = new SharedLock(new Int32Array(memory.lock), 0, thread);
+    this.#seed = memory.seed;
   }
 
   /**
@@ -91,24 +96,37 @@ export class Quotas {
     this.#rows[row * FIELDS + field] = value;
   }
 
-  /* The user's row under the rule, else the first that nobody needs any more; -1 if there is none. */
+  /*
+   * The user's row under the rule, else one that nobody needs any more, else the one whose user has
+   * had no connection for longest and will be counted from 0 again: whoever is many users, by
+   * subordinate ids, must not keep out others. -1 where all of them have connections.
+   */
   #find(index: number, uid: number, now: number): number {
     const count = this.#rows.length / FIELDS;
-    const start = (Math.imul(uid, 0x9e3779b1) ^ Math.imul(index, 0x85ebca6b)) >>> 0;
-    let unused = -1;
+    const start = this.#hash(index, uid);
+    let best = -1;
     for (let probe = 0; probe < Math.min(PROBES, count); probe++) {
       const row = (start + probe) % count;
       if (this.#get(row, ROW.rule) === index + 1 && this.#get(row, ROW.uid) >>> 0 === uid)
         return row;
-      if (unused < 0 && this.#isUnused(row, now)) unused = row;
+      if (this.#isBetter(row, best, now)) best = row;
     }
-    if (unused >= 0) this.#rows.set([index + 1, uid, 0, 0, 0], unused * FIELDS);
-    return unused;
+    if (best >= 0) this.#rows.set([index + 1, uid, 0, 0, 0], best * FIELDS);
+    return best;
   }
 
-  #isUnused(row: number, now: number): boolean {
-    if (this.#get(row, ROW.rule) === 0) return true;
-    return this.#get(row, ROW.connections) === 0 && this.#isOver(row, now);
+  #hash(index: number, uid: number): number {
+    const mixed = Math.imul(uid ^ this.#seed, 0x9e3779b1) ^ Math.imul(index, 0x85ebca6b);
+    const spread = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+    return (spread ^ (spread >>> 13)) >>> 0;
+  }
+
+  /* Whether a row is rather to be taken than another, or (-1) than none. */
+  #isBetter(row: number, other: number, now: number): boolean {
+    if (this.#get(row, ROW.connections) > 0) return false;
+    if (other < 0) return true;
+    if (this.#isOver(other, now)) return false;
+    return this.#isOver(row, now) || this.#age(row, now) > this.#age(other, now);
   }
 
   #isOver(row: number, now: number): boolean {
