@@ -1,10 +1,32 @@
 import { expect, test } from "bun:test";
+import { PolicyError } from "./policy/error.ts";
 import { untilSignal } from "./signals.ts";
 
 async function hangUp(times: number): Promise<void> {
   for (let i = 0; i < times; i++) process.emit("SIGHUP");
   await Bun.sleep(5);
 }
+
+test("a policy with thousands of mistakes is one line that names the first", async () => {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const problems = Array.from({ length: 5000 }, (_, index) => ({ text: `mistake ${index}` }));
+  const reload = () => Promise.reject(new PolicyError("p.toml", problems));
+  const lines: string[] = [];
+  const running = untilSignal(
+    { closed, stop: () => Promise.resolve(resolve()), reload },
+    ({ message }) => lines.push(message),
+  );
+  await hangUp(1);
+  process.emit("SIGTERM");
+  await running;
+  expect(lines.length).toBe(1);
+  expect(lines[0]).toStartWith(
+    "the policy stays as it was: p.toml: mistake 0; p.toml: mistake 1; ",
+  );
+  expect(lines[0]).toEndWith(
+    "p.toml: mistake 9; and 4990 more (xsocket policy check names them all)",
+  );
+});
 
 test("SIGHUPs in one go are one reload, those during a reload are one more", async () => {
   const { promise: closed, resolve } = Promise.withResolvers<void>();

@@ -3,9 +3,14 @@ import { ServeError } from "./error.ts";
 import type { Log, LogRecord } from "./log.ts";
 import type { Server } from "./server.ts";
 
-/* Several problems are several lines, and a record is one. */
+const PROBLEMS_MAX = 10; // of a file with mistakes, in one record
+
+/* Several problems are several lines, and a record is one. A file that is no policy has thousands. */
 function sentence(error: unknown): string {
-  return reasonOf(error).replaceAll("\n", "; ");
+  const problems = reasonOf(error).split("\n");
+  const said = problems.slice(0, PROBLEMS_MAX).join("; ");
+  const more = problems.length - PROBLEMS_MAX;
+  return more > 0 ? `${said}; and ${more} more (xsocket policy check names them all)` : said;
 }
 
 function reloadFailure(error: unknown): LogRecord {
