@@ -60,7 +60,9 @@ function format(file: string): void {
 const words = process.argv.slice(2);
 const selection = choose(words);
 if (selection.length === 0) {
-  process.stderr.write(`programs: there is no program ${words.join(" ")}: docs/compatibility.md lists them\n`);
+  process.stderr.write(
+    `programs: there is no program ${words.join(" ")}: docs/compatibility.md lists them\n`,
+  );
   process.exit(1);
 }
 const verdicts = await judgeAll(selection);
