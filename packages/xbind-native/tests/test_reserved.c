@@ -35,6 +35,24 @@ static void test_bindresvport(void)
 	}
 }
 
+/* Each call goes on behind the last one's port, also where that could be bound once more. */
+static void test_shareable(void)
+{
+	const int on = 1;
+	int fds[3];
+
+	for (int i = 0; i < 3; i++) {
+		fds[i] = pair_socket(SOCK_DGRAM);
+		CHECK_EQ(setsockopt(fds[i], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+		CHECK_EQ(bindresvport(fds[i], NULL), 0);
+		check_reserved(fds[i]);
+		for (int j = 0; j < i; j++)
+			CHECK(pair_port(fds[i]) != pair_port(fds[j]));
+	}
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+}
+
 static void test_other_family(void)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET6};
@@ -72,6 +90,7 @@ int main(void)
 {
 #ifdef __GLIBC__
 	RUN(test_bindresvport);
+	RUN(test_shareable);
 	RUN(test_other_family);
 	RUN(test_rresvport);
 #endif

@@ -2,6 +2,7 @@
 /* hook_bindresvport.c - bindresvport(3), whose bind inside libc no hook sees */
 #include "core/sys.h"
 #include "core/visibility.h"
+#include "xbind/claim.h"
 #include "xbind/hook.h"
 #include "xbind/real.h"
 #include "xbind/reserved.h"
@@ -9,14 +10,19 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-/* Tries the ports from first to last, round from start. Return: 0 or -errno, -EADDRINUSE. */
-static int try_ports(int fd, struct sockaddr_in *addr, int first, int last, int start)
+/* Tries the ports from first to last once each. Return: 0 or -errno, -EADDRINUSE. */
+static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned last)
 {
-	int count = last - first + 1;
+	/*
+	 * By process, as libc does it, so that not everybody tries the same one first; and a call
+	 * goes on behind the last one's port, which with SO_REUSEADDR could be bound once more.
+	 */
+	static _Atomic unsigned tried;
+	const unsigned count = last - first + 1, self = (unsigned)sys_getpid();
 	int rc = -EADDRINUSE;
 
-	for (int i = 0; rc == -EADDRINUSE && i < count; i++) {
-		addr->sin_port = htons((uint16_t)(first + (start - first + i) % count));
+	for (unsigned i = 0; rc == -EADDRINUSE && i < count; i++) {
+		addr->sin_port = htons((uint16_t)(first + (self + tried++) % count));
 		rc = reserved_try(fd, addr, sizeof(*addr));
 	}
 	return rc;
@@ -24,8 +30,9 @@ static int try_ports(int fd, struct sockaddr_in *addr, int first, int last, int 
 
 static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 {
+	static _Atomic int slot; /* another thread that counts on would leave ports out */
 	struct sockaddr_in any = {.sin_family = AF_INET};
-	int ports = RESERVED_LAST - RESERVED_START + 1;
+	struct claim claim;
 	int rc;
 
 	if (!reserved_is_listed())
@@ -34,11 +41,11 @@ static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 		addr = &any;
 	if (addr->sin_family != AF_INET)
 		return -EAFNOSUPPORT;
-	/* By process, as libc does it, so that not everybody tries the same one first. */
-	rc = try_ports(fd, addr, RESERVED_START, RESERVED_LAST,
-	               RESERVED_START + sys_getpid() % ports);
+	claim = claim_slot(&slot);
+	rc = try_ports(fd, addr, RESERVED_START, RESERVED_LAST);
 	if (rc == -EADDRINUSE)
-		rc = try_ports(fd, addr, RESERVED_FIRST, RESERVED_START - 1, RESERVED_FIRST);
+		rc = try_ports(fd, addr, RESERVED_FIRST, RESERVED_START - 1);
+	claim_give(&claim);
 	return rc;
 }
 
