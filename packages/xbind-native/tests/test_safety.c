@@ -23,6 +23,7 @@
 #define SOCKETS    110 /* more than 2048 in all */
 #define LOST       300 /* more than 256 */
 #define HIGH       800 /* a number that no other socket has */
+#define KEPT_END   600 /* the library's copies of programs are below */
 
 #define LONG_CODE   41 /* instructions of 8 bytes: more than 320 bytes */
 #define LONG_VALUES 8  /* so many have room */
@@ -244,6 +245,32 @@ static void test_program_of_moved(void)
 	close(fd);
 }
 
+/* What the host has opened in the place of a copy that it closed is not closed for one. */
+static void attach_where_bpf_is_refused(void)
+{
+	int fd = pair_socket(SOCK_STREAM), program = load_program(), null;
+	char byte;
+
+	if (program < 0)
+		return;
+	forbid(SYS_bpf);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+	syscall(SYS_close_range, program + 1, ~0U, 0);
+	null = open("/dev/null", O_RDONLY);
+	for (int number = 100; number < KEPT_END; number++)
+		CHECK_EQ(dup2(null, number), number);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+	for (int number = 100; number < KEPT_END; number++)
+		CHECK_EQ(read(number, &byte, 1), 0); /* it is the host's still */
+	bind_refused(fd, 3011, EACCES);              /* nobody can tell what was attached */
+}
+
+static void test_kept_program(void)
+{
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(attach_where_bpf_is_refused);
+}
+
 static int join(int fd, unsigned number)
 {
 	struct ip_mreqn group = {.imr_ifindex = 1};
@@ -438,6 +465,7 @@ int main(void)
 	RUN(test_unreadable);
 	RUN(test_unseen_program);
 	RUN(test_program_of_moved);
+	RUN(test_kept_program);
 	RUN(test_bound);
 	RUN(test_lost);
 	RUN(test_not_gone);

@@ -196,8 +196,7 @@ static int set_again(struct optrecord *record, int to)
 
 	switch ((enum option_how)option->how) {
 	case OPTION_LAST_FD:
-		if (record->kept < 0 || record->id == 0 ||
-		    optrecord_program_id(record->kept) != record->id)
+		if (record->kept < 0 || optrecord_program_id(record->kept) != record->id)
 			return -EACCES;
 		return sys_setsockopt(to, option->level, option->name, &record->kept,
 		                      sizeof(record->kept));

@@ -306,6 +306,8 @@ void optrecord_keep(size_t at, int program)
 	struct optrecord *record = &records[at];
 
 	record->id = optrecord_program_id(program);
+	if (record->id == 0) /* nobody could tell it from what the host has there later */
+		return;
 	record->kept = sys_fcntl(program, F_DUPFD_CLOEXEC, KEPT_FD_MIN);
 	if (record->kept < 0)
 		record->kept = sys_fcntl(program, F_DUPFD_CLOEXEC, 0);

@@ -65,7 +65,8 @@ void optrecord_forget(size_t at);
 /* Those of the socket for which is_one() says so. */
 void optrecord_forget_if(socket_key key, bool (*is_one)(const struct optrecord *record));
 
-/* Keeps a copy of a program's descriptor with the record; it is closed with it. */
+/* Keeps a copy of a program's descriptor with the record, if the program has an id; it is closed
+ * with it. */
 void optrecord_keep(size_t at, int program);
 
 /* Before a program is recorded: copies of those whose sockets are gone are closed. */
