@@ -14,11 +14,13 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/auxv.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 
 #define NOT_LISTED    5000
 #define LOW_PORT      80
@@ -105,6 +107,45 @@ static void test_seccomp(void)
 		forbidden = calls[i];
 		child_run(bind_forbidden);
 	}
+}
+
+static volatile sig_atomic_t trapped;
+
+/* A program that answers itself what its filter does not let through. */
+static void answer(int signal, siginfo_t *info, void *context)
+{
+	ucontext_t *state = context;
+	const long result = -FORBIDDEN;
+
+	(void)signal;
+	(void)info;
+	trapped = 1;
+#if defined(__x86_64__)
+	state->uc_mcontext.gregs[REG_RAX] = result;
+#elif defined(__i386__)
+	state->uc_mcontext.gregs[REG_EAX] = result;
+#elif defined(__aarch64__)
+	state->uc_mcontext.regs[0] = (unsigned long)result;
+#endif
+}
+
+/* It is asked at any time: with its signal blocked it would be ended by the kernel. */
+static void bind_trapped(void)
+{
+	const struct sigaction action = {.sa_sigaction = answer, .sa_flags = SA_SIGINFO};
+	int fd = pair_socket(SOCK_STREAM), copy = dup(fd);
+
+	CHECK_EQ(sigaction(SIGSYS, &action, NULL), 0);
+	forbid_by(SECCOMP_RET_TRAP, SYS_epoll_create1);
+	CHECK_EQ(pair_bind(fd, 3001), 0);
+	CHECK_EQ(trapped, pair_preloaded());
+	CHECK_EQ(pair_port(copy), 3001);
+}
+
+static void test_trap(void)
+{
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(bind_trapped);
 }
 
 /* Copies are found without statx(2), which the filters of old containers refuse. */
@@ -322,6 +363,7 @@ int main(int argc, char **argv)
 		bind_inherited(atoi(argv[2]));
 	RUN(test_low_port);
 	RUN(test_seccomp);
+	RUN(test_trap);
 	RUN(test_statx);
 	RUN(test_other_user);
 	RUN(test_landlock);

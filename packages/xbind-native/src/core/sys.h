@@ -101,7 +101,8 @@ struct sys_owner {
 /* Return: 0, or -errno, and then *ret is untouched. */
 int sys_owner(int fd, struct sys_owner *ret);
 
-/* Blocks every signal of this thread. Return: the mask to give back to sys_restore_signals(). */
+/* Blocks every signal of this thread but SIGSYS. Return: the mask to give back to
+ * sys_restore_signals(). */
 uint64_t sys_block_signals(void);
 void sys_restore_signals(uint64_t mask);
 

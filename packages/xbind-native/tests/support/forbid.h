@@ -21,17 +21,23 @@ static inline void forbid_filter(struct sock_filter *code, unsigned short count)
 	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
-/* One system call fails from here on. */
-static inline void forbid(long number)
+/* What becomes of one system call from here on, by SECCOMP_RET_... */
+static inline void forbid_by(unsigned action, long number)
 {
 	struct sock_filter code[] = {
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
 	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)number},
-	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | FORBIDDEN},
+	    {BPF_RET | BPF_K, 0, 0, action},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
 
 	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+}
+
+/* One system call fails from here on. */
+static inline void forbid(long number)
+{
+	forbid_by(SECCOMP_RET_ERRNO | FORBIDDEN, number);
 }
 
 /* Where the low half of an argument is. */
