@@ -19,9 +19,11 @@
 
 /*
  * Each is run once, as another thread might do it: right after kcmp(2) has found another file of
- * the number that it was asked for, and after it was asked about the table of descriptors.
+ * the number that it was asked for, after it was asked about the table of descriptors, and after it
+ * has not found a number.
  */
-static void (*after_other_file)(void), (*after_table)(void);
+static void (*after_other_file)(void), (*after_table)(void), (*after_no_file)(void);
+static int number_of_no_file;
 
 static void run_once(void (**call)(void))
 {
@@ -37,10 +39,12 @@ long sys_call(long number, const long args[6])
 	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 
 	if (rc < 0)
-		return -errno;
+		rc = -errno;
+	if (rc == -ENOENT && number == SYS_kcmp && args[3] == number_of_no_file)
+		run_once(&after_no_file);
 	if (number == SYS_kcmp && args[2] == KCMP_EPOLL_TFD && rc > 0)
 		run_once(&after_other_file);
-	if (number == SYS_kcmp && args[2] == KCMP_FILES)
+	if (number == SYS_kcmp && args[2] == KCMP_FILES && rc >= 0)
 		run_once(&after_table);
 	return rc;
 }
@@ -283,6 +287,31 @@ static void test_copies(void)
 	close(other_set);
 }
 
+static void open_another(void)
+{
+	close(number_of_no_file);
+	CHECK_EQ(open("/dev/null", O_RDONLY), number_of_no_file);
+}
+
+/* A copy that another thread closes is no copy, and what it opens there stays. */
+static void test_copy_closed(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+	int copy = dup(fd), last = dup(fd);
+	char byte;
+
+	number_of_no_file = copy;
+	after_no_file = open_another;
+	replace(fd, SOCK_STREAM);
+	CHECK(!after_no_file);
+	CHECK_EQ(read(copy, &byte, 1), 0);
+	CHECK_EQ(listen(last, 1), 0);
+	close(fd);
+	close(copy);
+	close(last);
+	close(set);
+}
+
 /* A closed socket's registration stays while a copy lives; another socket has its number now. */
 static void test_number_in_the_set_twice(void)
 {
@@ -464,6 +493,7 @@ int main(int argc, char **argv)
 	RUN(test_fired_oneshot);
 	RUN(test_forked_holder);
 	RUN(test_copies);
+	RUN(test_copy_closed);
 	RUN(test_number_in_the_set_twice);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_stale_sets);

@@ -50,12 +50,13 @@ static bool exist(const struct copies *copies)
 
 static void replace(const struct copies *copies, int copy, int fd)
 {
-	int flags = sys_fcntl(copy, F_GETFD, 0);
 	const struct claim claim = claim_number(copy);
 	struct epollset_move move;
 	int rc = epollset_detach(copy, &copies->old, &move);
+	int flags = sys_fcntl(copy, F_GETFD, 0);
 
-	if (rc == 0) {
+	/* Looked at once more: another thread may have closed it, and opened something there. */
+	if (rc == 0 && sys_is(copy, &copies->old)) {
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		epollset_attach(copy, &move);
 	}

@@ -28,7 +28,7 @@ void copies_drop(struct copies *copies);
 /**
  * copies_replace() - let the copies follow the replaced socket, with their epoll registrations
  * @copies: from copies_watch()
- * @fd:     the number that was replaced: by now the new socket
+ * @fd:     the new socket, under whatever number; stays the caller's
  *
  * Takes constant time when no copy exists; else a system call for each descriptor number. Copies
  * in other processes are out of reach.

@@ -175,7 +175,7 @@ static int exchange(int old, int new_fd)
 	if (rc < 0)
 		copies_drop(&copies);
 	else
-		copies_replace(&copies, old);
+		copies_replace(&copies, new_fd);
 	status_async(old, status); /* whichever socket has the number now */
 	return rc;
 }
