@@ -148,6 +148,22 @@ static void test_trap(void)
 		child_run(bind_trapped);
 }
 
+/* The program makes no more sockets, and its filter would end it. What has a port needs none. */
+static void set_without_socket(void)
+{
+	int fd = pair_socket(SOCK_STREAM), seconds = 100;
+
+	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
+	forbid_by(SECCOMP_RET_KILL_PROCESS, SYS_socket);
+	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)), 0);
+}
+
+static void test_no_more_sockets(void)
+{
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(set_without_socket);
+}
+
 /* Copies are found without statx(2), which the filters of old containers refuse. */
 static void bind_copies(void)
 {
@@ -364,6 +380,7 @@ int main(int argc, char **argv)
 	RUN(test_low_port);
 	RUN(test_seccomp);
 	RUN(test_trap);
+	RUN(test_no_more_sockets);
 	RUN(test_statx);
 	RUN(test_other_user);
 	RUN(test_landlock);

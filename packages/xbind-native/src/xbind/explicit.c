@@ -107,8 +107,14 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	if (options[row].how != OPTION_PLAIN || options[row].bytes != sizeof(number) ||
 	    len < sizeof(number))
 		return true;
-	if (!atomic_load_explicit(&is_learnt[row], memory_order_acquire) && !learn(fd, row))
-		return true;
+	if (!atomic_load_explicit(&is_learnt[row], memory_order_acquire)) {
+		/* It will not move; and who has all sockets may no longer be allowed to make one.
+		 */
+		if (!kind_is_unbound(fd))
+			return false;
+		if (!learn(fd, row))
+			return true;
+	}
 	memcpy(&number, value, sizeof(number));
 	return number == atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }

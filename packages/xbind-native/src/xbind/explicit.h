@@ -27,7 +27,7 @@ void explicit_note(socket_key key, int row, bool is_set);
  * @len:   its length in bytes
  *
  * A number that is not the default tells by itself that it was set. The default is asked once for
- * each option, so that most calls cost no system call here.
+ * each option, of a fresh socket, so that most calls cost no system call here.
  */
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
 
