@@ -187,6 +187,7 @@ static const struct option options_to_read[] = {
     {AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, &(const int){1}, sizeof(int)},
     {AF_INET, SOL_SOCKET, SO_TYPE, NULL, 0},
     {AF_INET, SOL_SOCKET, SO_PROTOCOL, NULL, 0},
+    {AF_INET, SOL_SOCKET, SO_GET_FILTER, NULL, 0},
 };
 
 static void bind_unreadable(void)

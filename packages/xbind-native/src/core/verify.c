@@ -158,11 +158,14 @@ static int verify_other(int fd, const struct wire_request *request)
 }
 
 /* An extended BPF filter cannot be read (EACCES), a classic one tells its length. */
-static bool is_unfiltered(int fd)
+static int verify_unfiltered(int fd)
 {
 	socklen_t len = 0;
+	int rc = sys_getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len);
 
-	return sys_getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) == 0 && len == 0;
+	if (rc == -EACCES || len > 0)
+		return -EBADMSG;
+	return rc;
 }
 
 int verify_socket(int fd, const struct wire_request *request)
@@ -173,5 +176,5 @@ int verify_socket(int fd, const struct wire_request *request)
 		return rc;
 	if (!type_is(fd, request) || !protocol_is(fd, request))
 		return -EBADMSG;
-	return is_unfiltered(fd) ? 0 : -EBADMSG;
+	return verify_unfiltered(fd);
 }
