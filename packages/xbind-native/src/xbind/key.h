@@ -9,7 +9,8 @@ typedef uintptr_t socket_key; /* one word, so that it can be atomic on every pro
 
 #define KEY_NONE ((socket_key)0)
 
-/* By SO_COOKIE, else (qemu-user) by the inode; KEY_NONE for what is no socket. */
+/* By SO_COOKIE, else by the inode: under qemu-user, and for what is no socket. KEY_NONE for what is
+ * not open. */
 socket_key key_of(int fd);
 
 /* The cookie of a socket's network namespace, 0 where the kernel does not tell. */
