@@ -4,11 +4,16 @@
  *
  * Ports 3000 to 3999 are listed.
  */
+#include "support/child.h"
+#include "support/forbid.h"
 #include "support/pair.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #define THREADS     16
 #define ROUNDS      20
@@ -231,11 +236,86 @@ static void test_meanwhile(void)
 	run_meanwhile(copy_it, bind_copy, check_copy);
 }
 
+static int closed_fd, bind_rc;
+static _Atomic int listener, is_bound; /* of what the filter tells */
+
+/* The filter tells when this thread looks at the flags of a descriptor, which bind itself does not.
+ */
+static void *bind_watched(void *unused)
+{
+#ifdef SYS_fcntl64
+	const unsigned fcntl_call = SYS_fcntl64;
+#else
+	const unsigned fcntl_call = SYS_fcntl;
+#endif
+	struct sock_filter code[] = {
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, fcntl_call},
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(1)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, F_GETFD},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	(void)unused;
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	                        SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	CHECK(listener > 0);
+	bind_rc = pair_bind(closed_fd, 3700);
+	is_bound = 1;
+	return NULL;
+}
+
+/* Puts another file in the socket's place, and lets the call go on. */
+static void put_another(int file)
+{
+	struct seccomp_notif call = {0};
+	struct seccomp_notif_resp answer = {.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+
+	CHECK_EQ(ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call), 0);
+	CHECK_EQ(dup2(file, closed_fd), closed_fd);
+	answer.id = call.id;
+	CHECK_EQ(ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
+}
+
+static void close_while_bound(void)
+{
+	int null = open("/dev/null", O_RDONLY), told = 0;
+	pthread_t thread;
+	char byte;
+
+	closed_fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_watched, NULL), 0);
+	while (!is_bound) {
+		struct pollfd entry = {.fd = listener > 0 ? listener : -1, .events = POLLIN};
+
+		if (poll(&entry, 1, 1) == 1 && entry.revents & POLLIN) {
+			put_another(null);
+			told++;
+		}
+	}
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(bind_rc, 0);
+	CHECK_EQ(told, pair_preloaded());
+	if (told)
+		CHECK_EQ(read(closed_fd, &byte, 1), 0);
+}
+
+/* What another thread opens where it has closed the socket in the middle of bind stays there. */
+static void test_closed_meanwhile(void)
+{
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(close_while_bound);
+}
+
 int main(void)
 {
 	RUN(test_own_sockets);
 	RUN(test_shared_socket);
 	RUN(test_groups);
 	RUN(test_meanwhile);
+	RUN(test_closed_meanwhile);
 	return 0;
 }

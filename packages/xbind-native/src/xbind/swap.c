@@ -129,14 +129,21 @@ static int run(int fd, const struct swap_call *call)
 	return rc;
 }
 
-/* What is in the open file goes as late as can be: another thread may change it meanwhile. */
-static int take_number(int old, int new_fd, int *ret_status)
+#define SWAP_E_GONE 2 /* the program has closed the socket meanwhile */
+
+/*
+ * What is in the open file goes as late as can be: another thread may change it meanwhile. Or it
+ * closes the number, and opens something there, which has to stay.
+ */
+static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 {
 	int status = status_carry(old, new_fd);
 	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
 
 	if (fd_flags < 0)
 		return fd_flags;
+	if (key_of(old) != key)
+		return SWAP_E_GONE;
 	status_quiet(old, status);
 	*ret_status = status;
 	return renumber(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
@@ -146,7 +153,7 @@ static int take_number(int old, int new_fd, int *ret_status)
  * The new socket takes the old one's number, and the old one's registrations in epoll sets go over
  * to it.
  */
-static int exchange_number(int old, int new_fd, const struct sys_identity *identity,
+static int exchange_number(int old, int new_fd, socket_key key, const struct sys_identity *identity,
                            struct copies *ret_copies, int *ret_status)
 {
 	struct epollset_move move;
@@ -155,13 +162,14 @@ static int exchange_number(int old, int new_fd, const struct sys_identity *ident
 	if (rc < 0)
 		return rc;
 	copies_watch(old, identity, ret_copies);
-	rc = take_number(old, new_fd, ret_status);
-	epollset_attach(old, &move);
+	rc = take_number(old, new_fd, key, ret_status);
+	if (rc != SWAP_E_GONE)
+		epollset_attach(old, &move);
 	return rc;
 }
 
 /* And so do the old one's copies, for which another thread need not wait. */
-static int exchange(int old, int new_fd)
+static int exchange(int old, int new_fd, socket_key key)
 {
 	const struct claim claim = claim_number(old);
 	struct copies copies = {.watch = -1};
@@ -170,12 +178,12 @@ static int exchange(int old, int new_fd)
 	int rc;
 
 	sys_identify(old, &identity);
-	rc = exchange_number(old, new_fd, &identity, &copies, &status);
+	rc = exchange_number(old, new_fd, key, &identity, &copies, &status);
 	claim_give(&claim);
-	if (rc < 0)
-		copies_drop(&copies);
-	else
+	if (rc == 0)
 		copies_replace(&copies, new_fd);
+	else
+		copies_drop(&copies);
 	status_async(old, status); /* whichever socket has the number now */
 	return rc;
 }
@@ -198,8 +206,6 @@ static int call_again(int fd, const struct kind *kind, const struct swap_call *c
 	return rc;
 }
 
-#define SWAP_E_GONE 2 /* the program has closed the socket meanwhile */
-
 /* Has the number been closed, or is it another socket, which nobody wants to bind? */
 static bool is_gone(int fd, socket_key key)
 {
@@ -217,7 +223,7 @@ static int exchange_checked(int fd, int new_fd, socket_key key)
 	if (is_gone(fd, key))
 		rc = SWAP_E_GONE;
 	else if (kind_is_unbound(fd))
-		rc = exchange(fd, new_fd);
+		rc = exchange(fd, new_fd, key);
 	sys_restore_signals(signals);
 	return rc;
 }
