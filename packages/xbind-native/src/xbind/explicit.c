@@ -9,7 +9,6 @@
 #include "xbind/explicit.h"
 
 #include "core/sys.h"
-#include "xbind/defaults.h"
 #include "xbind/kind.h"
 
 #include <stdatomic.h>
@@ -79,11 +78,27 @@ void explicit_note(socket_key key, int row, bool is_set)
 static _Atomic int learnt[OPTIONS_COUNT];
 static _Atomic bool is_learnt[OPTIONS_COUNT];
 
-static bool learn(int fd, int row)
+static bool is_known(int row)
+{
+	return atomic_load_explicit(&is_learnt[row], memory_order_acquire);
+}
+
+void explicit_learn(int row, const struct option_value *fresh)
+{
+	int number;
+
+	if (fresh->error < 0 || fresh->len != sizeof(number) || is_known(row))
+		return;
+	memcpy(&number, fresh->bytes, sizeof(number));
+	atomic_store_explicit(&learnt[row], number, memory_order_relaxed);
+	atomic_store_explicit(&is_learnt[row], true, memory_order_release);
+}
+
+static bool ask(int fd, int row)
 {
 	struct option_value value;
 	struct kind kind;
-	int number, fresh;
+	int fresh;
 
 	if (kind_read(fd, &kind) != 0)
 		return false;
@@ -92,12 +107,8 @@ static bool learn(int fd, int row)
 		return false;
 	option_read(fresh, &options[row], &value);
 	sys_close(fresh);
-	if (value.error < 0 || value.len != sizeof(number))
-		return false;
-	memcpy(&number, value.bytes, sizeof(number));
-	atomic_store_explicit(&learnt[row], number, memory_order_relaxed);
-	atomic_store_explicit(&is_learnt[row], true, memory_order_release);
-	return true;
+	explicit_learn(row, &value);
+	return is_known(row);
 }
 
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
@@ -107,14 +118,12 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	if (options[row].how != OPTION_PLAIN || options[row].bytes != sizeof(number) ||
 	    len < sizeof(number))
 		return true;
-	if (!atomic_load_explicit(&is_learnt[row], memory_order_acquire)) {
-		/* It will not move; and who has all sockets may no longer be allowed to make one.
-		 */
-		if (!kind_is_unbound(fd))
-			return false;
-		if (!learn(fd, row))
-			return true;
-	}
+	/* One with a port will not move; and who has it may no longer be allowed to make sockets.
+	 */
+	if (!is_known(row) && !kind_is_unbound(fd))
+		return false;
+	if (!is_known(row) && !ask(fd, row))
+		return true;
 	memcpy(&number, value, sizeof(number));
 	return number == atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }

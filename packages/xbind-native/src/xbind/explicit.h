@@ -9,6 +9,7 @@
 #ifndef XBIND_EXPLICIT_H
 #define XBIND_EXPLICIT_H
 
+#include "xbind/defaults.h"
 #include "xbind/key.h"
 #include "xbind/options.h"
 
@@ -30,6 +31,9 @@ void explicit_note(socket_key key, int row, bool is_set);
  * each option, of a fresh socket, so that most calls cost no system call here.
  */
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
+
+/* Learns the default of options[row] from what a fresh socket has. */
+void explicit_learn(int row, const struct option_value *fresh);
 
 /* Was options[row] set on this socket? */
 bool explicit_is_set(socket_key key, int row);

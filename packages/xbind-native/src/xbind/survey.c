@@ -54,6 +54,7 @@ static bool is_set_plain(struct look *look, int row)
 
 	if (option_is_missing(normal))
 		return false;
+	explicit_learn(row, normal);
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0)
 		return !is_unset(&value, normal, &options[row]);
