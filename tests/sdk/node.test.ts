@@ -2,12 +2,13 @@
 import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
 import * as http from "node:http";
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import * as tls from "node:tls";
 import { HttpAgent, nodeBind, nodeConnect, nodeListen } from "@xsocket/client";
 import {
   createNamespace,
   descriptors,
+  eventually,
   guardDescriptors,
   here,
   startServer,
@@ -109,6 +110,31 @@ test("a server of node:http can be let go of, and counts its connections", async
   const ended = await here.run([process.execPath, dir.join("program.ts")], { withinMs: 5000 });
   expect(ended.stdout, ended.stderr).toBe("0\n");
 });
+
+test("a server of node:http that was closed and listens again keeps its connections", async () => {
+  await using server = await startServer();
+  const web = http.createServer((_, response) => response.end("hello"));
+  for (let i = 0; i < 3; i++) {
+    await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+    expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
+    await new Promise((resolve) => void web.close(resolve));
+  }
+  await eventually("our listeners to be gone", () => web.listenerCount("request") === 1);
+});
+
+/* The statuses of two requests over one connection, the second one sent once the first is answered. */
+async function twoAnswers(port: number): Promise<number[]> {
+  const socket = connect(port, "127.0.0.1");
+  const statuses: number[] = [];
+  socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  for await (const data of socket) {
+    statuses.push(Number(String(data).split(" ")[1]));
+    if (statuses.length === 2) break; // which destroys it
+    await Bun.sleep(20);
+    socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  }
+  return statuses;
+}
 
 function portOf(address: AddressInfo | string | null): number {
   return typeof address === "object" && address ? address.port : 0;

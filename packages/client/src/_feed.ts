@@ -5,30 +5,38 @@
 import type * as http from "node:http";
 import * as net from "node:net";
 
+type Listener = (request: http.IncomingMessage, response: http.ServerResponse) => void;
+
 /** The connections that were given to a server; one that was upgraded is none of its any more. */
 export class Connections {
   readonly #server: http.Server;
   readonly #open = new Set<net.Socket>();
   readonly #busy = new Set<net.Socket>();
-  readonly #watched = new Set<string>();
-  #drained: (() => void) | undefined; // set once it drains
+  readonly #watched = new Map<string, Listener>();
+  readonly #gone = Promise.withResolvers<void>();
+  #drains = false;
 
   constructor(server: http.Server) {
     this.#server = server;
-    server.on("request", ({ socket }, response) => {
+    this.#listen("request", ({ socket }, response) => {
+      if (!this.#open.has(socket)) return; // the server's before it was closed, or after
       this.#busy.add(socket);
       response.once("close", () => {
         this.#busy.delete(socket);
-        if (this.#drained) socket.end();
+        if (this.#drains) socket.end();
       });
     });
+  }
+
+  #listen(event: "request" | "upgrade" | "connect", listener: Listener): void {
+    this.#watched.set(event, listener);
+    this.#server.on(event, listener);
   }
 
   /* Only where somebody listens anyway: a server without listeners answers such requests itself. */
   #watch(event: "upgrade" | "connect"): void {
     if (this.#watched.has(event) || this.#server.listenerCount(event) === 0) return;
-    this.#watched.add(event);
-    this.#server.on(event, ({ socket }: http.IncomingMessage) => this.#open.delete(socket));
+    this.#listen(event, ({ socket }) => this.#open.delete(socket));
   }
 
   add(socket: net.Socket): void {
@@ -37,17 +45,23 @@ export class Connections {
     this.#open.add(socket);
     socket.once("close", () => {
       this.#open.delete(socket);
-      if (this.#open.size === 0) this.#drained?.();
+      this.#endIfGone();
     });
   }
 
+  /* The server may listen again, and has others then. */
+  #endIfGone(): void {
+    if (!this.#drains || this.#open.size > 0) return;
+    for (const [event, listener] of this.#watched) this.#server.off(event, listener);
+    this.#gone.resolve();
+  }
+
   /** Closes the idle ones now and the others once their answer is sent. Resolves when all are gone. */
-  async drain(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#drained = resolve;
+  drain(): Promise<void> {
+    this.#drains = true;
     this.close("idle");
-    if (this.#open.size === 0) resolve();
-    return promise;
+    this.#endIfGone();
+    return this.#gone.promise;
   }
 
   close(which: "all" | "idle"): void {

@@ -1,0 +1,12 @@
+import { expect, test } from "bun:test";
+import * as http from "node:http";
+import { Socket } from "node:net";
+import { Connections } from "./_feed.ts";
+
+test("who drains twice hears of the end twice", async () => {
+  const connections = new Connections(http.createServer());
+  const socket = new Socket();
+  connections.add(socket);
+  const both = [connections.drain(), connections.drain()];
+  expect(await Promise.race([Promise.all(both), Bun.sleep(1000)])).toEqual([undefined, undefined]);
+});
