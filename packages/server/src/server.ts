@@ -7,6 +7,7 @@ import { type Common, Pool } from "./_pool.ts";
 import { reasonOf } from "./_refusal.ts";
 import { wantedOf } from "./_say.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
+import type { Log } from "./log.ts";
 import type { ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
@@ -50,6 +51,18 @@ async function readPolicy(policy: ServeOptions["policy"], address: string): Prom
   return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
 }
 
+/* A file that has to stay is replaced by the next start. */
+async function release(claim: Claim, log: Log): Promise<void> {
+  await claim.release().catch((error: unknown) =>
+    log({
+      level: "warning",
+      event: "release",
+      message: `the socket file could not be removed: ${reasonOf(error)}`,
+      fields: {},
+    }),
+  );
+}
+
 /**
  * Starts a server in this process's network namespace. It serves when the promise resolves.
  *
@@ -88,9 +101,9 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     };
     const pool = new Pool(sys, shared, common, policy, log);
     await pool.start().catch((error: unknown) => pool.stop().then(() => Promise.reject(error)));
-    return new RunningServer(sys, { ...options, log }, claim, common, shared, pool);
+    return new RunningServer(sys, options, log, claim, common, shared, pool);
   } catch (error) {
-    await claim.release();
+    await release(claim, log);
     sys.close(claim.listenFd);
     if (auditFd >= 0) sys.close(auditFd);
     throw error;
@@ -104,6 +117,7 @@ class RunningServer implements Server {
   readonly closed: Promise<void>;
   readonly #sys: Syscalls;
   readonly #options: ServeOptions;
+  readonly #log: Log;
   readonly #claim: Claim;
   readonly #shared: Shared;
   readonly #pool: Pool;
@@ -115,6 +129,7 @@ class RunningServer implements Server {
   constructor(
     sys: Syscalls,
     options: ServeOptions,
+    log: Log,
     claim: Claim & { readonly address: string },
     common: Common,
     shared: Shared,
@@ -122,6 +137,7 @@ class RunningServer implements Server {
   ) {
     this.#sys = sys;
     this.#options = options;
+    this.#log = log;
     this.#claim = claim;
     this.#shared = shared;
     this.#pool = pool;
@@ -140,21 +156,11 @@ class RunningServer implements Server {
 
   /* The file goes first: who comes later finds nobody instead of waiting for one who leaves. */
   async #stop(): Promise<void> {
-    await this.#claim.release().catch((error: unknown) => this.#sayLeft(error));
+    await release(this.#claim, this.#log);
     await this.#pool.stop();
     this.#sys.close(this.#claim.listenFd);
     if (this.#auditFd >= 0) this.#sys.close(this.#auditFd);
     this.#closing.resolve();
-  }
-
-  /* The next start replaces it. */
-  #sayLeft(error: unknown): void {
-    this.#options.log?.({
-      level: "warning",
-      event: "release",
-      message: `the socket file could not be removed: ${reasonOf(error)}`,
-      fields: {},
-    });
   }
 
   async reload(): Promise<void> {
