@@ -108,7 +108,7 @@ export class Acceptor {
   /* Returns 0 for a connection that is open now, else the error for the client. */
   #admit(fd: number): number {
     const { shared, options } = this.#context;
-    if (fd >= shared.descriptors) return errno.ENFILE;
+    if (fd >= shared.descriptors) return this.#beyond(fd);
     if (!this.#peer.read(fd)) return errno.EIO;
     this.#connections.open(fd);
     const account = shared.get(fd, FIELD.account);
@@ -124,6 +124,19 @@ export class Acceptor {
       if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE);
     }
     return 0;
+  }
+
+  /* Only within a program that has very many descriptors open itself. */
+  #beyond(fd: number): number {
+    const { shared, options } = this.#context;
+    shared.count(options.index, COUNTER.refusedConnections);
+    this.#context.say(
+      "warning",
+      "bound",
+      `refused a connection: its descriptor would be number ${fd}, and this server has room for numbers below ${shared.descriptors}. Give it a larger maxConnections, or a process of its own`,
+      { descriptor: fd },
+    );
+    return errno.ENFILE;
   }
 
   #fitsSpare(fd: number): boolean {

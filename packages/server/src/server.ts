@@ -6,7 +6,7 @@ import { createMemory, Shared } from "./_memory.ts";
 import { type Common, Pool } from "./_pool.ts";
 import { reasonOf } from "./_refusal.ts";
 import { wantedOf } from "./_say.ts";
-import { type Bounds, fitBounds } from "./bounds.ts";
+import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Log } from "./log.ts";
 import type { ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
@@ -51,6 +51,14 @@ async function readPolicy(policy: ServeOptions["policy"], address: string): Prom
   return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
 }
 
+/*
+ * Connections have descriptors below this number. A program that serves few may have many others
+ * open, and a larger table costs nothing until it is used.
+ */
+function descriptorsFor({ maxConnections }: Bounds, limit: number): number {
+  return Math.min(limit, 2 * Math.max(maxConnections, DEFAULT_BOUNDS.maxConnections) + 1024);
+}
+
 /* A file that has to stay is replaced by the next start. */
 async function release(claim: Claim, log: Log): Promise<void> {
   await claim.release().catch((error: unknown) =>
@@ -83,8 +91,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
   let auditFd = -1;
   try {
     const policy = await readPolicy(options.policy, claim.address);
-    const descriptors = Math.min(descriptorLimit, 2 * bounds.maxConnections + 1024);
-    const memory = createMemory(descriptors, threads);
+    const memory = createMemory(descriptorsFor(bounds, descriptorLimit), threads);
     const shared = new Shared(memory);
     const { address, file } = claim;
     const about = { address, file, bounds, startedAt: sys.monotonic() };

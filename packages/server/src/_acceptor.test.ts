@@ -1,0 +1,57 @@
+import { expect, test } from "bun:test";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { Acceptor } from "./_acceptor.ts";
+import { Connections } from "./_connections.ts";
+import { Judge } from "./_judge.ts";
+import { COUNTER, createMemory, Shared } from "./_memory.ts";
+import { Peer } from "./_peer.ts";
+import type { Context } from "./_thread.ts";
+import { fitBounds } from "./bounds.ts";
+import { DEFAULT_POLICY } from "./policy/builtin.ts";
+import { createQuotaMemory } from "./policy/quota.ts";
+
+const DESCRIPTORS = 200;
+
+test("a connection for whose number there is no room is refused, counted and said", () => {
+  const accepted = [DESCRIPTORS, -errno.EAGAIN];
+  const closed: number[] = [];
+  const said: string[] = [];
+  const sys = {
+    ...loadSyscalls(),
+    epollCtl: () => 0,
+    accept: () => accepted.shift() ?? -errno.EAGAIN,
+    receivePacket: () => -errno.EAGAIN,
+    sendPacket: () => 8,
+    close: (fd: number) => closed.push(fd),
+  };
+  const memory = createMemory(DESCRIPTORS, 1);
+  const shared = new Shared(memory);
+  const bounds = fitBounds({}, DESCRIPTORS, 1);
+  const policy = { policy: DEFAULT_POLICY, quotas: createQuotaMemory(DESCRIPTORS, 1) };
+  const context: Context = {
+    options: {
+      index: 0,
+      listenFd: -1,
+      memory,
+      bounds,
+      policy,
+      logLevel: "info",
+      about: { address: "@test", file: undefined, bounds, startedAt: 0 },
+      auditFd: -1,
+      uid: 0,
+      gid: 0,
+    },
+    sys,
+    shared,
+    epollFd: -1,
+    judge: new Judge(policy, () => 0),
+    say: (_level, _event, message) => void said.push(message),
+    logs: () => true,
+  };
+  const connections = new Connections(context);
+  const acceptor = new Acceptor(context, connections, new Peer(sys, shared), () => 0);
+  expect(acceptor.accept()).toBe(-1);
+  expect(closed).toEqual([DESCRIPTORS]);
+  expect(shared.sum(COUNTER.refusedConnections)).toBe(1);
+  expect(said.join()).toContain(`number ${DESCRIPTORS}`);
+});
