@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { ID_MAX } from "./ids.ts";
 
 /** A line of passwd(5). */
 export interface User {
@@ -27,14 +28,23 @@ function fields(text: string, count: number): string[][] {
     .filter((line) => line.length >= count);
 }
 
-/** Reads the texts of /etc/passwd and /etc/group; the first line of a name wins, as in getpwnam(3). */
+/* An empty field would be 0, and one of 33 bits wrap to it: that is root. */
+function isId(text: string): boolean {
+  return /^\d{1,10}$/.test(text) && Number(text) <= ID_MAX;
+}
+
+/**
+ * Reads the texts of /etc/passwd and /etc/group. The first line of a name wins, and one whose ids are
+ * none is passed over, as in getpwnam(3).
+ */
 export function parseAccounts(passwd: string, group: string): Accounts {
   const users = new Map<string, User>();
-  for (const [name = "", , uid, gid] of fields(passwd, 4))
-    if (!users.has(name)) users.set(name, { name, uid: Number(uid), gid: Number(gid) });
+  for (const [name = "", , uid = "", gid = ""] of fields(passwd, 4))
+    if (isId(uid) && isId(gid) && !users.has(name))
+      users.set(name, { name, uid: Number(uid), gid: Number(gid) });
   const groups = new Map<string, Group>();
-  for (const [name = "", , gid, members = ""] of fields(group, 3))
-    if (!groups.has(name))
+  for (const [name = "", , gid = "", members = ""] of fields(group, 3))
+    if (isId(gid) && !groups.has(name))
       groups.set(name, { name, gid: Number(gid), members: members.split(",").filter(Boolean) });
   return { users, groups };
 }
