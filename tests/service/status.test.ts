@@ -124,3 +124,13 @@ test("anything like the question but not it closes the connection", async () => 
     expect(exchange(path, Uint8Array.fromHex(hex)).byteLength).toBe(0);
   expect(server.stats().malformed).toBe(5);
 });
+
+test("who is refused at a bound hears of that, and not of a server that does not tell", async () => {
+  using dir = tempDir();
+  await using server = await serve({ address: dir.join("control"), maxConnectionsPerUid: 1 });
+  const first = native.handoverConnect(server.address, 1000);
+  const { code, stderr } = await here.run([XSOCKET, "status", server.address]);
+  native.close(first);
+  expect(stderr).toContain("this user has as many connections to it as it may have");
+  expect(code).toBe(1);
+});

@@ -31,6 +31,10 @@ const REMEDIES: Record<string, string> = {
   EACCES: "this user may not connect: see the permissions of the socket and its directories",
   "EACCES @": "the server of that name is neither root's nor this user's (see XSOCKET_ANY_SERVER)",
   EPROTOTYPE: "another program's socket lies there: name the control socket of a server",
+  EMFILE:
+    "this user has as many connections to it as it may have: close some, or start the server with a larger --max-connections-per-user",
+  ENFILE:
+    "the server has as many connections as it may have: try again later, or start it with a larger --max-connections",
   ETIMEDOUT: "the server does not answer: look into its log",
 };
 

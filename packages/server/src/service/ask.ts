@@ -14,8 +14,10 @@ export class StatusRefusedError extends Error {
  * Asks a running server for its status.
  *
  * @param waitMs the longest wait in milliseconds, for the connection and for the answer
- * @throws {SyscallError} if there is no server, or it does not answer (ETIMEDOUT)
+ * @throws {SyscallError} if there is no server, it does not answer (ETIMEDOUT), or it refuses the
+ *   connection at a bound (EMFILE, ENFILE)
  * @throws {StatusRefusedError} if it closes the connection instead
+ * @throws {ProtocolError | SyntaxError} if the answer is malformed
  */
 export function askStatus(sys: Syscalls, path: string, waitMs: number): ServerStatus {
   const fd = checked("connect", sys.handoverConnect(path, waitMs));
@@ -33,6 +35,7 @@ function readAnswer(sys: Syscalls, fd: number, path: string): ServerStatus {
   const buffer = new Uint8Array(new ArrayBuffer(PACKET_BYTES_MAX));
   const length = sys.receivePacket(fd, buffer, buffer.byteLength);
   const answer = length > 0 ? decode(buffer.subarray(0, length)) : undefined;
+  if (answer?.kind === "response") checked("the server", -answer.error);
   if (answer?.kind !== "status-response")
     throw new StatusRefusedError(
       `the server at ${path} does not tell its status: it is of an earlier version, or answers only root, its own user and whom a rule of kind "status" names`,
