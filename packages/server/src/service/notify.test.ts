@@ -57,6 +57,18 @@ test.each([
   expect(heard.next()).toBe("STOPPING=1");
 });
 
+test("who says something later leaves alone what has the descriptor's number by then", () => {
+  const path = join(directory, "notify");
+  using heard = manager(path);
+  const notifier = openNotifier(native, { NOTIFY_SOCKET: path });
+  notifier[Symbol.dispose]();
+  const other = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  notifier.ready("a reload that has waited for its policy");
+  notifier[Symbol.dispose]();
+  expect(native.close(other)).toBe(0);
+  expect(() => heard.next()).toThrow("EAGAIN"); // it would be connected to the manager, and send
+});
+
 test("without a manager nothing happens", () => {
   for (const env of [{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: "vsock:2:1" }]) {
     using notifier = openNotifier(native, env);

@@ -83,8 +83,8 @@ export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.
   const path = env["NOTIFY_SOCKET"];
   delete env["NOTIFY_SOCKET"];
   if (!path || !/^[/@]/.test(path)) return SILENT;
-  const fd = openSocket(native, path);
-  const say = (text: string) => send(native, fd, path, text);
+  let fd = openSocket(native, path);
+  const say = (text: string) => fd >= 0 && send(native, fd, path, text);
   return {
     active: true,
     ready: (status) => say(`READY=1\n${statusLine(status)}`),
@@ -92,7 +92,10 @@ export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.
     stopping: () => say("STOPPING=1"),
     status: (text) => say(statusLine(text)),
     watchdog: () => say("WATCHDOG=1"),
-    [Symbol.dispose]: () => void native.close(fd),
+    [Symbol.dispose]() {
+      if (fd >= 0) native.close(fd);
+      fd = -1; // a reload that still waits for its policy says something at its end
+    },
   };
 }
 
