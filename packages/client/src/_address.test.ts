@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { hostPort, parseIp, portOf, sockaddr } from "./_address.ts";
+import { scopeIndex } from "./_socket.ts";
 
 function hex(text: string, port: number, scope = 0): string {
   const ip = parseIp(text);
@@ -31,4 +32,12 @@ test("ports and hosts are written the way people write them", () => {
   expect(hostPort("::1", 80)).toBe("[::1]:80");
   expect(hostPort("10.0.0.1", 80)).toBe("10.0.0.1:80");
   expect(portOf(Uint8Array.fromHex("02001f907f0000010000000000000000"))).toBe(8080);
+});
+
+test("an interface is the one that was named, and no other", () => {
+  expect(parseIp("fe80::1%odd%name")?.scope).toBe("odd%name");
+  expect(scopeIndex(-1, "7")).toBe(7);
+  for (const number of ["4294967303", "2147483648"])
+    // the first of 33 bits: 7, when cut
+    expect(() => scopeIndex(-1, number)).toThrow("ENODEV");
 });

@@ -18,7 +18,7 @@ const SCOPE_AT = 24;
 /** Reads an IP address; undefined for anything else, a host name for example. Brackets may be around IPv6. */
 export function parseIp(text: string): IpAddress | undefined {
   const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
-  const [address = "", scope] = bare.split("%", 2);
+  const [, address = "", scope] = /^([^%]*)(?:%(.*))?$/s.exec(bare) ?? [];
   if (isIPv4(bare)) return { family: 4, address: bare, scope: undefined };
   return isIPv6(address) ? { family: 6, address, scope } : undefined;
 }

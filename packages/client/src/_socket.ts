@@ -16,6 +16,9 @@ const OPTION = {
 } as const;
 type OptionName = keyof typeof OPTION;
 
+/* The largest index of an interface. */
+const INDEX_MAX = 0x7fffffff;
+
 /** Sets a socket option that is an int. @throws {SyscallError} what setsockopt(2) gives */
 export function setOption(fd: number, name: OptionName, value: number): void {
   const [level, number] = OPTION[name];
@@ -38,8 +41,9 @@ export function getOption(fd: number, name: OptionName): number {
  * @throws {SyscallError} ENODEV for an unknown one
  */
 export function scopeIndex(fd: number, scope: string, call = "connect"): number {
-  if (/^\d+$/.test(scope)) return Number(scope);
-  return checked(call, loadSyscalls().interfaceIndex(fd, scope));
+  const index = /^\d+$/.test(scope) ? Number(scope) : -1;
+  if (index > INDEX_MAX) throw new SyscallError(call, errno.ENODEV); // cut it would be another one's
+  return index >= 0 ? index : checked(call, loadSyscalls().interfaceIndex(fd, scope));
 }
 
 function sockaddrFor(
