@@ -1,6 +1,16 @@
 /* A server within a program that does other things as well. */
 import { expect, test } from "bun:test";
-import { closeSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { Worker } from "node:worker_threads";
 import { xsocket } from "@xsocket/client";
 import { serve } from "@xsocket/server";
 import { descriptors, guardDescriptors, tempDir } from "../harness/index.ts";
@@ -33,4 +43,17 @@ test("what a start fails for is said, and nothing stays open, whatever cannot be
   };
   await expect(serve({ address: `${home}/control`, policy })).rejects.toThrow("the policy is none");
   expect(descriptors()).toEqual(before);
+});
+
+test("a server runs in a Worker, too", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  const worker = new Worker(new URL("worker.ts", import.meta.url), { workerData: path });
+  const [told] = await once(worker, "message");
+  expect(told).toBe("serves");
+  expect(statSync(path).mode & 0o777).toBe(0o660);
+  (await xsocket({ via: path })).close();
+  worker.postMessage("stop");
+  await once(worker, "exit");
+  expect(existsSync(path)).toBe(false);
 });

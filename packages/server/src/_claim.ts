@@ -163,9 +163,9 @@ function makeListener(
 function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions): void {
   const bytes = encodeAddress({ kind: "path", path });
   fchmodSync(fd, options.mode);
-  const umask = process.umask(0);
+  const umask = sys.umask(0); // process.umask() does not set it in a Worker
   const rc = sys.bind(fd, bytes, bytes.byteLength);
-  process.umask(umask);
+  sys.umask(umask);
   if (rc < 0) throw refusal(`make ${path}`, new SyscallError("bind", -rc));
   try {
     if (options.gid !== undefined) giveToGroup(path, options.gid);

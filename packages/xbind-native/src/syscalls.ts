@@ -19,6 +19,7 @@ export interface Syscalls {
   dupOnto(from: number, to: number): number;
   fchown(fd: number, uid: number, gid: number): number;
   flock(fd: number, operation: number): number;
+  umask(mask: number): number;
   xattr(path: string, name: string, value: Uint8Array | null, length: number): number;
   geteuid(): number;
   getsockname(fd: number, address: Uint8Array, length: number): number;
@@ -109,6 +110,7 @@ const SYMBOLS = {
   xs1_dup_onto: { args: [int, int], returns: int },
   xs1_fchown: { args: [int, unsigned, unsigned], returns: int },
   xs1_flock: { args: [int, int], returns: int },
+  xs1_umask: { args: [int], returns: int },
   xs1_xattr: { args: [text, text, pointer, unsigned], returns: int },
   xs1_geteuid: { args: [], returns: int },
   xs1_getsockname: { args: [int, pointer, unsigned], returns: int },
@@ -174,6 +176,7 @@ function open(): Syscalls {
     dupOnto: native.xs1_dup_onto,
     fchown: native.xs1_fchown,
     flock: native.xs1_flock,
+    umask: native.xs1_umask,
     xattr: native.xs1_xattr,
     geteuid: native.xs1_geteuid,
     getsockname: native.xs1_getsockname,

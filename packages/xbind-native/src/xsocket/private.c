@@ -26,6 +26,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define EVENTS_MAX 64  /* descriptors in one xs1_epoll_wait() or xs1_poll_many() */
@@ -79,6 +80,11 @@ EXPORT int xs1_fchown(int fd, unsigned uid, unsigned gid)
 EXPORT int xs1_flock(int fd, int operation)
 {
 	return sys_flock(fd, operation);
+}
+
+EXPORT int xs1_umask(int mask)
+{
+	return (int)umask((mode_t)mask);
 }
 
 EXPORT int xs1_xattr(const char *path, const char *name, void *value, unsigned len)

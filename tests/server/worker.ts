@@ -1,0 +1,15 @@
+/* A Worker of embedded.test.ts: serves at the path in its data until it is told something. */
+import { once } from "node:events";
+import { parentPort, workerData } from "node:worker_threads";
+import { serve } from "@xsocket/server";
+
+if (parentPort) {
+  try {
+    await using _server = await serve({ address: workerData }); // typed any; the test gives a path
+    parentPort.postMessage("serves");
+    await once(parentPort, "message");
+  } catch (error) {
+    parentPort.postMessage(String(error));
+  }
+  parentPort.close();
+}
