@@ -13,7 +13,7 @@ import {
 import { Worker } from "node:worker_threads";
 import { xsocket } from "@xsocket/client";
 import { serve } from "@xsocket/server";
-import { descriptors, guardDescriptors, tempDir } from "../harness/index.ts";
+import { descriptors, guardDescriptors, here, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -56,4 +56,21 @@ test("a server runs in a Worker, too", async () => {
   worker.postMessage("stop");
   await once(worker, "exit");
   expect(existsSync(path)).toBe(false);
+});
+
+test("a program that has hardly a descriptor left is told so, and lives on", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  const script = `${import.meta.dir}/starved.ts`;
+  for (let free = 0; free < 16; free++) {
+    const argv = ["prlimit", "--nofile=128:128", process.execPath, script, path, String(free)];
+    const { code, stdout, stderr } = await here.run(argv);
+    expect([free, code, stdout, stderr]).toEqual([
+      free,
+      0,
+      expect.stringMatching(/^(SYSTEM|serves)\n$/),
+      "",
+    ]);
+    if (free === 15) expect(stdout).toBe("serves\n");
+  }
 });

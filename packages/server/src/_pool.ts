@@ -8,6 +8,7 @@ import type { PolicyInForce } from "./_judge.ts";
 import { type Shared, THREAD } from "./_memory.ts";
 import type { Order, Report, ThreadOptions } from "./_thread.ts";
 import type { Start } from "./_worker.ts";
+import { THREAD_DESCRIPTORS } from "./bounds.ts";
 import { ServeError } from "./error.ts";
 import type { Log } from "./log.ts";
 import { createQuotaMemory, hasQuota, QUOTA_ROWS } from "./policy/quota.ts";
@@ -83,6 +84,7 @@ export class Pool {
   }
 
   #startThread(index: number): Thread {
+    expectDescriptors(this.#sys);
     prepareRow(this.#sys, this.#shared, index);
     const { port1, port2 } = new MessageChannel();
     const start: Start = {
@@ -254,6 +256,16 @@ function expectRoom(sys: Syscalls): void {
     throw new Error(
       `fewer than ${1 + SPARE_THREADS} threads are left. Raise their limit (ulimit -u, TasksMax=)`,
     );
+}
+
+/* Bun also ends the process when a thread that it starts gets no descriptors. */
+function expectDescriptors(sys: Syscalls): void {
+  const tried: number[] = [];
+  try {
+    while (tried.length < THREAD_DESCRIPTORS) tried.push(checked("eventfd", sys.eventfd()));
+  } finally {
+    for (const fd of tried) sys.close(fd);
+  }
 }
 
 /* The eventfd outlives its thread: others may be about to write to it. */

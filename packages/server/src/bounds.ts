@@ -32,8 +32,8 @@ export const DEFAULT_BOUNDS: Bounds = {
 
 /** Descriptors that are kept for everything but connections and threads: Bun's own, logs, metrics. */
 const RESERVED_DESCRIPTORS = 48;
-/* Five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
-const THREAD_DESCRIPTORS = 8;
+/** Those of a thread: five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
+export const THREAD_DESCRIPTORS = 8;
 
 /** The largest value of a bound; the smallest is 1. */
 export const BOUND_MAX = 0x7fffffff;
