@@ -17,7 +17,15 @@ import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { crowd } from "../server/raw.ts";
-import { eventually, guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
+import {
+  descriptors,
+  eventually,
+  guardDescriptors,
+  here,
+  leaked,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -244,4 +252,22 @@ test("a disk that is full cuts one line, and what follows begins anew", async ()
   expect(isCut.slice(-3)).toEqual([false, false, false]);
   server.kill("SIGTERM");
   expect(await server.finished()).toBe(0);
+});
+
+test("an audit file that cannot be put in the place of the old one is said, and closed", async () => {
+  using dir = tempDir();
+  const taken = Array.from({ length: 200 }, () => openSync("/dev/null", "r"));
+  await using server = await serve({ address: dir.join("control"), auditFile: dir.join("audit") });
+  for (const fd of taken) closeSync(fd);
+  const limit = loadSyscalls().descriptorLimit();
+  const setLimit = (soft: number) =>
+    here.run(["prlimit", "--pid", String(process.pid), `--nofile=${soft}:`]);
+  await setLimit(150); // below the old one's number
+  try {
+    const before = descriptors();
+    await expect(server.reload()).rejects.toMatchObject({ name: "ServeError", code: "SYSTEM" });
+    expect(leaked(before)).toEqual([]);
+  } finally {
+    await setLimit(limit);
+  }
 });

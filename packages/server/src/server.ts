@@ -4,7 +4,7 @@ import type { Claim } from "./_claim.ts";
 import { checkOptions, listen } from "./_listen.ts";
 import { createMemory, Shared } from "./_memory.ts";
 import { type Common, Pool } from "./_pool.ts";
-import { reasonOf } from "./_refusal.ts";
+import { reasonOf, systemError } from "./_refusal.ts";
 import { wantedOf } from "./_say.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Log } from "./log.ts";
@@ -190,8 +190,13 @@ class RunningServer implements Server {
   #reopenAudit(): void {
     if (this.#auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now
     const fd = openAuditFile(this.#options.auditFile);
-    checked("dup3", this.#sys.dupOnto(fd, this.#auditFd));
-    this.#sys.close(fd);
+    try {
+      checked("dup3", this.#sys.dupOnto(fd, this.#auditFd));
+    } catch (error) {
+      throw systemError("put the new audit file in the place of the old one", error);
+    } finally {
+      this.#sys.close(fd);
+    }
   }
 
   isAnswering(): boolean {
