@@ -15,6 +15,7 @@ import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandl
 import type { IpAddress } from "./_address.ts";
 import { describe } from "./_bun.ts";
 import { Connections } from "./_feed.ts";
+import type { OwnedSocket } from "./owned.ts";
 
 /** What the relay looks at among Bun.serve's options. */
 export interface RelayOptions<Data> {
@@ -104,7 +105,12 @@ interface Relay {
 }
 
 /* Takes the connections of our socket. */
-function relayFrom(fd: number, behind: Behind, options: tls.TlsOptions, idleMs: number): Relay {
+function relayFrom(
+  socket: OwnedSocket,
+  behind: Behind,
+  options: tls.TlsOptions,
+  idleMs: number,
+): Relay {
   const agent = behind.secure
     ? new https.Agent({ keepAlive: true })
     : new http.Agent({ keepAlive: true });
@@ -115,14 +121,14 @@ function relayFrom(fd: number, behind: Behind, options: tls.TlsOptions, idleMs: 
     relayUpgrade(behind, request, client, rest),
   );
   const connections = new Connections(front);
-  const accept = (socket: net.Socket): void => {
-    connections.add(socket);
-    const dropIdle = (): void => void (connections.isIdle(socket) && socket.destroy());
-    if (idleMs > 0) socket.setTimeout(idleMs, dropIdle);
-    front.emit("connection", socket);
+  const accept = (client: net.Socket): void => {
+    connections.add(client);
+    const dropIdle = (): void => void (connections.isIdle(client) && client.destroy());
+    if (idleMs > 0) client.setTimeout(idleMs, dropIdle);
+    front.emit("connection", client);
   };
   const acceptor = behind.secure ? tls.createServer(options, accept) : net.createServer(accept);
-  acceptor.listen({ fd });
+  acceptor.listen({ fd: socket.take() });
   const drain = (): Promise<void> => {
     acceptor.close();
     Object.assign(agent, { keepAlive: false }); // what is under way gives its connection up
@@ -160,27 +166,31 @@ function withPeers<Data>(
  *
  * @param options the user's options
  * @param run     starts Bun.serve with the user's options and those that are given to it
- * @param fd      the socket, which belongs to the relay from now on
+ * @param socket  the socket, which is taken once nothing can fail any more
  * @param ip      its address, and
  * @param port    its port, for the server to tell
  */
 export function startRelayed<Data>(
   options: RelayOptions<Data>,
   run: (changes: object) => Server<Data>,
-  fd: number,
+  socket: OwnedSocket,
   ip: IpAddress,
   port: number,
 ): Server<Data> {
+  using undo = new DisposableStack();
   const directory = mkdtempSync(join(tmpdir(), "xsocket-relay-"));
+  undo.defer(() => rmSync(directory, { recursive: true, force: true }));
   const header = `x-xsocket-peer-${crypto.randomUUID()}`;
   const secure = options.tls !== undefined;
   const behind = { path: join(directory, "http"), header, secure };
   let upgrading: SocketAddress | null = null;
   const server = run({ unix: behind.path, ...withPeers(options.websocket, () => upgrading) });
+  undo.defer(() => void server.stop(true));
   const idleMs = (options.idleTimeout ?? IDLE_SECONDS) * 1000;
   const tlsOptions = [options.tls ?? {}].flat()[0] ?? {};
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's names are those of node:tls
-  const relay = relayFrom(fd, behind, tlsOptions as tls.TlsOptions, idleMs);
+  const relay = relayFrom(socket, behind, tlsOptions as tls.TlsOptions, idleMs);
+  undo.move();
   const upgrade = server.upgrade.bind(server);
   const stop = server.stop.bind(server);
   const requestIP = (request: Request): SocketAddress | null =>

@@ -101,7 +101,7 @@ function start<WebSocketData, R extends string>(
     setOption(socket.fd, "deferAccept", 1); // as Bun.serve does
     const server =
       startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), socket.fd) ??
-      startRelayed(bun, run, socket.take(), ip, port);
+      startRelayed(bun, run, socket, ip, port);
     const hostname = plan.hostname ?? "localhost";
     const urlOf = (host: string): string =>
       `${server.protocol ?? "http"}://${hostPort(host, port)}/`;
