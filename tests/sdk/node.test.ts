@@ -4,6 +4,9 @@ import * as dgram from "node:dgram";
 import * as http from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import * as tls from "node:tls";
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { getOption, setOption } from "../../packages/client/src/_socket.ts";
 import { HttpAgent, nodeBind, nodeConnect, nodeListen } from "@xsocket/client";
 import {
   createNamespace,
@@ -17,6 +20,8 @@ import {
 import { makeCertificate } from "./certificate.ts";
 
 guardDescriptors();
+
+const native = loadSyscalls();
 
 test("node:net, node:http, node:tls and node:dgram work in the target", async () => {
   using dir = tempDir();
@@ -121,6 +126,30 @@ test("a server of node:http that was closed and listens again keeps its connecti
   }
   await eventually("our listeners to be gone", () => web.listenerCount("request") === 1);
 });
+
+test.each([
+  ["net", () => createServer()],
+  ["http", () => http.createServer()],
+  ["dgram", () => dgram.createSocket("udp4")],
+])(
+  "a server of node:%s that is closed as soon as it listens has no number any more",
+  async (_, make) => {
+    await using control = await startServer();
+    const server = make();
+    const own: number[] = [];
+    server.on("listening", () => {
+      server.close();
+      for (let i = 0; i < 20; i++) own.push(native.socket(AF_INET, SOCK_STREAM, 0));
+      for (const fd of own) setOption(fd, "reuseAddr", 1);
+    });
+    const through = { via: control.path, host: "127.0.0.1" };
+    if (server instanceof dgram.Socket) await nodeBind(server, through);
+    else await nodeListen(server, through);
+    const seen = own.map((fd) => [getOption(fd, "acceptConn"), getOption(fd, "reuseAddr")]);
+    for (const fd of own) native.close(fd);
+    expect(seen).toEqual(Array.from({ length: 20 }, () => [0, 1]));
+  },
+);
 
 /* The statuses of two requests over one connection, the second one sent once the first is answered. */
 async function twoAnswers(port: number): Promise<number[]> {

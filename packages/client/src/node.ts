@@ -70,21 +70,27 @@ function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: stri
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
 }
 
-/* Lets Bun adopt a socket, which stays its owner's where Bun throws at once. Returns the descriptor. */
+/*
+ * Lets Bun adopt a socket, which stays its owner's where Bun throws at once. What is left to set of
+ * it comes before everybody else who hears that it listens: they may close it, and the number is
+ * another one's then.
+ */
 async function adopted(
   emitter: net.Server | dgram.Socket,
   socket: OwnedSocket,
   start: (fd: number) => void,
-): Promise<number> {
+  settle: (fd: number) => void,
+): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  emitter.once("listening", resolve).once("error", reject);
+  const { fd } = socket;
+  const ready = (): void => resolve(Promise.try(settle, fd));
+  emitter.prependOnceListener("listening", ready).once("error", reject);
   try {
-    start(socket.fd);
-    const fd = socket.take();
+    start(fd);
+    socket.take();
     await promise;
-    return fd;
   } finally {
-    emitter.off("listening", resolve).off("error", reject);
+    emitter.off("listening", ready).off("error", reject);
   }
 }
 
@@ -120,10 +126,11 @@ export async function nodeListen<Server extends net.Server>(
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
   const { socket: owned } = await bound(planOf(options, "stream", "listen at"), options);
   using socket = owned;
-  checked("listen", loadSyscalls().listen(socket.fd, backlog));
+  const setBacklog = (fd: number): void =>
+    void checked("listen", loadSyscalls().listen(fd, backlog));
+  setBacklog(socket.fd);
   const acceptor = server instanceof http.Server ? feed(server) : server;
-  const fd = await adopted(acceptor, socket, (given) => void acceptor.listen({ fd: given }));
-  checked("listen", loadSyscalls().listen(fd, backlog)); // Bun set its own
+  await adopted(acceptor, socket, (fd) => void acceptor.listen({ fd }), setBacklog); // Bun sets its own
   return server;
 }
 
@@ -148,7 +155,10 @@ export async function nodeBind(
   const plan = { ...planOf({ ...options, host }, "dgram", "receive datagrams at"), reuseAddr };
   const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
   using made = owned;
-  const fd = await adopted(socket, made, (given) => void socket.bind({ fd: given }));
-  if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
+  const start = (fd: number): void => void socket.bind({ fd });
+  const settle = (fd: number): void => {
+    if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
+  };
+  await adopted(socket, made, start, settle);
   return socket;
 }
