@@ -17,15 +17,11 @@ import { descriptors, guardDescriptors, here, tempDir } from "../harness/index.t
 
 guardDescriptors();
 
-/* Takes the lowest descriptors that are free. */
-function takeDescriptors(count: number): Disposable {
-  const taken = Array.from({ length: count }, () => openSync("/dev/null", "r"));
-  return { [Symbol.dispose]: () => taken.forEach((fd) => closeSync(fd)) };
-}
-
 test("a server with few connections serves in a program with many descriptors", async () => {
   using dir = tempDir();
-  using _taken = takeDescriptors(1500);
+  const taken = Array.from({ length: 1500 }, () => openSync("/dev/null", "r"));
+  using stack = new DisposableStack();
+  stack.defer(() => taken.forEach((fd) => closeSync(fd)));
   await using server = await serve({ address: dir.join("control"), maxConnections: 8 });
   using socket = await xsocket({ via: server.address });
   expect(socket.closed).toBe(false);

@@ -13,8 +13,9 @@ try {
   for (let left = Number(free); left > 0; left--) closeSync(taken.pop() ?? -1);
 }
 try {
-  await using _server = await serve({ address, threads: 1 });
+  const server = await serve({ address, threads: 1 });
   console.log("serves");
+  await server.stop();
 } catch (error) {
   console.log(error instanceof Error && "code" in error ? error.code : error);
 }

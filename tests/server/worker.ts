@@ -5,9 +5,10 @@ import { serve } from "@xsocket/server";
 
 if (parentPort) {
   try {
-    await using _server = await serve({ address: workerData }); // typed any; the test gives a path
+    const server = await serve({ address: workerData }); // typed any; the test gives a path
     parentPort.postMessage("serves");
     await once(parentPort, "message");
+    await server.stop();
   } catch (error) {
     parentPort.postMessage(String(error));
   }

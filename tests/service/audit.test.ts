@@ -254,14 +254,16 @@ test("a disk that is full cuts one line, and what follows begins anew", async ()
   expect(await server.finished()).toBe(0);
 });
 
+function setLimit(soft: number) {
+  return here.run(["prlimit", "--pid", String(process.pid), `--nofile=${soft}:`]);
+}
+
 test("an audit file that cannot be put in the place of the old one is said, and closed", async () => {
   using dir = tempDir();
   const taken = Array.from({ length: 200 }, () => openSync("/dev/null", "r"));
   await using server = await serve({ address: dir.join("control"), auditFile: dir.join("audit") });
   for (const fd of taken) closeSync(fd);
   const limit = loadSyscalls().descriptorLimit();
-  const setLimit = (soft: number) =>
-    here.run(["prlimit", "--pid", String(process.pid), `--nofile=${soft}:`]);
   await setLimit(150); // below the old one's number
   try {
     const before = descriptors();

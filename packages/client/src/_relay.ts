@@ -132,7 +132,7 @@ function relayFrom(
   const drain = (): Promise<void> => {
     acceptor.close();
     Object.assign(agent, { keepAlive: false }); // what is under way gives its connection up
-    for (const socket of Object.values(agent.freeSockets).flat()) socket?.destroy();
+    for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy();
     return connections.drain();
   };
   const end = (): void => {
