@@ -12,12 +12,14 @@ import { type Common, Pool } from "./_pool.ts";
 import { fitBounds } from "./bounds.ts";
 import type { LogRecord } from "./log.ts";
 import { DEFAULT_POLICY } from "./policy/builtin.ts";
+import type { Rule } from "./policy/rule.ts";
 
 const sys = loadSyscalls();
 const DESCRIPTORS = 1024;
 const WAIT_MS = 5000;
 const POLLIN = 1;
 const SHUT_RDWR = 2;
+const PROTOCOLS = [THROWS, DIES, DIES_LOCKED, 0];
 const FAILING = new URL("../test/failing-worker.ts", import.meta.url);
 
 let directory = "";
@@ -27,7 +29,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 /** Threads that fail on demand, behind a path. */
 async function failingPool(
   threads: number,
-  policyProtocols = [THROWS, DIES, DIES_LOCKED, 0],
+  quotas: Partial<Rule> = {},
   poolSys = sys,
   script = FAILING,
 ) {
@@ -57,7 +59,7 @@ async function failingPool(
   const rule = DEFAULT_POLICY.rules[0];
   const policy = {
     source: "the test",
-    rules: rule ? [{ ...rule, protocols: policyProtocols, types: [SOCK_STREAM] }] : [],
+    rules: rule ? [{ ...rule, protocols: PROTOCOLS, types: [SOCK_STREAM], ...quotas }] : [],
   };
   const pool = new Pool(poolSys, shared, common, policy, (record) => records.push(record), script);
   try {
@@ -157,6 +159,19 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
     while (descriptors() > running) await Bun.sleep(1);
   }
   while (descriptors() > before) await Bun.sleep(1); // other tests of this run may close some
+});
+
+test("the connections of a thread that died count under no quota any more", async () => {
+  await using pool = await failingPool(1, { connections: 1 });
+  const first = sys.handoverConnect(pool.path, 1000);
+  expect(ask(first, 0)).toBe(0);
+  const second = sys.handoverConnect(pool.path, 1000);
+  expect(ask(second, 0)).toBe(-errno.EPERM);
+  sys.handoverSend(first, AF_INET, SOCK_STREAM, DIES);
+  while (!pool.records.some(({ event }) => event === "thread")) await Bun.sleep(1);
+  const silent = sys.handoverConnect(pool.path, 1000); // it gets the descriptor that has counted
+  expect(await askAgain(pool.path)).toBe(0);
+  for (const connection of [first, second, silent]) sys.close(connection);
 });
 
 /** Asks on kept connections at the same time until something has come of it. */
@@ -299,6 +314,6 @@ test("a thread that dies before it serves is replaced again after longer and lon
 test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
   let made = 0;
   const epollCreate = () => (++made === 1 ? -errno.EMFILE : sys.epollCreate());
-  const pool = failingPool(2, [0], { ...sys, epollCreate });
+  const pool = failingPool(2, { protocols: [0] }, { ...sys, epollCreate });
   await expect(pool).rejects.toThrow("a serving thread did not start: epoll_create: EMFILE. Raise");
 });

@@ -133,6 +133,7 @@ export class Pool {
       this.#shared.countReplaced();
       new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
       const closed = await reclaim(this.#sys, this.#shared, index);
+      this.follow(this.#policy.policy); // those connections count under no quota any more
       this.#log({
         level: "error",
         event: "thread",
