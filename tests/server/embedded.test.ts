@@ -41,6 +41,24 @@ test("what a start fails for is said, and nothing stays open, whatever cannot be
   expect(descriptors()).toEqual(before);
 });
 
+test("a log that throws is the program's to hear of, and holds up nothing", async () => {
+  using dir = tempDir();
+  const home = dir.join("home");
+  mkdirSync(home);
+  const program = `
+    import { renameSync, writeFileSync } from "node:fs";
+    import { serve } from ${JSON.stringify(import.meta.resolve("@xsocket/server"))};
+    process.on("uncaughtException", ({ message }) => console.log(message));
+    const log = () => { throw new Error("no room for a record"); };
+    const server = await serve({ address: ${JSON.stringify(`${home}/control`)}, log });
+    renameSync(${JSON.stringify(home)}, ${JSON.stringify(dir.join("elsewhere"))});
+    writeFileSync(${JSON.stringify(home)}, ""); // the socket file cannot be looked at any more
+    await server.stop();
+    console.log("stopped");`;
+  const { stdout, stderr } = await here.run([process.execPath, "-e", program]);
+  expect(stdout + stderr).toBe("no room for a record\nstopped\n");
+});
+
 test("a server runs in a Worker, too", async () => {
   using dir = tempDir();
   const path = dir.join("control");

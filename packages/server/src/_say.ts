@@ -6,11 +6,16 @@ const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause mu
 /** Records of one thread that may wait for the main thread, which writes them. */
 export const RECORDS_WAITING_MAX = 1024;
 
-/** What takes the records, less those that nobody wants. */
+/** What takes the records, less those that nobody wants. What it throws is an uncaught exception. */
 export function wantedOf(options: { readonly log?: Log; readonly logLevel?: LogLevel }): Log {
   const { log = () => {}, logLevel = "info" } = options;
   return (record) => {
-    if (isLogged(record.level, logLevel)) log(record);
+    if (!isLogged(record.level, logLevel)) return;
+    try {
+      log(record);
+    } catch (error) {
+      reportError(error); // what is under way, as a stop, is not held up
+    }
   };
 }
 

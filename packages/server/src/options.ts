@@ -44,7 +44,7 @@ export interface ServeOptions extends Partial<Bounds> {
    * own user.
    */
   readonly policy?: Policy | (() => Policy | Promise<Policy>);
-  /** Takes what the server has to say; nothing by default. */
+  /** Takes what the server has to say; nothing by default. What it throws is an uncaught exception. */
   readonly log?: Log;
   /** Records below this level are not made; "info" by default. "debug" has one for each request. */
   readonly logLevel?: LogLevel;
