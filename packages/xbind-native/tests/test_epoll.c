@@ -54,6 +54,19 @@ static void test_unseen_registration(void)
 	close(set);
 }
 
+/* A set that the library sees for the first time as it is filled. */
+static void test_unseen_set(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = (int)syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
+
+	CHECK(set >= 0);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_listener(fd, set, DATA);
+	close(fd);
+	close(set);
+}
+
 /* epoll_ctl fails as ever. */
 static void test_arguments(void)
 {
@@ -269,6 +282,7 @@ static void test_unlisted(void)
 
 int main(void)
 {
+	RUN(test_unseen_set); /* first: once a set was closed, all are looked for */
 	RUN(test_registration);
 	RUN(test_epoll_create);
 	RUN(test_unseen_registration);
