@@ -1,5 +1,6 @@
 /* A user's C program, built against what `cmake --install` puts on a system. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { INSTALL_MS, install, succeed } from "./harness/install.ts";
 import {
@@ -12,6 +13,7 @@ import {
 } from "./harness/index.ts";
 
 const KINDS = ["tcp4", "tcp6", "udp4", "udp6"];
+const ROOT = join(import.meta.dir, "..");
 const SOURCE = join(import.meta.dir, "programs/four_sockets.c");
 const LINKINGS = [
   ["shared", "", ""],
@@ -69,25 +71,61 @@ test("the static library has one name for the linker", async () => {
   expect(stdout.match(/^\w+$/gm)).toEqual(["xsocket"]);
 });
 
-test("CMake's find_package has a target for each library", async () => {
-  const targets = ["xsocket::xsocket", "xsocket::static"];
+const TARGETS = ["xsocket::xsocket", "xsocket::static"];
+
+/* Builds a project with a program for each library, and has each get a socket. */
+async function buildAndUse(name: string, setup: readonly string[]): Promise<string> {
   const lines = [
     "cmake_minimum_required(VERSION 3.16)",
     "project(user C)",
-    "find_package(xsocket REQUIRED)",
-    ...targets.flatMap((target, index) => [
+    "include(CTest)",
+    "set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/own CACHE PATH own)",
+    ...setup,
+    ...TARGETS.flatMap((target, index) => [
       `add_executable(program${index} "${SOURCE}")`,
       `target_link_libraries(program${index} ${target})`,
     ]),
+    "include(CPack)",
   ];
-  await Bun.write(dir.join("project/CMakeLists.txt"), lines.join("\n"));
-  const [project, build] = [dir.join("project"), dir.join("project/build")];
+  await Bun.write(dir.join(`${name}/CMakeLists.txt`), lines.join("\n"));
+  const [project, build] = [dir.join(name), dir.join(`${name}/build`)];
   const found = `-DCMAKE_PREFIX_PATH=${dir.join("usr")}`;
   await succeed(["cmake", "-S", project, "-B", build, "-G", "Ninja", found]);
   await succeed(["cmake", "--build", build]);
   await using server = await startServer();
-  for (const index of targets.keys())
+  for (const index of TARGETS.keys())
     expect(await here.run([join(build, `program${index}`), server.path])).toMatchObject({
       code: 0,
     });
+  return build;
+}
+
+test("CMake's find_package has a target for each library", async () => {
+  await buildAndUse("found", ["find_package(xsocket REQUIRED)"]);
+});
+
+test("as a part of another CMake project it has the same targets, and changes nothing there", async () => {
+  const build = await buildAndUse("part", [
+    `add_subdirectory("${ROOT}" part EXCLUDE_FROM_ALL)`,
+    "file(WRITE ${CMAKE_BINARY_DIR}/own.c [[int own;]])",
+    "add_library(own SHARED ${CMAKE_BINARY_DIR}/own.c)",
+  ]);
+  expect(existsSync(join(build, "own/libown.so"))).toBe(true);
+  const { stdout } = await succeed(["ctest", "--test-dir", build, "--show-only"]);
+  expect(stdout).toContain("Total Tests: 0");
+  const cpack = await Bun.file(join(build, "CPackConfig.cmake")).text();
+  expect(cpack).toContain('set(CPACK_PACKAGE_NAME "user")');
+});
+
+test("pkg-config finds libraries and header at absolute paths", async () => {
+  const [libdir, includedir] = [dir.join("absolute/lib"), dir.join("absolute/headers")];
+  const build = dir.join("build");
+  const places = [`-DCMAKE_INSTALL_LIBDIR=${libdir}`, `-DCMAKE_INSTALL_INCLUDEDIR=${includedir}`];
+  await succeed(["cmake", "-B", build, `-DCMAKE_INSTALL_PREFIX=${dir.join("other")}`, ...places]);
+  await succeed(["cmake", "--build", build]);
+  await succeed(["cmake", "--install", build]);
+  const flags = "$(pkg-config --cflags --libs xsocket)";
+  await succeed(["sh", "-c", `gcc -o "$1" "$2" ${flags}`, "sh", program("absolute"), SOURCE], {
+    env: { PKG_CONFIG_PATH: join(libdir, "pkgconfig") },
+  });
 });

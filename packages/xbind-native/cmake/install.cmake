@@ -5,8 +5,10 @@ install(TARGETS xsocket EXPORT xsocketTargets LIBRARY DESTINATION ${CMAKE_INSTAL
 install(TARGETS xbind LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/xsocket.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
-file(RELATIVE_PATH XSOCKET_PC_PREFIX ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
-     ${CMAKE_INSTALL_PREFIX})
+# Seen from where the file lies: libraries and header may be at absolute paths, too.
+set(PKGCONFIG_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH XSOCKET_PC_PREFIX ${PKGCONFIG_DIR} ${CMAKE_INSTALL_PREFIX})
+file(RELATIVE_PATH XSOCKET_PC_INCLUDEDIR ${PKGCONFIG_DIR} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
 configure_file(cmake/xsocket.pc.in xsocket.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xsocket.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -20,4 +20,5 @@ target_include_directories(xsocket_static
                                      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 set_target_properties(xsocket_static PROPERTIES OUTPUT_NAME xsocket EXPORT_NAME static
                                                 LINKER_LANGUAGE C)
+add_library(xsocket::static ALIAS xsocket_static)
 install(TARGETS xsocket_static EXPORT xsocketTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
