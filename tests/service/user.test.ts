@@ -9,6 +9,7 @@ import {
   type Place,
   tempDir,
   type TempDir,
+  XSOCKET,
 } from "../harness/index.ts";
 import { crowd, crowdUntil, servingThreads } from "../server/raw.ts";
 import { xsocketForEveryone } from "./installed.ts";
@@ -33,6 +34,22 @@ print(struct.unpack("!II", reply)[1], len(fds))`;
 const NO_AMBIENT = `
 import ctypes, os, sys
 assert ctypes.CDLL(None).prctl(28, 64, 0, 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])`;
+
+/* Goes into a user namespace of root and BOB alone, and runs a program. */
+const WITHOUT_ALICE = `
+import ctypes, os, sys
+child = os.fork()
+if child == 0:
+    own = os.readlink("/proc/self/ns/user")
+    while os.readlink(f"/proc/{os.getppid()}/ns/user") == own:
+        pass
+    for kind in "uid", "gid":
+        with open(f"/proc/{os.getppid()}/{kind}_map", "w") as ids:
+            ids.write("0 0 1\\n${BOB} ${BOB} 1\\n")
+    os._exit(0)
+assert ctypes.CDLL(None).unshare(0x10000000) == 0 # CLONE_NEWUSER
+assert os.waitpid(child, 0)[1] == 0
 os.execvp(sys.argv[1], sys.argv[1:])`;
 
 /** Starts a server in a namespace of its own and waits until it listens. */
@@ -95,11 +112,29 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     using dir = tempDir();
     await using target = await createNamespace();
     const before = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown", "--"];
-    const { address, program } = await start(target, dir, { args: ["--mode", "0666"], before });
+    const { address, program } = await start(target, dir, {
+      args: ["--mode", "0666", "--threads", "1"],
+      before,
+    });
     await using server = program;
     expect(server.pid).toBeGreaterThan(0);
     expect(await stealing(target, address)).toEqual(["bound", "bound"]);
     await program.says(/CAP_CHOWN prevents it/);
+    const { stdout, stderr } = await here.run([XSOCKET, "status", address]);
+    expect(stdout, stderr).toMatch(/unstamped +2 sockets with the server's ids\n/);
+    expect(program.stderr.match(/CAP_CHOWN prevents it/g)).toHaveLength(1);
+  });
+
+  test("a user without a number in the server's user namespace keeps no other from being stamped", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    const before = ["python3", "-c", WITHOUT_ALICE];
+    const args = ["--mode", "0666", "--threads", "1"];
+    const { address, program } = await start(target, dir, { args, before });
+    await using server = program;
+    expect(server.pid).toBeGreaterThan(0);
+    expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
+    await program.says(/fchown gives EINVAL/);
   });
 
   test("--user leaves no thread with more than CAP_CHOWN, and sockets are stamped as before", async () => {

@@ -218,13 +218,13 @@ export class Answerer {
   /* The socket gets its user's ids, so that users cannot share a port by SO_REUSEPORT. */
   #stamp(fd: number, socket: number): void {
     const { sys, shared, options } = this.#context;
-    if (!this.#stamps) return;
     const uid = shared.get(fd, FIELD.uid);
     const gid = shared.get(fd, FIELD.gid);
     if (uid === (options.uid | 0) && gid === (options.gid | 0)) return;
-    const rc = sys.fchown(socket, uid, gid);
+    const rc = this.#stamps ? sys.fchown(socket, uid, gid) : -errno.EPERM;
     if (rc === 0) return;
     shared.count(options.index, COUNTER.unstamped);
+    if (!this.#stamps) return; // it was said
     this.#stamps = rc !== -errno.EPERM; // no privilege now is no privilege later
     this.#context.say(
       "info",
