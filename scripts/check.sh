@@ -14,7 +14,7 @@ c_format() {
 	clang-format-19 --dry-run -Werror $(c_sources)
 }
 
-# built PRESET: builds with the preset's compiler and sanitizer, warnings being errors everywhere.
+# built PRESET: builds with the compiler and sanitizer of the preset, warnings being errors.
 built() {
 	cmake --preset "$1" && cmake --build --preset "$1" --parallel 2
 }

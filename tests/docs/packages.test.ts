@@ -8,8 +8,8 @@ import { blocksOf } from "./blocks.ts";
 const ROOT = join(import.meta.dir, "../..");
 const { version }: { version: string } = await Bun.file(join(ROOT, "package.json")).json();
 
-/* A level of its own is among the flags that makepkg builds with. */
-const CFLAGS = "-O2 -Wp,-D_FORTIFY_SOURCE=3";
+/* A level of its own is among the flags that makepkg builds with; a compiler to come warns of more. */
+const CFLAGS = "-O2 -Wp,-D_FORTIFY_SOURCE=3 -Wpadded";
 
 guardDescriptors();
 
