@@ -1,5 +1,6 @@
 #!/bin/sh
-# package-doc.sh DIRECTORY: what Debian wants in a package beside the program, compressed its way.
+# package-doc.sh DIRECTORY: what Debian wants in a package beside the program, compressed its way, of the
+# time SOURCE_DATE_EPOCH.
 set -eu
 directory=$1
 rm -rf "$directory"
@@ -22,5 +23,5 @@ xsocket ($version) unstable; urgency=medium
 
   * See /usr/share/doc/xsocket/CHANGELOG.md.gz.
 
- -- xsocket maintainers <maintainers@users.noreply.github.com>  $(date -R -r CHANGELOG.md)
+ -- xsocket maintainers <maintainers@users.noreply.github.com>  $(date -uR -d "@$SOURCE_DATE_EPOCH")
 EOF

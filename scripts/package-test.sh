@@ -9,6 +9,12 @@ set -eu
 [ "${XSOCKET_TEST_MOUNTS-}" ] || XSOCKET_TEST_MOUNTS=1 exec unshare --mount --propagation private sh "$0" "$@"
 
 sh scripts/package.sh
+packages=$(sha256sum build/package/xsocket*)
+sh scripts/package.sh >/dev/null 2>&1
+echo "$packages" | sha256sum --quiet -c || {
+	echo "package-test: FAILED: two packages of the same sources differ" >&2
+	exit 1
+}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/xsocket
 base=$cache/debian-trixie-package-test.tar
 if [ ! -f "$base" ]; then

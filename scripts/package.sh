@@ -5,6 +5,9 @@ set -eu
 build=build/package
 log=build/package.log
 mkdir -p "$build"
+# the time of the sources, so that two packages of them are the same; an archive's files have it
+: "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}"
+export SOURCE_DATE_EPOCH
 
 sh scripts/command.sh build/command
 sh scripts/package-doc.sh build/package-doc
