@@ -11,6 +11,7 @@
 #include <linux/landlock.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -83,8 +84,11 @@ static void case_binds(void)
 	int second = pair_socket(SOCK_STREAM);
 	int local = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	struct epoll_event event = {.events = EPOLLIN};
 
 	CHECK_EQ(tcp, 3);
+	/* a registration that comes along is not worth a line */
+	CHECK_EQ(epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, tcp, &event), 0);
 	CHECK_EQ(pair_bind(tcp, 3000), 0);
 	errno = 77;
 	CHECK_EQ(pair_bind(udp, 3001), 0);
