@@ -70,6 +70,13 @@ static void clean_up(void)
 	rmdir(dir);
 }
 
+/* Nothing is left in /tmp after Ctrl-C. */
+static void end_by(int number)
+{
+	clean_up();
+	_exit(128 + number);
+}
+
 _Noreturn void die(const char *what)
 {
 	fprintf(stderr, "pair: %s: %s\n", what, strerror(errno));
@@ -205,6 +212,7 @@ static int run(char **argv, const char *preload, uint64_t cookie, FILE **ret_out
 	child = fork();
 	if (child == 0) {
 		server = 0;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (output)
 			dup2(fileno(output), STDOUT_FILENO);
 		set_environment(preload, cookie);
@@ -309,6 +317,9 @@ int main(int argc, char **argv)
 	parse(argc, argv);
 	if (optind >= argc)
 		return 2;
+	signal(SIGINT, end_by);
+	signal(SIGTERM, end_by);
+	signal(SIGHUP, end_by);
 	enter_own_namespace();
 	own = place_cookie();
 	target = start_server();
