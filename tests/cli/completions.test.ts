@@ -48,6 +48,9 @@ async function offers(shell: string, line: string): Promise<string[]> {
   return stdout.split("\n").map((word) => word.trim());
 }
 
+const { stdout: help } = await here.run([XSOCKET, "--help"]);
+const COMMANDS = /^USAGE xsocket (\S+)/m.exec(help)?.[1]?.split("|") ?? [];
+
 /* What is typed, and what must and must not be among the offers. */
 const CASES: readonly (readonly [
   line: string,
@@ -75,12 +78,15 @@ describe.each(Object.keys(ASK))("%s", (shell) => {
   });
 
   test("knows every option of every command", async () => {
-    const { stdout } = await here.run([XSOCKET, "completions", shell]);
-    const { stdout: help } = await here.run([XSOCKET, "serve", "--help"]);
-    const names = [...help.matchAll(/--([a-z-]+)/g)].map(([, name]) => name);
-    expect(names.length).toBeGreaterThan(10);
-    for (const name of names)
-      expect(stdout).toContain(shell === "fish" ? `-l ${name} ` : `--${name}`);
+    let count = 0;
+    for (const command of COMMANDS) {
+      const { stdout } = await here.run([XSOCKET, command, "--help"]);
+      const options = [...stdout.matchAll(/^ +(--[a-z-]+)/gm)].map(([, name = ""]) => name);
+      count += options.length;
+      const found = options.length > 0 ? await offers(shell, `xsocket ${command} --`) : [];
+      for (const option of options) expect(found, command).toContain(option);
+    }
+    expect(count).toBeGreaterThan(40);
   });
 });
 
