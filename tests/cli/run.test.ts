@@ -152,6 +152,18 @@ test("a program is found in a directory whose name is no text, and one that may 
   expect(result).toEqual({ code: 0, stdout: "path\nname\nunread\n", stderr: "" });
 });
 
+/* A relative entry of PATH means the current directory, and execvp(3) goes on where that is closed. */
+test.each(["", "."])(
+  "a program is found behind %j in PATH where the current directory may not be entered",
+  async (entry) => {
+    using dir = tempDir();
+    const script = `mkdir closed && cd closed && chmod 0 . && PATH=${entry}:$PATH && exec "$@"`;
+    const start = [...HELD_TO_MODES, ...RUN, "--", "echo", "found"];
+    const result = await here.run(["sh", "-c", script, "sh", ...start], { cwd: dir.path });
+    expect(result).toEqual({ code: 0, stdout: "found\n", stderr: "" });
+  },
+);
+
 test("a file without a first line is run by sh, as execvp has it", async () => {
   using dir = tempDir();
   writeFileSync(dir.join("plain"), "echo plain\n");

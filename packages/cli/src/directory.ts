@@ -24,18 +24,22 @@ export function isText(text: string): boolean {
   return !text.includes(LOST);
 }
 
+/** Whether a name can be resolved: a relative one needs a directory that may be entered. */
+export function isResolvable(name: string): boolean {
+  return name.startsWith("/") || directory !== undefined;
+}
+
 /**
  * The absolute path of a file that the user has named, even if it is not to be used ({@link isText}).
  *
  * @throws {MisuseError} for a relative one in a directory that may not be entered
  */
 export function resolvedPath(name: string): string {
-  if (name.startsWith("/")) return resolve(name);
-  if (directory === undefined)
+  if (!isResolvable(name))
     throw new MisuseError(
       `"${name}" cannot be found, because the current directory may not be entered: give an absolute path`,
     );
-  return resolve(directory, name);
+  return resolve(directory ?? "/", name);
 }
 
 /**

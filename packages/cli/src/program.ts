@@ -1,6 +1,6 @@
 import { accessSync, constants, openSync, closeSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { isText, resolvedPath } from "./directory.ts";
+import { isResolvable, isText, resolvedPath } from "./directory.ts";
 import { FailureError } from "./errors.ts";
 
 /* What execvp(3) takes where there is no PATH. */
@@ -35,11 +35,12 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/* Where execvp(3) looks for a program. */
+/* Where execvp(3) looks for a program; what it is refused there it passes over. */
 function candidates(name: string): string[] {
   if (name.includes("/")) return [resolvedPath(name)];
   const path = process.env["PATH"] ?? DEFAULT_PATH;
-  return path.split(":").map((directory) => resolvedPath(join(directory, name)));
+  const paths = path.split(":").map((directory) => join(directory, name));
+  return paths.filter((found) => isResolvable(found)).map((found) => resolvedPath(found));
 }
 
 /*
