@@ -164,6 +164,17 @@ test.each(["", "."])(
   },
 );
 
+test("a script with the line ends of another system is refused in a sentence", async () => {
+  using dir = tempDir();
+  writeFileSync(dir.join("script"), "#!/bin/sh\r\necho never\r\n");
+  chmodSync(dir.join("script"), 0o755);
+  const { code, stdout, stderr } = await here.run([...RUN, "--", dir.join("script")]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toMatch(
+    /^xsocket: cannot run [^\n]*: its first line ends in a carriage return, so [^\n]*\n$/,
+  );
+});
+
 test("a file without a first line is run by sh, as execvp has it", async () => {
   using dir = tempDir();
   writeFileSync(dir.join("plain"), "echo plain\n");

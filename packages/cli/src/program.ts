@@ -74,12 +74,22 @@ function startedByEnv(env: string, words: readonly string[]): string {
   return word === undefined || ENV_SYNTAX.test(word) ? env : word;
 }
 
-/* The program behind "#!", through env(1) too. */
+/*
+ * The program behind "#!", through env(1) too. To the kernel, which splits at spaces and tabs, the
+ * carriage return of another system's line end is a part of its name.
+ */
 function interpreterOf(path: string): string | undefined {
-  const [, interpreter = "", rest = ""] = /^#!\s*(\S+)\s*(.*)$/.exec(firstLine(path)) ?? [];
+  const [, interpreter = "", rest = ""] =
+    /^#![ \t]*([^ \t]+)[ \t]*(.*)$/.exec(firstLine(path)) ?? [];
   if (interpreter === "") return undefined;
   if (basename(interpreter) !== "env") return interpreter;
-  return startedByEnv(interpreter, rest.split(/\s+/).filter(Boolean));
+  return startedByEnv(interpreter, rest.split(/[ \t]+/).filter(Boolean));
+}
+
+function whyMissing(interpreter: string): string {
+  return interpreter.endsWith("\r")
+    ? "its first line ends in a carriage return, so its interpreter is not found: give it the line ends of UNIX (sed -i 's/\\r$//')"
+    : `its interpreter ${interpreter} is missing, so install it or correct the script's first line`;
 }
 
 /** A program that was found. */
@@ -112,9 +122,7 @@ export function findProgram(name: string): Program | undefined {
     if (interpreter === undefined) break;
     const found = lookUp(interpreter);
     if (found === undefined)
-      throw new FailureError(
-        `cannot run ${name}: its interpreter ${interpreter} is missing, so install it or correct the script's first line`,
-      );
+      throw new FailureError(`cannot run ${name}: ${whyMissing(interpreter)}`);
     image = found;
   }
   return { name, path, image };
