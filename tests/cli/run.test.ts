@@ -68,6 +68,10 @@ test("an existing LD_PRELOAD is kept", async () => {
   expect(stdout).toBe(`${libraryPath("xbind")}:libm.so.6\n`);
 });
 
+const SET_USER = isRoot
+  ? "gcc && chown 65534 program && chmod 4755 program"
+  : "gcc && ln -sf $(which su) program";
+
 /* How to build a program that cannot be preloaded, and what is said about it. */
 const BUILDS: Record<string, readonly [build: string, says: RegExp]> = {
   "a static program": ["gcc -static", /statically linked.*dynamically linked build/],
@@ -80,12 +84,7 @@ const BUILDS: Record<string, readonly [build: string, says: RegExp]> = {
     "gcc -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1",
     /C library musl.*glibc/,
   ],
-  "a set-user-ID program": [
-    isRoot
-      ? "gcc && chown 65534 program && chmod 4755 program"
-      : "gcc && ln -sf $(which su) program",
-    /set-user-ID/,
-  ],
+  "a set-user-ID program": [SET_USER, /set-user-ID/],
 };
 
 async function buildProgram(directory: string, build: string): Promise<void> {
@@ -173,6 +172,13 @@ test("a script with the line ends of another system is refused in a sentence", a
   expect(stderr).toMatch(
     /^xsocket: cannot run [^\n]*: its first line ends in a carriage return, so [^\n]*\n$/,
   );
+});
+
+test("a set-user-ID program is run where its bit has no effect", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, SET_USER);
+  const argv = ["setpriv", "--no-new-privs", ...RUN, "--", "./program", "--version"];
+  expect(await here.run(argv, { cwd: dir.path })).toMatchObject({ code: 0, stderr: "" });
 });
 
 test("a file without a first line is run by sh, as execvp has it", async () => {

@@ -38,8 +38,14 @@ function libraryLibc(library: string): string {
   return readFileSync(library).includes("libc.so.6\0") ? "glibc" : "musl";
 }
 
+/* Of a process that gains nothing by execve(2) any more, as in a container or a unit that says so. */
+function gainsNothing(): boolean {
+  return /^NoNewPrivs:\t1$/m.test(readFileSync("/proc/self/status", "latin1"));
+}
+
 /* Only a change of identity makes the loader ignore LD_PRELOAD. */
 function changesUser(path: string): boolean {
+  if (gainsNothing()) return false;
   const { mode, uid, gid } = statSync(path);
   return (
     ((mode & 0o4000) !== 0 && uid !== process.geteuid?.()) ||
