@@ -15,6 +15,7 @@ const isRoot = process.geteuid?.() === 0;
 /* A program that knows sd_listen_fds(3) and nothing else: it answers one connection. */
 const ACTIVATED = `
 import os, socket
+assert "LISTEN_PIDFDID" not in os.environ, os.environ
 assert os.environ["LISTEN_PID"] == str(os.getpid()) and os.environ["LISTEN_FDS"] == "1", os.environ
 listener = socket.socket(fileno=3)
 print("type", listener.type.name, "port", listener.getsockname()[1], flush=True)
@@ -50,7 +51,9 @@ test.each(["--exec", "--exec --", "--"])(
     await using server = await startServer({ place: target });
     await using inside = await createNamespace();
     const open = [XSOCKET, "open", server.path, "--port", "3000", ...separators.split(" ")];
-    await using program = inside.spawn([...open, "python3", "-c", ACTIVATED]);
+    /* What the environment says of other sockets is not left there, as in a service that has some. */
+    const others = { LISTEN_PID: "1", LISTEN_FDS: "2", LISTEN_FDNAMES: "a:b", LISTEN_PIDFDID: "7" };
+    await using program = inside.spawn([...open, "python3", "-c", ACTIVATED], { env: others });
     await program.says(/type SOCK_STREAM port 3000/);
     await eventually("port 3000 to open", () => target.listens("tcp", 3000));
     expect(inside.listens("tcp", 3000)).toBe(false);

@@ -277,6 +277,9 @@ static int hand_on_socket(int socket)
 		return -errno;
 	if (socket != LISTEN_FD)
 		close(socket);
+	/* The process once more, as a service manager wrote it: with that of another one
+	 * sd_listen_fds(3) finds nothing. */
+	unsetenv("LISTEN_PIDFDID");
 	snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int)getpid());
 	return environment_set(pid);
 }
