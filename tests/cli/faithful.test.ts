@@ -122,3 +122,13 @@ test.each(["-v 500000", "-Sd 100000", "-s 256", "-f 0", "-n 16"])(
     await compare(["sh", "-c", script, "sh"], RUN, { argv: ["cat", "/proc/self/limits"] });
   },
 );
+
+test("a limit that cannot be lifted is named where Bun does not live with it", async () => {
+  const held = process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_resource"] : [];
+  const start = ["sh", "-c", 'ulimit -v 300000; exec "$@"', "sh", ...held, ...RUN, "true"];
+  const { code, stderr } = await here.run(start);
+  expect(stderr).toMatch(
+    /^xsocket: Bun was ended by signal \d+ [^\n]*: see whether a limit [^\n]*$/m,
+  );
+  expect(code).toBe(1);
+});

@@ -261,8 +261,10 @@ static int child_exit_code(int status)
 {
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	return words_fail("Bun was ended by signal %d (%s)", WTERMSIG(status),
-	                  strsignal(WTERMSIG(status)));
+	return words_fail(
+	    "Bun was ended by signal %d (%s): see whether a limit leaves it too little "
+	    "memory (ulimit -v) or too few processes (TasksMax=)",
+	    WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
 static int hand_on_socket(int socket)
