@@ -6,8 +6,8 @@ const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
 /* A remedy of the server library that is an option here. */
 const SHARED_WORDS = /allow a shared directory$/;
 
-/* The client library speaks of its options. */
-const SDK_WORDS = / with via(?=[.:])|, or give a larger timeoutMs/g;
+/* The client library speaks of its options and classes. */
+const SDK_WORDS = / with via(?=[.:])|, use a Session(?=,)|, or give a larger timeoutMs/g;
 
 /** A text of the client library without what only its users can do. */
 export function plainWords(text: string): string {

@@ -104,7 +104,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ETOOMANYREFS: [
       "too many sockets are on their way and not yet received",
-      "Use a Session, ask for fewer at once, or have the server started with a larger --max-in-flight-per-user.",
+      "Ask for fewer at once, use a Session, or have the server started with a larger --max-in-flight-per-user.",
     ],
   },
   bind: {
