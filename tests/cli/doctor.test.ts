@@ -51,6 +51,27 @@ function expectOnly(rows: readonly Row[], name: string, found: RegExp, remedy: R
   expect(broken[0]?.remedy).toMatch(remedy);
 }
 
+test("a remedy can be typed as it stands, whatever the path", async () => {
+  using dir = tempDir();
+  const odd = dir.join("it's a $HOME");
+  const path = `${odd}/control`;
+  /* What a shell makes of the last word of the only remedy. */
+  const typed = async (start: readonly string[] = []) => {
+    const rows = await examine([path], { start });
+    const [remedy = ""] = rows.flatMap((row) => row.remedy ?? []);
+    const words = /(?:serve|setfacl -m \S+) (.*)$/s.exec(remedy)?.[1] ?? "";
+    return (await here.run(["sh", "-c", `printf '<%s>' ${words}`])).stdout;
+  };
+  mkdirSync(odd);
+  expect(await typed()).toBe(`<${path}>`);
+  chmodSync(odd, 0);
+  expect(await typed(HELD_TO_MODES)).toBe(`<${odd}>`);
+  chmodSync(odd, 0o700);
+  const run = [XSOCKET, "run", "--port", "1", "--socket", path, "--", "true"];
+  const [, words] = /"xsocket serve (.*)"/.exec((await here.run(run)).stderr) ?? [];
+  expect((await here.run(["sh", "-c", `printf '<%s>' ${words}`])).stdout).toBe(`<${path}>`);
+});
+
 test("all is well where all is well: every row is ok, and the exit code is 0", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });

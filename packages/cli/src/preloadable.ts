@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { type Elf, readElf } from "./elf.ts";
 import type { Program } from "./program.ts";
+import { shellWord } from "./shell-word.ts";
 
 /** Why a library cannot be preloaded into a program, and what to do instead. */
 export interface Obstacle {
@@ -95,7 +96,7 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
     hasCapabilities(path)
       ? {
           found: "its file gives it capabilities, so the loader ignores LD_PRELOAD",
-          remedy: `take them away (setcap -r ${path}) and give them another way, such as AmbientCapabilities= of its unit`,
+          remedy: `take them away (setcap -r ${shellWord(path)}) and give them another way, such as AmbientCapabilities= of its unit`,
         }
       : undefined,
   (elf, _path, library) => {

@@ -10,6 +10,7 @@ import { portWords } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle } from "../preloadable.ts";
 import { findProgram } from "../program.ts";
+import { shellWord } from "../shell-word.ts";
 import { result, words } from "../words.ts";
 
 const args = {
@@ -45,7 +46,7 @@ const CONNECT_MS = 500; // a server that is there takes a connection at once
 /* Why a server cannot be asked now, and what to do. */
 const UNREACHABLE: Record<string, (path: string) => string> = {
   ENOENT: (path) =>
-    `there is no control socket ${path}, and until there is one no listed port can be opened: start a server with "xsocket serve ${path}" in the target namespace`,
+    `there is no control socket ${path}, and until there is one no listed port can be opened: start a server with "xsocket serve ${shellWord(path)}" in the target namespace`,
   ECONNREFUSED: (path) =>
     `no server listens at ${path}, and until one does no listed port can be opened: start it again, or name another control socket with --socket`,
   ENOTSOCK: (path) =>
@@ -53,7 +54,7 @@ const UNREACHABLE: Record<string, (path: string) => string> = {
   EPROTOTYPE: (path) =>
     `the socket ${path} is another program's, so no listed port can be opened: name the control socket of a server with --socket`,
   EACCES: (path) =>
-    `this user may not use the control socket ${path}, so no listed port can be opened: "xsocket doctor ${path}" says what is in the way`,
+    `this user may not use the control socket ${path}, so no listed port can be opened: "xsocket doctor ${shellWord(path)}" says what is in the way`,
 };
 
 /*

@@ -1,6 +1,7 @@
 import { accessSync, constants, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { shellWord } from "../shell-word.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const CONNECT_MS = 2000;
@@ -12,7 +13,7 @@ const ABSTRACT_REMEDY =
   "abstract names belong to a network namespace and are unseen from every other one: have the server listen at a path, which both namespaces see";
 
 function startAt(path: string): string {
-  return `start it in the target namespace: xsocket serve ${path}`;
+  return `start it in the target namespace: xsocket serve ${shellWord(path)}`;
 }
 
 /* "drwxr-x--- root:media", as ls(1) has it but with numbers for the owners. */
@@ -49,7 +50,7 @@ function refusing(path: string): Row | undefined {
     return failed(
       "permission",
       `the directory ${describe(barrier, statSync(barrier))} refuses uid ${uid}`,
-      `let this user pass: setfacl -m u:${uid}:x ${barrier}`,
+      `let this user pass: setfacl -m u:${uid}:x ${shellWord(barrier)}`,
     );
   if (mayUse(path, constants.W_OK)) return undefined;
   return failed(
@@ -118,7 +119,7 @@ export function socketRow(path: string): Row {
         ? failed(
             "socket",
             `${path} is a link to nothing`,
-            `take the link away (rm ${path}) and ${startAt(path)}`,
+            `take the link away (rm ${shellWord(path)}) and ${startAt(path)}`,
           )
         : failed("socket", `${path} does not exist`, startAt(path));
     case "hidden":
