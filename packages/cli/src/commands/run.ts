@@ -119,7 +119,9 @@ export default command({
     };
     const inherited = process.env["XSOCKET"]; // what is pasted elsewhere does not inherit it
     if (given.print)
-      return result(printed(inherited && !socket ? { ...set, XSOCKET: inherited } : set));
+      return result(
+        printed(inherited && !socket ? { ...set, XSOCKET: controlSocket(inherited) } : set),
+      );
     const [name] = program;
     if (name === undefined)
       throw new MisuseError(
