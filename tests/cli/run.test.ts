@@ -151,6 +151,33 @@ test("a program is found in a directory whose name is no text, and one that may 
   expect(result).toEqual({ code: 0, stdout: "path\nname\nunread\n", stderr: "" });
 });
 
+/* What a relative name means to the kernel, where the absolute one means something else or nothing. */
+test.each([
+  ["below one that may not be entered", "chmod 0 .. && ", "./program"],
+  [
+    "of a relative entry of PATH, below one that may not be entered",
+    "chmod 0 .. && PATH=.:$PATH && ",
+    "program",
+  ],
+  ["that is gone, through another one", "rmdir ../in && ", "../out/program"],
+  ["behind a link and ..", "ln -s ../out/deep link && ", "link/../program"],
+])("a program is found in a directory %s", async (_where, prepared, name) => {
+  using dir = tempDir();
+  const made = "mkdir -p top/in top/out/deep && cp /bin/echo top/out/program && cd top/in";
+  const copied = name.includes("out") || name.includes("link") ? "" : "cp /bin/echo program && ";
+  const script = `${made} && ${copied}${prepared} exec "$@"`;
+  const start = (...argv: string[]) =>
+    here.run(["sh", "-c", script, "sh", ...HELD_TO_MODES, ...argv, name, "found"], {
+      cwd: dir.path,
+    });
+  const plain = await start("env");
+  await here.run(["sh", "-c", "chmod 700 top; rm -r top"], { cwd: dir.path });
+  const under = await start(...RUN, "--");
+  await here.run(["chmod", "700", "top"], { cwd: dir.path });
+  expect(plain).toEqual({ code: 0, stdout: "found\n", stderr: "" });
+  expect(under).toEqual(plain);
+});
+
 /* A relative entry of PATH means the current directory, and execvp(3) goes on where that is closed. */
 test.each(["", "."])(
   "a program is found behind %j in PATH where the current directory may not be entered",

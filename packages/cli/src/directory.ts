@@ -3,7 +3,7 @@
  * directory at its start and again for each Worker. So names that a user gives are resolved here,
  * and never by way of the current directory.
  */
-import { closeSync, readlinkSync } from "node:fs";
+import { closeSync, fstatSync, readlinkSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { MisuseError } from "./errors.ts";
 
@@ -11,12 +11,31 @@ import { MisuseError } from "./errors.ts";
 const LOST = "\uFFFD";
 
 let directory: string | undefined;
+/* Its descriptor, where its path does not lead to it. */
+let descriptor: number | undefined;
+
+/* Not for a user who may not pass its parents, nor below a later mount, nor once it is gone. */
+function leadsTo(path: string, fd: number): boolean {
+  try {
+    const [there, here] = [statSync(path, { bigint: true }), fstatSync(fd, { bigint: true })];
+    return there.ino === here.ino && there.dev === here.dev;
+  } catch {
+    return false;
+  }
+}
 
 /** Remembers the directory that the launcher was started in, -1 for one that may not be entered. */
 export function startedIn(fd: number): void {
   if (fd < 0) return;
   directory = readlinkSync(`/proc/self/fd/${fd}`);
-  closeSync(fd);
+  if (leadsTo(directory, fd)) closeSync(fd);
+  else descriptor = fd;
+}
+
+/** Lets go of the directory, which no server is to hold: from here on it is known by its path. */
+export function leaveDirectory(): void {
+  if (descriptor !== undefined) closeSync(descriptor);
+  descriptor = undefined;
 }
 
 /** Whether a text still says what the user has written, or has lost bytes on the way to us. */
@@ -29,17 +48,24 @@ export function isResolvable(name: string): boolean {
   return name.startsWith("/") || directory !== undefined;
 }
 
+function checkResolvable(name: string): void {
+  if (isResolvable(name)) return;
+  throw new MisuseError(
+    `"${name}" cannot be found, because the current directory may not be entered: give an absolute path`,
+  );
+}
+
 /**
- * The absolute path of a file that the user has named, even if it is not to be used ({@link isText}).
+ * Where this process, and no other, finds a file that the user has named, as the kernel would from
+ * the directory itself; what it says is not to be used if bytes were lost ({@link isText}).
  *
  * @throws {MisuseError} for a relative one in a directory that may not be entered
  */
-export function resolvedPath(name: string): string {
-  if (!isResolvable(name))
-    throw new MisuseError(
-      `"${name}" cannot be found, because the current directory may not be entered: give an absolute path`,
-    );
-  return resolve(directory ?? "/", name);
+export function kernelPath(name: string): string {
+  checkResolvable(name);
+  if (name.startsWith("/")) return name;
+  const base = descriptor === undefined ? directory : `/proc/self/fd/${descriptor}`;
+  return `${base}/${name.replace(/^(?:\.\/+)+/, "")}`;
 }
 
 /**
@@ -49,7 +75,8 @@ export function resolvedPath(name: string): string {
  * is not UTF-8: it would be another file's
  */
 export function userPath(name: string): string {
-  const path = resolvedPath(name);
+  checkResolvable(name);
+  const path = resolve(directory ?? "/", name);
   if (isText(path)) return path;
   throw new MisuseError(`${path} is not UTF-8: give a path that is, such as that of a link to it`);
 }

@@ -1,6 +1,6 @@
 import { accessSync, constants, openSync, closeSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
-import { isResolvable, isText, resolvedPath } from "./directory.ts";
+import { isResolvable, isText, kernelPath } from "./directory.ts";
 import { FailureError } from "./errors.ts";
 
 /* What execvp(3) takes where there is no PATH. */
@@ -37,10 +37,10 @@ function isExecutable(path: string): boolean {
 
 /* Where execvp(3) looks for a program; what it is refused there it passes over. */
 function candidates(name: string): string[] {
-  if (name.includes("/")) return [resolvedPath(name)];
+  if (name.includes("/")) return [kernelPath(name)];
   const path = process.env["PATH"] ?? DEFAULT_PATH;
   const paths = path.split(":").map((directory) => join(directory, name));
-  return paths.filter((found) => isResolvable(found)).map((found) => resolvedPath(found));
+  return paths.filter((found) => isResolvable(found)).map((found) => kernelPath(found));
 }
 
 /*
@@ -112,7 +112,7 @@ export function findProgram(name: string): Program | undefined {
   if (path === undefined)
     throw new FailureError(
       name.includes("/")
-        ? `cannot run ${name}: ${whyNot(resolvedPath(name))}`
+        ? `cannot run ${name}: ${whyNot(kernelPath(name))}`
         : `cannot run ${name}: no directory in PATH has an executable of this name, so install it or give its path`,
     );
   let image = path;

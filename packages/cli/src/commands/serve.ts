@@ -1,4 +1,5 @@
 import { command } from "../command.ts";
+import { leaveDirectory } from "../directory.ts";
 import { SERVE_ARGS } from "../serve-args.ts";
 
 export default command({
@@ -7,6 +8,7 @@ export default command({
   async run({ args }) {
     const { runService } = await import("@xsocket/server");
     const { serviceOptions } = await import("../serve-options.ts");
+    leaveDirectory();
     await runService(serviceOptions(args));
   },
 });
