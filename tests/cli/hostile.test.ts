@@ -96,6 +96,15 @@ test("options of Bun's engine are not for the command", async () => {
   expect(result).toMatchObject({ code: 1, stderr: "" });
 });
 
+test("compiled code of other programs is not for the command, and its own not beside it", async () => {
+  using dir = tempDir();
+  const env = { NODE_COMPILE_CACHE: dir.join("cache") };
+  const run = [XSOCKET, "run", "--port", "1", "--socket", "@nobody", "--"];
+  const { stdout } = await here.run([...run, "printenv", "NODE_COMPILE_CACHE"], { env });
+  expect(existsSync(dir.join("cache"))).toBe(false);
+  expect(stdout).toBe(`${dir.join("cache")}\n`);
+});
+
 test("the parents of the current directory change nothing either", async () => {
   using dir = hostileDirectory();
   const child = join(dir.path, "a/b");

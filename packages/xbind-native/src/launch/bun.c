@@ -17,8 +17,9 @@ static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no
 #define FLAG_COUNT COUNT(FLAGS)
 
 /* What a user sets for a Bun program of his own, and what would change or hold up ours. */
-static const char *const NOT_FOR_US[] = {"BUN_OPTIONS", "BUN_INSPECT", "BUN_INSPECT_NOTIFY",
-                                         "BUN_INSPECT_CONNECT_TO", "BUN_INSPECT_PRELOAD"};
+static const char *const NOT_FOR_US[] = {"BUN_OPTIONS",         "BUN_INSPECT",
+                                         "BUN_INSPECT_NOTIFY",  "BUN_INSPECT_CONNECT_TO",
+                                         "BUN_INSPECT_PRELOAD", "NODE_COMPILE_CACHE"};
 /* The same of its JavaScript engine, an option for each name: without its JIT there is no bun:ffi.
  */
 static const char ENGINE_PREFIX[] = "BUN_JSC_";
