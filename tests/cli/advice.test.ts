@@ -40,8 +40,11 @@ test("open, status and run --print go by XSOCKET", async () => {
   }
   /* What is pasted into a unit has another current directory there. */
   const print = [XSOCKET, "run", "--port", "3000", "--print"];
-  for (const env of [{ XSOCKET: server.path }, { XSOCKET: basename(server.path) }]) {
-    const { stdout } = await here.run(print, { env, cwd: dirname(server.path) });
+  for (const named of [server.path, basename(server.path)]) {
+    const { stdout } = await here.run(print, {
+      env: { XSOCKET: named },
+      cwd: dirname(server.path),
+    });
     expect(stdout).toContain(`XSOCKET=${server.path}\n`);
   }
 });
