@@ -1,5 +1,5 @@
 import { decode, encode } from "@xsocket/protocol";
-import { checked, type Syscalls } from "@xsocket/xbind-native";
+import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
 import type { ServerStatus } from "../status.ts";
 
 const POLLIN = 1;
@@ -24,7 +24,7 @@ export function askStatus(sys: Syscalls, path: string, waitMs: number): ServerSt
   try {
     const question = encode({ kind: "status-request" });
     sys.sendPacket(fd, question, question.byteLength, -1);
-    if (checked("poll", sys.poll(fd, POLLIN, waitMs)) === 0) checked("poll", -110);
+    if (checked("poll", sys.poll(fd, POLLIN, waitMs)) === 0) checked("poll", -errno.ETIMEDOUT);
     return readAnswer(sys, fd, path);
   } finally {
     sys.close(fd);
@@ -33,7 +33,10 @@ export function askStatus(sys: Syscalls, path: string, waitMs: number): ServerSt
 
 function readAnswer(sys: Syscalls, fd: number, path: string): ServerStatus {
   const buffer = new Uint8Array(new ArrayBuffer(PACKET_BYTES_MAX));
-  const length = sys.receivePacket(fd, buffer, buffer.byteLength);
+  const receive = () => sys.receivePacket(fd, buffer, buffer.byteLength);
+  let length = receive();
+  // our question was not read any more; that is told once, and a refusal may stand behind it
+  if (length === -errno.ECONNRESET) length = receive();
   const answer = length > 0 ? decode(buffer.subarray(0, length)) : undefined;
   if (answer?.kind === "response") checked("the server", -answer.error);
   if (answer?.kind !== "status-response")
