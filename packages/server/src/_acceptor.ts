@@ -1,4 +1,4 @@
-import { encode, REQUEST_BYTES, RESPONSE_BYTES } from "@xsocket/protocol";
+import { encode, REQUEST_BYTES, RESPONSE_BYTES, SIGNATURE_BYTES } from "@xsocket/protocol";
 import { checked, errno, errnoName } from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN } from "./_epoll.ts";
@@ -174,7 +174,7 @@ export class Acceptor {
   #refuse(fd: number, error: number): void {
     const { sys } = this.#context;
     const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
-    if (length === REQUEST_BYTES || length === -errno.EAGAIN)
+    if (length === REQUEST_BYTES || length === SIGNATURE_BYTES || length === -errno.EAGAIN)
       sys.sendPacket(fd, encode({ kind: "response", error }), RESPONSE_BYTES, -1);
     sys.close(fd);
   }
