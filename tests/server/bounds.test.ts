@@ -78,6 +78,23 @@ test("at a user's bound the connection that was idle for longest makes room", as
   expect(clients[0]?.ask()).toBe(0);
 });
 
+test("a connection whose client has a socket to receive yet makes no room", async () => {
+  await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
+  await server.program.says(/serving at/);
+  const idle = server.sockets();
+  using silent = rawClients(server.path, 4);
+  for (const client of silent) {
+    client.send();
+    await eventually("a reply", () => client.isReadable());
+  }
+  using more = rawClients(server.path, 20);
+  for (const client of more) client.send();
+  for (const client of more) expect(client.reply()).toBe(-errno.EMFILE);
+  await eventually("those to be closed", () => server.sockets() === idle + 4);
+  for (const client of silent) expect(client.reply()).toBe(0);
+  await eventually("one to make room", () => askOnce(server.path) === 0);
+});
+
 test("a bound that the limit of open files does not allow is said", async () => {
   await using server = await startServer({ args: ["--max-connections", "2000000000"] });
   await server.program.says(/warning: --max-connections is \d+ instead of 2000000000: raise/);

@@ -32,7 +32,11 @@ export class Connections {
     const intervalMs = Math.max(1, Math.min(firstRequestMs, takeReplyMs) / LOOKS);
     this.#watch = new WatchList(intervalMs, context.shared.descriptors);
     this.#inEpoll = new Uint8Array(context.shared.descriptors);
-    this.#idle = new IdleOrder(context.shared, () => context.sys.monotonic());
+    this.#idle = new IdleOrder(
+      context.shared,
+      () => context.sys.monotonic(),
+      (account) => this.recount(account),
+    );
   }
 
   /** Milliseconds until a time limit wants a look; -1 for none. */
@@ -151,7 +155,7 @@ export class Connections {
     return found;
   }
 
-  /** Closes the connection that has been idle for longest, of one account or (-1) of all. */
+  /** Closes the connection that has been idle for longest, of one account or (-1) of all, if there is one. */
   evict(account: number): boolean {
     const { shared, sys, options } = this.#context;
     let fd = this.#idle.oldest(account);

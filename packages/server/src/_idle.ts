@@ -3,8 +3,11 @@
  *
  * Nothing is kept in order while requests come in. A search looks at all connections and keeps the
  * oldest few; those that were not used since stay the oldest, whatever else happens, so that many
- * closings share one search.
+ * closings share one search. A connection whose peer has a socket to receive yet makes no room, since
+ * its descriptor stays until the peer has it. Whether it has the kernel is asked only where nothing
+ * else is found: for those that are idle for long its owner has learnt it by then.
  */
+import { UNREAD } from "./_flight.ts";
 import { FIELD, type Shared, STATE } from "./_memory.ts";
 
 const KEPT = 64; // found by one search
@@ -21,26 +24,34 @@ interface Found {
 export class IdleOrder {
   readonly #shared: Shared;
   readonly #now: () => number;
+  readonly #recount: (account: number) => boolean;
   readonly #found = new Map<number, Found[]>();
   readonly #emptyUntil = new Map<number, number>();
 
-  constructor(shared: Shared, now: () => number) {
+  /** @param recount asks about sockets in flight of an account, or (-1) of all; true if some are not */
+  constructor(shared: Shared, now: () => number, recount: (account: number) => boolean) {
     this.#shared = shared;
     this.#now = now;
+    this.#recount = recount;
   }
 
   /** The connection idle for longest, of one account or (-1) of all; -1 for none. */
   oldest(account: number): number {
     const kept = this.#next(account);
     if (kept >= 0 || this.#isKnownEmpty(account)) return kept;
-    remember(this.#found, account, this.#search(account));
-    const fd = this.#next(account);
+    let fd = this.#searched(account);
+    if (fd < 0 && this.#recount(account)) fd = this.#searched(account);
     if (fd < 0) remember(this.#emptyUntil, account, this.#now() + EMPTY_MS);
     return fd;
   }
 
   #isKnownEmpty(account: number): boolean {
     return this.#now() < (this.#emptyUntil.get(account) ?? 0);
+  }
+
+  #searched(account: number): number {
+    remember(this.#found, account, this.#search(account));
+    return this.#next(account);
   }
 
   #next(account: number): number {
@@ -61,13 +72,15 @@ export class IdleOrder {
 
   #search(account: number): Found[] {
     const shared = this.#shared;
-    const { used } = shared.flight;
+    const { flight } = shared;
+    const { used } = flight;
     const found: Found[] = [];
     for (let fd = 0; fd < used; fd++) {
       if (!shared.seemsIdle(fd)) continue;
       if (account >= 0 && shared.get(fd, FIELD.account) !== account) continue;
       const since = shared.touchedAt(fd);
       if (found.length === KEPT && since >= (found.at(-1)?.since ?? Infinity)) continue;
+      if (flight.unread(fd) === UNREAD.socket) continue;
       insert(found, { fd, since, generation: shared.get(fd, FIELD.generation) });
     }
     return found;
