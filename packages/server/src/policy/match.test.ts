@@ -104,6 +104,15 @@ describe("an allowing rule", () => {
   });
 });
 
+test("protocol 0 is what the kernel makes of it", () => {
+  for (const words of ["stream tcp", "dgram udp", "seqpacket sctp", "dccp dccp"]) {
+    const [type, protocol = ""] = words.split(" ");
+    const rule = plainRule("r", { allow: false, protocols: [numberOf(PROTOCOLS, protocol) ?? -1] });
+    for (const family of ["inet", "inet6"])
+      expect(mismatch(rule, asker(1), ask(`${family} ${type}`)), words).toBeUndefined();
+  }
+});
+
 describe("a denying rule", () => {
   test("without names means everything", () => {
     const rule = plainRule("r", { allow: false });

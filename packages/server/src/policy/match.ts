@@ -7,11 +7,12 @@ import {
   IPPROTO_UDP,
   IPPROTO_UDPLITE,
   SOCK_DGRAM,
+  SOCK_SEQPACKET,
   SOCK_STREAM,
   SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
 import { holdsAny, holdsId } from "./ids.ts";
-import { SOCK_PACKET } from "./names.ts";
+import { IPPROTO_DCCP, IPPROTO_SCTP, SOCK_DCCP, SOCK_PACKET } from "./names.ts";
 import type { Policy, Rule } from "./rule.ts";
 
 /** Who asks, as the kernel recorded it at connect. */
@@ -41,6 +42,14 @@ interface Wanted {
   protocol: number;
 }
 
+/* The protocol that the internet's families have for each type when they are asked for 0. */
+const MEANT = new Map<number, number>([
+  [SOCK_STREAM, IPPROTO_TCP],
+  [SOCK_DGRAM, IPPROTO_UDP],
+  [SOCK_SEQPACKET, IPPROTO_SCTP],
+  [SOCK_DCCP, IPPROTO_DCCP],
+]);
+
 function isInet(domain: number): boolean {
   return domain === AF_INET || domain === AF_INET6;
 }
@@ -67,8 +76,7 @@ export function canonical(domain: number, type: number, protocol: number): Wante
   if (domain === AF_INET && base === SOCK_PACKET)
     return { domain: AF_PACKET, type: base, protocol };
   if (protocol !== 0 || !isInet(domain)) return { domain, type: base, protocol };
-  const meant = base === SOCK_STREAM ? IPPROTO_TCP : base === SOCK_DGRAM ? IPPROTO_UDP : 0;
-  return { domain, type: base, protocol: meant };
+  return { domain, type: base, protocol: MEANT.get(base) ?? 0 };
 }
 
 /* A rule that allows means ordinary sockets where it names nothing: raw, packet and netlink sockets

@@ -16,6 +16,9 @@ import {
 
 /** The legacy type that socket(2) turns into AF_PACKET: packet(7). */
 export const SOCK_PACKET = 10;
+export const SOCK_DCCP = 6;
+export const IPPROTO_DCCP = 33;
+export const IPPROTO_SCTP = 132;
 
 /** One of the three numbers of socket(2) and the names that the manual pages give its values. */
 export interface Names {
@@ -55,7 +58,7 @@ export const TYPES: Names = {
     ["RAW", SOCK_RAW],
     ["RDM", 4],
     ["SEQPACKET", SOCK_SEQPACKET],
-    ["DCCP", 6],
+    ["DCCP", SOCK_DCCP],
     ["PACKET", SOCK_PACKET],
   ]),
 };
@@ -69,7 +72,7 @@ export const PROTOCOLS: Names = {
     ["IPIP", 4],
     ["TCP", IPPROTO_TCP],
     ["UDP", IPPROTO_UDP],
-    ["DCCP", 33],
+    ["DCCP", IPPROTO_DCCP],
     ["IPV6", 41],
     ["RSVP", 46],
     ["GRE", 47],
@@ -80,7 +83,7 @@ export const PROTOCOLS: Names = {
     ["PIM", 103],
     ["L2TP", 115],
     ["VRRP", 112],
-    ["SCTP", 132],
+    ["SCTP", IPPROTO_SCTP],
     ["UDPLITE", IPPROTO_UDPLITE],
     ["RAW", 255],
     ["SMC", 256],
