@@ -134,10 +134,7 @@ export class Connections {
       shared.addLoad(options.index, -1);
       this.#inEpoll[fd] = 0;
     }
-    shared.addLoad(to, 1); // at once, so that the next one goes elsewhere; the new owner's ADD is not counted
-    shared.set(fd, FIELD.state, STATE.moving); // before the owner: once that is dead and reclaimed, nothing is to revive it
-    shared.set(fd, FIELD.owner, to);
-    shared.post(to, fd);
+    if (!shared.move(fd, to)) return false;
     sys.eventfdAdd(shared.thread(to, THREAD.wake));
     return true;
   }
@@ -158,14 +155,13 @@ export class Connections {
   /** Closes the connection that has been idle for longest, of one account or (-1) of all, if there is one. */
   evict(account: number): boolean {
     const { shared, sys, options } = this.#context;
-    let fd = this.#idle.oldest(account);
-    // its thread may be at work on it by now
-    while (fd >= 0 && !shared.change(fd, STATE.idle, STATE.evicted))
-      fd = this.#idle.oldest(account);
-    if (fd < 0) return false;
-    const owner = shared.get(fd, FIELD.owner);
+    let owner = -1;
+    while (owner < 0) {
+      const fd = this.#idle.oldest(account);
+      if (fd < 0) return false;
+      owner = shared.evict(fd); // its thread may be at work on it by now
+    }
     shared.count(options.index, COUNTER.evicted);
-    shared.post(owner, fd);
     if (owner === options.index) this.takeInbox();
     else sys.eventfdAdd(shared.thread(owner, THREAD.wake));
     return true;
@@ -177,7 +173,6 @@ export class Connections {
     for (;;) {
       const fd = shared.takePosted(options.index);
       if (fd < 0) return;
-      if (shared.get(fd, FIELD.owner) !== options.index) continue; // it ended with a thread that died
       if (shared.change(fd, STATE.evicted, STATE.busy)) this.end(fd);
       if (!shared.change(fd, STATE.moving, STATE.busy)) continue;
       shared.addLoad(options.index, -1); // release() counts it again

@@ -1,9 +1,11 @@
 import { expect, spyOn, test } from "bun:test";
+import { encode } from "@xsocket/protocol";
 import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { WAKE_DATA } from "./_acceptor.ts";
-import { EPOLLHUP, EPOLLIN } from "./_epoll.ts";
+import { EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
 import { COLLECT_STEPS, Loop } from "./_loop.ts";
 import { createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
+import { reclaim } from "./_reclaim.ts";
 import type { Order } from "./_thread.ts";
 import { fitBounds } from "./bounds.ts";
 import { DEFAULT_POLICY } from "./policy/builtin.ts";
@@ -73,6 +75,43 @@ test("a late event of a connection that was closed does not touch the next one w
   expect(stateAfter(EPOLLIN, 0)).toBe(STATE.idle); // it would wait in the wrong thread
   expect(stateAfter(EPOLLHUP, 0)).toBe(STATE.idle);
   expect(stateAfter(EPOLLHUP | EPOLLIN, 1)).toBe(STATE.idle);
+});
+
+test("a connection is not handed to a thread that dies at that moment", () => {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  shared.set(CONNECTION, FIELD.state, STATE.idle);
+  shared.set(CONNECTION, FIELD.owner, 1);
+  shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
+  shared.setThread(0, THREAD.serves, 1);
+  shared.setThread(1, THREAD.load, 5);
+  const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
+  const orders: Order[] = [];
+  let requests = 2;
+  let owner = -1;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (requests < 0) orders.push({ kind: "stop" });
+      pairs.set(requests-- > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
+      return 1;
+    },
+    receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+    socket: () => -errno.EMFILE,
+    sendPacket: () => 8,
+    sendQueue: () => 0,
+    epollCtl(_: number, operation: number) {
+      if (operation === EPOLL_CTL_DEL) void reclaim(sys, shared, 0); // of the thread that was chosen
+      return 0;
+    },
+    eventfdTake() {
+      owner = shared.get(CONNECTION, FIELD.owner);
+      return 0;
+    },
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(owner).toBe(1);
+  expect(shared.thread(0, THREAD.inbox)).toBe(-1);
+  expect(shared.connections()).toBe(0);
 });
 
 /** How often a thread collects garbage that has so many steps to do, then nothing for a moment, and so again. */

@@ -88,7 +88,6 @@ export class Loop {
     const { shared, options } = this.#context;
     shared.setThread(options.index, THREAD.serves, 1);
     this.#channel.send({ kind: "ready" });
-    this.#wake(); // a thread that takes another's place finds its inbox filled
     while (!this.#stopping) this.#step();
     this.#finish();
     this.#channel.send({ kind: "stopped" });

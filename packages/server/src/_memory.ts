@@ -269,15 +269,47 @@ export class Shared {
     Atomics.sub(this.#totals, TOTAL.connections, 1);
   }
 
-  /** Puts a connection into the inbox of the thread that owns it. */
-  post(thread: number, fd: number): void {
+  /**
+   * Hands a busy connection to another thread. One that has died meanwhile would never take it in.
+   *
+   * @returns whether that thread serves; otherwise nothing has changed
+   */
+  move(fd: number, to: number): boolean {
     this.#lock.acquire();
     try {
-      this.set(fd, FIELD.next, this.thread(thread, THREAD.inbox));
-      this.setThread(thread, THREAD.inbox, fd);
+      if (this.thread(to, THREAD.serves) === 0) return false;
+      this.addLoad(to, 1); // at once, so that the next one goes elsewhere
+      this.set(fd, FIELD.owner, to);
+      this.set(fd, FIELD.state, STATE.moving);
+      this.#post(to, fd);
+      return true;
     } finally {
       this.#lock.release();
     }
+  }
+
+  /**
+   * Has an idle connection closed by the thread that owns it.
+   *
+   * @returns that thread, or -1 if the connection is not idle any more, or the thread does not serve
+   */
+  evict(fd: number): number {
+    this.#lock.acquire();
+    try {
+      const owner = this.get(fd, FIELD.owner);
+      if (this.thread(owner, THREAD.serves) === 0) return -1;
+      if (!this.change(fd, STATE.idle, STATE.evicted)) return -1;
+      this.#post(owner, fd);
+      return owner;
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /* Under the lock. A connection is in one inbox at most, and of a thread that serves. */
+  #post(thread: number, fd: number): void {
+    this.set(fd, FIELD.next, this.thread(thread, THREAD.inbox));
+    this.setThread(thread, THREAD.inbox, fd);
   }
 
   /** Takes one connection out of a thread's inbox; -1 when it is empty. */
