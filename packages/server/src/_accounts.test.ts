@@ -20,6 +20,17 @@ test("a user's connections count in one account, others' in others", () => {
   expect(all.connections(ann)).toBe(2);
 });
 
+test("a thread that is about to take back what it counted does not leave that with the next user", () => {
+  const all = accounts(8);
+  const ann = all.open(1000);
+  all.addInFlight(ann, -1);
+  all.close(ann);
+  const bob = all.open(1001);
+  expect(bob).toBe(ann); // the same row
+  all.addInFlight(ann, 1);
+  expect(all.inFlight(bob)).toBe(0);
+});
+
 test("any user id will do, the highest too", () => {
   const all = accounts(8);
   const ids = [0, 1, 0x7fffffff, 0x80000000 | 0, -2 | 0];

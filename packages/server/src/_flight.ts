@@ -55,8 +55,13 @@ export class Flight {
     const before = Atomics.exchange(this.#cells, cell, number | unread) & KIND;
     const change = Number(unread === UNREAD.socket) - Number(before === UNREAD.socket);
     if (change !== 0) this.#count(this.#accountOf(fd), change);
-    if (fd > Atomics.load(this.#cells, HEADER.highest))
-      Atomics.store(this.#cells, HEADER.highest, fd);
+    this.#raiseHighest(fd);
+  }
+
+  #raiseHighest(fd: number): void {
+    let highest = Atomics.load(this.#cells, HEADER.highest);
+    while (fd > highest)
+      highest = Atomics.compareExchange(this.#cells, HEADER.highest, highest, fd);
   }
 
   /**
