@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { xsocket } from "@xsocket/client";
-import { serve } from "@xsocket/server";
+import { type Policy, serve } from "@xsocket/server";
 import { descriptors, guardDescriptors, here, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
@@ -57,6 +57,24 @@ test("a log that throws is the program's to hear of, and holds up nothing", asyn
     console.log("stopped");`;
   const { stdout, stderr } = await here.run([process.execPath, "-e", program]);
   expect(stdout + stderr).toBe("no room for a record\nstopped\n");
+});
+
+test("of two reloads at once the later one's policy stays, whichever is read first", async () => {
+  using dir = tempDir();
+  const reads: ((source: string) => void)[] = [];
+  const policy = () =>
+    new Promise<Policy>((resolve) => reads.push((source) => resolve({ source, rules: [] })));
+  const starting = serve({ address: dir.join("control"), policy });
+  while (reads.length < 1) await Bun.sleep(1); // the socket is made first
+  reads[0]?.("at the start");
+  await using server = await starting;
+  const reloads = [server.reload(), server.reload()];
+  reads[2]?.("the later");
+  await reloads[1];
+  expect(server.status().policy.source).toBe("the later");
+  reads[1]?.("the earlier");
+  await reloads[0];
+  expect(server.status().policy.source).toBe("the later");
 });
 
 test("a server runs in a Worker, too", async () => {

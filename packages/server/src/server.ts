@@ -132,6 +132,8 @@ class RunningServer implements Server {
   readonly #auditFd: number;
   readonly #closing = Promise.withResolvers<void>();
   #stopping: Promise<void> | undefined;
+  #reloads = 0; // begun so far
+  #followed = 0; // the one whose policy is in force
 
   constructor(
     sys: Syscalls,
@@ -173,7 +175,7 @@ class RunningServer implements Server {
   async reload(): Promise<void> {
     const failures: unknown[] = [];
     try {
-      this.#pool.follow(await readPolicy(this.#options.policy, this.address));
+      await this.#reloadPolicy();
     } catch (error) {
       failures.push(error);
     }
@@ -184,6 +186,15 @@ class RunningServer implements Server {
     }
     if (failures.length > 1) throw new AggregateError(failures, "neither could be reloaded");
     if (failures.length === 1) throw failures[0];
+  }
+
+  /* A policy that took longer to read than that of a later reload is out of date. */
+  async #reloadPolicy(): Promise<void> {
+    const reload = ++this.#reloads;
+    const policy = await readPolicy(this.#options.policy, this.address);
+    if (reload < this.#followed) return;
+    this.#followed = reload;
+    this.#pool.follow(policy);
   }
 
   /* After a log was rotated: the new file takes the place of the old one under its number. */
