@@ -10,6 +10,7 @@ import {
   rmSync,
   statSync,
   unlinkSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -102,6 +103,28 @@ test("each grant and each refusal is one line, with who, what and why", async ()
     "denied: refused AF_INET SOCK_STREAM IPPROTO_TCP (sockets per minute, streams)",
   ]);
   expect(server.stats().refusals).toMatchObject({ rule: 1, "sockets per minute": 1 });
+});
+
+test("a command is written as it calls itself, blanks at its end as well", async () => {
+  using dir = tempDir();
+  const auditFile = dir.join("audit");
+  await using server = await start({ auditFile }, dir.join("control"));
+  const before = readFileSync("/proc/self/comm", "utf8").trim();
+  const names = ["  ", "a b ", 'x"\\\t', "line\n"];
+  try {
+    for (const name of names) {
+      writeFileSync("/proc/self/comm", name);
+      ask(server.address, "dgram");
+    }
+  } finally {
+    writeFileSync("/proc/self/comm", before);
+  }
+  expect(lines(auditFile).map(({ command }) => command)).toEqual([
+    "  ",
+    "a b ",
+    'x"\\\\x09',
+    "line\\x0a",
+  ]);
 });
 
 test("a rotated file is opened anew by a reload, and nothing is lost", async () => {

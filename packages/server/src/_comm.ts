@@ -5,7 +5,7 @@ import { escapeText } from "./service/log.ts";
 
 function readComm(pid: number): string {
   try {
-    return escapeText(readFileSync(`/proc/${pid}/comm`, "utf8").trimEnd());
+    return escapeText(readFileSync(`/proc/${pid}/comm`, "utf8").replace(/\n$/, ""));
   } catch {
     return "?";
   }
