@@ -16,7 +16,6 @@ import { WatchList } from "./_watch.ts";
 const LOOKS = 4; // a time limit is looked at this often while it runs
 /* A packet that the peer has received counts as one byte for an instant, in which we may be woken. */
 const BEING_FREED = 1;
-const RECOUNT_MAX = 32; // connections asked again, at most, when a bound on sockets in flight is met
 
 /** The connections of one thread: from accept to close, with what each counts for. */
 export class Connections {
@@ -24,7 +23,6 @@ export class Connections {
   readonly #watch: WatchList;
   readonly #inEpoll: Uint8Array;
   readonly #idle: IdleOrder;
-  #recounted = 0; // the descriptor that was asked last
 
   constructor(context: Context) {
     const { firstRequestMs, takeReplyMs } = context.options.bounds;
@@ -198,15 +196,7 @@ export class Connections {
    */
   recount(account: number): boolean {
     const { shared, sys } = this.#context;
-    let hasSettled = false;
-    for (let left = RECOUNT_MAX; left > 0; left--) {
-      const fd = shared.flight.next(account, this.#recounted);
-      if (fd < 0) break;
-      this.#recounted = fd;
-      if (shared.flight.settle(fd, (asked) => sys.sendQueue(asked) <= BEING_FREED))
-        hasSettled = true;
-    }
-    return hasSettled;
+    return shared.flight.recount(account, (fd) => sys.sendQueue(fd) <= BEING_FREED);
   }
 
   #look(fd: number, now: number): void {

@@ -2,6 +2,7 @@ import { expect, spyOn, test } from "bun:test";
 import { Accounts, createAccounts } from "./_accounts.ts";
 import { createFlight, Flight, UNREAD } from "./_flight.ts";
 import { SharedLock } from "./_lock.ts";
+import { createMemory, Shared } from "./_memory.ts";
 
 test("of two threads that reply at once the higher descriptor counts", () => {
   const lock = new SharedLock(new Int32Array(new SharedArrayBuffer(4)), 0, -1);
@@ -25,4 +26,27 @@ test("of two threads that reply at once the higher descriptor counts", () => {
   one?.setUnread(20, UNREAD.plain);
   looking.mockRestore();
   expect(one?.used).toBe(41);
+});
+
+/** Descriptors that are asked about by one go, of these that are in flight. */
+function asked(inFlight: readonly number[], goes = 1): number[] {
+  const shared = new Shared(createMemory(256, 1));
+  for (const fd of [200, ...inFlight]) shared.flight.setUnread(fd, UNREAD.socket);
+  shared.flight.setUnread(200, UNREAD.none); // there was a higher one
+  const found: number[] = [];
+  const ask = (fd: number) => {
+    found.push(fd);
+    return false;
+  };
+  for (let go = 0; go < goes; go++) shared.flight.recount(-1, ask);
+  return found;
+}
+
+test("each socket in flight is asked about once in a go, and some of many", () => {
+  expect(asked([])).toEqual([]);
+  expect(asked([7])).toEqual([7]);
+  expect(asked([7, 150])).toEqual([7, 150]);
+  const many = Array.from({ length: 80 }, (_, i) => 2 * i + 1);
+  expect(asked(many)).toEqual(many.slice(0, 32));
+  expect(asked(many, 3)).toEqual([...many, ...many.slice(0, 16)]);
 });

@@ -14,6 +14,7 @@ export const UNREAD = { none: 0, plain: 1, socket: 2 } as const;
 const KIND = 3; // the bits of UNREAD
 const HEADER = { inFlight: 0, highest: 1 } as const;
 const HEADER_CELLS = 2;
+const RECOUNT_MAX = 32; // connections asked in one go
 
 /** Makes the memory for connections with descriptors below this number. */
 export function createFlight(descriptors: number): SharedArrayBuffer {
@@ -25,6 +26,7 @@ export class Flight {
   readonly #cells: Int32Array<SharedArrayBuffer>;
   readonly #accounts: Accounts;
   readonly #accountOf: (fd: number) => number;
+  #recounted = 0; // the connection that was looked at last
 
   /** @param accountOf finds the account of a connection */
   constructor(memory: SharedArrayBuffer, accounts: Accounts, accountOf: (fd: number) => number) {
@@ -65,21 +67,30 @@ export class Flight {
   }
 
   /**
-   * Finds a connection that counts as having a socket in flight.
+   * Asks about some of the sockets in flight, of one account or (-1) of all, whether their peers
+   * have received them; the next call goes on behind them. For any thread.
    *
-   * @param account of one account, or (-1) of any
-   * @param after the search begins behind this descriptor, and goes round
-   * @returns -1 if there is none
+   * @param isReceived asks the kernel
+   * @returns whether one was taken out of the count
    */
-  next(account: number, after: number): number {
+  recount(account: number, isReceived: (fd: number) => boolean): boolean {
     const { used } = this;
-    for (let step = 1; step <= used; step++) {
-      const fd = (after + step) % used;
-      // not atomic, which would take five times as long: settle() looks again
-      if (((this.#cells[HEADER_CELLS + fd] ?? 0) & KIND) !== UNREAD.socket) continue;
-      if (account < 0 || this.#accountOf(fd) === account) return fd;
+    let hasSettled = false;
+    let asked = 0;
+    // once round, and not for each of a few that are far from each other
+    for (let left = used; left > 0 && asked < RECOUNT_MAX; left--) {
+      this.#recounted = (this.#recounted + 1) % used;
+      if (!this.#isCounted(this.#recounted, account)) continue;
+      asked++;
+      if (this.settle(this.#recounted, isReceived)) hasSettled = true;
     }
-    return -1;
+    return hasSettled;
+  }
+
+  /* Not atomic, which would take five times as long: settle() looks again. */
+  #isCounted(fd: number, account: number): boolean {
+    if (((this.#cells[HEADER_CELLS + fd] ?? 0) & KIND) !== UNREAD.socket) return false;
+    return account < 0 || this.#accountOf(fd) === account;
   }
 
   /**
