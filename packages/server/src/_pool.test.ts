@@ -317,3 +317,58 @@ test("a thread that gets no descriptors of its own does not start, and does not 
   const pool = failingPool(2, { protocols: [0] }, { ...sys, epollCreate });
   await expect(pool).rejects.toThrow("a serving thread did not start: epoll_create: EMFILE. Raise");
 });
+
+const SEED = Number(process.env["POOL_SEED"] ?? Date.now() % 2 ** 31);
+
+/** Numbers below `limit` that look random and are the same for each seed. */
+function randomNumbers(seed: number) {
+  let state = seed;
+  return (limit: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >> 8) % limit;
+  };
+}
+
+/** Does one of the things that a client may do with one of its connections. */
+function actAtRandom(path: string, kept: number[], random: (limit: number) => number): void {
+  const action = random(10);
+  if (action < 2 && kept.length < 60) {
+    const connection = sys.handoverConnect(path, 1);
+    if (connection >= 0) kept.push(connection);
+  }
+  const at = random(Math.max(1, kept.length));
+  const connection = kept[at];
+  if (connection === undefined) return;
+  if (action < 6) {
+    const protocol = random(150) === 0 ? (PROTOCOLS[random(3)] ?? 0) : 0;
+    sys.handoverSend(connection, AF_INET, SOCK_STREAM, protocol);
+  } else if (action < 9) {
+    const fd = sys.handoverReceive(connection, AF_INET, SOCK_STREAM, 0, 1);
+    if (fd >= 0) sys.close(fd);
+  } else {
+    if (random(2) === 0) sys.shutdown(connection, SHUT_RDWR);
+    sys.close(connection);
+    kept.splice(at, 1);
+  }
+}
+
+test(`whatever clients do while threads die, nothing stays counted or open (POOL_SEED=${SEED})`, async () => {
+  const before = descriptors();
+  {
+    await using pool = await failingPool(3, { connections: 50 });
+    const random = randomNumbers(SEED);
+    const kept: number[] = [];
+    while (pool.shared.replaced() < 5) {
+      actAtRandom(pool.path, kept, random);
+      if (random(8) === 0) await Bun.sleep(0);
+    }
+    for (const connection of kept) sys.close(connection);
+    while (pool.shared.connections() > 0) await Bun.sleep(1);
+    expect(pool.shared.flight.inFlight()).toBe(0);
+    for (const index of [0, 1, 2]) {
+      expect(pool.shared.thread(index, THREAD.load)).toBe(0);
+      expect(pool.shared.thread(index, THREAD.inbox)).toBe(-1);
+    }
+  }
+  while (descriptors() > before) await Bun.sleep(1); // a thread that ends has two of its own, for a moment
+}, 60_000);
