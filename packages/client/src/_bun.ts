@@ -5,6 +5,9 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
+import { loadSyscalls } from "@xsocket/xbind-native";
+
+const POLLIN = 1;
 
 type Adopt<Options, Result> = (options: Options) => Result;
 
@@ -35,6 +38,13 @@ export function adoptDatagrams<Type extends Bun.BinaryType, Socket_>(
 export function adoptNodeConnection(fd: number): net.Socket {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
   return net.connect({ fd } as unknown as net.NetConnectOpts);
+}
+
+/** Whether something has come, or the peer has ended, that Bun has not read yet. */
+export function hasNews(socket: net.Socket): boolean {
+  const handle: unknown = Reflect.get(socket, "_handle");
+  const fd: unknown = typeof handle === "object" && handle !== null && Reflect.get(handle, "fd");
+  return typeof fd === "number" && loadSyscalls().poll(fd, POLLIN, 0) > 0;
 }
 
 /** tls.connect over a socket, with the options of an https request, of which TypeScript knows other types. */

@@ -1,4 +1,5 @@
 /* What fetch's arguments ask for, as far as node:http has to be told. */
+import type { ClientRequest } from "node:http";
 import type { ReadableStreamDefaultReader } from "node:stream/web";
 import { misuse } from "./_kind.ts";
 import { refuseKeys, THROUGH_KEYS } from "./_through.ts";
@@ -101,6 +102,7 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
   };
   for (const [name, value] of headers) sent[name] = value;
   delete sent["transfer-encoding"]; // how a body is sent follows from what it is
+  if (!(body instanceof ReadableStream)) delete sent["content-length"];
   if (body instanceof Uint8Array) sent["content-length"] = String(body.byteLength);
   else if (body instanceof Blob) sent["content-length"] = String(body.size);
   else if (body === null && !BODILESS.has(method)) sent["content-length"] = "0";
@@ -152,4 +154,39 @@ export async function planOf(
     throw argumentError(`a ${method} request has no body`, "ERR_INVALID_ARG_VALUE");
   const redirect = init.redirect ?? earlier?.redirect ?? "follow";
   return { url: new URL(request.url), method, headers, body, init: { ...init, redirect }, signal };
+}
+
+/* Only a stream may have another length than its header says, and what comes after it on the connection
+   would be taken for a part of it, or it for a request. */
+function wrongLength(): Error {
+  const failure = new Error("the body has another length than its content-length says");
+  return Object.assign(failure, { code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH" });
+}
+
+/**
+ * Sends a body and ends the request.
+ *
+ * @throws {Error} ERR_HTTP_CONTENT_LENGTH_MISMATCH; what the source of a stream throws
+ */
+export async function sendBody(outgoing: ClientRequest, { body, headers }: Plan): Promise<void> {
+  if (!(body instanceof ReadableStream || body instanceof Blob)) return void outgoing.end(body);
+  const declared = body instanceof Blob ? null : headers.get("content-length");
+  let left = declared === null ? Infinity : Number(declared);
+  const reader = (body instanceof Blob ? body.stream() : body).getReader();
+  let goOn: (() => void) | undefined;
+  const end = (): void => {
+    goOn?.();
+    reader.cancel().catch(() => {}); // the source hears that nobody reads on
+  };
+  outgoing.on("drain", () => goOn?.()).on("close", end);
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (outgoing.destroyed) return; // answered and closed before all was sent
+    if (done) break;
+    left -= Buffer.byteLength(value);
+    if (!(left >= 0)) throw wrongLength();
+    if (!outgoing.write(value)) await new Promise<void>((resolve) => (goOn = resolve));
+  }
+  if (declared !== null && left !== 0) throw wrongLength();
+  outgoing.end();
 }

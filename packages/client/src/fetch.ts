@@ -1,7 +1,8 @@
 import type * as http from "node:http";
 import * as httpModule from "node:http";
 import * as httpsModule from "node:https";
-import { headersOf, type Plan, planOf } from "./_request.ts";
+import { hasNews } from "./_bun.ts";
+import { headersOf, type Plan, planOf, sendBody } from "./_request.ts";
 import { asFetchError, discard, inUtf8, responseOf } from "./_response.ts";
 import { misuse } from "./_kind.ts";
 import { refuseUnknown } from "./_unknown.ts";
@@ -37,18 +38,36 @@ const KEYED = new Set([
   "rejectUnauthorized",
 ]);
 
-function isKeyed(tls: object = {}): boolean {
+function isKeyed(tls: object): boolean {
   return Object.entries(tls).every(
     ([name, value]) => KEYED.has(name) && (typeof value === "string" || typeof value === "boolean"),
   );
 }
 
-/* Bun's own names for what node:https calls otherwise. */
-function tlsOf({ tls = {} }: BunFetchRequestInit): httpsModule.RequestOptions {
-  const serverName: unknown = Reflect.get(tls, "serverName");
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types know other kinds of keys
-  const options = tls as httpsModule.RequestOptions;
-  return typeof serverName === "string" ? { ...options, servername: serverName } : options;
+/* Whether it may go over a connection that was kept, and leave its own for the next one. */
+function mayKeep({ init, headers }: Plan): boolean {
+  const closes = /(^|[\s,])close([\s,]|$)/i.test(headers.get("connection") ?? "");
+  return init.keepalive !== false && !closes && isKeyed(tlsGiven(init));
+}
+
+/* JavaScript gives null and booleans, too. */
+function tlsGiven({ tls }: BunFetchRequestInit): object {
+  return typeof tls === "object" && tls !== null ? tls : {};
+}
+
+/*
+ * Bun's own names for what node:https calls otherwise. The certificate has to be that of the URL's
+ * host: node:https would check it against a `host` header, which may be somebody else's words.
+ */
+function tlsOf({ init, url }: Plan): httpsModule.RequestOptions {
+  const tls = tlsGiven(init);
+  const serverName: unknown = Reflect.get(tls, "serverName") ?? Reflect.get(tls, "servername");
+  const servername = typeof serverName === "string" ? serverName : hostnameOf(url);
+  return { ...tls, servername };
+}
+
+function hostnameOf({ hostname }: URL): string {
+  return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 interface Agents extends Disposable {
@@ -61,24 +80,6 @@ function agentsOf(through: Through, keepAlive: boolean): Agents {
   const [plain, secure] = [new HttpAgent(through, options), new HttpsAgent(through, options)];
   const dispose = (): void => [plain, secure].forEach((agent) => agent.destroy());
   return { http: plain, https: secure, [Symbol.dispose]: dispose };
-}
-
-async function sendBody(outgoing: http.ClientRequest, body: Plan["body"]): Promise<void> {
-  if (!(body instanceof ReadableStream || body instanceof Blob)) return void outgoing.end(body);
-  const reader = (body instanceof Blob ? body.stream() : body).getReader();
-  let goOn: (() => void) | undefined;
-  const end = (): void => {
-    goOn?.();
-    reader.cancel().catch(() => {}); // the source hears that nobody reads on
-  };
-  outgoing.on("drain", () => goOn?.()).on("close", end);
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (outgoing.destroyed) return; // answered and closed before all was sent
-    if (done) break;
-    if (!outgoing.write(value)) await new Promise<void>((resolve) => (goOn = resolve));
-  }
-  outgoing.end();
 }
 
 /*
@@ -96,12 +97,27 @@ function mayRetry(plan: Plan, outgoing: http.ClientRequest, error: unknown): boo
   );
 }
 
+/*
+ * A kept connection may have ended while the program was busy, and the event loop has not heard of it
+ * yet. A request must not be lost to it: nobody can tell whether one that changes something was read.
+ */
+function dropEnded({ freeSockets }: http.Agent): void {
+  for (const kept of Object.values(freeSockets)) {
+    for (const socket of kept?.toReversed() ?? []) {
+      if (!hasNews(socket)) break; // it is the one that the agent takes
+      socket.destroy();
+      socket.emit("agentRemove");
+    }
+  }
+}
+
 /* Sends a request and waits for the head of its answer. */
 async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessage> {
-  const { url, method, init, signal } = plan;
+  const { url, method, signal } = plan;
   const secure = url.protocol === "https:";
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const agent = agents[secure ? "https" : "http"];
+  dropEnded(agent);
   const port = url.port || undefined; // as a text: node:http takes the number 0 for none
   const givenUp = new AbortController(); // ends the connecting: outgoing has no connection until then
   const options = {
@@ -113,7 +129,7 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
     [GIVEN_UP]: givenUp.signal,
   };
   const outgoing = secure
-    ? httpsModule.request(url, { ...tlsOf(init), ...options })
+    ? httpsModule.request(url, { ...tlsOf(plan), ...options })
     : httpModule.request(url, options);
   outgoing.on("response", resolve).on("error", (error) => {
     if (!signal?.aborted && mayRetry(plan, outgoing, error)) resolve(exchange(plan, agents));
@@ -130,7 +146,7 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   };
   const abort = (): void => giveUp(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
-  sendBody(outgoing, plan.body).catch(giveUp);
+  sendBody(outgoing, plan).catch(giveUp);
   return promise.finally(() => signal?.removeEventListener("abort", abort));
 }
 
@@ -149,8 +165,8 @@ function follow(plan: Plan, status: number, location: string): void {
   if (isPost || (status === 303 && plan.method !== "GET" && plan.method !== "HEAD")) {
     plan.method = "GET";
     plan.body = null;
-    for (const name of ["content-length", "content-type", "content-encoding", "content-language"])
-      plan.headers.delete(name);
+    for (const name of ["length", "type", "encoding", "language", "location"])
+      plan.headers.delete(`content-${name}`);
   }
   if (plan.body instanceof ReadableStream) throw fetchError("RequestBodyNotReusable", next);
   if (next.origin !== plan.url.origin)
@@ -221,7 +237,7 @@ export function fetchVia(
       );
     const plan = await planOf(input, init);
     try {
-      return await run(plan, (isKeyed(init.tls) && kept) || agentsOf(all, false));
+      return await run(plan, (mayKeep(plan) && kept) || agentsOf(all, false));
     } catch (error) {
       throw isOurs(error) ? atCaller(error) : error;
     }

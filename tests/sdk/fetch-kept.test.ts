@@ -1,0 +1,119 @@
+/* Connections that are kept for the next request, and what may go over them. */
+import { expect, test } from "bun:test";
+import { fetchVia, listen, serve } from "@xsocket/client";
+import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import { makeCertificate } from "./certificate.ts";
+
+guardDescriptors();
+
+const hostname = "127.0.0.1";
+const POST = { method: "POST", body: "x" } as const;
+
+function streamOf(text: string): ReadableStream<string> {
+  return new ReadableStream({
+    async pull(sink) {
+      await Bun.sleep(2); // one that is there at once is sent as a whole
+      sink.enqueue(text);
+      sink.close();
+    },
+  });
+}
+
+/* A server that tells what it was asked, and from which port. */
+async function told(request: Request, server: Bun.Server<undefined>): Promise<Response> {
+  const { pathname } = new URL(request.url);
+  const headers = { port: String(server.requestIP(request)?.port) };
+  return new Response(`${request.method} ${pathname} ${await request.text()}`, { headers });
+}
+
+test("a length that is not that of the body does not spoil the next request", async () => {
+  await using server = await startServer();
+  const web = await serve({ via: server.path, hostname, port: 0, fetch: told });
+  using there = fetchVia(server.path);
+  const text = async (path: string, init: RequestInit, length: string): Promise<string> => {
+    const headers = { "content-length": length };
+    const all = { ...init, headers, signal: AbortSignal.timeout(5000) };
+    return (await there(`http://${hostname}:${web.port}${path}`, all)).text();
+  };
+  for (const length of ["99", "1"]) {
+    expect(await text("/get", {}, length)).toBe("GET /get ");
+    expect(await text("/put", { method: "PUT" }, length)).toBe("PUT /put ");
+    expect(await text("/post", { method: "POST", body: "body" }, length)).toBe("POST /post body");
+    const streamed = text("/stream", { method: "POST", body: streamOf("body") }, length);
+    await expect(streamed).rejects.toMatchObject({ code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH" });
+  }
+  const right = await text("/stream", { method: "POST", body: streamOf("body") }, "4");
+  expect(right).toBe("POST /stream body");
+  await web.stop(true);
+});
+
+test("what is not to be kept has a connection of its own", async () => {
+  await using server = await startServer();
+  const web = await serve({ via: server.path, hostname, port: 0, fetch: told });
+  using there = fetchVia(server.path);
+  const portOf = async (init: BunFetchRequestInit): Promise<string> => {
+    const response = await there(`http://${hostname}:${web.port}/`, init);
+    await response.text();
+    return response.headers.get("port") ?? "";
+  };
+  const kept = [await portOf({}), await portOf({})];
+  const others = [
+    await portOf({ keepalive: false }),
+    await portOf({ headers: { connection: "close" } }),
+  ];
+  expect(new Set(kept).size).toBe(1);
+  expect(new Set([...kept, ...others]).size).toBe(3);
+  expect(await portOf({})).toBe(kept[0] ?? "");
+  await web.stop(true);
+});
+
+test("a connection that has ended meanwhile takes no request", async () => {
+  await using server = await startServer();
+  const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+  const socket = { data: (peer: Bun.Socket) => void peer.end(answer) };
+  const web = await listen({ via: server.path, hostname, port: 0, socket });
+  using there = fetchVia(server.path);
+  for (let i = 0; i < 10; i++)
+    expect(await (await there(`http://${hostname}:${web.port}/`, POST)).text()).toBe("hi");
+  web.stop(true);
+});
+
+test("a host header does not say whose certificate it has to be", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir, "web.test");
+  await using server = await startServer();
+  const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
+  using there = fetchVia(server.path, { lookup: () => [hostname] });
+  const outcome = async (host: string, header: string): Promise<unknown> =>
+    there(`https://${host}:${web.port}/`, { tls: { ca: cert }, headers: { host: header } }).then(
+      ({ status }) => status,
+      (error: unknown) => Reflect.get(Object(error), "code"),
+    );
+  expect(await outcome("web.test", "other.test")).toBe(200);
+  expect(await outcome(hostname, "other.test")).toBe(200);
+  expect(await outcome("other.test", "web.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
+  for (const tls of [null, true, false]) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JavaScript may give these
+    const init = { tls } as unknown as BunFetchRequestInit;
+    const given = there(`https://web.test:${web.port}/`, init);
+    await expect(given).rejects.toMatchObject({ code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
+  }
+  await web.stop(true);
+});
+
+test("a request that a redirect has made a GET says nothing of a body", async () => {
+  await using server = await startServer();
+  const web = await serve({
+    via: server.path,
+    hostname,
+    port: 0,
+    routes: { "/to": () => new Response(null, { status: 303, headers: { location: "/at" } }) },
+    fetch: ({ headers }) => Response.json([...headers.keys()].filter((k) => /^content/.test(k))),
+  });
+  using there = fetchVia(server.path);
+  const names = ["type", "encoding", "language", "location"].map((name) => `content-${name}`);
+  const headers = Object.fromEntries(names.map((name) => [name, "x"]));
+  const response = await there(`http://${hostname}:${web.port}/to`, { ...POST, headers });
+  expect(await response.json()).toEqual([]);
+  await web.stop(true);
+});
