@@ -83,6 +83,17 @@ describe("a host name", () => {
     listener.stop(true);
   });
 
+  test("that is localhost finds what listens there by IPv6 alone", async () => {
+    await using server = await startServer();
+    const socket = { data() {} };
+    const listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
+    const { port } = listener;
+    const peer = await connect({ via: server.path, hostname: "localhost", port, socket });
+    expect(peer.remoteAddress).toBe("::1");
+    peer.terminate();
+    listener.stop(true);
+  });
+
   test("is looked up by the caller's own function within the deadline, and checked", async () => {
     await using server = await startServer();
     const peer = { via: server.path, hostname: "a.test", port: 80, socket: { data() {} } };

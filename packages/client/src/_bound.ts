@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { hostPort, type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { misuse } from "./_kind.ts";
-import { hostsAddresses, literalIp, loopback, resolve } from "./_resolve.ts";
+import { literalIp, localAddresses, resolve } from "./_resolve.ts";
 import { bindTo, boundPort, setOption } from "./_socket.ts";
 import { failedCall, pathOf, type Through } from "./_through.ts";
 import type { OwnedSocket } from "./owned.ts";
@@ -110,8 +110,7 @@ function addressesNow(plan: BindPlan): readonly IpAddress[] {
   if (hostname === undefined) return EVERYWHERE;
   const literal = literalIp(hostname);
   if (literal) return [literal];
-  const known = hostsAddresses(hostsText(), hostname);
-  const ips = [...known, ...loopback(hostname)].flatMap((address) => parseIp(address) ?? []);
+  const ips = localAddresses(hostsText(), hostname).flatMap((address) => parseIp(address) ?? []);
   if (ips.length > 0) return ips;
   throw misuse(
     askedOf(plan),

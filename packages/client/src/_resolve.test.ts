@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { candidates, hostsAddresses, loopback, parseResolvConf } from "./_resolve.ts";
+import { candidates, hostsAddresses, localAddresses, parseResolvConf } from "./_resolve.ts";
 
 test("/etc/hosts is read as everybody reads it", () => {
   const hosts =
@@ -23,8 +23,15 @@ test("resolv.conf gives name servers and the search list", () => {
   expect(candidates("web.", ["a.test"])).toEqual(["web"]);
 });
 
-test("localhost is nobody else", () => {
+test("localhost is nobody else, and has an address of each IP version", () => {
   for (const name of ["localhost", "a.localhost", "LocalHost."])
-    expect(loopback(name)).toEqual(["127.0.0.1", "::1"]);
-  for (const name of ["notlocalhost", "localhost.test"]) expect(loopback(name)).toEqual([]);
+    expect(localAddresses("", name)).toEqual(["127.0.0.1", "::1"]);
+  for (const name of ["notlocalhost", "localhost.test"])
+    expect(localAddresses("", name)).toEqual([]);
+  expect(localAddresses("127.0.0.1 localhost\n127.0.1.1 me", "localhost")).toEqual([
+    "127.0.0.1",
+    "::1",
+  ]);
+  expect(localAddresses("::1 localhost", "localhost")).toEqual(["::1", "127.0.0.1"]);
+  expect(localAddresses("127.0.1.1 me", "me")).toEqual(["127.0.1.1"]);
 });

@@ -93,9 +93,14 @@ export function literalIp(hostname: string): IpAddress | undefined {
   return parseIp(hostname) ?? parseIp(domainToASCII(hostname));
 }
 
-/** RFC 6761: localhost never reaches a name server. */
-export function loopback(hostname: string): string[] {
+/* RFC 6761: localhost never reaches a name server. */
+function loopback(hostname: string): string[] {
   return /(^|\.)localhost\.?$/i.test(hostname) ? ["127.0.0.1", "::1"] : [];
+}
+
+/** The addresses that need no name server. Many a /etc/hosts has localhost for IPv4 only. */
+export function localAddresses(hosts: string, hostname: string): string[] {
+  return [...new Set([...hostsAddresses(hosts, hostname), ...loopback(hostname)])];
 }
 
 async function textOf(path: string): Promise<string> {
@@ -171,9 +176,7 @@ function checkNameservers({ nameservers: given, asked }: ResolveRequest): void {
 
 async function lookUp(request: ResolveRequest, hostname: string): Promise<readonly string[]> {
   if (request.lookup) return askLookup(request, request.lookup, hostname);
-  const known = hostsAddresses(await textOf("/etc/hosts"), hostname);
-  if (known.length > 0) return known;
-  const local = loopback(hostname);
+  const local = localAddresses(await textOf("/etc/hosts"), hostname);
   return local.length > 0 ? local : askNameservers(request, domainToASCII(hostname));
 }
 
