@@ -228,3 +228,26 @@ describe("where Bun cannot be looked into", () => {
     expect(program.stdout).toContain("left nothing");
   });
 });
+
+test("without a port it is that of the environment, of what is one", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const before = { ...process.env };
+  try {
+    for (const [port, environment] of [
+      [3000, { BUN_PORT: "", PORT: "", NODE_PORT: "none" }],
+      [4001, { BUN_PORT: "", PORT: "4001", NODE_PORT: "4002" }],
+      [4002, { BUN_PORT: "-1", PORT: "70000", NODE_PORT: "4002" }],
+    ] as const) {
+      Object.assign(process.env, environment);
+      const web = await serve({ via: server.path, fetch: empty });
+      expect(web.port).toBe(port);
+      await web.stop(true);
+    }
+  } finally {
+    for (const name of ["BUN_PORT", "PORT", "NODE_PORT"]) {
+      delete process.env[name];
+      if (before[name] !== undefined) process.env[name] = before[name];
+    }
+  }
+});

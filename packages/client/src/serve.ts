@@ -66,14 +66,23 @@ interface PlainOptions extends ServeExtras {
   readonly ipv6Only?: boolean | undefined;
 }
 
+function isPort(text = ""): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
+}
+
+/* As Bun.serve does: of the environment the first one that is a port. */
+function defaultPort(): number {
+  const { BUN_PORT, PORT, NODE_PORT } = process.env;
+  return Number([BUN_PORT, PORT, NODE_PORT].find((text) => isPort(text)) ?? DEFAULT_PORT);
+}
+
 function planOf(options: PlainOptions): BindPlan {
   refuseMisspelt("serve", options, NAMES);
   const hostname = hostOf("serve", options) || undefined; // "" is none for Bun, too
   const asked = `serve at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   checkBacklog(asked, options.backlog ?? BUN_BACKLOG);
-  const { BUN_PORT, PORT, NODE_PORT } = process.env;
-  const port = checkPort(asked, options.port ?? BUN_PORT ?? PORT ?? NODE_PORT ?? DEFAULT_PORT);
+  const port = checkPort(asked, options.port ?? defaultPort());
   const reuse = { reuseAddr: true, reusePort: options.reusePort === true };
   const ipv6Only = options.ipv6Only === true;
   return { type: "stream", hostname, port, ...reuse, ipv6Only, verb: "serve at" };
