@@ -4,27 +4,64 @@
  */
 import type * as http from "node:http";
 import * as net from "node:net";
+import { LONGEST_MS } from "./_deadline.ts";
 
 type Listener = (request: http.IncomingMessage, response: http.ServerResponse) => void;
+
+/** How long a connection may take, in milliseconds, 0 for no limit: those of an http server are its own. */
+type Limits = Pick<
+  http.Server,
+  "headersTimeout" | "requestTimeout" | "keepAliveTimeout" | "timeout"
+>;
+const UNLIMITED: Limits = { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0, timeout: 0 };
+/* How much longer than it says a connection is kept, so that no request meets its end, as in Node. */
+const KEPT_LONGER_MS = 1000;
 
 /** The connections that were given to a server; one that was upgraded is none of its any more. */
 export class Connections {
   readonly #server: http.Server;
   readonly #open = new Set<net.Socket>();
-  readonly #busy = new Set<net.Socket>();
+  /* How many requests of each are under way: a client need not wait for an answer. */
+  readonly #busy = new Map<net.Socket, number>();
+  readonly #timers = new WeakMap<net.Socket, NodeJS.Timeout>();
+  readonly #limits: Limits;
   readonly #watched = new Map<string, Listener>();
   readonly #gone = Promise.withResolvers<void>();
   #drains = false;
 
-  constructor(server: http.Server) {
+  constructor(server: http.Server, limits = UNLIMITED) {
     this.#server = server;
-    this.#listen("request", ({ socket }, response) => {
+    this.#limits = limits;
+    this.#listen("request", (request, response) => {
+      const { socket } = request;
       if (!this.#open.has(socket)) return; // the server's before it was closed, or after
-      this.#busy.add(socket);
-      response.once("close", () => {
-        this.#busy.delete(socket);
-        if (this.#drains) socket.end();
-      });
+      this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
+      this.#limit(socket, limits.requestTimeout, () => !request.complete);
+      response.once("close", () => this.#onAnswered(socket));
+    });
+  }
+
+  #onAnswered(socket: net.Socket): void {
+    const left = (this.#busy.get(socket) ?? 1) - 1;
+    if (left > 0) return void this.#busy.set(socket, left);
+    this.#busy.delete(socket);
+    const { keepAliveTimeout } = this.#limits;
+    this.#limit(socket, keepAliveTimeout > 0 ? keepAliveTimeout + KEPT_LONGER_MS : 0);
+    if (this.#drains) socket.end();
+  }
+
+  /* Ends a connection that takes longer than this for what comes next, as Bun does with its own ones. */
+  #limit(socket: net.Socket, ms: number, isLate = () => true): void {
+    clearTimeout(this.#timers.get(socket));
+    if (!(ms > 0)) return;
+    const end = (): void => void (isLate() && socket.destroy());
+    this.#timers.set(socket, setTimeout(end, Math.min(ms, LONGEST_MS)).unref());
+  }
+
+  #limitSilence(socket: net.Socket): void {
+    if (!(this.#limits.timeout > 0)) return;
+    socket.setTimeout(this.#limits.timeout, () => {
+      if (!this.#server.emit("timeout", socket)) socket.destroy();
     });
   }
 
@@ -36,15 +73,21 @@ export class Connections {
   /* Only where somebody listens anyway: a server without listeners answers such requests itself. */
   #watch(event: "upgrade" | "connect"): void {
     if (this.#watched.has(event) || this.#server.listenerCount(event) === 0) return;
-    this.#listen(event, ({ socket }) => this.#open.delete(socket));
+    this.#listen(event, ({ socket }) => {
+      this.#open.delete(socket);
+      this.#limit(socket, 0);
+    });
   }
 
   add(socket: net.Socket): void {
     this.#watch("upgrade");
     this.#watch("connect");
     this.#open.add(socket);
+    this.#limit(socket, this.#limits.headersTimeout);
+    this.#limitSilence(socket);
     socket.once("close", () => {
       this.#open.delete(socket);
+      this.#limit(socket, 0);
       this.#endIfGone();
     });
   }
@@ -76,7 +119,7 @@ export class Connections {
 
 /** Makes the net server whose connections go to an http server, which then closes and tells as one. */
 export function feed(server: http.Server): net.Server {
-  const connections = new Connections(server);
+  const connections = new Connections(server, server);
   const acceptor = net.createServer((socket) => {
     connections.add(socket);
     server.emit("connection", socket);

@@ -1,0 +1,86 @@
+/* How long the connections of a server of node:http may take: as long as it says, as with Bun's own. */
+import { expect, test } from "bun:test";
+import { once } from "node:events";
+import * as http from "node:http";
+import { connect } from "node:net";
+import { nodeListen } from "@xsocket/client";
+import { guardDescriptors, startServer } from "../harness/index.ts";
+
+guardDescriptors();
+
+const HEAD = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+const BODY = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc";
+const LONG_MS = 5000;
+
+/* What a connection gets that sends this, and whether the server ends it before we do. */
+async function exchange(port: number, text: string, waitMs = LONG_MS): Promise<[string, boolean]> {
+  const socket = connect(port, "127.0.0.1");
+  let answer = "";
+  socket.on("data", (data) => void (answer += data.toString()));
+  await once(socket, "connect");
+  if (text) socket.write(text);
+  const ended = await Promise.race([
+    once(socket, "close").then(() => true),
+    Bun.sleep(waitMs).then(() => false),
+  ]);
+  socket.destroy();
+  return [answer, ended];
+}
+
+/* A server with these limits that answers after a while. */
+async function start(via: string, limits: Partial<http.Server>, afterMs = 0) {
+  const web = http.createServer((request, response) => {
+    request.resume().on("end", () => setTimeout(() => response.end(request.url), afterMs));
+  });
+  Object.assign(web, limits);
+  await nodeListen(web, { via, host: "127.0.0.1" });
+  const address = web.address();
+  const port = typeof address === "object" && address ? address.port : 0;
+  const stop = (): Promise<void> => new Promise((resolve) => void web.close(() => resolve()));
+  return { web, port, [Symbol.asyncDispose]: stop };
+}
+
+test("a connection that is silent, slow or idle is ended", async () => {
+  await using server = await startServer();
+  const limits = { headersTimeout: 200, requestTimeout: 200, keepAliveTimeout: 50 };
+  await using started = await start(server.path, limits);
+  const { port } = started;
+  const all = ["", HEAD.slice(0, 20), BODY, HEAD].map((text) => exchange(port, text));
+  const ended = (await Promise.all(all)).map(([, end]) => end);
+  expect(ended).toEqual([true, true, true, true]);
+}, 20_000);
+
+test("one that is waited for stays", async () => {
+  await using server = await startServer();
+  const limits = { headersTimeout: 100, requestTimeout: 100, keepAliveTimeout: 1 };
+  await using started = await start(server.path, limits, 1500);
+  const { web, port } = started;
+  web.on("upgrade", (_, socket) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
+    setTimeout(() => socket.end("upgraded"), 1500);
+  });
+  const upgrade = HEAD.replace("\r\n\r\n", "\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
+  const two = `${HEAD}${HEAD.replace("/", "/second")}`; // the second before the first is answered
+  const [slow, upgraded, both] = await Promise.all(
+    [HEAD, upgrade, two].map((text) => exchange(port, text)),
+  );
+  expect(slow?.[0]).toContain("200 OK");
+  expect(upgraded?.[0]).toEndWith("upgraded");
+  expect(both?.[0].match(/200 OK/g)).toHaveLength(2);
+}, 20_000);
+
+test("setTimeout of the server counts, and 0 is for ever", async () => {
+  await using server = await startServer();
+  await using quiet = await start(server.path, { timeout: 100 }, LONG_MS);
+  expect((await exchange(quiet.port, HEAD))[1]).toBe(true);
+  const told: unknown[] = [];
+  quiet.web.on("timeout", (socket) => {
+    told.push(socket.remoteAddress);
+    socket.destroy();
+  });
+  expect((await exchange(quiet.port, HEAD))[1]).toBe(true);
+  expect(told).toEqual(["127.0.0.1"]);
+  const unlimited = { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0 };
+  await using patient = await start(server.path, unlimited);
+  expect((await exchange(patient.port, HEAD, 1500))[1]).toBe(false);
+}, 20_000);
