@@ -110,6 +110,10 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
   return sent;
 }
 
+function isEmpty(body: Plan["body"]): boolean {
+  return body instanceof Blob ? body.size === 0 : body instanceof Uint8Array && body.length === 0;
+}
+
 /* Made of the request itself, its body would be copied, and not count as used. */
 function withoutBody({ url, method, headers }: Request, init: BunFetchRequestInit): Request {
   return new Request(url, { method, headers, ...init });
@@ -149,7 +153,8 @@ export async function planOf(
   const signal = init.signal ?? earlier?.signal;
   signal?.throwIfAborted();
   const headers = new Headers(request.headers); // before the body is read, which tells their type
-  const body = await bodyOf(earlier, init, request);
+  const found = await bodyOf(earlier, init, request);
+  const body = BODILESS.has(method) && isEmpty(found) ? null : found;
   if (body !== null && BODILESS.has(method))
     throw argumentError(`a ${method} request has no body`, "ERR_INVALID_ARG_VALUE");
   const redirect = init.redirect ?? earlier?.redirect ?? "follow";
