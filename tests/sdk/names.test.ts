@@ -94,6 +94,22 @@ describe("a host name", () => {
     listener.stop(true);
   });
 
+  test("whose peer refuses says so, also where its last address cannot be used", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const peer = { via: server.path, hostname: "both.test", port: 9, socket: { data() {} } };
+    for (const [code, addresses] of [
+      ["ECONNREFUSED", ["127.0.0.1", "2001:db8::1"]],
+      ["ECONNREFUSED", ["2001:db8::1", "127.0.0.1"]],
+      ["ENETUNREACH", ["2001:db8::1"]],
+    ] as const)
+      await expect(connect({ ...peer, lookup: () => addresses })).rejects.toMatchObject({ code });
+    await target.run(["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"]);
+    await expect(connect({ ...peer, hostname: "localhost" })).rejects.toMatchObject({
+      code: "ECONNREFUSED",
+    });
+  });
+
   test("is looked up by the caller's own function within the deadline, and checked", async () => {
     await using server = await startServer();
     const peer = { via: server.path, hostname: "a.test", port: 80, socket: { data() {} } };

@@ -106,11 +106,18 @@ async function connectOne(
   }
 }
 
+/* What the addresses of an IP version give that the target namespace has not: it says little of the peer. */
+const UNUSABLE = new Set<unknown>(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
+
+function isUnusable(error: unknown): boolean {
+  return error instanceof Error && "code" in error && UNUSABLE.has(error.code);
+}
+
 /**
  * Connects a socket of the target namespace: each address of the peer in turn, with an equal share
  * of the time that is left.
  *
- * @throws {XSocketError} of the last address; the signal's reason
+ * @throws {XSocketError} of the last address that could be used; the signal's reason
  */
 export async function connectedSocket(peer: Peer, through: Through): Promise<OwnedSocket> {
   const asked = `connect to ${hostPort(peer.hostname, peer.port)}`;
@@ -127,7 +134,8 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
       return await connectOne(session, ip, local, peer, share, asked);
     } catch (error) {
       through.signal?.throwIfAborted();
-      failure = failedCall(error, session.via, asked);
+      if (!isUnusable(error) || failure === undefined)
+        failure = failedCall(error, session.via, asked);
     }
   }
   throw failure;
