@@ -1,6 +1,10 @@
 import { expect, test } from "bun:test";
 import { candidates, hostsAddresses, localAddresses, parseResolvConf } from "./_resolve.ts";
 
+function ndotsOf(line: string): number {
+  return parseResolvConf(line).ndots;
+}
+
 test("/etc/hosts is read as everybody reads it", () => {
   const hosts =
     "# all\n127.0.0.1 localhost me # mine\n::1\tlocalhost\n\nbad name\n10.0.0.1 Web web.test";
@@ -16,11 +20,23 @@ test("resolv.conf gives name servers and the search list", () => {
   expect(parseResolvConf(conf)).toEqual({
     nameservers: ["10.0.0.53", "fe80::1%eth0"],
     search: ["a.test", "b.test."],
+    ndots: 1,
   });
-  expect(parseResolvConf("")).toEqual({ nameservers: ["127.0.0.1"], search: [] });
-  expect(candidates("web", ["a.test", "b.test."])).toEqual(["web.a.test", "web.b.test", "web"]);
-  expect(candidates("web.test", ["a.test"])).toEqual(["web.test", "web.test.a.test"]);
-  expect(candidates("web.", ["a.test"])).toEqual(["web"]);
+  expect(parseResolvConf("")).toEqual({ nameservers: ["127.0.0.1"], search: [], ndots: 1 });
+  expect(ndotsOf("options timeout:1 ndots:5 rotate")).toBe(5);
+  expect(ndotsOf("options ndots:5\noptions ndots:2")).toBe(2);
+  expect(["ndots:99", "ndots:0", "ndots:x"].map((o) => ndotsOf(`options ${o}`))).toEqual([
+    15, 0, 1,
+  ]);
+});
+
+test("a name with fewer dots than ndots is first looked for within the search list", () => {
+  const [one, two] = [["a.test"], ["a.test", "b.test."]];
+  expect(candidates("web", { search: two, ndots: 1 })).toEqual(["web.a.test", "web.b.test", "web"]);
+  expect(candidates("web.dev", { search: one, ndots: 1 })).toEqual(["web.dev", "web.dev.a.test"]);
+  expect(candidates("web.dev", { search: one, ndots: 5 })).toEqual(["web.dev.a.test", "web.dev"]);
+  expect(candidates("web", { search: one, ndots: 0 })).toEqual(["web", "web.a.test"]);
+  expect(candidates("web.", { search: one, ndots: 5 })).toEqual(["web"]);
 });
 
 test("localhost is nobody else, and has an address of each IP version", () => {

@@ -37,6 +37,8 @@ export interface ResolveRequest extends Naming {
 export interface ResolvConf {
   readonly nameservers: readonly string[];
   readonly search: readonly string[];
+  /** A name with fewer dots is first tried within the search list. */
+  readonly ndots: number;
 }
 
 /* The longest name and the longest part of one in DNS. */
@@ -44,6 +46,8 @@ const NAME_CHARS = 253;
 const LABEL_CHARS = 63;
 /* How much later than the IPv4 addresses of a name those of IPv6 may come, in milliseconds. */
 const IPV6_LATER_MS = 500;
+/* The most dots that resolv.conf(5) can ask for. */
+const NDOTS_MAX = 15;
 
 function wordsOf(text: string): string[][] {
   return text
@@ -72,14 +76,24 @@ export function parseResolvConf(text: string): ResolvConf {
     key === "nameserver" && parseIp(value) ? [value] : [],
   );
   const search = words.findLast(([key]) => key === "search" || key === "domain")?.slice(1) ?? [];
-  return { nameservers: nameservers.length > 0 ? nameservers : ["127.0.0.1"], search };
+  const options = words.flatMap(([key, ...rest]) => (key === "options" ? rest : []));
+  const ndots = options.findLast((option) => /^ndots:\d+$/.test(option))?.slice("ndots:".length);
+  return {
+    nameservers: nameservers.length > 0 ? nameservers : ["127.0.0.1"],
+    search,
+    ndots: Math.min(Number(ndots ?? 1), NDOTS_MAX),
+  };
 }
 
-/** The full names to ask for, in order: a name without a dot is first tried within the search list. */
-export function candidates(hostname: string, search: readonly string[]): string[] {
+/** The full names to ask for, in order: a name with few dots is first tried within the search list. */
+export function candidates(
+  hostname: string,
+  { search, ndots }: Pick<ResolvConf, "search" | "ndots">,
+): string[] {
   if (hostname.endsWith(".")) return [hostname.slice(0, -1)];
   const expanded = search.map((domain) => `${hostname}.${domain.replace(/\.$/, "")}`);
-  return hostname.includes(".") ? [hostname, ...expanded] : [...expanded, hostname];
+  const dots = hostname.split(".").length - 1;
+  return dots >= ndots ? [hostname, ...expanded] : [...expanded, hostname];
 }
 
 /* What a DNS message can hold: other names do not exist, and nobody needs to be asked for them. */
@@ -136,7 +150,7 @@ async function askNameservers(request: ResolveRequest, hostname: string): Promis
   const conf = parseResolvConf(await textOf("/etc/resolv.conf"));
   const dns = { ...request, nameservers: request.nameservers ?? conf.nameservers };
   let failure: unknown;
-  for (const name of candidates(hostname, conf.search).filter(isAskable)) {
+  for (const name of candidates(hostname, conf).filter(isAskable)) {
     const settled = await bothKinds(dns, name);
     const found = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
     if (found.length > 0) return found;
