@@ -69,6 +69,23 @@ test("one that is waited for stays", async () => {
   expect(both?.[0].match(/200 OK/g)).toHaveLength(2);
 }, 20_000);
 
+test("an upgrade is none of the server's any more, whenever it was first listened for", async () => {
+  await using server = await startServer();
+  await using started = await start(server.path, { headersTimeout: 300 });
+  const socket = connect(started.port, "127.0.0.1");
+  await once(socket, "connect");
+  await Bun.sleep(50); // it is accepted
+  started.web.on("upgrade", (_, upgraded) => {
+    upgraded.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
+    setTimeout(() => upgraded.end("upgraded"), 800);
+  });
+  let answer = "";
+  socket.on("data", (data) => void (answer += data.toString()));
+  socket.write(HEAD.replace("\r\n\r\n", "\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"));
+  await once(socket, "close");
+  expect(answer).toEndWith("upgraded");
+});
+
 test("setTimeout of the server counts, and 0 is for ever", async () => {
   await using server = await startServer();
   await using quiet = await start(server.path, { timeout: 100 }, LONG_MS);

@@ -39,6 +39,8 @@ export class Connections {
       this.#limit(socket, limits.requestTimeout, () => !request.complete);
       response.once("close", () => this.#onAnswered(socket));
     });
+    for (const event of server.eventNames()) this.#watch(event);
+    server.on("newListener", this.#watch);
   }
 
   #onAnswered(socket: net.Socket): void {
@@ -71,17 +73,15 @@ export class Connections {
   }
 
   /* Only where somebody listens anyway: a server without listeners answers such requests itself. */
-  #watch(event: "upgrade" | "connect"): void {
-    if (this.#watched.has(event) || this.#server.listenerCount(event) === 0) return;
+  readonly #watch = (event: unknown): void => {
+    if ((event !== "upgrade" && event !== "connect") || this.#watched.has(event)) return;
     this.#listen(event, ({ socket }) => {
       this.#open.delete(socket);
       this.#limit(socket, 0);
     });
-  }
+  };
 
   add(socket: net.Socket): void {
-    this.#watch("upgrade");
-    this.#watch("connect");
     this.#open.add(socket);
     this.#limit(socket, this.#limits.headersTimeout);
     this.#limitSilence(socket);
@@ -95,6 +95,7 @@ export class Connections {
   /* The server may listen again, and has others then. */
   #endIfGone(): void {
     if (!this.#drains || this.#open.size > 0) return;
+    this.#server.off("newListener", this.#watch);
     for (const [event, listener] of this.#watched) this.#server.off(event, listener);
     this.#gone.resolve();
   }
