@@ -136,6 +136,24 @@ static void test_copied_set(void)
 	close(copy);
 }
 
+/* The same where another set has the number of the one that was closed. */
+static void test_copied_set_of_taken_number(void)
+{
+	int before = pair_socket(SOCK_STREAM), fd = pair_socket(SOCK_STREAM);
+	int set = new_set(), copy = dup(set);
+
+	CHECK_EQ(pair_bind(before, 3100), 0); /* what was closed until here is forgotten */
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	close(set);
+	CHECK_EQ(new_set(), set);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_listener(fd, copy, DATA);
+	close(before);
+	close(fd);
+	close(set);
+	close(copy);
+}
+
 static void check_flags(uint32_t flags)
 {
 	int fd = pair_socket(SOCK_DGRAM), set = new_set();
@@ -290,6 +308,7 @@ int main(void)
 	RUN(test_several_sets);
 	RUN(test_nested_set);
 	RUN(test_copied_set);
+	RUN(test_copied_set_of_taken_number);
 	RUN(test_flags);
 	RUN(test_fired_oneshot);
 	RUN(test_fired_oneshot_of_stream);

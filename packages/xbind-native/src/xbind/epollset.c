@@ -38,19 +38,32 @@ static _Atomic int known_end; /* one more than the highest number that was ever 
 static _Atomic bool looked_around;
 static _Atomic bool has_lost; /* a set is gone from its number, perhaps to another one */
 
+static bool is_known(int set)
+{
+	const uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
+
+	return atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit;
+}
+
 void epollset_know(int set)
 {
 	uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
 	int end = atomic_load_explicit(&known_end, memory_order_relaxed);
 
-	if (set < 0 || set >= FOLLOWED_FDS)
-		return;
-	if (atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit)
+	if (set < 0 || set >= FOLLOWED_FDS || is_known(set))
 		return;
 	table_note();
 	atomic_fetch_or(&known[set / WORD_BITS], bit);
 	while (end <= set && !atomic_compare_exchange_weak(&known_end, &end, set + 1))
 		;
+}
+
+void epollset_new(int set)
+{
+	if (set < FOLLOWED_FDS && is_known(set))
+		has_lost = true; /* the one that had the number before */
+	epollset_know(set);
+	epollrecord_new_set(set);
 }
 
 static void forget(int set)

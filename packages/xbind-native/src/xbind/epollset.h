@@ -26,7 +26,10 @@ struct epollset_move {
 	} entries[EPOLLSET_MOVE_MAX];
 };
 
-/* There is an epoll set of this number: what epoll_create(2) gave or epoll_ctl(2) was given. */
+/* There is a new epoll set of this number, by epoll_create(2). */
+void epollset_new(int set);
+
+/* There is an epoll set of this number, which epoll_ctl(2) was given. */
 void epollset_know(int set);
 
 /* Looks for sets that the process was started with: for the constructor. */

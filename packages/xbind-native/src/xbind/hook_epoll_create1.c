@@ -2,7 +2,6 @@
 /* hook_epoll_create1.c - epoll_create1(2): a set whose registrations may have to move */
 #include "core/visibility.h"
 #include "xbind/config.h"
-#include "xbind/epollrecord.h"
 #include "xbind/epollset.h"
 #include "xbind/hook.h"
 #include "xbind/real.h"
@@ -11,10 +10,8 @@ static int follow_epoll_create1(int flags)
 {
 	int set = real_epoll_create1(flags);
 
-	if (set >= 0 && config_any()) {
-		epollset_know(set);
-		epollrecord_new_set(set);
-	}
+	if (set >= 0 && config_any())
+		epollset_new(set);
 	return set;
 }
 
