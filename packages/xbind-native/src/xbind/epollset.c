@@ -96,9 +96,15 @@ static int next_known(int set)
  * To delete what was never registered gives ENOENT from an epoll set and EINVAL from anything
  * else. Without a descriptor to try it with, every number may be a set: detach will find out.
  */
+static bool may_be_set(int fd, int probe)
+{
+	return fd != probe &&
+	       (probe < 0 || sys_epoll_ctl(fd, EPOLL_CTL_DEL, probe, NULL) == -ENOENT);
+}
+
 static void look_at(int fd, int probe)
 {
-	if (fd != probe && (probe < 0 || sys_epoll_ctl(fd, EPOLL_CTL_DEL, probe, NULL) == -ENOENT))
+	if (may_be_set(fd, probe))
 		epollset_know(fd);
 }
 
@@ -125,7 +131,7 @@ static bool is_gone(int error)
  * is the first then. Not by trying epoll_ctl(2) either: a call that changes nothing there does not
  * tell, and one that does could wake somebody.
  */
-static int holds(int set, int fd)
+static int ask_kcmp(int set, int fd)
 {
 	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
 	int rc = sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
@@ -137,6 +143,24 @@ static int holds(int set, int fd)
 	if (rc > 0)
 		return -EAGAIN;
 	return rc < 0 ? rc : 1;
+}
+
+/*
+ * The same. Where kcmp(2) is refused nobody can tell whether the number is still right in a table
+ * of other threads, so it is not forgotten.
+ */
+static int holds(int set, int fd)
+{
+	const int rc = ask_kcmp(set, fd);
+	CLEANUP_CLOSE int probe = -1;
+
+	if (rc >= 0 || rc == -EAGAIN)
+		return rc;
+	probe = sys_epoll_create1(EPOLL_CLOEXEC);
+	if (may_be_set(set, probe))
+		return rc;
+	has_lost = true;
+	return 0;
 }
 
 /* Return: 0, -ESRCH when it is not in the set, else why nobody can tell. */
