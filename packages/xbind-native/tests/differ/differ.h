@@ -175,6 +175,8 @@ void step_wait(void);
 void step_poll(void);
 void step_waiter(void);
 void step_apart(void);
+void step_crowd(void);
+void step_refuse(void);
 
 /*
  * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier

@@ -52,6 +52,8 @@ static const struct {
     {step_poll, 6, IN_ANY},
     {step_waiter, 1, 0},
     {step_apart, 2, 0},
+    {step_crowd, 2, 0},
+    {step_refuse, 1, 0},
 };
 
 uint16_t first_port(uint64_t seed)

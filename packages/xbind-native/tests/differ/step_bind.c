@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef IPPROTO_MPTCP
@@ -93,6 +94,16 @@ static int bind_with_few(int fd, const void *at, socklen_t len)
 	return rc;
 }
 
+/* syscall(2) is followed on some processors alone. */
+static int by_number(long number, int fd, long first, socklen_t second)
+{
+#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+	return (int)syscall(number, fd, first, second);
+#else
+	return number == SYS_bind ? bind(fd, (const void *)first, second) : listen(fd, (int)first);
+#endif
+}
+
 static int call_bind(int fd, const void *at, socklen_t len)
 {
 	int way = (int)below(24), rc;
@@ -105,7 +116,7 @@ static int call_bind(int fd, const void *at, socklen_t len)
 		before_disturbed_call();
 	else
 		before_call();
-	rc = bind(fd, at, len);
+	rc = way % 4 == 3 ? by_number(SYS_bind, fd, (long)at, len) : bind(fd, at, len);
 	after_long_call();
 	return rc;
 }
@@ -185,7 +196,7 @@ void step_listen(void)
 		return;
 	say("listen %d %d", fd, backlog);
 	before_call();
-	say_result(listen(fd, backlog));
+	say_result(one_in(4) ? by_number(SYS_listen, fd, backlog, 0) : listen(fd, backlog));
 	settle_sets();
 	if (address_of(fd, &address, &len))
 		say_address(&address, len);

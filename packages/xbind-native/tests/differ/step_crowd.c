@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* step_crowd.c - threads that bind at the same time, and what is refused from here on */
+#include "differ/differ.h"
+#include "support/forbid.h"
+
+#include <linux/kcmp.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CROWD 4
+
+/* One thread, with a socket of its own in a set that all of them have. */
+struct member {
+	int set;
+	int number;
+	int type;
+	bool forks, copies, listens;
+	const char *failure;
+};
+
+/* In a child that has all of the parent's memory as it was in the middle of other threads' binds.
+ */
+static bool child_binds(void)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		int fd = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
+
+		if (setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0)
+			_exit(1);
+		if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+			_exit(2);
+		_exit(port_of(fd) != 0 ? 0 : 3);
+	}
+	waitpid(child, &status, 0);
+	return status == 0;
+}
+
+static struct ip_mreqn group_of(const struct member *member)
+{
+	return (struct ip_mreqn){
+	    .imr_multiaddr.s_addr = htonl(0xefa00001U + (unsigned)member->number),
+	    .imr_ifindex = 1,
+	};
+}
+
+static const char *set_up(const struct member *member, int fd)
+{
+	const struct ip_mreqn group = group_of(member);
+	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT,
+	                            .data.u64 = (uint64_t)member->number};
+	int ttl = 40 + member->number;
+
+	if (setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) < 0 ||
+	    (member->type == SOCK_DGRAM &&
+	     setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) < 0))
+		return "options";
+	return epoll_ctl(member->set, EPOLL_CTL_ADD, fd, &event) < 0 ? "epoll_ctl" : NULL;
+}
+
+static const char *look_at(const struct member *member, int fd)
+{
+	const struct ip_mreqn group = group_of(member);
+	struct epoll_event event = {.events = EPOLLOUT};
+	int ttl = 0;
+	socklen_t len = sizeof(ttl);
+
+	if (port_of(fd) == 0)
+		return "the port";
+	if (getsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, &len) < 0 || ttl != 40 + member->number)
+		return "the option";
+	if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) == 0)
+		return "the membership";
+	return epoll_ctl(member->set, EPOLL_CTL_MOD, fd, &event) < 0 ? "the registration" : NULL;
+}
+
+static const char *take_part(const struct member *member, int fd)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const char *failure = set_up(member, fd);
+	int copy = member->copies ? dup(fd) : -1;
+
+	if (!failure &&
+	    (member->listens ? listen(fd, 1) : bind(fd, (struct sockaddr *)&any, sizeof(any))) < 0)
+		failure = "bind";
+	if (!failure && member->forks && !child_binds())
+		failure = "the child";
+	if (!failure)
+		failure = look_at(member, fd);
+	if (!failure && copy >= 0 && port_of(copy) != port_of(fd))
+		failure = "the copy";
+	epoll_ctl(member->set, EPOLL_CTL_DEL, fd, NULL);
+	if (copy >= 0)
+		close(copy);
+	return failure;
+}
+
+static void *be_member(void *argument)
+{
+	struct member *member = argument;
+	int fd = socket(AF_INET, member->type, 0);
+
+	member->failure = take_part(member, fd);
+	close(fd);
+	return NULL;
+}
+
+/* Each of them finds what it did. */
+void step_crowd(void)
+{
+	struct member members[CROWD];
+	pthread_t threads[CROWD];
+	int set = epoll_create1(EPOLL_CLOEXEC);
+	const bool forks = !turn.other && one_in(2);
+
+	say("crowd%s", forks ? " that forks" : "");
+	for (int i = 0; i < CROWD; i++) {
+		bool listens = one_in(4) && !sequence.partial;
+
+		members[i] = (struct member){
+		    .set = set,
+		    .number = i,
+		    .type = listens || one_in(2) ? SOCK_STREAM : SOCK_DGRAM,
+		    .forks = forks && one_in(2),
+		    .copies = one_in(3),
+		    .listens = listens,
+		};
+	}
+	for (int i = 0; i < CROWD; i++) {
+		if (pthread_create(&threads[i], NULL, be_member, &members[i]) != 0)
+			_exit(5);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		pthread_join(threads[i], NULL);
+		say(" %s", members[i].failure ? members[i].failure : "well");
+	}
+	close(set);
+}
+
+/* As Docker does it: kcmp(2), but for what this program itself asks. */
+void step_refuse(void)
+{
+	struct sock_filter code[] = {
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, SYS_kcmp},
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(2)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, KCMP_FILE},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EPERM},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+	};
+
+	say("refuse");
+	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+}
