@@ -6,9 +6,13 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
-#define THREADS 8
+#define THREADS      8
+#define SERVING      4
+#define BINDS_BESIDE 300
+#define WORK         20000 /* steps of a loop, long enough for two to meet */
 
 /* Runs a body in a child, which exits 0. */
 static void in_child(void (*body)(int fd, int set), int fd, int set)
@@ -101,6 +105,52 @@ static void test_threads(void)
 	for (size_t i = 0; i < THREADS; i++)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 	check_quiet(shared_set);
+	close(shared_set);
+}
+
+static int served;
+static _Atomic int at_work, met, over;
+
+/* Arms the socket again once it has done with it. */
+static void *serve_alone(void *unused)
+{
+	struct epoll_event event;
+
+	while (!over) {
+		if (epoll_wait(shared_set, &event, 1, 10) != 1)
+			continue;
+		met += at_work++ > 0;
+		for (volatile int i = 0; i < WORK; i++)
+			;
+		at_work--;
+		control(shared_set, EPOLL_CTL_MOD, served, EPOLLOUT | EPOLLONESHOT, DATA);
+	}
+	return unused;
+}
+
+/* With EPOLLONESHOT one thread at a time has the socket, also while others move. */
+static void test_oneshot_beside_binds(void)
+{
+	pthread_t threads[SERVING];
+
+	at_work = met = over = 0;
+	shared_set = new_set();
+	served = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(pair_bind(served, 3400), 0);
+	CHECK_EQ(control(shared_set, EPOLL_CTL_ADD, served, EPOLLOUT | EPOLLONESHOT, DATA), 0);
+	for (size_t i = 0; i < SERVING; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, serve_alone, NULL), 0);
+	for (int i = 0; i < BINDS_BESIDE; i++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		CHECK_EQ(pair_bind(fd, (uint16_t)(3401 + i % 100)), 0);
+		close(fd);
+	}
+	over = 1;
+	for (size_t i = 0; i < SERVING; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	CHECK_EQ(met, 0);
+	close(served);
 	close(shared_set);
 }
 
@@ -297,6 +347,7 @@ int main(int argc, char **argv)
 	RUN(test_forked_holder);
 	RUN(test_bind_in_child);
 	RUN(test_threads);
+	RUN(test_oneshot_beside_binds);
 	RUN(test_fork_beside_thread);
 	RUN(test_signal_handler);
 	RUN(test_inherited);

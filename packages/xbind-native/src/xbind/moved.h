@@ -21,4 +21,7 @@ bool moved_is(socket_key key);
 /* How many notes there have been. */
 unsigned moved_count(void);
 
+/* Has it moved since there were so many? */
+bool moved_since(socket_key key, unsigned before);
+
 #endif
