@@ -13,7 +13,9 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#define NOT_LISTED 5000
+#define NOT_LISTED  5000
+#define ALIKE_TRIES 20000
+#define SO_COOKIE_  57 /* not every libc has the name */
 
 static void test_bind_and_listen(void)
 {
@@ -232,6 +234,42 @@ static void test_port_is_free_again(void)
 	}
 }
 
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE_, &cookie, &len);
+	return cookie;
+}
+
+/* A socket whose cookie is the other's but for the higher bits, if there is one. */
+static int alike(int fd)
+{
+	int other = pair_socket(SOCK_DGRAM);
+
+	for (int i = 0; i < ALIKE_TRIES && (cookie_of(other) - cookie_of(fd)) % 256 != 0; i++) {
+		close(other);
+		other = pair_socket(SOCK_DGRAM);
+	}
+	return other;
+}
+
+/* What is known of one is not forgotten for the other. */
+static void test_two_shut(void)
+{
+	struct sockaddr_in addr = pair_addr(3000);
+	int fd = pair_socket(SOCK_DGRAM), other = alike(fd);
+
+	CHECK_EQ(shutdown(fd, SHUT_WR), -1);
+	CHECK_EQ(shutdown(other, SHUT_WR), -1);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK_EQ(sendto(fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&addr, sizeof(addr)), -1);
+	CHECK_EQ(errno, EPIPE);
+	close(fd);
+	close(other);
+}
+
 int main(void)
 {
 	RUN(test_bind_and_listen);
@@ -245,5 +283,6 @@ int main(void)
 	RUN(test_owner_of_inode);
 	RUN(test_listed_port_of_udp);
 	RUN(test_port_is_free_again);
+	RUN(test_two_shut);
 	return 0;
 }

@@ -2,28 +2,43 @@
 #include "xbind/shut.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 /* The key's lowest bit is used up by what else was known of the socket. */
 static _Atomic socket_key shut[SHUT_SOCKETS];
+static _Atomic unsigned next;
 
 static socket_key entry(socket_key key, bool reading)
 {
 	return key << 1 | reading;
 }
 
-static socket_key of(socket_key key)
+static _Atomic socket_key *find(socket_key key)
 {
-	return atomic_load_explicit(&shut[key % SHUT_SOCKETS], memory_order_relaxed);
+	for (size_t i = 0; i < SHUT_SOCKETS; i++) {
+		const socket_key found = atomic_load_explicit(&shut[i], memory_order_relaxed);
+
+		if ((found | 1) == entry(key, true))
+			return &shut[i];
+	}
+	return NULL;
 }
 
 void shut_note(socket_key key, bool reading)
 {
-	atomic_store_explicit(&shut[key % SHUT_SOCKETS], entry(key, reading), memory_order_relaxed);
+	_Atomic socket_key *at = find(key);
+
+	if (key == KEY_NONE)
+		return;
+	if (!at)
+		at = &shut[atomic_fetch_add(&next, 1) % SHUT_SOCKETS];
+	atomic_store_explicit(at, entry(key, reading), memory_order_relaxed);
 }
 
 bool shut_is(socket_key key, bool reading)
 {
-	if (key == KEY_NONE)
-		return false;
-	return of(key) == entry(key, false) || (reading && of(key) == entry(key, true));
+	const _Atomic socket_key *at = key == KEY_NONE ? NULL : find(key);
+
+	return at &&
+	       (reading || atomic_load_explicit(at, memory_order_relaxed) == entry(key, false));
 }

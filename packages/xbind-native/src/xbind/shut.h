@@ -13,7 +13,7 @@
 
 #include <stdbool.h>
 
-#define SHUT_SOCKETS 256 /* past that a new one takes the place of another */
+#define SHUT_SOCKETS 256 /* past that a new one takes the place of the first */
 
 /* shutdown(2) for writing counts without a peer. @reading: it is shut for reading by now, too. */
 void shut_note(socket_key key, bool reading);
