@@ -15,10 +15,12 @@
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 
-#define THREADS     16
-#define ROUNDS      20
-#define FIRST_PORT  3100
-#define SHARED_PORT 3200
+#define THREADS      16
+#define ROUNDS       20
+#define FIRST_PORT   3100
+#define CHANGES      160   /* of each thread's sockets */
+#define CHANGE_STEPS 60000 /* of a loop, at most: as long as a bind takes */
+#define SHARED_PORT  3200
 
 static pthread_barrier_t barrier;
 static int shared;
@@ -310,6 +312,89 @@ static void test_closed_meanwhile(void)
 		child_run(close_while_bound);
 }
 
+/* A socket that one thread binds, and another one changes at the same time. */
+struct changed {
+	pthread_barrier_t barrier;
+	int number;
+	int fd;
+	int rc;
+};
+
+static int change(const struct changed *changed)
+{
+	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203), .imr_ifindex = 1};
+
+	if (changed->number % 4 == 0) /* it says ENOTCONN, and counts */
+		return shutdown(changed->fd, SHUT_WR);
+	return setsockopt(changed->fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
+}
+
+static void *change_often(void *argument)
+{
+	struct changed *changed = argument;
+	unsigned seed = (unsigned)changed->number;
+
+	for (int round = 0; round < CHANGES; round++) {
+		pthread_barrier_wait(&changed->barrier);
+		for (volatile int i = rand_r(&seed) % CHANGE_STEPS; i > 0; i--)
+			;
+		changed->rc = change(changed);
+		pthread_barrier_wait(&changed->barrier);
+	}
+	return NULL;
+}
+
+static void check_change(const struct changed *changed)
+{
+	struct sockaddr_in addr = pair_addr(FIRST_PORT);
+
+	if (changed->number % 4 == 0) {
+		CHECK(sendto(changed->fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&addr,
+		             sizeof(addr)) < 0);
+		CHECK_EQ(errno, EPIPE);
+		return;
+	}
+	CHECK_EQ(changed->rc, 0);
+	CHECK(change(changed) < 0);
+	CHECK_EQ(errno, EADDRINUSE);
+}
+
+static void *bind_changed(void *argument)
+{
+	struct changed *changed = argument;
+
+	for (int round = 0; round < CHANGES; round++) {
+		uint16_t port = (uint16_t)(FIRST_PORT + 40 * changed->number + round % 40);
+
+		changed->fd = pair_socket(SOCK_DGRAM);
+		pthread_barrier_wait(&changed->barrier);
+		CHECK_EQ(pair_bind(changed->fd, port), 0);
+		pthread_barrier_wait(&changed->barrier);
+		check_change(changed);
+		close(changed->fd);
+	}
+	return NULL;
+}
+
+/* What cannot be read back is not lost between the two. */
+static void test_changed_meanwhile(void)
+{
+	static struct changed changed[THREADS];
+	pthread_t threads[THREADS][2];
+
+	for (int i = 0; i < THREADS; i++) {
+		changed[i].number = i;
+		CHECK_EQ(pthread_barrier_init(&changed[i].barrier, NULL, 2), 0);
+		CHECK_EQ(pthread_create(&threads[i][0], NULL, change_often, &changed[i]), 0);
+		CHECK_EQ(pthread_create(&threads[i][1], NULL, bind_changed, &changed[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		CHECK_EQ(pthread_join(threads[i][0], NULL), 0);
+		CHECK_EQ(pthread_join(threads[i][1], NULL), 0);
+		pthread_barrier_destroy(&changed[i].barrier);
+	}
+}
+
 int main(void)
 {
 	RUN(test_own_sockets);
@@ -317,5 +402,6 @@ int main(void)
 	RUN(test_groups);
 	RUN(test_meanwhile);
 	RUN(test_closed_meanwhile);
+	RUN(test_changed_meanwhile);
 	return 0;
 }

@@ -73,5 +73,5 @@ bool claim_wait(int fd, struct claim_mark mark)
 	wait_for(slot_of(key_of(fd)));
 	/* When the number has the new socket already, that was not the claim of the swap. */
 	wait_for(slot_of_number(fd));
-	return moved_count() != mark.moved && moved_since(key_of(fd), mark.moved);
+	return moved_since(fd, mark.moved);
 }

@@ -48,7 +48,7 @@ struct claim_mark {
 struct claim_mark claim_mark(void);
 bool claim_has_run(struct claim_mark mark);
 
-/* Waits until it is over. Return: whether what has the descriptor now has moved since the mark. */
+/* Waits until it is over. Return: whether the number has got another socket since the mark. */
 bool claim_wait(int fd, struct claim_mark mark);
 
 #endif

@@ -80,10 +80,10 @@ static int set_and_follow(enum real_call call, int fd, int level, int name, cons
 	if (rc < 0)
 		return hook_result(rc);
 	if (config_any()) {
+		follow(fd, level, name, value, len);
 		/* Set again on a socket that has it already, it does nothing or fails. */
 		if (claim_has_run(mark) && claim_wait(fd, mark))
 			real_setsockopt(call, fd, level, name, value, len);
-		follow(fd, level, name, value, len);
 	}
 	return rc;
 }

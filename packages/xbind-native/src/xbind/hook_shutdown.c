@@ -26,10 +26,10 @@ static bool outlasts(int fd, int how, int rc)
 
 static void follow(int fd, int how, struct claim_mark mark)
 {
-	if (claim_has_run(mark) && claim_wait(fd, mark))
-		real_shutdown(fd, how);
 	if (how != SHUT_RD)
 		shut_note(key_of(fd), (sys_poll(fd, POLLRDHUP, 0) & POLLRDHUP) != 0);
+	if (claim_has_run(mark) && claim_wait(fd, mark))
+		real_shutdown(fd, how);
 }
 
 EXPORT int hook_shutdown(int fd, int how)

@@ -3,24 +3,27 @@
 
 #include <stdatomic.h>
 
+static _Atomic socket_key moved[MOVED_SOCKETS];
+
 static struct {
-	_Atomic socket_key key;
-	_Atomic unsigned number; /* of its note */
-} moved[MOVED_SOCKETS];
+	_Atomic int fd;
+	_Atomic unsigned note; /* the last one of it */
+} numbers[MOVED_NUMBERS];
 static _Atomic unsigned count;
 
-void moved_note(socket_key key)
+void moved_note(socket_key key, int fd)
 {
-	const unsigned number = atomic_fetch_add(&count, 1) + 1;
+	const unsigned note = atomic_fetch_add(&count, 1) + 1;
 
-	atomic_store_explicit(&moved[key % MOVED_SOCKETS].number, number, memory_order_relaxed);
-	atomic_store_explicit(&moved[key % MOVED_SOCKETS].key, key, memory_order_release);
+	atomic_store_explicit(&moved[key % MOVED_SOCKETS], key, memory_order_relaxed);
+	atomic_store(&numbers[(unsigned)fd % MOVED_NUMBERS].note, note);
+	atomic_store(&numbers[(unsigned)fd % MOVED_NUMBERS].fd, fd);
 }
 
 bool moved_is(socket_key key)
 {
 	return key != KEY_NONE &&
-	       atomic_load_explicit(&moved[key % MOVED_SOCKETS].key, memory_order_acquire) == key;
+	       atomic_load_explicit(&moved[key % MOVED_SOCKETS], memory_order_relaxed) == key;
 }
 
 unsigned moved_count(void)
@@ -28,9 +31,9 @@ unsigned moved_count(void)
 	return atomic_load(&count);
 }
 
-bool moved_since(socket_key key, unsigned before)
+bool moved_since(int fd, unsigned before)
 {
-	if (!moved_is(key))
+	if (atomic_load(&numbers[(unsigned)fd % MOVED_NUMBERS].fd) != fd)
 		return false;
-	return (int)(atomic_load(&moved[key % MOVED_SOCKETS].number) - before) > 0;
+	return (int)(atomic_load(&numbers[(unsigned)fd % MOVED_NUMBERS].note) - before) > 0;
 }

@@ -14,14 +14,16 @@
 #include <stdbool.h>
 
 #define MOVED_SOCKETS 1024 /* past that a new one takes the place of another */
+#define MOVED_NUMBERS 1024 /* as many descriptors; so do higher ones */
 
-void moved_note(socket_key key);
+/* The socket of this key is there, and has this number of the program's. */
+void moved_note(socket_key key, int fd);
 bool moved_is(socket_key key);
 
 /* How many notes there have been. */
 unsigned moved_count(void);
 
-/* Has it moved since there were so many? */
-bool moved_since(socket_key key, unsigned before);
+/* Has this number got another socket since there were so many? */
+bool moved_since(int fd, unsigned before);
 
 #endif

@@ -49,6 +49,6 @@ int renumber(int fd, int to, int flags)
 		rc = renumber_beyond(fd, to, flags);
 	if (rc < 0)
 		return rc;
-	moved_note(key_of(fd));
+	moved_note(key_of(fd), to);
 	return 0;
 }
