@@ -5,6 +5,7 @@
  * The kernel takes no registration in that state, so while the socket moves it goes to the library.
  */
 #include "support/child.h"
+#include "support/forbid.h"
 #include "support/listener.h"
 
 static int fired_and_bound(int set)
@@ -102,11 +103,31 @@ static void test_number_in_child(void)
 	close(set);
 }
 
+/* As in a container. */
+static void without_kcmp(void)
+{
+	int set = new_set(), fd;
+
+	forbid(SYS_kcmp);
+	fd = fired_and_bound(set);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
+	CHECK_EQ(errno, EEXIST);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
+	check_listener(fd, set, 2);
+}
+
+static void test_without_kcmp(void)
+{
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(without_kcmp);
+}
+
 int main(void)
 {
 	RUN(test_in_copy_of_set);
 	RUN(test_of_number);
 	RUN(test_of_number_of_set);
 	RUN(test_number_in_child);
+	RUN(test_without_kcmp);
 	return 0;
 }

@@ -148,10 +148,14 @@ bool epollrecord_park(int set, int fd)
 bool epollrecord_is_parked(int set, int fd)
 {
 	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
+	int rc;
 
-	/* The number may be something else than a set by now. */
-	return find_parked(set, fd) &&
-	       sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot) == -ENOENT;
+	if (!find_parked(set, fd))
+		return false;
+	/* The number may be something else than a set by now; where kcmp(2) is refused it is not.
+	 */
+	rc = sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
+	return rc < 0 && rc != -EBADF && rc != -EINVAL;
 }
 
 void epollrecord_new_set(int set)

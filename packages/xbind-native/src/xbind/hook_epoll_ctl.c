@@ -28,13 +28,18 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 	return rc;
 }
 
-/* What the kernel finds fault with before it looks whether it is there, it does in any set. */
-static int add_parked(int fd, struct epoll_event *event)
+/*
+ * What the kernel finds fault with before it looks whether it is there, it does in any set. And the
+ * number may be no set any more.
+ */
+static int add_parked(int set, int fd, struct epoll_event *event)
 {
 	CLEANUP_CLOSE int probe = sys_epoll_create1(EPOLL_CLOEXEC);
 	int rc = probe < 0 ? 0 : real_epoll_ctl(probe, EPOLL_CTL_ADD, fd, event);
 
-	return rc < 0 ? rc : -EEXIST;
+	if (rc == 0 && probe >= 0)
+		rc = sys_epoll_ctl(set, EPOLL_CTL_DEL, probe, NULL);
+	return rc < 0 && rc != -ENOENT ? rc : -EEXIST;
 }
 
 /*
@@ -57,7 +62,7 @@ static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *
 {
 	const struct claim_mark mark = claim_mark();
 	int rc = operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd)
-	             ? add_parked(fd, event)
+	             ? add_parked(set, fd, event)
 	             : real_epoll_ctl(set, operation, fd, event);
 
 	if (claim_has_run(mark))

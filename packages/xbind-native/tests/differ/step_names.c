@@ -145,10 +145,11 @@ void step_shutdown(void)
 	socklen_t len;
 	int type = 0;
 
-	/* Nothing tells that a socket which was shut for writing is open again: xbind(7). */
+	/* Nothing tells that a socket was shut for writing, or is open again: xbind(7). */
 	len = sizeof(type);
 	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	if (how == SHUT_WR && type == SOCK_STREAM && address_of(fd, &address, &len) &&
+	if ((how == SHUT_WR || (how == SHUT_RDWR && sequence.execs)) && type == SOCK_STREAM &&
+	    address_of(fd, &address, &len) &&
 	    (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6) &&
 	    address.in.sin_port == 0) {
 		say("shutdown %d passed over", fd);
