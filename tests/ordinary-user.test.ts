@@ -7,6 +7,7 @@ import {
   bunAsOrdinaryUser,
   guardDescriptors,
   here,
+  isChrooted,
   ORDINARY_UID,
   tempDir,
 } from "./harness/index.ts";
@@ -23,10 +24,7 @@ const WITHIN_MS = 300_000;
 
 guardDescriptors();
 
-/* In a chroot the kernel gives nobody a user namespace; scripts/steps.sh finds that out. */
-const chrooted = process.env["TEST_CHROOTED"] === "1";
-
-test.skipIf(process.geteuid?.() !== 0 || chrooted)(
+test.skipIf(process.geteuid?.() !== 0 || isChrooted)(
   "all of it works for an ordinary user",
   async () => {
     using dir = tempDir();

@@ -6,6 +6,9 @@ const ROOT = join(import.meta.dir, "../..");
 /** The user that tests use who is not root: nobody. */
 export const ORDINARY_UID = 65534;
 
+/** In a chroot the kernel gives nobody a user namespace; scripts/steps.sh finds that out. */
+export const isChrooted = process.env["TEST_CHROOTED"] === "1";
+
 /**
  * The command that runs `argv` as a user without privilege: as nobody when the tests run as root,
  * else as who they run as anyway. A program outside the system's own directories must be readable

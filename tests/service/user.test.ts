@@ -6,6 +6,7 @@ import {
   eventually,
   guardDescriptors,
   here,
+  isChrooted,
   type Place,
   tempDir,
   type TempDir,
@@ -125,17 +126,20 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     expect(program.stderr.match(/CAP_CHOWN prevents it/g)).toHaveLength(1);
   });
 
-  test("a user without a number in the server's user namespace keeps no other from being stamped", async () => {
-    using dir = tempDir();
-    await using target = await createNamespace();
-    const before = ["python3", "-c", WITHOUT_ALICE];
-    const args = ["--mode", "0666", "--threads", "1"];
-    const { address, program } = await start(target, dir, { args, before });
-    await using server = program;
-    expect(server.pid).toBeGreaterThan(0);
-    expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
-    await program.says(/fchown gives EINVAL/);
-  });
+  test.skipIf(isChrooted)(
+    "a user without a number in the server's user namespace keeps no other from being stamped",
+    async () => {
+      using dir = tempDir();
+      await using target = await createNamespace();
+      const before = ["python3", "-c", WITHOUT_ALICE];
+      const args = ["--mode", "0666", "--threads", "1"];
+      const { address, program } = await start(target, dir, { args, before });
+      await using server = program;
+      expect(server.pid).toBeGreaterThan(0);
+      expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
+      await program.says(/fchown gives EINVAL/);
+    },
+  );
 
   test("--user leaves no thread with more than CAP_CHOWN, and sockets are stamped as before", async () => {
     using dir = tempDir();
