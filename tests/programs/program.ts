@@ -67,6 +67,15 @@ export const http = {
   expect: /a page/,
 } as const;
 
+/** A TFTP server, which answers from a port of its own for each transfer. */
+export const tftp = {
+  port: 6969,
+  kind: "udp",
+  ports: "0",
+  client: "curl -s --max-time 5 tftp://$HOST:$PORT/hello",
+  expect: /hello/,
+} as const;
+
 /**
  * A command that starts a program which will chroot to `root`, where the control socket has the path
  * that it has outside. The mount is in a namespace of its own and ends with the program.

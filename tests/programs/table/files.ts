@@ -1,4 +1,4 @@
-import { type Program, withSocketInRoot } from "../program.ts";
+import { type Program, tftp, withSocketInRoot } from "../program.ts";
 
 const opens = { client: "nc -vz -w 2 $HOST $PORT 2>&1", expect: /succeeded/ } as const;
 
@@ -89,11 +89,8 @@ export const files: readonly Program[] = [
     files: { hello: "hello\n" },
     run: "chmod 644 hello; exec in.tftpd -L -v -u nobody --address :6969 $DIR",
     dropsRoot: true,
-    port: 6969,
-    kind: "udp",
-    ports: "0",
+    ...tftp,
     client: "curl -s --max-time 5 tftp://$HOST:$PORT/$DIR/hello",
-    expect: /hello/,
     remark: 'answers from a port of its own for each transfer: list port 0 too, XBIND="69 0"',
   },
   {
@@ -102,11 +99,7 @@ export const files: readonly Program[] = [
     prepare: "mkdir root; echo hello > root/hello",
     run: withSocketInRoot("in.tftpd -L -v -u nobody --secure --address :6969 $DIR/root"),
     dropsRoot: true,
-    port: 6969,
-    kind: "udp",
-    ports: "0",
-    client: "curl -s --max-time 5 tftp://$HOST:$PORT/hello",
-    expect: /hello/,
+    ...tftp,
     remark: "without the mount it cannot work: it chroots and becomes another user before it binds",
   },
   {

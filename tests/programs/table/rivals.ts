@@ -1,4 +1,4 @@
-import { type Program, withSocketInRoot } from "../program.ts";
+import { type Program, tftp, withSocketInRoot } from "../program.ts";
 
 const users = `postfix:x:33:33::/:/bin/false
 `;
@@ -110,11 +110,7 @@ export_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH
     prepare: "chmod 644 hello; chmod 755 .",
     run: "exec $UNPACKED/atftpd/usr/sbin/atftpd --daemon --no-fork --user nobody.nogroup --port 6969 --logfile /dev/stdout --verbose=7 $DIR",
     dropsRoot: true,
-    port: 6969,
-    kind: "udp",
-    ports: "0",
-    client: "curl -s --max-time 5 tftp://$HOST:$PORT/hello",
-    expect: /hello/,
+    ...tftp,
     remark: 'answers from a port of its own for each transfer: list port 0 too, XBIND="69 0"',
   },
   {
