@@ -38,22 +38,24 @@ static _Atomic int known_end; /* one more than the highest number that was ever 
 static _Atomic bool looked_around;
 static _Atomic bool has_lost; /* a set is gone from its number, perhaps to another one */
 
+static uint32_t bit_of(int set)
+{
+	return UINT32_C(1) << (unsigned)set % WORD_BITS;
+}
+
 static bool is_known(int set)
 {
-	const uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
-
-	return atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit;
+	return atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit_of(set);
 }
 
 void epollset_know(int set)
 {
-	uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
 	int end = atomic_load_explicit(&known_end, memory_order_relaxed);
 
 	if (set < 0 || set >= FOLLOWED_FDS || is_known(set))
 		return;
 	table_note();
-	atomic_fetch_or(&known[set / WORD_BITS], bit);
+	atomic_fetch_or(&known[set / WORD_BITS], bit_of(set));
 	while (end <= set && !atomic_compare_exchange_weak(&known_end, &end, set + 1))
 		;
 }
@@ -68,12 +70,10 @@ void epollset_new(int set)
 
 static void forget(int set)
 {
-	const uint32_t bit = UINT32_C(1) << (unsigned)set % WORD_BITS;
-
 	has_lost = true;
 	if (table_is_shared())
 		return;
-	atomic_fetch_and(&known[set / WORD_BITS], ~bit);
+	atomic_fetch_and(&known[set / WORD_BITS], ~bit_of(set));
 	has_lost = true; /* and a new one of this number, if others have looked around already */
 }
 

@@ -118,8 +118,7 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	if (options[row].how != OPTION_PLAIN || options[row].bytes != sizeof(number) ||
 	    len < sizeof(number))
 		return true;
-	/* One with a port will not move; and who has it may no longer be allowed to make sockets.
-	 */
+	/* One with a port will not move, and its program may be forbidden to make another. */
 	if (!is_known(row) && !kind_is_unbound(fd))
 		return false;
 	if (!is_known(row) && !ask(fd, row))
