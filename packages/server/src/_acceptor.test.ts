@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
-import { Acceptor } from "./_acceptor.ts";
+import { ACCEPTS, Acceptor } from "./_acceptor.ts";
 import { Connections } from "./_connections.ts";
 import { Judge } from "./_judge.ts";
 import { COUNTER, createMemory, Shared } from "./_memory.ts";
@@ -12,14 +12,15 @@ import { createQuotaMemory } from "./policy/quota.ts";
 
 const DESCRIPTORS = 200;
 
-test("a connection for whose number there is no room is refused, counted and said", () => {
-  const accepted = [DESCRIPTORS, -errno.EAGAIN];
+/** Accepts once on a kernel of our own. */
+function acceptFrom(accept: () => number) {
   const closed: number[] = [];
   const said: string[] = [];
+  const served: number[] = [];
   const sys = {
     ...loadSyscalls(),
     epollCtl: () => 0,
-    accept: () => accepted.shift() ?? -errno.EAGAIN,
+    accept,
     receivePacket: () => -errno.EAGAIN,
     sendPacket: () => 8,
     close: (fd: number) => closed.push(fd),
@@ -49,9 +50,20 @@ test("a connection for whose number there is no room is refused, counted and sai
     logs: () => true,
   };
   const connections = new Connections(context);
-  const acceptor = new Acceptor(context, connections, new Peer(sys, shared), () => 0);
-  expect(acceptor.accept()).toBe(-1);
-  expect(closed).toEqual([DESCRIPTORS]);
-  expect(shared.sum(COUNTER.refusedConnections)).toBe(1);
-  expect(said.join()).toContain(`number ${DESCRIPTORS}`);
+  const serve = (fd: number) => void served.push(fd);
+  new Acceptor(context, connections, new Peer(sys, shared), () => 0, serve).accept();
+  return { closed, said, served, refused: shared.sum(COUNTER.refusedConnections) };
+}
+
+test("a connection for whose number there is no room is refused, counted and said", () => {
+  const waiting = [DESCRIPTORS];
+  const found = acceptFrom(() => waiting.shift() ?? -errno.EAGAIN);
+  expect(found).toMatchObject({ served: [], closed: [DESCRIPTORS], refused: 1 });
+  expect(found.said.join()).toContain(`number ${DESCRIPTORS}`);
+});
+
+test("who comes again and again to be refused does not keep the others from their turn", () => {
+  let left = 1000; // an endless test cannot fail
+  const { refused } = acceptFrom(() => (left-- > 0 ? DESCRIPTORS : -errno.EAGAIN));
+  expect(refused).toBe(ACCEPTS);
 });

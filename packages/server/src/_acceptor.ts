@@ -10,6 +10,9 @@ import type { Context } from "./_thread.ts";
 export const LISTEN_DATA = 0x7ffffffe;
 export const WAKE_DATA = 0x7fffffff;
 
+/** Connections accepted in a row, then others have their turn. */
+export const ACCEPTS = 64;
+
 /* For root and the server's own user beyond the bound of all, so that the status can be asked for then. */
 const SPARE_CONNECTIONS = 8;
 const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
@@ -22,16 +25,27 @@ export class Acceptor {
   readonly #connections: Connections;
   readonly #peer: Peer;
   readonly #settle: () => number;
+  readonly #serve: (fd: number) => void;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
   #pausedUntil = 0;
   #isFailing = false; // since the last one that was accepted
 
-  /** @param settle closes the connections that are over, and tells how many; room may be needed */
-  constructor(context: Context, connections: Connections, peer: Peer, settle: () => number) {
+  /**
+   * @param settle closes the connections that are over, and tells how many; room may be needed
+   * @param serve takes on a connection that is open now; it does not throw
+   */
+  constructor(
+    context: Context,
+    connections: Connections,
+    peer: Peer,
+    settle: () => number,
+    serve: (fd: number) => void,
+  ) {
     this.#context = context;
     this.#connections = connections;
     this.#peer = peer;
     this.#settle = settle;
+    this.#serve = serve;
     if (this.#accepts) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, EPOLLIN));
   }
 
@@ -79,30 +93,31 @@ export class Acceptor {
     );
   }
 
-  /** Accepts one connection. Returns its descriptor, or -1 when there is none to serve. */
-  accept(): number {
+  /**
+   * Accepts what waits, but not too many in a row: who comes again and again, if only to be refused,
+   * must not keep the others from their turn.
+   */
+  accept(): void {
+    for (let left = ACCEPTS; this.#accepts && left > 0; left--) if (!this.#acceptOne()) return;
+  }
+
+  /* Returns whether another one may wait. */
+  #acceptOne(): boolean {
     const { sys, options } = this.#context;
-    while (this.#accepts) {
-      const fd = sys.accept(options.listenFd);
-      if (fd >= 0) {
-        this.#isFailing = false;
-        const error = this.#admit(fd);
-        if (error === 0) return fd;
-        this.#refuse(fd, error);
-        continue;
-      }
-      if (fd === -errno.EAGAIN) return -1;
-      if (NO_ROOM.has(-fd)) {
-        if (this.#settle() > 0) continue;
-        this.#useSpare(-fd);
-        return -1;
-      }
-      if (fd !== -errno.ECONNABORTED && fd !== -errno.EINTR) {
-        this.#pause(-fd);
-        return -1;
-      }
+    const fd = sys.accept(options.listenFd);
+    if (fd >= 0) {
+      this.#isFailing = false;
+      const error = this.#admit(fd);
+      if (error === 0) this.#serve(fd);
+      else this.#refuse(fd, error);
+      return true;
     }
-    return -1;
+    if (fd === -errno.EAGAIN) return false;
+    if (fd === -errno.ECONNABORTED || fd === -errno.EINTR) return true;
+    if (!NO_ROOM.has(-fd)) this.#pause(-fd);
+    else if (this.#settle() > 0) return true;
+    else this.#useSpare(-fd);
+    return false;
   }
 
   /* Returns 0 for a connection that is open now, else the error for the client. */

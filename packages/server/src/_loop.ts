@@ -9,7 +9,7 @@
  * whenever a client receives something.
  */
 import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
-import { Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
+import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { Answerer, TURN } from "./_answer.ts";
 import { Answered } from "./_answered.ts";
 import { Connections } from "./_connections.ts";
@@ -24,7 +24,6 @@ import { Tick } from "./_tick.ts";
 import { isLogged } from "./log.ts";
 
 const EVENTS = 64; // taken by one wait
-const ACCEPTS = 64; // in a row, then others have their turn
 
 /** After so many steps a pause is used to collect garbage. */
 export const COLLECT_STEPS = 16_384;
@@ -73,7 +72,8 @@ export class Loop {
     this.#answerer = new Answerer(context, this.#connections, peer);
     this.#answered = new Answered(sys, this.#connections, (fd) => this.#serveGuarded(fd));
     const settle = () => this.#answered.settle();
-    this.#acceptor = new Acceptor(context, this.#connections, peer, settle);
+    const serve = (fd: number) => this.#serveNew(fd);
+    this.#acceptor = new Acceptor(context, this.#connections, peer, settle, serve);
     this.#tick = new Tick(sys, shared, options.index);
     this.#crowd = new Crowd(() => sys.monotonic());
     checked("epoll_ctl", sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA));
@@ -167,11 +167,7 @@ export class Loop {
   }
 
   #acceptSome(): void {
-    for (let left = ACCEPTS; left > 0; left--) {
-      const fd = this.#acceptor.accept();
-      if (fd < 0) break;
-      this.#serveNew(fd);
-    }
+    this.#acceptor.accept();
     this.#answered.settle();
   }
 
