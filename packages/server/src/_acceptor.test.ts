@@ -21,6 +21,7 @@ function acceptFrom(accept: () => number) {
     ...loadSyscalls(),
     epollCtl: () => 0,
     accept,
+    eventfd: () => -errno.EMFILE,
     receivePacket: () => -errno.EAGAIN,
     sendPacket: () => 8,
     close: (fd: number) => closed.push(fd),
@@ -60,6 +61,12 @@ test("a connection for whose number there is no room is refused, counted and sai
   const found = acceptFrom(() => waiting.shift() ?? -errno.EAGAIN);
   expect(found).toMatchObject({ served: [], closed: [DESCRIPTORS], refused: 1 });
   expect(found.said.join()).toContain(`number ${DESCRIPTORS}`);
+});
+
+test("who is taken in by the spare descriptor, to hear that none is left, is counted", () => {
+  const waiting = [-errno.EMFILE, 100];
+  const found = acceptFrom(() => waiting.shift() ?? -errno.EAGAIN);
+  expect(found).toMatchObject({ served: [], closed: [100], refused: 1 });
 });
 
 test("who comes again and again to be refused does not keep the others from their turn", () => {

@@ -143,8 +143,7 @@ export class Acceptor {
 
   /* Only within a program that has very many descriptors open itself. */
   #beyond(fd: number): number {
-    const { shared, options } = this.#context;
-    shared.count(options.index, COUNTER.refusedConnections);
+    const { shared } = this.#context;
     this.#context.say(
       "warning",
       "bound",
@@ -166,7 +165,6 @@ export class Acceptor {
 
   #over(fd: number, error: number): number {
     const { shared, options } = this.#context;
-    shared.count(options.index, COUNTER.refusedConnections);
     this.#connections.disown(fd);
     const pid = shared.get(fd, FIELD.pid);
     const uid = shared.get(fd, FIELD.uid) >>> 0;
@@ -187,7 +185,8 @@ export class Acceptor {
    * waiting for it would hold up the others, so that the reason comes before it.
    */
   #refuse(fd: number, error: number): void {
-    const { sys } = this.#context;
+    const { sys, shared, options } = this.#context;
+    shared.count(options.index, COUNTER.refusedConnections);
     const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
     if (length === REQUEST_BYTES || length === SIGNATURE_BYTES || length === -errno.EAGAIN)
       sys.sendPacket(fd, encode({ kind: "response", error }), RESPONSE_BYTES, -1);

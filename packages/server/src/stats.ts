@@ -34,7 +34,7 @@ export interface ServerStats {
   readonly malformed: number;
   /** Idle connections closed to make room. */
   readonly evicted: number;
-  /** Connections refused at a bound. */
+  /** Connections refused, at a bound or since no descriptor was left. */
   readonly refusedConnections: number;
   /** Requests refused because too many sockets were in flight. */
   readonly refusedInFlight: number;
