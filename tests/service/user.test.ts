@@ -137,7 +137,12 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
       await using server = program;
       expect(server.pid).toBeGreaterThan(0);
       expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
+      for (let i = 0; i < 3; i++) {
+        await using again = binder(target, ALICE, address);
+        await again.says(/\w+/);
+      }
       await program.says(/fchown gives EINVAL/);
+      expect(program.stderr.match(/fchown gives EINVAL/g)).toHaveLength(1);
     },
   );
 

@@ -44,6 +44,7 @@ export class Answerer {
   readonly #audit: Audit | undefined;
   readonly #sockets: Sockets;
   #stamps = true;
+  #unstampedBy = 0; // what fchown(2) gave when that was said
 
   constructor(context: Context, connections: Connections, peer: Peer) {
     this.#context = context;
@@ -224,12 +225,17 @@ export class Answerer {
     const rc = this.#stamps ? sys.fchown(socket, uid, gid) : -errno.EPERM;
     if (rc === 0) return;
     shared.count(options.index, COUNTER.unstamped);
-    if (!this.#stamps) return; // it was said
     this.#stamps = rc !== -errno.EPERM; // no privilege now is no privilege later
+    if (rc === this.#unstampedBy) return;
+    this.#unstampedBy = rc;
+    const remedy =
+      rc === -errno.EINVAL
+        ? `this user namespace has no uid ${uid >>> 0} with gid ${gid >>> 0}: map them, or leave PrivateUsers= out`
+        : "CAP_CHOWN prevents it";
     this.#context.say(
       "info",
       "unstamped",
-      `sockets keep this server's user id, since fchown gives ${errnoName(-rc)}: users can share a port by SO_REUSEPORT (CAP_CHOWN prevents it)`,
+      `sockets keep this server's user id, since fchown gives ${errnoName(-rc)}: users can share a port by SO_REUSEPORT (${remedy})`,
       { errno: -rc },
     );
   }
