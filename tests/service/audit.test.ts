@@ -277,6 +277,20 @@ test("a disk that is full cuts one line, and what follows begins anew", async ()
   expect(await server.finished()).toBe(0);
 });
 
+test("what a server that is no more has left of a line is followed by a whole one", async () => {
+  using dir = tempDir();
+  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  await Bun.write(auditFile, '{"time":');
+  await using server = await start({ auditFile }, path);
+  expect(ask(path, "stream")).toBe("ok");
+  expect(readFileSync(auditFile, "utf8")).toMatch(/^\{"time":\n\{.*\}\n$/);
+  await Bun.write(auditFile, '{"time":');
+  renameSync(auditFile, `${auditFile}.1`);
+  await server.reload();
+  expect(ask(path, "stream")).toBe("ok");
+  expect(readFileSync(auditFile, "utf8")).toMatch(/^\{.*\}\n$/);
+});
+
 function setLimit(soft: number) {
   return here.run(["prlimit", "--pid", String(process.pid), `--nofile=${soft}:`]);
 }

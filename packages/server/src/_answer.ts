@@ -26,7 +26,7 @@ export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
 
 function auditOf(context: Context): Audit | undefined {
   if (context.options.auditFd < 0) return undefined;
-  return openAudit(context.options.auditFd, (error) =>
+  return openAudit(context.options.auditFd, context.shared, (error) =>
     context.say("error", "audit", `a line of the audit file is lost: ${String(error)}`, {}),
   );
 }

@@ -1,11 +1,12 @@
-import { constants, openSync, statSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { errnoName } from "@xsocket/xbind-native";
+import type { Shared } from "./_memory.ts";
 import { codeOf, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 import type { LogFields } from "./service/log.ts";
 
 /* O_NONBLOCK is for a FIFO: a reader that does not read must not stop the server. */
-const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants;
+const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants;
 const APPEND = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
 
 /** How a request ended: a socket handed over, refused by policy or bound, or failed in the kernel. */
@@ -16,13 +17,12 @@ export type Audit = (outcome: Outcome, error: number, fields: LogFields) => void
 
 /**
  * Makes what writes the audit file: one JSON object in a line for each request, by one write(2) at
- * its end, so that the lines of several threads do not mix. After a line that was cut the next one
- * begins anew.
+ * its end, so that the lines of several threads do not mix. After a line that was cut the next one,
+ * of whichever thread, begins anew.
  *
  * @param failed is told when a line could not be written; serving goes on
  */
-export function openAudit(fd: number, failed: (error: unknown) => void): Audit {
-  let isCut = false;
+export function openAudit(fd: number, shared: Shared, failed: (error: unknown) => void): Audit {
   return (outcome, error, fields) => {
     const line = {
       time: new Date().toISOString(),
@@ -30,12 +30,14 @@ export function openAudit(fd: number, failed: (error: unknown) => void): Audit {
       ...(error === 0 ? {} : { error: errnoName(error) }),
       ...fields,
     };
+    const isCut = shared.setAuditCut(false);
     try {
       const bytes = Buffer.from(`${isCut ? "\n" : ""}${JSON.stringify(line)}\n`);
-      const written = writeSync(fd, bytes);
-      isCut = written < bytes.byteLength; // a full disk takes a part of it
-      if (isCut) failed(new Error("the disk took only a part of it"));
+      if (writeSync(fd, bytes) === bytes.byteLength) return;
+      shared.setAuditCut(true); // a full disk takes a part of it
+      failed(new Error("the disk took only a part of it"));
     } catch (problem) {
+      if (isCut) shared.setAuditCut(true);
       failed(problem);
     }
   };
@@ -61,5 +63,28 @@ export function openAuditFile(path: string | undefined): number {
       );
     const remedy = "Give the path of a file, in a directory that there is";
     throw systemError(`write the audit file ${path}`, error, remedy);
+  }
+}
+
+function lastByteOf(path: string): string {
+  const fd = openSync(path, O_RDONLY);
+  try {
+    const byte = Buffer.alloc(1);
+    return byte.toString("latin1", 0, readSync(fd, byte, 0, 1, fstatSync(fd).size - 1));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Answers whether a file ends in a part of a line, as a disk that was full, or a crash, leaves one.
+ * Of what may not be read, or is no file, nobody knows.
+ */
+export function endsInPart(path: string): boolean {
+  try {
+    const { size } = statSync(path);
+    return size > 0 && lastByteOf(path) !== "\n";
+  } catch {
+    return false;
   }
 }

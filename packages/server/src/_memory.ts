@@ -96,8 +96,8 @@ export const LATENCY_BOUNDS_US: readonly number[] = [
 ];
 
 /** Whole-server numbers. */
-const TOTAL = { lock: 0, connections: 1, replaced: 2 } as const;
-const TOTALS = 3;
+const TOTAL = { lock: 0, connections: 1, replaced: 2, isAuditCut: 3 } as const;
+const TOTALS = 4;
 
 /** The buffers, as they are handed to a thread. */
 export interface Memory {
@@ -243,6 +243,11 @@ export class Shared {
 
   countReplaced(): void {
     Atomics.add(this.#totals, TOTAL.replaced, 1);
+  }
+
+  /** Notes whether the audit file ends in a part of a line. Returns whether it did before. */
+  setAuditCut(isCut: boolean): boolean {
+    return Atomics.exchange(this.#totals, TOTAL.isAuditCut, Number(isCut)) === 1;
   }
 
   connections(): number {

@@ -1,5 +1,5 @@
 import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { openAuditFile } from "./_audit.ts";
+import { endsInPart, openAuditFile } from "./_audit.ts";
 import type { Claim } from "./_claim.ts";
 import { checkOptions, listen } from "./_listen.ts";
 import { createMemory, Shared } from "./_memory.ts";
@@ -59,6 +59,13 @@ function descriptorsFor({ maxConnections }: Bounds, limit: number): number {
   return Math.min(limit, 2 * Math.max(maxConnections, DEFAULT_BOUNDS.maxConnections) + 1024);
 }
 
+/* Of a new file, and of one that another server has written to, nothing is known yet. */
+function beginAudit(path: string | undefined, shared: Shared): number {
+  const fd = openAuditFile(path);
+  shared.setAuditCut(path !== undefined && endsInPart(path));
+  return fd;
+}
+
 /* A file that has to stay is replaced by the next start. */
 async function release(claim: Claim, log: Log): Promise<void> {
   await claim.release().catch((error: unknown) =>
@@ -95,7 +102,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     const shared = new Shared(memory);
     const { address, file } = claim;
     const about = { address, file, bounds, startedAt: sys.monotonic() };
-    auditFd = openAuditFile(options.auditFile);
+    auditFd = beginAudit(options.auditFile, shared);
     const common = {
       listenFd: claim.listenFd,
       memory,
@@ -200,7 +207,7 @@ class RunningServer implements Server {
   /* After a log was rotated: the new file takes the place of the old one under its number. */
   #reopenAudit(): void {
     if (this.#auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now
-    const fd = openAuditFile(this.#options.auditFile);
+    const fd = beginAudit(this.#options.auditFile, this.#shared);
     try {
       checked("dup3", this.#sys.dupOnto(fd, this.#auditFd));
     } catch (error) {

@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openAudit } from "./_audit.ts";
+import { createMemory, Shared } from "./_memory.ts";
+
+const PAGE_BYTES = 4096;
+
+/** What a pipe holds, which is empty then. */
+function drained(pipe: number): string {
+  const bytes = Buffer.alloc(1 << 21);
+  return bytes.toString("latin1", 0, readSync(pipe, bytes));
+}
+
+test("after a line of one thread that was cut the line of another one begins anew", () => {
+  const directory = mkdtempSync(join(tmpdir(), "xsocket-"));
+  const path = join(directory, "fifo");
+  Bun.spawnSync(["mkfifo", path]);
+  const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  try {
+    const memory = createMemory(1, 2);
+    const lost: string[] = [];
+    const [one, other] = [0, 1].map((thread) =>
+      openAudit(pipe, new Shared(memory, thread), (error) => lost.push(String(error))),
+    );
+    // as much as there is room for, but for a page
+    const ballast = writeSync(pipe, Buffer.alloc(1 << 21, "."));
+    readSync(pipe, Buffer.alloc(PAGE_BYTES));
+    one?.("granted", 0, { asked: "x".repeat(2 * PAGE_BYTES) });
+    other?.("granted", 0, { asked: "lost" });
+    expect(lost).toEqual([
+      "Error: the disk took only a part of it",
+      expect.stringContaining("EAGAIN"),
+    ]);
+    const cut = drained(pipe).slice(ballast - PAGE_BYTES);
+    other?.("granted", 0, { asked: "first" });
+    one?.("granted", 0, { asked: "second" });
+    const lines = (cut + drained(pipe)).split("\n");
+    expect(lines).toEqual([
+      expect.stringMatching(/^\{.*x$/),
+      expect.stringMatching(/^\{.*"asked":"first"\}$/),
+      expect.stringMatching(/^\{.*"asked":"second"\}$/),
+      "",
+    ]);
+  } finally {
+    closeSync(pipe);
+    rmSync(directory, { recursive: true });
+  }
+});
