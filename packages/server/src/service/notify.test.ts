@@ -118,6 +118,7 @@ test("the watchdog's time is half of what the manager allows, and only for its p
   expect(watchdogMs({ WATCHDOG_USEC: "3000000" }, 7)).toBe(1500);
   expect(watchdogMs({ WATCHDOG_USEC: "3000000", WATCHDOG_PID: "7" }, 7)).toBe(1500);
   expect(watchdogMs({ WATCHDOG_USEC: "3000000", WATCHDOG_PID: "8" }, 7)).toBeUndefined();
+  expect(watchdogMs({ WATCHDOG_USEC: "8640000000000" }, 7)).toBe(0x7fffffff); // 100 days
   for (const usec of ["0", "-1", "x", "1.5", undefined])
     expect(watchdogMs({ WATCHDOG_USEC: usec }, 7)).toBeUndefined();
 });

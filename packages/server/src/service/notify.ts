@@ -5,6 +5,7 @@ import { systemError } from "../_refusal.ts";
 /** How long one message may wait for room in the manager's queue, in milliseconds. */
 const NOTIFY_WAIT_MS = 1000;
 const POLLOUT = 4;
+const TIMER_MAX_MS = 0x7fffffff; // a longer one would go off at once, again and again
 
 /** What a service manager is told: sd_notify(3). Without a manager each of these does nothing. */
 export interface Notifier extends Disposable {
@@ -113,5 +114,5 @@ export function watchdogMs(
   delete env["WATCHDOG_PID"];
   if (!Number.isInteger(usec) || usec <= 0) return undefined;
   if (watched !== undefined && Number(watched) !== pid) return undefined;
-  return Math.max(1, Math.floor(usec / 2000));
+  return Math.min(Math.max(1, Math.floor(usec / 2000)), TIMER_MAX_MS);
 }
