@@ -97,6 +97,7 @@ describe("what is not understood is refused", () => {
     ["[[rule]]\naction = 'allow'\nuid = 1.5", "uid must be one value"],
     ["[[rule]]\naction = 'allow'\nuser = []", "user must be one value"],
     ["[[rule]]\naction = 'allow'\ntype = 'STREEM'", 'type "STREEM" is unknown: there are SOCK_S'],
+    ["[[rule]]\naction = 'deny'\ntype = 2049", "SOCK_DCCP, SOCK_PACKET, and numbers up to 15"],
     ["[[rule]]\naction = 'allow'\nfamily = 'SOCK_RAW'", 'family "SOCK_RAW" is unknown'],
     ["[[rule]]\naction = 'allow'\nprotocol = true", "protocol must be one value"],
     ["[[rule]]\naction = 'allow'\nconnections = 0", "connections must be a number from 1"],

@@ -1,3 +1,4 @@
+import { SOCK_TYPE_MASK } from "@xsocket/protocol";
 import type { Accounts } from "./accounts.ts";
 import { type IdRange, parseIds } from "./ids.ts";
 import { FAMILIES, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
@@ -79,9 +80,15 @@ class RuleReader {
     return found;
   }
 
-  numbers(key: Key, names: Names): readonly number[] | undefined {
+  /** @param most the largest number that can be asked for */
+  numbers(key: Key, names: Names, most = Infinity): readonly number[] | undefined {
     const known = [...names.values.keys()].map((name) => names.prefix + name).join(", ");
-    return this.list(key, (word) => numberOf(names, word), `there are ${known}, and numbers`);
+    const help = `there are ${known}, and numbers${most < Infinity ? ` up to ${most}` : ""}`;
+    const read = (word: string) => {
+      const number = numberOf(names, word);
+      return number !== undefined && number <= most ? number : undefined;
+    };
+    return this.list(key, read, help);
   }
 
   quota(key: Key): number | undefined {
@@ -145,7 +152,7 @@ export function readRule(table: Table, number: number, accounts: Accounts, note:
     uids: ids(reader, users, "uid"),
     gids: ids(reader, groups, "gid"),
     families: reader.numbers("family", FAMILIES),
-    types: reader.numbers("type", TYPES),
+    types: reader.numbers("type", TYPES, SOCK_TYPE_MASK), // the bits above it are flags
     protocols: reader.numbers("protocol", PROTOCOLS),
     socketsPerMinute: reader.quota("sockets_per_minute"),
     connections: reader.quota("connections"),
