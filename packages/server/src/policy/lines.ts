@@ -3,6 +3,9 @@ const HEADER = /^\s*\[\[\s*rule\s*\]\]/;
 const KEY = /^\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*=/;
 const LONG_TEXT = /"""|'''/g;
 
+/* The beginning of any other table, or a key. */
+const ENTRY = /^\s*(?:\[|[^#\s][^=]*=)/;
+
 interface RuleLines {
   readonly header: number;
   readonly keys: Map<string, number>;
@@ -37,4 +40,14 @@ export function lineFinder(text: string, count: number) {
     const lines = rules[rule - 1];
     return (key === undefined ? undefined : lines?.keys.get(key)) ?? lines?.header;
   };
+}
+
+/** Finds the line where a table has more entries than it may have, be they keys or tables in it. */
+export function overfullLine(text: string, most: number): number | undefined {
+  let count = 0;
+  for (const [index, line] of text.split("\n").entries()) {
+    if (HEADER.test(line)) count = 0;
+    else if (ENTRY.test(line) && ++count > most) return index + 1;
+  }
+  return undefined;
 }

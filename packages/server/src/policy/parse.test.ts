@@ -111,6 +111,17 @@ describe("what is not understood is refused", () => {
     expect(problems(text).join("\n")).toContain(problem);
   });
 
+  test("a table of more entries than a rule can have, before the parser takes minutes for it", () => {
+    const keys = Array.from({ length: 1001 }, (_, i) => `k${i} = 1`);
+    const found =
+      "p.toml:1001: here a table has more than 1000 entries, and a rule has a dozen: name a policy";
+    expect(problems(keys.join("\n"))).toEqual([found]);
+    expect(problems(keys.map((key) => `[${key.slice(0, -4)}]`).join("\n"))).toEqual([found]);
+    const rules = keys.map((_, i) => `[[rule]]\naction = "allow"\nuid = ${i}\n# x = y\n`);
+    expect(parse(rules.join(""))).toHaveLength(1001);
+    expect(parse(`[[rule]]\naction = "allow"\nuid = [\n${"1,\n".repeat(2000)}]`)).toHaveLength(1);
+  });
+
   test("all of it at once", () => {
     expect(problems("[[rule]]\nuser = 'x'\n[[rule]]\naction = 'deny'\ntype = 'y'")).toHaveLength(3);
   });

@@ -1,10 +1,16 @@
 import { type Accounts, readAccounts } from "./accounts.ts";
 import { PolicyError, type Problem } from "./error.ts";
-import { lineFinder } from "./lines.ts";
+import { lineFinder, overfullLine } from "./lines.ts";
 import { readRule } from "./read-rule.ts";
 import { readText } from "./read-text.ts";
 import type { Policy, Rule } from "./rule.ts";
 import { isTable, type Table } from "./values.ts";
+
+/*
+ * Entries of a table: a rule has a dozen. Bun's parser takes time by their square, and a mistaken file
+ * of a megabyte would hold up a reload for more than a minute.
+ */
+const ENTRIES_MAX = 1000;
 
 function syntaxProblem(text: string): string | undefined {
   try {
@@ -28,6 +34,14 @@ function lineOf(text: string, problem: string): number {
 }
 
 function parseToml(source: string, text: string): Table {
+  const line = overfullLine(text, ENTRIES_MAX);
+  if (line !== undefined)
+    throw new PolicyError(source, [
+      {
+        text: `here a table has more than ${ENTRIES_MAX} entries, and a rule has a dozen: name a policy`,
+        line,
+      },
+    ]);
   const problem = syntaxProblem(text);
   if (problem !== undefined)
     throw new PolicyError(source, [{ text: problem, line: lineOf(text, problem) }]);
