@@ -168,6 +168,18 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     expect(await program.finished()).toBe(0);
   });
 
+  test("the largest user id is a number like any other", async () => {
+    using dir = tempDir();
+    const uid = 0xffff_fffe;
+    chownSync(dir.path, uid, uid);
+    const before = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
+    const { address, program } = await start(here, dir, { args: [], before });
+    await using server = program;
+    expect(server.stderr).not.toContain("may replace the socket");
+    const { stdout } = await here.run([XSOCKET, "doctor", address, "--same-namespace"]);
+    expect(stdout).toContain(`of uid ${uid} listens`);
+  });
+
   test.each([
     ["further threads leave those that Bun may need", 8],
     ["a server for which no thread is left serves on, and ends as ever", 0],

@@ -112,7 +112,7 @@ const SYMBOLS = {
   xs1_flock: { args: [int, int], returns: int },
   xs1_umask: { args: [int], returns: int },
   xs1_xattr: { args: [text, text, pointer, unsigned], returns: int },
-  xs1_geteuid: { args: [], returns: int },
+  xs1_geteuid: { args: [], returns: unsigned },
   xs1_getsockname: { args: [int, pointer, unsigned], returns: int },
   xs1_getsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
   xs1_setsockopt: { args: [int, int, int, pointer, unsigned], returns: int },

@@ -137,7 +137,7 @@ const CONNECT_REMEDIES: Record<string, (path: string) => string> = {
 };
 
 function serverOf(connection: number): string {
-  const credentials = new Int32Array(new ArrayBuffer(12));
+  const credentials = new Uint32Array(new ArrayBuffer(12));
   const native = loadSyscalls();
   const length = credentials.byteLength;
   native.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, length);
