@@ -1,3 +1,4 @@
+import { errnoName } from "@xsocket/xbind-native";
 import { UNREAD } from "./_flight.ts";
 import { COUNTER, FIELD, STATE, THREAD } from "./_memory.ts";
 import {
@@ -88,10 +89,18 @@ export class Connections {
     const wanted = events === EPOLLIN ? 1 : 2;
     if (known === wanted) return true;
     const operation = known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
-    if (sys.epollCtl(epollFd, operation, fd, events >>> 0, fd) < 0) return false;
+    const rc = sys.epollCtl(epollFd, operation, fd, events >>> 0, fd);
+    if (rc < 0) return this.#sayUnheard(-rc);
     if (known === 0) shared.addLoad(options.index, 1);
     this.#inEpoll[fd] = wanted;
     return true;
+  }
+
+  #sayUnheard(error: number): false {
+    const name = errnoName(error);
+    const message = `a connection was closed, since it cannot be waited for: epoll_ctl gives ${name}. See fs.epoll.max_user_watches, and the memory that is left`;
+    this.#context.say("error", "epoll", message, { errno: error });
+    return false;
   }
 
   /**

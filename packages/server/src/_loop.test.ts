@@ -3,7 +3,7 @@ import { encode } from "@xsocket/protocol";
 import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { WAKE_DATA } from "./_acceptor.ts";
 import { EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
-import { COLLECT_STEPS, Loop } from "./_loop.ts";
+import { type Channel, COLLECT_STEPS, Loop } from "./_loop.ts";
 import { createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
 import { reclaim } from "./_reclaim.ts";
 import type { Order } from "./_thread.ts";
@@ -16,7 +16,12 @@ const CONNECTION = 150; // no descriptor of this process is touched
 const sys = loadSyscalls();
 
 /** Thread 1 of two, on a kernel of our own. */
-function threadOne(memory: Memory, orders: Order[], kernel: Partial<Syscalls>): Loop {
+function threadOne(
+  memory: Memory,
+  orders: Order[],
+  kernel: Partial<Syscalls>,
+  send: Channel["send"] = () => {},
+): Loop {
   const shared = new Shared(memory);
   shared.setThread(1, THREAD.wake, 0);
   shared.setThread(1, THREAD.epoll, 0);
@@ -39,31 +44,42 @@ function threadOne(memory: Memory, orders: Order[], kernel: Partial<Syscalls>): 
       uid: 0,
       gid: 0,
     },
-    { take: () => orders.shift(), send() {} },
+    { take: () => orders.shift(), send },
   );
 }
 
-/** Has the thread take one event of an idle connection, then an order to stop. Returns the state in between. */
-function stateAfter(events: number, owner: number): number {
+/** Memory with one idle connection. */
+function idleConnection(owner: number): { memory: Memory; shared: Shared } {
   const memory = createMemory(DESCRIPTORS, 2);
   const shared = new Shared(memory);
   shared.set(CONNECTION, FIELD.state, STATE.idle);
   shared.set(CONNECTION, FIELD.owner, owner);
-  shared.set(CONNECTION, FIELD.requests, 1);
   shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
-  let state = -1;
-  const orders: Order[] = [];
+  return { memory, shared };
+}
+
+/** Waits that end with events of the connection, then with an order to stop. */
+function waitOnce(events: number, orders: Order[]): Syscalls["epollWait"] {
   const waits = [
     [events, CONNECTION],
     [EPOLLIN, WAKE_DATA],
   ];
+  return (_, pairs) => {
+    if (waits.length === 1) orders.push({ kind: "stop" });
+    pairs.set(waits.shift() ?? []);
+    return 1;
+  };
+}
+
+/** Has the thread take one event of an idle connection, then an order to stop. Returns the state in between. */
+function stateAfter(events: number, owner: number): number {
+  const { memory, shared } = idleConnection(owner);
+  shared.set(CONNECTION, FIELD.requests, 1);
+  let state = -1;
+  const orders: Order[] = [];
   const kernel = {
-    epollWait(_: number, pairs: Uint32Array) {
-      if (waits.length === 1) orders.push({ kind: "stop" });
-      pairs.set(waits.shift() ?? []);
-      return 1;
-    },
-    eventfdTake: () => (waits.length === 0 && (state = shared.get(CONNECTION, FIELD.state)), 0),
+    epollWait: waitOnce(events, orders),
+    eventfdTake: () => ((state = shared.get(CONNECTION, FIELD.state)), 0),
     poll: () => 0, // the peer of the connection that has the number now is there, and silent
     receivePacket: () => -errno.EAGAIN,
   };
@@ -78,11 +94,7 @@ test("a late event of a connection that was closed does not touch the next one w
 });
 
 test("a connection is not handed to a thread that dies at that moment", () => {
-  const memory = createMemory(DESCRIPTORS, 2);
-  const shared = new Shared(memory);
-  shared.set(CONNECTION, FIELD.state, STATE.idle);
-  shared.set(CONNECTION, FIELD.owner, 1);
-  shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
+  const { memory, shared } = idleConnection(1);
   shared.setThread(0, THREAD.serves, 1);
   shared.setThread(1, THREAD.load, 5);
   const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
@@ -111,6 +123,24 @@ test("a connection is not handed to a thread that dies at that moment", () => {
   threadOne(memory, orders, kernel).run();
   expect(owner).toBe(1);
   expect(shared.thread(0, THREAD.inbox)).toBe(-1);
+  expect(shared.connections()).toBe(0);
+});
+
+test("a connection that the kernel has no room to wait for is closed, and that is said", () => {
+  const { memory, shared } = idleConnection(1);
+  const orders: Order[] = [];
+  const said: string[] = [];
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    eventfdTake: () => 0,
+    receivePacket: () => -errno.EAGAIN,
+    epollCtl: (_: number, _operation: number, fd: number) =>
+      fd === CONNECTION ? -errno.ENOSPC : 0,
+  };
+  threadOne(memory, orders, kernel, (report) => {
+    if (report.kind === "log") said.push(report.record.message);
+  }).run();
+  expect(said).toEqual([expect.stringContaining("epoll_ctl gives ENOSPC")]);
   expect(shared.connections()).toBe(0);
 });
 
