@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -275,8 +275,8 @@ test("a thread that dies while there is no other to be had is replaced later", a
 });
 
 /** A program of its own for the threads of one pool. */
-function programFile(): { file: string; url: URL } {
-  const file = join(directory, "worker.ts");
+function programFile(place = directory): { file: string; url: URL } {
+  const file = join(place, "worker.ts");
   writeFileSync(file, `import "${FAILING.pathname}";\n`);
   return { file, url: pathToFileURL(file) };
 }
@@ -294,6 +294,19 @@ test("no thread is started from a program that was replaced meanwhile", async ()
   while (pool.records.length < 3) await Bun.sleep(1);
   expect(pool.records[2]?.message).toContain(`serving thread 0 ${sentence}`);
   sys.close(victim);
+});
+
+test("neither is one where the package of the program was replaced, whose modules are other files", async () => {
+  const source = join(directory, "src");
+  const manifest = join(directory, "package.json");
+  mkdirSync(source);
+  writeFileSync(manifest, '{ "version": "1.0.0" }');
+  const { url } = programFile(source);
+  await using pool = await failingPool(2, undefined, sys, url);
+  writeFileSync(manifest, '{ "version": "1.0.1" }');
+  await crowd(pool.path, () => pool.records.length > 0 || pool.shared.serving() > 1);
+  expect(pool.records[0]?.message).toContain(`${manifest} has changed since this server started`);
+  expect(pool.shared.serving()).toBe(1);
 });
 
 test("a thread that dies before it serves is replaced again after longer and longer", async () => {

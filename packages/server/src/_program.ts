@@ -10,23 +10,29 @@ function contents(file: URL): bigint | number | undefined {
 }
 
 /**
- * A file that threads are started from, long after the others may be. An upgrade replaces it, and
- * threads of two versions do not agree about the memory that they share.
+ * The file that threads are started from, long after the others may be, and the package that it is
+ * in, where what it imports is in files of their own. An upgrade replaces them, and threads of two
+ * versions do not agree about the memory that they share.
  */
 export class Program {
   readonly file: URL;
-  readonly #contents: bigint | number | undefined;
+  readonly #parts: readonly {
+    readonly file: URL;
+    readonly contents: ReturnType<typeof contents>;
+  }[];
 
   constructor(file: URL) {
     this.file = file;
-    this.#contents = contents(file);
+    const manifest = new URL("../package.json", file); // has the version
+    this.#parts = [file, manifest].map((part) => ({ file: part, contents: contents(part) }));
   }
 
   /** @throws {Error} if it is not what it was */
   expectSame(): void {
-    if (contents(this.file) === this.#contents) return;
+    const changed = this.#parts.find((part) => contents(part.file) !== part.contents);
+    if (!changed) return;
     throw new Error(
-      `${fileURLToPath(this.file)} has changed since this server started. Restart the server, so that it is of one version`,
+      `${fileURLToPath(changed.file)} has changed since this server started. Restart the server, so that it is of one version`,
     );
   }
 }
