@@ -128,8 +128,7 @@ export function claimPath(
   removeStale(sys, path);
   const fd = makeListener(sys, path, options, type);
   try {
-    bindPath(sys, fd, path, options);
-    const file = fileAt(path);
+    const file = bindPath(sys, fd, path, options);
     return { listenFd: fd, file, release: () => releasePath(sys, file) };
   } catch (error) {
     sys.close(fd);
@@ -159,10 +158,18 @@ function makeListener(
   }
 }
 
+function setMode(fd: number, path: string, mode: number): void {
+  try {
+    fchmodSync(fd, mode);
+  } catch (error) {
+    throw systemError(`set the mode of ${path}`, error, "Let a filter of system calls pass fchmod");
+  }
+}
+
 /* The mode is there from the first instant: the kernel takes it from the socket, less the umask. */
-function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions): void {
+function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions): SocketFile {
   const bytes = encodeAddress({ kind: "path", path });
-  fchmodSync(fd, options.mode);
+  setMode(fd, path, options.mode);
   const umask = sys.umask(0); // process.umask() does not set it in a Worker
   const rc = sys.bind(fd, bytes, bytes.byteLength);
   sys.umask(umask);
@@ -170,9 +177,19 @@ function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions)
   try {
     if (options.gid !== undefined) giveToGroup(path, options.gid);
     checked("listen", sys.listen(fd, options.backlog));
+    return fileAt(path);
   } catch (error) {
-    unlinkSync(path);
+    removeMade(path);
     throw error instanceof ServeError ? error : systemError(`listen at ${path}`, error);
+  }
+}
+
+/* What it was to be removed for is told, and not that it has gone by itself, or has to stay. */
+function removeMade(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // then the next start replaces it
   }
 }
 
@@ -189,13 +206,21 @@ function giveToGroup(path: string, gid: number): void {
   }
 }
 
+function find(path: string) {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw systemError(`look at ${path}`, error);
+  }
+}
+
 /*
  * Removes a socket file that a dead server has left behind; nothing else is removed.
  *
  * @throws {ServeError} NOT_A_SOCKET; IN_USE if somebody listens there; PERMISSION, SYSTEM
  */
 function removeStale(sys: Syscalls, path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false });
+  const found = find(path);
   if (!found) return;
   if (!found.isSocket())
     throw new ServeError(

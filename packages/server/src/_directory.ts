@@ -69,9 +69,17 @@ export function expectDirectory(path: string): Stats {
   throw missing(path, directory);
 }
 
+function ownerOf(directory: string): number {
+  try {
+    return statSync(directory).uid;
+  } catch (error) {
+    throw systemError(`look at the directory ${directory}`, error);
+  }
+}
+
 /* Who owns a directory may put another socket in the place of ours, and so may whom its access list lets write. */
 function strangersOf(directory: string, isKnown: (kind: "uid" | "gid", id: number) => boolean) {
-  const owner = statSync(directory).uid;
+  const owner = ownerOf(directory);
   const writers = aclWriters(directory).filter(({ kind, id }) => !isKnown(kind, id));
   if (!isKnown("uid", owner)) writers.unshift({ kind: "uid", id: owner });
   return writers.map(({ kind, id }) => `${kind} ${id}`);

@@ -78,8 +78,14 @@ export async function listen(
     sharedDirectory: options.sharedDirectory ?? false,
     refuseDescriptors: options.refuseDescriptors ?? false,
   });
-  if (address.kind === "path") warnOfStrangers(options, dirname(address.path), uid);
-  return { ...claim, address: formatAddress(address) };
+  try {
+    if (address.kind === "path") warnOfStrangers(options, dirname(address.path), uid);
+    return { ...claim, address: formatAddress(address) };
+  } catch (error) {
+    await claim.release().catch(() => {}); // else the next start replaces it
+    sys.close(claim.listenFd);
+    throw error;
+  }
 }
 
 /**
