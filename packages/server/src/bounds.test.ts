@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { errno } from "@xsocket/xbind-native";
 import { DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import { DEFAULT_THREADS } from "./options.ts";
 
@@ -30,4 +31,11 @@ test("a bound out of range is misuse", () => {
 
 test("without room for one connection there is no server", () => {
   expect(() => fitBounds({}, 64)).toThrow("raise the limit");
+});
+
+test("a limit that may not be read is said, and not taken for a low one", () => {
+  expect(() => fitBounds({}, -errno.EPERM)).toThrow(
+    /^cannot read the limit of open files as uid \d+: EPERM. Let a filter of system calls pass prlimit64$/,
+  );
+  expect(() => fitBounds({}, -errno.ENOSYS)).toThrow("ENOSYS");
 });

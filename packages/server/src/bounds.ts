@@ -1,3 +1,5 @@
+import { SyscallError } from "@xsocket/xbind-native";
+import { systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 import { DEFAULT_THREADS } from "./options.ts";
 
@@ -61,13 +63,21 @@ function share(given: Partial<Bounds>, name: keyof Bounds, all: number, scarce: 
  * The kernel counts sockets in flight of this server's user against the same limit, past which
  * every client is refused, so half of it stays free for other processes of that user.
  *
- * @throws {ServeError} MISUSE for a bound out of range, LIMIT if no connection would fit
+ * @param descriptorLimit what the kernel said, or `-errno`
+ * @throws {ServeError} MISUSE for a bound out of range, LIMIT if no connection would fit, SYSTEM or
+ *   PERMISSION if the limit could not be read
  */
 export function fitBounds(
   given: Partial<Bounds>,
   descriptorLimit: number,
   threads = DEFAULT_THREADS,
 ): Bounds {
+  if (descriptorLimit < 0)
+    throw systemError(
+      "read the limit of open files",
+      new SyscallError("prlimit64", -descriptorLimit),
+      "Let a filter of system calls pass prlimit64",
+    );
   const reserved = RESERVED_DESCRIPTORS + threads * THREAD_DESCRIPTORS;
   const room = descriptorLimit - reserved;
   if (room < 1)
