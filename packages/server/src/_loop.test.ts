@@ -144,6 +144,20 @@ test("a connection that the kernel has no room to wait for is closed, and that i
   expect(shared.connections()).toBe(0);
 });
 
+test("a thread that cannot wait ends, for one in its place, instead of asking for ever", () => {
+  let waits = 0;
+  const orders: Order[] = [];
+  const epollWait = (_: number, pairs: Uint32Array) => {
+    if (++waits === 1) return -errno.EINTR;
+    if (waits === 2) return -errno.EPERM;
+    orders.push({ kind: "stop" });
+    pairs.set([EPOLLIN, WAKE_DATA]);
+    return 1;
+  };
+  const loop = threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait, eventfdTake: () => 0 });
+  expect(() => loop.run()).toThrow("epoll_wait: EPERM");
+});
+
 /** How often a thread collects garbage that has so many steps to do, then nothing for a moment, and so again. */
 function collections(steps: number): number {
   const collect = spyOn(Bun, "gc").mockImplementation(() => undefined);

@@ -97,8 +97,8 @@ export class Loop {
     const { sys, epollFd } = this.#context;
     const count = sys.epollWait(epollFd, this.#pairs, EVENTS, this.#waitMs());
     this.#tick.waited(count);
-    if (count > 0) this.#steps++;
-    else if (count === -errno.EINTR) this.#collect();
+    if (count === -errno.EINTR) this.#collect();
+    else if (checked("epoll_wait", count) > 0) this.#steps++;
     for (let i = 0; i < count; i++)
       this.#handleGuarded(this.#pairs[2 * i] ?? 0, this.#pairs[2 * i + 1] ?? 0);
     this.#connections.lookAtDue();
