@@ -10,6 +10,7 @@
 #include "core/sys.h"
 #include "core/verify.h"
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -28,8 +29,16 @@ static const struct wire_request vsock = {AF_VSOCK, SOCK_STREAM, 0};
 /* Says that every socket is one of SCTP, which few kernels have. */
 static bool pretends_sctp;
 
+/* The option of SOL_SOCKET that this process may not ask for, as by seccomp(2). */
+static int forbidden_option;
+
+#define FORBIDDEN EXDEV /* an errno that nothing else here gives */
+
 long sys_call(long number, const long args[6])
 {
+	if (forbidden_option && number == SYS_getsockopt && args[1] == SOL_SOCKET &&
+	    args[2] == forbidden_option)
+		return -FORBIDDEN;
 	if (pretends_sctp && number == SYS_getsockopt && args[1] == SOL_SOCKET &&
 	    (args[2] == SO_TYPE || args[2] == SO_PROTOCOL)) {
 		*(int *)args[3] = args[2] == SO_TYPE ? SOCK_SEQPACKET : IPPROTO_SCTP;
@@ -105,6 +114,35 @@ static void test_other_kind(void)
 	verify_consume(make(&tcp), &local, -EBADMSG);
 }
 
+/* That this process may not look says nothing of the server. */
+static void test_forbidden(void)
+{
+	const int names[] = {SO_TYPE, SO_PROTOCOL, SO_GET_FILTER};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		forbidden_option = names[i];
+		verify_consume(make(&tcp), &tcp, -FORBIDDEN);
+		verify_consume(make(&route), &route, -FORBIDDEN);
+	}
+	forbidden_option = SO_DOMAIN;
+	verify_consume(make(&route), &route, -FORBIDDEN);
+	forbidden_option = SO_ACCEPTCONN;
+	verify_consume(make(&local), &local, -FORBIDDEN);
+	forbidden_option = 0;
+}
+
+/* What is no socket at all is the server's fault. */
+static void test_no_socket(void)
+{
+	int fds[2];
+
+	CHECK_EQ(pipe(fds), 0);
+	verify_consume(fds[0], &tcp, -EBADMSG);
+	verify_consume(fds[1], &local, -EBADMSG);
+	verify_consume(open("/", O_PATH), &tcp, -EBADMSG);
+	verify_consume(open("/", O_PATH), &local, -EBADMSG);
+}
+
 static void test_unix_used(void)
 {
 	const struct sockaddr_un name = {.sun_family = AF_UNIX};
@@ -175,6 +213,8 @@ int main(void)
 	RUN(test_fresh);
 	RUN(test_sctp);
 	RUN(test_other_kind);
+	RUN(test_forbidden);
+	RUN(test_no_socket);
 	RUN(test_unix_used);
 	RUN(test_netlink_used);
 	RUN(test_packet_used);

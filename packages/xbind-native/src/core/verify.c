@@ -28,12 +28,19 @@ union name {
 	struct sockaddr_storage room;
 };
 
-static bool option_is(int fd, int name, int expected)
+/*
+ * Return: 0, -EBADMSG for another value or for what is no socket (of O_PATH the kernel says EBADF);
+ * else why this process may not ask.
+ */
+static int expect_option(int fd, int name, int expected)
 {
 	int value = 0;
 	socklen_t len = sizeof(value);
+	int rc = sys_getsockopt(fd, SOL_SOCKET, name, &value, &len);
 
-	return sys_getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 && value == expected;
+	if (rc < 0 && rc != -ENOTSOCK && rc != -EBADF)
+		return rc;
+	return rc == 0 && value == expected ? 0 : -EBADMSG;
 }
 
 static bool is_inet(const struct wire_request *request)
@@ -41,13 +48,13 @@ static bool is_inet(const struct wire_request *request)
 	return request->domain == AF_INET || request->domain == AF_INET6;
 }
 
-static bool type_is(int fd, const struct wire_request *request)
+static int expect_type(int fd, const struct wire_request *request)
 {
 	int expected = request->type & VERIFY_TYPE_MASK;
 
 	if (request->domain == AF_UNIX && expected == SOCK_RAW)
 		expected = SOCK_DGRAM; /* what the kernel makes of it */
-	return option_is(fd, SO_TYPE, expected);
+	return expect_option(fd, SO_TYPE, expected);
 }
 
 /* What 0 means for a type. */
@@ -67,19 +74,18 @@ static int inet_choice(int type)
 	}
 }
 
-static bool protocol_is(int fd, const struct wire_request *request)
+static int expect_protocol(int fd, const struct wire_request *request)
 {
 	int expected = request->protocol;
+	int rc;
 
-	if (request->domain == AF_NETLINK)
-		return option_is(fd, SO_PROTOCOL, expected);
-	/* 0 is "the family's choice", which only it knows; and not every family keeps a number */
-	if (!is_inet(request))
-		return expected == 0 || option_is(fd, SO_PROTOCOL, expected) ||
-		       option_is(fd, SO_PROTOCOL, 0);
-	if (expected == 0)
+	if (is_inet(request) && expected == 0)
 		expected = inet_choice(request->type & VERIFY_TYPE_MASK);
-	return option_is(fd, SO_PROTOCOL, expected);
+	if (is_inet(request) || request->domain == AF_NETLINK)
+		return expect_option(fd, SO_PROTOCOL, expected);
+	/* 0 is "the family's choice", which only it knows; and not every family keeps a number */
+	rc = expected == 0 ? 0 : expect_option(fd, SO_PROTOCOL, expected);
+	return rc == -EBADMSG ? expect_option(fd, SO_PROTOCOL, 0) : rc;
 }
 
 /* A raw socket shows its protocol where others have their port. */
@@ -106,7 +112,7 @@ static int verify_inet(int fd, const struct wire_request *request)
 	socklen_t len = sizeof(name);
 	int rc = sys_getsockname(fd, &name, &len);
 
-	if (rc < 0 && option_is(fd, SO_DOMAIN, request->domain))
+	if (rc < 0 && expect_option(fd, SO_DOMAIN, request->domain) == 0)
 		return rc;
 	return rc == 0 && inet_name_is_fresh(&name, request) ? 0 : -EBADMSG;
 }
@@ -150,11 +156,13 @@ static bool other_has_no_peer(int fd, const struct wire_request *request)
 
 static int verify_other(int fd, const struct wire_request *request)
 {
-	bool is_fresh = option_is(fd, SO_DOMAIN, request->domain) &&
-	                option_is(fd, SO_ACCEPTCONN, 0) && other_is_unbound(fd, request) &&
-	                other_has_no_peer(fd, request);
+	int rc = expect_option(fd, SO_DOMAIN, request->domain);
 
-	return is_fresh ? 0 : -EBADMSG;
+	if (rc == 0)
+		rc = expect_option(fd, SO_ACCEPTCONN, 0);
+	if (rc < 0)
+		return rc;
+	return other_is_unbound(fd, request) && other_has_no_peer(fd, request) ? 0 : -EBADMSG;
 }
 
 /* An extended BPF filter cannot be read (EACCES), a classic one tells its length. */
@@ -172,9 +180,9 @@ int verify_socket(int fd, const struct wire_request *request)
 {
 	int rc = is_inet(request) ? verify_inet(fd, request) : verify_other(fd, request);
 
-	if (rc < 0)
-		return rc;
-	if (!type_is(fd, request) || !protocol_is(fd, request))
-		return -EBADMSG;
-	return verify_unfiltered(fd);
+	if (rc == 0)
+		rc = expect_type(fd, request);
+	if (rc == 0)
+		rc = expect_protocol(fd, request);
+	return rc < 0 ? rc : verify_unfiltered(fd);
 }

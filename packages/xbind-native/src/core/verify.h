@@ -17,7 +17,7 @@
  *
  * Return: 0, or -EBADMSG for anything but a socket of that family, type and protocol that is
  *         neither bound, connected, listening nor filtered; the error of a filter of seccomp(2)
- *         that forbids getsockname(2) or to ask for a filter.
+ *         that forbids getsockname(2), or an option of getsockopt(2).
  */
 int verify_socket(int fd, const struct wire_request *request);
 
