@@ -221,7 +221,7 @@ int handover_receive(int conn, const struct wire_request *request, bool cloexec,
 		if (rc < 0)
 			return rc;
 		rc = handover_take(conn, request, cloexec);
-	} while (rc == HANDOVER_E_NOT_YET && waits);
+	} while (rc == HANDOVER_E_NOT_YET && waits && deadline_left_ms(deadline) != 0);
 	return rc == HANDOVER_E_NOT_YET ? -ETIMEDOUT : rc;
 }
 
