@@ -186,6 +186,26 @@ static void test_repair(void)
 	close(fd);
 }
 
+/* A large low-water mark opens the window, which may then be narrowed. */
+static void test_window(void)
+{
+	const int mark = 1000000, clamps[] = {30000, 0};
+
+	for (size_t i = 0; i < sizeof(clamps) / sizeof(clamps[0]); i++) {
+		int fd = pair_socket(SOCK_STREAM), value = -1;
+		socklen_t len = sizeof(value);
+
+		set("mark", fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark));
+		set("clamp", fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamps[i], sizeof(clamps[i]));
+		bind_any(fd, AF_INET);
+		CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &value, &len), 0);
+		printf("clamp %d\n", value);
+		show_number("mark", fd, SO_RCVLOWAT);
+		show_number("buffer", fd, SO_RCVBUF);
+		close(fd);
+	}
+}
+
 /* Under repair a socket has sequence numbers, windows and a clock before it is bound. */
 static void test_repaired_state(void)
 {
@@ -289,6 +309,7 @@ int main(void)
 	test_packet_info_and_device();
 	test_priority();
 	test_repair();
+	test_window();
 	test_repaired_state();
 	test_linger();
 	test_negative_time();

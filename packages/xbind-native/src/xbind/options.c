@@ -198,7 +198,6 @@ ROW(TCP, 6,  KEEPCNT,              INT, PLAIN, EXPLICIT, STREAM, 0) \
 ROW(TCP, 7,  SYNCNT,               INT, PLAIN, EXPLICIT, STREAM, 0) \
 ROW(TCP, 8,  LINGER2,              INT, PLAIN, EXPLICIT, STREAM, 0) \
 ROW(TCP, 9,  DEFER_ACCEPT,         INT, PLAIN, 0, STREAM, 0) \
-ROW(TCP, 10, WINDOW_CLAMP,         INT, PLAIN, 0, STREAM, 0) \
 ROW(TCP, 12, QUICKACK,             INT, PLAIN, 0, STREAM, 0) \
 ROW(TCP, 16, THIN_LINEAR_TIMEOUTS, INT, PLAIN, 0, STREAM, 0) \
 ROW(TCP, 17, THIN_DUPACK,          INT, PLAIN, 0, STREAM, 0) \
@@ -237,6 +236,7 @@ ROW(SOCKET, 12, PRIORITY,          INT, EFFECT, 0, 0, 0) \
 ROW(SOCKET, 18, RCVLOWAT,          INT, PLAIN,  0, 0, 0) \
 ROW(SOCKET, 7,  SNDBUF,            INT, BUFFER, 0, 0, 32) \
 ROW(SOCKET, 8,  RCVBUF,            INT, BUFFER, 0, 0, 33) \
+ROW(TCP, 10, WINDOW_CLAMP,         INT, EFFECT, 0, STREAM, 0) \
 ROW(SOCKET, 72, BUF_LOCK,          INT, LOCK,   0, 0, 0) \
 /* filters last, the lock after them; the device behind all that must fit to it once it is set */ \
 ROW(SOCKET, 51, ATTACH_REUSEPORT_CBPF, 16, LAST_PROG, SAFETY, 0, 0) \
