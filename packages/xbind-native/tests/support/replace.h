@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* replace.h - a socket is replaced, and its registrations follow, without hooks */
+#ifndef SUPPORT_REPLACE_H
+#define SUPPORT_REPLACE_H
+
+#include "support/events.h"
+#include "xbind/copies.h"
+#include "xbind/epollrecord.h"
+#include "xbind/epollset.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What hook_bind does, less the options: a fresh socket takes the place of fd, and is bound. */
+static inline void replace(int fd, int type)
+{
+	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fresh = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	struct sys_identity identity;
+	struct epollset_move move;
+	struct copies copies;
+
+	CHECK(fresh >= 0);
+	CHECK_EQ(bind(fresh, (struct sockaddr *)&any, sizeof(any)), 0);
+	CHECK_EQ(sys_identify(fd, &identity), 0);
+	copies_watch(fd, &identity, &copies);
+	CHECK_EQ(epollset_detach(fd, &identity, &move), 0);
+	CHECK_EQ(dup3(fresh, fd, O_CLOEXEC), fd);
+	epollset_attach(fd, &move);
+	copies_replace(&copies, fd);
+	close(fresh);
+}
+
+/* What the hook of epoll_ctl(2) does. */
+static inline int control(int set, int operation, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event event = {.events = events, .data.u64 = data};
+	int rc = epoll_ctl(set, operation, fd, &event);
+
+	if (rc < 0 && operation == EPOLL_CTL_MOD && epollrecord_unpark(set, fd))
+		rc = epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+	if (rc == 0)
+		epollrecord_note(set, operation, fd, &event);
+	epollset_know(set);
+	return rc;
+}
+
+static inline int new_set(void)
+{
+	int set = epoll_create1(EPOLL_CLOEXEC);
+
+	CHECK(set >= 0);
+	epollset_know(set);
+	return set;
+}
+
+/* Connects to what has the number fd. */
+static inline int connect_to(int fd)
+{
+	struct sockaddr_in name;
+	socklen_t len = sizeof(name);
+	int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
+	CHECK_EQ(connect(client, (struct sockaddr *)&name, sizeof(name)), 0);
+	return client;
+}
+
+/* The listener behind fd makes exactly this event when somebody connects. */
+static inline void check_listener(int fd, int set, uint64_t data)
+{
+	int client;
+
+	CHECK_EQ(listen(fd, 8), 0);
+	check_quiet(set);
+	client = connect_to(fd);
+	check_event(set, EPOLLIN, data);
+	close(client);
+	close(accept(fd, NULL, NULL));
+}
+
+#endif

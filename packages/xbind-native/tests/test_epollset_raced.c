@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* What another thread does while registrations and copies follow a socket. Without hooks. */
+#include "support/replace.h"
+
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sys/syscall.h>
+
+/*
+ * Each is run once, as another thread might do it: right after kcmp(2) has found another file of
+ * the number that it was asked for, after it was asked about the table of descriptors, and after it
+ * has not found a number.
+ */
+static void (*after_other_file)(void), (*after_table)(void), (*after_no_file)(void);
+static int number_of_no_file;
+
+static void run_once(void (**call)(void))
+{
+	void (*now)(void) = *call;
+
+	*call = NULL;
+	if (now)
+		now();
+}
+
+long sys_call(long number, const long args[6])
+{
+	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+
+	if (rc < 0)
+		rc = -errno;
+	if (rc == -ENOENT && number == SYS_kcmp && args[3] == number_of_no_file)
+		run_once(&after_no_file);
+	if (number == SYS_kcmp && args[2] == KCMP_EPOLL_TFD && rc > 0)
+		run_once(&after_other_file);
+	if (number == SYS_kcmp && args[2] == KCMP_FILES && rc >= 0)
+		run_once(&after_table);
+	return rc;
+}
+
+static void open_another(void)
+{
+	close(number_of_no_file);
+	CHECK_EQ(open("/dev/null", O_RDONLY), number_of_no_file);
+}
+
+/* A copy that another thread closes is no copy, and what it opens there stays. */
+static void test_copy_closed(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+	int copy = dup(fd), last = dup(fd);
+	char byte;
+
+	number_of_no_file = copy;
+	after_no_file = open_another;
+	replace(fd, SOCK_STREAM);
+	CHECK(!after_no_file);
+	CHECK_EQ(read(copy, &byte, 1), 0);
+	CHECK_EQ(listen(last, 1), 0);
+	close(fd);
+	close(copy);
+	close(last);
+	close(set);
+}
+
+#define GHOSTS 30 /* which of all the files of one number is the first nobody can choose */
+
+static int ghosts[GHOSTS];
+
+static void let_go(void)
+{
+	for (int i = 0; i < GHOSTS; i++)
+		close(ghosts[i]);
+}
+
+/* The other files of the number are closed while it is being looked for. */
+static void test_number_no_longer_in_the_set_twice(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+	int other = socket(AF_INET, SOCK_STREAM, 0);
+
+	for (int i = 0; i < GHOSTS; i++) {
+		CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 1), 0);
+		ghosts[i] = dup(fd);
+		close(fd);
+		CHECK_EQ(socket(AF_INET, SOCK_STREAM, 0), fd);
+	}
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
+	/* It looks around for the sets of the tests before, and then would look twice. */
+	replace(other, SOCK_STREAM);
+	after_other_file = let_go;
+	replace(fd, SOCK_STREAM);
+	run_once(&after_other_file); /* once in GHOSTS times the right file is the first */
+	check_listener(fd, set, 2);
+	close(fd);
+	close(other);
+	close(set);
+}
+
+/* Looks into every set for a socket that is in none. */
+static void look_for(int fd)
+{
+	struct sys_identity identity;
+	struct epollset_move move;
+
+	CHECK_EQ(sys_identify(fd, &identity), 0);
+	CHECK_EQ(epollset_detach(fd, &identity, &move), 0);
+	CHECK_EQ((int)move.count, 0);
+}
+
+static int renewed, renewed_set, beside;
+
+/* A set has the number of one that is being forgotten, and meanwhile another socket moves. */
+static void renew(void)
+{
+	CHECK_EQ(new_set(), renewed_set);
+	CHECK_EQ(control(renewed_set, EPOLL_CTL_ADD, renewed, EPOLLIN, 4), 0);
+	look_for(beside);
+}
+
+static void test_renewed_set(void)
+{
+	renewed = socket(AF_INET, SOCK_STREAM, 0);
+	beside = socket(AF_INET, SOCK_STREAM, 0);
+	look_for(beside); /* what the tests before have closed is forgotten */
+	look_for(beside);
+	renewed_set = new_set();
+	close(renewed_set);
+	after_table = renew;
+	look_for(beside);
+	CHECK(!after_table);
+	replace(renewed, SOCK_STREAM);
+	check_listener(renewed, renewed_set, 4);
+	close(renewed);
+	close(beside);
+	close(renewed_set);
+}
+
+int main(void)
+{
+	RUN(test_copy_closed);
+	RUN(test_number_no_longer_in_the_set_twice);
+	RUN(test_renewed_set);
+	return 0;
+}
