@@ -128,10 +128,7 @@ static int lift(int fd)
 	return sys_fcntl(fd, F_DUPFD_CLOEXEC, CWD_FD + 1);
 }
 
-/*
- * Puts the two descriptors where the new program looks for them, and lets no other through, not
- * even one that another thread opens from now on: it goes into a table that is no longer ours.
- */
+/* Puts the two descriptors where the new program looks for them. */
 static int place_descriptors(int listen_fd, int cwd_fd)
 {
 	CLEANUP_CLOSE int listener = lift(listen_fd);
@@ -142,11 +139,25 @@ static int place_descriptors(int listen_fd, int cwd_fd)
 		rc = sys_dup3(listener, LISTEN_FD, 0);
 	if (rc >= 0)
 		rc = sys_dup3(cwd, CWD_FD, 0);
-	if (rc >= 0)
-		rc = sys_call(SYS_close_range,
-		              (const long[6]){CWD_FD + 1, (long)~0U,
-		                              CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC});
-	return (int)rc;
+	return rc < 0 ? (int)rc : 0;
+}
+
+static long close_others(long how)
+{
+	return sys_call(SYS_close_range,
+	                (const long[6]){CWD_FD + 1, (long)~0U, CLOSE_RANGE_UNSHARE | how});
+}
+
+/*
+ * Lets no other descriptor through, not even one that another thread opens from now on: it goes
+ * into a table that is no longer ours. Linux 5.9 and 5.10 can only close them at once, so it is the
+ * last step before the new program.
+ */
+static int hold_back_others(void)
+{
+	long rc = close_others(CLOSE_RANGE_CLOEXEC);
+
+	return (int)(rc == -EINVAL ? close_others(0) : rc);
 }
 
 EXPORT int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid,
@@ -164,6 +175,8 @@ EXPORT int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid,
 		rc = place_descriptors(listen_fd, cwd_fd);
 	if (rc == 0)
 		rc = shed_privileges(uid, gid, groups, group_count);
+	if (rc == 0)
+		rc = hold_back_others();
 	if (rc == 0)
 		rc = sys_call(SYS_execve, (const long[6]){(long)argv_texts[0], (long)argv_texts,
 		                                          (long)env_texts});
