@@ -10,7 +10,8 @@
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 
-#define SO_TXREHASH_ 74 /* which not every libc names */
+#define SO_TXREHASH_        74 /* which not every libc names */
+#define IPV6_AUTOFLOWLABEL_ 70
 
 struct row {
 	const char *what;
@@ -25,8 +26,8 @@ static const struct row rows[] = {
     {"ttl of udp", AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_TTL, 64, 77, 33},
     {"mtu discovery", AF_INET, SOCK_DGRAM, IPPROTO_IP, IP_MTU_DISCOVER, 1, 0, 2},
     {"hops", AF_INET6, SOCK_STREAM, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, 55, 33},
-    {"v6only", AF_INET6, SOCK_STREAM, IPPROTO_IPV6, IPV6_V6ONLY, 0, 1, 1},
-    {"v6only of udp", AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_V6ONLY, 0, 1, 1},
+    {"v6only", AF_INET6, SOCK_STREAM, IPPROTO_IPV6, IPV6_V6ONLY, 1, 0, 0},
+    {"v6only of udp", AF_INET6, SOCK_DGRAM, IPPROTO_IPV6, IPV6_V6ONLY, 1, 0, 0},
     {"keep idle", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPIDLE, 7200, 111, 50},
     {"keep interval", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPINTVL, 75, 11, 50},
     {"keep count", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_KEEPCNT, 9, 3, 5},
@@ -34,6 +35,7 @@ static const struct row rows[] = {
     {"linger", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_LINGER2, 60, 22, 30},
     {"receive buffer", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_RCVBUF, 131072, 65536, 40000},
     {"send buffer", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_SNDBUF, 16384, 32768, 40000},
+    {"flow labels", AF_INET6, SOCK_STREAM, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL_, 1, 0, 0},
     {"rehash", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_TXREHASH_, 1, 0, 0},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -83,6 +85,19 @@ static void test_rows(void)
 	}
 }
 
+/* Set to any number but 0 they are 1, as by default in its own namespace. */
+static void test_truths(void)
+{
+	static const int names[] = {IPV6_V6ONLY, IPV6_AUTOFLOWLABEL_};
+	struct row row = {
+	    .what = "a truth", .domain = AF_INET6, .type = SOCK_STREAM, .level = IPPROTO_IPV6};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		row.name = names[i];
+		check(&row, 7, 1);
+	}
+}
+
 static void check_congestion(const char *set, const char *expected)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -129,6 +144,7 @@ static void test_autotuning(void)
 int main(void)
 {
 	RUN(test_rows);
+	RUN(test_truths);
 	RUN(test_congestion);
 	RUN(test_autotuning);
 	return 0;

@@ -124,6 +124,8 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	if (!is_known(row) && !ask(fd, row))
 		return true;
 	memcpy(&number, value, sizeof(number));
+	if (options[row].flags & OPTION_TRUTH)
+		number = number != 0;
 	return number == atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }
 

@@ -49,6 +49,7 @@ enum {
 	OPTION_SAFETY = 1,   /* without it the socket would be open wider than asked */
 	OPTION_EXPLICIT = 2, /* set to its own default it differs from one never set: the target
 	                        namespace may have another default */
+	OPTION_TRUTH = 4,    /* kept as 0 or 1, whatever number was set */
 };
 
 /* Which sockets have it. */
@@ -63,7 +64,7 @@ struct option {
 	int16_t level;
 	int16_t name;
 	uint8_t how;    /* enum option_how */
-	uint8_t flags;  /* OPTION_SAFETY, OPTION_EXPLICIT */
+	uint8_t flags;  /* OPTION_SAFETY and the others */
 	uint8_t kinds;  /* OPTION_V4 and the others; 0: all sockets have it */
 	int16_t other;  /* OPTION_BUFFER: the name that has no limit; OPTION_UNDO: what it undoes */
 	uint16_t bytes; /* the longest value that the kernel reads or writes */
