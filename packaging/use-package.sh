@@ -88,17 +88,20 @@ mkdir -p /run/systemd/system
 printf '#!/bin/sh\necho "$*" >>/tmp/systemctl.log\n' >/usr/sbin/systemctl
 chmod +x /usr/sbin/systemctl
 dpkg -i /package/*.deb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -i again"; }
-rm -r /run/systemd/system /usr/sbin/systemctl
+rm -r /run/systemd /usr/sbin/systemctl
 grep -q '^try-restart xsocket.service ' /tmp/systemctl.log || fail "an upgrade leaves the old server running"
 ! grep -q '^stop' /tmp/systemctl.log || fail "an upgrade stops what it has to restart"
 say "an upgrade restarts the servers that run"
 
 ip netns del inside
 rm -rf /tmp/example* /tmp/nc.out /tmp/server.log
-ln -s /usr/lib/systemd/system/xsocket.socket "$wants" # as "systemctl enable" does
+# as "systemctl enable" does, and that of Debian 12, and as the units' directories stay behind
+ln -s /usr/lib/systemd/system/xsocket.socket "$wants"
+ln -s /lib/systemd/system/xsocket@.socket "$wants/xsocket@vpn.socket"
+mkdir -p /run/xsocket /run/xsocket-vpn
 dpkg -P xsocket >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -P"; }
 find / -xdev -not -path '/proc/*' -not -path '/package/*' | sort >/tmp/after
-left=$(comm -13 /tmp/before /tmp/after | grep -v -e '^/tmp' -e '^/var/lib/dpkg' -e '^/var/log' -e '^/run' -e '^/var/cache/ldconfig' -e __pycache__ || true)
+left=$(comm -13 /tmp/before /tmp/after | grep -v -e '^/tmp' -e '^/var/lib/dpkg' -e '^/var/log' -e '^/run/netns' -e '^/var/cache/ldconfig' -e __pycache__ || true)
 [ -z "$left" ] || fail "left behind: $left"
 say "removed, nothing is left"
 echo "package-test: all passed"
