@@ -69,8 +69,8 @@ describe("docs/errors.md has", () => {
 
   test("what the server answers", () => {
     const given = matches(
-      /(?:#fail\([^)]*|return |[?:] )errno\.(E[A-Z]+)/g,
-      "packages/server/src/_{answer,judge}.ts",
+      /(?:#(?:fail|over)\([^)]*|return |[?:] )errno\.(E[A-Z]+)/g,
+      "packages/server/src/_{acceptor,answer,judge}.ts",
     );
     expect(codes(section("What the server answers"))).toEqual([...given].toSorted());
   });

@@ -80,7 +80,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ECONNRESET: [
       "the server closed the connection without an answer",
-      "The server was stopped, or does not serve this user or so many connections: its log says which.",
+      "The server was stopped, or this program was too slow: its log says which.",
     ],
     EBADMSG: [
       "the answer is malformed, or what came with it is not a fresh socket of the kind that was asked for",
