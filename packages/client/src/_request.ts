@@ -130,6 +130,20 @@ function refuseOurs(init: object): void {
       );
 }
 
+/*
+ * The credentials of a URL, as a header: it stays over redirects within the origin, and goes at another
+ * one. node:http would look at each URL anew, also at what a redirect has put there.
+ */
+function authorize(headers: Headers, { username, password }: URL): void {
+  if (headers.has("authorization") || !(username || password)) return;
+  try {
+    const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    headers.set("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
+  } catch {
+    /* a percent sign that begins no character: none are sent, as by fetch */
+  }
+}
+
 /** Reads fetch's arguments. @throws {XSocketError} ENOTSUP, EINVAL; TypeError as fetch; the signal's reason */
 export async function planOf(
   input: string | URL | Request,
@@ -158,7 +172,9 @@ export async function planOf(
   if (body !== null && BODILESS.has(method))
     throw argumentError(`a ${method} request has no body`, "ERR_INVALID_ARG_VALUE");
   const redirect = init.redirect ?? earlier?.redirect ?? "follow";
-  return { url: new URL(request.url), method, headers, body, init: { ...init, redirect }, signal };
+  const url = new URL(request.url);
+  authorize(headers, url);
+  return { url, method, headers, body, init: { ...init, redirect }, signal };
 }
 
 /* Only a stream may have another length than its header says, and what comes after it on the connection

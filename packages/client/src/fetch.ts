@@ -128,9 +128,10 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
     maxHeaderSize: HEAD_BYTES_MAX,
     [GIVEN_UP]: givenUp.signal,
   };
+  const place = Object.assign(new URL(url), { username: "", password: "" }); // they are a header already
   const outgoing = secure
-    ? httpsModule.request(url, { ...tlsOf(plan), ...options })
-    : httpModule.request(url, options);
+    ? httpsModule.request(place, { ...tlsOf(plan), ...options })
+    : httpModule.request(place, options);
   outgoing.on("response", resolve).on("error", (error) => {
     if (!signal?.aborted && mayRetry(plan, outgoing, error)) resolve(exchange(plan, agents));
     else reject(asFetchError(error, url));

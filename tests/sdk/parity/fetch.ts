@@ -97,6 +97,25 @@ await play({
     await text("/secure", { tls: { ca }, headers: { authorization: "mine" } }),
     await text("/other", { headers: { authorization: "mine", cookie: "a=b", "x-k": "1" } }),
   ],
+  "credentials of the URL, of a redirect, and of a header": async () => {
+    const origin = `127.0.0.1:${PORTS.plain}`;
+    const there = (at: string): string => `http://me:p%C3%BC@${origin}/there?at=${at}`;
+    return [
+      ...(await each(
+        [
+          `http://me@${origin}/echo`,
+          `http://%zz:p@${origin}/echo`,
+          there("/echo"),
+          there(`${plain}/echo`),
+        ],
+        (url) => text(url),
+      )),
+      await text(there(`http://127.0.0.1:${PORTS.other}/echo`)),
+      await text(there(`http://you:q@${origin}/echo`)),
+      await text(`/there?at=http://you:q@${origin}/echo`),
+      await text(there(`${plain}/echo`), { headers: { authorization: "mine" } }),
+    ];
+  },
   encodings: () =>
     each(["gzip", "deflate", "raw", "br", "zstd", "empty", "unknown"], (name) =>
       text(`/encoded/${name}`),

@@ -63,6 +63,7 @@ const options = {
     "/nonsense": () => redirect("http://["),
     "/ftp": () => redirect("ftp://127.0.0.1/"),
     "/secure": () => redirect(`https://127.0.0.1:${PORTS.secure}/echo`, 307),
+    "/there": ({ url }: Request) => redirect(new URL(url).searchParams.get("at") ?? ""),
     "/other": () => redirect(`http://127.0.0.1:${PORTS.other}/echo`),
     "/encoded/:name": ({ params }: Bun.BunRequest<"/encoded/:name">) =>
       ENCODED[params.name]?.() ?? new Response(null, { status: 404 }),
