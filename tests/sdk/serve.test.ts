@@ -74,6 +74,12 @@ async function check(target: Namespace, server: Bun.Server<Data>): Promise<void>
   expect(await curl(target, ...echo)).toContain('"two"');
 }
 
+/* What URLs a server sees for what is given to its own fetch. */
+async function ownAnswers(server: Bun.Server<undefined>): Promise<string[]> {
+  const asked = ["/a?b#c", "//other/x", "http://other/y"];
+  return Promise.all(asked.map(async (path) => (await server.fetch(path)).text()));
+}
+
 describe("serve", () => {
   test.each(["http", "https"])(
     "is Bun.serve in the target: %s, routes, WebSocket, reload, stop",
@@ -121,6 +127,18 @@ describe("serve", () => {
     expect(await curl(target, `http://127.0.0.1:${server.port}/`)).toBe("::ffff:127.0.0.1");
     expect(await curl(target, `http://[::1]:${server.port}/`)).toBe("::1");
     await server.stop(true);
+  });
+
+  test("completes a path given to its own fetch by its address, as Bun.serve does", async () => {
+    await using target = await createNamespace();
+    await using xsocketServer = await startServer({ place: target });
+    for (const place of [{}, { hostname: "127.0.0.1" }, { hostname: "::1" }]) {
+      const options = { ...place, port: 0, fetch: ({ url }: Request) => new Response(url) };
+      using ours = await serve({ via: xsocketServer.path, ...options });
+      using bun = Bun.serve(options); // which says port 0 here, as it was told
+      const [found, expected] = [await ownAnswers(ours), await ownAnswers(bun)];
+      expect(found).toEqual(expected.map((text) => text.replace(":0/", `:${ours.port}/`)));
+    }
   });
 
   test("takes thousands of requests and leaves nothing behind", async () => {

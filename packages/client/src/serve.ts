@@ -93,6 +93,16 @@ function nameOf(options: { readonly id?: string | null } & Through, plan: BindPl
   return [pathOf(options.via), options.id ?? askedOf(plan)].join(" ");
 }
 
+/* Bun would complete a path by the address of the listener that it has made. */
+function fetchOf<Data>(server: Server<Data>, base: URL | string): Server<Data>["fetch"] {
+  const ask = server.fetch.bind(server);
+  return (request, ...rest) => {
+    if (typeof request !== "string" || !/^\/(?!\/)/.test(request)) return ask(request, ...rest);
+    const url = Object.assign(new URL(request, base), { hash: "" });
+    return ask(url.href, ...rest);
+  };
+}
+
 /* Makes a bound socket the listener of a server of Bun: the fast way, else through a relay. */
 function start<WebSocketData, R extends string>(
   options: ServeOptions<WebSocketData, R>,
@@ -115,7 +125,8 @@ function start<WebSocketData, R extends string>(
     const urlOf = (host: string): string =>
       `${server.protocol ?? "http"}://${hostPort(host, port)}/`;
     const url = URL.parse(urlOf(hostname)) ?? new URL(urlOf(ip.address)); // a scope does not fit one
-    describe(server, { hostname, url });
+    const base = plan.hostname === undefined ? urlOf("0.0.0.0") : url; // as Bun's
+    describe(server, { hostname, url, fetch: fetchOf(server, base) });
     return server;
   } catch (error) {
     throw failedCall(error, pathOf(options.via), askedOf(plan));
