@@ -41,7 +41,7 @@ long sys_call(long number, const long args[6])
 		return args[0] == PR_CAPBSET_READ ? -EINVAL : 0;
 	if (is_about_privileges(number))
 		return 0;
-	if (is_old && number == SYS_close_range && args[2] & CLOSE_RANGE_CLOEXEC)
+	if (is_old && number == SYS_close_range && (unsigned)args[2] & CLOSE_RANGE_CLOEXEC)
 		return -EINVAL;
 	rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	return rc < 0 ? -errno : rc;

@@ -142,10 +142,11 @@ static int place_descriptors(int listen_fd, int cwd_fd)
 	return rc < 0 ? (int)rc : 0;
 }
 
-static long close_others(long how)
+static long close_others(unsigned how)
 {
-	return sys_call(SYS_close_range,
-	                (const long[6]){CWD_FD + 1, (long)~0U, CLOSE_RANGE_UNSHARE | how});
+	const unsigned flags = CLOSE_RANGE_UNSHARE | how;
+
+	return sys_call(SYS_close_range, (const long[6]){CWD_FD + 1, (long)~0U, (long)flags});
 }
 
 /*
