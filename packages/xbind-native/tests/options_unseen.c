@@ -203,6 +203,24 @@ static void test_crosswise(void)
 	close(fd);
 }
 
+/* With its last source a group is left, whatever it was joined by. */
+static void test_last_source(void)
+{
+	struct ip_mreqn all = group4("239.4.1.5");
+	struct ip_mreq_source first = source4("239.4.1.5", "10.0.0.1"),
+	                      second = source4("239.4.1.5", "10.0.0.2");
+	int fd = pair_socket(SOCK_DGRAM);
+
+	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &all, sizeof(all));
+	set("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &first, sizeof(first));
+	set("join 2", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &second, sizeof(second));
+	set("leave 2", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &second, sizeof(second));
+	set("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &first, sizeof(first));
+	bind_any(fd, AF_INET);
+	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &all, sizeof(all));
+	close(fd);
+}
+
 /* Room for as many sources as the kernel takes. */
 static struct group_filter *list6(uint32_t sources)
 {
@@ -392,6 +410,7 @@ int main(void)
 	test_source_lists();
 	test_undone_after_a_list();
 	test_crosswise();
+	test_last_source();
 	test_long_lists();
 	test_groups6();
 	test_number_again();

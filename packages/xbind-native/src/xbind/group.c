@@ -52,14 +52,26 @@ bool group_is(const struct group *a, const struct group *b)
 	return a->level == b->level && memcmp(a->address, b->address, a->bytes) == 0;
 }
 
-bool group_replaces(int row, const uint8_t *earlier, const uint8_t *later)
+bool group_is_there(int row, const uint8_t *a, const uint8_t *b)
+{
+	/* where the interface is, as a number or as an address */
+	const size_t at = is_independent(&options[row]) ? 0 : sizeof(struct in_addr);
+
+	return memcmp(a + at, b + at, sizeof(uint32_t)) == 0;
+}
+
+bool group_replaces(int row)
 {
 	const struct option *option = &options[row];
-	size_t interface = 0; /* where it is, as a number or as an address */
 
-	if (option->level == IPPROTO_IP && option->name == IP_MSFILTER)
-		interface = sizeof(struct in_addr);
-	else if (option->name != MCAST_MSFILTER)
-		return false;
-	return memcmp(earlier + interface, later + interface, sizeof(uint32_t)) == 0;
+	return option->name == MCAST_MSFILTER ||
+	       (option->level == IPPROTO_IP && option->name == IP_MSFILTER);
+}
+
+bool group_joins_source(int row)
+{
+	const struct option *option = &options[row];
+
+	return option->name == MCAST_JOIN_SOURCE_GROUP ||
+	       (option->level == IPPROTO_IP && option->name == IP_ADD_SOURCE_MEMBERSHIP);
 }

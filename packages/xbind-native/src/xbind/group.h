@@ -18,10 +18,13 @@ bool group_of(int row, const uint8_t *value, size_t len, struct group *ret);
 
 bool group_is(const struct group *a, const struct group *b);
 
-/*
- * Of two values of a row about the same group: does the later one leave nothing of the earlier one?
- * Lists of sources do that, for the same interface.
- */
-bool group_replaces(int row, const uint8_t *earlier, const uint8_t *later);
+/* Of two values of a row about the same group: are they about the same interface, too? */
+bool group_is_there(int row, const uint8_t *a, const uint8_t *b);
+
+/* Does the row's value say all of a group's sources, and leave nothing of an earlier one? */
+bool group_replaces(int row);
+
+/* Is it a source, which may be all that is left of a membership? */
+bool group_joins_source(int row);
 
 #endif

@@ -76,10 +76,29 @@ static void forget_reuseport(socket_key key)
 static struct optrecord *last_of_group(socket_key key, const struct group *group, int row,
                                        size_t *ret_at)
 {
-	*ret_at = optrecord_find_group(key, group);
+	*ret_at = optrecord_find_group(key, group, UINT64_MAX);
 	if (*ret_at == OPTLOG_RECORDS || optrecord_at(*ret_at)->row != row)
 		return NULL;
 	return optrecord_at(*ret_at);
+}
+
+/*
+ * With its last source a group is left, also by a socket that had joined it for all sources. So the
+ * join of a source is undone by its leave where it was the first, or came just behind another one.
+ */
+static bool can_cancel(socket_key key, const struct group *group, struct optrecord *record)
+{
+	struct optrecord *before;
+	size_t at;
+
+	if (!group_joins_source(record->row))
+		return true;
+	at = optrecord_find_group(key, group, record->order);
+	if (at == OPTLOG_RECORDS)
+		return true;
+	before = optrecord_at(at);
+	return before->row == record->row &&
+	       group_is_there(record->row, optrecord_bytes(before), optrecord_bytes(record));
 }
 
 /* A leave takes away the join just before it. */
@@ -89,7 +108,8 @@ static bool cancel(socket_key key, int undone, const struct group *group, const 
 	size_t at;
 	struct optrecord *record = last_of_group(key, group, undone, &at);
 
-	if (!record || record->len != len || memcmp(optrecord_bytes(record), value, len) != 0)
+	if (!record || record->len != len || memcmp(optrecord_bytes(record), value, len) != 0 ||
+	    !can_cancel(key, group, record))
 		return false;
 	optrecord_forget(at);
 	return true;
@@ -118,7 +138,8 @@ static void note_each(int fd, socket_key key, int row, const void *value, size_t
 
 	if (group_of(row, value, len, &group)) {
 		last = last_of_group(key, &group, row, &at);
-		if (last && group_replaces(row, optrecord_bytes(last), value))
+		if (last && group_replaces(row) &&
+		    group_is_there(row, optrecord_bytes(last), value))
 			optrecord_forget(at);
 	}
 	add_value(fd, key, row, value, len);

@@ -180,12 +180,12 @@ static bool is_about(struct optrecord *record, const struct group *group)
 	       group_is(&own, group);
 }
 
-size_t optrecord_find_group(socket_key key, const struct group *group)
+size_t optrecord_find_group(socket_key key, const struct group *group, uint64_t before)
 {
 	size_t best = OPTLOG_RECORDS;
 
 	for (size_t i = 0; i < used; i++) {
-		if (keys[i] != key || !is_about(&records[i], group))
+		if (keys[i] != key || records[i].order >= before || !is_about(&records[i], group))
 			continue;
 		if (best == OPTLOG_RECORDS || records[i].order > records[best].order)
 			best = i;

@@ -54,8 +54,8 @@ uint8_t *optrecord_bytes(struct optrecord *record);
 /* A record of this row, or OPTLOG_RECORDS. */
 size_t optrecord_find(socket_key key, int row);
 
-/* The socket's latest record about this group, or OPTLOG_RECORDS. */
-size_t optrecord_find_group(socket_key key, const struct group *group);
+/* The socket's latest record about this group of those before an order, or OPTLOG_RECORDS. */
+size_t optrecord_find_group(socket_key key, const struct group *group, uint64_t before);
 
 /* The socket's next record in the order in which they were set, or OPTLOG_RECORDS. */
 size_t optrecord_next(socket_key key, uint64_t order);
