@@ -40,7 +40,7 @@ export const SERVE_ARGS = {
   },
   mode: option("MODE", "Permission bits of the socket file, octal (default: 0660)"),
   group: option("GROUP", "Group of the socket file, by name or number"),
-  "shared-directory": flag("Serve in a directory that others may write to as well, such as /tmp"),
+  "shared-directory": flag("Serve in a sticky directory that others may write to, such as /tmp"),
   "refuse-descriptors": flag(
     "Let no client attach descriptors to a request: EPERM for who does (Linux 6.16)",
   ),
