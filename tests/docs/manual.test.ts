@@ -90,6 +90,9 @@ const SAID: readonly (readonly [page: string, words: string])[] = [
   ["xbind.7", "OPTLOG_LARGE of them longer than OPTLOG_BYTES bytes"],
   ["xbind.7", "more than OPTLOG_LOST such sockets at a time"],
   ["xbind.7", "under a descriptor of KEPT_FD_MIN or above"],
+  ["xbind.7", "the last SHUT_SOCKETS that were shut for writing"],
+  ["xbind.7", "EXPLICIT_SOCKETS on which an option was set to its default"],
+  ["xbind.7", "MOVED_SOCKETS that have moved"],
   ["xsocket.1", "in milliseconds; HANDOVER_WAIT_MS by default."],
   ["xsocket.service.8", "on the control socket ADDRESS_DEFAULT."],
 ];

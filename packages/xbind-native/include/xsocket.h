@@ -36,6 +36,8 @@ extern "C" {
  *   EBADMSG       the answer is malformed, or what came with it is not a fresh
  *                 socket of the kind that was asked for
  *   EPERM         the server's policy refuses this kind of socket
+ *   EMFILE, ENFILE, ETOOMANYREFS
+ *                 a limit or a bound is reached, here or in the server
  *   any other     what socket(2) gave in the server, what connect(2) gave here
  */
 int xsocket(const char *path, int domain, int type, int protocol);
