@@ -72,6 +72,16 @@ function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   };
 }
 
+/* Of a listener that Bun has by now. */
+function setBacklog<Data>(listener: TCPSocketListener<Data>, fd: number, backlog: number): void {
+  try {
+    checked("listen", loadSyscalls().listen(fd, backlog));
+  } catch (error) {
+    listener.stop(true);
+    throw error;
+  }
+}
+
 /* Makes a bound socket a listener of Bun. Bun listens with a backlog of its own, so ours comes after. */
 function adopt<Data>(
   options: ListenOptions<Data>,
@@ -83,7 +93,7 @@ function adopt<Data>(
   try {
     checked("listen", loadSyscalls().listen(socket.fd, backlog));
     const listener = adoptListener<Data>({ ...rest, fd: socket.fd });
-    checked("listen", loadSyscalls().listen(socket.take(), backlog));
+    setBacklog(listener, socket.take(), backlog);
     describe(listener, { port, hostname: plan.hostname ?? ip.address });
     return listener;
   } catch (error) {

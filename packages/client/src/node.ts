@@ -4,12 +4,20 @@ import * as https from "node:https";
 import * as net from "node:net";
 import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { type BindPlan, bound } from "./_bound.ts";
+import { askedOf, type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { misuse } from "./_kind.ts";
 import { setOption } from "./_socket.ts";
-import { checkBacklog, checkPort, hostOf, THROUGH_KEYS, type Through } from "./_through.ts";
+import {
+  checkBacklog,
+  checkPort,
+  failedCall,
+  hostOf,
+  pathOf,
+  THROUGH_KEYS,
+  type Through,
+} from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
 import type { OwnedSocket } from "./owned.ts";
@@ -70,10 +78,19 @@ function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: stri
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
 }
 
+/* Makes a call for the socket of a plan. */
+function call(plan: BindPlan, { via }: Through, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    throw failedCall(error, pathOf(via), askedOf(plan));
+  }
+}
+
 /*
  * Lets Bun adopt a socket, which stays its owner's where Bun throws at once. What is left to set of
  * it comes before everybody else who hears that it listens: they may close it, and the number is
- * another one's then.
+ * another one's then. Where it cannot be set the socket, which is Bun's by then, is closed.
  */
 async function adopted(
   emitter: net.Server | dgram.Socket,
@@ -83,7 +100,14 @@ async function adopted(
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { fd } = socket;
-  const ready = (): void => resolve(Promise.try(settle, fd));
+  const ready = (): void => {
+    try {
+      resolve(settle(fd));
+    } catch (error) {
+      emitter.close();
+      reject(error);
+    }
+  };
   emitter.prependOnceListener("listening", ready).once("error", reject);
   try {
     start(fd);
@@ -124,10 +148,11 @@ export async function nodeListen<Server extends net.Server>(
     throw misuse("listen", "the server listens already", "Close it first, or make another one.");
   refuseUnknown("listen", options, [...PLACE_KEYS, "backlog"]);
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
-  const { socket: owned } = await bound(planOf(options, "stream", "listen at"), options);
+  const plan = planOf(options, "stream", "listen at");
+  const { socket: owned } = await bound(plan, options);
   using socket = owned;
   const setBacklog = (fd: number): void =>
-    void checked("listen", loadSyscalls().listen(fd, backlog));
+    call(plan, options, () => void checked("listen", loadSyscalls().listen(fd, backlog)));
   setBacklog(socket.fd);
   const acceptor = server instanceof http.Server ? feed(server) : server;
   await adopted(acceptor, socket, (fd) => void acceptor.listen({ fd }), setBacklog); // Bun sets its own
@@ -157,7 +182,7 @@ export async function nodeBind(
   using made = owned;
   const start = (fd: number): void => void socket.bind({ fd });
   const settle = (fd: number): void => {
-    if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
+    if (!reuseAddr) call(plan, options, () => setOption(fd, "reuseAddr", 0)); // Bun sets it after bind: see udp
   };
   await adopted(socket, made, start, settle);
   return socket;

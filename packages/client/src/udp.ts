@@ -97,24 +97,38 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   };
   const { socket: owned, ip } = await bound(plan, { ...options, ...deadline.limits() });
   using socket = owned; // Bun throws at once and leaves it to us, or takes it
-  reportErrors(socket.fd, ip);
+  const failure = (error: unknown): unknown => failedCall(error, pathOf(options.via), asked);
+  reportErrors(socket.fd, ip, failure);
   if (peer) await connectPeer(socket, peer, pathOf(options.via), deadline);
   const connect = peer && { connect: { hostname: addressFor(socket, peer), port: peer.port } };
   const rest = forBun(options, "port", "reusePort", "reuseAddr", "ipv6Only");
   const adopted = { ...rest, ...connect, fd: socket.fd };
   const opening = adoptDatagrams<Type, Made<Type>>(adopted);
-  // Bun sets it after bind, which would let programs of other users share the port and its datagrams.
-  if (!plan.reuseAddr) setOption(socket.fd, "reuseAddr", 0);
-  socket.take();
+  const fd = socket.take();
+  try {
+    // Bun sets it after bind, which would let programs of other users share the port and its datagrams.
+    if (!plan.reuseAddr) setOption(fd, "reuseAddr", 0);
+  } catch (error) {
+    (await opening).close(); // it is Bun's by now
+    throw failure(error);
+  }
   const made = await opening;
   describe(made, { hostname: hostname ?? ip.address });
   return made;
 }
 
 /* As Bun does: ICMP errors reach error(), also those for a socket that is not connected. */
-function reportErrors(fd: number, { family }: IpAddress): void {
-  setOption(fd, "ipErrors", 1);
-  if (family === 6) setOption(fd, "ipv6Errors", 1);
+function reportErrors(
+  fd: number,
+  { family }: IpAddress,
+  failure: (error: unknown) => unknown,
+): void {
+  try {
+    setOption(fd, "ipErrors", 1);
+    if (family === 6) setOption(fd, "ipv6Errors", 1);
+  } catch (error) {
+    throw failure(error);
+  }
 }
 
 interface DatagramPeer {
