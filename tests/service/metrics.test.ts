@@ -142,6 +142,7 @@ test("a path is taken from a dead server alone", async () => {
   for (const [below, remedy] of Object.entries({
     "none/m": "make it first",
     "file/m": "another path",
+    ["m".repeat(120)]: "use a shorter path",
   }))
     expect(() => serveMetrics(server, { kind: "path", path: dir.join(below) })).toThrow(remedy);
   metrics[Symbol.dispose]();

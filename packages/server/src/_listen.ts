@@ -1,7 +1,13 @@
 import { chownSync, readdirSync, statSync } from "node:fs";
 import { chown } from "node:fs/promises";
 import { dirname } from "node:path";
-import { DEFAULT_ADDRESS, formatAddress, parseAddress, ProtocolError } from "@xsocket/protocol";
+import {
+  type Address,
+  DEFAULT_ADDRESS,
+  formatAddress,
+  parseAddress,
+  ProtocolError,
+} from "@xsocket/protocol";
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { adoptListener } from "./_adopt.ts";
 import { type Claim, claimAddress, removeAsBefore } from "./_claim.ts";
@@ -37,7 +43,12 @@ export function checkOptions(options: ServeOptions, named: boolean): number {
   return threads;
 }
 
-function readAddress(text: string) {
+/**
+ * Reads the address of a socket that is to be made.
+ *
+ * @throws {ServeError} ADDRESS
+ */
+export function readAddress(text: string): Address {
   try {
     return parseAddress(text);
   } catch (error) {

@@ -4,6 +4,7 @@ import { SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { claimPath, removeOwn, type SocketFile } from "../_claim.ts";
 import { expectDirectory } from "../_directory.ts";
+import { readAddress } from "../_listen.ts";
 import { reasonOf, systemError } from "../_refusal.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
@@ -71,6 +72,7 @@ interface Listening {
 /* A listener that Bun makes at a path would, at its end, remove whatever lies there by then. */
 function listenAtPath(path: string, socket: Handlers): Listening {
   const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
+  readAddress(path); // is it too long?
   expectDirectory(path);
   const sys = loadSyscalls();
   const { listenFd: fd, file } = claimPath(sys, path, options, SOCK_STREAM);
@@ -111,7 +113,7 @@ export interface Metrics extends Disposable {
  * Serves the numbers of a server to Prometheus over HTTP, on the main thread.
  *
  * @param log is told at the end if the file of a path has to stay
- * @throws {ServeError} if the address cannot be used: IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
+ * @throws {ServeError} if the address cannot be used: ADDRESS, IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
  */
 export function serveMetrics(server: Server, address: MetricsAddress, log?: Log): Metrics {
   try {
