@@ -1,4 +1,4 @@
-import { EXIT, FailureError } from "./errors.ts";
+import { codeOf, EXIT, FailureError } from "./errors.ts";
 
 /* Codes of the libraries' errors that mean a wrong argument: ServeError's, XSocketError's. */
 const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
@@ -12,10 +12,6 @@ const SDK_WORDS = / with via(?=[.:])|, use a Session(?=,)|, or give a larger tim
 /** A text of the client library without what only its users can do. */
 export function plainWords(text: string): string {
   return text.replaceAll(SDK_WORDS, "");
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 /* What citty itself refuses: an argument that is missing, or none of those there are. */

@@ -1,5 +1,5 @@
 import { writeSync } from "node:fs";
-import { EXIT, FailureError } from "./errors.ts";
+import { codeOf, EXIT, FailureError } from "./errors.ts";
 
 const AGAIN_MS = 1; // between two tries at a pipe that is full and does not block
 
@@ -7,10 +7,6 @@ const AGAIN_MS = 1; // between two tries at a pipe that is full and does not blo
 class UnreadError extends FailureError {
   override readonly name = "UnreadError";
   override readonly exitCode = EXIT.unread;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
 /* Writes all of a text, at the pace of whoever reads it. */

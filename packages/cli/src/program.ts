@@ -1,7 +1,7 @@
 import { accessSync, constants, openSync, closeSync, readSync, statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { isResolvable, isText, kernelPath } from "./directory.ts";
-import { FailureError } from "./errors.ts";
+import { codeOf, FailureError } from "./errors.ts";
 
 /* What execvp(3) takes where there is no PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";
@@ -20,7 +20,7 @@ function whyNot(path: string): string {
       return "it is a directory, so give the path of a program in it";
     return "it is not executable for this user, so check its mode (chmod +x) and its owner";
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EACCES"
+    return codeOf(error) === "EACCES"
       ? "this user may not enter its directory, so run it as another one or make the directory passable (chmod +x)"
       : "there is no such file, so check its path";
   }

@@ -1,6 +1,7 @@
 import { accessSync, constants, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { codeOf } from "../errors.ts";
 import { shellWord } from "../shell-word.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
@@ -22,10 +23,6 @@ function describe(path: string, stats: Stats): string {
   const mode = [6, 3, 0].map((shift) => bits[(stats.mode >> shift) & 7]).join("");
   const acl = loadSyscalls().xattr(path, ACL, null, 0) > 0 ? " with an ACL (getfacl shows it)" : "";
   return `${path} (${stats.isDirectory() ? "d" : "s"}${mode}, uid ${stats.uid}, gid ${stats.gid}${acl})`;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
 /* From the root down to the directory of a path. */
