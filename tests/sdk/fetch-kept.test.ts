@@ -1,6 +1,7 @@
 /* Connections that are kept for the next request, and what may go over them. */
 import { expect, test } from "bun:test";
 import { fetchVia, listen, serve } from "@xsocket/client";
+import { socketsOf } from "../harness/descriptors.ts";
 import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 
@@ -64,6 +65,29 @@ test("what is not to be kept has a connection of its own", async () => {
   expect(new Set(kept).size).toBe(1);
   expect(new Set([...kept, ...others]).size).toBe(3);
   expect(await portOf({})).toBe(kept[0] ?? "");
+  await web.stop(true);
+});
+
+test("a short answer gives its connection back although nobody reads it", async () => {
+  await using server = await startServer();
+  const routes = {
+    "/whole": () => new Response("fine"),
+    "/chunks": () => new Response(streamOf("fine")),
+  };
+  const web = await serve({ via: server.path, hostname, port: 0, routes, fetch: told });
+  using there = fetchVia(server.path);
+  const base = `http://${hostname}:${web.port}`;
+  const unread: Response[] = []; // not to be collected
+  const before = socketsOf(process.pid);
+  for (let i = 0; i < 100; i++) {
+    unread.push(await there(`${base}/${i % 2 ? "whole" : "chunks"}`));
+    await Bun.sleep(3);
+  }
+  expect(socketsOf(process.pid) - before).toBeLessThan(10);
+  const later = there(`${base}/later`);
+  await Promise.all(unread.slice(0, 50).map(({ body }) => body?.cancel()));
+  expect(await (await later).text()).toBe("GET /later ");
+  expect(await unread[99]?.text()).toBe("fine");
   await web.stop(true);
 });
 

@@ -92,6 +92,16 @@ function decodedBy(
   return plain;
 }
 
+/*
+ * Takes in as much of a body as the buffers of a stream hold, which is all of most bodies: where nothing
+ * is left to come, the connection is free for the next request, whether anybody reads the body or not.
+ */
+function readAhead(answer: IncomingMessage): Readable {
+  const ahead = new PassThrough();
+  pipeline(answer, ahead, () => {}); // a failure ends it with that
+  return ahead;
+}
+
 /* Undoes the content encodings, the last one first. */
 function decoded(answer: IncomingMessage, encodings: string[]): Readable {
   let stream: Readable = answer;
@@ -108,7 +118,8 @@ function bodyOf(answer: IncomingMessage, { init, signal, url }: ResponseContext)
     .split(",")
     .map((name) => name.trim().toLowerCase())
     .filter(Boolean);
-  const stream = init.decompress === false ? answer : decoded(answer, encodings);
+  const plain = init.decompress === false ? answer : decoded(answer, encodings);
+  const stream = plain === answer ? readAhead(answer) : plain; // what decodes has buffers of its own
   const abort = (): void => {
     stream.destroy(signal?.aborted ? signal.reason : undefined); // first: the reader hears of this one
     answer.destroy();
