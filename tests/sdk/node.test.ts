@@ -75,6 +75,24 @@ test("node:net, node:http, node:tls and node:dgram work in the target", async ()
   await new Promise<void>((resolve) => datagrams.close(resolve));
 });
 
+test("a socket of nodeConnect does not connect again, in the own namespace", async () => {
+  await using target = await createNamespace();
+  await using control = await startServer({ place: target });
+  const own = createServer((socket) => socket.end("own")).listen(0, "127.0.0.1");
+  await eventually("the own server to listen", () => own.listening);
+  const { path: via } = control;
+  const there = createServer((socket) => socket.end("there"));
+  await nodeListen(there, { via, host: "127.0.0.1", port: portOf(own.address()) });
+  const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(own.address()) });
+  const again = (): unknown => socket.connect(portOf(own.address()), "127.0.0.1");
+  expect(again).toThrow(expect.objectContaining({ code: "ENOTSUP", step: "options" }));
+  let text = "";
+  for await (const data of socket) text += String(data);
+  expect(text).toBe("there");
+  expect(again).toThrow(expect.objectContaining({ code: "ENOTSUP" }));
+  await Promise.all([own, there].map((each) => new Promise((resolve) => each.close(resolve))));
+});
+
 test("a server of node: that listens already is refused, and leaves nothing open", async () => {
   await using server = await startServer();
   const { path: via } = server;

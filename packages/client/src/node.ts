@@ -53,9 +53,19 @@ const NODE_BACKLOG = 511;
 const CONNECT_KEYS = [...THROUGH_KEYS, "host", "port", "localAddress", "localPort"] as const;
 const PLACE_KEYS = [...THROUGH_KEYS, "host", "port", "reusePort", "ipv6Only"] as const;
 
+/* node:net would connect it again in the own namespace; there are libraries that do so with what they get. */
+function refuseAgain(): never {
+  throw misuse(
+    "connect a socket of nodeConnect again",
+    "it would be one of the own namespace",
+    "Call nodeConnect for each connection.",
+    "ENOTSUP",
+  );
+}
+
 /**
  * net.connect from the target namespace. It resolves once the connection stands; give it to
- * `tls.connect({ socket })` for TLS.
+ * `tls.connect({ socket })` for TLS. Its own `connect` is refused (ENOTSUP).
  *
  * @throws {XSocketError} as connect
  * @example
@@ -68,7 +78,7 @@ export async function nodeConnect(options: NodeConnectOptions): Promise<net.Sock
   const host = hostOf("connect", options) ?? "localhost";
   const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
   using socket = await connectedSocket({ ...peer, localAddress, localPort }, options);
-  return adoptNodeConnection(socket.take());
+  return Object.assign(adoptNodeConnection(socket.take()), { connect: refuseAgain });
 }
 
 function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
