@@ -17,21 +17,27 @@ export interface Limits {
 /** The keys of {@link Limits}. */
 export const LIMIT_KEYS = ["signal", "timeoutMs"] as const;
 
+/** Checks the types of both. @throws {XSocketError} EINVAL */
+export function checkLimits({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits): void {
+  if (typeof timeoutMs !== "number" || !(timeoutMs > 0))
+    throw misuse(
+      "start",
+      `timeoutMs is ${inspect(timeoutMs)}`,
+      "Give a time in milliseconds above 0, or Infinity.",
+    );
+  if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
+    throw misuse("start", `signal is ${inspect(signal)}`, "Give an AbortSignal.");
+}
+
 /** The point in time and the signal that end an operation. */
 export class Deadline {
   readonly signal: AbortSignal | undefined;
   readonly #at: number;
 
   /** @throws {XSocketError} EINVAL for a time that is no positive number; the signal's reason if it is aborted */
-  constructor({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits) {
-    if (typeof timeoutMs !== "number" || !(timeoutMs > 0))
-      throw misuse(
-        "start",
-        `timeoutMs is ${inspect(timeoutMs)}`,
-        "Give a time in milliseconds above 0, or Infinity.",
-      );
-    if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
-      throw misuse("start", `signal is ${inspect(signal)}`, "Give an AbortSignal.");
+  constructor(limits: Limits) {
+    checkLimits(limits);
+    const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = limits;
     signal?.throwIfAborted();
     this.signal = signal;
     this.#at = performance.now() + timeoutMs;

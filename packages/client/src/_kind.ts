@@ -72,6 +72,18 @@ export function misuse(
   return new XSocketError({ code, step: "options", asked, found, remedy });
 }
 
+/**
+ * Whether an option is set. Of another type it is refused: "false" and 0 may be meant otherwise than
+ * taken, and a socket is open to more than was wished then.
+ *
+ * @throws {XSocketError} EINVAL
+ */
+export function flagOf(asked: string, options: object, name: string): boolean {
+  const value: unknown = Reflect.get(options, name) ?? false;
+  if (typeof value === "boolean") return value;
+  throw misuse(asked, `${name} is ${inspect(value)}`, "Give true or false.");
+}
+
 function number(field: string, value: unknown, names: Record<string, number>): number {
   const named = typeof value === "string" && Object.hasOwn(names, value) ? names[value] : undefined;
   const result = typeof value === "string" ? named : value;
@@ -105,7 +117,7 @@ export function kindNumbers(kind: SocketKind): KindNumbers {
   const type = number("type", kind.type ?? "stream", TYPES);
   return {
     domain: domainOf(kind),
-    type: type | SOCK_CLOEXEC | (kind.nonblocking === true ? SOCK_NONBLOCK : 0),
+    type: type | SOCK_CLOEXEC | (flagOf("get a socket", kind, "nonblocking") ? SOCK_NONBLOCK : 0),
     protocol: number("protocol", kind.protocol ?? 0, PROTOCOLS),
   };
 }

@@ -16,7 +16,7 @@ import {
   forBun,
 } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
-import { misuse } from "./_kind.ts";
+import { flagOf, misuse } from "./_kind.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { type Session, sessionFor } from "./session.ts";
 
@@ -94,8 +94,8 @@ async function connectOne(
   const kind = { family: ip.family, type: "stream", nonblocking: true } as const;
   const socket = await session.socket({ ...kind, ...deadline.limits() });
   try {
-    if (peer.reusePort === true) setOption(socket.fd, "reusePort", 1);
-    if (peer.ipv6Only === true && ip.family === 6) setOption(socket.fd, "ipv6Only", 1);
+    if (peer.reusePort) setOption(socket.fd, "reusePort", 1);
+    if (peer.ipv6Only && ip.family === 6) setOption(socket.fd, "ipv6Only", 1);
     if (local || peer.localPort !== undefined)
       bindTo(socket.fd, local ?? ANY[ip.family], checkPort(asked, peer.localPort ?? 0));
     await connectTo(socket.fd, ip, peer.port, deadline);
@@ -199,7 +199,9 @@ export async function connect<Data = undefined>(
   const asked = `connect to ${hostname}`;
   refuseKeys(asked, options, REFUSED);
   refuseKeys(asked, { exclusive }, { exclusive: "It is for listening: leave it out." });
-  const peer = { ...local, hostname, port: checkPort(asked, port) };
+  const reusePort = flagOf(asked, options, "reusePort");
+  const ipv6Only = flagOf(asked, options, "ipv6Only");
+  const peer = { ...local, hostname, port: checkPort(asked, port), reusePort, ipv6Only };
   try {
     using socket = await connectedSocket(peer, options); // Bun throws at once, or takes it
     const secure = tlsFor(tls, hostname);

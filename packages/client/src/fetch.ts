@@ -128,7 +128,7 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
     maxHeaderSize: HEAD_BYTES_MAX,
     [GIVEN_UP]: givenUp.signal,
   };
-  const place = Object.assign(new URL(url), { username: "", password: "" }); // they are a header already
+  const place = Object.assign(new URL(url), { username: "", password: "" }); // a header already
   const outgoing = secure
     ? httpsModule.request(place, { ...tlsOf(plan), ...options })
     : httpModule.request(place, options);

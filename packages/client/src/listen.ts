@@ -2,7 +2,7 @@ import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
 import { adoptListener, describe } from "./_bun.ts";
-import { misuse } from "./_kind.ts";
+import { flagOf, misuse } from "./_kind.ts";
 import {
   checkBacklog,
   checkHandlers,
@@ -56,7 +56,9 @@ function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   const asked = `listen at ${hostname ?? "*"}`;
   if (hostname === "") throw misuse(asked, "hostname is empty", "Leave it out for every address.");
   refuseKeys(asked, options, REFUSED);
-  const { exclusive = false, reusePort = false, ipv6Only = false, backlog = 1 } = options;
+  const { backlog = 1 } = options;
+  const reusePort = flagOf(asked, options, "reusePort");
+  const exclusive = flagOf(asked, options, "exclusive");
   if (exclusive && reusePort)
     throw misuse(asked, "both exclusive and reusePort are set", "Set one of them.");
   checkBacklog(asked, backlog);
@@ -67,7 +69,7 @@ function planOf<Data>(options: ListenOptions<Data>): BindPlan {
     port,
     reuseAddr: true,
     reusePort,
-    ipv6Only,
+    ipv6Only: flagOf(asked, options, "ipv6Only"),
     verb: "listen at",
   };
 }

@@ -7,7 +7,7 @@ import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { askedOf, type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection } from "./_bun.ts";
 import { feed } from "./_feed.ts";
-import { misuse } from "./_kind.ts";
+import { flagOf, misuse } from "./_kind.ts";
 import { setOption } from "./_socket.ts";
 import {
   checkBacklog,
@@ -82,9 +82,11 @@ export async function nodeConnect(options: NodeConnectOptions): Promise<net.Sock
 }
 
 function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
-  const { reusePort = false, ipv6Only = false } = options;
   const hostname = hostOf(verb, options);
-  const port = checkPort(`${verb} ${hostname ?? "*"}`, options.port ?? 0);
+  const asked = `${verb} ${hostname ?? "*"}`;
+  const port = checkPort(asked, options.port ?? 0);
+  const reusePort = flagOf(asked, options, "reusePort");
+  const ipv6Only = flagOf(asked, options, "ipv6Only");
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
 }
 
@@ -180,13 +182,13 @@ export async function nodeBind(
   socket: dgram.Socket,
   options: NodeBindOptions = {},
 ): Promise<dgram.Socket> {
-  if (typeof socket?.bind !== "function")
+  if (typeof socket?.send !== "function")
     throw misuse("bind", `the socket is ${inspect(socket)}`, "Give a socket of node:dgram.");
   refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
   // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
   const isV6 = Reflect.get(socket, "type") === "udp6";
   const host = options.host ?? (isV6 ? "::" : "0.0.0.0");
-  const { reuseAddr = false } = options;
+  const reuseAddr = flagOf("bind", options, "reuseAddr");
   const plan = { ...planOf({ ...options, host }, "dgram", "receive datagrams at"), reuseAddr };
   const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
   using made = owned;

@@ -1,9 +1,11 @@
+import { inspect } from "node:util";
 import type { Serve, Server } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
 import { describe } from "./_bun.ts";
 import { earlierServer, hotId, rememberServer } from "./_hot.ts";
+import { flagOf } from "./_kind.ts";
 import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
 import { setOption } from "./_socket.ts";
@@ -83,14 +85,14 @@ function planOf(options: PlainOptions): BindPlan {
   refuseKeys(asked, options, REFUSED);
   checkBacklog(asked, options.backlog ?? BUN_BACKLOG);
   const port = checkPort(asked, options.port ?? defaultPort());
-  const reuse = { reuseAddr: true, reusePort: options.reusePort === true };
-  const ipv6Only = options.ipv6Only === true;
+  const reuse = { reuseAddr: true, reusePort: flagOf(asked, options, "reusePort") };
+  const ipv6Only = flagOf(asked, options, "ipv6Only");
   return { type: "stream", hostname, port, ...reuse, ipv6Only, verb: "serve at" };
 }
 
 /* What makes two runs of a program mean the same server. */
 function nameOf(options: { readonly id?: string | null } & Through, plan: BindPlan): string {
-  return [pathOf(options.via), options.id ?? askedOf(plan)].join(" ");
+  return inspect([pathOf(options.via), options.id ?? askedOf(plan)]); // they may be of any type yet
 }
 
 /* Bun would complete a path by the address of the listener that it has made. */

@@ -3,7 +3,7 @@ import { hostPort, type IpAddress } from "./_address.ts";
 import { type BindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
-import { misuse } from "./_kind.ts";
+import { flagOf, misuse } from "./_kind.ts";
 import { resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
 import {
@@ -79,7 +79,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
 ): Promise<Made<Type>> {
   refuseMisspelt("receive datagrams", options, NAMES);
-  const { port = 0, reusePort, reuseAddr, ipv6Only } = options;
+  const { port = 0 } = options;
   const hostname = hostOf("receive datagrams", options) || undefined; // "" is none for Bun, too
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
@@ -90,9 +90,9 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
     type: "dgram",
     hostname: hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0"),
     port: checkPort(asked, port),
-    reuseAddr: reuseAddr === true,
-    reusePort: reusePort === true,
-    ipv6Only: ipv6Only === true,
+    reuseAddr: flagOf(asked, options, "reuseAddr"),
+    reusePort: flagOf(asked, options, "reusePort"),
+    ipv6Only: flagOf(asked, options, "ipv6Only"),
     verb: "receive datagrams at",
   };
   const { socket: owned, ip } = await bound(plan, { ...options, ...deadline.limits() });

@@ -1,11 +1,15 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { createSocket } from "node:dgram";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { inspect } from "node:util";
 import {
   connect,
   fetchVia,
   HttpAgent,
+  HttpsAgent,
   listen,
   nodeBind,
   nodeConnect,
@@ -97,6 +101,26 @@ test("an address that cannot be right gets one remedy", async () => {
   }
 });
 
+test("a flag that is neither true nor false is refused", async () => {
+  const [via, port, socket] = ["/nowhere", 1, { data() {} }];
+  const forms: [(options: object) => unknown, string[]][] = [
+    [(o) => xsocket({ via, ...o }), ["nonblocking"]],
+    [(o) => listen({ via, port, socket, ...o }), ["reusePort", "ipv6Only", "exclusive"]],
+    [(o) => serve({ via, fetch: () => new Response(), ...o }), ["reusePort", "ipv6Only"]],
+    [(o) => connect({ via, hostname: "::1", port, socket, ...o }), ["reusePort", "ipv6Only"]],
+    [(o) => udp({ via, ...o }), ["reusePort", "reuseAddr", "ipv6Only"]],
+    [(o) => nodeListen(createServer(), { via, ...o }), ["reusePort", "ipv6Only"]],
+    [(o) => nodeBind(createSocket("udp6"), { via, ...o }), ["reusePort", "reuseAddr", "ipv6Only"]],
+  ];
+  for (const [form, names] of forms)
+    for (const name of names) {
+      const failing = async (value: unknown): Promise<unknown> => form({ [name]: value });
+      for (const value of [1, "false"])
+        await expect(failing(value), name).rejects.toThrow(`${name} is ${inspect(value)} (EINVAL)`);
+      await expect(failing(undefined), name).rejects.toMatchObject({ code: "ENOENT" });
+    }
+});
+
 test("a misspelt key is refused where Bun would drop it, and others are left to Bun", async () => {
   const socket = { data() {} };
   const forms: [(options: object) => unknown, object, string][] = [
@@ -123,6 +147,10 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     [() => serve({ backlog: -5, fetch: () => new Response() }), "backlog is -5"],
     [() => Reflect.apply(nodeListen, undefined, [5]), "the server is 5"],
     [() => Reflect.apply(nodeBind, undefined, []), "the socket is undefined"],
+    [() => Reflect.apply(nodeBind, undefined, [createSocket]), "the socket is [Function"],
+    [() => new HttpAgent({ signal: Object(5) }), "signal is"],
+    [() => new HttpsAgent({ timeoutMs: 0 }), "timeoutMs is 0"],
+    [() => serve({ via: Object(Symbol("x")), fetch: () => new Response() }), "via is"],
   ];
   for (const [form, found] of wrong) {
     const failing = async (): Promise<unknown> => form();
