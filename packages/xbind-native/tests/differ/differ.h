@@ -176,6 +176,7 @@ void step_poll(void);
 void step_waiter(void);
 void step_apart(void);
 void step_crowd(void);
+void step_groups(void);
 void step_refuse(void);
 
 /*

@@ -54,6 +54,7 @@ static const struct {
     {step_apart, 2, 0},
     {step_crowd, 2, 0},
     {step_refuse, 1, 0},
+    {step_groups, 3, IN_ANY | IN_CALM},
 };
 
 uint16_t first_port(uint64_t seed)

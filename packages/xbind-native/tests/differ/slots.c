@@ -2,6 +2,7 @@
 /* slots.c - the descriptors and addresses that steps choose from */
 #include "differ/differ.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -54,8 +55,11 @@ int a_fd(void)
 
 static int one_that(bool (*is_it)(int fd))
 {
+	static const int odd[] = {INT_MAX, INT_MIN, 1 << 20, 1024, -2};
 	int fd = one_in(40) ? sequence.slots[below(SLOTS)] : a_fd();
 
+	if (one_in(200))
+		return ONE_OF(odd);
 	for (int i = 0; i < TRIES && !one_in(40) && !is_it(fd); i++)
 		fd = a_fd();
 	return fd;

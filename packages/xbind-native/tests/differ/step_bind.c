@@ -169,7 +169,7 @@ static int call_reserved(int fd, struct sockaddr_in *ret)
 void step_reserved(void)
 {
 #ifdef __GLIBC__
-	int fd = a_socket();
+	int fd = a_socket(), rc;
 	union address address;
 	socklen_t len;
 
@@ -177,7 +177,10 @@ void step_reserved(void)
 	if (is_passed_over(fd))
 		return;
 	say("bindresvport %d", fd);
-	say_result(call_reserved(fd, &address.in));
+	rc = call_reserved(fd, &address.in);
+	if (rc == 0)
+		before_call(); /* libc leaves the error of a port that was taken */
+	say_result(rc);
 	settle_sets();
 	if (address_of(fd, &address, &len))
 		say_address(&address, len);
