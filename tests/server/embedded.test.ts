@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { xsocket } from "@xsocket/client";
-import { type Policy, serve } from "@xsocket/server";
+import { DEFAULT_POLICY, type Policy, serve } from "@xsocket/server";
 import { descriptors, guardDescriptors, here, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
@@ -39,6 +39,46 @@ test("what a start fails for is said, and nothing stays open, whatever cannot be
   };
   await expect(serve({ address: `${home}/control`, policy })).rejects.toThrow("the policy is none");
   expect(descriptors()).toEqual(before);
+});
+
+test("options that cannot be right are refused before anything is opened", async () => {
+  using dir = tempDir();
+  const address = dir.join("control");
+  const wrong: [unknown, string][] = [
+    [null, "the options must be an object, not null"],
+    [{ address: 5 }, "address must be a path, or @name, not 5"],
+    [{ polcy: {} }, "there is no option polcy: there are address, mode,"],
+    [{ policy: null }, "policy must be a policy, or a function, not null"],
+    [{ policy: "allow" }, "policy must be a policy, or a function, not 'allow'"],
+    [{ policy: () => undefined }, "policy has returned undefined: return what"],
+    [{ log: console }, "log must be a function, not"],
+    [{ logLevel: "warn" }, "logLevel must be one of error, warning,"],
+    [{ sharedDirectory: "false" }, "sharedDirectory must be true or false, not 'false'"],
+    [{ listenFd: "3" }, "listenFd must be a descriptor's number, not '3'"],
+    [{ maxConnections: "8" }, "maxConnections must be a whole number from 1 to"],
+    [{ maxConnectionsPerUid: null }, "maxConnectionsPerUid must be a whole number from 1 to"],
+    [{ mode: "660" }, "mode must be from 0 to 0777, not '660'"],
+  ];
+  for (const [options, message] of wrong) {
+    const given: unknown = options === null ? null : { address, ...Object(options) };
+    const starting: Promise<unknown> = Reflect.apply(serve, undefined, [given]);
+    await expect(starting, message).rejects.toMatchObject({ code: "MISUSE" });
+    await expect(starting, message).rejects.toThrow(message);
+    expect(existsSync(address)).toBe(false);
+  }
+});
+
+test("a policy that is none at a reload leaves the one before", async () => {
+  using dir = tempDir();
+  const none: typeof DEFAULT_POLICY = Reflect.get({}, "policy"); // as where a file holds none
+  const policies = [DEFAULT_POLICY];
+  const policy = () => policies.shift() ?? none;
+  const notGiven: string | undefined = process.env["XSOCKET_NOT_GIVEN"];
+  const others = { group: notGiven, auditFile: notGiven, maxConnections: undefined };
+  await using server = await serve({ address: dir.join("control"), policy, ...others });
+  await expect(server.reload()).rejects.toThrow("policy has returned undefined");
+  using socket = await xsocket({ via: server.address });
+  expect(socket.closed).toBe(false);
 });
 
 test("a log that throws is the program's to hear of, and holds up nothing", async () => {

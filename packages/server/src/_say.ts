@@ -7,7 +7,10 @@ const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause mu
 export const RECORDS_WAITING_MAX = 1024;
 
 /** What takes the records, less those that nobody wants. What it throws is an uncaught exception. */
-export function wantedOf(options: { readonly log?: Log; readonly logLevel?: LogLevel }): Log {
+export function wantedOf(options: {
+  readonly log?: Log | undefined;
+  readonly logLevel?: LogLevel | undefined;
+}): Log {
   const { log = () => {}, logLevel = "info" } = options;
   return (record) => {
     if (!isLogged(record.level, logLevel)) return;

@@ -21,6 +21,9 @@ export interface Bounds {
   readonly backlog: number;
 }
 
+/** Those of them that an option says. */
+export type GivenBounds = { readonly [Name in keyof Bounds]?: Bounds[Name] | undefined };
+
 /** The bounds that hold unless an option says otherwise; RLIMIT_NOFILE may lower the first four. */
 export const DEFAULT_BOUNDS: Bounds = {
   maxConnections: 20_480,
@@ -41,7 +44,7 @@ export const THREAD_DESCRIPTORS = 8;
 export const BOUND_MAX = 0x7fffffff;
 
 /* One bound as asked for, or its default. */
-function bound(given: Partial<Bounds>, name: keyof Bounds): number {
+function bound(given: GivenBounds, name: keyof Bounds): number {
   const value = given[name] ?? DEFAULT_BOUNDS[name];
   if (Number.isInteger(value) && value >= 1 && value <= BOUND_MAX) return value;
   throw new ServeError(
@@ -51,7 +54,7 @@ function bound(given: Partial<Bounds>, name: keyof Bounds): number {
 }
 
 /* A user's share: what was asked for, else the default, but where descriptors are scarce three quarters. */
-function share(given: Partial<Bounds>, name: keyof Bounds, all: number, scarce: boolean): number {
+function share(given: GivenBounds, name: keyof Bounds, all: number, scarce: boolean): number {
   const wanted = bound(given, name);
   const cut = scarce && given[name] === undefined;
   return Math.min(wanted, cut ? Math.ceil(all * 0.75) : all);
@@ -68,7 +71,7 @@ function share(given: Partial<Bounds>, name: keyof Bounds, all: number, scarce: 
  *   PERMISSION if the limit could not be read
  */
 export function fitBounds(
-  given: Partial<Bounds>,
+  given: GivenBounds,
   descriptorLimit: number,
   threads = DEFAULT_THREADS,
 ): Bounds {

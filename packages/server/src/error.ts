@@ -1,7 +1,7 @@
 /**
  * Why a server cannot start. Stable: programs may compare it.
  *
- * - `MISUSE`: options that contradict each other, or a bound that is out of range
+ * - `MISUSE`: an option that cannot be right, or options that contradict each other
  * - `ADDRESS`: an address that is empty or does not fit a UNIX socket address
  * - `IN_USE`: another server listens there; the message names its process
  * - `NOT_A_SOCKET`: something else lies at the path, and it is never removed

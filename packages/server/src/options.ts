@@ -1,4 +1,4 @@
-import type { Bounds } from "./bounds.ts";
+import type { GivenBounds } from "./bounds.ts";
 import type { Log } from "./log.ts";
 import type { LogLevel } from "./service/log.ts";
 import type { Policy } from "./policy/rule.ts";
@@ -12,42 +12,42 @@ import type { Policy } from "./policy/rule.ts";
  * await server.closed;
  * ```
  */
-export interface ServeOptions extends Partial<Bounds> {
+export interface ServeOptions extends GivenBounds {
   /** Where to listen: a path, or `@name` in the abstract namespace. "/run/xsocket/default" by default. */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** Permission bits of the socket file, 0o660 by default. Misuse with `@name` and `listenFd`. */
-  readonly mode?: number;
+  readonly mode?: number | undefined;
   /** The socket file's group, by name or number; the server's own by default. Misuse as `mode`. */
-  readonly group?: string | number;
+  readonly group?: string | number | undefined;
   /** Serve also in a directory that others may write to, provided it is sticky, as /tmp. */
-  readonly sharedDirectory?: boolean;
+  readonly sharedDirectory?: boolean | undefined;
   /**
    * Let no client attach descriptors to its requests, which the protocol allows and nobody needs: it
    * gets EPERM. To close a descriptor takes a serving thread time (docs/security.md). Linux 6.16.
    */
-  readonly refuseDescriptors?: boolean;
+  readonly refuseDescriptors?: boolean | undefined;
   /** A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`; it becomes the server's. */
-  readonly listenFd?: number;
+  readonly listenFd?: number | undefined;
   /** Whether the file of `listenFd` is removed at the end: for who made it and then became another user. */
-  readonly ownsFile?: boolean;
+  readonly ownsFile?: boolean | undefined;
   /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
-  readonly auditFile?: string;
+  readonly auditFile?: string | undefined;
   /**
    * Serving threads at most, from 1 to 64, 4 to 12 MB of memory each; {@link DEFAULT_THREADS} by
    * default. One is started at once, the others when connections that are kept open ask at the
    * same time.
    */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /**
    * Who may ask for what: rules, or a function that reads them, which reload() calls again. By
    * default ordinary sockets for everyone who can connect; with `@name` for root and the server's
    * own user.
    */
-  readonly policy?: Policy | (() => Policy | Promise<Policy>);
+  readonly policy?: Policy | (() => Policy | Promise<Policy>) | undefined;
   /** Takes what the server has to say; nothing by default. What it throws is an uncaught exception. */
-  readonly log?: Log;
+  readonly log?: Log | undefined;
   /** Records below this level are not made; "info" by default. "debug" has one for each request. */
-  readonly logLevel?: LogLevel;
+  readonly logLevel?: LogLevel | undefined;
 }
 
 /** Serving threads at most unless the option says otherwise. */

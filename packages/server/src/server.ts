@@ -2,6 +2,7 @@ import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { endsInPart, openAuditFile } from "./_audit.ts";
 import type { Claim } from "./_claim.ts";
 import { checkOptions, listen } from "./_listen.ts";
+import { checkPolicy, checkTypes } from "./_options.ts";
 import { createMemory, Shared } from "./_memory.ts";
 import { type Common, Pool } from "./_pool.ts";
 import { reasonOf, systemError } from "./_refusal.ts";
@@ -46,7 +47,7 @@ export interface Server extends AsyncDisposable {
 }
 
 async function readPolicy(policy: ServeOptions["policy"], address: string): Promise<Policy> {
-  if (typeof policy === "function") return policy();
+  if (typeof policy === "function") return checkPolicy(await policy());
   if (policy) return policy;
   return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
 }
@@ -88,6 +89,7 @@ async function release(claim: Claim, log: Log): Promise<void> {
  * @throws what `options.policy` throws
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
+  checkTypes(options);
   const isName = options.address?.startsWith("@") === true || options.listenFd !== undefined;
   const threads = checkOptions(options, isName);
   const sys = loadSyscalls();

@@ -25,7 +25,7 @@ export interface ServiceOptions extends ServeOptions {
 }
 
 /* What was passed at start replaces the address; its permissions are for who made it to say. */
-function withActivation(options: ServiceOptions, activation: Activation): ServeOptions {
+function withActivation(options: ServeOptions, activation: Activation): ServeOptions {
   const { address: _address, mode: _mode, group: _group, ...rest } = options;
   return { ...rest, listenFd: activation.fd, ownsFile: activation.own };
 }
@@ -167,7 +167,8 @@ async function start(
   owned: AsyncDisposableStack,
 ): Promise<Signalled> {
   const interval = watchdogMs();
-  const given = activation ? withActivation(options, activation) : options;
+  const { user: _user, successor: _successor, metrics: _metrics, ...own } = options;
+  const given = activation ? withActivation(own, activation) : own;
   const server = owned.use(await serve(given));
   if (options.metrics) owned.use(serveMetrics(server, options.metrics, options.log));
   const look = lookout(server, options.log);

@@ -1,0 +1,70 @@
+/*
+ * What the options of serve have to be, in JavaScript, too, where nothing else says so: a policy or a
+ * bound that is dropped without a word leaves a server open to more than was wished.
+ */
+import { inspect } from "node:util";
+import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
+import { ServeError } from "./error.ts";
+import { MAX_THREADS, type ServeOptions } from "./options.ts";
+import type { Policy } from "./policy/rule.ts";
+import { LOG_LEVELS } from "./service/log.ts";
+
+/* Whether a value may be right, and what one is; ranges are looked at where they are used. */
+type Check = readonly [isRight: (value: unknown) => boolean, what: string];
+
+const isNumber = (value: unknown): boolean => typeof value === "number";
+const isFlag = (value: unknown): boolean => typeof value === "boolean";
+const isText = (value: unknown): boolean => typeof value === "string";
+
+const FLAG: Check = [isFlag, "true or false"];
+const BOUND: Check = [isNumber, `a whole number from 1 to ${BOUND_MAX}`];
+
+const LEVELS = `one of ${Object.keys(LOG_LEVELS).join(", ")}`;
+
+const CHECKS: Readonly<Record<Exclude<keyof ServeOptions, keyof Bounds>, Check>> = {
+  address: [isText, "a path, or @name"],
+  mode: [isNumber, "from 0 to 0777"],
+  group: [(value) => isText(value) || isNumber(value), "the name or number of a group"],
+  sharedDirectory: FLAG,
+  refuseDescriptors: FLAG,
+  listenFd: [(value) => Number.isInteger(value) && Number(value) >= 0, "a descriptor's number"],
+  ownsFile: FLAG,
+  auditFile: [isText, "the path of a file"],
+  threads: [isNumber, `a whole number from 1 to ${MAX_THREADS}`],
+  policy: [(value) => typeof value === "function" || isPolicy(value), "a policy, or a function"],
+  log: [(value) => typeof value === "function", "a function"],
+  logLevel: [(value) => isText(value) && Object.hasOwn(LOG_LEVELS, String(value)), LEVELS],
+};
+const known = new Map<string, Check>([
+  ...Object.entries(CHECKS),
+  ...Object.keys(DEFAULT_BOUNDS).map((name) => [name, BOUND] as const),
+]);
+
+function isPolicy(value: unknown): value is Policy {
+  return typeof value === "object" && value !== null && Array.isArray(Reflect.get(value, "rules"));
+}
+
+function misuse(message: string): never {
+  throw new ServeError("MISUSE", message);
+}
+
+/** Refuses options that there are not, and values of another type. @throws {ServeError} MISUSE */
+export function checkTypes(options: unknown): void {
+  if (typeof options !== "object" || options === null)
+    misuse(`the options must be an object, not ${inspect(options)}`);
+  for (const [name, value] of Object.entries(options)) {
+    const check = known.get(name);
+    if (value === undefined) continue;
+    if (!check) misuse(`there is no option ${name}: there are ${[...known.keys()].join(", ")}`);
+    const [isRight, what] = check;
+    if (!isRight(value)) misuse(`${name} must be ${what}, not ${inspect(value)}`);
+  }
+}
+
+/** What `options.policy` has given. @throws {ServeError} MISUSE for what is no policy */
+export function checkPolicy(given: unknown): Policy {
+  if (isPolicy(given)) return given;
+  return misuse(
+    `policy has returned ${inspect(given)}: return what parsePolicy or readPolicy gives`,
+  );
+}
