@@ -52,7 +52,7 @@ function acceptFrom(accept: () => number) {
   };
   const connections = new Connections(context);
   const serve = (fd: number) => void served.push(fd);
-  new Acceptor(context, connections, new Peer(sys, shared), () => 0, serve).accept();
+  new Acceptor(context, connections, new Peer(sys, shared), () => 0, serve).accept(ACCEPTS);
   return { closed, said, served, refused: shared.sum(COUNTER.refusedConnections) };
 }
 

@@ -27,6 +27,7 @@ export class Acceptor {
   readonly #settle: () => number;
   readonly #serve: (fd: number) => void;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
+  #hasStopped = false;
   #pausedUntil = 0;
   #isFailing = false; // since the last one that was accepted
 
@@ -60,6 +61,11 @@ export class Acceptor {
     return sys.epollCtl(epollFd, operation, options.listenFd, events, LISTEN_DATA);
   }
 
+  /** Whether there may be somebody to accept: not in a pause, nor once it has stopped. */
+  get isListening(): boolean {
+    return this.#accepts && !this.#hasStopped && this.#pausedUntil === 0;
+  }
+
   /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
   waitMs(): number {
     if (this.#pausedUntil === 0) return -1;
@@ -75,6 +81,7 @@ export class Acceptor {
 
   /** Stops listening for good. */
   stop(): void {
+    this.#hasStopped = true;
     this.#pausedUntil = 0;
     this.#control(EPOLL_CTL_DEL, 0);
   }
@@ -97,8 +104,8 @@ export class Acceptor {
    * Accepts what waits, but not too many in a row: who comes again and again, if only to be refused,
    * must not keep the others from their turn.
    */
-  accept(): void {
-    for (let left = ACCEPTS; this.#accepts && left > 0; left--) if (!this.#acceptOne()) return;
+  accept(most: number): void {
+    for (let left = most; this.#accepts && left > 0; left--) if (!this.#acceptOne()) return;
   }
 
   /* Returns whether another one may wait. */

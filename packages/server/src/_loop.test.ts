@@ -1,9 +1,9 @@
 import { expect, spyOn, test } from "bun:test";
 import { encode } from "@xsocket/protocol";
 import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { WAKE_DATA } from "./_acceptor.ts";
+import { LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
-import { type Channel, COLLECT_STEPS, Loop } from "./_loop.ts";
+import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./_loop.ts";
 import { createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
 import { reclaim } from "./_reclaim.ts";
 import type { Order } from "./_thread.ts";
@@ -15,16 +15,17 @@ const DESCRIPTORS = 200;
 const CONNECTION = 150; // no descriptor of this process is touched
 const sys = loadSyscalls();
 
-/** Thread 1 of two, on a kernel of our own. */
-function threadOne(
+/** A thread of two, on a kernel of our own. */
+function threadAt(
+  index: number,
   memory: Memory,
   orders: Order[],
   kernel: Partial<Syscalls>,
   send: Channel["send"] = () => {},
 ): Loop {
   const shared = new Shared(memory);
-  shared.setThread(1, THREAD.wake, 0);
-  shared.setThread(1, THREAD.epoll, 0);
+  shared.setThread(index, THREAD.wake, 0);
+  shared.setThread(index, THREAD.epoll, 0);
   const bounds = fitBounds({ backlog: 1 }, DESCRIPTORS, 2);
   const policy = {
     policy: DEFAULT_POLICY,
@@ -33,7 +34,7 @@ function threadOne(
   return new Loop(
     { ...sys, epollCtl: () => 0, close: () => 0, tickCreate: () => -1, ...kernel },
     {
-      index: 1,
+      index,
       listenFd: -1,
       memory,
       bounds,
@@ -47,6 +48,12 @@ function threadOne(
     { take: () => orders.shift(), send },
   );
 }
+
+function threadOne(...rest: Tail<Parameters<typeof threadAt>>): Loop {
+  return threadAt(1, ...rest);
+}
+
+type Tail<List extends unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
 
 /** Memory with one idle connection. */
 function idleConnection(owner: number): { memory: Memory; shared: Shared } {
@@ -179,4 +186,107 @@ test("garbage is collected in the pauses after much work", () => {
   expect(collections(COLLECT_STEPS)).toBe(2);
   expect(collections(COLLECT_STEPS / 2)).toBe(1);
   expect(collections(10)).toBe(0);
+});
+
+/**
+ * Has the thread that accepts wait a few times, each time with the same connections ready: many of
+ * one user, and behind them one of another. Then it is told to stop.
+ *
+ * @param first the events of a wait before those
+ * @param orderAt the wait at which the order is there already, though its event waits with the others
+ * @returns the turns and the state of each connection, the connections that were looked for, and the waits
+ */
+function serveReady(
+  steps: number,
+  options: {
+    count?: number;
+    state?: number;
+    accept?: () => number;
+    first?: readonly number[];
+    orderAt?: number;
+    moved?: number;
+  } = {},
+) {
+  const { count = EVENTS, state = STATE.idle, accept = () => -errno.EAGAIN } = options;
+  const { first = [], orderAt = steps, moved = -1 } = options;
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  const ready = Array.from({ length: count }, (_, i) => 100 + i);
+  for (const fd of ready) {
+    shared.set(fd, FIELD.state, state);
+    shared.set(fd, FIELD.requests, 1);
+    shared.set(fd, FIELD.account, shared.openAccount(fd === ready.at(-1) ? 2 : 1));
+  }
+  const turns = new Map(ready.map((fd) => [fd, 0]));
+  const orders: Order[] = [];
+  const waits = [
+    ...(first.length > 0 ? [first] : []),
+    ...Array.from({ length: steps }, () => ready.flatMap((fd) => [EPOLLIN, fd])),
+    [EPOLLIN, WAKE_DATA],
+  ];
+  const found = { turns: [0], states: [0], moved: -1, accepts: 0, waits: 0 };
+  let accepts = 0;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (found.waits === 0 && moved >= 0) shared.move(moved, 0);
+      if (found.waits++ === orderAt) orders.push({ kind: "stop" });
+      const events = waits.shift() ?? [];
+      pairs.set(events);
+      return events.length / 2;
+    },
+    receivePacket: (fd: number) => (turns.set(fd, (turns.get(fd) ?? 0) + 1), -errno.EAGAIN),
+    accept: () => (accepts++, accept()),
+    eventfd: () => -errno.EMFILE,
+    eventfdTake() {
+      found.turns = [...turns.values()];
+      found.states = ready.map((fd) => shared.get(fd, FIELD.state));
+      if (moved >= 0) found.moved = shared.get(moved, FIELD.state);
+      found.accepts = accepts;
+      return 0;
+    },
+  };
+  threadAt(0, memory, orders, kernel).run();
+  return found;
+}
+
+const sum = (turns: readonly number[]) => turns.reduce((one, other) => one + other, 0);
+
+test("where more are ready than one wait takes, who is new does not wait for all of them", () => {
+  expect(serveReady(3).accepts).toBe(3);
+  expect(serveReady(3, { count: EVENTS - 1 }).accepts).toBe(0); // it would be among the ready
+  expect(serveReady(3, { accept: () => -errno.EMFILE }).accepts).toBe(2); // then there is a pause
+  const orderAt = 4;
+  expect(serveReady(3, { first: [EPOLLHUP, LISTEN_DATA], orderAt }).accepts).toBe(1); // then it is lost
+});
+
+test("an exception in that does not end the thread", () => {
+  let left = 2;
+  const accept = () => {
+    if (left-- > 0) throw new RangeError("for a test");
+    return -errno.EAGAIN;
+  };
+  expect(serveReady(3, { accept }).accepts).toBe(3);
+});
+
+test("nor do orders wait, nor connections that other threads have handed over", () => {
+  expect(serveReady(9, { orderAt: 3 }).waits).toBe(4);
+  expect(serveReady(1, { moved: 180 }).moved).toBe(STATE.idle);
+});
+
+test("where more are ready than one wait takes, each user has a share of the turns", () => {
+  const { turns, states } = serveReady(10);
+  expect(turns.at(-1)).toBe(10);
+  expect(sum(turns.slice(0, -1))).toBe(10 * 4);
+  expect(new Set(states)).toEqual(new Set([STATE.idle]));
+  expect(serveReady(10, { count: EVENTS - 1 }).turns).toEqual(Array(EVENTS - 1).fill(10));
+});
+
+test("of a user's many each has its turn, though they are ready in the same order again and again", () => {
+  expect(serveReady(1000).turns).not.toContain(0); // by chance once in 10^26 times
+});
+
+test("one that was told of once and is passed over is told of again", () => {
+  const { turns, states } = serveReady(1, { state: STATE.stuck });
+  expect(sum(turns)).toBe(1 + 4);
+  expect(new Set(states)).toEqual(new Set([STATE.idle]));
 });

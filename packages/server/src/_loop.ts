@@ -19,11 +19,14 @@ import { Judge } from "./_judge.ts";
 import { FIELD, Shared, STATE, THREAD } from "./_memory.ts";
 import { Peer } from "./_peer.ts";
 import { limitedVoice } from "./_say.ts";
+import { Shares } from "./_shares.ts";
 import type { Context, Order, Report, ThreadOptions } from "./_thread.ts";
 import { Tick } from "./_tick.ts";
 import { isLogged } from "./log.ts";
 
-const EVENTS = 64; // taken by one wait
+/** Events taken by one wait. Where there are so many, the step is crowded: more may be ready. */
+export const EVENTS = 64;
+const ACCEPTS_BESIDE = 16; // in a crowded step, beside the events
 
 /** After so many steps a pause is used to collect garbage. */
 export const COLLECT_STEPS = 16_384;
@@ -45,6 +48,7 @@ export class Loop {
   readonly #answered: Answered;
   readonly #tick: Tick;
   readonly #crowd: Crowd;
+  readonly #shares = new Shares();
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
   #steps = 0; // since the last collection
@@ -99,11 +103,36 @@ export class Loop {
     this.#tick.waited(count);
     if (count === -errno.EINTR) this.#collect();
     else if (checked("epoll_wait", count) > 0) this.#steps++;
-    for (let i = 0; i < count; i++)
-      this.#handleGuarded(this.#pairs[2 * i] ?? 0, this.#pairs[2 * i + 1] ?? 0);
+    if (count === EVENTS) this.#handleCrowd();
+    else this.#handleSome(count, 0);
     this.#connections.lookAtDue();
     this.#acceptor.resume();
     if (this.#crowd.isLasting()) this.#askForThread();
+  }
+
+  #handleSome(count: number, first: number): void {
+    this.#shares.begin(count === EVENTS);
+    for (let i = 0; i < count; i++) {
+      const at = 2 * ((first + i) % count);
+      this.#handleGuarded(this.#pairs[at] ?? 0, this.#pairs[at + 1] ?? 0);
+    }
+  }
+
+  /* Those that are passed over come in the same order again, so chance says where a step begins. */
+  #handleCrowd(): void {
+    this.#handleSome(EVENTS, Math.floor(Math.random() * EVENTS));
+    this.#lookBeside();
+  }
+
+  /* What else there is to do does not wait for all the connections that are ready. */
+  #lookBeside(): void {
+    this.#current = -1;
+    try {
+      this.#wake();
+      if (this.#acceptor.isListening) this.#acceptSome(ACCEPTS_BESIDE);
+    } catch (error) {
+      this.#endFailed(error);
+    }
   }
 
   /* Nobody asks. Compiling leaves garbage, which the engine keeps as long as little is added to it. */
@@ -162,12 +191,12 @@ export class Loop {
   }
 
   #listened(events: number): void {
-    this.#acceptSome();
+    this.#acceptSome(ACCEPTS);
     if ((events & EPOLLHUP) !== 0) this.#acceptor.lost();
   }
 
-  #acceptSome(): void {
-    this.#acceptor.accept();
+  #acceptSome(most: number): void {
+    this.#acceptor.accept(most);
     this.#answered.settle();
   }
 
@@ -211,11 +240,20 @@ export class Loop {
     const state = shared.get(fd, FIELD.state);
     // One that is to move or to be evicted is in an inbox, and that comes next.
     if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
+    const hasTurn = this.#shares.take(shared.get(fd, FIELD.account));
+    if (!hasTurn && (state === STATE.idle || state === STATE.fresh)) return; // the next wait has it again
     if (!shared.change(fd, state, STATE.busy)) return;
     this.#current = fd;
     if (state === STATE.lingering) return this.#linger(fd);
+    if (!hasTurn) return this.#passOver(fd);
     if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) return this.#connections.endGone(fd);
     this.#serve(fd);
+  }
+
+  /* One that was stuck is told of once, and has to wait as the others do. */
+  #passOver(fd: number): void {
+    const isStuck = this.#connections.isUnread(fd);
+    this.#connections.release(fd, isStuck ? STATE.stuck : STATE.idle);
   }
 
   #isGone(fd: number): boolean {
@@ -248,7 +286,7 @@ export class Loop {
   #finish(): void {
     const { shared, options } = this.#context;
     this.#tick.start();
-    for (let left = options.bounds.backlog; left > 0; left -= ACCEPTS) this.#acceptSome();
+    for (let left = options.bounds.backlog; left > 0; left -= ACCEPTS) this.#acceptSome(ACCEPTS);
     this.#acceptor.stop();
     for (let fd = 0; fd < shared.descriptors; fd++) {
       if (shared.get(fd, FIELD.owner) === options.index) this.#finishOne(fd);

@@ -1,0 +1,25 @@
+const SHARE = 4; // turns
+
+/**
+ * Shares the turns of a crowded step among users. Connections are served in the order in which they
+ * are ready, so that those of another user would wait for all of one who has thousands that ask all
+ * the time.
+ */
+export class Shares {
+  readonly #taken = new Map<number, number>(); // turns of each account
+  #isCrowded = false;
+
+  /** Begins a step. */
+  begin(isCrowded: boolean): void {
+    this.#isCrowded = isCrowded;
+    if (this.#taken.size > 0) this.#taken.clear();
+  }
+
+  /** Takes a turn for a user's account. Returns whether there was one left. */
+  take(account: number): boolean {
+    if (!this.#isCrowded) return true;
+    const taken = this.#taken.get(account) ?? 0;
+    this.#taken.set(account, taken + 1);
+    return taken < SHARE;
+  }
+}
