@@ -15,6 +15,7 @@ import type { Context } from "./_thread.ts";
 import { WatchList } from "./_watch.ts";
 
 const LOOKS = 4; // a time limit is looked at this often while it runs
+const LOOKS_IN_A_ROW = 64; // then others have their turn
 /* A packet that the peer has received counts as one byte for an instant, in which we may be woken. */
 const BEING_FREED = 1;
 
@@ -187,10 +188,10 @@ export class Connections {
     }
   }
 
-  /** Looks at the connections whose time it is. */
+  /** Looks at connections whose time it is, though not at too many in a row. */
   lookAtDue(): void {
     const now = this.#context.sys.monotonic();
-    for (let left = this.#watch.size; left > 0; left--) {
+    for (let left = Math.min(this.#watch.size, LOOKS_IN_A_ROW); left > 0; left--) {
       const fd = this.#watch.take(now);
       if (fd < 0) return;
       this.#look(fd, now);
