@@ -1,6 +1,7 @@
 /* Clients that nobody vetted. */
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
 import {
   bunAsOrdinaryUser,
@@ -133,6 +134,27 @@ test("1,000 stuck clients of one user do not slow down another", async () => {
   }
   expect(Math.min(...beside)).toBeLessThan(2 * Math.min(...usual));
 });
+
+test.if(process.geteuid?.() === 0)(
+  "who asks for packet sockets and hangs up does not hold up the others",
+  async () => {
+    using directory = tempDir();
+    const policy = directory.join("policy.toml");
+    const rules = ["", 'family = "AF_PACKET"\ntype = "raw"\n'];
+    writeFileSync(policy, rules.map((rule) => `[[rule]]\naction = "allow"\n${rule}`).join(""));
+    await using server = await startServer({ args: ["--policy", policy] });
+    const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+    server.program.kill("SIGSTOP"); // so that none is answered in time
+    for (let i = 0; i < 300; i++) {
+      using client = new RawClient(server.path);
+      client.send(request);
+    }
+    const start = performance.now();
+    server.program.kill("SIGCONT");
+    expect(askOnce(server.path)).toBe(0);
+    expect(performance.now() - start).toBeLessThan(1500); // the close of one takes 10 ms
+  },
+);
 
 test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async () => {
   using directory = tempDir();

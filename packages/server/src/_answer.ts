@@ -10,6 +10,7 @@ import {
 import { errno, errnoName } from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
 import { type Audit, openAudit, type Outcome } from "./_audit.ts";
+import { Closes } from "./_closes.ts";
 import { commandOf } from "./_comm.ts";
 import type { Refusal, SocketRequest } from "./_judge.ts";
 import { UNREAD } from "./_flight.ts";
@@ -43,6 +44,7 @@ export class Answerer {
   readonly #saysEach: boolean;
   readonly #audit: Audit | undefined;
   readonly #sockets: Sockets;
+  readonly #closes: Closes;
   #stamps = true;
   #unstampedBy = 0; // what fchown(2) gave when that was said
 
@@ -53,6 +55,7 @@ export class Answerer {
     this.#saysEach = context.logs("debug");
     this.#audit = auditOf(context);
     this.#sockets = new Sockets(context.sys);
+    this.#closes = new Closes(context.sys);
   }
 
   /** Reads one request of a connection and answers it. */
@@ -194,13 +197,15 @@ export class Answerer {
   #handOver(fd: number): boolean {
     const { sys, shared, options } = this.#context;
     const { domain, type, protocol } = this.#request;
+    const { uid } = this.#peer;
+    if (this.#closes.holdsBack(uid, domain, type)) return this.#notMade(fd, errno.ETOOMANYREFS);
     const socket = this.#sockets.make(domain, type, protocol);
     if (socket < 0) return this.#notMade(fd, -socket);
     shared.setThread(options.index, THREAD.scratch, socket);
     this.#stamp(fd, socket);
     this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
     const sent = sys.sendPacket(fd, this.#response(0), RESPONSE_BYTES, socket);
-    sys.close(socket);
+    this.#closes.close(socket, uid, domain, type);
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
     shared.flight.setUnread(fd, UNREAD.socket);

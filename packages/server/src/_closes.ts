@@ -1,0 +1,52 @@
+import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, SOCK_TYPE_MASK } from "@xsocket/protocol";
+import type { Syscalls } from "@xsocket/xbind-native";
+
+const SLOW_MS = 1;
+const PRICE = 100; // times as long as a close took
+const PRICE_MAX_MS = 1000; // the thread may have lost its processor meanwhile
+const USERS_MAX = 64; // remembered at once
+
+/* Their close takes no time. */
+function isOrdinary(domain: number, type: number): boolean {
+  const base = type & SOCK_TYPE_MASK;
+  return (
+    (domain === AF_INET || domain === AF_INET6) && (base === SOCK_STREAM || base === SOCK_DGRAM)
+  );
+}
+
+/**
+ * Closes the server's copies of sockets. Where nobody else has one, since its client has hung up, that
+ * of a packet socket waits for the whole kernel, 10 ms and more. Who may ask for those would hold up
+ * a thread for as long as they like, so each user pays for that in time before the next such socket.
+ */
+export class Closes {
+  readonly #sys: Syscalls;
+  readonly #until = new Map<number, number>(); // of each user
+
+  constructor(sys: Syscalls) {
+    this.#sys = sys;
+  }
+
+  /** Whether a user has to wait before the next socket of this kind. */
+  holdsBack(uid: number, domain: number, type: number): boolean {
+    if (this.#until.size === 0 || isOrdinary(domain, type)) return false;
+    return this.#sys.monotonic() < (this.#until.get(uid) ?? 0);
+  }
+
+  close(socket: number, uid: number, domain: number, type: number): void {
+    if (isOrdinary(domain, type)) return void this.#sys.close(socket);
+    const start = this.#sys.monotonic();
+    this.#sys.close(socket);
+    const end = this.#sys.monotonic();
+    if (end - start >= SLOW_MS)
+      this.#remember(uid, end + Math.min((end - start) * PRICE, PRICE_MAX_MS));
+  }
+
+  /* Who was remembered for longest goes first. */
+  #remember(uid: number, until: number): void {
+    this.#until.delete(uid);
+    this.#until.set(uid, until);
+    if (this.#until.size <= USERS_MAX) return;
+    for (const oldest of this.#until.keys()) return void this.#until.delete(oldest);
+  }
+}
