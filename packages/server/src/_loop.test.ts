@@ -190,7 +190,7 @@ test("garbage is collected in the pauses after much work", () => {
 
 /**
  * Has the thread that accepts wait a few times, each time with the same connections ready: many of
- * one user, and behind them one of another. Then it is told to stop.
+ * one user, and behind them those of others, one by default. Then it is told to stop.
  *
  * @param first the events of a wait before those
  * @param orderAt the wait at which the order is there already, though its event waits with the others
@@ -205,17 +205,18 @@ function serveReady(
     first?: readonly number[];
     orderAt?: number;
     moved?: number;
+    others?: number;
   } = {},
 ) {
   const { count = EVENTS, state = STATE.idle, accept = () => -errno.EAGAIN } = options;
-  const { first = [], orderAt = steps, moved = -1 } = options;
+  const { first = [], orderAt = steps, moved = -1, others = 1 } = options;
   const memory = createMemory(DESCRIPTORS, 2);
   const shared = new Shared(memory);
   const ready = Array.from({ length: count }, (_, i) => 100 + i);
   for (const fd of ready) {
     shared.set(fd, FIELD.state, state);
     shared.set(fd, FIELD.requests, 1);
-    shared.set(fd, FIELD.account, shared.openAccount(fd === ready.at(-1) ? 2 : 1));
+    shared.set(fd, FIELD.account, shared.openAccount(ready.indexOf(fd) < count - others ? 1 : 2));
   }
   const turns = new Map(ready.map((fd) => [fd, 0]));
   const orders: Order[] = [];
@@ -279,6 +280,10 @@ test("where more are ready than one wait takes, each user has a share of the tur
   expect(sum(turns.slice(0, -1))).toBe(10 * 4);
   expect(new Set(states)).toEqual(new Set([STATE.idle]));
   expect(serveReady(10, { count: EVENTS - 1 }).turns).toEqual(Array(EVENTS - 1).fill(10));
+});
+
+test("but who is alone has them all", () => {
+  expect(serveReady(10, { others: 0 }).turns).toEqual(Array(EVENTS).fill(10));
 });
 
 test("of a user's many each has its turn, though they are ready in the same order again and again", () => {

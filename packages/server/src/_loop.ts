@@ -48,7 +48,7 @@ export class Loop {
   readonly #answered: Answered;
   readonly #tick: Tick;
   readonly #crowd: Crowd;
-  readonly #shares = new Shares();
+  readonly #shares: Shares;
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
   #steps = 0; // since the last collection
@@ -80,6 +80,7 @@ export class Loop {
     this.#acceptor = new Acceptor(context, this.#connections, peer, settle, serve);
     this.#tick = new Tick(sys, shared, options.index);
     this.#crowd = new Crowd(() => sys.monotonic());
+    this.#shares = new Shares((account) => shared.connectionsOf(account) === shared.connections());
     checked("epoll_ctl", sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA));
   }
 

@@ -7,7 +7,13 @@ const SHARE = 4; // turns
  */
 export class Shares {
   readonly #taken = new Map<number, number>(); // turns of each account
+  readonly #isAlone: (account: number) => boolean;
   #isCrowded = false;
+
+  /** @param isAlone tells whether all connections are of one account, which then makes nobody wait */
+  constructor(isAlone: (account: number) => boolean) {
+    this.#isAlone = isAlone;
+  }
 
   /** Begins a step. */
   begin(isCrowded: boolean): void {
@@ -17,7 +23,7 @@ export class Shares {
 
   /** Takes a turn for a user's account. Returns whether there was one left. */
   take(account: number): boolean {
-    if (!this.#isCrowded) return true;
+    if (!this.#isCrowded || this.#isAlone(account)) return true;
     const taken = this.#taken.get(account) ?? 0;
     this.#taken.set(account, taken + 1);
     return taken < SHARE;
