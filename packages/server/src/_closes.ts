@@ -1,7 +1,8 @@
 import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, SOCK_TYPE_MASK } from "@xsocket/protocol";
 import type { Syscalls } from "@xsocket/xbind-native";
+import { EPOLLHUP } from "./_epoll.ts";
 
-const SLOW_MS = 1;
+const SLOW_MS = 4;
 const PRICE = 100; // times as long as a close took
 const PRICE_MAX_MS = 1000; // the thread may have lost its processor meanwhile
 const USERS_MAX = 64; // remembered at once
@@ -33,12 +34,13 @@ export class Closes {
     return this.#sys.monotonic() < (this.#until.get(uid) ?? 0);
   }
 
-  close(socket: number, uid: number, domain: number, type: number): void {
+  /** @param connection the client's, who does not pay for a processor that the thread has lost */
+  close(socket: number, connection: number, uid: number, domain: number, type: number): void {
     if (isOrdinary(domain, type)) return void this.#sys.close(socket);
     const start = this.#sys.monotonic();
     this.#sys.close(socket);
     const end = this.#sys.monotonic();
-    if (end - start >= SLOW_MS)
+    if (end - start >= SLOW_MS && (this.#sys.poll(connection, 0, 0) & EPOLLHUP) !== 0)
       this.#remember(uid, end + Math.min((end - start) * PRICE, PRICE_MAX_MS));
   }
 
