@@ -201,6 +201,22 @@ test("a script with the line ends of another system is refused in a sentence", a
   );
 });
 
+/* The kernel does not look into PATH, whatever env(1) would do. */
+test.each([
+  ["sh", "./sh"],
+  ["env sh", "./env"],
+  ["/nowhere/env sh", "/nowhere/env"],
+])("a script is refused in a sentence whose interpreter is %s", async (line, missing) => {
+  using dir = tempDir();
+  writeFileSync(dir.join("script"), `#!${line}\necho never\n`);
+  chmodSync(dir.join("script"), 0o755);
+  const { code, stdout, stderr } = await here.run([...RUN, "--", "./script"], { cwd: dir.path });
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toStartWith(
+    `xsocket: cannot run ./script: its interpreter ${missing} is missing, `,
+  );
+});
+
 test("a set-user-ID program is run where its bit has no effect", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, SET_USER);

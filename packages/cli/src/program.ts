@@ -79,10 +79,10 @@ function startedByEnv(env: string, words: readonly string[]): string {
  * carriage return of another system's line end is a part of its name.
  */
 function interpreterOf(path: string): string | undefined {
-  const [, interpreter = "", rest = ""] =
-    /^#![ \t]*([^ \t]+)[ \t]*(.*)$/.exec(firstLine(path)) ?? [];
-  if (interpreter === "") return undefined;
-  if (basename(interpreter) !== "env") return interpreter;
+  const [, word = "", rest = ""] = /^#![ \t]*([^ \t]+)[ \t]*(.*)$/.exec(firstLine(path)) ?? [];
+  if (word === "") return undefined;
+  const interpreter = word.includes("/") ? word : `./${word}`; // the kernel knows no PATH
+  if (basename(interpreter) !== "env" || lookUp(interpreter) === undefined) return interpreter;
   return startedByEnv(interpreter, rest.split(/[ \t]+/).filter(Boolean));
 }
 
