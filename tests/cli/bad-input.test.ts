@@ -235,6 +235,17 @@ test.each([
   await expectSentence([XSOCKET, "status", path], { code: 1, says: [path, remedy] });
 });
 
+test("status with a library of another version does not blame the server", async () => {
+  await using server = await startServer();
+  using dir = tempDir();
+  copyFileSync(libraryPath("xbind"), dir.join("libxsocket.so"));
+  const argv = ["env", `XSOCKET_LIBDIR=${dir.path}`, XSOCKET, "status", server.path];
+  await expectSentence(argv, {
+    code: 1,
+    says: [dir.join("libxsocket.so"), "see that it is of this version"],
+  });
+});
+
 test("what a server says of itself is no command to the terminal", async () => {
   using dir = tempDir();
   await using server = await startServer({ path: dir.join("\u001B[2Jcontrol") });

@@ -222,6 +222,28 @@ describe("the row that fails is", () => {
     expectOnly(spaced, "libraries", /cannot be preloaded/, /./);
   });
 
+  test("libraries: one may not be read, is none, or is of another version", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using dir = tempDir();
+    const env = { XSOCKET_LIBDIR: dir.path };
+    for (const name of ["xsocket", "xbind"] as const)
+      copyFileSync(libraryPath(name), dir.join(`lib${name}.so`));
+    chmodSync(dir.join("libxbind.so"), 0);
+    const unread = await examine([server.path], { env, start: HELD_TO_MODES });
+    expectOnly(unread, "libraries", /may not read .*libxbind\.so/, /chmod a\+r .*libxbind\.so/);
+
+    writeFileSync(dir.join("libxbind.so"), "");
+    chmodSync(dir.join("libxbind.so"), 0o644);
+    const none = await examine([server.path], { env });
+    expectOnly(none, "libraries", /libxbind\.so is no library/, /anew.*XSOCKET_LIBDIR/);
+
+    copyFileSync(libraryPath("xbind"), dir.join("libxbind.so"));
+    copyFileSync(libraryPath("xbind"), dir.join("libxsocket.so"));
+    const other = await examine([server.path], { env });
+    expectOnly(other, "libraries", /libxsocket\.so cannot be loaded \(.*xs1_/, /this version/);
+  });
+
   test("libraries: without libxsocket nothing else can be tried", async () => {
     using dir = tempDir();
     const rows = await examine(["/nowhere/control"], { env: { XSOCKET_LIBDIR: dir.path } });

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { type Elf, readElf } from "./elf.ts";
+import { codeOf } from "./errors.ts";
 import type { Program } from "./program.ts";
 import { shellWord } from "./shell-word.ts";
 
@@ -69,8 +70,25 @@ function insistsOnBeingFirst({ needed }: Elf): boolean {
   );
 }
 
+/* A library that the loader would not take, which it says in passing, and runs the program all the same. */
+function unusable(library: string): Obstacle | undefined {
+  try {
+    if (readElf(library)) return undefined;
+  } catch (error) {
+    return {
+      found: `this user may not read ${library} (${codeOf(error)})`,
+      remedy: `make it readable (chmod a+r ${shellWord(library)})`,
+    };
+  }
+  return {
+    found: `${library} is no library`,
+    remedy: "install xsocket anew, or correct XSOCKET_LIBDIR",
+  };
+}
+
 /* Each returns an obstacle, or undefined if there is none of its kind. */
 const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | undefined)[] = [
+  (_elf, _path, library) => unusable(library),
   ({ isGo }) =>
     isGo
       ? {

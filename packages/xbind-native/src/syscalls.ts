@@ -150,16 +150,19 @@ const SYMBOLS = {
   xs1_handover_receive: { args: [int, int, int, int, int], returns: int },
 } as const;
 
-/* Bun says only that it has no just-in-time compiler, and not why. */
+/* Bun says only that it has no just-in-time compiler, and not why; of a library the loader's words. */
+function whyNot(path: string, message: string): string {
+  return message.includes("requires the JIT")
+    ? "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), and leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0"
+    : `${path} cannot be loaded (${message.replace(/^.*: /s, "")}): see that it is of this version, that this user may read it, and that its file system is not mounted noexec`;
+}
+
 function load(path: string) {
   try {
     return dlopen(path, SYMBOLS);
   } catch (error) {
-    if (!(error instanceof Error && error.message.includes("requires the JIT"))) throw error;
-    throw new Error(
-      "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), and leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0",
-      { cause: error },
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Error(whyNot(path, message), { cause: error });
   }
 }
 

@@ -25,7 +25,7 @@ export function librariesRow(): Row {
       if (obstacle)
         return failed(
           "libraries",
-          `${path} is not for this system: ${obstacle.found}`,
+          `${path} cannot be used here: ${obstacle.found}`,
           obstacle.remedy,
         );
     }
