@@ -146,7 +146,8 @@ describe("the row that fails is", () => {
     await using server = await startServer({ place: target });
     server.program.kill("SIGKILL");
     await server.program.exited;
-    expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, /xsocket serve/);
+    const remedy = /xsocket serve.*; if it runs, a container .* directory, not the file/;
+    expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, remedy);
   });
 
   test("tcp4: a stopped server listens and does not answer, and is asked once", async () => {
@@ -181,6 +182,16 @@ describe("the row that fails is", () => {
     expectOnly(rows, name, /EPERM|EACCES/, /policy/);
     const ofPort = rows.filter((row) => PORT.includes(row.name)).map(({ status }) => status);
     expect(ofPort).toEqual(["ok", "ok", "ok"]);
+  });
+
+  test("tcp4: an abstract name is for root and the server's user, who may let others in", async () => {
+    await using server = await startServer({
+      path: `@xsocket-doctor-${process.pid}`,
+      args: ["--allow-user", "12345"],
+    });
+    const row = (await examine([server.path])).find(({ name }) => name === "tcp4");
+    expect(row).toMatchObject({ status: "failed", found: expect.stringMatching(/EPERM/) });
+    expect(row?.remedy).toMatch(/abstract name.* root .*--allow-user.* path/);
   });
 
   test("namespace: the server is in this one, which only a word of the user makes right", async () => {

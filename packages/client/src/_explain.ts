@@ -70,6 +70,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "the server's policy refuses this kind of socket to this user",
       "The server's log names the rule of its policy. Without one only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
     ],
+    "EPERM, @name": [
+      "the server's policy refuses this kind of socket to this user",
+      "The server's log names the rule of its policy. Without one an abstract name serves only root and the server's own user: let others in with --allow-user, or have the server listen at a path.",
+    ],
     EACCES: [
       "the server may not make this kind of socket",
       "Ask for an IPv4 or IPv6 stream or dgram socket, or give the server the capability that it lacks.",

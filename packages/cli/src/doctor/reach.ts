@@ -125,7 +125,8 @@ export function socketRow(path: string): Row {
 }
 
 const CONNECT_REMEDIES: Record<string, (path: string) => string> = {
-  ECONNREFUSED: (path) => `its server is gone: ${startAt(path)}`,
+  ECONNREFUSED: (path) =>
+    `its server is gone: ${startAt(path)}; if it runs, a container may see the socket of an earlier start: mount its directory, not the file`,
   EPROTOTYPE: () =>
     "another program's socket lies there: name the control socket of an xsocket server",
   EACCES: () =>
