@@ -123,6 +123,16 @@ test.each(["-v 500000", "-Sd 100000", "-s 256", "-f 0", "-n 16"])(
   },
 );
 
+test.each(["-Sv 300000", "-Sv 1000000", "-Sd 100000"])(
+  "a limit of ulimit %s does not keep the other commands from their work",
+  async (limit) => {
+    const start = ["sh", "-c", `ulimit ${limit}; exec "$@"`, "sh"];
+    const { stdout, stderr } = await here.run([...start, XSOCKET, "doctor", "@nobody"]);
+    expect(stderr).toBe("");
+    expect(stdout).toMatch(/^ok +libraries /);
+  },
+);
+
 test("a limit that cannot be lifted is named where Bun does not live with it", async () => {
   const held = process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_resource"] : [];
   const start = ["sh", "-c", 'ulimit -v 300000; exec "$@"', "sh", ...held, ...RUN, "true"];

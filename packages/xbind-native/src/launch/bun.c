@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -135,6 +136,24 @@ static void be_a_server(void)
 		setenv(WITHIN[i].name, WITHIN[i].value, 1);
 }
 
+/* Memory limits that are meant for a program would end Bun, which takes much of the address space.
+ * They are lifted as far as may be, but for a server, whose own they are. */
+static void lift_limits(void)
+{
+	static const unsigned LIMITS[] = {RLIMIT_AS, RLIMIT_DATA}; /* as glibc has them */
+
+	for (size_t i = 0; i < COUNT(LIMITS); i++) {
+		struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+		if (setrlimit(LIMITS[i], &limit) == 0)
+			continue;
+		if (getrlimit(LIMITS[i], &limit) < 0)
+			continue;
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(LIMITS[i], &limit);
+	}
+}
+
 static void drop_what_is_not_for_us(void)
 {
 	for (size_t i = 0; i < COUNT(NOT_FOR_US); i++)
@@ -169,6 +188,8 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	drop_what_is_not_for_us();
 	if (bun->serves)
 		be_a_server();
+	else
+		lift_limits();
 	/* Bun also reads package.json and tsconfig.json of the current directory and its parents.
 	 */
 	if (chdir("/") < 0) {

@@ -31,7 +31,7 @@ int bun_find(struct bun *bun);
  * bun_exec() - become the runtime
  *
  * For a server the runtime's own timers are switched off, unless the user has set their variables,
- * and its threads for compiling and collecting.
+ * and its threads for compiling and collecting. For anything else limits of memory are lifted.
  *
  * @bun:       what bun_find() found
  * @cwd_fd:    the directory that the command was started in, for the script, or NO_DESCRIPTOR

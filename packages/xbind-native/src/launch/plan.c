@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -101,23 +100,6 @@ static int put_preload_aside(void)
 	return rc;
 }
 
-/* Memory limits that are meant for the program would end Bun; they are lifted as far as may be. */
-static void lift_limits(void)
-{
-	static const unsigned LIMITS[] = {RLIMIT_AS, RLIMIT_DATA}; /* as glibc has them */
-
-	for (size_t i = 0; i < sizeof(LIMITS) / sizeof(LIMITS[0]); i++) {
-		struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-
-		if (setrlimit(LIMITS[i], &limit) == 0)
-			continue;
-		if (getrlimit(LIMITS[i], &limit) < 0)
-			continue;
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(LIMITS[i], &limit);
-	}
-}
-
 /* In the child: streams, current directory and nothing else, then Bun. Return: -errno. */
 static int child_exec(const struct bun *bun, struct streams *streams, int argc, char **argv)
 {
@@ -127,7 +109,6 @@ static int child_exec(const struct bun *bun, struct streams *streams, int argc, 
 	int rc = nowhere < 0 ? nowhere : 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	lift_limits();
 	/* JavaScriptCore stops its threads by signals. */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
