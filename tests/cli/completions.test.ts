@@ -65,7 +65,9 @@ const CASES: readonly (readonly [
   ["xsocket serve --group roo", ["root"], []],
   ["xsocket serve --log-level ", ["error", "debug"], ["--log-level"]],
   ["xsocket policy ", ["check", "test"], []],
+  ["xsocket policy check ", ["script"], ["check", "test"]],
   ["xsocket policy check scri", ["script"], []],
+  ["xsocket lib xbind ", [], ["xbind", "xsocket"]],
   ["xsocket run --port 1 -- seq", ["seq"], ["serve"]],
   ["xsocket open --exec seq", ["seq"], []],
 ];

@@ -32,11 +32,13 @@ function wordCases({ name, options, positionals: [first, second] }: Entry): stri
   ];
 }
 
-/* The second argument's turn comes when one of the first one's words is there. */
+/* The second argument's turn comes when one of the first one's words is there, or that was the last. */
 function argumentOffer(first: Values, second: Values | undefined): string {
   const offer = `__xsocket_offer ${generator(first)}`;
-  if (second === undefined || first.kind !== "words") return offer;
-  return `if __xsocket_has ${first.words.join(" ")}; then __xsocket_offer ${generator(second)}; else ${offer}; fi`;
+  if (first.kind !== "words") return offer;
+  const isThere = `__xsocket_has ${first.words.join(" ")}`;
+  if (second === undefined) return `${isThere} || ${offer}`;
+  return `if ${isThere}; then __xsocket_offer ${generator(second)}; else ${offer}; fi`;
 }
 
 function separatorCase({ name, separators }: Entry): string {

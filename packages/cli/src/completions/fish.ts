@@ -31,20 +31,21 @@ function entryLines({ name, description, options, positionals, separators }: Ent
     ...options.map((option) => optionLine(name, option)),
     ...(first === undefined ? [] : [positionalLine(name, first)]),
     ...(first?.kind === "words" && second?.kind === "files"
-      ? [`complete -c xsocket -n ${quoted(behind(name, first.words))} -F`]
+      ? [`complete -c xsocket -n '__xsocket_within ${name}; and ${behind(first.words)}' -F`]
       : []),
     ...(separators.length === 0 ? [] : [programLine(name, separators)]),
   ];
 }
 
 /* Whether one of the first argument's words is there already. */
-function behind(name: string, words: readonly string[]): string {
-  return `__xsocket_within ${name}; and __fish_seen_subcommand_from ${words.join(" ")}`;
+function behind(words: readonly string[]): string {
+  return `__fish_seen_subcommand_from ${words.join(" ")}`;
 }
 
 function positionalLine(name: string, of: Values): string {
-  return of.kind === "files"
-    ? `__xsocket_complete ${name} -F`
+  if (of.kind === "files") return `__xsocket_complete ${name} -F`;
+  return of.kind === "words"
+    ? `complete -c xsocket -n '__xsocket_within ${name}; and not ${behind(of.words)}' ${values(of)}`
     : `__xsocket_complete ${name} ${values(of)}`;
 }
 
