@@ -95,6 +95,12 @@ describe("policy", () => {
       "AF_PACKET SOCK_STREAM protocol 0 for uid 7: refused since no rule matches",
       1,
     ],
+    [["--user", "root", "--status"], "the status for uid 0: granted, as it always is to root", 0],
+    [
+      ["--uid", "7", "--status"],
+      "the status for uid 7: refused since no rule matches, unless the server runs as this user",
+      1,
+    ],
   ])("test %j", async (args, verdict, code) => {
     using dir = tempDir();
     const file = await policyFile(dir.join("p"), RULES);
