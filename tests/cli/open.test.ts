@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import {
   createNamespace,
   eventually,
@@ -82,6 +83,29 @@ test("a port that is taken, and one that this user may not bind, are one sentenc
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(/^xsocket: cannot bind port 3000.*EADDRINUSE.*another port\n$/);
   expect(holder.stderr).toBe("");
+});
+
+/* Before Linux 5.14 there is no SO_NETNS_COOKIE, and a unit may have no family but AF_UNIX. */
+test.each([
+  ["no numbers of namespaces", ["getsockopt", "2", "71", "ENOPROTOOPT"]],
+  ["no sockets of its own namespace", ["socket", "0", "2", "EAFNOSUPPORT"]],
+])("where there are %s a socket is got all the same", async (_what, refused) => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const start = ["python3", join(import.meta.dir, "refuse.py"), ...refused, XSOCKET];
+  const xsocket = (...argv: string[]) => here.run([...start, ...argv]);
+  expect(await xsocket("open", server.path, "--exec", "echo", "ran")).toEqual({
+    code: 0,
+    stdout: "ran\n",
+    stderr: "",
+  });
+  const { stdout } = await xsocket("open", server.path, "--json");
+  expect(Object.keys(JSON.parse(stdout))).toContain("milliseconds");
+  const run = ["run", "--check", "--port", "1", "--socket", server.path, "--", "echo", "ran"];
+  expect(await xsocket(...run)).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
+  const doctor = await xsocket("doctor", server.path);
+  expect(doctor).toMatchObject({ code: 0, stderr: "" });
+  expect(doctor.stdout).toMatch(/^- +namespace +needs Linux 5\.14/m);
 });
 
 test("no server is one sentence with the remedy", async () => {

@@ -19,7 +19,8 @@ export function typesOf(xbind: string): SocketTypeName[] {
 export function checkHandover(server: string, xbind: string): void {
   const same = typesOf(xbind).map((type) => {
     using socket = xsocketSync({ via: server, type });
-    return cookieOf(socket.fd) === ownCookie();
+    const its = cookieOf(socket.fd);
+    return its !== undefined && its === ownCookie();
   });
   if (same.some(Boolean))
     words.warn(

@@ -1,25 +1,28 @@
 import { fstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AF_INET, SOCK_DGRAM } from "@xsocket/protocol";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { loadSyscalls } from "@xsocket/xbind-native";
 
 const SOL_SOCKET = 1;
 const SO_NETNS_COOKIE = 71;
 /* Where ip-netns(8) keeps the namespaces that have a name. */
 const NAMED = "/run/netns";
 
-/** Which network namespace a socket belongs to, by the number that the kernel gives each. */
-export function cookieOf(fd: number): bigint {
+/**
+ * Which network namespace a socket belongs to, by the number that the kernel gives each; undefined
+ * before Linux 5.14, which gives none.
+ */
+export function cookieOf(fd: number): bigint | undefined {
   const cookie = new BigUint64Array(new ArrayBuffer(8));
   const rc = loadSyscalls().getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, cookie.byteLength);
-  checked("getsockopt(SO_NETNS_COOKIE)", rc);
-  return cookie[0] ?? 0n;
+  return rc < 0 ? undefined : cookie[0];
 }
 
-/** The namespace that this process is in. */
-export function ownCookie(): bigint {
+/** The namespace that this process is in; undefined also for one that may make no socket there. */
+export function ownCookie(): bigint | undefined {
   const native = loadSyscalls();
-  const fd = checked("socket", native.socket(AF_INET, SOCK_DGRAM, 0));
+  const fd = native.socket(AF_INET, SOCK_DGRAM, 0);
+  if (fd < 0) return undefined;
   try {
     return cookieOf(fd);
   } finally {

@@ -4,9 +4,9 @@ import { cookieOf, namespaceOf, ownCookie } from "./namespace.ts";
 /** A socket of a server, and what is known about it. */
 export interface Opened extends Disposable {
   readonly fd: number;
-  readonly cookie: bigint;
+  readonly cookie: bigint | undefined;
   /** The cookie of the namespace of this process. */
-  readonly own: bigint;
+  readonly own: bigint | undefined;
   /** For example "net:[4026532008] (vpn)"; undefined if this user is not told. */
   readonly namespace: string | undefined;
   /** What the handover took. */

@@ -43,14 +43,31 @@ function portNumber(text: string): number {
   throw new MisuseError(`"${text}" is no port: give a number up to ${PORT_MAX}`);
 }
 
-function report({ cookie, own, namespace, milliseconds }: Opened, json: boolean): string {
+/* Numbers that are not told are left out. */
+function asNumber(cookie: bigint | undefined): number | undefined {
+  return cookie === undefined ? undefined : Number(cookie);
+}
+
+function cookies({ cookie, own }: Opened): string {
+  if (cookie === undefined) return "not told (takes Linux 5.14)";
+  if (own === undefined) return String(cookie);
+  return `${cookie}${cookie === own ? ", that of this very namespace" : `; this namespace has ${own}`}`;
+}
+
+function report(opened: Opened, json: boolean): string {
+  const { cookie, own, namespace, milliseconds } = opened;
   const facts = {
     namespace: namespace ?? "not told to this user (takes CAP_NET_ADMIN there)",
-    cookie: `${cookie}${cookie === own ? ", that of this very namespace" : `; this namespace has ${own}`}`,
+    cookie: cookies(opened),
     time: `${milliseconds.toFixed(3)} ms`,
   };
   return json
-    ? JSON.stringify({ namespace, cookie: Number(cookie), ownCookie: Number(own), milliseconds })
+    ? JSON.stringify({
+        namespace,
+        cookie: asNumber(cookie),
+        ownCookie: asNumber(own),
+        milliseconds,
+      })
     : table(Object.entries(facts));
 }
 
