@@ -31,6 +31,14 @@ test("run and status say that a file is no control socket, and to start no serve
     }
 });
 
+test("status and open say that an abstract name is one of a network namespace", async () => {
+  for (const command of ["status", "open"]) {
+    const { code, stderr } = await here.run([XSOCKET, command, "@nobody"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^xsocket: [^\n]* abstract name in [^\n]* network namespace[^\n]*\n$/);
+  }
+});
+
 test("open, status and run --print go by XSOCKET", async () => {
   await using server = await startServer();
   const env = { XSOCKET: server.path };

@@ -27,6 +27,8 @@ const args = {
 const REMEDIES: Record<string, string> = {
   ENOENT: "there is no such socket: start a server there, or name another one's",
   ECONNREFUSED: "no server listens there: start one, or name another one's",
+  "ECONNREFUSED @":
+    "nobody holds this abstract name in this network namespace: ask in that of the server, or start one here",
   ENOTSOCK: "what is there is no socket: name the control socket of a server",
   EACCES: "this user may not connect: see the permissions of the socket and its directories",
   "EACCES @": "the server of that name is neither root's nor this user's (see XSOCKET_ANY_SERVER)",
@@ -41,7 +43,7 @@ const REMEDIES: Record<string, string> = {
 /* Why there was no status, and what to do; undefined for an error that says so itself. */
 function reason(path: string, error: unknown): string | undefined {
   if (error instanceof SyscallError) {
-    const named = path.startsWith("@") ? REMEDIES[`${error.code} @`] : undefined; // it has no permissions
+    const named = path.startsWith("@") ? REMEDIES[`${error.code} @`] : undefined; // it is no file
     return named ?? REMEDIES[reachCode(path, error.code)] ?? `${error.call} gives ${error.code}`;
   }
   if ([ProtocolError, SyntaxError, TypeError].some((kind) => error instanceof kind))
