@@ -12,7 +12,9 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -291,6 +293,26 @@ static void test_lost(void)
 	check("lost", STDERR_FILENO, lines);
 }
 
+/* A file that may not grow any more gets no line, and nobody is ended by a signal for it. */
+static void test_full(void)
+{
+	const struct rlimit limit = {10, 10};
+	int status;
+	pid_t pid;
+
+	setenv("XBIND_LOG", "77", 1);
+	setenv("XBIND", "3000", 1);
+	pid = fork();
+	if (pid == 0) {
+		CHECK_EQ(dup2(memfd_create("log", 0), LOG_FD), LOG_FD);
+		CHECK_EQ(lseek(LOG_FD, (off_t)limit.rlim_cur, SEEK_SET), limit.rlim_cur);
+		CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+		test_exec(self, "one", "run");
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
@@ -317,5 +339,6 @@ int main(int argc, char **argv)
 	RUN(test_jail);
 	RUN(test_scoped);
 	RUN(test_lost);
+	RUN(test_full);
 	return 0;
 }

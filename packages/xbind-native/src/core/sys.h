@@ -106,6 +106,9 @@ int sys_owner(int fd, struct sys_owner *ret);
 uint64_t sys_block_signals(void);
 void sys_restore_signals(uint64_t mask);
 
+/* Takes away a signal that is blocked and waits for this thread, if there is one. */
+void sys_drop_signal(int number);
+
 /* Is there a thread of this process with that id? */
 bool sys_thread_exists(int thread);
 

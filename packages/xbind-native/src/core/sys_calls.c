@@ -327,6 +327,14 @@ void sys_restore_signals(uint64_t mask)
 	CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
 }
 
+void sys_drop_signal(int number)
+{
+	const uint64_t one = UINT64_C(1) << (number - 1);
+	const int64_t at_once[2] = {0, 0}; /* the seconds have 32 bits or 64 */
+
+	CALL(SYS_rt_sigtimedwait, (long)&one, 0, (long)at_once, sizeof(one));
+}
+
 bool sys_thread_exists(int thread)
 {
 	return CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 
 static void put(struct line *line, char c)
@@ -94,6 +95,16 @@ void line_start(struct line *line)
 	line_text(line, "]: ");
 }
 
+/* A file that may not grow any more answers with a signal as well, which would end us. */
+static void write_file(const struct line *line, int fd)
+{
+	const uint64_t signals = sys_block_signals();
+
+	if (sys_write(fd, line->text, line->len) == -EFBIG)
+		sys_drop_signal(SIGXFSZ);
+	sys_restore_signals(signals);
+}
+
 void line_write(struct line *line, int fd)
 {
 	int ready = sys_poll(fd, POLLOUT, 0);
@@ -101,9 +112,9 @@ void line_write(struct line *line, int fd)
 
 	if (ready < 0 || !(ready & POLLOUT) || (ready & (POLLERR | POLLHUP | POLLNVAL)))
 		return;
-	line->text[line->len] = '\n';
+	line->text[line->len++] = '\n';
 	/* On a socket that is shut for writing poll(2) does not tell, and write(2) would end us. */
-	rc = sys_sendto(fd, line->text, line->len + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	rc = sys_sendto(fd, line->text, line->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (rc < 0 && rc != -EAGAIN && rc != -EPIPE)
-		sys_write(fd, line->text, line->len + 1); /* no socket */
+		write_file(line, fd); /* no socket */
 }
