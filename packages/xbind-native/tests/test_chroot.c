@@ -165,6 +165,21 @@ static void body_killed(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+/* A server that was restarted meanwhile is asked for another connection while it can be reached. */
+static void body_restarted(void)
+{
+	struct pollfd end = {.events = POLLIN};
+
+	CHECK_EQ(chroot("/"), 0);
+	if (pair_preloaded()) {
+		end.fd = kept();
+		CHECK_EQ(send(end.fd, "", 1, 0), 1); /* no request, so the server closes */
+		CHECK_EQ(poll(&end, 1, 5000), 1);
+	}
+	enter_jail();
+	CHECK_EQ(bind_listed(), 0);
+}
+
 /* A child that holds the turn and does nothing is waited for, and its end gives the turn away. */
 static void body_holder(void)
 {
@@ -308,6 +323,11 @@ static void test_killed(void)
 	run_jailed(body_killed);
 }
 
+static void test_restarted(void)
+{
+	run_jailed(body_restarted);
+}
+
 static void test_holder(void)
 {
 	run_jailed(body_holder);
@@ -345,6 +365,7 @@ static void test_listed(void)
 	RUN(test_closed);
 	RUN(test_forked);
 	RUN(test_killed);
+	RUN(test_restarted);
 	RUN(test_holder);
 	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */
 		CHECK_EQ(seteuid(0), 0);

@@ -42,6 +42,13 @@ static bool is_usable(void)
 	return kept.user == sys_geteuid() && is_ours();
 }
 
+/* Does what poll(2) says of the connection tell that the server has gone, or is another one by now?
+ */
+static bool is_end(int ready)
+{
+	return ready > 0 && ready & POLLHUP;
+}
+
 static void drop(void)
 {
 	if (is_ours())
@@ -107,7 +114,7 @@ bool kept_open(void)
 
 	if (!claim.slot)
 		return false;
-	if (!is_usable()) {
+	if (!is_usable() || is_end(sys_poll(kept.fd, POLLIN, 0))) {
 		drop();
 		rc = connect_anew();
 		opened = rc == 0;
@@ -163,8 +170,8 @@ static int throw_strays(const struct wire_request *request)
 		int rc = sys_poll(kept.fd, POLLIN, 0);
 		int fd;
 
-		if (rc > 0 && rc & POLLHUP)
-			return -ECONNRESET; /* the server has gone, or is another one by now */
+		if (is_end(rc))
+			return -ECONNRESET;
 		if (rc <= 0)
 			return rc;
 		fd = handover_receive(kept.fd, request, true, &over);
