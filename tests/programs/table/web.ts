@@ -10,6 +10,16 @@ http {
 
 const runNginx = "exec nginx -p $DIR -c nginx.conf -e error.log";
 
+/* Other configuration is read by the program of the upgrade, whose parent has ended by then. */
+const upgradeNginx = `
+$(command -v nginx) -p $DIR -c nginx.conf -e error.log
+await() { until [ "$@" ]; do sleep 0.1; done; }
+await -s nginx.pid; old=$(cat nginx.pid); kill -USR2 $old
+await -s nginx.pid.oldbin; await -s nginx.pid; kill -QUIT $old
+await ! -e nginx.pid.oldbin; sed -i s/8080/8081/ nginx.conf
+while kill -HUP $(cat nginx.pid); do sleep 1; done # one that comes early may get lost
+`;
+
 const haproxy = (ports: string) => `
 global
   log stderr format raw local0
@@ -68,6 +78,23 @@ export const web: readonly Program[] = [
     run: runNginx,
     reload: { files: { "nginx.conf": nginx(8081) }, signal: "SIGHUP", port: 8081 },
     logsPeerTo: "access.log",
+  },
+  {
+    ...http,
+    name: "nginx, after USR2 and a reload that adds a port",
+    packages: ["nginx-light"],
+    files: {
+      "nginx.conf": nginx(8080, "", "env LD_PRELOAD; env XBIND; env XSOCKET;").replace(
+        "daemon off;",
+        "", // with which it ignores the signal
+      ),
+    },
+    run: upgradeNginx,
+    port: 8081,
+    ports: "8080",
+    logsPeerTo: "access.log",
+    remark:
+      "`env LD_PRELOAD; env XBIND; env XSOCKET;` must be in nginx.conf: the next binary gets nothing else, and what it adds would open at home",
   },
   {
     ...http,
