@@ -97,8 +97,8 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 /*
  * The server closes its copy of the socket after it has sent it, and then the connection. Until
  * then a port that the program closes again would stay open, and could not be bound again. A server
- * that once has not closed in time may be one that keeps connections: it is not given as long
- * again.
+ * that has not closed in time may be one that keeps connections: it is not given as long again,
+ * until it does close in time.
  */
 static void await_server(int conn)
 {
@@ -106,8 +106,9 @@ static void await_server(int conn)
 	const int given_ms = wait_ms, longest_ms = config_wait_ms();
 	const struct deadline deadline = deadline_in(given_ms < longest_ms ? given_ms : longest_ms);
 
-	if (conn >= 0 && handover_wait(conn, &deadline) == -ETIMEDOUT)
-		wait_ms = SERVER_LINGERING_MS;
+	if (conn >= 0)
+		wait_ms = handover_wait(conn, &deadline) == -ETIMEDOUT ? SERVER_LINGERING_MS
+		                                                       : SERVER_CLOSE_MS;
 }
 
 /* The socket on which this thread runs the program's call. */

@@ -18,6 +18,7 @@ static const char *const names[] = {
     [SERVER_GOOD] = "good",
     [SERVER_SILENT] = "silent",
     [SERVER_LINGERS] = "lingers",
+    [SERVER_STALLS] = "stalls",
     [SERVER_CLOSES] = "closes",
     [SERVER_EMPTY] = "empty",
     [SERVER_SHORT] = "short",
@@ -43,6 +44,16 @@ enum server_mode server_mode_named(const char *name)
 	while (mode < SERVER_MODES && strcmp(names[mode], name) != 0)
 		mode++;
 	return (enum server_mode)mode;
+}
+
+static size_t client; /* number of the one that is served */
+
+static void stall(void)
+{
+	static const int waits_ms[] = {1300, 0, 300};
+
+	if (client < sizeof(waits_ms) / sizeof(waits_ms[0]))
+		poll(NULL, 0, waits_ms[client]);
 }
 
 static void reply(int conn, const uint8_t *bytes, size_t len, const int *fds, size_t count)
@@ -144,6 +155,8 @@ static void answer(int conn, const struct wire_request *request, enum server_mod
 	if (fd >= 0)
 		stamp(fd, conn);
 	reply(conn, bytes, len, fds, count);
+	if (mode == SERVER_STALLS)
+		stall();
 	if (fd >= 0)
 		close(fd);
 }
@@ -177,5 +190,6 @@ _Noreturn void server_run(int listener, enum server_mode mode)
 		if (fork() == 0)
 			serve(conn, mode);
 		close(conn);
+		client++;
 	}
 }

@@ -8,6 +8,7 @@ enum server_mode {
 	SERVER_GOOD,
 	SERVER_SILENT,        /* takes the request and never answers */
 	SERVER_LINGERS,       /* answers well and never closes the connection */
+	SERVER_STALLS,        /* is held up with its first client, and a little with its third */
 	SERVER_CLOSES,        /* closes instead of answering */
 	SERVER_EMPTY,         /* an empty packet */
 	SERVER_SHORT,         /* a reply cut short */
