@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include "core/handover.h"
+#include "core/sys.h"
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
