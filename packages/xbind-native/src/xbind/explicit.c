@@ -3,8 +3,8 @@
  * explicit.c - a table of atomics without a lock
  *
  * How it works: a socket's bits lie in one of a few places that its key leads to. When all of them
- * are taken, one is overwritten. The worst that a race or a full table can bring about is that a
- * socket has the target's default where it was to have its own, or the other way round.
+ * are taken, the oldest is overwritten. The worst that a race or a full table can bring about is
+ * that a socket has the target's default where it was to have its own, or the other way round.
  */
 #include "xbind/explicit.h"
 
@@ -26,7 +26,6 @@ struct entry {
 };
 
 static struct entry table[EXPLICIT_SOCKETS / PLACES][PLACES];
-static _Atomic unsigned victim;
 
 static struct entry *find(socket_key key)
 {
@@ -37,6 +36,18 @@ static struct entry *find(socket_key key)
 			return &bucket[i];
 	}
 	return NULL;
+}
+
+/* SO_COOKIE counts up, so the lowest key is that of the socket which is most likely gone. */
+static struct entry *oldest(struct entry *bucket)
+{
+	struct entry *entry = bucket;
+
+	for (int i = 1; i < PLACES; i++) {
+		if (atomic_load(&bucket[i].key) < atomic_load(&entry->key))
+			entry = &bucket[i];
+	}
+	return entry;
 }
 
 static struct entry *take(socket_key key)
@@ -50,7 +61,7 @@ static struct entry *take(socket_key key)
 		if (atomic_compare_exchange_strong(&bucket[i].key, &none, key))
 			return &bucket[i];
 	}
-	entry = &bucket[atomic_fetch_add(&victim, 1) % PLACES];
+	entry = oldest(bucket);
 	for (int i = 0; i < WORDS; i++)
 		atomic_store(&entry->bits[i], 0);
 	atomic_store(&entry->key, key);
