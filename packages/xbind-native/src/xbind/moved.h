@@ -13,8 +13,8 @@
 
 #include <stdbool.h>
 
-#define MOVED_SOCKETS 1024 /* past that a new one takes the place of another */
-#define MOVED_NUMBERS 1024 /* as many descriptors; so do higher ones */
+#define MOVED_SOCKETS 1024 /* past that a new one takes the place of the first */
+#define MOVED_NUMBERS 1024 /* as many descriptors; a higher one takes that of another */
 
 /* The socket of this key is there, and has this number of the program's. */
 void moved_note(socket_key key, int fd);
