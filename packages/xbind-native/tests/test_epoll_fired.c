@@ -43,6 +43,22 @@ static void test_in_copy_of_set(void)
 	close(other);
 }
 
+/* Registered by one number of the set, and found by another one. */
+static void test_by_copy_of_set(void)
+{
+	int set = new_set(), copy = dup(set), fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(control(copy, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT, 1), 0);
+	check_event(set, EPOLLHUP, 1);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_quiet(set);
+	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
+	check_listener(fd, set, 2);
+	close(fd);
+	close(set);
+	close(copy);
+}
+
 /* It belongs to the socket, not to what has its number later. */
 static void test_of_number(void)
 {
@@ -125,6 +141,7 @@ static void test_without_kcmp(void)
 int main(void)
 {
 	RUN(test_in_copy_of_set);
+	RUN(test_by_copy_of_set);
 	RUN(test_of_number);
 	RUN(test_of_number_of_set);
 	RUN(test_number_in_child);

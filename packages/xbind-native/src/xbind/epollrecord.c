@@ -120,6 +120,18 @@ static bool is_same_set(uint32_t number, int set)
 	       (number != 0 && sys_kcmp(KCMP_FILE, number - 1, (unsigned long)set) == 0);
 }
 
+/* By the number that the program has used, which may be that of a copy. */
+static struct record *find_in_copies(int set, int fd)
+{
+	struct record *bucket = records[(unsigned)fd % EPOLLRECORD_FDS];
+
+	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
+		if (load(&bucket[i].fd) == (uint32_t)fd && is_same_set(load(&bucket[i].set), set))
+			return &bucket[i];
+	}
+	return NULL;
+}
+
 static struct record *find_parked(int set, int fd)
 {
 	struct record *bucket = records[(unsigned)fd % EPOLLRECORD_FDS];
@@ -136,7 +148,7 @@ static struct record *find_parked(int set, int fd)
 
 bool epollrecord_park(int set, int fd)
 {
-	struct record *record = find(set, fd);
+	struct record *record = find_in_copies(set, fd);
 
 	if (record) {
 		store(&record->parked, inode_of(fd));
