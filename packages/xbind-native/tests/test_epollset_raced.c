@@ -9,9 +9,10 @@
 /*
  * Each is run once, as another thread might do it: right after kcmp(2) has found another file of
  * the number that it was asked for, after it was asked about the table of descriptors, and after it
- * has not found a number.
+ * has not found a number; and before getdents64(2), by which the library looks around for sets.
  */
 static void (*after_other_file)(void), (*after_table)(void), (*after_no_file)(void);
+static void (*before_list)(void);
 static int number_of_no_file;
 
 static void run_once(void (**call)(void))
@@ -25,8 +26,11 @@ static void run_once(void (**call)(void))
 
 long sys_call(long number, const long args[6])
 {
-	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+	long rc;
 
+	if (number == SYS_getdents64)
+		run_once(&before_list);
+	rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	if (rc < 0)
 		rc = -errno;
 	if (rc == -ENOENT && number == SYS_kcmp && args[3] == number_of_no_file)
@@ -136,10 +140,40 @@ static void test_renewed_set(void)
 	close(renewed_set);
 }
 
+static void replace_beside(void)
+{
+	replace(beside, SOCK_STREAM);
+}
+
+/* Two sockets move, in a set that lives on as a copy for which one of the two is still looking. */
+static void test_two_that_look_around(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set, copy;
+
+	beside = socket(AF_INET, SOCK_STREAM, 0);
+	look_for(beside); /* what the tests before have closed is forgotten */
+	look_for(beside);
+	set = new_set();
+	copy = dup(set);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 5), 0);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, beside, EPOLLIN, 6), 0);
+	close(set);
+	before_list = replace_beside;
+	replace(fd, SOCK_STREAM);
+	CHECK(!before_list);
+	CHECK_EQ(listen(beside, 1), 0);
+	check_listener(fd, copy, 5);
+	check_listener(beside, copy, 6);
+	close(fd);
+	close(beside);
+	close(copy);
+}
+
 int main(void)
 {
 	RUN(test_copy_closed);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_renewed_set);
+	RUN(test_two_that_look_around);
 	return 0;
 }

@@ -36,7 +36,8 @@
 static _Atomic uint32_t known[FOLLOWED_FDS / WORD_BITS];
 static _Atomic int known_end; /* one more than the highest number that was ever known */
 static _Atomic bool looked_around;
-static _Atomic bool has_lost; /* a set is gone from its number, perhaps to another one */
+static _Atomic unsigned lost;   /* sets gone from their numbers, perhaps to others */
+static _Atomic unsigned looked; /* how many of them a look around came after, that is over */
 
 static uint32_t bit_of(int set)
 {
@@ -63,18 +64,18 @@ void epollset_know(int set)
 void epollset_new(int set)
 {
 	if (set < FOLLOWED_FDS && is_known(set))
-		has_lost = true; /* the one that had the number before */
+		lost++; /* the one that had the number before */
 	epollset_know(set);
 	epollrecord_new_set(set);
 }
 
 static void forget(int set)
 {
-	has_lost = true;
+	lost++;
 	if (table_is_shared())
 		return;
 	atomic_fetch_and(&known[set / WORD_BITS], ~bit_of(set));
-	has_lost = true; /* and a new one of this number, if others have looked around already */
+	lost++; /* and a new one of this number, if others have looked around already */
 }
 
 /* The next known set from a number on, -1 after the last. */
@@ -159,7 +160,7 @@ static int holds(int set, int fd)
 	probe = sys_epoll_create1(EPOLL_CLOEXEC);
 	if (may_be_set(set, probe))
 		return rc;
-	has_lost = true;
+	lost++;
 	return 0;
 }
 
@@ -226,14 +227,17 @@ static int detach_from_known(int fd, const struct sys_identity *identity, struct
 
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret)
 {
+	unsigned now;
 	int rc;
 
 	epollset_load();
 	ret->count = 0;
 	rc = detach_from_known(fd, identity, ret);
-	if (rc < 0 || !atomic_exchange(&has_lost, false))
+	now = lost;
+	if (rc < 0 || now == looked)
 		return rc;
 	look_around(); /* it may live on as a copy that was made by dup(2) */
+	looked = now;  /* not before: until this look is over, others have to look themselves */
 	return detach_from_known(fd, identity, ret);
 }
 
