@@ -7,15 +7,14 @@
 
 #include <stddef.h>
 
-#define SLOTS 256 /* sockets, or numbers, with the same remainder wait for each other */
-
-static _Atomic int slots[SLOTS];
-static _Atomic int numbers[SLOTS];
+static _Atomic int slots[CLAIM_SLOTS];
+static _Atomic socket_key swapped[CLAIM_SLOTS]; /* the socket of whoever has the slot, or had it */
+static _Atomic int numbers[CLAIM_SLOTS];
 static _Atomic unsigned begun, ended; /* swaps; equal while there is none */
 
 static _Atomic int *slot_of(socket_key key)
 {
-	return &slots[key % SLOTS];
+	return &slots[key % CLAIM_SLOTS];
 }
 
 struct claim claim_slot(_Atomic int *slot)
@@ -25,13 +24,17 @@ struct claim claim_slot(_Atomic int *slot)
 
 struct claim claim_take(socket_key key)
 {
+	struct claim claim;
+
 	atomic_fetch_add(&begun, 1);
-	return claim_slot(slot_of(key));
+	claim = claim_slot(slot_of(key));
+	atomic_store(&swapped[key % CLAIM_SLOTS], key);
+	return claim;
 }
 
 static _Atomic int *slot_of_number(int fd)
 {
-	return &numbers[(unsigned)fd % SLOTS];
+	return &numbers[(unsigned)fd % CLAIM_SLOTS];
 }
 
 struct claim claim_number(int fd)
@@ -70,7 +73,11 @@ static void wait_for(_Atomic int *slot)
 
 bool claim_wait(int fd, struct claim_mark mark)
 {
-	wait_for(slot_of(key_of(fd)));
+	const socket_key key = key_of(fd);
+
+	/* A swap that has not come so far yet sees what was changed. */
+	if (atomic_load(&swapped[key % CLAIM_SLOTS]) == key)
+		wait_for(slot_of(key));
 	/* When the number has the new socket already, that was not the claim of the swap. */
 	wait_for(slot_of_number(fd));
 	return moved_since(fd, mark.moved);

@@ -8,6 +8,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#define CLAIM_SLOTS 256 /* sockets, or numbers, with the same remainder take turns */
+
 struct claim {
 	_Atomic int *slot; /* NULL where the claim was not to be had */
 };
