@@ -8,6 +8,10 @@
 #include "support/forbid.h"
 #include "support/listener.h"
 
+#include <fcntl.h>
+
+#define FIRST_COPY 100 /* numbers that no other test uses */
+
 static int fired_and_bound(int set)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -57,6 +61,35 @@ static void test_by_copy_of_set(void)
 	close(fd);
 	close(set);
 	close(copy);
+}
+
+/* And where the number that it was registered by is closed, or a socket by now. */
+static void check_without_first(bool is_taken)
+{
+	int set = new_set(), copy = fcntl(set, F_DUPFD, FIRST_COPY + is_taken);
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT, 1), 0);
+	check_event(set, EPOLLHUP, 1);
+	close(set);
+	if (is_taken)
+		CHECK_EQ(pair_socket(SOCK_STREAM), set);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_quiet(copy);
+	CHECK_EQ(control(copy, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
+	CHECK_EQ(errno, EEXIST);
+	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
+	check_listener(fd, copy, 2);
+	close(fd);
+	close(copy);
+	if (is_taken)
+		close(set);
+}
+
+static void test_in_copy_that_is_left(void)
+{
+	check_without_first(false);
+	check_without_first(true);
 }
 
 /* It belongs to the socket, not to what has its number later. */
@@ -142,6 +175,7 @@ int main(void)
 {
 	RUN(test_in_copy_of_set);
 	RUN(test_by_copy_of_set);
+	RUN(test_in_copy_that_is_left);
 	RUN(test_of_number);
 	RUN(test_of_number_of_set);
 	RUN(test_number_in_child);

@@ -120,13 +120,29 @@ static bool is_same_set(uint32_t number, int set)
 	       (number != 0 && sys_kcmp(KCMP_FILE, number - 1, (unsigned long)set) == 0);
 }
 
-/* By the number that the program has used, which may be that of a copy. */
-static struct record *find_in_copies(int set, int fd)
+static int ask_kcmp(int set, int fd)
+{
+	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
+
+	return sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
+}
+
+/* Where kcmp(2) is refused nobody can tell. */
+static bool is_no_set(int kcmp_rc)
+{
+	return kcmp_rc == -EBADF || kcmp_rc == -EINVAL;
+}
+
+/* The program may have registered it by the number of a copy, or by one that is no set by now. */
+static struct record *find_by_any_number(int set, int fd)
 {
 	struct record *bucket = records[(unsigned)fd % EPOLLRECORD_FDS];
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
-		if (load(&bucket[i].fd) == (uint32_t)fd && is_same_set(load(&bucket[i].set), set))
+		uint32_t number = load(&bucket[i].set);
+
+		if (number != 0 && load(&bucket[i].fd) == (uint32_t)fd &&
+		    (is_same_set(number, set) || is_no_set(ask_kcmp((int)number - 1, fd))))
 			return &bucket[i];
 	}
 	return NULL;
@@ -148,9 +164,12 @@ static struct record *find_parked(int set, int fd)
 
 bool epollrecord_park(int set, int fd)
 {
-	struct record *record = find_in_copies(set, fd);
+	struct record *record = find(set, fd);
 
+	if (!record)
+		record = find_by_any_number(set, fd);
 	if (record) {
+		store(&record->set, (uint32_t)set + 1);
 		store(&record->parked, inode_of(fd));
 		store(&has_parked, 1);
 	}
@@ -159,15 +178,12 @@ bool epollrecord_park(int set, int fd)
 
 bool epollrecord_is_parked(int set, int fd)
 {
-	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
 	int rc;
 
 	if (!find_parked(set, fd))
 		return false;
-	/* The number may be something else than a set by now; where kcmp(2) is refused it is not.
-	 */
-	rc = sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
-	return rc < 0 && rc != -EBADF && rc != -EINVAL;
+	rc = ask_kcmp(set, fd);
+	return rc < 0 && !is_no_set(rc);
 }
 
 void epollrecord_new_set(int set)
