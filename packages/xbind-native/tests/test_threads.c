@@ -238,23 +238,20 @@ static void test_meanwhile(void)
 	run_meanwhile(copy_it, bind_copy, check_copy);
 }
 
-static int closed_fd, bind_rc;
-static _Atomic int listener, is_bound; /* of what the filter tells */
+/* A thread binds a socket, and meets a filter that tells of one call, of one operation. */
+static struct {
+	int fd, rc;
+	unsigned call, operation;
+	_Atomic int listener, is_bound; /* of what the filter tells */
+} watched;
 
-/* The filter tells when this thread looks at the flags of a descriptor, which bind itself does not.
- */
 static void *bind_watched(void *unused)
 {
-#ifdef SYS_fcntl64
-	const unsigned fcntl_call = SYS_fcntl64;
-#else
-	const unsigned fcntl_call = SYS_fcntl;
-#endif
 	struct sock_filter code[] = {
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
-	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, fcntl_call},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, watched.call},
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(1)},
-	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, F_GETFD},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, watched.operation},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
@@ -262,47 +259,71 @@ static void *bind_watched(void *unused)
 
 	(void)unused;
 	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	                        SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
-	CHECK(listener > 0);
-	bind_rc = pair_bind(closed_fd, 3700);
-	is_bound = 1;
+	watched.listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	                                SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	CHECK(watched.listener > 0);
+	watched.rc = pair_bind(watched.fd, 3700);
+	watched.is_bound = 1;
 	return NULL;
 }
 
-/* Puts another file in the socket's place, and lets the call go on. */
-static void put_another(int file)
+/* Does something in the middle of the call, and lets it go on. */
+static void act_watched(void (*act)(void))
 {
 	struct seccomp_notif call = {0};
 	struct seccomp_notif_resp answer = {.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
 
-	CHECK_EQ(ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call), 0);
-	CHECK_EQ(dup2(file, closed_fd), closed_fd);
+	CHECK_EQ(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_RECV, &call), 0);
+	act();
 	answer.id = call.id;
-	CHECK_EQ(ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
+	CHECK_EQ(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
 }
 
-static void close_while_bound(void)
+/* The library makes the call once, and bind itself does not. */
+static void run_watched(unsigned call, unsigned operation, void (*act)(void))
 {
-	int null = open("/dev/null", O_RDONLY), told = 0;
 	pthread_t thread;
-	char byte;
+	int told = 0;
 
-	closed_fd = pair_socket(SOCK_STREAM);
+	watched.call = call;
+	watched.operation = operation;
 	CHECK_EQ(pthread_create(&thread, NULL, bind_watched, NULL), 0);
-	while (!is_bound) {
-		struct pollfd entry = {.fd = listener > 0 ? listener : -1, .events = POLLIN};
+	while (!watched.is_bound) {
+		struct pollfd entry = {.fd = watched.listener > 0 ? watched.listener : -1,
+		                       .events = POLLIN};
 
 		if (poll(&entry, 1, 1) == 1 && entry.revents & POLLIN) {
-			put_another(null);
+			act_watched(act);
 			told++;
 		}
 	}
 	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(bind_rc, 0);
+	CHECK_EQ(watched.rc, 0);
 	CHECK_EQ(told, pair_preloaded());
-	if (told)
-		CHECK_EQ(read(closed_fd, &byte, 1), 0);
+}
+
+static int null;
+
+/* Puts another file in the socket's place. */
+static void put_another(void)
+{
+	CHECK_EQ(dup2(null, watched.fd), watched.fd);
+}
+
+static void close_while_bound(void)
+{
+#ifdef SYS_fcntl64
+	const unsigned call = SYS_fcntl64;
+#else
+	const unsigned call = SYS_fcntl;
+#endif
+	char byte;
+
+	null = open("/dev/null", O_RDONLY);
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(call, F_GETFD, put_another);
+	if (pair_preloaded())
+		CHECK_EQ(read(watched.fd, &byte, 1), 0);
 }
 
 /* What another thread opens where it has closed the socket in the middle of bind stays there. */
@@ -310,6 +331,48 @@ static void test_closed_meanwhile(void)
 {
 	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		child_run(close_while_bound);
+}
+
+static int armed_set;
+static pthread_t arming;
+
+static void *arm(void *unused)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	CHECK_EQ(epoll_ctl(armed_set, EPOLL_CTL_MOD, watched.fd, &event), 0);
+	return unused;
+}
+
+/* Another thread does so; the kernel has done it when the socket hangs up again. */
+static void start_arming(void)
+{
+	struct epoll_event event;
+
+	CHECK_EQ(pthread_create(&arming, NULL, arm, NULL), 0);
+	CHECK_EQ(epoll_wait(armed_set, &event, 1, -1), 1);
+}
+
+static void arm_while_bound(void)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+
+	armed_set = epoll_create1(EPOLL_CLOEXEC);
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(epoll_ctl(armed_set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	CHECK_EQ(epoll_wait(armed_set, &event, 1, 0), 1);
+	run_watched(SYS_epoll_ctl, EPOLL_CTL_DEL, start_arming);
+	if (!pair_preloaded())
+		start_arming();
+	CHECK_EQ(pthread_join(arming, NULL), 0);
+	CHECK_EQ(epoll_wait(armed_set, &event, 1, 0), 1);
+}
+
+/* An EPOLLONESHOT that has fired is armed when the library has looked and seen that it has. */
+static void test_armed_meanwhile(void)
+{
+	if (!getenv("TEST_EMULATOR"))
+		child_run(arm_while_bound);
 }
 
 /* A socket that one thread binds, and another one changes at the same time. */
@@ -402,6 +465,7 @@ int main(void)
 	RUN(test_groups);
 	RUN(test_meanwhile);
 	RUN(test_closed_meanwhile);
+	RUN(test_armed_meanwhile);
 	RUN(test_changed_meanwhile);
 	return 0;
 }

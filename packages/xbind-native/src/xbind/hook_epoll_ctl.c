@@ -28,6 +28,14 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 	return rc;
 }
 
+/* Of what the program has, in the kernel or not. */
+static int control(int set, int operation, int fd, struct epoll_event *event)
+{
+	int rc = real_epoll_ctl(set, operation, fd, event);
+
+	return rc == -ENOENT && config_any() ? control_parked(set, operation, fd, event) : rc;
+}
+
 /*
  * What the kernel finds fault with before it looks whether it is there, it does in any set. And the
  * number may be no set any more.
@@ -52,9 +60,9 @@ static int control_again(int rc, int set, int operation, int fd, struct epoll_ev
 	bool moved = (rc >= 0 || rc == -ENOENT) && claim_wait(fd, mark);
 
 	if (rc == -ENOENT)
-		return real_epoll_ctl(set, operation, fd, event);
+		return control(set, operation, fd, event);
 	if (moved)
-		real_epoll_ctl(set, operation, fd, event);
+		control(set, operation, fd, event);
 	return rc;
 }
 
@@ -63,12 +71,10 @@ static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *
 	const struct claim_mark mark = claim_mark();
 	int rc = operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd)
 	             ? add_parked(set, fd, event)
-	             : real_epoll_ctl(set, operation, fd, event);
+	             : control(set, operation, fd, event);
 
 	if (claim_has_run(mark))
 		rc = control_again(rc, set, operation, fd, event, mark);
-	if (rc == -ENOENT && config_any())
-		rc = control_parked(set, operation, fd, event);
 	if (rc >= 0 && config_any()) {
 		epollset_know(set);
 		epollrecord_note(set, operation, fd, event);
