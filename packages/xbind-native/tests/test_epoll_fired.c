@@ -11,6 +11,7 @@
 #include <fcntl.h>
 
 #define FIRST_COPY 100 /* numbers that no other test uses */
+#define OTHERS     8   /* sets; more than records of one number */
 
 static int fired_and_bound(int set)
 {
@@ -90,6 +91,23 @@ static void test_in_copy_that_is_left(void)
 {
 	check_without_first(false);
 	check_without_first(true);
+}
+
+/* It is not forgotten for registrations in other sets, of which fewer are remembered. */
+static void test_beside_others(void)
+{
+	int set = new_set(), fd = fired_and_bound(set), others[OTHERS];
+
+	for (int i = 0; i < OTHERS; i++) {
+		others[i] = new_set();
+		CHECK_EQ(control(others[i], EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
+	}
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 3), 0);
+	check_listener(fd, set, 3);
+	close(fd);
+	close(set);
+	for (int i = 0; i < OTHERS; i++)
+		close(others[i]);
 }
 
 /* It belongs to the socket, not to what has its number later. */
@@ -176,6 +194,7 @@ int main(void)
 	RUN(test_in_copy_of_set);
 	RUN(test_by_copy_of_set);
 	RUN(test_in_copy_that_is_left);
+	RUN(test_beside_others);
 	RUN(test_of_number);
 	RUN(test_of_number_of_set);
 	RUN(test_number_in_child);

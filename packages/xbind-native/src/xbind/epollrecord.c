@@ -56,7 +56,10 @@ static struct record *find(int set, int fd)
 	return NULL;
 }
 
-/* Where a new record goes: to an empty place, else over one that depends on the set. */
+/*
+ * Where a new record goes: to an empty place, else over one that depends on the set; not over what
+ * is parked, which the kernel does not know, unless that is in every place.
+ */
 static struct record *place(int set, int fd)
 {
 	struct record *bucket = records[fd % EPOLLRECORD_FDS];
@@ -64,6 +67,10 @@ static struct record *place(int set, int fd)
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		if (load(&bucket[i].set) == 0)
 			return &bucket[i];
+	}
+	for (int i = set; i < set + EPOLLRECORD_SETS; i++) {
+		if (load(&bucket[i % EPOLLRECORD_SETS].parked) == 0)
+			return &bucket[i % EPOLLRECORD_SETS];
 	}
 	return &bucket[set % EPOLLRECORD_SETS];
 }
