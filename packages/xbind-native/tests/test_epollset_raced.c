@@ -169,11 +169,30 @@ static void test_two_that_look_around(void)
 	close(copy);
 }
 
+/* A thread has armed it, and comes to note that when it has fired and is no longer in the set. */
+static void test_noted_late(void)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = 8};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT, 7), 0);
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_MOD, fd, &event), 0);
+	check_event(set, EPOLLHUP, 8);
+	replace(fd, SOCK_STREAM);
+	epollrecord_note(set, EPOLL_CTL_MOD, fd, &event);
+	check_quiet(set);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 9), 0);
+	check_listener(fd, set, 9);
+	close(fd);
+	close(set);
+}
+
 int main(void)
 {
 	RUN(test_copy_closed);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_renewed_set);
 	RUN(test_two_that_look_around);
+	RUN(test_noted_late);
 	return 0;
 }

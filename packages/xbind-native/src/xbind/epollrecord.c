@@ -84,10 +84,11 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 			store(&record->set, 0);
 		return;
 	}
-	if (!record)
+	if (!record) {
 		record = place(set, fd);
+		store(&record->parked, 0); /* of another one; this one's may have come in between */
+	}
 	store(&record->set, 0);
-	store(&record->parked, 0);
 	store(&record->fd, (uint32_t)fd);
 	store(&record->events, event->events);
 	store(&record->data_low, (uint32_t)event->data.u64);
