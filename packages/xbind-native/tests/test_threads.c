@@ -238,20 +238,21 @@ static void test_meanwhile(void)
 	run_meanwhile(copy_it, bind_copy, check_copy);
 }
 
-/* A thread binds a socket, and meets a filter that tells of one call, of one operation. */
+/* What a thread does that meets a filter, which tells of one call, by its second argument. */
 static struct {
-	int fd, rc;
-	unsigned call, operation;
-	_Atomic int listener, is_bound; /* of what the filter tells */
+	int fd, set;
+	void (*body)(void);
+	unsigned call, argument;
+	_Atomic int listener, is_over; /* of what the filter tells */
 } watched;
 
-static void *bind_watched(void *unused)
+static void *run_filtered(void *unused)
 {
 	struct sock_filter code[] = {
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
 	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, watched.call},
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(1)},
-	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, watched.operation},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, watched.argument},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
@@ -262,44 +263,50 @@ static void *bind_watched(void *unused)
 	watched.listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
 	                                SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 	CHECK(watched.listener > 0);
-	watched.rc = pair_bind(watched.fd, 3700);
-	watched.is_bound = 1;
+	watched.body();
+	watched.is_over = 1;
 	return NULL;
 }
 
-/* Does something in the middle of the call, and lets it go on. */
+/* Does something in the middle of the call, if anything, and lets it go on. */
 static void act_watched(void (*act)(void))
 {
 	struct seccomp_notif call = {0};
 	struct seccomp_notif_resp answer = {.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
 
 	CHECK_EQ(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_RECV, &call), 0);
-	act();
+	if (act)
+		act();
 	answer.id = call.id;
 	CHECK_EQ(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
 }
 
-/* The library makes the call once, and bind itself does not. */
-static void run_watched(unsigned call, unsigned operation, void (*act)(void))
+/* The library makes the call, and the body itself does not. Something is done the first time. */
+static void run_watched(void (*body)(void), long call, unsigned argument, void (*act)(void))
 {
 	pthread_t thread;
-	int told = 0;
+	bool told = false;
 
-	watched.call = call;
-	watched.operation = operation;
-	CHECK_EQ(pthread_create(&thread, NULL, bind_watched, NULL), 0);
-	while (!watched.is_bound) {
+	watched.body = body;
+	watched.call = (unsigned)call;
+	watched.argument = argument;
+	CHECK_EQ(pthread_create(&thread, NULL, run_filtered, NULL), 0);
+	while (!watched.is_over) {
 		struct pollfd entry = {.fd = watched.listener > 0 ? watched.listener : -1,
 		                       .events = POLLIN};
 
 		if (poll(&entry, 1, 1) == 1 && entry.revents & POLLIN) {
-			act_watched(act);
-			told++;
+			act_watched(told ? NULL : act);
+			told = true;
 		}
 	}
 	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(watched.rc, 0);
 	CHECK_EQ(told, pair_preloaded());
+}
+
+static void bind_watched(void)
+{
+	CHECK_EQ(pair_bind(watched.fd, 3700), 0);
 }
 
 static int null;
@@ -313,15 +320,15 @@ static void put_another(void)
 static void close_while_bound(void)
 {
 #ifdef SYS_fcntl64
-	const unsigned call = SYS_fcntl64;
+	const long call = SYS_fcntl64;
 #else
-	const unsigned call = SYS_fcntl;
+	const long call = SYS_fcntl;
 #endif
 	char byte;
 
 	null = open("/dev/null", O_RDONLY);
 	watched.fd = pair_socket(SOCK_STREAM);
-	run_watched(call, F_GETFD, put_another);
+	run_watched(bind_watched, call, F_GETFD, put_another);
 	if (pair_preloaded())
 		CHECK_EQ(read(watched.fd, &byte, 1), 0);
 }
@@ -333,14 +340,13 @@ static void test_closed_meanwhile(void)
 		child_run(close_while_bound);
 }
 
-static int armed_set;
 static pthread_t arming;
 
 static void *arm(void *unused)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 
-	CHECK_EQ(epoll_ctl(armed_set, EPOLL_CTL_MOD, watched.fd, &event), 0);
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_MOD, watched.fd, &event), 0);
 	return unused;
 }
 
@@ -350,22 +356,22 @@ static void start_arming(void)
 	struct epoll_event event;
 
 	CHECK_EQ(pthread_create(&arming, NULL, arm, NULL), 0);
-	CHECK_EQ(epoll_wait(armed_set, &event, 1, -1), 1);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, -1), 1);
 }
 
 static void arm_while_bound(void)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
 
-	armed_set = epoll_create1(EPOLL_CLOEXEC);
+	watched.set = epoll_create1(EPOLL_CLOEXEC);
 	watched.fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(epoll_ctl(armed_set, EPOLL_CTL_ADD, watched.fd, &event), 0);
-	CHECK_EQ(epoll_wait(armed_set, &event, 1, 0), 1);
-	run_watched(SYS_epoll_ctl, EPOLL_CTL_DEL, start_arming);
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+	run_watched(bind_watched, SYS_epoll_ctl, EPOLL_CTL_DEL, start_arming);
 	if (!pair_preloaded())
 		start_arming();
 	CHECK_EQ(pthread_join(arming, NULL), 0);
-	CHECK_EQ(epoll_wait(armed_set, &event, 1, 0), 1);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
 
 /* An EPOLLONESHOT that has fired is armed when the library has looked and seen that it has. */
@@ -373,6 +379,34 @@ static void test_armed_meanwhile(void)
 {
 	if (!getenv("TEST_EMULATOR"))
 		child_run(arm_while_bound);
+}
+
+static void register_watched(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+}
+
+static void bind_while_registered(void)
+{
+	struct epoll_event event;
+	int before = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind(before, 3701), 0); /* no set is to be looked for any more */
+	watched.fd = pair_socket(SOCK_STREAM);
+	watched.set = (int)syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
+	run_watched(register_watched, SYS_kcmp, (unsigned)getpid(), bind_watched);
+	if (!pair_preloaded())
+		bind_watched();
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+}
+
+/* A thread comes to know a set as it registers a socket in it, which meanwhile is bound. */
+static void test_registered_meanwhile(void)
+{
+	if (!getenv("TEST_EMULATOR"))
+		child_run(bind_while_registered);
 }
 
 /* A socket that one thread binds, and another one changes at the same time. */
@@ -466,6 +500,7 @@ int main(void)
 	RUN(test_meanwhile);
 	RUN(test_closed_meanwhile);
 	RUN(test_armed_meanwhile);
+	RUN(test_registered_meanwhile);
 	RUN(test_changed_meanwhile);
 	return 0;
 }

@@ -73,12 +73,13 @@ static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *
 	             ? add_parked(set, fd, event)
 	             : control(set, operation, fd, event);
 
+	/* A swap that begins after the look for one is to know the set. */
+	if (rc >= 0 && config_any())
+		epollset_know(set);
 	if (claim_has_run(mark))
 		rc = control_again(rc, set, operation, fd, event, mark);
-	if (rc >= 0 && config_any()) {
-		epollset_know(set);
+	if (rc >= 0 && config_any())
 		epollrecord_note(set, operation, fd, event);
-	}
 	return rc;
 }
 
