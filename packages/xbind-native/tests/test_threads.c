@@ -340,37 +340,55 @@ static void test_closed_meanwhile(void)
 		child_run(close_while_bound);
 }
 
-static pthread_t arming;
+/* Another thread does so. */
+static struct {
+	pthread_t thread;
+	int operation;
+	uint32_t events;
+} control;
 
-static void *arm(void *unused)
+static void *run_control(void *unused)
 {
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = {.events = control.events};
 
-	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_MOD, watched.fd, &event), 0);
+	CHECK_EQ(epoll_ctl(watched.set, control.operation, watched.fd, &event), 0);
 	return unused;
 }
 
-/* Another thread does so; the kernel has done it when the socket hangs up again. */
-static void start_arming(void)
+/* The kernel has done it when the socket, which does not listen, hangs up. */
+static void start_control(void)
 {
 	struct epoll_event event;
 
-	CHECK_EQ(pthread_create(&arming, NULL, arm, NULL), 0);
+	CHECK_EQ(pthread_create(&control.thread, NULL, run_control, NULL), 0);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, -1), 1);
+}
+
+/* While the socket is bound, by a thread that is stopped in that call. */
+static void run_controlled(int operation, uint32_t events, long call, unsigned argument)
+{
+	control.operation = operation;
+	control.events = events;
+	run_watched(bind_watched, call, argument, start_control);
+	if (!pair_preloaded())
+		start_control();
+	CHECK_EQ(pthread_join(control.thread, NULL), 0);
+}
+
+static void make_watched(void)
+{
+	watched.set = epoll_create1(EPOLL_CLOEXEC);
+	watched.fd = pair_socket(SOCK_STREAM);
 }
 
 static void arm_while_bound(void)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
 
-	watched.set = epoll_create1(EPOLL_CLOEXEC);
-	watched.fd = pair_socket(SOCK_STREAM);
+	make_watched();
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
-	run_watched(bind_watched, SYS_epoll_ctl, EPOLL_CTL_DEL, start_arming);
-	if (!pair_preloaded())
-		start_arming();
-	CHECK_EQ(pthread_join(arming, NULL), 0);
+	run_controlled(EPOLL_CTL_MOD, EPOLLIN, SYS_epoll_ctl, EPOLL_CTL_DEL);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
 
@@ -379,6 +397,25 @@ static void test_armed_meanwhile(void)
 {
 	if (!getenv("TEST_EMULATOR"))
 		child_run(arm_while_bound);
+}
+
+static void fire_while_bound(void)
+{
+	struct epoll_event event;
+
+	make_watched();
+	run_controlled(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT, SYS_shutdown, SHUT_WR);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 0);
+	event = (struct epoll_event){.events = EPOLLIN};
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_MOD, watched.fd, &event), 0);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+}
+
+/* An EPOLLONESHOT that is registered while the socket is bound fires once. */
+static void test_fired_meanwhile(void)
+{
+	if (!getenv("TEST_EMULATOR"))
+		child_run(fire_while_bound);
 }
 
 static void register_watched(void)
@@ -500,6 +537,7 @@ int main(void)
 	RUN(test_meanwhile);
 	RUN(test_closed_meanwhile);
 	RUN(test_armed_meanwhile);
+	RUN(test_fired_meanwhile);
 	RUN(test_registered_meanwhile);
 	RUN(test_changed_meanwhile);
 	return 0;

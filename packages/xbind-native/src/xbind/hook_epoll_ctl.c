@@ -28,14 +28,6 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 	return rc;
 }
 
-/* Of what the program has, in the kernel or not. */
-static int control(int set, int operation, int fd, struct epoll_event *event)
-{
-	int rc = real_epoll_ctl(set, operation, fd, event);
-
-	return rc == -ENOENT && config_any() ? control_parked(set, operation, fd, event) : rc;
-}
-
 /*
  * What the kernel finds fault with before it looks whether it is there, it does in any set. And the
  * number may be no set any more.
@@ -50,6 +42,25 @@ static int add_parked(int set, int fd, struct epoll_event *event)
 	return rc < 0 && rc != -ENOENT ? rc : -EEXIST;
 }
 
+/* Of what the program has, in the kernel or not. */
+static int control(int set, int operation, int fd, struct epoll_event *event)
+{
+	int rc;
+
+	if (operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd))
+		return add_parked(set, fd, event);
+	rc = real_epoll_ctl(set, operation, fd, event);
+	return rc == -ENOENT && config_any() ? control_parked(set, operation, fd, event) : rc;
+}
+
+static void note(int rc, int set, int operation, int fd, const struct epoll_event *event)
+{
+	if (rc < 0 || !config_any())
+		return;
+	epollset_know(set);
+	epollrecord_note(set, operation, fd, event);
+}
+
 /*
  * A swap takes the registration out for a moment, and puts it in again as it was before. One that
  * was made meanwhile goes with the old socket.
@@ -59,28 +70,23 @@ static int control_again(int rc, int set, int operation, int fd, struct epoll_ev
 {
 	bool moved = (rc >= 0 || rc == -ENOENT) && claim_wait(fd, mark);
 
-	if (rc == -ENOENT)
-		return control(set, operation, fd, event);
-	if (moved)
+	if (rc == -ENOENT) {
+		rc = control(set, operation, fd, event);
+		note(rc, set, operation, fd, event);
+	} else if (moved) {
 		control(set, operation, fd, event);
+	}
 	return rc;
 }
 
 static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
 	const struct claim_mark mark = claim_mark();
-	int rc = operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd)
-	             ? add_parked(set, fd, event)
-	             : control(set, operation, fd, event);
+	int rc = control(set, operation, fd, event);
 
-	/* A swap that begins after the look for one is to know the set. */
-	if (rc >= 0 && config_any())
-		epollset_know(set);
-	if (claim_has_run(mark))
-		rc = control_again(rc, set, operation, fd, event, mark);
-	if (rc >= 0 && config_any())
-		epollrecord_note(set, operation, fd, event);
-	return rc;
+	/* Before the look for a swap: one that begins later is to find it. */
+	note(rc, set, operation, fd, event);
+	return claim_has_run(mark) ? control_again(rc, set, operation, fd, event, mark) : rc;
 }
 
 EXPORT int hook_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
