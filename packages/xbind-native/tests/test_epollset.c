@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define FD_TOP 300 /* a number that nothing else has */
@@ -199,6 +200,29 @@ static void test_number_in_the_set_twice(void)
 	close(set);
 }
 
+/* Without a descriptor /proc cannot be asked: what is not on record either stays where it is. */
+static void test_no_descriptor_left(void)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+	struct sys_identity identity;
+	struct epollset_move move;
+	struct rlimit limit, none;
+
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+	CHECK_EQ(sys_identify(fd, &identity), 0);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CHECK_EQ(epollset_detach(fd, &identity, &move), -EMFILE);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	check_event(set, EPOLLHUP, 3);
+	replace(fd, SOCK_STREAM);
+	check_listener(fd, set, 3);
+	close(fd);
+	close(set);
+}
+
 /* A number that was a set once and is a socket, or closed, by now. */
 static void test_stale_sets(void)
 {
@@ -280,6 +304,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 3)
 		inherited(atoi(argv[1]), atoi(argv[2]));
+	RUN(test_no_descriptor_left); /* first: nothing is on record */
 	RUN(test_registration_follows);
 	RUN(test_many_sets);
 	RUN(test_too_many_sets);

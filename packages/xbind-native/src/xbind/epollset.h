@@ -43,8 +43,9 @@ void epollset_load(void);
  *
  * A registration whose events nobody can tell is left where it is, and XBIND_LOG says so.
  *
- * Return: 0; -ENOBUFS when it is in more sets than @ret can hold, or -errno of epoll_ctl(2) where
- *         somebody forbids it. Then it is in all of them as before.
+ * Return: 0; -ENOBUFS when it is in more sets than @ret can hold, -EMFILE or -ENFILE when no
+ *         descriptor is left to look with, or -errno of epoll_ctl(2) where somebody forbids it.
+ *         Then it is in all of them as before.
  */
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret);
 
