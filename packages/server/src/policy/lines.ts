@@ -3,8 +3,8 @@ const HEADER = /^\s*\[\[\s*rule\s*\]\]/;
 const KEY = /^\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*=/;
 const LONG_TEXT = /"""|'''/g;
 
-/* The beginning of any other table, or a key. */
-const ENTRY = /^\s*(?:\[|[^#\s][^=]*=)/;
+/* The beginning of any other table, or a key, which may have dots. */
+const ENTRY = /^\s*(?:\[|(?:"[^"]*"|'[^']*'|[\w-]+)\s*[.=])/;
 
 interface RuleLines {
   readonly header: number;

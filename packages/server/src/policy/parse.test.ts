@@ -119,7 +119,12 @@ describe("what is not understood is refused", () => {
     expect(problems(keys.map((key) => `[${key.slice(0, -4)}]`).join("\n"))).toEqual([found]);
     const rules = keys.map((_, i) => `[[rule]]\naction = "allow"\nuid = ${i}\n# x = y\n`);
     expect(parse(rules.join(""))).toHaveLength(1001);
-    expect(parse(`[[rule]]\naction = "allow"\nuid = [\n${"1,\n".repeat(2000)}]`)).toHaveLength(1);
+    const dotted = keys.map((key) => `a.${key}`).join("\n");
+    expect(problems(dotted)).toEqual([found]);
+    for (const id of ["1,", "1, # name = x"])
+      expect(parse(`[[rule]]\naction = "allow"\nuid = [\n${`${id}\n`.repeat(2000)}]`)).toHaveLength(
+        1,
+      );
   });
 
   test("all of it at once", () => {
