@@ -113,11 +113,16 @@ export class Answerer {
     const error = judge.decide(this.#peer, request);
     if (error !== 0)
       return judge.refusal ? this.#deny(fd, error, judge.refusal) : this.#notMade(fd, error);
-    if (!this.#hasRoom(fd)) {
-      this.#note("refused", fd, errno.ETOOMANYREFS, "sockets in flight");
-      return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
-    }
+    if (!this.#hasRoom(fd)) return this.#tooMany(fd, "sockets in flight");
+    const { domain, type } = request;
+    if (this.#closes.holdsBack(this.#peer.uid, domain, type))
+      return this.#tooMany(fd, "slow closes of sockets in flight");
     return this.#handOver(fd);
+  }
+
+  #tooMany(fd: number, reason: string): boolean {
+    this.#note("refused", fd, errno.ETOOMANYREFS, reason);
+    return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
   }
 
   #deny(fd: number, error: number, refusal: Refusal): boolean {
@@ -198,7 +203,6 @@ export class Answerer {
     const { sys, shared, options } = this.#context;
     const { domain, type, protocol } = this.#request;
     const { uid } = this.#peer;
-    if (this.#closes.holdsBack(uid, domain, type)) return this.#notMade(fd, errno.ETOOMANYREFS);
     const socket = this.#sockets.make(domain, type, protocol);
     if (socket < 0) return this.#notMade(fd, -socket);
     shared.setThread(options.index, THREAD.scratch, socket);

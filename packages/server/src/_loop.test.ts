@@ -1,19 +1,22 @@
 import { expect, spyOn, test } from "bun:test";
-import { encode } from "@xsocket/protocol";
+import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
 import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
 import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./_loop.ts";
-import { createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
+import { COUNTER, createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
 import { reclaim } from "./_reclaim.ts";
 import type { Order } from "./_thread.ts";
 import { fitBounds } from "./bounds.ts";
 import { DEFAULT_POLICY } from "./policy/builtin.ts";
 import { createQuotaMemory } from "./policy/quota.ts";
+import { plainRule } from "./policy/rule.ts";
 
 const DESCRIPTORS = 200;
 const CONNECTION = 150; // no descriptor of this process is touched
 const sys = loadSyscalls();
+const PACKETS = plainRule("packet sockets", { families: [AF_PACKET], types: [SOCK_RAW] });
+const POLICY = { ...DEFAULT_POLICY, rules: [...DEFAULT_POLICY.rules, PACKETS] };
 
 /** A thread of two, on a kernel of our own. */
 function threadAt(
@@ -28,7 +31,7 @@ function threadAt(
   shared.setThread(index, THREAD.epoll, 0);
   const bounds = fitBounds({ backlog: 1 }, DESCRIPTORS, 2);
   const policy = {
-    policy: DEFAULT_POLICY,
+    policy: POLICY,
     quotas: createQuotaMemory(DESCRIPTORS, 1, new SharedArrayBuffer(4)),
   };
   return new Loop(
@@ -131,6 +134,36 @@ test("a connection is not handed to a thread that dies at that moment", () => {
   expect(owner).toBe(1);
   expect(shared.thread(0, THREAD.inbox)).toBe(-1);
   expect(shared.connections()).toBe(0);
+});
+
+test("who is held back for a slow close counts as refused, and not as failed in the kernel", () => {
+  const { memory, shared } = idleConnection(1);
+  const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+  const requests = [request, request];
+  const orders: Order[] = [];
+  let now = 0;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (requests.length === 0) orders.push({ kind: "stop" });
+      pairs.set(requests.length > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
+      return 1;
+    },
+    receivePacket(_: number, packet: Uint8Array) {
+      const asked = requests.shift();
+      packet.set(asked ?? []);
+      return asked?.byteLength ?? -errno.EAGAIN;
+    },
+    socket: () => 99,
+    close: () => ((now += 7), 0),
+    poll: () => EPOLLHUP,
+    sendPacket: () => 8,
+    sendQueue: () => 0,
+    monotonic: () => now,
+    eventfdTake: () => 0,
+  };
+  threadOne(memory, orders, kernel).run();
+  const counts = [COUNTER.granted, COUNTER.refusedInFlight, COUNTER.failed];
+  expect(counts.map((counter) => shared.sum(counter))).toEqual([1, 1, 0]);
 });
 
 test("a connection that the kernel has no room to wait for is closed, and that is said", () => {

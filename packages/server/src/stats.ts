@@ -36,7 +36,7 @@ export interface ServerStats {
   readonly evicted: number;
   /** Connections refused, at a bound or since no descriptor was left. */
   readonly refusedConnections: number;
-  /** Requests refused because too many sockets were in flight. */
+  /** Requests refused because too many sockets were in flight, or the closes of such were slow. */
   readonly refusedInFlight: number;
   /** Connections closed because a time was over. */
   readonly timedOut: number;
