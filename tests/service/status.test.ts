@@ -133,4 +133,7 @@ test("who is refused at a bound hears of that, and not of a server that does not
   native.close(first);
   expect(stderr).toContain("this user has as many connections to it as it may have");
   expect(code).toBe(1);
+  await eventually("the first to be gone", () => server.stats().connections === 0);
+  const { stdout } = await here.run([XSOCKET, "status", server.address]);
+  expect(stdout).toMatch(/^closed .*, 1 refused at once$/m); // be it at a bound, or for want of a descriptor
 });

@@ -88,7 +88,7 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
     ["connections", `${stats.connections} of ${bounds.maxConnections}, ${stats.accepted} so far`],
     [
       "closed",
-      `${stats.malformed} malformed, ${stats.timedOut} too slow, ${stats.evicted} to make room, ${stats.refusedConnections} at a bound`,
+      `${stats.malformed} malformed, ${stats.timedOut} too slow, ${stats.evicted} to make room, ${stats.refusedConnections} refused at once`,
     ],
     ["in flight", `${stats.inFlight} of ${bounds.maxInFlight}`],
     ["descriptors", `${descriptors.open} of ${descriptors.limit}`],
