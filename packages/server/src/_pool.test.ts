@@ -296,17 +296,30 @@ test("no thread is started from a program that was replaced meanwhile", async ()
   sys.close(victim);
 });
 
-test("neither is one where the package of the program was replaced, whose modules are other files", async () => {
+/** A pool whose program is in a package of that name, which is replaced once it serves. */
+async function replacedPool(name: string) {
   const source = join(directory, "src");
   const manifest = join(directory, "package.json");
   mkdirSync(source);
-  writeFileSync(manifest, '{ "version": "1.0.0" }');
-  const { url } = programFile(source);
-  await using pool = await failingPool(2, undefined, sys, url);
-  writeFileSync(manifest, '{ "version": "1.0.1" }');
+  writeFileSync(manifest, JSON.stringify({ name, version: "1.0.0" }));
+  const pool = await failingPool(2, undefined, sys, programFile(source).url);
+  writeFileSync(manifest, JSON.stringify({ name, version: "1.0.1" }));
   await crowd(pool.path, () => pool.records.length > 0 || pool.shared.serving() > 1);
+  return { pool, manifest };
+}
+
+test("neither is one where the package of the program was replaced, whose modules are other files", async () => {
+  const { pool, manifest } = await replacedPool("@xsocket/server");
+  await using _ = pool;
   expect(pool.records[0]?.message).toContain(`${manifest} has changed since this server started`);
   expect(pool.shared.serving()).toBe(1);
+});
+
+test("but a bundle is all of the program, whatever becomes of the package that it is in", async () => {
+  const { pool } = await replacedPool("an-application");
+  await using _ = pool;
+  expect(pool.records).toEqual([]);
+  expect(pool.shared.serving()).toBe(2);
 });
 
 test("a thread that dies before it serves is replaced again after longer and longer", async () => {

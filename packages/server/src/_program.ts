@@ -9,6 +9,17 @@ function contents(file: URL): bigint | number | undefined {
   }
 }
 
+/* The file of our package, which has the version; none beside a bundle, whose package is another one. */
+function manifests(file: URL): URL[] {
+  const manifest = new URL("../package.json", file);
+  try {
+    const isOurs = /"name":\s*"@xsocket\/server"/.test(readFileSync(manifest, "utf8"));
+    return isOurs ? [manifest] : [];
+  } catch {
+    return [];
+  }
+}
+
 /**
  * The file that threads are started from, long after the others may be, and the package that it is
  * in, where what it imports is in files of their own. An upgrade replaces them, and threads of two
@@ -23,8 +34,8 @@ export class Program {
 
   constructor(file: URL) {
     this.file = file;
-    const manifest = new URL("../package.json", file); // has the version
-    this.#parts = [file, manifest].map((part) => ({ file: part, contents: contents(part) }));
+    const files = [file, ...manifests(file)];
+    this.#parts = files.map((part) => ({ file: part, contents: contents(part) }));
   }
 
   /** @throws {Error} if it is not what it was */
