@@ -169,6 +169,36 @@ static void test_two_that_look_around(void)
 	close(copy);
 }
 
+static void look_beside(void)
+{
+	look_for(beside);
+}
+
+/* While one looks into the sets another one has looked around, and found a copy. */
+static void test_looked_around_meanwhile(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), copy, first, set;
+
+	beside = socket(AF_INET, SOCK_STREAM, 0);
+	look_for(beside); /* what the tests before have closed is forgotten */
+	look_for(beside);
+	copy = open("/dev/null", O_RDONLY); /* in front of the set that is looked into first */
+	first = new_set();
+	set = new_set();
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 7), 0);
+	CHECK_EQ(dup2(set, copy), copy);
+	close(set);
+	number_of_no_file = fd; /* in the first set */
+	after_no_file = look_beside;
+	replace(fd, SOCK_STREAM);
+	CHECK(!after_no_file);
+	check_listener(fd, copy, 7);
+	close(fd);
+	close(beside);
+	close(copy);
+	close(first);
+}
+
 /* A thread has armed it, and comes to note that when it has fired and is no longer in the set. */
 static void test_noted_late(void)
 {
@@ -193,6 +223,7 @@ int main(void)
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_renewed_set);
 	RUN(test_two_that_look_around);
+	RUN(test_looked_around_meanwhile);
 	RUN(test_noted_late);
 	return 0;
 }

@@ -230,14 +230,15 @@ static int detach_from_known(int fd, const struct sys_identity *identity, struct
 
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret)
 {
-	unsigned now;
+	unsigned before, now;
 	int rc;
 
 	epollset_load();
+	before = looked; /* what a look finds that ends later may be behind us by then */
 	ret->count = 0;
 	rc = detach_from_known(fd, identity, ret);
 	now = lost;
-	if (rc < 0 || now == looked)
+	if (rc < 0 || now == before)
 		return rc;
 	look_around(); /* it may live on as a copy that was made by dup(2) */
 	looked = now;  /* not before: until this look is over, others have to look themselves */
