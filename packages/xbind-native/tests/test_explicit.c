@@ -5,7 +5,8 @@
 
 #define ROW      0
 #define GONE     3000 /* sockets that came before */
-#define FIRST_AT 1    /* the key of the first one; later ones count up, as SO_COOKIE does */
+#define FIRST_AT 1    /* the key of the first one */
+#define BATCH    4096 /* keys, as many as the kernel gives each processor at a time */
 
 static void test_last_ones(void)
 {
@@ -19,8 +20,22 @@ static void test_last_ones(void)
 	CHECK(!explicit_is_set(end - EXPLICIT_SOCKETS - 1, ROW));
 }
 
+/* The keys of one processor's sockets are all below those of another's. */
+static void test_processors(void)
+{
+	const socket_key first = FIRST_AT + 100 * BATCH, second = first - BATCH;
+
+	for (socket_key nth = 0; nth < EXPLICIT_SOCKETS; nth++)
+		explicit_note(first + nth, ROW, true);
+	for (socket_key nth = 0; nth < EXPLICIT_SOCKETS; nth++)
+		explicit_note(second + nth, ROW, true);
+	for (socket_key nth = 0; nth < EXPLICIT_SOCKETS; nth++)
+		CHECK(explicit_is_set(second + nth, ROW));
+}
+
 int main(void)
 {
 	RUN(test_last_ones);
+	RUN(test_processors);
 	return 0;
 }

@@ -2,8 +2,8 @@
 /*
  * explicit.c - a table of atomics without a lock
  *
- * How it works: a socket's bits lie in one of a few places that its key leads to. When all of them
- * are taken, the oldest is overwritten. The worst that a race or a full table can bring about is
+ * How it works: a socket's bits lie in one of a few places that its key leads to. They are taken in
+ * turn, so that the oldest is overwritten. The worst that a race or a full table can bring about is
  * that a socket has the target's default where it was to have its own, or the other way round.
  */
 #include "xbind/explicit.h"
@@ -25,43 +25,33 @@ struct entry {
 	_Atomic uint32_t bits[WORDS];
 };
 
-static struct entry table[EXPLICIT_SOCKETS / PLACES][PLACES];
+static struct bucket {
+	struct entry places[PLACES];
+	_Atomic unsigned next; /* place */
+} table[EXPLICIT_SOCKETS / PLACES];
+
+static struct bucket *bucket_of(socket_key key)
+{
+	return &table[key % (EXPLICIT_SOCKETS / PLACES)];
+}
 
 static struct entry *find(socket_key key)
 {
-	struct entry *bucket = table[key % (EXPLICIT_SOCKETS / PLACES)];
+	struct entry *places = bucket_of(key)->places;
 
 	for (int i = 0; i < PLACES; i++) {
-		if (atomic_load_explicit(&bucket[i].key, memory_order_acquire) == key)
-			return &bucket[i];
+		if (atomic_load_explicit(&places[i].key, memory_order_acquire) == key)
+			return &places[i];
 	}
 	return NULL;
 }
 
-/* SO_COOKIE counts up, so the lowest key is that of the socket which is most likely gone. */
-static struct entry *oldest(struct entry *bucket)
-{
-	struct entry *entry = bucket;
-
-	for (int i = 1; i < PLACES; i++) {
-		if (atomic_load(&bucket[i].key) < atomic_load(&entry->key))
-			entry = &bucket[i];
-	}
-	return entry;
-}
-
+/* Which one is the oldest the keys do not tell: each processor has its own to give away. */
 static struct entry *take(socket_key key)
 {
-	struct entry *bucket = table[key % (EXPLICIT_SOCKETS / PLACES)];
-	struct entry *entry;
+	struct bucket *bucket = bucket_of(key);
+	struct entry *entry = &bucket->places[atomic_fetch_add(&bucket->next, 1) % PLACES];
 
-	for (int i = 0; i < PLACES; i++) {
-		socket_key none = KEY_NONE;
-
-		if (atomic_compare_exchange_strong(&bucket[i].key, &none, key))
-			return &bucket[i];
-	}
-	entry = oldest(bucket);
 	for (int i = 0; i < WORDS; i++)
 		atomic_store(&entry->bits[i], 0);
 	atomic_store(&entry->key, key);
