@@ -8,7 +8,8 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 
-#define LONG_MS 100 /* milliseconds: longer than a thread needs for nothing */
+#define WAITING_MS 100   /* milliseconds: somebody waits who has waited that long */
+#define LATE_MS    10000 /* milliseconds: and nobody does who comes back within these */
 
 static int fd;
 static _Atomic int waited;
@@ -20,18 +21,26 @@ static void *wait_for_it(void *unused)
 	return unused;
 }
 
-/* While this one swaps the socket of that key, does another thread wait that has changed fd? */
-static int waits(socket_key key)
+/*
+ * While this one swaps the socket of that key, does another thread wait that has changed fd? In a
+ * signal handler it may have begun to swap a second one.
+ */
+static int waits(socket_key key, socket_key second, int longest_ms)
 {
 	const struct claim claim = claim_take(key);
+	struct claim inner = {NULL};
 	pthread_t thread;
 	int waiting;
 
+	if (second != KEY_NONE)
+		inner = claim_take(second);
 	waited = 0;
 	CHECK_EQ(pthread_create(&thread, NULL, wait_for_it, NULL), 0);
-	for (int tries = 0; tries < LONG_MS && !waited; tries++)
+	for (int tries = 0; tries < longest_ms && !waited; tries++)
 		poll(NULL, 0, 1);
 	waiting = !waited;
+	if (second != KEY_NONE)
+		claim_end(&inner);
 	claim_end(&claim);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	return waiting;
@@ -40,9 +49,10 @@ static int waits(socket_key key)
 static void test_wait(void)
 {
 	fd = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(waits(key_of(fd)));
-	CHECK(!waits(key_of(fd) + 1));
-	CHECK(!waits(key_of(fd) + CLAIM_SLOTS));
+	CHECK(waits(key_of(fd), KEY_NONE, WAITING_MS));
+	CHECK(waits(key_of(fd), key_of(fd) + CLAIM_SLOTS, WAITING_MS));
+	CHECK(!waits(key_of(fd) + 1, KEY_NONE, LATE_MS));
+	CHECK(!waits(key_of(fd) + CLAIM_SLOTS, KEY_NONE, LATE_MS));
 	close(fd);
 }
 

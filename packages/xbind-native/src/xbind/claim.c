@@ -28,7 +28,8 @@ struct claim claim_take(socket_key key)
 
 	atomic_fetch_add(&begun, 1);
 	claim = claim_slot(slot_of(key));
-	atomic_store(&swapped[key % CLAIM_SLOTS], key);
+	if (claim.slot)
+		atomic_store(&swapped[key % CLAIM_SLOTS], key);
 	return claim;
 }
 
