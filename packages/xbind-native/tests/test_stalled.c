@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_stalled.c - a server that was held up once is waited for again when it closes in time */
 #include "support/pair.h"
+#include "support/server.h"
 
 static void bind_and_close(uint16_t port)
 {
@@ -14,10 +15,13 @@ static void bind_and_close(uint16_t port)
 /* A port that the program closes is free at once. */
 static void test_stalled(void)
 {
-	bind_and_close(3000); /* the server takes longer than it is given */
-	bind_and_close(3001); /* it is in time */
-	bind_and_close(3002); /* it takes a while */
-	bind_and_close(3002);
+	uint16_t port = 3000;
+
+	bind_and_close(port++); /* the server takes longer than it is given */
+	while (port < 3000 + SERVER_STALLS_AGAIN)
+		bind_and_close(port++); /* it is in time, if only once where the machine is busy */
+	bind_and_close(port);           /* it takes a while */
+	bind_and_close(port);
 }
 
 int main(void)

@@ -50,10 +50,10 @@ static size_t client; /* number of the one that is served */
 
 static void stall(void)
 {
-	static const int waits_ms[] = {1300, 0, 300};
-
-	if (client < sizeof(waits_ms) / sizeof(waits_ms[0]))
-		poll(NULL, 0, waits_ms[client]);
+	if (client == 0)
+		poll(NULL, 0, 1300);
+	else if (client == SERVER_STALLS_AGAIN)
+		poll(NULL, 0, 300);
 }
 
 static void reply(int conn, const uint8_t *bytes, size_t len, const int *fds, size_t count)

@@ -8,7 +8,7 @@ enum server_mode {
 	SERVER_GOOD,
 	SERVER_SILENT,        /* takes the request and never answers */
 	SERVER_LINGERS,       /* answers well and never closes the connection */
-	SERVER_STALLS,        /* is held up with its first client, and a little with its third */
+	SERVER_STALLS,        /* is held up with its first client, and a little with one after it */
 	SERVER_CLOSES,        /* closes instead of answering */
 	SERVER_EMPTY,         /* an empty packet */
 	SERVER_SHORT,         /* a reply cut short */
@@ -26,6 +26,8 @@ enum server_mode {
 	SERVER_REFUSES,       /* answers EPERM */
 	SERVER_MODES,
 };
+
+#define SERVER_STALLS_AGAIN 20 /* clients before that one */
 
 /* The mode of that name (good, silent, closes, ...), SERVER_MODES when there is none. */
 enum server_mode server_mode_named(const char *name);
