@@ -21,6 +21,7 @@
 #define CHANGES      160   /* of each thread's sockets */
 #define CHANGE_STEPS 60000 /* of a loop, at most: as long as a bind takes */
 #define SHARED_PORT  3200
+#define BUSY_MS      1500 /* milliseconds; as long as the kernel may be busy with other groups */
 
 static pthread_barrier_t barrier;
 static int shared;
@@ -446,6 +447,49 @@ static void test_registered_meanwhile(void)
 		child_run(bind_while_registered);
 }
 
+static int join_group(int fd)
+{
+	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203), .imr_ifindex = 1};
+
+	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
+}
+
+static struct {
+	pthread_t thread;
+	int fd;
+} beside;
+
+static void *bind_beside(void *unused)
+{
+	CHECK_EQ(pair_bind(beside.fd, 3702), 0);
+	return unused;
+}
+
+static void start_beside(void)
+{
+	CHECK_EQ(pthread_create(&beside.thread, NULL, bind_beside, NULL), 0);
+	poll(NULL, 0, BUSY_MS);
+}
+
+static void bind_beside_member(void)
+{
+	watched.fd = pair_socket(SOCK_DGRAM);
+	beside.fd = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(join_group(watched.fd), 0);
+	run_watched(bind_watched, SYS_setsockopt, IPPROTO_IP, start_beside);
+	if (pair_preloaded())
+		CHECK_EQ(pthread_join(beside.thread, NULL), 0);
+	else
+		bind_beside(NULL);
+}
+
+/* The kernel takes its time to let a socket into its group again, and another one is bound. */
+static void test_slow_group(void)
+{
+	if (!getenv("TEST_EMULATOR"))
+		child_run(bind_beside_member);
+}
+
 /* A socket that one thread binds, and another one changes at the same time. */
 struct changed {
 	pthread_barrier_t barrier;
@@ -456,11 +500,9 @@ struct changed {
 
 static int change(const struct changed *changed)
 {
-	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203), .imr_ifindex = 1};
-
 	if (changed->number % 4 == 0) /* it says ENOTCONN, and counts */
 		return shutdown(changed->fd, SHUT_WR);
-	return setsockopt(changed->fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
+	return join_group(changed->fd);
 }
 
 static void *change_often(void *argument)
@@ -539,6 +581,7 @@ int main(void)
 	RUN(test_armed_meanwhile);
 	RUN(test_fired_meanwhile);
 	RUN(test_registered_meanwhile);
+	RUN(test_slow_group);
 	RUN(test_changed_meanwhile);
 	return 0;
 }

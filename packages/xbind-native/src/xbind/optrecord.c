@@ -21,9 +21,9 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#define LOCK_WAIT_MS 1000 /* milliseconds; far longer than anybody holds it */
-#define KEPT_FD_MIN  512  /* where numbers of kept programs start, if the limit allows */
-#define KEPT_MAX     16   /* kept programs before we look which of their sockets are gone */
+#define LOCK_WAIT_MS 10000 /* milliseconds; the kernel may be busy with the holder for some */
+#define KEPT_FD_MIN  512   /* where numbers of kept programs start, if the limit allows */
+#define KEPT_MAX     16    /* kept programs before we look which of their sockets are gone */
 #define NOWHERE      (-1)
 #define KEY_WRITTEN  UINTPTR_MAX /* no socket's: the place is being written */
 
