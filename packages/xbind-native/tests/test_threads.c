@@ -21,7 +21,6 @@
 #define CHANGES      160   /* of each thread's sockets */
 #define CHANGE_STEPS 60000 /* of a loop, at most: as long as a bind takes */
 #define SHARED_PORT  3200
-#define BUSY_MS      1500 /* milliseconds; as long as the kernel may be busy with other groups */
 
 static pthread_barrier_t barrier;
 static int shared;
@@ -488,10 +487,10 @@ static void *bind_beside(void *unused)
 	return unused;
 }
 
-static void start_beside(void)
+static void run_beside(void)
 {
 	CHECK_EQ(pthread_create(&beside.thread, NULL, bind_beside, NULL), 0);
-	poll(NULL, 0, BUSY_MS);
+	CHECK_EQ(pthread_join(beside.thread, NULL), 0);
 }
 
 static void bind_beside_member(void)
@@ -499,14 +498,13 @@ static void bind_beside_member(void)
 	watched.fd = pair_socket(SOCK_DGRAM);
 	beside.fd = pair_socket(SOCK_DGRAM);
 	CHECK_EQ(join_group(watched.fd), 0);
-	run_watched(bind_watched, SYS_setsockopt, IPPROTO_IP, start_beside);
-	if (pair_preloaded())
-		CHECK_EQ(pthread_join(beside.thread, NULL), 0);
-	else
-		bind_beside(NULL);
+	run_watched(bind_watched, SYS_setsockopt, IPPROTO_IP, run_beside);
+	if (!pair_preloaded())
+		run_beside();
 }
 
-/* The kernel takes its time to let a socket into its group again, and another one is bound. */
+/* The kernel takes its time to let a socket into its group again, and another one is bound
+ * meanwhile. */
 static void test_slow_group(void)
 {
 	if (!getenv("TEST_EMULATOR"))

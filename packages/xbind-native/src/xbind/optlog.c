@@ -16,6 +16,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#define OPTLOG_E_END 1 /* nothing more was recorded */
+
 static void forget_row(socket_key key, int row)
 {
 	size_t at = row < 0 ? OPTLOG_RECORDS : optrecord_find(key, row);
@@ -265,38 +267,49 @@ static int replay_one(struct optrecord *record, int to)
 	                                   : set_again(record, to);
 }
 
-static int replay(socket_key key, int old, int to)
+/*
+ * The kernel may take its time, for which nobody else has to wait: what is in the record itself is
+ * set from a copy.
+ */
+static int replay_next(socket_key key, int old, int to, uint64_t *order)
 {
-	uint64_t order = 0;
-	size_t at;
+	struct optrecord_guard guard = optrecord_enter();
+	size_t at = guard.held ? optrecord_next(key, *order) : OPTLOG_RECORDS;
+	int rc = guard.held ? OPTLOG_E_END : -EAGAIN;
+	struct optrecord record;
+	bool is_copy;
 
-	while ((at = optrecord_next(key, order)) != OPTLOG_RECORDS) {
-		struct optrecord *record = optrecord_at(at);
-		const struct option *option = &options[record->row];
-		int rc = replay_one(record, to);
-
-		if (rc < 0 && option->flags & OPTION_SAFETY)
-			return rc;
-		if (rc < 0)
-			log_option_lost(old, option->level, option->name, rc);
-		order = record->order;
+	if (at == OPTLOG_RECORDS) {
+		optrecord_leave(&guard);
+		return rc;
 	}
+	record = *optrecord_at(at);
+	is_copy = record.kept < 0 && optrecord_bytes(&record) == record.bytes;
+	if (is_copy)
+		optrecord_leave(&guard);
+	rc = replay_one(&record, to);
+	if (!is_copy)
+		optrecord_leave(&guard);
+	*order = record.order;
+	if (rc < 0 && options[record.row].flags & OPTION_SAFETY)
+		return rc;
+	if (rc < 0)
+		log_option_lost(old, options[record.row].level, options[record.row].name, rc);
 	return 0;
 }
 
 int optlog_replay(socket_key key, int old, int to)
 {
-	struct optrecord_guard guard;
-	int rc;
+	uint64_t order = 0;
+	int rc = 0;
 
 	if (optrecord_is_lost(key))
 		return -ENOBUFS;
 	if (!optrecord_any())
 		return 0;
-	guard = optrecord_enter();
-	rc = guard.held ? replay(key, old, to) : -EAGAIN;
-	optrecord_leave(&guard);
-	return rc;
+	while (rc == 0)
+		rc = replay_next(key, old, to, &order);
+	return rc == OPTLOG_E_END ? 0 : rc;
 }
 
 bool optlog_has(socket_key key, int row)
