@@ -1,14 +1,12 @@
 import { expect, test } from "bun:test";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { threadOptions } from "../test/options.ts";
 import { ACCEPTS, Acceptor } from "./_acceptor.ts";
 import { Connections } from "./_connections.ts";
 import { Judge } from "./_judge.ts";
 import { COUNTER, createMemory, Shared } from "./_memory.ts";
 import { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
-import { fitBounds } from "./bounds.ts";
-import { DEFAULT_POLICY } from "./policy/builtin.ts";
-import { createQuotaMemory } from "./policy/quota.ts";
 
 const DESCRIPTORS = 200;
 
@@ -28,25 +26,13 @@ function acceptFrom(accept: () => number) {
   };
   const memory = createMemory(DESCRIPTORS, 1);
   const shared = new Shared(memory);
-  const bounds = fitBounds({}, DESCRIPTORS, 1);
-  const policy = { policy: DEFAULT_POLICY, quotas: createQuotaMemory(DESCRIPTORS, 1) };
+  const options = threadOptions(memory, DESCRIPTORS);
   const context: Context = {
-    options: {
-      index: 0,
-      listenFd: -1,
-      memory,
-      bounds,
-      policy,
-      logLevel: "info",
-      about: { address: "@test", file: undefined, bounds, startedAt: 0 },
-      auditFd: -1,
-      uid: 0,
-      gid: 0,
-    },
+    options,
     sys,
     shared,
     epollFd: -1,
-    judge: new Judge(policy, () => 0),
+    judge: new Judge(options.policy, () => 0),
     say: (_level, _event, message) => void said.push(message),
     logs: () => true,
   };

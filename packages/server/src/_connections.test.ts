@@ -1,11 +1,9 @@
 import { expect, test } from "bun:test";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { threadOptions } from "../test/options.ts";
 import { Connections } from "./_connections.ts";
 import { Judge } from "./_judge.ts";
 import { createMemory, Shared, STATE } from "./_memory.ts";
-import { fitBounds } from "./bounds.ts";
-import { DEFAULT_POLICY } from "./policy/builtin.ts";
-import { createQuotaMemory } from "./policy/quota.ts";
 
 const DESCRIPTORS = 300;
 
@@ -20,25 +18,13 @@ test("however many have waited for too long at once, a look ends some, and the n
     close: (fd: number) => closed.push(fd),
   };
   const memory = createMemory(DESCRIPTORS, 1);
-  const bounds = fitBounds({}, DESCRIPTORS, 1);
-  const policy = { policy: DEFAULT_POLICY, quotas: createQuotaMemory(DESCRIPTORS, 1) };
+  const options = threadOptions(memory, DESCRIPTORS);
   const connections = new Connections({
-    options: {
-      index: 0,
-      listenFd: -1,
-      memory,
-      bounds,
-      policy,
-      logLevel: "error",
-      about: { address: "@test", file: undefined, bounds, startedAt: 0 },
-      auditFd: -1,
-      uid: 0,
-      gid: 0,
-    },
+    options,
     sys,
     shared: new Shared(memory),
     epollFd: -1,
-    judge: new Judge(policy, () => 0),
+    judge: new Judge(options.policy, () => 0),
     say: () => {},
     logs: () => false,
   });
@@ -46,7 +32,7 @@ test("however many have waited for too long at once, a look ends some, and the n
     connections.open(fd);
     connections.release(fd, STATE.fresh);
   }
-  now = bounds.firstRequestMs;
+  now = options.bounds.firstRequestMs;
   const looks = Array.from({ length: 3 }, () => {
     connections.lookAtDue();
     return { closed: closed.length, waitMs: connections.waitMs() };

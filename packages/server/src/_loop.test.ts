@@ -1,15 +1,14 @@
 import { expect, spyOn, test } from "bun:test";
 import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
 import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { threadOptions } from "../test/options.ts";
 import { LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
 import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./_loop.ts";
 import { COUNTER, createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
 import { reclaim } from "./_reclaim.ts";
 import type { Order } from "./_thread.ts";
-import { fitBounds } from "./bounds.ts";
 import { DEFAULT_POLICY } from "./policy/builtin.ts";
-import { createQuotaMemory } from "./policy/quota.ts";
 import { plainRule } from "./policy/rule.ts";
 
 const DESCRIPTORS = 200;
@@ -29,25 +28,9 @@ function threadAt(
   const shared = new Shared(memory);
   shared.setThread(index, THREAD.wake, 0);
   shared.setThread(index, THREAD.epoll, 0);
-  const bounds = fitBounds({ backlog: 1 }, DESCRIPTORS, 2);
-  const policy = {
-    policy: POLICY,
-    quotas: createQuotaMemory(DESCRIPTORS, 1, new SharedArrayBuffer(4)),
-  };
   return new Loop(
     { ...sys, epollCtl: () => 0, close: () => 0, tickCreate: () => -1, ...kernel },
-    {
-      index,
-      listenFd: -1,
-      memory,
-      bounds,
-      policy,
-      logLevel: "error",
-      about: { address: "@test", file: undefined, bounds, startedAt: 0 },
-      auditFd: -1,
-      uid: 0,
-      gid: 0,
-    },
+    { ...threadOptions(memory, DESCRIPTORS, POLICY), index },
     { take: () => orders.shift(), send },
   );
 }

@@ -1,0 +1,27 @@
+import type { Memory } from "../src/_memory.ts";
+import type { ThreadOptions } from "../src/_thread.ts";
+import { fitBounds } from "../src/bounds.ts";
+import { DEFAULT_POLICY } from "../src/policy/builtin.ts";
+import { createQuotaMemory } from "../src/policy/quota.ts";
+import type { Policy } from "../src/policy/rule.ts";
+
+/** What a thread is started with that listens nowhere and says little, for so many descriptors. */
+export function threadOptions(
+  memory: Memory,
+  descriptors: number,
+  policy: Policy = DEFAULT_POLICY,
+): ThreadOptions {
+  const bounds = fitBounds({ backlog: 1 }, descriptors, 2);
+  return {
+    index: 0,
+    listenFd: -1,
+    memory,
+    bounds,
+    policy: { policy, quotas: createQuotaMemory(descriptors, 1) },
+    logLevel: "error",
+    about: { address: "@test", file: undefined, bounds, startedAt: 0 },
+    auditFd: -1,
+    uid: 0,
+    gid: 0,
+  };
+}
