@@ -4,9 +4,9 @@
  * How it works: the thread waits in epoll_wait(2) and nowhere else. A new connection is read from
  * at once, because most clients have sent their request by then, and when all that waited have
  * had theirs, they are looked at once more, because most have hung up by then: they never enter
- * epoll. A connection whose
- * client asks again without receiving its reply waits for EPOLLOUT, by edges: there is one
- * whenever a client receives something.
+ * epoll. A connection whose client asks again without receiving its reply waits for EPOLLOUT, by
+ * edges: there is one whenever a client receives something. Where more are ready than one wait
+ * tells of, users share the turns, so that nobody waits for one who has thousands.
  */
 import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
 import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
