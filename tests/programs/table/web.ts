@@ -14,10 +14,12 @@ const runNginx = "exec nginx -p $DIR -c nginx.conf -e error.log";
 const upgradeNginx = `
 $(command -v nginx) -p $DIR -c nginx.conf -e error.log
 await() { until [ "$@" ]; do sleep 0.1; done; }
-await -s nginx.pid; old=$(cat nginx.pid); kill -USR2 $old
-await -s nginx.pid.oldbin; await -s nginx.pid; kill -QUIT $old
+# a signal that comes before it waits for signals is not acted upon until the next one
+await -s nginx.pid; old=$(cat nginx.pid)
+until [ -s nginx.pid.oldbin ]; do kill -USR2 $old; sleep 0.1; done
+await -s nginx.pid; kill -QUIT $old
 await ! -e nginx.pid.oldbin; sed -i s/8080/8081/ nginx.conf
-while kill -HUP $(cat nginx.pid); do sleep 1; done # one that comes early may get lost
+while kill -HUP $(cat nginx.pid); do sleep 1; done
 `;
 
 const haproxy = (ports: string) => `
