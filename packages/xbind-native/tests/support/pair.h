@@ -91,6 +91,14 @@ static inline int pair_socket(int type)
 	return fd;
 }
 
+/* On lo. What was joined cannot be read back, but a second time it gives EADDRINUSE. */
+static inline int pair_join_group(int fd, uint32_t group)
+{
+	const struct ip_mreqn mreq = {.imr_multiaddr.s_addr = htonl(group), .imr_ifindex = 1};
+
+	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mreq, sizeof(mreq));
+}
+
 /* The port that the socket has, in host order. */
 static inline uint16_t pair_port(int fd)
 {
