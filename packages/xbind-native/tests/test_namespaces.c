@@ -141,6 +141,33 @@ static void test_cloned(void)
 	close(ends[1]);
 }
 
+/* Set to what is the default in the third namespace, and in no other. */
+static void bind_for_ipv6_alone(void)
+{
+	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3106)};
+	const int one = 1, zero = 0;
+	int before = socket(AF_INET6, SOCK_STREAM, 0), only = 0, fd, sysctl;
+
+	CHECK_EQ(setsockopt(before, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)), 0);
+	if (unshare(CLONE_NEWNET) < 0)
+		return; /* an ordinary user may not */
+	sysctl = open("/proc/sys/net/ipv6/bindv6only", O_WRONLY | O_CLOEXEC);
+	if (sysctl < 0)
+		return; /* in a container */
+	CHECK_EQ(write(sysctl, "1", 1), 1);
+	fd = socket(AF_INET6, SOCK_STREAM, 0);
+	CHECK_EQ(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
+	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &(socklen_t){sizeof(only)}), 0);
+	CHECK_EQ(only, 1);
+}
+
+/* The third namespace has another default than the one that the program was started in. */
+static void test_defaults(void)
+{
+	child_run(bind_for_ipv6_alone);
+}
+
 static void test_errors(void)
 {
 	CHECK(setns(-1, CLONE_NEWNET) < 0 && errno == EBADF);
@@ -151,6 +178,7 @@ int main(void)
 {
 	RUN(test_third_namespace);
 	RUN(test_cloned);
+	RUN(test_defaults);
 	RUN(test_errors);
 	return 0;
 }

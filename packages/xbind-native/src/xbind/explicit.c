@@ -117,7 +117,7 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	int number;
 
 	if (options[row].how != OPTION_PLAIN || options[row].bytes != sizeof(number) ||
-	    len < sizeof(number))
+	    len < sizeof(number) || options[row].flags & OPTION_TRUTH)
 		return true;
 	/* One with a port will not move, and its program may be forbidden to make another. */
 	if (!is_known(row) && !kind_is_unbound(fd))
@@ -125,8 +125,6 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	if (!is_known(row) && !ask(fd, row))
 		return true;
 	memcpy(&number, value, sizeof(number));
-	if (options[row].flags & OPTION_TRUTH)
-		number = number != 0;
 	return number == atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }
 

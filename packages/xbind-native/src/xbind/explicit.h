@@ -28,7 +28,8 @@ void explicit_note(socket_key key, int row, bool is_set);
  * @len:   its length in bytes
  *
  * A number that is not the default tells by itself that it was set. The default is asked once for
- * each option, of a fresh socket, so that most calls cost no system call here.
+ * each option, of a fresh socket, so that most calls cost no system call here. Of a truth either
+ * value is the default of some namespace, and the socket may be of another one than that.
  */
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
 
