@@ -48,7 +48,7 @@ enum option_how {
 enum {
 	OPTION_SAFETY = 1,   /* without it the socket would be open wider than asked */
 	OPTION_EXPLICIT = 2, /* set to its own default it differs from one never set: the target
-	                        namespace may have another default */
+	                        namespace, or its cgroup, may have another default */
 	OPTION_TRUTH = 4,    /* kept as 0 or 1, whatever number was set */
 };
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_cgroup.c - sockets to which the program's cgroup gives a device and a mark
+ *
+ * As `ip vrf exec` does, by a program of BPF. What a socket has so is the default of its place, and
+ * stays behind; what the program itself has set goes along, even where it is the same. Where there
+ * is no version 2 of cgroups, or no right to it, there is nothing to try.
+ */
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#define MARK 7
+#define LO   1 /* its index in every namespace */
+
+static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
+static char group[64]; /* a directory */
+
+/* Gives a device and a mark to each socket. */
+static int load_marker(void)
+{
+	struct bpf_insn code[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = LO},
+	    {.code = BPF_STX | BPF_MEM | BPF_W,
+	     .dst_reg = BPF_REG_1,
+	     .src_reg = BPF_REG_2,
+	     .off = offsetof(struct bpf_sock, bound_dev_if)},
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = MARK},
+	    {.code = BPF_STX | BPF_MEM | BPF_W,
+	     .dst_reg = BPF_REG_1,
+	     .src_reg = BPF_REG_2,
+	     .off = offsetof(struct bpf_sock, mark)},
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr attr = {
+	    .prog_type = BPF_PROG_TYPE_CGROUP_SOCK,
+	    .insn_cnt = sizeof(code) / sizeof(code[0]),
+	    .insns = (uintptr_t)code,
+	    .license = (uintptr_t)"GPL",
+	};
+
+	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+}
+
+static bool attach(int program)
+{
+	union bpf_attr attr = {
+	    .attach_bpf_fd = (uint32_t)program,
+	    .attach_type = BPF_CGROUP_INET_SOCK_CREATE,
+	};
+	int dir = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	long rc;
+
+	attr.target_fd = (uint32_t)dir;
+	rc = syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr));
+	close(dir);
+	return rc == 0;
+}
+
+static bool make_group(void)
+{
+	for (size_t i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+		snprintf(group, sizeof(group), "%s/xsocket-test-%d", roots[i], (int)getpid());
+		if (mkdir(group, 0755) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool enter_group(void)
+{
+	int dir = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+	bool entered = write(fd, "0", 1) == 1;
+
+	close(fd);
+	close(dir);
+	return entered;
+}
+
+static void check(int fd, const char *device, int mark)
+{
+	char name[16] = "";
+	int is = -1;
+
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &(socklen_t){sizeof(name)}), 0);
+	CHECK(strcmp(name, device) == 0);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_MARK, &is, &(socklen_t){sizeof(is)}), 0);
+	CHECK_EQ(is, mark);
+}
+
+static void bind_in_group(void)
+{
+	const int mark = MARK;
+	int unset = pair_socket(SOCK_STREAM), set = pair_socket(SOCK_STREAM);
+
+	check(unset, "lo", MARK);
+	CHECK_EQ(pair_bind(unset, 3000), 0);
+	check(unset, pair_preloaded() ? "" : "lo", pair_preloaded() ? 0 : MARK);
+	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), 0);
+	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	CHECK_EQ(pair_bind(set, 3001), 0);
+	CHECK(pair_is_there(set));
+	check(set, "lo", MARK);
+}
+
+static void test_same_as_given(void)
+{
+	int program = load_marker(), status = 0;
+
+	if (program >= 0 && make_group()) {
+		pid_t child = attach(program) ? fork() : -1;
+
+		if (child == 0) {
+			if (enter_group())
+				bind_in_group();
+			exit(0);
+		}
+		waitpid(child, &status, 0);
+		rmdir(group);
+	}
+	if (program >= 0)
+		close(program);
+	CHECK_EQ(status, 0);
+}
+
+int main(void)
+{
+	RUN(test_same_as_given);
+	return 0;
+}
