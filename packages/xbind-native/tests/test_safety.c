@@ -28,6 +28,9 @@
 #define LONG_CODE   41 /* instructions of 8 bytes: more than 320 bytes */
 #define LONG_VALUES 8  /* so many have room */
 
+#define PROTOCOL_MPTCP  262        /* which not every libc names */
+#define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1 */
+
 /* bind fails with that error under the library, and the socket is as it was. */
 static void bind_refused(int fd, uint16_t port, int error)
 {
@@ -216,6 +219,49 @@ static void test_unreadable(void)
 		option = &options_to_read[i];
 		child_run(bind_unreadable);
 	}
+}
+
+/* Without IPv6's claim to both, a listener for IPv4 has room beside it. */
+static void bind_for_ipv6_alone(void)
+{
+	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3013)};
+	const int one = 1;
+	int fd = socket(AF_INET6, SOCK_STREAM, PROTOCOL_MPTCP);
+
+	if (fd < 0)
+		return;
+	forbid_option_by(EOPNOTSUPP, IPPROTO_IPV6, IPV6_V6ONLY);
+	CHECK_EQ(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
+	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3013), 0);
+}
+
+static void bind_to_any_address(void)
+{
+	struct sockaddr_in addr = pair_addr(3013);
+	int one = 1, zero = 0;
+	int fd = socket(AF_INET, SOCK_STREAM, PROTOCOL_MPTCP);
+
+	if (fd < 0)
+		return;
+	addr.sin_addr.s_addr = htonl(NOBODYS_ADDRESS);
+	forbid_option_by(EOPNOTSUPP, IPPROTO_IP, IP_FREEBIND);
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &zero, sizeof(zero)), 0);
+	CHECK(bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 && errno == EADDRNOTAVAIL);
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
+	CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK(pair_is_there(fd));
+}
+
+/* Before Linux 6.15 a socket of MPTCP takes some options and does not tell of them. */
+static void test_untold(void)
+{
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	child_run(bind_for_ipv6_alone);
+	child_run(bind_to_any_address);
 }
 
 /* A program that was attached past the library cannot be read. */
@@ -464,6 +510,7 @@ int main(void)
 	RUN(test_lost_privilege);
 	RUN(test_forbidden);
 	RUN(test_unreadable);
+	RUN(test_untold);
 	RUN(test_unseen_program);
 	RUN(test_program_of_moved);
 	RUN(test_kept_program);

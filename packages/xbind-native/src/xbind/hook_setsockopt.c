@@ -9,6 +9,7 @@
 #include "core/visibility.h"
 #include "xbind/claim.h"
 #include "xbind/config.h"
+#include "xbind/defaults.h"
 #include "xbind/explicit.h"
 #include "xbind/hook.h"
 #include "xbind/options.h"
@@ -49,6 +50,20 @@ static void note_time(int fd, int row, int64_t seconds)
 	explicit_note(key_of(fd), row, seconds < 0);
 }
 
+/*
+ * A number that safety hangs on can be read, but not the V6ONLY, FREEBIND and TRANSPARENT of MPTCP
+ * before Linux 6.15.
+ */
+static bool is_untold(int fd, int row)
+{
+	struct option_value value;
+
+	if (options[row].how != OPTION_PLAIN || !(options[row].flags & OPTION_SAFETY))
+		return false;
+	option_read(fd, &options[row], &value);
+	return option_is_missing(&value);
+}
+
 static void follow(int fd, int level, int name, const void *value, socklen_t len)
 {
 	/* The kernel takes NULL for a number that is 0, of IPv6's options. */
@@ -61,7 +76,7 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 		value = &zero;
 		len = len < sizeof(zero) ? len : sizeof(zero);
 	}
-	if (options[row].how >= OPTION_EACH)
+	if (options[row].how >= OPTION_EACH || is_untold(fd, row))
 		optlog_note(fd, key_of(fd), row, value, len);
 	if (options[row].how == OPTION_TIME)
 		note_time(fd, row, seconds_of(value, name != options[row].name));

@@ -168,6 +168,7 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 	case OPTION_UNDO:
 		note_undo(fd, key, row, value, len);
 		break;
+	case OPTION_PLAIN:
 	case OPTION_LAST:
 	case OPTION_SENDER:
 		forget_row(key, row);

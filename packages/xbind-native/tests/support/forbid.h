@@ -45,8 +45,8 @@ static inline void forbid(long number)
 	(offsetof(struct seccomp_data, args) + 8 * (i) +                                           \
 	 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
-/* Nobody can read this option from here on. */
-static inline void forbid_option(int level, int name)
+/* To read this option gives an error from here on. */
+static inline void forbid_option_by(int error, int level, int name)
 {
 	struct sock_filter code[] = {
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
@@ -55,11 +55,17 @@ static inline void forbid_option(int level, int name)
 	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, (unsigned)level},
 	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(2)},
 	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)name},
-	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | FORBIDDEN},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | (unsigned)error},
 	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
 	};
 
 	forbid_filter(code, sizeof(code) / sizeof(code[0]));
+}
+
+/* Nobody can read this option from here on. */
+static inline void forbid_option(int level, int name)
+{
+	forbid_option_by(FORBIDDEN, level, name);
 }
 
 #endif
