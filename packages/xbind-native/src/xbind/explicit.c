@@ -84,13 +84,20 @@ static bool is_known(int row)
 	return atomic_load_explicit(&is_learnt[row], memory_order_acquire);
 }
 
+static bool number_of(const struct option_value *value, int *ret)
+{
+	if (value->error < 0 || value->len != sizeof(*ret))
+		return false;
+	memcpy(ret, value->bytes, sizeof(*ret));
+	return true;
+}
+
 void explicit_learn(int row, const struct option_value *fresh)
 {
 	int number;
 
-	if (fresh->error < 0 || fresh->len != sizeof(number) || is_known(row))
+	if (is_known(row) || !number_of(fresh, &number))
 		return;
-	memcpy(&number, fresh->bytes, sizeof(number));
 	atomic_store_explicit(&learnt[row], number, memory_order_relaxed);
 	atomic_store_explicit(&is_learnt[row], true, memory_order_release);
 }
@@ -117,7 +124,7 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	int number;
 
 	if (options[row].how != OPTION_PLAIN || options[row].bytes != sizeof(number) ||
-	    len < sizeof(number) || options[row].flags & OPTION_TRUTH)
+	    len < sizeof(number))
 		return true;
 	/* One with a port will not move, and its program may be forbidden to make another. */
 	if (!is_known(row) && !kind_is_unbound(fd))
@@ -125,6 +132,8 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	if (!is_known(row) && !ask(fd, row))
 		return true;
 	memcpy(&number, value, sizeof(number));
+	if (options[row].flags & OPTION_TRUTH)
+		number = number != 0;
 	return number == atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }
 
@@ -133,4 +142,12 @@ bool explicit_is_set(socket_key key, int row)
 	struct entry *entry = key == KEY_NONE ? NULL : find(key);
 
 	return entry && atomic_load(&entry->bits[row / WORD_BITS]) & UINT32_C(1) << row % WORD_BITS;
+}
+
+bool explicit_is_unsure(int row, const struct option_value *fresh)
+{
+	int number;
+
+	return options[row].flags & OPTION_TRUTH && is_known(row) && number_of(fresh, &number) &&
+	       number != atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }

@@ -28,8 +28,7 @@ void explicit_note(socket_key key, int row, bool is_set);
  * @len:   its length in bytes
  *
  * A number that is not the default tells by itself that it was set. The default is asked once for
- * each option, of a fresh socket, so that most calls cost no system call here. Of a truth either
- * value is the default of some namespace, and the socket may be of another one than that.
+ * each option, of a fresh socket, so that most calls cost no system call here.
  */
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
 
@@ -38,5 +37,9 @@ void explicit_learn(int row, const struct option_value *fresh);
 
 /* Was options[row] set on this socket? */
 bool explicit_is_set(socket_key key, int row);
+
+/* May options[row] have been set without a note? So a truth, where another default was learnt than
+ * what a fresh socket has now, as after setns(2). */
+bool explicit_is_unsure(int row, const struct option_value *fresh);
 
 #endif

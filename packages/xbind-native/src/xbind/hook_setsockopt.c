@@ -6,16 +6,21 @@
  * and nothing else. No more is asked of the kernel than the key of the socket, and only for options
  * that need it.
  */
+#include "core/sys.h"
 #include "core/visibility.h"
 #include "xbind/claim.h"
 #include "xbind/config.h"
 #include "xbind/defaults.h"
 #include "xbind/explicit.h"
 #include "xbind/hook.h"
+#include "xbind/kind.h"
 #include "xbind/options.h"
 #include "xbind/optlog.h"
 #include "xbind/real.h"
 
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -50,15 +55,36 @@ static void note_time(int fd, int row, int64_t seconds)
 	explicit_note(key_of(fd), row, seconds < 0);
 }
 
+/* Asked until the answer is yes, of a fresh socket. A kernel without MPTCP has no socket that is
+ * silent. */
+static bool mptcp_tells(int fd, int row)
+{
+	static _Atomic bool tells[OPTIONS_COUNT];
+	const int domain = options[row].level == IPPROTO_IPV6 ? AF_INET6 : AF_INET;
+	struct option_value value;
+	int fresh;
+
+	/* One with a port will not move, and its program may be forbidden to make another. */
+	if (tells[row] || !kind_is_unbound(fd))
+		return true;
+	fresh = sys_socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP_);
+	if (fresh < 0)
+		return tells[row] = fresh == -EPROTONOSUPPORT;
+	option_read(fresh, &options[row], &value);
+	sys_close(fresh);
+	return tells[row] = !option_is_missing(&value);
+}
+
 /*
  * A number that safety hangs on can be read, but not the V6ONLY, FREEBIND and TRANSPARENT of MPTCP
- * before Linux 6.15.
+ * before Linux 6.15. This socket itself is asked last, since that costs a system call.
  */
 static bool is_untold(int fd, int row)
 {
 	struct option_value value;
 
-	if (options[row].how != OPTION_PLAIN || !(options[row].flags & OPTION_SAFETY))
+	if (options[row].how != OPTION_PLAIN || !(options[row].flags & OPTION_SAFETY) ||
+	    options[row].level == SOL_SOCKET || mptcp_tells(fd, row))
 		return false;
 	option_read(fd, &options[row], &value);
 	return option_is_missing(&value);

@@ -58,8 +58,10 @@ static bool is_set_plain(struct look *look, int row)
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0)
 		return !is_unset(&value, normal, &options[row]);
-	return !same(&value, normal) ||
-	       (options[row].flags & OPTION_EXPLICIT && explicit_is_set(look->key, row));
+	if (!same(&value, normal))
+		return true;
+	return options[row].flags & OPTION_EXPLICIT &&
+	       (explicit_is_set(look->key, row) || explicit_is_unsure(row, normal));
 }
 
 /* Was the device given by its index? One that does not exist can only be given so. */
