@@ -80,6 +80,8 @@ static void test_fresh(void)
 	    {AF_NETLINK, SOCK_DGRAM, NETLINK_GENERIC},
 	    {AF_PACKET, SOCK_RAW, every},
 	    {AF_PACKET, SOCK_DGRAM, 0},
+	    {AF_PACKET, SOCK_PACKET, every},
+	    {AF_INET, SOCK_PACKET, every},
 	    vsock,
 	};
 
@@ -179,6 +181,20 @@ static void test_packet_used(void)
 	verify_consume(fd, &packet, -EBADMSG);
 }
 
+/* Its name is that of the device, and it can be asked for as one of AF_INET. */
+static void test_old_packet_used(void)
+{
+	const struct wire_request old = {AF_INET, SOCK_PACKET, htons(ETH_P_ALL)};
+	const struct sockaddr name = {.sa_family = AF_PACKET, .sa_data = "lo"};
+	int fd = make(&old);
+
+	if (fd < 0)
+		return;
+	CHECK_EQ(verify_socket(fd, &tcp), -EBADMSG);
+	CHECK_EQ(bind(fd, &name, sizeof(name)), 0);
+	verify_consume(fd, &old, -EBADMSG);
+}
+
 static void test_vsock_used(void)
 {
 	struct sockaddr_vm name = {
@@ -218,6 +234,7 @@ int main(void)
 	RUN(test_unix_used);
 	RUN(test_netlink_used);
 	RUN(test_packet_used);
+	RUN(test_old_packet_used);
 	RUN(test_vsock_used);
 	RUN(test_filtered);
 	return 0;

@@ -48,13 +48,17 @@ static bool is_inet(const struct wire_request *request)
 	return request->domain == AF_INET || request->domain == AF_INET6;
 }
 
-static int expect_type(int fd, const struct wire_request *request)
+/* What the kernel makes of a request, without flags. */
+static struct wire_request made_of(const struct wire_request *request)
 {
-	int expected = request->type & VERIFY_TYPE_MASK;
+	struct wire_request made = *request;
 
-	if (request->domain == AF_UNIX && expected == SOCK_RAW)
-		expected = SOCK_DGRAM; /* what the kernel makes of it */
-	return expect_option(fd, SO_TYPE, expected);
+	made.type &= VERIFY_TYPE_MASK;
+	if (made.domain == AF_UNIX && made.type == SOCK_RAW)
+		made.type = SOCK_DGRAM;
+	if (made.domain == AF_INET && made.type == SOCK_PACKET)
+		made.domain = AF_PACKET;
+	return made;
 }
 
 /* What 0 means for a type. */
@@ -80,7 +84,7 @@ static int expect_protocol(int fd, const struct wire_request *request)
 	int rc;
 
 	if (is_inet(request) && expected == 0)
-		expected = inet_choice(request->type & VERIFY_TYPE_MASK);
+		expected = inet_choice(request->type);
 	if (is_inet(request) || request->domain == AF_NETLINK)
 		return expect_option(fd, SO_PROTOCOL, expected);
 	/* 0 is "the family's choice", which only it knows; and not every family keeps a number */
@@ -91,7 +95,7 @@ static int expect_protocol(int fd, const struct wire_request *request)
 /* A raw socket shows its protocol where others have their port. */
 static bool port_is_fresh(in_port_t port, const struct wire_request *request)
 {
-	return port == 0 || (request->type & VERIFY_TYPE_MASK) == SOCK_RAW;
+	return port == 0 || request->type == SOCK_RAW;
 }
 
 static bool inet_name_is_fresh(const union name *name, const struct wire_request *request)
@@ -122,6 +126,15 @@ static bool netlink_is_empty(const union name *name)
 	return name->netlink.nl_pid == 0 && name->netlink.nl_groups == 0;
 }
 
+/* socket(2) binds it to the protocol, bind(2) to a device. The old type tells a name alone. */
+static bool packet_is_unbound(const union name *name, const struct wire_request *request)
+{
+	if (request->type == SOCK_PACKET)
+		return name->any.sa_data[0] == '\0';
+	return name->packet.sll_ifindex == 0 &&
+	       name->packet.sll_protocol == (uint16_t)request->protocol;
+}
+
 /* Families that are not listed have no name of their own, or get one together with their peer. */
 static bool other_is_unbound(int fd, const struct wire_request *request)
 {
@@ -134,9 +147,8 @@ static bool other_is_unbound(int fd, const struct wire_request *request)
 		return rc == 0 && len <= sizeof(name.any.sa_family);
 	case AF_NETLINK:
 		return rc == 0 && netlink_is_empty(&name);
-	case AF_PACKET: /* socket(2) binds it to the protocol, bind(2) to a device */
-		return rc == 0 && name.packet.sll_ifindex == 0 &&
-		       name.packet.sll_protocol == (uint16_t)request->protocol;
+	case AF_PACKET:
+		return rc == 0 && packet_is_unbound(&name, request);
 	case AF_VSOCK:
 		return rc == 0 && name.vm.svm_port == VMADDR_PORT_ANY;
 	default:
@@ -178,11 +190,12 @@ static int verify_unfiltered(int fd)
 
 int verify_socket(int fd, const struct wire_request *request)
 {
-	int rc = is_inet(request) ? verify_inet(fd, request) : verify_other(fd, request);
+	const struct wire_request made = made_of(request);
+	int rc = is_inet(&made) ? verify_inet(fd, &made) : verify_other(fd, &made);
 
 	if (rc == 0)
-		rc = expect_type(fd, request);
+		rc = expect_option(fd, SO_TYPE, made.type);
 	if (rc == 0)
-		rc = expect_protocol(fd, request);
+		rc = expect_protocol(fd, &made);
 	return rc < 0 ? rc : verify_unfiltered(fd);
 }
