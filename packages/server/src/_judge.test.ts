@@ -64,6 +64,15 @@ test("numbers that mean nothing get the kernel's answer, whatever the policy", (
   }
 });
 
+test("a packet socket that is asked for by its old numbers is refused, with any protocol", () => {
+  const judge = judgeBy();
+  for (const protocol of [-1, 0, 0x300]) {
+    const request = { kind: "socket", domain: 2, type: 10, protocol } as const;
+    expect(judge.decide(client(1), request)).toBe(EPERM);
+    expect(judge.refusal).toBe("no rule");
+  }
+});
+
 test("quotas refuse, and a connection that has ended counts no more", () => {
   const judge = judgeBy(plainRule("r", { connections: 1, socketsPerMinute: 2 }));
   expect(judge.decide(client(1, 5), TCP)).toBe(0);

@@ -39,10 +39,12 @@ export type Refusal = "no rule" | "rule" | NonNullable<QuotaRefusal>;
 function kernelRefusal({ domain, type, protocol }: SocketRequest): number {
   if ((type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return errno.EINVAL;
   if (domain < 0 || domain >= FAMILIES_MAX) return errno.EAFNOSUPPORT;
-  if ((type & SOCK_TYPE_MASK) > SOCK_PACKET) return errno.EINVAL;
+  const base = type & SOCK_TYPE_MASK;
+  if (base > SOCK_PACKET) return errno.EINVAL;
+  if (domain === AF_INET && base === SOCK_PACKET) return 0; // one of AF_PACKET
   const inet = domain === AF_INET || domain === AF_INET6;
   if (inet && (protocol < 0 || protocol > IPPROTO_MPTCP)) return errno.EINVAL;
-  return inet && (type & SOCK_TYPE_MASK) === 0 ? errno.ESOCKTNOSUPPORT : 0;
+  return inet && base === 0 ? errno.ESOCKTNOSUPPORT : 0;
 }
 
 /** Decides about requests by the policy in force. One for each thread. */
