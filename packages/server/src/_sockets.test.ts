@@ -12,6 +12,7 @@ function sockets() {
   const socket = (domain: number, type: number, protocol: number) => {
     asked.push([domain, type, protocol].join());
     if (domain === -2) return -errno.EMFILE;
+    if (type & ~(15 | NONBLOCK | CLOEXEC)) return -errno.EINVAL;
     if (domain !== INET) return -errno.EAFNOSUPPORT;
     return (type & 15) === STREAM && protocol === TCP ? 7 : -errno.EPROTONOSUPPORT;
   };
@@ -34,6 +35,14 @@ test("what the kernel does not have it is asked for once in a second", () => {
   expect(made.make(INET, DGRAM, TCP)).toBe(-errno.EPROTONOSUPPORT);
   expect(made.make(INET, DGRAM, TCP)).toBe(-errno.EPROTONOSUPPORT);
   expect(asked).toEqual([...once, "2,524290,6"]);
+});
+
+test("flags that there are not are told from what is missing", () => {
+  const { made } = sockets();
+  for (const flags of [0, 0x10, 0x1000, -(2 ** 31)])
+    expect(made.make(INET, DGRAM | flags, TCP)).toBe(
+      flags === 0 ? -errno.EPROTONOSUPPORT : -errno.EINVAL,
+    );
 });
 
 test("what it has, and what has failed for another reason, it is asked for each time", () => {

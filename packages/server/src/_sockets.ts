@@ -1,9 +1,10 @@
-import { SOCK_CLOEXEC, SOCK_TYPE_MASK } from "@xsocket/protocol";
+import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK } from "@xsocket/protocol";
 import { errno, type Syscalls } from "@xsocket/xbind-native";
 
 const KEPT_MS = 1000; // a module may be loaded meanwhile
 const KEPT_MAX = 64;
 
+const TYPE_BITS = SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const MISSING = new Set([errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT]);
 
 /**
@@ -22,6 +23,7 @@ export class Sockets {
 
   /** Returns a socket that is closed on exec, or -errno. */
   make(domain: number, type: number, protocol: number): number {
+    if ((type & ~TYPE_BITS) !== 0) return -errno.EINVAL; // as the kernel says before all else
     const key =
       (domain * (SOCK_TYPE_MASK + 1) + (type & SOCK_TYPE_MASK)) * 2 ** 32 + (protocol >>> 0);
     const known = this.#known(key);
