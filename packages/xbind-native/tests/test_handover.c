@@ -58,6 +58,22 @@ static void test_without_reading_it(void)
 	CHECK_EQ(ask(true, false), -ECONNRESET);
 }
 
+/* A server that closes with a request unread; the next one is told of that. */
+static void test_between_two_requests(void)
+{
+	const struct deadline deadline = deadline_in(1000);
+	int pair[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(handover_send(pair[0], &tcp), 0);
+	CHECK_EQ(send(pair[1], refusal, sizeof(refusal), 0), (ssize_t)sizeof(refusal));
+	close(pair[1]);
+	CHECK_EQ(handover_send(pair[0], &tcp), 0);
+	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -EMFILE);
+	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -ECONNRESET);
+	close(pair[0]);
+}
+
 static void test_deadline(void)
 {
 	const struct deadline deadline = deadline_in(20);
@@ -76,6 +92,7 @@ int main(void)
 {
 	RUN(test_before_the_request);
 	RUN(test_without_reading_it);
+	RUN(test_between_two_requests);
 	RUN(test_deadline);
 	return 0;
 }

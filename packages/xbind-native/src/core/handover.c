@@ -106,8 +106,10 @@ int handover_send(int conn, const struct wire_request *request)
 	do
 		rc = sys_sendto(conn, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (rc == -EINTR);
-	if (rc == -EPIPE)
-		return 0; /* a server that is full says so and closes, before it is asked */
+	/* A server that is full says so and closes, before it is asked. ECONNRESET is of an earlier
+	 * request that it has not read. */
+	if (rc == -EPIPE || rc == -ECONNRESET)
+		return 0;
 	return rc < 0 ? (int)rc : 0;
 }
 
