@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { xsocket } from "@xsocket/client";
+import { Session, xsocket } from "@xsocket/client";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
@@ -187,3 +187,26 @@ test.each([
   await server.says(/closed/);
   expect(Number.parseInt(flags ?? "", 8) & SOCK_NONBLOCK).toBe(asked);
 });
+
+test.each(["1", "3"])(
+  "a session outlives connections that end after %s answers",
+  async (answers) => {
+    using dir = tempDir();
+    const path = dir.join("control");
+    await using server = await foreign(here, path, ["--answers", answers]);
+    using session = new Session({ via: path });
+    const asked = Array.from({ length: 40 }, () => session.socket());
+    for (let i = 0; i < 40; i++) {
+      asked.push(session.socket());
+      await Bun.sleep(i % 3);
+    }
+    const codes = new Set<unknown>();
+    for (const one of await Promise.allSettled(asked)) {
+      if (one.status === "fulfilled") one.value.close();
+      else codes.add(one.reason.code);
+    }
+    expect([...codes]).toEqual([]);
+    session.close();
+    await server.says(/closed/);
+  },
+);

@@ -1,12 +1,12 @@
 """An xsocket server for tests, written from the protocol's description alone.
 
-usage: server.py PATH [--blocking | --nonblocking] [--reply HEX] [--attach KIND ...]
+usage: server.py PATH [--blocking | --nonblocking] [--reply HEX] [--attach KIND ...] [--answers N]
 
-Answers any number of requests on each connection, one connection after the other. --reply sends
-these bytes instead of the right ones, --attach these descriptors instead of the socket asked for:
-file, bound, unix, or asked (the right one). With --blocking SOCK_NONBLOCK is not heeded, with
---nonblocking every socket has it. Prints a line of JSON for each request, and "closed" when a
-client has gone.
+Answers any number of requests on each connection, or N of them, one connection after the other.
+--reply sends these bytes instead of the right ones, --attach these descriptors instead of the socket
+asked for: file, bound, unix, or asked (the right one). With --blocking SOCK_NONBLOCK is not heeded,
+with --nonblocking every socket has it. Prints a line of JSON for each request, and "closed" when a
+connection has ended.
 """
 
 import argparse
@@ -55,11 +55,13 @@ def answer(connection, packet, options):
 
 def serve(connection, options):
     with connection:
-        while packet := connection.recv(REQUEST.size + 1):
+        answers = 0
+        while answers != options.answers and (packet := connection.recv(REQUEST.size + 1)):
             if len(packet) != REQUEST.size or REQUEST.unpack(packet)[0] != ASK:
                 print("malformed", flush=True)
                 return
             answer(connection, packet, options)
+            answers += 1
     print("closed", flush=True)
 
 
@@ -70,6 +72,7 @@ def main():
     parser.add_argument("--nonblocking", action="store_true")
     parser.add_argument("--reply", type=bytes.fromhex)
     parser.add_argument("--attach", nargs="*", default=["asked"])
+    parser.add_argument("--answers", type=int)
     options = parser.parse_args()
     address = "\0" + options.path[1:] if options.path.startswith("@") else options.path
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:

@@ -19,7 +19,7 @@ export interface Wanted {
   settled: boolean;
   /** The connection that it is on. */
   connection: Connection | undefined;
-  /** How often it was sent; a second time if the first connection was lost. */
+  /** How often it was sent; a second time if the first connection was lost, maybe because of it. */
   sends: number;
   readonly resolve: (fd: number) => void;
   readonly reject: (error: unknown) => void;
@@ -56,6 +56,7 @@ export class Connection {
   #sent: Wanted[] = [];
   #cancelWait: (() => void) | undefined;
   #looks = 0;
+  #hasAnswered = false;
 
   /** Takes ownership of `fd`; `lost` gets what was not answered when the server goes away. */
   constructor(fd: number, lost: (connection: Connection, left: Wanted[], error: unknown) => void) {
@@ -154,13 +155,20 @@ export class Connection {
     }
   }
 
+  /* A server may close after an answer: at most the first one left has made it do so. */
+  #excuseThoseBehind(): void {
+    if (this.#hasAnswered) for (const behind of this.#sent.slice(1)) behind.sends--;
+  }
+
   #receiveAll(): void {
     for (let head = this.#sent[0]; head !== undefined; head = this.#sent[0]) {
       const rc = receive(this.#fd, head.kind, 0);
       if (rc === NOT_YET) break;
+      if (rc === -errno.ECONNRESET) this.#excuseThoseBehind();
       if (rc === -errno.ECONNRESET || rc === -errno.EBADMSG)
         return this.#lose(new SyscallError("receive", -rc));
       this.#sent.shift();
+      this.#hasAnswered = true;
       this.#looks = 0;
       deliver(head, rc);
     }
