@@ -1,6 +1,6 @@
 import { errno, loadSyscalls, NOT_YET, SyscallError } from "@xsocket/xbind-native";
 import type { Deadline } from "./_deadline.ts";
-import { receive, send } from "./_handover.ts";
+import { ownError, receive, send } from "./_handover.ts";
 import type { KindNumbers } from "./_kind.ts";
 import { onReady, READABLE, WRITABLE } from "./_wait.ts";
 
@@ -164,13 +164,14 @@ export class Connection {
     for (let head = this.#sent[0]; head !== undefined; head = this.#sent[0]) {
       const rc = receive(this.#fd, head.kind, 0);
       if (rc === NOT_YET) break;
-      if (rc === -errno.ECONNRESET) this.#excuseThoseBehind();
-      if (rc === -errno.ECONNRESET || rc === -errno.EBADMSG)
-        return this.#lose(new SyscallError("receive", -rc));
+      const own = ownError(rc);
+      if (own === -errno.ECONNRESET) this.#excuseThoseBehind();
+      if (own === -errno.ECONNRESET || own === -errno.EBADMSG)
+        return this.#lose(new SyscallError("receive", -own));
       this.#sent.shift();
       this.#hasAnswered = true;
       this.#looks = 0;
-      deliver(head, rc);
+      deliver(head, own || rc);
     }
     this.#advance();
   }

@@ -83,10 +83,18 @@ export function send(connection: number, { domain, type, protocol }: KindNumbers
   checked("send", loadSyscalls().handoverSend(connection, domain, type, protocol));
 }
 
-/** Takes the next answer. Returns the new descriptor, or -errno; NOT_YET without a wait and an answer. */
+/**
+ * Takes the next answer. Returns the new descriptor, or -errno; without a wait NOT_YET where there is
+ * none, and errors of our own as {@link ownError} reads them.
+ */
 export function receive(connection: number, kind: KindNumbers, waitMs: number): number {
   const { domain, type, protocol } = kind;
   return loadSyscalls().handoverReceive(connection, domain, type, protocol, waitMs);
+}
+
+/** The -errno of an error that is not the server's, 0 for everything else that receive gives. */
+export function ownError(rc: number): number {
+  return rc < NOT_YET ? rc - NOT_YET : 0;
 }
 
 /** Takes the next answer, waiting for it. @throws {SyscallError}; the signal's reason */
@@ -97,7 +105,7 @@ export async function receiveLater(
 ): Promise<number> {
   for (;;) {
     const fd = receive(connection, kind, 0);
-    if (fd !== NOT_YET) return checked("receive", fd);
+    if (fd !== NOT_YET) return checked("receive", ownError(fd) || fd);
     if (!(await whenReady(connection, READABLE, deadline)))
       throw new SyscallError("receive", errno.ETIMEDOUT);
   }

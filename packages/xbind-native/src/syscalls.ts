@@ -91,7 +91,10 @@ export interface Syscalls {
   ): number;
 }
 
-/** What handoverReceive gives when it is not to wait and there is no reply yet: no errno. */
+/**
+ * What handoverReceive gives when it is not to wait and there is no reply yet: no errno. Every error
+ * that is not the server's is then added to it.
+ */
 export const NOT_YET = -4096;
 
 const int = FFIType.i32;

@@ -203,13 +203,14 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec)
 	while (rc == -EINTR);
 	if (rc == -EAGAIN)
 		return HANDOVER_E_NOT_YET;
-	if (rc != 0)
-		return rc > 0 ? -rc : rc;
-	rc = verify_socket(fd, request);
+	if (rc > 0)
+		return -rc;
+	if (rc == 0)
+		rc = verify_socket(fd, request);
 	/* A server need not have heeded it, and some make every socket non-blocking. */
 	if (rc == 0)
 		rc = fd_set_nonblocking(fd, (request->type & SOCK_NONBLOCK) != 0);
-	return rc < 0 ? rc : take_fd(&fd);
+	return rc < 0 ? HANDOVER_E_NOT_YET + rc : take_fd(&fd);
 }
 
 int handover_receive(int conn, const struct wire_request *request, bool cloexec,
@@ -224,7 +225,9 @@ int handover_receive(int conn, const struct wire_request *request, bool cloexec,
 			return rc;
 		rc = handover_take(conn, request, cloexec);
 	} while (rc == HANDOVER_E_NOT_YET && waits && deadline_left_ms(deadline) != 0);
-	return rc == HANDOVER_E_NOT_YET ? -ETIMEDOUT : rc;
+	if (rc == HANDOVER_E_NOT_YET)
+		return -ETIMEDOUT;
+	return rc < HANDOVER_E_NOT_YET ? rc - HANDOVER_E_NOT_YET : rc;
 }
 
 int handover_socket(const struct address *address, int domain, int type, int protocol,

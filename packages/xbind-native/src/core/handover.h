@@ -41,13 +41,14 @@ int handover_send(int conn, const struct wire_request *request);
  */
 int handover_wait(int conn, const struct deadline *deadline);
 
-/* There is no reply yet: -ETIMEDOUT could be the server's error as well. */
+/* There is no reply yet. Below are errors of our own, which the server's could be taken for. */
 #define HANDOVER_E_NOT_YET (-4096)
 
 /**
  * handover_take() - take one reply and its socket if it is there
  *
- * Return: HANDOVER_E_NOT_YET, else as handover_receive(), whose arguments it has.
+ * Return: HANDOVER_E_NOT_YET, else as handover_receive(), whose arguments it has; but every error
+ *         that is not the server's is added to HANDOVER_E_NOT_YET.
  */
 int handover_take(int conn, const struct wire_request *request, bool cloexec);
 
