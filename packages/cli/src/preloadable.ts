@@ -28,6 +28,11 @@ const MACHINES: Record<number, string> = {
 const OPEN =
   'have it take its listener from "xsocket open --exec", or let its source use libxsocket';
 
+/* XSOCKET_LIBDIR is no way: this command needs the libraries itself. */
+function byHand(platform: string): string {
+  return `start it without this command, and set LD_PRELOAD by hand to a libxbind.so for ${platform}, as xbind(7) shows`;
+}
+
 function machineName({ machine, bits }: Elf): string {
   return `${MACHINES[machine] ?? `machine ${machine}`} (${bits} bit)`;
 }
@@ -70,8 +75,11 @@ function insistsOnBeingFirst({ needed }: Elf): boolean {
   );
 }
 
-/* A library that the loader would not take, which it says in passing, and runs the program all the same. */
-function unusable(library: string): Obstacle | undefined {
+/** What to do about a library that cannot be the right one. */
+export const REINSTALL = "install xsocket anew, or correct XSOCKET_LIBDIR";
+
+/** Tells why the loader would not take a library, which it says in passing, and runs the program all the same. */
+export function unusable(library: string): Obstacle | undefined {
   try {
     if (readElf(library)) return undefined;
   } catch (error) {
@@ -82,7 +90,7 @@ function unusable(library: string): Obstacle | undefined {
   }
   return {
     found: `${library} is no library`,
-    remedy: "install xsocket anew, or correct XSOCKET_LIBDIR",
+    remedy: REINSTALL,
   };
 }
 
@@ -122,7 +130,7 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
     if (!ours || (ours.machine === elf.machine && ours.bits === elf.bits)) return undefined;
     return {
       found: `it is built for ${machineName(elf)}, and ${library} for ${machineName(ours)}`,
-      remedy: `install libxbind.so for ${machineName(elf)} and name its directory in XSOCKET_LIBDIR`,
+      remedy: byHand(machineName(elf)),
     };
   },
   ({ interpreter = "" }, _path, library) => {
@@ -130,7 +138,7 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
     if (its === ours) return undefined;
     return {
       found: `it uses the C library ${its}, and ${library} uses ${ours}`,
-      remedy: `install libxbind.so for ${its} and name its directory in XSOCKET_LIBDIR`,
+      remedy: byHand(its),
     };
   },
   (elf) =>

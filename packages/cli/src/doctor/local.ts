@@ -1,7 +1,7 @@
 import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import { FailureError } from "../errors.ts";
 import { preloadWith } from "../preload.ts";
-import { preloadObstacle } from "../preloadable.ts";
+import { preloadObstacle, REINSTALL, unusable } from "../preloadable.ts";
 import { findProgram } from "../program.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
@@ -21,12 +21,13 @@ export function librariesRow(): Row {
     preloadWith("");
     for (const path of paths) {
       const image = { name: ORDINARY, path: ORDINARY, image: ORDINARY };
-      const obstacle = preloadObstacle(image, path);
+      const broken = unusable(path);
+      const obstacle = broken ?? preloadObstacle(image, path);
       if (obstacle)
         return failed(
           "libraries",
-          `${path} cannot be used here: ${obstacle.found}`,
-          obstacle.remedy,
+          `this command cannot use ${path}: ${obstacle.found}`,
+          broken?.remedy ?? REINSTALL,
         );
     }
     loadSyscalls();
