@@ -28,6 +28,15 @@ foo = 1
   expect(lines(text)).toEqual([3, 4, 4, 7, 8, 9]);
 });
 
+test("the keys of a table that is no rule are not those of the rule above it", () => {
+  const text = `[[rule]]
+action = "alow"
+[[rules]]
+action = "allow"
+`;
+  expect(lines(text)).toEqual([undefined, 2]);
+});
+
 test("what looks like a rule within a text is none", () => {
   const text = `[[rule]]\nname = """\n[[rule]]\naction = 'x'\n"""\naction = "no"\n`;
   expect(lines(text)).toEqual([6]);

@@ -1,5 +1,6 @@
 /* Where a table begins, a key is given, and a text of several lines begins or ends. */
 const HEADER = /^\s*\[\[\s*rule\s*\]\]/;
+const TABLE = /^\s*\[/; // a rule or any other
 const KEY = /^\s*(?:"([^"]*)"|'([^']*)'|([\w-]+))\s*=/;
 const LONG_TEXT = /"""|'''/g;
 
@@ -13,13 +14,14 @@ interface RuleLines {
 
 function scan(text: string): RuleLines[] {
   const rules: RuleLines[] = [];
-  let isInText = false;
+  let [isInRule, isInText] = [false, false];
   for (const [index, line] of text.split("\n").entries()) {
     if (!isInText) {
+      if (TABLE.test(line)) isInRule = HEADER.test(line);
       if (HEADER.test(line)) rules.push({ header: index + 1, keys: new Map() });
       const [, double, single, bare] = KEY.exec(line) ?? [];
       const key = double ?? single ?? bare;
-      if (key !== undefined) rules.at(-1)?.keys.set(key, index + 1);
+      if (isInRule && key !== undefined) rules.at(-1)?.keys.set(key, index + 1);
     }
     if ((line.match(LONG_TEXT)?.length ?? 0) % 2 === 1) isInText = !isInText;
   }
