@@ -34,6 +34,16 @@ test.each([
   expect(() => checkOptions(argv, ARGS, "")).not.toThrow();
 });
 
+test("a command whose control socket is an argument says so to who writes --socket", () => {
+  const args = {
+    address: { type: "positional", required: false },
+    "sockets-per-minute": { type: "string" },
+  } as const satisfies ArgsDef;
+  expect(() => checkOptions(["--socket", "/a"], args, "xsocket t --help")).toThrow(
+    'there is no option --socket: give the control socket alone, or see "xsocket t --help"',
+  );
+});
+
 test("every value of a repeated option is found, in order", () => {
   expect(repeated(["--port", "1", "x", "--port=2", "-p", "3"], ARGS, "port")).toEqual([
     "1",

@@ -57,7 +57,11 @@ function parsed(argv: readonly string[], args: ArgsDef, help: string) {
     return parse(argv, args);
   } catch (error) {
     const sentence = refusal(error, [...Object.keys(config(args)), "help"]);
-    throw new MisuseError(`${sentence}: see "${help}"`, { cause: error });
+    const remedy =
+      args["address"] && sentence.startsWith("there is no option --socket")
+        ? "there is no option --socket: give the control socket alone, or"
+        : `${sentence}:`;
+    throw new MisuseError(`${remedy} see "${help}"`, { cause: error });
   }
 }
 
