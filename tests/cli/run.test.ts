@@ -113,6 +113,17 @@ test.each(Object.entries(BUILDS))("%s is refused in a sentence", async (_name, [
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
 });
 
+/* For root it is not set-user-ID that matters: sudo is preloaded then, but what it starts is not. */
+test("sudo is refused, which drops LD_PRELOAD from the environment of what it starts", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, "gcc && mv program sudo && touch program");
+  const run = (...argv: string[]) => here.run([...RUN, ...argv], { cwd: dir.path });
+  const { code, stderr } = await run("--", "./sudo", "true");
+  expect(stderr).toMatch(/^xsocket: \.\/sudo would open no port.*LD_PRELOAD.*behind it.*\n$/);
+  expect(code).toBe(1);
+  expect((await run("--force", "--", "./sudo")).code).toBe(0);
+});
+
 test("a script is judged by its interpreter, and --force lets everything through", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc -static");

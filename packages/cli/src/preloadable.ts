@@ -50,6 +50,9 @@ function gainsNothing(): boolean {
   return /^NoNewPrivs:\t1$/m.test(readFileSync("/proc/self/status", "latin1"));
 }
 
+/* They start a program as another user, with an environment of their own. */
+const CLEAR_ENVIRONMENT = new Set(["sudo", "doas", "pkexec"]);
+
 /* Only a change of identity makes the loader ignore LD_PRELOAD. */
 function changesUser(path: string): boolean {
   if (gainsNothing()) return false;
@@ -116,6 +119,13 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
       ? {
           found: "it is set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD",
           remedy: `put "xsocket run" behind it, or run it as the user that it becomes`,
+        }
+      : undefined,
+  (_elf, path) =>
+    CLEAR_ENVIRONMENT.has(basename(path))
+      ? {
+          found: "it drops LD_PRELOAD from the environment of the program that it starts",
+          remedy: 'put "xsocket run" behind it',
         }
       : undefined,
   (_elf, path) =>
