@@ -102,12 +102,13 @@ const SAID: Record<string, RegExp> = {
   "packages/protocol/README.md": /^585330310{7}a0{7}10{8}$[^]*"request"/m,
   "packages/server/README.md": /^serving at \/.*\/own$/m,
   "packages/xbind-native/README.md": /libxbind\.so/,
+  "A server in the program": /^descriptor \d+ comes from our own server$/m,
   Errors: /^Start a server with "xsocket serve \/run\/nowhere"/m,
 };
 
 describe("the examples of", () => {
   test.each([
-    ["docs/sdk.md", ofPage, 9],
+    ["docs/sdk.md", ofPage, 10],
     ["the doc comments", ofComments, 9],
     ["the packages' pages", ofPackages, 4],
   ] as const)("%s work", async (_, collect, atLeast) => {

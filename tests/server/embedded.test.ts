@@ -48,8 +48,14 @@ test("options that cannot be right are refused before anything is opened", async
     [null, "the options must be an object, not null"],
     [{ address: 5 }, "address must be a path, or @name, not 5"],
     [{ polcy: {} }, "there is no option polcy: there are address, mode,"],
-    [{ policy: null }, "policy must be a policy, or a function, not null"],
-    [{ policy: "allow" }, "policy must be a policy, or a function, not 'allow'"],
+    [
+      { policy: null },
+      "policy must be a policy or a function that reads one, as policyFile(PATH) is, not null",
+    ],
+    [
+      { policy: "allow" },
+      "policy must be a policy or a function that reads one, as policyFile(PATH) is, not 'allow'",
+    ],
     [{ policy: () => undefined }, "policy has returned undefined: return what"],
     [{ log: console }, "log must be a function, not"],
     [{ logLevel: "warn" }, "logLevel must be one of error, warning,"],

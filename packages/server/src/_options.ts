@@ -31,7 +31,10 @@ const CHECKS: Readonly<Record<Exclude<keyof ServeOptions, keyof Bounds>, Check>>
   ownsFile: FLAG,
   auditFile: [isText, "the path of a file"],
   threads: [isNumber, `a whole number from 1 to ${MAX_THREADS}`],
-  policy: [(value) => typeof value === "function" || isPolicy(value), "a policy, or a function"],
+  policy: [
+    (value) => typeof value === "function" || isPolicy(value),
+    "a policy or a function that reads one, as policyFile(PATH) is",
+  ],
   log: [(value) => typeof value === "function", "a function"],
   logLevel: [(value) => isText(value) && Object.hasOwn(LOG_LEVELS, String(value)), LEVELS],
 };
