@@ -85,6 +85,27 @@ test("a port that is taken, and one that this user may not bind, are one sentenc
   expect(holder.stderr).toBe("");
 });
 
+/* As in a unit with RestrictAddressFamilies=AF_INET AF_INET6. */
+test.each([
+  [["open"], 1],
+  [["doctor"], 1],
+  [["status"], 1],
+  [["run", "--port", "1", "--socket"], 0],
+])("who may make no UNIX sockets is told so by %j", async (argv, exit) => {
+  await using server = await startServer();
+  const start = ["python3", join(import.meta.dir, "refuse.py"), "socket", "0", "1", "EAFNOSUPPORT"];
+  const program = argv[0] === "run" ? ["--", "true"] : [];
+  const { code, stdout, stderr } = await here.run([
+    ...start,
+    XSOCKET,
+    ...argv,
+    server.path,
+    ...program,
+  ]);
+  expect(stdout + stderr).toMatch(/may make no UNIX sockets.*\n?.*RestrictAddressFamilies=/);
+  expect(code).toBe(exit);
+});
+
 /* Before Linux 5.14 there is no SO_NETNS_COOKIE, and a unit may have no family but AF_UNIX. */
 test.each([
   ["no numbers of namespaces", ["getsockopt", "2", "71", "ENOPROTOOPT"]],

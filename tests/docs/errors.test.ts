@@ -39,7 +39,6 @@ const C_RESULT = /(?:return|[^=!<>]=|[?:]) -(E[A-Z\d]+)\b/g;
 
 /* Results that do not leave the library, and why. */
 const INTERNAL: Readonly<Record<string, string>> = {
-  EAFNOSUPPORT: "bindresvport(3) says it of a wrong family as without the library",
   EADDRINUSE: "the kernel's own answer, with which a search for a reserved port begins",
   EBADF: "a number that dup3(2) does not take, nor with a higher limit of open files",
   EEXIST: "epoll_ctl(2) says it of what is in the set already as without the library",

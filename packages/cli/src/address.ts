@@ -37,6 +37,10 @@ export function serverSocket(given: string | undefined): string {
   return controlSocket(given ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS));
 }
 
+/** What EAFNOSUPPORT means where a control socket is to be reached. */
+export const NO_UNIX_SOCKETS =
+  "this process may make no UNIX sockets: RestrictAddressFamilies= of its unit, or its seccomp filter, has to have AF_UNIX";
+
 /**
  * What connect(2) said about a control socket, and ENOTSOCK where the path leads to none: there
  * connect(2) says the same as for a socket that nobody listens on.

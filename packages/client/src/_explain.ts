@@ -56,6 +56,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "a part of the path is no directory",
       "Name the control socket of an xsocket server with via.",
     ],
+    EAFNOSUPPORT: [
+      "this process may make no UNIX sockets",
+      "Let it make them: RestrictAddressFamilies= of its unit, or its seccomp filter, has to have AF_UNIX.",
+    ],
     EPROTOTYPE: [
       "the socket there is of another kind",
       "Name the control socket of an xsocket server with via.",

@@ -1,6 +1,12 @@
 import type { ArgsDef } from "citty";
 import { errnoName, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
-import { controlSocket, reachCode, SERVER_DEFAULT, serverSocket } from "../address.ts";
+import {
+  controlSocket,
+  NO_UNIX_SOCKETS,
+  reachCode,
+  SERVER_DEFAULT,
+  serverSocket,
+} from "../address.ts";
 import { checkHandover } from "../check.ts";
 import { command, invocation } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
@@ -53,6 +59,7 @@ const UNREACHABLE: Record<string, (path: string) => string> = {
     `what is at ${path} is no socket, so no listed port can be opened: name the control socket of a server with --socket`,
   EPROTOTYPE: (path) =>
     `the socket ${path} is another program's, so no listed port can be opened: name the control socket of a server with --socket`,
+  EAFNOSUPPORT: () => NO_UNIX_SOCKETS,
   EACCES: (path) =>
     `this user may not use the control socket ${path}, so no listed port can be opened: "xsocket doctor ${shellWord(path)}" says what is in the way`,
 };

@@ -2,7 +2,7 @@ import { ProtocolError } from "@xsocket/protocol";
 import type { ArgsDef } from "citty";
 import { askStatus, type ServerStatus } from "@xsocket/server";
 import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
-import { reachCode, SERVER_DEFAULT, serverSocket } from "../address.ts";
+import { NO_UNIX_SOCKETS, reachCode, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { command } from "../command.ts";
 import { FailureError } from "../errors.ts";
 import { writeOut } from "../output.ts";
@@ -32,6 +32,7 @@ const REMEDIES: Record<string, string> = {
   ENOTSOCK: "what is there is no socket: name the control socket of a server",
   EACCES: "this user may not connect: see the permissions of the socket and its directories",
   "EACCES @": "the server of that name is neither root's nor this user's (see XSOCKET_ANY_SERVER)",
+  EAFNOSUPPORT: NO_UNIX_SOCKETS,
   EPROTOTYPE: "another program's socket lies there: name the control socket of a server",
   EMFILE:
     "this user has as many connections to it as it may have: close some, or start the server with a larger --max-connections-per-user",

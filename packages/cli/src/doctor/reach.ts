@@ -1,6 +1,7 @@
 import { accessSync, constants, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { NO_UNIX_SOCKETS } from "../address.ts";
 import { codeOf } from "../errors.ts";
 import { shellWord } from "../shell-word.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
@@ -131,6 +132,7 @@ const CONNECT_REMEDIES: Record<string, (path: string) => string> = {
     "another program's socket lies there: name the control socket of an xsocket server",
   EACCES: () =>
     "the server is neither root's nor this user's: start it as one of them, or set XSOCKET_ANY_SERVER=1",
+  EAFNOSUPPORT: () => NO_UNIX_SOCKETS,
   ETIMEDOUT: () => "the server takes no connections: see whether it is stopped (ps) or overloaded",
 };
 
