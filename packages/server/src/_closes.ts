@@ -5,6 +5,7 @@ import { EPOLLHUP } from "./_epoll.ts";
 const SLOW_MS = 4;
 const PRICE = 100; // times as long as a close took
 const PRICE_MAX_MS = 1000; // the thread may have lost its processor meanwhile
+const CREDIT_MS = 5000; // for a program that opens and closes some of them
 const USERS_MAX = 64; // remembered at once
 
 /* Their close takes no time. */
@@ -18,11 +19,12 @@ function isOrdinary(domain: number, type: number): boolean {
 /**
  * Closes the server's copies of sockets. Where nobody else has one, since its client has hung up, that
  * of a packet socket waits for the whole kernel, 10 ms and more. Who may ask for those would hold up
- * a thread for as long as they like, so each user pays for that in time before the next such socket.
+ * a thread for as long as they like, so each user pays for that in time, and gets no such socket while
+ * too much of it is owed.
  */
 export class Closes {
   readonly #sys: Syscalls;
-  readonly #until = new Map<number, number>(); // of each user
+  readonly #until = new Map<number, number>(); // when each user's debt is paid
 
   constructor(sys: Syscalls) {
     this.#sys = sys;
@@ -31,7 +33,7 @@ export class Closes {
   /** Whether a user has to wait before the next socket of this kind. */
   holdsBack(uid: number, domain: number, type: number): boolean {
     if (this.#until.size === 0 || isOrdinary(domain, type)) return false;
-    return this.#sys.monotonic() < (this.#until.get(uid) ?? 0);
+    return this.#sys.monotonic() + CREDIT_MS < (this.#until.get(uid) ?? 0);
   }
 
   /** @param connection the client's, who does not pay for a processor that the thread has lost */
@@ -41,11 +43,12 @@ export class Closes {
     this.#sys.close(socket);
     const end = this.#sys.monotonic();
     if (end - start >= SLOW_MS && (this.#sys.poll(connection, 0, 0) & EPOLLHUP) !== 0)
-      this.#remember(uid, end + Math.min((end - start) * PRICE, PRICE_MAX_MS));
+      this.#charge(uid, end, Math.min((end - start) * PRICE, PRICE_MAX_MS));
   }
 
   /* Who was remembered for longest goes first. */
-  #remember(uid: number, until: number): void {
+  #charge(uid: number, now: number, price: number): void {
+    const until = Math.max(this.#until.get(uid) ?? 0, now) + price;
     this.#until.delete(uid);
     this.#until.set(uid, until);
     if (this.#until.size <= USERS_MAX) return;
