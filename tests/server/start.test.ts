@@ -56,6 +56,22 @@ test("SIGINT stops it as SIGTERM does", async () => {
   expect(existsSync(server.path)).toBe(false);
 });
 
+test("signals that come while it stops change nothing", async () => {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    using directory = tempDir();
+    const metrics = directory.join("metrics");
+    await using server = await startServer({ args: ["--metrics", metrics] });
+    await server.program.says(/serving at/);
+    server.program.kill("SIGTERM");
+    while (!server.program.hasEnded) {
+      server.program.kill(signal);
+      await new Promise(setImmediate);
+    }
+    expect([signal, await server.program.finished()]).toEqual([signal, 0]);
+    expect([existsSync(server.path), existsSync(metrics)]).toEqual([false, false]);
+  }
+});
+
 test("a request that has arrived is answered when it stops", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);
