@@ -72,6 +72,13 @@ test("signals that come while it stops change nothing", async () => {
   }
 });
 
+test("it stops at once also with a backlog that nobody can fill", async () => {
+  await using server = await startServer({ args: ["--backlog", "2147483647"] });
+  const start = performance.now();
+  expect(await server.stop()).toBe(0);
+  expect(performance.now() - start).toBeLessThan(2000); // after 3000 a thread is ended in its work
+});
+
 test("a request that has arrived is answered when it stops", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);

@@ -66,6 +66,12 @@ export class Acceptor {
     return this.#accepts && !this.#hasStopped && this.#pausedUntil === 0;
   }
 
+  /** Whether somebody waits to be accepted. */
+  isAwaited(): boolean {
+    const { sys, options } = this.#context;
+    return this.#accepts && sys.poll(options.listenFd, EPOLLIN, 0) > 0;
+  }
+
   /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
   waitMs(): number {
     if (this.#pausedUntil === 0) return -1;

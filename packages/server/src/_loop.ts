@@ -287,7 +287,8 @@ export class Loop {
   #finish(): void {
     const { shared, options } = this.#context;
     this.#tick.start();
-    for (let left = options.bounds.backlog; left > 0; left -= ACCEPTS) this.#acceptSome(ACCEPTS);
+    for (let left = options.bounds.backlog; left > 0 && this.#acceptor.isAwaited(); left -= ACCEPTS)
+      this.#acceptSome(ACCEPTS);
     this.#acceptor.stop();
     for (let fd = 0; fd < shared.descriptors; fd++) {
       if (shared.get(fd, FIELD.owner) === options.index) this.#finishOne(fd);
