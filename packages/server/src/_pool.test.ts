@@ -337,6 +337,16 @@ test("a thread that dies before it serves is replaced again after longer and lon
   sys.close(victim);
 });
 
+test.each([
+  ["EPERM", `cannot wait for clients as uid ${process.geteuid?.()}: EPERM. Let a filter`],
+  ["ENOSYS", "cannot wait for clients: ENOSYS. Let a filter of system calls pass epoll_pwait"],
+] as const)("where no thread may wait (%s) none is started", async (code, words) => {
+  const before = descriptors();
+  const epollWait = () => -errno[code];
+  await expect(failingPool(1, undefined, { ...sys, epollWait })).rejects.toThrow(words);
+  expect(descriptors()).toBe(before);
+});
+
 test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
   let made = 0;
   const epollCreate = () => (++made === 1 ? -errno.EMFILE : sys.epollCreate());

@@ -1,9 +1,9 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import { checked, type Syscalls } from "@xsocket/xbind-native";
+import { checked, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { SharedLock } from "./_lock.ts";
 import { Program } from "./_program.ts";
 import { reclaim } from "./_reclaim.ts";
-import { reasonOf } from "./_refusal.ts";
+import { reasonOf, systemError } from "./_refusal.ts";
 import type { PolicyInForce } from "./_judge.ts";
 import { type Shared, THREAD } from "./_memory.ts";
 import type { Order, Report, ThreadOptions } from "./_thread.ts";
@@ -65,7 +65,7 @@ export class Pool {
   /**
    * Starts the first thread. Resolves when it serves. The others follow when they are needed.
    *
-   * @throws {ServeError} SYSTEM if it dies at once
+   * @throws {ServeError} SYSTEM if it dies at once; PERMISSION, SYSTEM if the kernel lets none wait
    */
   async start(): Promise<void> {
     const thread = this.#startFirst();
@@ -77,6 +77,7 @@ export class Pool {
     try {
       return this.#startThread(0);
     } catch (error) {
+      if (error instanceof ServeError) throw error;
       startFailed(
         `${reasonOf(error)}. Raise the limits of threads and of open files (ulimit -u and -n, TasksMax=, LimitNOFILE=)`,
       );
@@ -269,12 +270,22 @@ function expectDescriptors(sys: Syscalls): void {
   }
 }
 
+/* A thread that may not wait would die at once, and so would each that takes its place. */
+function expectWait(sys: Syscalls, epoll: number): void {
+  const rc = sys.epollWait(epoll, new Uint32Array(new ArrayBuffer(8)), 1, 0);
+  if (rc === 0) return;
+  const remedy = "Let a filter of system calls pass epoll_pwait";
+  throw systemError("wait for clients", new SyscallError("epoll_pwait", -rc), remedy);
+}
+
 /* The eventfd outlives its thread: others may be about to write to it. */
 function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
   shared.setThread(index, THREAD.records, 0);
   if (shared.thread(index, THREAD.wake) < 0)
     shared.setThread(index, THREAD.wake, checked("eventfd", sys.eventfd()));
-  shared.setThread(index, THREAD.epoll, checked("epoll_create", sys.epollCreate()));
+  const epoll = checked("epoll_create", sys.epollCreate());
+  shared.setThread(index, THREAD.epoll, epoll);
+  expectWait(sys, epoll);
   shared.setThread(index, THREAD.spare, checked("eventfd", sys.eventfd()));
 }
 
