@@ -12,12 +12,13 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#define STRAY_FD 50 /* open, and not close-on-exec */
+#define STRAY_FD 50    /* open, and not close-on-exec */
+#define MANY     20000 /* variables: a container has seven for each service of its cluster */
 
 static char argv[] = "/bin/sh\0"
                      "-c\0"
                      "cd /proc/self/fd && test -e 3 && test -e 4 && ! test -e 5 && ! test -e 50";
-static char env[] = "A=b";
+static char few[] = "A=b";
 
 /* Does close_range(2) close at once or not at all, as in Linux 5.9 and 5.10? */
 static bool is_old;
@@ -47,7 +48,7 @@ long sys_call(long number, const long args[6])
 	return rc < 0 ? -errno : rc;
 }
 
-static void exec_and_look(void)
+static void exec_and_look(char *env, unsigned env_len)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), status;
 	pid_t pid;
@@ -57,8 +58,7 @@ static void exec_and_look(void)
 	pid = fork();
 	if (pid == 0) {
 		CHECK_EQ(dup2(fd, STRAY_FD), STRAY_FD);
-		CHECK_EQ(xs1_exec_as(fd, fd, 0, 0, NULL, 0, argv, sizeof(argv), env, sizeof(env)),
-		         0);
+		CHECK_EQ(xs1_exec_as(fd, fd, 0, 0, NULL, 0, argv, sizeof(argv), env, env_len), 0);
 	}
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 	CHECK_EQ(status, 0);
@@ -67,18 +67,28 @@ static void exec_and_look(void)
 
 static void test_descriptors(void)
 {
-	exec_and_look();
+	exec_and_look(few, sizeof(few));
+}
+
+static void test_environment_of_a_large_cluster(void)
+{
+	static char many[MANY * sizeof(few)];
+
+	for (size_t i = 0; i < MANY; i++)
+		memcpy(many + i * sizeof(few), few, sizeof(few));
+	exec_and_look(many, sizeof(many));
 }
 
 static void test_descriptors_of_an_old_kernel(void)
 {
 	is_old = true;
-	exec_and_look();
+	exec_and_look(few, sizeof(few));
 }
 
 int main(void)
 {
 	RUN(test_descriptors);
+	RUN(test_environment_of_a_large_cluster);
 	RUN(test_descriptors_of_an_old_kernel);
 	return 0;
 }

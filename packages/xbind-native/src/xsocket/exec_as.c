@@ -16,13 +16,13 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#define LISTEN_FD    3    /* where sd_listen_fds(3) looks for the first descriptor */
-#define CWD_FD       4    /* where the command looks for the directory it was started in */
-#define STRINGS_MAX  4096 /* arguments, or variables of the environment */
+#define LISTEN_FD    3 /* where sd_listen_fds(3) looks for the first descriptor */
+#define CWD_FD       4 /* where the command looks for the directory it was started in */
 #define CAP_BIT(cap) (1U << (cap))
 
 /* i386 has calls with 16-bit ids under these names, and those that are meant under others. */
@@ -36,19 +36,26 @@
 #define SET_UIDS   SYS_setresuid
 #endif
 
-/* Splits NUL-terminated texts that lie one after the other. Return: 0, -E2BIG, -EINVAL. */
-static int split_texts(char *block, unsigned len, char **texts)
+/*
+ * Finds the NUL-terminated texts that lie one after the other; NULL follows them. The caller frees
+ * the list. Return: 0, -EINVAL, -ENOMEM.
+ */
+static int split_texts(char *block, unsigned len, char ***ret)
 {
-	unsigned count = 0;
+	size_t count = 0;
 
 	if (len > 0 && block[len - 1] != '\0')
 		return -EINVAL;
-	for (unsigned at = 0; at < len; at += (unsigned)strlen(block + at) + 1) {
-		if (count == STRINGS_MAX)
-			return -E2BIG;
+	for (unsigned at = 0; at < len; at++)
+		count += block[at] == '\0';
+
+	char **texts = calloc(count + 1, sizeof(*texts));
+	if (!texts)
+		return -ENOMEM;
+	count = 0;
+	for (unsigned at = 0; at < len; at += (unsigned)strlen(block + at) + 1)
 		texts[count++] = block + at;
-	}
-	texts[count] = NULL;
+	*ret = texts;
 	return 0;
 }
 
@@ -165,11 +172,11 @@ EXPORT int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid,
                        const unsigned *groups, unsigned group_count, char *argv, unsigned argv_len,
                        char *env, unsigned env_len)
 {
-	static char *argv_texts[STRINGS_MAX + 1], *env_texts[STRINGS_MAX + 1];
-	long rc = split_texts(argv, argv_len, argv_texts);
+	char **argv_texts = NULL, **env_texts = NULL;
+	long rc = split_texts(argv, argv_len, &argv_texts);
 
 	if (rc == 0)
-		rc = split_texts(env, env_len, env_texts);
+		rc = split_texts(env, env_len, &env_texts);
 	if (rc == 0 && !argv_texts[0])
 		rc = -EINVAL;
 	if (rc == 0)
@@ -181,5 +188,7 @@ EXPORT int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid,
 	if (rc == 0)
 		rc = sys_call(SYS_execve, (const long[6]){(long)argv_texts[0], (long)argv_texts,
 		                                          (long)env_texts});
+	free(env_texts);
+	free(argv_texts);
 	return (int)rc;
 }
