@@ -86,20 +86,36 @@ if sys.argv[3] == "close": connection.close()
 sys.stdin.read()
 `;
 
-test("sockets that linger, attached to requests, do not hold up other clients", async () => {
-  await using server = await startServer({ args: ["--threads", "1"] });
-  for (const packet of [REQUEST, REQUEST.slice(0, 3)])
-    for (const end of ["keep", "close"]) {
-      const argv = ["python3", "-c", LINGER, server.path, packet.toHex(), end];
-      server.program.kill("SIGSTOP"); // so that the client's own copies are not the last ones
-      await using client = here.spawn(argv, { stdin: "" });
-      await client.says(/attached/);
-      server.program.kill("SIGCONT");
-      const start = performance.now();
-      expect(askOnce(server.path)).toBe(0);
-      expect(performance.now() - start).toBeLessThan(CLOSES_WITHIN_MS);
-    }
-});
+/* As a supervisor that waits for signals with sigwait(3), and whose children have its mask. */
+const BLOCKED = `
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+os.execv(sys.argv[1], sys.argv[1:])`;
+
+test.each([
+  ["", []],
+  ["of a server that was started with all signals blocked ", ["python3", "-c", BLOCKED]],
+] as const)(
+  "sockets that linger, attached to requests, %sdo not hold up other clients",
+  async (_, before) => {
+    using directory = tempDir();
+    const path = directory.join("control");
+    const serve = [...before, XSOCKET, "serve", path, "--threads", "1"];
+    await using server = here.spawn(serve, { env: { XSOCKET_BUN: process.execPath } });
+    await server.says(/serving at/);
+    for (const packet of [REQUEST, REQUEST.slice(0, 3)])
+      for (const end of ["keep", "close"]) {
+        const argv = ["python3", "-c", LINGER, path, packet.toHex(), end];
+        server.kill("SIGSTOP"); // so that the client's own copies are not the last ones
+        await using client = here.spawn(argv, { stdin: "" });
+        await client.says(/attached/);
+        server.kill("SIGCONT");
+        const start = performance.now();
+        expect(askOnce(path)).toBe(0);
+        expect(performance.now() - start).toBeLessThan(CLOSES_WITHIN_MS);
+      }
+  },
+);
 
 /** Whether this kernel has SO_PASSRIGHTS (Linux 6.16). */
 function canRefuseDescriptors(): boolean {

@@ -50,6 +50,16 @@ static int handle_signal(void)
 	return sigaction(TICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
 }
 
+/* Threads have the mask of whoever started the process, and that may have blocked all signals. */
+static int let_signal_in(void)
+{
+	sigset_t tick;
+
+	sigemptyset(&tick);
+	sigaddset(&tick, TICK_SIGNAL);
+	return -pthread_sigmask(SIG_UNBLOCK, &tick, NULL);
+}
+
 EXPORT int xs1_tick_create(void)
 {
 	struct sigevent event = {
@@ -59,6 +69,8 @@ EXPORT int xs1_tick_create(void)
 	int rc = handle_signal();
 	int timer;
 
+	if (rc == 0)
+		rc = let_signal_in();
 	if (rc < 0)
 		return rc;
 	event.sigev_notify_thread_id = sys_gettid();
