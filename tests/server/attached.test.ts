@@ -92,8 +92,16 @@ import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 os.execv(sys.argv[1], sys.argv[1:])`;
 
+/* Signals that are ignored stay so across exec, too. */
+const IGNORED = `
+import os, signal, sys
+for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    signal.signal(number, signal.SIG_IGN)
+os.execv(sys.argv[1], sys.argv[1:])`;
+
 test.each([
   ["", []],
+  ["of a server that was started with all signals ignored ", ["python3", "-c", IGNORED]],
   ["of a server that was started with all signals blocked ", ["python3", "-c", BLOCKED]],
 ] as const)(
   "sockets that linger, attached to requests, %sdo not hold up other clients",

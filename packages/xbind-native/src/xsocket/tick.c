@@ -32,7 +32,10 @@ static void do_nothing(int signal)
 	(void)signal;
 }
 
-/* The handler is the process's: one that is there already is the program's own, and stays. */
+/*
+ * The handler is the process's: one that is there already is the program's own, and stays. That the
+ * signal is ignored may come from whoever started the program.
+ */
 static int handle_signal(void)
 {
 	struct sigaction action = {
@@ -45,7 +48,7 @@ static int handle_signal(void)
 		return -errno;
 	if (before.sa_handler == do_nothing)
 		return 0;
-	if (before.sa_handler != SIG_DFL)
+	if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN)
 		return -EBUSY;
 	return sigaction(TICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
 }
