@@ -9,9 +9,15 @@ passed=0 failed=0 skipped=0 status=0
 rm -rf "$logs"
 mkdir -p "$logs"
 
+# A container without privileges, such as Docker's, has none.
+if ! unshare --net true 2>/dev/null && ! unshare --user --map-root-user --net true 2>/dev/null; then
+	echo "note: no network namespace can be made here: tests that need one are skipped"
+	export TEST_NO_NAMESPACES=1
+fi
+
 # In a chroot the kernel gives nobody a user namespace, not even root, so what ordinary users do
 # cannot be tested. Elsewhere root gets one, and such tests must not be skipped.
-if [ "$(id -u)" = 0 ] && unshare --net true && ! unshare --user true 2>/dev/null; then
+if [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null && ! unshare --user true 2>/dev/null; then
 	echo "note: this is a chroot, where there are no user namespaces: tests as an ordinary user are skipped"
 	export TEST_CHROOTED=1
 fi

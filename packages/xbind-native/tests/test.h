@@ -10,9 +10,11 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define FAIL(...)                                                                                  \
@@ -47,6 +49,20 @@
 			     test_open_fds());                                                     \
 		printf("ok %s\n", #test);                                                          \
 	} while (0)
+
+/* Ends a test program that cannot do its work here; ctest shows it as skipped. */
+static inline void test_skip(const char *reason)
+{
+	fprintf(stderr, "skipped: %s\n", reason);
+	exit(77);
+}
+
+/* Some sandboxes and kernels do not let a process compare its descriptors. */
+static inline void test_needs_kcmp(void)
+{
+	if (syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILES, 0, 0) < 0 && !getenv("TEST_EMULATOR"))
+		test_skip("kcmp(2) is refused, as in a container");
+}
 
 /*
  * Becomes another program, or this one again, with two arguments. Where the machine cannot run it

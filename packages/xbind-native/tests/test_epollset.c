@@ -304,6 +304,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 3)
 		inherited(atoi(argv[1]), atoi(argv[2]));
+	test_needs_kcmp();
 	RUN(test_no_descriptor_left); /* first: nothing is on record */
 	RUN(test_registration_follows);
 	RUN(test_many_sets);

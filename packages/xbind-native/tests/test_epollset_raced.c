@@ -219,6 +219,7 @@ static void test_noted_late(void)
 
 int main(void)
 {
+	test_needs_kcmp();
 	RUN(test_copy_closed);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_renewed_set);
