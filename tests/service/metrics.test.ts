@@ -192,7 +192,7 @@ test("a request without a host, in pieces, or none at all gets its answer and no
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await startServer({ args: ["--metrics", path] });
-  await eventually("the metrics", () => existsSync(path));
+  await eventually("the metrics", () => here.listensAt(path));
   for (const line of [
     "GET /metrics HTTP/1.0\r\n",
     "GET http://[/metrics?x HTTP/1.1\r\nHost: [\r\n",
@@ -209,7 +209,7 @@ test("no request takes the main thread's time", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await startServer({ args: ["--metrics", path] });
-  await eventually("the metrics", () => existsSync(path));
+  await eventually("the metrics", () => here.listensAt(path));
   const start = performance.now();
   const text = `GET http://${"a".repeat(7000)}\r\n\r\n`;
   expect(await exchange(path, text)).toStartWith("HTTP/1.1 400 ");
