@@ -20,6 +20,13 @@ export function asOrdinaryUser(argv: readonly string[], uid = ORDINARY_UID): str
   return ["setpriv", ...ids, "--inh-caps=-all", "--", ...argv];
 }
 
+/** What to put before a command that mounts, for itself alone: who is not root is so within it. */
+export const OWN_MOUNTS: readonly string[] = [
+  "unshare",
+  "--mount",
+  ...(process.geteuid?.() === 0 ? [] : ["--map-root-user"]),
+];
+
 /**
  * The command that runs `bun ARGUMENT…` in this repository as an ordinary user. The repository and
  * Bun may lie where only root may look, so they are mounted a second time, below `dir`, for this

@@ -23,6 +23,7 @@ import {
   eventually,
   guardDescriptors,
   here,
+  OWN_MOUNTS,
   leaked,
   tempDir,
   XSOCKET,
@@ -262,7 +263,7 @@ test("a disk that is full cuts one line, and what follows begins anew", async ()
   mkdirSync(disk);
   const script = `mount -t tmpfs -o size=12k none "$0" && head -c 4096 /dev/zero >"$0/ballast" && exec "$@"`;
   const argv = [XSOCKET, "serve", path, "--audit", join(disk, "audit")];
-  await using server = here.spawn(["unshare", "-m", "sh", "-c", script, disk, ...argv]);
+  await using server = here.spawn([...OWN_MOUNTS, "sh", "-c", script, disk, ...argv]);
   await server.says(/serving at/);
   for (let i = 0; i < 100; i++) expect(ask(path, "stream")).toBe("ok");
   await server.says(/a line of the audit file is lost/);

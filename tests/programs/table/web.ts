@@ -4,7 +4,8 @@ const nginx = (port: number, options = "", top = "") => `
 daemon off; pid nginx.pid; error_log error.log; user root; ${top}
 events {}
 http {
-  access_log access.log; root .; client_body_temp_path body;
+  access_log access.log; root .; client_body_temp_path body; proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
   server { listen ${port} ${options}; listen [::]:${port} ${options}; location / { return 200 "a page\\n"; } }
 }`;
 
