@@ -9,6 +9,12 @@ passed=0 failed=0 skipped=0 status=0
 rm -rf "$logs"
 mkdir -p "$logs"
 
+case $PWD in *[[:space:]:]*)
+	echo "dev: the tests preload the libraries of this checkout, and LD_PRELOAD separates its paths by spaces and colons: move $PWD to a directory without them" >&2
+	exit 1
+	;;
+esac
+
 # A container without privileges, such as Docker's, has none.
 if ! unshare --net true 2>/dev/null && ! unshare --user --map-root-user --net true 2>/dev/null; then
 	echo "note: no network namespace can be made here: tests that need one are skipped"

@@ -49,6 +49,17 @@ test("install with DESTDIR is one sentence, and installs nothing", async () => {
   expect(readdirSync(dir.path)).toEqual([]);
 });
 
+test("tests in a checkout whose libraries cannot be preloaded are one sentence", async () => {
+  using dir = tempDir();
+  const root = dir.join("a b");
+  mkdirSync(join(root, "scripts"), { recursive: true });
+  for (const file of ["scripts/test.sh", "scripts/steps.sh"])
+    copyFileSync(join(ROOT, file), join(root, file));
+  const { code, stderr } = await here.run(["sh", "scripts/test.sh"], { cwd: root });
+  expect(stderr).toMatch(/^dev: the tests preload [^\n]*: move [^\n]*\/a b to [^\n]*\n$/);
+  expect(code).toBe(1);
+});
+
 /* Finds the lists missing, and once another apt that fetches them. */
 const APT_GET = `#!/bin/sh
 for word; do case $word in update | install) break ;; esac; done

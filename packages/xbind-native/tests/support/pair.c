@@ -84,6 +84,22 @@ _Noreturn void die(const char *what)
 	exit(2);
 }
 
+/* LD_PRELOAD has no way to quote. */
+static void add_library(const char *path)
+{
+	size_t used = strlen(options.libraries);
+
+	if (strpbrk(path, " :")) {
+		fprintf(stderr,
+		        "pair: %s cannot be preloaded, since LD_PRELOAD separates its paths by "
+		        "spaces and colons: build in a directory without them\n",
+		        path);
+		exit(2);
+	}
+	snprintf(options.libraries + used, sizeof(options.libraries) - used, "%s%s",
+	         used ? " " : "", path);
+}
+
 static void append(const char *list[WORDS_MAX], const char *word)
 {
 	int i = 0;
@@ -276,12 +292,9 @@ static void parse(int argc, char **argv)
 	int letter;
 
 	while ((letter = getopt(argc, argv, "+p:x:m:s:o:t:e:unc")) != -1) {
-		size_t used = strlen(options.libraries);
-
 		switch (letter) {
 		case 'p':
-			snprintf(options.libraries + used, sizeof(options.libraries) - used, "%s%s",
-			         used ? " " : "", optarg);
+			add_library(optarg);
 			break;
 		case 'x':
 			options.xbind = optarg;
