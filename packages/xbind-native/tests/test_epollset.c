@@ -8,7 +8,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#define FD_TOP 300 /* a number that nothing else has */
+#define FD_TOP 200 /* a number that nothing else has */
 
 static void test_registration_follows(void)
 {

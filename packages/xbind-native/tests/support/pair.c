@@ -32,6 +32,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -41,6 +42,7 @@
 #define WORDS_MAX    32
 #define NOBODY       65534
 #define SKIPPED      77   /* exit code of a test that cannot run here */
+#define DESCRIPTORS  1024 /* RLIMIT_NOFILE, wherever the tests run */
 #define SERVER_TRIES 5000 /* of a millisecond each */
 
 static struct {
@@ -107,6 +109,22 @@ static void append(const char *list[WORDS_MAX], const char *word)
 	while (list[i] && i < WORDS_MAX - 2)
 		i++;
 	list[i] = word;
+}
+
+static void limit_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		die("RLIMIT_NOFILE");
+	limit.rlim_cur = DESCRIPTORS;
+	if (limit.rlim_max < DESCRIPTORS)
+		limit.rlim_max = DESCRIPTORS;
+	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		return;
+	fprintf(stderr, "pair: skipped: RLIMIT_NOFILE is below %d: %s\n", DESCRIPTORS,
+	        strerror(errno));
+	exit(SKIPPED);
 }
 
 /* In a chroot the kernel gives nobody a user namespace, and a container gives none at all;
@@ -340,6 +358,7 @@ int main(int argc, char **argv)
 	signal(SIGINT, end_by);
 	signal(SIGTERM, end_by);
 	signal(SIGHUP, end_by);
+	limit_descriptors();
 	enter_own_namespace();
 	own = place_cookie();
 	target = start_server();
