@@ -22,7 +22,14 @@ export { descriptors, expectNoLeak, guardDescriptors, leaked } from "./descripto
 export { here, type Place, type Result, type RunOptions } from "./place.ts";
 export { eventually } from "./wait.ts";
 export { netnsCookie } from "./cookie.ts";
-export { asOrdinaryUser, bunAsOrdinaryUser, isChrooted, ORDINARY_UID, OWN_MOUNTS } from "./user.ts";
+export {
+  asOrdinaryUser,
+  bunAsOrdinaryUser,
+  isChrooted,
+  isContained,
+  ORDINARY_UID,
+  OWN_MOUNTS,
+} from "./user.ts";
 export { type Running } from "./running.ts";
 export { type ServerHandle, type ServerOptions, startServer, XSOCKET } from "./server.ts";
 export { tempDir, type TempDir } from "./temp.ts";

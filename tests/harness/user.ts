@@ -9,6 +9,9 @@ export const ORDINARY_UID = 65534;
 /** In a chroot the kernel gives nobody a user namespace; scripts/steps.sh finds that out. */
 export const isChrooted = process.env["TEST_CHROOTED"] === "1";
 
+/** In a container without privileges there are no new namespaces; scripts/steps.sh finds that out, too. */
+export const isContained = process.env["TEST_NO_NAMESPACES"] === "1";
+
 /**
  * The command that runs `argv` as a user without privilege: as nobody when the tests run as root,
  * else as who they run as anyway. A program outside the system's own directories must be readable

@@ -11,6 +11,7 @@ import {
   eventually,
   guardDescriptors,
   here,
+  isContained,
   leaked,
   netnsCookie,
   ORDINARY_UID,
@@ -27,26 +28,29 @@ const MANY = 10_000;
 const POLLHUP = 16;
 
 describe("a session", () => {
-  test("gives sockets of all kinds at once, each to the one who asked", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
-    using session = new Session({ via: server.path });
-    const ask: SocketKind[] = [
-      { family: 4, type: "stream" },
-      { family: 4, type: "dgram" },
-      { family: 6, type: "stream" },
-      { family: 6, type: "dgram" },
-    ];
-    const all = Array.from({ length: 100 }, (__, i) =>
-      session.socket({ ...ask[i % 4], timeoutMs: PATIENT_MS }),
-    );
-    for (const [i, socket] of (await Promise.all(all)).entries()) {
-      expect(optionOf(socket.fd, 1, 39)).toBe(ask[i % 4]?.family === 6 ? 10 : 2);
-      expect(optionOf(socket.fd, 1, 3)).toBe(ask[i % 4]?.type === "dgram" ? 2 : 1);
-      expect(netnsCookie(socket.fd)).toBe(await target.cookie());
-      socket.close();
-    }
-  });
+  test.skipIf(isContained)(
+    "gives sockets of all kinds at once, each to the one who asked",
+    async () => {
+      await using target = await createNamespace();
+      await using server = await startServer({ place: target });
+      using session = new Session({ via: server.path });
+      const ask: SocketKind[] = [
+        { family: 4, type: "stream" },
+        { family: 4, type: "dgram" },
+        { family: 6, type: "stream" },
+        { family: 6, type: "dgram" },
+      ];
+      const all = Array.from({ length: 100 }, (__, i) =>
+        session.socket({ ...ask[i % 4], timeoutMs: PATIENT_MS }),
+      );
+      for (const [i, socket] of (await Promise.all(all)).entries()) {
+        expect(optionOf(socket.fd, 1, 39)).toBe(ask[i % 4]?.family === 6 ? 10 : 2);
+        expect(optionOf(socket.fd, 1, 3)).toBe(ask[i % 4]?.type === "dgram" ? 2 : 1);
+        expect(netnsCookie(socket.fd)).toBe(await target.cookie());
+        socket.close();
+      }
+    },
+  );
 
   test(`opens and closes ${MANY} sockets over one connection`, async () => {
     await using server = await startServer();
@@ -221,7 +225,7 @@ describe("a session", () => {
     native.close(connection);
   }, 2000);
 
-  test("works in several Workers at once", async () => {
+  test.skipIf(isContained)("works in several Workers at once", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const workers = [1, 2, 3].map(() => new Worker(join(import.meta.dir, "worker.ts")));

@@ -6,6 +6,7 @@ import {
   descriptors,
   eventually,
   guardDescriptors,
+  isContained,
   netnsCookie,
   startServer,
   tempDir,
@@ -18,28 +19,31 @@ guardDescriptors();
 const STALL_MS = 5; // the longest time that the event loop may stand still
 
 describe("one socket", () => {
-  test("belongs to the target, closes with its scope, and moves out by take", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
-    const forms = [xsocketSync, xsocket];
-    for (const form of forms) {
-      let fd = -1;
-      {
-        using socket = await form({ via: server.path, family: 6, type: "dgram" });
-        expect(socket).toMatchObject({ domain: 10, type: 2, protocol: 0, closed: false });
-        expect(netnsCookie(socket.fd)).toBe(await target.cookie());
-        ({ fd } = socket);
+  test.skipIf(isContained)(
+    "belongs to the target, closes with its scope, and moves out by take",
+    async () => {
+      await using target = await createNamespace();
+      await using server = await startServer({ place: target });
+      const forms = [xsocketSync, xsocket];
+      for (const form of forms) {
+        let fd = -1;
+        {
+          using socket = await form({ via: server.path, family: 6, type: "dgram" });
+          expect(socket).toMatchObject({ domain: 10, type: 2, protocol: 0, closed: false });
+          expect(netnsCookie(socket.fd)).toBe(await target.cookie());
+          ({ fd } = socket);
+        }
+        expect(descriptors().has(fd)).toBe(false);
+        const moved = await form({ via: server.path });
+        fd = moved.take();
+        moved.close();
+        expect(moved.closed).toBe(true);
+        expect(() => moved.fd).toThrow("EBADF");
+        expect(netnsCookie(fd)).toBe(await target.cookie());
+        closeSync(fd);
       }
-      expect(descriptors().has(fd)).toBe(false);
-      const moved = await form({ via: server.path });
-      fd = moved.take();
-      moved.close();
-      expect(moved.closed).toBe(true);
-      expect(() => moved.fd).toThrow("EBADF");
-      expect(netnsCookie(fd)).toBe(await target.cookie());
-      closeSync(fd);
-    }
-  });
+    },
+  );
 
   test("is asked for by name or by number, with the flags that were wished", async () => {
     await using server = await startServer();

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errno, libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, isContained, startServer, tempDir } from "../harness/index.ts";
 import { askOnce, rawClients, RawClient } from "./raw.ts";
 
 guardDescriptors();
@@ -123,22 +123,25 @@ os.getpgid(0)
 second.bind(("127.0.0.1", 0))
 os.getpgid(0)`;
 
-test("what bind costs does not hang on how many descriptors the program has", async () => {
-  using directory = tempDir();
-  await using server = await startServer();
-  const made: string[][] = [];
-  for (const open of ["10", "900"]) {
-    const trace = directory.join(open);
-    const library = `LD_PRELOAD=${libraryPath("xbind")}`;
-    const env = ["-E", library, "-E", "XBIND=*", "-E", `XSOCKET=${server.path}`];
-    const argv = ["strace", "-o", trace, ...env, "python3", "-c", BIND_AMONG, open];
-    const { code, stderr } = await here.run(argv);
-    expect(stderr).toBe("");
-    expect(code).toBe(0);
-    const names = [...readFileSync(trace, "utf8").matchAll(/^(\w+)\(/gm)].map(([, name]) => name);
-    const [, between = ""] = names.join(" ").split("getpgid");
-    made.push(between.trim().split(" "));
-  }
-  expect(made[0]).toContain("dup3");
-  expect(made[1]).toEqual(made[0] ?? []);
-});
+test.skipIf(isContained)(
+  "what bind costs does not hang on how many descriptors the program has",
+  async () => {
+    using directory = tempDir();
+    await using server = await startServer();
+    const made: string[][] = [];
+    for (const open of ["10", "900"]) {
+      const trace = directory.join(open);
+      const library = `LD_PRELOAD=${libraryPath("xbind")}`;
+      const env = ["-E", library, "-E", "XBIND=*", "-E", `XSOCKET=${server.path}`];
+      const argv = ["strace", "-o", trace, ...env, "python3", "-c", BIND_AMONG, open];
+      const { code, stderr } = await here.run(argv);
+      expect(stderr).toBe("");
+      expect(code).toBe(0);
+      const names = [...readFileSync(trace, "utf8").matchAll(/^(\w+)\(/gm)].map(([, name]) => name);
+      const [, between = ""] = names.join(" ").split("getpgid");
+      made.push(between.trim().split(" "));
+    }
+    expect(made[0]).toContain("dup3");
+    expect(made[1]).toEqual(made[0] ?? []);
+  },
+);

@@ -23,8 +23,9 @@ import {
   eventually,
   guardDescriptors,
   here,
-  OWN_MOUNTS,
+  isContained,
   leaked,
+  OWN_MOUNTS,
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
@@ -257,26 +258,29 @@ test("a server that has stopped leaves alone what has its descriptors' numbers b
   }
 });
 
-test("a disk that is full cuts one line, and what follows begins anew", async () => {
-  using dir = tempDir();
-  const [path, disk] = [dir.join("control"), dir.join("disk")];
-  mkdirSync(disk);
-  const script = `mount -t tmpfs -o size=12k none "$0" && head -c 4096 /dev/zero >"$0/ballast" && exec "$@"`;
-  const argv = [XSOCKET, "serve", path, "--audit", join(disk, "audit")];
-  await using server = here.spawn([...OWN_MOUNTS, "sh", "-c", script, disk, ...argv]);
-  await server.says(/serving at/);
-  for (let i = 0; i < 100; i++) expect(ask(path, "stream")).toBe("ok");
-  await server.says(/a line of the audit file is lost/);
-  const seen = `/proc/${server.pid}/root${disk}`;
-  unlinkSync(join(seen, "ballast"));
-  for (let i = 0; i < 3; i++) expect(ask(path, "stream")).toBe("ok");
-  const found = readFileSync(join(seen, "audit"), "utf8").trim().split("\n");
-  const isCut = found.map((line) => !line.endsWith("}"));
-  expect(isCut.filter(Boolean)).toHaveLength(1);
-  expect(isCut.slice(-3)).toEqual([false, false, false]);
-  server.kill("SIGTERM");
-  expect(await server.finished()).toBe(0);
-});
+test.skipIf(isContained)(
+  "a disk that is full cuts one line, and what follows begins anew",
+  async () => {
+    using dir = tempDir();
+    const [path, disk] = [dir.join("control"), dir.join("disk")];
+    mkdirSync(disk);
+    const script = `mount -t tmpfs -o size=12k none "$0" && head -c 4096 /dev/zero >"$0/ballast" && exec "$@"`;
+    const argv = [XSOCKET, "serve", path, "--audit", join(disk, "audit")];
+    await using server = here.spawn([...OWN_MOUNTS, "sh", "-c", script, disk, ...argv]);
+    await server.says(/serving at/);
+    for (let i = 0; i < 100; i++) expect(ask(path, "stream")).toBe("ok");
+    await server.says(/a line of the audit file is lost/);
+    const seen = `/proc/${server.pid}/root${disk}`;
+    unlinkSync(join(seen, "ballast"));
+    for (let i = 0; i < 3; i++) expect(ask(path, "stream")).toBe("ok");
+    const found = readFileSync(join(seen, "audit"), "utf8").trim().split("\n");
+    const isCut = found.map((line) => !line.endsWith("}"));
+    expect(isCut.filter(Boolean)).toHaveLength(1);
+    expect(isCut.slice(-3)).toEqual([false, false, false]);
+    server.kill("SIGTERM");
+    expect(await server.finished()).toBe(0);
+  },
+);
 
 test("what a server that is no more has left of a line is followed by a whole one", async () => {
   using dir = tempDir();
