@@ -108,9 +108,21 @@ static void bind_transparent(void)
 	bind_refused(fd, 3002, EPERM);
 }
 
+/* What the new socket has anyway needs no privilege. */
+static void bind_unmarked(void)
+{
+	int fd = pair_socket(SOCK_STREAM), none = 0;
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &none, sizeof(none)), 0);
+	drop_capabilities();
+	CHECK_EQ(pair_bind(fd, 3001), 0);
+	CHECK(pair_is_there(fd));
+}
+
 static void test_lost_privilege(void)
 {
 	child_run(bind_marked);
+	child_run(bind_unmarked);
 	child_run(bind_transparent);
 }
 

@@ -26,14 +26,19 @@ struct carry {
 	socket_key key;
 };
 
+/* To set what the new socket has anyway may take a privilege: a mark of 0, the server's device. */
 static int carry_plain(const struct carry *carry, const struct option *option)
 {
-	struct option_value value;
+	struct option_value value, now;
+	int rc;
 
 	option_read(carry->old, option, &value);
 	if (value.error < 0)
 		return value.error;
-	return sys_setsockopt(carry->to, option->level, option->name, value.bytes, value.len);
+	rc = sys_setsockopt(carry->to, option->level, option->name, value.bytes, value.len);
+	if (rc < 0)
+		option_read(carry->to, option, &now);
+	return rc < 0 && option_is_same(&now, &value) ? 0 : rc;
 }
 
 static int set_int(int fd, int level, int name, int value)

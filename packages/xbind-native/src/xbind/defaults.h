@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What getsockopt(2) gave: error is 0 or -errno. */
 struct option_value {
@@ -21,6 +22,11 @@ struct option_value {
 static inline bool option_is_missing(const struct option_value *value)
 {
 	return value->error == -ENOPROTOOPT || value->error == -EOPNOTSUPP;
+}
+
+static inline bool option_is_same(const struct option_value *a, const struct option_value *b)
+{
+	return a->error == b->error && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
 void option_read(int fd, const struct option *option, struct option_value *ret);

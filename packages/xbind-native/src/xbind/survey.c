@@ -30,11 +30,6 @@ struct look {
 	bool has_buffer; /* one of the two has to be set, which changes SO_BUF_LOCK */
 };
 
-static bool same(const struct option_value *a, const struct option_value *b)
-{
-	return a->error == b->error && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
 /*
  * One that this socket has not, or not in its present state: then nobody has set it. Where somebody
  * forbids the look, as a seccomp filter may, safety wants to be told.
@@ -58,7 +53,7 @@ static bool is_set_plain(struct look *look, int row)
 	option_read(look->old, &options[row], &value);
 	if (value.error < 0)
 		return !is_unset(&value, normal, &options[row]);
-	if (!same(&value, normal))
+	if (!option_is_same(&value, normal))
 		return true;
 	return options[row].flags & OPTION_EXPLICIT &&
 	       (explicit_is_set(look->key, row) || explicit_is_unsure(row, normal));
@@ -114,7 +109,7 @@ static bool is_set_buffer(struct look *look, int row)
 	if (!locked && look->kind->protocol == IPPROTO_MPTCP_)
 		return false;
 	option_read(look->old, &options[row], &value);
-	if (value.error < 0 || (!locked && same(&value, normal)))
+	if (value.error < 0 || (!locked && option_is_same(&value, normal)))
 		return false;
 	look->has_buffer = true;
 	return true;
