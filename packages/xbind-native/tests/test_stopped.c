@@ -96,18 +96,19 @@ static void put_another(void)
 	CHECK_EQ(dup2(null, watched.fd), watched.fd);
 }
 
+#ifdef SYS_fcntl64
+#define CALL_FCNTL SYS_fcntl64
+#else
+#define CALL_FCNTL SYS_fcntl
+#endif
+
 static void close_while_bound(void)
 {
-#ifdef SYS_fcntl64
-	const long call = SYS_fcntl64;
-#else
-	const long call = SYS_fcntl;
-#endif
 	char byte;
 
 	null = open("/dev/null", O_RDONLY);
 	watched.fd = pair_socket(SOCK_STREAM);
-	run_watched(bind_watched, call, F_GETFD, put_another);
+	run_watched(bind_watched, CALL_FCNTL, F_GETFD, put_another);
 	if (pair_preloaded())
 		CHECK_EQ(read(watched.fd, &byte, 1), 0);
 }
@@ -117,6 +118,36 @@ static void test_closed_meanwhile(void)
 {
 	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		child_run(close_while_bound);
+}
+
+static void bind_without_stderr(void)
+{
+	close(STDERR_FILENO);
+	bind_watched();
+}
+
+static int is_stderr_open; /* what is seen without it cannot be said at once */
+
+static void look_for_stderr(void)
+{
+	is_stderr_open = fcntl(STDERR_FILENO, F_GETFD) >= 0;
+}
+
+static void bind_beside_log(void)
+{
+	int saved = dup(STDERR_FILENO);
+
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(bind_without_stderr, CALL_FCNTL, F_GETFD, look_for_stderr);
+	CHECK_EQ(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	CHECK(!is_stderr_open);
+}
+
+/* What another thread writes to its standard error, which is closed, goes nowhere. */
+static void test_written_meanwhile(void)
+{
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(bind_beside_log);
 }
 
 /* Another thread does so. */
@@ -286,6 +317,7 @@ static void test_slow_group(void)
 int main(void)
 {
 	RUN(test_closed_meanwhile);
+	RUN(test_written_meanwhile);
 	RUN(test_armed_meanwhile);
 	RUN(test_fired_meanwhile);
 	RUN(test_registered_meanwhile);

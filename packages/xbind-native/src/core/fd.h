@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 /* Closes the descriptor in *fd when it leaves its scope; errno is kept. */
 static inline void fd_cleanup(const int *fd)
@@ -24,6 +25,22 @@ static inline int take_fd(int *slot)
 
 	*slot = -1;
 	return fd;
+}
+
+/*
+ * To another number, close-on-exec, if it is one of the first three: a program that has closed its
+ * standard error writes there all the same. Where there is no other number it stays.
+ */
+static inline int fd_beyond_standard(int fd)
+{
+	int beyond = -1;
+
+	if (fd >= 0 && fd <= STDERR_FILENO)
+		beyond = sys_fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (beyond < 0)
+		return fd;
+	sys_close(fd);
+	return beyond;
 }
 
 /* O_NONBLOCK or none, whatever the descriptor has. Return: 0 or -errno. */

@@ -81,8 +81,8 @@ static int check_abstract_server(int conn)
 
 int handover_connect(const struct address *address, const struct deadline *deadline)
 {
-	CLEANUP_CLOSE int fd =
-	    sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	CLEANUP_CLOSE int fd = fd_beyond_standard(
+	    sys_socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 	int rc;
 
 	if (fd < 0)

@@ -25,7 +25,7 @@ void copies_watch(int fd, const struct sys_identity *identity, struct copies *re
 {
 	/* A socket that is not connected is one of these, unless it holds back much to send. */
 	struct epoll_event event = {.events = EPOLLOUT | EPOLLHUP};
-	CLEANUP_CLOSE int watch = sys_epoll_create1(EPOLL_CLOEXEC);
+	CLEANUP_CLOSE int watch = fd_beyond_standard(sys_epoll_create1(EPOLL_CLOEXEC));
 
 	ret->old = *identity;
 	ret->watch = -1;

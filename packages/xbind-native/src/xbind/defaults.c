@@ -9,7 +9,7 @@
  */
 #include "xbind/defaults.h"
 
-#include "core/sys.h"
+#include "core/fd.h"
 #include "xbind/key.h"
 
 #include <netinet/in.h>
@@ -59,7 +59,8 @@ int option_number(int fd, int level, int name)
 
 static int open_fresh(const struct kind *kind)
 {
-	return sys_socket(kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol);
+	return fd_beyond_standard(
+	    sys_socket(kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol));
 }
 
 int defaults_open(int old, const struct kind *kind, struct defaults *ret)

@@ -91,7 +91,7 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 		return rc;
 	if (new_fd < 0)
 		new_fd = handover_receive(asked->conn, &request, true, &deadline);
-	return take_fd(&new_fd);
+	return fd_beyond_standard(take_fd(&new_fd));
 }
 
 /*
