@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { serve, serveSync, XSocketError } from "@xsocket/client";
 import {
@@ -216,6 +216,11 @@ const CUT_SHORT = [18, 56]; // what curl calls it, without TLS and with it
 /* A program whose /proc has no fdinfo: Bun's epoll set cannot be looked into. */
 const HIDE = 'mount -t tmpfs none /proc/$$/fdinfo && exec "$@"';
 
+function hiding(): string[] {
+  const asRoot = process.geteuid?.() === 0 ? [] : ["--map-root-user"];
+  return ["unshare", "--mount", ...asRoot, "sh", "-c", HIDE, "sh"];
+}
+
 describe("where Bun cannot be looked into", () => {
   test.each(["http", "https"])("a relay does the same: %s", async (scheme) => {
     using dir = tempDir();
@@ -224,9 +229,7 @@ describe("where Bun cannot be looked into", () => {
     await using xsocketServer = await startServer({ place: target });
     const script = `${import.meta.dir}/relayed.ts`;
     const argv = [process.execPath, script, xsocketServer.path, scheme, dir.path];
-    const asRoot = process.geteuid?.() === 0 ? [] : ["--map-root-user"];
-    const hidden = ["unshare", "--mount", ...asRoot, "sh", "-c", HIDE, "sh", ...argv];
-    await using program = here.spawn(hidden, { stdin: "" });
+    await using program = here.spawn([...hiding(), ...argv], { stdin: "" });
     const [, port] = await program.says(/port (\d+)/);
     const base = `${scheme}://127.0.0.1:${port}`;
     const body = await curl(target, "-k", "-d", "body", `${base}/echo`);
@@ -244,6 +247,23 @@ describe("where Bun cannot be looked into", () => {
     expect(await slow).toBe("slow");
     expect(await program.finished()).toBe(0);
     expect(program.stdout).toContain("left nothing");
+  });
+
+  test("a process that ends without stop() leaves no directory of its relays", async () => {
+    using dir = tempDir();
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      import { readdirSync } from "node:fs";
+      const [, via, directory] = process.argv;
+      for (let i = 0; i < 2; i++) await serve({ via, port: 0, fetch: () => new Response() });
+      console.log(readdirSync(directory).length);
+      process.exit();`;
+    const argv = [process.execPath, "-e", script, server.path, dir.path];
+    const env = { TMPDIR: dir.path };
+    const { stdout, stderr } = await here.run([...hiding(), ...argv], { env });
+    expect(stdout + stderr).toBe("2\n");
+    expect(readdirSync(dir.path)).toEqual([]);
   });
 });
 

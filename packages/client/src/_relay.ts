@@ -28,6 +28,26 @@ export interface RelayOptions<Data> {
 /* For how long Bun.serve keeps an idle connection unless idleTimeout says otherwise, in seconds. */
 const IDLE_SECONDS = 10;
 
+/* Those of the relays that were not stopped: a process that ends without that removes them as well. */
+const directories = new Set<string>();
+
+function makeDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "xsocket-relay-"));
+  if (directories.size === 0) process.on("exit", removeAll);
+  directories.add(directory);
+  return directory;
+}
+
+function removeDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+  directories.delete(directory);
+  if (directories.size === 0) process.off("exit", removeAll);
+}
+
+function removeAll(): void {
+  for (const directory of directories) removeDirectory(directory);
+}
+
 /* The server behind the relay: where it is, and the header that carries the client's address. */
 interface Behind {
   readonly path: string;
@@ -178,8 +198,8 @@ export function startRelayed<Data>(
   port: number,
 ): Server<Data> {
   using undo = new DisposableStack();
-  const directory = mkdtempSync(join(tmpdir(), "xsocket-relay-"));
-  undo.defer(() => rmSync(directory, { recursive: true, force: true }));
+  const directory = makeDirectory();
+  undo.defer(() => removeDirectory(directory));
   const header = `x-xsocket-peer-${crypto.randomUUID()}`;
   const secure = options.tls !== undefined;
   const behind = { path: join(directory, "http"), header, secure };
@@ -201,7 +221,7 @@ export function startRelayed<Data>(
     await stop(closeActive);
     if (closeActive !== true) await drained;
     relay.end();
-    rmSync(directory, { recursive: true, force: true });
+    removeDirectory(directory);
   };
   describe(server, {
     port,
