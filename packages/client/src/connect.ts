@@ -202,15 +202,14 @@ export async function connect<Data = undefined>(
   const reusePort = flagOf(asked, options, "reusePort");
   const ipv6Only = flagOf(asked, options, "ipv6Only");
   const peer = { ...local, hostname, port: checkPort(asked, port), reusePort, ipv6Only };
-  try {
-    using socket = await connectedSocket(peer, options); // Bun throws at once, or takes it
-    const secure = tlsFor(tls, hostname);
-    const rest = forBun(local, "localAddress", "localPort", "reusePort", "ipv6Only");
-    const adopted = { ...rest, ...(secure && { tls: secure }), fd: socket.fd };
-    const connecting = adoptConnection<Data>(adopted);
-    socket.take();
-    return await connecting;
-  } catch (error) {
+  using socket = await connectedSocket(peer, options).catch(async (error: unknown) => {
     throw error instanceof Error ? await reportConnectError(options, error) : error;
-  }
+  });
+  // What goes wrong now Bun tells connectError itself: not what the options are to blame for.
+  const secure = tlsFor(tls, hostname);
+  const rest = forBun(local, "localAddress", "localPort", "reusePort", "ipv6Only");
+  const adopted = { ...rest, ...(secure && { tls: secure }), fd: socket.fd };
+  const connecting = adoptConnection<Data>(adopted); // throws at once, or takes it
+  socket.take();
+  return connecting;
 }

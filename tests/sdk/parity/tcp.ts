@@ -172,6 +172,14 @@ await play({
     const log: string[] = [];
     return [await outcome(doConnect({ port: 1, socket: noting(log, "client") })), log];
   },
+  async "TLS options that cannot be right"() {
+    const log: string[] = [];
+    const listener = await doListen({ port: 0, socket: { data() {} } });
+    const options = { port: listener.port, tls: { ca: "none" }, socket: noting(log, "client") };
+    const failure = await outcome(doConnect(options));
+    listener.stop(true);
+    return [failure, log];
+  },
   async "an address in use"() {
     const first = await doListen({ port: 0, socket: { data() {} } });
     const second = await outcome(doListen({ port: first.port, socket: { data() {} } }));
