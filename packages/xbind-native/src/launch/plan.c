@@ -215,8 +215,8 @@ static ssize_t stream_read(enum stream stream, int fd, struct plan *plan)
 	}
 }
 
-/* Serves all streams until Bun has closed them. */
-static void listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
+/* Serves all streams until Bun has closed them. Return: 0, or -errno of what poll(2) gave. */
+static int listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
 {
 	int open_streams = STREAM_COUNT;
 
@@ -225,8 +225,11 @@ static void listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
 
 		for (int i = 0; i < STREAM_COUNT; i++)
 			polled[i] = (struct pollfd){.fd = ours[i], .events = POLLIN};
-		if (poll(polled, STREAM_COUNT, -1) < 0)
+		if (poll(polled, STREAM_COUNT, -1) < 0) {
+			if (errno != EINTR)
+				return -errno;
 			continue;
+		}
 		for (int i = 0; i < STREAM_COUNT; i++) {
 			if (polled[i].revents == 0 ||
 			    stream_read((enum stream)i, ours[i], plan) > 0)
@@ -236,6 +239,7 @@ static void listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
 			open_streams--;
 		}
 	}
+	return 0;
 }
 
 static int child_exit_code(int status)
@@ -302,8 +306,11 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 		streams_close(streams.ours);
 		return words_fail("cannot start %s: %s", bun->path, strerror(-pid));
 	}
-	listen_to_child(streams.ours, &plan);
-	rc = children_reap(&children, pid, &status);
+	rc = listen_to_child(streams.ours, &plan);
+	if (rc < 0)
+		kill(pid, SIGTERM);
+	int reaped = children_reap(&children, pid, &status);
+	rc = rc < 0 ? rc : reaped;
 	if (rc < 0)
 		return words_fail("cannot wait for Bun: %s", strerror(-rc));
 	rc = child_exit_code(status);
