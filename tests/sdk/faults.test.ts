@@ -1,9 +1,19 @@
 /* Calls that fail in the middle of a listen or the like, once with each of them. */
 import { expect, spyOn, test } from "bun:test";
 import * as dgram from "node:dgram";
+import { openSync } from "node:fs";
 import * as http from "node:http";
 import * as net from "node:net";
-import { listen, listenSync, nodeBind, nodeListen, udp, XSocketError } from "@xsocket/client";
+import {
+  connect,
+  listen,
+  listenSync,
+  nodeBind,
+  nodeConnect,
+  nodeListen,
+  udp,
+  XSocketError,
+} from "@xsocket/client";
 import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { guardDescriptors, startServer } from "../harness/index.ts";
 
@@ -65,4 +75,34 @@ test.each([
     if (n <= calls) expect(error).toMatchObject({ code: "EPERM" });
   }
   for (let n = 0; n < 3; n++) await run(server.path); // no number is taken for one that Bun has
+});
+
+test("a connection that Bun does not take is closed, and connectError hears of it once", async () => {
+  await using server = await startServer();
+  const sys = loadSyscalls();
+  // Bun can wait for this as little as where the kernel has no room for it.
+  const real = sys.handoverReceive.bind(sys);
+  const instead = (...args: Parameters<typeof real>): number => {
+    const fd = real(...args);
+    if (fd < 0) return fd;
+    sys.close(fd);
+    return openSync("/dev/null", "r");
+  };
+  using receive = spyOn(sys, "handoverReceive").mockImplementation(instead);
+  using made = spyOn(sys, "connect").mockReturnValue(0);
+  for (const tls of [false, true]) {
+    const told: string[] = [];
+    const handlers = {
+      data() {},
+      connectError: (_: unknown, { message }: Error) => void told.push(message),
+    };
+    const peer = { via: server.path, hostname: "127.0.0.1", port: 9, tls, socket: handlers };
+    const error: unknown = await connect(peer).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ message: told[0] });
+    expect(told).toHaveLength(1);
+  }
+  const given = nodeConnect({ via: server.path, host: "127.0.0.1", port: 9 });
+  await expect(given).rejects.toMatchObject({ step: "adopt", code: "ENOSPC" });
+  expect(receive).toHaveBeenCalled();
+  expect(made).toHaveBeenCalledTimes(3);
 });

@@ -5,13 +5,19 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 
 const POLLIN = 1;
 
 type Adopt<Options, Result> = (options: Options) => Result;
 
-/** Bun.connect for a connected stream socket, or for an epoll descriptor (see _wait.ts). */
+/** What it means that Bun does not take a socket. Bun does not tell; it is fs.epoll.max_user_watches. */
+export function notTaken(): SyscallError {
+  return new SyscallError("epoll_ctl", errno.ENOSPC);
+}
+
+/** Bun.connect for a connected stream socket, or for an epoll descriptor (see _wait.ts).
+    Where that fails, connectError is called at once, and the descriptor is still the caller's. */
 export function adoptConnection<Data>(options: FdSocketOptions<Data>): Promise<Socket<Data>> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
   const connect = Bun.connect as unknown as Adopt<FdSocketOptions<Data>, Promise<Socket<Data>>>;
@@ -34,10 +40,17 @@ export function adoptDatagrams<Type extends Bun.BinaryType, Socket_>(
   return open(options);
 }
 
-/** net.connect for a connected stream socket. A net.Socket made with one would lose it. */
+/**
+ * net.connect for a connected stream socket. A net.Socket made with one would lose it.
+ *
+ * @throws {SyscallError} ENOSPC if Bun does not take it: the descriptor is still the caller's
+ */
 export function adoptNodeConnection(fd: number): net.Socket {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
-  return net.connect({ fd } as unknown as net.NetConnectOpts);
+  const socket = net.connect({ fd } as unknown as net.NetConnectOpts);
+  if (!socket.pending) return socket;
+  socket.on("error", () => {}).destroy();
+  throw notTaken();
 }
 
 /** Whether something has come, or the peer has ended, that Bun has not read yet. */

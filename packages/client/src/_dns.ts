@@ -13,7 +13,7 @@ import {
   streamEncode,
 } from "dns-packet";
 import { parseIp } from "./_address.ts";
-import { adoptConnection } from "./_bun.ts";
+import { adoptConnection, notTaken } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { connectTo } from "./_socket.ts";
 import { READABLE, whenReady, within } from "./_wait.ts";
@@ -134,6 +134,9 @@ async function askTcp(
       error: (_, error) => reject(error),
       close: () => reject(new SyscallError("receive", errno.ECONNRESET)),
     },
+  }).catch(() => {
+    loadSyscalls().close(fd);
+    throw notTaken();
   });
   try {
     return await within(promise, deadline);

@@ -1,7 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
+import { openSync } from "node:fs";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { guardDescriptors } from "../../../tests/harness/index.ts";
 import { Deadline } from "./_deadline.ts";
 import { pause, READABLE, whenReady, within } from "./_wait.ts";
+
+guardDescriptors();
 
 const REASON = new Error("the reason");
 
@@ -23,4 +27,16 @@ test("a signal that is aborted meanwhile ends a wait, and one that is not lets i
   expect(await within(Promise.resolve(7), new Deadline({ signal }))).toBe(7);
   const reason = { name: "TimeoutError" };
   await expect(pause(5000, AbortSignal.timeout(5))).rejects.toMatchObject(reason);
+});
+
+test("a wait for which Bun's own epoll set has no room fails at once and leaves nothing open", async () => {
+  const native = loadSyscalls();
+  const fd = native.eventfd();
+  // Bun can wait for this as little as for an epoll descriptor without room for it.
+  using create = spyOn(native, "epollCreate").mockImplementation(() => openSync("/dev/null", "r"));
+  using add = spyOn(native, "epollCtl").mockReturnValue(0);
+  const wait = whenReady(fd, READABLE, new Deadline({ timeoutMs: 1000 }));
+  await expect(wait).rejects.toMatchObject({ code: "ENOSPC" });
+  expect([create.mock.calls.length, add.mock.calls.length]).toEqual([1, 1]);
+  native.close(fd);
 });

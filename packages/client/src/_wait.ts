@@ -6,7 +6,7 @@
  */
 import type { Socket } from "bun";
 import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
-import { adoptConnection } from "./_bun.ts";
+import { adoptConnection, notTaken } from "./_bun.ts";
 import type { Deadline } from "./_deadline.ts";
 
 /** epoll(7)'s events to wait for. */
@@ -40,16 +40,22 @@ function epollOf(fd: number, events: number): number {
  * Calls back once when a descriptor is ready. Bun's loop stays alive until then.
  *
  * @returns a function that ends the waiting; the callback is then not called
- * @throws {SyscallError} EMFILE, ENOMEM; EPERM for a descriptor that cannot be waited for
+ * @throws {SyscallError} EMFILE, ENOMEM, ENOSPC; EPERM for a descriptor that cannot be waited for
  */
 export function onReady(fd: number, events: number, ready: () => void): () => void {
   let watcher: Socket | undefined;
   let wake: (() => void) | undefined = ready;
+  let refused = false;
   const close = (): void => wake?.();
   const open = (opened: Socket): void => void (watcher = opened);
   const epollFd = epollOf(fd, events);
-  const socket = { open, data: nothing, error: nothing, close };
+  const connectError = (): void => void (refused = true);
+  const socket = { open, data: nothing, error: nothing, close, connectError };
   adoptConnection({ fd: epollFd, socket }).catch(nothing);
+  if (refused) {
+    loadSyscalls().close(epollFd); // Bun does not
+    throw notTaken();
+  }
   return () => {
     wake = undefined;
     watcher?.terminate();

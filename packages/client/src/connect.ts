@@ -209,7 +209,7 @@ export async function connect<Data = undefined>(
   const secure = tlsFor(tls, hostname);
   const rest = forBun(local, "localAddress", "localPort", "reusePort", "ipv6Only");
   const adopted = { ...rest, ...(secure && { tls: secure }), fd: socket.fd };
-  const connecting = adoptConnection<Data>(adopted); // throws at once, or takes it
+  const connected = await adoptConnection<Data>(adopted);
   socket.take();
-  return connecting;
+  return connected;
 }

@@ -4,6 +4,7 @@ import * as https from "node:https";
 import * as net from "node:net";
 import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection } from "./_bun.ts";
 import { feed } from "./_feed.ts";
@@ -78,7 +79,13 @@ export async function nodeConnect(options: NodeConnectOptions): Promise<net.Sock
   const host = hostOf("connect", options) ?? "localhost";
   const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
   using socket = await connectedSocket({ ...peer, localAddress, localPort }, options);
-  return Object.assign(adoptNodeConnection(socket.take()), { connect: refuseAgain });
+  try {
+    const connected = adoptNodeConnection(socket.fd);
+    socket.take();
+    return Object.assign(connected, { connect: refuseAgain });
+  } catch (error) {
+    throw failedCall(error, pathOf(options.via), `connect to ${hostPort(host, peer.port)}`);
+  }
 }
 
 function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
