@@ -38,6 +38,21 @@ test("a checkout that this user may not write to is one sentence", async () => {
   });
 });
 
+test("--help behind a command is the help, and nothing is built", async () => {
+  using dir = tempDir();
+  const root = checkout(dir);
+  for (const argv of [
+    ["package", "--help"],
+    ["demo", "-h"],
+    ["suites", "--help"],
+  ]) {
+    const { code, stdout, stderr } = await here.run([join(root, "dev"), ...argv]);
+    expect(stdout).toMatch(/^usage: \.\/dev COMMAND/);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  }
+  expect(readdirSync(root).toSorted()).toEqual(["dev", "package.json"]);
+});
+
 test("install with DESTDIR is one sentence, and installs nothing", async () => {
   using dir = tempDir();
   const { code, stderr } = await here.run(
