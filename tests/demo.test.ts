@@ -54,3 +54,9 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     await expectNothingLeft(demo.stdout);
   },
 );
+
+test("a reader who leaves, as head does, ends the demo and all of it", async () => {
+  const start = ["env", "--default-signal=PIPE", ...DEMO].join(" ");
+  const { stdout } = await here.run(["bash", "-c", `${start} | sed /^2/q`], OPTIONS);
+  await expectNothingLeft(stdout);
+});
