@@ -98,18 +98,20 @@ static long signal_to(const struct f_owner_ex *owner, const siginfo_t *info)
 	return sys_call(SYS_rt_sigqueueinfo, (const long[6]){owner->pid, signal, (long)info});
 }
 
-/* The signal that the kernel sends when something can be read. */
+/* The signal that the kernel sends when something can be read: SIGIO without details, unless
+ * F_SETSIG has asked for another one. */
 static void tell_owner(int fd)
 {
 	const int signal = sys_fcntl(fd, F_GETSIG, 0);
-	siginfo_t info = {
-	    .si_signo = signal > 0 ? signal : SIGIO,
-	    .si_code = POLL_IN,
-	};
+	siginfo_t info = {.si_signo = SIGIO, .si_code = SI_KERNEL};
 	struct f_owner_ex owner = {0};
 
-	info.si_band = POLLIN | POLLRDNORM;
-	info.si_fd = fd;
+	if (signal > 0) {
+		info.si_signo = signal;
+		info.si_code = POLL_IN;
+		info.si_band = POLLIN | POLLRDNORM;
+		info.si_fd = fd;
+	}
 	if (sys_fcntl(fd, F_GETOWN_EX, (long)&owner) < 0 || owner.pid == 0)
 		return;
 	if (signal_to(&owner, &info) >= 0)
