@@ -58,7 +58,7 @@ function parsed(argv: readonly string[], args: ArgsDef, help: string) {
   } catch (error) {
     const sentence = refusal(error, [...Object.keys(config(args)), "help"]);
     const remedy =
-      args["address"] && sentence.startsWith("there is no option --socket")
+      args["address"] && /^there is no option --socket( |$)/.test(sentence)
         ? "there is no option --socket: give the control socket alone, or"
         : `${sentence}:`;
     throw new MisuseError(`${remedy} see "${help}"`, { cause: error });
