@@ -102,7 +102,11 @@ test("a connection that Bun does not take is closed, and connectError hears of i
     expect(told).toHaveLength(1);
   }
   const given = nodeConnect({ via: server.path, host: "127.0.0.1", port: 9 });
-  await expect(given).rejects.toMatchObject({ step: "adopt", code: "ENOSPC" });
+  await expect(given).rejects.toMatchObject({
+    step: "adopt",
+    code: "ENOSPC",
+    remedy: expect.stringContaining("fs.epoll.max_user_watches"),
+  });
   expect(receive).toHaveBeenCalled();
   expect(made).toHaveBeenCalledTimes(3);
 });

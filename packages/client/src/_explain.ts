@@ -7,6 +7,12 @@ export interface Explanation {
   readonly remedy: string;
 }
 
+/* Bun waits by an epoll set, and so do we. */
+const NO_WATCH = [
+  "the kernel has no room to wait for one more descriptor of this user",
+  "Close what is not needed, or raise fs.epoll.max_user_watches (sysctl).",
+] as const;
+
 /**
  * Found and remedy by step and code; "SERVER" stands for the control socket's path. A code may have a
  * row of its own for abstract names, and for a path at which there is no socket. docs/errors.md holds the same.
@@ -114,6 +120,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "too many sockets are on their way and not yet received",
       "Ask for fewer at once, use a Session, or have the server started with a larger --max-in-flight-per-user.",
     ],
+    ENOSPC: NO_WATCH,
   },
   bind: {
     EADDRINUSE: [
@@ -201,6 +208,9 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "no name server answered in the target namespace in time",
       "Give nameservers that the target namespace reaches, or lookup.",
     ],
+  },
+  adopt: {
+    ENOSPC: NO_WATCH,
   },
 };
 
