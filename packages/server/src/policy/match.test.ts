@@ -128,6 +128,19 @@ describe("a denying rule", () => {
     const packet = plainRule("r", { allow: false, families: [17] });
     expect(mismatch(packet, asker(1), ask("inet packet 3"))).toBeUndefined();
   });
+
+  test("is not evaded by what the kernel does not look at", () => {
+    const all = plainRule("r", { allow: false, families: [17], protocols: [768] });
+    for (const protocol of [768 + 0x10000, 768 - 0x10000])
+      for (const [domain, type] of [
+        [17, 3],
+        [2, 10],
+      ] as const)
+        expect(mismatch(all, asker(1), { kind: "socket", domain, type, protocol })).toBeUndefined();
+    const datagrams = plainRule("r", { allow: false, families: [1], types: [2] });
+    expect(mismatch(datagrams, asker(1), ask("unix raw"))).toBeUndefined();
+    expect(mismatch(datagrams, asker(1), ask("unix stream"))).toBe("type");
+  });
 });
 
 describe("who", () => {

@@ -2,11 +2,13 @@ import {
   AF_INET,
   AF_INET6,
   AF_PACKET,
+  AF_UNIX,
   IPPROTO_MPTCP,
   IPPROTO_TCP,
   IPPROTO_UDP,
   IPPROTO_UDPLITE,
   SOCK_DGRAM,
+  SOCK_RAW,
   SOCK_SEQPACKET,
   SOCK_STREAM,
   SOCK_TYPE_MASK,
@@ -68,13 +70,15 @@ function isOrdinaryProtocol(protocol: number): boolean {
 }
 
 /**
- * Writes the same socket in one way only: flags off, protocol 0 by the name of what it means, and
- * the old SOCK_PACKET as the family it is. Otherwise a rule against UDP would let protocol 0 pass.
+ * Writes the same socket in one way only: flags off, protocol 0 by the name of what it means, the
+ * old SOCK_PACKET as the family it is, of a packet socket's protocol the 16 bits that count, and a
+ * raw UNIX socket as the datagrams it is. Otherwise a rule against UDP would let protocol 0 pass.
  */
 export function canonical(domain: number, type: number, protocol: number): Wanted {
   const base = type & SOCK_TYPE_MASK;
-  if (domain === AF_INET && base === SOCK_PACKET)
-    return { domain: AF_PACKET, type: base, protocol };
+  if (domain === AF_PACKET || (domain === AF_INET && base === SOCK_PACKET))
+    return { domain: AF_PACKET, type: base, protocol: protocol & 0xffff };
+  if (domain === AF_UNIX && base === SOCK_RAW) return { domain, type: SOCK_DGRAM, protocol };
   if (protocol !== 0 || !isInet(domain)) return { domain, type: base, protocol };
   return { domain, type: base, protocol: MEANT.get(base) ?? 0 };
 }
