@@ -141,6 +141,15 @@ describe("a denying rule", () => {
     expect(mismatch(datagrams, asker(1), ask("unix raw"))).toBeUndefined();
     expect(mismatch(datagrams, asker(1), ask("unix stream"))).toBe("type");
   });
+
+  test("against TCP holds for MPTCP, which is TCP to a peer that has no other", () => {
+    const tcp = plainRule("r", { allow: false, protocols: [6] });
+    expect(mismatch(tcp, asker(1), ask("inet stream mptcp"))).toBeUndefined();
+    expect(mismatch(tcp, asker(1), ask("inet raw mptcp"))).toBe("protocol");
+    expect(mismatch({ ...tcp, allow: true }, asker(1), ask("inet stream mptcp"))).toBe("protocol");
+    const mptcp = plainRule("r", { allow: false, protocols: [262] });
+    expect(mismatch(mptcp, asker(1), ask("inet stream tcp"))).toBe("protocol");
+  });
 });
 
 describe("who", () => {

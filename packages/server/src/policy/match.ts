@@ -83,6 +83,13 @@ export function canonical(domain: number, type: number, protocol: number): Wante
   return { domain, type: base, protocol: MEANT.get(base) ?? 0 };
 }
 
+/* Where a peer has no MPTCP such a socket speaks TCP, and so a rule against TCP is against it as well. */
+function hasProtocol(rule: Rule, protocols: readonly number[], { type, protocol }: Wanted) {
+  if (protocols.includes(protocol)) return true;
+  const isTcp = protocol === IPPROTO_MPTCP && type === SOCK_STREAM;
+  return !rule.allow && isTcp && protocols.includes(IPPROTO_TCP);
+}
+
 /* A rule that allows means ordinary sockets where it names nothing: raw, packet and netlink sockets
    are only for rules that name them. A rule that denies means all there is. */
 function socketMismatch(rule: Rule, wanted: Wanted): Mismatch | undefined {
@@ -91,7 +98,7 @@ function socketMismatch(rule: Rule, wanted: Wanted): Mismatch | undefined {
   if (families ? !families.includes(wanted.domain) : rule.allow && !inet) return "family";
   const plain = isStreamOrDatagram(wanted.type);
   if (types ? !types.includes(wanted.type) : rule.allow && inet && !plain) return "type";
-  if (protocols) return protocols.includes(wanted.protocol) ? undefined : "protocol";
+  if (protocols) return hasProtocol(rule, protocols, wanted) ? undefined : "protocol";
   if (rule.allow && inet && plain && !isOrdinaryProtocol(wanted.protocol)) return "protocol";
   return undefined;
 }
