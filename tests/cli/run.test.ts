@@ -68,6 +68,13 @@ test("what --print shows works without run", async () => {
   expect(stderr).toContain(server.path);
 });
 
+test("what the launcher tells its Bun nobody else does", async () => {
+  const { stdout } = await here.run([...RUN, "--", "printenv", "LD_PRELOAD"], {
+    env: { LD_PRELOAD: undefined, XSOCKET_RUN_PRELOAD: "libm.so.6" },
+  });
+  expect(stdout).toBe(`${libraryPath("xbind")}\n`);
+});
+
 test("an existing LD_PRELOAD is kept", async () => {
   const { stdout } = await here.run([...RUN, "--", "printenv", "LD_PRELOAD"], {
     env: { LD_PRELOAD: "libm.so.6" },

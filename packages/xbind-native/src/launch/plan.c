@@ -25,7 +25,7 @@
 #define CHILD_PLAN_FD 3
 #define CHILD_CWD_FD  4
 #define CHILD_FREE_FD 5
-#define PRELOAD_ASIDE "XSOCKET_RUN_PRELOAD="
+#define PRELOAD_ASIDE "XSOCKET_RUN_PRELOAD"
 
 enum stream { STREAM_OUT, STREAM_ERR, STREAM_PLAN, STREAM_COUNT };
 
@@ -91,9 +91,10 @@ static int put_preload_aside(void)
 	const char *preload = getenv("LD_PRELOAD");
 	char *aside = NULL;
 
+	unsetenv(PRELOAD_ASIDE); /* who starts us may drop LD_PRELOAD, as sudo does, and not this */
 	if (!preload)
 		return 0;
-	if (asprintf(&aside, PRELOAD_ASIDE "%s", preload) < 0)
+	if (asprintf(&aside, PRELOAD_ASIDE "=%s", preload) < 0)
 		return -ENOMEM;
 	int rc = environment_set(aside);
 	unsetenv("LD_PRELOAD");
