@@ -1,6 +1,6 @@
 import { ProtocolError } from "@xsocket/protocol";
 import type { ArgsDef } from "citty";
-import { askStatus, type ServerStatus } from "@xsocket/server";
+import { askStatus, escapeJson, type ServerStatus } from "@xsocket/server";
 import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { NO_UNIX_SOCKETS, reachCode, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { command } from "../command.ts";
@@ -77,7 +77,11 @@ export default command({
     const json = given.json === true;
     let status = ask(path);
     const show = (before?: ServerStatus) =>
-      result(json ? JSON.stringify(status) : understood(path, () => statusText(status, before)));
+      result(
+        json
+          ? escapeJson(JSON.stringify(status))
+          : understood(path, () => statusText(status, before)),
+      );
     show();
     while (given.watch === true) {
       await Bun.sleep(WATCH_MS);

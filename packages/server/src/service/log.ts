@@ -22,6 +22,14 @@ export function escapeText(text: string): string {
   });
 }
 
+/** Makes JSON safe for a terminal as well, which obeys some of what JSON leaves as it is. */
+export function escapeJson(json: string): string {
+  return json.replaceAll(
+    CONTROL,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 function fieldText(value: string | number | boolean): string {
   const text = escapeText(String(value));
   return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
@@ -43,7 +51,7 @@ export function formatLine(
 ): string {
   switch (format) {
     case "json":
-      return `${JSON.stringify({ time: now.toISOString(), level, message, ...fields })}\n`;
+      return `${escapeJson(JSON.stringify({ time: now.toISOString(), level, message, ...fields }))}\n`;
     case "journal":
       return `<${LOG_LEVELS[level]}>${escapeText(message)}${fieldsText(fields)}\n`;
     case "pretty":
