@@ -267,6 +267,18 @@ static void bind_to_any_address(void)
 	CHECK(pair_is_there(fd));
 }
 
+/* That some do not tell is known from the first time, and then no other socket is made. */
+static void set_without_sockets(void)
+{
+	const int one = 1;
+	int fd = pair_socket(SOCK_STREAM);
+
+	forbid_option_by(EOPNOTSUPP, IPPROTO_IP, IP_FREEBIND);
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
+	forbid_by(SECCOMP_RET_KILL_PROCESS, SYS_socket);
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
+}
+
 /* Before Linux 6.15 a socket of MPTCP takes some options and does not tell of them. */
 static void test_untold(void)
 {
@@ -274,6 +286,7 @@ static void test_untold(void)
 		return;
 	child_run(bind_for_ipv6_alone);
 	child_run(bind_to_any_address);
+	child_run(set_without_sockets);
 }
 
 /* A program that was attached past the library cannot be read. */

@@ -63,6 +63,18 @@ static int open_fresh(const struct kind *kind)
 	    sys_socket(kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol));
 }
 
+int option_read_fresh(const struct kind *kind, const struct option *option,
+                      struct option_value *ret)
+{
+	const int fresh = open_fresh(kind);
+
+	if (fresh < 0)
+		return fresh;
+	option_read(fresh, option, ret);
+	sys_close(fresh);
+	return 0;
+}
+
 int defaults_open(int old, const struct kind *kind, struct defaults *ret)
 {
 	struct defaults_cache *cache = cache_of(kind);

@@ -31,6 +31,10 @@ static inline bool option_is_same(const struct option_value *a, const struct opt
 
 void option_read(int fd, const struct option *option, struct option_value *ret);
 
+/* What a fresh socket of this kind has. Return: 0, or -errno of socket(2). */
+int option_read_fresh(const struct kind *kind, const struct option *option,
+                      struct option_value *ret);
+
 /* One that is a number, 0 where it cannot be read. */
 int option_number(int fd, int level, int name);
 

@@ -3,10 +3,9 @@
  * hook_setsockopt.c - setsockopt(2), followed for what cannot be read back
  *
  * Most options can be read from the socket when it moves, so most calls pay for a look into a table
- * and nothing else. No more is asked of the kernel than the key of the socket, and only for options
- * that need it.
+ * and nothing else. What is asked of the kernel more than the key of the socket, and only for
+ * options that need it, is asked once.
  */
-#include "core/sys.h"
 #include "core/visibility.h"
 #include "xbind/claim.h"
 #include "xbind/config.h"
@@ -55,36 +54,41 @@ static void note_time(int fd, int row, int64_t seconds)
 	explicit_note(key_of(fd), row, seconds < 0);
 }
 
-/* Asked until the answer is yes, of a fresh socket. A kernel without MPTCP has no socket that is
- * silent. */
+/*
+ * Does this kernel's MPTCP tell of what was set? A fresh socket is asked once, so that most calls
+ * cost no system call here. A kernel without MPTCP has none that is silent; where none can be made
+ * for another reason there may be some.
+ */
 static bool mptcp_tells(int fd, int row)
 {
-	static _Atomic bool tells[OPTIONS_COUNT];
-	const int domain = options[row].level == IPPROTO_IPV6 ? AF_INET6 : AF_INET;
+	static _Atomic enum { UNASKED, TELLS, SILENT } answers[OPTIONS_COUNT];
+	const struct kind mptcp = {
+	    .domain = options[row].level == IPPROTO_IPV6 ? AF_INET6 : AF_INET,
+	    .type = SOCK_STREAM,
+	    .protocol = IPPROTO_MPTCP_,
+	};
 	struct option_value value;
-	int fresh;
+	int rc;
 
+	if (answers[row] != UNASKED)
+		return answers[row] == TELLS;
 	/* One with a port will not move, and its program may be forbidden to make another. */
-	if (tells[row] || !kind_is_unbound(fd))
+	if (!kind_is_unbound(fd))
 		return true;
-	fresh = sys_socket(domain, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP_);
-	if (fresh < 0)
-		return tells[row] = fresh == -EPROTONOSUPPORT;
-	option_read(fresh, &options[row], &value);
-	sys_close(fresh);
-	return tells[row] = !option_is_missing(&value);
+	rc = option_read_fresh(&mptcp, &options[row], &value);
+	if (rc == 0 ? !option_is_missing(&value) : rc == -EPROTONOSUPPORT)
+		answers[row] = TELLS;
+	else
+		answers[row] = SILENT;
+	return answers[row] == TELLS;
 }
 
-/*
- * A number that safety hangs on can be read, but not the V6ONLY, FREEBIND and TRANSPARENT of MPTCP
- * before Linux 6.15. This socket itself is asked last, since that costs a system call.
- */
+/* Can what was set not be read back? */
 static bool is_untold(int fd, int row)
 {
 	struct option_value value;
 
-	if (options[row].how != OPTION_PLAIN || !(options[row].flags & OPTION_SAFETY) ||
-	    options[row].level == SOL_SOCKET || mptcp_tells(fd, row))
+	if (!(options[row].flags & OPTION_UNTOLD) || mptcp_tells(fd, row))
 		return false;
 	option_read(fd, &options[row], &value);
 	return option_is_missing(&value);
@@ -104,7 +108,7 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 	}
 	if (options[row].how >= OPTION_EACH || is_untold(fd, row))
 		optlog_note(fd, key_of(fd), row, value, len);
-	if (options[row].how == OPTION_TIME)
+	else if (options[row].how == OPTION_TIME)
 		note_time(fd, row, seconds_of(value, name != options[row].name));
 	else if (options[row].flags & OPTION_EXPLICIT && explicit_is_worth(fd, row, value, len))
 		explicit_note(key_of(fd), row, true);

@@ -50,6 +50,7 @@ enum {
 	OPTION_EXPLICIT = 2, /* set to its own default it differs from one never set: the target
 	                        namespace, or its cgroup, may have another default */
 	OPTION_TRUTH = 4,    /* kept as 0 or 1, whatever number was set */
+	OPTION_UNTOLD = 8,   /* before Linux 6.15 MPTCP takes it and does not tell of it */
 };
 
 /* Which sockets have it. */
