@@ -133,21 +133,43 @@ static void look_for_stderr(void)
 	is_stderr_open = fcntl(STDERR_FILENO, F_GETFD) >= 0;
 }
 
-static void bind_beside_log(void)
+static void run_beside_log(void (*body)(void), long call, unsigned argument)
 {
 	int saved = dup(STDERR_FILENO);
 
-	watched.fd = pair_socket(SOCK_STREAM);
-	run_watched(bind_without_stderr, CALL_FCNTL, F_GETFD, look_for_stderr);
+	run_watched(body, call, argument, look_for_stderr);
 	CHECK_EQ(dup2(saved, STDERR_FILENO), STDERR_FILENO);
 	CHECK(!is_stderr_open);
+}
+
+static void bind_beside_log(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_beside_log(bind_without_stderr, CALL_FCNTL, F_GETFD);
+}
+
+static void set_without_stderr(void)
+{
+	const int one = 1;
+
+	close(STDERR_FILENO);
+	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
+}
+
+/* The first time an option is set, a fresh socket is asked for it. */
+static void set_beside_log(void)
+{
+	watched.fd = socket(AF_INET6, SOCK_STREAM, 0);
+	run_beside_log(set_without_stderr, SYS_getsockopt, IPPROTO_IPV6);
 }
 
 /* What another thread writes to its standard error, which is closed, goes nowhere. */
 static void test_written_meanwhile(void)
 {
-	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
-		child_run(bind_beside_log);
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	child_run(bind_beside_log);
+	child_run(set_beside_log);
 }
 
 /* Another thread does so. */

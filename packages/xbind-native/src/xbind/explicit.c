@@ -8,7 +8,6 @@
  */
 #include "xbind/explicit.h"
 
-#include "core/sys.h"
 #include "xbind/kind.h"
 
 #include <stdatomic.h>
@@ -106,15 +105,9 @@ static bool ask(int fd, int row)
 {
 	struct option_value value;
 	struct kind kind;
-	int fresh;
 
-	if (kind_read(fd, &kind) != 0)
+	if (kind_read(fd, &kind) != 0 || option_read_fresh(&kind, &options[row], &value) < 0)
 		return false;
-	fresh = sys_socket(kind.domain, kind.type | SOCK_CLOEXEC, kind.protocol);
-	if (fresh < 0)
-		return false;
-	option_read(fresh, &options[row], &value);
-	sys_close(fresh);
 	explicit_learn(row, &value);
 	return is_known(row);
 }
