@@ -7,6 +7,7 @@ import {
   guardDescriptors,
   here,
   type Namespace,
+  OWN_MOUNTS,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -198,9 +199,8 @@ describe("a host name", () => {
       socket.terminate();`;
     await Bun.write(dir.join("program.ts"), program);
     const script = 'mount --bind "$1/resolv.conf" /etc/resolv.conf && exec "$0" "$1/program.ts"';
-    const become = process.geteuid?.() === 0 ? [] : ["--map-root-user"];
-    const unshare = ["unshare", "--mount", ...become, "sh", "-c", script];
-    const { stdout, stderr } = await here.run([...unshare, process.execPath, dir.join("")]);
+    const start = [...OWN_MOUNTS, "sh", "-c", script];
+    const { stdout, stderr } = await here.run([...start, process.execPath, dir.join("")]);
     expect(stdout, stderr).toBe("127.0.7.7\n");
     listener.stop(true);
   });

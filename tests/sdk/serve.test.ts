@@ -9,6 +9,7 @@ import {
   guardDescriptors,
   here,
   type Namespace,
+  OWN_MOUNTS,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -215,11 +216,7 @@ const CUT_SHORT = [18, 56]; // what curl calls it, without TLS and with it
 
 /* A program whose /proc has no fdinfo: Bun's epoll set cannot be looked into. */
 const HIDE = 'mount -t tmpfs none /proc/$$/fdinfo && exec "$@"';
-
-function hiding(): string[] {
-  const asRoot = process.geteuid?.() === 0 ? [] : ["--map-root-user"];
-  return ["unshare", "--mount", ...asRoot, "sh", "-c", HIDE, "sh"];
-}
+const HIDING = [...OWN_MOUNTS, "sh", "-c", HIDE, "sh"];
 
 describe("where Bun cannot be looked into", () => {
   test.each(["http", "https"])("a relay does the same: %s", async (scheme) => {
@@ -229,7 +226,7 @@ describe("where Bun cannot be looked into", () => {
     await using xsocketServer = await startServer({ place: target });
     const script = `${import.meta.dir}/relayed.ts`;
     const argv = [process.execPath, script, xsocketServer.path, scheme, dir.path];
-    await using program = here.spawn([...hiding(), ...argv], { stdin: "" });
+    await using program = here.spawn([...HIDING, ...argv], { stdin: "" });
     const [, port] = await program.says(/port (\d+)/);
     const base = `${scheme}://127.0.0.1:${port}`;
     const body = await curl(target, "-k", "-d", "body", `${base}/echo`);
@@ -261,7 +258,7 @@ describe("where Bun cannot be looked into", () => {
       process.exit();`;
     const argv = [process.execPath, "-e", script, server.path, dir.path];
     const env = { TMPDIR: dir.path };
-    const { stdout, stderr } = await here.run([...hiding(), ...argv], { env });
+    const { stdout, stderr } = await here.run([...HIDING, ...argv], { env });
     expect(stdout + stderr).toBe("2\n");
     expect(readdirSync(dir.path)).toEqual([]);
   });
