@@ -13,6 +13,8 @@ import { START, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
+const RUN = [XSOCKET, "run", "--port", "3000", "--socket"];
+
 test.each(["SIGTERM", "SIGINT"] as const)(
   "serve is ready, hands out sockets, ends on %s",
   async (signal) => {
@@ -71,16 +73,7 @@ test.skipIf(isContained)(
     await using server = target.spawn([XSOCKET, "serve", dir.join("control")]);
     await server.says(/serving at/);
     const program = ["python3", "-m", "http.server", "3000"];
-    const run = [
-      XSOCKET,
-      "run",
-      "--port",
-      "3000",
-      "--socket",
-      dir.join("control"),
-      "--",
-      ...program,
-    ];
+    const run = [...RUN, dir.join("control"), "--", ...program];
     await using page = inside.spawn(run, { cwd: dir.path });
     await eventually("port 3000 to open", () => target.listens("tcp", 3000));
     expect(await target.fetchText("http://127.0.0.1:3000/")).toContain("control");
@@ -90,17 +83,7 @@ test.skipIf(isContained)(
 );
 
 test("run without a server says so, and runs the program all the same", async () => {
-  const run = [
-    XSOCKET,
-    "run",
-    "--port",
-    "3000",
-    "--socket",
-    "/nowhere/control",
-    "--",
-    "echo",
-    "it ran",
-  ];
+  const run = [...RUN, "/nowhere/control", "--", "echo", "it ran"];
   const { code, stdout, stderr } = await here.run(run);
   expect({ code, stdout }).toEqual({ code: 0, stdout: "it ran\n" });
   expect(stderr).toMatch(
