@@ -69,7 +69,7 @@ export class Acceptor {
   /** Whether somebody waits to be accepted. */
   isAwaited(): boolean {
     const { sys, options } = this.#context;
-    return this.#accepts && sys.poll(options.listenFd, EPOLLIN, 0) > 0;
+    return this.#accepts && !this.#hasStopped && sys.poll(options.listenFd, EPOLLIN, 0) > 0;
   }
 
   /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
