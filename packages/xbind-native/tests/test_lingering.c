@@ -13,7 +13,7 @@
 #define ROUNDS         20
 #define FORKED_PORT    3901
 #define SIGNALLED_PORT 3910
-#define IMPATIENT_MS   900 /* less than a server is given otherwise */
+#define IMPATIENT_MS   990 /* less than a server is given otherwise */
 #define LONGEST_S      5   /* each of them given the longest time would make it 20 */
 
 #ifndef __SANITIZE_THREAD__ /* for which the program's own race is one */
