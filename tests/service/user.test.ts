@@ -37,8 +37,8 @@ import ctypes, os, sys
 assert ctypes.CDLL(None).prctl(28, 64, 0, 0, 0) == 0
 os.execvp(sys.argv[1], sys.argv[1:])`;
 
-/* Goes into a user namespace of root and BOB alone, and runs a program. */
-const WITHOUT_ALICE = `
+/* Goes into a user namespace whose users are these lines of uid_map, and runs a program. */
+const within = (map: string) => `
 import ctypes, os, sys
 child = os.fork()
 if child == 0:
@@ -47,11 +47,15 @@ if child == 0:
         pass
     for kind in "uid", "gid":
         with open(f"/proc/{os.getppid()}/{kind}_map", "w") as ids:
-            ids.write("0 0 1\\n${BOB} ${BOB} 1\\n")
+            ids.write("${map}")
     os._exit(0)
 assert ctypes.CDLL(None).unshare(0x10000000) == 0 # CLONE_NEWUSER
 assert os.waitpid(child, 0)[1] == 0
 os.execvp(sys.argv[1], sys.argv[1:])`;
+
+const WITHOUT_ALICE = within(`0 0 1\\n${BOB} ${BOB} 1\\n`);
+/* The kernel gives this number to all who have none in the namespace. */
+const AS_NOBODY = within("65534 0 1\\n");
 
 /** Starts a server in a namespace of its own and waits until it listens. */
 async function start(
@@ -291,6 +295,43 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
       await using client = binder(target, uid, name);
       expect((await client.says(/\w+/))[0]).toBe(expected);
     }
+  });
+
+  test("a server that is nobody in a user namespace does not take others for itself", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    const address = `@xsocket-test-${crypto.randomUUID()}`;
+    const before = ["python3", "-c", AS_NOBODY];
+    const { program } = await start(target, dir, { address, args: [], before });
+    await using server = program;
+    expect(server.pid).toBeGreaterThan(0);
+    await using bob = binder(target, BOB, address);
+    expect((await bob.says(/\w+/))[0]).toBe("EPERM");
+    const user = ["setpriv", `--reuid=${BOB}`, `--regid=${BOB}`, "--clear-groups", "--"];
+    using again = tempDir();
+    const argv = xsocketForEveryone(
+      again,
+      ["status", address],
+      [...user, "env", "XSOCKET_ANY_SERVER=1"],
+    );
+    expect((await target.run(argv)).stderr).toContain("does not tell its status");
+  });
+
+  test("a client that is nobody in a user namespace does not take others for itself", async () => {
+    using dir = tempDir();
+    await using target = await createNamespace();
+    const name = `@xsocket-test-${crypto.randomUUID()}`;
+    const listen =
+      "import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.bind(chr(0)+sys.argv[1][1:])\ns.listen()\nprint('listening',flush=True)\nsys.stdin.read()";
+    const user = ["setpriv", `--reuid=${BOB}`, `--regid=${BOB}`, "--clear-groups", "--"];
+    const env = { PATH: "/usr/bin:/bin" };
+    await using bob = target.spawn([...user, "python3", "-c", listen, name], {
+      env,
+      stdin: "pipe",
+    });
+    await bob.says(/listening/);
+    const argv = xsocketForEveryone(dir, ["status", name], ["python3", "-c", AS_NOBODY]);
+    expect((await target.run(argv)).stderr).toContain("neither root's nor this user's");
   });
 
   test("--user without root is one sentence, and leaves nothing behind", async () => {

@@ -168,10 +168,10 @@ export class Acceptor {
 
   #fitsSpare(fd: number): boolean {
     const { shared, options } = this.#context;
-    const uid = shared.get(fd, FIELD.uid) >>> 0;
+    this.#peer.look(fd);
     const { maxConnections } = options.bounds;
     return (
-      (uid === 0 || uid === options.uid) &&
+      this.#peer.isTrusted(options.uid) &&
       shared.connections() <= maxConnections + SPARE_CONNECTIONS
     );
   }

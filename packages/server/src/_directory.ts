@@ -4,6 +4,7 @@ import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { aclWriters } from "./_acl.ts";
 import { codeOf, refusal, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
+import { NOBODY } from "./policy/ids.ts";
 
 /* Everybody may pass; who may connect is the socket's own mode. Who may read a directory can also lock it
    (flock(2)) and so keep every server from starting there, so nobody else may. */
@@ -11,8 +12,6 @@ const DIRECTORY_MODE = 0o711;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 const STICKY = 0o1000;
-/* In a user namespace this is whoever has no number there, root of the machine included. */
-const NOBODY = 65_534;
 
 /* The directory of the default socket belongs to servers, so it is made for others in it as well. */
 const OURS = dirname(DEFAULT_ADDRESS);
@@ -91,6 +90,7 @@ function strangersOf(directory: string, isKnown: (kind: "uid" | "gid", id: numbe
  * just where root means to serve for that user.
  */
 export function strangersWarning(directory: string, uid: number): string | undefined {
+  // in a user namespace root of the machine is NOBODY, too
   const known = { uid: [0, uid, NOBODY], gid: [0, process.getegid?.()] };
   const strangers = strangersOf(directory, (kind, id) => known[kind].includes(id));
   if (strangers.length === 0) return undefined;

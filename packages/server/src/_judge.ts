@@ -90,7 +90,7 @@ export class Judge {
 
   /** Answers whether somebody may see how the server does: root, its own user, and whom a rule grants it. */
   showsStatus(peer: Peer, ownUid: number): boolean {
-    if (peer.uid === 0 || peer.uid === ownUid) return true;
+    if (peer.isTrusted(ownUid)) return true;
     return firstMatch(this.#policy, peer, { kind: "status" })?.allow === true;
   }
 

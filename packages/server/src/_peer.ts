@@ -1,6 +1,8 @@
 import type { Syscalls } from "@xsocket/xbind-native";
 import { SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET } from "./_epoll.ts";
 import { FIELD, type Shared } from "./_memory.ts";
+import { hasStrangers } from "./_strangers.ts";
+import { NOBODY } from "./policy/ids.ts";
 import type { Asker } from "./policy/match.ts";
 
 /* More are not looked at: the kernel takes 40 ns for each, and lets a client have 65,536. */
@@ -19,6 +21,7 @@ export class Peer implements Asker {
   #groups: Uint32Array | undefined;
   #isAsked = false; // for the groups of the connection at hand
   #fd = -1;
+  readonly hasStrangers = hasStrangers();
 
   constructor(sys: Syscalls, shared: Shared) {
     this.#sys = sys;
@@ -40,6 +43,12 @@ export class Peer implements Asker {
 
   get gid(): number {
     return this.#shared.get(this.#fd, FIELD.gid) >>> 0;
+  }
+
+  /** Whether it is root, or the user that this server runs as. */
+  isTrusted(ownUid: number): boolean {
+    const { uid } = this;
+    return uid === 0 || (uid === ownUid && !(this.hasStrangers && uid === NOBODY));
   }
 
   /** Turns to another connection. */

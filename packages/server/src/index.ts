@@ -2,6 +2,7 @@ export { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 export * from "./error.ts";
 export type { Log, LogRecord } from "./log.ts";
 export * from "./options.ts";
+export { hasStrangers } from "./_strangers.ts";
 export * from "./policy/index.ts";
 export * from "./server.ts";
 export * from "./service/index.ts";

@@ -7,6 +7,7 @@ import {
   explain,
   FAMILIES,
   groupsOf,
+  hasStrangers,
   type Names,
   numberOf,
   type Policy,
@@ -84,7 +85,12 @@ function asker(given: Given): Asker {
     typeof given.groups === "string"
       ? given.groups.split(",").map((word) => wholeNumber("--groups", word, IDS))
       : (who?.groups ?? []);
-  return { uid, gid: id("gid") ?? who?.gid ?? uid, groups: () => groups };
+  return {
+    uid,
+    gid: id("gid") ?? who?.gid ?? uid,
+    groups: () => groups,
+    hasStrangers: hasStrangers(),
+  };
 }
 
 function check(policy: Policy): void {

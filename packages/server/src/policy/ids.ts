@@ -7,6 +7,9 @@ export interface IdRange {
 /** The largest id there is: 2^32-1 means "unchanged" to the kernel. */
 export const ID_MAX = 0xfffffffe;
 
+/** What the kernel calls whoever has no number in this user namespace: user_namespaces(7). */
+export const NOBODY = 65_534;
+
 /** Reads an id, or a span like `100000-165535` as subuid(5) gives them to rootless containers. */
 export function parseIds(text: string): IdRange | undefined {
   const found = /^(\d{1,10})(?:-(\d{1,10}))?$/.exec(text);
@@ -16,15 +19,20 @@ export function parseIds(text: string): IdRange | undefined {
   return first <= last && last <= ID_MAX ? { first, last } : undefined;
 }
 
-/** Answers whether an id is in one of the spans. */
-export function holdsId(ranges: readonly IdRange[], id: number): boolean {
+/** Answers whether an id is in one of the spans, and is not the one that is excepted. */
+export function holdsId(ranges: readonly IdRange[], id: number, except?: number): boolean {
+  if (id === except) return false;
   for (const range of ranges) if (id >= range.first && id <= range.last) return true;
   return false;
 }
 
-/** Answers whether one of the ids is in one of the spans. */
-export function holdsAny(ranges: readonly IdRange[], ids: ArrayLike<number>): boolean {
-  for (let i = 0; i < ids.length; i++) if (holdsId(ranges, ids[i] ?? -1)) return true;
+/** The same for one of the ids. */
+export function holdsAny(
+  ranges: readonly IdRange[],
+  ids: ArrayLike<number>,
+  except?: number,
+): boolean {
+  for (let i = 0; i < ids.length; i++) if (holdsId(ranges, ids[i] ?? -1, except)) return true;
   return false;
 }
 

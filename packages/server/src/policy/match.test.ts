@@ -176,6 +176,18 @@ describe("who", () => {
     expect(mismatch(rule, asker(6, 5), tcp)).toBe("user");
   });
 
+  test("whoever has no number in this user namespace is let in by none", () => {
+    const nobody = [{ first: 1000, last: 65_534 }];
+    const stranger: Asker = { ...asker(65_534, 65_534, [65_534]), hasStrangers: true };
+    for (const ids of [{ uids: nobody }, { gids: nobody }]) {
+      const [allow, deny] = [plainRule("r", ids), plainRule("r", { ...ids, allow: false })];
+      expect(mismatch(allow, stranger, tcp)).toBe("uids" in ids ? "user" : "group");
+      expect(mismatch(deny, stranger, tcp)).toBeUndefined();
+      expect(mismatch(allow, asker(65_534), tcp)).toBeUndefined();
+      expect(mismatch(allow, { ...stranger, uid: 1000, gid: 1000 }, tcp)).toBeUndefined();
+    }
+  });
+
   test("supplementary groups are not asked for without need", () => {
     const careful: Asker = {
       uid: 1,

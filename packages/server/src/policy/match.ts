@@ -13,7 +13,7 @@ import {
   SOCK_STREAM,
   SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
-import { holdsAny, holdsId } from "./ids.ts";
+import { holdsAny, holdsId, NOBODY } from "./ids.ts";
 import { IPPROTO_DCCP, IPPROTO_SCTP, SOCK_DCCP, SOCK_PACKET } from "./names.ts";
 import type { Policy, Rule } from "./rule.ts";
 
@@ -23,6 +23,8 @@ export interface Asker {
   readonly gid: number;
   /** The supplementary groups, undefined if they cannot be told; asked for only when a rule names groups. */
   groups(): ArrayLike<number> | undefined;
+  /** Whether there are users without a number here, so that NOBODY may be any of them. */
+  readonly hasStrangers?: boolean;
 }
 
 /** What is asked for. */
@@ -103,12 +105,18 @@ function socketMismatch(rule: Rule, wanted: Wanted): Mismatch | undefined {
   return undefined;
 }
 
+/* The id by which nobody is allowed anything, where it may be anybody's. */
+function strangersId(rule: Rule, asker: Asker): number | undefined {
+  return rule.allow && asker.hasStrangers === true ? NOBODY : undefined;
+}
+
 /* Whose groups cannot be told is in those that are refused, and in none that are allowed. */
 function inGroups(rule: Rule, asker: Asker): boolean {
   const { gids } = rule;
-  if (!gids || holdsId(gids, asker.gid)) return true;
+  const except = strangersId(rule, asker);
+  if (!gids || holdsId(gids, asker.gid, except)) return true;
   const groups = asker.groups();
-  return groups ? holdsAny(gids, groups) : !rule.allow;
+  return groups ? holdsAny(gids, groups, except) : !rule.allow;
 }
 
 /** Says what keeps a rule from deciding, or undefined if it decides. */
@@ -119,7 +127,7 @@ export function mismatch(rule: Rule, asker: Asker, asked: Asked): Mismatch | und
     const found = socketMismatch(rule, wanted);
     if (found) return found;
   }
-  if (rule.uids && !holdsId(rule.uids, asker.uid)) return "user";
+  if (rule.uids && !holdsId(rule.uids, asker.uid, strangersId(rule, asker))) return "user";
   return inGroups(rule, asker) ? undefined : "group";
 }
 
