@@ -113,6 +113,26 @@ test("protocol 0 is what the kernel makes of it", () => {
   }
 });
 
+test("a rule about protocol 0 is about what the kernel makes of it", () => {
+  const deny = plainRule("r", { allow: false, protocols: [0] });
+  for (const words of [
+    "stream tcp",
+    "stream",
+    "stream mptcp",
+    "dgram udp",
+    "dgram",
+    "seqpacket sctp",
+  ])
+    for (const family of ["inet", "inet6"])
+      expect(mismatch(deny, asker(1), ask(`${family} ${words}`)), words).toBeUndefined();
+  for (const words of ["inet dgram udplite", "inet raw icmp", "inet stream sctp", "netlink raw 6"])
+    expect(mismatch(deny, asker(1), ask(words)), words).toBe("protocol");
+  expect(mismatch(deny, asker(1), ask("netlink raw 0"))).toBeUndefined();
+  const allow = plainRule("r", { protocols: [0] });
+  expect(mismatch(allow, asker(1), ask("inet stream tcp"))).toBeUndefined();
+  expect(mismatch(allow, asker(1), ask("inet seqpacket sctp"))).toBe("type");
+});
+
 describe("a denying rule", () => {
   test("without names means everything", () => {
     const rule = plainRule("r", { allow: false });

@@ -85,11 +85,17 @@ export function canonical(domain: number, type: number, protocol: number): Wante
   return { domain, type: base, protocol: MEANT.get(base) ?? 0 };
 }
 
-/* Where a peer has no MPTCP such a socket speaks TCP, and so a rule against TCP is against it as well. */
-function hasProtocol(rule: Rule, protocols: readonly number[], { type, protocol }: Wanted) {
+/* 0 in a rule is what the kernel makes of it, too. */
+function namesProtocol(protocols: readonly number[], { domain, type, protocol }: Wanted): boolean {
   if (protocols.includes(protocol)) return true;
-  const isTcp = protocol === IPPROTO_MPTCP && type === SOCK_STREAM;
-  return !rule.allow && isTcp && protocols.includes(IPPROTO_TCP);
+  return isInet(domain) && MEANT.get(type) === protocol && protocols.includes(0);
+}
+
+/* Where a peer has no MPTCP such a socket speaks TCP, and so a rule against TCP is against it as well. */
+function hasProtocol(rule: Rule, protocols: readonly number[], wanted: Wanted): boolean {
+  if (namesProtocol(protocols, wanted)) return true;
+  const isMptcp = wanted.protocol === IPPROTO_MPTCP && wanted.type === SOCK_STREAM;
+  return !rule.allow && isMptcp && namesProtocol(protocols, { ...wanted, protocol: IPPROTO_TCP });
 }
 
 /* A rule that allows means ordinary sockets where it names nothing: raw, packet and netlink sockets
