@@ -206,6 +206,7 @@ describe("a policy that is no regular file", () => {
     });
     await policyFile(file, RULES);
     await using server = await startServer({ path, args: ["--policy", file] });
+    await server.program.says(/serving at/);
     await here.run(["mv", fifo, file]);
     server.program.kill("SIGHUP");
     await server.program.says(/the policy stays as it was: .*: is no regular file, .*\n/);
