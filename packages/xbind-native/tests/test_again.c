@@ -72,6 +72,8 @@ static void a_moved_socket_keeps_what_it_has_received(void)
 	CHECK(pair_is_there(fd));
 	CHECK_EQ(to(fd, pair_port(fd)), 0);
 	CHECK_EQ(send(fd, "x", 1, 0), 1);
+	CHECK_EQ(recv(fd, &byte, 1, MSG_PEEK), 1); /* on a busy machine it is on its way */
+	byte = 0;
 	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
 	CHECK_EQ(pair_port(fd), 0);
 	CHECK_EQ(pair_bind(fd, 3003), 0);

@@ -33,6 +33,7 @@ static void write_file(const char *path, const char *format, ...)
 	close(fd);
 }
 
+/* One that this kernel has not is passed over. */
 static void set_sysctls(const char *const list[])
 {
 	for (int i = 0; list[i]; i++) {
@@ -42,7 +43,8 @@ static void set_sysctls(const char *const list[])
 		if (!equals)
 			die(list[i]);
 		snprintf(path, sizeof(path), "/proc/sys/%.*s", (int)(equals - list[i]), list[i]);
-		write_file(path, "%s", equals + 1);
+		if (access(path, F_OK) == 0)
+			write_file(path, "%s", equals + 1);
 	}
 }
 
