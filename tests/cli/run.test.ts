@@ -250,16 +250,19 @@ test("a set-user-ID program is run where its bit has no effect", async () => {
   expect(await here.run(argv, { cwd: dir.path })).toMatchObject({ code: 0, stderr: "" });
 });
 
-test("where poll(2) is refused it fails with a word, instead of asking for ever", async () => {
-  using dir = tempDir();
-  const calls = "?poll,?ppoll"; // arm64 has the second one alone
-  const strace = ["strace", "-o", dir.join("trace"), "-e", `inject=${calls}:error=EPERM`];
-  expect(await here.run([...strace, ...RUN, "--", "true"])).toEqual({
-    code: 1,
-    stdout: "",
-    stderr: "xsocket: cannot wait for Bun: Operation not permitted\n",
-  });
-});
+// arm64 has ppoll(2) alone
+test.each(["?poll,?ppoll", "recvmsg"])(
+  "where %s is refused it fails with a word",
+  async (calls) => {
+    using dir = tempDir();
+    const strace = ["strace", "-o", dir.join("trace"), "-e", `inject=${calls}:error=EPERM`];
+    expect(await here.run([...strace, ...RUN, "--", "true"])).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "xsocket: cannot wait for Bun: Operation not permitted\n",
+    });
+  },
+);
 
 test("a file without a first line is run by sh, as execvp has it", async () => {
   using dir = tempDir();

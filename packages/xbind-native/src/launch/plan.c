@@ -216,7 +216,8 @@ static ssize_t stream_read(enum stream stream, int fd, struct plan *plan)
 	}
 }
 
-/* Serves all streams until Bun has closed them. Return: 0, or -errno of what poll(2) gave. */
+/* Serves all streams until Bun has closed them. Return: 0, or -errno of what poll(2) gave, or the
+ * look at the plan. */
 static int listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
 {
 	int open_streams = STREAM_COUNT;
@@ -232,9 +233,14 @@ static int listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
 			continue;
 		}
 		for (int i = 0; i < STREAM_COUNT; i++) {
-			if (polled[i].revents == 0 ||
-			    stream_read((enum stream)i, ours[i], plan) > 0)
+			if (polled[i].revents == 0)
 				continue;
+			ssize_t got = stream_read((enum stream)i, ours[i], plan);
+
+			if (got > 0)
+				continue;
+			if (got < 0 && i == STREAM_PLAN)
+				return -errno;
 			close(ours[i]);
 			ours[i] = -1;
 			open_streams--;
