@@ -119,8 +119,9 @@ function strangersId(rule: Rule, asker: Asker): number | undefined {
 /* Whose groups cannot be told is in those that are refused, and in none that are allowed. */
 function inGroups(rule: Rule, asker: Asker): boolean {
   const { gids } = rule;
+  if (!gids) return true;
   const except = strangersId(rule, asker);
-  if (!gids || holdsId(gids, asker.gid, except)) return true;
+  if (holdsId(gids, asker.gid, except)) return true;
   const groups = asker.groups();
   return groups ? holdsAny(gids, groups, except) : !rule.allow;
 }
