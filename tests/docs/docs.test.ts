@@ -38,36 +38,31 @@ mount -t tmpfs run /run
 mkdir -p /run/xsocket
 `;
 
-/* Not everybody may make a TUN device. */
+/* Not everybody may make a TUN device, as the tunnel of that page needs one. */
 const hasTun = Bun.spawnSync(["sh", "-c", ": <>/dev/net/tun"]).success;
-const isRunnable = (page: string) => hasTun || page !== "docs/tutorial-vpn.md";
 
-test.each(PAGES.filter(isRunnable))(
-  "every command block of %s works, one after the other",
-  async (page) => {
-    const blocks = await commandBlocks(page);
-    expect(blocks).not.toBeEmpty();
-    using home = tempDir();
-    const script = ["set -eu", SET_UP, "set -x", ...blocks, "echo all blocks ran"].join("\n");
-    const { code, stdout, stderr } = await here.run(
-      [...MACHINE, ...AS_USER, "bash", "-c", script],
-      {
-        withinMs: 50_000,
-        cwd: home.path,
-        env: {
-          HOME: home.path,
-          PATH: `${join(ROOT, "packages/cli/bin")}:${process.env["PATH"]}`,
-          LD_LIBRARY_PATH: join(libraryPath("xbind"), ".."), // where an installed library would be found
+for (const page of PAGES)
+  test.skipIf(page === "docs/tutorial-vpn.md" && !hasTun)(
+    `every command block of ${page} works, one after the other`,
+    async () => {
+      const blocks = await commandBlocks(page);
+      expect(blocks).not.toBeEmpty();
+      using home = tempDir();
+      const script = ["set -eu", SET_UP, "set -x", ...blocks, "echo all blocks ran"].join("\n");
+      const { code, stdout, stderr } = await here.run(
+        [...MACHINE, ...AS_USER, "bash", "-c", script],
+        {
+          withinMs: 50_000,
+          cwd: home.path,
+          env: {
+            HOME: home.path,
+            PATH: `${join(ROOT, "packages/cli/bin")}:${process.env["PATH"]}`,
+            LD_LIBRARY_PATH: join(libraryPath("xbind"), ".."), // where an installed library would be found
+          },
         },
-      },
-    );
-    expect(stdout, stderr).toContain("hello from");
-    expect(stdout, stderr).toContain("all blocks ran");
-    expect(code).toBe(0);
-  },
-);
-
-test.skip.each(PAGES.filter((page) => !isRunnable(page)))(
-  "every command block of %s works: /dev/net/tun cannot be opened",
-  () => {},
-);
+      );
+      expect(stdout, stderr).toContain("hello from");
+      expect(stdout, stderr).toContain("all blocks ran");
+      expect(code).toBe(0);
+    },
+  );
