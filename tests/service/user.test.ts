@@ -37,6 +37,15 @@ import ctypes, os, sys
 assert ctypes.CDLL(None).prctl(28, 64, 0, 0, 0) == 0
 os.execvp(sys.argv[1], sys.argv[1:])`;
 
+/* Listens at an abstract name, and answers nobody. */
+const LISTEN = `
+import socket, sys
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind("\\0" + sys.argv[1][1:])
+listener.listen()
+print("listening", flush=True)
+sys.stdin.read()`;
+
 /* Goes into a user namespace whose users are these lines of uid_map, and runs a program. */
 const within = (map: string) => `
 import ctypes, os, sys
@@ -74,14 +83,23 @@ async function start(
   return { address, program };
 }
 
-/** Runs bind.py as a user of this number, from the tests' own namespace or from another. */
-function binder(place: Place, uid: number, address: string) {
-  const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
-  const script = readFileSync(BIND, "utf8"); // the file itself may lie where only root may look
-  return place.spawn([...user, "python3", "-c", script, address, String(PORT)], {
+/** What to put before a command that a user of this number runs. */
+function as(uid: number): string[] {
+  return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
+}
+
+/** Runs a Python script as a user of this number. */
+function python(place: Place, uid: number, ...script: string[]) {
+  return place.spawn([...as(uid), "python3", "-c", ...script], {
     stdin: "pipe",
     env: { PATH: "/usr/bin:/bin" }, // a python3 in root's own directories is not for others
   });
+}
+
+/** Runs bind.py as a user of this number, from the tests' own namespace or from another. */
+function binder(place: Place, uid: number, address: string) {
+  const script = readFileSync(BIND, "utf8"); // the file itself may lie where only root may look
+  return python(place, uid, script, address, String(PORT));
 }
 
 /** What two users get who take sockets and bind both to one port with SO_REUSEPORT. */
@@ -176,7 +194,7 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     using dir = tempDir();
     const uid = 0xffff_fffe;
     chownSync(dir.path, uid, uid);
-    const before = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
+    const before = as(uid);
     const { address, program } = await start(here, dir, { args: [], before });
     await using server = program;
     expect(server.stderr).not.toContain("may replace the socket");
@@ -192,7 +210,7 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     const uid = 20_000 + (process.pid % 40_000); // whose other processes would count as well
     chownSync(dir.path, uid, uid);
     await using target = await createNamespace();
-    const before = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
+    const before = as(uid);
     const { address, program } = await start(target, dir, { args: [], before });
     await using server = program;
     const limit = readdirSync(`/proc/${server.pid}/task`).length + left;
@@ -309,13 +327,9 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
       expect(server.pid).toBeGreaterThan(0);
       await using bob = binder(target, BOB, address);
       expect((await bob.says(/\w+/))[0]).toBe("EPERM");
-      const user = ["setpriv", `--reuid=${BOB}`, `--regid=${BOB}`, "--clear-groups", "--"];
       using again = tempDir();
-      const argv = xsocketForEveryone(
-        again,
-        ["status", address],
-        [...user, "env", "XSOCKET_ANY_SERVER=1"],
-      );
+      const trusting = [...as(BOB), "env", "XSOCKET_ANY_SERVER=1"];
+      const argv = xsocketForEveryone(again, ["status", address], trusting);
       expect((await target.run(argv)).stderr).toContain("does not tell its status");
     },
   );
@@ -326,14 +340,7 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
       using dir = tempDir();
       await using target = await createNamespace();
       const name = `@xsocket-test-${crypto.randomUUID()}`;
-      const listen =
-        "import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.bind(chr(0)+sys.argv[1][1:])\ns.listen()\nprint('listening',flush=True)\nsys.stdin.read()";
-      const user = ["setpriv", `--reuid=${BOB}`, `--regid=${BOB}`, "--clear-groups", "--"];
-      const env = { PATH: "/usr/bin:/bin" };
-      await using bob = target.spawn([...user, "python3", "-c", listen, name], {
-        env,
-        stdin: "pipe",
-      });
+      await using bob = python(target, BOB, LISTEN, name);
       await bob.says(/listening/);
       const argv = xsocketForEveryone(dir, ["status", name], ["python3", "-c", AS_NOBODY]);
       expect((await target.run(argv)).stderr).toContain("neither root's nor this user's");
@@ -342,7 +349,7 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
 
   test("--user without root is one sentence, and leaves nothing behind", async () => {
     using dir = tempDir();
-    const before = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+    const before = as(65_534);
     const args = ["serve", dir.join("control"), "--user", "daemon"];
     await using target = await createNamespace();
     const { code, stderr } = await target.run(xsocketForEveryone(dir, args, before));
