@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 
-#define NOT_LISTED  5000
 #define ALIKE_TRIES 20000
 #define SO_COOKIE_  57 /* not every libc has the name */
 

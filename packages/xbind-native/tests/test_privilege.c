@@ -22,7 +22,6 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 
-#define NOT_LISTED    5000
 #define LOW_PORT      80
 #define NOBODY        65534
 #define COPY_OF_BYTES 65536

@@ -18,34 +18,10 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#define NOT_LISTED 5000
-#define PER_SOCKET 20  /* memberships that a socket may have */
-#define SOCKETS    110 /* more than 2048 in all */
-#define LOST       300 /* more than 256 */
-#define HIGH       800 /* a number that no other socket has */
-#define KEPT_END   600 /* the library's copies of programs are below */
-
-#define LONG_CODE   41 /* instructions of 8 bytes: more than 320 bytes */
-#define LONG_VALUES 8  /* so many have room */
+#define KEPT_END 600 /* the library's copies of programs are below */
 
 #define PROTOCOL_MPTCP  262        /* which not every libc names */
 #define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1 */
-
-/* bind fails with that error under the library, and the socket is as it was. */
-static void bind_refused(int fd, uint16_t port, int error)
-{
-	int rc = pair_bind(fd, port);
-
-	if (!pair_preloaded()) {
-		CHECK_EQ(rc, 0);
-		return;
-	}
-	CHECK(rc < 0);
-	CHECK_EQ(errno, error);
-	CHECK_EQ(pair_port(fd), 0);
-	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
-	CHECK(!pair_is_there(fd));
-}
 
 static void set_up(const char *name, short flags)
 {
@@ -77,7 +53,7 @@ static void test_device(void)
 
 	rename_device("lo", "own0");
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "own0", 5), 0);
-	bind_refused(fd, 3000, ENODEV);
+	pair_refused(fd, 3000, ENODEV);
 	close(fd);
 	rename_device("own0", "lo");
 }
@@ -96,7 +72,7 @@ static void bind_marked(void)
 
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
 	drop_capabilities();
-	bind_refused(fd, 3001, EPERM);
+	pair_refused(fd, 3001, EPERM);
 }
 
 static void bind_transparent(void)
@@ -105,7 +81,7 @@ static void bind_transparent(void)
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)), 0);
 	drop_capabilities();
-	bind_refused(fd, 3002, EPERM);
+	pair_refused(fd, 3002, EPERM);
 }
 
 /* What the new socket has anyway needs no privilege. */
@@ -298,7 +274,7 @@ static void test_unseen_program(void)
 		CHECK_EQ(syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_ATTACH_BPF, &program,
 		                 sizeof(program)),
 		         0);
-		bind_refused(fd, 3003, EACCES);
+		pair_refused(fd, 3003, EACCES);
 		close(program);
 	}
 	close(fd);
@@ -334,199 +310,13 @@ static void attach_where_bpf_is_refused(void)
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(read(number, &byte, 1), 0); /* it is the host's still */
-	bind_refused(fd, 3011, EACCES);              /* nobody can tell what was attached */
+	pair_refused(fd, 3011, EACCES);              /* nobody can tell what was attached */
 }
 
 static void test_kept_program(void)
 {
 	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		child_run(attach_where_bpf_is_refused);
-}
-
-static int join(int fd, unsigned number)
-{
-	struct ip_mreqn group = {.imr_ifindex = 1};
-
-	group.imr_multiaddr.s_addr = htonl(0xefb00001U + number);
-	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
-}
-
-/* Past the bound of the table, the socket whose membership did not fit does not move. */
-static void test_bound(void)
-{
-	int fds[SOCKETS], fd;
-
-	for (int i = 0; i < SOCKETS; i++) {
-		fds[i] = pair_socket(SOCK_DGRAM);
-		for (unsigned j = 0; j < PER_SOCKET; j++)
-			CHECK_EQ(join(fds[i], j), 0);
-	}
-	bind_refused(fds[SOCKETS - 1], 3004, ENOBUFS);
-	CHECK_EQ(pair_bind(fds[0], 3005), 0);
-	CHECK(pair_is_there(fds[0]));
-	CHECK(join(fds[0], 0) < 0 && errno == EADDRINUSE);
-	for (int i = 0; i < SOCKETS; i++)
-		close(fds[i]);
-	fd = pair_socket(SOCK_DGRAM);
-	CHECK_EQ(join(fd, 1), 0);
-	CHECK_EQ(pair_bind(fd, 3006), 0);
-	CHECK(pair_is_there(fd));
-	CHECK(join(fd, 1) < 0 && errno == EADDRINUSE);
-	close(fd);
-}
-
-/* More sockets than can be remembered as such: then none moves, rather than one too many. */
-static void bind_many(void)
-{
-	int fds[SOCKETS + LOST];
-
-	for (int i = 0; i < SOCKETS + LOST; i++) {
-		fds[i] = pair_socket(SOCK_DGRAM);
-		for (unsigned j = 0; j < (i < SOCKETS ? PER_SOCKET : 1); j++)
-			CHECK_EQ(join(fds[i], j), 0);
-	}
-	for (int i = SOCKETS; i < SOCKETS + LOST; i++) {
-		int rc = pair_bind(fds[i], (uint16_t)(3100 + i));
-
-		CHECK(pair_preloaded() ? rc < 0 && errno == ENOBUFS : rc == 0);
-	}
-}
-
-/* A socket that is gone is not counted. */
-static void bind_many_after_another(void)
-{
-	int fds[SOCKETS];
-
-	for (int i = 0; i < SOCKETS; i++) {
-		fds[i] = pair_socket(SOCK_DGRAM);
-		for (unsigned j = 0; j < PER_SOCKET; j++)
-			CHECK_EQ(join(fds[i], j), 0);
-	}
-	for (int i = 0; i < LOST; i++) {
-		int fd = pair_socket(SOCK_DGRAM);
-
-		CHECK_EQ(join(fd, 0), 0);
-		close(fd);
-	}
-	CHECK_EQ(pair_bind(fds[0], 3007), 0);
-	CHECK(pair_is_there(fds[0]));
-}
-
-/* Nor is one where kcmp(2) is refused, as in a container. */
-static void bind_many_without_kcmp(void)
-{
-	forbid(SYS_kcmp);
-	bind_many_after_another();
-}
-
-static void test_lost(void)
-{
-	child_run(bind_many);
-	child_run(bind_many_after_another);
-	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
-		child_run(bind_many_without_kcmp);
-}
-
-static int to_other_number(int fd, int number)
-{
-	int other = fcntl(fd, F_DUPFD, number);
-
-	CHECK_EQ(other, number);
-	close(fd);
-	return other;
-}
-
-/* Fills the table with records of sockets that stay. */
-static void fill_table(void)
-{
-	for (int i = 0; i < SOCKETS; i++) {
-		int fd = pair_socket(SOCK_DGRAM);
-
-		for (unsigned j = 0; j < PER_SOCKET; j++)
-			CHECK_EQ(join(fd, j), 0);
-	}
-}
-
-static int new_member(void)
-{
-	int fd = pair_socket(SOCK_DGRAM);
-
-	CHECK_EQ(join(fd, 1), 0);
-	return fd;
-}
-
-static void bind_member(int fd, uint16_t port)
-{
-	CHECK_EQ(pair_bind(fd, port), 0);
-	CHECK(pair_is_there(fd));
-	CHECK(join(fd, 1) < 0 && errno == EADDRINUSE);
-}
-
-/* A socket that has another number by now is not gone: neither what fitted nor what did not. */
-static void bind_renumbered(void)
-{
-	int member = to_other_number(new_member(), HIGH), late;
-
-	fill_table();
-	late = to_other_number(new_member(), HIGH + 1);
-	new_member();
-	bind_member(member, 3008);
-	bind_refused(late, 3009, ENOBUFS);
-}
-
-/* Nor is one of the parent that waits for vfork(2), which the child has not. */
-static void bind_after_vfork(void)
-{
-	int fd = new_member();
-	pid_t child = vfork();
-
-	if (child == 0) {
-		close(fd);
-		fill_table();
-		_exit(0);
-	}
-	child_await(child);
-	bind_member(fd, 3008);
-}
-
-/* A program that has no room in a record of its own. */
-static void spread(int fd)
-{
-	struct sock_filter code[LONG_CODE];
-	struct sock_fprog program = {.len = LONG_CODE, .filter = code};
-	int on = 1;
-
-	for (int i = 0; i < LONG_CODE; i++)
-		code[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)),
-	         0);
-}
-
-/* What has found no record takes none of the room for long values. */
-static void bind_after_long_values(void)
-{
-	int first = pair_socket(SOCK_DGRAM), fd;
-
-	fill_table();
-	for (int i = 0; i < LONG_VALUES; i++)
-		spread(pair_socket(SOCK_DGRAM));
-	syscall(SYS_close_range, first, ~0U, 0);
-	fd = pair_socket(SOCK_DGRAM);
-	spread(fd);
-	CHECK_EQ(pair_bind(fd, 3010), 0);
-	CHECK(pair_is_there(fd));
-}
-
-static void test_long_values(void)
-{
-	child_run(bind_after_long_values);
-}
-
-static void test_not_gone(void)
-{
-	child_run(bind_renumbered);
-	child_run(bind_after_vfork);
 }
 
 int main(void)
@@ -539,9 +329,5 @@ int main(void)
 	RUN(test_unseen_program);
 	RUN(test_program_of_moved);
 	RUN(test_kept_program);
-	RUN(test_bound);
-	RUN(test_lost);
-	RUN(test_not_gone);
-	RUN(test_long_values);
 	return 0;
 }

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define NOT_LISTED  5000
 #define LONGEST_MS  2000 /* with an XSOCKET_TIMEOUT_MS below */
 #define MS_OF(time) ((time).tv_sec * 1000 + (time).tv_nsec / 1000000)
 

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define NOT_LISTED 5000 /* a port that no test lists */
+
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
@@ -110,6 +112,23 @@ static inline uint16_t pair_port(int fd)
 
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
 	return ntohs(name.sin6_port); /* sin_port is at the same place */
+}
+
+/* bind fails with that error under the library, and the socket is as it was: at home, and it can
+ * bind a port that is not listed. */
+static inline void pair_refused(int fd, uint16_t port, int error)
+{
+	int rc = pair_bind(fd, port);
+
+	if (!pair_preloaded()) {
+		CHECK_EQ(rc, 0);
+		return;
+	}
+	CHECK(rc < 0);
+	CHECK_EQ(errno, error);
+	CHECK_EQ(pair_port(fd), 0);
+	CHECK_EQ(pair_bind(fd, NOT_LISTED), 0);
+	CHECK(!pair_is_there(fd));
 }
 
 #endif

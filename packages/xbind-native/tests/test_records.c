@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_records.c - the bound of the records of what cannot be read back
+ *
+ * A socket of which something found no room does not move, and one that has gone gives its room
+ * back. Port 3000 and those after it are listed.
+ */
+#include "support/child.h"
+#include "support/forbid.h"
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <sys/syscall.h>
+
+#define PER_SOCKET 20         /* memberships that a socket may have */
+#define SOCKETS    110        /* more than 2048 in all */
+#define GROUP      0xefb00001 /* and those after it */
+#define LOST       300        /* more than 256 */
+#define HIGH       800        /* a number that no other socket has */
+
+#define LONG_CODE   41 /* instructions of 8 bytes: more than 320 bytes */
+#define LONG_VALUES 8  /* so many have room */
+
+/* A new socket with as many memberships as it may have. */
+static int full_member(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+
+	for (unsigned i = 0; i < PER_SOCKET; i++)
+		CHECK_EQ(pair_join_group(fd, GROUP + i), 0);
+	return fd;
+}
+
+/* A new socket with one. */
+static int new_member(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(pair_join_group(fd, GROUP), 0);
+	return fd;
+}
+
+static void bind_member(int fd, uint16_t port)
+{
+	CHECK_EQ(pair_bind(fd, port), 0);
+	CHECK(pair_is_there(fd));
+	CHECK(pair_join_group(fd, GROUP) < 0 && errno == EADDRINUSE);
+}
+
+/* Past the bound of the table, the socket whose membership did not fit does not move. */
+static void test_bound(void)
+{
+	int fds[SOCKETS], fd;
+
+	for (int i = 0; i < SOCKETS; i++)
+		fds[i] = full_member();
+	pair_refused(fds[SOCKETS - 1], 3004, ENOBUFS);
+	bind_member(fds[0], 3005);
+	for (int i = 0; i < SOCKETS; i++)
+		close(fds[i]);
+	fd = new_member();
+	bind_member(fd, 3006);
+	close(fd);
+}
+
+/* More sockets than can be remembered as such: then none moves, rather than one too many. */
+static void bind_many(void)
+{
+	int fds[SOCKETS + LOST];
+
+	for (int i = 0; i < SOCKETS + LOST; i++)
+		fds[i] = i < SOCKETS ? full_member() : new_member();
+	for (int i = SOCKETS; i < SOCKETS + LOST; i++) {
+		int rc = pair_bind(fds[i], (uint16_t)(3100 + i));
+
+		CHECK(pair_preloaded() ? rc < 0 && errno == ENOBUFS : rc == 0);
+	}
+}
+
+/* A socket that is gone is not counted. */
+static void bind_many_after_another(void)
+{
+	int fds[SOCKETS];
+
+	for (int i = 0; i < SOCKETS; i++)
+		fds[i] = full_member();
+	for (int i = 0; i < LOST; i++)
+		close(new_member());
+	CHECK_EQ(pair_bind(fds[0], 3007), 0);
+	CHECK(pair_is_there(fds[0]));
+}
+
+/* Nor is one where kcmp(2) is refused, as in a container. */
+static void bind_many_without_kcmp(void)
+{
+	forbid(SYS_kcmp);
+	bind_many_after_another();
+}
+
+static void test_lost(void)
+{
+	child_run(bind_many);
+	child_run(bind_many_after_another);
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(bind_many_without_kcmp);
+}
+
+static int to_other_number(int fd, int number)
+{
+	int other = fcntl(fd, F_DUPFD, number);
+
+	CHECK_EQ(other, number);
+	close(fd);
+	return other;
+}
+
+/* Fills the table with records of sockets that stay. */
+static void fill_table(void)
+{
+	for (int i = 0; i < SOCKETS; i++)
+		full_member();
+}
+
+/* A socket that has another number by now is not gone: neither what fitted nor what did not. */
+static void bind_renumbered(void)
+{
+	int member = to_other_number(new_member(), HIGH), late;
+
+	fill_table();
+	late = to_other_number(new_member(), HIGH + 1);
+	new_member();
+	bind_member(member, 3008);
+	pair_refused(late, 3009, ENOBUFS);
+}
+
+/* Nor is one of the parent that waits for vfork(2), which the child has not. */
+static void bind_after_vfork(void)
+{
+	int fd = new_member();
+	pid_t child = vfork();
+
+	if (child == 0) {
+		close(fd);
+		fill_table();
+		_exit(0);
+	}
+	child_await(child);
+	bind_member(fd, 3008);
+}
+
+static void test_not_gone(void)
+{
+	child_run(bind_renumbered);
+	child_run(bind_after_vfork);
+}
+
+/* A program that has no room in a record of its own. */
+static void spread(int fd)
+{
+	struct sock_filter code[LONG_CODE];
+	struct sock_fprog program = {.len = LONG_CODE, .filter = code};
+	int on = 1;
+
+	for (int i = 0; i < LONG_CODE; i++)
+		code[i] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)),
+	         0);
+}
+
+/* What has found no record takes none of the room for long values. */
+static void bind_after_long_values(void)
+{
+	int first = pair_socket(SOCK_DGRAM), fd;
+
+	fill_table();
+	for (int i = 0; i < LONG_VALUES; i++)
+		spread(pair_socket(SOCK_DGRAM));
+	syscall(SYS_close_range, first, ~0U, 0);
+	fd = pair_socket(SOCK_DGRAM);
+	spread(fd);
+	CHECK_EQ(pair_bind(fd, 3010), 0);
+	CHECK(pair_is_there(fd));
+}
+
+static void test_long_values(void)
+{
+	child_run(bind_after_long_values);
+}
+
+int main(void)
+{
+	RUN(test_bound);
+	RUN(test_lost);
+	RUN(test_not_gone);
+	RUN(test_long_values);
+	return 0;
+}
