@@ -162,13 +162,22 @@ describe("a denying rule", () => {
     expect(mismatch(datagrams, asker(1), ask("unix stream"))).toBe("type");
   });
 
-  test("against TCP holds for MPTCP, which is TCP to a peer that has no other", () => {
+  test.each(["inet stream mptcp", "inet6 stream smc", "smc stream", "smc stream 1"])(
+    "against TCP holds for %s, which is TCP to a peer that has no other",
+    (other) => {
+      const tcp = plainRule("r", { allow: false, protocols: [6] });
+      expect(mismatch(tcp, asker(1), ask(other))).toBeUndefined();
+      const allow = { ...tcp, allow: true, families: [2, 10, 43] };
+      expect(mismatch(allow, asker(1), ask(other))).toBe("protocol");
+    },
+  );
+
+  test("against TCP holds for nothing that is not TCP, and TCP is not what may become it", () => {
     const tcp = plainRule("r", { allow: false, protocols: [6] });
-    expect(mismatch(tcp, asker(1), ask("inet stream mptcp"))).toBeUndefined();
-    expect(mismatch(tcp, asker(1), ask("inet raw mptcp"))).toBe("protocol");
-    expect(mismatch({ ...tcp, allow: true }, asker(1), ask("inet stream mptcp"))).toBe("protocol");
-    const mptcp = plainRule("r", { allow: false, protocols: [262] });
-    expect(mismatch(mptcp, asker(1), ask("inet stream tcp"))).toBe("protocol");
+    for (const words of ["inet raw mptcp", "inet raw 256", "inet stream sctp", "vsock stream"])
+      expect(mismatch(tcp, asker(1), ask(words)), words).toBe("protocol");
+    const others = plainRule("r", { allow: false, protocols: [256, 262] });
+    expect(mismatch(others, asker(1), ask("inet stream tcp"))).toBe("protocol");
   });
 });
 

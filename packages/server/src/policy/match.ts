@@ -14,7 +14,14 @@ import {
   SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
 import { holdsAny, holdsId, NOBODY } from "./ids.ts";
-import { IPPROTO_DCCP, IPPROTO_SCTP, SOCK_DCCP, SOCK_PACKET } from "./names.ts";
+import {
+  AF_SMC,
+  IPPROTO_DCCP,
+  IPPROTO_SCTP,
+  IPPROTO_SMC,
+  SOCK_DCCP,
+  SOCK_PACKET,
+} from "./names.ts";
 import type { Policy, Rule } from "./rule.ts";
 
 /** Who asks, as the kernel recorded it at connect. */
@@ -91,11 +98,17 @@ function namesProtocol(protocols: readonly number[], { domain, type, protocol }:
   return isInet(domain) && MEANT.get(type) === protocol && protocols.includes(0);
 }
 
-/* Where a peer has no MPTCP such a socket speaks TCP, and so a rule against TCP is against it as well. */
+/* Where a peer has no MPTCP, or no SMC, such a socket speaks TCP to it. */
+function maySpeakTcp({ domain, type, protocol }: Wanted): boolean {
+  const isOther = domain === AF_SMC || protocol === IPPROTO_SMC || protocol === IPPROTO_MPTCP;
+  return isOther && type === SOCK_STREAM;
+}
+
+/* A rule against TCP is against what may speak it as well. */
 function hasProtocol(rule: Rule, protocols: readonly number[], wanted: Wanted): boolean {
   if (namesProtocol(protocols, wanted)) return true;
-  const isMptcp = wanted.protocol === IPPROTO_MPTCP && wanted.type === SOCK_STREAM;
-  return !rule.allow && isMptcp && namesProtocol(protocols, { ...wanted, protocol: IPPROTO_TCP });
+  if (rule.allow || !maySpeakTcp(wanted)) return false;
+  return namesProtocol(protocols, { ...wanted, domain: AF_INET, protocol: IPPROTO_TCP });
 }
 
 /* A rule that allows means ordinary sockets where it names nothing: raw, packet and netlink sockets

@@ -19,6 +19,8 @@ export const SOCK_PACKET = 10;
 export const SOCK_DCCP = 6;
 export const IPPROTO_DCCP = 33;
 export const IPPROTO_SCTP = 132;
+export const AF_SMC = 43;
+export const IPPROTO_SMC = 256;
 
 /** One of the three numbers of socket(2) and the names that the manual pages give its values. */
 export interface Names {
@@ -44,6 +46,7 @@ export const FAMILIES: Names = {
     ["ALG", 38],
     ["VSOCK", 40],
     ["QIPCRTR", 42],
+    ["SMC", AF_SMC],
     ["XDP", 44],
     ["MCTP", 45],
   ]),
@@ -86,7 +89,7 @@ export const PROTOCOLS: Names = {
     ["SCTP", IPPROTO_SCTP],
     ["UDPLITE", IPPROTO_UDPLITE],
     ["RAW", 255],
-    ["SMC", 256],
+    ["SMC", IPPROTO_SMC],
     ["MPTCP", IPPROTO_MPTCP],
   ]),
 };
