@@ -11,6 +11,7 @@ import {
   nodeBind,
   nodeConnect,
   nodeListen,
+  serve,
   udp,
   XSocketError,
 } from "@xsocket/client";
@@ -77,6 +78,13 @@ test.each([
   for (let n = 0; n < 3; n++) await run(server.path); // no number is taken for one that Bun has
 });
 
+const NO_WATCH = {
+  name: "XSocketError",
+  step: "adopt",
+  code: "ENOSPC",
+  remedy: expect.stringContaining("fs.epoll.max_user_watches"),
+};
+
 test("a connection that Bun does not take is closed, and connectError hears of it once", async () => {
   await using server = await startServer();
   const sys = loadSyscalls();
@@ -98,15 +106,61 @@ test("a connection that Bun does not take is closed, and connectError hears of i
     };
     const peer = { via: server.path, hostname: "127.0.0.1", port: 9, tls, socket: handlers };
     const error: unknown = await connect(peer).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ message: told[0] });
+    expect(error).toMatchObject({ ...NO_WATCH, message: told[0] });
     expect(told).toHaveLength(1);
   }
   const given = nodeConnect({ via: server.path, host: "127.0.0.1", port: 9 });
-  await expect(given).rejects.toMatchObject({
-    step: "adopt",
-    code: "ENOSPC",
-    remedy: expect.stringContaining("fs.epoll.max_user_watches"),
-  });
+  await expect(given).rejects.toMatchObject(NO_WATCH);
   expect(receive).toHaveBeenCalled();
   expect(made).toHaveBeenCalledTimes(3);
+});
+
+test.each([
+  ["listen", (via: string) => listen({ via, port: 0, socket })],
+  ["listenSync", async (via: string) => listenSync({ via, port: 0, socket })],
+  ["udp", (via: string) => udp({ via, socket })],
+  ["nodeListen", (via: string) => nodeListen(net.createServer(), { via })],
+  ["nodeListen of HTTP", (via: string) => nodeListen(http.createServer(), { via })],
+] as const)("a socket of %s that Bun does not take is closed", async (_, run) => {
+  await using server = await startServer();
+  const sys = loadSyscalls();
+  const real = sys.getsockname.bind(sys);
+  const instead = (...args: Parameters<typeof real>): number => {
+    const length = real(...args);
+    const nothing = openSync("/dev/null", "r");
+    sys.dupOnto(nothing, args[0]);
+    sys.close(nothing);
+    return length;
+  };
+  using name = spyOn(sys, "getsockname").mockImplementation(instead);
+  using listening = spyOn(sys, "listen").mockReturnValue(0);
+  using options = spyOn(sys, "setsockopt").mockReturnValue(0);
+  const error: unknown = await run(server.path).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ name: "XSocketError", step: "adopt" });
+  expect(name).toHaveBeenCalled();
+  expect(listening.mock.calls.length + options.mock.calls.length).toBeGreaterThan(0);
+});
+
+test("a socket of nodeBind that Bun does not take is closed", async () => {
+  await using server = await startServer();
+  const made = dgram.createSocket("udp4");
+  const refusal = { code: "ENOSPC", errno: 28, syscall: "open" };
+  using bind = spyOn(made, "bind").mockImplementation(() => {
+    made.emit("error", Object.assign(new Error("open ENOSPC"), refusal)); // as where the kernel has no room
+    return made;
+  });
+  await expect(nodeBind(made, { via: server.path })).rejects.toMatchObject(NO_WATCH);
+  expect(bind).toHaveBeenCalled();
+  made.close();
+});
+
+test("serve says what Bun has refused", async () => {
+  await using server = await startServer();
+  const refusal = { code: "ENOSPC", errno: -28, syscall: "listen" };
+  using start = spyOn(Bun, "serve").mockImplementation(() => {
+    throw Object.assign(new Error("no space left on device, listen"), refusal); // as there
+  });
+  const page = { via: server.path, port: 0, fetch: () => new Response() };
+  await expect(serve(page)).rejects.toMatchObject(NO_WATCH);
+  expect(start).toHaveBeenCalled();
 });

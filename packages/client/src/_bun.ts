@@ -11,33 +11,56 @@ const POLLIN = 1;
 
 type Adopt<Options, Result> = (options: Options) => Result;
 
-/** What it means that Bun does not take a socket. Bun does not tell; it is fs.epoll.max_user_watches. */
-export function notTaken(): SyscallError {
-  return new SyscallError("epoll_ctl", errno.ENOSPC);
+/** What it means that Bun does not take a socket. Of a connection it does not tell; it is fs.epoll.max_user_watches. */
+export function notTaken(number: number = errno.ENOSPC): SyscallError {
+  return new SyscallError("epoll_ctl", number);
 }
 
-/** Bun.connect for a connected stream socket, or for an epoll descriptor (see _wait.ts).
-    Where that fails, connectError is called at once, and the descriptor is still the caller's. */
+/** The error of a Bun that does not take a listener or, by the call "open", datagrams. One about options stays as it is. */
+export function refusal(error: unknown, call: "listen" | "open"): unknown {
+  if (!(error instanceof Error && "syscall" in error && "errno" in error)) return error;
+  const { syscall, errno: number } = error;
+  return syscall === call && typeof number === "number" ? notTaken(Math.abs(number)) : error;
+}
+
+/** Bun.connect for a connected stream socket, or for an epoll descriptor (see _wait.ts). Where Bun does not
+    take it, connectError is called at once, and the descriptor is still the caller's. */
 export function adoptConnection<Data>(options: FdSocketOptions<Data>): Promise<Socket<Data>> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
   const connect = Bun.connect as unknown as Adopt<FdSocketOptions<Data>, Promise<Socket<Data>>>;
   return connect(options);
 }
 
-/** Bun.listen for a bound or listening stream socket. It calls listen(2) itself. */
+/**
+ * Bun.listen for a bound or listening stream socket. It calls listen(2) itself.
+ *
+ * @throws {SyscallError} if Bun does not take it: the descriptor is still the caller's
+ */
 export function adoptListener<Data>(options: FdSocketOptions<Data>): TCPSocketListener<Data> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
   const listen = Bun.listen as unknown as Adopt<FdSocketOptions<Data>, TCPSocketListener<Data>>;
-  return listen(options);
+  try {
+    return listen(options);
+  } catch (error) {
+    throw refusal(error, "listen");
+  }
 }
 
-/** Bun.udpSocket for a bound datagram socket; with `connect` it calls connect(2) itself. */
+/**
+ * Bun.udpSocket for a bound datagram socket; with `connect` it calls connect(2) itself.
+ *
+ * @throws {SyscallError} if Bun does not take it, at once: the descriptor is still the caller's
+ */
 export function adoptDatagrams<Type extends Bun.BinaryType, Socket_>(
   options: (udp.SocketOptions<Type> | udp.ConnectSocketOptions<Type>) & { fd: number },
 ): Promise<Socket_> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
   const open = Bun.udpSocket as unknown as Adopt<typeof options, Promise<Socket_>>;
-  return open(options);
+  try {
+    return open(options);
+  } catch (error) {
+    throw refusal(error, "open");
+  }
 }
 
 /**

@@ -1,7 +1,13 @@
 import { inspect } from "node:util";
-import type { Socket, SocketHandler, TCPSocketConnectOptions, TLSOptions } from "bun";
+import type {
+  FdSocketOptions,
+  Socket,
+  SocketHandler,
+  TCPSocketConnectOptions,
+  TLSOptions,
+} from "bun";
 import { hostPort, type IpAddress, parseIp } from "./_address.ts";
-import { adoptConnection } from "./_bun.ts";
+import { adoptConnection, notTaken } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
@@ -14,6 +20,7 @@ import {
   THROUGH_KEYS,
   type Through,
   forBun,
+  pathOf,
 } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { flagOf, misuse } from "./_kind.ts";
@@ -153,9 +160,9 @@ function tlsFor(tls: TLSOptions | boolean | undefined, hostname: string): TLSOpt
  */
 async function reportConnectError<Data>(
   { socket: handler, data }: ConnectOptions<Data>,
-  error: Error,
+  error: unknown,
 ): Promise<unknown> {
-  if (!handler.connectError) return error;
+  if (!(error instanceof Error && handler.connectError)) return error;
   let thrown: unknown = error;
   const relay: SocketHandler<Data> = {
     data() {},
@@ -171,6 +178,24 @@ async function reportConnectError<Data>(
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Data is undefined where data is
   await Bun.connect<Data>({ ...nowhere, data: data as Data }).catch(() => {});
   return thrown;
+}
+
+/* Gives Bun a connection, which stays its owner's where Bun does not take it. connectError hears what we throw. */
+async function adopt<Data>(
+  given: FdSocketOptions<Data>,
+  options: ConnectOptions<Data>,
+  asked: string,
+): Promise<Socket<Data>> {
+  let isRefused = false;
+  const connectError = { value: () => void (isRefused = true) };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.create is typed any
+  const socket = Object.create(given.socket, { connectError }) as SocketHandler<Data>;
+  try {
+    return await adoptConnection<Data>({ ...given, socket });
+  } catch (error) {
+    if (!isRefused) throw error; // about the options
+    throw await reportConnectError(options, failedCall(notTaken(), pathOf(options.via), asked));
+  }
 }
 
 /**
@@ -203,13 +228,16 @@ export async function connect<Data = undefined>(
   const ipv6Only = flagOf(asked, options, "ipv6Only");
   const peer = { ...local, hostname, port: checkPort(asked, port), reusePort, ipv6Only };
   using socket = await connectedSocket(peer, options).catch(async (error: unknown) => {
-    throw error instanceof Error ? await reportConnectError(options, error) : error;
+    throw await reportConnectError(options, error);
   });
-  // What goes wrong now Bun tells connectError itself: not what the options are to blame for.
   const secure = tlsFor(tls, hostname);
   const rest = forBun(local, "localAddress", "localPort", "reusePort", "ipv6Only");
   const adopted = { ...rest, ...(secure && { tls: secure }), fd: socket.fd };
-  const connected = await adoptConnection<Data>(adopted);
+  const connected = await adopt<Data>(
+    adopted,
+    options,
+    `connect to ${hostPort(hostname, peer.port)}`,
+  );
   socket.take();
   return connected;
 }

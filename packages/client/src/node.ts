@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, bound } from "./_bound.ts";
-import { adoptNodeConnection } from "./_bun.ts";
+import { adoptNodeConnection, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { flagOf, misuse } from "./_kind.ts";
 import { setOption } from "./_socket.ts";
@@ -97,19 +97,19 @@ function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: stri
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
 }
 
-/* Makes a call for the socket of a plan. */
-function call(plan: BindPlan, { via }: Through, run: () => void): void {
+/* Says of a failed call for the socket of a plan what it was for. */
+async function call(plan: BindPlan, { via }: Through, run: () => Promise<void>): Promise<void> {
   try {
-    run();
+    await run();
   } catch (error) {
     throw failedCall(error, pathOf(via), askedOf(plan));
   }
 }
 
 /*
- * Lets Bun adopt a socket, which stays its owner's where Bun throws at once. What is left to set of
- * it comes before everybody else who hears that it listens: they may close it, and the number is
- * another one's then. Where it cannot be set the socket, which is Bun's by then, is closed.
+ * Lets Bun adopt a socket, which stays its owner's until it listens. What is left to set of it comes
+ * before everybody else who hears of that: they may close it, and the number is another one's then.
+ * Where it cannot be set the socket, which is Bun's by then, is closed.
  */
 async function adopted(
   emitter: net.Server | dgram.Socket,
@@ -118,22 +118,22 @@ async function adopted(
   settle: (fd: number) => void,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { fd } = socket;
   const ready = (): void => {
     try {
-      resolve(settle(fd));
+      resolve(settle(socket.take()));
     } catch (error) {
       emitter.close();
       reject(error);
     }
   };
-  emitter.prependOnceListener("listening", ready).once("error", reject);
+  const refused = (error: Error): void =>
+    reject(refusal(error, emitter instanceof net.Server ? "listen" : "open"));
+  emitter.prependOnceListener("listening", ready).once("error", refused);
   try {
-    start(fd);
-    socket.take();
+    start(socket.fd);
     await promise;
   } finally {
-    emitter.off("listening", ready).off("error", reject);
+    emitter.off("listening", ready).off("error", refused);
   }
 }
 
@@ -171,10 +171,12 @@ export async function nodeListen<Server extends net.Server>(
   const { socket: owned } = await bound(plan, options);
   using socket = owned;
   const setBacklog = (fd: number): void =>
-    call(plan, options, () => void checked("listen", loadSyscalls().listen(fd, backlog)));
-  setBacklog(socket.fd);
-  const acceptor = server instanceof http.Server ? feed(server) : server;
-  await adopted(acceptor, socket, (fd) => void acceptor.listen({ fd }), setBacklog); // Bun sets its own
+    void checked("listen", loadSyscalls().listen(fd, backlog));
+  await call(plan, options, () => {
+    setBacklog(socket.fd);
+    const acceptor = server instanceof http.Server ? feed(server) : server;
+    return adopted(acceptor, socket, (fd) => void acceptor.listen({ fd }), setBacklog); // Bun sets its own
+  });
   return server;
 }
 
@@ -201,8 +203,8 @@ export async function nodeBind(
   using made = owned;
   const start = (fd: number): void => void socket.bind({ fd });
   const settle = (fd: number): void => {
-    if (!reuseAddr) call(plan, options, () => setOption(fd, "reuseAddr", 0)); // Bun sets it after bind: see udp
+    if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
   };
-  await adopted(socket, made, start, settle);
+  await call(plan, options, () => adopted(socket, made, start, settle));
   return socket;
 }

@@ -3,7 +3,7 @@ import type { Serve, Server } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
-import { describe } from "./_bun.ts";
+import { describe, refusal } from "./_bun.ts";
 import { earlierServer, hotId, rememberServer } from "./_hot.ts";
 import { flagOf } from "./_kind.ts";
 import { startMoved } from "./_move.ts";
@@ -131,7 +131,7 @@ function start<WebSocketData, R extends string>(
     describe(server, { hostname, url, fetch: fetchOf(server, base) });
     return server;
   } catch (error) {
-    throw failedCall(error, pathOf(options.via), askedOf(plan));
+    throw failedCall(refusal(error, "listen"), pathOf(options.via), askedOf(plan));
   }
 }
 

@@ -96,14 +96,19 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
     verb: "receive datagrams at",
   };
   const { socket: owned, ip } = await bound(plan, { ...options, ...deadline.limits() });
-  using socket = owned; // Bun throws at once and leaves it to us, or takes it
+  using socket = owned;
   const failure = (error: unknown): unknown => failedCall(error, pathOf(options.via), asked);
   reportErrors(socket.fd, ip, failure);
   if (peer) await connectPeer(socket, peer, pathOf(options.via), deadline);
   const connect = peer && { connect: { hostname: addressFor(socket, peer), port: peer.port } };
   const rest = forBun(options, "port", "reusePort", "reuseAddr", "ipv6Only");
   const adopted = { ...rest, ...connect, fd: socket.fd };
-  const opening = adoptDatagrams<Type, Made<Type>>(adopted);
+  let opening: Promise<Made<Type>>;
+  try {
+    opening = adoptDatagrams<Type, Made<Type>>(adopted);
+  } catch (error) {
+    throw failure(error);
+  }
   const fd = socket.take();
   try {
     // Bun sets it after bind, which would let programs of other users share the port and its datagrams.
