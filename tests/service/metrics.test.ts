@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { connect } from "node:net";
 import { xsocketSync } from "@xsocket/client";
+import { loadSyscalls } from "@xsocket/xbind-native";
 import {
   type MetricsAddress,
   parseMetricsAddress,
@@ -70,7 +71,7 @@ test("what was served is counted by outcome, kind, reason and time", async () =>
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path, policy: POLICY });
-  using metrics = serveMetrics(server, LOOPBACK);
+  using metrics = await serveMetrics(server, LOOPBACK);
   ask(path, "stream", "stream", "dgram", "raw");
   const url = `http://127.0.0.1:${metrics.port}/metrics`;
   // a request's time is counted after its client has the answer
@@ -97,7 +98,7 @@ test("what was served is counted by outcome, kind, reason and time", async () =>
 test("buckets never fall, and other pages are not found", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
-  using metrics = serveMetrics(server, LOOPBACK);
+  using metrics = await serveMetrics(server, LOOPBACK);
   ask(dir.join("control"), ...Array.from({ length: 50 }, () => "stream" as const));
   // a request's time is counted after its answer
   const counted = () => server.stats().latency.counts.reduce((sum, count) => sum + count, 0);
@@ -116,7 +117,7 @@ test("a UNIX socket for those who may open it, gone with the server", async () =
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
   for (let round = 0; round < 2; round++) {
-    using served = serveMetrics(server, { kind: "path", path });
+    using served = await serveMetrics(server, { kind: "path", path });
     expect(served.port).toBeUndefined();
     expect(statSync(path).mode & 0o777).toBe(0o660);
     const response = await fetch("http://x/metrics", { unix: path });
@@ -130,23 +131,47 @@ test("a path is taken from a dead server alone", async () => {
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
   await here.run(["python3", "-c", `import socket; socket.socket(1).bind("${path}")`]);
-  using metrics = serveMetrics(server, { kind: "path", path });
-  expect(() => serveMetrics(server, { kind: "path", path })).toThrow(
+  using metrics = await serveMetrics(server, { kind: "path", path });
+  await expect(serveMetrics(server, { kind: "path", path })).rejects.toThrow(
     `cannot serve ${path}: another process listens there. Stop it, or choose another path`,
   );
   expect((await fetch("http://x/metrics", { unix: path })).status).toBe(200);
   const file = dir.join("file");
   writeFileSync(file, "kept");
-  expect(() => serveMetrics(server, { kind: "path", path: file })).toThrow("is not a socket");
+  await expect(serveMetrics(server, { kind: "path", path: file })).rejects.toThrow(
+    "is not a socket",
+  );
   expect(readFileSync(file, "utf8")).toBe("kept");
   for (const [below, remedy] of Object.entries({
     "none/m": "make it first",
     "file/m": "another path",
     ["m".repeat(120)]: "use a shorter path",
   }))
-    expect(() => serveMetrics(server, { kind: "path", path: dir.join(below) })).toThrow(remedy);
+    await expect(serveMetrics(server, { kind: "path", path: dir.join(below) })).rejects.toThrow(
+      remedy,
+    );
   metrics[Symbol.dispose]();
   expect(existsSync(path)).toBe(false);
+});
+
+test("of two that start at the same instant one is served at a path", async () => {
+  using dir = tempDir();
+  const place = { kind: "path", path: dir.join("metrics") } as const;
+  await using server = await serve({ address: dir.join("control") });
+  await here.run(["python3", "-c", `import socket; socket.socket(1).bind("${place.path}")`]);
+  const sys = loadSyscalls();
+  const real = sys.connect.bind(sys);
+  let other: Promise<unknown> | undefined;
+  using looks = spyOn(sys, "connect").mockImplementation((...args) => {
+    const rc = real(...args);
+    looks.mockRestore(); // that was the first look at what a dead server has left
+    other = Promise.try(() => serveMetrics(server, place)).catch((error: unknown) => error);
+    return rc;
+  });
+  using metrics = await serveMetrics(server, place);
+  expect(metrics.port).toBeUndefined();
+  expect(await other).toMatchObject({ code: "IN_USE" });
+  expect((await fetch("http://x/metrics", { unix: place.path })).status).toBe(200);
 });
 
 test("a listener that Bun does not take leaves neither file nor descriptor", async () => {
@@ -158,7 +183,7 @@ test("a listener that Bun does not take leaves neither file nor descriptor", asy
   });
   try {
     const before = descriptors();
-    expect(() => serveMetrics(server, { kind: "path", path })).toThrow("Failed to listen");
+    await expect(serveMetrics(server, { kind: "path", path })).rejects.toThrow("Failed to listen");
     expect(descriptors()).toEqual(before);
     expect(existsSync(path)).toBe(false);
   } finally {
@@ -181,7 +206,7 @@ test("what lies in the place of the socket at the end is left alone", async () =
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
-  const metrics = serveMetrics(server, { kind: "path", path });
+  const metrics = await serveMetrics(server, { kind: "path", path });
   rmSync(path);
   writeFileSync(path, "kept");
   metrics[Symbol.dispose]();
@@ -221,7 +246,7 @@ test("who opens many connections to the metrics takes no descriptors from others
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
-  using metrics = serveMetrics(server, { kind: "path", path });
+  using metrics = await serveMetrics(server, { kind: "path", path });
   expect(metrics.port).toBeUndefined();
   const before = server.status().descriptors.open;
   const sockets = Array.from({ length: 200 }, () => connect(path).on("error", () => {}));
@@ -235,9 +260,9 @@ test("who opens many connections to the metrics takes no descriptors from others
 test("a port that is taken is one sentence", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
-  using metrics = serveMetrics(server, LOOPBACK);
+  using metrics = await serveMetrics(server, LOOPBACK);
   const again = { ...LOOPBACK, port: metrics.port ?? 0 };
-  expect(() => serveMetrics(server, again)).toThrow(
+  await expect(serveMetrics(server, again)).rejects.toThrow(
     `cannot serve metrics at 127.0.0.1:${again.port}: EADDRINUSE. Choose another place`,
   );
 });
@@ -268,7 +293,7 @@ describe("where", () => {
 test("the start is the same one at each look, whatever becomes of the clock", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
-  using metrics = serveMetrics(server, LOOPBACK);
+  using metrics = await serveMetrics(server, LOOPBACK);
   const start = async () => {
     const response = await fetch(`http://127.0.0.1:${metrics.port}/metrics`);
     return samples(await response.text()).get("process_start_time_seconds");

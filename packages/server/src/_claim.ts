@@ -115,7 +115,7 @@ function openDirectory(directory: string): number {
 }
 
 /**
- * Makes a listening socket at a path, whose directory the caller has locked or does not need to.
+ * Makes a listening socket at a path, whose directory the caller has locked if that can be.
  *
  * @throws {ServeError} IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
  */
@@ -311,12 +311,21 @@ export async function removeAsBefore({ path, dev, ino }: SocketFile): Promise<vo
   if (found.dev === dev && found.ino === ino) await unlink(path);
 }
 
-/** The same under the lock of its directory. */
-export async function releasePath(sys: Syscalls, file: SocketFile): Promise<void> {
-  const lock = await lockDirectory(sys, dirname(file.path)).catch(() => -1); // then the compare alone has to do
+/** Does something under the lock of a path's directory, or without it where that cannot be had. */
+export async function underLock<Result>(
+  sys: Syscalls,
+  path: string,
+  run: () => Result,
+): Promise<Result> {
+  const lock = await lockDirectory(sys, dirname(path)).catch(() => -1);
   try {
-    removeOwn(file);
+    return run();
   } finally {
     if (lock >= 0) closeSync(lock);
   }
+}
+
+/** Removes a socket file under the lock of its directory; without that the compare alone has to do. */
+export function releasePath(sys: Syscalls, file: SocketFile): Promise<void> {
+  return underLock(sys, file.path, () => removeOwn(file));
 }

@@ -2,7 +2,7 @@ import type { UnixSocketListener } from "bun";
 import { isIP } from "node:net";
 import { SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { claimPath, removeOwn, type SocketFile } from "../_claim.ts";
+import { claimPath, removeOwn, type SocketFile, underLock } from "../_claim.ts";
 import { expectDirectory } from "../_directory.ts";
 import { readAddress } from "../_listen.ts";
 import { reasonOf, systemError } from "../_refusal.ts";
@@ -70,12 +70,14 @@ interface Listening {
 }
 
 /* A listener that Bun makes at a path would, at its end, remove whatever lies there by then. */
-function listenAtPath(path: string, socket: Handlers): Listening {
+async function listenAtPath(path: string, socket: Handlers): Promise<Listening> {
   const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
   readAddress(path); // is it too long?
   expectDirectory(path);
   const sys = loadSyscalls();
-  const { listenFd: fd, file } = claimPath(sys, path, options, SOCK_STREAM);
+  const claim = () => claimPath(sys, path, options, SOCK_STREAM);
+  // who may read the directory may hold its lock, and is not to keep a server from starting
+  const { listenFd: fd, file } = await underLock(sys, path, claim);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
   const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;
   try {
@@ -88,7 +90,7 @@ function listenAtPath(path: string, socket: Handlers): Listening {
   }
 }
 
-function listen(address: MetricsAddress, socket: Handlers): Listening {
+async function listen(address: MetricsAddress, socket: Handlers): Promise<Listening> {
   if (address.kind === "path") return listenAtPath(address.path, socket);
   return Bun.listen({ hostname: address.host, port: address.port, socket });
 }
@@ -115,17 +117,21 @@ export interface Metrics extends Disposable {
  * @param log is told at the end if the file of a path has to stay
  * @throws {ServeError} if the address cannot be used: ADDRESS, IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
  */
-export function serveMetrics(server: Server, address: MetricsAddress, log?: Log): Metrics {
+export async function serveMetrics(
+  server: Server,
+  address: MetricsAddress,
+  log?: Log,
+): Promise<Metrics> {
   try {
     // once: the clock is set now and then, and another start would look like a restart
     const startTime = Date.now() / 1000 - server.status().uptimeSeconds;
     const handlers = pageHandlers((method, path) => answer(server, startTime, method, path));
-    const listener = listen(address, handlers);
+    const listener = await listen(address, handlers);
     return {
       port: listener.port,
       [Symbol.dispose]() {
+        if (listener.file) remove(listener.file, log); // first: nobody replaces that of a live server
         listener.stop(true);
-        if (listener.file) remove(listener.file, log);
       },
     };
   } catch (error) {

@@ -170,7 +170,7 @@ async function start(
   const { user: _user, successor: _successor, metrics: _metrics, ...own } = options;
   const given = activation ? withActivation(own, activation) : own;
   const server = owned.use(await serve(given));
-  if (options.metrics) owned.use(serveMetrics(server, options.metrics, options.log));
+  if (options.metrics) owned.use(await serveMetrics(server, options.metrics, options.log));
   const look = lookout(server, options.log);
   owned.use(startWatchdog(server, notifier, look, interval));
   options.log?.({
