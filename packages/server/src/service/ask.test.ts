@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "@xsocket/protocol";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
-import { claimAddress } from "../_claim.ts";
+import { type Claim, claimAddress } from "../_claim.ts";
 import { askStatus } from "./ask.ts";
 
 const native = loadSyscalls();
@@ -13,7 +13,7 @@ let directory = "";
 beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "xsocket-ask-"))));
 afterEach(() => rmSync(directory, { recursive: true }));
 
-test("a refusal is heard where the server closes before it has read the question", async () => {
+async function listening(): Promise<Claim & { path: string }> {
   const path = join(directory, "control");
   const claim = await claimAddress(
     native,
@@ -26,6 +26,11 @@ test("a refusal is heard where the server closes before it has read the question
       refuseDescriptors: false,
     },
   );
+  return { ...claim, path };
+}
+
+test("a refusal is heard where the server closes before it has read the question", async () => {
+  const claim = await listening();
   const refusal = encode({ kind: "response", error: errno.EMFILE });
   const refused: typeof native = {
     ...native,
@@ -37,7 +42,19 @@ test("a refusal is heard where the server closes before it has read the question
       return sent;
     },
   };
-  expect(() => askStatus(refused, path, 1000)).toThrow("EMFILE");
+  expect(() => askStatus(refused, claim.path, 1000)).toThrow("EMFILE");
+  await claim.release();
+  native.close(claim.listenFd);
+});
+
+const refuse = () => -errno.EPERM;
+
+test("a call that is refused here is no word of the server", async () => {
+  const claim = await listening();
+  const deaf = { ...native, receivePacket: refuse, poll: () => 1 };
+  expect(() => askStatus(deaf, claim.path, 1000)).toThrow("recvfrom: EPERM");
+  const dumb = { ...native, sendPacket: refuse };
+  expect(() => askStatus(dumb, claim.path, 1)).toThrow("sendmsg: EPERM");
   await claim.release();
   native.close(claim.listenFd);
 });

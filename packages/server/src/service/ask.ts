@@ -23,7 +23,8 @@ export function askStatus(sys: Syscalls, path: string, waitMs: number): ServerSt
   const fd = checked("connect", sys.handoverConnect(path, waitMs));
   try {
     const question = encode({ kind: "status-request" });
-    sys.sendPacket(fd, question, question.byteLength, -1);
+    const sent = sys.sendPacket(fd, question, question.byteLength, -1);
+    if (sent !== -errno.EPIPE && sent !== -errno.ECONNRESET) checked("sendmsg", sent); // a refusal may be there
     if (checked("poll", sys.poll(fd, POLLIN, waitMs)) === 0) checked("poll", -errno.ETIMEDOUT);
     return readAnswer(sys, fd, path);
   } finally {
@@ -37,7 +38,7 @@ function readAnswer(sys: Syscalls, fd: number, path: string): ServerStatus {
   let length = receive();
   // our question was not read any more; that is told once, and a refusal may stand behind it
   if (length === -errno.ECONNRESET) length = receive();
-  const answer = length > 0 ? decode(buffer.subarray(0, length)) : undefined;
+  const answer = checked("recvfrom", length) > 0 ? decode(buffer.subarray(0, length)) : undefined;
   if (answer?.kind === "response") checked("the server", -answer.error);
   if (answer?.kind !== "status-response")
     throw new StatusRefusedError(
