@@ -208,6 +208,20 @@ describe("the row that fails is", () => {
     expect(meant.every(({ status }) => status === "ok")).toBe(true);
   });
 
+  test.each([
+    [4, ["namespace", "port-free"]],
+    [5, ["port-free"]],
+    [7, ["port-firewall"]],
+    [8, ["port-firewall"]],
+    [9, []],
+  ])("of %d sockets in a minute: those that it gets no socket for", async (quota, names) => {
+    await using server = await startServer({ args: ["--sockets-per-minute", String(quota)] });
+    const rows = await examine([server.path, "--same-namespace", "--port", "tcp/3000"]);
+    const broken = rows.filter(({ status }) => status === "failed");
+    expect(broken.map(({ name }) => name)).toEqual(names);
+    for (const { found } of broken) expect(found).toContain("EPERM");
+  });
+
   test("libraries: libxbind is missing, of another machine, or at a path with a space", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });

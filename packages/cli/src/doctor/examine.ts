@@ -1,4 +1,4 @@
-import { handoverRows, KIND_NAMES, namespaceRow } from "./handover.ts";
+import { askedRow, handoverRows, KIND_NAMES, namespaceRow } from "./handover.ts";
 import { isUsable, librariesRow, programRow } from "./local.ts";
 import { PORT_NAMES, portRows } from "./port.ts";
 import { permissionRow, serverRow, socketRow } from "./reach.ts";
@@ -32,10 +32,11 @@ function unasked(patient: Patient, why: string): Row[] {
 
 function serverRows({ socket, ports, sameNamespace }: Patient): Row[] {
   const { rows, given } = handoverRows(socket);
+  const [kind] = given;
   const namespace =
-    given[0] === undefined
+    kind === undefined
       ? skipped("namespace", "needs a socket of the server")
-      : namespaceRow(socket, given[0], sameNamespace);
+      : askedRow("namespace", () => namespaceRow(socket, kind, sameNamespace));
   return [
     ...rows,
     namespace,

@@ -22,6 +22,15 @@ export function rowOfError(name: string, error: unknown): Row {
   return failed(name, found, plainWords(error.remedy));
 }
 
+/** The row of a check that needs a socket of the server, which may give none any more. */
+export function askedRow(name: string, check: () => Row): Row {
+  try {
+    return check();
+  } catch (error) {
+    return rowOfError(name, error);
+  }
+}
+
 /** Does the server hand out sockets of each kind? Answers which it does, too. */
 export function handoverRows(via: string): { rows: Row[]; given: KindName[] } {
   const given: KindName[] = [];

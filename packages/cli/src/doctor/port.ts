@@ -1,7 +1,7 @@
 import { type OwnedSocket, xsocketSync } from "@xsocket/client";
 import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
 import { anyAddress, tryBindAny } from "../endpoint.ts";
-import { type KindName, KINDS, rowOfError } from "./handover.ts";
+import { askedRow, type KindName, KINDS, rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const WAIT_MS = 2000;
@@ -105,6 +105,6 @@ export function portRows(
   const firewall =
     found.length > 0
       ? skipped("port-firewall", "needs a port that can be bound")
-      : firewallRow(via, kinds, port);
+      : askedRow("port-firewall", () => firewallRow(via, kinds, port));
   return [free, allowed, firewall];
 }
