@@ -237,5 +237,5 @@ export function explain(step: XSocketStep, code: string, server: string): Explan
     `${step} failed`,
     `See ${code} in docs/errors.md or in errno(3).`,
   ];
-  return { found, remedy: remedy.replaceAll("SERVER", server) };
+  return { found, remedy: remedy.replaceAll("SERVER", () => server) };
 }

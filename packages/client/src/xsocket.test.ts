@@ -77,6 +77,13 @@ test("options that cannot be right are refused before anything is opened", async
   }
 });
 
+test("a remedy names the server as it was given", () => {
+  for (const via of ["/run/$$/none", "/run/$&", "/run/SERVER"]) {
+    const wrong = new XSocketError({ code: "ENOENT", step: "reach", server: via, asked: "ask" });
+    expect(wrong.remedy).toContain(`"xsocket serve ${via}"`);
+  }
+});
+
 test("an address that cannot be right gets one remedy", async () => {
   const path = `/${"p".repeat(200)}`;
   const wrong: [string, string, string, string][] = [
