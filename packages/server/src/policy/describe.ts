@@ -1,4 +1,4 @@
-import { type Asked, type Asker, canonical, mismatch } from "./match.ts";
+import { type Asked, type Asker, canonical, isInet, mismatch } from "./match.ts";
 import { FAMILIES, nameOf, PROTOCOLS, TYPES } from "./names.ts";
 import { formatIds } from "./ids.ts";
 import type { Policy, Rule } from "./rule.ts";
@@ -7,7 +7,8 @@ import type { Policy, Rule } from "./rule.ts";
 export function describeAsked(asked: Asked): string {
   if (asked.kind === "status") return "the status";
   const { domain, type, protocol } = canonical(asked.domain, asked.type, asked.protocol);
-  const named = protocol === 0 ? "protocol 0" : nameOf(PROTOCOLS, protocol);
+  const isNamed = isInet(domain) && protocol !== 0;
+  const named = isNamed ? nameOf(PROTOCOLS, protocol) : `protocol ${protocol}`;
   return `${nameOf(FAMILIES, domain)} ${nameOf(TYPES, type)} ${named}`;
 }
 

@@ -61,7 +61,8 @@ const MEANT = new Map<number, number>([
   [SOCK_DCCP, IPPROTO_DCCP],
 ]);
 
-function isInet(domain: number): boolean {
+/** Whether a family is one of the internet's. */
+export function isInet(domain: number): boolean {
   return domain === AF_INET || domain === AF_INET6;
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { groupsOf, parseAccounts } from "./accounts.ts";
-import { describeRule, explain } from "./describe.ts";
+import { describeAsked, describeRule, explain } from "./describe.ts";
 import { PolicyError } from "./error.ts";
 import { parsePolicy, readPolicy } from "./parse.ts";
 
@@ -70,6 +70,15 @@ test("a rule with every key", () => {
   expect(rule && describeRule(rule)).toBe(
     "allow uid 1000,1001,100000-165535 gid 200,7 AF_INET,AF_INET6,AF_PACKET SOCK_RAW IPPROTO_ICMP,IPPROTO_ICMPV6,IPPROTO_UDPLITE 60 sockets a minute 4 connections",
   );
+});
+
+const inWords = (domain: number, type: number, protocol: number) =>
+  describeAsked({ kind: "socket", domain, type, protocol });
+
+test("a protocol has a name of the internet's families in them alone", () => {
+  expect(inWords(10, 1, 0)).toBe("AF_INET6 SOCK_STREAM IPPROTO_TCP");
+  expect(inWords(16, 3, 6)).toBe("AF_NETLINK SOCK_RAW protocol 6"); // NETLINK_XFRM
+  expect(inWords(43, 1, 1)).toBe("AF_SMC SOCK_STREAM protocol 1");
 });
 
 test("an empty policy has no rules, and so refuses everything", () => {
