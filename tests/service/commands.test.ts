@@ -77,6 +77,21 @@ describe("policy", () => {
     expect(code).toBe(0);
   });
 
+  test("a rule's name is one line, and no words to a terminal", async () => {
+    using dir = tempDir();
+    const rules = String.raw`[[rule]]
+name = "mine: deny\n2  \u001b[8mhidden"
+action = "allow"`;
+    const file = await policyFile(dir.join("p"), rules);
+    const name = String.raw`mine: deny\x0a2  \x1b[8mhidden`;
+    expect(await xsocket("policy", "check", file)).toMatchObject({
+      stdout: `1  ${name}: allow\neverything else: deny\n`,
+    });
+    expect(await xsocket("policy", "test", file, "--uid", "7")).toMatchObject({
+      stdout: `1  ${name}: allows\nAF_INET SOCK_STREAM IPPROTO_TCP for uid 7: granted by ${name}\n`,
+    });
+  });
+
   test.each([
     [["--user", "root"], "AF_INET SOCK_STREAM IPPROTO_TCP for uid 0: refused by no root", 1],
     [["--uid", "7"], "AF_INET SOCK_STREAM IPPROTO_TCP for uid 7: granted by rule 3", 0],

@@ -4,6 +4,7 @@ import {
   type Asker,
   describeAsked,
   describeRule,
+  escapeText,
   explain,
   FAMILIES,
   groupsOf,
@@ -93,11 +94,16 @@ function asker(given: Given): Asker {
   };
 }
 
+/* The names of rules are a stranger's words where a policy is looked at before it is used. */
+function lines(found: readonly string[]): void {
+  result(found.map((line) => escapeText(line)).join("\n"));
+}
+
 function check(policy: Policy): void {
-  const lines = policy.rules.map(
+  const rules = policy.rules.map(
     (rule, index) => `${index + 1}  ${rule.name}: ${describeRule(rule)}`,
   );
-  result([...lines, "everything else: deny"].join("\n"));
+  lines([...rules, "everything else: deny"]);
 }
 
 function stepLine(step: Step, index: number): string {
@@ -120,12 +126,10 @@ function test(policy: Policy, given: Given): void {
   const isGranted = decider?.allow === true;
   const verdict = isGranted ? "granted" : "refused";
   const exception = isStatus && !isGranted ? ", unless the server runs as this user" : "";
-  result(
-    [
-      ...steps.map(stepLine),
-      `${describeAsked(request)} for uid ${who.uid}: ${verdict} ${reason}${exception}`,
-    ].join("\n"),
-  );
+  lines([
+    ...steps.map(stepLine),
+    `${describeAsked(request)} for uid ${who.uid}: ${verdict} ${reason}${exception}`,
+  ]);
   if (!isGranted) process.exitCode = EXIT.failed;
 }
 
