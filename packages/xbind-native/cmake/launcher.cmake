@@ -5,7 +5,8 @@ string(JSON XSOCKET_BUN_VERSION GET "${PACKAGE_JSON}" devDependencies @types/bun
 
 add_executable(xsocket-launch src/launch/bun.c src/launch/children.c src/launch/environment.c
                               src/launch/main.c src/launch/plan.c src/launch/words.c)
-target_link_libraries(xsocket-launch PRIVATE core)
+target_include_directories(xsocket-launch PRIVATE src)
+target_link_libraries(xsocket-launch PRIVATE xsocket_flags)
 target_compile_definitions(
   xsocket-launch PRIVATE XSOCKET_SCRIPT_FROM_BIN="${XSOCKET_SCRIPT_FROM_BIN}"
                          XSOCKET_BUN_VERSION="${XSOCKET_BUN_VERSION}")

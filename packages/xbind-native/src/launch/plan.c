@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/fd.h"
 #include "launch/children.h"
 #include "launch/environment.h"
 #include "launch/words.h"
