@@ -16,7 +16,6 @@
 #include "xbind/renumber.h"
 #include "xbind/table.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/epoll.h>

@@ -31,10 +31,7 @@ static struct {
 /* The program may have closed the number, and opened something else there. */
 static bool is_ours(void)
 {
-	struct sys_identity identity;
-
-	return kept.fd >= 0 && sys_identify(kept.fd, &identity) == 0 &&
-	       identity.device == kept.identity.device && identity.inode == kept.identity.inode;
+	return kept.fd >= 0 && sys_is(kept.fd, &kept.identity);
 }
 
 static bool is_usable(void)
