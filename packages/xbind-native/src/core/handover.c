@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #ifndef SO_SNDTIMEO_NEW
 #define SO_SNDTIMEO_NEW 67 /* musl hides it where SO_SNDTIMEO is the same */
@@ -35,17 +34,10 @@ static int set_send_wait(int fd, int wait_ms)
 	return sys_setsockopt(fd, SOL_SOCKET, name, &wait, sizeof(wait));
 }
 
-static int set_blocking(int fd, int blocking)
-{
-	int nonblocking = !blocking;
-
-	return sys_ioctl(fd, FIONBIO, &nonblocking);
-}
-
 /* The backlog is full: wait inside connect(2) until there is room or the time is over. */
 static int connect_waiting(int fd, const struct address *address, const struct deadline *deadline)
 {
-	int rc = set_blocking(fd, 1);
+	int rc = fd_set_nonblocking(fd, false);
 
 	while (rc == 0) {
 		int left = deadline_left_ms(deadline);
@@ -61,7 +53,7 @@ static int connect_waiting(int fd, const struct address *address, const struct d
 			continue;
 		}
 		if (rc == 0 || rc == -EISCONN)
-			return set_blocking(fd, 0);
+			return fd_set_nonblocking(fd, true);
 	}
 	return rc == -EAGAIN ? -ETIMEDOUT : rc;
 }
