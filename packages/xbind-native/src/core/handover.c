@@ -226,15 +226,14 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec)
 int handover_receive(int conn, const struct wire_request *request, bool cloexec,
                      const struct deadline *deadline)
 {
-	bool waits = deadline_left_ms(deadline) != 0; /* who only looks needs no poll(2) */
 	int rc;
 
 	do {
-		rc = waits ? handover_wait(conn, deadline) : 0;
+		rc = handover_wait(conn, deadline);
 		if (rc < 0)
 			return rc;
 		rc = handover_take(conn, request, cloexec);
-	} while (rc == HANDOVER_E_NOT_YET && waits && deadline_left_ms(deadline) != 0);
+	} while (rc == HANDOVER_E_NOT_YET && deadline_left_ms(deadline) != 0);
 	if (rc == HANDOVER_E_NOT_YET)
 		return -ETIMEDOUT;
 	return rc < HANDOVER_E_NOT_YET ? rc - HANDOVER_E_NOT_YET : rc;

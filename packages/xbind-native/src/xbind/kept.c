@@ -161,8 +161,6 @@ static int lock_until(const struct deadline *deadline)
 /* A process that was killed in its turn has left its answer: out with it. */
 static int throw_strays(const struct wire_request *request)
 {
-	const struct deadline over = deadline_in(0);
-
 	for (int i = 0; i < STRAYS_MAX; i++) {
 		int rc = sys_poll(kept.fd, POLLIN, 0);
 		int fd;
@@ -171,7 +169,7 @@ static int throw_strays(const struct wire_request *request)
 			return -ECONNRESET;
 		if (rc <= 0)
 			return rc;
-		fd = handover_receive(kept.fd, request, true, &over);
+		fd = handover_take(kept.fd, request, true);
 		if (fd >= 0)
 			sys_close(fd);
 	}
