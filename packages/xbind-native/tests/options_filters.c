@@ -124,8 +124,8 @@ static void test_extended_programs(void)
 
 int main(void)
 {
-	test_classic_filters();
-	test_reuseport_programs();
-	test_extended_programs();
+	RUN(test_classic_filters);
+	RUN(test_reuseport_programs);
+	RUN(test_extended_programs);
 	return 0;
 }

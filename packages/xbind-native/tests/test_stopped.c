@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 #define GROUP 0xef010203U /* an address */
@@ -88,12 +89,19 @@ static void bind_watched(void)
 	CHECK_EQ(pair_bind(watched.fd, 3700), 0);
 }
 
-static int null;
+static void make_watched(void)
+{
+	watched.set = epoll_create1(EPOLL_CLOEXEC);
+	watched.fd = pair_socket(SOCK_STREAM);
+}
 
-/* Puts another file in the socket's place. */
+/* Puts another file in the socket's place, which can be read from. */
 static void put_another(void)
 {
-	CHECK_EQ(dup2(null, watched.fd), watched.fd);
+	int another = eventfd(1, EFD_CLOEXEC);
+
+	CHECK_EQ(dup2(another, watched.fd), watched.fd);
+	close(another);
 }
 
 #ifdef SYS_fcntl64
@@ -104,20 +112,46 @@ static void put_another(void)
 
 static void close_while_bound(void)
 {
-	char byte;
+	struct epoll_event event = {.events = EPOLLIN};
+	uint64_t count;
 
-	null = open("/dev/null", O_RDONLY);
-	watched.fd = pair_socket(SOCK_STREAM);
+	make_watched();
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
 	run_watched(bind_watched, CALL_FCNTL, F_GETFD, put_another);
-	if (pair_preloaded())
-		CHECK_EQ(read(watched.fd, &byte, 1), 0);
+	if (!pair_preloaded())
+		return;
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 0);
+	CHECK_EQ(read(watched.fd, &count, sizeof(count)), (ssize_t)sizeof(count));
 }
 
-/* What another thread opens where it has closed the socket in the middle of bind stays there. */
+/*
+ * What another thread opens where it has closed the socket in the middle of bind stays there, and
+ * gets into no epoll set.
+ */
 static void test_closed_meanwhile(void)
 {
 	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		child_run(close_while_bound);
+}
+
+static void close_watched(void)
+{
+	CHECK_EQ(close(watched.fd), 0);
+}
+
+/* Once the new socket has what the old one had, before it is bound. */
+static void close_before_bind(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* counts all the same */
+	run_watched(bind_watched, SYS_shutdown, SHUT_RD, close_watched);
+}
+
+/* The kernel binds a socket whose number is closed meanwhile, and says so. */
+static void test_closed_before(void)
+{
+	if (!getenv("TEST_EMULATOR"))
+		child_run(close_before_bind);
 }
 
 static void bind_without_stderr(void)
@@ -230,12 +264,6 @@ static void run_controlled(int operation, uint32_t events, long call, unsigned a
 	CHECK_EQ(pthread_join(control.thread, NULL), 0);
 }
 
-static void make_watched(void)
-{
-	watched.set = epoll_create1(EPOLL_CLOEXEC);
-	watched.fd = pair_socket(SOCK_STREAM);
-}
-
 static void arm_while_bound(void)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
@@ -339,6 +367,7 @@ static void test_slow_group(void)
 int main(void)
 {
 	RUN(test_closed_meanwhile);
+	RUN(test_closed_before);
 	RUN(test_written_meanwhile);
 	RUN(test_armed_meanwhile);
 	RUN(test_fired_meanwhile);
