@@ -300,18 +300,18 @@ static void test_negative_time(void)
 
 int main(void)
 {
-	test_mtu();
-	test_packet_info();
-	test_policies();
+	RUN(test_mtu);
+	RUN(test_packet_info);
+	RUN(test_policies);
 #ifdef TCP_AO_ADD_KEY
-	test_ao_keys();
+	RUN(test_ao_keys);
 #endif
-	test_packet_info_and_device();
-	test_priority();
-	test_repair();
-	test_window();
-	test_repaired_state();
-	test_linger();
-	test_negative_time();
+	RUN(test_packet_info_and_device);
+	RUN(test_priority);
+	RUN(test_repair);
+	RUN(test_window);
+	RUN(test_repaired_state);
+	RUN(test_linger);
+	RUN(test_negative_time);
 	return 0;
 }

@@ -404,20 +404,20 @@ static void test_keys(void)
 
 int main(void)
 {
-	test_groups4();
-	test_sources4();
-	test_both_families();
-	test_source_lists();
-	test_undone_after_a_list();
-	test_crosswise();
-	test_last_source();
-	test_long_lists();
-	test_groups6();
-	test_number_again();
-	test_other_number();
-	test_many();
-	test_many_sockets();
-	test_senders();
-	test_keys();
+	RUN(test_groups4);
+	RUN(test_sources4);
+	RUN(test_both_families);
+	RUN(test_source_lists);
+	RUN(test_undone_after_a_list);
+	RUN(test_crosswise);
+	RUN(test_last_source);
+	RUN(test_long_lists);
+	RUN(test_groups6);
+	RUN(test_number_again);
+	RUN(test_other_number);
+	RUN(test_many);
+	RUN(test_many_sockets);
+	RUN(test_senders);
+	RUN(test_keys);
 	return 0;
 }
