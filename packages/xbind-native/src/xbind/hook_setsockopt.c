@@ -116,11 +116,13 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 		note_device(fd);
 }
 
-static int set_and_follow(enum real_call call, int fd, int level, int name, const void *value,
+typedef int set_function(int fd, int level, int name, const void *value, socklen_t len);
+
+static int set_and_follow(set_function *set, int fd, int level, int name, const void *value,
                           socklen_t len)
 {
 	const struct claim_mark mark = claim_mark();
-	int rc = real_setsockopt(call, fd, level, name, value, len);
+	int rc = set(fd, level, name, value, len);
 
 	if (rc < 0)
 		return hook_result(rc);
@@ -128,17 +130,17 @@ static int set_and_follow(enum real_call call, int fd, int level, int name, cons
 		follow(fd, level, name, value, len);
 		/* Set again on a socket that has it already, it does nothing or fails. */
 		if (claim_has_run(mark) && claim_wait(fd, mark))
-			real_setsockopt(call, fd, level, name, value, len);
+			set(fd, level, name, value, len);
 	}
 	return rc;
 }
 
 EXPORT int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	return set_and_follow(REAL_SETSOCKOPT, fd, level, name, value, len);
+	return set_and_follow(real_setsockopt, fd, level, name, value, len);
 }
 
 EXPORT int hook_setsockopt64(int fd, int level, int name, const void *value, socklen_t len)
 {
-	return set_and_follow(REAL_SETSOCKOPT64, fd, level, name, value, len);
+	return set_and_follow(real_setsockopt64, fd, level, name, value, len);
 }

@@ -12,47 +12,19 @@
 #include <sys/socket.h>
 
 struct epoll_event;
-
-enum real_call {
-	REAL_BIND,
-	REAL_BINDRESVPORT,
-	REAL_CHROOT,
-	REAL_EPOLL_CREATE,
-	REAL_EPOLL_CREATE1,
-	REAL_EPOLL_CTL,
-	REAL_LISTEN,
-	REAL_RRESVPORT_AF,
-	REAL_SETSOCKOPT,
-	REAL_SETSOCKOPT64, /* glibc of 32 bits has it */
-	REAL_SHUTDOWN,
-	REAL_SYSCALL,
-	REAL_CALLS,
-};
-
-/**
- * real_symbol() - the next definition of a hooked function
- * @call: which one
- *
- * The one place where symbols are looked up, at the first use of each.
- *
- * Return: the function, NULL where there is none.
- */
-void *real_symbol(enum real_call call);
-
 struct sockaddr_in;
 
-int real_bindresvport(int fd, struct sockaddr_in *addr);
-int real_rresvport_af(int *port, sa_family_t family);
 int real_bind(int fd, const void *addr, socklen_t len);
+int real_bindresvport(int fd, struct sockaddr_in *addr);
 int real_chroot(const char *path);
 int real_epoll_create(int size);
 int real_epoll_create1(int flags);
 int real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event);
 int real_listen(int fd, int backlog);
+int real_rresvport_af(int *port, sa_family_t family);
+int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int real_setsockopt64(int fd, int level, int name, const void *value, socklen_t len);
 int real_shutdown(int fd, int how);
-/* @call: REAL_SETSOCKOPT or REAL_SETSOCKOPT64 */
-int real_setsockopt(enum real_call call, int fd, int level, int name, const void *value,
-                    socklen_t len);
 
 /* syscall(2) itself, which has errno as libc has it; NULL where there is none. */
 typedef long real_syscall_function(long number, long a, long b, long c, long d, long e, long f);
