@@ -75,6 +75,9 @@ int sys_timer_delete(int timer);
 /* kcmp(2) within this thread; argument 2 is a number or a pointer, as type wants. */
 int sys_kcmp(int type, unsigned long first, unsigned long second);
 
+/* KCMP_EPOLL_TFD: 0 when the open file of fd is registered in the set under that very number. */
+int sys_kcmp_epoll(int epoll_fd, int fd);
+
 /* Has another thread, of this process or not, the same memory (KCMP_VM) or the same table of
  * descriptors (KCMP_FILES) as this one? Not as far as this one may know. */
 bool sys_shares(int type, int other);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <linux/stat.h>
 #include <poll.h>
 #include <signal.h>
@@ -239,6 +240,13 @@ int sys_kcmp(int type, unsigned long first, unsigned long second)
 	long self = CALL(SYS_gettid);
 
 	return (int)CALL(SYS_kcmp, self, self, type, (long)first, (long)second);
+}
+
+int sys_kcmp_epoll(int epoll_fd, int fd)
+{
+	struct kcmp_epoll_slot slot = {.efd = (uint32_t)epoll_fd, .tfd = (uint32_t)fd};
+
+	return sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
 }
 
 bool sys_shares(int type, int other)

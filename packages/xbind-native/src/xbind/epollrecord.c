@@ -128,13 +128,6 @@ static bool is_same_set(uint32_t number, int set)
 	       (number != 0 && sys_kcmp(KCMP_FILE, number - 1, (unsigned long)set) == 0);
 }
 
-static int ask_kcmp(int set, int fd)
-{
-	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
-
-	return sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
-}
-
 /* Where kcmp(2) is refused nobody can tell. */
 static bool is_no_set(int kcmp_rc)
 {
@@ -150,7 +143,7 @@ static struct record *find_by_any_number(int set, int fd)
 		uint32_t number = load(&bucket[i].set);
 
 		if (number != 0 && load(&bucket[i].fd) == (uint32_t)fd &&
-		    (is_same_set(number, set) || is_no_set(ask_kcmp((int)number - 1, fd))))
+		    (is_same_set(number, set) || is_no_set(sys_kcmp_epoll((int)number - 1, fd))))
 			return &bucket[i];
 	}
 	return NULL;
@@ -190,7 +183,7 @@ bool epollrecord_is_parked(int set, int fd)
 
 	if (!find_parked(set, fd))
 		return false;
-	rc = ask_kcmp(set, fd);
+	rc = sys_kcmp_epoll(set, fd);
 	return rc < 0 && !is_no_set(rc);
 }
 

@@ -24,7 +24,6 @@
 #include "xbind/table.h"
 
 #include <errno.h>
-#include <linux/kcmp.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/epoll.h>
@@ -134,8 +133,7 @@ static bool is_gone(int error)
  */
 static int ask_kcmp(int set, int fd)
 {
-	struct kcmp_epoll_slot slot = {.efd = (uint32_t)set, .tfd = (uint32_t)fd};
-	int rc = sys_kcmp(KCMP_EPOLL_TFD, (unsigned long)fd, (unsigned long)&slot);
+	int rc = sys_kcmp_epoll(set, fd);
 
 	if (rc == -EBADF || rc == -EINVAL)
 		forget(set); /* closed, or the number is something else by now */
