@@ -28,12 +28,8 @@ static void forget_row(socket_key key, int row)
 
 static void add_value(int fd, socket_key key, int row, const void *value, size_t len)
 {
-	size_t at = optrecord_add(fd, key, row, len);
-
-	if (at == OPTLOG_RECORDS)
+	if (!optrecord_add(fd, key, row, value, len))
 		optrecord_lose(fd, key);
-	else
-		memcpy(optrecord_bytes(optrecord_at(at)), value, len);
 }
 
 static void add_program(int fd, socket_key key, int row, const void *value)
@@ -52,16 +48,10 @@ static void add_program(int fd, socket_key key, int row, const void *value)
 static void add_fd(int fd, socket_key key, int row, const void *value)
 {
 	int program;
-	size_t at;
 
-	optrecord_make_place();
-	at = optrecord_add(fd, key, row, 0);
-	if (at == OPTLOG_RECORDS) {
-		optrecord_lose(fd, key);
-		return;
-	}
 	memcpy(&program, value, sizeof(program));
-	optrecord_keep(at, program);
+	if (!optrecord_add_program(fd, key, row, program))
+		optrecord_lose(fd, key);
 }
 
 /* A socket has one program that spreads connections, of one sort or the other. */
@@ -220,10 +210,10 @@ static int set_again(struct optrecord *record, int to)
 
 	switch ((enum option_how)option->how) {
 	case OPTION_LAST_FD:
-		if (record->kept < 0 || optrecord_program_id(record->kept) != record->id)
+		if (!optrecord_has_program(record))
 			return -EACCES;
-		return sys_setsockopt(to, option->level, option->name, &record->kept,
-		                      sizeof(record->kept));
+		return sys_setsockopt(to, option->level, option->name, &record->program,
+		                      sizeof(record->program));
 	case OPTION_LAST_PROG:
 		program.len = (unsigned short)(record->len / sizeof(struct sock_filter));
 		program.filter = (void *)optrecord_bytes(record);
@@ -285,7 +275,7 @@ static int replay_next(socket_key key, int old, int to, uint64_t *order)
 		return rc;
 	}
 	record = *optrecord_at(at);
-	is_copy = record.kept < 0 && optrecord_bytes(&record) == record.bytes;
+	is_copy = record.program < 0 && optrecord_bytes(&record) == record.bytes;
 	if (is_copy)
 		optrecord_leave(&guard);
 	rc = replay_one(&record, to);

@@ -21,17 +21,17 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#define LOCK_WAIT_MS 10000 /* milliseconds; the kernel may be busy with the holder for some */
-#define KEPT_FD_MIN  512   /* where numbers of kept programs start, if the limit allows */
-#define KEPT_MAX     16    /* kept programs before we look which of their sockets are gone */
-#define NOWHERE      (-1)
-#define KEY_WRITTEN  UINTPTR_MAX /* no socket's: the place is being written */
+#define LOCK_WAIT_MS   10000 /* milliseconds; the kernel may be busy with the holder for some */
+#define PROGRAM_FD_MIN 512   /* where the numbers of programs start, if the limit allows */
+#define PROGRAMS_MAX   16    /* programs before we look which of their sockets are gone */
+#define NOWHERE        (-1)
+#define KEY_WRITTEN    UINTPTR_MAX /* no socket's: the place is being written */
 
 static socket_key keys[OPTLOG_RECORDS];
 static struct optrecord records[OPTLOG_RECORDS];
 static _Atomic size_t used; /* no record from here on */
 static uint64_t last_order;
-static unsigned kept_count;
+static unsigned program_count;
 
 static uint8_t large_bytes[OPTLOG_LARGE][OPTLOG_LARGE_BYTES];
 static bool large_taken[OPTLOG_LARGE];
@@ -134,7 +134,8 @@ uint8_t *optrecord_bytes(struct optrecord *record)
 	return record->large == NOWHERE ? record->bytes : large_bytes[record->large];
 }
 
-uint32_t optrecord_program_id(int fd)
+/* The id of a program by its descriptor, 0 for anything else. */
+static uint32_t program_id(int fd)
 {
 	struct bpf_prog_info info = {0};
 	union bpf_attr attr = {
@@ -147,15 +148,19 @@ uint32_t optrecord_program_id(int fd)
 	return info.id;
 }
 
+bool optrecord_has_program(const struct optrecord *record)
+{
+	return record->program >= 0 && program_id(record->program) == record->program_id;
+}
+
 void optrecord_forget(size_t at)
 {
 	struct optrecord *record = &records[at];
 
-	if (record->kept >= 0) {
-		kept_count--;
-		if (optrecord_program_id(record->kept) == record->id)
-			sys_close(record->kept);
-	}
+	if (record->program >= 0)
+		program_count--;
+	if (optrecord_has_program(record))
+		sys_close(record->program);
 	if (record->large != NOWHERE)
 		large_taken[record->large] = false;
 	keys[at] = KEY_NONE;
@@ -275,7 +280,8 @@ static size_t place_for(size_t len, int16_t *ret_large)
 	return at;
 }
 
-size_t optrecord_add(int fd, socket_key key, int row, size_t len)
+/* Return: a new record with room for len bytes, NULL when there is none. */
+static struct optrecord *add(int fd, socket_key key, int row, size_t len)
 {
 	int16_t large;
 	size_t at = place_for(len, &large);
@@ -285,12 +291,12 @@ size_t optrecord_add(int fd, socket_key key, int row, size_t len)
 		at = place_for(len, &large);
 	}
 	if (at == OPTLOG_RECORDS)
-		return at;
+		return NULL;
 	records[at] = (struct optrecord){
 	    .order = ++last_order,
 	    .process = sys_getpid(),
 	    .fd = fd,
-	    .kept = -1,
+	    .program = -1,
 	    .len = (uint32_t)len,
 	    .row = (int16_t)row,
 	    .large = large,
@@ -298,26 +304,39 @@ size_t optrecord_add(int fd, socket_key key, int row, size_t len)
 	keys[at] = key;
 	if (at >= used)
 		used = at + 1;
-	return at;
+	return &records[at];
 }
 
-void optrecord_keep(size_t at, int program)
+bool optrecord_add(int fd, socket_key key, int row, const void *value, size_t len)
 {
-	struct optrecord *record = &records[at];
+	struct optrecord *record = add(fd, key, row, len);
 
-	record->id = optrecord_program_id(program);
-	if (record->id == 0) /* nobody could tell it from what the host has there later */
+	if (record)
+		memcpy(optrecord_bytes(record), value, len);
+	return record != NULL;
+}
+
+static void keep_program(struct optrecord *record, int program)
+{
+	record->program_id = program_id(program);
+	if (record->program_id == 0) /* nobody could tell it from what the host has there later */
 		return;
-	record->kept = sys_fcntl(program, F_DUPFD_CLOEXEC, KEPT_FD_MIN);
-	if (record->kept < 0)
-		record->kept = sys_fcntl(program, F_DUPFD_CLOEXEC, 0);
-	kept_count += record->kept >= 0;
+	record->program = sys_fcntl(program, F_DUPFD_CLOEXEC, PROGRAM_FD_MIN);
+	if (record->program < 0)
+		record->program = sys_fcntl(program, F_DUPFD_CLOEXEC, 0);
+	program_count += record->program >= 0;
 }
 
-void optrecord_make_place(void)
+bool optrecord_add_program(int fd, socket_key key, int row, int program)
 {
-	if (kept_count >= KEPT_MAX)
+	struct optrecord *record;
+
+	if (program_count >= PROGRAMS_MAX)
 		sweep();
+	record = add(fd, key, row, 0);
+	if (record)
+		keep_program(record, program);
+	return record != NULL;
 }
 
 bool optrecord_any(void)

@@ -20,8 +20,8 @@ struct optrecord {
 	uint64_t order;
 	int process; /* who has recorded it */
 	int fd;      /* the number that the socket had */
-	int kept;    /* OPTION_LAST_FD: our copy of the descriptor */
-	uint32_t id; /* OPTION_LAST_FD: the id of the program */
+	int program; /* OPTION_LAST_FD: our copy of the descriptor; -1 for none */
+	uint32_t program_id;
 	uint32_t len;
 	int16_t row;
 	int16_t large; /* index of its bytes among the large ones, -1 when they are here */
@@ -43,8 +43,14 @@ bool optrecord_any(void);
 void optrecord_lose(int fd, socket_key key);
 bool optrecord_is_lost(socket_key key);
 
-/* Adds a record with room for len bytes. Return: its index, OPTLOG_RECORDS when there is none. */
-size_t optrecord_add(int fd, socket_key key, int row, size_t len);
+/* Adds a record of a value. Return: whether there was room. */
+bool optrecord_add(int fd, socket_key key, int row, const void *value, size_t len);
+
+/* Adds a record of a program that is given by its descriptor, of which a copy is kept with it. */
+bool optrecord_add_program(int fd, socket_key key, int row, int program);
+
+/* Is that copy still open, and no other file by now? */
+bool optrecord_has_program(const struct optrecord *record);
 
 struct optrecord *optrecord_at(size_t at);
 
@@ -64,15 +70,5 @@ void optrecord_forget(size_t at);
 
 /* Those of the socket for which is_one() says so. */
 void optrecord_forget_if(socket_key key, bool (*is_one)(const struct optrecord *record));
-
-/* Keeps a copy of a program's descriptor with the record, if the program has an id; it is closed
- * with it. */
-void optrecord_keep(size_t at, int program);
-
-/* Before a program is recorded: copies of those whose sockets are gone are closed. */
-void optrecord_make_place(void);
-
-/* The id of a program by its descriptor, 0 for anything else. */
-uint32_t optrecord_program_id(int fd);
 
 #endif
