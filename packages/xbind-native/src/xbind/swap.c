@@ -2,11 +2,21 @@
 /*
  * swap.c - the order of things when a socket moves
  *
- * How it works: everything that can fail comes first and happens to the new socket alone: the
- * handover, the options, the call itself. Only after the call has succeeded there does the new
- * socket take the old one's number. A look at the old socket just before catches what another
- * thread or a signal handler has bound meanwhile. The options are looked at while the server makes
- * the new socket: each of the two takes about as long as the other.
+ * How it works: everything that can fail comes first and happens to the new socket alone. Only
+ * after the program's call has succeeded there does the new socket take the old one's number.
+ *
+ *   swap_socket()        one swap of a socket at a time (claim.h); one that has moved stays
+ *     target_socket()      the server is asked; while it makes the new socket, which takes about as
+ *                          long, the old one's options are looked at (survey.h)
+ *     carry_options()      they are set on the new socket
+ *     run()                the program's call: bind(2) or listen(2)
+ *     await_server()       the server has let go of its copy
+ *     exchange_checked()   a last look at the old socket, which another thread or a signal handler
+ *                          may have bound or closed meanwhile
+ *       epollset_detach()    out of every epoll set
+ *       take_number()        flags and owner (status.h), then dup3(2) (renumber.h)
+ *       epollset_attach()    into the same sets
+ *       copies_replace()     and the same for every dup(2) of the old socket
  */
 #include "xbind/swap.h"
 
@@ -78,14 +88,14 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 	CLEANUP_CLOSE int new_fd = kept_request(&request, &deadline);
 	int rc;
 
-	if (new_fd == -ENOTCONN) {
-		asked->conn = ask(&request, &deadline);
-		asked->place = flight_add(asked->conn);
-	} else if (new_fd < 0) {
+	if (new_fd < 0 && new_fd != -ENOTCONN)
 		return new_fd;
+	if (new_fd < 0) {
+		asked->conn = ask(&request, &deadline);
+		if (asked->conn < 0)
+			return asked->conn;
+		asked->place = flight_add(asked->conn);
 	}
-	if (new_fd < 0 && asked->conn < 0)
-		return asked->conn;
 	rc = survey_take(old, kind, key, ret_survey);
 	if (rc < 0)
 		return rc;
