@@ -19,36 +19,37 @@
 
 #define SO_BUF_LOCK_ 72 /* which of a socket's buffers are locked: 1 sending, 2 receiving */
 
-/* How an option gets from one socket to another. */
+/*
+ * How an option gets from one socket to another. From OPTION_EACH on an option cannot be read, so
+ * setsockopt(2) is watched for it, and optlog.h has what was set.
+ */
 enum option_how {
-	OPTION_PLAIN,  /* read, and set to what was read */
-	OPTION_BUFFER, /* reads as twice what was set, and setting it turns autotuning off */
-	OPTION_LOCK,   /* SO_BUF_LOCK, which setting a buffer changes */
-	OPTION_EFFECT, /* a number that setting another option changes */
-	OPTION_FILTER, /* a classic filter reads as a program, another one not at all */
-	OPTION_NAME,   /* SO_BINDTODEVICE: by name, unless it was set by index */
-	OPTION_INDEX,  /* SO_BINDTOIFINDEX: by index only when it was set so */
-	OPTION_LINGER, /* SO_LINGER: one that is off keeps its time, which is set by one that is on
-	                */
-	OPTION_TIME, /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one reads as none, and does not wait */
-	OPTION_SEGMENT,   /* TCP_MAXSEG: where it was not set it reads as what a connection had */
-	OPTION_HEADERS,   /* IP options and extension headers: of any length, mostly none */
-	OPTION_REPAIR,    /* what has a value of its own only under TCP_REPAIR */
-	OPTION_QUEUES,    /* TCP_QUEUE_SEQ: of the queue that TCP_REPAIR_QUEUE has chosen */
-	OPTION_RECORDS,   /* no option: the place where those that cannot be read are set again */
-	OPTION_EACH,      /* cannot be read: every value that was set is set again, in order */
-	OPTION_LAST,      /* cannot be read: the last value that was set is set again */
-	OPTION_SENDER,    /* IP_MULTICAST_IF: the same, but an address that nobody saw being set is
-	                     read */
-	OPTION_LAST_FD,   /* the same for one that takes the descriptor of a program */
-	OPTION_LAST_PROG, /* the same for one that takes a classic filter program */
+	OPTION_PLAIN,   /* read, and set to what was read */
+	OPTION_BUFFER,  /* reads as twice what was set, and setting it turns autotuning off */
+	OPTION_LOCK,    /* SO_BUF_LOCK, which setting a buffer changes */
+	OPTION_EFFECT,  /* a number that setting another option changes */
+	OPTION_FILTER,  /* a classic filter reads as a program, another one not at all */
+	OPTION_NAME,    /* SO_BINDTODEVICE: by name, unless it was set by index */
+	OPTION_INDEX,   /* SO_BINDTOIFINDEX: by index only when it was set so */
+	OPTION_LINGER,  /* SO_LINGER: one that is off keeps the time that one that is on had */
+	OPTION_TIME,    /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one reads as none, and waits not */
+	OPTION_SEGMENT, /* TCP_MAXSEG: where it was not set it reads as what a connection had */
+	OPTION_HEADERS, /* IP options and extension headers: of any length, mostly none */
+	OPTION_REPAIR,  /* what has a value of its own only under TCP_REPAIR */
+	OPTION_QUEUES,  /* TCP_QUEUE_SEQ: of the queue that TCP_REPAIR_QUEUE has chosen */
+	OPTION_RECORDS, /* no option: the place where those that cannot be read are set again */
+
+	OPTION_EACH,      /* every value that was set is set again, in order */
+	OPTION_LAST,      /* the last value that was set is set again */
+	OPTION_SENDER,    /* IP_MULTICAST_IF: the same; an address that nobody saw is read */
+	OPTION_LAST_FD,   /* the last one, which is the descriptor of a program */
+	OPTION_LAST_PROG, /* the last one, which is a classic filter program */
 	OPTION_UNDO,      /* takes back what an OPTION_EACH or OPTION_LAST_* did */
 };
 
 enum {
 	OPTION_SAFETY = 1,   /* without it the socket would be open wider than asked */
-	OPTION_EXPLICIT = 2, /* set to its own default it differs from one never set: the target
-	                        namespace, or its cgroup, may have another default */
+	OPTION_EXPLICIT = 2, /* what was set need not show, and is noted (explicit.h) */
 	OPTION_TRUTH = 4,    /* kept as 0 or 1, whatever number was set */
 	OPTION_UNTOLD = 8,   /* before Linux 6.15 MPTCP takes it and does not tell of it */
 };
