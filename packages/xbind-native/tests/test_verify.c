@@ -9,12 +9,14 @@
 
 #include "core/sys.h"
 #include "core/verify.h"
+#include "support/program.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/vm_sockets.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -26,22 +28,29 @@ static const struct wire_request local = {AF_UNIX, SOCK_STREAM, 0};
 static const struct wire_request route = {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE};
 static const struct wire_request vsock = {AF_VSOCK, SOCK_STREAM, 0};
 
-/* Says that every socket is one of SCTP, which few kernels have. */
-static bool pretends_sctp;
+/* What every socket is said to be, where type is not 0: few kernels have the protocol itself. */
+static struct {
+	int type, protocol;
+} pretended;
 
 /* The option of SOL_SOCKET that this process may not ask for, as by seccomp(2). */
 static int forbidden_option;
+
+/* The same of a system call. */
+static long forbidden_call;
 
 #define FORBIDDEN EXDEV /* an errno that nothing else here gives */
 
 long sys_call(long number, const long args[6])
 {
+	if (forbidden_call && number == forbidden_call)
+		return -FORBIDDEN;
 	if (forbidden_option && number == SYS_getsockopt && args[1] == SOL_SOCKET &&
 	    args[2] == forbidden_option)
 		return -FORBIDDEN;
-	if (pretends_sctp && number == SYS_getsockopt && args[1] == SOL_SOCKET &&
+	if (pretended.type && number == SYS_getsockopt && args[1] == SOL_SOCKET &&
 	    (args[2] == SO_TYPE || args[2] == SO_PROTOCOL)) {
-		*(int *)args[3] = args[2] == SO_TYPE ? SOCK_SEQPACKET : IPPROTO_SCTP;
+		*(int *)args[3] = args[2] == SO_TYPE ? pretended.type : pretended.protocol;
 		return 0;
 	}
 	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
@@ -95,14 +104,23 @@ static void test_fresh(void)
 	}
 }
 
-static void test_sctp(void)
+/* Protocol 0 is the one that the family chooses, of which that of IPv4 and IPv6 is known. */
+static void test_chosen_protocol(void)
 {
-	const struct wire_request associations = {AF_INET, SOCK_SEQPACKET, 0};
+	const struct wire_request sctp = {AF_INET, SOCK_SEQPACKET, 0};
+	const struct wire_request dccp = {AF_INET, SOCK_DCCP, 0};
 
-	pretends_sctp = true;
-	verify_consume(make(&tcp), &associations, 0);
+	pretended.type = SOCK_SEQPACKET;
+	pretended.protocol = IPPROTO_SCTP;
+	verify_consume(make(&tcp), &sctp, 0);
 	verify_consume(make(&tcp), &tcp, -EBADMSG);
-	pretends_sctp = false;
+	pretended.type = SOCK_DCCP;
+	verify_consume(make(&tcp), &dccp, -EBADMSG);
+	pretended.protocol = IPPROTO_DCCP;
+	verify_consume(make(&tcp), &dccp, 0);
+	pretended.type = SOCK_STREAM;
+	verify_consume(make(&local), &local, 0);
+	pretended.type = 0;
 }
 
 static void test_other_kind(void)
@@ -131,6 +149,10 @@ static void test_forbidden(void)
 	forbidden_option = SO_ACCEPTCONN;
 	verify_consume(make(&local), &local, -FORBIDDEN);
 	forbidden_option = 0;
+	forbidden_call = SYS_getsockname;
+	verify_consume(make(&tcp), &tcp, -FORBIDDEN);
+	verify_consume(make(&local), &tcp, -EBADMSG);
+	forbidden_call = 0;
 }
 
 /* What is no socket at all is the server's fault. */
@@ -143,6 +165,26 @@ static void test_no_socket(void)
 	verify_consume(fds[1], &local, -EBADMSG);
 	verify_consume(open("/", O_PATH), &tcp, -EBADMSG);
 	verify_consume(open("/", O_PATH), &local, -EBADMSG);
+}
+
+/* It has an address, and no port as yet. */
+static void test_inet_used(void)
+{
+	const struct wire_request tcp6 = {AF_INET6, SOCK_STREAM, 0};
+	const struct sockaddr_in name = {.sin_family = AF_INET,
+	                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct sockaddr_in6 name6 = {
+	    .sin6_family = AF_INET6,
+	    .sin6_addr.s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1},
+	};
+	int fd = make(&tcp), fd6 = make(&tcp6), one = 1;
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
+	CHECK_EQ(bind(fd, (const struct sockaddr *)&name, sizeof(name)), 0);
+	verify_consume(fd, &tcp, -EBADMSG);
+	CHECK_EQ(setsockopt(fd6, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)), 0);
+	CHECK_EQ(bind(fd6, (const struct sockaddr *)&name6, sizeof(name6)), 0);
+	verify_consume(fd6, &tcp6, -EBADMSG);
 }
 
 static void test_unix_used(void)
@@ -162,8 +204,11 @@ static void test_unix_used(void)
 static void test_netlink_used(void)
 {
 	struct sockaddr_nl name = {.nl_family = AF_NETLINK};
-	int fd = make(&route);
+	int fd = make(&route), group = RTNLGRP_LINK;
 
+	CHECK_EQ(setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
+	verify_consume(fd, &route, -EBADMSG);
+	fd = make(&route);
 	CHECK_EQ(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
 	verify_consume(fd, &route, -EBADMSG);
 }
@@ -224,18 +269,32 @@ static void test_filtered(void)
 	}
 }
 
+static void test_extended_filter(void)
+{
+	int fd = make(&tcp), program = load_program();
+
+	if (program >= 0) {
+		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+		close(program);
+		CHECK_EQ(verify_socket(fd, &tcp), -EBADMSG);
+	}
+	close(fd);
+}
+
 int main(void)
 {
 	RUN(test_fresh);
-	RUN(test_sctp);
+	RUN(test_chosen_protocol);
 	RUN(test_other_kind);
 	RUN(test_forbidden);
 	RUN(test_no_socket);
+	RUN(test_inet_used);
 	RUN(test_unix_used);
 	RUN(test_netlink_used);
 	RUN(test_packet_used);
 	RUN(test_old_packet_used);
 	RUN(test_vsock_used);
 	RUN(test_filtered);
+	RUN(test_extended_filter);
 	return 0;
 }
