@@ -211,6 +211,9 @@ static void test_netlink_used(void)
 	fd = make(&route);
 	CHECK_EQ(bind(fd, (struct sockaddr *)&name, sizeof(name)), 0);
 	verify_consume(fd, &route, -EBADMSG);
+	fd = make(&route);
+	CHECK_EQ(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	verify_consume(fd, &route, -EBADMSG);
 }
 
 static void test_packet_used(void)

@@ -156,14 +156,13 @@ static bool other_is_unbound(int fd, const struct wire_request *request)
 	}
 }
 
-/* A netlink socket always tells a peer, the kernel unless it was connected to another one. */
+/* A netlink socket always tells one, the kernel; connect(2) to another would have bound it. */
 static bool other_has_no_peer(int fd, const struct wire_request *request)
 {
-	union name name = {.any.sa_family = AF_UNSPEC};
+	union name name;
 	socklen_t len = sizeof(name);
-	int rc = sys_getpeername(fd, &name, &len);
 
-	return rc < 0 || (request->domain == AF_NETLINK && netlink_is_empty(&name));
+	return request->domain == AF_NETLINK || sys_getpeername(fd, &name, &len) < 0;
 }
 
 static int verify_other(int fd, const struct wire_request *request)
