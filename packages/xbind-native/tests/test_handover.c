@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_handover.c - why a server refuses is heard, whenever it closes, and the deadline holds
+ * test_handover.c - a busy server is waited for, why it refuses is heard, and the deadline holds
  */
 #include "test.h"
 
 #include "core/handover.h"
 #include "core/sys.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 
 static const struct wire_request tcp = {AF_INET, SOCK_STREAM, 0};
 static const uint8_t refusal[] = {'X', 'S', '0', '2', 0, 0, 0, EMFILE};
@@ -88,11 +91,74 @@ static void test_deadline(void)
 	close(pair[1]);
 }
 
+#define TICK_MS 10 /* milliseconds */
+
+static struct {
+	struct address address;
+	int listener;
+	int waiting; /* the connection that fills the backlog */
+	int ticks;   /* until there is room; 0 for never */
+} full;
+
+static void tick(int signal)
+{
+	(void)signal;
+	if (full.ticks > 0 && --full.ticks == 0)
+		close(accept(full.listener, NULL, NULL));
+}
+
+static void set_interval(int ms)
+{
+	const struct timeval interval = {.tv_usec = ms * 1000};
+
+	CHECK_EQ(setitimer(ITIMER_REAL, &(struct itimerval){interval, interval}, NULL), 0);
+}
+
+/* To a server whose backlog is full, with room in it after some ticks. Return: the connection. */
+static int connect_to_full(int ticks, int tick_ms, int wait_ms)
+{
+	const struct deadline deadline = deadline_in(wait_ms);
+	const struct sigaction action = {.sa_handler = tick};
+	int rc;
+
+	CHECK_EQ(address_parse("@test_handover", true, &full.address), 0);
+	full.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	CHECK_EQ(bind(full.listener, (struct sockaddr *)&full.address.sun, full.address.len), 0);
+	CHECK_EQ(listen(full.listener, 0), 0);
+	full.waiting = handover_connect(&full.address, &deadline);
+	CHECK(full.waiting >= 0);
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	full.ticks = ticks;
+	set_interval(tick_ms);
+	rc = handover_connect(&full.address, &deadline);
+	set_interval(0);
+	close(full.waiting);
+	close(full.listener);
+	return rc;
+}
+
+/* It is waited for as long as the deadline says, whatever signals come. */
+static void test_full_backlog(void)
+{
+	const int waits_ms[] = {-1, 60000};
+
+	for (size_t i = 0; i < sizeof(waits_ms) / sizeof(waits_ms[0]); i++) {
+		int conn = connect_to_full(3, TICK_MS, waits_ms[i]);
+
+		CHECK(conn >= 0);
+		CHECK(fcntl(conn, F_GETFL) & O_NONBLOCK);
+		close(conn);
+	}
+	CHECK_EQ(connect_to_full(0, TICK_MS, 5 * TICK_MS), -ETIMEDOUT);
+	CHECK_EQ(connect_to_full(0, 0, TICK_MS), -ETIMEDOUT);
+}
+
 int main(void)
 {
 	RUN(test_before_the_request);
 	RUN(test_without_reading_it);
 	RUN(test_between_two_requests);
 	RUN(test_deadline);
+	RUN(test_full_backlog);
 	return 0;
 }

@@ -39,23 +39,20 @@ static int connect_waiting(int fd, const struct address *address, const struct d
 {
 	int rc = fd_set_nonblocking(fd, false);
 
-	while (rc == 0) {
+	if (rc < 0)
+		return rc;
+	do {
 		int left = deadline_left_ms(deadline);
 
 		if (left == 0)
 			return -ETIMEDOUT;
 		rc = set_send_wait(fd, left < 0 ? 0 : left); /* 0 is no limit there */
-		if (rc < 0)
-			return rc;
-		rc = sys_connect(fd, &address->sun, address->len);
-		if (rc == -EINTR) {
-			rc = 0;
-			continue;
-		}
-		if (rc == 0 || rc == -EISCONN)
-			return fd_set_nonblocking(fd, true);
-	}
-	return rc == -EAGAIN ? -ETIMEDOUT : rc;
+		if (rc == 0)
+			rc = sys_connect(fd, &address->sun, address->len);
+	} while (rc == -EINTR);
+	if (rc == -EAGAIN)
+		return -ETIMEDOUT;
+	return rc < 0 ? rc : fd_set_nonblocking(fd, true);
 }
 
 /* What the kernel calls whoever has no number in this user namespace. */
