@@ -257,6 +257,20 @@ static void test_linger(void)
 	close(fd);
 }
 
+static void test_short_time(void)
+{
+	struct timeval time = {.tv_usec = 300000};
+	socklen_t len = sizeof(time);
+	int fd = pair_socket(SOCK_DGRAM);
+
+	set("short time", fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof(time));
+	time = (struct timeval){0};
+	bind_any(fd, AF_INET);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, &len), 0);
+	printf("%ld s, %ld us\n", (long)time.tv_sec, (long)time.tv_usec);
+	close(fd);
+}
+
 static void interrupt_wait(int signal)
 {
 	(void)signal;
@@ -312,6 +326,7 @@ int main(void)
 	RUN(test_window);
 	RUN(test_repaired_state);
 	RUN(test_linger);
+	RUN(test_short_time);
 	RUN(test_negative_time);
 	return 0;
 }

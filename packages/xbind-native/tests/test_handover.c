@@ -8,23 +8,28 @@
 #include "core/sys.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 
 static const struct wire_request tcp = {AF_INET, SOCK_STREAM, 0};
+static const uint8_t consent[] = {'X', 'S', '0', '2', 0, 0, 0, 0};
 static const uint8_t refusal[] = {'X', 'S', '0', '2', 0, 0, 0, EMFILE};
 
-/* poll(2) says that there is something, and there is nothing each time. */
-static bool comes_to_nothing;
+/* poll(2) says that there is something, and there is nothing so many times. */
+static int comes_to_nothing;
 
 long sys_call(long number, const long args[6])
 {
 	long rc;
 
-	if (comes_to_nothing && number == SYS_recvmsg)
+	if (number == SYS_recvmsg && comes_to_nothing > 0) {
+		comes_to_nothing--;
 		return -EAGAIN;
+	}
 	rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	return rc < 0 ? -errno : rc;
 }
@@ -84,11 +89,85 @@ static void test_deadline(void)
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	CHECK_EQ(send(pair[1], refusal, sizeof(refusal), 0), (ssize_t)sizeof(refusal));
-	comes_to_nothing = true;
+	comes_to_nothing = INT_MAX;
 	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -ETIMEDOUT);
-	comes_to_nothing = false;
+	comes_to_nothing = 0;
 	close(pair[0]);
 	close(pair[1]);
+}
+
+static void test_comes_to_nothing(void)
+{
+	const struct deadline deadline = deadline_in(60000);
+	int pair[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(send(pair[1], refusal, sizeof(refusal), 0), (ssize_t)sizeof(refusal));
+	comes_to_nothing = 3;
+	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -EMFILE);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* An answer with one socket or the same one twice, none of them non-blocking. */
+static void answer(int conn, size_t count)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} control = {.header = {.cmsg_len = CMSG_LEN(count * sizeof(int)),
+	                        .cmsg_level = SOL_SOCKET,
+	                        .cmsg_type = SCM_RIGHTS}};
+	struct iovec iov = {(void *)consent, sizeof(consent)};
+	const struct msghdr msg = {.msg_iov = &iov,
+	                           .msg_iovlen = 1,
+	                           .msg_control = &control,
+	                           .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	for (size_t i = 0; i < count; i++)
+		memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &fd, sizeof(fd));
+	CHECK_EQ(sendmsg(conn, &msg, 0), (ssize_t)sizeof(consent));
+	close(fd);
+}
+
+/* Where this process may have so many descriptors more. */
+static int take(const struct wire_request *request, size_t count, rlim_t room)
+{
+	const struct deadline deadline = deadline_in(1000);
+	struct rlimit before, limit;
+	int pair[2], rc;
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	answer(pair[1], count);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+	limit = before;
+	limit.rlim_cur = (rlim_t)pair[1] + 1 + room;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	rc = handover_receive(pair[0], request, true, &deadline);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+	close(pair[0]);
+	close(pair[1]);
+	return rc;
+}
+
+/* This process may not have another descriptor, or not both of an answer that is wrong anyway. */
+static void test_no_room(void)
+{
+	CHECK_EQ(take(&tcp, 1, 0), -EMFILE);
+	CHECK_EQ(take(&tcp, 2, 1), -EBADMSG);
+	CHECK_EQ(take(&tcp, 2, 2), -EBADMSG);
+}
+
+/* Whether it has O_NONBLOCK is what was asked for, whatever the server has heeded. */
+static void test_nonblocking(void)
+{
+	const struct wire_request request = {AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0};
+	int fd = take(&request, 1, 1);
+
+	CHECK(fd >= 0);
+	CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	close(fd);
 }
 
 #define TICK_MS 10 /* milliseconds */
@@ -159,6 +238,9 @@ int main(void)
 	RUN(test_without_reading_it);
 	RUN(test_between_two_requests);
 	RUN(test_deadline);
+	RUN(test_comes_to_nothing);
+	RUN(test_no_room);
+	RUN(test_nonblocking);
 	RUN(test_full_backlog);
 	return 0;
 }
