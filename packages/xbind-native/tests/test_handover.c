@@ -109,37 +109,37 @@ static void test_comes_to_nothing(void)
 	close(pair[1]);
 }
 
-/* An answer with one socket or the same one twice, none of them non-blocking. */
-static void answer(int conn, size_t count)
+/* An answer with a socket, or with the same one twice, which is not non-blocking. */
+static void answer(int conn, bool twice)
 {
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(2 * sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(count * sizeof(int)),
-	                        .cmsg_level = SOL_SOCKET,
-	                        .cmsg_type = SCM_RIGHTS}};
+	} control = {
+	    .header = {.cmsg_len = twice ? CMSG_LEN(2 * sizeof(int)) : CMSG_LEN(sizeof(int)),
+	               .cmsg_level = SOL_SOCKET,
+	               .cmsg_type = SCM_RIGHTS}};
 	struct iovec iov = {(void *)consent, sizeof(consent)};
 	const struct msghdr msg = {.msg_iov = &iov,
 	                           .msg_iovlen = 1,
 	                           .msg_control = &control,
-	                           .msg_controllen = CMSG_SPACE(count * sizeof(int))};
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	                           .msg_controllen = sizeof(control)};
+	const int fd = socket(AF_INET, SOCK_STREAM, 0), fds[] = {fd, fd};
 
-	for (size_t i = 0; i < count; i++)
-		memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &fd, sizeof(fd));
+	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
 	CHECK_EQ(sendmsg(conn, &msg, 0), (ssize_t)sizeof(consent));
 	close(fd);
 }
 
 /* Where this process may have so many descriptors more. */
-static int take(const struct wire_request *request, size_t count, rlim_t room)
+static int take(const struct wire_request *request, bool twice, rlim_t room)
 {
 	const struct deadline deadline = deadline_in(1000);
 	struct rlimit before, limit;
 	int pair[2], rc;
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
-	answer(pair[1], count);
+	answer(pair[1], twice);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
 	limit = before;
 	limit.rlim_cur = (rlim_t)pair[1] + 1 + room;
@@ -154,16 +154,16 @@ static int take(const struct wire_request *request, size_t count, rlim_t room)
 /* This process may not have another descriptor, or not both of an answer that is wrong anyway. */
 static void test_no_room(void)
 {
-	CHECK_EQ(take(&tcp, 1, 0), -EMFILE);
-	CHECK_EQ(take(&tcp, 2, 1), -EBADMSG);
-	CHECK_EQ(take(&tcp, 2, 2), -EBADMSG);
+	CHECK_EQ(take(&tcp, false, 0), -EMFILE);
+	CHECK_EQ(take(&tcp, true, 1), -EBADMSG);
+	CHECK_EQ(take(&tcp, true, 2), -EBADMSG);
 }
 
 /* Whether it has O_NONBLOCK is what was asked for, whatever the server has heeded. */
 static void test_nonblocking(void)
 {
 	const struct wire_request request = {AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0};
-	int fd = take(&request, 1, 1);
+	int fd = take(&request, false, 1);
 
 	CHECK(fd >= 0);
 	CHECK(fcntl(fd, F_GETFL) & O_NONBLOCK);
@@ -239,7 +239,8 @@ int main(void)
 	RUN(test_between_two_requests);
 	RUN(test_deadline);
 	RUN(test_comes_to_nothing);
-	RUN(test_no_room);
+	if (!getenv("TEST_EMULATOR")) /* which has descriptors of its own */
+		RUN(test_no_room);
 	RUN(test_nonblocking);
 	RUN(test_full_backlog);
 	return 0;
