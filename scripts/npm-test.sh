@@ -115,7 +115,7 @@ qemu-aarch64 -L "$XSOCKET_MUSL_ARM64" linuxmusl-arm64/xsocket-launch --differenc
 	fail "the launcher for arm64 and musl"
 say "the launchers for musl, arm64 (qemu-user), and both: start"
 
-printf 'extern int xsocket(const char *, int, int, int);\n#include <errno.h>\nint main(void) { return xsocket("/none", 2, 1, 0) == -1 && errno == ENOENT ? 0 : 1; }\n' >try.c
+printf 'extern int xsocket(const char *, int, int, int);\n#include <errno.h>\nint main(void) { return xsocket("none", 2, 1, 0) == -1 && errno == ENOENT ? 0 : 1; }\n' >try.c
 try() {
 	name=$1 compiler=$2
 	shift 2
