@@ -1,12 +1,16 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { guardDescriptors, here } from "../harness/index.ts";
+import { guardDescriptors, here, startServer } from "../harness/index.ts";
 import { START, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
+/* A server that is there, so that run has nothing to say. */
+const quiet = await startServer();
+afterAll(() => quiet[Symbol.asyncDispose]());
+
 const ODD_START = ["python3", join(import.meta.dir, "odd-start.py")];
-const ARGUMENTS = ["run", "--port", "3000", "--socket", "@nobody", "--"];
+const ARGUMENTS = ["run", "--port", "3000", "--socket", quiet.path, "--"];
 const RUN = [XSOCKET, ...ARGUMENTS];
 const OURS = /^(?:LD_PRELOAD|XBIND|XSOCKET)=/;
 /* The lines of /proc/PID/status that a program inherits; the others differ from run to run. */
@@ -90,7 +94,7 @@ test("a program's input and both outputs are its own", async () => {
 });
 
 test("arguments that are no text arrive as they are", async () => {
-  const start = `import os; os.execv(b"${XSOCKET}", [b"xsocket", b"run", b"--port", b"1", b"--socket", b"@n", b"--", b"printf", b"%s", b"\\xff\\xfe"])`;
+  const start = `import os; os.execv(b"${XSOCKET}", [b"xsocket", b"run", b"--port", b"1", b"--socket", b"${quiet.path}", b"--", b"printf", b"%s", b"\\xff\\xfe"])`;
   const [plain, under] = await Promise.all([
     here.run(["printf", "%b", "\\0377\\0376"]),
     here.run(["python3", "-c", start]),

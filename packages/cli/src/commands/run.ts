@@ -64,19 +64,26 @@ const UNREACHABLE: Record<string, (path: string) => string> = {
     `this user may not use the control socket ${path}, so no listed port can be opened: "xsocket doctor ${shellWord(path)}" says what is in the way`,
 };
 
+function tryServer(path: string): number {
+  const sys = loadSyscalls();
+  const connection = sys.handoverConnect(path, CONNECT_MS);
+  return connection >= 0 ? sys.close(connection) : connection;
+}
+
 /*
  * A program may well be started before its server, so this is a word and no failure. An abstract
  * name is one of whatever namespace the program runs in, which need not be this one.
  */
 function warnIfUnreachable(path: string): void {
   if (path.startsWith("@")) return;
-  const sys = loadSyscalls();
-  const connection = sys.handoverConnect(path, CONNECT_MS);
-  if (connection >= 0) sys.close(connection);
-  else {
-    const warning = UNREACHABLE[reachCode(path, errnoName(-connection))];
-    if (warning) words.warn(warning(path));
+  let outcome = 0;
+  try {
+    outcome = tryServer(path);
+  } catch {
+    // Bun cannot call the library, as under a limit of memory: the program does without Bun.
   }
+  const warning = outcome < 0 ? UNREACHABLE[reachCode(path, errnoName(-outcome))] : undefined;
+  if (warning) words.warn(warning(path));
 }
 
 function refuseHopeless(name: string): void {
