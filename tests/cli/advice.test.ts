@@ -31,12 +31,18 @@ test("run and status say that a file is no control socket, and to start no serve
     }
 });
 
-test("status and open say that an abstract name is one of a network namespace", async () => {
+test("status, open and run say that an abstract name is one of a network namespace", async () => {
   for (const command of ["status", "open"]) {
     const { code, stderr } = await here.run([XSOCKET, command, "@nobody"]);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^xsocket: [^\n]* abstract name in [^\n]* network namespace[^\n]*\n$/);
   }
+  const run = [XSOCKET, "run", "--socket", "@nobody", "--port", "1", "--", "echo", "ran"];
+  const { code, stdout, stderr } = await here.run(run);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "ran\n" });
+  expect(stderr).toMatch(
+    /^xsocket: warning: nobody holds the abstract name @nobody in this network namespace[^\n]*\n$/,
+  );
 });
 
 test("open, status and run --print go by XSOCKET", async () => {

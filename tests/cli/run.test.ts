@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
@@ -13,8 +13,12 @@ import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
+/* A server that is there, so that run has nothing to say. */
+const quiet = await startServer();
+afterAll(() => quiet[Symbol.asyncDispose]());
+
 const isRoot = process.geteuid?.() === 0;
-const RUN = [XSOCKET, "run", "--socket", "@nobody", "--port", "3000"];
+const RUN = [XSOCKET, "run", "--socket", quiet.path, "--port", "3000"];
 
 async function printed(...argv: string[]): Promise<Record<string, string>> {
   const { code, stdout, stderr } = await here.run([XSOCKET, "run", "--print", ...argv], {

@@ -54,7 +54,9 @@ const UNREACHABLE: Record<string, (path: string) => string> = {
   ENOENT: (path) =>
     `there is no control socket ${path}, and until there is one no listed port can be opened: start a server with "xsocket serve ${shellWord(path)}" in the target namespace`,
   ECONNREFUSED: (path) =>
-    `no server listens at ${path}, and until one does no listed port can be opened: start it again, or name another control socket with --socket`,
+    path.startsWith("@")
+      ? `nobody holds the abstract name ${path} in this network namespace, and those of others cannot be reached, so no listed port can be opened: have the server listen at a path, or start it here`
+      : `no server listens at ${path}, and until one does no listed port can be opened: start it again, or name another control socket with --socket`,
   ENOTSOCK: (path) =>
     `what is at ${path} is no socket, so no listed port can be opened: name the control socket of a server with --socket`,
   EPROTOTYPE: (path) =>
@@ -70,12 +72,8 @@ function tryServer(path: string): number {
   return connection >= 0 ? sys.close(connection) : connection;
 }
 
-/*
- * A program may well be started before its server, so this is a word and no failure. An abstract
- * name is one of whatever namespace the program runs in, which need not be this one.
- */
+/* A program may well be started before its server, so this is a word and no failure. */
 function warnIfUnreachable(path: string): void {
-  if (path.startsWith("@")) return;
   let outcome = 0;
   try {
     outcome = tryServer(path);
