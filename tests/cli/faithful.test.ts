@@ -140,9 +140,23 @@ test.each(["-Sv 300000", "-Sv 1000000", "-Sd 100000"])(
   },
 );
 
+const HELD_TO_LIMITS = process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_resource"] : [];
+
+test("a limit that cannot be lifted leaves the program be where Bun lives with it", async () => {
+  const start = ["sh", "-c", 'ulimit -v 1000000; exec "$@"', "sh", ...HELD_TO_LIMITS];
+  await compare(start, RUN, { argv: ["cat", "/proc/self/limits"] });
+});
+
 test("a limit that cannot be lifted is named where Bun does not live with it", async () => {
-  const held = process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_resource"] : [];
-  const start = ["sh", "-c", 'ulimit -v 300000; exec "$@"', "sh", ...held, ...RUN, "true"];
+  const start = [
+    "sh",
+    "-c",
+    'ulimit -v 300000; exec "$@"',
+    "sh",
+    ...HELD_TO_LIMITS,
+    ...RUN,
+    "true",
+  ];
   const { code, stderr } = await here.run(start);
   expect(stderr).toMatch(
     /^xsocket: Bun was ended by signal \d+ [^\n]*: see whether a limit [^\n]*$/m,

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { callsIfAny } from "./calls.ts";
 import { type Elf, readElf } from "./elf.ts";
 import { codeOf } from "./errors.ts";
 import type { Program } from "./program.ts";
@@ -64,8 +64,8 @@ function changesUser(path: string): boolean {
 }
 
 function hasCapabilities(path: string): boolean {
-  const isRoot = process.geteuid?.() === 0; // who has them all gains nothing
-  return !isRoot && loadSyscalls().xattr(path, "security.capability", null, 0) > 0;
+  if (process.geteuid?.() === 0) return false; // who has them all gains nothing
+  return (callsIfAny()?.xattr(path, "security.capability", null, 0) ?? 0) > 0;
 }
 
 /* The runtime of gcc's AddressSanitizer wants to be the first library, and ends the program else. */

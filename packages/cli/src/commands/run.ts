@@ -1,5 +1,5 @@
 import type { ArgsDef } from "citty";
-import { errnoName, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
+import { errnoName, libraryPath } from "@xsocket/xbind-native";
 import {
   controlSocket,
   NO_UNIX_SOCKETS,
@@ -7,6 +7,7 @@ import {
   SERVER_DEFAULT,
   serverSocket,
 } from "../address.ts";
+import { callsIfAny } from "../calls.ts";
 import { checkHandover } from "../check.ts";
 import { command, invocation } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
@@ -66,22 +67,16 @@ const UNREACHABLE: Record<string, (path: string) => string> = {
     `this user may not use the control socket ${path}, so no listed port can be opened: "xsocket doctor ${shellWord(path)}" says what is in the way`,
 };
 
-function tryServer(path: string): number {
-  const sys = loadSyscalls();
-  const connection = sys.handoverConnect(path, CONNECT_MS);
-  return connection >= 0 ? sys.close(connection) : connection;
-}
-
 /* A program may well be started before its server, so this is a word and no failure. */
 function warnIfUnreachable(path: string): void {
-  let outcome = 0;
-  try {
-    outcome = tryServer(path);
-  } catch {
-    // Bun cannot call the library, as under a limit of memory: the program does without Bun.
+  const sys = callsIfAny();
+  if (!sys) return;
+  const connection = sys.handoverConnect(path, CONNECT_MS);
+  if (connection >= 0) sys.close(connection);
+  else {
+    const warning = UNREACHABLE[reachCode(path, errnoName(-connection))];
+    if (warning) words.warn(warning(path));
   }
-  const warning = outcome < 0 ? UNREACHABLE[reachCode(path, errnoName(-outcome))] : undefined;
-  if (warning) words.warn(warning(path));
 }
 
 function refuseHopeless(name: string): void {
