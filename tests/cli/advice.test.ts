@@ -77,7 +77,12 @@ test("help is a command as well", async () => {
 });
 
 test("the directory of the default socket is made for any socket in it", async () => {
-  const script = `mount -t tmpfs run /run && timeout -s TERM 1 "$0" serve /run/xsocket/lan; stat -c %a /run/xsocket`;
+  const script = `mount -t tmpfs run /run || exit
+    "$0" serve /run/xsocket/lan 2>/run/words &
+    until grep -qs . /run/words; do sleep 0.05; done
+    stat -c %a /run/xsocket
+    kill $!; wait $!
+    cat /run/words >&2`;
   const asUser = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
   const machine = ["unshare", "--mount", ...asUser, "sh", "-c", script, XSOCKET];
   const { stdout, stderr } = await here.run(machine);
