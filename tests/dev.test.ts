@@ -75,6 +75,29 @@ test("tests in a checkout whose libraries cannot be preloaded are one sentence",
   expect(code).toBe(1);
 });
 
+test("tests where no namespace can be made do not pass", async () => {
+  using dir = tempDir();
+  const bin = dir.join("bin");
+  for (const below of ["bin", "scripts", "packages", "tests"]) mkdirSync(dir.join(below));
+  for (const file of ["scripts/test.sh", "scripts/steps.sh"])
+    copyFileSync(join(ROOT, file), dir.join(file));
+  writeFileSync(dir.join("tests/one.test.ts"), "createNamespace");
+  writeFileSync(dir.join("tests/two.test.ts"), "createNamespace isContained");
+  for (const [name, script] of Object.entries({
+    unshare: "exit 1",
+    ctest: "exit 0",
+    bun: "echo ' 3 pass'",
+  })) {
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
+    chmodSync(join(bin, name), 0o755);
+  }
+  const env = { PATH: `${bin}:${process.env["PATH"]}` };
+  const { code, stdout } = await here.run(["sh", "scripts/test.sh"], { cwd: dir.path, env });
+  expect(stdout).toMatch(/^note: no network namespace can be made here/);
+  expect(stdout).toMatch(/\nFAIL {2}no network namespace [^\n]*\n3 passed, 1 failed, 1 skipped\n$/);
+  expect(code).toBe(1);
+});
+
 /* Finds the lists missing, and once another apt that fetches them. */
 const APT_GET = `#!/bin/sh
 for word; do case $word in update | install) break ;; esac; done
