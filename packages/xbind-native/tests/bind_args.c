@@ -249,6 +249,7 @@ int main(void)
 	struct sockaddr_in6 in6 = loopback6();
 	unsigned char shifted[sizeof(in6) + 1];
 
+	test_needs_ipv6();
 	CHECK(mkdtemp(dir));
 	CHECK_EQ(chdir(dir), 0);
 	pages = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -87,7 +87,8 @@ static int make(size_t kind)
 {
 	int fd = socket(kinds[kind].domain, kinds[kind].type, kinds[kind].protocol);
 
-	if (fd < 0 && errno != EPROTONOSUPPORT && errno != EACCES && errno != ENOPROTOOPT)
+	if (fd < 0 && errno != EPROTONOSUPPORT && errno != EACCES && errno != ENOPROTOOPT &&
+	    errno != EAFNOSUPPORT)
 		FAIL("socket: %s", strerror(errno));
 	return fd;
 }

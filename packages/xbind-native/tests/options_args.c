@@ -48,6 +48,7 @@ int main(void)
 	    mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int one = 1;
 
+	test_needs_ipv6();
 	CHECK(pages != MAP_FAILED);
 	CHECK_EQ(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
 	for (size_t level = 0; level < LEVELS; level++) {

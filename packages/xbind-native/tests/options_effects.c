@@ -314,13 +314,9 @@ static void test_negative_time(void)
 
 int main(void)
 {
-	RUN(test_mtu);
-	RUN(test_packet_info);
-	RUN(test_policies);
 #ifdef TCP_AO_ADD_KEY
 	RUN(test_ao_keys);
 #endif
-	RUN(test_packet_info_and_device);
 	RUN(test_priority);
 	RUN(test_repair);
 	RUN(test_window);
@@ -328,5 +324,10 @@ int main(void)
 	RUN(test_linger);
 	RUN(test_short_time);
 	RUN(test_negative_time);
+	test_needs_ipv6();
+	RUN(test_mtu);
+	RUN(test_packet_info);
+	RUN(test_policies);
+	RUN(test_packet_info_and_device);
 	return 0;
 }

@@ -178,9 +178,10 @@ static void test_autotuning(void)
 
 int main(void)
 {
-	RUN(test_rows);
-	RUN(test_truths);
 	RUN(test_congestion);
 	RUN(test_autotuning);
+	test_needs_ipv6();
+	RUN(test_rows);
+	RUN(test_truths);
 	return 0;
 }

@@ -406,18 +406,19 @@ int main(void)
 {
 	RUN(test_groups4);
 	RUN(test_sources4);
-	RUN(test_both_families);
 	RUN(test_source_lists);
 	RUN(test_undone_after_a_list);
 	RUN(test_crosswise);
 	RUN(test_last_source);
-	RUN(test_long_lists);
-	RUN(test_groups6);
 	RUN(test_number_again);
 	RUN(test_other_number);
 	RUN(test_many);
 	RUN(test_many_sockets);
-	RUN(test_senders);
 	RUN(test_keys);
+	test_needs_ipv6();
+	RUN(test_both_families);
+	RUN(test_long_lists);
+	RUN(test_groups6);
+	RUN(test_senders);
 	return 0;
 }

@@ -11,9 +11,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <linux/kcmp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -62,6 +64,20 @@ static inline void test_needs_kcmp(void)
 {
 	if (syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILES, 0, 0) < 0 && !getenv("TEST_EMULATOR"))
 		test_skip("kcmp(2) is refused, as in a container");
+}
+
+/* Kernels may be built or booted without it, or have it turned off in new namespaces. */
+static inline void test_needs_ipv6(void)
+{
+	const struct sockaddr_in6 addr = {
+	    .sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc = connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
+
+	if (fd >= 0)
+		close(fd);
+	if (rc < 0)
+		test_skip("what has been tried is well; the rest needs IPv6");
 }
 
 /*

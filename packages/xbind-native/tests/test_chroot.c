@@ -146,7 +146,7 @@ static int kept(void)
 /* A child that is killed between its request and the answer, for a socket of another kind. */
 static void body_killed(void)
 {
-	static const char request[] = "XS01\0\0\0\x0a\0\0\0\x02\0\0\0"; /* and a NUL */
+	static const char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */
 
 	enter_jail();
 	for (int i = 0; pair_preloaded() && i < 3; i++) {

@@ -164,9 +164,10 @@ int main(void)
 {
 	RUN(test_signals); /* which has the only timer of this kind */
 	alarm(ALARM);
-	RUN(test_processes);
-	RUN(test_threads);
 	RUN(test_exit);
 	RUN(test_failed);
+	test_needs_ipv6();
+	RUN(test_processes);
+	RUN(test_threads);
 	return 0;
 }

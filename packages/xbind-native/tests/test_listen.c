@@ -127,10 +127,11 @@ static void test_wrong_sockets(void)
 
 int main(void)
 {
-	RUN(test_listen_without_bind);
 	RUN(test_listen_forbidden);
 	RUN(test_ephemeral_port);
-	RUN(test_clients_stay);
 	RUN(test_wrong_sockets);
+	test_needs_ipv6();
+	RUN(test_listen_without_bind);
+	RUN(test_clients_stay);
 	return 0;
 }

@@ -178,7 +178,8 @@ int main(void)
 {
 	RUN(test_third_namespace);
 	RUN(test_cloned);
-	RUN(test_defaults);
 	RUN(test_errors);
+	test_needs_ipv6();
+	RUN(test_defaults);
 	return 0;
 }

@@ -92,6 +92,7 @@ int main(void)
 	RUN(test_bindresvport);
 	RUN(test_shareable);
 	RUN(test_other_family);
+	test_needs_ipv6();
 	RUN(test_rresvport);
 #endif
 	return 0;

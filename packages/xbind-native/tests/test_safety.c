@@ -323,11 +323,12 @@ int main(void)
 {
 	RUN(test_device);
 	RUN(test_lost_privilege);
-	RUN(test_forbidden);
-	RUN(test_unreadable);
-	RUN(test_untold);
 	RUN(test_unseen_program);
 	RUN(test_program_of_moved);
 	RUN(test_kept_program);
+	test_needs_ipv6();
+	RUN(test_forbidden);
+	RUN(test_unreadable);
+	RUN(test_untold);
 	return 0;
 }

@@ -98,7 +98,8 @@ static void test_fresh(void)
 		int fd = make(&kinds[i]);
 
 		if (fd < 0 && kinds[i].type != SOCK_RAW && kinds[i].protocol < IPPROTO_UDPLITE)
-			CHECK(kinds[i].domain == AF_PACKET || kinds[i].domain == AF_VSOCK);
+			CHECK(kinds[i].domain != AF_INET && kinds[i].domain != AF_UNIX &&
+			      kinds[i].domain != AF_NETLINK);
 		if (fd >= 0)
 			verify_consume(fd, &kinds[i], 0);
 	}

@@ -300,9 +300,7 @@ static int run_twice(char **argv, uint64_t own, uint64_t target)
 	fclose(preloaded);
 	if (first != second)
 		printf("plain exits %d, preloaded %d\n", first, second);
-	if (first == 0 && second == 0 && differ == 0)
-		return 0;
-	return first ? first : second ? second : 1;
+	return first == second && differ == 0 ? first : 1;
 }
 
 static void parse(int argc, char **argv)

@@ -101,7 +101,7 @@ static int make_fd(const struct wire_request *request, enum server_mode mode)
 	int fd;
 
 	if (mode == SERVER_OTHER_FAMILY)
-		return socket(domain == AF_INET ? AF_INET6 : AF_INET, request->type, 0);
+		return socket(AF_UNIX, request->type, 0);
 	if (mode == SERVER_OTHER_TYPE)
 		return socket(domain, request->type ^ SOCK_STREAM ^ SOCK_DGRAM, 0);
 	if (mode == SERVER_PIPE) {
