@@ -5,6 +5,7 @@ import {
   createNamespace,
   eventually,
   guardDescriptors,
+  hasIpv6,
   here,
   type Namespace,
   OWN_MOUNTS,
@@ -46,44 +47,47 @@ function never(): Promise<string[]> {
 }
 
 describe("a host name", () => {
-  test("is asked for in the target, where alone there is a name server", async () => {
-    await using target = await createNamespace();
-    using dir = tempDir();
-    const log = dir.join("queries");
-    await using dns = await startDns(target, log);
-    expect(dns).toBeDefined();
-    await using server = await startServer({ place: target });
-    const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
-    const common = { via: server.path, port: listener.port, socket: { data() {} } };
-    const remote = async (options: Partial<ConnectOptions>): Promise<string> => {
-      const socket = await connect({ ...common, nameservers: ["127.0.0.1"], ...options });
-      const { remoteAddress } = socket;
-      socket.terminate();
-      return remoteAddress;
-    };
-    expect(await remote({ hostname: "web.test" })).toBe("127.0.0.1");
-    expect(await remote({ hostname: "WEB.test." })).toBe("127.0.0.1");
-    expect(await remote({ hostname: "six.test" })).toBe("::1");
-    expect(await remote({ hostname: "both.test" })).toBe("127.0.0.1");
-    expect(await remote({ hostname: "alias.test" })).toBe("127.0.0.1");
-    expect(await remote({ hostname: "many.test" })).toMatch(/^127\.0\.1\./);
-    expect(await remote({ hostname: "localhost" })).toBe("127.0.0.1");
-    expect(await remote({ hostname: "name.of.mine", lookup: () => ["::1"] })).toBe("::1");
-    const nameservers = ["127.0.0.2", "127.0.0.1"]; // nobody listens at the first one
-    expect(await remote({ hostname: "web.test", nameservers })).toBe("127.0.0.1");
-    const missing = await remote({ hostname: "nowhere.test" }).catch((error: unknown) => error);
-    expect(missing).toBeInstanceOf(XSocketError);
-    expect(missing).toMatchObject({ code: "ENOTFOUND", step: "resolve" });
-    const queries = await Bun.file(log).text();
-    // its 60 addresses do not fit a datagram, so they are asked for again, over TCP
-    expect(queries.match(/query\[A\] many\.test/g)).toHaveLength(2);
-    expect(queries.match(/query\[A\] both\.test/g)).toHaveLength(1);
-    expect(queries).toMatch(/query\[AAAA\] web\.test from 127\.0\.0\.1/);
-    expect(queries).not.toContain("localhost");
-    listener.stop(true);
-  });
+  test.skipIf(!hasIpv6)(
+    "is asked for in the target, where alone there is a name server",
+    async () => {
+      await using target = await createNamespace();
+      using dir = tempDir();
+      const log = dir.join("queries");
+      await using dns = await startDns(target, log);
+      expect(dns).toBeDefined();
+      await using server = await startServer({ place: target });
+      const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+      const common = { via: server.path, port: listener.port, socket: { data() {} } };
+      const remote = async (options: Partial<ConnectOptions>): Promise<string> => {
+        const socket = await connect({ ...common, nameservers: ["127.0.0.1"], ...options });
+        const { remoteAddress } = socket;
+        socket.terminate();
+        return remoteAddress;
+      };
+      expect(await remote({ hostname: "web.test" })).toBe("127.0.0.1");
+      expect(await remote({ hostname: "WEB.test." })).toBe("127.0.0.1");
+      expect(await remote({ hostname: "six.test" })).toBe("::1");
+      expect(await remote({ hostname: "both.test" })).toBe("127.0.0.1");
+      expect(await remote({ hostname: "alias.test" })).toBe("127.0.0.1");
+      expect(await remote({ hostname: "many.test" })).toMatch(/^127\.0\.1\./);
+      expect(await remote({ hostname: "localhost" })).toBe("127.0.0.1");
+      expect(await remote({ hostname: "name.of.mine", lookup: () => ["::1"] })).toBe("::1");
+      const nameservers = ["127.0.0.2", "127.0.0.1"]; // nobody listens at the first one
+      expect(await remote({ hostname: "web.test", nameservers })).toBe("127.0.0.1");
+      const missing = await remote({ hostname: "nowhere.test" }).catch((error: unknown) => error);
+      expect(missing).toBeInstanceOf(XSocketError);
+      expect(missing).toMatchObject({ code: "ENOTFOUND", step: "resolve" });
+      const queries = await Bun.file(log).text();
+      // its 60 addresses do not fit a datagram, so they are asked for again, over TCP
+      expect(queries.match(/query\[A\] many\.test/g)).toHaveLength(2);
+      expect(queries.match(/query\[A\] both\.test/g)).toHaveLength(1);
+      expect(queries).toMatch(/query\[AAAA\] web\.test from 127\.0\.0\.1/);
+      expect(queries).not.toContain("localhost");
+      listener.stop(true);
+    },
+  );
 
-  test("that is localhost finds what listens there by IPv6 alone", async () => {
+  test.skipIf(!hasIpv6)("that is localhost finds what listens there by IPv6 alone", async () => {
     await using server = await startServer();
     const socket = { data() {} };
     const listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
@@ -94,21 +98,24 @@ describe("a host name", () => {
     listener.stop(true);
   });
 
-  test("whose peer refuses says so, also where its last address cannot be used", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
-    const peer = { via: server.path, hostname: "both.test", port: 9, socket: { data() {} } };
-    for (const [code, addresses] of [
-      ["ECONNREFUSED", ["127.0.0.1", "2001:db8::1"]],
-      ["ECONNREFUSED", ["2001:db8::1", "127.0.0.1"]],
-      ["ENETUNREACH", ["2001:db8::1"]],
-    ] as const)
-      await expect(connect({ ...peer, lookup: () => addresses })).rejects.toMatchObject({ code });
-    await target.run(["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"]);
-    await expect(connect({ ...peer, hostname: "localhost" })).rejects.toMatchObject({
-      code: "ECONNREFUSED",
-    });
-  });
+  test.skipIf(!hasIpv6)(
+    "whose peer refuses says so, also where its last address cannot be used",
+    async () => {
+      await using target = await createNamespace();
+      await using server = await startServer({ place: target });
+      const peer = { via: server.path, hostname: "both.test", port: 9, socket: { data() {} } };
+      for (const [code, addresses] of [
+        ["ECONNREFUSED", ["127.0.0.1", "2001:db8::1"]],
+        ["ECONNREFUSED", ["2001:db8::1", "127.0.0.1"]],
+        ["ENETUNREACH", ["2001:db8::1"]],
+      ] as const)
+        await expect(connect({ ...peer, lookup: () => addresses })).rejects.toMatchObject({ code });
+      await target.run(["sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"]);
+      await expect(connect({ ...peer, hostname: "localhost" })).rejects.toMatchObject({
+        code: "ECONNREFUSED",
+      });
+    },
+  );
 
   test("is looked up by the caller's own function within the deadline, and checked", async () => {
     await using server = await startServer();

@@ -7,7 +7,13 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { connect, listen, serve, Session, udp } from "@xsocket/client";
-import { createNamespace, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import {
+  createNamespace,
+  guardDescriptors,
+  hasIpv6,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 import { optionOf } from "./observed.ts";
 
@@ -136,7 +142,7 @@ function fdOf(socket: object): number {
   return Number(Reflect.get(socket, "fd"));
 }
 
-describe("those that are passed on are observed:", () => {
+describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
   test("serve", async () => {
     using dir = tempDir();
     const tls = await makeCertificate(dir, "web.test");

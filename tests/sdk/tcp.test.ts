@@ -4,6 +4,7 @@ import {
   createNamespace,
   eventually,
   guardDescriptors,
+  hasIpv6,
   here,
   netnsCookie,
   startServer,
@@ -19,36 +20,39 @@ function complain(): never {
   throw new Error("mine");
 }
 
-test("nc from the target reaches a listener, which sees its real address", async () => {
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
-  const seen: string[] = [];
-  const listener = await listen({
-    via: server.path,
-    port: 0,
-    data: { greeting: "welcome" },
-    socket: {
-      open: (socket) => void socket.write(`${socket.data.greeting}\n`),
-      data: (socket, data) => {
-        seen.push(socket.remoteAddress);
-        socket.end(data);
+test.skipIf(!hasIpv6)(
+  "nc from the target reaches a listener, which sees its real address",
+  async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const seen: string[] = [];
+    const listener = await listen({
+      via: server.path,
+      port: 0,
+      data: { greeting: "welcome" },
+      socket: {
+        open: (socket) => void socket.write(`${socket.data.greeting}\n`),
+        data: (socket, data) => {
+          seen.push(socket.remoteAddress);
+          socket.end(data);
+        },
       },
-    },
-  });
-  expect(target.listens("tcp", listener.port)).toBe(true);
-  expect(here.listens("tcp", listener.port)).toBe(false);
-  for (const host of ["127.0.0.1", "::1"]) {
-    const nc = ["nc", "-N", host, String(listener.port)];
-    const { stdout } = await target.run(nc, { stdin: "ping" });
-    expect(stdout).toBe("welcome\nping");
-  }
-  expect(seen).toEqual(["::ffff:127.0.0.1", "::1"]);
-  listener.stop(true);
-  expect(target.listens("tcp", listener.port)).toBe(false);
-});
+    });
+    expect(target.listens("tcp", listener.port)).toBe(true);
+    expect(here.listens("tcp", listener.port)).toBe(false);
+    for (const host of ["127.0.0.1", "::1"]) {
+      const nc = ["nc", "-N", host, String(listener.port)];
+      const { stdout } = await target.run(nc, { stdin: "ping" });
+      expect(stdout).toBe("welcome\nping");
+    }
+    expect(seen).toEqual(["::ffff:127.0.0.1", "::1"]);
+    listener.stop(true);
+    expect(target.listens("tcp", listener.port)).toBe(false);
+  },
+);
 
 describe("a listener", () => {
-  test.each([
+  test.skipIf(!hasIpv6).each([
     ["127.0.0.1", "127.0.0.1"],
     ["::1", "::1"],
     ["localhost", "127.0.0.1"],
@@ -70,7 +74,7 @@ describe("a listener", () => {
     }
   });
 
-  test("has the backlog, reusePort and ipv6Only that were asked for", async () => {
+  test.skipIf(!hasIpv6)("has the backlog, reusePort and ipv6Only that were asked for", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const common = { via: server.path, socket: { data() {} } };
@@ -98,7 +102,7 @@ describe("a listener", () => {
     for (const listener of [first, second, v4]) listener.stop();
   });
 
-  test("that cannot be is refused with a sentence", async () => {
+  test.skipIf(!hasIpv6)("that cannot be is refused with a sentence", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const common = { via: server.path, port: 0, socket: { data() {} } };
@@ -149,17 +153,20 @@ describe("a connection", () => {
     await nc.finished();
   });
 
-  test("is made to those addresses alone that the local one can reach", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
-    const names = { lookup: () => ["127.0.0.1", "::1"] };
-    const common = { via: server.path, port: 1, socket: { data() {} }, ...names };
-    const from = (localAddress: string, hostname: string): Promise<unknown> =>
-      rejection(connect({ ...common, hostname, localAddress }));
-    for (const local of ["127.0.0.1", "::1"])
-      expect(await from(local, "both.test")).toMatchObject({ code: "ECONNREFUSED" });
-    expect(await from("127.0.0.1", "::1")).toMatchObject({ code: "EINVAL", step: "options" });
-  });
+  test.skipIf(!hasIpv6)(
+    "is made to those addresses alone that the local one can reach",
+    async () => {
+      await using target = await createNamespace();
+      await using server = await startServer({ place: target });
+      const names = { lookup: () => ["127.0.0.1", "::1"] };
+      const common = { via: server.path, port: 1, socket: { data() {} }, ...names };
+      const from = (localAddress: string, hostname: string): Promise<unknown> =>
+        rejection(connect({ ...common, hostname, localAddress }));
+      for (const local of ["127.0.0.1", "::1"])
+        expect(await from(local, "both.test")).toMatchObject({ code: "ECONNREFUSED" });
+      expect(await from("127.0.0.1", "::1")).toMatchObject({ code: "EINVAL", step: "options" });
+    },
+  );
 
   test("that fails says why, to connectError too, with the socket and data that Bun gives it", async () => {
     await using target = await createNamespace();
@@ -230,7 +237,7 @@ describe("a connection", () => {
     });
   });
 
-  test("of many over one session, all in the target", async () => {
+  test.skipIf(!hasIpv6)("of many over one session, all in the target", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using session = new Session({ via: server.path });

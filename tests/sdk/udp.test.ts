@@ -1,11 +1,17 @@
 import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
 import { nodeBind, serve, Session, udp } from "@xsocket/client";
-import { createNamespace, guardDescriptors, netnsCookie, startServer } from "../harness/index.ts";
+import {
+  createNamespace,
+  guardDescriptors,
+  hasIpv6,
+  netnsCookie,
+  startServer,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
-test("datagrams go from and to the target, of both families", async () => {
+test.skipIf(!hasIpv6)("datagrams go from and to the target, of both families", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   for (const hostname of ["127.0.0.1", "::1"]) {
@@ -45,7 +51,7 @@ test("a connected socket talks to one peer, by name too", async () => {
   for (const each of [echo, socket]) each.close();
 });
 
-test("a link-local peer is one of an interface of the target", async () => {
+test.skipIf(!hasIpv6)("a link-local peer is one of an interface of the target", async () => {
   await using target = await createNamespace();
   for (const command of [
     "link add there0 type veth peer name there1",

@@ -1,4 +1,6 @@
 import { XSocketError, xsocketSync } from "@xsocket/client";
+import { AF_INET6, SOCK_DGRAM } from "@xsocket/protocol";
+import { loadSyscalls } from "@xsocket/xbind-native";
 import { plainWords } from "../explain.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
 import { failed, ok, type Row, skipped, warned } from "./row.ts";
@@ -31,6 +33,16 @@ export function askedRow(name: string, check: () => Row): Row {
   }
 }
 
+/* A kernel without IPv6 has it in no namespace, and nothing there can miss it. */
+function isNowhere(family: 4 | 6, error: unknown): boolean {
+  if (family === 4 || !(error instanceof XSocketError) || error.code !== "EAFNOSUPPORT")
+    return false;
+  const native = loadSyscalls();
+  const fd = native.socket(AF_INET6, SOCK_DGRAM, 0);
+  if (fd >= 0) native.close(fd);
+  return fd < 0;
+}
+
 /** Does the server hand out sockets of each kind? Answers which it does, too. */
 export function handoverRows(via: string): { rows: Row[]; given: KindName[] } {
   const given: KindName[] = [];
@@ -45,6 +57,7 @@ export function handoverRows(via: string): { rows: Row[]; given: KindName[] } {
       return ok(name, `${title} in ${(performance.now() - start).toFixed(1)} ms`);
     } catch (error) {
       isSilent = error instanceof XSocketError && error.code === "ETIMEDOUT";
+      if (isNowhere(family, error)) return skipped(name, "needs IPv6, which this kernel has not");
       return rowOfError(name, error);
     }
   });
