@@ -53,6 +53,20 @@ test("--help behind a command is the help, and nothing is built", async () => {
   expect(readdirSync(root).toSorted()).toEqual(["dev", "package.json"]);
 });
 
+test("a suite that there is none of is one sentence, and nothing is installed or built", async () => {
+  using dir = tempDir();
+  const root = checkout(dir);
+  mkdirSync(join(root, "scripts/suites"), { recursive: true });
+  for (const name of ["libuv", "trio"])
+    writeFileSync(join(root, `scripts/suites/${name}.suite`), "");
+  expect(await here.run([join(root, "dev"), "suites", "trio", "nosuch"])).toEqual({
+    code: 2,
+    stdout: "",
+    stderr: "dev: there is no suite nosuch: there are libuv trio\n",
+  });
+  expect(readdirSync(root).toSorted()).toEqual(["dev", "package.json", "scripts"]);
+});
+
 test("install with DESTDIR is one sentence, and installs nothing", async () => {
   using dir = tempDir();
   const { code, stderr } = await here.run(

@@ -100,7 +100,6 @@ done
 passed=0
 failed=0
 for name in "$@"; do
-	[ -e "$here/$name.suite" ] || fail "there is no suite $name: there are $(cd "$here" && echo *.suite | sed 's/\.suite//g')"
 	if (suite "$name"); then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done
 echo "$passed passed, $failed failed"
