@@ -38,7 +38,7 @@ test("open shows the namespace, the cookie and the time", async () => {
 
 test("--json says the same to programs", async () => {
   await using server = await startServer();
-  const argv = [XSOCKET, "open", "--json", "--family", "6", "--type", "dgram", server.path];
+  const argv = [XSOCKET, "open", "--json", "--type", "dgram", server.path];
   const { stdout } = await here.run(argv);
   const found: unknown = JSON.parse(stdout);
   const cookie = Number(await here.cookie());
