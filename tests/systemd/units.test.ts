@@ -114,6 +114,19 @@ systemctl start program`);
     expect(await ask(machine, 0)).toBe("ok");
   });
 
+  test("activation: a restart of the socket unit makes a removed socket anew while the server runs", async () => {
+    await using machine = await boot();
+    await machine.shell("ip netns add vpn");
+    for (const [unit, address] of [
+      ["xsocket", DEFAULT],
+      ["xsocket@vpn", "/run/xsocket-vpn/default"],
+    ] as const) {
+      await machine.shell(`systemctl start ${unit}.socket ${unit}; rm ${address}`);
+      await machine.shell(`systemctl restart ${unit}.socket`);
+      expect(await ask(machine, 0, address)).toBe("ok");
+    }
+  });
+
   test("without activation a killed server comes back on the same path", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket; systemctl kill -s KILL xsocket");
