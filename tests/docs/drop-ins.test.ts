@@ -24,7 +24,8 @@ test("there are drop-ins in the tutorial and in systemd.md", () => {
 test.each(dropIns)("a drop-in of $page", async ({ code }) => {
   using dir = tempDir();
   const unit = dir.join("some.service");
-  await Bun.write(unit, "[Service]\nExecStart=/bin/true\n");
+  const required = [...code.matchAll(/^Requires=(.+)/gm)].map(([, name = ""]) => dir.join(name));
+  for (const path of [unit, ...required]) await Bun.write(path, "[Service]\nExecStart=/bin/true\n");
   mkdirSync(`${unit}.d`);
   // systemd wants the programs to be there
   const text = code.replaceAll(/^(Exec\w+=[-+]*)\/\S+/gm, "$1/bin/true");
