@@ -5,15 +5,21 @@ import {
   closeSync,
   existsSync,
   mkdirSync,
+  mkdtempSync,
   openSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
+import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { xsocket } from "@xsocket/client";
 import { DEFAULT_POLICY, type Policy, serve } from "@xsocket/server";
+import { libraryPath } from "@xsocket/xbind-native";
 import { descriptors, guardDescriptors, here, tempDir } from "../harness/index.ts";
+
+const ROOT = join(import.meta.dir, "../..");
 
 guardDescriptors();
 
@@ -39,6 +45,46 @@ test("what a start fails for is said, and nothing stays open, whatever cannot be
   };
   await expect(serve({ address: `${home}/control`, policy })).rejects.toThrow("the policy is none");
   expect(descriptors()).toEqual(before);
+});
+
+test("a directory that others may write to is refused with the option that allows it", async () => {
+  await expect(serve({ address: "/tmp/control" })).rejects.toThrow(
+    "or allow a shared directory (sharedDirectory)",
+  );
+});
+
+/* What a bundle leaves out is made as docs/sdk.md says, with these paths in the place of a project's. */
+const WORKER = join(ROOT, "packages/server/src/_worker.ts");
+const BUNDLED = `
+  import { xsocket } from "@xsocket/client";
+  import { serve } from "@xsocket/server";
+  await using server = await serve({ address: process.argv[2] ?? "" });
+  using socket = await xsocket({ via: server.address });
+  console.log("served");`;
+
+test("a server in a bundle, compiled or not, serves with its worker beside it, and asks for it without", async () => {
+  mkdirSync(join(ROOT, "build"), { recursive: true });
+  const dir = mkdtempSync(join(ROOT, "build/bundle-")); // where the packages are found
+  using stack = new DisposableStack();
+  stack.defer(() => rmSync(dir, { recursive: true }));
+  const build = async (...args: string[]) => {
+    const { code, stderr } = await here.run([process.execPath, "build", ...args], { cwd: dir });
+    expect(code, stderr).toBe(0);
+  };
+  const env = { XSOCKET_LIBDIR: dirname(libraryPath("xsocket")) };
+  const start = (...argv: string[]) => here.run([...argv, join(dir, "control")], { cwd: dir, env });
+  writeFileSync(join(dir, "program.ts"), BUNDLED);
+  await build("--target=bun", "program.ts", "--outdir=out");
+  expect((await start(process.execPath, "out/program.js")).stderr).toContain(
+    "_worker.ts'. A bundle needs this file beside it",
+  );
+  await build("--target=bun", WORKER, "--outfile=out/_worker.ts");
+  expect((await start(process.execPath, "out/program.js")).stdout).toBe("served\n");
+  writeFileSync(join(dir, "_worker.ts"), `import "${WORKER}";`);
+  await build("--compile", "program.ts", "_worker.ts", "--outfile=program");
+  rmSync(join(dir, "_worker.ts"));
+  const { stdout, stderr } = await start("./program");
+  expect(stdout, stderr).toBe("served\n");
 });
 
 test("options that cannot be right are refused before anything is opened", async () => {

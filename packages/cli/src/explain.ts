@@ -3,8 +3,8 @@ import { codeOf, EXIT, FailureError } from "./errors.ts";
 /* Codes of the libraries' errors that mean a wrong argument: ServeError's, XSocketError's. */
 const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
 
-/* A remedy of the server library that is an option here. */
-const SHARED_WORDS = /allow a shared directory$/;
+/* An option of the server library that has another name here. */
+const SHARED_WORD = /\(sharedDirectory\)$/;
 
 /* The client library speaks of its options and classes. */
 const SDK_WORDS = / with via(?=[.:])|, use a Session(?=,)|, or give a larger timeoutMs/g;
@@ -33,7 +33,7 @@ function exitCode(error: unknown): number {
 /** What to say about an error, one sentence for each thing that is wrong, and the exit code: never a stack trace. */
 export function explain(error: unknown): { sentences: string[]; exitCode: number } {
   const plain = error instanceof Error ? error.message : String(error);
-  const text = plainWords(plain).replace(SHARED_WORDS, "$& (--shared-directory)");
+  const text = plainWords(plain).replace(SHARED_WORD, "(--shared-directory)");
   const sentences = isPolicy(error) ? text.split("\n") : [text].filter(Boolean);
   return { sentences, exitCode: exitCode(error) };
 }

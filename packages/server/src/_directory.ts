@@ -52,7 +52,7 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
   if ((mode & STICKY) !== 0 && shared) return;
   const remedy =
     (mode & STICKY) !== 0
-      ? "use a directory of its own, or allow a shared directory"
+      ? "use a directory of its own, or allow a shared directory (sharedDirectory)"
       : `use a directory of its own, or take that right away (chmod go-w ${directory})`;
   throw new ServeError(
     "DIRECTORY_UNSAFE",

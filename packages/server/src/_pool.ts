@@ -249,7 +249,10 @@ function longer(ms: number): number {
 }
 
 function startFailed(reason: string): never {
-  throw new ServeError("SYSTEM", `a serving thread did not start: ${reason}`);
+  const remedy = reason.includes("_worker.ts'")
+    ? ". A bundle needs this file beside it: docs/sdk.md says how it is made"
+    : "";
+  throw new ServeError("SYSTEM", `a serving thread did not start: ${reason}${remedy}`);
 }
 
 /* Throws when a further thread would take what Bun may need. */
