@@ -14,13 +14,10 @@ import { type Claim, claimAddress, removeAsBefore } from "./_claim.ts";
 import { strangersWarning } from "./_directory.ts";
 import { groupId } from "./_group.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
+import { misuse } from "./_refusal.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
 import { ServeError } from "./error.ts";
 import { DEFAULT_MODE, DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
-
-function misuse(message: string): never {
-  throw new ServeError("MISUSE", message);
-}
 
 /**
  * Refuses options that contradict each other.

@@ -3,8 +3,8 @@
  * bound that is dropped without a word leaves a server open to more than was wished.
  */
 import { inspect } from "node:util";
+import { misuse } from "./_refusal.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
-import { ServeError } from "./error.ts";
 import { MAX_THREADS, type ServeOptions } from "./options.ts";
 import type { Policy } from "./policy/rule.ts";
 import { LOG_LEVELS } from "./service/log.ts";
@@ -45,10 +45,6 @@ const known = new Map<string, Check>([
 
 function isPolicy(value: unknown): value is Policy {
   return typeof value === "object" && value !== null && Array.isArray(Reflect.get(value, "rules"));
-}
-
-function misuse(message: string): never {
-  throw new ServeError("MISUSE", message);
 }
 
 /** Refuses options that there are not, and values of another type. @throws {ServeError} MISUSE */

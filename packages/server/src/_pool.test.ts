@@ -42,7 +42,7 @@ async function failingPool(
     refuseDescriptors: false,
   };
   const claim = await claimAddress(sys, { kind: "path", path }, options);
-  const bounds = fitBounds({}, DESCRIPTORS);
+  const bounds = fitBounds({}, DESCRIPTORS, threads);
   const memory = createMemory(DESCRIPTORS, threads);
   const records: LogRecord[] = [];
   const common: Common = {

@@ -12,6 +12,11 @@ export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Refuses an option that cannot be right. @throws {ServeError} MISUSE */
+export function misuse(message: string): never {
+  throw new ServeError("MISUSE", message);
+}
+
 /** What went wrong for any other reason, with a remedy where the caller knows one. */
 export function systemError(attempt: string, error: unknown, remedy?: string): ServeError {
   if (PERMISSION.has(codeOf(error))) return refusal(attempt, error, remedy);

@@ -1,15 +1,14 @@
 import { expect, test } from "bun:test";
 import { errno } from "@xsocket/xbind-native";
 import { DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
-import { DEFAULT_THREADS } from "./options.ts";
 
 test("the defaults hold where descriptors abound", () => {
-  expect(fitBounds({}, 1_000_000)).toEqual(DEFAULT_BOUNDS);
+  expect(fitBounds({}, 1_000_000, 4)).toEqual(DEFAULT_BOUNDS);
 });
 
 test("a low limit of descriptors lowers what depends on it", () => {
-  const bounds = fitBounds({}, 1024);
-  expect(bounds.maxConnections).toBe(1024 - 48 - DEFAULT_THREADS * 8);
+  const bounds = fitBounds({}, 1024, 4);
+  expect(bounds.maxConnections).toBe(1024 - 48 - 4 * 8);
   expect(bounds.maxConnectionsPerUid).toBe(708);
   expect(bounds.maxInFlight).toBe(512);
   expect(bounds.maxInFlightPerUid).toBe(384);
@@ -21,21 +20,21 @@ test("what the threads need is left to them", () => {
 });
 
 test("a user's bound is never above everybody's", () => {
-  expect(fitBounds({ maxConnections: 4 }, 1024).maxConnectionsPerUid).toBe(4);
+  expect(fitBounds({ maxConnections: 4 }, 1024, 4).maxConnectionsPerUid).toBe(4);
 });
 
 test("a bound out of range is misuse", () => {
   for (const value of [0, -1, 1.5, NaN, 2 ** 31])
-    expect(() => fitBounds({ takeReplyMs: value }, 1024)).toThrow("takeReplyMs");
+    expect(() => fitBounds({ takeReplyMs: value }, 1024, 4)).toThrow("takeReplyMs");
 });
 
 test("without room for one connection there is no server", () => {
-  expect(() => fitBounds({}, 64)).toThrow("raise the limit");
+  expect(() => fitBounds({}, 64, 4)).toThrow("raise the limit");
 });
 
 test("a limit that may not be read is said, and not taken for a low one", () => {
-  expect(() => fitBounds({}, -errno.EPERM)).toThrow(
+  expect(() => fitBounds({}, -errno.EPERM, 4)).toThrow(
     /^cannot read the limit of open files as uid \d+: EPERM. Let a filter of system calls pass prlimit64$/,
   );
-  expect(() => fitBounds({}, -errno.ENOSYS)).toThrow("ENOSYS");
+  expect(() => fitBounds({}, -errno.ENOSYS, 4)).toThrow("ENOSYS");
 });

@@ -1,7 +1,6 @@
 import { SyscallError } from "@xsocket/xbind-native";
-import { systemError } from "./_refusal.ts";
+import { misuse, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
-import { DEFAULT_THREADS } from "./options.ts";
 
 /** What clients can make a server hold. Each bound is an option of {@link serve}. */
 export interface Bounds {
@@ -47,10 +46,7 @@ export const BOUND_MAX = 0x7fffffff;
 function bound(given: GivenBounds, name: keyof Bounds): number {
   const value = given[name] ?? DEFAULT_BOUNDS[name];
   if (Number.isInteger(value) && value >= 1 && value <= BOUND_MAX) return value;
-  throw new ServeError(
-    "MISUSE",
-    `${name} must be a whole number from 1 to ${BOUND_MAX}, not ${value}`,
-  );
+  misuse(`${name} must be a whole number from 1 to ${BOUND_MAX}, not ${value}`);
 }
 
 /* A user's share: what was asked for, else the default, but where descriptors are scarce three quarters. */
@@ -70,11 +66,7 @@ function share(given: GivenBounds, name: keyof Bounds, all: number, scarce: bool
  * @throws {ServeError} MISUSE for a bound out of range, LIMIT if no connection would fit, SYSTEM or
  *   PERMISSION if the limit could not be read
  */
-export function fitBounds(
-  given: GivenBounds,
-  descriptorLimit: number,
-  threads = DEFAULT_THREADS,
-): Bounds {
+export function fitBounds(given: GivenBounds, descriptorLimit: number, threads: number): Bounds {
   if (descriptorLimit < 0)
     throw systemError(
       "read the limit of open files",

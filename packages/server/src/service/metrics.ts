@@ -5,7 +5,7 @@ import { loadSyscalls } from "@xsocket/xbind-native";
 import { claimPath, removeOwn, type SocketFile, underLock } from "../_claim.ts";
 import { expectDirectory } from "../_directory.ts";
 import { readAddress } from "../_listen.ts";
-import { reasonOf, systemError } from "../_refusal.ts";
+import { misuse, reasonOf, systemError } from "../_refusal.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Server } from "../server.ts";
@@ -20,10 +20,6 @@ export type MetricsAddress =
 const MODE = 0o660; // of a path
 const BACKLOG = 16;
 const CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
-
-function misuse(message: string): never {
-  throw new ServeError("MISUSE", message);
-}
 
 function isLoopback(host: string): boolean {
   return host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
