@@ -1,7 +1,4 @@
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
-
-const SOL_SOCKET = 1;
-const SO_NETNS_COOKIE = 71;
+import { checked, loadSyscalls, SO_NETNS_COOKIE, SOL_SOCKET } from "@xsocket/xbind-native";
 
 /** Which network namespace a socket belongs to, as the kernel says it. */
 export function netnsCookie(fd: number): bigint {

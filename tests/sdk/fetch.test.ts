@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fetchVia, listen, serve } from "@xsocket/client";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
@@ -13,9 +13,6 @@ import { makeCertificate } from "./certificate.ts";
 import { silentServer } from "./silent.ts";
 
 guardDescriptors();
-
-const POLLIN = 1;
-const POLLHUP = 16;
 
 const ANSWERS: Record<string, (request: Request) => Response | Promise<Response>> = {
   "/echo": async (request) =>

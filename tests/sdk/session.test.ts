@@ -4,7 +4,7 @@ import { chmodSync } from "node:fs";
 import { join } from "node:path";
 import { Session, type SocketKind, xsocket, xsocketSync } from "@xsocket/client";
 import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
-import { checked, errno, errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, errno, errnoName, loadSyscalls, POLLHUP } from "@xsocket/xbind-native";
 import {
   createNamespace,
   descriptors,
@@ -26,7 +26,6 @@ guardDescriptors();
 
 const PATIENT_MS = 30_000; // many at once take turns with the server, each of which may wait for a processor
 const MANY = 10_000;
-const POLLHUP = 16;
 
 describe("a session", () => {
   test.skipIf(isContained || !hasIpv6)(

@@ -1,7 +1,7 @@
 /* Descriptors that clients attach to their requests: never taken, and closed without harm. */
 import { expect, test } from "bun:test";
 import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
-import { errno } from "@xsocket/xbind-native";
+import { errno, SO_PASSRIGHTS, SOL_SOCKET } from "@xsocket/xbind-native";
 import {
   eventually,
   guardDescriptors,
@@ -14,8 +14,6 @@ import { askOnce, firstFree, native, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
-const SOL_SOCKET = 1;
-const SO_PASSRIGHTS = 83;
 const CLOSES_WITHIN_MS = 4000; // a fraction of what the clients choose, on a busy machine
 
 test("descriptors that a client sends are closed at once, one or hundreds", async () => {

@@ -1,7 +1,7 @@
 /* What clients can make a server hold, and that others do not notice. */
 import { expect, test } from "bun:test";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
-import { errno } from "@xsocket/xbind-native";
+import { errno, SOL_SOCKET } from "@xsocket/xbind-native";
 import {
   asOrdinaryUser,
   eventually,
@@ -15,7 +15,6 @@ import { askOnce, crowd, native, rawClients, RawClient, REQUEST } from "./raw.ts
 
 guardDescriptors();
 
-const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const OKAY = [0, 0, 0, 0, 0];
 

@@ -1,15 +1,12 @@
 /* A client without manners: the packets, descriptors and delays of the protocol by hand. */
 import { readdirSync, readFileSync } from "node:fs";
 import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, loadSyscalls, POLLHUP, POLLIN, SHUT_WR } from "@xsocket/xbind-native";
 
 export const native = loadSyscalls();
 
 const CONNECT_MS = 5000;
 const CROWD = 16; // connections
-const SHUT_WR = 1;
-const POLLIN = 1;
-const POLLHUP = 16;
 
 /** A good request, for a TCP socket. */
 export const REQUEST = encode({

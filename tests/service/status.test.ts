@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { renameSync } from "node:fs";
 import { decode, encode } from "@xsocket/protocol";
 import { xsocketSync } from "@xsocket/client";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { loadSyscalls, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
 import { serve, type ServerStatus } from "@xsocket/server";
 import {
   eventually,
@@ -16,8 +16,6 @@ import {
 
 guardDescriptors();
 
-const POLLIN = 1;
-const SHUT_RD = 0;
 const native = loadSyscalls();
 
 /** Sends one packet and returns the reply, empty when the server closes. */

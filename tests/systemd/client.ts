@@ -9,10 +9,8 @@
 import { fstatSync } from "node:fs";
 import { xsocketSync } from "@xsocket/client";
 import { AF_INET } from "@xsocket/protocol";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, loadSyscalls, SO_NETNS_COOKIE, SOL_SOCKET } from "@xsocket/xbind-native";
 
-const SOL_SOCKET = 1;
-const SO_NETNS_COOKIE = 71;
 const native = loadSyscalls();
 const [action = "", path = "", ...rest] = process.argv.slice(2);
 

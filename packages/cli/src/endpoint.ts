@@ -1,10 +1,8 @@
 import { AF_INET, AF_INET6 } from "@xsocket/protocol";
-import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { loadSyscalls, SO_REUSEADDR, SOL_SOCKET, SyscallError } from "@xsocket/xbind-native";
 import { FailureError } from "./errors.ts";
 
 const ADDRESS_BYTES = { 4: 16, 6: 28 } as const; // struct sockaddr_in and sockaddr_in6
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
 const BACKLOG = 4096;
 
 const REMEDIES: Record<string, string> = {

@@ -1,10 +1,8 @@
 import { fstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { AF_INET, SOCK_DGRAM } from "@xsocket/protocol";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { loadSyscalls, SO_NETNS_COOKIE, SOL_SOCKET } from "@xsocket/xbind-native";
 
-const SOL_SOCKET = 1;
-const SO_NETNS_COOKIE = 71;
 /* Where ip-netns(8) keeps the namespaces that have a name. */
 const NAMED = "/run/netns";
 

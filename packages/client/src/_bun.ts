@@ -5,9 +5,7 @@
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
-import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
-
-const POLLIN = 1;
+import { errno, loadSyscalls, POLLIN, SyscallError } from "@xsocket/xbind-native";
 
 type Adopt<Options, Result> = (options: Options) => Result;
 

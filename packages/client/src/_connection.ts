@@ -1,8 +1,15 @@
-import { errno, loadSyscalls, NOT_YET, SyscallError } from "@xsocket/xbind-native";
+import {
+  EPOLLIN,
+  EPOLLOUT,
+  errno,
+  loadSyscalls,
+  NOT_YET,
+  SyscallError,
+} from "@xsocket/xbind-native";
 import type { Deadline } from "./_deadline.ts";
 import { ownError, receive, send } from "./_handover.ts";
 import type { KindNumbers } from "./_kind.ts";
-import { onReady, READABLE, WRITABLE } from "./_wait.ts";
+import { onReady } from "./_wait.ts";
 
 /* Requests that may be under way at once on a connection: the server holds as many descriptors in
    flight for us, and has a limit on them. */
@@ -151,7 +158,7 @@ export class Connection {
       const turn = setImmediate(awake);
       this.#cancelWait = () => clearImmediate(turn);
     } else {
-      this.#cancelWait = onReady(this.#fd, this.#sent.length > 0 ? READABLE : WRITABLE, awake);
+      this.#cancelWait = onReady(this.#fd, this.#sent.length > 0 ? EPOLLIN : EPOLLOUT, awake);
     }
   }
 

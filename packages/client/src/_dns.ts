@@ -3,7 +3,7 @@
  * every query has a port of its own, and connected, so that the kernel drops answers of others and
  * reports a name server that is not there. dns-packet makes and reads the messages.
  */
-import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { checked, EPOLLIN, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import {
   decode,
   type DecodedPacket,
@@ -16,7 +16,7 @@ import { parseIp } from "./_address.ts";
 import { adoptConnection, notTaken } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { connectTo } from "./_socket.ts";
-import { READABLE, whenReady, within } from "./_wait.ts";
+import { whenReady, within } from "./_wait.ts";
 import type { Session } from "./session.ts";
 
 const DNS_PORT = 53;
@@ -98,7 +98,7 @@ async function askUdp(
     const message = Uint8Array.from(encode(query));
     checked("send", native.sendPacket(fd, message, message.byteLength, -1));
     for (;;) {
-      if (!(await whenReady(fd, READABLE, deadline)))
+      if (!(await whenReady(fd, EPOLLIN, deadline)))
         throw new SyscallError("receive", errno.ETIMEDOUT);
       const length = native.receivePacket(fd, bytes, bytes.byteLength);
       if (length === -errno.EAGAIN) continue;

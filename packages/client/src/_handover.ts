@@ -1,9 +1,16 @@
 import { inspect } from "node:util";
 import { parseAddress } from "@xsocket/protocol";
-import { checked, errno, loadSyscalls, NOT_YET, SyscallError } from "@xsocket/xbind-native";
+import {
+  checked,
+  EPOLLIN,
+  errno,
+  loadSyscalls,
+  NOT_YET,
+  SyscallError,
+} from "@xsocket/xbind-native";
 import type { Deadline } from "./_deadline.ts";
 import type { KindNumbers } from "./_kind.ts";
-import { READABLE, pause, whenReady } from "./_wait.ts";
+import { pause, whenReady } from "./_wait.ts";
 import { misuse } from "./_kind.ts";
 import { failed } from "./error.ts";
 
@@ -106,7 +113,7 @@ export async function receiveLater(
   for (;;) {
     const fd = receive(connection, kind, 0);
     if (fd !== NOT_YET) return checked("receive", ownError(fd) || fd);
-    if (!(await whenReady(connection, READABLE, deadline)))
+    if (!(await whenReady(connection, EPOLLIN, deadline)))
       throw new SyscallError("receive", errno.ETIMEDOUT);
   }
 }

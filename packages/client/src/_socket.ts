@@ -1,7 +1,7 @@
-import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { checked, EPOLLOUT, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { type IpAddress, portOf, sockaddr } from "./_address.ts";
 import type { Deadline } from "./_deadline.ts";
-import { WRITABLE, whenReady } from "./_wait.ts";
+import { whenReady } from "./_wait.ts";
 
 /* Level and name of the socket options that are set or read here. */
 const OPTION = {
@@ -92,7 +92,7 @@ export async function connectTo(
   const address = sockaddrFor("connect", fd, ip, port);
   const rc = loadSyscalls().connect(fd, address, address.byteLength);
   if (rc !== -errno.EINPROGRESS) return void checked("connect", rc);
-  if (!(await whenReady(fd, WRITABLE, deadline)))
+  if (!(await whenReady(fd, EPOLLOUT, deadline)))
     throw new SyscallError("connect", errno.ETIMEDOUT);
   checked("connect", -getOption(fd, "error"));
 }

@@ -1,9 +1,9 @@
 import { expect, spyOn, test } from "bun:test";
 import { openSync } from "node:fs";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { EPOLLIN, loadSyscalls } from "@xsocket/xbind-native";
 import { guardDescriptors } from "../../../tests/harness/index.ts";
 import { Deadline } from "./_deadline.ts";
-import { pause, READABLE, whenReady, within } from "./_wait.ts";
+import { pause, whenReady, within } from "./_wait.ts";
 
 guardDescriptors();
 
@@ -17,7 +17,7 @@ test("a signal that was aborted between two waits ends the next one", async () =
   await expect(within(new Promise(() => {}), deadline)).rejects.toBe(REASON);
   const native = loadSyscalls();
   const fd = native.eventfd();
-  await expect(whenReady(fd, READABLE, deadline)).rejects.toBe(REASON);
+  await expect(whenReady(fd, EPOLLIN, deadline)).rejects.toBe(REASON);
   native.close(fd);
 });
 
@@ -35,7 +35,7 @@ test("a wait for which Bun's own epoll set has no room fails at once and leaves 
   // Bun can wait for this as little as for an epoll descriptor without room for it.
   using create = spyOn(native, "epollCreate").mockImplementation(() => openSync("/dev/null", "r"));
   using add = spyOn(native, "epollCtl").mockReturnValue(0);
-  const wait = whenReady(fd, READABLE, new Deadline({ timeoutMs: 1000 }));
+  const wait = whenReady(fd, EPOLLIN, new Deadline({ timeoutMs: 1000 }));
   await expect(wait).rejects.toMatchObject({ code: "ENOSPC" });
   expect([create.mock.calls.length, add.mock.calls.length]).toEqual([1, 1]);
   native.close(fd);

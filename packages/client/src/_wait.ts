@@ -5,14 +5,9 @@
  * calls close. So the close callback is the wake-up, and Bun closes the epoll descriptor itself.
  */
 import type { Socket } from "bun";
-import { checked, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
+import { checked, EPOLL_CTL_ADD, errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { adoptConnection, notTaken } from "./_bun.ts";
 import type { Deadline } from "./_deadline.ts";
-
-/** epoll(7)'s events to wait for. */
-export const READABLE = 1;
-export const WRITABLE = 4;
-const EPOLL_CTL_ADD = 1;
 
 function nothing(): void {}
 
@@ -39,6 +34,7 @@ function epollOf(fd: number, events: number): number {
 /**
  * Calls back once when a descriptor is ready. Bun's loop stays alive until then.
  *
+ * @param events of epoll(7)
  * @returns a function that ends the waiting; the callback is then not called
  * @throws {SyscallError} EMFILE, ENOMEM, ENOSPC; EPERM for a descriptor that cannot be waited for
  */

@@ -1,7 +1,15 @@
 import { encode, REQUEST_BYTES, RESPONSE_BYTES, SIGNATURE_BYTES } from "@xsocket/protocol";
-import { checked, errno, errnoName } from "@xsocket/xbind-native";
+import {
+  checked,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLIN,
+  errno,
+  errnoName,
+  POLLIN,
+} from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLIN } from "./_epoll.ts";
 import { COUNTER, FIELD, THREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
@@ -69,7 +77,7 @@ export class Acceptor {
   /** Whether somebody waits to be accepted. */
   isAwaited(): boolean {
     const { sys, options } = this.#context;
-    return this.#accepts && !this.#hasStopped && sys.poll(options.listenFd, EPOLLIN, 0) > 0;
+    return this.#accepts && !this.#hasStopped && sys.poll(options.listenFd, POLLIN, 0) > 0;
   }
 
   /** Milliseconds until accepting goes on after a pause; -1 when there is none. */

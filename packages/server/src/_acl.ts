@@ -1,6 +1,5 @@
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { loadSyscalls, XATTR_ACL } from "@xsocket/xbind-native";
 
-const NAME = "system.posix_acl_access";
 const BYTES_MAX = 65_536; // the longest value of an extended attribute
 const HEADER_BYTES = 4;
 const ENTRY_BYTES = 8;
@@ -16,7 +15,7 @@ export interface Named {
 /** Whom the access list of a file lets write, besides its owner and its group: acl(5). */
 export function aclWriters(path: string): Named[] {
   const view = new DataView(new ArrayBuffer(BYTES_MAX));
-  const length = loadSyscalls().xattr(path, NAME, new Uint8Array(view.buffer), BYTES_MAX);
+  const length = loadSyscalls().xattr(path, XATTR_ACL, new Uint8Array(view.buffer), BYTES_MAX);
   const named: Named[] = [];
   let mask: number = WRITE;
   for (let at = HEADER_BYTES; at + ENTRY_BYTES <= length; at += ENTRY_BYTES) {

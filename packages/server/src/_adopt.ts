@@ -1,12 +1,15 @@
 import { AF_UNIX, SOCK_SEQPACKET, SUN_PATH_BYTES } from "@xsocket/protocol";
-import { errnoName, type Syscalls } from "@xsocket/xbind-native";
+import {
+  errnoName,
+  SO_ACCEPTCONN,
+  SO_DOMAIN,
+  SO_TYPE,
+  SOL_SOCKET,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { type Claim, fileAt, releasePath, type SocketFile } from "./_claim.ts";
-import { SOL_SOCKET } from "./_epoll.ts";
 import { ServeError } from "./error.ts";
 
-const SO_TYPE = 3;
-const SO_ACCEPTCONN = 30;
-const SO_DOMAIN = 39;
 const FAMILY_BYTES = 2;
 
 function option(sys: Syscalls, fd: number, name: number): number {

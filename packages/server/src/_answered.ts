@@ -1,6 +1,5 @@
-import type { Syscalls } from "@xsocket/xbind-native";
+import { POLLHUP, POLLIN, POLLRDHUP, type Syscalls } from "@xsocket/xbind-native";
 import type { Connections } from "./_connections.ts";
-import { EPOLLHUP, EPOLLIN, EPOLLRDHUP } from "./_epoll.ts";
 import { STATE } from "./_memory.ts";
 
 const MAX = 64; // descriptors in one call
@@ -27,7 +26,7 @@ export class Answered {
   add(fd: number): void {
     if (this.#count === MAX) this.settle();
     this.#pairs[2 * this.#count] = fd;
-    this.#pairs[2 * this.#count + 1] = EPOLLIN | EPOLLRDHUP;
+    this.#pairs[2 * this.#count + 1] = POLLIN | POLLRDHUP;
     this.#count++;
   }
 
@@ -44,7 +43,7 @@ export class Answered {
   }
 
   #settleOne(fd: number, events: number): boolean {
-    if ((events & EPOLLHUP) !== 0) {
+    if ((events & POLLHUP) !== 0) {
       this.#connections.endGone(fd);
       return true;
     }

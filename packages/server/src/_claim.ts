@@ -22,13 +22,21 @@ import {
   AF_UNIX,
   encodeAddress,
   formatAddress,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
   SOCK_SEQPACKET,
 } from "@xsocket/protocol";
-import { checked, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import {
+  checked,
+  errno,
+  SO_PEERCRED,
+  SOL_SOCKET,
+  SyscallError,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { prepareDirectory } from "./_directory.ts";
 import { refusal, systemError } from "./_refusal.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
-import { SO_PEERCRED, SOL_SOCKET } from "./_epoll.ts";
 import { ServeError } from "./error.ts";
 
 const LOCK_EX_NB = 2 | 4;
@@ -137,7 +145,7 @@ export function claimPath(
 }
 
 function makeSocket(sys: Syscalls, path: string, type = SOCK_SEQPACKET): number {
-  const fd = sys.socket(AF_UNIX, type | 0o2004000, 0);
+  const fd = sys.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd));
   return fd;
 }

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { EPOLLHUP, loadSyscalls } from "@xsocket/xbind-native";
 import { Closes } from "./_closes.ts";
-import { EPOLLHUP } from "./_epoll.ts";
 
 const [GONE, THERE] = [3, 4]; // connections
 const [INET, PACKET, STREAM, RAW, SOCK_PACKET, NONBLOCK] = [2, 17, 1, 3, 10, 0o4000];

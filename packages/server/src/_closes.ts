@@ -1,6 +1,5 @@
 import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, SOCK_TYPE_MASK } from "@xsocket/protocol";
-import type { Syscalls } from "@xsocket/xbind-native";
-import { EPOLLHUP } from "./_epoll.ts";
+import { POLLHUP, type Syscalls } from "@xsocket/xbind-native";
 
 const SLOW_MS = 4;
 const PRICE = 100; // times as long as a close took
@@ -42,7 +41,7 @@ export class Closes {
     const start = this.#sys.monotonic();
     this.#sys.close(socket);
     const end = this.#sys.monotonic();
-    if (end - start >= SLOW_MS && (this.#sys.poll(connection, 0, 0) & EPOLLHUP) !== 0)
+    if (end - start >= SLOW_MS && (this.#sys.poll(connection, 0, 0) & POLLHUP) !== 0)
       this.#charge(uid, end, Math.min((end - start) * PRICE, PRICE_MAX_MS));
   }
 

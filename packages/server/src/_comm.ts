@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Syscalls } from "@xsocket/xbind-native";
-import { EPOLLIN, SO_PEERPIDFD, SOL_SOCKET } from "./_epoll.ts";
+import { POLLIN, SO_PEERPIDFD, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
 import { escapeText } from "./service/log.ts";
 
 function readComm(pid: number): string {
@@ -19,7 +18,7 @@ export function commandOf(sys: Syscalls, connection: number, pid: number): strin
   const pidfd = new Int32Array(new ArrayBuffer(4));
   if (sys.getsockopt(connection, SOL_SOCKET, SO_PEERPIDFD, pidfd, 4) < 0) return "?";
   const name = readComm(pid);
-  const isOver = sys.poll(pidfd[0] ?? -1, EPOLLIN, 0) !== 0;
+  const isOver = sys.poll(pidfd[0] ?? -1, POLLIN, 0) !== 0;
   sys.close(pidfd[0] ?? -1);
   return isOver ? "?" : name;
 }

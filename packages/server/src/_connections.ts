@@ -1,6 +1,3 @@
-import { errnoName } from "@xsocket/xbind-native";
-import { UNREAD } from "./_flight.ts";
-import { COUNTER, FIELD, STATE, THREAD } from "./_memory.ts";
 import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -8,8 +5,12 @@ import {
   EPOLLET,
   EPOLLIN,
   EPOLLOUT,
+  errnoName,
+  POLLIN,
   SHUT_RDWR,
-} from "./_epoll.ts";
+} from "@xsocket/xbind-native";
+import { UNREAD } from "./_flight.ts";
+import { COUNTER, FIELD, STATE, THREAD } from "./_memory.ts";
 import { IdleOrder } from "./_idle.ts";
 import type { Context } from "./_thread.ts";
 import { WatchList } from "./_watch.ts";
@@ -225,7 +226,7 @@ export class Connections {
     const { shared, options, sys } = this.#context;
     const isInTime = now - shared.touchedAt(fd) < options.bounds.firstRequestMs;
     // a server that was stopped for a while has not read yet what came in time
-    if (isInTime || sys.poll(fd, EPOLLIN, 0) !== 0) return this.#watch.add(fd, now);
+    if (isInTime || sys.poll(fd, POLLIN, 0) !== 0) return this.#watch.add(fd, now);
     this.#expire(fd, STATE.fresh);
   }
 

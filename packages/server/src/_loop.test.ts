@@ -1,9 +1,15 @@
 import { expect, spyOn, test } from "bun:test";
 import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
-import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import {
+  EPOLL_CTL_DEL,
+  EPOLLHUP,
+  EPOLLIN,
+  errno,
+  loadSyscalls,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
 import { LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
-import { EPOLL_CTL_DEL, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
 import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./_loop.ts";
 import { COUNTER, createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
 import { reclaim } from "./_reclaim.ts";

@@ -8,13 +8,20 @@
  * edges: there is one whenever a client receives something. Where more are ready than one wait
  * tells of, users share the turns, so that nobody waits for one who has thousands.
  */
-import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
+import {
+  checked,
+  EPOLL_CTL_ADD,
+  EPOLLHUP,
+  EPOLLIN,
+  errno,
+  POLLHUP,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { Answerer, TURN } from "./_answer.ts";
 import { Answered } from "./_answered.ts";
 import { Connections } from "./_connections.ts";
 import { Crowd } from "./_crowd.ts";
-import { EPOLL_CTL_ADD, EPOLLHUP, EPOLLIN } from "./_epoll.ts";
 import { Judge } from "./_judge.ts";
 import { FIELD, Shared, STATE, THREAD } from "./_memory.ts";
 import { Peer } from "./_peer.ts";
@@ -258,7 +265,7 @@ export class Loop {
   }
 
   #isGone(fd: number): boolean {
-    return (this.#context.sys.poll(fd, 0, 0) & EPOLLHUP) !== 0;
+    return (this.#context.sys.poll(fd, 0, 0) & POLLHUP) !== 0;
   }
 
   #linger(fd: number): void {

@@ -1,5 +1,10 @@
-import { errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
-import { SO_PASSRIGHTS, SOL_SOCKET } from "./_epoll.ts";
+import {
+  errno,
+  SO_PASSRIGHTS,
+  SOL_SOCKET,
+  SyscallError,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 

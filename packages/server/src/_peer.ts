@@ -1,5 +1,4 @@
-import type { Syscalls } from "@xsocket/xbind-native";
-import { SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET } from "./_epoll.ts";
+import { SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
 import { FIELD, type Shared } from "./_memory.ts";
 import { hasStrangers } from "./_strangers.ts";
 import { NOBODY } from "./policy/ids.ts";

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
-import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { errno, loadSyscalls, POLLIN, SHUT_RDWR } from "@xsocket/xbind-native";
 import { DIES, DIES_LOCKED, THROWS } from "../test/failing-worker.ts";
 import { claimAddress } from "./_claim.ts";
 import { createMemory, Shared, THREAD } from "./_memory.ts";
@@ -17,8 +17,6 @@ import type { Rule } from "./policy/rule.ts";
 const sys = loadSyscalls();
 const DESCRIPTORS = 1024;
 const WAIT_MS = 5000;
-const POLLIN = 1;
-const SHUT_RDWR = 2;
 const PROTOCOLS = [THROWS, DIES, DIES_LOCKED, 0];
 const FAILING = new URL("../test/failing-worker.ts", import.meta.url);
 

@@ -1,3 +1,4 @@
+import { AF_INET, AF_INET6, SOCK_RAW, SOCK_STREAM } from "@xsocket/protocol";
 import type { Refusal } from "./_judge.ts";
 import { COUNTER, COUNTER_GROUP, LATENCY_BOUNDS_US, type Shared } from "./_memory.ts";
 
@@ -60,8 +61,8 @@ const TYPES = ["SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW", "other"] as const;
 
 /** The counter of sockets of a family and type: a row for each family, a column for each type. */
 export function socketCounter(domain: number, type: number): number {
-  const family = domain === 2 ? 0 : domain === 10 ? 1 : 2;
-  const column = type >= 1 && type <= 3 ? type - 1 : 3;
+  const family = domain === AF_INET ? 0 : domain === AF_INET6 ? 1 : 2;
+  const column = type >= SOCK_STREAM && type <= SOCK_RAW ? type - SOCK_STREAM : 3;
   return COUNTER_GROUP.sockets + family * TYPES.length + column;
 }
 

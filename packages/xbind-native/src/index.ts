@@ -1,3 +1,4 @@
+export * from "./constants.ts";
 export * from "./errno.ts";
 export * from "./libraries.ts";
 export * from "./syscalls.ts";

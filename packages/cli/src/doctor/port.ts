@@ -1,13 +1,11 @@
 import { type OwnedSocket, xsocketSync } from "@xsocket/client";
-import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { errnoName, loadSyscalls, POLLIN, POLLOUT } from "@xsocket/xbind-native";
 import { anyAddress, tryBindAny } from "../endpoint.ts";
 import { askedRow, type KindName, KINDS, rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const WAIT_MS = 2000;
 const PASS_MS = 500; // for a packet over the target's loopback interface
-const POLLIN = 1;
-const POLLOUT = 4;
 const LOOPBACK_AT = 4;
 const LOOPBACK = [127, 0, 0, 1];
 const TITLES = { stream: "TCP", dgram: "UDP" };

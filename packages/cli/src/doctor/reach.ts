@@ -1,15 +1,12 @@
 import { accessSync, constants, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { errnoName, loadSyscalls } from "@xsocket/xbind-native";
+import { errnoName, loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
 import { NO_UNIX_SOCKETS } from "../address.ts";
 import { codeOf } from "../errors.ts";
 import { shellWord } from "../shell-word.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const CONNECT_MS = 2000;
-const ACL = "system.posix_acl_access";
-const SOL_SOCKET = 1;
-const SO_PEERCRED = 17;
 
 const ABSTRACT_REMEDY =
   "abstract names belong to a network namespace and are unseen from every other one: have the server listen at a path, which both namespaces see";
@@ -22,7 +19,8 @@ function startAt(path: string): string {
 function describe(path: string, stats: Stats): string {
   const bits = ["---", "--x", "-w-", "-wx", "r--", "r-x", "rw-", "rwx"];
   const mode = [6, 3, 0].map((shift) => bits[(stats.mode >> shift) & 7]).join("");
-  const acl = loadSyscalls().xattr(path, ACL, null, 0) > 0 ? " with an ACL (getfacl shows it)" : "";
+  const acl =
+    loadSyscalls().xattr(path, XATTR_ACL, null, 0) > 0 ? " with an ACL (getfacl shows it)" : "";
   return `${path} (${stats.isDirectory() ? "d" : "s"}${mode}, uid ${stats.uid}, gid ${stats.gid}${acl})`;
 }
 

@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import { codeOf } from "../_refusal.ts";
 import { PolicyError } from "./error.ts";
 
@@ -7,8 +7,6 @@ import { PolicyError } from "./error.ts";
 const POLICY_BYTES_MAX = 1 << 20;
 /* How long the text of a pipe may take to arrive, in milliseconds. */
 const PIPE_WAIT_MS = 5000;
-
-const POLLIN = 1;
 
 function failure(path: string, text: string, options?: ErrorOptions): PolicyError {
   return new PolicyError(path, [{ text }], options);

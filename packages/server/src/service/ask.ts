@@ -1,8 +1,7 @@
 import { decode, encode } from "@xsocket/protocol";
-import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
+import { checked, errno, POLLIN, type Syscalls } from "@xsocket/xbind-native";
 import type { ServerStatus } from "../status.ts";
 
-const POLLIN = 1;
 const PACKET_BYTES_MAX = 1 << 17; // more than any status
 
 /** The server does not tell its status: it is of version 1, or does not want to tell this user. */

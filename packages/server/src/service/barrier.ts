@@ -1,9 +1,8 @@
 import { type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { loadSyscalls, XATTR_ACL } from "@xsocket/xbind-native";
 import type { Identity } from "./drop.ts";
 
-const ACL = "system.posix_acl_access";
 const MAY_READ = 4;
 const MAY_ENTER = 1;
 
@@ -15,7 +14,7 @@ function bitsFor({ uid, gid, groups }: Identity, stats: Stats): number {
 
 function isClosed(user: Identity, path: string, wanted: number): boolean {
   if ((bitsFor(user, statSync(path)) & wanted) !== 0) return false;
-  return loadSyscalls().xattr(path, ACL, null, 0) <= 0; // with a list of its own, the kernel has to say
+  return loadSyscalls().xattr(path, XATTR_ACL, null, 0) <= 0; // with a list of its own, the kernel has to say
 }
 
 /**

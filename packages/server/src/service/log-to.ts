@@ -1,10 +1,9 @@
 import { constants, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { loadSyscalls, POLLOUT } from "@xsocket/xbind-native";
 import type { Log } from "../log.ts";
 import { formatLine, type LogFormat, stderrIsJournal } from "./log.ts";
 
-const POLLOUT = 4;
 const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that there is room
 
 /** The format that suits where stderr goes, unless somebody has chosen one. */

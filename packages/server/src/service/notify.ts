@@ -1,10 +1,9 @@
 import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
-import { checked, errno, type Syscalls } from "@xsocket/xbind-native";
+import { checked, errno, POLLOUT, type Syscalls } from "@xsocket/xbind-native";
 import { systemError } from "../_refusal.ts";
 
 /** How long one message may wait for room in the manager's queue, in milliseconds. */
 const NOTIFY_WAIT_MS = 1000;
-const POLLOUT = 4;
 const TIMER_MAX_MS = 0x7fffffff; // a longer one would go off at once, again and again
 
 /** What a service manager is told: sd_notify(3). Without a manager each of these does nothing. */

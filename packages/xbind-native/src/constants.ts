@@ -1,0 +1,37 @@
+/* The kernel's numbers for what the system calls take and give, under the names of the manual pages. */
+
+// poll(2)
+export const POLLIN = 0x1;
+export const POLLOUT = 0x4;
+export const POLLHUP = 0x10;
+export const POLLRDHUP = 0x2000;
+
+// epoll_ctl(2)
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+// Those of epoll(7) that are not asked of poll(2); the others have the same numbers there.
+export const EPOLLIN = 0x1;
+export const EPOLLOUT = 0x4;
+export const EPOLLHUP = 0x10;
+export const EPOLLET = 0x80000000;
+
+// shutdown(2)
+export const SHUT_RD = 0;
+export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
+
+// socket(7) and unix(7)
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_TYPE = 3;
+export const SO_PEERCRED = 17;
+export const SO_ACCEPTCONN = 30;
+export const SO_DOMAIN = 39;
+export const SO_PEERGROUPS = 59;
+export const SO_NETNS_COOKIE = 71;
+export const SO_PEERPIDFD = 77;
+export const SO_PASSRIGHTS = 83;
+
+// xattr(7): the attribute that holds an access list, acl(5)
+export const XATTR_ACL = "system.posix_acl_access";
