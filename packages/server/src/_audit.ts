@@ -3,7 +3,7 @@ import { errnoName } from "@xsocket/xbind-native";
 import type { Shared } from "./_memory.ts";
 import { codeOf, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
-import type { LogFields } from "./service/log.ts";
+import type { LogFields } from "./log.ts";
 
 /* O_NONBLOCK is for a FIFO: a reader that does not read must not stop the server. */
 const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants;

@@ -5,9 +5,9 @@
 import { inspect } from "node:util";
 import { misuse } from "./_refusal.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
+import { LOG_LEVELS } from "./log.ts";
 import { MAX_THREADS, type ServeOptions } from "./options.ts";
 import type { Policy } from "./policy/rule.ts";
-import { LOG_LEVELS } from "./service/log.ts";
 
 /* Whether a value may be right, and what one is; ranges are looked at where they are used. */
 type Check = readonly [isRight: (value: unknown) => boolean, what: string];

@@ -1,5 +1,4 @@
-import { isLogged, type Log, type LogRecord } from "./log.ts";
-import type { LogLevel } from "./service/log.ts";
+import { isLogged, type Log, type LogLevel, type LogRecord } from "./log.ts";
 
 const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause must not flood the log
 

@@ -1,12 +1,10 @@
 import type { Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
 import type { Judge, PolicyInForce } from "./_judge.ts";
-import type { Shared } from "./_memory.ts";
+import type { Memory, Shared } from "./_memory.ts";
 import type { About } from "./status.ts";
 import type { Voice } from "./_say.ts";
-import type { LogRecord } from "./log.ts";
-import type { LogLevel } from "./service/log.ts";
-import type { Memory } from "./_memory.ts";
+import type { LogLevel, LogRecord } from "./log.ts";
 
 /** What a serving thread is started with. */
 export interface ThreadOptions {

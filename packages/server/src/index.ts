@@ -1,7 +1,8 @@
 export { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 export * from "./error.ts";
-export type { Log, LogRecord } from "./log.ts";
+export { LOG_LEVELS, type Log, type LogFields, type LogLevel, type LogRecord } from "./log.ts";
 export * from "./options.ts";
+export { escapeJson, escapeText } from "./_escape.ts";
 export { hasStrangers } from "./_strangers.ts";
 export * from "./policy/index.ts";
 export * from "./server.ts";

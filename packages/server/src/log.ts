@@ -1,4 +1,9 @@
-import { LOG_LEVELS, type LogFields, type LogLevel } from "./service/log.ts";
+/** The levels of syslog(3) that are used here, most urgent first, with their numbers. */
+export const LOG_LEVELS = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
+export type LogLevel = keyof typeof LOG_LEVELS;
+
+/** What else is known about an event, for who searches for it. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** What the server has to say: one event. */
 export interface LogRecord {

@@ -1,6 +1,5 @@
 import type { GivenBounds } from "./bounds.ts";
-import type { Log } from "./log.ts";
-import type { LogLevel } from "./service/log.ts";
+import type { Log, LogLevel } from "./log.ts";
 import type { Policy } from "./policy/rule.ts";
 
 /**

@@ -2,7 +2,7 @@ import { constants, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { loadSyscalls, POLLOUT } from "@xsocket/xbind-native";
 import type { Log } from "../log.ts";
-import { formatLine, type LogFormat, stderrIsJournal } from "./log.ts";
+import { formatLine, type LogFormat, stderrIsJournal } from "./log-line.ts";
 
 const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that there is room
 

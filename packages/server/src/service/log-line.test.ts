@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { fstatSync } from "node:fs";
-import { escapeText, formatLine, stderrIsJournal } from "./log.ts";
+import { escapeText } from "../_escape.ts";
+import { formatLine, stderrIsJournal } from "./log-line.ts";
 import { logTo } from "./log-to.ts";
 
 const NOW = new Date("2026-01-02T03:04:05.678Z");
