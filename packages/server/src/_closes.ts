@@ -31,7 +31,7 @@ export class Closes {
 
   /** Whether a user has to wait before the next socket of this kind. */
   holdsBack(uid: number, domain: number, type: number): boolean {
-    if (this.#until.size === 0 || isOrdinary(domain, type)) return false;
+    if (isOrdinary(domain, type)) return false;
     return this.#sys.monotonic() + CREDIT_MS < (this.#until.get(uid) ?? 0);
   }
 
@@ -45,10 +45,9 @@ export class Closes {
       this.#charge(uid, end, Math.min((end - start) * PRICE, PRICE_MAX_MS));
   }
 
-  /* Who was remembered for longest goes first. */
+  /* Who was the first to pay is forgotten first. */
   #charge(uid: number, now: number, price: number): void {
     const until = Math.max(this.#until.get(uid) ?? 0, now) + price;
-    this.#until.delete(uid);
     this.#until.set(uid, until);
     if (this.#until.size <= USERS_MAX) return;
     for (const oldest of this.#until.keys()) return void this.#until.delete(oldest);

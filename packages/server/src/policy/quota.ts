@@ -97,15 +97,15 @@ export class Quotas {
   }
 
   /*
-   * The user's row under the rule, else one that nobody needs any more, else the one whose user has
-   * had no connection for longest and will be counted from 0 again: whoever is many users, by
+   * The user's row under the rule, else of those without a connection the one whose count began first:
+   * one that was never used, or else its user will be counted from 0 again. Whoever is many users, by
    * subordinate ids, must not keep out others. -1 where all of them have connections.
    */
   #find(index: number, uid: number, now: number): number {
     const count = this.#rows.length / FIELDS;
     const start = this.#hash(index, uid);
     let best = -1;
-    for (let probe = 0; probe < Math.min(PROBES, count); probe++) {
+    for (let probe = 0; probe < PROBES; probe++) {
       const row = (start + probe) % count;
       if (this.#get(row, ROW.rule) === index + 1 && this.#get(row, ROW.uid) >>> 0 === uid)
         return row;
@@ -124,9 +124,7 @@ export class Quotas {
   /* Whether a row is rather to be taken than another, or (-1) than none. */
   #isBetter(row: number, other: number, now: number): boolean {
     if (this.#get(row, ROW.connections) > 0) return false;
-    if (other < 0) return true;
-    if (this.#isOver(other, now)) return false;
-    return this.#isOver(row, now) || this.#age(row, now) > this.#age(other, now);
+    return other < 0 || this.#age(row, now) > this.#age(other, now);
   }
 
   #isOver(row: number, now: number): boolean {
