@@ -50,3 +50,16 @@ test("each socket in flight is asked about once in a go, and some of many", () =
   expect(asked(many)).toEqual(many.slice(0, 32));
   expect(asked(many, 3)).toEqual([...many, ...many.slice(0, 16)]);
 });
+
+test("one that is found to be received while its owner sends the next is counted for the next", () => {
+  const { flight } = new Shared(createMemory(64, 1));
+  flight.setUnread(5, UNREAD.socket);
+  const answeredMeanwhile = (fd: number) => {
+    flight.setUnread(fd, UNREAD.socket);
+    return true;
+  };
+  expect(flight.settle(5, answeredMeanwhile)).toBe(false);
+  expect(flight.inFlight()).toBe(1);
+  expect(flight.settle(5, () => true)).toBe(true);
+  expect(flight.inFlight()).toBe(0);
+});

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { createMemory, Shared } from "./_memory.ts";
+import { createMemory, FIELD, Shared } from "./_memory.ts";
 import { Peer } from "./_peer.ts";
+import { NOBODY } from "./policy/ids.ts";
 import { firstMatch } from "./policy/match.ts";
 import { plainRule } from "./policy/rule.ts";
 
@@ -58,4 +59,18 @@ test("a client in more groups than are looked at costs no more than others, and 
   const allowing = { source: "test", rules: [plainRule("these", groups(101))] };
   expect(firstMatch(allowing, peer, TCP)).toBeUndefined();
   expect([asked(), copied()]).toEqual([1, 0]);
+});
+
+test("a server that is nobody itself trusts nobody where that may be any stranger", () => {
+  const shared = new Shared(createMemory(16, 1));
+  for (const hasStrangers of [true, false]) {
+    const peer = Object.assign(new Peer(loadSyscalls(), shared), { hasStrangers });
+    const trusted = [0, 7, 8, NOBODY].map((uid) => {
+      shared.set(5, FIELD.uid, uid);
+      peer.look(5);
+      return [peer.isTrusted(7), peer.isTrusted(NOBODY)];
+    });
+    const nobody = [false, !hasStrangers];
+    expect(trusted).toEqual([[true, true], [true, false], [false, false], nobody]);
+  }
 });

@@ -37,6 +37,16 @@ test("what the kernel does not have it is asked for once in a second", () => {
   expect(asked).toEqual([...once, "2,524290,6"]);
 });
 
+test("an answer is kept for a second, and no longer for what else is missing", () => {
+  const { made, asked, clock } = sockets();
+  made.make(INET, DGRAM, TCP);
+  clock.now += 999;
+  made.make(INET6, STREAM, TCP);
+  clock.now++;
+  made.make(INET, DGRAM, TCP);
+  expect(asked.length).toBe(3);
+});
+
 test("flags that there are not are told from what is missing", () => {
   const { made } = sockets();
   for (const flags of [0, 0x10, 0x1000, -(2 ** 31)])
@@ -48,10 +58,11 @@ test("flags that there are not are told from what is missing", () => {
 test("what it has, and what has failed for another reason, it is asked for each time", () => {
   const { made, asked } = sockets();
   made.make(INET, STREAM, UDP);
+  made.make(INET, DGRAM, TCP);
   for (let i = 0; i < 3; i++) expect(made.make(INET, STREAM, TCP)).toBe(7);
   for (let i = 0; i < 3; i++) expect(made.make(-2, STREAM, TCP)).toBe(-errno.EMFILE);
-  expect(asked.length).toBe(7);
-  expect(asked[1]).toBe([INET, STREAM | CLOEXEC, TCP].join());
+  expect(asked.length).toBe(8);
+  expect(asked[2]).toBe([INET, STREAM | CLOEXEC, TCP].join());
 });
 
 test("so many answers are kept", () => {

@@ -125,7 +125,13 @@ test("a rule about protocol 0 is about what the kernel makes of it", () => {
   ])
     for (const family of ["inet", "inet6"])
       expect(mismatch(deny, asker(1), ask(`${family} ${words}`)), words).toBeUndefined();
-  for (const words of ["inet dgram udplite", "inet raw icmp", "inet stream sctp", "netlink raw 6"])
+  for (const words of [
+    "inet dgram udplite",
+    "inet raw icmp",
+    "inet stream sctp",
+    "netlink raw 6",
+    "netlink dgram 17",
+  ])
     expect(mismatch(deny, asker(1), ask(words)), words).toBe("protocol");
   expect(mismatch(deny, asker(1), ask("netlink raw 0"))).toBeUndefined();
   const allow = plainRule("r", { protocols: [0] });
@@ -136,7 +142,13 @@ test("a rule about protocol 0 is about what the kernel makes of it", () => {
 describe("a denying rule", () => {
   test("without names means everything", () => {
     const rule = plainRule("r", { allow: false });
-    for (const words of ["inet stream", "inet raw icmp", "packet raw", "99 9 9"])
+    for (const words of [
+      "inet stream",
+      "inet stream sctp",
+      "inet raw icmp",
+      "packet raw",
+      "99 9 9",
+    ])
       expect(mismatch(rule, asker(1), ask(words))).toBeUndefined();
   });
 
