@@ -35,7 +35,7 @@ export class Acceptor {
   readonly #settle: () => number;
   readonly #serve: (fd: number) => void;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
-  #hasStopped = false;
+  #listens: boolean; // the one thread that does, until the socket is lost
   #pausedUntil = 0;
   #isFailing = false; // since the last one that was accepted
 
@@ -55,12 +55,9 @@ export class Acceptor {
     this.#peer = peer;
     this.#settle = settle;
     this.#serve = serve;
-    if (this.#accepts) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, EPOLLIN));
-  }
-
-  /* One thread accepts: several would wake each other for nothing, and one keeps up with the floor. */
-  get #accepts(): boolean {
-    return this.#context.options.index === 0;
+    // several threads would wake each other for nothing, and one keeps up with the floor
+    this.#listens = context.options.index === 0;
+    if (this.#listens) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, EPOLLIN));
   }
 
   /* The socket stays registered while accepting pauses: to be added again it might find no room. */
@@ -69,15 +66,15 @@ export class Acceptor {
     return sys.epollCtl(epollFd, operation, options.listenFd, events, LISTEN_DATA);
   }
 
-  /** Whether there may be somebody to accept: not in a pause, nor once it has stopped. */
+  /** Whether there may be somebody to accept: not in a pause. */
   get isListening(): boolean {
-    return this.#accepts && !this.#hasStopped && this.#pausedUntil === 0;
+    return this.#listens && this.#pausedUntil === 0;
   }
 
   /** Whether somebody waits to be accepted. */
   isAwaited(): boolean {
     const { sys, options } = this.#context;
-    return this.#accepts && !this.#hasStopped && sys.poll(options.listenFd, POLLIN, 0) > 0;
+    return this.#listens && sys.poll(options.listenFd, POLLIN, 0) > 0;
   }
 
   /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
@@ -93,19 +90,13 @@ export class Acceptor {
     this.#control(EPOLL_CTL_MOD, EPOLLIN);
   }
 
-  /** Stops listening for good. */
-  stop(): void {
-    this.#hasStopped = true;
-    this.#pausedUntil = 0;
-    this.#control(EPOLL_CTL_DEL, 0);
-  }
-
   /**
    * Stops listening after somebody who has the socket as well has shut it down: that cannot be
    * undone, and would wake this thread for ever.
    */
   lost(): void {
-    this.stop();
+    this.#listens = false;
+    this.#control(EPOLL_CTL_DEL, 0);
     this.#context.say(
       "error",
       "accept",
@@ -119,7 +110,7 @@ export class Acceptor {
    * must not keep the others from their turn.
    */
   accept(most: number): void {
-    for (let left = most; this.#accepts && left > 0; left--) if (!this.#acceptOne()) return;
+    for (let left = most; left > 0; left--) if (!this.#acceptOne()) return;
   }
 
   /* Returns whether another one may wait. */
@@ -221,8 +212,7 @@ export class Acceptor {
     if (spare >= 0) sys.close(spare);
     const fd = sys.accept(options.listenFd);
     if (fd >= 0) this.#refuse(fd, error);
-    const kept = sys.eventfd();
-    shared.setThread(options.index, THREAD.spare, kept < 0 ? -1 : kept);
+    shared.setThread(options.index, THREAD.spare, sys.eventfd());
     this.#pause(error);
   }
 

@@ -157,9 +157,11 @@ export class Answerer {
     error: number,
     counter: typeof COUNTER.failed | typeof COUNTER.denied | typeof COUNTER.refusedInFlight,
   ): boolean {
-    const { shared, options } = this.#context;
+    const { sys, shared, options } = this.#context;
     shared.count(options.index, counter);
-    return this.refuse(fd, error);
+    if (sys.sendPacket(fd, this.#response(error), RESPONSE_BYTES, -1) < 0) return false;
+    shared.flight.setUnread(fd, UNREAD.plain);
+    return true;
   }
 
   /* Made once for each errno: what clients ask for in vain is to cost no garbage. */
@@ -169,14 +171,6 @@ export class Answerer {
     const bytes = encode({ kind: "response", error });
     this.#responses.set(error, bytes);
     return bytes;
-  }
-
-  /** Sends an error to a client. False when it has gone. */
-  refuse(fd: number, error: number): boolean {
-    const { sys, shared } = this.#context;
-    if (sys.sendPacket(fd, this.#response(error), RESPONSE_BYTES, -1) < 0) return false;
-    shared.flight.setUnread(fd, UNREAD.plain);
-    return true;
   }
 
   /* One more socket may be in flight. At a bound, those thought to be in flight are asked first. */

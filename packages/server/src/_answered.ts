@@ -44,7 +44,7 @@ export class Answered {
 
   #settleOne(fd: number, events: number): boolean {
     if ((events & POLLHUP) !== 0) {
-      this.#connections.endGone(fd);
+      this.#connections.close(fd);
       return true;
     }
     if (events === 0) this.#connections.release(fd, STATE.idle);

@@ -47,8 +47,7 @@ export class Connections {
 
   /** Enters a new connection whose peer has been read, busy until it is released or ended. */
   open(fd: number): void {
-    const { shared, options, sys, judge } = this.#context;
-    judge.ended(fd); // of a thread that died with it
+    const { shared, options, sys } = this.#context;
     shared.set(fd, FIELD.owner, options.index);
     shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
     shared.set(fd, FIELD.generation, shared.get(fd, FIELD.generation) + 1);
@@ -79,7 +78,7 @@ export class Connections {
   release(fd: number, state: number): void {
     const { shared } = this.#context;
     const waitsForReply = state === STATE.stuck || state === STATE.lingering;
-    if (!this.#listenTo(fd, waitsForReply ? EPOLLOUT | EPOLLET : EPOLLIN)) return this.#close(fd);
+    if (!this.#listenTo(fd, waitsForReply ? EPOLLOUT | EPOLLET : EPOLLIN)) return this.close(fd);
     if (state === STATE.fresh || shared.flight.unread(fd) !== UNREAD.none)
       this.#watch.add(fd, shared.touchedAt(fd));
     shared.set(fd, FIELD.state, state);
@@ -113,18 +112,14 @@ export class Connections {
    */
   end(fd: number): void {
     const { sys, shared } = this.#context;
-    if (!this.isUnread(fd) || shared.flight.unread(fd) !== UNREAD.socket) return this.#close(fd);
+    if (!this.isUnread(fd) || shared.flight.unread(fd) !== UNREAD.socket) return this.close(fd);
     sys.shutdown(fd, SHUT_RDWR);
     sys.dropPackets(fd); // one that holds the peer's own descriptor would keep the peer alive
     this.release(fd, STATE.lingering);
   }
 
-  /** Ends a busy connection whose peer has closed: whatever it did not receive is gone. */
-  endGone(fd: number): void {
-    this.#close(fd);
-  }
-
-  #close(fd: number): void {
+  /** Closes a busy connection whose peer has closed: whatever that did not receive is gone. */
+  close(fd: number): void {
     const { shared, sys, options } = this.#context;
     shared.flight.setUnread(fd, UNREAD.none);
     if (this.#inEpoll[fd] !== 0) shared.addLoad(options.index, -1);
@@ -234,7 +229,7 @@ export class Connections {
   #taken(fd: number, state: number): void {
     const { shared } = this.#context;
     if (state === STATE.idle || !shared.change(fd, state, STATE.busy)) return;
-    if (state === STATE.lingering) this.#close(fd);
+    if (state === STATE.lingering) this.close(fd);
     else this.release(fd, STATE.idle);
   }
 

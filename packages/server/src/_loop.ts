@@ -254,7 +254,7 @@ export class Loop {
     this.#current = fd;
     if (state === STATE.lingering) return this.#linger(fd);
     if (!hasTurn) return this.#passOver(fd);
-    if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) return this.#connections.endGone(fd);
+    if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) return this.#connections.close(fd);
     this.#serve(fd);
   }
 
@@ -270,7 +270,7 @@ export class Loop {
 
   #linger(fd: number): void {
     if (this.#connections.isUnread(fd)) this.#connections.release(fd, STATE.lingering);
-    else this.#connections.endGone(fd);
+    else this.#connections.close(fd);
   }
 
   /* One request in a turn, so that a client that sends many does not hold up the others. */
@@ -296,7 +296,6 @@ export class Loop {
     this.#tick.start();
     for (let left = options.bounds.backlog; left > 0 && this.#acceptor.isAwaited(); left -= ACCEPTS)
       this.#acceptSome(ACCEPTS);
-    this.#acceptor.stop();
     for (let fd = 0; fd < shared.descriptors; fd++) {
       if (shared.get(fd, FIELD.owner) === options.index) this.#finishOne(fd);
     }
@@ -306,9 +305,8 @@ export class Loop {
     const { shared } = this.#context;
     const state = shared.get(fd, FIELD.state);
     if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
-    this.#current = fd;
     if (state === STATE.fresh || state === STATE.idle) this.#answerer.turn(fd);
-    this.#connections.endGone(fd);
+    this.#connections.close(fd);
   }
 }
 

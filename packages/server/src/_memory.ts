@@ -49,7 +49,7 @@ export const STATE = {
   evicted: 7,
 } as const;
 
-/** The columns of a thread's row: descriptors made for it by the main thread (-1 for none), and its inbox. */
+/** The columns of a thread's row: descriptors made for it (negative for none), its inbox, and counts. */
 export const THREAD = {
   epoll: 0,
   wake: 1,
