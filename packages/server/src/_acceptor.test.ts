@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
 import { ACCEPTS, Acceptor } from "./_acceptor.ts";
 import { Connections } from "./_connections.ts";
@@ -9,9 +9,18 @@ import { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
 
 const DESCRIPTORS = 200;
+const PEER = { getsockopt: () => 12 }; // names whoever connects as uid 0
 
-/** Accepts once on a kernel of our own. */
-function acceptFrom(accept: () => number) {
+interface How {
+  readonly kernel?: Partial<Syscalls>;
+  /** How many connections are over when room is looked for. */
+  readonly settle?: () => number;
+  /** How often the listening socket is ready. */
+  readonly times?: number;
+}
+
+/** Accepts on a kernel of our own. */
+function acceptFrom(accept: () => number, { kernel, settle = () => 0, times = 1 }: How = {}) {
   const closed: number[] = [];
   const said: string[] = [];
   const served: number[] = [];
@@ -23,6 +32,7 @@ function acceptFrom(accept: () => number) {
     receivePacket: () => -errno.EAGAIN,
     sendPacket: () => 8,
     close: (fd: number) => closed.push(fd),
+    ...kernel,
   };
   const memory = createMemory(DESCRIPTORS, 1);
   const shared = new Shared(memory);
@@ -38,20 +48,25 @@ function acceptFrom(accept: () => number) {
   };
   const connections = new Connections(context);
   const serve = (fd: number) => void served.push(fd);
-  new Acceptor(context, connections, new Peer(sys, shared), () => 0, serve).accept(ACCEPTS);
-  return { closed, said, served, refused: shared.sum(COUNTER.refusedConnections) };
+  const acceptor = new Acceptor(context, connections, new Peer(sys, shared), settle, serve);
+  for (let i = 0; i < times; i++) acceptor.accept(ACCEPTS);
+  const refused = shared.sum(COUNTER.refusedConnections);
+  return { closed, said, served, refused, connections: shared.connections() };
+}
+
+/** What accept(2) gives one time after the other, and then that nobody waits. */
+function results(...list: number[]): () => number {
+  return () => list.shift() ?? -errno.EAGAIN;
 }
 
 test("a connection for whose number there is no room is refused, counted and said", () => {
-  const waiting = [DESCRIPTORS];
-  const found = acceptFrom(() => waiting.shift() ?? -errno.EAGAIN);
+  const found = acceptFrom(results(DESCRIPTORS));
   expect(found).toMatchObject({ served: [], closed: [DESCRIPTORS], refused: 1 });
   expect(found.said.join()).toContain(`number ${DESCRIPTORS}`);
 });
 
 test("who is taken in by the spare descriptor, to hear that none is left, is counted", () => {
-  const waiting = [-errno.EMFILE, 100];
-  const found = acceptFrom(() => waiting.shift() ?? -errno.EAGAIN);
+  const found = acceptFrom(results(-errno.EMFILE, 100));
   expect(found).toMatchObject({ served: [], closed: [100], refused: 1 });
 });
 
@@ -59,4 +74,33 @@ test("who comes again and again to be refused does not keep the others from thei
   let left = 1000; // an endless test cannot fail
   const { refused } = acceptFrom(() => (left-- > 0 ? DESCRIPTORS : -errno.EAGAIN));
   expect(refused).toBe(ACCEPTS);
+});
+
+test("who has gone meanwhile, and a signal, do not keep the next one waiting", () => {
+  const { refused } = acceptFrom(results(-errno.ECONNABORTED, -errno.EINTR, DESCRIPTORS));
+  expect(refused).toBe(1);
+});
+
+test("whom the kernel does not name is not taken for the one who had the number before", () => {
+  const kernel = { getsockopt: () => -errno.EPERM };
+  const found = acceptFrom(results(100), { kernel });
+  expect(found).toMatchObject({ served: [], closed: [100], refused: 1, connections: 0 });
+});
+
+test("where no descriptor is left, those that are over make room before anybody is refused", () => {
+  const found = acceptFrom(results(-errno.EMFILE, 100), { settle: () => 1, kernel: PEER });
+  expect(found).toMatchObject({ served: [100], closed: [], refused: 0, said: [] });
+});
+
+test("the spare descriptor is not for a failure that has nothing to do with them", () => {
+  const found = acceptFrom(results(-errno.EINVAL, 100));
+  expect(found).toMatchObject({ served: [], closed: [], refused: 0 });
+});
+
+test("a failure that lasts is said once, and again when there was somebody in between", () => {
+  const failure = [-errno.EMFILE, -errno.EAGAIN] as const; // the second is for the spare descriptor
+  const accept = results(...failure, ...failure, 100, ...failure);
+  const { served, said } = acceptFrom(accept, { kernel: PEER, times: 3 });
+  expect(served).toEqual([100]);
+  expect(said).toEqual(Array(2).fill("cannot accept connections for now: EMFILE"));
 });

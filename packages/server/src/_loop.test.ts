@@ -204,6 +204,27 @@ function collections(steps: number): number {
   return length;
 }
 
+test("an exception closes the connection and the socket that was to be handed over, each once", () => {
+  const { memory, shared } = idleConnection(1);
+  const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
+  const orders: Order[] = [];
+  const closed: number[] = [];
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    eventfdTake: () => 0,
+    receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+    socket: () => CONNECTION + 1,
+    sendPacket() {
+      throw new Error("on demand");
+    },
+    close: (fd: number) => closed.push(fd),
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(closed).toEqual([CONNECTION + 1, CONNECTION]);
+  expect(shared.thread(1, THREAD.scratch)).toBe(-1);
+  expect([shared.get(CONNECTION, FIELD.state), shared.connections()]).toEqual([STATE.free, 0]);
+});
+
 test("garbage is collected in the pauses after much work", () => {
   expect(collections(COLLECT_STEPS)).toBe(2);
   expect(collections(COLLECT_STEPS / 2)).toBe(1);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
-import { errno, loadSyscalls, POLLIN, SHUT_RDWR } from "@xsocket/xbind-native";
+import { errno, loadSyscalls, POLLIN, SHUT_RDWR, type Syscalls } from "@xsocket/xbind-native";
 import { DIES, DIES_LOCKED, THROWS } from "../test/failing-worker.ts";
 import { claimAddress } from "./_claim.ts";
 import { createMemory, Shared, THREAD } from "./_memory.ts";
@@ -159,6 +159,12 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
   while (descriptors() > before) await Bun.sleep(1); // other tests of this run may close some
 });
 
+test("a thread that was told to stop is not taken for one that died", async () => {
+  const pool = await failingPool(1);
+  await pool[Symbol.asyncDispose]();
+  expect([pool.records, pool.shared.replaced()]).toEqual([[], 0]);
+});
+
 test("the connections of a thread that died count under no quota any more", async () => {
   await using pool = await failingPool(1, { connections: 1 });
   const first = sys.handoverConnect(pool.path, 1000);
@@ -252,18 +258,19 @@ test("a thread that dies while another has died with the locks in its hands is r
 
 test("a thread that dies while there is no other to be had is replaced later", async () => {
   let isFull = false;
-  const refused: number[] = [];
-  const epollCreate = () => {
-    if (!isFull) return sys.epollCreate();
-    refused.push(1);
+  const made: number[] = [];
+  const epollWait: Syscalls["epollWait"] = (epoll, ...rest) => {
+    if (!isFull) return sys.epollWait(epoll, ...rest);
+    made.push(epoll);
     throw new Error("Failed to spawn worker thread"); // what a limit of threads makes of it
   };
-  await using pool = await failingPool(1, undefined, { ...sys, epollCreate });
+  await using pool = await failingPool(1, undefined, { ...sys, epollWait });
   isFull = true;
   const victim = sys.handoverConnect(pool.path, 1000);
   sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
-  while (refused.length < 3) await Bun.sleep(1);
+  while (made.length < 3) await Bun.sleep(1);
   isFull = false;
+  expect(new Set(made).size).toBe(1); // each is closed before the next one is made
   expect(pool.records.map(({ message }) => message)).toEqual([
     expect.stringContaining("a death on demand"),
     "serving thread 0 cannot be started yet and is tried again: Failed to spawn worker thread",
