@@ -1,6 +1,7 @@
 /* What clients can make a server hold, and that others do not notice. */
 import { expect, test } from "bun:test";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
+import { askStatus } from "@xsocket/server";
 import { errno, SOL_SOCKET } from "@xsocket/xbind-native";
 import {
   asOrdinaryUser,
@@ -24,6 +25,7 @@ test("one reply may be unread: the next comes when the client has received it", 
   for (let i = 0; i < 10; i++) expect(client.send()).toBe(REQUEST.byteLength);
   await eventually("the first reply", () => client.isReadable());
   expect(askOnce(server.path)).toBe(0); // so the server has had its turn
+  expect(askStatus(native, server.path, 1000).stats.granted).toBe(2);
   client.endSending();
   expect(client.countReplies()).toBe(10); // each arrives after the one before was received
   expect(client.isClosed(1000)).toBe(true);
