@@ -11,7 +11,7 @@ import type { Start } from "./_worker.ts";
 import { THREAD_DESCRIPTORS } from "./bounds.ts";
 import { ServeError } from "./error.ts";
 import type { Log } from "./log.ts";
-import { createQuotaMemory, hasQuota, QUOTA_ROWS } from "./policy/quota.ts";
+import { createQuotaMemory } from "./policy/quota.ts";
 import type { Policy } from "./policy/rule.ts";
 
 const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
@@ -186,8 +186,8 @@ export class Pool {
 
   /* Counts begin anew with each policy: its rules have no other name than their place. */
   #inForce(policy: Policy): PolicyInForce {
-    const rows = policy.rules.some(hasQuota) ? QUOTA_ROWS : 1;
-    return { policy, quotas: createQuotaMemory(this.#shared.descriptors, rows, this.#quotaLock) };
+    const quotas = createQuotaMemory(this.#shared.descriptors, this.#quotaLock);
+    return { policy, quotas };
   }
 
   #tell(index: number, order: Order): void {
@@ -226,9 +226,8 @@ export class Pool {
   }
 
   async #closeRow(index: number): Promise<void> {
-    const wake = this.#shared.thread(index, THREAD.wake);
-    if (wake < 0) return; // it was never started
     await reclaim(this.#sys, this.#shared, index);
+    const wake = this.#shared.thread(index, THREAD.wake);
     this.#shared.setThread(index, THREAD.wake, -1); // a later call must not wake what has its number next
     this.#sys.close(wake);
   }
@@ -238,8 +237,7 @@ export class Pool {
  * A thread that has stopped ends by itself: to terminate it Bun takes a thread more, and ends the
  * process when a limit leaves none.
  */
-async function end({ worker, port, closed }: Thread, late: Promise<void>): Promise<void> {
-  port.close();
+async function end({ worker, closed }: Thread, late: Promise<void>): Promise<void> {
   const isOver = await Promise.race([closed.then(() => true), late.then(() => false)]);
   if (!isOver) await worker.terminate();
 }

@@ -17,7 +17,7 @@ export function threadOptions(
     listenFd: -1,
     memory,
     bounds,
-    policy: { policy, quotas: createQuotaMemory(descriptors, 1) },
+    policy: { policy, quotas: createQuotaMemory(descriptors) },
     logLevel: "error",
     about: { address: "@test", file: undefined, bounds, startedAt: 0 },
     auditFd: -1,

@@ -9,7 +9,7 @@ import { plainRule } from "./rule.ts";
 const DESCRIPTORS = 128;
 
 function quotas(rows?: number): Quotas {
-  return new Quotas(createQuotaMemory(DESCRIPTORS, rows));
+  return new Quotas(createQuotaMemory(DESCRIPTORS, undefined, rows));
 }
 
 test("a user gets so many sockets in a minute from the first, and others are not concerned", () => {
@@ -86,7 +86,7 @@ test("many users do not keep out others: those without a connection make room, t
 /** Who finds no row in a table that is too small for all. */
 function keptOut(): string {
   const users = 1000;
-  const counts = new Quotas(createQuotaMemory(users, 900));
+  const counts = new Quotas(createQuotaMemory(users, undefined, 900));
   const rule = plainRule("r", { connections: 1 });
   const uids = Array.from({ length: users }, (_, uid) => uid);
   return uids.filter((uid) => counts.take(rule, 0, uid, uid, 1) !== undefined).join();
