@@ -3,7 +3,7 @@ import { join } from "node:path";
 const ROOT = join(import.meta.dir, "../..");
 
 /** A block of code in a page. */
-export interface Block {
+interface Block {
   /** The word behind the fence; empty for a block that is indented, or fenced without one. */
   readonly language: string;
   readonly code: string;

@@ -45,7 +45,7 @@ export interface Program {
 }
 
 /** New configuration and the signal that makes the program read it. */
-export interface Reload {
+interface Reload {
   /** What it writes once it can take the signal. */
   readonly after?: RegExp;
   readonly files?: Readonly<Record<string, string>>;
@@ -54,7 +54,7 @@ export interface Reload {
 }
 
 /** Why a program cannot be helped by a preloaded library, and what helps. */
-export interface Impossible {
+interface Impossible {
   readonly reason: string;
   readonly instead: string;
 }

@@ -5,7 +5,7 @@ import { libraryPath } from "@xsocket/xbind-native";
 import { asOrdinaryUser, here, type TempDir } from "../harness/index.ts";
 
 /** What a load has measured. Times in microseconds. */
-export interface LoadResult {
+interface LoadResult {
   readonly requests: number;
   readonly failed: number;
   readonly perSecond: number;

@@ -20,7 +20,7 @@ export function anyAddress(family: 4 | 6, port: number): Uint8Array<ArrayBuffer>
 }
 
 /** What a socket is bound as. */
-export interface BindKind {
+interface BindKind {
   readonly family: 4 | 6;
   readonly type: "stream" | "dgram";
 }

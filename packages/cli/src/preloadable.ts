@@ -7,7 +7,7 @@ import type { Program } from "./program.ts";
 import { shellWord } from "./shell-word.ts";
 
 /** Why a library cannot be preloaded into a program, and what to do instead. */
-export interface Obstacle {
+interface Obstacle {
   readonly found: string;
   readonly remedy: string;
 }

@@ -25,10 +25,10 @@ const PACKET_BYTES = 65_535; // the longest DNS message
 const LENGTH_BYTES = 2; // in front of each message over TCP
 
 /** The records that hold addresses. */
-export type AddressRecord = "A" | "AAAA";
+type AddressRecord = "A" | "AAAA";
 
 /** Where and how long to ask. */
-export interface DnsRequest {
+interface DnsRequest {
   readonly session: Session;
   readonly nameservers: readonly string[];
   readonly deadline: Deadline;

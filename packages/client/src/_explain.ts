@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import type { XSocketStep } from "./error.ts";
 
 /** What a code means at a step, and what helps. */
-export interface Explanation {
+interface Explanation {
   readonly found: string;
   readonly remedy: string;
 }

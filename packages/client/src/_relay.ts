@@ -18,7 +18,7 @@ import { Connections } from "./_feed.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** What the relay looks at among Bun.serve's options. */
-export interface RelayOptions<Data> {
+interface RelayOptions<Data> {
   readonly tls?: TLSOptions | TLSOptions[] | undefined;
   readonly websocket?: WebSocketHandler<Data> | undefined;
   /** Seconds; 0 for no limit. */

@@ -26,7 +26,7 @@ export interface Naming {
 }
 
 /** Who asks, through which server, and for how long. */
-export interface ResolveRequest extends Naming {
+interface ResolveRequest extends Naming {
   readonly session: Session;
   readonly deadline: Deadline;
   /** For the error's sentence, for example "connect to web:80". */
@@ -34,7 +34,7 @@ export interface ResolveRequest extends Naming {
 }
 
 /** What resolv.conf(5) says, as far as it matters here. */
-export interface ResolvConf {
+interface ResolvConf {
   readonly nameservers: readonly string[];
   readonly search: readonly string[];
   /** A name with fewer dots is first tried within the search list. */

@@ -11,7 +11,7 @@ import { describe } from "./_bun.ts";
 import { XSocketError } from "./error.ts";
 
 /** What a response depends on beside the answer itself. */
-export interface ResponseContext {
+interface ResponseContext {
   readonly url: URL;
   readonly method: string;
   readonly redirected: boolean;

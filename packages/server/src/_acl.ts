@@ -7,7 +7,7 @@ const TAG = { user: 2, group: 8, mask: 16 } as const;
 const WRITE = 2;
 
 /** A user or group that an access list names. */
-export interface Named {
+interface Named {
   readonly kind: "uid" | "gid";
   readonly id: number;
 }

@@ -44,7 +44,7 @@ const LOCK_WAIT_MS = 5000; // longer than any start holds it
 const LOCK_RETRY_MS = 10;
 
 /** How a socket file is made. */
-export interface FileOptions {
+interface FileOptions {
   readonly mode: number;
   readonly gid: number | undefined;
   readonly backlog: number;
@@ -52,7 +52,7 @@ export interface FileOptions {
 }
 
 /** How a control socket is made. */
-export interface ClaimOptions extends FileOptions {
+interface ClaimOptions extends FileOptions {
   readonly sharedDirectory: boolean;
 }
 

@@ -8,7 +8,7 @@ const IN_FLIGHT = 8;
 const TYPE = SOCK_STREAM | SOCK_CLOEXEC;
 
 /** A subject with the words for its row; disposing of it closes what it keeps open. */
-export interface Titled extends Subject, Disposable {
+interface Titled extends Subject, Disposable {
   readonly title: string;
 }
 

@@ -5,7 +5,7 @@ import { permissionRow, serverRow, socketRow } from "./reach.ts";
 import { type Row, skipped } from "./row.ts";
 
 /** What is to be looked at. */
-export interface Patient {
+interface Patient {
   /** The control socket, a path or `@name`. */
   readonly socket: string;
   readonly ports: readonly {

@@ -18,7 +18,7 @@ import type { Syscalls } from "@xsocket/xbind-native";
 const WRITTEN_NONE = [/^Anonymous: +0 kB$/m, /^Swap: +0 kB$/m];
 
 /** A range of addresses. */
-export interface Mapping {
+interface Mapping {
   readonly start: number;
   /** In bytes. */
   readonly length: number;
