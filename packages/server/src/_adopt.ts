@@ -7,7 +7,8 @@ import {
   SOL_SOCKET,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { type Claim, fileAt, releasePath, type SocketFile } from "./_claim.ts";
+import { type Claim, releasePath } from "./_claim.ts";
+import { fileAt, type SocketFile } from "./_socket-file.ts";
 import { ServeError } from "./error.ts";
 
 const FAMILY_BYTES = 2;

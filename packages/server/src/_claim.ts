@@ -6,16 +6,7 @@
  * connect is a live server's; one that refuses is left over from a dead server and is replaced; what
  * is no socket is never touched. At the end the file goes only if it is still the one we made.
  */
-import {
-  closeSync,
-  constants,
-  fchmodSync,
-  lchownSync,
-  lstatSync,
-  openSync,
-  unlinkSync,
-} from "node:fs";
-import { lstat, unlink } from "node:fs/promises";
+import { closeSync, fchmodSync, lchownSync, lstatSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import {
   type Address,
@@ -34,14 +25,11 @@ import {
   SyscallError,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { prepareDirectory } from "./_directory.ts";
+import { lockDirectory, prepareDirectory, underLock } from "./_directory.ts";
 import { refusal, systemError } from "./_refusal.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
+import { fileAt, removeOwn, type SocketFile } from "./_socket-file.ts";
 import { ServeError } from "./error.ts";
-
-const LOCK_EX_NB = 2 | 4;
-const LOCK_WAIT_MS = 5000; // longer than any start holds it
-const LOCK_RETRY_MS = 10;
 
 /** How a socket file is made. */
 interface FileOptions {
@@ -54,13 +42,6 @@ interface FileOptions {
 /** How a control socket is made. */
 interface ClaimOptions extends FileOptions {
   readonly sharedDirectory: boolean;
-}
-
-/** A socket file where it was made, told from what may lie there later. */
-export interface SocketFile {
-  readonly path: string;
-  readonly dev: bigint;
-  readonly ino: bigint;
 }
 
 /** A listening socket, with what is to be undone at the end. */
@@ -90,35 +71,6 @@ export async function claimAddress(
     return claimPath(sys, address.path, options);
   } finally {
     closeSync(lock);
-  }
-}
-
-/* The lock ends when its descriptor is closed, also by death. */
-async function lockDirectory(sys: Syscalls, directory: string): Promise<number> {
-  const fd = openDirectory(directory);
-  const until = sys.monotonic() + LOCK_WAIT_MS;
-  for (;;) {
-    const rc = sys.flock(fd, LOCK_EX_NB);
-    if (rc === 0) return fd;
-    if (rc === -errno.EAGAIN && sys.monotonic() < until) {
-      await Bun.sleep(LOCK_RETRY_MS);
-      continue;
-    }
-    closeSync(fd);
-    if (rc !== -errno.EAGAIN)
-      throw systemError(`lock ${directory}`, new SyscallError("flock", -rc));
-    throw new ServeError(
-      "DIRECTORY_BUSY",
-      `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (lslocks names it), or use a directory of its own`,
-    );
-  }
-}
-
-function openDirectory(directory: string): number {
-  try {
-    return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch (error) {
-    throw systemError(`open the directory ${directory}`, error);
   }
 }
 
@@ -283,54 +235,6 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
     throw inUse(text, 0);
   }
   throw refusal(`take the name ${text}`, new SyscallError("bind", -listening));
-}
-
-/** Notes what lies at a path. @throws {Error} if it cannot be looked at */
-export function fileAt(path: string): SocketFile {
-  const { dev, ino } = lstatSync(path, { bigint: true });
-  return { path, dev, ino };
-}
-
-function isStill({ path, dev, ino }: SocketFile): boolean {
-  const found = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return found?.dev === dev && found.ino === ino;
-}
-
-/** Answers whether a socket file is where it was made; somebody may have removed or replaced it. */
-export function isInPlace(file: SocketFile): boolean {
-  try {
-    return isStill(file);
-  } catch {
-    return false; // a directory on the way is none any more, or closed to this user
-  }
-}
-
-/** Removes a socket file if it is still the one that was made. */
-export function removeOwn(file: SocketFile): void {
-  if (isStill(file)) unlinkSync(file.path);
-}
-
-/**
- * The same when this thread has lost its rights on the way to another user: those of the runtime's
- * pool, which do what is asked for by a promise, have theirs still.
- */
-export async function removeAsBefore({ path, dev, ino }: SocketFile): Promise<void> {
-  const found = await lstat(path, { bigint: true });
-  if (found.dev === dev && found.ino === ino) await unlink(path);
-}
-
-/** Does something under the lock of a path's directory, or without it where that cannot be had. */
-export async function underLock<Result>(
-  sys: Syscalls,
-  path: string,
-  run: () => Result,
-): Promise<Result> {
-  const lock = await lockDirectory(sys, dirname(path)).catch(() => -1);
-  try {
-    return run();
-  } finally {
-    if (lock >= 0) closeSync(lock);
-  }
 }
 
 /** Removes a socket file under the lock of its directory; without that the compare alone has to do. */

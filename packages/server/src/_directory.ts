@@ -1,10 +1,23 @@
 import { dirname } from "node:path";
-import { chmodSync, mkdirSync, type Stats, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { aclWriters } from "./_acl.ts";
 import { codeOf, refusal, systemError } from "./_refusal.ts";
 import { ServeError } from "./error.ts";
 import { NOBODY } from "./policy/ids.ts";
+
+const LOCK_EX_NB = 2 | 4;
+const LOCK_WAIT_MS = 5000; // longer than any start holds it
+const LOCK_RETRY_MS = 10;
 
 /* Everybody may pass; who may connect is the socket's own mode. Who may read a directory can also lock it
    (flock(2)) and so keep every server from starting there, so nobody else may. */
@@ -106,4 +119,52 @@ export function prepareDirectory(path: string, directory: string, shared: boolea
   if (directory === OURS) makeOurs(directory);
   const { mode, gid } = expectDirectory(path);
   expectSafe(directory, mode, gid, shared);
+}
+
+function openDirectory(directory: string): number {
+  try {
+    return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw systemError(`open the directory ${directory}`, error);
+  }
+}
+
+/**
+ * Takes the lock of a directory. It ends when its descriptor is closed, also by death.
+ *
+ * @returns that descriptor
+ * @throws {ServeError} DIRECTORY_BUSY, PERMISSION, SYSTEM
+ */
+export async function lockDirectory(sys: Syscalls, directory: string): Promise<number> {
+  const fd = openDirectory(directory);
+  const until = sys.monotonic() + LOCK_WAIT_MS;
+  for (;;) {
+    const rc = sys.flock(fd, LOCK_EX_NB);
+    if (rc === 0) return fd;
+    if (rc === -errno.EAGAIN && sys.monotonic() < until) {
+      await Bun.sleep(LOCK_RETRY_MS);
+      continue;
+    }
+    closeSync(fd);
+    if (rc !== -errno.EAGAIN)
+      throw systemError(`lock ${directory}`, new SyscallError("flock", -rc));
+    throw new ServeError(
+      "DIRECTORY_BUSY",
+      `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (lslocks names it), or use a directory of its own`,
+    );
+  }
+}
+
+/** Does something under the lock of a path's directory, or without it where that cannot be had. */
+export async function underLock<Result>(
+  sys: Syscalls,
+  path: string,
+  run: () => Result,
+): Promise<Result> {
+  const lock = await lockDirectory(sys, dirname(path)).catch(() => -1);
+  try {
+    return run();
+  } finally {
+    if (lock >= 0) closeSync(lock);
+  }
 }

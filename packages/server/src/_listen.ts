@@ -10,11 +10,12 @@ import {
 } from "@xsocket/protocol";
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { adoptListener } from "./_adopt.ts";
-import { type Claim, claimAddress, removeAsBefore } from "./_claim.ts";
+import { type Claim, claimAddress } from "./_claim.ts";
 import { strangersWarning } from "./_directory.ts";
 import { groupId } from "./_group.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
 import { misuse } from "./_refusal.ts";
+import { removeAsBefore } from "./_socket-file.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
 import { ServeError } from "./error.ts";
 import { DEFAULT_MODE, DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 import type { Syscalls } from "@xsocket/xbind-native";
-import { isInPlace, type SocketFile } from "./_claim.ts";
+import { isInPlace, type SocketFile } from "./_socket-file.ts";
 import type { Shared } from "./_memory.ts";
 import type { Bounds } from "./bounds.ts";
 import { readStats, type ServerStats } from "./stats.ts";
