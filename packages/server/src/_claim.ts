@@ -203,14 +203,15 @@ function expectDead(sys: Syscalls, address: Address): void {
   try {
     const rc = sys.connect(fd, bytes, bytes.byteLength);
     if (rc === -errno.ECONNREFUSED || rc === -errno.ENOENT) return;
-    if (rc === 0 || rc === -errno.EAGAIN) throw inUse(text, rc === 0 ? listenerOf(sys, fd) : 0);
-    if (rc === -errno.EPROTOTYPE) throw inUse(text, 0);
+    if (rc === 0 || rc === -errno.EAGAIN || rc === -errno.EPROTOTYPE)
+      throw inUse(text, listenerOf(sys, fd));
     throw refusal(`see whether a server listens at ${text}`, new SyscallError("connect", -rc));
   } finally {
     sys.close(fd);
   }
 }
 
+/* The process that listens, 0 where the socket is not connected. */
 function listenerOf(sys: Syscalls, fd: number): number {
   const credentials = new Int32Array(new ArrayBuffer(12));
   sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, 12);
