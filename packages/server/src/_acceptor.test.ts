@@ -1,5 +1,13 @@
 import { expect, test } from "bun:test";
-import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { REQUEST_BYTES, SIGNATURE_BYTES } from "@xsocket/protocol";
+import {
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_MOD,
+  EPOLLIN,
+  errno,
+  loadSyscalls,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
 import { ACCEPTS, Acceptor } from "./_acceptor.ts";
 import { Connections } from "./_connections.ts";
@@ -51,7 +59,7 @@ function acceptFrom(accept: () => number, { kernel, settle = () => 0, times = 1 
   const acceptor = new Acceptor(context, connections, new Peer(sys, shared), settle, serve);
   for (let i = 0; i < times; i++) acceptor.accept(ACCEPTS);
   const refused = shared.sum(COUNTER.refusedConnections);
-  return { closed, said, served, refused, connections: shared.connections() };
+  return { acceptor, closed, said, served, refused, connections: shared.connections() };
 }
 
 /** What accept(2) gives one time after the other, and then that nobody waits. */
@@ -103,4 +111,40 @@ test("a failure that lasts is said once, and again when there was somebody in be
   const { served, said } = acceptFrom(accept, { kernel: PEER, times: 3 });
   expect(served).toEqual([100]);
   expect(said).toEqual(Array(2).fill("cannot accept connections for now: EMFILE"));
+});
+
+test("in a pause nobody wakes the thread, and then it listens again", () => {
+  const clock = { now: 5 };
+  const asked: number[][] = [];
+  const kernel: Partial<Syscalls> = {
+    monotonic: () => clock.now,
+    epollCtl: (_, operation, _fd, events) => (asked.push([operation, events]), 0),
+  };
+  const { acceptor } = acceptFrom(results(-errno.EMFILE), { kernel });
+  const looks = [0, 99.5, 10].map((later) => {
+    clock.now += later;
+    return [acceptor.waitMs(), acceptor.isListening];
+  });
+  expect(looks).toEqual([
+    [100, false],
+    [1, false],
+    [0, false], // a negative one would be for ever
+  ]);
+  acceptor.resume();
+  expect([acceptor.waitMs(), acceptor.isListening]).toEqual([-1, true]);
+  expect(asked).toEqual([
+    [EPOLL_CTL_ADD, EPOLLIN],
+    [EPOLL_CTL_MOD, 0],
+    [EPOLL_CTL_MOD, EPOLLIN],
+  ]);
+});
+
+test("who is refused hears why, but not behind what is neither a request nor a question", () => {
+  const heard = [REQUEST_BYTES, SIGNATURE_BYTES, -errno.EAGAIN, 7, 0].map((length) => {
+    let sent = 0;
+    const kernel = { receivePacket: () => length, sendPacket: () => (sent++, 8) };
+    acceptFrom(results(DESCRIPTORS), { kernel });
+    return sent;
+  });
+  expect(heard).toEqual([1, 1, 1, 0, 0]);
 });

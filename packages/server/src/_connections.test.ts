@@ -1,33 +1,32 @@
 import { expect, test } from "bun:test";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
 import { Connections } from "./_connections.ts";
 import { Judge } from "./_judge.ts";
-import { createMemory, Shared, STATE } from "./_memory.ts";
+import { createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
 
 const DESCRIPTORS = 300;
 
-test("however many have waited for too long at once, a look ends some, and the next one more", () => {
-  const closed: number[] = [];
-  let now = 0;
-  const sys = {
-    ...loadSyscalls(),
-    monotonic: () => now,
-    epollCtl: () => 0,
-    poll: () => 0,
-    close: (fd: number) => closed.push(fd),
-  };
-  const memory = createMemory(DESCRIPTORS, 1);
-  const options = threadOptions(memory, DESCRIPTORS);
+/** The connections of one thread, on a kernel of our own. */
+function threadAt(index: number, memory: Memory, kernel: Partial<Syscalls>) {
+  const options = { ...threadOptions(memory, DESCRIPTORS), index };
   const connections = new Connections({
     options,
-    sys,
+    sys: { ...loadSyscalls(), epollCtl: () => 0, ...kernel },
     shared: new Shared(memory),
     epollFd: -1,
     judge: new Judge(options.policy, () => 0),
     say: () => {},
     logs: () => false,
   });
+  return { connections, options };
+}
+
+test("however many have waited for too long at once, a look ends some, and the next one more", () => {
+  const closed: number[] = [];
+  let now = 0;
+  const kernel = { monotonic: () => now, poll: () => 0, close: (fd: number) => closed.push(fd) };
+  const { connections, options } = threadAt(0, createMemory(DESCRIPTORS, 1), kernel);
   for (let fd = 100; fd < 250; fd++) {
     connections.open(fd);
     connections.release(fd, STATE.fresh);
@@ -42,4 +41,30 @@ test("however many have waited for too long at once, a look ends some, and the n
     { closed: 128, waitMs: 0 },
     { closed: 150, waitMs: -1 },
   ]);
+});
+
+test("a connection goes to a thread that serves and has less to do, also when it is there", () => {
+  const memory = createMemory(DESCRIPTORS, 3);
+  const shared = new Shared(memory);
+  for (const thread of [0, 2]) shared.setThread(thread, THREAD.serves, 1); // 1 is not there yet
+  const kernel = { monotonic: () => 0, eventfdAdd: () => 0, dropPackets: () => 0 };
+  const [here, there] = [0, 2].map((index) => threadAt(index, memory, kernel).connections);
+  const loads = () => [0, 1, 2].map((thread) => shared.thread(thread, THREAD.load));
+  for (const fd of [100, 101, 102]) {
+    here?.open(fd);
+    here?.release(fd, STATE.idle);
+  }
+  expect(loads()).toEqual([3, 0, 0]);
+  const moved = [102, 101].map((fd) => {
+    shared.set(fd, FIELD.state, STATE.busy);
+    return [here?.moveToQuieter(fd), shared.get(fd, FIELD.owner)];
+  });
+  expect(moved).toEqual([
+    [true, 2],
+    [false, 0],
+  ]);
+  expect(loads()).toEqual([2, 0, 1]);
+  there?.takeInbox();
+  expect(shared.get(102, FIELD.state)).toBe(STATE.idle);
+  expect(loads()).toEqual([2, 0, 1]);
 });

@@ -118,6 +118,7 @@ test("an exception ends one connection and not the server", async () => {
   sys.close(good);
   while (pool.records.length === 0) await Bun.sleep(1);
   expect(pool.records[0]?.message).toContain("an exception on demand");
+  expect(pool.shared.thread(0, THREAD.records)).toBe(0); // none is on its way any more
 });
 
 test("a listening socket that was shut down is said, and wakes nobody any more", async () => {
