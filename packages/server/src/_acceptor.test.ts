@@ -12,7 +12,8 @@ import { threadOptions } from "../test/options.ts";
 import { ACCEPTS, Acceptor } from "./_acceptor.ts";
 import { Connections } from "./_connections.ts";
 import { Judge } from "./_judge.ts";
-import { COUNTER, createMemory, Shared } from "./_memory.ts";
+import { COUNTER, createMemory } from "./_memory.ts";
+import { Shared } from "./_shared.ts";
 import { Peer } from "./_peer.ts";
 import type { Context } from "./_thread.ts";
 

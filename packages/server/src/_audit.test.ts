@@ -3,7 +3,8 @@ import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openAudit } from "./_audit.ts";
-import { createMemory, Shared } from "./_memory.ts";
+import { createMemory } from "./_memory.ts";
+import { Shared } from "./_shared.ts";
 
 const PAGE_BYTES = 4096;
 

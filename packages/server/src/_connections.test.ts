@@ -3,7 +3,8 @@ import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
 import { Connections } from "./_connections.ts";
 import { Judge } from "./_judge.ts";
-import { createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
+import { createMemory, FIELD, type Memory, STATE, THREAD } from "./_memory.ts";
+import { Shared } from "./_shared.ts";
 
 const DESCRIPTORS = 300;
 

@@ -2,7 +2,8 @@ import { expect, spyOn, test } from "bun:test";
 import { Accounts, createAccounts } from "./_accounts.ts";
 import { createFlight, Flight, UNREAD } from "./_flight.ts";
 import { SharedLock } from "./_lock.ts";
-import { createMemory, Shared } from "./_memory.ts";
+import { createMemory } from "./_memory.ts";
+import { Shared } from "./_shared.ts";
 
 test("of two threads that reply at once the higher descriptor counts", () => {
   const lock = new SharedLock(new Int32Array(new SharedArrayBuffer(4)), 0, -1);

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { UNREAD } from "./_flight.ts";
 import { IdleOrder } from "./_idle.ts";
-import { createMemory, FIELD, Shared, STATE } from "./_memory.ts";
+import { createMemory, FIELD, STATE } from "./_memory.ts";
+import { Shared } from "./_shared.ts";
 
 const DESCRIPTORS = 300;
 

@@ -8,7 +8,8 @@
  * else is found: for those that are idle for long its owner has learnt it by then.
  */
 import { UNREAD } from "./_flight.ts";
-import { FIELD, type Shared, STATE } from "./_memory.ts";
+import { FIELD, STATE } from "./_memory.ts";
+import type { Shared } from "./_shared.ts";
 
 const KEPT = 64; // found by one search
 const EMPTY_MS = 2; // after a search that found none the next one waits: a flood must not pay for itself

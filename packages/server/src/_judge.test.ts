@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { Judge } from "./_judge.ts";
-import { createMemory, FIELD, Shared } from "./_memory.ts";
+import { createMemory, FIELD } from "./_memory.ts";
+import { Shared } from "./_shared.ts";
 import { Peer } from "./_peer.ts";
 import { DEFAULT_POLICY } from "./policy/builtin.ts";
 import { createQuotaMemory } from "./policy/quota.ts";

@@ -11,7 +11,8 @@ import {
 import { threadOptions } from "../test/options.ts";
 import { LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./_loop.ts";
-import { COUNTER, createMemory, FIELD, type Memory, Shared, STATE, THREAD } from "./_memory.ts";
+import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "./_memory.ts";
+import { Shared } from "./_shared.ts";
 import { reclaim } from "./_reclaim.ts";
 import type { Order } from "./_thread.ts";
 import { DEFAULT_POLICY } from "./policy/builtin.ts";

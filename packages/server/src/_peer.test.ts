@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { createMemory, FIELD, Shared } from "./_memory.ts";
+import { createMemory, FIELD } from "./_memory.ts";
+import { Shared } from "./_shared.ts";
 import { Peer } from "./_peer.ts";
 import { NOBODY } from "./policy/ids.ts";
 import { firstMatch } from "./policy/match.ts";

@@ -1,5 +1,6 @@
 import { SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
-import { FIELD, type Shared } from "./_memory.ts";
+import { FIELD } from "./_memory.ts";
+import type { Shared } from "./_shared.ts";
 import { hasStrangers } from "./_strangers.ts";
 import { NOBODY } from "./policy/ids.ts";
 import type { Asker } from "./policy/match.ts";

@@ -1,6 +1,7 @@
 import type { Syscalls } from "@xsocket/xbind-native";
 import { UNREAD } from "./_flight.ts";
-import { FIELD, type Shared, STATE, THREAD } from "./_memory.ts";
+import { FIELD, STATE, THREAD } from "./_memory.ts";
+import type { Shared } from "./_shared.ts";
 
 /* Closes a descriptor of a thread's row. */
 function closeColumn(sys: Syscalls, shared: Shared, index: number, column: number): void {

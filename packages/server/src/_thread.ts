@@ -1,7 +1,8 @@
 import type { Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
 import type { Judge, PolicyInForce } from "./_judge.ts";
-import type { Memory, Shared } from "./_memory.ts";
+import type { Memory } from "./_memory.ts";
+import type { Shared } from "./_shared.ts";
 import type { About } from "./status.ts";
 import type { Voice } from "./_say.ts";
 import type { LogLevel, LogRecord } from "./log.ts";

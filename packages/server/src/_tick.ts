@@ -1,5 +1,6 @@
 import { errno, type Syscalls } from "@xsocket/xbind-native";
-import { type Shared, THREAD } from "./_memory.ts";
+import { THREAD } from "./_memory.ts";
+import type { Shared } from "./_shared.ts";
 
 const TICK_MS = 5; // a client can hold a thread up for so long by one packet
 

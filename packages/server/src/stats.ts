@@ -1,6 +1,7 @@
 import { AF_INET, AF_INET6, SOCK_RAW, SOCK_STREAM } from "@xsocket/protocol";
 import type { Refusal } from "./_judge.ts";
-import { COUNTER, COUNTER_GROUP, LATENCY_BOUNDS_US, type Shared } from "./_memory.ts";
+import { COUNTER, COUNTER_GROUP, LATENCY_BOUNDS_US } from "./_memory.ts";
+import type { Shared } from "./_shared.ts";
 
 /** Sockets of one family and type that were handed over. */
 export interface SocketCount {

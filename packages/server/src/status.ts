@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from "node:fs";
 import type { Syscalls } from "@xsocket/xbind-native";
 import { isInPlace, type SocketFile } from "./_socket-file.ts";
-import type { Shared } from "./_memory.ts";
+import type { Shared } from "./_shared.ts";
 import type { Bounds } from "./bounds.ts";
 import { readStats, type ServerStats } from "./stats.ts";
 import manifest from "../package.json" with { type: "json" };
