@@ -85,8 +85,7 @@ export function flagOf(asked: string, options: object, name: string): boolean {
 }
 
 function number(field: string, value: unknown, names: Record<string, number>): number {
-  const named = typeof value === "string" && Object.hasOwn(names, value) ? names[value] : undefined;
-  const result = typeof value === "string" ? named : value;
+  const result = typeof value === "string" ? names[value] : value;
   if (typeof result === "number" && Number.isInteger(result) && Math.abs(result) < 2 ** 31)
     return result;
   throw misuse(
