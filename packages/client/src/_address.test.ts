@@ -30,6 +30,7 @@ test("host names and near misses are no addresses", () => {
 
 test("ports and hosts are written the way people write them", () => {
   expect(hostPort("::1", 80)).toBe("[::1]:80");
+  expect(hostPort("[::1]", 80)).toBe("[::1]:80");
   expect(hostPort("10.0.0.1", 80)).toBe("10.0.0.1:80");
   expect(portOf(Uint8Array.fromHex("02001f907f0000010000000000000000"))).toBe(8080);
 });

@@ -23,6 +23,7 @@ test("resolv.conf gives name servers and the search list", () => {
     ndots: 1,
   });
   expect(parseResolvConf("")).toEqual({ nameservers: ["127.0.0.1"], search: [], ndots: 1 });
+  expect(parseResolvConf("search a.test\ndomain b.test").search).toEqual(["b.test"]);
   expect(ndotsOf("options timeout:1 ndots:5 rotate")).toBe(5);
   expect(ndotsOf("options ndots:5\noptions ndots:2")).toBe(2);
   expect(["ndots:99", "ndots:0", "ndots:x"].map((o) => ndotsOf(`options ${o}`))).toEqual([

@@ -60,6 +60,16 @@ describe("status", () => {
     expect(codeOf(() => decode(Uint8Array.fromHex("5853303300")))).toBe("LENGTH");
   });
 
+  test("a packet is read where it lies in a buffer, which may be used again then", () => {
+    const json = new TextEncoder().encode("{}");
+    const buffer = new Uint8Array(32);
+    const packet = buffer.subarray(5, 5 + 4 + json.byteLength);
+    packet.set(encode({ kind: "status-response", json }));
+    const message = decode(packet);
+    buffer.fill(0);
+    expect(message).toEqual({ kind: "status-response", json });
+  });
+
   test("an answer carries its JSON as it is, up to its bound", () => {
     const json = new TextEncoder().encode('{"a":1}');
     const answer = encode({ kind: "status-response", json });
