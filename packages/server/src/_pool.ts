@@ -1,15 +1,15 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import { checked, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import type { Syscalls } from "@xsocket/xbind-native";
 import { SharedLock } from "./_lock.ts";
+import { expectRoom, prepareRow } from "./_prepare.ts";
 import { Program } from "./_program.ts";
 import { reclaim } from "./_reclaim.ts";
-import { reasonOf, systemError } from "./_refusal.ts";
+import { reasonOf } from "./_refusal.ts";
 import type { PolicyInForce } from "./_judge.ts";
 import { THREAD } from "./_memory.ts";
 import type { Shared } from "./_shared.ts";
 import type { Order, Report, ThreadOptions } from "./_thread.ts";
 import type { Start } from "./_worker.ts";
-import { THREAD_DESCRIPTORS } from "./bounds.ts";
 import { ServeError } from "./error.ts";
 import type { Log } from "./log.ts";
 import { createQuotaMemory } from "./policy/quota.ts";
@@ -18,9 +18,7 @@ import type { Policy } from "./policy/rule.ts";
 const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
 const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
 const RESTART_MAX_MS = 10_000; // the same where one after the other dies before it serves, or cannot be started
-/* Bun ends the process when it gets no thread for compiling, collecting, or ending others. */
-const SPARE_THREADS = 16;
-const GROW_PAUSE_MS = 60_000; // after a look for room, which takes such threads for a moment, found none
+const GROW_PAUSE_MS = 60_000; // after a look for room, which takes some threads for a moment, found none
 
 /** What the threads of a server have in common. */
 export type Common = Omit<ThreadOptions, "index" | "policy">;
@@ -86,7 +84,6 @@ export class Pool {
   }
 
   #startThread(index: number): Thread {
-    expectDescriptors(this.#sys);
     prepareRow(this.#sys, this.#shared, index);
     const { port1, port2 } = new MessageChannel();
     const start: Start = {
@@ -252,43 +249,6 @@ function startFailed(reason: string): never {
     ? ". A bundle needs this file beside it: docs/sdk.md says how it is made"
     : "";
   throw new ServeError("SYSTEM", `a serving thread did not start: ${reason}${remedy}`);
-}
-
-/* Throws when a further thread would take what Bun may need. */
-function expectRoom(sys: Syscalls): void {
-  if (sys.threadRoom(1 + SPARE_THREADS) < 0)
-    throw new Error(
-      `fewer than ${1 + SPARE_THREADS} threads are left. Raise their limit (ulimit -u, TasksMax=)`,
-    );
-}
-
-/* Bun also ends the process when a thread that it starts gets no descriptors. */
-function expectDescriptors(sys: Syscalls): void {
-  const tried: number[] = [];
-  try {
-    while (tried.length < THREAD_DESCRIPTORS) tried.push(checked("eventfd", sys.eventfd()));
-  } finally {
-    for (const fd of tried) sys.close(fd);
-  }
-}
-
-/* A thread that may not wait would die at once, and so would each that takes its place. */
-function expectWait(sys: Syscalls, epoll: number): void {
-  const rc = sys.epollWait(epoll, new Uint32Array(new ArrayBuffer(8)), 1, 0);
-  if (rc === 0) return;
-  const remedy = "Let a filter of system calls pass epoll_pwait";
-  throw systemError("wait for clients", new SyscallError("epoll_pwait", -rc), remedy);
-}
-
-/* The eventfd outlives its thread: others may be about to write to it. */
-function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
-  shared.setThread(index, THREAD.records, 0);
-  if (shared.thread(index, THREAD.wake) < 0)
-    shared.setThread(index, THREAD.wake, checked("eventfd", sys.eventfd()));
-  const epoll = checked("epoll_create", sys.epollCreate());
-  shared.setThread(index, THREAD.epoll, epoll);
-  expectWait(sys, epoll);
-  shared.setThread(index, THREAD.spare, checked("eventfd", sys.eventfd()));
 }
 
 /* Turns a worker's events into promises. */
