@@ -29,7 +29,18 @@ export const FIELD = {
 } as const;
 export const FIELDS = 9;
 
-/** What a connection is doing. */
+/**
+ * What a connection is doing. Whoever changes it from a state of waiting to busy is alone with the
+ * connection until it waits again:
+ *
+ *     free -> busy                           accepted
+ *     busy -> fresh, idle, stuck             waits: for its first request, for the next one, to be read
+ *     fresh, idle, stuck -> busy             there is an event, or a time is over
+ *     busy -> moving -> busy -> idle         is handed to another thread, and taken in there
+ *     idle -> evicted -> busy                is to make room: any thread asks, its owner ends it
+ *     busy -> lingering -> busy              is over, but for a socket that was not received
+ *     busy -> free                           closed
+ */
 export const STATE = {
   free: 0,
   /** Waits for its first request. */
