@@ -30,7 +30,7 @@ export interface PolicyInForce {
 }
 
 /** Why a request was refused. */
-export type Refusal = "no rule" | "rule" | NonNullable<QuotaRefusal>;
+export type Refusal = "no rule" | "rule" | QuotaRefusal;
 
 /*
  * What every kernel answers to numbers that mean nothing, in its order: such a request is no

@@ -1,4 +1,4 @@
-import { type Asked, type Asker, canonical, isInet, mismatch } from "./match.ts";
+import { type Asked, type Asker, canonical, isInet, type Mismatch, mismatch } from "./match.ts";
 import { FAMILIES, nameOf, PROTOCOLS, TYPES } from "./names.ts";
 import { formatIds } from "./ids.ts";
 import type { Policy, Rule } from "./rule.ts";
@@ -31,7 +31,7 @@ export function describeRule(rule: Rule): string {
 /** How one rule fared against a question: it decided, or what of it did not fit. */
 export interface Step {
   readonly rule: Rule;
-  readonly outcome: "decides" | NonNullable<ReturnType<typeof mismatch>>;
+  readonly outcome: "decides" | Mismatch;
 }
 
 /** Tries the rules in order and keeps what happened, up to the rule that decides: for `xsocket policy test`. */

@@ -40,8 +40,8 @@ export function createQuotaMemory(
   };
 }
 
-/** Why a quota refuses; undefined where it does not. */
-export type QuotaRefusal = "sockets per minute" | "connections" | "too many users" | undefined;
+/** Why a quota refuses. */
+export type QuotaRefusal = "sockets per minute" | "connections" | "too many users";
 
 /** One thread's view of the counts. */
 export class Quotas {
@@ -59,13 +59,13 @@ export class Quotas {
   }
 
   /**
-   * Counts one socket for a user under a rule, unless that would be one too many.
+   * Counts one socket for a user under a rule, unless that would be one too many: then it says why.
    *
    * @param index the rule's place in its policy
    * @param fd the connection that asks
    * @param now a clock in milliseconds that every thread shares
    */
-  take(rule: Rule, index: number, uid: number, fd: number, now: number): QuotaRefusal {
+  take(rule: Rule, index: number, uid: number, fd: number, now: number): QuotaRefusal | undefined {
     this.#lock.acquire();
     try {
       const row = this.#find(index, uid, now);
