@@ -123,7 +123,8 @@ static void answer(int conn, bool twice)
 	const struct msghdr msg = {.msg_iov = &iov,
 	                           .msg_iovlen = 1,
 	                           .msg_control = &control,
-	                           .msg_controllen = sizeof(control)};
+	                           .msg_controllen = twice ? CMSG_SPACE(2 * sizeof(int))
+	                                                   : CMSG_SPACE(sizeof(int))};
 	const int fd = socket(AF_INET, SOCK_STREAM, 0), fds[] = {fd, fd};
 
 	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
@@ -200,9 +201,12 @@ static int connect_to_full(int ticks, int tick_ms, int wait_ms)
 	const struct sigaction action = {.sa_handler = tick};
 	int rc;
 
-	CHECK_EQ(address_parse("@test_handover", true, &full.address), 0);
+	/* The kernel chooses a name that nobody has. */
+	full.address = (struct address){.sun.sun_family = AF_UNIX, .len = sizeof(full.address.sun)};
 	full.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	CHECK_EQ(bind(full.listener, (struct sockaddr *)&full.address.sun, full.address.len), 0);
+	CHECK_EQ(bind(full.listener, (struct sockaddr *)&full.address.sun, sizeof(sa_family_t)), 0);
+	CHECK_EQ(
+	    getsockname(full.listener, (struct sockaddr *)&full.address.sun, &full.address.len), 0);
 	CHECK_EQ(listen(full.listener, 0), 0);
 	full.waiting = handover_connect(&full.address, &deadline);
 	CHECK(full.waiting >= 0);
