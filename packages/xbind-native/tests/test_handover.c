@@ -171,6 +171,7 @@ static void test_nonblocking(void)
 	close(fd);
 }
 
+#ifndef __SANITIZE_THREAD__
 #define TICK_MS 10 /* milliseconds */
 
 static struct {
@@ -235,6 +236,7 @@ static void test_full_backlog(void)
 	CHECK_EQ(connect_to_full(0, TICK_MS, 5 * TICK_MS), -ETIMEDOUT);
 	CHECK_EQ(connect_to_full(0, 0, TICK_MS), -ETIMEDOUT);
 }
+#endif
 
 int main(void)
 {
@@ -246,6 +248,9 @@ int main(void)
 	if (!getenv("TEST_EMULATOR")) /* which has descriptors of its own */
 		RUN(test_no_room);
 	RUN(test_nonblocking);
+#ifndef __SANITIZE_THREAD__ /* which holds a handler back as long as a system call is made again   \
+                             */
 	RUN(test_full_backlog);
+#endif
 	return 0;
 }
