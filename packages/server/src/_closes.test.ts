@@ -58,8 +58,33 @@ test("but a second at the most, and not for those that are closed soon, nor for 
   expect(made.holdsBack(1000, PACKET, RAW)).toBe(false);
 });
 
+test("users who each stay below that take no more than a tenth of the time together", () => {
+  const { made, clock } = closes();
+  const isHeldBack = () => made.holdsBack(2000, PACKET, RAW);
+  for (let uid = 0; uid < 50; uid++) made.close(10, GONE, uid, PACKET, RAW);
+  expect(isHeldBack()).toBe(false); // 5000 ms are owed, less what was paid meanwhile
+  for (let uid = 50; uid < 60; uid++) made.close(10, GONE, uid, PACKET, RAW);
+  expect(isHeldBack()).toBe(true);
+  expect(made.holdsBack(2000, INET, STREAM)).toBe(false);
+  let held = 0;
+  for (const end = clock.now + 60_000; clock.now < end;) {
+    if (!isHeldBack()) made.close(20, GONE, clock.now, PACKET, RAW);
+    else {
+      held++;
+      clock.now++;
+    }
+  }
+  expect(held).toBeGreaterThan(53_000);
+  clock.now += 5000;
+  made.close(60_000, GONE, 1000, PACKET, RAW); // a processor that was lost for so long
+  expect(isHeldBack()).toBe(true);
+  clock.now += 1000;
+  expect(isHeldBack()).toBe(false);
+});
+
 test("so many users are remembered", () => {
-  const { made } = closes();
+  const { made, clock } = closes();
   for (let i = 0; i < 65 * 100; i++) made.close(4, GONE, Math.floor(i / 100), PACKET, RAW);
+  clock.now += 1000; // until others need not wait any more for what all owe together
   expect([0, 1, 64].map((uid) => made.holdsBack(uid, PACKET, RAW))).toEqual([false, true, true]);
 });

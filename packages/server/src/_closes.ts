@@ -4,6 +4,7 @@ import { POLLHUP, type Syscalls } from "@xsocket/xbind-native";
 const SLOW_MS = 4;
 const PRICE = 100; // times as long as a close took
 const PRICE_MAX_MS = 1000; // the thread may have lost its processor meanwhile
+const PRICE_OF_ALL = 10; // the same for all users together: one may be many, by subordinate ids
 const CREDIT_MS = 5000; // for a program that opens and closes some of them
 const USERS_MAX = 64; // remembered at once
 
@@ -19,11 +20,12 @@ function isOrdinary(domain: number, type: number): boolean {
  * Closes the server's copies of sockets. Where nobody else has one, since its client has hung up, that
  * of a packet socket waits for the whole kernel, 10 ms and more. Who may ask for those would hold up
  * a thread for as long as they like, so each user pays for that in time, and gets no such socket while
- * too much of it is owed.
+ * too much of it is owed. Nor does anybody while all users together owe too much.
  */
 export class Closes {
   readonly #sys: Syscalls;
   readonly #until = new Map<number, number>(); // when each user's debt is paid
+  #untilOfAll = 0; // when that of all together is
 
   constructor(sys: Syscalls) {
     this.#sys = sys;
@@ -32,7 +34,8 @@ export class Closes {
   /** Whether a user has to wait before the next socket of this kind. */
   holdsBack(uid: number, domain: number, type: number): boolean {
     if (isOrdinary(domain, type)) return false;
-    return this.#sys.monotonic() + CREDIT_MS < (this.#until.get(uid) ?? 0);
+    const until = Math.max(this.#until.get(uid) ?? 0, this.#untilOfAll);
+    return this.#sys.monotonic() + CREDIT_MS < until;
   }
 
   /** @param connection the client's, who does not pay for a processor that the thread has lost */
@@ -42,11 +45,14 @@ export class Closes {
     this.#sys.close(socket);
     const end = this.#sys.monotonic();
     if (end - start >= SLOW_MS && (this.#sys.poll(connection, 0, 0) & POLLHUP) !== 0)
-      this.#charge(uid, end, Math.min((end - start) * PRICE, PRICE_MAX_MS));
+      this.#charge(uid, end, end - start);
   }
 
   /* Who was the first to pay is forgotten first. */
-  #charge(uid: number, now: number, price: number): void {
+  #charge(uid: number, now: number, took: number): void {
+    const owed = Math.max(this.#untilOfAll, now) + took * PRICE_OF_ALL;
+    this.#untilOfAll = Math.min(owed, now + CREDIT_MS + PRICE_MAX_MS);
+    const price = Math.min(took * PRICE, PRICE_MAX_MS);
     const until = Math.max(this.#until.get(uid) ?? 0, now) + price;
     this.#until.set(uid, until);
     if (this.#until.size <= USERS_MAX) return;
