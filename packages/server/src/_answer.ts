@@ -203,7 +203,7 @@ export class Answerer {
     this.#stamp(fd, socket);
     this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
     const sent = sys.sendPacket(fd, this.#response(0), RESPONSE_BYTES, socket);
-    this.#closes.close(socket, fd, uid, domain, type);
+    this.#closes.close(socket, fd, uid, domain, type, sent >= 0);
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
     shared.flight.setUnread(fd, UNREAD.socket);

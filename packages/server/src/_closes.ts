@@ -17,7 +17,7 @@ function isOrdinary(domain: number, type: number): boolean {
 }
 
 /**
- * Closes the server's copies of sockets. Where nobody else has one, since its client has hung up, that
+ * Closes the server's copies of sockets. Where nobody else has one, since its client did not take it, that
  * of a packet socket waits for the whole kernel, 10 ms and more. Who may ask for those would hold up
  * a thread for as long as they like, so each user pays for that in time, and gets no such socket while
  * too much of it is owed. Nor does anybody while all users together owe too much.
@@ -38,14 +38,25 @@ export class Closes {
     return this.#sys.monotonic() + CREDIT_MS < until;
   }
 
-  /** @param connection the client's, who does not pay for a processor that the thread has lost */
-  close(socket: number, connection: number, uid: number, domain: number, type: number): void {
+  /**
+   * @param connection the client's, who does not pay for a processor that the thread has lost
+   * @param isSent false where the client could not be sent its copy, as one that has hung up
+   */
+  close(
+    socket: number,
+    connection: number,
+    uid: number,
+    domain: number,
+    type: number,
+    isSent: boolean,
+  ): void {
     if (isOrdinary(domain, type)) return void this.#sys.close(socket);
     const start = this.#sys.monotonic();
     this.#sys.close(socket);
     const end = this.#sys.monotonic();
-    if (end - start >= SLOW_MS && (this.#sys.poll(connection, 0, 0) & POLLHUP) !== 0)
-      this.#charge(uid, end, end - start);
+    if (end - start < SLOW_MS) return;
+    if (isSent && (this.#sys.poll(connection, 0, 0) & POLLHUP) === 0) return;
+    this.#charge(uid, end, end - start);
   }
 
   /* Who was the first to pay is forgotten first. */
