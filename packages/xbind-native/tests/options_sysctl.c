@@ -131,6 +131,19 @@ static void test_truths(void)
 	}
 }
 
+/* Some numbers the kernel takes in one byte, too, and reads no other. */
+static void test_byte(void)
+{
+	static const unsigned char ttl[] = {64, 1, 1, 1};
+	int fd = pair_socket(SOCK_STREAM), is = -1;
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, ttl, 1), 0);
+	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &is, &(socklen_t){sizeof(is)}), 0);
+	CHECK_EQ(is, ttl[0]);
+	close(fd);
+}
+
 static void check_congestion(const char *set, const char *expected)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -180,6 +193,7 @@ int main(void)
 {
 	RUN(test_congestion);
 	RUN(test_autotuning);
+	RUN(test_byte);
 	test_needs_ipv6();
 	RUN(test_rows);
 	RUN(test_truths);

@@ -83,21 +83,20 @@ static bool is_known(int row)
 	return atomic_load_explicit(&is_learnt[row], memory_order_acquire);
 }
 
-static bool number_of(const struct option_value *value, int *ret)
+/* The first bytes of what is longer, which nobody asks for. */
+static int number_of(const struct option_value *value)
 {
-	if (value->error < 0 || value->len != sizeof(*ret))
-		return false;
-	memcpy(ret, value->bytes, sizeof(*ret));
-	return true;
+	int number;
+
+	memcpy(&number, value->bytes, sizeof(number));
+	return number;
 }
 
 void explicit_learn(int row, const struct option_value *fresh)
 {
-	int number;
-
-	if (is_known(row) || !number_of(fresh, &number))
+	if (is_known(row) || fresh->error < 0)
 		return;
-	atomic_store_explicit(&learnt[row], number, memory_order_relaxed);
+	atomic_store_explicit(&learnt[row], number_of(fresh), memory_order_relaxed);
 	atomic_store_explicit(&is_learnt[row], true, memory_order_release);
 }
 
@@ -132,15 +131,13 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 
 bool explicit_is_set(socket_key key, int row)
 {
-	struct entry *entry = key == KEY_NONE ? NULL : find(key);
+	struct entry *entry = find(key);
 
 	return entry && atomic_load(&entry->bits[row / WORD_BITS]) & UINT32_C(1) << row % WORD_BITS;
 }
 
 bool explicit_is_unsure(int row, const struct option_value *fresh)
 {
-	int number;
-
-	return options[row].flags & OPTION_TRUTH && is_known(row) && number_of(fresh, &number) &&
-	       number != atomic_load_explicit(&learnt[row], memory_order_relaxed);
+	return options[row].flags & OPTION_TRUTH && is_known(row) &&
+	       number_of(fresh) != atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }
