@@ -46,15 +46,21 @@ static void rename_device(const char *from, const char *to)
 	close(fd);
 }
 
-/* A device that the target namespace has not. */
+/* The target namespace has no device of that name, and one of that number. */
 static void test_device(void)
 {
-	int fd = pair_socket(SOCK_STREAM);
+	int fd = pair_socket(SOCK_STREAM), by_index = pair_socket(SOCK_STREAM), index;
 
 	rename_device("lo", "own0");
+	index = (int)if_nametoindex("own0");
+	CHECK_EQ(setsockopt(by_index, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)), 0);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)), 0);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "own0", 5), 0);
 	pair_refused(fd, 3000, ENODEV);
+	CHECK_EQ(pair_bind(by_index, 3004), 0);
+	CHECK(pair_is_there(by_index));
 	close(fd);
+	close(by_index);
 	rename_device("own0", "lo");
 }
 
