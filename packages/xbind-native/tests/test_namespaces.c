@@ -162,8 +162,32 @@ static void bind_for_ipv6_alone(void)
 	CHECK_EQ(only, 1);
 }
 
-/* The third namespace has another default than the one that the program was started in. */
-static void test_defaults(void)
+/* Nobody has set it: it becomes what the target namespace has as default. */
+static void bind_with_default(void)
+{
+	const int other = 33;
+	int before = pair_socket(SOCK_STREAM), ttl = 0, fd, sysctl;
+
+	CHECK_EQ(setsockopt(before, IPPROTO_IP, IP_TTL, &other, sizeof(other)), 0);
+	if (unshare(CLONE_NEWNET) < 0)
+		return; /* an ordinary user may not */
+	sysctl = open("/proc/sys/net/ipv4/ip_default_ttl", O_WRONLY | O_CLOEXEC);
+	if (sysctl < 0)
+		return; /* in a container */
+	CHECK_EQ(write(sysctl, "77", 2), 2);
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(bind_any(fd, 3107), 0);
+	CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, &(socklen_t){sizeof(ttl)}), 0);
+	CHECK_EQ(ttl, pair_preloaded() && !all(SOCK_STREAM) ? 64 : 77);
+}
+
+/* The third namespace has other defaults than the one that the program was started in. */
+static void test_default(void)
+{
+	child_run(bind_with_default);
+}
+
+static void test_truth(void)
 {
 	child_run(bind_for_ipv6_alone);
 }
@@ -179,7 +203,8 @@ int main(void)
 	RUN(test_third_namespace);
 	RUN(test_cloned);
 	RUN(test_errors);
+	RUN(test_default);
 	test_needs_ipv6();
-	RUN(test_defaults);
+	RUN(test_truth);
 	return 0;
 }

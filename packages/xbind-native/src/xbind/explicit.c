@@ -138,6 +138,6 @@ bool explicit_is_set(socket_key key, int row)
 
 bool explicit_is_unsure(int row, const struct option_value *fresh)
 {
-	return options[row].flags & OPTION_TRUTH && is_known(row) &&
+	return options[row].flags & OPTION_TRUTH &&
 	       number_of(fresh) != atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }

@@ -39,7 +39,7 @@ void explicit_learn(int row, const struct option_value *fresh);
 bool explicit_is_set(socket_key key, int row);
 
 /* May options[row] have been set without a note? So a truth, where another default was learnt than
- * what a fresh socket has now, as after setns(2). */
+ * what a fresh socket has now, which explicit_learn() was given, too: as after setns(2). */
 bool explicit_is_unsure(int row, const struct option_value *fresh);
 
 #endif
