@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -253,92 +252,6 @@ static void test_number_of_set(void)
 	close(copy);
 }
 
-/* In a table of its own neither is there. One of a thread goes a little later than the thread. */
-static void bind_without(int set, int fd)
-{
-	int other;
-
-	close(set);
-	close(fd);
-	other = pair_socket(SOCK_STREAM);
-	CHECK_EQ(pair_bind(other, 3002), 0);
-	close(other);
-}
-
-static void test_set_of_vfork_parent(void)
-{
-	int fd = pair_socket(SOCK_STREAM), set = new_set();
-	pid_t child;
-
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	fflush(stdout);
-	child = vfork();
-	if (child == 0) {
-		bind_without(set, fd);
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(child, NULL, 0), child);
-	bind_and_check(fd, set);
-	close(fd);
-	close(set);
-}
-
-static void *bind_apart(void *argument)
-{
-	const int *both = argument;
-
-	CHECK_EQ(unshare(CLONE_FILES), 0);
-	bind_without(both[0], both[1]);
-	return NULL;
-}
-
-static void test_set_of_other_thread(void)
-{
-	int fd = pair_socket(SOCK_STREAM), set = new_set(), both[2] = {set, fd};
-	pthread_t thread;
-
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, bind_apart, both), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	bind_and_check(fd, set);
-	close(fd);
-	close(set);
-}
-
-static pthread_barrier_t barrier;
-
-/* It has a set that the others have not, and one of them binds. */
-static void *have_set_apart(void *unused)
-{
-	int fd, set;
-
-	CHECK_EQ(unshare(CLONE_FILES), 0);
-	set = new_set();
-	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	pthread_barrier_wait(&barrier);
-	pthread_barrier_wait(&barrier);
-	bind_and_check(fd, set);
-	close(fd);
-	return unused;
-}
-
-static void test_set_of_this_thread(void)
-{
-	pthread_t thread;
-	int fd;
-
-	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, have_set_apart, NULL), 0);
-	pthread_barrier_wait(&barrier);
-	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(pair_bind(fd, 3002), 0);
-	close(fd);
-	pthread_barrier_wait(&barrier);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	CHECK_EQ(pthread_barrier_destroy(&barrier), 0);
-}
-
 int main(int argc, char **argv)
 {
 	if (argc == 3)
@@ -352,8 +265,5 @@ int main(int argc, char **argv)
 	RUN(test_signal_handler);
 	RUN(test_inherited);
 	RUN(test_number_of_set);
-	RUN(test_set_of_vfork_parent);
-	RUN(test_set_of_other_thread);
-	RUN(test_set_of_this_thread);
 	return 0;
 }

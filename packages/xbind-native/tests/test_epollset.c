@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Registrations in epoll sets, and copies, follow a socket that is replaced. Without hooks. */
+#include "support/no_proc.h"
 #include "support/replace.h"
 
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define FD_TOP 200 /* a number that nothing else has */
@@ -200,29 +198,6 @@ static void test_number_in_the_set_twice(void)
 	close(set);
 }
 
-/* Without a descriptor /proc cannot be asked: what is not on record either stays where it is. */
-static void test_no_descriptor_left(void)
-{
-	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
-	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
-	struct sys_identity identity;
-	struct epollset_move move;
-	struct rlimit limit, none;
-
-	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
-	CHECK_EQ(sys_identify(fd, &identity), 0);
-	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
-	CHECK_EQ(epollset_detach(fd, &identity, &move), -EMFILE);
-	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	check_event(set, EPOLLHUP, 3);
-	replace(fd, SOCK_STREAM);
-	check_listener(fd, set, 3);
-	close(fd);
-	close(set);
-}
-
 /* A number that was a set once and is a socket, or closed, by now. */
 static void test_stale_sets(void)
 {
@@ -236,26 +211,6 @@ static void test_stale_sets(void)
 	replace(fd, SOCK_STREAM);
 	replace(fd, SOCK_STREAM);
 	close(fd);
-}
-
-/* Runs a test in a child that has no /proc. */
-static void without_proc(void (*test)(void))
-{
-	int status;
-	pid_t pid;
-
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		CHECK_EQ(unshare(CLONE_NEWNS), 0);
-		CHECK_EQ(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-		CHECK_EQ(mount("none", "/proc", "tmpfs", 0, NULL), 0);
-		CHECK_EQ(access("/proc/self", F_OK), -1);
-		test();
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
 }
 
 static void test_without_proc(void)
@@ -305,7 +260,6 @@ int main(int argc, char **argv)
 	if (argc == 3)
 		inherited(atoi(argv[1]), atoi(argv[2]));
 	test_needs_kcmp();
-	RUN(test_no_descriptor_left); /* first: nothing is on record */
 	RUN(test_registration_follows);
 	RUN(test_many_sets);
 	RUN(test_too_many_sets);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What another thread does while registrations and copies follow a socket. Without hooks. */
+#include "support/no_proc.h"
 #include "support/replace.h"
 
 #include <fcntl.h>
@@ -9,11 +10,12 @@
 /*
  * Each is run once, as another thread might do it: right after kcmp(2) has found another file of
  * the number that it was asked for, after it was asked about the table of descriptors, and after it
- * has not found a number; and before getdents64(2), by which the library looks around for sets.
+ * has not found a number; before getdents64(2), by which the library looks around for sets, and
+ * before a registration is taken out of the set of one number.
  */
 static void (*after_other_file)(void), (*after_table)(void), (*after_no_file)(void);
-static void (*before_list)(void);
-static int number_of_no_file;
+static void (*before_list)(void), (*before_delete)(void);
+static int number_of_no_file, number_of_set;
 
 static void run_once(void (**call)(void))
 {
@@ -30,6 +32,8 @@ long sys_call(long number, const long args[6])
 
 	if (number == SYS_getdents64)
 		run_once(&before_list);
+	if (number == SYS_epoll_ctl && args[1] == EPOLL_CTL_DEL && args[0] == number_of_set)
+		run_once(&before_delete);
 	rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	if (rc < 0)
 		rc = -errno;
@@ -114,12 +118,21 @@ static void look_for(int fd)
 
 static int renewed, renewed_set, beside;
 
-/* A set has the number of one that is being forgotten, and meanwhile another socket moves. */
+static void replace_renewed(void)
+{
+	replace(renewed, SOCK_STREAM);
+}
+
+/*
+ * A set has the number of one that is being forgotten, and meanwhile another socket moves. The one
+ * that is in the set moves before who has forgotten it looks around.
+ */
 static void renew(void)
 {
 	CHECK_EQ(new_set(), renewed_set);
 	CHECK_EQ(control(renewed_set, EPOLL_CTL_ADD, renewed, EPOLLIN, 4), 0);
 	look_for(beside);
+	before_list = replace_renewed;
 }
 
 static void test_renewed_set(void)
@@ -133,11 +146,16 @@ static void test_renewed_set(void)
 	after_table = renew;
 	look_for(beside);
 	CHECK(!after_table);
-	replace(renewed, SOCK_STREAM);
+	run_once(&before_list); /* nothing is listed where there is no /proc */
 	check_listener(renewed, renewed_set, 4);
 	close(renewed);
 	close(beside);
 	close(renewed_set);
+}
+
+static void test_renewed_set_without_proc(void)
+{
+	without_proc(test_renewed_set);
 }
 
 static void replace_beside(void)
@@ -199,6 +217,49 @@ static void test_looked_around_meanwhile(void)
 	close(first);
 }
 
+static void close_set(void)
+{
+	close(number_of_set);
+}
+
+static void close_and_open(void)
+{
+	close(number_of_set);
+	CHECK_EQ(open("/dev/null", O_RDONLY), number_of_set);
+}
+
+static int leaving;
+
+static void leave_set(void)
+{
+	CHECK_EQ(epoll_ctl(number_of_set, EPOLL_CTL_DEL, leaving, NULL), 0);
+}
+
+/* It is found in a set, and then there is nothing to take out any more. */
+static void check_gone(void (*go)(void))
+{
+	struct sys_identity identity;
+	struct epollset_move move;
+
+	leaving = socket(AF_INET, SOCK_STREAM, 0);
+	number_of_set = new_set();
+	CHECK_EQ(control(number_of_set, EPOLL_CTL_ADD, leaving, EPOLLIN, 1), 0);
+	CHECK_EQ(sys_identify(leaving, &identity), 0);
+	before_delete = go;
+	CHECK_EQ(epollset_detach(leaving, &identity, &move), 0);
+	CHECK(!before_delete);
+	CHECK_EQ((int)move.count, 0);
+	close(leaving);
+	close(number_of_set);
+}
+
+static void test_gone_meanwhile(void)
+{
+	check_gone(close_set);
+	check_gone(close_and_open);
+	check_gone(leave_set);
+}
+
 /* A thread has armed it, and comes to note that when it has fired and is no longer in the set. */
 static void test_noted_late(void)
 {
@@ -223,8 +284,11 @@ int main(void)
 	RUN(test_copy_closed);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_renewed_set);
+	if (geteuid() == 0)
+		RUN(test_renewed_set_without_proc);
 	RUN(test_two_that_look_around);
 	RUN(test_looked_around_meanwhile);
+	RUN(test_gone_meanwhile);
 	RUN(test_noted_late);
 	return 0;
 }

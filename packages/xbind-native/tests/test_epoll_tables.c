@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* test_epoll_tables.c - epoll sets where others share this memory, and not the descriptors */
+#include "support/listener.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/wait.h>
+
+static void bind_and_check(int fd, int set)
+{
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_listener(fd, set, DATA);
+}
+
+/* In a table of its own neither is there. One of a thread goes a little later than the thread. */
+static void bind_without(int set, int fd)
+{
+	int other;
+
+	close(set);
+	close(fd);
+	other = pair_socket(SOCK_STREAM);
+	CHECK_EQ(pair_bind(other, 3002), 0);
+	close(other);
+}
+
+static void test_set_of_vfork_parent(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = new_set();
+	pid_t child;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	fflush(stdout);
+	child = vfork();
+	if (child == 0) {
+		bind_without(set, fd);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	bind_and_check(fd, set);
+	close(fd);
+	close(set);
+}
+
+static void *bind_apart(void *argument)
+{
+	const int *both = argument;
+
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	bind_without(both[0], both[1]);
+	return NULL;
+}
+
+static void test_set_of_other_thread(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = new_set(), both[2] = {set, fd};
+	pthread_t thread;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_apart, both), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	bind_and_check(fd, set);
+	close(fd);
+	close(set);
+}
+
+static pthread_barrier_t barrier;
+
+/* It has a set that the others have not, and one of them binds. */
+static void *have_set_apart(void *unused)
+{
+	int fd, set;
+
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	set = new_set();
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	pthread_barrier_wait(&barrier);
+	pthread_barrier_wait(&barrier);
+	bind_and_check(fd, set);
+	close(fd);
+	return unused;
+}
+
+static void test_set_of_this_thread(void)
+{
+	pthread_t thread;
+	int fd;
+
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, have_set_apart, NULL), 0);
+	pthread_barrier_wait(&barrier);
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(pair_bind(fd, 3002), 0);
+	close(fd);
+	pthread_barrier_wait(&barrier);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(pthread_barrier_destroy(&barrier), 0);
+}
+
+/* A set of this thread alone lives on as a copy, for which somebody has to look around. */
+static void *bind_by_copy_apart(void *unused)
+{
+	int before, fd, set, copy;
+
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	before = pair_socket(SOCK_STREAM);
+	fd = pair_socket(SOCK_STREAM);
+	set = new_set();
+	copy = dup(set);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	CHECK_EQ(pair_bind(before, 3002), 0); /* which has looked around for what came before */
+	close(before);
+	close(set);
+	bind_and_check(fd, copy);
+	close(fd);
+	close(copy);
+	return unused;
+}
+
+static void test_copied_set_of_this_thread(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, bind_by_copy_apart, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+int main(void)
+{
+	RUN(test_copied_set_of_this_thread); /* first: once a set was closed, all are looked for */
+	RUN(test_set_of_vfork_parent);
+	RUN(test_set_of_other_thread);
+	RUN(test_set_of_this_thread);
+	return 0;
+}
