@@ -52,7 +52,7 @@ void epollset_know(int set)
 {
 	int end = atomic_load_explicit(&known_end, memory_order_relaxed);
 
-	if (set < 0 || set >= FOLLOWED_FDS || is_known(set))
+	if (set >= FOLLOWED_FDS || is_known(set))
 		return;
 	table_note();
 	atomic_fetch_or(&known[set / WORD_BITS], bit_of(set));
@@ -98,8 +98,7 @@ static int next_known(int set)
  */
 static bool may_be_set(int fd, int probe)
 {
-	return fd != probe &&
-	       (probe < 0 || sys_epoll_ctl(fd, EPOLL_CTL_DEL, probe, NULL) == -ENOENT);
+	return probe < 0 || sys_epoll_ctl(fd, EPOLL_CTL_DEL, probe, NULL) == -ENOENT;
 }
 
 static void look_at(int fd, int probe)
@@ -125,11 +124,11 @@ static bool is_gone(int error)
 }
 
 /*
- * Is the open file of fd registered under this number? Return: 1, 0, or -errno when kcmp(2) is not
- * to be had; -EAGAIN when another file of this number is in the set. To ask for the next one would
- * not do: the first may go meanwhile, when a forked child that has held it ends, and the next one
- * is the first then. Not by trying epoll_ctl(2) either: a call that changes nothing there does not
- * tell, and one that does could wake somebody.
+ * May the open file of fd be registered under this number? Return: 1, 0, or -errno when kcmp(2) is
+ * not to be had. When another file of this number is in the set, it may be there, too. To ask for
+ * the next one would not do: the first may go meanwhile, when a forked child that has held it ends,
+ * and the next one is the first then. Not by trying epoll_ctl(2) either: a call that changes
+ * nothing there does not tell, and one that does could wake somebody.
  */
 static int ask_kcmp(int set, int fd)
 {
@@ -139,8 +138,6 @@ static int ask_kcmp(int set, int fd)
 		forget(set); /* closed, or the number is something else by now */
 	if (is_gone(rc))
 		return 0;
-	if (rc > 0)
-		return -EAGAIN;
 	return rc < 0 ? rc : 1;
 }
 
@@ -153,7 +150,7 @@ static int holds(int set, int fd)
 	const int rc = ask_kcmp(set, fd);
 	CLEANUP_CLOSE int probe = -1;
 
-	if (rc >= 0 || rc == -EAGAIN)
+	if (rc >= 0)
 		return rc;
 	probe = sys_epoll_create1(EPOLL_CLOEXEC);
 	if (may_be_set(set, probe))
