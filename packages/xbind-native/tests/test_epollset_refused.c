@@ -60,6 +60,31 @@ static void detach_by_record(void)
 	CHECK_EQ((int)move.count, 1);
 }
 
+#define GHOSTS 30 /* which of all the files of one number is the first nobody can choose */
+
+/* Other files of the number are in the set, too, and nobody can tell what is registered. */
+static void detach_among_others(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+	struct epollset_move move;
+
+	for (int i = 0; i < GHOSTS; i++) {
+		CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+		CHECK(dup(fd) > set);
+		close(fd);
+		CHECK_EQ(socket(AF_INET, SOCK_STREAM, 0), fd);
+	}
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+	leave_no_descriptor();
+	CHECK_EQ(detach(fd, &move), -EMFILE);
+}
+
+static void test_among_others(void)
+{
+	child_run(detach_among_others);
+}
+
 /* What has been closed, or is something else by now, needs no look at all. */
 static void detach_from_closed(void)
 {
@@ -105,6 +130,7 @@ int main(void)
 {
 	test_needs_kcmp();
 	RUN(test_no_descriptor_left); /* first: nothing is on record */
+	RUN(test_among_others);
 	RUN(test_forbidden);
 	RUN(test_number_too_high);
 	return 0;
