@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * logged.h - what the library says, byte for byte
+ *
+ * What it is to say is decided when it is loaded, so each case is the program run once more.
+ */
+#ifndef SUPPORT_LOGGED_H
+#define SUPPORT_LOGGED_H
+
+#include "support/pair.h"
+
+#include <sys/wait.h>
+
+#define LOGGED_BYTES 4096
+
+struct logged_case {
+	const char *name;
+	void (*run)(void);
+};
+
+static const char *logged_self;
+
+/* Runs a case in a new process. Return: its pid; what it has written to fd is in output. */
+static inline pid_t logged_run(const char *name, int fd, char output[LOGGED_BYTES])
+{
+	int pipe_fds[2], status;
+	size_t len = 0;
+	pid_t pid;
+
+	CHECK_EQ(pipe(pipe_fds), 0);
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		dup2(pipe_fds[1], fd);
+		for (int other = 3; other < 100; other++) {
+			if (other != fd)
+				close(other); /* so that the numbers in the lines are known */
+		}
+		test_exec(logged_self, name, "run");
+	}
+	close(pipe_fds[1]);
+	for (ssize_t n; (n = read(pipe_fds[0], output + len, LOGGED_BYTES - 1 - len)) > 0;)
+		len += (size_t)n;
+	output[len] = '\0';
+	close(pipe_fds[0]);
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	if (status != 0)
+		FAIL("case %s: status %d, wrote %s", name, status, output);
+	return pid;
+}
+
+/* Behind what the emulator's own dynamic linker says of a library for another processor. */
+static inline const char *logged_of_library(const char *output)
+{
+	while (getenv("TEST_EMULATOR") && strncmp(output, "ERROR: ld.so:", 13) == 0)
+		output = strchr(output, '\n') + 1;
+	return output;
+}
+
+/* A line that ends with a space goes on with the control socket. Without the library there is none.
+ */
+static inline void logged_check(const char *name, int fd, const char *const *lines)
+{
+	char output[LOGGED_BYTES], expected[LOGGED_BYTES] = "";
+	pid_t pid = logged_run(name, fd, output);
+	size_t len = 0;
+
+	for (; pair_preloaded() && *lines; lines++)
+		len += (size_t)snprintf(expected + len, sizeof(expected) - len,
+		                        "libxbind[%d]: %s%s\n", (int)pid, *lines,
+		                        strchr(*lines, '\0')[-1] == ' ' ? getenv("XSOCKET") : "");
+	if (strcmp(logged_of_library(output), expected) != 0)
+		FAIL("case %s wrote\n%sinstead of\n%s", name, output, expected);
+}
+
+/* Keeps the program's name; and runs the case that its arguments name, which then is all. */
+static inline void logged_main(int argc, char **argv, const struct logged_case *cases, size_t count)
+{
+	logged_self = argv[0];
+	for (size_t i = 0; argc == 3 && i < count; i++) {
+		if (strcmp(argv[1], cases[i].name) == 0) {
+			cases[i].run();
+			exit(0);
+		}
+	}
+}
+
+#endif

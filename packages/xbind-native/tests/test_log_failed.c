@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* test_log_failed.c - what the library says of what it cannot do */
+#include "support/forbid.h"
+#include "support/logged.h"
+
+#include <linux/landlock.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/un.h>
+
+#define OTHER_USER 65534
+
+#ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
+#define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
+#endif
+
+static void case_unreachable(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	if (pair_preloaded())
+		CHECK_EQ(pair_bind(fd, 3000), -1);
+}
+
+/* The same with another control socket, and port 3000 listed. */
+static void check_behind(const char *socket_path, const char *name, const char *const *lines)
+{
+	char *control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
+
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	setenv("XSOCKET", socket_path, 1);
+	logged_check(name, STDERR_FILENO, lines);
+	if (control)
+		setenv("XSOCKET", control, 1);
+	free(control);
+}
+
+static void test_unreachable(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket: ENOENT (error 2); "
+	    "control socket ",
+	    NULL};
+
+	check_behind("/nowhere/at/all", "unreachable", lines);
+}
+
+/* A root that is not another one will do: what is kept for it is asked for first. */
+static void case_jail(void)
+{
+	CHECK_EQ(chroot("/"), 0);
+}
+
+static void test_jail(void)
+{
+	static const char *const lines[] = {
+	    "chroot: cannot keep a connection to /nowhere/at/all: ENOENT (error 2)", NULL};
+
+	check_behind("/nowhere/at/all", "jail", lines);
+}
+
+/* The kept connection says who made it, and from the jail another one cannot be made. */
+static void case_other_user(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(chroot("/proc"), 0);
+	CHECK_EQ(seteuid(OTHER_USER), 0);
+	CHECK_EQ(pair_bind(fd, 3000), pair_preloaded() ? -1 : 0);
+}
+
+static void test_other_user(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket as another user "
+	    "than at chroot: ENOENT (error 2); control socket ",
+	    NULL};
+
+	if (seteuid(OTHER_USER) < 0)
+		return; /* a user namespace may know one user only */
+	CHECK_EQ(seteuid(0), 0);
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	logged_check("other user", STDERR_FILENO, lines);
+}
+
+/* Landlock may keep a program from abstract names that are made outside of its domain. */
+static void case_scoped(void)
+{
+	struct {
+		uint64_t files, ports, scoped;
+	} rules = {.scoped = LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET};
+	int fd = pair_socket(SOCK_STREAM);
+	int set = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
+
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	CHECK_EQ(syscall(SYS_landlock_restrict_self, set, 0), 0);
+	CHECK_EQ(pair_bind(fd, 3000), pair_preloaded() ? -1 : 0);
+	if (pair_preloaded())
+		CHECK_EQ(errno, EPERM);
+	CHECK_EQ(pair_port(fd), pair_preloaded() ? 0 : 3000);
+}
+
+static bool landlock_knows_scopes(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) >= 6;
+}
+
+static void test_scoped(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket: EPERM (error 1); "
+	    "control socket ",
+	    NULL};
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	char text[sizeof(name.sun_path)];
+	int listener, len;
+
+	if (getenv("TEST_EMULATOR") || !landlock_knows_scopes())
+		return;
+	listener = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+	len = snprintf(name.sun_path, sizeof(name.sun_path), "@xsocket-scoped-%d", getpid());
+	memcpy(text, name.sun_path, sizeof(text));
+	name.sun_path[0] = '\0';
+	len += (int)offsetof(struct sockaddr_un, sun_path);
+	CHECK_EQ(bind(listener, (struct sockaddr *)&name, (socklen_t)len), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	check_behind(text, "scoped", lines);
+	close(listener);
+}
+
+/* An option that cannot be carried over, and on which no safety hangs. */
+static void case_lost(void)
+{
+	int fd = pair_socket(SOCK_STREAM), one = 1;
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	forbid(SYS_setsockopt);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+static void test_lost(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3: not carried over: option 1 of level 6: error 18",
+	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
+	    NULL};
+
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	logged_check("lost", STDERR_FILENO, lines);
+}
+
+static const struct logged_case cases[] = {
+    {"unreachable", case_unreachable}, {"jail", case_jail}, {"other user", case_other_user},
+    {"scoped", case_scoped},           {"lost", case_lost},
+};
+
+int main(int argc, char **argv)
+{
+	logged_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
+	RUN(test_unreachable);
+	RUN(test_jail);
+	RUN(test_other_user);
+	RUN(test_scoped);
+	RUN(test_lost);
+	return 0;
+}
