@@ -204,6 +204,20 @@ static void try_owner(void)
 	close(second);
 }
 
+/* The inode is the program's, or whose it has made it. */
+static void try_given(uid_t uid, gid_t gid)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	struct stat status;
+
+	printf("given: chown %d", outcome(fchown(fd, uid, gid)));
+	CHECK_EQ(pair_bind(fd, port++), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(fstat(fd, &status), 0);
+	printf(", owner %d, group %d\n", (int)status.st_uid, (int)status.st_gid);
+	close(fd);
+}
+
 /* What stands in the open file and in the inode. */
 static void try_file(void)
 {
@@ -237,6 +251,9 @@ int main(void)
 	try_mptcp_buffer();
 	try_ioctl();
 	try_owner();
+	try_given(7, 8);
+	try_given(7, (gid_t)-1);
+	try_given((uid_t)-1, 8);
 	try_file();
 	return 0;
 }

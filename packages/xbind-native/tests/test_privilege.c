@@ -245,26 +245,6 @@ static void test_landlock(void)
 	child_run(bind_landlocked);
 }
 
-/* The owner of the inode is the program's, or whom it has given the socket to. */
-static void bind_given(void)
-{
-	int fd = pair_socket(SOCK_STREAM);
-	struct stat now;
-
-	if (fchown(fd, 7, 8) < 0)
-		return;
-	CHECK_EQ(pair_bind(fd, 3004), 0);
-	CHECK(pair_is_there(fd));
-	CHECK_EQ(fstat(fd, &now), 0);
-	CHECK_EQ(now.st_uid, 7);
-	CHECK_EQ(now.st_gid, 8);
-}
-
-static void test_owner(void)
-{
-	child_run(bind_given);
-}
-
 static void copy_self(const char *to)
 {
 	static char bytes[COPY_OF_BYTES];
@@ -395,7 +375,6 @@ int main(int argc, char **argv)
 	RUN(test_statx);
 	RUN(test_other_user);
 	RUN(test_landlock);
-	RUN(test_owner);
 	RUN(test_set_user_id);
 	RUN(test_exec_with_options);
 	return 0;
