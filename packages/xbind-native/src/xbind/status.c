@@ -61,14 +61,11 @@ void status_prepare(int old, int to, const struct kind *kind, socket_key key)
 int status_carry(int old, int to)
 {
 	int flags = sys_fcntl(old, F_GETFL, 0);
-	int now = sys_fcntl(to, F_GETFL, 0);
 
 	if (flags < 0)
 		return flags;
-	if (now < 0)
-		return now;
-	if ((flags & CARRIED) != (now & CARRIED)) {
-		int rc = sys_fcntl(to, F_SETFL, (now & ~CARRIED) | (flags & CARRIED));
+	if ((flags & CARRIED) != (sys_fcntl(to, F_GETFL, 0) & CARRIED)) {
+		int rc = sys_fcntl(to, F_SETFL, flags & CARRIED);
 
 		if (rc < 0)
 			return rc;
@@ -76,7 +73,7 @@ int status_carry(int old, int to)
 	carry_owner(old, to);
 	/* Only who owns the socket may have it; where it is the server's it is lost. */
 	if (flags & O_NOATIME)
-		sys_fcntl(to, F_SETFL, (now & ~CARRIED) | (flags & (CARRIED | O_NOATIME)));
+		sys_fcntl(to, F_SETFL, flags & (CARRIED | O_NOATIME));
 	return flags;
 }
 
