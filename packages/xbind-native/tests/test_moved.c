@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_moved.c - the last sockets that have moved are remembered, whatever their keys are */
+/* test_moved.c - the last sockets that have moved are remembered, and which numbers they have */
 #include "test.h"
 #include "xbind/moved.h"
 
@@ -23,8 +23,21 @@ static void test_last_ones(void)
 	CHECK(!moved_is(KEY(end)));
 }
 
+/* What is noted of one number is not of another one in the same place, nor of the time before. */
+static void test_numbers(void)
+{
+	const unsigned before = moved_count();
+
+	CHECK(!moved_since(NUMBER, before));
+	moved_note(KEY(0), NUMBER);
+	CHECK(moved_since(NUMBER, before));
+	CHECK(!moved_since(NUMBER + MOVED_NUMBERS, before));
+	CHECK(!moved_since(NUMBER, moved_count()));
+}
+
 int main(void)
 {
 	RUN(test_last_ones);
+	RUN(test_numbers);
 	return 0;
 }
