@@ -22,13 +22,13 @@
 
 void copies_watch(int fd, const struct sys_identity *identity, struct copies *ret)
 {
-	/* A socket that is not connected is one of these, unless it holds back much to send. */
-	struct epoll_event event = {.events = EPOLLOUT | EPOLLHUP};
+	/* A socket that is not connected is ready, unless it holds back much to send. */
+	struct epoll_event event = {.events = EPOLLOUT};
 	CLEANUP_CLOSE int watch = fd_beyond_standard(sys_epoll_create1(EPOLL_CLOEXEC));
 
 	ret->old = *identity;
 	ret->watch = -1;
-	if (watch >= 0 && sys_epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event) == 0 &&
+	if (sys_epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event) == 0 &&
 	    sys_epoll_wait(watch, &event, 1, 0) > 0)
 		ret->watch = take_fd(&watch);
 }
@@ -39,12 +39,13 @@ void copies_drop(struct copies *copies)
 		sys_close(take_fd(&copies->watch));
 }
 
-/* Without a watch (no descriptor was left for it, or it shows nothing) there may be copies. */
+/* Without a watch (no descriptor was left for it, or it shows nothing) there may be copies: EBADF.
+ */
 static bool exist(const struct copies *copies)
 {
 	struct epoll_event event;
 
-	return copies->watch < 0 || sys_epoll_wait(copies->watch, &event, 1, 0) != 0;
+	return sys_epoll_wait(copies->watch, &event, 1, 0) != 0;
 }
 
 static void replace(const struct copies *copies, int copy, int fd)

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* test_epollrecord.c - what epoll_ctl(2) was given is found again, and nothing else */
+#include "test.h"
+#include "xbind/epollrecord.h"
+
+#include <sys/epoll.h>
+
+#define FD   5
+#define SETS EPOLLRECORD_SETS
+
+static void note(int set, int operation, int fd, uint64_t data)
+{
+	const struct epoll_event event = {.events = EPOLLIN, .data.u64 = data};
+
+	epollrecord_note(set, operation, fd, &event);
+}
+
+static void check(int set, int fd, uint64_t data)
+{
+	struct epoll_registration found;
+
+	CHECK(epollrecord_find(set, fd, &found));
+	CHECK_EQ(found.events, EPOLLIN | EPOLLERR | EPOLLHUP); /* as /proc would tell them */
+	CHECK_EQ(found.data, data);
+}
+
+/* Sets that would have the same place have one each, while there are some. */
+static void test_sets(void)
+{
+	for (int i = 1; i <= SETS; i++)
+		note(SETS * i, EPOLL_CTL_ADD, FD, (uint64_t)i);
+	for (int i = 1; i <= SETS; i++)
+		check(SETS * i, FD, (uint64_t)i);
+}
+
+static void test_changed(void)
+{
+	note(SETS, EPOLL_CTL_MOD, FD, 7);
+	check(SETS, FD, 7);
+}
+
+static void test_other_number(void)
+{
+	struct epoll_registration found;
+
+	CHECK(!epollrecord_find(SETS, FD + EPOLLRECORD_FDS, &found));
+	CHECK(!epollrecord_find(SETS + 1, FD, &found));
+}
+
+static void test_deleted(void)
+{
+	struct epoll_registration found;
+
+	note(SETS, EPOLL_CTL_DEL, FD, 0);
+	CHECK(!epollrecord_find(SETS, FD, &found));
+	check(2 * SETS, FD, 2);
+	note(SETS + 1, EPOLL_CTL_ADD, FD, 8); /* in the place that is empty now */
+	check(SETS + 1, FD, 8);
+	check(2 * SETS, FD, 2);
+}
+
+int main(void)
+{
+	RUN(test_sets);
+	RUN(test_changed);
+	RUN(test_other_number);
+	RUN(test_deleted);
+	return 0;
+}
