@@ -7,6 +7,7 @@
  * listed moves out of wherever they are.
  */
 #include "support/child.h"
+#include "support/forbid.h"
 #include "support/pair.h"
 
 #include <fcntl.h>
@@ -192,6 +193,22 @@ static void test_truth(void)
 	child_run(bind_for_ipv6_alone);
 }
 
+/* Where nobody tells the namespace of a socket any more it is taken for the first one. */
+static void bind_untold(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	forbid_option_by(ENOPROTOOPT, SOL_SOCKET, SO_NETNS_COOKIE);
+	CHECK_EQ(bind_any(fd, 3108), 0);
+	CHECK(pair_is_there(fd));
+}
+
+static void test_untold(void)
+{
+	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		child_run(bind_untold);
+}
+
 static void test_errors(void)
 {
 	CHECK(setns(-1, CLONE_NEWNET) < 0 && errno == EBADF);
@@ -203,6 +220,7 @@ int main(void)
 	RUN(test_third_namespace);
 	RUN(test_cloned);
 	RUN(test_errors);
+	RUN(test_untold);
 	RUN(test_default);
 	test_needs_ipv6();
 	RUN(test_truth);
