@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_chroot.c - a daemon that changes its root before it binds */
-#include "support/child.h"
-#include "support/pair.h"
+#include "support/jail.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -10,44 +9,6 @@
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-
-static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
-
-static uint16_t next_port = 3000;
-
-/*
- * Each time to another port: on a connection that stays open nothing tells when the server has
- * closed its copy of a socket, so the port is free a little after the program has closed its own.
- */
-static int bind_listed(void)
-{
-	int fd = pair_socket(SOCK_STREAM);
-	int error = pair_bind(fd, next_port++) < 0 ? errno : 0;
-
-	if (error == 0)
-		CHECK(pair_is_there(fd));
-	close(fd);
-	return error;
-}
-
-/* How many descriptors there are that a program does not know of. */
-static int strangers(void)
-{
-	int count = 0;
-
-	for (int fd = 3; fd < 2000; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
-}
-
-static void enter_jail(void)
-{
-	errno = 77;
-	CHECK_EQ(chroot(jail), 0);
-	CHECK_EQ(errno, 77);
-	CHECK_EQ(chdir("/"), 0);
-	CHECK_EQ(access("/proc", F_OK), -1);
-}
 
 /* Several sockets, in the jail, and again after a second chroot. */
 static void body_jail(void)
@@ -62,42 +23,6 @@ static void body_jail(void)
 	CHECK_EQ(chdir("/"), 0);
 	CHECK_EQ(bind_listed(), 0);
 	CHECK_EQ(strangers() - before, pair_preloaded());
-}
-
-/* The kept descriptor is close-on-exec, of a high number, and no directory. */
-static void body_kept(void)
-{
-	int before = strangers();
-
-	enter_jail();
-	CHECK_EQ(strangers() - before, pair_preloaded());
-	for (int fd = 3; fd < 2000; fd++) {
-		struct stat status;
-
-		if (fcntl(fd, F_GETFD) < 0 || fd < 1000)
-			continue;
-		CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
-		CHECK_EQ(fstat(fd, &status), 0);
-		CHECK(S_ISSOCK(status.st_mode));
-	}
-}
-
-/* The program closes what it does not know, and opens files of its own at the same numbers. */
-static void body_closed(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	enter_jail();
-	for (int fd = 3; fd < 2000; fd++) {
-		if (fd != null && fcntl(fd, F_GETFD) >= 0)
-			CHECK_EQ(dup2(null, fd), fd);
-	}
-	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
-	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
-	for (int fd = 3; fd < 2000; fd++) {
-		if (fcntl(fd, F_GETFD) >= 0)
-			CHECK_EQ(write(fd, "x", 1), 1);
-	}
 }
 
 /* Sockets of two kinds, so that an answer meant for another process would not go unnoticed. */
@@ -291,26 +216,9 @@ static void body_threads(void)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 }
 
-/* Not in this process, whose root stays as it is. */
-static void run_jailed(void (*body)(void))
-{
-	child_run(body);
-	next_port = (uint16_t)(next_port + 20); /* more than the child has bound */
-}
-
 static void test_jail(void)
 {
 	run_jailed(body_jail);
-}
-
-static void test_kept(void)
-{
-	run_jailed(body_kept);
-}
-
-static void test_closed(void)
-{
-	run_jailed(body_closed);
 }
 
 static void test_forked(void)
@@ -361,8 +269,6 @@ static void test_threads(void)
 static void test_listed(void)
 {
 	RUN(test_jail);
-	RUN(test_kept);
-	RUN(test_closed);
 	RUN(test_forked);
 	RUN(test_killed);
 	RUN(test_restarted);
@@ -381,8 +287,7 @@ int main(void)
 	const char *listed = getenv("XBIND");
 	char inner[sizeof(jail) + 8];
 
-	CHECK(mkdtemp(jail));
-	CHECK_EQ(chmod(jail, 0755), 0);
+	jail_make();
 	snprintf(inner, sizeof(inner), "%s/inner", jail);
 	if (listed && strcmp(listed, ",") == 0) /* a list of nothing */
 		RUN(test_unlisted);

@@ -31,7 +31,7 @@ static struct {
 /* The program may have closed the number, and opened something else there. */
 static bool is_ours(void)
 {
-	return kept.fd >= 0 && sys_is(kept.fd, &kept.identity);
+	return sys_is(kept.fd, &kept.identity);
 }
 
 static bool is_usable(void)

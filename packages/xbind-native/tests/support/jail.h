@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* jail.h - a directory that a child process makes its root before it binds */
+#ifndef SUPPORT_JAIL_H
+#define SUPPORT_JAIL_H
+
+#include "support/child.h"
+#include "support/pair.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
+
+static uint16_t next_port = 3000;
+
+/*
+ * Each time to another port: on a connection that stays open nothing tells when the server has
+ * closed its copy of a socket, so the port is free a little after the program has closed its own.
+ */
+static inline int bind_listed(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	int error = pair_bind(fd, next_port++) < 0 ? errno : 0;
+
+	if (error == 0)
+		CHECK(pair_is_there(fd));
+	close(fd);
+	return error;
+}
+
+/* How many descriptors there are that a program does not know of. */
+static inline int strangers(void)
+{
+	int count = 0;
+
+	for (int fd = 3; fd < 2000; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}
+
+static inline void enter_jail(void)
+{
+	errno = 77;
+	CHECK_EQ(chroot(jail), 0);
+	CHECK_EQ(errno, 77);
+	CHECK_EQ(chdir("/"), 0);
+	CHECK_EQ(access("/proc", F_OK), -1);
+}
+
+/* Not in this process, whose root stays as it is. */
+static inline void run_jailed(void (*body)(void))
+{
+	child_run(body);
+	next_port = (uint16_t)(next_port + 20); /* more than the child has bound */
+}
+
+static inline void jail_make(void)
+{
+	CHECK(mkdtemp(jail));
+	CHECK_EQ(chmod(jail, 0755), 0);
+}
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* test_chroot_kept.c - the descriptor that is kept where a program changes its root */
+#include "support/jail.h"
+
+#include <sys/resource.h>
+
+#define LIMIT 64 /* descriptors */
+
+/* The kept descriptor is close-on-exec, of a high number, and no directory. */
+static void body_kept(void)
+{
+	int before = strangers();
+
+	enter_jail();
+	CHECK_EQ(strangers() - before, pair_preloaded());
+	for (int fd = 3; fd < 2000; fd++) {
+		struct stat status;
+
+		if (fcntl(fd, F_GETFD) < 0 || fd < 1000)
+			continue;
+		CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		CHECK_EQ(fstat(fd, &status), 0);
+		CHECK(S_ISSOCK(status.st_mode));
+	}
+}
+
+/* The program closes what it does not know, and opens files of its own at the same numbers. */
+static void body_closed(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), before;
+
+	enter_jail();
+	for (int fd = 3; fd < 2000; fd++) {
+		if (fd != null && fcntl(fd, F_GETFD) >= 0)
+			CHECK_EQ(dup2(null, fd), fd);
+	}
+	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
+	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
+	before = strangers();
+	CHECK_EQ(chroot("/"), 0); /* looks for what was kept */
+	CHECK_EQ(strangers(), before);
+	for (int fd = 3; fd < 2000; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			CHECK_EQ(write(fd, "x", 1), 1);
+	}
+}
+
+static void lower_limit(void)
+{
+	struct rlimit limit;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = LIMIT;
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+/* Where there are no high numbers it is in the upper half. */
+static void body_low_limit(void)
+{
+	int found = 0;
+
+	lower_limit();
+	enter_jail();
+	for (int fd = LIMIT / 2; fd < LIMIT; fd++)
+		found += fcntl(fd, F_GETFD) == FD_CLOEXEC;
+	CHECK_EQ(found, pair_preloaded());
+	CHECK_EQ(bind_listed(), 0);
+}
+
+/* And where that is full it is kept all the same. */
+static void body_full(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	lower_limit();
+	for (int fd = LIMIT / 2; fd < LIMIT; fd++)
+		CHECK_EQ(dup2(null, fd), fd);
+	enter_jail();
+	CHECK_EQ(bind_listed(), 0);
+}
+
+static void test_kept(void)
+{
+	run_jailed(body_kept);
+}
+
+static void test_closed(void)
+{
+	run_jailed(body_closed);
+}
+
+static void test_low_limit(void)
+{
+	run_jailed(body_low_limit);
+}
+
+static void test_full(void)
+{
+	run_jailed(body_full);
+}
+
+int main(void)
+{
+	jail_make();
+	RUN(test_kept);
+	RUN(test_closed);
+	RUN(test_low_limit);
+	RUN(test_full);
+	CHECK_EQ(rmdir(jail), 0);
+	return 0;
+}
