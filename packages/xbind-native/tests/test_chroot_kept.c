@@ -99,8 +99,26 @@ static void test_full(void)
 	run_jailed(body_full);
 }
 
+/* A server that has given no answer to be understood is not one to keep a connection to. */
+static void body_mode(void)
+{
+	int before = strangers();
+
+	CHECK_EQ(chroot("/"), 0);
+	CHECK_EQ(strangers() - before, atoi(getenv("KEPT")));
+}
+
+static void test_mode(void)
+{
+	run_jailed(body_mode);
+}
+
 int main(void)
 {
+	if (getenv("KEPT")) {
+		RUN(test_mode);
+		return 0;
+	}
 	jail_make();
 	RUN(test_kept);
 	RUN(test_closed);

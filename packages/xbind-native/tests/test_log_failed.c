@@ -71,8 +71,19 @@ static void case_other_user(void)
 	CHECK_EQ(pair_bind(fd, 3000), pair_preloaded() ? -1 : 0);
 }
 
+/* Without a jail there is no kept one, whoever the user is. */
+static void case_unreachable_to_user(void)
+{
+	CHECK_EQ(seteuid(OTHER_USER), 0);
+	case_unreachable();
+}
+
 static void test_other_user(void)
 {
+	static const char *const unreachable[] = {
+	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket: ENOENT (error 2); "
+	    "control socket ",
+	    NULL};
 	static const char *const lines[] = {
 	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket as another user "
 	    "than at chroot: ENOENT (error 2); control socket ",
@@ -84,6 +95,7 @@ static void test_other_user(void)
 	setenv("XBIND_LOG", "1", 1);
 	setenv("XBIND", "3000", 1);
 	logged_check("other user", STDERR_FILENO, lines);
+	check_behind("/nowhere/at/all", "unreachable to user", unreachable);
 }
 
 /* Landlock may keep a program from abstract names that are made outside of its domain. */
@@ -156,7 +168,8 @@ static void test_lost(void)
 }
 
 static const struct logged_case cases[] = {
-    {"unreachable", case_unreachable}, {"jail", case_jail}, {"other user", case_other_user},
+    {"unreachable", case_unreachable}, {"jail", case_jail},
+    {"other user", case_other_user},   {"unreachable to user", case_unreachable_to_user},
     {"scoped", case_scoped},           {"lost", case_lost},
 };
 
