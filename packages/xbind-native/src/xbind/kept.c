@@ -149,7 +149,7 @@ static int lock_until(const struct deadline *deadline)
 {
 	int rc = lock(F_WRLCK);
 
-	while (rc == -EAGAIN || rc == -EACCES) {
+	while (rc == -EAGAIN) {
 		if (deadline_left_ms(deadline) == 0)
 			return -ETIMEDOUT;
 		sys_poll(-1, 0, LOCK_STEP_MS);
