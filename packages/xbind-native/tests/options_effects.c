@@ -7,7 +7,6 @@
 #include "support/outcome.h"
 
 #include <linux/tcp.h>
-#include <linux/xfrm.h>
 
 #include <signal.h>
 #include <sys/time.h>
@@ -69,33 +68,6 @@ static void test_packet_info(void)
 	bind_any(fd, AF_INET6);
 	send6("from 2000::1", fd, 10);
 	close(fd);
-}
-
-/* Nothing may leave the socket. */
-static void try_policy(int domain, int level, int name)
-{
-	struct xfrm_userpolicy_info policy = {
-	    .sel.family = (unsigned short)domain,
-	    .lft = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0},
-	    .dir = XFRM_POLICY_OUT,
-	    .action = XFRM_POLICY_BLOCK,
-	};
-	struct sockaddr_in addr = pair_addr(9);
-	int fd = socket(domain, SOCK_DGRAM, 0);
-
-	set("policy", fd, level, name, &policy, sizeof(policy));
-	bind_any(fd, domain);
-	if (domain == AF_INET6)
-		send6("blocked", fd, 1);
-	else
-		show("blocked", (int)sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr)));
-	close(fd);
-}
-
-static void test_policies(void)
-{
-	try_policy(AF_INET, IPPROTO_IP, IP_XFRM_POLICY);
-	try_policy(AF_INET6, IPPROTO_IPV6, IPV6_XFRM_POLICY);
 }
 
 #ifdef TCP_AO_ADD_KEY /* since the headers of Linux 6.7 */
@@ -327,7 +299,6 @@ int main(void)
 	test_needs_ipv6();
 	RUN(test_mtu);
 	RUN(test_packet_info);
-	RUN(test_policies);
 	RUN(test_packet_info_and_device);
 	return 0;
 }

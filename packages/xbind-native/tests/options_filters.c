@@ -86,9 +86,25 @@ static void try_reuseport_off(void)
 	close(fd);
 }
 
+/* One that was taken away before is not there after. */
+static void try_reuseport_detached(void)
+{
+	struct sock_filter first = {BPF_RET | BPF_K, 0, 0, 0};
+	struct sock_fprog program = {.len = 1, .filter = &first};
+	int fd = pair_socket(SOCK_DGRAM), on = 1;
+
+	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
+	bind_any(fd, AF_INET);
+	set("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
+	close(fd);
+}
+
 static void test_reuseport_programs(void)
 {
 	try_reuseport_off();
+	try_reuseport_detached();
 	try_reuseport(2);
 	try_reuseport(41);
 	try_reuseport(900);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options_policies.c - a socket's own policies of IPsec, which have two names for each family
+ *
+ * pair -c compares a run without the library with one with it.
+ */
+#include "support/outcome.h"
+
+#include <linux/xfrm.h>
+
+static void send_to_loopback(const char *what, int fd, int domain)
+{
+	struct sockaddr_in addr = pair_addr(9);
+	struct sockaddr_in6 addr6 = {
+	    .sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+	if (domain == AF_INET6)
+		show(what, (int)sendto(fd, "x", 1, 0, (struct sockaddr *)&addr6, sizeof(addr6)));
+	else
+		show(what, (int)sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr)));
+}
+
+/* Nothing may leave the socket, until a name without a value takes all policies away. */
+static void try_policy(int domain, int level, int name, int taking)
+{
+	struct xfrm_userpolicy_info policy = {
+	    .sel.family = (unsigned short)domain,
+	    .lft = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0},
+	    .dir = XFRM_POLICY_OUT,
+	    .action = XFRM_POLICY_BLOCK,
+	};
+	int fd = socket(domain, SOCK_DGRAM, 0);
+
+	set("policy", fd, level, name, &policy, sizeof(policy));
+	if (taking)
+		set("none", fd, level, taking, NULL, 0);
+	bind_any(fd, domain);
+	send_to_loopback(taking ? "not blocked" : "blocked", fd, domain);
+	close(fd);
+}
+
+static void test_policies(void)
+{
+	try_policy(AF_INET, IPPROTO_IP, IP_XFRM_POLICY, 0);
+	try_policy(AF_INET, IPPROTO_IP, IP_XFRM_POLICY, IP_XFRM_POLICY);
+	try_policy(AF_INET, IPPROTO_IP, IP_XFRM_POLICY, IP_IPSEC_POLICY);
+}
+
+static void test_policies_of_ipv6(void)
+{
+	try_policy(AF_INET6, IPPROTO_IPV6, IPV6_XFRM_POLICY, 0);
+	try_policy(AF_INET6, IPPROTO_IPV6, IPV6_XFRM_POLICY, IPV6_XFRM_POLICY);
+	try_policy(AF_INET6, IPPROTO_IPV6, IPV6_XFRM_POLICY, IPV6_IPSEC_POLICY);
+}
+
+int main(void)
+{
+	RUN(test_policies);
+	test_needs_ipv6();
+	RUN(test_policies_of_ipv6);
+	return 0;
+}
