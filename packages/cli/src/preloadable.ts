@@ -1,10 +1,10 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
+import { shellWord } from "@xsocket/protocol";
 import { callsIfAny } from "./calls.ts";
 import { type Elf, readElf } from "./elf.ts";
 import { codeOf } from "./errors.ts";
 import type { Program } from "./program.ts";
-import { shellWord } from "./shell-word.ts";
 
 /** Why a library cannot be preloaded into a program, and what to do instead. */
 interface Obstacle {

@@ -2,3 +2,4 @@ export * from "./address.ts";
 export * from "./codec.ts";
 export * from "./constants.ts";
 export * from "./error.ts";
+export * from "./shell-word.ts";

@@ -1,4 +1,5 @@
 import type { ArgsDef } from "citty";
+import { shellWord } from "@xsocket/protocol";
 import { errnoName, libraryPath } from "@xsocket/xbind-native";
 import {
   controlSocket,
@@ -17,7 +18,6 @@ import { portWords } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle } from "../preloadable.ts";
 import { findProgram } from "../program.ts";
-import { shellWord } from "../shell-word.ts";
 import { result, words } from "../words.ts";
 
 const args = {

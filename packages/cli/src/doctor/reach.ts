@@ -1,9 +1,9 @@
 import { accessSync, constants, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { shellWord } from "@xsocket/protocol";
 import { errnoName, loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
 import { NO_UNIX_SOCKETS } from "../address.ts";
 import { codeOf } from "../errors.ts";
-import { shellWord } from "../shell-word.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const CONNECT_MS = 2000;
