@@ -174,9 +174,9 @@ test("only its own socket file is removed at the end", async () => {
 
 test("a missing directory is one clear sentence", async () => {
   using directory = tempDir();
-  const { code, stderr } = await tryServing(directory.join("a/b/s"));
-  expect(stderr).toContain(`the directory ${directory.join("a/b")} of`);
-  expect(stderr).toContain("make it first");
+  const { code, stderr } = await tryServing(directory.join("a b/c/s"));
+  expect(stderr).toContain(`the directory ${directory.join("a b/c")} of`);
+  expect(stderr).toContain(`make it first (mkdir -p '${directory.join("a b/c")}')`);
   expect(code).toBe(1);
 });
 

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { shellWord } from "@xsocket/protocol";
 import type { XSocketStep } from "./error.ts";
 
 /** What a code means at a step, and what helps. */
@@ -14,7 +15,7 @@ const NO_WATCH = [
 ] as const;
 
 /**
- * Found and remedy by step and code; "SERVER" stands for the control socket's path. A code may have a
+ * Found and remedy by step and code; "SERVER" stands for the control socket's path, as in a shell. A code may have a
  * row of its own for abstract names, and for a path at which there is no socket. docs/errors.md holds the same.
  */
 export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
@@ -237,5 +238,5 @@ export function explain(step: XSocketStep, code: string, server: string): Explan
     `${step} failed`,
     `See ${code} in docs/errors.md or in errno(3).`,
   ];
-  return { found, remedy: remedy.replaceAll("SERVER", () => server) };
+  return { found, remedy: remedy.replaceAll("SERVER", () => shellWord(server)) };
 }

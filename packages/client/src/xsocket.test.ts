@@ -77,10 +77,12 @@ test("options that cannot be right are refused before anything is opened", async
   }
 });
 
-test("a remedy names the server as it was given", () => {
-  for (const via of ["/run/$$/none", "/run/$&", "/run/SERVER"]) {
+test("a remedy names the server so that a shell takes it as it was given", () => {
+  for (const via of ["/run/$$/none", "/run/$&", "/run/SERVER", "/run/a b", "/run/it's", "@a b"]) {
     const wrong = new XSocketError({ code: "ENOENT", step: "reach", server: via, asked: "ask" });
-    expect(wrong.remedy).toContain(`"xsocket serve ${via}"`);
+    const [, word] = /"xsocket serve (.*)" in/.exec(wrong.remedy) ?? [];
+    const { stdout } = Bun.spawnSync(["sh", "-c", `printf %s ${word}`]);
+    expect(stdout.toString()).toBe(via);
   }
 });
 

@@ -8,7 +8,7 @@ import {
   type Stats,
   statSync,
 } from "node:fs";
-import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { DEFAULT_ADDRESS, shellWord } from "@xsocket/protocol";
 import { errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { aclWriters } from "./_acl.ts";
 import { codeOf, refusal, systemError } from "./_refusal.ts";
@@ -53,7 +53,7 @@ function missing(path: string, directory: string): ServeError {
   let above = directory;
   while (find(above) === undefined) above = dirname(above);
   const sentence = find(above)?.isDirectory()
-    ? `the directory ${directory} of ${path} does not exist: make it first (mkdir -p ${directory})`
+    ? `the directory ${directory} of ${path} does not exist: make it first (mkdir -p ${shellWord(directory)})`
     : `${path} cannot be made, since ${above} is no directory: choose another path`;
   return new ServeError("DIRECTORY_MISSING", sentence);
 }
@@ -66,7 +66,7 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
   const remedy =
     (mode & STICKY) !== 0
       ? "use a directory of its own, or allow a shared directory (sharedDirectory)"
-      : `use a directory of its own, or take that right away (chmod go-w ${directory})`;
+      : `use a directory of its own, or take that right away (chmod go-w ${shellWord(directory)})`;
   throw new ServeError(
     "DIRECTORY_UNSAFE",
     `other users may write to ${directory} and so put a socket of theirs there first: ${remedy}`,
