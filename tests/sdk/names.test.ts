@@ -166,6 +166,9 @@ describe("a host name", () => {
     await dns.says(/TCP .*web/);
     const nonsense = connect({ ...peer, hostname: "nonsense.test", socket: { data() {} } });
     await expect(nonsense).rejects.toMatchObject({ code: "EBADMSG", step: "resolve" });
+    const forged = await connect({ ...peer, hostname: "forged.test", socket: { data() {} } });
+    expect(forged.remoteAddress).toBe("127.0.7.7");
+    forged.terminate();
     const from = performance.now();
     const signal = AbortSignal.timeout(100);
     const silent = connect({ ...peer, hostname: "silent.test", signal, socket: { data() {} } });
@@ -190,6 +193,18 @@ describe("a host name", () => {
     listener.stop(true);
   });
 
+  test.skipIf(!hasIpv6)("of IPv6 alone is waited for, also if that is told late", async () => {
+    await using target = await createNamespace();
+    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
+    await dns.says(/ready/);
+    await using server = await startServer({ place: target });
+    const peer = { via: server.path, port: 80, nameservers: ["127.0.0.1"], socket: { data() {} } };
+    await expect(connect({ ...peer, hostname: "late.test" })).rejects.toMatchObject({
+      code: "ECONNREFUSED",
+      step: "connect",
+    });
+  });
+
   test("is asked for within the next domain where a server fails for the first one", async () => {
     await using target = await createNamespace();
     await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
@@ -203,12 +218,13 @@ describe("a host name", () => {
       const [via, port] = ${JSON.stringify([server.path, listener.port])};
       const socket = await connect({ via, port, hostname: "four", socket: { data() {} } });
       console.log(socket.remoteAddress);
-      socket.terminate();`;
+      socket.terminate();
+      await connect({ via, port, hostname: "none", socket: { data() {} } }).catch(({ code }) => console.log(code));`;
     await Bun.write(dir.join("program.ts"), program);
     const script = 'mount --bind "$1/resolv.conf" /etc/resolv.conf && exec "$0" "$1/program.ts"';
     const start = [...OWN_MOUNTS, "sh", "-c", script];
     const { stdout, stderr } = await here.run([...start, process.execPath, dir.join("")]);
-    expect(stdout, stderr).toBe("127.0.7.7\n");
+    expect(stdout, stderr).toBe("127.0.7.7\nESERVFAIL\n"); // not that there is none
     listener.stop(true);
   });
 
@@ -228,10 +244,17 @@ describe("a host name", () => {
       long,
       `${"x".repeat(60)}.`.repeat(5),
       "127.0.0.1%lo",
+      `four56.${`${"x".repeat(61)}.`.repeat(4)}`,
     ];
     for (const hostname of names)
       await expect(connect({ ...peer, hostname })).rejects.toMatchObject({ code: "ENOTFOUND" });
     expect(dns.stdout).not.toContain("UDP");
+    // the longest ones
+    for (const hostname of [
+      `four${"x".repeat(59)}.test`,
+      `four5.${`${"x".repeat(61)}.`.repeat(4)}`,
+    ])
+      await expect(connect({ ...peer, hostname })).rejects.toMatchObject({ code: "ECONNREFUSED" });
     // and what inet_aton(3) reads is an address, as for Bun.connect
     for (const hostname of ["127.1", "0x7f.0.0.1", "2130706433"])
       await expect(connect({ ...peer, hostname })).rejects.toMatchObject({ code: "ECONNREFUSED" });

@@ -1,14 +1,19 @@
 /*
  * A name server for the tests, at 127.0.0.1: over UDP it answers everything with the truncation bit
  * alone; over TCP it tells, in pieces, that every name is 127.0.7.7, nonsense.test with nonsense,
- * and silent.test with nothing. Names that begin with four it tells over UDP, for IPv4 alone.
- * For those with fails it has a failure.
+ * and silent.test with nothing. Names with four in them it tells over UDP, for IPv4 alone; of those
+ * with late it tells an IPv6 address, after a while, and that there is no other one. Those with none
+ * do not exist, for those with fails it has a failure, and to those with forged three answers come
+ * that are none before the right one.
  */
 const QUERY_HEAD = 12; // bytes of a DNS header
 const ANSWER = Buffer.from("c00c000100010000003c00047f000707", "hex"); // A, IN, 60 s, 127.0.7.7
 const TRUNCATED = 0x8380; // the flags: a response, truncated, recursion desired and available
 const WHOLE = 0x8180;
 const SERVFAIL = 0x8182;
+const NXDOMAIN = 0x8183;
+const IPV6_ANSWER = Buffer.from(`c00c001c00010000003c0010${"0".repeat(31)}1`, "hex"); // AAAA, IN, 60 s, ::1
+const LATE_MS = 900;
 
 await Bun.udpSocket({
   hostname: "127.0.0.1",
@@ -16,9 +21,25 @@ await Bun.udpSocket({
   socket: {
     data(socket, query, port, address) {
       console.log(`UDP ${query.subarray(QUERY_HEAD).toString("latin1")}`);
-      if (query.includes("fails")) {
-        query.writeUInt16BE(SERVFAIL, 2);
-        return void socket.send(query, port, address);
+      const answer = (bytes: Buffer): void => void socket.send(bytes, port, address);
+      for (const [name, flags] of [
+        ["fails", SERVFAIL],
+        ["none", NXDOMAIN],
+      ] as const) {
+        if (!query.includes(name)) continue;
+        query.writeUInt16BE(flags, 2);
+        return answer(query);
+      }
+      if (query.includes("late")) {
+        query.writeUInt16BE(WHOLE, 2);
+        if (isA(query)) return answer(query);
+        query.writeUInt16BE(1, 6);
+        return void setTimeout(answer, LATE_MS, Buffer.concat([query, IPV6_ANSWER]));
+      }
+      if (query.includes("forged")) {
+        const right = answerTo(query).subarray(2);
+        if (isA(query)) for (const forged of forgeries(right)) answer(forged);
+        return answer(right);
       }
       if (query.includes("four")) {
         if (isA(query)) socket.send(answerTo(query).subarray(2), port, address);
@@ -32,6 +53,20 @@ await Bun.udpSocket({
 
 function isA(query: Buffer): boolean {
   return query.readUInt16BE(query.length - 4) === 1;
+}
+
+/* A question, and answers to another packet and another kind of question, all with an address of their own. */
+function forgeries(right: Buffer): Buffer[] {
+  return [
+    [2, WHOLE ^ 0x8000],
+    [0, right.readUInt16BE(0) ^ 1],
+    [right.indexOf("\0\x01\0\x01", QUERY_HEAD), 15],
+  ].map(([at = 0, value = 0], i) => {
+    const forged = Buffer.from(right);
+    forged.writeUInt16BE(value, at);
+    forged[forged.length - 1] = i + 1;
+    return forged;
+  });
 }
 
 function answerTo(query: Buffer): Buffer {

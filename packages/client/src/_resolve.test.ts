@@ -16,7 +16,7 @@ test("/etc/hosts is read as everybody reads it", () => {
 
 test("resolv.conf gives name servers and the search list", () => {
   const conf =
-    "; old\nnameserver 10.0.0.53\nnameserver fe80::1%eth0\nnameserver me\nsearch a.test b.test.";
+    "; old\nnameserver 10.0.0.53;its own\nnameserver fe80::1%eth0\nnameserver me\nsearch a.test b.test.";
   expect(parseResolvConf(conf)).toEqual({
     nameservers: ["10.0.0.53", "fe80::1%eth0"],
     search: ["a.test", "b.test."],
