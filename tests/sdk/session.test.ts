@@ -1,8 +1,9 @@
 /* Many sockets over one connection. */
 import { describe, expect, test } from "bun:test";
+import { getEventListeners } from "node:events";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { Session, type SocketKind, xsocket, xsocketSync } from "@xsocket/client";
+import { connect, Session, type SocketKind, xsocket, xsocketSync } from "@xsocket/client";
 import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
 import { checked, errno, errnoName, loadSyscalls, POLLHUP } from "@xsocket/xbind-native";
 import {
@@ -258,6 +259,36 @@ describe("a session", () => {
       await new Promise((resolve) => worker.addEventListener("close", resolve));
     }
     await eventually("the descriptors of Workers to close", () => descriptors().size === before);
+  });
+
+  test("makes one connection for all who wait for room in the backlog, whoever gives up", async () => {
+    await using server = await startServer({ args: ["--backlog", "1"] });
+    server.program.kill("SIGSTOP");
+    const crowd: number[] = [];
+    for (let fd = 0; fd >= 0; crowd.push(fd)) fd = loadSyscalls().handoverConnect(server.path, 0);
+    using session = new Session({ via: server.path });
+    const alone = session.socket({ signal: AbortSignal.timeout(20) });
+    await expect(alone).rejects.toMatchObject({ name: "TimeoutError" });
+    const before = descriptors().size;
+    const givenUp = session.socket({ signal: AbortSignal.timeout(20) });
+    const asked = Array.from({ length: 8 }, () => session.socket({ timeoutMs: PATIENT_MS }));
+    await expect(givenUp).rejects.toMatchObject({ name: "TimeoutError" });
+    server.program.kill("SIGCONT");
+    const sockets = await Promise.all(asked);
+    expect(descriptors().size).toBe(before + sockets.length + 1);
+    for (const socket of sockets) socket.close();
+    for (const fd of crowd.slice(0, -1)) loadSyscalls().close(fd);
+  });
+
+  test("leaves no listener on a signal that goes on", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path });
+    const { signal } = new AbortController();
+    (await session.socket({ signal })).close();
+    await rejection(
+      connect({ via: session, hostname: "127.0.0.1", port: 9, signal, socket: { data() {} } }),
+    );
+    expect(getEventListeners(signal, "abort")).toBeEmpty();
   });
 
   test("leaves nothing behind of a request for which there is no library", async () => {
