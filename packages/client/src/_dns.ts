@@ -188,7 +188,6 @@ export async function queryAddresses(
     try {
       return await askServer(request, nameserver, queryFor(name, type), deadline);
     } catch (error) {
-      request.deadline.signal?.throwIfAborted();
       failure = error;
     }
   }

@@ -140,7 +140,6 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
       const share = new Deadline({ signal: through.signal, timeoutMs });
       return await connectOne(session, ip, local, peer, share, asked);
     } catch (error) {
-      through.signal?.throwIfAborted();
       if (!isUnusable(error) || failure === undefined)
         failure = failedCall(error, session.via, asked);
     }
