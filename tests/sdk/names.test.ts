@@ -166,6 +166,8 @@ describe("a host name", () => {
     await dns.says(/TCP .*web/);
     const nonsense = connect({ ...peer, hostname: "nonsense.test", socket: { data() {} } });
     await expect(nonsense).rejects.toMatchObject({ code: "EBADMSG", step: "resolve" });
+    const ended = connect({ ...peer, hostname: "ends.test", socket: { data() {} } });
+    await expect(ended).rejects.toMatchObject({ code: "ECONNRESET", step: "resolve" });
     const forged = await connect({ ...peer, hostname: "forged.test", socket: { data() {} } });
     expect(forged.remoteAddress).toBe("127.0.7.7");
     forged.terminate();
@@ -191,6 +193,19 @@ describe("a host name", () => {
     expect(performance.now() - from).toBeLessThan(2400);
     socket.terminate();
     listener.stop(true);
+  });
+
+  test("is asked for once more where an answer is lost, and no longer than there is time", async () => {
+    await using target = await createNamespace();
+    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
+    await dns.says(/ready/);
+    await using server = await startServer({ place: target });
+    const peer = { via: server.path, port: 80, socket: { data() {} } };
+    const lost = connect({ ...peer, hostname: "lost.test", nameservers: ["127.0.0.1"] });
+    await expect(lost).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
+    const nameservers = Array.from({ length: 50 }, () => "127.0.0.1");
+    const mute = connect({ ...peer, hostname: "mute.test", nameservers, timeoutMs: 200 });
+    await expect(mute).rejects.toMatchObject({ code: "ETIMEDOUT", step: "resolve" });
   });
 
   test.skipIf(!hasIpv6)("of IPv6 alone is waited for, also if that is told late", async () => {

@@ -261,6 +261,17 @@ describe("a session", () => {
     await eventually("the descriptors of Workers to close", () => descriptors().size === before);
   });
 
+  test("closes no connection as idle while an answer is waited for", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path, idleMs: 0 });
+    (await session.socket()).close();
+    server.program.kill("SIGSTOP");
+    const asked = session.socket();
+    await Bun.sleep(50);
+    server.program.kill("SIGCONT");
+    (await asked).close();
+  });
+
   test("makes one connection for all who wait for room in the backlog, whoever gives up", async () => {
     await using server = await startServer({ args: ["--backlog", "1"] });
     server.program.kill("SIGSTOP");

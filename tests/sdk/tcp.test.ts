@@ -100,6 +100,11 @@ describe("a listener", () => {
     const taken = listen({ ...common, hostname: "0.0.0.0", port });
     await expect(taken).rejects.toMatchObject({ code: "EADDRINUSE", step: "bind" });
     for (const listener of [first, second, v4]) listener.stop();
+    await target.run(["sysctl", "-qw", "net.ipv6.bindv6only=1"]); // nor less than was asked for
+    const all = await listen({ ...common, port: 0 });
+    const peer = await connect({ ...common, hostname: "127.0.0.1", port: all.port });
+    peer.terminate();
+    all.stop(true);
   });
 
   test.skipIf(!hasIpv6)("that cannot be is refused with a sentence", async () => {
@@ -221,6 +226,13 @@ describe("a connection", () => {
     expect(failure).toMatchObject({ code: "ETIMEDOUT", step: "connect" });
     const aborted = await attempt({ signal: AbortSignal.timeout(300) });
     expect(aborted).toMatchObject({ name: "TimeoutError" });
+    // nor does it take the time of the next address
+    const common = { via: server.path, port: deaf.port, socket: { data() {} } };
+    const other = await listen({ ...common, hostname: "127.0.0.2" });
+    const two = { hostname: "two.test", lookup: () => ["127.0.0.1", "127.0.0.2"] };
+    open.push(await connect({ ...common, ...two, timeoutMs: 2000, ipv6Only: true }));
+    expect(open.at(-1)?.remoteAddress).toBe("127.0.0.2");
+    other.stop(true);
     for (const socket of open) socket.terminate();
   });
 

@@ -13,6 +13,8 @@ const WHOLE = 0x8180;
 const SERVFAIL = 0x8182;
 const NXDOMAIN = 0x8183;
 const IPV6_ANSWER = Buffer.from(`c00c001c00010000003c0010${"0".repeat(31)}1`, "hex"); // AAAA, IN, 60 s, ::1
+const DESIRED = 0x0100;
+const asked = new Set<string>();
 const LATE_MS = 900;
 
 await Bun.udpSocket({
@@ -21,6 +23,9 @@ await Bun.udpSocket({
   socket: {
     data(socket, query, port, address) {
       console.log(`UDP ${query.subarray(QUERY_HEAD).toString("latin1")}`);
+      const isLost =
+        query.includes("lost") && asked.size < asked.add(query.toString("latin1", 2)).size;
+      if (isLost || query.includes("mute") || (query.readUInt16BE(2) & DESIRED) === 0) return;
       const answer = (bytes: Buffer): void => void socket.send(bytes, port, address);
       for (const [name, flags] of [
         ["fails", SERVFAIL],
@@ -86,6 +91,7 @@ Bun.listen({
   socket: {
     async data(socket, data) {
       if (data.includes("silent")) return;
+      if (data.includes("ends")) return void socket.end();
       console.log(`TCP ${data.subarray(QUERY_HEAD + 2).toString("latin1")}`);
       for (const byte of answerTo(Buffer.from(data.subarray(2)))) {
         socket.write(Uint8Array.of(byte));
