@@ -117,6 +117,16 @@ describe("a host name", () => {
     },
   );
 
+  test("is listened at with the first of its addresses that the target has, be it in use", async () => {
+    await using server = await startServer();
+    const own = { hostname: "own.test", lookup: () => ["192.0.2.1", "127.0.0.1", "127.0.0.2"] };
+    const common = { via: server.path, ...own, socket: { data() {} } };
+    const listener = await listen({ ...common, port: 0 });
+    const again = listen({ ...common, port: listener.port });
+    await expect(again).rejects.toMatchObject({ code: "EADDRINUSE", step: "bind" });
+    listener.stop(true);
+  });
+
   test("is looked up by the caller's own function within the deadline, and checked", async () => {
     await using server = await startServer();
     const peer = { via: server.path, hostname: "a.test", port: 80, socket: { data() {} } };

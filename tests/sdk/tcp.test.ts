@@ -279,6 +279,19 @@ describe("a connection", () => {
 });
 
 describe("TLS", () => {
+  test("is off where tls is false", async () => {
+    await using server = await startServer();
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const common = { via: server.path, hostname: "127.0.0.1" };
+    const socket = { data: (_: unknown, data: Buffer) => resolve(data.toString()) };
+    const listener = await listen({ ...common, port: 0, socket });
+    const peer = await connect({ ...common, port: listener.port, tls: false, socket });
+    peer.write("plain");
+    expect(await promise).toBe("plain");
+    peer.terminate();
+    listener.stop(true);
+  });
+
   test("goes both ways, checked against the host name", async () => {
     using dir = tempDir();
     const { key, cert } = await makeCertificate(dir, "web.test");
