@@ -152,6 +152,24 @@ test("a host header does not say whose certificate it has to be", async () => {
   await web.stop(true);
 });
 
+test("a connection that was kept takes no request that checks its certificate otherwise", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir, "web.test");
+  await using server = await startServer();
+  const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
+  using there = fetchVia(server.path, { lookup: () => [hostname] });
+  const portOf = async (tls: object): Promise<string | null> => {
+    const response = await there(`https://web.test:${web.port}/`, { tls: { ca: cert, ...tls } });
+    await response.text();
+    return response.headers.get("port");
+  };
+  const kept = await portOf({});
+  expect(await portOf({})).toBe(kept);
+  for (const tls of [{ ca: [cert] }, { checkServerIdentity: () => undefined }])
+    expect(await portOf(tls)).not.toBe(kept);
+  await web.stop(true);
+});
+
 test("a request that a redirect has made a GET says nothing of a body", async () => {
   await using server = await startServer();
   const web = await serve({
