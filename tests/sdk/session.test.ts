@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { connect, Session, type SocketKind, xsocket, xsocketSync } from "@xsocket/client";
+import { connect, fetchVia, Session, type SocketKind, xsocket, xsocketSync } from "@xsocket/client";
 import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
 import { checked, errno, errnoName, loadSyscalls, POLLHUP } from "@xsocket/xbind-native";
 import {
@@ -299,6 +299,8 @@ describe("a session", () => {
     await rejection(
       connect({ via: session, hostname: "127.0.0.1", port: 9, signal, socket: { data() {} } }),
     );
+    using there = fetchVia(session);
+    await rejection(there("http://127.0.0.1:9/", { signal }));
     expect(getEventListeners(signal, "abort")).toBeEmpty();
   });
 
