@@ -12,7 +12,7 @@ import type { Order, Report, ThreadOptions } from "./_thread.ts";
 import type { Start } from "./_worker.ts";
 import { ServeError } from "./error.ts";
 import type { Log } from "./log.ts";
-import { createQuotaMemory } from "./policy/quota.ts";
+import { createQuotaMemory, hasQuota, QUOTA_ROWS } from "./policy/quota.ts";
 import type { Policy } from "./policy/rule.ts";
 
 const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
@@ -184,8 +184,8 @@ export class Pool {
 
   /* Counts begin anew with each policy: its rules have no other name than their place. */
   #inForce(policy: Policy): PolicyInForce {
-    const quotas = createQuotaMemory(this.#shared.descriptors, this.#quotaLock);
-    return { policy, quotas };
+    const rows = policy.rules.some(hasQuota) ? QUOTA_ROWS : 0;
+    return { policy, quotas: createQuotaMemory(this.#shared.descriptors, this.#quotaLock, rows) };
   }
 
   #tell(index: number, order: Order): void {

@@ -2,7 +2,7 @@ import { SharedLock } from "../_lock.ts";
 import type { Rule } from "./rule.ts";
 
 /** How many users under rules with quotas are kept in mind at once. */
-const QUOTA_ROWS = 65_536;
+export const QUOTA_ROWS = 65_536;
 /** How long a count of sockets goes on, in milliseconds, from its first one. */
 export const QUOTA_WINDOW_MS = 60_000;
 
