@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import {
+  eventually,
   guardDescriptors,
   here,
   OWN_MOUNTS,
@@ -213,6 +214,19 @@ test("a directory that others may write to is refused, a sticky one unless asked
   expect(sticky.code).toBe(1);
   await using server = await startServer({ path, args: ["--shared-directory"] });
   expect(askOnce(server.path)).toBe(0);
+});
+
+test("that no timer can be had is said once, since a client can then hold others up", async () => {
+  using directory = tempDir();
+  const argv = ["prlimit", "--sigpending=0", XSOCKET, "serve", directory.join("s")];
+  await using server = here.spawn(argv, { env: ENV });
+  await server.says(/serving at/);
+  const timer = /warning: .* gets no timer \(EAGAIN\).* LimitSIGPENDING=/;
+  await eventually("a warning", () => timer.test(server.stderr));
+  expect(askOnce(directory.join("s"))).toBe(0);
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
+  expect(server.stderr.match(/gets no timer/g)).toHaveLength(1);
 });
 
 test("who else may replace the socket is said, by ownership or by access list", async () => {

@@ -86,7 +86,7 @@ export class Loop {
     const settle = () => this.#answered.settle();
     const serve = (fd: number) => this.#serveNew(fd);
     this.#acceptor = new Acceptor(context, this.#connections, peer, settle, serve);
-    this.#tick = new Tick(sys, shared, options.index);
+    this.#tick = new Tick(sys, shared, options.index, say);
     this.#crowd = new Crowd(() => sys.monotonic());
     this.#shares = new Shares((account) => shared.connectionsOf(account) === shared.connections());
     checked("epoll_ctl", sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA));

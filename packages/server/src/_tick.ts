@@ -1,5 +1,6 @@
-import { errno, type Syscalls } from "@xsocket/xbind-native";
+import { errno, errnoName, type Syscalls } from "@xsocket/xbind-native";
 import { THREAD } from "./_memory.ts";
+import type { Voice } from "./_say.ts";
 import type { Shared } from "./_shared.ts";
 
 const TICK_MS = 5; // a client can hold a thread up for so long by one packet
@@ -14,10 +15,14 @@ export class Tick {
   #isOn = false;
 
   /** Is made in the thread that it is for. The timer is in the thread's row, for who ends it. */
-  constructor(sys: Syscalls, shared: Shared, index: number) {
+  constructor(sys: Syscalls, shared: Shared, index: number, say: Voice) {
     this.#sys = sys;
-    this.#timer = sys.tickCreate(); // without a timer (a seccomp filter, a signal in use) it does nothing
+    this.#timer = sys.tickCreate();
     shared.setThread(index, THREAD.tick, this.#timer);
+    if (this.#timer >= 0) return;
+    const reason = errnoName(-this.#timer);
+    const message = `serving thread ${index} gets no timer (${reason}), so that a client may hold up others by what it attaches: let it have timer_create(2), signal SIGRTMAX-3, and one pending signal for each thread (ulimit -i, LimitSIGPENDING=)`;
+    say("warning", "timer", message, { thread: index });
   }
 
   /** Notes how a wait of the thread ended: with work for it, or interrupted, so that there is none. */
