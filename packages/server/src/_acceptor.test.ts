@@ -11,6 +11,7 @@ import {
 import { threadOptions } from "../test/options.ts";
 import { ACCEPTS, Acceptor } from "./_acceptor.ts";
 import { Connections } from "./_connections.ts";
+import type { Bounds } from "./bounds.ts";
 import { Judge } from "./_judge.ts";
 import { COUNTER, createMemory } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
@@ -24,12 +25,14 @@ interface How {
   readonly kernel?: Partial<Syscalls>;
   /** How many connections are over when room is looked for. */
   readonly settle?: () => number;
+  readonly bounds?: Partial<Bounds>;
   /** How often the listening socket is ready. */
   readonly times?: number;
 }
 
 /** Accepts on a kernel of our own. */
-function acceptFrom(accept: () => number, { kernel, settle = () => 0, times = 1 }: How = {}) {
+function acceptFrom(accept: () => number, how: How = {}) {
+  const { kernel, settle = () => 0, bounds = {}, times = 1 } = how;
   const closed: number[] = [];
   const said: string[] = [];
   const served: number[] = [];
@@ -45,7 +48,8 @@ function acceptFrom(accept: () => number, { kernel, settle = () => 0, times = 1 
   };
   const memory = createMemory(DESCRIPTORS, 1);
   const shared = new Shared(memory);
-  const options = threadOptions(memory, DESCRIPTORS);
+  const usual = threadOptions(memory, DESCRIPTORS);
+  const options = { ...usual, bounds: { ...usual.bounds, ...bounds } };
   const context: Context = {
     options,
     sys,
@@ -99,6 +103,13 @@ test("whom the kernel does not name is not taken for the one who had the number 
 test("where no descriptor is left, those that are over make room before anybody is refused", () => {
   const found = acceptFrom(results(-errno.EMFILE, 100), { settle: () => 1, kernel: PEER });
   expect(found).toMatchObject({ served: [100], closed: [], refused: 0, said: [] });
+});
+
+test("root and the server's own user have eight connections more than there are for all", () => {
+  const everybody = results(...Array.from({ length: 20 }, (_, i) => 100 + i));
+  const bounds = { maxConnections: 5, maxConnectionsPerUid: 100 };
+  const found = acceptFrom(everybody, { kernel: PEER, bounds });
+  expect(found).toMatchObject({ connections: 5 + 8, refused: 20 - 5 - 8 });
 });
 
 test("the spare descriptor is not for a failure that has nothing to do with them", () => {

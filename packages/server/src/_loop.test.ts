@@ -71,10 +71,15 @@ function waitOnce(events: number, orders: Order[]): Syscalls["epollWait"] {
   };
 }
 
-/** Has the thread take one event of an idle connection, then an order to stop. Returns the state in between. */
-function stateAfter(events: number, owner: number): number {
+/**
+ * Has the thread take one event of a connection that has asked so often, then an order to stop.
+ * Returns the state in between.
+ */
+function stateAfter(events: number, owner: number, requests = 1): number {
   const { memory, shared } = idleConnection(owner);
-  shared.set(CONNECTION, FIELD.requests, 1);
+  shared.set(CONNECTION, FIELD.requests, requests);
+  if (requests === 0) shared.set(CONNECTION, FIELD.state, STATE.fresh);
+  shared.touch(CONNECTION, sys.monotonic());
   let state = -1;
   const orders: Order[] = [];
   const kernel = {
@@ -91,6 +96,7 @@ test("a late event of a connection that was closed does not touch the next one w
   expect(stateAfter(EPOLLIN, 0)).toBe(STATE.idle); // it would wait in the wrong thread
   expect(stateAfter(EPOLLHUP, 0)).toBe(STATE.idle);
   expect(stateAfter(EPOLLHUP | EPOLLIN, 1)).toBe(STATE.idle);
+  expect(stateAfter(EPOLLHUP | EPOLLIN, 1, 0)).toBe(STATE.fresh); // its time for a request runs on
 });
 
 test("a connection is not handed to a thread that dies at that moment", () => {
@@ -226,6 +232,77 @@ test("an exception closes the connection and the socket that was to be handed ov
   expect([shared.get(CONNECTION, FIELD.state), shared.connections()]).toEqual([STATE.free, 0]);
 });
 
+test.each([1, EVENTS])(
+  "an exception in something else leaves alone the connection that was served before it (%d ready)",
+  (count) => {
+    const { memory, shared } = idleConnection(1);
+    shared.set(CONNECTION, FIELD.requests, 2);
+    shared.setThread(0, THREAD.serves, 1);
+    shared.setThread(1, THREAD.load, 5);
+    const first = spyOn(Math, "random").mockReturnValue(0); // a step begins with its first event
+    const orders: Order[] = [];
+    const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
+    const ready = Array.from({ length: count }, (_, i) => [EPOLLIN, CONNECTION + 1 + i - count]);
+    const waits = [ready.flat()];
+    let isServed = false;
+    let state = -1;
+    const kernel = {
+      epollWait(_: number, pairs: Uint32Array) {
+        const events = waits.shift() ?? [EPOLLIN, WAKE_DATA];
+        pairs.set(events);
+        return events.length / 2;
+      },
+      receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+      socket: () => -errno.EMFILE,
+      sendPacket: () => 8,
+      sendQueue: () => 0,
+      eventfdAdd: () => 0,
+      eventfdTake() {
+        if (!isServed) {
+          isServed = true;
+          shared.set(CONNECTION, FIELD.state, STATE.busy); // the other thread is at work on it by now
+          throw new Error("on demand");
+        }
+        state = shared.get(CONNECTION, FIELD.state);
+        orders.push({ kind: "stop" });
+        return 0;
+      },
+    };
+    threadOne(memory, orders, kernel).run();
+    first.mockRestore();
+    expect([shared.get(CONNECTION, FIELD.owner), state]).toEqual([0, STATE.busy]);
+  },
+);
+
+test("a thread waits no longer than until the first thing that it has to do in time", () => {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const orders: Order[] = [];
+  const lookMs = threadOptions(memory, DESCRIPTORS).bounds.firstRequestMs / 4;
+  const failure = [-errno.EMFILE, -errno.EAGAIN] as const; // then there is a pause of 100 ms
+  const accepts = [CONNECTION, -errno.EAGAIN, ...failure, ...failure];
+  const times = [0, lookMs - 160, lookMs - 50, lookMs - 50, lookMs];
+  const waits: number[] = [];
+  let now = 0;
+  const kernel = {
+    monotonic: () => now,
+    epollWait(_: number, pairs: Uint32Array, _max: number, waitMs: number) {
+      now = times[waits.length] ?? now;
+      waits.push(waitMs);
+      if (waits.length === times.length) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, waits.length === 3 || orders.length > 0 ? WAKE_DATA : LISTEN_DATA]);
+      return 1;
+    },
+    getsockopt: () => 12,
+    poll: () => 0,
+    accept: () => accepts.shift() ?? -errno.EAGAIN,
+    eventfd: () => -errno.EMFILE,
+    eventfdTake: () => 0,
+    receivePacket: () => -errno.EAGAIN,
+  };
+  threadAt(0, memory, orders, kernel).run();
+  expect(waits).toEqual([-1, lookMs, 100, 50, 50]);
+});
+
 test("garbage is collected in the pauses after much work", () => {
   expect(collections(COLLECT_STEPS)).toBe(2);
   expect(collections(COLLECT_STEPS / 2)).toBe(1);
@@ -332,6 +409,12 @@ test("but who is alone has them all", () => {
 
 test("of a user's many each has its turn, though they are ready in the same order again and again", () => {
   expect(serveReady(1000).turns).not.toContain(0); // by chance once in 10^26 times
+});
+
+test("one that is passed over before its first request is not taken for one that may be closed", () => {
+  const { turns, states } = serveReady(1, { state: STATE.fresh });
+  const passedOver = states.filter((_, i) => turns[i] === 0);
+  expect(passedOver).toEqual(Array(EVENTS - 5).fill(STATE.fresh));
 });
 
 test("one that was told of once and is passed over is told of again", () => {
