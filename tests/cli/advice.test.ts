@@ -63,6 +63,11 @@ test("open, status and run --print go by XSOCKET", async () => {
   }
 });
 
+test("an empty XSOCKET, as a unit or a compose file may have it, is none", async () => {
+  const { stderr } = await here.run([XSOCKET, "status"], { env: { XSOCKET: "" } });
+  expect(stderr).toContain("at /run/xsocket/default ");
+});
+
 test("a value that an option does not have is misuse, in plain words", async () => {
   const { code, stderr } = await here.run([XSOCKET, "open", "--type", "raw"]);
   expect(code).toBe(2);

@@ -134,6 +134,41 @@ const CASES: Record<string, Case> = {
     code: 2,
     says: ['"0"', "from 1 to 65535"],
   },
+  "a port too large for doctor": {
+    argv: ["doctor", "--port", "65536"],
+    code: 2,
+    says: ['"65536"', "from 1 to 65535"],
+  },
+  "a port too large for open": {
+    argv: ["open", "--port", "65536"],
+    code: 2,
+    says: ['"65536" is no port', "65535"],
+  },
+  "open without a program behind --exec": {
+    argv: ["open", "--exec"],
+    code: 2,
+    says: ["no program is given", "--exec PROGRAM"],
+  },
+  "a program that there is not for a socket that nobody is to make": {
+    argv: ["open", "/nowhere/control", "--exec", "no-such-program"],
+    code: 1,
+    says: ["cannot run no-such-program"],
+  },
+  "too short a time to measure": {
+    argv: ["bench", "--seconds", "0.09"],
+    code: 2,
+    says: ["--seconds", "from 0.1 to 60", '"0.09"'],
+  },
+  "too long a time to measure": {
+    argv: ["bench", "--seconds", "60.1"],
+    code: 2,
+    says: ["--seconds", "from 0.1 to 60"],
+  },
+  "a time to measure that is none": {
+    argv: ["bench", "--seconds", "long"],
+    code: 2,
+    says: ["--seconds", '"long"'],
+  },
   "a program that there is not": {
     argv: [...RUN, "--port", "1", "--", "no-such-program"],
     code: 1,

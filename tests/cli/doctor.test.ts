@@ -314,13 +314,13 @@ describe("the row that fails is", () => {
   test("port-free: another program has it", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
-    const open = [XSOCKET, "open", server.path, "--port", "3000", "--exec", "sleep", "60"];
+    const open = [XSOCKET, "open", server.path, "--port", "8080", "--exec", "sleep", "60"];
     await using holder = here.spawn(open);
-    await eventually("port 3000 to open", () => target.listens("tcp", 3000));
-    const rows = await examine([server.path, "--port", "3000"]);
-    expectOnly(rows, "port-free", /EADDRINUSE for TCP/, /ss -lntup/);
+    await eventually("port 8080 to open", () => target.listens("tcp", 8080));
+    const rows = await examine([server.path, "--port", "8080"]);
+    expectOnly(rows, "port-free", /EADDRINUSE for TCP/, /ss -lntup.*--port 8081:8080$/);
     expect(
-      (await examine([server.path, "--port", "udp/3000"])).some((row) => row.status === "failed"),
+      (await examine([server.path, "--port", "udp/8080"])).some((row) => row.status === "failed"),
     ).toBe(false);
     expect(holder.stderr).toBe("");
   });

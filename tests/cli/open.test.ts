@@ -4,7 +4,9 @@ import {
   createNamespace,
   eventually,
   guardDescriptors,
+  hasIpv6,
   here,
+  OWN_MOUNTS,
   startServer,
 } from "../harness/index.ts";
 import { XSOCKET } from "./command.ts";
@@ -12,6 +14,8 @@ import { XSOCKET } from "./command.ts";
 guardDescriptors();
 
 const isRoot = process.geteuid?.() === 0;
+
+const FAMILY = "import socket; s = socket.socket(fileno=3); print(s.family.name, s.getsockname())";
 
 /* A program that knows sd_listen_fds(3) and nothing else: it answers one connection. */
 const ACTIVATED = `
@@ -21,6 +25,7 @@ assert os.environ["LISTEN_PID"] == str(os.getpid()) and os.environ["LISTEN_FDS"]
 listener = socket.socket(fileno=3)
 print("type", listener.type.name, "port", listener.getsockname()[1], flush=True)
 connection, peer = listener.accept()
+connection.recv(999)
 connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nactivated")
 `;
 
@@ -60,6 +65,8 @@ test.each(["--exec", "--exec --", "--"])(
     expect(inside.listens("tcp", 3000)).toBe(false);
     expect(await target.fetchText("http://127.0.0.1:3000/")).toBe("activated");
     expect(await program.finished()).toBe(0);
+    /* The program has closed first, so that its end of the connection still has the port for a minute. */
+    expect((await here.run([...open, "true"])).stderr).toBe("");
   },
 );
 
@@ -83,7 +90,38 @@ test("a port that is taken, and one that this user may not bind, are one sentenc
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(/^xsocket: cannot bind port 3000.*EADDRINUSE.*another port\n$/);
   expect(holder.stderr).toBe("");
+  // the owner of the target may, unless within a user namespace of its own
+  const held = isRoot ? ["setpriv", "--bounding-set=-net_bind_service"] : ["unshare", "--user"];
+  const denied = await here.run([...held, XSOCKET, "open", server.path, "--port", "80"]);
+  expect(denied).toMatchObject({ code: 1, stdout: "" });
+  expect(denied.stderr).toMatch(/^xsocket: cannot bind port 80.*EACCES.*CAP_NET_BIND_SERVICE.*\n$/);
 });
+
+test.skipIf(!hasIpv6)("a port of IPv6 is opened there", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const open = [XSOCKET, "open", server.path, "--family", "6", "--port", "3000", "--exec"];
+  const { stdout } = await here.run([...open, "python3", "-c", FAMILY]);
+  expect(stdout).toBe("AF_INET6 ('::', 3000, 0, 0)\n");
+});
+
+test.if(isRoot)(
+  "the name that ip-netns(8) has for a namespace is told, to who may know",
+  async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const script = `mount -t tmpfs none /run && "$@" && mkdir -p /run/netns && touch /run/netns/lan /run/netns/vpn &&
+    mount --bind /proc/${server.program.pid}/ns/net /run/netns/vpn && "$@"`;
+    const namespaces = async (...argv: string[]) => {
+      const open = [...argv, XSOCKET, "open", server.path];
+      const { stdout } = await here.run([...OWN_MOUNTS, "sh", "-c", script, "sh", ...open]);
+      return stdout.match(/^namespace .*/gm)?.map((line) => line.replace(/\d+/, "N"));
+    };
+    expect(await namespaces()).toEqual(["namespace  net:[N]", "namespace  net:[N] (vpn)"]);
+    const untold = "namespace  not told to this user (takes CAP_NET_ADMIN there)";
+    expect(await namespaces("setpriv", "--bounding-set=-net_admin")).toEqual([untold, untold]);
+  },
+);
 
 /* As in a unit with RestrictAddressFamilies=AF_INET AF_INET6. */
 test.each([

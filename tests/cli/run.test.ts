@@ -6,6 +6,7 @@ import {
   guardDescriptors,
   here,
   isContained,
+  OWN_MOUNTS,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -207,6 +208,18 @@ test.each([
   expect(under).toEqual(plain);
 });
 
+/* The roots of two tmpfs have the same inode number, two directories of one file system the same device. */
+test.each([
+  ["of another file system", "mount -t tmpfs none m &&", "mount -t tmpfs none"],
+  ["of the same one", "", "mount --bind ../other"],
+])("a program is found in a directory below a later mount %s", async (_which, first, later) => {
+  using dir = tempDir();
+  const script = `mkdir m other && ${first} cd m && cp /bin/echo program && ${later} ../m && exec "$@"`;
+  const start = [...OWN_MOUNTS, "sh", "-c", script, "sh", ...RUN, "--", "./program", "found"];
+  const result = await here.run(start, { cwd: dir.path });
+  expect(result).toEqual({ code: 0, stdout: "found\n", stderr: "" });
+});
+
 /* A relative entry of PATH means the current directory, and execvp(3) goes on where that is closed. */
 test.each(["", "."])(
   "a program is found behind %j in PATH where the current directory may not be entered",
@@ -219,6 +232,11 @@ test.each(["", "."])(
     expect(result).toEqual({ code: 0, stdout: "found\n", stderr: "" });
   },
 );
+
+test("without a PATH a program is found where execvp(3) looks then", async () => {
+  const result = await here.run(["env", "-u", "PATH", ...RUN, "--", "echo", "found"]);
+  expect(result).toEqual({ code: 0, stdout: "found\n", stderr: "" });
+});
 
 test("a script with the line ends of another system is refused in a sentence", async () => {
   using dir = tempDir();

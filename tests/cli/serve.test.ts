@@ -54,6 +54,20 @@ test("a relative path is one of the directory that serve was started in", async 
   await eventually("the metrics", () => existsSync(dir.join("metrics")));
 });
 
+test.each(["", "rmdir ../held && "])(
+  "the directory that serve was started in is not held, so that it can be unmounted (%j)",
+  async (gone) => {
+    using dir = tempDir();
+    const script = `mkdir held && cd held && ${gone}exec "$@"`;
+    const argv = ["sh", "-c", script, "sh", XSOCKET, "serve", dir.join("control")];
+    await using server = here.spawn(argv, { cwd: dir.path });
+    await server.says(/serving at/);
+    const { stdout } = await here.run(["ls", "-l", `/proc/${server.pid}/fd`]);
+    expect(stdout).toContain("socket:");
+    expect(stdout).not.toContain("/held");
+  },
+);
+
 test("xsocket-server is serve, also by way of npm's directories", async () => {
   using dir = tempDir();
   await using one = here.spawn([`${XSOCKET}-server`, dir.join("one")]);

@@ -42,6 +42,13 @@ test("a command whose control socket is an argument says so to who writes --sock
   expect(() => checkOptions(["--socket", "/a"], args, "xsocket t --help")).toThrow(
     'there is no option --socket: give the control socket alone, or see "xsocket t --help"',
   );
+  const { address } = args;
+  expect(() => checkOptions(["--socket", "/a"], { address }, "xsocket t --help")).toThrow(
+    'there is no option --socket: give the control socket alone, or see "xsocket t --help"',
+  );
+  expect(() => checkOptions(["--socket", "/a"], ARGS, "xsocket t --help")).toThrow(
+    'there is no option --socket: see "xsocket t --help"',
+  );
   expect(() => checkOptions(["--sockets-per-minut", "5"], args, "xsocket t --help")).toThrow(
     'there is no option --sockets-per-minut (did you mean --sockets-per-minute?): see "xsocket t --help"',
   );

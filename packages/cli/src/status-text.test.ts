@@ -1,0 +1,133 @@
+import { expect, test } from "bun:test";
+import type { ServerStatus } from "@xsocket/server";
+import { statusText } from "./status-text.ts";
+
+type Stats = ServerStatus["stats"];
+
+const STATS: Stats = {
+  accepted: 0,
+  requests: 0,
+  granted: 0,
+  denied: 0,
+  failed: 0,
+  malformed: 0,
+  evicted: 0,
+  refusedConnections: 0,
+  refusedInFlight: 0,
+  timedOut: 0,
+  unstamped: 0,
+  threadsReplaced: 0,
+  sockets: [
+    { family: "AF_INET", type: "SOCK_STREAM", count: 0 },
+    { family: "AF_INET6", type: "SOCK_DGRAM", count: 0 },
+  ],
+  refusals: {
+    "no rule": 0,
+    rule: 0,
+    "sockets per minute": 0,
+    connections: 0,
+    "too many users": 0,
+  },
+  latency: { bounds: [10e-6, 20e-6], counts: [0, 0, 0], sum: 0 },
+  connections: 0,
+  inFlight: 0,
+};
+
+function status(stats: Partial<Stats> = {}, change: Partial<ServerStatus> = {}): ServerStatus {
+  return {
+    version: "1.0.0",
+    bun: Bun.version,
+    pid: 7,
+    address: "/run/x",
+    unreachable: false,
+    uptimeSeconds: 0,
+    threads: 1,
+    policy: { source: "built in", rules: 1 },
+    descriptors: { open: 20, limit: 1024 },
+    bounds: {
+      maxConnections: 20,
+      maxConnectionsPerUid: 10,
+      maxInFlight: 8,
+      maxInFlightPerUid: 2,
+      firstRequestMs: 1,
+      takeReplyMs: 1,
+      backlog: 1,
+    },
+    stats: { ...STATS, ...stats },
+    ...change,
+  };
+}
+
+/** The rows by their names. */
+function rowsOf(...looks: Parameters<typeof statusText>): Record<string, string> {
+  const lines = statusText(...looks).split("\n");
+  return Object.fromEntries(lines.map((line) => [line.slice(0, 12).trim(), line.slice(13)]));
+}
+
+test("a server that has done nothing has no rows about what went wrong, and no numbers of nothing", () => {
+  const rows = rowsOf(status());
+  expect(["warning", "rate", "unstamped"].filter((name) => name in rows)).toEqual([]);
+  expect(rows).toMatchObject({
+    threads: "1",
+    policy: "built in, 1 rule",
+    sockets: "none",
+    refusals: "none",
+    "answered in": "half -, 99 of 100 -",
+  });
+});
+
+test("what was refused in flight counts as refused, and each kind and reason that there was is named", () => {
+  const stats: Partial<Stats> = {
+    requests: 9,
+    granted: 3,
+    denied: 2,
+    refusedInFlight: 3,
+    failed: 1,
+    sockets: [
+      { family: "AF_INET", type: "SOCK_STREAM", count: 0 },
+      { family: "AF_INET6", type: "SOCK_DGRAM", count: 3 },
+    ],
+    refusals: { ...STATS.refusals, connections: 2 },
+  };
+  expect(rowsOf(status(stats))).toMatchObject({
+    requests: "9: 3 granted, 5 refused, 1 failed",
+    sockets: "3 AF_INET6 SOCK_DGRAM",
+    refusals: "2 connections, 3 sockets in flight",
+  });
+});
+
+test("what went wrong has a row, or stands in one", () => {
+  const rows = rowsOf(status({ unstamped: 2, threadsReplaced: 3 }, { unreachable: true }));
+  expect(rows).toMatchObject({
+    warning: expect.stringContaining("new clients do not find it, since /run/x was removed"),
+    threads: "1, 3 replaced",
+    unstamped: "2 sockets with the server's ids",
+  });
+});
+
+test.each([
+  [[1, 1, 0], "half 10 µs, 99 of 100 20 µs"],
+  [[0, 0, 1], "half longer, 99 of 100 longer"],
+  [[99, 1, 0], "half 10 µs, 99 of 100 10 µs"],
+])("of requests in buckets %j: %s", (counts, words) => {
+  const latency = { ...STATS.latency, counts };
+  expect(rowsOf(status({ latency }))["answered in"]).toBe(words);
+});
+
+test.each([
+  [0.9, "0 s"],
+  [59, "59 s"],
+  [3600, "1 h 0 min"],
+  [86_399, "23 h 59 min"],
+  [90_000, "1 d 1 h"],
+])("%d seconds are %s", (uptimeSeconds, words) => {
+  expect(rowsOf(status({}, { uptimeSeconds }))["running for"]).toBe(words);
+});
+
+test("the rate is that since the look before, and none since a restart", () => {
+  const before = status({ requests: 100 }, { uptimeSeconds: 10 });
+  expect(rowsOf(status({ requests: 115 }, { uptimeSeconds: 12 }), before)["rate"]).toBe(
+    "8 requests/s",
+  );
+  expect(rowsOf(status({ requests: 1 }, { uptimeSeconds: 1 }), before)["rate"]).toBe("-");
+});
