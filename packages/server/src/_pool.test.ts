@@ -74,6 +74,7 @@ async function failingPool(
     listenFd: claim.listenFd,
     shared,
     records,
+    areAnswering: () => pool.areAnswering(),
     async [Symbol.asyncDispose]() {
       await pool.stop();
       await claim.release();
@@ -203,6 +204,47 @@ test("one thread is started, and the others when kept-open connections ask at th
   sys.close(alone);
 });
 
+test("while one is started no other one is, since that may be enough", async () => {
+  const { file, url } = programFile();
+  writeFileSync(
+    file,
+    `import { workerData } from "node:worker_threads";
+     if (workerData.options.index > 0) Bun.sleepSync(1000);
+     await import("${FAILING.pathname}");\n`,
+  );
+  let looks = 0;
+  const threadRoom = () => (looks++, 0);
+  await using pool = await failingPool(3, undefined, { ...sys, threadRoom }, url);
+  await crowd(pool.path, () => pool.shared.serving() === 2);
+  expect(looks).toBe(1);
+});
+
+test("none is started by who is told to stop, though there was work for one just before", async () => {
+  let looks = 0;
+  const threadRoom = () => (looks++, 0);
+  {
+    await using pool = await failingPool(2, undefined, { ...sys, threadRoom });
+    const connections = Array.from({ length: 16 }, () => sys.handoverConnect(pool.path, 1000));
+    for (const fd of connections) expect(ask(fd, 0)).toBe(0);
+    for (let i = 0; i < 400; i++) {
+      for (const fd of connections) sys.handoverSend(fd, AF_INET, SOCK_STREAM, 0);
+      for (const fd of connections)
+        sys.close(sys.handoverReceive(fd, AF_INET, SOCK_STREAM, 0, WAIT_MS));
+    }
+    for (const fd of connections) sys.close(fd);
+  }
+  expect(looks).toBe(0);
+});
+
+test("a thread that has not answered the call before is told from one that has", async () => {
+  let isDeaf = true;
+  const eventfdAdd = (fd: number) => (isDeaf ? 0 : sys.eventfdAdd(fd));
+  await using pool = await failingPool(1, undefined, { ...sys, eventfdAdd });
+  expect([pool.areAnswering(), pool.areAnswering()]).toEqual([true, false]);
+  isDeaf = false;
+  while (!pool.areAnswering()) await Bun.sleep(1);
+});
+
 test("no thread is started where Bun may need the last ones, and later one is", async () => {
   const looks: number[] = [];
   let refused = "threads";
@@ -219,6 +261,9 @@ test("no thread is started where Bun may need the last ones, and later one is", 
     await crowd(pool.path, () => looks.length > before);
   };
   await lookAgain();
+  let rounds = 400;
+  await crowd(pool.path, () => rounds-- === 0);
+  expect(looks).toHaveLength(1); // a look takes some threads for a moment
   refused = "descriptors";
   await lookAgain();
   expect(pool.shared.serving()).toBe(1);
