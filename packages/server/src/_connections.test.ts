@@ -2,8 +2,9 @@ import { expect, test } from "bun:test";
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
 import { Connections } from "./_connections.ts";
+import { UNREAD } from "./_flight.ts";
 import { Judge } from "./_judge.ts";
-import { createMemory, FIELD, type Memory, STATE, THREAD } from "./_memory.ts";
+import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
 
 const DESCRIPTORS = 300;
@@ -42,6 +43,26 @@ test("however many have waited for too long at once, a look ends some, and the n
     { closed: 128, waitMs: 0 },
     { closed: 150, waitMs: -1 },
   ]);
+});
+
+test("one that is over waits for its reply to be received without end, and without a look", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const shared = new Shared(memory);
+  let now = 0;
+  const kernel = {
+    monotonic: () => now,
+    sendQueue: () => 768,
+    shutdown: () => 0,
+    dropPackets: () => 0,
+  };
+  const { connections, options } = threadAt(0, memory, kernel);
+  connections.open(100);
+  shared.flight.setUnread(100, UNREAD.socket);
+  connections.end(100);
+  now = options.bounds.takeReplyMs;
+  connections.lookAtDue();
+  expect([shared.get(100, FIELD.state), connections.waitMs()]).toEqual([STATE.lingering, -1]);
+  expect(shared.sum(COUNTER.timedOut)).toBe(0);
 });
 
 test("a connection goes to a thread that serves and has less to do, also when it is there", () => {

@@ -23,6 +23,7 @@ test("the name that the server gives to itself says that the file is its own", (
 test("what was passed to another process, or nothing, is left alone", () => {
   expect(taken({})).toBeUndefined();
   expect(taken({ LISTEN_FDS: "1" })).toBeUndefined();
+  expect(taken({ LISTEN_PID: "7" })).toBeUndefined();
   expect(taken({ LISTEN_PID: "8", LISTEN_FDS: "1" })).toBeUndefined();
   expect(taken({ LISTEN_PID: "7", LISTEN_FDS: "0" })).toBeUndefined();
 });

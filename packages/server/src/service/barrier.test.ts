@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { barrierTo } from "./barrier.ts";
@@ -18,10 +18,18 @@ test("the first closed directory is the barrier, else the file, else nothing", (
     chmodSync(file, 0o640);
     expect(barrierTo(stranger, file)).toBe(file);
     expect(barrierTo({ ...stranger, groups: [own.gid] }, file)).toBeUndefined();
+    expect(barrierTo({ ...stranger, gid: own.gid }, file)).toBeUndefined();
+    if (own.uid === 0) chownSync(file, stranger.uid, own.gid);
+    expect(barrierTo({ ...stranger, uid: own.uid || stranger.uid }, file)).toBeUndefined();
+    chmodSync(file, 0o044); // of the owner's bits alone, as the kernel has it
+    if (own.uid === 0) expect(barrierTo({ ...stranger, gid: own.gid }, file)).toBe(file);
+    chmodSync(file, 0o640);
     chmodSync(join(top, "a"), 0o700);
     expect(barrierTo(stranger, file)).toBe(join(top, "a"));
     expect(barrierTo({ ...stranger, uid: own.uid }, file)).toBeUndefined();
+    chmodSync(join(top, "a"), 0);
     expect(barrierTo({ uid: 0, gid: 0, groups: [] }, file)).toBeUndefined();
+    chmodSync(join(top, "a"), 0o711);
     expect(barrierTo(stranger, join(top, "none/file"))).toBeUndefined();
   } finally {
     rmSync(top, { recursive: true });

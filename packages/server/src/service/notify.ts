@@ -53,7 +53,7 @@ function send(native: Syscalls, fd: number, path: string, text: string): void {
   const sent = native.sendPacket(fd, bytes, bytes.byteLength, -1);
   if (sent >= 0) return;
   if (sent === -errno.EAGAIN) native.poll(fd, POLLOUT, NOTIFY_WAIT_MS);
-  else if (connect(native, fd, path) < 0) return;
+  else connect(native, fd, path);
   native.sendPacket(fd, bytes, bytes.byteLength, -1);
 }
 
