@@ -384,6 +384,29 @@ test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])
   },
 );
 
+/* Starts a program with a pipe that is small and does not block, and reads only once it is full. */
+const SLOW_READER = `
+import array, fcntl, os, subprocess, sys, termios, time
+reader, writer = os.pipe()
+os.set_blocking(writer, False)
+size = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+program = subprocess.Popen(sys.argv[1:], stdout=writer)
+os.close(writer)
+waiting = array.array("i", [0])
+while program.poll() is None and waiting[0] < size:
+    time.sleep(0.01)
+    fcntl.ioctl(reader, termios.FIONREAD, waiting)
+sys.stdout.buffer.write(open(reader, "rb").read())
+sys.exit(program.wait())
+`;
+
+test("a result that is longer than a pipe has room for arrives whole, at the reader's pace", async () => {
+  const argv = [XSOCKET, "completions", "zsh"];
+  const whole = await here.run(argv);
+  expect(whole.stdout.length).toBeGreaterThan(4096);
+  expect(await here.run(["python3", "-c", SLOW_READER, ...argv])).toEqual(whole);
+});
+
 test("a warning is one line, whatever the path", async () => {
   const argv = [
     XSOCKET,

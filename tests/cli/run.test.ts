@@ -162,6 +162,7 @@ test.each([
   ["lies at a path beyond ASCII", '"$PWD/caf\u00e9/sh"'],
   ["lies at a path that is no text", "\"$PWD/\"$'\\xff/sh'"],
   ["stands behind an option of env(1) that takes a word", "'/usr/bin/env -S -u NAME sh'"],
+  ["stands behind a variable for env(1)", "'/usr/bin/env -S NAME=value sh'"],
   ["is quoted for env(1)", "'/usr/bin/env -S \"sh\"'"],
 ])("an interpreter is found that %s", async (_where, line) => {
   using dir = tempDir();

@@ -50,7 +50,7 @@ function ownGroup(): string[] {
 
 test("mode and group are as asked for, from the first instant", async () => {
   const [group = "", , id] = ownGroup();
-  await using server = await startServer({ args: ["--mode", "0606", "--group", group] });
+  await using server = await startServer({ args: ["--mode", "606", "--group", group] });
   const { mode, gid } = lstatSync(server.path);
   expect(mode & 0o7777).toBe(0o606);
   expect(gid).toBe(Number(id));
