@@ -133,13 +133,19 @@ test("a directory that is gone, and one that may not be entered, do no harm", as
     },
   );
   expect(barred).toMatchObject({ code: 0, stderr: "" });
-  const relative = [...HELD_TO_MODES, XSOCKET, "serve", "control"];
-  const named = await here.run(
-    ["sh", "-c", closed.replace("mkdir", "chmod 700"), "sh", ...relative],
-    {
-      cwd: dir.path,
-    },
-  );
+  const again = (...words: string[]) => [
+    "sh",
+    "-c",
+    closed.replace("mkdir", "chmod 700"),
+    "sh",
+    ...HELD_TO_MODES,
+    XSOCKET,
+    "serve",
+    ...words,
+  ];
+  const named = await here.run(again("control"), { cwd: dir.path });
+  await using server = here.spawn(again(dir.join("control")), { cwd: dir.path });
+  await server.says(/serving at/);
   chmodSync(dir.join("closed"), 0o700); // who is not root could not remove it
   expect(named.code).toBe(2);
   expect(named.stderr).toContain("give an absolute path");

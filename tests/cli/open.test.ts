@@ -22,6 +22,7 @@ const ACTIVATED = `
 import os, socket
 assert "LISTEN_PIDFDID" not in os.environ, os.environ
 assert os.environ["LISTEN_PID"] == str(os.getpid()) and os.environ["LISTEN_FDS"] == "1", os.environ
+assert os.environ["LISTEN_FDNAMES"] == "xsocket", os.environ
 listener = socket.socket(fileno=3)
 print("type", listener.type.name, "port", listener.getsockname()[1], flush=True)
 connection, peer = listener.accept()
@@ -48,6 +49,8 @@ test("--json says the same to programs", async () => {
   const found: unknown = JSON.parse(stdout);
   const cookie = Number(await here.cookie());
   expect(found).toMatchObject({ cookie, ownCookie: cookie });
+  const { stdout: words } = await here.run([XSOCKET, "open", server.path]);
+  expect(words).toContain(`cookie     ${cookie}, that of this very namespace\n`);
 });
 
 test.each(["--exec", "--exec --", "--"])(
@@ -158,6 +161,7 @@ test.each([
     stdout: "ran\n",
     stderr: "",
   });
+  expect((await xsocket("open", server.path)).stdout).not.toContain("this namespace has");
   const { stdout } = await xsocket("open", server.path, "--json");
   expect(Object.keys(JSON.parse(stdout))).toContain("milliseconds");
   const run = ["run", "--check", "--port", "1", "--socket", server.path, "--", "echo", "ran"];

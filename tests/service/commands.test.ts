@@ -6,6 +6,7 @@ import {
   startServer,
   tempDir,
   asOrdinaryUser,
+  OWN_MOUNTS,
   eventually,
 } from "../harness/index.ts";
 
@@ -110,6 +111,11 @@ action = "allow"`;
       "AF_PACKET SOCK_STREAM protocol 0 for uid 7: refused since no rule matches",
       1,
     ],
+    [
+      ["--uid", "42", "--type", "raw", "--protocol", "icmp"],
+      "AF_INET SOCK_RAW IPPROTO_ICMP for uid 42: granted by ping for group 42",
+      0,
+    ],
     [["--user", "root", "--status"], "the status for uid 0: granted, as it always is to root", 0],
     [
       ["--uid", "7", "--status"],
@@ -123,6 +129,37 @@ action = "allow"`;
     expect(result.stderr).toBe("");
     expect(result.stdout.trimEnd().split("\n").at(-1)).toBe(verdict);
     expect(result.code).toBe(code);
+  });
+
+  test("test goes by the groups of /etc/passwd and /etc/group", async () => {
+    using dir = tempDir();
+    await Bun.write(dir.join("passwd"), "alice:x:7:8::/:/bin/sh\n");
+    await Bun.write(dir.join("group"), "own:x:8:\nother:x:9:alice\n");
+    const types = { stream: 8, dgram: 9, raw: 7 }; // 7 is the number of the user alone
+    const rules = Object.entries(types).map(
+      ([type, gid]) => `[[rule]]\naction = "allow"\ngid = ${gid}\ntype = "${type}"\n`,
+    );
+    const file = await policyFile(dir.join("p"), rules.join(""));
+    const mounts = ["passwd", "group"].map((name) => `mount --bind ${dir.join(name)} /etc/${name}`);
+    const script = `${mounts.join(" && ")} && exec "$@"`;
+    const start = [...OWN_MOUNTS, "sh", "-c", script, "sh", XSOCKET, "policy", "test", file];
+    const codes = Object.keys(types).map(
+      async (type) => (await here.run([...start, "--user", "alice", "--type", type])).code,
+    );
+    expect(await Promise.all(codes)).toEqual([0, 0, 1]);
+  });
+
+  test("test of the status by a rule makes no exception, and one about nobody's id matches none of many", async () => {
+    using dir = tempDir();
+    const rules = '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n';
+    const file = await policyFile(dir.join("p"), rules);
+    const argv = [XSOCKET, "policy", "test", file, "--uid", "65534", "--status"];
+    const granted = await here.run(argv);
+    expect(granted.stdout).toEndWith("the status for uid 65534: granted by rule 1\n");
+    expect(granted.code).toBe(0);
+    const within = await here.run(["unshare", "--user", "--map-root-user", ...argv]);
+    expect(within.stdout).toContain("refused since no rule matches");
+    expect(within.code).toBe(1);
   });
 
   test.each([
