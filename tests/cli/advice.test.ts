@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { basename, dirname } from "node:path";
 import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 
@@ -45,6 +45,27 @@ test("status, open and run say that an abstract name is one of a network namespa
   );
 });
 
+test("run and status say that this user may not use a control socket", async () => {
+  await using server = await startServer({ args: ["--mode", "0400"] });
+  const status = await here.run([...HELD_TO_MODES, XSOCKET, "status", server.path]);
+  expect(status.code).toBe(1);
+  expect(status.stderr).toContain("this user may not connect: see the permissions");
+  const run = [XSOCKET, "run", "--socket", server.path, "--port", "1", "--", "echo", "ran"];
+  const { stdout, stderr } = await here.run([...HELD_TO_MODES, ...run]);
+  expect(stdout).toBe("ran\n");
+  expect(stderr).toContain(`this user may not use the control socket ${server.path}, so`);
+  expect(stderr).toContain(`"xsocket doctor ${server.path}"`);
+});
+
+test("status says that a server does not answer", async () => {
+  await using server = await startServer();
+  server.program.kill("SIGSTOP");
+  const { code, stderr } = await here.run([XSOCKET, "status", server.path]);
+  server.program.kill("SIGCONT");
+  expect(code).toBe(1);
+  expect(stderr).toContain("the server does not answer: look into its log");
+});
+
 test("open, status and run --print go by XSOCKET", async () => {
   await using server = await startServer();
   const env = { XSOCKET: server.path };
@@ -61,6 +82,8 @@ test("open, status and run --print go by XSOCKET", async () => {
     });
     expect(stdout).toContain(`XSOCKET=${server.path}\n`);
   }
+  const { stdout } = await here.run([...print, "--socket", "/run/other"], { env });
+  expect(stdout).toContain("XSOCKET=/run/other\n");
 });
 
 test("an empty XSOCKET, as a unit or a compose file may have it, is none", async () => {
