@@ -25,7 +25,9 @@ function late(): Promise<never> {
 async function judge(program: Program): Promise<Verdict> {
   const start = performance.now();
   let failure: string | undefined;
+  let version = "";
   try {
+    version = await versionOf(program);
     await Promise.race([runProgram(program), late()]);
   } catch (error) {
     failure = error instanceof Error ? error.message : String(error);
@@ -36,7 +38,7 @@ async function judge(program: Program): Promise<Verdict> {
       ? `ok ${program.name} (${seconds} s)\n`
       : `FAILED ${program.name} (${seconds} s): ${failure}\n`,
   );
-  return { program, version: await versionOf(program), ...(failure ? { failure } : {}) };
+  return { program, version, ...(failure === undefined ? {} : { failure }) };
 }
 
 /* Keeps AT_ONCE cases running until none is left. */
