@@ -110,6 +110,19 @@ static void detach_forbidden(void)
 	check_event(set, EPOLLHUP, 3);
 }
 
+/* Nothing has to be taken out of a set that was closed, whatever is still on record. */
+static void detach_nothing_forbidden(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+	struct epollset_move move;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), 0);
+	close(set);
+	forbid(SYS_epoll_ctl);
+	CHECK_EQ(detach(fd, &move), 0);
+	CHECK_EQ((int)move.count, 0);
+}
+
 static void test_forbidden(void)
 {
 	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
@@ -117,6 +130,7 @@ static void test_forbidden(void)
 	child_run(detach_by_record);
 	child_run(detach_from_closed);
 	child_run(detach_forbidden);
+	child_run(detach_nothing_forbidden);
 }
 
 /* The limit of descriptors may be set higher than the numbers that are followed. */

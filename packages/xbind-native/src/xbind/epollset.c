@@ -166,7 +166,9 @@ static int look_up(int set, int fd, const struct sys_identity *identity,
 	int held = holds(set, fd);
 	int rc = held == 0 ? -ESRCH : procfs_registration(set, fd, identity->inode, ret);
 
-	if (rc == 0 || epollrecord_find(set, fd, ret)) /* when that is too old, nothing is there */
+	if (rc == 0 || rc == -ESRCH) /* a record that says otherwise is too old */
+		return rc;
+	if (epollrecord_find(set, fd, ret))
 		return 0;
 	return held > 0 ? rc : -ESRCH; /* neither held nor on record, as far as can be known */
 }
