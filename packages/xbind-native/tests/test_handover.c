@@ -248,8 +248,7 @@ int main(void)
 	if (!getenv("TEST_EMULATOR")) /* which has descriptors of its own */
 		RUN(test_no_room);
 	RUN(test_nonblocking);
-#ifndef __SANITIZE_THREAD__ /* which holds a handler back as long as a system call is made again   \
-                             */
+#ifndef __SANITIZE_THREAD__ /* which holds signals back */
 	RUN(test_full_backlog);
 #endif
 	return 0;

@@ -82,14 +82,14 @@ static void test_forked_meanwhile(void)
 
 #ifndef __SANITIZE_THREAD__ /* which holds signals back */
 static const struct timespec moment = {.tv_nsec = 1000000};
-static volatile sig_atomic_t told, told_fd, told_band, told_thread;
+static _Atomic int told, told_fd, told_band, told_thread; /* told last: by any thread */
 
 static void be_told(int signal, siginfo_t *info, void *context)
 {
 	(void)context;
 	told_fd = info->si_fd;
-	told_band = (sig_atomic_t)info->si_band;
-	told_thread = (sig_atomic_t)syscall(SYS_gettid);
+	told_band = (int)info->si_band;
+	told_thread = (int)syscall(SYS_gettid);
 	told = signal;
 }
 
