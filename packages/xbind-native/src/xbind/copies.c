@@ -39,8 +39,8 @@ void copies_drop(struct copies *copies)
 		sys_close(take_fd(&copies->watch));
 }
 
-/* Without a watch (no descriptor was left for it, or it shows nothing) there may be copies: EBADF.
- */
+/* Without a watch (no descriptor was left for it, or it shows nothing) to wait fails, and there may
+ * be copies. */
 static bool exist(const struct copies *copies)
 {
 	struct epoll_event event;

@@ -9,12 +9,13 @@
  *     target_socket()      the server is asked; while it makes the new socket, which takes about as
  *                          long, the old one's options are looked at (survey.h)
  *     carry_options()      they are set on the new socket
+ *     status_prepare()     its inode's owner and mode, and what was shut down (status.h)
  *     run()                the program's call: bind(2) or listen(2)
  *     await_server()       the server has let go of its copy
  *     exchange_checked()   a last look at the old socket, which another thread or a signal handler
  *                          may have bound or closed meanwhile
  *       epollset_detach()    out of every epoll set
- *       take_number()        flags and owner (status.h), then dup3(2) (renumber.h)
+ *       take_number()        flags and who gets signals (status.h), then dup3(2) (renumber.h)
  *       epollset_attach()    into the same sets
  *       copies_replace()     and the same for every dup(2) of the old socket
  */
