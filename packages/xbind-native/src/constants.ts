@@ -10,7 +10,7 @@ export const POLLRDHUP = 0x2000;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLL_CTL_MOD = 3;
-// Those of epoll(7) that are not asked of poll(2); the others have the same numbers there.
+// All but EPOLLET have the numbers of poll(2).
 export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
 export const EPOLLHUP = 0x10;
