@@ -185,7 +185,8 @@ static void bind_with_default(void)
 /* The third namespace has other defaults than the one that the program was started in. */
 static void test_default(void)
 {
-	child_run(bind_with_default);
+	if (!getenv("TEST_EMULATOR")) /* which does not tell the namespace of a socket */
+		child_run(bind_with_default);
 }
 
 static void test_truth(void)
