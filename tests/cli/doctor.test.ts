@@ -245,8 +245,10 @@ describe("the row that fails is", () => {
     [8, ["port-firewall"]],
     [9, []],
   ])("of %d sockets in a minute: those that it gets no socket for", async (quota, names) => {
-    await using server = await startServer({ args: ["--sockets-per-minute", String(quota)] });
-    const rows = await examine([server.path, "--same-namespace", "--port", "tcp/3000"]);
+    await using target = await createNamespace();
+    const args = ["--sockets-per-minute", String(quota)];
+    await using server = await startServer({ place: target, args });
+    const rows = await examine([server.path, "--port", "tcp/3000"]);
     const broken = rows.filter(({ status }) => status === "failed");
     expect(broken.map(({ name }) => name)).toEqual(names);
     for (const { found } of broken) expect(found).toContain("EPERM");
