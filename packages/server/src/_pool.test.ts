@@ -212,11 +212,11 @@ test("while one is started no other one is, since that may be enough", async () 
      if (workerData.options.index > 0) Bun.sleepSync(1000);
      await import("${FAILING.pathname}");\n`,
   );
-  let looks = 0;
-  const threadRoom = () => (looks++, 0);
+  const looks: number[] = []; // for room, by how many serve then: a third thread may be wanted next
+  const threadRoom = () => (looks.push(pool.shared.serving()), 0);
   await using pool = await failingPool(3, undefined, { ...sys, threadRoom }, url);
   await crowd(pool.path, () => pool.shared.serving() === 2);
-  expect(looks).toBe(1);
+  expect(looks.filter((serving) => serving === 1)).toEqual([1]);
 });
 
 test("none is started by who is told to stop, though there was work for one just before", async () => {
