@@ -127,6 +127,18 @@ systemctl start program`);
     }
   });
 
+  test("activation: a restart of the socket unit takes over from a service, and its stop ends that", async () => {
+    await using machine = await boot();
+    await machine.shell("systemctl start xsocket");
+    await machine.shell("! systemctl start xsocket.socket && systemctl restart xsocket.socket");
+    expect(await ask(machine, 0)).toBe("ok");
+    await machine.shell("systemctl kill -s KILL xsocket"); // the socket is the unit's by now
+    expect(await ask(machine, 0)).toBe("ok");
+    await machine.shell("systemctl stop xsocket.socket");
+    expect(await machine.property("xsocket", "ActiveState")).toBe("inactive");
+    expect(await machine.shell("ls /run/xsocket")).toBe("");
+  });
+
   test("without activation a killed server comes back on the same path", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket; systemctl kill -s KILL xsocket");
