@@ -6,6 +6,7 @@ import {
   startServer,
   tempDir,
   asOrdinaryUser,
+  isChrooted,
   OWN_MOUNTS,
   eventually,
 } from "../harness/index.ts";
@@ -149,18 +150,28 @@ action = "allow"`;
     expect(await Promise.all(codes)).toEqual([0, 0, 1]);
   });
 
-  test("test of the status by a rule makes no exception, and one about nobody's id matches none of many", async () => {
+  const FOR_NOBODY = '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n';
+  const AS_NOBODY = ["--uid", "65534", "--status"];
+
+  test("test of the status by a rule makes no exception", async () => {
     using dir = tempDir();
-    const rules = '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n';
-    const file = await policyFile(dir.join("p"), rules);
-    const argv = [XSOCKET, "policy", "test", file, "--uid", "65534", "--status"];
-    const granted = await here.run(argv);
-    expect(granted.stdout).toEndWith("the status for uid 65534: granted by rule 1\n");
-    expect(granted.code).toBe(0);
-    const within = await here.run(["unshare", "--user", "--map-root-user", ...argv]);
-    expect(within.stdout).toContain("refused since no rule matches");
-    expect(within.code).toBe(1);
+    const file = await policyFile(dir.join("p"), FOR_NOBODY);
+    const { code, stdout } = await xsocket("policy", "test", file, ...AS_NOBODY);
+    expect(stdout).toEndWith("the status for uid 65534: granted by rule 1\n");
+    expect(code).toBe(0);
   });
+
+  test.skipIf(isChrooted)(
+    "test matches no rule about nobody's id where that is of many",
+    async () => {
+      using dir = tempDir();
+      const file = await policyFile(dir.join("p"), FOR_NOBODY);
+      const within = ["unshare", "--user", "--map-root-user", XSOCKET, "policy", "test", file];
+      const { code, stdout } = await here.run([...within, ...AS_NOBODY]);
+      expect(stdout).toContain("refused since no rule matches");
+      expect(code).toBe(1);
+    },
+  );
 
   test.each([
     [["policy"], 2, "xsocket policy check FILE"],
