@@ -105,6 +105,17 @@ test("the largest user id and a clock that wraps", () => {
   expect(counts.take(rule, 0, 0xfffffffe, 1, 2 ** 32 + QUOTA_WINDOW_MS)).toBeUndefined();
 });
 
+test("just after the clock has wrapped a row that was never used comes before one that counts", () => {
+  const counts = quotas(64);
+  const rule = plainRule("r", { socketsPerMinute: 1 });
+  const before = 2 ** 32 - 1000;
+  for (let uid = 0; uid < 32; uid++) expect(counts.take(rule, 0, uid, 1, before)).toBeUndefined();
+  const after = 2 ** 32 + 10;
+  for (let uid = 32; uid < 64; uid++) expect(counts.take(rule, 0, uid, 1, after)).toBeUndefined();
+  for (let uid = 0; uid < 64; uid++)
+    expect(counts.take(rule, 0, uid, 1, after)).toBe("sockets per minute");
+});
+
 /** Takes 8000 times in a thread of its own and tells how often that went well. */
 async function takeInThread(directory: string, memory: QuotaMemory): Promise<number> {
   const path = join(directory, "take.ts");

@@ -131,8 +131,9 @@ export class Quotas {
     return this.#get(row, ROW.sockets) === 0 || this.#age(row, now) >= QUOTA_WINDOW_MS;
   }
 
-  /* Times wrap every 49 days; their difference does not mind. */
+  /* Times wrap every 49 days; their difference does not mind. A row that was never used is the oldest. */
   #age(row: number, now: number): number {
+    if (this.#get(row, ROW.rule) === 0) return Infinity;
     return (Math.floor(now) - this.#get(row, ROW.since)) >>> 0;
   }
 
