@@ -12,6 +12,7 @@ import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Session, xsocket, xsocketSync } from "@xsocket/client";
 import { libraryPath } from "@xsocket/xbind-native";
+import { Bench } from "tinybench";
 import {
   createNamespace,
   here,
@@ -74,16 +75,11 @@ async function runC(via: string): Promise<Figure> {
 
 /* Calls by time, as the C program counts; the mean of each call's own rate would forget the slow ones. */
 async function measure(call: () => unknown, calls = 1): Promise<Figure> {
-  const times: number[] = [];
-  const start = performance.now();
-  for (let now = start; now - start < SECONDS * 1000;) {
-    await call();
-    const then = now;
-    now = performance.now();
-    times.push(now - then);
-  }
-  const rate = (calls * times.length * 1000) / (performance.now() - start);
-  return { rate, p50: median(times) * 1000 };
+  const bench = new Bench({ time: SECONDS * 1000, warmup: false, throws: true });
+  const [task] = await bench.add("call", call).run();
+  if (task?.result.state !== "completed") throw new Error("the calls were not measured");
+  const { latency, totalTime } = task.result;
+  return { rate: (calls * latency.samplesCount * 1000) / totalTime, p50: latency.p50 * 1000 };
 }
 
 async function overlapping(session: Session): Promise<void> {
