@@ -46,22 +46,53 @@ test("the journal's stream is told by device and inode", () => {
   expect(stderrIsJournal({ JOURNAL_STREAM: "1:1" }, 9999)).toBe(false);
 });
 
-test("lines that nobody takes are counted, and said before the next one", () => {
-  const written: string[] = [];
-  let takes = true;
-  const log = logTo("pretty", (line) => {
-    if (takes) written.push(line);
-    return takes;
+/** A log that has room for so many bytes, and what it has taken. */
+function roomyLog(): { room: number; say(message: string): void; readonly text: string } {
+  let text = "";
+  const log = logTo("pretty", (bytes) => {
+    const taken = Math.min(bytes.byteLength, made.room);
+    text += new TextDecoder().decode(bytes.subarray(0, taken));
+    return taken;
   });
-  const say = (message: string) => log({ level: "info", event: "test", message, fields: {} });
-  say("one");
-  takes = false;
-  say("two");
-  say("three");
-  takes = true;
-  say("four");
-  say("five");
-  expect(written.join("")).toBe(
+  const made = {
+    room: Infinity,
+    say: (message: string) => log({ level: "info", event: "test", message, fields: {} }),
+    get text() {
+      return text;
+    },
+  };
+  return made;
+}
+
+test("lines that nobody takes are counted, and said before the next one", () => {
+  const log = roomyLog();
+  log.say("one");
+  log.room = 0;
+  log.say("two");
+  log.say("three");
+  log.room = Infinity;
+  log.say("four");
+  log.say("five");
+  expect(log.text).toBe(
     "xsocket: one\nxsocket: warning: 2 lines are missing here: nobody took them\nxsocket: four\nxsocket: five\n",
   );
+});
+
+function gap(count: number): string {
+  return `xsocket: warning: ${count} lines are missing here: nobody took them\n`;
+}
+
+test("a line of which a part was taken is lost, and the next one begins anew", () => {
+  const log = roomyLog();
+  log.room = 11;
+  log.say("one");
+  log.room = 0;
+  log.say("two");
+  log.room = 1 + gap(2).length + 4; // what was lost is told, and the next line cut
+  log.say("three");
+  log.room = 1 + gap(1).length; // up to the end of a line
+  log.say("four");
+  log.room = Infinity;
+  log.say("five");
+  expect(log.text).toBe(`xsocket: on\n${gap(2)}xsoc\n${gap(1)}${gap(1)}xsocket: five\n`);
 });

@@ -5,6 +5,7 @@ import type { Log } from "../log.ts";
 import { formatLine, type LogFormat, stderrIsJournal } from "./log-line.ts";
 
 const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that there is room
+const LINE_END = 0x0a;
 
 /** The format that suits where stderr goes, unless somebody has chosen one. */
 export function logFormat(chosen?: LogFormat): LogFormat {
@@ -30,37 +31,41 @@ function openStderr(): number {
 let stderr: number | undefined;
 
 /*
- * Writes to stderr as far as somebody takes it. A log that nobody takes must not end the server, and
- * a pipe that nobody empties must not stop the thread that has the signals.
+ * Writes to stderr as far as somebody takes it, and tells how many bytes that were. A log that nobody
+ * takes must not end the server, and a pipe that nobody empties must not stop the thread that has the
+ * signals.
  */
-function writeStderr(line: string): boolean {
+function writeStderr(bytes: Uint8Array): number {
   const sys = loadSyscalls();
   stderr ??= openStderr();
-  const bytes = Buffer.from(line);
+  let taken = 0;
   try {
-    for (let start = 0; start < bytes.byteLength; start += ROOM_BYTES) {
-      if ((sys.poll(stderr, POLLOUT, 0) & POLLOUT) === 0) return start > 0; // a long line is cut
-      writeSync(stderr, bytes.subarray(start, start + ROOM_BYTES));
-    }
-    return true;
+    while (taken < bytes.byteLength && (sys.poll(stderr, POLLOUT, 0) & POLLOUT) !== 0)
+      taken += writeSync(stderr, bytes.subarray(taken, taken + ROOM_BYTES));
   } catch {
-    return false; // EPIPE, ENOSPC, EAGAIN
+    // EPIPE, ENOSPC, EAGAIN
   }
+  return taken;
 }
 
 /**
- * Makes a log of lines.
+ * Makes a log of lines. One that was taken in part, as by a full disk, is lost, and the next begins anew.
  *
- * @param write takes a line, or tells that it cannot; how many were lost stands before the next one
+ * @param write takes lines as far as it can, and tells how many bytes; how many were lost stands before the next one
  */
-export function logTo(format: LogFormat, write: (line: string) => boolean = writeStderr): Log {
+export function logTo(format: LogFormat, write: (lines: Uint8Array) => number = writeStderr): Log {
   let lost = 0;
+  let isCut = false;
   return ({ level, event, message, fields }) => {
     const named = format === "json" ? { event, ...fields } : fields;
     const line = formatLine(format, level, message, named);
     const gap = `${lost} lines are missing here: nobody took them`;
     const before = lost === 0 ? "" : formatLine(format, "warning", gap, {});
-    if (write(before + line)) lost = 0;
-    else lost++;
+    const head = `${isCut ? "\n" : ""}${before}`;
+    const bytes = Buffer.from(head + line);
+    const taken = write(bytes);
+    if (taken > 0) isCut = bytes[taken - 1] !== LINE_END;
+    if (taken >= head.length) lost = 0;
+    if (taken < bytes.byteLength) lost++;
   };
 }
