@@ -83,6 +83,13 @@ test("who is taken in by the spare descriptor, to hear that none is left, is cou
   expect(found).toMatchObject({ served: [], closed: [100], refused: 1 });
 });
 
+test("a spare descriptor that cannot be had again at once is there for the next time", () => {
+  const spares = results(50, -errno.ENFILE, 51, 52); // at the start, in want, later
+  const accept = results(-errno.ENFILE, 100, -errno.EAGAIN, -errno.ENFILE, 101);
+  const { closed } = acceptFrom(accept, { kernel: { eventfd: spares }, times: 3 });
+  expect(closed).toEqual([50, 100, 51, 101]);
+});
+
 test("who comes again and again to be refused does not keep the others from their turn", () => {
   let left = 1000; // an endless test cannot fail
   const { refused } = acceptFrom(() => (left-- > 0 ? DESCRIPTORS : -errno.EAGAIN));

@@ -110,6 +110,7 @@ export class Acceptor {
    * must not keep the others from their turn.
    */
   accept(most: number): void {
+    this.#renewSpare();
     for (let left = most; left > 0; left--) if (!this.#acceptOne()) return;
   }
 
@@ -210,10 +211,18 @@ export class Acceptor {
     const { sys, shared, options } = this.#context;
     const spare = shared.thread(options.index, THREAD.spare);
     if (spare >= 0) sys.close(spare);
+    shared.setThread(options.index, THREAD.spare, -1);
     const fd = sys.accept(options.listenFd);
     if (fd >= 0) this.#refuse(fd, error);
-    shared.setThread(options.index, THREAD.spare, sys.eventfd());
+    this.#renewSpare();
     this.#pause(error);
+  }
+
+  /* Another process may have taken what was given up, or the limit be lower: then it is tried again. */
+  #renewSpare(): void {
+    const { sys, shared, options } = this.#context;
+    if (shared.thread(options.index, THREAD.spare) >= 0) return;
+    shared.setThread(options.index, THREAD.spare, sys.eventfd());
   }
 
   #pause(error: number): void {
