@@ -1,13 +1,14 @@
 #!/bin/sh
 # option_names.sh COMPILER: what the kernel's headers have names for, as a list for a C program
 #
-# One line, NAME(LEVEL, CONSTANT), for each macro that may be an option of setsockopt(2).
+# One line, NAME(LEVEL, CONSTANT), for each macro that may be an option of setsockopt(2). What is
+# made by BIT() is none, and new headers have it without a definition of BIT().
 set -eu
 
 # names HEADER PATTERN LEVEL
 names() {
 	printf '#include <%s>\n' "$1" | "$compiler" -E -dM - |
-		sed -n "s/^#define \\($2[A-Z0-9_]*\\) [^(]*\\(([^)]*)\\)*.*\$/NAME($3, \\1)/p" | sort
+		sed -n "/ BIT(/d; s/^#define \\($2[A-Z0-9_]*\\) [^(]*\\(([^)]*)\\)*.*\$/NAME($3, \\1)/p" | sort
 }
 
 compiler=$1
