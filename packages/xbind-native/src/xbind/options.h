@@ -54,20 +54,11 @@ enum {
 	OPTION_UNTOLD = 8,   /* before Linux 6.15 MPTCP takes it and does not tell of it */
 };
 
-/* Which sockets have it. */
-enum {
-	OPTION_V4 = 1,  /* IPv4 sockets alone */
-	OPTION_V6 = 2,  /* IPv6 sockets alone */
-	OPTION_TCP = 4, /* stream sockets alone */
-	OPTION_UDP = 8, /* datagram sockets alone */
-};
-
 struct option {
 	int16_t level;
 	int16_t name;
 	uint8_t how;    /* enum option_how */
 	uint8_t flags;  /* OPTION_SAFETY and the others */
-	uint8_t kinds;  /* OPTION_V4 and the others; 0: all sockets have it */
 	int16_t other;  /* OPTION_BUFFER: the name that has no limit; OPTION_UNDO: what it undoes */
 	uint16_t bytes; /* the longest value that the kernel reads or writes */
 };
