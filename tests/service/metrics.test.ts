@@ -20,10 +20,12 @@ import {
   serveMetrics,
 } from "@xsocket/server";
 import {
+  createNamespace,
   descriptors,
   eventually,
   guardDescriptors,
   here,
+  isContained,
   startServer,
   tempDir,
   XSOCKET,
@@ -197,7 +199,10 @@ async function exchange(path: string, ...texts: string[]): Promise<string> {
   let answer = "";
   socket.on("data", (data) => (answer += data.toString()));
   const closed = new Promise((resolve) => socket.on("close", resolve));
-  for (const text of texts) await new Promise((resolve) => socket.write(text, resolve));
+  for (const text of texts) {
+    await new Promise((resolve) => socket.write(text, resolve));
+    await Bun.sleep(20); // so that the next one is another packet
+  }
   await closed;
   return answer;
 }
@@ -220,11 +225,21 @@ test("a request without a host, in pieces, or none at all gets its answer and no
   await eventually("the metrics", () => here.listensAt(path));
   for (const line of [
     "GET /metrics HTTP/1.0\r\n",
+    "GET /metrics HTTP/1.0\n",
+    `GET /metrics HTTP/1.1\r\nx: ${"x".repeat(8000)}\r\n`,
     "GET http://[/metrics?x HTTP/1.1\r\nHost: [\r\n",
   ])
-    expect(await exchange(path, line, "\r\n")).toContain("\r\n\r\n# HELP xsocket_build_info");
+    expect(await exchange(path, line, line.endsWith("\r\n") ? "\r\n" : "\n")).toContain(
+      "\r\n\r\n# HELP xsocket_build_info",
+    );
+  expect(await exchange(path, "GET http://x?/metrics HTTP/1.1\r\n\r\n")).toContain(" 404 ");
+  expect(await exchange(path, "GET / HTTP/1.1\r\n\r\n")).toBe(
+    "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 22\r\nConnection: close\r\n\r\nxsocket: see /metrics\n",
+  );
   expect(await exchange(path, "HEAD /metrics HTTP/1.1\r\n\r\n")).toEndWith("\r\n\r\n");
-  for (const text of ["\0\r\n\r\n", "GET\r\n\r\n", "x".repeat(10_000)])
+  const other = "GET /metrics HTTP/2.0\r\n\r\n";
+  const long = `GET /metrics HTTP/1.1\r\nx: ${"x".repeat(10_000)}`;
+  for (const text of ["\0\r\n\r\n", "GET\r\n\r\n", other, long])
     expect(await exchange(path, text)).toStartWith("HTTP/1.1 400 ");
   expect(await server.stop()).toBe(0);
   expect(server.program.stderr.trim()).toBe(`xsocket: serving at ${server.path}`);
@@ -253,9 +268,55 @@ test("who opens many connections to the metrics takes no descriptors from others
   const sockets = Array.from({ length: 200 }, () => connect(path).on("error", () => {}));
   const open = () => sockets.filter((socket) => !socket.closed).length;
   await eventually("most to be closed", () => open() <= 16);
+  expect(open()).toBe(16);
   expect(server.status().descriptors.open - before).toBeLessThanOrEqual(2 * 16);
   for (const socket of sockets) socket.destroy();
   await eventually("room", async () => (await exchange(path, "GET / HTTP/1.0\r\n\r\n")) !== "");
+});
+
+test("who asks nothing, or what cannot be answered, loses the connection, and no other one", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await serve({ address: dir.join("control") });
+  using metrics = await serveMetrics(server, { kind: "path", path });
+  expect(metrics.port).toBeUndefined();
+  const real = setTimeout;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its 10 s are 10 ms
+  const quick = ((done: () => void, ms: number) => real(done, ms / 1000)) as typeof setTimeout;
+  using waits = spyOn(globalThis, "setTimeout").mockImplementation(quick);
+  expect(await exchange(path)).toBe("");
+  expect(waits.mock.calls.map(([, ms]) => ms)).toContain(10_000);
+  waits.mockRestore();
+  using status = spyOn(server, "status").mockImplementation(() => {
+    throw new Error("no status");
+  });
+  const question = "GET /metrics HTTP/1.1\r\n\r\n";
+  expect(await exchange(path, question)).toBe("");
+  status.mockRestore();
+  expect(await exchange(path, question)).toStartWith("HTTP/1.1 200 ");
+});
+
+test.skipIf(isContained)("a reader who takes the page in small pieces gets all of it", async () => {
+  using dir = tempDir();
+  await using target = await createNamespace();
+  const small = ["tcp_wmem", "tcp_rmem"].map((name) => `net.ipv4.${name}=4096 4096 4096`);
+  expect((await target.run(["sysctl", "-w", ...small])).code).toBe(0);
+  await using server = await startServer({
+    place: target,
+    path: dir.join("control"),
+    args: ["--metrics", "9100"],
+  });
+  await eventually("the metrics", () => target.listens("tcp", 9100));
+  const reader = `
+import socket, time
+s = socket.create_connection(("127.0.0.1", 9100))
+s.send(b"GET /metrics HTTP/1.1\\r\\n\\r\\n")
+time.sleep(0.3)
+head, text = b"".join(iter(lambda: s.recv(100), b"")).split(b"\\r\\n\\r\\n")
+print(b"Content-Length: %d\\r" % len(text) in head, text.endswith(b"\\n"))`;
+  const { stdout, stderr } = await target.run(["python3", "-c", reader]);
+  expect(stdout + stderr).toBe("True True\n");
+  expect(await server.stop()).toBe(0);
 });
 
 test("a port that is taken is one sentence", async () => {

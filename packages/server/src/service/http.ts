@@ -33,7 +33,7 @@ export interface Asking {
 const REASONS = { 200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed" };
 const REQUEST_LINE = /^([A-Z]+) (\S+) HTTP\/1\.[01]\r?\n/;
 /* The path within a request's target. By itself: one expression for the line would try for minutes. */
-const TARGET = /^(?:http:\/\/[^/?#]*)?([^?#]*)/;
+const TARGET = /^(?:http:\/\/[^/?]*)?([^?]*)/;
 const HEAD_END = /\r?\n\r?\n/;
 
 function replyTo(request: string, answer: Answer): Uint8Array {
@@ -55,9 +55,9 @@ function replyTo(request: string, answer: Answer): Uint8Array {
 
 function flush(socket: Socket<Asking>): void {
   const { reply } = socket.data;
-  if (reply === undefined || reply.byteLength === 0) return;
-  const sent = socket.write(reply);
-  socket.data.reply = reply.subarray(Math.max(0, sent));
+  if (reply === undefined) return;
+  const sent = socket.write(reply); // or -1, after which nothing else comes
+  socket.data.reply = reply.subarray(sent);
   if (socket.data.reply.byteLength === 0) socket.end();
 }
 
