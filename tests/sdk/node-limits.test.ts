@@ -10,6 +10,7 @@ guardDescriptors();
 
 const HEAD = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 const BODY = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc";
+const UPGRADE = HEAD.replace("\r\n\r\n", "\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
 const LONG_MS = 5000;
 
 /* What a connection gets that sends this, and whether the server ends it before we do. */
@@ -27,10 +28,11 @@ async function exchange(port: number, text: string, waitMs = LONG_MS): Promise<[
   return [answer, ended];
 }
 
-/* A server with these limits that answers after a while. */
+/* A server with these limits that answers after a while, but /at-once. */
 async function start(via: string, limits: Partial<http.Server>, afterMs = 0) {
   const web = http.createServer((request, response) => {
-    request.resume().on("end", () => setTimeout(() => response.end(request.url), afterMs));
+    const waitMs = request.url === "/at-once" ? 0 : afterMs;
+    request.resume().on("end", () => setTimeout(() => response.end(request.url), waitMs));
   });
   Object.assign(web, limits);
   await nodeListen(web, { via, host: "127.0.0.1" });
@@ -65,10 +67,9 @@ test.skipIf(!hasIpv6)(
       socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
       setTimeout(() => socket.end("upgraded"), 1500);
     });
-    const upgrade = HEAD.replace("\r\n\r\n", "\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
-    const two = `${HEAD}${HEAD.replace("/", "/second")}`; // the second before the first is answered
+    const two = `${HEAD.replace("/", "/at-once")}${HEAD}`; // the second before the first is answered
     const [slow, upgraded, both] = await Promise.all(
-      [HEAD, upgrade, two].map((text) => exchange(port, text)),
+      [HEAD, UPGRADE, two].map((text) => exchange(port, text)),
     );
     expect(slow?.[0]).toContain("200 OK");
     expect(upgraded?.[0]).toEndWith("upgraded");
@@ -77,22 +78,37 @@ test.skipIf(!hasIpv6)(
   20_000,
 );
 
-test("an upgrade is none of the server's any more, whenever it was first listened for", async () => {
-  await using server = await startServer();
-  await using started = await start(server.path, { headersTimeout: 300 });
-  const socket = connect(started.port, "127.0.0.1");
-  await once(socket, "connect");
-  await Bun.sleep(50); // it is accepted
-  started.web.on("upgrade", (_, upgraded) => {
-    upgraded.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
-    setTimeout(() => upgraded.end("upgraded"), 800);
-  });
-  let answer = "";
-  socket.on("data", (data) => void (answer += data.toString()));
-  socket.write(HEAD.replace("\r\n\r\n", "\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n"));
-  await once(socket, "close");
-  expect(answer).toEndWith("upgraded");
-});
+test.each([
+  ["upgrade", UPGRADE, true],
+  ["upgrade", UPGRADE, false],
+  ["connect", "CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\n\r\n", true],
+])(
+  "after the event %s a connection is none of the server's any more (%j, listened for before it listens: %p)",
+  async (event, question, isEarly) => {
+    await using server = await startServer();
+    const web = http.createServer();
+    const upgrade = (): void => {
+      web.on(event, (_, upgraded) => {
+        upgraded.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n");
+        setImmediate(() => void web.close()); // which ends the idle ones
+        setTimeout(() => upgraded.end("upgraded"), 800);
+      });
+    };
+    if (isEarly) upgrade();
+    Object.assign(web, { headersTimeout: 300 });
+    await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+    const address = web.address();
+    const socket = connect(typeof address === "object" && address ? address.port : 0, "127.0.0.1");
+    await once(socket, "connect");
+    await Bun.sleep(50); // it is accepted
+    if (!isEarly) upgrade();
+    let answer = "";
+    socket.on("data", (data) => void (answer += data.toString()));
+    socket.write(question);
+    await once(socket, "close");
+    expect(answer).toEndWith("upgraded");
+  },
+);
 
 test("setTimeout of the server counts, and 0 is for ever", async () => {
   await using server = await startServer();
@@ -105,7 +121,8 @@ test("setTimeout of the server counts, and 0 is for ever", async () => {
   });
   expect((await exchange(quiet.port, HEAD))[1]).toBe(true);
   expect(told).toEqual(["127.0.0.1"]);
-  const unlimited = { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0 };
+  const unlimited = { headersTimeout: 2 ** 40, requestTimeout: 0, keepAliveTimeout: 0 };
   await using patient = await start(server.path, unlimited);
   expect((await exchange(patient.port, HEAD, 1500))[1]).toBe(false);
+  expect((await exchange(patient.port, "", 500))[1]).toBe(false);
 }, 20_000);

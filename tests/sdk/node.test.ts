@@ -1,6 +1,7 @@
 /* The modules of Node with sockets of the target namespace. */
 import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
+import { once } from "node:events";
 import * as http from "node:http";
 import { type AddressInfo, connect, createServer } from "node:net";
 import * as tls from "node:tls";
@@ -127,7 +128,9 @@ test("a server of node:http can be let go of, and counts its connections", async
     import * as http from "node:http";
     import { nodeListen } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
     const server = await nodeListen(http.createServer(), { via: ${JSON.stringify(server.path)} });
-    server.unref().getConnections((_, count) => console.log(count));`;
+    server.unref().ref();
+    const letGo = () => server.unref().getConnections((_, count) => console.log(count));
+    setTimeout(letGo, 100).unref(); // which is not called in a program that ends`;
   using dir = tempDir();
   await Bun.write(dir.join("program.ts"), program);
   const ended = await here.run([process.execPath, dir.join("program.ts")], { withinMs: 5000 });
@@ -137,12 +140,57 @@ test("a server of node:http can be let go of, and counts its connections", async
 test("a server of node:http that was closed and listens again keeps its connections", async () => {
   await using server = await startServer();
   const web = http.createServer((_, response) => response.end("hello"));
+  web.keepAliveTimeout = 1; // and a second more
   for (let i = 0; i < 3; i++) {
     await nodeListen(web, { via: server.path, host: "127.0.0.1" });
-    expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
+    if (i > 0) expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
+    const told = once(web, "close");
     await new Promise((resolve) => void web.close(resolve));
+    await told;
+    const again = await new Promise((resolve) => void web.close(resolve));
+    expect(again).toMatchObject({ code: "ERR_SERVER_NOT_RUNNING" });
+    await eventually("our listeners to be gone", () => web.listenerCount("request") === 1);
+    expect(web.listenerCount("newListener")).toBe(0);
   }
-  await eventually("our listeners to be gone", () => web.listenerCount("request") === 1);
+});
+
+test("a server of node:http answers what it was asked before it was closed, and listens meanwhile", async () => {
+  await using server = await startServer();
+  const answers: http.ServerResponse[] = [];
+  const web = http.createServer((request, response) => {
+    if (request.url === "/late") answers.push(response);
+    else response.end("hello");
+  });
+  web.keepAliveTimeout = 0; // for ever
+  const place = { via: server.path, host: "127.0.0.1" };
+  const ends: Promise<unknown>[] = [];
+  await nodeListen(web, place);
+  expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
+  const late = fetch(`http://127.0.0.1:${portOf(web.address())}/late`);
+  await eventually("the question", () => answers.length === 1);
+  let isClosed = false;
+  ends.push(new Promise((resolve) => web.close(resolve)).then(() => (isClosed = true)));
+  await nodeListen(web, place);
+  expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
+  expect(isClosed).toBe(false);
+  answers[0]?.end("late");
+  expect(await (await late).text()).toBe("late");
+  const open = connect(portOf(web.address()), "127.0.0.1");
+  open.write("GET /late HTTP/1.1\r\nhost: x\r\n\r\n");
+  await eventually("another one", () => answers.length === 2);
+  const idle = connect(portOf(web.address()), "127.0.0.1");
+  let answered = "";
+  idle.on("data", (data) => void (answered += data.toString()));
+  idle.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2));
+  await eventually("both answers", () => answered.split("200 OK").length === 3);
+  web.closeIdleConnections();
+  await once(idle, "close");
+  expect(open.closed).toBe(false);
+  ends.push(new Promise((resolve) => web.close(resolve)));
+  web.closeAllConnections(); // busy ones too
+  expect(await Promise.race([Promise.all(ends).then(() => "closed"), Bun.sleep(4000)])).toBe(
+    "closed",
+  );
 });
 
 test.each([
