@@ -171,6 +171,8 @@ test("a server of node:http answers what it was asked before it was closed, and 
   let isClosed = false;
   ends.push(new Promise((resolve) => web.close(resolve)).then(() => (isClosed = true)));
   await nodeListen(web, place);
+  const half = connect(portOf(web.address()), "127.0.0.1");
+  await new Promise((resolve) => half.write("GET / HT", resolve));
   expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
   expect(isClosed).toBe(false);
   answers[0]?.end("late");
@@ -185,7 +187,7 @@ test("a server of node:http answers what it was asked before it was closed, and 
   await eventually("both answers", () => answered.split("200 OK").length === 3);
   web.closeIdleConnections();
   await once(idle, "close");
-  expect(open.closed).toBe(false);
+  expect([open.closed, half.closed]).toEqual([false, false]);
   ends.push(new Promise((resolve) => web.close(resolve)));
   web.closeAllConnections(); // busy ones too
   expect(await Promise.race([Promise.all(ends).then(() => "closed"), Bun.sleep(4000)])).toBe(

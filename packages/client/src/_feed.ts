@@ -134,8 +134,6 @@ export function feed(server: http.Server): net.Server {
   acceptor.once("close", () => void server.emit("close"));
   Object.assign(server, {
     close: closeBoth,
-    closeAllConnections: () => connections.close("all"),
-    closeIdleConnections: () => connections.close("idle"),
     address: () => acceptor.address(),
     getConnections: (done: (error: Error | null, count: number) => void) =>
       void acceptor.getConnections(done),
