@@ -1,6 +1,12 @@
 import type { ArgsDef } from "citty";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
-import { DEFAULT_BOUNDS, DEFAULT_THREADS, LOG_LEVELS } from "@xsocket/server";
+import {
+  DEFAULT_BOUNDS,
+  DEFAULT_LOG_LEVEL,
+  DEFAULT_MODE,
+  DEFAULT_THREADS,
+  LOG_LEVELS,
+} from "@xsocket/server";
 
 /** How the log may be written. */
 export const LOG_FORMATS = ["pretty", "json", "journal"] as const;
@@ -38,7 +44,10 @@ export const SERVE_ARGS = {
     valueHint: "PATH|@NAME",
     description: "The control socket",
   },
-  mode: option("MODE", "Permission bits of the socket file, octal (default: 0660)"),
+  mode: option(
+    "MODE",
+    `Permission bits of the socket file, octal (default: 0${DEFAULT_MODE.toString(8)})`,
+  ),
   group: option("GROUP", "Group of the socket file, by name or number"),
   "shared-directory": flag("Serve in a sticky directory that others may write to, such as /tmp"),
   "refuse-descriptors": flag(
@@ -56,7 +65,10 @@ export const SERVE_ARGS = {
     LOG_FORMATS.join("|"),
     "How the log is written (default: what suits stderr)",
   ),
-  "log-level": option(LOG_LEVEL_NAMES.join("|"), "The least urgent that is logged (default: info)"),
+  "log-level": option(
+    LOG_LEVEL_NAMES.join("|"),
+    `The least urgent that is logged (default: ${DEFAULT_LOG_LEVEL})`,
+  ),
   threads: option(
     "NUMBER",
     `Serving threads at most, 4 to 12 MB of memory each, started when needed (default: ${DEFAULT_THREADS})`,

@@ -1,4 +1,5 @@
 import { isLogged, type Log, type LogLevel, type LogRecord } from "./log.ts";
+import { DEFAULT_LOG_LEVEL } from "./options.ts";
 
 const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause must not flood the log
 
@@ -10,7 +11,7 @@ export function wantedOf(options: {
   readonly log?: Log | undefined;
   readonly logLevel?: LogLevel | undefined;
 }): Log {
-  const { log = () => {}, logLevel = "info" } = options;
+  const { log = () => {}, logLevel = DEFAULT_LOG_LEVEL } = options;
   return (record) => {
     if (!isLogged(record.level, logLevel)) return;
     try {

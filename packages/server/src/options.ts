@@ -52,5 +52,7 @@ export interface ServeOptions extends GivenBounds {
 /** Serving threads at most unless the option says otherwise. */
 export const DEFAULT_THREADS = 4;
 export const MAX_THREADS = 64;
+/** The least urgent level that is logged unless the option says otherwise. */
+export const DEFAULT_LOG_LEVEL: LogLevel = "info";
 /** Permission bits of the socket file unless the option says otherwise. */
 export const DEFAULT_MODE = 0o660;

@@ -10,7 +10,7 @@ import { reasonOf, systemError } from "./_refusal.ts";
 import { wantedOf } from "./_say.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Log } from "./log.ts";
-import type { ServeOptions } from "./options.ts";
+import { DEFAULT_LOG_LEVEL, type ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
 import { readStats, type ServerStats } from "./stats.ts";
@@ -112,7 +112,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
       bounds,
       about,
       auditFd,
-      logLevel: options.logLevel ?? "info",
+      logLevel: options.logLevel ?? DEFAULT_LOG_LEVEL,
       uid: process.geteuid?.() ?? 0,
       gid: process.getegid?.() ?? 0,
     };

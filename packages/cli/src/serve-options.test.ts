@@ -1,0 +1,11 @@
+import { expect, test } from "bun:test";
+import { recorded } from "../../../tests/harness/recorded.ts";
+import { SERVE_ARGS, type ServeArgs } from "./serve-args.ts";
+import { serviceOptions } from "./serve-options.ts";
+
+test("every option of serve is looked at", () => {
+  const read = new Set<string>();
+  const given: ServeArgs = {};
+  serviceOptions(recorded(given, read));
+  expect([...read].toSorted()).toEqual(Object.keys(SERVE_ARGS).toSorted());
+});
