@@ -162,5 +162,7 @@ test("docs/errors.md says the same as the errors", () => {
         `${step} ${code}`,
       ).toEqual(cells);
     }
+    const listed = [...rows.matchAll(/^\| (E[^|]*?) +\|/gm)].map(([, code]) => code ?? "");
+    expect(listed, step).toEqual(Object.keys(codes));
   }
 });

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import {
@@ -18,6 +19,7 @@ import {
   plainRule,
   serve,
   serveMetrics,
+  type ServerStatus,
 } from "@xsocket/server";
 import {
   createNamespace,
@@ -30,6 +32,9 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
+import { recorded } from "../harness/recorded.ts";
+import { statusText } from "../../packages/cli/src/status-text.ts";
+import { metricsText } from "../../packages/server/src/service/metrics-text.ts";
 
 guardDescriptors();
 
@@ -37,6 +42,8 @@ const POLICY: Policy = {
   source: "test",
   rules: [plainRule("no datagrams", { allow: false, types: [2] }), plainRule("the rest")],
 };
+const ROOT = join(import.meta.dir, "../..");
+const METRIC = /(?<=`)xsocket_[a-z_]+/g;
 const LOOPBACK: MetricsAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
 
 /** Asks for one socket of each type. */
@@ -95,6 +102,24 @@ test("what was served is counted by outcome, kind, reason and time", async () =>
   expect(value("process_open_fds")).toBeGreaterThan(10);
   const builds = [...found.keys()].filter((name) => name.startsWith("xsocket_build_info{"));
   expect(builds).toHaveLength(1);
+});
+
+test("what is counted is among the metrics and in the status, and pages name no other metric", async () => {
+  using dir = tempDir();
+  await using server = await serve({ address: dir.join("control") });
+  const status = server.status();
+  const counted = Object.keys(status.stats);
+  const left = (write: (status: ServerStatus) => string) => {
+    const read = new Set<string>();
+    write({ ...status, stats: recorded(status.stats, read) });
+    return counted.filter((name) => !read.has(name));
+  };
+  expect(left((all) => metricsText(all, 0, 0))).toEqual(["requests"]); // the sum of its outcomes
+  expect(left(statusText)).toEqual([]);
+  const text = metricsText(status, 0, 0);
+  for (const page of new Bun.Glob("docs/**/*.md").scanSync(ROOT))
+    for (const [name] of readFileSync(join(ROOT, page), "utf8").matchAll(METRIC))
+      expect(text, `${name} of ${page}`).toContain(`# TYPE ${name} `);
 });
 
 test("buckets never fall, and other pages are not found", async () => {

@@ -2,10 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { recorded } from "../../../../tests/harness/recorded.ts";
 import { groupsOf, parseAccounts } from "./accounts.ts";
 import { describeAsked, describeRule, explain } from "./describe.ts";
 import { PolicyError } from "./error.ts";
 import { parsePolicy, readPolicy } from "./parse.ts";
+import { readRule } from "./read-rule.ts";
+import { plainRule } from "./rule.ts";
 
 const ACCOUNTS = parseAccounts(
   "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:\nbob:x:1001:100::/:\n\nalice:x:5:5::/:\n",
@@ -70,6 +73,20 @@ test("a rule with every key", () => {
   expect(rule && describeRule(rule)).toBe(
     "allow uid 1000,1001,100000-165535 gid 200,7 AF_INET,AF_INET6,AF_PACKET SOCK_RAW IPPROTO_ICMP,IPPROTO_ICMPV6,IPPROTO_UDPLITE 60 sockets a minute 4 connections",
   );
+});
+
+test("every key that a rule may have is looked at, and is in its description", () => {
+  const looked = new Set<string>();
+  readRule(recorded({ action: "allow" }, looked), 1, ACCOUNTS, () => {});
+  const known = /there are (.*)$/.exec(
+    problems('[[rule]]\naction = "allow"\nnone = 7').join(),
+  )?.[1];
+  expect([...looked].toSorted()).toEqual((known ?? "").split(", ").toSorted());
+
+  const told = new Set<string>();
+  const rule = plainRule("r");
+  describeRule(recorded(rule, told));
+  expect(Object.keys(rule).filter((name) => !told.has(name))).toEqual(["name"]);
 });
 
 const inWords = (domain: number, type: number, protocol: number) =>
