@@ -21,10 +21,11 @@ if ! unshare --net true 2>/dev/null && ! unshare --user --map-root-user --net tr
 	export TEST_NO_NAMESPACES=1
 fi
 
-# In a chroot the kernel gives nobody a user namespace, not even root, so what ordinary users do
-# cannot be tested. Elsewhere root gets one, and such tests must not be skipped.
+# In a chroot, or with user.max_user_namespaces=0, the kernel gives nobody a user namespace, not even
+# root, so what ordinary users do cannot be tested. Elsewhere root gets one, and such tests must not
+# be skipped.
 if [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null && ! unshare --user true 2>/dev/null; then
-	echo "note: this is a chroot, where there are no user namespaces: tests as an ordinary user are skipped"
+	echo "note: no user namespace can be made here, as in a chroot or with user.max_user_namespaces=0: tests as an ordinary user are skipped"
 	export TEST_CHROOTED=1
 fi
 
