@@ -3,7 +3,15 @@ import { describe, expect, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
-import { connect, fetchVia, Session, type SocketKind, xsocket, xsocketSync } from "@xsocket/client";
+import {
+  connect,
+  fetchVia,
+  Session,
+  type SocketKind,
+  udp,
+  xsocket,
+  xsocketSync,
+} from "@xsocket/client";
 import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
 import { checked, errno, errnoName, loadSyscalls, POLLHUP } from "@xsocket/xbind-native";
 import {
@@ -270,6 +278,25 @@ describe("a session", () => {
     await Bun.sleep(50);
     server.program.kill("SIGCONT");
     (await asked).close();
+  });
+
+  test("keeps its connection, or closes it after as long without use as was said", async () => {
+    await using server = await startServer();
+    const atRest = descriptors().size;
+    const connections = (): number => descriptors().size - atRest;
+    using kept = new Session({ via: server.path });
+    (await kept.socket()).close();
+    await Bun.sleep(20); // it stays for ever
+    expect(connections()).toBe(1);
+    using idle = new Session({ via: server.path, idleMs: 100 });
+    for (let round = 0; round < 2; round++) {
+      (await idle.socket()).close();
+      await eventually("the idle one to be closed", () => connections() === 1);
+    }
+    const shared = [await udp({ via: server.path }), await udp({ via: server.path })];
+    expect(connections() - shared.length).toBeLessThanOrEqual(2);
+    for (const socket of shared) socket.close();
+    await eventually("the shared one to be closed", () => connections() === 1);
   });
 
   test("makes one connection for all who wait for room in the backlog, whoever gives up", async () => {

@@ -134,12 +134,15 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
   const socket = { data() {} };
   const forms: [(options: object) => unknown, object, string][] = [
     [(o) => new Session(o), { idlems: 5 }, "idleMs"],
+    [(o) => new Session({ via: "/x" }).socket(o), { timeoutms: 5 }, "timeoutMs"],
     [(o) => connect({ socket, hostname: "127.0.0.1", port: 1, ...o }), { Via: "/x" }, "via"],
     [(o) => listen({ socket, port: 0, ...o }), { nameserver: [] }, "nameservers"],
     [(o) => serve({ fetch: () => new Response(), ...o }), { hostName: "x" }, "hostname"],
     [(o) => serve({ fetch: () => new Response(), ...o }), { prot: 1 }, "port"],
     [(o) => udp(o), { timeout: 5 }, "timeoutMs"],
     [(o) => nodeConnect({ port: 1, ...o }), { hosts: "x" }, "host"],
+    [(o) => nodeListen(createServer(), o), { backlogs: 5 }, "backlog"],
+    [(o) => nodeBind(createSocket("udp4"), o), { reuseaddr: true }, "reuseAddr"],
     [(o) => fetchVia("/x", o), { lookUp: () => [] }, "lookup"],
     [(o) => new HttpAgent(o), { signals: 1 }, "signal"],
   ];
@@ -151,6 +154,8 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
   const wrong: [() => unknown, string][] = [
     [() => xsocket({ signal: Object(5) }), "signal is"],
     [() => new Session({ idleMs: Number.NaN }), "idleMs is NaN"],
+    [() => new Session({ idleMs: Object(5) }), "idleMs is [Number"],
+    [() => nodeConnect({ port: Number.NaN }), "port is NaN"],
     [() => connect({ hostname: Object(5), port: 1, socket }), "hostname is"],
     [() => udp({ hostname: Object(5) }), "hostname is"],
     [() => serve({ backlog: -5, fetch: () => new Response() }), "backlog is -5"],
