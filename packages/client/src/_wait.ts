@@ -18,7 +18,7 @@ function nothing(): void {}
 function onAbort(signal: AbortSignal | undefined, reject: (reason: unknown) => void): () => void {
   const abort = (): void => reject(signal?.reason);
   if (signal?.aborted === true) abort();
-  signal?.addEventListener("abort", abort, { once: true });
+  signal?.addEventListener("abort", abort);
   return () => signal?.removeEventListener("abort", abort);
 }
 

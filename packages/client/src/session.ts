@@ -89,8 +89,6 @@ export class Session implements Disposable {
     this.#state = "closed";
     const connections = [...(this.#connection ? [this.#connection] : []), ...this.#retired];
     const left = [...connections.flatMap((each) => each.close()), ...this.#waiting];
-    this.#connection = undefined;
-    this.#retired = [];
     for (const wanted of left) wanted.reject(this.#closedError(wanted));
   }
 
@@ -124,7 +122,7 @@ export class Session implements Disposable {
     };
     const abort = (): void => giveUp(deadline.signal?.reason);
     const timer = setTimeout(late, deadline.leftMs());
-    deadline.signal?.addEventListener("abort", abort, { once: true });
+    deadline.signal?.addEventListener("abort", abort);
     try {
       this.#dispatch(wanted);
     } catch (error) {
