@@ -220,7 +220,7 @@ describe("the row that fails is", () => {
       args: ["--allow-user", "12345"],
     });
     const row = (await examine([server.path])).find(({ name }) => name === "tcp4");
-    expect(row).toMatchObject({ status: "failed", found: expect.stringMatching(/EPERM/) });
+    expect(row).toMatchObject({ status: "failed", found: expect.stringMatching(/\(EPERM\)$/) });
     expect(row?.remedy).toMatch(/abstract name.* root .*--allow-user.* path/);
   });
 
@@ -308,7 +308,11 @@ describe("the row that fails is", () => {
 
   test("libraries: without libxsocket nothing else can be tried", async () => {
     using dir = tempDir();
-    const rows = await examine(["/nowhere/control"], { env: { XSOCKET_LIBDIR: dir.path } });
+    const env = { XSOCKET_LIBDIR: dir.path };
+    const rows = await examine(["/nowhere/control"], { env });
+    expect(rows.map(({ name }) => name)).toEqual(["libraries", ...BASE]);
+    const withPort = await examine(["/nowhere/control", "--port", "3000"], { env });
+    expect(withPort.map(({ name }) => name)).toEqual(["libraries", ...BASE, ...PORT]);
     const remedy = /dev build.*@xsocket\/native-linux/;
     expectOnly(rows, "libraries", /libxsocket.so was not found/, remedy);
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "@xsocket/protocol";
@@ -55,6 +55,19 @@ test("a call that is refused here is no word of the server", async () => {
   expect(() => askStatus(deaf, claim.path, 1000)).toThrow("recvfrom: EPERM");
   const dumb = { ...native, sendPacket: refuse };
   expect(() => askStatus(dumb, claim.path, 1)).toThrow("sendmsg: EPERM");
+  const blind = { ...native, poll: refuse };
+  expect(() => askStatus(blind, claim.path, 1)).toThrow("poll: EPERM");
   await claim.release();
   native.close(claim.listenFd);
+});
+
+test("a server that says nothing is given up, and one that is not there is an error of its own", async () => {
+  const claim = await listening();
+  const open = () => readdirSync("/proc/self/fd").length;
+  const before = open();
+  expect(() => askStatus(native, claim.path, 20)).toThrow("poll: ETIMEDOUT");
+  expect(open()).toBe(before);
+  await claim.release();
+  native.close(claim.listenFd);
+  expect(() => askStatus(native, claim.path, 20)).toThrow("connect: ENOENT");
 });
