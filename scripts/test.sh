@@ -3,7 +3,21 @@
 set -eu
 
 if [ $# -gt 0 ]; then
-	exec bun test --timeout 60000 "$@"
+	c_tests='' status=0
+	for file in "$@"; do
+		shift
+		case $file in
+		*.c)
+			file=${file##*/}
+			c_tests="$c_tests|${file%.c}"
+			;;
+		*) set -- "$@" "$file" ;;
+		esac
+	done
+	[ -z "$c_tests" ] || ctest --test-dir build/release --output-on-failure --no-tests=error \
+		-R "^(${c_tests#|})(\.|\$)" || status=1
+	[ $# = 0 ] || bun test --timeout 60000 "$@" || status=1
+	exit $status
 fi
 . scripts/steps.sh
 ctest_step c-tests build/release

@@ -1,0 +1,48 @@
+/* What docs/CONTRIBUTING.md has people run is there. */
+import { expect, test } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { guardDescriptors, here } from "../harness/index.ts";
+
+guardDescriptors();
+
+const ROOT = join(import.meta.dir, "../..");
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+const page = read("docs/CONTRIBUTING.md");
+
+type Kind = "configurePresets" | "buildPresets" | "testPresets";
+type Presets = Record<Kind, readonly { readonly name: string; readonly hidden?: boolean }[]>;
+const presets: Presets = await Bun.file(join(ROOT, "CMakePresets.json")).json();
+const names = (kind: Kind) => presets[kind].filter(({ hidden }) => !hidden).map(({ name }) => name);
+
+test("whatever can be configured can be built, and what the page names is there", () => {
+  expect(names("buildPresets")).toEqual(names("configurePresets"));
+  const used = [...page.matchAll(/(cmake|cmake --build|ctest) --preset (\w+)/g)];
+  expect(used.length).toBeGreaterThan(5);
+  for (const [line, command, name = ""] of used)
+    expect(names(command === "ctest" ? "testPresets" : "configurePresets"), line).toContain(name);
+});
+
+test("the files of its table are there", () => {
+  for (const [row] of page.matchAll(/^\| .*`[a-z-]+\/.*$/gm)) {
+    const paths = [...row.matchAll(/`([a-z-]+\/[\w./-]+)`/g)].map(([, path = ""]) => path);
+    expect(paths, row).not.toBeEmpty();
+    for (const path of paths)
+      expect(existsSync(join(ROOT, "packages", path)) || existsSync(join(ROOT, path)), path).toBe(
+        true,
+      );
+  }
+});
+
+test("a test in C is run by its file, beside one in TypeScript", async () => {
+  const c = "packages/xbind-native/tests/test_wire.c";
+  expect(page).toContain(`./dev test ${c}\n`);
+  const env = { PATH: `${join(process.execPath, "..")}:${process.env["PATH"]}` };
+  const run = (...files: string[]) =>
+    here.run(["sh", "scripts/test.sh", ...files], { cwd: ROOT, env });
+  const both = await run(c, "packages/cli/src/nearest.test.ts");
+  expect(both.stdout).toContain("1/1 Test");
+  expect(both.stderr).toContain(" 0 fail");
+  expect(both.code).toBe(0);
+  expect((await run("nosuch.c")).code).toBe(1);
+});
