@@ -237,7 +237,7 @@ static void compare_many_fds(void)
 	last = open_fds(MANY_FDS - FEW_FDS);
 	for (int round = 0; round < ROUNDS; round++)
 		note(&comparison, time_bind(bind, AF_INET, SOCK_STREAM, LISTED, MOVES), few);
-	report("bind, port listed, 10000 descriptors, not 10", &comparison, "at most 2 times");
+	report("bind, port listed, 10000 descriptors, vs 10", &comparison, "at most 2 times");
 	for (int fd = last - MANY_FDS + 1; fd <= last; fd++)
 		close(fd);
 }
@@ -261,10 +261,10 @@ static void compare_all(void)
 	            "at most 60 ns more");
 	compare_set("setsockopt TCP_KEEPIDLE, its default", IPPROTO_TCP, TCP_KEEPIDLE, 7200, "");
 	compare_unlisted();
-	compare_listed("bind, port listed, not xsocket()+bind: tcp4", AF_INET, SOCK_STREAM);
-	compare_listed("bind, port listed, not xsocket()+bind: tcp6", AF_INET6, SOCK_STREAM);
-	compare_listed("bind, port listed, not xsocket()+bind: udp4", AF_INET, SOCK_DGRAM);
-	compare_listed("bind, port listed, not xsocket()+bind: udp6", AF_INET6, SOCK_DGRAM);
+	compare_listed("bind, port listed, vs xsocket()+bind: tcp4", AF_INET, SOCK_STREAM);
+	compare_listed("bind, port listed, vs xsocket()+bind: tcp6", AF_INET6, SOCK_STREAM);
+	compare_listed("bind, port listed, vs xsocket()+bind: udp4", AF_INET, SOCK_DGRAM);
+	compare_listed("bind, port listed, vs xsocket()+bind: udp6", AF_INET6, SOCK_DGRAM);
 	compare_reading("of it 127 getsockopt calls: tcp6", AF_INET6, SOCK_STREAM);
 	compare_many_fds();
 }
