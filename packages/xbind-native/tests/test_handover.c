@@ -21,6 +21,8 @@ static const uint8_t refusal[] = {'X', 'S', '0', '2', 0, 0, 0, EMFILE};
 
 /* poll(2) says that there is something, and there is nothing so many times. */
 static int comes_to_nothing;
+/* Where a server answers and closes while recvmsg(2) is under way: its descriptor, or -1. */
+static int answers_late = -1;
 
 long sys_call(long number, const long args[6])
 {
@@ -29,6 +31,17 @@ long sys_call(long number, const long args[6])
 	if (number == SYS_recvmsg && comes_to_nothing > 0) {
 		comes_to_nothing--;
 		return -EAGAIN;
+	}
+	/* The kernel looks for a packet first and for the end after that. */
+	if (number == SYS_recvmsg && answers_late >= 0) {
+		struct msghdr *msg = (struct msghdr *)args[1];
+
+		CHECK_EQ(send(answers_late, refusal, sizeof(refusal), 0), (ssize_t)sizeof(refusal));
+		CHECK_EQ(shutdown(answers_late, SHUT_WR), 0);
+		answers_late = -1;
+		msg->msg_namelen = 0;
+		msg->msg_controllen = 0;
+		return 0;
 	}
 	rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 	return rc < 0 ? -errno : rc;
@@ -105,6 +118,20 @@ static void test_comes_to_nothing(void)
 	CHECK_EQ(send(pair[1], refusal, sizeof(refusal), 0), (ssize_t)sizeof(refusal));
 	comes_to_nothing = 3;
 	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -EMFILE);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* A server that answers and closes while its answer is looked for. */
+static void test_end_in_between(void)
+{
+	const struct deadline deadline = deadline_in(1000);
+	int pair[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	answers_late = pair[1];
+	CHECK_EQ(handover_take(pair[0], &tcp, true), -EMFILE);
+	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -ECONNRESET);
 	close(pair[0]);
 	close(pair[1]);
 }
@@ -245,6 +272,7 @@ int main(void)
 	RUN(test_between_two_requests);
 	RUN(test_deadline);
 	RUN(test_comes_to_nothing);
+	RUN(test_end_in_between);
 	if (!getenv("TEST_EMULATOR")) /* which has descriptors of its own */
 		RUN(test_no_room);
 	RUN(test_nonblocking);

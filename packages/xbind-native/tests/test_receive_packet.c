@@ -88,6 +88,7 @@ static void test_empty_packet(void)
 	CHECK_EQ(send(client, "", 0, 0), 0);
 	CHECK_EQ(send(client, request, sizeof(request), 0), sizeof(request));
 	CHECK_EQ(receive(), 0);
+	CHECK_EQ(receive(), sizeof(request));
 	close_pair();
 }
 

@@ -137,6 +137,22 @@ static size_t collect_fds(struct msghdr *msg, int fds[FDS_TAKEN])
 	return count;
 }
 
+/* The room of a control buffer for the descriptors that are looked at. */
+#define CONTROL_BYTES CMSG_SPACE(sizeof(int) * FDS_TAKEN)
+
+static long look_for_packet(int conn, int flags, struct msghdr *msg)
+{
+	msg->msg_namelen = sizeof(struct sockaddr_un);
+	msg->msg_controllen = CONTROL_BYTES;
+	return sys_recvmsg(conn, msg, flags | MSG_DONTWAIT);
+}
+
+/* A packet carries the server's address, the end of the stream none: so an empty packet shows. */
+static bool is_end(long len, const struct msghdr *msg)
+{
+	return len == 0 && msg->msg_namelen == 0 && msg->msg_controllen == 0;
+}
+
 /*
  * One reply that has arrived. Return: 0 and the unchecked socket in ret_fd; the server's error as a
  * positive number, so that its EAGAIN is not taken for ours; -errno when no reply could be read.
@@ -147,33 +163,30 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	struct sockaddr_un name;
 	union {
 		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int) * FDS_TAKEN)];
+		char space[CONTROL_BYTES];
 	} control;
 	struct iovec iov = {bytes, sizeof(bytes)};
 	struct msghdr msg = {
 	    .msg_name = &name,
-	    .msg_namelen = sizeof(name),
 	    .msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
-	    .msg_controllen = sizeof(control),
 	};
 	int fds[FDS_TAKEN] = {-1, -1};
 	size_t count;
 	long len;
 	int error;
 
-	len = sys_recvmsg(conn, &msg, flags | MSG_DONTWAIT);
-	/* Our request was not read any more. That is told once, and a reply may stand behind it. */
-	if (len == -ECONNRESET)
-		len = sys_recvmsg(conn, &msg, flags | MSG_DONTWAIT);
+	len = look_for_packet(conn, flags, &msg);
+	/* Our request was not read any more, which is told once; or the end, which the kernel looks
+	 * for after a packet. Behind either a reply may stand, in the latter case by now. */
+	if (len == -ECONNRESET || is_end(len, &msg))
+		len = look_for_packet(conn, flags, &msg);
 	if (len < 0)
 		return (int)len;
-	count = collect_fds(&msg, fds);
-	/* A packet carries the server's address, the end of the stream none: so an empty packet
-	 * shows. */
-	if (len == 0 && count == 0 && msg.msg_namelen == 0)
+	if (is_end(len, &msg))
 		return -ECONNRESET;
+	count = collect_fds(&msg, fds);
 	error = wire_decode_response(bytes, (size_t)len);
 	if (error >= 0 && count == (error == 0) && !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
 		if (error == 0)

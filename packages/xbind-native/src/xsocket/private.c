@@ -256,15 +256,14 @@ EXPORT int xs1_receive_packet(int fd, void *buf, unsigned len)
 	/* Without room for control data the kernel drops the descriptors that come with a packet:
 	 * they never enter this process, so that they can neither leak nor use up its limit. */
 	const int flags = MSG_DONTWAIT | MSG_TRUNC;
-	int rc = (int)sys_recvfrom(fd, buf, len, flags);
+	const int rc = (int)sys_recvfrom(fd, buf, len, flags);
 
-	if (rc != 0)
+	/* Where there is no end it was an empty packet. */
+	if (rc != 0 || sys_poll(fd, POLLRDHUP, 0) <= 0)
 		return rc;
 	/* The kernel looks for a packet first and for the end after that, so it reports the end
-	 * also when a packet and the end have come in between. Then the packet is there at a second
-	 * look. Where there is no end the first one was an empty packet. */
-	rc = (int)sys_recvfrom(fd, buf, len, flags);
-	return rc > 0 && sys_poll(fd, POLLRDHUP, 0) > 0 ? rc : 0;
+	 * also when a packet and the end have come in between. Then the packet is there by now. */
+	return (int)sys_recvfrom(fd, buf, len, flags);
 }
 
 EXPORT int xs1_drop_packets(int fd)
