@@ -182,7 +182,6 @@ static int carry_one(const struct carry *carry, const struct option *option)
 		return carry_linger(carry, option);
 	case OPTION_BUFFER:
 		return carry_buffer(carry, option);
-	case OPTION_LOCK:
 	case OPTION_EFFECT:
 		return carry_number(carry, option);
 	case OPTION_QUEUES:

@@ -235,7 +235,7 @@ ROW(SOCKET, 18, RCVLOWAT,          INT, PLAIN,  0, 0) \
 ROW(SOCKET, 7,  SNDBUF,            INT, BUFFER, 0, 32) \
 ROW(SOCKET, 8,  RCVBUF,            INT, BUFFER, 0, 33) \
 ROW(TCP, 10, WINDOW_CLAMP,         INT, EFFECT, 0, 0) \
-ROW(SOCKET, 72, BUF_LOCK,          INT, LOCK,   0, 0) \
+ROW(SOCKET, 72, BUF_LOCK,          INT, EFFECT, 0, 0) \
 /* filters last, the lock after them; the device behind all that must fit to it once it is set */ \
 ROW(SOCKET, 51, ATTACH_REUSEPORT_CBPF, 16, LAST_PROG, SAFETY, 0) \
 ROW(SOCKET, 52, ATTACH_REUSEPORT_EBPF, INT, LAST_FD, SAFETY, 0) \

@@ -26,7 +26,6 @@
 enum option_how {
 	OPTION_PLAIN,   /* read, and set to what was read */
 	OPTION_BUFFER,  /* reads as twice what was set, and setting it turns autotuning off */
-	OPTION_LOCK,    /* SO_BUF_LOCK, which setting a buffer changes */
 	OPTION_EFFECT,  /* a number that setting another option changes */
 	OPTION_FILTER,  /* a classic filter reads as a program, another one not at all */
 	OPTION_NAME,    /* SO_BINDTODEVICE: by name, unless it was set by index */

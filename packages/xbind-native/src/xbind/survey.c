@@ -27,7 +27,6 @@ struct look {
 	socket_key key;
 	bool has_device; /* SO_BINDTOIFINDEX is not 0 */
 	int buf_lock;    /* SO_BUF_LOCK, 0 where there is none */
-	bool has_buffer; /* one of the two has to be set, which changes SO_BUF_LOCK */
 };
 
 /*
@@ -109,28 +108,7 @@ static bool is_set_buffer(struct look *look, int row)
 	if (!locked && look->kind->protocol == IPPROTO_MPTCP_)
 		return false;
 	option_read(look->old, &options[row], &value);
-	if (value.error < 0 || (!locked && option_is_same(&value, normal)))
-		return false;
-	look->has_buffer = true;
-	return true;
-}
-
-/* Whatever its length is: only that it is not none is asked. */
-static bool is_set_headers(const struct look *look, int row)
-{
-	uint8_t bytes[OPTION_HEADERS_BYTES_MAX];
-	socklen_t len = options[row].bytes;
-
-	return sys_getsockopt(look->old, options[row].level, options[row].name, bytes, &len) == 0 &&
-	       len > 0;
-}
-
-/* An extended filter cannot be read. */
-static bool is_filtered(const struct look *look)
-{
-	socklen_t count = 0; /* instructions, not bytes */
-
-	return sys_getsockopt(look->old, SOL_SOCKET, SO_GET_FILTER, NULL, &count) < 0 || count > 0;
+	return value.error == 0 && (locked || !option_is_same(&value, normal));
 }
 
 static bool is_set(struct look *look, int row)
@@ -147,21 +125,17 @@ static bool is_set(struct look *look, int row)
 		return is_set_segment(look, row);
 	case OPTION_BUFFER:
 		return is_set_buffer(look, row);
-	case OPTION_LOCK:
-		return look->has_buffer || look->buf_lock != 0;
 	case OPTION_EFFECT:
+	case OPTION_FILTER:
+	case OPTION_HEADERS:
 	case OPTION_RECORDS:
 		return true;
 	case OPTION_REPAIR:
 	case OPTION_QUEUES:
 		return option_number(look->old, IPPROTO_TCP, TCP_REPAIR) > 0;
-	case OPTION_HEADERS:
-		return is_set_headers(look, row);
 	case OPTION_SENDER:
 		return option_number(look->old, options[row].level, options[row].name) != 0 &&
 		       !optlog_has(look->key, row);
-	case OPTION_FILTER:
-		return is_filtered(look);
 	default:
 		return false;
 	}
