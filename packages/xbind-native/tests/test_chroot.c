@@ -90,19 +90,48 @@ static void body_killed(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* A server that was restarted meanwhile is asked for another connection while it can be reached. */
-static void body_restarted(void)
+static void end_connection(void)
 {
 	struct pollfd end = {.events = POLLIN};
 
+	if (!pair_preloaded())
+		return;
+	end.fd = kept();
+	CHECK_EQ(send(end.fd, "", 1, 0), 1); /* no request, so the server closes */
+	CHECK_EQ(poll(&end, 1, 5000), 1);
+}
+
+/* A server that was restarted meanwhile is asked for another connection while it can be reached. */
+static void body_restarted(void)
+{
+	int before = strangers();
+
 	CHECK_EQ(chroot("/"), 0);
-	if (pair_preloaded()) {
-		end.fd = kept();
-		CHECK_EQ(send(end.fd, "", 1, 0), 1); /* no request, so the server closes */
-		CHECK_EQ(poll(&end, 1, 5000), 1);
-	}
+	end_connection();
 	enter_jail();
 	CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(strangers() - before, pair_preloaded());
+}
+
+/* And so it is when the program has closed what was kept. */
+static void body_closed(void)
+{
+	CHECK_EQ(chroot("/"), 0);
+	if (pair_preloaded())
+		close(kept());
+	enter_jail();
+	CHECK_EQ(bind_listed(), 0);
+}
+
+/* In the jail it cannot be reached any more, and nothing is kept. */
+static void body_ended(void)
+{
+	int before = strangers();
+
+	enter_jail();
+	end_connection();
+	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
+	CHECK_EQ(strangers(), before);
 }
 
 /* A child that holds the turn and does nothing is waited for, and its end gives the turn away. */
@@ -236,6 +265,16 @@ static void test_restarted(void)
 	run_jailed(body_restarted);
 }
 
+static void test_closed(void)
+{
+	run_jailed(body_closed);
+}
+
+static void test_ended(void)
+{
+	run_jailed(body_ended);
+}
+
 static void test_holder(void)
 {
 	run_jailed(body_holder);
@@ -272,6 +311,8 @@ static void test_listed(void)
 	RUN(test_forked);
 	RUN(test_killed);
 	RUN(test_restarted);
+	RUN(test_closed);
+	RUN(test_ended);
 	RUN(test_holder);
 	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */
 		CHECK_EQ(seteuid(0), 0);

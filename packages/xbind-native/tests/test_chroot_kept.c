@@ -2,6 +2,7 @@
 /* test_chroot_kept.c - the descriptor that is kept where a program changes its root */
 #include "support/jail.h"
 
+#include <signal.h>
 #include <sys/resource.h>
 
 #define LIMIT 64 /* descriptors */
@@ -113,6 +114,67 @@ static void test_mode(void)
 	run_jailed(body_mode);
 }
 
+/*
+ * One that answers no more, or not to be understood, is not asked again, by other processes
+ * neither: what comes late would be taken for the next answer.
+ */
+static void body_later(void)
+{
+	int before = strangers(), go[2];
+	char byte;
+	pid_t child;
+
+	enter_jail();
+	CHECK_EQ(pipe(go), 0);
+	child = fork();
+	if (child == 0) {
+		close(go[1]); /* the end tells when this test fails */
+		CHECK_EQ(read(go[0], &byte, 1), 1);
+		CHECK_EQ(bind_listed(), ENOENT);
+		_exit(0);
+	}
+	CHECK_EQ(bind_listed(), atoi(getenv("LATER")));
+	CHECK_EQ(strangers() - before, 2); /* the pipe */
+	CHECK_EQ(bind_listed(), ENOENT);
+	CHECK_EQ(write(go[1], "", 1), 1);
+	child_await(child);
+}
+
+/* One that holds its turn for longer than a bind may take. */
+static void body_held(void)
+{
+	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int ready[2], fd = 1000;
+	char byte;
+	pid_t child;
+
+	enter_jail();
+	while (fcntl(fd, F_GETFD) < 0)
+		fd++;
+	CHECK_EQ(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		CHECK_EQ(fcntl(fd, F_SETLK, &whole), 0);
+		CHECK_EQ(write(ready[1], "", 1), 1);
+		sleep(5); /* and no longer, if this test fails */
+	}
+	CHECK_EQ(read(ready[0], &byte, 1), 1);
+	CHECK_EQ(bind_listed(), ETIMEDOUT);
+	CHECK_EQ(kill(child, SIGKILL), 0);
+	CHECK_EQ(waitpid(child, NULL, 0), child);
+	CHECK_EQ(bind_listed(), 0);
+}
+
+static void test_later(void)
+{
+	run_jailed(body_later);
+}
+
+static void test_held(void)
+{
+	run_jailed(body_held);
+}
+
 int main(void)
 {
 	if (getenv("KEPT")) {
@@ -120,10 +182,16 @@ int main(void)
 		return 0;
 	}
 	jail_make();
-	RUN(test_kept);
-	RUN(test_closed);
-	RUN(test_low_limit);
-	RUN(test_full);
+	if (getenv("LATER")) {
+		RUN(test_later);
+	} else if (getenv("HELD")) {
+		RUN(test_held);
+	} else {
+		RUN(test_kept);
+		RUN(test_closed);
+		RUN(test_low_limit);
+		RUN(test_full);
+	}
 	CHECK_EQ(rmdir(jail), 0);
 	return 0;
 }

@@ -185,7 +185,7 @@ static int receive_own(const struct wire_request *request, const struct deadline
 
 	for (int i = 0; fd == -EBADMSG && i < STRAYS_MAX; i++)
 		fd = handover_receive(kept.fd, request, true, &soon);
-	return fd == -ETIMEDOUT && rc == -EBADMSG ? rc : fd;
+	return fd == -ETIMEDOUT ? rc : fd;
 }
 
 static int exchange(const struct wire_request *request, const struct deadline *deadline)
@@ -211,8 +211,7 @@ static int request_claimed(const struct wire_request *request, const struct dead
 	if (rc < 0)
 		return rc;
 	rc = exchange(request, deadline);
-	if (kept.fd >= 0)
-		lock(F_UNLCK);
+	lock(F_UNLCK);
 	return rc;
 }
 

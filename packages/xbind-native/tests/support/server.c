@@ -34,6 +34,8 @@ static const char *const names[] = {
     [SERVER_LISTENING] = "listening",
     [SERVER_FILTERED] = "filtered",
     [SERVER_REFUSES] = "refuses",
+    [SERVER_LATER_SILENT] = "later-silent",
+    [SERVER_LATER_SHORT] = "later-short",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == SERVER_MODES, "each mode has its name");
 
@@ -161,6 +163,14 @@ static void answer(int conn, const struct wire_request *request, enum server_mod
 		close(fd);
 }
 
+/* What is done with the requests behind the first one, by what is done with that. */
+static enum server_mode mode_later(enum server_mode mode)
+{
+	if (mode == SERVER_LATER_SILENT)
+		return SERVER_SILENT;
+	return mode == SERVER_LATER_SHORT ? SERVER_SHORT : mode;
+}
+
 static _Noreturn void serve(int conn, enum server_mode mode)
 {
 	struct wire_request request;
@@ -173,6 +183,7 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 		while (mode == SERVER_SILENT)
 			pause(); /* also when the client has said that no more is to come */
 		answer(conn, &request, mode);
+		mode = mode_later(mode);
 	}
 	while (mode == SERVER_LINGERS)
 		pause();

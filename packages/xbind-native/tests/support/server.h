@@ -24,6 +24,8 @@ enum server_mode {
 	SERVER_LISTENING,     /* a socket that already listens */
 	SERVER_FILTERED,      /* a socket with a filter on it */
 	SERVER_REFUSES,       /* answers EPERM */
+	SERVER_LATER_SILENT,  /* answers the first request of each connection well, no other */
+	SERVER_LATER_SHORT,   /* the same, the others with a reply cut short */
 	SERVER_MODES,
 };
 
