@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { xsocketSync } from "@xsocket/client";
 import {
   guardDescriptors,
   here,
@@ -243,6 +244,29 @@ describe("status", () => {
       expect(await ask("58533031000000020000000100000000")).toBe("8");
     },
   );
+});
+
+test("a policy that allows nobody a socket is taken, with a warning at the start and at a reload", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  const file = await policyFile(dir.join("p"), "# nothing yet\n");
+  const warning = `xsocket: warning: nobody gets a socket, since no rule of ${file} allows one: add one with action = "allow", or see that this is the file that was meant\n`;
+  await using server = await startServer({ path, args: ["--policy", file] });
+  await server.program.says(/serving at/);
+  expect(server.program.stderr).toStartWith(warning);
+  const reload = async (text: string) => {
+    await Bun.write(file, text);
+    const before = server.program.stderr.length;
+    server.program.kill("SIGHUP");
+    const said = () => server.program.stderr.slice(before);
+    await eventually("the reload", () => said().includes("reloaded: "));
+    return said();
+  };
+  expect(await reload(RULES)).not.toContain("warning");
+  expect(await reload("")).toStartWith(warning);
+  const status = '[[rule]]\naction = "allow"\nkind = "status"\n';
+  expect(await reload(`${status}[[rule]]\naction = "deny"\n`)).toStartWith(warning);
+  expect(() => xsocketSync({ via: path, family: 4, type: "stream" })).toThrow("EPERM");
 });
 
 describe("a policy that is no regular file", () => {

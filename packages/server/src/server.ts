@@ -7,7 +7,7 @@ import { createMemory } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
 import { type Common, Pool } from "./_pool.ts";
 import { reasonOf, systemError } from "./_refusal.ts";
-import { wantedOf } from "./_say.ts";
+import { wantedOf, warnIfClosed } from "./_say.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Log } from "./log.ts";
 import { DEFAULT_LOG_LEVEL, type ServeOptions } from "./options.ts";
@@ -118,6 +118,7 @@ export async function serve(options: ServeOptions = {}): Promise<Server> {
     };
     const pool = new Pool(sys, shared, common, policy, log);
     await pool.start().catch((error: unknown) => pool.stop().then(() => Promise.reject(error)));
+    warnIfClosed(policy, log);
     return new RunningServer(sys, options, log, claim, common, shared, pool);
   } catch (error) {
     await release(claim, log);
@@ -205,6 +206,7 @@ class RunningServer implements Server {
     if (reload < this.#followed) return;
     this.#followed = reload;
     this.#pool.follow(policy);
+    warnIfClosed(policy, this.#log);
   }
 
   /* After a log was rotated: the new file takes the place of the old one under its number. */
