@@ -21,7 +21,7 @@ async function listening(): Promise<Claim & { path: string }> {
     {
       mode: 0o600,
       gid: undefined,
-      backlog: 1,
+      backlog: 8, // connections that nobody takes stay in it
       sharedDirectory: false,
       refuseDescriptors: false,
     },
@@ -61,9 +61,10 @@ test("a call that is refused here is no word of the server", async () => {
   native.close(claim.listenFd);
 });
 
+const open = () => readdirSync("/proc/self/fd").length;
+
 test("a server that says nothing is given up, and one that is not there is an error of its own", async () => {
   const claim = await listening();
-  const open = () => readdirSync("/proc/self/fd").length;
   const before = open();
   expect(() => askStatus(native, claim.path, 20)).toThrow("poll: ETIMEDOUT");
   expect(open()).toBe(before);
