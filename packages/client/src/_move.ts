@@ -6,51 +6,17 @@
  * made again with the events and data that /proc/self/fdinfo showed before. Nothing of that is
  * documented, so each step is checked, and where one does not hold the caller takes the other way.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Server } from "bun";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import {
+  epollFds,
+  loadSyscalls,
+  register,
+  type Registration,
+  registrations,
+} from "@xsocket/xbind-native";
 import { getOption, socketName } from "./_socket.ts";
 
-/** A descriptor in an epoll set, with what was registered for it. */
-interface Registration {
-  readonly epollFd: number;
-  readonly fd: number;
-  readonly events: number;
-  readonly data: bigint;
-}
-
 let loopFd: number | undefined; // Bun's epoll descriptor of this thread, once found
-
-/** Reads the members of an epoll set from the text of its fdinfo. */
-export function parseRegistrations(epollFd: number, fdinfo: string): Registration[] {
-  const lines = fdinfo.matchAll(/^tfd:\s*(\d+) events:\s*([0-9a-f]+) data:\s*([0-9a-f]+)/gm);
-  return Array.from(lines, ([, fd, events, data]) => ({
-    epollFd,
-    fd: Number(fd),
-    events: Number(`0x${events}`),
-    data: BigInt(`0x${data}`),
-  }));
-}
-
-function registrations(epollFd: number): Registration[] {
-  try {
-    return parseRegistrations(epollFd, readFileSync(`/proc/self/fdinfo/${epollFd}`, "utf8"));
-  } catch {
-    return [];
-  }
-}
-
-function epollFds(): number[] {
-  return readdirSync("/proc/self/fd")
-    .map(Number)
-    .filter((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventpoll]";
-      } catch {
-        return false; // the one that readdir itself had open
-      }
-    });
-}
 
 /* "0200" + port + 127.0.0.1: what the throwaway listener is bound to. */
 function throwawayName(port: number): string {
@@ -86,9 +52,7 @@ function isSame(a: Registration, b: Registration): boolean {
 function replace(place: Registration, fd: number): boolean {
   const native = loadSyscalls();
   if (native.dupOnto(fd, place.fd) < 0) return false;
-  const high = Number(place.data >> 32n);
-  const low = Number(place.data & 0xffffffffn);
-  if (native.epollAdopt(place.epollFd, place.fd, place.events, high, low) < 0) return false;
+  if (register(native, place) < 0) return false;
   return (
     socketName(fd) === socketName(place.fd) &&
     registrations(place.epollFd).some((now) => isSame(now, place))

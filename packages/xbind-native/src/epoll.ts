@@ -1,0 +1,53 @@
+/* What the runtime waits for: it tells nobody, and the kernel tells each process of its own (proc_pid_fdinfo(5)). */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { Syscalls } from "./syscalls.ts";
+
+/** A descriptor in an epoll set, with what was registered for it. */
+export interface Registration {
+  readonly epollFd: number;
+  readonly fd: number;
+  readonly events: number;
+  readonly data: bigint;
+}
+
+/** Reads the members of an epoll set from the text of its fdinfo. */
+export function parseRegistrations(epollFd: number, fdinfo: string): Registration[] {
+  const lines = fdinfo.matchAll(/^tfd:\s*(\d+) events:\s*([0-9a-f]+) data:\s*([0-9a-f]+)/gm);
+  return Array.from(lines, ([, fd, events, data]) => ({
+    epollFd,
+    fd: Number(fd),
+    events: Number(`0x${events}`),
+    data: BigInt(`0x${data}`),
+  }));
+}
+
+/** The members of an epoll set; none where they are not told. */
+export function registrations(epollFd: number): Registration[] {
+  try {
+    return parseRegistrations(epollFd, readFileSync(`/proc/self/fdinfo/${epollFd}`, "utf8"));
+  } catch {
+    return [];
+  }
+}
+
+function isEpoll(fd: number): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === "anon_inode:[eventpoll]";
+  } catch {
+    return false; // the one that readdir itself had open
+  }
+}
+
+/** The epoll sets of this process; none where they are not told, or no descriptor is left to look. */
+export function epollFds(): number[] {
+  try {
+    return readdirSync("/proc/self/fd").map(Number).filter(isEpoll);
+  } catch {
+    return [];
+  }
+}
+
+/** Adds a descriptor to an epoll set with the events and data of a registration. Returns 0 or -errno. */
+export function register(sys: Syscalls, { epollFd, fd, events, data }: Registration): number {
+  return sys.epollAdopt(epollFd, fd, events, Number(data >> 32n), Number(data & 0xffffffffn));
+}
