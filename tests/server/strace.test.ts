@@ -3,8 +3,15 @@ import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { errno, libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, isContained, startServer, tempDir } from "../harness/index.ts";
-import { askOnce, rawClients, RawClient } from "./raw.ts";
+import {
+  eventually,
+  guardDescriptors,
+  here,
+  isContained,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { askOnce, firstFree, rawClients, RawClient } from "./raw.ts";
 
 guardDescriptors();
 
@@ -145,3 +152,25 @@ test.skipIf(isContained)(
     expect(made[1]).toEqual(made[0] ?? []);
   },
 );
+
+test("who asks for metrics while no descriptor is left costs a try, not one after the other", async () => {
+  using directory = tempDir();
+  const path = directory.join("metrics");
+  await using server = await startServer({ args: ["--threads", "1", "--metrics", path] });
+  await server.program.says(/serving at/);
+  const { pid } = server.program;
+  const limit = (soft: number) => here.run(["prlimit", "--pid", String(pid), `--nofile=${soft}:`]);
+  const page = async () => (await fetch("http://x/metrics", { unix: path })).status;
+  expect(await page()).toBe(200);
+  const asked: Promise<number>[] = [];
+  await eventually("one that waits", async () => {
+    await limit(firstFree(pid)); // Bun closes some of its own after the start
+    asked.push(page());
+    return await Promise.race([asked.at(-1)?.then(() => false), Bun.sleep(200).then(() => true)]);
+  });
+  const calls = await callsDuring(pid, () => Bun.sleep(500));
+  expect(calls.filter(({ name }) => name === "accept4").length).toBeLessThan(10); // or thousands
+  await limit(1024);
+  expect(await page()).toBe(200);
+  expect(new Set(await Promise.all(asked))).toEqual(new Set([200])); // they came in with that one
+});

@@ -1,7 +1,14 @@
 import type { UnixSocketListener } from "bun";
 import { isIP } from "node:net";
 import { SOCK_STREAM } from "@xsocket/protocol";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import {
+  EPOLL_CTL_DEL,
+  EPOLLET,
+  epollFds,
+  loadSyscalls,
+  register,
+  registrations,
+} from "@xsocket/xbind-native";
 import { claimPath } from "../_claim.ts";
 import { expectDirectory, underLock } from "../_directory.ts";
 import { readAddress } from "../_listen.ts";
@@ -66,6 +73,21 @@ interface Listening {
   stop(closeActiveConnections: boolean): void;
 }
 
+/*
+ * Bun waits for connections by level: while there is no descriptor for one it tries again at once, for
+ * as long as that may last. By edge it tries when the next one comes, and each try takes all that wait.
+ * Nothing of that is documented, and where it is not found it stays as it is.
+ */
+function tryOnce(listener: object): void {
+  const sys = loadSyscalls();
+  const listenFd: unknown = Reflect.get(listener, "fd"); // Bun's types have none
+  for (const found of epollFds().flatMap(registrations)) {
+    if (found.fd !== listenFd) continue;
+    if (sys.epollCtl(found.epollFd, EPOLL_CTL_DEL, found.fd, 0, 0) < 0) continue;
+    register(sys, { ...found, events: (found.events | EPOLLET) >>> 0 });
+  }
+}
+
 /* A listener that Bun makes at a path would, at its end, remove whatever lies there by then. */
 async function listenAtPath(path: string, socket: Handlers): Promise<Listening> {
   const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
@@ -79,6 +101,7 @@ async function listenAtPath(path: string, socket: Handlers): Promise<Listening> 
   const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;
   try {
     const listener = adopt({ fd, socket });
+    tryOnce(listener);
     return { file, stop: (all) => listener.stop(all) };
   } catch (error) {
     sys.close(fd); // Bun leaves to us what it does not take
@@ -89,7 +112,9 @@ async function listenAtPath(path: string, socket: Handlers): Promise<Listening> 
 
 async function listen(address: MetricsAddress, socket: Handlers): Promise<Listening> {
   if (address.kind === "path") return listenAtPath(address.path, socket);
-  return Bun.listen({ hostname: address.host, port: address.port, socket });
+  const listener = Bun.listen({ hostname: address.host, port: address.port, socket });
+  tryOnce(listener);
+  return listener;
 }
 
 /* The next start replaces what has to stay. */
