@@ -251,21 +251,24 @@ test("a server that is there already is named", async () => {
 const STREAM = "s = socket.socket(socket.AF_UNIX)";
 const PACKETS = "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)";
 
-/* A program of another kind that listens at a path, and has one answer for whom it understands. */
-function otherServer(path: string, make: string, answer: string) {
-  const serve = `import socket\n${make}\ns.bind("${path}")\ns.listen()\nprint("ready", flush=True)\nc, _ = s.accept()\nc.recv(99)\nc.send(b"${answer}")`;
+const answering = (answer: string) => `c.recv(99)\nc.send(b"${answer}")`;
+
+/* A program of another kind that listens at a path, and what it does with a connection before it ends. */
+function otherServer(path: string, make: string, act: string) {
+  const serve = `import socket\n${make}\ns.bind("${path}")\ns.listen()\nprint("ready", flush=True)\nc, _ = s.accept()\n${act}`;
   return here.spawn(["python3", "-c", serve]);
 }
 
 test.each([
-  ["of another kind", STREAM, "name the control socket", "garbage"],
-  ["that answers in another language", PACKETS, "nothing else", "garbage"],
-  ["that has another status", PACKETS, "nothing else", "XS04{}"],
-  ["that has no JSON", PACKETS, "nothing else", "XS04{"],
-])("status at a socket %s is one sentence", async (_kind, make, remedy, answer) => {
+  ["of another kind", STREAM, "name the control socket", answering("garbage")],
+  ["that answers in another language", PACKETS, "nothing else", answering("garbage")],
+  ["that has another status", PACKETS, "nothing else", answering("XS04{}")],
+  ["that has no JSON", PACKETS, "nothing else", answering("XS04{")],
+  ["whose server ends", PACKETS, "has ended meanwhile", "c.recv(99, socket.MSG_PEEK)"],
+])("status at a socket %s is one sentence", async (_kind, make, remedy, act) => {
   using dir = tempDir();
   const path = dir.join("control");
-  await using other = otherServer(path, make, answer);
+  await using other = otherServer(path, make, act);
   await other.says(/ready/);
   await expectSentence([XSOCKET, "status", path], { code: 1, says: [path, remedy] });
 });
@@ -293,7 +296,7 @@ test("what a server says of itself is no command to the terminal", async () => {
 test("run says beforehand that the socket is another program's", async () => {
   using dir = tempDir();
   const path = dir.join("control");
-  await using other = otherServer(path, STREAM, "garbage");
+  await using other = otherServer(path, STREAM, answering("garbage"));
   await other.says(/ready/);
   const run = [XSOCKET, "run", "--port", "1", "--socket", path, "--", "echo", "ran"];
   const { stdout, stderr } = await here.run(run);

@@ -39,6 +39,7 @@ const REMEDIES: Record<string, string> = {
   ENFILE:
     "the server has as many connections as it may have: try again later, or start it with a larger --max-connections",
   ETIMEDOUT: "the server does not answer: look into its log",
+  ECONNRESET: "the server has ended meanwhile: ask again once it runs",
 };
 
 /* Why there was no status, and what to do; undefined for an error that says so itself. */

@@ -1,8 +1,8 @@
-import { decode, encode } from "@xsocket/protocol";
+import { decode, encode, STATUS_BYTES_MAX } from "@xsocket/protocol";
 import { checked, errno, POLLIN, type Syscalls } from "@xsocket/xbind-native";
 import type { ServerStatus } from "../status.ts";
 
-const PACKET_BYTES_MAX = 1 << 17; // more than any status
+const BUFFER_BYTES = 2 * STATUS_BYTES_MAX; // more than any status, with its signature
 
 /** The server does not tell its status: it is of version 1, or does not want to tell this user. */
 export class StatusRefusedError extends Error {
@@ -13,8 +13,8 @@ export class StatusRefusedError extends Error {
  * Asks a running server for its status.
  *
  * @param waitMs the longest wait in milliseconds, for the connection and for the answer
- * @throws {SyscallError} if there is no server, it does not answer (ETIMEDOUT), or it refuses the
- *   connection at a bound (EMFILE, ENFILE)
+ * @throws {SyscallError} if there is no server, it does not answer (ETIMEDOUT), it ends before it has
+ *   read the question (ECONNRESET), or it refuses the connection at a bound (EMFILE, ENFILE)
  * @throws {StatusRefusedError} if it closes the connection instead
  * @throws {ProtocolError | SyntaxError} if the answer is malformed
  */
@@ -23,7 +23,7 @@ export function askStatus(sys: Syscalls, path: string, waitMs: number): ServerSt
   try {
     const question = encode({ kind: "status-request" });
     const sent = sys.sendPacket(fd, question, question.byteLength, -1);
-    if (sent !== -errno.EPIPE && sent !== -errno.ECONNRESET) checked("sendmsg", sent); // a refusal may be there
+    if (sent !== -errno.EPIPE) checked("sendmsg", sent); // a refusal may be there
     if (checked("poll", sys.poll(fd, POLLIN, waitMs)) === 0) checked("poll", -errno.ETIMEDOUT);
     return readAnswer(sys, fd, path);
   } finally {
@@ -32,11 +32,11 @@ export function askStatus(sys: Syscalls, path: string, waitMs: number): ServerSt
 }
 
 function readAnswer(sys: Syscalls, fd: number, path: string): ServerStatus {
-  const buffer = new Uint8Array(new ArrayBuffer(PACKET_BYTES_MAX));
+  const buffer = new Uint8Array(new ArrayBuffer(BUFFER_BYTES));
   const receive = () => sys.receivePacket(fd, buffer, buffer.byteLength);
   let length = receive();
   // our question was not read any more; that is told once, and a refusal may stand behind it
-  if (length === -errno.ECONNRESET) length = receive();
+  if (length === -errno.ECONNRESET) length = receive() || length;
   const answer = checked("recvfrom", length) > 0 ? decode(buffer.subarray(0, length)) : undefined;
   if (answer?.kind === "response") checked("the server", -answer.error);
   if (answer?.kind !== "status-response")
