@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { recorded } from "../../../../tests/harness/recorded.ts";
 import { DEFAULT_POLICY, abstractPolicy, flagPolicy } from "./builtin.ts";
 import { type Asked, type Asker, firstMatch, mismatch } from "./match.ts";
 import { FAMILIES, numberOf, PROTOCOLS, TYPES } from "./names.ts";
@@ -241,6 +242,14 @@ describe("who", () => {
     const rule = plainRule("r", { gids: [{ first: 1, last: 1 }] });
     expect(mismatch(rule, careful, tcp)).toBeUndefined();
   });
+});
+
+test("every key of a rule counts when it is matched, but its name and the quotas", () => {
+  const looked = new Set<string>();
+  const rule = plainRule("r");
+  mismatch(recorded(rule, looked), asker(1), ask("inet stream"));
+  const others = Object.keys(rule).filter((name) => !looked.has(name));
+  expect(others).toEqual(["name", "socketsPerMinute", "connections"]);
 });
 
 test("the first rule that matches decides", () => {

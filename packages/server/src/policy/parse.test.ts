@@ -128,13 +128,24 @@ describe("what is not understood is refused", () => {
     ["[[rule]]\naction = 'allow'\nprotocol = true", "protocol must be one value"],
     ["[[rule]]\naction = 'allow'\nconnections = 0", "connections must be a number from 1"],
     ["[[rule]]\naction = 'allow'\nconnections = 'many'", "connections must be a number"],
-    ["[[rule]]\naction = 'deny'\nconnections = 3", "no meaning in a rule that denies"],
     ["[[rule]]\naction = 'allow'\nkind = 'port'", 'kind must be "socket" or "status"'],
-    ["[[rule]]\naction = 'allow'\nkind = 'status'\ntype = 'raw'", 'no meaning in a rule of kind "'],
     ["[[rule]]\naction = 'allow'\nname = 3", "name must be a text"],
     ["[[rule]]\naction = 'allow'\nname = 'x'\nfoo = 1", 'rule 1 ("x"): the key "foo" is unknown'],
   ])("%j", (text, problem) => {
     expect(problems(text).join("\n")).toContain(problem);
+  });
+
+  test("a key without a meaning in a rule of its kind, or in one that denies", () => {
+    const keys = ["uid", "family", "type", "protocol", "sockets_per_minute", "connections"];
+    const refused = (kind: string, action: string) =>
+      keys.filter((key) =>
+        problems(`[[rule]]\nkind = "${kind}"\naction = "${action}"\n${key} = 1`).some((problem) =>
+          problem.includes(`${key} has no meaning in a rule `),
+        ),
+      );
+    expect(refused("socket", "allow")).toEqual([]);
+    expect(refused("socket", "deny")).toEqual(keys.slice(4));
+    expect(refused("status", "allow")).toEqual(keys.slice(1));
   });
 
   test("a table of more entries than a rule can have, before the parser takes minutes for it", () => {

@@ -8,23 +8,23 @@ import { type Table, words } from "./values.ts";
 /** The largest quota that is counted. */
 export const QUOTA_MAX = 0xffffff;
 
-/* What each key of a rule is turned into; a key that is not here is a mistake. */
+/* Each key of a rule, and the rules in which it has a meaning; a key that is not here is a mistake. */
 const KEYS = [
-  "name",
-  "action",
-  "kind",
-  "user",
-  "uid",
-  "group",
-  "gid",
-  "family",
-  "type",
-  "protocol",
-  "sockets_per_minute",
-  "connections",
+  ["name", "any"],
+  ["action", "any"],
+  ["kind", "any"],
+  ["user", "any"],
+  ["uid", "any"],
+  ["group", "any"],
+  ["gid", "any"],
+  ["family", "about sockets"],
+  ["type", "about sockets"],
+  ["protocol", "about sockets"],
+  ["sockets_per_minute", "allowing sockets"],
+  ["connections", "allowing sockets"],
 ] as const;
 
-type Key = (typeof KEYS)[number];
+type Key = (typeof KEYS)[number][0];
 
 /** Takes a problem, and the key that it is about. */
 type Note = (problem: string, key?: string) => void;
@@ -42,8 +42,11 @@ class RuleReader {
     this.#table = table;
     this.#note = (problem, key) => note(`${where}: ${problem}`, key);
     for (const key of Object.keys(table))
-      if (!KEYS.some((known) => known === key))
-        this.#note(`the key "${key}" is unknown: there are ${KEYS.join(", ")}`, key);
+      if (!KEYS.some(([known]) => known === key))
+        this.#note(
+          `the key "${key}" is unknown: there are ${KEYS.map(([known]) => known).join(", ")}`,
+          key,
+        );
     if (named !== undefined && typeof named !== "string") this.#note("name must be a text", "name");
   }
 
@@ -113,21 +116,13 @@ function ids(
   return [...(named ?? []).map((id) => ({ first: id, last: id })), ...(numbered ?? [])];
 }
 
-const SOCKET_KEYS = [
-  "family",
-  "type",
-  "protocol",
-  "sockets_per_minute",
-  "connections",
-] as const satisfies readonly Key[];
-
 function refuseContradictions(reader: RuleReader, kind: RuleKind, allow: boolean): void {
-  if (kind === "status")
-    for (const key of SOCKET_KEYS)
-      if (reader.has(key)) reader.refuse(key, 'has no meaning in a rule of kind "status"');
-  if (!allow)
-    for (const key of ["sockets_per_minute", "connections"] as const)
-      if (reader.has(key)) reader.refuse(key, "has no meaning in a rule that denies");
+  for (const [key, where] of KEYS)
+    if (where !== "any" && reader.has(key)) {
+      if (kind === "status") reader.refuse(key, 'has no meaning in a rule of kind "status"');
+      if (where === "allowing sockets" && !allow)
+        reader.refuse(key, "has no meaning in a rule that denies");
+    }
 }
 
 /** Reads one [[rule]] table; what is not understood is noted. */
