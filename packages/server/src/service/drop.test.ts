@@ -2,17 +2,26 @@ import { describe, expect, test } from "bun:test";
 import { parseAccounts } from "../policy/accounts.ts";
 import { findIdentity } from "./drop.ts";
 
-const ACCOUNTS = parseAccounts("alice:x:1000:100::/:\n", "users:x:100:\nnet:x:7:bob,alice\n");
+const ACCOUNTS = parseAccounts(
+  "alice:x:1000:100::/:\n7:x:1001:100::/:\neve:x:7:100::/:\nroot:x:0:0::/:\n",
+  "users:x:100:\nnet:x:7:bob,alice\n",
+);
 
 test("a user is found by name and by number, with all groups", () => {
   const alice = { uid: 1000, gid: 100, groups: [100, 7] };
   expect(findIdentity(ACCOUNTS, "alice")).toEqual(alice);
   expect(findIdentity(ACCOUNTS, "1000")).toEqual(alice);
-  expect(findIdentity(ACCOUNTS, "bob")).toBeUndefined();
+  expect(findIdentity(ACCOUNTS, "7")?.uid).toBe(1001); // who is called so comes first
+  for (const none of ["bob", "", "01000", "0x0"])
+    expect(findIdentity(ACCOUNTS, none)).toBeUndefined();
 });
 
 /** Becomes `nobody` and runs a shell; runs as a child, since it gives its process away. */
-async function shellAsNobody(script: string, env: Record<string, string> = {}): Promise<string> {
+async function shellAsNobody(
+  script: string,
+  env: Record<string, string> = {},
+  ownsFile = true,
+): Promise<string> {
   const program = `
     import { openSync } from "node:fs";
     import { loadSyscalls } from "@xsocket/xbind-native";
@@ -22,7 +31,7 @@ async function shellAsNobody(script: string, env: Record<string, string> = {}): 
     const listener = openSync("/etc/hostname", "r");
     openSync("/etc/hosts", "r");
     const argv = ["/bin/sh", "-c", process.argv[1] ?? ""];
-    execAs(loadSyscalls(), listener, identity, { argv, directory: "/usr", ownsFile: true });`;
+    execAs(loadSyscalls(), listener, identity, { argv, directory: "/usr", ownsFile: ${ownsFile} });`;
   const child = Bun.spawn([process.execPath, "-e", program, script], {
     cwd: import.meta.dir,
     env: { ...process.env, ...env },
@@ -54,10 +63,8 @@ describe.skipIf(process.geteuid?.() !== 0)("as root: the program that takes over
   });
 
   test("keeps the process and its environment, and is told of the socket", async () => {
-    const said = await shellAsNobody(
-      'test "$LISTEN_PID" = $$ && echo "$LISTEN_FDS $LISTEN_FDNAMES $KEPT"',
-      { KEPT: "ä b" },
-    );
-    expect(said).toBe("1 xsocket-bound ä b\n");
+    const script = 'test "$LISTEN_PID" = $$ && echo "$LISTEN_FDS $LISTEN_FDNAMES $KEPT"';
+    expect(await shellAsNobody(script, { KEPT: "ä b" })).toBe("1 xsocket-bound ä b\n");
+    expect(await shellAsNobody(script, { KEPT: "" }, false)).toBe("1 xsocket \n");
   });
 });

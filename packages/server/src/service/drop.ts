@@ -1,5 +1,5 @@
-import { closeSync, constants, openSync } from "node:fs";
-import { checked, type Syscalls } from "@xsocket/xbind-native";
+import { openSync } from "node:fs";
+import { SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { type Accounts, groupsOf } from "../policy/accounts.ts";
 import { ACTIVATION_NAME, BOUND_NAME } from "./activation.ts";
 
@@ -10,7 +10,7 @@ export const CWD_FD = 4;
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
-  /** The supplementary groups. */
+  /** The supplementary groups, and the one above. */
   readonly groups: readonly number[];
 }
 
@@ -22,18 +22,9 @@ export function findIdentity(accounts: Accounts, who: string): Identity | undefi
   return user && { uid: user.uid, gid: user.gid, groups: groupsOf(accounts, user) };
 }
 
-/* NUL-terminated texts one after the other, on memory that does not move. */
+/* NUL-terminated texts one after the other. */
 function block(texts: readonly string[]): Uint8Array {
-  const bytes = new TextEncoder().encode(texts.map((text) => `${text}\0`).join(""));
-  const fixed = new Uint8Array(new ArrayBuffer(bytes.byteLength));
-  fixed.set(bytes);
-  return fixed;
-}
-
-function variables(env: Readonly<Record<string, string | undefined>>): string[] {
-  return Object.entries(env).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${value}`],
-  );
+  return new TextEncoder().encode(texts.map((text) => `${text}\0`).join(""));
 }
 
 /** What takes the place of this process. */
@@ -61,32 +52,26 @@ export function execAs(
   listenFd: number,
   { uid, gid, groups }: Identity,
   { argv, directory, ownsFile }: Successor,
-  env: Readonly<Record<string, string | undefined>> = process.env,
 ): never {
-  const passed = {
-    ...env,
+  const env = {
+    ...process.env,
     LISTEN_PID: String(process.pid),
     LISTEN_FDS: "1",
     LISTEN_FDNAMES: ownsFile ? BOUND_NAME : ACTIVATION_NAME,
   };
-  // One spare cell: no pointer can be taken of an empty array.
-  const ids = new Uint32Array(new ArrayBuffer(4 * (groups.length + 1)));
-  ids.set(groups);
-  const [args, vars] = [block(argv), block(variables(passed))];
-  const cwd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  const args = block(argv);
+  const vars = block(Object.entries(env).map(([name, value]) => `${name}=${value}`));
   const rc = native.execAs(
     listenFd,
-    cwd,
+    openSync(directory, "r"),
     uid,
     gid,
-    ids,
+    Uint32Array.from(groups),
     groups.length,
     args,
     args.byteLength,
     vars,
     vars.byteLength,
   );
-  closeSync(cwd);
-  checked(`exec ${argv[0]} as uid ${uid}`, rc);
-  throw new Error("execve returned without an error");
+  throw new SyscallError(`exec ${argv[0]} as uid ${uid}`, -rc);
 }
