@@ -2,10 +2,31 @@
 /* XBIND_LOG, byte for byte. Each case is a process: the environment is read once. */
 #include "support/capture.h"
 
+#include "core/sys.h"
 #include "xbind/config.h"
 #include "xbind/log.h"
 
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* The reader of a pipe, which goes once poll(2) has been asked about it; -1 where none does. */
+static int reader = -1;
+
+long sys_call(long number, const long args[6])
+{
+	const int saved = errno;
+	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+
+	if (rc < 0)
+		rc = -errno;
+	if (number == SYS_sendto && reader >= 0) {
+		close(reader);
+		reader = -1;
+	}
+	errno = saved;
+	return rc;
+}
 
 /* What each of the functions in log.h writes. */
 static void body_log(void)
@@ -63,6 +84,23 @@ static void body_log_elsewhere(void)
 	CHECK(len > 20 && strcmp(line + len - strlen(end), end) == 0);
 	close(pipe_fds[0]);
 	log_left(1, 2, "the reader is gone, and SIGPIPE must not end us");
+}
+
+/* The reader goes between the look at the pipe and the line. */
+static void body_log_leaving(void)
+{
+	int pipe_fds[2];
+	sigset_t held;
+
+	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
+	CHECK_EQ(dup2(pipe_fds[1], 77), 77);
+	config_load();
+	log_load();
+	reader = pipe_fds[0];
+	log_left(1, 2, "the reader goes now, and SIGPIPE must not end us");
+	CHECK_EQ(reader, -1);
+	CHECK_EQ(sigpending(&held), 0);
+	CHECK_EQ(sigismember(&held, SIGPIPE), 0);
 }
 
 /* The program has put a file of its own in the place of the log's descriptor. */
@@ -141,6 +179,7 @@ static void test_log(void)
 	in_child(NULL, "1", body_log, LOGGED);
 	in_child(NULL, "2", body_log, LOGGED);
 	in_child(NULL, "77", body_log_elsewhere, "");
+	in_child(NULL, "77", body_log_leaving, "");
 	in_child(NULL, "1", body_log_replaced, "");
 	in_child(NULL, "77", body_log_closed, "");
 	in_child(NULL, "77", body_log_socket, "");

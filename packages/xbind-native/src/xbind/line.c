@@ -95,13 +95,19 @@ void line_start(struct line *line)
 	line_text(line, "]: ");
 }
 
-/* A file that may not grow any more answers with a signal as well, which would end us. */
+/*
+ * A file that may not grow any more answers with a signal as well, which would end us, and so does
+ * a pipe that has lost its reader since it was asked about.
+ */
 static void write_file(const struct line *line, int fd)
 {
 	const uint64_t signals = sys_block_signals();
+	const long rc = sys_write(fd, line->text, line->len);
 
-	if (sys_write(fd, line->text, line->len) == -EFBIG)
+	if (rc == -EFBIG)
 		sys_drop_signal(SIGXFSZ);
+	if (rc == -EPIPE)
+		sys_drop_signal(SIGPIPE);
 	sys_restore_signals(signals);
 }
 
