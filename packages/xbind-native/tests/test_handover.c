@@ -37,7 +37,7 @@ long sys_call(long number, const long args[6])
 		struct msghdr *msg = (struct msghdr *)args[1];
 
 		CHECK_EQ(send(answers_late, refusal, sizeof(refusal), 0), (ssize_t)sizeof(refusal));
-		CHECK_EQ(shutdown(answers_late, SHUT_WR), 0);
+		close(answers_late);
 		answers_late = -1;
 		msg->msg_namelen = 0;
 		msg->msg_controllen = 0;
@@ -122,18 +122,25 @@ static void test_comes_to_nothing(void)
 	close(pair[1]);
 }
 
-/* A server that answers and closes while its answer is looked for. */
-static void test_end_in_between(void)
+/* A server that answers and closes while its answer is looked for, maybe with a request unread. */
+static void end_in_between(bool asks)
 {
 	const struct deadline deadline = deadline_in(1000);
 	int pair[2];
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	if (asks)
+		CHECK_EQ(handover_send(pair[0], &tcp), 0);
 	answers_late = pair[1];
 	CHECK_EQ(handover_take(pair[0], &tcp, true), -EMFILE);
 	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -ECONNRESET);
 	close(pair[0]);
-	close(pair[1]);
+}
+
+static void test_end_in_between(void)
+{
+	end_in_between(false);
+	end_in_between(true);
 }
 
 /* An answer with a socket, or with the same one twice, which is not non-blocking. */

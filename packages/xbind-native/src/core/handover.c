@@ -178,9 +178,9 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	int error;
 
 	len = look_for_packet(conn, flags, &msg);
-	/* Our request was not read any more, which is told once; or the end, which the kernel looks
-	 * for after a packet. Behind either a reply may stand, in the latter case by now. */
-	if (len == -ECONNRESET || is_end(len, &msg))
+	/* The end, which the kernel looks for after a packet; and then, told once, that our request
+	 * was not read any more. Behind each of them a reply may stand, by now. */
+	for (int more = 2; more > 0 && (len == -ECONNRESET || is_end(len, &msg)); more--)
 		len = look_for_packet(conn, flags, &msg);
 	if (len < 0)
 		return (int)len;
