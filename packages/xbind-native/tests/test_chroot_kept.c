@@ -165,9 +165,28 @@ static void body_held(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+/* The answer to a request of nobody, as of a killed child, comes late, and ours right behind it. */
+static void body_slow(void)
+{
+	static const char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */
+	int fd = 1000;
+
+	enter_jail();
+	while (fcntl(fd, F_GETFD) < 0)
+		fd++;
+	CHECK_EQ(send(fd, request, sizeof(request), 0), sizeof(request));
+	CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(bind_listed(), 0);
+}
+
 static void test_later(void)
 {
 	run_jailed(body_later);
+}
+
+static void test_slow(void)
+{
+	run_jailed(body_slow);
 }
 
 static void test_held(void)
@@ -184,6 +203,8 @@ int main(void)
 	jail_make();
 	if (getenv("LATER")) {
 		RUN(test_later);
+	} else if (getenv("SLOW")) {
+		RUN(test_slow);
 	} else if (getenv("HELD")) {
 		RUN(test_held);
 	} else {

@@ -179,8 +179,8 @@ static int throw_strays(const struct wire_request *request)
 /* One that was still on its way then is of the wrong kind, or as good as ours. */
 static int receive_own(const struct wire_request *request, const struct deadline *deadline)
 {
-	const struct deadline soon = deadline_in(STRAY_WAIT_MS);
 	int rc = handover_receive(kept.fd, request, true, deadline);
+	const struct deadline soon = deadline_in(STRAY_WAIT_MS);
 	int fd = rc;
 
 	for (int i = 0; fd == -EBADMSG && i < STRAYS_MAX; i++)

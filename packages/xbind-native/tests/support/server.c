@@ -36,6 +36,7 @@ static const char *const names[] = {
     [SERVER_REFUSES] = "refuses",
     [SERVER_LATER_SILENT] = "later-silent",
     [SERVER_LATER_SHORT] = "later-short",
+    [SERVER_LATER_SLOW] = "later-slow",
 };
 _Static_assert(sizeof(names) / sizeof(names[0]) == SERVER_MODES, "each mode has its name");
 
@@ -175,6 +176,7 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 {
 	struct wire_request request;
 	uint8_t bytes[WIRE_REQUEST_BYTES + 1];
+	int answered = 0;
 	ssize_t len;
 
 	while ((len = recv(conn, bytes, sizeof(bytes), 0)) > 0) {
@@ -182,7 +184,10 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 			break;
 		while (mode == SERVER_SILENT)
 			pause(); /* also when the client has said that no more is to come */
+		if (mode == SERVER_LATER_SLOW && answered == 1)
+			poll(NULL, 0, 300);
 		answer(conn, &request, mode);
+		answered++;
 		mode = mode_later(mode);
 	}
 	while (mode == SERVER_LINGERS)

@@ -26,6 +26,7 @@ enum server_mode {
 	SERVER_REFUSES,       /* answers EPERM */
 	SERVER_LATER_SILENT,  /* answers the first request of each connection well, no other */
 	SERVER_LATER_SHORT,   /* the same, the others with a reply cut short */
+	SERVER_LATER_SLOW,    /* answers the second request a while after it */
 	SERVER_MODES,
 };
 
