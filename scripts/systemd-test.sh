@@ -14,7 +14,7 @@ not_run() {
 }
 
 [ "$(id -u)" = 0 ] || not_run "it takes root, to boot a systemd"
-[ -z "${TEST_CHROOTED-}" ] || not_run "this is a chroot, and systemd-nspawn cannot boot a machine in one"
+[ -z "${TEST_CHROOTED-}" ] || not_run "no user namespace can be made here, as in a chroot, where systemd-nspawn boots no machine"
 for tool in systemd-nspawn mmdebstrap; do
 	command -v "$tool" >/dev/null || not_run "$tool is missing (packages systemd-container, mmdebstrap)"
 done
