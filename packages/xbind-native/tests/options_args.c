@@ -42,6 +42,8 @@ static void try(int level, int name, const char *what, const void *value, sockle
 		try_with(AF_INET6, level, name, what, value, len);
 }
 
+static const unsigned char many_zeros[40000]; /* more than there is room for */
+
 int main(void)
 {
 	unsigned char *pages =
@@ -63,7 +65,8 @@ int main(void)
 			try(levels[level], name, "half readable", pages + PAGE - 4, 64);
 			try(levels[level], name, "half readable", pages + PAGE - 12, HUGE);
 			try(levels[level], name, "half readable", pages + PAGE - 136, HUGE);
-			try(levels[level], name, "zeros", pages, 300);
+			try(levels[level], name, "zeros", many_zeros, 300);
+			try(levels[level], name, "zeros", many_zeros, sizeof(many_zeros));
 		}
 	}
 	return 0;

@@ -87,14 +87,12 @@ static void try_reuseport_off(void)
 }
 
 /* One that was taken away before is not there after. */
-static void try_reuseport_detached(void)
+static void try_reuseport_detached(int name, const void *program, socklen_t len)
 {
-	struct sock_filter first = {BPF_RET | BPF_K, 0, 0, 0};
-	struct sock_fprog program = {.len = 1, .filter = &first};
 	int fd = pair_socket(SOCK_DGRAM), on = 1;
 
 	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
+	set("attach", fd, SOL_SOCKET, name, program, len);
 	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
 	bind_any(fd, AF_INET);
 	set("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
@@ -103,8 +101,11 @@ static void try_reuseport_detached(void)
 
 static void test_reuseport_programs(void)
 {
+	struct sock_filter first = {BPF_RET | BPF_K, 0, 0, 0};
+	struct sock_fprog program = {.len = 1, .filter = &first};
+
 	try_reuseport_off();
-	try_reuseport_detached();
+	try_reuseport_detached(SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 	try_reuseport(2);
 	try_reuseport(41);
 	try_reuseport(900);
@@ -133,6 +134,12 @@ static void try_extended(int name, bool closes)
 
 static void test_extended_programs(void)
 {
+	const int program = load_program();
+
+	if (program < 0)
+		return;
+	try_reuseport_detached(SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program));
+	close(program);
 	try_extended(SO_ATTACH_BPF, true);
 	try_extended(SO_ATTACH_BPF, false);
 	try_extended(SO_ATTACH_REUSEPORT_EBPF, true);

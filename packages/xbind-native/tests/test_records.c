@@ -8,6 +8,7 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/pair.h"
+#include "support/program.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -21,6 +22,8 @@
 
 #define LONG_CODE   41 /* instructions of 8 bytes: more than 320 bytes */
 #define LONG_VALUES 8  /* so many have room */
+
+#define AGAIN 2100 /* times, more than there are records */
 
 /* A new socket with as many memberships as it may have. */
 static int full_member(void)
@@ -91,6 +94,26 @@ static void bind_many_after_another(void)
 	CHECK(pair_is_there(fds[0]));
 }
 
+/* Nor is one that has its port, and stays. */
+static void bind_after_bound(void)
+{
+	for (int i = 0; i < SOCKETS; i++)
+		CHECK_EQ(pair_bind(full_member(), 0), 0);
+	bind_member(new_member(), 3011);
+}
+
+/* Nor is one of a kind that stays; a raw one takes a privilege. */
+static void bind_after_raw(void)
+{
+	for (int i = 0; i < SOCKETS; i++) {
+		int fd = socket(AF_INET, SOCK_RAW, IPPROTO_UDP);
+
+		for (unsigned j = 0; fd >= 0 && j < PER_SOCKET; j++)
+			CHECK_EQ(pair_join_group(fd, GROUP + j), 0);
+	}
+	bind_member(new_member(), 3012);
+}
+
 /* Nor is one where kcmp(2) is refused, as in a container. */
 static void bind_many_without_kcmp(void)
 {
@@ -102,6 +125,8 @@ static void test_lost(void)
 {
 	child_run(bind_many);
 	child_run(bind_many_after_another);
+	child_run(bind_after_bound);
+	child_run(bind_after_raw);
 	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		child_run(bind_many_without_kcmp);
 }
@@ -189,12 +214,48 @@ static void test_long_values(void)
 	child_run(bind_after_long_values);
 }
 
+static void set_again(int level, int name, const void *value, socklen_t len)
+{
+	const int one = 1;
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	for (int i = 0; i < AGAIN; i++)
+		CHECK_EQ(setsockopt(fd, level, name, value, len), 0);
+	CHECK_EQ(pair_bind(fd, 3013), 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+}
+
+/* Of what replaces what was set before there is one record. */
+static void bind_after_setting_again(void)
+{
+	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, 0);
+	const struct sock_fprog spreading = {.len = 1, .filter = &code};
+	const int program = load_program();
+
+	set_again(IPPROTO_IP, IP_MULTICAST_IF, &(const struct in_addr){htonl(INADDR_LOOPBACK)},
+	          sizeof(struct in_addr));
+	set_again(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &spreading, sizeof(spreading));
+	if (program < 0)
+		return;
+	set_again(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program, sizeof(program));
+	set_again(SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program));
+}
+
+static void test_set_again(void)
+{
+	child_run(bind_after_setting_again);
+}
+
 int main(void)
 {
 	RUN(test_bound);
 	RUN(test_lost);
 	RUN(test_not_gone);
-	if (!getenv("TEST_EMULATOR")) /* which does not know SO_ATTACH_REUSEPORT_CBPF */
+	if (!getenv("TEST_EMULATOR")) { /* which does not know SO_ATTACH_REUSEPORT_CBPF */
 		RUN(test_long_values);
+		RUN(test_set_again);
+	}
 	return 0;
 }

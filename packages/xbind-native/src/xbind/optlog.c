@@ -20,16 +20,10 @@
 
 static void forget_row(socket_key key, int row)
 {
-	size_t at = row < 0 ? OPTLOG_RECORDS : optrecord_find(key, row);
+	const size_t at = optrecord_find(key, row);
 
 	if (at != OPTLOG_RECORDS)
 		optrecord_forget(at);
-}
-
-static void add_value(int fd, socket_key key, int row, const void *value, size_t len)
-{
-	if (!optrecord_add(fd, key, row, value, len))
-		optrecord_lose(fd, key);
 }
 
 static void add_program(int fd, socket_key key, int row, const void *value)
@@ -42,7 +36,7 @@ static void add_program(int fd, socket_key key, int row, const void *value)
 	if (memory_readable(program.filter, bytes) < bytes)
 		optrecord_lose(fd, key);
 	else
-		add_value(fd, key, row, program.filter, bytes);
+		optrecord_add(fd, key, row, program.filter, bytes);
 }
 
 static void add_fd(int fd, socket_key key, int row, const void *value)
@@ -50,15 +44,22 @@ static void add_fd(int fd, socket_key key, int row, const void *value)
 	int program;
 
 	memcpy(&program, value, sizeof(program));
-	if (!optrecord_add_program(fd, key, row, program))
-		optrecord_lose(fd, key);
+	optrecord_add_program(fd, key, row, program);
 }
 
-/* A socket has one program that spreads connections, of one sort or the other. */
-static void forget_reuseport(socket_key key)
+static bool is_filter(const struct optrecord *record)
 {
-	forget_row(key, option_find(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF));
-	forget_row(key, option_find(SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF));
+	return options[record->row].level == SOL_SOCKET &&
+	       options[record->row].name == SO_ATTACH_BPF;
+}
+
+/* A socket has one program that does, of one sort or the other. */
+static bool spreads_connections(const struct optrecord *record)
+{
+	const int name = options[record->row].name;
+
+	return options[record->row].level == SOL_SOCKET &&
+	       (name == SO_ATTACH_REUSEPORT_CBPF || name == SO_ATTACH_REUSEPORT_EBPF);
 }
 
 /*
@@ -76,21 +77,12 @@ static struct optrecord *last_of_group(socket_key key, const struct group *group
 
 /*
  * With its last source a group is left, also by a socket that had joined it for all sources. So the
- * join of a source is undone by its leave where it was the first, or came just behind another one.
+ * join of a source is undone by its leave only where it was the first.
  */
-static bool can_cancel(socket_key key, const struct group *group, struct optrecord *record)
+static bool can_cancel(socket_key key, const struct group *group, const struct optrecord *record)
 {
-	struct optrecord *before;
-	size_t at;
-
-	if (!group_joins_source(record->row))
-		return true;
-	at = optrecord_find_group(key, group, record->order);
-	if (at == OPTLOG_RECORDS)
-		return true;
-	before = optrecord_at(at);
-	return before->row == record->row &&
-	       group_is_there(record->row, optrecord_bytes(before), optrecord_bytes(record));
+	return !group_joins_source(record->row) ||
+	       optrecord_find_group(key, group, record->order) == OPTLOG_RECORDS;
 }
 
 /* A leave takes away the join just before it. */
@@ -113,12 +105,12 @@ static void note_undo(int fd, socket_key key, int row, const void *value, size_t
 	struct group group;
 
 	if (option->name == SO_DETACH_REUSEPORT_BPF && option->level == SOL_SOCKET) {
-		forget_reuseport(key);
+		optrecord_forget_if(key, spreads_connections);
 		return;
 	}
 	if (!group_of(row, value, len, &group) ||
 	    !cancel(key, option_find(option->level, option->other), &group, value, len))
-		add_value(fd, key, row, value, len);
+		optrecord_add(fd, key, row, value, len);
 }
 
 /* A list of sources that is set again and again is recorded once. */
@@ -134,7 +126,7 @@ static void note_each(int fd, socket_key key, int row, const void *value, size_t
 		    group_is_there(row, optrecord_bytes(last), value))
 			optrecord_forget(at);
 	}
-	add_value(fd, key, row, value, len);
+	optrecord_add(fd, key, row, value, len);
 }
 
 static bool is_policy_row(int row)
@@ -162,17 +154,15 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 	case OPTION_LAST:
 	case OPTION_SENDER:
 		forget_row(key, row);
-		add_value(fd, key, row, value, len);
+		optrecord_add(fd, key, row, value, len);
 		break;
 	case OPTION_LAST_PROG:
-		forget_reuseport(key);
+		optrecord_forget_if(key, spreads_connections);
 		add_program(fd, key, row, value);
 		break;
 	case OPTION_LAST_FD:
-		if (options[row].name == SO_ATTACH_BPF)
-			forget_row(key, row);
-		else
-			forget_reuseport(key);
+		optrecord_forget_if(key, options[row].name == SO_ATTACH_BPF ? is_filter
+		                                                            : spreads_connections);
 		add_fd(fd, key, row, value);
 		break;
 	default:
@@ -222,20 +212,6 @@ static int set_again(struct optrecord *record, int to)
 		return sys_setsockopt(to, option->level, option->name, optrecord_bytes(record),
 		                      record->len);
 	}
-}
-
-static bool is_filter(const struct optrecord *record)
-{
-	return options[record->row].level == SOL_SOCKET &&
-	       options[record->row].name == SO_ATTACH_BPF;
-}
-
-static bool spreads_connections(const struct optrecord *record)
-{
-	const int name = options[record->row].name;
-
-	return options[record->row].level == SOL_SOCKET &&
-	       (name == SO_ATTACH_REUSEPORT_CBPF || name == SO_ATTACH_REUSEPORT_EBPF);
 }
 
 /* It stays when SO_REUSEPORT, without which nobody can set it, is turned off again. */

@@ -95,17 +95,14 @@ static bool take_lost(int place)
 
 	if (before == KEY_WRITTEN)
 		return false;
-	if (before != KEY_NONE) {
-		lost[place].fd = number_of(before, lost[place].fd);
-		if (!is_over(lost[place].fd))
-			return false;
-	}
+	if (before != KEY_NONE && !is_over(number_of(before, lost[place].fd)))
+		return false;
 	return atomic_compare_exchange_strong(&lost[place].key, &before, KEY_WRITTEN);
 }
 
 void optrecord_lose(int fd, socket_key key)
 {
-	if (key == KEY_NONE || optrecord_is_lost(key))
+	if (optrecord_is_lost(key))
 		return;
 	is_any_lost = true;
 	for (int i = 0; i < OPTLOG_LOST; i++) {
@@ -280,7 +277,7 @@ static size_t place_for(size_t len, int16_t *ret_large)
 	return at;
 }
 
-/* Return: a new record with room for len bytes, NULL when there is none. */
+/* Return: a new record with room for len bytes, NULL when there is none and the socket is lost. */
 static struct optrecord *add(int fd, socket_key key, int row, size_t len)
 {
 	int16_t large;
@@ -290,8 +287,10 @@ static struct optrecord *add(int fd, socket_key key, int row, size_t len)
 		sweep();
 		at = place_for(len, &large);
 	}
-	if (at == OPTLOG_RECORDS)
+	if (at == OPTLOG_RECORDS) {
+		optrecord_lose(fd, key);
 		return NULL;
+	}
 	records[at] = (struct optrecord){
 	    .order = ++last_order,
 	    .process = sys_getpid(),
@@ -307,13 +306,12 @@ static struct optrecord *add(int fd, socket_key key, int row, size_t len)
 	return &records[at];
 }
 
-bool optrecord_add(int fd, socket_key key, int row, const void *value, size_t len)
+void optrecord_add(int fd, socket_key key, int row, const void *value, size_t len)
 {
 	struct optrecord *record = add(fd, key, row, len);
 
 	if (record)
 		memcpy(optrecord_bytes(record), value, len);
-	return record != NULL;
 }
 
 static void keep_program(struct optrecord *record, int program)
@@ -327,7 +325,7 @@ static void keep_program(struct optrecord *record, int program)
 	program_count += record->program >= 0;
 }
 
-bool optrecord_add_program(int fd, socket_key key, int row, int program)
+void optrecord_add_program(int fd, socket_key key, int row, int program)
 {
 	struct optrecord *record;
 
@@ -336,7 +334,6 @@ bool optrecord_add_program(int fd, socket_key key, int row, int program)
 	record = add(fd, key, row, 0);
 	if (record)
 		keep_program(record, program);
-	return record != NULL;
 }
 
 bool optrecord_any(void)

@@ -43,11 +43,11 @@ bool optrecord_any(void);
 void optrecord_lose(int fd, socket_key key);
 bool optrecord_is_lost(socket_key key);
 
-/* Adds a record of a value. Return: whether there was room. */
-bool optrecord_add(int fd, socket_key key, int row, const void *value, size_t len);
+/* Adds a record of a value; where there is no room the socket is lost. */
+void optrecord_add(int fd, socket_key key, int row, const void *value, size_t len);
 
-/* Adds a record of a program that is given by its descriptor, of which a copy is kept with it. */
-bool optrecord_add_program(int fd, socket_key key, int row, int program);
+/* The same of a program that is given by its descriptor, of which a copy is kept with it. */
+void optrecord_add_program(int fd, socket_key key, int row, int program);
 
 /* Is that copy still open, and no other file by now? */
 bool optrecord_has_program(const struct optrecord *record);
