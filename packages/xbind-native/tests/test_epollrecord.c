@@ -59,11 +59,30 @@ static void test_deleted(void)
 	check(2 * SETS, FD, 2);
 }
 
+/* What was registered under another number, or is no longer, is not parked for this one. */
+static void test_not_parked(void)
+{
+	note(SETS, EPOLL_CTL_ADD, FD + EPOLLRECORD_FDS + 1, 9);
+	CHECK(!epollrecord_park(SETS, FD + 1));
+	note(SETS, EPOLL_CTL_DEL, FD + EPOLLRECORD_FDS + 1, 9);
+	CHECK(!epollrecord_park(SETS, FD + EPOLLRECORD_FDS + 1));
+}
+
+/* By the number of a copy of the set that is closed by now. */
+static void test_parked_by_closed_number(void)
+{
+	test_needs_kcmp();
+	note(2 * SETS, EPOLL_CTL_ADD, FD + 2, 10);
+	CHECK(epollrecord_park(SETS, FD + 2));
+}
+
 int main(void)
 {
 	RUN(test_sets);
 	RUN(test_changed);
 	RUN(test_other_number);
 	RUN(test_deleted);
+	RUN(test_not_parked);
+	RUN(test_parked_by_closed_number);
 	return 0;
 }

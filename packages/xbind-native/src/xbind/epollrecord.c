@@ -57,10 +57,10 @@ static struct record *find(int set, int fd)
 }
 
 /*
- * Where a new record goes: to an empty place, else over one that depends on the set; not over what
- * is parked, which the kernel does not know, unless that is in every place.
+ * Where a new record goes: to an empty place, else over another; not over what is parked, which the
+ * kernel does not know, unless that is in every place.
  */
-static struct record *place(int set, int fd)
+static struct record *place(int fd)
 {
 	struct record *bucket = records[fd % EPOLLRECORD_FDS];
 
@@ -68,11 +68,11 @@ static struct record *place(int set, int fd)
 		if (load(&bucket[i].set) == 0)
 			return &bucket[i];
 	}
-	for (int i = set; i < set + EPOLLRECORD_SETS; i++) {
-		if (load(&bucket[i % EPOLLRECORD_SETS].parked) == 0)
-			return &bucket[i % EPOLLRECORD_SETS];
+	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
+		if (load(&bucket[i].parked) == 0)
+			return &bucket[i];
 	}
-	return &bucket[set % EPOLLRECORD_SETS];
+	return bucket;
 }
 
 void epollrecord_note(int set, int operation, int fd, const struct epoll_event *event)
@@ -84,10 +84,8 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 			store(&record->set, 0);
 		return;
 	}
-	if (!record) {
-		record = place(set, fd);
-		store(&record->parked, 0); /* of another one; this one's may have come in between */
-	}
+	if (!record)
+		record = place(fd);
 	store(&record->set, 0);
 	store(&record->fd, (uint32_t)fd);
 	store(&record->events, event->events);
@@ -125,7 +123,7 @@ static uint32_t inode_of(int fd)
 static bool is_same_set(uint32_t number, int set)
 {
 	return number == (uint32_t)set + 1 ||
-	       (number != 0 && sys_kcmp(KCMP_FILE, number - 1, (unsigned long)set) == 0);
+	       sys_kcmp(KCMP_FILE, number - 1, (unsigned long)set) == 0;
 }
 
 /* Where kcmp(2) is refused nobody can tell. */
@@ -179,12 +177,7 @@ bool epollrecord_park(int set, int fd)
 
 bool epollrecord_is_parked(int set, int fd)
 {
-	int rc;
-
-	if (!find_parked(set, fd))
-		return false;
-	rc = sys_kcmp_epoll(set, fd);
-	return rc < 0 && !is_no_set(rc);
+	return find_parked(set, fd) && sys_kcmp_epoll(set, fd) < 0;
 }
 
 void epollrecord_new_set(int set)
@@ -203,8 +196,5 @@ bool epollrecord_unpark(int set, int fd)
 {
 	struct record *record = find_parked(set, fd);
 
-	if (!record)
-		return false;
-	store(&record->set, (uint32_t)set + 1);
-	return atomic_exchange(&record->parked, 0) != 0;
+	return record && atomic_exchange(&record->parked, 0) != 0;
 }
