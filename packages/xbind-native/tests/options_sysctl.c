@@ -12,6 +12,8 @@
 
 #define SO_TXREHASH_        74 /* which not every libc names */
 #define SO_BUF_LOCK_        72
+#define TCP_RTO_MAX_MS_     44
+#define TCP_RTO_MIN_US_     45
 #define IPV6_AUTOFLOWLABEL_ 70
 
 struct row {
@@ -37,6 +39,8 @@ static const struct row rows[] = {
     {"receive buffer", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_RCVBUF, 131072, 65536, 40000},
     {"send buffer", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_SNDBUF, 16384, 32768, 40000},
     {"flow labels", AF_INET6, SOCK_STREAM, IPPROTO_IPV6, IPV6_AUTOFLOWLABEL_, 1, 0, 0},
+    {"longest timeout", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_RTO_MAX_MS_, 120000, 60000, 30000},
+    {"shortest timeout", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_RTO_MIN_US_, 200000, 100000, 40000},
     {"rehash", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_TXREHASH_, 1, 0, 0},
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -86,7 +90,7 @@ static bool tells_buffer_lock(void)
 	return rc == 0;
 }
 
-/* SO_TXREHASH is there since Linux 6.0. */
+/* SO_TXREHASH is there since Linux 6.0, the times of TCP later. */
 static bool is_known(const struct row *row)
 {
 	int fd = socket(row->domain, row->type, 0), is;
@@ -189,11 +193,45 @@ static void test_autotuning(void)
 	close(fd);
 }
 
+static int segment_of(int fd)
+{
+	int is = -1;
+
+	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &is, &(socklen_t){sizeof(is)}), 0);
+	return is;
+}
+
+/* What a connection has found out nobody has set. */
+static void test_segment(void)
+{
+	struct sockaddr_in addr = {.sin_family = AF_INET,
+	                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	socklen_t len = sizeof(addr);
+	int listener = pair_socket(SOCK_STREAM), fd = pair_socket(SOCK_STREAM), found;
+	const int fresh = segment_of(fd), small = 1000;
+	long (*call)(long, ...) = (long (*)(long, ...))libc_symbol("syscall");
+
+	CHECK_EQ(setsockopt(listener, IPPROTO_TCP, TCP_MAXSEG, &small, sizeof(small)), 0);
+	CHECK_EQ(call(SYS_bind, listener, &addr, len), 0);
+	CHECK_EQ(listen(listener, 1), 0);
+	CHECK_EQ(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, len), 0);
+	CHECK_EQ(connect(fd, &nowhere, sizeof(nowhere)), 0);
+	found = segment_of(fd);
+	CHECK(found != fresh);
+	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(segment_of(fd), pair_preloaded() ? fresh : found);
+	close(fd);
+	close(listener);
+}
+
 int main(void)
 {
 	RUN(test_congestion);
 	RUN(test_autotuning);
 	RUN(test_byte);
+	RUN(test_segment);
 	test_needs_ipv6();
 	RUN(test_rows);
 	RUN(test_truths);

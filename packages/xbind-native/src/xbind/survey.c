@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <string.h>
 
 /* One way through the options. */
 struct look {
@@ -82,20 +81,14 @@ static bool is_set_device(struct look *look, int row)
 }
 
 /* What the kernel has found out stands in TCP_INFO, also after the connection. */
-static bool is_set_segment(struct look *look, int row)
+static bool is_set_segment(const struct look *look)
 {
+	const int size = option_number(look->old, IPPROTO_TCP, TCP_MAXSEG);
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
-	struct option_value value;
-	uint32_t size;
 
-	if (!is_set_plain(look, row))
-		return false;
-	option_read(look->old, &options[row], &value);
-	if (sys_getsockopt(look->old, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return true;
-	memcpy(&size, value.bytes, sizeof(size));
-	return size != info.tcpi_snd_mss;
+	sys_getsockopt(look->old, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return size != 0 && (uint32_t)size != info.tcpi_snd_mss;
 }
 
 static bool is_set_buffer(struct look *look, int row)
@@ -122,7 +115,7 @@ static bool is_set(struct look *look, int row)
 	case OPTION_INDEX:
 		return is_set_device(look, row);
 	case OPTION_SEGMENT:
-		return is_set_segment(look, row);
+		return is_set_segment(look);
 	case OPTION_BUFFER:
 		return is_set_buffer(look, row);
 	case OPTION_EFFECT:
