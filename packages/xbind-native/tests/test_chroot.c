@@ -68,18 +68,21 @@ static int kept(void)
 	return fd;
 }
 
-/* A child that is killed between its request and the answer, for a socket of another kind. */
+/* A child that is killed between its request and the answer, for a socket of each kind. */
 static void body_killed(void)
 {
-	static const char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */
+	char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */
+	int before;
 
 	enter_jail();
+	before = strangers();
 	for (int i = 0; pair_preloaded() && i < 3; i++) {
 		struct pollfd answer = {.fd = kept(), .events = POLLIN};
 		int status;
 		pid_t pid = fork();
 
 		if (pid == 0) {
+			request[11] = (char)(1 + i % 2);
 			CHECK_EQ(send(kept(), request, sizeof(request), 0), sizeof(request));
 			kill(getpid(), SIGKILL);
 		}
@@ -88,6 +91,7 @@ static void body_killed(void)
 	}
 	CHECK_EQ(bind_listed(), 0);
 	CHECK_EQ(bind_listed(), 0);
+	CHECK_EQ(strangers(), before);
 }
 
 static void end_connection(void)

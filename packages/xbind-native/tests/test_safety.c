@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/xfrm.h>
 #include <net/if.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -21,7 +22,7 @@
 #define KEPT_END 600 /* the library's copies of programs are below */
 
 #define PROTOCOL_MPTCP  262        /* which not every libc names */
-#define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1 */
+#define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1; of IPv6, 2001:db8:: */
 
 static void set_up(const char *name, short flags)
 {
@@ -115,20 +116,38 @@ static const struct sock_fprog filter = {1, &take_all};
 static const struct tcp_md5sig md5_key = {
     .tcpm_addr = {.ss_family = AF_INET}, .tcpm_keylen = 6, .tcpm_key = "secret"};
 
+#define NO_SENDING(domain)                                                                         \
+	{                                                                                          \
+	    .sel.family = domain,                                                                  \
+	    .lft = {XFRM_INF, XFRM_INF, XFRM_INF, XFRM_INF, 0, 0, 0, 0},                           \
+	    .dir = XFRM_POLICY_OUT,                                                                \
+	    .action = XFRM_POLICY_BLOCK,                                                           \
+	}
+static const struct xfrm_userpolicy_info no_sending = NO_SENDING(AF_INET),
+                                         no_sending6 = NO_SENDING(AF_INET6);
+
 /* Each on a socket of its own, of a process that may set no more of them. */
 static const struct option {
 	int domain, level, name;
 	const void *value;
 	socklen_t len;
 } options_of_safety[] = {
+    {AF_INET, SOL_SOCKET, SO_DONTROUTE, &(const int){1}, sizeof(int)},
     {AF_INET, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2},
+    {AF_INET, SOL_SOCKET, SO_BINDTOIFINDEX, &(const int){1}, sizeof(int)},
     {AF_INET, SOL_SOCKET, SO_MARK, &(const int){7}, sizeof(int)},
     {AF_INET, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)},
     {AF_INET, SOL_SOCKET, SO_LOCK_FILTER, &(const int){1}, sizeof(int)},
     {AF_INET, IPPROTO_IP, IP_FREEBIND, &(const int){1}, sizeof(int)},
     {AF_INET, IPPROTO_IP, IP_TRANSPARENT, &(const int){1}, sizeof(int)},
+    {AF_INET, IPPROTO_IP, IP_MINTTL, &(const int){255}, sizeof(int)},
+    {AF_INET, IPPROTO_IP, IP_XFRM_POLICY, &no_sending, sizeof(no_sending)},
     {AF_INET, IPPROTO_TCP, TCP_MD5SIG, &md5_key, sizeof(md5_key)},
+    {AF_INET, IPPROTO_TCP, TCP_MD5SIG_EXT, &md5_key, sizeof(md5_key)},
+    {AF_INET, IPPROTO_TCP, TCP_REPAIR, &(const int){1}, sizeof(int)},
     {AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, &(const int){1}, sizeof(int)},
+    {AF_INET6, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &(const int){255}, sizeof(int)},
+    {AF_INET6, IPPROTO_IPV6, IPV6_XFRM_POLICY, &no_sending6, sizeof(no_sending6)},
     {AF_INET6, IPPROTO_IPV6, IPV6_FREEBIND, &(const int){1}, sizeof(int)},
     {AF_INET6, IPPROTO_IPV6, IPV6_TRANSPARENT, &(const int){1}, sizeof(int)},
 };
@@ -144,7 +163,10 @@ static int bind_with(const struct option *with, uint16_t port)
 	                            .sin6_port = htons(port)};
 	int fd = socket(with->domain, SOCK_STREAM, 0);
 
-	CHECK_EQ(setsockopt(fd, with->level, with->name, with->value, with->len), 0);
+	if (setsockopt(fd, with->level, with->name, with->value, with->len) < 0) {
+		CHECK(errno == ENOPROTOOPT || errno == EOPNOTSUPP); /* this kernel has none */
+		_exit(0);
+	}
 	forbid(SYS_setsockopt);
 	if (bind(fd, (struct sockaddr *)&addr,
 	         with->domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr)) < 0)
@@ -156,6 +178,17 @@ static int bind_with(const struct option *with, uint16_t port)
 static void bind_unsafe(void)
 {
 	CHECK_EQ(bind_with(option, 3009), pair_preloaded() ? FORBIDDEN : 0);
+}
+
+static void bind_unspread(void)
+{
+	const int one = 1;
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &filter, sizeof(filter)), 0);
+	forbid(SYS_setsockopt);
+	pair_refused(fd, 3009, FORBIDDEN);
 }
 
 /* The others are lost, and the socket moves. */
@@ -172,6 +205,7 @@ static void test_forbidden(void)
 		option = &options_of_safety[i];
 		child_run(bind_unsafe);
 	}
+	child_run(bind_unspread);
 	child_run(bind_slower);
 }
 
@@ -231,21 +265,37 @@ static void bind_for_ipv6_alone(void)
 	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3013), 0);
 }
 
+/* An IPv6 socket has an option of each family for one state. */
+static const struct option options_untold[] = {
+    {AF_INET, IPPROTO_IP, IP_FREEBIND, NULL, 0},
+    {AF_INET, IPPROTO_IP, IP_TRANSPARENT, NULL, 0},
+    {AF_INET6, IPPROTO_IPV6, IPV6_FREEBIND, NULL, 0},
+    {AF_INET6, IPPROTO_IPV6, IPV6_TRANSPARENT, NULL, 0},
+};
+
 static void bind_to_any_address(void)
 {
-	struct sockaddr_in addr = pair_addr(3013);
-	int one = 1, zero = 0;
-	int fd = socket(AF_INET, SOCK_STREAM, PROTOCOL_MPTCP);
+	const struct sockaddr_in addr = {.sin_family = AF_INET,
+	                                 .sin_port = htons(3013),
+	                                 .sin_addr.s_addr = htonl(NOBODYS_ADDRESS)};
+	const struct sockaddr_in6 addr6 = {.sin6_family = AF_INET6,
+	                                   .sin6_port = htons(3013),
+	                                   .sin6_addr = {.s6_addr = {0x20, 0x01, 0x0d, 0xb8}}};
+	const bool is_ipv6 = option->domain == AF_INET6;
+	const void *to = is_ipv6 ? (const void *)&addr6 : &addr;
+	const socklen_t len = is_ipv6 ? sizeof(addr6) : sizeof(addr);
+	const int one = 1, zero = 0;
+	int fd = socket(option->domain, SOCK_STREAM, PROTOCOL_MPTCP);
 
 	if (fd < 0)
 		return;
-	addr.sin_addr.s_addr = htonl(NOBODYS_ADDRESS);
-	forbid_option_by(EOPNOTSUPP, IPPROTO_IP, IP_FREEBIND);
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &zero, sizeof(zero)), 0);
-	CHECK(bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 && errno == EADDRNOTAVAIL);
-	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
-	CHECK_EQ(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	for (size_t i = 0; i < sizeof(options_untold) / sizeof(options_untold[0]); i++)
+		forbid_option_by(EOPNOTSUPP, options_untold[i].level, options_untold[i].name);
+	CHECK_EQ(setsockopt(fd, option->level, option->name, &one, sizeof(one)), 0);
+	CHECK_EQ(setsockopt(fd, option->level, option->name, &zero, sizeof(zero)), 0);
+	CHECK(bind(fd, to, len) < 0 && errno == EADDRNOTAVAIL);
+	CHECK_EQ(setsockopt(fd, option->level, option->name, &one, sizeof(one)), 0);
+	CHECK_EQ(bind(fd, to, len), 0);
 	CHECK(pair_is_there(fd));
 }
 
@@ -267,7 +317,10 @@ static void test_untold(void)
 	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
 		return;
 	child_run(bind_for_ipv6_alone);
-	child_run(bind_to_any_address);
+	for (size_t i = 0; i < sizeof(options_untold) / sizeof(options_untold[0]); i++) {
+		option = &options_untold[i];
+		child_run(bind_to_any_address);
+	}
 	child_run(set_without_sockets);
 }
 
