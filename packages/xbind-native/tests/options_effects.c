@@ -10,6 +10,7 @@
 
 #include <signal.h>
 #include <sys/time.h>
+#include <time.h>
 
 #define LARGE 3000 /* bytes: more than the MTU that is set, less than that of lo */
 
@@ -284,6 +285,70 @@ static void test_negative_time(void)
 	CHECK_EQ(setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL), 0);
 }
 
+/* As long as the kernel takes them. A header has its length in its second byte. */
+static void try_longest(int domain, int level, int name, const void *value, socklen_t len)
+{
+	unsigned char is[2048] = {0};
+	socklen_t is_len = sizeof(is);
+	unsigned sum = 0;
+	int fd = socket(domain, SOCK_STREAM, 0);
+
+	set("longest", fd, level, name, value, len);
+	bind_any(fd, domain);
+	show("read", getsockopt(fd, level, name, is, &is_len));
+	for (socklen_t i = 0; i < is_len; i++)
+		sum = sum * 31 + is[i];
+	printf("%u bytes, sum %u\n", is_len, sum);
+	close(fd);
+}
+
+static void test_longest(void)
+{
+	static const unsigned char keys[32] = {1, [31] = 2};
+	static const unsigned char headers[2040] = {[1] = 254, [2039] = 3};
+	unsigned char options[40];
+
+	memset(options, 1, sizeof(options)); /* no operation */
+	try_longest(AF_INET, IPPROTO_IP, IP_OPTIONS, options, sizeof(options));
+	try_longest(AF_INET, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, sizeof(keys));
+	try_longest(AF_INET6, IPPROTO_IPV6, IPV6_HOPOPTS, headers, sizeof(headers));
+	try_longest(AF_INET6, IPPROTO_IPV6, IPV6_RTHDRDSTOPTS, headers, sizeof(headers));
+	try_longest(AF_INET6, IPPROTO_IPV6, IPV6_DSTOPTS, headers, sizeof(headers));
+}
+
+#define TXTIME_ 61 /* SO_TXTIME, which not every libc names */
+
+/* Which clock tells when to send reads as by default, and has to be set for a time to be taken. */
+static void test_time_to_send(void)
+{
+	static const struct {
+		int clock;
+		unsigned flags;
+	} real = {CLOCK_REALTIME, 0};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(uint64_t))];
+	} control = {.header = {CMSG_LEN(sizeof(uint64_t)), SOL_SOCKET, TXTIME_}};
+	struct sockaddr_in to = pair_addr(9);
+	struct iovec byte = {(char[]){0}, 1};
+	struct msghdr message = {.msg_name = &to,
+	                         .msg_namelen = sizeof(to),
+	                         .msg_iov = &byte,
+	                         .msg_iovlen = 1,
+	                         .msg_control = &control,
+	                         .msg_controllen = sizeof(control)};
+
+	for (int sets = 0; sets < 2; sets++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		if (sets)
+			set("clock", fd, SOL_SOCKET, TXTIME_, &real, sizeof(real));
+		bind_any(fd, AF_INET);
+		show("send", (int)sendmsg(fd, &message, 0));
+		close(fd);
+	}
+}
+
 int main(void)
 {
 #ifdef TCP_AO_ADD_KEY
@@ -296,9 +361,11 @@ int main(void)
 	RUN(test_linger);
 	RUN(test_short_time);
 	RUN(test_negative_time);
+	RUN(test_time_to_send);
 	test_needs_ipv6();
 	RUN(test_mtu);
 	RUN(test_packet_info);
 	RUN(test_packet_info_and_device);
+	RUN(test_longest);
 	return 0;
 }

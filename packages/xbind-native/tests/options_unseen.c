@@ -105,10 +105,58 @@ static void test_protocol_independent(int domain, int level, const char *group, 
 	close(fd);
 }
 
+/* What was taken back before is not there after. */
+static void test_taken_back(int domain, int level, const char *group, const char *source)
+{
+	struct group_source_req one = either(domain, group, source);
+	struct group_req all = {.gr_interface = 1, .gr_group = one.gsr_group};
+	int fd = socket(domain, SOCK_DGRAM, 0);
+
+	set("join source", fd, level, MCAST_JOIN_SOURCE_GROUP, &one, sizeof(one));
+	set("leave source", fd, level, MCAST_LEAVE_SOURCE_GROUP, &one, sizeof(one));
+	bind_any(fd, domain);
+	set("leave source again", fd, level, MCAST_LEAVE_SOURCE_GROUP, &one, sizeof(one));
+	close(fd);
+	fd = socket(domain, SOCK_DGRAM, 0);
+	set("join", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
+	set("leave", fd, level, MCAST_LEAVE_GROUP, &all, sizeof(all));
+	bind_any(fd, domain);
+	set("join again", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
+	close(fd);
+	fd = socket(domain, SOCK_DGRAM, 0);
+	set("join", fd, level, MCAST_JOIN_GROUP, &all, sizeof(all));
+	set("block", fd, level, MCAST_BLOCK_SOURCE, &one, sizeof(one));
+	set("unblock", fd, level, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
+	bind_any(fd, domain);
+	set("unblock again", fd, level, MCAST_UNBLOCK_SOURCE, &one, sizeof(one));
+	close(fd);
+}
+
 static void test_both_families(void)
 {
 	test_protocol_independent(AF_INET, IPPROTO_IP, "239.3.1.1", "10.0.0.1");
 	test_protocol_independent(AF_INET6, IPPROTO_IPV6, "ff15::1", "fd00::1");
+	test_taken_back(AF_INET, IPPROTO_IP, "239.3.1.1", "10.0.0.1");
+	test_taken_back(AF_INET6, IPPROTO_IPV6, "ff15::1", "fd00::1");
+}
+
+static void test_anycast(void)
+{
+	struct ipv6_mreq address = {.ipv6mr_interface = 1};
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	inet_pton(AF_INET6, "fd00::a", &address.ipv6mr_multiaddr);
+	set("join", fd, IPPROTO_IPV6, IPV6_JOIN_ANYCAST, &address, sizeof(address));
+	bind_any(fd, AF_INET6);
+	set("leave", fd, IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, &address, sizeof(address));
+	set("leave again", fd, IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, &address, sizeof(address));
+	close(fd);
+	fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	set("join", fd, IPPROTO_IPV6, IPV6_JOIN_ANYCAST, &address, sizeof(address));
+	set("leave", fd, IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, &address, sizeof(address));
+	bind_any(fd, AF_INET6);
+	set("leave again", fd, IPPROTO_IPV6, IPV6_LEAVE_ANYCAST, &address, sizeof(address));
+	close(fd);
 }
 
 static void test_source_lists(void)
@@ -317,10 +365,15 @@ static void test_many(void)
 {
 	int fd = pair_socket(SOCK_DGRAM);
 	struct ip_mreqn a = group4("239.6.1.1");
+	struct ip_mreq_source one = source4("239.6.1.1", "10.0.0.1");
 
 	for (int i = 0; i < MANY * 10; i++) {
 		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a)), 0);
 		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &a, sizeof(a)), 0);
+		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &one, sizeof(one)),
+		         0);
+		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &one, sizeof(one)),
+		         0);
 	}
 	bind_any(fd, AF_INET);
 	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
@@ -381,7 +434,7 @@ static void test_senders(void)
 	test_sender(set_sender_raw);
 }
 
-static void test_keys(void)
+static void try_keys(int name)
 {
 	struct tcp_md5sig key = {.tcpm_keylen = 6, .tcpm_key = "secret"};
 	struct sockaddr_in *peer = (struct sockaddr_in *)&key.tcpm_addr;
@@ -389,17 +442,23 @@ static void test_keys(void)
 
 	*peer =
 	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = inet_addr("10.0.0.1")};
-	set("key 1", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	set("key 1", fd, IPPROTO_TCP, name, &key, sizeof(key));
 	peer->sin_addr.s_addr = inet_addr("10.0.0.2");
-	set("key 2", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	set("key 2", fd, IPPROTO_TCP, name, &key, sizeof(key));
 	key.tcpm_keylen = 0;
-	set("no key 2", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
+	set("no key 2", fd, IPPROTO_TCP, name, &key, sizeof(key));
 	bind_any(fd, AF_INET);
 	set("no key 2 again", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
 	peer->sin_addr.s_addr = inet_addr("10.0.0.1");
 	set("no key 1", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
 	set("no key 1 again", fd, IPPROTO_TCP, TCP_MD5SIG, &key, sizeof(key));
 	close(fd);
+}
+
+static void test_keys(void)
+{
+	try_keys(TCP_MD5SIG);
+	try_keys(TCP_MD5SIG_EXT);
 }
 
 int main(void)
@@ -419,6 +478,7 @@ int main(void)
 	RUN(test_both_families);
 	RUN(test_long_lists);
 	RUN(test_groups6);
+	RUN(test_anycast);
 	RUN(test_senders);
 	return 0;
 }
