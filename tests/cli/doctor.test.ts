@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { libraryPath } from "@xsocket/xbind-native";
+import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
@@ -13,6 +13,7 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
+import { silentServer } from "../sdk/silent.ts";
 import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 
 guardDescriptors();
@@ -42,8 +43,11 @@ async function examine(
   expect(stderr).toBe("");
   const { ok, checks }: { ok: boolean; checks: Row[] } = JSON.parse(stdout);
   expect(code).toBe(ok ? 0 : 1);
+  expect(ok).toBe(checks.every(({ status }) => status === "ok" || status === "skipped"));
   return checks;
 }
+
+const isOfProgram = ({ name }: Row): boolean => name === "program";
 
 /* Not on a kernel without IPv6. */
 const isToBe = (name: string): boolean => hasIpv6 || !name.endsWith("6");
@@ -56,16 +60,16 @@ function expectOnly(rows: readonly Row[], name: string, found: RegExp, remedy: R
   expect(broken[0]?.remedy).toMatch(remedy);
 }
 
+/* What to put before a command so that a system call is refused to it where one argument has one value. */
+const refusing = (...refused: string[]): string[] => [
+  "python3",
+  join(import.meta.dir, "refuse.py"),
+  ...refused,
+];
+
 /* As of a kernel without IPv6. */
 test("a family that this kernel has not is nobody's mistake, one that the server may not make is", async () => {
-  const kernel = [
-    "python3",
-    join(import.meta.dir, "refuse.py"),
-    "socket",
-    "0",
-    "10",
-    "EAFNOSUPPORT",
-  ];
+  const kernel = refusing("socket", "0", "10", "EAFNOSUPPORT");
   using dir = tempDir();
   await using target = await createNamespace();
   await using server = target.spawn([...kernel, XSOCKET, "serve", dir.join("control")]);
@@ -104,10 +108,16 @@ test("a remedy can be typed as it stands, whatever the path", async () => {
 
 test("all is well where all is well: every row is ok, and the exit code is 0", async () => {
   await using target = await createNamespace();
-  await using server = await startServer({ place: target });
-  const rows = await examine([server.path, "--port", "3000", "--", "sh"]);
-  expect(rows.map(({ name }) => name)).toEqual(["libraries", "program", ...BASE, ...PORT]);
+  const args = ["--max-connections-per-user", "1"];
+  await using server = await startServer({ place: target, args });
+  const ports = ["--port", "3000", "--port", "tcp/3000"]; // the first leaves it free
+  const rows = await examine([server.path, ...ports, "--", "sh"]);
+  expect(rows.map(({ name }) => name)).toEqual(["libraries", "program", ...BASE, ...PORT, ...PORT]);
   expect(rows.filter(({ name, status }) => status !== "ok" && isToBe(name))).toEqual([]);
+  const found = (name: string) => rows.find((row) => row.name === name)?.found;
+  const [pid, uid] = [server.program.pid, process.geteuid?.()];
+  expect(found("server")).toBe(`process ${pid} of uid ${uid} listens`);
+  expect(found("program")).toMatch(/^\/\S+ can be preloaded$/);
 });
 
 test("the table has a line for each row and the remedy below, without colour in a pipe", async () => {
@@ -117,6 +127,9 @@ test("the table has a line for each row and the remedy below, without colour in 
     /^FAILED {3}socket +\/nowhere\/control does not exist\n +-> .*xsocket serve/m,
   );
   expect(stdout).toMatch(/^ok {7}libraries/m);
+  const [, socket = "", remedy = ""] = stdout.split("\n");
+  expect(remedy.indexOf("->")).toBe(socket.indexOf("/nowhere"));
+  expect(stdout).toMatch(/^- {8}permission +there is nothing to open$/m);
   expect(stdout).toMatch(/^- {8}tcp4 +needs a server$/m);
   expect(stdout).not.toContain("\u001b");
 });
@@ -140,12 +153,14 @@ describe("the row that fails is", () => {
 
   test("socket: an abstract name is used across namespaces", async () => {
     await using target = await createNamespace();
-    const name = `@xsocket-doctor-${process.pid}`;
+    const name = `@xsocket-doctor-${process.pid}@x`;
     await using server = await startServer({ place: target, path: name });
     const rows = await examine([server.path]);
     expectOnly(rows, "socket", /in this network namespace/, /abstract names.*listen at a path/);
     const within = await examine([name], { place: target });
-    expect(within.filter(({ status }) => status === "failed")).toEqual([]);
+    expect(within.filter((row) => row.status !== "ok" && isToBe(row.name))).toEqual([]);
+    for (const part of [name.slice(0, -2), "@x"])
+      expectOnly(await examine([part], { place: target }), "socket", /there is no @/, /./);
   });
 
   test("permission: a directory on the way refuses, and is named", async () => {
@@ -153,14 +168,20 @@ describe("the row that fails is", () => {
     using dir = tempDir();
     mkdirSync(dir.join("a/b"), { recursive: true });
     await using server = await startServer({ place: target, path: dir.join("a/b/control") });
-    chmodSync(dir.join("a"), 0o600);
-    const rows = await examine([server.path], { start: HELD_TO_MODES });
-    expectOnly(
-      rows,
-      "permission",
-      new RegExp(`directory ${dir.join("a")} \\(drw-------`),
-      /setfacl/,
-    );
+    const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+    const itsGroup = uid === 0 ? 4201 : gid;
+    chownSync(dir.join("a"), uid, itsGroup);
+    const refusal = async (what: string) =>
+      expectOnly(
+        await examine([server.path], { start: HELD_TO_MODES }),
+        "permission",
+        new RegExp(`directory ${dir.join("a")} \\(${what}\\) refuses uid ${uid}$`),
+        new RegExp(`setfacl -m u:${uid}:x /`),
+      );
+    chmodSync(dir.join("a"), 0o651);
+    await refusal(`drw-r-x--x, uid ${uid}, gid ${itsGroup}`);
+    await here.run(["setfacl", "-m", "u:4202:r", dir.join("a")]);
+    await refusal(`drw-r-x--x, uid ${uid}, gid ${itsGroup} with an ACL \\(getfacl shows it\\)`);
     chmodSync(dir.join("a"), 0o700);
   });
 
@@ -179,6 +200,43 @@ describe("the row that fails is", () => {
     const remedy = /xsocket serve.*; if it runs, a container .* directory, not the file/;
     expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, remedy);
   });
+
+  test("server: a socket of another kind is there, or one whose server takes nobody", async () => {
+    using dir = tempDir();
+    using other = Bun.listen({ unix: dir.join("stream"), socket: { data() {} } });
+    expect(other).toBeDefined();
+    const rows = await examine([dir.join("stream")]);
+    expectOnly(rows, "server", /EPROTOTYPE/, /another program's socket/);
+
+    const path = dir.join("control");
+    using silent = silentServer(path, 0);
+    const native = loadSyscalls();
+    const waiting = native.handoverConnect(path, 0);
+    expectOnly(await examine([path]), "server", /ETIMEDOUT/, /takes no connections/);
+    for (const fd of [waiting, native.accept(silent.fd)]) native.close(fd);
+  });
+
+  test.each([
+    ["EAFNOSUPPORT", /may make no UNIX sockets.*RestrictAddressFamilies=/],
+    ["EMFILE", /says EMFILE: see docs/],
+  ])("server: this process may make no socket to ask by (%s)", async (code, remedy) => {
+    await using server = await startServer();
+    const rows = await examine([server.path], { start: refusing("socket", "0", "1", code) });
+    expectOnly(rows, "server", new RegExp(`\\(${code}\\)$`), remedy);
+  });
+
+  test.skipIf(process.geteuid?.() !== 0)(
+    "server: an abstract name is held by somebody else",
+    async () => {
+      const name = `@xsocket-doctor-${process.pid}`;
+      const listen = `import socket, sys\ns = socket.socket(socket.AF_UNIX, 5)\ns.bind(chr(0) + "${name.slice(1)}")\ns.listen()\nprint("listens", flush=True)\nsys.stdin.read()`;
+      const argv = ["setpriv", "--reuid=4201", "--clear-groups", "python3", "-c", listen];
+      await using other = here.spawn(argv, { stdin: "pipe", env: { PATH: "/usr/bin:/bin" } });
+      await other.says(/listens/);
+      const remedy = /neither root's nor this user's.*XSOCKET_ANY_SERVER/;
+      expectOnly(await examine([name]), "server", /EACCES/, remedy);
+    },
+  );
 
   test("tcp4: a stopped server listens and does not answer, and is asked once", async () => {
     await using target = await createNamespace();
@@ -254,6 +312,23 @@ describe("the row that fails is", () => {
     for (const { found } of broken) expect(found).toContain("EPERM");
   });
 
+  test("none where no kind of socket that the port is of is given", async () => {
+    await using target = await createNamespace();
+    using dir = tempDir();
+    for (const [key, expected] of [
+      ['family = "inet"', ["ok", "ok", "skipped"]],
+      ['type = "stream"', ["skipped", "skipped", "skipped"]],
+    ] as const) {
+      const text = `[[rule]]\naction = "deny"\n${key}\n[[rule]]\naction = "allow"\n`;
+      writeFileSync(dir.join("policy"), text);
+      const args = ["--policy", dir.join("policy")];
+      await using server = await startServer({ place: target, args });
+      const rows = await examine([server.path, "--port", "tcp/3000"]);
+      const ofPort = rows.filter(({ name }) => PORT.includes(name)).map(({ status }) => status);
+      expect(ofPort, key).toEqual(hasIpv6 ? [...expected] : ["skipped", "skipped", "skipped"]);
+    }
+  });
+
   test("libraries: libxbind is missing, of another machine, or at a path with a space", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
@@ -325,6 +400,7 @@ describe("the row that fails is", () => {
     await eventually("port 8080 to open", () => target.listens("tcp", 8080));
     const rows = await examine([server.path, "--port", "8080"]);
     expectOnly(rows, "port-free", /EADDRINUSE for TCP/, /ss -lntup.*--port 8081:8080$/);
+    expect(rows.at(-1)).toMatchObject({ name: "port-firewall", status: "skipped" });
     expect(
       (await examine([server.path, "--port", "udp/8080"])).some((row) => row.status === "failed"),
     ).toBe(false);
@@ -351,6 +427,9 @@ describe("the row that fails is", () => {
     expect(
       (await examine([server.path, "--port", "3001"])).some((row) => row.status === "failed"),
     ).toBe(false);
+    await target.run(["ip", "link", "set", "lo", "down"]);
+    const down = await examine([server.path, "--port", "3001"]);
+    expectOnly(down, "port-firewall", /TCP and UDP to port 3001 are dropped/, /its lo is up$/);
   });
 
   test("program: it cannot be preloaded, or is not there", async () => {
@@ -363,8 +442,35 @@ describe("the row that fails is", () => {
     expectOnly(rows, "program", /statically linked/, /xsocket open --exec/);
     const missing = await examine([server.path, "--", "no-such-program"]);
     expectOnly(missing, "program", /no-such-program/, /PATH/);
+    const start = ["bash", "-c", String.raw`exec "$@" $'./\xff'`, "bash"]; // only a shell can spell it here
+    const unnamed = (await examine([server.path, "--"], { start })).find(isOfProgram);
+    expect(unnamed).toMatchObject({ status: "skipped", found: expect.stringMatching(/UTF-8/) });
   });
 });
+
+test.each([
+  ["Linux has no cookies", ["getsockopt", "2", "71", "ENOPROTOOPT"]],
+  ["this process may make no socket", ["socket", "0", "2", "EACCES"]],
+])("namespaces are not compared where %s", async (_, refused) => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const rows = await examine([server.path], { start: refusing(...refused) });
+  expect(rows.find(({ name }) => name === "namespace")?.status).toBe("skipped");
+});
+
+test.skipIf(process.geteuid?.() !== 0)(
+  "a namespace that the user may not see has a cookie",
+  async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const start = ["setpriv", "--bounding-set=-net_admin"];
+    const rows = await examine([server.path], { start });
+    const cookie = await target.cookie();
+    expect(rows.find(({ name }) => name === "namespace")?.found).toStartWith(
+      `the sockets are of a namespace that this user may not look into, cookie ${cookie}; this `,
+    );
+  },
+);
 
 test("the namespaces are told by number and cookie", async () => {
   await using target = await createNamespace();
@@ -389,8 +495,9 @@ test("a script is judged by its interpreter, through any number of scripts, and 
   expect(found).toMatch(/two is a script, and its interpreter \/.*sh can be preloaded/);
 });
 
-test("a port that is none is misuse", async () => {
-  const { code, stderr } = await here.run([XSOCKET, "doctor", "--port", "http"]);
+test.each(["http", "0", "65536", "53/udp"])("a port that is none is misuse: %s", async (port) => {
+  const { code, stderr } = await here.run([XSOCKET, "doctor", "--port", port]);
   expect(code).toBe(2);
-  expect(stderr).toMatch(/^xsocket: "http" is no port[^\n]*\n$/);
+  expect(stderr).toStartWith(`xsocket: "${port}" is no port`);
+  expect(stderr.split("\n")).toHaveLength(2);
 });

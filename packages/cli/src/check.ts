@@ -1,11 +1,11 @@
-import { type SocketTypeName, xsocketSync } from "@xsocket/client";
+import { xsocketSync } from "@xsocket/client";
 import { cookieOf, ownCookie } from "./namespace.ts";
 import { words } from "./words.ts";
 
 /** The types of socket that the ports of an XBIND are for. */
-export function typesOf(xbind: string): SocketTypeName[] {
+export function typesOf(xbind: string): ("stream" | "dgram")[] {
   const listed = xbind.split(/[\s,]+/);
-  const types: SocketTypeName[] = [];
+  const types: ("stream" | "dgram")[] = [];
   if (listed.some((word) => !word.startsWith("udp/"))) types.push("stream");
   if (listed.some((word) => !word.startsWith("tcp/"))) types.push("dgram");
   return types;

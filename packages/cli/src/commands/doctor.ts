@@ -36,7 +36,7 @@ function readPort(text: string) {
     throw new MisuseError(
       `"${text}" is no port: give a number from 1 to ${PORT_MAX}, tcp/53 or udp/53`,
     );
-  return { port, types: typesOf(text).filter((type) => type === "stream" || type === "dgram") };
+  return { port, types: typesOf(text) };
 }
 
 const MARKS = { ok: "ok", warning: "warning", failed: "FAILED", skipped: "-" } as const;

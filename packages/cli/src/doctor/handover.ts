@@ -1,6 +1,6 @@
 import { XSocketError, xsocketSync } from "@xsocket/client";
 import { AF_INET6, SOCK_DGRAM } from "@xsocket/protocol";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { plainWords } from "../explain.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
 import { failed, ok, type Row, skipped, warned } from "./row.ts";
@@ -34,13 +34,11 @@ export function askedRow(name: string, check: () => Row): Row {
 }
 
 /* A kernel without IPv6 has it in no namespace, and nothing there can miss it. */
-function isNowhere(family: 4 | 6, error: unknown): boolean {
-  if (family === 4 || !(error instanceof XSocketError) || error.code !== "EAFNOSUPPORT")
-    return false;
+function hasIpv6(): boolean {
   const native = loadSyscalls();
   const fd = native.socket(AF_INET6, SOCK_DGRAM, 0);
   if (fd >= 0) native.close(fd);
-  return fd < 0;
+  return fd !== -errno.EAFNOSUPPORT;
 }
 
 /** Does the server hand out sockets of each kind? Answers which it does, too. */
@@ -57,7 +55,7 @@ export function handoverRows(via: string): { rows: Row[]; given: KindName[] } {
       return ok(name, `${title} in ${(performance.now() - start).toFixed(1)} ms`);
     } catch (error) {
       isSilent = error instanceof XSocketError && error.code === "ETIMEDOUT";
-      if (isNowhere(family, error)) return skipped(name, "needs IPv6, which this kernel has not");
+      if (family === 6 && !hasIpv6()) return skipped(name, "needs IPv6, which this kernel has not");
       return rowOfError(name, error);
     }
   });
@@ -76,7 +74,7 @@ export function namespaceRow(via: string, kind: KindName, isMeant: boolean): Row
   const { family, type } = KINDS[kind];
   using socket = xsocketSync({ via, family, type, timeoutMs: WAIT_MS });
   const [its, own] = [cookieOf(socket.fd), ownCookie()];
-  if (its === undefined || own === undefined)
+  if (own === undefined)
     return skipped("namespace", "needs Linux 5.14, and a socket of this process's own to compare");
   const here = `${ownNamespace()}, cookie ${own}`;
   if (its !== own) {

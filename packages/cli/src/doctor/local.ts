@@ -21,13 +21,12 @@ export function librariesRow(): Row {
     preloadWith("");
     for (const path of paths) {
       const image = { name: ORDINARY, path: ORDINARY, image: ORDINARY };
-      const broken = unusable(path);
-      const obstacle = broken ?? preloadObstacle(image, path);
+      const obstacle = preloadObstacle(image, path);
       if (obstacle)
         return failed(
           "libraries",
           `this command cannot use ${path}: ${obstacle.found}`,
-          broken?.remedy ?? REINSTALL,
+          unusable(path)?.remedy ?? REINSTALL,
         );
     }
     loadSyscalls();

@@ -1,13 +1,11 @@
 import { type OwnedSocket, xsocketSync } from "@xsocket/client";
-import { errnoName, loadSyscalls, POLLIN, POLLOUT } from "@xsocket/xbind-native";
+import { errnoName, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import { anyAddress, tryBindAny } from "../endpoint.ts";
 import { askedRow, type KindName, KINDS, rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const WAIT_MS = 2000;
 const PASS_MS = 500; // for a packet over the target's loopback interface
-const LOOPBACK_AT = 4;
-const LOOPBACK = [127, 0, 0, 1];
 const TITLES = { stream: "TCP", dgram: "UDP" };
 type Kind = (typeof KINDS)[KindName];
 type Type = Kind["type"];
@@ -27,22 +25,15 @@ function refusals(via: string, kinds: readonly Kind[], port: number): string[] {
   });
 }
 
-function loopbackAddress(port: number): Uint8Array<ArrayBuffer> {
-  const address = anyAddress(4, port);
-  address.set(LOOPBACK, LOOPBACK_AT);
-  return address;
-}
-
 /* Sends something to the port within the target namespace. Answers whether it arrives. */
 function passes(via: string, type: Type, port: number): boolean {
   const native = loadSyscalls();
   using listener = freeSocket(via, type);
   using sender = freeSocket(via, type);
   if (tryBindAny(listener.fd, { type, family: 4 }, port) < 0) return true; // another row's business
-  const to = loopbackAddress(port);
+  const to = anyAddress(4, port); // for connect(2) that is 127.0.0.1
   native.connect(sender.fd, to, to.byteLength);
-  if (type === "stream") native.poll(sender.fd, POLLOUT, PASS_MS);
-  else native.sendPacket(sender.fd, new Uint8Array(new ArrayBuffer(1)), 1, -1);
+  if (type === "dgram") native.sendPacket(sender.fd, new Uint8Array(new ArrayBuffer(1)), 1, -1);
   return native.poll(listener.fd, POLLIN, PASS_MS) > 0;
 }
 
