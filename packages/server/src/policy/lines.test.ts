@@ -24,8 +24,11 @@ action = "alow"
   [[ rule ]] # the second
 family = "inet9"
 foo = 1
+[[rule]]
+action = "deny"
+connections = 1
 `;
-  expect(lines(text)).toEqual([3, 4, 4, 7, 8, 9]);
+  expect(lines(text)).toEqual([3, 4, 4, 7, 8, 9, 12]);
 });
 
 test("the keys of a table that is no rule are not those of the rule above it", () => {

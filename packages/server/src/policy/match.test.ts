@@ -134,7 +134,9 @@ test("a rule about protocol 0 is about what the kernel makes of it", () => {
     "netlink dgram 17",
   ])
     expect(mismatch(deny, asker(1), ask(words)), words).toBe("protocol");
-  expect(mismatch(deny, asker(1), ask("netlink raw 0"))).toBeUndefined();
+  for (const words of ["netlink raw 0", "smc stream 1"])
+    // the latter may speak TCP
+    expect(mismatch(deny, asker(1), ask(words)), words).toBeUndefined();
   const allow = plainRule("r", { protocols: [0] });
   expect(mismatch(allow, asker(1), ask("inet stream tcp"))).toBeUndefined();
   expect(mismatch(allow, asker(1), ask("inet seqpacket sctp"))).toBe("type");
@@ -187,7 +189,13 @@ describe("a denying rule", () => {
 
   test("against TCP holds for nothing that is not TCP, and TCP is not what may become it", () => {
     const tcp = plainRule("r", { allow: false, protocols: [6] });
-    for (const words of ["inet raw mptcp", "inet raw 256", "inet stream sctp", "vsock stream"])
+    for (const words of [
+      "inet raw",
+      "inet raw mptcp",
+      "inet raw 256",
+      "inet stream sctp",
+      "vsock stream",
+    ])
       expect(mismatch(tcp, asker(1), ask(words)), words).toBe("protocol");
     const others = plainRule("r", { allow: false, protocols: [256, 262] });
     expect(mismatch(others, asker(1), ask("inet stream tcp"))).toBe("protocol");
@@ -208,6 +216,13 @@ describe("who", () => {
     expect(mismatch(rule, asker(1, 50), tcp)).toBeUndefined();
     expect(mismatch(rule, asker(1, 1, [7, 50]), tcp)).toBeUndefined();
     expect(mismatch(rule, asker(1, 1, [7]), tcp)).toBe("group");
+  });
+
+  test("whose groups cannot be told is in all that are refused, and in none that are allowed", () => {
+    const gids = [{ first: 50, last: 50 }];
+    const untold: Asker = { uid: 1, gid: 1, groups: () => undefined };
+    expect(mismatch(plainRule("r", { gids }), untold, tcp)).toBe("group");
+    expect(mismatch(plainRule("r", { gids, allow: false }), untold, tcp)).toBeUndefined();
   });
 
   test("user and group must both match where both are named", () => {

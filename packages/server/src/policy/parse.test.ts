@@ -75,6 +75,18 @@ test("a rule with every key", () => {
   );
 });
 
+test("a number alone is a rule for somebody, and each number may be the largest", () => {
+  const all = `[[rule]]\naction = "allow"\nuid = 7\n[[rule]]\naction = "allow"\ngid = 8\ntype = 15\nconnections = 16777215`;
+  expect(parse(all)).toEqual([
+    plainRule("rule 1", { uids: [{ first: 7, last: 7 }] }),
+    plainRule("rule 2", {
+      gids: [{ first: 8, last: 8 }],
+      types: [15],
+      connections: 0xffffff,
+    }),
+  ]);
+});
+
 test("every key that a rule may have is looked at, and is in its description", () => {
   const looked = new Set<string>();
   readRule(recorded({ action: "allow" }, looked), 1, ACCOUNTS, () => {});
@@ -96,6 +108,7 @@ test("a protocol has a name of the internet's families in them alone", () => {
   expect(inWords(10, 1, 0)).toBe("AF_INET6 SOCK_STREAM IPPROTO_TCP");
   expect(inWords(16, 3, 6)).toBe("AF_NETLINK SOCK_RAW protocol 6"); // NETLINK_XFRM
   expect(inWords(43, 1, 1)).toBe("AF_SMC SOCK_STREAM protocol 1");
+  expect(inWords(10, 10, 6)).toBe("AF_INET6 SOCK_PACKET IPPROTO_TCP"); // of AF_INET alone it is another family
 });
 
 test("an empty policy has no rules, and so refuses everything", () => {
@@ -128,6 +141,9 @@ describe("what is not understood is refused", () => {
     ["[[rule]]\naction = 'allow'\nprotocol = true", "protocol must be one value"],
     ["[[rule]]\naction = 'allow'\nconnections = 0", "connections must be a number from 1"],
     ["[[rule]]\naction = 'allow'\nconnections = 'many'", "connections must be a number"],
+    ["[[rule]]\naction = 'allow'\nconnections = 1.5", "connections must be a number"],
+    ["[[rule]]\naction = 'allow'\nconnections = 16777216", "a number from 1 to 16777215"],
+    ["[[rule]]\nname = ''", "rule 1: action must be"],
     ["[[rule]]\naction = 'allow'\nkind = 'port'", 'kind must be "socket" or "status"'],
     ["[[rule]]\naction = 'allow'\nname = 3", "name must be a text"],
     ["[[rule]]\naction = 'allow'\nname = 'x'\nfoo = 1", 'rule 1 ("x"): the key "foo" is unknown'],
