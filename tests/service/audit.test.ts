@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import {
+  chmodSync,
   closeSync,
   constants,
   existsSync,
@@ -17,6 +18,7 @@ import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { HELD_TO_MODES } from "../cli/command.ts";
 import { crowd } from "../server/raw.ts";
 import {
   descriptors,
@@ -96,7 +98,7 @@ test("each grant and each refusal is one line, with who, what and why", async ()
       process.pid,
       comm,
     ]);
-  expect(found[1]?.error).toBe("EPERM");
+  expect(found.map(({ error }) => error)).toEqual([undefined, "EPERM", undefined, "EPERM"]);
   expect(statSync(auditFile).mode & 0o777).toBe(0o600);
   await eventually("the log to say it", () => records.length === 2);
   // Each thread has a way of its own to the log, so the order is not theirs to keep.
@@ -294,6 +296,20 @@ test("what a server that is no more has left of a line is followed by a whole on
   await server.reload();
   expect(ask(path, "stream")).toBe("ok");
   expect(readFileSync(auditFile, "utf8")).toMatch(/^\{.*\}\n$/);
+  await server.reload(); // after a whole line no other begins
+  expect(ask(path, "stream")).toBe("EPERM");
+  expect(readFileSync(auditFile, "utf8")).toMatch(/^\{.*\}\n\{.*\}\n$/);
+});
+
+test("an audit file that the server may not read is appended to", async () => {
+  using dir = tempDir();
+  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  writeFileSync(auditFile, "{}\n", { mode: 0o200 });
+  await using server = here.spawn([...HELD_TO_MODES, XSOCKET, "serve", path, "--audit", auditFile]);
+  await server.says(/serving at/);
+  expect(ask(path, "stream")).toBe("ok");
+  chmodSync(auditFile, 0o600);
+  expect(readFileSync(auditFile, "utf8")).toMatch(/^\{\}\n\{.*\}\n$/);
 });
 
 function setLimit(soft: number) {

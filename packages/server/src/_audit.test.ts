@@ -44,6 +44,11 @@ test("after a line of one thread that was cut the line of another one begins ane
       expect.stringMatching(/^\{.*"asked":"second"\}$/),
       "",
     ]);
+    writeSync(pipe, Buffer.alloc(1 << 21, "."));
+    one?.("granted", 0, { asked: "lost" });
+    drained(pipe);
+    one?.("granted", 0, { asked: "after a whole one" });
+    expect(drained(pipe)).toStartWith("{");
   } finally {
     closeSync(pipe);
     rmSync(directory, { recursive: true });
