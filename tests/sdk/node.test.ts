@@ -195,6 +195,27 @@ test("a server of node:http answers what it was asked before it was closed, and 
   );
 });
 
+test("a server of node:http that listens does so at one place, and after that in the own namespace", async () => {
+  await using target = await createNamespace();
+  await using control = await startServer({ place: target });
+  const web = http.createServer((_, response) => response.end("hello"));
+  await nodeListen(web, { via: control.path, host: "127.0.0.1" });
+  const before = descriptors().size;
+  expect(() => web.listen(0, "127.0.0.1")).toThrow("more than once");
+  expect(descriptors().size).toBe(before);
+  await new Promise((resolve) => void web.close(resolve));
+  expect(web.listening).toBe(false);
+  await once(web.listen(0, "127.0.0.1"), "listening");
+  const port = portOf(web.address());
+  expect([web.listening, here.listens("tcp", port), target.listens("tcp", port)]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+  await new Promise((resolve) => void web.close(resolve));
+  expect([web.listening, here.listens("tcp", port)]).toEqual([false, false]);
+});
+
 test.each([
   ["net", () => createServer()],
   ["http", () => http.createServer()],

@@ -132,14 +132,21 @@ export function feed(server: http.Server): net.Server {
   };
   acceptor.on("listening", () => void server.emit("listening"));
   acceptor.once("close", () => void server.emit("close"));
-  Object.assign(server, {
+  const asked = {
     close: closeBoth,
     address: () => acceptor.address(),
     getConnections: (done: (error: Error | null, count: number) => void) =>
       void acceptor.getConnections(done),
     ref: () => (acceptor.ref(), server),
     unref: () => (acceptor.unref(), server),
-  });
+    // One that listens over there refuses it, and one that was closed is as it was before.
+    listen: (...place: []): net.Server => {
+      if (acceptor.listening) return acceptor.listen(...place);
+      for (const name of ["listening", ...Object.keys(asked)]) Reflect.deleteProperty(server, name);
+      return server.listen(...place);
+    },
+  };
+  Object.assign(server, asked);
   Object.defineProperty(server, "listening", { get: () => acceptor.listening, configurable: true });
   return acceptor;
 }
