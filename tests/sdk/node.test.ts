@@ -216,6 +216,23 @@ test("a server of node:http that listens does so at one place, and after that in
   expect([web.listening, here.listens("tcp", port)]).toEqual([false, false]);
 });
 
+test("a server of node:http takes no more than its maxConnections", async () => {
+  await using control = await startServer();
+  const web = http.createServer((_, response) => response.end("hello"));
+  await nodeListen(web, { via: control.path, host: "127.0.0.1" });
+  web.maxConnections = 1;
+  const dropped = once(web, "drop");
+  const kept = connect(portOf(web.address()), "127.0.0.1");
+  kept.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
+  expect(String(await once(kept, "data"))).toContain("200 OK");
+  const other = connect(portOf(web.address()), "127.0.0.1").on("error", () => {});
+  expect(await dropped).toMatchObject([{ remoteAddress: "127.0.0.1" }]);
+  await eventually("the other one to be closed", () => other.closed);
+  expect(kept.closed).toBe(false);
+  kept.destroy();
+  await new Promise((resolve) => void web.close(resolve));
+});
+
 test.each([
   ["net", () => createServer()],
   ["http", () => http.createServer()],

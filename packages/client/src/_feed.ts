@@ -131,7 +131,9 @@ export function feed(server: http.Server): net.Server {
     return server;
   };
   acceptor.on("listening", () => void server.emit("listening"));
+  acceptor.on("drop", (connection) => void server.emit("drop", connection));
   acceptor.once("close", () => void server.emit("close"));
+  Object.defineProperty(acceptor, "maxConnections", { get: () => server.maxConnections });
   const asked = {
     close: closeBoth,
     address: () => acceptor.address(),
