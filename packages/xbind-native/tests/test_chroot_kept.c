@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_chroot_kept.c - the descriptor that is kept where a program changes its root */
+#include "support/forbid.h"
 #include "support/jail.h"
 
 #include <signal.h>
@@ -80,6 +81,19 @@ static void body_full(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+/* Where nothing tells which file a descriptor is, none is kept that could not be recognised. */
+static void body_unknown(void)
+{
+	int before = strangers();
+
+	forbid(SYS_statx);
+#ifdef SYS_fstat
+	forbid(SYS_fstat);
+#endif
+	CHECK_EQ(chroot("/"), 0);
+	CHECK_EQ(strangers(), before);
+}
+
 static void test_kept(void)
 {
 	run_jailed(body_kept);
@@ -88,6 +102,11 @@ static void test_kept(void)
 static void test_closed(void)
 {
 	run_jailed(body_closed);
+}
+
+static void test_unknown(void)
+{
+	run_jailed(body_unknown);
 }
 
 static void test_low_limit(void)
@@ -210,6 +229,8 @@ int main(void)
 	} else {
 		RUN(test_kept);
 		RUN(test_closed);
+		if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+			RUN(test_unknown);
 		RUN(test_low_limit);
 		RUN(test_full);
 	}

@@ -98,9 +98,13 @@ static int connect_anew(void)
 	rc = fd < 0 ? fd : ask_once(fd, &deadline);
 	if (rc < 0)
 		return rc;
+	fd = move_up_consume(take_fd(&fd));
+	rc = sys_identify(fd, &kept.identity);
+	if (rc < 0)
+		return rc;
 	kept.user = sys_geteuid();
-	kept.fd = move_up_consume(take_fd(&fd));
-	return sys_identify(kept.fd, &kept.identity);
+	kept.fd = take_fd(&fd);
+	return 0;
 }
 
 bool kept_open(void)
