@@ -180,7 +180,8 @@ static int throw_strays(const struct wire_request *request)
 	return -EBADMSG;
 }
 
-/* One that was still on its way then is of the wrong kind, or as good as ours. */
+/* One that was still on its way then is of the wrong kind, or as good as ours; an error is taken
+ * for ours, as nothing tells. */
 static int receive_own(const struct wire_request *request, const struct deadline *deadline)
 {
 	int rc = handover_receive(kept.fd, request, true, deadline);
