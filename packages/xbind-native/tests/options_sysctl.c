@@ -122,6 +122,38 @@ static void test_rows(void)
 	}
 }
 
+/* What was set to its own default and then given back is as if it had never been set. */
+static void test_resets(void)
+{
+	static const struct {
+		struct row row;
+		int reset;
+	} resets[] = {
+	    {{"ttl", AF_INET, SOCK_STREAM, IPPROTO_IP, IP_TTL, 64, 77, 0}, -1},
+	    {{"hops", AF_INET6, SOCK_STREAM, IPPROTO_IPV6, IPV6_UNICAST_HOPS, 64, 55, 0}, -1},
+	    {{"linger", AF_INET, SOCK_STREAM, IPPROTO_TCP, TCP_LINGER2, 60, 22, 0}, 0},
+	    {{"rehash", AF_INET, SOCK_STREAM, SOL_SOCKET, SO_TXREHASH_, 1, 0, 0}, -1},
+	};
+
+	for (size_t i = 0; i < sizeof(resets) / sizeof(resets[0]); i++) {
+		const struct row *row = &resets[i].row;
+		int fd = socket(row->domain, row->type, 0), is = -1;
+		socklen_t len = sizeof(is);
+
+		if (!is_known(row)) {
+			close(fd);
+			continue;
+		}
+		CHECK_EQ(setsockopt(fd, row->level, row->name, &row->own, sizeof(int)), 0);
+		CHECK_EQ(setsockopt(fd, row->level, row->name, &resets[i].reset, sizeof(int)), 0);
+		CHECK_EQ(bind_to(fd, row->domain), 0);
+		CHECK_EQ(getsockopt(fd, row->level, row->name, &is, &len), 0);
+		if (is != (pair_preloaded() ? row->target : row->own))
+			FAIL("%s: given back it is %d", row->what, is);
+		close(fd);
+	}
+}
+
 /* Set to any number but 0 they are 1, as by default in its own namespace. */
 static void test_truths(void)
 {
@@ -234,6 +266,7 @@ int main(void)
 	RUN(test_segment);
 	test_needs_ipv6();
 	RUN(test_rows);
+	RUN(test_resets);
 	RUN(test_truths);
 	return 0;
 }

@@ -55,6 +55,27 @@ static void note_time(int fd, int row, int64_t seconds)
 }
 
 /*
+ * Some numbers give an option its default back: -1 as a time to live, 0 as TCP_LINGER2. Where one
+ * of them is a value like any other, it can be seen to be set.
+ */
+static bool may_be_reset(const void *value)
+{
+	int number;
+
+	memcpy(&number, value, sizeof(number));
+	return number <= 0;
+}
+
+/* What is not worth a note is a number. */
+static void note_explicit(int fd, int row, const void *value, socklen_t len)
+{
+	const bool is_worth = explicit_is_worth(fd, row, value, len);
+
+	if (is_worth || may_be_reset(value))
+		explicit_note(key_of(fd), row, is_worth);
+}
+
+/*
  * Does this kernel's MPTCP tell of what was set? A fresh socket is asked once, so that most calls
  * cost no system call here. A kernel without MPTCP has none that is silent; where none can be made
  * for another reason there may be some.
@@ -110,8 +131,8 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 		optlog_note(fd, key_of(fd), row, value, len);
 	else if (options[row].how == OPTION_TIME)
 		note_time(fd, row, seconds_of(value, name != options[row].name));
-	else if (options[row].flags & OPTION_EXPLICIT && explicit_is_worth(fd, row, value, len))
-		explicit_note(key_of(fd), row, true);
+	else if (options[row].flags & OPTION_EXPLICIT)
+		note_explicit(fd, row, value, len);
 	if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
 		note_device(fd);
 }
