@@ -123,6 +123,26 @@ static void test_fired_oneshot(void)
 	close(set);
 }
 
+/* It stays so through a swap that fails, and is armed again after one that does not. */
+static void test_fired_oneshot_and_failure(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), set = new_set();
+	struct sys_identity identity;
+	struct epollset_move move;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLOUT | EPOLLONESHOT, 3), 0);
+	check_event(set, EPOLLOUT, 3);
+	CHECK_EQ(sys_identify(fd, &identity), 0);
+	CHECK_EQ(epollset_detach(fd, &identity, &move), 0);
+	epollset_attach(fd, &move);
+	replace(fd, SOCK_DGRAM);
+	check_quiet(set);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLOUT | EPOLLONESHOT, 4), 0);
+	check_event(set, EPOLLOUT, 4);
+	close(fd);
+	close(set);
+}
+
 /* Another process that holds the old socket must not haunt the set. */
 static void test_forked_holder(void)
 {
@@ -265,6 +285,7 @@ int main(int argc, char **argv)
 	RUN(test_too_many_sets);
 	RUN(test_flags);
 	RUN(test_fired_oneshot);
+	RUN(test_fired_oneshot_and_failure);
 	RUN(test_forked_holder);
 	RUN(test_copies);
 	RUN(test_number_in_the_set_twice);

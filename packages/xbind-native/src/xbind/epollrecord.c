@@ -180,6 +180,18 @@ bool epollrecord_is_parked(int set, int fd)
 	return find_parked(set, fd) && sys_kcmp_epoll(set, fd) < 0;
 }
 
+void epollrecord_follow(int fd, uint64_t inode)
+{
+	struct record *bucket = records[(unsigned)fd % EPOLLRECORD_FDS];
+
+	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
+		uint32_t parked = load(&bucket[i].parked);
+
+		if (parked != 0 && parked == (uint32_t)inode && load(&bucket[i].fd) == (uint32_t)fd)
+			store(&bucket[i].parked, inode_of(fd));
+	}
+}
+
 void epollrecord_new_set(int set)
 {
 	if (!load(&has_parked) || table_is_shared())

@@ -50,6 +50,10 @@ void epollrecord_new_set(int set);
 /* Of this very socket, in the set or in a copy of its number. */
 bool epollrecord_is_parked(int set, int fd);
 
+/* What is parked of the socket of that inode, which had this number, is of the one that has it now:
+ * after a swap that failed it stays parked. */
+void epollrecord_follow(int fd, uint64_t inode);
+
 /* Return: whether it was parked, which it no longer is. */
 bool epollrecord_unpark(int set, int fd);
 

@@ -230,6 +230,7 @@ int epollset_detach(int fd, const struct sys_identity *identity, struct epollset
 
 	epollset_load();
 	before = looked; /* what a look finds that ends later may be behind us by then */
+	ret->inode = identity->inode;
 	ret->count = 0;
 	rc = detach_from_known(fd, identity, ret);
 	now = lost;
@@ -254,6 +255,7 @@ static bool has_fired(uint32_t events)
 
 void epollset_attach(int fd, const struct epollset_move *move)
 {
+	epollrecord_follow(fd, move->inode);
 	for (size_t i = 0; i < move->count; i++) {
 		struct epoll_event event = {
 		    .events = move->entries[i].events,

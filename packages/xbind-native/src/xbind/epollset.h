@@ -18,6 +18,7 @@
 #define EPOLLSET_MOVE_MAX 64 /* registrations of one descriptor, each in a set of its own */
 
 struct epollset_move {
+	uint64_t inode; /* of the socket that was taken out */
 	size_t count;
 	struct {
 		int set;
