@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { Sockets } from "./_sockets.ts";
 
-const [INET, INET6, STREAM, DGRAM, NONBLOCK, CLOEXEC] = [2, 10, 1, 2, 0o4000, 0o2000000];
+const [INET, INET6, STREAM, DGRAM, PACKET] = [2, 10, 1, 2, 10];
+const [NONBLOCK, CLOEXEC] = [0o4000, 0o2000000];
 const [TCP, UDP] = [6, 17];
 
 /** On a kernel that knows TCP and UDP over IPv4; what it was asked for, and a clock. */
@@ -13,7 +14,7 @@ function sockets() {
     asked.push([domain, type, protocol].join());
     if (domain === -2) return -errno.EMFILE;
     if (type & ~(15 | NONBLOCK | CLOEXEC)) return -errno.EINVAL;
-    if (domain !== INET) return -errno.EAFNOSUPPORT;
+    if (domain !== INET || (type & 15) === PACKET) return -errno.EAFNOSUPPORT;
     return (type & 15) === STREAM && protocol === TCP ? 7 : -errno.EPROTONOSUPPORT;
   };
   const made = new Sockets({ ...loadSyscalls(), socket, monotonic: () => clock.now });
@@ -35,6 +36,15 @@ test("what the kernel does not have it is asked for once in a second", () => {
   expect(made.make(INET, DGRAM, TCP)).toBe(-errno.EPROTONOSUPPORT);
   expect(made.make(INET, DGRAM, TCP)).toBe(-errno.EPROTONOSUPPORT);
   expect(asked).toEqual([...once, "2,524290,6"]);
+});
+
+test("a family that it does not have it is asked for once, whatever else is asked for", () => {
+  const { made, asked } = sockets();
+  for (let i = 0; i < 200; i++)
+    for (const type of [STREAM, DGRAM]) expect(made.make(INET6, type, i)).toBe(-errno.EAFNOSUPPORT);
+  expect(asked).toEqual(["10,524289,0"]);
+  expect(made.make(INET, PACKET, 0)).toBe(-errno.EAFNOSUPPORT);
+  expect(made.make(INET, STREAM, TCP)).toBe(7);
 });
 
 test("an answer is kept for a second, and no longer for what else is missing", () => {

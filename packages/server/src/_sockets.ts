@@ -1,4 +1,4 @@
-import { SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK } from "@xsocket/protocol";
+import { AF_INET, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK } from "@xsocket/protocol";
 import { errno, type Syscalls } from "@xsocket/xbind-native";
 
 const KEPT_MS = 1000; // a module may be loaded meanwhile
@@ -6,6 +6,11 @@ const KEPT_MAX = 64;
 
 const TYPE_BITS = SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC;
 const MISSING = new Set([errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT]);
+
+/* The key of a family that is missing, whatever else is asked for. No other key is a fraction. */
+function ofFamily(domain: number): number {
+  return domain + 0.5;
+}
 
 /**
  * Makes sockets. What the kernel does not have it looks for at each call anew, by starting
@@ -26,17 +31,19 @@ export class Sockets {
     if ((type & ~TYPE_BITS) !== 0) return -errno.EINVAL; // as the kernel says before all else
     const key =
       (domain * (SOCK_TYPE_MASK + 1) + (type & SOCK_TYPE_MASK)) * 2 ** 32 + (protocol >>> 0);
-    const known = this.#known(key);
+    const known = this.#known(domain, key);
     if (known !== undefined) return known;
     const made = this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
-    if (made < 0 && MISSING.has(-made)) this.#keep(key, made);
+    // SOCK_PACKET of AF_INET is of another family
+    if (made === -errno.EAFNOSUPPORT && domain !== AF_INET) this.#keep(ofFamily(domain), made);
+    else if (made < 0 && MISSING.has(-made)) this.#keep(key, made);
     return made;
   }
 
-  #known(key: number): number | undefined {
+  #known(domain: number, key: number): number | undefined {
     if (this.#missing.size === 0) return undefined;
     if (this.#sys.monotonic() >= this.#keptUntil) this.#missing.clear();
-    return this.#missing.get(key);
+    return this.#missing.get(ofFamily(domain)) ?? this.#missing.get(key);
   }
 
   #keep(key: number, answer: number): void {
