@@ -495,6 +495,24 @@ test("a script is judged by its interpreter, through any number of scripts, and 
   expect(found).toMatch(/two is a script, and its interpreter \/.*sh can be preloaded/);
 });
 
+test("the words of a script that a stranger wrote do not move the cursor, nor turn a line round", async () => {
+  using dir = tempDir();
+  const script = dir.join("script");
+  writeFileSync(script, "#!/none\u001B[2J\u009B2J\u202Ex\n", { mode: 0o755 });
+  const doctor = [XSOCKET, "doctor", dir.join("none")];
+  for (const argv of [
+    [...doctor, "--", script],
+    [...doctor, "--json", "--", script],
+    [XSOCKET, "run", "--port", "3000", "--", script],
+  ]) {
+    const { stdout, stderr } = await here.run(argv);
+    expect(stdout + stderr).toContain("its interpreter /none");
+    for (const control of "\u001B\u009B\u202E") expect(stdout + stderr).not.toContain(control);
+  }
+  const { stdout } = await here.run([...doctor, "--json", "--", script]);
+  expect(stdout).toContain("/none\\u001b[2J\\u009b2J\\u202ex is missing");
+});
+
 test.each(["http", "0", "65536", "53/udp"])("a port that is none is misuse: %s", async (port) => {
   const { code, stderr } = await here.run([XSOCKET, "doctor", "--port", port]);
   expect(code).toBe(2);

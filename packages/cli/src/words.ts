@@ -11,7 +11,7 @@ export function hasColour(stream: { readonly isTTY?: boolean }): boolean {
 function line(text: string): string {
   return Bun.stripANSI(text)
     .replaceAll(/\s*[\n\r]\s*/g, " ")
-    .replaceAll(/\p{Cc}/gu, "");
+    .replaceAll(/[\p{Cc}\p{Bidi_C}\p{Zl}\p{Zp}]/gu, "");
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { ArgsDef } from "citty";
+import { escapeJson, escapeText } from "@xsocket/server";
 import { SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { typesOf } from "../check.ts";
 import { command, invocation } from "../command.ts";
@@ -49,10 +50,16 @@ function shown(rows: readonly Row[]): string {
   const indent = " ".repeat(MARK_COLUMNS + width + 4);
   return rows
     .flatMap(({ name, status, found, remedy }) => [
-      `${paint(COLOURS[status], MARKS[status].padEnd(MARK_COLUMNS))}  ${name.padEnd(width)}  ${found}`,
-      ...(remedy === undefined ? [] : [`${indent}-> ${remedy}`]),
+      `${paint(COLOURS[status], MARKS[status].padEnd(MARK_COLUMNS))}  ${name.padEnd(width)}  ${escapeText(found)}`,
+      ...(remedy === undefined ? [] : [`${indent}-> ${escapeText(remedy)}`]),
     ])
     .join("\n");
+}
+
+/* Each line by itself, since those between them are no text of anybody's. */
+function indented(report: object): string {
+  const lines = JSON.stringify(report, undefined, 2).split("\n");
+  return lines.map((line) => escapeJson(line)).join("\n");
 }
 
 export default command({
@@ -68,7 +75,8 @@ export default command({
       sameNamespace: context.args["same-namespace"] === true,
     });
     const allWell = rows.every((row) => isWell(row));
-    result(json ? JSON.stringify({ ok: allWell, checks: rows }, undefined, 2) : shown(rows));
+    const report = { ok: allWell, checks: rows };
+    result(json ? indented(report) : shown(rows));
     if (!allWell) process.exitCode = EXIT.failed;
   },
 });
