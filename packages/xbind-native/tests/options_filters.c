@@ -9,6 +9,8 @@
 
 #include <linux/filter.h>
 
+#define GROUP 0xef070101 /* an address */
+
 static void show_filter(int fd)
 {
 	static struct sock_filter code[BPF_MAXINSNS];
@@ -86,16 +88,24 @@ static void try_reuseport_off(void)
 	close(fd);
 }
 
-/* One that was taken away before is not there after. */
+/* One that was taken away before is not there after. Nothing else has gone, and no other socket's.
+ */
 static void try_reuseport_detached(int name, const void *program, socklen_t len)
 {
-	int fd = pair_socket(SOCK_DGRAM), on = 1;
+	int fd = pair_socket(SOCK_DGRAM), other = pair_socket(SOCK_DGRAM), on = 1;
 
+	set("reuseport", other, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+	set("attach", other, SOL_SOCKET, name, program, len);
+	show("join", pair_join_group(fd, GROUP));
 	set("reuseport", fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 	set("attach", fd, SOL_SOCKET, name, program, len);
 	set("detach", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
 	bind_any(fd, AF_INET);
 	set("detach again", fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
+	show("is in", pair_join_group(fd, GROUP));
+	bind_any(other, AF_INET);
+	set("detach", other, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &on, sizeof(on));
+	close(other);
 	close(fd);
 }
 

@@ -76,16 +76,9 @@ static struct optrecord *last_of_group(socket_key key, const struct group *group
 }
 
 /*
- * With its last source a group is left, also by a socket that had joined it for all sources. So the
- * join of a source is undone by its leave only where it was the first.
+ * A leave takes away the join just before it, where nothing else is recorded of the group: with its
+ * last source a group is left, also by a socket that had joined it for all sources.
  */
-static bool can_cancel(socket_key key, const struct group *group, const struct optrecord *record)
-{
-	return !group_joins_source(record->row) ||
-	       optrecord_find_group(key, group, record->order) == OPTLOG_RECORDS;
-}
-
-/* A leave takes away the join just before it. */
 static bool cancel(socket_key key, int undone, const struct group *group, const void *value,
                    size_t len)
 {
@@ -93,7 +86,7 @@ static bool cancel(socket_key key, int undone, const struct group *group, const 
 	struct optrecord *record = last_of_group(key, group, undone, &at);
 
 	if (!record || record->len != len || memcmp(optrecord_bytes(record), value, len) != 0 ||
-	    !can_cancel(key, group, record))
+	    optrecord_find_group(key, group, record->order) != OPTLOG_RECORDS)
 		return false;
 	optrecord_forget(at);
 	return true;

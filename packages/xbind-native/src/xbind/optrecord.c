@@ -40,7 +40,6 @@ static struct {
 	_Atomic socket_key key;
 	_Atomic int fd; /* the number that the socket had */
 } lost[OPTLOG_LOST];
-static _Atomic bool is_any_lost;
 static _Atomic bool are_more_lost; /* some that are not in the table */
 
 static _Atomic int holder;
@@ -104,7 +103,6 @@ void optrecord_lose(int fd, socket_key key)
 {
 	if (optrecord_is_lost(key))
 		return;
-	is_any_lost = true;
 	for (int i = 0; i < OPTLOG_LOST; i++) {
 		if (!take_lost(i))
 			continue;
@@ -117,8 +115,6 @@ void optrecord_lose(int fd, socket_key key)
 
 bool optrecord_is_lost(socket_key key)
 {
-	if (!is_any_lost)
-		return false;
 	for (int i = 0; i < OPTLOG_LOST; i++) {
 		if (lost[i].key == key)
 			return true;
@@ -139,9 +135,7 @@ static uint32_t program_id(int fd)
 	    .info = {.bpf_fd = (uint32_t)fd, .info_len = sizeof(info), .info = (uintptr_t)&info},
 	};
 
-	if (sys_call(SYS_bpf, (const long[6]){BPF_OBJ_GET_INFO_BY_FD, (long)&attr, sizeof(attr)}) <
-	    0)
-		return 0;
+	sys_call(SYS_bpf, (const long[6]){BPF_OBJ_GET_INFO_BY_FD, (long)&attr, sizeof(attr)});
 	return info.id;
 }
 
@@ -239,7 +233,7 @@ static void sweep(void)
 		if (keys[i] != key)
 			over = keys[i] != KEY_NONE && is_over(records[i].fd);
 		key = keys[i];
-		if (key != KEY_NONE && over)
+		if (over)
 			optrecord_forget(i);
 	}
 }
