@@ -233,7 +233,7 @@ static int segment_of(int fd)
 	return is;
 }
 
-/* What a connection has found out nobody has set. */
+/* What a connection has found out nobody has set, and what was set is kept. */
 static void test_segment(void)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,
@@ -254,6 +254,11 @@ static void test_segment(void)
 	CHECK(found != fresh);
 	CHECK_EQ(bind_to(fd, AF_INET), 0);
 	CHECK_EQ(segment_of(fd), pair_preloaded() ? fresh : found);
+	close(fd);
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &small, sizeof(small)), 0);
+	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(segment_of(fd), small);
 	close(fd);
 	close(listener);
 }

@@ -288,13 +288,13 @@ static struct group_filter *list6(uint32_t sources)
 	return list;
 }
 
-/* The longest list, after more of them than there is room for long values. */
+/* The longest list, after more than there is room for long values, and beside another socket's. */
 static void test_long_lists(void)
 {
 	struct group_req all = {.gr_interface = 1,
 	                        .gr_group = either(AF_INET6, "ff15::2", "fd00::1").gsr_group};
 	socklen_t len = GROUP_FILTER_SIZE(SOURCES);
-	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0), other = socket(AF_INET6, SOCK_DGRAM, 0);
 	struct group_filter *list;
 
 	set("join", fd, IPPROTO_IPV6, MCAST_JOIN_GROUP, &all, sizeof(all));
@@ -303,11 +303,16 @@ static void test_long_lists(void)
 		set("long list", fd, IPPROTO_IPV6, MCAST_MSFILTER, list, len);
 		free(list);
 	}
+	set("join beside", other, IPPROTO_IPV6, MCAST_JOIN_GROUP, &all, sizeof(all));
+	list = list6(SOURCES / 2);
+	set("another list", other, IPPROTO_IPV6, MCAST_MSFILTER, list, len);
+	free(list);
 	bind_any(fd, AF_INET6);
 	list = list6(SOURCES);
 	show("read", getsockopt(fd, IPPROTO_IPV6, MCAST_MSFILTER, list, &len));
 	printf("mode %u, sources %u\n", list->gf_fmode, list->gf_numsrc);
 	free(list);
+	close(other);
 	close(fd);
 }
 
@@ -400,13 +405,16 @@ static void test_many_sockets(void)
 /* How the interface of multicasts was chosen cannot be read, an address of it can. */
 static void test_sender(long (*setter)(int, const void *, socklen_t))
 {
+	struct ip_mreqn a = group4("239.6.1.3");
 	struct ip_mreqn both = {.imr_address.s_addr = htonl(INADDR_LOOPBACK), .imr_ifindex = 1};
 	struct in_addr read = {0};
 	socklen_t len = sizeof(read);
 	int fd = pair_socket(SOCK_DGRAM);
 
+	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
 	show("sender", (int)setter(fd, &both.imr_address, sizeof(both.imr_address)));
 	bind_any(fd, AF_INET);
+	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
 	show("read", getsockopt(fd, IPPROTO_IP, IP_MULTICAST_IF, &read, &len));
 	printf("%08x\n", ntohl(read.s_addr));
 	close(fd);

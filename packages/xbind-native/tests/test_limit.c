@@ -5,6 +5,7 @@
  * Ports 3000 to 3999 are listed.
  */
 #include "support/pair.h"
+#include "support/program.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -88,6 +89,25 @@ static void test_copy_above(void)
 	in_child(bind_copy_above);
 }
 
+/* A program is kept below it. */
+static void bind_filtered(void)
+{
+	int fd = pair_socket(SOCK_STREAM), program = load_program();
+
+	if (program < 0)
+		return;
+	lower(false);
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+	close(program);
+	CHECK_EQ(pair_bind(fd, 3033), 0);
+	CHECK(pair_is_there(fd));
+}
+
+static void test_filtered(void)
+{
+	in_child(bind_filtered);
+}
+
 /* Where nobody may take the number the error says so, and nothing is lost. */
 static void bind_far_above(void)
 {
@@ -152,6 +172,7 @@ int main(void)
 {
 	RUN(test_above);
 	RUN(test_copy_above);
+	RUN(test_filtered);
 	RUN(test_far_above);
 	RUN(test_threads);
 	return 0;

@@ -19,7 +19,10 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
-#define KEPT_END 600 /* the library's copies of programs are below */
+/* The library's copies of programs, so many of them at most, have these numbers. */
+#define KEPT_FIRST 512
+#define KEPT_END   600
+#define KEPT       16
 
 #define PROTOCOL_MPTCP  262        /* which not every libc names */
 #define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1; of IPv6, 2001:db8:: */
@@ -339,43 +342,91 @@ static void test_unseen_program(void)
 	close(fd);
 }
 
-/* One that a moved socket is given is nobody's to keep. */
-static void test_program_of_moved(void)
+/* One that is given to a socket which has moved, or never moves, is nobody's to keep. */
+static void test_program_of_others(void)
 {
-	int fd = pair_socket(SOCK_STREAM), program = load_program();
+	int fd = pair_socket(SOCK_STREAM), other = socket(AF_UNIX, SOCK_STREAM, 0),
+	    program = load_program();
 
 	CHECK_EQ(pair_bind(fd, 3008), 0);
 	if (program >= 0) {
 		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+		CHECK_EQ(setsockopt(other, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)),
+		         0);
 		close(program);
 	}
+	close(other);
 	close(fd);
 }
 
-/* What the host has opened in the place of a copy that it closed is not closed for one. */
-static void attach_where_bpf_is_refused(void)
+/* The copies have high numbers, close-on-exec, and those of sockets that are gone go, too. */
+static void keep_programs(void)
+{
+	int program = load_program(), copies = 0;
+
+	for (int i = 0; program >= 0 && i < 3 * KEPT; i++) {
+		int fd = pair_socket(SOCK_STREAM);
+
+		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
+		close(fd);
+	}
+	for (int number = KEPT_FIRST; number < KEPT_END; number++) {
+		int flags = fcntl(number, F_GETFD);
+
+		if (flags >= 0)
+			CHECK_EQ(flags, FD_CLOEXEC);
+		copies += flags >= 0;
+	}
+	CHECK(pair_preloaded() && program >= 0 ? copies > 0 && copies <= KEPT : copies == 0);
+}
+
+static void test_kept_programs(void)
+{
+	child_run(keep_programs);
+}
+
+static void close_copy(bool is_refused)
 {
 	int fd = pair_socket(SOCK_STREAM), program = load_program(), null;
 	char byte;
 
 	if (program < 0)
 		return;
-	forbid(SYS_bpf);
+	if (is_refused)
+		forbid(SYS_bpf);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
 	syscall(SYS_close_range, program + 1, ~0U, 0);
 	null = open("/dev/null", O_RDONLY);
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(dup2(null, number), number);
+	if (pair_preloaded())
+		CHECK(pair_bind(fd, 3011) < 0 && errno == EACCES);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
 	for (int number = 100; number < KEPT_END; number++)
 		CHECK_EQ(read(number, &byte, 1), 0); /* it is the host's still */
-	pair_refused(fd, 3011, EACCES);              /* nobody can tell what was attached */
+	if (is_refused)
+		pair_refused(fd, 3011, EACCES); /* nobody can tell what was attached */
+	else
+		CHECK_EQ(pair_bind(fd, 3011), 0);
 }
 
+static void close_copy_where_bpf_is_refused(void)
+{
+	close_copy(true);
+}
+
+static void close_copy_where_bpf_is_not(void)
+{
+	close_copy(false);
+}
+
+/* What the host has opened in the place of a copy that it closed is neither closed nor attached. */
 static void test_kept_program(void)
 {
-	if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
-		child_run(attach_where_bpf_is_refused);
+	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+		return;
+	child_run(close_copy_where_bpf_is_refused);
+	child_run(close_copy_where_bpf_is_not);
 }
 
 int main(void)
@@ -383,7 +434,8 @@ int main(void)
 	RUN(test_device);
 	RUN(test_lost_privilege);
 	RUN(test_unseen_program);
-	RUN(test_program_of_moved);
+	RUN(test_program_of_others);
+	RUN(test_kept_programs);
 	RUN(test_kept_program);
 	test_needs_ipv6();
 	RUN(test_forbidden);
