@@ -185,8 +185,12 @@ static void bind_with_default(void)
 /* The third namespace has other defaults than the one that the program was started in. */
 static void test_default(void)
 {
-	if (!getenv("TEST_EMULATOR")) /* which does not tell the namespace of a socket */
+	uint64_t cookie;
+	int fd = pair_socket(SOCK_STREAM);
+
+	if (pair_cookie_of(fd, &cookie)) /* where nobody tells, those asked first hold everywhere */
 		child_run(bind_with_default);
+	close(fd);
 }
 
 static void test_truth(void)
