@@ -1,5 +1,5 @@
 /* Many sockets over one connection. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { getEventListeners } from "node:events";
 import { chmodSync } from "node:fs";
 import { join } from "node:path";
@@ -10,10 +10,11 @@ import {
   type SocketKind,
   udp,
   xsocket,
+  type XSocketError,
   xsocketSync,
 } from "@xsocket/client";
 import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
-import { checked, errno, errnoName, loadSyscalls, POLLHUP } from "@xsocket/xbind-native";
+import { checked, errno, errnoName, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import {
   createNamespace,
   descriptors,
@@ -177,7 +178,9 @@ describe("a session", () => {
     const underWay = [1, 2, 3].map(() => rejection(session.socket()));
     await Bun.sleep(1);
     session.close();
-    for (const error of await Promise.all(underWay)) expect(error.code).toBe("ECANCELED");
+    const asked = "get an IPv4 stream socket";
+    for (const error of await Promise.all(underWay))
+      expect(error).toMatchObject({ code: "ECANCELED", asked });
     expect((await rejection(session.socket())).code).toBe("ECANCELED");
   });
 
@@ -189,6 +192,7 @@ describe("a session", () => {
     const full = [xsocketSync, xsocketSync]; // take the room that there is
     for (const form of full) expect(() => form({ via, timeoutMs: 1 })).toThrow("ETIMEDOUT");
     const session = new Session({ via });
+    using tries = spyOn(loadSyscalls(), "handoverConnect");
     const from = performance.now();
     const first = rejection(session.socket({ timeoutMs: 6000, type: "dgram" }));
     await Bun.sleep(5500);
@@ -198,11 +202,75 @@ describe("a session", () => {
     expect(await second).toMatchObject({ code: "ETIMEDOUT", step: "reach" });
     expect((await second).asked).toContain("stream");
     expect(performance.now() - from).toBeGreaterThan(6990);
+    expect(tries.mock.calls.length).toBeLessThan(500); // every 50 ms but for the first ones
+    await Bun.sleep(60); // the last one may have been under way
+    tries.mockClear();
+    await Bun.sleep(120);
+    expect(tries).not.toHaveBeenCalled();
     const third = rejection(session.socket());
     session.close();
     expect((await third).code).toBe("ECANCELED");
     expect(performance.now() - from).toBeLessThan(10_000);
   }, 20_000);
+
+  test("says whether it was the connection or the answer that did not come in time", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using silent = silentServer(via, 0);
+    const native = loadSyscalls();
+    const waiting = [native.handoverConnect(via, 0)];
+    using session = new Session({ via });
+    const reached = rejection(session.socket({ timeoutMs: 1000 }));
+    await Bun.sleep(20); // it has found no room
+    waiting.push(checked("accept", native.accept(silent.fd)));
+    expect(await reached).toMatchObject({ code: "ETIMEDOUT", step: "ask" });
+    session.close();
+    for (const fd of waiting) native.close(fd);
+  });
+
+  test("says so when the server ends while there is no room in its backlog", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    const native = loadSyscalls();
+    using session = new Session({ via });
+    const waiting: number[] = [];
+    const refused: Promise<XSocketError>[] = [];
+    {
+      using silent = silentServer(via, 0);
+      expect(silent).toBeDefined();
+      waiting.push(native.handoverConnect(via, 0));
+      refused.push(rejection(session.socket()), rejection(session.socket()));
+      await Bun.sleep(5);
+    }
+    for (const error of await Promise.all(refused))
+      expect(error).toMatchObject({ code: "ECONNREFUSED", step: "reach" });
+    for (const fd of waiting) native.close(fd);
+  });
+
+  test("asks a second time and no third, and keeps a connection on which an answer is waited for", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    const native = loadSyscalls();
+    const accept = async (): Promise<number> => {
+      await eventually("a connection", () => native.poll(server.fd, POLLIN, 0) > 0);
+      return checked("accept", native.accept(server.fd));
+    };
+    using session = new Session({ via, idleMs: 20 });
+    const first = rejection(session.socket({ timeoutMs: PATIENT_MS }));
+    native.close(await accept());
+    const connection = await accept();
+    await Bun.sleep(50); // as idle the first one would be closed by now
+    const second = rejection(session.socket({ timeoutMs: PATIENT_MS }));
+    await Bun.sleep(20);
+    expect(native.poll(server.fd, POLLIN, 0)).toBe(0);
+    native.close(connection);
+    expect((await first).code).toBe("ECONNRESET");
+    const again = await accept();
+    native.sendPacket(again, encode({ kind: "response", error: errno.EPERM }), RESPONSE_BYTES, -1);
+    expect((await second).code).toBe("EPERM");
+    native.close(again);
+  });
 
   test("that cannot reach the server says so to each who asked, at its own line", async () => {
     using session = new Session({ via: "/nowhere/control" });
@@ -293,6 +361,14 @@ describe("a session", () => {
       (await idle.socket()).close();
       await eventually("the idle one to be closed", () => connections() === 1);
     }
+    using used = new Session({ via: server.path, idleMs: 300 });
+    (await used.socket()).close();
+    await Bun.sleep(200);
+    (await used.socket()).close();
+    const usedAt = performance.now();
+    await Bun.sleep(200);
+    if (performance.now() - usedAt < 300) expect(connections()).toBe(2);
+    await eventually("this one to be closed, too", () => connections() === 1);
     const shared = [await udp({ via: server.path }), await udp({ via: server.path })];
     expect(connections() - shared.length).toBeLessThanOrEqual(2);
     for (const socket of shared) socket.close();
@@ -329,6 +405,18 @@ describe("a session", () => {
     using there = fetchVia(session);
     await rejection(there("http://127.0.0.1:9/", { signal }));
     expect(getEventListeners(signal, "abort")).toBeEmpty();
+  });
+
+  test("does not keep the process alive", async () => {
+    await using server = await startServer();
+    const program = `
+      const { Session } = await import(${JSON.stringify(import.meta.resolve("@xsocket/client"))});
+      const session = new Session({ via: ${JSON.stringify(server.path)}, idleMs: 60_000 });
+      (await session.socket()).close();
+      process.on("exit", () => console.log("ends"));
+    `;
+    const ended = await here.run([process.execPath, "-e", program], { withinMs: 20_000 });
+    expect(ended.stdout, ended.stderr).toBe("ends\n");
   });
 
   test("leaves nothing behind of a request for which there is no library", async () => {

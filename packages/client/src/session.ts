@@ -131,7 +131,7 @@ export class Session implements Disposable {
     return promise.finally(() => {
       clearTimeout(timer);
       deadline.signal?.removeEventListener("abort", abort);
-      this.#stopWaiting(wanted);
+      this.#waiting.delete(wanted); // once nobody is left there is no further try
     });
   }
 
@@ -178,13 +178,6 @@ export class Session implements Disposable {
       }
     };
     this.#retry = setTimeout(again, backlogPause(tries));
-  }
-
-  #stopWaiting(wanted: Wanted): void {
-    this.#waiting.delete(wanted);
-    if (this.#waiting.size > 0) return;
-    clearTimeout(this.#retry);
-    this.#retry = undefined;
   }
 
   /* The server is gone, or has been restarted: ask once more what was not answered. */
