@@ -5,8 +5,10 @@
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync, realpathSync } from "node:fs";
+import * as http from "node:http";
+import { createServer } from "node:net";
 import { dirname, join } from "node:path";
-import { connect, listen, serve, Session, udp } from "@xsocket/client";
+import { connect, listen, nodeListen, serve, Session, udp } from "@xsocket/client";
 import {
   createNamespace,
   guardDescriptors,
@@ -132,6 +134,28 @@ test("those that are refused are refused with a sentence", async () => {
       await expect(refusal, key).rejects.toMatchObject({ code: "ENOTSUP", step: "options" });
       await expect(refusal, key).rejects.toThrow(key);
     }
+});
+
+test("as many may wait to be accepted as was said, and else as with Bun and Node", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  const place = { via: server.path, hostname: "127.0.0.1", port: 0 };
+  const nodePlace = { via: server.path, host: "127.0.0.1" };
+  for (const [backlog, expected] of [
+    [{}, ["511", "511", "512", "512"]],
+    [{ backlog: 7 }, ["7", "7", "7", "7"]],
+  ] as const) {
+    const net = await nodeListen(createServer(), { ...nodePlace, ...backlog });
+    const web = await nodeListen(http.createServer(), { ...nodePlace, ...backlog });
+    const page = await serve({ ...place, ...backlog, fetch: () => new Response() });
+    const listener = await listen({ ...place, ...backlog, socket: { data() {} } });
+    const { stdout } = await target.run(["ss", "-Hltn"]);
+    const queues = Array.from(stdout.matchAll(/^LISTEN 0 +(\d+)/gm), ([, most = ""]) => most);
+    expect(queues.toSorted()).toEqual([...expected]);
+    for (const each of [net, web]) await new Promise((resolve) => each.close(resolve));
+    await page.stop(true);
+    listener.stop(true);
+  }
 });
 
 /* Of a listening socket of the target, as ss tells it. */

@@ -5,6 +5,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { THROUGH_KEYS } from "./_through.ts";
 import {
   connect,
   fetchVia,
@@ -132,14 +133,24 @@ test("a flag that is neither true nor false is refused", async () => {
 
 test("a misspelt key is refused where Bun would drop it, and others are left to Bun", async () => {
   const socket = { data() {} };
+  const common = [...THROUGH_KEYS, "host", "hostname", "port", "reusePort", "ipv6Only"];
+  const besideBuns: [(options: object) => unknown, string[]][] = [
+    [(o) => connect({ socket, hostname: "::", port: 1, ...o }), ["localAddress", "localPort"]],
+    [(o) => listen({ socket, port: 0, ...o }), ["backlog"]],
+    [(o) => serve({ fetch: () => new Response(), ...o }), ["backlog"]],
+    [(o) => udp(o), ["reuseAddr"]],
+  ];
   const forms: [(options: object) => unknown, object, string][] = [
+    ...besideBuns.flatMap(([form, names]) =>
+      [...common, ...names].map((name): (typeof forms)[number] => {
+        const swapped = name.replace(/^(.)(.)/, "$2$1");
+        return [form, { [swapped]: 1 }, name];
+      }),
+    ),
     [(o) => new Session(o), { idlems: 5 }, "idleMs"],
     [(o) => new Session({ via: "/x" }).socket(o), { timeoutms: 5 }, "timeoutMs"],
-    [(o) => connect({ socket, hostname: "127.0.0.1", port: 1, ...o }), { Via: "/x" }, "via"],
-    [(o) => listen({ socket, port: 0, ...o }), { nameserver: [] }, "nameservers"],
-    [(o) => serve({ fetch: () => new Response(), ...o }), { hostName: "x" }, "hostname"],
-    [(o) => serve({ fetch: () => new Response(), ...o }), { prot: 1 }, "port"],
     [(o) => udp(o), { timeout: 5 }, "timeoutMs"],
+    [(o) => udp(o), { Via: "/x" }, "via"],
     [(o) => nodeConnect({ port: 1, ...o }), { hosts: "x" }, "host"],
     [(o) => nodeListen(createServer(), o), { backlogs: 5 }, "backlog"],
     [(o) => nodeBind(createSocket("udp4"), o), { reuseaddr: true }, "reuseAddr"],
