@@ -94,6 +94,24 @@ test("a socket of nodeConnect does not connect again, in the own namespace", asy
   await Promise.all([own, there].map((each) => new Promise((resolve) => each.close(resolve))));
 });
 
+test("what Bun takes for undici and node-fetch asks no agent, as sdk.md says", async () => {
+  using dir = tempDir();
+  const program = `
+    import fetch from "node-fetch";
+    import { Agent, request } from "undici";
+    import { HttpAgent, nodeConnect } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
+    using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("own") });
+    const through = { via: "/run/xsocket/nowhere" };
+    const connect = ({ hostname: host, port }, done) =>
+      nodeConnect({ ...through, host, port }).then((socket) => done(null, socket), done);
+    console.log(await (await fetch(server.url, { agent: new HttpAgent(through) })).text());
+    const { body } = await request(server.url, { dispatcher: new Agent({ connect }) });
+    console.log(await body.text());`;
+  await Bun.write(dir.join("program.ts"), program);
+  const ended = await here.run([process.execPath, dir.join("program.ts")]);
+  expect(ended.stdout, ended.stderr).toBe("own\nown\n");
+});
+
 test("a server of node: that listens already is refused, and leaves nothing open", async () => {
   await using server = await startServer();
   const { path: via } = server;
