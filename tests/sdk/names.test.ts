@@ -254,6 +254,18 @@ describe("a host name", () => {
     listener.stop(true);
   });
 
+  test("that a server refuses by a header alone fails at once", async () => {
+    await using target = await createNamespace();
+    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
+    await dns.says(/ready/);
+    await using server = await startServer({ place: target });
+    const peer = { via: server.path, port: 80, socket: { data() {} }, timeoutMs: 30_000 };
+    const from = performance.now();
+    const refused = connect({ ...peer, hostname: "refused.test", nameservers: ["127.0.0.1"] });
+    await expect(refused).rejects.toMatchObject({ code: "EREFUSED", step: "resolve" });
+    expect(performance.now() - from).toBeLessThan(10_000);
+  });
+
   test("that no name server can hold does not exist, and none is asked", async () => {
     await using target = await createNamespace();
     await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);

@@ -3,8 +3,8 @@
  * alone; over TCP it tells, in pieces, that every name is 127.0.7.7, nonsense.test with nonsense,
  * and silent.test with nothing. Names with four in them it tells over UDP, for IPv4 alone; of those
  * with late it tells an IPv6 address, after a while, and that there is no other one. Those with none
- * do not exist, for those with fails it has a failure, and to those with forged three answers come
- * that are none before the right one.
+ * do not exist, for those with fails it has a failure, those with refused it refuses by a header
+ * alone, as unbound does, and to those with forged four answers come that are none before the right one.
  */
 const QUERY_HEAD = 12; // bytes of a DNS header
 const ANSWER = Buffer.from("c00c000100010000003c00047f000707", "hex"); // A, IN, 60 s, 127.0.7.7
@@ -12,6 +12,7 @@ const TRUNCATED = 0x8380; // the flags: a response, truncated, recursion desired
 const WHOLE = 0x8180;
 const SERVFAIL = 0x8182;
 const NXDOMAIN = 0x8183;
+const REFUSED = 0x8105;
 const IPV6_ANSWER = Buffer.from(`c00c001c00010000003c0010${"0".repeat(31)}1`, "hex"); // AAAA, IN, 60 s, ::1
 const DESIRED = 0x0100;
 const asked = new Set<string>();
@@ -35,6 +36,7 @@ await Bun.udpSocket({
         query.writeUInt16BE(flags, 2);
         return answer(query);
       }
+      if (query.includes("refused")) return answer(headOf(query, REFUSED));
       if (query.includes("late")) {
         query.writeUInt16BE(WHOLE, 2);
         if (isA(query)) return answer(query);
@@ -60,9 +62,17 @@ function isA(query: Buffer): boolean {
   return query.readUInt16BE(query.length - 4) === 1;
 }
 
-/* A question, and answers to another packet and another kind of question, all with an address of their own. */
+/* A packet that has no question and no answer. */
+function headOf(query: Buffer, flags: number): Buffer {
+  const head = Buffer.alloc(QUERY_HEAD);
+  query.copy(head, 0, 0, 2);
+  head.writeUInt16BE(flags, 2);
+  return head;
+}
+
+/* A question, nothing at all, and answers to another packet and another kind of question, all with an address of their own. */
 function forgeries(right: Buffer): Buffer[] {
-  return [
+  const others = [
     [2, WHOLE ^ 0x8000],
     [0, right.readUInt16BE(0) ^ 1],
     [right.indexOf("\0\x01\0\x01", QUERY_HEAD), 15],
@@ -72,6 +82,7 @@ function forgeries(right: Buffer): Buffer[] {
     forged[forged.length - 1] = i + 1;
     return forged;
   });
+  return [headOf(right, WHOLE), ...others];
 }
 
 function answerTo(query: Buffer): Buffer {

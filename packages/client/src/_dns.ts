@@ -51,15 +51,23 @@ function queryFor(name: string, type: AddressRecord): Packet {
   return { type: "query", id, flags: RECURSION_DESIRED, questions: [{ type, name }] };
 }
 
-/* Whether a packet answers the query and not something else. */
+/* dns-packet's types leave the name of the response code out. */
+function rcodeOf(packet: DecodedPacket): string {
+  return "rcode" in packet ? String(packet.rcode) : "NOERROR";
+}
+
+/* One that says nothing about the name. */
+function isFailure(rcode: string): boolean {
+  return rcode !== "NOERROR" && rcode !== "NXDOMAIN";
+}
+
+/* Whether a packet answers the query and not something else. Servers fail without saying it again:
+   unbound does to those whom it does not serve. */
 function answers(query: Packet, packet: DecodedPacket): boolean {
+  if (packet.type !== "response" || packet.id !== query.id) return false;
   const [asked, echoed] = [query.questions?.[0], packet.questions?.[0]];
-  return (
-    packet.type === "response" &&
-    packet.id === query.id &&
-    echoed?.type === asked?.type &&
-    echoed?.name.toLowerCase() === asked?.name.toLowerCase()
-  );
+  if (echoed === undefined) return isFailure(rcodeOf(packet));
+  return echoed.type === asked?.type && echoed.name.toLowerCase() === asked.name.toLowerCase();
 }
 
 function decodeAnswer(query: Packet, bytes: Uint8Array): DecodedPacket | undefined {
@@ -159,9 +167,8 @@ async function askServer(
 ): Promise<string[]> {
   let packet = await askUdp(request, nameserver, query, deadline);
   if (packet.flag_tc) packet = await askTcp(request, nameserver, query, deadline);
-  // dns-packet's types leave the name of the response code out.
-  const rcode = "rcode" in packet ? String(packet.rcode) : "NOERROR";
-  if (rcode !== "NOERROR" && rcode !== "NXDOMAIN") throw new DnsFailure(nameserver, rcode);
+  const rcode = rcodeOf(packet);
+  if (isFailure(rcode)) throw new DnsFailure(nameserver, rcode);
   const type = query.questions?.[0]?.type;
   return (packet.answers ?? []).flatMap((answer) =>
     (answer.type === "A" || answer.type === "AAAA") && answer.type === type ? [answer.data] : [],
