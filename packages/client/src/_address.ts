@@ -15,9 +15,14 @@ const SOCKADDR_IN6_BYTES = 28;
 const PORT_AT = 2;
 const SCOPE_AT = 24;
 
+/** A host without the brackets that are around an IPv6 address in URLs. */
+export function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/s, "$1");
+}
+
 /** Reads an IP address; undefined for anything else, a host name for example. Brackets may be around IPv6. */
 export function parseIp(text: string): IpAddress | undefined {
-  const bare = text.startsWith("[") && text.endsWith("]") ? text.slice(1, -1) : text;
+  const bare = withoutBrackets(text);
   const [, address = "", scope] = /^([^%]*)(?:%(.*))?$/s.exec(bare) ?? [];
   if (isIPv4(bare)) return { family: 4, address: bare, scope: undefined };
   return isIPv6(address) ? { family: 6, address, scope } : undefined;

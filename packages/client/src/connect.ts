@@ -6,7 +6,7 @@ import type {
   TCPSocketConnectOptions,
   TLSOptions,
 } from "bun";
-import { hostPort, type IpAddress, parseIp } from "./_address.ts";
+import { hostPort, type IpAddress, parseIp, withoutBrackets } from "./_address.ts";
 import { adoptConnection, notTaken } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
@@ -150,7 +150,7 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
 /* Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. */
 function tlsFor(tls: TLSOptions | boolean | undefined, hostname: string): TLSOptions | undefined {
   if (tls === undefined || tls === false) return undefined;
-  return { serverName: hostname, ...(tls === true ? {} : tls) };
+  return { serverName: withoutBrackets(hostname), ...(tls === true ? {} : tls) };
 }
 
 /*

@@ -1,6 +1,7 @@
 import type * as http from "node:http";
 import * as httpModule from "node:http";
 import * as httpsModule from "node:https";
+import { withoutBrackets } from "./_address.ts";
 import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, planOf, sendBody } from "./_request.ts";
 import { asFetchError, discard, inUtf8, responseOf } from "./_response.ts";
@@ -62,12 +63,8 @@ function tlsGiven({ tls }: BunFetchRequestInit): object {
 function tlsOf({ init, url }: Plan): httpsModule.RequestOptions {
   const tls = tlsGiven(init);
   const serverName: unknown = Reflect.get(tls, "serverName") ?? Reflect.get(tls, "servername");
-  const servername = typeof serverName === "string" ? serverName : hostnameOf(url);
+  const servername = typeof serverName === "string" ? serverName : withoutBrackets(url.hostname);
   return { ...tls, servername };
-}
-
-function hostnameOf({ hostname }: URL): string {
-  return hostname.replace(/^\[(.*)\]$/, "$1");
 }
 
 interface Agents extends Disposable {
