@@ -158,6 +158,14 @@ test("as many may wait to be accepted as was said, and else as with Bun and Node
   }
 });
 
+test("an empty hostname is none where it is for Bun, too", async () => {
+  await using server = await startServer();
+  const place = { via: server.path, hostname: "", port: 0 };
+  await using page = await serve({ ...place, fetch: () => new Response() });
+  using socket = await udp(place);
+  expect([page.hostname, socket.hostname]).toEqual(["localhost", "0.0.0.0"]);
+});
+
 /* Of a listening socket of the target, as ss tells it. */
 const isV6Only = /v6only:1/;
 

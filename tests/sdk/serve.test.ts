@@ -279,7 +279,7 @@ test("without a port it is that of the environment, of what is one", async () =>
     for (const [port, environment] of [
       [3000, { BUN_PORT: "", PORT: "", NODE_PORT: "none" }],
       [65_535, { BUN_PORT: "65535", PORT: "4001", NODE_PORT: "4002" }],
-      [4001, { BUN_PORT: "", PORT: "4001", NODE_PORT: "4002" }],
+      [4001, { BUN_PORT: "", PORT: "0004001", NODE_PORT: "4002" }],
       [4002, { BUN_PORT: "-1", PORT: "70000", NODE_PORT: "4002" }],
     ] as const) {
       Object.assign(process.env, environment);

@@ -97,6 +97,7 @@ test("what cannot be is refused with a sentence", async () => {
     ["EADDRNOTAVAIL", "bind", { hostname: "192.0.2.1" }],
     ["ENETUNREACH", "connect", { connect }],
     ["EINVAL", "options", { connect: { hostname: "127.0.0.1", port: 70_000 } }],
+    ["EINVAL", "options", { port: 70_000 }],
     ["EINVAL", "options", { connect: {} }],
     ["EINVAL", "options", { connect: { hostname: 5, port: 9 } }],
     ["ENOTSUP", "options", { fd: 5 }],

@@ -118,6 +118,11 @@ action = "allow"`;
       "AF_INET SOCK_RAW IPPROTO_ICMP for uid 42: granted by ping for group 42",
       0,
     ],
+    [
+      ["--uid", "7", "--gid", "42", "--type", "raw", "--protocol", "icmp"],
+      "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: granted by ping for group 42",
+      0,
+    ],
     [["--user", "root", "--status"], "the status for uid 0: granted, as it always is to root", 0],
     [
       ["--uid", "7", "--status"],

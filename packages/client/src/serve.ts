@@ -69,7 +69,7 @@ interface PlainOptions extends ServeExtras {
 }
 
 function isPort(text = ""): boolean {
-  return /^\d{1,5}$/.test(text) && Number(text) <= 65_535;
+  return /^\d+$/.test(text) && Number(text) <= 65_535;
 }
 
 /* As Bun.serve does: of the environment the first one that is a port. */

@@ -84,7 +84,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   const deadline = new Deadline(options);
-  const given = ("connect" in options && options.connect) || undefined; // as for Bun
+  const given = "connect" in options ? options.connect : undefined;
   const peer = given && (await peerOf(given, options, deadline));
   const plan: BindPlan = {
     type: "dgram",
