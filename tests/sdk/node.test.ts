@@ -155,6 +155,36 @@ test("a server of node:http can be let go of, and counts its connections", async
   expect(ended.stdout, ended.stderr).toBe("0\n");
 });
 
+test("in a worker of node:cluster, a server and a socket of node:dgram are the worker's own", async () => {
+  await using target = await createNamespace();
+  await using control = await startServer({ place: target });
+  const program = `
+    import cluster from "node:cluster";
+    import * as dgram from "node:dgram";
+    import { createServer } from "node:http";
+    import { fetchVia, nodeBind, nodeListen } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
+    const through = { via: ${JSON.stringify(control.path)}, host: "127.0.0.1" };
+    if (cluster.isPrimary) {
+      const worker = cluster.fork().on("exit", () => process.exit());
+      worker.on("message", (told) => void (console.log(told), worker.kill("SIGKILL")));
+    } else {
+      const web = createServer((_, response) => response.end("worker"));
+      const datagrams = dgram.createSocket("udp4");
+      const run = async () => {
+        await Promise.all([nodeListen(web, through), nodeBind(datagrams, through)]);
+        const { port } = web.address();
+        datagrams.on("message", (data) => process.send(text + data));
+        const text = await (await fetchVia(through.via)("http://127.0.0.1:" + port)).text();
+        datagrams.send(" sent", datagrams.address().port, "127.0.0.1");
+      };
+      run().catch((error) => process.send(String(error)));
+    }`;
+  using dir = tempDir();
+  await Bun.write(dir.join("program.ts"), program);
+  const ended = await here.run([process.execPath, dir.join("program.ts")], { withinMs: 20_000 });
+  expect(ended.stdout, ended.stderr).toBe("worker sent\n");
+});
+
 test("a server of node:http that was closed and listens again keeps its connections", async () => {
   await using server = await startServer();
   const web = http.createServer((_, response) => response.end("hello"));

@@ -106,6 +106,9 @@ async function call(plan: BindPlan, { via }: Through, run: () => Promise<void>):
   }
 }
 
+/* Without "exclusive" a worker of node:cluster would have its primary adopt what has the number there. */
+const adoptable = (fd: number) => ({ fd, exclusive: true }) as const;
+
 /*
  * Lets Bun adopt a socket, which stays its owner's until it listens. What is left to set of it comes
  * before everybody else who hears of that: they may close it, and the number is another one's then.
@@ -175,7 +178,7 @@ export async function nodeListen<Server extends net.Server>(
   await call(plan, options, () => {
     setBacklog(socket.fd);
     const acceptor = server instanceof http.Server ? feed(server) : server;
-    return adopted(acceptor, socket, (fd) => void acceptor.listen({ fd }), setBacklog); // Bun sets its own
+    return adopted(acceptor, socket, (fd) => void acceptor.listen(adoptable(fd)), setBacklog); // Bun sets its own
   });
   return server;
 }
@@ -201,7 +204,7 @@ export async function nodeBind(
   const plan = { ...planOf({ ...options, host }, "dgram", "receive datagrams at"), reuseAddr };
   const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
   using made = owned;
-  const start = (fd: number): void => void socket.bind({ fd });
+  const start = (fd: number): void => void socket.bind(adoptable(fd));
   const settle = (fd: number): void => {
     if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
   };
