@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
-import { errno, SOL_SOCKET } from "@xsocket/xbind-native";
+import { errno, SHUT_RDWR, SHUT_WR, SOL_SOCKET } from "@xsocket/xbind-native";
 import {
   asOrdinaryUser,
   eventually,
@@ -213,17 +213,25 @@ test("as many connections wait to be accepted as the backlog says", async () => 
   expect(waiting.map((client) => client.reply())).toEqual(OKAY.slice(1));
 });
 
-test("a closed connection does not hide a socket in flight", async () => {
+test.each([
+  ["sends nothing more", SHUT_WR],
+  ["has hung up without closing", SHUT_RDWR],
+])("who %s does not hide a socket in flight", async (_, how) => {
   await using server = await startServer({ args: ["--max-in-flight-per-user", "2"] });
   using sly = rawClients(server.path, 2);
+  const [kept] = sly;
+  expect(kept?.ask()).toBe(0); // so that the server waits for this one, and finds the other at once
   for (const client of sly) {
     client.send();
-    client.endSending();
     await eventually("a reply", () => client.isReadable());
+    native.shutdown(client.fd, how);
   }
+  await Bun.sleep(20); // in which the server has seen that
   expect(askOnce(server.path)).toBe(-errno.ETOOMANYREFS);
   for (const client of sly) expect(client.reply()).toBe(0);
   await eventually("the bound to lift", () => askOnce(server.path) === 0);
+  const connections = () => askStatus(native, server.path, 1000).stats.connections;
+  await eventually("the others to be closed", () => connections() === 1);
 });
 
 test("a reply that was received counts no longer, whichever thread serves the connection", async () => {

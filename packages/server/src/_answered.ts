@@ -43,10 +43,7 @@ export class Answered {
   }
 
   #settleOne(fd: number, events: number): boolean {
-    if ((events & POLLHUP) !== 0) {
-      this.#connections.close(fd);
-      return true;
-    }
+    if ((events & POLLHUP) !== 0) return this.#connections.end(fd);
     if (events === 0) this.#connections.release(fd, STATE.idle);
     else this.#serve(fd);
     return false;

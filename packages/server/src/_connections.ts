@@ -105,20 +105,28 @@ export class Connections {
   }
 
   /**
-   * Ends a busy connection.
+   * Ends a busy connection, also one whose peer has hung up: what it did not receive is gone if it has
+   * closed, and still there to receive if it has only shut down both directions.
    *
    * A socket that the peer has not received stays in flight when we close, and could no longer be
    * counted. So such a connection is only shut down, and closed once the peer has it or is gone.
+   *
+   * @returns whether it is closed now
    */
-  end(fd: number): void {
+  end(fd: number): boolean {
     const { sys, shared } = this.#context;
-    if (!this.isUnread(fd) || shared.flight.unread(fd) !== UNREAD.socket) return this.close(fd);
+    const hasSocket = shared.flight.unread(fd) === UNREAD.socket;
+    if (!hasSocket || !this.isUnread(fd)) {
+      this.close(fd);
+      return true;
+    }
     sys.shutdown(fd, SHUT_RDWR);
     sys.dropPackets(fd); // one that holds the peer's own descriptor would keep the peer alive
     this.release(fd, STATE.lingering);
+    return false;
   }
 
-  /** Closes a busy connection whose peer has closed: whatever that did not receive is gone. */
+  /** Closes a busy connection that has no socket for its peer to receive, or at the end of all. */
   close(fd: number): void {
     const { shared, sys, options } = this.#context;
     shared.flight.setUnread(fd, UNREAD.none);

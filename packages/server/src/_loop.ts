@@ -255,7 +255,7 @@ export class Loop {
     this.#current = fd;
     if (state === STATE.lingering) return this.#linger(fd);
     if (!hasTurn) return this.#passOver(fd);
-    if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) return this.#connections.close(fd);
+    if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) return void this.#connections.end(fd);
     this.#serve(fd);
   }
 
@@ -277,7 +277,7 @@ export class Loop {
   /* One request in a turn, so that a client that sends many does not hold up the others. */
   #serve(fd: number): void {
     if (this.#connections.isUnread(fd)) return this.#connections.release(fd, STATE.stuck);
-    if (this.#answerer.turn(fd) === TURN.over) return this.#connections.end(fd);
+    if (this.#answerer.turn(fd) === TURN.over) return void this.#connections.end(fd);
     this.#rest(fd);
   }
 
