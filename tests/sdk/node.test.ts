@@ -140,6 +140,20 @@ test("a server of node: that listens already is refused, and leaves nothing open
   udp6.close();
 });
 
+test("an empty host is none, as for Node", async () => {
+  await using server = await startServer();
+  const place = { via: server.path, host: "" };
+  const plain = await nodeListen(createServer(), place);
+  const port = portOf(plain.address());
+  const peer = await nodeConnect({ ...place, port });
+  expect(peer.remoteAddress).toBe("127.0.0.1");
+  peer.destroy();
+  await new Promise((resolve) => plain.close(resolve));
+  const datagrams = await nodeBind(dgram.createSocket("udp4"), place);
+  expect(datagrams.address().address).toBe("0.0.0.0");
+  await new Promise<void>((resolve) => datagrams.close(resolve));
+});
+
 test("a server of node:http can be let go of, and counts its connections", async () => {
   await using server = await startServer();
   const program = `

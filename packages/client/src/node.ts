@@ -76,7 +76,7 @@ function refuseAgain(): never {
 export async function nodeConnect(options: NodeConnectOptions): Promise<net.Socket> {
   refuseUnknown("connect", options, CONNECT_KEYS);
   const { localAddress, localPort } = options;
-  const host = hostOf("connect", options) ?? "localhost";
+  const host = hostOf("connect", options) || "localhost"; // "" is none for Node, too
   const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
   using socket = await connectedSocket({ ...peer, localAddress, localPort }, options);
   try {
@@ -89,7 +89,7 @@ export async function nodeConnect(options: NodeConnectOptions): Promise<net.Sock
 }
 
 function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
-  const hostname = hostOf(verb, options);
+  const hostname = hostOf(verb, options) || undefined;
   const asked = `${verb} ${hostname ?? "*"}`;
   const port = checkPort(asked, options.port ?? 0);
   const reusePort = flagOf(asked, options, "reusePort");
@@ -199,7 +199,7 @@ export async function nodeBind(
   refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
   // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
   const isV6 = Reflect.get(socket, "type") === "udp6";
-  const host = options.host ?? (isV6 ? "::" : "0.0.0.0");
+  const host = hostOf("bind", options) || (isV6 ? "::" : "0.0.0.0");
   const reuseAddr = flagOf("bind", options, "reuseAddr");
   const plan = { ...planOf({ ...options, host }, "dgram", "receive datagrams at"), reuseAddr };
   const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
