@@ -116,6 +116,7 @@ describe("a listener", () => {
       ["EINVAL", { port: 65_536 }],
       ["EINVAL", { port: "http" }],
       ["EINVAL", { backlog: -1 }],
+      ["EINVAL", { backlog: 2 ** 32 }],
       ["EINVAL", { timeoutMs: 0 }],
       ["EINVAL", { timeoutMs: Number.NaN }],
       ["EINVAL", { signal: "" }],

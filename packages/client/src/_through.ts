@@ -66,10 +66,14 @@ export function hostOf(
   );
 }
 
+/* The longest that listen(2) can be asked for; the kernel caps it at somaxconn. */
+const BACKLOG_MAX = 2 ** 31 - 1;
+
 /** Checks the length of the queue of a listener. */
 export function checkBacklog(asked: string, backlog: number): number {
-  if (Number.isInteger(backlog) && backlog >= 0) return backlog;
-  throw misuse(asked, `backlog is ${inspect(backlog)}`, "Give a whole number from 0 on.");
+  if (Number.isInteger(backlog) && backlog >= 0 && backlog <= BACKLOG_MAX) return backlog;
+  const remedy = `Give a whole number from 0 to ${BACKLOG_MAX}.`;
+  throw misuse(asked, `backlog is ${inspect(backlog)}`, remedy);
 }
 
 /** Checks a port number. Bun takes strings for it in places, and so does this. */
