@@ -34,6 +34,7 @@ const RAW = {
   odd: "HTTP/1.1 999 Odd\r\ncontent-length: 1\r\n\r\nx",
   "no-location": "HTTP/1.1 302 Found\r\nlocation:\r\ncontent-length: 0\r\n\r\n",
   location: "HTTP/1.1 302 Grün\r\nlocation: /grün\r\ncontent-length: 0\r\n\r\n",
+  scheme: "HTTP/1.1 302 Found\r\nlocation: httpx://127.0.0.1/\r\ncontent-length: 0\r\n\r\n",
   "gr%C3%BCn": "HTTP/1.1 200 Grün\r\ncontent-length: 5\r\n\r\ngreen",
   "long-head": `HTTP/1.1 200 OK\r\nx: ${"x".repeat(100_000)}\r\ncontent-length: 1\r\n\r\nx`,
   short: "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
@@ -68,6 +69,7 @@ test("answers that are out of the ordinary are those of fetch", async () => {
   expect(await (await there(at("encoding"), limits)).text()).toBe("x");
   for (const [path, code] of [
     ["upgrade", "UnrequestedUpgrade"],
+    ["scheme", "UnsupportedRedirectProtocol"],
     ["nonsense", "Malformed_HTTP_Response"],
     ["short", "ECONNRESET"],
     ["no-gzip", "ZlibError"],

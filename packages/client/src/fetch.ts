@@ -157,7 +157,8 @@ function fetchError(code: string, url: URL): TypeError {
 function follow(plan: Plan, status: number, location: string): void {
   const next = URL.parse(location, plan.url.href);
   if (!next) throw fetchError("RedirectURLInvalid", plan.url);
-  if (!next.protocol.startsWith("http")) throw fetchError("UnsupportedRedirectProtocol", next);
+  if (next.protocol !== "http:" && next.protocol !== "https:")
+    throw fetchError("UnsupportedRedirectProtocol", next);
   if (!next.hash) next.hash = plan.url.hash;
   const isPost = plan.method === "POST" && status < 303;
   if (isPost || (status === 303 && plan.method !== "GET" && plan.method !== "HEAD")) {
