@@ -133,6 +133,25 @@ describe("a listener", () => {
   });
 });
 
+test("where a policy allows IPv4 alone, that is what is listened at and connected to", async () => {
+  using dir = tempDir();
+  await Bun.write(dir.join("policy"), '[[rule]]\naction = "allow"\nfamily = "AF_INET"\n');
+  await using server = await startServer({ args: ["--policy", dir.join("policy")] });
+  const common = { via: server.path, socket: { data() {} } };
+  for (const form of [listen, listenSync]) {
+    const listener = await form({ ...common, port: 0 });
+    expect(listener.hostname).toBe("0.0.0.0");
+    const peer = await connect({ ...common, hostname: "localhost", port: listener.port });
+    peer.terminate();
+    listener.stop(true);
+    const refused = connect({ ...common, hostname: "localhost", port: listener.port });
+    await expect(refused).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
+  }
+  const v6 = { ...common, hostname: "::1", port: 0 };
+  for (const form of [listen, async (o: typeof v6) => listenSync(o)])
+    await expect(form(v6)).rejects.toMatchObject({ code: "EPERM", step: "ask" });
+});
+
 describe("a connection", () => {
   test("goes out of the target and tells both its ends", async () => {
     await using target = await createNamespace();

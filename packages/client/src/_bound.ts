@@ -4,7 +4,7 @@ import { Deadline } from "./_deadline.ts";
 import { misuse } from "./_kind.ts";
 import { literalIp, localAddresses, resolve } from "./_resolve.ts";
 import { bindTo, boundPort, setOption } from "./_socket.ts";
-import { failedCall, pathOf, type Through } from "./_through.ts";
+import { failedCall, isDenied, pathOf, type Through } from "./_through.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
 import { xsocketSync } from "./xsocket.ts";
@@ -56,8 +56,10 @@ function bindFresh(socket: OwnedSocket, ip: IpAddress, plan: BindPlan): Bound {
   }
 }
 
-/* A namespace without IPv6, or a name with an address of elsewhere: the next address may do. */
+/* A namespace without IPv6, a policy that refuses it, or a name with an address of elsewhere: the next
+   address may do. */
 function mayTryNext(error: unknown): boolean {
+  if (isDenied(error)) return true;
   return (
     error instanceof Error &&
     "code" in error &&

@@ -4,7 +4,7 @@ import { SyscallError } from "@xsocket/xbind-native";
 import { LIMIT_KEYS, type Limits } from "./_deadline.ts";
 import { misuse } from "./_kind.ts";
 import type { Naming } from "./_resolve.ts";
-import { failed, type XSocketStep } from "./error.ts";
+import { failed, XSocketError, type XSocketStep } from "./error.ts";
 import { Session } from "./session.ts";
 
 /** What connect, listen, serve and udp take beside Bun's own options. */
@@ -90,4 +90,9 @@ const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", con
 export function failedCall(error: unknown, server: string, asked: string): unknown {
   const step = error instanceof SyscallError ? STEPS[error.call] : undefined;
   return failed(error, step ?? "adopt", server, asked);
+}
+
+/** Whether a policy refuses the socket that was asked for: one of the other IP version may be allowed. */
+export function isDenied(error: unknown): boolean {
+  return error instanceof XSocketError && error.step === "ask" && error.code === "EPERM";
 }

@@ -16,6 +16,7 @@ import {
   checkPort,
   hostOf,
   failedCall,
+  isDenied,
   refuseKeys,
   THROUGH_KEYS,
   type Through,
@@ -113,10 +114,12 @@ async function connectOne(
   }
 }
 
-/* What the addresses of an IP version give that the target namespace has not: it says little of the peer. */
+/* What the addresses of an IP version give that the target namespace has not, or that its policy refuses:
+   it says little of the peer. */
 const UNUSABLE = new Set<unknown>(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
 
 function isUnusable(error: unknown): boolean {
+  if (isDenied(error)) return true;
   return error instanceof Error && "code" in error && UNUSABLE.has(error.code);
 }
 
