@@ -6,6 +6,7 @@ import { INSTALL_MS, install, succeed } from "./harness/install.ts";
 import {
   createNamespace,
   guardDescriptors,
+  hasCookies,
   hasIpv6,
   here,
   startServer,
@@ -40,7 +41,7 @@ afterAll(() => dir[Symbol.dispose]());
 
 guardDescriptors();
 
-test.skipIf(!hasIpv6).each(LINKINGS)(
+test.skipIf(!hasIpv6 || !hasCookies).each(LINKINGS)(
   "a %s C program gets TCP and UDP sockets of both families in the target namespace",
   async (linking) => {
     await using target = await createNamespace();
@@ -101,11 +102,14 @@ async function buildAndUse(name: string, setup: readonly string[]): Promise<stri
   return build;
 }
 
-test.skipIf(!hasIpv6)("CMake's find_package has a target for each library", async () => {
-  await buildAndUse("found", ["find_package(xsocket REQUIRED)"]);
-});
+test.skipIf(!hasIpv6 || !hasCookies)(
+  "CMake's find_package has a target for each library",
+  async () => {
+    await buildAndUse("found", ["find_package(xsocket REQUIRED)"]);
+  },
+);
 
-test.skipIf(!hasIpv6)(
+test.skipIf(!hasIpv6 || !hasCookies)(
   "as a part of another CMake project it has the same targets, and changes nothing there",
   async () => {
     const build = await buildAndUse("part", [

@@ -6,6 +6,7 @@ import {
   createNamespace,
   eventually,
   guardDescriptors,
+  hasCookies,
   hasIpv6,
   here,
   type Place,
@@ -458,7 +459,7 @@ test.each([
   expect(rows.find(({ name }) => name === "namespace")?.status).toBe("skipped");
 });
 
-test.skipIf(process.geteuid?.() !== 0)(
+test.skipIf(process.geteuid?.() !== 0 || !hasCookies)(
   "a namespace that the user may not see has a cookie",
   async () => {
     await using target = await createNamespace();
@@ -472,7 +473,7 @@ test.skipIf(process.geteuid?.() !== 0)(
   },
 );
 
-test("the namespaces are told by number and cookie", async () => {
+test.skipIf(!hasCookies)("the namespaces are told by number and cookie", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const { found } = (await examine([server.path])).find(({ name }) => name === "namespace") ?? {};

@@ -22,7 +22,7 @@ export { descriptors, expectNoLeak, guardDescriptors, leaked } from "./descripto
 export { here, type Place, type Result, type RunOptions } from "./place.ts";
 export { eventually } from "./wait.ts";
 export { hasIpv6 } from "./ipv6.ts";
-export { netnsCookie } from "./cookie.ts";
+export { hasCookies, netnsCookie } from "./cookie.ts";
 export {
   asOrdinaryUser,
   bunAsOrdinaryUser,

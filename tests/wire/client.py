@@ -45,14 +45,17 @@ def described(data, fds, flags):
     if error:
         return {"error": error}
     with socket.socket(fileno=fds[0]) as taken:
-        cookie = struct.unpack("Q", taken.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
+        try:
+            told = taken.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8)
+        except OSError:  # before Linux 5.14
+            told = bytes(8)
         return {
             "error": 0,
             "domain": taken.family,
             "type": taken.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE),
             "protocol": taken.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL),
             "blocking": os.get_blocking(taken.fileno()),
-            "cookie": str(cookie),
+            "cookie": str(struct.unpack("Q", told)[0]),
         }
 
 
