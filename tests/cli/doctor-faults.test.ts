@@ -1,0 +1,331 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, chownSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
+import {
+  createNamespace,
+  eventually,
+  guardDescriptors,
+  hasIpv6,
+  here,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
+import { silentServer } from "../sdk/silent.ts";
+import { HELD_TO_MODES, XSOCKET } from "./command.ts";
+import { BASE, expectOnly, examine, isOfProgram, isToBe, PORT, refusing } from "./examine.ts";
+
+guardDescriptors();
+
+describe("the row that fails is", () => {
+  test("socket: there is none, something else, or a link to nothing", async () => {
+    using dir = tempDir();
+    expectOnly(await examine([dir.join("control")]), "socket", /does not exist/, /xsocket serve/);
+    writeFileSync(dir.join("plain"), "");
+    expectOnly(await examine([dir.join("plain")]), "socket", /is no socket/, /xsocket serve/);
+    symlinkSync("nothing", dir.join("link"));
+    expectOnly(
+      await examine([dir.join("link")]),
+      "socket",
+      /link to nothing/,
+      /rm .*xsocket serve/,
+    );
+    const within = dir.join("plain/control");
+    expectOnly(await examine([within]), "socket", /is no directory/, /xsocket serve PATH/);
+  });
+
+  test("socket: an abstract name is used across namespaces", async () => {
+    await using target = await createNamespace();
+    const name = `@xsocket-doctor-${process.pid}@x`;
+    await using server = await startServer({ place: target, path: name });
+    const rows = await examine([server.path]);
+    expectOnly(rows, "socket", /in this network namespace/, /abstract names.*listen at a path/);
+    const within = await examine([name], { place: target });
+    expect(within.filter((row) => row.status !== "ok" && isToBe(row.name))).toEqual([]);
+    for (const part of [name.slice(0, -2), "@x"])
+      expectOnly(await examine([part], { place: target }), "socket", /there is no @/, /./);
+  });
+
+  test("permission: a directory on the way refuses, and is named", async () => {
+    await using target = await createNamespace();
+    using dir = tempDir();
+    mkdirSync(dir.join("a/b"), { recursive: true });
+    await using server = await startServer({ place: target, path: dir.join("a/b/control") });
+    const [uid, gid] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+    const itsGroup = uid === 0 ? 4201 : gid;
+    chownSync(dir.join("a"), uid, itsGroup);
+    const refusal = async (what: string) =>
+      expectOnly(
+        await examine([server.path], { start: HELD_TO_MODES }),
+        "permission",
+        new RegExp(`directory ${dir.join("a")} \\(${what}\\) refuses uid ${uid}$`),
+        new RegExp(`setfacl -m u:${uid}:x /`),
+      );
+    chmodSync(dir.join("a"), 0o651);
+    await refusal(`drw-r-x--x, uid ${uid}, gid ${itsGroup}`);
+    await here.run(["setfacl", "-m", "u:4202:r", dir.join("a")]);
+    await refusal(`drw-r-x--x, uid ${uid}, gid ${itsGroup} with an ACL \\(getfacl shows it\\)`);
+    chmodSync(dir.join("a"), 0o700);
+  });
+
+  test("permission: the socket itself refuses", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target, args: ["--mode", "0400"] });
+    const rows = await examine([server.path], { start: HELD_TO_MODES });
+    expectOnly(rows, "permission", /socket .*\(sr--------/, /--group or --mode/);
+  });
+
+  test("server: it has gone and left its socket", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    server.program.kill("SIGKILL");
+    await server.program.exited;
+    const remedy = /xsocket serve.*; if it runs, a container .* directory, not the file/;
+    expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, remedy);
+  });
+
+  test("server: a socket of another kind is there, or one whose server takes nobody", async () => {
+    using dir = tempDir();
+    using other = Bun.listen({ unix: dir.join("stream"), socket: { data() {} } });
+    expect(other).toBeDefined();
+    const rows = await examine([dir.join("stream")]);
+    expectOnly(rows, "server", /EPROTOTYPE/, /another program's socket/);
+
+    const path = dir.join("control");
+    using silent = silentServer(path, 0);
+    const native = loadSyscalls();
+    const waiting = native.handoverConnect(path, 0);
+    expectOnly(await examine([path]), "server", /ETIMEDOUT/, /takes no connections/);
+    for (const fd of [waiting, native.accept(silent.fd)]) native.close(fd);
+  });
+
+  test.each([
+    ["EAFNOSUPPORT", /may make no UNIX sockets.*RestrictAddressFamilies=/],
+    ["EMFILE", /says EMFILE: see docs/],
+  ])("server: this process may make no socket to ask by (%s)", async (code, remedy) => {
+    await using server = await startServer();
+    const rows = await examine([server.path], { start: refusing("socket", "0", "1", code) });
+    expectOnly(rows, "server", new RegExp(`\\(${code}\\)$`), remedy);
+  });
+
+  test.skipIf(process.geteuid?.() !== 0)(
+    "server: an abstract name is held by somebody else",
+    async () => {
+      const name = `@xsocket-doctor-${process.pid}`;
+      const listen = `import socket, sys\ns = socket.socket(socket.AF_UNIX, 5)\ns.bind(chr(0) + "${name.slice(1)}")\ns.listen()\nprint("listens", flush=True)\nsys.stdin.read()`;
+      const argv = ["setpriv", "--reuid=4201", "--clear-groups", "python3", "-c", listen];
+      await using other = here.spawn(argv, { stdin: "pipe", env: { PATH: "/usr/bin:/bin" } });
+      await other.says(/listens/);
+      const remedy = /neither root's nor this user's.*XSOCKET_ANY_SERVER/;
+      expectOnly(await examine([name]), "server", /EACCES/, remedy);
+    },
+  );
+
+  test("tcp4: a stopped server listens and does not answer, and is asked once", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    server.program.kill("SIGSTOP");
+    const rows = await examine([server.path, "--port", "3000", "--port", "3001"]);
+    server.program.kill("SIGCONT");
+    expect(rows.find(({ name }) => name === "server")?.found).toMatch(/ listens$/);
+    expectOnly(
+      rows,
+      "tcp4",
+      /did not answer in time/,
+      /^See whether the server is stopped or overloaded\.$/,
+    );
+    expect(rows.map(({ name }) => name)).toEqual(["libraries", ...BASE, ...PORT, ...PORT]);
+  }, 20_000);
+
+  test.each([
+    ["tcp4", "inet", "stream"],
+    ["udp4", "inet", "dgram"],
+    ["tcp6", "inet6", "stream"],
+    ["udp6", "inet6", "dgram"],
+  ])("%s: the policy has no such socket", async (name, family, type) => {
+    using dir = tempDir();
+    const rule = `[[rule]]\naction = "deny"\nfamily = "${family}"\ntype = "${type}"\n`;
+    writeFileSync(dir.join("policy"), `${rule}[[rule]]\naction = "allow"\n`);
+    await using target = await createNamespace();
+    const args = ["--policy", dir.join("policy")];
+    await using server = await startServer({ place: target, args });
+    const rows = await examine([server.path, "--port", "3000"]);
+    expectOnly(rows, name, /EPERM|EACCES/, /policy/);
+    const ofPort = rows.filter((row) => PORT.includes(row.name)).map(({ status }) => status);
+    expect(ofPort).toEqual(["ok", "ok", "ok"]);
+  });
+
+  test("tcp4: an abstract name is for root and the server's user, who may let others in", async () => {
+    await using server = await startServer({
+      path: `@xsocket-doctor-${process.pid}`,
+      args: ["--allow-user", "12345"],
+    });
+    const row = (await examine([server.path])).find(({ name }) => name === "tcp4");
+    expect(row).toMatchObject({ status: "failed", found: expect.stringMatching(/\(EPERM\)$/) });
+    expect(row?.remedy).toMatch(/abstract name.* root .*--allow-user.* path/);
+  });
+
+  test("namespace: the server is in this one, which only a word of the user makes right", async () => {
+    await using server = await startServer();
+    const rows = await examine([server.path]);
+    expectOnly(
+      rows,
+      "namespace",
+      /and so is this process/,
+      /start the server in that namespace.*--same-namespace/,
+    );
+    expect(rows.find(({ name }) => name === "namespace")?.status).toBe("warning");
+    const meant = await examine([server.path, "--same-namespace"]);
+    expect(meant.every(({ name, status }) => status === "ok" || !isToBe(name))).toBe(true);
+  });
+
+  test.each([
+    [4, ["namespace", "port-free"]],
+    [5, ["port-free"]],
+    [7, ["port-firewall"]],
+    [8, ["port-firewall"]],
+    [9, []],
+  ])("of %d sockets in a minute: those that it gets no socket for", async (quota, names) => {
+    await using target = await createNamespace();
+    const args = ["--sockets-per-minute", String(quota)];
+    await using server = await startServer({ place: target, args });
+    const rows = await examine([server.path, "--port", "tcp/3000"]);
+    const broken = rows.filter(({ status }) => status === "failed");
+    expect(broken.map(({ name }) => name)).toEqual(names);
+    for (const { found } of broken) expect(found).toContain("EPERM");
+  });
+
+  test("none where no kind of socket that the port is of is given", async () => {
+    await using target = await createNamespace();
+    using dir = tempDir();
+    for (const [key, expected] of [
+      ['family = "inet"', ["ok", "ok", "skipped"]],
+      ['type = "stream"', ["skipped", "skipped", "skipped"]],
+    ] as const) {
+      const text = `[[rule]]\naction = "deny"\n${key}\n[[rule]]\naction = "allow"\n`;
+      writeFileSync(dir.join("policy"), text);
+      const args = ["--policy", dir.join("policy")];
+      await using server = await startServer({ place: target, args });
+      const rows = await examine([server.path, "--port", "tcp/3000"]);
+      const ofPort = rows.filter(({ name }) => PORT.includes(name)).map(({ status }) => status);
+      expect(ofPort, key).toEqual(hasIpv6 ? [...expected] : ["skipped", "skipped", "skipped"]);
+    }
+  });
+
+  test("libraries: libxbind is missing, of another machine, or at a path with a space", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using dir = tempDir();
+    const env = { XSOCKET_LIBDIR: dir.path };
+    copyFileSync(libraryPath("xsocket"), dir.join("libxsocket.so"));
+    expectOnly(
+      await examine([server.path], { env }),
+      "libraries",
+      /libxbind.so was not found/,
+      /build/,
+    );
+
+    copyFileSync(libraryPath("xbind"), dir.join("libxbind.so"));
+    const other = `printf '\\363\\0' | dd of=libxbind.so bs=1 seek=18 conv=notrunc status=none`;
+    await here.run(["sh", "-c", other], { cwd: dir.path });
+    expectOnly(
+      await examine([server.path], { env }),
+      "libraries",
+      /RISC-V/,
+      /anew.*XSOCKET_LIBDIR/,
+    );
+
+    mkdirSync(dir.join("a b"));
+    for (const name of ["xsocket", "xbind"] as const)
+      copyFileSync(libraryPath(name), dir.join(`a b/lib${name}.so`));
+    const spaced = await examine([server.path], { env: { XSOCKET_LIBDIR: dir.join("a b") } });
+    expectOnly(spaced, "libraries", /cannot be preloaded/, /./);
+  });
+
+  test("libraries: one may not be read, is none, or is of another version", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using dir = tempDir();
+    const env = { XSOCKET_LIBDIR: dir.path };
+    for (const name of ["xsocket", "xbind"] as const)
+      copyFileSync(libraryPath(name), dir.join(`lib${name}.so`));
+    chmodSync(dir.join("libxbind.so"), 0);
+    const unread = await examine([server.path], { env, start: HELD_TO_MODES });
+    expectOnly(unread, "libraries", /may not read .*libxbind\.so/, /chmod a\+r .*libxbind\.so/);
+
+    chmodSync(dir.join("libxbind.so"), 0o644);
+    writeFileSync(dir.join("libxbind.so"), "");
+    const none = await examine([server.path], { env });
+    expectOnly(none, "libraries", /libxbind\.so is no library/, /anew.*XSOCKET_LIBDIR/);
+
+    copyFileSync(libraryPath("xbind"), dir.join("libxbind.so"));
+    copyFileSync(libraryPath("xbind"), dir.join("libxsocket.so"));
+    const other = await examine([server.path], { env });
+    expectOnly(other, "libraries", /libxsocket\.so cannot be loaded \(.*xs1_/, /this version/);
+  });
+
+  test("libraries: without libxsocket nothing else can be tried", async () => {
+    using dir = tempDir();
+    const env = { XSOCKET_LIBDIR: dir.path };
+    const rows = await examine(["/nowhere/control"], { env });
+    expect(rows.map(({ name }) => name)).toEqual(["libraries", ...BASE]);
+    const withPort = await examine(["/nowhere/control", "--port", "3000"], { env });
+    expect(withPort.map(({ name }) => name)).toEqual(["libraries", ...BASE, ...PORT]);
+    const remedy = /dev build.*@xsocket\/native-linux/;
+    expectOnly(rows, "libraries", /libxsocket.so was not found/, remedy);
+  });
+
+  test("port-free: another program has it", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const open = [XSOCKET, "open", server.path, "--port", "8080", "--exec", "sleep", "60"];
+    await using holder = here.spawn(open);
+    await eventually("port 8080 to open", () => target.listens("tcp", 8080));
+    const rows = await examine([server.path, "--port", "8080"]);
+    expectOnly(rows, "port-free", /EADDRINUSE for TCP/, /ss -lntup.*--port 8081:8080$/);
+    expect(rows.at(-1)).toMatchObject({ name: "port-firewall", status: "skipped" });
+    expect(
+      (await examine([server.path, "--port", "udp/8080"])).some((row) => row.status === "failed"),
+    ).toBe(false);
+    expect(holder.stderr).toBe("");
+  });
+
+  test("port-privilege: this user may not bind it", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const isRoot = process.geteuid?.() === 0;
+    // the owner of the target may, unless within a user namespace of its own
+    const start = isRoot ? ["setpriv", "--bounding-set=-net_bind_service"] : ["unshare", "--user"];
+    const rows = await examine([server.path, "--port", "80"], { start });
+    expectOnly(rows, "port-privilege", /may not bind port 80.*EACCES/, /8080:80/);
+  });
+
+  test("port-firewall: a rule of the target drops it", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const nft = `add table inet t; add chain inet t i { type filter hook input priority 0; }; add rule inet t i tcp dport 3000 drop`;
+    expect(await target.run(["nft", nft])).toMatchObject({ code: 0, stderr: "" });
+    const rows = await examine([server.path, "--port", "3000"]);
+    expectOnly(rows, "port-firewall", /TCP to port 3000 is dropped/, /nft list ruleset/);
+    expect(
+      (await examine([server.path, "--port", "3001"])).some((row) => row.status === "failed"),
+    ).toBe(false);
+    await target.run(["ip", "link", "set", "lo", "down"]);
+    const down = await examine([server.path, "--port", "3001"]);
+    expectOnly(down, "port-firewall", /TCP and UDP to port 3001 are dropped/, /its lo is up$/);
+  });
+
+  test("program: it cannot be preloaded, or is not there", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    using dir = tempDir();
+    writeFileSync(dir.join("p.c"), "int main(void) { return 0; }\n");
+    await here.run(["gcc", "-static", "-o", "p", "p.c"], { cwd: dir.path });
+    const rows = await examine([server.path, "--", dir.join("p")]);
+    expectOnly(rows, "program", /statically linked/, /xsocket open --exec/);
+    const missing = await examine([server.path, "--", "no-such-program"]);
+    expectOnly(missing, "program", /no-such-program/, /PATH/);
+    const start = ["bash", "-c", String.raw`exec "$@" $'./\xff'`, "bash"]; // only a shell can spell it here
+    const unnamed = (await examine([server.path, "--"], { start })).find(isOfProgram);
+    expect(unnamed).toMatchObject({ status: "skipped", found: expect.stringMatching(/UTF-8/) });
+  });
+});

@@ -1,0 +1,63 @@
+/* What the tests of `xsocket doctor` share. */
+import { expect } from "bun:test";
+import { join } from "node:path";
+import { hasIpv6, here, type Place, type RunOptions } from "../harness/index.ts";
+import { XSOCKET } from "./command.ts";
+
+/** A row of `xsocket doctor --json`. */
+export interface Row {
+  readonly name: string;
+  readonly status: "ok" | "warning" | "failed" | "skipped";
+  readonly found: string;
+  readonly remedy?: string;
+}
+
+/** The rows of every examination that finds both libraries. */
+export const BASE = ["socket", "permission", "server", "tcp4", "udp4", "tcp6", "udp6", "namespace"];
+/** Those of a port. */
+export const PORT = ["port-free", "port-privilege", "port-firewall"];
+
+interface Examination {
+  readonly place?: Place;
+  readonly start?: readonly string[];
+  readonly env?: RunOptions["env"];
+}
+
+/** Its rows, and that the exit code agrees with them. */
+export async function examine(
+  argv: readonly string[],
+  { place = here, start = [], env = {} }: Examination = {},
+) {
+  const command = [...start, XSOCKET, "doctor", "--json", ...argv];
+  const { code, stdout, stderr } = await place.run(command, { env });
+  expect(stderr).toBe("");
+  const { ok, checks }: { ok: boolean; checks: Row[] } = JSON.parse(stdout);
+  expect(code).toBe(ok ? 0 : 1);
+  expect(ok).toBe(checks.every(({ status }) => status === "ok" || status === "skipped"));
+  return checks;
+}
+
+export const isOfProgram = ({ name }: Row): boolean => name === "program";
+
+/** Not on a kernel without IPv6. */
+export const isToBe = (name: string): boolean => hasIpv6 || !name.endsWith("6");
+
+/** That this row fails, no other does, and it says what and what to do. */
+export function expectOnly(
+  rows: readonly Row[],
+  name: string,
+  found: RegExp,
+  remedy: RegExp,
+): void {
+  const broken = rows.filter(({ status }) => status === "failed" || status === "warning");
+  expect(broken.map((row) => row.name)).toEqual([name]);
+  expect(broken[0]?.found).toMatch(found);
+  expect(broken[0]?.remedy).toMatch(remedy);
+}
+
+/** What to put before a command so that a system call is refused to it where one argument has one value. */
+export const refusing = (...refused: string[]): string[] => [
+  "python3",
+  join(import.meta.dir, "refuse.py"),
+  ...refused,
+];
