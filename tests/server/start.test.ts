@@ -173,6 +173,20 @@ test("only its own socket file is removed at the end", async () => {
   expect(existsSync(moved)).toBe(true);
 });
 
+test("what takes its place as soon as it listens is not its own either", async () => {
+  using directory = tempDir();
+  const path = directory.join("control");
+  const strace = ["strace", "-D", "-f", "-o/dev/null", "-einject=listen:delay_exit=1000000"];
+  await using server = here.spawn([...strace, XSOCKET, "serve", path], { env: ENV });
+  await eventually("a server", () => here.listensAt(path));
+  renameSync(path, directory.join("moved"));
+  writeFileSync(path, "somebody else's");
+  await server.says(/serving at/);
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
+  expect(readFileSync(path, "utf8")).toBe("somebody else's");
+});
+
 test("a missing directory is one clear sentence", async () => {
   using directory = tempDir();
   const { code, stderr } = await tryServing(directory.join("a b/c/s"));

@@ -136,8 +136,9 @@ function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions)
   if (rc < 0) throw refusal(`make ${path}`, new SyscallError("bind", -rc));
   try {
     if (options.gid !== undefined) giveToGroup(path, options.gid);
+    const file = fileAt(path); // before anybody can see that it listens, and replace it
     checked("listen", sys.listen(fd, options.backlog));
-    return fileAt(path);
+    return file;
   } catch (error) {
     removeMade(path);
     throw error instanceof ServeError ? error : systemError(`listen at ${path}`, error);
