@@ -71,6 +71,22 @@ test.skipIf(!hasIpv6)("a link-local peer is one of an interface of the target", 
   await web.stop(true);
 });
 
+test("what ICMP says of a peer is heard by a socket that is not connected, too", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({ place: target });
+  for (const hostname of hasIpv6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"]) {
+    const heard = Promise.withResolvers<unknown[]>();
+    const socket = await udp({
+      via: server.path,
+      hostname,
+      socket: { error: (...told) => heard.resolve(told) }, // Bun leaves out the socket that its types have
+    });
+    socket.send("nobody is there", 9, hostname);
+    expect(await heard.promise).toContainEqual(expect.objectContaining({ code: "ECONNREFUSED" }));
+    socket.close();
+  }
+});
+
 async function slowLookup(): Promise<string[]> {
   await Bun.sleep(300);
   return ["127.0.0.1"];
@@ -118,6 +134,9 @@ test("what cannot be is refused with a sentence", async () => {
   const [udp4, other] = [dgram.createSocket("udp4"), dgram.createSocket("udp4")];
   for (const socket of [udp4, other]) await nodeBind(socket, multicast);
   for (const socket of [udp4, other]) socket.close();
+  const all = [await udp(multicast), await udp({ ...multicast, host: "localhost" })];
+  expect(all.map(({ hostname }) => hostname)).toEqual(["127.0.0.1", "localhost"]);
+  for (const socket of all) socket.close();
   const shared = { via, hostname: "127.0.0.1", reusePort: true };
   const one = await udp(shared);
   const two = await udp({ ...shared, port: one.port });

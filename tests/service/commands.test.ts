@@ -80,6 +80,15 @@ describe("policy", () => {
     expect(code).toBe(0);
   });
 
+  test("test says of each rule what it does, and takes a file of this directory", async () => {
+    using dir = tempDir();
+    await policyFile(dir.join("p"), RULES);
+    const argv = [XSOCKET, "policy", "test", "p", "--uid", "0"];
+    expect((await here.run(argv, { cwd: dir.path })).stdout).toBe(
+      "1  no root: denies\nAF_INET SOCK_STREAM IPPROTO_TCP for uid 0: refused by no root\n",
+    );
+  });
+
   test("a rule's name is one line, and no words to a terminal", async () => {
     using dir = tempDir();
     const rules = String.raw`[[rule]]
@@ -181,6 +190,7 @@ action = "allow"`;
 
   test.each([
     [["policy"], 2, "xsocket policy check FILE"],
+    [["policy", "chekc", "/dev/null"], 2, "xsocket policy check FILE"],
     [["policy", "check"], 2, "no policy is named"],
     [["policy", "check", "/nonexistent"], 1, "/nonexistent: cannot be read"],
     [["policy", "test", "/dev/null"], 2, "nobody asks"],
