@@ -4,6 +4,7 @@ import { libraryPath } from "@xsocket/xbind-native";
 import {
   createNamespace,
   guardDescriptors,
+  hasCookies,
   here,
   isContained,
   OWN_MOUNTS,
@@ -311,7 +312,7 @@ test.skipIf(isContained)("--check gives up without a server, and goes on with on
   expect(await here.run(checked(server.path))).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
 });
 
-test("--check notices a server in the same namespace", async () => {
+test.skipIf(!hasCookies)("--check notices a server in the same namespace", async () => {
   await using server = await startServer();
   const run = [
     XSOCKET,
