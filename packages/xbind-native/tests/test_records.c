@@ -17,6 +17,7 @@
 #define PER_SOCKET 20         /* memberships that a socket may have */
 #define SOCKETS    110        /* more than 2048 in all */
 #define GROUP      0xefb00001 /* and those after it */
+#define SOURCE     0x0a000001 /* and the one after it */
 #define LOST       300        /* more than 256 */
 #define HIGH       800        /* a number that no other socket has */
 
@@ -24,6 +25,7 @@
 #define LONG_VALUES 8  /* so many have room */
 
 #define AGAIN 2100 /* times, more than there are records */
+#define JOINS 1100 /* times, with a leave for each */
 
 /* A new socket with as many memberships as it may have. */
 static int full_member(void)
@@ -254,6 +256,47 @@ static void test_set_again(void)
 	child_run(bind_after_setting_again);
 }
 
+static void change_group(int fd, int name, uint32_t source)
+{
+	const struct ip_mreq_source value = {.imr_multiaddr.s_addr = htonl(GROUP),
+	                                     .imr_interface.s_addr = htonl(INADDR_LOOPBACK),
+	                                     .imr_sourceaddr.s_addr = htonl(source)};
+	const struct ip_mreq all = {.imr_multiaddr = value.imr_multiaddr,
+	                            .imr_interface = value.imr_interface};
+
+	CHECK_EQ(source ? setsockopt(fd, IPPROTO_IP, name, &value, sizeof(value))
+	                : setsockopt(fd, IPPROTO_IP, name, &all, sizeof(all)),
+	         0);
+}
+
+/* Nor do these take more, beside another source, or behind what was left of the group before. */
+static void bind_after_joining_again(void)
+{
+	int fd = pair_socket(SOCK_DGRAM), other = pair_socket(SOCK_DGRAM);
+
+	change_group(fd, IP_ADD_SOURCE_MEMBERSHIP, SOURCE);
+	change_group(other, IP_ADD_MEMBERSHIP, 0);
+	change_group(other, IP_BLOCK_SOURCE, SOURCE);
+	change_group(other, IP_DROP_MEMBERSHIP, 0);
+	for (int i = 0; i < JOINS; i++) {
+		change_group(fd, IP_ADD_SOURCE_MEMBERSHIP, SOURCE + 1);
+		change_group(fd, IP_DROP_SOURCE_MEMBERSHIP, SOURCE + 1);
+		change_group(other, IP_ADD_MEMBERSHIP, 0);
+		change_group(other, IP_DROP_MEMBERSHIP, 0);
+	}
+	CHECK_EQ(pair_bind(fd, 3014), 0);
+	CHECK(pair_is_there(fd));
+	change_group(fd, IP_DROP_SOURCE_MEMBERSHIP, SOURCE);
+	CHECK_EQ(pair_bind(other, 3015), 0);
+	CHECK(pair_is_there(other));
+	change_group(other, IP_ADD_MEMBERSHIP, 0);
+}
+
+static void test_join_again(void)
+{
+	child_run(bind_after_joining_again);
+}
+
 int main(void)
 {
 	RUN(test_bound);
@@ -262,6 +305,7 @@ int main(void)
 	if (!getenv("TEST_EMULATOR")) { /* which does not know SO_ATTACH_REUSEPORT_CBPF */
 		RUN(test_long_values);
 		RUN(test_set_again);
+		RUN(test_join_again);
 	}
 	return 0;
 }

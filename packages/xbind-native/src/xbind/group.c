@@ -67,3 +67,11 @@ bool group_replaces(int row)
 	return option->name == MCAST_MSFILTER ||
 	       (option->level == IPPROTO_IP && option->name == IP_MSFILTER);
 }
+
+bool group_joins_source(int row)
+{
+	const struct option *option = &options[row];
+
+	return option->name == MCAST_JOIN_SOURCE_GROUP ||
+	       (option->level == IPPROTO_IP && option->name == IP_ADD_SOURCE_MEMBERSHIP);
+}

@@ -24,4 +24,7 @@ bool group_is_there(int row, const uint8_t *a, const uint8_t *b);
 /* Does the row's value say all of a group's sources, and leave nothing of an earlier one? */
 bool group_replaces(int row);
 
+/* Is it a source, which may be all that is left of a membership? */
+bool group_joins_source(int row);
+
 #endif

@@ -76,9 +76,25 @@ static struct optrecord *last_of_group(socket_key key, const struct group *group
 }
 
 /*
- * A leave takes away the join just before it, where nothing else is recorded of the group: with its
- * last source a group is left, also by a socket that had joined it for all sources.
+ * With its last source a group is left, also by a socket that had joined it for all sources. So the
+ * join of a source is undone by its leave where it was the first, or came just behind another one.
  */
+static bool can_cancel(socket_key key, const struct group *group, struct optrecord *record)
+{
+	struct optrecord *before;
+	size_t at;
+
+	if (!group_joins_source(record->row))
+		return true;
+	at = optrecord_find_group(key, group, record->order);
+	if (at == OPTLOG_RECORDS)
+		return true;
+	before = optrecord_at(at);
+	return before->row == record->row &&
+	       group_is_there(record->row, optrecord_bytes(before), optrecord_bytes(record));
+}
+
+/* A leave takes away the join just before it, so that both again and again fill no table. */
 static bool cancel(socket_key key, int undone, const struct group *group, const void *value,
                    size_t len)
 {
@@ -86,7 +102,7 @@ static bool cancel(socket_key key, int undone, const struct group *group, const 
 	struct optrecord *record = last_of_group(key, group, undone, &at);
 
 	if (!record || record->len != len || memcmp(optrecord_bytes(record), value, len) != 0 ||
-	    optrecord_find_group(key, group, record->order) != OPTLOG_RECORDS)
+	    !can_cancel(key, group, record))
 		return false;
 	optrecord_forget(at);
 	return true;
