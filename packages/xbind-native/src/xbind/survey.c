@@ -81,14 +81,15 @@ static bool is_set_device(struct look *look, int row)
 }
 
 /* What the kernel has found out stands in TCP_INFO, also after the connection. */
-static bool is_set_segment(const struct look *look)
+static bool is_set_segment(struct look *look, int row)
 {
-	const int size = option_number(look->old, IPPROTO_TCP, TCP_MAXSEG);
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
+	if (!is_set_plain(look, row)) /* qemu-user tells nothing of it in TCP_INFO */
+		return false;
 	sys_getsockopt(look->old, IPPROTO_TCP, TCP_INFO, &info, &len);
-	return size != 0 && (uint32_t)size != info.tcpi_snd_mss;
+	return (uint32_t)option_number(look->old, IPPROTO_TCP, TCP_MAXSEG) != info.tcpi_snd_mss;
 }
 
 static bool is_set_buffer(struct look *look, int row)
@@ -115,7 +116,7 @@ static bool is_set(struct look *look, int row)
 	case OPTION_INDEX:
 		return is_set_device(look, row);
 	case OPTION_SEGMENT:
-		return is_set_segment(look);
+		return is_set_segment(look, row);
 	case OPTION_BUFFER:
 		return is_set_buffer(look, row);
 	case OPTION_EFFECT:
