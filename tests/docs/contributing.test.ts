@@ -34,6 +34,13 @@ test("the files of its table are there", () => {
   }
 });
 
+test("CMake is told of each test in C, which else would not be missed", () => {
+  const dir = "packages/xbind-native/tests";
+  const told = read(`${dir}/CMakeLists.txt`).match(/\w+/g);
+  for (const file of new Bun.Glob("*.c").scanSync(join(ROOT, dir)))
+    expect(told, file).toContain(file.slice(0, -".c".length));
+});
+
 test("a test in C is run by its file, beside one in TypeScript", async () => {
   const c = "packages/xbind-native/tests/test_wire.c";
   expect(page).toContain(`./dev test ${c}\n`);
