@@ -162,15 +162,20 @@ test("who asks for metrics while no descriptor is left costs a try, not one afte
   const limit = (soft: number) => here.run(["prlimit", "--pid", String(pid), `--nofile=${soft}:`]);
   const page = async () => (await fetch("http://x/metrics", { unix: path })).status;
   expect(await page()).toBe(200);
-  const asked: Promise<number>[] = [];
+  let waiting: Promise<number> | undefined;
   await eventually("one that waits", async () => {
-    await limit(firstFree(pid)); // Bun closes some of its own after the start
-    asked.push(page());
-    return await Promise.race([asked.at(-1)?.then(() => false), Bun.sleep(200).then(() => true)]);
+    await limit(firstFree(pid)); // Bun closes some of its own after the start, and this one is not the last then
+    const asked = page();
+    const ended = asked.then(
+      () => true,
+      () => true,
+    );
+    waiting = asked;
+    return !(await Promise.race([ended, Bun.sleep(200)]));
   });
   const calls = await callsDuring(pid, () => Bun.sleep(500));
   expect(calls.filter(({ name }) => name === "accept4").length).toBeLessThan(10); // or thousands
   await limit(1024);
   expect(await page()).toBe(200);
-  expect(new Set(await Promise.all(asked))).toEqual(new Set([200])); // they came in with that one
+  expect(await waiting).toBe(200); // it came in with that one
 });
