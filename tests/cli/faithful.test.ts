@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { guardDescriptors, here, startServer } from "../harness/index.ts";
+import { guardDescriptors, here, isContained, OWN_MOUNTS, startServer } from "../harness/index.ts";
 import { START, XSOCKET } from "./command.ts";
 
 guardDescriptors();
@@ -74,6 +74,25 @@ describe.each(["sh", "bash"])("where %s is in between, a program finds the same"
   test.each(probes)("%s", (_name, probe) =>
     compare(ODD_START, [shell, START, ...ARGUMENTS], probe),
   );
+});
+
+/* As in a sandbox that has /proc from outside, where its own numbers are those of others. */
+test.skipIf(isContained)(
+  "npm's command knows its environment where /proc is of another PID namespace",
+  async () => {
+    const inner = 'mount -t proc proc /proc && exec unshare --pid --fork env MINE=1 "$@"';
+    const start = [...OWN_MOUNTS, "--pid", "--fork", "sh", "-c", inner, "sh"];
+    await compare(start, [START, ...ARGUMENTS], PROBES["environment"] ?? { argv: [] });
+  },
+);
+
+test.skipIf(isContained)("npm's command says that /proc is not mounted", async () => {
+  const start = [...OWN_MOUNTS, "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"];
+  expect(await here.run([...start, START, "lib", "xbind"])).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: "xsocket: /proc is not mounted: mount it, Bun needs it as well\n",
+  });
 });
 
 test("a program under run is the process that was started", async () => {

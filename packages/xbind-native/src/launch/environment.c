@@ -106,24 +106,51 @@ static void print_difference(const struct block *wanted)
 	}
 }
 
-int environment_print_difference(const char *pid)
+/* Our parent, by its number in /proc: a sandbox may have that of another PID namespace, where the
+ * number that getppid(2) gives is somebody else's. */
+static int parent_number(int *ret)
+{
+	char line[256];
+	int rc = -ESRCH;
+	FILE *file = fopen("/proc/self/status", "re");
+
+	if (!file)
+		return -errno;
+	while (rc < 0 && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "PPid:%d", ret) == 1)
+			rc = 0;
+	}
+	fclose(file);
+	return rc;
+}
+
+/* Return: 0, -errno. */
+static int parent_environment(struct block *ret)
 {
 	char path[64];
-	struct block wanted;
+	int parent;
+	int rc = parent_number(&parent);
 
-	snprintf(path, sizeof(path), "/proc/%s/environ", pid);
+	if (rc < 0)
+		return rc;
+	snprintf(path, sizeof(path), "/proc/%d/environ", parent);
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return -errno;
-
-	int rc = block_read(file, &wanted);
+	rc = block_read(file, ret);
 	fclose(file);
-	if (rc < 0)
-		return rc;
+	return rc;
+}
+
+void environment_print_difference(void)
+{
+	struct block wanted;
+
+	if (parent_environment(&wanted) < 0)
+		return;
 	/* A shell that was started without any environment reads as an empty block as well. */
 	print_difference(&wanted);
 	free(wanted.bytes);
-	return 0;
 }
 
 /* Takes %XX back, in place. */

@@ -11,18 +11,13 @@
 #ifndef LAUNCH_ENVIRONMENT_H
 #define LAUNCH_ENVIRONMENT_H
 
-#include <sys/types.h>
-
 /**
- * environment_print_difference() - write on stdout what turns our environment into a process's
- * @pid: the process, by its number in text
+ * environment_print_difference() - write on stdout what turns our environment into our parent's
  *
  * Words separated by spaces, "-NAME" to remove and "+NAME=VALUE" to set, each byte that is not
- * plain as %XX. Nothing when the environment of @pid cannot be read.
- *
- * Return: 0, -errno.
+ * plain as %XX. Nothing when the environment of the parent cannot be read.
  */
-int environment_print_difference(const char *pid);
+void environment_print_difference(void);
 
 /**
  * environment_apply_difference() - change our environment by what the above has written

@@ -9,7 +9,7 @@
  * The launcher is the command itself, and its script lies at a fixed place seen from there, both
  * installed and in the build tree. In npm's directories bin/start, a shell script, starts it so:
  *
- *     xsocket-launch --difference PID            print what the shell did to the environment
+ *     xsocket-launch --difference                print what the shell did to the environment
  *     xsocket-launch --script SCRIPT NAME DIFFERENCE ARGUMENTS...
  */
 #include <errno.h>
@@ -130,12 +130,17 @@ int main(int argc, char **argv)
 {
 	static struct bun bun;
 
-	if (argc == 3 && strcmp(argv[1], "--difference") == 0)
-		return environment_print_difference(argv[2]) < 0 ? EXIT_FAILED : EXIT_DONE;
+	if (argc == 2 && strcmp(argv[1], "--difference") == 0) {
+		environment_print_difference();
+		return EXIT_DONE;
+	}
+	if (access("/proc/self", F_OK) < 0)
+		return words_fail("/proc is not mounted: mount it, Bun needs it as well");
 	if (argc >= 5 && strcmp(argv[1], "--script") == 0)
 		return launch_script(&bun, argc - 2, argv + 2);
-	if (argc < 1 || script_installed(bun.script) < 0)
-		return words_fail("/proc is not mounted: mount it, Bun needs it as well");
+	int rc = argc < 1 ? -EINVAL : script_installed(bun.script);
+	if (rc < 0)
+		return words_fail("cannot tell where this program lies: %s", strerror(-rc));
 	if (access(bun.script, R_OK) < 0)
 		return words_fail("cannot read %s (%s): install xsocket with all its files, this "
 		                  "program alone is not the command",
