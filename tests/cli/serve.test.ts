@@ -112,6 +112,31 @@ test.skipIf(isContained)(
   },
 );
 
+/* Becomes a program whose standard error nobody reads, with SIGPIPE as it says. */
+const UNHEARD = `
+import os, signal, sys
+reader, writer = os.pipe()
+os.close(reader)
+os.dup2(writer, 2)
+os.close(writer)
+signal.signal(signal.SIGPIPE, signal.SIG_IGN if sys.argv[1] == "ignored" else signal.SIG_DFL)
+if sys.argv[1] == "blocked":
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGPIPE])
+os.execvp(sys.argv[2], sys.argv[2:])
+`;
+
+test.each(["default", "ignored", "blocked"])(
+  "run without a server runs the program also where nobody hears of it, and SIGPIPE stays %s",
+  async (disposition) => {
+    const start = ["python3", "-c", UNHEARD, disposition];
+    const program = ["grep", "-E", "^(Sig[PBIC]|Shd)", "/proc/self/status"];
+    const plain = await here.run([...start, ...program]);
+    const under = await here.run([...start, ...RUN, "/nowhere/control", "--", ...program]);
+    expect(plain.stdout).toContain("SigIgn");
+    expect(under).toEqual(plain);
+  },
+);
+
 test("run without a server says so, and runs the program all the same", async () => {
   const run = [...RUN, "/nowhere/control", "--", "echo", "it ran"];
   const { code, stdout, stderr } = await here.run(run);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,6 +133,33 @@ static pid_t child_start(const struct bun *bun, struct streams *streams, int arg
 		return pid < 0 ? -errno : pid;
 	int rc = child_exec(bun, streams, argc, argv);
 	_exit(words_fail("cannot start %s: %s", bun->path, strerror(-rc)));
+}
+
+/* How SIGPIPE stood before something was written for Bun. */
+struct unread {
+	struct sigaction action;
+	bool pending;
+};
+
+/* From here on a stream that nobody reads does not end us. */
+static void unread_expect(struct unread *ret)
+{
+	sigset_t pending;
+
+	sigpending(&pending);
+	ret->pending = sigismember(&pending, SIGPIPE) == 1;
+	sigaction(SIGPIPE, NULL, &ret->action);
+	if (!ret->pending)
+		sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+}
+
+/* Puts SIGPIPE back as it was. Where it is blocked it was not ignored, and would stay pending. */
+static void unread_forget(const struct unread *unread)
+{
+	if (unread->pending)
+		return;
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+	sigaction(SIGPIPE, &unread->action, NULL);
 }
 
 /* Return: 0, or -errno of what write(2) gave. */
@@ -300,6 +328,7 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	static struct plan plan;
 	struct streams streams;
 	struct children children;
+	struct unread unread;
 	int status = 0;
 	int rc = streams_open(&streams);
 
@@ -312,7 +341,9 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 		streams_close(streams.ours);
 		return words_fail("cannot start %s: %s", bun->path, strerror(-pid));
 	}
+	unread_expect(&unread);
 	rc = listen_to_child(streams.ours, &plan);
+	unread_forget(&unread);
 	if (rc < 0)
 		kill(pid, SIGTERM);
 	int reaped = children_reap(&children, pid, &status);
@@ -320,7 +351,7 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	if (rc < 0)
 		return words_fail("cannot wait for Bun: %s", strerror(-rc));
 	rc = child_exit_code(status);
-	if (rc == EXIT_DONE && plan.unwritten == EPIPE) /* SIGPIPE is ignored here */
+	if (rc == EXIT_DONE && plan.unwritten == EPIPE)
 		return EXIT_UNREAD;
 	if (rc == EXIT_DONE && plan.unwritten)
 		return words_fail(
