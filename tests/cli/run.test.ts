@@ -88,6 +88,15 @@ test("an existing LD_PRELOAD is kept", async () => {
   expect(stdout).toBe(`${libraryPath("xbind")}:libm.so.6\n`);
 });
 
+test("an existing LD_PRELOAD that is no text is refused, since it would name another library", async () => {
+  const start = ["bash", "-c", `LD_PRELOAD=$'libm.so.6:/\\xff/l.so' exec "$@"`, "bash"];
+  for (const what of [["--", "echo", "ran"], ["--print"]]) {
+    const { code, stdout, stderr } = await here.run([...start, ...RUN, ...what]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^xsocket: LD_PRELOAD .*is not UTF-8: [^\n]*\n$/m);
+  }
+});
+
 const SET_USER = isRoot
   ? "gcc && chown 65534 program && chmod 4755 program"
   : "gcc && ln -sf $(which su) program";

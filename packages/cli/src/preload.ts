@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
+import { isText } from "./directory.ts";
 import { FailureError } from "./errors.ts";
 
 /* Runtimes that end a program in which they do not come first. */
@@ -10,7 +11,8 @@ const MUST_LEAD = /^lib(?:clang_rt\.)?(?:asan|tsan|hwasan|msan)/;
  * has been swapped before others see it; only sanitizers stay in front of it.
  *
  * @param existing what LD_PRELOAD holds without us
- * @throws {FailureError} if the library's path cannot stand in LD_PRELOAD
+ * @throws {FailureError} if the library's path cannot stand in LD_PRELOAD, or what is there has lost
+ * bytes on the way to us
  * @throws {LibraryNotFoundError} if there is no library
  */
 export function preloadWith(existing: string): string {
@@ -18,6 +20,10 @@ export function preloadWith(existing: string): string {
   if (/[\s:]/.test(ours))
     throw new FailureError(
       `${ours} cannot be preloaded, since LD_PRELOAD separates its paths by spaces and colons: move xsocket to a directory without them`,
+    );
+  if (!isText(existing))
+    throw new FailureError(
+      `LD_PRELOAD "${existing}" is not UTF-8: name the library by a path that is, such as that of a link to it`,
     );
   const others = existing.split(/[\s:]+/).filter((path) => path !== "");
   if (others.some((path) => basename(path) === basename(ours))) return existing;
