@@ -202,10 +202,16 @@ test.each([
   ],
   ["that is gone, through another one", "rmdir ../in && ", "../out/program"],
   ["behind a link and ..", "ln -s ../out/deep link && ", "link/../program"],
+  [
+    "of PATH behind a link and ..",
+    "ln -s ../out/deep link && PATH=$PWD/link/..:$PATH && ",
+    "program",
+  ],
 ])("a program is found in a directory %s", async (_where, prepared, name) => {
   using dir = tempDir();
   const made = "mkdir -p top/in top/out/deep && cp /bin/echo top/out/program && cd top/in";
-  const copied = name.includes("out") || name.includes("link") ? "" : "cp /bin/echo program && ";
+  const isOut = name.includes("out") || prepared.includes("link");
+  const copied = isOut ? "" : "cp /bin/echo program && ";
   const script = `${made} && ${copied}${prepared} exec "$@"`;
   const start = (...argv: string[]) =>
     here.run(["sh", "-c", script, "sh", ...HELD_TO_MODES, ...argv, name, "found"], {
@@ -249,16 +255,19 @@ test("without a PATH a program is found where execvp(3) looks then", async () =>
   expect(result).toEqual({ code: 0, stdout: "found\n", stderr: "" });
 });
 
-test("a script with the line ends of another system is refused in a sentence", async () => {
-  using dir = tempDir();
-  writeFileSync(dir.join("script"), "#!/bin/sh\r\necho never\r\n");
-  chmodSync(dir.join("script"), 0o755);
-  const { code, stdout, stderr } = await here.run([...RUN, "--", dir.join("script")]);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-  expect(stderr).toMatch(
-    /^xsocket: cannot run [^\n]*: its first line ends in a carriage return, so [^\n]*\n$/,
-  );
-});
+test.each(["/bin/sh", "/usr/bin/env sh"])(
+  "a script of %s with the line ends of another system is refused in a sentence",
+  async (interpreter) => {
+    using dir = tempDir();
+    writeFileSync(dir.join("script"), `#!${interpreter}\r\necho never\r\n`);
+    chmodSync(dir.join("script"), 0o755);
+    const { code, stdout, stderr } = await here.run([...RUN, "--", dir.join("script")]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(
+      /^xsocket: cannot run [^\n]*: its first line ends in a carriage return, so [^\n]*\n$/,
+    );
+  },
+);
 
 /* The kernel does not look into PATH, whatever env(1) would do. */
 test.each([

@@ -1,5 +1,5 @@
 import { accessSync, constants, openSync, closeSync, readSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename } from "node:path";
 import { isResolvable, isText, kernelPath } from "./directory.ts";
 import { codeOf, FailureError } from "./errors.ts";
 
@@ -39,7 +39,7 @@ function isExecutable(path: string): boolean {
 function candidates(name: string): string[] {
   if (name.includes("/")) return [kernelPath(name)];
   const path = process.env["PATH"] ?? DEFAULT_PATH;
-  const paths = path.split(":").map((directory) => join(directory, name));
+  const paths = path.split(":").map((directory) => (directory ? `${directory}/${name}` : name));
   return paths.filter((found) => isResolvable(found)).map((found) => kernelPath(found));
 }
 
@@ -79,7 +79,7 @@ function startedByEnv(env: string, words: readonly string[]): string {
  * carriage return of another system's line end is a part of its name.
  */
 function interpreterOf(path: string): string | undefined {
-  const [, word = "", rest = ""] = /^#![ \t]*([^ \t]+)[ \t]*(.*)$/.exec(firstLine(path)) ?? [];
+  const [, word = "", rest = ""] = /^#![ \t]*([^ \t]+)[ \t]*(.*)$/s.exec(firstLine(path)) ?? [];
   if (word === "") return undefined;
   const interpreter = word.includes("/") ? word : `./${word}`; // the kernel knows no PATH
   if (basename(interpreter) !== "env" || lookUp(interpreter) === undefined) return interpreter;
