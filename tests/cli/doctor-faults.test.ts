@@ -68,6 +68,41 @@ describe("the row that fails is", () => {
     chmodSync(dir.join("a"), 0o700);
   });
 
+  test("permission: a directory behind a link refuses, and is named", async () => {
+    using dir = tempDir();
+    mkdirSync(dir.join("a/b"), { recursive: true });
+    symlinkSync(dir.join("a/b"), dir.join("way"));
+    symlinkSync("way/control", dir.join("link"));
+    await using server = await startServer({ path: dir.join("a/b/control") });
+    chmodSync(dir.join("a"), 0o600);
+    for (const path of [dir.join("way/control"), dir.join("link")])
+      expectOnly(
+        await examine([path], { start: HELD_TO_MODES }),
+        "permission",
+        new RegExp(`directory ${dir.join("a")} \\(drw-------, .* refuses uid`),
+        new RegExp(`setfacl -m u:\\d+:x ${dir.join("a")}$`),
+      );
+    chmodSync(dir.join("a"), 0o700);
+    chmodSync(server.path, 0o400);
+    expectOnly(
+      await examine([dir.join("link")], { start: HELD_TO_MODES }),
+      "permission",
+      /socket .*way\/control \(sr--------/,
+      /--group or --mode/,
+    );
+  });
+
+  test("permission: a link refuses that this user is not told the end of", async () => {
+    const isRoot = process.geteuid?.() === 0;
+    const start = isRoot ? ["setpriv", "--bounding-set=-sys_ptrace"] : [];
+    expectOnly(
+      await examine([`/proc/${isRoot ? process.pid : 1}/root/run/control`], { start }),
+      "permission",
+      /link \/proc\/\d+\/root \(l/,
+      /a path that/,
+    );
+  });
+
   test("permission: the socket itself refuses", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target, args: ["--mode", "0400"] });

@@ -1,5 +1,14 @@
-import { accessSync, constants, lstatSync, readFileSync, type Stats, statSync } from "node:fs";
-import { dirname } from "node:path";
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
 import { errnoName, loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
 import { NO_UNIX_SOCKETS } from "../address.ts";
@@ -21,7 +30,8 @@ function describe(path: string, stats: Stats): string {
   const mode = [6, 3, 0].map((shift) => bits[(stats.mode >> shift) & 7]).join("");
   const acl =
     loadSyscalls().xattr(path, XATTR_ACL, null, 0) > 0 ? " with an ACL (getfacl shows it)" : "";
-  return `${path} (${stats.isDirectory() ? "d" : "s"}${mode}, uid ${stats.uid}, gid ${stats.gid}${acl})`;
+  const kind = stats.isDirectory() ? "d" : stats.isSymbolicLink() ? "l" : "s";
+  return `${path} (${kind}${mode}, uid ${stats.uid}, gid ${stats.gid}${acl})`;
 }
 
 /* From the root down to the directory of a path. */
@@ -39,21 +49,55 @@ function mayUse(path: string, mode: number): boolean {
   }
 }
 
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+interface Step {
+  readonly path: string;
+  readonly mode: number;
+}
+
+/* Where a link leads to, and the link itself if this user is not told, as of another's process in /proc. */
+function targetOf(link: string): string {
+  try {
+    return resolve(realpathSync(dirname(link)), readlinkSync(link));
+  } catch {
+    return link;
+  }
+}
+
+/* What refuses on the way to a path, and at its end: behind a link, where one is in the way. */
+function barrierTo(path: string, mode: number): Step | undefined {
+  const directories = directoriesOf(path).map((step) => ({ path: step, mode: constants.X_OK }));
+  const found = [...directories, { path, mode }].find((step) => !mayUse(step.path, step.mode));
+  if (found === undefined || !isLink(found.path)) return found;
+  const target = targetOf(found.path);
+  return (target === found.path ? undefined : barrierTo(target, found.mode)) ?? found;
+}
+
 function refusing(path: string): Row | undefined {
+  const barrier = barrierTo(path, constants.W_OK);
+  if (barrier === undefined) return undefined;
   const uid = process.geteuid?.() ?? 0;
-  const barrier = directoriesOf(path).find((directory) => !mayUse(directory, constants.X_OK));
-  if (barrier !== undefined)
-    return failed(
-      "permission",
-      `the directory ${describe(barrier, statSync(barrier))} refuses uid ${uid}`,
-      `let this user pass: setfacl -m u:${uid}:x ${shellWord(barrier)}`,
-    );
-  if (mayUse(path, constants.W_OK)) return undefined;
-  return failed(
-    "permission",
-    `the socket ${describe(path, statSync(path))} refuses uid ${uid}`,
-    "add this user to the socket's group, or start the server with --group or --mode",
-  );
+  const stats = lstatSync(barrier.path);
+  const refusal = (what: string, remedy: string) =>
+    failed("permission", `${what} ${describe(barrier.path, stats)} refuses uid ${uid}`, remedy);
+  if (stats.isSymbolicLink())
+    return refusal("the link", "name the socket by a path that this user may follow");
+  return barrier.mode === constants.X_OK
+    ? refusal(
+        "the directory",
+        `let this user pass: setfacl -m u:${uid}:x ${shellWord(barrier.path)}`,
+      )
+    : refusal(
+        "the socket",
+        "add this user to the socket's group, or start the server with --group or --mode",
+      );
 }
 
 /** May this user open the socket? The kernel is asked for each step of the path, so ACLs count. */
@@ -91,14 +135,6 @@ function abstractRow(name: string): Row {
 
 const ELSEWHERE =
   "name the control socket of a server, or start one at another path: xsocket serve PATH";
-
-function isLink(path: string): boolean {
-  try {
-    return lstatSync(path).isSymbolicLink();
-  } catch {
-    return false;
-  }
-}
 
 /** Is there a control socket at all? */
 export function socketRow(path: string): Row {
