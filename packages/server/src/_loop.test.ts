@@ -132,6 +132,30 @@ test("a connection is not handed to a thread that dies at that moment", () => {
   expect(shared.connections()).toBe(0);
 });
 
+test("what is handed to a thread that was told to stop is answered, and after that nothing is handed to it", () => {
+  const { memory, shared } = idleConnection(0);
+  const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
+  const orders: Order[] = [{ kind: "stop" }];
+  const moved: boolean[] = [];
+  const answered: number[] = [];
+  const kernel = {
+    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
+    eventfdTake: () => 0,
+    monotonic() {
+      // after the order, before the end
+      if (orders.length === 0 && moved.length === 0) moved.push(shared.move(CONNECTION, 1));
+      return 0;
+    },
+    receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+    socket: () => -errno.EMFILE,
+    sendPacket: (fd: number) => answered.push(fd),
+  };
+  threadOne(memory, orders, kernel).run();
+  expect([moved, answered]).toEqual([[true], [CONNECTION]]);
+  expect([shared.connections(), shared.thread(1, THREAD.inbox)]).toEqual([0, -1]);
+  expect(shared.move(CONNECTION, 1)).toBe(false);
+});
+
 test("who is held back for a slow close counts as refused, and not as failed in the kernel", () => {
   const { memory, shared } = idleConnection(1);
   const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });

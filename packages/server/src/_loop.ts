@@ -295,6 +295,8 @@ export class Loop {
   #finish(): void {
     const { shared, options } = this.#context;
     this.#tick.start();
+    shared.retire(options.index);
+    this.#connections.takeInbox();
     for (let left = options.bounds.backlog; left > 0 && this.#acceptor.isAwaited(); left -= ACCEPTS)
       this.#acceptSome(ACCEPTS);
     for (let fd = 0; fd < shared.descriptors; fd++) {

@@ -152,7 +152,7 @@ export class Shared {
   }
 
   /**
-   * Hands a busy connection to another thread. One that has died meanwhile would never take it in.
+   * Hands a busy connection to another thread. One that has died or retired would never take it in.
    *
    * @returns whether that thread serves; otherwise nothing has changed
    */
@@ -170,16 +170,22 @@ export class Shared {
     }
   }
 
+  /** Has no connection handed to a thread any more: what is in its inbox by then is all. */
+  retire(index: number): void {
+    this.#lock.acquire();
+    this.setThread(index, THREAD.serves, 0);
+    this.#lock.release();
+  }
+
   /**
-   * Has an idle connection closed by the thread that owns it.
+   * Has an idle connection closed by the thread that owns it, or, where that ends, with all that it has.
    *
-   * @returns that thread, or -1 if the connection is not idle any more, or the thread does not serve
+   * @returns that thread, or -1 if the connection is not idle any more
    */
   evict(fd: number): number {
     this.#lock.acquire();
     try {
       const owner = this.get(fd, FIELD.owner);
-      if (this.thread(owner, THREAD.serves) === 0) return -1;
       if (!this.change(fd, STATE.idle, STATE.evicted)) return -1;
       this.#post(owner, fd);
       return owner;
@@ -188,7 +194,7 @@ export class Shared {
     }
   }
 
-  /* Under the lock. A connection is in one inbox at most, and of a thread that serves. */
+  /* Under the lock. A connection is in one inbox at most. */
   #post(thread: number, fd: number): void {
     this.set(fd, FIELD.next, this.thread(thread, THREAD.inbox));
     this.setThread(thread, THREAD.inbox, fd);
