@@ -257,7 +257,7 @@ describe("the row that fails is", () => {
     const env = { XSOCKET_LIBDIR: dir.path };
     copyFileSync(libraryPath("xsocket"), dir.join("libxsocket.so"));
     expectOnly(
-      await examine([server.path], { env }),
+      await examine([server.path, "--", "true"], { env }),
       "libraries",
       /libxbind.so was not found/,
       /build/,

@@ -53,11 +53,11 @@ function rowsBeyond(patient: Patient): Row[] {
 /** Makes all checks, what is here first, then what lies beyond the control socket. */
 export function examine(patient: Patient): Row[] {
   const libraries = librariesRow();
+  const program = patient.program === undefined ? [] : [programRow(patient.program, libraries)];
   if (!isUsable()) {
     const why = "needs libxsocket.so";
     const rest = ["socket", "permission", "server"].map((name) => skipped(name, why));
-    return [libraries, ...rest, ...unasked(patient, why)];
+    return [libraries, ...program, ...rest, ...unasked(patient, why)];
   }
-  const program = patient.program === undefined ? [] : [programRow(patient.program)];
   return [libraries, ...program, ...rowsBeyond(patient)];
 }

@@ -46,8 +46,9 @@ export function isUsable(): boolean {
   }
 }
 
-/** Can the program be preloaded? */
-export function programRow(name: string): Row {
+/** Can the program be preloaded, if the library can be used at all? */
+export function programRow(name: string, libraries: Row): Row {
+  if (libraries.status !== "ok") return skipped("program", "needs the libraries");
   try {
     const program = findProgram(name);
     if (!program)
