@@ -34,6 +34,15 @@ test("the progress bar is for terminals, and is gone at the end", async () => {
   expect(stdout.trimEnd().endsWith("\u001b[K")).toBe(true);
 });
 
+test("a server that gives no more sockets is one sentence", async () => {
+  await using server = await startServer({ args: ["--sockets-per-minute", "9"] });
+  const { code, stdout, stderr } = await here.run([XSOCKET, "bench", server.path]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toBe(
+    `xsocket: the measurement was cut short (xsocket: EPERM): the log of the server at ${server.path} says why\n`,
+  );
+});
+
 test("no server is one sentence", async () => {
   const { code, stdout, stderr } = await here.run([XSOCKET, "bench", "/nowhere/control"]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });

@@ -1,10 +1,11 @@
 import type { ArgsDef } from "citty";
+import { SyscallError } from "@xsocket/xbind-native";
 import { SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { Bar } from "../bench/bar.ts";
 import { measure, type Measurement } from "../bench/measure.ts";
 import { subjects } from "../bench/subjects.ts";
 import { command } from "../command.ts";
-import { MisuseError } from "../errors.ts";
+import { FailureError, MisuseError } from "../errors.ts";
 import { table } from "../table.ts";
 import { result } from "../words.ts";
 
@@ -50,6 +51,19 @@ function measureAll(path: string, durationMs: number): Row[] {
   });
 }
 
+/* A server that runs at the start may end, or refuse more, while it is measured. */
+function measuredOf(path: string, durationMs: number): Row[] {
+  try {
+    return measureAll(path, durationMs);
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error;
+    throw new FailureError(
+      `the measurement was cut short (${error.message}): the log of the server at ${path} says why`,
+      { cause: error },
+    );
+  }
+}
+
 function shown(rows: readonly Row[]): string {
   const head = ["", "per second", "median", "99 of 100 within"];
   const lines = rows.map(({ title, measured: { perSecond, p50, p99 } }) => [
@@ -66,7 +80,7 @@ export default command({
   args,
   run({ args: { address, seconds, json } }) {
     const durationMs = readSeconds(seconds) * 1000;
-    const rows = measureAll(serverSocket(address), durationMs);
+    const rows = measuredOf(serverSocket(address), durationMs);
     result(json ? JSON.stringify(rows, undefined, 2) : shown(rows));
   },
 });
