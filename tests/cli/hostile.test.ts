@@ -2,7 +2,15 @@ import { afterAll, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
-import { guardDescriptors, here, startServer, tempDir, type TempDir } from "../harness/index.ts";
+import {
+  guardDescriptors,
+  here,
+  isContained,
+  OWN_MOUNTS,
+  startServer,
+  tempDir,
+  type TempDir,
+} from "../harness/index.ts";
 import { HELD_TO_MODES, START, XSOCKET } from "./command.ts";
 
 guardDescriptors();
@@ -117,6 +125,17 @@ test("the parents of the current directory change nothing either", async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   expect(stdout).toMatch(/^\/\S+\/libxbind\.so\n$/);
 });
+
+/* A sandbox that has another place's /dev often has it without devices. */
+test.skipIf(isContained).each(["run --port 1 -- true", "lib xbind", "serve /nowhere/control"])(
+  "where /dev/null cannot be opened %s says so",
+  async (words) => {
+    const script = `mount --bind /dev/null /dev/null && mount -o remount,bind,nodev /dev/null && exec ${XSOCKET} ${words}`;
+    const { code, stdout, stderr } = await here.run([...OWN_MOUNTS, "sh", "-c", script]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^xsocket: cannot read \/dev\/null \(Permission denied\): [^\n]*\n$/);
+  },
+);
 
 test("a directory that is gone, and one that may not be entered, do no harm", async () => {
   using dir = tempDir();

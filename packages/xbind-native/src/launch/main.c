@@ -87,12 +87,16 @@ static int become_bun(const struct bun *bun, int argc, char **argv)
 
 static int launch(struct bun *bun, int argc, char **argv)
 {
-	int rc;
+	/* It is Bun's configuration, and what closed descriptors become. access(2) knows of no
+	 * nodev. */
+	int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-	/* It is Bun's configuration, and what closed descriptors become. */
-	if (access("/dev/null", R_OK) < 0)
-		return words_fail("cannot read /dev/null: %s", strerror(errno));
-	rc = bun_find(bun);
+	if (nowhere < 0)
+		return words_fail("cannot read /dev/null (%s): give this sandbox or container a "
+		                  "/dev of its own, as by bwrap --dev /dev",
+		                  strerror(errno));
+	close(nowhere);
+	int rc = bun_find(bun);
 	if (rc == -EINVAL)
 		return words_fail("XSOCKET_BUN is \"%s\": give the absolute path of Bun",
 		                  getenv("XSOCKET_BUN"));

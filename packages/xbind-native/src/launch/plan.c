@@ -105,7 +105,7 @@ static int put_preload_aside(void)
 static int child_exec(const struct bun *bun, struct streams *streams, int argc, char **argv)
 {
 	sigset_t none;
-	int nowhere = raise_fd(open("/dev/null", O_RDWR | O_CLOEXEC));
+	int nowhere = raise_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
 	int cwd = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 	int rc = nowhere < 0 ? nowhere : 0;
 
