@@ -225,6 +225,34 @@ static void test_autotuning(void)
 	close(fd);
 }
 
+/* In a buffer of its own a mark may be past the target's limit, and one that was set before a small
+ * buffer does not fit into it. */
+static void test_mark(void)
+{
+	static const int calls[][2][2] = {
+	    {{SO_RCVBUF, 100000}, {SO_RCVLOWAT, 90000}},
+	    {{SO_RCVLOWAT, 60000}, {SO_RCVBUF, 20000}},
+	};
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		int fd = pair_socket(SOCK_STREAM), is = -1;
+
+		for (int call = 0; call < 2; call++)
+			CHECK_EQ(setsockopt(fd, SOL_SOCKET, calls[i][call][0], &calls[i][call][1],
+			                    sizeof(int)),
+			         0);
+		CHECK_EQ(bind_to(fd, AF_INET), 0);
+		for (int call = 0; call < 2; call++) {
+			const int name = calls[i][call][0], value = calls[i][call][1];
+
+			CHECK_EQ(getsockopt(fd, SOL_SOCKET, name, &is, &(socklen_t){sizeof(is)}),
+			         0);
+			CHECK_EQ(is, name == SO_RCVBUF ? 2 * value : value);
+		}
+		close(fd);
+	}
+}
+
 static int segment_of(int fd)
 {
 	int is = -1;
@@ -267,6 +295,7 @@ int main(void)
 {
 	RUN(test_congestion);
 	RUN(test_autotuning);
+	RUN(test_mark);
 	RUN(test_byte);
 	RUN(test_segment);
 	test_needs_ipv6();

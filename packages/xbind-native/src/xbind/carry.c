@@ -46,11 +46,31 @@ static int set_int(int fd, int level, int name, int value)
 	return sys_setsockopt(fd, level, name, &value, sizeof(value));
 }
 
+/* A mark that is past the target's limit of sysctl fits into a buffer that was set this large. */
+static void raise_mark(const struct carry *carry)
+{
+	const int mark = option_number(carry->old, SOL_SOCKET, SO_RCVLOWAT);
+	const int size = option_number(carry->to, SOL_SOCKET, SO_RCVBUF);
+
+	if (mark <= size / 2 && option_number(carry->to, SOL_SOCKET, SO_RCVLOWAT) != mark)
+		set_int(carry->to, SOL_SOCKET, SO_RCVLOWAT, mark);
+}
+
+static int set_buffer(const struct carry *carry, const struct option *option, int size)
+{
+	set_int(carry->to, option->level, option->name, size / 2);
+	if (option_number(carry->to, option->level, option->name) == size)
+		return 0;
+	/* Past the limit of sysctl: somebody privileged has set it, perhaps we may, too. */
+	return set_int(carry->to, option->level, option->other, size / 2);
+}
+
 static int carry_buffer(const struct carry *carry, const struct option *option)
 {
 	int size = option_number(carry->old, option->level, option->name);
 	int lock = option->name == SO_SNDBUF ? 1 : 2;
 	int locked = option_number(carry->old, SOL_SOCKET, SO_BUF_LOCK_) & lock;
+	int rc;
 
 	/*
 	 * SO_RCVLOWAT, carried over before, may have made it as large and left it unlocked. One
@@ -58,11 +78,10 @@ static int carry_buffer(const struct carry *carry, const struct option *option)
 	 */
 	if (!locked && option_number(carry->to, option->level, option->name) == size)
 		return 0;
-	set_int(carry->to, option->level, option->name, size / 2);
-	if (option_number(carry->to, option->level, option->name) == size)
-		return 0;
-	/* Past the limit of sysctl: somebody privileged has set it, perhaps we may, too. */
-	return set_int(carry->to, option->level, option->other, size / 2);
+	rc = set_buffer(carry, option, size);
+	if (option->name == SO_RCVBUF)
+		raise_mark(carry);
+	return rc;
 }
 
 static int carry_time(const struct carry *carry, const struct option *option)
