@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import {
+  appendFileSync,
   chmodSync,
   closeSync,
   constants,
@@ -299,6 +300,17 @@ test("what a server that is no more has left of a line is followed by a whole on
   await server.reload(); // after a whole line no other begins
   expect(ask(path, "dgram")).toBe("EPERM");
   expect(readFileSync(auditFile, "utf8")).toMatch(/^\{.*\}\n\{.*\}\n$/);
+});
+
+test("a line that another thread is at, at a reload of the same file, is none that was cut", async () => {
+  using dir = tempDir();
+  const [path, auditFile] = [dir.join("control"), dir.join("audit")];
+  await using server = await start({ auditFile }, path);
+  appendFileSync(auditFile, '{"time":'); // the kernel may show a line before it has all of it
+  await server.reload();
+  appendFileSync(auditFile, "0}\n");
+  expect(ask(path, "dgram")).toBe("EPERM");
+  expect(readFileSync(auditFile, "utf8")).toMatch(/^\{"time":0\}\n\{.*\}\n$/);
 });
 
 test("an audit file that the server may not read is appended to", async () => {

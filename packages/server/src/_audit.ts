@@ -66,6 +66,16 @@ export function openAuditFile(path: string | undefined): number {
   }
 }
 
+/** Answers whether two descriptors are of one file. */
+export function isSameFile(one: number, other: number): boolean {
+  try {
+    const [here, there] = [one, other].map((fd) => fstatSync(fd, { bigint: true }));
+    return here?.dev === there?.dev && here?.ino === there?.ino;
+  } catch {
+    return false; // one of them is none, or gone from the machine that has it
+  }
+}
+
 function lastByteOf(path: string): string {
   const fd = openSync(path, O_RDONLY);
   try {

@@ -1,5 +1,5 @@
 import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { endsInPart, openAuditFile } from "./_audit.ts";
+import { endsInPart, isSameFile, openAuditFile } from "./_audit.ts";
 import type { Claim } from "./_claim.ts";
 import { checkOptions, listen } from "./_listen.ts";
 import { checkPolicy, checkTypes } from "./_options.ts";
@@ -61,10 +61,13 @@ function descriptorsFor({ maxConnections }: Bounds, limit: number): number {
   return Math.min(limit, 2 * Math.max(maxConnections, DEFAULT_BOUNDS.maxConnections) + 1024);
 }
 
-/* Of a new file, and of one that another server has written to, nothing is known yet. */
-function beginAudit(path: string | undefined, shared: Shared): number {
+/*
+ * Of a new file, and of one that another server has written to, nothing is known yet. Of the same one as
+ * before it is, and a thread may be in the middle of a line there.
+ */
+function beginAudit(path: string | undefined, shared: Shared, before = -1): number {
   const fd = openAuditFile(path);
-  shared.setAuditCut(path !== undefined && endsInPart(path));
+  if (!isSameFile(fd, before)) shared.setAuditCut(path !== undefined && endsInPart(path));
   return fd;
 }
 
@@ -212,7 +215,7 @@ class RunningServer implements Server {
   /* After a log was rotated: the new file takes the place of the old one under its number. */
   #reopenAudit(): void {
     if (this.#auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now
-    const fd = beginAudit(this.#options.auditFile, this.#shared);
+    const fd = beginAudit(this.#options.auditFile, this.#shared, this.#auditFd);
     try {
       checked("dup3", this.#sys.dupOnto(fd, this.#auditFd));
     } catch (error) {
