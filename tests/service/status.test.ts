@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { renameSync } from "node:fs";
 import { decode, encode } from "@xsocket/protocol";
 import { xsocketSync } from "@xsocket/client";
-import { loadSyscalls, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
+import { errno, loadSyscalls, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
 import { serve, type ServerStatus } from "@xsocket/server";
 import {
   eventually,
@@ -140,6 +140,27 @@ test("a connection may ask for both, in any order", async () => {
   }
   native.close(fd);
   expect(server.stats().malformed).toBe(0);
+});
+
+test("who has asked for the status alone has asked, and may stay", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using server = await serve({ address: path, firstRequestMs: 200 });
+  const fd = native.handoverConnect(path, 1000);
+  await eventually("the server to wait for a question", () => server.stats().accepted === 1);
+  const question = encode({ kind: "status-request" });
+  const buffer = new Uint8Array(new ArrayBuffer(70_000));
+  native.sendPacket(fd, question, question.byteLength, -1);
+  native.poll(fd, POLLIN, 5000);
+  expect(native.receivePacket(fd, buffer, buffer.byteLength)).toBeGreaterThan(100);
+  for (let round = 0; round < 2; round++) {
+    const silent = native.handoverConnect(path, 1000);
+    native.poll(silent, POLLIN, 5000); // until it is closed
+    expect(native.receivePacket(silent, buffer, buffer.byteLength)).toBe(0);
+    native.close(silent);
+  }
+  expect(native.receivePacket(fd, buffer, buffer.byteLength)).toBe(-errno.EAGAIN);
+  native.close(fd);
 });
 
 test("anything like the question but not it closes the connection", async () => {

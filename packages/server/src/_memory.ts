@@ -24,7 +24,7 @@ export const FIELD = {
   generation: 6,
   /** The next one in the inbox of its owner. */
   next: 7,
-  /** Requests so far, up to 2. */
+  /** Requests so far, up to 2; questions for the status are some. */
   requests: 8,
 } as const;
 export const FIELDS = 9;
