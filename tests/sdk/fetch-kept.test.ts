@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { fetchVia, listen, serve } from "@xsocket/client";
 import { socketsOf } from "../harness/descriptors.ts";
-import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
+import { eventually, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
 
 guardDescriptors();
@@ -143,6 +143,48 @@ test("a host header does not say whose certificate it has to be", async () => {
   expect(await outcome("web.test", "other.test")).toBe(200);
   expect(await outcome(hostname, "other.test")).toBe(200);
   expect(await outcome("other.test", "web.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
+test("what is answered, given up or disposed of is not asked again", async () => {
+  await using server = await startServer();
+  const asked: string[] = [];
+  const peers = new Set<Bun.Socket>();
+  const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n";
+  const data = (peer: Bun.Socket, text: Buffer): void => {
+    const path = /^GET \/(\w*)/.exec(text.toString())?.[1] ?? "";
+    asked.push(path);
+    peers.add(peer);
+    if (path !== "silence") peer.write(path === "half" ? `${answer}h` : `${answer}hi`);
+  };
+  const web = await listen({ via: server.path, hostname, port: 0, socket: { data } });
+  const there = fetchVia(server.path);
+  const url = (path: string): string => `http://${hostname}:${web.port}/${path}`;
+  const ask = (path: string, init?: RequestInit): Promise<string> =>
+    there(url(path), { signal: AbortSignal.timeout(5000), ...init }).then((response) =>
+      response.text(),
+    );
+  const isAsked = async (path: string): Promise<unknown> =>
+    eventually(`/${path}`, () => asked.includes(path));
+
+  expect(await ask("kept")).toBe("hi");
+  const { body } = await there(url("half"));
+  for (const peer of peers) peer.terminate();
+  const rest = new Response(body).text();
+  await expect(rest).rejects.toMatchObject({ code: "ECONNRESET" });
+
+  expect(await ask("kept")).toBe("hi");
+  const trailer = ask("trailer", { headers: { trailer: "x" } }); // which node:http refuses to send
+  await expect(trailer).rejects.toMatchObject({ code: "ERR_HTTP_TRAILER_INVALID" });
+
+  expect(await ask("kept")).toBe("hi");
+  const silence = ask("silence");
+  await isAsked("silence");
+  there[Symbol.dispose]();
+  await expect(silence).rejects.toMatchObject({ code: "ECONNRESET" });
+
+  await Bun.sleep(100); // time for what must not happen
+  expect(asked).toEqual(["kept", "half", "kept", "kept", "silence"]);
+  web.stop(true);
+});
+
   for (const tls of [null, true, false]) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JavaScript may give these
     const init = { tls } as unknown as BunFetchRequestInit;

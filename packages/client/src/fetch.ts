@@ -70,13 +70,24 @@ function tlsOf({ init, url }: Plan): httpsModule.RequestOptions {
 interface Agents extends Disposable {
   readonly http: http.Agent;
   readonly https: http.Agent;
+  /** Whether they were disposed of: what is under way ends with them. */
+  ended: boolean;
 }
 
 function agentsOf(through: Through, keepAlive: boolean): Agents {
   const options = { keepAlive, ...(keepAlive && { timeout: KEPT_MS }) };
   const [plain, secure] = [new HttpAgent(through, options), new HttpsAgent(through, options)];
-  const dispose = (): void => [plain, secure].forEach((agent) => agent.destroy());
-  return { http: plain, https: secure, [Symbol.dispose]: dispose };
+  const agents = {
+    http: plain,
+    https: secure,
+    ended: false,
+    [Symbol.dispose]() {
+      agents.ended = true;
+      plain.destroy();
+      secure.destroy();
+    },
+  };
+  return agents;
 }
 
 /*
@@ -129,8 +140,15 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   const outgoing = secure
     ? httpsModule.request(place, { ...tlsOf(plan), ...options })
     : httpModule.request(place, options);
-  outgoing.on("response", resolve).on("error", (error) => {
-    if (!signal?.aborted && mayRetry(plan, outgoing, error)) resolve(exchange(plan, agents));
+  let isOver = false; // answered or given up: it is not asked again
+  outgoing.on("response", (answer) => {
+    isOver = true;
+    resolve(answer);
+  });
+  outgoing.on("error", (error) => {
+    const again = !isOver && !agents.ended && mayRetry(plan, outgoing, error);
+    isOver = true;
+    if (again) resolve(exchange(plan, agents));
     else reject(asFetchError(error, url));
   });
   outgoing.on("upgrade", (_, socket) => {
@@ -138,6 +156,7 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
     reject(fetchError("UnrequestedUpgrade", url));
   });
   const giveUp = (reason: unknown): void => {
+    isOver = true;
     reject(reason);
     outgoing.destroy();
     givenUp.abort();
