@@ -78,7 +78,8 @@ async function bodyOf(
   init: BunFetchRequestInit,
   request: Request,
 ): Promise<Plan["body"]> {
-  const given = init.body ?? undefined;
+  const given = init.body;
+  if (given === null) return null;
   if (given === undefined) {
     if (input?.bodyUsed) throw argumentError("Request body already used", "ERR_BODY_ALREADY_USED");
     return input?.body ? gathered(input.body) : null;
@@ -116,7 +117,8 @@ function isEmpty(body: Plan["body"]): boolean {
 
 /* Made of the request itself, its body would be copied, and not count as used. */
 function withoutBody({ url, method, headers }: Request, init: BunFetchRequestInit): Request {
-  return new Request(url, { method, headers, ...init });
+  const { method: other = method, headers: others = headers } = init; // undefined says nothing
+  return new Request(url, { ...init, method: other, headers: others });
 }
 
 /* fetch would drop them without a word. */
@@ -164,7 +166,7 @@ export async function planOf(
   const { method } = request;
   if (FORBIDDEN.has(method))
     throw misuse("fetch", `method is ${method}`, "Use connect for it.", "ENOTSUP");
-  const signal = init.signal ?? earlier?.signal;
+  const signal = (init.signal === undefined ? earlier?.signal : init.signal) ?? undefined;
   signal?.throwIfAborted();
   const headers = new Headers(request.headers); // before the body is read, which tells their type
   const found = await bodyOf(earlier, init, request);

@@ -80,6 +80,19 @@ await play({
     const changed = await doFetch(copy, { method: "PUT", headers: { "x-o": "2" } });
     return [first, used, await changed.text()];
   },
+  "a request of which undefined and null change more or less": async () => {
+    const init = { method: "POST", body: "whole", headers: { "x-r": "1" } };
+    const nothing: object = { method: undefined, headers: undefined, body: undefined };
+    const noSignal: object = { signal: undefined };
+    const request = (signal: AbortSignal | null = null): Request =>
+      new Request(`${plain}/echo`, { ...init, signal });
+    return [
+      await (await doFetch(request(), nothing)).text(),
+      await (await doFetch(request(), { body: null })).text(),
+      await (await doFetch(request(AbortSignal.abort()), { signal: null })).text(),
+      await outcome(doFetch(request(AbortSignal.abort()), noSignal)),
+    ];
+  },
   "a GET with a body": () =>
     each(["x", "", new Uint8Array(0), new Blob([])], async (body) => {
       const { status } = await doFetch(plain, { method: "GET", body });
