@@ -1,5 +1,6 @@
 /* Connections that are kept for the next request, and what may go over them. */
 import { expect, test } from "bun:test";
+import { truncateSync, writeFileSync } from "node:fs";
 import { fetchVia, listen, serve } from "@xsocket/client";
 import { socketsOf } from "../harness/descriptors.ts";
 import { eventually, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
@@ -45,6 +46,19 @@ test("a length that is not that of the body does not spoil the next request", as
   }
   const right = await text("/stream", { method: "POST", body: streamOf("body") }, "4");
   expect(right).toBe("POST /stream body");
+  using dir = tempDir();
+  for (const [bytes, left] of [
+    [6, 4],
+    [2 << 20, 3 << 19],
+  ] as const) {
+    writeFileSync(dir.join("file"), Buffer.alloc(bytes, "x"));
+    const body = Bun.file(dir.join("file"));
+    expect(body.size).toBe(bytes); // which it remembers
+    truncateSync(dir.join("file"), left);
+    const outcome = text("/file", { method: "PUT", body }, "9").catch((error: unknown) => error);
+    if (left === 4) expect(await outcome).toBe("PUT /file xxxx");
+    else expect(await outcome).toMatchObject({ code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH" });
+  }
   await web.stop(true);
 });
 
@@ -129,20 +143,6 @@ test("a connection that has ended meanwhile takes no request", async () => {
   web.stop(true);
 });
 
-test("a host header does not say whose certificate it has to be", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir, "web.test");
-  await using server = await startServer();
-  const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
-  using there = fetchVia(server.path, { lookup: () => [hostname] });
-  const outcome = async (host: string, header: string): Promise<unknown> =>
-    there(`https://${host}:${web.port}/`, { tls: { ca: cert }, headers: { host: header } }).then(
-      ({ status }) => status,
-      (error: unknown) => Reflect.get(Object(error), "code"),
-    );
-  expect(await outcome("web.test", "other.test")).toBe(200);
-  expect(await outcome(hostname, "other.test")).toBe(200);
-  expect(await outcome("other.test", "web.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
 test("what is answered, given up or disposed of is not asked again", async () => {
   await using server = await startServer();
   const asked: string[] = [];
@@ -185,6 +185,20 @@ test("what is answered, given up or disposed of is not asked again", async () =>
   web.stop(true);
 });
 
+test("a host header does not say whose certificate it has to be", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir, "web.test");
+  await using server = await startServer();
+  const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
+  using there = fetchVia(server.path, { lookup: () => [hostname] });
+  const outcome = async (host: string, header: string): Promise<unknown> =>
+    there(`https://${host}:${web.port}/`, { tls: { ca: cert }, headers: { host: header } }).then(
+      ({ status }) => status,
+      (error: unknown) => Reflect.get(Object(error), "code"),
+    );
+  expect(await outcome("web.test", "other.test")).toBe(200);
+  expect(await outcome(hostname, "other.test")).toBe(200);
+  expect(await outcome("other.test", "web.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
   for (const tls of [null, true, false]) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JavaScript may give these
     const init = { tls } as unknown as BunFetchRequestInit;

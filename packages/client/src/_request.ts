@@ -54,6 +54,19 @@ function streamOn(
   });
 }
 
+function argumentError(message: string, code: string): TypeError {
+  return Object.assign(new TypeError(message), { code });
+}
+
+/* What a stream holds is not always what its type says: Bun takes all of these. */
+function bytesOf(chunk: unknown): Uint8Array {
+  if (typeof chunk === "string") return Buffer.from(chunk);
+  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);
+  if (ArrayBuffer.isView(chunk))
+    return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  throw argumentError("a part of the body is neither text nor bytes", "ERR_INVALID_ARG_TYPE");
+}
+
 async function gathered(stream: ReadableStream<Uint8Array>): Promise<Plan["body"]> {
   const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
@@ -63,14 +76,11 @@ async function gathered(stream: ReadableStream<Uint8Array>): Promise<Plan["body"
     const next = await Promise.race([reading, later]);
     if (next === undefined) return streamOn(chunks, reader, reading);
     if (next.done) return new Uint8Array(Buffer.concat(chunks));
-    chunks.push(next.value);
-    bytes += next.value.byteLength;
+    const chunk = bytesOf(next.value);
+    chunks.push(chunk);
+    bytes += chunk.byteLength;
   }
   return streamOn(chunks, reader, undefined);
-}
-
-function argumentError(message: string, code: string): TypeError {
-  return Object.assign(new TypeError(message), { code });
 }
 
 async function bodyOf(
@@ -84,8 +94,10 @@ async function bodyOf(
     if (input?.bodyUsed) throw argumentError("Request body already used", "ERR_BODY_ALREADY_USED");
     return input?.body ? gathered(input.body) : null;
   }
-  if (given instanceof Blob && Number.isFinite(given.size)) return given;
+  const bytes = given instanceof Blob ? given.size : Infinity; // of a pipe and the like as well
+  if (given instanceof Blob && bytes > WHOLE_BYTES && bytes < Infinity) return given;
   const isWhole =
+    bytes <= WHOLE_BYTES || // a file may hold other than it says: those of /proc say 0
     typeof given === "string" ||
     given instanceof ArrayBuffer ||
     ArrayBuffer.isView(given) ||
@@ -179,8 +191,8 @@ export async function planOf(
   return { url, method, headers, body, init: { ...init, redirect }, signal };
 }
 
-/* Only a stream may have another length than its header says, and what comes after it on the connection
-   would be taken for a part of it, or it for a request. */
+/* A stream may have another length than its header says, and a file than it had: what comes after it on the
+   connection would be taken for a part of it, or it for a request. */
 function wrongLength(): Error {
   const failure = new Error("the body has another length than its content-length says");
   return Object.assign(failure, { code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH" });
@@ -193,7 +205,7 @@ function wrongLength(): Error {
  */
 export async function sendBody(outgoing: ClientRequest, { body, headers }: Plan): Promise<void> {
   if (!(body instanceof ReadableStream || body instanceof Blob)) return void outgoing.end(body);
-  const declared = body instanceof Blob ? null : headers.get("content-length");
+  const declared = body instanceof Blob ? body.size : headers.get("content-length");
   let left = declared === null ? Infinity : Number(declared);
   const reader = (body instanceof Blob ? body.stream() : body).getReader();
   let goOn: (() => void) | undefined;
@@ -206,9 +218,10 @@ export async function sendBody(outgoing: ClientRequest, { body, headers }: Plan)
     const { done, value } = await reader.read();
     if (outgoing.destroyed) return; // answered and closed before all was sent
     if (done) break;
-    left -= Buffer.byteLength(value);
+    const chunk = bytesOf(value);
+    left -= chunk.byteLength;
     if (!(left >= 0)) throw wrongLength();
-    if (!outgoing.write(value)) await new Promise<void>((resolve) => (goOn = resolve));
+    if (!outgoing.write(chunk)) await new Promise<void>((resolve) => (goOn = resolve));
   }
   if (declared !== null && left !== 0) throw wrongLength();
   outgoing.end();

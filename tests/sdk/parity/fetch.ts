@@ -11,7 +11,7 @@ async function text(path: string, init?: BunFetchRequestInit): Promise<string> {
   return (await doFetch(url, init)).text();
 }
 
-function streamOf(...parts: string[]): ReadableStream<string> {
+function streamOf(...parts: unknown[]): ReadableStream {
   return new ReadableStream({
     async pull(sink) {
       await Bun.sleep(2);
@@ -53,6 +53,8 @@ const BODIES: Bun.BodyInit[] = [
   new URLSearchParams({ a: "1 2" }),
   "",
 ];
+const BYTES = new TextEncoder().encode("bytes");
+const PARTS = [BYTES.buffer, new DataView(BYTES.buffer, 1, 2), new Uint16Array([65]), "", "é"];
 
 await play({
   "a response": async () => {
@@ -67,6 +69,7 @@ await play({
   bodies: () => each(BODIES, (body) => text("/echo", { method: "POST", body })),
   streams: async () => [
     await text("/echo", { method: "POST", body: streamOf("a", "b") }),
+    await text("/echo", { method: "POST", body: streamOf(...PARTS) }),
     await text("/form", { method: "POST", body: form }),
     await text("/echo", { method: "POST", body: Bun.file(import.meta.path).slice(0, 5) }),
   ],
