@@ -97,7 +97,7 @@ async function bodyOf(
   const bytes = given instanceof Blob ? given.size : Infinity; // of a pipe and the like as well
   if (given instanceof Blob && bytes > WHOLE_BYTES && bytes < Infinity) return given;
   const isWhole =
-    bytes <= WHOLE_BYTES || // a file may hold other than it says: those of /proc say 0
+    bytes <= WHOLE_BYTES || // a file may be shorter by now than it was
     typeof given === "string" ||
     given instanceof ArrayBuffer ||
     ArrayBuffer.isView(given) ||

@@ -117,7 +117,7 @@ function bodyOf(answer: IncomingMessage, { init, signal, url }: ResponseContext)
   const encodings = (answer.headers["content-encoding"] ?? "")
     .split(",")
     .map((name) => name.trim().toLowerCase())
-    .filter(Boolean);
+    .filter((name) => name && name !== "identity");
   const plain = init.decompress === false ? answer : decoded(answer, encodings);
   const stream = plain === answer ? readAhead(answer) : plain; // what decodes has buffers of its own
   const abort = (): void => {

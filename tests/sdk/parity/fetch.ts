@@ -133,7 +133,7 @@ await play({
     ];
   },
   encodings: () =>
-    each(["gzip", "deflate", "raw", "br", "zstd", "empty", "unknown"], (name) =>
+    each(["gzip", "deflate", "raw", "br", "zstd", "identity", "empty", "unknown"], (name) =>
       text(`/encoded/${name}`),
     ),
   "TLS of all kinds": () =>

@@ -22,6 +22,7 @@ const ENCODED: Record<string, () => Response> = {
   raw: () => encoded("deflate", deflateRawSync(TEXT)),
   br: () => encoded("br", brotliCompressSync(TEXT)),
   zstd: () => encoded("zstd", zstdCompressSync(TEXT)),
+  identity: () => encoded("gzip, identity", gzipSync(TEXT)),
   empty: () => encoded("gzip", Buffer.alloc(0)),
   unknown: () => encoded("tape", TEXT),
 };
