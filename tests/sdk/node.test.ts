@@ -118,12 +118,18 @@ test("a server of node: that listens already is refused, and leaves nothing open
   const plain = createServer();
   const web = http.createServer();
   for (const one of [plain, web]) {
-    await nodeListen(one, { via });
+    const none = descriptors().size;
+    const [, second] = await Promise.allSettled([
+      nodeListen(one, { via }),
+      nodeListen(one, { via }),
+    ]);
+    expect(second).toMatchObject({ status: "rejected", reason: { code: "EINVAL" } });
     const before = descriptors().size;
     await expect(nodeListen(one, { via })).rejects.toMatchObject({ code: "EINVAL" });
     expect(descriptors().size).toBe(before);
     expect(one.listenerCount("error")).toBe(0);
     await new Promise((resolve) => one.close(resolve));
+    await eventually("what listened to close", () => descriptors().size <= none);
   }
   const datagrams = await nodeBind(dgram.createSocket("udp4"), { via });
   const before = descriptors().size;

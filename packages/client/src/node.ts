@@ -97,6 +97,11 @@ function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: stri
   return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
 }
 
+function refuseTwice({ listening }: net.Server): void {
+  if (listening)
+    throw misuse("listen", "the server listens already", "Close it first, or make another one.");
+}
+
 /* Says of a failed call for the socket of a plan what it was for. */
 async function call(plan: BindPlan, { via }: Through, run: () => Promise<void>): Promise<void> {
   try {
@@ -166,8 +171,7 @@ export async function nodeListen<Server extends net.Server>(
     );
   if (typeof server?.listen !== "function")
     throw misuse("listen", `the server is ${inspect(server)}`, "Give a server of Node's modules.");
-  if (server.listening)
-    throw misuse("listen", "the server listens already", "Close it first, or make another one.");
+  refuseTwice(server);
   refuseUnknown("listen", options, [...PLACE_KEYS, "backlog"]);
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
   const plan = planOf(options, "stream", "listen at");
@@ -176,6 +180,7 @@ export async function nodeListen<Server extends net.Server>(
   const setBacklog = (fd: number): void =>
     void checked("listen", loadSyscalls().listen(fd, backlog));
   await call(plan, options, () => {
+    refuseTwice(server); // another call may have come first
     setBacklog(socket.fd);
     const acceptor = server instanceof http.Server ? feed(server) : server;
     return adopted(acceptor, socket, (fd) => void acceptor.listen(adoptable(fd)), setBacklog); // Bun sets its own
