@@ -3,8 +3,9 @@
  * alone; over TCP it tells, in pieces, that every name is 127.0.7.7, nonsense.test with nonsense,
  * and silent.test with nothing. Names with four in them it tells over UDP, for IPv4 alone; of those
  * with late it tells an IPv6 address, after a while, and that there is no other one. Those with none
- * do not exist, for those with fails it has a failure, those with refused it refuses by a header
- * alone, as unbound does, and to those with forged four answers come that are none before the right one.
+ * do not exist, and those with gone neither, but it says so for IPv4 alone; for those with fails it
+ * has a failure, those with refused it refuses by a header alone, as unbound does, and to those with
+ * forged four answers come that are none before the right one.
  */
 const QUERY_HEAD = 12; // bytes of a DNS header
 const ANSWER = Buffer.from("c00c000100010000003c00047f000707", "hex"); // A, IN, 60 s, 127.0.7.7
@@ -28,7 +29,9 @@ await Bun.udpSocket({
         query.includes("lost") && asked.size < asked.add(query.toString("latin1", 2)).size;
       if (isLost || query.includes("mute") || (query.readUInt16BE(2) & DESIRED) === 0) return;
       const answer = (bytes: Buffer): void => void socket.send(bytes, port, address);
+      if (query.includes("gone") && !isA(query)) return;
       for (const [name, flags] of [
+        ["gone", NXDOMAIN],
         ["fails", SERVFAIL],
         ["none", NXDOMAIN],
       ] as const) {

@@ -164,11 +164,12 @@ async function askServer(
   nameserver: string,
   query: Packet,
   deadline: Deadline,
-): Promise<string[]> {
+): Promise<string[] | undefined> {
   let packet = await askUdp(request, nameserver, query, deadline);
   if (packet.flag_tc) packet = await askTcp(request, nameserver, query, deadline);
   const rcode = rcodeOf(packet);
   if (isFailure(rcode)) throw new DnsFailure(nameserver, rcode);
+  if (rcode === "NXDOMAIN") return undefined;
   const type = query.questions?.[0]?.type;
   return (packet.answers ?? []).flatMap((answer) =>
     (answer.type === "A" || answer.type === "AAAA") && answer.type === type ? [answer.data] : [],
@@ -178,14 +179,14 @@ async function askServer(
 /**
  * Asks the name servers, one after the other, each up to twice, for a name's addresses.
  *
- * @returns none if the name does not exist
+ * @returns undefined if the name does not exist, with addresses of either type
  * @throws the last name server's failure once the deadline is over or all have failed
  */
 export async function queryAddresses(
   request: DnsRequest,
   name: string,
   type: AddressRecord,
-): Promise<string[]> {
+): Promise<string[] | undefined> {
   const tries = Array.from({ length: ROUNDS }, () => request.nameservers).flat();
   let failure: unknown = new SyscallError("receive", errno.ETIMEDOUT);
   for (const [done, nameserver] of tries.entries()) {

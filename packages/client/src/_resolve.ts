@@ -44,7 +44,8 @@ interface ResolvConf {
 /* The longest name and the longest part of one in DNS. */
 const NAME_CHARS = 253;
 const LABEL_CHARS = 63;
-/* How much later than the IPv4 addresses of a name those of IPv6 may come, in milliseconds. */
+/* How much later than the IPv4 addresses of a name those of IPv6 may come, or than the word that there is no
+   such name, in milliseconds. */
 const IPV6_LATER_MS = 500;
 /* The most dots that resolv.conf(5) can ask for. */
 const NDOTS_MAX = 15;
@@ -128,20 +129,21 @@ async function textOf(path: string): Promise<string> {
 async function bothKinds(
   dns: ResolveRequest & { readonly nameservers: readonly string[] },
   name: string,
-): Promise<PromiseSettledResult<string[]>[]> {
+): Promise<PromiseSettledResult<string[] | undefined>[]> {
   const { signal, timeoutMs } = dns.deadline.limits();
   const enough = new AbortController();
   const signals = [enough.signal, ...(signal ? [signal] : [])];
   const deadline = new Deadline({ signal: AbortSignal.any(signals), timeoutMs });
   let timer: NodeJS.Timeout | undefined;
   const four = queryAddresses(dns, name, "A").then((found) => {
-    if (found.length > 0) timer = setTimeout(() => enough.abort(), IPV6_LATER_MS);
+    if (found?.length !== 0) timer = setTimeout(() => enough.abort(), IPV6_LATER_MS);
     return found;
   });
-  const settled = await Promise.allSettled([
-    four,
-    queryAddresses({ ...dns, deadline }, name, "AAAA"),
-  ]);
+  const six = queryAddresses({ ...dns, deadline }, name, "AAAA").catch((error: unknown) => {
+    if (enough.signal.aborted) return undefined;
+    throw error;
+  });
+  const settled = await Promise.allSettled([four, six]);
   clearTimeout(timer);
   return settled;
 }
@@ -152,7 +154,7 @@ async function askNameservers(request: ResolveRequest, hostname: string): Promis
   let failure: unknown;
   for (const name of candidates(hostname, conf).filter(isAskable)) {
     const settled = await bothKinds(dns, name);
-    const found = settled.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+    const found = settled.flatMap((one) => (one.status === "fulfilled" ? (one.value ?? []) : []));
     if (found.length > 0) return found;
     const failed = settled.find((one) => one.status === "rejected");
     if (failed && !(failed.reason instanceof DnsFailure)) throw failed.reason;
