@@ -114,7 +114,8 @@ test.if(isRoot)(
   async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
-    const script = `mount -t tmpfs none /run && "$@" && mkdir -p /run/netns && touch /run/netns/lan /run/netns/vpn &&
+    const script = `mount -t tmpfs none /run && "$@" && mkdir -p /run/netns && cd /run/netns &&
+    ln -s /proc/0/ns/net before && touch lan vpn && ln -s /proc/0/ns/net behind && cd - >/dev/null &&
     mount --bind /proc/${server.program.pid}/ns/net /run/netns/vpn && "$@"`;
     const namespaces = async (...argv: string[]) => {
       const open = [...argv, XSOCKET, "open", server.path];

@@ -28,12 +28,18 @@ export function ownCookie(): bigint | undefined {
   }
 }
 
+/* A name may also be a link, to a process that has ended or that this user may not look into. */
+function isNameOf(inode: bigint, name: string): boolean {
+  try {
+    return statSync(join(NAMED, name), { bigint: true }).ino === inode;
+  } catch {
+    return false;
+  }
+}
+
 function nameOf(inode: bigint): string {
   try {
-    const names = readdirSync(NAMED);
-    const name = names.find(
-      (entry) => statSync(join(NAMED, entry), { bigint: true }).ino === inode,
-    );
+    const name = readdirSync(NAMED).find((entry) => isNameOf(inode, entry));
     return name === undefined ? "" : ` (${name})`;
   } catch {
     return "";
