@@ -429,6 +429,18 @@ test("a warning is one line, whatever the path", async () => {
   expect(code).toBe(0);
 });
 
+/* These are the launcher's words. */
+test.each([
+  ["run --force --port 1 --socket /nowhere/s --", "/nowhere/a\nb\u001B[31m", {}],
+  ["lib xbind", "", { XSOCKET_BUN: "/nowhere/a\nb\u001B[31m" }],
+])("an error of %s is one line, whatever the path", async (words, name, env) => {
+  const argv = [XSOCKET, ...words.split(" "), ...(name ? [name] : [])];
+  const { code, stderr } = await here.run(argv, { env });
+  expect(stderr).toMatch(/^(?:xsocket: warning: .*\n)?xsocket: .*\/nowhere\/a b \[31m.*\n$/);
+  expect(stderr).not.toMatch(/[^\P{Cc}\n]/u);
+  expect(code).toBe(1);
+});
+
 test("status --watch ends with its reader", async () => {
   await using server = await startServer();
   const watch = `timeout 20 ${XSOCKET} status --watch ${server.path} | head -n 1; echo "\${PIPESTATUS[0]}"`;
