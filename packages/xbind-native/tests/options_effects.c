@@ -179,6 +179,69 @@ static void test_window(void)
 	}
 }
 
+/* Another socket in the same namespace, connected to it. */
+static int new_peer(int fd, int type, int protocol)
+{
+	struct sockaddr_in addr;
+	socklen_t len = sizeof(addr);
+	int peer = socket(AF_INET, type, protocol);
+
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&addr, &len), 0);
+	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	bind_any(peer, AF_INET);
+	show("connect", connect(peer, (struct sockaddr *)&addr, len));
+	return peer;
+}
+
+/* The segment size to start with reads the same whether it was set or not. */
+static void test_small_segments(void)
+{
+	static const int sizes[][2] = {{0, 0}, {536, 536}, {536, 0}, {0, 536}};
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		int fd = pair_socket(SOCK_STREAM), peer, size = -1;
+		socklen_t len = sizeof(size);
+
+		for (int call = 0; call < 2; call++)
+			set("segment", fd, IPPROTO_TCP, TCP_MAXSEG, &sizes[i][call], sizeof(int));
+		bind_any(fd, AF_INET);
+		show("listen", listen(fd, 1));
+		peer = new_peer(fd, SOCK_STREAM, 0);
+		CHECK_EQ(getsockopt(peer, IPPROTO_TCP, TCP_MAXSEG, &size, &len), 0);
+		printf("segment %d\n", size);
+		close(peer);
+		close(fd);
+	}
+}
+
+#define UDPLITE_SEND_CSCOV_ 10 /* for which no libc has a name */
+#define UDPLITE_RECV_CSCOV_ 11
+
+/* UDP-Lite: who asks for a checksum of the whole packet takes none with less. Who has not asked
+ * does, and reads the same. */
+static void test_coverage(void)
+{
+	const int whole = 0, header = 8;
+	char byte = 0;
+
+	for (int asks = 0; asks < 2; asks++) {
+		int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE), peer;
+
+		if (fd < 0)
+			return; /* a kernel without it */
+		if (asks)
+			set("whole", fd, IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV_, &whole,
+			    sizeof(whole));
+		bind_any(fd, AF_INET);
+		peer = new_peer(fd, SOCK_DGRAM, IPPROTO_UDPLITE);
+		set("header", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, &header, sizeof(header));
+		show("send", (int)send(peer, &byte, sizeof(byte), 0));
+		show("receive", (int)recv(fd, &byte, sizeof(byte), MSG_DONTWAIT));
+		close(peer);
+		close(fd);
+	}
+}
+
 /* Under repair a socket has sequence numbers, windows and a clock before it is bound. */
 static void test_repaired_state(void)
 {
@@ -357,6 +420,8 @@ int main(void)
 	RUN(test_priority);
 	RUN(test_repair);
 	RUN(test_window);
+	RUN(test_small_segments);
+	RUN(test_coverage);
 	RUN(test_repaired_state);
 	RUN(test_linger);
 	RUN(test_short_time);

@@ -111,12 +111,17 @@ static bool ask(int fd, int row)
 	return is_known(row);
 }
 
+static bool is_number(const struct option *option)
+{
+	return (option->how == OPTION_PLAIN || option->how == OPTION_SEGMENT) &&
+	       option->bytes == sizeof(int);
+}
+
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 {
 	int number;
 
-	if (options[row].how != OPTION_PLAIN || options[row].bytes != sizeof(number) ||
-	    len < sizeof(number))
+	if (!is_number(&options[row]) || len < sizeof(number))
 		return true;
 	/* One with a port will not move, and its program may be forbidden to make another. */
 	if (!is_known(row) && !kind_is_unbound(fd))

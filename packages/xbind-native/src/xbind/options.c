@@ -188,7 +188,7 @@ ROW(TCP, 44, RTO_MAX_MS,           INT, PLAIN, EXPLICIT, 0) \
 ROW(TCP, 45, RTO_MIN_US,           INT, PLAIN, EXPLICIT, 0) \
 ROW(TCP, 46, DELACK_MAX_US,        INT, PLAIN, 0, 0) \
 ROW(TCP, 1,  NODELAY,              INT, PLAIN, 0, 0) \
-ROW(TCP, 2,  MAXSEG,               INT, SEGMENT, 0, 0) \
+ROW(TCP, 2,  MAXSEG,               INT, SEGMENT, EXPLICIT, 0) \
 ROW(TCP, 3,  CORK,                 INT, PLAIN, 0, 0) \
 ROW(TCP, 4,  KEEPIDLE,             INT, PLAIN, EXPLICIT, 0) \
 ROW(TCP, 5,  KEEPINTVL,            INT, PLAIN, EXPLICIT, 0) \
@@ -226,8 +226,8 @@ ROW(UDP, 101, NO_CHECK6_TX,        INT, PLAIN, 0, 0) \
 ROW(UDP, 102, NO_CHECK6_RX,        INT, PLAIN, 0, 0) \
 ROW(UDP, 103, SEGMENT,             INT, PLAIN, 0, 0) \
 ROW(UDP, 104, GRO,                 INT, PLAIN, 0, 0) \
-ROW(LITE, 10, SEND_CSCOV,          INT, PLAIN, 0, 0) \
-ROW(LITE, 11, RECV_CSCOV,          INT, PLAIN, 0, 0) \
+ROW(LITE, 10, SEND_CSCOV,          INT, PLAIN, EXPLICIT, 0) \
+ROW(LITE, 11, RECV_CSCOV,          INT, PLAIN, EXPLICIT, 0) \
 /* what the ones above change as a side effect */ \
 ROW(SOCKET, 2,  REUSEADDR,         INT, EFFECT, 0, 0) \
 ROW(SOCKET, 12, PRIORITY,          INT, EFFECT, 0, 0) \

@@ -88,6 +88,8 @@ static bool is_set_segment(struct look *look, int row)
 
 	if (!is_set_plain(look, row)) /* qemu-user tells nothing of it in TCP_INFO */
 		return false;
+	if (explicit_is_set(look->key, row))
+		return true;
 	sys_getsockopt(look->old, IPPROTO_TCP, TCP_INFO, &info, &len);
 	return (uint32_t)option_number(look->old, IPPROTO_TCP, TCP_MAXSEG) != info.tcpi_snd_mss;
 }
