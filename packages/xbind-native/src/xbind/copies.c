@@ -17,7 +17,6 @@
 #include "xbind/table.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <sys/epoll.h>
 
 void copies_watch(int fd, const struct sys_identity *identity, struct copies *ret)
@@ -33,19 +32,14 @@ void copies_watch(int fd, const struct sys_identity *identity, struct copies *re
 		ret->watch = take_fd(&watch);
 }
 
-void copies_drop(struct copies *copies)
+void copies_look(struct copies *copies)
 {
-	if (copies->watch >= 0)
-		sys_close(take_fd(&copies->watch));
-}
-
-/* Without a watch (no descriptor was left for it, or it shows nothing) to wait fails, and there may
- * be copies. */
-static bool exist(const struct copies *copies)
-{
+	CLEANUP_CLOSE const int watch = take_fd(&copies->watch);
 	struct epoll_event event;
 
-	return sys_epoll_wait(copies->watch, &event, 1, 0) != 0;
+	/* Without a watch (no descriptor was left for it, or it shows nothing) to wait fails, and
+	 * there may be copies. */
+	copies->exist = sys_epoll_wait(watch, &event, 1, 0) != 0;
 }
 
 static void replace(const struct copies *copies, int copy, int fd)
@@ -65,11 +59,10 @@ static void replace(const struct copies *copies, int copy, int fd)
 		log_lost(copy, "copy of the socket", rc);
 }
 
-void copies_replace(struct copies *copies, int fd)
+void copies_replace(const struct copies *copies, int fd)
 {
-	int end = exist(copies) ? table_end() : 0;
+	int end = copies->exist ? table_end() : 0;
 
-	copies_drop(copies);
 	for (int copy = 0; copy < end; copy++) {
 		if (sys_is(copy, &copies->old))
 			replace(copies, copy, fd);

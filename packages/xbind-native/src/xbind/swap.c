@@ -16,6 +16,7 @@
  *                          may have bound or closed meanwhile
  *       epollset_detach()    out of every epoll set
  *       take_number()        flags and who gets signals (status.h), then dup3(2) (renumber.h)
+ *       copies_look()        does somebody still hold the old socket?
  *       epollset_attach()    into the same sets
  *       copies_replace()     and the same for every dup(2) of the old socket
  */
@@ -175,6 +176,7 @@ static int exchange_number(int old, int new_fd, socket_key key, const struct sys
 		return rc;
 	copies_watch(old, identity, ret_copies);
 	rc = take_number(old, new_fd, key, ret_status);
+	copies_look(ret_copies);
 	if (rc != SWAP_E_GONE)
 		epollset_attach(old, &move);
 	return rc;
@@ -184,7 +186,7 @@ static int exchange_number(int old, int new_fd, socket_key key, const struct sys
 static int exchange(int old, int new_fd, socket_key key)
 {
 	const struct claim claim = claim_number(old);
-	struct copies copies = {.watch = -1};
+	struct copies copies;
 	struct sys_identity identity = {0};
 	int status = 0;
 	int rc;
@@ -194,8 +196,6 @@ static int exchange(int old, int new_fd, socket_key key)
 	claim_give(&claim);
 	if (rc == 0)
 		copies_replace(&copies, new_fd);
-	else
-		copies_drop(&copies);
 	status_async(old, status); /* whichever socket has the number now */
 	return rc;
 }

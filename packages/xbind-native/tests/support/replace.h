@@ -26,9 +26,10 @@ static inline void replace(int fd, int type)
 	CHECK(fresh >= 0);
 	CHECK_EQ(bind(fresh, (struct sockaddr *)&any, sizeof(any)), 0);
 	CHECK_EQ(sys_identify(fd, &identity), 0);
-	copies_watch(fd, &identity, &copies);
 	CHECK_EQ(epollset_detach(fd, &identity, &move), 0);
+	copies_watch(fd, &identity, &copies);
 	CHECK_EQ(dup3(fresh, fd, O_CLOEXEC), fd);
+	copies_look(&copies);
 	epollset_attach(fd, &move);
 	copies_replace(&copies, fd);
 	close(fresh);

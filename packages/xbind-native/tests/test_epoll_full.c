@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* test_epoll_full.c - a user who may have no further registration in epoll sets */
+#include "support/child.h"
+#include "support/forbid.h"
+#include "support/listener.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+
+#define NUMBERS 1024 /* descriptors that are followed */
+
+/*
+ * The kernel's bound is one for the whole machine, some percent of its memory
+ * (fs.epoll.max_user_watches). So here one registration is all that there may be: a thread that the
+ * filter is not for decides on each call.
+ */
+static int served, registered;
+static bool is_in[NUMBERS]; /* of a set: is there a registration in it? */
+static int listener;
+static pthread_barrier_t begins;
+
+static void put_in(uint64_t set)
+{
+	registered++;
+	is_in[set % NUMBERS] = true;
+}
+
+static void take_out(uint64_t set)
+{
+	registered -= is_in[set % NUMBERS];
+	is_in[set % NUMBERS] = false;
+}
+
+static int decide(const struct seccomp_data *call)
+{
+	const uint64_t set = call->args[0];
+
+	if (call->nr == SYS_close)
+		take_out(set);
+	else if (call->args[1] == EPOLL_CTL_DEL && (int)call->args[2] == served)
+		take_out(set);
+	else if (call->args[1] == EPOLL_CTL_ADD && registered > 0)
+		return -ENOSPC;
+	else if (call->args[1] == EPOLL_CTL_ADD)
+		put_in(set);
+	return 0;
+}
+
+static void *supervise(void *unused)
+{
+	pthread_barrier_wait(&begins);
+	for (;;) {
+		struct seccomp_notif call = {0};
+		struct seccomp_notif_resp answer = {0};
+
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) < 0)
+			return unused;
+		answer.id = call.id;
+		answer.error = decide(&call.data);
+		if (answer.error == 0)
+			answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+		ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+	}
+}
+
+static void have_one_registration(int set)
+{
+	struct sock_filter code[] = {
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, SYS_epoll_ctl},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, SYS_close},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+	};
+	const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+	pthread_t thread;
+
+	put_in((uint64_t)set);
+	CHECK_EQ(pthread_barrier_init(&begins, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, supervise, NULL), 0);
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	                        SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	CHECK(listener >= 0);
+	pthread_barrier_wait(&begins);
+}
+
+/* The library leaves the room to what it has taken out. */
+static void bind_the_only_one(void)
+{
+	int set = new_set(), other = pair_socket(SOCK_DGRAM);
+
+	served = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, served, EPOLLOUT, DATA), 0);
+	have_one_registration(set);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, other, EPOLLOUT, 1), -1);
+	CHECK_EQ(errno, ENOSPC);
+	CHECK_EQ(pair_bind(served, SERVER_PORT), 0);
+	CHECK(pair_is_there(served));
+	check_event(set, EPOLLOUT, DATA);
+	syscall(SYS_exit_group, 0); /* TSan would miss the thread */
+}
+
+static void test_no_room(void)
+{
+	child_run(bind_the_only_one);
+}
+
+int main(void)
+{
+	if (getenv("TEST_EMULATOR"))
+		test_skip("the emulator's own calls would be filtered");
+	RUN(test_no_room);
+	return 0;
+}
