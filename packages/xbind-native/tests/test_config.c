@@ -80,6 +80,20 @@ static void body_first_counts(void)
 	check_both(3000, 8080);
 }
 
+static void body_first_counts_for_tcp(void)
+{
+	config_load();
+	CHECK_EQ(match(CONFIG_TCP, 3000), 8080);
+	CHECK_EQ(match(CONFIG_UDP, 3000), 9090);
+}
+
+static void body_first_counts_for_udp(void)
+{
+	config_load();
+	CHECK_EQ(match(CONFIG_TCP, 3000), 9090);
+	CHECK_EQ(match(CONFIG_UDP, 3000), 8080);
+}
+
 static void body_one(void)
 {
 	config_load();
@@ -144,8 +158,21 @@ static void test_unreadable_words(void)
 		in_child(list, NULL, body_one, expected);
 	}
 	in_child("a 80 b\x1b[2J", NULL, body_one, BAD("a") BAD("b?[2J"));
-	in_child("8080:3000 9090:3000", NULL, body_first_counts,
-	         "XBIND: ignoring \"9090:3000\": an earlier word publishes this port as another\n");
+}
+
+#define OVERRULED(what, word)                                                                      \
+	"XBIND: ignoring " what "\"" word "\": an earlier word publishes this port as another\n"
+
+static void test_overruled_word(void)
+{
+	in_child("8080:3000 9090:3000", NULL, body_first_counts, OVERRULED("", "9090:3000"));
+	in_child("8080:3000 udp/9090:3000", NULL, body_first_counts,
+	         OVERRULED("", "udp/9090:3000"));
+	in_child("tcp/8080:3000 9090:3000", NULL, body_first_counts_for_tcp,
+	         OVERRULED("for TCP ", "9090:3000"));
+	in_child("udp/8080:3000 9090:3000", NULL, body_first_counts_for_udp,
+	         OVERRULED("for UDP ", "9090:3000"));
+	in_child("udp/8080:3000 tcp/9090:3000", NULL, body_first_counts_for_udp, "");
 }
 
 static void test_long_word(void)
@@ -303,6 +330,7 @@ int main(void)
 {
 	RUN(test_lists);
 	RUN(test_unreadable_words);
+	RUN(test_overruled_word);
 	RUN(test_long_word);
 	RUN(test_socket);
 	RUN(test_threads);

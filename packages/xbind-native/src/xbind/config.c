@@ -214,15 +214,24 @@ static void report(const char *verdict, struct portlist_word word, const char *w
 }
 
 /* Does an earlier word publish the port of this one as another? */
-static bool contradicts(const struct portlist_rule *rule)
+static bool is_overruled(const struct portlist_rule *rule, enum config_proto proto)
 {
 	uint16_t port = rule->published;
 
-	if (shift_of(rule) == 0)
-		return false;
-	if (rule->tcp && config_match(CONFIG_TCP, rule->first, &port) && port != rule->published)
-		return true;
-	return rule->udp && config_match(CONFIG_UDP, rule->first, &port) && port != rule->published;
+	return shift_of(rule) != 0 && covers(rule, proto) &&
+	       config_match(proto, rule->first, &port) && port != rule->published;
+}
+
+/* Return: NULL for a word that counts as it stands. */
+static const char *verdict_on(const struct portlist_rule *rule)
+{
+	const bool tcp = is_overruled(rule, CONFIG_TCP), udp = is_overruled(rule, CONFIG_UDP);
+
+	if (tcp == rule->tcp && udp == rule->udp)
+		return "XBIND: ignoring";
+	if (tcp)
+		return "XBIND: ignoring for TCP";
+	return udp ? "XBIND: ignoring for UDP" : NULL;
 }
 
 static void report_ports(const char *list)
@@ -236,8 +245,8 @@ static void report_ports(const char *list)
 			report("XBIND: cannot read", word,
 			       "a word is a port (3000), a range (8000-8100), tcp/53, udp/53, "
 			       "8080:3000 or *; the other words still work");
-		else if (contradicts(&rule))
-			report("XBIND: ignoring", word,
+		else if (verdict_on(&rule))
+			report(verdict_on(&rule), word,
 			       "an earlier word publishes this port as another");
 	}
 }
