@@ -1,10 +1,11 @@
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import {
   chmodSync,
   closeSync,
   constants,
   mkdirSync,
   openSync,
+  realpathSync,
   type Stats,
   statSync,
 } from "node:fs";
@@ -81,33 +82,48 @@ export function expectDirectory(path: string): Stats {
   throw missing(path, directory);
 }
 
-function ownerOf(directory: string): number {
-  try {
-    return statSync(directory).uid;
-  } catch (error) {
-    throw systemError(`look at the directory ${directory}`, error);
-  }
+/* Who owns a directory may put another thing in the place of what is in it, and so may who may write to it. */
+function strangersOf(
+  directory: string,
+  isKnown: (kind: "uid" | "gid", id: number) => boolean,
+): string[] {
+  const { uid, gid, mode } = statSync(directory);
+  const owner = isKnown("uid", uid) ? [] : [`uid ${uid}`];
+  if ((mode & STICKY) !== 0) return owner;
+  const everybody = (mode & OTHERS_WRITE) === 0 ? [] : ["everybody"];
+  const group = (mode & GROUP_WRITES) === 0 || isKnown("gid", gid) ? [] : [`gid ${gid}`];
+  const writers = aclWriters(directory).filter(({ kind, id }) => !isKnown(kind, id));
+  return [...owner, ...everybody, ...group, ...writers.map(({ kind, id }) => `${kind} ${id}`)];
 }
 
-/* Who owns a directory may put another socket in the place of ours, and so may whom its access list lets write. */
-function strangersOf(directory: string, isKnown: (kind: "uid" | "gid", id: number) => boolean) {
-  const owner = ownerOf(directory);
-  const writers = aclWriters(directory).filter(({ kind, id }) => !isKnown(kind, id));
-  if (!isKnown("uid", owner)) writers.unshift({ kind: "uid", id: owner });
-  return writers.map(({ kind, id }) => `${kind} ${id}`);
+/* A directory and all above it, of the way that its name takes and of where that leads. */
+function wayTo(directory: string): Set<string> {
+  const way = new Set<string>();
+  for (const start of [resolve(directory), realpathSync(directory)])
+    for (let [at, below] = [start, ""]; at !== below; [at, below] = [dirname(at), at]) way.add(at);
+  return way;
 }
 
 /**
  * Says in one sentence who else than root and the server's own user may replace the socket in its
  * directory; undefined if nobody may. It is no reason not to start: the directory of a user may be
  * just where root means to serve for that user.
+ *
+ * @throws {ServeError} SYSTEM, PERMISSION if that cannot be looked at
  */
 export function strangersWarning(directory: string, uid: number): string | undefined {
   // in a user namespace root of the machine is NOBODY, too
   const known = { uid: [0, uid, NOBODY], gid: [0, process.getegid?.()] };
-  const strangers = strangersOf(directory, (kind, id) => known[kind].includes(id));
-  if (strangers.length === 0) return undefined;
-  return `${strangers.join(", ")} may replace the socket in ${directory} by another: serve only them there, or use a directory of your own`;
+  try {
+    for (const place of wayTo(directory)) {
+      const strangers = strangersOf(place, (kind, id) => known[kind].includes(id)).join(", ");
+      if (strangers !== "")
+        return `${strangers} may replace the socket in ${directory} by another, as ${place} is theirs to change: serve only them there, or use a directory of your own, below none of theirs`;
+    }
+  } catch (error) {
+    throw systemError(`look at the directory ${directory}`, error);
+  }
+  return undefined;
 }
 
 /**

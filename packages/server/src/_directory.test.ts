@@ -1,0 +1,47 @@
+import { expect, test } from "bun:test";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { strangersWarning } from "./_directory.ts";
+
+const UID = process.geteuid?.() ?? 0;
+
+/** Who may replace a socket in a directory, and which directory lets them. */
+function strangersOf(directory: string): string[] | undefined {
+  const warning = strangersWarning(directory, UID) ?? "";
+  return /^(.*) may replace .*, as (.*) is theirs to change/.exec(warning)?.slice(1);
+}
+
+test("who may replace a directory, from one above it, may replace the socket in it", () => {
+  const root = mkdtempSync(join(tmpdir(), "xsocket-"));
+  const above = join(root, "above");
+  const [own, link] = [join(above, "own"), join(root, "link")];
+  try {
+    mkdirSync(own, { recursive: true });
+    symlinkSync(own, link);
+    chmodSync(own, 0o755);
+    chmodSync(above, 0o1777); // what is another's stays in its place there
+    expect([strangersOf(own), strangersOf(link)]).toEqual([undefined, undefined]);
+    chmodSync(above, 0o777);
+    expect(strangersOf(own)).toEqual(["everybody", above]);
+    expect(strangersOf(link)).toEqual(["everybody", above]);
+    chmodSync(above, 0o755);
+    Bun.spawnSync(["setfacl", "-m", "u:4201:rwx", above]);
+    expect(strangersOf(own)).toEqual(["uid 4201", above]);
+    Bun.spawnSync(["setfacl", "-b", above]);
+    chmodSync(root, 0o777); // where the link may be replaced
+    rmSync(link);
+    symlinkSync(tmpdir(), link);
+    expect(strangersOf(link)).toEqual(["everybody", root]);
+    chmodSync(root, 0o700);
+    if (UID !== 0) return;
+    chownSync(above, 0, 4300);
+    chmodSync(above, 0o775);
+    expect(strangersOf(own)).toEqual(["gid 4300", above]);
+    chownSync(above, 4202, 4300);
+    chmodSync(above, 0o1755);
+    expect(strangersOf(own)).toEqual(["uid 4202", above]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});
