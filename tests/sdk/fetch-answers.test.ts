@@ -29,6 +29,7 @@ const ENDLESS = "transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
 const RAW = {
   endless: `HTTP/1.1 200 OK\r\n${ENDLESS}`,
   "endless-302": `HTTP/1.1 302 Found\r\nlocation: /end\r\n${ENDLESS}`,
+  "endless-413": "HTTP/1.1 413 Too Big\r\ncontent-length: 3\r\n\r\nbig",
   end: "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nend",
   upgrade: "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
   odd: "HTTP/1.1 999 Odd\r\ncontent-length: 1\r\n\r\nx",
@@ -118,5 +119,17 @@ test("what nobody reads lets go of its connection", async () => {
     name: "TimeoutError",
   });
   await cancelled.promise;
+  // also where the server has answered all that it has to say, and reads on
+  const answered = Promise.withResolvers<void>();
+  const endless = new ReadableStream({
+    async pull(sink) {
+      await Bun.sleep(2);
+      sink.enqueue("part");
+    },
+    cancel: () => answered.resolve(),
+  });
+  const refused = await there(at("endless-413"), { method: "POST", body: endless });
+  expect(await refused.text()).toBe("big");
+  await answered.promise;
   web.stop(true);
 }, 20_000);

@@ -143,6 +143,7 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   let isOver = false; // answered or given up: it is not asked again
   outgoing.on("response", (answer) => {
     isOver = true;
+    answer.once("end", () => outgoing.writableEnded || outgoing.destroy()); // who has answered reads no more
     resolve(answer);
   });
   outgoing.on("error", (error) => {
