@@ -91,6 +91,26 @@ test("TLS options that cannot be right fail the request", async () => {
   web.stop(true);
 });
 
+test("a peer that ends the handshake of TLS is told as by fetch", async () => {
+  await using server = await startServer();
+  using there = fetchVia(server.path);
+  const alert = Uint8Array.of(0x15, 3, 3, 0, 2, 2, 40); // fatal: handshake_failure
+  for (const [answer, code] of [
+    [alert, "EPROTO"],
+    ["no TLS at all\r\n", "EPROTO"],
+    ["", "ECONNRESET"],
+  ] as const) {
+    const socket = { data: (peer: Bun.Socket) => void peer.end(answer) };
+    const web = await listen({ via: server.path, hostname: "127.0.0.1", port: 0, socket });
+    const url = `https://127.0.0.1:${web.port}/`;
+    for (const one of [there, fetch]) {
+      const given = one(url, { signal: AbortSignal.timeout(5000) });
+      await expect(given).rejects.toMatchObject({ name: "TypeError", code });
+    }
+    web.stop(true);
+  }
+});
+
 test("what nobody reads lets go of its connection", async () => {
   await using server = await startServer();
   const web = await rawServer(server.path, RAW);

@@ -56,11 +56,13 @@ export function discard(answer: IncomingMessage): void {
   else answer.destroy();
 }
 
-/** What fetch calls the failures of node:http and node:zlib. */
+/** What fetch calls the failures of node:http, node:tls and node:zlib. */
 const CODES: readonly (readonly [RegExp, string])[] = [
   [/^Z_/, "ZlibError"],
   [/^HPE_\w*CONTENT_LENGTH$/, "InvalidContentLength"],
   [/^HPE_/, "Malformed_HTTP_Response"],
+  [/^ERR_SSL_/, "EPROTO"],
+  [/^ERR_SOCKET_CLOSED$/, "ECONNRESET"], // within the handshake
 ];
 
 /** As fetch reports what node:http says: a TypeError with the code that fetch has for it. */
