@@ -13,7 +13,7 @@ function sockets() {
   const socket = (domain: number, type: number, protocol: number) => {
     asked.push([domain, type, protocol].join());
     if (domain === -2) return -errno.EMFILE;
-    if (type & ~(15 | NONBLOCK | CLOEXEC)) return -errno.EINVAL;
+    if (type & ~(15 | NONBLOCK | CLOEXEC) || (type & 15) > PACKET) return -errno.EINVAL;
     if (domain !== INET || (type & 15) === PACKET) return -errno.EAFNOSUPPORT;
     return (type & 15) === STREAM && protocol === TCP ? 7 : -errno.EPROTONOSUPPORT;
   };
@@ -62,6 +62,14 @@ test("flags that there are not are told from what is missing", () => {
   for (const flags of [0, 0x10, 0x1000, -(2 ** 31)])
     expect(made.make(INET, DGRAM | flags, TCP)).toBe(
       flags === 0 ? -errno.EPROTONOSUPPORT : -errno.EINVAL,
+    );
+});
+
+test("a type that there is not is told from a family that is missing", () => {
+  const { made } = sockets();
+  for (const type of [STREAM, PACKET, 11, 15 | NONBLOCK])
+    expect(made.make(INET6, type, TCP)).toBe(
+      (type & 15) > PACKET ? -errno.EINVAL : -errno.EAFNOSUPPORT,
     );
 });
 

@@ -1,5 +1,6 @@
 import { AF_INET, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK } from "@xsocket/protocol";
 import { errno, type Syscalls } from "@xsocket/xbind-native";
+import { SOCK_PACKET } from "./policy/names.ts";
 
 const KEPT_MS = 1000; // a module may be loaded meanwhile
 const KEPT_MAX = 64;
@@ -29,8 +30,10 @@ export class Sockets {
   /** Returns a socket that is closed on exec, or -errno. */
   make(domain: number, type: number, protocol: number): number {
     if ((type & ~TYPE_BITS) !== 0) return -errno.EINVAL; // as the kernel says before all else
-    const key =
-      (domain * (SOCK_TYPE_MASK + 1) + (type & SOCK_TYPE_MASK)) * 2 ** 32 + (protocol >>> 0);
+    const base = type & SOCK_TYPE_MASK;
+    // no kernel has it, and says so before it looks for a module
+    if (base > SOCK_PACKET) return this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
+    const key = (domain * (SOCK_TYPE_MASK + 1) + base) * 2 ** 32 + (protocol >>> 0);
     const known = this.#known(domain, key);
     if (known !== undefined) return known;
     const made = this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
