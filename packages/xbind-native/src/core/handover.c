@@ -64,7 +64,7 @@ static bool has_no_strangers(void)
 {
 	static const char WHOLE[] = " 4294967295\n";
 	char map[64];
-	CLEANUP_CLOSE int fd = sys_openat(AT_FDCWD, "/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	CLEANUP_CLOSE int fd = sys_open_proc("/proc/self/uid_map", 0);
 	long len = fd < 0 ? fd : sys_read(fd, map, sizeof(map));
 	size_t tail = sizeof(WHOLE) - 1;
 

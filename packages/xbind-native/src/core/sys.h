@@ -61,6 +61,11 @@ unsigned sys_geteuid(void);
 int sys_getpid(void);
 int sys_getppid(void);
 int sys_openat(int directory, const char *path, int flags);
+
+/* Opens a path below /proc for reading, close-on-exec. Return: -ENOENT where that is not procfs: in
+ * a changed root anybody may have put a file there. */
+int sys_open_proc(const char *path, int flags);
+
 long sys_getdents64(int fd, void *buf, size_t len);
 /* Soft and hard limit; either pointer may be NULL. */
 int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2]);

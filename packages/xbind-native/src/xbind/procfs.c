@@ -102,7 +102,7 @@ static int open_fdinfo(int fd)
 	} while (fd > 0);
 	while (count > 0)
 		path[len++] = digits[--count];
-	return sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	return sys_open_proc(path, 0);
 }
 
 /* "tfd:        5 events:       19 data:                5  pos:0 ino:2fb6 sdev:8" */
@@ -138,7 +138,7 @@ int procfs_registration(int set, int fd, uint64_t inode, struct epoll_registrati
 
 int procfs_fd_end(void)
 {
-	CLEANUP_CLOSE int file = sys_openat(AT_FDCWD, THREAD_SELF "status", O_RDONLY | O_CLOEXEC);
+	CLEANUP_CLOSE int file = sys_open_proc(THREAD_SELF "status", 0);
 	struct reader reader = {.fd = file};
 	uint64_t end;
 	int rc;
@@ -155,8 +155,7 @@ int procfs_fd_end(void)
 
 int procfs_each_fd(void (*visit)(int fd, int context), int context)
 {
-	CLEANUP_CLOSE int dir =
-	    sys_openat(AT_FDCWD, THREAD_SELF "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP_CLOSE int dir = sys_open_proc(THREAD_SELF "fd", O_DIRECTORY);
 	union {
 		struct entry align;
 		char bytes[DIRECTORY_BYTES];

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_chroot_proc.c - what is called /proc behind chroot(2) may be anybody's who may write there
+ *
+ * Ports 3000 to 3999 are listed.
+ */
+#include "support/jail.h"
+#include "support/listener.h"
+
+#define COPY 100 /* number of a copy, above what the status tells */
+
+/* Of the jail, with its directories first. */
+static void path_of(char *path, size_t bytes, const char *name)
+{
+	snprintf(path, bytes, "%s/proc%s", jail, name);
+}
+
+static void make_directory(const char *name)
+{
+	char path[128];
+
+	path_of(path, sizeof(path), name);
+	CHECK_EQ(mkdir(path, 0755), 0);
+}
+
+static void make_file(const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	path_of(path, sizeof(path), name);
+	file = fopen(path, "we");
+	CHECK(file);
+	CHECK(fputs(text, file) >= 0);
+	CHECK_EQ(fclose(file), 0);
+}
+
+static void make_pipe(const char *name)
+{
+	char path[128];
+
+	path_of(path, sizeof(path), name);
+	CHECK_EQ(mkfifo(path, 0600), 0);
+}
+
+static void remove_all(const char *const names[], size_t count)
+{
+	char path[128];
+
+	for (size_t i = 0; i < count; i++) {
+		path_of(path, sizeof(path), names[i]);
+		CHECK_EQ(remove(path), 0);
+	}
+}
+
+static int set, registered, copy;
+
+static void have_registration(void)
+{
+	set = new_set();
+	registered = pair_socket(SOCK_STREAM);
+	copy = fcntl(registered, F_DUPFD, COPY);
+	CHECK_EQ(copy, COPY);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, registered, EPOLLIN, DATA), 0);
+}
+
+static void bind_in_jail(void)
+{
+	CHECK_EQ(chroot(jail), 0);
+	CHECK_EQ(chdir("/"), 0);
+	alarm(20);
+	CHECK_EQ(pair_bind(registered, SERVER_PORT), 0);
+	check_event(set, EPOLLHUP, DATA);
+	CHECK_EQ(pair_port(copy), SERVER_PORT);
+}
+
+static void test_in_jail(void (*make)(const char *fdinfo))
+{
+	char fdinfo[64];
+
+	have_registration();
+	snprintf(fdinfo, sizeof(fdinfo), "/thread-self/fdinfo/%d", set);
+	make_directory("");
+	make_directory("/thread-self");
+	make_directory("/thread-self/fdinfo");
+	make(fdinfo);
+	run_jailed(bind_in_jail);
+	remove_all((const char *const[]){fdinfo, "/thread-self/status", "/thread-self/fdinfo",
+	                                 "/thread-self", ""},
+	           5);
+	close(set);
+	close(registered);
+	close(copy);
+}
+
+/* It would give the program a pointer of somebody else's, and hide a copy. */
+static void forge(const char *fdinfo)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "tfd: %d events: 19 data: 7\n", registered);
+	make_file(fdinfo, text);
+	make_file("/thread-self/status", "FDSize:\t64\n");
+}
+
+static void test_forged(void)
+{
+	test_in_jail(forge);
+}
+
+/* To open it would wait for one who writes there. */
+static void obstruct(const char *fdinfo)
+{
+	make_pipe(fdinfo);
+	make_pipe("/thread-self/status");
+}
+
+static void test_obstructed(void)
+{
+	test_in_jail(obstruct);
+}
+
+int main(void)
+{
+	jail_make();
+	RUN(test_forged);
+	RUN(test_obstructed);
+	CHECK_EQ(rmdir(jail), 0);
+	return 0;
+}
