@@ -14,22 +14,19 @@ import {
   EPOLLHUP,
   EPOLLIN,
   errno,
-  POLLHUP,
   type Syscalls,
 } from "@xsocket/xbind-native";
 import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
-import { Answerer, TURN } from "./_answer.ts";
-import { Answered } from "./_answered.ts";
+import { Answerer } from "./_answer.ts";
 import { Connections } from "./_connections.ts";
-import { Crowd } from "./_crowd.ts";
 import { Judge } from "./_judge.ts";
-import { FIELD, STATE, THREAD } from "./_memory.ts";
+import { THREAD } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
 import { Peer } from "./_peer.ts";
 import { limitedVoice } from "./_say.ts";
-import { Shares } from "./_shares.ts";
 import type { Context, Order, Report, ThreadOptions } from "./_thread.ts";
 import { Tick } from "./_tick.ts";
+import { Turns } from "./_turns.ts";
 import { isLogged } from "./log.ts";
 
 /** Events taken by one wait. Where there are so many, the step is crowded: more may be ready. */
@@ -51,16 +48,12 @@ export class Loop {
   readonly #context: Context;
   readonly #channel: Channel;
   readonly #connections: Connections;
-  readonly #answerer: Answerer;
+  readonly #turns: Turns;
   readonly #acceptor: Acceptor;
-  readonly #answered: Answered;
   readonly #tick: Tick;
-  readonly #crowd: Crowd;
-  readonly #shares: Shares;
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
   #steps = 0; // since the last collection
-  #current = -1; // the connection that is being served
 
   constructor(sys: Syscalls, options: ThreadOptions, channel: Channel) {
     const shared = new Shared(options.memory, options.index);
@@ -81,14 +74,16 @@ export class Loop {
     this.#context = context;
     this.#channel = channel;
     this.#connections = new Connections(context);
-    this.#answerer = new Answerer(context, this.#connections, peer);
-    this.#answered = new Answered(sys, this.#connections, (fd) => this.#serveGuarded(fd));
-    const settle = () => this.#answered.settle();
-    const serve = (fd: number) => this.#serveNew(fd);
+    const turns = new Turns(
+      context,
+      this.#connections,
+      new Answerer(context, this.#connections, peer),
+    );
+    const settle = () => turns.settle();
+    const serve = (fd: number) => turns.first(fd);
+    this.#turns = turns;
     this.#acceptor = new Acceptor(context, this.#connections, peer, settle, serve);
     this.#tick = new Tick(sys, shared, options.index, say);
-    this.#crowd = new Crowd(() => sys.monotonic());
-    this.#shares = new Shares((account) => shared.connectionsOf(account) === shared.connections());
     checked("epoll_ctl", sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA));
   }
 
@@ -116,11 +111,11 @@ export class Loop {
     else this.#handleSome(count, 0);
     this.#connections.lookAtDue();
     this.#acceptor.resume();
-    if (this.#crowd.isLasting()) this.#askForThread();
+    if (this.#turns.isCrowdLasting()) this.#askForThread();
   }
 
   #handleSome(count: number, first: number): void {
-    this.#shares.begin(count === EVENTS);
+    this.#turns.begin(count === EVENTS);
     for (let i = 0; i < count; i++) {
       const at = 2 * ((first + i) % count);
       this.#handleGuarded(this.#pairs[at] ?? 0, this.#pairs[at + 1] ?? 0);
@@ -135,12 +130,11 @@ export class Loop {
 
   /* What else there is to do does not wait for all the connections that are ready. */
   #lookBeside(): void {
-    this.#current = -1;
     try {
       this.#wake();
       if (this.#acceptor.isListening) this.#acceptSome(ACCEPTS_BESIDE);
     } catch (error) {
-      this.#endFailed(error);
+      this.#turns.failed(error, -1);
     }
   }
 
@@ -162,41 +156,18 @@ export class Loop {
     return look < 0 ? pause : pause < 0 ? look : Math.min(look, pause);
   }
 
-  /* An exception in serving a connection ends that connection alone. */
   #handleGuarded(events: number, data: number): void {
-    this.#current = -1;
     try {
       this.#handle(events, data);
     } catch (error) {
-      this.#endFailed(error);
+      this.#turns.failed(error, -1);
     }
-  }
-
-  #serveGuarded(fd: number): void {
-    this.#current = fd;
-    try {
-      this.#serve(fd);
-    } catch (error) {
-      this.#endFailed(error);
-    }
-  }
-
-  #endFailed(error: unknown): void {
-    this.#context.say("error", "exception", `a connection was closed by ${String(error)}`, {});
-    this.#closeScratch();
-    this.#endCurrent();
-  }
-
-  #endCurrent(): void {
-    const { shared } = this.#context;
-    const fd = this.#current;
-    if (fd >= 0 && shared.get(fd, FIELD.state) === STATE.busy) this.#connections.end(fd);
   }
 
   #handle(events: number, data: number): void {
     if (data === LISTEN_DATA) this.#listened(events);
     else if (data === WAKE_DATA) this.#wake();
-    else this.#event(data, events);
+    else this.#turns.event(data, events);
   }
 
   #listened(events: number): void {
@@ -206,7 +177,7 @@ export class Loop {
 
   #acceptSome(most: number): void {
     this.#acceptor.accept(most);
-    this.#answered.settle();
+    this.#turns.settle();
   }
 
   #wake(): void {
@@ -221,76 +192,6 @@ export class Loop {
     else this.#context.judge.follow(order.policy);
   }
 
-  #closeScratch(): void {
-    const { sys, shared, options } = this.#context;
-    const scratch = shared.thread(options.index, THREAD.scratch);
-    if (scratch >= 0) sys.close(scratch);
-    shared.setThread(options.index, THREAD.scratch, -1);
-  }
-
-  #serveNew(fd: number): void {
-    this.#current = fd;
-    try {
-      const turn = this.#answerer.turn(fd);
-      if (turn === TURN.over) this.#connections.end(fd);
-      else if (turn === TURN.waiting) this.#connections.release(fd, STATE.fresh);
-      else this.#answered.add(fd);
-    } catch (error) {
-      this.#endFailed(error);
-    }
-  }
-
-  /*
-   * The event may be of a connection that was closed since the wait, evicted for one, and the next
-   * client have its number: here or, as the owner tells, with another thread.
-   */
-  #event(fd: number, events: number): void {
-    const { shared, options } = this.#context;
-    const state = shared.get(fd, FIELD.state);
-    // One that is to move or to be evicted is in an inbox, and that comes next.
-    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
-    const hasTurn = this.#shares.take(shared.get(fd, FIELD.account));
-    if (!hasTurn && (state === STATE.idle || state === STATE.fresh)) return; // the next wait has it again
-    if (!shared.change(fd, state, STATE.busy)) return;
-    this.#current = fd;
-    if (state === STATE.lingering) return this.#linger(fd);
-    if (!hasTurn) return this.#passOver(fd);
-    if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) return void this.#connections.end(fd);
-    this.#serve(fd);
-  }
-
-  /* One that was stuck is told of once, and has to wait as the others do. */
-  #passOver(fd: number): void {
-    const isStuck = this.#connections.isUnread(fd);
-    this.#connections.release(fd, isStuck ? STATE.stuck : STATE.idle);
-  }
-
-  #isGone(fd: number): boolean {
-    return (this.#context.sys.poll(fd, 0, 0) & POLLHUP) !== 0;
-  }
-
-  #linger(fd: number): void {
-    if (this.#connections.isUnread(fd)) this.#connections.release(fd, STATE.lingering);
-    else this.#connections.close(fd);
-  }
-
-  /* One request in a turn, so that a client that sends many does not hold up the others. */
-  #serve(fd: number): void {
-    if (this.#connections.isUnread(fd)) return this.#connections.release(fd, STATE.stuck);
-    if (this.#answerer.turn(fd) === TURN.over) return void this.#connections.end(fd);
-    this.#rest(fd);
-  }
-
-  /* A second request tells a connection that is kept open, and those are shared among the threads. */
-  #rest(fd: number): void {
-    const requests = this.#context.shared.get(fd, FIELD.requests);
-    if (requests > 1) {
-      if (this.#connections.moveToQuieter(fd)) return;
-      this.#crowd.served();
-    }
-    this.#connections.release(fd, requests === 0 ? STATE.fresh : STATE.idle);
-  }
-
   /* Answers what has arrived, and closes everything. */
   #finish(): void {
     const { shared, options } = this.#context;
@@ -299,25 +200,6 @@ export class Loop {
     this.#connections.takeInbox();
     for (let left = options.bounds.backlog; left > 0 && this.#acceptor.isAwaited(); left -= ACCEPTS)
       this.#acceptSome(ACCEPTS);
-    for (let fd = 0; fd < shared.descriptors; fd++) {
-      if (shared.get(fd, FIELD.owner) === options.index) this.#finishOne(fd);
-    }
+    for (let fd = 0; fd < shared.descriptors; fd++) this.#turns.last(fd);
   }
-
-  #finishOne(fd: number): void {
-    const { shared } = this.#context;
-    const state = shared.get(fd, FIELD.state);
-    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
-    if (state === STATE.fresh || state === STATE.idle) this.#answerer.turn(fd);
-    this.#connections.close(fd);
-  }
-}
-
-function isWaiting(state: number): boolean {
-  return (
-    state === STATE.idle ||
-    state === STATE.fresh ||
-    state === STATE.stuck ||
-    state === STATE.lingering
-  );
 }

@@ -1,0 +1,162 @@
+/*
+ * The turns of connections.
+ *
+ * How it works: a connection is taken out of its waiting state, one request of it is answered, and
+ * it waits again or ends. New connections that have been answered are looked at together
+ * (_answered.ts). What is thrown meanwhile ends that connection alone.
+ */
+import { EPOLLHUP, POLLHUP } from "@xsocket/xbind-native";
+import { type Answerer, TURN } from "./_answer.ts";
+import { Answered } from "./_answered.ts";
+import type { Connections } from "./_connections.ts";
+import { Crowd } from "./_crowd.ts";
+import { FIELD, STATE, THREAD } from "./_memory.ts";
+import { Shares } from "./_shares.ts";
+import type { Context } from "./_thread.ts";
+
+function isWaiting(state: number): boolean {
+  return (
+    state === STATE.idle ||
+    state === STATE.fresh ||
+    state === STATE.stuck ||
+    state === STATE.lingering
+  );
+}
+
+/** Gives the connections of one thread their turns. */
+export class Turns {
+  readonly #context: Context;
+  readonly #connections: Connections;
+  readonly #answerer: Answerer;
+  readonly #answered: Answered;
+  readonly #crowd: Crowd;
+  readonly #shares: Shares;
+
+  constructor(context: Context, connections: Connections, answerer: Answerer) {
+    const { sys, shared } = context;
+    this.#context = context;
+    this.#connections = connections;
+    this.#answerer = answerer;
+    this.#answered = new Answered(sys, connections, (fd) => this.#serveGuarded(fd));
+    this.#crowd = new Crowd(() => sys.monotonic());
+    this.#shares = new Shares((account) => shared.connectionsOf(account) === shared.connections());
+  }
+
+  /** Begins a step of the loop. Where it is crowded, users share the turns. */
+  begin(isCrowded: boolean): void {
+    this.#shares.begin(isCrowded);
+  }
+
+  /** Ends a step. Returns whether connections that are kept open have waited for each other for a while. */
+  isCrowdLasting(): boolean {
+    return this.#crowd.isLasting();
+  }
+
+  /**
+   * Gives a connection its turn. The event may be of one that was closed since the wait, evicted for
+   * one, and the next client have its number: here or, as the owner tells, with another thread.
+   */
+  event(fd: number, events: number): void {
+    const { shared, options } = this.#context;
+    const state = shared.get(fd, FIELD.state);
+    // One that is to move or to be evicted is in an inbox, and that comes next.
+    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
+    const hasTurn = this.#shares.take(shared.get(fd, FIELD.account));
+    if (!hasTurn && (state === STATE.idle || state === STATE.fresh)) return; // the next wait has it again
+    if (!shared.change(fd, state, STATE.busy)) return;
+    try {
+      if (state === STATE.lingering) this.#linger(fd);
+      else if (!hasTurn) this.#passOver(fd);
+      else if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) this.#connections.end(fd);
+      else this.#serve(fd);
+    } catch (error) {
+      this.failed(error, fd);
+    }
+  }
+
+  /** Gives a new connection its first turn. It waits for settle() where it has been answered. */
+  first(fd: number): void {
+    try {
+      const turn = this.#answerer.turn(fd);
+      if (turn === TURN.over) this.#connections.end(fd);
+      else if (turn === TURN.waiting) this.#connections.release(fd, STATE.fresh);
+      else this.#answered.add(fd);
+    } catch (error) {
+      this.failed(error, fd);
+    }
+  }
+
+  /** Lets new connections that have been answered go on or end. Returns how many have gone. */
+  settle(): number {
+    return this.#answered.settle();
+  }
+
+  /** Gives a connection its last turn, and closes it. */
+  last(fd: number): void {
+    const { shared, options } = this.#context;
+    if (shared.get(fd, FIELD.owner) !== options.index) return;
+    const state = shared.get(fd, FIELD.state);
+    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
+    if (state === STATE.fresh || state === STATE.idle) this.#answerer.turn(fd);
+    this.#connections.close(fd);
+  }
+
+  /**
+   * Says that something was thrown, and ends the connection whose turn it was.
+   *
+   * @param fd -1 if it was the turn of none
+   */
+  failed(error: unknown, fd: number): void {
+    const { shared } = this.#context;
+    this.#context.say("error", "exception", `a connection was closed by ${String(error)}`, {});
+    this.#closeScratch();
+    if (fd >= 0 && shared.get(fd, FIELD.state) === STATE.busy) this.#connections.end(fd);
+  }
+
+  #closeScratch(): void {
+    const { sys, shared, options } = this.#context;
+    const scratch = shared.thread(options.index, THREAD.scratch);
+    if (scratch >= 0) sys.close(scratch);
+    shared.setThread(options.index, THREAD.scratch, -1);
+  }
+
+  /* One that was stuck is told of once, and has to wait as the others do. */
+  #passOver(fd: number): void {
+    const isStuck = this.#connections.isUnread(fd);
+    this.#connections.release(fd, isStuck ? STATE.stuck : STATE.idle);
+  }
+
+  #isGone(fd: number): boolean {
+    return (this.#context.sys.poll(fd, 0, 0) & POLLHUP) !== 0;
+  }
+
+  #linger(fd: number): void {
+    if (this.#connections.isUnread(fd)) this.#connections.release(fd, STATE.lingering);
+    else this.#connections.close(fd);
+  }
+
+  #serveGuarded(fd: number): void {
+    try {
+      this.#serve(fd);
+    } catch (error) {
+      this.failed(error, fd);
+    }
+  }
+
+  /* One request in a turn, so that a client that sends many does not hold up the others. */
+  #serve(fd: number): void {
+    if (this.#connections.isUnread(fd)) return this.#connections.release(fd, STATE.stuck);
+    if (this.#answerer.turn(fd) === TURN.over) return void this.#connections.end(fd);
+    this.#rest(fd);
+  }
+
+  /* A second request tells a connection that is kept open, and those are shared among the threads. */
+  #rest(fd: number): void {
+    const requests = this.#context.shared.get(fd, FIELD.requests);
+    if (requests > 1) {
+      if (this.#connections.moveToQuieter(fd)) return;
+      this.#crowd.served();
+    }
+    this.#connections.release(fd, requests === 0 ? STATE.fresh : STATE.idle);
+  }
+}
