@@ -21,7 +21,8 @@ static void say_value(int level, int name, const void *value, size_t len)
  * A value of the kernel's own making: the buffers of an MPTCP socket, unless set; the multicast
  * settings of a stream, which nobody can set, from the packet that it was accepted with; the
  * segment size where there was a connection or IP_OPTIONS were set; and the window of one that is
- * connected or about to be.
+ * connected or about to be, and of every MPTCP socket: it cannot be set before there is a
+ * connection, and of one that is closed it is there or not.
  */
 static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 {
@@ -41,7 +42,8 @@ static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 	if (level == IPPROTO_IPV6)
 		return name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS;
 	if (level == IPPROTO_TCP && name == TCP_WINDOW_CLAMP)
-		return info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN;
+		return protocol == 262 ||
+		       (info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN);
 	return level == IPPROTO_TCP && name == TCP_MAXSEG &&
 	       (info.tcpi_state == TCP_LISTEN ||
 	        memcmp(value, &info.tcpi_snd_mss, sizeof(int)) == 0);
