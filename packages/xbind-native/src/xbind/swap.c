@@ -47,25 +47,6 @@
 #define SERVER_CLOSE_MS     1000
 #define SERVER_LINGERING_MS 50
 
-/* Asks on a connection made for this, and says there that no more is to come. */
-static int ask(const struct wire_request *request, const struct deadline *deadline)
-{
-	CLEANUP_CLOSE int conn = -1;
-	struct address address;
-	int rc = config_address(&address);
-
-	if (rc < 0)
-		return rc;
-	conn = handover_connect(&address, deadline);
-	if (conn < 0)
-		return conn;
-	rc = handover_send(conn, request);
-	if (rc < 0)
-		return rc;
-	sys_shutdown(conn, SHUT_WR);
-	return take_fd(&conn);
-}
-
 /* The connection on which the server was asked. */
 struct asked {
 	int conn;  /* -1 where it is a kept one, behind chroot(2) */
@@ -81,6 +62,46 @@ static void asked_end(const struct asked *asked)
 
 #define CLEANUP_ASKED __attribute__((cleanup(asked_end)))
 
+/* Asks on a connection made for this. */
+static int ask(const struct wire_request *request, const struct deadline *deadline,
+               struct asked *ret_asked)
+{
+	CLEANUP_CLOSE int conn = -1;
+	struct address address;
+	int rc = config_address(&address);
+
+	if (rc < 0)
+		return rc;
+	conn = handover_connect(&address, deadline);
+	if (conn < 0)
+		return conn;
+	rc = handover_send(conn, request);
+	if (rc < 0)
+		return rc;
+	ret_asked->place = flight_add(conn);
+	ret_asked->conn = take_fd(&conn);
+	return 0;
+}
+
+/*
+ * The kernel looks for a packet first and for the end after that. So a server that looks just as
+ * both come is told the end alone, and may close. This time the end comes behind the answer.
+ */
+static int ask_again(const struct wire_request *request, const struct deadline *deadline,
+                     struct asked *asked)
+{
+	int rc;
+
+	asked_end(asked);
+	*asked = (struct asked){-1, -1};
+	rc = ask(request, deadline, asked);
+	if (rc < 0)
+		return rc;
+	rc = handover_receive(asked->conn, request, true, deadline);
+	sys_shutdown(asked->conn, SHUT_WR);
+	return rc;
+}
+
 /* A new socket, and what was set on the old one. */
 static int target_socket(int old, const struct kind *kind, socket_key key,
                          struct survey *ret_survey, struct asked *asked)
@@ -93,16 +114,18 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 	if (new_fd < 0 && new_fd != -ENOTCONN)
 		return new_fd;
 	if (new_fd < 0) {
-		asked->conn = ask(&request, &deadline);
-		if (asked->conn < 0)
-			return asked->conn;
-		asked->place = flight_add(asked->conn);
+		rc = ask(&request, &deadline, asked);
+		if (rc < 0)
+			return rc;
+		sys_shutdown(asked->conn, SHUT_WR);
 	}
 	rc = survey_take(old, kind, key, ret_survey);
 	if (rc < 0)
 		return rc;
 	if (new_fd < 0)
 		new_fd = handover_receive(asked->conn, &request, true, &deadline);
+	if (new_fd == -ECONNRESET)
+		new_fd = ask_again(&request, &deadline, asked);
 	return fd_beyond_standard(take_fd(&new_fd));
 }
 

@@ -9,10 +9,13 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#define MISSES_MS 200 /* milliseconds; longest wait for the client's end */
 
 static const char *const names[] = {
     [SERVER_GOOD] = "good",
@@ -20,6 +23,7 @@ static const char *const names[] = {
     [SERVER_LINGERS] = "lingers",
     [SERVER_STALLS] = "stalls",
     [SERVER_CLOSES] = "closes",
+    [SERVER_MISSES] = "misses",
     [SERVER_EMPTY] = "empty",
     [SERVER_SHORT] = "short",
     [SERVER_LONG] = "long",
@@ -172,6 +176,14 @@ static enum server_mode mode_later(enum server_mode mode)
 	return mode == SERVER_LATER_SHORT ? SERVER_SHORT : mode;
 }
 
+/* As the kernel tells it to a server that looks for the request just before. */
+static bool has_ended(int conn)
+{
+	struct pollfd end = {conn, POLLRDHUP, 0};
+
+	return poll(&end, 1, MISSES_MS) > 0;
+}
+
 static _Noreturn void serve(int conn, enum server_mode mode)
 {
 	struct wire_request request;
@@ -179,6 +191,8 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 	int answered = 0;
 	ssize_t len;
 
+	if (mode == SERVER_MISSES && has_ended(conn))
+		_exit(0);
 	while ((len = recv(conn, bytes, sizeof(bytes), 0)) > 0) {
 		if (wire_decode_request(bytes, (size_t)len, &request) < 0 || mode == SERVER_CLOSES)
 			break;

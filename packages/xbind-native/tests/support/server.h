@@ -10,6 +10,7 @@ enum server_mode {
 	SERVER_LINGERS,       /* answers well and never closes the connection */
 	SERVER_STALLS,        /* is held up with its first client, and a little with one after it */
 	SERVER_CLOSES,        /* closes instead of answering */
+	SERVER_MISSES,        /* sees the client's end alone where it comes with the request */
 	SERVER_EMPTY,         /* an empty packet */
 	SERVER_SHORT,         /* a reply cut short */
 	SERVER_LONG,          /* a reply with a byte too many */
