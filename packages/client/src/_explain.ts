@@ -238,5 +238,5 @@ export function explain(step: XSocketStep, code: string, server: string): Explan
     `${step} failed`,
     `See ${code} in docs/errors.md or in errno(3).`,
   ];
-  return { found, remedy: remedy.replaceAll("SERVER", () => shellWord(server)) };
+  return { found, remedy: remedy.replaceAll(/\bSERVER\b/g, () => shellWord(server)) };
 }

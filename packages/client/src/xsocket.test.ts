@@ -87,6 +87,11 @@ test("a remedy names the server so that a shell takes it as it was given", () =>
   }
 });
 
+test("a remedy names the variable that trusts an abstract name", () => {
+  const wrong = new XSocketError({ code: "EACCES", step: "reach", server: "@name", asked: "ask" });
+  expect(wrong.remedy).toEndWith("set XSOCKET_ANY_SERVER=1.");
+});
+
 test("an address that cannot be right gets one remedy", async () => {
   const path = `/${"p".repeat(200)}`;
   const wrong: [string, string, string, string][] = [
