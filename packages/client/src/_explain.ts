@@ -101,7 +101,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "the answer is malformed, or what came with it is not a fresh socket of the kind that was asked for",
       "See that an xsocket server, and nothing else, listens at SERVER.",
     ],
-    EAFNOSUPPORT: ["the target namespace has no sockets of this family", "Ask for another family."],
+    EAFNOSUPPORT: [
+      "the target namespace has no sockets of this family, or the server may make none",
+      "Ask for another family, or let RestrictAddressFamilies= of the server's unit have it.",
+    ],
     EPROTONOSUPPORT: [
       "the kernel has no such protocol for this type of socket",
       "Ask for protocol 0, or one that fits the type.",
