@@ -53,8 +53,10 @@ until_true() {
 
 run_bun() { bun --no-env-file -e "$@"; }
 
-free_port='const s = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-console.log(s.port); s.stop();'
+# below those that the kernel gives to whoever asks for any
+free_port='for (let tries = 99; ; tries--) try { const port = 10000 + Math.floor(Math.random() * 20000);
+Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(); console.log(port); break }
+catch (error) { if (tries === 0) throw error }'
 get='const answer = await fetch(process.argv[1]); process.stdout.write(await answer.text());'
 is_open='const [port] = process.argv.slice(1);
 try { (await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } })).end() }
