@@ -90,7 +90,10 @@ static bool tells_buffer_lock(void)
 	return rc == 0;
 }
 
-/* SO_TXREHASH is there since Linux 6.0, the times of TCP later. */
+/*
+ * SO_TXREHASH is there since Linux 6.0, the times of TCP later. In a user namespace older kernels
+ * hide the sysctl by which the two namespaces are to differ.
+ */
 static bool is_known(const struct row *row)
 {
 	int fd = socket(row->domain, row->type, 0), is;
@@ -98,7 +101,8 @@ static bool is_known(const struct row *row)
 
 	CHECK(rc == 0 || errno == ENOPROTOOPT);
 	close(fd);
-	return rc == 0;
+	return rc == 0 &&
+	       (row->name != SO_TXREHASH_ || access("/proc/sys/net/core/txrehash", F_OK) == 0);
 }
 
 /* A buffer that was set to what it was anyway looks like one never set, before Linux 5.14. */
