@@ -3,6 +3,7 @@
 # shellcheck disable=SC2317 # functions are called by step
 set -eu
 . scripts/steps.sh
+new_logs
 
 c_sources() {
 	find packages tests \( -name node_modules -o -name build \) -prune \

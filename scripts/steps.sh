@@ -6,8 +6,6 @@
 
 logs=build/check
 passed=0 failed=0 skipped=0 status=0
-rm -rf "$logs"
-mkdir -p "$logs"
 
 case $PWD in *[[:space:]:]*)
 	echo "dev: the tests preload the libraries of this checkout, and LD_PRELOAD separates its paths by spaces and colons: move $PWD to a directory without them" >&2
@@ -28,6 +26,19 @@ if [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null && ! unshare --user true
 	echo "note: no user namespace can be made here, as in a chroot or with user.max_user_namespaces=0: tests as an ordinary user are skipped"
 	export TEST_CHROOTED=1
 fi
+
+# The tests' temporary directories go with the run, also when that is ended by Ctrl-C.
+TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/xsocket.XXXXXX")
+chmod 1777 "$TMPDIR"
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+trap 'exit 130' INT HUP
+
+# new_logs: takes away what the run before has left.
+new_logs() {
+	rm -rf "$logs"
+	mkdir -p "$logs"
+}
 
 # note NAME CODE SECONDS: says how a step went and keeps the script's exit status.
 note() {
@@ -94,6 +105,11 @@ contained_tests() {
 	files=$(echo "$all" | grep -vxF "$left_out" | sed 's:^:./:')
 }
 
+# bun_tests ARGUMENT...: nothing that they have started outlives them, however they end.
+bun_tests() {
+	bun test --no-orphans --timeout 60000 "$@"
+}
+
 # bun_step NAME ARGUMENT...: tests in TypeScript.
 bun_step() {
 	bun_name=$1
@@ -103,7 +119,7 @@ bun_step() {
 		# shellcheck disable=SC2086 # a list of words
 		set -- "$@" $files
 	fi
-	timed "$bun_name" env NO_COLOR=1 bun test --timeout 60000 --only-failures "$@"
+	NO_COLOR=1 timed "$bun_name" bun_tests --only-failures "$@"
 	add "$(bun_count "$bun_name" pass)" "$(bun_count "$bun_name" fail)" \
 		$(($(bun_count "$bun_name" skip) + $(bun_count "$bun_name" todo)))
 }

@@ -1,9 +1,10 @@
 #!/bin/sh
 # ./dev test [FILE...]: the C tests and the tests in TypeScript; with files, those alone, in full view.
 set -eu
+. scripts/steps.sh
 
 if [ $# -gt 0 ]; then
-	c_tests='' status=0
+	c_tests=''
 	for file in "$@"; do
 		shift
 		case $file in
@@ -16,10 +17,10 @@ if [ $# -gt 0 ]; then
 	done
 	[ -z "$c_tests" ] || ctest --test-dir build/release --output-on-failure --no-tests=error \
 		-R "^(${c_tests#|})(\.|\$)" || status=1
-	[ $# = 0 ] || bun test --timeout 60000 "$@" || status=1
+	[ $# = 0 ] || bun_tests "$@" || status=1
 	exit $status
 fi
-. scripts/steps.sh
+new_logs
 ctest_step c-tests build/release
 bun_step bun-tests --parallel=2
 summary

@@ -3,14 +3,22 @@ import { expect, test } from "bun:test";
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { HELD_TO_MODES } from "./cli/command.ts";
-import { guardDescriptors, here, isContained, tempDir, type TempDir } from "./harness/index.ts";
+import {
+  eventually,
+  guardDescriptors,
+  here,
+  isContained,
+  tempDir,
+  type TempDir,
+} from "./harness/index.ts";
 
 guardDescriptors();
 
@@ -110,6 +118,33 @@ test("tests where no namespace can be made do not pass", async () => {
   expect(stdout).toMatch(/^note: no network namespace can be made here/);
   expect(stdout).toMatch(/\nFAIL {2}no network namespace [^\n]*\n3 passed, 1 failed, 1 skipped\n$/);
   expect(code).toBe(1);
+});
+
+/* A test that has not come to its end: what it has started and made is there. */
+const UNFINISHED = `import { test } from "bun:test";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+test("one", async () => {
+  const { pid } = Bun.spawn(["sleep", "60"], { detached: true });
+  console.log(pid, mkdtempSync(tmpdir() + "/xsocket-test-"));
+  await new Promise(() => {});
+});`;
+
+test("tests that are ended by Ctrl-C leave neither programs nor directories", async () => {
+  using dir = tempDir();
+  for (const below of ["scripts", "tests"]) mkdirSync(dir.join(below));
+  for (const file of ["scripts/test.sh", "scripts/steps.sh"])
+    copyFileSync(join(ROOT, file), dir.join(file));
+  writeFileSync(dir.join("tests/one.test.ts"), UNFINISHED);
+  const env = { PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
+  const argv = ["sh", "scripts/test.sh", "tests/one.test.ts"];
+  await using run = here.spawn(argv, { cwd: dir.path, env });
+  const [, pid, made = ""] = await run.says(/^(\d+) (\S+)$/m);
+  expect([existsSync(`/proc/${pid}`), existsSync(made)]).toEqual([true, true]);
+  process.kill(-run.pid, "SIGINT");
+  expect(await run.finished()).toBe(130);
+  await eventually("its program to end", () => !existsSync(`/proc/${pid}`));
+  expect(existsSync(made)).toBe(false);
 });
 
 /* Finds the lists missing, and once another apt that fetches them. */

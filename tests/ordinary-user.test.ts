@@ -34,6 +34,7 @@ test.skipIf(process.geteuid?.() !== 0 || isChrooted)(
     using again = tempDir();
     const argv = bunAsOrdinaryUser(again, [
       "test",
+      "--no-orphans",
       "--timeout",
       "60000",
       "--only-failures",
