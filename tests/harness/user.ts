@@ -39,10 +39,10 @@ export function bunAsOrdinaryUser(dir: TempDir, args: readonly string[]): string
   const script = `set -eu
     cd "$1"
     mkdir -m 755 repository bun
-    mkdir -m 777 home
+    mkdir -m 777 home tmp
     mount --bind "$2" repository
     mount --bind "$3" bun
-    export PATH="$1/bun:$PATH" XSOCKET_BUN="$1/bun/bun" HOME="$1/home"
+    export PATH="$1/bun:$PATH" XSOCKET_BUN="$1/bun/bun" HOME="$1/home" TMPDIR="$1/tmp"
     cd repository
     shift 3
     exec "$@"`;
