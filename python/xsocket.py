@@ -17,7 +17,6 @@ import ctypes
 import operator
 import os
 import socket as _socket
-import threading
 from typing import Optional, Union
 
 __all__ = ["DEFAULT_PATH", "socket"]
@@ -26,26 +25,25 @@ __all__ = ["DEFAULT_PATH", "socket"]
 DEFAULT_PATH = "/run/xsocket/default"
 
 _SONAME = "libxsocket.so.1"
-_lock = threading.Lock()
 _library: Optional[ctypes.CDLL] = None
 
 
 def _load() -> ctypes.CDLL:
     """Loads the library at the first use, so that importing this module cannot fail."""
+    # Without a lock, on which a signal handler would wait for ever: a second load does no harm.
     global _library
-    with _lock:
-        if _library is None:
-            directory = os.environ.get("XSOCKET_LIBDIR")
-            name = os.path.join(directory, _SONAME) if directory else _SONAME
-            try:
-                library = ctypes.CDLL(name, use_errno=True)
-            except OSError as error:
-                remedy = "name the directory of libxsocket.so.1 in XSOCKET_LIBDIR or LD_LIBRARY_PATH"
-                raise OSError(f"{error}: {remedy}") from None
-            library.xsocket.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
-            library.xsocket.restype = ctypes.c_int
-            _library = library
-        return _library
+    if _library is None:
+        directory = os.environ.get("XSOCKET_LIBDIR")
+        name = os.path.join(directory, _SONAME) if directory else _SONAME
+        try:
+            library = ctypes.CDLL(name, use_errno=True)
+        except OSError as error:
+            remedy = "name the directory of libxsocket.so.1 in XSOCKET_LIBDIR or LD_LIBRARY_PATH"
+            raise OSError(f"{error}: {remedy}") from None
+        library.xsocket.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
+        library.xsocket.restype = ctypes.c_int
+        _library = library
+    return _library
 
 
 def socket(

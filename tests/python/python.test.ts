@@ -6,6 +6,7 @@ import {
   guardDescriptors,
   hasCookies,
   hasIpv6,
+  here,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -77,4 +78,30 @@ test("Python says where to name a library that is not found", async () => {
     "OSError: /nosuch/libxsocket.so.1: cannot open shared object file: No such file or directory: " +
     "name the directory of libxsocket.so.1 in XSOCKET_LIBDIR or LD_LIBRARY_PATH";
   expect(result.stderr.trim().split("\n").at(-1)).toBe(says);
+});
+
+/* The handler runs in the middle of the first load. */
+const INTERRUPTED = `
+import ctypes, signal, xsocket
+def missing(*_):
+    try:
+        xsocket.socket("/nosuch/xsocket")
+    except FileNotFoundError:
+        print("missing")
+signal.signal(signal.SIGUSR1, missing)
+original = ctypes.CDLL
+class Interrupted(original):
+    def __init__(self, *arguments, **options):
+        ctypes.CDLL = original
+        signal.raise_signal(signal.SIGUSR1)
+        super().__init__(*arguments, **options)
+ctypes.CDLL = Interrupted
+signal.alarm(10)
+missing()
+`;
+
+test("a signal handler of Python may ask while the library is loaded", async () => {
+  const { code, stdout, stderr } = await here.run(["python3", "-c", INTERRUPTED], { env: ENV });
+  expect(stderr).toBe("");
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "missing\nmissing\n" });
 });
