@@ -1,6 +1,6 @@
 /* A user's C program, built against what `cmake --install` puts on a system. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { INSTALL_MS, install, succeed } from "./harness/install.ts";
 import {
@@ -76,7 +76,11 @@ test("the static library has one name for the linker", async () => {
 const TARGETS = ["xsocket::xsocket", "xsocket::static"];
 
 /* Builds a project with a program for each library, and has each get a socket. */
-async function buildAndUse(name: string, setup: readonly string[]): Promise<string> {
+async function buildAndUse(
+  name: string,
+  setup: readonly string[],
+  how: readonly string[] = ["-G", "Ninja"],
+): Promise<string> {
   const lines = [
     "cmake_minimum_required(VERSION 3.16)",
     "project(user C)",
@@ -92,8 +96,8 @@ async function buildAndUse(name: string, setup: readonly string[]): Promise<stri
   await Bun.write(dir.join(`${name}/CMakeLists.txt`), lines.join("\n"));
   const [project, build] = [dir.join(name), dir.join(`${name}/build`)];
   const found = `-DCMAKE_PREFIX_PATH=${dir.join("usr")}`;
-  await succeed(["cmake", "-S", project, "-B", build, "-G", "Ninja", found]);
-  await succeed(["cmake", "--build", build]);
+  await succeed(["cmake", "-S", project, "-B", build, found, ...how]);
+  await succeed(["cmake", "--build", build, "--parallel", "4"]);
   await using server = await startServer();
   for (const index of TARGETS.keys())
     expect(await here.run([join(build, `program${index}`), server.path])).toMatchObject({
@@ -109,14 +113,31 @@ test.skipIf(!hasIpv6 || !hasCookies)(
   },
 );
 
+/* A compiler that makes something else unless it is told for which machine. */
+const COMPILER = `#!/bin/sh
+case " $* " in *" -DMACHINE "* | *" --version "*) exec gcc "$@" ;; esac
+echo "cc: for which machine?: $*" >&2
+exit 1
+`;
+
 test.skipIf(!hasIpv6 || !hasCookies)(
   "as a part of another CMake project it has the same targets, and changes nothing there",
   async () => {
-    const build = await buildAndUse("part", [
-      `add_subdirectory("${ROOT}" part EXCLUDE_FROM_ALL)`,
-      "file(WRITE ${CMAKE_BINARY_DIR}/own.c [[int own;]])",
-      "add_library(own SHARED ${CMAKE_BINARY_DIR}/own.c)",
-    ]);
+    const cc = dir.join("cc");
+    writeFileSync(cc, COMPILER, { mode: 0o755 });
+    const build = await buildAndUse(
+      "part",
+      [
+        "add_library(core INTERFACE)",
+        "function(install_link)",
+        "endfunction()",
+        `add_subdirectory("${ROOT}" part EXCLUDE_FROM_ALL)`,
+        "install_link()",
+        "file(WRITE ${CMAKE_BINARY_DIR}/own.c [[int own;]])",
+        "add_library(own SHARED ${CMAKE_BINARY_DIR}/own.c)",
+      ],
+      ["-G", "Unix Makefiles", `-DCMAKE_C_COMPILER=${cc}`, "-DCMAKE_C_FLAGS=-DMACHINE"],
+    );
     expect(existsSync(join(build, "own/libown.so"))).toBe(true);
     const { stdout } = await succeed(["ctest", "--test-dir", build, "--show-only"]);
     expect(stdout).toContain("Total Tests: 0");

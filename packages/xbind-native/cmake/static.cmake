@@ -1,20 +1,28 @@
 # libxsocket.a, for static programs, into which nothing can be preloaded: one object, in which every name
 # but xsocket() is local, so that a program may have functions named like ours. A partial link has to see
 # machine code, hence no link time optimization; and no sanitizer goes into a static program.
-get_target_property(XSOCKET_CORE_SOURCES core SOURCES)
+get_target_property(XSOCKET_CORE_SOURCES xsocket_core SOURCES)
 add_library(xsocket_parts OBJECT ${XSOCKET_CORE_SOURCES} src/xsocket/xsocket.c)
 target_include_directories(xsocket_parts PRIVATE src include)
 target_link_libraries(xsocket_parts PRIVATE xsocket_flags)
 target_compile_options(xsocket_parts PRIVATE -fno-lto)
 
+# For which machine, the compiler may have to be told each time.
+separate_arguments(XSOCKET_COMPILER UNIX_COMMAND "${CMAKE_C_COMPILER_ARG1} ${CMAKE_C_FLAGS} -fno-lto")
+if(CMAKE_C_COMPILER_TARGET AND CMAKE_C_COMPILE_OPTIONS_TARGET)
+  list(APPEND XSOCKET_COMPILER ${CMAKE_C_COMPILE_OPTIONS_TARGET}${CMAKE_C_COMPILER_TARGET})
+endif()
+list(PREPEND XSOCKET_COMPILER ${CMAKE_C_COMPILER})
+
 set(XSOCKET_OBJECT ${CMAKE_CURRENT_BINARY_DIR}/xsocket.o)
 add_custom_command(OUTPUT ${XSOCKET_OBJECT}
-                   COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -o ${XSOCKET_OBJECT}
+                   COMMAND ${XSOCKET_COMPILER} -r -nostdlib -o ${XSOCKET_OBJECT}
                            $<TARGET_OBJECTS:xsocket_parts>
                    COMMAND ${CMAKE_OBJCOPY} --localize-hidden ${XSOCKET_OBJECT}
                    DEPENDS $<TARGET_OBJECTS:xsocket_parts>
                    COMMAND_EXPAND_LISTS VERBATIM)
 add_library(xsocket_static STATIC ${XSOCKET_OBJECT})
+add_dependencies(xsocket_static xsocket_parts) # which make(1) needs beside the files
 target_include_directories(xsocket_static
                            INTERFACE $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
                                      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
