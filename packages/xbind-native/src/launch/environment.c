@@ -144,7 +144,7 @@ static int parent_environment(struct block *ret)
 
 void environment_print_difference(void)
 {
-	struct block wanted;
+	struct block wanted = {0};
 
 	if (parent_environment(&wanted) < 0)
 		return;
