@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_cgroup.c - sockets to which the program's cgroup gives a device and a mark
+ * test_cgroup.c - sockets to which the program's cgroup gives a device, a mark and a priority
  *
  * As `ip vrf exec` does, by a program of BPF. What a socket has so is the default of its place, and
  * stays behind; what the program itself has set goes along, even where it is the same.
@@ -13,13 +13,14 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#define MARK 7
-#define LO   1 /* its index in every namespace */
+#define MARK     7
+#define PRIORITY 3
+#define LO       1 /* its index in every namespace */
 
 static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 static char group[64]; /* a directory */
 
-/* Gives a device and a mark to each socket. */
+/* Gives a device, a mark and a priority to each socket. */
 static int load_marker(void)
 {
 	struct bpf_insn code[] = {
@@ -33,6 +34,11 @@ static int load_marker(void)
 	     .dst_reg = BPF_REG_1,
 	     .src_reg = BPF_REG_2,
 	     .off = offsetof(struct bpf_sock, mark)},
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_2, .imm = PRIORITY},
+	    {.code = BPF_STX | BPF_MEM | BPF_W,
+	     .dst_reg = BPF_REG_1,
+	     .src_reg = BPF_REG_2,
+	     .off = offsetof(struct bpf_sock, priority)},
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
@@ -82,30 +88,41 @@ static bool enter_group(void)
 	return entered;
 }
 
-static void check(int fd, const char *device, int mark)
+static int number(int fd, int name)
+{
+	int is = -1;
+
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, name, &is, &(socklen_t){sizeof(is)}), 0);
+	return is;
+}
+
+static void check(int fd, const char *device, int mark, int priority)
 {
 	char name[16] = "";
-	int is = -1;
 
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &(socklen_t){sizeof(name)}), 0);
 	CHECK(strcmp(name, device) == 0);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_MARK, &is, &(socklen_t){sizeof(is)}), 0);
-	CHECK_EQ(is, mark);
+	CHECK_EQ(number(fd, SO_MARK), mark);
+	CHECK_EQ(number(fd, SO_PRIORITY), priority);
 }
 
 static void bind_in_group(void)
 {
-	const int mark = MARK;
+	const int mark = MARK, priority = PRIORITY;
 	int unset = pair_socket(SOCK_STREAM), set = pair_socket(SOCK_STREAM);
 
-	check(unset, "lo", MARK);
+	check(unset, "lo", MARK, PRIORITY);
 	CHECK_EQ(pair_bind(unset, 3000), 0);
-	check(unset, pair_preloaded() ? "" : "lo", pair_preloaded() ? 0 : MARK);
+	if (pair_preloaded())
+		check(unset, "", 0, 0);
+	else
+		check(unset, "lo", MARK, PRIORITY);
 	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), 0);
 	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
+	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)), 0);
 	CHECK_EQ(pair_bind(set, 3001), 0);
 	CHECK(pair_is_there(set));
-	check(set, "lo", MARK);
+	check(set, "lo", MARK, PRIORITY);
 }
 
 static void test_same_as_given(void)

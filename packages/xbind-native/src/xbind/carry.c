@@ -202,6 +202,7 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_BUFFER:
 		return carry_buffer(carry, option);
 	case OPTION_EFFECT:
+	case OPTION_RANK:
 		return carry_number(carry, option);
 	case OPTION_QUEUES:
 		return carry_queues(carry, option);

@@ -113,7 +113,8 @@ static bool ask(int fd, int row)
 
 static bool is_number(const struct option *option)
 {
-	return (option->how == OPTION_PLAIN || option->how == OPTION_SEGMENT) &&
+	return (option->how == OPTION_PLAIN || option->how == OPTION_SEGMENT ||
+	        option->how == OPTION_RANK) &&
 	       option->bytes == sizeof(int);
 }
 

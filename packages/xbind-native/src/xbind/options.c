@@ -230,7 +230,7 @@ ROW(LITE, 10, SEND_CSCOV,          INT, PLAIN, EXPLICIT, 0) \
 ROW(LITE, 11, RECV_CSCOV,          INT, PLAIN, EXPLICIT, 0) \
 /* what the ones above change as a side effect */ \
 ROW(SOCKET, 2,  REUSEADDR,         INT, EFFECT, 0, 0) \
-ROW(SOCKET, 12, PRIORITY,          INT, EFFECT, 0, 0) \
+ROW(SOCKET, 12, PRIORITY,          INT, RANK,   EXPLICIT, 0) \
 ROW(SOCKET, 18, RCVLOWAT,          INT, PLAIN,  0, 0) \
 ROW(SOCKET, 7,  SNDBUF,            INT, BUFFER, 0, 32) \
 ROW(SOCKET, 8,  RCVBUF,            INT, BUFFER, 0, 33) \

@@ -27,6 +27,7 @@ enum option_how {
 	OPTION_PLAIN,   /* read, and set to what was read */
 	OPTION_BUFFER,  /* reads as twice what was set, and setting it turns autotuning off */
 	OPTION_EFFECT,  /* a number that setting another option changes */
+	OPTION_RANK,    /* SO_PRIORITY: setting IP_TOS changes it */
 	OPTION_FILTER,  /* a classic filter reads as a program, another one not at all */
 	OPTION_NAME,    /* SO_BINDTODEVICE: by name, unless it was set by index */
 	OPTION_INDEX,   /* SO_BINDTOIFINDEX: by index only when it was set so */

@@ -94,6 +94,12 @@ static bool is_set_segment(struct look *look, int row)
 	return (uint32_t)option_number(look->old, IPPROTO_TCP, TCP_MAXSEG) != info.tcpi_snd_mss;
 }
 
+/* With IP_TOS it changes, and may have been set to what it was. */
+static bool is_set_priority(struct look *look, int row)
+{
+	return is_set_plain(look, row) || is_set_plain(look, option_find(IPPROTO_IP, IP_TOS));
+}
+
 static bool is_set_buffer(struct look *look, int row)
 {
 	const struct option_value *normal = defaults_get(&look->defaults, row);
@@ -119,6 +125,8 @@ static bool is_set(struct look *look, int row)
 		return is_set_device(look, row);
 	case OPTION_SEGMENT:
 		return is_set_segment(look, row);
+	case OPTION_RANK:
+		return is_set_priority(look, row);
 	case OPTION_BUFFER:
 		return is_set_buffer(look, row);
 	case OPTION_EFFECT:
