@@ -222,7 +222,7 @@ static void test_small_segments(void)
 static void test_coverage(void)
 {
 	const int whole = 0, header = 8;
-	char byte = 0;
+	char first = 0;
 
 	for (int asks = 0; asks < 2; asks++) {
 		int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE), peer;
@@ -235,8 +235,11 @@ static void test_coverage(void)
 		bind_any(fd, AF_INET);
 		peer = new_peer(fd, SOCK_DGRAM, IPPROTO_UDPLITE);
 		set("header", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, &header, sizeof(header));
-		show("send", (int)send(peer, &byte, sizeof(byte), 0));
-		show("receive", (int)recv(fd, &byte, sizeof(byte), MSG_DONTWAIT));
+		show("send", (int)send(peer, "h", 1, 0));
+		set("whole", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, &whole, sizeof(whole));
+		show("send", (int)send(peer, "w", 1, 0)); /* which is always taken */
+		CHECK_EQ(recv(fd, &first, 1, 0), 1);
+		printf("the first is %c\n", first);
 		close(peer);
 		close(fd);
 	}

@@ -32,11 +32,13 @@ static inline bool pair_is_elsewhere(int fd)
 	struct sockaddr_in6 name;
 	socklen_t len = sizeof(name);
 	long (*call)(long, ...) = (long (*)(long, ...))libc_symbol("syscall");
-	int type, other, rc;
+	int type, protocol, other, rc;
 
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof(type)}), 0);
-	other = socket(name.sin6_family, type, 0);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &(socklen_t){sizeof(protocol)}),
+	         0);
+	other = socket(name.sin6_family, type, protocol);
 	rc = (int)call(SYS_bind, other, &name, len);
 	close(other);
 	return rc == 0;
