@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { blocksOf } from "./docs/blocks.ts";
-import { guardDescriptors, here } from "./harness/index.ts";
+import { guardDescriptors, hasIpv6, here } from "./harness/index.ts";
 import { INSTALL_MS } from "./harness/install.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -31,7 +31,7 @@ function nameOf(code: string): string {
   return names[0] ?? "";
 }
 
-test(
+test.skipIf(!hasIpv6)(
   "every block of README.md works, or it is said why it is not run",
   async () => {
     const blocks = (await blocksOf("README.md")).map(({ code }) => ({ word: nameOf(code), code }));

@@ -4,6 +4,7 @@ import { xsocket } from "@xsocket/client";
 import {
   createNamespace,
   guardDescriptors,
+  hasIpv6,
   here,
   netnsCookie,
   startServer,
@@ -17,7 +18,7 @@ test("one client holds a socket in each of two namespaces", async () => {
   await using first = await startServer({ place: one });
   await using second = await startServer({ place: two });
   using inOne = await xsocket({ via: first.path });
-  using inTwo = await xsocket({ via: second.path, type: "dgram", family: 6 });
+  using inTwo = await xsocket({ via: second.path, type: "dgram", family: hasIpv6 ? 6 : 4 });
   expect(netnsCookie(inOne.fd)).toBe(await one.cookie());
   expect(netnsCookie(inTwo.fd)).toBe(await two.cookie());
   expect(new Set([await one.cookie(), await two.cookie(), await here.cookie()]).size).toBe(3);

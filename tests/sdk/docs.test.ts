@@ -8,7 +8,14 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { TABLE } from "../../packages/client/src/_explain.ts";
 import { makeCertificate } from "./certificate.ts";
-import { createNamespace, guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
+import {
+  createNamespace,
+  guardDescriptors,
+  hasIpv6,
+  here,
+  startServer,
+  tempDir,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -107,7 +114,7 @@ const SAID: Record<string, RegExp> = {
 };
 
 describe("the examples of", () => {
-  test.each([
+  test.skipIf(!hasIpv6).each([
     ["docs/sdk.md", ofPage, 10],
     ["the doc comments", ofComments, 9],
     ["the packages' pages", ofPackages, 4],

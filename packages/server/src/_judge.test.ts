@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { hasIpv6 } from "../../../tests/harness/index.ts";
 import { Judge } from "./_judge.ts";
 import { createMemory, FIELD } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
@@ -57,6 +58,7 @@ test("numbers that mean nothing get the kernel's answer, whatever the policy", (
     [2 ** 31 - 1, 2 ** 31 - 1, -(2 ** 31)],
   ] as const) {
     const [domain, type, protocol] = numbers;
+    if (domain === 10 && !hasIpv6) continue;
     const judge = judgeBy();
     expect(judge.decide(client(1), { ...TCP, domain: 17 })).toBe(EPERM); // no part of the next answer
     const error = judge.decide(client(1), { kind: "socket", domain, type, protocol });
