@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import {
   createNamespace,
+  eventually,
   guardDescriptors,
   hasCookies,
   hasIpv6,
@@ -63,7 +64,11 @@ test.skipIf(!hasCookies)(
     const args = ["--max-connections-per-user", "1"];
     await using server = await startServer({ place: target, args });
     const ports = ["--port", "3000", "--port", "tcp/3000"]; // the first leaves it free
-    const rows = await examine([server.path, ...ports, "--", "sh"]);
+    // the server may see a connection before the end of the one before it, once in a while
+    const rows = await eventually("rows that are all ok", async () => {
+      const found = await examine([server.path, ...ports, "--", "sh"]);
+      return found.every(({ name, status }) => status === "ok" || !isToBe(name)) && found;
+    });
     expect(rows.map(({ name }) => name)).toEqual([
       "libraries",
       "program",
@@ -71,7 +76,6 @@ test.skipIf(!hasCookies)(
       ...PORT,
       ...PORT,
     ]);
-    expect(rows.filter(({ name, status }) => status !== "ok" && isToBe(name))).toEqual([]);
     const found = (name: string) => rows.find((row) => row.name === name)?.found;
     const [pid, uid] = [server.program.pid, process.geteuid?.()];
     expect(found("server")).toBe(`process ${pid} of uid ${uid} listens`);
