@@ -4,9 +4,6 @@
 set -eu
 . scripts/prefix.sh
 
-# by sudo, what is built stays who has the checkout
-[ "$(id -u)" != 0 ] || trap 'chown -R --reference=. build/command build/install build/install.log 2>/dev/null || true' EXIT
-
 sh scripts/command.sh build/command
 build=build/install
 log=build/install.log

@@ -7,6 +7,8 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -19,6 +21,7 @@ import {
   tempDir,
   type TempDir,
 } from "./harness/index.ts";
+import { succeed } from "./harness/install.ts";
 
 guardDescriptors();
 
@@ -192,3 +195,33 @@ test.if(isRoot && !isContained)("an apt that fetches the lists is waited for", a
     "",
   ]);
 });
+
+const OWNER = 54_321;
+const SUDO = `#!/bin/sh
+[ "$*" = "-u #${OWNER} -H $DEV build" ]
+`;
+
+test.if(isRoot && !isContained)(
+  "what a script makes by sudo is the user's who has the checkout",
+  async () => {
+    using dir = tempDir();
+    const root = checkout(dir);
+    const lib = join(root, "build/release/packages/lib/xsocket");
+    mkdirSync(lib, { recursive: true });
+    symlinkSync(process.execPath, join(lib, "bun"));
+    mkdirSync(join(root, "scripts"));
+    writeFileSync(join(root, "scripts/command.sh"), "mkdir -p $1/below; : >$1/below/file; exit 3");
+    writeFileSync(dir.join("sudo"), SUDO, { mode: 0o755 });
+    await succeed(["chown", "-R", "--no-dereference", `${OWNER}:${OWNER}`, root]);
+    const env = {
+      DEV: join(root, "dev"),
+      PATH: `${dir.path}:${process.env["PATH"]}`,
+      SUDO_UID: String(OWNER),
+    };
+    const { code, stderr } = await here.run([join(root, "dev"), "command"], { env });
+    expect({ code, stderr }).toEqual({ code: 3, stderr: "" });
+    for (const made of ["command", "command/below", "command/below/file"])
+      expect(statSync(join(root, "build", made)).uid).toBe(OWNER);
+    expect(statSync(process.execPath).uid).toBe(0); // to which a link there leads
+  },
+);
