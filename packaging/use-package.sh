@@ -75,6 +75,16 @@ done
 bash -c '. /usr/share/bash-completion/completions/xsocket; complete -p xsocket' >/dev/null ||
 	fail "bash's completions"
 
+# whose modules are in the bundle
+sed -nE 's,^// node_modules/.*/node_modules/(@[^/]*/)?([^/]*)/.*,\2,p' /usr/lib/xsocket/main.js | sort -u >/tmp/modules
+[ -s /tmp/modules ] || fail "the bundle names no module"
+while read -r module; do
+	grep -q "($module)$" /usr/share/doc/xsocket/copyright || fail "the copyright of $module"
+done </tmp/modules
+
+# a program that was built with this version works with later ones
+grep -q '^libxsocket 1 xsocket (>= ' /var/lib/dpkg/info/xsocket.shlibs || fail "shlibs"
+
 for page in "1 xsocket" "1 xsocket-server" "3 xsocket" "7 xbind" "8 xsocket.service"; do
 	file=/usr/share/man/man${page% *}/${page#* }.${page% *}.gz
 	gzip -t "$file" || fail "$file"
