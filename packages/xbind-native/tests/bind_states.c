@@ -129,6 +129,36 @@ static void try_connect(void)
 	show("sent", fd);
 }
 
+/* Return: what connect(2) says at once. What becomes of it is told as well. */
+static int connect_to(int fd, uint16_t to)
+{
+	const struct sockaddr_in addr = pair_addr(to);
+	int rc = outcome(connect(fd, (const struct sockaddr *)&addr, sizeof(addr))), error;
+	struct pollfd poller = {.fd = fd, .events = POLLOUT};
+
+	CHECK_EQ(poll(&poller, 1, -1), 1);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}), 0);
+	return rc;
+}
+
+/* A connection that was refused has shut the socket, and the next one is open. */
+static void try_connect_again(void)
+{
+	int fd = pair_socket(SOCK_STREAM | SOCK_NONBLOCK), peer = pair_socket(SOCK_STREAM);
+	char byte;
+
+	CHECK_EQ(pair_bind(peer, port), 0);
+	CHECK_EQ(listen(peer, 1), 0);
+	connect_to(fd, 9);
+	CHECK_EQ(pair_bind(fd, port + 1), 0);
+	if (connect_to(fd, port) == ECONNABORTED) /* the kernel has put off telling of the first */
+		connect_to(fd, port);
+	printf("connected again: recv %d\n", outcome((int)recv(fd, &byte, 1, 0)));
+	port += 2;
+	close(fd);
+	close(peer);
+}
+
 /* Its address is bound, its port is not: a second bind is as good as a first one. */
 static void try_address_alone(void)
 {
@@ -246,6 +276,7 @@ int main(void)
 	for (int how = SHUT_RD; how <= SHUT_RDWR; how++)
 		try_shut_connected(how);
 	try_connect();
+	try_connect_again();
 	try_address_alone();
 	try_listen_on_address();
 	try_mptcp_buffer();

@@ -5,6 +5,8 @@
 #include "xbind/shut.h"
 
 #include <fcntl.h>
+#include <linux/tcp.h> /* not every libc has all of struct tcp_info */
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -39,6 +41,20 @@ static void carry_ids(int old, int to)
 		sys_fchown(to, owner.uid, owner.gid);
 }
 
+/*
+ * Has a connection of a stream socket ended, and no connect(2) come since? Then it is shut by the
+ * kernel, which opens it again for the next one: of the end of a connection nothing is left.
+ */
+static bool has_ended(int fd, const struct kind *kind)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (kind->type == SOCK_STREAM)
+		sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.tcpi_segs_out > 0;
+}
+
 /* A stream socket that is not connected has POLLHUP in any case. */
 static void carry_shutdown(int old, int to, const struct kind *kind, socket_key key)
 {
@@ -46,6 +62,8 @@ static void carry_shutdown(int old, int to, const struct kind *kind, socket_key 
 	const bool reading = events > 0 && events & POLLRDHUP;
 	const bool both = reading && events & POLLHUP && kind->type == SOCK_DGRAM;
 
+	if (reading && has_ended(old, kind))
+		return;
 	if (reading)
 		sys_shutdown(to, SHUT_RD);
 	if (both || shut_is(key, reading))
