@@ -199,7 +199,7 @@ static uint64_t start_server(void)
 	if (server == 0) {
 		server = 0;
 		setpgid(0, 0);
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* after kill -9: end_by() cleans up */
 		if (!options.near && !place_enter(options.target))
 			die("unshare");
 		cookie = place_cookie();

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -217,8 +218,10 @@ _Noreturn void server_run(int listener, enum server_mode mode)
 
 		if (conn < 0)
 			continue;
-		if (fork() == 0)
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL); /* it may wait for ever */
 			serve(conn, mode);
+		}
 		close(conn);
 		client++;
 	}
