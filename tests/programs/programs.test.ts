@@ -1,9 +1,8 @@
-import { describe, setDefaultTimeout, test } from "bun:test";
+import { describe, test } from "bun:test";
 import { guardDescriptors } from "../harness/index.ts";
 import { runProgram } from "./run.ts";
 import { programs } from "./table/index.ts";
 
-setDefaultTimeout(60_000); // each waits for its conditions, and says which one did not come true
 guardDescriptors();
 
 /* The rest takes minutes, and many packages: ./dev programs. */

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import {
   guardDescriptors,
@@ -10,11 +9,11 @@ import {
   isChrooted,
   OWN_MOUNTS,
   eventually,
+  XSOCKET,
 } from "../harness/index.ts";
 
 guardDescriptors();
 
-const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
 const ASK =
   "import socket,struct,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.connect(sys.argv[1])\ns.send(bytes.fromhex(sys.argv[2]))\nprint(len(s.recv(70000)))";
 
