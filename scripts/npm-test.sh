@@ -21,6 +21,9 @@ fail() {
 	exit 1
 }
 
+grep -q '^CMAKE_COMPILE_WARNING_AS_ERROR.*=OFF$' "$root/build/release/CMakeCache.txt" ||
+	fail "the next ./dev setup ends at a warning"
+
 for file in "$tarballs"/*.tgz; do
 	tar -tzf "$file" package/README.md >/dev/null 2>&1 || fail "${file##*/} has no README.md"
 done
