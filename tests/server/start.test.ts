@@ -14,6 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { RESPONSE_BYTES } from "@xsocket/protocol";
 import {
   eventually,
   guardDescriptors,
@@ -23,7 +24,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { askOnce, native, RawClient } from "./raw.ts";
+import { askOnce, native, RawClient, rawClients } from "./raw.ts";
 
 guardDescriptors();
 
@@ -109,6 +110,29 @@ test("a request that has arrived is answered when it stops", async () => {
   expect(client.reply()).toBe(0);
   expect(late.reply()).toBe(0);
   expect(await server.program.finished()).toBe(0);
+});
+
+test("requests that clients have sent in advance are answered when it stops, as they receive", async () => {
+  await using server = await startServer();
+  using clients = rawClients(server.path, 8);
+  server.program.kill("SIGSTOP");
+  for (const client of clients) for (let i = 0; i < 3; i++) client.send();
+  server.program.kill("SIGTERM");
+  server.program.kill("SIGCONT");
+  await Bun.sleep(50); // it has the signal
+  const replies = clients.map((client) => [client.reply(), client.reply(), client.reply()]);
+  expect(replies).toEqual(clients.map(() => [0, 0, 0]));
+  expect(await server.program.finished()).toBe(0);
+});
+
+test("a reply that was sent is there to receive when it has stopped, whatever else was asked", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  for (let i = 0; i < 3; i++) client.send();
+  expect(client.isReadable(5000)).toBe(true);
+  expect(await server.stop()).toBe(0);
+  const reply = new Uint8Array(new ArrayBuffer(RESPONSE_BYTES));
+  expect(native.receivePacket(client.fd, reply, RESPONSE_BYTES)).toBe(RESPONSE_BYTES);
 });
 
 test("after kill -9 the next server replaces the stale socket", async () => {

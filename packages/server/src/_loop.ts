@@ -36,6 +36,9 @@ const ACCEPTS_BESIDE = 16; // in a crowded step, beside the events
 /** After so many steps a pause is used to collect garbage. */
 export const COLLECT_STEPS = 16_384;
 
+/* How long a thread that stops waits for clients that have asked more than they have received replies. */
+const LAST_MS = 200;
+
 /** What a thread exchanges with the main thread. */
 export interface Channel {
   /** The next order of the main thread, undefined when there is none. */
@@ -200,6 +203,20 @@ export class Loop {
     this.#connections.takeInbox();
     for (let left = options.bounds.backlog; left > 0 && this.#acceptor.isAwaited(); left -= ACCEPTS)
       this.#acceptSome(ACCEPTS);
-    for (let fd = 0; fd < shared.descriptors; fd++) this.#turns.last(fd);
+    const open: number[] = [];
+    for (let fd = 0; fd < shared.descriptors; fd++) if (this.#turns.last(fd)) open.push(fd);
+    this.#finishOpen(open);
+  }
+
+  /* Who asks several times in advance is answered as it receives: an event tells of that. */
+  #finishOpen(fds: number[]): void {
+    const { sys, epollFd } = this.#context;
+    const end = sys.monotonic() + LAST_MS;
+    let open = fds;
+    for (let left = LAST_MS; open.length > 0 && left > 0; left = end - sys.monotonic()) {
+      sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left));
+      open = open.filter((fd) => this.#turns.last(fd));
+    }
+    for (const fd of open) this.#turns.cut(fd);
   }
 }

@@ -5,7 +5,7 @@
  * it waits again or ends. New connections that have been answered are looked at together
  * (_answered.ts). What is thrown meanwhile ends that connection alone.
  */
-import { EPOLLHUP, POLLHUP } from "@xsocket/xbind-native";
+import { EPOLLHUP, POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import { type Answerer, TURN } from "./_answer.ts";
 import { Answered } from "./_answered.ts";
 import type { Connections } from "./_connections.ts";
@@ -91,13 +91,35 @@ export class Turns {
     return this.#answered.settle();
   }
 
-  /** Gives a connection its last turn, and closes it. */
-  last(fd: number): void {
-    const { shared, options } = this.#context;
-    if (shared.get(fd, FIELD.owner) !== options.index) return;
+  /**
+   * Gives a connection a last turn, and closes it.
+   *
+   * @returns whether it is open yet, since its client has asked more than it has received replies
+   */
+  last(fd: number): boolean {
+    const { shared, options, sys } = this.#context;
+    if (shared.get(fd, FIELD.owner) !== options.index) return false;
     const state = shared.get(fd, FIELD.state);
-    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
-    if (state === STATE.fresh || state === STATE.idle) this.#answerer.turn(fd);
+    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return false;
+    const isBehind = state !== STATE.lingering && !this.#isDone(fd);
+    if (isBehind && (sys.poll(fd, POLLIN, 0) & POLLIN) !== 0) {
+      this.#connections.release(fd, STATE.stuck);
+      return true;
+    }
+    this.#connections.close(fd);
+    return false;
+  }
+
+  /* Whether nothing more is to be answered, after one turn if the client has received what it was sent. */
+  #isDone(fd: number): boolean {
+    return !this.#connections.isUnread(fd) && this.#answerer.turn(fd) !== TURN.answered;
+  }
+
+  /** Closes a connection that has had its last turn. Its client finds the reply there, not that we hung up. */
+  cut(fd: number): void {
+    const { shared, sys } = this.#context;
+    if (!shared.change(fd, STATE.stuck, STATE.busy)) return;
+    sys.dropPackets(fd);
     this.#connections.close(fd);
   }
 
