@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_epoll_tables.c - epoll sets where others share this memory, and not the descriptors */
+#include "support/child.h"
 #include "support/listener.h"
 
 #include <pthread.h>
@@ -67,35 +68,101 @@ static void test_set_of_other_thread(void)
 static pthread_barrier_t barrier;
 
 /* It has a set that the others have not, and one of them binds. */
-static void *have_set_apart(void *unused)
+static void have_set(void)
 {
-	int fd, set;
+	int set = new_set(), fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(unshare(CLONE_FILES), 0);
-	set = new_set();
-	fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
 	pthread_barrier_wait(&barrier);
 	pthread_barrier_wait(&barrier);
 	bind_and_check(fd, set);
 	close(fd);
+}
+
+static void *have_set_apart(void *unused)
+{
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	have_set();
+	return unused;
+}
+
+static void *bind_meanwhile(void *unused)
+{
+	int fd;
+
+	pthread_barrier_wait(&barrier);
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(pair_bind(fd, 3002), 0);
+	close(fd);
+	pthread_barrier_wait(&barrier);
 	return unused;
 }
 
 static void test_set_of_this_thread(void)
 {
 	pthread_t thread;
-	int fd;
 
 	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
 	CHECK_EQ(pthread_create(&thread, NULL, have_set_apart, NULL), 0);
-	pthread_barrier_wait(&barrier);
-	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(pair_bind(fd, 3002), 0);
-	close(fd);
-	pthread_barrier_wait(&barrier);
+	bind_meanwhile(NULL);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(pthread_barrier_destroy(&barrier), 0);
+}
+
+#ifndef __SANITIZE_THREAD__ /* which makes a fork(2) of each vfork(2) */
+/* The child of vfork(2) has a set that its parent has not, another thread of which binds. */
+static void vfork_with_set(void)
+{
+	pthread_t thread;
+	pid_t child;
+
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_meanwhile, NULL), 0);
+	child = vfork();
+	if (child == 0) {
+		have_set();
+		_exit(0);
+	}
+	child_await(child);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(pthread_barrier_destroy(&barrier), 0);
+}
+
+static void *vfork_from_thread(void *unused)
+{
+	vfork_with_set();
+	return unused;
+}
+
+static void vfork_from_other_thread(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, vfork_from_thread, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* The child's set has a number that was one of the parent's before. */
+static void vfork_after_set(void)
+{
+	close(new_set());
+	vfork_with_set();
+}
+
+static void test_set_of_vfork_child(void)
+{
+	child_run(vfork_with_set);
+	child_run(vfork_after_set);
+	child_run(vfork_from_other_thread);
+	vfork_with_set();
+}
+#endif
+
+/* Its number was one of the others before. */
+static void test_reused_number(void)
+{
+	close(new_set());
+	test_set_of_this_thread();
 }
 
 /* A set of this thread alone lives on as a copy, for which somebody has to look around. */
@@ -128,6 +195,12 @@ static void test_copied_set_of_this_thread(void)
 
 int main(void)
 {
+	/* In memory of their own: once threads were apart, no number is forgotten. */
+#ifndef __SANITIZE_THREAD__
+	if (!getenv("TEST_EMULATOR")) /* where no process has another one's memory */
+		child_run(test_set_of_vfork_child);
+#endif
+	child_run(test_reused_number);
 	RUN(test_copied_set_of_this_thread); /* first: once a set was closed, all are looked for */
 	RUN(test_set_of_vfork_parent);
 	RUN(test_set_of_other_thread);

@@ -48,23 +48,29 @@ static bool is_known(int set)
 	return atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit_of(set);
 }
 
-void epollset_know(int set)
+/* The table first: whoever takes the bit away meanwhile finds out that it is not theirs alone. */
+static void remember(int set)
 {
 	int end = atomic_load_explicit(&known_end, memory_order_relaxed);
 
-	if (set >= FOLLOWED_FDS || is_known(set))
-		return;
 	table_note();
 	atomic_fetch_or(&known[set / WORD_BITS], bit_of(set));
 	while (end <= set && !atomic_compare_exchange_weak(&known_end, &end, set + 1))
 		;
 }
 
+void epollset_know(int set)
+{
+	if (set < FOLLOWED_FDS && !is_known(set))
+		remember(set);
+}
+
 void epollset_new(int set)
 {
-	if (set < FOLLOWED_FDS && is_known(set))
-		lost++; /* the one that had the number before */
-	epollset_know(set);
+	if (set < FOLLOWED_FDS) {
+		lost += is_known(set); /* the one that had the number before */
+		remember(set);
+	}
 	epollrecord_new_set(set);
 }
 
@@ -74,6 +80,8 @@ static void forget(int set)
 	if (table_is_shared())
 		return;
 	atomic_fetch_and(&known[set / WORD_BITS], ~bit_of(set));
+	if (table_is_shared())
+		atomic_fetch_or(&known[set / WORD_BITS], bit_of(set));
 	lost++; /* and a new one of this number, if others have looked around already */
 }
 

@@ -5,6 +5,7 @@
 #include "xbind/procfs.h"
 
 #include <linux/kcmp.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/resource.h>
 
@@ -12,12 +13,22 @@
 
 static _Atomic bool are_apart; /* threads have tables of their own, or had */
 
-/* Only a look in the constructor sets it: the child of vfork(2) has this memory, too. */
+/* Only note_process() sets these two: the child of vfork(2) has this memory, too. */
 static __thread bool leads __attribute__((tls_model("initial-exec")));
+static int owner; /* the process whose memory this is */
+
+static _Atomic int guest; /* another process that has this memory and may have noted numbers */
+
+static void note_process(void)
+{
+	owner = sys_getpid();
+	leads = sys_gettid() == owner;
+}
 
 void table_load(void)
 {
-	leads = sys_gettid() == sys_getpid();
+	note_process();
+	pthread_atfork(NULL, NULL, note_process);
 }
 
 /* Where kcmp(2) is refused nothing is known, and a thread that has ended has neither any more. */
@@ -28,14 +39,18 @@ static bool is_apart_from(int other)
 
 void table_note(void)
 {
-	if (!leads && !are_apart && is_apart_from(sys_getpid()))
+	const int process = sys_getpid();
+
+	if (process != owner)
+		guest = process;
+	if (!leads && !are_apart && is_apart_from(process))
 		are_apart = true;
 }
 
 bool table_is_shared(void)
 {
 	table_note();
-	return are_apart || is_apart_from(sys_getppid());
+	return are_apart || is_apart_from(sys_getppid()) || (guest && is_apart_from(guest));
 }
 
 /* The soft limit does not tell: it may have been lowered since. */
