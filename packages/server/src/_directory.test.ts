@@ -45,3 +45,18 @@ test("who may replace a directory, from one above it, may replace the socket in 
     rmSync(root, { recursive: true });
   }
 });
+
+test("what is above, and cannot be looked at, keeps no server from its directory", () => {
+  const root = mkdtempSync(join(tmpdir(), "xsocket-"));
+  const link = join(root, "link");
+  try {
+    mkdirSync(join(root, "elsewhere/below"), { recursive: true });
+    mkdirSync(join(root, "elsewhere/own"));
+    symlinkSync("elsewhere/below", link);
+    expect(strangersOf(`${link}/../own`)).toBeUndefined();
+    chmodSync(join(root, "elsewhere"), 0o777);
+    expect(strangersOf(`${link}/../own`)).toEqual(["everybody", join(root, "elsewhere")]);
+  } finally {
+    rmSync(root, { recursive: true });
+  }
+});

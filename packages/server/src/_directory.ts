@@ -82,12 +82,23 @@ export function expectDirectory(path: string): Stats {
   throw missing(path, directory);
 }
 
+/* Undefined of a directory behind one that this user may not pass, and of one that is not there. */
+function seen<Result>(look: () => Result): Result | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
 /* Who owns a directory may put another thing in the place of what is in it, and so may who may write to it. */
 function strangersOf(
   directory: string,
   isKnown: (kind: "uid" | "gid", id: number) => boolean,
 ): string[] {
-  const { uid, gid, mode } = statSync(directory);
+  const stats = seen(() => statSync(directory));
+  if (stats === undefined) return [];
+  const { uid, gid, mode } = stats;
   const owner = isKnown("uid", uid) ? [] : [`uid ${uid}`];
   if ((mode & STICKY) !== 0) return owner;
   const everybody = (mode & OTHERS_WRITE) === 0 ? [] : ["everybody"];
@@ -96,32 +107,30 @@ function strangersOf(
   return [...owner, ...everybody, ...group, ...writers.map(({ kind, id }) => `${kind} ${id}`)];
 }
 
-/* A directory and all above it, of the way that its name takes and of where that leads. */
+/*
+ * All directories above one, of the way that its name takes and of where that leads, and itself by that
+ * name: what is above the current directory may be out of sight.
+ */
 function wayTo(directory: string): Set<string> {
   const way = new Set<string>();
-  for (const start of [resolve(directory), realpathSync(directory)])
+  // not realpathSync(), which takes ".." behind a link for what is before that
+  for (const start of [resolve(directory), seen(() => realpathSync.native(directory)) ?? directory])
     for (let [at, below] = [start, ""]; at !== below; [at, below] = [dirname(at), at]) way.add(at);
-  return way;
+  return way.add(directory);
 }
 
 /**
  * Says in one sentence who else than root and the server's own user may replace the socket in its
  * directory; undefined if nobody may. It is no reason not to start: the directory of a user may be
  * just where root means to serve for that user.
- *
- * @throws {ServeError} SYSTEM, PERMISSION if that cannot be looked at
  */
 export function strangersWarning(directory: string, uid: number): string | undefined {
   // in a user namespace root of the machine is NOBODY, too
   const known = { uid: [0, uid, NOBODY], gid: [0, process.getegid?.()] };
-  try {
-    for (const place of wayTo(directory)) {
-      const strangers = strangersOf(place, (kind, id) => known[kind].includes(id)).join(", ");
-      if (strangers !== "")
-        return `${strangers} may replace the socket in ${directory} by another, as ${place} is theirs to change: serve only them there, or use a directory of your own, below none of theirs`;
-    }
-  } catch (error) {
-    throw systemError(`look at the directory ${directory}`, error);
+  for (const place of wayTo(directory)) {
+    const strangers = strangersOf(place, (kind, id) => known[kind].includes(id)).join(", ");
+    if (strangers !== "")
+      return `${strangers} may replace the socket in ${directory} by another, as ${place} is theirs to change: serve only them there, or use a directory of your own, below none of theirs`;
   }
   return undefined;
 }
