@@ -240,6 +240,19 @@ test.each([
   expect(code).toBe(1);
 });
 
+test("behind a link .. is where the kernel, and so a client, finds it", async () => {
+  using directory = tempDir();
+  mkdirSync(directory.join("there/below"), { recursive: true });
+  symlinkSync("there/below", directory.join("link"));
+  await using server = here.spawn([XSOCKET, "serve", `${directory.join("link")}/../s`], {
+    env: ENV,
+  });
+  await server.says(/serving at/);
+  expect(askOnce(directory.join("there/s"))).toBe(0);
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
+});
+
 test("a directory that others may write to is refused, a sticky one unless asked for", async () => {
   using directory = tempDir();
   const path = directory.join("s");

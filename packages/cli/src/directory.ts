@@ -3,8 +3,8 @@
  * directory at its start and again for each Worker. So names that a user gives are resolved here,
  * and never by way of the current directory.
  */
-import { closeSync, fstatSync, readlinkSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { closeSync, fstatSync, lstatSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { MisuseError } from "./errors.ts";
 
 /* What stands in a decoded text for bytes that are no UTF-8. */
@@ -68,6 +68,23 @@ export function kernelPath(name: string): string {
   return `${base}/${name.replace(/^(?:\.\/+)+/, "")}`;
 }
 
+/* Behind a link ".." is the directory above where that leads, as for the kernel. */
+function above(path: string): string {
+  try {
+    if (lstatSync(path).isSymbolicLink()) return dirname(realpathSync(path));
+  } catch {
+    // what is not there is no link
+  }
+  return dirname(path);
+}
+
+function absolute(name: string): string {
+  const start = name.startsWith("/") ? "/" : (directory ?? "/");
+  return name
+    .split("/")
+    .reduce((path, part) => (part === ".." ? above(path) : join(path, part)), start);
+}
+
 /**
  * The absolute path of a file that the user has named.
  *
@@ -76,7 +93,7 @@ export function kernelPath(name: string): string {
  */
 export function userPath(name: string): string {
   checkResolvable(name);
-  const path = resolve(directory ?? "/", name);
+  const path = absolute(name);
   if (isText(path)) return path;
   throw new MisuseError(`${path} is not UTF-8: give a path that is, such as that of a link to it`);
 }
