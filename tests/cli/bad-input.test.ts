@@ -431,12 +431,14 @@ test("a warning is one line, whatever the path", async () => {
 
 /* These are the launcher's words. */
 test.each([
-  ["run --force --port 1 --socket /nowhere/s --", "/nowhere/a\nb\u001B[31m", {}],
-  ["lib xbind", "", { XSOCKET_BUN: "/nowhere/a\nb\u001B[31m" }],
+  ["run --force --port 1 --socket /nowhere/s --", "/nowhere/a\nb\u001B[31m\u009B\u00E9", {}],
+  ["lib xbind", "", { XSOCKET_BUN: "/nowhere/a\nb\u001B[31m\u009B\u00E9" }],
 ])("an error of %s is one line, whatever the path", async (words, name, env) => {
   const argv = [XSOCKET, ...words.split(" "), ...(name ? [name] : [])];
   const { code, stderr } = await here.run(argv, { env });
-  expect(stderr).toMatch(/^(?:xsocket: warning: .*\n)?xsocket: .*\/nowhere\/a b \[31m.*\n$/);
+  expect(stderr).toMatch(
+    /^(?:xsocket: warning: .*\n)?xsocket: .*\/nowhere\/a b \[31m +\u00E9.*\n$/,
+  );
   expect(stderr).not.toMatch(/[^\P{Cc}\n]/u);
   expect(code).toBe(1);
 });

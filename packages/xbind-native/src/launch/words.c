@@ -2,8 +2,15 @@
 #include "launch/words.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* U+0080 to U+009F, each of them ESC and a letter in one, are 0xc2 and that byte in UTF-8. */
+static bool is_wide_control(const char *text)
+{
+	return (unsigned char)text[0] == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80;
+}
 
 /* One line that a terminal takes for nothing else, whatever a path holds. */
 static void flatten(char *text)
@@ -11,6 +18,8 @@ static void flatten(char *text)
 	for (; *text; text++) {
 		if ((unsigned char)*text < ' ' || *text == '\177')
 			*text = ' ';
+		else if (is_wide_control(text))
+			text[0] = text[1] = ' ';
 	}
 }
 
