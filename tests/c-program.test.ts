@@ -67,11 +67,13 @@ test.each(LINKINGS)(
   },
 );
 
-test("the static library has one name for the linker", async () => {
-  const library = join(env["LD_LIBRARY_PATH"] ?? "", "libxsocket.a");
+async function expectOneName(library: string): Promise<void> {
   const { stdout } = await succeed(["nm", "--extern-only", "--defined-only", "-j", library]);
   expect(stdout.match(/^\w+$/gm)).toEqual(["xsocket"]);
-});
+}
+
+test("the static library has one name for the linker", () =>
+  expectOneName(join(env["LD_LIBRARY_PATH"] ?? "", "libxsocket.a")));
 
 const TARGETS = ["xsocket::xsocket", "xsocket::static"];
 
@@ -119,6 +121,8 @@ case " $* " in *" -DMACHINE "* | *" --version "*) exec gcc "$@" ;; esac
 echo "cc: for which machine?: $*" >&2
 exit 1
 `;
+/* And flags with a library behind them, or an order for the linker that suits a program alone. */
+const FLAGS = "-DMACHINE --coverage -Wl,--gc-sections";
 
 test.skipIf(!hasIpv6 || !hasCookies)(
   "as a part of another CMake project it has the same targets, and changes nothing there",
@@ -136,8 +140,9 @@ test.skipIf(!hasIpv6 || !hasCookies)(
         "file(WRITE ${CMAKE_BINARY_DIR}/own.c [[int own;]])",
         "add_library(own SHARED ${CMAKE_BINARY_DIR}/own.c)",
       ],
-      ["-G", "Unix Makefiles", `-DCMAKE_C_COMPILER=${cc}`, "-DCMAKE_C_FLAGS=-DMACHINE"],
+      ["-G", "Unix Makefiles", `-DCMAKE_C_COMPILER=${cc}`, `-DCMAKE_C_FLAGS=${FLAGS}`],
     );
+    await expectOneName(join(build, "part/packages/xbind-native/libxsocket.a"));
     expect(existsSync(join(build, "own/libown.so"))).toBe(true);
     const { stdout } = await succeed(["ctest", "--test-dir", build, "--show-only"]);
     expect(stdout).toContain("Total Tests: 0");
