@@ -111,10 +111,10 @@ for name in linuxmusl-x64 linux-arm64 linuxmusl-arm64; do
 	mkdir "$name"
 	tar -xzf "$tarballs/xsocket-native-$name-$version.tgz" -C "$name" --strip-components 1
 done
-linuxmusl-x64/xsocket-launch --difference $$ >/dev/null || fail "the launcher for musl"
-qemu-aarch64 -L /usr/aarch64-linux-gnu linux-arm64/xsocket-launch --difference $$ >/dev/null ||
+linuxmusl-x64/xsocket-launch --difference >/dev/null || fail "the launcher for musl"
+qemu-aarch64 -L /usr/aarch64-linux-gnu linux-arm64/xsocket-launch --difference >/dev/null ||
 	fail "the launcher for arm64"
-qemu-aarch64 -L "$XSOCKET_MUSL_ARM64" linuxmusl-arm64/xsocket-launch --difference $$ >/dev/null ||
+qemu-aarch64 -L "$XSOCKET_MUSL_ARM64" linuxmusl-arm64/xsocket-launch --difference >/dev/null ||
 	fail "the launcher for arm64 and musl"
 say "the launchers for musl, arm64 (qemu-user), and both: start"
 
