@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { strangersWarning } from "./_directory.ts";
 
 const UID = process.geteuid?.() ?? 0;
+const GID = process.getegid?.() ?? 0;
 
 /** Who may replace a socket in a directory, and which directory lets them. */
-function strangersOf(directory: string): string[] | undefined {
-  const warning = strangersWarning(directory, UID) ?? "";
+function strangersOf(directory: string, gid = GID): string[] | undefined {
+  const warning = strangersWarning(directory, { uid: UID, gid }) ?? "";
   return /^(.*) may replace .*, as (.*) is theirs to change/.exec(warning)?.slice(1);
 }
 
@@ -38,6 +39,7 @@ test("who may replace a directory, from one above it, may replace the socket in 
     chownSync(above, 0, 4300);
     chmodSync(above, 0o775);
     expect(strangersOf(own)).toEqual(["gid 4300", above]);
+    expect(strangersOf(own, 4300)).toBeUndefined(); // as the group of --user
     chownSync(above, 4202, 4300);
     chmodSync(above, 0o1755);
     expect(strangersOf(own)).toEqual(["uid 4202", above]);

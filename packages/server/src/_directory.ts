@@ -82,6 +82,12 @@ export function expectDirectory(path: string): Stats {
   throw missing(path, directory);
 }
 
+/** As whom a server runs. */
+export interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /* Undefined of a directory behind one that this user may not pass, and of one that is not there. */
 function seen<Result>(look: () => Result): Result | undefined {
   try {
@@ -120,13 +126,13 @@ function wayTo(directory: string): Set<string> {
 }
 
 /**
- * Says in one sentence who else than root and the server's own user may replace the socket in its
- * directory; undefined if nobody may. It is no reason not to start: the directory of a user may be
+ * Says in one sentence who else than root and the server's own user and group may replace the socket in
+ * its directory; undefined if nobody may. It is no reason not to start: the directory of a user may be
  * just where root means to serve for that user.
  */
-export function strangersWarning(directory: string, uid: number): string | undefined {
+export function strangersWarning(directory: string, { uid, gid }: User): string | undefined {
   // in a user namespace root of the machine is NOBODY, too
-  const known = { uid: [0, uid, NOBODY], gid: [0, process.getegid?.()] };
+  const known = { uid: [0, uid, NOBODY], gid: [0, gid] };
   for (const place of wayTo(directory)) {
     const strangers = strangersOf(place, (kind, id) => known[kind].includes(id)).join(", ");
     if (strangers !== "")

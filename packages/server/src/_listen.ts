@@ -11,7 +11,7 @@ import {
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { adoptListener } from "./_adopt.ts";
 import { type Claim, claimAddress } from "./_claim.ts";
-import { strangersWarning } from "./_directory.ts";
+import { strangersWarning, type User } from "./_directory.ts";
 import { groupId } from "./_group.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
 import { misuse } from "./_refusal.ts";
@@ -56,8 +56,8 @@ export function readAddress(text: string): Address {
   }
 }
 
-function warnOfStrangers(options: ServeOptions, directory: string, uid: number): void {
-  const message = strangersWarning(directory, uid);
+function warnOfStrangers(options: ServeOptions, directory: string, user: User): void {
+  const message = strangersWarning(directory, user);
   if (message !== undefined)
     options.log?.({ level: "warning", event: "directory", message, fields: {} });
 }
@@ -65,14 +65,14 @@ function warnOfStrangers(options: ServeOptions, directory: string, uid: number):
 /**
  * Makes the control socket, or takes the one that was given.
  *
- * @param uid whose socket it will be
+ * @param user whose socket it will be
  * @throws {ServeError} with any code but MISUSE and LIMIT
  */
 export async function listen(
   sys: Syscalls,
   options: ServeOptions,
   bounds: Bounds,
-  uid = sys.geteuid(),
+  user: User = { uid: sys.geteuid(), gid: process.getegid?.() ?? 0 },
 ): Promise<Claim & { address: string }> {
   if (options.listenFd !== undefined) {
     const adopted = adoptListener(sys, options.listenFd, options.ownsFile ?? false);
@@ -88,7 +88,7 @@ export async function listen(
     refuseDescriptors: options.refuseDescriptors ?? false,
   });
   try {
-    if (address.kind === "path") warnOfStrangers(options, dirname(address.path), uid);
+    if (address.kind === "path") warnOfStrangers(options, dirname(address.path), user);
     return { ...claim, address: formatAddress(address) };
   } catch (error) {
     await claim.release().catch(() => {}); // else the next start replaces it
@@ -105,14 +105,11 @@ export async function listen(
  * @returns the listening socket; releasing it is for when this process could not become the user
  * @throws {ServeError} if it cannot be made
  */
-export async function bindControl(
-  options: ServeOptions,
-  user: { readonly uid: number; readonly gid: number },
-): Promise<Claim> {
+export async function bindControl(options: ServeOptions, user: User): Promise<Claim> {
   const sys = loadSyscalls();
   const threads = checkOptions(options, options.address?.startsWith("@") === true);
   const bounds = fitBounds(options, sys.descriptorLimit(), threads);
-  const { address, listenFd, file } = await listen(sys, options, bounds, user.uid);
+  const { address, listenFd, file } = await listen(sys, options, bounds, user);
   if (!file) return { listenFd, release: () => Promise.resolve() };
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
   const release = async () => {
@@ -123,7 +120,7 @@ export async function bindControl(
 }
 
 /* Without CAP_CHOWN it stays root's, and the file stays at the end: the next start replaces it. */
-function giveDirectory(directory: string, user: { readonly uid: number; readonly gid: number }) {
+function giveDirectory(directory: string, user: User) {
   if (readdirSync(directory).length !== 1) return undefined;
   const { uid, gid } = statSync(directory);
   try {
