@@ -10,7 +10,7 @@ target_compile_options(xsocket_parts PRIVATE -fno-lto)
 # For which machine, the compiler may have to be told each time. A flag that has a library behind it would
 # put that into the object, in spite of -nostdlib, and one for the linker is meant for a program.
 separate_arguments(XSOCKET_COMPILER UNIX_COMMAND "${CMAKE_C_COMPILER_ARG1} ${CMAKE_C_FLAGS} -fno-lto")
-list(FILTER XSOCKET_COMPILER EXCLUDE REGEX "^(--?coverage$|-fprofile-|-fsanitize|-Wl,)")
+list(FILTER XSOCKET_COMPILER EXCLUDE REGEX "^(--?coverage$|-fprofile-|-fsanitize|-static-pie$|-Wl,)")
 if(CMAKE_C_COMPILER_TARGET AND CMAKE_C_COMPILE_OPTIONS_TARGET)
   list(APPEND XSOCKET_COMPILER ${CMAKE_C_COMPILE_OPTIONS_TARGET}${CMAKE_C_COMPILER_TARGET})
 endif()
