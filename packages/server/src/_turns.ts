@@ -130,7 +130,8 @@ export class Turns {
    */
   failed(error: unknown, fd: number): void {
     const { shared } = this.#context;
-    this.#context.say("error", "exception", `a connection was closed by ${String(error)}`, {});
+    const what = fd < 0 ? "what its thread was at" : "a connection";
+    this.#context.say("error", "exception", `an exception ended ${what}: ${String(error)}`, {});
     this.#closeScratch();
     if (fd >= 0 && shared.get(fd, FIELD.state) === STATE.busy) this.#connections.end(fd);
   }
