@@ -28,7 +28,8 @@ void explicit_note(socket_key key, int row, bool is_set);
  * @len:   its length in bytes
  *
  * A number that is not the default tells by itself that it was set. The default is asked once for
- * each option, of a fresh socket, so that most calls cost no system call here.
+ * each option, of a fresh socket, so that most calls cost no system call here. Until it has been,
+ * those on a socket with a port cost the look for that, since such a one is no reason to ask.
  */
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
 
