@@ -327,6 +327,33 @@ test("a thread waits no longer than until the first thing that it has to do in t
   expect(waits).toEqual([-1, lookMs, 100, 50, 50]);
 });
 
+/** The times that a thread is to look for events, where one other has so many connections. */
+function looks(load: number, gapsMs: readonly number[]): number[] {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const orders: Order[] = [];
+  const lookUs: number[] = [];
+  let now = 0;
+  new Shared(memory).addLoad(0, load);
+  const kernel = {
+    monotonic: () => now,
+    epollWait(_: number, pairs: Uint32Array, _max: number, _waitMs: number, us: number) {
+      now += gapsMs[lookUs.length] ?? 0;
+      lookUs.push(us);
+      if (lookUs.length === gapsMs.length) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, WAKE_DATA]);
+      return 1;
+    },
+    eventfdTake: () => 0,
+  };
+  threadOne(memory, orders, kernel).run();
+  return lookUs;
+}
+
+test("a thread looks for events before it sleeps while they come quickly and no other has work", () => {
+  expect(looks(0, [0.049, 0.049, 0.051, 0.049, 0])).toEqual([0, 50, 50, 0, 50]);
+  expect(looks(1, [0.049, 0.049, 0.051, 0.049, 0])).toEqual([0, 0, 0, 0, 0]);
+});
+
 test("garbage is collected in the pauses after much work", () => {
   expect(collections(COLLECT_STEPS)).toBe(2);
   expect(collections(COLLECT_STEPS / 2)).toBe(1);

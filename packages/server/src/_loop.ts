@@ -20,6 +20,7 @@ import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { Answerer } from "./_answer.ts";
 import { Connections } from "./_connections.ts";
 import { Judge } from "./_judge.ts";
+import { Look } from "./_look.ts";
 import { THREAD } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
 import { Peer } from "./_peer.ts";
@@ -54,6 +55,7 @@ export class Loop {
   readonly #turns: Turns;
   readonly #acceptor: Acceptor;
   readonly #tick: Tick;
+  readonly #look: Look;
   readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
   #stopping = false;
   #steps = 0; // since the last collection
@@ -87,6 +89,10 @@ export class Loop {
     this.#turns = turns;
     this.#acceptor = new Acceptor(context, this.#connections, peer, settle, serve);
     this.#tick = new Tick(sys, shared, options.index, say);
+    this.#look = new Look(
+      () => sys.monotonic(),
+      () => !shared.isLoadedBeside(options.index),
+    );
     checked("epoll_ctl", sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA));
   }
 
@@ -106,7 +112,9 @@ export class Loop {
 
   #step(): void {
     const { sys, epollFd } = this.#context;
-    const count = sys.epollWait(epollFd, this.#pairs, EVENTS, this.#waitMs());
+    const lookUs = this.#look.begin();
+    const count = sys.epollWait(epollFd, this.#pairs, EVENTS, this.#waitMs(), lookUs);
+    this.#look.end();
     this.#tick.waited(count);
     if (count === -errno.EINTR) this.#collect();
     else if (checked("epoll_wait", count) > 0) this.#steps++;
@@ -214,7 +222,7 @@ export class Loop {
     const end = sys.monotonic() + LAST_MS;
     let open = fds;
     for (let left = LAST_MS; open.length > 0 && left > 0; left = end - sys.monotonic()) {
-      sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left));
+      sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left), 0);
       open = open.filter((fd) => this.#turns.last(fd));
     }
     for (const fd of open) this.#turns.cut(fd);

@@ -28,7 +28,7 @@ function expectDescriptors(sys: Syscalls): void {
 
 /* A thread that may not wait would die at once, and so would each that takes its place. */
 function expectWait(sys: Syscalls, epoll: number): void {
-  const rc = sys.epollWait(epoll, new Uint32Array(new ArrayBuffer(8)), 1, 0);
+  const rc = sys.epollWait(epoll, new Uint32Array(new ArrayBuffer(8)), 1, 0, 0);
   if (rc === 0) return;
   const remedy = "Let a filter of system calls pass epoll_pwait";
   throw systemError("wait for clients", new SyscallError("epoll_pwait", -rc), remedy);

@@ -95,6 +95,13 @@ export class Shared {
     Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.load, change);
   }
 
+  /** Whether another thread than this one has connections to serve. */
+  isLoadedBeside(index: number): boolean {
+    for (let other = 0; other < this.threadCount; other++)
+      if (other !== index && this.thread(other, THREAD.load) > 0) return true;
+    return false;
+  }
+
   addRecords(index: number, change: number): void {
     Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.records, change);
   }

@@ -49,7 +49,13 @@ export interface Syscalls {
   epollCtl(epollFd: number, operation: number, fd: number, events: number, data: number): number;
   epollAdopt(epollFd: number, fd: number, events: number, high: number, low: number): number;
   interfaceIndex(fd: number, name: string): number;
-  epollWait(epollFd: number, pairs: Uint32Array, max: number, waitMs: number): number;
+  epollWait(
+    epollFd: number,
+    pairs: Uint32Array,
+    max: number,
+    waitMs: number,
+    lookUs: number,
+  ): number;
   eventfd(): number;
   eventfdAdd(fd: number): number;
   eventfdTake(fd: number): number;
@@ -131,7 +137,7 @@ const SYMBOLS = {
   xs1_epoll_ctl: { args: [int, int, int, unsigned, unsigned], returns: int },
   xs1_epoll_adopt: { args: [int, int, unsigned, unsigned, unsigned], returns: int },
   xs1_interface_index: { args: [int, text], returns: int },
-  xs1_epoll_wait: { args: [int, pointer, int, int], returns: int },
+  xs1_epoll_wait: { args: [int, pointer, int, int, int], returns: int },
   xs1_eventfd: { args: [], returns: int },
   xs1_eventfd_add: { args: [int], returns: int },
   xs1_eventfd_take: { args: [int], returns: int },

@@ -70,6 +70,7 @@ long sys_getdents64(int fd, void *buf, size_t len);
 /* Soft and hard limit; either pointer may be NULL. */
 int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2]);
 int sys_gettid(void);
+int sys_sched_yield(void);
 
 struct sigevent;
 int sys_timer_create(int clock, struct sigevent *event, int *ret_timer);

@@ -232,6 +232,11 @@ int sys_gettid(void)
 	return (int)CALL(SYS_gettid);
 }
 
+int sys_sched_yield(void)
+{
+	return (int)CALL(SYS_sched_yield);
+}
+
 int sys_timer_create(int clock, struct sigevent *event, int *ret_timer)
 {
 	return (int)CALL(SYS_timer_create, clock, (long)event, (long)ret_timer);

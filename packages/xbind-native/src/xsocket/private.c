@@ -204,13 +204,32 @@ EXPORT int xs1_interface_index(int fd, const char *name)
 	return rc < 0 ? rc : request.ifr_ifindex;
 }
 
-EXPORT int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms)
+/* Return: what epoll_wait(2) does without waiting, as soon as that is not 0, or 0 after look_us. */
+static int look(int epoll_fd, struct epoll_event *events, int max, int look_us)
+{
+	double end = xs1_monotonic() + look_us / 1e3;
+
+	for (;;) {
+		int n = sys_epoll_wait(epoll_fd, events, max, 0);
+
+		if (n != 0 || xs1_monotonic() >= end)
+			return n;
+		sys_sched_yield();
+	}
+}
+
+EXPORT int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms, int look_us)
 {
 	/* struct epoll_event is packed on x86 alone: pairs of events and data are the same
 	 * everywhere */
 	struct epoll_event events[EVENTS_MAX];
-	int n = sys_epoll_wait(epoll_fd, events, max < EVENTS_MAX ? max : EVENTS_MAX, wait_ms);
+	int n;
 
+	if (max > EVENTS_MAX)
+		max = EVENTS_MAX;
+	n = look_us > 0 ? look(epoll_fd, events, max, look_us) : 0;
+	if (n == 0)
+		n = sys_epoll_wait(epoll_fd, events, max, wait_ms);
 	for (int i = 0; i < n; i++) {
 		pairs[2 * i] = events[i].events;
 		pairs[2 * i + 1] = (unsigned)events[i].data.u64;

@@ -61,9 +61,10 @@ int xs1_epoll_adopt(int epoll_fd, int fd, unsigned events, unsigned high, unsign
 /* The index of an interface of the namespace that socket fd belongs to; -ENODEV. */
 int xs1_interface_index(int fd, const char *name);
 
-/* Writes up to max (64 at most) pairs of events and data. Return: how many; -EINTR comes through.
- */
-int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms);
+/* Writes up to max (64 at most) pairs of events and data. Where there are none it looks again for
+ * look_us, leaving the processor to who else wants it, before it sleeps for wait_ms. Return: how
+ * many; -EINTR comes through. */
+int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms, int look_us);
 
 /* A non-blocking eventfd(2); add wakes who waits for it, take resets it. */
 int xs1_eventfd(void);
