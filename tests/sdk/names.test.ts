@@ -264,6 +264,18 @@ describe("a host name", () => {
     expect(performance.now() - from).toBeLessThan(10_000);
   });
 
+  test("ends with its time, though a server sends without an end what answers nothing", async () => {
+    await using target = await createNamespace();
+    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
+    await dns.says(/ready/);
+    await using server = await startServer({ place: target });
+    const peer = { via: server.path, port: 80, socket: { data() {} }, timeoutMs: 500 };
+    const from = performance.now();
+    const flooded = connect({ ...peer, hostname: "flood.test", nameservers: ["127.0.0.1"] });
+    await expect(flooded).rejects.toMatchObject({ code: "ETIMEDOUT" });
+    expect(performance.now() - from).toBeLessThan(5000);
+  });
+
   test("that no name server can hold does not exist, and none is asked", async () => {
     await using target = await createNamespace();
     await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);

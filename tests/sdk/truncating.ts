@@ -4,8 +4,9 @@
  * and silent.test with nothing. Names with four in them it tells over UDP, for IPv4 alone; of those
  * with late it tells an IPv6 address, after a while, and that there is no other one. Those with none
  * do not exist, and those with gone neither, but it says so for IPv4 alone; for those with fails it
- * has a failure, those with refused it refuses by a header alone, as unbound does, and to those with
- * forged four answers come that are none before the right one.
+ * has a failure, those with refused it refuses by a header alone, as unbound does, to those with
+ * forged four answers come that are none before the right one, and to those with flood nothing but
+ * such, for as long as it runs.
  */
 const QUERY_HEAD = 12; // bytes of a DNS header
 const ANSWER = Buffer.from("c00c000100010000003c00047f000707", "hex"); // A, IN, 60 s, 127.0.7.7
@@ -23,6 +24,7 @@ await Bun.udpSocket({
   hostname: "127.0.0.1",
   port: 53,
   socket: {
+    error() {}, // who asked has gone, as one does who has what it wants
     data(socket, query, port, address) {
       console.log(`UDP ${query.subarray(QUERY_HEAD).toString("latin1")}`);
       const isLost =
@@ -38,6 +40,17 @@ await Bun.udpSocket({
         if (!query.includes(name)) continue;
         query.writeUInt16BE(flags, 2);
         return answer(query);
+      }
+      if (query.includes("flood")) {
+        const none = headOf(query, WHOLE);
+        const flood = setInterval(() => {
+          try {
+            for (let left = 50; left > 0; left--) answer(none);
+          } catch {
+            clearInterval(flood); // the same
+          }
+        }, 1);
+        return;
       }
       if (query.includes("refused")) return answer(headOf(query, REFUSED));
       if (query.includes("late")) {

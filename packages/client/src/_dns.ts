@@ -105,14 +105,14 @@ async function askUdp(
     const bytes = new Uint8Array(new ArrayBuffer(PACKET_BYTES));
     const message = Uint8Array.from(encode(query));
     checked("send", native.sendPacket(fd, message, message.byteLength, -1));
-    for (;;) {
-      if (!(await whenReady(fd, EPOLLIN, deadline)))
-        throw new SyscallError("receive", errno.ETIMEDOUT);
+    do {
+      if (!(await whenReady(fd, EPOLLIN, deadline))) break;
       const length = native.receivePacket(fd, bytes, bytes.byteLength);
       if (length === -errno.EAGAIN) continue;
       const packet = decodeAnswer(query, bytes.slice(0, checked("receive", length)));
       if (packet) return packet;
-    }
+    } while (deadline.leftMs() > 0); // a descriptor may be ready without an end
+    throw new SyscallError("receive", errno.ETIMEDOUT);
   } finally {
     native.close(fd);
   }
