@@ -6,6 +6,7 @@ import { join } from "node:path";
 import {
   connect,
   fetchVia,
+  listen,
   Session,
   type SocketKind,
   udp,
@@ -212,6 +213,19 @@ describe("a session", () => {
     expect((await third).code).toBe("ECANCELED");
     expect(performance.now() - from).toBeLessThan(10_000);
   }, 20_000);
+
+  test("gives an answer that is there when its time is over, though the loop hears of the time first", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path });
+    const place = { via: session, hostname: "127.0.0.1", socket: { data() {} } };
+    const listener = await listen({ ...place, port: 0 });
+    const peer = await connect({ ...place, port: listener.port });
+    const asked = session.socket({ timeoutMs: 50 }); // timers are what comes next, behind descriptors
+    Bun.sleepSync(2000);
+    (await asked).close();
+    peer.terminate();
+    listener.stop(true);
+  });
 
   test("says whether it was the connection or the answer that did not come in time", async () => {
     using dir = tempDir();

@@ -85,6 +85,13 @@ export class Connection {
     this.#advance();
   }
 
+  /** Takes the answers that are there by now. */
+  look(): void {
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+    this.#receiveAll();
+  }
+
   /** Somebody waits no more: a server that nobody is left to wait for is given up as well. */
   onGivenUp(): void {
     if (this.#sent.length > 0 && this.#sent.every(({ settled }) => settled))
@@ -150,10 +157,7 @@ export class Connection {
     if (this.idle && this.#state === "retiring") this.close();
     this.onGivenUp(); // of those that are left
     if (this.idle || this.#cancelWait !== undefined) return;
-    const awake = (): void => {
-      this.#cancelWait = undefined;
-      this.#receiveAll();
-    };
+    const awake = (): void => this.look();
     if (this.#sent.length > 0 && this.#looks++ < LOOKS) {
       const turn = setImmediate(awake);
       this.#cancelWait = () => clearImmediate(turn);

@@ -29,6 +29,20 @@ test("a signal that is aborted meanwhile ends a wait, and one that is not lets i
   await expect(pause(5000, AbortSignal.timeout(5))).rejects.toMatchObject(reason);
 });
 
+test("what is ready when the time is over is in time, though the loop hears of the time first", async () => {
+  const native = loadSyscalls();
+  const fd = native.eventfd();
+  native.eventfdAdd(fd);
+  await whenReady(fd, EPOLLIN, new Deadline({})); // timers are what comes next, behind descriptors
+  const limits = { timeoutMs: 20 };
+  const wait = whenReady(fd, EPOLLIN, new Deadline(limits));
+  Bun.sleepSync(60);
+  expect(await wait).toBe(true);
+  native.eventfdTake(fd);
+  expect(await whenReady(fd, EPOLLIN, new Deadline(limits))).toBe(false);
+  native.close(fd);
+});
+
 test("a wait for which Bun's own epoll set has no room fails at once and leaves nothing open", async () => {
   const native = loadSyscalls();
   const fd = native.eventfd();

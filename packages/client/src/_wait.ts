@@ -61,14 +61,16 @@ export function onReady(fd: number, events: number, ready: () => void): () => vo
 /**
  * Waits for a descriptor, the deadline, or the signal, whichever comes first.
  *
- * @returns false if the time is over
+ * @returns false if the time is over, and the descriptor not ready
  * @throws the signal's reason; {SyscallError} as {@link onReady}
  */
 export async function whenReady(fd: number, events: number, deadline: Deadline): Promise<boolean> {
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   const { signal } = deadline;
   const cancel = onReady(fd, events, () => resolve(true));
-  const timer = setTimeout(() => resolve(false), deadline.leftMs());
+  // where this thread has stood still, Bun may tell of the time first, and of the descriptor after it
+  const late = (): void => resolve(loadSyscalls().poll(fd, events, 0) > 0);
+  const timer = setTimeout(late, deadline.leftMs());
   const forget = onAbort(signal, reject);
   try {
     return await promise;

@@ -113,6 +113,7 @@ export class Session implements Disposable {
       wanted.connection?.onGivenUp();
     };
     const late = (): void => {
+      wanted.connection?.look(); // where this thread has stood still its answer may be there: see whenReady
       const isWaiting = this.#waiting.has(wanted);
       giveUp(
         isWaiting
