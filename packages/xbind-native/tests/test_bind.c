@@ -103,6 +103,24 @@ static void test_copies(void)
 	close(far);
 }
 
+/* What was opened by O_PATH names the socket and is no copy of it. */
+static void test_path(void)
+{
+	char name[32];
+	int fd = pair_socket(SOCK_STREAM), copy = dup(fd), path;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	path = open(name, O_PATH);
+	CHECK(path >= 0);
+	CHECK_EQ(pair_bind(fd, 3019), 0);
+	CHECK_EQ(pair_port(copy), 3019);
+	CHECK_EQ(fcntl(path, F_GETFL) & O_PATH, O_PATH);
+	CHECK(listen(path, 1) < 0 && errno == EBADF);
+	close(fd);
+	close(copy);
+	close(path);
+}
+
 static void test_flags(void)
 {
 	const int flags[] = {0, O_NONBLOCK, O_APPEND, O_NONBLOCK | O_APPEND};
@@ -281,6 +299,7 @@ int main(void)
 	RUN(test_goes_on_working);
 	RUN(test_retry);
 	RUN(test_copies);
+	RUN(test_path);
 	RUN(test_copy_of_a_full_one);
 	RUN(test_flags);
 	RUN(test_signals);

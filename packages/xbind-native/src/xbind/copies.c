@@ -42,6 +42,12 @@ void copies_look(struct copies *copies)
 	copies->exist = sys_epoll_wait(watch, &event, 1, 0) != 0;
 }
 
+/* What names the inode alone, by O_PATH, is no socket and does not become one. */
+static bool is_copy(int fd, const struct sys_identity *old)
+{
+	return sys_is(fd, old) && !(sys_fcntl(fd, F_GETFL, 0) & O_PATH);
+}
+
 static void replace(const struct copies *copies, int copy, int fd)
 {
 	const struct claim claim = claim_number(copy);
@@ -50,7 +56,7 @@ static void replace(const struct copies *copies, int copy, int fd)
 	int flags = sys_fcntl(copy, F_GETFD, 0);
 
 	/* Looked at once more: another thread may have closed it, and opened something there. */
-	if (rc == 0 && sys_is(copy, &copies->old)) {
+	if (rc == 0 && is_copy(copy, &copies->old)) {
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		epollset_attach(copy, &move);
 	}
@@ -64,7 +70,7 @@ void copies_replace(const struct copies *copies, int fd)
 	int end = copies->exist ? table_end() : 0;
 
 	for (int copy = 0; copy < end; copy++) {
-		if (sys_is(copy, &copies->old))
+		if (is_copy(copy, &copies->old))
 			replace(copies, copy, fd);
 	}
 }
