@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fetchVia, listen, serve } from "@xsocket/client";
 import { checked, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
@@ -60,7 +61,11 @@ test("fetch through the target does what fetch does", async () => {
   expect(echo).toMatchObject({ status: 200, ok: true, url: at("/echo"), redirected: false });
   expect(await echo.json()).toEqual(["POST", "1", "text"]);
   const streamed = new ReadableStream({ start: (sink) => (sink.enqueue("part"), sink.close()) });
+  const ofNoSize = Bun.file("/proc/self/comm"); // it has none by stat(2)
+  const comm = readFileSync("/proc/self/comm", "utf8");
   const bodies: [Bun.BodyInit, string][] = [
+    [ofNoSize, comm],
+    [ofNoSize, comm],
     [new URLSearchParams({ a: "b" }), "a=b"],
     [new Blob(["blob"]), "blob"],
     [Buffer.from("bytes"), "bytes"],

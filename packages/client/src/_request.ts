@@ -83,6 +83,14 @@ async function gathered(stream: ReadableStream<Uint8Array>): Promise<Plan["body"
   return streamOn(chunks, reader, undefined);
 }
 
+/* Bun takes a file of /proc for empty from when it is asked for its size: that is 0, whatever can be read. */
+async function sizeOf(blob: Blob): Promise<number> {
+  const isLocalFile = "stat" in blob && !("presign" in blob);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what has it in Bun
+  const stat = isLocalFile ? await (blob as Bun.BunFile).stat() : undefined;
+  return stat?.isFile() && stat.size === 0 ? 0 : blob.size;
+}
+
 async function bodyOf(
   input: Request | undefined,
   init: BunFetchRequestInit,
@@ -94,7 +102,7 @@ async function bodyOf(
     if (input?.bodyUsed) throw argumentError("Request body already used", "ERR_BODY_ALREADY_USED");
     return input?.body ? gathered(input.body) : null;
   }
-  const bytes = given instanceof Blob ? given.size : Infinity; // of a pipe and the like as well
+  const bytes = given instanceof Blob ? await sizeOf(given) : Infinity; // of a pipe and the like as well
   if (given instanceof Blob && bytes > WHOLE_BYTES && bytes < Infinity) return given;
   const isWhole =
     bytes <= WHOLE_BYTES || // a file may be shorter by now than it was
