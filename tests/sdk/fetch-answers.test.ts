@@ -1,5 +1,6 @@
 /* Answers that servers seldom give, byte by byte, and those that nobody reads. */
 import { expect, test } from "bun:test";
+import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fetchVia, listen } from "@xsocket/client";
 import { descriptors, eventually, guardDescriptors, startServer } from "../harness/index.ts";
 
@@ -77,6 +78,47 @@ test("answers that are out of the ordinary are those of fetch", async () => {
   ] as const) {
     const text = there(at(path), limits).then((response) => response.text());
     await expect(text).rejects.toMatchObject({ name: "TypeError", code });
+  }
+  web.stop(true);
+});
+
+function encoded(name: string, bytes: Uint8Array): Buffer {
+  const head = `HTTP/1.1 200 OK\r\ncontent-encoding: ${name}\r\ncontent-length: ${bytes.length}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), bytes]);
+}
+
+/* Answers whose head is right. */
+const CHUNKED = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+const text = "text ".repeat(100);
+const BODIES = {
+  "no-size": `${CHUNKED}zz\r\n`,
+  "no-size-later": `${CHUNKED}5\r\nhello\r\nzz\r\n`,
+  "no-end-of-chunk": `${CHUNKED}5\r\nhello0\r\n\r\n`,
+  "cut-chunk": `${CHUNKED}5\r\nhel`,
+  trailer: `${CHUNKED}5\r\nhello\r\n0\r\nx: y\r\n\r\n`,
+  more: `${CHUNKED}5\r\nhello\r\n0\r\n\r\nmore`,
+  gzip: encoded("gzip", gzipSync(text)),
+  "cut-gzip": encoded("gzip", gzipSync(text).subarray(0, -2)),
+  "two-gzips": encoded("gzip", Buffer.concat([gzipSync(text), gzipSync(text)])),
+  br: encoded("br", brotliCompressSync(text)),
+  "cut-br": encoded("br", brotliCompressSync(text).subarray(0, -2)),
+  zstd: encoded("zstd", zstdCompressSync(text)),
+  "no-zstd": encoded("zstd", Buffer.from("no zstd")),
+  "cut-zstd": encoded("zstd", zstdCompressSync(text).subarray(0, -2)),
+  "two-zstds": encoded("zstd", Buffer.concat([zstdCompressSync(text), zstdCompressSync(text)])),
+};
+
+test("bodies that are out of the ordinary are those of fetch", async () => {
+  await using server = await startServer();
+  const web = await rawServer(server.path, BODIES);
+  using there = fetchVia(server.path);
+  for (const path of Object.keys(BODIES)) {
+    const told = async (one: typeof fetch): Promise<unknown> => {
+      const signal = AbortSignal.timeout(5000);
+      const response = await one(`http://127.0.0.1:${web.port}/${path}`, { signal });
+      return response.text().catch(({ name, code }) => ({ name, code }));
+    };
+    expect([path, await told(there)]).toEqual([path, await told(fetch)]);
   }
   web.stop(true);
 });

@@ -1,12 +1,6 @@
 import type { IncomingMessage } from "node:http";
-import { PassThrough, pipeline, type Readable } from "node:stream";
-import {
-  createBrotliDecompress,
-  createInflate,
-  createInflateRaw,
-  createUnzip,
-  createZstdDecompress,
-} from "node:zlib";
+import { Duplex, PassThrough, pipeline, type Readable } from "node:stream";
+import { createBrotliDecompress, createInflate, createInflateRaw, createUnzip } from "node:zlib";
 import { describe } from "./_bun.ts";
 import { XSocketError } from "./error.ts";
 
@@ -28,13 +22,35 @@ const DISCARDED_BYTES_MAX = 65_536;
 /* The lower half of a zlib stream's first byte. Some servers send "deflate" without that head. */
 const ZLIB_METHOD = 8;
 
-/* By content encoding: makes the decoder for a body that begins with these bytes. */
-const DECODERS = new Map<string, (first: Uint8Array) => NodeJS.ReadWriteStream>([
-  ["gzip", () => createUnzip()],
-  ["x-gzip", () => createUnzip()],
-  ["deflate", ([byte = 0]) => ((byte & 15) === ZLIB_METHOD ? createInflate() : createInflateRaw())],
-  ["br", () => createBrotliDecompress()],
-  ["zstd", () => createZstdDecompress()],
+/** How to undo a content encoding. */
+interface Encoding {
+  /** Makes the decoder for a body that begins with these bytes. */
+  readonly decoder: (first: Uint8Array) => Duplex;
+  /** The code that fetch has for its failures. */
+  readonly code: string;
+}
+
+const GZIP: Encoding = { decoder: () => createUnzip(), code: "ZlibError" };
+
+const ENCODINGS = new Map<string, Encoding>([
+  ["gzip", GZIP],
+  ["x-gzip", GZIP],
+  [
+    "deflate",
+    {
+      decoder: ([byte = 0]) => ((byte & 15) === ZLIB_METHOD ? createInflate() : createInflateRaw()),
+      code: "ZlibError",
+    },
+  ],
+  ["br", { decoder: () => createBrotliDecompress(), code: "BrotliDecompressionError" }],
+  // that of node:zlib takes a body that is cut off for a whole one
+  [
+    "zstd",
+    {
+      decoder: () => Duplex.fromWeb(new DecompressionStream("zstd")),
+      code: "ZstdDecompressionError",
+    },
+  ],
 ]);
 
 function headersOf({ rawHeaders }: IncomingMessage): Headers {
@@ -56,9 +72,8 @@ export function discard(answer: IncomingMessage): void {
   else answer.destroy();
 }
 
-/** What fetch calls the failures of node:http, node:tls and node:zlib. */
+/** What fetch calls the failures of node:http and node:tls. */
 const CODES: readonly (readonly [RegExp, string])[] = [
-  [/^Z_/, "ZlibError"],
   [/^HPE_\w*CONTENT_LENGTH$/, "InvalidContentLength"],
   [/^HPE_/, "Malformed_HTTP_Response"],
   [/^ERR_SSL_/, "EPROTO"],
@@ -76,17 +91,17 @@ export function asFetchError(error: unknown, url: URL): unknown {
 }
 
 /* Decodes once there is something to decode: a body may be empty whatever its encoding is. */
-function decodedBy(
-  source: Readable,
-  make: (first: Uint8Array) => NodeJS.ReadWriteStream,
-): Readable {
+function decodedBy(source: Readable, { decoder, code }: Encoding): Readable {
   const plain = new PassThrough();
   const look = (): void => {
     const first: Buffer | null = source.read();
     if (first === null) return; // the end, which comes below
     source.off("readable", look).off("end", end);
     source.unshift(first);
-    pipeline(source, make(first), plain, () => {}); // its failures end plain with them
+    const decode = decoder(first).on("error", (error) => {
+      if (error !== source.errored) Object.assign(error, { code });
+    });
+    pipeline(source, decode, plain, () => {}); // its failures end plain with them
   };
   const end = (): void => void plain.end();
   source.on("readable", look).on("end", end);
@@ -108,9 +123,9 @@ function readAhead(answer: IncomingMessage): Readable {
 function decoded(answer: IncomingMessage, encodings: string[]): Readable {
   let stream: Readable = answer;
   for (const name of encodings.toReversed()) {
-    const make = DECODERS.get(name);
-    if (!make) break;
-    stream = decodedBy(stream, make);
+    const encoding = ENCODINGS.get(name);
+    if (!encoding) break;
+    stream = decodedBy(stream, encoding);
   }
   return stream;
 }

@@ -119,6 +119,11 @@ function dropEnded({ freeSockets }: http.Agent): void {
   }
 }
 
+/* Whether it is about what was received: the body of an answer would end with ECONNRESET. */
+function isMalformed(error: Error): boolean {
+  return "code" in error && String(error.code).startsWith("HPE_");
+}
+
 /* Sends a request and waits for the head of its answer. */
 async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessage> {
   const { url, method, signal } = plan;
@@ -144,6 +149,10 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   outgoing.on("response", (answer) => {
     isOver = true;
     answer.once("end", () => outgoing.writableEnded || outgoing.destroy()); // who has answered reads no more
+    outgoing.once("error", (error) => {
+      if (isMalformed(error) && !answer.complete)
+        answer.destroy(Object.assign(error, { code: "InvalidHTTPResponse" }));
+    });
     resolve(answer);
   });
   outgoing.on("error", (error) => {
