@@ -51,6 +51,26 @@ test("a connected socket talks to one peer, by name too", async () => {
   for (const each of [echo, socket]) each.close();
 });
 
+test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", async () => {
+  await using target = await createNamespace(); // with no route but those of lo
+  await using server = await startServer({ place: target });
+  const via = server.path;
+  const echo = await udp({ via, hostname: "::1" });
+  for (const place of [{}, { hostname: "::1" }]) {
+    const peer = await udp({
+      via,
+      ...place,
+      lookup: () => ["192.0.2.1", "::1"],
+      connect: { hostname: "both", port: echo.port },
+    });
+    expect(peer.remoteAddress).toMatchObject({ address: "::1", port: echo.port });
+    peer.close();
+  }
+  const nowhere = udp({ via, lookup: () => ["192.0.2.1"], connect: { hostname: "one", port: 9 } });
+  await expect(nowhere).rejects.toMatchObject({ code: "ENETUNREACH", step: "connect" });
+  echo.close();
+});
+
 test.skipIf(!hasIpv6)("a link-local peer is one of an interface of the target", async () => {
   await using target = await createNamespace();
   for (const command of [

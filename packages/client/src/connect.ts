@@ -114,11 +114,13 @@ async function connectOne(
   }
 }
 
-/* What the addresses of an IP version give that the target namespace has not, or that its policy refuses:
-   it says little of the peer. */
 const UNUSABLE = new Set<unknown>(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
 
-function isUnusable(error: unknown): boolean {
+/**
+ * Whether an error is that of an IP version which the target namespace has not, or which its policy refuses:
+ * it says little of the peer.
+ */
+export function isUnusable(error: unknown): boolean {
   if (isDenied(error)) return true;
   return error instanceof Error && "code" in error && UNUSABLE.has(error.code);
 }

@@ -17,6 +17,7 @@ import {
   forBun,
 } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
+import { isUnusable } from "./connect.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
 
@@ -85,21 +86,20 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   refuseKeys(asked, options, REFUSED);
   const deadline = new Deadline(options);
   const given = "connect" in options ? options.connect : undefined;
-  const peer = given && (await peerOf(given, options, deadline));
-  const plan: BindPlan = {
+  const peers = given && (await peersOf(given, options, deadline));
+  const plan: DatagramPlan = {
     type: "dgram",
-    hostname: hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0"),
+    hostname,
     port: checkPort(asked, port),
     reuseAddr: flagOf(asked, options, "reuseAddr"),
     reusePort: flagOf(asked, options, "reusePort"),
     ipv6Only: flagOf(asked, options, "ipv6Only"),
     verb: "receive datagrams at",
+    asked,
   };
-  const { socket: owned, ip } = await bound(plan, { ...options, ...deadline.limits() });
+  const { socket: owned, ip, peer } = await openedToAny(plan, peers, options, deadline);
   using socket = owned;
   const failure = (error: unknown): unknown => failedCall(error, pathOf(options.via), asked);
-  reportErrors(socket.fd, ip, failure);
-  if (peer) await connectPeer(socket, peer, pathOf(options.via), deadline);
   const connect = peer && { connect: { hostname: addressFor(socket, peer), port: peer.port } };
   const rest = forBun(options, "port", "reusePort", "reuseAddr", "ipv6Only");
   const adopted = { ...rest, ...connect, fd: socket.fd };
@@ -122,19 +122,8 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   return made;
 }
 
-/* As Bun does: ICMP errors reach error(), also those for a socket that is not connected. */
-function reportErrors(
-  fd: number,
-  { family }: IpAddress,
-  failure: (error: unknown) => unknown,
-): void {
-  try {
-    setOption(fd, "ipErrors", 1);
-    if (family === 6) setOption(fd, "ipv6Errors", 1);
-  } catch (error) {
-    throw failure(error);
-  }
-}
+/** How to bind, and for the errors' sentences what was asked for. */
+type DatagramPlan = BindPlan & { readonly asked: string };
 
 interface DatagramPeer {
   readonly ip: IpAddress;
@@ -142,20 +131,25 @@ interface DatagramPeer {
   readonly asked: string;
 }
 
+interface Opened {
+  readonly socket: OwnedSocket;
+  readonly ip: IpAddress;
+  readonly peer: DatagramPeer | undefined;
+}
+
 /* The peer has to be an address by the time that Bun sees it: Bun would ask our own name servers. */
-async function peerOf(
+async function peersOf(
   to: { readonly hostname: string; readonly port: number },
   through: Through,
   deadline: Deadline,
-): Promise<DatagramPeer> {
+): Promise<DatagramPeer[]> {
   const hostname = hostOf("send datagrams", to);
   if (!hostname) throw misuse("send datagrams", "the peer has no hostname", "Give one in connect.");
   const port = checkPort(`send datagrams to ${hostname}`, to.port);
   const asked = `send datagrams to ${hostPort(hostname, port)}`;
   const session = sessionFor(through.via);
-  const [ip] = await resolve({ ...through, session, deadline, asked }, hostname);
-  if (!ip) throw new Error("unreachable: resolve returns at least one address");
-  return { ip, port, asked };
+  const ips = await resolve({ ...through, session, deadline, asked }, hostname);
+  return ips.map((ip) => ({ ip, port, asked }));
 }
 
 /* Bun looks the name of a scope up among the interfaces of its own namespace. */
@@ -163,16 +157,48 @@ function addressFor({ fd }: OwnedSocket, { ip }: DatagramPeer): string {
   return ip.scope === undefined ? ip.address : `${ip.address}%${scopeIndex(fd, ip.scope)}`;
 }
 
-/* Bun connects as well, but where that fails it has closed the descriptor or not, as the case may be. */
-async function connectPeer(
-  socket: OwnedSocket,
-  { ip, port, asked }: DatagramPeer,
-  server: string,
+/* As Bun does: ICMP errors reach error(), also those for a socket that is not connected. */
+function reportErrors({ fd }: OwnedSocket, { family }: IpAddress): void {
+  setOption(fd, "ipErrors", 1);
+  if (family === 6) setOption(fd, "ipv6Errors", 1);
+}
+
+/* A socket that is bound, and connected where there is a peer. Bun connects as well, but where that fails it
+   has closed the descriptor or not, as the case may be. */
+async function opened(
+  plan: DatagramPlan,
+  peer: DatagramPeer | undefined,
+  through: Through,
   deadline: Deadline,
-): Promise<void> {
+): Promise<Opened> {
+  const hostname = plan.hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0");
+  const limits = deadline.limits();
+  const { socket, ip } = await bound({ ...plan, hostname }, { ...through, ...limits });
   try {
-    await connectTo(socket.fd, ip, port, deadline);
+    reportErrors(socket, ip);
+    if (peer) await connectTo(socket.fd, peer.ip, peer.port, deadline);
+    return { socket, ip, peer };
   } catch (error) {
-    throw failedCall(error, server, asked);
+    socket.close();
+    throw failedCall(error, pathOf(through.via), (peer ?? plan).asked);
   }
+}
+
+/* The first of a peer's addresses that does: the target namespace may lack an IP version, or a way. */
+async function openedToAny(
+  plan: DatagramPlan,
+  peers: readonly DatagramPeer[] | undefined,
+  through: Through,
+  deadline: Deadline,
+): Promise<Opened> {
+  let failure: unknown;
+  for (const peer of peers ?? [undefined]) {
+    try {
+      return await opened(plan, peer, through, deadline);
+    } catch (error) {
+      if (!isUnusable(error)) throw error;
+      failure ??= error;
+    }
+  }
+  throw failure;
 }
