@@ -84,6 +84,19 @@ test("the program is the process that was started, with descriptor 3 taken over"
   expect(stdout).not.toContain("/etc/passwd");
 });
 
+test("the program does not take its socket for a channel to Node, and another channel stays", async () => {
+  await using server = await startServer();
+  const printed = async (channel: string): Promise<string> => {
+    const env = { NODE_CHANNEL_FD: channel, NODE_CHANNEL_SERIALIZATION_MODE: "json" };
+    const open = [XSOCKET, "open", server.path, "--exec", "env"];
+    return (await here.run(open, { env })).stdout;
+  };
+  const socket = await printed("3");
+  expect(socket).toContain("LISTEN_FDS=1\n");
+  expect(socket).not.toContain("NODE_CHANNEL");
+  expect(await printed("7")).toMatch(/^NODE_CHANNEL_FD=7$/m);
+});
+
 test("a port that is taken, and one that this user may not bind, are one sentence each", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });

@@ -286,6 +286,17 @@ static int child_exit_code(int status)
 	    WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
+/* Where Node has a program of its own talk to it by the descriptor that is now the socket. */
+static void forget_channel(void)
+{
+	const char *channel = getenv("NODE_CHANNEL_FD");
+
+	if (!channel || strtol(channel, NULL, 10) != LISTEN_FD)
+		return;
+	unsetenv("NODE_CHANNEL_FD");
+	unsetenv("NODE_CHANNEL_SERIALIZATION_MODE");
+}
+
 static int hand_on_socket(int socket)
 {
 	static char pid[32];
@@ -301,6 +312,7 @@ static int hand_on_socket(int socket)
 	/* The process once more, as a service manager wrote it: with that of another one
 	 * sd_listen_fds(3) finds nothing. */
 	unsetenv("LISTEN_PIDFDID");
+	forget_channel();
 	snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int)getpid());
 	return environment_set(pid);
 }
