@@ -3,11 +3,21 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
+import { readElf } from "./elf.ts";
 import { preloadObstacle } from "./preloadable.ts";
 
 test("an ordinary program can be preloaded", () => {
   const program = { name: "cat", path: "/bin/cat", image: "/bin/cat" };
   expect(preloadObstacle(program, libraryPath("xbind"))).toBeUndefined();
+});
+
+test("the dynamic loader is no obstacle to the program that it is given", () => {
+  const image = readElf("/bin/cat")?.interpreter ?? "";
+  const library = libraryPath("xbind");
+  expect(preloadObstacle({ name: "ld.so", path: image, image }, library)).toBeUndefined();
+  const env = { LD_PRELOAD: library };
+  const maps = Bun.spawnSync([image, "/bin/cat", "/proc/self/maps"], { env });
+  expect(maps.stdout.toString()).toContain(library);
 });
 
 const HELPERS = ["ASAN_OPTIONS", "XSOCKET_RUN_PRELOAD"] as const;

@@ -53,6 +53,9 @@ function gainsNothing(): boolean {
 /* They start a program as another user, with an environment of their own. */
 const CLEAR_ENVIRONMENT = new Set(["sudo", "doas", "pkexec"]);
 
+/* The dynamic loader, which needs none and runs a program: ld-linux-x86-64.so.2, ld64.so.1, ld.so. */
+const LOADER = /^ld(64|-[\w.-]+)?\.so(\.\d+)*$/;
+
 /* Only a change of identity makes the loader ignore LD_PRELOAD. */
 function changesUser(path: string): boolean {
   if (gainsNothing()) return false;
@@ -107,8 +110,8 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
           remedy: OPEN,
         }
       : undefined,
-  ({ interpreter }) =>
-    interpreter === undefined
+  ({ interpreter }, path) =>
+    interpreter === undefined && !LOADER.test(basename(path))
       ? {
           found: "it is statically linked, so nothing can be preloaded into it",
           remedy: `use a dynamically linked build, ${OPEN}`,
@@ -143,8 +146,8 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
       remedy: byHand(machineName(elf)),
     };
   },
-  ({ interpreter = "" }, _path, library) => {
-    const [its, ours] = [libcOf(interpreter), libraryLibc(library)];
+  ({ interpreter }, path, library) => {
+    const [its, ours] = [libcOf(interpreter ?? path), libraryLibc(library)];
     if (its === ours) return undefined;
     return {
       found: `it uses the C library ${its}, and ${library} uses ${ours}`,
