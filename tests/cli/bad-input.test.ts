@@ -46,6 +46,16 @@ const SERVE: Record<string, Case> = {
     code: 1,
     says: ["no-such-group", "groupadd"],
   },
+  "users of nothing": {
+    argv: ["serve", "--allow-user", ",", "/nowhere/xsocket"],
+    code: 2,
+    says: ["--allow-user", '","', "commas between"],
+  },
+  "a group of nothing among others": {
+    argv: ["serve", "--allow-group", "root,,0", "/nowhere/xsocket"],
+    code: 2,
+    says: ["--allow-group", '"root,,0"', "commas between"],
+  },
   "no threads": { argv: ["serve", "--threads", "0"], code: 2, says: ["--threads", "from 1 to 64"] },
   "a bound out of range": {
     argv: ["serve", "--max-in-flight-per-user", "3000000000"],

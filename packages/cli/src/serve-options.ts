@@ -64,8 +64,10 @@ function bounds(args: Readonly<Record<string, string | boolean | undefined>>): P
   return found;
 }
 
-function idsOf(list: string, find: (name: string) => number): IdRange[] {
+function idsOf(option: string, list: string, find: (name: string) => number): IdRange[] {
   return list.split(",").map((word) => {
+    if (!word.trim())
+      throw new MisuseError(`${option} takes names or ids with commas between, not "${list}"`);
     const ids = parseIds(word);
     const id = ids ? 0 : find(word);
     return ids ?? { first: id, last: id };
@@ -90,8 +92,8 @@ function identity(name: string): Identity {
 function policy(args: ServeArgs): ServiceOptions["policy"] {
   const file = mapped(args.policy, userPath);
   const flags = given({
-    uids: mapped(args["allow-user"], (list) => idsOf(list, userId)),
-    gids: mapped(args["allow-group"], (list) => idsOf(list, groupId)),
+    uids: mapped(args["allow-user"], (list) => idsOf("--allow-user", list, userId)),
+    gids: mapped(args["allow-group"], (list) => idsOf("--allow-group", list, groupId)),
     socketsPerMinute: mapped(args["sockets-per-minute"], (word) =>
       wholeNumber("--sockets-per-minute", word, { least: 1, most: QUOTA_MAX }),
     ),
