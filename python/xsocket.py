@@ -28,6 +28,14 @@ _SONAME = "libxsocket.so.1"
 _library: Optional[ctypes.CDLL] = None
 
 
+class _Descriptor(ctypes.c_int):
+    """What the library returns. One that nobody takes is closed: a signal handler may raise first."""
+
+    def __del__(self) -> None:
+        if self.value >= 0:
+            os.close(self.value)
+
+
 def _load() -> ctypes.CDLL:
     """Loads the library at the first use, so that importing this module cannot fail."""
     # Without a lock, on which a signal handler would wait for ever: a second load does no harm.
@@ -41,7 +49,7 @@ def _load() -> ctypes.CDLL:
             remedy = "name the directory of libxsocket.so.1 in XSOCKET_LIBDIR or LD_LIBRARY_PATH"
             raise OSError(f"{error}: {remedy}") from None
         library.xsocket.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
-        library.xsocket.restype = ctypes.c_int
+        library.xsocket.restype = _Descriptor
         _library = library
     return _library
 
@@ -71,7 +79,8 @@ def socket(
     # ctypes would wrap them silently
     if any(not -(2**31) <= number < 2**31 for number in (family, type, proto)):
         raise OverflowError("family, type and proto have to fit a C int")
-    fd = _load().xsocket(name, family, type | _socket.SOCK_CLOEXEC, proto)
+    returned = _load().xsocket(name, family, type | _socket.SOCK_CLOEXEC, proto)
+    fd, returned.value = returned.value, -1
     if fd < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), DEFAULT_PATH if path is None else path)

@@ -105,3 +105,33 @@ test("a signal handler of Python may ask while the library is loaded", async () 
   expect(stderr).toBe("");
   expect({ code, stdout }).toEqual({ code: 0, stdout: "missing\nmissing\n" });
 });
+
+/* Its own server, which answers once Ctrl-C has come. */
+const ENDED_BY_KEY = `
+import os, signal, socket, struct, sys, threading, xsocket
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind(sys.argv[1])
+listener.listen()
+def answer():
+    connection, _ = listener.accept()
+    connection.recv(16)
+    os.kill(os.getpid(), signal.SIGINT)
+    with socket.socket() as made, connection:
+        socket.send_fds(connection, [struct.pack("!II", 0x58533032, 0)], [made.fileno()])
+thread = threading.Thread(target=answer)
+before = len(os.listdir("/proc/self/fd"))
+thread.start()
+try:
+    xsocket.socket(sys.argv[1])
+except KeyboardInterrupt:
+    thread.join()
+    print("interrupted, and left open:", len(os.listdir("/proc/self/fd")) - before)
+`;
+
+test("Python leaves no descriptor open where Ctrl-C comes before the answer", async () => {
+  using dir = tempDir();
+  const run = ["python3", "-c", ENDED_BY_KEY, dir.join("control")];
+  const { stdout, stderr } = await here.run(run, { env: ENV });
+  expect(stderr).toBe("");
+  expect(stdout).toBe("interrupted, and left open: 0\n");
+});
