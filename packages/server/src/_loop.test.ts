@@ -73,30 +73,32 @@ function waitOnce(events: number, orders: Order[]): Syscalls["epollWait"] {
 
 /**
  * Has the thread take one event of a connection that has asked so often, then an order to stop.
- * Returns the state in between.
+ * Returns the state in between, and whether it was read from.
  */
-function stateAfter(events: number, owner: number, requests = 1): number {
+function after(events: number, owner: number, before: number = STATE.idle, requests = 1) {
   const { memory, shared } = idleConnection(owner);
   shared.set(CONNECTION, FIELD.requests, requests);
-  if (requests === 0) shared.set(CONNECTION, FIELD.state, STATE.fresh);
+  shared.set(CONNECTION, FIELD.state, before);
   shared.touch(CONNECTION, sys.monotonic());
-  let state = -1;
+  const found = { state: -1, isRead: false };
   const orders: Order[] = [];
   const kernel = {
     epollWait: waitOnce(events, orders),
-    eventfdTake: () => ((state = shared.get(CONNECTION, FIELD.state)), 0),
+    eventfdTake: () => ((found.state = shared.get(CONNECTION, FIELD.state)), 0),
     poll: () => 0, // the peer of the connection that has the number now is there, and silent
-    receivePacket: () => -errno.EAGAIN,
+    receivePacket: (fd: number) => ((found.isRead = fd === CONNECTION), -errno.EAGAIN),
   };
   threadOne(memory, orders, kernel).run();
-  return state;
+  return found;
 }
 
 test("a late event of a connection that was closed does not touch the next one with its number", () => {
-  expect(stateAfter(EPOLLIN, 0)).toBe(STATE.idle); // it would wait in the wrong thread
-  expect(stateAfter(EPOLLHUP, 0)).toBe(STATE.idle);
-  expect(stateAfter(EPOLLHUP | EPOLLIN, 1)).toBe(STATE.idle);
-  expect(stateAfter(EPOLLHUP | EPOLLIN, 1, 0)).toBe(STATE.fresh); // its time for a request runs on
+  const untouched = { state: STATE.idle, isRead: false };
+  expect(after(EPOLLIN, 0)).toEqual(untouched); // it would wait in the wrong thread
+  expect(after(EPOLLHUP, 0)).toEqual(untouched);
+  expect(after(EPOLLIN, 1, STATE.free)).toEqual({ state: STATE.free, isRead: false });
+  expect(after(EPOLLHUP | EPOLLIN, 1).state).toBe(STATE.idle);
+  expect(after(EPOLLHUP | EPOLLIN, 1, STATE.fresh, 0).state).toBe(STATE.fresh); // its time for a request runs on
 });
 
 test("a connection is not handed to a thread that dies at that moment", () => {

@@ -76,9 +76,9 @@ test("a rule with every key", () => {
 });
 
 test("a number alone is a rule for somebody, and each number may be the largest", () => {
-  const all = `[[rule]]\naction = "allow"\nuid = 7\n[[rule]]\naction = "allow"\ngid = 8\ntype = 15\nconnections = 16777215`;
+  const all = `[[rule]]\naction = "allow"\nuid = 4294967294\n[[rule]]\naction = "allow"\ngid = 8\ntype = 15\nconnections = 16777215`;
   expect(parse(all)).toEqual([
-    plainRule("rule 1", { uids: [{ first: 7, last: 7 }] }),
+    plainRule("rule 1", { uids: [{ first: 0xfffffffe, last: 0xfffffffe }] }),
     plainRule("rule 2", {
       gids: [{ first: 8, last: 8 }],
       types: [15],

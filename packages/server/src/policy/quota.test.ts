@@ -52,6 +52,16 @@ test("a user has so many connections at once, each with any number of requests",
   expect([12, 14].map((fd) => take(fd))).toEqual([undefined, "connections"]);
 });
 
+test("a connection that has ended gives back what it counted for once, also in the first row", () => {
+  const counts = quotas(1);
+  const rule = plainRule("r", { connections: 1 });
+  const take = (fd: number) => counts.take(rule, 0, 1000, fd, 1);
+  expect(take(10)).toBeUndefined();
+  counts.close(10);
+  counts.close(10);
+  expect([11, 12].map((fd) => take(fd))).toEqual([undefined, "connections"]);
+});
+
 test("a connection counts under the rule of its last request", () => {
   const counts = quotas();
   const rule = plainRule("r", { connections: 1 });
@@ -114,6 +124,17 @@ test("just after the clock has wrapped a row that was never used comes before on
   for (let uid = 32; uid < 64; uid++) expect(counts.take(rule, 0, uid, 1, after)).toBeUndefined();
   for (let uid = 0; uid < 64; uid++)
     expect(counts.take(rule, 0, uid, 1, after)).toBe("sockets per minute");
+});
+
+test("what is counted is looked at under the lock", () => {
+  const memory = createQuotaMemory(DESCRIPTORS);
+  const holder = new Int32Array(memory.lock);
+  const holders: number[] = [];
+  const rule = Object.defineProperty(plainRule("r"), "connections", {
+    get: () => void holders.push(holder[0] ?? 0),
+  });
+  new Quotas(memory, 1).take(rule, 0, 7, 5, 1);
+  expect([...holders, holder[0]]).toEqual([3, 0]);
 });
 
 /** Takes 8000 times in a thread of its own and tells how often that went well. */
