@@ -6,6 +6,7 @@ import {
   EPOLLIN,
   errno,
   loadSyscalls,
+  POLLIN,
   type Syscalls,
 } from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
@@ -73,7 +74,7 @@ function waitOnce(events: number, orders: Order[]): Syscalls["epollWait"] {
 
 /**
  * Has the thread take one event of a connection that has asked so often, then an order to stop.
- * Returns the state in between, and whether it was read from.
+ * Returns the state in between, whether it was read from, and whether it is open at the end.
  */
 function after(events: number, owner: number, before: number = STATE.idle, requests = 1) {
   const { memory, shared } = idleConnection(owner);
@@ -89,14 +90,18 @@ function after(events: number, owner: number, before: number = STATE.idle, reque
     receivePacket: (fd: number) => ((found.isRead = fd === CONNECTION), -errno.EAGAIN),
   };
   threadOne(memory, orders, kernel).run();
-  return found;
+  return { ...found, isOpen: shared.get(CONNECTION, FIELD.state) !== STATE.free };
 }
 
 test("a late event of a connection that was closed does not touch the next one with its number", () => {
-  const untouched = { state: STATE.idle, isRead: false };
+  const untouched = { state: STATE.idle, isRead: false, isOpen: true };
   expect(after(EPOLLIN, 0)).toEqual(untouched); // it would wait in the wrong thread
   expect(after(EPOLLHUP, 0)).toEqual(untouched);
-  expect(after(EPOLLIN, 1, STATE.free)).toEqual({ state: STATE.free, isRead: false });
+  expect(after(EPOLLIN, 1, STATE.free)).toEqual({
+    state: STATE.free,
+    isRead: false,
+    isOpen: false,
+  });
   expect(after(EPOLLHUP | EPOLLIN, 1).state).toBe(STATE.idle);
   expect(after(EPOLLHUP | EPOLLIN, 1, STATE.fresh, 0).state).toBe(STATE.fresh); // its time for a request runs on
 });
@@ -256,6 +261,42 @@ test("an exception closes the connection and the socket that was to be handed ov
   expect(closed).toEqual([CONNECTION + 1, CONNECTION]);
   expect(shared.thread(1, THREAD.scratch)).toBe(-1);
   expect([shared.get(CONNECTION, FIELD.state), shared.connections()]).toEqual([STATE.free, 0]);
+});
+
+test.each([1, 2])("so does one in turn %d of a new connection", (turn) => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
+  const orders: Order[] = [];
+  const accepts = [CONNECTION];
+  const closed: number[] = [];
+  const said: string[] = [];
+  let turns = 0;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (accepts.length === 0) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, accepts.length > 0 ? LISTEN_DATA : WAKE_DATA]);
+      return 1;
+    },
+    accept: () => accepts.shift() ?? -errno.EAGAIN,
+    getsockopt: () => 12,
+    pollMany: (pairs: Int32Array) => ((pairs[1] = POLLIN), 1),
+    eventfd: () => -errno.EMFILE,
+    eventfdTake: () => 0,
+    receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+    sendQueue: () => 0,
+    socket: () => CONNECTION + 1,
+    sendPacket() {
+      if (++turns === turn) throw new Error("on demand");
+      return 8;
+    },
+    close: (fd: number) => closed.push(fd),
+  };
+  threadAt(0, memory, orders, kernel, (report) => {
+    if (report.kind === "log") said.push(report.record.message);
+  }).run();
+  expect(closed).toEqual([...Array<number>(turn).fill(CONNECTION + 1), CONNECTION]);
+  expect(said).toEqual(["an exception ended a connection: Error: on demand"]);
+  expect(new Shared(memory).connections()).toBe(0);
 });
 
 test.each([1, EVENTS])(

@@ -21,11 +21,8 @@ export interface Accounts {
   readonly groups: ReadonlyMap<string, Group>;
 }
 
-function fields(text: string, count: number): string[][] {
-  return text
-    .split("\n")
-    .map((line) => line.split(":"))
-    .filter((line) => line.length >= count);
+function fields(text: string): string[][] {
+  return text.split("\n").map((line) => line.split(":"));
 }
 
 /* An empty field would be 0, and one of 33 bits wrap to it: that is root. */
@@ -39,11 +36,11 @@ function isId(text: string): boolean {
  */
 export function parseAccounts(passwd: string, group: string): Accounts {
   const users = new Map<string, User>();
-  for (const [name = "", , uid = "", gid = ""] of fields(passwd, 4))
+  for (const [name = "", , uid = "", gid = ""] of fields(passwd))
     if (isId(uid) && isId(gid) && !users.has(name))
       users.set(name, { name, uid: Number(uid), gid: Number(gid) });
   const groups = new Map<string, Group>();
-  for (const [name = "", , gid = "", members = ""] of fields(group, 3))
+  for (const [name = "", , gid = "", members = ""] of fields(group))
     if (isId(gid) && !groups.has(name))
       groups.set(name, { name, gid: Number(gid), members: members.split(",").filter(Boolean) });
   return { users, groups };

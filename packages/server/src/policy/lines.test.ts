@@ -47,4 +47,13 @@ test("what looks like a rule within a text is none", () => {
 
 test("rules that are written in some other way have no lines, rather than wrong ones", () => {
   expect(lines(`rule = [{ action = "no" }]\n`)).toEqual([undefined]);
+  const rules = [
+    "[['rule']]",
+    "action = 'allow'",
+    "[[rule]]",
+    "action = 'no'",
+    "[[rule]]",
+    "action = 'allow'",
+  ];
+  expect(lines(rules.join("\n"))).toEqual([undefined]);
 });

@@ -224,6 +224,8 @@ describe("files", () => {
       expect(readPolicy(path, ACCOUNTS).source).toBe(path);
       expect(() => readPolicy(join(directory, "none"), ACCOUNTS)).toThrow(PolicyError);
       expect(() => readPolicy(directory, ACCOUNTS)).toThrow(PolicyError);
+      writeFileSync(path, "#".repeat(1 << 20));
+      expect(readPolicy(path, ACCOUNTS).rules).toEqual([]);
       writeFileSync(path, "#".repeat((1 << 20) + 1));
       expect(() => readPolicy(path, ACCOUNTS)).toThrow("more than 1048576 bytes");
       expect(() => readPolicy("/dev/zero", ACCOUNTS)).toThrow("more than 1048576 bytes");
