@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_lock.c - a lock is somebody's for as long as that one lives and has the same memory */
+#include "core/deadline.h"
 #include "support/child.h"
 #include "xbind/lock.h"
 
@@ -11,6 +12,7 @@
 
 #define STACK_BYTES 65536
 #define SOON_MS     20 /* milliseconds */
+#define LATE_MS     10000
 
 static _Atomic int holder;
 
@@ -56,9 +58,21 @@ static void test_forked_process(void)
 	lock_give(&holder);
 }
 
+/* In a signal handler, for one: it hears at once that what it interrupted holds it. */
+static void test_holder_itself(void)
+{
+	const struct deadline deadline = deadline_in(LATE_MS);
+
+	CHECK(lock_take(&holder, SOON_MS));
+	CHECK(!lock_take(&holder, LATE_MS));
+	CHECK(deadline_left_ms(&deadline) > 0);
+	lock_give(&holder);
+}
+
 int main(void)
 {
 	RUN(test_forked_process);
+	RUN(test_holder_itself);
 #ifndef __SANITIZE_THREAD__ /* which has its own view of threads */
 	test_needs_kcmp();
 	if (!getenv("TEST_EMULATOR")) /* where no process has another one's memory */

@@ -1,20 +1,68 @@
 /* SPDX-License-Identifier: MIT */
-/* test_table.c - what it costs to know whose table of descriptors a number is from */
+/* test_table.c - whose table of descriptors a number is from, what that costs, where it ends */
 #include "core/sys.h"
 #include "test.h"
 #include "xbind/table.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
+
+#define MANY 65536 /* numbers, past which nobody looks who cannot know how many there are */
+#define FEW  1000
 
 static int calls;
+static bool is_proc_closed;
 
 long sys_call(long number, const long args[6])
 {
 	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 
 	calls++;
+	if (is_proc_closed && number == SYS_openat) {
+		if (rc >= 0)
+			close((int)rc);
+		return -EACCES;
+	}
 	return rc < 0 ? -errno : rc;
+}
+
+static rlim_t hard_limit(void)
+{
+	struct rlimit limit;
+
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	return limit.rlim_max;
+}
+
+static void limit_to(rlim_t most)
+{
+	const struct rlimit limit = {most, most};
+
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+static void test_end_unknown(void)
+{
+	const rlim_t hard = hard_limit();
+
+	is_proc_closed = true;
+	CHECK_EQ(table_end(), hard < MANY ? hard : MANY);
+	limit_to(FEW + 1);
+	CHECK_EQ(table_end(), FEW + 1);
+	is_proc_closed = false;
+}
+
+/* The last number is before it, also one that is past the limits by now. */
+static void test_end(void)
+{
+	int fd = fcntl(0, F_DUPFD, FEW);
+
+	CHECK_EQ(fd, FEW);
+	limit_to(FEW);
+	CHECK(table_end() > fd);
+	close(fd);
 }
 
 /*
@@ -35,10 +83,12 @@ static void *note(void *unused)
 	return unused;
 }
 
-static void *leave_and_note(void *unused)
+static void *leave_and_ask(void *unused)
 {
+	CHECK(!table_is_shared());
 	CHECK_EQ(unshare(CLONE_FILES), 0);
-	return note(unused);
+	CHECK(table_is_shared());
+	return unused;
 }
 
 static void run_thread(void *(*body)(void *))
@@ -53,13 +103,15 @@ static void test_other_threads(void)
 {
 	run_thread(note);
 	CHECK(!table_is_shared());
-	run_thread(leave_and_note);
+	run_thread(leave_and_ask);
 	CHECK(table_is_shared());
 }
 
 int main(void)
 {
 	RUN(test_first_thread);
+	RUN(test_end_unknown);
+	RUN(test_end);
 	if (unshare(CLONE_FILES) < 0)
 		test_skip("unshare(2) is refused, as in a container");
 	RUN(test_other_threads);
