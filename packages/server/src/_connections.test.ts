@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
 import { Connections } from "./_connections.ts";
 import { UNREAD } from "./_flight.ts";
@@ -63,6 +63,26 @@ test("one that is over waits for its reply to be received without end, and witho
   connections.lookAtDue();
   expect([shared.get(100, FIELD.state), connections.waitMs()]).toEqual([STATE.lingering, -1]);
   expect(shared.sum(COUNTER.timedOut)).toBe(0);
+});
+
+test("one that has received its socket counts none any more, and what it waits for already costs no call", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const { flight } = new Shared(memory);
+  let queued = 768;
+  const calls: number[] = [];
+  const { connections } = threadAt(0, memory, {
+    monotonic: () => 0,
+    sendQueue: () => queued,
+    epollCtl: (_: number, operation: number) => (calls.push(operation), 0),
+  });
+  connections.open(100);
+  flight.setUnread(100, UNREAD.socket);
+  expect([connections.isUnread(100), flight.inFlight()]).toEqual([true, 1]);
+  queued = 1; // for an instant
+  expect([connections.isUnread(100), flight.inFlight()]).toEqual([false, 0]);
+  for (const state of [STATE.idle, STATE.idle, STATE.stuck, STATE.lingering, STATE.idle])
+    connections.release(100, state);
+  expect(calls).toEqual([EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_MOD]);
 });
 
 test("a connection goes to a thread that serves and has less to do, also when it is there", () => {

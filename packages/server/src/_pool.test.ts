@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -168,6 +168,16 @@ test("a thread that was told to stop is not taken for one that died", async () =
   const pool = await failingPool(1);
   await pool[Symbol.asyncDispose]();
   expect([pool.records, pool.shared.replaced()]).toEqual([[], 0]);
+});
+
+test("a connection that has ended counts under no quota any more", async () => {
+  await using pool = await failingPool(1, { connections: 1 });
+  const first = sys.handoverConnect(pool.path, 1000);
+  const second = sys.handoverConnect(pool.path, 1000);
+  expect([ask(first, 0), ask(second, 0)]).toEqual([0, -errno.EPERM]);
+  sys.close(first);
+  while (ask(second, 0) !== 0) await Bun.sleep(1);
+  sys.close(second);
 });
 
 test("the connections of a thread that died count under no quota any more", async () => {
@@ -390,6 +400,15 @@ test("a thread that dies before it serves is replaced again after longer and lon
   writeFileSync(join(directory, "part.ts"), "");
   expect(await askAgain(pool.path)).toBe(0);
   sys.close(victim);
+  const sleep = spyOn(Bun, "sleep"); // once it has served, that is over
+  const deaths = pool.records.length;
+  const next = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(next, AF_INET, SOCK_STREAM, DIES);
+  while (pool.records.length === deaths) await Bun.sleep(1);
+  expect(await askAgain(pool.path)).toBe(0);
+  expect(sleep.mock.calls.filter(([ms]) => ms === 100)).toHaveLength(1);
+  sleep.mockRestore();
+  sys.close(next);
 });
 
 test.each([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { recorded } from "../../../../tests/harness/recorded.ts";
@@ -215,6 +215,10 @@ test("explain says of each rule why it did not decide", () => {
   expect(steps.map((step) => step.outcome)).toEqual(["user", "type", "decides"]);
 });
 
+function descriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
 describe("files", () => {
   test("are read, and a missing or huge one is a PolicyError", () => {
     const directory = mkdtempSync(join(tmpdir(), "policy-"));
@@ -222,6 +226,7 @@ describe("files", () => {
       const path = join(directory, "p.toml");
       writeFileSync(path, '[[rule]]\naction = "allow"\nuser = "alice"\n');
       expect(readPolicy(path, ACCOUNTS).source).toBe(path);
+      const before = descriptors();
       expect(() => readPolicy(join(directory, "none"), ACCOUNTS)).toThrow(PolicyError);
       expect(() => readPolicy(directory, ACCOUNTS)).toThrow(PolicyError);
       writeFileSync(path, "#".repeat(1 << 20));
@@ -229,6 +234,7 @@ describe("files", () => {
       writeFileSync(path, "#".repeat((1 << 20) + 1));
       expect(() => readPolicy(path, ACCOUNTS)).toThrow("more than 1048576 bytes");
       expect(() => readPolicy("/dev/zero", ACCOUNTS)).toThrow("more than 1048576 bytes");
+      expect(descriptors()).toBe(before);
     } finally {
       rmSync(directory, { recursive: true });
     }
