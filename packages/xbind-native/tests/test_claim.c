@@ -56,8 +56,42 @@ static void test_wait(void)
 	close(fd);
 }
 
+/* Nor does it go on while the number is being exchanged, whatever socket has it by now. */
+static void test_number(void)
+{
+	struct claim claim;
+	pthread_t thread;
+
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	claim = claim_number(fd);
+	waited = 0;
+	CHECK_EQ(pthread_create(&thread, NULL, wait_for_it, NULL), 0);
+	for (int tries = 0; tries < WAITING_MS && !waited; tries++)
+		poll(NULL, 0, 1);
+	CHECK(!waited);
+	claim_give(&claim);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	close(fd);
+}
+
+/* Who changes an option asks whether one has run meanwhile, and waits for none if not. */
+static void test_has_run(void)
+{
+	const struct claim_mark before = claim_mark();
+	struct claim claim;
+
+	CHECK(!claim_has_run(before));
+	claim = claim_take(1);
+	CHECK(claim_has_run(claim_mark()));
+	claim_end(&claim);
+	CHECK(claim_has_run(before));
+	CHECK(!claim_has_run(claim_mark()));
+}
+
 int main(void)
 {
 	RUN(test_wait);
+	RUN(test_number);
+	RUN(test_has_run);
 	return 0;
 }

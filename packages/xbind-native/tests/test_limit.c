@@ -129,7 +129,9 @@ static void test_far_above(void)
 	in_child(bind_far_above);
 }
 
-/* Each thread raises the limit for a moment, and none leaves it so or takes it for the program's.
+/*
+ * Each thread raises the limit for a moment, and none leaves it so, takes it for the program's, or
+ * keeps the others from it for longer, as the first one would that lives on.
  */
 #define THREADS 8
 #define EACH    40  /* sockets of a thread */
@@ -152,7 +154,9 @@ static void bind_in_threads(void)
 
 	for (int i = 0; i < THREADS * EACH; i++)
 		socket_at(FIRST + i);
+	socket_at(HIGH);
 	lower(false);
+	CHECK_EQ(pair_bind(HIGH, 3034), 0);
 	for (int i = 0; i < THREADS; i++) {
 		first[i] = i * EACH;
 		CHECK_EQ(pthread_create(&threads[i], NULL, bind_many, &first[i]), 0);
