@@ -73,6 +73,7 @@ test("one that has received its socket counts none any more, and what it waits f
   const { connections } = threadAt(0, memory, {
     monotonic: () => 0,
     sendQueue: () => queued,
+    close: () => 0,
     epollCtl: (_: number, operation: number) => (calls.push(operation), 0),
   });
   connections.open(100);
@@ -83,13 +84,32 @@ test("one that has received its socket counts none any more, and what it waits f
   for (const state of [STATE.idle, STATE.idle, STATE.stuck, STATE.lingering, STATE.idle])
     connections.release(100, state);
   expect(calls).toEqual([EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_MOD]);
+  flight.setUnread(100, UNREAD.socket);
+  connections.close(100);
+  expect(flight.inFlight()).toBe(0);
+});
+
+test("who makes room for another is closed once, and counted out once", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const shared = new Shared(memory);
+  const closed: number[] = [];
+  const kernel = { monotonic: () => 0, close: (fd: number) => closed.push(fd) };
+  const { connections } = threadAt(0, memory, kernel);
+  connections.open(100);
+  connections.open(101);
+  shared.flight.setUnread(100, UNREAD.none); // it has been replied to
+  connections.release(100, STATE.idle);
+  expect([connections.evict(-1), connections.evict(-1)]).toEqual([true, false]);
+  expect(closed).toEqual([100]);
+  expect([shared.connections(), shared.thread(0, THREAD.load)]).toEqual([1, 0]);
+  expect(shared.sum(COUNTER.evicted)).toBe(1);
 });
 
 test("a connection goes to a thread that serves and has less to do, also when it is there", () => {
   const memory = createMemory(DESCRIPTORS, 3);
   const shared = new Shared(memory);
   for (const thread of [0, 2]) shared.setThread(thread, THREAD.serves, 1); // 1 is not there yet
-  const kernel = { monotonic: () => 0, eventfdAdd: () => 0, dropPackets: () => 0 };
+  const kernel = { monotonic: () => 0, eventfdAdd: () => 0, dropPackets: () => 0, close: () => 0 };
   const [here, there] = [0, 2].map((index) => threadAt(index, memory, kernel).connections);
   const loads = () => [0, 1, 2].map((thread) => shared.thread(thread, THREAD.load));
   for (const fd of [100, 101, 102]) {
@@ -109,4 +129,9 @@ test("a connection goes to a thread that serves and has less to do, also when it
   there?.takeInbox();
   expect(shared.get(102, FIELD.state)).toBe(STATE.idle);
   expect(loads()).toEqual([2, 0, 1]);
+  there?.close(102);
+  expect(loads()).toEqual([2, 0, 0]);
+  here?.open(102); // another one, by that number
+  here?.release(102, STATE.idle);
+  expect(loads()).toEqual([3, 0, 0]);
 });
