@@ -18,8 +18,9 @@ static void case_binds(void)
 	struct epoll_event event = {.events = EPOLLIN};
 
 	CHECK_EQ(tcp, 3);
-	/* a registration that comes along is not worth a line */
+	/* a registration or a copy that comes along is not worth a line */
 	CHECK_EQ(epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, tcp, &event), 0);
+	CHECK(dup(tcp) > tcp);
 	CHECK_EQ(pair_bind(tcp, 3000), 0);
 	errno = 77;
 	CHECK_EQ(pair_bind(udp, 3001), 0);

@@ -3,13 +3,16 @@
 #include "support/forbid.h"
 #include "support/logged.h"
 
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/un.h>
 
 #define OTHER_USER 65534
+#define COPY       100 /* the number of a copy */
 
 #ifndef LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET
 #define LANDLOCK_SCOPE_ABSTRACT_UNIX_SOCKET (1ULL << 0)
@@ -145,11 +148,15 @@ static void test_scoped(void)
 	close(listener);
 }
 
-/* An option that cannot be carried over, and on which no safety hangs. */
+/* An option that cannot be carried over, and on which no safety hangs, and a copy past the limit.
+ */
 static void case_lost(void)
 {
+	const struct rlimit limit = {COPY, COPY};
 	int fd = pair_socket(SOCK_STREAM), one = 1;
 
+	CHECK_EQ(fcntl(fd, F_DUPFD, COPY), COPY);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
 	forbid(SYS_setsockopt);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
@@ -159,6 +166,7 @@ static void test_lost(void)
 {
 	static const char *const lines[] = {
 	    "bind of descriptor 3: not carried over: option 1 of level 6: error 18",
+	    "bind of descriptor 100: not carried over: copy of the socket: EMFILE (error 24)",
 	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
 	    NULL};
 
