@@ -41,14 +41,12 @@ function epollOf(fd: number, events: number): number {
 export function onReady(fd: number, events: number, ready: () => void): () => void {
   let watcher: Socket | undefined;
   let wake: (() => void) | undefined = ready;
-  let refused = false;
   const close = (): void => wake?.();
-  const open = (opened: Socket): void => void (watcher = opened);
+  const open = (opened: Socket): void => void (watcher = opened); // at once, or Bun does not take it
   const epollFd = epollOf(fd, events);
-  const connectError = (): void => void (refused = true);
-  const socket = { open, data: nothing, error: nothing, close, connectError };
+  const socket = { open, data: nothing, error: nothing, close };
   adoptConnection({ fd: epollFd, socket }).catch(nothing);
-  if (refused) {
+  if (watcher === undefined) {
     loadSyscalls().close(epollFd); // Bun does not
     throw notTaken();
   }
