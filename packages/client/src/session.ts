@@ -194,8 +194,9 @@ export class Session implements Disposable {
     if (this.#idleMs > LONGEST_MS) return; // for weeks is for ever
     const look = (): void => {
       if (this.#connection !== connection) return;
+      if (!connection.idle) return this.#watchIdle(connection, this.#idleMs);
       const left = this.#usedAt + this.#idleMs - performance.now();
-      if (left > 0 || !connection.idle) return this.#watchIdle(connection, Math.max(left, 1));
+      if (left > 0) return this.#watchIdle(connection, left);
       this.#connection = undefined;
       connection.close();
     };
