@@ -148,6 +148,7 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
       if (!isUnusable(error) || failure === undefined)
         failure = failedCall(error, session.via, asked);
     }
+    if (deadline.leftMs() === 0) break;
   }
   throw failure;
 }
