@@ -34,18 +34,11 @@ const NAME_BYTES = 256; // of a library
 /* An interpreter's path, the notes, or what the loader is told of a program; what is longer is of no interest. */
 const SEGMENT_BYTES = 4096;
 
-class Reader {
-  readonly #fd: number;
+/* Reads from a position as much as there is of a length. */
+type Read = (position: number, length: number) => Buffer;
 
-  constructor(fd: number) {
-    this.#fd = fd;
-  }
-
-  bytes(position: number, length: number): Buffer {
-    const buffer = Buffer.alloc(length);
-    const got = readSync(this.#fd, buffer, 0, length, position);
-    return buffer.subarray(0, got);
-  }
+function textOf(bytes: Buffer): string {
+  return bytes.toString().replace(/\0.*$/s, "");
 }
 
 interface Segment {
@@ -65,12 +58,12 @@ function words(bits: 32 | 64, little: boolean): Word {
     : (view, offset) => view.getUint32(offset, little);
 }
 
-function segments(reader: Reader, header: DataView, bits: 32 | 64, little: boolean): Segment[] {
+function segments(read: Read, header: DataView, bits: 32 | 64, little: boolean): Segment[] {
   const at = LAYOUT[bits];
   const word = words(bits, little);
   const size = header.getUint16(at.phentsize, little);
   const count = Math.min(header.getUint16(at.phnum, little), SEGMENTS_MAX);
-  const table = reader.bytes(word(header, at.phoff), size * count);
+  const table = read(word(header, at.phoff), size * count);
   return Array.from({ length: size > 0 ? Math.floor(table.length / size) : 0 }, (_, index) => {
     const view = new DataView(table.buffer, table.byteOffset + index * size, size);
     const [offset, length] = [word(view, at.offset), word(view, at.filesz)];
@@ -79,7 +72,7 @@ function segments(reader: Reader, header: DataView, bits: 32 | 64, little: boole
       offset,
       address: word(view, at.vaddr),
       length,
-      content: () => reader.bytes(offset, Math.min(length, SEGMENT_BYTES)),
+      content: () => read(offset, Math.min(length, SEGMENT_BYTES)),
     };
   });
 }
@@ -95,7 +88,7 @@ function dynamicEntries(all: readonly Segment[], bits: 32 | 64, word: Word): [nu
   ]);
 }
 
-function neededBy(reader: Reader, all: readonly Segment[], bits: 32 | 64, word: Word): string[] {
+function neededBy(read: Read, all: readonly Segment[], bits: 32 | 64, word: Word): string[] {
   const entries = dynamicEntries(all, bits, word);
   const strings = entries.find(([tag]) => tag === DT_STRTAB)?.[1] ?? 0;
   const home = all.find(
@@ -106,30 +99,22 @@ function neededBy(reader: Reader, all: readonly Segment[], bits: 32 | 64, word: 
   const start = strings - home.address + home.offset;
   return entries
     .filter(([tag]) => tag === DT_NEEDED)
-    .map(([, at]) =>
-      reader
-        .bytes(start + at, NAME_BYTES)
-        .toString()
-        .replace(/\0.*$/s, ""),
-    );
+    .map(([, at]) => textOf(read(start + at, NAME_BYTES)));
 }
 
-function parse(reader: Reader): Elf | undefined {
-  const bytes = reader.bytes(0, HEADER_BYTES);
+function parse(read: Read): Elf | undefined {
+  const bytes = read(0, HEADER_BYTES);
   if (bytes.length < HEADER_BYTES || bytes.toString("latin1", 0, 4) !== MAGIC) return undefined;
   const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const bits = header.getUint8(4) === CLASS_64 ? 64 : 32;
   const little = header.getUint8(5) === LITTLE_ENDIAN;
-  const all = segments(reader, header, bits, little);
-  const loader = all
-    .find(({ type }) => type === PT_INTERP)
-    ?.content()
-    .toString();
+  const all = segments(read, header, bits, little);
+  const loader = all.find(({ type }) => type === PT_INTERP)?.content();
   return {
     bits,
     machine: header.getUint16(18, little),
-    interpreter: loader?.replace(/\0.*$/s, ""),
-    needed: neededBy(reader, all, bits, words(bits, little)),
+    interpreter: loader && textOf(loader),
+    needed: neededBy(read, all, bits, words(bits, little)),
     isGo: all.some(({ type, content }) => type === PT_NOTE && content().includes("Go\0\0")),
   };
 }
@@ -143,7 +128,10 @@ function parse(reader: Reader): Elf | undefined {
 export function readElf(path: string): Elf | undefined {
   const fd = openSync(path, "r");
   try {
-    return parse(new Reader(fd));
+    return parse((position, length) => {
+      const buffer = Buffer.alloc(length);
+      return buffer.subarray(0, readSync(fd, buffer, 0, length, position));
+    });
   } catch (error) {
     if (error instanceof RangeError) return undefined; // cut off in the middle of its headers
     throw error;

@@ -9,9 +9,8 @@ import {
   SyscallError,
 } from "@xsocket/xbind-native";
 import type { Deadline } from "./_deadline.ts";
-import type { KindNumbers } from "./_kind.ts";
+import { type KindNumbers, misuse } from "./_kind.ts";
 import { pause, whenReady } from "./_wait.ts";
-import { misuse } from "./_kind.ts";
 import { failed } from "./error.ts";
 
 /* How long to wait before the next try while the server's backlog is full, in milliseconds: such a
