@@ -14,8 +14,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define SYS_ERRNO_MAX 4095 /* the kernel's MAX_ERRNO */
-
 #define CALL(number, ...) sys_call(number, (const long[6]){__VA_ARGS__})
 
 int sys_socket(int domain, int type, int protocol)
@@ -373,18 +371,15 @@ bool sys_thread_exists(int thread)
 	return CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH;
 }
 
+/* By libc: what the kernel takes is not the same on every processor. */
 void *sys_map(size_t bytes)
 {
-#ifdef SYS_mmap2
-	const long number = SYS_mmap2; /* SYS_mmap takes its arguments in memory on i386 */
-#else
-	const long number = SYS_mmap;
-#endif
-	long at = CALL(number, 0, (long)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-	               -1, 0);
+	const int saved = errno;
+	void *memory =
+	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	/* An address may be negative, an error is one of the last 4095 numbers. */
-	return at < 0 && at >= -SYS_ERRNO_MAX ? NULL : (void *)at;
+	errno = saved;
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
 void sys_unmap(void *memory, size_t bytes)
