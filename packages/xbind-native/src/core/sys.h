@@ -60,7 +60,6 @@ long sys_write(int fd, const void *buf, size_t len);
 unsigned sys_geteuid(void);
 int sys_getpid(void);
 int sys_getppid(void);
-int sys_openat(int directory, const char *path, int flags);
 
 /* Opens a path below /proc for reading, close-on-exec. Return: -ENOENT where that is not procfs: in
  * a changed root anybody may have put a file there. */

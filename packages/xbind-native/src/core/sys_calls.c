@@ -192,11 +192,6 @@ int sys_getppid(void)
 	return (int)CALL(SYS_getppid);
 }
 
-int sys_openat(int directory, const char *path, int flags)
-{
-	return (int)CALL(SYS_openat, directory, (long)path, flags);
-}
-
 static bool is_procfs(int fd)
 {
 	struct statfs status;
@@ -207,7 +202,8 @@ static bool is_procfs(int fd)
 int sys_open_proc(const char *path, int flags)
 {
 	/* A pipe of that name is not waited for. */
-	int fd = sys_openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+	int fd = (int)CALL(SYS_openat, AT_FDCWD, (long)path,
+	                   O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
 
 	if (fd < 0 || is_procfs(fd))
 		return fd;
