@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -47,6 +48,18 @@ test("a checkout that this user may not write to is one sentence", async () => {
     code: 1,
     stderr: `dev: this user may not write to ${root}: work in a checkout of your own\n`,
   });
+});
+
+test("a checkout at a path that CMake cannot have is one sentence", async () => {
+  using dir = tempDir();
+  for (const name of ['a"b', "a\\b", "a;b", "a#b"]) {
+    const root = dir.join(name);
+    renameSync(checkout(dir), root);
+    const { code, stdout, stderr } = await here.run([join(root, "dev"), "build"]);
+    expect(stderr).toMatch(/^dev: CMake builds nothing at a path [^\n]*\n$/);
+    expect(stderr).toContain(root);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  }
 });
 
 test("--help behind a command is the help, and nothing is built", async () => {

@@ -38,8 +38,9 @@ else()
 endif()
 
 # A library exports what its map lists, and is linked again when the map changes.
+# -Wl would split its path at a comma.
 function(xsocket_export_list TARGET MAP)
   target_link_options(${TARGET} PRIVATE
-                      -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/${MAP})
+                      -Xlinker --version-script=${CMAKE_CURRENT_SOURCE_DIR}/${MAP})
   set_property(TARGET ${TARGET} APPEND PROPERTY LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${MAP})
 endfunction()
