@@ -7,10 +7,12 @@ import {
   errno,
   loadSyscalls,
   POLLIN,
+  SHUT_RD,
   type Syscalls,
 } from "@xsocket/xbind-native";
 import { threadOptions } from "../test/options.ts";
 import { LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
+import { UNREAD } from "./_flight.ts";
 import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./_loop.ts";
 import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
@@ -161,6 +163,22 @@ test("what is handed to a thread that was told to stop is answered, and after th
   expect([moved, answered]).toEqual([[true], [CONNECTION]]);
   expect([shared.connections(), shared.thread(1, THREAD.inbox)]).toEqual([0, -1]);
   expect(shared.move(CONNECTION, 1)).toBe(false);
+});
+
+test("who sends without an end does not keep a thread that stops: nothing more comes while it drops that", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.flight.setUnread(CONNECTION, UNREAD.plain);
+  const calls: [call: string, how?: number][] = [];
+  const kernel = {
+    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
+    eventfdTake: () => 0,
+    sendQueue: () => 100,
+    poll: () => EPOLLIN,
+    shutdown: (_: number, how: number) => (calls.push(["shutdown", how]), 0),
+    dropPackets: () => (calls.push(["dropPackets"]), 0),
+  };
+  threadOne(memory, [{ kind: "stop" }], kernel).run();
+  expect(calls).toEqual([["shutdown", SHUT_RD], ["dropPackets"]]); // the reply is there to receive
 });
 
 test("who is held back for a slow close counts as refused, and not as failed in the kernel", () => {

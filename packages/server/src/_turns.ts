@@ -5,7 +5,7 @@
  * it waits again or ends. New connections that have been answered are looked at together
  * (_answered.ts). What is thrown meanwhile ends that connection alone.
  */
-import { EPOLLHUP, POLLHUP, POLLIN } from "@xsocket/xbind-native";
+import { EPOLLHUP, POLLHUP, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
 import { type Answerer, TURN } from "./_answer.ts";
 import { Answered } from "./_answered.ts";
 import type { Connections } from "./_connections.ts";
@@ -119,6 +119,7 @@ export class Turns {
   cut(fd: number): void {
     const { shared, sys } = this.#context;
     if (!shared.change(fd, STATE.stuck, STATE.busy)) return;
+    sys.shutdown(fd, SHUT_RD); // as fast as they are dropped others might come
     sys.dropPackets(fd);
     this.#connections.close(fd);
   }
