@@ -20,6 +20,7 @@ static void test_start(void)
 static void test_bind(void)
 {
 	int (*calls)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "neighbour_calls");
+	int (*exposed)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "neighbour_exposed");
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(calls != NULL, getenv("NEIGHBOUR") != NULL);
@@ -28,6 +29,9 @@ static void test_bind(void)
 	CHECK_EQ(errno, 77);
 	CHECK(pair_is_there(fd));
 	CHECK(!calls || calls() > 0);
+	/* a program that another thread starts meanwhile gets the socket, and not what is to
+	 * replace it */
+	CHECK(!calls || exposed() == fd || exposed() == -1);
 	CHECK(pair_bind(fd, 3001) < 0 && errno == EINVAL);
 	close(fd);
 }

@@ -10,6 +10,7 @@
 #include "support/libc.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -22,8 +23,10 @@
 
 int neighbour_bind(int fd, const void *addr, socklen_t len) __asm__("bind");
 int neighbour_calls(void);
+int neighbour_exposed(void);
 
 static int calls;
+static int exposed;
 
 static void bind_own(void)
 {
@@ -58,7 +61,14 @@ EXPORT int neighbour_bind(int fd, const void *addr, socklen_t len)
 		bind_own();
 		within = false;
 	}
+	exposed = fcntl(fd, F_GETFD) & FD_CLOEXEC ? -1 : fd;
 	return go_on(fd, addr, len);
+}
+
+/* The last socket that was to be bound, -1 if a program that is started would not have got it. */
+EXPORT int neighbour_exposed(void)
+{
+	return exposed;
 }
 
 EXPORT int neighbour_calls(void)
