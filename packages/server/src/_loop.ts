@@ -107,7 +107,6 @@ export class Loop {
     this.#channel.send({ kind: "ready" });
     while (!this.#stopping) this.#step();
     this.#finish();
-    this.#channel.send({ kind: "stopped" });
   }
 
   #step(): void {

@@ -28,7 +28,6 @@ interface Thread {
   readonly port: MessagePort;
   readonly ready: Promise<void>;
   readonly closed: Promise<string>;
-  readonly stopped: Promise<void>;
 }
 
 /** The serving threads: started, told things, replaced when they die, stopped. */
@@ -214,9 +213,6 @@ export class Pool {
     // a timer that is left behind would hold up the end of the process
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, STOP_WAIT_MS);
-    await Promise.all(
-      this.#threads.map(({ stopped, closed }) => Promise.race([stopped, closed, late])),
-    );
     await Promise.all(this.#threads.map((thread) => end(thread, late)));
     clearTimeout(timer);
     const indexes = Array.from({ length: this.#shared.threadCount }, (_, index) => index);
@@ -254,15 +250,13 @@ function startFailed(reason: string): never {
 /* Turns a worker's events into promises. */
 function follow(worker: Worker, port: MessagePort, take: (report: Report) => void): Thread {
   const ready = Promise.withResolvers<void>();
-  const stopped = Promise.withResolvers<void>();
   const closed = Promise.withResolvers<string>();
   let reason = "it ended";
   worker.on("message", (report: Report) => {
     if (report.kind === "ready") ready.resolve();
-    else if (report.kind === "stopped") stopped.resolve();
     else take(report);
   });
   worker.on("error", (error) => (reason = String(error)));
   worker.on("exit", () => closed.resolve(reason));
-  return { worker, port, ready: ready.promise, stopped: stopped.promise, closed: closed.promise };
+  return { worker, port, ready: ready.promise, closed: closed.promise };
 }

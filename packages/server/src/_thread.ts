@@ -31,7 +31,6 @@ export type Order =
 /** What a serving thread tells the main thread. */
 export type Report =
   | { readonly kind: "ready" }
-  | { readonly kind: "stopped" }
   /** One more thread would have work. */
   | { readonly kind: "crowded" }
   | { readonly kind: "log"; readonly record: LogRecord };
