@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_memcheck.c - a program that Valgrind finds no fault with
+ *
+ * Addresses and values lie where not all of the page that they are in is the program's: on the
+ * stack, and in a block of its own. An address that cannot be read is still none.
+ */
+#include "support/pair.h"
+
+#include <arpa/inet.h>
+#include <sys/mman.h>
+
+static void join(int fd, struct ip_mreqn *group)
+{
+	inet_pton(AF_INET, "239.1.2.3", &group->imr_multiaddr);
+	group->imr_ifindex = 1;
+	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, group, sizeof(*group)), 0);
+}
+
+static void bind_by(struct sockaddr_in *addr, struct ip_mreqn *group)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+
+	join(fd, group);
+	addr->sin_family = AF_INET;
+	addr->sin_port = htons(3000);
+	CHECK_EQ(bind(fd, (const struct sockaddr *)addr, sizeof(*addr)), 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+}
+
+static void test_stack(void)
+{
+	struct sockaddr_in addr = {0};
+	struct ip_mreqn group = {0};
+
+	bind_by(&addr, &group);
+}
+
+static void test_heap(void)
+{
+	struct sockaddr_in *addr = calloc(1, sizeof(*addr));
+	struct ip_mreqn *group = calloc(1, sizeof(*group));
+
+	bind_by(addr, group);
+	free(addr);
+	free(group);
+}
+
+static void test_unreadable(void)
+{
+	int fd = pair_socket(SOCK_DGRAM);
+	void *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(page != MAP_FAILED);
+	CHECK_EQ(bind(fd, page, sizeof(struct sockaddr_in)), -1);
+	CHECK_EQ(errno, EFAULT);
+	munmap(page, 4096);
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	(void)argv;
+	RUN(test_stack);
+	RUN(test_heap);
+	if (argc > 1) /* which Memcheck rightly tells of */
+		RUN(test_unreadable);
+	return 0;
+}
