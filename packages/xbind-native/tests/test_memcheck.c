@@ -8,6 +8,7 @@
 #include "support/pair.h"
 
 #include <arpa/inet.h>
+#include <linux/filter.h>
 #include <sys/mman.h>
 
 static void join(int fd, struct ip_mreqn *group)
@@ -47,6 +48,24 @@ static void test_heap(void)
 	free(group);
 }
 
+/* Static, so that all of it has a value. */
+static struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0xffff)};
+static struct sock_fprog filter = {.len = 1, .filter = code};
+
+static void test_filters(void)
+{
+	static const int names[] = {SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF};
+	const int on = 1;
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(setsockopt(fd, SOL_SOCKET, names[i], &filter, sizeof(filter)), 0);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+}
+
 static void test_unreadable(void)
 {
 	int fd = pair_socket(SOCK_DGRAM);
@@ -64,6 +83,7 @@ int main(int argc, char **argv)
 	(void)argv;
 	RUN(test_stack);
 	RUN(test_heap);
+	RUN(test_filters);
 	if (argc > 1) /* which Memcheck rightly tells of */
 		RUN(test_unreadable);
 	return 0;

@@ -165,7 +165,8 @@ static int copy_filter(const struct carry *carry, struct sock_filter *program, s
 
 static int carry_filter(const struct carry *carry)
 {
-	struct sock_filter program[FILTER_STACK_MAX];
+	/* To Memcheck, SO_GET_FILTER writes as many bytes as there are instructions. */
+	struct sock_filter program[FILTER_STACK_MAX] = {{0}};
 	socklen_t count = 0; /* instructions, not bytes */
 	int rc = sys_getsockopt(carry->old, SOL_SOCKET, SO_GET_FILTER, NULL, &count);
 	size_t bytes = count * sizeof(struct sock_filter);

@@ -207,6 +207,7 @@ static int set_again(struct optrecord *record, int to)
 	const struct option *option = &options[record->row];
 	struct sock_fprog program;
 
+	memset(&program, 0, sizeof(program)); /* Memcheck asks for a value of its padding, too */
 	switch ((enum option_how)option->how) {
 	case OPTION_LAST_FD:
 		if (!optrecord_has_program(record))
