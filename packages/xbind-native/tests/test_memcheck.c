@@ -5,6 +5,7 @@
  * Addresses and values lie where not all of the page that they are in is the program's: on the
  * stack, and in a block of its own. An address that cannot be read is still none.
  */
+#include "support/forbid.h"
 #include "support/pair.h"
 
 #include <arpa/inet.h>
@@ -66,6 +67,14 @@ static void test_filters(void)
 	close(fd);
 }
 
+/* As by a kernel before 5.14, or one whose pages are larger. */
+static void test_without_advice(void)
+{
+	forbid(SYS_madvise);
+	test_stack();
+	test_heap();
+}
+
 static void test_unreadable(void)
 {
 	int fd = pair_socket(SOCK_DGRAM);
@@ -84,6 +93,7 @@ int main(int argc, char **argv)
 	RUN(test_stack);
 	RUN(test_heap);
 	RUN(test_filters);
+	RUN(test_without_advice);
 	if (argc > 1) /* which Memcheck rightly tells of */
 		RUN(test_unreadable);
 	return 0;
