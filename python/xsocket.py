@@ -80,15 +80,16 @@ def socket(
     if any(not -(2**31) <= number < 2**31 for number in (family, type, proto)):
         raise OverflowError("family, type and proto have to fit a C int")
     returned = _load().xsocket(name, family, type | _socket.SOCK_CLOEXEC, proto)
-    fd, returned.value = returned.value, -1
-    if fd < 0:
+    if returned.value < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), DEFAULT_PATH if path is None else path)
+    # Known before it has the descriptor, so that one of both closes it, whatever raises meanwhile.
+    made = _socket.socket.__new__(_socket.socket)
     try:
-        made = _socket.socket(fileno=fd)
-    except BaseException:
-        os.close(fd)
-        raise
+        _socket.socket.__init__(made, fileno=returned.value)
+    finally:
+        if made.fileno() >= 0:
+            returned.value = -1
     # socket(fileno=) leaves the descriptor as it is; Python's own idea of blocking is set here.
     made.settimeout(0.0 if type & _socket.SOCK_NONBLOCK else _socket.getdefaulttimeout())
     return made

@@ -135,3 +135,29 @@ test("Python leaves no descriptor open where Ctrl-C comes before the answer", as
   expect(stderr).toBe("");
   expect(stdout).toBe("interrupted, and left open: 0\n");
 });
+
+/* Ctrl-C comes when the socket of Python has just got the descriptor. */
+const ENDED_IN_SOCKET = `
+import os, socket, sys, xsocket
+class Interrupted(socket.socket):
+    def __init__(self, *args, **named):
+        super().__init__(*args, **named)
+        raise KeyboardInterrupt
+xsocket._socket.socket = Interrupted
+before = len(os.listdir("/proc/self/fd"))
+try:
+    xsocket.socket(sys.argv[1])
+except KeyboardInterrupt:
+    others = [os.open("/", os.O_PATH) for _ in range(4)] # one has its number, if that is free
+for other in others:
+    os.close(other)
+print("interrupted, and left open:", len(os.listdir("/proc/self/fd")) - before)
+`;
+
+test("Python closes a descriptor once where Ctrl-C comes as its socket is made", async () => {
+  await using server = await startServer();
+  const run = ["python3", "-c", ENDED_IN_SOCKET, server.path];
+  const { stdout, stderr } = await here.run(run, { env: ENV });
+  expect(stderr).toBe("");
+  expect(stdout).toBe("interrupted, and left open: 0\n");
+});
