@@ -52,7 +52,7 @@ test("a checkout that this user may not write to is one sentence", async () => {
 
 test("a checkout at a path that CMake cannot have is one sentence", async () => {
   using dir = tempDir();
-  for (const name of ['a"b', "a\\b", "a;b", "a#b"]) {
+  for (const name of ['a"b', "a\\b", "a;b", "a#b", "a|b", "a<b", "a>b"]) {
     const root = dir.join(name);
     renameSync(checkout(dir), root);
     const { code, stdout, stderr } = await here.run([join(root, "dev"), "build"]);
