@@ -63,7 +63,6 @@ static void test_looking_ends(void)
 
 	CHECK_EQ(wait_for(0, 10, 5000), 0);
 	CHECK(xs1_monotonic() - start >= 15);
-	CHECK(yields > 0);
 	CHECK_EQ(sleeps, 1);
 	CHECK_EQ(slept_ms, 10);
 }
