@@ -1,5 +1,6 @@
 /* Answers that servers seldom give, byte by byte, and those that nobody reads. */
 import { expect, test } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fetchVia, listen } from "@xsocket/client";
 import { descriptors, eventually, guardDescriptors, startServer } from "../harness/index.ts";
@@ -121,6 +122,31 @@ test("bodies that are out of the ordinary are those of fetch", async () => {
     expect([path, await told(there)]).toEqual([path, await told(fetch)]);
   }
   web.stop(true);
+});
+
+test("a body that is aborted fails with the signal's reason, whatever its encoding", async () => {
+  await using server = await startServer();
+  using there = fetchVia(server.path);
+  const noise = randomBytes(400_000); // half of it, encoded, is something already
+  for (const [name, encode] of Object.entries({
+    gzip: gzipSync,
+    br: brotliCompressSync,
+    zstd: zstdCompressSync,
+  })) {
+    const bytes = encoded(name, encode(noise));
+    const web = await rawServer(server.path, { endless: bytes.subarray(0, bytes.length / 2) });
+    const controller = new AbortController();
+    const { signal } = controller;
+    const { body } = await there(`http://127.0.0.1:${web.port}/endless`, { signal });
+    const parts = body?.values();
+    await parts?.next();
+    controller.abort();
+    const rest = async (): Promise<void> => {
+      while ((await parts?.next())?.done === false);
+    };
+    await expect(rest()).rejects.toBe(signal.reason);
+    web.stop(true);
+  }
 });
 
 test("TLS options that cannot be right fail the request", async () => {

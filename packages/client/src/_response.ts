@@ -99,7 +99,7 @@ function decodedBy(source: Readable, { decoder, code }: Encoding): Readable {
     source.off("readable", look).off("end", end);
     source.unshift(first);
     const decode = decoder(first).on("error", (error) => {
-      if (error !== source.errored) Object.assign(error, { code });
+      if (!source.errored && !plain.destroyed) Object.assign(error, { code }); // it is its own
     });
     pipeline(source, decode, plain, () => {}); // its failures end plain with them
   };
