@@ -66,8 +66,24 @@ test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", a
     expect(peer.remoteAddress).toMatchObject({ address: "::1", port: echo.port });
     peer.close();
   }
+  for (const kind of ["prohibit", "blackhole", "unreachable"]) {
+    await target.run(["ip", "-6", "route", "replace", kind, "2001:db8::/32"]);
+    const peer = await udp({
+      via,
+      lookup: () => ["2001:db8::1", "127.0.0.1"],
+      connect: { hostname: "both", port: 9 },
+    });
+    expect(peer.remoteAddress).toMatchObject({ address: "127.0.0.1" });
+    peer.close();
+  }
   const nowhere = udp({ via, lookup: () => ["192.0.2.1"], connect: { hostname: "one", port: 9 } });
   await expect(nowhere).rejects.toMatchObject({ code: "ENETUNREACH", step: "connect" });
+  const neither = udp({
+    via,
+    lookup: () => ["192.0.2.1", "2001:db8::1"], // to the former there is no route at all
+    connect: { hostname: "neither", port: 9 },
+  });
+  await expect(neither).rejects.toMatchObject({ code: "EHOSTUNREACH", step: "connect" });
   echo.close();
 });
 

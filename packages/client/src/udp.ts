@@ -18,6 +18,7 @@ import {
 } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { isUnusable } from "./connect.ts";
+import { XSocketError } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
 
@@ -184,6 +185,11 @@ async function opened(
   }
 }
 
+/* A datagram socket connects to nobody: what it fails by is the way to an address, whatever the route says. */
+function isNoWay(error: unknown): boolean {
+  return error instanceof XSocketError && error.step === "connect";
+}
+
 /* The first of a peer's addresses that does: the target namespace may lack an IP version, or a way. */
 async function openedToAny(
   plan: DatagramPlan,
@@ -196,8 +202,9 @@ async function openedToAny(
     try {
       return await opened(plan, peer, through, deadline);
     } catch (error) {
-      if (!isUnusable(error)) throw error;
-      failure ??= error;
+      if (isUnusable(error)) failure ??= error;
+      else if (isNoWay(error)) failure = error;
+      else throw error;
     }
   }
   throw failure;
