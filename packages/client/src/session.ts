@@ -16,6 +16,9 @@ import { refuseUnknown } from "./_unknown.ts";
 import { failed, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
 
+/* How often at most to look whether a connection is idle by now, in milliseconds. */
+const BUSY_MS = 100;
+
 const SOCKET_KEYS = [...KIND_KEYS, ...LIMIT_KEYS] as const;
 
 /** What a {@link Session} is made with. */
@@ -194,7 +197,7 @@ export class Session implements Disposable {
     if (this.#idleMs > LONGEST_MS) return; // for weeks is for ever
     const look = (): void => {
       if (this.#connection !== connection) return;
-      if (!connection.idle) return this.#watchIdle(connection, this.#idleMs);
+      if (!connection.idle) return this.#watchIdle(connection, Math.max(this.#idleMs, BUSY_MS));
       const left = this.#usedAt + this.#idleMs - performance.now();
       if (left > 0) return this.#watchIdle(connection, left);
       this.#connection = undefined;
