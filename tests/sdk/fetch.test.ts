@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { fetchVia, listen, serve } from "@xsocket/client";
 import { checked, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
@@ -63,9 +63,19 @@ test("fetch through the target does what fetch does", async () => {
   const streamed = new ReadableStream({ start: (sink) => (sink.enqueue("part"), sink.close()) });
   const ofNoSize = Bun.file("/proc/self/comm"); // it has none by stat(2)
   const comm = readFileSync("/proc/self/comm", "utf8");
+  using dir = tempDir();
+  const [digits, many9] = ["0123456789", "9".repeat(3_000_000)];
+  writeFileSync(dir.join("digits"), digits);
+  writeFileSync(dir.join("many"), many9);
   const bodies: [Bun.BodyInit, string][] = [
     [ofNoSize, comm],
     [ofNoSize, comm],
+    [Bun.file(dir.join("digits")).slice(5), digits.slice(5)],
+    [Bun.file(dir.join("digits")).slice(5, 7), digits.slice(5, 7)],
+    [Bun.file(dir.join("digits")).slice(20), ""],
+    [Bun.file(dir.join("many")), many9],
+    [Bun.file(dir.join("many")).slice(5), many9.slice(5)],
+    [Bun.file(dir.join("many")).slice(5, 4_000_000), many9.slice(5)],
     [new URLSearchParams({ a: "b" }), "a=b"],
     [new Blob(["blob"]), "blob"],
     [Buffer.from("bytes"), "bytes"],

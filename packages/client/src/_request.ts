@@ -83,12 +83,14 @@ async function gathered(stream: ReadableStream<Uint8Array>): Promise<Plan["body"
   return streamOn(chunks, reader, undefined);
 }
 
-/* Bun takes a file of /proc for empty from when it is asked for its size: that is 0, whatever can be read. */
+/* At most, since Bun takes a part of a file for as long as it might be. And Bun takes a file of /proc for empty
+   from when it is asked for its size: that is 0, whatever can be read. */
 async function sizeOf(blob: Blob): Promise<number> {
   const isLocalFile = "stat" in blob && !("presign" in blob);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what has it in Bun
   const stat = isLocalFile ? await (blob as Bun.BunFile).stat() : undefined;
-  return stat?.isFile() && stat.size === 0 ? 0 : blob.size;
+  if (!stat?.isFile()) return blob.size;
+  return stat.size === 0 ? 0 : Math.min(stat.size, blob.size);
 }
 
 async function bodyOf(
@@ -103,7 +105,8 @@ async function bodyOf(
     return input?.body ? gathered(input.body) : null;
   }
   const bytes = given instanceof Blob ? await sizeOf(given) : Infinity; // of a pipe and the like as well
-  if (given instanceof Blob && bytes > WHOLE_BYTES && bytes < Infinity) return given;
+  const isLong = bytes > WHOLE_BYTES && bytes < Infinity;
+  if (given instanceof Blob && isLong && bytes === given.size) return given;
   const isWhole =
     bytes <= WHOLE_BYTES || // a file may be shorter by now than it was
     typeof given === "string" ||
