@@ -1,4 +1,8 @@
 const LOOK_US = 50;
+/* A thread that looks leaves its processor to others who want it, and has it again after their turn, which is
+   some milliseconds. A thread that sleeps has it as soon as it is woken. */
+const LOST_MS = 1; // a wait with a look that took so long may have been their turn
+const PAUSE_MS = 100; // for which nobody looks then
 
 /**
  * Tells how long a thread looks for events before it sleeps. To be woken can take longer than to
@@ -10,6 +14,8 @@ export class Look {
   readonly #isAlone: () => boolean;
   #since = 0;
   #wasShort = false; // the last wait
+  #isLooking = false;
+  #looksFrom = 0; // a time
 
   /**
    * @param now tells the time in milliseconds
@@ -20,14 +26,21 @@ export class Look {
     this.#isAlone = isAlone;
   }
 
-  /** Begins a wait. Returns for how many microseconds to look; 0 where the last wait was longer than that. */
+  /**
+   * Begins a wait. Returns for how many microseconds to look; 0 where the last wait was longer than that,
+   * or others seem to want the processor.
+   */
   begin(): number {
     this.#since = this.#now();
-    return this.#wasShort && this.#isAlone() ? LOOK_US : 0;
+    this.#isLooking = this.#wasShort && this.#since >= this.#looksFrom && this.#isAlone();
+    return this.#isLooking ? LOOK_US : 0;
   }
 
   /** Ends the wait. */
   end(): void {
-    this.#wasShort = (this.#now() - this.#since) * 1000 < LOOK_US;
+    const now = this.#now();
+    const tookMs = now - this.#since;
+    this.#wasShort = tookMs * 1000 < LOOK_US;
+    if (this.#isLooking && tookMs >= LOST_MS) this.#looksFrom = now + PAUSE_MS;
   }
 }

@@ -416,6 +416,11 @@ test("a thread looks for events before it sleeps while they come quickly and no 
   expect(looks(1, [0.049, 0.049, 0.051, 0.049, 0])).toEqual([0, 0, 0, 0, 0]);
 });
 
+test("a thread that has lost its processor by a look sleeps at once for a while", () => {
+  expect(looks(0, [0, 0, 3, 0, 0, 100, 0, 0])).toEqual([0, 50, 50, 0, 0, 0, 0, 50]);
+  expect(looks(0, [0, 0, 0.9, 0, 0, 100, 0, 0])).toEqual([0, 50, 50, 0, 50, 50, 0, 0]);
+});
+
 test("garbage is collected in the pauses after much work", () => {
   expect(collections(COLLECT_STEPS)).toBe(2);
   expect(collections(COLLECT_STEPS / 2)).toBe(1);
