@@ -1,4 +1,4 @@
-const LOOK_US = 50;
+const LOOK_US = 100;
 /* A thread that looks leaves its processor to others who want it, and has it again after their turn, which is
    some milliseconds. A thread that sleeps has it as soon as it is woken. */
 const LOST_MS = 1; // a wait with a look that took so long may have been their turn

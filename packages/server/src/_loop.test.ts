@@ -412,13 +412,13 @@ function looks(load: number, gapsMs: readonly number[]): number[] {
 }
 
 test("a thread looks for events before it sleeps while they come quickly and no other has work", () => {
-  expect(looks(0, [0.049, 0.049, 0.051, 0.049, 0])).toEqual([0, 50, 50, 0, 50]);
-  expect(looks(1, [0.049, 0.049, 0.051, 0.049, 0])).toEqual([0, 0, 0, 0, 0]);
+  expect(looks(0, [0.099, 0.099, 0.101, 0.099, 0])).toEqual([0, 100, 100, 0, 100]);
+  expect(looks(1, [0.099, 0.099, 0.101, 0.099, 0])).toEqual([0, 0, 0, 0, 0]);
 });
 
 test("a thread that has lost its processor by a look sleeps at once for a while", () => {
-  expect(looks(0, [0, 0, 3, 0, 0, 100, 0, 0])).toEqual([0, 50, 50, 0, 0, 0, 0, 50]);
-  expect(looks(0, [0, 0, 0.9, 0, 0, 100, 0, 0])).toEqual([0, 50, 50, 0, 50, 50, 0, 0]);
+  expect(looks(0, [0, 0, 3, 0, 0, 100, 0, 0])).toEqual([0, 100, 100, 0, 0, 0, 0, 100]);
+  expect(looks(0, [0, 0, 0.9, 0, 0, 100, 0, 0])).toEqual([0, 100, 100, 0, 100, 100, 0, 0]);
 });
 
 test("garbage is collected in the pauses after much work", () => {
