@@ -147,7 +147,7 @@ ${goalTable(goals.sdk)}
 The floor is a minimal server in C with one thread that blocks: accept4, recv, socket, sendmsg, close, close. It serves one
 connection at a time, so it is not among those with kept-open connections. Fork is a server in C that forks for each
 connection. CPU is the server's time for each request. The last two columns are rates against the other server's, the
-median of the rounds' ratios, which is not the ratio of the medians. Before that each server has served for seconds: our
+median of the rounds' ratios, which is not the ratio of the medians. Before the rounds each server serves for seconds: our
 threads reach their rate once Bun has compiled the loop of each, four threads with kept-open connections after some five.
 
 A connection for each call:
