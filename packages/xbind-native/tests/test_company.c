@@ -2,14 +2,15 @@
 /*
  * test_company.c - beside another preload library, and under a plugin
  *
- * The arguments are the plugin and, when NEIGHBOUR is set, nothing else: the other library is then
- * preloaded, before libxbind or behind it. Port 0 and 3000 to 3999 are listed.
+ * The arguments are the plugin, bound when it is loaded and bound at its first calls. When
+ * NEIGHBOUR is set, the other library is preloaded, before libxbind or behind it. Port 0 and 3000
+ * to 3999 are listed.
  */
 #include "support/pair.h"
 
 #include <dlfcn.h>
 
-static const char *plugin;
+static const char *early, *late;
 
 /* What the library has looked for and this libc has not is no error of the program. */
 static void test_start(void)
@@ -61,39 +62,72 @@ static void test_search(void)
 	CHECK(!lookups || lookups() == before + 1);
 }
 
-static void try_plugin(int flags, bool moves)
+static void try_function(void *handle, const char *name, bool moves)
 {
-	void *handle = dlopen(plugin, flags);
-	int (*call)(int, const struct sockaddr *, socklen_t) = NULL;
+	int (*call)(int, const struct sockaddr *, socklen_t) =
+	    (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, name);
 	struct sockaddr_in addr = pair_addr(3002);
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK(handle != NULL);
-	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, "plugin_bind");
 	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	CHECK(!moves || pair_is_there(fd));
+	CHECK_EQ(pair_is_there(fd), moves);
 	CHECK_EQ(listen(fd, 1), 0);
 	close(fd);
-	dlclose(handle);
+}
+
+/* Twice, since a library may be unloaded and another come in its place. */
+static void try_plugin(const char *plugin, int flags, bool moves, bool moves_by_value)
+{
+	for (int i = 0; i < 2; i++) {
+		void *handle = dlopen(plugin, flags);
+
+		CHECK(handle != NULL);
+		try_function(handle, "plugin_bind", moves);
+		try_function(handle, "plugin_bind_by_value", moves_by_value);
+		dlclose(handle);
+	}
 }
 
 static void test_plugin(void)
 {
-	try_plugin(RTLD_NOW | RTLD_LOCAL, true);
-	/* A sanitizer ends a program that uses this flag. */
-#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	try_plugin(RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND, false);
-#endif
+	try_plugin(early, RTLD_LAZY | RTLD_LOCAL, true, true);
+	try_plugin(late, RTLD_LAZY | RTLD_LOCAL, true, true);
 }
+
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* Is it ours that the program finds? The neighbour may be before it. */
+static bool is_ours(void *function)
+{
+	Dl_info info;
+
+	return dladdr(function, &info) && strstr(info.dli_fname, "libxbind");
+}
+
+static void test_deepbind(void)
+{
+	const int flags = RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND;
+	const bool moves = HOOKS_DLSYM && is_ours((void *)dlsym);
+
+	try_plugin(early, flags, moves, moves);
+	try_plugin(late, flags, moves && is_ours((void *)bind), moves);
+}
+#else
+/* A sanitizer ends a program that uses this flag. */
+static void test_deepbind(void)
+{
+}
+#endif
 
 int main(int argc, char **argv)
 {
-	CHECK_EQ(argc, 2);
-	plugin = argv[1];
+	CHECK_EQ(argc, 3);
+	early = argv[1];
+	late = argv[2];
 	RUN(test_start);
 	RUN(test_bind);
 	RUN(test_bind_again);
 	RUN(test_search);
 	RUN(test_plugin);
+	RUN(test_deepbind);
 	return 0;
 }

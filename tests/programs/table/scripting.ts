@@ -35,6 +35,27 @@ export const scripting: readonly Program[] = [
   },
   {
     ...http,
+    name: "PHP, socket_bind of an extension (RTLD_DEEPBIND)",
+    packages: ["php-cli"],
+    files: {
+      "server.php": `<?php
+$server = socket_create(AF_INET, SOCK_STREAM, SOL_TCP);
+if (!socket_bind($server, "0.0.0.0", 8080) || !socket_listen($server)) exit(1);
+while ($peer = socket_accept($server)) {
+  socket_getpeername($peer, $host);
+  echo $host, "\\n";
+  socket_read($peer, 4096);
+  socket_write($peer, "HTTP/1.0 200 OK\\r\\n\\r\\na page\\n");
+  socket_shutdown($peer, 1);
+  while (socket_read($peer, 4096));
+}
+`,
+    },
+    run: "exec php server.php",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
     name: "Perl, IO::Socket::IP",
     packages: ["perl"],
     files: {

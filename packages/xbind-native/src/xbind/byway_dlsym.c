@@ -2,6 +2,9 @@
 /* byway_dlsym.c - what dlsym(3) finds for a program that looks bind or listen up in libc */
 #include "xbind/byway.h"
 
+#include "xbind/config.h"
+#include "xbind/deepbind.h"
+
 #include <dlfcn.h>
 #include <gnu/lib-names.h>
 #include <stdatomic.h>
@@ -59,6 +62,11 @@ void *byway_next(const char *name)
 	return libc_dlsym()(RTLD_NEXT, name);
 }
 
+void *byway_first(const char *name)
+{
+	return libc_dlsym()(RTLD_DEFAULT, name);
+}
+
 void *byway_in_libc(const char *name)
 {
 	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
@@ -80,6 +88,8 @@ void *byway_find(void *handle, const char *name)
 
 	if (!byway_dlsym)
 		byway_dlsym = (find_function *)byway_next("dlsym");
+	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && config_any())
+		deepbind_follow();
 	if (!instead)
 		return NULL;
 	symbol = byway_dlsym(handle, name);

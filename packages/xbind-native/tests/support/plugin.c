@@ -4,9 +4,19 @@
 
 #include <sys/socket.h>
 
-int plugin_bind(int fd, const struct sockaddr *addr, socklen_t len);
+typedef int bind_function(int fd, const struct sockaddr *addr, socklen_t len);
+
+bind_function plugin_bind, plugin_bind_by_value;
 
 EXPORT int plugin_bind(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	return bind(fd, addr, len);
+}
+
+/* As a table of operations has it. */
+static bind_function *const volatile value = bind;
+
+EXPORT int plugin_bind_by_value(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	return value(fd, addr, len);
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * deepbind.c - libraries loaded with RTLD_DEEPBIND
+ *
+ * How it works: the dynamic linker has written into a table of each library where the functions are
+ * that it calls (the relocations of elf(5)). In that of a library that was loaded with
+ * RTLD_DEEPBIND there is libc's own function, in every other one the hook. So whatever holds libc's
+ * address of a hooked function gets the hook's. What is bound at its first call holds an address
+ * within the library itself until then, and gets the hook as well.
+ *
+ * Looked for when the program asks for a symbol of what it has loaded, which comes before its
+ * calls.
+ */
+#include "xbind/deepbind.h"
+
+#include "core/sys.h"
+#include "xbind/byway.h"
+#include "xbind/hook.h"
+
+#include <elf.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#ifdef __x86_64__
+#define IN_TABLE   R_X86_64_GLOB_DAT
+#define AT_CALL    R_X86_64_JUMP_SLOT
+#define AS_A_VALUE R_X86_64_64
+#else
+#define IN_TABLE   R_AARCH64_GLOB_DAT
+#define AT_CALL    R_AARCH64_JUMP_SLOT
+#define AS_A_VALUE R_AARCH64_ABS64
+#endif
+
+void hook_dlsym(void) __asm__("dlsym");
+void hook_syscall(void) __asm__("syscall");
+
+/* As exports.map has them; the one of 32 bits is not here. */
+static const struct hook {
+	const char *name;
+	void *ours;
+} hooks[] = {
+    {"bind", (void *)hook_bind},
+    {"bindresvport", (void *)hook_bindresvport},
+    {"chroot", (void *)hook_chroot},
+    {"dlsym", (void *)hook_dlsym},
+    {"epoll_create", (void *)hook_epoll_create},
+    {"epoll_create1", (void *)hook_epoll_create1},
+    {"epoll_ctl", (void *)hook_epoll_ctl},
+    {"listen", (void *)hook_listen},
+    {"rresvport", (void *)hook_rresvport},
+    {"rresvport_af", (void *)hook_rresvport_af},
+    {"setsockopt", (void *)hook_setsockopt},
+    {"shutdown", (void *)hook_shutdown},
+    {"syscall", (void *)hook_syscall},
+};
+#define HOOKS_COUNT (sizeof(hooks) / sizeof(hooks[0]))
+
+/* Where the dynamic linker finds the functions of these names. */
+struct found {
+	void *in_libc[HOOKS_COUNT];
+	bool is_first[HOOKS_COUNT]; /* ours, of all that the program finds */
+};
+
+/* What has been seen, as dl_iterate_phdr(3) counts it. That holds a lock while it calls us. */
+static struct {
+	unsigned long long loaded;
+	unsigned long long unloaded;
+	unsigned long long seen; /* of those that are there, in their order */
+} state;
+
+/* One library or program that is loaded. */
+struct object {
+	const struct dl_phdr_info *info;
+	const Elf64_Sym *symbols;
+	const char *strings;
+};
+
+static const Elf64_Phdr *segment_of_type(const struct dl_phdr_info *info, Elf64_Word type)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == type)
+			return &info->dlpi_phdr[i];
+	return NULL;
+}
+
+/* Return: the loaded segment that holds the address, NULL where none does. */
+static const Elf64_Phdr *segment_at(const struct dl_phdr_info *info, const void *address)
+{
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const Elf64_Phdr *segment = &info->dlpi_phdr[i];
+
+		if (segment->p_type == PT_LOAD &&
+		    (uintptr_t)address - info->dlpi_addr - segment->p_vaddr < segment->p_memsz)
+			return segment;
+	}
+	return NULL;
+}
+
+/* glibc turns offsets into addresses, but not where the section cannot be written to. */
+static uintptr_t address_in(const struct dl_phdr_info *info, uintptr_t value)
+{
+	return value < info->dlpi_addr ? info->dlpi_addr + value : value;
+}
+
+/* Has the dynamic linker made this page read-only? It leaves the last one where that holds more. */
+static bool is_page_relro(const struct dl_phdr_info *info, uintptr_t page, uintptr_t page_bytes)
+{
+	const Elf64_Phdr *relro = segment_of_type(info, PT_GNU_RELRO);
+	const uintptr_t start = relro ? info->dlpi_addr + relro->p_vaddr : 0;
+	const uintptr_t end = relro ? start + relro->p_memsz : 0;
+
+	return page >= (start & -page_bytes) && page < (end & -page_bytes);
+}
+
+static void write_slot(const struct dl_phdr_info *info, void **slot, void *value)
+{
+	const uintptr_t page_bytes = getauxval(AT_PAGESZ);
+	const uintptr_t page = (uintptr_t)slot & -page_bytes;
+	const bool is_relro = is_page_relro(info, page, page_bytes);
+
+	if (is_relro && sys_call(SYS_mprotect, (const long[6]){(long)page, (long)page_bytes,
+	                                                       PROT_READ | PROT_WRITE}) < 0)
+		return;
+	__atomic_store_n(slot, value, __ATOMIC_RELAXED);
+	if (is_relro)
+		sys_call(SYS_mprotect, (const long[6]){(long)page, (long)page_bytes, PROT_READ});
+}
+
+static bool is_unbound(const struct dl_phdr_info *info, const Elf64_Rela *relocation,
+                       const void *value)
+{
+	return ELF64_R_TYPE(relocation->r_info) == AT_CALL && segment_at(info, value);
+}
+
+static void point(const struct object *object, const struct found *found,
+                  const Elf64_Rela *relocation)
+{
+	const Elf64_Sym *symbol = &object->symbols[ELF64_R_SYM(relocation->r_info)];
+	const char *name = object->strings + symbol->st_name;
+	void **slot = (void **)(object->info->dlpi_addr + relocation->r_offset);
+	const Elf64_Phdr *segment = segment_at(object->info, slot);
+	void *value;
+
+	if (symbol->st_shndx != SHN_UNDEF || !segment || !(segment->p_flags & PF_W))
+		return;
+	for (size_t i = 0; i < HOOKS_COUNT; i++) {
+		if (strcmp(name, hooks[i].name) != 0)
+			continue;
+		value = *slot;
+		if (value == found->in_libc[i] ||
+		    (found->is_first[i] && is_unbound(object->info, relocation, value)))
+			write_slot(object->info, slot, hooks[i].ours);
+	}
+}
+
+static void point_all(const struct object *object, const struct found *found,
+                      const Elf64_Rela *relocations, size_t bytes)
+{
+	for (size_t i = 0; i < bytes / sizeof(*relocations); i++) {
+		switch (ELF64_R_TYPE(relocations[i].r_info)) {
+		case IN_TABLE:
+		case AT_CALL:
+		case AS_A_VALUE:
+			point(object, found, &relocations[i]);
+		}
+	}
+}
+
+static void look_at(const struct dl_phdr_info *info, const struct found *found)
+{
+	const Elf64_Phdr *dynamic = segment_of_type(info, PT_DYNAMIC);
+	struct object object = {.info = info};
+	const Elf64_Rela *all = NULL, *of_calls = NULL;
+	size_t bytes = 0, bytes_of_calls = 0;
+
+	if (!dynamic)
+		return;
+	for (const Elf64_Dyn *entry = (const Elf64_Dyn *)(info->dlpi_addr + dynamic->p_vaddr);
+	     entry->d_tag != DT_NULL; entry++) {
+		const uintptr_t address = address_in(info, entry->d_un.d_ptr);
+
+		switch (entry->d_tag) {
+		case DT_SYMTAB:
+			object.symbols = (const Elf64_Sym *)address;
+			break;
+		case DT_STRTAB:
+			object.strings = (const char *)address;
+			break;
+		case DT_RELA:
+			all = (const Elf64_Rela *)address;
+			break;
+		case DT_RELASZ:
+			bytes = entry->d_un.d_val;
+			break;
+		case DT_JMPREL:
+			of_calls = (const Elf64_Rela *)address;
+			break;
+		case DT_PLTRELSZ:
+			bytes_of_calls = entry->d_un.d_val;
+			break;
+		}
+	}
+	if (!object.symbols || !object.strings)
+		return;
+	if (all)
+		point_all(&object, found, all, bytes);
+	if (of_calls)
+		point_all(&object, found, of_calls, bytes_of_calls);
+}
+
+/* For dl_iterate_phdr(3): looks no further than at the counts. */
+static int has_news(struct dl_phdr_info *info, size_t size, void *ret_news)
+{
+	(void)size;
+	*(bool *)ret_news = info->dlpi_adds != state.loaded || info->dlpi_subs != state.unloaded;
+	return 1;
+}
+
+struct walk {
+	const struct found *found;
+	unsigned long long index;
+};
+
+/* New ones are the last, and where one has gone all are looked at. */
+static int follow(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct walk *walk = data;
+
+	(void)size;
+	if (walk->index == 0 && info->dlpi_subs != state.unloaded)
+		state.seen = 0;
+	state.loaded = info->dlpi_adds;
+	state.unloaded = info->dlpi_subs;
+	if (walk->index++ < state.seen)
+		return 0;
+	look_at(info, walk->found);
+	state.seen = walk->index;
+	return 0;
+}
+
+void deepbind_follow(void)
+{
+	struct found found;
+	struct walk walk = {.found = &found};
+	bool news = false;
+
+	dl_iterate_phdr(has_news, &news);
+	if (!news)
+		return;
+	for (size_t i = 0; i < HOOKS_COUNT; i++) {
+		found.in_libc[i] = byway_in_libc(hooks[i].name);
+		found.is_first[i] = byway_first(hooks[i].name) == hooks[i].ours;
+	}
+	dl_iterate_phdr(follow, &walk);
+}
