@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* deepbind.h - the hooks for libraries loaded with RTLD_DEEPBIND, which find libc's functions first
- */
+/* deepbind.h - the hooks for libraries loaded with RTLD_DEEPBIND, which search libc first */
 #ifndef XBIND_DEEPBIND_H
 #define XBIND_DEEPBIND_H
 
-/* Points what has been loaded since the last call at the hooks, where it has found libc's functions
- */
+/* Points what has been loaded since the last call at the hooks, where it has found libc instead. */
 void deepbind_follow(void);
 
 #endif
