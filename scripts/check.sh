@@ -51,6 +51,7 @@ step shell shellcheck -x dev .ci/run scripts/*.sh scripts/suites/*.sh packaging/
 	packaging/debian/p* packages/*/tests/*.sh tests/*/*.sh
 step lint bun node_modules/oxlint/bin/oxlint --type-aware
 step types bun node_modules/typescript/bin/tsc -p .
+step types-protocol bun node_modules/typescript/bin/tsc -p packages/protocol # without any runtime's types
 step bun-arm64 fetch_bun_arm64
 step build-asan built asan
 ctest_step asan build/asan
