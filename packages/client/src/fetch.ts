@@ -1,6 +1,5 @@
-import type * as http from "node:http";
-import * as httpModule from "node:http";
-import * as httpsModule from "node:https";
+import * as http from "node:http";
+import * as https from "node:https";
 import { withoutBrackets } from "./_address.ts";
 import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, planOf, sendBody } from "./_request.ts";
@@ -60,7 +59,7 @@ function tlsGiven({ tls }: BunFetchRequestInit): object {
  * Bun's own names for what node:https calls otherwise. The certificate has to be that of the URL's
  * host: node:https would check it against a `host` header, which may be somebody else's words.
  */
-function tlsOf({ init, url }: Plan): httpsModule.RequestOptions {
+function tlsOf({ init, url }: Plan): https.RequestOptions {
   const tls = tlsGiven(init);
   const serverName: unknown = Reflect.get(tls, "serverName") ?? Reflect.get(tls, "servername");
   const servername = typeof serverName === "string" ? serverName : withoutBrackets(url.hostname);
@@ -143,8 +142,8 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   };
   const place = Object.assign(new URL(url), { username: "", password: "" }); // a header already
   const outgoing = secure
-    ? httpsModule.request(place, { ...tlsOf(plan), ...options })
-    : httpModule.request(place, options);
+    ? https.request(place, { ...tlsOf(plan), ...options })
+    : http.request(place, options);
   let isOver = false; // answered or given up: it is not asked again
   outgoing.on("response", (answer) => {
     isOver = true;
