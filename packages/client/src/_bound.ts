@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostPort, type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
-import { misuse } from "./_kind.ts";
+import { misuse } from "./_options.ts";
 import { literalIp, localAddresses, resolve } from "./_resolve.ts";
 import { bindTo, boundPort, setOption } from "./_socket.ts";
 import { failedCall, isDenied, pathOf, type Through } from "./_through.ts";

@@ -1,5 +1,5 @@
 import { inspect } from "node:util";
-import { misuse } from "./_kind.ts";
+import { misuse } from "./_options.ts";
 
 /** How long an operation may take unless it is told otherwise, in milliseconds. */
 export const DEFAULT_TIMEOUT_MS = 5000;

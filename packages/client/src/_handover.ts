@@ -9,7 +9,8 @@ import {
   SyscallError,
 } from "@xsocket/xbind-native";
 import type { Deadline } from "./_deadline.ts";
-import { type KindNumbers, misuse } from "./_kind.ts";
+import type { KindNumbers } from "./_kind.ts";
+import { misuse } from "./_options.ts";
 import { pause, whenReady } from "./_wait.ts";
 import { failed } from "./error.ts";
 

@@ -14,7 +14,7 @@ import {
   SOCK_STREAM,
   SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
-import { XSocketError } from "./error.ts";
+import { flagOf, misuse } from "./_options.ts";
 
 /** The types of socket that have a name. */
 export type SocketTypeName = "stream" | "dgram" | "raw" | "seqpacket";
@@ -61,28 +61,6 @@ const FAMILIES = new Map<unknown, number>([
   [4, AF_INET],
   [6, AF_INET6],
 ]);
-
-/** Refuses an argument in a sentence: the FFI would wrap it without a word. */
-export function misuse(
-  asked: string,
-  found: string,
-  remedy: string,
-  code = "EINVAL",
-): XSocketError {
-  return new XSocketError({ code, step: "options", asked, found, remedy });
-}
-
-/**
- * Whether an option is set. Of another type it is refused: "false" and 0 may be meant otherwise than
- * taken, and a socket is open to more than was wished then.
- *
- * @throws {XSocketError} EINVAL
- */
-export function flagOf(asked: string, options: object, name: string): boolean {
-  const value: unknown = Reflect.get(options, name) ?? false;
-  if (typeof value === "boolean") return value;
-  throw misuse(asked, `${name} is ${inspect(value)}`, "Give true or false.");
-}
 
 function number(field: string, value: unknown, names: Record<string, number>): number {
   const result = typeof value === "string" ? names[value] : value;

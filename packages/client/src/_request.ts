@@ -1,8 +1,8 @@
 /* What fetch's arguments ask for, as far as node:http has to be told. */
 import type { ClientRequest } from "node:http";
 import type { ReadableStreamDefaultReader } from "node:stream/web";
-import { misuse } from "./_kind.ts";
-import { refuseKeys, THROUGH_KEYS } from "./_through.ts";
+import { misuse, refuseKeys } from "./_options.ts";
+import { THROUGH_KEYS } from "./_through.ts";
 
 /** One request on its way, redirects included. */
 export interface Plan {

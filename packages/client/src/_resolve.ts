@@ -4,7 +4,7 @@ import { inspect } from "node:util";
 import { SyscallError } from "@xsocket/xbind-native";
 import { type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
-import { misuse } from "./_kind.ts";
+import { misuse } from "./_options.ts";
 import { within } from "./_wait.ts";
 import { DnsFailure, queryAddresses } from "./_dns.ts";
 import { XSocketError } from "./error.ts";

@@ -4,7 +4,7 @@
  * only a key that looks like one of ours.
  */
 import { inspect } from "node:util";
-import { misuse } from "./_kind.ts";
+import { misuse } from "./_options.ts";
 
 /** The most letters that differ between a misspelt key and the one that was meant. */
 const DIFFERENT_MAX = 2;

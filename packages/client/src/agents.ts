@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { secureNode } from "./_bun.ts";
 import { checkLimits, DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
-import { misuse } from "./_kind.ts";
+import { misuse } from "./_options.ts";
 import { pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { XSocketError } from "./error.ts";

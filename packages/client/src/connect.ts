@@ -11,20 +11,9 @@ import { adoptConnection, notTaken } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
-import {
-  checkHandlers,
-  checkPort,
-  hostOf,
-  failedCall,
-  isDenied,
-  refuseKeys,
-  THROUGH_KEYS,
-  type Through,
-  forBun,
-  pathOf,
-} from "./_through.ts";
+import { failedCall, isDenied, THROUGH_KEYS, type Through, forBun, pathOf } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
-import { flagOf, misuse } from "./_kind.ts";
+import { checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { type Session, sessionFor } from "./session.ts";
 

@@ -4,7 +4,7 @@ import { withoutBrackets } from "./_address.ts";
 import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, planOf, sendBody } from "./_request.ts";
 import { asFetchError, discard, inUtf8, responseOf } from "./_response.ts";
-import { misuse } from "./_kind.ts";
+import { misuse } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Through } from "./_through.ts";
 import { atCaller, XSocketError } from "./error.ts";

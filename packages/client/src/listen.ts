@@ -2,23 +2,18 @@ import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
 import { adoptListener, describe } from "./_bun.ts";
-import { flagOf, misuse } from "./_kind.ts";
 import {
+  BUN_BACKLOG,
   checkBacklog,
   checkHandlers,
-  hostOf,
   checkPort,
-  failedCall,
-  pathOf,
+  flagOf,
+  hostOf,
+  misuse,
   refuseKeys,
-  THROUGH_KEYS,
-  type Through,
-  forBun,
-} from "./_through.ts";
+} from "./_options.ts";
+import { failedCall, pathOf, THROUGH_KEYS, type Through, forBun } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
-
-/** How many connections may wait to be accepted unless `backlog` says otherwise, as with Bun.listen. */
-const BUN_BACKLOG = 512;
 
 /** Bun.listen's options, and the server through which to listen. */
 export interface ListenOptions<Data = undefined>
@@ -56,12 +51,11 @@ function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   const asked = `listen at ${hostname ?? "*"}`;
   if (hostname === "") throw misuse(asked, "hostname is empty", "Leave it out for every address.");
   refuseKeys(asked, options, REFUSED);
-  const { backlog = 1 } = options;
   const reusePort = flagOf(asked, options, "reusePort");
   const exclusive = flagOf(asked, options, "exclusive");
   if (exclusive && reusePort)
     throw misuse(asked, "both exclusive and reusePort are set", "Set one of them.");
-  checkBacklog(asked, backlog);
+  checkBacklog(asked, options.backlog ?? BUN_BACKLOG);
   const port = checkPort(asked, options.port);
   return {
     type: "stream",
@@ -90,7 +84,7 @@ function adopt<Data>(
   plan: BindPlan,
   { socket, ip, port }: Bound,
 ): TCPSocketListener<Data> {
-  const { backlog = BUN_BACKLOG } = options;
+  const backlog = options.backlog ?? BUN_BACKLOG;
   const rest = forBun(options, "backlog", "port", "reusePort", "ipv6Only", "exclusive");
   try {
     checked("listen", loadSyscalls().listen(socket.fd, backlog));

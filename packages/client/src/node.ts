@@ -8,17 +8,9 @@ import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
-import { flagOf, misuse } from "./_kind.ts";
+import { checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
 import { setOption } from "./_socket.ts";
-import {
-  checkBacklog,
-  checkPort,
-  failedCall,
-  hostOf,
-  pathOf,
-  THROUGH_KEYS,
-  type Through,
-} from "./_through.ts";
+import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
 import type { OwnedSocket } from "./owned.ts";

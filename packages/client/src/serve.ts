@@ -5,25 +5,13 @@ import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
 import { describe, refusal } from "./_bun.ts";
 import { earlierServer, hotId, rememberServer } from "./_hot.ts";
-import { flagOf } from "./_kind.ts";
+import { BUN_BACKLOG, checkBacklog, checkPort, flagOf, hostOf, refuseKeys } from "./_options.ts";
 import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
 import { setOption } from "./_socket.ts";
-import {
-  checkBacklog,
-  checkPort,
-  hostOf,
-  failedCall,
-  forBun,
-  pathOf,
-  refuseKeys,
-  THROUGH_KEYS,
-  type Through,
-} from "./_through.ts";
+import { failedCall, forBun, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 
-/** How many connections may wait to be accepted, as with Bun.serve. */
-const BUN_BACKLOG = 512;
 const DEFAULT_PORT = 3000;
 
 /** What {@link serve} takes beside Bun.serve's options. */

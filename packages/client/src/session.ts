@@ -4,14 +4,8 @@ import { errno, loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { Connection, type Wanted } from "./_connection.ts";
 import { Deadline, LIMIT_KEYS, LONGEST_MS, type Limits } from "./_deadline.ts";
 import { backlogPause, checkVia, reachNow, unreached } from "./_handover.ts";
-import {
-  askedFor,
-  KIND_KEYS,
-  type KindNumbers,
-  kindNumbers,
-  misuse,
-  type SocketKind,
-} from "./_kind.ts";
+import { askedFor, KIND_KEYS, type KindNumbers, kindNumbers, type SocketKind } from "./_kind.ts";
+import { misuse } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { failed, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";

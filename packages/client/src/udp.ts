@@ -3,19 +3,10 @@ import { hostPort, type IpAddress } from "./_address.ts";
 import { type BindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
-import { flagOf, misuse } from "./_kind.ts";
+import { checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
 import { resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
-import {
-  checkPort,
-  hostOf,
-  failedCall,
-  pathOf,
-  refuseKeys,
-  THROUGH_KEYS,
-  type Through,
-  forBun,
-} from "./_through.ts";
+import { failedCall, pathOf, THROUGH_KEYS, type Through, forBun } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { isUnusable } from "./connect.ts";
 import { XSocketError } from "./error.ts";

@@ -1,0 +1,81 @@
+/*
+ * What options have to be. A program in JavaScript may give a value of any type, and without these
+ * checks Bun would take a default for it, or the FFI wrap a number, in silence.
+ */
+import { inspect } from "node:util";
+import { XSocketError } from "./error.ts";
+
+/** Makes the error for an argument that cannot be right. */
+export function misuse(
+  asked: string,
+  found: string,
+  remedy: string,
+  code = "EINVAL",
+): XSocketError {
+  return new XSocketError({ code, step: "options", asked, found, remedy });
+}
+
+/**
+ * Whether an option is set. Of another type it is refused: "false" and 0 may be meant otherwise than
+ * taken, and a socket is open to more than was wished then.
+ *
+ * @throws {XSocketError} EINVAL
+ */
+export function flagOf(asked: string, options: object, name: string): boolean {
+  const value: unknown = Reflect.get(options, name) ?? false;
+  if (typeof value === "boolean") return value;
+  throw misuse(asked, `${name} is ${inspect(value)}`, "Give true or false.");
+}
+
+/** Refuses options that name another way to get a socket, which would win silently over `via`. */
+export function refuseKeys(asked: string, options: object, refused: Record<string, string>): void {
+  for (const [name, remedy] of Object.entries(refused)) {
+    const value: unknown = Reflect.get(options, name);
+    if (value !== undefined && value !== false)
+      throw misuse(asked, `${name} does not go with via`, remedy, "ENOTSUP");
+  }
+}
+
+/** Checks that there are handlers, before anything is opened for them; Bun checks what they are. */
+export function checkHandlers(asked: string, socket: unknown): void {
+  if (typeof socket !== "object" || socket === null)
+    throw misuse(
+      asked,
+      `socket is ${inspect(socket)}`,
+      "Give the handlers: socket: { data() {} }.",
+    );
+}
+
+/** The host's name or address under either name; undefined if there is none. */
+export function hostOf(
+  asked: string,
+  options: { readonly hostname?: unknown; readonly host?: unknown },
+): string | undefined {
+  const host = options.hostname ?? options.host ?? undefined;
+  if (host === undefined || typeof host === "string") return host;
+  throw misuse(
+    asked,
+    `hostname is ${inspect(host)}`,
+    "Give a host name or an IP address, as text.",
+  );
+}
+
+/** How many connections may wait to be accepted unless `backlog` says otherwise, as with Bun's own. */
+export const BUN_BACKLOG = 512;
+/* The longest that listen(2) can be asked for; the kernel caps it at somaxconn. */
+const BACKLOG_MAX = 2 ** 31 - 1;
+
+/** Checks the length of the queue of a listener. */
+export function checkBacklog(asked: string, backlog: number): number {
+  if (Number.isInteger(backlog) && backlog >= 0 && backlog <= BACKLOG_MAX) return backlog;
+  const remedy = `Give a whole number from 0 to ${BACKLOG_MAX}.`;
+  throw misuse(asked, `backlog is ${inspect(backlog)}`, remedy);
+}
+
+/** Checks a port number. Bun takes strings for it in places, and so does this. */
+export function checkPort(asked: string, port: unknown): number {
+  const number = typeof port === "string" && port.trim() !== "" ? Number(port) : port;
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= 65_535)
+    return number;
+  throw misuse(asked, `port is ${inspect(port)}`, "Give a port from 0 to 65535.");
+}
