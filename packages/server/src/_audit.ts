@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
 import { errnoName } from "@xsocket/xbind-native";
 import type { Shared } from "./_shared.ts";
-import { codeOf, systemError } from "./_refusal.ts";
+import { codeOf, systemError } from "./_failure.ts";
 import { ServeError } from "./error.ts";
 import type { LogFields } from "./log.ts";
 

@@ -26,7 +26,7 @@ import {
   type Syscalls,
 } from "@xsocket/xbind-native";
 import { lockDirectory, prepareDirectory, underLock } from "./_directory.ts";
-import { refusal, systemError } from "./_refusal.ts";
+import { systemError } from "./_failure.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
 import { fileAt, removeOwn, type SocketFile } from "./_socket-file.ts";
 import { ServeError } from "./error.ts";
@@ -133,7 +133,7 @@ function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions)
   const umask = sys.umask(0); // process.umask() does not set it in a Worker
   const rc = sys.bind(fd, bytes, bytes.byteLength);
   sys.umask(umask);
-  if (rc < 0) throw refusal(`make ${path}`, new SyscallError("bind", -rc));
+  if (rc < 0) throw systemError(`make ${path}`, new SyscallError("bind", -rc));
   try {
     if (options.gid !== undefined) giveToGroup(path, options.gid);
     const file = fileAt(path); // before anybody can see that it listens, and replace it
@@ -159,7 +159,7 @@ function giveToGroup(path: string, gid: number): void {
   try {
     lchownSync(path, process.geteuid?.() ?? -1, gid);
   } catch (error) {
-    throw refusal(
+    throw systemError(
       `give ${path} to group ${gid}`,
       error,
       "Run as root or as a member of the group, or leave --group out",
@@ -192,7 +192,7 @@ function removeStale(sys: Syscalls, path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    throw refusal(`replace ${path}, which a dead server left behind`, error);
+    throw systemError(`replace ${path}, which a dead server left behind`, error);
   }
 }
 
@@ -206,7 +206,7 @@ function expectDead(sys: Syscalls, address: Address): void {
     if (rc === -errno.ECONNREFUSED || rc === -errno.ENOENT) return;
     if (rc === 0 || rc === -errno.EAGAIN || rc === -errno.EPROTOTYPE)
       throw inUse(text, listenerOf(sys, fd));
-    throw refusal(`see whether a server listens at ${text}`, new SyscallError("connect", -rc));
+    throw systemError(`see whether a server listens at ${text}`, new SyscallError("connect", -rc));
   } finally {
     sys.close(fd);
   }
@@ -236,7 +236,7 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
     expectDead(sys, address);
     throw inUse(text, 0);
   }
-  throw refusal(`take the name ${text}`, new SyscallError("bind", -listening));
+  throw systemError(`take the name ${text}`, new SyscallError("bind", -listening));
 }
 
 /** Removes a socket file under the lock of its directory; without that the compare alone has to do. */

@@ -12,7 +12,7 @@ import {
 import { DEFAULT_ADDRESS, shellWord } from "@xsocket/protocol";
 import { errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { aclWriters } from "./_acl.ts";
-import { codeOf, refusal, systemError } from "./_refusal.ts";
+import { codeOf, systemError } from "./_failure.ts";
 import { ServeError } from "./error.ts";
 import { NOBODY } from "./policy/ids.ts";
 
@@ -36,7 +36,7 @@ function makeOurs(directory: string): void {
     chmodSync(directory, DIRECTORY_MODE); // the umask is not asked
   } catch (error) {
     if (codeOf(error) === "EEXIST") return;
-    throw refusal(`make the directory ${directory}`, error);
+    throw systemError(`make the directory ${directory}`, error);
   }
 }
 

@@ -14,7 +14,7 @@ import { type Claim, claimAddress } from "./_claim.ts";
 import { strangersWarning, type User } from "./_directory.ts";
 import { groupId } from "./_group.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
-import { misuse } from "./_refusal.ts";
+import { misuse } from "./_failure.ts";
 import { removeAsBefore } from "./_socket-file.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
 import { ServeError } from "./error.ts";

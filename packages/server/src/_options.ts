@@ -3,7 +3,7 @@
  * bound that is dropped without a word leaves a server open to more than was wished.
  */
 import { inspect } from "node:util";
-import { misuse } from "./_refusal.ts";
+import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { MAX_THREADS, type ServeOptions } from "./options.ts";

@@ -5,7 +5,7 @@ import {
   SyscallError,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { systemError } from "./_refusal.ts";
+import { systemError } from "./_failure.ts";
 import { ServeError } from "./error.ts";
 
 /**

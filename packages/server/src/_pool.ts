@@ -4,7 +4,7 @@ import { SharedLock } from "./_lock.ts";
 import { expectRoom, prepareRow } from "./_prepare.ts";
 import { Program } from "./_program.ts";
 import { reclaim } from "./_reclaim.ts";
-import { reasonOf } from "./_refusal.ts";
+import { reasonOf } from "./_failure.ts";
 import type { PolicyInForce } from "./_judge.ts";
 import { THREAD } from "./_memory.ts";
 import type { Shared } from "./_shared.ts";

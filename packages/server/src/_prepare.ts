@@ -1,7 +1,7 @@
 /* What there has to be before a serving thread is started. */
 import { checked, SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { THREAD } from "./_memory.ts";
-import { systemError } from "./_refusal.ts";
+import { systemError } from "./_failure.ts";
 import type { Shared } from "./_shared.ts";
 import { THREAD_DESCRIPTORS } from "./bounds.ts";
 

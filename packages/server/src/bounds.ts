@@ -1,5 +1,5 @@
 import { SyscallError } from "@xsocket/xbind-native";
-import { misuse, systemError } from "./_refusal.ts";
+import { misuse, systemError } from "./_failure.ts";
 import { ServeError } from "./error.ts";
 
 /** What clients can make a server hold. Each bound is an option of {@link serve}. */

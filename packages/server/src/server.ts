@@ -6,7 +6,7 @@ import { checkPolicy, checkTypes } from "./_options.ts";
 import { createMemory } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
 import { type Common, Pool } from "./_pool.ts";
-import { reasonOf, systemError } from "./_refusal.ts";
+import { reasonOf, systemError } from "./_failure.ts";
 import { wantedOf, warnIfClosed } from "./_say.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Log } from "./log.ts";

@@ -1,4 +1,4 @@
-import { reasonOf } from "./_refusal.ts";
+import { reasonOf } from "./_failure.ts";
 import { ServeError } from "./error.ts";
 import type { Log, LogRecord } from "./log.ts";
 import type { Server } from "./server.ts";

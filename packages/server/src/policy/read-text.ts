@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { loadSyscalls, POLLIN } from "@xsocket/xbind-native";
-import { codeOf } from "../_refusal.ts";
+import { codeOf } from "../_failure.ts";
 import { PolicyError } from "./error.ts";
 
 /* The longest policy file in bytes: a mistaken path must not fill the memory. */

@@ -12,7 +12,7 @@ import {
 import { claimPath } from "../_claim.ts";
 import { expectDirectory, underLock } from "../_directory.ts";
 import { readAddress } from "../_listen.ts";
-import { misuse, reasonOf, systemError } from "../_refusal.ts";
+import { misuse, reasonOf, systemError } from "../_failure.ts";
 import { removeOwn, type SocketFile } from "../_socket-file.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";

@@ -1,6 +1,6 @@
 import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
 import { checked, errno, POLLOUT, type Syscalls } from "@xsocket/xbind-native";
-import { systemError } from "../_refusal.ts";
+import { systemError } from "../_failure.ts";
 
 /** How long one message may wait for room in the manager's queue, in milliseconds. */
 const NOTIFY_WAIT_MS = 1000;

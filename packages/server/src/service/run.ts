@@ -2,7 +2,7 @@ import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import { bindControl } from "../_listen.ts";
-import { systemError } from "../_refusal.ts";
+import { systemError } from "../_failure.ts";
 import { wantedOf } from "../_say.ts";
 import { serve, type Server } from "../server.ts";
 import type { ServeOptions } from "../options.ts";

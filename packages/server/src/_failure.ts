@@ -1,0 +1,37 @@
+import { ServeError } from "./error.ts";
+
+const PERMISSION = new Set(["EACCES", "EPERM", "EROFS"]);
+
+/** The code of what the runtime has thrown, as ENOENT; else its words. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+/** What an error says. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Refuses an option that cannot be right. @throws {ServeError} MISUSE */
+export function misuse(message: string): never {
+  throw new ServeError("MISUSE", message);
+}
+
+/** What a user without the permission can do, where the caller knows nothing better. */
+const PERMISSION_REMEDY = "Use a directory that this user may write to, or run as another user";
+
+/**
+ * Makes the error for what the kernel has not done: PERMISSION where it does not let this user do it,
+ * else SYSTEM.
+ *
+ * @param attempt to be read after "cannot"
+ * @param remedy  one or more sentences, the last one without its full stop
+ */
+export function systemError(attempt: string, error: unknown, remedy?: string): ServeError {
+  const code = codeOf(error);
+  const isForbidden = PERMISSION.has(code);
+  const found = `cannot ${attempt}${isForbidden ? ` as uid ${process.geteuid?.()}` : ""}: ${code}`;
+  const advice = remedy ?? (isForbidden ? PERMISSION_REMEDY : undefined);
+  const message = advice === undefined ? found : `${found}. ${advice}`;
+  return new ServeError(isForbidden ? "PERMISSION" : "SYSTEM", message, { cause: error });
+}
