@@ -14,32 +14,11 @@ import { type Claim, claimAddress } from "./_claim.ts";
 import { strangersWarning, type User } from "./_directory.ts";
 import { groupId } from "./_group.ts";
 import { refuseDescriptorsOf } from "./_passrights.ts";
-import { misuse } from "./_failure.ts";
+import { checkOptions } from "./_options.ts";
 import { removeAsBefore } from "./_socket-file.ts";
 import { type Bounds, fitBounds } from "./bounds.ts";
 import { ServeError } from "./error.ts";
-import { DEFAULT_MODE, DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
-
-/**
- * Refuses options that contradict each other.
- *
- * @returns the number of threads
- * @throws {ServeError} MISUSE
- */
-export function checkOptions(options: ServeOptions, named: boolean): number {
-  const { threads = DEFAULT_THREADS, mode } = options;
-  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
-    misuse(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}`);
-  if (mode !== undefined && (!Number.isInteger(mode) || mode < 0 || mode > 0o777))
-    misuse(`mode must be from 0 to 0777, not ${mode}`);
-  if (named && (mode !== undefined || options.group !== undefined))
-    misuse(
-      options.listenFd === undefined
-        ? "an abstract name has neither mode nor group: use a path, or leave them out"
-        : "mode and group belong to who made the listening socket: leave them out",
-    );
-  return threads;
-}
+import { DEFAULT_MODE, DEFAULT_THREADS, type ServeOptions } from "./options.ts";
 
 /**
  * Reads the address of a socket that is to be made.
@@ -107,8 +86,8 @@ export async function listen(
  */
 export async function bindControl(options: ServeOptions, user: User): Promise<Claim> {
   const sys = loadSyscalls();
-  const threads = checkOptions(options, options.address?.startsWith("@") === true);
-  const bounds = fitBounds(options, sys.descriptorLimit(), threads);
+  checkOptions(options);
+  const bounds = fitBounds(options, sys.descriptorLimit(), options.threads ?? DEFAULT_THREADS);
   const { address, listenFd, file } = await listen(sys, options, bounds, user);
   if (!file) return { listenFd, release: () => Promise.resolve() };
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;

@@ -6,10 +6,10 @@ import { inspect } from "node:util";
 import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
-import { MAX_THREADS, type ServeOptions } from "./options.ts";
+import { DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
 import type { Policy } from "./policy/rule.ts";
 
-/* Whether a value may be right, and what one is; ranges are looked at where they are used. */
+/* Whether a value may be right, and what one is; ranges are looked at later. */
 type Check = readonly [isRight: (value: unknown) => boolean, what: string];
 
 const isNumber = (value: unknown): boolean => typeof value === "number";
@@ -58,6 +58,25 @@ export function checkTypes(options: unknown): void {
     const [isRight, what] = check;
     if (!isRight(value)) misuse(`${name} must be ${what}, not ${inspect(value)}`);
   }
+}
+
+/** Refuses values out of range, and options that contradict each other. @throws {ServeError} MISUSE */
+export function checkOptions({
+  threads = DEFAULT_THREADS,
+  mode,
+  group,
+  address,
+  listenFd,
+}: ServeOptions): void {
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
+    misuse(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}`);
+  if (mode !== undefined && (!Number.isInteger(mode) || mode < 0 || mode > 0o777))
+    misuse(`mode must be from 0 to 0777, not ${mode}`);
+  if (mode === undefined && group === undefined) return;
+  if (listenFd !== undefined)
+    misuse("mode and group belong to who made the listening socket: leave them out");
+  if (address?.startsWith("@"))
+    misuse("an abstract name has neither mode nor group: use a path, or leave them out");
 }
 
 /** What `options.policy` has given. @throws {ServeError} MISUSE for what is no policy */

@@ -1,8 +1,8 @@
 import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { endsInPart, isSameFile, openAuditFile } from "./_audit.ts";
 import type { Claim } from "./_claim.ts";
-import { checkOptions, listen } from "./_listen.ts";
-import { checkPolicy, checkTypes } from "./_options.ts";
+import { listen } from "./_listen.ts";
+import { checkOptions, checkPolicy, checkTypes } from "./_options.ts";
 import { createMemory } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
 import { type Common, Pool } from "./_pool.ts";
@@ -10,7 +10,7 @@ import { reasonOf, systemError } from "./_failure.ts";
 import { wantedOf, warnIfClosed } from "./_say.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Log } from "./log.ts";
-import { DEFAULT_LOG_LEVEL, type ServeOptions } from "./options.ts";
+import { DEFAULT_LOG_LEVEL, DEFAULT_THREADS, type ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
 import { readStats, type ServerStats } from "./stats.ts";
@@ -94,8 +94,8 @@ async function release(claim: Claim, log: Log): Promise<void> {
  */
 export async function serve(options: ServeOptions = {}): Promise<Server> {
   checkTypes(options);
-  const isName = options.address?.startsWith("@") === true || options.listenFd !== undefined;
-  const threads = checkOptions(options, isName);
+  checkOptions(options);
+  const { threads = DEFAULT_THREADS } = options;
   const sys = loadSyscalls();
   const descriptorLimit = sys.descriptorLimit();
   const bounds = fitBounds(options, descriptorLimit, threads);
