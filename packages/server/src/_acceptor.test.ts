@@ -1,22 +1,12 @@
 import { expect, test } from "bun:test";
 import { REQUEST_BYTES, SIGNATURE_BYTES } from "@xsocket/protocol";
-import {
-  EPOLL_CTL_ADD,
-  EPOLL_CTL_MOD,
-  EPOLLIN,
-  errno,
-  loadSyscalls,
-  type Syscalls,
-} from "@xsocket/xbind-native";
-import { threadOptions } from "../test/options.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLLIN, errno, type Syscalls } from "@xsocket/xbind-native";
+import { threadContext, threadOptions } from "../test/thread.ts";
 import { ACCEPTS, Acceptor } from "./_acceptor.ts";
 import { Connections } from "./_connections.ts";
 import type { Bounds } from "./bounds.ts";
-import { Judge } from "./_judge.ts";
 import { COUNTER, createMemory } from "./_memory.ts";
-import { Shared } from "./_shared.ts";
 import { Peer } from "./_peer.ts";
-import type { Context } from "./_thread.ts";
 
 const DESCRIPTORS = 200;
 const PEER = { getsockopt: () => 12 }; // names whoever connects as uid 0
@@ -36,29 +26,21 @@ function acceptFrom(accept: () => number, how: How = {}) {
   const closed: number[] = [];
   const said: string[] = [];
   const served: number[] = [];
-  const sys = {
-    ...loadSyscalls(),
-    epollCtl: () => 0,
-    accept,
-    eventfd: () => -errno.EMFILE,
-    receivePacket: () => -errno.EAGAIN,
-    sendPacket: () => 8,
-    close: (fd: number) => closed.push(fd),
-    ...kernel,
-  };
   const memory = createMemory(DESCRIPTORS, 1);
-  const shared = new Shared(memory);
   const usual = threadOptions(memory, DESCRIPTORS);
   const options = { ...usual, bounds: { ...usual.bounds, ...bounds } };
-  const context: Context = {
-    options,
-    sys,
-    shared,
-    epollFd: -1,
-    judge: new Judge(options.policy, () => 0),
-    say: (_level, _event, message) => void said.push(message),
-    logs: () => true,
+  const context = {
+    ...threadContext(options, {
+      accept,
+      eventfd: () => -errno.EMFILE,
+      receivePacket: () => -errno.EAGAIN,
+      sendPacket: () => 8,
+      close: (fd: number) => closed.push(fd),
+      ...kernel,
+    }),
+    say: (_level: string, _event: string, message: string) => void said.push(message),
   };
+  const { sys, shared } = context;
   const connections = new Connections(context);
   const serve = (fd: number) => void served.push(fd);
   const acceptor = new Acceptor(context, connections, new Peer(sys, shared), settle, serve);

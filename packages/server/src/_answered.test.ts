@@ -1,24 +1,19 @@
 import { expect, test } from "bun:test";
-import { loadSyscalls, POLLHUP, POLLIN, POLLRDHUP } from "@xsocket/xbind-native";
-import { threadOptions } from "../test/options.ts";
+import { POLLHUP, POLLIN, POLLRDHUP } from "@xsocket/xbind-native";
+import { threadContext, threadOptions } from "../test/thread.ts";
 import { Answered } from "./_answered.ts";
 import { Connections } from "./_connections.ts";
 import { UNREAD } from "./_flight.ts";
-import { Judge } from "./_judge.ts";
 import { createMemory, FIELD, STATE } from "./_memory.ts";
-import { Shared } from "./_shared.ts";
 
 const DESCRIPTORS = 200;
 const HUNG_UP = POLLIN | POLLRDHUP | POLLHUP;
 
 test("who has hung up is closed, unless a socket is in flight to a peer that may receive it yet", () => {
   const memory = createMemory(DESCRIPTORS, 1);
-  const shared = new Shared(memory);
   const closed: number[] = [];
   const queues = new Map([[101, 768]]); // the others have received theirs, or are gone
-  const sys = {
-    ...loadSyscalls(),
-    epollCtl: () => 0,
+  const context = threadContext(threadOptions(memory, DESCRIPTORS), {
     shutdown: () => 0,
     dropPackets: () => 0,
     sendQueue: (fd: number) => queues.get(fd) ?? 0,
@@ -27,17 +22,9 @@ test("who has hung up is closed, unless a socket is in flight to a peer that may
       for (let i = 0; i < count; i++) pairs[2 * i + 1] = HUNG_UP;
       return count;
     },
-  };
-  const options = threadOptions(memory, DESCRIPTORS);
-  const connections = new Connections({
-    options,
-    sys,
-    shared,
-    epollFd: -1,
-    judge: new Judge(options.policy, () => 0),
-    say: () => {},
-    logs: () => false,
   });
+  const { sys, shared } = context;
+  const connections = new Connections(context);
   const answered = new Answered(sys, connections, () => {});
   for (const fd of [100, 101, 102]) {
     connections.open(fd);

@@ -1,9 +1,8 @@
 import { expect, test } from "bun:test";
-import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { threadOptions } from "../test/options.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, type Syscalls } from "@xsocket/xbind-native";
+import { threadContext, threadOptions } from "../test/thread.ts";
 import { Connections } from "./_connections.ts";
 import { UNREAD } from "./_flight.ts";
-import { Judge } from "./_judge.ts";
 import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
 
@@ -12,15 +11,7 @@ const DESCRIPTORS = 300;
 /** The connections of one thread, on a kernel of our own. */
 function threadAt(index: number, memory: Memory, kernel: Partial<Syscalls>) {
   const options = { ...threadOptions(memory, DESCRIPTORS), index };
-  const connections = new Connections({
-    options,
-    sys: { ...loadSyscalls(), epollCtl: () => 0, ...kernel },
-    shared: new Shared(memory),
-    epollFd: -1,
-    judge: new Judge(options.policy, () => 0),
-    say: () => {},
-    logs: () => false,
-  });
+  const connections = new Connections(threadContext(options, kernel));
   return { connections, options };
 }
 

@@ -10,7 +10,7 @@ import {
   SHUT_RD,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { threadOptions } from "../test/options.ts";
+import { threadOptions } from "../test/thread.ts";
 import { LISTEN_DATA, WAKE_DATA } from "./_acceptor.ts";
 import { UNREAD } from "./_flight.ts";
 import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./_loop.ts";
@@ -26,6 +26,13 @@ const CONNECTION = 150; // no descriptor of this process is touched
 const sys = loadSyscalls();
 const PACKETS = plainRule("packet sockets", { families: [AF_PACKET], types: [SOCK_RAW] });
 const POLICY = { ...DEFAULT_POLICY, rules: [...DEFAULT_POLICY.rules, PACKETS] };
+
+const REQUEST = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
+
+function receiveRequest(_: number, bytes: Uint8Array): number {
+  bytes.set(REQUEST);
+  return REQUEST.byteLength;
+}
 
 /** A thread of two, on a kernel of our own. */
 function threadAt(
@@ -112,7 +119,6 @@ test("a connection is not handed to a thread that dies at that moment", () => {
   const { memory, shared } = idleConnection(1);
   shared.setThread(0, THREAD.serves, 1);
   shared.setThread(1, THREAD.load, 5);
-  const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
   const orders: Order[] = [];
   let requests = 2;
   let owner = -1;
@@ -122,7 +128,7 @@ test("a connection is not handed to a thread that dies at that moment", () => {
       pairs.set(requests-- > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
       return 1;
     },
-    receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+    receivePacket: receiveRequest,
     socket: () => -errno.EMFILE,
     sendPacket: () => 8,
     sendQueue: () => 0,
@@ -143,7 +149,6 @@ test("a connection is not handed to a thread that dies at that moment", () => {
 
 test("what is handed to a thread that was told to stop is answered, and after that nothing is handed to it", () => {
   const { memory, shared } = idleConnection(0);
-  const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
   const orders: Order[] = [{ kind: "stop" }];
   const moved: boolean[] = [];
   const answered: number[] = [];
@@ -155,7 +160,7 @@ test("what is handed to a thread that was told to stop is answered, and after th
       if (orders.length === 0 && moved.length === 0) moved.push(shared.move(CONNECTION, 1));
       return 0;
     },
-    receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+    receivePacket: receiveRequest,
     socket: () => -errno.EMFILE,
     sendPacket: (fd: number) => answered.push(fd),
   };
@@ -263,13 +268,12 @@ function collections(steps: number): number {
 
 test("an exception closes the connection and the socket that was to be handed over, each once", () => {
   const { memory, shared } = idleConnection(1);
-  const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
   const orders: Order[] = [];
   const closed: number[] = [];
   const kernel = {
     epollWait: waitOnce(EPOLLIN, orders),
     eventfdTake: () => 0,
-    receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+    receivePacket: receiveRequest,
     socket: () => CONNECTION + 1,
     sendPacket() {
       throw new Error("on demand");
@@ -284,7 +288,6 @@ test("an exception closes the connection and the socket that was to be handed ov
 
 test.each([1, 2])("so does one in turn %d of a new connection", (turn) => {
   const memory = createMemory(DESCRIPTORS, 1);
-  const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
   const orders: Order[] = [];
   const accepts = [CONNECTION];
   const closed: number[] = [];
@@ -301,7 +304,7 @@ test.each([1, 2])("so does one in turn %d of a new connection", (turn) => {
     pollMany: (pairs: Int32Array) => ((pairs[1] = POLLIN), 1),
     eventfd: () => -errno.EMFILE,
     eventfdTake: () => 0,
-    receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+    receivePacket: receiveRequest,
     sendQueue: () => 0,
     socket: () => CONNECTION + 1,
     sendPacket() {
@@ -327,7 +330,6 @@ test.each([1, EVENTS])(
     shared.setThread(1, THREAD.load, 5);
     const first = spyOn(Math, "random").mockReturnValue(0); // a step begins with its first event
     const orders: Order[] = [];
-    const request = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
     const ready = Array.from({ length: count }, (_, i) => [EPOLLIN, CONNECTION + 1 + i - count]);
     const waits = [ready.flat()];
     let isServed = false;
@@ -338,7 +340,7 @@ test.each([1, EVENTS])(
         pairs.set(events);
         return events.length / 2;
       },
-      receivePacket: (_: number, bytes: Uint8Array) => (bytes.set(request), request.byteLength),
+      receivePacket: receiveRequest,
       socket: () => -errno.EMFILE,
       sendPacket: () => 8,
       sendQueue: () => 0,

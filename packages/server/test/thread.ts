@@ -1,5 +1,8 @@
+import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { Judge } from "../src/_judge.ts";
 import type { Memory } from "../src/_memory.ts";
-import type { ThreadOptions } from "../src/_thread.ts";
+import { Shared } from "../src/_shared.ts";
+import type { Context, ThreadOptions } from "../src/_thread.ts";
 import { fitBounds } from "../src/bounds.ts";
 import { DEFAULT_POLICY } from "../src/policy/builtin.ts";
 import { createQuotaMemory } from "../src/policy/quota.ts";
@@ -23,5 +26,18 @@ export function threadOptions(
     auditFd: -1,
     uid: 0,
     gid: 0,
+  };
+}
+
+/** What everything in such a thread works with, on a kernel of the test's own. */
+export function threadContext(options: ThreadOptions, kernel: Partial<Syscalls>): Context {
+  return {
+    options,
+    sys: { ...loadSyscalls(), epollCtl: () => 0, ...kernel },
+    shared: new Shared(options.memory),
+    epollFd: -1,
+    judge: new Judge(options.policy, () => 0),
+    say: () => {},
+    logs: () => false,
   };
 }
