@@ -1,19 +1,14 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { tempDir } from "../../../tests/harness/temp.ts";
 import { readElf } from "./elf.ts";
 
 setDefaultTimeout(60_000); // a busy machine
 
 function readBytes(bytes: Uint8Array) {
-  const directory = mkdtempSync(join(tmpdir(), "xsocket-elf-"));
-  try {
-    writeFileSync(join(directory, "file"), bytes);
-    return readElf(join(directory, "file"));
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using dir = tempDir();
+  writeFileSync(dir.join("file"), bytes);
+  return readElf(dir.join("file"));
 }
 
 const PROGRAM = readFileSync("/bin/cat");

@@ -1,8 +1,7 @@
 import { afterEach, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
+import { tempDir } from "../../../tests/harness/temp.ts";
 import { readElf } from "./elf.ts";
 import { preloadObstacle } from "./preloadable.ts";
 
@@ -27,22 +26,18 @@ afterEach(() => {
 });
 
 test("gcc's AddressSanitizer is an obstacle, unless it has been told or comes first", () => {
-  const directory = mkdtempSync(join(tmpdir(), "xsocket-asan-"));
-  const [source, image] = [join(directory, "x.c"), join(directory, "x")];
+  using dir = tempDir();
+  const [source, image] = [dir.join("x.c"), dir.join("x")];
   const obstacle = () =>
     preloadObstacle({ name: "x", path: image, image }, libraryPath("xbind"))?.found;
-  try {
-    writeFileSync(source, "int main(void) { return 0; }\n");
-    Bun.spawnSync(["gcc", "-fsanitize=address", "-o", image, source]);
-    expect(obstacle()).toContain("AddressSanitizer");
-    process.env["ASAN_OPTIONS"] = "halt_on_error=0:verify_asan_link_order=0";
-    expect(obstacle()).toBeUndefined();
-    delete process.env["ASAN_OPTIONS"];
-    process.env["XSOCKET_RUN_PRELOAD"] = "/usr/lib/libasan.so.8";
-    expect(obstacle()).toBeUndefined();
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  writeFileSync(source, "int main(void) { return 0; }\n");
+  Bun.spawnSync(["gcc", "-fsanitize=address", "-o", image, source]);
+  expect(obstacle()).toContain("AddressSanitizer");
+  process.env["ASAN_OPTIONS"] = "halt_on_error=0:verify_asan_link_order=0";
+  expect(obstacle()).toBeUndefined();
+  delete process.env["ASAN_OPTIONS"];
+  process.env["XSOCKET_RUN_PRELOAD"] = "/usr/lib/libasan.so.8";
+  expect(obstacle()).toBeUndefined();
 });
 
 test("what is no ELF file, and what may not be read, is left to the kernel", () => {

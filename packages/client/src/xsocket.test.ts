@@ -1,10 +1,10 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { createSocket } from "node:dgram";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { tempDir } from "../../../tests/harness/temp.ts";
 import { THROUGH_KEYS } from "./_through.ts";
 import {
   connect,
@@ -44,15 +44,14 @@ async function failureOf(options: XSocketOptions): Promise<XSocketError> {
 }
 
 test("a server that is not there is an error that says what to do", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "xsocket-client-"));
-  const via = join(directory, "control");
+  using dir = tempDir();
+  const via = dir.join("control");
   const before = readdirSync("/proc/self/fd").length;
   const error = await failureOf({ via, family: 6 });
   expect(error).toMatchObject({ code: "ENOENT", step: "reach", server: via });
   expect(error.asked).toBe("get an IPv6 stream socket");
   expect(error.remedy).toContain(`xsocket serve ${via}`);
   while (readdirSync("/proc/self/fd").length > before) await Bun.sleep(1); // Bun may close some of its own
-  rmSync(directory, { recursive: true });
 });
 
 test("options that cannot be right are refused before anything is opened", async () => {

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { tempDir } from "../../../tests/harness/temp.ts";
 import { openAudit } from "./_audit.ts";
 import { createMemory } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
@@ -15,8 +14,8 @@ function drained(pipe: number): string {
 }
 
 test("after a line of one thread that was cut the line of another one begins anew", () => {
-  const directory = mkdtempSync(join(tmpdir(), "xsocket-"));
-  const path = join(directory, "fifo");
+  using dir = tempDir();
+  const path = dir.join("fifo");
   Bun.spawnSync(["mkfifo", path]);
   const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   try {
@@ -51,6 +50,5 @@ test("after a line of one thread that was cut the line of another one begins ane
     expect(drained(pipe)).toStartWith("{");
   } finally {
     closeSync(pipe);
-    rmSync(directory, { recursive: true });
   }
 });

@@ -1,7 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { tempDir } from "../../../../tests/harness/temp.ts";
 import { FAMILIES, PROTOCOLS, TYPES } from "./names.ts";
 
 const NUMBERS = [FAMILIES, TYPES, PROTOCOLS].flatMap(({ prefix, values }) =>
@@ -20,18 +18,14 @@ function numbersInC(names: readonly string[]): Record<string, number> {
     int main(void) {
     ${lines.join("\n")}
     }`;
-  const directory = mkdtempSync(join(tmpdir(), "names-"));
-  try {
-    const program = join(directory, "names");
-    const compiled = Bun.spawnSync(["cc", "-x", "c", "-", "-o", program], {
-      stdin: new TextEncoder().encode(source),
-    });
-    expect(compiled.stderr.toString()).toBe("");
-    const words = Bun.spawnSync([program]).stdout.toString().trimEnd().split("\n");
-    return Object.fromEntries(words.map((line) => line.split(" ")).map(([n, v]) => [n, Number(v)]));
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using dir = tempDir();
+  const program = dir.join("names");
+  const compiled = Bun.spawnSync(["cc", "-x", "c", "-", "-o", program], {
+    stdin: new TextEncoder().encode(source),
+  });
+  expect(compiled.stderr.toString()).toBe("");
+  const words = Bun.spawnSync([program]).stdout.toString().trimEnd().split("\n");
+  return Object.fromEntries(words.map((line) => line.split(" ")).map(([n, v]) => [n, Number(v)]));
 }
 
 test("each name has the number that it has in C", () => {

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { writeFileSync } from "node:fs";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { recorded } from "../../../../tests/harness/recorded.ts";
+import { tempDir } from "../../../../tests/harness/temp.ts";
 import { groupsOf, parseAccounts } from "./accounts.ts";
 import { describeAsked, describeRule, explain } from "./describe.ts";
 import { PolicyError } from "./error.ts";
@@ -216,24 +215,18 @@ test("explain says of each rule why it did not decide", () => {
   expect(steps.map((step) => step.outcome)).toEqual(["user", "type", "decides"]);
 });
 
-describe("files", () => {
-  test("are read, and a missing or huge one is a PolicyError", () => {
-    const directory = mkdtempSync(join(tmpdir(), "policy-"));
-    try {
-      const path = join(directory, "p.toml");
-      writeFileSync(path, '[[rule]]\naction = "allow"\nuser = "alice"\n');
-      expect(readPolicy(path, ACCOUNTS).source).toBe(path);
-      expect(() => readPolicy(join(directory, "none"), ACCOUNTS)).toThrow(PolicyError);
-      expect(() => readPolicy(directory, ACCOUNTS)).toThrow(PolicyError);
-      writeFileSync(path, "#".repeat(1 << 20));
-      expect(readPolicy(path, ACCOUNTS).rules).toEqual([]);
-      writeFileSync(path, "#".repeat((1 << 20) + 1));
-      expect(() => readPolicy(path, ACCOUNTS)).toThrow("more than 1048576 bytes");
-      expect(() => readPolicy("/dev/zero", ACCOUNTS)).toThrow("more than 1048576 bytes");
-      const open = [...descriptors().values()];
-      expect(open.filter((file) => file.startsWith(directory) || file === "/dev/zero")).toEqual([]);
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
-  });
+test("files are read, and a missing or huge one is a PolicyError", () => {
+  using dir = tempDir();
+  const path = dir.join("p.toml");
+  writeFileSync(path, '[[rule]]\naction = "allow"\nuser = "alice"\n');
+  expect(readPolicy(path, ACCOUNTS).source).toBe(path);
+  expect(() => readPolicy(dir.join("none"), ACCOUNTS)).toThrow(PolicyError);
+  expect(() => readPolicy(dir.path, ACCOUNTS)).toThrow(PolicyError);
+  writeFileSync(path, "#".repeat(1 << 20));
+  expect(readPolicy(path, ACCOUNTS).rules).toEqual([]);
+  writeFileSync(path, "#".repeat((1 << 20) + 1));
+  expect(() => readPolicy(path, ACCOUNTS)).toThrow("more than 1048576 bytes");
+  expect(() => readPolicy("/dev/zero", ACCOUNTS)).toThrow("more than 1048576 bytes");
+  const open = [...descriptors().values()];
+  expect(open.filter((file) => file.startsWith(dir.path) || file === "/dev/zero")).toEqual([]);
 });

@@ -1,8 +1,6 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { type TempDir, tempDir } from "../../../../tests/harness/temp.ts";
 import { createQuotaMemory, hasQuota, QUOTA_WINDOW_MS, type QuotaMemory, Quotas } from "./quota.ts";
 import { plainRule } from "./rule.ts";
 
@@ -138,8 +136,8 @@ test("what is counted is looked at under the lock", () => {
 });
 
 /** Takes 8000 times in a thread of its own and tells how often that went well. */
-async function takeInThread(directory: string, memory: QuotaMemory): Promise<number> {
-  const path = join(directory, "take.ts");
+async function takeInThread(dir: TempDir, memory: QuotaMemory): Promise<number> {
+  const path = dir.join("take.ts");
   await Bun.write(
     path,
     `import { workerData, parentPort } from "node:worker_threads";
@@ -157,15 +155,11 @@ async function takeInThread(directory: string, memory: QuotaMemory): Promise<num
 }
 
 test("threads share the counts", async () => {
-  const directory = mkdtempSync(join(tmpdir(), "quota-"));
-  try {
-    const memory = createQuotaMemory(DESCRIPTORS);
-    const got = await Promise.all([1, 2].map(() => takeInThread(directory, memory)));
-    expect(Math.max(...got)).toBeLessThanOrEqual(8000);
-    expect(got.reduce((sum, count) => sum + count, 0)).toBe(10_000);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  using dir = tempDir();
+  const memory = createQuotaMemory(DESCRIPTORS);
+  const got = await Promise.all([1, 2].map(() => takeInThread(dir, memory)));
+  expect(Math.max(...got)).toBeLessThanOrEqual(8000);
+  expect(got.reduce((sum, count) => sum + count, 0)).toBe(10_000);
 });
 
 test("a rule without quotas counts nothing", () => {

@@ -1,37 +1,34 @@
 import { expect, test } from "bun:test";
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempDir } from "../../../../tests/harness/temp.ts";
 import { barrierTo } from "./barrier.ts";
 
 const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 const stranger = { uid: 4_000_001, gid: 4_000_001, groups: [] };
 
 test("the first closed directory is the barrier, else the file, else nothing", () => {
-  const top = mkdtempSync(join(tmpdir(), "barrier-"));
-  try {
-    mkdirSync(join(top, "a/b"), { recursive: true });
-    writeFileSync(join(top, "a/b/file"), "");
-    for (const path of [top, join(top, "a"), join(top, "a/b")]) chmodSync(path, 0o711);
-    const file = join(top, "a/b/file");
-    expect(barrierTo(stranger, file)).toBeUndefined();
-    chmodSync(file, 0o640);
-    expect(barrierTo(stranger, file)).toBe(file);
-    expect(barrierTo({ ...stranger, groups: [own.gid] }, file)).toBeUndefined();
-    expect(barrierTo({ ...stranger, gid: own.gid }, file)).toBeUndefined();
-    if (own.uid === 0) chownSync(file, stranger.uid, own.gid);
-    expect(barrierTo({ ...stranger, uid: own.uid || stranger.uid }, file)).toBeUndefined();
-    chmodSync(file, 0o044); // of the owner's bits alone, as the kernel has it
-    if (own.uid === 0) expect(barrierTo({ ...stranger, gid: own.gid }, file)).toBe(file);
-    chmodSync(file, 0o640);
-    chmodSync(join(top, "a"), 0o700);
-    expect(barrierTo(stranger, file)).toBe(join(top, "a"));
-    expect(barrierTo({ ...stranger, uid: own.uid }, file)).toBeUndefined();
-    chmodSync(join(top, "a"), 0);
-    expect(barrierTo({ uid: 0, gid: 0, groups: [] }, file)).toBeUndefined();
-    chmodSync(join(top, "a"), 0o711);
-    expect(barrierTo(stranger, join(top, "none/file"))).toBeUndefined();
-  } finally {
-    rmSync(top, { recursive: true });
-  }
+  using dir = tempDir();
+  const top = dir.path;
+  mkdirSync(join(top, "a/b"), { recursive: true });
+  writeFileSync(join(top, "a/b/file"), "");
+  for (const path of [top, join(top, "a"), join(top, "a/b")]) chmodSync(path, 0o711);
+  const file = join(top, "a/b/file");
+  expect(barrierTo(stranger, file)).toBeUndefined();
+  chmodSync(file, 0o640);
+  expect(barrierTo(stranger, file)).toBe(file);
+  expect(barrierTo({ ...stranger, groups: [own.gid] }, file)).toBeUndefined();
+  expect(barrierTo({ ...stranger, gid: own.gid }, file)).toBeUndefined();
+  if (own.uid === 0) chownSync(file, stranger.uid, own.gid);
+  expect(barrierTo({ ...stranger, uid: own.uid || stranger.uid }, file)).toBeUndefined();
+  chmodSync(file, 0o044); // of the owner's bits alone, as the kernel has it
+  if (own.uid === 0) expect(barrierTo({ ...stranger, gid: own.gid }, file)).toBe(file);
+  chmodSync(file, 0o640);
+  chmodSync(join(top, "a"), 0o700);
+  expect(barrierTo(stranger, file)).toBe(join(top, "a"));
+  expect(barrierTo({ ...stranger, uid: own.uid }, file)).toBeUndefined();
+  chmodSync(join(top, "a"), 0);
+  expect(barrierTo({ uid: 0, gid: 0, groups: [] }, file)).toBeUndefined();
+  chmodSync(join(top, "a"), 0o711);
+  expect(barrierTo(stranger, join(top, "none/file"))).toBeUndefined();
 });
