@@ -355,8 +355,8 @@ describe("the log", () => {
   });
 
   test.each([
-    [["--log-format", "xml"], "--log-format takes pretty, json, journal"],
-    [["--log-level", "loud"], "--log-level takes error, warning, notice, info, debug"],
+    [["--log-format", "xml"], "--log-format takes pretty or json or journal"],
+    [["--log-level", "loud"], "--log-level takes error or warning or notice or info or debug"],
     [["--metrics", "0.0.0.0:1"], "--metrics-remote"],
     [["--policy", "x", "--allow-user", "root"], "two ways to say the same"],
     [["--sockets-per-minute", "x"], "takes a whole number"],

@@ -6,12 +6,11 @@ import {
   DEFAULT_MODE,
   DEFAULT_THREADS,
   LOG_LEVELS,
+  type LogLevel,
 } from "@xsocket/server";
 
-/** How the log may be written. */
-export const LOG_FORMATS = ["pretty", "json", "journal"] as const;
-/** From the most urgent to the least. */
-export const LOG_LEVEL_NAMES = Object.keys(LOG_LEVELS);
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of that record
+const LEVELS = Object.keys(LOG_LEVELS) as LogLevel[];
 
 function option(valueHint: string, description: string) {
   return { type: "string", valueHint, description } as const;
@@ -61,14 +60,16 @@ export const SERVE_ARGS = {
   audit: option("FILE", "Write a JSON line for each grant and refusal; SIGHUP opens it anew"),
   metrics: option("ADDRESS|PATH", "Serve metrics for Prometheus, as 127.0.0.1:9100 or a path"),
   "metrics-remote": flag("Allow metrics on an address that others can reach"),
-  "log-format": option(
-    LOG_FORMATS.join("|"),
-    "How the log is written (default: what suits stderr)",
-  ),
-  "log-level": option(
-    LOG_LEVEL_NAMES.join("|"),
-    `The least urgent that is logged (default: ${DEFAULT_LOG_LEVEL})`,
-  ),
+  "log-format": {
+    type: "enum",
+    options: ["pretty", "json", "journal"],
+    description: "How the log is written (default: what suits stderr)",
+  },
+  "log-level": {
+    type: "enum",
+    options: LEVELS,
+    description: `The least urgent that is logged (default: ${DEFAULT_LOG_LEVEL})`,
+  },
   threads: option(
     "NUMBER",
     `Serving threads at most, 4 to 12 MB of memory each, started when needed (default: ${DEFAULT_THREADS})`,
@@ -82,7 +83,14 @@ export const SERVE_ARGS = {
   backlog: bound("backlog", "Connections waiting to be accepted"),
 } as const satisfies ArgsDef;
 
-/** The values as citty gives them. */
+/** What the value of an option may be. */
+type Value<Option> = Option extends { type: "boolean" }
+  ? boolean
+  : Option extends { options: readonly (infer Choice)[] }
+    ? Choice
+    : string;
+
+/** The values as citty gives them, once options.ts has looked at them. */
 export type ServeArgs = {
-  readonly [Name in keyof typeof SERVE_ARGS]?: string | boolean | undefined;
+  readonly [Name in keyof typeof SERVE_ARGS]?: Value<(typeof SERVE_ARGS)[Name]> | undefined;
 };

@@ -6,8 +6,6 @@ import {
   groupId,
   type Identity,
   type IdRange,
-  LOG_LEVELS,
-  type LogLevel,
   logFormat,
   logTo,
   MAX_THREADS,
@@ -23,7 +21,7 @@ import { userPath } from "./directory.ts";
 import { FailureError, MisuseError } from "./errors.ts";
 import { wholeNumber } from "./numbers.ts";
 import { successorArguments } from "./respawn.ts";
-import { BOUND_OPTIONS, LOG_FORMATS, LOG_LEVEL_NAMES, type ServeArgs } from "./serve-args.ts";
+import { BOUND_OPTIONS, type ServeArgs } from "./serve-args.ts";
 
 type Given<Values> = { [Name in keyof Values]?: Exclude<Values[Name], undefined> };
 
@@ -35,15 +33,7 @@ function given<Values extends object>(values: Values): Given<Values> {
   return found;
 }
 
-function text(value: string | boolean | undefined): string | undefined {
-  return typeof value === "string" ? value : undefined;
-}
-
-function mapped<Value>(
-  value: string | boolean | undefined,
-  read: (text: string) => Value,
-): Value | undefined {
-  const word = text(value);
+function mapped<Value>(word: string | undefined, read: (word: string) => Value): Value | undefined {
   return word === undefined ? undefined : read(word);
 }
 
@@ -53,13 +43,12 @@ function modeBits(word: string): number {
   throw new MisuseError(`"${word}" is no mode: give permission bits in octal, as in --mode 0660`);
 }
 
-function bounds(args: Readonly<Record<string, string | boolean | undefined>>): Partial<Bounds> {
+function bounds(args: ServeArgs): Partial<Bounds> {
   const found: { -readonly [Name in keyof Bounds]?: number } = {};
   for (const [option, name] of Object.entries(BOUND_OPTIONS)) {
-    const value = mapped(args[option], (word) =>
-      wholeNumber(`--${option}`, word, { least: 1, most: BOUND_MAX }),
-    );
-    if (value !== undefined) found[name] = value;
+    const word: unknown = Reflect.get(args, option);
+    if (typeof word === "string")
+      found[name] = wholeNumber(`--${option}`, word, { least: 1, most: BOUND_MAX });
   }
   return found;
 }
@@ -105,20 +94,6 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
   );
 }
 
-function choice<Choice extends string>(
-  option: string,
-  word: string,
-  choices: readonly Choice[],
-): Choice {
-  const found = choices.find((known) => known === word);
-  if (found !== undefined) return found;
-  throw new MisuseError(`--${option} takes ${choices.join(", ")}, not "${word}"`);
-}
-
-function isLevel(word: string): word is LogLevel {
-  return Object.hasOwn(LOG_LEVELS, word);
-}
-
 /**
  * Makes the server's options of the command's.
  *
@@ -126,15 +101,11 @@ function isLevel(word: string): word is LogLevel {
  * @throws {FailureError} for users that do not exist
  */
 export function serviceOptions(args: ServeArgs): ServiceOptions {
-  const format = mapped(args["log-format"], (word) => choice("log-format", word, LOG_FORMATS));
-  const level = mapped(args["log-level"], (word) =>
-    choice("log-level", word, LOG_LEVEL_NAMES.filter(isLevel)),
-  );
   const remote = args["metrics-remote"] === true;
   return given({
     address: mapped(args.address, controlSocket),
     mode: mapped(args.mode, modeBits),
-    group: text(args.group),
+    group: args.group,
     sharedDirectory: args["shared-directory"] === true,
     refuseDescriptors: args["refuse-descriptors"] === true,
     user: mapped(args.user, identity),
@@ -147,8 +118,8 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     threads: mapped(args.threads, (word) =>
       wholeNumber("--threads", word, { least: 1, most: MAX_THREADS }),
     ),
-    log: logTo(logFormat(format)),
-    logLevel: level,
+    log: logTo(logFormat(args["log-format"])),
+    logLevel: args["log-level"],
     ...bounds(args),
   });
 }
