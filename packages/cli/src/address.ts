@@ -54,3 +54,11 @@ export function reachCode(path: string, code: string): string {
 
 /** How an argument that names the server describes its default. */
 export const SERVER_DEFAULT = `default: $XSOCKET, or ${DEFAULT_ADDRESS}`;
+
+/** The argument that names the server, for {@link serverSocket}. */
+export const SERVER_ARGUMENT = {
+  type: "positional",
+  required: false,
+  valueHint: "PATH|@NAME",
+  description: `The control socket (${SERVER_DEFAULT})`,
+} as const;

@@ -1,15 +1,7 @@
 import { xsocketSync } from "@xsocket/client";
 import { cookieOf, ownCookie } from "./namespace.ts";
+import { typesOf } from "./ports.ts";
 import { words } from "./words.ts";
-
-/** The types of socket that the ports of an XBIND are for. */
-export function typesOf(xbind: string): ("stream" | "dgram")[] {
-  const listed = xbind.split(/[\s,]+/);
-  const types: ("stream" | "dgram")[] = [];
-  if (listed.some((word) => !word.startsWith("udp/"))) types.push("stream");
-  if (listed.some((word) => !word.startsWith("tcp/"))) types.push("dgram");
-  return types;
-}
 
 /**
  * Asks a server for a socket of each type that the ports need.

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { MisuseError } from "./errors.ts";
-import { portWords } from "./ports.ts";
+import { portWords, typesOf } from "./ports.ts";
 
 test("every form of XBIND is taken, several in one word as well", () => {
   const all = ["3000", "0", "65535", "*", "tcp/53", "udp/*", "8000-8100", "8080:3000", "tcp/1-2"];
@@ -14,3 +14,13 @@ test.each(["x", "", " ", "65536", "-1", "3000-", "9-8", "sctp/1", "1:2:3", "1.5"
     expect(() => portWords([word])).toThrow(MisuseError);
   },
 );
+
+test.each([
+  ["3000", ["stream", "dgram"]],
+  ["tcp/80,tcp/443", ["stream"]],
+  ["udp/53", ["dgram"]],
+  ["udp/53 tcp/53", ["stream", "dgram"]],
+  ["*", ["stream", "dgram"]],
+])("the ports %j need %j", (xbind, types: string[]) => {
+  expect<string[]>(typesOf(xbind)).toEqual(types);
+});

@@ -28,3 +28,12 @@ export function portWords(given: readonly string[]): string[] {
     );
   return found;
 }
+
+/** The types of socket that the ports of an XBIND are for. */
+export function typesOf(xbind: string): ("stream" | "dgram")[] {
+  const listed = xbind.split(/[\s,]+/);
+  const types: ("stream" | "dgram")[] = [];
+  if (listed.some((word) => !word.startsWith("udp/"))) types.push("stream");
+  if (listed.some((word) => !word.startsWith("tcp/"))) types.push("dgram");
+  return types;
+}

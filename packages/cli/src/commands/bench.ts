@@ -1,6 +1,6 @@
 import type { ArgsDef } from "citty";
 import { SyscallError } from "@xsocket/xbind-native";
-import { SERVER_DEFAULT, serverSocket } from "../address.ts";
+import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { Bar } from "../bench/bar.ts";
 import { measure, type Measurement } from "../bench/measure.ts";
 import { subjects } from "../bench/subjects.ts";
@@ -12,12 +12,7 @@ import { result } from "../words.ts";
 const SECONDS = { default: "1", least: 0.1, most: 60 };
 
 const args = {
-  address: {
-    type: "positional",
-    required: false,
-    valueHint: "PATH|@NAME",
-    description: `The control socket (${SERVER_DEFAULT})`,
-  },
+  address: SERVER_ARGUMENT,
   seconds: {
     type: "string",
     default: SECONDS.default,

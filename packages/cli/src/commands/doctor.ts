@@ -1,22 +1,16 @@
 import type { ArgsDef } from "citty";
 import { escapeJson, escapeText } from "@xsocket/server";
-import { SERVER_DEFAULT, serverSocket } from "../address.ts";
-import { typesOf } from "../check.ts";
+import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { command, invocation } from "../command.ts";
 import { examine } from "../doctor/examine.ts";
 import { isWell, type Row } from "../doctor/row.ts";
 import { EXIT, MisuseError } from "../errors.ts";
 import { repeated } from "../options.ts";
-import { PORT_MAX } from "../ports.ts";
+import { PORT_MAX, typesOf } from "../ports.ts";
 import { painter, result } from "../words.ts";
 
 const args = {
-  address: {
-    type: "positional",
-    required: false,
-    valueHint: "PATH|@NAME",
-    description: `The control socket (${SERVER_DEFAULT})`,
-  },
+  address: SERVER_ARGUMENT,
   port: {
     type: "string",
     valueHint: "PORT",

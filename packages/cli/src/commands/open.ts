@@ -1,5 +1,5 @@
 import type { ArgsDef } from "citty";
-import { SERVER_DEFAULT, serverSocket } from "../address.ts";
+import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { bindAny } from "../endpoint.ts";
 import { command, invocation } from "../command.ts";
 import { MisuseError } from "../errors.ts";
@@ -12,12 +12,7 @@ import { table } from "../table.ts";
 import { result } from "../words.ts";
 
 const args = {
-  address: {
-    type: "positional",
-    required: false,
-    valueHint: "PATH|@NAME",
-    description: `The control socket (${SERVER_DEFAULT})`,
-  },
+  address: SERVER_ARGUMENT,
   family: { type: "enum", options: ["4", "6"], description: "IP version (default: 4)" },
   type: {
     type: "enum",

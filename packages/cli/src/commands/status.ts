@@ -2,7 +2,7 @@ import { ProtocolError } from "@xsocket/protocol";
 import type { ArgsDef } from "citty";
 import { askStatus, escapeJson, type ServerStatus } from "@xsocket/server";
 import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
-import { NO_UNIX_SOCKETS, reachCode, SERVER_DEFAULT, serverSocket } from "../address.ts";
+import { NO_UNIX_SOCKETS, reachCode, SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { command } from "../command.ts";
 import { FailureError } from "../errors.ts";
 import { writeOut } from "../output.ts";
@@ -14,12 +14,7 @@ const WATCH_MS = 1000; // between two looks
 const CLEAR = "\u001B[H\u001B[J";
 
 const args = {
-  address: {
-    type: "positional",
-    required: false,
-    valueHint: "PATH|@NAME",
-    description: `The control socket of the server (${SERVER_DEFAULT})`,
-  },
+  address: SERVER_ARGUMENT,
   json: { type: "boolean", description: "As one JSON object, for programs" },
   watch: { type: "boolean", description: "Again each second until interrupted" },
 } as const satisfies ArgsDef;
