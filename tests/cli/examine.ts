@@ -5,7 +5,7 @@ import { hasIpv6, here, type Place, type RunOptions } from "../harness/index.ts"
 import { XSOCKET } from "./command.ts";
 
 /** A row of `xsocket doctor --json`. */
-export interface Row {
+interface Row {
   readonly name: string;
   readonly status: "ok" | "warning" | "failed" | "skipped";
   readonly found: string;

@@ -6,7 +6,7 @@ import { FailureError } from "./errors.ts";
 const BYTES_MAX = 192 * 1024;
 
 /** What the launcher is to become (launch/plan.h says how it is written). */
-export interface Plan {
+interface Plan {
   /** Where the program stands among the command's arguments. */
   readonly programIndex: number;
   /** The variables to set; all others stay as they are. */

@@ -31,7 +31,7 @@ export interface ConnectOptions<Data = undefined>
 }
 
 /** A peer, and how to reach it. */
-export interface Peer {
+interface Peer {
   readonly hostname: string;
   readonly port: number;
   readonly localAddress?: string | undefined;

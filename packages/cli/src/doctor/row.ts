@@ -1,5 +1,5 @@
 /** How a check went: a warning is right or wrong by what is meant; what needs something else that failed is skipped. */
-export type Status = "ok" | "warning" | "failed" | "skipped";
+type Status = "ok" | "warning" | "failed" | "skipped";
 
 /** One check of `xsocket doctor`. */
 export interface Row {

@@ -20,7 +20,7 @@ export interface Page {
 }
 
 /** Finds the page for a method and a path, which is without a query. */
-export type Answer = (method: string, path: string) => Page;
+type Answer = (method: string, path: string) => Page;
 
 /** What is known of a connection. */
 export interface Asking {
