@@ -31,3 +31,8 @@ test.each([...new Bun.Glob("packages/*/package.json").scanSync(ROOT)])(
     expect(engines?.bun).toBe(bun);
   },
 );
+
+test("the PKGBUILD has the version of the whole", () => {
+  const text = readFileSync(join(ROOT, "packaging/arch/PKGBUILD"), "utf8");
+  expect(/^pkgver=(.*)$/m.exec(text)?.[1]).toBe(pinned.version);
+});
