@@ -13,10 +13,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { HELD_TO_MODES } from "./cli/command.ts";
 import {
   eventually,
   guardDescriptors,
+  HELD_TO_MODES,
   here,
   isContained,
   tempDir,

@@ -1,8 +1,15 @@
 /* What the command says where no server can be asked, and which server it asks. */
 import { expect, test } from "bun:test";
 import { basename, dirname } from "node:path";
-import { guardDescriptors, here, OWN_MOUNTS, startServer, tempDir } from "../harness/index.ts";
-import { HELD_TO_MODES, XSOCKET } from "./command.ts";
+import {
+  guardDescriptors,
+  HELD_TO_MODES,
+  here,
+  OWN_MOUNTS,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
 
 guardDescriptors();
 

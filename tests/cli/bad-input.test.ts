@@ -2,8 +2,14 @@ import { expect, test } from "bun:test";
 import { copyFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
-import { HELD_TO_MODES, XSOCKET } from "./command.ts";
+import {
+  guardDescriptors,
+  HELD_TO_MODES,
+  here,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
 
 guardDescriptors();
 

@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { createNamespace, guardDescriptors, here, startServer } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { createNamespace, guardDescriptors, here, startServer, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 

@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
-import { guardDescriptors, here, type RunOptions } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { guardDescriptors, here, type RunOptions, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { guardDescriptors, here, tempDir } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 

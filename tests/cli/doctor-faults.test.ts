@@ -7,12 +7,13 @@ import {
   guardDescriptors,
   hasCookies,
   hasIpv6,
+  HELD_TO_MODES,
   here,
   startServer,
   tempDir,
+  XSOCKET,
 } from "../harness/index.ts";
 import { silentServer } from "../sdk/silent.ts";
-import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 import { BASE, expectOnly, examine, isOfProgram, isToBe, PORT, refusing } from "./examine.ts";
 
 guardDescriptors();

@@ -6,11 +6,12 @@ import {
   guardDescriptors,
   hasCookies,
   hasIpv6,
+  HELD_TO_MODES,
   here,
   startServer,
   tempDir,
+  XSOCKET,
 } from "../harness/index.ts";
-import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 import { BASE, examine, isToBe, PORT, refusing } from "./examine.ts";
 
 guardDescriptors();

@@ -1,8 +1,7 @@
 /* What the tests of `xsocket doctor` share. */
 import { expect } from "bun:test";
 import { join } from "node:path";
-import { hasIpv6, here, type Place, type RunOptions } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
+import { hasIpv6, here, type Place, type RunOptions, XSOCKET } from "../harness/index.ts";
 
 /** A row of `xsocket doctor --json`. */
 interface Row {

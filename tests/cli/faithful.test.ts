@@ -1,7 +1,14 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { guardDescriptors, here, isContained, OWN_MOUNTS, startServer } from "../harness/index.ts";
-import { START, XSOCKET } from "./command.ts";
+import {
+  guardDescriptors,
+  here,
+  isContained,
+  OWN_MOUNTS,
+  START,
+  startServer,
+  XSOCKET,
+} from "../harness/index.ts";
 
 guardDescriptors();
 

@@ -4,14 +4,16 @@ import { dirname, join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import {
   guardDescriptors,
+  HELD_TO_MODES,
   here,
   isContained,
   OWN_MOUNTS,
+  START,
   startServer,
   tempDir,
   type TempDir,
+  XSOCKET,
 } from "../harness/index.ts";
-import { HELD_TO_MODES, START, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 

@@ -9,8 +9,8 @@ import {
   here,
   OWN_MOUNTS,
   startServer,
+  XSOCKET,
 } from "../harness/index.ts";
-import { XSOCKET } from "./command.ts";
 
 guardDescriptors();
 

@@ -5,13 +5,14 @@ import {
   createNamespace,
   guardDescriptors,
   hasCookies,
+  HELD_TO_MODES,
   here,
   isContained,
   OWN_MOUNTS,
   startServer,
   tempDir,
+  XSOCKET,
 } from "../harness/index.ts";
-import { HELD_TO_MODES, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 

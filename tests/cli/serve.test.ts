@@ -7,10 +7,11 @@ import {
   guardDescriptors,
   here,
   isContained,
+  START,
   startServer,
   tempDir,
+  XSOCKET,
 } from "../harness/index.ts";
-import { START, XSOCKET } from "./command.ts";
 
 guardDescriptors();
 

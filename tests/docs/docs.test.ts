@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, OWN_MACHINE, tempDir } from "../harness/index.ts";
 import { blocksOf } from "./blocks.ts";
 
 guardDescriptors();
@@ -26,12 +26,7 @@ async function commandBlocks(page: string): Promise<string[]> {
   return commands.map(({ code }) => code.replaceAll(/^! .*$/gm, "$& || exit 1"));
 }
 
-/*
- * A machine of the page's own: network, processes, /run and home. Its first process is the script,
- * so everything that the page starts ends with it.
- */
-const MACHINE = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
-const AS_USER = process.geteuid?.() === 0 ? [] : ["--user", "--map-root-user"];
+/* What a machine of the page's own has, where everything that it starts ends with it. */
 const SET_UP = `
 ip link set lo up
 mount -t tmpfs run /run
@@ -49,18 +44,15 @@ for (const page of PAGES)
       expect(blocks).not.toBeEmpty();
       using home = tempDir();
       const script = ["set -eu", SET_UP, "set -x", ...blocks, "echo all blocks ran"].join("\n");
-      const { code, stdout, stderr } = await here.run(
-        [...MACHINE, ...AS_USER, "bash", "-c", script],
-        {
-          withinMs: 50_000,
-          cwd: home.path,
-          env: {
-            HOME: home.path,
-            PATH: `${join(ROOT, "packages/cli/bin")}:${process.env["PATH"]}`,
-            LD_LIBRARY_PATH: join(libraryPath("xbind"), ".."), // where an installed library would be found
-          },
+      const { code, stdout, stderr } = await here.run([...OWN_MACHINE, "bash", "-c", script], {
+        withinMs: 50_000,
+        cwd: home.path,
+        env: {
+          HOME: home.path,
+          PATH: `${join(ROOT, "packages/cli/bin")}:${process.env["PATH"]}`,
+          LD_LIBRARY_PATH: join(libraryPath("xbind"), ".."), // where an installed library would be found
         },
-      );
+      });
       expect(stdout, stderr).toContain("hello from");
       expect(stdout, stderr).toContain("all blocks ran");
       expect(code).toBe(0);

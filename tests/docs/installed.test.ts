@@ -1,11 +1,10 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { guardDescriptors, here } from "../harness/index.ts";
+import { guardDescriptors, here, OWN_MACHINE } from "../harness/index.ts";
 import { INSTALL_MS } from "../harness/install.ts";
 
 guardDescriptors();
 
-const MACHINE = ["unshare", "--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"];
 const isRoot = process.geteuid?.() === 0; // who is not may not install below /usr/local
 
 test.if(isRoot)(
@@ -13,7 +12,7 @@ test.if(isRoot)(
   async () => {
     const script = join(import.meta.dir, "installed.sh");
     const dev = join(import.meta.dir, "../../dev");
-    const { code, stdout, stderr } = await here.run([...MACHINE, "bash", script, dev], {
+    const { code, stdout, stderr } = await here.run([...OWN_MACHINE, "bash", script, dev], {
       withinMs: INSTALL_MS,
       env: { PATH: `/usr/local/sbin:/usr/local/bin:${process.env["PATH"]}` },
     });

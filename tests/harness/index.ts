@@ -26,11 +26,13 @@ export { hasCookies, netnsCookie } from "./cookie.ts";
 export {
   asOrdinaryUser,
   bunAsOrdinaryUser,
+  HELD_TO_MODES,
   isChrooted,
   isContained,
   ORDINARY_UID,
+  OWN_MACHINE,
   OWN_MOUNTS,
 } from "./user.ts";
 export { type Running } from "./running.ts";
-export { type ServerHandle, type ServerOptions, startServer, XSOCKET } from "./server.ts";
+export { type ServerHandle, type ServerOptions, START, startServer, XSOCKET } from "./server.ts";
 export { tempDir, type TempDir } from "./temp.ts";

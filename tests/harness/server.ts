@@ -7,6 +7,8 @@ import { eventually } from "./wait.ts";
 
 /** The command, as users start it. */
 export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
+/** The command as `bun x` and npm's directories have it. */
+export const START = join(import.meta.dir, "../../packages/cli/bin/start");
 
 const STOP_MS = 10_000; // on a busy machine
 

@@ -23,11 +23,29 @@ export function asOrdinaryUser(argv: readonly string[], uid = ORDINARY_UID): str
   return ["setpriv", ...ids, "--inh-caps=-all", "--", ...argv];
 }
 
-/** What to put before a command that mounts, for itself alone: who is not root is so within it. */
-export const OWN_MOUNTS: readonly string[] = [
+/** What to put before a command so that even root obeys the permissions of files. */
+export const HELD_TO_MODES: readonly string[] =
+  process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
+
+/* Who is not root is so in a user namespace. */
+const AS_ROOT = process.geteuid?.() === 0 ? [] : ["--map-root-user"];
+
+/** What to put before a command that mounts, for itself alone. */
+export const OWN_MOUNTS: readonly string[] = ["unshare", "--mount", ...AS_ROOT];
+
+/**
+ * What to put before a command that is to have mounts, a network and processes of its own. It is the
+ * first process there, so that everything it starts ends with it.
+ */
+export const OWN_MACHINE: readonly string[] = [
   "unshare",
   "--mount",
-  ...(process.geteuid?.() === 0 ? [] : ["--map-root-user"]),
+  "--net",
+  "--pid",
+  "--fork",
+  "--mount-proc",
+  "--kill-child",
+  ...AS_ROOT,
 ];
 
 /**

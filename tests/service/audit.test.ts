@@ -19,12 +19,12 @@ import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { HELD_TO_MODES } from "../cli/command.ts";
 import { crowd } from "../server/raw.ts";
 import {
   descriptors,
   eventually,
   guardDescriptors,
+  HELD_TO_MODES,
   here,
   isContained,
   leaked,
