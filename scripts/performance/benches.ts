@@ -2,41 +2,17 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { availableParallelism, release } from "node:os";
 import { join } from "node:path";
+import type { Row as SdkRow } from "../../packages/client/bench/sdk.ts";
+import type { Idle } from "../../packages/server/bench/_idle.ts";
+import type { Resident, Row as Load } from "../../packages/server/bench/server.ts";
 
-/** What one server did with so many callers; times in microseconds. */
-export interface Load {
-  readonly mode: "call" | "kept";
-  readonly callers: number;
-  readonly server: string;
-  readonly figures: {
-    readonly perSecond: number;
-    readonly p50: number;
-    readonly p99: number;
-    readonly p999: number;
-    readonly cpu: number;
-  };
-  /** Its rate against that of other servers, the median of the rounds' ratios. */
-  readonly against: Readonly<Record<string, number>>;
-}
+export type { Load, SdkRow };
 
 /** server.json */
 export interface ServerBench {
   readonly rows: readonly Load[];
-  readonly resident: readonly {
-    readonly server: string;
-    readonly readyMs: number;
-    readonly residentMb: number;
-  }[];
-  readonly idle: {
-    /** In MB, before the first request. */
-    readonly residentMb: number;
-    /** Of each thread by name and number. */
-    readonly wakeUps: Readonly<Record<string, number>>;
-    readonly connections: number;
-    readonly withoutUs: number;
-    readonly withUs: number;
-    readonly residentBytesEach: number;
-  };
+  readonly resident: readonly Resident[];
+  readonly idle: Idle;
 }
 
 /** A line of xbind.json; a goal reads `at most 60 ns more` or `at most 3 times`, or is empty. */
@@ -47,16 +23,6 @@ export interface XbindRow {
   readonly more_ns: number;
   readonly ratio: number;
   readonly goal: string;
-}
-
-/** A line of sdk.json; a goal reads `at least 1.5` or `at most 3`. */
-export interface SdkRow {
-  readonly what: string;
-  readonly perSecond: number;
-  readonly p50?: number;
-  readonly ratio?: number;
-  readonly of?: string;
-  readonly goal?: string;
 }
 
 /** The last run of each bench. */

@@ -13,7 +13,7 @@ function load(
   perSecond: number,
   against: Load["against"] = {},
 ): Load {
-  const figures = { perSecond, p50: 40, p99: 400, p999: 4000, cpu: 20 };
+  const figures = { requests: 9, failed: 0, perSecond, p50: 40, p99: 400, p999: 4000, cpu: 20 };
   return { mode, callers: 4, server, figures, against };
 }
 

@@ -96,7 +96,7 @@ interface Ratio {
 }
 
 /** A line of the table, and of the JSON; HTTP has no time of one call. */
-interface Row extends Partial<Ratio> {
+export interface Row extends Partial<Ratio> {
   readonly what: string;
   readonly perSecond: number;
   readonly p50?: number;

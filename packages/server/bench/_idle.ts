@@ -11,7 +11,7 @@ const ROUNDS = 7;
 const SECONDS = 0.3;
 
 /** The result of {@link measureIdle}. */
-interface Idle {
+export interface Idle {
   /** Resident memory in MB before the first request. */
   readonly residentMb: number;
   /** Wake-ups in ten idle seconds, of each thread that had some. */

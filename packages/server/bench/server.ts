@@ -21,13 +21,21 @@ const PAUSE_MS = 20; // between two loads
 const CALLERS = (process.env["BENCH_CALLERS"] ?? "1,4,16,64").split(",").map(Number);
 const OUTPUT = join(import.meta.dir, "../../../build/bench/server.json");
 
-interface Row {
+/** What one server did with so many callers. */
+export interface Row {
   readonly mode: Mode;
   readonly callers: number;
   readonly server: string;
   readonly figures: Round;
   /** Requests per second against each other server, the median of the rounds' ratios. */
   readonly against: Readonly<Record<string, number>>;
+}
+
+/** What a server needed to start, and had after the load. */
+export interface Resident {
+  readonly server: string;
+  readonly readyMs: number;
+  readonly residentMb: number;
 }
 
 function ratio(a: readonly Round[], b: readonly Round[]): number {
@@ -106,7 +114,7 @@ async function main(): Promise<void> {
     await warmUp(servers);
     const rows = await compareAll(servers);
     printRows(rows);
-    const resident = servers.map((server) => ({
+    const resident = servers.map((server): Resident => ({
       server: server.name,
       readyMs: server.readyMs,
       residentMb: server.residentMb(),
