@@ -2,8 +2,9 @@
 /*
  * test.h - the whole test harness of the C tests
  *
- * A test program lists its cases in main() by RUN(name). CHECK() ends the program with the place
- * and the values. RUN() counts the open descriptors before and after the case.
+ * A test program lists its cases in main() by RUN(name), or by RUN_BY(run, name) where run() calls
+ * the case, in a child process for example. CHECK() ends the program with the place and the values.
+ * RUN() counts the open descriptors before and after the case.
  */
 #ifndef TEST_H
 #define TEST_H
@@ -42,15 +43,17 @@
 			     errno, strerror(errno));                                              \
 	} while (0)
 
-#define RUN(test)                                                                                  \
+#define RUN_CALL(call, name)                                                                       \
 	do {                                                                                       \
 		int before_ = test_open_fds();                                                     \
-		test();                                                                            \
+		call;                                                                              \
 		if (test_open_fds() != before_)                                                    \
-			FAIL("%s: %d descriptors before, %d after", #test, before_,                \
+			FAIL("%s: %d descriptors before, %d after", name, before_,                 \
 			     test_open_fds());                                                     \
-		printf("ok %s\n", #test);                                                          \
+		printf("ok %s\n", name);                                                           \
 	} while (0)
+#define RUN(test)         RUN_CALL(test(), #test)
+#define RUN_BY(run, test) RUN_CALL(run(test), #test)
 
 /* Ends a test program that cannot do its work here; ctest shows it as skipped. */
 static inline void test_skip(const char *reason)

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 /* Several sockets, in the jail, and again after a second chroot. */
-static void body_jail(void)
+static void test_jail(void)
 {
 	int before = strangers();
 
@@ -38,7 +38,7 @@ static void bind_many(int number)
 }
 
 /* Forked processes share the connection, and take turns. */
-static void body_forked(void)
+static void test_forked(void)
 {
 	int status;
 	pid_t pid[4];
@@ -69,7 +69,7 @@ static int kept(void)
 }
 
 /* A child that is killed between its request and the answer, for a socket of each kind. */
-static void body_killed(void)
+static void test_killed(void)
 {
 	char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */
 	int before;
@@ -106,7 +106,7 @@ static void end_connection(void)
 }
 
 /* A server that was restarted meanwhile is asked for another connection while it can be reached. */
-static void body_restarted(void)
+static void test_restarted(void)
 {
 	int before = strangers();
 
@@ -118,7 +118,7 @@ static void body_restarted(void)
 }
 
 /* And so it is when the program has closed what was kept. */
-static void body_closed(void)
+static void test_closed(void)
 {
 	CHECK_EQ(chroot("/"), 0);
 	if (pair_preloaded())
@@ -128,7 +128,7 @@ static void body_closed(void)
 }
 
 /* In the jail it cannot be reached any more, and nothing is kept. */
-static void body_ended(void)
+static void test_ended(void)
 {
 	int before = strangers();
 
@@ -139,7 +139,7 @@ static void body_ended(void)
 }
 
 /* A child that holds the turn and does nothing is waited for, and its end gives the turn away. */
-static void body_holder(void)
+static void test_holder(void)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int ready[2], status;
@@ -161,7 +161,7 @@ static void body_holder(void)
 }
 
 /* The connection says who made it; another user has to make one of its own. */
-static void body_other_user(void)
+static void test_other_user(void)
 {
 	enter_jail();
 	CHECK_EQ(bind_listed(), 0);
@@ -172,7 +172,7 @@ static void body_other_user(void)
 }
 
 /* Where the control socket is within reach there is a new connection, which says who made it. */
-static void body_other_user_reaches(void)
+static void test_other_user_reaches(void)
 {
 	char directory[256], within[sizeof(directory) + sizeof(jail)];
 	struct stat status;
@@ -202,7 +202,7 @@ static void body_other_user_reaches(void)
 }
 
 /* No port is listed, so no descriptor is kept. */
-static void body_unlisted(void)
+static void test_unlisted(void)
 {
 	int before = strangers();
 
@@ -210,7 +210,7 @@ static void body_unlisted(void)
 	CHECK_EQ(strangers(), before);
 }
 
-static void body_failed_chroot(void)
+static void test_failed_chroot(void)
 {
 	int before = strangers();
 
@@ -235,7 +235,7 @@ static void *bind_often(void *port)
 	return NULL;
 }
 
-static void body_threads(void)
+static void test_threads(void)
 {
 	pthread_t threads[8];
 	int ports[8];
@@ -249,82 +249,22 @@ static void body_threads(void)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 }
 
-static void test_jail(void)
-{
-	run_jailed(body_jail);
-}
-
-static void test_forked(void)
-{
-	run_jailed(body_forked);
-}
-
-static void test_killed(void)
-{
-	run_jailed(body_killed);
-}
-
-static void test_restarted(void)
-{
-	run_jailed(body_restarted);
-}
-
-static void test_closed(void)
-{
-	run_jailed(body_closed);
-}
-
-static void test_ended(void)
-{
-	run_jailed(body_ended);
-}
-
-static void test_holder(void)
-{
-	run_jailed(body_holder);
-}
-
-static void test_other_user(void)
-{
-	run_jailed(body_other_user);
-}
-
-static void test_other_user_reaches(void)
-{
-	run_jailed(body_other_user_reaches);
-}
-
-static void test_unlisted(void)
-{
-	run_jailed(body_unlisted);
-}
-
-static void test_failed_chroot(void)
-{
-	run_jailed(body_failed_chroot);
-}
-
-static void test_threads(void)
-{
-	run_jailed(body_threads);
-}
-
 static void test_listed(void)
 {
-	RUN(test_jail);
-	RUN(test_forked);
-	RUN(test_killed);
-	RUN(test_restarted);
-	RUN(test_closed);
-	RUN(test_ended);
-	RUN(test_holder);
+	RUN_BY(run_jailed, test_jail);
+	RUN_BY(run_jailed, test_forked);
+	RUN_BY(run_jailed, test_killed);
+	RUN_BY(run_jailed, test_restarted);
+	RUN_BY(run_jailed, test_closed);
+	RUN_BY(run_jailed, test_ended);
+	RUN_BY(run_jailed, test_holder);
 	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */
 		CHECK_EQ(seteuid(0), 0);
-		RUN(test_other_user);
-		RUN(test_other_user_reaches);
+		RUN_BY(run_jailed, test_other_user);
+		RUN_BY(run_jailed, test_other_user_reaches);
 	}
-	RUN(test_failed_chroot);
-	RUN(test_threads);
+	RUN_BY(run_jailed, test_failed_chroot);
+	RUN_BY(run_jailed, test_threads);
 }
 
 int main(void)
@@ -335,7 +275,7 @@ int main(void)
 	jail_make();
 	snprintf(inner, sizeof(inner), "%s/inner", jail);
 	if (listed && strcmp(listed, ",") == 0) /* a list of nothing */
-		RUN(test_unlisted);
+		RUN_BY(run_jailed, test_unlisted);
 	else
 		test_listed();
 	rmdir(inner);

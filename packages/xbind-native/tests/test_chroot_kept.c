@@ -9,7 +9,7 @@
 #define LIMIT 64 /* descriptors */
 
 /* The kept descriptor is close-on-exec, of a high number, and no directory. */
-static void body_kept(void)
+static void test_kept(void)
 {
 	int before = strangers();
 
@@ -27,7 +27,7 @@ static void body_kept(void)
 }
 
 /* The program closes what it does not know, and opens files of its own at the same numbers. */
-static void body_closed(void)
+static void test_closed(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), before;
 
@@ -57,7 +57,7 @@ static void lower_limit(void)
 }
 
 /* Where there are no high numbers it is in the upper half. */
-static void body_low_limit(void)
+static void test_low_limit(void)
 {
 	int found = 0;
 
@@ -70,7 +70,7 @@ static void body_low_limit(void)
 }
 
 /* And where that is full it is kept all the same. */
-static void body_full(void)
+static void test_full(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -82,7 +82,7 @@ static void body_full(void)
 }
 
 /* Where nothing tells which file a descriptor is, none is kept that could not be recognised. */
-static void body_unknown(void)
+static void test_unknown(void)
 {
 	int before = strangers();
 
@@ -94,33 +94,8 @@ static void body_unknown(void)
 	CHECK_EQ(strangers(), before);
 }
 
-static void test_kept(void)
-{
-	run_jailed(body_kept);
-}
-
-static void test_closed(void)
-{
-	run_jailed(body_closed);
-}
-
-static void test_unknown(void)
-{
-	run_jailed(body_unknown);
-}
-
-static void test_low_limit(void)
-{
-	run_jailed(body_low_limit);
-}
-
-static void test_full(void)
-{
-	run_jailed(body_full);
-}
-
 /* A server that has given no answer to be understood is not one to keep a connection to. */
-static void body_mode(void)
+static void test_mode(void)
 {
 	int before = strangers();
 
@@ -128,16 +103,11 @@ static void body_mode(void)
 	CHECK_EQ(strangers() - before, atoi(getenv("KEPT")));
 }
 
-static void test_mode(void)
-{
-	run_jailed(body_mode);
-}
-
 /*
  * One that answers no more, or not to be understood, is not asked again, by other processes
  * neither: what comes late would be taken for the next answer.
  */
-static void body_later(void)
+static void test_later(void)
 {
 	int before = strangers(), go[2];
 	char byte;
@@ -160,7 +130,7 @@ static void body_later(void)
 }
 
 /* One that holds its turn for longer than a bind may take. */
-static void body_held(void)
+static void test_held(void)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int ready[2], fd = 1000;
@@ -185,7 +155,7 @@ static void body_held(void)
 }
 
 /* The answer to a request of nobody, as of a killed child, comes late, and ours right behind it. */
-static void body_slow(void)
+static void test_slow(void)
 {
 	static const char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */
 	int fd = 1000;
@@ -198,41 +168,26 @@ static void body_slow(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-static void test_later(void)
-{
-	run_jailed(body_later);
-}
-
-static void test_slow(void)
-{
-	run_jailed(body_slow);
-}
-
-static void test_held(void)
-{
-	run_jailed(body_held);
-}
-
 int main(void)
 {
 	if (getenv("KEPT")) {
-		RUN(test_mode);
+		RUN_BY(run_jailed, test_mode);
 		return 0;
 	}
 	jail_make();
 	if (getenv("LATER")) {
-		RUN(test_later);
+		RUN_BY(run_jailed, test_later);
 	} else if (getenv("SLOW")) {
-		RUN(test_slow);
+		RUN_BY(run_jailed, test_slow);
 	} else if (getenv("HELD")) {
-		RUN(test_held);
+		RUN_BY(run_jailed, test_held);
 	} else {
-		RUN(test_kept);
-		RUN(test_closed);
-		if (!getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
-			RUN(test_unknown);
-		RUN(test_low_limit);
-		RUN(test_full);
+		RUN_BY(run_jailed, test_kept);
+		RUN_BY(run_jailed, test_closed);
+		if (forbid_works())
+			RUN_BY(run_jailed, test_unknown);
+		RUN_BY(run_jailed, test_low_limit);
+		RUN_BY(run_jailed, test_full);
 	}
 	CHECK_EQ(rmdir(jail), 0);
 	return 0;

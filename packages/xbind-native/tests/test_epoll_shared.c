@@ -54,12 +54,6 @@ static void test_forked_holder(void)
 	close(set);
 }
 
-static void bind_and_check(int fd, int set)
-{
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, set, DATA);
-}
-
 static void test_bind_in_child(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set();

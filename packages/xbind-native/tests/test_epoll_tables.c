@@ -7,12 +7,6 @@
 #include <sched.h>
 #include <sys/wait.h>
 
-static void bind_and_check(int fd, int set)
-{
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_listener(fd, set, DATA);
-}
-
 /* In a table of its own neither is there. One of a thread goes a little later than the thread. */
 static void bind_without(int set, int fd)
 {

@@ -2,8 +2,9 @@
 /*
  * test_limit.c - bind after the limit of open files was lowered below numbers that are open
  *
- * Ports 3000 to 3999 are listed.
+ * Each case is a child process, which may lower its hard limit, too. Ports 3000 to 3999 are listed.
  */
+#include "support/child.h"
 #include "support/pair.h"
 #include "support/program.h"
 
@@ -11,7 +12,6 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
 #define HIGH  200 /* a number above the limit */
 #define LIMIT 100
@@ -26,20 +26,6 @@ static int socket_at(int number)
 	return high;
 }
 
-/* In a child, which may lower its hard limit, too. */
-static void in_child(void (*body)(void))
-{
-	pid_t child = fork();
-	int status;
-
-	if (child == 0) {
-		body();
-		_exit(0);
-	}
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
-
 static void lower(bool hard)
 {
 	struct rlimit limit;
@@ -52,7 +38,7 @@ static void lower(bool hard)
 }
 
 /* It has moved, as its copy has, and the limit is what the program has made it. */
-static void bind_above(void)
+static void test_above(void)
 {
 	int fd = socket_at(HIGH), copy = fcntl(fd, F_DUPFD, HIGH + 10);
 	int set = epoll_create1(EPOLL_CLOEXEC);
@@ -69,12 +55,7 @@ static void bind_above(void)
 	CHECK_EQ(limit.rlim_cur, LIMIT);
 }
 
-static void test_above(void)
-{
-	in_child(bind_above);
-}
-
-static void bind_copy_above(void)
+static void test_copy_above(void)
 {
 	int fd = pair_socket(SOCK_STREAM), copy = fcntl(fd, F_DUPFD, HIGH);
 
@@ -84,13 +65,8 @@ static void bind_copy_above(void)
 	CHECK_EQ(pair_port(copy), 3031);
 }
 
-static void test_copy_above(void)
-{
-	in_child(bind_copy_above);
-}
-
 /* A program is kept below it. */
-static void bind_filtered(void)
+static void test_filtered(void)
 {
 	int fd = pair_socket(SOCK_STREAM), program = load_program();
 
@@ -103,13 +79,8 @@ static void bind_filtered(void)
 	CHECK(pair_is_there(fd));
 }
 
-static void test_filtered(void)
-{
-	in_child(bind_filtered);
-}
-
 /* Where nobody may take the number the error says so, and nothing is lost. */
-static void bind_far_above(void)
+static void test_far_above(void)
 {
 	int fd = socket_at(HIGH), reference = pair_socket(SOCK_STREAM);
 
@@ -122,11 +93,6 @@ static void bind_far_above(void)
 	} else {
 		CHECK_EQ(pair_bind(fd, 3032), 0);
 	}
-}
-
-static void test_far_above(void)
-{
-	in_child(bind_far_above);
 }
 
 /*
@@ -146,7 +112,7 @@ static void *bind_many(void *argument)
 	return NULL;
 }
 
-static void bind_in_threads(void)
+static void test_threads(void)
 {
 	pthread_t threads[THREADS];
 	int first[THREADS];
@@ -167,17 +133,12 @@ static void bind_in_threads(void)
 	CHECK_EQ(limit.rlim_cur, LIMIT);
 }
 
-static void test_threads(void)
-{
-	in_child(bind_in_threads);
-}
-
 int main(void)
 {
-	RUN(test_above);
-	RUN(test_copy_above);
-	RUN(test_filtered);
-	RUN(test_far_above);
-	RUN(test_threads);
+	RUN_BY(child_run, test_above);
+	RUN_BY(child_run, test_copy_above);
+	RUN_BY(child_run, test_filtered);
+	RUN_BY(child_run, test_far_above);
+	RUN_BY(child_run, test_threads);
 	return 0;
 }

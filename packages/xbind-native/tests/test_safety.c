@@ -11,7 +11,6 @@
 #include "support/program.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/xfrm.h>
 #include <net/if.h>
@@ -68,20 +67,12 @@ static void test_device(void)
 	rename_device("own0", "lo");
 }
 
-static void drop_capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[2] = {{0}, {0}};
-
-	CHECK_EQ(syscall(SYS_capset, &header, none), 0);
-}
-
 static void bind_marked(void)
 {
 	int fd = pair_socket(SOCK_STREAM), mark = 7;
 
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
-	drop_capabilities();
+	child_drop_capabilities();
 	pair_refused(fd, 3001, EPERM);
 }
 
@@ -90,7 +81,7 @@ static void bind_transparent(void)
 	int fd = pair_socket(SOCK_STREAM), one = 1;
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &one, sizeof(one)), 0);
-	drop_capabilities();
+	child_drop_capabilities();
 	pair_refused(fd, 3002, EPERM);
 }
 
@@ -100,7 +91,7 @@ static void bind_unmarked(void)
 	int fd = pair_socket(SOCK_STREAM), none = 0;
 
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &none, sizeof(none)), 0);
-	drop_capabilities();
+	child_drop_capabilities();
 	CHECK_EQ(pair_bind(fd, 3001), 0);
 	CHECK(pair_is_there(fd));
 }
@@ -202,7 +193,7 @@ static void bind_slower(void)
 
 static void test_forbidden(void)
 {
-	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+	if (!forbid_works())
 		return;
 	for (size_t i = 0; i < sizeof(options_of_safety) / sizeof(options_of_safety[0]); i++) {
 		option = &options_of_safety[i];
@@ -244,7 +235,7 @@ static void bind_unreadable(void)
 
 static void test_unreadable(void)
 {
-	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+	if (!forbid_works())
 		return;
 	for (size_t i = 0; i < sizeof(options_to_read) / sizeof(options_to_read[0]); i++) {
 		option = &options_to_read[i];
@@ -317,7 +308,7 @@ static void set_without_sockets(void)
 /* Before Linux 6.15 a socket of MPTCP takes some options and does not tell of them. */
 static void test_untold(void)
 {
-	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+	if (!forbid_works())
 		return;
 	child_run(bind_for_ipv6_alone);
 	for (size_t i = 0; i < sizeof(options_untold) / sizeof(options_untold[0]); i++) {
@@ -360,7 +351,7 @@ static void test_program_of_others(void)
 }
 
 /* The copies have high numbers, close-on-exec, and those of sockets that are gone go, too. */
-static void keep_programs(void)
+static void test_kept_programs(void)
 {
 	int program = load_program(), copies = 0;
 
@@ -378,11 +369,6 @@ static void keep_programs(void)
 		copies += flags >= 0;
 	}
 	CHECK(pair_preloaded() && program >= 0 ? copies > 0 && copies <= KEPT : copies == 0);
-}
-
-static void test_kept_programs(void)
-{
-	child_run(keep_programs);
 }
 
 static void close_copy(bool is_refused)
@@ -423,7 +409,7 @@ static void close_copy_where_bpf_is_not(void)
 /* What the host has opened in the place of a copy that it closed is neither closed nor attached. */
 static void test_kept_program(void)
 {
-	if (getenv("TEST_EMULATOR")) /* whose own calls would be filtered */
+	if (!forbid_works())
 		return;
 	child_run(close_copy_where_bpf_is_refused);
 	child_run(close_copy_where_bpf_is_not);
@@ -435,7 +421,7 @@ int main(void)
 	RUN(test_lost_privilege);
 	RUN(test_unseen_program);
 	RUN(test_program_of_others);
-	RUN(test_kept_programs);
+	RUN_BY(child_run, test_kept_programs);
 	RUN(test_kept_program);
 	test_needs_ipv6();
 	RUN(test_forbidden);

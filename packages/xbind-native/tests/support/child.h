@@ -5,6 +5,7 @@
 
 #include "test.h"
 
+#include <linux/capability.h>
 #include <sys/wait.h>
 
 #define CHILD_SECONDS 150 /* then it is killed */
@@ -31,6 +32,14 @@ static inline void child_run(void (*body)(void))
 		_exit(0);
 	}
 	child_await(child);
+}
+
+static inline void child_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	CHECK_EQ(syscall(SYS_capset, &header, none), 0);
 }
 
 #endif

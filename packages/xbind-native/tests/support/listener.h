@@ -63,4 +63,11 @@ static inline void check_listener(int fd, int set, uint64_t data)
 	check_quiet(set);
 }
 
+/* The set has fd, which is unbound, with DATA. */
+static inline void bind_and_check(int fd, int set)
+{
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_listener(fd, set, DATA);
+}
+
 #endif
