@@ -7,7 +7,6 @@
  * and a good reply on the next connection is taken.
  */
 #include "core/handover.h"
-#include "core/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>

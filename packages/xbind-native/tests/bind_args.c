@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/un.h>
 
 #define PORT 3000 /* listed */
 #define PAGE 4096

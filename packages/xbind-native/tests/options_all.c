@@ -93,14 +93,6 @@ static int make(size_t kind)
 	return fd;
 }
 
-static int bind_anywhere(size_t kind, int fd)
-{
-	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)kinds[kind].domain};
-
-	return bind(fd, (struct sockaddr *)&addr,
-	            kinds[kind].domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
-}
-
 static void show(int level, int name, const struct look *look)
 {
 	printf("    %d %d:", level, name);
@@ -141,7 +133,7 @@ static void try_option(size_t kind, int level, int name, size_t value,
 	int fd = make(kind);
 
 	if (set(fd, level, name, value) == 0) {
-		int rc = bind_anywhere(kind, fd);
+		int rc = pair_bind_any(fd, kinds[kind].domain, 0);
 
 		printf("%s: level %d option %d value %zu: bind %s\n", kinds[kind].name, level, name,
 		       value, rc < 0 ? strerror(errno) : "ok");
@@ -159,7 +151,7 @@ static void try_kind(size_t kind)
 
 	if (fd < 0)
 		return;
-	CHECK_EQ(bind_anywhere(kind, fd), 0);
+	CHECK_EQ(pair_bind_any(fd, kinds[kind].domain, 0), 0);
 	for (size_t level = 0; level < LEVELS; level++) {
 		for (int name = 1; name < NAMES; name++)
 			normal[level][name] = look_at(fd, levels[level], name);

@@ -21,7 +21,6 @@ static void try_with(int domain, int level, int name, const char *what, const vo
                      socklen_t len)
 {
 	int fd = socket(domain, name & 1 ? SOCK_STREAM : SOCK_DGRAM, 0);
-	struct sockaddr_in6 any = {.sin6_family = (sa_family_t)domain};
 	int rc;
 
 	CHECK(fd >= 0);
@@ -29,8 +28,7 @@ static void try_with(int domain, int level, int name, const char *what, const vo
 	rc = setsockopt(fd, level, name, value, len);
 	printf("%d %d %s %u: %d, errno %d\n", level, name, what, len, rc, errno);
 	errno = 77;
-	rc = bind(fd, (struct sockaddr *)&any,
-	          domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(any));
+	rc = pair_bind_any(fd, domain, 0);
 	printf("  bind: %d, errno %d\n", rc, errno);
 	close(fd);
 }

@@ -8,7 +8,6 @@
 #include "support/pair.h"
 
 #include <netinet/tcp.h>
-#include <netinet/udp.h>
 
 #define SO_TXREHASH_        74 /* which not every libc names */
 #define SO_BUF_LOCK_        72
@@ -45,14 +44,6 @@ static const struct row rows[] = {
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-static int bind_to(int fd, int domain)
-{
-	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain};
-
-	return bind(fd, (struct sockaddr *)&addr,
-	            domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
-}
-
 /* Sets value (unless it is negative), binds, and tells what the option is then. */
 static int after_bind(const struct row *row, int value)
 {
@@ -65,7 +56,7 @@ static int after_bind(const struct row *row, int value)
 
 	if (value >= 0)
 		CHECK_EQ(setsockopt(fd, row->level, row->name, &set, sizeof(set)), 0);
-	CHECK_EQ(bind_to(fd, row->domain), 0);
+	CHECK_EQ(pair_bind_any(fd, row->domain, 0), 0);
 	CHECK(pair_is_there(fd));
 	CHECK_EQ(getsockopt(fd, row->level, row->name, &is, &len), 0);
 	close(fd);
@@ -150,7 +141,7 @@ static void test_resets(void)
 		}
 		CHECK_EQ(setsockopt(fd, row->level, row->name, &row->own, sizeof(int)), 0);
 		CHECK_EQ(setsockopt(fd, row->level, row->name, &resets[i].reset, sizeof(int)), 0);
-		CHECK_EQ(bind_to(fd, row->domain), 0);
+		CHECK_EQ(pair_bind_any(fd, row->domain, 0), 0);
 		CHECK_EQ(getsockopt(fd, row->level, row->name, &is, &len), 0);
 		if (is != (pair_preloaded() ? row->target : row->own))
 			FAIL("%s: given back it is %d", row->what, is);
@@ -178,7 +169,7 @@ static void test_byte(void)
 	int fd = pair_socket(SOCK_STREAM), is = -1;
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, ttl, 1), 0);
-	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 	CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &is, &(socklen_t){sizeof(is)}), 0);
 	CHECK_EQ(is, ttl[0]);
 	close(fd);
@@ -193,7 +184,7 @@ static void check_congestion(const char *set, const char *expected)
 	if (set)
 		CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, set, (socklen_t)strlen(set)),
 		         0);
-	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, is, &len), 0);
 	if (strcmp(is, expected) != 0)
 		FAIL("congestion control %s, not %s", is, expected);
@@ -223,7 +214,7 @@ static void test_autotuning(void)
 	if (!tells_buffer_lock())
 		return;
 	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &locked, &len), 0);
 	CHECK_EQ(locked, 0);
 	close(fd);
@@ -245,7 +236,7 @@ static void test_mark(void)
 			CHECK_EQ(setsockopt(fd, SOL_SOCKET, calls[i][call][0], &calls[i][call][1],
 			                    sizeof(int)),
 			         0);
-		CHECK_EQ(bind_to(fd, AF_INET), 0);
+		CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 		for (int call = 0; call < 2; call++) {
 			const int name = calls[i][call][0], value = calls[i][call][1];
 
@@ -284,12 +275,12 @@ static void test_segment(void)
 	CHECK_EQ(connect(fd, &nowhere, sizeof(nowhere)), 0);
 	found = segment_of(fd);
 	CHECK(found != fresh);
-	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 	CHECK_EQ(segment_of(fd), pair_preloaded() ? fresh : found);
 	close(fd);
 	fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &small, sizeof(small)), 0);
-	CHECK_EQ(bind_to(fd, AF_INET), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 	CHECK_EQ(segment_of(fd), small);
 	close(fd);
 	close(listener);

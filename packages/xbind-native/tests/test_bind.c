@@ -178,7 +178,7 @@ static void test_signals(void)
 static void test_no_ghost_signal(void)
 {
 	const struct sigaction action = {.sa_sigaction = report, .sa_flags = SA_SIGINFO};
-	int fd = pair_socket(SOCK_STREAM), done[2], status;
+	int fd = pair_socket(SOCK_STREAM), done[2];
 	char byte;
 	pid_t child;
 
@@ -196,8 +196,7 @@ static void test_no_ghost_signal(void)
 	CHECK_EQ(pair_bind(fd, 3033), 0);
 	CHECK(fcntl(fd, F_GETFL) & O_ASYNC);
 	CHECK_EQ(write(done[1], "", 1), 1);
-	CHECK_EQ(waitpid(child, &status, 0), child);
-	CHECK_EQ(status, 0);
+	child_await(child);
 	close(fd);
 	close(done[0]);
 	close(done[1]);

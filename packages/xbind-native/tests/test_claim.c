@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/socket.h>
 
 #define WAITING_MS 100   /* milliseconds: somebody waits who has waited that long */

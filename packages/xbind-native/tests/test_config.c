@@ -4,7 +4,6 @@
 
 #include "core/address.h"
 #include "xbind/config.h"
-#include "xbind/portlist.h"
 
 #include <pthread.h>
 

@@ -27,14 +27,12 @@ static _Atomic int *late;
 
 static int open_bound(int domain, int type)
 {
-	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain, .sin6_port = htons(PORT)};
-	socklen_t len = domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr);
 	int fd = socket(domain, type, 0), rc;
 
 	CHECK(fd >= 0);
-	rc = bind(fd, (struct sockaddr *)&addr, len);
+	rc = pair_bind_any(fd, domain, PORT);
 	if (rc < 0 && errno == EADDRINUSE && ++*late <= LATE) {
-		while ((rc = bind(fd, (struct sockaddr *)&addr, len)) < 0 && errno == EADDRINUSE)
+		while ((rc = pair_bind_any(fd, domain, PORT)) < 0 && errno == EADDRINUSE)
 			poll(NULL, 0, 1);
 	}
 	CHECK_EQ(rc, 0);

@@ -14,13 +14,6 @@
 #include <sched.h>
 #include <signal.h>
 
-static int bind_any(int fd, uint16_t port)
-{
-	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
-
-	return bind(fd, (struct sockaddr *)&addr, sizeof(addr));
-}
-
 static bool all(int type)
 {
 	const char *list = getenv("XBIND");
@@ -50,19 +43,19 @@ static void test_third_namespace(void)
 	datagram = pair_socket(SOCK_DGRAM);
 	listener = pair_socket(SOCK_STREAM);
 	other = pair_socket(SOCK_STREAM);
-	CHECK_EQ(bind_any(stream, 3100), 0);
+	CHECK_EQ(pair_bind_any(stream, AF_INET, 3100), 0);
 	check_place(stream, SOCK_STREAM, other);
-	CHECK_EQ(bind_any(datagram, 3100), 0);
+	CHECK_EQ(pair_bind_any(datagram, AF_INET, 3100), 0);
 	check_place(datagram, SOCK_DGRAM, other);
 	CHECK_EQ(listen(listener, 5), 0);
 	CHECK(pair_is_beside(listener, other));
-	CHECK_EQ(bind_any(before, 3101), 0);
+	CHECK_EQ(pair_bind_any(before, AF_INET, 3101), 0);
 	CHECK_EQ(setns(home, CLONE_NEWNET), 0);
 	CHECK(pair_is_there(before));
 	after = pair_socket(SOCK_STREAM);
-	CHECK_EQ(bind_any(after, 3102), 0);
+	CHECK_EQ(pair_bind_any(after, AF_INET, 3102), 0);
 	CHECK(pair_is_there(after));
-	CHECK_EQ(bind_any(other, 3103), 0);
+	CHECK_EQ(pair_bind_any(other, AF_INET, 3103), 0);
 	check_place(other, SOCK_STREAM, listener);
 }
 
@@ -70,7 +63,7 @@ static void bind_as_child(void)
 {
 	int fd = pair_socket(SOCK_STREAM), other = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(bind_any(fd, 3104), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 3104), 0);
 	check_place(fd, SOCK_STREAM, other);
 }
 
@@ -109,7 +102,7 @@ static void bind_received(int from)
 	int fds[2] = {-1, -1};
 
 	transfer(from, fds, true);
-	CHECK_EQ(bind_any(fds[0], 3105), 0);
+	CHECK_EQ(pair_bind_any(fds[0], AF_INET, 3105), 0);
 	check_place(fds[0], SOCK_STREAM, fds[1]);
 	close(fds[0]);
 	close(fds[1]);
@@ -172,7 +165,7 @@ static void bind_with_default(void)
 		return; /* in a container */
 	CHECK_EQ(write(sysctl, "77", 2), 2);
 	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(bind_any(fd, 3107), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 3107), 0);
 	CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, &(socklen_t){sizeof(ttl)}), 0);
 	CHECK_EQ(ttl, pair_preloaded() && !all(SOCK_STREAM) ? 64 : 77);
 }
@@ -194,7 +187,7 @@ static void bind_untold(void)
 	int fd = pair_socket(SOCK_STREAM);
 
 	forbid_option_by(ENOPROTOOPT, SOL_SOCKET, SO_NETNS_COOKIE);
-	CHECK_EQ(bind_any(fd, 3108), 0);
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 3108), 0);
 	CHECK(pair_is_there(fd));
 }
 

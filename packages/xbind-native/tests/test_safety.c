@@ -153,8 +153,6 @@ static const struct option *option;
 
 static int bind_with(const struct option *with, uint16_t port)
 {
-	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)with->domain,
-	                            .sin6_port = htons(port)};
 	int fd = socket(with->domain, SOCK_STREAM, 0);
 
 	if (setsockopt(fd, with->level, with->name, with->value, with->len) < 0) {
@@ -162,8 +160,7 @@ static int bind_with(const struct option *with, uint16_t port)
 		_exit(0);
 	}
 	forbid(SYS_setsockopt);
-	if (bind(fd, (struct sockaddr *)&addr,
-	         with->domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr)) < 0)
+	if (pair_bind_any(fd, with->domain, port) < 0)
 		return errno;
 	CHECK(pair_is_there(fd));
 	return 0;
@@ -217,8 +214,6 @@ static const struct option options_to_read[] = {
 
 static void bind_unreadable(void)
 {
-	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)option->domain,
-	                            .sin6_port = htons(3010)};
 	int fd = socket(option->domain, SOCK_STREAM, 0);
 
 	if (option->len > 0)
@@ -226,9 +221,7 @@ static void bind_unreadable(void)
 		         0);
 	forbid_option(option->level, option->name);
 	errno = 0;
-	CHECK_EQ(bind(fd, (struct sockaddr *)&addr,
-	              option->domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr)),
-	         pair_preloaded() ? -1 : 0);
+	CHECK_EQ(pair_bind_any(fd, option->domain, 3010), pair_preloaded() ? -1 : 0);
 	CHECK_EQ(errno, pair_preloaded() ? FORBIDDEN : 0);
 	CHECK_EQ(pair_port(fd), pair_preloaded() ? 0 : 3010);
 }

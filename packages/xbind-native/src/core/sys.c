@@ -2,7 +2,6 @@
 #include "core/sys.h"
 
 #include <errno.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 long sys_call(long number, const long args[6])

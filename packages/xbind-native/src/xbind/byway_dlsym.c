@@ -7,7 +7,6 @@
 
 #include <dlfcn.h>
 #include <gnu/lib-names.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 

@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 /* Above the numbers that programs use for themselves or close without looking. */
 #define KEPT_FD_MIN 1000

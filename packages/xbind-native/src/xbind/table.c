@@ -6,7 +6,6 @@
 
 #include <linux/kcmp.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <sys/resource.h>
 
 #define LOOKED_AT_FDS 65536 /* numbers, where /proc does not tell how many there are */

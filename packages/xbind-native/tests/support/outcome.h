@@ -25,11 +25,7 @@ static inline void set(const char *what, int fd, int level, int name, const void
 
 static inline void bind_any(int fd, int domain)
 {
-	struct sockaddr_in6 addr = {.sin6_family = (sa_family_t)domain};
-	int rc = bind(fd, (struct sockaddr *)&addr,
-	              domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
-
-	show("bind", rc);
+	show("bind", pair_bind_any(fd, domain, 0));
 	printf("there: %d\n", pair_is_there(fd));
 }
 

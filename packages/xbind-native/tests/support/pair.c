@@ -197,7 +197,6 @@ static uint64_t start_server(void)
 		die("pipe");
 	server = fork();
 	if (server == 0) {
-		server = 0;
 		setpgid(0, 0);
 		prctl(PR_SET_PDEATHSIG, SIGTERM); /* after kill -9: end_by() cleans up */
 		if (!options.near && !place_enter(options.target))

@@ -90,6 +90,18 @@ static inline int pair_bind(int fd, uint16_t port)
 	return bind(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
+/* To every address of the family; the port is in host order. */
+static inline int pair_bind_any(int fd, int domain, uint16_t port)
+{
+	struct sockaddr_in6 addr = {
+	    .sin6_family = (sa_family_t)domain,
+	    .sin6_port = htons(port), /* sin_port is at the same place */
+	};
+
+	return bind(fd, (struct sockaddr *)&addr,
+	            domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(addr));
+}
+
 static inline int pair_socket(int type)
 {
 	int fd = socket(AF_INET, type, 0);

@@ -5,7 +5,6 @@
 #include <grp.h>
 #include <limits.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,7 +3,6 @@
 
 #include "core/wire.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
