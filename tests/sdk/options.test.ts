@@ -125,6 +125,7 @@ test("those that are refused are refused with a sentence", async () => {
     [serve, SERVE.refused, { fetch: () => new Response() }],
     [listen, LISTEN.refused, { socket: { data() {} } }],
     [connect, CONNECT.refused, { socket: { data() {} }, hostname: "127.0.0.1" }],
+    [connect, { fd: 3, unix: "/tmp/x" }, { socket: { data() {} } }], // as Bun.connect takes them
     [udp, UDP.refused, {}],
   ];
   for (const [form, refused, rest] of forms)

@@ -211,12 +211,12 @@ export async function connect<Data = undefined>(
   options: ConnectOptions<Data>,
 ): Promise<Socket<Data>> {
   refuseMisspelt("connect", options, NAMES);
+  refuseKeys("connect", options, REFUSED);
   const hostname = hostOf("connect", options);
   const { host: _, port, tls, exclusive, ...local } = options;
   if (!hostname) throw misuse("connect", "hostname is missing", "Give a host name or IP address.");
   checkHandlers("connect", options.socket);
   const asked = `connect to ${hostname}`;
-  refuseKeys(asked, options, REFUSED);
   refuseKeys(asked, { exclusive }, { exclusive: "It is for listening: leave it out." });
   const reusePort = flagOf(asked, options, "reusePort");
   const ipv6Only = flagOf(asked, options, "ipv6Only");
