@@ -161,7 +161,7 @@ describe("the row that fails is", () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     server.program.kill("SIGSTOP");
-    const rows = await examine([server.path, "--port", "3000", "--port", "3001"]);
+    const rows = await examine([server.path, "--port", "udp/3000", "--port", "udp/3001"]);
     server.program.kill("SIGCONT");
     expect(rows.find(({ name }) => name === "server")?.found).toMatch(/ listens$/);
     expectOnly(
@@ -192,6 +192,22 @@ describe("the row that fails is", () => {
     expectOnly(rows, name, /EPERM|EACCES/, /policy/);
     const ofPort = rows.filter((row) => PORT.includes(row.name)).map(({ status }) => status);
     expect(ofPort).toEqual(["ok", "ok", "ok"]);
+  });
+
+  test("none where the policy refuses sockets that none of the ports needs", async () => {
+    using dir = tempDir();
+    writeFileSync(dir.join("policy"), '[[rule]]\naction = "allow"\ntype = "stream"\n');
+    await using target = await createNamespace();
+    const args = ["--policy", dir.join("policy")];
+    await using server = await startServer({ place: target, args });
+    const broken = async (...ports: string[]) => {
+      const rows = await examine([server.path, ...ports.flatMap((port) => ["--port", port])]);
+      return rows.filter(({ status }) => status === "failed").map(({ name }) => name);
+    };
+    const udp = ["udp4", "udp6"].filter(isToBe);
+    expect(await broken("tcp/3000", "tcp/3001")).toEqual([]);
+    for (const ports of [[], ["3000"], ["tcp/3000", "udp/53"]])
+      expect(await broken(...ports)).toEqual(udp);
   });
 
   test("tcp4: an abstract name is for root and the server's user, who may let others in", async () => {

@@ -31,7 +31,8 @@ function unasked(patient: Patient, why: string): Row[] {
 }
 
 function serverRows({ socket, ports, sameNamespace }: Patient): Row[] {
-  const { rows, given } = handoverRows(socket);
+  const needed = ports.flatMap(({ types }) => types);
+  const { rows, given } = handoverRows(socket, needed);
   const [kind] = given;
   const namespace =
     kind === undefined

@@ -15,6 +15,7 @@ export const KINDS = {
   udp6: { family: 6, type: "dgram", title: "UDP over IPv6" },
 } as const;
 export type KindName = keyof typeof KINDS;
+export type Kind = (typeof KINDS)[KindName];
 export const KIND_NAMES: readonly KindName[] = ["tcp4", "udp4", "tcp6", "udp6"];
 
 /** Splits a client's error into what was found and what to do. */
@@ -41,8 +42,15 @@ function hasIpv6(): boolean {
   return fd !== -errno.EAFNOSUPPORT;
 }
 
-/** Does the server hand out sockets of each kind? Answers which it does, too. */
-export function handoverRows(via: string): { rows: Row[]; given: KindName[] } {
+/**
+ * Does the server hand out sockets of each kind? Answers which it does, too.
+ *
+ * @param needed the types that are needed, all where there are none
+ */
+export function handoverRows(
+  via: string,
+  needed: readonly Kind["type"][],
+): { rows: Row[]; given: KindName[] } {
   const given: KindName[] = [];
   let isSilent = false; // each further question would cost as long again, for the same answer
   const rows = KIND_NAMES.map((name) => {
@@ -55,6 +63,8 @@ export function handoverRows(via: string): { rows: Row[]; given: KindName[] } {
       return ok(name, `${title} in ${(performance.now() - start).toFixed(1)} ms`);
     } catch (error) {
       isSilent = error instanceof XSocketError && error.code === "ETIMEDOUT";
+      if (!isSilent && needed.length > 0 && !needed.includes(type))
+        return skipped(name, "no port that is named needs it");
       if (family === 6 && !hasIpv6()) return skipped(name, "needs IPv6, which this kernel has not");
       return rowOfError(name, error);
     }

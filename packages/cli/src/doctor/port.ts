@@ -1,13 +1,12 @@
 import { type OwnedSocket, xsocketSync } from "@xsocket/client";
 import { errnoName, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import { anyAddress, tryBindAny } from "../endpoint.ts";
-import { askedRow, type KindName, KINDS, rowOfError } from "./handover.ts";
+import { askedRow, type Kind, type KindName, KINDS, rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const WAIT_MS = 2000;
 const PASS_MS = 500; // for a packet over the target's loopback interface
 const TITLES = { stream: "TCP", dgram: "UDP" };
-type Kind = (typeof KINDS)[KindName];
 type Type = Kind["type"];
 /** The rows about a port. */
 export const PORT_NAMES = ["port-free", "port-privilege", "port-firewall"] as const;
