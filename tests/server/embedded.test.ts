@@ -109,7 +109,8 @@ test("options that cannot be right are refused before anything is opened", async
     [{ listenFd: "3" }, "listenFd must be a descriptor's number, not '3'"],
     [{ maxConnections: "8" }, "maxConnections must be a whole number from 1 to"],
     [{ maxConnectionsPerUid: null }, "maxConnectionsPerUid must be a whole number from 1 to"],
-    [{ mode: "660" }, "mode must be from 0 to 0777, not '660'"],
+    [{ mode: "660" }, "mode must be from 0 to 0o777, not '660'"],
+    [{ mode: 660 }, "mode must be from 0 to 0o777, not 660"],
   ];
   for (const [options, message] of wrong) {
     const given: unknown = options === null ? null : { address, ...Object(options) };

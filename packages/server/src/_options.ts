@@ -23,7 +23,7 @@ const LEVELS = `one of ${Object.keys(LOG_LEVELS).join(", ")}`;
 
 const CHECKS: Readonly<Record<Exclude<keyof ServeOptions, keyof Bounds>, Check>> = {
   address: [isText, "a path, or @name"],
-  mode: [isNumber, "from 0 to 0777"],
+  mode: [isNumber, "from 0 to 0o777"],
   group: [(value) => isText(value) || isNumber(value), "the name or number of a group"],
   sharedDirectory: FLAG,
   refuseDescriptors: FLAG,
@@ -71,7 +71,7 @@ export function checkOptions({
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
     misuse(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}`);
   if (mode !== undefined && (!Number.isInteger(mode) || mode < 0 || mode > 0o777))
-    misuse(`mode must be from 0 to 0777, not ${mode}`);
+    misuse(`mode must be from 0 to 0o777, not ${mode}`);
   if (mode === undefined && group === undefined) return;
   if (listenFd !== undefined)
     misuse("mode and group belong to who made the listening socket: leave them out");
