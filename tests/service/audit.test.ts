@@ -178,7 +178,9 @@ test("what of a reload has failed is said, and nothing else", async () => {
 test("an audit file that cannot be written is a reason not to start, in one sentence", async () => {
   using dir = tempDir();
   const started = start({ auditFile: dir.join("none/audit") }, dir.join("control"));
-  await expect(started).rejects.toThrow(/^cannot write the audit file .*: [A-Z]+\. Give the path/);
+  await expect(started).rejects.toThrow(
+    /^cannot write the audit file .*: [A-Z]+\. Give the path of a file that this user may write/,
+  );
   const path = dir.join("control");
   const itself = start({ auditFile: path }, path);
   await expect(itself).rejects.toThrow(/^cannot write the audit file .*: it is a socket\. Give/);

@@ -61,7 +61,7 @@ export function openAuditFile(path: string | undefined): number {
           ? `cannot write the audit file ${path}: it is a socket. Give the path of a file`
           : `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
       );
-    const remedy = "Give the path of a file, in a directory that there is";
+    const remedy = "Give the path of a file that this user may write, in a directory that there is";
     throw systemError(`write the audit file ${path}`, error, remedy);
   }
 }
