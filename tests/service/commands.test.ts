@@ -253,7 +253,7 @@ describe("status", () => {
       expect(await ask("58533033")).toBe("0");
       await Bun.write(file, '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n');
       server.program.kill("SIGHUP");
-      await server.program.says(/reloaded: 1 rules/);
+      await server.program.says(/reloaded: 1 rule of /);
       expect(Number(await ask("58533033"))).toBeGreaterThan(100);
       expect(await ask("58533031000000020000000100000000")).toBe("8");
     },

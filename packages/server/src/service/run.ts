@@ -132,7 +132,7 @@ function announced(
         log?.({
           level: "info",
           event: "reload",
-          message: `reloaded: ${rules} rules of ${source}`,
+          message: `reloaded: ${rules} ${rules === 1 ? "rule" : "rules"} of ${source}`,
           fields: {},
         });
       } finally {
