@@ -26,8 +26,8 @@ int flight_add(int fd)
 		if (!atomic_compare_exchange_strong(&places[i].fd, &none, -1))
 			continue;
 		places[i].identity = identity;
+		own++; /* before a handler that forks could find it there */
 		places[i].fd = fd + 1;
-		own++;
 		return i;
 	}
 	return -1;
