@@ -3,11 +3,13 @@
 #include "support/jail.h"
 
 #include <fcntl.h>
+#include <linux/securebits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 /* Several sockets, in the jail, and again after a second chroot. */
@@ -171,6 +173,15 @@ static void test_other_user(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+/* The user who made it need not be root. */
+static void test_never_root(void)
+{
+	CHECK_EQ(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP), 0); /* may change its root */
+	CHECK_EQ(seteuid(65534), 0);
+	enter_jail();
+	CHECK_EQ(bind_listed(), 0);
+}
+
 /* Where the control socket is within reach there is a new connection, which says who made it. */
 static void test_other_user_reaches(void)
 {
@@ -210,6 +221,7 @@ static void test_unlisted(void)
 	CHECK_EQ(strangers(), before);
 }
 
+/* One that fails keeps nothing, and does not hinder the next one. */
 static void test_failed_chroot(void)
 {
 	int before = strangers();
@@ -219,6 +231,8 @@ static void test_failed_chroot(void)
 	CHECK_EQ(chroot((const char *)1), -1);
 	CHECK_EQ(errno, EFAULT);
 	CHECK_EQ(strangers(), before);
+	CHECK_EQ(bind_listed(), 0);
+	enter_jail();
 	CHECK_EQ(bind_listed(), 0);
 }
 
@@ -261,6 +275,7 @@ static void test_listed(void)
 	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */
 		CHECK_EQ(seteuid(0), 0);
 		RUN_BY(run_jailed, test_other_user);
+		RUN_BY(run_jailed, test_never_root);
 		RUN_BY(run_jailed, test_other_user_reaches);
 	}
 	RUN_BY(run_jailed, test_failed_chroot);
