@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* test_claim.c - who changes a socket waits for the swap of that one, and of no other */
-#include "test.h"
+/*
+ * test_claim.c - who changes a socket waits for the swap of that one, and of no other
+ *
+ * And what a swap has for a while is closed in a child that another thread forks.
+ */
+#include "support/child.h"
 #include "xbind/claim.h"
+#include "xbind/flight.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -87,10 +93,48 @@ static void test_has_run(void)
 	CHECK(!claim_has_run(claim_mark()));
 }
 
+static void check_open(void)
+{
+	CHECK(fcntl(fd, F_GETFD) >= 0);
+}
+
+static void check_closed(void)
+{
+	CHECK(fcntl(fd, F_GETFD) < 0);
+}
+
+static void *fork_beside(void *unused)
+{
+	child_run(check_closed);
+	return unused;
+}
+
+/* But not in one that a signal handler of this thread forks, and that goes on with it. */
+static void test_flight(void)
+{
+	pthread_t thread;
+	int place;
+
+	flight_load();
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	place = flight_add(fd);
+	child_run(check_open);
+	CHECK_EQ(pthread_create(&thread, NULL, fork_beside, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	flight_end(&place);
+	for (int i = 0; i < FLIGHT_PLACES; i++) {
+		place = flight_add(fd);
+		CHECK(place >= 0);
+		flight_end(&place);
+	}
+	close(fd);
+}
+
 int main(void)
 {
 	RUN(test_wait);
 	RUN(test_number);
 	RUN(test_has_run);
+	RUN(test_flight);
 	return 0;
 }

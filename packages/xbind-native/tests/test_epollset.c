@@ -6,7 +6,8 @@
 #include <fcntl.h>
 #include <sys/wait.h>
 
-#define FD_TOP 200 /* a number that nothing else has */
+#define FD_TOP   200 /* a number that nothing else has */
+#define FD_APART 64  /* no number close to it is a set's */
 
 static void test_registration_follows(void)
 {
@@ -57,6 +58,27 @@ static void test_many_sets(void)
 static void test_some_sets(void)
 {
 	check_sets(EPOLLRECORD_SETS);
+}
+
+/* However far their numbers are from each other. */
+static void test_distant_sets(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set(), other = epoll_create1(0);
+
+	CHECK_EQ(dup2(other, FD_APART), FD_APART);
+	close(other);
+	epollset_new(FD_APART);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 1), 0);
+	CHECK_EQ(control(FD_APART, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
+	replace(fd, SOCK_STREAM);
+	CHECK_EQ(listen(fd, 8), 0);
+	close(connect_to(fd));
+	check_event(set, EPOLLIN, 1);
+	check_event(FD_APART, EPOLLIN, 2);
+	CHECK_EQ(control(FD_APART, EPOLL_CTL_DEL, fd, 0, 0), 0);
+	close(fd);
+	close(set);
+	close(FD_APART);
 }
 
 static void test_too_many_sets(void)
@@ -233,8 +255,25 @@ static void test_stale_sets(void)
 	close(fd);
 }
 
+/* What was registered past the record stays with the old socket, and the other sets are spared. */
+static void test_untold(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), untold = new_set(), set = new_set();
+
+	CHECK_EQ(epoll_ctl(untold, EPOLL_CTL_ADD, fd, &event), 0);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 8), 0);
+	replace(fd, SOCK_STREAM);
+	check_listener(fd, set, 8);
+	check_quiet(untold);
+	close(fd);
+	close(untold);
+	close(set);
+}
+
 static void test_without_proc(void)
 {
+	without_proc(test_untold);
 	without_proc(test_registration_follows);
 	without_proc(test_some_sets);
 	without_proc(test_flags);
@@ -281,6 +320,7 @@ int main(int argc, char **argv)
 		inherited(atoi(argv[1]), atoi(argv[2]));
 	test_needs_kcmp();
 	RUN(test_registration_follows);
+	RUN(test_distant_sets); /* before there are many */
 	RUN(test_many_sets);
 	RUN(test_too_many_sets);
 	RUN(test_flags);
