@@ -25,6 +25,35 @@ static void check_both(uint16_t port, int expected)
 	CHECK_EQ(match(CONFIG_UDP, port), expected);
 }
 
+/* Runs while the environment is being read, as a signal handler may. */
+static void (*early)(void);
+
+char *secure_getenv(const char *name)
+{
+	void (*body)(void) = early;
+
+	if (body && strcmp(name, "XSOCKET") == 0) { /* which is read once all ports are */
+		early = NULL;
+		body();
+	}
+	return getenv(name);
+}
+
+static void body_early(void)
+{
+	early();
+	CHECK(!early);
+}
+
+/* Who comes early gets the same answers as who comes late. */
+static void check_list(const char *list, void (*body)(void))
+{
+	in_child(list, NULL, body, "");
+	early = body;
+	in_child(list, NULL, body_early, "");
+	early = NULL;
+}
+
 static void body_nothing(void)
 {
 	config_load();
@@ -105,14 +134,14 @@ static void test_lists(void)
 	const char *list =
 	    "3000, 0\t65535 ,,8000-8100\n3000 udp/53 tcp/20:21 tcp/5000-5002 8443:443";
 
-	in_child(NULL, NULL, body_nothing, "");
 	in_child("", "", body_nothing, "");
 	in_child(" ,\t\r\n\v\f", "0", body_nothing, "");
-	in_child(list, NULL, body_list, "");
-	in_child("*,8080:3000", NULL, body_every, "");
-	in_child("8080:3000 3000 *", NULL, body_every, "");
-	in_child("udp/*", NULL, body_every_udp, "");
-	in_child("80 000080 80:80", NULL, body_one, "");
+	check_list(NULL, body_nothing);
+	check_list(list, body_list);
+	check_list("*,8080:3000", body_every);
+	check_list("8080:3000 3000 *", body_every);
+	check_list("udp/*", body_every_udp);
+	check_list("80 000080 80:80", body_one);
 }
 
 static void test_unreadable_words(void)
@@ -258,6 +287,31 @@ static void body_own_server(void)
 	CHECK(!address.any_server);
 }
 
+static void body_settings(void)
+{
+	struct address address;
+
+	config_load();
+	CHECK(strcmp(config_socket(), "@name") == 0);
+	CHECK_EQ(config_address(&address), 0);
+	CHECK(address.abstract && address.any_server);
+	CHECK_EQ(config_wait_ms(), 1234);
+	CHECK_EQ(config_log_fd(), 77);
+}
+
+static void test_settings(void)
+{
+	set("XSOCKET", "@name");
+	set("XSOCKET_ANY_SERVER", "1");
+	set("XSOCKET_TIMEOUT_MS", "1234");
+	early = body_settings;
+	in_child(NULL, "77", body_early, "");
+	early = NULL;
+	set("XSOCKET", NULL);
+	set("XSOCKET_ANY_SERVER", NULL);
+	set("XSOCKET_TIMEOUT_MS", NULL);
+}
+
 static void test_socket(void)
 {
 	in_child(NULL, NULL, body_any_server, "");
@@ -332,6 +386,7 @@ int main(void)
 	RUN(test_overruled_word);
 	RUN(test_long_word);
 	RUN(test_socket);
+	RUN(test_settings);
 	RUN(test_threads);
 	RUN(test_wait);
 	return 0;
