@@ -36,11 +36,9 @@ export function formatLine(
 
 /** Answers whether stderr is the journal's stream: systemd.exec(5) says to compare device and inode. */
 export function stderrIsJournal(env: NodeJS.ProcessEnv = process.env, fd = 2): boolean {
-  const stream = env["JOURNAL_STREAM"];
-  if (!stream) return false;
   try {
     const { dev, ino } = fstatSync(fd, { bigint: true });
-    return stream === `${dev}:${ino}`;
+    return env["JOURNAL_STREAM"] === `${dev}:${ino}`;
   } catch {
     return false;
   }
