@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { connect, type Limits, listen, listenSync, Session, XSocketError } from "@xsocket/client";
+import {
+  connect,
+  type Limits,
+  listen,
+  listenSync,
+  Session,
+  udp,
+  XSocketError,
+} from "@xsocket/client";
 import {
   createNamespace,
   eventually,
@@ -147,6 +155,10 @@ test("where a policy allows IPv4 alone, that is what is listened at and connecte
     const refused = connect({ ...common, hostname: "localhost", port: listener.port });
     await expect(refused).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
   }
+  const both = { lookup: () => ["::1", "127.0.0.1"], connect: { hostname: "both", port: 9 } };
+  const datagrams = await udp({ via: server.path, ...both });
+  expect(datagrams.remoteAddress).toMatchObject({ address: "127.0.0.1" });
+  datagrams.close();
   const v6 = { ...common, hostname: "::1", port: 0 };
   for (const form of [listen, async (o: typeof v6) => listenSync(o)])
     await expect(form(v6)).rejects.toMatchObject({ code: "EPERM", step: "ask" });
