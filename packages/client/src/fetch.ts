@@ -187,7 +187,6 @@ function follow(plan: Plan, status: number, location: string): void {
   if (!next) throw fetchError("RedirectURLInvalid", plan.url);
   if (next.protocol !== "http:" && next.protocol !== "https:")
     throw fetchError("UnsupportedRedirectProtocol", next);
-  if (!next.hash) next.hash = plan.url.hash;
   const isPost = plan.method === "POST" && status < 303;
   if (isPost || (status === 303 && plan.method !== "GET" && plan.method !== "HEAD")) {
     plan.method = "GET";
