@@ -53,7 +53,7 @@ test("fetch through the target does what fetch does", async () => {
   using there = fetchVia(server.path, { timeoutMs: 30_000 });
   const at = (path: string): string => `http://127.0.0.1:${web.port}${path}`;
 
-  const echo = await there(at("/echo"), {
+  const echo = await there(at("/echo#part"), {
     method: "POST",
     body: "text",
     headers: { "x-mine": "1" },
