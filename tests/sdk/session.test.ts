@@ -286,6 +286,19 @@ describe("a session", () => {
     native.close(again);
   });
 
+  test("waits for room to send, and gives up where sending fails a second time", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path });
+    const native = loadSyscalls();
+    using connects = spyOn(native, "handoverConnect");
+    using sends = spyOn(native, "handoverSend").mockReturnValueOnce(-errno.EAGAIN);
+    (await session.socket({ timeoutMs: PATIENT_MS })).close();
+    expect([connects.mock.calls.length, sends.mock.calls.length]).toEqual([1, 2]);
+    sends.mockReturnValue(-errno.EPERM); // as a filter of system calls
+    expect(await rejection(session.socket())).toMatchObject({ code: "EPERM", step: "ask" });
+    expect([connects.mock.calls.length, sends.mock.calls.length]).toEqual([2, 4]);
+  });
+
   test.each([0, 100])(
     "lets the program sleep while an answer is waited for longer than it may be idle (%d ms)",
     async (idleMs) => {
