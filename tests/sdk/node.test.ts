@@ -314,12 +314,12 @@ test.each([
     server.on("listening", () => {
       server.close();
       for (let i = 0; i < 20; i++) own.push(native.socket(AF_INET, SOCK_STREAM, 0));
-      for (const fd of own) setOption(fd, "reuseAddr", 1);
+      for (const fd of own) setOption(fd, "SO_REUSEADDR", 1);
     });
     const through = { via: control.path, host: "127.0.0.1" };
     if (server instanceof dgram.Socket) await nodeBind(server, through);
     else await nodeListen(server, through);
-    const seen = own.map((fd) => [getOption(fd, "acceptConn"), getOption(fd, "reuseAddr")]);
+    const seen = own.map((fd) => [getOption(fd, "SO_ACCEPTCONN"), getOption(fd, "SO_REUSEADDR")]);
     for (const fd of own) native.close(fd);
     expect(seen).toEqual(Array.from({ length: 20 }, () => [0, 1]));
   },

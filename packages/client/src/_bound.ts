@@ -45,9 +45,9 @@ export function askedOf({ verb, hostname, port }: BindPlan): string {
 /* Sets the options that Bun sets on its own sockets, and binds. The socket is closed on failure. */
 function bindFresh(socket: OwnedSocket, ip: IpAddress, plan: BindPlan): Bound {
   try {
-    if (plan.reuseAddr) setOption(socket.fd, "reuseAddr", 1);
-    if (plan.reusePort) setOption(socket.fd, "reusePort", 1);
-    if (ip.family === 6) setOption(socket.fd, "ipv6Only", plan.ipv6Only ? 1 : 0);
+    if (plan.reuseAddr) setOption(socket.fd, "SO_REUSEADDR", 1);
+    if (plan.reusePort) setOption(socket.fd, "SO_REUSEPORT", 1);
+    if (ip.family === 6) setOption(socket.fd, "IPV6_V6ONLY", plan.ipv6Only ? 1 : 0);
     bindTo(socket.fd, ip, plan.port);
     return { socket, ip, port: boundPort(socket.fd) };
   } catch (error) {

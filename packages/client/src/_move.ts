@@ -25,7 +25,7 @@ function throwawayName(port: number): string {
 
 function isListenerAt(fd: number, name: string): boolean {
   try {
-    return socketName(fd).startsWith(name) && getOption(fd, "acceptConn") === 1;
+    return socketName(fd).startsWith(name) && getOption(fd, "SO_ACCEPTCONN") === 1;
   } catch {
     return false; // no socket
   }

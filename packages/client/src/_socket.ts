@@ -5,14 +5,14 @@ import { whenReady } from "./_wait.ts";
 
 /* Level and name of the socket options that are set or read here. */
 const OPTION = {
-  reuseAddr: [1, 2],
-  error: [1, 4],
-  reusePort: [1, 15],
-  acceptConn: [1, 30],
-  ipErrors: [0, 11],
-  ipv6Only: [41, 26],
-  ipv6Errors: [41, 25],
-  deferAccept: [6, 9],
+  SO_REUSEADDR: [1, 2],
+  SO_ERROR: [1, 4],
+  SO_REUSEPORT: [1, 15],
+  SO_ACCEPTCONN: [1, 30],
+  IP_RECVERR: [0, 11],
+  IPV6_V6ONLY: [41, 26],
+  IPV6_RECVERR: [41, 25],
+  TCP_DEFER_ACCEPT: [6, 9],
 } as const;
 type OptionName = keyof typeof OPTION;
 
@@ -94,5 +94,5 @@ export async function connectTo(
   if (rc !== -errno.EINPROGRESS) return void checked("connect", rc);
   if (!(await whenReady(fd, EPOLLOUT, deadline)))
     throw new SyscallError("connect", errno.ETIMEDOUT);
-  checked("connect", -getOption(fd, "error"));
+  checked("connect", -getOption(fd, "SO_ERROR"));
 }

@@ -91,8 +91,8 @@ async function connectOne(
   const kind = { family: ip.family, type: "stream", nonblocking: true } as const;
   const socket = await session.socket({ ...kind, ...deadline.limits() });
   try {
-    if (peer.reusePort) setOption(socket.fd, "reusePort", 1);
-    if (peer.ipv6Only && ip.family === 6) setOption(socket.fd, "ipv6Only", 1);
+    if (peer.reusePort) setOption(socket.fd, "SO_REUSEPORT", 1);
+    if (peer.ipv6Only && ip.family === 6) setOption(socket.fd, "IPV6_V6ONLY", 1);
     if (local || peer.localPort !== undefined)
       bindTo(socket.fd, local ?? ANY[ip.family], checkPort(asked, peer.localPort ?? 0));
     await connectTo(socket.fd, ip, peer.port, deadline);

@@ -203,7 +203,7 @@ export async function nodeBind(
   using made = owned;
   const start = (fd: number): void => void socket.bind(adoptable(fd));
   const settle = (fd: number): void => {
-    if (!reuseAddr) setOption(fd, "reuseAddr", 0); // Bun sets it after bind: see udp
+    if (!reuseAddr) setOption(fd, "SO_REUSEADDR", 0); // Bun sets it after bind: see udp
   };
   await call(plan, options, () => adopted(socket, made, start, settle));
   return socket;

@@ -107,7 +107,7 @@ function start<WebSocketData, R extends string>(
   };
   try {
     checked("listen", loadSyscalls().listen(socket.fd, options.backlog ?? BUN_BACKLOG));
-    setOption(socket.fd, "deferAccept", 1); // as Bun.serve does
+    setOption(socket.fd, "TCP_DEFER_ACCEPT", 1); // as Bun.serve does
     const server =
       startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), socket.fd) ??
       startRelayed(bun, run, socket, ip, port);

@@ -104,7 +104,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const fd = socket.take();
   try {
     // Bun sets it after bind, which would let programs of other users share the port and its datagrams.
-    if (!plan.reuseAddr) setOption(fd, "reuseAddr", 0);
+    if (!plan.reuseAddr) setOption(fd, "SO_REUSEADDR", 0);
   } catch (error) {
     (await opening).close(); // it is Bun's by now
     throw failure(error);
@@ -151,8 +151,8 @@ function addressFor({ fd }: OwnedSocket, { ip }: DatagramPeer): string {
 
 /* As Bun does: ICMP errors reach error(), also those for a socket that is not connected. */
 function reportErrors({ fd }: OwnedSocket, { family }: IpAddress): void {
-  setOption(fd, "ipErrors", 1);
-  if (family === 6) setOption(fd, "ipv6Errors", 1);
+  setOption(fd, "IP_RECVERR", 1);
+  if (family === 6) setOption(fd, "IPV6_RECVERR", 1);
 }
 
 /* A socket that is bound, and connected where there is a peer. Bun connects as well, but where that fails it

@@ -1,4 +1,5 @@
 /* What a server costs while nobody asks, and what many idle connections cost those who do. */
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { Contender } from "./_contender.ts";
 import { load, median, PINNED } from "./_load.ts";
@@ -53,8 +54,8 @@ function openIdle(path: string): number[] {
       if (connection === -errno.EMFILE) return open;
       throw new Error(`cannot open connection ${open.length}: ${connection}`);
     }
-    native.handoverSend(connection, 2, 1, 0);
-    native.close(native.handoverReceive(connection, 2, 1, 0, 5000));
+    native.handoverSend(connection, AF_INET, SOCK_STREAM, 0);
+    native.close(native.handoverReceive(connection, AF_INET, SOCK_STREAM, 0, 5000));
     open.push(connection);
   }
   return open;

@@ -1,3 +1,4 @@
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import type { ArgsDef } from "citty";
 import {
   type Asked,
@@ -61,8 +62,8 @@ function asked(given: Given): Asked {
   if (given.status === true) return { kind: "status" };
   return {
     kind: "socket",
-    domain: number(FAMILIES, "family", given.family, 2),
-    type: number(TYPES, "type", given.type, 1),
+    domain: number(FAMILIES, "family", given.family, AF_INET),
+    type: number(TYPES, "type", given.type, SOCK_STREAM),
     protocol: number(PROTOCOLS, "protocol", given.protocol, 0),
   };
 }

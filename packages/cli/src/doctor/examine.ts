@@ -5,7 +5,7 @@ import { permissionRow, serverRow, socketRow } from "./reach.ts";
 import { type Row, skipped } from "./row.ts";
 
 /** What is to be looked at. */
-interface Patient {
+interface Setup {
   /** The control socket, a path or `@name`. */
   readonly socket: string;
   readonly ports: readonly {
@@ -25,12 +25,12 @@ function reachRows(socket: string): Row[] {
   return [...found, serverRow(socket)];
 }
 
-function unasked(patient: Patient, why: string): Row[] {
-  const names = [...KIND_NAMES, "namespace", ...(patient.ports.length > 0 ? PORT_NAMES : [])];
+function unasked(setup: Setup, why: string): Row[] {
+  const names = [...KIND_NAMES, "namespace", ...(setup.ports.length > 0 ? PORT_NAMES : [])];
   return names.map((name) => skipped(name, why));
 }
 
-function serverRows({ socket, ports, sameNamespace }: Patient): Row[] {
+function serverRows({ socket, ports, sameNamespace }: Setup): Row[] {
   const needed = ports.flatMap(({ types }) => types);
   const { rows, given } = handoverRows(socket, needed);
   const [kind] = given;
@@ -45,20 +45,20 @@ function serverRows({ socket, ports, sameNamespace }: Patient): Row[] {
   ];
 }
 
-function rowsBeyond(patient: Patient): Row[] {
-  const reach = reachRows(patient.socket);
+function rowsBeyond(setup: Setup): Row[] {
+  const reach = reachRows(setup.socket);
   const isThere = reach.every((row) => row.status === "ok");
-  return [...reach, ...(isThere ? serverRows(patient) : unasked(patient, "needs a server"))];
+  return [...reach, ...(isThere ? serverRows(setup) : unasked(setup, "needs a server"))];
 }
 
 /** Makes all checks, what is here first, then what lies beyond the control socket. */
-export function examine(patient: Patient): Row[] {
+export function examine(setup: Setup): Row[] {
   const libraries = librariesRow();
-  const program = patient.program === undefined ? [] : [programRow(patient.program, libraries)];
+  const program = setup.program === undefined ? [] : [programRow(setup.program, libraries)];
   if (!isUsable()) {
     const why = "needs libxsocket.so";
     const rest = ["socket", "permission", "server"].map((name) => skipped(name, why));
-    return [libraries, ...program, ...rest, ...unasked(patient, why)];
+    return [libraries, ...program, ...rest, ...unasked(setup, why)];
   }
-  return [libraries, ...program, ...rowsBeyond(patient)];
+  return [libraries, ...program, ...rowsBeyond(setup)];
 }
