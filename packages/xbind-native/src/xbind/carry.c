@@ -3,7 +3,6 @@
 #include "xbind/carry.h"
 
 #include "core/sys.h"
-#include "xbind/defaults.h"
 #include "xbind/log.h"
 #include "xbind/options.h"
 #include "xbind/optlog.h"

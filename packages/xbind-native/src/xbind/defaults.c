@@ -43,28 +43,13 @@ static struct defaults_cache *cache_of(const struct kind *kind)
 	}
 }
 
-void option_read(int fd, const struct option *option, struct option_value *ret)
-{
-	ret->len = option->bytes < OPTION_BYTES_MAX ? option->bytes : OPTION_BYTES_MAX;
-	ret->error = sys_getsockopt(fd, option->level, option->name, ret->bytes, &ret->len);
-}
-
-int option_number(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t len = sizeof(value);
-
-	return sys_getsockopt(fd, level, name, &value, &len) < 0 ? 0 : value;
-}
-
 static int open_fresh(const struct kind *kind)
 {
 	return fd_beyond_standard(
 	    sys_socket(kind->domain, kind->type | SOCK_CLOEXEC, kind->protocol));
 }
 
-int option_read_fresh(const struct kind *kind, const struct option *option,
-                      struct option_value *ret)
+int defaults_ask(const struct kind *kind, const struct option *option, struct option_value *ret)
 {
 	const int fresh = open_fresh(kind);
 

@@ -6,37 +6,10 @@
 #include "xbind/kind.h"
 #include "xbind/options.h"
 
-#include <errno.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
 
-/* What getsockopt(2) gave: error is 0 or -errno. */
-struct option_value {
-	int error;
-	socklen_t len; /* bytes */
-	uint8_t bytes[OPTION_BYTES_MAX];
-};
-
-/* Has a socket of this kind no such option? Then nobody has set it. */
-static inline bool option_is_missing(const struct option_value *value)
-{
-	return value->error == -ENOPROTOOPT || value->error == -EOPNOTSUPP;
-}
-
-static inline bool option_is_same(const struct option_value *a, const struct option_value *b)
-{
-	return a->error == b->error && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
-void option_read(int fd, const struct option *option, struct option_value *ret);
-
-/* What a fresh socket of this kind has. Return: 0, or -errno of socket(2). */
-int option_read_fresh(const struct kind *kind, const struct option *option,
-                      struct option_value *ret);
-
-/* One that is a number, 0 where it cannot be read. */
-int option_number(int fd, int level, int name);
+/* The default of one option, asked of a fresh socket. Return: 0, or -errno of socket(2). */
+int defaults_ask(const struct kind *kind, const struct option *option, struct option_value *ret);
 
 /* A look into the defaults of one kind of socket. */
 struct defaults {

@@ -8,6 +8,7 @@
  */
 #include "xbind/explicit.h"
 
+#include "xbind/defaults.h"
 #include "xbind/kind.h"
 
 #include <stdatomic.h>
@@ -105,7 +106,7 @@ static bool ask(int fd, int row)
 	struct option_value value;
 	struct kind kind;
 
-	if (kind_read(fd, &kind) != 0 || option_read_fresh(&kind, &options[row], &value) < 0)
+	if (kind_read(fd, &kind) != 0 || defaults_ask(&kind, &options[row], &value) < 0)
 		return false;
 	explicit_learn(row, &value);
 	return is_known(row);

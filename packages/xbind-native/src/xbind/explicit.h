@@ -9,7 +9,6 @@
 #ifndef XBIND_EXPLICIT_H
 #define XBIND_EXPLICIT_H
 
-#include "xbind/defaults.h"
 #include "xbind/key.h"
 #include "xbind/options.h"
 

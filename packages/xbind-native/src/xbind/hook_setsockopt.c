@@ -95,7 +95,7 @@ static bool mptcp_tells(int fd, int row)
 	/* One with a port will not move, and its program may be forbidden to make another. */
 	if (!kind_is_unbound(fd))
 		return true;
-	rc = option_read_fresh(&mptcp, &options[row], &value);
+	rc = defaults_ask(&mptcp, &options[row], &value);
 	if (rc == 0 ? !option_is_missing(&value) : rc == -EPROTONOSUPPORT)
 		answers[row] = TELLS;
 	else

@@ -4,8 +4,8 @@
 #include "core/visibility.h"
 #include "xbind/claim.h"
 #include "xbind/config.h"
-#include "xbind/defaults.h"
 #include "xbind/hook.h"
+#include "xbind/options.h"
 #include "xbind/real.h"
 #include "xbind/shut.h"
 

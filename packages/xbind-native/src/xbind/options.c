@@ -9,10 +9,12 @@
  */
 #include "xbind/options.h"
 
+#include "core/sys.h"
 #include "xbind/optlog.h"
 
+#include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <string.h>
 
 #define SOCKET SOL_SOCKET
 #define IP     IPPROTO_IP
@@ -315,4 +317,28 @@ bool option_applies(const struct option *option, const struct kind *kind)
 	default:
 		return true;
 	}
+}
+
+void option_read(int fd, const struct option *option, struct option_value *ret)
+{
+	ret->len = option->bytes < OPTION_BYTES_MAX ? option->bytes : OPTION_BYTES_MAX;
+	ret->error = sys_getsockopt(fd, option->level, option->name, ret->bytes, &ret->len);
+}
+
+bool option_is_missing(const struct option_value *value)
+{
+	return value->error == -ENOPROTOOPT || value->error == -EOPNOTSUPP;
+}
+
+bool option_is_same(const struct option_value *a, const struct option_value *b)
+{
+	return a->error == b->error && a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+int option_number(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	return sys_getsockopt(fd, level, name, &value, &len) < 0 ? 0 : value;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options.h - every option of setsockopt(2) that an unbound TCP or UDP socket can have, as data
+ * options.h - every option of setsockopt(2) that an unbound TCP or UDP socket can have, as data,
+ * and how one is read
  *
  * The order is that in which options are carried over: one that changes another as a side effect
  * comes before it.
@@ -10,7 +11,7 @@
 
 #include "xbind/kind.h"
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -66,6 +67,13 @@ struct option {
 extern const struct option options[];
 #define OPTIONS_COUNT 191 /* rows of the table */
 
+/* What getsockopt(2) gave. */
+struct option_value {
+	int error;     /* 0 or -errno */
+	socklen_t len; /* bytes */
+	uint8_t bytes[OPTION_BYTES_MAX];
+};
+
 /* Can a socket of this kind have this option? */
 bool option_applies(const struct option *option, const struct kind *kind);
 
@@ -77,5 +85,15 @@ bool option_applies(const struct option *option, const struct kind *kind);
  * Return: its index in options[], -1 when it is not listed. Constant time.
  */
 int option_find(int level, int name);
+
+void option_read(int fd, const struct option *option, struct option_value *ret);
+
+/* Has this socket no such option? Then nobody has set it. */
+bool option_is_missing(const struct option_value *value);
+
+bool option_is_same(const struct option_value *a, const struct option_value *b);
+
+/* The value of an option that is a number, 0 where it cannot be read. */
+int option_number(int fd, int level, int name);
 
 #endif

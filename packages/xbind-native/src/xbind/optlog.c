@@ -3,7 +3,6 @@
 #include "xbind/optlog.h"
 
 #include "core/sys.h"
-#include "xbind/defaults.h"
 #include "xbind/kind.h"
 #include "xbind/log.h"
 #include "xbind/memory.h"
