@@ -28,8 +28,8 @@ static inline int take_fd(int *slot)
 }
 
 /*
- * To another number, close-on-exec, if it is one of the first three: a program that has closed its
- * standard error writes there all the same. Where there is no other number it stays.
+ * Moves a descriptor with a number from 0 to 2 to a higher one, close-on-exec: a program that has
+ * closed its standard error may still write to number 2. Where no number is left it stays.
  */
 static inline int fd_beyond_standard(int fd)
 {
@@ -43,7 +43,7 @@ static inline int fd_beyond_standard(int fd)
 	return beyond;
 }
 
-/* O_NONBLOCK or none, whatever the descriptor has. Return: 0 or -errno. */
+/* Turns O_NONBLOCK on or off. Return: 0 or -errno. */
 static inline int fd_set_nonblocking(int fd, bool nonblocking)
 {
 	int flags = sys_fcntl(fd, F_GETFL, 0);

@@ -3,10 +3,10 @@
  * handover.c - one request, one reply, one socket
  *
  * How it works: the connection is non-blocking and poll(2) waits, so that no call blocks past the
- * deadline. Connecting is the exception: while the backlog is full a non-blocking connect(2) to a
- * UNIX socket gives EAGAIN and cannot be polled, so only then the call is made again with the
- * connection blocking under SO_SNDTIMEO. On the ordinary way the system calls are socket, connect,
- * sendto, ppoll, recvmsg, the four of verify.c, fcntl, and close.
+ * deadline. Connecting is the exception: while the backlog is full, a non-blocking connect(2) to a
+ * UNIX socket fails with EAGAIN and cannot be polled. Only then is connect(2) called again on a
+ * blocking socket, which SO_SNDTIMEO limits. When nothing goes wrong the system calls are socket,
+ * connect, sendto, ppoll, recvmsg, the four of verify.c, fcntl, and close.
  */
 #include "core/handover.h"
 #include "core/fd.h"
@@ -55,14 +55,13 @@ static int connect_waiting(int fd, const struct address *address, const struct d
 	return rc < 0 ? rc : fd_set_nonblocking(fd, true);
 }
 
-/* What the kernel calls whoever has no number in this user namespace. */
+/* The uid that the kernel shows for a user who has none in this user namespace. */
 #define NOBODY 65534
 
-/* Has every user of the machine a number here, so that NOBODY is no one else? Then the map is one
- * line, which ends so. */
+/* Has every user of the machine a uid here, so that NOBODY is the user of that uid and no other? */
 static bool has_no_strangers(void)
 {
-	static const char WHOLE[] = " 4294967295\n";
+	static const char WHOLE[] = " 4294967295\n"; /* how a map of all uids ends */
 	char map[64];
 	CLEANUP_CLOSE int fd = sys_open_proc("/proc/self/uid_map", 0);
 	long len = fd < 0 ? fd : sys_read(fd, map, sizeof(map));
@@ -113,8 +112,8 @@ int handover_send(int conn, const struct wire_request *request)
 	do
 		rc = sys_sendto(conn, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (rc == -EINTR);
-	/* A server that is full says so and closes, before it is asked. ECONNRESET is of an earlier
-	 * request that it has not read. */
+	/* A server at a bound answers with an error and closes, perhaps before this request: the
+	 * answer is still to be received. ECONNRESET tells that it left an earlier one unread. */
 	if (rc == -EPIPE || rc == -ECONNRESET)
 		return 0;
 	return rc < 0 ? (int)rc : 0;
@@ -147,15 +146,16 @@ static long look_for_packet(int conn, int flags, struct msghdr *msg)
 	return sys_recvmsg(conn, msg, flags | MSG_DONTWAIT);
 }
 
-/* A packet carries the server's address, the end of the stream none: so an empty packet shows. */
+/* An empty packet comes with the server's address; the end of the stream comes with none. */
 static bool is_end(long len, const struct msghdr *msg)
 {
 	return len == 0 && msg->msg_namelen == 0 && msg->msg_controllen == 0;
 }
 
 /*
- * One reply that has arrived. Return: 0 and the unchecked socket in ret_fd; the server's error as a
- * positive number, so that its EAGAIN is not taken for ours; -errno when no reply could be read.
+ * Takes one reply that has arrived. Return: 0 and the socket, not verified yet, in ret_fd; the
+ * server's error as a positive number, so that its EAGAIN is not mistaken for ours; -errno when no
+ * reply could be read.
  */
 static int take_reply(int conn, int flags, int *ret_fd)
 {
@@ -178,8 +178,9 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	int error;
 
 	len = look_for_packet(conn, flags, &msg);
-	/* The end, which the kernel looks for after a packet; and then, told once, that our request
-	 * was not read any more. Behind each of them a reply may stand, by now. */
+	/* The kernel looks for a packet first and for the end of the stream after that; and it
+	 * tells once, by ECONNRESET, that the server closed with our request unread. A reply may
+	 * have arrived before either, so look again. */
 	for (int more = 2; more > 0 && (len == -ECONNRESET || is_end(len, &msg)); more--)
 		len = look_for_packet(conn, flags, &msg);
 	if (len < 0)
@@ -195,7 +196,7 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	}
 	for (size_t i = 0; i < count; i++)
 		sys_close(fds[i]);
-	/* There was room for two and not even one came: this process may not have another one. */
+	/* There was room for two and not one came: this process is at its limit of descriptors. */
 	if (error == 0 && count == 0 && msg.msg_flags & MSG_CTRUNC)
 		return -EMFILE;
 	return -EBADMSG;
@@ -227,7 +228,7 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec)
 		return -rc;
 	if (rc == 0)
 		rc = verify_socket(fd, request);
-	/* A server need not have heeded it, and some make every socket non-blocking. */
+	/* Some servers ignore the flag, and some make every socket non-blocking. */
 	if (rc == 0)
 		rc = fd_set_nonblocking(fd, (request->type & SOCK_NONBLOCK) != 0);
 	return rc < 0 ? HANDOVER_E_NOT_YET + rc : take_fd(&fd);

@@ -27,8 +27,8 @@ int handover_connect(const struct address *address, const struct deadline *deadl
  * @conn:    connection from handover_connect(); stays the caller's
  * @request: what to ask for, without SOCK_CLOEXEC
  *
- * Return: 0, also when the server has closed, since it may have said why: that is to be received;
- *         else what sendto(2) gives.
+ * Return: 0, also when the server has closed the connection: it may have sent an error before,
+ *         which handover_receive() gets; else what sendto(2) gives.
  */
 int handover_send(int conn, const struct wire_request *request);
 
@@ -41,22 +41,25 @@ int handover_send(int conn, const struct wire_request *request);
  */
 int handover_wait(int conn, const struct deadline *deadline);
 
-/* There is no reply yet. Below are errors of our own, which the server's could be taken for. */
+/* No reply has arrived yet. Lower numbers are errors of our own, apart from the server's. */
 #define HANDOVER_E_NOT_YET (-4096)
 
 /**
- * handover_take() - take one reply and its socket if it is there
+ * handover_take() - take one reply and its socket without waiting
  *
- * Return: HANDOVER_E_NOT_YET, else as handover_receive(), whose arguments it has; but every error
- *         that is not the server's is added to HANDOVER_E_NOT_YET.
+ * The arguments are those of handover_receive().
+ *
+ * Return: the socket, which the caller closes; HANDOVER_E_NOT_YET when no reply has arrived; the
+ *         server's error as -errno; HANDOVER_E_NOT_YET - errno for an error of our own, such as
+ *         EBADMSG.
  */
 int handover_take(int conn, const struct wire_request *request, bool cloexec);
 
 /**
  * handover_receive() - take one reply and its socket
  * @conn:     connection from handover_connect(); stays the caller's
- * @request:  what was asked for; the socket must be of that kind and fresh. Whether it has
- *            O_NONBLOCK is what SOCK_NONBLOCK says here, also where the server has not heeded it
+ * @request:  what was asked for; the socket must be of that kind and fresh. It is given O_NONBLOCK
+ *            exactly if SOCK_NONBLOCK is in here, whatever the server has done
  * @cloexec:  whether the new descriptor is close-on-exec from birth
  * @deadline: when to give up; one that is over already makes it a try without waiting
  *

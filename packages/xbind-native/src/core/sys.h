@@ -61,8 +61,9 @@ unsigned sys_geteuid(void);
 int sys_getpid(void);
 int sys_getppid(void);
 
-/* Opens a path below /proc for reading, close-on-exec. Return: -ENOENT where that is not procfs: in
- * a changed root anybody may have put a file there. */
+/* Opens a path below /proc for reading, close-on-exec. Return: a descriptor, which the caller
+ * closes; -ENOENT where that is not procfs, since anybody may have put a file there in a changed
+ * root. */
 int sys_open_proc(const char *path, int flags);
 
 long sys_getdents64(int fd, void *buf, size_t len);
@@ -73,18 +74,18 @@ int sys_sched_yield(void);
 
 struct sigevent;
 int sys_timer_create(int clock, struct sigevent *event, int *ret_timer);
-/* interval: seconds and nanoseconds, also until the first time; both 0 stop it */
+/* interval: seconds and nanoseconds, the first time included; both 0 stop the timer */
 int sys_timer_settime(int timer, const int64_t interval[2]);
 int sys_timer_delete(int timer);
 
-/* kcmp(2) within this thread; argument 2 is a number or a pointer, as type wants. */
+/* kcmp(2) of this thread with itself; what first and second are depends on type. */
 int sys_kcmp(int type, unsigned long first, unsigned long second);
 
 /* KCMP_EPOLL_TFD: 0 when the open file of fd is registered in the set under that very number. */
 int sys_kcmp_epoll(int epoll_fd, int fd);
 
-/* Has another thread, of this process or not, the same memory (KCMP_VM) or the same table of
- * descriptors (KCMP_FILES) as this one? Not as far as this one may know. */
+/* Does another thread, of this process or not, share its memory (KCMP_VM) or its table of
+ * descriptors (KCMP_FILES) with this one? false also where kcmp(2) is refused. */
 bool sys_shares(int type, int other);
 
 /* Tells one open file from another. */
@@ -99,11 +100,11 @@ int sys_identify(int fd, struct sys_identity *ret);
 /* Does the descriptor refer to that very file? */
 bool sys_is(int fd, const struct sys_identity *identity);
 
-/* Whose the inode is that the descriptor refers to, and what others may. */
+/* Owner and permissions of the inode that a descriptor refers to. */
 struct sys_owner {
 	unsigned uid;
 	unsigned gid;
-	unsigned mode; /* permissions alone */
+	unsigned mode; /* without the type of file */
 };
 
 /* Return: 0, or -errno, and then *ret is untouched. */
@@ -114,13 +115,13 @@ int sys_owner(int fd, struct sys_owner *ret);
 uint64_t sys_block_signals(void);
 void sys_restore_signals(uint64_t mask);
 
-/* Takes away a signal that is blocked and waits for this thread, if there is one. */
+/* Discards a blocked signal that is pending for this thread, if there is one. */
 void sys_drop_signal(int number);
 
 /* Is there a thread of this process with that id? */
 bool sys_thread_exists(int thread);
 
-/* Memory of its own pages, zeroed. Return: NULL when there is none. */
+/* Zeroed memory, for sys_unmap(). Return: NULL when there is none. */
 void *sys_map(size_t bytes);
 void sys_unmap(void *memory, size_t bytes);
 

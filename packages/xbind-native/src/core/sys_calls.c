@@ -201,7 +201,7 @@ static bool is_procfs(int fd)
 
 int sys_open_proc(const char *path, int flags)
 {
-	/* A pipe of that name is not waited for. */
+	/* O_NONBLOCK: in a changed root the name may be a pipe, which open(2) would wait for. */
 	int fd = (int)CALL(SYS_openat, AT_FDCWD, (long)path,
 	                   O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
 
@@ -274,8 +274,8 @@ bool sys_shares(int type, int other)
 }
 
 /*
- * The filters of old containers do not know statx(2). Where a word has 64 bits fstat(2) gives the
- * two numbers first, on every processor; of others the rest would have to be known.
+ * The filters of old containers do not know statx(2). On every 64-bit processor struct stat begins
+ * with st_dev and st_ino; on 32-bit ones it differs.
  */
 static int identify_by_fstat(int fd, struct sys_identity *ret)
 {
@@ -341,7 +341,8 @@ int sys_owner(int fd, struct sys_owner *ret)
 
 uint64_t sys_block_signals(void)
 {
-	/* By SIGSYS a program answers a call that its filter traps; blocked it ends the program. */
+	/* Not SIGSYS: a program may handle that of its seccomp filter, and blocked it would kill.
+	 */
 	const uint64_t all = ~(UINT64_C(1) << (SIGSYS - 1));
 	uint64_t before = 0;
 
@@ -367,7 +368,7 @@ bool sys_thread_exists(int thread)
 	return CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH;
 }
 
-/* By libc: what the kernel takes is not the same on every processor. */
+/* By libc's mmap(3): the system call is not the same on every processor. */
 void *sys_map(size_t bytes)
 {
 	const int saved = errno;

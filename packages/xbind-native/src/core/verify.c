@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * verify.c - four system calls that tell a fresh socket
+ * verify.c - four system calls that recognise a fresh socket
  *
- * How it works: getsockname(2) alone tells the family of an IPv4 or IPv6 socket and that it has
- * no port; a connected or listening one always has a port. Other families are asked by SO_DOMAIN;
- * they must have the name of a new socket, and no peer.
+ * How it works: getsockname(2) alone shows that a socket is IPv4 or IPv6 and has no port; a
+ * connected or listening one always has a port. The family of any other is asked by SO_DOMAIN, and
+ * it must have the name of a new socket, and no peer.
  */
 #include "core/verify.h"
 #include "core/sys.h"
@@ -29,8 +29,8 @@ union name {
 };
 
 /*
- * Return: 0, -EBADMSG for another value or for what is no socket (of O_PATH the kernel says EBADF);
- * else why this process may not ask.
+ * Return: 0; -EBADMSG for another value, or for what is no socket (with O_PATH the kernel says
+ * EBADF); any other -errno, which is that of a seccomp(2) filter that forbids the call.
  */
 static int expect_option(int fd, int name, int expected)
 {
@@ -48,7 +48,7 @@ static bool is_inet(const struct wire_request *request)
 	return request->domain == AF_INET || request->domain == AF_INET6;
 }
 
-/* What the kernel makes of a request, without flags. */
+/* The socket that the kernel makes for a request, without flags. */
 static struct wire_request made_of(const struct wire_request *request)
 {
 	struct wire_request made = *request;
@@ -61,7 +61,7 @@ static struct wire_request made_of(const struct wire_request *request)
 	return made;
 }
 
-/* What 0 means for a type. */
+/* The protocol that 0 stands for. */
 static int inet_choice(int type)
 {
 	switch (type) {
@@ -109,7 +109,7 @@ static bool inet_name_is_fresh(const union name *name, const struct wire_request
 	       memcmp(&name->in6.sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0;
 }
 
-/* Each of them has a name: where it is not told, this process may not ask, by seccomp(2). */
+/* getsockname(2) never fails on such a socket, so an error is that of a seccomp(2) filter. */
 static int verify_inet(int fd, const struct wire_request *request)
 {
 	union name name;
@@ -126,7 +126,8 @@ static bool netlink_is_empty(const union name *name)
 	return name->netlink.nl_pid == 0 && name->netlink.nl_groups == 0;
 }
 
-/* socket(2) binds it to the protocol, bind(2) to a device. The old type tells a name alone. */
+/* socket(2) binds it to the protocol, bind(2) to a device. SOCK_PACKET shows the device's name
+ * only. */
 static bool packet_is_unbound(const union name *name, const struct wire_request *request)
 {
 	if (request->type == SOCK_PACKET)
@@ -156,7 +157,7 @@ static bool other_is_unbound(int fd, const struct wire_request *request)
 	}
 }
 
-/* A netlink socket always tells one, the kernel; connect(2) to another would have bound it. */
+/* A netlink socket always has the kernel as its peer; connect(2) to another would have bound it. */
 static bool other_has_no_peer(int fd, const struct wire_request *request)
 {
 	union name name;
@@ -176,7 +177,7 @@ static int verify_other(int fd, const struct wire_request *request)
 	return other_is_unbound(fd, request) && other_has_no_peer(fd, request) ? 0 : -EBADMSG;
 }
 
-/* An extended BPF filter cannot be read (EACCES), a classic one tells its length. */
+/* An extended BPF filter cannot be read (EACCES); for a classic one there is a length. */
 static int verify_unfiltered(int fd)
 {
 	socklen_t len = 0;
