@@ -17,11 +17,11 @@
 static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no-install"};
 #define FLAG_COUNT COUNT(FLAGS)
 
-/* What a user sets for a Bun program of his own, and what would change or hold up ours. */
+/* What users set for Bun programs of their own, and would change or stop ours. */
 static const char *const NOT_FOR_US[] = {"BUN_OPTIONS",         "BUN_INSPECT",
                                          "BUN_INSPECT_NOTIFY",  "BUN_INSPECT_CONNECT_TO",
                                          "BUN_INSPECT_PRELOAD", "NODE_COMPILE_CACHE"};
-/* The same of its JavaScript engine, an option for each name: without its JIT there is no bun:ffi.
+/* The same for its JavaScript engine, one variable for each option: bun:ffi needs the JIT, for one.
  */
 static const char ENGINE_PREFIX[] = "BUN_JSC_";
 
@@ -50,7 +50,7 @@ static bool runnable(const char *path)
 {
 	struct stat status;
 
-	/* A directory that may be entered passes for executable. */
+	/* A directory that may be entered counts as executable. */
 	return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
@@ -136,8 +136,8 @@ static void be_a_server(void)
 		setenv(WITHIN[i].name, WITHIN[i].value, 1);
 }
 
-/* Memory limits that are meant for a program would end Bun, which takes much of the address space.
- * They are lifted as far as may be, but for a server, whose own they are. */
+/* Memory limits that are meant for the program would end Bun, which reserves much address space.
+ * They are lifted as far as allowed. A server keeps them, since they are meant for itself. */
 static void lift_limits(void)
 {
 	static const unsigned LIMITS[] = {RLIMIT_AS, RLIMIT_DATA}; /* as glibc has them */

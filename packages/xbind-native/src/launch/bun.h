@@ -12,7 +12,7 @@
 struct bun {
 	char path[PATH_MAX];
 	char script[PATH_MAX];
-	bool serves; /* it stays, mostly waits, and no limit of threads may end it */
+	bool serves; /* it runs for long, mostly idle, and a limit of threads must not end it */
 };
 
 /**
@@ -29,15 +29,14 @@ int bun_find(struct bun *bun);
 
 /**
  * bun_exec() - become the runtime
+ * @bun:     what bun_find() found
+ * @cwd_fd:  the directory that the command was started in, for the script, or NO_DESCRIPTOR
+ * @plan_fd: where the script sends its plan (plan.h), or NO_DESCRIPTOR
+ * @argc:    number of arguments
+ * @argv:    the arguments of the command, without its name
  *
  * For a server the runtime's own timers are switched off, unless the user has set their variables,
- * and its threads for compiling and collecting. For anything else limits of memory are lifted.
- *
- * @bun:       what bun_find() found
- * @cwd_fd:    the directory that the command was started in, for the script, or NO_DESCRIPTOR
- * @plan_fd:   where the script sends its plan (plan.h), or NO_DESCRIPTOR
- * @argc:      number of arguments
- * @argv:      the arguments of the command, without its name
+ * and so are its threads for compiling and collecting. Otherwise limits of memory are lifted.
  *
  * Return: only on failure, -errno.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* children.h - children that the program to come is not to hear of */
+/* children.h - child processes that the program which the launcher becomes must not notice */
 #ifndef LAUNCH_CHILDREN_H
 #define LAUNCH_CHILDREN_H
 
@@ -7,15 +7,15 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* How SIGCHLD stood before there was a child. */
+/* What SIGCHLD was like before there was a child. */
 struct children {
 	struct sigaction action;
 	bool pending;
 };
 
 /**
- * children_expect() - before fork(2): see to it that the child can be waited for
- * @ret: how SIGCHLD stood; where it was ignored, a child's exit code would be lost
+ * children_expect() - before fork(2): make sure that the child can be waited for
+ * @ret: what SIGCHLD was like; where it is ignored, a child's exit code is lost
  */
 void children_expect(struct children *ret);
 
@@ -29,7 +29,7 @@ void children_expect(struct children *ret);
  */
 int children_reap(const struct children *children, pid_t pid, int *ret_status);
 
-/* Takes a pending SIGCHLD away. Where it is blocked it would stay pending for the program. */
+/* Discards a pending SIGCHLD, which the program would get where it is blocked. */
 void children_forget(void);
 
 #endif

@@ -62,8 +62,8 @@ static bool is_planned(int argc, char **argv)
 }
 
 /*
- * Closed standard descriptors would go to what is opened first, a client's connection for one, and
- * words for standard error would be written there. What takes their place fails as they would.
+ * A closed standard descriptor would be taken by whatever is opened first, a client's connection
+ * for one, and error messages would be written to that. What takes its place fails as it would.
  */
 static void fill_standard_descriptors(void)
 {
@@ -87,8 +87,8 @@ static int become_bun(const struct bun *bun, int argc, char **argv)
 
 static int launch(struct bun *bun, int argc, char **argv)
 {
-	/* It is Bun's configuration, and what closed descriptors become. access(2) knows of no
-	 * nodev. */
+	/* It serves as Bun's configuration, and in place of closed descriptors. access(2) would
+	 * not notice a nodev mount. */
 	int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (nowhere < 0)
@@ -107,7 +107,7 @@ static int launch(struct bun *bun, int argc, char **argv)
 	return is_planned(argc, argv) ? plan_follow(bun, argc, argv) : become_bun(bun, argc, argv);
 }
 
-/* `xsocket-server` is `xsocket serve`: argv[0], which is not needed any more, becomes "serve". */
+/* `xsocket-server` is `xsocket serve`: argv[0], no longer needed, becomes "serve". */
 static int launch_named(struct bun *bun, const char *name, int argc, char **argv)
 {
 	if (strcmp(base_name(name), SERVER_NAME) != 0)
@@ -125,7 +125,7 @@ static int launch_script(struct bun *bun, int argc, char **argv)
 	int rc = environment_apply_difference(argv[2]);
 	if (rc < 0)
 		return words_fail("cannot restore the environment: %s", strerror(-rc));
-	/* The shell's helpers have ended. */
+	/* One is pending from the shell's children, which have ended. */
 	children_forget();
 	return launch_named(bun, argv[1], argc - 2, argv + 2);
 }

@@ -85,13 +85,13 @@ static int place(int fd, int number)
 	return dup2(fd, number) < 0 ? -errno : 0;
 }
 
-/* Libraries that are meant for the program are kept away from Bun, which is told of them. */
+/* Bun does not load the libraries that are meant for the program, but is told of them. */
 static int put_preload_aside(void)
 {
 	const char *preload = getenv("LD_PRELOAD");
 	char *aside = NULL;
 
-	unsetenv(PRELOAD_ASIDE); /* who starts us may drop LD_PRELOAD, as sudo does, and not this */
+	unsetenv(PRELOAD_ASIDE); /* what starts us may drop LD_PRELOAD but not this, as sudo does */
 	if (!preload)
 		return 0;
 	if (asprintf(&aside, PRELOAD_ASIDE "=%s", preload) < 0)
@@ -101,7 +101,7 @@ static int put_preload_aside(void)
 	return rc;
 }
 
-/* In the child: streams, current directory and nothing else, then Bun. Return: -errno. */
+/* In the child: becomes Bun, with its streams and the current directory alone. Return: -errno. */
 static int child_exec(const struct bun *bun, struct streams *streams, int argc, char **argv)
 {
 	sigset_t none;
@@ -135,13 +135,13 @@ static pid_t child_start(const struct bun *bun, struct streams *streams, int arg
 	_exit(words_fail("cannot start %s: %s", bun->path, strerror(-rc)));
 }
 
-/* How SIGPIPE stood before something was written for Bun. */
+/* What SIGPIPE was like before the launcher wrote anything for Bun. */
 struct unread {
 	struct sigaction action;
 	bool pending;
 };
 
-/* From here on a stream that nobody reads does not end us. */
+/* From here on, writing where nobody reads does not end us. */
 static void unread_expect(struct unread *ret)
 {
 	sigset_t pending;
@@ -153,7 +153,8 @@ static void unread_expect(struct unread *ret)
 		sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 }
 
-/* Puts SIGPIPE back as it was. Where it is blocked it was not ignored, and would stay pending. */
+/* Puts SIGPIPE back as it was. Ignoring it once more discards one of ours that is blocked and
+ * pending. */
 static void unread_forget(const struct unread *unread)
 {
 	if (unread->pending)
@@ -183,8 +184,8 @@ static int write_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
-/* Return: bytes taken, 0 at the end of the stream. Words that nobody takes are lost, results are
- * not. */
+/* Return: bytes read, 0 at the end of the stream, -1 with errno. A result that cannot be written is
+ * noted in the plan; other output is lost. */
 static ssize_t relay(int from, int to, struct plan *plan)
 {
 	char bytes[RELAY_BYTES];
@@ -243,8 +244,8 @@ static ssize_t stream_read(enum stream stream, int fd, struct plan *plan)
 	}
 }
 
-/* Serves all streams until Bun has closed them. Return: 0, or -errno of what poll(2) gave, or the
- * look at the plan. */
+/* Serves all streams until Bun has closed them. Return: 0, -errno of poll(2) or of receiving the
+ * plan. */
 static int listen_to_child(int ours[STREAM_COUNT], struct plan *plan)
 {
 	int open_streams = STREAM_COUNT;
@@ -286,7 +287,8 @@ static int child_exit_code(int status)
 	    WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
-/* Where Node has a program of its own talk to it by the descriptor that is now the socket. */
+/* A program started by Node may have its channel to Node on the descriptor that is now the socket.
+ */
 static void forget_channel(void)
 {
 	const char *channel = getenv("NODE_CHANNEL_FD");
@@ -309,8 +311,8 @@ static int hand_on_socket(int socket)
 		return -errno;
 	if (socket != LISTEN_FD)
 		close(socket);
-	/* The process once more, as a service manager wrote it: with that of another one
-	 * sd_listen_fds(3) finds nothing. */
+	/* A second name for the process, set by a service manager. sd_listen_fds(3) finds nothing
+	 * where it is that of another process. */
 	unsetenv("LISTEN_PIDFDID");
 	forget_channel();
 	snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int)getpid());

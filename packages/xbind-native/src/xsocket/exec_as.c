@@ -64,7 +64,7 @@ static long set_process(int option, long arg2, long arg3)
 	return sys_call(SYS_prctl, (const long[6]){option, arg2, arg3});
 }
 
-/* Answers whether the caller may stamp sockets, which is all that is kept. */
+/* The one capability to keep, if the caller has it: CAP_CHOWN, by which a server stamps sockets. */
 static int capability_kept(unsigned *ret_bits)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -77,7 +77,7 @@ static int capability_kept(unsigned *ret_bits)
 	return 0;
 }
 
-/* Takes every capability but CAP_CHOWN from what this thread and its programs may ever have. */
+/* Drops every capability but CAP_CHOWN from the bounding set. */
 static int bound_capabilities(void)
 {
 	for (int cap = 0;; cap++) {
@@ -129,7 +129,7 @@ static int shed_privileges(unsigned uid, unsigned gid, const unsigned *groups, u
 	return (int)rc;
 }
 
-/* Moves a copy of fd to a number that is not in use by what is still to be placed. */
+/* Copies fd to a number above the two that are still to be filled. */
 static int lift(int fd)
 {
 	return sys_fcntl(fd, F_DUPFD_CLOEXEC, CWD_FD + 1);

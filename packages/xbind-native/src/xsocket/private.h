@@ -39,7 +39,7 @@ int xs1_setsockopt(int fd, int level, int name, const void *value, unsigned len)
  * CAP_NET_ADMIN in that namespace's user namespace. */
 int xs1_socket_namespace(int fd);
 
-/* SIOCOUTQ: what was sent and not yet received; 0 when the peer has taken all. */
+/* SIOCOUTQ: bytes that count as sent and not yet received; 0 when the peer has taken all. */
 int xs1_send_queue(int fd);
 
 /* The soft RLIMIT_NOFILE, INT_MAX for more than that. */
@@ -62,11 +62,11 @@ int xs1_epoll_adopt(int epoll_fd, int fd, unsigned events, unsigned high, unsign
 int xs1_interface_index(int fd, const char *name);
 
 /* Writes up to max (64 at most) pairs of events and data. Where there are none it looks again for
- * look_us, leaving the processor to who else wants it, before it sleeps for wait_ms. Return: how
- * many; -EINTR comes through. */
+ * look_us microseconds, yielding the processor, before it sleeps for wait_ms. Return: how many;
+ * -EINTR is passed on. */
 int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms, int look_us);
 
-/* A non-blocking eventfd(2); add wakes who waits for it, take resets it. */
+/* A non-blocking eventfd(2); add wakes whoever waits for it, take resets it. */
 int xs1_eventfd(void);
 int xs1_eventfd_add(int fd);
 int xs1_eventfd_take(int fd);
@@ -86,17 +86,17 @@ int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd);
 /* The same with count copies (1 to 253): what a server must bear from a client. */
 int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passed_fd, int count);
 
-/* A timer that interrupts the calling thread, and it alone, by a signal without effect; it stands
- * still until it is set. The caller deletes it. Return: its number, -EBUSY where the program has
- * a handler for that signal. */
+/* A timer that interrupts the calling thread, and no other, by a signal without effect. It is not
+ * running yet. The caller deletes it. Return: its number, -EBUSY where the program has a handler
+ * for that signal. */
 int xs1_tick_create(void);
 
-/* Lets it go off at intervals, 0 for not at all. */
+/* Makes it go off every interval_ms milliseconds; 0 stops it. */
 int xs1_tick_set(int timer, int interval_ms);
 int xs1_tick_delete(int timer);
 
-/* Has that many threads (64 at most) at once for a moment. Return: 0, -EAGAIN where they cannot be
- * had. */
+/* Makes that many threads (64 at most) for a moment, to see whether they can be had. Return: 0,
+ * -EAGAIN when they cannot, -EINVAL for more than 64. */
 int xs1_thread_room(int count);
 
 /* MADV_DONTNEED: lets go of the pages from start on. For mappings of a file that nobody has written

@@ -2,8 +2,8 @@
 /*
  * room.c - whether more threads can be had
  *
- * No limit says how much of it is left (RLIMIT_NPROC counts all that a user runs, a cgroup may be
- * out of sight), so threads are made, and let go when all are there.
+ * Nothing tells how many more a process may have (RLIMIT_NPROC counts all that a user runs, a
+ * cgroup may be out of sight). So threads are made, held until all of them exist, and ended.
  */
 #include "xsocket/private.h"
 

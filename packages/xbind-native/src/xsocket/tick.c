@@ -25,7 +25,7 @@
 #define sigev_notify_thread_id _sigev_un._tid /* glibc has no name for it */
 #endif
 
-#define TICK_SIGNAL (SIGRTMAX - 3) /* any that nobody else uses */
+#define TICK_SIGNAL (SIGRTMAX - 3) /* any one that nothing else uses */
 
 static void do_nothing(int signal)
 {
@@ -33,8 +33,8 @@ static void do_nothing(int signal)
 }
 
 /*
- * The handler is the process's: one that is there already is the program's own, and stays. That the
- * signal is ignored may come from whoever started the program.
+ * The handler is the process's: one that is there already is the program's own, and stays. A signal
+ * that is ignored may have been so when the program was started, and gets ours.
  */
 static int handle_signal(void)
 {
@@ -53,7 +53,7 @@ static int handle_signal(void)
 	return sigaction(TICK_SIGNAL, &action, NULL) < 0 ? -errno : 0;
 }
 
-/* Threads have the mask of whoever started the process, and that may have blocked all signals. */
+/* Whoever started the process may have blocked all signals, and its threads inherit that. */
 static int let_signal_in(void)
 {
 	sigset_t tick;
