@@ -85,9 +85,9 @@ static void *note(void *unused)
 
 static void *leave_and_ask(void *unused)
 {
-	CHECK(!table_is_shared());
+	CHECK(!table_has_others());
 	CHECK_EQ(unshare(CLONE_FILES), 0);
-	CHECK(table_is_shared());
+	CHECK(table_has_others());
 	return unused;
 }
 
@@ -102,9 +102,9 @@ static void run_thread(void *(*body)(void *))
 static void test_other_threads(void)
 {
 	run_thread(note);
-	CHECK(!table_is_shared());
+	CHECK(!table_has_others());
 	run_thread(leave_and_ask);
-	CHECK(table_is_shared());
+	CHECK(table_has_others());
 }
 
 int main(void)

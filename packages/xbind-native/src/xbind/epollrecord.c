@@ -40,6 +40,11 @@ static void store(_Atomic uint32_t *word, uint32_t value)
 	atomic_store_explicit(word, value, memory_order_release);
 }
 
+static struct record *bucket_of(int fd)
+{
+	return records[(unsigned)fd % EPOLLRECORD_FDS];
+}
+
 static bool is_of(const struct record *record, int set, int fd)
 {
 	return load(&record->set) == (uint32_t)set + 1 && load(&record->fd) == (uint32_t)fd;
@@ -47,7 +52,7 @@ static bool is_of(const struct record *record, int set, int fd)
 
 static struct record *find(int set, int fd)
 {
-	struct record *bucket = records[fd % EPOLLRECORD_FDS];
+	struct record *bucket = bucket_of(fd);
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		if (is_of(&bucket[i], set, fd))
@@ -62,7 +67,7 @@ static struct record *find(int set, int fd)
  */
 static struct record *place(int fd)
 {
-	struct record *bucket = records[fd % EPOLLRECORD_FDS];
+	struct record *bucket = bucket_of(fd);
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		if (load(&bucket[i].set) == 0)
@@ -135,7 +140,7 @@ static bool is_no_set(int kcmp_rc)
 /* The program may have registered it by the number of a copy, or by one that is no set by now. */
 static struct record *find_by_any_number(int set, int fd)
 {
-	struct record *bucket = records[(unsigned)fd % EPOLLRECORD_FDS];
+	struct record *bucket = bucket_of(fd);
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		uint32_t number = load(&bucket[i].set);
@@ -149,7 +154,7 @@ static struct record *find_by_any_number(int set, int fd)
 
 static struct record *find_parked(int set, int fd)
 {
-	struct record *bucket = records[(unsigned)fd % EPOLLRECORD_FDS];
+	struct record *bucket = bucket_of(fd);
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		uint32_t parked = load(&bucket[i].parked);
@@ -182,7 +187,7 @@ bool epollrecord_is_parked(int set, int fd)
 
 void epollrecord_follow(int fd, uint64_t inode)
 {
-	struct record *bucket = records[(unsigned)fd % EPOLLRECORD_FDS];
+	struct record *bucket = bucket_of(fd);
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
 		uint32_t parked = load(&bucket[i].parked);
@@ -194,7 +199,7 @@ void epollrecord_follow(int fd, uint64_t inode)
 
 void epollrecord_new_set(int set)
 {
-	if (!load(&has_parked) || table_is_shared())
+	if (!load(&has_parked) || table_has_others())
 		return;
 	for (size_t i = 0; i < EPOLLRECORD_FDS; i++) {
 		for (size_t j = 0; j < EPOLLRECORD_SETS; j++) {

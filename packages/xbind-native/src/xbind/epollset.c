@@ -77,10 +77,10 @@ void epollset_new(int set)
 static void forget(int set)
 {
 	lost++;
-	if (table_is_shared())
+	if (table_has_others())
 		return;
 	atomic_fetch_and(&known[set / WORD_BITS], ~bit_of(set));
-	if (table_is_shared())
+	if (table_has_others())
 		atomic_fetch_or(&known[set / WORD_BITS], bit_of(set));
 	lost++; /* and a new one of this number, if others have looked around already */
 }

@@ -47,12 +47,12 @@ bool group_of(int row, const uint8_t *value, size_t len, struct group *ret)
 	return true;
 }
 
-bool group_is(const struct group *a, const struct group *b)
+bool group_is_same(const struct group *a, const struct group *b)
 {
 	return a->level == b->level && memcmp(a->address, b->address, a->bytes) == 0;
 }
 
-bool group_is_there(int row, const uint8_t *a, const uint8_t *b)
+bool group_is_same_interface(int row, const uint8_t *a, const uint8_t *b)
 {
 	/* where the interface is, as a number or as an address */
 	const size_t at = is_independent(&options[row]) ? 0 : sizeof(struct in_addr);

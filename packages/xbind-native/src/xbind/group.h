@@ -16,10 +16,10 @@ struct group {
 /* Return: whether the option of this row is about a group, and its value is long enough for one. */
 bool group_of(int row, const uint8_t *value, size_t len, struct group *ret);
 
-bool group_is(const struct group *a, const struct group *b);
+bool group_is_same(const struct group *a, const struct group *b);
 
 /* Of two values of a row about the same group: are they about the same interface, too? */
-bool group_is_there(int row, const uint8_t *a, const uint8_t *b);
+bool group_is_same_interface(int row, const uint8_t *a, const uint8_t *b);
 
 /* Does the row's value say all of a group's sources, and leave nothing of an earlier one? */
 bool group_replaces(int row);

@@ -90,7 +90,8 @@ static bool can_cancel(socket_key key, const struct group *group, struct optreco
 		return true;
 	before = optrecord_at(at);
 	return before->row == record->row &&
-	       group_is_there(record->row, optrecord_bytes(before), optrecord_bytes(record));
+	       group_is_same_interface(record->row, optrecord_bytes(before),
+	                               optrecord_bytes(record));
 }
 
 /* A leave takes away the join just before it, so that both again and again fill no table. */
@@ -131,7 +132,7 @@ static void note_each(int fd, socket_key key, int row, const void *value, size_t
 	if (group_of(row, value, len, &group)) {
 		last = last_of_group(key, &group, row, &at);
 		if (last && group_replaces(row) &&
-		    group_is_there(row, optrecord_bytes(last), value))
+		    group_is_same_interface(row, optrecord_bytes(last), value))
 			optrecord_forget(at);
 	}
 	optrecord_add(fd, key, row, value, len);

@@ -84,7 +84,7 @@ static int number_of(socket_key key, int before)
 /* Is the socket of this number gone, or bound, and will not move any more? */
 static bool is_over(int fd)
 {
-	return fd < 0 ? !table_is_shared() : !kind_is_unbound(fd);
+	return fd < 0 ? !table_has_others() : !kind_is_unbound(fd);
 }
 
 /* Takes a place that is empty, or that of a socket which needs it no more. */
@@ -173,7 +173,7 @@ static bool is_about(struct optrecord *record, const struct group *group)
 	struct group own;
 
 	return group_of(record->row, optrecord_bytes(record), record->len, &own) &&
-	       group_is(&own, group);
+	       group_is_same(&own, group);
 }
 
 size_t optrecord_find_group(socket_key key, const struct group *group, uint64_t before)

@@ -46,7 +46,7 @@ void table_note(void)
 		are_apart = true;
 }
 
-bool table_is_shared(void)
+bool table_has_others(void)
 {
 	table_note();
 	return are_apart || is_apart_from(sys_getppid()) || (guest && is_apart_from(guest));

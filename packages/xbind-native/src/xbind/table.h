@@ -16,8 +16,8 @@ void table_load(void);
 /* A number is noted that may be one of another table than that of most threads. */
 void table_note(void);
 
-/* May a number that is not open here be so for others who have this memory? */
-bool table_is_shared(void);
+/* Are there other tables beside this memory, in which a number that is closed here may be open? */
+bool table_has_others(void);
 
 /* One more than the highest number that can be open. */
 int table_end(void);
