@@ -161,8 +161,13 @@ export async function nodeListen<Server extends net.Server>(
       'Use tls.createServer(options, (socket) => httpServer.emit("connection", socket)), or serve.',
       "ENOTSUP",
     );
-  if (typeof server?.listen !== "function")
-    throw misuse("listen", `the server is ${inspect(server)}`, "Give a server of Node's modules.");
+  // of Express, for one, has a listen that makes a server of its own, to which Bun gives another socket
+  if (!(server instanceof http.Server || server instanceof net.Server))
+    throw misuse(
+      "listen",
+      `the server is ${inspect(server, { depth: -1 })}`,
+      "Give a server of Node's modules, such as http.createServer(app).",
+    );
   refuseTwice(server);
   refuseUnknown("listen", options, [...PLACE_KEYS, "backlog"]);
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);

@@ -166,6 +166,8 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     await expect(failing(), name).rejects.toMatchObject({ code: "EINVAL", step: "options" });
     await expect(failing(), name).rejects.toThrow(`Did you mean ${name}?`);
   }
+  // as Express makes one
+  const application = Object.assign(() => {}, { listen: () => createServer(), on() {}, once() {} });
   const wrong: [() => unknown, string][] = [
     [() => xsocket({ signal: Object(5) }), "signal is"],
     [() => new Session({ idleMs: Number.NaN }), "idleMs is NaN"],
@@ -175,6 +177,7 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     [() => udp({ hostname: Object(5) }), "hostname is"],
     [() => serve({ backlog: -5, fetch: () => new Response() }), "backlog is -5"],
     [() => Reflect.apply(nodeListen, undefined, [5]), "the server is 5"],
+    [() => Reflect.apply(nodeListen, undefined, [application]), "http.createServer(app)"],
     [() => Reflect.apply(nodeBind, undefined, []), "the socket is undefined"],
     [() => Reflect.apply(nodeBind, undefined, [createSocket]), "the socket is [Function"],
     [() => new HttpAgent({ signal: Object(5) }), "signal is"],
