@@ -93,7 +93,8 @@ class Connector {
 }
 
 /**
- * An http.Agent whose connections go out of the target namespace.
+ * An http.Agent whose connections go out of the target namespace. Options of http.Agent itself, such as
+ * `maxSockets`, are a second argument.
  *
  * @example
  * http.get("http://10.64.0.1/", { agent: new HttpAgent({ via: "/run/xsocket/vpn" }) });
@@ -118,7 +119,8 @@ export class HttpAgent extends http.Agent {
 }
 
 /**
- * An https.Agent whose connections go out of the target namespace.
+ * An https.Agent whose connections go out of the target namespace. Options of https.Agent itself, such as
+ * `maxSockets`, are a second argument.
  *
  * @example
  * https.get("https://web.test/", { agent: new HttpsAgent({ via: "/run/xsocket/vpn" }) });
