@@ -43,8 +43,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerHa
   const place = options.place ?? here;
   const path = options.path ?? stack.use(tempDir()).join("control");
   const argv = [XSOCKET, "serve", path, ...(options.args ?? [])];
-  const env = { XSOCKET_BUN: process.execPath, ...options.env };
-  const program = stack.use(place.spawn(argv, { env }));
+  const program = stack.use(place.spawn(argv, { env: options.env ?? {} }));
   let ended = false;
   void program.exited.then(() => (ended = true));
   await eventually(`a server at ${path}`, () => ended || place.listensAt(path));

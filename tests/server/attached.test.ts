@@ -107,7 +107,7 @@ test.each([
     using directory = tempDir();
     const path = directory.join("control");
     const serve = [...before, XSOCKET, "serve", path, "--threads", "1"];
-    await using server = here.spawn(serve, { env: { XSOCKET_BUN: process.execPath } });
+    await using server = here.spawn(serve);
     await server.says(/serving at/);
     for (const packet of [REQUEST, REQUEST.slice(0, 3)])
       for (const end of ["keep", "close"]) {
@@ -149,9 +149,7 @@ test.skipIf(!canRefuseDescriptors())(
     const script = `import os, socket, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(); os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1"); os.execv(sys.argv[2], sys.argv[2:])`;
-    await using _ = here.spawn(["python3", "-c", script, given, XSOCKET, "serve", ...args], {
-      env: { XSOCKET_BUN: process.execPath },
-    });
+    await using _ = here.spawn(["python3", "-c", script, given, XSOCKET, "serve", ...args]);
     await eventually("the server", () => here.listensAt(given));
     for (const path of [byPath.path, byName.path, given]) {
       await eventually("an answer", () => askOnce(path) === 0);
@@ -166,9 +164,7 @@ test("where the kernel cannot refuse descriptors, the server says so and does no
   using directory = tempDir();
   const argv = [XSOCKET, "serve", directory.join("s"), "--refuse-descriptors"];
   const old = "inject=setsockopt:error=ENOPROTOOPT:when=1";
-  const { code, stderr } = await here.run(["strace", "-f", "-o/dev/null", `-e${old}`, ...argv], {
-    env: { XSOCKET_BUN: process.execPath },
-  });
+  const { code, stderr } = await here.run(["strace", "-f", "-o/dev/null", `-e${old}`, ...argv]);
   expect(stderr).toContain("Linux 6.16");
   expect(code).toBe(1);
 });

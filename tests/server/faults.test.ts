@@ -5,7 +5,6 @@ import { guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 
-const ENV = { XSOCKET_BUN: process.execPath };
 const CALLS_MAX = 50; // of one name, far more than there are
 
 /** How a server fared in which the n-th of some calls failed. */
@@ -33,7 +32,7 @@ async function serveWith(
   const inject = `inject=${call}:error=${error}:when=${n}`;
   const strace = ["strace", "-D", "-f", "-o", trace, "-e", `trace=${call}`, "-e", inject, ...paths];
   const argv = [...strace, XSOCKET, "serve", path];
-  await using program = here.spawn(argv, { env: ENV });
+  await using program = here.spawn(argv);
   const served = await program.says(/serving at/).then(
     () => true,
     () => false,

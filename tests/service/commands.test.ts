@@ -242,7 +242,6 @@ describe("status", () => {
     "other users see a server of version 1, unless a rule grants it",
     async () => {
       using dir = tempDir();
-      await Bun.spawn(["chmod", "755", dir.path]).exited;
       const file = await policyFile(dir.join("p"), '[[rule]]\naction = "allow"\n');
       const path = dir.join("control");
       await using server = await startServer({ path, args: ["--mode", "0666", "--policy", file] });
@@ -289,7 +288,7 @@ describe("a policy that is no regular file", () => {
     const path = dir.join("control");
     const script = `exec "$@" --policy <(printf '[[rule]]\naction = "deny"\n')`;
     const argv = ["bash", "-c", script, "bash", XSOCKET, "serve", path];
-    await using server = here.spawn(argv, { env: { XSOCKET_BUN: process.execPath } });
+    await using server = here.spawn(argv);
     await server.says(/serving at/);
     server.kill("SIGHUP");
     await server.says(/the policy stays as it was: .*: is no regular file, .*\n/);
