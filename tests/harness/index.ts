@@ -32,6 +32,7 @@ export {
   ORDINARY_UID,
   OWN_MACHINE,
   OWN_MOUNTS,
+  xsocketForEveryone,
 } from "./user.ts";
 export { type Running } from "./running.ts";
 export { type ServerHandle, type ServerOptions, START, startServer, XSOCKET } from "./server.ts";

@@ -48,12 +48,11 @@ export const OWN_MACHINE: readonly string[] = [
   ...AS_ROOT,
 ];
 
-/**
- * The command that runs `bun ARGUMENT…` in this repository as an ordinary user. The repository and
- * Bun may lie where only root may look, so they are mounted a second time, below `dir`, for this
- * command alone; root is needed for that.
+/*
+ * The command that runs `argv` with the repository and Bun mounted a second time, below `dir`: they may
+ * lie where only root may look. Root is needed for that.
  */
-export function bunAsOrdinaryUser(dir: TempDir, args: readonly string[]): string[] {
+function withRepository(dir: TempDir, argv: readonly string[]): string[] {
   const script = `set -eu
     cd "$1"
     mkdir -m 755 repository bun
@@ -61,20 +60,28 @@ export function bunAsOrdinaryUser(dir: TempDir, args: readonly string[]): string
     mount --bind "$2" repository
     mount --bind "$3" bun
     export PATH="$1/bun:$PATH" XSOCKET_BUN="$1/bun/bun" HOME="$1/home" TMPDIR="$1/tmp"
-    cd repository
     shift 3
     exec "$@"`;
-  const command = asOrdinaryUser([join(dir.path, "bun/bun"), ...args]);
-  const mounts = [dir.path, ROOT, dirname(process.execPath)];
-  return [
-    "unshare",
-    "--mount",
-    "--propagation=private",
-    "sh",
-    "-c",
-    script,
-    "sh",
-    ...mounts,
-    ...command,
-  ];
+  const unshare = ["unshare", "--mount", "--propagation=private"];
+  const places = [dir.path, ROOT, dirname(process.execPath)];
+  return [...unshare, "sh", "-c", script, "sh", ...places, ...argv];
+}
+
+/** The command that runs `bun ARGUMENT…` in this repository as an ordinary user, which takes root. */
+export function bunAsOrdinaryUser(dir: TempDir, args: readonly string[]): string[] {
+  const start = ["env", "-C", dir.join("repository"), dir.join("bun/bun")];
+  return withRepository(dir, asOrdinaryUser([...start, ...args]));
+}
+
+/**
+ * The command that runs `xsocket ARGUMENT…` where every user may read it, which takes root.
+ *
+ * @param before a command that runs it in turn, for example setpriv
+ */
+export function xsocketForEveryone(
+  dir: TempDir,
+  args: readonly string[],
+  before: readonly string[] = [],
+): string[] {
+  return withRepository(dir, [...before, dir.join("repository/packages/cli/bin/xsocket"), ...args]);
 }

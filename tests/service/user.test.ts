@@ -11,9 +11,9 @@ import {
   tempDir,
   type TempDir,
   XSOCKET,
+  xsocketForEveryone,
 } from "../harness/index.ts";
 import { crowd, crowdUntil, servingThreads } from "../server/raw.ts";
-import { xsocketForEveryone } from "./installed.ts";
 
 guardDescriptors();
 
