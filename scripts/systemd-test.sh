@@ -40,10 +40,10 @@ stage=$PWD/$work/stage
 sh scripts/command.sh "$work/command"
 {
 	cmake -S . -B "$work/cmake" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTING=OFF \
-		-DCMAKE_INSTALL_PREFIX=/usr -DXSOCKET_COMMAND_DIR="$PWD/$work/command"
-	cmake --build "$work/cmake" --parallel 2
-	rm -rf "$stage"
-	DESTDIR=$stage cmake --install "$work/cmake" --strip
+		-DCMAKE_INSTALL_PREFIX=/usr -DXSOCKET_COMMAND_DIR="$PWD/$work/command" &&
+		cmake --build "$work/cmake" --parallel 2 &&
+		rm -rf "$stage" &&
+		DESTDIR=$stage cmake --install "$work/cmake" --strip
 } >"$work/install.log" 2>&1 || {
 	cat "$work/install.log" >&2
 	exit 1

@@ -73,7 +73,10 @@ suite() {
 		tree=$work/$name.tree
 		mkdir -p "$tree"
 	fi
-	[ -e "$tree/.built" ] || (cd "$tree" && build && touch .built) >"$work/$name.build" 2>&1 ||
+	# shellcheck disable=SC2016 # the inner shell expands these
+	[ -e "$tree/.built" ] ||
+		sh -ec '. "$1"; cd "$2"; build; touch .built' sh "$PWD/$here/$name.suite" "$tree" \
+			>"$work/$name.build" 2>&1 ||
 		fail "$name could not be built: see $work/$name.build"
 	run_suite plain "$name"
 	grep -q '^ok' "$work/$name.plain" || fail "$name: no test passes even without the library: see $work/$name.plain.err"
