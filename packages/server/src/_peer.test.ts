@@ -62,16 +62,16 @@ test("a client in more groups than are looked at costs no more than others, and 
   expect([asked(), copied()]).toEqual([1, 0]);
 });
 
-test("a server that is nobody itself trusts nobody where that may be any stranger", () => {
+test("a server that is nobody itself trusts nobody where that may be anybody unmapped", () => {
   const shared = new Shared(createMemory(16, 1));
-  for (const hasStrangers of [true, false]) {
-    const peer = Object.assign(new Peer(loadSyscalls(), shared), { hasStrangers });
+  for (const hasUnmappedIds of [true, false]) {
+    const peer = Object.assign(new Peer(loadSyscalls(), shared), { hasUnmappedIds });
     const trusted = [0, 7, 8, NOBODY].map((uid) => {
       shared.set(5, FIELD.uid, uid);
       peer.look(5);
       return [peer.isTrusted(7), peer.isTrusted(NOBODY)];
     });
-    const nobody = [false, !hasStrangers];
+    const nobody = [false, !hasUnmappedIds];
     expect(trusted).toEqual([[true, true], [true, false], [false, false], nobody]);
   }
 });

@@ -1,7 +1,7 @@
 import { SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
 import { FIELD } from "./_memory.ts";
 import type { Shared } from "./_shared.ts";
-import { hasStrangers } from "./_strangers.ts";
+import { hasUnmappedIds } from "./_unmapped.ts";
 import { NOBODY } from "./policy/ids.ts";
 import type { Asker } from "./policy/match.ts";
 
@@ -21,7 +21,7 @@ export class Peer implements Asker {
   #groups: Uint32Array | undefined;
   #isAsked = false; // for the groups of the connection at hand
   #fd = -1;
-  readonly hasStrangers = hasStrangers();
+  readonly hasUnmappedIds = hasUnmappedIds();
 
   constructor(sys: Syscalls, shared: Shared) {
     this.#sys = sys;
@@ -48,7 +48,7 @@ export class Peer implements Asker {
   /** Whether it is root, or the user that this server runs as. */
   isTrusted(ownUid: number): boolean {
     const { uid } = this;
-    return uid === 0 || (uid === ownUid && !(this.hasStrangers && uid === NOBODY));
+    return uid === 0 || (uid === ownUid && !(this.hasUnmappedIds && uid === NOBODY));
   }
 
   /** Turns to another connection. */

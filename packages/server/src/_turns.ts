@@ -3,15 +3,15 @@
  *
  * How it works: a connection is taken out of its waiting state, one request of it is answered, and
  * it waits again or ends. New connections that have been answered are looked at together
- * (_answered.ts). What is thrown meanwhile ends that connection alone.
+ * (_newcomers.ts). What is thrown meanwhile ends that connection alone.
  */
 import { EPOLLHUP, POLLHUP, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
 import { type Answerer, TURN } from "./_answer.ts";
-import { Answered } from "./_answered.ts";
+import { Newcomers } from "./_newcomers.ts";
 import type { Connections } from "./_connections.ts";
 import { Crowd } from "./_crowd.ts";
 import { FIELD, STATE, THREAD } from "./_memory.ts";
-import { Shares } from "./_shares.ts";
+import { Fairness } from "./_fairness.ts";
 import type { Context } from "./_thread.ts";
 
 function isWaiting(state: number): boolean {
@@ -28,23 +28,25 @@ export class Turns {
   readonly #context: Context;
   readonly #connections: Connections;
   readonly #answerer: Answerer;
-  readonly #answered: Answered;
+  readonly #newcomers: Newcomers;
   readonly #crowd: Crowd;
-  readonly #shares: Shares;
+  readonly #fairness: Fairness;
 
   constructor(context: Context, connections: Connections, answerer: Answerer) {
     const { sys, shared } = context;
     this.#context = context;
     this.#connections = connections;
     this.#answerer = answerer;
-    this.#answered = new Answered(sys, connections, (fd) => this.#serveGuarded(fd));
+    this.#newcomers = new Newcomers(sys, connections, (fd) => this.#serveGuarded(fd));
     this.#crowd = new Crowd(() => sys.monotonic());
-    this.#shares = new Shares((account) => shared.connectionsOf(account) === shared.connections());
+    this.#fairness = new Fairness(
+      (account) => shared.connectionsOf(account) === shared.connections(),
+    );
   }
 
   /** Begins a step of the loop. Where it is crowded, users share the turns. */
   begin(isCrowded: boolean): void {
-    this.#shares.begin(isCrowded);
+    this.#fairness.begin(isCrowded);
   }
 
   /** Ends a step. Returns whether connections that are kept open have waited for each other for a while. */
@@ -61,7 +63,7 @@ export class Turns {
     const state = shared.get(fd, FIELD.state);
     // One that is to move or to be evicted is in an inbox, and that comes next.
     if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
-    const hasTurn = this.#shares.take(shared.get(fd, FIELD.account));
+    const hasTurn = this.#fairness.take(shared.get(fd, FIELD.account));
     if (!hasTurn && (state === STATE.idle || state === STATE.fresh)) return; // the next wait has it again
     if (!shared.change(fd, state, STATE.busy)) return;
     try {
@@ -80,7 +82,7 @@ export class Turns {
       const turn = this.#answerer.turn(fd);
       if (turn === TURN.over) this.#connections.end(fd);
       else if (turn === TURN.waiting) this.#connections.release(fd, STATE.fresh);
-      else this.#answered.add(fd);
+      else this.#newcomers.add(fd);
     } catch (error) {
       this.failed(error, fd);
     }
@@ -88,7 +90,7 @@ export class Turns {
 
   /** Lets new connections that have been answered go on or end. Returns how many have gone. */
   settle(): number {
-    return this.#answered.settle();
+    return this.#newcomers.settle();
   }
 
   /**

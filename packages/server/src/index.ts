@@ -3,7 +3,7 @@ export * from "./error.ts";
 export { LOG_LEVELS, type Log, type LogFields, type LogLevel, type LogRecord } from "./log.ts";
 export * from "./options.ts";
 export { escapeJson, escapeText } from "./_escape.ts";
-export { hasStrangers } from "./_strangers.ts";
+export { hasUnmappedIds } from "./_unmapped.ts";
 export * from "./policy/index.ts";
 export * from "./server.ts";
 export * from "./service/index.ts";

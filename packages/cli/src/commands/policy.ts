@@ -9,7 +9,7 @@ import {
   explain,
   FAMILIES,
   groupsOf,
-  hasStrangers,
+  hasUnmappedIds,
   type Names,
   numberOf,
   type Policy,
@@ -91,7 +91,7 @@ function asker(given: Given): Asker {
     uid,
     gid: id("gid") ?? who?.gid ?? uid,
     groups: () => groups,
-    hasStrangers: hasStrangers(),
+    hasUnmappedIds: hasUnmappedIds(),
   };
 }
 

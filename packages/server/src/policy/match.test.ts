@@ -235,13 +235,13 @@ describe("who", () => {
 
   test("whoever has no number in this user namespace is let in by none", () => {
     const nobody = [{ first: 1000, last: 65_534 }];
-    const stranger: Asker = { ...asker(65_534, 65_534, [65_534]), hasStrangers: true };
+    const unmapped: Asker = { ...asker(65_534, 65_534, [65_534]), hasUnmappedIds: true };
     for (const ids of [{ uids: nobody }, { gids: nobody }]) {
       const [allow, deny] = [plainRule("r", ids), plainRule("r", { ...ids, allow: false })];
-      expect(mismatch(allow, stranger, tcp)).toBe("uids" in ids ? "user" : "group");
-      expect(mismatch(deny, stranger, tcp)).toBeUndefined();
+      expect(mismatch(allow, unmapped, tcp)).toBe("uids" in ids ? "user" : "group");
+      expect(mismatch(deny, unmapped, tcp)).toBeUndefined();
       expect(mismatch(allow, asker(65_534), tcp)).toBeUndefined();
-      expect(mismatch(allow, { ...stranger, uid: 1000, gid: 1000 }, tcp)).toBeUndefined();
+      expect(mismatch(allow, { ...unmapped, uid: 1000, gid: 1000 }, tcp)).toBeUndefined();
     }
   });
 

@@ -30,8 +30,8 @@ export interface Asker {
   readonly gid: number;
   /** The supplementary groups, undefined if they cannot be told; asked for only when a rule names groups. */
   groups(): ArrayLike<number> | undefined;
-  /** Whether there are users without a number here, so that NOBODY may be any of them. */
-  readonly hasStrangers?: boolean;
+  /** Whether some ids are unmapped here (user_namespaces(7)), so that NOBODY may be any of them. */
+  readonly hasUnmappedIds?: boolean;
 }
 
 /** What is asked for. */
@@ -126,15 +126,15 @@ function socketMismatch(rule: Rule, wanted: Wanted): Mismatch | undefined {
 }
 
 /* The id by which nobody is allowed anything, where it may be anybody's. */
-function strangersId(rule: Rule, asker: Asker): number | undefined {
-  return rule.allow && asker.hasStrangers === true ? NOBODY : undefined;
+function unmappedId(rule: Rule, asker: Asker): number | undefined {
+  return rule.allow && asker.hasUnmappedIds === true ? NOBODY : undefined;
 }
 
 /* Whose groups cannot be told is in those that are refused, and in none that are allowed. */
 function inGroups(rule: Rule, asker: Asker): boolean {
   const { gids } = rule;
   if (!gids) return true;
-  const except = strangersId(rule, asker);
+  const except = unmappedId(rule, asker);
   if (holdsId(gids, asker.gid, except)) return true;
   const groups = asker.groups();
   return groups ? holdsAny(gids, groups, except) : !rule.allow;
@@ -148,7 +148,7 @@ export function mismatch(rule: Rule, asker: Asker, asked: Asked): Mismatch | und
     const found = socketMismatch(rule, wanted);
     if (found) return found;
   }
-  if (rule.uids && !holdsId(rule.uids, asker.uid, strangersId(rule, asker))) return "user";
+  if (rule.uids && !holdsId(rule.uids, asker.uid, unmappedId(rule, asker))) return "user";
   return inGroups(rule, asker) ? undefined : "group";
 }
 

@@ -5,7 +5,7 @@ const SHARE = 4; // turns
  * are ready, so that those of another user would wait for all of one who has thousands that ask all
  * the time.
  */
-export class Shares {
+export class Fairness {
   readonly #taken = new Map<number, number>(); // turns of each account
   readonly #isAlone: (account: number) => boolean;
   #isCrowded = false;

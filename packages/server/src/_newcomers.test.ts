@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { POLLHUP, POLLIN, POLLRDHUP } from "@xsocket/xbind-native";
 import { threadContext, threadOptions } from "../test/thread.ts";
-import { Answered } from "./_answered.ts";
+import { Newcomers } from "./_newcomers.ts";
 import { Connections } from "./_connections.ts";
 import { UNREAD } from "./_flight.ts";
 import { createMemory, FIELD, STATE } from "./_memory.ts";
@@ -25,13 +25,13 @@ test("who has hung up is closed, unless a socket is in flight to a peer that may
   });
   const { sys, shared } = context;
   const connections = new Connections(context);
-  const answered = new Answered(sys, connections, () => {});
+  const newcomers = new Newcomers(sys, connections, () => {});
   for (const fd of [100, 101, 102]) {
     connections.open(fd);
     shared.flight.setUnread(fd, UNREAD.socket);
-    answered.add(fd);
+    newcomers.add(fd);
   }
-  expect(answered.settle()).toBe(2); // so many descriptors are free
+  expect(newcomers.settle()).toBe(2); // so many descriptors are free
   expect(closed).toEqual([100, 102]);
   expect(shared.get(101, FIELD.state)).toBe(STATE.lingering);
   expect([shared.connections(), shared.flight.inFlight()]).toEqual([1, 1]);

@@ -9,7 +9,7 @@ const MAX = 64; // descriptors in one call
  * gone when all that wait to be accepted have had their turn, so they are looked at together, by
  * one system call: those that have gone never enter epoll.
  */
-export class Answered {
+export class Newcomers {
   readonly #sys: Syscalls;
   readonly #connections: Connections;
   readonly #serve: (fd: number) => void;

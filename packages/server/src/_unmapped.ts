@@ -8,8 +8,8 @@ function isWhole(map: string): boolean {
   return lines.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2]), 0) === IDS;
 }
 
-/** Answers whether some of the machine's users or groups have no number in this user namespace. */
-export function hasStrangers(): boolean {
+/** Answers whether some of the machine's users or groups are unmapped here (user_namespaces(7)). */
+export function hasUnmappedIds(): boolean {
   try {
     return !isWhole("uid_map") || !isWhole("gid_map");
   } catch {
