@@ -9,6 +9,7 @@ import {
   here,
   type Namespace,
   OWN_MOUNTS,
+  type Running,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -42,6 +43,12 @@ async function startDns(target: Namespace, log: string): Promise<AsyncDisposable
   return program;
 }
 
+async function startOddDns(target: Namespace): Promise<Running> {
+  const program = target.spawn([process.execPath, join(import.meta.dir, "name-server.ts")]);
+  await program.says(/ready/);
+  return program;
+}
+
 function never(): Promise<string[]> {
   return new Promise(() => {});
 }
@@ -53,8 +60,7 @@ describe("a host name", () => {
       await using target = await createNamespace();
       using dir = tempDir();
       const log = dir.join("queries");
-      await using dns = await startDns(target, log);
-      expect(dns).toBeDefined();
+      await using _ = await startDns(target, log);
       await using server = await startServer({ place: target });
       const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
       const common = { via: server.path, port: listener.port, socket: { data() {} } };
@@ -165,9 +171,7 @@ describe("a host name", () => {
 
   test("whose answer is truncated is asked for over TCP, in the target as well", async () => {
     await using target = await createNamespace();
-    const script = join(import.meta.dir, "truncating.ts");
-    await using dns = target.spawn([process.execPath, script]);
-    await dns.says(/ready/);
+    await using dns = await startOddDns(target);
     await using server = await startServer({ place: target });
     const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
     const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
@@ -192,8 +196,7 @@ describe("a host name", () => {
 
   test("whose IPv6 addresses nobody tells is connected to by IPv4, well within the time", async () => {
     await using target = await createNamespace();
-    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
-    await dns.says(/ready/);
+    await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
     const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
     const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
@@ -207,8 +210,7 @@ describe("a host name", () => {
 
   test("is asked for once more where an answer is lost, and no longer than there is time", async () => {
     await using target = await createNamespace();
-    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
-    await dns.says(/ready/);
+    await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
     const peer = { via: server.path, port: 80, socket: { data() {} } };
     const lost = connect({ ...peer, hostname: "lost.test", nameservers: ["127.0.0.1"] });
@@ -221,8 +223,7 @@ describe("a host name", () => {
 
   test.skipIf(!hasIpv6)("of IPv6 alone is waited for, also if that is told late", async () => {
     await using target = await createNamespace();
-    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
-    await dns.says(/ready/);
+    await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
     const peer = { via: server.path, port: 80, nameservers: ["127.0.0.1"], socket: { data() {} } };
     const late = connect({ ...peer, hostname: "late.test", timeoutMs: 30_000 }); // on a busy machine, too
@@ -231,8 +232,7 @@ describe("a host name", () => {
 
   test("is asked for within the next domain where a server fails for the first one, or does not tell of IPv6", async () => {
     await using target = await createNamespace();
-    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
-    await dns.says(/ready/);
+    await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
     using dir = tempDir();
     await Bun.write(dir.join("resolv.conf"), "nameserver 127.0.0.1\nsearch gone.test fails.test\n");
@@ -254,8 +254,7 @@ describe("a host name", () => {
 
   test("that a server refuses by a header alone fails at once", async () => {
     await using target = await createNamespace();
-    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
-    await dns.says(/ready/);
+    await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
     const peer = { via: server.path, port: 80, socket: { data() {} }, timeoutMs: 30_000 };
     const from = performance.now();
@@ -266,8 +265,7 @@ describe("a host name", () => {
 
   test("ends with its time, though a server sends without an end what answers nothing", async () => {
     await using target = await createNamespace();
-    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
-    await dns.says(/ready/);
+    await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
     const peer = { via: server.path, port: 80, socket: { data() {} }, timeoutMs: 500 };
     const from = performance.now();
@@ -278,8 +276,7 @@ describe("a host name", () => {
 
   test("that no name server can hold does not exist, and none is asked", async () => {
     await using target = await createNamespace();
-    await using dns = target.spawn([process.execPath, join(import.meta.dir, "truncating.ts")]);
-    await dns.says(/ready/);
+    await using dns = await startOddDns(target);
     await using server = await startServer({ place: target });
     const peer = { via: server.path, port: 80, nameservers: ["127.0.0.1"], socket: { data() {} } };
     const long = `${"x".repeat(64)}.test`;

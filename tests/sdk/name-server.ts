@@ -1,0 +1,152 @@
+/*
+ * A name server for names.test.ts, at 127.0.0.1. Over UDP it answers as a word in the name has it
+ * (HABITS), or else with the truncation bit alone; over TCP it tells, in pieces, that the address of
+ * a name is 127.0.7.7, and that it has none for IPv6.
+ */
+const HEADER_BYTES = 12;
+const FLAGS_AT = 2;
+const ANSWERS_AT = 6; // ANCOUNT, how many there are
+const RECURSION_DESIRED = 0x0100;
+// flags of a response, recursion desired and available
+const WHOLE = 0x8180;
+const TRUNCATED = 0x8380;
+const SERVFAIL = 0x8182;
+const NXDOMAIN = 0x8183;
+const REFUSED = 0x8105; // and no recursion available
+const A_RECORD = Buffer.from("c00c000100010000003c00047f000707", "hex"); // IN, 60 s, 127.0.7.7
+const AAAA_RECORD = Buffer.from(`c00c001c00010000003c0010${"0".repeat(31)}1`, "hex"); // IN, 60 s, ::1
+const LATE_MS = 900;
+const FLOOD = 50; // messages in a millisecond
+
+type Habit = (query: Buffer, send: (message: Buffer) => void) => void;
+
+const asked = new Set<string>();
+
+/* What is done about a name with the word in it, the first of these words. */
+const HABITS: Readonly<Record<string, Habit>> = {
+  /* the first answer to each question gets lost */
+  lost(query, send) {
+    const question = query.toString("latin1", FLAGS_AT);
+    if (asked.has(question)) send(questionOf(query, TRUNCATED));
+    asked.add(question);
+  },
+  /* there is no answer */
+  mute() {},
+  /* there is no such name, but it is said for IPv4 alone */
+  gone(query, send) {
+    if (isA(query)) send(questionOf(query, NXDOMAIN));
+  },
+  fails: (query, send) => send(questionOf(query, SERVFAIL)),
+  none: (query, send) => send(questionOf(query, NXDOMAIN)),
+  /* messages that answer nothing come for as long as the server runs */
+  flood(query, send) {
+    const nothing = headerOf(query, WHOLE);
+    const flood = setInterval(() => {
+      try {
+        for (let left = FLOOD; left > 0; left--) send(nothing);
+      } catch {
+        clearInterval(flood); // who asked has gone
+      }
+    }, 1);
+  },
+  /* a header alone refuses, as unbound's does */
+  refused: (query, send) => send(headerOf(query, REFUSED)),
+  /* there is no IPv4 address, and that of IPv6 is told after a while */
+  late(query, send) {
+    if (isA(query)) send(questionOf(query, WHOLE));
+    else setTimeout(send, LATE_MS, withAnswer(query, AAAA_RECORD));
+  },
+  /* before the right answer come some that are none */
+  forged(query, send) {
+    const right = answerTo(query);
+    if (isA(query)) for (const forged of forgeries(right)) send(forged);
+    send(right);
+  },
+  /* the IPv4 address is told, and nothing is said of IPv6 */
+  four(query, send) {
+    if (isA(query)) send(answerTo(query));
+  },
+};
+
+function isA(query: Buffer): boolean {
+  return query.readUInt16BE(query.length - 4) === 1;
+}
+
+/* A response without question and answer. */
+function headerOf(query: Buffer, flags: number): Buffer {
+  const header = Buffer.alloc(HEADER_BYTES);
+  query.copy(header, 0, 0, FLAGS_AT);
+  header.writeUInt16BE(flags, FLAGS_AT);
+  return header;
+}
+
+/* A response with the question alone. */
+function questionOf(query: Buffer, flags: number): Buffer {
+  const message = Buffer.from(query);
+  message.writeUInt16BE(flags, FLAGS_AT);
+  return message;
+}
+
+function withAnswer(query: Buffer, record: Buffer): Buffer {
+  const message = questionOf(query, WHOLE);
+  message.writeUInt16BE(1, ANSWERS_AT);
+  return Buffer.concat([message, record]);
+}
+
+function answerTo(query: Buffer): Buffer {
+  return isA(query) ? withAnswer(query, A_RECORD) : questionOf(query, WHOLE);
+}
+
+/* A header alone, a question, and answers to another packet and another kind of question, each with an address of its own. */
+function forgeries(right: Buffer): Buffer[] {
+  const others = [
+    [FLAGS_AT, WHOLE ^ 0x8000],
+    [0, right.readUInt16BE(0) ^ 1],
+    [right.indexOf("\0\x01\0\x01", HEADER_BYTES), 15],
+  ].map(([at = 0, value = 0], i) => {
+    const forged = Buffer.from(right);
+    forged.writeUInt16BE(value, at);
+    forged[forged.length - 1] = i + 1;
+    return forged;
+  });
+  return [headerOf(right, WHOLE), ...others];
+}
+
+await Bun.udpSocket({
+  hostname: "127.0.0.1",
+  port: 53,
+  socket: {
+    error() {}, // who asked has gone, as one does who has what it wants
+    data(socket, query, port, address) {
+      console.log(`UDP ${query.subarray(HEADER_BYTES).toString("latin1")}`);
+      if ((query.readUInt16BE(FLAGS_AT) & RECURSION_DESIRED) === 0) return;
+      const send = (message: Buffer): void => void socket.send(message, port, address);
+      const word = Object.keys(HABITS).find((one) => query.includes(one));
+      const habit = word === undefined ? undefined : HABITS[word];
+      if (habit === undefined) send(questionOf(query, TRUNCATED));
+      else habit(query, send);
+    },
+  },
+});
+
+Bun.listen({
+  hostname: "127.0.0.1",
+  port: 53,
+  socket: {
+    async data(socket, data) {
+      if (data.includes("silent")) return;
+      if (data.includes("ends")) return void socket.end();
+      const query = data.subarray(2); // behind its length
+      console.log(`TCP ${query.subarray(HEADER_BYTES).toString("latin1")}`);
+      const answer = answerTo(query);
+      if (query.includes("nonsense")) answer[HEADER_BYTES + 1] = 0x58; // the name is another one
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(answer.length);
+      for (const byte of Buffer.concat([length, answer])) {
+        socket.write(Uint8Array.of(byte));
+        await Bun.sleep(1);
+      }
+    },
+  },
+});
+console.log("ready");
