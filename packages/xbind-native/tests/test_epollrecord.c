@@ -4,9 +4,11 @@
 #include "xbind/epollrecord.h"
 
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #define FD   5
 #define SETS EPOLLRECORD_SETS
+#define HIGH 100 /* numbers that nothing else has */
 
 static void note(int set, int operation, int fd, uint64_t data)
 {
@@ -68,12 +70,29 @@ static void test_not_parked(void)
 	CHECK(!epollrecord_park(SETS, FD + EPOLLRECORD_FDS + 1));
 }
 
-/* By the number of a copy of the set that is closed by now. */
+static void move(int fd, int number)
+{
+	CHECK_EQ(dup2(fd, number), number);
+	close(fd);
+}
+
+/* By the number of a copy of the set that is closed, or a socket, by now; not by another set's. */
 static void test_parked_by_closed_number(void)
 {
+	const int fd = HIGH, other = HIGH + 1, closed = HIGH + 2, set = HIGH + 3;
+
 	test_needs_kcmp();
-	note(2 * SETS, EPOLL_CTL_ADD, FD + 2, 10);
-	CHECK(epollrecord_park(SETS, FD + 2));
+	move(socket(AF_INET, SOCK_STREAM, 0), fd);
+	move(epoll_create1(0), other);
+	note(other, EPOLL_CTL_ADD, fd, 9);
+	CHECK(!epollrecord_park(set, fd));
+	note(closed, EPOLL_CTL_ADD, fd, 10);
+	CHECK(epollrecord_park(set, fd));
+	note(set, EPOLL_CTL_DEL, fd, 10);
+	note(fd, EPOLL_CTL_ADD, fd, 11);
+	CHECK(epollrecord_park(set, fd));
+	close(fd);
+	close(other);
 }
 
 int main(void)
