@@ -2,8 +2,10 @@
 /* test_explicit.c - what is noted of options, and remembered, however many sockets came before */
 #include "support/child.h"
 #include "support/forbid.h"
+#include "xbind/defaults.h"
 #include "xbind/explicit.h"
 
+#include <netinet/in.h>
 #include <sys/resource.h>
 
 #define ROW      0
@@ -86,8 +88,47 @@ static void test_unknown(void)
 	child_run(set_without_another);
 }
 
+static void check_defaults(int domain, int type, int protocol)
+{
+	const struct kind kind = {.domain = domain, .type = type, .protocol = protocol};
+	const int fd = socket(domain, type, protocol);
+	struct option_value fresh;
+	struct defaults defaults;
+
+	if (fd < 0)
+		return; /* there is no such kind here */
+	CHECK_EQ(defaults_open(fd, &kind, &defaults), 0);
+	for (int row = 0; row < OPTIONS_COUNT; row++) {
+		const struct option_value *kept = defaults_get(&defaults, row);
+
+		CHECK_EQ(option_read_fresh(&kind, &options[row], &fresh), 0);
+		if (options[row].how != OPTION_PLAIN)
+			continue;
+		CHECK_EQ(kept->error, fresh.error);
+		CHECK(kept->error < 0 || option_is_same(kept, &fresh));
+	}
+	defaults_close(&defaults);
+	close(fd);
+}
+
+/* What is kept of one kind of socket is not taken for the defaults of another. */
+static void test_kinds(void)
+{
+	for (int round = 0; round < 2; round++) {
+		for (int ipv6 = 0; ipv6 < 2; ipv6++) {
+			const int domain = ipv6 ? AF_INET6 : AF_INET;
+
+			check_defaults(domain, SOCK_STREAM, IPPROTO_TCP);
+			check_defaults(domain, SOCK_DGRAM, IPPROTO_UDP);
+			check_defaults(domain, SOCK_DGRAM, IPPROTO_UDPLITE);
+			check_defaults(domain, SOCK_STREAM, IPPROTO_MPTCP_);
+		}
+	}
+}
+
 int main(void)
 {
+	RUN(test_kinds);
 	RUN(test_no_key); /* first: there are empty places */
 	RUN(test_last_ones);
 	RUN(test_processors);
