@@ -182,7 +182,7 @@ bool epollrecord_park(int set, int fd)
 
 bool epollrecord_is_parked(int set, int fd)
 {
-	return find_parked(set, fd) && sys_kcmp_epoll(set, fd) < 0;
+	return find_parked(set, fd) != NULL;
 }
 
 void epollrecord_follow(int fd, uint64_t inode)
