@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import {
@@ -101,6 +101,19 @@ test("a directory in PATH that is called bun is not Bun", async () => {
   const PATH = `${dir.path}:${dirname(process.execPath)}:${process.env["PATH"]}`;
   const result = await here.run([START, "--version"], { env: { PATH, XSOCKET_BUN: undefined } });
   expect(result).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("the Bun that runs `bun x` is Bun, and none that lies beside npm", async () => {
+  using dir = tempDir();
+  symlinkSync(process.execPath, dir.join("bun"));
+  const run = (name: string) =>
+    here.run([START, "--version"], {
+      env: { PATH: "/usr/bin:/bin", XSOCKET_BUN: undefined, npm_execpath: dir.join(name) },
+    });
+  expect(await run("bun")).toMatchObject({ code: 0, stderr: "" });
+  const { code, stderr } = await run("npm");
+  expect(stderr).toMatch(/^xsocket: Bun \S+ was not found: [^\n]*\n$/);
+  expect(code).toBe(1);
 });
 
 test("options of Bun's engine are not for the command", async () => {

@@ -1,8 +1,9 @@
 import { afterAll, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
   createNamespace,
+  eventually,
   guardDescriptors,
   hasCookies,
   HELD_TO_MODES,
@@ -330,6 +331,38 @@ test.skipIf(isContained)("--check gives up without a server, and goes on with on
   await using server = await startServer({ place: target });
   expect(await here.run(checked(server.path))).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
 });
+
+const CHECK_MS = 5000; // how long --check waits for a server
+
+/* A server that never answers, so that Bun has something to wait for. */
+const SILENT = `import socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind(sys.argv[1])
+s.listen()
+print("ready", flush=True)
+time.sleep(600)`;
+
+test("Bun does not outlive a launcher that is killed", async () => {
+  using dir = tempDir();
+  await using server = here.spawn(["python3", "-c", SILENT, dir.join("silent")]);
+  await server.says(/ready/);
+  await using launcher = here.spawn(checked(dir.join("silent")));
+  const { pid } = launcher;
+  const look = () => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  const bun = await eventually("Bun", () => look() || undefined);
+  await eventually("it to be Bun", () => commandLine(bun).includes("--no-install"));
+  launcher.kill("SIGKILL");
+  await eventually("its end", () => commandLine(bun) === "", CHECK_MS - 2000);
+});
+
+/* Empty of a process that has ended. */
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
+  } catch {
+    return "";
+  }
+}
 
 test.skipIf(!hasCookies)("--check notices a server in the same namespace", async () => {
   await using server = await startServer();
