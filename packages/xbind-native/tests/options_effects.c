@@ -12,6 +12,8 @@
 #include <sys/time.h>
 #include <time.h>
 
+#define SO_BUF_LOCK_ 72
+
 #define LARGE 3000 /* bytes: more than the MTU that is set, less than that of lo */
 
 static struct sockaddr_in6 loopback6(uint16_t port)
@@ -177,6 +179,21 @@ static void test_window(void)
 		show_number("buffer", fd, SO_RCVBUF);
 		close(fd);
 	}
+}
+
+/* A buffer that was set and given back to the kernel keeps its size until that changes it. */
+static void test_unlocked(void)
+{
+	const int sizes[] = {20000, 100000}, none = 0;
+	int fd = pair_socket(SOCK_STREAM);
+
+	set("sending", fd, SOL_SOCKET, SO_SNDBUF, &sizes[0], sizeof(sizes[0]));
+	set("receiving", fd, SOL_SOCKET, SO_RCVBUF, &sizes[1], sizeof(sizes[1]));
+	set("lock", fd, SOL_SOCKET, SO_BUF_LOCK_, &none, sizeof(none));
+	bind_any(fd, AF_INET);
+	show_number("sending", fd, SO_SNDBUF);
+	show_number("receiving", fd, SO_RCVBUF);
+	close(fd);
 }
 
 /* Another socket in the same namespace, connected to it. */
@@ -423,6 +440,7 @@ int main(void)
 	RUN(test_priority);
 	RUN(test_repair);
 	RUN(test_window);
+	RUN(test_unlocked);
 	RUN(test_small_segments);
 	RUN(test_coverage);
 	RUN(test_repaired_state);
