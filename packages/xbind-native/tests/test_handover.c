@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -93,6 +94,18 @@ static void test_between_two_requests(void)
 	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -EMFILE);
 	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -ECONNRESET);
 	close(pair[0]);
+}
+
+/* Less is left each time, also within a second. */
+static void test_left(void)
+{
+	const struct deadline deadline = deadline_in(60000);
+
+	for (int i = 0, left = 60000; i < 4; i++) {
+		poll(NULL, 0, 20);
+		CHECK(deadline_left_ms(&deadline) < left);
+		left = deadline_left_ms(&deadline);
+	}
 }
 
 static void test_deadline(void)
@@ -277,6 +290,7 @@ int main(void)
 	RUN(test_before_the_request);
 	RUN(test_without_reading_it);
 	RUN(test_between_two_requests);
+	RUN(test_left);
 	RUN(test_deadline);
 	RUN(test_comes_to_nothing);
 	RUN(test_end_in_between);
