@@ -9,8 +9,7 @@ function isPortWord(word: string): boolean {
   const found = WORD.exec(word);
   if (!found) return false;
   const [, , first, last] = found;
-  const numbers = found.slice(1).filter((digits) => digits !== undefined);
-  if (numbers.some((digits) => Number(digits) > PORT_MAX)) return false;
+  if (found.some((digits) => Number(digits) > PORT_MAX)) return false;
   return first === undefined || Number(first) <= Number(last);
 }
 
