@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { SOCK_NONBLOCK } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { hasIpv6 } from "../../../tests/harness/index.ts";
 import { Judge } from "./_judge.ts";
@@ -11,7 +12,7 @@ import { plainRule, type Rule } from "./policy/rule.ts";
 
 const EPERM = 1;
 const TCP = { kind: "socket", domain: 2, type: 1, protocol: 0 } as const;
-const RAW = { kind: "socket", domain: 2, type: 3, protocol: 1 } as const;
+const RAW = { kind: "socket", domain: 2, type: 3 | SOCK_NONBLOCK, protocol: 1 } as const;
 
 function judgeBy(...rules: Rule[]): Judge {
   return new Judge(inForce(...rules), () => 1);
