@@ -35,8 +35,8 @@ export function unwrittenMappings(smaps: string, program: string): Mapping[] {
   return sections.flatMap((section) => {
     const head = /^([0-9a-f]+)-([0-9a-f]+) r-[-x]p \S+ \S+ \d+ +(.*)$/m.exec(section);
     if (head?.[3] !== program || !WRITTEN_NONE.every((line) => line.test(section))) return [];
-    const [start, end] = [head[1], head[2]].map((digits = "") => Number.parseInt(digits, 16));
-    return start === undefined || end === undefined ? [] : [{ start, length: end - start }];
+    const [start = 0, end = 0] = head.slice(1, 3).map((digits) => Number.parseInt(digits, 16));
+    return [{ start, length: end - start }];
   });
 }
 
