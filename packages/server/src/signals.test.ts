@@ -7,6 +7,10 @@ async function hangUp(times: number): Promise<void> {
   await Bun.sleep(5);
 }
 
+function listeners(): number[] {
+  return ["SIGTERM", "SIGINT", "SIGHUP"].map((signal) => process.listenerCount(signal));
+}
+
 test("a policy with thousands of mistakes is one line that names the first", async () => {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const problems = Array.from({ length: 5000 }, (_, index) => ({ text: `mistake ${index}` }));
@@ -29,6 +33,7 @@ test("a policy with thousands of mistakes is one line that names the first", asy
 });
 
 test("SIGHUPs in one go are one reload, those during a reload are one more", async () => {
+  const before = listeners();
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
   let reloads = 0;
@@ -48,4 +53,5 @@ test("SIGHUPs in one go are one reload, those during a reload are one more", asy
   expect(reloads).toBe(3);
   process.emit("SIGTERM");
   await running;
+  expect(listeners()).toEqual(before); // the program's own again
 });
