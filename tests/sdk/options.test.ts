@@ -165,6 +165,7 @@ test("an empty hostname is none where it is for Bun, too", async () => {
   await using page = await serve({ ...place, fetch: () => new Response() });
   using socket = await udp(place);
   expect([page.hostname, socket.hostname]).toEqual(["localhost", "0.0.0.0"]);
+  await expect(connect({ ...place, socket: { data() {} } })).rejects.toThrow("hostname is missing");
 });
 
 /* Of a listening socket of the target, as ss tells it. */

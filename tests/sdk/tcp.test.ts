@@ -1,3 +1,4 @@
+import type { TLSOptions } from "bun";
 import { describe, expect, test } from "bun:test";
 import {
   connect,
@@ -347,14 +348,14 @@ describe("TLS", () => {
     await using program = target.spawn(s_client, { stdin: "" });
     await program.write("word");
     await program.says(/secret word/);
-    const shake = async (hostname: string): Promise<boolean> => {
+    const shake = async (hostname: string, tls: TLSOptions | true = { ca: cert }) => {
       const done = Promise.withResolvers<boolean>();
       const socket = await connect({
         via: server.path,
         hostname,
         port: listener.port,
         lookup: () => ["127.0.0.1"],
-        tls: { ca: cert },
+        tls,
         socket: { data() {}, handshake: (_, ok) => done.resolve(ok) },
       });
       return done.promise.finally(() => socket.terminate());
@@ -364,6 +365,7 @@ describe("TLS", () => {
     expect(await shake("[::1]")).toBe(true);
     expect(await shake("127.0.0.2")).toBe(false);
     expect(await shake("other.test")).toBe(false);
+    expect(await shake("web.test", true)).toBe(false); // signed by nobody whom the machine knows
     listener.stop(true);
   });
 });
