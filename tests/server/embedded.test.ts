@@ -23,12 +23,14 @@ const ROOT = join(import.meta.dir, "../..");
 
 guardDescriptors();
 
-test("a server with few connections serves in a program with many descriptors", async () => {
+test("a server with few connections serves in a program with many descriptors, and leaves it its umask", async () => {
   using dir = tempDir();
   const taken = Array.from({ length: 1500 }, () => openSync("/dev/null", "r"));
   using stack = new DisposableStack();
   stack.defer(() => taken.forEach((fd) => closeSync(fd)));
+  const umask = process.umask();
   await using server = await serve({ address: dir.join("control"), maxConnections: 8 });
+  expect(process.umask()).toBe(umask);
   using socket = await xsocket({ via: server.address });
   expect(socket.closed).toBe(false);
 });

@@ -265,6 +265,20 @@ test("a directory that others may write to is refused, a sticky one unless asked
   expect(askOnce(server.path)).toBe(0);
 });
 
+test.skipIf(process.geteuid?.() !== 0)(
+  "a directory that a group may write to is for its servers alone",
+  async () => {
+    using directory = tempDir();
+    const path = directory.join("s");
+    chownSync(directory.path, 0, 4300);
+    chmodSync(directory.path, 0o775);
+    expect((await tryServing(path)).stderr).toContain("other users may write to");
+    const argv = ["setpriv", "--regid=4300", "--clear-groups", XSOCKET, "serve", path];
+    await using server = here.spawn(argv);
+    await server.says(/serving at/);
+  },
+);
+
 test("that no timer can be had is said once, since a client can then hold others up", async () => {
   using directory = tempDir();
   const argv = ["prlimit", "--sigpending=0", XSOCKET, "serve", directory.join("s")];
@@ -306,12 +320,13 @@ test("a path that does not fit is refused", async () => {
   expect(code).toBe(2);
 });
 
-test("the default path's directory is made with the right mode", async () => {
+test("the default path's directory is made with the right mode, and taken as it is by the next server", async () => {
   // a /run of its own, in a mount namespace of its own
-  const script = `mount -t tmpfs none /run && umask 077 && exec "$@"`;
+  const script = `mount -t tmpfs none /run && umask 077 || exit
+    "$@" & until [ -S /run/xsocket/default ]; do sleep 0.1; done; kill $! && wait $! && exec "$@"`;
   const argv = [...OWN_MOUNTS, "sh", "-c", script, "sh", XSOCKET, "serve"];
   await using program = here.spawn(argv);
-  await program.says(/serving at/);
+  await program.says(/serving at.*serving at/s);
   const run = `/proc/${program.pid}/root/run/xsocket`;
   expect(statSync(run).mode & 0o7777).toBe(0o711); // others can connect, and not lock it
   expect(lstatSync(`${run}/default`).mode & 0o7777).toBe(0o660);
