@@ -101,7 +101,7 @@ static void check_defaults(int domain, int type, int protocol)
 	for (int row = 0; row < OPTIONS_COUNT; row++) {
 		const struct option_value *kept = defaults_get(&defaults, row);
 
-		CHECK_EQ(option_read_fresh(&kind, &options[row], &fresh), 0);
+		CHECK_EQ(defaults_ask(&kind, &options[row], &fresh), 0);
 		if (options[row].how != OPTION_PLAIN)
 			continue;
 		CHECK_EQ(kept->error, fresh.error);
