@@ -7,6 +7,7 @@
 #include "xbind/log.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -106,7 +107,7 @@ static void body_log_leaving(void)
 /* The program has put a file of its own in the place of the log's descriptor. */
 static void body_log_replaced(void)
 {
-	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	int file = memfd_create("file", MFD_CLOEXEC);
 
 	CHECK(file >= 0);
 	config_load();
