@@ -3,10 +3,16 @@
 #include "support/forbid.h"
 #include "support/jail.h"
 
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 
-#define LIMIT 64 /* descriptors */
+#define LIMIT       64   /* descriptors */
+#define ANSWER_MS   300  /* milliseconds that the server takes for its second answer */
+#define PATIENCE_MS 1000 /* XSOCKET_TIMEOUT_MS of the test with LATE */
+#define LATE_PORT   3900
 
 /* The kept descriptor is close-on-exec, of a high number, and no directory. */
 static void test_kept(void)
@@ -154,6 +160,41 @@ static void test_held(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+static void be_slow(int number)
+{
+	(void)number;
+	poll(NULL, 0, 3 * PATIENCE_MS / 2);
+}
+
+static _Atomic bool binds;
+
+static void *bind_slowly(void *unused)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	binds = true;
+	CHECK_EQ(pair_bind(fd, LATE_PORT), 0);
+	close(fd);
+	return unused;
+}
+
+/* A thread whose time is over before its turn comes does not ask, and others still can. */
+static void test_late(void)
+{
+	pthread_t thread;
+
+	enter_jail();
+	CHECK(signal(SIGUSR1, be_slow) != SIG_ERR);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_slowly, NULL), 0);
+	while (!binds)
+		poll(NULL, 0, 1);
+	poll(NULL, 0, ANSWER_MS / 3);
+	CHECK_EQ(pthread_kill(thread, SIGUSR1), 0); /* while it waits for its answer */
+	CHECK_EQ(bind_listed(), ETIMEDOUT);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(bind_listed(), 0);
+}
+
 /* The answer to a request of nobody, as of a killed child, comes late, and ours right behind it. */
 static void test_slow(void)
 {
@@ -181,6 +222,8 @@ int main(void)
 		RUN_BY(run_jailed, test_slow);
 	} else if (getenv("HELD")) {
 		RUN_BY(run_jailed, test_held);
+	} else if (getenv("LATE")) {
+		RUN_BY(run_jailed, test_late);
 	} else {
 		RUN_BY(run_jailed, test_kept);
 		RUN_BY(run_jailed, test_closed);

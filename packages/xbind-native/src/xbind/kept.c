@@ -147,18 +147,20 @@ static int lock(short type)
 	return sys_fcntl(kept.fd, F_SETLK, (long)&whole);
 }
 
-/* Waits for other processes: F_SETLKW would wait without an end. */
+/*
+ * Waits for other processes: F_SETLKW would wait without an end. Who has no time left does not ask,
+ * since an answer that nobody waits for would end the connection for all.
+ */
 static int lock_until(const struct deadline *deadline)
 {
-	int rc = lock(F_WRLCK);
+	while (deadline_left_ms(deadline) != 0) {
+		int rc = lock(F_WRLCK);
 
-	while (rc == -EAGAIN) {
-		if (deadline_left_ms(deadline) == 0)
-			return -ETIMEDOUT;
+		if (rc != -EAGAIN)
+			return rc;
 		sys_poll(-1, 0, LOCK_STEP_MS);
-		rc = lock(F_WRLCK);
 	}
-	return rc;
+	return -ETIMEDOUT;
 }
 
 /* A process that was killed in its turn has left its answer: out with it. */
