@@ -2,8 +2,8 @@
 /*
  * byway.h - bind and listen for a program that reaches them past their names
  *
- * What the hooks leave alone goes to the kernel at once here and not to the next library: that one
- * may have come by this way itself, on its way to libc.
+ * What the hooks leave alone goes straight to the kernel here and not to the next library, which
+ * may be the caller itself, on its way to libc.
  */
 #ifndef XBIND_BYWAY_H
 #define XBIND_BYWAY_H

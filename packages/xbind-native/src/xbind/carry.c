@@ -25,7 +25,7 @@ struct carry {
 	socket_key key;
 };
 
-/* To set what the new socket has anyway may take a privilege: a mark of 0, the server's device. */
+/* Setting it may take a privilege, which does not matter where the new socket has it anyway. */
 static int carry_plain(const struct carry *carry, const struct option *option)
 {
 	struct option_value value, now;
@@ -45,7 +45,7 @@ static int set_int(int fd, int level, int name, int value)
 	return sys_setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-/* A mark that is past the target's limit of sysctl fits into a buffer that was set this large. */
+/* A mark above the target's limit by sysctl can be set once the buffer is large enough for it. */
 static void raise_mark(const struct carry *carry)
 {
 	const int mark = option_number(carry->old, SOL_SOCKET, SO_RCVLOWAT);
@@ -60,7 +60,7 @@ static int set_buffer(const struct carry *carry, const struct option *option, in
 	set_int(carry->to, option->level, option->name, size / 2);
 	if (option_number(carry->to, option->level, option->name) == size)
 		return 0;
-	/* Past the limit of sysctl: somebody privileged has set it, perhaps we may, too. */
+	/* Above the limit by sysctl: somebody privileged has set it, and perhaps we may, too. */
 	return set_int(carry->to, option->level, option->other, size / 2);
 }
 
@@ -95,7 +95,7 @@ static int carry_time(const struct carry *carry, const struct option *option)
 	if (rc < 0)
 		return rc;
 	if (time.seconds == 0 && time.microseconds == 0)
-		time.seconds = -1; /* it would not be here if it were none */
+		time.seconds = -1; /* it was set, so it only reads as none: it is negative */
 	return sys_setsockopt(carry->to, option->level, option->name, &time, len);
 }
 
@@ -114,7 +114,7 @@ static int carry_linger(const struct carry *carry, const struct option *option)
 	return rc;
 }
 
-/* Where it is not what it is to be by now, for whatever reason. */
+/* Sets a number, unless an option that came before has made it right already. */
 static int carry_number(const struct carry *carry, const struct option *option)
 {
 	int value = option_number(carry->old, option->level, option->name);
@@ -124,7 +124,7 @@ static int carry_number(const struct carry *carry, const struct option *option)
 	return set_int(carry->to, option->level, option->name, value);
 }
 
-/* The old socket's choice of a queue is as it was afterwards. */
+/* Chooses each queue on both sockets in turn, and restores the old one's choice. */
 static int carry_queues(const struct carry *carry, const struct option *option)
 {
 	const int chosen = option_number(carry->old, option->level, TCP_REPAIR_QUEUE);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* carry.h - what a program has told its socket, told to another one */
+/* carry.h - the options that a program has set on its socket, set on another one */
 #ifndef XBIND_CARRY_H
 #define XBIND_CARRY_H
 

@@ -76,10 +76,11 @@ bool claim_wait(int fd, struct claim_mark mark)
 {
 	const socket_key key = key_of(fd);
 
-	/* A swap that has not come so far yet sees what was changed. */
+	/* A swap of this socket that has not claimed it yet will see what was changed. */
 	if (atomic_load(&swapped[key % CLAIM_SLOTS]) == key)
 		wait_for(slot_of(key));
-	/* When the number has the new socket already, that was not the claim of the swap. */
+	/* If the number has the new socket already, its key was not the one that the swap claims.
+	 */
 	wait_for(slot_of_number(fd));
 	return moved_since(fd, mark.moved);
 }

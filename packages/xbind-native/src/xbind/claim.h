@@ -11,16 +11,17 @@
 #define CLAIM_SLOTS 256 /* sockets, or numbers, with the same remainder take turns */
 
 struct claim {
-	_Atomic int *slot; /* NULL where the claim was not to be had */
+	_Atomic int *slot; /* NULL for a thread that goes on without the claim */
 };
 
 /**
  * claim_take() - wait until no other thread is swapping this socket, under whatever number
  * @key: the socket's
  *
- * Never waits for itself: a signal handler that interrupts a swap, or a library that calls bind
- * from within one, goes on without a claim, and so does who has waited longer than any swap takes.
- * So a claim orders threads, and what must not go wrong is checked once more before the exchange.
+ * A thread never waits for itself: a signal handler that interrupts a swap, or a library that calls
+ * bind from within one, goes on without a claim, and so does a thread that has waited longer than
+ * any swap takes. So a claim only orders threads; what must not go wrong is checked again before
+ * the exchange.
  */
 struct claim claim_take(socket_key key);
 

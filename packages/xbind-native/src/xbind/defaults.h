@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* defaults.h - what options are on a socket that nobody has set any on, in our own namespace */
+/* defaults.h - the values that options have in our own namespace on a socket where none was set */
 #ifndef XBIND_DEFAULTS_H
 #define XBIND_DEFAULTS_H
 

@@ -36,10 +36,12 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 bool epollrecord_find(int set, int fd, struct epoll_registration *ret);
 
 /**
- * epollrecord_park() - the registration is no longer in the set, and the program does not know
+ * epollrecord_park() - keep a registration here that has been taken out of its set
+ *
+ * The program does not know of that, and epoll_ctl(2) goes on as if the registration were there.
  *
  * Return: whether there is a record of it. There is none when epoll_ctl(2) was called past the
- *         library; then it will be again, and nobody would find the registration.
+ *         library; the next call would be, too, and not find what is parked.
  */
 bool epollrecord_park(int set, int fd);
 
@@ -47,11 +49,11 @@ bool epollrecord_park(int set, int fd);
  * of another table. */
 void epollrecord_new_set(int set);
 
-/* Of this very socket, in the set or in a copy of its number. */
+/* Is a registration of the socket that has this number now parked, under set or a copy of it? */
 bool epollrecord_is_parked(int set, int fd);
 
-/* What is parked of the socket of that inode, which had this number, is of the one that has it now:
- * after a swap that failed it stays parked. */
+/* What is parked for the socket of that inode, which had this number, is parked for the one that
+ * has the number now: the new socket, or after a failed swap still the old one. */
 void epollrecord_follow(int fd, uint64_t inode);
 
 /* Return: whether it was parked, which it no longer is. */

@@ -35,8 +35,8 @@
 static _Atomic uint32_t known[FOLLOWED_FDS / WORD_BITS];
 static _Atomic int known_end; /* one more than the highest number that was ever known */
 static _Atomic bool looked_around;
-static _Atomic unsigned lost;   /* sets gone from their numbers, perhaps to others */
-static _Atomic unsigned looked; /* how many of them a look around came after, that is over */
+static _Atomic unsigned lost;   /* sets that are gone from their numbers, perhaps to other ones */
+static _Atomic unsigned looked; /* what lost was when the last look around began that is over */
 
 static uint32_t bit_of(int set)
 {
@@ -48,7 +48,7 @@ static bool is_known(int set)
 	return atomic_load_explicit(&known[set / WORD_BITS], memory_order_relaxed) & bit_of(set);
 }
 
-/* The table first: whoever takes the bit away meanwhile finds out that it is not theirs alone. */
+/* table_note() first: a thread that clears the bit asks after that whether tables differ. */
 static void remember(int set)
 {
 	int end = atomic_load_explicit(&known_end, memory_order_relaxed);
@@ -125,7 +125,7 @@ static void look_around(void)
 	}
 }
 
-/* Is what somebody has asked about not in the set, or the set closed by now? */
+/* Does the error say that the socket is not in the set, or that the set is closed by now? */
 static bool is_gone(int error)
 {
 	return error == -ENOENT || error == -EBADF || error == -EINVAL;
@@ -133,10 +133,10 @@ static bool is_gone(int error)
 
 /*
  * May the open file of fd be registered under this number? Return: 1, 0, or -errno when kcmp(2) is
- * not to be had. When another file of this number is in the set, it may be there, too. To ask for
- * the next one would not do: the first may go meanwhile, when a forked child that has held it ends,
- * and the next one is the first then. Not by trying epoll_ctl(2) either: a call that changes
- * nothing there does not tell, and one that does could wake somebody.
+ * refused. It is 1 also when kcmp(2) finds another file that is registered under the number: ours
+ * may come after it. To ask for the next one would not do: the first may go meanwhile, when a
+ * forked child that has held it ends, and then the next one is the first. Nor would epoll_ctl(2): a
+ * call that changes nothing tells nothing, and one that changes something could wake somebody.
  */
 static int ask_kcmp(int set, int fd)
 {
@@ -150,8 +150,8 @@ static int ask_kcmp(int set, int fd)
 }
 
 /*
- * The same. Where kcmp(2) is refused nobody can tell whether the number is still right in a table
- * of other threads, so it is not forgotten.
+ * The same, and 0 where kcmp(2) is refused but the number is no epoll set. It is not forgotten
+ * then, since it may be a set in a table of other threads.
  */
 static int holds(int set, int fd)
 {
@@ -237,14 +237,14 @@ int epollset_detach(int fd, const struct sys_identity *identity, struct epollset
 	int rc;
 
 	epollset_load();
-	before = looked; /* what a look finds that ends later may be behind us by then */
+	before = looked; /* a look that ends later may find sets that we have gone past by then */
 	ret->inode = identity->inode;
 	ret->count = 0;
 	rc = detach_from_known(fd, identity, ret);
 	now = lost;
 	if (rc < 0 || now == before)
 		return rc;
-	look_around(); /* it may live on as a copy that was made by dup(2) */
+	look_around(); /* a set may live on as a copy that was made by dup(2) */
 	looked = now;  /* not before: until this look is over, others have to look themselves */
 	return detach_from_known(fd, identity, ret);
 }

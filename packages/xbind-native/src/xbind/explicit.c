@@ -46,7 +46,7 @@ static struct entry *find(socket_key key)
 	return NULL;
 }
 
-/* Which one is the oldest the keys do not tell: each processor has its own to give away. */
+/* The keys do not tell which entry is the oldest: each processor hands out a range of its own. */
 static struct entry *take(socket_key key)
 {
 	struct bucket *bucket = bucket_of(key);
@@ -125,7 +125,7 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 
 	if (!is_number(&options[row]) || len < sizeof(number))
 		return true;
-	/* One with a port will not move, and its program may be forbidden to make another. */
+	/* A socket with a port will not move, and the program may be forbidden to make another. */
 	if (!is_known(row) && !kind_is_unbound(fd))
 		return false;
 	if (!is_known(row) && !ask(fd, row))

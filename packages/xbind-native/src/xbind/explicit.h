@@ -26,9 +26,10 @@ void explicit_note(socket_key key, int row, bool is_set);
  * @value: what the kernel has accepted
  * @len:   its length in bytes
  *
- * A number that is not the default tells by itself that it was set. The default is asked once for
- * each option, of a fresh socket, so that most calls cost no system call here. Until it has been,
- * those on a socket with a port cost the look for that, since such a one is no reason to ask.
+ * A number that is not the default shows by itself that it was set. The default is asked once for
+ * each option, of a fresh socket, so most calls cost no system call here. It is not asked for the
+ * sake of a socket with a port, which will not move: until it is known, a call costs the look for
+ * the port.
  */
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
 
@@ -38,8 +39,8 @@ void explicit_learn(int row, const struct option_value *fresh);
 /* Was options[row] set on this socket? */
 bool explicit_is_set(socket_key key, int row);
 
-/* May options[row] have been set without a note? So a truth, where another default was learnt than
- * what a fresh socket has now, which explicit_learn() was given, too: as after setns(2). */
+/* May options[row] have been set without a note? Yes for an OPTION_TRUTH whose default was learnt
+ * in another namespace, and differs from that of a fresh socket here: as after setns(2). */
 bool explicit_is_unsure(int row, const struct option_value *fresh);
 
 #endif

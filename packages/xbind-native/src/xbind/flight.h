@@ -3,8 +3,8 @@
  * flight.h - descriptors that a swap has for a while, and that no forked child is to keep
  *
  * One thread may fork(2) while another one's bind is under way. The child has all descriptors of
- * that moment, and would hold a port open by one that nobody there knows of. What is being made or
- * given up at that very moment it still gets.
+ * that moment, and would hold a port open by one that nobody there knows of. It still keeps one
+ * that is being made or closed at that very moment.
  */
 #ifndef XBIND_FLIGHT_H
 #define XBIND_FLIGHT_H

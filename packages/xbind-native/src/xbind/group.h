@@ -21,10 +21,10 @@ bool group_is_same(const struct group *a, const struct group *b);
 /* Of two values of a row about the same group: are they about the same interface, too? */
 bool group_is_same_interface(int row, const uint8_t *a, const uint8_t *b);
 
-/* Does the row's value say all of a group's sources, and leave nothing of an earlier one? */
+/* Does the row's value list all sources of a group, so that an earlier list has no effect? */
 bool group_replaces(int row);
 
-/* Is it a source, which may be all that is left of a membership? */
+/* Does the row join a single source of a group? */
 bool group_joins_source(int row);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * home.c - asked when the library is loaded, whatever way the program then goes: by setns(2) or
- * unshare(2), as the child of clone(2), or by a system call that no hook sees.
+ * home.c - the namespace is looked up when the library is loaded: later the program may be in
+ * another one, by setns(2) or unshare(2), as a child of clone(2), or by a system call that no hook
+ * sees.
  */
 #include "xbind/home.h"
 

@@ -8,7 +8,7 @@
 /* The namespace that we are in now is home: for the constructor. */
 void home_load(void);
 
-/* Is this a socket of home, or was it before it moved? So is any where the kernel does not tell. */
+/* Is this a socket of home, or was it before it moved? true also where the kernel does not tell. */
 bool home_has(int fd);
 
 #endif

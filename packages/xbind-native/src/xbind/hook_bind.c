@@ -12,7 +12,7 @@
 
 #include <netinet/in.h>
 
-/* The kernel takes no longer address, and no IPv6 one shorter than RFC 2133 had it. */
+/* The kernel takes no longer address, and no IPv6 address shorter than that of RFC 2133. */
 #define ADDR_BYTES_MAX     ((socklen_t)sizeof(struct sockaddr_storage))
 #define IN6_ADDR_BYTES_MIN ((socklen_t)24)
 

@@ -14,8 +14,8 @@
 static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned last)
 {
 	/*
-	 * By process, as libc does it, so that not everybody tries the same one first; and a call
-	 * goes on behind the last one's port, which with SO_REUSEADDR could be bound once more.
+	 * Each process begins at a port of its own, as in libc. Each call goes on behind the port
+	 * of the last one, which could be bound again where SO_REUSEADDR is set.
 	 */
 	static _Atomic unsigned tried;
 	const unsigned count = last - first + 1, self = (unsigned)sys_getpid();
@@ -30,7 +30,7 @@ static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned 
 
 static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 {
-	static _Atomic int slot; /* another thread that counts on would leave ports out */
+	static _Atomic int slot; /* two threads that count at once would each skip ports */
 	struct sockaddr_in any = {.sin_family = AF_INET};
 	struct claim claim;
 	int rc;

@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 
-/* A registration that the program has and the kernel has not; epollset.c has left it out. */
+/* For a registration that the program has made and that epollset.c has taken out and parked. */
 static int control_parked(int set, int operation, int fd, struct epoll_event *event)
 {
 	int rc;
@@ -29,8 +29,8 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 }
 
 /*
- * What the kernel finds fault with before it looks whether it is there, it does in any set. And the
- * number may be no set any more.
+ * EEXIST, unless the kernel would find another fault first: one with the arguments, which it finds
+ * in any set, a fresh one too; or that set is no epoll set any more.
  */
 static int add_parked(int set, int fd, struct epoll_event *event)
 {
@@ -42,7 +42,7 @@ static int add_parked(int set, int fd, struct epoll_event *event)
 	return rc < 0 && rc != -ENOENT ? rc : -EEXIST;
 }
 
-/* Of what the program has, in the kernel or not. */
+/* epoll_ctl(2) as if the parked registrations were in their sets. */
 static int control(int set, int operation, int fd, struct epoll_event *event)
 {
 	int rc;
@@ -62,8 +62,8 @@ static void note(int rc, int set, int operation, int fd, const struct epoll_even
 }
 
 /*
- * A swap takes the registration out for a moment, and puts it in again as it was before. One that
- * was made meanwhile goes with the old socket.
+ * A swap takes the registration out for a moment and puts it back as it was, so a change that was
+ * made meanwhile is made again. One that was added meanwhile has gone with the old socket.
  */
 static int control_again(int rc, int set, int operation, int fd, struct epoll_event *event,
                          struct claim_mark mark)
@@ -84,7 +84,7 @@ static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *
 	const struct claim_mark mark = claim_mark();
 	int rc = control(set, operation, fd, event);
 
-	/* Before the look for a swap: one that begins later is to find it. */
+	/* Before asking for swaps: one that begins later has to find the note. */
 	note(rc, set, operation, fd, event);
 	return claim_has_run(mark) ? control_again(rc, set, operation, fd, event, mark) : rc;
 }

@@ -2,9 +2,9 @@
 /*
  * hook_setsockopt.c - setsockopt(2), followed for what cannot be read back
  *
- * Most options can be read from the socket when it moves, so most calls pay for a look into a table
- * and nothing else. What is asked of the kernel more than the key of the socket, and only for
- * options that need it, is asked once.
+ * Most options can be read from the socket when it moves, so most calls cost one look into a table
+ * and nothing else. The others cost the system call that gives the socket's key; whatever else they
+ * ask of the kernel they ask once for each option.
  */
 #include "core/visibility.h"
 #include "xbind/claim.h"
@@ -29,7 +29,7 @@ static void note_device(int fd)
 	explicit_note(key_of(fd), option_find(SOL_SOCKET, SO_BINDTOIFINDEX), false);
 }
 
-/* By its other name a time consists of longs. */
+/* By its other name, the option takes a time of two longs. */
 static int64_t seconds_of(const void *value, bool in_longs)
 {
 	int64_t seconds;
@@ -54,8 +54,8 @@ static void note_time(int fd, int row, int64_t seconds)
 }
 
 /*
- * Some numbers give an option its default back: -1 as a time to live, 0 as TCP_LINGER2. Where one
- * of them is a value like any other, it can be seen to be set.
+ * Some numbers reset an option to its default: -1 for a time to live, 0 for TCP_LINGER2. Where they
+ * are ordinary values nothing is lost by this: reading shows that they were set.
  */
 static bool may_be_reset(const void *value)
 {
@@ -65,7 +65,7 @@ static bool may_be_reset(const void *value)
 	return number <= 0;
 }
 
-/* What is not worth a note is a number. */
+/* Only a number is ever not worth a note, so there is one to look at. */
 static void note_explicit(int fd, int row, const void *value, socklen_t len)
 {
 	const bool is_worth = explicit_is_worth(fd, row, value, len);
@@ -75,9 +75,9 @@ static void note_explicit(int fd, int row, const void *value, socklen_t len)
 }
 
 /*
- * Does this kernel's MPTCP tell of what was set? A fresh socket is asked once, so that most calls
- * cost no system call here. A kernel without MPTCP has none that is silent; where none can be made
- * for another reason there may be some.
+ * Can this option be read from MPTCP sockets of this kernel? A fresh one is asked once. Yes where
+ * the kernel has no MPTCP, hence no socket that does not tell; no where a socket cannot be made for
+ * another reason.
  */
 static bool mptcp_tells(int fd, int row)
 {
@@ -92,7 +92,7 @@ static bool mptcp_tells(int fd, int row)
 
 	if (answers[row] != UNASKED)
 		return answers[row] == TELLS;
-	/* One with a port will not move, and its program may be forbidden to make another. */
+	/* A socket with a port will not move, and the program may be forbidden to make another. */
 	if (!kind_is_unbound(fd))
 		return true;
 	rc = defaults_ask(&mptcp, &options[row], &value);
@@ -116,7 +116,7 @@ static bool is_untold(int fd, int row)
 
 static void follow(int fd, int level, int name, const void *value, socklen_t len)
 {
-	/* The kernel takes NULL for a number that is 0, of IPv6's options. */
+	/* For an option of IPv6 the kernel takes NULL as the number 0. */
 	static const int zero;
 	int row = option_find(level, name);
 
@@ -148,7 +148,7 @@ static int set_and_follow(set_function *set, int fd, int level, int name, const 
 		return hook_result(rc);
 	if (config_any()) {
 		follow(fd, level, name, value, len);
-		/* Set again on a socket that has it already, it does nothing or fails. */
+		/* On a socket that has the option already this does nothing, or fails. */
 		if (claim_has_run(mark) && claim_wait(fd, mark))
 			set(fd, level, name, value, len);
 	}

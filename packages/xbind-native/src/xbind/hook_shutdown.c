@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_shutdown.c - shutdown(2) of a socket that is not connected by the time it is bound */
+/* hook_shutdown.c - shutdown(2), which a socket may still be under when it is bound */
 #include "core/sys.h"
 #include "core/visibility.h"
 #include "xbind/claim.h"
@@ -14,9 +14,9 @@
 #include <stdbool.h>
 
 /*
- * Does it count once there is no peer? A stream socket without one says ENOTCONN, and one that had
- * one is open again after connect(2) to AF_UNSPEC; a datagram socket stays shut. One that is shut
- * for reading as well can be seen to be.
+ * Is the socket still shut for writing once it has no peer? A stream socket that has none is (the
+ * call fails with ENOTCONN); one that has a peer is opened again by connect(2) to AF_UNSPEC. A
+ * datagram socket stays shut; where it is shut for reading as well, poll(2) shows it.
  */
 static bool outlasts(int fd, int how, int rc)
 {

@@ -16,9 +16,9 @@
 #define KEPT_FD_MIN 1000
 
 #define LOCK_STEP_MS 1 /* milliseconds between two looks at a lock that another process holds */
-#define STRAYS_MAX   8 /* answers to nobody that are thrown away before a request */
+#define STRAYS_MAX   8 /* answers to others that are thrown away for one request */
 
-#define STRAY_WAIT_MS 100 /* milliseconds; longest wait for ours behind an answer to nobody */
+#define STRAY_WAIT_MS 100 /* milliseconds; longest wait for ours behind an answer to others */
 
 static _Atomic int slot; /* who works with the rest */
 static struct {
@@ -38,8 +38,7 @@ static bool is_usable(void)
 	return kept.user == sys_geteuid() && is_ours();
 }
 
-/* Does what poll(2) says of the connection tell that the server has gone, or is another one by now?
- */
+/* Does poll(2) say that the server has closed the connection? */
 static bool is_end(int ready)
 {
 	return ready > 0 && ready & POLLHUP;
@@ -163,7 +162,7 @@ static int lock_until(const struct deadline *deadline)
 	return -ETIMEDOUT;
 }
 
-/* A process that was killed in its turn has left its answer: out with it. */
+/* Throws away answers to a process that was killed before it could take them. */
 static int throw_strays(const struct wire_request *request)
 {
 	for (int i = 0; i < STRAYS_MAX; i++) {
@@ -181,8 +180,8 @@ static int throw_strays(const struct wire_request *request)
 	return -EBADMSG;
 }
 
-/* One that was still on its way then is of the wrong kind, or as good as ours; an error is taken
- * for ours, as nothing tells. */
+/* Such an answer may still arrive before ours. It is of another kind and thrown away, or it is just
+ * as good; an error is taken for ours, since nothing tells whose it is. */
 static int receive_own(const struct wire_request *request, const struct deadline *deadline)
 {
 	int rc = handover_receive(kept.fd, request, true, deadline);
@@ -202,7 +201,7 @@ static int exchange(const struct wire_request *request, const struct deadline *d
 		rc = handover_send(kept.fd, request);
 	if (rc == 0)
 		rc = receive_own(request, deadline);
-	/* What comes late would be taken for the next answer, in other processes as well. */
+	/* A late answer would be taken for the next one, by other processes as well. */
 	if (rc == -ECONNRESET || rc == -EBADMSG || rc == -ETIMEDOUT) {
 		sys_shutdown(kept.fd, SHUT_RDWR);
 		drop();

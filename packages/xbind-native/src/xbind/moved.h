@@ -14,7 +14,7 @@
 #include <stdbool.h>
 
 #define MOVED_SOCKETS 1024 /* past that a new one takes the place of the first */
-#define MOVED_NUMBERS 1024 /* as many descriptors; a higher one takes that of another */
+#define MOVED_NUMBERS 1024 /* past that, two descriptor numbers have one place */
 
 /* The socket of this key is there, and has this number of the program's. */
 void moved_note(socket_key key, int fd);
@@ -23,7 +23,7 @@ bool moved_is(socket_key key);
 /* How many notes there have been. */
 unsigned moved_count(void);
 
-/* Has this number got another socket since there were so many? */
+/* Has this number got another socket since moved_count() was that? */
 bool moved_since(int fd, unsigned before);
 
 #endif

@@ -25,16 +25,16 @@
  * setsockopt(2) is watched for it, and optlog.h has what was set.
  */
 enum option_how {
-	OPTION_PLAIN,   /* read, and set to what was read */
-	OPTION_BUFFER,  /* reads as twice what was set, and setting it turns autotuning off */
-	OPTION_EFFECT,  /* a number that setting another option changes */
-	OPTION_RANK,    /* SO_PRIORITY: setting IP_TOS changes it */
-	OPTION_FILTER,  /* a classic filter reads as a program, another one not at all */
-	OPTION_NAME,    /* SO_BINDTODEVICE: by name, unless it was set by index */
-	OPTION_INDEX,   /* SO_BINDTOIFINDEX: by index only when it was set so */
-	OPTION_LINGER,  /* SO_LINGER: one that is off keeps the time that one that is on had */
-	OPTION_TIME,    /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one reads as none, and waits not */
-	OPTION_SEGMENT, /* TCP_MAXSEG: where it was not set it reads as what a connection had */
+	OPTION_PLAIN,  /* read, and set to what was read */
+	OPTION_BUFFER, /* reads as twice what was set, and setting it turns autotuning off */
+	OPTION_EFFECT, /* a number that setting another option changes */
+	OPTION_RANK,   /* SO_PRIORITY: setting IP_TOS changes it */
+	OPTION_FILTER, /* a classic filter reads as a program, another one not at all */
+	OPTION_NAME,   /* SO_BINDTODEVICE: by name, unless it was set by index */
+	OPTION_INDEX,  /* SO_BINDTOIFINDEX: by index only when it was set so */
+	OPTION_LINGER, /* SO_LINGER: one that is off keeps the time that one that is on had */
+	OPTION_TIME, /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one does not wait, and reads as none */
+	OPTION_SEGMENT, /* TCP_MAXSEG: if never set, it reads as what a connection had */
 	OPTION_HEADERS, /* IP options and extension headers: of any length, mostly none */
 	OPTION_REPAIR,  /* what has a value of its own only under TCP_REPAIR */
 	OPTION_QUEUES,  /* TCP_QUEUE_SEQ: of the queue that TCP_REPAIR_QUEUE has chosen */
@@ -50,9 +50,9 @@ enum option_how {
 
 enum {
 	OPTION_SAFETY = 1,   /* without it the socket would be open wider than asked */
-	OPTION_EXPLICIT = 2, /* what was set need not show, and is noted (explicit.h) */
+	OPTION_EXPLICIT = 2, /* its value need not show that it was set: noted (explicit.h) */
 	OPTION_TRUTH = 4,    /* kept as 0 or 1, whatever number was set */
-	OPTION_UNTOLD = 8,   /* before Linux 6.15 MPTCP takes it and does not tell of it */
+	OPTION_UNTOLD = 8,   /* MPTCP before Linux 6.15 takes it and cannot read it back */
 };
 
 struct option {

@@ -52,7 +52,7 @@ static bool is_filter(const struct optrecord *record)
 	       options[record->row].name == SO_ATTACH_BPF;
 }
 
-/* A socket has one program that does, of one sort or the other. */
+/* A socket has at most one program that spreads connections, classic or extended. */
 static bool spreads_connections(const struct optrecord *record)
 {
 	const int name = options[record->row].name;
@@ -62,8 +62,8 @@ static bool spreads_connections(const struct optrecord *record)
 }
 
 /*
- * What was set last for a group, when it was this value of this row. Of what was set before that
- * the group may have lost or changed something since.
+ * The latest record about a group, if it is of this row, else NULL. What an earlier one has set may
+ * have been changed since.
  */
 static struct optrecord *last_of_group(socket_key key, const struct group *group, int row,
                                        size_t *ret_at)
@@ -75,8 +75,9 @@ static struct optrecord *last_of_group(socket_key key, const struct group *group
 }
 
 /*
- * With its last source a group is left, also by a socket that had joined it for all sources. So the
- * join of a source is undone by its leave where it was the first, or came just behind another one.
+ * To leave the last source of a group is to leave the group, even for a socket that had joined it
+ * for all sources. So the leave of a source takes back nothing but its join only where that join
+ * was the first record about the group, or came just after that of another source.
  */
 static bool can_cancel(socket_key key, const struct group *group, struct optrecord *record)
 {
@@ -94,7 +95,7 @@ static bool can_cancel(socket_key key, const struct group *group, struct optreco
 	                               optrecord_bytes(record));
 }
 
-/* A leave takes away the join just before it, so that both again and again fill no table. */
+/* Drops the join just before a leave, so that repeating both does not fill the table. */
 static bool cancel(socket_key key, int undone, const struct group *group, const void *value,
                    size_t len)
 {
@@ -175,7 +176,7 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 		add_fd(fd, key, row, value);
 		break;
 	default:
-		/* Without a value the four names of one thing take all policies away. */
+		/* Without a value, each of the four options for policies removes all of them. */
 		if (is_policy_row(row) && len == 0)
 			optrecord_forget_if(key, is_policy);
 		else
@@ -224,7 +225,7 @@ static int set_again(struct optrecord *record, int to)
 	}
 }
 
-/* It stays when SO_REUSEPORT, without which nobody can set it, is turned off again. */
+/* It can be set only while SO_REUSEPORT is on, and stays when that is turned off again. */
 static int set_spreading_again(struct optrecord *record, int to)
 {
 	const int on = 1, before = option_number(to, SOL_SOCKET, SO_REUSEPORT);
@@ -245,8 +246,8 @@ static int replay_one(struct optrecord *record, int to)
 }
 
 /*
- * The kernel may take its time, for which nobody else has to wait: what is in the record itself is
- * set from a copy.
+ * The kernel may take its time to set an option. Others need not wait for that: a value that lies
+ * in the record itself is set from a copy of the record, without the lock.
  */
 static int replay_next(socket_key key, int old, int to, uint64_t *order)
 {

@@ -59,7 +59,7 @@ void optrecord_leave(const struct optrecord_guard *guard)
 	sys_restore_signals(guard->signals);
 }
 
-/* Not whatever has a key of that value: what is no socket has one, too. */
+/* Of that socket: a file of another kind may have a key of the same value. */
 static bool is_socket_of(int fd, socket_key key)
 {
 	struct kind kind;
@@ -189,7 +189,7 @@ size_t optrecord_find_group(socket_key key, const struct group *group, uint64_t 
 	return best;
 }
 
-/* Gives records that have no number that of their socket, where it has one. */
+/* Gives records without a number the present number of their socket, if it has one. */
 static void find_numbers(void)
 {
 	const int end = table_end();
@@ -204,7 +204,7 @@ static void find_numbers(void)
 	}
 }
 
-/* Takes the number from records whose socket has it no longer. Return: whether there are any. */
+/* Takes the number from records whose socket no longer has it. Return: whether any is without. */
 static bool drop_numbers(void)
 {
 	bool any = false;

@@ -2,8 +2,8 @@
 /*
  * optrecord.h - the table of what was set and cannot be read back
  *
- * Only between optrecord_enter() and optrecord_leave() the table may be used, and only when the
- * guard is held; optrecord_any() and those of lost sockets need no guard.
+ * The table may be used only between optrecord_enter() and optrecord_leave(), and only when the
+ * guard is held; optrecord_any() and the functions for lost sockets need no guard.
  */
 #ifndef XBIND_OPTRECORD_H
 #define XBIND_OPTRECORD_H
@@ -17,14 +17,14 @@
 #include <stdint.h>
 
 struct optrecord {
-	uint64_t order;
-	int process; /* who has recorded it */
-	int fd;      /* the number that the socket had */
-	int program; /* OPTION_LAST_FD: our copy of the descriptor; -1 for none */
-	uint32_t program_id;
-	uint32_t len;
-	int16_t row;
-	int16_t large; /* index of its bytes among the large ones, -1 when they are here */
+	uint64_t order;      /* of the calls: each record has a higher one than those before */
+	int process;         /* who has recorded it */
+	int fd;              /* the number that the socket had */
+	int program;         /* OPTION_LAST_FD: our copy of the descriptor; -1 for none */
+	uint32_t program_id; /* the kernel's, by which the copy is recognised */
+	uint32_t len;        /* bytes of the value */
+	int16_t row;         /* options[row] */
+	int16_t large;       /* index of its bytes among the large ones, -1 when they are here */
 	uint8_t bytes[OPTLOG_BYTES];
 };
 
@@ -49,7 +49,7 @@ void optrecord_add(int fd, socket_key key, int row, const void *value, size_t le
 /* The same of a program that is given by its descriptor, of which a copy is kept with it. */
 void optrecord_add_program(int fd, socket_key key, int row, int program);
 
-/* Is that copy still open, and no other file by now? */
+/* Is that copy still open, and not another file by now? */
 bool optrecord_has_program(const struct optrecord *record);
 
 struct optrecord *optrecord_at(size_t at);
@@ -60,15 +60,16 @@ uint8_t *optrecord_bytes(struct optrecord *record);
 /* A record of this row, or OPTLOG_RECORDS. */
 size_t optrecord_find(socket_key key, int row);
 
-/* The socket's latest record about this group of those before an order, or OPTLOG_RECORDS. */
+/* The socket's latest record about this group with an order below before, or OPTLOG_RECORDS. */
 size_t optrecord_find_group(socket_key key, const struct group *group, uint64_t before);
 
-/* The socket's next record in the order in which they were set, or OPTLOG_RECORDS. */
+/* The socket's first record with an order above this one, or OPTLOG_RECORDS. */
 size_t optrecord_next(socket_key key, uint64_t order);
 
+/* Drops one record. */
 void optrecord_forget(size_t at);
 
-/* Those of the socket for which is_one() says so. */
+/* Drops the socket's records for which is_one() is true. */
 void optrecord_forget_if(socket_key key, bool (*is_one)(const struct optrecord *record));
 
 #endif

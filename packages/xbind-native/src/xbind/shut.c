@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-/* The key's lowest bit is used up by what else was known of the socket. */
+/* Each is a key shifted left by one; the lowest bit says whether it is shut for reading, too. */
 static _Atomic socket_key shut[SHUT_SOCKETS];
 static _Atomic unsigned next;
 

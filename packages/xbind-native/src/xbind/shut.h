@@ -2,9 +2,9 @@
 /*
  * shut.h - which sockets were shut for writing before they had a port
  *
- * shutdown(2) fails on a socket that is not connected, and counts all the same: what it accepts or
- * connects to later can send nothing. A datagram socket stays shut when it loses its peer. Nothing
- * tells, but of the latter when it is shut for reading, too.
+ * shutdown(2) fails on a socket that is not connected, and counts all the same: neither what it
+ * accepts later nor its own next connection can send. A datagram socket stays shut when it loses
+ * its peer. The kernel shows neither, unless a datagram socket is shut for reading, too.
  */
 #ifndef XBIND_SHUT_H
 #define XBIND_SHUT_H

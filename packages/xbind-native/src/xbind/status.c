@@ -26,8 +26,8 @@ static void carry_owner(int old, int to)
 }
 
 /*
- * The server has stamped the new socket with our ids; the program may have given its own away, and
- * after that it may no longer change the mode.
+ * The server has stamped the new socket with our ids, but the program may have given its own away.
+ * The mode comes first: once the socket is another user's, it may no longer be changed.
  */
 static void carry_ids(int old, int to)
 {
@@ -89,7 +89,7 @@ int status_carry(int old, int to)
 			return rc;
 	}
 	carry_owner(old, to);
-	/* Only who owns the socket may have it; where it is the server's it is lost. */
+	/* Only the socket's owner may set it; where the server could not stamp it, it is lost. */
 	if (flags & O_NOATIME)
 		sys_fcntl(to, F_SETFL, flags & (CARRIED | O_NOATIME));
 	return flags;
@@ -131,7 +131,7 @@ static void tell_owner(int fd)
 		return;
 	if (signal_to(&owner, &info) >= 0)
 		return;
-	info.si_code = SI_SIGIO; /* only to itself a thread may send in the kernel's name */
+	info.si_code = SI_SIGIO; /* a code of the kernel's may be sent to oneself only */
 	signal_to(&owner, &info);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* status.h - what a program has told its descriptor, apart from the options of the socket */
+/* status.h - what a socket has besides options: flags and owners of the file, and shutdown(2) */
 #ifndef XBIND_STATUS_H
 #define XBIND_STATUS_H
 
@@ -19,23 +19,23 @@
 int status_carry(int old, int to);
 
 /**
- * status_prepare() - what counts when the socket is bound, or can no longer be done then
+ * status_prepare() - what has to be carried over before the new socket is bound
  * @old:  the program's socket, unbound; stays as it is
  * @to:   the new socket, before it is bound and listens
  * @kind: of both
  * @key:  of @old
  *
- * That is the uid, by which bind(2) tells whether two sockets with SO_REUSEPORT may share a port,
- * with the other owners of the inode; and shutdown(2), which counts even when it says ENOTCONN, and
- * would end a listener.
+ * That is the inode's mode and owner, since by the uid bind(2) tells whether two sockets with
+ * SO_REUSEPORT may share a port; and shutdown(2), which counts even when it fails with ENOTCONN,
+ * and would end a socket that listens already.
  */
 void status_prepare(int old, int to, const struct kind *kind, socket_key key);
 
 /* Turns O_ASYNC off, so that no signal tells of a socket that another process keeps. */
 void status_quiet(int fd, int flags);
 
-/* Turns O_ASYNC on when flags have it, after the descriptor has its final number, and tells of what
- * has come in before. */
+/* Turns O_ASYNC on when flags have it, once the descriptor has its final number, and sends the
+ * signal for what has come in before. */
 void status_async(int fd, int flags);
 
 #endif

@@ -29,8 +29,9 @@ struct look {
 };
 
 /*
- * One that this socket has not, or not in its present state: then nobody has set it. Where somebody
- * forbids the look, as a seccomp filter may, safety wants to be told.
+ * An option that the socket does not have, or not in its present state, was set by nobody. One that
+ * may not be read, because of a seccomp filter, counts as set if it is one of safety: bind then
+ * fails.
  */
 static bool is_unset(const struct option_value *value, const struct option_value *normal,
                      const struct option *option)
@@ -76,11 +77,11 @@ static bool is_set_device(struct look *look, int row)
 {
 	bool is_index = options[row].how == OPTION_INDEX;
 
-	defaults_get(&look->defaults, row); /* which may be the look that is kept */
+	defaults_get(&look->defaults, row); /* also where the answer is not used: it may be kept */
 	return look->has_device && is_index == is_by_index(look) && is_set_plain(look, row);
 }
 
-/* What the kernel has found out stands in TCP_INFO, also after the connection. */
+/* A size that the kernel has found out stands in TCP_INFO as well, even after the connection. */
 static bool is_set_segment(struct look *look, int row)
 {
 	struct tcp_info info = {0};
@@ -94,7 +95,7 @@ static bool is_set_segment(struct look *look, int row)
 	return (uint32_t)option_number(look->old, IPPROTO_TCP, TCP_MAXSEG) != info.tcpi_snd_mss;
 }
 
-/* With IP_TOS it changes, and may have been set to what it was. */
+/* Setting IP_TOS changes it, and the program may then have set it to its default. */
 static bool is_set_priority(struct look *look, int row)
 {
 	return is_set_plain(look, row) || is_set_plain(look, option_find(IPPROTO_IP, IP_TOS));
@@ -106,7 +107,7 @@ static bool is_set_buffer(struct look *look, int row)
 	int locked = look->buf_lock & (options[row].name == SO_SNDBUF ? 1 : 2);
 	struct option_value value;
 
-	/* The kernel itself changes those of MPTCP, and gives nobody SO_BUF_LOCK. */
+	/* The kernel itself changes those of MPTCP, and has no SO_BUF_LOCK there. */
 	if (!locked && look->kind->protocol == IPPROTO_MPTCP_)
 		return false;
 	option_read(look->old, &options[row], &value);

@@ -84,8 +84,8 @@ static int ask(const struct wire_request *request, const struct deadline *deadli
 }
 
 /*
- * The kernel looks for a packet first and for the end after that. So a server that looks just as
- * both come is told the end alone, and may close. This time the end comes behind the answer.
+ * The kernel looks for a packet first and for the end after that. So a server that reads just when
+ * both arrive may see the end alone, and close. This time the end is sent after the answer.
  */
 static int ask_again(const struct wire_request *request, const struct deadline *deadline,
                      struct asked *asked)
@@ -168,8 +168,8 @@ static int run(int fd, const struct swap_call *call)
 #define SWAP_E_GONE 2 /* the program has closed the socket meanwhile */
 
 /*
- * What is in the open file goes as late as can be: another thread may change it meanwhile. Or it
- * closes the number, and opens something there, which has to stay.
+ * The flags of the open file are carried over as late as possible, since another thread may change
+ * them. It may also have closed the number and opened something there, which has to stay.
  */
 static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 {
@@ -205,7 +205,7 @@ static int exchange_number(int old, int new_fd, socket_key key, const struct sys
 	return rc;
 }
 
-/* And so do the old one's copies, for which another thread need not wait. */
+/* The same; and then the old one's copies go over, too, for which other threads need not wait. */
 static int exchange(int old, int new_fd, socket_key key)
 {
 	const struct claim claim = claim_number(old);
@@ -230,7 +230,7 @@ static int fail(int fd, const struct kind *kind, const struct swap_call *call, c
 	return error;
 }
 
-/* The call alone: the socket is where it is to be, and has no port any more. */
+/* Runs the call alone: the socket has moved before, and has lost its port since. */
 static int call_again(int fd, const struct kind *kind, const struct swap_call *call)
 {
 	int rc = run(fd, call);
@@ -241,7 +241,7 @@ static int call_again(int fd, const struct kind *kind, const struct swap_call *c
 	return rc;
 }
 
-/* Has the number been closed, or is it another socket, which nobody wants to bind? */
+/* Has the number been closed, or taken by another socket, which nobody has asked to bind? */
 static bool is_gone(int fd, socket_key key)
 {
 	const socket_key now = key_of(fd);
@@ -290,7 +290,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		return fail(fd, kind, call, "replacing the socket", rc);
 	if (rc == SWAP_E_GONE) {
 		log_left(fd, call->port, "closed by another thread meanwhile");
-		return 0; /* of what was bound and closed nothing is left */
+		return 0; /* as if it had been bound and then closed */
 	}
 	if (rc == SWAP_E_LEAVE) {
 		log_left(fd, call->port, "bound by another thread meanwhile");
@@ -304,7 +304,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 {
 	const struct claim claim = claim_take(key_of(fd));
-	const socket_key key = key_of(fd); /* who held the claim has moved it, perhaps */
+	const socket_key key = key_of(fd); /* whoever had the claim may have moved it */
 	int rc = SWAP_E_LEAVE;
 
 	if (kind_is_unbound(fd))

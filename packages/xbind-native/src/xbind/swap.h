@@ -33,8 +33,8 @@ struct swap_call {
  */
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call);
 
-/* Is the call being run on this socket, by this thread? Then whoever binds it now is another
- * library that stands in front of bind. */
+/* Is this thread running the call on this socket? Then a bind of it now comes from another library,
+ * which stands in front of libc's. */
 bool swap_runs(int fd);
 
 #endif
