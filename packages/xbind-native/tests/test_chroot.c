@@ -42,7 +42,6 @@ static void bind_many(int number)
 /* Forked processes share the connection, and take turns. */
 static void test_forked(void)
 {
-	int status;
 	pid_t pid[4];
 
 	enter_jail();
@@ -54,10 +53,8 @@ static void test_forked(void)
 		}
 	}
 	bind_many(4);
-	for (int i = 0; i < 4; i++) {
-		CHECK_EQ(waitpid(pid[i], &status, 0), pid[i]);
-		CHECK_EQ(status, 0);
-	}
+	for (int i = 0; i < 4; i++)
+		child_await(pid[i]);
 }
 
 /* The kept connection, where there is one. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* test_epoll_shared.c - epoll sets and sockets that threads, handlers and processes share */
+#include "support/child.h"
 #include "support/listener.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 #define THREADS      8
 #define SERVING      4
@@ -15,15 +15,13 @@
 /* Runs a body in a child, which exits 0. */
 static void in_child(void (*body)(int fd, int set), int fd, int set)
 {
-	int status;
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		body(fd, set);
 		_exit(0);
 	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
+	child_await(pid);
 }
 
 /* The old socket stays with a child that does nothing: no ghost of it is in the set. */
@@ -155,7 +153,6 @@ static void test_fork_beside_thread(void)
 	fflush(stdout);
 	CHECK_EQ(pthread_create(&thread, NULL, bind_registered, (void *)(uintptr_t)20), 0);
 	for (int i = 0; i < 20; i++) {
-		int status;
 		pid_t pid = fork();
 
 		if (pid == 0) {
@@ -167,8 +164,7 @@ static void test_fork_beside_thread(void)
 			check_event(set, EPOLLOUT, DATA);
 			syscall(SYS_exit_group, 0); /* TSan would miss the thread */
 		}
-		CHECK_EQ(waitpid(pid, &status, 0), pid);
-		CHECK_EQ(status, 0);
+		child_await(pid);
 	}
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	close(shared_set);

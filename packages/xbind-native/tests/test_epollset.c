@@ -4,7 +4,6 @@
 #include "support/replace.h"
 
 #include <fcntl.h>
-#include <sys/wait.h>
 
 #define FD_TOP   200 /* a number that nothing else has */
 #define FD_APART 64  /* no number close to it is a set's */
@@ -169,7 +168,7 @@ static void test_fired_oneshot_and_failure(void)
 static void test_forked_holder(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
-	int status, pipe_fds[2];
+	int pipe_fds[2];
 	pid_t pid;
 
 	CHECK_EQ(pipe2(pipe_fds, O_CLOEXEC), 0);
@@ -187,8 +186,7 @@ static void test_forked_holder(void)
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 6), 0);
 	close(pipe_fds[0]);
 	close(pipe_fds[1]);
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
+	child_await(pid);
 	close(fd);
 	close(set);
 }
@@ -294,7 +292,6 @@ static void inherited(int set, int fd)
 static void test_inherited(const char *self)
 {
 	char set_text[16], fd_text[16];
-	int status;
 	pid_t pid;
 
 	fflush(stdout);
@@ -309,8 +306,7 @@ static void test_inherited(const char *self)
 		snprintf(fd_text, sizeof(fd_text), "%d", fd);
 		test_exec(self, set_text, fd_text);
 	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
+	child_await(pid);
 	printf("ok test_inherited\n");
 }
 

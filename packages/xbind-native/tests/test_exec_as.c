@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_exec_as.c - which descriptors a program gets that runs in the place of another one */
-#include "test.h"
+#include "support/child.h"
 
 #include "core/sys.h"
 #include "xsocket/private.h"
@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #define STRAY_FD 50    /* open, and not close-on-exec */
 #define MANY     20000 /* variables: a container has seven for each service of its cluster */
@@ -50,7 +49,7 @@ long sys_call(long number, const long args[6])
 
 static void exec_and_look(char *env, unsigned env_len)
 {
-	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC), status;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	pid_t pid;
 
 	CHECK(fd >= 0);
@@ -60,8 +59,7 @@ static void exec_and_look(char *env, unsigned env_len)
 		CHECK_EQ(dup2(fd, STRAY_FD), STRAY_FD);
 		CHECK_EQ(xs1_exec_as(fd, fd, 0, 0, NULL, 0, argv, sizeof(argv), env, env_len), 0);
 	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
+	child_await(pid);
 	close(fd);
 }
 

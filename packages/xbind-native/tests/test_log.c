@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_log.c - what the library says at load on stderr, and about each bind */
+#include "support/child.h"
 #include "support/logged.h"
 
 #include <sys/epoll.h>
@@ -112,7 +113,6 @@ static void test_nothing_listed(void)
 static void test_full(void)
 {
 	const struct rlimit limit = {10, 10};
-	int status;
 	pid_t pid;
 
 	setenv("XBIND_LOG", "77", 1);
@@ -124,8 +124,7 @@ static void test_full(void)
 		CHECK_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
 		test_exec(logged_self, "one", "run");
 	}
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK_EQ(status, 0);
+	child_await(pid);
 }
 
 static const struct logged_case cases[] = {
