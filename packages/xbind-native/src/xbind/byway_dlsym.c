@@ -24,7 +24,7 @@ find_function *_Atomic byway_dlsym;
 /* Asked by hook_dlsym.S. Return: what dlsym() is to give, NULL to leave it to byway_dlsym. */
 void *byway_find(void *handle, const char *name);
 
-/* A sanitizer calls dlsym() to find strcmp(), before it has any. */
+/* strcmp() for equality alone: a sanitizer calls dlsym() to find its strcmp(). */
 static bool is(const char *name, const char *wanted)
 {
 	while (*name && *name == *wanted) {
@@ -77,8 +77,8 @@ void *byway_in_libc(const char *name)
 }
 
 /*
- * A library behind this one asks RTLD_NEXT for what it stands in front of, and is to have it. Every
- * other search either meets the hooks by itself, or finds libc's function past them.
+ * A library behind this one asks RTLD_NEXT for what it stands in front of, and gets just that. Any
+ * other search either finds the hooks by itself, or libc's function, which is replaced.
  */
 void *byway_find(void *handle, const char *name)
 {

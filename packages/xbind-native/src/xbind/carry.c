@@ -72,8 +72,8 @@ static int carry_buffer(const struct carry *carry, const struct option *option)
 	int rc;
 
 	/*
-	 * SO_RCVLOWAT, carried over before, may have made it as large and left it unlocked. One
-	 * that is locked is set all the same: qemu-user tells of the lock and cannot set it.
+	 * SO_RCVLOWAT, carried over before, may have made it as large and left it unlocked. A
+	 * locked one is set all the same: qemu-user can read the lock but not set it.
 	 */
 	if (!locked && option_number(carry->to, option->level, option->name) == size)
 		return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* claim.h - one swap of a socket at a time, and who has met one */
+/* claim.h - one swap of a socket at a time, and whether a call has met one */
 #ifndef XBIND_CLAIM_H
 #define XBIND_CLAIM_H
 

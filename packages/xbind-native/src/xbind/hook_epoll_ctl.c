@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_epoll_ctl.c - epoll_ctl(2): what is registered where, which also tells of inherited sets */
+/* hook_epoll_ctl.c - epoll_ctl(2): what is registered where; inherited sets are learnt here, too */
 #include "core/fd.h"
 #include "core/visibility.h"
 #include "xbind/claim.h"

@@ -20,7 +20,7 @@
 
 #define STRAY_WAIT_MS 100 /* milliseconds; longest wait for ours behind an answer to others */
 
-static _Atomic int slot; /* who works with the rest */
+static _Atomic int slot; /* claimed by the thread that uses the rest */
 static struct {
 	_Atomic int fd; /* the number; what it refers to now the identity tells */
 	unsigned user;

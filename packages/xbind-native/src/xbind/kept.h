@@ -34,8 +34,8 @@ void kept_close(void);
  * @deadline: when to give up
  *
  * One request at a time, also among forked processes, which share the connection: in the jail they
- * cannot make one of their own. It is used under the effective user that it was made by alone,
- * which is who the server believes it to be.
+ * cannot make one of their own. It is used only under the effective user that made it, since the
+ * server takes whoever uses it for that user.
  *
  * Return: the socket, close-on-exec, which the caller closes; -ENOTCONN when there is no
  *         connection that can be used; else an error of handover_receive().

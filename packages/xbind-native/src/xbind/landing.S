@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * landing.S - at the end of each file in assembler: what the linker is to know of its code
+ * landing.S - at the end of each file in assembler: what the linker has to know of it
  *
  * The stack holds no code, and whatever is jumped to begins with a landing pad. The linker says so
  * of the library (IBT and SHSTK, BTI) if every object does, compiled ones by an option of theirs.

@@ -5,9 +5,9 @@
 
 /**
  * renumber() - dup3(2) onto a number that is open, and a note that the socket has moved
- * @fd:    the socket that is to have the number, too
- * @to:    the number; it may lie above the limit of today
- * @flags: as of dup3(2)
+ * @fd:    the socket that gets the number, too; stays the caller's
+ * @to:    the number; it may lie above the present limit
+ * @flags: as for dup3(2)
  *
  * Return: 0, -EMFILE when the limit forbids the number, else what dup3(2) gave.
  */
