@@ -8,10 +8,10 @@
 #include <sys/syscall.h>
 
 /*
- * Each is run once, as another thread might do it: right after kcmp(2) has found another file of
- * the number that it was asked for, after it was asked about the table of descriptors, and after it
- * has not found a number; before getdents64(2), by which the library looks around for sets, and
- * before a registration is taken out of the set of one number.
+ * Each of these is run once, as another thread might do it: right after kcmp(2) has found another
+ * file under the number, was asked about tables of descriptors, or has found nothing under
+ * number_of_no_file; before getdents64(2), by which the library looks around for sets; and before a
+ * registration is taken out of number_of_set.
  */
 static void (*after_other_file)(void), (*after_table)(void), (*after_no_file)(void);
 static void (*before_list)(void), (*before_delete)(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_records.c - the bound of the records of what cannot be read back
+ * test_records.c - the bounds of the table of options that cannot be read back
  *
  * A socket of which something found no room does not move, and one that has gone gives its room
  * back. Port 3000 and those after it are listed.

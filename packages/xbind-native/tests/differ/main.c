@@ -3,8 +3,10 @@
  * main.c - runs a sequence without the library and with it, and compares the two traces
  *
  * usage: differ                      one seed after the other, until the time is over
- *        differ trace SEED DROPPED   one trace; DROPPED has a character for each step, 1 to drop
- * it; behind it what a program has left that became this one
+ *        differ trace SEED DROPPED   one trace; DROPPED has a character for each step, 1 to drop it
+ *
+ * step_process.c adds two arguments when a trace goes on after exec: its state, and whom to wait
+ * for.
  *
  * Preloaded itself, it runs the traces without LD_PRELOAD and with it. A trace that differs is
  * made as short as it can be, and shown. In the environment:
@@ -47,9 +49,9 @@ static void list_published(uint64_t seed, char *list)
 }
 
 /*
- * What the library is to move: all, or some of the ports. A socket that has moved with a port of
- * the kernel's choice is there, too, when it then gets one that is not listed, and those that would
- * be in its way are not: so there 0 is not among some.
+ * What the library moves: all ports, or some. With the server in another namespace, port 0 is not
+ * among some: a socket that moved for it and is then bound to a port that is not listed stays
+ * there, where nothing has that port, though at home something may.
  */
 static void set_list(uint64_t seed)
 {

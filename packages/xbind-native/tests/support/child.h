@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* child.h - a child process that does what would spoil this one */
+/* child.h - a child process, for what this one could not undo */
 #ifndef SUPPORT_CHILD_H
 #define SUPPORT_CHILD_H
 
@@ -10,7 +10,7 @@
 
 #define CHILD_SECONDS 150 /* then it is killed */
 
-/* The child has exited with 0. */
+/* Waits for the child, which has to exit with 0. */
 static inline void child_await(pid_t child)
 {
 	int status;

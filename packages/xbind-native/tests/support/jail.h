@@ -28,7 +28,7 @@ static inline int bind_listed(void)
 	return error;
 }
 
-/* How many descriptors there are that a program does not know of. */
+/* How many descriptors there are besides the standard ones. */
 static inline int strangers(void)
 {
 	int count = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pair.h - what a program that pair runs wants to know */
+/* pair.h - for programs that pair runs: sockets, and in which namespace they are */
 #ifndef SUPPORT_PAIR_H
 #define SUPPORT_PAIR_H
 

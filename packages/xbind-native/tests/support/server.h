@@ -8,9 +8,9 @@ enum server_mode {
 	SERVER_GOOD,
 	SERVER_SILENT,        /* takes the request and never answers */
 	SERVER_LINGERS,       /* answers well and never closes the connection */
-	SERVER_STALLS,        /* is held up with its first client, and a little with one after it */
+	SERVER_STALLS,        /* delays its first client for long, and a later one a little */
 	SERVER_CLOSES,        /* closes instead of answering */
-	SERVER_MISSES,        /* sees the client's end alone where it comes with the request */
+	SERVER_MISSES,        /* sees only the end of the stream when it comes with the request */
 	SERVER_EMPTY,         /* an empty packet */
 	SERVER_SHORT,         /* a reply cut short */
 	SERVER_LONG,          /* a reply with a byte too many */
