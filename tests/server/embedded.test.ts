@@ -1,5 +1,5 @@
 /* A server within a program that does other things as well. */
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { once } from "node:events";
 import {
   closeSync,
@@ -16,7 +16,7 @@ import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { xsocket } from "@xsocket/client";
 import { DEFAULT_POLICY, type Policy, serve } from "@xsocket/server";
-import { libraryPath } from "@xsocket/xbind-native";
+import { errno, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors, guardDescriptors, here, tempDir } from "../harness/index.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -46,6 +46,16 @@ test("what a start fails for is said, and nothing stays open, whatever cannot be
     throw new Error("the policy is none");
   };
   await expect(serve({ address: `${home}/control`, policy })).rejects.toThrow("the policy is none");
+  expect(descriptors()).toEqual(before);
+});
+
+test("a start for which the kernel has no memory leaves nothing open either", async () => {
+  using dir = tempDir();
+  const native = loadSyscalls();
+  const before = descriptors();
+  using epoll = spyOn(native, "epollCreate").mockReturnValue(-errno.ENOMEM);
+  await expect(serve({ address: dir.join("control") })).rejects.toThrow("epoll_create: ENOMEM");
+  expect(epoll).toHaveBeenCalled();
   expect(descriptors()).toEqual(before);
 });
 
@@ -185,7 +195,7 @@ test("a server runs in a Worker, too", async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test("a program that has hardly a descriptor left is told so, and lives on", async () => {
+test("a program that has hardly a descriptor left is told so, loses none, and lives on", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   const script = `${import.meta.dir}/starved.ts`;
@@ -195,9 +205,16 @@ test("a program that has hardly a descriptor left is told so, and lives on", asy
     expect([free, code, stdout, stderr]).toEqual([
       free,
       0,
-      expect.stringMatching(/^(SYSTEM|serves)\n$/),
+      expect.stringMatching(new RegExp(`^(SYSTEM ${free}|serves)\n$`)),
       "",
     ]);
     if (free === 15) expect(stdout).toBe("serves\n");
   }
+});
+
+test("a server that has stopped is not said to be out of reach", async () => {
+  using dir = tempDir();
+  const server = await serve({ address: dir.join("control") });
+  await server.stop();
+  expect(server.isReachable()).toBe(true); // it has removed its file itself
 });
