@@ -159,13 +159,15 @@ test("as many may wait to be accepted as was said, and else as with Bun and Node
   }
 });
 
-test("an empty hostname is none where it is for Bun, too", async () => {
+test("an empty hostname is none where it is for Bun, too, and handlers are not left out", async () => {
   await using server = await startServer();
   const place = { via: server.path, hostname: "", port: 0 };
   await using page = await serve({ ...place, fetch: () => new Response() });
   using socket = await udp(place);
   expect([page.hostname, socket.hostname]).toEqual(["localhost", "0.0.0.0"]);
   await expect(connect({ ...place, socket: { data() {} } })).rejects.toThrow("hostname is missing");
+  const mute = Reflect.apply(connect, undefined, [{ ...place, hostname: "127.0.0.1" }]);
+  await expect(mute).rejects.toThrow("socket is undefined");
 });
 
 /* Of a listening socket of the target, as ss tells it. */

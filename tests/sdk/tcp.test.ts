@@ -129,6 +129,8 @@ describe("a listener", () => {
       ["EINVAL", { timeoutMs: 0 }],
       ["EINVAL", { timeoutMs: Number.NaN }],
       ["EINVAL", { signal: "" }],
+      ["EINVAL", { socket: undefined }],
+      ["EINVAL", { socket: null }],
       ["EINVAL", { exclusive: true, reusePort: true }],
       ["ENOTSUP", { fd: 0 }],
       ["ENOTSUP", { unix: "/tmp/x" }],

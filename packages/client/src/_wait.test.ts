@@ -1,5 +1,5 @@
 import { expect, spyOn, test } from "bun:test";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { EPOLLIN, loadSyscalls } from "@xsocket/xbind-native";
 import { guardDescriptors } from "../../../tests/harness/index.ts";
 import { Deadline } from "./_deadline.ts";
@@ -53,4 +53,11 @@ test("a wait for which Bun's own epoll set has no room fails at once and leaves 
   await expect(wait).rejects.toMatchObject({ code: "ENOSPC" });
   expect([create.mock.calls.length, add.mock.calls.length]).toEqual([1, 1]);
   native.close(fd);
+});
+
+test("a descriptor that cannot be waited for is an error and leaves nothing open", async () => {
+  const fd = openSync(import.meta.path, "r");
+  const wait = whenReady(fd, EPOLLIN, new Deadline({}));
+  await expect(wait).rejects.toMatchObject({ code: "EPERM" });
+  closeSync(fd);
 });
