@@ -15,8 +15,15 @@ import {
 import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { xsocket } from "@xsocket/client";
+import {
+  AF_UNIX,
+  encodeAddress,
+  SOCK_CLOEXEC,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "@xsocket/protocol";
 import { DEFAULT_POLICY, type Policy, serve } from "@xsocket/server";
-import { errno, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, errno, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors, guardDescriptors, here, tempDir } from "../harness/index.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -69,6 +76,7 @@ test("a directory that others may write to is refused with the option that allow
 const WORKER = join(ROOT, "packages/server/src/_worker.ts");
 const BUNDLED = `
   import { xsocket } from "@xsocket/client";
+import { AF_UNIX, encodeAddress, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
   import { serve } from "@xsocket/server";
   await using server = await serve({ address: process.argv[2] ?? "" });
   using socket = await xsocket({ via: server.address });
@@ -130,6 +138,37 @@ test("options that cannot be right are refused before anything is opened", async
     await expect(starting, message).rejects.toMatchObject({ code: "MISUSE" });
     await expect(starting, message).rejects.toThrow(message);
     expect(existsSync(address)).toBe(false);
+  }
+});
+
+test("a listening socket that was given is served and its file left, and another one refused", async () => {
+  using dir = tempDir();
+  const native = loadSyscalls();
+  const socketAt = (path: string, type: number, listens: boolean) => {
+    const fd = checked("socket", native.socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+    const address = encodeAddress({ kind: "path", path });
+    checked("bind", native.bind(fd, address, address.byteLength));
+    if (listens) checked("listen", native.listen(fd, 8));
+    return fd;
+  };
+  for (const [type, listens] of [
+    [SOCK_STREAM, true],
+    [SOCK_SEQPACKET, false],
+  ] as const) {
+    const listenFd = socketAt(dir.join(`${type}`), type, listens);
+    await expect(serve({ listenFd })).rejects.toThrow("is not a listening UNIX socket of type");
+    native.close(listenFd);
+  }
+  for (const ownsFile of [false, true]) {
+    const path = dir.join(`${ownsFile}`);
+    const server = await serve({ listenFd: socketAt(path, SOCK_SEQPACKET, true), ownsFile });
+    expect([server.address, server.isReachable()]).toEqual([path, true]);
+    (await xsocket({ via: path })).close();
+    renameSync(path, dir.join("elsewhere"));
+    expect(server.isReachable()).toBe(false);
+    renameSync(dir.join("elsewhere"), path);
+    await server.stop();
+    expect(existsSync(path)).toBe(!ownsFile);
   }
 });
 
