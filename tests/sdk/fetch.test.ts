@@ -93,6 +93,8 @@ test("fetch through the target does what fetch does", async () => {
     headers: { "x-mine": "2" },
   });
   expect(await (await there(request)).json()).toEqual(["POST", "2", "whole"]);
+  const other = { method: "PUT", body: "other" }; // than the request has
+  expect(await (await there(request, other)).json()).toEqual(["PUT", "2", "other"]);
 
   for (const path of ["/gzip", "/br", "/zstd"])
     expect(await (await there(at(path))).text()).toBe("packed");

@@ -3,12 +3,13 @@ import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
 import { once } from "node:events";
 import * as http from "node:http";
+import * as https from "node:https";
 import { type AddressInfo, connect, createServer } from "node:net";
 import * as tls from "node:tls";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { getOption, setOption } from "../../packages/client/src/_socket.ts";
-import { HttpAgent, nodeBind, nodeConnect, nodeListen } from "@xsocket/client";
+import { HttpAgent, HttpsAgent, nodeBind, nodeConnect, nodeListen, serve } from "@xsocket/client";
 import {
   createNamespace,
   descriptors,
@@ -343,3 +344,28 @@ async function twoAnswers(port: number): Promise<number[]> {
 function portOf(address: AddressInfo | string | null): number {
   return typeof address === "object" && address ? address.port : 0;
 }
+
+test("an agent of node:https looks for the certificate of the servername that it is given", async () => {
+  using dir = tempDir();
+  const { key, cert } = await makeCertificate(dir, "web.test");
+  await using server = await startServer();
+  const via = server.path;
+  await using web = await serve({
+    via,
+    port: 0,
+    tls: { key, cert },
+    fetch: () => new Response("hello"),
+  });
+  const agent = new HttpsAgent({ via, lookup: () => ["127.0.0.1"] });
+  const outcome = (host: string, servername: string) =>
+    new Promise<unknown>((resolve) => {
+      https
+        .get({ host, servername, port: web.port, ca: cert, agent }, (answer) =>
+          resolve(answer.resume().statusCode),
+        )
+        .on("error", (error) => resolve(Reflect.get(error, "code")));
+    });
+  expect(await outcome("other.test", "web.test")).toBe(200);
+  expect(await outcome("web.test", "other.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
+  agent.destroy();
+});

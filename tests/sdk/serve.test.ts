@@ -173,10 +173,10 @@ describe("serve", () => {
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });
     const program = (version: number): string => `
-      import { serve } from "@xsocket/client";
+      import { serve, serveSync } from "@xsocket/client";
       const options = { via: "${xsocketServer.path}", hostname: "127.0.0.1" };
       await serve({ ...options, port: 5081, fetch: () => new Response("one ${version}") });
-      await serve({ ...options, port: 5082, fetch: () => new Response("two ${version}") });
+      serveSync({ ...options, port: 5082, fetch: () => new Response("two ${version}") });
       console.log("run ${version}");`;
     symlinkSync(join(import.meta.dir, "../node_modules"), dir.join("node_modules"));
     writeFileSync(dir.join("program.ts"), program(1));
