@@ -141,7 +141,7 @@ static void test_lists(void)
 	check_list("*,8080:3000", body_every);
 	check_list("8080:3000 3000 *", body_every);
 	check_list("udp/*", body_every_udp);
-	check_list("80 000080 80:80", body_one);
+	check_list("80 000080 80-80 80:80", body_one);
 }
 
 static void test_unreadable_words(void)

@@ -287,6 +287,35 @@ static void test_join_again(void)
 	change_group(other, IP_ADD_MEMBERSHIP, 0);
 }
 
+static void join_often(int fd, int level, int join, int leave, const void *value, socklen_t len)
+{
+	for (int i = 0; i < JOINS; i++) {
+		CHECK_EQ(setsockopt(fd, level, join, value, len), 0);
+		CHECK_EQ(setsockopt(fd, level, leave, value, len), 0);
+	}
+}
+
+/* Whatever the name of the option. */
+static void test_join_otherwise(void)
+{
+	const struct ipv6_mreq group6 = {.ipv6mr_multiaddr.s6_addr = {0xff, 0x15, [15] = 1},
+	                                 .ipv6mr_interface = 1};
+	struct group_req group = {.gr_interface = 1};
+	int fd = pair_socket(SOCK_DGRAM), other = socket(AF_INET6, SOCK_DGRAM, 0);
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3017)};
+
+	*(struct sockaddr_in *)&group.gr_group =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(GROUP)};
+	join_often(fd, IPPROTO_IP, MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, &group, sizeof(group));
+	CHECK_EQ(pair_bind(fd, 3016), 0);
+	CHECK(pair_is_there(fd));
+	if (other < 0)
+		return;
+	join_often(other, IPPROTO_IPV6, IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP, &group6, sizeof(group6));
+	CHECK_EQ(bind(other, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK(pair_is_there(other));
+}
+
 int main(void)
 {
 	RUN(test_bound);
@@ -296,6 +325,7 @@ int main(void)
 		RUN(test_long_values);
 		RUN_BY(child_run, test_set_again);
 		RUN_BY(child_run, test_join_again);
+		RUN_BY(child_run, test_join_otherwise);
 	}
 	return 0;
 }
