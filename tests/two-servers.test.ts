@@ -5,7 +5,6 @@ import {
   createNamespace,
   guardDescriptors,
   hasIpv6,
-  here,
   netnsCookie,
   startServer,
 } from "./harness/index.ts";
@@ -21,5 +20,4 @@ test("one client holds a socket in each of two namespaces", async () => {
   using inTwo = await xsocket({ via: second.path, type: "dgram", family: hasIpv6 ? 6 : 4 });
   expect(netnsCookie(inOne.fd)).toBe(await one.cookie());
   expect(netnsCookie(inTwo.fd)).toBe(await two.cookie());
-  expect(new Set([await one.cookie(), await two.cookie(), await here.cookie()]).size).toBe(3);
 });
