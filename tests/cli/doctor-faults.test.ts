@@ -122,8 +122,7 @@ describe("the row that fails is", () => {
 
   test("server: a socket of another kind is there, or one whose server takes nobody", async () => {
     using dir = tempDir();
-    using other = Bun.listen({ unix: dir.join("stream"), socket: { data() {} } });
-    expect(other).toBeDefined();
+    using _ = Bun.listen({ unix: dir.join("stream"), socket: { data() {} } });
     const rows = await examine([dir.join("stream")]);
     expectOnly(rows, "server", /EPROTOTYPE/, /another program's socket/);
 

@@ -173,8 +173,7 @@ describe("a session", () => {
   test("ends what is under way when it is closed", async () => {
     using dir = tempDir();
     const via = dir.join("control");
-    using silent = silentServer(via, 8);
-    expect(silent).toBeDefined();
+    using _ = silentServer(via, 8);
     const session = new Session({ via });
     const underWay = [1, 2, 3].map(() => rejection(session.socket()));
     await Bun.sleep(1);
@@ -188,8 +187,7 @@ describe("a session", () => {
   test("gives each its own time and error while the server has no room, and ends with them", async () => {
     using dir = tempDir();
     const via = dir.join("control");
-    using silent = silentServer(via, 0);
-    expect(silent).toBeDefined();
+    using _ = silentServer(via, 0);
     const full = [xsocketSync, xsocketSync]; // take the room that there is
     for (const form of full) expect(() => form({ via, timeoutMs: 1 })).toThrow("ETIMEDOUT");
     const session = new Session({ via });
@@ -250,8 +248,7 @@ describe("a session", () => {
     const waiting: number[] = [];
     const refused: Promise<XSocketError>[] = [];
     {
-      using silent = silentServer(via, 0);
-      expect(silent).toBeDefined();
+      using _ = silentServer(via, 0);
       waiting.push(native.handoverConnect(via, 0));
       refused.push(rejection(session.socket()), rejection(session.socket()));
       await Bun.sleep(5);
@@ -304,8 +301,7 @@ describe("a session", () => {
     async (idleMs) => {
       using dir = tempDir();
       const via = dir.join("control");
-      using silent = silentServer(via, 8);
-      expect(silent).toBeDefined();
+      using _ = silentServer(via, 8);
       using session = new Session({ via, idleMs });
       const waits = rejection(session.socket({ timeoutMs: 600 }));
       using timers = spyOn(globalThis, "setTimeout");
