@@ -8,11 +8,13 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
+#define EVENT_WAIT_MS 5000 /* milliseconds; connect(2) may be over before the listener knows */
+
 static inline void check_event(int set, uint32_t events, uint64_t data)
 {
 	struct epoll_event found[4];
 
-	CHECK_EQ(epoll_wait(set, found, 4, 0), 1);
+	CHECK_EQ(epoll_wait(set, found, 4, EVENT_WAIT_MS), 1);
 	CHECK_EQ(found[0].events, events);
 	CHECK_EQ(found[0].data.u64, data);
 }
