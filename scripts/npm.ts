@@ -12,24 +12,38 @@ const OUT = join(ROOT, "build/npm");
 const PACKAGES = ["protocol", "xbind-native", "server", "client", "cli"];
 const TYPED = new Set(["protocol", "xbind-native", "server", "client"]);
 
-/** A platform, by npm's names, and the CMake preset that builds for it. */
+/** A platform, by npm's names, and the CMake presets that build its libraries and its launcher. */
 interface Platform {
   readonly name: string;
   readonly preset: string;
+  /** One with musl, whose launcher is static, so that no libc can be too old for it. */
+  readonly launcherPreset: string;
   readonly cpu: "x64" | "arm64";
   readonly libc: "glibc" | "musl";
 }
 
 const PLATFORMS: readonly Platform[] = [
-  { name: "linux-x64", preset: "release", cpu: "x64", libc: "glibc" },
-  { name: "linuxmusl-x64", preset: "musl", cpu: "x64", libc: "musl" },
-  { name: "linux-arm64", preset: "aarch64", cpu: "arm64", libc: "glibc" },
-  { name: "linuxmusl-arm64", preset: "aarch64-musl", cpu: "arm64", libc: "musl" },
+  { name: "linux-x64", preset: "release", launcherPreset: "musl", cpu: "x64", libc: "glibc" },
+  { name: "linuxmusl-x64", preset: "musl", launcherPreset: "musl", cpu: "x64", libc: "musl" },
+  {
+    name: "linux-arm64",
+    preset: "aarch64",
+    launcherPreset: "aarch64-musl",
+    cpu: "arm64",
+    libc: "glibc",
+  },
+  {
+    name: "linuxmusl-arm64",
+    preset: "aarch64-musl",
+    launcherPreset: "aarch64-musl",
+    cpu: "arm64",
+    libc: "musl",
+  },
 ];
-const TARGETS = ["xsocket", "xbind", "xsocket-launch"];
 const OPTIONAL = `The packages \`xsocket\` and \`@xsocket/xbind-native\` take the one of the machine's platform as an
 optional dependency, so it need not be named.`;
-const NATIVE_FILES = ["libxsocket.so", "libxbind.so", "xsocket-launch"];
+const LIBRARIES = ["libxsocket.so", "libxbind.so"];
+const LAUNCHER = "xsocket-launch";
 
 type Manifest = Record<string, unknown> & {
   readonly version: string;
@@ -97,18 +111,23 @@ async function packWorkspace(name: string, staging: string, types: string): Prom
   });
 }
 
-async function packPlatform(platform: Platform, staging: string): Promise<void> {
-  const { name, preset, cpu, libc } = platform;
-  const directory = join(staging, `native-${name}`);
+/** Builds targets by a preset, and returns the directory they are in. */
+async function build(preset: string, targets: readonly string[]): Promise<string> {
   // warnings stay warnings: the compiler may be one that nobody has seen here yet
   await $`cmake --preset ${preset} -D CMAKE_COMPILE_WARNING_AS_ERROR=OFF`.cwd(ROOT).quiet();
-  await $`cmake --build build/${preset} --parallel 2 --target ${TARGETS}`.cwd(ROOT).quiet();
+  await $`cmake --build build/${preset} --parallel 2 --target ${targets}`.cwd(ROOT).quiet();
+  return join(ROOT, `build/${preset}/packages/xbind-native`);
+}
+
+async function packPlatform(platform: Platform, staging: string): Promise<void> {
+  const { name, preset, launcherPreset, cpu, libc } = platform;
+  const directory = join(staging, `native-${name}`);
   mkdirSync(directory, { recursive: true });
-  for (const file of NATIVE_FILES)
+  const libraries = await build(preset, ["xsocket", "xbind"]);
+  for (const file of LIBRARIES)
     // not the symbolic links: npm drops them
-    cpSync(join(ROOT, `build/${preset}/packages/xbind-native`, file), join(directory, file), {
-      dereference: true,
-    });
+    cpSync(join(libraries, file), join(directory, file), { dereference: true });
+  cpSync(join(await build(launcherPreset, [LAUNCHER]), LAUNCHER), join(directory, LAUNCHER));
   cpSync(join(ROOT, "LICENSE"), join(directory, "LICENSE"));
   const description = `The native libraries of xsocket for ${cpu} and ${libc}`;
   const readme = `# @xsocket/native-${name}\n\n${description}, with the launcher of its command.\n\n${OPTIONAL}\n`;
@@ -121,7 +140,7 @@ async function packPlatform(platform: Platform, staging: string): Promise<void> 
     os: ["linux"],
     cpu: [cpu],
     libc: [libc],
-    files: NATIVE_FILES,
+    files: [...LIBRARIES, LAUNCHER],
   });
 }
 

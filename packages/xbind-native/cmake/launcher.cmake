@@ -19,3 +19,7 @@ file(MAKE_DIRECTORY ${XSOCKET_SCRIPT_DIR})
 file(CREATE_LINK ${PROJECT_SOURCE_DIR}/packages/cli/src/main.ts ${XSOCKET_SCRIPT_LINK} SYMBOLIC)
 # It is installed under another name, which keeps cmake from stripping it.
 target_link_options(xsocket-launch PRIVATE $<$<CONFIG:Release>:-s>)
+# With musl it is one for every Linux, whatever libc that has.
+if(NOT XSOCKET_IS_GLIBC)
+  target_link_options(xsocket-launch PRIVATE -static)
+endif()

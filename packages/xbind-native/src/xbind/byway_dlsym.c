@@ -2,6 +2,7 @@
 /* byway_dlsym.c - what dlsym(3) finds for a program that looks bind or listen up in libc */
 #include "xbind/byway.h"
 
+#include "core/glibc.h"
 #include "xbind/config.h"
 #include "xbind/deepbind.h"
 
@@ -9,12 +10,6 @@
 #include <gnu/lib-names.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-#ifdef __x86_64__
-#define FIRST_VERSION "GLIBC_2.2.5"
-#else
-#define FIRST_VERSION "GLIBC_2.17"
-#endif
 
 typedef void *find_function(void *handle, const char *name);
 

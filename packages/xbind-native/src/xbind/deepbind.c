@@ -152,7 +152,7 @@ static void point(const struct object *object, const struct found *found,
 		if (strcmp(name, hooks[i].name) != 0)
 			continue;
 		value = *slot;
-		if (value == found->in_libc[i] ||
+		if ((value && value == found->in_libc[i]) ||
 		    (found->is_first[i] && is_unbound(object->info, relocation, value)))
 			write_slot(object->info, slot, hooks[i].ours);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "xbind/real.h"
 
+#include "core/glibc.h"
 #include "xbind/byway.h"
 
 #include <dlfcn.h>

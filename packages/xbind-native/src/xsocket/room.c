@@ -7,6 +7,7 @@
  */
 #include "xsocket/private.h"
 
+#include "core/glibc.h"
 #include "core/visibility.h"
 
 #include <errno.h>

@@ -10,6 +10,7 @@
  */
 #include "xsocket/private.h"
 
+#include "core/glibc.h"
 #include "core/sys.h"
 #include "core/visibility.h"
 

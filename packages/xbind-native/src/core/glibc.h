@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * glibc.h - functions by the versions that old releases of glibc have them in
+ *
+ * Linked against glibc 2.34 or newer, a library asks for dlopen@GLIBC_2.34 and cannot be loaded in
+ * the container of an older system, though the function is the same. By its first version it can.
+ * For files of the shared libraries that call one of these. Where dlopen(3) and the like are in a
+ * library of their own, the caller links libdl.so.2.
+ */
+#ifndef CORE_GLIBC_H
+#define CORE_GLIBC_H
+
+#include <features.h>
+
+#ifdef __GLIBC__
+#if defined(__x86_64__)
+#define FIRST_VERSION "GLIBC_2.2.5"
+#elif defined(__aarch64__)
+#define FIRST_VERSION "GLIBC_2.17"
+#endif
+#endif
+
+#ifdef FIRST_VERSION
+#define BY_FIRST_VERSION(NAME) __asm__(".symver " #NAME "," #NAME "@" FIRST_VERSION)
+BY_FIRST_VERSION(dlclose);
+BY_FIRST_VERSION(dlerror);
+BY_FIRST_VERSION(dlopen);
+BY_FIRST_VERSION(dlvsym);
+BY_FIRST_VERSION(pthread_create);
+BY_FIRST_VERSION(pthread_join);
+BY_FIRST_VERSION(pthread_sigmask);
+#endif
+
+#endif
