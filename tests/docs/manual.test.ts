@@ -79,16 +79,16 @@ test("xsocket(1) has every variable of the command and of what it uses", () => {
 
 /* What each page says, with the names of the constants instead of their values. */
 const SAID: readonly (readonly [page: string, words: string])[] = [
-  ["xsocket.3", "The default is HANDOVER_WAIT_MS."],
+  ["xsocket.3", "The default is HANDOVER_WAIT_MS, which"],
   ["xsocket.3", "ADDRESS_DEFAULT The control socket if path is NULL."],
   ["xbind.7", "in milliseconds; HANDOVER_WAIT_MS by default."],
   ["xbind.7", "The default is ADDRESS_DEFAULT."],
   ["xbind.7", "in up to EPOLLSET_MOVE_MAX sets."],
   ["xbind.7", "in more than EPOLLSET_MOVE_MAX epoll sets"],
   ["xbind.7", "for up to EPOLLRECORD_FDS descriptors and EPOLLRECORD_SETS sets for each"],
-  ["xbind.7", "holds OPTLOG_RECORDS of sockets that are not bound yet"],
-  ["xbind.7", "OPTLOG_LARGE of them longer than OPTLOG_BYTES bytes"],
-  ["xbind.7", "more than OPTLOG_LOST such sockets at a time"],
+  ["xbind.7", "holds OPTLOG_RECORDS options of sockets that are not bound yet"],
+  ["xbind.7", "OPTLOG_LARGE of which may be longer than OPTLOG_BYTES bytes"],
+  ["xbind.7", "more than OPTLOG_LOST sockets at a time have had"],
   ["xbind.7", "under a descriptor of KEPT_FD_MIN or above"],
   ["xbind.7", "the last SHUT_SOCKETS that were shut for writing"],
   ["xbind.7", "EXPLICIT_SOCKETS on which an option was set to its default"],
