@@ -18,8 +18,8 @@ int byway_listen(int fd, int backlog);
 /* What libc's dlsym(3) finds behind this library, whoever stands in front of dlsym. */
 void *byway_next(const char *name);
 
-/* What it finds before all others. */
-void *byway_first(const char *name);
+/* What it finds in a handle. */
+void *byway_in(void *handle, const char *name);
 
 /* libc's own function, whoever stands in front of it. Return: NULL where libc has none. */
 void *byway_in_libc(const char *name);

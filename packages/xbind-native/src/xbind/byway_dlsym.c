@@ -56,9 +56,9 @@ void *byway_next(const char *name)
 	return libc_dlsym()(RTLD_NEXT, name);
 }
 
-void *byway_first(const char *name)
+void *byway_in(void *handle, const char *name)
 {
-	return libc_dlsym()(RTLD_DEFAULT, name);
+	return libc_dlsym()(handle, name);
 }
 
 void *byway_in_libc(const char *name)
@@ -83,7 +83,7 @@ void *byway_find(void *handle, const char *name)
 	if (!byway_dlsym)
 		byway_dlsym = (find_function *)byway_next("dlsym");
 	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && config_any())
-		deepbind_follow();
+		deepbind_follow(handle);
 	if (!instead)
 		return NULL;
 	symbol = byway_dlsym(handle, name);

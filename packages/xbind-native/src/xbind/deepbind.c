@@ -6,10 +6,12 @@
  * that it calls (the relocations of elf(5)). In that of a library that was loaded with
  * RTLD_DEEPBIND there is libc's own function, in every other one the hook. So whatever holds libc's
  * address of a hooked function gets the hook's. What is bound at its first call holds an address
- * within the library itself until then, and gets the hook as well.
+ * within the library itself until then, and gets the hook as well, unless a library that it needs
+ * has a function of that name.
  *
  * Looked for when the program asks for a symbol of what it has loaded, which comes before its
- * calls.
+ * calls. Another thread may be loading something meanwhile, which is left to the next time: its
+ * table is being filled.
  */
 #include "xbind/deepbind.h"
 
@@ -17,6 +19,7 @@
 #include "xbind/byway.h"
 #include "xbind/hook.h"
 
+#include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
 #include <stdbool.h>
@@ -63,7 +66,7 @@ static const struct hook {
 /* Where the dynamic linker finds the functions of these names. */
 struct found {
 	void *in_libc[HOOKS_COUNT];
-	bool is_first[HOOKS_COUNT]; /* ours, of all that the program finds */
+	bool is_ours[HOOKS_COUNT]; /* what is found at a first call, but for the flag */
 };
 
 /* What has been seen, as dl_iterate_phdr(3) counts it. That holds a lock while it calls us. */
@@ -144,17 +147,17 @@ static void point(const struct object *object, const struct found *found,
 	const char *name = object->strings + symbol->st_name;
 	void **slot = (void **)(object->info->dlpi_addr + relocation->r_offset);
 	const Elf64_Phdr *segment = segment_at(object->info, slot);
-	void *value;
+	bool unbound;
 
-	if (symbol->st_shndx != SHN_UNDEF || !segment || !(segment->p_flags & PF_W))
+	if (symbol->st_shndx != SHN_UNDEF || !segment || !(segment->p_flags & PF_W) || !*slot)
 		return;
+	unbound = is_unbound(object->info, relocation, *slot);
 	for (size_t i = 0; i < HOOKS_COUNT; i++) {
-		if (strcmp(name, hooks[i].name) != 0)
-			continue;
-		value = *slot;
-		if ((value && value == found->in_libc[i]) ||
-		    (found->is_first[i] && is_unbound(object->info, relocation, value)))
+		if ((unbound ? found->is_ours[i] : *slot == found->in_libc[i]) &&
+		    strcmp(name, hooks[i].name) == 0) {
 			write_slot(object->info, slot, hooks[i].ours);
+			return;
+		}
 	}
 }
 
@@ -213,48 +216,76 @@ static void look_at(const struct dl_phdr_info *info, const struct found *found)
 		point_all(&object, found, of_calls, bytes_of_calls);
 }
 
-/* For dl_iterate_phdr(3): looks no further than at the counts. */
-static int has_news(struct dl_phdr_info *info, size_t size, void *ret_news)
-{
-	(void)size;
-	*(bool *)ret_news = info->dlpi_adds != state.loaded || info->dlpi_subs != state.unloaded;
-	return 1;
-}
-
 struct walk {
-	const struct found *found;
+	struct found found;
+	unsigned long long loaded; /* and these when it began */
+	unsigned long long unloaded;
+	unsigned long long count; /* of those that were there */
 	unsigned long long index;
 };
 
-/* New ones are the last, and where one has gone all are looked at. */
+/* For dl_iterate_phdr(3). Return: 1 where nothing is new. */
+static int count(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct walk *walk = data;
+
+	(void)size;
+	if (info->dlpi_adds == state.loaded && info->dlpi_subs == state.unloaded)
+		return 1;
+	walk->loaded = info->dlpi_adds;
+	walk->unloaded = info->dlpi_subs;
+	walk->count++;
+	return 0;
+}
+
+/* New ones are the last, and what has gone may have been any of those that were seen. */
+static void start(const struct walk *walk)
+{
+	const unsigned long long gone = walk->unloaded - state.unloaded;
+
+	state.seen -= gone < state.seen ? gone : state.seen;
+	state.loaded = walk->loaded;
+	state.unloaded = walk->unloaded;
+}
+
+/* For dl_iterate_phdr(3). Return: 1 where the count does not hold any more. */
 static int follow(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct walk *walk = data;
 
 	(void)size;
-	if (walk->index == 0 && info->dlpi_subs != state.unloaded)
-		state.seen = 0;
-	state.loaded = info->dlpi_adds;
-	state.unloaded = info->dlpi_subs;
-	if (walk->index++ < state.seen)
+	if (info->dlpi_subs != walk->unloaded)
+		return 1;
+	if (walk->index == 0)
+		start(walk);
+	if (walk->index == walk->count || walk->index++ < state.seen)
 		return 0;
-	look_at(info, walk->found);
+	look_at(info, &walk->found);
 	state.seen = walk->index;
 	return 0;
 }
 
-void deepbind_follow(void)
+/* Waits for who is loading something, since dlopen(3) and dlsym(3) do. */
+static void find(struct found *found, void *handle)
 {
-	struct found found;
-	struct walk walk = {.found = &found};
-	bool news = false;
-
-	dl_iterate_phdr(has_news, &news);
-	if (!news)
-		return;
 	for (size_t i = 0; i < HOOKS_COUNT; i++) {
-		found.in_libc[i] = byway_in_libc(hooks[i].name);
-		found.is_first[i] = byway_first(hooks[i].name) == hooks[i].ours;
+		void *libc = byway_in_libc(hooks[i].name);
+		void *own = byway_in(handle, hooks[i].name);
+
+		found->in_libc[i] = libc;
+		found->is_ours[i] = byway_in(RTLD_DEFAULT, hooks[i].name) == hooks[i].ours &&
+		                    (!own || !libc || own == libc || own == hooks[i].ours);
 	}
-	dl_iterate_phdr(follow, &walk);
+}
+
+void deepbind_follow(void *handle)
+{
+	struct walk walk;
+
+	do {
+		walk = (struct walk){0};
+		if (dl_iterate_phdr(count, &walk))
+			return;
+		find(&walk.found, handle);
+	} while (dl_iterate_phdr(follow, &walk));
 }

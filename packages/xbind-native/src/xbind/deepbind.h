@@ -3,7 +3,10 @@
 #ifndef XBIND_DEEPBIND_H
 #define XBIND_DEEPBIND_H
 
-/* Points what has been loaded since the last call at the hooks, where it has found libc instead. */
-void deepbind_follow(void);
+/*
+ * Points what has been loaded since the last call at the hooks, where it has found libc instead.
+ * @handle is one that dlopen(3) has returned.
+ */
+void deepbind_follow(void *handle);
 
 #endif

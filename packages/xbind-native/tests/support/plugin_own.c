@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* plugin_own.c - a plugin that needs own_shutdown.c, and is loaded with RTLD_DEEPBIND to find it */
+#include "core/visibility.h"
+
+int shutdown(const char *word);
+int plugin_shutdown(void);
+
+EXPORT int plugin_shutdown(void)
+{
+	return shutdown("own");
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_deepbind.c - plugins loaded with RTLD_DEEPBIND: in several threads, and with functions of
+ * their own that are called like libc's
+ *
+ * The arguments are plugin.c and plugin_own.c. Port 3000 is listed.
+ */
+#include "support/pair.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#define FLAGS   (RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND)
+#define LOADS   500
+#define LOOKERS 6
+
+static const char *plugin, *plugin_own;
+static _Atomic bool is_over;
+
+static void test_own(void)
+{
+	void *handle = dlopen(plugin_own, FLAGS);
+	int (*call)(void);
+
+	CHECK(handle != NULL);
+	call = (int (*)(void))dlsym(handle, "plugin_shutdown");
+	CHECK_EQ(call(), 'o');
+	dlclose(handle);
+}
+
+static void *look(void *handle)
+{
+	while (!is_over)
+		dlsym(handle, "getpid");
+	return NULL;
+}
+
+static void bind_by_plugin(void)
+{
+	void *handle = dlopen(plugin, FLAGS);
+	struct sockaddr_in addr = pair_addr(3000);
+	int fd = pair_socket(SOCK_DGRAM);
+	int (*call)(int, const struct sockaddr *, socklen_t);
+
+	CHECK(handle != NULL);
+	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, "plugin_bind");
+	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+	dlclose(handle);
+}
+
+/* While a plugin is being loaded, its tables are the dynamic linker's alone. */
+static void test_threads(void)
+{
+	void *handle = dlopen("libc.so.6", RTLD_LAZY);
+	pthread_t threads[LOOKERS];
+
+	CHECK(handle != NULL);
+	for (int i = 0; i < LOOKERS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, look, handle), 0);
+	for (int i = 0; i < LOADS; i++)
+		bind_by_plugin();
+	is_over = true;
+	for (int i = 0; i < LOOKERS; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	dlclose(handle);
+}
+
+int main(int argc, char **argv)
+{
+	CHECK_EQ(argc, 3);
+	plugin = argv[1];
+	plugin_own = argv[2];
+	RUN(test_own);
+	RUN(test_threads);
+	return 0;
+}
