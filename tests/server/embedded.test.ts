@@ -76,7 +76,6 @@ test("a directory that others may write to is refused with the option that allow
 const WORKER = join(ROOT, "packages/server/src/_worker.ts");
 const BUNDLED = `
   import { xsocket } from "@xsocket/client";
-import { AF_UNIX, encodeAddress, SOCK_CLOEXEC, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
   import { serve } from "@xsocket/server";
   await using server = await serve({ address: process.argv[2] ?? "" });
   using socket = await xsocket({ via: server.address });
