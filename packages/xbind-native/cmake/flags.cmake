@@ -37,6 +37,17 @@ else()
   target_link_options(xsocket_flags INTERFACE -Wl,-z,defs)
 endif()
 
+# xsocket_link_former(TARGET LIBRARY): with a library in which a glibc older than 2.34, as TARGET may meet in a
+# container, has functions that are in libc since; in a newer one it is empty, if it is there at all.
+include(CheckLinkerFlag)
+function(xsocket_link_former TARGET LIBRARY)
+  set(FLAG -Wl,--no-as-needed,-l:${LIBRARY},--as-needed)
+  check_linker_flag(C ${FLAG} XSOCKET_HAS_${LIBRARY})
+  if(XSOCKET_IS_GLIBC AND XSOCKET_HAS_${LIBRARY})
+    target_link_options(${TARGET} PRIVATE ${FLAG})
+  endif()
+endfunction()
+
 # A library exports what its map lists, and is linked again when the map changes.
 # -Wl would split its path at a comma.
 function(xsocket_export_list TARGET MAP)

@@ -4,8 +4,8 @@
  *
  * Linked against glibc 2.34 or newer, a library asks for dlopen@GLIBC_2.34 and cannot be loaded in
  * the container of an older system, though the function is the same. By its first version it can.
- * For files of the shared libraries that call one of these. Where dlopen(3) and the like are in a
- * library of their own, the caller links libdl.so.2.
+ * For files of the shared libraries that call one of these. Old releases have them in libdl.so.2
+ * and libpthread.so.0, which CMake links (xsocket_link_former).
  */
 #ifndef CORE_GLIBC_H
 #define CORE_GLIBC_H
