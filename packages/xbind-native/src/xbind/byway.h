@@ -15,10 +15,7 @@ int byway_bind(int fd, const void *addr, socklen_t len);
 int byway_listen(int fd, int backlog);
 
 #if HOOKS_DLSYM
-/* What libc's dlsym(3) finds behind this library, whoever stands in front of dlsym. */
-void *byway_next(const char *name);
-
-/* What it finds in a handle. */
+/* What libc's dlsym(3) finds, whoever stands in front of it; by RTLD_NEXT behind this library. */
 void *byway_in(void *handle, const char *name);
 
 /* libc's own function, whoever stands in front of it. Return: NULL where libc has none. */

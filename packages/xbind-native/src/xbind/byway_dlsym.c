@@ -51,11 +51,6 @@ static find_function *libc_dlsym(void)
 	return found;
 }
 
-void *byway_next(const char *name)
-{
-	return libc_dlsym()(RTLD_NEXT, name);
-}
-
 void *byway_in(void *handle, const char *name)
 {
 	return libc_dlsym()(handle, name);
@@ -64,7 +59,7 @@ void *byway_in(void *handle, const char *name)
 void *byway_in_libc(const char *name)
 {
 	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
-	void *symbol = libc ? libc_dlsym()(libc, name) : NULL;
+	void *symbol = libc ? byway_in(libc, name) : NULL;
 
 	if (libc)
 		dlclose(libc);
@@ -81,7 +76,7 @@ void *byway_find(void *handle, const char *name)
 	void *symbol;
 
 	if (!byway_dlsym)
-		byway_dlsym = (find_function *)byway_next("dlsym");
+		byway_dlsym = (find_function *)byway_in(RTLD_NEXT, "dlsym");
 	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && config_any())
 		deepbind_follow(handle);
 	if (!instead)

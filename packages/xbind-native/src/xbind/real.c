@@ -45,7 +45,7 @@ static _Atomic(void *) found[REAL_CALLS];
 static void *find_next(const char *name)
 {
 #if HOOKS_DLSYM
-	return byway_next(name);
+	return byway_in(RTLD_NEXT, name);
 #else
 	return dlsym(RTLD_NEXT, name);
 #endif
