@@ -5,9 +5,23 @@ set -eu
 directory=$1
 rm -rf "$directory"
 mkdir -p "$directory"
-bun build --target=bun --outfile="$directory/main.js" packages/cli/src/main.ts >/dev/null
+
+# bundle SCRIPT FILE: SCRIPT with all that it imports as FILE, and beside it as FILE.jsc compiled, which
+# lets the command start in two thirds of the time. Bun takes FILE alone where FILE.jsc is of another
+# script or of another Bun. In CommonJS "import.meta" would be where the script lies now.
+bundle() {
+	bun build --target=bun --format=cjs --bytecode --outdir="$directory/bundle" \
+		--define import.meta.dir=module.path --define 'import.meta.file="bundle"' "$1" >/dev/null
+	built=${1##*/}
+	built=$directory/bundle/${built%.ts}.js
+	mv "$built" "$directory/$2"
+	mv "$built.jsc" "$directory/$2.jsc"
+}
+bundle packages/cli/src/main.ts main.js
 # The pool starts its threads from a file of this name beside it, whatever is in it.
-bun build --target=bun --outfile="$directory/_worker.ts" packages/server/src/_worker.ts >/dev/null
+bundle packages/server/src/_worker.ts _worker.ts
+rmdir "$directory/bundle"
+
 mkdir "$directory/completions"
 for shell in bash fish zsh; do
 	packages/cli/bin/xsocket completions "$shell" >"$directory/completions/$shell"

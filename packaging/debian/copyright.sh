@@ -37,7 +37,7 @@ $(sed -e '1,/^---$/{1d;/^---$/d}' -e '/^title:\|^description:\|^---/d' "$licence
  .
  The licences that Debian knows are in /usr/share/common-licenses.
 
-Files: usr/lib/xsocket/main.js
+Files: usr/lib/xsocket/main.js usr/lib/xsocket/main.js.jsc
 Copyright: 2026 the xsocket authors$owners
 License: MIT
 

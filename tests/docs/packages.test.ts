@@ -1,7 +1,7 @@
 /* What `cmake --install` lays down is what docs/packages.md lists. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { guardDescriptors, tempDir } from "../harness/index.ts";
+import { guardDescriptors, here, tempDir } from "../harness/index.ts";
 import { INSTALL_MS, succeed } from "../harness/install.ts";
 import { blocksOf } from "./blocks.ts";
 
@@ -45,6 +45,12 @@ test(
     await Bun.write(foreign, "");
     const { stdout: found } = await succeed([join(usr, "bin/xsocket"), "lib", "xbind"]);
     expect(found).toBe(`${join(usr, "LIBDIR/libxbind.so")}\n`);
+
+    for (const script of ["main.js", "_worker.ts"]) {
+      const run = [join(usr, "lib/xsocket/bun"), join(usr, "lib/xsocket", script)];
+      const { stderr } = await here.run(run, { env: { BUN_JSC_verboseDiskCache: "1" } });
+      expect(stderr).toContain("Cache hit");
+    }
   },
   INSTALL_MS,
 );

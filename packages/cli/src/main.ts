@@ -1,7 +1,8 @@
 /*
  * The script that the native launcher starts (packages/xbind-native/src/launch), with two numbers
  * before the user's arguments: the descriptor of the directory that the command was started in,
- * and that of the plan's channel.
+ * and that of the plan's channel. It awaits nothing outside of a function: installed, it is compiled
+ * beforehand (scripts/command.sh), which Bun does for CommonJS alone.
  */
 import { startedIn } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
@@ -9,14 +10,18 @@ import { explain } from "./explain.ts";
 import { checkRuntime, settleLibraryDirectory } from "./runtime.ts";
 import { words } from "./words.ts";
 
-const [directoryFd, planFd, ...argv] = process.argv.slice(2);
-try {
-  startedIn(Number(directoryFd));
-  checkRuntime(Bun.version);
-  settleLibraryDirectory(process.env);
-  await dispatch(argv, Number(planFd));
-} catch (error) {
-  const { sentences, exitCode } = explain(error);
-  for (const sentence of sentences) words.error(sentence);
-  process.exitCode = exitCode;
+async function main(): Promise<void> {
+  const [directoryFd, planFd, ...argv] = process.argv.slice(2);
+  try {
+    startedIn(Number(directoryFd));
+    checkRuntime(Bun.version);
+    settleLibraryDirectory(process.env);
+    await dispatch(argv, Number(planFd));
+  } catch (error) {
+    const { sentences, exitCode } = explain(error);
+    for (const sentence of sentences) words.error(sentence);
+    process.exitCode = exitCode;
+  }
 }
+
+void main();

@@ -1,3 +1,5 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import type { Syscalls } from "@xsocket/xbind-native";
 import { SharedLock } from "./_lock.ts";
@@ -50,7 +52,7 @@ export class Pool {
     common: Common,
     policy: Policy,
     log: Log,
-    script = new URL("./_worker.ts", import.meta.url),
+    script = pathToFileURL(join(import.meta.dir, "_worker.ts")),
   ) {
     this.#sys = sys;
     this.#shared = shared;
