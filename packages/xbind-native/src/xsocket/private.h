@@ -2,9 +2,11 @@
 /*
  * private.h - libxsocket's private symbol set for the TypeScript packages of the same version
  *
- * Every function returns a value or -errno. Descriptors that are made here are close-on-exec and
- * belong to the caller; those that are given stay the caller's. Times are in milliseconds, -1 for
- * no limit.
+ * Bun's FFI has no errno, so every function returns a value or -errno. The names are versioned, the
+ * signatures use int, unsigned and pointers alone, but for the clock, and the one file that binds
+ * them is packages/xbind-native/src/syscalls.ts. A pointer is used during the call and never kept.
+ * Descriptors that are made here are close-on-exec and belong to the caller; those that are given
+ * stay the caller's. Times are in milliseconds, -1 for no limit.
  */
 #ifndef XSOCKET_PRIVATE_H
 #define XSOCKET_PRIVATE_H

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * packet.c - the private symbol set: packets on the control socket, and descriptors in them
+ */
+#include "xsocket/private.h"
+
+#include "core/sys.h"
+#include "core/visibility.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#define FDS_MAX 253 /* descriptors in one packet, the kernel's SCM_MAX_FD */
+
+EXPORT int xs1_receive_packet(int fd, void *buf, unsigned len)
+{
+	/* Without room for control data the kernel drops the descriptors that come with a packet:
+	 * they never enter this process, so that they can neither leak nor use up its limit. */
+	const int flags = MSG_DONTWAIT | MSG_TRUNC;
+	const int rc = (int)sys_recvfrom(fd, buf, len, flags);
+
+	/* Where there is no end it was an empty packet. */
+	if (rc != 0 || sys_poll(fd, POLLRDHUP, 0) <= 0)
+		return rc;
+	/* The kernel looks for a packet first and for the end after that, so it reports the end
+	 * also when a packet and the end have come in between. Then the packet is there by now. */
+	return (int)sys_recvfrom(fd, buf, len, flags);
+}
+
+EXPORT int xs1_drop_packets(int fd)
+{
+	int one = 1;
+	int rc = sys_setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
+	struct msghdr msg;
+
+	/* An empty packet reads like the end. Credentials come with a packet alone, and as there is
+	 * no room for them here, the kernel says so. */
+	while (rc >= 0) {
+		msg = (struct msghdr){0};
+		rc = (int)sys_recvmsg(fd, &msg, MSG_DONTWAIT);
+		if (rc >= 0 && !(msg.msg_flags & MSG_CTRUNC))
+			return 0;
+	}
+	return rc;
+}
+
+EXPORT int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = {.header = {
+	                 .cmsg_len = CMSG_LEN(sizeof(int)),
+	                 .cmsg_level = SOL_SOCKET,
+	                 .cmsg_type = SCM_RIGHTS,
+	             }};
+	struct iovec iov = {(void *)buf, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (passed_fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &passed_fd, sizeof(passed_fd));
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control);
+	}
+	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+EXPORT int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passed_fd, int count)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
+	} control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+	struct iovec iov = {(void *)buf, len};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
+
+	if (count < 1 || count > FDS_MAX)
+		return -EINVAL;
+	for (int i = 0; i < count; i++)
+		memcpy(CMSG_DATA(&control.header) + (size_t)i * sizeof(int), &passed_fd,
+		       sizeof(passed_fd));
+	/* musl counts both in socklen_t, glibc in size_t. */
+	control.header.cmsg_len =
+	    (__typeof__(control.header.cmsg_len))CMSG_LEN(sizeof(int) * (size_t)count);
+	msg.msg_controllen =
+	    (__typeof__(msg.msg_controllen))CMSG_SPACE(sizeof(int) * (size_t)count);
+	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
