@@ -18,6 +18,7 @@ const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 9);
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 0.25);
 const WARM_SECONDS = { call: 1, kept: 6 }; // several threads share kept-open connections, and each compiles for itself
 const PAUSE_MS = 20; // between two loads
+const STARTS = 5; // of each server, for the time that it takes
 const CALLERS = (process.env["BENCH_CALLERS"] ?? "1,4,16,64").split(",").map(Number);
 const OUTPUT = join(import.meta.dir, "../../../build/bench/server.json");
 
@@ -34,6 +35,7 @@ export interface Row {
 /** What a server needed to start, and had after the load. */
 export interface Resident {
   readonly server: string;
+  /** The median of {@link STARTS}. */
   readonly readyMs: number;
   readonly residentMb: number;
 }
@@ -103,20 +105,37 @@ function printRows(rows: readonly Row[]): void {
   );
 }
 
+type Start = (path: string) => Promise<Contender>;
+
+const START: readonly Start[] = [
+  (path) => Contender.ours("ours, 1 thread", path, 1),
+  (path) => Contender.ours("ours", path, DEFAULT_THREADS),
+  (path) => Contender.native("floor", path),
+  (path) => Contender.native("fork", path),
+];
+
+async function readyAfter(start: Start, path: string): Promise<number> {
+  await using server = await start(path);
+  return server.readyMs;
+}
+
 async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "xsocket-bench-"));
+  const pathOf = (i: number) => join(directory, `${i}`);
   try {
-    await using one = await Contender.ours("ours, 1 thread", join(directory, "one"), 1);
-    await using ours = await Contender.ours("ours", join(directory, "ours"), DEFAULT_THREADS);
-    await using floor = await Contender.native("floor", join(directory, "floor"));
-    await using fork = await Contender.native("fork", join(directory, "fork"));
-    const servers = [one, ours, floor, fork];
+    const readyMs = START.map((): number[] => []);
+    for (let time = 0; time < STARTS; time++)
+      for (const [i, start] of START.entries())
+        readyMs[i]?.push(await readyAfter(start, pathOf(i)));
+    await using stack = new AsyncDisposableStack();
+    const servers: Contender[] = [];
+    for (const [i, start] of START.entries()) servers.push(stack.use(await start(pathOf(i))));
     await warmUp(servers);
     const rows = await compareAll(servers);
     printRows(rows);
-    const resident = servers.map((server): Resident => ({
+    const resident = servers.map((server, i): Resident => ({
       server: server.name,
-      readyMs: server.readyMs,
+      readyMs: median(readyMs[i] ?? []),
       residentMb: server.residentMb(),
     }));
     printTable(
