@@ -274,6 +274,39 @@ static void test_fired_meanwhile(void)
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
 
+static void arm_watched(void)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_MOD, watched.fd, &event), 0);
+}
+
+/* Not until it is done: it may have to wait for the thread that is stopped. */
+static void start_arming(void)
+{
+	control.operation = EPOLL_CTL_MOD;
+	control.events = EPOLLIN;
+	CHECK_EQ(pthread_create(&control.thread, NULL, run_control, NULL), 0);
+	while (!control.tid || control_runs())
+		poll(NULL, 0, 1);
+}
+
+/* An EPOLLONESHOT that fired before its socket moved is armed by two threads at once. */
+static void test_armed_by_two(void)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+
+	make_watched();
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+	bind_watched();
+	run_watched(arm_watched, SYS_epoll_ctl, EPOLL_CTL_ADD, start_arming);
+	if (!pair_preloaded())
+		start_arming();
+	CHECK_EQ(pthread_join(control.thread, NULL), 0);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+}
+
 static void register_watched(void)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -333,6 +366,7 @@ int main(void)
 	RUN_BY(child_run, test_closed_before);
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
+	RUN_BY(child_run, test_armed_by_two);
 	RUN_BY(child_run, test_registered_meanwhile);
 	RUN_BY(child_run, test_slow_group);
 	test_needs_ipv6();

@@ -180,6 +180,11 @@ bool epollrecord_park(int set, int fd)
 	return record != NULL;
 }
 
+bool epollrecord_any_parked(void)
+{
+	return load(&has_parked) != 0;
+}
+
 bool epollrecord_is_parked(int set, int fd)
 {
 	return find_parked(set, fd) != NULL;
@@ -199,7 +204,7 @@ void epollrecord_follow(int fd, uint64_t inode)
 
 void epollrecord_new_set(int set)
 {
-	if (!load(&has_parked) || table_has_others())
+	if (!epollrecord_any_parked() || table_has_others())
 		return;
 	for (size_t i = 0; i < EPOLLRECORD_FDS; i++) {
 		for (size_t j = 0; j < EPOLLRECORD_SETS; j++) {

@@ -45,6 +45,9 @@ bool epollrecord_find(int set, int fd, struct epoll_registration *ret);
  */
 bool epollrecord_park(int set, int fd);
 
+/* Is something parked, or was? */
+bool epollrecord_any_parked(void);
+
 /* There is a new set of this number: what was parked under it was an older one's, unless it is that
  * of another table. */
 void epollrecord_new_set(int set);

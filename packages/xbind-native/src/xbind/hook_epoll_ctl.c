@@ -13,18 +13,21 @@
 #include <stdbool.h>
 #include <sys/epoll.h>
 
-/* For a registration that the program has made and that epollset.c has taken out and parked. */
+/*
+ * For a registration that the program has made and that epollset.c has taken out and parked. One
+ * thread at a time: a second one that arms it finds that the first has put it back.
+ */
 static int control_parked(int set, int operation, int fd, struct epoll_event *event)
 {
-	int rc;
+	const struct claim claim = claim_number(fd);
+	int rc = real_epoll_ctl(set, operation, fd, event);
 
-	if (operation == EPOLL_CTL_ADD || !epollrecord_unpark(set, fd))
-		return -ENOENT;
-	if (operation == EPOLL_CTL_DEL)
-		return 0;
-	rc = real_epoll_ctl(set, EPOLL_CTL_ADD, fd, event);
-	if (rc < 0)
-		epollrecord_park(set, fd);
+	if (rc == -ENOENT && epollrecord_unpark(set, fd)) {
+		rc = operation == EPOLL_CTL_DEL ? 0 : real_epoll_ctl(set, EPOLL_CTL_ADD, fd, event);
+		if (rc < 0)
+			epollrecord_park(set, fd);
+	}
+	claim_give(&claim);
 	return rc;
 }
 
@@ -50,7 +53,8 @@ static int control(int set, int operation, int fd, struct epoll_event *event)
 	if (operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd))
 		return add_parked(set, fd, event);
 	rc = real_epoll_ctl(set, operation, fd, event);
-	return rc == -ENOENT && config_any() ? control_parked(set, operation, fd, event) : rc;
+	return rc == -ENOENT && epollrecord_any_parked() ? control_parked(set, operation, fd, event)
+	                                                 : rc;
 }
 
 static void note(int rc, int set, int operation, int fd, const struct epoll_event *event)
