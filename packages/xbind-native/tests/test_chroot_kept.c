@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* test_chroot_kept.c - the descriptor that is kept where a program changes its root */
-#include "support/forbid.h"
 #include "support/jail.h"
+#include "support/watched.h"
 
-#include <poll.h>
-#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <sys/resource.h>
 
-#define LIMIT       64   /* descriptors */
-#define ANSWER_MS   300  /* milliseconds that the server takes for its second answer */
-#define PATIENCE_MS 1000 /* XSOCKET_TIMEOUT_MS of the test with LATE */
-#define LATE_PORT   3900
+#define LIMIT     64  /* descriptors */
+#define ANSWER_MS 300 /* milliseconds that the server takes for its second answer */
+#define LATE_PORT 3900
 
 /* The kept descriptor is close-on-exec, of a high number, and no directory. */
 static void test_kept(void)
@@ -160,38 +157,25 @@ static void test_held(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-static void be_slow(int number)
-{
-	(void)number;
-	poll(NULL, 0, 3 * PATIENCE_MS / 2);
-}
-
-static _Atomic bool binds;
-
-static void *bind_slowly(void *unused)
+static void bind_slowly(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
-	binds = true;
 	CHECK_EQ(pair_bind(fd, LATE_PORT), 0);
 	close(fd);
-	return unused;
 }
 
-/* A thread whose time is over before its turn comes does not ask, and others still can. */
+static void bind_late(void)
+{
+	CHECK_EQ(bind_listed(), ETIMEDOUT);
+}
+
+/* A thread whose time is over before its turn comes does not ask, and others still can. The one
+ * before it is stopped when it has its answer. */
 static void test_late(void)
 {
-	pthread_t thread;
-
 	enter_jail();
-	CHECK(signal(SIGUSR1, be_slow) != SIG_ERR);
-	CHECK_EQ(pthread_create(&thread, NULL, bind_slowly, NULL), 0);
-	while (!binds)
-		poll(NULL, 0, 1);
-	poll(NULL, 0, ANSWER_MS / 3);
-	CHECK_EQ(pthread_kill(thread, SIGUSR1), 0); /* while it waits for its answer */
-	CHECK_EQ(bind_listed(), ETIMEDOUT);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
+	run_watched(bind_slowly, CALL_FCNTL, F_GETFL, bind_late);
 	CHECK_EQ(bind_listed(), 0);
 }
 
@@ -209,6 +193,79 @@ static void test_slow(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+static pthread_t bound;
+
+static void *interrupt(void *unused)
+{
+	poll(NULL, 0, ANSWER_MS / 3);
+	CHECK_EQ(pthread_kill(bound, SIGUSR1), 0);
+	return unused;
+}
+
+static sigjmp_buf before_bind;
+static volatile sig_atomic_t is_binding, handler_error;
+
+/* A signal comes while a bind in the jail waits for its answer. */
+static void bind_interrupted(void (*handler)(int))
+{
+	pthread_t thread;
+
+	enter_jail();
+	bound = pthread_self();
+	handler_error = -1;
+	CHECK(signal(SIGUSR1, handler) != SIG_ERR);
+	CHECK_EQ(pthread_create(&thread, NULL, interrupt, NULL), 0);
+	is_binding = 1;
+	if (sigsetjmp(before_bind, 1) == 0)
+		CHECK_EQ(bind_listed(), 0);
+	is_binding = 0;
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(handler_error, 0);
+	CHECK_EQ(bind_listed(), 0);
+}
+
+static void bind_in_handler(int number)
+{
+	(void)number;
+	handler_error = bind_listed();
+}
+
+static void bind_in_child(int number)
+{
+	int status = -1;
+	pid_t child = fork();
+
+	(void)number;
+	if (child == 0)
+		syscall(SYS_exit_group, bind_listed()); /* TSan would miss the thread */
+	waitpid(child, &status, 0);
+	handler_error = status;
+}
+
+static void leave_bind(int number)
+{
+	(void)number;
+	handler_error = 0;
+	if (is_binding)
+		siglongjmp(before_bind, 1);
+}
+
+static void test_handler_binds(void)
+{
+	bind_interrupted(bind_in_handler);
+}
+
+/* And waits for it. */
+static void test_handler_forks(void)
+{
+	bind_interrupted(bind_in_child);
+}
+
+static void test_handler_leaves(void)
+{
+	bind_interrupted(leave_bind);
+}
+
 int main(void)
 {
 	if (getenv("KEPT")) {
@@ -220,6 +277,9 @@ int main(void)
 		RUN_BY(run_jailed, test_later);
 	} else if (getenv("SLOW")) {
 		RUN_BY(run_jailed, test_slow);
+		RUN_BY(run_jailed, test_handler_binds);
+		RUN_BY(run_jailed, test_handler_forks);
+		RUN_BY(run_jailed, test_handler_leaves);
 	} else if (getenv("HELD")) {
 		RUN_BY(run_jailed, test_held);
 	} else if (getenv("LATE")) {

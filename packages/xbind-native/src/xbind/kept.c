@@ -2,8 +2,8 @@
 #include "xbind/kept.h"
 
 #include "core/fd.h"
-#include "xbind/claim.h"
 #include "xbind/config.h"
+#include "xbind/lock.h"
 #include "xbind/log.h"
 
 #include <errno.h>
@@ -20,12 +20,33 @@
 
 #define STRAY_WAIT_MS 100 /* milliseconds; longest wait for ours behind an answer to others */
 
-static _Atomic int slot; /* claimed by the thread that uses the rest */
+static _Atomic int holder; /* the thread that uses the rest */
 static struct {
 	_Atomic int fd; /* the number; what it refers to now the identity tells */
 	unsigned user;
 	struct sys_identity identity;
 } kept = {.fd = -1};
+
+struct turn {
+	bool held;
+	uint64_t signals;
+};
+
+/* Without signals: a handler might ask as well, wait for a child that does, or never come back. */
+static struct turn turn_take(int longest_ms)
+{
+	struct turn turn = {.signals = sys_block_signals()};
+
+	turn.held = lock_take(&holder, longest_ms);
+	return turn;
+}
+
+static void turn_give(const struct turn *turn)
+{
+	if (turn->held)
+		lock_give(&holder);
+	sys_restore_signals(turn->signals);
+}
 
 /* The program may have closed the number, and opened something else there. */
 static bool is_ours(void)
@@ -105,23 +126,27 @@ static int connect_anew(void)
 	return 0;
 }
 
-bool kept_open(void)
+/* Return: 1 when a connection was made, 0 when there is one that can be used, else why not. */
+static int renew(void)
 {
-	struct claim claim = claim_slot(&slot);
-	bool opened = false;
 	int rc;
 
-	if (!claim.slot)
-		return false;
-	if (!is_usable() || is_end(sys_poll(kept.fd, POLLIN, 0))) {
-		drop();
-		rc = connect_anew();
-		opened = rc == 0;
-		if (rc < 0)
-			log_kept(rc);
-	}
-	claim_give(&claim);
-	return opened;
+	if (is_usable() && !is_end(sys_poll(kept.fd, POLLIN, 0)))
+		return 0;
+	drop();
+	rc = connect_anew();
+	return rc < 0 ? rc : 1;
+}
+
+bool kept_open(void)
+{
+	const struct turn turn = turn_take(config_wait_ms());
+	const int rc = turn.held ? renew() : -ETIMEDOUT;
+
+	turn_give(&turn);
+	if (rc < 0)
+		log_kept(rc);
+	return rc > 0;
 }
 
 bool kept_is_foreign(void)
@@ -131,11 +156,11 @@ bool kept_is_foreign(void)
 
 void kept_close(void)
 {
-	struct claim claim = claim_slot(&slot);
+	const struct turn turn = turn_take(config_wait_ms());
 
-	if (claim.slot)
+	if (turn.held)
 		drop();
-	claim_give(&claim);
+	turn_give(&turn);
 }
 
 /* A record lock belongs to a process, unlike flock(2)'s, and is gone with it. */
@@ -209,7 +234,7 @@ static int exchange(const struct wire_request *request, const struct deadline *d
 	return rc == -ECONNRESET ? -ENOTCONN : rc;
 }
 
-static int request_claimed(const struct wire_request *request, const struct deadline *deadline)
+static int request_in_turn(const struct wire_request *request, const struct deadline *deadline)
 {
 	int rc = is_usable() ? lock_until(deadline) : -ENOTCONN;
 
@@ -222,13 +247,13 @@ static int request_claimed(const struct wire_request *request, const struct dead
 
 int kept_request(const struct wire_request *request, const struct deadline *deadline)
 {
-	struct claim claim;
+	struct turn turn;
 	int rc;
 
 	if (kept.fd < 0)
 		return -ENOTCONN;
-	claim = claim_slot(&slot);
-	rc = claim.slot ? request_claimed(request, deadline) : -ENOTCONN;
-	claim_give(&claim);
+	turn = turn_take(deadline_left_ms(deadline));
+	rc = turn.held ? request_in_turn(request, deadline) : -ETIMEDOUT;
+	turn_give(&turn);
 	return rc;
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* watched.h - a thread that is stopped in a certain call of the library's */
+#ifndef SUPPORT_WATCHED_H
+#define SUPPORT_WATCHED_H
+
+#include "support/forbid.h"
+#include "support/pair.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+
+#ifdef SYS_fcntl64
+#define CALL_FCNTL SYS_fcntl64
+#else
+#define CALL_FCNTL SYS_fcntl
+#endif
+
+/* What a thread does that meets a filter, which tells of one call, by its second argument. */
+static struct {
+	int fd, set;
+	void (*body)(void);
+	unsigned call, argument;
+	_Atomic int listener, is_over; /* of what the filter tells */
+} watched;
+
+static inline void *run_filtered(void *unused)
+{
+	struct sock_filter code[] = {
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, watched.call},
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, FORBID_ARGUMENT(1)},
+	    {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, watched.argument},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF},
+	    {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
+	};
+	struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
+
+	(void)unused;
+	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+	watched.listener = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+	                                SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+	CHECK(watched.listener > 0);
+	watched.body();
+	watched.is_over = 1;
+	return NULL;
+}
+
+/* Does something in the middle of the call, if anything, and lets it go on. */
+static inline void act_watched(void (*act)(void))
+{
+	struct seccomp_notif call = {0};
+	struct seccomp_notif_resp answer = {.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
+
+	CHECK_EQ(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_RECV, &call), 0);
+	if (act)
+		act();
+	answer.id = call.id;
+	CHECK_EQ(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer), 0);
+}
+
+/* The library makes the call, and the body itself does not. Something is done the first time. */
+static inline void run_watched(void (*body)(void), long call, unsigned argument, void (*act)(void))
+{
+	pthread_t thread;
+	bool told = false;
+
+	watched.body = body;
+	watched.call = (unsigned)call;
+	watched.argument = argument;
+	CHECK_EQ(pthread_create(&thread, NULL, run_filtered, NULL), 0);
+	while (!watched.is_over) {
+		struct pollfd entry = {.fd = watched.listener > 0 ? watched.listener : -1,
+		                       .events = POLLIN};
+
+		if (poll(&entry, 1, 1) == 1 && entry.revents & POLLIN) {
+			act_watched(told ? NULL : act);
+			told = true;
+		}
+	}
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(told, pair_preloaded());
+}
+
+#endif
