@@ -2,7 +2,7 @@
 /*
  * epollrecord.c - a table of atomics without a lock
  *
- * A record is invalid while it is written. Two threads that write the same record at the same time
+ * A record is EMPTY while it is written. Two threads that write the same record at the same time
  * may leave a mixture; they have then also raced in the kernel, on the same registration.
  */
 #include "xbind/epollrecord.h"
@@ -18,16 +18,23 @@
 
 /* Halves of data, since not every 32-bit processor has 64-bit atomics. */
 struct record {
-	_Atomic uint32_t set; /* number + 1; 0 for none */
+	_Atomic uint32_t set; /* number + 1, while it is not EMPTY */
 	_Atomic uint32_t fd;
 	_Atomic uint32_t events;
 	_Atomic uint32_t data_low;
 	_Atomic uint32_t data_high;
-	_Atomic uint32_t parked; /* inode of the socket that is not in the set; 0 for none */
+	_Atomic uint32_t inode; /* of the socket, while it is PARKED */
+};
+
+/* In the order in which records make room for others. */
+enum state {
+	EMPTY,
+	NOTED,
+	PARKED,
 };
 
 static struct record records[EPOLLRECORD_FDS][EPOLLRECORD_SETS];
-static _Atomic uint32_t has_parked; /* there is one, or was */
+static _Atomic uint32_t any_parked; /* at any time */
 
 /* A sequentially consistent store is an instruction that waits: release is enough here. */
 static uint32_t load(const _Atomic uint32_t *word)
@@ -38,6 +45,19 @@ static uint32_t load(const _Atomic uint32_t *word)
 static void store(_Atomic uint32_t *word, uint32_t value)
 {
 	atomic_store_explicit(word, value, memory_order_release);
+}
+
+static enum state state_of(const struct record *record)
+{
+	if (load(&record->set) == 0)
+		return EMPTY;
+	return load(&record->inode) == 0 ? NOTED : PARKED;
+}
+
+static void make_empty(struct record *record)
+{
+	store(&record->set, 0);
+	store(&record->inode, 0);
 }
 
 static struct record *bucket_of(int fd)
@@ -61,23 +81,17 @@ static struct record *find(int set, int fd)
 	return NULL;
 }
 
-/*
- * Where a new record goes: to an empty place, else over another; not over what is parked, which the
- * kernel does not know, unless that is in every place.
- */
+/* A place for a new record, which is EMPTY. */
 static struct record *place(int fd)
 {
-	struct record *bucket = bucket_of(fd);
+	struct record *bucket = bucket_of(fd), *best = bucket;
 
-	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
-		if (load(&bucket[i].set) == 0)
-			return &bucket[i];
+	for (size_t i = 1; i < EPOLLRECORD_SETS; i++) {
+		if (state_of(&bucket[i]) < state_of(best))
+			best = &bucket[i];
 	}
-	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
-		if (load(&bucket[i].parked) == 0)
-			return &bucket[i];
-	}
-	return bucket;
+	make_empty(best);
+	return best;
 }
 
 void epollrecord_note(int set, int operation, int fd, const struct epoll_event *event)
@@ -86,7 +100,7 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 
 	if (operation == EPOLL_CTL_DEL) {
 		if (record)
-			store(&record->set, 0);
+			make_empty(record);
 		return;
 	}
 	if (!record)
@@ -124,17 +138,18 @@ static uint32_t inode_of(int fd)
 	return sys_identify(fd, &identity) < 0 ? 0 : (uint32_t)identity.inode;
 }
 
-/* The number of the set, or of a copy of it. */
-static bool is_same_set(uint32_t number, int set)
+/* Are these numbers of one set? */
+static bool is_same_set(int number, int set)
 {
-	return number == (uint32_t)set + 1 ||
-	       sys_kcmp(KCMP_FILE, number - 1, (unsigned long)set) == 0;
+	return number == set || sys_kcmp(KCMP_FILE, (unsigned long)number, (unsigned long)set) == 0;
 }
 
 /* Where kcmp(2) is refused nobody can tell. */
-static bool is_no_set(int kcmp_rc)
+static bool is_no_set(int number, int fd)
 {
-	return kcmp_rc == -EBADF || kcmp_rc == -EINVAL;
+	const int rc = sys_kcmp_epoll(number, fd);
+
+	return rc == -EBADF || rc == -EINVAL;
 }
 
 /* The program may have registered it by the number of a copy, or by one that is no set by now. */
@@ -143,24 +158,10 @@ static struct record *find_by_any_number(int set, int fd)
 	struct record *bucket = bucket_of(fd);
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
-		uint32_t number = load(&bucket[i].set);
+		const int number = (int)load(&bucket[i].set) - 1;
 
-		if (number != 0 && load(&bucket[i].fd) == (uint32_t)fd &&
-		    (is_same_set(number, set) || is_no_set(sys_kcmp_epoll((int)number - 1, fd))))
-			return &bucket[i];
-	}
-	return NULL;
-}
-
-static struct record *find_parked(int set, int fd)
-{
-	struct record *bucket = bucket_of(fd);
-
-	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
-		uint32_t parked = load(&bucket[i].parked);
-
-		if (parked != 0 && load(&bucket[i].fd) == (uint32_t)fd &&
-		    is_same_set(load(&bucket[i].set), set) && parked == inode_of(fd))
+		if (number >= 0 && load(&bucket[i].fd) == (uint32_t)fd &&
+		    (is_same_set(number, set) || is_no_set(number, fd)))
 			return &bucket[i];
 	}
 	return NULL;
@@ -168,21 +169,32 @@ static struct record *find_parked(int set, int fd)
 
 bool epollrecord_park(int set, int fd)
 {
-	struct record *record = find(set, fd);
+	struct record *record = find_by_any_number(set, fd);
 
-	if (!record)
-		record = find_by_any_number(set, fd);
 	if (record) {
 		store(&record->set, (uint32_t)set + 1);
-		store(&record->parked, inode_of(fd));
-		store(&has_parked, 1);
+		store(&record->inode, inode_of(fd));
+		store(&any_parked, 1);
 	}
 	return record != NULL;
 }
 
 bool epollrecord_any_parked(void)
 {
-	return load(&has_parked) != 0;
+	return load(&any_parked) != 0;
+}
+
+static struct record *find_parked(int set, int fd)
+{
+	struct record *bucket = bucket_of(fd);
+
+	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
+		if (state_of(&bucket[i]) == PARKED && load(&bucket[i].fd) == (uint32_t)fd &&
+		    is_same_set((int)load(&bucket[i].set) - 1, set) &&
+		    load(&bucket[i].inode) == inode_of(fd))
+			return &bucket[i];
+	}
+	return NULL;
 }
 
 bool epollrecord_is_parked(int set, int fd)
@@ -190,15 +202,22 @@ bool epollrecord_is_parked(int set, int fd)
 	return find_parked(set, fd) != NULL;
 }
 
+void epollrecord_unpark(int set, int fd)
+{
+	struct record *record = find_parked(set, fd);
+
+	if (record)
+		make_empty(record);
+}
+
 void epollrecord_follow(int fd, uint64_t inode)
 {
 	struct record *bucket = bucket_of(fd);
 
 	for (size_t i = 0; i < EPOLLRECORD_SETS; i++) {
-		uint32_t parked = load(&bucket[i].parked);
-
-		if (parked != 0 && parked == (uint32_t)inode && load(&bucket[i].fd) == (uint32_t)fd)
-			store(&bucket[i].parked, inode_of(fd));
+		if (state_of(&bucket[i]) == PARKED && load(&bucket[i].fd) == (uint32_t)fd &&
+		    load(&bucket[i].inode) == (uint32_t)inode)
+			store(&bucket[i].inode, inode_of(fd));
 	}
 }
 
@@ -209,14 +228,7 @@ void epollrecord_new_set(int set)
 	for (size_t i = 0; i < EPOLLRECORD_FDS; i++) {
 		for (size_t j = 0; j < EPOLLRECORD_SETS; j++) {
 			if (load(&records[i][j].set) == (uint32_t)set + 1)
-				store(&records[i][j].parked, 0);
+				make_empty(&records[i][j]);
 		}
 	}
-}
-
-bool epollrecord_unpark(int set, int fd)
-{
-	struct record *record = find_parked(set, fd);
-
-	return record && atomic_exchange(&record->parked, 0) != 0;
 }

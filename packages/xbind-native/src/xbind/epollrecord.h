@@ -1,9 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * epollrecord.h - what epoll_ctl(2) was given, for where /proc cannot be asked
+ * epollrecord.h - what epoll_ctl(2) was given, and what of it the kernel does not have
  *
- * A bounded table: a process with more than EPOLLRECORD_FDS descriptors in epoll sets, or with one
- * in more than EPOLLRECORD_SETS of them, loses records. It is second best in any case: what was
+ * A record is about one descriptor number in one epoll set. Its states:
+ *
+ *   EMPTY   it is about nothing
+ *   NOTED   the set has the registration. The record tells its events where /proc does not
+ *   PARKED  the set does not have it, and the program thinks that it has: it is an EPOLLONESHOT
+ *           that had fired when its socket moved, which cannot be added to a set in that state.
+ *           epoll_ctl(2) goes on as if it were there
+ *
+ *   from    to      when                                            by epollrecord_...
+ *   EMPTY   NOTED   EPOLL_CTL_ADD; EPOLL_CTL_MOD of one unseen      note()
+ *   NOTED   NOTED   EPOLL_CTL_MOD                                   note()
+ *   NOTED   EMPTY   EPOLL_CTL_DEL                                   note()
+ *   NOTED   PARKED  the socket has moved, or has failed to          park()
+ *   PARKED  PARKED  the same once more                              follow()
+ *   PARKED  EMPTY   EPOLL_CTL_MOD has added it to the set again     unpark(), before note()
+ *   PARKED  EMPTY   EPOLL_CTL_DEL                                   unpark()
+ *   PARKED  EMPTY   another set has the number of its set           new_set()
+ *
+ * Nobody tells of close(2). So what is NOTED may be over, and counts only if kcmp(2), or where that
+ * is refused epoll_ctl(2), finds something there; what is PARKED holds the inode of its socket, and
+ * counts for that one alone.
+ *
+ * The table is bounded: a process with more than EPOLLRECORD_FDS descriptors in epoll sets, or with
+ * one in more than EPOLLRECORD_SETS of them, loses records, those that are PARKED last. What was
  * registered past the library is not in it, nor that an EPOLLONESHOT has fired.
  */
 #ifndef XBIND_EPOLLRECORD_H
@@ -29,37 +51,34 @@ struct epoll_registration {
  * @operation: EPOLL_CTL_...
  * @fd:        the registered descriptor
  * @event:     as given; not read for EPOLL_CTL_DEL
+ *
+ * One that comes late, when the socket has moved since, leaves PARKED what is.
  */
 void epollrecord_note(int set, int operation, int fd, const struct epoll_event *event);
 
-/* Return: whether there is a record; ret is written only then. It may be older than the file. */
+/* Return: whether there is a record, under this number of the set; ret is written only then. One
+ * under another number may be older than the set, and wrong data are worse than none. */
 bool epollrecord_find(int set, int fd, struct epoll_registration *ret);
 
-/**
- * epollrecord_park() - keep a registration here that has been taken out of its set
- *
- * The program does not know of that, and epoll_ctl(2) goes on as if the registration were there.
- *
- * Return: whether there is a record of it. There is none when epoll_ctl(2) was called past the
- *         library; the next call would be, too, and not find what is parked.
- */
+/* Return: whether there is a record to park. There is none when epoll_ctl(2) was called past the
+ * library; the next call would be, too, and not find what is parked. */
 bool epollrecord_park(int set, int fd);
 
-/* Is something parked, or was? */
+/* Has anything ever been parked? */
 bool epollrecord_any_parked(void);
-
-/* There is a new set of this number: what was parked under it was an older one's, unless it is that
- * of another table. */
-void epollrecord_new_set(int set);
 
 /* Is a registration of the socket that has this number now parked, under set or a copy of it? */
 bool epollrecord_is_parked(int set, int fd);
+
+/* If so, it no longer is. */
+void epollrecord_unpark(int set, int fd);
 
 /* What is parked for the socket of that inode, which had this number, is parked for the one that
  * has the number now: the new socket, or after a failed swap still the old one. */
 void epollrecord_follow(int fd, uint64_t inode);
 
-/* Return: whether it was parked, which it no longer is. */
-bool epollrecord_unpark(int set, int fd);
+/* There is a new set of this number. Records of an older one are over, unless that is one of
+ * another table. */
+void epollrecord_new_set(int set);
 
 #endif

@@ -10,7 +10,8 @@
  *
  * What is in a set the kernel knows best: kcmp(2) tells whether the socket is there, /proc which
  * events and data it has. Only where /proc cannot be asked the record of epoll_ctl(2) calls counts,
- * since system calls past the library are not in it.
+ * since system calls past the library are not in it. What a registration goes through is told in
+ * epollrecord.h.
  *
  * The bits and records are atomics without a lock, so that a signal handler or the child of a
  * threaded process never waits for anybody.
@@ -252,7 +253,7 @@ int epollset_detach(int fd, const struct sys_identity *identity, struct epollset
 /*
  * An EPOLLONESHOT that has fired waits to be armed again. Nobody can register a socket in that
  * state: the kernel arms every new registration for EPOLLERR and EPOLLHUP at least, and a stream
- * socket that does not listen yet has the latter. So it stays out until the program arms it.
+ * socket that does not listen yet has the latter. So it is PARKED until the program arms it.
  */
 static bool has_fired(uint32_t events)
 {

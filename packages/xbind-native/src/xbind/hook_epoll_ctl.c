@@ -14,18 +14,18 @@
 #include <sys/epoll.h>
 
 /*
- * For a registration that the program has made and that epollset.c has taken out and parked. One
- * thread at a time: a second one that arms it finds that the first has put it back.
+ * For what the set does not have, and may be PARKED. One thread at a time: a second one that arms
+ * it finds that the first has put it back.
  */
 static int control_parked(int set, int operation, int fd, struct epoll_event *event)
 {
 	const struct claim claim = claim_number(fd);
 	int rc = real_epoll_ctl(set, operation, fd, event);
 
-	if (rc == -ENOENT && epollrecord_unpark(set, fd)) {
+	if (rc == -ENOENT && epollrecord_is_parked(set, fd)) {
 		rc = operation == EPOLL_CTL_DEL ? 0 : real_epoll_ctl(set, EPOLL_CTL_ADD, fd, event);
-		if (rc < 0)
-			epollrecord_park(set, fd);
+		if (rc == 0)
+			epollrecord_unpark(set, fd);
 	}
 	claim_give(&claim);
 	return rc;
@@ -45,7 +45,7 @@ static int add_parked(int set, int fd, struct epoll_event *event)
 	return rc < 0 && rc != -ENOENT ? rc : -EEXIST;
 }
 
-/* epoll_ctl(2) as if the parked registrations were in their sets. */
+/* epoll_ctl(2) as if what is PARKED were in its set (epollrecord.h). */
 static int control(int set, int operation, int fd, struct epoll_event *event)
 {
 	int rc;

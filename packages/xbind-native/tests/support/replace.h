@@ -41,8 +41,10 @@ static inline int control(int set, int operation, int fd, uint32_t events, uint6
 	struct epoll_event event = {.events = events, .data.u64 = data};
 	int rc = epoll_ctl(set, operation, fd, &event);
 
-	if (rc < 0 && operation == EPOLL_CTL_MOD && epollrecord_unpark(set, fd))
+	if (rc < 0 && operation == EPOLL_CTL_MOD && epollrecord_is_parked(set, fd)) {
 		rc = epoll_ctl(set, EPOLL_CTL_ADD, fd, &event);
+		epollrecord_unpark(set, fd);
+	}
 	if (rc == 0)
 		epollrecord_note(set, operation, fd, &event);
 	epollset_know(set);
