@@ -179,6 +179,24 @@ static void test_late(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+/* What has come from the server is not the child's that another thread forks. */
+static void fork_beside(void)
+{
+	const int open = strangers();
+	pid_t child = fork();
+
+	if (child == 0)
+		syscall(SYS_exit_group, strangers() != open - 1); /* TSan would miss the thread */
+	child_await(child);
+}
+
+/* The thread is stopped while it looks at the old socket's options. */
+static void test_forked_beside(void)
+{
+	enter_jail();
+	run_watched(bind_slowly, SYS_getsockopt, IPPROTO_TCP, fork_beside);
+}
+
 /* The answer to a request of nobody, as of a killed child, comes late, and ours right behind it. */
 static void test_slow(void)
 {
@@ -284,6 +302,7 @@ int main(void)
 		RUN_BY(run_jailed, test_held);
 	} else if (getenv("LATE")) {
 		RUN_BY(run_jailed, test_late);
+		RUN_BY(run_jailed, test_forked_beside);
 	} else {
 		RUN_BY(run_jailed, test_kept);
 		RUN_BY(run_jailed, test_closed);

@@ -109,6 +109,7 @@ static int target_socket(int old, const struct kind *kind, socket_key key,
 	const struct wire_request request = {kind->domain, kind->type, kind->protocol};
 	struct deadline deadline = deadline_in(config_wait_ms());
 	CLEANUP_CLOSE int new_fd = kept_request(&request, &deadline);
+	CLEANUP_FLIGHT const int place = flight_add(new_fd);
 	int rc;
 
 	if (new_fd < 0 && new_fd != -ENOTCONN)
