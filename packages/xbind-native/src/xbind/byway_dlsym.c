@@ -40,7 +40,7 @@ static void *instead_of(const char *name)
 
 /*
  * libc's own. dlvsym() takes a symbol of that very version alone, so it goes past every library
- * that stands in front of dlsym without one.
+ * that stands in front of dlsym without one. Where libc is the program itself, it is not behind us.
  */
 static find_function *libc_dlsym(void)
 {
@@ -48,6 +48,8 @@ static find_function *libc_dlsym(void)
 
 	if (!found)
 		found = (find_function *)dlvsym(RTLD_NEXT, "dlsym", FIRST_VERSION);
+	if (!found)
+		found = (find_function *)dlvsym(RTLD_DEFAULT, "dlsym", FIRST_VERSION);
 	return found;
 }
 
