@@ -13,17 +13,31 @@ function readBytes(bytes: Uint8Array) {
 
 const PROGRAM = readFileSync("/bin/cat");
 
-test("an ordinary program names its loader and libc, and is no Go program", () => {
+test("an ordinary program names its loader and libc, and no compiler", () => {
   const elf = readElf("/bin/cat");
   expect(elf?.needed).toContain("libc.so.6");
-  expect(elf).toMatchObject({ bits: 64, isGo: false });
+  expect(elf).toMatchObject({ bits: 64, compiler: undefined });
   expect(elf?.interpreter).toMatch(/^\/lib.*\/?ld-/);
 });
 
 test("the notes of the Go compiler are noticed", () => {
   const bytes = Buffer.from(PROGRAM);
   bytes.write("Go\0\0", bytes.indexOf("GNU\0"), "latin1");
-  expect(readBytes(bytes)?.isGo).toBe(true);
+  expect(readBytes(bytes)?.compiler).toBe("Go");
+});
+
+test("the words of Free Pascal behind a program's data are noticed", () => {
+  using dir = tempDir();
+  const [source, image] = [dir.join("x.c"), dir.join("x")];
+  const words = "FPC 3.2.2+dfsg-46 [2025/02/08] for x86_64 - Linux";
+  writeFileSync(
+    source,
+    `char data[9000] = {1};
+__attribute__((section(".fpcdata"))) char words[] = "${words}";
+int main(void) { return 0; }\n`,
+  );
+  Bun.spawnSync(["gcc", "-s", "-o", image, source]);
+  expect(readElf(image)?.compiler).toBe("Free Pascal");
 });
 
 test("what is no ELF file is told apart", () => {

@@ -9,8 +9,8 @@ export interface Elf {
   readonly interpreter: string | undefined;
   /** The shared libraries that it asks for by itself (DT_NEEDED). */
   readonly needed: readonly string[];
-  /** Whether it was made by the Go compiler, whose programs call the kernel themselves. */
-  readonly isGo: boolean;
+  /** The compiler that made it, if it is one whose programs call the kernel themselves. */
+  readonly compiler: "Go" | "Free Pascal" | undefined;
 }
 
 /* Where the fields lie, by word size: the System V ABI's Ehdr and Phdr. */
@@ -33,6 +33,7 @@ const SEGMENTS_MAX = 64;
 const NAME_BYTES = 256; // of a library
 /* An interpreter's path, the notes, or what the loader is told of a program; what is longer is of no interest. */
 const SEGMENT_BYTES = 4096;
+const FREE_PASCAL = /FPC \d+\.\d+\.\d+.* for \w+ - /; // behind a program's initialized data
 
 /* Reads from a position as much as there is of a length. */
 type Read = (position: number, length: number) => Buffer;
@@ -47,6 +48,7 @@ interface Segment {
   readonly address: number;
   readonly length: number;
   readonly content: () => Buffer;
+  readonly end: () => Buffer;
 }
 
 /* Reads an address or offset, which is as wide as the program's pointers. */
@@ -67,12 +69,14 @@ function segments(read: Read, header: DataView, bits: 32 | 64, little: boolean):
   return Array.from({ length: size > 0 ? Math.floor(table.length / size) : 0 }, (_, index) => {
     const view = new DataView(table.buffer, table.byteOffset + index * size, size);
     const [offset, length] = [word(view, at.offset), word(view, at.filesz)];
+    const shown = Math.min(length, SEGMENT_BYTES);
     return {
       type: view.getUint32(0, little),
       offset,
       address: word(view, at.vaddr),
       length,
-      content: () => read(offset, Math.min(length, SEGMENT_BYTES)),
+      content: () => read(offset, shown),
+      end: () => read(offset + length - shown, shown),
     };
   });
 }
@@ -102,6 +106,15 @@ function neededBy(read: Read, all: readonly Segment[], bits: 32 | 64, word: Word
     .map(([, at]) => textOf(read(start + at, NAME_BYTES)));
 }
 
+function compilerOf(all: readonly Segment[]): Elf["compiler"] {
+  if (all.some(({ type, content }) => type === PT_NOTE && content().includes("Go\0\0")))
+    return "Go";
+  const isPascal = all.some(
+    ({ type, end }) => type === PT_LOAD && FREE_PASCAL.test(end().toString("latin1")),
+  );
+  return isPascal ? "Free Pascal" : undefined;
+}
+
 function parse(read: Read): Elf | undefined {
   const bytes = read(0, HEADER_BYTES);
   if (bytes.length < HEADER_BYTES || bytes.toString("latin1", 0, 4) !== MAGIC) return undefined;
@@ -115,7 +128,7 @@ function parse(read: Read): Elf | undefined {
     machine: header.getUint16(18, little),
     interpreter: loader && textOf(loader),
     needed: neededBy(read, all, bits, words(bits, little)),
-    isGo: all.some(({ type, content }) => type === PT_NOTE && content().includes("Go\0\0")),
+    compiler: compilerOf(all),
   };
 }
 

@@ -103,10 +103,10 @@ export function unusable(library: string): Obstacle | undefined {
 /* Each returns an obstacle, or undefined if there is none of its kind. */
 const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | undefined)[] = [
   (_elf, _path, library) => unusable(library),
-  ({ isGo }) =>
-    isGo
+  ({ compiler }) =>
+    compiler
       ? {
-          found: "it is a Go program, whose calls go to the kernel without passing a library",
+          found: `it is a ${compiler} program, whose calls go to the kernel without passing a library`,
           remedy: OPEN,
         }
       : undefined,

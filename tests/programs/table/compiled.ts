@@ -98,7 +98,7 @@ end Server;
       "Free Pascal, sockets unit",
       "fp-compiler",
       "fpc -oserver server.pas",
-      `program server; uses sockets;
+      `program server; uses cthreads, sockets;
 var s, peer: longint; at: TInetSockAddr; size: TSockLen; request: array[0..999] of char; page: string;
 begin
   s := fpSocket(AF_INET, SOCK_STREAM, 0);
@@ -115,7 +115,7 @@ end.
     ),
     cannot: {
       reason:
-        "without a unit that uses libc, Free Pascal makes static programs that make system calls themselves",
+        "Free Pascal programs make system calls themselves, also when they are linked dynamically, as with cthreads",
       instead:
         "hand it a listening socket as file descriptor 3, or let `socat` under the library listen for it",
     },

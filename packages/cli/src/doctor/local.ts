@@ -60,7 +60,7 @@ export function programRow(name: string, libraries: Row): Row {
       "program",
       image === path
         ? `${path} can be preloaded`
-        : `${path} is a script, and its interpreter ${image} can be preloaded; so can what it starts, unless that is static, set-user-ID or a Go program`,
+        : `${path} is a script, and its interpreter ${image} can be preloaded; so can what it starts, unless that is static, set-user-ID, or of Go or Free Pascal`,
     );
   } catch (error) {
     if (error instanceof FailureError) return sentence("program", error);
