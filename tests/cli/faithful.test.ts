@@ -128,8 +128,13 @@ test("arguments that are no text arrive as they are", async () => {
   expect(under).toEqual(plain);
 });
 
-test("SIGCHLD may be ignored", async () => {
-  const start = ["env", "--ignore-signal=CHLD"];
+const PENDING =
+  "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD]); os.kill(os.getpid(), signal.SIGCHLD); os.execvp(sys.argv[1], sys.argv[1:])";
+
+test.each([
+  ["ignored", ["env", "--ignore-signal=CHLD"]],
+  ["pending", ["python3", "-c", PENDING]],
+])("SIGCHLD may be %s", async (_state, start) => {
   await compare(start, RUN, PROBES["signals, umask, user"] ?? { argv: [] });
 });
 

@@ -11,7 +11,10 @@ void children_expect(struct children *ret)
 
 	sigpending(&pending);
 	ret->pending = sigismember(&pending, SIGCHLD) == 1;
-	sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, &ret->action);
+	sigaction(SIGCHLD, NULL, &ret->action);
+	/* Setting the default discards what is pending, even where that was the default before. */
+	if (ret->action.sa_handler == SIG_IGN)
+		sigaction(SIGCHLD, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
 }
 
 int children_reap(const struct children *children, pid_t pid, int *ret_status)
@@ -24,7 +27,8 @@ int children_reap(const struct children *children, pid_t pid, int *ret_status)
 	}
 	if (!children->pending)
 		children_forget();
-	sigaction(SIGCHLD, &children->action, NULL);
+	if (children->action.sa_handler == SIG_IGN)
+		sigaction(SIGCHLD, &children->action, NULL);
 	*ret_status = status;
 	return 0;
 }
