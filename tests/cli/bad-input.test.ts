@@ -109,6 +109,11 @@ const CASES: Record<string, Case> = {
   "run without a port": { argv: ["run", "--", "true"], code: 2, says: ["--port 3000"] },
   "run without a program": { argv: ["run", "--port", "1"], code: 2, says: ['"--"'] },
   "run with an empty program": { argv: ["run", "--port", "1", "--"], code: 2, says: ['"--"'] },
+  "an empty variable as a program": {
+    argv: ["run", "--port", "1", "--", "", "argument"],
+    code: 2,
+    says: ["the program's name is empty", "xsocket run --help"],
+  },
   "a port that is none": {
     argv: [...RUN, "--port", "http", "--", "true"],
     code: 2,
@@ -164,6 +169,11 @@ const CASES: Record<string, Case> = {
     argv: ["open", "--exec"],
     code: 2,
     says: ["no program is given", "--exec PROGRAM"],
+  },
+  "an empty variable behind --exec": {
+    argv: ["open", "--exec", ""],
+    code: 2,
+    says: ["the program's name is empty", "xsocket open --help"],
   },
   "a program that there is not for a socket that nobody is to make": {
     argv: ["open", "/nowhere/control", "--exec", "no-such-program"],
