@@ -75,10 +75,15 @@ describe.each(Object.entries(PROBES))("a program under run finds the same %s", (
   test("in an odd one", () => compare(ODD_START, RUN, probe));
 });
 
+const PENDING: Probe = {
+  argv: ["cat", "/proc/self/status"],
+  settled: (text) => text.match(/^(?:Sig|Shd)Pnd:.*/gm),
+};
+
 /* A shell cannot be kept from setting SIGCHLD up for itself; of all else it leaves no trace. */
 describe.each(["sh", "bash"])("where %s is in between, a program finds the same", (shell) => {
   const probes = Object.entries(PROBES).filter(([name]) => !name.startsWith("signals"));
-  test.each(probes)("%s", (_name, probe) =>
+  test.each([...probes, ["pending signals", PENDING] as const])("%s", (_name, probe) =>
     compare(ODD_START, [shell, START, ...ARGUMENTS], probe),
   );
 });
@@ -128,12 +133,12 @@ test("arguments that are no text arrive as they are", async () => {
   expect(under).toEqual(plain);
 });
 
-const PENDING =
+const AFTER_A_CHILD =
   "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD]); os.kill(os.getpid(), signal.SIGCHLD); os.execvp(sys.argv[1], sys.argv[1:])";
 
 test.each([
   ["ignored", ["env", "--ignore-signal=CHLD"]],
-  ["pending", ["python3", "-c", PENDING]],
+  ["pending", ["python3", "-c", AFTER_A_CHILD]],
 ])("SIGCHLD may be %s", async (_state, start) => {
   await compare(start, RUN, PROBES["signals, umask, user"] ?? { argv: [] });
 });
