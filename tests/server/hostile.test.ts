@@ -7,6 +7,7 @@ import {
   bunAsOrdinaryUser,
   eventually,
   guardDescriptors,
+  HELD_TO_MODES,
   here,
   isContained,
   startServer,
@@ -211,6 +212,18 @@ test("a terminal that nobody reads does not hold up the main thread", async () =
   const status = await here.run([XSOCKET, "status", path, "--json"]);
   const { pid }: { pid: number } = JSON.parse(status.stdout);
   process.kill(pid, "SIGTERM");
+  expect(await terminal.finished()).toBe(0);
+});
+
+/* As behind su(1), whose user may not open the terminal that it writes to. */
+test("a terminal that this user may not open is written to all the same", async () => {
+  using dir = tempDir();
+  const serve = [...HELD_TO_MODES, XSOCKET, "serve", dir.join("control")].join(" ");
+  const script = ["script", "-qec", `chmod 0 "$(tty)" && echo $$ && exec ${serve}`, "/dev/null"];
+  await using terminal = here.spawn(script);
+  const [, pid] = await terminal.says(/(\d+)/);
+  await terminal.says(/serving at/);
+  process.kill(Number(pid), "SIGTERM");
   expect(await terminal.finished()).toBe(0);
 });
 
