@@ -294,19 +294,20 @@ test("a set-user-ID program is run where its bit has no effect", async () => {
   expect(await here.run(argv, { cwd: dir.path })).toMatchObject({ code: 0, stderr: "" });
 });
 
-// arm64 has ppoll(2) alone
-test.each(["?poll,?ppoll", "recvmsg"])(
-  "where %s is refused it fails with a word",
-  async (calls) => {
-    using dir = tempDir();
-    const strace = ["strace", "-o", dir.join("trace"), "-e", `inject=${calls}:error=EPERM`];
-    expect(await here.run([...strace, ...RUN, "--", "true"])).toEqual({
-      code: 1,
-      stdout: "",
-      stderr: "xsocket: cannot wait for Bun: Operation not permitted\n",
-    });
-  },
-);
+// arm64 has ppoll(2) and dup3(2) alone
+test.each([
+  ["?poll,?ppoll", "cannot wait for Bun"],
+  ["recvmsg", "cannot wait for Bun"],
+  ["pipe2", "cannot start /PATH"],
+  ["?fork,?vfork,?clone,?clone3", "cannot start /PATH"],
+  ["?dup2,?dup3", "cannot start /PATH"],
+])("where %s is refused it fails with a word", async (calls, says) => {
+  using dir = tempDir();
+  const refusing = ["strace", "-f", "-o", dir.join("trace"), "-e", `inject=${calls}:error=ENOMEM`];
+  const { code, stdout, stderr } = await here.run([...refusing, ...RUN, "--", "true"]);
+  expect(stderr.replace(/\/\S+(?=: )/, "/PATH")).toBe(`xsocket: ${says}: Cannot allocate memory\n`);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+});
 
 test("a file without a first line is run by sh, as execvp has it", async () => {
   using dir = tempDir();
