@@ -343,11 +343,15 @@ s.listen()
 print("ready", flush=True)
 time.sleep(600)`;
 
-test("Bun does not outlive a launcher that is killed", async () => {
+test.each([
+  ["", []],
+  [", though it ignores SIGTERM", ["env", "--ignore-signal=TERM"]],
+  [", though it has all signals blocked", ["env", "--block-signal"]],
+])("Bun does not outlive a launcher that is killed%s", async (_state, start) => {
   using dir = tempDir();
   await using server = here.spawn(["python3", "-c", SILENT, dir.join("silent")]);
   await server.says(/ready/);
-  await using launcher = here.spawn(checked(dir.join("silent")));
+  await using launcher = here.spawn([...start, ...checked(dir.join("silent"))]);
   const { pid } = launcher;
   const look = () => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
   const bun = await eventually("Bun", () => look() || undefined);

@@ -104,15 +104,11 @@ static int put_preload_aside(void)
 /* In the child: becomes Bun, with its streams and the current directory alone. Return: -errno. */
 static int child_exec(const struct bun *bun, struct streams *streams, int argc, char **argv)
 {
-	sigset_t none;
 	int nowhere = raise_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
 	int cwd = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 	int rc = nowhere < 0 ? nowhere : 0;
 
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	/* JavaScriptCore stops its threads by signals. */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	rc = rc < 0 ? rc : place(nowhere, STDIN_FILENO);
 	rc = rc < 0 ? rc : place(streams->child[STREAM_OUT], STDOUT_FILENO);
 	rc = rc < 0 ? rc : place(streams->child[STREAM_ERR], STDERR_FILENO);
@@ -359,7 +355,7 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	rc = listen_to_child(streams.ours, &plan);
 	unread_forget(&unread);
 	if (rc < 0)
-		kill(pid, SIGTERM);
+		kill(pid, SIGKILL);
 	int reaped = children_reap(&children, pid, &status);
 	rc = rc < 0 ? rc : reaped;
 	if (rc < 0)
