@@ -64,6 +64,44 @@ test.each([
   expect(code).toBe(1);
 });
 
+/* Prints what a service manager is told, a line for each message. */
+const MANAGER = `import socket, sys
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(sys.argv[1])
+print("ready", flush=True)
+while True: print(manager.recv(9999).decode().replace("\\n", "|"), flush=True)`;
+
+test("a manager hears of the start, the reload, the end, that all is well, and what changes", async () => {
+  using dir = tempDir();
+  const [path, socket] = [dir.join("control"), dir.join("notify")];
+  await using manager = here.spawn(["python3", "-c", MANAGER, socket]);
+  await manager.says(/ready/);
+  const heard = (pattern: RegExp) => manager.stdout.match(pattern) ?? [];
+  const beats = async () => {
+    const before = heard(/^WATCHDOG=1$/gm).length;
+    await eventually("signs of life", () => heard(/^WATCHDOG=1$/gm).length > before + 2);
+  };
+  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
+  await using server = await startServer({ path, env });
+  await beats();
+  await here.run(["mv", path, dir.join("moved")]);
+  await manager.says(/^STATUS=Not/m);
+  await beats();
+  server.program.kill("SIGHUP");
+  await manager.says(/^RELOADING[^]*READY=1/m);
+  const well = `STATUS=Serving ${path}: 0 sockets handed out, 0 requests refused, 0 connections`;
+  const gone = well.replace("Serving", "Not to be found any more at");
+  expect(heard(/^STATUS.*/gm)).toEqual([well, gone]);
+  expect(await server.stop()).toBe(0);
+  await manager.says(/^STOPPING/m);
+  expect(heard(/^(?:READY|STOPPING).*/gm)).toEqual([
+    `READY=1|${well}`,
+    `READY=1|${gone}`,
+    "STOPPING=1",
+  ]);
+  expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(1);
+});
+
 describe("policy", () => {
   test("check lists the rules in their order", async () => {
     using dir = tempDir();
