@@ -29,7 +29,7 @@
 
 enum stream { STREAM_OUT, STREAM_ERR, STREAM_PLAN, STREAM_COUNT };
 
-/* Both ends of each stream between Bun and us; -1 when closed. */
+/* Both ends of each stream between Bun and us. */
 struct streams {
 	int ours[STREAM_COUNT];
 	int child[STREAM_COUNT];
@@ -41,15 +41,6 @@ struct plan {
 	int socket;    /* -1 when there is none */
 	int unwritten; /* errno of a result that could not be written, 0 else */
 };
-
-static void streams_close(int ends[STREAM_COUNT])
-{
-	for (int i = 0; i < STREAM_COUNT; i++) {
-		if (ends[i] >= 0)
-			close(ends[i]);
-		ends[i] = -1;
-	}
-}
 
 /* Above all numbers that the child's streams get, so that placing one never destroys another. */
 static int raise_fd(int fd)
@@ -63,8 +54,6 @@ static int raise_fd(int fd)
 
 static int streams_open(struct streams *streams)
 {
-	for (int i = 0; i < STREAM_COUNT; i++)
-		streams->ours[i] = streams->child[i] = -1;
 	for (int i = 0; i < STREAM_COUNT; i++) {
 		int pair[2];
 		int rc = i == STREAM_PLAN
@@ -305,8 +294,6 @@ static int hand_on_socket(int socket)
 	int rc = socket == LISTEN_FD ? fcntl(socket, F_SETFD, 0) : dup2(socket, LISTEN_FD);
 	if (rc < 0)
 		return -errno;
-	if (socket != LISTEN_FD)
-		close(socket);
 	/* A second name for the process, set by a service manager. sd_listen_fds(3) finds nothing
 	 * where it is that of another process. */
 	unsetenv("LISTEN_PIDFDID");
@@ -346,11 +333,11 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	children_expect(&children);
 	pid_t pid = rc < 0 ? rc : child_start(bun, &streams, argc, argv);
 
-	streams_close(streams.child);
-	if (pid < 0) {
-		streams_close(streams.ours);
+	if (pid < 0)
 		return words_fail("cannot start %s: %s", bun->path, strerror(-pid));
-	}
+	/* Else none of them would end. */
+	for (int i = 0; i < STREAM_COUNT; i++)
+		close(streams.child[i]);
 	unread_expect(&unread);
 	rc = listen_to_child(streams.ours, &plan);
 	unread_forget(&unread);
