@@ -429,12 +429,18 @@ sys.stdout.buffer.write(open(reader, "rb").read())
 sys.exit(program.wait())
 `;
 
-test("a result that is longer than a pipe has room for arrives whole, at the reader's pace", async () => {
-  const argv = [XSOCKET, "completions", "zsh"];
-  const whole = await here.run(argv);
-  expect(whole.stdout.length).toBeGreaterThan(4096);
-  expect(await here.run(["python3", "-c", SLOW_READER, ...argv])).toEqual(whole);
-});
+test.each([
+  ["itself", ["completions", "zsh"]],
+  ["by the launcher", ["run", "--print", "--port", Array(2000).fill("10000").join()]],
+])(
+  "a result that is longer than a pipe has room for arrives whole, at the reader's pace, written %s",
+  async (_by, words) => {
+    const argv = [XSOCKET, ...words];
+    const whole = await here.run(argv);
+    expect(whole.stdout.length).toBeGreaterThan(4096);
+    expect(await here.run(["python3", "-c", SLOW_READER, ...argv])).toEqual(whole);
+  },
+);
 
 test("a warning is one line, whatever the path", async () => {
   const argv = [
