@@ -352,6 +352,18 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     expect(readdirSync(dir.path)).not.toContain("control");
   });
 
+  test("a user out of whose reach the command lies is one sentence, and leaves nothing behind", async () => {
+    using dir = tempDir(0o700);
+    await using target = await createNamespace();
+    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "daemon"]);
+    const { code, stderr } = await target.run(argv);
+    expect(stderr.replace(/run \S+\/bun,/, "run BUN,")).toStartWith(
+      `xsocket: uid 1 cannot run BUN, since ${dir.path} is closed to that user: install xsocket where `,
+    );
+    expect(code).toBe(1);
+    expect(readdirSync(dir.path)).not.toContain("control");
+  });
+
   test("a user that does not exist is one sentence", async () => {
     using dir = tempDir();
     await using target = await createNamespace();
