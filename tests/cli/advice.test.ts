@@ -13,14 +13,21 @@ import {
 
 guardDescriptors();
 
-test("run says beforehand that nobody listens, and runs the program all the same", async () => {
+test("open, status, doctor and run say the same of a server that is gone", async () => {
   using dir = tempDir();
   const dead = "import socket,sys; socket.socket(socket.AF_UNIX, 5).bind(sys.argv[1])";
-  await here.run(["python3", "-c", dead, dir.join("dead")]);
-  const run = [XSOCKET, "run", "--socket", dir.join("dead"), "--port", "3000", "--", "true"];
-  const { code, stderr } = await here.run(run);
-  expect(code).toBe(0);
-  expect(stderr).toContain(`no server listens at ${dir.join("dead")}`);
+  const path = dir.join("dead");
+  await here.run(["python3", "-c", dead, path]);
+  const run = ["run", "--socket", path, "--port", "3000", "--", "true"];
+  for (const args of [["open", path], ["status", path], ["doctor", path], run]) {
+    const { code, stdout, stderr } = await here.run([XSOCKET, ...args]);
+    expect(code).toBe(args === run ? 0 : 1); // the program runs all the same
+    for (const words of [
+      `through ${path}: no server listens there (ECONNREFUSED)`,
+      "a container may",
+    ])
+      expect(stdout + stderr).toContain(words);
+  }
 });
 
 test("run and status say that a file is no control socket, and to start no server there", async () => {
@@ -33,7 +40,7 @@ test("run and status say that a file is no control socket, and to start no serve
       ["run", "--socket", path, "--port", "1", "--", "true"],
     ]) {
       const { stderr } = await here.run([XSOCKET, ...args]);
-      expect(stderr, args.join(" ")).toMatch(/^xsocket: [^\n]* is no socket[^\n]*\n$/);
+      expect(stderr, args.join(" ")).toMatch(/^xsocket: [^\n]* is no (socket|directory)[^\n]*\n$/);
       expect(stderr).not.toContain("start");
     }
 });
@@ -48,7 +55,7 @@ test("status, open and run say that an abstract name is one of a network namespa
   const { code, stdout, stderr } = await here.run(run);
   expect({ code, stdout }).toEqual({ code: 0, stdout: "ran\n" });
   expect(stderr).toMatch(
-    /^xsocket: warning: nobody holds the abstract name @nobody in this network namespace[^\n]*\n$/,
+    /^xsocket: warning: cannot open the listed ports now through @nobody: nobody holds this abstract name in [^\n]*\n$/,
   );
 });
 
@@ -56,11 +63,11 @@ test("run and status say that this user may not use a control socket", async () 
   await using server = await startServer({ args: ["--mode", "0400"] });
   const status = await here.run([...HELD_TO_MODES, XSOCKET, "status", server.path]);
   expect(status.code).toBe(1);
-  expect(status.stderr).toContain("this user may not connect: see the permissions");
+  expect(status.stderr).toContain("permission to open it is denied");
   const run = [XSOCKET, "run", "--socket", server.path, "--port", "1", "--", "echo", "ran"];
   const { stdout, stderr } = await here.run([...HELD_TO_MODES, ...run]);
   expect(stdout).toBe("ran\n");
-  expect(stderr).toContain(`this user may not use the control socket ${server.path}, so`);
+  expect(stderr).toContain(`through ${server.path}: permission to open it is denied`);
   expect(stderr).toContain(`"xsocket doctor ${server.path}"`);
 });
 
@@ -70,7 +77,7 @@ test("status says that a server does not answer", async () => {
   const { code, stderr } = await here.run([XSOCKET, "status", server.path]);
   server.program.kill("SIGCONT");
   expect(code).toBe(1);
-  expect(stderr).toContain("the server does not answer: look into its log");
+  expect(stderr).toContain("the server did not answer in time");
 });
 
 test("open, status and run --print go by XSOCKET", async () => {
@@ -96,7 +103,7 @@ test("open, status and run --print go by XSOCKET", async () => {
 test("an empty XSOCKET, as a unit or a compose file may have it, is none", async () => {
   const hidden = [...OWN_MOUNTS, "sh", "-c", 'mount -t tmpfs run /run && "$0" status', XSOCKET];
   const { stderr } = await here.run(hidden, { env: { XSOCKET: "" } }); // be there a server or not
-  expect(stderr).toContain("at /run/xsocket/default ");
+  expect(stderr).toContain("through /run/xsocket/default: ");
 });
 
 test("a value that an option does not have is misuse, in plain words", async () => {

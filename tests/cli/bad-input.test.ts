@@ -286,11 +286,11 @@ function otherServer(path: string, make: string, act: string) {
 }
 
 test.each([
-  ["of another kind", STREAM, "name the control socket", answering("garbage")],
+  ["of another kind", STREAM, "Name the control socket", answering("garbage")],
   ["that answers in another language", PACKETS, "nothing else", answering("garbage")],
   ["that has another status", PACKETS, "nothing else", answering("XS04{}")],
   ["that has no JSON", PACKETS, "nothing else", answering("XS04{")],
-  ["whose server ends", PACKETS, "has ended meanwhile", "c.recv(99, socket.MSG_PEEK)"],
+  ["whose server ends", PACKETS, "The server was stopped", "c.recv(99, socket.MSG_PEEK)"],
 ])("status at a socket %s is one sentence", async (_kind, make, remedy, act) => {
   using dir = tempDir();
   const path = dir.join("control");
@@ -327,7 +327,7 @@ test("run says beforehand that the socket is another program's", async () => {
   const run = [XSOCKET, "run", "--port", "1", "--socket", path, "--", "echo", "ran"];
   const { stdout, stderr } = await here.run(run);
   expect(stdout).toBe("ran\n");
-  expect(stderr).toMatch(/^xsocket: warning: the socket [^\n]* another program's[^\n]*\n$/);
+  expect(stderr).toMatch(/^xsocket: warning: [^\n]* another program's socket[^\n]*\n$/);
 });
 
 test("a directory without permission is one sentence", async () => {
@@ -455,7 +455,7 @@ test("a warning is one line, whatever the path", async () => {
   ];
   const { code, stderr } = await here.run(argv);
   expect(stderr).toMatch(
-    /^xsocket: warning: there is no control socket \/nosuch\/a b c, [^\n]+\n$/,
+    /^xsocket: warning: [^\n]+ through \/nosuch\/a b c: there is no such control socket[^\n]+\n$/,
   );
   expect(stderr.trimEnd()).not.toMatch(/\p{Cc}/u);
   expect(code).toBe(0);

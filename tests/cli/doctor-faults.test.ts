@@ -116,7 +116,7 @@ describe("the row that fails is", () => {
     await using server = await startServer({ place: target });
     server.program.kill("SIGKILL");
     await server.program.exited;
-    const remedy = /xsocket serve.*; if it runs, a container .* directory, not the file/;
+    const remedy = /xsocket serve.* If it runs, a container .* directory, not the file/;
     expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, remedy);
   });
 
@@ -124,19 +124,19 @@ describe("the row that fails is", () => {
     using dir = tempDir();
     using _ = Bun.listen({ unix: dir.join("stream"), socket: { data() {} } });
     const rows = await examine([dir.join("stream")]);
-    expectOnly(rows, "server", /EPROTOTYPE/, /another program's socket/);
+    expectOnly(rows, "server", /EPROTOTYPE/, /Name the control socket/);
 
     const path = dir.join("control");
     using silent = silentServer(path, 0);
     const native = loadSyscalls();
     const waiting = native.handoverConnect(path, 0);
-    expectOnly(await examine([path]), "server", /ETIMEDOUT/, /takes no connections/);
+    expectOnly(await examine([path]), "server", /ETIMEDOUT/, /stopped or overloaded/);
     for (const fd of [waiting, native.accept(silent.fd)]) native.close(fd);
   });
 
   test.each([
-    ["EAFNOSUPPORT", /may make no UNIX sockets.*RestrictAddressFamilies=/],
-    ["EMFILE", /says EMFILE: see docs/],
+    ["EAFNOSUPPORT", /RestrictAddressFamilies=/],
+    ["EMFILE", /ulimit -n/],
   ])("server: this process may make no socket to ask by (%s)", async (code, remedy) => {
     await using server = await startServer();
     const rows = await examine([server.path], { start: refusing("socket", "0", "1", code) });
@@ -151,7 +151,7 @@ describe("the row that fails is", () => {
       const argv = ["setpriv", "--reuid=4201", "--clear-groups", "python3", "-c", listen];
       await using other = here.spawn(argv, { stdin: "pipe", env: { PATH: "/usr/bin:/bin" } });
       await other.says(/listens/);
-      const remedy = /neither root's nor this user's.*XSOCKET_ANY_SERVER/;
+      const remedy = /ss -xlp.*XSOCKET_ANY_SERVER/;
       expectOnly(await examine([name]), "server", /EACCES/, remedy);
     },
   );

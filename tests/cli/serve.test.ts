@@ -143,6 +143,6 @@ test("run without a server says so, and runs the program all the same", async ()
   const { code, stdout, stderr } = await here.run(run);
   expect({ code, stdout }).toEqual({ code: 0, stdout: "it ran\n" });
   expect(stderr).toMatch(
-    /^xsocket: warning: there is no control socket \/nowhere\/control.*xsocket serve.*\n$/,
+    /^xsocket: warning: .* through \/nowhere\/control: there is no such control socket.*xsocket serve.*\n$/,
   );
 });

@@ -259,7 +259,7 @@ describe("status", () => {
     using dir = tempDir();
     const { code, stderr } = await xsocket("status", dir.join("none"));
     expect(stderr).toMatch(
-      /^xsocket: cannot ask the server at \S+ for its status: there is no such socket: start/,
+      /^xsocket: cannot get the server's status through \S+: there is no such control socket \(ENOENT\)\. Start/,
     );
     expect(code).toBe(1);
   });
@@ -272,7 +272,7 @@ describe("status", () => {
     await using stranger = here.spawn(argv, { env: { PATH: "/usr/bin:/bin" }, stdin: "pipe" });
     await stranger.says(/listening/);
     const { code, stderr } = await xsocket("status", name);
-    expect(stderr).toContain("the server of that name is neither root's nor this user's");
+    expect(stderr).toContain("neither root nor yourself");
     expect(code).toBe(1);
   });
 

@@ -178,7 +178,7 @@ test("who is refused at a bound hears of that, and not of a server that does not
   const first = native.handoverConnect(server.address, 1000);
   const { code, stderr } = await here.run([XSOCKET, "status", server.address]);
   native.close(first);
-  expect(stderr).toContain("this user has as many connections to it as it may have");
+  expect(stderr).toContain("this user has all the connections to it that one may have");
   expect(code).toBe(1);
   await eventually("the first to be gone", () => server.stats().connections === 0);
   const { stdout } = await here.run([XSOCKET, "status", server.address]);

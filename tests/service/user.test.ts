@@ -337,7 +337,7 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
       await using bob = python(target, BOB, LISTEN, name);
       await bob.says(/listening/);
       const argv = xsocketForEveryone(dir, ["status", name], ["python3", "-c", AS_NOBODY]);
-      expect((await target.run(argv)).stderr).toContain("neither root's nor this user's");
+      expect((await target.run(argv)).stderr).toContain("neither root nor yourself");
     },
   );
 

@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { XSocketError } from "@xsocket/client";
 import {
   type Address,
   DEFAULT_ADDRESS,
@@ -6,6 +6,7 @@ import {
   parseAddress,
   ProtocolError,
 } from "@xsocket/protocol";
+import { errnoName } from "@xsocket/xbind-native";
 import { userPath } from "./directory.ts";
 import { MisuseError } from "./errors.ts";
 
@@ -37,19 +38,14 @@ export function serverSocket(given: string | undefined): string {
   return controlSocket(given ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS));
 }
 
-/** What EAFNOSUPPORT means where a control socket is to be reached. */
-export const NO_UNIX_SOCKETS =
-  "this process may make no UNIX sockets: RestrictAddressFamilies= of its unit, or its seccomp filter, has to have AF_UNIX";
-
 /**
- * What connect(2) said about a control socket, and ENOTSOCK where the path leads to none: there
- * connect(2) says the same as for a socket that nobody listens on.
+ * What connect(2) has said about a control socket, in the words of the client library.
+ *
+ * @param rc    the -errno
+ * @param asked what the server was needed for, to be read after "cannot"
  */
-export function reachCode(path: string, code: string): string {
-  if (code === "ENOTDIR") return "ENOTSOCK";
-  if (code !== "ECONNREFUSED" || path.startsWith("@")) return code;
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined || found.isSocket() ? code : "ENOTSOCK";
+export function unreached(path: string, rc: number, asked: string): XSocketError {
+  return new XSocketError({ code: errnoName(-rc), step: "reach", server: path, asked });
 }
 
 /** How an argument that names the server describes its default. */

@@ -68,8 +68,12 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "Let it make them: RestrictAddressFamilies= of its unit, or its seccomp filter, has to have AF_UNIX.",
     ],
     EPROTOTYPE: [
-      "the socket there is of another kind",
+      "another program's socket lies there",
       "Name the control socket of an xsocket server with via.",
+    ],
+    EMFILE: [
+      "no descriptor is left in this process",
+      "Close some sockets, or raise the limit of open files (ulimit -n).",
     ],
     ETIMEDOUT: [
       "the server took no connection in time",
@@ -113,8 +117,8 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     EINVAL: ["the kernel knows no such socket", "See that domain, type and protocol fit together."],
     ECANCELED: ["the session was closed", "Make a new Session, or close it later."],
     EMFILE: [
-      "no descriptor is left in this process, or in the server for this user",
-      "Close some sockets, use a Session, or raise the limit of open files (ulimit -n), in the server with --max-connections-per-user.",
+      "no descriptor is left in this process or in the server, or this user has all the connections to it that one may have",
+      "Close some sockets, use a Session, or raise the limit of open files (ulimit -n), or --max-connections-per-user of the server.",
     ],
     ENFILE: [
       "the server has no room for more connections, or the system for more open files",

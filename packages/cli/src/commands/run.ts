@@ -1,17 +1,11 @@
 import type { ArgsDef } from "citty";
-import { shellWord } from "@xsocket/protocol";
-import { errnoName, libraryPath } from "@xsocket/xbind-native";
-import {
-  controlSocket,
-  NO_UNIX_SOCKETS,
-  reachCode,
-  SERVER_DEFAULT,
-  serverSocket,
-} from "../address.ts";
+import { libraryPath } from "@xsocket/xbind-native";
+import { controlSocket, SERVER_DEFAULT, serverSocket, unreached } from "../address.ts";
 import { callsIfAny } from "../calls.ts";
 import { checkHandover } from "../check.ts";
 import { command, invocation } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
+import { plainWords } from "../explain.ts";
 import { repeated } from "../options.ts";
 import { sendPlan } from "../plan.ts";
 import { portWords } from "../ports.ts";
@@ -50,33 +44,13 @@ const args = {
 
 const CONNECT_MS = 500; // a server that is there takes a connection at once
 
-/* Why a server cannot be asked now, and what to do. */
-const UNREACHABLE: Record<string, (path: string) => string> = {
-  ENOENT: (path) =>
-    `there is no control socket ${path}, and until there is one no listed port can be opened: start a server with "xsocket serve ${shellWord(path)}" in the target namespace`,
-  ECONNREFUSED: (path) =>
-    path.startsWith("@")
-      ? `nobody holds the abstract name ${path} in this network namespace, and those of others cannot be reached, so no listed port can be opened: have the server listen at a path, or start it here`
-      : `no server listens at ${path}, and until one does no listed port can be opened: start it again, or name another control socket with --socket`,
-  ENOTSOCK: (path) =>
-    `what is at ${path} is no socket, so no listed port can be opened: name the control socket of a server with --socket`,
-  EPROTOTYPE: (path) =>
-    `the socket ${path} is another program's, so no listed port can be opened: name the control socket of a server with --socket`,
-  EAFNOSUPPORT: () => NO_UNIX_SOCKETS,
-  EACCES: (path) =>
-    `this user may not use the control socket ${path}, so no listed port can be opened: "xsocket doctor ${shellWord(path)}" says what is in the way`,
-};
-
 /* A program may well be started before its server, so this is a word and no failure. */
 function warnIfUnreachable(path: string): void {
   const sys = callsIfAny();
   if (!sys) return;
   const connection = sys.handoverConnect(path, CONNECT_MS);
   if (connection >= 0) sys.close(connection);
-  else {
-    const warning = UNREACHABLE[reachCode(path, errnoName(-connection))];
-    if (warning) words.warn(warning(path));
-  }
+  else words.warn(plainWords(unreached(path, connection, "open the listed ports now").message));
 }
 
 function refuseHopeless(name: string): void {

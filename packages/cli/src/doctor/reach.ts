@@ -10,9 +10,10 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
-import { errnoName, loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
-import { NO_UNIX_SOCKETS } from "../address.ts";
+import { loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
+import { unreached } from "../address.ts";
 import { codeOf } from "../errors.ts";
+import { rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const CONNECT_MS = 2000;
@@ -159,17 +160,6 @@ export function socketRow(path: string): Row {
   }
 }
 
-const CONNECT_REMEDIES: Record<string, (path: string) => string> = {
-  ECONNREFUSED: (path) =>
-    `its server is gone: ${startAt(path)}; if it runs, a container may see the socket of an earlier start: mount its directory, not the file`,
-  EPROTOTYPE: () =>
-    "another program's socket lies there: name the control socket of an xsocket server",
-  EACCES: () =>
-    "the server is neither root's nor this user's: start it as one of them, or set XSOCKET_ANY_SERVER=1",
-  EAFNOSUPPORT: () => NO_UNIX_SOCKETS,
-  ETIMEDOUT: () => "the server takes no connections: see whether it is stopped (ps) or overloaded",
-};
-
 function serverOf(connection: number): string {
   const credentials = new Uint32Array(new ArrayBuffer(12));
   const native = loadSyscalls();
@@ -182,11 +172,7 @@ function serverOf(connection: number): string {
 export function serverRow(path: string): Row {
   const native = loadSyscalls();
   const connection = native.handoverConnect(path, CONNECT_MS);
-  if (connection < 0) {
-    const code = errnoName(-connection);
-    const remedy = CONNECT_REMEDIES[code]?.(path) ?? `connect(2) says ${code}: see docs/errors.md`;
-    return failed("server", `no server can be reached at ${path} (${code})`, remedy);
-  }
+  if (connection < 0) return rowOfError("server", unreached(path, connection, "reach a server"));
   try {
     return ok("server", serverOf(connection));
   } finally {
