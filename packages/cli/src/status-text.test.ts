@@ -72,7 +72,7 @@ test("a server that has done nothing has no rows about what went wrong, and no n
     policy: "built in, 1 rule",
     sockets: "none",
     refusals: "none",
-    "answered in": "half -, 99 of 100 -",
+    answered: "-",
   });
 });
 
@@ -106,12 +106,12 @@ test("what went wrong has a row, or stands in one", () => {
 });
 
 test.each([
-  [[1, 1, 0], "half 10 µs, 99 of 100 20 µs"],
-  [[0, 0, 1], "half longer, 99 of 100 longer"],
-  [[99, 1, 0], "half 10 µs, 99 of 100 10 µs"],
+  [[1, 1, 0], "half within 10 µs, 99 of 100 within 20 µs"],
+  [[0, 0, 1], "half after more than 20 µs, 99 of 100 after more than 20 µs"],
+  [[99, 1, 0], "half within 10 µs, 99 of 100 within 10 µs"],
 ])("of requests in buckets %j: %s", (counts, words) => {
   const latency = { ...STATS.latency, counts };
-  expect(rowsOf(status({ latency }))["answered in"]).toBe(words);
+  expect(rowsOf(status({ latency }))["answered"]).toBe(words);
 });
 
 test.each([

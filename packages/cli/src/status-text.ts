@@ -1,16 +1,18 @@
 import { escapeText, type ServerStatus } from "@xsocket/server";
 
-/* Finds the time within which a part of the requests were answered, from the histogram's buckets. */
-function quantile(latency: ServerStatus["stats"]["latency"], part: number): string {
-  const total = latency.counts.reduce((sum, count) => sum + count, 0);
+const inUs = (seconds = 0): string => `${Math.round(seconds * 1e6)} µs`;
+
+/* Within which time a part of the requests were answered: the upper end of a bucket of the histogram is all that is known. */
+function quantile({ counts, bounds }: ServerStatus["stats"]["latency"], part: number): string {
+  const total = counts.reduce((sum, count) => sum + count, 0);
   let seen = 0;
-  for (const [index, count] of latency.counts.entries()) {
-    seen += count;
-    const bound = latency.bounds[index];
-    if (total > 0 && seen >= total * part)
-      return bound === undefined ? "longer" : `${Math.round(bound * 1e6)} µs`;
-  }
-  return "-";
+  const bound = bounds.find((_, index) => (seen += counts[index] ?? 0) >= total * part);
+  return bound === undefined ? `after more than ${inUs(bounds.at(-1))}` : `within ${inUs(bound)}`;
+}
+
+function answeredLine({ stats: { latency } }: ServerStatus): string {
+  if (latency.counts.every((count) => count === 0)) return "-";
+  return `half ${quantile(latency, 0.5)}, 99 of 100 ${quantile(latency, 0.99)}`;
 }
 
 function counted(count: number, noun: string): string {
@@ -81,10 +83,7 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
     ["requests", requestLine(status)],
     ["sockets", socketLine(status)],
     ["refusals", refusalLine(status)],
-    [
-      "answered in",
-      `half ${quantile(stats.latency, 0.5)}, 99 of 100 ${quantile(stats.latency, 0.99)}`,
-    ],
+    ["answered", answeredLine(status)],
     ["connections", `${stats.connections} of ${bounds.maxConnections}, ${stats.accepted} so far`],
     [
       "closed",
