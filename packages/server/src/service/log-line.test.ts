@@ -74,12 +74,12 @@ test("lines that nobody takes are counted, and said before the next one", () => 
   log.say("four");
   log.say("five");
   expect(log.text).toBe(
-    "xsocket: one\nxsocket: warning: 2 lines are missing here: nobody took them\nxsocket: four\nxsocket: five\n",
+    "xsocket: one\nxsocket: warning: 2 lines are missing here that nobody took\nxsocket: four\nxsocket: five\n",
   );
 });
 
-function gap(count: number): string {
-  return `xsocket: warning: ${count} lines are missing here: nobody took them\n`;
+function gap(lines: "a line is" | "2 lines are"): string {
+  return `xsocket: warning: ${lines} missing here that nobody took\n`;
 }
 
 test("a line of which a part was taken is lost, and the next one begins anew", () => {
@@ -88,11 +88,13 @@ test("a line of which a part was taken is lost, and the next one begins anew", (
   log.say("one");
   log.room = 0;
   log.say("two");
-  log.room = 1 + gap(2).length + 4; // what was lost is told, and the next line cut
+  log.room = 1 + gap("2 lines are").length + 4; // what was lost is told, and the next line cut
   log.say("three");
-  log.room = 1 + gap(1).length; // up to the end of a line
+  log.room = 1 + gap("a line is").length; // up to the end of a line
   log.say("four");
   log.room = Infinity;
   log.say("five");
-  expect(log.text).toBe(`xsocket: on\n${gap(2)}xsoc\n${gap(1)}${gap(1)}xsocket: five\n`);
+  expect(log.text).toBe(
+    `xsocket: on\n${gap("2 lines are")}xsoc\n${gap("a line is")}${gap("a line is")}xsocket: five\n`,
+  );
 });

@@ -59,7 +59,7 @@ export function logTo(format: LogFormat, write: (lines: Uint8Array) => number = 
   return ({ level, event, message, fields }) => {
     const named = format === "json" ? { event, ...fields } : fields;
     const line = formatLine(format, level, message, named);
-    const gap = `${lost} lines are missing here: nobody took them`;
+    const gap = `${lost === 1 ? "a line is" : `${lost} lines are`} missing here that nobody took`;
     const before = lost === 0 ? "" : formatLine(format, "warning", gap, {});
     const head = `${isCut ? "\n" : ""}${before}`;
     const bytes = Buffer.from(head + line);
