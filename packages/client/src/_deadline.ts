@@ -18,15 +18,18 @@ export interface Limits {
 export const LIMIT_KEYS = ["signal", "timeoutMs"] as const;
 
 /** Checks the types of both. @throws {XSocketError} EINVAL */
-export function checkLimits({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits): void {
+export function checkLimits(
+  asked: string,
+  { signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits,
+): void {
   if (typeof timeoutMs !== "number" || !(timeoutMs > 0))
     throw misuse(
-      "start",
+      asked,
       `timeoutMs is ${inspect(timeoutMs)}`,
       "Give a time in milliseconds above 0, or Infinity.",
     );
   if (signal !== undefined && typeof signal?.throwIfAborted !== "function")
-    throw misuse("start", `signal is ${inspect(signal)}`, "Give an AbortSignal.");
+    throw misuse(asked, `signal is ${inspect(signal)}`, "Give an AbortSignal.");
 }
 
 /** The point in time and the signal that end an operation. */
@@ -34,10 +37,8 @@ export class Deadline {
   readonly signal: AbortSignal | undefined;
   readonly #at: number;
 
-  /** @throws {XSocketError} EINVAL for a time that is no positive number; the signal's reason if it is aborted */
-  constructor(limits: Limits) {
-    checkLimits(limits);
-    const { signal, timeoutMs = DEFAULT_TIMEOUT_MS } = limits;
+  /** Of limits that were checked. @throws the signal's reason if it is aborted */
+  constructor({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits) {
     signal?.throwIfAborted();
     this.signal = signal;
     this.#at = performance.now() + timeoutMs;

@@ -4,6 +4,7 @@
  * only a key that looks like one of ours.
  */
 import { inspect } from "node:util";
+import { checkLimits } from "./_deadline.ts";
 import { misuse } from "./_options.ts";
 
 /** The most letters that differ between a misspelt key and the one that was meant. */
@@ -38,7 +39,7 @@ function meant(key: string, known: readonly string[]): string | undefined {
   return known.find((name) => distance(lower, name.toLowerCase()) <= most);
 }
 
-/** Refuses what is no object, and every key that is not among the known ones. @throws {XSocketError} EINVAL */
+/** Refuses what is no object, every key that is not among the known ones, and wrong limits. @throws {XSocketError} EINVAL */
 export function refuseUnknown(asked: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null)
     throw misuse(
@@ -52,9 +53,10 @@ export function refuseUnknown(asked: string, options: unknown, known: readonly s
     const hint = near === undefined ? "" : `Did you mean ${near}? `;
     throw misuse(asked, `there is no option ${key}`, `${hint}There are ${known.join(", ")}.`);
   }
+  checkLimits(asked, options);
 }
 
-/** Refuses keys that look like one of those given, but are none. @throws {XSocketError} EINVAL */
+/** Refuses keys that look like one of those given, but are none, and wrong limits. @throws {XSocketError} EINVAL */
 export function refuseMisspelt(asked: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null)
     throw misuse(asked, `the options are ${inspect(options)}`, "Give an object.");
@@ -63,4 +65,5 @@ export function refuseMisspelt(asked: string, options: unknown, known: readonly 
     if (near !== undefined)
       throw misuse(asked, `there is no option ${key}`, `Did you mean ${near}?`);
   }
+  checkLimits(asked, options);
 }

@@ -4,7 +4,7 @@ import * as net from "node:net";
 import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { secureNode } from "./_bun.ts";
-import { checkLimits, DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
+import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
 import { misuse } from "./_options.ts";
 import { pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
@@ -38,7 +38,6 @@ class Connector {
 
   constructor(through: Through) {
     refuseUnknown("make an agent", through, THROUGH_KEYS);
-    checkLimits(through);
     this.#through = through;
   }
 

@@ -180,8 +180,14 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     [() => Reflect.apply(nodeListen, undefined, [application]), "http.createServer(app)"],
     [() => Reflect.apply(nodeBind, undefined, []), "the socket is undefined"],
     [() => Reflect.apply(nodeBind, undefined, [createSocket]), "the socket is [Function"],
-    [() => new HttpAgent({ signal: Object(5) }), "signal is"],
-    [() => new HttpsAgent({ timeoutMs: 0 }), "timeoutMs is 0"],
+    [() => new HttpAgent({ signal: Object(5) }), "cannot make an agent: signal is"],
+    [() => new HttpsAgent({ timeoutMs: 0 }), "cannot make an agent: timeoutMs is 0"],
+    [() => fetchVia("/x", { timeoutMs: 0 }), "cannot make a fetch: timeoutMs is 0"],
+    [() => udp({ timeoutMs: -1 }), "cannot receive datagrams: timeoutMs is -1"],
+    [
+      () => connect({ hostname: "::1", port: 1, socket, timeoutMs: NaN }),
+      "cannot connect: timeoutMs",
+    ],
     [() => serve({ via: Object(Symbol("x")), fetch: () => new Response() }), "via is"],
   ];
   for (const [form, found] of wrong) {
