@@ -5,10 +5,11 @@
  */
 import { describe, expect, test } from "bun:test";
 import { readFileSync, realpathSync } from "node:fs";
+import { createSocket } from "node:dgram";
 import * as http from "node:http";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
-import { connect, listen, nodeListen, serve, Session, udp } from "@xsocket/client";
+import { connect, listen, nodeBind, nodeListen, serve, Session, udp } from "@xsocket/client";
 import {
   createNamespace,
   guardDescriptors,
@@ -222,6 +223,20 @@ describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
     const empty = { via: session, port: 0, fetch: () => new Response() };
     await expect(serve({ ...empty, http1: false })).rejects.toThrow(/http/i);
     await expect(serve({ ...empty, idleTimeout: 1000 })).rejects.toThrow("idleTimeout");
+  });
+
+  test("node:dgram, those as well that a socket was made with", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const made = { type: "udp6", ipv6Only: true, reusePort: true } as const;
+    const one = await nodeBind(createSocket(made), { via: server.path });
+    const place = { via: server.path, port: one.address().port };
+    const two = await nodeBind(createSocket(made), { ...place, reusePort: undefined });
+    const { stdout } = await target.run(["ss", "-Hlune"]);
+    expect(stdout.match(/v6only:\d/g)).toEqual(["v6only:1", "v6only:1"]);
+    const other = nodeBind(createSocket(made), { ...place, reusePort: false });
+    await expect(other).rejects.toMatchObject({ code: "EADDRINUSE" });
+    for (const socket of [one, two]) socket.close();
   });
 
   test("listen and connect", async () => {

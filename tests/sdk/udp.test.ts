@@ -170,6 +170,10 @@ test("what cannot be is refused with a sentence", async () => {
   const [udp4, other] = [dgram.createSocket("udp4"), dgram.createSocket("udp4")];
   for (const socket of [udp4, other]) await nodeBind(socket, multicast);
   for (const socket of [udp4, other]) socket.close();
+  const made = { type: "udp4", reuseAddr: true } as const; // what it was made with counts as well
+  const more = [dgram.createSocket(made), dgram.createSocket(made)];
+  for (const socket of more) await nodeBind(socket, { ...multicast, reuseAddr: undefined });
+  for (const socket of more) socket.close();
   const all = [await udp(multicast), await udp({ ...multicast, host: "localhost" })];
   expect(all.map(({ hostname }) => hostname)).toEqual(["127.0.0.1", "localhost"]);
   for (const socket of all) socket.close();

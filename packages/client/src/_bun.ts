@@ -2,6 +2,7 @@
  * The interfaces of Bun that adopt a descriptor although Bun's types do not say so. Everything of
  * this package that leans on undocumented behaviour of Bun goes through this file and _move.ts.
  */
+import type * as dgram from "node:dgram";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
@@ -72,6 +73,16 @@ export function adoptNodeConnection(fd: number): net.Socket {
   if (!socket.pending) return socket;
   socket.on("error", () => {}).destroy();
   throw notTaken();
+}
+
+type MadeWith = Pick<dgram.SocketOptions, "reuseAddr" | "reusePort" | "ipv6Only">;
+
+/** What a socket of node:dgram was made with, which it heeds only where it binds by itself. */
+export function madeWith(socket: dgram.Socket): MadeWith {
+  const keys = Object.getOwnPropertySymbols(socket);
+  const key = keys.find(({ description }) => description === "state symbol");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see the head of this file
+  return ((key && Reflect.get(socket, key)) ?? {}) as MadeWith;
 }
 
 /** Whether something has come, or the peer has ended, that Bun has not read yet. */

@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, bound } from "./_bound.ts";
-import { adoptNodeConnection, refusal } from "./_bun.ts";
+import { adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
 import { setOption } from "./_socket.ts";
@@ -38,7 +38,8 @@ export interface NodeListenOptions extends Through {
 
 /** Where to receive datagrams for node:dgram, and the server through which to do it. */
 export interface NodeBindOptions extends Omit<NodeListenOptions, "backlog"> {
-  /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). */
+  /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). As the other two it is what
+      the socket was made with by default. */
   readonly reuseAddr?: boolean | undefined;
 }
 
@@ -202,8 +203,11 @@ export async function nodeBind(
   // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
   const isV6 = Reflect.get(socket, "type") === "udp6";
   const host = hostOf("bind", options) || (isV6 ? "::" : "0.0.0.0");
-  const reuseAddr = flagOf("bind", options, "reuseAddr");
-  const plan = { ...planOf({ ...options, host }, "dgram", "receive datagrams at"), reuseAddr };
+  const by = madeWith(socket);
+  const { reusePort = by.reusePort, ipv6Only = by.ipv6Only } = options;
+  const reuseAddr = flagOf("bind", { reuseAddr: options.reuseAddr ?? by.reuseAddr }, "reuseAddr");
+  const place = { ...options, host, reusePort, ipv6Only };
+  const plan = { ...planOf(place, "dgram", "receive datagrams at"), reuseAddr };
   const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
   using made = owned;
   const start = (fd: number): void => void socket.bind(adoptable(fd));
