@@ -104,7 +104,7 @@ const UDP = {
     binaryType: "udp.test.ts",
     connect: "udp.test.ts",
   },
-  refused: { fd: 3 },
+  refused: { fd: 3, unix: "/tmp/x" },
 };
 
 function named({ observed, refused }: { observed: object; refused: object }): string[] {
@@ -118,7 +118,9 @@ test("every key of Bun's types is passed on and observed, or refused", () => {
   const common = ["SocketOptions", "UnixSocketOptions", "FdSocketOptions"];
   expect(keysOf("bun.d.ts", ...common, "TCPSocketListenOptions")).toEqual(named(LISTEN));
   expect(keysOf("bun.d.ts", ...common, "TCPSocketConnectOptions")).toEqual(named(CONNECT));
-  expect([...keysOf("bun.d.ts", "ConnectSocketOptions"), "fd"].toSorted()).toEqual(named(UDP));
+  expect([...keysOf("bun.d.ts", "ConnectSocketOptions"), "fd", "unix"].toSorted()).toEqual(
+    named(UDP),
+  );
 });
 
 test("those that are refused are refused with a sentence", async () => {

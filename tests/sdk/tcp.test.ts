@@ -140,7 +140,8 @@ describe("a listener", () => {
       for (const form of [listen, async (o: typeof common) => listenSync(o)])
         await expect(form({ ...common, ...options }), code).rejects.toMatchObject({ code });
     await expect(listen({ ...common, socket: {} })).rejects.toThrow("callback");
-    expect(() => listenSync({ ...common, hostname: "name.test" })).toThrow("asynchronous form");
+    for (const name of [{ hostname: "name.test" }, { hostname: "localhost", lookup: () => [] }])
+      expect(() => listenSync({ ...common, ...name })).toThrow("asynchronous form");
   });
 });
 

@@ -107,16 +107,17 @@ function hostsText(): string {
 }
 
 /* Only what needs no waiting: an address, or a name of /etc/hosts. */
-function addressesNow(plan: BindPlan): readonly IpAddress[] {
+function addressesNow(plan: BindPlan, { lookup }: Through): readonly IpAddress[] {
   const { hostname } = plan;
   if (hostname === undefined) return EVERYWHERE;
   const literal = literalIp(hostname);
   if (literal) return [literal];
-  const ips = localAddresses(hostsText(), hostname).flatMap((address) => parseIp(address) ?? []);
+  const local = lookup ? [] : localAddresses(hostsText(), hostname);
+  const ips = local.flatMap((address) => parseIp(address) ?? []);
   if (ips.length > 0) return ips;
   throw misuse(
     askedOf(plan),
-    `${hostname} would have to be asked for from a name server`,
+    `${hostname} cannot be looked up without waiting`,
     "Give an IP address, or use the asynchronous form.",
     "ENOTSUP",
   );
@@ -130,7 +131,7 @@ function addressesNow(plan: BindPlan): readonly IpAddress[] {
 export function boundSync(plan: BindPlan, through: Through): Bound {
   const via = pathOf(through.via);
   const deadline = new Deadline(through);
-  const ips = addressesNow(plan);
+  const ips = addressesNow(plan, through);
   for (const [index, ip] of ips.entries()) {
     try {
       const kind = { family: ip.family, type: plan.type, nonblocking: true } as const;

@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import * as tls from "node:tls";
 import { secureNode } from "./_bun.ts";
 import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
-import { misuse } from "./_options.ts";
+import { refuseKeys } from "./_options.ts";
 import { pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { XSocketError } from "./error.ts";
@@ -16,6 +16,12 @@ type Connected = (error: Error | null, stream: Duplex) => void;
 /** What a request may hold a signal under that says that it needs no connection any more: node:http
     tells an agent nothing of that. */
 export const GIVEN_UP = Symbol("given up");
+
+const REFUSED = {
+  socketPath: "UNIX sockets are not those of a network namespace: leave the agent out.",
+  lookup: "Names are those of the target namespace: give the agent itself a lookup.",
+  family: "Give the agent itself a lookup that returns addresses of this IP version alone.",
+};
 
 interface Wanted extends http.ClientRequestArgs {
   readonly [GIVEN_UP]?: AbortSignal;
@@ -42,17 +48,14 @@ class Connector {
   }
 
   connect(
-    { host, port, localAddress, localPort, socketPath, [GIVEN_UP]: givenUp }: Wanted,
+    wanted: Wanted,
     wrap: (socket: net.Socket) => net.Socket,
     done: Connected | undefined,
   ): undefined {
-    if (socketPath)
-      throw misuse(
-        "connect",
-        "socketPath does not go with via",
-        "UNIX sockets are not those of a network namespace: leave the agent out.",
-        "ENOTSUP",
-      );
+    const { host, port, localAddress, localPort, [GIVEN_UP]: givenUp, ...others } = wanted;
+    const socketPath = others.socketPath || undefined; // libraries give null, and 0
+    const [lookup, family] = [others.lookup || undefined, others.family || undefined];
+    refuseKeys("connect", { socketPath, lookup, family }, REFUSED);
     const { signal } = this.#through;
     const signals = [this.#ending.signal, signal, givenUp].filter((one) => one !== undefined);
     const options = { ...this.#through, signal: AbortSignal.any(signals) };

@@ -46,6 +46,7 @@ const NAMES = [
 ] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.udpSocket adopts a descriptor of your own.",
+  unix: "UNIX sockets are not those of a network namespace, and Bun has none for datagrams.",
 };
 
 /**
