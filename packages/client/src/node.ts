@@ -208,7 +208,11 @@ export async function nodeBind(
   const reuseAddr = flagOf("bind", { reuseAddr: options.reuseAddr ?? by.reuseAddr }, "reuseAddr");
   const place = { ...options, host, reusePort, ipv6Only };
   const plan = { ...planOf(place, "dgram", "receive datagrams at"), reuseAddr };
-  const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
+  // node:dgram takes the number 0 for none, and would bind a socket of the own namespace: this one may have it
+  const spare = loadSyscalls().eventfd();
+  const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options).finally(
+    () => void loadSyscalls().close(spare),
+  );
   using made = owned;
   const start = (fd: number): void => void socket.bind(adoptable(fd));
   const settle = (fd: number): void => {
