@@ -42,6 +42,20 @@ test("a server with few connections serves in a program with many descriptors, a
   expect(socket.closed).toBe(false);
 });
 
+test("a program may change its directory while it serves at a relative path", async () => {
+  using dir = tempDir();
+  const before = process.cwd();
+  process.chdir(dir.path);
+  try {
+    await using server = await serve({ address: "control" });
+    process.chdir("/");
+    expect(server.isReachable()).toBe(true);
+  } finally {
+    process.chdir(before);
+  }
+  expect(existsSync(dir.join("control"))).toBe(false);
+});
+
 test("what a start fails for is said, and nothing stays open, whatever cannot be undone", async () => {
   using dir = tempDir();
   const home = dir.join("home");

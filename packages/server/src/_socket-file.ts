@@ -9,8 +9,9 @@ export interface SocketFile {
   readonly ino: bigint;
 }
 
-/** Notes what lies at a path. @throws {Error} if it cannot be looked at */
-export function fileAt(path: string): SocketFile {
+/** Notes what lies at a path, from whichever directory it is asked for later. @throws {Error} if it cannot be looked at */
+export function fileAt(name: string): SocketFile {
+  const path = name.startsWith("/") ? name : `${process.cwd()}/${name}`;
   const { dev, ino } = lstatSync(path, { bigint: true });
   return { path, dev, ino };
 }
