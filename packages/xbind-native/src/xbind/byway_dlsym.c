@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 typedef void *find_function(void *handle, const char *name);
+typedef void *open_function(const char *file, int flags);
 
 /* Where hook_dlsym.S jumps to: the dlsym that would be there without us. */
 find_function *_Atomic byway_dlsym;
@@ -39,33 +40,37 @@ static void *instead_of(const char *name)
 }
 
 /*
- * libc's own. dlvsym() takes a symbol of that very version alone, so it goes past every library
- * that stands in front of dlsym without one. Where libc is the program itself, it is not behind us.
+ * libc's own. dlvsym() takes a symbol of that very version alone, so it goes past the program and
+ * every library that stand in front of it without one, and may look symbols up in theirs. Where
+ * libc is the program itself, it is not behind us.
  */
-static find_function *libc_dlsym(void)
+static void *libc_function(const char *name)
 {
-	static find_function *_Atomic found;
+	void *found = dlvsym(RTLD_NEXT, name, FIRST_VERSION);
 
-	if (!found)
-		found = (find_function *)dlvsym(RTLD_NEXT, "dlsym", FIRST_VERSION);
-	if (!found)
-		found = (find_function *)dlvsym(RTLD_DEFAULT, "dlsym", FIRST_VERSION);
-	return found;
+	return found ? found : dlvsym(RTLD_DEFAULT, name, FIRST_VERSION);
 }
 
 void *byway_in(void *handle, const char *name)
 {
-	return libc_dlsym()(handle, name);
+	static find_function *_Atomic find;
+
+	if (!find)
+		find = (find_function *)libc_function("dlsym");
+	return find(handle, name);
 }
 
+/* Never given back: libc stays as long as we do. */
 void *byway_in_libc(const char *name)
 {
-	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
-	void *symbol = libc ? byway_in(libc, name) : NULL;
+	static void *_Atomic libc;
+	open_function *open;
 
-	if (libc)
-		dlclose(libc);
-	return symbol;
+	if (!libc) {
+		open = (open_function *)libc_function("dlopen");
+		libc = open ? open(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+	}
+	return libc ? byway_in(libc, name) : NULL;
 }
 
 /*
