@@ -109,18 +109,36 @@ static void *fork_beside(void *unused)
 	return unused;
 }
 
+/* In a signal handler this thread may have a swap of its own under way. */
+static void *fork_in_flight(void *unused)
+{
+	const int other = socket(AF_INET, SOCK_STREAM, 0), place = flight_add(other);
+
+	child_run(check_closed);
+	flight_end(&place);
+	close(other);
+	return unused;
+}
+
+static void run_beside(void *(*body)(void *))
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, body, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 /* But not in one that a signal handler of this thread forks, and that goes on with it. */
 static void test_flight(void)
 {
-	pthread_t thread;
 	int place;
 
 	flight_load();
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	place = flight_add(fd);
 	child_run(check_open);
-	CHECK_EQ(pthread_create(&thread, NULL, fork_beside, NULL), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
+	run_beside(fork_beside);
+	run_beside(fork_in_flight);
 	flight_end(&place);
 	for (int i = 0; i < FLIGHT_PLACES; i++) {
 		place = flight_add(fd);

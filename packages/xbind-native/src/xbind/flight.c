@@ -8,11 +8,12 @@
 
 static struct {
 	_Atomic int fd; /* plus one, 0 where there is none */
+	const char *thread;
 	struct sys_identity identity;
 } places[FLIGHT_PLACES];
 
-/* How many of them are this thread's, which may fork in a signal handler and then goes on. */
-static __thread int own __attribute__((tls_model("initial-exec")));
+/* Its address tells one thread from another, also in a child. */
+static __thread char own __attribute__((tls_model("initial-exec")));
 
 int flight_add(int fd)
 {
@@ -25,8 +26,8 @@ int flight_add(int fd)
 
 		if (!atomic_compare_exchange_strong(&places[i].fd, &none, -1))
 			continue;
+		places[i].thread = &own;
 		places[i].identity = identity;
-		own++; /* before a handler that forks could find it there */
 		places[i].fd = fd + 1;
 		return i;
 	}
@@ -35,18 +36,21 @@ int flight_add(int fd)
 
 void flight_end(const int *place)
 {
-	if (*place < 0)
-		return;
-	places[*place].fd = 0;
-	own--;
+	if (*place >= 0)
+		places[*place].fd = 0;
 }
 
-/* The host may have closed the number, and opened something else there. */
+/*
+ * This thread's own are not among them: it may have forked in a signal handler, and then goes on.
+ * The host may have closed a number, and opened something else there.
+ */
 static void close_in_child(void)
 {
-	for (int i = 0; own == 0 && i < FLIGHT_PLACES; i++) {
+	for (int i = 0; i < FLIGHT_PLACES; i++) {
 		int fd = places[i].fd - 1;
 
+		if (fd >= 0 && places[i].thread == &own)
+			continue;
 		if (fd >= 0 && sys_is(fd, &places[i].identity))
 			sys_close(fd);
 		places[i].fd = 0;
