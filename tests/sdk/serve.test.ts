@@ -225,8 +225,16 @@ const CUT_SHORT = [18, 56]; // what curl calls it, without TLS and with it
 const HIDE = 'mount -t tmpfs none /proc/$$/fdinfo && exec "$@"';
 const HIDING = [...OWN_MOUNTS, "sh", "-c", HIDE, "sh"];
 
-describe("where Bun cannot be looked into", () => {
-  test.each(["http", "https"])("a relay does the same: %s", async (scheme) => {
+/* One in a unit with RestrictAddressFamilies=AF_UNIX, which has sockets of other families from the server alone. */
+const REFUSE = join(import.meta.dir, "../cli/refuse.py");
+const WITHOUT_INET = ["python3", REFUSE, "socket", "0", "2", "EAFNOSUPPORT"];
+
+describe("where Bun cannot be looked into, or cannot listen by itself", () => {
+  test.each([
+    ["http", "no fdinfo", HIDING],
+    ["https", "no fdinfo", HIDING],
+    ["http", "no sockets of its own", WITHOUT_INET],
+  ])("a relay does the same: %s, %s", async (scheme, _, start) => {
     using dir = tempDir();
     if (scheme === "https") await makeCertificate(dir, "web.test");
     await using target = await createNamespace();
@@ -234,7 +242,7 @@ describe("where Bun cannot be looked into", () => {
     const script = `${import.meta.dir}/relayed.ts`;
     const argv = [process.execPath, script, xsocketServer.path, scheme, dir.path];
     const env = { TMPDIR: dir.path };
-    await using program = here.spawn([...HIDING, ...argv], { env, stdin: "" });
+    await using program = here.spawn([...start, ...argv], { env, stdin: "" });
     const [, port] = await program.says(/port (\d+)/);
     const base = `${scheme}://127.0.0.1:${port}`;
     const body = await curl(target, "-k", "-d", "body", `${base}/echo`);

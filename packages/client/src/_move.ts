@@ -59,15 +59,29 @@ function replace(place: Registration, fd: number): boolean {
   );
 }
 
+/* A unit, a sandbox or a policy may forbid a process to listen in its own namespace. */
+const FORBIDDEN = new Set<unknown>(["EAFNOSUPPORT", "EACCES", "EPERM"]);
+
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && "code" in error && FORBIDDEN.has(error.code);
+}
+
 /**
  * Starts a server of Bun on a listening, non-blocking socket.
  *
  * @param start starts it on 127.0.0.1 with port 0, and does nothing else
  * @param fd    the socket; it stays the caller's, and Bun has a copy of its own
  * @returns undefined where Bun or the system is not as expected; nothing is left behind then
+ * @throws what `start` does, unless this process may not listen in its own namespace
  */
 export function startMoved<Data>(start: () => Server<Data>, fd: number): Server<Data> | undefined {
-  const server = start();
+  let server: Server<Data>;
+  try {
+    server = start();
+  } catch (error) {
+    if (isForbidden(error)) return undefined;
+    throw error;
+  }
   try {
     const place = server.port === undefined ? undefined : findListener(server.port);
     if (place && replace(place, fd)) return server;
