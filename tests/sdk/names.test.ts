@@ -148,6 +148,9 @@ describe("a host name", () => {
     ];
     for (const [code, step, options] of cases)
       await expect(connect({ ...peer, ...options })).rejects.toMatchObject({ code, step });
+    await expect(connect({ ...peer, lookup: never, timeoutMs: 50 })).rejects.toThrow(
+      "it waits for",
+    );
     const mine = new RangeError("mine");
     const throwing = { lookup: () => Promise.reject(mine) };
     await expect(connect({ ...peer, ...throwing })).rejects.toThrow("mine");

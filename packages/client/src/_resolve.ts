@@ -7,7 +7,7 @@ import { Deadline } from "./_deadline.ts";
 import { misuse } from "./_options.ts";
 import { within } from "./_wait.ts";
 import { DnsFailure, queryAddresses } from "./_dns.ts";
-import { XSocketError } from "./error.ts";
+import { XSocketError, type XSocketFailure } from "./error.ts";
 import type { Session } from "./session.ts";
 
 /** How host names become addresses. */
@@ -197,13 +197,20 @@ async function lookUp(request: ResolveRequest, hostname: string): Promise<readon
 }
 
 function resolveError(
-  request: ResolveRequest,
-  code: string,
-  found: string,
-  cause?: unknown,
+  { session, asked }: ResolveRequest,
+  failure: Pick<XSocketFailure, "code" | "found" | "remedy" | "cause">,
 ): XSocketError {
-  const server = request.session.via;
-  return new XSocketError({ code, step: "resolve", server, asked: request.asked, found, cause });
+  return new XSocketError({ ...failure, step: "resolve", server: session.via, asked });
+}
+
+/* What of a lookup has failed: the caller's own function has to be looked at, or name servers. */
+function whyNot(
+  request: ResolveRequest,
+  hostname: string,
+): Pick<XSocketFailure, "found" | "remedy"> {
+  if (!request.lookup) return { found: `no name server could be asked for ${hostname}` };
+  const remedy = "See what it waits for, or give a larger timeoutMs.";
+  return { found: "lookup did not answer in time", remedy };
 }
 
 /**
@@ -222,15 +229,11 @@ export async function resolve(request: ResolveRequest, hostname: string): Promis
     if (found.length > 0) return found;
   } catch (error) {
     if (error instanceof SyscallError)
-      throw resolveError(
-        request,
-        error.code,
-        request.lookup ? "lookup did not answer" : `no name server could be asked for ${hostname}`,
-        error,
-      );
+      throw resolveError(request, { ...whyNot(request, hostname), code: error.code, cause: error });
     if (error instanceof DnsFailure)
-      throw resolveError(request, `E${error.rcode}`, error.message, error);
+      throw resolveError(request, { code: `E${error.rcode}`, found: error.message, cause: error });
     throw error;
   }
-  throw resolveError(request, "ENOTFOUND", `${hostname} has no address in the target namespace`);
+  const found = `${hostname} has no address in the target namespace`;
+  throw resolveError(request, { code: "ENOTFOUND", found });
 }
