@@ -31,6 +31,24 @@ export const messages: readonly Program[] = [
     logsPeerTo: "log-main",
   },
   {
+    name: "Exim, after SIGHUP with another port",
+    packages: ["exim4-daemon-light"],
+    files: {
+      "exim.conf":
+        "spool_directory = DIR/spool\nlog_file_path = DIR/spool/log-%s\nprimary_hostname = hello.example\nlocal_interfaces = 0.0.0.0\ndaemon_smtp_ports = 2524\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, exim.conf; mkdir spool; chown Debian-exim spool; chmod 755 .",
+    run: "exim4 -C $DIR/exim.conf -bdf & until grep -qs started spool/log-main; do sleep 0.1; done; sed -i s/2524/2525/ exim.conf; until grep -q SIGHUP spool/log-main; do kill -HUP $!; sleep 0.1; done; wait",
+    port: 2525,
+    client: "curl -s --max-time 5 smtp://$HOST:$PORT -X NOOP -v 2>&1",
+    expect: /220 hello\.example/,
+    cannot: {
+      reason:
+        "by then it is another user, and starts its set-user-ID program again, for which the dynamic loader ignores LD_PRELOAD: the port opens at home",
+      instead: "restart it where it would be reloaded",
+    },
+  },
+  {
     name: "Dovecot, IMAP",
     packages: ["dovecot-imapd", "curl"],
     files: {
