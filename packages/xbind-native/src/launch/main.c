@@ -63,15 +63,13 @@ static bool is_planned(int argc, char **argv)
 
 /*
  * A closed standard descriptor would be taken by whatever is opened first, a client's connection
- * for one, and error messages would be written to that. What takes its place fails as it would.
+ * for one, and error messages would be written to that. What takes its place cannot be written to.
  */
 static void fill_standard_descriptors(void)
 {
-	static const int UNUSABLE[] = {O_WRONLY, O_RDONLY, O_RDONLY};
-
 	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
 		if (fcntl(fd, F_GETFD) < 0)
-			(void)!open("/dev/null", UNUSABLE[fd]); /* takes the lowest number */
+			(void)!open("/dev/null", O_RDONLY); /* takes the lowest number */
 	}
 }
 
