@@ -95,11 +95,11 @@ test("serve, with its threads, is not changed by the current directory it serves
   expect(existsSync(dir.join("control"))).toBe(false);
 });
 
-test("a directory in PATH that is called bun is not Bun", async () => {
+test("a directory in PATH that is called bun is not Bun, and an empty XSOCKET_BUN is none", async () => {
   using dir = tempDir();
   mkdirSync(dir.join("bun"));
   const PATH = `${dir.path}:${dirname(process.execPath)}:${process.env["PATH"]}`;
-  const result = await here.run([START, "--version"], { env: { PATH, XSOCKET_BUN: undefined } });
+  const result = await here.run([START, "--version"], { env: { PATH, XSOCKET_BUN: "" } });
   expect(result).toMatchObject({ code: 0, stderr: "" });
 });
 
@@ -116,11 +116,17 @@ test("the Bun that runs `bun x` is Bun, and none that lies beside npm", async ()
   expect(code).toBe(1);
 });
 
-test("options of Bun's engine are not for the command", async () => {
+test("options of Bun and of its engine are not for the command", async () => {
+  using dir = hostileDirectory();
   const result = await here.run([XSOCKET, "doctor", "@nobody"], {
-    env: { BUN_JSC_useJIT: "0", BUN_JSC_dumpOptions: "1" },
+    env: {
+      BUN_JSC_useJIT: "0",
+      BUN_JSC_dumpOptions: "1",
+      BUN_INSPECT_PRELOAD: dir.join("evil.ts"),
+    },
   });
   expect(result).toMatchObject({ code: 1, stderr: "" });
+  expect(result.stdout).not.toContain(MARK);
 });
 
 test("compiled code of other programs is not for the command, and its own not beside it", async () => {

@@ -17,6 +17,8 @@ os.environb.update({
     b"BASH_FUNC_f%%": b"() {  echo 'a  b'\n}",
     b"latin": b"caf\xe9 \x01\n\ttab 'quote\" \\ $HOME %41 end \n",
     b"EMPTY": b"",
+    b"P": b"what PATH and PWD begin with",
+    b"LARGE": b"x" * 100_000,
     b"self": b"ours too",
     b"package": b"ours too",
     b"launcher": b"ours too",
