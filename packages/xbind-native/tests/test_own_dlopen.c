@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_own_dlopen.c - a program that stands in front of dlopen and dlclose itself, and looks into
- * what it has opened, as HAProxy does
+ * test_own_dlopen.c - a program that stands in front of the dynamic linker's functions itself
  *
+ * It looks into what dlopen has opened, as HAProxy does, and shows what was loaded at its start as
+ * all that there is, as programs do that want no lock at each exception. The argument is a plugin.
  * Port 3000 is listed.
  */
 #include "core/visibility.h"
@@ -10,12 +11,15 @@
 
 #include <dlfcn.h>
 #include <gnu/lib-names.h>
+#include <link.h>
 
 typedef void *open_function(const char *name, int flags);
 typedef int close_function(void *handle);
+typedef int visit_function(struct dl_phdr_info *info, size_t size, void *data);
 
 EXPORT void *own_dlopen(const char *name, int flags) __asm__("dlopen");
 EXPORT int own_dlclose(void *handle) __asm__("dlclose");
+EXPORT int own_iterate(visit_function *visit, void *data) __asm__("dl_iterate_phdr");
 
 void *own_dlopen(const char *name, int flags)
 {
@@ -35,23 +39,45 @@ int own_dlclose(void *handle)
 	return next(handle);
 }
 
-static void test_bind(void)
+int own_iterate(visit_function *visit, void *data)
+{
+	struct dl_phdr_info nothing = {0};
+
+	return visit(&nothing, sizeof(nothing), data);
+}
+
+static void bind_by(const char *file, int flags, const char *name)
 {
 	int (*call)(int, const struct sockaddr *, socklen_t);
 	struct sockaddr_in addr = pair_addr(3000);
-	void *libc = dlopen(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD);
+	void *handle = dlopen(file, flags);
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK(libc != NULL);
-	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(libc, "bind");
+	CHECK(handle != NULL);
+	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, name);
 	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	CHECK(pair_is_there(fd));
 	close(fd);
-	CHECK_EQ(dlclose(libc), 0);
+	CHECK_EQ(dlclose(handle), 0);
 }
 
-int main(void)
+static const char *plugin;
+
+static void test_libc(void)
 {
-	RUN(test_bind);
+	bind_by(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD, "bind");
+}
+
+static void test_deepbind(void)
+{
+	bind_by(plugin, RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND, "plugin_bind");
+}
+
+int main(int argc, char **argv)
+{
+	CHECK_EQ(argc, 2);
+	plugin = argv[1];
+	RUN(test_libc);
+	RUN(test_deepbind);
 	return 0;
 }

@@ -278,14 +278,24 @@ static void find(struct found *found, void *handle)
 	}
 }
 
+/* libc's own: one of the program's may show what was loaded when it last looked. */
+static int visit(int (*object)(struct dl_phdr_info *, size_t, void *), struct walk *walk)
+{
+	static __typeof__(&dl_iterate_phdr) _Atomic of_libc;
+
+	if (!of_libc)
+		of_libc = (__typeof__(&dl_iterate_phdr))byway_in_libc("dl_iterate_phdr");
+	return of_libc ? of_libc(object, walk) : 1;
+}
+
 void deepbind_follow(void *handle)
 {
 	struct walk walk;
 
 	do {
 		walk = (struct walk){0};
-		if (dl_iterate_phdr(count, &walk))
+		if (visit(count, &walk))
 			return;
 		find(&walk.found, handle);
-	} while (dl_iterate_phdr(follow, &walk));
+	} while (visit(follow, &walk));
 }
