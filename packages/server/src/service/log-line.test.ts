@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { fstatSync } from "node:fs";
 import { escapeText } from "../_escape.ts";
-import { formatLine, stderrIsJournal } from "./log-line.ts";
+import { formatLine, type LogFormat, stderrIsJournal } from "./log-line.ts";
 import { logTo } from "./log-to.ts";
 
 const NOW = new Date("2026-01-02T03:04:05.678Z");
@@ -47,9 +47,13 @@ test("the journal's stream is told by device and inode", () => {
 });
 
 /** A log that has room for so many bytes, and what it has taken. */
-function roomyLog(): { room: number; say(message: string): void; readonly text: string } {
+function roomyLog(format: LogFormat = "pretty"): {
+  room: number;
+  say(message: string): void;
+  readonly text: string;
+} {
   let text = "";
-  const log = logTo("pretty", (bytes) => {
+  const log = logTo(format, (bytes) => {
     const taken = Math.min(bytes.byteLength, made.room);
     text += new TextDecoder().decode(bytes.subarray(0, taken));
     return taken;
@@ -76,6 +80,19 @@ test("lines that nobody takes are counted, and said before the next one", () => 
   expect(log.text).toBe(
     "xsocket: one\nxsocket: warning: 2 lines are missing here that nobody took\nxsocket: four\nxsocket: five\n",
   );
+});
+
+test("what is said of lost lines has an event as every other line", () => {
+  const log = roomyLog("json");
+  log.room = 0;
+  log.say("one");
+  log.room = Infinity;
+  log.say("two");
+  const lines: unknown[] = log.text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(lines).toMatchObject([{ event: "lost" }, { event: "test", message: "two" }]);
 });
 
 function gap(lines: "a line is" | "2 lines are"): string {

@@ -1,7 +1,7 @@
 import { constants, openSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { loadSyscalls, POLLOUT } from "@xsocket/xbind-native";
-import type { Log } from "../log.ts";
+import type { Log, LogRecord } from "../log.ts";
 import { formatLine, type LogFormat, stderrIsJournal } from "./log-line.ts";
 
 const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that there is room
@@ -56,11 +56,13 @@ function writeStderr(bytes: Uint8Array): number {
 export function logTo(format: LogFormat, write: (lines: Uint8Array) => number = writeStderr): Log {
   let lost = 0;
   let isCut = false;
-  return ({ level, event, message, fields }) => {
-    const named = format === "json" ? { event, ...fields } : fields;
-    const line = formatLine(format, level, message, named);
-    const gap = `${lost === 1 ? "a line is" : `${lost} lines are`} missing here that nobody took`;
-    const before = lost === 0 ? "" : formatLine(format, "warning", gap, {});
+  const lineOf = ({ level, event, message, fields }: LogRecord): string =>
+    formatLine(format, level, message, format === "json" ? { event, ...fields } : fields);
+  return (record) => {
+    const line = lineOf(record);
+    const message = `${lost === 1 ? "a line is" : `${lost} lines are`} missing here that nobody took`;
+    const gap = { level: "warning", event: "lost", message, fields: {} } as const;
+    const before = lost === 0 ? "" : lineOf(gap);
     const head = `${isCut ? "\n" : ""}${before}`;
     const bytes = Buffer.from(head + line);
     const taken = write(bytes);
