@@ -105,7 +105,7 @@ test("a port that is taken, and one that this user may not bind, are one sentenc
   await eventually("port 3000 to open", () => target.listens("tcp", 3000));
   const { code, stdout, stderr } = await here.run(start);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-  expect(stderr).toMatch(/^xsocket: cannot bind port 3000.*EADDRINUSE.*another port\n$/);
+  expect(stderr).toMatch(/^xsocket: cannot bind port 3000.*EADDRINUSE.*another port\.\n$/);
   expect(holder.stderr).toBe("");
   // the owner of the target may, unless within a user namespace of its own
   const held = isRoot ? ["setpriv", "--bounding-set=-net_bind_service"] : ["unshare", "--user"];

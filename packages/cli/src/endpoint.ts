@@ -1,15 +1,9 @@
+import { XSocketError } from "@xsocket/client";
 import { AF_INET, AF_INET6 } from "@xsocket/protocol";
-import { loadSyscalls, SO_REUSEADDR, SOL_SOCKET, SyscallError } from "@xsocket/xbind-native";
-import { FailureError } from "./errors.ts";
+import { errnoName, loadSyscalls, SO_REUSEADDR, SOL_SOCKET } from "@xsocket/xbind-native";
 
 const ADDRESS_BYTES = { 4: 16, 6: 28 } as const; // struct sockaddr_in and sockaddr_in6
 const BACKLOG = 4096;
-
-const REMEDIES: Record<string, string> = {
-  EADDRINUSE: "another socket has it there, so stop that program or choose another port",
-  EACCES:
-    "who binds a port below 1024 needs CAP_NET_BIND_SERVICE over the target namespace, so choose a port from 1024 on or run as its root",
-};
 
 /** The `struct sockaddr` of a port of every address. */
 export function anyAddress(family: 4 | 6, port: number): Uint8Array<ArrayBuffer> {
@@ -36,15 +30,13 @@ export function tryBindAny(fd: number, { family, type }: BindKind, port: number)
 }
 
 /**
- * Binds a socket to a port of every address, and listens if it is a stream socket.
+ * Binds a socket of a server to a port of every address, and listens if it is a stream socket.
  *
- * @throws {FailureError} if the kernel refuses
+ * @throws {XSocketError} if the kernel refuses
  */
-export function bindAny(fd: number, kind: BindKind, port: number): void {
+export function bindAny(server: string, fd: number, kind: BindKind, port: number): void {
   const rc = tryBindAny(fd, kind, port);
   if (rc >= 0) return;
-  const { code } = new SyscallError("bind", -rc);
-  throw new FailureError(
-    `cannot bind port ${port} in the target namespace (${code}): ${REMEDIES[code] ?? "see bind(2) for the reasons"}`,
-  );
+  const asked = `bind port ${port} in the target namespace`;
+  throw new XSocketError({ code: errnoName(-rc), step: "bind", server, asked });
 }

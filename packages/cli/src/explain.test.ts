@@ -3,7 +3,7 @@ import { TABLE } from "../../client/src/_explain.ts";
 import { plainWords } from "./explain.ts";
 
 test("no remedy of the client library speaks of what only its users have", () => {
-  const remedies = ["reach", "ask"] as const;
+  const remedies = ["reach", "ask", "bind"] as const;
   const texts = remedies.flatMap((step) =>
     Object.values(TABLE[step] ?? {}).map(([, text]) => text),
   );

@@ -85,8 +85,9 @@ export default command({
     const number = port === undefined ? undefined : portNumber(port);
     if (name !== undefined) findProgram(name);
     const kind = { family: family === "6" ? 6 : 4, type: type ?? "stream" } as const;
-    using socket = openSocket(serverSocket(address), kind);
-    if (number !== undefined) bindAny(socket.fd, kind, number);
+    const server = serverSocket(address);
+    using socket = openSocket(server, kind);
+    if (number !== undefined) bindAny(server, socket.fd, kind, number);
     if (name === undefined) return result(report(socket, json === true));
     const set = { LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket" };
     sendPlan(planFd, { programIndex, set, socketFd: socket.fd });
