@@ -262,6 +262,17 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(program.stdout).toContain("left nothing");
   });
 
+  test("a relay without a directory for its socket says so", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      await serve({ via: process.argv[1], port: 0, fetch: () => new Response() });`;
+    const argv = [process.execPath, "-e", script, server.path];
+    const env = { TMPDIR: "/nowhere" };
+    const { stderr } = await here.run([...WITHOUT_INET, ...argv], { env });
+    expect(stderr).toMatch(/XSocketError: cannot serve: .* in \/nowhere, .*\(ENOENT\)\. .*TMPDIR/);
+  });
+
   test("a process that ends without stop() leaves no directory of its relays", async () => {
     using dir = tempDir();
     await using server = await startServer();

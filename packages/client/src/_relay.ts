@@ -15,6 +15,7 @@ import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandl
 import type { IpAddress } from "./_address.ts";
 import { describe } from "./_bun.ts";
 import { Connections } from "./_feed.ts";
+import { misuse } from "./_options.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** What the relay looks at among Bun.serve's options. */
@@ -31,8 +32,18 @@ const IDLE_SECONDS = 10;
 /* Those of the relays that were not stopped: a process that ends without that removes them as well. */
 const directories = new Set<string>();
 
+function temporaryDirectory(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), "xsocket-relay-"));
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
+    const found = `the socket of a relay takes a directory in ${tmpdir()}, where none can be made`;
+    throw misuse("serve", found, "Let TMPDIR name one that this user may write to.", code);
+  }
+}
+
 function makeDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "xsocket-relay-"));
+  const directory = temporaryDirectory();
   if (directories.size === 0) process.on("exit", removeAll);
   directories.add(directory);
   return directory;
