@@ -123,6 +123,7 @@ test("a server in a bundle, compiled or not, serves with its worker beside it, a
 test("options that cannot be right are refused before anything is opened", async () => {
   using dir = tempDir();
   const address = dir.join("control");
+  const misspelt = { kind: "socket", allow: true, uid: [{ first: 1000, last: 1000 }] }; // it is uids
   const wrong: [unknown, string][] = [
     [null, "the options must be an object, not null"],
     [{ address: 5 }, "address must be a path, or @name, not 5"],
@@ -136,6 +137,14 @@ test("options that cannot be right are refused before anything is opened", async
       "policy must be a policy or a function that reads one, as policyFile(PATH) is, not 'allow'",
     ],
     [{ policy: () => undefined }, "policy has returned undefined: return what"],
+    [
+      { policy: { source: "mine", rules: [misspelt] } },
+      "a rule of the policy has no key uid: there",
+    ],
+    [
+      { policy: () => ({ source: "mine", rules: [misspelt] }) },
+      "a rule of the policy has no key uid:",
+    ],
     [{ log: console }, "log must be a function, not"],
     [{ logLevel: "warn" }, "logLevel must be one of error, warning,"],
     [{ sharedDirectory: "false" }, "sharedDirectory must be true or false, not 'false'"],

@@ -7,7 +7,7 @@ import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
-import type { Policy } from "./policy/rule.ts";
+import { plainRule, type Policy } from "./policy/rule.ts";
 
 /* Whether a value may be right, and what one is; ranges are looked at later. */
 type Check = readonly [isRight: (value: unknown) => boolean, what: string];
@@ -79,9 +79,18 @@ export function checkOptions({
     misuse("an abstract name has neither mode nor group: use a path, or leave them out");
 }
 
+const RULE_KEYS = Object.keys(plainRule(""));
+
+/** Refuses rules with a key that there is not: with uid for uids one is for everybody. @throws {ServeError} MISUSE */
+export function checkRules(policy: Policy): Policy {
+  const wrong = policy.rules.flatMap(Object.keys).find((key) => !RULE_KEYS.includes(key));
+  if (wrong === undefined) return policy;
+  return misuse(`a rule of the policy has no key ${wrong}: there are ${RULE_KEYS.join(", ")}`);
+}
+
 /** What `options.policy` has given. @throws {ServeError} MISUSE for what is no policy */
 export function checkPolicy(given: unknown): Policy {
-  if (isPolicy(given)) return given;
+  if (isPolicy(given)) return checkRules(given);
   return misuse(
     `policy has returned ${inspect(given)}: return what parsePolicy or readPolicy gives`,
   );

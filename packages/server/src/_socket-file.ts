@@ -9,7 +9,7 @@ export interface SocketFile {
   readonly ino: bigint;
 }
 
-/** Notes what lies at a path, from whichever directory it is asked for later. @throws {Error} if it cannot be looked at */
+/** Notes what lies at a path, in whichever directory this process is later. @throws {Error} if it cannot be looked at */
 export function fileAt(name: string): SocketFile {
   const path = name.startsWith("/") ? name : `${process.cwd()}/${name}`;
   const { dev, ino } = lstatSync(path, { bigint: true });

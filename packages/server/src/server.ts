@@ -2,7 +2,7 @@ import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { endsInPart, isSameFile, openAuditFile } from "./_audit.ts";
 import type { Claim } from "./_claim.ts";
 import { listen } from "./_listen.ts";
-import { checkOptions, checkPolicy, checkTypes } from "./_options.ts";
+import { checkOptions, checkPolicy, checkRules, checkTypes } from "./_options.ts";
 import { createMemory } from "./_memory.ts";
 import { Shared } from "./_shared.ts";
 import { type Common, Pool } from "./_pool.ts";
@@ -49,7 +49,7 @@ export interface Server extends AsyncDisposable {
 
 async function readPolicy(policy: ServeOptions["policy"], address: string): Promise<Policy> {
   if (typeof policy === "function") return checkPolicy(await policy());
-  if (policy) return policy;
+  if (policy) return checkRules(policy);
   return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
 }
 
