@@ -163,14 +163,23 @@ static void start_control(void)
 		poll(NULL, 0, 1);
 }
 
+/* Not until it is done: it may have to wait for the thread that is stopped. */
+static void start_beside(void)
+{
+	CHECK_EQ(pthread_create(&control.thread, NULL, run_control, NULL), 0);
+	while (!control.tid || control_runs())
+		poll(NULL, 0, 1);
+}
+
 /* While the socket is bound, by a thread that is stopped in that call. */
-static void run_controlled(int operation, uint32_t events, long call, unsigned argument)
+static void run_controlled(int operation, uint32_t events, void (*start)(void), long call,
+                           unsigned argument)
 {
 	control.operation = operation;
 	control.events = events;
-	run_watched(bind_watched, call, argument, start_control);
+	run_watched(bind_watched, call, argument, start);
 	if (!pair_preloaded())
-		start_control();
+		start();
 	CHECK_EQ(pthread_join(control.thread, NULL), 0);
 }
 
@@ -182,7 +191,7 @@ static void test_armed_meanwhile(void)
 	make_watched();
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
-	run_controlled(EPOLL_CTL_MOD, EPOLLIN, SYS_epoll_ctl, EPOLL_CTL_DEL);
+	run_controlled(EPOLL_CTL_MOD, EPOLLIN, start_beside, SYS_epoll_ctl, EPOLL_CTL_DEL);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
 
@@ -192,7 +201,7 @@ static void test_fired_meanwhile(void)
 	struct epoll_event event;
 
 	make_watched();
-	run_controlled(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT, SYS_shutdown, SHUT_WR);
+	run_controlled(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT, start_control, SYS_shutdown, SHUT_WR);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 0);
 	event = (struct epoll_event){.events = EPOLLIN};
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_MOD, watched.fd, &event), 0);
@@ -206,16 +215,6 @@ static void arm_watched(void)
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_MOD, watched.fd, &event), 0);
 }
 
-/* Not until it is done: it may have to wait for the thread that is stopped. */
-static void start_arming(void)
-{
-	control.operation = EPOLL_CTL_MOD;
-	control.events = EPOLLIN;
-	CHECK_EQ(pthread_create(&control.thread, NULL, run_control, NULL), 0);
-	while (!control.tid || control_runs())
-		poll(NULL, 0, 1);
-}
-
 /* An EPOLLONESHOT that fired before its socket moved is armed by two threads at once. */
 static void test_armed_by_two(void)
 {
@@ -225,11 +224,36 @@ static void test_armed_by_two(void)
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 	bind_watched();
-	run_watched(arm_watched, SYS_epoll_ctl, EPOLL_CTL_ADD, start_arming);
+	control.operation = EPOLL_CTL_MOD;
+	control.events = EPOLLIN;
+	run_watched(arm_watched, SYS_epoll_ctl, EPOLL_CTL_ADD, start_beside);
 	if (!pair_preloaded())
-		start_arming();
+		start_beside();
 	CHECK_EQ(pthread_join(control.thread, NULL), 0);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+}
+
+/* A socket is registered just before the new one takes its number, and a child keeps the old one,
+ * which is in no set then. */
+static void test_registered_at_exchange(void)
+{
+	struct epoll_event event;
+	int ends[2];
+	pid_t holder;
+
+	make_watched();
+	CHECK_EQ(pipe(ends), 0);
+	holder = fork();
+	if (holder == 0) {
+		close(ends[1]); /* the end tells when it is over */
+		_exit((int)read(ends[0], &event, 1));
+	}
+	run_controlled(EPOLL_CTL_ADD, EPOLLIN, start_beside, CALL_FCNTL, F_GETFD);
+	CHECK_EQ(listen(watched.fd, 1), 0);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 0);
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_DEL, watched.fd, NULL), 0);
+	close(ends[1]);
+	child_await(holder);
 }
 
 static void register_watched(void)
@@ -292,6 +316,7 @@ int main(void)
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
 	RUN_BY(child_run, test_armed_by_two);
+	RUN_BY(child_run, test_registered_at_exchange);
 	RUN_BY(child_run, test_registered_meanwhile);
 	RUN_BY(child_run, test_slow_group);
 	test_needs_ipv6();

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/epoll.h>
 
 /*
@@ -83,13 +84,27 @@ static int control_again(int rc, int set, int operation, int fd, struct epoll_ev
 	return rc;
 }
 
-static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+/*
+ * While a swap runs, not after it has taken the registrations out and before the new socket has the
+ * number: if a child has the old one, what is added then stays in the set for ever.
+ */
+static int control_and_note(int set, int operation, int fd, struct epoll_event *event,
+                            struct claim_mark mark)
 {
-	const struct claim_mark mark = claim_mark();
+	const struct claim claim = claim_has_run(mark) ? claim_number(fd) : (struct claim){NULL};
 	int rc = control(set, operation, fd, event);
 
 	/* Before asking for swaps: one that begins later has to find the note. */
 	note(rc, set, operation, fd, event);
+	claim_give(&claim);
+	return rc;
+}
+
+static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	const struct claim_mark mark = claim_mark();
+	int rc = control_and_note(set, operation, fd, event, mark);
+
 	return claim_has_run(mark) ? control_again(rc, set, operation, fd, event, mark) : rc;
 }
 
