@@ -7,6 +7,8 @@
 #include <sched.h>
 #include <sys/wait.h>
 
+#define NUMBERS 64 /* descriptors of this program lie below */
+
 /* In a table of its own neither is there. One of a thread goes a little later than the thread. */
 static void bind_without(int set, int fd)
 {
@@ -103,6 +105,28 @@ static void test_set_of_this_thread(void)
 	CHECK_EQ(pthread_barrier_destroy(&barrier), 0);
 }
 
+static void *have_set_of_all(void *unused)
+{
+	have_set();
+	return unused;
+}
+
+/* The first thread is the one that goes, and closes what the others still have. */
+static void test_set_of_others(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, have_set_of_all, NULL), 0);
+	pthread_barrier_wait(&barrier);
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	for (int fd = STDERR_FILENO + 1; fd < NUMBERS; fd++)
+		close(fd);
+	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3002), 0);
+	pthread_barrier_wait(&barrier);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 #ifndef __SANITIZE_THREAD__ /* which makes a fork(2) of each vfork(2) */
 /* The child of vfork(2) has a set that its parent has not, another thread of which binds. */
 static void vfork_with_set(void)
@@ -195,6 +219,7 @@ int main(void)
 		child_run(test_set_of_vfork_child);
 #endif
 	child_run(test_reused_number);
+	RUN_BY(child_run, test_set_of_others);
 	RUN(test_copied_set_of_this_thread); /* first: once a set was closed, all are looked for */
 	RUN(test_set_of_vfork_parent);
 	RUN(test_set_of_other_thread);

@@ -12,16 +12,15 @@
 
 static _Atomic bool are_apart; /* threads have tables of their own, or had */
 
-/* Only note_process() sets these two: the child of vfork(2) has this memory, too. */
-static __thread bool leads __attribute__((tls_model("initial-exec")));
-static int owner; /* the process whose memory this is */
+/* Only note_process() sets it: the child of vfork(2) has this memory, too. */
+static int owner; /* the process whose memory this is, and its first thread */
 
-static _Atomic int guest; /* another process that has this memory and may have noted numbers */
+/* Who may have noted numbers last: another process that has this memory, and another thread. */
+static _Atomic int guest, thread;
 
 static void note_process(void)
 {
 	owner = sys_getpid();
-	leads = sys_gettid() == owner;
 }
 
 void table_load(void)
@@ -38,18 +37,26 @@ static bool is_apart_from(int other)
 
 void table_note(void)
 {
-	const int process = sys_getpid();
+	const int self = sys_gettid();
+	int process;
 
-	if (process != owner)
+	if (self == owner)
+		return;
+	process = sys_getpid();
+	if (process != owner) {
 		guest = process;
-	if (!leads && !are_apart && is_apart_from(process))
+		return;
+	}
+	thread = self;
+	if (!are_apart && is_apart_from(process))
 		are_apart = true;
 }
 
 bool table_has_others(void)
 {
 	table_note();
-	return are_apart || is_apart_from(sys_getppid()) || (guest && is_apart_from(guest));
+	return are_apart || is_apart_from(sys_getppid()) || (guest && is_apart_from(guest)) ||
+	       (thread && is_apart_from(thread));
 }
 
 /* The soft limit does not tell: it may have been lowered since. */
