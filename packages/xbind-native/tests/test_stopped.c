@@ -215,8 +215,8 @@ static void arm_watched(void)
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_MOD, watched.fd, &event), 0);
 }
 
-/* An EPOLLONESHOT that fired before its socket moved is armed by two threads at once. */
-static void test_armed_by_two(void)
+/* An EPOLLONESHOT that fired before its socket moved is armed, and meanwhile something is done. */
+static void arm_fired(void (*meanwhile)(void))
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
 
@@ -224,12 +224,33 @@ static void test_armed_by_two(void)
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 	bind_watched();
+	run_watched(arm_watched, SYS_epoll_ctl, EPOLL_CTL_ADD, meanwhile);
+	if (!pair_preloaded())
+		meanwhile();
+}
+
+static void test_armed_by_two(void)
+{
+	struct epoll_event event;
+
 	control.operation = EPOLL_CTL_MOD;
 	control.events = EPOLLIN;
-	run_watched(arm_watched, SYS_epoll_ctl, EPOLL_CTL_ADD, start_beside);
-	if (!pair_preloaded())
-		start_beside();
+	arm_fired(start_beside);
 	CHECK_EQ(pthread_join(control.thread, NULL), 0);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+}
+
+static void arm_in_child(void)
+{
+	child_run(arm_watched);
+}
+
+/* A child has the set, too. */
+static void test_armed_by_child(void)
+{
+	struct epoll_event event;
+
+	arm_fired(arm_in_child);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
 
@@ -316,6 +337,7 @@ int main(void)
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
 	RUN_BY(child_run, test_armed_by_two);
+	RUN_BY(child_run, test_armed_by_child);
 	RUN_BY(child_run, test_registered_at_exchange);
 	RUN_BY(child_run, test_registered_meanwhile);
 	RUN_BY(child_run, test_slow_group);

@@ -14,6 +14,14 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 
+/* A process that has the set, too, and the record, may have been faster. */
+static int put_back(int set, int fd, struct epoll_event *event)
+{
+	const int rc = real_epoll_ctl(set, EPOLL_CTL_ADD, fd, event);
+
+	return rc == -EEXIST ? real_epoll_ctl(set, EPOLL_CTL_MOD, fd, event) : rc;
+}
+
 /*
  * For what the set does not have, and may be PARKED. One thread at a time: a second one that arms
  * it finds that the first has put it back.
@@ -24,7 +32,7 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 	int rc = real_epoll_ctl(set, operation, fd, event);
 
 	if (rc == -ENOENT && epollrecord_is_parked(set, fd)) {
-		rc = operation == EPOLL_CTL_DEL ? 0 : real_epoll_ctl(set, EPOLL_CTL_ADD, fd, event);
+		rc = operation == EPOLL_CTL_DEL ? 0 : put_back(set, fd, event);
 		if (rc == 0)
 			epollrecord_unpark(set, fd);
 	}
