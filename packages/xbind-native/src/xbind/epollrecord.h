@@ -18,15 +18,16 @@
  *   PARKED  PARKED  the same once more                              follow()
  *   PARKED  EMPTY   EPOLL_CTL_MOD has added it to the set again     unpark(), before note()
  *   PARKED  EMPTY   EPOLL_CTL_DEL                                   unpark()
- *   PARKED  EMPTY   another set has the number of its set           new_set()
+ *   any     EMPTY   another set has the number of its set           new_set()
+ *   any     EMPTY   its place is needed, of what is PARKED last     note()
  *
  * Nobody tells of close(2). So what is NOTED may be over, and counts only if kcmp(2), or where that
  * is refused epoll_ctl(2), finds something there; what is PARKED holds the inode of its socket, and
  * counts for that one alone.
  *
  * The table is bounded: a process with more than EPOLLRECORD_FDS descriptors in epoll sets, or with
- * one in more than EPOLLRECORD_SETS of them, loses records, those that are PARKED last. What was
- * registered past the library is not in it, nor that an EPOLLONESHOT has fired.
+ * one in more than EPOLLRECORD_SETS of them, loses records. What was registered past the library is
+ * not in it, nor that an EPOLLONESHOT has fired.
  */
 #ifndef XBIND_EPOLLRECORD_H
 #define XBIND_EPOLLRECORD_H
@@ -78,7 +79,7 @@ void epollrecord_unpark(int set, int fd);
 void epollrecord_follow(int fd, uint64_t inode);
 
 /* There is a new set of this number. Records of an older one are over, unless that is one of
- * another table. */
+ * another table. Before anything was PARKED they may stay: they do no harm. */
 void epollrecord_new_set(int set);
 
 #endif
