@@ -385,6 +385,19 @@ describe("the log", () => {
     );
   });
 
+  test("in a file, behind what is there", async () => {
+    using dir = tempDir();
+    const [path, log] = [dir.join("control"), dir.join("log")];
+    await Bun.write(log, "before\n");
+    const script = 'exec "$@" 2>>"$0"';
+    await using server = here.spawn(["sh", "-c", script, log, XSOCKET, "serve", path]);
+    const serving = `before\nxsocket: serving at ${path}\n`;
+    await eventually("the log", async () => (await Bun.file(log).text()).length >= serving.length);
+    server.kill();
+    expect(await server.finished()).toBe(0);
+    expect(await Bun.file(log).text()).toBe(serving);
+  });
+
   test("for a person unless stderr is the journal's stream", async () => {
     const log = await logOf([], { JOURNAL_STREAM: "1:1" });
     expect(log).toMatch(/^xsocket: serving at /m);
