@@ -59,7 +59,7 @@ static bool found_in(const char *directory, size_t length, const char *name, cha
 {
 	char path[PATH_MAX];
 
-	if (length == 0 || directory[0] != '/')
+	if (directory[0] != '/')
 		return false;
 	int written = snprintf(path, sizeof(path), "%.*s/%s", (int)length, directory, name);
 	if (written < 0 || (size_t)written >= sizeof(path) || !runnable(path))
