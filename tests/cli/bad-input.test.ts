@@ -463,8 +463,8 @@ test("a warning is one line, whatever the path", async () => {
 
 /* These are the launcher's words. */
 test.each([
-  ["run --force --port 1 --socket /nowhere/s --", "/nowhere/a\nb\u001B[31m\u009B\u00E9", {}],
-  ["lib xbind", "", { XSOCKET_BUN: "/nowhere/a\nb\u001B[31m\u009B\u00E9" }],
+  ["run --force --port 1 --socket /nowhere/s --", "/nowhere/a\nb\u001B[31m\u009B\u007F\u00E9", {}],
+  ["lib xbind", "", { XSOCKET_BUN: "/nowhere/a\nb\u001B[31m\u009B\u007F\u00E9" }],
 ])("an error of %s is one line, whatever the path", async (words, name, env) => {
   const argv = [XSOCKET, ...words.split(" "), ...(name ? [name] : [])];
   const { code, stderr } = await here.run(argv, { env });

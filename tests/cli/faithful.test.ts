@@ -178,10 +178,14 @@ test.each(["-Sv 300000", "-Sv 1000000", "-Sd 100000"])(
 
 const HELD_TO_LIMITS = process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_resource"] : [];
 
-test("a limit that cannot be lifted leaves the program be where Bun lives with it", async () => {
-  const start = ["sh", "-c", 'ulimit -v 1000000; exec "$@"', "sh", ...HELD_TO_LIMITS];
-  await compare(start, RUN, { argv: ["cat", "/proc/self/limits"] });
-});
+test.each(["", "ulimit -Sv 300000; "])(
+  "a limit that cannot be lifted leaves the program be where Bun lives with it (%j)",
+  async (lower) => {
+    const script = `ulimit -v 1000000; ${lower}exec "$@"`;
+    const start = ["sh", "-c", script, "sh", ...HELD_TO_LIMITS];
+    await compare(start, RUN, { argv: ["cat", "/proc/self/limits"] });
+  },
+);
 
 test("a limit that cannot be lifted is named where Bun does not live with it", async () => {
   const start = [
