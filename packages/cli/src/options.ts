@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import type { ArgDef, ArgsDef } from "citty";
+import type { ArgsDef } from "citty";
 import { MisuseError } from "./errors.ts";
 import { suggestion } from "./nearest.ts";
 
@@ -9,15 +9,9 @@ function config(args: ArgsDef): ParseArgsOptionsConfig {
   return Object.fromEntries(
     options.map(([name, definition]) => {
       const type = definition.type === "boolean" ? "boolean" : "string";
-      const short = shortName(definition);
-      return [name, { type, multiple: true, ...(short ? { short } : {}) }];
+      return [name, { type, multiple: true }];
     }),
   );
-}
-
-function shortName(definition: ArgDef): string | undefined {
-  if (!("alias" in definition)) return undefined;
-  return [definition.alias].flat().find((alias) => alias?.length === 1);
 }
 
 function parse(argv: readonly string[], args: ArgsDef, { strict = true } = {}) {
