@@ -364,14 +364,17 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     expect(readdirSync(dir.path)).not.toContain("control");
   });
 
-  test("a user that does not exist is one sentence", async () => {
+  test.each([
+    ["nobody-such", "nobody-such"],
+    ["4000000000", "--uid 4000000000 NAME"],
+  ])("a user that does not exist is one sentence: %s", async (user, remedy) => {
     using dir = tempDir();
     await using target = await createNamespace();
-    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "nobody-such"]);
+    const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", user]);
     const { code, stderr } = await target.run(argv);
     expect(code).toBe(1);
     expect(stderr).toBe(
-      'xsocket: there is no user "nobody-such" in /etc/passwd: make it first (useradd --system nobody-such)\n',
+      `xsocket: there is no user "${user}" in /etc/passwd: make it first (useradd --system ${remedy})\n`,
     );
   });
 });

@@ -72,8 +72,9 @@ function userId(name: string): number {
 function identity(name: string): Identity {
   const found = findIdentity(readAccounts(), name);
   if (found) return found;
+  const made = /^\d+$/.test(name) ? `--uid ${name} NAME` : name;
   throw new FailureError(
-    `there is no user "${name}" in /etc/passwd: make it first (useradd --system ${name})`,
+    `there is no user "${name}" in /etc/passwd: make it first (useradd --system ${made})`,
   );
 }
 
