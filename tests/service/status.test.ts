@@ -184,3 +184,16 @@ test("who is refused at a bound hears of that, and not of a server that does not
   const { stdout } = await here.run([XSOCKET, "status", server.address]);
   expect(stdout).toMatch(/^closed .*, 1 refused at once$/m); // be it at a bound, or for want of a descriptor
 });
+
+test("status --watch looks again each second, on a terminal in the place of what was there, until the server ends", async () => {
+  await using server = await startServer();
+  const begun = performance.now();
+  const watch = `${XSOCKET} status --watch ${server.path}`;
+  await using terminal = here.spawn(["script", "-qec", watch, "/dev/null"]);
+  await terminal.says(/^rate /m);
+  expect(performance.now() - begun).toBeGreaterThan(1000);
+  expect(terminal.stdout).toContain("\n\u001B[H\u001B[Jserver ");
+  await server.stop();
+  expect(await terminal.finished()).toBe(1);
+  expect(terminal.stdout).toContain("xsocket: cannot get the server's status");
+});
