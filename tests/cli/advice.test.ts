@@ -1,5 +1,6 @@
 /* What the command says where no server can be asked, and which server it asks. */
 import { expect, test } from "bun:test";
+import { symlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import {
   guardDescriptors,
@@ -28,6 +29,13 @@ test("open, status, doctor and run say the same of a server that is gone", async
     ])
       expect(stdout + stderr).toContain(words);
   }
+});
+
+test("run runs the program also where it cannot tell why there is no way to a server", async () => {
+  using dir = tempDir();
+  symlinkSync("loop", dir.join("loop")); // ELOOP
+  const run = [XSOCKET, "run", "--socket", dir.join("loop"), "--port", "1", "--", "echo", "ran"];
+  expect(await here.run(run)).toMatchObject({ code: 0, stdout: "ran\n" });
 });
 
 test("run and status say that a file is no control socket, and to start no server there", async () => {
