@@ -116,6 +116,18 @@ zone:
     expect: /192\.0\.2\.99/,
   },
   {
+    ...dns,
+    name: "gdnsd, after it is replaced with another port",
+    packages: ["gdnsd", "bind9-dnsutils"],
+    files: {
+      config:
+        "options => { listen => [ 0.0.0.0:5354 ], run_dir => DIR/run, state_dir => DIR/run }\n",
+      zone,
+    },
+    prepare: "sed -i s,DIR,$DIR,g config; mkdir run zones; mv zone zones/example",
+    run: "gdnsd -c $DIR start & until gdnsdctl -c $DIR status 2>/dev/null; do sleep 0.1; done; sed -i s/5354/5353/ config; gdnsdctl -c $DIR replace; while gdnsdctl -c $DIR status >/dev/null; do sleep 1; done",
+  },
+  {
     name: "BIND, libuv",
     packages: ["bind9", "bind9-dnsutils"],
     files: {

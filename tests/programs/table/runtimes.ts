@@ -156,6 +156,23 @@ loop.(loop)
   },
   {
     ...http,
+    name: "Common Lisp, CLISP",
+    packages: ["clisp"],
+    files: {
+      "server.lisp": `
+(let ((server (socket:socket-server 8080 :interface "0.0.0.0")))
+  (loop
+    (with-open-stream (peer (socket:socket-accept server :external-format :dos))
+      (format t "~a~%" (socket:socket-stream-peer peer t)) (finish-output)
+      (loop for line = (read-line peer) until (string= line ""))
+      (format peer "HTTP/1.0 200 OK~%~%a page~%"))))
+`,
+    },
+    run: "exec clisp server.lisp",
+    logsPeerTo: "output",
+  },
+  {
+    ...http,
     name: "Guile",
     packages: ["guile-3.0"],
     files: {
@@ -166,6 +183,20 @@ loop.(loop)
 `,
     },
     run: "exec guile --no-auto-compile server.scm",
+  },
+  {
+    ...http,
+    name: "Raku",
+    packages: ["rakudo"],
+    files: {
+      "server.raku": `
+my $server = IO::Socket::INET.new(:listen, :localhost<0.0.0.0>, :localport(8080));
+while my $peer = $server.accept {
+  $peer.recv; $peer.print("HTTP/1.0 200 OK\\r\\n\\r\\na page\\n"); $peer.close;
+}
+`,
+    },
+    run: "exec raku server.raku",
   },
   {
     ...http,

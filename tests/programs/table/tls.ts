@@ -5,6 +5,14 @@ const keys =
 
 const backend = "socat TCP4-LISTEN:9999,reuseaddr,fork,bind=127.0.0.1 SYSTEM:'cat page; sleep 1' &";
 
+const upgradeNghttpx = `
+$(command -v nghttpx) --conf=$DIR/conf -b 127.0.0.1,9999 --pid-file=$DIR/pid --accesslog-file=/dev/stdout &
+until [ -s pid ]; do sleep 0.1; done
+old=$(cat pid); sed -i s/8081/8080/ conf
+while kill -USR2 $old; do sleep 1; done # it is ended by the other one
+while kill -0 $(cat pid); do sleep 1; done
+`;
+
 /** TLS, HTTP/2 and HTTP/3. */
 export const tls: readonly Program[] = [
   {
@@ -44,6 +52,15 @@ cert = pem
     packages: ["nghttp2-server", "nghttp2-client"],
     run: "exec nghttpd --no-tls -n 2 -d $DIR 8080",
     client: "nghttp http://$HOST:$PORT/page",
+  },
+  {
+    ...http,
+    name: "nghttpx, HTTP/2, after USR2 with another port",
+    packages: ["nghttp2-proxy", "nghttp2-client", "socat"],
+    files: { page: "HTTP/1.0 200 OK\r\n\r\na page\n", conf: "frontend=0.0.0.0,8081;no-tls\n" },
+    run: `${backend} ${upgradeNghttpx}`,
+    client: "nghttp http://$HOST:$PORT/page",
+    logsPeerTo: "output",
   },
   {
     ...http,

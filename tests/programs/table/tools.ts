@@ -1,4 +1,4 @@
-import type { Program } from "../program.ts";
+import { http, type Program } from "../program.ts";
 
 const echo = "printf 'hello\\n' | nc -N -w 3 $HOST $PORT";
 
@@ -158,6 +158,14 @@ export const tools: readonly Program[] = [
     port: 2222,
     client: "nc -vz -w 2 $HOST $PORT 2>&1",
     expect: /succeeded/,
+  },
+  {
+    ...http,
+    name: "pasta, TCP, in its seccomp filter",
+    packages: ["passt", "python3", "iproute2"],
+    run: "exec pasta --config-net -f -t 8080:8081 -- sh -c 'ip link set lo up; exec python3 -m http.server 8081'",
+    unprivileged: true,
+    remark: "its filter kills it where XBIND_LOG is set",
   },
   {
     name: "mosh-server",
