@@ -64,6 +64,27 @@ export const data: readonly Program[] = [
     logsPeerTo: "output",
   },
   {
+    name: "PostgreSQL, started by pg_ctlcluster",
+    packages: ["postgresql", "postgresql-client"],
+    version: "psql --version",
+    unprivileged: true,
+    prepare:
+      "PG_CLUSTER_CONF_ROOT=$DIR/etc pg_createcluster -d $DIR/data -l $DIR/log -s $DIR -p 5432 $(ls /usr/lib/postgresql) x -- -A trust -U nobody --no-sync && cd etc/*/x && echo 'host all all all trust' >>pg_hba.conf && printf \"listen_addresses = '*'\\nlog_connections = on\\n\" >>postgresql.conf",
+    run: `
+for name in LD_PRELOAD XBIND XSOCKET; do
+  printenv $name >/dev/null && echo "$name = '$(printenv $name)'"
+done >>etc/$(ls etc)/x/environment
+export PG_CLUSTER_CONF_ROOT=$DIR/etc
+exec pg_ctlcluster $(ls etc) x start --foreground
+`,
+    port: 5432,
+    client: "psql -h $HOST -U nobody -d postgres -Atc 'select inet_client_addr(), 6*7'",
+    expect: /\|42/,
+    logsPeerTo: "output",
+    remark:
+      "LD_PRELOAD, XBIND and XSOCKET must be in the cluster's file `environment`, as in /etc/postgresql/15/main: the server gets nothing else, and would open its port at home",
+  },
+  {
     name: "MariaDB",
     packages: ["mariadb-server-core", "mariadb-client-core"],
     prepare:
