@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import {
   createNamespace,
   eventually,
@@ -30,6 +30,17 @@ control.connect(sys.argv[1])
 control.send(struct.pack("!Iiii", 0x58533031, 2, int(sys.argv[2]), int(sys.argv[3])))
 reply, fds, _, _ = socket.recv_fds(control, 16, 4)
 print(struct.unpack("!II", reply)[1], len(fds))`;
+
+/* Listens at a path, and becomes a program that gets the socket as from a manager. */
+const ACTIVATE = `
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind(sys.argv[1])
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execvp(sys.argv[2], sys.argv[2:])`;
 
 /* Locks out ambient capabilities (SECBIT_NO_CAP_AMBIENT_RAISE), and runs a program. */
 const NO_AMBIENT = `
@@ -262,6 +273,32 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     const before = ["setpriv", "--bounding-set", "-setgid", "unshare", "-m", "sh", "-c", script];
     const argv = xsocketForEveryone(dir, ["serve", "--user", "daemon"]);
     expect((await here.run([...before, ...argv])).stdout).toBe("0\n");
+  });
+
+  test.each([
+    ["that of the default path, where something else is in it", undefined],
+    ["that of another path", "alone/control"],
+  ])("a directory stays root's that is not the server's alone: %s", async (_, path) => {
+    using dir = tempDir();
+    mkdirSync(dir.join("alone"));
+    const script = `mount -t tmpfs none /run; mkdir -m 711 /run/xsocket; touch /run/xsocket/other; exec "$0" "$@"`;
+    const words = path === undefined ? [] : [dir.join(path)];
+    const argv = xsocketForEveryone(dir, ["serve", ...words, "--user", "daemon"]);
+    await using program = here.spawn(["unshare", "-m", "sh", "-c", script, ...argv]);
+    const [, address = ""] = await program.says(/serving at (\S+)/);
+    expect(statSync(dirname(`/proc/${program.pid}/root${address}`)).uid).toBe(0);
+  });
+
+  test("--user and a socket that a manager has made: it is served, no other is made, and its file stays", async () => {
+    using dir = tempDir(0o777);
+    const made = dir.join("made");
+    const argv = xsocketForEveryone(dir, ["serve", dir.join("other"), "--user", "daemon"]);
+    await using program = here.spawn(["python3", "-c", ACTIVATE, made, ...argv]);
+    expect((await program.says(/serving at (\S+)/))[1]).toBe(made);
+    expect(existsSync(dir.join("other"))).toBe(false);
+    program.kill("SIGTERM");
+    expect(await program.finished()).toBe(0);
+    expect(existsSync(made)).toBe(true);
   });
 
   test("a default path's directory that may not be given to the user is no reason not to start", async () => {
