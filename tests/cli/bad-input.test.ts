@@ -42,6 +42,11 @@ const SERVE: Record<string, Case> = {
   "a path too long": { argv: ["serve", LONG], code: 2, says: [LONG, "108", "shorter path"] },
   "an empty name": { argv: ["serve", "@"], code: 2, says: ["empty", "@name"] },
   "a mode that is none": { argv: ["serve", "--mode", "rw"], code: 2, says: ['"rw"', "0660"] },
+  "a mode of more than permissions": {
+    argv: ["serve", "--mode", "4660", "/nowhere/xsocket"],
+    code: 2,
+    says: ['"4660"', "0660"],
+  },
   "a mode for an abstract name": {
     argv: ["serve", "--mode", "0600", "@xsocket-bad"],
     code: 2,

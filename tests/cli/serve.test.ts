@@ -49,10 +49,12 @@ test("closed standard descriptors do not become something that the log is writte
 
 test("a relative path is one of the directory that serve was started in", async () => {
   using dir = tempDir();
-  const serve = [XSOCKET, "serve", "--mode", "0600", "--metrics", "./metrics", "control"];
+  const files = ["--metrics", "./metrics", "--audit", "audit"];
+  const serve = [XSOCKET, "serve", "--mode", "0600", ...files, "control"];
   await using server = here.spawn(serve, { cwd: dir.path });
   await server.says(/serving at/);
   expect(statSync(dir.join("control")).mode & 0o777).toBe(0o600);
+  expect(existsSync(dir.join("audit"))).toBe(true);
   await eventually("the metrics", () => existsSync(dir.join("metrics")));
 });
 
