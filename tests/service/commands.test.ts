@@ -408,6 +408,8 @@ describe("the log", () => {
     [["--log-format", "xml"], "--log-format takes pretty or json or journal"],
     [["--log-level", "loud"], "--log-level takes error or warning or notice or info or debug"],
     [["--metrics", "0.0.0.0:1"], "--metrics-remote"],
+    [["--metrics", "0"], "port 0 is any free one"],
+    [["--metrics-remote"], "add --metrics ADDRESS"],
     [["--policy", "x", "--allow-user", "root"], "two ways to say the same"],
     [["--sockets-per-minute", "x"], "takes a whole number"],
     [["--sockets-per-minute", "0"], "--sockets-per-minute takes a whole number from 1 to 16777215"],

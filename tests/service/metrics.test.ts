@@ -359,15 +359,23 @@ describe("where", () => {
     ["9100", "127.0.0.1", 9100],
     ["127.0.0.1:9100", "127.0.0.1", 9100],
     ["127.9.9.9:1", "127.9.9.9", 1],
-    ["[::1]:0", "::1", 0],
+    ["[::1]:1", "::1", 1],
   ])("%s", (text, host, port) => {
     expect(parseMetricsAddress(text, false)).toEqual({ kind: "tcp", host, port });
   });
 
-  test.each(["", "x", "localhost:80", ":80", "127.0.0.1:65536", "127.0.0.1", "::1:80", "[::1]"])(
-    "%j is none",
-    (text) => expect(() => parseMetricsAddress(text, true)).toThrow("for metrics"),
-  );
+  test.each([
+    "",
+    "x",
+    "localhost:80",
+    ":80",
+    "127.0.0.1:65536",
+    "127.0.0.1",
+    "::1:80",
+    "[::1]",
+    "0",
+    "[::1]:0",
+  ])("%j is none", (text) => expect(() => parseMetricsAddress(text, true)).toThrow("for metrics"));
 
   test("an address that others can reach takes a word more", () => {
     for (const text of ["0.0.0.0:9100", "[::]:9100", "192.0.2.1:9100"]) {

@@ -103,6 +103,8 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
  */
 export function serviceOptions(args: ServeArgs): ServiceOptions {
   const remote = args["metrics-remote"] === true;
+  if (remote && args.metrics === undefined)
+    throw new MisuseError("--metrics-remote says nothing alone: add --metrics ADDRESS");
   return given({
     address: mapped(args.address, controlSocket),
     mode: mapped(args.mode, modeBits),

@@ -49,6 +49,8 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
     );
   const host = found[1] ?? found[2] ?? "127.0.0.1";
   if (isIP(host) === 0) misuse(`"${host}" is no address for metrics: give its number`);
+  if (port === 0)
+    misuse("port 0 is any free one, which nobody would learn, and so none for metrics: name one");
   if (!isLoopback(host) && !remote)
     misuse(`${host} can be reached from outside: add --metrics-remote if that is meant`);
   return { kind: "tcp", host, port };
