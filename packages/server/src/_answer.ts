@@ -13,6 +13,7 @@ import { type Audit, openAudit, type Outcome } from "./_audit.ts";
 import { Closes } from "./_closes.ts";
 import { commandOf } from "./_comm.ts";
 import type { Refusal, SocketRequest } from "./_judge.ts";
+import { reasonOf } from "./_failure.ts";
 import { UNREAD } from "./_flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "./_memory.ts";
 import type { Peer } from "./_peer.ts";
@@ -28,7 +29,7 @@ export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
 function auditOf(context: Context): Audit | undefined {
   if (context.options.auditFd < 0) return undefined;
   return openAudit(context.options.auditFd, context.shared, (error) =>
-    context.say("error", "audit", `a line of the audit file is lost: ${String(error)}`, {}),
+    context.say("error", "audit", `a line of the audit file is lost: ${reasonOf(error)}`, {}),
   );
 }
 
