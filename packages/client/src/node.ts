@@ -13,7 +13,7 @@ import { setOption } from "./_socket.ts";
 import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
-import type { OwnedSocket } from "./owned.ts";
+import { OwnedSocket } from "./owned.ts";
 
 /** A peer for node:net, and the server through which to reach it. */
 export interface NodeConnectOptions extends Through {
@@ -106,6 +106,16 @@ async function call(plan: BindPlan, { via }: Through, run: () => Promise<void>):
 
 /* Without "exclusive" a worker of node:cluster would have its primary adopt what has the number there. */
 const adoptable = (fd: number) => ({ fd, exclusive: true }) as const;
+
+/* node:dgram takes the number 0 for none, and would bind a socket of the own namespace instead. */
+function aboveZero(socket: OwnedSocket): OwnedSocket {
+  if (socket.fd > 0) return socket;
+  const sys = loadSyscalls();
+  const other = new OwnedSocket(checked("eventfd", sys.eventfd()), socket); // any free number
+  checked("dup3", sys.dupOnto(socket.fd, other.fd));
+  socket.close();
+  return other;
+}
 
 /*
  * Lets Bun adopt a socket, which stays its owner's until it listens. What is left to set of it comes
@@ -208,16 +218,15 @@ export async function nodeBind(
   const reuseAddr = flagOf("bind", { reuseAddr: options.reuseAddr ?? by.reuseAddr }, "reuseAddr");
   const place = { ...options, host, reusePort, ipv6Only };
   const plan = { ...planOf(place, "dgram", "receive datagrams at"), reuseAddr };
-  // node:dgram takes the number 0 for none, and would bind a socket of the own namespace: this one may have it
-  const spare = loadSyscalls().eventfd();
-  const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options).finally(
-    () => void loadSyscalls().close(spare),
-  );
+  const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
   using made = owned;
   const start = (fd: number): void => void socket.bind(adoptable(fd));
   const settle = (fd: number): void => {
     if (!reuseAddr) setOption(fd, "SO_REUSEADDR", 0); // Bun sets it after bind: see udp
   };
-  await call(plan, options, () => adopted(socket, made, start, settle));
+  await call(plan, options, async () => {
+    using numbered = aboveZero(made);
+    await adopted(socket, numbered, start, settle);
+  });
   return socket;
 }
