@@ -91,9 +91,16 @@ const WORKER = join(ROOT, "packages/server/src/_worker.ts");
 const BUNDLED = `
   import { xsocket } from "@xsocket/client";
   import { serve } from "@xsocket/server";
-  await using server = await serve({ address: process.argv[2] ?? "" });
-  using socket = await xsocket({ via: server.address });
-  console.log("served");`;
+  async function main() { // CommonJS awaits nothing outside of a function
+    await using server = await serve({ address: process.argv[2] ?? "" });
+    using socket = await xsocket({ via: server.address });
+    console.log("served");
+  }
+  void main().catch((error) => console.error(String(error)));`;
+const FORMS = {
+  esm: [],
+  cjs: ["--define", "import.meta.dir=module.path", "--define", 'import.meta.file="bundle"'],
+};
 
 test("a server in a bundle, compiled or not, serves with its worker beside it, and asks for it without", async () => {
   mkdirSync(join(ROOT, "build"), { recursive: true });
@@ -107,12 +114,14 @@ test("a server in a bundle, compiled or not, serves with its worker beside it, a
   const env = { XSOCKET_LIBDIR: dirname(libraryPath("xsocket")) };
   const start = (...argv: string[]) => here.run([...argv, join(dir, "control")], { cwd: dir, env });
   writeFileSync(join(dir, "program.ts"), BUNDLED);
-  await build("--target=bun", "program.ts", "--outdir=out");
-  expect((await start(process.execPath, "out/program.js")).stderr).toContain(
-    "_worker.ts'. A bundle needs this file beside it",
-  );
-  await build("--target=bun", WORKER, "--outfile=out/_worker.ts");
-  expect((await start(process.execPath, "out/program.js")).stdout).toBe("served\n");
+  for (const [form, defines] of Object.entries(FORMS)) {
+    await build("--target=bun", `--format=${form}`, ...defines, "program.ts", `--outdir=${form}`);
+    expect((await start(process.execPath, `${form}/program.js`)).stderr).toContain(
+      `${form}/_worker.ts'. A bundle needs this file beside it`,
+    );
+    await build("--target=bun", WORKER, `--outfile=${form}/_worker.ts`);
+    expect((await start(process.execPath, `${form}/program.js`)).stdout).toBe("served\n");
+  }
   writeFileSync(join(dir, "_worker.ts"), `import "${WORKER}";`);
   await build("--compile", "program.ts", "_worker.ts", "--outfile=program");
   rmSync(join(dir, "_worker.ts"));
