@@ -24,7 +24,7 @@ import {
 } from "@xsocket/protocol";
 import { DEFAULT_POLICY, type Policy, serve } from "@xsocket/server";
 import { checked, errno, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
-import { descriptors, guardDescriptors, here, tempDir } from "../harness/index.ts";
+import { descriptors, guardDescriptors, HELD_TO_MODES, here, tempDir } from "../harness/index.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
@@ -54,6 +54,21 @@ test("a program may change its directory while it serves at a relative path", as
     process.chdir(before);
   }
   expect(existsSync(dir.join("control"))).toBe(false);
+});
+
+test("a relative path may be one below a directory that this user may not pass", async () => {
+  using dir = tempDir();
+  const program = `
+    import { serve } from ${JSON.stringify(import.meta.resolve("@xsocket/server"))};
+    const server = await serve({ address: "control" });
+    console.log(server.isReachable());
+    await server.stop();`;
+  writeFileSync(dir.join("program.ts"), program);
+  const script = 'mkdir -p shut/mine && cd shut/mine && chmod 0 .. && "$@"; chmod 700 ..; ls';
+  const start = [...HELD_TO_MODES, "sh", "-c", script, "sh"];
+  const argv = [...start, process.execPath, dir.join("program.ts")];
+  const { stdout, stderr } = await here.run(argv, { cwd: dir.path });
+  expect(stdout, stderr).toBe("true\n");
 });
 
 test("what a start fails for is said, and nothing stays open, whatever cannot be undone", async () => {

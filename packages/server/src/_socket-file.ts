@@ -9,11 +9,17 @@ export interface SocketFile {
   readonly ino: bigint;
 }
 
-/** Notes what lies at a path, in whichever directory this process is later. @throws {Error} if it cannot be looked at */
-export function fileAt(name: string): SocketFile {
-  const path = name.startsWith("/") ? name : `${process.cwd()}/${name}`;
+/**
+ * Notes what lies at a path, in whichever directory this process is later, unless that is one below a
+ * directory that it may not pass.
+ *
+ * @throws {Error} if it cannot be looked at
+ */
+export function fileAt(path: string): SocketFile {
   const { dev, ino } = lstatSync(path, { bigint: true });
-  return { path, dev, ino };
+  if (path.startsWith("/")) return { path, dev, ino };
+  const absolute = { path: `${process.cwd()}/${path}`, dev, ino };
+  return isInPlace(absolute) ? absolute : { path, dev, ino };
 }
 
 function isStill({ path, dev, ino }: SocketFile): boolean {
