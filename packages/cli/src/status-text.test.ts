@@ -107,7 +107,8 @@ test("what went wrong has a row, or stands in one", () => {
 
 test.each([
   [[1, 1, 0], "half within 10 µs, 99 of 100 within 20 µs"],
-  [[0, 0, 1], "half after more than 20 µs, 99 of 100 after more than 20 µs"],
+  [[0, 0, 1], "fewer than half within 20 µs, fewer than 99 of 100 within 20 µs"],
+  [[9, 0, 1], "half within 10 µs, fewer than 99 of 100 within 20 µs"],
   [[99, 1, 0], "half within 10 µs, 99 of 100 within 10 µs"],
 ])("of requests in buckets %j: %s", (counts, words) => {
   const latency = { ...STATS.latency, counts };

@@ -1,18 +1,19 @@
 import { escapeText, type ServerStatus } from "@xsocket/server";
 
-const inUs = (seconds = 0): string => `${Math.round(seconds * 1e6)} µs`;
+type Latency = ServerStatus["stats"]["latency"];
 
 /* Within which time a part of the requests were answered: the upper end of a bucket of the histogram is all that is known. */
-function quantile({ counts, bounds }: ServerStatus["stats"]["latency"], part: number): string {
+function answeredIn({ counts, bounds }: Latency, words: string, part: number): string {
   const total = counts.reduce((sum, count) => sum + count, 0);
   let seen = 0;
   const bound = bounds.find((_, index) => (seen += counts[index] ?? 0) >= total * part);
-  return bound === undefined ? `after more than ${inUs(bounds.at(-1))}` : `within ${inUs(bound)}`;
+  const us = Math.round((bound ?? bounds.at(-1) ?? 0) * 1e6);
+  return `${bound === undefined ? "fewer than " : ""}${words} within ${us} µs`;
 }
 
 function answeredLine({ stats: { latency } }: ServerStatus): string {
   if (latency.counts.every((count) => count === 0)) return "-";
-  return `half ${quantile(latency, 0.5)}, 99 of 100 ${quantile(latency, 0.99)}`;
+  return `${answeredIn(latency, "half", 0.5)}, ${answeredIn(latency, "99 of 100", 0.99)}`;
 }
 
 function counted(count: number, noun: string): string {
