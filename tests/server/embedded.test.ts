@@ -22,7 +22,7 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
 } from "@xsocket/protocol";
-import { DEFAULT_POLICY, type Policy, serve } from "@xsocket/server";
+import { DEFAULT_POLICY, type Policy, policyFile, serve } from "@xsocket/server";
 import { checked, errno, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors, guardDescriptors, HELD_TO_MODES, here, tempDir } from "../harness/index.ts";
 
@@ -42,14 +42,19 @@ test("a server with few connections serves in a program with many descriptors, a
   expect(socket.closed).toBe(false);
 });
 
-test("a program may change its directory while it serves at a relative path", async () => {
+test("a program may change its directory while it serves by relative paths", async () => {
   using dir = tempDir();
   const before = process.cwd();
   process.chdir(dir.path);
+  writeFileSync("policy.toml", '[[rule]]\naction = "allow"\n');
   try {
-    await using server = await serve({ address: "control" });
+    const files = { policy: policyFile("policy.toml"), auditFile: "audit" };
+    await using server = await serve({ address: "control", ...files });
     process.chdir("/");
     expect(server.isReachable()).toBe(true);
+    renameSync(dir.join("audit"), dir.join("audit.1"));
+    await server.reload();
+    expect(existsSync(dir.join("audit"))).toBe(true);
   } finally {
     process.chdir(before);
   }
@@ -60,7 +65,8 @@ test("a relative path may be one below a directory that this user may not pass",
   using dir = tempDir();
   const program = `
     import { serve } from ${JSON.stringify(import.meta.resolve("@xsocket/server"))};
-    const server = await serve({ address: "control" });
+    const server = await serve({ address: "control", auditFile: "audit" });
+    await server.reload();
     console.log(server.isReachable());
     await server.stop();`;
   writeFileSync(dir.join("program.ts"), program);
@@ -68,7 +74,7 @@ test("a relative path may be one below a directory that this user may not pass",
   const start = [...HELD_TO_MODES, "sh", "-c", script, "sh"];
   const argv = [...start, process.execPath, dir.join("program.ts")];
   const { stdout, stderr } = await here.run(argv, { cwd: dir.path });
-  expect(stdout, stderr).toBe("true\n");
+  expect(stdout, stderr).toBe("true\naudit\n");
 });
 
 test("what a start fails for is said, and nothing stays open, whatever cannot be undone", async () => {

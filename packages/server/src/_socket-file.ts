@@ -1,6 +1,7 @@
 /* The file of a listening socket: whether it is where it was made, and taking it away. */
 import { lstatSync, unlinkSync } from "node:fs";
 import { lstat, unlink } from "node:fs/promises";
+import { lastingPath } from "./_path.ts";
 
 /** A socket file where it was made, told from what may lie there later. */
 export interface SocketFile {
@@ -9,17 +10,11 @@ export interface SocketFile {
   readonly ino: bigint;
 }
 
-/**
- * Notes what lies at a path, in whichever directory this process is later, unless that is one below a
- * directory that it may not pass.
- *
- * @throws {Error} if it cannot be looked at
- */
-export function fileAt(path: string): SocketFile {
+/** Notes what lies at a path. @throws {Error} if it cannot be looked at */
+export function fileAt(name: string): SocketFile {
+  const path = lastingPath(name);
   const { dev, ino } = lstatSync(path, { bigint: true });
-  if (path.startsWith("/")) return { path, dev, ino };
-  const absolute = { path: `${process.cwd()}/${path}`, dev, ino };
-  return isInPlace(absolute) ? absolute : { path, dev, ino };
+  return { path, dev, ino };
 }
 
 function isStill({ path, dev, ino }: SocketFile): boolean {

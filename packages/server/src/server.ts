@@ -4,6 +4,7 @@ import type { Claim } from "./_claim.ts";
 import { listen } from "./_listen.ts";
 import { checkOptions, checkPolicy, checkRules, checkTypes } from "./_options.ts";
 import { createMemory } from "./_memory.ts";
+import { lastingPath } from "./_path.ts";
 import { Shared } from "./_shared.ts";
 import { type Common, Pool } from "./_pool.ts";
 import { reasonOf, systemError } from "./_failure.ts";
@@ -92,10 +93,11 @@ async function release(claim: Claim, log: Log): Promise<void> {
  * @throws {LibraryNotFoundError} if libxsocket.so is not there
  * @throws what `options.policy` throws
  */
-export async function serve(options: ServeOptions = {}): Promise<Server> {
-  checkTypes(options);
-  checkOptions(options);
-  const { threads = DEFAULT_THREADS } = options;
+export async function serve(given: ServeOptions = {}): Promise<Server> {
+  checkTypes(given);
+  checkOptions(given);
+  const { threads = DEFAULT_THREADS, auditFile } = given;
+  const options = { ...given, auditFile: auditFile && lastingPath(auditFile) };
   const sys = loadSyscalls();
   const descriptorLimit = sys.descriptorLimit();
   const bounds = fitBounds(options, descriptorLimit, threads);

@@ -1,3 +1,4 @@
+import { lastingPath } from "../_path.ts";
 import { type Accounts, readAccounts } from "./accounts.ts";
 import { PolicyError, type Problem } from "./error.ts";
 import { lineFinder, overfullLine } from "./lines.ts";
@@ -101,9 +102,10 @@ export function readPolicy(path: string, accounts: Accounts = readAccounts()): P
  * @returns a function that throws PolicyError as {@link readPolicy} does
  */
 export function policyFile(path: string): () => Policy {
+  const file = lastingPath(path);
   let again = false;
   return () => {
-    const text = readText(path, again);
+    const text = readText(file, again);
     again = true;
     return parsePolicy(path, text, readAccounts());
   };
