@@ -64,17 +64,17 @@ static void test_wait(void)
 /* Nor does it go on while the number is being exchanged, whatever socket has it by now. */
 static void test_number(void)
 {
-	struct claim claim;
+	struct lock_turn turn;
 	pthread_t thread;
 
 	fd = socket(AF_INET, SOCK_STREAM, 0);
-	claim = claim_number(fd);
+	turn = claim_number(fd);
 	waited = 0;
 	CHECK_EQ(pthread_create(&thread, NULL, wait_for_it, NULL), 0);
 	for (int tries = 0; tries < WAITING_MS && !waited; tries++)
 		poll(NULL, 0, 1);
 	CHECK(!waited);
-	claim_give(&claim);
+	lock_leave(&turn);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	close(fd);
 }

@@ -12,7 +12,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#define GROUP 0xef010203U /* an address */
+#define GROUP     0xef010203U /* an address */
+#define HALTED_MS 3000        /* milliseconds; how long a signal handler waits for another thread */
 
 static void bind_watched(void)
 {
@@ -119,7 +120,7 @@ static void test_written_meanwhile(void)
 /* Another thread does so. */
 static struct {
 	pthread_t thread;
-	_Atomic int tid;
+	_Atomic int tid, is_over;
 	int operation;
 	uint32_t events;
 } control;
@@ -130,6 +131,7 @@ static void *run_control(void *unused)
 
 	control.tid = (int)syscall(SYS_gettid);
 	CHECK_EQ(epoll_ctl(watched.set, control.operation, watched.fd, &event), 0);
+	control.is_over = 1;
 	return unused;
 }
 
@@ -216,7 +218,7 @@ static void arm_watched(void)
 }
 
 /* An EPOLLONESHOT that fired before its socket moved is armed, and meanwhile something is done. */
-static void arm_fired(void (*meanwhile)(void))
+static void arm_fired(void (*arm)(void), void (*meanwhile)(void))
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
 
@@ -224,7 +226,7 @@ static void arm_fired(void (*meanwhile)(void))
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 	bind_watched();
-	run_watched(arm_watched, SYS_epoll_ctl, EPOLL_CTL_ADD, meanwhile);
+	run_watched(arm, SYS_epoll_ctl, EPOLL_CTL_ADD, meanwhile);
 	if (!pair_preloaded())
 		meanwhile();
 }
@@ -235,10 +237,57 @@ static void test_armed_by_two(void)
 
 	control.operation = EPOLL_CTL_MOD;
 	control.events = EPOLLIN;
-	arm_fired(start_beside);
+	arm_fired(arm_watched, start_beside);
 	CHECK_EQ(pthread_join(control.thread, NULL), 0);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
+
+#ifndef __SANITIZE_THREAD__ /* which holds signals back until the call returns */
+static struct {
+	pthread_t thread;
+	_Atomic int had_to_wait; /* 1 for no, 2 for yes; 0 until it is known */
+} halted;
+
+/* As a garbage collector stops threads, until another one has done what it was about to do. */
+static void wait_for_control(int number)
+{
+	int steps = 0;
+
+	(void)number;
+	while (!control.is_over && steps < HALTED_MS)
+		steps += poll(NULL, 0, 1) == 0;
+	halted.had_to_wait = control.is_over ? 1 : 2;
+}
+
+static void arm_halted(void)
+{
+	halted.thread = pthread_self();
+	arm_watched();
+	while (!halted.had_to_wait)
+		poll(NULL, 0, 1);
+}
+
+static void halt(void)
+{
+	if (pair_preloaded())
+		CHECK_EQ(pthread_kill(halted.thread, SIGUSR1), 0);
+	start_beside();
+}
+
+/* A signal handler waits for a thread that arms it, too. */
+static void test_armed_behind_handler(void)
+{
+	struct sigaction action = {.sa_handler = wait_for_control, .sa_flags = SA_RESTART};
+
+	halted.had_to_wait = !pair_preloaded();
+	CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+	control.operation = EPOLL_CTL_MOD;
+	control.events = EPOLLIN;
+	arm_fired(arm_halted, halt);
+	CHECK_EQ(pthread_join(control.thread, NULL), 0);
+	CHECK_EQ(halted.had_to_wait, 1);
+}
+#endif
 
 static void arm_in_child(void)
 {
@@ -250,7 +299,7 @@ static void test_armed_by_child(void)
 {
 	struct epoll_event event;
 
-	arm_fired(arm_in_child);
+	arm_fired(arm_watched, arm_in_child);
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
 
@@ -337,6 +386,9 @@ int main(void)
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
 	RUN_BY(child_run, test_armed_by_two);
+#ifndef __SANITIZE_THREAD__
+	RUN_BY(child_run, test_armed_behind_handler);
+#endif
 	RUN_BY(child_run, test_armed_by_child);
 	RUN_BY(child_run, test_registered_at_exchange);
 	RUN_BY(child_run, test_registered_meanwhile);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "xbind/claim.h"
 
-#include "xbind/lock.h"
 #include "xbind/moved.h"
 #include "xbind/swap.h"
 
@@ -38,9 +37,9 @@ static _Atomic int *slot_of_number(int fd)
 	return &numbers[(unsigned)fd % CLAIM_SLOTS];
 }
 
-struct claim claim_number(int fd)
+struct lock_turn claim_number(int fd)
 {
-	return claim_slot(slot_of_number(fd));
+	return lock_enter(slot_of_number(fd), SWAP_LONGEST_MS);
 }
 
 void claim_give(const struct claim *claim)

@@ -4,6 +4,7 @@
 #define XBIND_CLAIM_H
 
 #include "xbind/key.h"
+#include "xbind/lock.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -29,12 +30,12 @@ struct claim claim_take(socket_key key);
 void claim_end(const struct claim *claim);
 
 /*
- * The same for the moment in which another socket takes a number. Within it nobody waits for
- * another number or for a socket.
+ * The same for the moment in which another socket takes a number, until lock_leave(). Within it
+ * nobody waits for another number or for a socket.
  */
-struct claim claim_number(int fd);
+struct lock_turn claim_number(int fd);
 
-/* The same for a slot that the caller has, 0 at first. */
+/* The same as claim_take() for a slot that the caller has, 0 at first. */
 struct claim claim_slot(_Atomic int *slot);
 
 void claim_give(const struct claim *claim);

@@ -50,7 +50,7 @@ static bool is_copy(int fd, const struct sys_identity *old)
 
 static void replace(const struct copies *copies, int copy, int fd)
 {
-	const struct claim claim = claim_number(copy);
+	const struct lock_turn turn = claim_number(copy);
 	struct epollset_move move;
 	int rc = epollset_detach(copy, &copies->old, &move);
 	int flags = sys_fcntl(copy, F_GETFD, 0);
@@ -60,7 +60,7 @@ static void replace(const struct copies *copies, int copy, int fd)
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		epollset_attach(copy, &move);
 	}
-	claim_give(&claim);
+	lock_leave(&turn);
 	if (rc < 0)
 		log_lost(copy, "copy of the socket", rc);
 }

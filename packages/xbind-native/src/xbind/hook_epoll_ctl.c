@@ -28,7 +28,7 @@ static int put_back(int set, int fd, struct epoll_event *event)
  */
 static int control_parked(int set, int operation, int fd, struct epoll_event *event)
 {
-	const struct claim claim = claim_number(fd);
+	const struct lock_turn turn = claim_number(fd);
 	int rc = real_epoll_ctl(set, operation, fd, event);
 
 	if (rc == -ENOENT && epollrecord_is_parked(set, fd)) {
@@ -36,7 +36,7 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 		if (rc == 0)
 			epollrecord_unpark(set, fd);
 	}
-	claim_give(&claim);
+	lock_leave(&turn);
 	return rc;
 }
 
@@ -74,6 +74,15 @@ static void note(int rc, int set, int operation, int fd, const struct epoll_even
 	epollrecord_note(set, operation, fd, event);
 }
 
+static int control_and_note(int set, int operation, int fd, struct epoll_event *event)
+{
+	int rc = control(set, operation, fd, event);
+
+	/* Before asking for swaps: one that begins later has to find the note. */
+	note(rc, set, operation, fd, event);
+	return rc;
+}
+
 /*
  * A swap takes the registration out for a moment and puts it back as it was, so a change that was
  * made meanwhile is made again. One that was added meanwhile has gone with the old socket.
@@ -84,8 +93,7 @@ static int control_again(int rc, int set, int operation, int fd, struct epoll_ev
 	bool moved = (rc >= 0 || rc == -ENOENT) && claim_wait(fd, mark);
 
 	if (rc == -ENOENT) {
-		rc = control(set, operation, fd, event);
-		note(rc, set, operation, fd, event);
+		rc = control_and_note(set, operation, fd, event);
 	} else if (moved) {
 		control(set, operation, fd, event);
 	}
@@ -96,22 +104,20 @@ static int control_again(int rc, int set, int operation, int fd, struct epoll_ev
  * While a swap runs, not after it has taken the registrations out and before the new socket has the
  * number: if a child has the old one, what is added then stays in the set for ever.
  */
-static int control_and_note(int set, int operation, int fd, struct epoll_event *event,
-                            struct claim_mark mark)
+static int control_in_turn(int set, int operation, int fd, struct epoll_event *event)
 {
-	const struct claim claim = claim_has_run(mark) ? claim_number(fd) : (struct claim){NULL};
-	int rc = control(set, operation, fd, event);
+	const struct lock_turn turn = claim_number(fd);
+	int rc = control_and_note(set, operation, fd, event);
 
-	/* Before asking for swaps: one that begins later has to find the note. */
-	note(rc, set, operation, fd, event);
-	claim_give(&claim);
+	lock_leave(&turn);
 	return rc;
 }
 
 static int follow_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
 {
 	const struct claim_mark mark = claim_mark();
-	int rc = control_and_note(set, operation, fd, event, mark);
+	int rc = claim_has_run(mark) ? control_in_turn(set, operation, fd, event)
+	                             : control_and_note(set, operation, fd, event);
 
 	return claim_has_run(mark) ? control_again(rc, set, operation, fd, event, mark) : rc;
 }

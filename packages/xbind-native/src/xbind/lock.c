@@ -5,6 +5,7 @@
 #include "core/sys.h"
 
 #include <linux/kcmp.h>
+#include <stddef.h>
 
 #define STEP_MS 1 /* milliseconds between two looks at a lock that is taken */
 
@@ -36,4 +37,20 @@ bool lock_take(_Atomic int *holder, int longest_ms)
 void lock_give(_Atomic int *holder)
 {
 	atomic_store(holder, 0);
+}
+
+struct lock_turn lock_enter(_Atomic int *holder, int longest_ms)
+{
+	struct lock_turn turn = {.signals = sys_block_signals()};
+
+	if (lock_take(holder, longest_ms))
+		turn.held = holder;
+	return turn;
+}
+
+void lock_leave(const struct lock_turn *turn)
+{
+	if (turn->held)
+		lock_give(turn->held);
+	sys_restore_signals(turn->signals);
 }

@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /**
  * lock_take() - become the holder
@@ -22,5 +23,15 @@
 bool lock_take(_Atomic int *holder, int longest_ms);
 
 void lock_give(_Atomic int *holder);
+
+struct lock_turn {
+	_Atomic int *held; /* NULL where we are not the holder */
+	uint64_t signals;
+};
+
+/* lock_take() without signals, until lock_leave(): a handler might take it as well, wait for a
+ * thread that does, or never come back. */
+struct lock_turn lock_enter(_Atomic int *holder, int longest_ms);
+void lock_leave(const struct lock_turn *turn);
 
 #endif

@@ -209,7 +209,7 @@ static int exchange_number(int old, int new_fd, socket_key key, const struct sys
 /* The same; and then the old one's copies go over, too, for which other threads need not wait. */
 static int exchange(int old, int new_fd, socket_key key)
 {
-	const struct claim claim = claim_number(old);
+	const struct lock_turn turn = claim_number(old);
 	struct copies copies;
 	struct sys_identity identity = {0};
 	int status = 0;
@@ -217,7 +217,7 @@ static int exchange(int old, int new_fd, socket_key key)
 
 	sys_identify(old, &identity);
 	rc = exchange_number(old, new_fd, key, &identity, &copies, &status);
-	claim_give(&claim);
+	lock_leave(&turn);
 	if (rc == 0)
 		copies_replace(&copies, new_fd);
 	status_async(old, status); /* whichever socket has the number now */
