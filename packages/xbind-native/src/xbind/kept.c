@@ -27,27 +27,6 @@ static struct {
 	struct sys_identity identity;
 } kept = {.fd = -1};
 
-struct turn {
-	bool held;
-	uint64_t signals;
-};
-
-/* Without signals: a handler might ask as well, wait for a child that does, or never come back. */
-static struct turn turn_take(int longest_ms)
-{
-	struct turn turn = {.signals = sys_block_signals()};
-
-	turn.held = lock_take(&holder, longest_ms);
-	return turn;
-}
-
-static void turn_give(const struct turn *turn)
-{
-	if (turn->held)
-		lock_give(&holder);
-	sys_restore_signals(turn->signals);
-}
-
 /* The program may have closed the number, and opened something else there. */
 static bool is_ours(void)
 {
@@ -140,10 +119,10 @@ static int renew(void)
 
 bool kept_open(void)
 {
-	const struct turn turn = turn_take(config_wait_ms());
+	const struct lock_turn turn = lock_enter(&holder, config_wait_ms());
 	const int rc = turn.held ? renew() : -ETIMEDOUT;
 
-	turn_give(&turn);
+	lock_leave(&turn);
 	if (rc < 0)
 		log_kept(rc);
 	return rc > 0;
@@ -156,11 +135,11 @@ bool kept_is_foreign(void)
 
 void kept_close(void)
 {
-	const struct turn turn = turn_take(config_wait_ms());
+	const struct lock_turn turn = lock_enter(&holder, config_wait_ms());
 
 	if (turn.held)
 		drop();
-	turn_give(&turn);
+	lock_leave(&turn);
 }
 
 /* A record lock belongs to a process, unlike flock(2)'s, and is gone with it. */
@@ -247,13 +226,13 @@ static int request_in_turn(const struct wire_request *request, const struct dead
 
 int kept_request(const struct wire_request *request, const struct deadline *deadline)
 {
-	struct turn turn;
+	struct lock_turn turn;
 	int rc;
 
 	if (kept.fd < 0)
 		return -ENOTCONN;
-	turn = turn_take(deadline_left_ms(deadline));
+	turn = lock_enter(&holder, deadline_left_ms(deadline));
 	rc = turn.held ? request_in_turn(request, deadline) : -ETIMEDOUT;
-	turn_give(&turn);
+	lock_leave(&turn);
 	return rc;
 }

@@ -188,19 +188,19 @@ void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t l
 {
 	const size_t longest = len < options[row].bytes ? len : options[row].bytes;
 	size_t readable;
-	struct optrecord_guard guard;
+	struct lock_turn turn;
 	struct kind kind;
 
 	if (key == KEY_NONE || moved_is(key) || kind_read(fd, &kind) != 0)
 		return;
 	/* The kernel may have read less than the length says, and what it read can be read. */
 	readable = memory_readable(value, longest);
-	guard = optrecord_enter();
-	if (guard.held)
+	turn = optrecord_enter();
+	if (turn.held)
 		note(fd, key, row, value, readable);
 	else
 		optrecord_lose(fd, key);
-	optrecord_leave(&guard);
+	lock_leave(&turn);
 }
 
 static int set_again(struct optrecord *record, int to)
@@ -251,23 +251,23 @@ static int replay_one(struct optrecord *record, int to)
  */
 static int replay_next(socket_key key, int old, int to, uint64_t *order)
 {
-	struct optrecord_guard guard = optrecord_enter();
-	size_t at = guard.held ? optrecord_next(key, *order) : OPTLOG_RECORDS;
-	int rc = guard.held ? OPTLOG_E_END : -EAGAIN;
+	struct lock_turn turn = optrecord_enter();
+	size_t at = turn.held ? optrecord_next(key, *order) : OPTLOG_RECORDS;
+	int rc = turn.held ? OPTLOG_E_END : -EAGAIN;
 	struct optrecord record;
 	bool is_copy;
 
 	if (at == OPTLOG_RECORDS) {
-		optrecord_leave(&guard);
+		lock_leave(&turn);
 		return rc;
 	}
 	record = *optrecord_at(at);
 	is_copy = record.program < 0 && optrecord_bytes(&record) == record.bytes;
 	if (is_copy)
-		optrecord_leave(&guard);
+		lock_leave(&turn);
 	rc = replay_one(&record, to);
 	if (!is_copy)
-		optrecord_leave(&guard);
+		lock_leave(&turn);
 	*order = record.order;
 	if (rc < 0 && options[record.row].flags & OPTION_SAFETY)
 		return rc;
@@ -292,29 +292,29 @@ int optlog_replay(socket_key key, int old, int to)
 
 bool optlog_has(socket_key key, int row)
 {
-	struct optrecord_guard guard;
+	struct lock_turn turn;
 	bool has;
 
 	if (!optrecord_any())
 		return false;
-	guard = optrecord_enter();
-	has = guard.held && optrecord_find(key, row) != OPTLOG_RECORDS;
-	optrecord_leave(&guard);
+	turn = optrecord_enter();
+	has = turn.held && optrecord_find(key, row) != OPTLOG_RECORDS;
+	lock_leave(&turn);
 	return has;
 }
 
 int optlog_replay_filter(socket_key key, int to)
 {
-	struct optrecord_guard guard = optrecord_enter();
+	struct lock_turn turn = optrecord_enter();
 	int rc = -EACCES;
 
-	if (guard.held) {
+	if (turn.held) {
 		size_t at = optrecord_find(key, option_find(SOL_SOCKET, SO_ATTACH_BPF));
 
 		if (at != OPTLOG_RECORDS)
 			rc = set_again(optrecord_at(at), to);
 	}
-	optrecord_leave(&guard);
+	lock_leave(&turn);
 	return rc;
 }
 
@@ -325,12 +325,12 @@ static bool is_own(const struct optrecord *record)
 
 void optlog_forget(socket_key key)
 {
-	struct optrecord_guard guard;
+	struct lock_turn turn;
 
 	if (!optrecord_any())
 		return;
-	guard = optrecord_enter();
-	if (guard.held)
+	turn = optrecord_enter();
+	if (turn.held)
 		optrecord_forget_if(key, is_own);
-	optrecord_leave(&guard);
+	lock_leave(&turn);
 }

@@ -12,7 +12,6 @@
 
 #include "core/sys.h"
 #include "xbind/kind.h"
-#include "xbind/lock.h"
 #include "xbind/table.h"
 
 #include <fcntl.h>
@@ -44,19 +43,9 @@ static _Atomic bool are_more_lost; /* some that are not in the table */
 
 static _Atomic int holder;
 
-struct optrecord_guard optrecord_enter(void)
+struct lock_turn optrecord_enter(void)
 {
-	struct optrecord_guard guard = {.signals = sys_block_signals()};
-
-	guard.held = lock_take(&holder, LOCK_WAIT_MS);
-	return guard;
-}
-
-void optrecord_leave(const struct optrecord_guard *guard)
-{
-	if (guard->held)
-		lock_give(&holder);
-	sys_restore_signals(guard->signals);
+	return lock_enter(&holder, LOCK_WAIT_MS);
 }
 
 /* Of that socket: a file of another kind may have a key of the same value. */

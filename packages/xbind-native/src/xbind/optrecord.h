@@ -2,14 +2,15 @@
 /*
  * optrecord.h - the table of what was set and cannot be read back
  *
- * The table may be used only between optrecord_enter() and optrecord_leave(), and only when the
- * guard is held; optrecord_any() and the functions for lost sockets need no guard.
+ * The table may be used only between optrecord_enter() and lock_leave(), and only when the turn is
+ * held; optrecord_any() and the functions for lost sockets need no turn.
  */
 #ifndef XBIND_OPTRECORD_H
 #define XBIND_OPTRECORD_H
 
 #include "xbind/group.h"
 #include "xbind/key.h"
+#include "xbind/lock.h"
 #include "xbind/optlog.h"
 
 #include <stdbool.h>
@@ -28,13 +29,8 @@ struct optrecord {
 	uint8_t bytes[OPTLOG_BYTES];
 };
 
-struct optrecord_guard {
-	uint64_t signals;
-	bool held; /* false in a handler that has interrupted the holder, or after a long wait */
-};
-
-struct optrecord_guard optrecord_enter(void);
-void optrecord_leave(const struct optrecord_guard *guard);
+/* It is not held in a signal handler that has come in between, or after a long wait. */
+struct lock_turn optrecord_enter(void);
 
 /* Is there any record at all? */
 bool optrecord_any(void);
