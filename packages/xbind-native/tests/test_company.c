@@ -64,12 +64,9 @@ static void test_search(void)
 
 static void try_function(void *handle, const char *name, bool moves)
 {
-	int (*call)(int, const struct sockaddr *, socklen_t) =
-	    (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, name);
-	struct sockaddr_in addr = pair_addr(3002);
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind_by(dlsym(handle, name), fd, 3002), 0);
 	CHECK_EQ(pair_is_there(fd), moves);
 	CHECK_EQ(listen(fd, 1), 0);
 	close(fd);

@@ -40,13 +40,10 @@ static void *look(void *handle)
 static void bind_by_plugin(void)
 {
 	void *handle = dlopen(plugin, FLAGS);
-	struct sockaddr_in addr = pair_addr(3000);
 	int fd = pair_socket(SOCK_DGRAM);
-	int (*call)(int, const struct sockaddr *, socklen_t);
 
 	CHECK(handle != NULL);
-	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, "plugin_bind");
-	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind_by(dlsym(handle, "plugin_bind"), fd, 3000), 0);
 	CHECK(pair_is_there(fd));
 	close(fd);
 	dlclose(handle);

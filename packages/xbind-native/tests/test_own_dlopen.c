@@ -48,14 +48,11 @@ int own_iterate(visit_function *visit, void *data)
 
 static void bind_by(const char *file, int flags, const char *name)
 {
-	int (*call)(int, const struct sockaddr *, socklen_t);
-	struct sockaddr_in addr = pair_addr(3000);
 	void *handle = dlopen(file, flags);
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK(handle != NULL);
-	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, name);
-	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind_by(dlsym(handle, name), fd, 3000), 0);
 	CHECK(pair_is_there(fd));
 	close(fd);
 	CHECK_EQ(dlclose(handle), 0);

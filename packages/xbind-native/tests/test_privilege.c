@@ -244,14 +244,11 @@ static void copy_self(const char *to)
 static void bind_loaded(bool secure)
 {
 	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
-	int (*call)(int, const struct sockaddr *, socklen_t) = NULL;
-	struct sockaddr_in addr = pair_addr(3005);
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(getauxval(AT_SECURE) != 0, secure);
 	CHECK(handle != NULL);
-	call = (int (*)(int, const struct sockaddr *, socklen_t))dlsym(handle, "bind");
-	CHECK_EQ(call(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind_by(dlsym(handle, "bind"), fd, 3005), 0);
 	CHECK_EQ(pair_is_there(fd), !secure);
 	_exit(0); /* a sanitizer may not look for leaks in a set-user-ID program */
 }

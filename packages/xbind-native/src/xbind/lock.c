@@ -5,7 +5,6 @@
 #include "core/sys.h"
 
 #include <linux/kcmp.h>
-#include <stddef.h>
 
 #define STEP_MS 1 /* milliseconds between two looks at a lock that is taken */
 

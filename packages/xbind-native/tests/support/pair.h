@@ -90,6 +90,16 @@ static inline int pair_bind(int fd, uint16_t port)
 	return bind(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
+/* By what dlsym(3) has found. */
+static inline int pair_bind_by(void *function, int fd, uint16_t port)
+{
+	int (*call)(int, const struct sockaddr *, socklen_t) =
+	    (int (*)(int, const struct sockaddr *, socklen_t))function;
+	struct sockaddr_in addr = pair_addr(port);
+
+	return call(fd, (struct sockaddr *)&addr, sizeof(addr));
+}
+
 /* To every address of the family; the port is in host order. */
 static inline int pair_bind_any(int fd, int domain, uint16_t port)
 {
