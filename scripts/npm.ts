@@ -12,34 +12,22 @@ const OUT = join(ROOT, "build/npm");
 const PACKAGES = ["protocol", "xbind-native", "server", "client", "cli"];
 const TYPED = new Set(["protocol", "xbind-native", "server", "client"]);
 
-/** A platform, by npm's names, and the CMake presets that build its libraries and its launcher. */
+/** A platform, by npm's names, and the CMake preset that builds its libraries. */
 interface Platform {
   readonly name: string;
   readonly preset: string;
-  /** One with musl, whose launcher is static, so that no libc can be too old for it. */
-  readonly launcherPreset: string;
   readonly cpu: "x64" | "arm64";
   readonly libc: "glibc" | "musl";
 }
 
 const PLATFORMS: readonly Platform[] = [
-  { name: "linux-x64", preset: "release", launcherPreset: "musl", cpu: "x64", libc: "glibc" },
-  { name: "linuxmusl-x64", preset: "musl", launcherPreset: "musl", cpu: "x64", libc: "musl" },
-  {
-    name: "linux-arm64",
-    preset: "aarch64",
-    launcherPreset: "aarch64-musl",
-    cpu: "arm64",
-    libc: "glibc",
-  },
-  {
-    name: "linuxmusl-arm64",
-    preset: "aarch64-musl",
-    launcherPreset: "aarch64-musl",
-    cpu: "arm64",
-    libc: "musl",
-  },
+  { name: "linux-x64", preset: "release", cpu: "x64", libc: "glibc" },
+  { name: "linuxmusl-x64", preset: "musl", cpu: "x64", libc: "musl" },
+  { name: "linux-arm64", preset: "aarch64", cpu: "arm64", libc: "glibc" },
+  { name: "linuxmusl-arm64", preset: "aarch64-musl", cpu: "arm64", libc: "musl" },
 ];
+/** The launcher is that of musl, which is static, so that no libc can be too old for it. */
+const LAUNCHER_PRESET = { x64: "musl", arm64: "aarch64-musl" } as const;
 const OPTIONAL = `The packages \`xsocket\` and \`@xsocket/xbind-native\` take the one of the machine's platform as an
 optional dependency, so it need not be named.`;
 const LIBRARIES = ["libxsocket.so", "libxbind.so"];
@@ -120,14 +108,15 @@ async function build(preset: string, targets: readonly string[]): Promise<string
 }
 
 async function packPlatform(platform: Platform, staging: string): Promise<void> {
-  const { name, preset, launcherPreset, cpu, libc } = platform;
+  const { name, preset, cpu, libc } = platform;
   const directory = join(staging, `native-${name}`);
   mkdirSync(directory, { recursive: true });
   const libraries = await build(preset, ["xsocket", "xbind"]);
   for (const file of LIBRARIES)
     // not the symbolic links: npm drops them
     cpSync(join(libraries, file), join(directory, file), { dereference: true });
-  cpSync(join(await build(launcherPreset, [LAUNCHER]), LAUNCHER), join(directory, LAUNCHER));
+  const launcher = await build(LAUNCHER_PRESET[cpu], [LAUNCHER]);
+  cpSync(join(launcher, LAUNCHER), join(directory, LAUNCHER));
   cpSync(join(ROOT, "LICENSE"), join(directory, "LICENSE"));
   const description = `The native libraries of xsocket for ${cpu} and ${libc}`;
   const readme = `# @xsocket/native-${name}\n\n${description}, with the launcher of its command.\n\n${OPTIONAL}\n`;
