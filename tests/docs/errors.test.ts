@@ -69,7 +69,7 @@ describe("docs/errors.md has", () => {
   test("what the server answers", () => {
     const given = matches(
       /(?:#(?:fail|over)\([^)]*|return |[?:] )errno\.(E[A-Z]+)/g,
-      "packages/server/src/_{acceptor,answer,judge}.ts",
+      "packages/server/src/serving/{acceptor,answer,judge}.ts",
     );
     expect(codes(section("What the server answers"))).toEqual([...given].toSorted());
   });

@@ -6,8 +6,8 @@ import {
   workerData,
 } from "node:worker_threads";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { type Channel, Loop } from "./_loop.ts";
-import type { Order, ThreadOptions } from "./_thread.ts";
+import { type Channel, Loop } from "./serving/loop.ts";
+import type { Order, ThreadOptions } from "./serving/thread.ts";
 
 /** What a serving thread is started with. */
 export interface Start {
@@ -15,7 +15,7 @@ export interface Start {
   readonly port: MessagePort;
 }
 
-const { options, port }: Start = workerData; // typed any; the one sender is _pool.ts
+const { options, port }: Start = workerData; // typed any; the one sender is pool/pool.ts
 
 const channel: Channel = {
   take(): Order | undefined {

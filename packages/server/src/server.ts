@@ -1,21 +1,26 @@
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { endsInPart, isSameFile, openAuditFile } from "./_audit.ts";
-import type { Claim } from "./_claim.ts";
-import { listen } from "./_listen.ts";
-import { checkOptions, checkPolicy, checkRules, checkTypes } from "./_options.ts";
-import { createMemory } from "./_memory.ts";
-import { lastingPath } from "./_path.ts";
-import { Shared } from "./_shared.ts";
-import { type Common, Pool } from "./_pool.ts";
 import { reasonOf, systemError } from "./_failure.ts";
-import { wantedOf, warnIfClosed } from "./_say.ts";
+import { checkOptions, checkPolicy, checkRules, checkTypes } from "./_options.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
+import type { Claim } from "./control/claim.ts";
+import { listen } from "./control/listen.ts";
+import { lastingPath } from "./control/path.ts";
 import type { Log } from "./log.ts";
+import { createMemory } from "./memory/memory.ts";
+import { Shared } from "./memory/shared.ts";
 import { DEFAULT_LOG_LEVEL, DEFAULT_THREADS, type ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
+import { type Common, Pool } from "./pool/pool.ts";
+import { endsInPart, isSameFile, openAuditFile } from "./serving/audit.ts";
+import { wantedOf, warnIfClosed } from "./serving/say.ts";
 import { readStats, type ServerStats } from "./stats.ts";
 import { type About, isReachable, readStatus, type ServerStatus } from "./status.ts";
+
+/* In a bundle it lies beside the script. */
+const WORKER = pathToFileURL(join(import.meta.dir, "_worker.ts"));
 
 /** A running server. Disposing of it stops it. */
 export interface Server extends AsyncDisposable {
@@ -121,7 +126,7 @@ export async function serve(given: ServeOptions = {}): Promise<Server> {
       uid: process.geteuid?.() ?? 0,
       gid: process.getegid?.() ?? 0,
     };
-    const pool = new Pool(sys, shared, common, policy, log);
+    const pool = new Pool(sys, shared, common, policy, log, WORKER);
     await pool.start().catch((error: unknown) => pool.stop().then(() => Promise.reject(error)));
     warnIfClosed(policy, log);
     return new RunningServer(sys, options, log, claim, common, shared, pool);

@@ -1,7 +1,7 @@
 import { AF_INET, AF_INET6, SOCK_RAW, SOCK_STREAM } from "@xsocket/protocol";
-import type { Refusal } from "./_judge.ts";
-import { COUNTER, COUNTER_GROUP, LATENCY_BOUNDS_US } from "./_memory.ts";
-import type { Shared } from "./_shared.ts";
+import { COUNTER, COUNTER_GROUP, LATENCY_BOUNDS_US } from "./memory/memory.ts";
+import type { Shared } from "./memory/shared.ts";
+import type { Refusal } from "./serving/judge.ts";
 
 /** Sockets of one family and type that were handed over. */
 export interface SocketCount {

@@ -1,8 +1,8 @@
 import { readdirSync, statSync } from "node:fs";
 import type { Syscalls } from "@xsocket/xbind-native";
-import { isInPlace, type SocketFile } from "./_socket-file.ts";
-import type { Shared } from "./_shared.ts";
 import type { Bounds } from "./bounds.ts";
+import { isInPlace, type SocketFile } from "./control/socket-file.ts";
+import type { Shared } from "./memory/shared.ts";
 import { readStats, type ServerStats } from "./stats.ts";
 import manifest from "../package.json" with { type: "json" };
 

@@ -4,10 +4,10 @@
  */
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { Loop } from "../src/_loop.ts";
-import { SharedLock } from "../src/_lock.ts";
-import type { Order, ThreadOptions } from "../src/_thread.ts";
 import type { Start } from "../src/_worker.ts";
+import { SharedLock } from "../src/memory/lock.ts";
+import { Loop } from "../src/serving/loop.ts";
+import type { Order, ThreadOptions } from "../src/serving/thread.ts";
 
 /** The protocol that makes serving the connection throw. */
 export const THROWS = 6;

@@ -1,12 +1,12 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { Judge } from "../src/_judge.ts";
-import type { Memory } from "../src/_memory.ts";
-import { Shared } from "../src/_shared.ts";
-import type { Context, ThreadOptions } from "../src/_thread.ts";
 import { fitBounds } from "../src/bounds.ts";
+import type { Memory } from "../src/memory/memory.ts";
+import { Shared } from "../src/memory/shared.ts";
 import { DEFAULT_POLICY } from "../src/policy/builtin.ts";
 import { createQuotaMemory } from "../src/policy/quota.ts";
 import type { Policy } from "../src/policy/rule.ts";
+import { Judge } from "../src/serving/judge.ts";
+import type { Context, ThreadOptions } from "../src/serving/thread.ts";
 
 /** What a thread is started with that listens nowhere and says little, for so many descriptors. */
 export function threadOptions(

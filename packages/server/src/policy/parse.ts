@@ -1,4 +1,4 @@
-import { lastingPath } from "../_path.ts";
+import { lastingPath } from "../control/path.ts";
 import { type Accounts, readAccounts } from "./accounts.ts";
 import { PolicyError, type Problem } from "./error.ts";
 import { lineFinder, overfullLine } from "./lines.ts";

@@ -1,4 +1,4 @@
-import { SharedLock } from "../_lock.ts";
+import { SharedLock } from "../memory/lock.ts";
 import type { Rule } from "./rule.ts";
 
 /** How many users under rules with quotas are kept in mind at once. */

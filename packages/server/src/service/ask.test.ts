@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encode } from "@xsocket/protocol";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
-import { type Claim, claimAddress } from "../_claim.ts";
+import { type Claim, claimAddress } from "../control/claim.ts";
 import { askStatus } from "./ask.ts";
 
 const native = loadSyscalls();

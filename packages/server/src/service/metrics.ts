@@ -9,11 +9,11 @@ import {
   register,
   registrations,
 } from "@xsocket/xbind-native";
-import { claimPath } from "../_claim.ts";
-import { expectDirectory, underLock } from "../_directory.ts";
-import { readAddress } from "../_listen.ts";
 import { misuse, reasonOf, systemError } from "../_failure.ts";
-import { removeOwn, type SocketFile } from "../_socket-file.ts";
+import { claimPath } from "../control/claim.ts";
+import { expectDirectory, underLock } from "../control/directory.ts";
+import { readAddress } from "../control/listen.ts";
+import { removeOwn, type SocketFile } from "../control/socket-file.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import type { Server } from "../server.ts";

@@ -1,18 +1,18 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { systemError } from "../_failure.ts";
+import { bindControl } from "../control/listen.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
-import { bindControl } from "../_listen.ts";
-import { systemError } from "../_failure.ts";
-import { wantedOf } from "../_say.ts";
-import { serve, type Server } from "../server.ts";
 import type { ServeOptions } from "../options.ts";
+import { serve, type Server } from "../server.ts";
+import { wantedOf } from "../serving/say.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
 import { type Activation, takeActivation } from "./activation.ts";
 import { barrierTo } from "./barrier.ts";
 import { execAs, type Identity, type Successor } from "./drop.ts";
 import { type MetricsAddress, serveMetrics } from "./metrics.ts";
-import { letGoOfStart } from "./trim.ts";
 import { type Notifier, openNotifier, watchdogMs } from "./notify.ts";
+import { letGoOfStart } from "./trim.ts";
 
 /** What a server in service is started with. */
 export interface ServiceOptions extends ServeOptions {

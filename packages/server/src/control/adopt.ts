@@ -1,0 +1,76 @@
+import { AF_UNIX, SOCK_SEQPACKET, SUN_PATH_BYTES } from "@xsocket/protocol";
+import {
+  errnoName,
+  SO_ACCEPTCONN,
+  SO_DOMAIN,
+  SO_TYPE,
+  SOL_SOCKET,
+  type Syscalls,
+} from "@xsocket/xbind-native";
+import { ServeError } from "../error.ts";
+import { type Claim, releasePath } from "./claim.ts";
+import { fileAt, type SocketFile } from "./socket-file.ts";
+
+const FAMILY_BYTES = 2;
+
+function option(sys: Syscalls, fd: number, name: number): number {
+  const value = new Int32Array(new ArrayBuffer(4));
+  const rc = sys.getsockopt(fd, SOL_SOCKET, name, value, 4);
+  if (rc < 0)
+    throw new ServeError(
+      "LISTEN_FD",
+      `descriptor ${fd} was given to serve and is not a socket (${errnoName(-rc)}): check who starts this server`,
+    );
+  return value[0] ?? 0;
+}
+
+function addressOf(sys: Syscalls, fd: number): string {
+  const bytes = new Uint8Array(new ArrayBuffer(FAMILY_BYTES + SUN_PATH_BYTES));
+  const length = sys.getsockname(fd, bytes, bytes.byteLength);
+  const isName = length > FAMILY_BYTES && bytes[FAMILY_BYTES] === 0;
+  const name = bytes.subarray(FAMILY_BYTES + Number(isName), Math.max(FAMILY_BYTES, length));
+  const text = new TextDecoder().decode(name);
+  return isName ? `@${text}` : text.replace(/\0.*$/s, "");
+}
+
+/* Where it was made it may be out of sight from here. */
+function fileOf(path: string): SocketFile | undefined {
+  if (!path.startsWith("/")) return undefined;
+  try {
+    return fileAt(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/* Whom this server became may not be allowed to remove the file; the next start replaces it. */
+function releaser(sys: Syscalls, file: SocketFile | undefined): Claim["release"] {
+  return file ? () => releasePath(sys, file).catch(() => {}) : () => Promise.resolve();
+}
+
+/**
+ * Takes a listening socket that somebody else made, systemd for one. Its file stays theirs,
+ * unless that was this server before it became another user.
+ *
+ * @throws {ServeError} LISTEN_FD for anything but a listening SOCK_SEQPACKET socket
+ */
+export function adoptListener(
+  sys: Syscalls,
+  fd: number,
+  ownsFile: boolean,
+): Claim & { address: string } {
+  const isRight =
+    option(sys, fd, SO_DOMAIN) === AF_UNIX &&
+    option(sys, fd, SO_TYPE) === SOCK_SEQPACKET &&
+    option(sys, fd, SO_ACCEPTCONN) === 1;
+  if (!isRight)
+    throw new ServeError(
+      "LISTEN_FD",
+      `descriptor ${fd} was given to serve and is not a listening UNIX socket of type SOCK_SEQPACKET: use ListenSequentialPacket= in the socket unit`,
+    );
+  sys.adopt(fd);
+  const address = addressOf(sys, fd);
+  const file = fileOf(address);
+  const release = releaser(sys, ownsFile ? file : undefined);
+  return { listenFd: fd, release, address, ...(file && { file }) };
+}

@@ -1,0 +1,245 @@
+/*
+ * Taking a control socket's address, and giving it back.
+ *
+ * How it works: whoever probes, removes or makes a socket file holds flock(2) on its directory, so
+ * that servers that start at the same instant do it one after the other. A file that answers a
+ * connect is a live server's; one that refuses is left over from a dead server and is replaced; what
+ * is no socket is never touched. At the end the file goes only if it is still the one we made.
+ */
+import { closeSync, fchmodSync, lchownSync, lstatSync, unlinkSync } from "node:fs";
+import { dirname } from "node:path";
+import {
+  type Address,
+  AF_UNIX,
+  encodeAddress,
+  formatAddress,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_SEQPACKET,
+} from "@xsocket/protocol";
+import {
+  checked,
+  errno,
+  SO_PEERCRED,
+  SOL_SOCKET,
+  SyscallError,
+  type Syscalls,
+} from "@xsocket/xbind-native";
+import { systemError } from "../_failure.ts";
+import { ServeError } from "../error.ts";
+import { lockDirectory, prepareDirectory, underLock } from "./directory.ts";
+import { refuseDescriptorsOf } from "./passrights.ts";
+import { fileAt, removeOwn, type SocketFile } from "./socket-file.ts";
+
+/** How a socket file is made. */
+interface FileOptions {
+  readonly mode: number;
+  readonly gid: number | undefined;
+  readonly backlog: number;
+  readonly refuseDescriptors: boolean;
+}
+
+/** How a control socket is made. */
+interface ClaimOptions extends FileOptions {
+  readonly sharedDirectory: boolean;
+}
+
+/** A listening socket, with what is to be undone at the end. */
+export interface Claim {
+  readonly listenFd: number;
+  /** Its file, where it has one that can be seen from here. */
+  readonly file?: SocketFile;
+  /** Removes the socket file if it is still ours. The listening socket stays. */
+  release(): Promise<void>;
+}
+
+/**
+ * Makes the listening socket of a server.
+ *
+ * @throws {ServeError} with any code but MISUSE and LIMIT
+ */
+export async function claimAddress(
+  sys: Syscalls,
+  address: Address,
+  options: ClaimOptions,
+): Promise<Claim> {
+  if (address.kind === "abstract") return claimName(sys, address, options);
+  const directory = dirname(address.path);
+  prepareDirectory(address.path, directory, options.sharedDirectory);
+  const lock = await lockDirectory(sys, directory);
+  try {
+    return claimPath(sys, address.path, options);
+  } finally {
+    closeSync(lock);
+  }
+}
+
+/**
+ * Makes a listening socket at a path, whose directory the caller has locked if that can be.
+ *
+ * @throws {ServeError} IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
+ */
+export function claimPath(
+  sys: Syscalls,
+  path: string,
+  options: FileOptions,
+  type = SOCK_SEQPACKET,
+): Claim & { readonly file: SocketFile } {
+  removeStale(sys, path);
+  const fd = makeListener(sys, path, options, type);
+  try {
+    const file = bindPath(sys, fd, path, options);
+    return { listenFd: fd, file, release: () => releasePath(sys, file) };
+  } catch (error) {
+    sys.close(fd);
+    throw error;
+  }
+}
+
+function makeSocket(sys: Syscalls, path: string, type = SOCK_SEQPACKET): number {
+  const fd = sys.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd));
+  return fd;
+}
+
+function makeListener(
+  sys: Syscalls,
+  text: string,
+  { refuseDescriptors }: FileOptions,
+  type = SOCK_SEQPACKET,
+): number {
+  const fd = makeSocket(sys, text, type);
+  try {
+    if (refuseDescriptors) refuseDescriptorsOf(sys, fd);
+    return fd;
+  } catch (error) {
+    sys.close(fd);
+    throw error;
+  }
+}
+
+function setMode(fd: number, path: string, mode: number): void {
+  try {
+    fchmodSync(fd, mode);
+  } catch (error) {
+    throw systemError(`set the mode of ${path}`, error, "Let a filter of system calls pass fchmod");
+  }
+}
+
+/* The mode is there from the first instant: the kernel takes it from the socket, less the umask. */
+function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions): SocketFile {
+  const bytes = encodeAddress({ kind: "path", path });
+  setMode(fd, path, options.mode);
+  const umask = sys.umask(0); // process.umask() does not set it in a Worker
+  const rc = sys.bind(fd, bytes, bytes.byteLength);
+  sys.umask(umask);
+  if (rc < 0) throw systemError(`make ${path}`, new SyscallError("bind", -rc));
+  try {
+    if (options.gid !== undefined) giveToGroup(path, options.gid);
+    const file = fileAt(path); // before anybody can see that it listens, and replace it
+    checked("listen", sys.listen(fd, options.backlog));
+    return file;
+  } catch (error) {
+    removeMade(path);
+    throw error instanceof ServeError ? error : systemError(`listen at ${path}`, error);
+  }
+}
+
+/* What it was to be removed for is told, and not that it has gone by itself, or has to stay. */
+function removeMade(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // then the next start replaces it
+  }
+}
+
+/* Nobody can connect yet: this comes before listen(2). */
+function giveToGroup(path: string, gid: number): void {
+  try {
+    lchownSync(path, process.geteuid?.() ?? -1, gid);
+  } catch (error) {
+    throw systemError(
+      `give ${path} to group ${gid}`,
+      error,
+      "Run as root or as a member of the group, or leave --group out",
+    );
+  }
+}
+
+function find(path: string) {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw systemError(`look at ${path}`, error);
+  }
+}
+
+/*
+ * Removes a socket file that a dead server has left behind; nothing else is removed.
+ *
+ * @throws {ServeError} NOT_A_SOCKET; IN_USE if somebody listens there; PERMISSION, SYSTEM
+ */
+function removeStale(sys: Syscalls, path: string): void {
+  const found = find(path);
+  if (!found) return;
+  if (!found.isSocket())
+    throw new ServeError(
+      "NOT_A_SOCKET",
+      `${path} exists and is not a socket: it is left alone, so choose another path or move it away`,
+    );
+  expectDead(sys, { kind: "path", path });
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    throw systemError(`replace ${path}, which a dead server left behind`, error);
+  }
+}
+
+/* Connects, to see whether somebody listens. */
+function expectDead(sys: Syscalls, address: Address): void {
+  const text = formatAddress(address);
+  const bytes = encodeAddress(address);
+  const fd = makeSocket(sys, text);
+  try {
+    const rc = sys.connect(fd, bytes, bytes.byteLength);
+    if (rc === -errno.ECONNREFUSED || rc === -errno.ENOENT) return;
+    if (rc === 0 || rc === -errno.EAGAIN || rc === -errno.EPROTOTYPE)
+      throw inUse(text, listenerOf(sys, fd));
+    throw systemError(`see whether a server listens at ${text}`, new SyscallError("connect", -rc));
+  } finally {
+    sys.close(fd);
+  }
+}
+
+/* The process that listens, 0 where the socket is not connected. */
+function listenerOf(sys: Syscalls, fd: number): number {
+  const credentials = new Int32Array(new ArrayBuffer(12));
+  sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, 12);
+  return credentials[0] ?? 0;
+}
+
+function inUse(text: string, pid: number): ServeError {
+  const who = pid > 0 ? `process ${pid} listens there` : "another process listens there";
+  return new ServeError("IN_USE", `cannot serve ${text}: ${who}. Stop it, or choose another path`);
+}
+
+function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Claim {
+  const text = formatAddress(address);
+  const bytes = encodeAddress(address);
+  const fd = makeListener(sys, text, options);
+  const rc = sys.bind(fd, bytes, bytes.byteLength);
+  const listening = rc < 0 ? rc : sys.listen(fd, options.backlog);
+  if (listening === 0) return { listenFd: fd, release: () => Promise.resolve() };
+  sys.close(fd);
+  if (rc === -errno.EADDRINUSE) {
+    expectDead(sys, address);
+    throw inUse(text, 0);
+  }
+  throw systemError(`take the name ${text}`, new SyscallError("bind", -listening));
+}
+
+/** Removes a socket file under the lock of its directory; without that the compare alone has to do. */
+export function releasePath(sys: Syscalls, file: SocketFile): Promise<void> {
+  return underLock(sys, file.path, () => removeOwn(file));
+}

@@ -1,0 +1,59 @@
+import { expect, test } from "bun:test";
+import { chmodSync, chownSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { tempDir } from "../../../../tests/harness/temp.ts";
+import { strangersWarning } from "./directory.ts";
+
+const UID = process.geteuid?.() ?? 0;
+const GID = process.getegid?.() ?? 0;
+
+/** Who may replace a socket in a directory, and which directory lets them. */
+function strangersOf(directory: string, gid = GID): string[] | undefined {
+  const warning = strangersWarning(directory, { uid: UID, gid }) ?? "";
+  return /^(.*) may replace .*, as (.*) is theirs to change/.exec(warning)?.slice(1);
+}
+
+test("who may replace a directory, from one above it, may replace the socket in it", () => {
+  using dir = tempDir();
+  const root = dir.path;
+  const above = join(root, "above");
+  const [own, link] = [join(above, "own"), join(root, "link")];
+  mkdirSync(own, { recursive: true });
+  symlinkSync(own, link);
+  chmodSync(own, 0o755);
+  chmodSync(above, 0o1777); // what is another's stays in its place there
+  expect([strangersOf(own), strangersOf(link)]).toEqual([undefined, undefined]);
+  chmodSync(above, 0o777);
+  expect(strangersOf(own)).toEqual(["everybody", above]);
+  expect(strangersOf(link)).toEqual(["everybody", above]);
+  chmodSync(above, 0o755);
+  Bun.spawnSync(["setfacl", "-m", "u:4201:rwx", above]);
+  expect(strangersOf(own)).toEqual(["uid 4201", above]);
+  Bun.spawnSync(["setfacl", "-b", above]);
+  chmodSync(root, 0o777); // where the link may be replaced
+  rmSync(link);
+  symlinkSync(tmpdir(), link);
+  expect(strangersOf(link)).toEqual(["everybody", root]);
+  chmodSync(root, 0o700);
+  if (UID !== 0) return;
+  chownSync(above, 0, 4300);
+  chmodSync(above, 0o775);
+  expect(strangersOf(own)).toEqual(["gid 4300", above]);
+  expect(strangersOf(own, 4300)).toBeUndefined(); // as the group of --user
+  chownSync(above, 4202, 4300);
+  chmodSync(above, 0o1755);
+  expect(strangersOf(own)).toEqual(["uid 4202", above]);
+});
+
+test("what is above, and cannot be looked at, keeps no server from its directory", () => {
+  using dir = tempDir();
+  const root = dir.path;
+  const link = join(root, "link");
+  mkdirSync(join(root, "elsewhere/below"), { recursive: true });
+  mkdirSync(join(root, "elsewhere/own"));
+  symlinkSync("elsewhere/below", link);
+  expect(strangersOf(`${link}/../own`)).toBeUndefined();
+  chmodSync(join(root, "elsewhere"), 0o777);
+  expect(strangersOf(`${link}/../own`)).toEqual(["everybody", join(root, "elsewhere")]);
+});

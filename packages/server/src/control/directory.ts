@@ -1,0 +1,201 @@
+import { dirname, resolve } from "node:path";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { DEFAULT_ADDRESS, shellWord } from "@xsocket/protocol";
+import { errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import { codeOf, systemError } from "../_failure.ts";
+import { ServeError } from "../error.ts";
+import { NOBODY } from "../policy/ids.ts";
+import { aclWriters } from "./acl.ts";
+
+const LOCK_EX_NB = 2 | 4;
+const LOCK_WAIT_MS = 5000; // longer than any start holds it
+const LOCK_RETRY_MS = 10;
+
+/* Everybody may pass; who may connect is the socket's own mode. Who may read a directory can also lock it
+   (flock(2)) and so keep every server from starting there, so nobody else may. */
+const DIRECTORY_MODE = 0o711;
+const OTHERS_WRITE = 0o002;
+const GROUP_WRITES = 0o020;
+const STICKY = 0o1000;
+
+/* The directory of the default socket belongs to servers, so it is made for others in it as well. */
+const OURS = dirname(DEFAULT_ADDRESS);
+
+function makeOurs(directory: string): void {
+  try {
+    mkdirSync(directory, { mode: DIRECTORY_MODE });
+    chmodSync(directory, DIRECTORY_MODE); // the umask is not asked
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return;
+    throw systemError(`make the directory ${directory}`, error);
+  }
+}
+
+function find(directory: string) {
+  try {
+    return statSync(directory, { throwIfNoEntry: false });
+  } catch (error) {
+    if (codeOf(error) === "ENOTDIR") return undefined;
+    throw systemError(`look at the directory ${directory}`, error);
+  }
+}
+
+/* To make the directory is the remedy only where everything above it is one. */
+function missing(path: string, directory: string): ServeError {
+  let above = directory;
+  while (find(above) === undefined) above = dirname(above);
+  const sentence = find(above)?.isDirectory()
+    ? `the directory ${directory} of ${path} does not exist: make it first (mkdir -p ${shellWord(directory)})`
+    : `${path} cannot be made, since ${above} is no directory: choose another path`;
+  return new ServeError("DIRECTORY_MISSING", sentence);
+}
+
+/* Who may write to a directory may put another socket in the place of ours. */
+function expectSafe(directory: string, mode: number, gid: number, shared: boolean): void {
+  const group = (mode & GROUP_WRITES) !== 0 && gid !== 0 && gid !== process.getegid?.();
+  if ((mode & OTHERS_WRITE) === 0 && !group) return;
+  if ((mode & STICKY) !== 0 && shared) return;
+  const remedy =
+    (mode & STICKY) !== 0
+      ? "use a directory of its own, or allow a shared directory (sharedDirectory)"
+      : `use a directory of its own, or take that right away (chmod go-w ${shellWord(directory)})`;
+  throw new ServeError(
+    "DIRECTORY_UNSAFE",
+    `other users may write to ${directory} and so put a socket of theirs there first: ${remedy}`,
+  );
+}
+
+/** Looks at the directory in which a socket is to be made. @throws {ServeError} DIRECTORY_MISSING, SYSTEM */
+export function expectDirectory(path: string): Stats {
+  const directory = dirname(path);
+  const found = find(directory);
+  if (found?.isDirectory()) return found;
+  throw missing(path, directory);
+}
+
+/** As whom a server runs. */
+export interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/* Undefined of a directory behind one that this user may not pass, and of one that is not there. */
+function seen<Result>(look: () => Result): Result | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
+  }
+}
+
+/* Who owns a directory may put another thing in the place of what is in it, and so may who may write to it. */
+function strangersOf(
+  directory: string,
+  isKnown: (kind: "uid" | "gid", id: number) => boolean,
+): string[] {
+  const stats = seen(() => statSync(directory));
+  if (stats === undefined) return [];
+  const { uid, gid, mode } = stats;
+  const owner = isKnown("uid", uid) ? [] : [`uid ${uid}`];
+  if ((mode & STICKY) !== 0) return owner;
+  const everybody = (mode & OTHERS_WRITE) === 0 ? [] : ["everybody"];
+  const group = (mode & GROUP_WRITES) === 0 || isKnown("gid", gid) ? [] : [`gid ${gid}`];
+  const writers = aclWriters(directory).filter(({ kind, id }) => !isKnown(kind, id));
+  return [...owner, ...everybody, ...group, ...writers.map(({ kind, id }) => `${kind} ${id}`)];
+}
+
+/*
+ * All directories above one, of the way that its name takes and of where that leads, and itself by that
+ * name: what is above the current directory may be out of sight.
+ */
+function wayTo(directory: string): Set<string> {
+  const way = new Set<string>();
+  // not realpathSync(), which takes ".." behind a link for what is before that
+  for (const start of [resolve(directory), seen(() => realpathSync.native(directory)) ?? directory])
+    for (let [at, below] = [start, ""]; at !== below; [at, below] = [dirname(at), at]) way.add(at);
+  return way.add(directory);
+}
+
+/**
+ * Says in one sentence who else than root and the server's own user and group may replace the socket in
+ * its directory; undefined if nobody may. It is no reason not to start: the directory of a user may be
+ * just where root means to serve for that user.
+ */
+export function strangersWarning(directory: string, { uid, gid }: User): string | undefined {
+  // in a user namespace root of the machine is NOBODY, too
+  const known = { uid: [0, uid, NOBODY], gid: [0, gid] };
+  for (const place of wayTo(directory)) {
+    const strangers = strangersOf(place, (kind, id) => known[kind].includes(id)).join(", ");
+    if (strangers !== "")
+      return `${strangers} may replace the socket in ${directory} by another, as ${place} is theirs to change: serve only them there, or use a directory of your own, below none of theirs`;
+  }
+  return undefined;
+}
+
+/**
+ * Makes sure that the directory of a control socket is there, and nobody else's to change.
+ *
+ * @throws {ServeError} DIRECTORY_MISSING, DIRECTORY_UNSAFE, PERMISSION, SYSTEM
+ */
+export function prepareDirectory(path: string, directory: string, shared: boolean): void {
+  if (directory === OURS) makeOurs(directory);
+  const { mode, gid } = expectDirectory(path);
+  expectSafe(directory, mode, gid, shared);
+}
+
+function openDirectory(directory: string): number {
+  try {
+    return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  } catch (error) {
+    throw systemError(`open the directory ${directory}`, error);
+  }
+}
+
+/**
+ * Takes the lock of a directory. It ends when its descriptor is closed, also by death.
+ *
+ * @returns that descriptor
+ * @throws {ServeError} DIRECTORY_BUSY, PERMISSION, SYSTEM
+ */
+export async function lockDirectory(sys: Syscalls, directory: string): Promise<number> {
+  const fd = openDirectory(directory);
+  const until = sys.monotonic() + LOCK_WAIT_MS;
+  for (;;) {
+    const rc = sys.flock(fd, LOCK_EX_NB);
+    if (rc === 0) return fd;
+    if (rc === -errno.EAGAIN && sys.monotonic() < until) {
+      await Bun.sleep(LOCK_RETRY_MS);
+      continue;
+    }
+    closeSync(fd);
+    if (rc !== -errno.EAGAIN)
+      throw systemError(`lock ${directory}`, new SyscallError("flock", -rc));
+    throw new ServeError(
+      "DIRECTORY_BUSY",
+      `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (lslocks names it), or use a directory of its own`,
+    );
+  }
+}
+
+/** Does something under the lock of a path's directory, or without it where that cannot be had. */
+export async function underLock<Result>(
+  sys: Syscalls,
+  path: string,
+  run: () => Result,
+): Promise<Result> {
+  const lock = await lockDirectory(sys, dirname(path)).catch(() => -1);
+  try {
+    return run();
+  } finally {
+    if (lock >= 0) closeSync(lock);
+  }
+}

@@ -1,0 +1,27 @@
+import { ServeError } from "../error.ts";
+import { readAccounts } from "../policy/accounts.ts";
+
+/* Groups of LDAP and the like are in no file; getent(1) asks wherever nsswitch.conf(5) says. */
+function askGetent(name: string): number | undefined {
+  const getent = Bun.which("getent");
+  if (!getent) return undefined;
+  const { exitCode, stdout } = Bun.spawnSync([getent, "group", name]);
+  const gid = stdout.toString().split(":")[2];
+  return exitCode === 0 && gid ? Number(gid) : undefined;
+}
+
+/**
+ * Finds a group's number.
+ *
+ * @throws {ServeError} GROUP_UNKNOWN
+ */
+export function groupId(group: string | number): number {
+  const text = String(group);
+  if (/^\d+$/.test(text) && Number(text) < 0xffffffff) return Number(text);
+  const gid = readAccounts().groups.get(text)?.gid ?? askGetent(text);
+  if (gid !== undefined) return gid;
+  throw new ServeError(
+    "GROUP_UNKNOWN",
+    `there is no group ${JSON.stringify(text)}: make it first (groupadd), or name another`,
+  );
+}

@@ -1,0 +1,111 @@
+import { chownSync, readdirSync, statSync } from "node:fs";
+import { chown } from "node:fs/promises";
+import { dirname } from "node:path";
+import {
+  type Address,
+  DEFAULT_ADDRESS,
+  formatAddress,
+  parseAddress,
+  ProtocolError,
+} from "@xsocket/protocol";
+import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { checkOptions } from "../_options.ts";
+import { type Bounds, fitBounds } from "../bounds.ts";
+import { ServeError } from "../error.ts";
+import { DEFAULT_MODE, DEFAULT_THREADS, type ServeOptions } from "../options.ts";
+import { adoptListener } from "./adopt.ts";
+import { type Claim, claimAddress } from "./claim.ts";
+import { strangersWarning, type User } from "./directory.ts";
+import { groupId } from "./group.ts";
+import { refuseDescriptorsOf } from "./passrights.ts";
+import { removeAsBefore } from "./socket-file.ts";
+
+/**
+ * Reads the address of a socket that is to be made.
+ *
+ * @throws {ServeError} ADDRESS
+ */
+export function readAddress(text: string): Address {
+  try {
+    return parseAddress(text);
+  } catch (error) {
+    if (error instanceof ProtocolError)
+      throw new ServeError("ADDRESS", error.message, { cause: error });
+    throw error;
+  }
+}
+
+function warnOfStrangers(options: ServeOptions, directory: string, user: User): void {
+  const message = strangersWarning(directory, user);
+  if (message !== undefined)
+    options.log?.({ level: "warning", event: "directory", message, fields: {} });
+}
+
+/**
+ * Makes the control socket, or takes the one that was given.
+ *
+ * @param user whose socket it will be
+ * @throws {ServeError} with any code but MISUSE and LIMIT
+ */
+export async function listen(
+  sys: Syscalls,
+  options: ServeOptions,
+  bounds: Bounds,
+  user: User = { uid: sys.geteuid(), gid: process.getegid?.() ?? 0 },
+): Promise<Claim & { address: string }> {
+  if (options.listenFd !== undefined) {
+    const adopted = adoptListener(sys, options.listenFd, options.ownsFile ?? false);
+    if (options.refuseDescriptors === true) refuseDescriptorsOf(sys, adopted.listenFd);
+    return adopted;
+  }
+  const address = readAddress(options.address ?? DEFAULT_ADDRESS);
+  const claim = await claimAddress(sys, address, {
+    mode: options.mode ?? DEFAULT_MODE,
+    gid: options.group === undefined ? undefined : groupId(options.group),
+    backlog: bounds.backlog,
+    sharedDirectory: options.sharedDirectory ?? false,
+    refuseDescriptors: options.refuseDescriptors ?? false,
+  });
+  try {
+    if (address.kind === "path") warnOfStrangers(options, dirname(address.path), user);
+    return { ...claim, address: formatAddress(address) };
+  } catch (error) {
+    await claim.release().catch(() => {}); // else the next start replaces it
+    sys.close(claim.listenFd);
+    throw error;
+  }
+}
+
+/**
+ * Makes the control socket for a server that will run as another user, and leaves it to it. If
+ * nothing else lies in the directory of the default address, that becomes the user's as well, so
+ * that the file can be removed at the end.
+ *
+ * @returns the listening socket; releasing it is for when this process could not become the user
+ * @throws {ServeError} if it cannot be made
+ */
+export async function bindControl(options: ServeOptions, user: User): Promise<Claim> {
+  const sys = loadSyscalls();
+  checkOptions(options);
+  const bounds = fitBounds(options, sys.descriptorLimit(), options.threads ?? DEFAULT_THREADS);
+  const { address, listenFd, file } = await listen(sys, options, bounds, user);
+  if (!file) return { listenFd, release: () => Promise.resolve() };
+  const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
+  const release = async () => {
+    await removeAsBefore(file);
+    await giveBack?.();
+  };
+  return { listenFd, release };
+}
+
+/* Without CAP_CHOWN it stays root's, and the file stays at the end: the next start replaces it. */
+function giveDirectory(directory: string, user: User) {
+  if (readdirSync(directory).length !== 1) return undefined;
+  const { uid, gid } = statSync(directory);
+  try {
+    chownSync(directory, user.uid, user.gid);
+    return () => chown(directory, uid, gid);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+import { Accounts, createAccounts } from "./accounts.ts";
+import { SharedLock } from "./lock.ts";
+
+function accounts(users: number): Accounts {
+  const lock = new SharedLock(new Int32Array(new SharedArrayBuffer(4)), 0, -1);
+  return new Accounts(createAccounts(users), lock);
+}
+
+test("a user's connections count in one account, others' in others", () => {
+  const all = accounts(8);
+  const [ann, bob] = [all.open(1000), all.open(1001)];
+  expect(all.open(1000)).toBe(ann);
+  all.addInFlight(ann, 2);
+  expect([all.connections(ann), all.connections(bob)]).toEqual([2, 1]);
+  expect([all.inFlight(ann), all.inFlight(bob)]).toEqual([2, 0]);
+  all.addInFlight(ann, -2);
+  all.close(ann);
+  expect(all.open(1000)).toBe(ann);
+  expect(all.connections(ann)).toBe(2);
+});
+
+test("a thread that is about to take back what it counted does not leave that with the next user", () => {
+  const all = accounts(8);
+  const ann = all.open(1000);
+  all.addInFlight(ann, -1);
+  all.close(ann);
+  const bob = all.open(1001);
+  expect(bob).toBe(ann); // the same row
+  all.addInFlight(ann, 1);
+  expect(all.inFlight(bob)).toBe(0);
+});
+
+test("any user id will do, the highest too", () => {
+  const all = accounts(8);
+  const ids = [0, 1, 0x7fffffff, 0x80000000 | 0, -2 | 0];
+  const open = ids.map((uid) => all.open(uid));
+  expect(new Set(open).size).toBe(ids.length);
+  expect(ids.map((uid) => all.open(uid))).toEqual(open);
+});
+
+test("users with one bucket are told apart, in whatever order they go", () => {
+  const all = accounts(8);
+  const uids = [5, 5 + 2 ** 20, 5 + 2 ** 21, 5 + 2 ** 22]; // the bucket is of the lowest bits
+  const open = uids.map((uid) => all.open(uid));
+  for (const gone of [1, 3, 0]) {
+    all.close(open[gone] ?? -1);
+    expect(all.open(uids[2] ?? -1)).toBe(open[2] ?? -1);
+  }
+  expect(all.connections(open[2] ?? -1)).toBe(4);
+  expect(all.open(uids[0] ?? -1)).not.toBe(open[2] ?? -1);
+});
+
+test("users who have gone leave no room taken", () => {
+  const all = accounts(64);
+  const kept = all.open(7);
+  for (let uid = 100_000; uid < 165_536; uid++) all.close(all.open(uid));
+  expect(all.open(7)).toBe(kept);
+  expect(all.connections(kept)).toBe(2);
+});
+
+test("as many users as there are descriptors have room at once", () => {
+  const all = accounts(1000);
+  const open = Array.from({ length: 1000 }, (_, uid) => all.open(uid));
+  expect(new Set(open).size).toBe(1000);
+  for (const account of open) all.close(account);
+  expect(Array.from({ length: 1000 }, (_, uid) => all.open(uid + 5000))).toHaveLength(1000);
+});

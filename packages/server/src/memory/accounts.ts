@@ -1,0 +1,138 @@
+/*
+ * What each user holds, in shared memory.
+ *
+ * How it works: an account is a row of numbers while its user has connections. Rows are found by
+ * user id through chains, one for each bucket, and go back to a list when the last connection has
+ * ended: so a search meets only users who are here now, however many have come and gone. Who
+ * changes chains holds the server's lock. Links are row numbers plus one, 0 for none, and are
+ * written such that a death in between loses one spare row at the most.
+ */
+import type { SharedLock } from "./lock.ts";
+
+const HEADER = { rows: 0, buckets: 1, made: 2, free: 3 } as const;
+const HEADER_CELLS = 4;
+const ACCOUNT = { uid: 0, connections: 1, inFlight: 2, next: 3 } as const;
+const ACCOUNT_CELLS = 4;
+const SPARE_ROWS = 64;
+
+/** Makes the memory for so many users at once. */
+export function createAccounts(users: number): SharedArrayBuffer {
+  const rows = users + SPARE_ROWS;
+  const buckets = 2 ** Math.ceil(Math.log2(rows));
+  const memory = new SharedArrayBuffer((HEADER_CELLS + buckets + rows * ACCOUNT_CELLS) * 4);
+  new Int32Array(memory).set([rows, buckets]);
+  return memory;
+}
+
+/** One thread's view of the accounts. */
+export class Accounts {
+  readonly #cells: Int32Array<SharedArrayBuffer>;
+  readonly #lock: SharedLock;
+  readonly #bucketMask: number;
+  readonly #firstRow: number;
+
+  constructor(memory: SharedArrayBuffer, lock: SharedLock) {
+    this.#cells = new Int32Array(memory);
+    this.#lock = lock;
+    const buckets = this.#get(HEADER.buckets);
+    this.#bucketMask = buckets - 1;
+    this.#firstRow = HEADER_CELLS + buckets;
+  }
+
+  connections(account: number): number {
+    return this.#get(this.#at(account, ACCOUNT.connections));
+  }
+
+  inFlight(account: number): number {
+    return this.#get(this.#at(account, ACCOUNT.inFlight));
+  }
+
+  addInFlight(account: number, change: number): void {
+    Atomics.add(this.#cells, this.#at(account, ACCOUNT.inFlight), change);
+  }
+
+  /**
+   * Counts a new connection for its user.
+   *
+   * @returns the user's account
+   * @throws {RangeError} when there are more users than there is room for
+   */
+  open(uid: number): number {
+    this.#lock.acquire();
+    try {
+      const found = this.#find(uid);
+      const account = found < 0 ? this.#make(uid) : found;
+      Atomics.add(this.#cells, this.#at(account, ACCOUNT.connections), 1);
+      return account;
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** Takes a connection away. With its last one an account is gone. */
+  close(account: number): void {
+    this.#lock.acquire();
+    try {
+      if (Atomics.sub(this.#cells, this.#at(account, ACCOUNT.connections), 1) === 1)
+        this.#drop(account);
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  #get(cell: number): number {
+    return Atomics.load(this.#cells, cell);
+  }
+
+  #set(cell: number, value: number): void {
+    Atomics.store(this.#cells, cell, value);
+  }
+
+  #at(account: number, field: number): number {
+    return this.#firstRow + account * ACCOUNT_CELLS + field;
+  }
+
+  /* The cell that holds the first link of a user's chain. */
+  #bucket(uid: number): number {
+    return HEADER_CELLS + (Math.imul(uid, 0x9e3779b1) & this.#bucketMask);
+  }
+
+  #find(uid: number): number {
+    let link = this.#get(this.#bucket(uid));
+    while (link > 0 && this.#get(this.#at(link - 1, ACCOUNT.uid)) !== uid)
+      link = this.#get(this.#at(link - 1, ACCOUNT.next));
+    return link - 1;
+  }
+
+  #make(uid: number): number {
+    const account = this.#takeRow();
+    const bucket = this.#bucket(uid);
+    this.#set(this.#at(account, ACCOUNT.uid), uid);
+    this.#set(this.#at(account, ACCOUNT.connections), 0); // what is in flight comes to 0 by itself: Flight.settle()
+    this.#set(this.#at(account, ACCOUNT.next), this.#get(bucket));
+    this.#set(bucket, account + 1);
+    return account;
+  }
+
+  #takeRow(): number {
+    const free = this.#get(HEADER.free);
+    if (free > 0) {
+      this.#set(HEADER.free, this.#get(this.#at(free - 1, ACCOUNT.next)));
+      return free - 1;
+    }
+    const made = this.#get(HEADER.made);
+    if (made >= this.#get(HEADER.rows)) throw new RangeError("more users at once than connections");
+    this.#set(HEADER.made, made + 1);
+    return made;
+  }
+
+  #drop(account: number): void {
+    const next = this.#at(account, ACCOUNT.next);
+    let cell = this.#bucket(this.#get(this.#at(account, ACCOUNT.uid)));
+    for (let link = this.#get(cell); link > 0 && link !== account + 1; link = this.#get(cell))
+      cell = this.#at(link - 1, ACCOUNT.next);
+    this.#set(cell, this.#get(next));
+    this.#set(next, this.#get(HEADER.free));
+    this.#set(HEADER.free, account + 1);
+  }
+}

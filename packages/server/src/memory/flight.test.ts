@@ -1,0 +1,66 @@
+import { expect, spyOn, test } from "bun:test";
+import { Accounts, createAccounts } from "./accounts.ts";
+import { createFlight, Flight, UNREAD } from "./flight.ts";
+import { SharedLock } from "./lock.ts";
+import { createMemory } from "./memory.ts";
+import { Shared } from "./shared.ts";
+
+test("of two threads that reply at once the higher descriptor counts", () => {
+  const lock = new SharedLock(new Int32Array(new SharedArrayBuffer(4)), 0, -1);
+  const memory = createFlight(64);
+  const [one, other] = [1, 2].map(
+    () => new Flight(memory, new Accounts(createAccounts(4), lock), () => 0),
+  );
+  one?.setUnread(5, UNREAD.plain);
+  const { load } = Atomics;
+  /* The other one replies when the first has just looked how far replies reach. */
+  const interrupted = (cells: Int32Array, at: number) => {
+    const found = load(cells, at);
+    if (at === 1) {
+      looking.mockRestore();
+      other?.setUnread(40, UNREAD.plain);
+    }
+    return found;
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the cells are of this one type
+  const looking = spyOn(Atomics, "load").mockImplementation(interrupted as typeof load);
+  one?.setUnread(20, UNREAD.plain);
+  looking.mockRestore();
+  expect(one?.used).toBe(41);
+});
+
+/** Descriptors that are asked about by one go, of these that are in flight. */
+function asked(inFlight: readonly number[], goes = 1): number[] {
+  const shared = new Shared(createMemory(256, 1));
+  for (const fd of [200, ...inFlight]) shared.flight.setUnread(fd, UNREAD.socket);
+  shared.flight.setUnread(200, UNREAD.none); // there was a higher one
+  const found: number[] = [];
+  const ask = (fd: number) => {
+    found.push(fd);
+    return false;
+  };
+  for (let go = 0; go < goes; go++) shared.flight.recount(-1, ask);
+  return found;
+}
+
+test("each socket in flight is asked about once in a go, and some of many", () => {
+  expect(asked([])).toEqual([]);
+  expect(asked([7])).toEqual([7]);
+  expect(asked([7, 150])).toEqual([7, 150]);
+  const many = Array.from({ length: 80 }, (_, i) => 2 * i + 1);
+  expect(asked(many)).toEqual(many.slice(0, 32));
+  expect(asked(many, 3)).toEqual([...many, ...many.slice(0, 16)]);
+});
+
+test("one that is found to be received while its owner sends the next is counted for the next", () => {
+  const { flight } = new Shared(createMemory(64, 1));
+  flight.setUnread(5, UNREAD.socket);
+  const answeredMeanwhile = (fd: number) => {
+    flight.setUnread(fd, UNREAD.socket);
+    return true;
+  };
+  expect(flight.settle(5, answeredMeanwhile)).toBe(false);
+  expect(flight.inFlight()).toBe(1);
+  expect(flight.settle(5, () => true)).toBe(true);
+  expect(flight.inFlight()).toBe(0);
+});

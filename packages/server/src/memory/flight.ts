@@ -1,0 +1,117 @@
+/*
+ * The last reply of each connection, and the sockets in flight, in shared memory.
+ *
+ * How it works: a cell for each connection has what its peer may still have to receive and, above that,
+ * a number that each reply has to itself. The owner of a connection notes replies. That a peer has
+ * received one the kernel can tell any thread (SIOCOUTQ), and who learns it takes the socket out of
+ * the count, by one exchange that fails if the owner has been faster.
+ */
+import type { Accounts } from "./accounts.ts";
+
+/** Whether the peer may still have a reply to receive: none, one without, or one with a socket. */
+export const UNREAD = { none: 0, plain: 1, socket: 2 } as const;
+
+const KIND = 3; // the bits of UNREAD
+const HEADER = { inFlight: 0, highest: 1 } as const;
+const HEADER_CELLS = 2;
+const RECOUNT_MAX = 32; // connections asked in one go
+
+/** Makes the memory for connections with descriptors below this number. */
+export function createFlight(descriptors: number): SharedArrayBuffer {
+  return new SharedArrayBuffer((HEADER_CELLS + descriptors) * 4);
+}
+
+/** One thread's view of the replies. */
+export class Flight {
+  readonly #cells: Int32Array<SharedArrayBuffer>;
+  readonly #accounts: Accounts;
+  readonly #accountOf: (fd: number) => number;
+  #recounted = 0; // the connection that was looked at last
+
+  /** @param accountOf finds the account of a connection */
+  constructor(memory: SharedArrayBuffer, accounts: Accounts, accountOf: (fd: number) => number) {
+    this.#cells = new Int32Array(memory);
+    this.#accounts = accounts;
+    this.#accountOf = accountOf;
+  }
+
+  /** Sockets in flight, of everybody together. */
+  inFlight(): number {
+    return Atomics.load(this.#cells, HEADER.inFlight);
+  }
+
+  /** All connections that have been replied to have descriptors below this number. */
+  get used(): number {
+    return Atomics.load(this.#cells, HEADER.highest) + 1;
+  }
+
+  /** What the peer of a connection may still have to receive. */
+  unread(fd: number): number {
+    return Atomics.load(this.#cells, HEADER_CELLS + fd) & KIND;
+  }
+
+  /** Notes a reply, or that there is none to receive any more. For the owner of the connection. */
+  setUnread(fd: number, unread: number): void {
+    const cell = HEADER_CELLS + fd;
+    const number = (Atomics.load(this.#cells, cell) | KIND) + 1;
+    const before = Atomics.exchange(this.#cells, cell, number | unread) & KIND;
+    const change = Number(unread === UNREAD.socket) - Number(before === UNREAD.socket);
+    if (change !== 0) this.#count(this.#accountOf(fd), change);
+    this.#raiseHighest(fd);
+  }
+
+  #raiseHighest(fd: number): void {
+    let highest = Atomics.load(this.#cells, HEADER.highest);
+    while (fd > highest)
+      highest = Atomics.compareExchange(this.#cells, HEADER.highest, highest, fd);
+  }
+
+  /**
+   * Asks about some of the sockets in flight, of one account or (-1) of all, whether their peers
+   * have received them; the next call goes on behind them. For any thread.
+   *
+   * @param isReceived asks the kernel
+   * @returns whether one was taken out of the count
+   */
+  recount(account: number, isReceived: (fd: number) => boolean): boolean {
+    const { used } = this;
+    let hasSettled = false;
+    let asked = 0;
+    // once round, and not for each of a few that are far from each other
+    for (let left = used; left > 0 && asked < RECOUNT_MAX; left--) {
+      this.#recounted = (this.#recounted + 1) % used;
+      if (!this.#isCounted(this.#recounted, account)) continue;
+      asked++;
+      if (this.settle(this.#recounted, isReceived)) hasSettled = true;
+    }
+    return hasSettled;
+  }
+
+  /* Not atomic, which would take five times as long: settle() looks again. */
+  #isCounted(fd: number, account: number): boolean {
+    if (((this.#cells[HEADER_CELLS + fd] ?? 0) & KIND) !== UNREAD.socket) return false;
+    return account < 0 || this.#accountOf(fd) === account;
+  }
+
+  /**
+   * Takes a connection's socket out of the count if its peer has received it. For any thread.
+   *
+   * @param isReceived asks the kernel
+   * @returns whether this call has taken it out
+   */
+  settle(fd: number, isReceived: (fd: number) => boolean): boolean {
+    const cell = HEADER_CELLS + fd;
+    const reply = Atomics.load(this.#cells, cell);
+    if ((reply & KIND) !== UNREAD.socket || !isReceived(fd)) return false;
+    const account = this.#accountOf(fd);
+    this.#count(account, -1); // first, while the account is sure to be this connection's
+    const found = Atomics.compareExchange(this.#cells, cell, reply, reply & ~KIND);
+    if (found !== reply) this.#count(account, 1);
+    return found === reply;
+  }
+
+  #count(account: number, change: number): void {
+    this.#accounts.addInFlight(account, change);
+    Atomics.add(this.#cells, HEADER.inFlight, change);
+  }
+}

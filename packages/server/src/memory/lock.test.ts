@@ -1,0 +1,30 @@
+import { expect, test } from "bun:test";
+import { SharedLock } from "./lock.ts";
+
+const FREE = 0;
+
+function lockOf(thread: number) {
+  const words = new Int32Array(new SharedArrayBuffer(4));
+  return { lock: new SharedLock(words, 0, thread), holder: () => words[0] };
+}
+
+test("work under the lock may take it once more, and it is let go of when all of it is done", async () => {
+  const { lock, holder } = lockOf(3);
+  const seen = await lock.during(() => {
+    lock.acquire();
+    const before = holder();
+    lock.release();
+    return [before === FREE, before === holder()];
+  });
+  expect(seen).toEqual([false, true]);
+  expect(holder()).toBe(FREE);
+});
+
+test("for a thread that is no more a lock is let go of only if that held it", () => {
+  const { lock, holder } = lockOf(3);
+  lock.acquire();
+  lock.releaseFor(4);
+  expect(holder()).not.toBe(FREE);
+  lock.releaseFor(3);
+  expect(holder()).toBe(FREE);
+});

@@ -1,0 +1,146 @@
+/*
+ * The memory that the threads of a server share.
+ *
+ * How it works: everything is in typed arrays on SharedArrayBuffers, so that a request costs no
+ * allocation and no message. A connection is a row of numbers under its descriptor's number, an
+ * account is a row for each user id (accounts.ts), replies are in flight.ts, a thread has a row of
+ * descriptors and a row of counters. Here is what lies where; shared.ts reads and writes it.
+ * Only the thread that owns a connection touches its descriptor; others ask through its inbox.
+ */
+import { createAccounts } from "./accounts.ts";
+import { createFlight } from "./flight.ts";
+
+/** The columns of a connection's row. */
+export const FIELD = {
+  state: 0,
+  /** The thread that serves it. */
+  owner: 1,
+  uid: 2,
+  gid: 3,
+  pid: 4,
+  /** The row of its user's account. */
+  account: 5,
+  /** Counts the connections that had this descriptor, to tell them apart. */
+  generation: 6,
+  /** The next one in the inbox of its owner. */
+  next: 7,
+  /** Requests so far, up to 2; questions for the status are some. */
+  requests: 8,
+} as const;
+export const FIELDS = 9;
+
+/**
+ * What a connection is doing. Whoever changes it from a state of waiting to busy is alone with the
+ * connection until it waits again:
+ *
+ *     free -> busy                           accepted
+ *     busy -> fresh, idle, stuck             waits: for its first request, for the next one, to be read
+ *     fresh, idle, stuck -> busy             there is an event, or a time is over
+ *     busy -> moving -> busy -> idle         is handed to another thread, and taken in there
+ *     idle -> evicted -> busy                is to make room: any thread asks, its owner ends it
+ *     busy -> lingering -> busy              is over, but for a socket that was not received
+ *     busy -> free                           closed
+ */
+export const STATE = {
+  free: 0,
+  /** Waits for its first request. */
+  fresh: 1,
+  /** Its owner is at work on it. */
+  busy: 2,
+  /** Between requests: may be closed when room is needed. */
+  idle: 3,
+  /** Has asked again without receiving its reply; waits for that. */
+  stuck: 4,
+  /** Over, but its last reply holds a socket that was not received and counts as in flight. */
+  lingering: 5,
+  /** In the inbox of the thread that is to serve it from now on. */
+  moving: 6,
+  /** In the inbox of its owner, to be closed in favour of another. */
+  evicted: 7,
+} as const;
+
+/** The columns of a thread's row: descriptors made for it (negative for none), its inbox, and counts. */
+export const THREAD = {
+  epoll: 0,
+  wake: 1,
+  /** A descriptor to give up when there are no others. */
+  spare: 2,
+  /** The socket that is being handed over. */
+  scratch: 3,
+  /** The first connection in its inbox, -1 for none. */
+  inbox: 4,
+  /** Connections that it serves by epoll. */
+  load: 5,
+  /** Counts how often it has answered a call of the main thread. */
+  beat: 6,
+  /** The timer that interrupts it. */
+  tick: 7,
+  /** Records for the log that are on their way to the main thread. */
+  records: 8,
+  /** 1 while it serves. */
+  serves: 9,
+} as const;
+export const THREAD_FIELDS = 10;
+
+/** The columns of a thread's counters; each only grows. */
+export const COUNTER = {
+  accepted: 0,
+  requests: 1,
+  granted: 2,
+  denied: 3,
+  failed: 4,
+  malformed: 5,
+  evicted: 6,
+  refusedConnections: 7,
+  refusedInFlight: 8,
+  timedOut: 9,
+  unstamped: 10,
+} as const;
+/** Where the counters that come in groups begin; stats.ts has their order. */
+export const COUNTER_GROUP = { sockets: 16, refusals: 32, latency: 40, latencySum: 56 } as const;
+export const COUNTERS = 64;
+
+/** The upper ends of the latency buckets, in microseconds. */
+export const LATENCY_BOUNDS_US: readonly number[] = [
+  10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 50_000, 100_000,
+];
+
+/** Whole-server numbers. */
+export const TOTAL = { lock: 0, connections: 1, replaced: 2, isAuditCut: 3 } as const;
+const TOTALS = 4;
+
+/** The buffers, as they are handed to a thread. */
+export interface Memory {
+  readonly connections: SharedArrayBuffer;
+  readonly touched: SharedArrayBuffer;
+  readonly accounts: SharedArrayBuffer;
+  readonly flight: SharedArrayBuffer;
+  readonly threads: SharedArrayBuffer;
+  readonly counters: SharedArrayBuffer;
+  readonly totals: SharedArrayBuffer;
+}
+
+function createThreads(count: number): SharedArrayBuffer {
+  const rows = new Int32Array(new SharedArrayBuffer(count * THREAD_FIELDS * 4));
+  const { epoll, wake, spare, scratch, inbox, tick } = THREAD;
+  for (let at = 0; at < rows.length; at += THREAD_FIELDS)
+    for (const column of [epoll, wake, spare, scratch, inbox, tick]) rows[at + column] = -1;
+  return rows.buffer;
+}
+
+/**
+ * Makes the memory of a server.
+ *
+ * @param descriptors connections are told apart by descriptors below this number
+ */
+export function createMemory(descriptors: number, threads: number): Memory {
+  return {
+    connections: new SharedArrayBuffer(descriptors * FIELDS * 4),
+    touched: new SharedArrayBuffer(descriptors * 8),
+    accounts: createAccounts(descriptors),
+    flight: createFlight(descriptors),
+    threads: createThreads(threads),
+    counters: new SharedArrayBuffer(threads * COUNTERS * 8),
+    totals: new SharedArrayBuffer(TOTALS * 4),
+  };
+}

@@ -1,0 +1,232 @@
+import { Accounts } from "./accounts.ts";
+import { Flight } from "./flight.ts";
+import { SharedLock } from "./lock.ts";
+import {
+  COUNTERS,
+  FIELD,
+  FIELDS,
+  type Memory,
+  STATE,
+  THREAD,
+  THREAD_FIELDS,
+  TOTAL,
+} from "./memory.ts";
+
+type Field = (typeof FIELD)[keyof typeof FIELD];
+
+/** One thread's view of the shared memory. */
+export class Shared {
+  readonly #cells: Int32Array<SharedArrayBuffer>;
+  readonly #touched: Float64Array<SharedArrayBuffer>;
+  readonly #accounts: Accounts;
+  readonly #threads: Int32Array<SharedArrayBuffer>;
+  readonly #counters: Float64Array<SharedArrayBuffer>;
+  readonly #totals: Int32Array<SharedArrayBuffer>;
+  readonly #lock: SharedLock;
+  /** The replies on their way. */
+  readonly flight: Flight;
+  /** Descriptors below this number can be connections. */
+  readonly descriptors: number;
+  /** Serving threads at most. */
+  readonly threadCount: number;
+
+  /** @param thread the thread that looks, -1 for the main thread */
+  constructor(memory: Memory, thread = -1) {
+    this.#cells = new Int32Array(memory.connections);
+    this.#touched = new Float64Array(memory.touched);
+    this.#threads = new Int32Array(memory.threads);
+    this.#counters = new Float64Array(memory.counters);
+    this.#totals = new Int32Array(memory.totals);
+    this.#lock = new SharedLock(this.#totals, TOTAL.lock, thread);
+    this.#accounts = new Accounts(memory.accounts, this.#lock);
+    const accountOf = (fd: number) => this.get(fd, FIELD.account);
+    this.flight = new Flight(memory.flight, this.#accounts, accountOf);
+    this.descriptors = this.#touched.length;
+    this.threadCount = this.#threads.length / THREAD_FIELDS;
+  }
+
+  get(fd: number, field: Field): number {
+    return Atomics.load(this.#cells, fd * FIELDS + field);
+  }
+
+  set(fd: number, field: Field, value: number): void {
+    Atomics.store(this.#cells, fd * FIELDS + field, value);
+  }
+
+  /** Changes a state unless another thread has been faster. */
+  change(fd: number, from: number, to: number): boolean {
+    return Atomics.compareExchange(this.#cells, fd * FIELDS + FIELD.state, from, to) === from;
+  }
+
+  /** A look without a promise, for searches: an atomic one takes five times as long. */
+  seemsIdle(fd: number): boolean {
+    return this.#cells[fd * FIELDS + FIELD.state] === STATE.idle;
+  }
+
+  touchedAt(fd: number): number {
+    return this.#touched[fd] ?? 0;
+  }
+
+  touch(fd: number, now: number): void {
+    this.#touched[fd] = now;
+  }
+
+  thread(index: number, field: number): number {
+    return Atomics.load(this.#threads, index * THREAD_FIELDS + field);
+  }
+
+  setThread(index: number, field: number, value: number): void {
+    Atomics.store(this.#threads, index * THREAD_FIELDS + field, value);
+  }
+
+  /** The threads that serve. */
+  serving(): number {
+    let count = 0;
+    for (let index = 0; index < this.threadCount; index++)
+      count += this.thread(index, THREAD.serves);
+    return count;
+  }
+
+  countBeat(index: number): void {
+    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.beat, 1);
+  }
+
+  addLoad(index: number, change: number): void {
+    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.load, change);
+  }
+
+  /** Whether another thread than this one has connections to serve. */
+  isLoadedBeside(index: number): boolean {
+    for (let other = 0; other < this.threadCount; other++)
+      if (other !== index && this.thread(other, THREAD.load) > 0) return true;
+    return false;
+  }
+
+  addRecords(index: number, change: number): void {
+    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.records, change);
+  }
+
+  /** Adds to a counter, one of COUNTER or of a group. */
+  count(thread: number, counter: number, amount = 1): void {
+    const index = thread * COUNTERS + counter;
+    this.#counters[index] = (this.#counters[index] ?? 0) + amount;
+  }
+
+  /** The sum of a counter over all threads. */
+  sum(counter: number): number {
+    let sum = 0;
+    for (let thread = 0; thread < this.threadCount; thread++)
+      sum += this.#counters[thread * COUNTERS + counter] ?? 0;
+    return sum;
+  }
+
+  /** Threads that died and were replaced. */
+  replaced(): number {
+    return Atomics.load(this.#totals, TOTAL.replaced);
+  }
+
+  countReplaced(): void {
+    Atomics.add(this.#totals, TOTAL.replaced, 1);
+  }
+
+  /** Notes whether the audit file ends in a part of a line. Returns whether it did before. */
+  setAuditCut(isCut: boolean): boolean {
+    return Atomics.exchange(this.#totals, TOTAL.isAuditCut, Number(isCut)) === 1;
+  }
+
+  connections(): number {
+    return Atomics.load(this.#totals, TOTAL.connections);
+  }
+
+  connectionsOf(account: number): number {
+    return this.#accounts.connections(account);
+  }
+
+  inFlightOf(account: number): number {
+    return this.#accounts.inFlight(account);
+  }
+
+  /** Counts a new connection for its user. Returns the user's account. */
+  openAccount(uid: number): number {
+    const account = this.#accounts.open(uid);
+    Atomics.add(this.#totals, TOTAL.connections, 1);
+    return account;
+  }
+
+  closeAccount(account: number): void {
+    this.#accounts.close(account);
+    Atomics.sub(this.#totals, TOTAL.connections, 1);
+  }
+
+  /**
+   * Hands a busy connection to another thread. One that has died or retired would never take it in.
+   *
+   * @returns whether that thread serves; otherwise nothing has changed
+   */
+  move(fd: number, to: number): boolean {
+    this.#lock.acquire();
+    try {
+      if (this.thread(to, THREAD.serves) === 0) return false;
+      this.addLoad(to, 1); // at once, so that the next one goes elsewhere
+      this.set(fd, FIELD.owner, to);
+      this.set(fd, FIELD.state, STATE.moving);
+      this.#post(to, fd);
+      return true;
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** Has no connection handed to a thread any more: what is in its inbox by then is all. */
+  retire(index: number): void {
+    this.#lock.acquire();
+    this.setThread(index, THREAD.serves, 0);
+    this.#lock.release();
+  }
+
+  /**
+   * Has an idle connection closed by the thread that owns it, or, where that ends, with all that it has.
+   *
+   * @returns that thread, or -1 if the connection is not idle any more
+   */
+  evict(fd: number): number {
+    this.#lock.acquire();
+    try {
+      const owner = this.get(fd, FIELD.owner);
+      if (!this.change(fd, STATE.idle, STATE.evicted)) return -1;
+      this.#post(owner, fd);
+      return owner;
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /* Under the lock. A connection is in one inbox at most. */
+  #post(thread: number, fd: number): void {
+    this.set(fd, FIELD.next, this.thread(thread, THREAD.inbox));
+    this.setThread(thread, THREAD.inbox, fd);
+  }
+
+  /** Takes one connection out of a thread's inbox; -1 when it is empty. */
+  takePosted(thread: number): number {
+    if (this.thread(thread, THREAD.inbox) < 0) return -1;
+    this.#lock.acquire();
+    try {
+      const fd = this.thread(thread, THREAD.inbox);
+      if (fd >= 0) this.setThread(thread, THREAD.inbox, this.get(fd, FIELD.next));
+      return fd;
+    } finally {
+      this.#lock.release();
+    }
+  }
+
+  /** Works while no other thread changes accounts or inboxes. */
+  locked<T>(work: () => T): Promise<T> {
+    return this.#lock.during(work);
+  }
+
+  /** Lets go of what a thread held that is no more. */
+  releaseLock(thread: number): void {
+    this.#lock.releaseFor(thread);
+  }
+}

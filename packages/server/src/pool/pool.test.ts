@@ -1,0 +1,484 @@
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
+import { errno, loadSyscalls, POLLIN, SHUT_RDWR, type Syscalls } from "@xsocket/xbind-native";
+import { DIES, DIES_LOCKED, THROWS } from "../../test/failing-worker.ts";
+import { fitBounds } from "../bounds.ts";
+import { claimAddress } from "../control/claim.ts";
+import type { LogRecord } from "../log.ts";
+import { createMemory, THREAD } from "../memory/memory.ts";
+import { Shared } from "../memory/shared.ts";
+import { DEFAULT_POLICY } from "../policy/builtin.ts";
+import type { Rule } from "../policy/rule.ts";
+import { type Common, Pool } from "./pool.ts";
+
+const sys = loadSyscalls();
+const DESCRIPTORS = 1024;
+const WAIT_MS = 5000;
+const PROTOCOLS = [THROWS, DIES, DIES_LOCKED, 0];
+const FAILING = new URL("../../test/failing-worker.ts", import.meta.url);
+
+let directory = "";
+beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "xsocket-pool-"))));
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** Threads that fail on demand, behind a path. */
+async function failingPool(
+  threads: number,
+  quotas: Partial<Rule> = {},
+  poolSys = sys,
+  script = FAILING,
+) {
+  const path = join(directory, "control");
+  const options = {
+    mode: 0o600,
+    gid: undefined,
+    backlog: 64,
+    sharedDirectory: false,
+    refuseDescriptors: false,
+  };
+  const claim = await claimAddress(sys, { kind: "path", path }, options);
+  const bounds = fitBounds({}, DESCRIPTORS, threads);
+  const memory = createMemory(DESCRIPTORS, threads);
+  const records: LogRecord[] = [];
+  const common: Common = {
+    listenFd: claim.listenFd,
+    memory,
+    bounds,
+    about: { address: path, file: undefined, bounds, startedAt: 0 },
+    auditFd: -1,
+    logLevel: "info",
+    uid: process.geteuid?.() ?? 0,
+    gid: process.getegid?.() ?? 0,
+  };
+  const shared = new Shared(memory);
+  const rule = DEFAULT_POLICY.rules[0];
+  const policy = {
+    source: "the test",
+    rules: rule ? [{ ...rule, protocols: PROTOCOLS, types: [SOCK_STREAM], ...quotas }] : [],
+  };
+  const pool = new Pool(poolSys, shared, common, policy, (record) => records.push(record), script);
+  try {
+    await pool.start();
+  } catch (error) {
+    await pool.stop();
+    await claim.release();
+    sys.close(claim.listenFd);
+    throw error;
+  }
+  return {
+    path,
+    listenFd: claim.listenFd,
+    shared,
+    records,
+    areAnswering: () => pool.areAnswering(),
+    async [Symbol.asyncDispose]() {
+      await pool.stop();
+      await claim.release();
+      sys.close(claim.listenFd);
+    },
+  };
+}
+
+/** Asks on a kept connection: 0 for a socket, else -errno. */
+function ask(connection: number, protocol: number): number {
+  sys.handoverSend(connection, AF_INET, SOCK_STREAM, protocol);
+  const fd = sys.handoverReceive(connection, AF_INET, SOCK_STREAM, protocol, WAIT_MS);
+  if (fd < 0) return fd;
+  sys.close(fd);
+  return 0;
+}
+
+/** The same on a new connection, which may wait in the backlog for a thread that this thread has to start. */
+async function askAgain(path: string): Promise<number> {
+  const connection = sys.handoverConnect(path, 1000);
+  sys.handoverSend(connection, AF_INET, SOCK_STREAM, 0);
+  while (sys.poll(connection, POLLIN, 0) === 0) await Bun.sleep(1);
+  const fd = sys.handoverReceive(connection, AF_INET, SOCK_STREAM, 0, WAIT_MS);
+  sys.close(connection);
+  if (fd < 0) return fd;
+  sys.close(fd);
+  return 0;
+}
+
+function descriptors(): number {
+  let count = 0;
+  for (let fd = 0; fd < DESCRIPTORS; fd++) if (sys.poll(fd, 0, 0) !== 0x20) count++; // POLLNVAL
+  return count;
+}
+
+test("an exception ends one connection and not the server", async () => {
+  await using pool = await failingPool(1);
+  const [bad, good] = [sys.handoverConnect(pool.path, 1000), sys.handoverConnect(pool.path, 1000)];
+  expect(ask(good, 0)).toBe(0);
+  expect(ask(bad, THROWS)).toBe(-errno.ECONNRESET);
+  expect(ask(good, 0)).toBe(0);
+  sys.close(bad);
+  sys.close(good);
+  while (pool.records.length === 0) await Bun.sleep(1);
+  expect(pool.records[0]?.message).toContain("an exception on demand");
+  expect(pool.shared.thread(0, THREAD.records)).toBe(0); // none is on its way any more
+});
+
+test("a listening socket that was shut down is said, and wakes nobody any more", async () => {
+  await using pool = await failingPool(1);
+  const kept = sys.handoverConnect(pool.path, 1000);
+  expect(ask(kept, 0)).toBe(0);
+  sys.shutdown(pool.listenFd, SHUT_RDWR);
+  while (pool.records.length === 0) await Bun.sleep(1);
+  expect(pool.records[0]?.message).toContain("the listening socket was shut down");
+  const before = process.cpuUsage();
+  await Bun.sleep(300);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1000).toBeLessThan(150);
+  expect(ask(kept, 0)).toBe(0);
+  expect(pool.records.length).toBe(1);
+  sys.close(kept);
+});
+
+test("a thread that dies is replaced, its connections are closed, and the log says so", async () => {
+  const before = descriptors();
+  {
+    await using pool = await failingPool(1);
+    const running = descriptors();
+    const kept = [1, 2, 3].map(() => sys.handoverConnect(pool.path, 1000));
+    for (const connection of kept) expect(ask(connection, 0)).toBe(0);
+    pool.shared.addRecords(0, 5); // as of one that dies with these on their way
+    sys.handoverSend(kept[0] ?? -1, AF_INET, SOCK_STREAM, DIES);
+    while (pool.records.length === 0) await Bun.sleep(1);
+    expect(pool.records[0]?.message).toContain("serving thread 0 died and is replaced; 3 conn");
+    expect(pool.records[0]?.message).toContain("a death on demand");
+    expect(pool.shared.connections()).toBe(0);
+    expect(pool.shared.flight.inFlight()).toBe(0);
+    const others = kept.slice(1); // the first has a reply to receive
+    expect(others.map((connection) => ask(connection, 0) < 0)).toEqual([true, true]);
+    for (const connection of kept) sys.close(connection);
+    expect(await askAgain(pool.path)).toBe(0);
+    expect(pool.shared.thread(0, THREAD.records)).toBe(0);
+    // the new thread closes its copy of the socket, and the connection, a moment later
+    while (descriptors() > running) await Bun.sleep(1);
+  }
+  while (descriptors() > before) await Bun.sleep(1); // other tests of this run may close some
+});
+
+test("a thread that was told to stop is not taken for one that died", async () => {
+  const pool = await failingPool(1);
+  await pool[Symbol.asyncDispose]();
+  expect([pool.records, pool.shared.replaced()]).toEqual([[], 0]);
+});
+
+test("a connection that has ended counts under no quota any more", async () => {
+  await using pool = await failingPool(1, { connections: 1 });
+  const first = sys.handoverConnect(pool.path, 1000);
+  const second = sys.handoverConnect(pool.path, 1000);
+  expect([ask(first, 0), ask(second, 0)]).toEqual([0, -errno.EPERM]);
+  sys.close(first);
+  while (ask(second, 0) !== 0) await Bun.sleep(1);
+  sys.close(second);
+});
+
+test("the connections of a thread that died count under no quota any more", async () => {
+  await using pool = await failingPool(1, { connections: 1 });
+  const first = sys.handoverConnect(pool.path, 1000);
+  expect(ask(first, 0)).toBe(0);
+  const second = sys.handoverConnect(pool.path, 1000);
+  expect(ask(second, 0)).toBe(-errno.EPERM);
+  sys.handoverSend(first, AF_INET, SOCK_STREAM, DIES);
+  while (!pool.records.some(({ event }) => event === "thread")) await Bun.sleep(1);
+  const silent = sys.handoverConnect(pool.path, 1000); // it gets the descriptor that has counted
+  expect(await askAgain(pool.path)).toBe(0);
+  for (const connection of [first, second, silent]) sys.close(connection);
+});
+
+/** Asks on kept connections at the same time until something has come of it. */
+async function crowd(path: string, hasCome: () => boolean): Promise<void> {
+  const connections = Array.from({ length: 16 }, () => sys.handoverConnect(path, 1000));
+  while (!hasCome()) {
+    for (const fd of connections) sys.handoverSend(fd, AF_INET, SOCK_STREAM, 0);
+    for (const fd of connections)
+      sys.close(sys.handoverReceive(fd, AF_INET, SOCK_STREAM, 0, WAIT_MS));
+    await Bun.sleep(0); // this thread has to start the others
+  }
+  for (const fd of connections) sys.close(fd);
+}
+
+test("one thread is started, and the others when kept-open connections ask at the same time", async () => {
+  await using pool = await failingPool(3);
+  const alone = sys.handoverConnect(pool.path, 1000);
+  for (let i = 0; i < 2000; i++) expect(ask(alone, 0)).toBe(0);
+  await Bun.sleep(50);
+  expect(pool.shared.serving()).toBe(1);
+  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
+  expect(pool.shared.serving()).toBe(3);
+  sys.close(alone);
+});
+
+test("while one is started no other one is, since that may be enough", async () => {
+  const { file, url } = programFile();
+  writeFileSync(
+    file,
+    `import { workerData } from "node:worker_threads";
+     if (workerData.options.index > 0) Bun.sleepSync(1000);
+     await import("${FAILING.pathname}");\n`,
+  );
+  const looks: number[] = []; // for room, by how many serve then: a third thread may be wanted next
+  const threadRoom = () => (looks.push(pool.shared.serving()), 0);
+  await using pool = await failingPool(3, undefined, { ...sys, threadRoom }, url);
+  await crowd(pool.path, () => pool.shared.serving() === 2);
+  expect(looks.filter((serving) => serving === 1)).toEqual([1]);
+});
+
+test("none is started by who is told to stop, though there was work for one just before", async () => {
+  let looks = 0;
+  const threadRoom = () => (looks++, 0);
+  {
+    await using pool = await failingPool(2, undefined, { ...sys, threadRoom });
+    const connections = Array.from({ length: 16 }, () => sys.handoverConnect(pool.path, 1000));
+    for (const fd of connections) expect(ask(fd, 0)).toBe(0);
+    for (let i = 0; i < 400; i++) {
+      for (const fd of connections) sys.handoverSend(fd, AF_INET, SOCK_STREAM, 0);
+      for (const fd of connections)
+        sys.close(sys.handoverReceive(fd, AF_INET, SOCK_STREAM, 0, WAIT_MS));
+    }
+    for (const fd of connections) sys.close(fd);
+  }
+  expect(looks).toBe(0);
+});
+
+test("a thread that has not answered the call before is told from one that has", async () => {
+  let isDeaf = true;
+  const eventfdAdd = (fd: number) => (isDeaf ? 0 : sys.eventfdAdd(fd));
+  await using pool = await failingPool(1, undefined, { ...sys, eventfdAdd });
+  expect([pool.areAnswering(), pool.areAnswering()]).toEqual([true, false]);
+  isDeaf = false;
+  while (!pool.areAnswering()) await Bun.sleep(1);
+});
+
+test("no thread is started where Bun may need the last ones, and later one is", async () => {
+  const looks: number[] = [];
+  let refused = "threads";
+  let passed = 0; // ms, besides those that pass
+  let room = 7; // descriptors, of which a thread takes eight
+  await using pool = await failingPool(2, undefined, {
+    ...sys,
+    monotonic: () => sys.monotonic() + passed,
+    threadRoom: (count) => (looks.push(count), refused === "threads" ? -errno.EAGAIN : 0),
+    eventfd: () => (refused === "descriptors" && room-- <= 0 ? -errno.EMFILE : sys.eventfd()),
+  });
+  const lookAgain = async () => {
+    const before = looks.length;
+    passed += 60_000;
+    await crowd(pool.path, () => looks.length > before);
+  };
+  await lookAgain();
+  let rounds = 400;
+  await crowd(pool.path, () => rounds-- === 0);
+  expect(looks).toHaveLength(1); // a look takes some threads for a moment
+  refused = "descriptors";
+  await lookAgain();
+  expect(pool.shared.serving()).toBe(1);
+  expect(pool.records.map(({ message }) => message)).toEqual([
+    expect.stringMatching(/^serving thread 1 cannot be started yet .*: fewer than 17 threads/),
+  ]);
+  refused = "";
+  await lookAgain();
+  await crowd(pool.path, () => pool.shared.serving() === 2);
+});
+
+test("a thread that dies with the locks in its hands does not stop the others", async () => {
+  await using pool = await failingPool(2);
+  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES_LOCKED);
+  while (pool.records.length === 0) await Bun.sleep(1);
+  expect(pool.records[0]?.message).toContain("a death on demand");
+  expect(await askAgain(pool.path)).toBe(0);
+  sys.close(victim);
+});
+
+test("a thread that dies while another has died with the locks in its hands is replaced, too", async () => {
+  await using pool = await failingPool(2);
+  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
+  const deaths = [DIES, DIES_LOCKED];
+  const victims = deaths.map(() => sys.handoverConnect(pool.path, 1000));
+  const loads = () => [0, 1].map((thread) => pool.shared.thread(thread, THREAD.load));
+  while (loads().some((load) => load !== 1)) for (const fd of victims) expect(ask(fd, 0)).toBe(0);
+  for (const [i, fd] of victims.entries()) {
+    sys.handoverSend(fd, AF_INET, SOCK_STREAM, deaths[i] ?? 0);
+    expect(sys.poll(fd, POLLIN, WAIT_MS)).toBe(POLLIN);
+  }
+  Bun.sleepSync(50); // both are dead before this thread learns of either
+  while (pool.records.length < 2) await Bun.sleep(1);
+  expect(pool.shared.connections()).toBe(0);
+  for (const fd of victims) sys.close(fd);
+});
+
+test("a thread that dies while there is no other to be had is replaced later", async () => {
+  let isFull = false;
+  const made: number[] = [];
+  const epollWait: Syscalls["epollWait"] = (epoll, ...rest) => {
+    if (!isFull) return sys.epollWait(epoll, ...rest);
+    made.push(epoll);
+    throw new Error("Failed to spawn worker thread"); // what a limit of threads makes of it
+  };
+  await using pool = await failingPool(1, undefined, { ...sys, epollWait });
+  isFull = true;
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  while (made.length < 3) await Bun.sleep(1);
+  isFull = false;
+  expect(new Set(made).size).toBe(1); // each is closed before the next one is made
+  expect(pool.records.map(({ message }) => message)).toEqual([
+    expect.stringContaining("a death on demand"),
+    "serving thread 0 cannot be started yet and is tried again: Failed to spawn worker thread",
+  ]);
+  expect(await askAgain(pool.path)).toBe(0);
+  sys.close(victim);
+});
+
+/** A program of its own for the threads of one pool. */
+function programFile(place = directory): { file: string; url: URL } {
+  const file = join(place, "worker.ts");
+  writeFileSync(file, `import "${FAILING.pathname}";\n`);
+  return { file, url: pathToFileURL(file) };
+}
+
+test("no thread is started from a program that was replaced meanwhile", async () => {
+  const { file, url } = programFile();
+  await using pool = await failingPool(2, undefined, sys, url);
+  appendFileSync(file, "// of another version\n");
+  await crowd(pool.path, () => pool.records.length > 0);
+  const sentence = `cannot be started yet and is tried again: ${file} has changed since this server started. Restart`;
+  expect(pool.records[0]?.message).toContain(`serving thread 1 ${sentence}`);
+  expect(pool.shared.serving()).toBe(1);
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  while (pool.records.length < 3) await Bun.sleep(1);
+  expect(pool.records[2]?.message).toContain(`serving thread 0 ${sentence}`);
+  sys.close(victim);
+});
+
+/** A pool whose program is in a package of that name, which is replaced once it serves. */
+async function replacedPool(name: string) {
+  const source = join(directory, "src");
+  const manifest = join(directory, "package.json");
+  mkdirSync(source);
+  writeFileSync(manifest, JSON.stringify({ name, version: "1.0.0" }));
+  const pool = await failingPool(2, undefined, sys, programFile(source).url);
+  writeFileSync(manifest, JSON.stringify({ name, version: "1.0.1" }));
+  await crowd(pool.path, () => pool.records.length > 0 || pool.shared.serving() > 1);
+  return { pool, manifest };
+}
+
+test("neither is one where the package of the program was replaced, whose modules are other files", async () => {
+  const { pool, manifest } = await replacedPool("@xsocket/server");
+  await using _ = pool;
+  expect(pool.records[0]?.message).toContain(`${manifest} has changed since this server started`);
+  expect(pool.shared.serving()).toBe(1);
+});
+
+test("but a bundle is all of the program, whatever becomes of the package that it is in", async () => {
+  const { pool } = await replacedPool("an-application");
+  await using _ = pool;
+  expect(pool.records).toEqual([]);
+  expect(pool.shared.serving()).toBe(2);
+});
+
+test("a thread that dies before it serves is replaced again after longer and longer", async () => {
+  const { file, url } = programFile();
+  writeFileSync(file, `${await Bun.file(file).text()}import "${directory}/part.ts";\n`);
+  writeFileSync(join(directory, "part.ts"), "");
+  await using pool = await failingPool(1, undefined, sys, url);
+  rmSync(join(directory, "part.ts"));
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  await Bun.sleep(2000); // 100, 200, 400, 800 ms and what each takes
+  expect(pool.records.length).toBeWithin(2, 6);
+  writeFileSync(join(directory, "part.ts"), "");
+  expect(await askAgain(pool.path)).toBe(0);
+  sys.close(victim);
+  const sleep = spyOn(Bun, "sleep"); // once it has served, that is over
+  const deaths = pool.records.length;
+  const next = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(next, AF_INET, SOCK_STREAM, DIES);
+  while (pool.records.length === deaths) await Bun.sleep(1);
+  expect(await askAgain(pool.path)).toBe(0);
+  expect(sleep.mock.calls.filter(([ms]) => ms === 100)).toHaveLength(1);
+  sleep.mockRestore();
+  sys.close(next);
+});
+
+test.each([
+  ["EPERM", `cannot wait for clients as uid ${process.geteuid?.()}: EPERM. Let a filter`],
+  ["ENOSYS", "cannot wait for clients: ENOSYS. Let a filter of system calls pass epoll_pwait"],
+] as const)("where no thread may wait (%s) none is started", async (code, words) => {
+  const before = descriptors();
+  const epollWait = () => -errno[code];
+  await expect(failingPool(1, undefined, { ...sys, epollWait })).rejects.toThrow(words);
+  expect(descriptors()).toBe(before);
+});
+
+test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
+  let made = 0;
+  const epollCreate = () => (++made === 1 ? -errno.EMFILE : sys.epollCreate());
+  const pool = failingPool(2, { protocols: [0] }, { ...sys, epollCreate });
+  await expect(pool).rejects.toThrow("a serving thread did not start: epoll_create: EMFILE. Raise");
+});
+
+const SEED = Number(process.env["POOL_SEED"] ?? Date.now() % 2 ** 31);
+
+/** Numbers below `limit` that look random and are the same for each seed. */
+function randomNumbers(seed: number) {
+  let state = seed;
+  return (limit: number): number => {
+    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
+    return (state >> 8) % limit;
+  };
+}
+
+/** Does one of the things that a client may do with one of its connections. */
+function actAtRandom(path: string, kept: number[], random: (limit: number) => number): void {
+  const action = random(10);
+  if (action < 2 && kept.length < 60) {
+    const connection = sys.handoverConnect(path, 1);
+    if (connection >= 0) kept.push(connection);
+  }
+  const at = random(Math.max(1, kept.length));
+  const connection = kept[at];
+  if (connection === undefined) return;
+  if (action < 6) {
+    const protocol = random(150) === 0 ? (PROTOCOLS[random(3)] ?? 0) : 0;
+    sys.handoverSend(connection, AF_INET, SOCK_STREAM, protocol);
+  } else if (action < 9) {
+    const fd = sys.handoverReceive(connection, AF_INET, SOCK_STREAM, 0, 1);
+    if (fd >= 0) sys.close(fd);
+  } else {
+    if (random(2) === 0) sys.shutdown(connection, SHUT_RDWR);
+    sys.close(connection);
+    kept.splice(at, 1);
+  }
+}
+
+test(`whatever clients do while threads die, nothing stays counted or open (POOL_SEED=${SEED})`, async () => {
+  const before = descriptors();
+  {
+    await using pool = await failingPool(3, { connections: 50 });
+    const random = randomNumbers(SEED);
+    const kept: number[] = [];
+    while (pool.shared.replaced() < 5) {
+      actAtRandom(pool.path, kept, random);
+      if (random(8) === 0) await Bun.sleep(0);
+    }
+    for (const connection of kept) sys.close(connection);
+    while (pool.shared.connections() > 0) await Bun.sleep(1);
+    expect(pool.shared.flight.inFlight()).toBe(0);
+    for (const index of [0, 1, 2]) {
+      expect(pool.shared.thread(index, THREAD.load)).toBe(0);
+      expect(pool.shared.thread(index, THREAD.inbox)).toBe(-1);
+    }
+  }
+  while (descriptors() > before) await Bun.sleep(1); // a thread that ends has two of its own, for a moment
+}, 60_000);

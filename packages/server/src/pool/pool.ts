@@ -1,0 +1,262 @@
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import type { Syscalls } from "@xsocket/xbind-native";
+import { reasonOf } from "../_failure.ts";
+import type { Start } from "../_worker.ts";
+import { ServeError } from "../error.ts";
+import type { Log } from "../log.ts";
+import { SharedLock } from "../memory/lock.ts";
+import { THREAD } from "../memory/memory.ts";
+import type { Shared } from "../memory/shared.ts";
+import { createQuotaMemory, hasQuota, QUOTA_ROWS } from "../policy/quota.ts";
+import type { Policy } from "../policy/rule.ts";
+import type { PolicyInForce } from "../serving/judge.ts";
+import type { Order, Report, ThreadOptions } from "../serving/thread.ts";
+import { expectRoom, prepareRow } from "./prepare.ts";
+import { Program } from "./program.ts";
+import { reclaim } from "./reclaim.ts";
+
+const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
+const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
+const RESTART_MAX_MS = 10_000; // the same where one after the other dies before it serves, or cannot be started
+const GROW_PAUSE_MS = 60_000; // after a look for room, which takes some threads for a moment, found none
+
+/** What the threads of a server have in common. */
+export type Common = Omit<ThreadOptions, "index" | "policy">;
+
+interface Thread {
+  readonly worker: Worker;
+  readonly port: MessagePort;
+  readonly ready: Promise<void>;
+  readonly closed: Promise<string>;
+}
+
+/** The serving threads: started, told things, replaced when they die, stopped. */
+export class Pool {
+  readonly #sys: Syscalls;
+  readonly #shared: Shared;
+  readonly #common: Common;
+  readonly #log: Log;
+  readonly #program: Program;
+  readonly #threads: Thread[] = [];
+  readonly #quotaLock = new SharedArrayBuffer(4);
+  #policy: PolicyInForce;
+  #stopping = false;
+  #growsFrom = 0; // a time
+  #beats: readonly number[] = [];
+
+  constructor(
+    sys: Syscalls,
+    shared: Shared,
+    common: Common,
+    policy: Policy,
+    log: Log,
+    script: URL,
+  ) {
+    this.#sys = sys;
+    this.#shared = shared;
+    this.#common = common;
+    this.#policy = this.#inForce(policy);
+    this.#log = log;
+    this.#program = new Program(script);
+  }
+
+  /**
+   * Starts the first thread. Resolves when it serves. The others follow when they are needed.
+   *
+   * @throws {ServeError} SYSTEM if it dies at once; PERMISSION, SYSTEM if the kernel lets none wait
+   */
+  async start(): Promise<void> {
+    const thread = this.#startFirst();
+    await Promise.race([thread.ready, thread.closed.then(startFailed)]);
+    this.#replaceOnDeath(thread, 0);
+  }
+
+  #startFirst(): Thread {
+    try {
+      return this.#startThread(0);
+    } catch (error) {
+      if (error instanceof ServeError) throw error;
+      startFailed(
+        `${reasonOf(error)}. Raise the limits of threads and of open files (ulimit -u and -n, TasksMax=, LimitNOFILE=)`,
+      );
+    }
+  }
+
+  #startThread(index: number): Thread {
+    prepareRow(this.#sys, this.#shared, index);
+    const { port1, port2 } = new MessageChannel();
+    const start: Start = {
+      options: { ...this.#common, index, policy: this.#policy },
+      port: port2,
+    };
+    const worker = new Worker(this.#program.file, {
+      name: `xsocket ${index}`,
+      workerData: start,
+      transferList: [port2],
+    });
+    const thread = follow(worker, port1, (report) => this.#take(report, index));
+    this.#threads[index] = thread;
+    return thread;
+  }
+
+  #take(report: Report, from: number): void {
+    if (report.kind === "crowded") this.#grow();
+    if (report.kind !== "log") return;
+    this.#shared.addRecords(from, -1);
+    this.#log(report.record);
+  }
+
+  /* One at a time, since the next may be enough. */
+  #grow(): void {
+    const index = this.#threads.length;
+    const now = this.#sys.monotonic();
+    if (this.#stopping || now < this.#growsFrom) return;
+    if (index === this.#shared.threadCount || this.#shared.serving() < index) return;
+    try {
+      this.#program.expectSame();
+      expectRoom(this.#sys);
+      this.#replaceOnDeath(this.#startThread(index), index);
+    } catch (error) {
+      void reclaim(this.#sys, this.#shared, index); // what was made for it
+      if (this.#growsFrom === 0) this.#sayNoThread(index, error); // once is enough
+      this.#growsFrom = now + GROW_PAUSE_MS;
+    }
+  }
+
+  /* @param waitedMs before it was started: the next one waits longer if this one never serves */
+  #replaceOnDeath(thread: Thread, index: number, waitedMs = 0): void {
+    void thread.closed.then(async (reason) => {
+      if (this.#stopping) return;
+      const hasServed = this.#shared.thread(index, THREAD.serves) === 1;
+      this.#shared.countReplaced();
+      new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
+      const closed = await reclaim(this.#sys, this.#shared, index);
+      this.follow(this.#policy.policy); // those connections count under no quota any more
+      this.#log({
+        level: "error",
+        event: "thread",
+        message: `serving thread ${index} died and is replaced; ${closed} connections were closed: ${reason}`,
+        fields: { thread: index, connections: closed },
+      });
+      await this.#startSoon(index, hasServed ? RESTART_MS : longer(waitedMs));
+    });
+  }
+
+  /* There may be no thread to be had at the moment, for want of memory or by a limit: it is tried again. */
+  async #startSoon(index: number, firstMs: number): Promise<void> {
+    for (let waitMs = firstMs, isSaid = false; ; waitMs = longer(waitMs), isSaid = true) {
+      // a long timer would hold up the end of the process
+      for (let left = waitMs; left > 0 && !this.#stopping; left -= RESTART_MS)
+        await Bun.sleep(RESTART_MS);
+      if (this.#stopping) return;
+      try {
+        this.#program.expectSame();
+        return this.#replaceOnDeath(this.#startThread(index), index, waitMs);
+      } catch (error) {
+        await reclaim(this.#sys, this.#shared, index); // what was made for it
+        if (!isSaid) this.#sayNoThread(index, error);
+      }
+    }
+  }
+
+  #sayNoThread(index: number, error: unknown): void {
+    this.#log({
+      level: "error",
+      event: "thread",
+      message: `serving thread ${index} cannot be started yet and is tried again: ${reasonOf(error)}`,
+      fields: { thread: index },
+    });
+  }
+
+  /** Where the rules in force come from, and how many there are. */
+  get policy(): { source: string; rules: number } {
+    const { source, rules } = this.#policy.policy;
+    return { source, rules: rules.length };
+  }
+
+  /** Hands new rules to all threads. */
+  follow(policy: Policy): void {
+    this.#policy = this.#inForce(policy);
+    const order: Order = { kind: "policy", policy: this.#policy };
+    this.#threads.forEach((_, index) => this.#tell(index, order));
+  }
+
+  /* Counts begin anew with each policy: its rules have no other name than their place. */
+  #inForce(policy: Policy): PolicyInForce {
+    const rows = policy.rules.some(hasQuota) ? QUOTA_ROWS : 0;
+    return { policy, quotas: createQuotaMemory(this.#shared.descriptors, this.#quotaLock, rows) };
+  }
+
+  #tell(index: number, order: Order): void {
+    this.#threads[index]?.port.postMessage(order);
+    this.#sys.eventfdAdd(this.#shared.thread(index, THREAD.wake));
+  }
+
+  /**
+   * Calls all threads, and tells whether each has answered the call before: a thread that hangs
+   * does not. The first call has none before it.
+   */
+  areAnswering(): boolean {
+    const beats = this.#threads.map((_, index) => this.#shared.thread(index, THREAD.beat));
+    const answered = beats.every((beat, index) => beat !== this.#beats[index]);
+    this.#beats = beats;
+    this.#threads.forEach((_, index) =>
+      this.#sys.eventfdAdd(this.#shared.thread(index, THREAD.wake)),
+    );
+    return answered;
+  }
+
+  /** Lets all threads answer what has arrived, and ends them. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#threads.forEach((_, index) => this.#tell(index, { kind: "stop" }));
+    // a timer that is left behind would hold up the end of the process
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, STOP_WAIT_MS);
+    await Promise.all(this.#threads.map((thread) => end(thread, late)));
+    clearTimeout(timer);
+    const indexes = Array.from({ length: this.#shared.threadCount }, (_, index) => index);
+    await Promise.all(indexes.map((index) => this.#closeRow(index)));
+  }
+
+  async #closeRow(index: number): Promise<void> {
+    await reclaim(this.#sys, this.#shared, index);
+    const wake = this.#shared.thread(index, THREAD.wake);
+    this.#shared.setThread(index, THREAD.wake, -1); // a later call must not wake what has its number next
+    this.#sys.close(wake);
+  }
+}
+
+/*
+ * A thread that has stopped ends by itself: to terminate it Bun takes a thread more, and ends the
+ * process when a limit leaves none.
+ */
+async function end({ worker, closed }: Thread, late: Promise<void>): Promise<void> {
+  const isOver = await Promise.race([closed.then(() => true), late.then(() => false)]);
+  if (!isOver) await worker.terminate();
+}
+
+function longer(ms: number): number {
+  return Math.min(Math.max(2 * ms, RESTART_MS), RESTART_MAX_MS);
+}
+
+function startFailed(reason: string): never {
+  const remedy = reason.includes("_worker.ts'")
+    ? ". A bundle needs this file beside it: docs/sdk.md says how it is made"
+    : "";
+  throw new ServeError("SYSTEM", `a serving thread did not start: ${reason}${remedy}`);
+}
+
+/* Turns a worker's events into promises. */
+function follow(worker: Worker, port: MessagePort, take: (report: Report) => void): Thread {
+  const ready = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<string>();
+  let reason = "it ended";
+  worker.on("message", (report: Report) => {
+    if (report.kind === "ready") ready.resolve();
+    else take(report);
+  });
+  worker.on("error", (error) => (reason = String(error)));
+  worker.on("exit", () => closed.resolve(reason));
+  return { worker, port, ready: ready.promise, closed: closed.promise };
+}

@@ -1,0 +1,52 @@
+/* What there has to be before a serving thread is started. */
+import { checked, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import { systemError } from "../_failure.ts";
+import { THREAD_DESCRIPTORS } from "../bounds.ts";
+import { THREAD } from "../memory/memory.ts";
+import type { Shared } from "../memory/shared.ts";
+
+/* Bun ends the process when it gets no thread for compiling, collecting, or ending others. */
+const SPARE_THREADS = 16;
+
+/** Makes sure that a further thread does not take what Bun may need. @throws {Error} */
+export function expectRoom(sys: Syscalls): void {
+  if (sys.threadRoom(1 + SPARE_THREADS) < 0)
+    throw new Error(
+      `fewer than ${1 + SPARE_THREADS} threads are left. Raise their limit (ulimit -u, TasksMax=)`,
+    );
+}
+
+/* Bun also ends the process when a thread that it starts gets no descriptors. */
+function expectDescriptors(sys: Syscalls): void {
+  const tried: number[] = [];
+  try {
+    while (tried.length < THREAD_DESCRIPTORS) tried.push(checked("eventfd", sys.eventfd()));
+  } finally {
+    for (const fd of tried) sys.close(fd);
+  }
+}
+
+/* A thread that may not wait would die at once, and so would each that takes its place. */
+function expectWait(sys: Syscalls, epoll: number): void {
+  const rc = sys.epollWait(epoll, new Uint32Array(new ArrayBuffer(8)), 1, 0, 0);
+  if (rc === 0) return;
+  const remedy = "Let a filter of system calls pass epoll_pwait";
+  throw systemError("wait for clients", new SyscallError("epoll_pwait", -rc), remedy);
+}
+
+/**
+ * Makes the descriptors of a thread that is to be started. What there was of them when one could not
+ * be made is the caller's to reclaim. The eventfd outlives its thread: others may be about to write to it.
+ *
+ * @throws {SyscallError} EMFILE, ENFILE, ENOMEM; {ServeError} PERMISSION, SYSTEM if the kernel lets none wait
+ */
+export function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
+  expectDescriptors(sys);
+  shared.setThread(index, THREAD.records, 0);
+  if (shared.thread(index, THREAD.wake) < 0)
+    shared.setThread(index, THREAD.wake, checked("eventfd", sys.eventfd()));
+  const epoll = checked("epoll_create", sys.epollCreate());
+  shared.setThread(index, THREAD.epoll, epoll);
+  expectWait(sys, epoll);
+  shared.setThread(index, THREAD.spare, checked("eventfd", sys.eventfd()));
+}

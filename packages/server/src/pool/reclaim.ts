@@ -1,0 +1,48 @@
+import type { Syscalls } from "@xsocket/xbind-native";
+import { UNREAD } from "../memory/flight.ts";
+import { FIELD, STATE, THREAD } from "../memory/memory.ts";
+import type { Shared } from "../memory/shared.ts";
+
+/* Closes a descriptor of a thread's row. */
+function closeColumn(sys: Syscalls, shared: Shared, index: number, column: number): void {
+  const fd = shared.thread(index, column);
+  if (fd >= 0) sys.close(fd);
+  shared.setThread(index, column, -1);
+}
+
+function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
+  shared.flight.setUnread(fd, UNREAD.none);
+  shared.closeAccount(shared.get(fd, FIELD.account));
+  shared.set(fd, FIELD.state, STATE.free);
+  sys.close(fd);
+}
+
+/**
+ * Closes everything that a thread held that is no more. Another one may have died with the lock,
+ * and that is learnt from the event loop: so it goes on meanwhile.
+ *
+ * @returns the number of its connections
+ */
+export function reclaim(sys: Syscalls, shared: Shared, index: number): Promise<number> {
+  shared.setThread(index, THREAD.serves, 0);
+  shared.releaseLock(index);
+  return shared.locked(() => closeAll(sys, shared, index));
+}
+
+function closeAll(sys: Syscalls, shared: Shared, index: number): number {
+  let count = 0;
+  while (shared.takePosted(index) >= 0); // they are found below
+  for (let fd = 0; fd < shared.descriptors; fd++) {
+    if (shared.get(fd, FIELD.state) === STATE.free || shared.get(fd, FIELD.owner) !== index)
+      continue;
+    closeConnection(sys, shared, fd);
+    count++;
+  }
+  for (const column of [THREAD.epoll, THREAD.spare, THREAD.scratch])
+    closeColumn(sys, shared, index, column);
+  const timer = shared.thread(index, THREAD.tick);
+  if (timer >= 0) sys.tickDelete(timer);
+  shared.setThread(index, THREAD.tick, -1);
+  shared.setThread(index, THREAD.load, 0);
+  return count;
+}

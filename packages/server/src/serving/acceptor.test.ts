@@ -1,0 +1,151 @@
+import { expect, test } from "bun:test";
+import { REQUEST_BYTES, SIGNATURE_BYTES } from "@xsocket/protocol";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLLIN, errno, type Syscalls } from "@xsocket/xbind-native";
+import { threadContext, threadOptions } from "../../test/thread.ts";
+import type { Bounds } from "../bounds.ts";
+import { COUNTER, createMemory } from "../memory/memory.ts";
+import { ACCEPTS, Acceptor } from "./acceptor.ts";
+import { Connections } from "./connections.ts";
+import { Peer } from "./peer.ts";
+
+const DESCRIPTORS = 200;
+const PEER = { getsockopt: () => 12 }; // names whoever connects as uid 0
+
+interface How {
+  readonly kernel?: Partial<Syscalls>;
+  /** How many connections are over when room is looked for. */
+  readonly settle?: () => number;
+  readonly bounds?: Partial<Bounds>;
+  /** How often the listening socket is ready. */
+  readonly times?: number;
+}
+
+/** Accepts on a kernel of our own. */
+function acceptFrom(accept: () => number, how: How = {}) {
+  const { kernel, settle = () => 0, bounds = {}, times = 1 } = how;
+  const closed: number[] = [];
+  const said: string[] = [];
+  const served: number[] = [];
+  const memory = createMemory(DESCRIPTORS, 1);
+  const usual = threadOptions(memory, DESCRIPTORS);
+  const options = { ...usual, bounds: { ...usual.bounds, ...bounds } };
+  const context = {
+    ...threadContext(options, {
+      accept,
+      eventfd: () => -errno.EMFILE,
+      receivePacket: () => -errno.EAGAIN,
+      sendPacket: () => 8,
+      close: (fd: number) => closed.push(fd),
+      ...kernel,
+    }),
+    say: (_level: string, _event: string, message: string) => void said.push(message),
+  };
+  const { sys, shared } = context;
+  const connections = new Connections(context);
+  const serve = (fd: number) => void served.push(fd);
+  const acceptor = new Acceptor(context, connections, new Peer(sys, shared), settle, serve);
+  for (let i = 0; i < times; i++) acceptor.accept(ACCEPTS);
+  const refused = shared.sum(COUNTER.refusedConnections);
+  return { acceptor, closed, said, served, refused, connections: shared.connections() };
+}
+
+/** What accept(2) gives one time after the other, and then that nobody waits. */
+function results(...list: number[]): () => number {
+  return () => list.shift() ?? -errno.EAGAIN;
+}
+
+test("a connection for whose number there is no room is refused, counted and said", () => {
+  const found = acceptFrom(results(DESCRIPTORS));
+  expect(found).toMatchObject({ served: [], closed: [DESCRIPTORS], refused: 1 });
+  expect(found.said.join()).toContain(`number ${DESCRIPTORS}`);
+});
+
+test("who is taken in by the spare descriptor, to hear that none is left, is counted", () => {
+  const found = acceptFrom(results(-errno.EMFILE, 100));
+  expect(found).toMatchObject({ served: [], closed: [100], refused: 1 });
+});
+
+test("a spare descriptor that cannot be had again at once is there for the next time", () => {
+  const spares = results(50, -errno.ENFILE, 51, 52); // at the start, in want, later
+  const accept = results(-errno.ENFILE, 100, -errno.EAGAIN, -errno.ENFILE, 101);
+  const { closed } = acceptFrom(accept, { kernel: { eventfd: spares }, times: 3 });
+  expect(closed).toEqual([50, 100, 51, 101]);
+});
+
+test("who comes again and again to be refused does not keep the others from their turn", () => {
+  let left = 1000; // an endless test cannot fail
+  const { refused } = acceptFrom(() => (left-- > 0 ? DESCRIPTORS : -errno.EAGAIN));
+  expect(refused).toBe(ACCEPTS);
+});
+
+test("who has gone meanwhile, and a signal, do not keep the next one waiting", () => {
+  const { refused } = acceptFrom(results(-errno.ECONNABORTED, -errno.EINTR, DESCRIPTORS));
+  expect(refused).toBe(1);
+});
+
+test("whom the kernel does not name is not taken for the one who had the number before", () => {
+  const kernel = { getsockopt: () => -errno.EPERM };
+  const found = acceptFrom(results(100), { kernel });
+  expect(found).toMatchObject({ served: [], closed: [100], refused: 1, connections: 0 });
+});
+
+test("where no descriptor is left, those that are over make room before anybody is refused", () => {
+  const found = acceptFrom(results(-errno.EMFILE, 100), { settle: () => 1, kernel: PEER });
+  expect(found).toMatchObject({ served: [100], closed: [], refused: 0, said: [] });
+});
+
+test("root and the server's own user have eight connections more than there are for all", () => {
+  const everybody = results(...Array.from({ length: 20 }, (_, i) => 100 + i));
+  const bounds = { maxConnections: 5, maxConnectionsPerUid: 100 };
+  const found = acceptFrom(everybody, { kernel: PEER, bounds });
+  expect(found).toMatchObject({ connections: 5 + 8, refused: 20 - 5 - 8 });
+});
+
+test("the spare descriptor is not for a failure that has nothing to do with them", () => {
+  const found = acceptFrom(results(-errno.EINVAL, 100));
+  expect(found).toMatchObject({ served: [], closed: [], refused: 0 });
+});
+
+test("a failure that lasts is said once, and again when there was somebody in between", () => {
+  const failure = [-errno.EMFILE, -errno.EAGAIN] as const; // the second is for the spare descriptor
+  const accept = results(...failure, ...failure, 100, ...failure);
+  const { served, said } = acceptFrom(accept, { kernel: PEER, times: 3 });
+  expect(served).toEqual([100]);
+  expect(said).toEqual(Array(2).fill("cannot accept connections for now: EMFILE"));
+});
+
+test("in a pause nobody wakes the thread, and then it listens again", () => {
+  const clock = { now: 5 };
+  const asked: number[][] = [];
+  const kernel: Partial<Syscalls> = {
+    monotonic: () => clock.now,
+    epollCtl: (_, operation, _fd, events) => (asked.push([operation, events]), 0),
+  };
+  const { acceptor } = acceptFrom(results(-errno.EMFILE), { kernel });
+  const looks = [0, 99.5, 10].map((later) => {
+    clock.now += later;
+    return [acceptor.waitMs(), acceptor.isListening];
+  });
+  expect(looks).toEqual([
+    [100, false],
+    [1, false],
+    [0, false], // a negative one would be for ever
+  ]);
+  acceptor.resume();
+  expect([acceptor.waitMs(), acceptor.isListening]).toEqual([-1, true]);
+  expect(asked).toEqual([
+    [EPOLL_CTL_ADD, EPOLLIN],
+    [EPOLL_CTL_MOD, 0],
+    [EPOLL_CTL_MOD, EPOLLIN],
+  ]);
+});
+
+test("who is refused hears why, but not behind what is neither a request nor a question", () => {
+  const heard = [REQUEST_BYTES, SIGNATURE_BYTES, -errno.EAGAIN, 7, 0].map((length) => {
+    let sent = 0;
+    const kernel = { receivePacket: () => length, sendPacket: () => (sent++, 8) };
+    acceptFrom(results(DESCRIPTORS), { kernel });
+    return sent;
+  });
+  expect(heard).toEqual([1, 1, 1, 0, 0]);
+});

@@ -1,0 +1,238 @@
+import { encode, REQUEST_BYTES, RESPONSE_BYTES, SIGNATURE_BYTES } from "@xsocket/protocol";
+import {
+  checked,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLIN,
+  errno,
+  errnoName,
+  POLLIN,
+} from "@xsocket/xbind-native";
+import { COUNTER, FIELD, THREAD } from "../memory/memory.ts";
+import type { Connections } from "./connections.ts";
+import type { Peer } from "./peer.ts";
+import type { Context } from "./thread.ts";
+
+/** The epoll data of the listening socket and of the eventfd: no descriptor has these numbers. */
+export const LISTEN_DATA = 0x7ffffffe;
+export const WAKE_DATA = 0x7fffffff;
+
+/** Connections accepted in a row, then others have their turn. */
+export const ACCEPTS = 64;
+
+/* For root and the server's own user beyond the bound of all, so that the status can be asked for then. */
+const SPARE_CONNECTIONS = 8;
+const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
+
+const NO_ROOM = new Set([errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS]);
+
+/** Takes new connections, as far as the bounds allow. */
+export class Acceptor {
+  readonly #context: Context;
+  readonly #connections: Connections;
+  readonly #peer: Peer;
+  readonly #settle: () => number;
+  readonly #serve: (fd: number) => void;
+  readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
+  #listens: boolean; // the one thread that does, until the socket is lost
+  #pausedUntil = 0;
+  #isFailing = false; // since the last one that was accepted
+
+  /**
+   * @param settle closes the connections that are over, and tells how many; room may be needed
+   * @param serve takes on a connection that is open now; it does not throw
+   */
+  constructor(
+    context: Context,
+    connections: Connections,
+    peer: Peer,
+    settle: () => number,
+    serve: (fd: number) => void,
+  ) {
+    this.#context = context;
+    this.#connections = connections;
+    this.#peer = peer;
+    this.#settle = settle;
+    this.#serve = serve;
+    // several threads would wake each other for nothing, and one keeps up with the floor
+    this.#listens = context.options.index === 0;
+    if (this.#listens) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, EPOLLIN));
+  }
+
+  /* The socket stays registered while accepting pauses: to be added again it might find no room. */
+  #control(operation: number, events: number): number {
+    const { sys, epollFd, options } = this.#context;
+    return sys.epollCtl(epollFd, operation, options.listenFd, events, LISTEN_DATA);
+  }
+
+  /** Whether there may be somebody to accept: not in a pause. */
+  get isListening(): boolean {
+    return this.#listens && this.#pausedUntil === 0;
+  }
+
+  /** Whether somebody waits to be accepted. */
+  isAwaited(): boolean {
+    const { sys, options } = this.#context;
+    return this.#listens && sys.poll(options.listenFd, POLLIN, 0) > 0;
+  }
+
+  /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
+  waitMs(): number {
+    if (this.#pausedUntil === 0) return -1;
+    return Math.max(0, Math.ceil(this.#pausedUntil - this.#context.sys.monotonic()));
+  }
+
+  /** Ends a pause that is over. */
+  resume(): void {
+    if (this.#pausedUntil === 0 || this.waitMs() > 0) return;
+    this.#pausedUntil = 0;
+    this.#control(EPOLL_CTL_MOD, EPOLLIN);
+  }
+
+  /**
+   * Stops listening after somebody who has the socket as well has shut it down: that cannot be
+   * undone, and would wake this thread for ever.
+   */
+  lost(): void {
+    this.#listens = false;
+    this.#control(EPOLL_CTL_DEL, 0);
+    this.#context.say(
+      "error",
+      "accept",
+      "nobody can connect any more, since the listening socket was shut down: restart this server, or the socket unit that made it",
+      {},
+    );
+  }
+
+  /**
+   * Accepts what waits, but not too many in a row: who comes again and again, if only to be refused,
+   * must not keep the others from their turn.
+   */
+  accept(most: number): void {
+    this.#renewSpare();
+    for (let left = most; left > 0; left--) if (!this.#acceptOne()) return;
+  }
+
+  /* Returns whether another one may wait. */
+  #acceptOne(): boolean {
+    const { sys, options } = this.#context;
+    const fd = sys.accept(options.listenFd);
+    if (fd >= 0) {
+      this.#isFailing = false;
+      const error = this.#admit(fd);
+      if (error === 0) this.#serve(fd);
+      else this.#refuse(fd, error);
+      return true;
+    }
+    if (fd === -errno.EAGAIN) return false;
+    if (fd === -errno.ECONNABORTED || fd === -errno.EINTR) return true;
+    if (!NO_ROOM.has(-fd)) this.#pause(-fd);
+    else if (this.#settle() > 0) return true;
+    else this.#useSpare(-fd);
+    return false;
+  }
+
+  /* Returns 0 for a connection that is open now, else the error for the client. */
+  #admit(fd: number): number {
+    const { shared, options } = this.#context;
+    if (fd >= shared.descriptors) return this.#beyond(fd);
+    if (!this.#peer.read(fd)) return errno.EIO;
+    this.#connections.open(fd);
+    const account = shared.get(fd, FIELD.account);
+    const { maxConnections, maxConnectionsPerUid } = options.bounds;
+    if (shared.connectionsOf(account) > maxConnectionsPerUid) {
+      this.#settle();
+      if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
+        return this.#over(fd, errno.EMFILE);
+    }
+    if (shared.connections() > maxConnections) {
+      this.#settle();
+      const fits = shared.connections() <= maxConnections || this.#connections.evict(-1);
+      if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE);
+    }
+    return 0;
+  }
+
+  /* Only within a program that has very many descriptors open itself. */
+  #beyond(fd: number): number {
+    const { shared } = this.#context;
+    this.#context.say(
+      "warning",
+      "bound",
+      `refused a connection: its descriptor would be number ${fd}, and this server has room for numbers below ${shared.descriptors}. Give it a larger maxConnections, or a process of its own`,
+      { descriptor: fd },
+    );
+    return errno.ENFILE;
+  }
+
+  #fitsSpare(fd: number): boolean {
+    const { shared, options } = this.#context;
+    this.#peer.look(fd);
+    const { maxConnections } = options.bounds;
+    return (
+      this.#peer.isTrusted(options.uid) &&
+      shared.connections() <= maxConnections + SPARE_CONNECTIONS
+    );
+  }
+
+  #over(fd: number, error: number): number {
+    const { shared, options } = this.#context;
+    this.#connections.disown(fd);
+    const pid = shared.get(fd, FIELD.pid);
+    const uid = shared.get(fd, FIELD.uid) >>> 0;
+    const { maxConnections, maxConnectionsPerUid } = options.bounds;
+    const full =
+      error === errno.EMFILE
+        ? `the user has ${maxConnectionsPerUid} connections already`
+        : `there are ${maxConnections} connections already`;
+    this.#context.say("warning", "bound", `refused process ${pid} of uid ${uid}: ${full}`, {
+      pid,
+      uid,
+    });
+    return error;
+  }
+
+  /*
+   * Closes a connection that cannot be served, with a reason. Its request may still be on its way:
+   * waiting for it would hold up the others, so that the reason comes before it.
+   */
+  #refuse(fd: number, error: number): void {
+    const { sys, shared, options } = this.#context;
+    shared.count(options.index, COUNTER.refusedConnections);
+    const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
+    if (length === REQUEST_BYTES || length === SIGNATURE_BYTES || length === -errno.EAGAIN)
+      sys.sendPacket(fd, encode({ kind: "response", error }), RESPONSE_BYTES, -1);
+    sys.close(fd);
+  }
+
+  /* No descriptor is left: the spare one takes the client in, so that it hears why, and the rest wait. */
+  #useSpare(error: number): void {
+    const { sys, shared, options } = this.#context;
+    const spare = shared.thread(options.index, THREAD.spare);
+    if (spare >= 0) sys.close(spare);
+    shared.setThread(options.index, THREAD.spare, -1);
+    const fd = sys.accept(options.listenFd);
+    if (fd >= 0) this.#refuse(fd, error);
+    this.#renewSpare();
+    this.#pause(error);
+  }
+
+  /* Another process may have taken what was given up, or the limit be lower: then it is tried again. */
+  #renewSpare(): void {
+    const { sys, shared, options } = this.#context;
+    if (shared.thread(options.index, THREAD.spare) >= 0) return;
+    shared.setThread(options.index, THREAD.spare, sys.eventfd());
+  }
+
+  #pause(error: number): void {
+    this.#control(EPOLL_CTL_MOD, 0);
+    this.#pausedUntil = this.#context.sys.monotonic() + PAUSE_MS;
+    if (this.#isFailing) return; // it is tried ten times a second, for as long as that may last
+    this.#isFailing = true;
+    const name = errnoName(error);
+    this.#context.say("error", "accept", `cannot accept connections for now: ${name}`, {
+      errno: error,
+    });
+  }
+}

@@ -1,0 +1,279 @@
+import {
+  encode,
+  REQUEST_BYTES,
+  REQUEST_SIGNATURE,
+  RESPONSE_BYTES,
+  SIGNATURE_BYTES,
+  SOCK_TYPE_MASK,
+  STATUS_REQUEST_SIGNATURE,
+} from "@xsocket/protocol";
+import { errno, errnoName } from "@xsocket/xbind-native";
+import { reasonOf } from "../_failure.ts";
+import { UNREAD } from "../memory/flight.ts";
+import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "../memory/memory.ts";
+import { describeAsked } from "../policy/describe.ts";
+import { latencyCounter, refusalCounter, socketCounter } from "../stats.ts";
+import { readStatus } from "../status.ts";
+import { type Audit, openAudit, type Outcome } from "./audit.ts";
+import { Closes } from "./closes.ts";
+import { commandOf } from "./comm.ts";
+import type { Connections } from "./connections.ts";
+import type { Refusal, SocketRequest } from "./judge.ts";
+import type { Peer } from "./peer.ts";
+import { Sockets } from "./sockets.ts";
+import type { Context } from "./thread.ts";
+
+/** How a turn of a connection went: answered, nothing there yet, or over. */
+export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
+
+function auditOf(context: Context): Audit | undefined {
+  if (context.options.auditFd < 0) return undefined;
+  return openAudit(context.options.auditFd, context.shared, (error) =>
+    context.say("error", "audit", `a line of the audit file is lost: ${reasonOf(error)}`, {}),
+  );
+}
+
+/** Reads requests and answers them. */
+export class Answerer {
+  readonly #context: Context;
+  readonly #connections: Connections;
+  readonly #peer: Peer;
+  readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
+  readonly #view = new DataView(this.#packet.buffer);
+  readonly #responses = new Map<number, Uint8Array<ArrayBuffer>>();
+  readonly #request: SocketRequest = { kind: "socket", domain: 0, type: 0, protocol: 0 };
+  readonly #saysEach: boolean;
+  readonly #audit: Audit | undefined;
+  readonly #sockets: Sockets;
+  readonly #closes: Closes;
+  #stamps = true;
+  #unstampedBy = 0; // what fchown(2) gave when that was said
+
+  constructor(context: Context, connections: Connections, peer: Peer) {
+    this.#context = context;
+    this.#connections = connections;
+    this.#peer = peer;
+    this.#saysEach = context.logs("debug");
+    this.#audit = auditOf(context);
+    this.#sockets = new Sockets(context.sys);
+    this.#closes = new Closes(context.sys);
+  }
+
+  /** Reads one request of a connection and answers it. */
+  turn(fd: number): number {
+    const { sys, shared, options } = this.#context;
+    const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
+    if (length === -errno.EAGAIN || length === -errno.EINTR) return TURN.waiting;
+    if (length <= 0) return TURN.over;
+    const start = sys.monotonic();
+    shared.touch(fd, start);
+    if (length !== REQUEST_BYTES || this.#view.getUint32(0) !== REQUEST_SIGNATURE)
+      return this.#other(fd, length);
+    shared.count(options.index, COUNTER.requests);
+    this.#noteRequest(fd);
+    const turn = this.#answer(fd) ? TURN.answered : TURN.over;
+    this.#countTime(sys.monotonic() - start);
+    return turn;
+  }
+
+  #noteRequest(fd: number): void {
+    const { shared } = this.#context;
+    const requests = shared.get(fd, FIELD.requests);
+    if (requests < 2) shared.set(fd, FIELD.requests, requests + 1);
+  }
+
+  #countTime(milliseconds: number): void {
+    const { shared, options } = this.#context;
+    shared.count(options.index, latencyCounter(milliseconds));
+    shared.count(options.index, COUNTER_GROUP.latencySum, milliseconds);
+  }
+
+  /* Anything but a request: a question for the status from who may ask it, or an end. */
+  #other(fd: number, length: number): number {
+    const { shared, options, judge } = this.#context;
+    const isQuestion =
+      length === SIGNATURE_BYTES && this.#view.getUint32(0) === STATUS_REQUEST_SIGNATURE;
+    this.#peer.look(fd);
+    if (isQuestion && judge.showsStatus(this.#peer, options.uid)) return this.#sendStatus(fd);
+    shared.count(options.index, COUNTER.malformed);
+    return TURN.over;
+  }
+
+  #sendStatus(fd: number): number {
+    const { sys, shared, options, judge } = this.#context;
+    this.#noteRequest(fd);
+    const status = readStatus(sys, shared, options.about, judge.policy);
+    const json = new TextEncoder().encode(JSON.stringify(status));
+    const bytes = encode({ kind: "status-response", json });
+    if (sys.sendPacket(fd, bytes, bytes.byteLength, -1) < 0) return TURN.over;
+    shared.flight.setUnread(fd, UNREAD.plain);
+    return TURN.answered;
+  }
+
+  #answer(fd: number): boolean {
+    const request = this.#request;
+    request.domain = this.#view.getInt32(4);
+    request.type = this.#view.getInt32(8);
+    request.protocol = this.#view.getInt32(12);
+    this.#peer.look(fd);
+    const { judge } = this.#context;
+    const error = judge.decide(this.#peer, request);
+    if (error !== 0)
+      return judge.refusal ? this.#deny(fd, error, judge.refusal) : this.#notMade(fd, error);
+    if (!this.#hasRoom(fd)) return this.#tooMany(fd, "sockets in flight");
+    const { domain, type } = request;
+    if (this.#closes.holdsBack(this.#peer.uid, domain, type))
+      return this.#tooMany(fd, "slow closes of sockets in flight");
+    return this.#handOver(fd);
+  }
+
+  #tooMany(fd: number, reason: string): boolean {
+    this.#note("refused", fd, errno.ETOOMANYREFS, reason);
+    return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
+  }
+
+  #deny(fd: number, error: number, refusal: Refusal): boolean {
+    const { shared, options } = this.#context;
+    shared.count(options.index, refusalCounter(refusal));
+    if (this.#context.logs("warning")) this.#sayDenied(fd, refusal);
+    this.#note("refused", fd, error, refusal);
+    return this.#fail(fd, error, COUNTER.denied);
+  }
+
+  /* socket(2) has failed, or is known to. */
+  #notMade(fd: number, error: number): boolean {
+    this.#note("failed", fd, error, "socket");
+    return this.#fail(fd, error, COUNTER.failed);
+  }
+
+  #sayDenied(fd: number, refusal: Refusal): void {
+    const { sys, judge } = this.#context;
+    const { pid, uid, gid } = this.#peer;
+    const asked = describeAsked(this.#request);
+    const rule = judge.rule?.name;
+    const reason = rule === undefined ? refusal : `${refusal}, ${rule}`;
+    this.#context.say("warning", "denied", `refused ${asked} (${reason})`, () => {
+      const command = commandOf(sys, fd, pid);
+      return { pid, uid, gid, command, asked, reason: refusal, rule };
+    });
+  }
+
+  /* Answers with an error. False when the client has gone. */
+  #fail(
+    fd: number,
+    error: number,
+    counter: typeof COUNTER.failed | typeof COUNTER.denied | typeof COUNTER.refusedInFlight,
+  ): boolean {
+    const { sys, shared, options } = this.#context;
+    shared.count(options.index, counter);
+    if (sys.sendPacket(fd, this.#response(error), RESPONSE_BYTES, -1) < 0) return false;
+    shared.flight.setUnread(fd, UNREAD.plain);
+    return true;
+  }
+
+  /* Made once for each errno: what clients ask for in vain is to cost no garbage. */
+  #response(error: number): Uint8Array<ArrayBuffer> {
+    const made = this.#responses.get(error);
+    if (made) return made;
+    const bytes = encode({ kind: "response", error });
+    this.#responses.set(error, bytes);
+    return bytes;
+  }
+
+  /* One more socket may be in flight. At a bound, those thought to be in flight are asked first. */
+  #hasRoom(fd: number): boolean {
+    const account = this.#context.shared.get(fd, FIELD.account);
+    const connections = this.#connections;
+    return (
+      (this.#fitsUser(account) || connections.recount(account) || this.#fitsUser(account)) &&
+      (this.#fits() || connections.recount(-1) || this.#fits())
+    );
+  }
+
+  #fits(): boolean {
+    const { shared, options } = this.#context;
+    return shared.flight.inFlight() < options.bounds.maxInFlight;
+  }
+
+  #fitsUser(account: number): boolean {
+    const { shared, options } = this.#context;
+    return shared.inFlightOf(account) < options.bounds.maxInFlightPerUid;
+  }
+
+  #handOver(fd: number): boolean {
+    const { sys, shared, options } = this.#context;
+    const { domain, type, protocol } = this.#request;
+    const { uid } = this.#peer;
+    const socket = this.#sockets.make(domain, type, protocol);
+    if (socket < 0) return this.#notMade(fd, -socket);
+    shared.setThread(options.index, THREAD.scratch, socket);
+    this.#stamp(fd, socket);
+    this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
+    const sent = sys.sendPacket(fd, this.#response(0), RESPONSE_BYTES, socket);
+    this.#closes.close(socket, fd, uid, domain, type, sent >= 0);
+    shared.setThread(options.index, THREAD.scratch, -1);
+    if (sent < 0) return this.#undelivered(fd, -sent);
+    shared.flight.setUnread(fd, UNREAD.socket);
+    shared.count(options.index, COUNTER.granted);
+    shared.count(options.index, socketCounter(domain, type & SOCK_TYPE_MASK));
+    if (this.#saysEach) this.#sayGranted();
+    return true;
+  }
+
+  /* The client is gone, or the kernel takes the answer but not the socket (too many in flight, no memory). */
+  #undelivered(fd: number, error: number): boolean {
+    this.#note("failed", fd, error, "not delivered");
+    return this.#fail(fd, error, COUNTER.failed);
+  }
+
+  /* The socket gets its user's ids, so that users cannot share a port by SO_REUSEPORT. */
+  #stamp(fd: number, socket: number): void {
+    const { sys, shared, options } = this.#context;
+    const uid = shared.get(fd, FIELD.uid);
+    const gid = shared.get(fd, FIELD.gid);
+    if (uid === (options.uid | 0) && gid === (options.gid | 0)) return;
+    const rc = this.#stamps ? sys.fchown(socket, uid, gid) : -errno.EPERM;
+    if (rc === 0) return;
+    shared.count(options.index, COUNTER.unstamped);
+    this.#stamps = rc !== -errno.EPERM; // no privilege now is no privilege later
+    if (rc === this.#unstampedBy) return;
+    this.#unstampedBy = rc;
+    const remedy =
+      rc === -errno.EINVAL
+        ? `this user namespace has no uid ${uid >>> 0} with gid ${gid >>> 0}: map them, or leave PrivateUsers= out`
+        : "CAP_CHOWN prevents it";
+    this.#context.say(
+      "info",
+      "unstamped",
+      `sockets keep this server's user id, since fchown gives ${errnoName(-rc)}: users can share a port by SO_REUSEPORT (${remedy})`,
+      { errno: -rc },
+    );
+  }
+
+  /* The audit file's line for one request. */
+  #note(outcome: Outcome, fd: number, error: number, reason: string | undefined): void {
+    if (!this.#audit) return;
+    const { pid, uid, gid } = this.#peer;
+    this.#audit(outcome, error, {
+      pid,
+      uid,
+      gid,
+      command: commandOf(this.#context.sys, fd, pid),
+      asked: describeAsked(this.#request),
+      ...this.#request,
+      rule: this.#context.judge.rule?.name,
+      reason,
+    });
+  }
+
+  #sayGranted(): void {
+    const { domain, type, protocol } = this.#request;
+    const { pid, uid, gid } = this.#peer;
+    this.#context.say(
+      "debug",
+      "granted",
+      `gave socket(${domain}, ${type}, ${protocol}) to process ${pid} of uid ${uid}`,
+      { pid, uid, gid, domain, type, protocol },
+    );
+  }
+}

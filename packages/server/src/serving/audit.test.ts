@@ -1,0 +1,54 @@
+import { expect, test } from "bun:test";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { tempDir } from "../../../../tests/harness/temp.ts";
+import { createMemory } from "../memory/memory.ts";
+import { Shared } from "../memory/shared.ts";
+import { openAudit } from "./audit.ts";
+
+const PAGE_BYTES = 4096;
+
+/** What a pipe holds, which is empty then. */
+function drained(pipe: number): string {
+  const bytes = Buffer.alloc(1 << 21);
+  return bytes.toString("latin1", 0, readSync(pipe, bytes));
+}
+
+test("after a line of one thread that was cut the line of another one begins anew", () => {
+  using dir = tempDir();
+  const path = dir.join("fifo");
+  Bun.spawnSync(["mkfifo", path]);
+  const pipe = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  try {
+    const memory = createMemory(1, 2);
+    const lost: string[] = [];
+    const [one, other] = [0, 1].map((thread) =>
+      openAudit(pipe, new Shared(memory, thread), (error) => lost.push(String(error))),
+    );
+    // as much as there is room for, but for a page
+    const ballast = writeSync(pipe, Buffer.alloc(1 << 21, "."));
+    readSync(pipe, Buffer.alloc(PAGE_BYTES));
+    one?.("granted", 0, { asked: "x".repeat(2 * PAGE_BYTES) });
+    other?.("granted", 0, { asked: "lost" });
+    expect(lost).toEqual([
+      "Error: the disk took only a part of it",
+      expect.stringContaining("EAGAIN"),
+    ]);
+    const cut = drained(pipe).slice(ballast - PAGE_BYTES);
+    other?.("granted", 0, { asked: "first" });
+    one?.("granted", 0, { asked: "second" });
+    const lines = (cut + drained(pipe)).split("\n");
+    expect(lines).toEqual([
+      expect.stringMatching(/^\{.*x$/),
+      expect.stringMatching(/^\{.*"asked":"first"\}$/),
+      expect.stringMatching(/^\{.*"asked":"second"\}$/),
+      "",
+    ]);
+    writeSync(pipe, Buffer.alloc(1 << 21, "."));
+    one?.("granted", 0, { asked: "lost" });
+    drained(pipe);
+    one?.("granted", 0, { asked: "after a whole one" });
+    expect(drained(pipe)).toStartWith("{");
+  } finally {
+    closeSync(pipe);
+  }
+});

@@ -1,0 +1,100 @@
+import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
+import { errnoName } from "@xsocket/xbind-native";
+import { codeOf, systemError } from "../_failure.ts";
+import { ServeError } from "../error.ts";
+import type { LogFields } from "../log.ts";
+import type { Shared } from "../memory/shared.ts";
+
+/* O_NONBLOCK is for a FIFO: a reader that does not read must not stop the server. */
+const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants;
+const APPEND = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY;
+
+/** How a request ended: a socket handed over, refused by policy or bound, or failed in the kernel. */
+export type Outcome = "granted" | "refused" | "failed";
+
+/** Takes one line for each request. */
+export type Audit = (outcome: Outcome, error: number, fields: LogFields) => void;
+
+/**
+ * Makes what writes the audit file: one JSON object in a line for each request, by one write(2) at
+ * its end, so that the lines of several threads do not mix. After a line that was cut the next one,
+ * of whichever thread, begins anew.
+ *
+ * @param failed is told when a line could not be written; serving goes on
+ */
+export function openAudit(fd: number, shared: Shared, failed: (error: unknown) => void): Audit {
+  return (outcome, error, fields) => {
+    const line = {
+      time: new Date().toISOString(),
+      outcome,
+      ...(error === 0 ? {} : { error: errnoName(error) }),
+      ...fields,
+    };
+    const isCut = shared.setAuditCut(false);
+    try {
+      const bytes = Buffer.from(`${isCut ? "\n" : ""}${JSON.stringify(line)}\n`);
+      if (writeSync(fd, bytes) === bytes.byteLength) return;
+      shared.setAuditCut(true); // a full disk takes a part of it
+      failed(new Error("the disk took only a part of it"));
+    } catch (problem) {
+      if (isCut) shared.setAuditCut(true);
+      failed(problem);
+    }
+  };
+}
+
+/**
+ * Opens the audit file, which nobody else may read when it is new.
+ *
+ * @returns its descriptor, or -1 without a file
+ * @throws {ServeError} PERMISSION, SYSTEM
+ */
+export function openAuditFile(path: string | undefined): number {
+  if (path === undefined) return -1;
+  try {
+    return openSync(path, APPEND, 0o600);
+  } catch (error) {
+    if (codeOf(error) === "ENXIO")
+      throw new ServeError(
+        "SYSTEM",
+        statSync(path).isSocket()
+          ? `cannot write the audit file ${path}: it is a socket. Give the path of a file`
+          : `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
+      );
+    const remedy = "Give the path of a file that this user may write, in a directory that there is";
+    throw systemError(`write the audit file ${path}`, error, remedy);
+  }
+}
+
+/** Answers whether two descriptors are of one file. */
+export function isSameFile(one: number, other: number): boolean {
+  try {
+    const [here, there] = [one, other].map((fd) => fstatSync(fd, { bigint: true }));
+    return here?.dev === there?.dev && here?.ino === there?.ino;
+  } catch {
+    return false; // one of them is none, or gone from the machine that has it
+  }
+}
+
+function lastByteOf(path: string): string {
+  const fd = openSync(path, O_RDONLY);
+  try {
+    const byte = Buffer.alloc(1);
+    return byte.toString("latin1", 0, readSync(fd, byte, 0, 1, fstatSync(fd).size - 1));
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Answers whether a file ends in a part of a line, as a disk that was full, or a crash, leaves one.
+ * Of what may not be read, or is no file, nobody knows.
+ */
+export function endsInPart(path: string): boolean {
+  try {
+    const { size } = statSync(path);
+    return size > 0 && lastByteOf(path) !== "\n";
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,24 @@
+import { readFileSync } from "node:fs";
+import { POLLIN, SO_PEERPIDFD, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
+import { escapeText } from "../_escape.ts";
+
+function readComm(pid: number): string {
+  try {
+    return escapeText(readFileSync(`/proc/${pid}/comm`, "utf8").replace(/\n$/, ""));
+  } catch {
+    return "?";
+  }
+}
+
+/**
+ * The command name of a connection's client, for a log. "?" if it cannot be told: a process number
+ * may be another's by now, so the name counts only while the client itself is alive.
+ */
+export function commandOf(sys: Syscalls, connection: number, pid: number): string {
+  const pidfd = new Int32Array(new ArrayBuffer(4));
+  if (sys.getsockopt(connection, SOL_SOCKET, SO_PEERPIDFD, pidfd, 4) < 0) return "?";
+  const name = readComm(pid);
+  const isOver = sys.poll(pidfd[0] ?? -1, POLLIN, 0) !== 0;
+  sys.close(pidfd[0] ?? -1);
+  return isOver ? "?" : name;
+}

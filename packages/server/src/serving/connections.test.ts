@@ -1,0 +1,128 @@
+import { expect, test } from "bun:test";
+import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, type Syscalls } from "@xsocket/xbind-native";
+import { threadContext, threadOptions } from "../../test/thread.ts";
+import { UNREAD } from "../memory/flight.ts";
+import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "../memory/memory.ts";
+import { Shared } from "../memory/shared.ts";
+import { Connections } from "./connections.ts";
+
+const DESCRIPTORS = 300;
+
+/** The connections of one thread, on a kernel of our own. */
+function threadAt(index: number, memory: Memory, kernel: Partial<Syscalls>) {
+  const options = { ...threadOptions(memory, DESCRIPTORS), index };
+  const connections = new Connections(threadContext(options, kernel));
+  return { connections, options };
+}
+
+test("however many have waited for too long at once, a look ends some, and the next one more", () => {
+  const closed: number[] = [];
+  let now = 0;
+  const kernel = { monotonic: () => now, poll: () => 0, close: (fd: number) => closed.push(fd) };
+  const { connections, options } = threadAt(0, createMemory(DESCRIPTORS, 1), kernel);
+  for (let fd = 100; fd < 250; fd++) {
+    connections.open(fd);
+    connections.release(fd, STATE.fresh);
+  }
+  now = options.bounds.firstRequestMs;
+  const looks = Array.from({ length: 3 }, () => {
+    connections.lookAtDue();
+    return { closed: closed.length, waitMs: connections.waitMs() };
+  });
+  expect(looks).toEqual([
+    { closed: 64, waitMs: 0 },
+    { closed: 128, waitMs: 0 },
+    { closed: 150, waitMs: -1 },
+  ]);
+});
+
+test("one that is over waits for its reply to be received without end, and without a look", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const shared = new Shared(memory);
+  let now = 0;
+  const kernel = {
+    monotonic: () => now,
+    sendQueue: () => 768,
+    shutdown: () => 0,
+    dropPackets: () => 0,
+  };
+  const { connections, options } = threadAt(0, memory, kernel);
+  connections.open(100);
+  shared.flight.setUnread(100, UNREAD.socket);
+  connections.end(100);
+  now = options.bounds.takeReplyMs;
+  connections.lookAtDue();
+  expect([shared.get(100, FIELD.state), connections.waitMs()]).toEqual([STATE.lingering, -1]);
+  expect(shared.sum(COUNTER.timedOut)).toBe(0);
+});
+
+test("one that has received its socket counts none any more, and what it waits for already costs no call", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const { flight } = new Shared(memory);
+  let queued = 768;
+  const calls: number[] = [];
+  const { connections } = threadAt(0, memory, {
+    monotonic: () => 0,
+    sendQueue: () => queued,
+    close: () => 0,
+    epollCtl: (_: number, operation: number) => (calls.push(operation), 0),
+  });
+  connections.open(100);
+  flight.setUnread(100, UNREAD.socket);
+  expect([connections.isUnread(100), flight.inFlight()]).toEqual([true, 1]);
+  queued = 1; // for an instant
+  expect([connections.isUnread(100), flight.inFlight()]).toEqual([false, 0]);
+  for (const state of [STATE.idle, STATE.idle, STATE.stuck, STATE.lingering, STATE.idle])
+    connections.release(100, state);
+  expect(calls).toEqual([EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_MOD]);
+  flight.setUnread(100, UNREAD.socket);
+  connections.close(100);
+  expect(flight.inFlight()).toBe(0);
+});
+
+test("who makes room for another is closed once, and counted out once", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const shared = new Shared(memory);
+  const closed: number[] = [];
+  const kernel = { monotonic: () => 0, close: (fd: number) => closed.push(fd) };
+  const { connections } = threadAt(0, memory, kernel);
+  connections.open(100);
+  connections.open(101);
+  shared.flight.setUnread(100, UNREAD.none); // it has been replied to
+  connections.release(100, STATE.idle);
+  expect([connections.evict(-1), connections.evict(-1)]).toEqual([true, false]);
+  expect(closed).toEqual([100]);
+  expect([shared.connections(), shared.thread(0, THREAD.load)]).toEqual([1, 0]);
+  expect(shared.sum(COUNTER.evicted)).toBe(1);
+});
+
+test("a connection goes to a thread that serves and has less to do, also when it is there", () => {
+  const memory = createMemory(DESCRIPTORS, 3);
+  const shared = new Shared(memory);
+  for (const thread of [0, 2]) shared.setThread(thread, THREAD.serves, 1); // 1 is not there yet
+  const kernel = { monotonic: () => 0, eventfdAdd: () => 0, dropPackets: () => 0, close: () => 0 };
+  const [here, there] = [0, 2].map((index) => threadAt(index, memory, kernel).connections);
+  const loads = () => [0, 1, 2].map((thread) => shared.thread(thread, THREAD.load));
+  for (const fd of [100, 101, 102]) {
+    here?.open(fd);
+    here?.release(fd, STATE.idle);
+  }
+  expect(loads()).toEqual([3, 0, 0]);
+  const moved = [102, 101].map((fd) => {
+    shared.set(fd, FIELD.state, STATE.busy);
+    return [here?.moveToQuieter(fd), shared.get(fd, FIELD.owner)];
+  });
+  expect(moved).toEqual([
+    [true, 2],
+    [false, 0],
+  ]);
+  expect(loads()).toEqual([2, 0, 1]);
+  there?.takeInbox();
+  expect(shared.get(102, FIELD.state)).toBe(STATE.idle);
+  expect(loads()).toEqual([2, 0, 1]);
+  there?.close(102);
+  expect(loads()).toEqual([2, 0, 0]);
+  here?.open(102); // another one, by that number
+  here?.release(102, STATE.idle);
+  expect(loads()).toEqual([3, 0, 0]);
+});

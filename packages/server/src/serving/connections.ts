@@ -1,0 +1,258 @@
+import {
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLET,
+  EPOLLIN,
+  EPOLLOUT,
+  errnoName,
+  POLLIN,
+  SHUT_RDWR,
+} from "@xsocket/xbind-native";
+import { UNREAD } from "../memory/flight.ts";
+import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
+import { IdleOrder } from "./idle.ts";
+import type { Context } from "./thread.ts";
+import { WatchList } from "./watch.ts";
+
+const LOOKS = 4; // a time limit is looked at this often while it runs
+const LOOKS_IN_A_ROW = 64; // then others have their turn
+/* A packet that the peer has received counts as one byte for an instant, in which we may be woken. */
+const BEING_FREED = 1;
+
+/** The connections of one thread: from accept to close, with what each counts for. */
+export class Connections {
+  readonly #context: Context;
+  readonly #watch: WatchList;
+  readonly #inEpoll: Uint8Array;
+  readonly #idle: IdleOrder;
+
+  constructor(context: Context) {
+    const { firstRequestMs, takeReplyMs } = context.options.bounds;
+    this.#context = context;
+    const intervalMs = Math.max(1, Math.min(firstRequestMs, takeReplyMs) / LOOKS);
+    this.#watch = new WatchList(intervalMs, context.shared.descriptors);
+    this.#inEpoll = new Uint8Array(context.shared.descriptors);
+    this.#idle = new IdleOrder(
+      context.shared,
+      () => context.sys.monotonic(),
+      (account) => this.recount(account),
+    );
+  }
+
+  /** Milliseconds until a time limit wants a look; -1 for none. */
+  waitMs(): number {
+    return this.#watch.size === 0 ? -1 : this.#watch.waitMs(this.#context.sys.monotonic());
+  }
+
+  /** Enters a new connection whose peer has been read, busy until it is released or ended. */
+  open(fd: number): void {
+    const { shared, options, sys } = this.#context;
+    shared.set(fd, FIELD.owner, options.index);
+    shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
+    shared.set(fd, FIELD.generation, shared.get(fd, FIELD.generation) + 1);
+    shared.set(fd, FIELD.requests, 0);
+    shared.set(fd, FIELD.state, STATE.busy);
+    shared.touch(fd, sys.monotonic());
+    shared.count(options.index, COUNTER.accepted);
+  }
+
+  /** Forgets a connection that was opened and is not to be served after all; its descriptor stays. */
+  disown(fd: number): void {
+    const { shared } = this.#context;
+    this.#context.judge.ended(fd);
+    shared.closeAccount(shared.get(fd, FIELD.account));
+    shared.set(fd, FIELD.state, STATE.free);
+  }
+
+  /** Whether the peer has not received its last reply. Learns it when it has. */
+  isUnread(fd: number): boolean {
+    const { shared, sys } = this.#context;
+    if (shared.flight.unread(fd) === UNREAD.none) return false;
+    if (sys.sendQueue(fd) > BEING_FREED) return true;
+    shared.flight.setUnread(fd, UNREAD.none);
+    return false;
+  }
+
+  /** Lets a busy connection wait for its next event. */
+  release(fd: number, state: number): void {
+    const { shared } = this.#context;
+    const waitsForReply = state === STATE.stuck || state === STATE.lingering;
+    if (!this.#listenTo(fd, waitsForReply ? EPOLLOUT | EPOLLET : EPOLLIN)) return this.close(fd);
+    if (state === STATE.fresh || shared.flight.unread(fd) !== UNREAD.none)
+      this.#watch.add(fd, shared.touchedAt(fd));
+    shared.set(fd, FIELD.state, state);
+  }
+
+  #listenTo(fd: number, events: number): boolean {
+    const { sys, epollFd, shared, options } = this.#context;
+    const known = this.#inEpoll[fd];
+    const wanted = events === EPOLLIN ? 1 : 2;
+    if (known === wanted) return true;
+    const operation = known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+    const rc = sys.epollCtl(epollFd, operation, fd, events >>> 0, fd);
+    if (rc < 0) return this.#sayUnheard(-rc);
+    if (known === 0) shared.addLoad(options.index, 1);
+    this.#inEpoll[fd] = wanted;
+    return true;
+  }
+
+  #sayUnheard(error: number): false {
+    const name = errnoName(error);
+    const message = `a connection was closed, since it cannot be waited for: epoll_ctl gives ${name}. See fs.epoll.max_user_watches, and the memory that is left`;
+    this.#context.say("error", "epoll", message, { errno: error });
+    return false;
+  }
+
+  /**
+   * Ends a busy connection, also one whose peer has hung up: what it did not receive is gone if it has
+   * closed, and still there to receive if it has only shut down both directions.
+   *
+   * A socket that the peer has not received stays in flight when we close, and could no longer be
+   * counted. So such a connection is only shut down, and closed once the peer has it or is gone.
+   *
+   * @returns whether it is closed now
+   */
+  end(fd: number): boolean {
+    const { sys, shared } = this.#context;
+    const hasSocket = shared.flight.unread(fd) === UNREAD.socket;
+    if (!hasSocket || !this.isUnread(fd)) {
+      this.close(fd);
+      return true;
+    }
+    sys.shutdown(fd, SHUT_RDWR);
+    sys.dropPackets(fd); // one that holds the peer's own descriptor would keep the peer alive
+    this.release(fd, STATE.lingering);
+    return false;
+  }
+
+  /** Closes a busy connection that has no socket for its peer to receive, or at the end of all. */
+  close(fd: number): void {
+    const { shared, sys, options } = this.#context;
+    shared.flight.setUnread(fd, UNREAD.none);
+    if (this.#inEpoll[fd] !== 0) shared.addLoad(options.index, -1);
+    this.#inEpoll[fd] = 0;
+    this.disown(fd);
+    sys.close(fd);
+  }
+
+  /** Hands a busy connection to a thread with less to do, if there is one. */
+  moveToQuieter(fd: number): boolean {
+    const { shared, sys, options, epollFd } = this.#context;
+    const to = this.#quieter();
+    if (to < 0) return false;
+    if (this.#inEpoll[fd] !== 0) {
+      sys.epollCtl(epollFd, EPOLL_CTL_DEL, fd, 0, 0);
+      shared.addLoad(options.index, -1);
+      this.#inEpoll[fd] = 0;
+    }
+    if (!shared.move(fd, to)) return false;
+    sys.eventfdAdd(shared.thread(to, THREAD.wake));
+    return true;
+  }
+
+  #quieter(): number {
+    const { shared, options } = this.#context;
+    let found = -1;
+    let least = shared.thread(options.index, THREAD.load) - 1;
+    for (let thread = 0; thread < shared.threadCount; thread++) {
+      const load = shared.thread(thread, THREAD.load);
+      if (load >= least || shared.thread(thread, THREAD.serves) === 0) continue;
+      found = thread;
+      least = load;
+    }
+    return found;
+  }
+
+  /** Closes the connection that has been idle for longest, of one account or (-1) of all, if there is one. */
+  evict(account: number): boolean {
+    const { shared, sys, options } = this.#context;
+    let owner = -1;
+    while (owner < 0) {
+      const fd = this.#idle.oldest(account);
+      if (fd < 0) return false;
+      owner = shared.evict(fd); // its thread may be at work on it by now
+    }
+    shared.count(options.index, COUNTER.evicted);
+    if (owner === options.index) this.takeInbox();
+    else sys.eventfdAdd(shared.thread(owner, THREAD.wake));
+    return true;
+  }
+
+  /** Takes in what other threads have sent. */
+  takeInbox(): void {
+    const { shared, options } = this.#context;
+    for (;;) {
+      const fd = shared.takePosted(options.index);
+      if (fd < 0) return;
+      if (shared.change(fd, STATE.evicted, STATE.busy)) this.end(fd);
+      if (!shared.change(fd, STATE.moving, STATE.busy)) continue;
+      shared.addLoad(options.index, -1); // release() counts it again
+      this.release(fd, STATE.idle);
+    }
+  }
+
+  /** Looks at connections whose time it is, though not at too many in a row. */
+  lookAtDue(): void {
+    const now = this.#context.sys.monotonic();
+    for (let left = Math.min(this.#watch.size, LOOKS_IN_A_ROW); left > 0; left--) {
+      const fd = this.#watch.take(now);
+      if (fd < 0) return;
+      this.#look(fd, now);
+    }
+  }
+
+  /**
+   * Asks about some of the sockets that count as in flight, of one account or (-1) of all, whether
+   * they still are.
+   *
+   * @returns whether one is not: then there is room, even if a thread now counts one that it has just sent
+   */
+  recount(account: number): boolean {
+    const { shared, sys } = this.#context;
+    return shared.flight.recount(account, (fd) => sys.sendQueue(fd) <= BEING_FREED);
+  }
+
+  #look(fd: number, now: number): void {
+    const { shared, options } = this.#context;
+    const state = shared.get(fd, FIELD.state); // first: the number may become another thread's meanwhile
+    if (shared.get(fd, FIELD.owner) !== options.index) return;
+    if (state === STATE.fresh) return this.#lookAtFresh(fd, now);
+    if (state !== STATE.idle && state !== STATE.stuck && state !== STATE.lingering) return;
+    if (!this.isUnread(fd)) return this.#taken(fd, state);
+    if (state === STATE.lingering) return;
+    if (now - shared.touchedAt(fd) < options.bounds.takeReplyMs) return this.#watch.add(fd, now);
+    this.#expire(fd, state);
+  }
+
+  #lookAtFresh(fd: number, now: number): void {
+    const { shared, options, sys } = this.#context;
+    const isInTime = now - shared.touchedAt(fd) < options.bounds.firstRequestMs;
+    // a server that was stopped for a while has not read yet what came in time
+    if (isInTime || sys.poll(fd, POLLIN, 0) !== 0) return this.#watch.add(fd, now);
+    this.#expire(fd, STATE.fresh);
+  }
+
+  /* The peer has received its reply, so a connection that waited for that can go on, or close. */
+  #taken(fd: number, state: number): void {
+    const { shared } = this.#context;
+    if (state === STATE.idle || !shared.change(fd, state, STATE.busy)) return;
+    if (state === STATE.lingering) this.close(fd);
+    else this.release(fd, STATE.idle);
+  }
+
+  #expire(fd: number, state: number): void {
+    const { shared, options } = this.#context;
+    if (!shared.change(fd, state, STATE.busy)) return;
+    shared.count(options.index, COUNTER.timedOut);
+    this.#context.say(
+      "info",
+      "timeout",
+      state === STATE.fresh
+        ? `process ${shared.get(fd, FIELD.pid)} of uid ${shared.get(fd, FIELD.uid) >>> 0} connected and asked nothing: closed`
+        : `process ${shared.get(fd, FIELD.pid)} of uid ${shared.get(fd, FIELD.uid) >>> 0} does not receive its reply: closed`,
+      { pid: shared.get(fd, FIELD.pid), uid: shared.get(fd, FIELD.uid) >>> 0 },
+    );
+    this.end(fd);
+  }
+}

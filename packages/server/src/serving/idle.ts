@@ -1,0 +1,107 @@
+/*
+ * Which connection to close when room is needed: the one that has been idle for longest.
+ *
+ * Nothing is kept in order while requests come in. A search looks at all connections and keeps the
+ * oldest few; those that were not used since stay the oldest, whatever else happens, so that many
+ * closings share one search. A connection whose peer has a socket to receive yet makes no room, since
+ * its descriptor stays until the peer has it. Whether it has the kernel is asked only where nothing
+ * else is found: for those that are idle for long its owner has learnt it by then.
+ */
+import { UNREAD } from "../memory/flight.ts";
+import { FIELD, STATE } from "../memory/memory.ts";
+import type { Shared } from "../memory/shared.ts";
+
+const KEPT = 64; // found by one search
+const EMPTY_MS = 2; // after a search that found none the next one waits: a flood must not pay for itself
+const ACCOUNTS_MAX = 64; // remembered at once
+
+interface Found {
+  readonly fd: number;
+  readonly generation: number;
+  readonly since: number;
+}
+
+/** Finds idle connections, the oldest first. */
+export class IdleOrder {
+  readonly #shared: Shared;
+  readonly #now: () => number;
+  readonly #recount: (account: number) => boolean;
+  readonly #found = new Map<number, Found[]>();
+  readonly #emptyUntil = new Map<number, number>();
+
+  /** @param recount asks about sockets in flight of an account, or (-1) of all; true if some are not */
+  constructor(shared: Shared, now: () => number, recount: (account: number) => boolean) {
+    this.#shared = shared;
+    this.#now = now;
+    this.#recount = recount;
+  }
+
+  /** The connection idle for longest, of one account or (-1) of all; -1 for none. */
+  oldest(account: number): number {
+    const kept = this.#next(account);
+    if (kept >= 0 || this.#isKnownEmpty(account)) return kept;
+    let fd = this.#searched(account);
+    if (fd < 0 && this.#recount(account)) fd = this.#searched(account);
+    if (fd < 0) remember(this.#emptyUntil, account, this.#now() + EMPTY_MS);
+    return fd;
+  }
+
+  #isKnownEmpty(account: number): boolean {
+    return this.#now() < (this.#emptyUntil.get(account) ?? 0);
+  }
+
+  #searched(account: number): number {
+    remember(this.#found, account, this.#search(account));
+    return this.#next(account);
+  }
+
+  #next(account: number): number {
+    const found = this.#found.get(account);
+    for (let next = found?.shift(); next; next = found?.shift())
+      if (this.#isUnchanged(next)) return next.fd;
+    return -1;
+  }
+
+  #isUnchanged({ fd, generation, since }: Found): boolean {
+    const shared = this.#shared;
+    return (
+      shared.get(fd, FIELD.state) === STATE.idle &&
+      shared.get(fd, FIELD.generation) === generation &&
+      shared.touchedAt(fd) === since
+    );
+  }
+
+  #search(account: number): Found[] {
+    const shared = this.#shared;
+    const { flight } = shared;
+    const { used } = flight;
+    const found: Found[] = [];
+    for (let fd = 0; fd < used; fd++) {
+      if (!shared.seemsIdle(fd)) continue;
+      if (account >= 0 && shared.get(fd, FIELD.account) !== account) continue;
+      const since = shared.touchedAt(fd);
+      if (found.length === KEPT && since >= (found.at(-1)?.since ?? Infinity)) continue;
+      if (flight.unread(fd) === UNREAD.socket) continue;
+      insert(found, { fd, since, generation: shared.get(fd, FIELD.generation) });
+    }
+    return found;
+  }
+}
+
+/* Keeps the list sorted and short. */
+function insert(found: Found[], next: Found): void {
+  const at = found.findIndex((other) => other.since > next.since);
+  found.splice(at < 0 ? found.length : at, 0, next);
+  if (found.length > KEPT) found.pop();
+}
+
+/* What is not asked about for longest goes first: floods are made of few accounts. */
+function remember<T>(about: Map<number, T>, account: number, value: T): void {
+  about.delete(account);
+  about.set(account, value);
+  if (about.size <= ACCOUNTS_MAX) return;
+  for (const oldest of about.keys()) {
+    about.delete(oldest);
+    return;
+  }
+}

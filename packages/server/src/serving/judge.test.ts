@@ -1,0 +1,96 @@
+import { expect, test } from "bun:test";
+import { SOCK_NONBLOCK } from "@xsocket/protocol";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { hasIpv6 } from "../../../../tests/harness/index.ts";
+import { createMemory, FIELD } from "../memory/memory.ts";
+import { Shared } from "../memory/shared.ts";
+import { DEFAULT_POLICY } from "../policy/builtin.ts";
+import { createQuotaMemory } from "../policy/quota.ts";
+import { plainRule, type Rule } from "../policy/rule.ts";
+import { Judge } from "./judge.ts";
+import { Peer } from "./peer.ts";
+
+const EPERM = 1;
+const TCP = { kind: "socket", domain: 2, type: 1, protocol: 0 } as const;
+const RAW = { kind: "socket", domain: 2, type: 3 | SOCK_NONBLOCK, protocol: 1 } as const;
+
+function judgeBy(...rules: Rule[]): Judge {
+  return new Judge(inForce(...rules), () => 1);
+}
+
+function inForce(...rules: Rule[]) {
+  const policy = rules.length > 0 ? { source: "test", rules } : DEFAULT_POLICY;
+  return { policy, quotas: createQuotaMemory(16) };
+}
+
+/** A client of a user id, on a connection with a number of its own. */
+function client(uid: number, fd = 5): Peer {
+  const shared = new Shared(createMemory(16, 1));
+  shared.set(fd, FIELD.uid, uid);
+  const peer = new Peer(loadSyscalls(), shared);
+  peer.look(fd);
+  return peer;
+}
+
+test("a refusal has its reason and its rule", () => {
+  const judge = judgeBy();
+  expect(judge.decide(client(1), TCP)).toBe(0);
+  expect(judge.rule?.name).toBe("ordinary sockets for everyone");
+  expect(judge.decide(client(1), RAW)).toBe(EPERM);
+  expect([judge.refusal, judge.rule]).toEqual(["no rule", undefined]);
+  judge.follow(inForce(plainRule("closed", { allow: false })));
+  expect(judge.decide(client(1), TCP)).toBe(EPERM);
+  expect([judge.refusal, judge.rule?.name]).toEqual(["rule", "closed"]);
+});
+
+test("numbers that mean nothing get the kernel's answer, whatever the policy", () => {
+  const native = loadSyscalls();
+  for (const numbers of [
+    [-1, 1, 0],
+    [9999, 1, 0],
+    [2, 0, 0],
+    [10, 0, 6],
+    [2, 11, 0],
+    [1, 15, 0],
+    [17, 0x103, 0],
+    [2, -1, 0],
+    [2, 1, -1],
+    [10, 2, 9999],
+    [2 ** 31 - 1, 2 ** 31 - 1, -(2 ** 31)],
+  ] as const) {
+    const [domain, type, protocol] = numbers;
+    if (domain === 10 && !hasIpv6) continue;
+    const judge = judgeBy();
+    expect(judge.decide(client(1), { ...TCP, domain: 17 })).toBe(EPERM); // no part of the next answer
+    const error = judge.decide(client(1), { kind: "socket", domain, type, protocol });
+    const own = native.socket(domain, type, protocol);
+    expect([numbers, error]).toEqual([numbers, -own]);
+    expect(judge.refusal, numbers.join(",")).toBeUndefined();
+  }
+});
+
+test("a packet socket that is asked for by its old numbers is refused, with any protocol", () => {
+  const judge = judgeBy();
+  for (const protocol of [-1, 0, 0x300]) {
+    const request = { kind: "socket", domain: 2, type: 10, protocol } as const;
+    expect(judge.decide(client(1), request)).toBe(EPERM);
+    expect(judge.refusal).toBe("no rule");
+  }
+});
+
+test("quotas refuse, and a connection that has ended counts no more", () => {
+  const judge = judgeBy(plainRule("r", { connections: 1, socketsPerMinute: 2 }));
+  expect(judge.decide(client(1, 5), TCP)).toBe(0);
+  expect(judge.decide(client(1, 6), TCP)).toBe(EPERM);
+  expect(judge.refusal).toBe("connections");
+  judge.ended(5);
+  expect(judge.decide(client(1, 6), TCP)).toBe(0);
+  expect(judge.decide(client(1, 6), TCP)).toBe(EPERM);
+  expect(judge.refusal).toBe("sockets per minute");
+});
+
+test("the status is for root, the server's own user, and whom a rule names", () => {
+  const judge = judgeBy(plainRule("s", { kind: "status", uids: [{ first: 9, last: 9 }] }));
+  const shown = [0, 7, 8, 9].map((uid) => judge.showsStatus(client(uid), 7));
+  expect(shown).toEqual([true, true, false, true]);
+});

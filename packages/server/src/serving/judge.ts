@@ -1,0 +1,111 @@
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_MPTCP,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_TYPE_MASK,
+} from "@xsocket/protocol";
+import { errno } from "@xsocket/xbind-native";
+import { firstMatch } from "../policy/match.ts";
+import { SOCK_PACKET } from "../policy/names.ts";
+import { hasQuota, type QuotaMemory, type QuotaRefusal, Quotas } from "../policy/quota.ts";
+import type { Policy, Rule } from "../policy/rule.ts";
+import type { Peer } from "./peer.ts";
+
+const FAMILIES_MAX = 64; // the kernel's AF_MAX is 46, and grows
+
+/** What a request asks for; one object for each thread, filled in for each request. */
+export interface SocketRequest {
+  readonly kind: "socket";
+  domain: number;
+  type: number;
+  protocol: number;
+}
+
+/** A policy with the memory that its quotas are counted in. */
+export interface PolicyInForce {
+  readonly policy: Policy;
+  readonly quotas: QuotaMemory;
+}
+
+/** Why a request was refused. */
+export type Refusal = "no rule" | "rule" | QuotaRefusal;
+
+/*
+ * What every kernel answers to numbers that mean nothing, in its order: such a request is no
+ * question for a policy. 0 when the numbers may mean something.
+ */
+function kernelRefusal({ domain, type, protocol }: SocketRequest): number {
+  if ((type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return errno.EINVAL;
+  if (domain < 0 || domain >= FAMILIES_MAX) return errno.EAFNOSUPPORT;
+  const base = type & SOCK_TYPE_MASK;
+  if (base > SOCK_PACKET) return errno.EINVAL;
+  if (domain === AF_INET && base === SOCK_PACKET) return 0; // one of AF_PACKET
+  const inet = domain === AF_INET || domain === AF_INET6;
+  if (inet && (protocol < 0 || protocol > IPPROTO_MPTCP)) return errno.EINVAL;
+  return inet && base === 0 ? errno.ESOCKTNOSUPPORT : 0;
+}
+
+/** Decides about requests by the policy in force. One for each thread. */
+export class Judge {
+  readonly #now: () => number;
+  readonly #thread: number;
+  #policy: Policy;
+  #quotas: Quotas;
+  /** The rule that decided about the last request, undefined where none did. */
+  rule: Rule | undefined;
+  /** Why the last request was refused; undefined where the kernel would not have it either. */
+  refusal: Refusal | undefined;
+
+  constructor(inForce: PolicyInForce, now: () => number, thread = -1) {
+    this.#now = now;
+    this.#thread = thread;
+    this.#policy = inForce.policy;
+    this.#quotas = new Quotas(inForce.quotas, this.#thread);
+  }
+
+  /** Where the rules come from, and how many there are. */
+  get policy(): { readonly source: string; readonly rules: number } {
+    return { source: this.#policy.source, rules: this.#policy.rules.length };
+  }
+
+  /** Decides by other rules from the next request on. What was counted is forgotten. */
+  follow(inForce: PolicyInForce): void {
+    this.#policy = inForce.policy;
+    this.#quotas = new Quotas(inForce.quotas, this.#thread);
+  }
+
+  /** Returns 0 to hand the socket over, else the errno number for the client. */
+  decide(peer: Peer, request: SocketRequest): number {
+    const rule = firstMatch(this.#policy, peer, request);
+    this.rule = rule;
+    if (!rule) return this.#unruled(request);
+    if (!rule.allow) return this.#refuse("rule");
+    if (!hasQuota(rule)) return 0;
+    const index = this.#policy.rules.indexOf(rule);
+    const refusal = this.#quotas.take(rule, index, peer.uid, peer.fd, this.#now());
+    return refusal === undefined ? 0 : this.#refuse(refusal);
+  }
+
+  /** Answers whether somebody may see how the server does: root, its own user, and whom a rule grants it. */
+  showsStatus(peer: Peer, ownUid: number): boolean {
+    if (peer.isTrusted(ownUid)) return true;
+    return firstMatch(this.#policy, peer, { kind: "status" })?.allow === true;
+  }
+
+  /** Forgets a connection that has ended. */
+  ended(fd: number): void {
+    this.#quotas.close(fd);
+  }
+
+  #unruled(request: SocketRequest): number {
+    this.refusal = undefined;
+    return kernelRefusal(request) || this.#refuse("no rule");
+  }
+
+  #refuse(refusal: Refusal): number {
+    this.refusal = refusal;
+    return errno.EPERM;
+  }
+}

@@ -1,0 +1,544 @@
+import { expect, spyOn, test } from "bun:test";
+import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
+import {
+  EPOLL_CTL_DEL,
+  EPOLLHUP,
+  EPOLLIN,
+  errno,
+  loadSyscalls,
+  POLLIN,
+  SHUT_RD,
+  type Syscalls,
+} from "@xsocket/xbind-native";
+import { threadOptions } from "../../test/thread.ts";
+import { UNREAD } from "../memory/flight.ts";
+import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "../memory/memory.ts";
+import { Shared } from "../memory/shared.ts";
+import { DEFAULT_POLICY } from "../policy/builtin.ts";
+import { plainRule } from "../policy/rule.ts";
+import { reclaim } from "../pool/reclaim.ts";
+import { LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
+import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./loop.ts";
+import type { Order } from "./thread.ts";
+
+const DESCRIPTORS = 200;
+const CONNECTION = 150; // no descriptor of this process is touched
+const sys = loadSyscalls();
+const PACKETS = plainRule("packet sockets", { families: [AF_PACKET], types: [SOCK_RAW] });
+const POLICY = { ...DEFAULT_POLICY, rules: [...DEFAULT_POLICY.rules, PACKETS] };
+
+const REQUEST = encode({ kind: "request", domain: 2, type: 1, protocol: 0 });
+
+function receiveRequest(_: number, bytes: Uint8Array): number {
+  bytes.set(REQUEST);
+  return REQUEST.byteLength;
+}
+
+/** A thread of two, on a kernel of our own. */
+function threadAt(
+  index: number,
+  memory: Memory,
+  orders: Order[],
+  kernel: Partial<Syscalls>,
+  send: Channel["send"] = () => {},
+): Loop {
+  const shared = new Shared(memory);
+  shared.setThread(index, THREAD.wake, 0);
+  shared.setThread(index, THREAD.epoll, 0);
+  return new Loop(
+    { ...sys, epollCtl: () => 0, close: () => 0, tickCreate: () => -1, ...kernel },
+    { ...threadOptions(memory, DESCRIPTORS, POLICY), index },
+    { take: () => orders.shift(), send },
+  );
+}
+
+function threadOne(...rest: Tail<Parameters<typeof threadAt>>): Loop {
+  return threadAt(1, ...rest);
+}
+
+type Tail<List extends unknown[]> = List extends [unknown, ...infer Rest] ? Rest : never;
+
+/** Memory with one idle connection. */
+function idleConnection(owner: number): { memory: Memory; shared: Shared } {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  shared.set(CONNECTION, FIELD.state, STATE.idle);
+  shared.set(CONNECTION, FIELD.owner, owner);
+  shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
+  return { memory, shared };
+}
+
+/** Waits that end with events of the connection, then with an order to stop. */
+function waitOnce(events: number, orders: Order[]): Syscalls["epollWait"] {
+  const waits = [
+    [events, CONNECTION],
+    [EPOLLIN, WAKE_DATA],
+  ];
+  return (_, pairs) => {
+    if (waits.length === 1) orders.push({ kind: "stop" });
+    pairs.set(waits.shift() ?? []);
+    return 1;
+  };
+}
+
+/**
+ * Has the thread take one event of a connection that has asked so often, then an order to stop.
+ * Returns the state in between, whether it was read from, and whether it is open at the end.
+ */
+function after(events: number, owner: number, before: number = STATE.idle, requests = 1) {
+  const { memory, shared } = idleConnection(owner);
+  shared.set(CONNECTION, FIELD.requests, requests);
+  shared.set(CONNECTION, FIELD.state, before);
+  shared.touch(CONNECTION, sys.monotonic());
+  const found = { state: -1, isRead: false };
+  const orders: Order[] = [];
+  const kernel = {
+    epollWait: waitOnce(events, orders),
+    eventfdTake: () => ((found.state = shared.get(CONNECTION, FIELD.state)), 0),
+    poll: () => 0, // the peer of the connection that has the number now is there, and silent
+    receivePacket: (fd: number) => ((found.isRead = fd === CONNECTION), -errno.EAGAIN),
+  };
+  threadOne(memory, orders, kernel).run();
+  return { ...found, isOpen: shared.get(CONNECTION, FIELD.state) !== STATE.free };
+}
+
+test("a late event of a connection that was closed does not touch the next one with its number", () => {
+  const untouched = { state: STATE.idle, isRead: false, isOpen: true };
+  expect(after(EPOLLIN, 0)).toEqual(untouched); // it would wait in the wrong thread
+  expect(after(EPOLLHUP, 0)).toEqual(untouched);
+  expect(after(EPOLLIN, 1, STATE.free)).toEqual({
+    state: STATE.free,
+    isRead: false,
+    isOpen: false,
+  });
+  expect(after(EPOLLHUP | EPOLLIN, 1).state).toBe(STATE.idle);
+  expect(after(EPOLLHUP | EPOLLIN, 1, STATE.fresh, 0).state).toBe(STATE.fresh); // its time for a request runs on
+});
+
+test("a connection is not handed to a thread that dies at that moment", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.setThread(0, THREAD.serves, 1);
+  shared.setThread(1, THREAD.load, 5);
+  const orders: Order[] = [];
+  let requests = 2;
+  let owner = -1;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (requests < 0) orders.push({ kind: "stop" });
+      pairs.set(requests-- > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
+      return 1;
+    },
+    receivePacket: receiveRequest,
+    socket: () => -errno.EMFILE,
+    sendPacket: () => 8,
+    sendQueue: () => 0,
+    epollCtl(_: number, operation: number) {
+      if (operation === EPOLL_CTL_DEL) void reclaim(sys, shared, 0); // of the thread that was chosen
+      return 0;
+    },
+    eventfdTake() {
+      owner = shared.get(CONNECTION, FIELD.owner);
+      return 0;
+    },
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(owner).toBe(1);
+  expect(shared.thread(0, THREAD.inbox)).toBe(-1);
+  expect(shared.connections()).toBe(0);
+});
+
+test("what is handed to a thread that was told to stop is answered, and after that nothing is handed to it", () => {
+  const { memory, shared } = idleConnection(0);
+  const orders: Order[] = [{ kind: "stop" }];
+  const moved: boolean[] = [];
+  const answered: number[] = [];
+  const kernel = {
+    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
+    eventfdTake: () => 0,
+    monotonic() {
+      // after the order, before the end
+      if (orders.length === 0 && moved.length === 0) moved.push(shared.move(CONNECTION, 1));
+      return 0;
+    },
+    receivePacket: receiveRequest,
+    socket: () => -errno.EMFILE,
+    sendPacket: (fd: number) => answered.push(fd),
+  };
+  threadOne(memory, orders, kernel).run();
+  expect([moved, answered]).toEqual([[true], [CONNECTION]]);
+  expect([shared.connections(), shared.thread(1, THREAD.inbox)]).toEqual([0, -1]);
+  expect(shared.move(CONNECTION, 1)).toBe(false);
+});
+
+test("who sends without an end does not keep a thread that stops: nothing more comes while it drops that", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.flight.setUnread(CONNECTION, UNREAD.plain);
+  const calls: [call: string, how?: number][] = [];
+  const kernel = {
+    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
+    eventfdTake: () => 0,
+    sendQueue: () => 100,
+    poll: () => EPOLLIN,
+    shutdown: (_: number, how: number) => (calls.push(["shutdown", how]), 0),
+    dropPackets: () => (calls.push(["dropPackets"]), 0),
+  };
+  threadOne(memory, [{ kind: "stop" }], kernel).run();
+  expect(calls).toEqual([["shutdown", SHUT_RD], ["dropPackets"]]); // the reply is there to receive
+});
+
+test("who is held back for a slow close counts as refused, and not as failed in the kernel", () => {
+  const { memory, shared } = idleConnection(1);
+  const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+  const requests = Array.from({ length: 9 }, () => request); // eight are on credit
+  const orders: Order[] = [];
+  let now = 0;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (requests.length === 0) orders.push({ kind: "stop" });
+      pairs.set(requests.length > 0 ? [EPOLLIN, CONNECTION] : [EPOLLIN, WAKE_DATA]);
+      return 1;
+    },
+    receivePacket(_: number, packet: Uint8Array) {
+      const asked = requests.shift();
+      packet.set(asked ?? []);
+      return asked?.byteLength ?? -errno.EAGAIN;
+    },
+    socket: () => 99,
+    close: () => ((now += 7), 0),
+    poll: () => EPOLLHUP,
+    sendPacket: () => 8,
+    sendQueue: () => 0,
+    monotonic: () => now,
+    eventfdTake: () => 0,
+  };
+  threadOne(memory, orders, kernel).run();
+  const counts = [COUNTER.granted, COUNTER.refusedInFlight, COUNTER.failed];
+  expect(counts.map((counter) => shared.sum(counter))).toEqual([8, 1, 0]);
+});
+
+test("a connection that the kernel has no room to wait for is closed, and that is said", () => {
+  const { memory, shared } = idleConnection(1);
+  const orders: Order[] = [];
+  const said: string[] = [];
+  let left = -1;
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    eventfdTake: () => ((left = shared.connections()), 0), // before the end, which closes all
+    receivePacket: () => -errno.EAGAIN,
+    epollCtl: (_: number, _operation: number, fd: number) =>
+      fd === CONNECTION ? -errno.ENOSPC : 0,
+  };
+  threadOne(memory, orders, kernel, (report) => {
+    if (report.kind === "log") said.push(report.record.message);
+  }).run();
+  expect(said).toEqual([expect.stringContaining("epoll_ctl gives ENOSPC")]);
+  expect(left).toBe(0);
+});
+
+test("a thread that cannot wait ends, for one in its place, instead of asking for ever", () => {
+  let waits = 0;
+  const orders: Order[] = [];
+  const epollWait = (_: number, pairs: Uint32Array) => {
+    if (++waits === 1) return -errno.EINTR;
+    if (waits === 2) return -errno.EPERM;
+    orders.push({ kind: "stop" });
+    pairs.set([EPOLLIN, WAKE_DATA]);
+    return 1;
+  };
+  const loop = threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait, eventfdTake: () => 0 });
+  expect(() => loop.run()).toThrow("epoll_wait: EPERM");
+});
+
+/** How often a thread collects garbage that has so many steps to do, then nothing for a moment, and so again. */
+function collections(steps: number): number {
+  const collect = spyOn(Bun, "gc").mockImplementation(() => undefined);
+  const orders: Order[] = [];
+  let done = 0;
+  const epollWait = (_: number, pairs: Uint32Array) => {
+    if (++done % (steps + 1) === 0) return -errno.EINTR;
+    if (done > 2 * (steps + 1)) orders.push({ kind: "stop" });
+    pairs.set([EPOLLIN, WAKE_DATA]);
+    return 1;
+  };
+  threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait, eventfdTake: () => 0 }).run();
+  const { length } = collect.mock.calls;
+  collect.mockRestore();
+  return length;
+}
+
+test("an exception closes the connection and the socket that was to be handed over, each once", () => {
+  const { memory, shared } = idleConnection(1);
+  const orders: Order[] = [];
+  const closed: number[] = [];
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    eventfdTake: () => 0,
+    receivePacket: receiveRequest,
+    socket: () => CONNECTION + 1,
+    sendPacket() {
+      throw new Error("on demand");
+    },
+    close: (fd: number) => closed.push(fd),
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(closed).toEqual([CONNECTION + 1, CONNECTION]);
+  expect(shared.thread(1, THREAD.scratch)).toBe(-1);
+  expect([shared.get(CONNECTION, FIELD.state), shared.connections()]).toEqual([STATE.free, 0]);
+});
+
+test.each([1, 2])("so does one in turn %d of a new connection", (turn) => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const orders: Order[] = [];
+  const accepts = [CONNECTION];
+  const closed: number[] = [];
+  const said: string[] = [];
+  let turns = 0;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (accepts.length === 0) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, accepts.length > 0 ? LISTEN_DATA : WAKE_DATA]);
+      return 1;
+    },
+    accept: () => accepts.shift() ?? -errno.EAGAIN,
+    getsockopt: () => 12,
+    pollMany: (pairs: Int32Array) => ((pairs[1] = POLLIN), 1),
+    eventfd: () => -errno.EMFILE,
+    eventfdTake: () => 0,
+    receivePacket: receiveRequest,
+    sendQueue: () => 0,
+    socket: () => CONNECTION + 1,
+    sendPacket() {
+      if (++turns === turn) throw new Error("on demand");
+      return 8;
+    },
+    close: (fd: number) => closed.push(fd),
+  };
+  threadAt(0, memory, orders, kernel, (report) => {
+    if (report.kind === "log") said.push(report.record.message);
+  }).run();
+  expect(closed).toEqual([...Array<number>(turn).fill(CONNECTION + 1), CONNECTION]);
+  expect(said).toEqual(["an exception ended a connection: Error: on demand"]);
+  expect(new Shared(memory).connections()).toBe(0);
+});
+
+test.each([1, EVENTS])(
+  "an exception in something else leaves alone the connection that was served before it (%d ready)",
+  (count) => {
+    const { memory, shared } = idleConnection(1);
+    shared.set(CONNECTION, FIELD.requests, 2);
+    shared.setThread(0, THREAD.serves, 1);
+    shared.setThread(1, THREAD.load, 5);
+    const first = spyOn(Math, "random").mockReturnValue(0); // a step begins with its first event
+    const orders: Order[] = [];
+    const ready = Array.from({ length: count }, (_, i) => [EPOLLIN, CONNECTION + 1 + i - count]);
+    const waits = [ready.flat()];
+    let isServed = false;
+    let state = -1;
+    const kernel = {
+      epollWait(_: number, pairs: Uint32Array) {
+        const events = waits.shift() ?? [EPOLLIN, WAKE_DATA];
+        pairs.set(events);
+        return events.length / 2;
+      },
+      receivePacket: receiveRequest,
+      socket: () => -errno.EMFILE,
+      sendPacket: () => 8,
+      sendQueue: () => 0,
+      eventfdAdd: () => 0,
+      eventfdTake() {
+        if (!isServed) {
+          isServed = true;
+          shared.set(CONNECTION, FIELD.state, STATE.busy); // the other thread is at work on it by now
+          throw new Error("on demand");
+        }
+        state = shared.get(CONNECTION, FIELD.state);
+        orders.push({ kind: "stop" });
+        return 0;
+      },
+    };
+    threadOne(memory, orders, kernel).run();
+    first.mockRestore();
+    expect([shared.get(CONNECTION, FIELD.owner), state]).toEqual([0, STATE.busy]);
+  },
+);
+
+test("a thread waits no longer than until the first thing that it has to do in time", () => {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const orders: Order[] = [];
+  const lookMs = threadOptions(memory, DESCRIPTORS).bounds.firstRequestMs / 4;
+  const failure = [-errno.EMFILE, -errno.EAGAIN] as const; // then there is a pause of 100 ms
+  const accepts = [CONNECTION, -errno.EAGAIN, ...failure, ...failure];
+  const times = [0, lookMs - 160, lookMs - 50, lookMs - 50, lookMs];
+  const waits: number[] = [];
+  let now = 0;
+  const kernel = {
+    monotonic: () => now,
+    epollWait(_: number, pairs: Uint32Array, _max: number, waitMs: number) {
+      now = times[waits.length] ?? now;
+      waits.push(waitMs);
+      if (waits.length === times.length) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, waits.length === 3 || orders.length > 0 ? WAKE_DATA : LISTEN_DATA]);
+      return 1;
+    },
+    getsockopt: () => 12,
+    poll: () => 0,
+    accept: () => accepts.shift() ?? -errno.EAGAIN,
+    eventfd: () => -errno.EMFILE,
+    eventfdTake: () => 0,
+    receivePacket: () => -errno.EAGAIN,
+  };
+  threadAt(0, memory, orders, kernel).run();
+  expect(waits).toEqual([-1, lookMs, 100, 50, 50]);
+});
+
+/** The times that a thread is to look for events, where one other has so many connections. */
+function looks(load: number, gapsMs: readonly number[]): number[] {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const orders: Order[] = [];
+  const lookUs: number[] = [];
+  let now = 0;
+  new Shared(memory).addLoad(0, load);
+  const kernel = {
+    monotonic: () => now,
+    epollWait(_: number, pairs: Uint32Array, _max: number, _waitMs: number, us: number) {
+      now += gapsMs[lookUs.length] ?? 0;
+      lookUs.push(us);
+      if (lookUs.length === gapsMs.length) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, WAKE_DATA]);
+      return 1;
+    },
+    eventfdTake: () => 0,
+  };
+  threadOne(memory, orders, kernel).run();
+  return lookUs;
+}
+
+test("a thread looks for events before it sleeps while they come quickly and no other has work", () => {
+  expect(looks(0, [0.099, 0.099, 0.101, 0.099, 0])).toEqual([0, 100, 100, 0, 100]);
+  expect(looks(1, [0.099, 0.099, 0.101, 0.099, 0])).toEqual([0, 0, 0, 0, 0]);
+});
+
+test("a thread that has lost its processor by a look sleeps at once for a while", () => {
+  expect(looks(0, [0, 0, 3, 0, 0, 100, 0, 0])).toEqual([0, 100, 100, 0, 0, 0, 0, 100]);
+  expect(looks(0, [0, 0, 0.9, 0, 0, 100, 0, 0])).toEqual([0, 100, 100, 0, 100, 100, 0, 0]);
+});
+
+test("garbage is collected in the pauses after much work", () => {
+  expect(collections(COLLECT_STEPS)).toBe(2);
+  expect(collections(COLLECT_STEPS / 2)).toBe(1);
+  expect(collections(10)).toBe(0);
+});
+
+/**
+ * Has the thread that accepts wait a few times, each time with the same connections ready: many of
+ * one user, and behind them those of others, one by default. Then it is told to stop.
+ *
+ * @param first the events of a wait before those
+ * @param orderAt the wait at which the order is there already, though its event waits with the others
+ * @returns the turns and the state of each connection, the connections that were looked for, and the waits
+ */
+function serveReady(
+  steps: number,
+  options: {
+    count?: number;
+    state?: number;
+    accept?: () => number;
+    first?: readonly number[];
+    orderAt?: number;
+    moved?: number;
+    others?: number;
+  } = {},
+) {
+  const { count = EVENTS, state = STATE.idle, accept = () => -errno.EAGAIN } = options;
+  const { first = [], orderAt = steps, moved = -1, others = 1 } = options;
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  const ready = Array.from({ length: count }, (_, i) => 100 + i);
+  for (const fd of ready) {
+    shared.set(fd, FIELD.state, state);
+    shared.set(fd, FIELD.requests, 1);
+    shared.set(fd, FIELD.account, shared.openAccount(ready.indexOf(fd) < count - others ? 1 : 2));
+  }
+  const turns = new Map(ready.map((fd) => [fd, 0]));
+  const orders: Order[] = [];
+  const waits = [
+    ...(first.length > 0 ? [first] : []),
+    ...Array.from({ length: steps }, () => ready.flatMap((fd) => [EPOLLIN, fd])),
+    [EPOLLIN, WAKE_DATA],
+  ];
+  const found = { turns: [0], states: [0], moved: -1, accepts: 0, waits: 0 };
+  let accepts = 0;
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (found.waits === 0 && moved >= 0) shared.move(moved, 0);
+      if (found.waits++ === orderAt) orders.push({ kind: "stop" });
+      const events = waits.shift() ?? [];
+      pairs.set(events);
+      return events.length / 2;
+    },
+    receivePacket: (fd: number) => (turns.set(fd, (turns.get(fd) ?? 0) + 1), -errno.EAGAIN),
+    accept: () => (accepts++, accept()),
+    eventfd: () => -errno.EMFILE,
+    eventfdTake() {
+      found.turns = [...turns.values()];
+      found.states = ready.map((fd) => shared.get(fd, FIELD.state));
+      if (moved >= 0) found.moved = shared.get(moved, FIELD.state);
+      found.accepts = accepts;
+      return 0;
+    },
+  };
+  threadAt(0, memory, orders, kernel).run();
+  return found;
+}
+
+const sum = (turns: readonly number[]) => turns.reduce((one, other) => one + other, 0);
+
+test("where more are ready than one wait takes, who is new does not wait for all of them", () => {
+  expect(serveReady(3).accepts).toBe(3);
+  expect(serveReady(3, { count: EVENTS - 1 }).accepts).toBe(0); // it would be among the ready
+  expect(serveReady(3, { accept: () => -errno.EMFILE }).accepts).toBe(2); // then there is a pause
+  const orderAt = 4;
+  expect(serveReady(3, { first: [EPOLLHUP, LISTEN_DATA], orderAt }).accepts).toBe(1); // then it is lost
+});
+
+test("an exception in that does not end the thread", () => {
+  let left = 2;
+  const accept = () => {
+    if (left-- > 0) throw new RangeError("for a test");
+    return -errno.EAGAIN;
+  };
+  expect(serveReady(3, { accept }).accepts).toBe(3);
+});
+
+test("nor do orders wait, nor connections that other threads have handed over", () => {
+  expect(serveReady(9, { orderAt: 3 }).waits).toBe(4);
+  expect(serveReady(1, { moved: 180 }).moved).toBe(STATE.idle);
+});
+
+test("where more are ready than one wait takes, each user has a share of the turns", () => {
+  const { turns, states } = serveReady(10);
+  expect(turns.at(-1)).toBe(10);
+  expect(sum(turns.slice(0, -1))).toBe(10 * 4);
+  expect(new Set(states)).toEqual(new Set([STATE.idle]));
+  expect(serveReady(10, { count: EVENTS - 1 }).turns).toEqual(Array(EVENTS - 1).fill(10));
+});
+
+test("but who is alone has them all", () => {
+  expect(serveReady(10, { others: 0 }).turns).toEqual(Array(EVENTS).fill(10));
+});
+
+test("of a user's many each has its turn, though they are ready in the same order again and again", () => {
+  expect(serveReady(1000).turns).not.toContain(0); // by chance once in 10^26 times
+});
+
+test("one that is passed over before its first request is not taken for one that may be closed", () => {
+  const { turns, states } = serveReady(1, { state: STATE.fresh });
+  const passedOver = states.filter((_, i) => turns[i] === 0);
+  expect(passedOver).toEqual(Array(EVENTS - 5).fill(STATE.fresh));
+});
+
+test("one that was told of once and is passed over is told of again", () => {
+  const { turns, states } = serveReady(1, { state: STATE.stuck });
+  expect(sum(turns)).toBe(1 + 4);
+  expect(new Set(states)).toEqual(new Set([STATE.idle]));
+});

@@ -1,0 +1,229 @@
+/*
+ * The loop of a serving thread.
+ *
+ * How it works: the thread waits in epoll_wait(2) and nowhere else. A new connection is read from
+ * at once, because most clients have sent their request by then, and when all that waited have
+ * had theirs, they are looked at once more, because most have hung up by then: they never enter
+ * epoll. A connection whose client asks again without receiving its reply waits for EPOLLOUT, by
+ * edges: there is one whenever a client receives something. Where more are ready than one wait
+ * tells of, users share the turns, so that nobody waits for one who has thousands.
+ */
+import {
+  checked,
+  EPOLL_CTL_ADD,
+  EPOLLHUP,
+  EPOLLIN,
+  errno,
+  type Syscalls,
+} from "@xsocket/xbind-native";
+import { isLogged } from "../log.ts";
+import { THREAD } from "../memory/memory.ts";
+import { Shared } from "../memory/shared.ts";
+import { ACCEPTS, Acceptor, LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
+import { Answerer } from "./answer.ts";
+import { Connections } from "./connections.ts";
+import { Judge } from "./judge.ts";
+import { Look } from "./look.ts";
+import { Peer } from "./peer.ts";
+import { limitedVoice } from "./say.ts";
+import type { Context, Order, Report, ThreadOptions } from "./thread.ts";
+import { Tick } from "./tick.ts";
+import { Turns } from "./turns.ts";
+
+/** Events taken by one wait. Where there are so many, the step is crowded: more may be ready. */
+export const EVENTS = 64;
+const ACCEPTS_BESIDE = 16; // in a crowded step, beside the events
+
+/** After so many steps a pause is used to collect garbage. */
+export const COLLECT_STEPS = 16_384;
+
+/* How long a thread that stops waits for clients that have asked more than they have received replies. */
+const LAST_MS = 200;
+
+/** What a thread exchanges with the main thread. */
+export interface Channel {
+  /** The next order of the main thread, undefined when there is none. */
+  take(): Order | undefined;
+  send(report: Report): void;
+}
+
+/** Serves connections until it is told to stop. */
+export class Loop {
+  readonly #context: Context;
+  readonly #channel: Channel;
+  readonly #connections: Connections;
+  readonly #turns: Turns;
+  readonly #acceptor: Acceptor;
+  readonly #tick: Tick;
+  readonly #look: Look;
+  readonly #pairs = new Uint32Array(new ArrayBuffer(EVENTS * 8));
+  #stopping = false;
+  #steps = 0; // since the last collection
+
+  constructor(sys: Syscalls, options: ThreadOptions, channel: Channel) {
+    const shared = new Shared(options.memory, options.index);
+    const epollFd = shared.thread(options.index, THREAD.epoll);
+    const say = limitedVoice(
+      options.logLevel,
+      (record) => {
+        shared.addRecords(options.index, 1);
+        channel.send({ kind: "log", record });
+      },
+      () => sys.monotonic(),
+      () => shared.thread(options.index, THREAD.records),
+    );
+    const logs: Context["logs"] = (level) => isLogged(level, options.logLevel);
+    const judge = new Judge(options.policy, () => sys.monotonic(), options.index);
+    const context = { options, sys, shared, epollFd, judge, say, logs };
+    const peer = new Peer(sys, shared);
+    this.#context = context;
+    this.#channel = channel;
+    this.#connections = new Connections(context);
+    const turns = new Turns(
+      context,
+      this.#connections,
+      new Answerer(context, this.#connections, peer),
+    );
+    const settle = () => turns.settle();
+    const serve = (fd: number) => turns.first(fd);
+    this.#turns = turns;
+    this.#acceptor = new Acceptor(context, this.#connections, peer, settle, serve);
+    this.#tick = new Tick(sys, shared, options.index, say);
+    this.#look = new Look(
+      () => sys.monotonic(),
+      () => !shared.isLoadedBeside(options.index),
+    );
+    checked("epoll_ctl", sys.epollCtl(epollFd, EPOLL_CTL_ADD, this.#wakeFd, EPOLLIN, WAKE_DATA));
+  }
+
+  get #wakeFd(): number {
+    return this.#context.shared.thread(this.#context.options.index, THREAD.wake);
+  }
+
+  /** Runs the loop. Returns when the thread has stopped. */
+  run(): void {
+    const { shared, options } = this.#context;
+    shared.setThread(options.index, THREAD.serves, 1);
+    this.#channel.send({ kind: "ready" });
+    while (!this.#stopping) this.#step();
+    this.#finish();
+  }
+
+  #step(): void {
+    const { sys, epollFd } = this.#context;
+    const lookUs = this.#look.begin();
+    const count = sys.epollWait(epollFd, this.#pairs, EVENTS, this.#waitMs(), lookUs);
+    this.#look.end();
+    this.#tick.waited(count);
+    if (count === -errno.EINTR) this.#collect();
+    else if (checked("epoll_wait", count) > 0) this.#steps++;
+    if (count === EVENTS) this.#handleCrowd();
+    else this.#handleSome(count, 0);
+    this.#connections.lookAtDue();
+    this.#acceptor.resume();
+    if (this.#turns.isCrowdLasting()) this.#askForThread();
+  }
+
+  #handleSome(count: number, first: number): void {
+    this.#turns.begin(count === EVENTS);
+    for (let i = 0; i < count; i++) {
+      const at = 2 * ((first + i) % count);
+      this.#handleGuarded(this.#pairs[at] ?? 0, this.#pairs[at + 1] ?? 0);
+    }
+  }
+
+  /* Those that are passed over come in the same order again, so chance says where a step begins. */
+  #handleCrowd(): void {
+    this.#handleSome(EVENTS, Math.floor(Math.random() * EVENTS));
+    this.#lookBeside();
+  }
+
+  /* What else there is to do does not wait for all the connections that are ready. */
+  #lookBeside(): void {
+    try {
+      this.#wake();
+      if (this.#acceptor.isListening) this.#acceptSome(ACCEPTS_BESIDE);
+    } catch (error) {
+      this.#turns.failed(error, -1);
+    }
+  }
+
+  /* Nobody asks. Compiling leaves garbage, which the engine keeps as long as little is added to it. */
+  #collect(): void {
+    if (this.#steps < COLLECT_STEPS) return;
+    this.#steps = 0;
+    Bun.gc(true);
+  }
+
+  #askForThread(): void {
+    const { shared } = this.#context;
+    if (shared.serving() < shared.threadCount) this.#channel.send({ kind: "crowded" });
+  }
+
+  #waitMs(): number {
+    const look = this.#connections.waitMs();
+    const pause = this.#acceptor.waitMs();
+    return look < 0 ? pause : pause < 0 ? look : Math.min(look, pause);
+  }
+
+  #handleGuarded(events: number, data: number): void {
+    try {
+      this.#handle(events, data);
+    } catch (error) {
+      this.#turns.failed(error, -1);
+    }
+  }
+
+  #handle(events: number, data: number): void {
+    if (data === LISTEN_DATA) this.#listened(events);
+    else if (data === WAKE_DATA) this.#wake();
+    else this.#turns.event(data, events);
+  }
+
+  #listened(events: number): void {
+    this.#acceptSome(ACCEPTS);
+    if ((events & EPOLLHUP) !== 0) this.#acceptor.lost();
+  }
+
+  #acceptSome(most: number): void {
+    this.#acceptor.accept(most);
+    this.#turns.settle();
+  }
+
+  #wake(): void {
+    this.#context.sys.eventfdTake(this.#wakeFd);
+    this.#context.shared.countBeat(this.#context.options.index);
+    this.#connections.takeInbox();
+    for (let order = this.#channel.take(); order; order = this.#channel.take()) this.#obey(order);
+  }
+
+  #obey(order: Order): void {
+    if (order.kind === "stop") this.#stopping = true;
+    else this.#context.judge.follow(order.policy);
+  }
+
+  /* Answers what has arrived, and closes everything. */
+  #finish(): void {
+    const { shared, options } = this.#context;
+    this.#tick.start();
+    shared.retire(options.index);
+    this.#connections.takeInbox();
+    for (let left = options.bounds.backlog; left > 0 && this.#acceptor.isAwaited(); left -= ACCEPTS)
+      this.#acceptSome(ACCEPTS);
+    const open: number[] = [];
+    for (let fd = 0; fd < shared.descriptors; fd++) if (this.#turns.last(fd)) open.push(fd);
+    this.#finishOpen(open);
+  }
+
+  /* Who asks several times in advance is answered as it receives: an event tells of that. */
+  #finishOpen(fds: number[]): void {
+    const { sys, epollFd } = this.#context;
+    const end = sys.monotonic() + LAST_MS;
+    let open = fds;
+    for (let left = LAST_MS; open.length > 0 && left > 0; left = end - sys.monotonic()) {
+      sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left), 0);
+      open = open.filter((fd) => this.#turns.last(fd));
+    }
+    for (const fd of open) this.#turns.cut(fd);
+  }
+}

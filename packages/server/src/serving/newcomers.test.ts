@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { POLLHUP, POLLIN, POLLRDHUP } from "@xsocket/xbind-native";
+import { threadContext, threadOptions } from "../../test/thread.ts";
+import { UNREAD } from "../memory/flight.ts";
+import { createMemory, FIELD, STATE } from "../memory/memory.ts";
+import { Connections } from "./connections.ts";
+import { Newcomers } from "./newcomers.ts";
+
+const DESCRIPTORS = 200;
+const HUNG_UP = POLLIN | POLLRDHUP | POLLHUP;
+
+test("who has hung up is closed, unless a socket is in flight to a peer that may receive it yet", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const closed: number[] = [];
+  const queues = new Map([[101, 768]]); // the others have received theirs, or are gone
+  const context = threadContext(threadOptions(memory, DESCRIPTORS), {
+    shutdown: () => 0,
+    dropPackets: () => 0,
+    sendQueue: (fd: number) => queues.get(fd) ?? 0,
+    close: (fd: number) => closed.push(fd),
+    pollMany: (pairs: Int32Array, count: number) => {
+      for (let i = 0; i < count; i++) pairs[2 * i + 1] = HUNG_UP;
+      return count;
+    },
+  });
+  const { sys, shared } = context;
+  const connections = new Connections(context);
+  const newcomers = new Newcomers(sys, connections, () => {});
+  for (const fd of [100, 101, 102]) {
+    connections.open(fd);
+    shared.flight.setUnread(fd, UNREAD.socket);
+    newcomers.add(fd);
+  }
+  expect(newcomers.settle()).toBe(2); // so many descriptors are free
+  expect(closed).toEqual([100, 102]);
+  expect(shared.get(101, FIELD.state)).toBe(STATE.lingering);
+  expect([shared.connections(), shared.flight.inFlight()]).toEqual([1, 1]);
+});

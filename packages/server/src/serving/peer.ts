@@ -1,0 +1,85 @@
+import { SO_PEERCRED, SO_PEERGROUPS, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
+import { FIELD } from "../memory/memory.ts";
+import type { Shared } from "../memory/shared.ts";
+import { NOBODY } from "../policy/ids.ts";
+import type { Asker } from "../policy/match.ts";
+import { hasUnmappedIds } from "./unmapped.ts";
+
+/* More are not looked at: the kernel takes 40 ns for each, and lets a client have 65,536. */
+const GROUPS_MAX = 1024;
+
+/**
+ * The client of the connection at hand, as the kernel recorded it at connect(2).
+ *
+ * There is one object for each thread, pointed at one connection after another.
+ */
+export class Peer implements Asker {
+  readonly #sys: Syscalls;
+  readonly #shared: Shared;
+  readonly #credentials = new Int32Array(new ArrayBuffer(12));
+  #ids: Uint32Array | undefined; // made when groups are asked for
+  #groups: Uint32Array | undefined;
+  #isAsked = false; // for the groups of the connection at hand
+  #fd = -1;
+  readonly hasUnmappedIds = hasUnmappedIds();
+
+  constructor(sys: Syscalls, shared: Shared) {
+    this.#sys = sys;
+    this.#shared = shared;
+  }
+
+  /** The connection at hand. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  get pid(): number {
+    return this.#shared.get(this.#fd, FIELD.pid);
+  }
+
+  get uid(): number {
+    return this.#shared.get(this.#fd, FIELD.uid) >>> 0;
+  }
+
+  get gid(): number {
+    return this.#shared.get(this.#fd, FIELD.gid) >>> 0;
+  }
+
+  /** Whether it is root, or the user that this server runs as. */
+  isTrusted(ownUid: number): boolean {
+    const { uid } = this;
+    return uid === 0 || (uid === ownUid && !(this.hasUnmappedIds && uid === NOBODY));
+  }
+
+  /** Turns to another connection. */
+  look(fd: number): void {
+    this.#fd = fd;
+    this.#isAsked = false;
+  }
+
+  /** Asks the kernel who a new connection is, and keeps that in its row. */
+  read(fd: number): boolean {
+    const credentials = this.#credentials;
+    if (this.#sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, 12) < 0) return false;
+    this.#shared.set(fd, FIELD.pid, credentials[0] ?? 0);
+    this.#shared.set(fd, FIELD.uid, credentials[1] ?? 0);
+    this.#shared.set(fd, FIELD.gid, credentials[2] ?? 0);
+    return true;
+  }
+
+  /**
+   * The supplementary groups, undefined if they are too many. One system call, so only policies that
+   * name groups ask, and once for a request, however many rules name some.
+   */
+  groups(): ArrayLike<number> | undefined {
+    if (!this.#isAsked) this.#groups = this.#askGroups();
+    this.#isAsked = true;
+    return this.#groups;
+  }
+
+  #askGroups(): Uint32Array | undefined {
+    const ids = (this.#ids ??= new Uint32Array(new ArrayBuffer(GROUPS_MAX * 4)));
+    const bytes = this.#sys.getsockopt(this.#fd, SOL_SOCKET, SO_PEERGROUPS, ids, ids.byteLength);
+    return bytes < 0 ? undefined : ids.subarray(0, bytes / 4);
+  }
+}

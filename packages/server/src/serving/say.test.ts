@@ -1,0 +1,45 @@
+import { expect, test } from "bun:test";
+import type { LogRecord } from "../log.ts";
+import { limitedVoice, RECORDS_WAITING_MAX } from "./say.ts";
+
+test("what is left out has no fields to be found", () => {
+  const sent: LogRecord[] = [];
+  let found = 0;
+  const say = limitedVoice(
+    "info",
+    (record) => sent.push(record),
+    () => 0,
+    () => 0,
+  );
+  for (let i = 0; i < 100; i++) say("warning", "denied", "refused", () => ({ found: ++found }));
+  say("debug", "granted", "gave", () => ({ found: ++found }));
+  expect(sent.at(-1)).toEqual({
+    level: "warning",
+    event: "denied",
+    message: "refused",
+    fields: { found },
+  });
+  expect(sent).toHaveLength(found);
+  expect(found).toBeLessThan(100);
+});
+
+test("what the main thread has no time for is left out and counted, debug records as well", () => {
+  const sent: LogRecord[] = [];
+  let taken = 0;
+  const say = limitedVoice(
+    "debug",
+    (record) => sent.push(record),
+    () => 0,
+    () => sent.length - taken,
+  );
+  for (let i = 0; i < RECORDS_WAITING_MAX + 5; i++) say("debug", "granted", "gave", {});
+  say("error", "accept", "no room", {});
+  expect(sent).toHaveLength(RECORDS_WAITING_MAX);
+  taken = sent.length;
+  say("debug", "granted", "gave", {});
+  say("error", "accept", "no room", {});
+  expect(sent.slice(taken).map(({ message }) => message)).toEqual([
+    "gave (and 5 more like this before)",
+    "no room (and 1 more like this before)",
+  ]);
+});

@@ -1,0 +1,73 @@
+import { isLogged, type Log, type LogLevel, type LogRecord } from "../log.ts";
+import { DEFAULT_LOG_LEVEL } from "../options.ts";
+import type { Policy } from "../policy/rule.ts";
+
+const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause must not flood the log
+
+/** Records of one thread that may wait for the main thread, which writes them. */
+export const RECORDS_WAITING_MAX = 1024;
+
+/** What takes the records, less those that nobody wants. What it throws is an uncaught exception. */
+export function wantedOf(options: {
+  readonly log?: Log | undefined;
+  readonly logLevel?: LogLevel | undefined;
+}): Log {
+  const { log = () => {}, logLevel = DEFAULT_LOG_LEVEL } = options;
+  return (record) => {
+    if (!isLogged(record.level, logLevel)) return;
+    try {
+      log(record);
+    } catch (error) {
+      reportError(error); // what is under way, as a stop, is not held up
+    }
+  };
+}
+
+/** Warns of a policy that refuses everyone: a file that is empty, or not written yet, is one, too. */
+export function warnIfClosed({ source, rules }: Policy, log: Log): void {
+  if (rules.some(({ allow, kind }) => allow && kind === "socket")) return;
+  const message = `nobody gets a socket, since no rule of ${source} allows one: add one with action = "allow", or see that this is the file that was meant`;
+  log({ level: "warning", event: "policy", message, fields: {} });
+}
+
+/** Says something. Fields that cost something to find are given as a function, for what is left out needs none. */
+export type Voice = (
+  level: LogLevel,
+  event: string,
+  message: string,
+  fields: LogRecord["fields"] | (() => LogRecord["fields"]),
+) => void;
+
+/**
+ * Makes a thread's voice: wanted records go out, and of each kind of event only so many a second.
+ * What was left out is counted and said with the next one. Debug records are not counted: who
+ * wants them wants all. Of these, too, what the main thread has no time for is left out.
+ *
+ * @param waiting how many records are on their way
+ */
+export function limitedVoice(
+  wanted: LogLevel,
+  send: (record: LogRecord) => void,
+  now: () => number,
+  waiting: () => number,
+): Voice {
+  const windows = new Map<string, { until: number; sent: number; left: number }>();
+  return (level, event, message, fields) => {
+    if (!isLogged(level, wanted)) return;
+    const window = windows.get(event) ?? { until: 0, sent: 0, left: 0 };
+    windows.set(event, window);
+    if (level !== "debug" && now() >= window.until) {
+      window.until = now() + 1000;
+      window.sent = 0;
+    }
+    const isTooMany = level !== "debug" && ++window.sent > RECORDS_PER_SECOND;
+    if (isTooMany || waiting() >= RECORDS_WAITING_MAX) {
+      window.left++;
+      return;
+    }
+    const more = window.left > 0 ? ` (and ${window.left} more like this before)` : "";
+    window.left = 0;
+    const found = typeof fields === "function" ? fields() : fields;
+    send({ level, event, message: message + more, fields: found });
+  };
+}

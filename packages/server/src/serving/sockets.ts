@@ -1,0 +1,56 @@
+import { AF_INET, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_TYPE_MASK } from "@xsocket/protocol";
+import { errno, type Syscalls } from "@xsocket/xbind-native";
+import { SOCK_PACKET } from "../policy/names.ts";
+
+const KEPT_MS = 1000; // a module may be loaded meanwhile
+const KEPT_MAX = 64;
+
+const TYPE_BITS = SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC;
+const MISSING = new Set([errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT]);
+
+/* The key of a family that is missing, whatever else is asked for. No other key is a fraction. */
+function ofFamily(domain: number): number {
+  return domain + 0.5;
+}
+
+/**
+ * Makes sockets. What the kernel does not have it looks for at each call anew, by starting
+ * modprobe(8): some milliseconds for the thread, which any client can ask for, as TCP over datagrams.
+ * So its answer to that holds for a moment.
+ */
+export class Sockets {
+  readonly #sys: Syscalls;
+  readonly #missing = new Map<number, number>();
+  #keptUntil = 0;
+
+  constructor(sys: Syscalls) {
+    this.#sys = sys;
+  }
+
+  /** Returns a socket that is closed on exec, or -errno. */
+  make(domain: number, type: number, protocol: number): number {
+    if ((type & ~TYPE_BITS) !== 0) return -errno.EINVAL; // as the kernel says before all else
+    const base = type & SOCK_TYPE_MASK;
+    // no kernel has it, and says so before it looks for a module
+    if (base > SOCK_PACKET) return this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
+    const key = (domain * (SOCK_TYPE_MASK + 1) + base) * 2 ** 32 + (protocol >>> 0);
+    const known = this.#known(domain, key);
+    if (known !== undefined) return known;
+    const made = this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
+    // SOCK_PACKET of AF_INET is of another family
+    if (made === -errno.EAFNOSUPPORT && domain !== AF_INET) this.#keep(ofFamily(domain), made);
+    else if (made < 0 && MISSING.has(-made)) this.#keep(key, made);
+    return made;
+  }
+
+  #known(domain: number, key: number): number | undefined {
+    if (this.#missing.size === 0) return undefined;
+    if (this.#sys.monotonic() >= this.#keptUntil) this.#missing.clear();
+    return this.#missing.get(ofFamily(domain)) ?? this.#missing.get(key);
+  }
+
+  #keep(key: number, answer: number): void {
+    if (this.#missing.size === 0) this.#keptUntil = this.#sys.monotonic() + KEPT_MS;
+    if (this.#missing.size < KEPT_MAX) this.#missing.set(key, answer);
+  }
+}

@@ -1,0 +1,188 @@
+/*
+ * The turns of connections.
+ *
+ * How it works: a connection is taken out of its waiting state, one request of it is answered, and
+ * it waits again or ends. New connections that have been answered are looked at together
+ * (newcomers.ts). What is thrown meanwhile ends that connection alone.
+ */
+import { EPOLLHUP, POLLHUP, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
+import { FIELD, STATE, THREAD } from "../memory/memory.ts";
+import { type Answerer, TURN } from "./answer.ts";
+import type { Connections } from "./connections.ts";
+import { Crowd } from "./crowd.ts";
+import { Fairness } from "./fairness.ts";
+import { Newcomers } from "./newcomers.ts";
+import type { Context } from "./thread.ts";
+
+function isWaiting(state: number): boolean {
+  return (
+    state === STATE.idle ||
+    state === STATE.fresh ||
+    state === STATE.stuck ||
+    state === STATE.lingering
+  );
+}
+
+/** Gives the connections of one thread their turns. */
+export class Turns {
+  readonly #context: Context;
+  readonly #connections: Connections;
+  readonly #answerer: Answerer;
+  readonly #newcomers: Newcomers;
+  readonly #crowd: Crowd;
+  readonly #fairness: Fairness;
+
+  constructor(context: Context, connections: Connections, answerer: Answerer) {
+    const { sys, shared } = context;
+    this.#context = context;
+    this.#connections = connections;
+    this.#answerer = answerer;
+    this.#newcomers = new Newcomers(sys, connections, (fd) => this.#serveGuarded(fd));
+    this.#crowd = new Crowd(() => sys.monotonic());
+    this.#fairness = new Fairness(
+      (account) => shared.connectionsOf(account) === shared.connections(),
+    );
+  }
+
+  /** Begins a step of the loop. Where it is crowded, users share the turns. */
+  begin(isCrowded: boolean): void {
+    this.#fairness.begin(isCrowded);
+  }
+
+  /** Ends a step. Returns whether connections that are kept open have waited for each other for a while. */
+  isCrowdLasting(): boolean {
+    return this.#crowd.isLasting();
+  }
+
+  /**
+   * Gives a connection its turn. The event may be of one that was closed since the wait, evicted for
+   * one, and the next client have its number: here or, as the owner tells, with another thread.
+   */
+  event(fd: number, events: number): void {
+    const { shared, options } = this.#context;
+    const state = shared.get(fd, FIELD.state);
+    // One that is to move or to be evicted is in an inbox, and that comes next.
+    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
+    const hasTurn = this.#fairness.take(shared.get(fd, FIELD.account));
+    if (!hasTurn && (state === STATE.idle || state === STATE.fresh)) return; // the next wait has it again
+    if (!shared.change(fd, state, STATE.busy)) return;
+    try {
+      if (state === STATE.lingering) this.#linger(fd);
+      else if (!hasTurn) this.#passOver(fd);
+      else if ((events & EPOLLHUP) !== 0 && this.#isGone(fd)) this.#connections.end(fd);
+      else this.#serve(fd);
+    } catch (error) {
+      this.failed(error, fd);
+    }
+  }
+
+  /** Gives a new connection its first turn. It waits for settle() where it has been answered. */
+  first(fd: number): void {
+    try {
+      const turn = this.#answerer.turn(fd);
+      if (turn === TURN.over) this.#connections.end(fd);
+      else if (turn === TURN.waiting) this.#connections.release(fd, STATE.fresh);
+      else this.#newcomers.add(fd);
+    } catch (error) {
+      this.failed(error, fd);
+    }
+  }
+
+  /** Lets new connections that have been answered go on or end. Returns how many have gone. */
+  settle(): number {
+    return this.#newcomers.settle();
+  }
+
+  /**
+   * Gives a connection a last turn, and closes it.
+   *
+   * @returns whether it is open yet, since its client has asked more than it has received replies
+   */
+  last(fd: number): boolean {
+    const { shared, options, sys } = this.#context;
+    if (shared.get(fd, FIELD.owner) !== options.index) return false;
+    const state = shared.get(fd, FIELD.state);
+    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return false;
+    const isBehind = state !== STATE.lingering && !this.#isDone(fd);
+    if (isBehind && (sys.poll(fd, POLLIN, 0) & POLLIN) !== 0) {
+      this.#connections.release(fd, STATE.stuck);
+      return true;
+    }
+    this.#connections.close(fd);
+    return false;
+  }
+
+  /* Whether nothing more is to be answered, after one turn if the client has received what it was sent. */
+  #isDone(fd: number): boolean {
+    return !this.#connections.isUnread(fd) && this.#answerer.turn(fd) !== TURN.answered;
+  }
+
+  /** Closes a connection that has had its last turn. Its client finds the reply there, not that we hung up. */
+  cut(fd: number): void {
+    const { shared, sys } = this.#context;
+    if (!shared.change(fd, STATE.stuck, STATE.busy)) return;
+    sys.shutdown(fd, SHUT_RD); // as fast as they are dropped others might come
+    sys.dropPackets(fd);
+    this.#connections.close(fd);
+  }
+
+  /**
+   * Says that something was thrown, and ends the connection whose turn it was.
+   *
+   * @param fd -1 if it was the turn of none
+   */
+  failed(error: unknown, fd: number): void {
+    const { shared } = this.#context;
+    const what = fd < 0 ? "what its thread was at" : "a connection";
+    this.#context.say("error", "exception", `an exception ended ${what}: ${String(error)}`, {});
+    this.#closeScratch();
+    if (fd >= 0 && shared.get(fd, FIELD.state) === STATE.busy) this.#connections.end(fd);
+  }
+
+  #closeScratch(): void {
+    const { sys, shared, options } = this.#context;
+    const scratch = shared.thread(options.index, THREAD.scratch);
+    if (scratch >= 0) sys.close(scratch);
+    shared.setThread(options.index, THREAD.scratch, -1);
+  }
+
+  /* One that was stuck is told of once, and has to wait as the others do. */
+  #passOver(fd: number): void {
+    const isStuck = this.#connections.isUnread(fd);
+    this.#connections.release(fd, isStuck ? STATE.stuck : STATE.idle);
+  }
+
+  #isGone(fd: number): boolean {
+    return (this.#context.sys.poll(fd, 0, 0) & POLLHUP) !== 0;
+  }
+
+  #linger(fd: number): void {
+    if (this.#connections.isUnread(fd)) this.#connections.release(fd, STATE.lingering);
+    else this.#connections.close(fd);
+  }
+
+  #serveGuarded(fd: number): void {
+    try {
+      this.#serve(fd);
+    } catch (error) {
+      this.failed(error, fd);
+    }
+  }
+
+  /* One request in a turn, so that a client that sends many does not hold up the others. */
+  #serve(fd: number): void {
+    if (this.#connections.isUnread(fd)) return this.#connections.release(fd, STATE.stuck);
+    if (this.#answerer.turn(fd) === TURN.over) return void this.#connections.end(fd);
+    this.#rest(fd);
+  }
+
+  /* A second request tells a connection that is kept open, and those are shared among the threads. */
+  #rest(fd: number): void {
+    const requests = this.#context.shared.get(fd, FIELD.requests);
+    if (requests > 1) {
+      if (this.#connections.moveToQuieter(fd)) return;
+      this.#crowd.served();
+    }
+    this.#connections.release(fd, requests === 0 ? STATE.fresh : STATE.idle);
+  }
+}
