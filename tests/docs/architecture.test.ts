@@ -1,0 +1,51 @@
+/* The tables of docs/ARCHITECTURE.md: what they name is there, and nothing is left out. */
+import { Glob } from "bun";
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const ROOT = join(import.meta.dir, "../..");
+const page = readFileSync(join(ROOT, "docs/ARCHITECTURE.md"), "utf8");
+
+/* The words in backquotes of a section's tables that have this form. */
+function named(title: string, form: RegExp): string[] {
+  const section = page.split(`### ${title}\n`)[1]?.split("\n##")[0] ?? "";
+  const cells = section.match(/^\|.*$/gm) ?? [];
+  return [...cells.join("").matchAll(/`([^`]+)`/g)]
+    .map(([, word = ""]) => word)
+    .filter((word) => form.test(word));
+}
+
+function filesOf(directory: string, pattern: string): string[] {
+  const found = new Glob(pattern).scanSync(join(ROOT, directory));
+  return [...found].filter((file) => !file.endsWith(".test.ts") && file !== "index.ts");
+}
+
+function fits(file: string, pattern: string): boolean {
+  return new Glob(pattern).match(file);
+}
+
+test.each([
+  ["Which file of libxbind does what", "packages/xbind-native/src/xbind", "*.c"],
+  ["Which file of the client does what", "packages/client/src", "*.ts"],
+])("%s", (title, directory, pattern) => {
+  const files = filesOf(directory, pattern);
+  const patterns = named(title, /\.(?:c|ts)$/).filter((name) => !name.includes("/"));
+  const core = filesOf("packages/xbind-native/src/core", "*.c");
+  const known = [...files, ...core];
+  for (const name of patterns)
+    expect(
+      known.some((file) => fits(file, name)),
+      name,
+    ).toBe(true);
+  expect(files.filter((file) => !patterns.some((name) => fits(file, name)))).toEqual([]);
+});
+
+test("Which directory of the server does what", () => {
+  const title = "Which directory of the server does what";
+  const src = "packages/server/src";
+  const directories = new Set(filesOf(src, "*/*.ts").map((file) => file.split("/")[0] ?? ""));
+  expect(named(title, /^[a-z]+$/).toSorted()).toEqual([...directories].toSorted());
+  const files = filesOf(src, "*/*.ts").map((file) => file.split("/").at(-1) ?? "");
+  for (const name of named(title, /\.ts$/)) expect(files, name).toContain(name);
+});
