@@ -154,6 +154,23 @@ test("options that cannot be right are refused before anything is opened", async
   using dir = tempDir();
   const address = dir.join("control");
   const misspelt = { kind: "socket", allow: true, uid: [{ first: 1000, last: 1000 }] }; // it is uids
+  const plain = { name: "r", kind: "socket", allow: false };
+  const rules: [unknown, string][] = [
+    [null, "a rule of the policy must be an object, not null"],
+    ["deny", "a rule of the policy must be an object, not 'deny'"],
+    [{ ...plain, name: 1 }, "name of a rule must be a text, not 1"],
+    [{ name: "r", allow: false }, 'kind of a rule must be "socket" or "status", not undefined'],
+    [{ ...plain, allow: "deny" }, "allow of a rule must be true or false, not 'deny'"],
+    [{ ...plain, uids: 1000 }, "uids of a rule must be a list of spans of ids, as {"],
+    [{ ...plain, uids: [1000] }, "uids of a rule must be a list of spans of ids, as {"],
+    [{ ...plain, gids: [{ first: 9, last: 1 }] }, "gids of a rule must be a list of spans"],
+    [{ ...plain, gids: [] }, "gids of a rule must be a list of spans"],
+    [{ ...plain, types: ["raw"] }, "types of a rule must be a list of the numbers of socket(2)"],
+    [
+      { ...plain, allow: true, connections: 0 },
+      "connections of a rule must be a whole number from",
+    ],
+  ];
   const wrong: [unknown, string][] = [
     [null, "the options must be an object, not null"],
     [{ address: 5 }, "address must be a path, or @name, not 5"],
@@ -175,6 +192,10 @@ test("options that cannot be right are refused before anything is opened", async
       { policy: () => ({ source: "mine", rules: [misspelt] }) },
       "a rule of the policy has no key uid:",
     ],
+    ...rules.map(([rule, message]): [unknown, string] => [
+      { policy: { source: "mine", rules: [rule] } },
+      message,
+    ]),
     [{ log: console }, "log must be a function, not"],
     [{ logLevel: "warn" }, "logLevel must be one of error, warning,"],
     [{ sharedDirectory: "false" }, "sharedDirectory must be true or false, not 'false'"],

@@ -7,7 +7,8 @@ import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
-import { plainRule, type Policy } from "./policy/rule.ts";
+import { QUOTA_MAX } from "./policy/read-rule.ts";
+import { plainRule, type Policy, type Rule } from "./policy/rule.ts";
 
 /* Whether a value may be right, and what one is; ranges are looked at later. */
 type Check = readonly [isRight: (value: unknown) => boolean, what: string];
@@ -79,13 +80,63 @@ export function checkOptions({
     misuse("an abstract name has neither mode nor group: use a path, or leave them out");
 }
 
-const RULE_KEYS = Object.keys(plainRule(""));
+/* What is asked of a list is asked of each item; one of nothing would match nobody. */
+function listOf(isItem: (value: unknown) => boolean, items: string): Check {
+  const isList = (value: unknown) =>
+    Array.isArray(value) && value.length > 0 && value.every(isItem);
+  return [isList, `a list of ${items}`];
+}
 
-/** Refuses rules with a key that there is not: with uid for uids one is for everybody. @throws {ServeError} MISUSE */
+function isSpan(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const [first, last] = [Reflect.get(value, "first"), Reflect.get(value, "last")];
+  return Number.isInteger(first) && Number.isInteger(last) && Number(first) <= Number(last);
+}
+
+function isQuota(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= QUOTA_MAX;
+}
+
+const SPANS = listOf(isSpan, "spans of ids, as { first: 1000, last: 1000 }");
+const NUMBERS = listOf(Number.isInteger, "the numbers of socket(2)");
+const QUOTA: Check = [isQuota, `a whole number from 1 to ${QUOTA_MAX}`];
+
+const RULE: Readonly<Record<keyof Rule, Check>> = {
+  name: [isText, "a text"],
+  kind: [(value) => value === "socket" || value === "status", '"socket" or "status"'],
+  allow: FLAG,
+  uids: SPANS,
+  gids: SPANS,
+  families: NUMBERS,
+  types: NUMBERS,
+  protocols: NUMBERS,
+  socketsPerMinute: QUOTA,
+  connections: QUOTA,
+};
+const NEEDED = plainRule(""); // what has a value here has one in every rule
+
+function checkRule(rule: unknown): void {
+  if (typeof rule !== "object" || rule === null)
+    misuse(`a rule of the policy must be an object, not ${inspect(rule)}`);
+  const wrong = Object.keys(rule).find((key) => !Object.hasOwn(RULE, key));
+  if (wrong !== undefined)
+    misuse(`a rule of the policy has no key ${wrong}: there are ${Object.keys(RULE).join(", ")}`);
+  for (const [key, [isRight, what]] of Object.entries(RULE)) {
+    const value: unknown = Reflect.get(rule, key);
+    if (value === undefined && Reflect.get(NEEDED, key) === undefined) continue;
+    if (!isRight(value)) misuse(`${key} of a rule must be ${what}, not ${inspect(value)}`);
+  }
+}
+
+/**
+ * Refuses rules that cannot be right: a key or value that nobody understands makes one of everybody,
+ * or of nobody, and one that denies then denies nothing.
+ *
+ * @throws {ServeError} MISUSE
+ */
 export function checkRules(policy: Policy): Policy {
-  const wrong = policy.rules.flatMap(Object.keys).find((key) => !RULE_KEYS.includes(key));
-  if (wrong === undefined) return policy;
-  return misuse(`a rule of the policy has no key ${wrong}: there are ${RULE_KEYS.join(", ")}`);
+  for (const rule of policy.rules) checkRule(rule);
+  return policy;
 }
 
 /** What `options.policy` has given. @throws {ServeError} MISUSE for what is no policy */
