@@ -48,6 +48,8 @@ test("numbers that mean nothing get the kernel's answer, whatever the policy", (
   for (const numbers of [
     [-1, 1, 0],
     [9999, 1, 0],
+    [0, 1, 0],
+    [0, 11, 0],
     [2, 0, 0],
     [10, 0, 6],
     [2, 11, 0],

@@ -13,6 +13,7 @@ import { hasQuota, type QuotaMemory, type QuotaRefusal, Quotas } from "../policy
 import type { Policy, Rule } from "../policy/rule.ts";
 import type { Peer } from "./peer.ts";
 
+const AF_UNSPEC = 0;
 const FAMILIES_MAX = 64; // the kernel's AF_MAX is 46, and grows
 
 /** What a request asks for; one object for each thread, filled in for each request. */
@@ -41,6 +42,7 @@ function kernelRefusal({ domain, type, protocol }: SocketRequest): number {
   if (domain < 0 || domain >= FAMILIES_MAX) return errno.EAFNOSUPPORT;
   const base = type & SOCK_TYPE_MASK;
   if (base > SOCK_PACKET) return errno.EINVAL;
+  if (domain === AF_UNSPEC) return errno.EAFNOSUPPORT; // in the range, and nobody's
   if (domain === AF_INET && base === SOCK_PACKET) return 0; // one of AF_PACKET
   const inet = domain === AF_INET || domain === AF_INET6;
   if (inet && (protocol < 0 || protocol > IPPROTO_MPTCP)) return errno.EINVAL;
