@@ -164,6 +164,8 @@ test("a directory that is gone, and one that may not be entered, do no harm", as
   const start = (...argv: string[]) => ["sh", "-c", script, "sh", XSOCKET, ...argv];
   const gone = await here.run(start("lib", "xbind"), { cwd: dir.path });
   expect(gone).toMatchObject({ code: 0, stderr: "" });
+  const below = await here.run(start("serve", "control"), { cwd: dir.path });
+  expect(below.stderr).toMatch(/^xsocket: "control" [^\n]+ was removed: give an absolute path\n$/);
 
   const closed = 'mkdir closed && cd closed && chmod 0 . && exec "$@"';
   const barred = await here.run(

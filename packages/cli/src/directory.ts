@@ -13,6 +13,8 @@ const LOST = "\uFFFD";
 let directory: string | undefined;
 /* Its descriptor, where its path does not lead to it. */
 let descriptor: number | undefined;
+/* Whether it was removed: nothing can be below it, but ".." leads out of it as ever. */
+let isGone = false;
 
 /* Not for a user who may not pass its parents, nor below a later mount, nor once it is gone. */
 function leadsTo(path: string, fd: number): boolean {
@@ -29,7 +31,10 @@ export function startedIn(fd: number): void {
   if (fd < 0) return;
   directory = readlinkSync(`/proc/self/fd/${fd}`);
   if (leadsTo(directory, fd)) closeSync(fd);
-  else descriptor = fd;
+  else {
+    descriptor = fd;
+    isGone = fstatSync(fd).nlink === 0;
+  }
 }
 
 /** Lets go of the directory, which no server is to hold: from here on it is known by its path. */
@@ -88,12 +93,16 @@ function absolute(name: string): string {
 /**
  * The absolute path of a file that the user has named.
  *
- * @throws {MisuseError} for a relative one in a directory that may not be entered, and for one that
- * is not UTF-8: it would be another file's
+ * @throws {MisuseError} for a relative one in a directory that may not be entered or was removed, and for one
+ * that is not UTF-8: it would be another file's
  */
 export function userPath(name: string): string {
   checkResolvable(name);
   const path = absolute(name);
+  if (isGone && `${path}/`.startsWith(`${directory}/`))
+    throw new MisuseError(
+      `"${name}" cannot be found, because the current directory was removed: give an absolute path`,
+    );
   if (isText(path)) return path;
   throw new MisuseError(`${path} is not UTF-8: give a path that is, such as that of a link to it`);
 }
