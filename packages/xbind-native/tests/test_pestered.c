@@ -8,12 +8,15 @@
 #include "support/pair.h"
 
 #include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <sys/time.h>
 
 #define ROUNDS    200
 #define PESTER_US 50 /* microseconds between two signals */
 #define STEP_US   15 /* microseconds by which one comes later than in the round before */
+#define HELD_S    5  /* seconds; nobody waits as long for a thread that is not at work */
 
 static void note(int number)
 {
@@ -103,6 +106,111 @@ static void test_bind_in_handler(void)
 		bind_twice(round * STEP_US);
 }
 
+static sigjmp_buf before_bind;
+
+static void leave(int number)
+{
+	(void)number;
+	siglongjmp(before_bind, 1);
+}
+
+static void *bind_beside(void *unused)
+{
+	const time_t start = time(NULL);
+
+	if (pair_bind(shared, 3044) < 0)
+		CHECK_EQ(errno, EINVAL);
+	CHECK(time(NULL) - start < HELD_S);
+	return unused;
+}
+
+/* A handler that does not return leaves the socket to other threads, and nothing behind. */
+static void test_left(void)
+{
+	const struct sigaction action = {.sa_handler = leave};
+	pthread_t thread;
+
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	for (long round = 1; round < ROUNDS; round++) {
+		const struct itimerval once = {.it_value.tv_usec = round * STEP_US};
+
+		shared = pair_socket(SOCK_DGRAM);
+		CHECK_EQ(setitimer(ITIMER_REAL, &once, NULL), 0);
+		if (sigsetjmp(before_bind, 1) == 0) {
+			CHECK_EQ(pair_bind(shared, 3043), 0);
+			for (;;)
+				pause();
+		}
+		CHECK_EQ(pthread_create(&thread, NULL, bind_beside, NULL), 0);
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+		CHECK(pair_is_there(shared));
+		close(shared);
+	}
+}
+
+/* Two threads that bind a socket each. */
+static struct {
+	int fds[2];
+	pthread_t threads[2];
+	pthread_barrier_t start;
+} crossed;
+
+static void bind_crossed(int number)
+{
+	const int before = errno, mine = pthread_equal(pthread_self(), crossed.threads[0]) ? 0 : 1;
+
+	(void)number;
+	if (pair_bind(crossed.fds[!mine], (uint16_t)(3045 + mine)) < 0)
+		CHECK_EQ(errno, EINVAL);
+	errno = before;
+}
+
+static void *bind_own(void *which)
+{
+	const int mine = (int)(uintptr_t)which;
+
+	pthread_barrier_wait(&crossed.start);
+	if (pair_bind(crossed.fds[mine], (uint16_t)(3047 + mine)) < 0)
+		CHECK_EQ(errno, EINVAL);
+	pthread_barrier_wait(&crossed.start); /* their signals have been sent */
+	return NULL;
+}
+
+static void bind_each(long us)
+{
+	pthread_barrier_init(&crossed.start, NULL, 3);
+	for (uintptr_t i = 0; i < 2; i++) {
+		crossed.fds[i] = pair_socket(SOCK_DGRAM);
+		CHECK_EQ(pthread_create(&crossed.threads[i], NULL, bind_own, (void *)i), 0);
+	}
+	pthread_barrier_wait(&crossed.start);
+	usleep((useconds_t)us);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_kill(crossed.threads[i], SIGALRM), 0);
+	pthread_barrier_wait(&crossed.start);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(pthread_join(crossed.threads[i], NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK(pair_is_there(crossed.fds[i]));
+		close(crossed.fds[i]);
+	}
+	pthread_barrier_destroy(&crossed.start);
+}
+
+/* Nor do two wait for each other whose handlers each bind the other's socket. */
+static void test_crossed(void)
+{
+	const struct sigaction action = {.sa_handler = bind_crossed};
+
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	for (long round = 1; round < ROUNDS; round++) {
+		const time_t start = time(NULL);
+
+		bind_each(round * STEP_US / 2);
+		CHECK(time(NULL) - start < HELD_S);
+	}
+}
+
 int main(void)
 {
 	const struct sigaction action = {.sa_handler = note};
@@ -111,5 +219,7 @@ int main(void)
 	RUN(test_pestered);
 	RUN_BY(child_run, test_behind_chroot);
 	RUN(test_bind_in_handler);
+	RUN(test_crossed);
+	RUN(test_left);
 	return 0;
 }

@@ -7,10 +7,14 @@
  */
 #include "support/pair.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #define LONGEST_MS  2000 /* with an XSOCKET_TIMEOUT_MS below */
+#define WAITING_MS  100  /* a bind that has begun that long ago waits for the server */
 #define MS_OF(time) ((time).tv_sec * 1000 + (time).tv_nsec / 1000000)
 
 static ino_t inode_of(int fd)
@@ -52,9 +56,39 @@ static void test_bind_fails(void)
 	try(SOCK_DGRAM | SOCK_NONBLOCK, expected);
 }
 
+/* Signals wait for a bind, but not one that ends a program that does not handle it. */
+static void test_ended(void)
+{
+	struct timespec start, end;
+	int status, ends[2];
+	char begun;
+	pid_t child;
+
+	CHECK_EQ(pipe(ends), 0);
+	child = fork();
+	if (child == 0) {
+		CHECK_EQ(write(ends[1], "", 1), 1);
+		_exit(pair_bind(pair_socket(SOCK_STREAM), 3000) == 0);
+	}
+	CHECK_EQ(read(ends[0], &begun, 1), 1);
+	poll(NULL, 0, WAITING_MS);
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	CHECK_EQ(kill(child, SIGTERM), 0);
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	CHECK(WIFSIGNALED(status));
+	CHECK(MS_OF(end) - MS_OF(start) < LONGEST_MS);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	expected = atoi(getenv("EXPECTED_ERRNO"));
+	if (getenv("ENDED")) {
+		RUN(test_ended);
+		return 0;
+	}
 	RUN(test_bind_fails);
 	return 0;
 }

@@ -115,6 +115,10 @@ int sys_owner(int fd, struct sys_owner *ret);
 uint64_t sys_block_signals(void);
 void sys_restore_signals(uint64_t mask);
 
+/* The same, but a signal that would end or stop the program, which does not handle it, still does:
+ * SIGINT for one. No handler runs then but that of SIGSYS. */
+uint64_t sys_block_handlers(void);
+
 /* Discards a blocked signal that is pending for this thread, if there is one. */
 void sys_drop_signal(int number);
 

@@ -339,15 +339,48 @@ int sys_owner(int fd, struct sys_owner *ret)
 	return 0;
 }
 
-uint64_t sys_block_signals(void)
+static uint64_t set_of(int number)
 {
-	/* Not SIGSYS: a program may handle that of its seccomp filter, and blocked it would kill.
-	 */
-	const uint64_t all = ~(UINT64_C(1) << (SIGSYS - 1));
+	return UINT64_C(1) << (number - 1);
+}
+
+/* Not SIGSYS: a program may handle that of its seccomp filter, and blocked it would kill. */
+#define ALL_SIGNALS (~set_of(SIGSYS))
+
+static uint64_t block(uint64_t set)
+{
 	uint64_t before = 0;
 
-	CALL(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&before, sizeof(all));
+	CALL(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&before, sizeof(set));
 	return before;
+}
+
+uint64_t sys_block_signals(void)
+{
+	return block(ALL_SIGNALS);
+}
+
+static bool is_handled(int number)
+{
+	struct {
+		void (*handler)(int);
+		uint64_t rest[4]; /* flags, mask and what else a machine has */
+	} action;
+
+	return CALL(SYS_rt_sigaction, number, 0, (long)&action, sizeof(uint64_t)) < 0 ||
+	       action.handler != SIG_DFL;
+}
+
+uint64_t sys_block_handlers(void)
+{
+	static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGTSTP};
+	uint64_t set = ALL_SIGNALS;
+
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+		if (!is_handled(ending[i]))
+			set &= ~set_of(ending[i]);
+	}
+	return block(set);
 }
 
 void sys_restore_signals(uint64_t mask)
@@ -357,7 +390,7 @@ void sys_restore_signals(uint64_t mask)
 
 void sys_drop_signal(int number)
 {
-	const uint64_t one = UINT64_C(1) << (number - 1);
+	const uint64_t one = set_of(number);
 	const int64_t at_once[2] = {0, 0}; /* the seconds have 32 bits or 64 */
 
 	CALL(SYS_rt_sigtimedwait, (long)&one, 0, (long)at_once, sizeof(one));

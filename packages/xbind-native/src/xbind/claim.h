@@ -19,9 +19,9 @@ struct claim {
  * claim_take() - wait until no other thread is swapping this socket, under whatever number
  * @key: the socket's
  *
- * A thread never waits for itself: a signal handler that interrupts a swap, or a library that calls
- * bind from within one, goes on without a claim, and so does a thread that has waited longer than
- * any swap takes. So a claim only orders threads; what must not go wrong is checked again before
+ * A thread never waits for itself: a library that calls bind from within a swap, or a handler of
+ * SIGSYS that does, goes on without a claim, and so does a thread that has waited longer than any
+ * swap takes. So a claim only orders threads; what must not go wrong is checked again before
  * the exchange.
  */
 struct claim claim_take(socket_key key);

@@ -5,15 +5,16 @@
  * How it works: everything that can fail comes first and happens to the new socket alone. Only
  * after the program's call has succeeded there does the new socket take the old one's number.
  *
- *   swap_socket()        one swap of a socket at a time (claim.h); one that has moved stays
+ *   swap_socket()        signals are handled when it is over, as the kernel does at a bind(2)
+ *   swap_in_turn()       one swap of a socket at a time (claim.h); one that has moved stays
  *     target_socket()      the server is asked; while it makes the new socket, which takes about as
  *                          long, the old one's options are looked at (survey.h)
  *     carry_options()      they are set on the new socket
  *     status_prepare()     its inode's owner and mode, and what was shut down (status.h)
  *     run()                the program's call: bind(2) or listen(2)
  *     await_server()       the server has let go of its copy
- *     exchange_checked()   a last look at the old socket, which another thread or a signal handler
- *                          may have bound or closed meanwhile
+ *     exchange_checked()   a last look at the old socket, which another thread may have bound or
+ *                          closed meanwhile
  *       epollset_detach()    out of every epoll set
  *       take_number()        flags and who gets signals (status.h), then dup3(2) (renumber.h)
  *       copies_look()        does somebody still hold the old socket?
@@ -250,18 +251,11 @@ static bool is_gone(int fd, socket_key key)
 	return now != key && !moved_is(now);
 }
 
-/* Without signals: a handler between the look and the exchange would change what was seen. */
 static int exchange_checked(int fd, int new_fd, socket_key key)
 {
-	const uint64_t signals = sys_block_signals();
-	int rc = SWAP_E_LEAVE;
-
 	if (is_gone(fd, key))
-		rc = SWAP_E_GONE;
-	else if (kind_is_unbound(fd))
-		rc = exchange(fd, new_fd, key);
-	sys_restore_signals(signals);
-	return rc;
+		return SWAP_E_GONE;
+	return kind_is_unbound(fd) ? exchange(fd, new_fd, key) : SWAP_E_LEAVE;
 }
 
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call,
@@ -302,7 +296,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	return 0;
 }
 
-int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
+static int swap_in_turn(int fd, const struct kind *kind, const struct swap_call *call)
 {
 	const struct claim claim = claim_take(key_of(fd));
 	const socket_key key = key_of(fd); /* whoever had the claim may have moved it */
@@ -313,5 +307,16 @@ int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 	else if (!call->listen)
 		log_left(fd, call->port, "already bound or connected");
 	claim_end(&claim);
+	return rc;
+}
+
+/* A handler within a swap could leave it by siglongjmp(3), with the claim and what is open, or
+ * begin a second one for which another thread's handler waits. */
+int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
+{
+	const uint64_t signals = sys_block_handlers();
+	const int rc = swap_in_turn(fd, kind, call);
+
+	sys_restore_signals(signals);
 	return rc;
 }
