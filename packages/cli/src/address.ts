@@ -1,4 +1,3 @@
-import { XSocketError } from "@xsocket/client";
 import {
   type Address,
   DEFAULT_ADDRESS,
@@ -6,7 +5,6 @@ import {
   parseAddress,
   ProtocolError,
 } from "@xsocket/protocol";
-import { errnoName } from "@xsocket/xbind-native";
 import { userPath } from "./directory.ts";
 import { MisuseError } from "./errors.ts";
 
@@ -36,16 +34,6 @@ export function controlSocket(text: string): string {
  */
 export function serverSocket(given: string | undefined): string {
   return controlSocket(given ?? (process.env["XSOCKET"] || DEFAULT_ADDRESS));
-}
-
-/**
- * What connect(2) has said about a control socket, in the words of the client library.
- *
- * @param rc    the -errno
- * @param asked what the server was needed for, to be read after "cannot"
- */
-export function unreached(path: string, rc: number, asked: string): XSocketError {
-  return new XSocketError({ code: errnoName(-rc), step: "reach", server: path, asked });
 }
 
 /** How an argument that names the server describes its default. */

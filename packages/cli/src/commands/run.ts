@@ -1,6 +1,6 @@
 import type { ArgsDef } from "citty";
 import { libraryPath } from "@xsocket/xbind-native";
-import { controlSocket, SERVER_DEFAULT, serverSocket, unreached } from "../address.ts";
+import { controlSocket, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { callsIfAny } from "../calls.ts";
 import { checkHandover } from "../check.ts";
 import { command, invocation } from "../command.ts";
@@ -12,6 +12,7 @@ import { portWords } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle } from "../preloadable.ts";
 import { findProgram } from "../program.ts";
+import { unreached } from "../unreached.ts";
 import { result, words } from "../words.ts";
 
 const args = {

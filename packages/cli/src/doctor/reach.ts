@@ -11,8 +11,8 @@ import {
 import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
 import { loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
-import { unreached } from "../address.ts";
 import { codeOf } from "../errors.ts";
+import { unreached } from "../unreached.ts";
 import { rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
