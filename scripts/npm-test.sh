@@ -1,6 +1,7 @@
 #!/bin/sh
 # ./dev npm-test: makes the npm tarballs, installs them in an empty directory, and uses them there as
 # their users would: by `bun x`, from TypeScript, and the libraries of other platforms by themselves.
+# What the command is bundled from is not beside it there.
 set -eu
 [ "$(id -u)" = 0 ] || {
 	echo "dev: npm-test makes network namespaces: run it as root" >&2
@@ -33,7 +34,7 @@ tarball() { printf 'file:%s/%s-%s.tgz' "$tarballs" "$1" "$version"; }
 cat >package.json <<EOF
 {
   "name": "a-user",
-  "dependencies": { "xsocket": "$(tarball xsocket)", "@xsocket/client": "$(tarball xsocket-client)" },
+  "dependencies": { "xsocket": "$(tarball xsocket)" },
   "overrides": {
     "@xsocket/protocol": "$(tarball xsocket-protocol)",
     "@xsocket/xbind-native": "$(tarball xsocket-xbind-native)",
@@ -52,7 +53,22 @@ case $(bun x --no-install xsocket lib xbind) in
 "$directory"/*/libxbind.so) ;;
 *) fail "bun x xsocket lib xbind" ;;
 esac
-say "installed by bun"
+command=node_modules/xsocket/lib
+for script in main.js _worker.ts; do
+	BUN_JSC_verboseDiskCache=1 bun "$command/$script" >log 2>&1 || true
+	grep -q 'Cache hit' log || fail "$script is not compiled beforehand"
+done
+modules=$(sed -nE 's,^// node_modules/.*/node_modules/((@[^/]*/)?[^/]*)/.*,\1,p' "$command/main.js" | sort -u)
+[ "$modules" ] || fail "the bundle does not name its files"
+for module in $modules; do
+	grep -qxF "$module" "$command/LICENSES" || fail "the licence of $module, which is in the bundle, is missing"
+done
+case $(ls node_modules node_modules/@xsocket) in
+*citty* | *client* | *server*) fail "the command alone brings more with it than it needs" ;;
+esac
+say "the command alone, installed by bun"
+bun add --silent "@xsocket/client@$(tarball xsocket-client)" "@xsocket/server@$(tarball xsocket-server)"
+say "the packages for TypeScript, installed by bun"
 
 # what docs/packages.md says, from the checkout on
 sed -n '/^    tarballs=/,/^    npm install/p' "$root/docs/packages.md" >npm-install.sh
@@ -71,14 +87,22 @@ ip link set lo up
 mkdir -m 0700 control
 bun x --no-install xsocket serve control/socket &
 server=$!
-trap 'kill $server' EXIT
-until [ -S control/socket ]; do sleep 0.1; done
+cat >serve.ts <<'END'
+import { serve, untilSignal } from "@xsocket/server";
+await untilSignal(serve({ address: "control/library", mode: 0o600 }));
+END
+bun serve.ts &
+library=$!
+trap 'kill $server $library' EXIT
+until [ -S control/socket ] && [ -S control/library ]; do sleep 0.1; done
 cat >use.ts <<'END'
 import { xsocketSync } from "@xsocket/client";
-using socket = xsocketSync({ via: "control/socket", family: 4, type: "stream" });
-console.log(socket.fd > 2 ? "a socket" : "none");
+for (const via of ["control/socket", "control/library"]) {
+  using socket = xsocketSync({ via, family: 4, type: "stream" });
+  console.log(socket.fd > 2 ? "a socket" : "none");
+}
 END
-[ "$(unshare --net bun use.ts)" = "a socket" ]
+[ "$(unshare --net bun use.ts | grep -cx "a socket")" = 2 ]
 unshare --net sh -c 'ip link set lo up; exec bun x --no-install xsocket run --socket control/socket \
 	--port 8000 -- python3 -m http.server 8000' >/dev/null 2>&1 &
 web=$!
@@ -89,12 +113,14 @@ done
 kill $web
 grep -q package.json page
 EOF
-unshare --net --pid --fork --kill-child --mount-proc timeout 60 sh use.sh || fail "serve, run and the SDK"
-say "bun x xsocket serve, bun x xsocket run and the SDK: work"
+unshare --net --pid --fork --kill-child --mount-proc timeout 60 sh use.sh || fail "serve, run, the SDK and the server as a library"
+say "bun x xsocket serve, bun x xsocket run, the SDK and the server as a library: work"
 
 cat >types.ts <<'EOF'
 import { type OwnedSocket, xsocket } from "@xsocket/client";
+import { serve, type Server } from "@xsocket/server";
 export const made: Promise<OwnedSocket> = xsocket({ via: "@name", family: 6, type: "dgram" });
+export const server: Promise<Server> = serve({ address: "@name" });
 // @ts-expect-error: there is no such family
 await xsocket({ family: 5 });
 EOF

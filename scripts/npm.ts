@@ -1,7 +1,8 @@
 /*
- * ./dev npm: makes the npm tarballs in build/npm: the packages as they are published, and one for
- * each platform with the native libraries and the launcher. A package takes the one of its platform
- * as an optional dependency; which of them works is found out when it is loaded.
+ * ./dev npm: makes the npm tarballs in build/npm: the command, compiled beforehand as it is installed
+ * elsewhere, the packages for TypeScript as their sources, and one for each platform with the native
+ * libraries and the launcher. A package takes the one of its platform as an optional dependency; which
+ * of them works is found out when it is loaded.
  */
 import { $, Glob } from "bun";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
@@ -9,8 +10,8 @@ import { dirname, join } from "node:path";
 
 const ROOT = join(import.meta.dir, "..");
 const OUT = join(ROOT, "build/npm");
-const PACKAGES = ["protocol", "xbind-native", "server", "client", "cli"];
-const TYPED = new Set(["protocol", "xbind-native", "server", "client"]);
+const COMMAND = join(ROOT, "build/command");
+const PACKAGES = ["protocol", "xbind-native", "server", "client"];
 
 /** A platform, by npm's names, and the CMake preset that builds its libraries. */
 interface Platform {
@@ -69,34 +70,57 @@ function copyFiles(from: string, pattern: string, to: string): void {
   }
 }
 
-async function packWorkspace(name: string, staging: string, types: string): Promise<void> {
+/** What every package has, and its manifest for those who do not build it. */
+async function begin(name: string, directory: string) {
   const source = join(ROOT, "packages", name);
-  const directory = join(staging, name);
-  copyFiles(source, "{bin,src}/**/*", directory);
-  cpSync(join(source, "README.md"), join(directory, "README.md"));
-  cpSync(join(ROOT, "LICENSE"), join(directory, "LICENSE"));
+  copyFiles(source, "README.md", directory);
+  copyFiles(ROOT, "LICENSE", directory);
   const { devDependencies: _, ...manifest } = await manifestOf(source);
+  return { source, manifest: { ...manifest, version } };
+}
+
+async function packWorkspace(name: string, staging: string, types: string): Promise<void> {
+  const directory = join(staging, name);
+  const { source, manifest } = await begin(name, directory);
+  copyFiles(source, "src/**/*", directory);
+  copyFiles(join(types, "packages", name, "src"), "**/*.d.ts", join(directory, "types"));
   const dependencies = Object.fromEntries(
     Object.entries(manifest.dependencies ?? {}).map(([other, wanted]) => [
       other,
       wanted === "workspace:*" ? version : wanted,
     ]),
   );
-  const native = name === "xbind-native" || name === "cli";
-  if (TYPED.has(name))
-    copyFiles(join(types, "packages", name, "src"), "**/*.d.ts", join(directory, "types"));
   await pack(directory, {
     ...manifest,
-    version,
     dependencies,
-    ...(native ? { optionalDependencies: natives } : {}),
-    ...(TYPED.has(name)
-      ? {
-          exports: { ".": { types: "./types/index.d.ts", default: "./src/index.ts" } },
-          files: ["src", "types"],
-        }
-      : {}),
+    ...(name === "xbind-native" ? { optionalDependencies: natives } : {}),
+    exports: { ".": { types: "./types/index.d.ts", default: "./src/index.ts" } },
+    files: ["src", "types"],
   });
+}
+
+/** The licences of what others have written of a bundle, which names each file in it. */
+async function licences(bundle: string): Promise<string> {
+  const files = await Bun.file(bundle).text();
+  const names = files.matchAll(/^\/\/ (node_modules\/.*\/node_modules\/(?:@[^/]*\/)?[^/]*)\//gm);
+  const modules = [...new Set(Array.from(names, ([, path]) => path ?? ""))];
+  const texts = modules.toSorted().map(async (path) => {
+    const text = await Bun.file(join(ROOT, path, "LICENSE")).text();
+    return `${path.replace(/.*node_modules\//, "")}\n\n${text.trim()}\n`;
+  });
+  return (await Promise.all(texts)).join("\n\n");
+}
+
+/** The command. Its dependencies are in the bundle, so it takes the native package alone. */
+async function packCommand(staging: string): Promise<void> {
+  await $`sh scripts/command.sh ${COMMAND}`.cwd(ROOT).quiet();
+  const directory = join(staging, "cli");
+  const { source, manifest } = await begin("cli", directory);
+  const { dependencies: _, ...own } = manifest;
+  copyFiles(source, "bin/start", directory);
+  copyFiles(COMMAND, "{main.js,_worker.ts}{,.jsc}", join(directory, "lib"));
+  await Bun.write(join(directory, "lib/LICENSES"), await licences(join(COMMAND, "main.js")));
+  await pack(directory, { ...own, optionalDependencies: natives });
 }
 
 /** Builds targets by a preset, and returns the directory they are in. */
@@ -139,6 +163,7 @@ const types = join(OUT, "types");
 mkdirSync(staging, { recursive: true });
 await declarations(types);
 for (const name of PACKAGES) await packWorkspace(name, staging, types);
+await packCommand(staging);
 for (const platform of PLATFORMS) await packPlatform(platform, staging);
 rmSync(staging, { recursive: true });
 rmSync(types, { recursive: true });

@@ -21,6 +21,7 @@ os.environb.update({
     b"LARGE": b"x" * 100_000,
     b"self": b"ours too",
     b"package": b"ours too",
+    b"script": b"ours too",
     b"launcher": b"ours too",
     b"directory": b"ours too",
     b"cpu": b"ours too",
