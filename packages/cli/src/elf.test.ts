@@ -20,6 +20,55 @@ test("an ordinary program names its loader and libc, and no compiler", () => {
   expect(elf?.interpreter).toMatch(/^\/lib.*\/?ld-/);
 });
 
+/* Headers by the System V ABI, each field with a number of its own: a loader's path, one library by name. */
+function headers(bits: 32 | 64, isLittle: boolean): Uint8Array {
+  const view = new DataView(new ArrayBuffer(0x500));
+  const bytes = new Uint8Array(view.buffer);
+  const half = (at: number, value: number) => view.setUint16(at, value, isLittle);
+  const long = (at: number, value: number) => view.setUint32(at, value, isLittle);
+  const word = (at: number, value: number) =>
+    bits === 64 ? view.setBigUint64(at, BigInt(value), isLittle) : long(at, value);
+  const put = (at: number, text: string) => bytes.set(new TextEncoder().encode(text), at);
+  const [phoff, size] = bits === 64 ? [64, 56] : [52, 32];
+  put(0, `\u007fELF${String.fromCharCode(bits / 32, isLittle ? 1 : 2)}`);
+  half(18, 21);
+  for (const [index, field] of [0x7777, phoff, 0x8888].entries())
+    word(24 + (index * bits) / 8, field); // entry, phoff, shoff
+  for (const [index, field] of [phoff, size, 5, 40].entries())
+    half((bits === 64 ? 52 : 40) + 2 * index, field); // ehsize, phentsize, phnum, shentsize
+  const segment = (index: number, type: number, fields: readonly number[]) => {
+    const at = phoff + index * size;
+    long(at, type);
+    for (const [field, value] of fields.entries()) word(at + ((field + 1) * bits) / 8, value);
+  };
+  // offset, address, physical address, size in the file, size in memory
+  segment(0, 3, [0x300, 0x1300, 1, 14, 15]);
+  segment(1, 1, [0, 0x9000, 2, 0x100, 0x101]);
+  segment(2, 1, [0, 0x1000, 3, 0x100, 0x9001]);
+  segment(3, 1, [0x400, 0x5000, 4, 0x100, 0x101]);
+  segment(4, 2, [0x320, 0x1320, 5, (6 * bits) / 8, 200]);
+  put(0x300, "/lib/loader.1\0no more");
+  for (const [index, value] of [1, 3, 5, 0x5040, 0, 0].entries())
+    word(0x320 + (index * bits) / 8, value); // needed, where the strings are, the end
+  put(0x440, "no\0its.so\0other");
+  return bytes;
+}
+
+test.each([
+  [32, true],
+  [32, false],
+  [64, true],
+  [64, false],
+] as const)("a program of %d bits, least byte first: %j", (bits, isLittle) => {
+  expect(readBytes(headers(bits, isLittle))).toEqual({
+    bits,
+    machine: 21,
+    interpreter: "/lib/loader.1",
+    needed: ["its.so"],
+    compiler: undefined,
+  });
+});
+
 test("the notes of the Go compiler are noticed", () => {
   const bytes = Buffer.from(PROGRAM);
   bytes.write("Go\0\0", bytes.indexOf("GNU\0"), "latin1");
