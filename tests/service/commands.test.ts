@@ -233,6 +233,7 @@ action = "allow"`;
     [["policy", "test", "/dev/null"], 2, "nobody asks"],
     [["policy", "test", "/dev/null", "--user", "root", "--uid", "5"], 2, "give one of them"],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "x"], 2, '--type "x" is unknown'],
+    [["policy", "test", "/dev/null", "--uid", "1", "--type", "99"], 2, '--type "99" is unknown'],
     [["policy", "test", "/dev/null", "--user", "no-such"], 1, 'there is no user "no-such"'],
   ])("%j is one sentence", async (args, code, words) => {
     const result = await xsocket(...args);

@@ -1,4 +1,4 @@
-import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
+import { AF_INET, SOCK_STREAM, SOCK_TYPE_MASK } from "@xsocket/protocol";
 import type { ArgsDef } from "citty";
 import {
   type Asked,
@@ -49,10 +49,16 @@ const args = {
 
 type Given = { readonly [Name in keyof typeof args]?: string | boolean | undefined };
 
-function number(names: Names, name: string, value: string | boolean | undefined, absent: number) {
+function number(
+  names: Names,
+  name: string,
+  value: string | boolean | undefined,
+  absent: number,
+  most = Infinity,
+) {
   if (typeof value !== "string") return absent;
   const found = numberOf(names, value);
-  if (found !== undefined) return found;
+  if (found !== undefined && found <= most) return found;
   throw new MisuseError(
     `--${name} "${value}" is unknown: there are ${[...names.values.keys()].map((known) => names.prefix + known).join(", ")}`,
   );
@@ -63,7 +69,7 @@ function asked(given: Given): Asked {
   return {
     kind: "socket",
     domain: number(FAMILIES, "family", given.family, AF_INET),
-    type: number(TYPES, "type", given.type, SOCK_STREAM),
+    type: number(TYPES, "type", given.type, SOCK_STREAM, SOCK_TYPE_MASK), // above it are flags
     protocol: number(PROTOCOLS, "protocol", given.protocol, 0),
   };
 }
