@@ -34,7 +34,7 @@ function headers(bits: 32 | 64, isLittle: boolean): Uint8Array {
   half(18, 21);
   for (const [index, field] of [0x7777, phoff, 0x8888].entries())
     word(24 + (index * bits) / 8, field); // entry, phoff, shoff
-  for (const [index, field] of [phoff, size, 5, 40].entries())
+  for (const [index, field] of [phoff, size, 6, 40].entries())
     half((bits === 64 ? 52 : 40) + 2 * index, field); // ehsize, phentsize, phnum, shentsize
   const segment = (index: number, type: number, fields: readonly number[]) => {
     const at = phoff + index * size;
@@ -47,9 +47,13 @@ function headers(bits: 32 | 64, isLittle: boolean): Uint8Array {
   segment(2, 1, [0, 0x1000, 3, 0x100, 0x9001]);
   segment(3, 1, [0x400, 0x5000, 4, 0x100, 0x101]);
   segment(4, 2, [0x320, 0x1320, 5, (6 * bits) / 8, 200]);
+  segment(5, 7, [0x380, 0x1380, 6, 0x40, 0x41]);
   put(0x300, "/lib/loader.1\0no more");
   for (const [index, value] of [1, 3, 5, 0x5040, 0, 0].entries())
     word(0x320 + (index * bits) / 8, value); // needed, where the strings are, the end
+  // what a compiler would have written, in segments where none does
+  put(0x380, "FPC 3.2.2 [2025/02/08] for x86_64 - Linux");
+  put(0x470, "Go\0\0");
   put(0x440, "no\0its.so\0other");
   return bytes;
 }
