@@ -126,6 +126,22 @@ static void test_closed(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
+/* A child of vfork(2) has the memory, and descriptors of its own. */
+static void test_vforked(void)
+{
+	pid_t child;
+
+	enter_jail();
+	child = vfork();
+	if (child == 0) {
+		if (pair_preloaded())
+			close(kept());
+		_exit(chroot("/") < 0);
+	}
+	child_await(child);
+	CHECK_EQ(bind_listed(), 0);
+}
+
 /* In the jail it cannot be reached any more, and nothing is kept. */
 static void test_ended(void)
 {
@@ -267,6 +283,7 @@ static void test_listed(void)
 	RUN_BY(run_jailed, test_killed);
 	RUN_BY(run_jailed, test_restarted);
 	RUN_BY(run_jailed, test_closed);
+	RUN_BY(run_jailed, test_vforked);
 	RUN_BY(run_jailed, test_ended);
 	RUN_BY(run_jailed, test_holder);
 	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */

@@ -5,6 +5,7 @@
 #include "xbind/config.h"
 #include "xbind/lock.h"
 #include "xbind/log.h"
+#include "xbind/table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,6 +113,8 @@ static int renew(void)
 
 	if (is_usable() && !is_end(sys_poll(kept.fd, POLLIN, 0)))
 		return 0;
+	if (kept.fd >= 0 && !table_is_owners())
+		return 0; /* the one of a parent that waits for vfork(2) */
 	drop();
 	rc = connect_anew();
 	return rc < 0 ? rc : 1;

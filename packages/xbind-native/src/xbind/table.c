@@ -59,6 +59,11 @@ bool table_has_others(void)
 	       (thread && is_apart_from(thread));
 }
 
+bool table_is_owners(void)
+{
+	return sys_getpid() == owner;
+}
+
 /* The soft limit does not tell: it may have been lowered since. */
 int table_end(void)
 {

@@ -19,6 +19,9 @@ void table_note(void);
 /* Does somebody share this memory but not the table, so that a number closed here may be open? */
 bool table_has_others(void);
 
+/* Is this the process whose memory it is? Not the child of vfork(2). */
+bool table_is_owners(void);
+
 /* One more than the highest number that can be open. */
 int table_end(void);
 
