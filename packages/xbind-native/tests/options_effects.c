@@ -231,6 +231,35 @@ static void test_small_segments(void)
 	}
 }
 
+#define IPPROTO_MPTCP_ 262 /* which not every libc names */
+
+/* MPTCP hands on to connections what was set when it had a socket of TCP, which it makes for some
+ * other options. */
+static void test_handed_on(void)
+{
+	static const int before[] = {0, SO_REUSEADDR, SO_REUSEPORT};
+	const int on = 1, off = 0;
+
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP_), peer, conn;
+
+		if (fd < 0)
+			return; /* a kernel without it */
+		if (before[i])
+			set("before", fd, SOL_SOCKET, before[i], &off, sizeof(off));
+		set("stamps", fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on));
+		bind_any(fd, AF_INET);
+		show("listen", listen(fd, 1));
+		peer = new_peer(fd, SOCK_STREAM, 0);
+		conn = accept(fd, NULL, NULL);
+		CHECK(conn >= 0);
+		show_number("stamps", conn, SO_TIMESTAMP);
+		close(conn);
+		close(peer);
+		close(fd);
+	}
+}
+
 #define UDPLITE_SEND_CSCOV_ 10 /* for which no libc has a name */
 #define UDPLITE_RECV_CSCOV_ 11
 
@@ -442,6 +471,7 @@ int main(void)
 	RUN(test_window);
 	RUN(test_unlocked);
 	RUN(test_small_segments);
+	RUN(test_handed_on);
 	RUN(test_coverage);
 	RUN(test_repaired_state);
 	RUN(test_linger);

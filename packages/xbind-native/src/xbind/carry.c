@@ -221,6 +221,9 @@ int carry_options(int old, int to, socket_key key, const struct survey *survey)
 {
 	const struct carry carry = {.old = old, .to = to, .key = key};
 
+	/* It has that value, and gets a subflow. */
+	if (survey->has_subflow)
+		set_int(to, SOL_SOCKET, SO_REUSEADDR, 0);
 	for (int row = 0; row < OPTIONS_COUNT; row++) {
 		const struct option *option = &options[row];
 		int rc = survey_has(survey, row) ? carry_one(&carry, option) : 0;

@@ -155,14 +155,35 @@ static bool has_device(int fd)
 	return sys_getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len) < 0 || index != 0;
 }
 
+/* Of <linux/mptcp.h>, which is younger than some kernels. */
+#define SOL_MPTCP_     284
+#define MPTCP_TCPINFO_ 2
+struct mptcp_subflow_data_ {
+	uint32_t size_subflow_data;
+	uint32_t num_subflows;
+	uint32_t size_kernel;
+	uint32_t size_user;
+};
+
+static bool has_subflow(int fd)
+{
+	struct mptcp_subflow_data_ data = {.size_subflow_data = sizeof(data)};
+	socklen_t len = sizeof(data);
+
+	return sys_getsockopt(fd, SOL_MPTCP_, MPTCP_TCPINFO_, &data, &len) == 0 &&
+	       data.num_subflows > 0;
+}
+
 int survey_take(int old, const struct kind *kind, socket_key key, struct survey *ret)
 {
 	struct look look = {.old = old, .kind = kind, .key = key};
-	struct survey found = {{0}};
+	struct survey found = {.has_subflow = false};
 	int rc = defaults_open(old, kind, &look.defaults);
 
 	if (rc < 0)
 		return rc;
+	/* Before other options are read: some make one. */
+	found.has_subflow = kind->protocol == IPPROTO_MPTCP_ && has_subflow(old);
 	look.has_device = has_device(old);
 	look.buf_lock = option_number(old, SOL_SOCKET, SO_BUF_LOCK_);
 	for (int row = 0; row < OPTIONS_COUNT; row++) {

@@ -16,6 +16,12 @@
 /* One bit for each row of options[]. Not the values: a small stack may be all that there is. */
 struct survey {
 	uint32_t rows[SURVEY_WORDS];
+
+	/*
+	 * Has it a socket of TCP beneath? MPTCP hands on to connections what was set once it had
+	 * one, which it makes for bind(2) or for some options before, SO_REUSEADDR for one.
+	 */
+	bool has_subflow;
 };
 
 /**
