@@ -110,14 +110,13 @@ struct sys_owner {
 /* Return: 0, or -errno, and then *ret is untouched. */
 int sys_owner(int fd, struct sys_owner *ret);
 
-/* Blocks every signal of this thread but SIGSYS. Return: the mask to give back to
- * sys_restore_signals(). */
-uint64_t sys_block_signals(void);
-void sys_restore_signals(uint64_t mask);
-
-/* The same, but a signal that would end or stop the program, which does not handle it, still does:
- * SIGINT for one. No handler runs then but that of SIGSYS. */
+/*
+ * Blocks the signals of this thread, so that no handler runs but that of SIGSYS. One that would end
+ * or stop a program that does not handle it still does: SIGINT for one. Return: the mask to give
+ * back to sys_restore_signals().
+ */
 uint64_t sys_block_handlers(void);
+void sys_restore_signals(uint64_t mask);
 
 /* Discards a blocked signal that is pending for this thread, if there is one. */
 void sys_drop_signal(int number);

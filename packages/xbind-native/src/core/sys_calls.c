@@ -344,22 +344,6 @@ static uint64_t set_of(int number)
 	return UINT64_C(1) << (number - 1);
 }
 
-/* Not SIGSYS: a program may handle that of its seccomp filter, and blocked it would kill. */
-#define ALL_SIGNALS (~set_of(SIGSYS))
-
-static uint64_t block(uint64_t set)
-{
-	uint64_t before = 0;
-
-	CALL(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&before, sizeof(set));
-	return before;
-}
-
-uint64_t sys_block_signals(void)
-{
-	return block(ALL_SIGNALS);
-}
-
 static bool is_handled(int number)
 {
 	struct {
@@ -374,13 +358,16 @@ static bool is_handled(int number)
 uint64_t sys_block_handlers(void)
 {
 	static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGTSTP};
-	uint64_t set = ALL_SIGNALS;
+	/* A program may handle the SIGSYS of its seccomp filter, and blocked it would kill. */
+	uint64_t set = ~set_of(SIGSYS);
+	uint64_t before = 0;
 
 	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
 		if (!is_handled(ending[i]))
 			set &= ~set_of(ending[i]);
 	}
-	return block(set);
+	CALL(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&before, sizeof(set));
+	return before;
 }
 
 void sys_restore_signals(uint64_t mask)

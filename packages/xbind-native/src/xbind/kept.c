@@ -229,13 +229,13 @@ static int request_in_turn(const struct wire_request *request, const struct dead
 
 int kept_request(const struct wire_request *request, const struct deadline *deadline)
 {
-	struct lock_turn turn;
 	int rc;
 
 	if (kept.fd < 0)
 		return -ENOTCONN;
-	turn = lock_enter(&holder, deadline_left_ms(deadline));
-	rc = turn.held ? request_in_turn(request, deadline) : -ETIMEDOUT;
-	lock_leave(&turn);
+	if (!lock_take(&holder, deadline_left_ms(deadline)))
+		return -ETIMEDOUT;
+	rc = request_in_turn(request, deadline);
+	lock_give(&holder);
 	return rc;
 }

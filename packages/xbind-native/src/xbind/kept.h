@@ -35,7 +35,8 @@ void kept_close(void);
  *
  * One request at a time, also among forked processes, which share the connection: in the jail they
  * cannot make one of their own. It is used only under the effective user that made it, since the
- * server takes whoever uses it for that user.
+ * server takes whoever uses it for that user. For a caller that handles no signals meanwhile, as in
+ * a swap.
  *
  * Return: the socket, close-on-exec, which the caller closes; -ENOTCONN when there is no
  *         connection that can be used; else an error of handover_receive().

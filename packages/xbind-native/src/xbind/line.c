@@ -101,7 +101,7 @@ void line_start(struct line *line)
  */
 static void write_file(const struct line *line, int fd)
 {
-	const uint64_t signals = sys_block_signals();
+	const uint64_t signals = sys_block_handlers();
 	const long rc = sys_write(fd, line->text, line->len);
 
 	if (rc == -EFBIG)

@@ -40,7 +40,7 @@ void lock_give(_Atomic int *holder)
 
 struct lock_turn lock_enter(_Atomic int *holder, int longest_ms)
 {
-	struct lock_turn turn = {.signals = sys_block_signals()};
+	struct lock_turn turn = {.signals = sys_block_handlers()};
 
 	if (lock_take(holder, longest_ms))
 		turn.held = holder;

@@ -29,7 +29,7 @@ struct lock_turn {
 	uint64_t signals;
 };
 
-/* lock_take() without signals, until lock_leave(): a handler might take it as well, wait for a
+/* lock_take() while no handler runs, until lock_leave(): one might take it as well, wait for a
  * thread that does, or never come back. */
 struct lock_turn lock_enter(_Atomic int *holder, int longest_ms);
 void lock_leave(const struct lock_turn *turn);
