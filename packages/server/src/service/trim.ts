@@ -10,12 +10,13 @@
  * That holds for private mappings of a file which nobody has ever written to, and for no others:
  * whatever was written would be lost. So a mapping is let go only if it is read-only, of the program
  * itself, and if the kernel says that no page of it is a copy, in memory or swapped out ("Anonymous"
- * and "Swap" are 0): what the loader has relocated, or a debugger has put in, is one.
+ * and "Swap" are 0): what the loader has relocated, or a debugger has put in, is one. An emulator that
+ * writes 0 for all of it, as qemu-user does for "Rss" too, knows nothing of that.
  */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Syscalls } from "@xsocket/xbind-native";
 
-const WRITTEN_NONE = [/^Anonymous: +0 kB$/m, /^Swap: +0 kB$/m];
+const WRITTEN_NONE = [/^Rss: +[1-9]/m, /^Anonymous: +0 kB$/m, /^Swap: +0 kB$/m];
 
 /** A range of addresses. */
 interface Mapping {
