@@ -9,11 +9,11 @@ function section(
   path: string,
   anonymousKb: number,
   swapKb = 0,
-  residentKb = 60,
+  rssKb = 60,
 ): string {
   return `${range} ${modes} 01b95000 fe:00 1835 ${path}
 Size:                 64 kB
-Rss:                  ${residentKb} kB
+Rss:                  ${rssKb} kB
 Anonymous:             ${anonymousKb} kB
 Swap:                  ${swapKb} kB
 VmFlags: rd ex mr mw me
