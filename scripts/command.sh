@@ -8,7 +8,7 @@ mkdir -p "$directory"
 
 # bundle SCRIPT FILE: SCRIPT with all that it imports as FILE, and beside it as FILE.jsc compiled, which
 # lets the command start in two thirds of the time (docs/decisions/0005-compiled-beforehand.md). Bun takes
-# FILE alone where FILE.jsc is of another script or of another Bun. In CommonJS "import.meta" would be
+# FILE alone where FILE.jsc is of another script or for another engine. In CommonJS "import.meta" would be
 # where the script lies now.
 bundle() {
 	bun build --target=bun --format=cjs --bytecode --outdir="$directory/bundle" \
