@@ -1,5 +1,5 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tempDir } from "../../../tests/harness/temp.ts";
 import { readElf } from "./elf.ts";
 
@@ -34,7 +34,7 @@ function headers(bits: 32 | 64, isLittle: boolean): Uint8Array {
   half(18, 21);
   for (const [index, field] of [0x7777, phoff, 0x8888].entries())
     word(24 + (index * bits) / 8, field); // entry, phoff, shoff
-  for (const [index, field] of [phoff, size, 6, 40].entries())
+  for (const [index, field] of [phoff, size, 7, 40].entries())
     half((bits === 64 ? 52 : 40) + 2 * index, field); // ehsize, phentsize, phnum, shentsize
   const segment = (index: number, type: number, fields: readonly number[]) => {
     const at = phoff + index * size;
@@ -48,12 +48,14 @@ function headers(bits: 32 | 64, isLittle: boolean): Uint8Array {
   segment(3, 1, [0x400, 0x5000, 4, 0x100, 0x101]);
   segment(4, 2, [0x320, 0x1320, 5, (6 * bits) / 8, 200]);
   segment(5, 7, [0x380, 0x1380, 6, 0x40, 0x41]);
+  segment(6, 4, [0x3c0, 0x13c0, 7, 0x10, 0x11]);
   put(0x300, "/lib/loader.1\0no more");
   for (const [index, value] of [1, 3, 5, 0x5040, 0, 0].entries())
     word(0x320 + (index * bits) / 8, value); // needed, where the strings are, the end
   // what a compiler would have written, in segments where none does
   put(0x380, "FPC 3.2.2 [2025/02/08] for x86_64 - Linux");
   put(0x470, "Go\0\0");
+  put(0x3c0, "Gopher\0");
   put(0x440, "no\0its.so\0other");
   return bytes;
 }
@@ -98,7 +100,12 @@ test("what is no ELF file is told apart", () => {
     expect(readBytes(Buffer.from(text))).toBeUndefined();
 });
 
-test("no damage to the headers is more than an unknown", () => {
+function openFiles(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+test("no damage to the headers is more than an unknown, and each file is closed", () => {
+  const before = openFiles();
   for (let at = 0; at < 512; at++) {
     const bytes = Buffer.from(PROGRAM.subarray(0, 8192));
     bytes[at] = (bytes[at] ?? 0) ^ 0xff;
@@ -106,4 +113,5 @@ test("no damage to the headers is more than an unknown", () => {
   }
   for (const length of [1, 63, 64, 65, 100, 200])
     expect(() => readBytes(PROGRAM.subarray(0, length))).not.toThrow();
+  expect(openFiles()).toBe(before);
 });

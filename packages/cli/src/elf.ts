@@ -117,7 +117,7 @@ function compilerOf(all: readonly Segment[]): Elf["compiler"] {
 
 function parse(read: Read): Elf | undefined {
   const bytes = read(0, HEADER_BYTES);
-  if (bytes.length < HEADER_BYTES || bytes.toString("latin1", 0, 4) !== MAGIC) return undefined;
+  if (bytes.toString("latin1", 0, 4) !== MAGIC) return undefined;
   const header = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const bits = header.getUint8(4) === CLASS_64 ? 64 : 32;
   const little = header.getUint8(5) === LITTLE_ENDIAN;
