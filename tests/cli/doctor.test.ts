@@ -8,6 +8,8 @@ import {
   hasIpv6,
   HELD_TO_MODES,
   here,
+  isContained,
+  OWN_MACHINE,
   startServer,
   tempDir,
   XSOCKET,
@@ -81,6 +83,18 @@ test.skipIf(!hasCookies)(
     const [pid, uid] = [server.program.pid, process.geteuid?.()];
     expect(found("server")).toBe(`process ${pid} of uid ${uid} listens`);
     expect(found("program")).toMatch(/^\/\S+ can be preloaded$/);
+  },
+);
+
+/* As in a container, which sees the socket of a server outside. */
+test.skipIf(isContained)(
+  "a server whose process cannot be seen is not called process 0",
+  async () => {
+    await using server = await startServer();
+    const rows = await examine([server.path], { start: OWN_MACHINE });
+    const { status, found } = rows.find(({ name }) => name === "server") ?? {};
+    expect(status).toBe("ok");
+    expect(found).toMatch(/^a process of another PID namespace, of uid \d+, listens$/);
   },
 );
 

@@ -165,7 +165,10 @@ function serverOf(connection: number): string {
   const native = loadSyscalls();
   const length = credentials.byteLength;
   native.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, length);
-  return `process ${credentials[0]} of uid ${credentials[1]} listens`;
+  const [pid, uid] = credentials;
+  return pid === 0 // what the kernel calls those that are not seen from here
+    ? `a process of another PID namespace, of uid ${uid}, listens`
+    : `process ${pid} of uid ${uid} listens`;
 }
 
 /** Does a server take connections there? */
