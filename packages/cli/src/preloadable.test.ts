@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { chmodSync, chownSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import { tempDir } from "../../../tests/harness/temp.ts";
 import { readElf } from "./elf.ts";
@@ -18,6 +18,9 @@ test("the dynamic loader is no obstacle to the program that it is given", () => 
   const maps = Bun.spawnSync([image, "/bin/cat", "/proc/self/maps"], { env });
   expect(maps.stdout.toString()).toContain(library);
 });
+
+/* No program gains anything by execve(2) here. */
+const isBarred = readFileSync("/proc/self/status", "latin1").includes("NoNewPrivs:\t1");
 
 const HELPERS = ["ASAN_OPTIONS", "XSOCKET_RUN_PRELOAD"] as const;
 
@@ -39,6 +42,68 @@ test("gcc's AddressSanitizer is an obstacle, unless it has been told or comes fi
   process.env["XSOCKET_RUN_PRELOAD"] = "/usr/lib/libasan.so.8";
   expect(obstacle()).toBeUndefined();
 });
+
+/* What stands in the way of a copy of an ordinary program, with what was done to it before. */
+function obstacleTo(change: (path: string) => void, library = libraryPath("xbind")) {
+  using dir = tempDir();
+  const image = dir.join("x");
+  copyFileSync("/bin/cat", image);
+  change(image);
+  return preloadObstacle({ name: "x", path: image, image }, library)?.found;
+}
+
+function written(path: string, change: (bytes: Buffer) => void): void {
+  const bytes = readFileSync(path);
+  change(bytes);
+  writeFileSync(path, bytes);
+}
+
+test("another processor is told by its name, and so is the library's", () => {
+  const names = new Map([
+    [62, "x86-64 (64 bit)"],
+    [183, "arm64 (64 bit)"],
+  ]);
+  const own = readElf("/bin/cat")?.machine ?? 0;
+  const other = own === 183 ? 62 : 183;
+  const foreign = obstacleTo((path) => written(path, (bytes) => bytes.writeUInt16LE(other, 18)));
+  expect(foreign).toBe(
+    `it is built for ${names.get(other)}, and ${libraryPath("xbind")} for ${names.get(own)}`,
+  );
+});
+
+test("a library of musl is told from one of glibc", () => {
+  using dir = tempDir();
+  const library = dir.join("libxbind.so");
+  copyFileSync(libraryPath("xbind"), library);
+  written(library, (bytes) => {
+    const libc = "libc.so.6\0";
+    for (let at = bytes.indexOf(libc); at >= 0; at = bytes.indexOf(libc)) bytes.fill(0, at, at + 9);
+  });
+  expect(obstacleTo(() => {}, library)).toBe(
+    `it uses the C library glibc, and ${library} uses musl`,
+  );
+});
+
+test("a program that is set-user-ID to who runs it gains nothing, and is no obstacle", () => {
+  expect(obstacleTo((path) => chmodSync(path, 0o4755))).toBeUndefined();
+});
+
+function ofGroup(gid: number, mode: number) {
+  return obstacleTo((path) => {
+    chownSync(path, 0, gid);
+    chmodSync(path, mode);
+  });
+}
+
+test.skipIf(process.geteuid?.() !== 0 || isBarred)(
+  "a program is set-group-ID only to another group, and only where that may run it",
+  () => {
+    const own = process.getegid?.() ?? 0;
+    expect(ofGroup(own + 1, 0o2755)).toContain("set-group-ID");
+    expect(ofGroup(own + 1, 0o2745)).toBeUndefined();
+    expect(ofGroup(own, 0o2755)).toBeUndefined();
+  },
+);
 
 test("what is no ELF file, and what may not be read, is left to the kernel", () => {
   for (const image of ["/etc/passwd", "/nowhere/program"])
