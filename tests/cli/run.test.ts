@@ -2,6 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
+  asOrdinaryUser,
   createNamespace,
   eventually,
   guardDescriptors,
@@ -13,6 +14,7 @@ import {
   startServer,
   tempDir,
   XSOCKET,
+  xsocketForEveryone,
 } from "../harness/index.ts";
 
 guardDescriptors();
@@ -293,6 +295,28 @@ test("a set-user-ID program is run where its bit has no effect", async () => {
   const argv = ["setpriv", "--no-new-privs", ...RUN, "--", "./program", "--version"];
   expect(await here.run(argv, { cwd: dir.path })).toMatchObject({ code: 0, stderr: "" });
 });
+
+const GIVE = `import os, struct, sys
+os.setxattr(sys.argv[1], "security.capability", struct.pack("<5I", 0x2000001, 1 << 10, 0, 0, 0))`;
+
+/* setcap(8) is not everywhere. */
+test.skipIf(!isRoot || isContained)(
+  "capabilities of a program's file stop all but root",
+  async () => {
+    using dir = tempDir();
+    await buildProgram(dir.path, "gcc");
+    const program = dir.join("program");
+    const given = await here.run(["python3", "-c", GIVE, program]);
+    expect(given).toEqual({ code: 0, stdout: "", stderr: "" });
+    const words = [...RUN.slice(1), "--", program];
+    const { code, stderr } = await here.run(xsocketForEveryone(dir, words, asOrdinaryUser([])));
+    expect(stderr).toMatch(
+      /^xsocket: .*its file gives it capabilities.*\(setcap -r \S+\)[^\n]*\n$/,
+    );
+    expect(code).toBe(1);
+    expect((await here.run([...RUN, "--", program])).code).toBe(0);
+  },
+);
 
 // arm64 has ppoll(2) and dup3(2) alone
 test.each([
