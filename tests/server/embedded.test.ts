@@ -158,6 +158,7 @@ test("options that cannot be right are refused before anything is opened", async
   const rules: [unknown, string][] = [
     [null, "a rule of the policy must be an object, not null"],
     ["deny", "a rule of the policy must be an object, not 'deny'"],
+    [Object.create(plain), "name of a rule must be a text, not undefined"],
     [{ ...plain, name: 1 }, "name of a rule must be a text, not 1"],
     [{ name: "r", allow: false }, 'kind of a rule must be "socket" or "status", not undefined'],
     [{ ...plain, allow: "deny" }, "allow of a rule must be true or false, not 'deny'"],
@@ -192,6 +193,7 @@ test("options that cannot be right are refused before anything is opened", async
       { policy: () => ({ source: "mine", rules: [misspelt] }) },
       "a rule of the policy has no key uid:",
     ],
+    [{ policy: { rules: [] } }, "source of the policy must be a text, not undefined"],
     ...rules.map(([rule, message]): [unknown, string] => [
       { policy: { source: "mine", rules: [rule] } },
       message,
@@ -212,6 +214,13 @@ test("options that cannot be right are refused before anything is opened", async
     await expect(starting, message).rejects.toThrow(message);
     expect(existsSync(address)).toBe(false);
   }
+});
+
+test("a policy may be an object that has more than its source and rules", async () => {
+  using dir = tempDir();
+  const policy = { ...DEFAULT_POLICY, toText: () => "mine" };
+  await using server = await serve({ address: dir.join("control"), policy });
+  expect(server.status().policy.source).toBe(DEFAULT_POLICY.source);
 });
 
 test("a listening socket that was given is served and its file left, and another one refused", async () => {

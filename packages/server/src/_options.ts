@@ -115,28 +115,33 @@ const RULE: Readonly<Record<keyof Rule, Check>> = {
 };
 const NEEDED = plainRule(""); // what has a value here has one in every rule
 
-function checkRule(rule: unknown): void {
-  if (typeof rule !== "object" || rule === null)
-    misuse(`a rule of the policy must be an object, not ${inspect(rule)}`);
-  const wrong = Object.keys(rule).find((key) => !Object.hasOwn(RULE, key));
+/* A copy, since a serving thread gets none of what an object has from its class. */
+function checkedRule(rule: Rule): Rule {
+  const given: unknown = rule;
+  if (typeof given !== "object" || given === null)
+    misuse(`a rule of the policy must be an object, not ${inspect(given)}`);
+  const copy = { ...rule };
+  const wrong = Object.keys(copy).find((key) => !Object.hasOwn(RULE, key));
   if (wrong !== undefined)
     misuse(`a rule of the policy has no key ${wrong}: there are ${Object.keys(RULE).join(", ")}`);
   for (const [key, [isRight, what]] of Object.entries(RULE)) {
-    const value: unknown = Reflect.get(rule, key);
+    const value: unknown = Reflect.get(copy, key);
     if (value === undefined && Reflect.get(NEEDED, key) === undefined) continue;
     if (!isRight(value)) misuse(`${key} of a rule must be ${what}, not ${inspect(value)}`);
   }
+  return copy;
 }
 
 /**
  * Refuses rules that cannot be right: a key or value that nobody understands makes one of everybody,
  * or of nobody, and one that denies then denies nothing.
  *
+ * @returns its source and rules alone, as the serving threads can be given them
  * @throws {ServeError} MISUSE
  */
-export function checkRules(policy: Policy): Policy {
-  for (const rule of policy.rules) checkRule(rule);
-  return policy;
+export function checkRules({ source, rules }: Policy): Policy {
+  if (!isText(source)) misuse(`source of the policy must be a text, not ${inspect(source)}`);
+  return { source, rules: Array.from(rules, checkedRule) };
 }
 
 /** What `options.policy` has given. @throws {ServeError} MISUSE for what is no policy */
