@@ -22,6 +22,14 @@ test("the dynamic loader is no obstacle to the program that it is given", () => 
 /* No program gains anything by execve(2) here. */
 const isBarred = readFileSync("/proc/self/status", "latin1").includes("NoNewPrivs:\t1");
 
+test("the dynamic loader of musl is known by its name", () => {
+  using dir = tempDir();
+  const image = dir.join("ld-musl-x86_64.so.1");
+  copyFileSync(readElf("/bin/cat")?.interpreter ?? "", image);
+  const obstacle = preloadObstacle({ name: "ld", path: image, image }, libraryPath("xbind"));
+  expect(obstacle?.found).toContain("it uses the C library musl");
+});
+
 const HELPERS = ["ASAN_OPTIONS", "XSOCKET_RUN_PRELOAD"] as const;
 
 afterEach(() => {
