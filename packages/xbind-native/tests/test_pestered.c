@@ -11,6 +11,10 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 
 #define ROUNDS    200
@@ -211,11 +215,60 @@ static void test_crossed(void)
 	}
 }
 
+static _Atomic int lifted;
+
+/* Takes the protection from the page that was written to. */
+static void lift(int number, siginfo_t *info, void *context)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)number;
+	(void)context;
+	lifted++;
+	if (mprotect((char *)info->si_addr - (uintptr_t)info->si_addr % page, page,
+	             PROT_READ | PROT_WRITE) < 0)
+		abort();
+}
+
+/* Protects what the library writes to, as a garbage collector or a checkpoint may. */
+static void protect_data(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned long start, end, library_end = 0;
+	char line[512], writable;
+
+	CHECK(maps != NULL);
+	while (fgets(line, sizeof(line), maps)) {
+		CHECK_EQ(sscanf(line, "%lx-%lx %*c%c", &start, &end, &writable), 3);
+		if (!strstr(line, "/libxbind.so") && start != library_end)
+			continue;
+		library_end = end; /* its zeroes follow, in a mapping without a name */
+		if (writable == 'w')
+			CHECK_EQ(mprotect((void *)start, end - start, PROT_READ), 0);
+	}
+	fclose(maps);
+}
+
+/* Such a program handles the faults on its pages, and goes on. */
+static void test_faults(void)
+{
+	const struct sigaction action = {.sa_sigaction = lift, .sa_flags = SA_SIGINFO};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(sigaction(SIGSEGV, &action, NULL), 0);
+	protect_data();
+	CHECK_EQ(pair_bind(fd, 3049), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(lifted > 0, pair_preloaded());
+	close(fd);
+}
+
 int main(void)
 {
 	const struct sigaction action = {.sa_handler = note};
 
 	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	RUN_BY(child_run, test_faults);
 	RUN(test_pestered);
 	RUN_BY(child_run, test_behind_chroot);
 	RUN(test_bind_in_handler);

@@ -111,9 +111,9 @@ struct sys_owner {
 int sys_owner(int fd, struct sys_owner *ret);
 
 /*
- * Blocks the signals of this thread, so that no handler runs but that of SIGSYS. One that would end
- * or stop a program that does not handle it still does: SIGINT for one. Return: the mask to give
- * back to sys_restore_signals().
+ * Blocks the signals of this thread, so that no handler runs but those of faults, SIGSYS among
+ * them. A signal that would end or stop a program that does not handle it still does: SIGINT for
+ * one. Return: the mask to give back to sys_restore_signals().
  */
 uint64_t sys_block_handlers(void);
 void sys_restore_signals(uint64_t mask);

@@ -355,16 +355,22 @@ static bool is_handled(int number)
 	       action.handler != SIG_DFL;
 }
 
+/* What the thread itself brings about: blocked, it would kill a program that handles faults on its
+ * pages, or the SIGSYS of its seccomp filter. */
+static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
+
+static const int endings[] = {SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+
 uint64_t sys_block_handlers(void)
 {
-	static const int ending[] = {SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGTSTP};
-	/* A program may handle the SIGSYS of its seccomp filter, and blocked it would kill. */
-	uint64_t set = ~set_of(SIGSYS);
+	uint64_t set = ~UINT64_C(0);
 	uint64_t before = 0;
 
-	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
-		if (!is_handled(ending[i]))
-			set &= ~set_of(ending[i]);
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
+		set &= ~set_of(faults[i]);
+	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+		if (!is_handled(endings[i]))
+			set &= ~set_of(endings[i]);
 	}
 	CALL(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&before, sizeof(set));
 	return before;

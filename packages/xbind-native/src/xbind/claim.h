@@ -20,7 +20,7 @@ struct claim {
  * @key: the socket's
  *
  * A thread never waits for itself: a library that calls bind from within a swap, or a handler of
- * SIGSYS that does, goes on without a claim, and so does a thread that has waited longer than any
+ * a fault that does, goes on without a claim, and so does a thread that has waited longer than any
  * swap takes. So a claim only orders threads; what must not go wrong is checked again before
  * the exchange.
  */
