@@ -203,6 +203,27 @@ test.if(process.geteuid?.() === 0)(
   },
 );
 
+test.if(process.geteuid?.() === 0)(
+  "two users who receive nothing leave the others room below the bound of all together",
+  async () => {
+    using dir = tempDir(0o755);
+    const path = dir.join("control");
+    await using _ = await startServer({ path, args: ["--mode", "0666", "--max-in-flight", "40"] });
+    const argv = ["python3", "-c", IN_FLIGHT, path, REQUEST.toHex(), "25"];
+    const env = { PATH: "/usr/bin:/bin" };
+    await using one = here.spawn(asOrdinaryUser(argv), { env, stdin: "pipe" });
+    await one.says(/held/);
+    await using other = here.spawn(asOrdinaryUser(argv, 65533), { env, stdin: "pipe" });
+    await other.says(/held/);
+    // all of the first user's, and of the second's as many as who has few may have
+    expect(askStatus(native, path, 1000).stats).toMatchObject({
+      inFlight: 33,
+      refusedInFlight: 17,
+    });
+    expect(askOnce(path)).toBe(0);
+  },
+);
+
 test("as many connections wait to be accepted as the backlog says", async () => {
   await using server = await startServer({ args: ["--backlog", "3"] });
   server.program.kill("SIGSTOP");

@@ -8,7 +8,10 @@ export interface Bounds {
   readonly maxConnections: number;
   /** Connections at once of each user id. */
   readonly maxConnectionsPerUid: number;
-  /** Sockets that were sent and not yet received, of everybody together. */
+  /**
+   * Sockets that were sent and not yet received, of everybody together. A quarter of them is for
+   * users who have fewer than 8.
+   */
   readonly maxInFlight: number;
   /** Sockets that were sent and not yet received, of each user id. */
   readonly maxInFlightPerUid: number;

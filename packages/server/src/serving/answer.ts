@@ -23,6 +23,10 @@ import type { Peer } from "./peer.ts";
 import { Sockets } from "./sockets.ts";
 import type { Context } from "./thread.ts";
 
+/* Of the sockets that may be in flight one in so many is kept for users who have fewer than that. */
+const KEPT_FOR_FEW = 4;
+const FEW = 8;
+
 /** How a turn of a connection went: answered, nothing there yet, or over. */
 export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
 
@@ -186,13 +190,23 @@ export class Answerer {
     const connections = this.#connections;
     return (
       (this.#fitsUser(account) || connections.recount(account) || this.#fitsUser(account)) &&
-      (this.#fits() || connections.recount(-1) || this.#fits())
+      (this.#fits(account) ||
+        connections.recount(account) ||
+        (connections.recount(-1) && this.#hasFew(account)) ||
+        this.#fits(account))
     );
   }
 
-  #fits(): boolean {
+  /* Who receives nothing keeps what was sent for ever, so a few such users must not stop all others. */
+  #fits(account: number): boolean {
     const { shared, options } = this.#context;
-    return shared.flight.inFlight() < options.bounds.maxInFlight;
+    const { maxInFlight } = options.bounds;
+    const kept = this.#hasFew(account) ? 0 : Math.floor(maxInFlight / KEPT_FOR_FEW);
+    return shared.flight.inFlight() < maxInFlight - kept;
+  }
+
+  #hasFew(account: number): boolean {
+    return this.#context.shared.inFlightOf(account) < FEW;
   }
 
   #fitsUser(account: number): boolean {
