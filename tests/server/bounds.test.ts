@@ -110,9 +110,10 @@ test("the same at the bound of all together", async () => {
   expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
 });
 
-/* Keeps silent connections open. */
+/* Keeps as many silent connections open as it is told, 4 if it is told nothing. */
 const HOLD = `import socket, sys
-held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(4)]
+count = int((sys.argv[2:] or [4])[0])
+held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(count)]
 for one in held: one.connect(sys.argv[1])
 print("held", flush=True)
 sys.stdin.read()`;
@@ -137,6 +138,32 @@ test.if(process.geteuid?.() === 0)(
     expect(stderr).toBe("");
     await server.program.says(/refused process \d+ of uid 65533: there are 4 connections already/);
     expect(own.map((client) => client.ask())).toEqual(OKAY.slice(1));
+  },
+);
+
+const ASK = `import socket, sys
+client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+client.connect(sys.argv[1])
+client.send(bytes.fromhex(sys.argv[2]))
+print(client.recv(8).hex())`;
+
+test.if(process.geteuid?.() === 0)(
+  "two users who ask nothing leave the others room below the bound of all connections",
+  async () => {
+    using dir = tempDir(0o755);
+    const path = dir.join("control");
+    const args = ["--max-connections", "40", "--max-connections-per-user", "25"];
+    await using server = await startServer({ path, args: [...args, "--mode", "0666"] });
+    const options = { env: { PATH: "/usr/bin:/bin" }, stdin: "pipe" } as const;
+    const hold = ["python3", "-c", HOLD, path, "25"];
+    await using one = here.spawn(asOrdinaryUser(hold), options);
+    await one.says(/held/);
+    await using other = here.spawn(asOrdinaryUser(hold, 65533), options);
+    await other.says(/held/);
+    await server.program.says(/refused process \d+ of uid 65533: there are 30 connections already/);
+    const third = asOrdinaryUser(["python3", "-c", ASK, path, REQUEST.toHex()], 65532);
+    const { stdout, stderr } = await here.run(third, { env: options.env });
+    expect({ stdout, stderr }).toEqual({ stdout: "5853303200000000\n", stderr: "" });
   },
 );
 

@@ -4,13 +4,13 @@ import { ServeError } from "./error.ts";
 
 /** What clients can make a server hold. Each bound is an option of {@link serve}. */
 export interface Bounds {
-  /** Connections at once, of everybody together. */
+  /** Connections at once, of everybody together. A quarter of them is for users who have no more than 8. */
   readonly maxConnections: number;
   /** Connections at once of each user id. */
   readonly maxConnectionsPerUid: number;
   /**
    * Sockets that were sent and not yet received, of everybody together. A quarter of them is for
-   * users who have fewer than 8.
+   * users who have no more than 8.
    */
   readonly maxInFlight: number;
   /** Sockets that were sent and not yet received, of each user id. */
@@ -41,6 +41,20 @@ export const DEFAULT_BOUNDS: Bounds = {
 const RESERVED_DESCRIPTORS = 48;
 /** Those of a thread: five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
 export const THREAD_DESCRIPTORS = 8;
+
+/* Of what there is for all one in so many is kept for users who have fewer than that of it. */
+const KEPT_FOR_FEW = 4;
+const FEW = 8;
+
+/**
+ * How much of what there is for all may be taken when a user takes more: with all of it a few users
+ * who give nothing back would stop all others.
+ *
+ * @param own what that user has already
+ */
+export function roomFor(own: number, all: number): number {
+  return own < FEW ? all : all - Math.floor(all / KEPT_FOR_FEW);
+}
 
 /** The largest value of a bound; the smallest is 1. */
 export const BOUND_MAX = 0x7fffffff;

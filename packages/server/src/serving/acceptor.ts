@@ -9,6 +9,7 @@ import {
   errnoName,
   POLLIN,
 } from "@xsocket/xbind-native";
+import { roomFor } from "../bounds.ts";
 import { COUNTER, FIELD, THREAD } from "../memory/memory.ts";
 import type { Connections } from "./connections.ts";
 import type { Peer } from "./peer.ts";
@@ -144,12 +145,14 @@ export class Acceptor {
     if (shared.connectionsOf(account) > maxConnectionsPerUid) {
       this.#settle();
       if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
-        return this.#over(fd, errno.EMFILE);
+        return this.#over(fd, errno.EMFILE, `the user has ${maxConnectionsPerUid}`);
     }
-    if (shared.connections() > maxConnections) {
+    const room = roomFor(shared.connectionsOf(account) - 1, maxConnections);
+    if (shared.connections() > room) {
       this.#settle();
-      const fits = shared.connections() <= maxConnections || this.#connections.evict(-1);
-      if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE);
+      const among = shared.connections() > maxConnections ? -1 : account;
+      const fits = shared.connections() <= room || this.#connections.evict(among);
+      if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE, `there are ${room}`);
     }
     return 0;
   }
@@ -176,20 +179,13 @@ export class Acceptor {
     );
   }
 
-  #over(fd: number, error: number): number {
-    const { shared, options } = this.#context;
+  #over(fd: number, error: number, full: string): number {
+    const { shared } = this.#context;
     this.#connections.disown(fd);
     const pid = shared.get(fd, FIELD.pid);
     const uid = shared.get(fd, FIELD.uid) >>> 0;
-    const { maxConnections, maxConnectionsPerUid } = options.bounds;
-    const full =
-      error === errno.EMFILE
-        ? `the user has ${maxConnectionsPerUid} connections already`
-        : `there are ${maxConnections} connections already`;
-    this.#context.say("warning", "bound", `refused process ${pid} of uid ${uid}: ${full}`, {
-      pid,
-      uid,
-    });
+    const message = `refused process ${pid} of uid ${uid}: ${full} connections already`;
+    this.#context.say("warning", "bound", message, { pid, uid });
     return error;
   }
 

@@ -9,6 +9,7 @@ import {
 } from "@xsocket/protocol";
 import { errno, errnoName } from "@xsocket/xbind-native";
 import { reasonOf } from "../_failure.ts";
+import { roomFor } from "../bounds.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "../memory/memory.ts";
 import { describeAsked } from "../policy/describe.ts";
@@ -22,10 +23,6 @@ import type { Refusal, SocketRequest } from "./judge.ts";
 import type { Peer } from "./peer.ts";
 import { Sockets } from "./sockets.ts";
 import type { Context } from "./thread.ts";
-
-/* Of the sockets that may be in flight one in so many is kept for users who have fewer than that. */
-const KEPT_FOR_FEW = 4;
-const FEW = 8;
 
 /** How a turn of a connection went: answered, nothing there yet, or over. */
 export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
@@ -186,27 +183,25 @@ export class Answerer {
 
   /* One more socket may be in flight. At a bound, those thought to be in flight are asked first. */
   #hasRoom(fd: number): boolean {
-    const account = this.#context.shared.get(fd, FIELD.account);
+    const { shared, options } = this.#context;
+    const account = shared.get(fd, FIELD.account);
     const connections = this.#connections;
     return (
       (this.#fitsUser(account) || connections.recount(account) || this.#fitsUser(account)) &&
       (this.#fits(account) ||
         connections.recount(account) ||
-        (connections.recount(-1) && this.#hasFew(account)) ||
+        (connections.recount(-1) && this.#room(account) === options.bounds.maxInFlight) ||
         this.#fits(account))
     );
   }
 
-  /* Who receives nothing keeps what was sent for ever, so a few such users must not stop all others. */
   #fits(account: number): boolean {
-    const { shared, options } = this.#context;
-    const { maxInFlight } = options.bounds;
-    const kept = this.#hasFew(account) ? 0 : Math.floor(maxInFlight / KEPT_FOR_FEW);
-    return shared.flight.inFlight() < maxInFlight - kept;
+    return this.#context.shared.flight.inFlight() < this.#room(account);
   }
 
-  #hasFew(account: number): boolean {
-    return this.#context.shared.inFlightOf(account) < FEW;
+  #room(account: number): number {
+    const { shared, options } = this.#context;
+    return roomFor(shared.inFlightOf(account), options.bounds.maxInFlight);
   }
 
   #fitsUser(account: number): boolean {
