@@ -1,5 +1,5 @@
+import { pathToFileURL } from "bun";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { reasonOf, systemError } from "./_failure.ts";
 import { checkOptions, checkPolicy, checkRules, checkTypes } from "./_options.ts";

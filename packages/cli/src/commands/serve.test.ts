@@ -1,10 +1,15 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-test("serve is started without the client library, which would take a third of the time", async () => {
+/* Of Node. Each takes up to some milliseconds: net 4, tty 5, http 11. */
+const MODULES = ["fs", "fs/promises", "os", "path", "util", "worker_threads"];
+
+test("serve is started without what takes its time: the client library, and modules of Node", async () => {
   const entrypoints = [join(import.meta.dir, "serve.ts")];
   const { outputs } = await Bun.build({ entrypoints, target: "bun" });
   const text = (await outputs[0]?.text()) ?? ""; // it names each file in it
   expect(text).toContain("server/src/server.ts");
   expect(text).not.toContain("client/src/");
+  const modules = [...text.matchAll(/ from "(?:node:)?([a-z/_]+)"/g)].map(([, name]) => name);
+  expect([...new Set(modules)].toSorted()).toEqual(MODULES);
 });

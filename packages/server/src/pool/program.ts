@@ -1,5 +1,5 @@
+import { fileURLToPath } from "bun";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 
 function contents(file: URL): bigint | number | undefined {
   try {

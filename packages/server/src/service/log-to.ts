@@ -1,5 +1,4 @@
-import { constants, openSync, writeSync } from "node:fs";
-import { isatty } from "node:tty";
+import { constants, fstatSync, openSync, writeSync } from "node:fs";
 import { loadSyscalls, POLLOUT } from "@xsocket/xbind-native";
 import type { Log, LogRecord } from "../log.ts";
 import { formatLine, type LogFormat, stderrIsJournal } from "./log-line.ts";
@@ -17,8 +16,8 @@ export function logFormat(chosen?: LogFormat): LogFormat {
  * does not; its own flags are other programs' as well. Who may not open it has to wait.
  */
 function openStderr(): number {
-  if (!isatty(2)) return 2;
   try {
+    if (!fstatSync(2).isCharacterDevice()) return 2; // isatty() would load node:tty, some milliseconds
     return openSync(
       "/proc/self/fd/2",
       constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
