@@ -162,8 +162,8 @@ ${loadTable(server.rows, "kept")}
 
 ![Percentiles of the time of a request](performance-time.svg)
 
-The time from exec to ready is the median of five starts.
-Resident memory is that after the load above. Before the first request a server with one thread had ${server.idle.residentMb.toFixed(1)} MB:
+The time from exec to ready, when a client has its first socket, is the median of five starts.
+Resident memory is that after the load above. After its first request a server with one thread had ${server.idle.residentMb.toFixed(1)} MB:
 once it serves, it lets go of the pages of Bun's code and constants that only starting has needed, and those that are used again come back.
 
 ${residentTable(benches)}

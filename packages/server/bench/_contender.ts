@@ -1,6 +1,7 @@
 /* The servers that are compared, each a process of its own, and what /proc tells of them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { DEFAULT_BOUNDS } from "../src/index.ts";
 import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 
@@ -15,7 +16,7 @@ const READY_WAIT_MS = 5000;
 export class Contender implements AsyncDisposable {
   readonly name: string;
   readonly path: string;
-  /** Milliseconds from before exec until a client could connect. */
+  /** Milliseconds from before exec until a client had its first socket. */
   readonly readyMs: number;
   readonly #process: Bun.Subprocess;
 
@@ -26,7 +27,7 @@ export class Contender implements AsyncDisposable {
     this.#process = process;
   }
 
-  /** Starts a server and waits until it can be connected to. */
+  /** Starts a server and waits until it has handed out a socket. */
   static async start(name: string, path: string, argv: readonly string[]): Promise<Contender> {
     const native = loadSyscalls();
     const begun = native.monotonic();
@@ -36,10 +37,10 @@ export class Contender implements AsyncDisposable {
       stdout: "ignore",
     });
     for (;;) {
-      const connection = native.handoverConnect(path, 1000);
+      const socket = native.handover(path, AF_INET, SOCK_STREAM, 0, READY_WAIT_MS);
       const elapsed = native.monotonic() - begun;
-      if (connection >= 0) {
-        native.close(connection);
+      if (socket >= 0) {
+        native.close(socket);
         return new Contender(name, path, elapsed, process);
       }
       if (elapsed > READY_WAIT_MS || process.exitCode !== null)

@@ -16,7 +16,7 @@ cmake_path(SET XSOCKET_SCRIPT_LINK NORMALIZE
            ${CMAKE_CURRENT_BINARY_DIR}/${XSOCKET_SCRIPT_FROM_BIN})
 cmake_path(GET XSOCKET_SCRIPT_LINK PARENT_PATH XSOCKET_SCRIPT_DIR)
 file(MAKE_DIRECTORY ${XSOCKET_SCRIPT_DIR})
-file(CREATE_LINK ${PROJECT_SOURCE_DIR}/packages/cli/src/main.ts ${XSOCKET_SCRIPT_LINK} SYMBOLIC)
+file(CREATE_LINK ${PROJECT_SOURCE_DIR}/packages/cli/src/tree.ts ${XSOCKET_SCRIPT_LINK} SYMBOLIC)
 # It is installed under another name, which keeps cmake from stripping it.
 target_link_options(xsocket-launch PRIVATE $<$<CONFIG:Release>:-s>)
 # With musl it is one for every Linux, whatever libc that has.

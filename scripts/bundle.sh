@@ -1,0 +1,23 @@
+#!/bin/sh
+# bundle.sh DIRECTORY: bundles and compiles the command, its script and its workers, into a new directory.
+set -eu
+directory=$1
+rm -rf "$directory"
+mkdir -p "$directory"
+
+# bundle SCRIPT FILE: SCRIPT with all that it imports as FILE, and beside it as FILE.jsc compiled, which
+# lets the command start in two thirds of the time (docs/decisions/0005-compiled-beforehand.md). Bun takes
+# FILE alone where FILE.jsc is of another script or for another engine. In CommonJS "import.meta" would be
+# where the script lies now.
+bundle() {
+	bun build --target=bun --format=cjs --bytecode --outdir="$directory/bundle" \
+		--define import.meta.dir=module.path --define 'import.meta.file="bundle"' "$1" >/dev/null
+	built=${1##*/}
+	built=$directory/bundle/${built%.ts}.js
+	mv "$built" "$directory/$2"
+	mv "$built.jsc" "$directory/$2.jsc"
+}
+bundle packages/cli/src/main.ts main.js
+# The pool starts its threads from a file of this name beside it, whatever is in it.
+bundle packages/server/src/_worker.ts _worker.ts
+rmdir "$directory/bundle"

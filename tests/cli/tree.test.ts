@@ -1,0 +1,33 @@
+/* The command in the source tree: compiled at the build, and from the sources once one was changed. */
+import { expect, test } from "bun:test";
+import { appendFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { guardDescriptors, here, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const ROOT = join(import.meta.dir, "../..");
+
+/* As the launcher starts it, which takes variables of Bun away. */
+async function run(root: string, env: Record<string, string>, ...words: readonly string[]) {
+  const argv = [process.execPath, join(root, "packages/cli/src/tree.ts"), "-1", "-1", ...words];
+  const { stdout, stderr } = await here.run(argv, { env });
+  return stdout + stderr;
+}
+
+test("what was compiled runs as long as the sources are those that it was made of", async () => {
+  using dir = tempDir();
+  const copy = ["cp", "-a", "--parents", "packages", "build/tree", dir.path];
+  await here.run(copy, { cwd: ROOT });
+  symlinkSync(join(ROOT, "node_modules"), dir.join("node_modules"));
+  writeFileSync(dir.join("build/tree/main.js"), 'console.log("compiled")'); // no part of the stamp
+  expect(await run(dir.path, {}, "--version")).toBe("compiled\n");
+  appendFileSync(dir.join("packages/cli/src/main.ts"), '\nconsole.log("edited");\n');
+  expect(await run(dir.path, {}, "--version")).toContain("edited\n");
+});
+
+test("the build has compiled it, and laid it beside the libraries", async () => {
+  const said = await run(ROOT, { BUN_JSC_verboseDiskCache: "1" }, "lib", "xbind");
+  expect(said).toContain("Cache hit");
+  expect(said).toContain(`${join(ROOT, "build/release/packages/xbind-native/libxbind.so")}\n`);
+});
