@@ -77,7 +77,7 @@ export async function measureIdle(path: string): Promise<Idle> {
   printTable(
     ["idle server", ""],
     [
-      ["resident with one thread, before the first request", mb(residentMb)],
+      ["resident with one thread, after its first request", mb(residentMb)],
       ["the same after some load", mb(before)],
       [`wake-ups in ${IDLE_SECONDS} s`, JSON.stringify(wakeUps)],
       ["a request on a new connection", us(withoutUs)],
