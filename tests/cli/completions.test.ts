@@ -9,7 +9,7 @@ const ASK: Record<string, (script: string) => string> = {
   bash: (script) => `
     . '${script}'
     COMP_LINE=$1
-    COMP_WORDS=($1)
+    COMP_WORDS=(\${1//=/ = }) # as readline has it
     case $1 in *' ') COMP_WORDS+=('') ;; esac
     COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
     _xsocket
@@ -44,7 +44,7 @@ async function offers(shell: string, line: string): Promise<string[]> {
     OUT: dir.join("offered"),
   };
   const { stdout } = await here.run(start, { env, cwd: dir.path });
-  return stdout.split("\n").map((word) => word.trim());
+  return stdout.split("\n").map((word) => word.trim().replace(/^--[a-z-]+=/, "")); // fish has both in one
 }
 
 const { stdout: help } = await here.run([XSOCKET, "--help"]);
@@ -61,14 +61,32 @@ const CASES: readonly (readonly [
   ["xsocket lib ", ["xbind", "xsocket"], ["serve"]],
   ["xsocket completions ", ["bash", "fish", "zsh"], ["run"]],
   ["xsocket open --type ", ["stream", "dgram"], ["--type"]],
-  ["xsocket serve --group roo", ["root"], []],
+  ["xsocket --", ["--help", "--version"], ["serve"]],
+  ["xsocket scr", [], ["script"]],
+  ["xsocket serve --he", ["--help"], []],
+  ["xsocket serve --user syn", ["sync"], []],
+  ["xsocket serve --user shado", [], ["shadow"]],
+  ["xsocket serve --group shado", ["shadow"], []],
+  ["xsocket serve --group syn", [], ["sync"]],
+  ["xsocket serve --mode scr", [], ["script"]],
+  ["xsocket serve --policy scr", ["script"], []],
+  ["xsocket serve --log-level=", ["error", "debug"], ["--log-level"]],
+  ["xsocket serve --log-level=err", ["error"], ["debug"]],
+  ["xsocket status scr", ["script"], []],
+  ["xsocket run --port 1 --po", ["--port"], []],
+  ["xsocket-server --log-level ", ["error", "debug"], ["--log-level"]],
+  ["xsocket-server --thr", ["--threads"], []],
   ["xsocket serve --log-level ", ["error", "debug"], ["--log-level"]],
   ["xsocket policy ", ["check", "test"], []],
   ["xsocket policy check ", ["script"], ["check", "test"]],
   ["xsocket policy check scri", ["script"], []],
   ["xsocket lib xbind ", [], ["xbind", "xsocket"]],
   ["xsocket run --port 1 -- seq", ["seq"], ["serve"]],
+  ["xsocket run --port 1 -- cat scr", ["script"], []],
+  ["xsocket run --port 1 -- seq --por", [], ["--port"]],
   ["xsocket open --exec seq", ["seq"], []],
+  ["xsocket open --exec -- seq", ["seq"], []],
+  ["xsocket lib xbind", ["xbind"], []],
 ];
 
 describe.each(Object.keys(ASK))("%s", (shell) => {
