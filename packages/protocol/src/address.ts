@@ -37,7 +37,7 @@ export function parseAddress(text: string): Address {
     throw new ProtocolError(
       "ADDRESS_TOO_LONG",
       `${text} does not fit a UNIX socket address, taking ${bytes} bytes of ${SUN_PATH_BYTES}`,
-      "use a shorter path",
+      `use a shorter ${abstract ? "name" : "path"}`,
     );
   return abstract ? { kind: "abstract", name: text.slice(1) } : { kind: "path", path: text };
 }
