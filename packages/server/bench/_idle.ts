@@ -13,7 +13,7 @@ const SECONDS = 0.3;
 
 /** The result of {@link measureIdle}. */
 export interface Idle {
-  /** Resident memory in MB before the first request. */
+  /** Resident memory in MB after the first request. */
   readonly residentMb: number;
   /** Wake-ups in ten idle seconds, of each thread that had some. */
   readonly wakeUps: Readonly<Record<string, number>>;
