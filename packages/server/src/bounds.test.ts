@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { errno } from "@xsocket/xbind-native";
-import { DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
+import { DEFAULT_BOUNDS, fitBounds, roomFor } from "./bounds.ts";
 
 test("the defaults hold where descriptors abound", () => {
   expect(fitBounds({}, 1_000_000, 4)).toEqual(DEFAULT_BOUNDS);
@@ -21,6 +21,13 @@ test("what the threads need is left to them", () => {
 
 test("a user's bound is never above everybody's", () => {
   expect(fitBounds({ maxConnections: 4 }, 1024, 4).maxConnectionsPerUid).toBe(4);
+});
+
+test("a user has what others leave, but for a quarter that is for those who have few", () => {
+  expect(roomFor(39, 39, 40)).toBe(40); // nobody else has any
+  expect(roomFor(38, 39, 40)).toBe(30);
+  expect(roomFor(8, 39, 40)).toBe(30);
+  expect(roomFor(7, 39, 40)).toBe(40);
 });
 
 test("a bound out of range is misuse", () => {

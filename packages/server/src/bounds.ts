@@ -4,13 +4,15 @@ import { ServeError } from "./error.ts";
 
 /** What clients can make a server hold. Each bound is an option of {@link serve}. */
 export interface Bounds {
-  /** Connections at once, of everybody together. A quarter of them is for users who have no more than 8. */
+  /**
+   * Connections at once, of everybody together. Where there are several users a quarter of them is for
+   * those who have no more than 8.
+   */
   readonly maxConnections: number;
   /** Connections at once of each user id. */
   readonly maxConnectionsPerUid: number;
   /**
-   * Sockets that were sent and not yet received, of everybody together. A quarter of them is for
-   * users who have no more than 8.
+   * Sockets that were sent and not yet received, of everybody together, and a quarter in the same way.
    */
   readonly maxInFlight: number;
   /** Sockets that were sent and not yet received, of each user id. */
@@ -48,12 +50,13 @@ const FEW = 8;
 
 /**
  * How much of what there is for all may be taken when a user takes more: with all of it a few users
- * who give nothing back would stop all others.
+ * who give nothing back would stop all others. One who is alone has the bound of a user for that.
  *
  * @param own what that user has already
+ * @param taken what all have
  */
-export function roomFor(own: number, all: number): number {
-  return own < FEW ? all : all - Math.floor(all / KEPT_FOR_FEW);
+export function roomFor(own: number, taken: number, all: number): number {
+  return own < FEW || own === taken ? all : all - Math.floor(all / KEPT_FOR_FEW);
 }
 
 /** The largest value of a bound; the smallest is 1. */

@@ -147,7 +147,8 @@ export class Acceptor {
       if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
         return this.#over(fd, errno.EMFILE, `the user has ${maxConnectionsPerUid}`);
     }
-    const room = roomFor(shared.connectionsOf(account) - 1, maxConnections);
+    const own = shared.connectionsOf(account) - 1;
+    const room = roomFor(own, shared.connections() - 1, maxConnections);
     if (shared.connections() > room) {
       this.#settle();
       const among = shared.connections() > maxConnections ? -1 : account;

@@ -201,7 +201,8 @@ export class Answerer {
 
   #room(account: number): number {
     const { shared, options } = this.#context;
-    return roomFor(shared.inFlightOf(account), options.bounds.maxInFlight);
+    const { maxInFlight } = options.bounds;
+    return roomFor(shared.inFlightOf(account), shared.flight.inFlight(), maxInFlight);
   }
 
   #fitsUser(account: number): boolean {
