@@ -32,7 +32,9 @@ test.each(dropIns)("a drop-in of $page", async ({ code }) => {
   await Bun.write(join(`${unit}.d`, "xbind.conf"), text);
   const argv = ["systemd-analyze", "--recursive-errors=yes", "--man=no", "verify", unit];
   const { code: exitCode, stdout, stderr } = await here.run(argv);
-  expect(stdout + stderr).toBe("");
+  // what is said of units that this machine has is no matter of this one
+  const said = (stdout + stderr).split("\n").filter((line) => !/^\/(usr|etc)\//.test(line));
+  expect(said.join("\n")).toBe("");
   expect(exitCode).toBe(0);
   await Bun.write(join(`${unit}.d`, "xbind.conf"), text.replace(/^Exec\w+=.+/m, "ExecNever=/"));
   expect((await here.run(argv)).stderr).toContain("ExecNever");
