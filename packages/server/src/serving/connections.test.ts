@@ -96,6 +96,30 @@ test("who makes room for another is closed once, and counted out once", () => {
   expect(shared.sum(COUNTER.evicted)).toBe(1);
 });
 
+/* A connection that has a turn while it is in the inbox yet could be put there a second time, and others be lost. */
+test("the next one with the number of one that made room is taken in only from the inbox", () => {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  const beside = threadAt(1, memory, { monotonic: () => 0, eventfdAdd: () => 0 }).connections;
+  const inboxes: number[] = [];
+  const { connections } = threadAt(0, memory, {
+    monotonic: () => 0,
+    epollCtl: () => (inboxes.push(shared.thread(0, THREAD.inbox)), 0),
+    close(fd) {
+      beside.open(fd); // at once, before we are back
+      return Number(shared.move(fd, 0));
+    },
+  });
+  shared.setThread(0, THREAD.serves, 1);
+  connections.open(100);
+  shared.flight.setUnread(100, UNREAD.none); // it has been replied to
+  connections.release(100, STATE.idle);
+  expect(beside.evict(-1)).toBe(true);
+  connections.takeInbox();
+  expect([shared.get(100, FIELD.state), shared.connections()]).toEqual([STATE.idle, 1]);
+  expect(inboxes).toEqual([-1, -1]);
+});
+
 test("a connection goes to a thread that serves and has less to do, also when it is there", () => {
   const memory = createMemory(DESCRIPTORS, 3);
   const shared = new Shared(memory);

@@ -185,7 +185,10 @@ export class Connections {
     for (;;) {
       const fd = shared.takePosted(options.index);
       if (fd < 0) return;
-      if (shared.change(fd, STATE.evicted, STATE.busy)) this.end(fd);
+      if (shared.change(fd, STATE.evicted, STATE.busy)) {
+        this.end(fd); // and the next one of this number may be on its way to us by now
+        continue;
+      }
       if (!shared.change(fd, STATE.moving, STATE.busy)) continue;
       shared.addLoad(options.index, -1); // release() counts it again
       this.release(fd, STATE.idle);
