@@ -37,3 +37,4 @@ export {
 export { type Running } from "./running.ts";
 export { type ServerHandle, type ServerOptions, START, startServer, XSOCKET } from "./server.ts";
 export { tempDir, type TempDir } from "./temp.ts";
+export { verifyUnit } from "./unit.ts";
