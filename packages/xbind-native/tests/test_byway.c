@@ -19,6 +19,10 @@
 typedef int bind_function(int fd, const void *addr, socklen_t len);
 typedef int listen_function(int fd, int backlog);
 
+typedef long syscall_function(long number, ...);
+
+static syscall_function *found_syscall;
+
 static bool all_listed(void)
 {
 	return pair_preloaded() && strcmp(getenv("XBIND"), "*") == 0;
@@ -32,6 +36,16 @@ static int call_bind(int fd, const void *addr, socklen_t len)
 static int call_listen(int fd, int backlog)
 {
 	return (int)syscall(SYS_listen, fd, backlog);
+}
+
+static int call_found_bind(int fd, const void *addr, socklen_t len)
+{
+	return (int)found_syscall(SYS_bind, fd, addr, len);
+}
+
+static int call_found_listen(int fd, int backlog)
+{
+	return (int)found_syscall(SYS_listen, fd, backlog);
 }
 
 /* Is libc's own function followed, once the program has it? */
@@ -151,6 +165,19 @@ static void test_found_in_libc(void)
 		check_listen((listen_function *)libc_symbol("listen"));
 }
 
+static void test_syscall_found_in_libc(void)
+{
+	found_syscall = (syscall_function *)libc_symbol("syscall");
+	check_bind(call_found_bind, follows_libc());
+	check_unlisted(call_found_bind);
+	if (follows_libc())
+		check_listen(call_found_listen);
+	errno = 77;
+	CHECK_EQ(found_syscall(SYS_getpid), getpid());
+	CHECK_EQ(errno, 77);
+	CHECK(found_syscall(SYS_close, -1) < 0 && errno == EBADF);
+}
+
 /* Other searches give what they always gave. */
 static void test_other_searches(void)
 {
@@ -168,6 +195,7 @@ int main(void)
 	RUN(test_other_calls);
 	RUN(test_stack_of_caller);
 	RUN(test_found_in_libc);
+	RUN(test_syscall_found_in_libc);
 	RUN(test_other_searches);
 	return 0;
 }

@@ -15,6 +15,9 @@ int byway_bind(int fd, const void *addr, socklen_t len);
 int byway_listen(int fd, int backlog);
 
 #if HOOKS_DLSYM
+/* syscall(2); hook_syscall.S has it. */
+long byway_syscall(long number, ...);
+
 /* What libc's dlsym(3) finds, whoever stands in front of it; by RTLD_NEXT behind this library. */
 void *byway_in(void *handle, const char *name);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* byway_dlsym.c - what dlsym(3) finds for a program that looks bind or listen up in libc */
+/* byway_dlsym.c - what dlsym(3) finds for a program that looks bind, listen or syscall up in libc
+ */
 #include "xbind/byway.h"
 
 #include "core/glibc.h"
@@ -36,6 +37,8 @@ static void *instead_of(const char *name)
 		return (void *)byway_bind;
 	if (is(name, "listen"))
 		return (void *)byway_listen;
+	if (is(name, "syscall"))
+		return (void *)byway_syscall;
 	return NULL;
 }
 

@@ -6,15 +6,17 @@
  * that returns twice or on another stack, such as clone(2), returns to the program itself. How many
  * arguments there are nobody knows. Where some of them are on the stack, the place of one that was
  * not given is a variable of the caller: it may be read, but not even written back.
+ *
+ * byway_syscall() is the same for who has looked syscall up in libc (byway.h).
  */
 
 	.text
-	.globl	syscall
-	.type	syscall, %function
 
 #if defined(__x86_64__)
 
-syscall:
+.macro hook name find
+	.type	\name, %function
+\name:
 	.cfi_startproc
 	endbr64
 	pushq	%rdi
@@ -31,7 +33,7 @@ syscall:
 	.cfi_adjust_cfa_offset 8
 	subq	$8, %rsp
 	.cfi_adjust_cfa_offset 8
-	call	syscall_find
+	call	\find
 	addq	$8, %rsp
 	.cfi_adjust_cfa_offset -8
 	popq	%r9
@@ -48,25 +50,33 @@ syscall:
 	.cfi_adjust_cfa_offset -8
 	jmp	*%rax
 	.cfi_endproc
+	.size	\name, . - \name
+.endm
 
 #elif defined(__i386__)
 
-syscall:
+.macro hook name find
+	.type	\name, %function
+\name:
 	.cfi_startproc
 	endbr32
 	subl	$8, %esp
 	.cfi_adjust_cfa_offset 8
 	pushl	12(%esp)
 	.cfi_adjust_cfa_offset 4
-	call	syscall_find
+	call	\find
 	addl	$12, %esp
 	.cfi_adjust_cfa_offset -12
 	jmp	*%eax
 	.cfi_endproc
+	.size	\name, . - \name
+.endm
 
 #elif defined(__aarch64__)
 
-syscall:
+.macro hook name find
+	.type	\name, %function
+\name:
 	.cfi_startproc
 	hint	#34 /* bti c */
 	stp	x29, x30, [sp, #-80]!
@@ -78,7 +88,7 @@ syscall:
 	stp	x2, x3, [sp, #32]
 	stp	x4, x5, [sp, #48]
 	str	x6, [sp, #64]
-	bl	syscall_find
+	bl	\find
 	mov	x16, x0
 	ldp	x0, x1, [sp, #16]
 	ldp	x2, x3, [sp, #32]
@@ -90,9 +100,18 @@ syscall:
 	.cfi_restore 30
 	br	x16
 	.cfi_endproc
+	.size	\name, . - \name
+.endm
 
 #endif
 
-	.size	syscall, . - syscall
+	.globl	syscall
+hook syscall syscall_find
+
+#if HOOKS_DLSYM
+	.globl	byway_syscall
+	.hidden	byway_syscall
+hook byway_syscall byway_syscall_find
+#endif
 
 #include "landing.S"

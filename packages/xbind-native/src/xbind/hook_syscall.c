@@ -4,10 +4,14 @@
 #include "xbind/real.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/syscall.h>
 
 /* Asked by hook_syscall.S. Return: what takes the call, never NULL. */
 real_syscall_function *syscall_find(long number);
+#if HOOKS_DLSYM
+real_syscall_function *byway_syscall_find(long number);
+#endif
 
 /* Each takes as many of the arguments as it knows to be there. */
 static long enter_bind(long number, long fd, long addr, long len)
@@ -29,14 +33,34 @@ static long enter_nothing(long number)
 	return -1;
 }
 
-real_syscall_function *syscall_find(long number)
+/* The call of this number, or NULL for one that goes on to the function in front of which we are.
+ */
+static real_syscall_function *entered(long number)
 {
-	real_syscall_function *next;
-
 	if (number == SYS_bind)
 		return (real_syscall_function *)(void *)enter_bind;
 	if (number == SYS_listen)
 		return (real_syscall_function *)(void *)enter_listen;
-	next = real_syscall();
+	return NULL;
+}
+
+static real_syscall_function *or_nothing(real_syscall_function *next)
+{
 	return next ? next : (real_syscall_function *)(void *)enter_nothing;
 }
+
+real_syscall_function *syscall_find(long number)
+{
+	real_syscall_function *found = entered(number);
+
+	return found ? found : or_nothing(real_syscall());
+}
+
+#if HOOKS_DLSYM
+real_syscall_function *byway_syscall_find(long number)
+{
+	real_syscall_function *found = entered(number);
+
+	return found ? found : or_nothing(real_syscall_of_libc());
+}
+#endif

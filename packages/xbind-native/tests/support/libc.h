@@ -21,4 +21,14 @@ static inline void *libc_symbol(const char *name)
 	return dlsym(dlopen(LIBC_SO, RTLD_NOW), name);
 }
 
+/* The same where libxbind follows dlsym(): dlvsym() it does not. */
+static inline void *libc_unfollowed(const char *name)
+{
+#if defined(__GLIBC__) && __SIZEOF_POINTER__ == 8
+	return dlvsym(dlopen(LIBC_SO, RTLD_NOW), name, DLSYM_VERSION);
+#else
+	return libc_symbol(name);
+#endif
+}
+
 #endif

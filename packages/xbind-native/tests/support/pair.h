@@ -31,7 +31,7 @@ static inline bool pair_is_elsewhere(int fd)
 {
 	struct sockaddr_in6 name;
 	socklen_t len = sizeof(name);
-	long (*call)(long, ...) = (long (*)(long, ...))libc_symbol("syscall");
+	long (*call)(long, ...) = (long (*)(long, ...))libc_unfollowed("syscall");
 	int type, protocol, other, rc;
 
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
