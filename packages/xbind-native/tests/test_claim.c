@@ -93,17 +93,42 @@ static void test_has_run(void)
 	CHECK(!claim_has_run(claim_mark()));
 }
 
-static void check_closed(void)
-{
-	CHECK(fcntl(fd, F_GETFD) < 0);
-}
-
 static void check_open(void)
 {
 	CHECK(fcntl(fd, F_GETFD) >= 0);
 }
 
-/* A forked child keeps no descriptor of a swap that is under way. */
+static void check_closed(void)
+{
+	CHECK(fcntl(fd, F_GETFD) < 0);
+}
+
+static void *fork_beside(void *unused)
+{
+	child_run(check_closed);
+	return unused;
+}
+
+/* This thread may have a swap of its own under way. */
+static void *fork_in_flight(void *unused)
+{
+	const int other = socket(AF_INET, SOCK_STREAM, 0), place = flight_add(other);
+
+	child_run(check_closed);
+	flight_end(&place);
+	close(other);
+	return unused;
+}
+
+static void run_beside(void *(*body)(void *))
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, body, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* But not in one that this thread forks, in the middle of its own bind. */
 static void test_flight(void)
 {
 	int place;
@@ -111,9 +136,10 @@ static void test_flight(void)
 	flight_load();
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	place = flight_add(fd);
-	child_run(check_closed);
-	flight_end(&place);
 	child_run(check_open);
+	run_beside(fork_beside);
+	run_beside(fork_in_flight);
+	flight_end(&place);
 	for (int i = 0; i < FLIGHT_PLACES; i++) {
 		place = flight_add(fd);
 		CHECK(place >= 0);

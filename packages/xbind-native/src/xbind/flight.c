@@ -8,8 +8,12 @@
 
 static struct {
 	_Atomic int fd; /* plus one, 0 where there is none */
+	const char *thread;
 	struct sys_identity identity;
 } places[FLIGHT_PLACES];
+
+/* Its address tells one thread from another, also in a child. */
+static __thread char own __attribute__((tls_model("initial-exec")));
 
 int flight_add(int fd)
 {
@@ -22,6 +26,7 @@ int flight_add(int fd)
 
 		if (!atomic_compare_exchange_strong(&places[i].fd, &none, -1))
 			continue;
+		places[i].thread = &own;
 		places[i].identity = identity;
 		places[i].fd = fd + 1;
 		return i;
@@ -35,12 +40,17 @@ void flight_end(const int *place)
 		places[*place].fd = 0;
 }
 
-/* The host may have closed a number, and opened something else there. */
+/*
+ * This thread's own are not among them: a preloaded library may have forked whose child binds them.
+ * The host may have closed a number, and opened something else there.
+ */
 static void close_in_child(void)
 {
 	for (int i = 0; i < FLIGHT_PLACES; i++) {
 		int fd = places[i].fd - 1;
 
+		if (fd >= 0 && places[i].thread == &own)
+			continue;
 		if (fd >= 0 && sys_is(fd, &places[i].identity))
 			sys_close(fd);
 		places[i].fd = 0;

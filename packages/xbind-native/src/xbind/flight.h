@@ -2,10 +2,9 @@
 /*
  * flight.h - descriptors that a swap has for a while, and that no forked child is to keep
  *
- * One thread may fork(2) while another one's bind is under way; not the same one, since no signal
- * is handled meanwhile. The child has all descriptors of that moment, and would hold a port open by
- * one that nobody there knows of. It still keeps one that is being made or closed at that very
- * moment.
+ * One thread may fork(2) while another one's bind is under way. The child has all descriptors of
+ * that moment, and would hold a port open by one that nobody there knows of. It still keeps one
+ * that is being made or closed at that very moment.
  */
 #ifndef XBIND_FLIGHT_H
 #define XBIND_FLIGHT_H

@@ -3,13 +3,15 @@
  * neighbour.c - another preload library that stands in front of bind, before libxbind or behind it
  *
  * With NEIGHBOUR_REENTERS in the environment it binds a socket of its own from within. NEIGHBOUR_BY
- * says how it goes on: "syscall", or "libc" for libc's own function; else to the next library.
+ * says how it goes on: "syscall", or "libc" for libc's own function, or in a "child", as a library
+ * does whose helper is set-user-ID; else to the next library.
  * Built with NEIGHBOUR_WIDE it stands in front of syscall and dlsym as well.
  */
 #include "core/visibility.h"
 #include "support/libc.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -17,6 +19,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define OWN_PORT 3999
@@ -38,6 +41,20 @@ static void bind_own(void)
 	close(fd);
 }
 
+static int bind_in_child(int fd, const void *addr, socklen_t len)
+{
+	const pid_t child = fork();
+	int status = -1;
+
+	if (child == 0)
+		_exit(syscall(SYS_bind, fd, addr, len) == 0 ? 0 : errno);
+	waitpid(child, &status, 0);
+	if (status == 0)
+		return 0;
+	errno = WEXITSTATUS(status);
+	return -1;
+}
+
 static int go_on(int fd, const void *addr, socklen_t len)
 {
 	const char *way = getenv("NEIGHBOUR_BY");
@@ -46,6 +63,8 @@ static int go_on(int fd, const void *addr, socklen_t len)
 
 	if (way && strcmp(way, "syscall") == 0)
 		return (int)syscall(SYS_bind, fd, addr, len);
+	if (way && strcmp(way, "child") == 0)
+		return bind_in_child(fd, addr, len);
 	next = (int (*)(int, const void *, socklen_t))(by_libc ? libc_symbol("bind")
 	                                                       : dlsym(RTLD_NEXT, "bind"));
 	return next(fd, addr, len);
