@@ -110,11 +110,15 @@ test("the same at the bound of all together", async () => {
   expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
 });
 
-/* Keeps as many silent connections open as it is told, 4 if it is told nothing. */
+/* Keeps as many connections open as it is told, 4 if it is told nothing; silent, or idle after a request. */
 const HOLD = `import socket, sys
 count = int((sys.argv[2:] or [4])[0])
 held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(count)]
 for one in held: one.connect(sys.argv[1])
+for one in held:
+    for request in sys.argv[3:]:
+        one.send(bytes.fromhex(request))
+        one.recv(8)
 print("held", flush=True)
 sys.stdin.read()`;
 
@@ -164,6 +168,29 @@ test.if(process.geteuid?.() === 0)(
     const third = asOrdinaryUser(["python3", "-c", ASK, path, REQUEST.toHex()], 65532);
     const { stdout, stderr } = await here.run(third, { env: options.env });
     expect({ stdout, stderr }).toEqual({ stdout: "5853303200000000\n", stderr: "" });
+  },
+);
+
+test.if(process.geteuid?.() === 0)(
+  "when all connections are taken a user of many does not get those of users of few",
+  async () => {
+    using dir = tempDir(0o755);
+    const path = dir.join("control");
+    const args = ["--max-connections", "40", "--max-connections-per-user", "40", "--mode", "0666"];
+    await using server = await startServer({ path, args });
+    const hold = (uid: number, ...words: readonly string[]) => {
+      const argv = asOrdinaryUser(["python3", "-c", HOLD, path, ...words], uid);
+      return here.spawn(argv, { env: { PATH: "/usr/bin:/bin" }, stdin: "pipe" });
+    };
+    await using many = hold(65534, "30");
+    await many.says(/held/);
+    await using few = hold(65533, "7", REQUEST.toHex());
+    await few.says(/held/);
+    await using fewer = hold(65532, "3", REQUEST.toHex());
+    await fewer.says(/held/);
+    await using more = hold(65534, "1");
+    await more.says(/held/);
+    await server.program.says(/refused process \d+ of uid 65534: there are 30 connections already/);
   },
 );
 

@@ -151,7 +151,7 @@ export class Acceptor {
     const room = roomFor(own, shared.connections() - 1, maxConnections);
     if (shared.connections() > room) {
       this.#settle();
-      const among = shared.connections() > maxConnections ? -1 : account;
+      const among = room === maxConnections ? -1 : account;
       const fits = shared.connections() <= room || this.#connections.evict(among);
       if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE, `there are ${room}`);
     }
