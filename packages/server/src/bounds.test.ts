@@ -25,6 +25,7 @@ test("a user's bound is never above everybody's", () => {
 
 test("a user has what others leave, but for a quarter that is for those who have few", () => {
   expect(roomFor(39, 39, 40)).toBe(40); // nobody else has any
+  expect(roomFor(39, 38, 40)).toBe(40); // nor while another thread counts one less
   expect(roomFor(38, 39, 40)).toBe(30);
   expect(roomFor(8, 39, 40)).toBe(30);
   expect(roomFor(7, 39, 40)).toBe(40);

@@ -53,10 +53,10 @@ const FEW = 8;
  * who give nothing back would stop all others. One who is alone has the bound of a user for that.
  *
  * @param own what that user has already
- * @param taken what all have
+ * @param taken what all have, less than that for a moment in which another thread takes some out of the count
  */
 export function roomFor(own: number, taken: number, all: number): number {
-  return own < FEW || own === taken ? all : all - Math.floor(all / KEPT_FOR_FEW);
+  return own < FEW || own >= taken ? all : all - Math.floor(all / KEPT_FOR_FEW);
 }
 
 /** The largest value of a bound; the smallest is 1. */

@@ -153,9 +153,10 @@ export class Shared {
     return account;
   }
 
+  /** Takes one away, of all first: who has them all is not to look like one among several. */
   closeAccount(account: number): void {
-    this.#accounts.close(account);
     Atomics.sub(this.#totals, TOTAL.connections, 1);
+    this.#accounts.close(account);
   }
 
   /**
