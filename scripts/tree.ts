@@ -12,6 +12,9 @@ const ROOT = join(import.meta.dir, "..");
 const COMPILED = join(ROOT, "build/tree");
 const LIBRARIES = "../release/packages/xbind-native";
 
+/* What it is made with: these say which Bun, which dependencies, and how. */
+const MEANS = ["bun.lock", "package.json", "scripts/bundle.sh", "scripts/tree.ts", "tsconfig.json"];
+
 /* A bundle names each file in it. */
 function sourcesOf(directory: string): string[] {
   const text = ["main.js", "_worker.ts"].map((file) => readFileSync(join(directory, file), "utf8"));
@@ -32,7 +35,7 @@ async function compile(): Promise<void> {
   if (made.exitCode !== 0) return;
   for (const library of ["libxsocket.so", "libxbind.so"])
     symlinkSync(join(LIBRARIES, library), join(directory, library));
-  const sources = sourcesOf(directory);
+  const sources = [...sourcesOf(directory), ...MEANS];
   // one that was changed meanwhile may be in it as it was before
   if (sources.some((file) => statSync(join(ROOT, file)).mtimeMs >= begun)) return;
   writeStamp(directory, ROOT, sources);

@@ -1,6 +1,6 @@
 /* The command in the source tree: compiled at the build, and from the sources once one was changed. */
 import { expect, test } from "bun:test";
-import { appendFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { guardDescriptors, here, tempDir } from "../harness/index.ts";
 
@@ -15,13 +15,21 @@ async function run(root: string, env: Record<string, string>, ...words: readonly
   return stdout + stderr;
 }
 
+/* What the bundle is made with, besides its sources. */
+const MEANS = ["bun.lock", "package.json", "scripts/bundle.sh", "scripts/tree.ts", "tsconfig.json"];
+
 test("what was compiled runs as long as the sources are those that it was made of", async () => {
   using dir = tempDir();
-  const copy = ["cp", "-a", "--parents", "packages", "build/tree", dir.path];
+  const copy = ["cp", "-a", "--parents", "packages", "build/tree", ...MEANS, dir.path];
   await here.run(copy, { cwd: ROOT });
   symlinkSync(join(ROOT, "node_modules"), dir.join("node_modules"));
   writeFileSync(dir.join("build/tree/main.js"), 'console.log("compiled")'); // no part of the stamp
   expect(await run(dir.path, {}, "--version")).toBe("compiled\n");
+  for (const file of MEANS) {
+    renameSync(dir.join(file), dir.join("gone"));
+    expect(await run(dir.path, {}, "--version")).not.toBe("compiled\n");
+    renameSync(dir.join("gone"), dir.join(file));
+  }
   appendFileSync(dir.join("packages/cli/src/main.ts"), '\nconsole.log("edited");\n');
   expect(await run(dir.path, {}, "--version")).toContain("edited\n");
 });
