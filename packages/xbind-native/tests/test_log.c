@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_log.c - what the library says at load on stderr, and about each bind */
 #include "support/child.h"
+#include "support/forbid.h"
 #include "support/logged.h"
 
 #include <sys/epoll.h>
@@ -127,10 +128,39 @@ static void test_full(void)
 	child_await(pid);
 }
 
+#if FORBID_OTHERS
+/* Under a filter that kills whoever makes another call than xbind(7) lists. */
+static void case_filtered(void)
+{
+	const long calls[] = {SYS_bind,           SYS_getpid, SYS_statx,
+	                      SYS_ppoll,          SYS_sendto, SYS_rt_sigaction,
+	                      SYS_rt_sigprocmask, SYS_write,  SYS_exit_group};
+	int fd = pair_socket(SOCK_STREAM);
+
+	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	CHECK_EQ(pair_bind(fd, 4000), 0);
+}
+
+static void test_filtered(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to port 4000: left alone: the port is not listed", NULL};
+
+	if (!forbid_works())
+		return;
+	setenv("XBIND_LOG", "77", 1);
+	setenv("XBIND", "3000", 1);
+	logged_check("filtered", LOG_FD, lines);
+}
+#endif
+
 static const struct logged_case cases[] = {
     {"binds", case_binds},
     {"published", case_published},
     {"one", case_one},
+#if FORBID_OTHERS
+    {"filtered", case_filtered},
+#endif
 };
 
 int main(int argc, char **argv)
@@ -140,5 +170,8 @@ int main(int argc, char **argv)
 	RUN(test_published);
 	RUN(test_nothing_listed);
 	RUN(test_full);
+#if FORBID_OTHERS
+	RUN(test_filtered);
+#endif
 	return 0;
 }

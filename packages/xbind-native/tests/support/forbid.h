@@ -47,6 +47,32 @@ static inline void forbid(long number)
 	forbid_by(SECCOMP_RET_ERRNO | FORBIDDEN, number);
 }
 
+/* Other machines have some calls by two names, and a sanitizer makes calls of its own. */
+#if (defined(__x86_64__) || defined(__aarch64__)) && !defined(__SANITIZE_ADDRESS__) &&             \
+    !defined(__SANITIZE_THREAD__)
+#define FORBID_OTHERS 1
+#else
+#define FORBID_OTHERS 0
+#endif
+#define FORBID_MOST 32 /* calls */
+
+/* Whoever makes another call than these is killed from here on. */
+static inline void forbid_others(const long *calls, size_t count)
+{
+	struct sock_filter code[2 * FORBID_MOST + 2] = {
+	    {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(struct seccomp_data, nr)},
+	};
+
+	CHECK(count <= FORBID_MOST);
+	for (size_t i = 0; i < count; i++) {
+		code[1 + 2 * i] =
+		    (struct sock_filter){BPF_JMP | BPF_JEQ | BPF_K, 0, 1, (unsigned)calls[i]};
+		code[2 + 2 * i] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+	}
+	code[1 + 2 * count] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, SECCOMP_RET_KILL_PROCESS};
+	forbid_filter(code, (unsigned short)(2 * count + 2));
+}
+
 /* Where the low half of an argument is. */
 #define FORBID_ARGUMENT(i)                                                                         \
 	(offsetof(struct seccomp_data, args) + 8 * (i) +                                           \
