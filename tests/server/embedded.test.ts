@@ -165,7 +165,14 @@ test("options that cannot be right are refused before anything is opened", async
     [{ ...plain, uids: 1000 }, "uids of a rule must be a list of spans of ids, as {"],
     [{ ...plain, uids: [1000] }, "uids of a rule must be a list of spans of ids, as {"],
     [{ ...plain, gids: [{ first: 9, last: 1 }] }, "gids of a rule must be a list of spans"],
+    [{ ...plain, gids: [{ first: -2, last: -2 }] }, "gids of a rule must be a list of spans"],
+    [{ ...plain, gids: [Object.create({ first: 1, last: 9 })] }, "gids of a rule must be a list"],
     [{ ...plain, gids: [] }, "gids of a rule must be a list of spans"],
+    [
+      { ...plain, types: [2 | 0o2000000] },
+      "types of a rule must be a list of the numbers of socket",
+    ],
+    [{ ...plain, families: [-1] }, "families of a rule must be a list of the numbers of socket(2)"],
     [{ ...plain, types: ["raw"] }, "types of a rule must be a list of the numbers of socket(2)"],
     [
       { ...plain, allow: true, connections: 0 },

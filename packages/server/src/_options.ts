@@ -3,6 +3,7 @@
  * bound that is dropped without a word leaves a server open to more than was wished.
  */
 import { inspect } from "node:util";
+import { SOCK_TYPE_MASK } from "@xsocket/protocol";
 import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
@@ -87,19 +88,25 @@ function listOf(isItem: (value: unknown) => boolean, items: string): Check {
   return [isList, `a list of ${items}`];
 }
 
-function isSpan(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  const [first, last] = [Reflect.get(value, "first"), Reflect.get(value, "last")];
-  return Number.isInteger(first) && Number.isInteger(last) && Number(first) <= Number(last);
+function isFrom(first: number, last: number, value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= first && Number(value) <= last;
 }
 
-function isQuota(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= QUOTA_MAX;
+/* Its own keys are looked at, since a serving thread gets none of what an object has from its class. */
+function isSpan(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const own = { ...value };
+  const [first, last] = [Reflect.get(own, "first"), Reflect.get(own, "last")];
+  return isFrom(0, Infinity, first) && isFrom(Number(first), Infinity, last);
 }
 
 const SPANS = listOf(isSpan, "spans of ids, as { first: 1000, last: 1000 }");
-const NUMBERS = listOf(Number.isInteger, "the numbers of socket(2)");
-const QUOTA: Check = [isQuota, `a whole number from 1 to ${QUOTA_MAX}`];
+const numbersTo = (most: number) =>
+  listOf((value) => isFrom(0, most, value), "the numbers of socket(2)");
+const QUOTA: Check = [
+  (value) => isFrom(1, QUOTA_MAX, value),
+  `a whole number from 1 to ${QUOTA_MAX}`,
+];
 
 const RULE: Readonly<Record<keyof Rule, Check>> = {
   name: [isText, "a text"],
@@ -107,15 +114,15 @@ const RULE: Readonly<Record<keyof Rule, Check>> = {
   allow: FLAG,
   uids: SPANS,
   gids: SPANS,
-  families: NUMBERS,
-  types: NUMBERS,
-  protocols: NUMBERS,
+  families: numbersTo(Infinity),
+  types: numbersTo(SOCK_TYPE_MASK), // the bits above it are flags
+  protocols: numbersTo(Infinity),
   socketsPerMinute: QUOTA,
   connections: QUOTA,
 };
 const NEEDED = plainRule(""); // what has a value here has one in every rule
 
-/* A copy, since a serving thread gets none of what an object has from its class. */
+/* A copy of its own keys, as of a span. */
 function checkedRule(rule: Rule): Rule {
   const given: unknown = rule;
   if (typeof given !== "object" || given === null)
