@@ -44,7 +44,7 @@ const RESERVED_DESCRIPTORS = 48;
 /** Those of a thread: five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
 export const THREAD_DESCRIPTORS = 8;
 
-/* Of what there is for all one in so many is kept for users who have fewer than that of it. */
+/* A quarter of what there is for all is kept for users who have fewer than 8 of it. */
 const KEPT_FOR_FEW = 4;
 const FEW = 8;
 
@@ -53,7 +53,7 @@ const FEW = 8;
  * who give nothing back would stop all others. One who is alone has the bound of a user for that.
  *
  * @param own what that user has already
- * @param taken what all have, less than that for a moment in which another thread takes some out of the count
+ * @param taken what all have, less for a moment in which another thread counts
  */
 export function roomFor(own: number, taken: number, all: number): number {
   return own < FEW || own >= taken ? all : all - Math.floor(all / KEPT_FOR_FEW);

@@ -64,3 +64,29 @@ test("one that is found to be received while its owner sends the next is counted
   expect(flight.settle(5, () => true)).toBe(true);
   expect(flight.inFlight()).toBe(0);
 });
+
+test("at no moment does a user who has all there is have less than all", () => {
+  const shared = new Shared(createMemory(64, 1));
+  const account = shared.openAccount(1);
+  const missing: number[] = [];
+  const { add, sub } = Atomics;
+  const looked = (change: typeof add) => (cells: Int32Array, at: number, value: number) => {
+    const before = change(cells, at, value);
+    missing.push(
+      shared.connections() - shared.connectionsOf(account),
+      shared.flight.inFlight() - shared.inFlightOf(account),
+    );
+    return before;
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the cells are of this one type
+  const spies = [spyOn(Atomics, "add").mockImplementation(looked(add) as typeof add)];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same
+  spies.push(spyOn(Atomics, "sub").mockImplementation(looked(sub) as typeof sub));
+  shared.openAccount(1);
+  shared.flight.setUnread(5, UNREAD.socket);
+  shared.flight.settle(5, () => true);
+  shared.closeAccount(account);
+  for (const spy of spies) spy.mockRestore();
+  expect(missing.length).toBe(16);
+  expect(Math.max(...missing)).toBe(0);
+});

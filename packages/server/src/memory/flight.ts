@@ -110,8 +110,10 @@ export class Flight {
     return found === reply;
   }
 
+  /* All have no more than the users together, so that who has all of it does not look like one of several. */
   #count(account: number, change: number): void {
+    if (change < 0) Atomics.add(this.#cells, HEADER.inFlight, change);
     this.#accounts.addInFlight(account, change);
-    Atomics.add(this.#cells, HEADER.inFlight, change);
+    if (change > 0) Atomics.add(this.#cells, HEADER.inFlight, change);
   }
 }

@@ -153,7 +153,7 @@ export class Shared {
     return account;
   }
 
-  /** Takes one away, of all first: who has them all is not to look like one among several. */
+  /** Takes one away, of all first, as Flight does. */
   closeAccount(account: number): void {
     Atomics.sub(this.#totals, TOTAL.connections, 1);
     this.#accounts.close(account);
