@@ -74,6 +74,7 @@ async function failingPool(
     listenFd: claim.listenFd,
     shared,
     records,
+    follow: () => pool.follow(policy),
     areAnswering: () => pool.areAnswering(),
     async [Symbol.asyncDispose]() {
       await pool.stop();
@@ -214,6 +215,20 @@ test("one thread is started, and the others when kept-open connections ask at th
   await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   expect(pool.shared.serving()).toBe(3);
   sys.close(alone);
+});
+
+/* One that follows new rules could count a connection by them and hand it to one that ends it by the old ones. */
+test("all threads have new rules before one is woken to follow them", async () => {
+  const seen: string[] = [];
+  const eventfdAdd = (fd: number) => (seen.push("woken"), sys.eventfdAdd(fd));
+  await using pool = await failingPool(2, undefined, { ...sys, eventfdAdd });
+  await crowd(pool.path, () => pool.shared.serving() === 2);
+  const posting = spyOn(MessagePort.prototype, "postMessage").mockImplementation(
+    () => void seen.push("told"),
+  );
+  pool.follow();
+  posting.mockRestore();
+  expect(seen).toEqual(["told", "told", "woken", "woken"]);
 });
 
 test("while one is started no other one is, since that may be enough", async () => {

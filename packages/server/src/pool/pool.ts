@@ -177,8 +177,7 @@ export class Pool {
   /** Hands new rules to all threads. */
   follow(policy: Policy): void {
     this.#policy = this.#inForce(policy);
-    const order: Order = { kind: "policy", policy: this.#policy };
-    this.#threads.forEach((_, index) => this.#tell(index, order));
+    this.#tell({ kind: "policy", policy: this.#policy });
   }
 
   /* Counts begin anew with each policy: its rules have no other name than their place. */
@@ -187,9 +186,19 @@ export class Pool {
     return { policy, quotas: createQuotaMemory(this.#shared.descriptors, this.#quotaLock, rows) };
   }
 
-  #tell(index: number, order: Order): void {
-    this.#threads[index]?.port.postMessage(order);
-    this.#sys.eventfdAdd(this.#shared.thread(index, THREAD.wake));
+  /*
+   * All have the order before one is woken to follow it: what counts by new rules must not move to a
+   * thread that cannot know them yet, and end there.
+   */
+  #tell(order: Order): void {
+    for (const { port } of this.#threads) port.postMessage(order);
+    this.#wakeAll();
+  }
+
+  #wakeAll(): void {
+    this.#threads.forEach((_, index) =>
+      this.#sys.eventfdAdd(this.#shared.thread(index, THREAD.wake)),
+    );
   }
 
   /**
@@ -200,16 +209,14 @@ export class Pool {
     const beats = this.#threads.map((_, index) => this.#shared.thread(index, THREAD.beat));
     const answered = beats.every((beat, index) => beat !== this.#beats[index]);
     this.#beats = beats;
-    this.#threads.forEach((_, index) =>
-      this.#sys.eventfdAdd(this.#shared.thread(index, THREAD.wake)),
-    );
+    this.#wakeAll();
     return answered;
   }
 
   /** Lets all threads answer what has arrived, and ends them. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    this.#threads.forEach((_, index) => this.#tell(index, { kind: "stop" }));
+    this.#tell({ kind: "stop" });
     // a timer that is left behind would hold up the end of the process
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, STOP_WAIT_MS);

@@ -15,6 +15,7 @@ import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { DEFAULT_POLICY } from "../policy/builtin.ts";
+import { createQuotaMemory, Quotas } from "../policy/quota.ts";
 import { plainRule } from "../policy/rule.ts";
 import { reclaim } from "../pool/reclaim.ts";
 import { LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
@@ -168,6 +169,25 @@ test("what is handed to a thread that was told to stop is answered, and after th
   expect([moved, answered]).toEqual([[true], [CONNECTION]]);
   expect([shared.connections(), shared.thread(1, THREAD.inbox)]).toEqual([0, -1]);
   expect(shared.move(CONNECTION, 1)).toBe(false);
+});
+
+test("what counts by new rules, and makes room for another at once, counts no more", () => {
+  const { memory, shared } = idleConnection(1);
+  const rule = plainRule("one", { connections: 1 });
+  const policy = {
+    policy: { source: "the test", rules: [rule] },
+    quotas: createQuotaMemory(DESCRIPTORS),
+  };
+  const counts = new Quotas(policy.quotas);
+  const take = (fd: number) => counts.take(rule, 0, 1, fd, 0);
+  const refusals = [take(CONNECTION), take(CONNECTION + 1)]; // in the thread that has handed it over
+  shared.evict(CONNECTION);
+  const kernel = {
+    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
+    eventfdTake: () => 0,
+  };
+  threadOne(memory, [{ kind: "policy", policy }, { kind: "stop" }], kernel).run();
+  expect([...refusals, take(CONNECTION + 1)]).toEqual([undefined, "connections", undefined]);
 });
 
 test("who sends without an end does not keep a thread that stops: nothing more comes while it drops that", () => {

@@ -193,8 +193,9 @@ export class Loop {
   #wake(): void {
     this.#context.sys.eventfdTake(this.#wakeFd);
     this.#context.shared.countBeat(this.#context.options.index);
-    this.#connections.takeInbox();
+    // first, since what comes in may count by new rules already
     for (let order = this.#channel.take(); order; order = this.#channel.take()) this.#obey(order);
+    this.#connections.takeInbox();
   }
 
   #obey(order: Order): void {
