@@ -12,7 +12,15 @@ import {
 } from "@xsocket/xbind-native";
 import { threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
-import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "../memory/memory.ts";
+import {
+  COUNTER,
+  createMemory,
+  FIELD,
+  FIELDS,
+  type Memory,
+  STATE,
+  THREAD,
+} from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { DEFAULT_POLICY } from "../policy/builtin.ts";
 import { createQuotaMemory, Quotas } from "../policy/quota.ts";
@@ -169,6 +177,33 @@ test("what is handed to a thread that was told to stop is answered, and after th
   expect([moved, answered]).toEqual([[true], [CONNECTION]]);
   expect([shared.connections(), shared.thread(1, THREAD.inbox)]).toEqual([0, -1]);
   expect(shared.move(CONNECTION, 1)).toBe(false);
+});
+
+test("a thread that stops leaves alone a connection that gets a number of its own at that moment", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, STATE.free); // it was ours, and has ended
+  const { load } = Atomics;
+  /* Thread 0 takes in the next one when we have just looked who has it, or what it does. */
+  const interrupted = (cells: Int32Array, at: number) => {
+    const found = load(cells, at);
+    const field = at - CONNECTION * FIELDS;
+    if (cells.buffer !== memory.connections || (field !== FIELD.owner && field !== FIELD.state))
+      return found;
+    looking.mockRestore();
+    shared.set(CONNECTION, FIELD.owner, 0);
+    shared.set(CONNECTION, FIELD.state, STATE.fresh);
+    return found;
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the cells are of this one type
+  const looking = spyOn(Atomics, "load").mockImplementation(interrupted as typeof load);
+  const kernel = {
+    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
+    eventfdTake: () => 0,
+    receivePacket: () => -errno.EAGAIN,
+    poll: () => 0,
+  };
+  threadOne(memory, [{ kind: "stop" }], kernel).run();
+  expect(shared.get(CONNECTION, FIELD.state)).toBe(STATE.fresh);
 });
 
 test("what counts by new rules, and makes room for another at once, counts no more", () => {

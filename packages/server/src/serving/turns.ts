@@ -100,9 +100,9 @@ export class Turns {
    */
   last(fd: number): boolean {
     const { shared, options, sys } = this.#context;
-    if (shared.get(fd, FIELD.owner) !== options.index) return false;
-    const state = shared.get(fd, FIELD.state);
-    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return false;
+    const state = shared.get(fd, FIELD.state); // first: the number may become another thread's meanwhile
+    if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return false;
+    if (!shared.change(fd, state, STATE.busy)) return false;
     const isBehind = state !== STATE.lingering && !this.#isDone(fd);
     if (isBehind && (sys.poll(fd, POLLIN, 0) & POLLIN) !== 0) {
       this.#connections.release(fd, STATE.stuck);
