@@ -73,7 +73,9 @@ function descriptorsFor({ maxConnections }: Bounds, limit: number): number {
  */
 function beginAudit(path: string | undefined, shared: Shared, before = -1): number {
   const fd = openAuditFile(path);
-  if (!isSameFile(fd, before)) shared.setAuditCut(path !== undefined && endsInPart(path));
+  if (isSameFile(fd, before)) return fd;
+  if (path !== undefined && endsInPart(path)) shared.cutAudit();
+  else shared.mendAudit(shared.auditCut());
   return fd;
 }
 

@@ -106,8 +106,16 @@ export const LATENCY_BOUNDS_US: readonly number[] = [
 ];
 
 /** Whole-server numbers. */
-export const TOTAL = { lock: 0, connections: 1, replaced: 2, isAuditCut: 3 } as const;
-const TOTALS = 4;
+export const TOTAL = {
+  lock: 0,
+  connections: 1,
+  replaced: 2,
+  /** Lines of the audit file that were cut. */
+  auditCuts: 3,
+  /** The last one of those after which a line has begun anew. */
+  auditMended: 4,
+} as const;
+const TOTALS = 5;
 
 /** The buffers, as they are handed to a thread. */
 export interface Memory {

@@ -129,9 +129,20 @@ export class Shared {
     Atomics.add(this.#totals, TOTAL.replaced, 1);
   }
 
-  /** Notes whether the audit file ends in a part of a line. Returns whether it did before. */
-  setAuditCut(isCut: boolean): boolean {
-    return Atomics.exchange(this.#totals, TOTAL.isAuditCut, Number(isCut)) === 1;
+  /** Which cut the audit file ends in, 0 where it ends in a whole line. */
+  auditCut(): number {
+    const cuts = Atomics.load(this.#totals, TOTAL.auditCuts);
+    return cuts === Atomics.load(this.#totals, TOTAL.auditMended) ? 0 : cuts;
+  }
+
+  /** Notes that the audit file ends in a part of a line. */
+  cutAudit(): void {
+    Atomics.add(this.#totals, TOTAL.auditCuts, 1);
+  }
+
+  /** Notes that a line has begun anew after a cut. There may have been another one meanwhile. */
+  mendAudit(cut: number): void {
+    if (cut !== 0) Atomics.store(this.#totals, TOTAL.auditMended, cut);
   }
 
   connections(): number {

@@ -1,5 +1,13 @@
-import { expect, test } from "bun:test";
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { expect, spyOn, test } from "bun:test";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import { createMemory } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
@@ -50,5 +58,38 @@ test("after a line of one thread that was cut the line of another one begins ane
     expect(drained(pipe)).toStartWith("{");
   } finally {
     closeSync(pipe);
+  }
+});
+
+/* On a disk that is full under load somebody is always about to write. */
+test("a line of one thread begins anew also while another one is about to", () => {
+  using dir = tempDir();
+  const path = dir.join("audit");
+  writeFileSync(path, '{"cut');
+  const fd = openSync(path, "a");
+  try {
+    const memory = createMemory(1, 2);
+    new Shared(memory).cutAudit();
+    const [one, other] = [0, 1].map((thread) =>
+      openAudit(fd, new Shared(memory, thread), reportError),
+    );
+    const { stringify } = JSON;
+    const writing = spyOn(JSON, "stringify").mockImplementationOnce((line) => {
+      writing.mockRestore();
+      other?.("granted", 0, { asked: "first" });
+      return stringify(line);
+    });
+    one?.("granted", 0, { asked: "second" });
+    other?.("granted", 0, { asked: "third" });
+    expect(readFileSync(path, "utf8").split("\n")).toEqual([
+      '{"cut',
+      expect.stringMatching(/^\{.*"asked":"first"\}$/),
+      "",
+      expect.stringMatching(/^\{.*"asked":"second"\}$/),
+      expect.stringMatching(/^\{.*"asked":"third"\}$/),
+      "",
+    ]);
+  } finally {
+    closeSync(fd);
   }
 });

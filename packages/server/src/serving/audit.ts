@@ -18,7 +18,7 @@ export type Audit = (outcome: Outcome, error: number, fields: LogFields) => void
 /**
  * Makes what writes the audit file: one JSON object in a line for each request, by one write(2) at
  * its end, so that the lines of several threads do not mix. After a line that was cut the next one,
- * of whichever thread, begins anew.
+ * of whichever thread, begins anew; where two are written at once an empty line is between them.
  *
  * @param failed is told when a line could not be written; serving goes on
  */
@@ -30,14 +30,13 @@ export function openAudit(fd: number, shared: Shared, failed: (error: unknown) =
       ...(error === 0 ? {} : { error: errnoName(error) }),
       ...fields,
     };
-    const isCut = shared.setAuditCut(false);
+    const cut = shared.auditCut(); // for all threads until one has begun anew
     try {
-      const bytes = Buffer.from(`${isCut ? "\n" : ""}${JSON.stringify(line)}\n`);
-      if (writeSync(fd, bytes) === bytes.byteLength) return;
-      shared.setAuditCut(true); // a full disk takes a part of it
+      const bytes = Buffer.from(`${cut === 0 ? "" : "\n"}${JSON.stringify(line)}\n`);
+      if (writeSync(fd, bytes) === bytes.byteLength) return shared.mendAudit(cut);
+      shared.cutAudit(); // a full disk takes a part of it
       failed(new Error("the disk took only a part of it"));
     } catch (problem) {
-      if (isCut) shared.setAuditCut(true);
       failed(problem);
     }
   };
