@@ -3,13 +3,12 @@
  * xbind.c - what the preload library costs, side by side in one process
  *
  * Runs under the library (bench/xbind.ts). "Without" is the function of libc itself, found past the
- * library by dlsym(3); for bind, which the library follows there, libc's syscall. The two take
- * turns in short rounds, and the best round of each counts: what else the machine does can only add
- * to it.
+ * library. The two take turns in short rounds, and the best round of each counts: what else the
+ * machine does can only add to it.
  */
+#include "support/libc.h"
 #include "xsocket.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -21,7 +20,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,16 +35,10 @@
 
 typedef int (*set_function)(int, int, int, const void *, socklen_t);
 typedef int (*bind_function)(int, const struct sockaddr *, socklen_t);
-typedef long (*syscall_function)(long, ...);
 
 static set_function libc_setsockopt;
-static syscall_function libc_syscall;
+static bind_function libc_bind;
 static FILE *json;
-
-static int libc_bind(int fd, const struct sockaddr *addr, socklen_t len)
-{
-	return (int)libc_syscall(SYS_bind, fd, addr, len);
-}
 
 static _Noreturn void die(const char *what)
 {
@@ -271,12 +263,10 @@ static void compare_all(void)
 
 int main(int argc, char **argv)
 {
-	void *libc = dlopen("libc.so.6", RTLD_NOW);
-
 	if (argc != 2)
 		return fprintf(stderr, "usage: %s JSON\n", argv[0]), 2;
-	libc_setsockopt = (set_function)dlsym(libc, "setsockopt");
-	libc_syscall = (syscall_function)dlsym(libc, "syscall");
+	libc_setsockopt = (set_function)libc_unfollowed("setsockopt");
+	libc_bind = (bind_function)libc_unfollowed("bind");
 	json = fopen(argv[1], "we");
 	if (!json)
 		die(argv[1]);
