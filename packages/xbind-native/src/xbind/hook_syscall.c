@@ -4,7 +4,6 @@
 #include "xbind/real.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <sys/syscall.h>
 
 /* Asked by hook_syscall.S. Return: what takes the call, never NULL. */
@@ -33,34 +32,26 @@ static long enter_nothing(long number)
 	return -1;
 }
 
-/* The call of this number, or NULL for one that goes on to the function in front of which we are.
- */
-static real_syscall_function *entered(long number)
+static real_syscall_function *find(long number, real_syscall_function *(*find_next)(void))
 {
+	real_syscall_function *next;
+
 	if (number == SYS_bind)
 		return (real_syscall_function *)(void *)enter_bind;
 	if (number == SYS_listen)
 		return (real_syscall_function *)(void *)enter_listen;
-	return NULL;
-}
-
-static real_syscall_function *or_nothing(real_syscall_function *next)
-{
+	next = find_next();
 	return next ? next : (real_syscall_function *)(void *)enter_nothing;
 }
 
 real_syscall_function *syscall_find(long number)
 {
-	real_syscall_function *found = entered(number);
-
-	return found ? found : or_nothing(real_syscall());
+	return find(number, real_syscall);
 }
 
 #if HOOKS_DLSYM
 real_syscall_function *byway_syscall_find(long number)
 {
-	real_syscall_function *found = entered(number);
-
-	return found ? found : or_nothing(real_syscall_of_libc());
+	return find(number, real_syscall_of_libc);
 }
 #endif

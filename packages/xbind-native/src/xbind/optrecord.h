@@ -29,7 +29,7 @@ struct optrecord {
 	uint8_t bytes[OPTLOG_BYTES];
 };
 
-/* It is not held in a signal handler that has come in between, or after a long wait. */
+/* It is not held in the handler of a fault that has come in between, or after a long wait. */
 struct lock_turn optrecord_enter(void);
 
 /* Is there any record at all? */
