@@ -32,12 +32,6 @@ const args = {
   json: { type: "boolean", description: "Print JSON" },
 } as const satisfies ArgsDef;
 
-function portNumber(text: string): number {
-  const port = wholeNumber("--port", text);
-  if (port <= PORT_MAX) return port;
-  throw new MisuseError(`"${text}" is no port: give a number up to ${PORT_MAX}`);
-}
-
 /* Numbers that are not told are left out. */
 function asNumber(cookie: bigint | undefined): number | undefined {
   return cookie === undefined ? undefined : Number(cookie);
@@ -82,7 +76,8 @@ export default command({
       throw new MisuseError(
         'no program is given: put it last, as in "xsocket open --exec PROGRAM"',
       );
-    const number = port === undefined ? undefined : portNumber(port);
+    const number =
+      port === undefined ? undefined : wholeNumber("--port", port, { least: 0, most: PORT_MAX });
     if (name !== undefined) findProgram(name);
     const kind = { family: family === "6" ? 6 : 4, type: type ?? "stream" } as const;
     const server = serverSocket(address);
