@@ -114,13 +114,6 @@ test("an empty XSOCKET, as a unit or a compose file may have it, is none", async
   expect(stderr).toContain("through /run/xsocket/default: ");
 });
 
-test("a value that an option does not have is misuse, in plain words", async () => {
-  const { code, stderr } = await here.run([XSOCKET, "open", "--type", "raw"]);
-  expect(code).toBe(2);
-  expect(stderr).toContain("--type");
-  expect(stderr).not.toContain("\u001B");
-});
-
 test("help is a command as well", async () => {
   const asked = await here.run([XSOCKET, "help", "run"]);
   expect(asked).toEqual(await here.run([XSOCKET, "run", "--help"]));

@@ -24,20 +24,10 @@ const LONG = `/tmp/${"x".repeat(120)}`;
 const RUN = ["run", "--socket", "@nobody"];
 
 const SERVE: Record<string, Case> = {
-  "a directory that there is not": {
-    argv: ["serve", "/nowhere/xsocket"],
-    code: 1,
-    says: ["/nowhere", "mkdir -p"],
-  },
   "a path below a plain file": {
     argv: ["serve", "/etc/passwd/of/xsocket"],
     code: 1,
     says: ["/etc/passwd is no directory", "another path"],
-  },
-  "a path that is a plain file": {
-    argv: ["serve", "/etc/passwd"],
-    code: 1,
-    says: ["/etc/passwd", "not a socket", "another path"],
   },
   "a path too long": { argv: ["serve", LONG], code: 2, says: [LONG, "108", "shorter path"] },
   "an empty name": { argv: ["serve", "@"], code: 2, says: ["empty", "@name"] },
@@ -55,7 +45,7 @@ const SERVE: Record<string, Case> = {
   "a group that there is not": {
     argv: ["serve", "--group", "no-such-group", "/tmp/xsocket-bad/s"],
     code: 1,
-    says: ["no-such-group", "groupadd"],
+    says: ['there is no group "no-such-group"', "groupadd"],
   },
   "users of nothing": {
     argv: ["serve", "--allow-user", ",", "/nowhere/xsocket"],
@@ -79,20 +69,9 @@ const SERVE: Record<string, Case> = {
     says: ["--sockets-per-minute", "from 1 to 16777215"],
   },
   "threads that are no number": {
-    argv: ["serve", "--threads", "many"],
+    argv: ["serve", "--threads", "0x8"],
     code: 2,
-    says: ["--threads", "many", "from 1 to 64"],
-  },
-  "a bound of nothing": {
-    argv: ["serve", "--max-connections-per-user", "0"],
-    code: 2,
-    says: ["--max-connections-per-user", "from 1 to 2147483647", '"0"'],
-  },
-  "too many threads": { argv: ["serve", "--threads", "65"], code: 2, says: ["from 1 to 64"] },
-  "a directory open to all": {
-    argv: ["serve", "/tmp/xsocket-bad"],
-    code: 1,
-    says: ["/tmp", "--shared-directory"],
+    says: ["--threads", "0x8", "from 1 to 64"],
   },
 };
 
@@ -124,11 +103,6 @@ const CASES: Record<string, Case> = {
     code: 2,
     says: ['"http" is no port', "65535"],
   },
-  "a port too large": {
-    argv: [...RUN, "--port", "65536", "--", "true"],
-    code: 2,
-    says: ['"65536" is no port'],
-  },
   "an option without its value": { argv: ["run", "--port"], code: 2, says: ["needs a value"] },
   "a socket path too long": {
     argv: ["run", "--port", "1", "--socket", LONG, "--", "true"],
@@ -155,20 +129,10 @@ const CASES: Record<string, Case> = {
     code: 2,
     says: ["there is no option --socket before the command"],
   },
-  "port 0 for doctor, which nobody can look at": {
-    argv: ["doctor", "--port", "0"],
-    code: 2,
-    says: ['"0"', "from 1 to 65535"],
-  },
-  "a port too large for doctor": {
-    argv: ["doctor", "--port", "65536"],
-    code: 2,
-    says: ['"65536"', "from 1 to 65535"],
-  },
   "a port too large for open": {
     argv: ["open", "--port", "65536"],
     code: 2,
-    says: ['"65536" is no port', "65535"],
+    says: ["--port", "from 0 to 65535", '"65536"'],
   },
   "open without a program behind --exec": {
     argv: ["open", "--exec"],
@@ -220,11 +184,6 @@ const CASES: Record<string, Case> = {
     code: 1,
     says: ["there is no such file", "check its path"],
   },
-  "a program without its dashes": {
-    argv: ["run", "--port", "1", "true"],
-    code: 2,
-    says: ['"true"', 'behind "--"'],
-  },
   "a mistyped command": { argv: ["sevre"], code: 2, says: ["did you mean serve?"] },
   "a mistyped option": { argv: ["run", "--prot", "1"], code: 2, says: ["did you mean --port?"] },
   "a mistyped option of all": { argv: ["--verison"], code: 2, says: ["did you mean --version?"] },
@@ -271,14 +230,6 @@ test.each([
   });
 });
 
-test("a server that is there already is named", async () => {
-  await using server = await startServer();
-  await expectSentence([XSOCKET, "serve", server.path], {
-    code: 1,
-    says: [server.path, String(server.program.pid)],
-  });
-});
-
 const STREAM = "s = socket.socket(socket.AF_UNIX)";
 const PACKETS = "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)";
 
@@ -313,15 +264,6 @@ test("status with a library of another version does not blame the server", async
     code: 1,
     says: [dir.join("libxsocket.so"), "see that it is of this version"],
   });
-});
-
-test("what a server says of itself is no command to the terminal", async () => {
-  using dir = tempDir();
-  await using server = await startServer({ path: dir.join("\u001B[2Jcontrol") });
-  const { code, stdout } = await here.run([XSOCKET, "status", server.path]);
-  expect(code).toBe(0);
-  expect(stdout).toContain("/\\x1b[2Jcontrol, process");
-  expect(stdout).not.toContain("\u001B");
 });
 
 test("run says beforehand that the socket is another program's", async () => {

@@ -104,13 +104,6 @@ describe("the row that fails is", () => {
     );
   });
 
-  test("permission: the socket itself refuses", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target, args: ["--mode", "0400"] });
-    const rows = await examine([server.path], { start: HELD_TO_MODES });
-    expectOnly(rows, "permission", /socket .*\(sr--------/, /--group or --mode/);
-  });
-
   test("server: it has gone and left its socket", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });

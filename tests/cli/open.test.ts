@@ -145,7 +145,6 @@ test.if(isRoot)(
 /* As in a unit with RestrictAddressFamilies=AF_INET AF_INET6. */
 test.each([
   [["open"], 1],
-  [["doctor"], 1],
   [["status"], 1],
   [["run", "--port", "1", "--socket"], 0],
 ])("who may make no UNIX sockets is told so by %j", async (argv, exit) => {

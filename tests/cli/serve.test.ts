@@ -139,12 +139,3 @@ test.each(["default", "ignored", "blocked"])(
     expect(under).toEqual(plain);
   },
 );
-
-test("run without a server says so, and runs the program all the same", async () => {
-  const run = [...RUN, "/nowhere/control", "--", "echo", "it ran"];
-  const { code, stdout, stderr } = await here.run(run);
-  expect({ code, stdout }).toEqual({ code: 0, stdout: "it ran\n" });
-  expect(stderr).toMatch(
-    /^xsocket: warning: .* through \/nowhere\/control: there is no such control socket.*xsocket serve.*\n$/,
-  );
-});

@@ -412,11 +412,6 @@ describe("the log", () => {
     [["--metrics", "0"], "port 0 is any free one"],
     [["--metrics-remote"], "add --metrics ADDRESS"],
     [["--policy", "x", "--allow-user", "root"], "two ways to say the same"],
-    [["--sockets-per-minute", "x"], "takes a whole number"],
-    [["--sockets-per-minute", "0"], "--sockets-per-minute takes a whole number from 1 to 16777215"],
-    [["--max-in-flight", "0"], "--max-in-flight takes a whole number from 1 to 2147483647"],
-    [["--take-reply-ms", "2147483648"], "--take-reply-ms takes a whole number from 1"],
-    [["--threads", "65"], "--threads takes a whole number from 1 to 64"],
   ])("%j is one sentence and misuse", async (args, words) => {
     using dir = tempDir();
     const { code, stderr } = await xsocket("serve", dir.join("control"), ...args);
