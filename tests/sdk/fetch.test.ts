@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { fetchVia, listen, serve } from "@xsocket/client";
 import { checked, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import {
@@ -10,7 +10,6 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { makeCertificate } from "./certificate.ts";
 import { silentServer } from "./silent.ts";
 
 guardDescriptors();
@@ -25,32 +24,23 @@ const ANSWERS: Record<string, (request: Request) => Response | Promise<Response>
         ["set-cookie", "b=2"],
       ],
     }),
-  "/gzip": () => encoded("gzip", gzipSync("packed")),
-  "/br": () => encoded("br", brotliCompressSync("packed")),
-  "/zstd": () => encoded("zstd", zstdCompressSync("packed")),
+  "/gzip": () => new Response(gzipSync("packed"), { headers: { "content-encoding": "gzip" } }),
   "/302": () => new Response(null, { status: 302, headers: { location: "/echo" } }),
-  "/307": () => new Response(null, { status: 307, headers: { location: "/echo" } }),
-  "/loop": () => new Response(null, { status: 302, headers: { location: "/loop" } }),
   "/204": () => new Response(null, { status: 204 }),
   "/large": () => new Response("x".repeat(3_000_000)),
-  "/slow": () => new Response(new ReadableStream({ start: (sink) => sink.enqueue("part") })),
 };
-
-function encoded(name: string, bytes: Uint8Array): Response {
-  return new Response(Uint8Array.from(bytes), { headers: { "content-encoding": name } });
-}
 
 function answer(request: Request): Response | Promise<Response> {
   const make = ANSWERS[new URL(request.url).pathname];
   return make ? make(request) : new Response("nothing here", { status: 404 });
 }
 
-test("fetch through the target does what fetch does", async () => {
+/* What fetch does besides is among the programs of parity.test.ts. */
+test("fetch through the target sends files of any size, and leaves answers as they are if asked to", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
-  // a hundred at once take turns with the server, and on a busy machine each turn waits for a processor
-  using there = fetchVia(server.path, { timeoutMs: 30_000 });
+  using there = fetchVia(server.path);
   const at = (path: string): string => `http://127.0.0.1:${web.port}${path}`;
 
   const echo = await there(at("/echo#part"), {
@@ -60,7 +50,6 @@ test("fetch through the target does what fetch does", async () => {
   });
   expect(echo).toMatchObject({ status: 200, ok: true, url: at("/echo"), redirected: false });
   expect(await echo.json()).toEqual(["POST", "1", "text"]);
-  const streamed = new ReadableStream({ start: (sink) => (sink.enqueue("part"), sink.close()) });
   const ofNoSize = Bun.file("/proc/self/comm"); // it has none by stat(2)
   const comm = readFileSync("/proc/self/comm", "utf8");
   using dir = tempDir();
@@ -76,10 +65,6 @@ test("fetch through the target does what fetch does", async () => {
     [Bun.file(dir.join("many")), many9],
     [Bun.file(dir.join("many")).slice(5), many9.slice(5)],
     [Bun.file(dir.join("many")).slice(5, 4_000_000), many9.slice(5)],
-    [new URLSearchParams({ a: "b" }), "a=b"],
-    [new Blob(["blob"]), "blob"],
-    [Buffer.from("bytes"), "bytes"],
-    [streamed, "part"],
   ];
   for (const [body, text] of bodies)
     expect(await (await there(at("/echo"), { method: "PUT", body })).json()).toEqual([
@@ -87,43 +72,17 @@ test("fetch through the target does what fetch does", async () => {
       null,
       text,
     ]);
-  const request = new Request(at("/echo"), {
-    method: "POST",
-    body: "whole",
-    headers: { "x-mine": "2" },
-  });
-  expect(await (await there(request)).json()).toEqual(["POST", "2", "whole"]);
-  const other = { method: "PUT", body: "other" }; // than the request has
-  expect(await (await there(request, other)).json()).toEqual(["PUT", "2", "other"]);
 
-  for (const path of ["/gzip", "/br", "/zstd"])
-    expect(await (await there(at(path))).text()).toBe("packed");
   expect(await (await there(at("/gzip"), { decompress: false })).bytes()).toEqual(
     gzipSync("packed"),
   );
   expect((await there(at("/cookies"))).headers.getSetCookie()).toEqual(["a=1", "b=2"]);
   expect((await (await there(at("/large"))).text()).length).toBe(3_000_000);
   expect((await there(at("/204"))).status).toBe(204);
-  expect((await there(at("/echo"), { method: "HEAD" })).status).toBe(200);
   expect((await there(at("/nowhere"))).status).toBe(404);
 
-  const followed = await there(at("/302"), { method: "POST", body: "x" });
-  expect(followed).toMatchObject({ url: at("/echo"), redirected: true });
-  expect(await followed.json()).toEqual(["GET", null, ""]);
-  const again = await there(at("/307"), { method: "POST", body: "again" });
-  expect(await again.json()).toEqual(["POST", null, "again"]);
   expect((await there(at("/302"), { redirect: "manual" })).status).toBe(302);
   await expect(there(at("/302"), { redirect: "error" })).rejects.toThrow("UnexpectedRedirect");
-  await expect(there(at("/loop"))).rejects.toThrow("TooManyRedirects");
-  expect(await (await there("data:,local")).text()).toBe("local");
-
-  const slow = await there(at("/slow"), { signal: AbortSignal.timeout(100) });
-  await expect(slow.text()).rejects.toMatchObject({ name: "TimeoutError" });
-  const many = Array.from({ length: 100 }, async (_, i) => {
-    const response = await there(at("/echo"), { method: "POST", body: `${i}` });
-    expect(await response.json()).toEqual(["POST", null, `${i}`]);
-  });
-  await Promise.all(many);
   await web.stop(true);
 });
 
@@ -246,26 +205,6 @@ test("what fetch cannot do through the target is refused with a sentence", async
     await expect(there(at, options)).rejects.toMatchObject({ name: "XSocketError", code });
   const signal = AbortSignal.abort();
   await expect(there(url, { signal })).rejects.toMatchObject({ name: "AbortError" });
-});
-
-test("TLS is checked against the name that was looked up in the target", async () => {
-  using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir, "web.test");
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
-  const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: answer });
-  using there = fetchVia(server.path, { lookup: () => ["127.0.0.1"] });
-  const code = async (hostname: string, options: BunFetchRequestInit): Promise<unknown> =>
-    there(`https://${hostname}:${web.port}/204`, options).then(
-      ({ status }) => status,
-      (error: unknown) => Reflect.get(Object(error), "code"),
-    );
-  expect(await code("web.test", { tls: { ca: cert } })).toBe(204);
-  expect(await code("127.0.0.1", { tls: { ca: cert } })).toBe(204);
-  expect(await code("other.test", { tls: { ca: cert } })).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
-  expect(await code("web.test", { tls: { rejectUnauthorized: false } })).toBe(204);
-  expect(await code("web.test", {})).toBe("DEPTH_ZERO_SELF_SIGNED_CERT");
-  await web.stop(true);
 });
 
 test("a peer that never answers the TLS handshake ends a fetch in time", async () => {
