@@ -19,6 +19,7 @@ import {
   HELD_TO_MODES,
   here,
   isContained,
+  isRoot,
   tempDir,
   type TempDir,
 } from "./harness/index.ts";
@@ -27,7 +28,6 @@ import { succeed } from "./harness/install.ts";
 guardDescriptors();
 
 const ROOT = join(import.meta.dir, "..");
-const isRoot = process.geteuid?.() === 0;
 
 /* A checkout of the command alone. */
 function checkout(dir: TempDir): string {

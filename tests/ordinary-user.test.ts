@@ -8,6 +8,7 @@ import {
   guardDescriptors,
   here,
   isChrooted,
+  isRoot,
   ORDINARY_UID,
   tempDir,
 } from "./harness/index.ts";
@@ -24,7 +25,7 @@ const WITHIN_MS = 300_000;
 
 guardDescriptors();
 
-test.skipIf(process.geteuid?.() !== 0 || isChrooted)(
+test.skipIf(!isRoot || isChrooted)(
   "all of it works for an ordinary user",
   async () => {
     using dir = tempDir();

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { blocksOf } from "./docs/blocks.ts";
-import { guardDescriptors, hasIpv6, here, OWN_MACHINE } from "./harness/index.ts";
+import { guardDescriptors, hasIpv6, here, isRoot, OWN_MACHINE } from "./harness/index.ts";
 import { INSTALL_MS } from "./harness/install.ts";
 
 const ROOT = join(import.meta.dir, "..");
@@ -43,7 +43,6 @@ test.skipIf(!hasIpv6)(
     try {
       for (const { word, code } of blocks)
         if (RUN[word] !== undefined) await Bun.write(join(directory, RUN[word]), code);
-      const isRoot = process.geteuid?.() === 0; // who is not may not install below /usr/local
       const script = join(import.meta.dir, "docs/readme.sh");
       const argv = [...OWN_MACHINE, "bash", script, directory, ROOT];
       const PATH = `${dirname(process.execPath)}:/usr/local/sbin:/usr/local/bin:${process.env["PATH"]}`;

@@ -9,6 +9,7 @@ import {
   HELD_TO_MODES,
   here,
   isContained,
+  isRoot,
   OWN_MACHINE,
   startServer,
   tempDir,
@@ -112,7 +113,7 @@ test("the table has a line for each row and the remedy below, without colour in 
   expect(stdout).not.toContain("\u001b");
 });
 
-test.skipIf(process.geteuid?.() !== 0 || !hasCookies)(
+test.skipIf(!isRoot || !hasCookies)(
   "a namespace that the user may not see has a cookie",
   async () => {
     await using target = await createNamespace();

@@ -4,6 +4,7 @@ import {
   guardDescriptors,
   here,
   isContained,
+  isRoot,
   OWN_MOUNTS,
   START,
   startServer,
@@ -156,7 +157,7 @@ test.each([
 });
 
 // only root lifts a hard limit, and Bun does not start below that one
-const ADDRESS_SPACE = process.geteuid?.() === 0 ? "-v 500000" : "-Sv 500000";
+const ADDRESS_SPACE = isRoot ? "-v 500000" : "-Sv 500000";
 
 test.each([ADDRESS_SPACE, "-Sd 100000", "-s 256", "-f 0", "-n 16"])(
   "a limit of ulimit %s is the program's, and does not keep run from starting it",
@@ -176,7 +177,7 @@ test.each(["-Sv 300000", "-Sv 1000000", "-Sd 100000"])(
   },
 );
 
-const HELD_TO_LIMITS = process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-sys_resource"] : [];
+const HELD_TO_LIMITS = isRoot ? ["setpriv", "--bounding-set=-sys_resource"] : [];
 
 test.each(["", "ulimit -Sv 300000; "])(
   "a limit that cannot be lifted leaves the program be where Bun lives with it (%j)",

@@ -7,14 +7,13 @@ import {
   hasCookies,
   hasIpv6,
   here,
+  isRoot,
   OWN_MOUNTS,
   startServer,
   XSOCKET,
 } from "../harness/index.ts";
 
 guardDescriptors();
-
-const isRoot = process.geteuid?.() === 0;
 
 const FAMILY = "import socket; s = socket.socket(fileno=3); print(s.family.name, s.getsockname())";
 

@@ -10,6 +10,7 @@ import {
   HELD_TO_MODES,
   here,
   isContained,
+  isRoot,
   OWN_MOUNTS,
   startServer,
   tempDir,
@@ -23,7 +24,6 @@ guardDescriptors();
 const quiet = await startServer();
 afterAll(() => quiet[Symbol.asyncDispose]());
 
-const isRoot = process.geteuid?.() === 0;
 const RUN = [XSOCKET, "run", "--socket", quiet.path, "--port", "3000"];
 
 async function printed(...argv: string[]): Promise<Record<string, string>> {

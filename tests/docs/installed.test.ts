@@ -1,11 +1,9 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { guardDescriptors, here, OWN_MACHINE } from "../harness/index.ts";
+import { guardDescriptors, here, isRoot, OWN_MACHINE } from "../harness/index.ts";
 import { INSTALL_MS } from "../harness/install.ts";
 
 guardDescriptors();
-
-const isRoot = process.geteuid?.() === 0; // who is not may not install below /usr/local
 
 test.if(isRoot)(
   "after ./dev install the commands of the original work, and ./dev uninstall takes all away",

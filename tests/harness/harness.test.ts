@@ -8,6 +8,7 @@ import {
   eventually,
   guardDescriptors,
   here,
+  isRoot,
   ORDINARY_UID,
   tempDir,
 } from "./index.ts";
@@ -95,6 +96,6 @@ test("an ordinary user has no privilege and a directory of the tests is open to 
   const { stdout } = await here.run(asOrdinaryUser(["sh", "-c", "id -u; ls -d ."]), {
     cwd: dir.path,
   });
-  const uid = process.geteuid?.() === 0 ? ORDINARY_UID : process.geteuid?.();
+  const uid = isRoot ? ORDINARY_UID : process.geteuid?.();
   expect(stdout).toBe(`${uid}\n.\n`);
 });

@@ -29,6 +29,8 @@ export {
   HELD_TO_MODES,
   isChrooted,
   isContained,
+  isRoot,
+  ORDINARY_ENV,
   ORDINARY_UID,
   OWN_MACHINE,
   OWN_MOUNTS,
@@ -36,5 +38,6 @@ export {
 } from "./user.ts";
 export { type Running } from "./running.ts";
 export { type ServerHandle, type ServerOptions, START, startServer, XSOCKET } from "./server.ts";
+export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
 export { verifyUnit } from "./unit.ts";

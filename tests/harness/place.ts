@@ -11,7 +11,7 @@ export interface RunOptions {
   /** Added to this process's environment, for the program alone; undefined takes a name away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** "pipe" to write to it; `run` takes the text itself. */
+  /** The text itself for `run`; for `spawn` any text, so that it can be written to. */
   readonly stdin?: string;
   /** For `run`: the longest time in milliseconds. */
   readonly withinMs?: number;
@@ -39,16 +39,12 @@ export class Place {
     this.#proc = proc;
   }
 
-  /** The command that runs `argv` here, for those who start programs themselves. */
-  wrap(argv: readonly string[], env: RunOptions["env"] = {}): string[] {
-    const changes = envArguments(env);
-    return [...this.#enter, ...(changes.length > 0 ? ["env", ...changes] : []), ...argv];
-  }
-
   /** Starts a program here. */
   spawn(argv: readonly string[], options: RunOptions = {}): Running {
     const stdin = options.stdin === undefined ? "ignore" : "pipe";
-    return new Running(this.wrap(argv, options.env), options.cwd, stdin);
+    const changes = envArguments(options.env ?? {});
+    const env = changes.length > 0 ? ["env", ...changes] : [];
+    return new Running([...this.#enter, ...env, ...argv], options.cwd, stdin);
   }
 
   /**

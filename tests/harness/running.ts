@@ -42,7 +42,7 @@ export class Running implements AsyncDisposable {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }
 
-  /** Writes to its standard input (with `stdin: "pipe"`). */
+  /** Writes to its standard input, if it was started with one. */
   async write(text: string): Promise<void> {
     const { stdin } = this.#process;
     if (typeof stdin !== "object") throw new Error("started without a pipe as standard input");

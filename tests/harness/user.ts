@@ -3,8 +3,14 @@ import type { TempDir } from "./temp.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
+/** Whether the tests run as root. */
+export const isRoot = process.geteuid?.() === 0;
+
 /** The user that tests use who is not root: nobody. */
 export const ORDINARY_UID = 65534;
+
+/** For a program of such a user: a python3 in root's own directories is not for others. */
+export const ORDINARY_ENV = { PATH: "/usr/bin:/bin" };
 
 /** In a chroot the kernel gives nobody a user namespace; scripts/steps.sh finds that out. */
 export const isChrooted = process.env["TEST_CHROOTED"] === "1";
@@ -18,17 +24,18 @@ export const isContained = process.env["TEST_NO_NAMESPACES"] === "1";
  * to every user.
  */
 export function asOrdinaryUser(argv: readonly string[], uid = ORDINARY_UID): string[] {
-  if (process.geteuid?.() !== 0) return [...argv];
+  if (!isRoot) return [...argv];
   const ids = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
   return ["setpriv", ...ids, "--inh-caps=-all", "--", ...argv];
 }
 
 /** What to put before a command so that even root obeys the permissions of files. */
-export const HELD_TO_MODES: readonly string[] =
-  process.geteuid?.() === 0 ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] : [];
+export const HELD_TO_MODES: readonly string[] = isRoot
+  ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+  : [];
 
 /* Who is not root is so in a user namespace. */
-const AS_ROOT = process.geteuid?.() === 0 ? [] : ["--map-root-user"];
+const AS_ROOT = isRoot ? [] : ["--map-root-user"];
 
 /** What to put before a command that mounts, for itself alone. */
 export const OWN_MOUNTS: readonly string[] = ["unshare", "--mount", ...AS_ROOT];

@@ -24,6 +24,7 @@ import {
   hasIpv6,
   here,
   isContained,
+  isRoot,
   leaked,
   netnsCookie,
   ORDINARY_UID,
@@ -474,7 +475,7 @@ describe("a session", () => {
     expect(stdout + stderr).toBe("LibraryNotFoundError\nat once\n");
   });
 
-  test.skipIf(process.geteuid?.() !== 0)("asks as the new user after a change of uid", async () => {
+  test.skipIf(!isRoot)("asks as the new user after a change of uid", async () => {
     await using server = await startServer({ args: ["--mode", "0666"] });
     using dir = tempDir();
     const silent = dir.join("control");

@@ -8,6 +8,9 @@ import {
   eventually,
   guardDescriptors,
   here,
+  isRoot,
+  ORDINARY_ENV,
+  type Running,
   startServer,
   tempDir,
   XSOCKET,
@@ -110,86 +113,80 @@ test("the same at the bound of all together", async () => {
   expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
 });
 
-/* Keeps as many connections open as it is told, 4 if it is told nothing; silent, or idle after a request. */
+/* Keeps connections open until its input ends, after one request each if it is given one; prints the last reply. */
 const HOLD = `import socket, sys
-count = int((sys.argv[2:] or [4])[0])
-held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(count)]
-for one in held: one.connect(sys.argv[1])
+path, count, flags, *requests = sys.argv[1:]
+held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(int(count))]
+for one in held: one.connect(path)
 for one in held:
-    for request in sys.argv[3:]:
+    for request in requests:
         one.send(bytes.fromhex(request))
-        one.recv(8)
-print("held", flush=True)
+        reply = one.recv(8, int(flags))
+print("held", *(reply.hex() for _ in requests), flush=True)
 sys.stdin.read()`;
+const MSG_PEEK = 2;
 
-test.if(process.geteuid?.() === 0)(
+/* A user's program that holds connections: silent ones, idle ones, or some with a reply to receive yet. */
+async function holding(
+  path: string,
+  uid: number,
+  count: number,
+  how: "silent" | "idle" | "unread",
+): Promise<Running> {
+  const flags = how === "unread" ? MSG_PEEK : 0;
+  const requests = how === "silent" ? [] : [REQUEST.toHex()];
+  const argv = ["python3", "-c", HOLD, path, String(count), String(flags), ...requests];
+  const program = here.spawn(asOrdinaryUser(argv, uid), { env: ORDINARY_ENV, stdin: "" });
+  await program.says(/held.*\n/);
+  return program;
+}
+
+test.if(isRoot)(
   "when others have all connections, root and the server's own user have some more",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
     const args = ["--mode", "0666", "--max-connections", "4"];
     await using server = await startServer({ path, args });
-    await using others = here.spawn(asOrdinaryUser(["python3", "-c", HOLD, path]), {
-      env: { PATH: "/usr/bin:/bin" },
-      stdin: "pipe",
-    });
-    await others.says(/held/);
+    await using users = new AsyncDisposableStack();
+    users.use(await holding(path, 65534, 4, "silent"));
     expect((await here.run([XSOCKET, "status", path])).code).toBe(0);
     using own = rawClients(path, 4); // that user's own bound
     await eventually("all to be accepted", () => server.sockets() >= 1 + 8);
-    const other = asOrdinaryUser(["python3", "-c", HOLD, path], 65533);
-    const { stderr } = await here.run(other, { env: { PATH: "/usr/bin:/bin" } });
-    expect(stderr).toBe("");
+    users.use(await holding(path, 65533, 4, "silent"));
     await server.program.says(/refused process \d+ of uid 65533: there are 4 connections already/);
     expect(own.map((client) => client.ask())).toEqual(OKAY.slice(1));
   },
 );
 
-const ASK = `import socket, sys
-client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-client.connect(sys.argv[1])
-client.send(bytes.fromhex(sys.argv[2]))
-print(client.recv(8).hex())`;
-
-test.if(process.geteuid?.() === 0)(
+test.if(isRoot)(
   "two users who ask nothing leave the others room below the bound of all connections",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
     const args = ["--max-connections", "40", "--max-connections-per-user", "25"];
     await using server = await startServer({ path, args: [...args, "--mode", "0666"] });
-    const options = { env: { PATH: "/usr/bin:/bin" }, stdin: "pipe" } as const;
-    const hold = ["python3", "-c", HOLD, path, "25"];
-    await using one = here.spawn(asOrdinaryUser(hold), options);
-    await one.says(/held/);
-    await using other = here.spawn(asOrdinaryUser(hold, 65533), options);
-    await other.says(/held/);
+    await using users = new AsyncDisposableStack();
+    users.use(await holding(path, 65534, 25, "silent"));
+    users.use(await holding(path, 65533, 25, "silent"));
     await server.program.says(/refused process \d+ of uid 65533: there are 30 connections already/);
-    const third = asOrdinaryUser(["python3", "-c", ASK, path, REQUEST.toHex()], 65532);
-    const { stdout, stderr } = await here.run(third, { env: options.env });
-    expect({ stdout, stderr }).toEqual({ stdout: "5853303200000000\n", stderr: "" });
+    const third = users.use(await holding(path, 65532, 1, "idle"));
+    expect(third.stdout).toBe("held 5853303200000000\n");
   },
 );
 
-test.if(process.geteuid?.() === 0)(
+test.if(isRoot)(
   "when all connections are taken a user of many does not get those of users of few",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
     const args = ["--max-connections", "40", "--max-connections-per-user", "40", "--mode", "0666"];
     await using server = await startServer({ path, args });
-    const hold = (uid: number, ...words: readonly string[]) => {
-      const argv = asOrdinaryUser(["python3", "-c", HOLD, path, ...words], uid);
-      return here.spawn(argv, { env: { PATH: "/usr/bin:/bin" }, stdin: "pipe" });
-    };
-    await using many = hold(65534, "30");
-    await many.says(/held/);
-    await using few = hold(65533, "7", REQUEST.toHex());
-    await few.says(/held/);
-    await using fewer = hold(65532, "3", REQUEST.toHex());
-    await fewer.says(/held/);
-    await using more = hold(65534, "1");
-    await more.says(/held/);
+    await using users = new AsyncDisposableStack();
+    users.use(await holding(path, 65534, 30, "silent"));
+    users.use(await holding(path, 65533, 7, "idle"));
+    users.use(await holding(path, 65532, 3, "idle"));
+    users.use(await holding(path, 65534, 1, "silent"));
     await server.program.says(/refused process \d+ of uid 65534: there are 30 connections already/);
   },
 );
@@ -229,46 +226,32 @@ test("at a user's bound of sockets in flight the client hears ETOOMANYREFS", asy
   expect(greedy.map((client) => client.ask())).toEqual(Array(8).fill(0)); // all were received
 });
 
-/* Asks on as many connections as it is told and receives nothing. */
-const IN_FLIGHT = `import socket, sys
-held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(int(sys.argv[3]))]
-for one in held: one.connect(sys.argv[1]); one.send(bytes.fromhex(sys.argv[2]))
-for one in held: one.recv(8, socket.MSG_PEEK)
-print("held", flush=True)
-sys.stdin.read()`;
-
-test.if(process.geteuid?.() === 0)(
+test.if(isRoot)(
   "at the bound of all together every user hears it, until there is room",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
     const args = ["--mode", "0666", "--max-in-flight", "6", "--max-in-flight-per-user", "3"];
     await using _ = await startServer({ path, args });
-    const argv = ["python3", "-c", IN_FLIGHT, path, REQUEST.toHex(), "3"];
-    const env = { PATH: "/usr/bin:/bin" };
-    await using one = here.spawn(asOrdinaryUser(argv), { env, stdin: "pipe" });
-    await one.says(/held/);
+    await using users = new AsyncDisposableStack();
+    users.use(await holding(path, 65534, 3, "unread"));
     expect(askOnce(path)).toBe(0);
-    await using other = here.spawn(asOrdinaryUser(argv, 65533), { env, stdin: "pipe" });
-    await other.says(/held/);
+    const other = users.use(await holding(path, 65533, 3, "unread"));
     expect(askOnce(path)).toBe(-errno.ETOOMANYREFS);
     await other.endInput();
     await eventually("the bound to lift", () => askOnce(path) === 0);
   },
 );
 
-test.if(process.geteuid?.() === 0)(
+test.if(isRoot)(
   "two users who receive nothing leave the others room below the bound of all together",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
     await using _ = await startServer({ path, args: ["--mode", "0666", "--max-in-flight", "40"] });
-    const argv = ["python3", "-c", IN_FLIGHT, path, REQUEST.toHex(), "25"];
-    const env = { PATH: "/usr/bin:/bin" };
-    await using one = here.spawn(asOrdinaryUser(argv), { env, stdin: "pipe" });
-    await one.says(/held/);
-    await using other = here.spawn(asOrdinaryUser(argv, 65533), { env, stdin: "pipe" });
-    await other.says(/held/);
+    await using users = new AsyncDisposableStack();
+    users.use(await holding(path, 65534, 25, "unread"));
+    users.use(await holding(path, 65533, 25, "unread"));
     // all of the first user's, and of the second's as many as who has few may have
     expect(askStatus(native, path, 1000).stats).toMatchObject({
       inFlight: 33,

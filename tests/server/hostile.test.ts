@@ -10,6 +10,7 @@ import {
   HELD_TO_MODES,
   here,
   isContained,
+  isRoot,
   startServer,
   tempDir,
   XSOCKET,
@@ -43,7 +44,7 @@ function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-test.if(process.geteuid?.() === 0 && !isContained)(
+test.if(isRoot && !isContained)(
   "100 clients that pipeline and never receive leave a server without privilege usable",
   async () => {
     using directory = tempDir();
@@ -140,7 +141,7 @@ test("1,000 stuck clients of one user do not slow down another", async () => {
   expect(Math.min(...beside)).toBeLessThan(2 * Math.min(...usual));
 });
 
-test.if(process.geteuid?.() === 0).each([
+test.if(isRoot).each([
   ["hangs up", (client: RawClient) => client.close()],
   ["receives nothing any more", (client: RawClient) => native.shutdown(client.fd, SHUT_RD)],
 ] as const)("who asks for packet sockets and %s does not hold up the others", async (_, leave) => {

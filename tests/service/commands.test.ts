@@ -1,14 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { xsocketSync } from "@xsocket/client";
 import {
+  asOrdinaryUser,
+  eventually,
   guardDescriptors,
   here,
-  startServer,
-  tempDir,
-  asOrdinaryUser,
   isChrooted,
+  isRoot,
+  ORDINARY_ENV,
   OWN_MOUNTS,
-  eventually,
+  startServer,
+  strangerAt,
+  tempDir,
   XSOCKET,
 } from "../harness/index.ts";
 
@@ -265,37 +268,30 @@ describe("status", () => {
     expect(code).toBe(1);
   });
 
-  test.if(process.geteuid?.() === 0)("a stranger's abstract name is one sentence", async () => {
+  test.if(isRoot)("a stranger's abstract name is one sentence", async () => {
     const name = `@xsocket-test-${process.pid}`;
-    const listen =
-      "import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.bind(chr(0)+sys.argv[1][1:])\ns.listen()\nprint('listening',flush=True)\nsys.stdin.read()";
-    const argv = asOrdinaryUser(["python3", "-c", listen, name]);
-    await using stranger = here.spawn(argv, { env: { PATH: "/usr/bin:/bin" }, stdin: "pipe" });
-    await stranger.says(/listening/);
+    await using _ = await strangerAt(name);
     const { code, stderr } = await xsocket("status", name);
     expect(stderr).toContain("neither root nor yourself");
     expect(code).toBe(1);
   });
 
-  test.if(process.geteuid?.() === 0)(
-    "other users see a server of version 1, unless a rule grants it",
-    async () => {
-      using dir = tempDir();
-      const file = await policyFile(dir.join("p"), '[[rule]]\naction = "allow"\n');
-      const path = dir.join("control");
-      await using server = await startServer({ path, args: ["--mode", "0666", "--policy", file] });
-      const ask = async (hex: string) => {
-        const argv = asOrdinaryUser(["python3", "-c", ASK, path, hex]);
-        return (await here.run(argv, { env: { PATH: "/usr/bin:/bin" } })).stdout.trim();
-      };
-      expect(await ask("58533033")).toBe("0");
-      await Bun.write(file, '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n');
-      server.program.kill("SIGHUP");
-      await server.program.says(/reloaded: 1 rule of /);
-      expect(Number(await ask("58533033"))).toBeGreaterThan(100);
-      expect(await ask("58533031000000020000000100000000")).toBe("8");
-    },
-  );
+  test.if(isRoot)("other users see a server of version 1, unless a rule grants it", async () => {
+    using dir = tempDir();
+    const file = await policyFile(dir.join("p"), '[[rule]]\naction = "allow"\n');
+    const path = dir.join("control");
+    await using server = await startServer({ path, args: ["--mode", "0666", "--policy", file] });
+    const ask = async (hex: string) => {
+      const argv = asOrdinaryUser(["python3", "-c", ASK, path, hex]);
+      return (await here.run(argv, { env: ORDINARY_ENV })).stdout.trim();
+    };
+    expect(await ask("58533033")).toBe("0");
+    await Bun.write(file, '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n');
+    server.program.kill("SIGHUP");
+    await server.program.says(/reloaded: 1 rule of /);
+    expect(Number(await ask("58533033"))).toBeGreaterThan(100);
+    expect(await ask("58533031000000020000000100000000")).toBe("8");
+  });
 });
 
 test("a policy that allows nobody a socket is taken, with a warning at the start and at a reload", async () => {

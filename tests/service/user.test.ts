@@ -7,7 +7,10 @@ import {
   guardDescriptors,
   here,
   isChrooted,
+  isRoot,
+  ORDINARY_ENV,
   type Place,
+  strangerAt,
   tempDir,
   type TempDir,
   XSOCKET,
@@ -47,15 +50,6 @@ const NO_AMBIENT = `
 import ctypes, os, sys
 assert ctypes.CDLL(None).prctl(28, 64, 0, 0, 0) == 0
 os.execvp(sys.argv[1], sys.argv[1:])`;
-
-/* Listens at an abstract name, and answers nobody. */
-const LISTEN = `
-import socket, sys
-listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-listener.bind("\\0" + sys.argv[1][1:])
-listener.listen()
-print("listening", flush=True)
-sys.stdin.read()`;
 
 /* Goes into a user namespace whose users are these lines of uid_map, and runs a program. */
 const within = (map: string) => `
@@ -99,18 +93,11 @@ function as(uid: number): string[] {
   return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
 }
 
-/** Runs a Python script as a user of this number. */
-function python(place: Place, uid: number, ...script: string[]) {
-  return place.spawn([...as(uid), "python3", "-c", ...script], {
-    stdin: "pipe",
-    env: { PATH: "/usr/bin:/bin" }, // a python3 in root's own directories is not for others
-  });
-}
-
 /** Runs bind.py as a user of this number, from the tests' own namespace or from another. */
 function binder(place: Place, uid: number, address: string) {
   const script = readFileSync(BIND, "utf8"); // the file itself may lie where only root may look
-  return python(place, uid, script, address, String(PORT));
+  const argv = [...as(uid), "python3", "-c", script, address, String(PORT)];
+  return place.spawn(argv, { env: ORDINARY_ENV, stdin: "" });
 }
 
 /** What two users get who take sockets and bind both to one port with SO_REUSEPORT. */
@@ -132,7 +119,7 @@ function threads(pid: number, names: RegExp): Set<string> {
   return new Set(found);
 }
 
-describe.if(process.geteuid?.() === 0)("as root", () => {
+describe.if(isRoot)("as root", () => {
   test("one user cannot share another's port", async () => {
     using dir = tempDir();
     await using target = await createNamespace();
@@ -322,7 +309,7 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
     const ask = async (uid: number, groups: string, type: number, protocol: number) => {
       const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, groups, "--"];
       const argv = [...user, "python3", "-c", TAKE, address, String(type), String(protocol)];
-      return (await target.run(argv, { env: { PATH: "/usr/bin:/bin" } })).stdout.trim();
+      return (await target.run(argv, { env: ORDINARY_ENV })).stdout.trim();
     };
     expect(await ask(ALICE, "--groups=7,4300", 1, 0)).toBe("0 1");
     expect(await ask(ALICE, "--groups=7,4301", 1, 0)).toBe("1 0");
@@ -371,8 +358,7 @@ describe.if(process.geteuid?.() === 0)("as root", () => {
       using dir = tempDir();
       await using target = await createNamespace();
       const name = `@xsocket-test-${crypto.randomUUID()}`;
-      await using bob = python(target, BOB, LISTEN, name);
-      await bob.says(/listening/);
+      await using _ = await strangerAt(name, target);
       const argv = xsocketForEveryone(dir, ["status", name], ["python3", "-c", AS_NOBODY]);
       expect((await target.run(argv)).stderr).toContain("neither root nor yourself");
     },
