@@ -1,10 +1,8 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-const ROOT = join(import.meta.dir, "../../build/programs");
-
 /** Where packages are unpacked, each in a directory of its name. */
-export const UNPACKED = ROOT;
+export const UNPACKED = join(import.meta.dir, "../../build/programs");
 
 /*
  * Downloads the package and unpacks it beside its version. In a directory of its own first: half of
@@ -18,14 +16,14 @@ const SCRIPT = `apt-get -q download "$1" && dpkg-deb -x "$1"_*.deb . && dpkg-deb
  * @throws {Error} what apt-get says, as when its lists are old
  */
 export function unpack(names: readonly string[] = []): void {
-  for (const name of names.filter((one) => !existsSync(join(ROOT, one)))) {
-    const fresh = join(ROOT, `new.${name}.${process.pid}`);
+  for (const name of names.filter((one) => !existsSync(join(UNPACKED, one)))) {
+    const fresh = join(UNPACKED, `new.${name}.${process.pid}`);
     mkdirSync(fresh, { recursive: true });
     try {
       const argv = ["sh", "-c", SCRIPT, "sh", name];
       const { success, stderr } = Bun.spawnSync(argv, { cwd: fresh });
       if (!success) throw new Error(`cannot unpack ${name}: ${stderr.toString()}`);
-      renameSync(fresh, join(ROOT, name));
+      renameSync(fresh, join(UNPACKED, name));
     } finally {
       rmSync(fresh, { recursive: true, force: true });
     }

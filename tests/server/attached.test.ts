@@ -10,7 +10,8 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { askOnce, firstFree, native, RawClient, REQUEST } from "./raw.ts";
+import { firstFree, limitDescriptors } from "./process.ts";
+import { askOnce, native, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
@@ -41,8 +42,7 @@ test("descriptors that a client sends do not use up the server's limit, also in 
   using client = new RawClient(server.path);
   expect(client.ask()).toBe(0);
   // room for one socket, far less than what comes with a packet
-  const tight = `--nofile=${firstFree(pid) + 4}:`;
-  expect((await here.run(["prlimit", "--pid", String(pid), tight])).code).toBe(0);
+  await limitDescriptors(pid, firstFree(pid) + 4);
   for (let round = 0; round < 20; round++) {
     native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, 253);
     expect(client.reply()).toBe(0);

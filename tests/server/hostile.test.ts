@@ -16,7 +16,8 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { type Load, loadProgram, runLoad } from "./load.ts";
-import { askOnce, firstFree, native, rawClients, RawClient, REQUEST } from "./raw.ts";
+import { firstFree, limitDescriptors, residentMb } from "./process.ts";
+import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
@@ -25,11 +26,6 @@ const PACKETS_MAX = 20; // more than a socket's buffer holds
 /** A client that sends as much as there is room for and receives nothing. */
 function pipeline(client: RawClient): void {
   for (let i = 0; i < PACKETS_MAX && client.send() >= 0; i++);
-}
-
-/** Resident memory of a process in kB. */
-function residentKb(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 }
 
 /** Open descriptors of a process, whatever they are of. */
@@ -89,11 +85,10 @@ test("a server at its limit of descriptors says so to clients, does not spin, an
   await server.program.says(/serving at/);
   expect(askOnce(server.path)).toBe(0);
   const { pid } = server.program;
-  const limit = (soft: number) => here.run(["prlimit", "--pid", String(pid), `--nofile=${soft}:`]);
   // Bun closes some of its own after the start, so the limit is lowered until it is one.
   const hears = (ask: () => number) =>
     eventually("EMFILE", async () => {
-      await limit(firstFree(pid));
+      await limitDescriptors(pid, firstFree(pid));
       return ask() === -errno.EMFILE;
     });
   using kept = new RawClient(server.path);
@@ -109,7 +104,7 @@ test("a server at its limit of descriptors says so to clients, does not spin, an
   for (const client of waiting) client.send();
   await Bun.sleep(1000);
   expect(cpuSeconds(server.program.pid) - before).toBeLessThan(0.3);
-  await limit(1024);
+  await limitDescriptors(pid, 1024);
   await eventually("the server to recover", () => askOnce(server.path) === 0);
   expect(kept.ask()).toBe(0);
 });
@@ -180,7 +175,7 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
   };
   await ask("call", 30_000);
   await ask("kept", 200_000); // by then all its threads are there, on a busy machine, too
-  const memory = residentKb(pid);
+  const memory = residentMb(pid);
   const files = openFiles(pid);
   await ask("call", 200_000);
   await ask("kept", 800_000);
@@ -192,7 +187,7 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
   }
   await eventually("all to be closed", () => server.sockets() === open);
   expect(openFiles(pid) - files).toBeLessThan(8); // its runtime opens and closes some of its own
-  expect(residentKb(pid) - memory).toBeLessThan(16 * 1024);
+  expect(residentMb(pid) - memory).toBeLessThan(16);
 }, 600_000); // half a minute on a machine that does nothing else
 
 /* Runs a program with a terminal as its standard error that nobody reads. */

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
 import { loadProgram, runLoad } from "./load.ts";
+import { residentMb } from "./process.ts";
 import { askOnce } from "./raw.ts";
 
 guardDescriptors();
@@ -18,12 +19,6 @@ function sleeps(pid: number): number {
     return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
   });
   return counts.reduce((sum, count) => sum + count, 0);
-}
-
-/** Resident memory of a process in MB: all of it, or what is not of a file. */
-function residentMb(pid: number, which: "VmRSS" | "RssAnon" = "VmRSS"): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(new RegExp(`^${which}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
 }
 
 function variables(pid: number): string[] {

@@ -1,7 +1,7 @@
 /* A client without manners: the packets, descriptors and delays of the protocol by hand. */
-import { readdirSync, readFileSync } from "node:fs";
 import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls, POLLHUP, POLLIN, SHUT_WR } from "@xsocket/xbind-native";
+import { servingThreads } from "./process.ts";
 
 export const native = loadSyscalls();
 
@@ -96,23 +96,6 @@ export function askOnce(path: string): number {
   return client.ask();
 }
 
-/* Nothing for a thread that has ended since it was listed. */
-function nameOfThread(task: string): string {
-  try {
-    return readFileSync(`${task}/comm`, "utf8");
-  } catch {
-    return "";
-  }
-}
-
-/** How many threads of a process serve. */
-export function servingThreads(pid: number): number {
-  const names = readdirSync(`/proc/${pid}/task`).map((id) =>
-    nameOfThread(`/proc/${pid}/task/${id}`),
-  );
-  return names.filter((name) => /^xsocket \d/.test(name)).length;
-}
-
 /** Asks on several kept-open connections at the same time until something has come of it. */
 export async function crowdUntil(path: string, hasCome: () => boolean): Promise<void> {
   using clients = rawClients(path, CROWD);
@@ -126,12 +109,4 @@ export async function crowdUntil(path: string, hasCome: () => boolean): Promise<
 /** The same until a server has started so many threads. */
 export function crowd(path: string, pid: number, threads: number): Promise<void> {
   return crowdUntil(path, () => servingThreads(pid) >= threads);
-}
-
-/** The lowest number that no descriptor of a process has. */
-export function firstFree(pid: number): number {
-  const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
-  let free = 0;
-  while (used.has(free)) free++;
-  return free;
 }

@@ -11,7 +11,8 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { askOnce, firstFree, rawClients, RawClient } from "./raw.ts";
+import { firstFree, limitDescriptors } from "./process.ts";
+import { askOnce, rawClients, RawClient } from "./raw.ts";
 
 guardDescriptors();
 
@@ -159,12 +160,11 @@ test("who asks for metrics while no descriptor is left costs a try, not one afte
   await using server = await startServer({ args: ["--threads", "1", "--metrics", path] });
   await server.program.says(/serving at/);
   const { pid } = server.program;
-  const limit = (soft: number) => here.run(["prlimit", "--pid", String(pid), `--nofile=${soft}:`]);
   const page = async () => (await fetch("http://x/metrics", { unix: path })).status;
   expect(await page()).toBe(200);
   let waiting: Promise<number> | undefined;
   await eventually("one that waits", async () => {
-    await limit(firstFree(pid)); // Bun closes some of its own after the start, and this one is not the last then
+    await limitDescriptors(pid, firstFree(pid)); // Bun closes some of its own after the start, and this one is not the last then
     const asked = page();
     const ended = asked.then(
       () => true,
@@ -175,7 +175,7 @@ test("who asks for metrics while no descriptor is left costs a try, not one afte
   });
   const calls = await callsDuring(pid, () => Bun.sleep(500));
   expect(calls.filter(({ name }) => name === "accept4").length).toBeLessThan(10); // or thousands
-  await limit(1024);
+  await limitDescriptors(pid, 1024);
   expect(await page()).toBe(200);
   expect(await waiting).toBe(200); // it came in with that one
 });

@@ -19,6 +19,7 @@ import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
 import { loadSyscalls } from "@xsocket/xbind-native";
+import { limitDescriptors } from "../server/process.ts";
 import { crowd } from "../server/raw.ts";
 import {
   descriptors,
@@ -326,22 +327,18 @@ test("an audit file that the server may not read is appended to", async () => {
   expect(readFileSync(auditFile, "utf8")).toMatch(/^\{\}\n\{.*\}\n$/);
 });
 
-function setLimit(soft: number) {
-  return here.run(["prlimit", "--pid", String(process.pid), `--nofile=${soft}:`]);
-}
-
 test("an audit file that cannot be put in the place of the old one is said, and closed", async () => {
   using dir = tempDir();
   const taken = Array.from({ length: 200 }, () => openSync("/dev/null", "r"));
   await using server = await serve({ address: dir.join("control"), auditFile: dir.join("audit") });
   for (const fd of taken) closeSync(fd);
   const limit = loadSyscalls().descriptorLimit();
-  await setLimit(150); // below the old one's number
+  await limitDescriptors(process.pid, 150); // below the old one's number
   try {
     const before = descriptors();
     await expect(server.reload()).rejects.toMatchObject({ name: "ServeError", code: "SYSTEM" });
     expect(leaked(before)).toEqual([]);
   } finally {
-    await setLimit(limit);
+    await limitDescriptors(process.pid, limit);
   }
 });

@@ -13,6 +13,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
+import { limitDescriptors } from "../server/process.ts";
 
 guardDescriptors();
 
@@ -103,8 +104,7 @@ test("what a server says of itself is no words to a terminal, as JSON or not", a
 test("a limit of open files that is changed from outside is the one in the status", async () => {
   await using server = await startServer();
   await server.program.says(/serving at/);
-  const { pid } = server.program;
-  expect((await here.run(["prlimit", "--pid", String(pid), "--nofile=777:"])).code).toBe(0);
+  await limitDescriptors(server.program.pid, 777);
   const { stdout } = await here.run([XSOCKET, "status", server.path]);
   expect(stdout).toMatch(/^descriptors +\d+ of 777$/m);
 });

@@ -16,7 +16,8 @@ import {
   XSOCKET,
   xsocketForEveryone,
 } from "../harness/index.ts";
-import { crowd, crowdUntil, servingThreads } from "../server/raw.ts";
+import { servingThreads } from "../server/process.ts";
+import { crowd, crowdUntil } from "../server/raw.ts";
 
 guardDescriptors();
 

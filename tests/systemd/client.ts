@@ -9,7 +9,8 @@
 import { fstatSync } from "node:fs";
 import { xsocketSync } from "@xsocket/client";
 import { AF_INET } from "@xsocket/protocol";
-import { checked, loadSyscalls, SO_NETNS_COOKIE, SOL_SOCKET } from "@xsocket/xbind-native";
+import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { netnsCookie, ownNetnsCookie } from "../harness/cookie.ts";
 
 const native = loadSyscalls();
 const [action = "", path = "", ...rest] = process.argv.slice(2);
@@ -26,12 +27,6 @@ function address(host: string, port: number): Uint8Array {
   return bytes;
 }
 
-function cookie(fd: number): string {
-  const value = new BigUint64Array(new ArrayBuffer(8));
-  checked("getsockopt", native.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, value, 8));
-  return String(value[0]);
-}
-
 /** The errno's name of what a call ends with, or "ok". */
 function outcome(call: () => unknown): string {
   try {
@@ -44,7 +39,7 @@ function outcome(call: () => unknown): string {
 
 function bind(kind: string, port: number): void {
   using socket = take(kind === "udp" ? "dgram" : "stream");
-  console.log(cookie(socket.fd));
+  console.log(String(netnsCookie(socket.fd)));
   const to = address("0.0.0.0", port);
   console.log(outcome(() => checked("bind", native.bind(socket.fd, to, to.byteLength))));
 }
@@ -73,18 +68,11 @@ function load(seconds: number): void {
   console.log(`${count} sockets, ${foreign} of them not ours`);
 }
 
-/* A socket of this very namespace, to compare with. */
-function own(): void {
-  const fd = checked("socket", native.socket(AF_INET, 1, 0));
-  console.log(cookie(fd));
-  native.close(fd);
-}
-
 const ACTIONS: Record<string, () => unknown> = {
   take: () => bind(rest[0] ?? "tcp", Number(rest[1] ?? 0)),
   send: () => send(rest[0] ?? ""),
   load: () => load(Number(rest[0])),
-  own,
+  own: () => console.log(String(ownNetnsCookie())),
 };
 const said = outcome(() => ACTIONS[action]?.());
 if (said !== "ok") console.log(said);

@@ -1,0 +1,40 @@
+/* What a running process has, and how much of it it may have. */
+import { readdirSync, readFileSync } from "node:fs";
+import { here } from "../harness/index.ts";
+
+/* Nothing for a thread that has ended since it was listed. */
+function nameOfThread(task: string): string {
+  try {
+    return readFileSync(`${task}/comm`, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+/** How many threads of a process serve. */
+export function servingThreads(pid: number): number {
+  const names = readdirSync(`/proc/${pid}/task`).map((id) =>
+    nameOfThread(`/proc/${pid}/task/${id}`),
+  );
+  return names.filter((name) => /^xsocket \d/.test(name)).length;
+}
+
+/** The lowest number that no descriptor of a process has. */
+export function firstFree(pid: number): number {
+  const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+  let free = 0;
+  while (used.has(free)) free++;
+  return free;
+}
+
+/** Lets a process have no descriptor of this number or above. */
+export async function limitDescriptors(pid: number, soft: number): Promise<void> {
+  const { code, stderr } = await here.run(["prlimit", "--pid", String(pid), `--nofile=${soft}:`]);
+  if (code !== 0) throw new Error(stderr);
+}
+
+/** Resident memory of a process in MB: all of it, or what is not of a file. */
+export function residentMb(pid: number, which: "VmRSS" | "RssAnon" = "VmRSS"): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`^${which}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
+}
