@@ -1,3 +1,4 @@
+/* What docs/policy.md and docs/systemd.md say of rules and units is so. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
