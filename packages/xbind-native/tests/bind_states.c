@@ -234,17 +234,19 @@ static void try_owner(void)
 	close(second);
 }
 
-/* The inode is the program's, or whose it has made it. */
+/* The inode is the program's, or whose it has made it, with the mode that it was given then. */
 static void try_given(uid_t uid, gid_t gid)
 {
 	int fd = pair_socket(SOCK_STREAM);
 	struct stat status;
 
 	printf("given: chown %d", outcome(fchown(fd, uid, gid)));
+	printf(", chmod %d", outcome(fchmod(fd, 06755)));
 	CHECK_EQ(pair_bind(fd, port++), 0);
 	CHECK(pair_is_there(fd));
 	CHECK_EQ(fstat(fd, &status), 0);
-	printf(", owner %d, group %d\n", (int)status.st_uid, (int)status.st_gid);
+	printf(", owner %d, group %d, mode %o\n", (int)status.st_uid, (int)status.st_gid,
+	       status.st_mode);
 	close(fd);
 }
 

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #define CARRIED (O_NONBLOCK | O_APPEND)
@@ -27,7 +28,8 @@ static void carry_owner(int old, int to)
 
 /*
  * The server has stamped the new socket with our ids, but the program may have given its own away.
- * The mode comes first: once the socket is another user's, it may no longer be changed.
+ * The mode comes first: once the socket is another user's, it may no longer be changed. Who may
+ * change it even then sets again what fchown(2) takes from it.
  */
 static void carry_ids(int old, int to)
 {
@@ -37,8 +39,11 @@ static void carry_ids(int old, int to)
 		return;
 	if (owner.mode != now.mode)
 		sys_fchmod(to, owner.mode);
-	if (owner.uid != now.uid || owner.gid != now.gid)
-		sys_fchown(to, owner.uid, owner.gid);
+	if (owner.uid == now.uid && owner.gid == now.gid)
+		return;
+	sys_fchown(to, owner.uid, owner.gid);
+	if (owner.mode & (S_ISUID | S_ISGID))
+		sys_fchmod(to, owner.mode);
 }
 
 /*

@@ -214,7 +214,7 @@ void step_chown(void)
 	if (!is_socket(fd))
 		return;
 	if (one_in(2)) {
-		mode_t mode = (mode_t)below(01000);
+		mode_t mode = (mode_t)below(010000);
 
 		say("fchmod %d %o", fd, mode);
 		before_call();
