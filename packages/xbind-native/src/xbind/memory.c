@@ -5,7 +5,8 @@
  * How it works: rt_sigprocmask(2) copies the eight bytes of its new mask in before it looks at what
  * to do with them, so with an operation that does not exist it changes nothing and tells EFAULT
  * from EINVAL. It is cheap, takes no descriptor and is allowed by every seccomp filter that lets a
- * C program run.
+ * C program run. It is asked about the object itself, not about the start of its page: on arm64 the
+ * kernel reads by a pointer only what has the tag of that pointer.
  *
  * Under Valgrind it is asked last: where nothing of the program's lies at the start of the page,
  * Memcheck counts that as a fault of the program, and every tool writes a line on the operation.
@@ -29,18 +30,22 @@
 #endif
 
 #define PAGE_BYTES_MIN   4096 /* the smallest page of any Linux */
+#define GRANULE_BYTES    16   /* that have one tag, on arm64 */
+#define TAG_SHIFT        56   /* bits; above them is a pointer's tag, on arm64 */
 #define NO_SUCH_MASK_OP  (-1)
 #define KERNEL_SET_BYTES 8 /* the kernel's sigset_t */
 
-_Static_assert(PAGE_BYTES_MIN % KERNEL_SET_BYTES == 0, "a probe looks at one page");
+_Static_assert(PAGE_BYTES_MIN % GRANULE_BYTES == 0, "a granule is in one page");
+_Static_assert(GRANULE_BYTES % KERNEL_SET_BYTES == 0, "a probe looks at one granule");
 
 /* A function of the library that Valgrind loads into every program; elsewhere there is none. */
 extern void _vgnU_freeres(void) __attribute__((weak, visibility("default")));
 
-static bool is_readable_in_valgrind(uintptr_t page)
+static bool is_readable_in_valgrind(uintptr_t granule)
 {
+	const uintptr_t page = granule - granule % PAGE_BYTES_MIN;
 	char byte;
-	const struct iovec to = {&byte, 1}, from = {(void *)page, 1};
+	const struct iovec to = {&byte, 1}, from = {(void *)granule, 1};
 
 	if (!_vgnU_freeres)
 		return false;
@@ -51,27 +56,39 @@ static bool is_readable_in_valgrind(uintptr_t page)
 }
 
 /* NULL would mean "no new mask" there. */
-static bool is_readable_to_kernel(uintptr_t page)
+static bool is_readable_to_kernel(uintptr_t granule)
 {
-	return page && sys_call(SYS_rt_sigprocmask, (const long[6]){NO_SUCH_MASK_OP, (long)page, 0,
-	                                                            KERNEL_SET_BYTES}) != -EFAULT;
+	return granule &&
+	       sys_call(SYS_rt_sigprocmask, (const long[6]){NO_SUCH_MASK_OP, (long)granule, 0,
+	                                                    KERNEL_SET_BYTES}) != -EFAULT;
 }
 
-/* A page can be read or not as a whole. */
-static bool is_readable(uintptr_t page)
+static bool is_readable(uintptr_t granule)
 {
-	return is_readable_in_valgrind(page) || is_readable_to_kernel(page);
+	return is_readable_in_valgrind(granule) || is_readable_to_kernel(granule);
+}
+
+/* How much can be read or not as a whole, and has its place at a multiple of that. */
+static size_t unit_of(uintptr_t pointer)
+{
+#ifdef __aarch64__
+	if (pointer >> TAG_SHIFT)
+		return GRANULE_BYTES;
+#endif
+	(void)pointer;
+	return PAGE_BYTES_MIN;
 }
 
 size_t memory_readable(const void *at, size_t len)
 {
 	const uintptr_t first = (uintptr_t)at;
-	uintptr_t page = first - first % PAGE_BYTES_MIN;
+	const size_t unit = unit_of(first);
+	uintptr_t next = first - first % GRANULE_BYTES;
 	size_t readable = 0;
 
-	while (readable < len && is_readable(page)) {
-		page += PAGE_BYTES_MIN;
-		readable = page - first;
+	while (readable < len && is_readable(next)) {
+		next += unit - next % unit;
+		readable = next - first;
 	}
 	return readable < len ? readable : len;
 }
