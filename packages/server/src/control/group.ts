@@ -1,10 +1,13 @@
 import { ServeError } from "../error.ts";
 import { readAccounts } from "../policy/accounts.ts";
 
+/* What getent(1) takes for an option or a number: of 4294967296 it says that it is root's. */
+const NOT_A_NAME = /^\s*(?:[-+]|\d+$)/;
+
 /* Groups of LDAP and the like are in no file; getent(1) asks wherever nsswitch.conf(5) says. */
 function askGetent(name: string): number | undefined {
   const getent = Bun.which("getent");
-  if (!getent) return undefined;
+  if (!getent || NOT_A_NAME.test(name)) return undefined;
   const { exitCode, stdout } = Bun.spawnSync([getent, "group", name]);
   const gid = stdout.toString().split(":")[2];
   return exitCode === 0 && gid ? Number(gid) : undefined;

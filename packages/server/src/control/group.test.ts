@@ -1,0 +1,13 @@
+import { expect, test } from "bun:test";
+import { groupId } from "./group.ts";
+
+test("a group is found by its number, and by its name", () => {
+  expect([groupId("0"), groupId("007"), groupId(12345), groupId("root")]).toEqual([0, 7, 12345, 0]);
+});
+
+test.each(["4294967295", "4294967296", "-4294967296", "+0", " 0", "--help", "-s files"])(
+  "%j is no group",
+  (name) => {
+    expect(() => groupId(name)).toThrow(expect.objectContaining({ code: "GROUP_UNKNOWN" }));
+  },
+);
