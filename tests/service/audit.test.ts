@@ -239,15 +239,6 @@ test("quotas hold over all threads: so many connections at once, so many sockets
   expect(server.stats().refusals).toMatchObject({ connections: 4, "sockets per minute": 6 });
 });
 
-test("threads that live answer the watchdog's calls", async () => {
-  using dir = tempDir();
-  const path = dir.join("control");
-  await using server = await serve({ address: path, threads: 2 });
-  await crowd(path, process.pid, 2);
-  server.isAnswering();
-  await eventually("an answer to each call", () => server.isAnswering());
-});
-
 test("a server that has stopped leaves alone what has its descriptors' numbers by then", async () => {
   using dir = tempDir();
   const server = await start({ auditFile: dir.join("audit") }, dir.join("control"));

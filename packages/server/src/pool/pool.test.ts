@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { errno, loadSyscalls, POLLIN, SHUT_RDWR, type Syscalls } from "@xsocket/xbind-native";
+import { crowdUntil } from "../../../../tests/server/raw.ts";
 import { DIES, DIES_LOCKED, THROWS } from "../../test/failing-worker.ts";
 import { fitBounds } from "../bounds.ts";
 import { claimAddress } from "../control/claim.ts";
@@ -194,25 +195,13 @@ test("the connections of a thread that died count under no quota any more", asyn
   for (const connection of [first, second, silent]) sys.close(connection);
 });
 
-/** Asks on kept connections at the same time until something has come of it. */
-async function crowd(path: string, hasCome: () => boolean): Promise<void> {
-  const connections = Array.from({ length: 16 }, () => sys.handoverConnect(path, 1000));
-  while (!hasCome()) {
-    for (const fd of connections) sys.handoverSend(fd, AF_INET, SOCK_STREAM, 0);
-    for (const fd of connections)
-      sys.close(sys.handoverReceive(fd, AF_INET, SOCK_STREAM, 0, WAIT_MS));
-    await Bun.sleep(0); // this thread has to start the others
-  }
-  for (const fd of connections) sys.close(fd);
-}
-
 test("one thread is started, and the others when kept-open connections ask at the same time", async () => {
   await using pool = await failingPool(3);
   const alone = sys.handoverConnect(pool.path, 1000);
   for (let i = 0; i < 2000; i++) expect(ask(alone, 0)).toBe(0);
   await Bun.sleep(50);
   expect(pool.shared.serving()).toBe(1);
-  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
+  await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   expect(pool.shared.serving()).toBe(3);
   sys.close(alone);
 });
@@ -222,7 +211,7 @@ test("all threads have new rules before one is woken to follow them", async () =
   const seen: string[] = [];
   const eventfdAdd = (fd: number) => (seen.push("woken"), sys.eventfdAdd(fd));
   await using pool = await failingPool(2, undefined, { ...sys, eventfdAdd });
-  await crowd(pool.path, () => pool.shared.serving() === 2);
+  await crowdUntil(pool.path, () => pool.shared.serving() === 2);
   const posting = spyOn(MessagePort.prototype, "postMessage").mockImplementation(
     () => void seen.push("told"),
   );
@@ -242,7 +231,7 @@ test("while one is started no other one is, since that may be enough", async () 
   const looks: number[] = []; // for room, by how many serve then: a third thread may be wanted next
   const threadRoom = () => (looks.push(pool.shared.serving()), 0);
   await using pool = await failingPool(3, undefined, { ...sys, threadRoom }, url);
-  await crowd(pool.path, () => pool.shared.serving() === 2);
+  await crowdUntil(pool.path, () => pool.shared.serving() === 2);
   expect(looks.filter((serving) => serving === 1)).toEqual([1]);
 });
 
@@ -266,9 +255,10 @@ test("none is started by who is told to stop, though there was work for one just
 test("a thread that has not answered the call before is told from one that has", async () => {
   let isDeaf = true;
   const eventfdAdd = (fd: number) => (isDeaf ? 0 : sys.eventfdAdd(fd));
-  await using pool = await failingPool(1, undefined, { ...sys, eventfdAdd });
+  await using pool = await failingPool(2, undefined, { ...sys, eventfdAdd });
   expect([pool.areAnswering(), pool.areAnswering()]).toEqual([true, false]);
   isDeaf = false;
+  await crowdUntil(pool.path, () => pool.shared.serving() === 2);
   while (!pool.areAnswering()) await Bun.sleep(1);
 });
 
@@ -286,11 +276,11 @@ test("no thread is started where Bun may need the last ones, and later one is", 
   const lookAgain = async () => {
     const before = looks.length;
     passed += 60_000;
-    await crowd(pool.path, () => looks.length > before);
+    await crowdUntil(pool.path, () => looks.length > before);
   };
   await lookAgain();
   let rounds = 400;
-  await crowd(pool.path, () => rounds-- === 0);
+  await crowdUntil(pool.path, () => rounds-- === 0);
   expect(looks).toHaveLength(1); // a look takes some threads for a moment
   refused = "descriptors";
   await lookAgain();
@@ -300,12 +290,12 @@ test("no thread is started where Bun may need the last ones, and later one is", 
   ]);
   refused = "";
   await lookAgain();
-  await crowd(pool.path, () => pool.shared.serving() === 2);
+  await crowdUntil(pool.path, () => pool.shared.serving() === 2);
 });
 
 test("a thread that dies with the locks in its hands does not stop the others", async () => {
   await using pool = await failingPool(2);
-  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
+  await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   const victim = sys.handoverConnect(pool.path, 1000);
   sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES_LOCKED);
   while (pool.records.length === 0) await Bun.sleep(1);
@@ -316,7 +306,7 @@ test("a thread that dies with the locks in its hands does not stop the others", 
 
 test("a thread that dies while another has died with the locks in its hands is replaced, too", async () => {
   await using pool = await failingPool(2);
-  await crowd(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
+  await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   const deaths = [DIES, DIES_LOCKED];
   const victims = deaths.map(() => sys.handoverConnect(pool.path, 1000));
   const loads = () => [0, 1].map((thread) => pool.shared.thread(thread, THREAD.load));
@@ -365,7 +355,7 @@ test("no thread is started from a program that was replaced meanwhile", async ()
   const { file, url } = programFile();
   await using pool = await failingPool(2, undefined, sys, url);
   appendFileSync(file, "// of another version\n");
-  await crowd(pool.path, () => pool.records.length > 0);
+  await crowdUntil(pool.path, () => pool.records.length > 0);
   const sentence = `cannot be started yet and is tried again: ${file} has changed since this server started. Restart`;
   expect(pool.records[0]?.message).toContain(`serving thread 1 ${sentence}`);
   expect(pool.shared.serving()).toBe(1);
@@ -384,7 +374,7 @@ async function replacedPool(name: string) {
   writeFileSync(manifest, JSON.stringify({ name, version: "1.0.0" }));
   const pool = await failingPool(2, undefined, sys, programFile(source).url);
   writeFileSync(manifest, JSON.stringify({ name, version: "1.0.1" }));
-  await crowd(pool.path, () => pool.records.length > 0 || pool.shared.serving() > 1);
+  await crowdUntil(pool.path, () => pool.records.length > 0 || pool.shared.serving() > 1);
   return { pool, manifest };
 }
 
