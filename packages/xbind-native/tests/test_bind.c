@@ -12,7 +12,6 @@
 #include <netinet/udp.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/stat.h>
 
 #define ALIKE_TRIES 20000
 #define SO_COOKIE_  57 /* not every libc has the name */
@@ -85,22 +84,6 @@ static void test_retry(void)
 	close(fd);
 	close(holder);
 	close(reference);
-}
-
-static void test_copies(void)
-{
-	int fd = pair_socket(SOCK_STREAM), copy = dup(fd);
-	int far = fcntl(fd, F_DUPFD_CLOEXEC, 100);
-
-	CHECK_EQ(pair_bind(fd, 3007), 0);
-	CHECK_EQ(pair_port(copy), 3007);
-	CHECK_EQ(pair_port(far), 3007);
-	CHECK_EQ(fcntl(copy, F_GETFD), 0);
-	CHECK_EQ(fcntl(far, F_GETFD), FD_CLOEXEC);
-	CHECK_EQ(listen(copy, 1), 0);
-	close(fd);
-	close(copy);
-	close(far);
 }
 
 /* What was opened by O_PATH names the socket and is no copy of it. */
@@ -203,28 +186,6 @@ static void test_no_ghost_signal(void)
 	signal(SIGUSR1, SIG_DFL);
 }
 
-static void test_owner_of_inode(void)
-{
-	int fd = pair_socket(SOCK_STREAM);
-	struct stat before, after;
-
-	CHECK_EQ(fstat(fd, &before), 0);
-	CHECK_EQ(pair_bind(fd, 3011), 0);
-	CHECK_EQ(fstat(fd, &after), 0);
-	CHECK_EQ(after.st_uid, before.st_uid);
-	CHECK_EQ(after.st_gid, before.st_gid);
-	close(fd);
-}
-
-static void test_listed_port_of_udp(void)
-{
-	int fd = pair_socket(SOCK_DGRAM);
-
-	CHECK_EQ(pair_bind(fd, 3030), 0);
-	CHECK(pair_is_there(fd));
-	close(fd);
-}
-
 /* One that holds back so much to send that it cannot be written to, and has lost its port. */
 static void test_copy_of_a_full_one(void)
 {
@@ -297,14 +258,11 @@ int main(void)
 	RUN(test_bind_and_listen);
 	RUN(test_goes_on_working);
 	RUN(test_retry);
-	RUN(test_copies);
 	RUN(test_path);
 	RUN(test_copy_of_a_full_one);
 	RUN(test_flags);
 	RUN(test_signals);
 	RUN(test_no_ghost_signal);
-	RUN(test_owner_of_inode);
-	RUN(test_listed_port_of_udp);
 	RUN(test_port_is_free_again);
 	RUN(test_two_shut);
 	return 0;

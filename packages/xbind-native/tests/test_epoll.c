@@ -3,8 +3,12 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/listener.h"
+#include "support/no_proc.h"
 
 #include <fcntl.h>
+
+#define SETS_MAX   64 /* in which a socket may be when it moves */
+#define SETS_NOTED 4  /* of one socket */
 
 static void test_registration(void)
 {
@@ -92,23 +96,82 @@ static void test_arguments(void)
 	close(set);
 }
 
-static void test_several_sets(void)
+static void check_sets(int count)
 {
-	int fd = pair_socket(SOCK_STREAM), sets[20], client;
+	int fd = pair_socket(SOCK_STREAM), sets[SETS_MAX], client;
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < count; i++) {
 		sets[i] = new_set();
 		CHECK_EQ(control(sets[i], EPOLL_CTL_ADD, fd, EPOLLIN, (uint64_t)i), 0);
 	}
 	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
 	CHECK_EQ(listen(fd, 8), 0);
 	client = client_of(SERVER_PORT);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < count; i++) {
 		check_event(sets[i], EPOLLIN, (uint64_t)i);
 		close(sets[i]);
 	}
 	close(fd);
 	close_now(client);
+}
+
+static void test_noted_sets(void)
+{
+	check_sets(SETS_NOTED);
+}
+
+static void test_many_sets(void)
+{
+	check_sets(SETS_MAX);
+}
+
+/* Nothing moves until one is closed, and what has fired waits to be armed all the while. */
+static void test_too_many_sets(void)
+{
+	int fd = pair_socket(SOCK_STREAM), sets[SETS_MAX + 1];
+
+	for (int i = 0; i <= SETS_MAX; i++) {
+		uint32_t once = i == 0 ? EPOLLONESHOT : 0;
+
+		sets[i] = new_set();
+		CHECK_EQ(control(sets[i], EPOLL_CTL_ADD, fd, EPOLLIN | once, (uint64_t)i), 0);
+	}
+	check_event(sets[0], EPOLLHUP, 0);
+	if (pair_preloaded()) {
+		CHECK_EQ(pair_bind(fd, SERVER_PORT), -1);
+		CHECK_EQ(errno, ENOBUFS);
+	}
+	check_quiet(sets[0]);
+	check_event(sets[1], EPOLLHUP, 1);
+	close(sets[SETS_MAX]);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_quiet(sets[0]);
+	CHECK_EQ(control(sets[0], EPOLL_CTL_MOD, fd, EPOLLIN, 0), 0);
+	for (int i = 0; i < SETS_MAX; i++) {
+		check_event(sets[i], EPOLLHUP, (uint64_t)i);
+		close(sets[i]);
+	}
+	close(fd);
+}
+
+/* However far their numbers are from each other. */
+static void test_distant_sets(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = new_set(), other = new_set(), client;
+	int distant = fcntl(other, F_DUPFD_CLOEXEC, 200);
+
+	close(other);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 1), 0);
+	CHECK_EQ(control(distant, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	CHECK_EQ(listen(fd, 8), 0);
+	client = client_of(SERVER_PORT);
+	check_event(set, EPOLLIN, 1);
+	check_event(distant, EPOLLIN, 2);
+	close(fd);
+	close_now(client);
+	close(set);
+	close(distant);
 }
 
 /* A set that is itself watched by a set. */
@@ -259,6 +322,7 @@ static void test_copies(void)
 	CHECK_EQ(pair_port(fd), SERVER_PORT);
 	CHECK_EQ(pair_port(top), SERVER_PORT);
 	CHECK_EQ(pair_port(77), SERVER_PORT);
+	CHECK_EQ(fcntl(fd, F_GETFD), 0);
 	CHECK_EQ(fcntl(copy, F_GETFD), 0);
 	CHECK_EQ(fcntl(top, F_GETFD), FD_CLOEXEC);
 	CHECK_EQ(fcntl(77, F_GETFD), FD_CLOEXEC);
@@ -276,6 +340,25 @@ static void test_copies(void)
 	close(set);
 	close(other_set);
 	close_now(second);
+}
+
+/* A closed socket's registration stays while a copy lives; another socket has its number now. */
+static void test_number_in_the_set_twice(void)
+{
+	int fd = pair_socket(SOCK_DGRAM), copy = dup(fd), set = new_set();
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLOUT, 1), 0);
+	close(fd);
+	CHECK_EQ(pair_socket(SOCK_STREAM), fd);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	CHECK_EQ(listen(fd, 1), 0);
+	check_event(set, EPOLLOUT, 1);
+	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), 0);
+	check_event(set, EPOLLOUT, 1);
+	close(fd);
+	close(copy);
+	close(set);
 }
 
 /* A bind that fails changes nothing, and the next one works. */
@@ -320,6 +403,29 @@ static void test_unlisted(void)
 	close(set);
 }
 
+/* Where /proc does not tell of it, what the library has not seen stays with the old socket. */
+static void untold(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int fd = pair_socket(SOCK_STREAM), unseen = new_set(), set = new_set();
+
+	CHECK_EQ(syscall(SYS_epoll_ctl, unseen, EPOLL_CTL_ADD, fd, &event), 0);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_listener(fd, set, DATA);
+	check_quiet(unseen);
+}
+
+static void test_without_proc(void)
+{
+	without_proc(untold);
+	without_proc(test_registration);
+	without_proc(test_noted_sets);
+	without_proc(test_flags);
+	without_proc(test_copies);
+	without_proc(test_number_in_the_set_twice);
+}
+
 int main(void)
 {
 	RUN(test_unseen_set); /* first: once a set was closed, all are looked for */
@@ -327,7 +433,9 @@ int main(void)
 	RUN(test_epoll_create);
 	RUN(test_unseen_registration);
 	RUN(test_arguments);
-	RUN(test_several_sets);
+	RUN(test_distant_sets); /* before there are many */
+	RUN(test_many_sets);
+	RUN(test_too_many_sets);
 	RUN(test_nested_set);
 	RUN(test_copied_set);
 	RUN(test_copied_set_of_taken_number);
@@ -336,7 +444,11 @@ int main(void)
 	RUN(test_fired_oneshot);
 	RUN(test_fired_oneshot_of_stream);
 	RUN(test_copies);
+	RUN(test_number_in_the_set_twice);
 	RUN(test_failed_bind);
 	RUN(test_unlisted);
+	test_needs_kcmp();
+	if (geteuid() == 0)
+		RUN(test_without_proc);
 	return 0;
 }
