@@ -9,10 +9,8 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 
 #define SMALL_STACK   16384 /* bytes */
@@ -235,22 +233,6 @@ static void test_few_descriptors(void)
 	}
 }
 
-static void test_without_proc(void)
-{
-	int fd, copy;
-
-	if (unshare(CLONE_NEWNS) < 0)
-		return; /* not allowed here */
-	CHECK_EQ(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-	CHECK_EQ(mount("none", "/proc", "tmpfs", 0, NULL), 0);
-	CHECK(access("/proc/self", F_OK) < 0);
-	fd = pair_socket(SOCK_STREAM);
-	copy = dup(fd);
-	CHECK_EQ(pair_bind(fd, 3026), 0);
-	CHECK(pair_is_there(fd));
-	CHECK_EQ(pair_port(copy), 3026);
-}
-
 /* Daemons close what they do not know; so does bind's own, if it kept any. */
 static void test_closes_all(void)
 {
@@ -295,7 +277,6 @@ int main(int argc, char **argv)
 	RUN(test_pending_cancellation);
 	RUN(test_small_stack);
 	RUN(test_few_descriptors);
-	RUN_BY(child_run, test_without_proc);
 	RUN(test_closes_all);
 	RUN(test_child_program);
 	return 0;
