@@ -1,7 +1,7 @@
 /* What clients can make a server hold, and that others do not notice. */
 import { expect, test } from "bun:test";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
-import { askStatus } from "@xsocket/server";
+import { askStatus, plainRule, serve } from "@xsocket/server";
 import { errno, SHUT_RDWR, SHUT_WR, SOL_SOCKET } from "@xsocket/xbind-native";
 import {
   asOrdinaryUser,
@@ -260,6 +260,35 @@ test.if(isRoot)(
     expect(askOnce(path)).toBe(0);
   },
 );
+
+test("quotas hold over all threads: so many connections at once, so many sockets in a minute", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  const rule = plainRule("few", { connections: 3, socketsPerMinute: 20 });
+  const limited = { source: "test", rules: [rule] };
+  const policies = [{ source: "test", rules: [plainRule("all", {})] }];
+  await using server = await serve({
+    address: path,
+    threads: 4,
+    policy: () => policies.shift() ?? limited,
+  });
+  await crowd(path, process.pid, 4);
+  await server.reload();
+  const refused = -errno.EPERM;
+  {
+    using clients = rawClients(path, 5);
+    expect(clients.map((client) => client.ask())).toEqual([0, 0, 0, refused, refused]);
+    expect(clients.map((client) => client.ask())).toEqual([0, 0, 0, refused, refused]);
+  }
+  const answers: number[] = [];
+  for (let n = 0; n < 20; n++) {
+    // A connection counts until its thread has seen the end of it.
+    await eventually("the connections to be gone", () => server.stats().connections === 0);
+    answers.push(askOnce(path));
+  }
+  expect(answers.filter((answer) => answer === 0)).toHaveLength(14);
+  expect(server.stats().refusals).toMatchObject({ connections: 4, "sockets per minute": 6 });
+});
 
 test("as many connections wait to be accepted as the backlog says", async () => {
   await using server = await startServer({ args: ["--backlog", "3"] });

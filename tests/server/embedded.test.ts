@@ -7,10 +7,12 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -345,4 +347,20 @@ test("a server that has stopped is not said to be out of reach", async () => {
   const server = await serve({ address: dir.join("control") });
   await server.stop();
   expect(server.isReachable()).toBe(true); // it has removed its file itself
+});
+
+test("a server that has stopped leaves alone what has its descriptors' numbers by then", async () => {
+  using dir = tempDir();
+  const server = await serve({ address: dir.join("control"), auditFile: dir.join("audit") });
+  await server.stop();
+  const own = Array.from({ length: 32 }, (_, i) => dir.join(`own${i}`));
+  const fds = own.map((path) => openSync(path, "w"));
+  try {
+    server.isAnswering();
+    await server.reload();
+    for (const fd of fds) writeSync(fd, "own");
+    expect(own.map((path) => readFileSync(path, "utf8"))).toEqual(own.map(() => "own"));
+  } finally {
+    fds.forEach((fd) => closeSync(fd));
+  }
 });

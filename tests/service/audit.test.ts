@@ -13,14 +13,12 @@ import {
   statSync,
   unlinkSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { limitDescriptors } from "../server/process.ts";
-import { crowd } from "../server/raw.ts";
 import {
   descriptors,
   eventually,
@@ -202,57 +200,6 @@ test("a FIFO that nobody empties loses lines, and the server goes on", async () 
   expect(ask(path, "stream")).toBe("ok");
   server.kill("SIGTERM");
   expect(await server.finished()).toBe(0);
-});
-
-test("quotas hold over all threads: so many connections at once, so many sockets in a minute", async () => {
-  using dir = tempDir();
-  const path = dir.join("control");
-  const rule = plainRule("few", { connections: 3, socketsPerMinute: 20 });
-  const limited = { source: "test", rules: [rule] };
-  const policies = [{ source: "test", rules: [plainRule("all", {})] }];
-  await using server = await serve({
-    address: path,
-    threads: 4,
-    policy: () => policies.shift() ?? limited,
-  });
-  await crowd(path, process.pid, 4);
-  await server.reload();
-  const native = loadSyscalls();
-  const connections = Array.from({ length: 5 }, () => native.handoverConnect(path, 1000));
-  const askOn = (fd: number) => {
-    native.handoverSend(fd, 2, 1, 0);
-    const got = native.handoverReceive(fd, 2, 1, 0, 5000);
-    if (got >= 0) native.close(got);
-    return got >= 0 ? "ok" : got;
-  };
-  const EPERM = -1;
-  expect(connections.map((fd) => askOn(fd))).toEqual(["ok", "ok", "ok", EPERM, EPERM]);
-  expect(connections.map((fd) => askOn(fd))).toEqual(["ok", "ok", "ok", EPERM, EPERM]);
-  for (const fd of connections) native.close(fd);
-  const answers: string[] = [];
-  for (let n = 0; n < 20; n++) {
-    // A connection counts until its thread has seen the end of it.
-    await eventually("the connections to be gone", () => server.stats().connections === 0);
-    answers.push(ask(path, "stream"));
-  }
-  expect(answers.filter((answer) => answer === "ok")).toHaveLength(14);
-  expect(server.stats().refusals).toMatchObject({ connections: 4, "sockets per minute": 6 });
-});
-
-test("a server that has stopped leaves alone what has its descriptors' numbers by then", async () => {
-  using dir = tempDir();
-  const server = await start({ auditFile: dir.join("audit") }, dir.join("control"));
-  await server.stop();
-  const own = Array.from({ length: 32 }, (_, i) => dir.join(`own${i}`));
-  const fds = own.map((path) => openSync(path, "w"));
-  try {
-    server.isAnswering();
-    await server.reload();
-    for (const fd of fds) writeSync(fd, "own");
-    expect(own.map((path) => readFileSync(path, "utf8"))).toEqual(own.map(() => "own"));
-  } finally {
-    fds.forEach((fd) => closeSync(fd));
-  }
 });
 
 test.skipIf(isContained)(
