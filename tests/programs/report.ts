@@ -11,10 +11,14 @@ export interface Verdict {
 
 const HEAD = `# Which programs work under libxbind.so
 
-These tables are made by \`./dev programs\`, which starts each program unchanged in a network namespace that has only \`lo\`,
-once without the library and once with it, and speaks to it with a real client from the namespace that it is to be reached in.
-"Works" means: the answer comes back; the program's log, where it has one, names the client's real address; the port is closed in the program's
-own namespace; and without the library none of it is reachable from outside. Versions are Debian's.
+These tables are made by \`./dev programs\`. It starts each program unchanged in a network namespace that has only \`lo\`,
+once without the library and once with it. A real client speaks to it from the namespace that it is to be reached in.
+Versions are Debian's. "Works" means:
+
+- The answer comes back.
+- The program's log, where it has one, names the client's real address.
+- The port is closed in the program's own namespace.
+- Without the library none of it is reachable from outside.
 `;
 
 /* What follows the tables is written by hand. */
