@@ -93,6 +93,32 @@ static void test_in_copy_that_is_left(void)
 	check_without_first(true);
 }
 
+/* Of the numbers that are free, the library's own descriptor takes the lowest. */
+static void check_closed(int set)
+{
+	int fd = fired_and_bound(set);
+
+	close(set);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
+	CHECK_EQ(errno, EBADF);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLEXCLUSIVE | EPOLLONESHOT, 2), -1);
+	CHECK_EQ(errno, EBADF);
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, NULL), -1);
+	CHECK_EQ(errno, EFAULT);
+	close(fd);
+}
+
+static void test_in_closed_set(void)
+{
+	int set = new_set();
+
+	check_closed(set);
+	set = new_set();
+	CHECK_EQ(fcntl(set, F_DUPFD_CLOEXEC, FIRST_COPY + 2), FIRST_COPY + 2);
+	close(set);
+	check_closed(FIRST_COPY + 2);
+}
+
 /* It is not forgotten for registrations in other sets, of which fewer are remembered. */
 static void test_beside_others(void)
 {
@@ -194,6 +220,7 @@ int main(void)
 	RUN(test_in_copy_of_set);
 	RUN(test_by_copy_of_set);
 	RUN(test_in_copy_that_is_left);
+	RUN(test_in_closed_set);
 	RUN(test_beside_others);
 	RUN(test_of_number);
 	RUN(test_of_number_of_set);

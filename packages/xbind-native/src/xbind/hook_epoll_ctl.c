@@ -41,17 +41,23 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 }
 
 /*
- * EEXIST, unless the kernel would find another fault first: one with the arguments, which it finds
- * in any set, a fresh one too; or that set is no epoll set any more.
+ * EEXIST, unless the kernel would find another fault: one with the arguments, which it finds in any
+ * set, a fresh one too; or that set is no epoll set any more, for which it looks once it has read
+ * the event. The fresh one may have the number of a set that is closed.
  */
 static int add_parked(int set, int fd, struct epoll_event *event)
 {
 	CLEANUP_CLOSE int probe = sys_epoll_create1(EPOLL_CLOEXEC);
 	int rc = probe < 0 ? 0 : real_epoll_ctl(probe, EPOLL_CTL_ADD, fd, event);
 
-	if (rc == 0 && probe >= 0)
-		rc = sys_epoll_ctl(set, EPOLL_CTL_DEL, probe, NULL);
-	return rc < 0 && rc != -ENOENT ? rc : -EEXIST;
+	if (probe >= 0 && rc != -EFAULT) {
+		const int in_set =
+		    probe == set ? -EBADF : sys_epoll_ctl(set, EPOLL_CTL_DEL, probe, NULL);
+
+		if (in_set != -ENOENT)
+			rc = in_set;
+	}
+	return rc < 0 ? rc : -EEXIST;
 }
 
 /* epoll_ctl(2) as if what is PARKED were in its set (epollrecord.h). */
