@@ -29,7 +29,7 @@ enum { UNREAD, READING, READ };
 static _Atomic int state;
 
 static struct {
-	uint8_t listed[CONFIG_PROTOS][PORTS / 8];
+	uint8_t listed[CONFIG_PROTOS][PORTS / 8]; /* one by one; "*" is in all */
 	uint16_t shift[CONFIG_PROTOS][PORTS]; /* published port minus the program's, modulo PORTS */
 	bool all[CONFIG_PROTOS];
 	bool any;
@@ -51,14 +51,16 @@ static uint16_t shift_of(const struct portlist_rule *rule)
 
 static void keep_rule(const struct portlist_rule *rule, enum config_proto proto)
 {
+	kept.any = true;
+	if (rule->every) {
+		kept.all[proto] = true;
+		return;
+	}
 	for (uint32_t port = rule->first; port <= rule->last; port++) {
 		kept.listed[proto][port / 8] |= (uint8_t)(1 << port % 8);
 		if (shift_of(rule) != 0 && kept.shift[proto][port] == 0)
 			kept.shift[proto][port] = shift_of(rule);
 	}
-	if (rule->every)
-		kept.all[proto] = true;
-	kept.any = true;
 }
 
 static void keep_ports(const char *list)
@@ -144,7 +146,7 @@ bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port)
 {
 	if (!ready())
 		return match_in_list(proto, port, ret_port);
-	if (!(kept.listed[proto][port / 8] & 1 << port % 8))
+	if (!kept.all[proto] && !(kept.listed[proto][port / 8] & 1 << port % 8))
 		return false;
 	*ret_port = (uint16_t)(port + kept.shift[proto][port]);
 	return true;
