@@ -4,11 +4,13 @@
 #include "core/visibility.h"
 #include "xbind/claim.h"
 #include "xbind/hook.h"
+#include "xbind/options.h"
 #include "xbind/real.h"
 #include "xbind/reserved.h"
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 
 /* Tries the ports from first to last once each. Return: 0 or -errno, -EADDRINUSE. */
 static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned last)
@@ -28,6 +30,13 @@ static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned 
 	return rc;
 }
 
+/* libc's takes IPv4 alone. That of another library may take more, and its bind is seen. */
+static bool is_for_libc(int fd, const struct sockaddr_in *addr)
+{
+	return addr ? addr->sin_family == AF_INET
+	            : option_number(fd, SOL_SOCKET, SO_DOMAIN) != AF_INET6;
+}
+
 static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 {
 	static _Atomic int slot; /* two threads that count at once would each skip ports */
@@ -35,12 +44,10 @@ static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 	struct claim claim;
 	int rc;
 
-	if (!reserved_is_listed())
+	if (!reserved_is_listed() || !is_for_libc(fd, addr))
 		return real_bindresvport(fd, addr);
 	if (!addr)
 		addr = &any;
-	if (addr->sin_family != AF_INET)
-		return -EAFNOSUPPORT;
 	claim = claim_slot(&slot);
 	rc = try_ports(fd, addr, RESERVED_START, RESERVED_LAST);
 	if (rc == -EADDRINUSE)

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* test_reserved_own.c - bindresvport(3) of another library than libc; all ports are listed */
+#include "support/pair.h"
+
+int bindresvport(int fd, struct sockaddr_in *addr);
+
+static void check_by(struct sockaddr_in6 *addr)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	CHECK(fd >= 0);
+	errno = 0;
+	CHECK_EQ(bindresvport(fd, (struct sockaddr_in *)addr), 0);
+	CHECK_EQ(errno, 0);
+	CHECK_EQ(pair_port(fd), 700);
+	CHECK(pair_is_there(fd));
+	close(fd);
+}
+
+static void test_ipv6(void)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6};
+
+	check_by(&addr);
+	check_by(NULL);
+}
+
+int main(void)
+{
+	test_needs_ipv6();
+	RUN(test_ipv6);
+	return 0;
+}
