@@ -14,6 +14,7 @@ export const EPOLL_CTL_MOD = 3;
 export const EPOLLIN = 0x1;
 export const EPOLLOUT = 0x4;
 export const EPOLLHUP = 0x10;
+export const EPOLLRDHUP = 0x2000;
 export const EPOLLET = 0x80000000;
 
 // shutdown(2)

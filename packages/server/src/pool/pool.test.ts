@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
-import { errno, loadSyscalls, POLLIN, SHUT_RDWR, type Syscalls } from "@xsocket/xbind-native";
+import {
+  errno,
+  loadSyscalls,
+  POLLIN,
+  SHUT_RD,
+  SHUT_RDWR,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { crowdUntil } from "../../../../tests/server/raw.ts";
 import { DIES, DIES_LOCKED, THROWS } from "../../test/failing-worker.ts";
 import { fitBounds } from "../bounds.ts";
@@ -125,21 +132,27 @@ test("an exception ends one connection and not the server", async () => {
   expect(pool.shared.thread(0, THREAD.records)).toBe(0); // none is on its way any more
 });
 
-test("a listening socket that was shut down is said, and wakes nobody any more", async () => {
-  await using pool = await failingPool(1);
-  const kept = sys.handoverConnect(pool.path, 1000);
-  expect(ask(kept, 0)).toBe(0);
-  sys.shutdown(pool.listenFd, SHUT_RDWR);
-  while (pool.records.length === 0) await Bun.sleep(1);
-  expect(pool.records[0]?.message).toContain("the listening socket was shut down");
-  const before = process.cpuUsage();
-  await Bun.sleep(300);
-  const { user, system } = process.cpuUsage(before);
-  expect((user + system) / 1000).toBeLessThan(150);
-  expect(ask(kept, 0)).toBe(0);
-  expect(pool.records.length).toBe(1);
-  sys.close(kept);
-});
+test.each([
+  ["both ways", SHUT_RDWR],
+  ["for reading", SHUT_RD],
+])(
+  "a listening socket that was shut down %s is said, and wakes nobody any more",
+  async (_, how) => {
+    await using pool = await failingPool(1);
+    const kept = sys.handoverConnect(pool.path, 1000);
+    expect(ask(kept, 0)).toBe(0);
+    sys.shutdown(pool.listenFd, how);
+    while (pool.records.length === 0) await Bun.sleep(1);
+    expect(pool.records[0]?.message).toContain("the listening socket was shut down");
+    const before = process.cpuUsage();
+    await Bun.sleep(300);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1000).toBeLessThan(150);
+    expect(ask(kept, 0)).toBe(0);
+    expect(pool.records.length).toBe(1);
+    sys.close(kept);
+  },
+);
 
 test("a thread that dies is replaced, its connections are closed, and the log says so", async () => {
   const before = descriptors();

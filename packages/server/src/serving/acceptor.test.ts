@@ -1,6 +1,13 @@
 import { expect, test } from "bun:test";
 import { REQUEST_BYTES, SIGNATURE_BYTES } from "@xsocket/protocol";
-import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLLIN, errno, type Syscalls } from "@xsocket/xbind-native";
+import {
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_MOD,
+  EPOLLIN,
+  EPOLLRDHUP,
+  errno,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { threadContext, threadOptions } from "../../test/thread.ts";
 import type { Bounds } from "../bounds.ts";
 import { COUNTER, createMemory } from "../memory/memory.ts";
@@ -134,9 +141,9 @@ test("in a pause nobody wakes the thread, and then it listens again", () => {
   acceptor.resume();
   expect([acceptor.waitMs(), acceptor.isListening]).toEqual([-1, true]);
   expect(asked).toEqual([
-    [EPOLL_CTL_ADD, EPOLLIN],
+    [EPOLL_CTL_ADD, EPOLLIN | EPOLLRDHUP],
     [EPOLL_CTL_MOD, 0],
-    [EPOLL_CTL_MOD, EPOLLIN],
+    [EPOLL_CTL_MOD, EPOLLIN | EPOLLRDHUP],
   ]);
 });
 

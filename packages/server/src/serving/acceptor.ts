@@ -5,6 +5,7 @@ import {
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
   EPOLLIN,
+  EPOLLRDHUP,
   errno,
   errnoName,
   POLLIN,
@@ -18,6 +19,8 @@ import type { Context } from "./thread.ts";
 /** The epoll data of the listening socket and of the eventfd: no descriptor has these numbers. */
 export const LISTEN_DATA = 0x7ffffffe;
 export const WAKE_DATA = 0x7fffffff;
+
+const LISTENS = EPOLLIN | EPOLLRDHUP; // the latter when it was shut down for reading
 
 /** Connections accepted in a row, then others have their turn. */
 export const ACCEPTS = 64;
@@ -58,7 +61,7 @@ export class Acceptor {
     this.#serve = serve;
     // several threads would wake each other for nothing, and one keeps up with the floor
     this.#listens = context.options.index === 0;
-    if (this.#listens) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, EPOLLIN));
+    if (this.#listens) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, LISTENS));
   }
 
   /* The socket stays registered while accepting pauses: to be added again it might find no room. */
@@ -88,7 +91,7 @@ export class Acceptor {
   resume(): void {
     if (this.#pausedUntil === 0 || this.waitMs() > 0) return;
     this.#pausedUntil = 0;
-    this.#control(EPOLL_CTL_MOD, EPOLLIN);
+    this.#control(EPOLL_CTL_MOD, LISTENS);
   }
 
   /**
@@ -109,10 +112,13 @@ export class Acceptor {
   /**
    * Accepts what waits, but not too many in a row: who comes again and again, if only to be refused,
    * must not keep the others from their turn.
+   *
+   * @returns whether another one may wait
    */
-  accept(most: number): void {
+  accept(most: number): boolean {
     this.#renewSpare();
-    for (let left = most; left > 0; left--) if (!this.#acceptOne()) return;
+    for (let left = most; left > 0; left--) if (!this.#acceptOne()) return false;
+    return true;
   }
 
   /* Returns whether another one may wait. */

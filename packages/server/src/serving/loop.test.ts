@@ -26,7 +26,7 @@ import { DEFAULT_POLICY } from "../policy/builtin.ts";
 import { createQuotaMemory, Quotas } from "../policy/quota.ts";
 import { plainRule } from "../policy/rule.ts";
 import { reclaim } from "../pool/reclaim.ts";
-import { LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
+import { ACCEPTS, LISTEN_DATA, WAKE_DATA } from "./acceptor.ts";
 import { type Channel, COLLECT_STEPS, EVENTS, Loop } from "./loop.ts";
 import type { Order } from "./thread.ts";
 
@@ -554,6 +554,27 @@ test("where more are ready than one wait takes, who is new does not wait for all
   expect(serveReady(3, { accept: () => -errno.EMFILE }).accepts).toBe(2); // then there is a pause
   const orderAt = 4;
   expect(serveReady(3, { first: [EPOLLHUP, LISTEN_DATA], orderAt }).accepts).toBe(1); // then it is lost
+});
+
+test("who was in the queue when the listening socket was shut down is accepted", () => {
+  const orders: Order[] = [];
+  let queued = ACCEPTS + 1;
+  const kernel = {
+    epollCtl: (_: number, operation: number) =>
+      operation === EPOLL_CTL_DEL ? orders.push({ kind: "stop" }) : 0,
+    epollWait(_: number, pairs: Uint32Array) {
+      pairs.set([EPOLLIN | EPOLLHUP, orders.length > 0 ? WAKE_DATA : LISTEN_DATA]);
+      return 1;
+    },
+    accept: () => (queued === 0 ? -errno.EAGAIN : (queued--, DESCRIPTORS)),
+    eventfd: () => -errno.EMFILE,
+    eventfdTake: () => 0,
+    receivePacket: () => -errno.EAGAIN,
+    sendPacket: () => 8,
+    close: () => 0,
+  };
+  threadAt(0, createMemory(DESCRIPTORS, 1), orders, kernel).run();
+  expect(queued).toBe(0);
 });
 
 test("an exception in that does not end the thread", () => {

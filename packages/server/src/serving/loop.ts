@@ -13,6 +13,7 @@ import {
   EPOLL_CTL_ADD,
   EPOLLHUP,
   EPOLLIN,
+  EPOLLRDHUP,
   errno,
   type Syscalls,
 } from "@xsocket/xbind-native";
@@ -181,13 +182,14 @@ export class Loop {
   }
 
   #listened(events: number): void {
-    this.#acceptSome(ACCEPTS);
-    if ((events & EPOLLHUP) !== 0) this.#acceptor.lost();
+    const mayMoreWait = this.#acceptSome(ACCEPTS);
+    if (!mayMoreWait && (events & (EPOLLHUP | EPOLLRDHUP)) !== 0) this.#acceptor.lost();
   }
 
-  #acceptSome(most: number): void {
-    this.#acceptor.accept(most);
+  #acceptSome(most: number): boolean {
+    const mayMoreWait = this.#acceptor.accept(most);
     this.#turns.settle();
+    return mayMoreWait;
   }
 
   #wake(): void {
