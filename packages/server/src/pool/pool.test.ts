@@ -266,13 +266,24 @@ test("none is started by who is told to stop, though there was work for one just
 });
 
 test("a thread that has not answered the call before is told from one that has", async () => {
-  let isDeaf = true;
-  const eventfdAdd = (fd: number) => (isDeaf ? 0 : sys.eventfdAdd(fd));
+  const deaf = new Set<number>();
+  const eventfdAdd = (fd: number) => (deaf.has(fd) ? 0 : sys.eventfdAdd(fd));
   await using pool = await failingPool(2, undefined, { ...sys, eventfdAdd });
+  deaf.add(pool.shared.thread(0, THREAD.wake));
   expect([pool.areAnswering(), pool.areAnswering()]).toEqual([true, false]);
-  isDeaf = false;
+  deaf.clear();
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
-  while (!pool.areAnswering()) await Bun.sleep(1);
+  const beatOfFirst = () => pool.shared.thread(0, THREAD.beat);
+  const areAnswering = async () => {
+    const before = beatOfFirst();
+    const areAll = pool.areAnswering();
+    while (beatOfFirst() === before) await Bun.sleep(1);
+    return areAll;
+  };
+  while (!(await areAnswering())) await Bun.sleep(1);
+  deaf.add(pool.shared.thread(1, THREAD.wake));
+  while (await areAnswering()) await Bun.sleep(1);
+  deaf.clear(); // it is to hear of the end
 });
 
 test("no thread is started where Bun may need the last ones, and later one is", async () => {
