@@ -142,10 +142,19 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
   throw failure;
 }
 
-/* Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. */
-function tlsFor(tls: TLSOptions | boolean | undefined, hostname: string): TLSOptions | undefined {
-  if (tls === undefined || tls === false) return undefined;
-  return { serverName: withoutBrackets(hostname), ...(tls === true ? {} : tls) };
+/*
+ * Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. The
+ * options may inherit what they have, and what are none are Bun's to refuse.
+ */
+function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boolean {
+  if (tls !== true && (typeof tls !== "object" || tls === null || Array.isArray(tls))) return tls;
+  const given: object = tls === true ? {} : tls;
+  const serverName: unknown = Reflect.get(given, "serverName");
+  const name = serverName === undefined ? Reflect.get(given, "servername") : serverName;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Object.create is typed any
+  return Object.create(given, {
+    serverName: { value: name || withoutBrackets(hostname) },
+  }) as TLSOptions;
 }
 
 /*
@@ -224,9 +233,8 @@ export async function connect<Data = undefined>(
   using socket = await connectedSocket(peer, options).catch(async (error: unknown) => {
     throw await reportConnectError(options, error);
   });
-  const secure = tlsFor(tls, hostname);
   const rest = forBun(local, "localAddress", "localPort", "reusePort", "ipv6Only");
-  const adopted = { ...rest, ...(secure && { tls: secure }), fd: socket.fd };
+  const adopted = { ...rest, tls: tlsFor(tls ?? false, hostname), fd: socket.fd };
   const connected = await adopt<Data>(
     adopted,
     options,

@@ -96,6 +96,40 @@ async function upgrade(): Promise<unknown> {
   return log;
 }
 
+/* What a server of TLS is asked for, and whether its certificate will do; or that it is not TLS, or refused. */
+async function shake(tls: unknown): Promise<unknown> {
+  const { promise: asked, resolve } = Promise.withResolvers<unknown>();
+  const { promise: checked, resolve: tell } = Promise.withResolvers<unknown>();
+  const handshake = (socket: Bun.TLSSocket): void => resolve(socket.getServername() ?? "none");
+  const plain = { data() {}, handshake, close: () => resolve("plain") };
+  const listener = await doListen({ port: 0, tls: { key, cert }, socket: plain });
+  try {
+    const client = await doConnect({
+      port: listener.port,
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what JavaScript may give
+      tls: tls as Bun.TLSOptions,
+      socket: { data() {}, handshake: (_, ok) => tell(ok), close: () => tell("plain") },
+    });
+    await Bun.sleep(SETTLE_MS);
+    client.end();
+    return [await asked, await checked];
+  } finally {
+    listener.stop(true);
+  }
+}
+
+const NAMES: readonly object[] = [
+  {},
+  { serverName: "web.test" },
+  { servername: "web.test" },
+  { serverName: "web.test", servername: "other.test" },
+  { serverName: "other.test", servername: "web.test" },
+  { serverName: undefined },
+  { serverName: undefined, servername: "web.test" },
+  { serverName: null, servername: "web.test" },
+  { servername: null },
+];
+
 function complain(): never {
   throw new Error("mine");
 }
@@ -167,6 +201,14 @@ await play({
     await after(() => client.end());
     listener.stop(true);
     return [seen(), told];
+  },
+  async "whose certificate it has to be"() {
+    return Promise.all(NAMES.map((name) => outcome(shake({ ca: cert, ...name }))));
+  },
+  async "TLS options that are inherited, or none"() {
+    const none = [null, undefined, false, 0, "", "x", []];
+    const inherited: object = Object.create({ ca: cert, servername: "web.test" });
+    return Promise.all([inherited, ...none].map((tls) => outcome(shake(tls))));
   },
   async refused() {
     const log: string[] = [];
