@@ -50,9 +50,33 @@ function mayKeep({ init, headers }: Plan): boolean {
   return init.keepalive !== false && !closes && isKeyed(tlsGiven(init));
 }
 
-/* JavaScript gives null and booleans, too. */
-function tlsGiven({ tls }: BunFetchRequestInit): object {
-  return typeof tls === "object" && tls !== null ? tls : {};
+interface TlsGiven {
+  readonly serverName?: unknown;
+  readonly servername?: unknown;
+  readonly checkServerIdentity?: https.RequestOptions["checkServerIdentity"];
+}
+
+/* What is given, be it inherited. JavaScript gives null and booleans, too. */
+function tlsGiven({ tls }: BunFetchRequestInit): TlsGiven {
+  const given = {};
+  if (typeof tls === "object")
+    for (const name in tls) Reflect.set(given, name, Reflect.get(tls, name));
+  return given;
+}
+
+type Check = NonNullable<TlsGiven["checkServerIdentity"]>;
+
+/* A check that throws has refused the certificate: node:https would go on with the request. */
+function refusing(check: Check): Check {
+  return (...args) => {
+    try {
+      return check(...args);
+    } catch (error) {
+      return error instanceof Error
+        ? error
+        : new Error("checkServerIdentity has thrown", { cause: error });
+    }
+  };
 }
 
 /*
@@ -60,10 +84,10 @@ function tlsGiven({ tls }: BunFetchRequestInit): object {
  * host: node:https would check it against a `host` header, which may be somebody else's words.
  */
 function tlsOf({ init, url }: Plan): https.RequestOptions {
-  const tls = tlsGiven(init);
-  const serverName: unknown = Reflect.get(tls, "serverName") ?? Reflect.get(tls, "servername");
-  const servername = typeof serverName === "string" ? serverName : withoutBrackets(url.hostname);
-  return { ...tls, servername };
+  const { serverName, checkServerIdentity: check, ...rest }: TlsGiven = tlsGiven(init);
+  const name = serverName === undefined ? rest.servername : serverName;
+  const servername = typeof name === "string" ? name : withoutBrackets(url.hostname);
+  return { ...rest, servername, ...(check && { checkServerIdentity: refusing(check) }) };
 }
 
 interface Agents extends Disposable {

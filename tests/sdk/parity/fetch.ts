@@ -56,6 +56,12 @@ const BODIES: Bun.BodyInit[] = [
 const BYTES = new TextEncoder().encode("bytes");
 const PARTS = [BYTES.buffer, new DataView(BYTES.buffer, 1, 2), new Uint16Array([65]), "", "é"];
 
+const INHERITED: object = Object.create({ ca });
+
+function refuse(): never {
+  throw new Error("nor that one");
+}
+
 await play({
   "a response": async () => {
     const response = await doFetch(`${plain}/echo`, { headers: { "x-a": "1" } });
@@ -145,6 +151,8 @@ await play({
         { ca, serverName: "web.test" },
         { ca, serverName: "other.test" },
         { ca, checkServerIdentity: () => new Error("not that one") },
+        { ca, checkServerIdentity: refuse },
+        INHERITED,
         {},
       ],
       (tls) => text(`${secure}/echo`, { tls }),
