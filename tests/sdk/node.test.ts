@@ -246,6 +246,20 @@ test("a server of node:http that was closed and listens again keeps its connecti
   }
 });
 
+test("a server of node:http that was closed is forgotten", async () => {
+  await using server = await startServer();
+  const closed = async (): Promise<WeakRef<http.Server>> => {
+    const web = await nodeListen(http.createServer(), { via: server.path, host: "127.0.0.1" });
+    await new Promise((resolve) => void web.close(resolve));
+    return new WeakRef(web);
+  };
+  const all = await Promise.all(Array.from({ length: 20 }, closed));
+  await eventually("most of them to be collected", () => {
+    Bun.gc(true);
+    return all.filter((web) => web.deref()).length < 10;
+  });
+});
+
 test("a server of node:http answers what it was asked before it was closed, and listens meanwhile", async () => {
   await using server = await startServer();
   const answers: http.ServerResponse[] = [];

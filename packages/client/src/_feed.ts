@@ -2,7 +2,7 @@
  * The connections of an http server: an http server of Bun ignores a descriptor and listens somewhere
  * else, so a net server feeds it, and what is asked of the one has to be answered by the other.
  */
-import type * as http from "node:http";
+import * as http from "node:http";
 import * as net from "node:net";
 import { LONGEST_MS } from "./_deadline.ts";
 
@@ -128,6 +128,7 @@ export function feed(server: http.Server): net.Server {
   const closeBoth = (done?: (error?: Error) => void): http.Server => {
     acceptor.close((error) => done?.(error));
     void connections.drain();
+    http.Server.prototype.close.call(server); // ends Bun's own timer, which would keep it in memory
     return server;
   };
   acceptor.on("listening", () => void server.emit("listening"));
