@@ -3,7 +3,7 @@ import { here, type TempDir } from "../harness/index.ts";
 
 /** A key and a self-signed certificate in PEM form, for a host name, 127.0.0.1 and ::1. */
 export async function makeCertificate(
-  dir: TempDir,
+  dir: Pick<TempDir, "join">,
   hostname: string,
 ): Promise<{ key: string; cert: string }> {
   const [key, cert] = [dir.join("key.pem"), dir.join("cert.pem")];

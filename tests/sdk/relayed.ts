@@ -4,25 +4,30 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { basename } from "node:path";
 import { serve } from "@xsocket/client";
 
-const [, , via = "", scheme = "", directory = ""] = process.argv;
-const file = (name: string): string => readFileSync(`${directory}/${name}`, "utf8");
+const [, , via = "", ...directories] = process.argv; // of certificates, by the names that they are for
+const certificates = directories.map((directory) => {
+  const file = (name: string): string => readFileSync(`${directory}/${name}`, "utf8");
+  return { key: file("key.pem"), cert: file("cert.pem"), serverName: basename(directory) };
+});
 const relays = (): string[] =>
   readdirSync(tmpdir()).filter((name) => name.startsWith("xsocket-relay-"));
-const tls = scheme === "https" ? { tls: { key: file("key.pem"), cert: file("cert.pem") } } : {};
+const tls = certificates.length > 0 ? { tls: certificates } : { tls: {} }; // without a key it is none
 
 const server = await serve<{ id: number }, "/static" | "/slow" | "/failing">({
   via,
   hostname: "127.0.0.1",
   port: 0,
   ...tls,
+  idleTimeout: 1,
   routes: {
     "/static": new Response("static"),
     "/failing": () => new Response(failing()),
     async "/slow"() {
       console.log("slow was asked for");
-      await Bun.sleep(300);
+      await Bun.sleep(1500); // longer than a connection may be idle
       return new Response("slow");
     },
   },

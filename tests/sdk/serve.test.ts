@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { readdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { serve, serveSync, XSocketError } from "@xsocket/client";
 import {
   createNamespace,
@@ -236,11 +236,16 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     ["http", "no sockets of its own", WITHOUT_INET],
   ])("a relay does the same: %s, %s", async (scheme, _, start) => {
     using dir = tempDir();
-    if (scheme === "https") await makeCertificate(dir, "web.test");
+    const names = scheme === "https" ? ["web.test", "other.test"] : [];
+    const directories = names.map((name) => dir.join(name));
+    for (const directory of directories) {
+      mkdirSync(directory);
+      await makeCertificate({ join: (file) => join(directory, file) }, basename(directory));
+    }
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });
     const script = `${import.meta.dir}/relayed.ts`;
-    const argv = [process.execPath, script, xsocketServer.path, scheme, dir.path];
+    const argv = [process.execPath, script, xsocketServer.path, ...directories];
     const env = { TMPDIR: dir.path };
     await using program = here.spawn([...start, ...argv], { env, stdin: "" });
     const [, port] = await program.says(/port (\d+)/);
@@ -248,14 +253,30 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     const body = await curl(target, "-k", "-d", "body", `${base}/echo`);
     expect(JSON.parse(body)).toEqual(["127.0.0.1", `${scheme}:`, "body", Number(port)]);
     expect(await curl(target, "-k", `${base}/static`)).toBe("static");
+    for (const name of names) {
+      const there = ["--resolve", `${name}:${port}:127.0.0.1`, `https://${name}:${port}/static`];
+      const cert = dir.join(`${name}/cert.pem`);
+      expect(await curl(target, "--cacert", cert, ...there)).toBe("static");
+    }
+    const status = ["-k", "-o", "/dev/null", "-w", "%{http_code}"];
+    const [large, nameless] = [
+      ["-H", "content-length: 3000000000", "-d", "x"],
+      ["-H", "host:"],
+    ];
+    expect(await curl(target, ...status, ...large, `${base}/echo`)).toBe("413");
+    expect(await curl(target, ...status, ...nameless, `${base}/static`)).toBe("400");
     const socket = [process.execPath, "-e", WS, base.replace("http", "ws")];
     expect((await target.run(socket)).stdout).toBe("welcome 127.0.0.1,7 hello\n");
     const failing = ["curl", "-sk", "--max-time", "10", `${base}/failing`];
     const { code, stdout } = await target.run(failing);
     expect(CUT_SHORT).toContain(code);
     expect(stdout).toBe("part");
-    const slow = curl(target, "-k", `${base}/slow`);
+    const [web, other] = [`${base}/slow`, `${base}/static`];
+    const late = curl(target, "-k", "--rate", "15/m", "-w", "%{num_connects}", web, other); // 4 s apart
     await program.says(/slow was asked for/);
+    expect(await late).toBe("slow1static1");
+    const slow = curl(target, "-k", web);
+    await program.says(/slow was asked for[^]*slow was asked for/);
     await program.endInput(); // it stops, but not before that is answered
     expect(await slow).toBe("slow");
     expect(await program.finished()).toBe(0);

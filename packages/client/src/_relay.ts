@@ -85,12 +85,19 @@ function requestBehind(
     : http.request(options);
 }
 
+function hasBody({ headers }: http.IncomingMessage): boolean {
+  return "content-length" in headers || "transfer-encoding" in headers;
+}
+
 function relayRequest(
   behind: Behind,
   agent: http.Agent,
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): void {
+  // as Bun.serve does; the one behind would not see it, since node:http gives each request a host
+  if (request.headers.host === undefined && request.httpVersion !== "1.0")
+    return void response.writeHead(400, { connection: "close" }).end();
   const inner = requestBehind(behind, request, agent);
   inner.on("response", (answer) => {
     response.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -99,6 +106,7 @@ function relayRequest(
   });
   inner.on("error", () => response.destroy());
   response.on("close", () => inner.destroy());
+  if (hasBody(request)) inner.flushHeaders(); // it may be answered before it has come
   request.pipe(inner);
 }
 
@@ -135,11 +143,24 @@ interface Relay {
   end(): void;
 }
 
+/* The first of the certificates is for clients that name none of the hosts. Bun's names for options are those of node:tls. */
+function tlsServer(
+  [first, ...others]: readonly TLSOptions[],
+  accept: (client: net.Socket) => void,
+): tls.Server {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+  const server = tls.createServer(first as tls.TlsOptions, accept);
+  for (const { serverName = "", ...options } of others)
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see above
+    server.addContext(serverName, options as tls.SecureContextOptions);
+  return server;
+}
+
 /* Takes the connections of our socket. */
 function relayFrom(
   socket: OwnedSocket,
   behind: Behind,
-  options: tls.TlsOptions,
+  certificates: readonly TLSOptions[],
   idleMs: number,
 ): Relay {
   const agent = behind.secure
@@ -154,11 +175,14 @@ function relayFrom(
   const connections = new Connections(front);
   const accept = (client: net.Socket): void => {
     connections.add(client);
-    const dropIdle = (): void => void (connections.isIdle(client) && client.destroy());
-    if (idleMs > 0) client.setTimeout(idleMs, dropIdle);
+    if (idleMs > 0) client.setTimeout(idleMs);
+    // Bun tells of it once alone, and of a request that is still to be answered as well
+    client.on("timeout", () =>
+      connections.isIdle(client) ? client.destroy() : client.setTimeout(idleMs),
+    );
     front.emit("connection", client);
   };
-  const acceptor = behind.secure ? tls.createServer(options, accept) : net.createServer(accept);
+  const acceptor = behind.secure ? tlsServer(certificates, accept) : net.createServer(accept);
   acceptor.listen({ fd: socket.take() });
   const drain = (): Promise<void> => {
     acceptor.close();
@@ -212,15 +236,13 @@ export function startRelayed<Data>(
   const directory = makeDirectory();
   undo.defer(() => removeDirectory(directory));
   const header = `x-xsocket-peer-${crypto.randomUUID()}`;
-  const secure = options.tls !== undefined;
-  const behind = { path: join(directory, "http"), header, secure };
+  const path = join(directory, "http");
   let upgrading: SocketAddress | null = null;
-  const server = run({ unix: behind.path, ...withPeers(options.websocket, () => upgrading) });
+  const server = run({ unix: path, ...withPeers(options.websocket, () => upgrading) });
   undo.defer(() => void server.stop(true));
   const idleMs = (options.idleTimeout ?? IDLE_SECONDS) * 1000;
-  const tlsOptions = [options.tls ?? {}].flat()[0] ?? {};
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's names are those of node:tls
-  const relay = relayFrom(socket, behind, tlsOptions as tls.TlsOptions, idleMs);
+  const behind = { path, header, secure: server.protocol === "https" };
+  const relay = relayFrom(socket, behind, [options.tls ?? []].flat(), idleMs);
   undo.move();
   const upgrade = server.upgrade.bind(server);
   const stop = server.stop.bind(server);
