@@ -29,6 +29,10 @@ interface RelayOptions<Data> {
 /* For how long Bun.serve keeps an idle connection unless idleTimeout says otherwise, in seconds. */
 const IDLE_SECONDS = 10;
 
+/* For how long a connection to the server behind is kept, in milliseconds. That server may end one up to 4 s
+   before it was idle for its time, and a request must not meet that end. */
+const KEPT_MS = 4000;
+
 /* Those of the relays that were not stopped: a process that ends without that removes them as well. */
 const directories = new Set<string>();
 
@@ -163,9 +167,8 @@ function relayFrom(
   certificates: readonly TLSOptions[],
   idleMs: number,
 ): Relay {
-  const agent = behind.secure
-    ? new https.Agent({ keepAlive: true })
-    : new http.Agent({ keepAlive: true });
+  const kept = { keepAlive: idleMs === 0 || idleMs > 2 * KEPT_MS, timeout: KEPT_MS };
+  const agent = behind.secure ? new https.Agent(kept) : new http.Agent(kept);
   const front = http.createServer((request, response) =>
     relayRequest(behind, agent, request, response),
   );
