@@ -101,6 +101,11 @@ export interface Program {
   readonly image: string;
 }
 
+/** A program's name, with that of its interpreter, which decides whether it can be preloaded. */
+export function spoken({ name, path, image }: Program): string {
+  return image === path ? name : `${name} (run by ${image})`;
+}
+
 /**
  * Finds what a command would run.
  *

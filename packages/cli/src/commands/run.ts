@@ -11,7 +11,7 @@ import { sendPlan } from "../plan.ts";
 import { portWords } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle } from "../preloadable.ts";
-import { findProgram } from "../program.ts";
+import { findProgram, spoken } from "../program.ts";
 import { unreached } from "../unreached.ts";
 import { result, words } from "../words.ts";
 
@@ -59,7 +59,7 @@ function refuseHopeless(name: string): void {
   const obstacle = program && preloadObstacle(program, libraryPath("xbind"));
   if (obstacle)
     throw new FailureError(
-      `${name} would open no port there, since ${obstacle.found}: ${obstacle.remedy} (--force runs it all the same)`,
+      `${spoken(program)} would open no port there, since ${obstacle.found}: ${obstacle.remedy} (--force runs it all the same)`,
     );
 }
 

@@ -2,7 +2,7 @@ import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import { FailureError } from "../errors.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle, REINSTALL, unusable } from "../preloadable.ts";
-import { findProgram } from "../program.ts";
+import { findProgram, spoken } from "../program.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 /* A program that is linked dynamically everywhere, to compare the library with. */
@@ -54,7 +54,8 @@ export function programRow(name: string, libraries: Row): Row {
     if (!program)
       return skipped("program", `${name} is not UTF-8 in full, so it cannot be looked at`);
     const obstacle = preloadObstacle(program, libraryPath("xbind"));
-    if (obstacle) return failed("program", `${name}: ${obstacle.found}`, obstacle.remedy);
+    if (obstacle)
+      return failed("program", `${spoken(program)}: ${obstacle.found}`, obstacle.remedy);
     const { path, image } = program;
     return ok(
       "program",
