@@ -23,7 +23,12 @@ guardDescriptors();
 describe("the row that fails is", () => {
   test("socket: there is none, something else, or a link to nothing", async () => {
     using dir = tempDir();
-    expectOnly(await examine([dir.join("control")]), "socket", /does not exist/, /xsocket serve/);
+    expectOnly(
+      await examine([dir.join("control")]),
+      "socket",
+      /does not exist/,
+      /container, mount .*: xsocket serve /,
+    );
     writeFileSync(dir.join("plain"), "");
     expectOnly(await examine([dir.join("plain")]), "socket", /is no socket/, /xsocket serve/);
     symlinkSync("nothing", dir.join("link"));
@@ -42,7 +47,12 @@ describe("the row that fails is", () => {
     const name = `@xsocket-doctor-${process.pid}@x`;
     await using server = await startServer({ place: target, path: name });
     const rows = await examine([server.path]);
-    expectOnly(rows, "socket", /in this network namespace/, /abstract names.*listen at a path/);
+    expectOnly(
+      rows,
+      "socket",
+      /in this network namespace/,
+      /listen at a path.*: xsocket serve '?@/,
+    );
     const within = await examine([name], { place: target });
     expect(within.filter((row) => row.status !== "ok" && isToBe(row.name))).toEqual([]);
     for (const part of [name.slice(0, -2), "@x"])

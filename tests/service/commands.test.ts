@@ -263,7 +263,7 @@ describe("status", () => {
     using dir = tempDir();
     const { code, stderr } = await xsocket("status", dir.join("none"));
     expect(stderr).toMatch(
-      /^xsocket: cannot get the server's status through \S+: there is no such control socket \(ENOENT\)\. Start/,
+      /^xsocket: cannot get the server's status through \S+: there is no such control socket \(ENOENT\)\. Start [^\n]*container[^\n]* mount [^\n]*\n$/,
     );
     expect(code).toBe(1);
   });

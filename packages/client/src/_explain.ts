@@ -37,7 +37,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
   reach: {
     ENOENT: [
       "there is no such control socket",
-      'Start a server with "xsocket serve SERVER" in the target namespace, or name its control socket with via.',
+      'Start a server with "xsocket serve SERVER" in the target namespace, or name its control socket with via. If it runs, a container may not have its directory: mount that.',
     ],
     ECONNREFUSED: [
       "no server listens there",

@@ -18,9 +18,6 @@ import { failed, ok, type Row, skipped } from "./row.ts";
 
 const CONNECT_MS = 2000;
 
-const ABSTRACT_REMEDY =
-  "abstract names belong to a network namespace and are unseen from every other one: have the server listen at a path, which both namespaces see";
-
 function startAt(path: string): string {
   return `start it in the target namespace: xsocket serve ${shellWord(path)}`;
 }
@@ -131,7 +128,11 @@ function abstractRow(name: string): Row {
   const here = readFileSync("/proc/self/net/unix", "utf8").split("\n");
   return here.some((line) => line.endsWith(` ${name}`))
     ? ok("socket", `${name} is known in this network namespace`)
-    : failed("socket", `there is no ${name} in this network namespace`, ABSTRACT_REMEDY);
+    : failed(
+        "socket",
+        `there is no ${name} in this network namespace`,
+        `if it runs in another one, have it listen at a path, since abstract names are unseen from there; else start it here: xsocket serve ${shellWord(name)}`,
+      );
 }
 
 const ELSEWHERE =
@@ -154,7 +155,11 @@ export function socketRow(path: string): Row {
             `${path} is a link to nothing`,
             `take the link away (rm ${shellWord(path)}) and ${startAt(path)}`,
           )
-        : failed("socket", `${path} does not exist`, startAt(path));
+        : failed(
+            "socket",
+            `${path} does not exist`,
+            `if it runs and this is a container, mount its directory here; else ${startAt(path)}`,
+          );
     case "hidden":
       return skipped("socket", `${path} cannot be seen`);
   }
