@@ -199,3 +199,12 @@ test("no server is one sentence with the remedy", async () => {
     expect(stderr).not.toContain(" via");
   }
 });
+
+test("a quota that is used up is said to be that, or the kind of socket", async () => {
+  await using server = await startServer({ args: ["--sockets-per-minute", "1"] });
+  const open = () => here.run([XSOCKET, "open", server.path]);
+  expect((await open()).code).toBe(0);
+  const { code, stderr } = await open();
+  expect(stderr).toMatch(/^xsocket: [^\n]* this kind of socket [^\n]* quota [^\n]*\(EPERM\)/);
+  expect(code).toBe(1);
+});

@@ -82,11 +82,11 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
   },
   ask: {
     EPERM: [
-      "the server's policy refuses this kind of socket to this user",
+      "the server's policy refuses this kind of socket to this user, or a quota of it is used up",
       "The server's log names the rule of its policy. Without one only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
     ],
     "EPERM, @name": [
-      "the server's policy refuses this kind of socket to this user",
+      "the server's policy refuses this kind of socket to this user, or a quota of it is used up",
       "The server's log names the rule of its policy. Without one an abstract name serves only root and the server's own user: let others in with --allow-user, or have the server listen at a path.",
     ],
     EACCES: [
