@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
-import { here, type TempDir } from "../harness/index.ts";
+import { join } from "node:path";
+import { here } from "../harness/index.ts";
 
-/** A key and a self-signed certificate in PEM form, for a host name, 127.0.0.1 and ::1. */
+/** A key and a self-signed certificate in PEM form, for a host name, 127.0.0.1 and ::1, made in a directory. */
 export async function makeCertificate(
-  dir: Pick<TempDir, "join">,
+  directory: string,
   hostname: string,
 ): Promise<{ key: string; cert: string }> {
-  const [key, cert] = [dir.join("key.pem"), dir.join("cert.pem")];
+  const [key, cert] = [join(directory, "key.pem"), join(directory, "cert.pem")];
   const names = `subjectAltName=DNS:${hostname},IP:127.0.0.1,IP:::1`;
   const out = ["-keyout", key, "-out", cert, "-subj", `/CN=${hostname}`, "-addext", names];
   const request = [

@@ -125,7 +125,7 @@ describe("the examples of", () => {
     await using peers = target.spawn([process.execPath, "-e", PEERS]);
     await peers.says(/ready/);
     using dir = tempDir();
-    const { key, cert } = await makeCertificate(dir, "web.test");
+    const { key, cert } = await makeCertificate(dir.path, "web.test");
     const examples = collect();
     expect(examples.length).toBeGreaterThanOrEqual(atLeast);
     const env = { KEY: key, CERT: cert };

@@ -187,7 +187,7 @@ test("what is answered, given up or disposed of is not asked again", async () =>
 
 test("a host header does not say whose certificate it has to be", async () => {
   using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir, "web.test");
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
   const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
   using there = fetchVia(server.path, { lookup: () => [hostname] });
@@ -210,7 +210,7 @@ test("a host header does not say whose certificate it has to be", async () => {
 
 test("a connection that was kept takes no request that checks its certificate otherwise", async () => {
   using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir, "web.test");
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
   const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
   using there = fetchVia(server.path, { lookup: () => [hostname] });

@@ -27,7 +27,7 @@ const native = loadSyscalls();
 
 test("node:net, node:http, node:tls and node:dgram work in the target", async () => {
   using dir = tempDir();
-  const certificate = await makeCertificate(dir, "web.test");
+  const certificate = await makeCertificate(dir.path, "web.test");
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const { path: via } = server;
@@ -384,7 +384,7 @@ function portOf(address: AddressInfo | string | null): number {
 
 test("an agent of node:https looks for the certificate of the servername that it is given", async () => {
   using dir = tempDir();
-  const { key, cert } = await makeCertificate(dir, "web.test");
+  const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
   const via = server.path;
   await using web = await serve({

@@ -184,7 +184,7 @@ function fdOf(socket: object): number {
 describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
   test("serve", async () => {
     using dir = tempDir();
-    const tls = await makeCertificate(dir, "web.test");
+    const tls = await makeCertificate(dir.path, "web.test");
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using session = new Session({ via: server.path });

@@ -17,7 +17,7 @@ test.each(["tcp", "udp", "fetch", "node"])(
   "%s: what works with Bun works the same through us",
   async (name) => {
     using dir = tempDir();
-    const { key, cert } = await makeCertificate(dir, "web.test");
+    const { key, cert } = await makeCertificate(dir.path, "web.test");
     const env = { KEY: key, CERT: cert };
     await using target = await createNamespace();
     await target.run(["ip", "route", "add", "224.0.0.0/4", "dev", "lo"]);

@@ -87,7 +87,7 @@ describe("serve", () => {
     "is Bun.serve in the target: %s, routes, WebSocket, reload, stop",
     async (scheme) => {
       using dir = tempDir();
-      const tls = scheme === "https" ? { tls: await makeCertificate(dir, "web.test") } : {};
+      const tls = scheme === "https" ? { tls: await makeCertificate(dir.path, "web.test") } : {};
       await using target = await createNamespace();
       await using xsocketServer = await startServer({ place: target });
       for (const form of [serve, serveSync]) {
@@ -240,7 +240,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     const directories = names.map((name) => dir.join(name));
     for (const directory of directories) {
       mkdirSync(directory);
-      await makeCertificate({ join: (file) => join(directory, file) }, basename(directory));
+      await makeCertificate(directory, basename(directory));
     }
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });

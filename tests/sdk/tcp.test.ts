@@ -335,7 +335,7 @@ describe("TLS", () => {
 
   test.skipIf(!hasIpv6)("goes both ways, checked against the host name", async () => {
     using dir = tempDir();
-    const { key, cert } = await makeCertificate(dir, "web.test");
+    const { key, cert } = await makeCertificate(dir.path, "web.test");
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const listener = await listen({
