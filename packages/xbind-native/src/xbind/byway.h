@@ -17,12 +17,6 @@ int byway_listen(int fd, int backlog);
 #if HOOKS_DLSYM
 /* syscall(2); hook_syscall.S has it. */
 long byway_syscall(long number, ...);
-
-/* What libc's dlsym(3) finds, whoever stands in front of it; by RTLD_NEXT behind this library. */
-void *byway_in(void *handle, const char *name);
-
-/* libc's own function, whoever stands in front of it. Return: NULL where libc has none. */
-void *byway_in_libc(const char *name);
 #endif
 
 #endif

@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* byway_dlsym.c - what dlsym(3) finds for a program that looks bind, listen or syscall up in libc
- */
+/* byway_dlsym.c - dlsym(3) for a program that looks bind, listen or syscall up in libc */
 #include "xbind/byway.h"
 
-#include "core/glibc.h"
 #include "xbind/config.h"
 #include "xbind/deepbind.h"
+#include "xbind/libc.h"
 
 #include <dlfcn.h>
-#include <gnu/lib-names.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 typedef void *find_function(void *handle, const char *name);
-typedef void *open_function(const char *file, int flags);
 
 /* Where hook_dlsym.S jumps to: the dlsym that would be there without us. */
 find_function *_Atomic byway_dlsym;
@@ -43,40 +40,6 @@ static void *instead_of(const char *name)
 }
 
 /*
- * libc's own. dlvsym() takes a symbol of that very version alone, so it goes past the program and
- * every library that stand in front of it without one, and may look symbols up in theirs. Where
- * libc is the program itself, it is not behind us.
- */
-static void *libc_function(const char *name)
-{
-	void *found = dlvsym(RTLD_NEXT, name, FIRST_VERSION);
-
-	return found ? found : dlvsym(RTLD_DEFAULT, name, FIRST_VERSION);
-}
-
-void *byway_in(void *handle, const char *name)
-{
-	static find_function *_Atomic find;
-
-	if (!find)
-		find = (find_function *)libc_function("dlsym");
-	return find(handle, name);
-}
-
-/* Never given back: libc stays as long as we do. */
-void *byway_in_libc(const char *name)
-{
-	static void *_Atomic libc;
-	open_function *open;
-
-	if (!libc) {
-		open = (open_function *)libc_function("dlopen");
-		libc = open ? open(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD) : NULL;
-	}
-	return libc ? byway_in(libc, name) : NULL;
-}
-
-/*
  * A library behind this one asks RTLD_NEXT for what it stands in front of, and gets just that. Any
  * other search either finds the hooks by itself, or libc's function, which is replaced.
  */
@@ -86,11 +49,11 @@ void *byway_find(void *handle, const char *name)
 	void *symbol;
 
 	if (!byway_dlsym)
-		byway_dlsym = (find_function *)byway_in(RTLD_NEXT, "dlsym");
+		byway_dlsym = (find_function *)libc_dlsym(RTLD_NEXT, "dlsym");
 	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && config_any())
 		deepbind_follow(handle);
 	if (!instead)
 		return NULL;
 	symbol = byway_dlsym(handle, name);
-	return symbol && symbol == byway_in_libc(name) ? instead : NULL;
+	return symbol && symbol == libc_function(name) ? instead : NULL;
 }

@@ -16,8 +16,8 @@
 #include "xbind/deepbind.h"
 
 #include "core/sys.h"
-#include "xbind/byway.h"
 #include "xbind/hook.h"
+#include "xbind/libc.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -269,11 +269,11 @@ static int follow(struct dl_phdr_info *info, size_t size, void *data)
 static void find(struct found *found, void *handle)
 {
 	for (size_t i = 0; i < HOOKS_COUNT; i++) {
-		void *libc = byway_in_libc(hooks[i].name);
-		void *own = byway_in(handle, hooks[i].name);
+		void *libc = libc_function(hooks[i].name);
+		void *own = libc_dlsym(handle, hooks[i].name);
 
 		found->in_libc[i] = libc;
-		found->is_ours[i] = byway_in(RTLD_DEFAULT, hooks[i].name) == hooks[i].ours &&
+		found->is_ours[i] = libc_dlsym(RTLD_DEFAULT, hooks[i].name) == hooks[i].ours &&
 		                    (!own || !libc || own == libc || own == hooks[i].ours);
 	}
 }
@@ -284,7 +284,7 @@ static int visit(int (*object)(struct dl_phdr_info *, size_t, void *), struct wa
 	static __typeof__(&dl_iterate_phdr) _Atomic of_libc;
 
 	if (!of_libc)
-		of_libc = (__typeof__(&dl_iterate_phdr))byway_in_libc("dl_iterate_phdr");
+		of_libc = (__typeof__(&dl_iterate_phdr))libc_function("dl_iterate_phdr");
 	return of_libc ? of_libc(object, walk) : 1;
 }
 

@@ -2,7 +2,7 @@
 #include "xbind/real.h"
 
 #include "core/glibc.h"
-#include "xbind/byway.h"
+#include "xbind/libc.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ static _Atomic(void *) found[REAL_CALLS];
 static void *find_next(const char *name)
 {
 #if HOOKS_DLSYM
-	return byway_in(RTLD_NEXT, name);
+	return libc_dlsym(RTLD_NEXT, name);
 #else
 	return dlsym(RTLD_NEXT, name);
 #endif
@@ -186,7 +186,7 @@ real_syscall_function *real_syscall_of_libc(void)
 	static _Atomic(void *) of_libc;
 
 	if (!of_libc)
-		of_libc = byway_in_libc(names[REAL_SYSCALL]);
+		of_libc = libc_function(names[REAL_SYSCALL]);
 	if (of_libc)
 		return (real_syscall_function *)of_libc;
 #endif
