@@ -1,5 +1,5 @@
 #!/bin/sh
-# ./dev bench NAME [ARGUMENT...]: runs packages/*/bench/NAME.ts
+# ./dev bench NAME: runs packages/*/bench/NAME.ts
 set -eu
 
 # The command as an installation has it, but for the libraries, which are those of the build tree.
@@ -10,15 +10,5 @@ install_command() {
 	ln -sfn ../../../command build/bench/installed/lib/xsocket
 }
 
-name=${1-}
-[ $# = 0 ] || shift
-bench=
-for file in packages/*/bench/"$name".ts; do
-	[ ! -e "$file" ] || bench=$file
-done
-[ -n "$bench" ] || {
-	echo "usage: ./dev bench server|sdk|xbind" >&2
-	exit 2
-}
-[ "$name" != server ] || install_command
-exec bun "$bench" "$@"
+[ "$1" != server ] || install_command
+exec bun packages/*/bench/"$1.ts"

@@ -69,6 +69,8 @@ test("--help behind a command is the help, and nothing is built", async () => {
     ["package", "--help"],
     ["demo", "-h"],
     ["suites", "--help"],
+    ["bench", "server", "--help"],
+    ["install", "--prefix", "/nowhere", "-h"],
   ]) {
     const { code, stdout, stderr } = await here.run([join(root, "dev"), ...argv]);
     expect(stdout).toMatch(/^usage: \.\/dev COMMAND/);
@@ -77,18 +79,28 @@ test("--help behind a command is the help, and nothing is built", async () => {
   expect(readdirSync(root).toSorted()).toEqual(["dev", "package.json"]);
 });
 
-test("a suite that there is none of is one sentence, and nothing is installed or built", async () => {
+test("what a command does not take is one sentence, and nothing is installed or built", async () => {
   using dir = tempDir();
   const root = checkout(dir);
   mkdirSync(join(root, "scripts/suites"), { recursive: true });
   for (const name of ["libuv", "trio"])
     writeFileSync(join(root, `scripts/suites/${name}.suite`), "");
-  expect(await here.run([join(root, "dev"), "suites", "trio", "nosuch"])).toEqual({
-    code: 2,
-    stdout: "",
-    stderr: "dev: there is no suite nosuch: there are libuv trio\n",
-  });
-  expect(readdirSync(root).toSorted()).toEqual(["dev", "package.json", "scripts"]);
+  for (const [line, sentence] of [
+    ["nosuch", "there is no command nosuch: see ./dev help"],
+    ["build trio", "trio is one argument too many: see ./dev help"],
+    ["npm-test --quick", "--quick is one argument too many: see ./dev help"],
+    ["setup nosuch", "there is no group nosuch of tools: see ./dev help"],
+    ["suites trio nosuch", "there is no suite nosuch: there are libuv trio"],
+    ["bench", "say which bench: ./dev bench server|sdk|xbind"],
+    ["bench server sdk", "say which bench: ./dev bench server|sdk|xbind"],
+  ] as const)
+    expect(await here.run([join(root, "dev"), ...line.split(" ")])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `dev: ${sentence}\n`,
+    });
+  expect(readdirSync(root).toSorted()).toEqual(["build", "dev", "package.json", "scripts"]);
+  expect(readdirSync(join(root, "build"))).toEqual([]);
 });
 
 test("install with DESTDIR is one sentence, and installs nothing", async () => {

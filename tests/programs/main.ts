@@ -60,14 +60,14 @@ function format(file: string): void {
 }
 
 const words = process.argv.slice(2);
-const selection = choose(words);
-if (selection.length === 0) {
+const unknown = words.find((word) => choose([word]).length === 0);
+if (unknown !== undefined) {
   process.stderr.write(
-    `programs: there is no program ${words.join(" ")}: docs/compatibility.md lists them\n`,
+    `programs: there is no program ${unknown}: docs/compatibility.md lists them\n`,
   );
-  process.exit(1);
+  process.exit(2);
 }
-const verdicts = await judgeAll(selection);
+const verdicts = await judgeAll(choose(words));
 const failed = verdicts.filter(({ failure }) => failure !== undefined).length;
 if (words.length === 0) {
   writeFileSync(REPORT, report(verdicts, readFileSync(REPORT, "utf8")));
