@@ -138,7 +138,7 @@ describe("a host name", () => {
     const peer = { via: server.path, hostname: "a.test", port: 80, socket: { data() {} } };
     const cases: [string, string, object][] = [
       ["ETIMEDOUT", "resolve", { lookup: never, timeoutMs: 50 }],
-      ["ENOTFOUND", "resolve", { lookup: () => ["nonsense"] }],
+      ["EINVAL", "options", { lookup: () => ["nonsense"] }],
       ["EINVAL", "options", { lookup: () => "127.0.0.1" }],
       ["EINVAL", "options", { lookup: () => null }],
       ["EINVAL", "options", { lookup: "127.0.0.1" }],

@@ -140,6 +140,9 @@ test("a server of node: that listens already is refused, and leaves nothing open
   expect(descriptors().size).toBe(before);
   expect(datagrams.listenerCount("error")).toBe(0);
   await new Promise<void>((resolve) => datagrams.close(resolve));
+  const stream: unknown = createServer();
+  // @ts-expect-error -- no socket of node:dgram
+  await expect(nodeBind(stream, { via })).rejects.toThrow(/: the socket is \[Server\] /);
   const udp6 = dgram.createSocket("udp6");
   await expect(nodeBind(udp6, { via, host: "127.0.0.1" })).rejects.toMatchObject({
     code: "EINVAL",

@@ -173,7 +173,7 @@ async function askLookup(
   if (typeof lookup !== "function")
     throw misuse(request.asked, `lookup is ${inspect(lookup)}`, "Give a function.");
   const found: unknown = await within(lookup(hostname), request.deadline);
-  if (Array.isArray(found) && found.every((each) => typeof each === "string")) return found;
+  if (Array.isArray(found) && found.every(isAddress)) return found;
   const remedy = "Return a list of IP addresses, as text.";
   throw misuse(request.asked, `lookup has returned ${inspect(found)}`, remedy);
 }

@@ -208,7 +208,11 @@ export async function nodeBind(
   options: NodeBindOptions = {},
 ): Promise<dgram.Socket> {
   if (typeof socket?.send !== "function")
-    throw misuse("bind", `the socket is ${inspect(socket)}`, "Give a socket of node:dgram.");
+    throw misuse(
+      "bind",
+      `the socket is ${inspect(socket, { depth: -1 })}`,
+      "Give a socket of node:dgram.",
+    );
   refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
   // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
   const isV6 = Reflect.get(socket, "type") === "udp6";

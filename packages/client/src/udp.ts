@@ -73,7 +73,6 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
 ): Promise<Made<Type>> {
   refuseMisspelt("receive datagrams", options, NAMES);
-  const { port = 0 } = options;
   const hostname = hostOf("receive datagrams", options) || undefined; // "" is none for Bun, too
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
@@ -83,7 +82,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const plan: DatagramPlan = {
     type: "dgram",
     hostname,
-    port: checkPort(asked, port),
+    port: checkPort(asked, options.port ?? 0),
     reuseAddr: flagOf(asked, options, "reuseAddr"),
     reusePort: flagOf(asked, options, "reusePort"),
     ipv6Only: flagOf(asked, options, "ipv6Only"),

@@ -42,7 +42,15 @@ await play({
   },
   async "what sockets tell"() {
     const told = [];
-    for (const each of [{}, { hostname }, { hostname: "::1" }, { hostname: "localhost" }]) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as in JavaScript
+    const unbound = { port: null as never };
+    for (const each of [
+      {},
+      unbound,
+      { hostname },
+      { hostname: "::1" },
+      { hostname: "localhost" },
+    ]) {
       const socket = await doUdp(each);
       const { address, port, binaryType } = socket;
       told.push([address.address, address.family, address.port === port, binaryType]);
