@@ -294,11 +294,13 @@ describe("status", () => {
   });
 });
 
-test("a policy that allows nobody a socket is taken, with a warning at the start and at a reload", async () => {
+test("a policy that allows nobody a socket is taken, with a warning at the check, the start and a reload", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   const file = await policyFile(dir.join("p"), "# nothing yet\n");
   const warning = `xsocket: warning: nobody gets a socket, since no rule of ${file} allows one: add one with action = "allow", or see that this is the file that was meant\n`;
+  const checked = await xsocket("policy", "check", file);
+  expect(checked).toEqual({ code: 0, stdout: "everything else: deny\n", stderr: warning });
   await using server = await startServer({ path, args: ["--policy", file] });
   await server.program.says(/serving at/);
   expect(server.program.stderr).toStartWith(warning);

@@ -3,6 +3,7 @@ import type { ArgsDef } from "citty";
 import {
   type Asked,
   type Asker,
+  closedWarning,
   describeAsked,
   describeRule,
   escapeText,
@@ -23,7 +24,7 @@ import { command } from "../command.ts";
 import { userPath } from "../directory.ts";
 import { EXIT, FailureError, MisuseError } from "../errors.ts";
 import { IDS, wholeNumber } from "../numbers.ts";
-import { result } from "../words.ts";
+import { result, words } from "../words.ts";
 
 function option(valueHint: string, description: string) {
   return { type: "string", valueHint, description } as const;
@@ -111,6 +112,8 @@ function check(policy: Policy): void {
     (rule, index) => `${index + 1}  ${rule.name}: ${describeRule(rule)}`,
   );
   lines([...rules, "everything else: deny"]);
+  const warning = closedWarning(policy);
+  if (warning !== undefined) words.warn(warning);
 }
 
 function stepLine(step: Step, index: number): string {

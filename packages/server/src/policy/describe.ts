@@ -28,6 +28,12 @@ export function describeRule(rule: Rule): string {
   return parts.filter((part) => part !== undefined && part !== 0).join(" ");
 }
 
+/** What there is to say of a policy that refuses everyone: a file that is empty, or not written yet, is one, too. */
+export function closedWarning({ source, rules }: Policy): string | undefined {
+  if (rules.some(({ allow, kind }) => allow && kind === "socket")) return undefined;
+  return `nobody gets a socket, since no rule of ${source} allows one: add one with action = "allow", or see that this is the file that was meant`;
+}
+
 /** How one rule fared against a question: it decided, or what of it did not fit. */
 export interface Step {
   readonly rule: Rule;

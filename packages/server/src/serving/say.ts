@@ -1,5 +1,6 @@
 import { isLogged, type Log, type LogLevel, type LogRecord } from "../log.ts";
 import { DEFAULT_LOG_LEVEL } from "../options.ts";
+import { closedWarning } from "../policy/describe.ts";
 import type { Policy } from "../policy/rule.ts";
 
 const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause must not flood the log
@@ -23,11 +24,10 @@ export function wantedOf(options: {
   };
 }
 
-/** Warns of a policy that refuses everyone: a file that is empty, or not written yet, is one, too. */
-export function warnIfClosed({ source, rules }: Policy, log: Log): void {
-  if (rules.some(({ allow, kind }) => allow && kind === "socket")) return;
-  const message = `nobody gets a socket, since no rule of ${source} allows one: add one with action = "allow", or see that this is the file that was meant`;
-  log({ level: "warning", event: "policy", message, fields: {} });
+/** Warns of a policy that refuses everyone. */
+export function warnIfClosed(policy: Policy, log: Log): void {
+  const message = closedWarning(policy);
+  if (message !== undefined) log({ level: "warning", event: "policy", message, fields: {} });
 }
 
 /** Says something. Fields that cost something to find are given as a function, for what is left out needs none. */
