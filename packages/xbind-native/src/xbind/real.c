@@ -80,100 +80,33 @@ static int settle(int rc, int saved)
 	return rc;
 }
 
-int real_bind(int fd, const void *addr, socklen_t len)
-{
-	int (*call)(int, const void *, socklen_t) =
-	    (int (*)(int, const void *, socklen_t))find(REAL_BIND);
-	int saved = errno;
+/* Defines a function of real.h. The parameters and arguments are lists in brackets. */
+#define REAL_FUNCTION(function, name, parameters, arguments)                                       \
+	int function parameters                                                                    \
+	{                                                                                          \
+		int(*call) parameters = (int(*) parameters)find(name);                             \
+		int saved = errno;                                                                 \
+                                                                                                   \
+		return call ? settle(call arguments, saved) : -ENOSYS;                             \
+	}
 
-	return call ? settle(call(fd, addr, len), saved) : -ENOSYS;
-}
-
-int real_bindresvport(int fd, struct sockaddr_in *addr)
-{
-	int (*call)(int, struct sockaddr_in *) =
-	    (int (*)(int, struct sockaddr_in *))find(REAL_BINDRESVPORT);
-	int saved = errno;
-
-	return call ? settle(call(fd, addr), saved) : -ENOSYS;
-}
-
-int real_chroot(const char *path)
-{
-	int (*call)(const char *) = (int (*)(const char *))find(REAL_CHROOT);
-	int saved = errno;
-
-	return call ? settle(call(path), saved) : -ENOSYS;
-}
-
-int real_epoll_create(int size)
-{
-	int (*call)(int) = (int (*)(int))find(REAL_EPOLL_CREATE);
-	int saved = errno;
-
-	return call ? settle(call(size), saved) : -ENOSYS;
-}
-
-int real_epoll_create1(int flags)
-{
-	int (*call)(int) = (int (*)(int))find(REAL_EPOLL_CREATE1);
-	int saved = errno;
-
-	return call ? settle(call(flags), saved) : -ENOSYS;
-}
-
-int real_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
-{
-	int (*call)(int, int, int, struct epoll_event *) =
-	    (int (*)(int, int, int, struct epoll_event *))find(REAL_EPOLL_CTL);
-	int saved = errno;
-
-	return call ? settle(call(set, operation, fd, event), saved) : -ENOSYS;
-}
-
-int real_listen(int fd, int backlog)
-{
-	int (*call)(int, int) = (int (*)(int, int))find(REAL_LISTEN);
-	int saved = errno;
-
-	return call ? settle(call(fd, backlog), saved) : -ENOSYS;
-}
-
-int real_rresvport_af(int *port, sa_family_t family)
-{
-	int (*call)(int *, sa_family_t) = (int (*)(int *, sa_family_t))find(REAL_RRESVPORT_AF);
-	int saved = errno;
-
-	return call ? settle(call(port, family), saved) : -ENOSYS;
-}
-
-static int set_option(enum real_call call, int fd, int level, int name, const void *value,
-                      socklen_t len)
-{
-	int (*next)(int, int, int, const void *, socklen_t) =
-	    (int (*)(int, int, int, const void *, socklen_t))find(call);
-	int saved = errno;
-
-	return next ? settle(next(fd, level, name, value, len), saved) : -ENOSYS;
-}
-
-int real_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
-{
-	return set_option(REAL_SETSOCKOPT, fd, level, name, value, len);
-}
-
-int real_setsockopt64(int fd, int level, int name, const void *value, socklen_t len)
-{
-	return set_option(REAL_SETSOCKOPT64, fd, level, name, value, len);
-}
-
-int real_shutdown(int fd, int how)
-{
-	int (*call)(int, int) = (int (*)(int, int))find(REAL_SHUTDOWN);
-	int saved = errno;
-
-	return call ? settle(call(fd, how), saved) : -ENOSYS;
-}
+REAL_FUNCTION(real_bind, REAL_BIND, (int fd, const void *addr, socklen_t len), (fd, addr, len))
+REAL_FUNCTION(real_bindresvport, REAL_BINDRESVPORT, (int fd, struct sockaddr_in *addr), (fd, addr))
+REAL_FUNCTION(real_chroot, REAL_CHROOT, (const char *path), (path))
+REAL_FUNCTION(real_epoll_create, REAL_EPOLL_CREATE, (int size), (size))
+REAL_FUNCTION(real_epoll_create1, REAL_EPOLL_CREATE1, (int flags), (flags))
+REAL_FUNCTION(real_epoll_ctl, REAL_EPOLL_CTL,
+              (int set, int operation, int fd, struct epoll_event *event),
+              (set, operation, fd, event))
+REAL_FUNCTION(real_listen, REAL_LISTEN, (int fd, int backlog), (fd, backlog))
+REAL_FUNCTION(real_rresvport_af, REAL_RRESVPORT_AF, (int *port, sa_family_t family), (port, family))
+REAL_FUNCTION(real_setsockopt, REAL_SETSOCKOPT,
+              (int fd, int level, int name, const void *value, socklen_t len),
+              (fd, level, name, value, len))
+REAL_FUNCTION(real_setsockopt64, REAL_SETSOCKOPT64,
+              (int fd, int level, int name, const void *value, socklen_t len),
+              (fd, level, name, value, len))
+REAL_FUNCTION(real_shutdown, REAL_SHUTDOWN, (int fd, int how), (fd, how))
 
 real_syscall_function *real_syscall(void)
 {
