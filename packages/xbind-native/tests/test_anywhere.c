@@ -7,7 +7,6 @@
 #include "support/child.h"
 #include "support/pair.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>

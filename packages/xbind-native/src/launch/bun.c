@@ -54,14 +54,14 @@ static bool runnable(const char *path)
 	return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-/* The file NAME in the DIRECTORY of that length. */
-static bool found_in(const char *directory, size_t length, const char *name, char *ret)
+/* The runtime in the DIRECTORY of that length. */
+static bool found_in(const char *directory, size_t length, char *ret)
 {
 	char path[PATH_MAX];
 
 	if (directory[0] != '/')
 		return false;
-	int written = snprintf(path, sizeof(path), "%.*s/%s", (int)length, directory, name);
+	int written = snprintf(path, sizeof(path), "%.*s/bun", (int)length, directory);
 	if (written < 0 || (size_t)written >= sizeof(path) || !runnable(path))
 		return false;
 	strcpy(ret, path);
@@ -72,7 +72,7 @@ static bool found_beside(const char *file, char *ret)
 {
 	const char *slash = strrchr(file, '/');
 
-	return slash && found_in(file, (size_t)(slash - file), "bun", ret);
+	return slash && found_in(file, (size_t)(slash - file), ret);
 }
 
 /* npm and Bun put the commands of packages into one directory beside them: .bin/bun. */
@@ -85,7 +85,7 @@ static bool found_installed(const char *script, char *ret)
 	                    : -1;
 
 	return written > 0 && (size_t)written < sizeof(commands) &&
-	       found_in(commands, (size_t)written, "bun", ret);
+	       found_in(commands, (size_t)written, ret);
 }
 
 /* `bun x` names itself in npm_execpath, as npm does; npm is not what we look for. */
@@ -94,8 +94,7 @@ static bool found_running(char *ret)
 	const char *path = getenv("npm_execpath");
 	const char *slash = path ? strrchr(path, '/') : NULL;
 
-	return slash && strcmp(slash, "/bun") == 0 &&
-	       found_in(path, (size_t)(slash - path), "bun", ret);
+	return slash && strcmp(slash, "/bun") == 0 && found_in(path, (size_t)(slash - path), ret);
 }
 
 static bool found_on_path(char *ret)
@@ -105,7 +104,7 @@ static bool found_on_path(char *ret)
 	while (directory) {
 		size_t length = strcspn(directory, ":");
 
-		if (found_in(directory, length, "bun", ret))
+		if (found_in(directory, length, ret))
 			return true;
 		directory = directory[length] ? directory + length + 1 : NULL;
 	}
