@@ -218,9 +218,9 @@ static void look_at(const struct dl_phdr_info *info, const struct found *found)
 
 struct walk {
 	struct found found;
-	unsigned long long loaded; /* and these when it began */
+	unsigned long long loaded; /* so many when it began */
 	unsigned long long unloaded;
-	unsigned long long count; /* of those that were there */
+	unsigned long long count; /* of those that are there then */
 	unsigned long long index;
 };
 

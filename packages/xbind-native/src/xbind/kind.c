@@ -63,8 +63,7 @@ static union name name_of(int fd)
 	union name name = {0};
 	socklen_t len = sizeof(name);
 
-	if (sys_getsockname(fd, &name, &len) < 0)
-		name.any.sa_family = AF_UNSPEC;
+	sys_getsockname(fd, &name, &len);
 	return name;
 }
 

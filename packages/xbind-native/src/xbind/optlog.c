@@ -292,13 +292,9 @@ int optlog_replay(socket_key key, int old, int to)
 
 bool optlog_has(socket_key key, int row)
 {
-	struct lock_turn turn;
-	bool has;
+	const struct lock_turn turn = optrecord_enter();
+	const bool has = turn.held && optrecord_find(key, row) != OPTLOG_RECORDS;
 
-	if (!optrecord_any())
-		return false;
-	turn = optrecord_enter();
-	has = turn.held && optrecord_find(key, row) != OPTLOG_RECORDS;
 	lock_leave(&turn);
 	return has;
 }

@@ -15,8 +15,6 @@ bool reserved_is_listed(void)
 {
 	uint16_t published;
 
-	if (!config_any())
-		return false;
 	for (uint16_t port = RESERVED_FIRST; port <= RESERVED_LAST; port++) {
 		if (config_match(CONFIG_TCP, port, &published) ||
 		    config_match(CONFIG_UDP, port, &published))
