@@ -10,6 +10,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
+import { ATTACHED_MAX, sendAttached } from "./attach.ts";
 import { firstFree, limitDescriptors } from "./process.ts";
 import { askOnce, native, RawClient, REQUEST } from "./raw.ts";
 
@@ -23,10 +24,8 @@ test("descriptors that a client sends are closed at once, one or hundreds", asyn
   using passed = new RawClient(server.path); // any socket will do
   expect(passed.ask()).toBe(0);
   using client = new RawClient(server.path);
-  for (const count of [1, 2, 253]) {
-    expect(native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, count)).toBe(
-      REQUEST.byteLength,
-    );
+  for (const count of [1, 2, ATTACHED_MAX]) {
+    expect(sendAttached(client.fd, REQUEST, passed.fd, count)).toBe(REQUEST.byteLength);
     expect(client.reply()).toBe(0);
     await eventually("the others to be closed", () => server.sockets() === before + 2);
   }
@@ -44,14 +43,15 @@ test("descriptors that a client sends do not use up the server's limit, also in 
   // room for one socket, far less than what comes with a packet
   await limitDescriptors(pid, firstFree(pid) + 4);
   for (let round = 0; round < 20; round++) {
-    native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, passed.fd, 253);
+    sendAttached(client.fd, REQUEST, passed.fd, ATTACHED_MAX);
     expect(client.reply()).toBe(0);
     expect(passed.ask()).toBe(0);
   }
   await eventually("the last reply's copy to be closed", () => server.sockets() === before + 2);
   // the same in a malformed packet, and in those that are still queued at the end
   using bad = new RawClient(server.path);
-  for (let i = 0; i < 5; i++) native.sendDescriptors(bad.fd, REQUEST, 15, passed.fd, 253);
+  const part = REQUEST.slice(0, -1);
+  for (let i = 0; i < 5; i++) sendAttached(bad.fd, part, passed.fd, ATTACHED_MAX);
   expect(bad.isClosed(5000)).toBe(true);
   await eventually("all to be closed", () => server.sockets() === before + 2);
   expect(passed.ask()).toBe(0);

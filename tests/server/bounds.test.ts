@@ -339,7 +339,7 @@ test("a client that sends its own descriptor and goes does not stay in flight", 
     using client = new RawClient(server.path);
     client.send();
     await eventually("a reply", () => client.isReadable());
-    native.sendDescriptors(client.fd, REQUEST, REQUEST.byteLength, client.fd, 1);
+    client.send(REQUEST, client.fd);
   }
   await eventually("the bound to lift", () => askOnce(server.path) === 0);
 });

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { closeSync, constants, openSync } from "node:fs";
 import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
 import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
+import { ATTACHED_MAX, sendAttached } from "./attach.ts";
 import { askOnce, native, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
@@ -56,7 +57,7 @@ function act(client: RawClient, others: readonly number[], dice: Dice): void {
   const passed = [client.fd, ...others][dice(1 + others.length)] ?? -1;
   switch (dice(9)) {
     case 0:
-      native.sendDescriptors(client.fd, bytes, bytes.byteLength, passed, 1 + dice(253));
+      sendAttached(client.fd, bytes, passed, 1 + dice(ATTACHED_MAX));
       return;
     case 8:
       client.send(bytes, passed);

@@ -78,13 +78,6 @@ export interface Syscalls {
     env: Uint8Array,
     envLength: number,
   ): number;
-  sendDescriptors(
-    fd: number,
-    buffer: Uint8Array,
-    length: number,
-    passedFd: number,
-    count: number,
-  ): number;
   handover(path: string, domain: number, type: number, protocol: number, waitMs: number): number;
   handoverConnect(path: string, waitMs: number): number;
   handoverSend(connection: number, domain: number, type: number, protocol: number): number;
@@ -152,7 +145,6 @@ const SYMBOLS = {
     args: [int, int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
     returns: int,
   },
-  xs1_send_descriptors: { args: [int, pointer, unsigned, int, int], returns: int },
   xs1_handover: { args: [text, int, int, int, int], returns: int },
   xs1_handover_connect: { args: [text, int], returns: int },
   xs1_handover_send: { args: [int, int, int, int], returns: int },
@@ -218,7 +210,6 @@ function open(): Syscalls {
     tickDelete: native.xs1_tick_delete,
     threadRoom: native.xs1_thread_room,
     execAs: native.xs1_exec_as,
-    sendDescriptors: native.xs1_send_descriptors,
     handover: native.xs1_handover,
     handoverConnect: native.xs1_handover_connect,
     handoverSend: native.xs1_handover_send,

@@ -7,13 +7,10 @@
 #include "core/sys.h"
 #include "core/visibility.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-
-#define FDS_MAX 253 /* descriptors in one packet, the kernel's SCM_MAX_FD */
 
 EXPORT int xs1_receive_packet(int fd, void *buf, unsigned len)
 {
@@ -65,27 +62,5 @@ EXPORT int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd)
 		msg.msg_control = &control;
 		msg.msg_controllen = sizeof(control);
 	}
-	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-EXPORT int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passed_fd, int count)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
-	} control = {.header = {.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-	struct iovec iov = {(void *)buf, len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control};
-
-	if (count < 1 || count > FDS_MAX)
-		return -EINVAL;
-	for (int i = 0; i < count; i++)
-		memcpy(CMSG_DATA(&control.header) + (size_t)i * sizeof(int), &passed_fd,
-		       sizeof(passed_fd));
-	/* musl counts both in socklen_t, glibc in size_t. */
-	control.header.cmsg_len =
-	    (__typeof__(control.header.cmsg_len))CMSG_LEN(sizeof(int) * (size_t)count);
-	msg.msg_controllen =
-	    (__typeof__(msg.msg_controllen))CMSG_SPACE(sizeof(int) * (size_t)count);
 	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

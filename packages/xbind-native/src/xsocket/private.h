@@ -85,9 +85,6 @@ int xs1_drop_packets(int fd);
 /* One packet without waiting, with a copy of passed_fd unless that is -1. Return: its length. */
 int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd);
 
-/* The same with count copies (1 to 253): what a server must bear from a client. */
-int xs1_send_descriptors(int fd, const void *buf, unsigned len, int passed_fd, int count);
-
 /* A timer that interrupts the calling thread, and no other, by a signal without effect. It is not
  * running yet. The caller deletes it. Return: its number, -EBUSY where the program has a handler
  * for that signal. */
