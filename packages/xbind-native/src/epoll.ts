@@ -1,5 +1,6 @@
 /* What the runtime waits for: it tells nobody, and the kernel tells each process of its own (proc_pid_fdinfo(5)). */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { EPOLL_CTL_ADD } from "./constants.ts";
 import type { Syscalls } from "./syscalls.ts";
 
 /** A descriptor in an epoll set, with what was registered for it. */
@@ -49,5 +50,5 @@ export function epollFds(): number[] {
 
 /** Adds a descriptor to an epoll set with the events and data of a registration. Returns 0 or -errno. */
 export function register(sys: Syscalls, { epollFd, fd, events, data }: Registration): number {
-  return sys.epollAdopt(epollFd, fd, events, Number(data >> 32n), Number(data & 0xffffffffn));
+  return sys.epollCtl(epollFd, EPOLL_CTL_ADD, fd, events, data);
 }

@@ -46,8 +46,13 @@ export interface Syscalls {
   poll(fd: number, events: number, waitMs: number): number;
   pollMany(pairs: Int32Array, count: number): number;
   epollCreate(): number;
-  epollCtl(epollFd: number, operation: number, fd: number, events: number, data: number): number;
-  epollAdopt(epollFd: number, fd: number, events: number, high: number, low: number): number;
+  epollCtl(
+    epollFd: number,
+    operation: number,
+    fd: number,
+    events: number,
+    data: number | bigint,
+  ): number;
   interfaceIndex(fd: number, name: string): number;
   epollWait(
     epollFd: number,
@@ -100,6 +105,7 @@ const int = FFIType.i32;
 const unsigned = FFIType.u32;
 const pointer = FFIType.ptr;
 const text = FFIType.cstring;
+const long = FFIType.u64;
 
 const SYMBOLS = {
   xs1_socket: { args: [int, int, int], returns: int },
@@ -120,15 +126,14 @@ const SYMBOLS = {
   xs1_setsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
   xs1_socket_namespace: { args: [int], returns: int },
   xs1_send_queue: { args: [int], returns: int },
-  xs1_let_go_of_pages: { args: [FFIType.u64, unsigned], returns: int },
+  xs1_let_go_of_pages: { args: [long, unsigned], returns: int },
   xs1_adopt: { args: [int], returns: int },
   xs1_descriptor_limit: { args: [], returns: int },
   xs1_monotonic: { args: [], returns: FFIType.f64 },
   xs1_poll: { args: [int, int, int], returns: int },
   xs1_poll_many: { args: [pointer, int], returns: int },
   xs1_epoll_create: { args: [], returns: int },
-  xs1_epoll_ctl: { args: [int, int, int, unsigned, unsigned], returns: int },
-  xs1_epoll_adopt: { args: [int, int, unsigned, unsigned, unsigned], returns: int },
+  xs1_epoll_ctl: { args: [int, int, int, unsigned, long], returns: int },
   xs1_interface_index: { args: [int, text], returns: int },
   xs1_epoll_wait: { args: [int, pointer, int, int, int], returns: int },
   xs1_eventfd: { args: [], returns: int },
@@ -196,7 +201,6 @@ function open(): Syscalls {
     pollMany: native.xs1_poll_many,
     epollCreate: native.xs1_epoll_create,
     epollCtl: native.xs1_epoll_ctl,
-    epollAdopt: native.xs1_epoll_adopt,
     interfaceIndex: native.xs1_interface_index,
     epollWait: native.xs1_epoll_wait,
     eventfd: native.xs1_eventfd,

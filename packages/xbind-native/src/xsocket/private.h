@@ -3,13 +3,15 @@
  * private.h - libxsocket's private symbol set for the TypeScript packages of the same version
  *
  * Bun's FFI has no errno, so every function returns a value or -errno. The names are versioned, the
- * signatures use int, unsigned and pointers alone, but for the clock, and the one file that binds
- * them is packages/xbind-native/src/syscalls.ts. A pointer is used during the call and never kept.
- * Descriptors that are made here are close-on-exec and belong to the caller; those that are given
- * stay the caller's. Times are in milliseconds, -1 for no limit.
+ * signatures use int, unsigned and pointers alone, but for the clock and the data of epoll, and the
+ * one file that binds them is packages/xbind-native/src/syscalls.ts. A pointer is used during the
+ * call and never kept. Descriptors that are made here are close-on-exec and belong to the caller;
+ * those that are given stay the caller's. Times are in milliseconds, -1 for no limit.
  */
 #ifndef XSOCKET_PRIVATE_H
 #define XSOCKET_PRIVATE_H
+
+#include <stdint.h>
 
 int xs1_socket(int domain, int type, int protocol);
 int xs1_bind(int fd, const void *addr, unsigned len);
@@ -55,10 +57,7 @@ double xs1_monotonic(void);
 int xs1_poll_many(int *pairs, int count);
 
 int xs1_epoll_create(void);
-int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, unsigned data);
-
-/* Adds fd with 64 bits of data: it takes over a registration that somebody else reads. */
-int xs1_epoll_adopt(int epoll_fd, int fd, unsigned events, unsigned high, unsigned low);
+int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, uint64_t data);
 
 /* The index of an interface of the namespace that socket fd belongs to; -ENODEV. */
 int xs1_interface_index(int fd, const char *name);

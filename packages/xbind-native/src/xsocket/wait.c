@@ -49,21 +49,11 @@ EXPORT int xs1_epoll_create(void)
 	return sys_epoll_create1(EPOLL_CLOEXEC);
 }
 
-EXPORT int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, unsigned data)
+EXPORT int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, uint64_t data)
 {
 	struct epoll_event event = {.events = events, .data.u64 = data};
 
 	return sys_epoll_ctl(epoll_fd, operation, fd, &event);
-}
-
-EXPORT int xs1_epoll_adopt(int epoll_fd, int fd, unsigned events, unsigned high, unsigned low)
-{
-	struct epoll_event event = {
-	    .events = events,
-	    .data.u64 = (uint64_t)high << 32 | low,
-	};
-
-	return sys_epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
 /* Return: what epoll_wait(2) does without waiting, as soon as that is not 0, or 0 after look_us. */
