@@ -4,11 +4,6 @@
  */
 export const EXIT = { done: 0, failed: 1, misused: 2, unread: 141 } as const;
 
-/** The code of what the runtime or a library has thrown, as ENOENT; else its words. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
-}
-
 /** The command was understood and could not be carried out. The message is one sentence with a remedy. */
 export class FailureError extends Error {
   override readonly name: string = "FailureError";

@@ -1,4 +1,5 @@
-import { codeOf, EXIT, FailureError } from "./errors.ts";
+import { codeOf, reasonOf } from "@xsocket/xbind-native";
+import { EXIT, FailureError } from "./errors.ts";
 
 /* Codes of the libraries' errors that mean a wrong argument: ServeError's, XSocketError's. */
 const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
@@ -32,8 +33,7 @@ function exitCode(error: unknown): number {
 
 /** What to say about an error, one sentence for each thing that is wrong, and the exit code: never a stack trace. */
 export function explain(error: unknown): { sentences: string[]; exitCode: number } {
-  const plain = error instanceof Error ? error.message : String(error);
-  const text = plainWords(plain).replace(SHARED_WORD, "(--shared-directory)");
+  const text = plainWords(reasonOf(error)).replace(SHARED_WORD, "(--shared-directory)");
   const sentences = isPolicy(error) ? text.split("\n") : [text].filter(Boolean);
   return { sentences, exitCode: exitCode(error) };
 }

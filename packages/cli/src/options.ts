@@ -1,5 +1,6 @@
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import type { ArgsDef } from "citty";
+import { codeOf, reasonOf } from "@xsocket/xbind-native";
 import { MisuseError } from "./errors.ts";
 import { suggestion } from "./nearest.ts";
 
@@ -41,9 +42,8 @@ const REFUSALS: Record<string, (message: string, options: readonly string[]) => 
 };
 
 function refusal(error: unknown, options: readonly string[]): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = "code" in error ? String(error.code) : "";
-  return REFUSALS[code]?.(error.message, options) ?? error.message;
+  const message = reasonOf(error);
+  return REFUSALS[codeOf(error)]?.(message, options) ?? message;
 }
 
 function parsed(argv: readonly string[], args: ArgsDef, help: string) {

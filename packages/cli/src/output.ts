@@ -1,5 +1,6 @@
 import { writeSync } from "node:fs";
-import { codeOf, EXIT, FailureError } from "./errors.ts";
+import { codeOf } from "@xsocket/xbind-native";
+import { EXIT, FailureError } from "./errors.ts";
 
 const AGAIN_MS = 1; // between two tries at a pipe that is full and does not block
 

@@ -1,9 +1,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { shellWord } from "@xsocket/protocol";
+import { codeOf } from "@xsocket/xbind-native";
 import { callsIfAny } from "./calls.ts";
 import { type Elf, readElf } from "./elf.ts";
-import { codeOf } from "./errors.ts";
 import type { Program } from "./program.ts";
 
 /** Why a library cannot be preloaded into a program, and what to do instead. */

@@ -1,7 +1,8 @@
 import { accessSync, constants, openSync, closeSync, readSync, statSync } from "node:fs";
 import { basename } from "node:path";
+import { codeOf } from "@xsocket/xbind-native";
 import { isResolvable, isText, kernelPath } from "./directory.ts";
-import { codeOf, FailureError } from "./errors.ts";
+import { FailureError } from "./errors.ts";
 
 /* What execvp(3) takes where there is no PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { codeOf } from "@xsocket/xbind-native";
 import { hostPort, type IpAddress, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { misuse } from "./_options.ts";
@@ -59,12 +60,7 @@ function bindFresh(socket: OwnedSocket, ip: IpAddress, plan: BindPlan): Bound {
 /* A namespace without IPv6, a policy that refuses it, or a name with an address of elsewhere: the next
    address may do. */
 function mayTryNext(error: unknown): boolean {
-  if (isDenied(error)) return true;
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    (error.code === "EAFNOSUPPORT" || error.code === "EADDRNOTAVAIL")
-  );
+  return isDenied(error) || ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(codeOf(error));
 }
 
 /**

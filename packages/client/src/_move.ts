@@ -8,6 +8,7 @@
  */
 import type { Server } from "bun";
 import {
+  codeOf,
   epollFds,
   loadSyscalls,
   register,
@@ -60,11 +61,7 @@ function replace(place: Registration, fd: number): boolean {
 }
 
 /* A unit, a sandbox or a policy may forbid a process to listen in its own namespace. */
-const FORBIDDEN = new Set<unknown>(["EAFNOSUPPORT", "EACCES", "EPERM"]);
-
-function isForbidden(error: unknown): boolean {
-  return error instanceof Error && "code" in error && FORBIDDEN.has(error.code);
-}
+const FORBIDDEN = new Set(["EAFNOSUPPORT", "EACCES", "EPERM"]);
 
 /**
  * Starts a server of Bun on a listening, non-blocking socket.
@@ -79,7 +76,7 @@ export function startMoved<Data>(start: () => Server<Data>, fd: number): Server<
   try {
     server = start();
   } catch (error) {
-    if (isForbidden(error)) return undefined;
+    if (FORBIDDEN.has(codeOf(error))) return undefined;
     throw error;
   }
   try {

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandler } from "bun";
+import { codeOf } from "@xsocket/xbind-native";
 import type { IpAddress } from "./_address.ts";
 import { describe } from "./_bun.ts";
 import { Connections } from "./_feed.ts";
@@ -40,9 +41,8 @@ function temporaryDirectory(): string {
   try {
     return mkdtempSync(join(tmpdir(), "xsocket-relay-"));
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : undefined;
     const found = `the socket of a relay takes a directory in ${tmpdir()}, where none can be made`;
-    throw misuse("serve", found, "Let TMPDIR name one that this user may write to.", code);
+    throw misuse("serve", found, "Let TMPDIR name one that this user may write to.", codeOf(error));
   }
 }
 

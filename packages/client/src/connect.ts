@@ -6,6 +6,7 @@ import type {
   TCPSocketConnectOptions,
   TLSOptions,
 } from "bun";
+import { codeOf } from "@xsocket/xbind-native";
 import { hostPort, type IpAddress, parseIp, withoutBrackets } from "./_address.ts";
 import { adoptConnection, notTaken } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
@@ -103,15 +104,14 @@ async function connectOne(
   }
 }
 
-const UNUSABLE = new Set<unknown>(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
+const UNUSABLE = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
 
 /**
  * Whether an error is that of an IP version which the target namespace has not, or which its policy refuses:
  * it says little of the peer.
  */
 export function isUnusable(error: unknown): boolean {
-  if (isDenied(error)) return true;
-  return error instanceof Error && "code" in error && UNUSABLE.has(error.code);
+  return isDenied(error) || UNUSABLE.has(codeOf(error));
 }
 
 /**

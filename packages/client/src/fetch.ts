@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { codeOf } from "@xsocket/xbind-native";
 import { withoutBrackets } from "./_address.ts";
 import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, planOf, sendBody } from "./_request.ts";
@@ -118,7 +119,7 @@ function agentsOf(through: Through, keepAlive: boolean): Agents {
  * then, so a request that may safely come twice is sent again on a new one.
  */
 function mayRetry(plan: Plan, outgoing: http.ClientRequest, error: unknown): boolean {
-  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
+  const code = codeOf(error);
   const harmless = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(plan.method);
   return (
     outgoing.reusedSocket &&
@@ -144,7 +145,7 @@ function dropEnded({ freeSockets }: http.Agent): void {
 
 /* Whether it is about what was received: the body of an answer would end with ECONNRESET. */
 function isMalformed(error: Error): boolean {
-  return "code" in error && String(error.code).startsWith("HPE_");
+  return codeOf(error).startsWith("HPE_");
 }
 
 /* Sends a request and waits for the head of its answer. */

@@ -1,16 +1,7 @@
+import { codeOf } from "@xsocket/xbind-native";
 import { ServeError } from "./error.ts";
 
 const PERMISSION = new Set(["EACCES", "EPERM", "EROFS"]);
-
-/** The code of what the runtime has thrown, as ENOENT; else its words. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : String(error);
-}
-
-/** What an error says. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
 
 /** Refuses an option that cannot be right. @throws {ServeError} MISUSE */
 export function misuse(message: string): never {

@@ -1,7 +1,7 @@
 import { pathToFileURL } from "bun";
 import { join } from "node:path";
-import { checked, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
-import { reasonOf, systemError } from "./_failure.ts";
+import { checked, loadSyscalls, reasonOf, type Syscalls } from "@xsocket/xbind-native";
+import { systemError } from "./_failure.ts";
 import { checkOptions, checkPolicy, checkRules, checkTypes } from "./_options.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";

@@ -1,4 +1,4 @@
-import { reasonOf } from "./_failure.ts";
+import { reasonOf } from "@xsocket/xbind-native";
 import { ServeError } from "./error.ts";
 import type { Log, LogRecord } from "./log.ts";
 import type { Server } from "./server.ts";

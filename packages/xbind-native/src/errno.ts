@@ -93,6 +93,16 @@ export class SyscallError extends Error {
   }
 }
 
+/** The code of what the runtime or a library has thrown, as ENOENT; else its words. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+/** What an error says. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /**
  * Passes on what a native function returned, unless that is an error.
  *

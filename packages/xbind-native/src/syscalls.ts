@@ -1,4 +1,5 @@
 import { dlopen, FFIType } from "bun:ffi";
+import { reasonOf } from "./errno.ts";
 import { libraryPath } from "./libraries.ts";
 
 /**
@@ -167,8 +168,7 @@ function load(path: string) {
   try {
     return dlopen(path, SYMBOLS);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    throw new Error(whyNot(path, message), { cause: error });
+    throw new Error(whyNot(path, reasonOf(error)), { cause: error });
   }
 }
 

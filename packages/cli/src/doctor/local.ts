@@ -1,4 +1,4 @@
-import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
+import { libraryPath, loadSyscalls, reasonOf } from "@xsocket/xbind-native";
 import { FailureError } from "../errors.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle, REINSTALL, unusable } from "../preloadable.ts";
@@ -9,8 +9,7 @@ import { failed, ok, type Row, skipped } from "./row.ts";
 const ORDINARY = "/proc/self/exe";
 
 function sentence(name: string, error: unknown): Row {
-  const message = error instanceof Error ? error.message : String(error);
-  const [found = "", ...rest] = message.split(": ");
+  const [found = "", ...rest] = reasonOf(error).split(": ");
   return failed(name, found, rest.join(": "));
 }
 

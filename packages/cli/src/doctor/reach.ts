@@ -10,8 +10,7 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
-import { loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
-import { codeOf } from "../errors.ts";
+import { codeOf, loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
 import { unreached } from "../unreached.ts";
 import { rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";

@@ -10,8 +10,8 @@ import {
   statSync,
 } from "node:fs";
 import { DEFAULT_ADDRESS, shellWord } from "@xsocket/protocol";
-import { errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
-import { codeOf, systemError } from "../_failure.ts";
+import { codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import { systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { NOBODY } from "../policy/ids.ts";
 import { aclWriters } from "./acl.ts";

@@ -1,3 +1,4 @@
+import { reasonOf } from "@xsocket/xbind-native";
 import { lastingPath } from "../control/path.ts";
 import { type Accounts, readAccounts } from "./accounts.ts";
 import { PolicyError, type Problem } from "./error.ts";
@@ -18,7 +19,7 @@ function syntaxProblem(text: string): string | undefined {
     Bun.TOML.parse(text);
     return undefined;
   } catch (error) {
-    return String(error instanceof Error ? error.message : error);
+    return reasonOf(error);
   }
 }
 

@@ -1,6 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
-import { loadSyscalls, POLLIN } from "@xsocket/xbind-native";
-import { codeOf } from "../_failure.ts";
+import { codeOf, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import { PolicyError } from "./error.ts";
 
 /* The longest policy file in bytes: a mistaken path must not fill the memory. */

@@ -1,6 +1,5 @@
 import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
-import type { Syscalls } from "@xsocket/xbind-native";
-import { reasonOf } from "../_failure.ts";
+import { reasonOf, type Syscalls } from "@xsocket/xbind-native";
 import type { Start } from "../_worker.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";

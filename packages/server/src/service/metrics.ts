@@ -5,10 +5,11 @@ import {
   EPOLLET,
   epollFds,
   loadSyscalls,
+  reasonOf,
   register,
   registrations,
 } from "@xsocket/xbind-native";
-import { misuse, reasonOf, systemError } from "../_failure.ts";
+import { misuse, systemError } from "../_failure.ts";
 import { claimPath } from "../control/claim.ts";
 import { expectDirectory, underLock } from "../control/directory.ts";
 import { readAddress } from "../control/listen.ts";

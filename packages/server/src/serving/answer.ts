@@ -7,8 +7,7 @@ import {
   SOCK_TYPE_MASK,
   STATUS_REQUEST_SIGNATURE,
 } from "@xsocket/protocol";
-import { errno, errnoName } from "@xsocket/xbind-native";
-import { reasonOf } from "../_failure.ts";
+import { errno, errnoName, reasonOf } from "@xsocket/xbind-native";
 import { roomFor } from "../bounds.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "../memory/memory.ts";

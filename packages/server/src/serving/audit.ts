@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync, statSync, writeSync } from "node:fs";
-import { errnoName } from "@xsocket/xbind-native";
-import { codeOf, systemError } from "../_failure.ts";
+import { codeOf, errnoName } from "@xsocket/xbind-native";
+import { systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import type { LogFields } from "../log.ts";
 import type { Shared } from "../memory/shared.ts";
