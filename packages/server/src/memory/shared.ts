@@ -79,6 +79,10 @@ export class Shared {
     Atomics.store(this.#threads, index * THREAD_FIELDS + field, value);
   }
 
+  addThread(index: number, field: number, change: number): void {
+    Atomics.add(this.#threads, index * THREAD_FIELDS + field, change);
+  }
+
   /** The threads that serve. */
   serving(): number {
     let count = 0;
@@ -87,23 +91,11 @@ export class Shared {
     return count;
   }
 
-  countBeat(index: number): void {
-    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.beat, 1);
-  }
-
-  addLoad(index: number, change: number): void {
-    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.load, change);
-  }
-
   /** Whether another thread than this one has connections to serve. */
   isLoadedBeside(index: number): boolean {
     for (let other = 0; other < this.threadCount; other++)
       if (other !== index && this.thread(other, THREAD.load) > 0) return true;
     return false;
-  }
-
-  addRecords(index: number, change: number): void {
-    Atomics.add(this.#threads, index * THREAD_FIELDS + THREAD.records, change);
   }
 
   /** Adds to a counter, one of COUNTER or of a group. */
@@ -179,7 +171,7 @@ export class Shared {
     this.#lock.acquire();
     try {
       if (this.thread(to, THREAD.serves) === 0) return false;
-      this.addLoad(to, 1); // at once, so that the next one goes elsewhere
+      this.addThread(to, THREAD.load, 1); // at once, so that the next one goes elsewhere
       this.set(fd, FIELD.owner, to);
       this.set(fd, FIELD.state, STATE.moving);
       this.#post(to, fd);

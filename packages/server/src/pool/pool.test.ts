@@ -161,7 +161,7 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
     const running = descriptors();
     const kept = [1, 2, 3].map(() => sys.handoverConnect(pool.path, 1000));
     for (const connection of kept) expect(ask(connection, 0)).toBe(0);
-    pool.shared.addRecords(0, 5); // as of one that dies with these on their way
+    pool.shared.addThread(0, THREAD.records, 5); // as of one that dies with these on their way
     sys.handoverSend(kept[0] ?? -1, AF_INET, SOCK_STREAM, DIES);
     while (pool.records.length === 0) await Bun.sleep(1);
     expect(pool.records[0]?.message).toContain("serving thread 0 died and is replaced; 3 conn");

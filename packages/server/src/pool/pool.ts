@@ -101,7 +101,7 @@ export class Pool {
   #take(report: Report, from: number): void {
     if (report.kind === "crowded") this.#grow();
     if (report.kind !== "log") return;
-    this.#shared.addRecords(from, -1);
+    this.#shared.addThread(from, THREAD.records, -1);
     this.#log(report.record);
   }
 

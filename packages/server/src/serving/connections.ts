@@ -92,7 +92,7 @@ export class Connections {
     const operation = known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
     const rc = sys.epollCtl(epollFd, operation, fd, events >>> 0, fd);
     if (rc < 0) return this.#sayUnheard(-rc);
-    if (known === 0) shared.addLoad(options.index, 1);
+    if (known === 0) shared.addThread(options.index, THREAD.load, 1);
     this.#inEpoll[fd] = wanted;
     return true;
   }
@@ -130,7 +130,7 @@ export class Connections {
   close(fd: number): void {
     const { shared, sys, options } = this.#context;
     shared.flight.setUnread(fd, UNREAD.none);
-    if (this.#inEpoll[fd] !== 0) shared.addLoad(options.index, -1);
+    if (this.#inEpoll[fd] !== 0) shared.addThread(options.index, THREAD.load, -1);
     this.#inEpoll[fd] = 0;
     this.disown(fd);
     sys.close(fd);
@@ -143,7 +143,7 @@ export class Connections {
     if (to < 0) return false;
     if (this.#inEpoll[fd] !== 0) {
       sys.epollCtl(epollFd, EPOLL_CTL_DEL, fd, 0, 0);
-      shared.addLoad(options.index, -1);
+      shared.addThread(options.index, THREAD.load, -1);
       this.#inEpoll[fd] = 0;
     }
     if (!shared.move(fd, to)) return false;
@@ -190,7 +190,7 @@ export class Connections {
         continue;
       }
       if (!shared.change(fd, STATE.moving, STATE.busy)) continue;
-      shared.addLoad(options.index, -1); // release() counts it again
+      shared.addThread(options.index, THREAD.load, -1); // release() counts it again
       this.release(fd, STATE.idle);
     }
   }

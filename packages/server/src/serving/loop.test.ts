@@ -452,7 +452,7 @@ function looks(load: number, gapsMs: readonly number[]): number[] {
   const orders: Order[] = [];
   const lookUs: number[] = [];
   let now = 0;
-  new Shared(memory).addLoad(0, load);
+  new Shared(memory).addThread(0, THREAD.load, load);
   const kernel = {
     monotonic: () => now,
     epollWait(_: number, pairs: Uint32Array, _max: number, _waitMs: number, us: number) {

@@ -67,7 +67,7 @@ export class Loop {
     const say = limitedVoice(
       options.logLevel,
       (record) => {
-        shared.addRecords(options.index, 1);
+        shared.addThread(options.index, THREAD.records, 1);
         channel.send({ kind: "log", record });
       },
       () => sys.monotonic(),
@@ -194,7 +194,7 @@ export class Loop {
 
   #wake(): void {
     this.#context.sys.eventfdTake(this.#wakeFd);
-    this.#context.shared.countBeat(this.#context.options.index);
+    this.#context.shared.addThread(this.#context.options.index, THREAD.beat, 1);
     // first, since what comes in may count by new rules already
     for (let order = this.#channel.take(); order; order = this.#channel.take()) this.#obey(order);
     this.#connections.takeInbox();
