@@ -3,6 +3,7 @@ import type { Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
 import { isInPlace, type SocketFile } from "./control/socket-file.ts";
 import type { Shared } from "./memory/shared.ts";
+import type { Policy } from "./policy/rule.ts";
 import { readStats, type ServerStats } from "./stats.ts";
 import manifest from "../package.json" with { type: "json" };
 
@@ -52,7 +53,7 @@ export function readStatus(
   sys: Syscalls,
   shared: Shared,
   about: About,
-  policy: ServerStatus["policy"],
+  { source, rules }: Policy,
 ): ServerStatus {
   return {
     version: manifest.version,
@@ -62,7 +63,7 @@ export function readStatus(
     unreachable: !isReachable(about),
     uptimeSeconds: Math.round(sys.monotonic() - about.startedAt) / 1000,
     threads: shared.serving(),
-    policy,
+    policy: { source, rules: rules.length },
     descriptors: { open: openDescriptors(), limit: sys.descriptorLimit() },
     bounds: about.bounds,
     stats: readStats(shared),

@@ -167,10 +167,9 @@ export class Pool {
     });
   }
 
-  /** Where the rules in force come from, and how many there are. */
-  get policy(): { source: string; rules: number } {
-    const { source, rules } = this.#policy.policy;
-    return { source, rules: rules.length };
+  /** The rules in force. */
+  get policy(): Policy {
+    return this.#policy.policy;
   }
 
   /** Hands new rules to all threads. */

@@ -67,9 +67,9 @@ export class Judge {
     this.#quotas = new Quotas(inForce.quotas, this.#thread);
   }
 
-  /** Where the rules come from, and how many there are. */
-  get policy(): { readonly source: string; readonly rules: number } {
-    return { source: this.#policy.source, rules: this.#policy.rules.length };
+  /** The rules in force. */
+  get policy(): Policy {
+    return this.#policy;
   }
 
   /** Decides by other rules from the next request on. What was counted is forgotten. */
