@@ -66,7 +66,8 @@ export function isInet(domain: number): boolean {
   return domain === AF_INET || domain === AF_INET6;
 }
 
-function isStreamOrDatagram(type: number): boolean {
+/** Whether a type without flags is one of the two that are ordinary. */
+export function isStreamOrDatagram(type: number): boolean {
   return type === SOCK_STREAM || type === SOCK_DGRAM;
 }
 

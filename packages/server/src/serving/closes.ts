@@ -1,5 +1,6 @@
-import { AF_INET, AF_INET6, SOCK_DGRAM, SOCK_STREAM, SOCK_TYPE_MASK } from "@xsocket/protocol";
+import { SOCK_TYPE_MASK } from "@xsocket/protocol";
 import { POLLHUP, type Syscalls } from "@xsocket/xbind-native";
+import { isInet, isStreamOrDatagram } from "../policy/match.ts";
 
 const SLOW_MS = 4;
 const PRICE = 100; // times as long as a close took
@@ -10,10 +11,7 @@ const USERS_MAX = 64; // remembered at once
 
 /* Their close takes no time. */
 function isOrdinary(domain: number, type: number): boolean {
-  const base = type & SOCK_TYPE_MASK;
-  return (
-    (domain === AF_INET || domain === AF_INET6) && (base === SOCK_STREAM || base === SOCK_DGRAM)
-  );
+  return isInet(domain) && isStreamOrDatagram(type & SOCK_TYPE_MASK);
 }
 
 /**

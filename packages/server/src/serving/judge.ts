@@ -1,13 +1,12 @@
 import {
   AF_INET,
-  AF_INET6,
   IPPROTO_MPTCP,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_TYPE_MASK,
 } from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
-import { firstMatch } from "../policy/match.ts";
+import { firstMatch, isInet } from "../policy/match.ts";
 import { SOCK_PACKET } from "../policy/names.ts";
 import { hasQuota, type QuotaMemory, type QuotaRefusal, Quotas } from "../policy/quota.ts";
 import type { Policy, Rule } from "../policy/rule.ts";
@@ -44,9 +43,9 @@ function kernelRefusal({ domain, type, protocol }: SocketRequest): number {
   if (base > SOCK_PACKET) return errno.EINVAL;
   if (domain === AF_UNSPEC) return errno.EAFNOSUPPORT; // in the range, and nobody's
   if (domain === AF_INET && base === SOCK_PACKET) return 0; // one of AF_PACKET
-  const inet = domain === AF_INET || domain === AF_INET6;
-  if (inet && (protocol < 0 || protocol > IPPROTO_MPTCP)) return errno.EINVAL;
-  return inet && base === 0 ? errno.ESOCKTNOSUPPORT : 0;
+  if (!isInet(domain)) return 0;
+  if (protocol < 0 || protocol > IPPROTO_MPTCP) return errno.EINVAL;
+  return base === 0 ? errno.ESOCKTNOSUPPORT : 0;
 }
 
 /** Decides about requests by the policy in force. One for each thread. */
