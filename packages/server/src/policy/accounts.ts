@@ -56,8 +56,8 @@ function textOf(path: string): string {
 }
 
 /** Reads this machine's local accounts. Other sources of nsswitch.conf(5) are not asked: a rule names those by id. */
-export function readAccounts(etc = "/etc"): Accounts {
-  return parseAccounts(textOf(`${etc}/passwd`), textOf(`${etc}/group`));
+export function readAccounts(): Accounts {
+  return parseAccounts(textOf("/etc/passwd"), textOf("/etc/group"));
 }
 
 /** The groups that login would give a user: the primary one, and each that lists the name. */
