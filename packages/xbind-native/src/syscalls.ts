@@ -1,4 +1,4 @@
-import { dlopen, FFIType } from "bun:ffi";
+import { dlopen, type FFIFunction, FFIType } from "bun:ffi";
 import { reasonOf } from "./errno.ts";
 import { libraryPath } from "./libraries.ts";
 
@@ -108,54 +108,66 @@ const pointer = FFIType.ptr;
 const text = FFIType.cstring;
 const long = FFIType.u64;
 
-const SYMBOLS = {
-  xs1_socket: { args: [int, int, int], returns: int },
-  xs1_bind: { args: [int, pointer, unsigned], returns: int },
-  xs1_listen: { args: [int, int], returns: int },
-  xs1_connect: { args: [int, pointer, unsigned], returns: int },
-  xs1_accept: { args: [int], returns: int },
-  xs1_close: { args: [int], returns: int },
-  xs1_shutdown: { args: [int, int], returns: int },
-  xs1_dup_onto: { args: [int, int], returns: int },
-  xs1_fchown: { args: [int, unsigned, unsigned], returns: int },
-  xs1_flock: { args: [int, int], returns: int },
-  xs1_umask: { args: [int], returns: int },
-  xs1_xattr: { args: [text, text, pointer, unsigned], returns: int },
-  xs1_geteuid: { args: [], returns: unsigned },
-  xs1_getsockname: { args: [int, pointer, unsigned], returns: int },
-  xs1_getsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
-  xs1_setsockopt: { args: [int, int, int, pointer, unsigned], returns: int },
-  xs1_socket_namespace: { args: [int], returns: int },
-  xs1_send_queue: { args: [int], returns: int },
-  xs1_let_go_of_pages: { args: [long, unsigned], returns: int },
-  xs1_adopt: { args: [int], returns: int },
-  xs1_descriptor_limit: { args: [], returns: int },
-  xs1_monotonic: { args: [], returns: FFIType.f64 },
-  xs1_poll: { args: [int, int, int], returns: int },
-  xs1_poll_many: { args: [pointer, int], returns: int },
-  xs1_epoll_create: { args: [], returns: int },
-  xs1_epoll_ctl: { args: [int, int, int, unsigned, long], returns: int },
-  xs1_interface_index: { args: [int, text], returns: int },
-  xs1_epoll_wait: { args: [int, pointer, int, int, int], returns: int },
-  xs1_eventfd: { args: [], returns: int },
-  xs1_eventfd_add: { args: [int], returns: int },
-  xs1_eventfd_take: { args: [int], returns: int },
-  xs1_receive_packet: { args: [int, pointer, unsigned], returns: int },
-  xs1_drop_packets: { args: [int], returns: int },
-  xs1_send_packet: { args: [int, pointer, unsigned, int], returns: int },
-  xs1_tick_create: { args: [], returns: int },
-  xs1_tick_set: { args: [int, int], returns: int },
-  xs1_tick_delete: { args: [int], returns: int },
-  xs1_thread_room: { args: [int], returns: int },
-  xs1_exec_as: {
+/* What C declares of a function with these parameters: as many arguments. */
+interface Signature<Given extends readonly unknown[]> {
+  readonly symbol: string;
+  readonly args: { [At in keyof Given]: FFIType };
+  readonly returns: FFIType;
+}
+
+const SIGNATURES = {
+  socket: { symbol: "xs1_socket", args: [int, int, int], returns: int },
+  bind: { symbol: "xs1_bind", args: [int, pointer, unsigned], returns: int },
+  listen: { symbol: "xs1_listen", args: [int, int], returns: int },
+  connect: { symbol: "xs1_connect", args: [int, pointer, unsigned], returns: int },
+  accept: { symbol: "xs1_accept", args: [int], returns: int },
+  close: { symbol: "xs1_close", args: [int], returns: int },
+  shutdown: { symbol: "xs1_shutdown", args: [int, int], returns: int },
+  dupOnto: { symbol: "xs1_dup_onto", args: [int, int], returns: int },
+  fchown: { symbol: "xs1_fchown", args: [int, unsigned, unsigned], returns: int },
+  flock: { symbol: "xs1_flock", args: [int, int], returns: int },
+  umask: { symbol: "xs1_umask", args: [int], returns: int },
+  xattr: { symbol: "xs1_xattr", args: [text, text, pointer, unsigned], returns: int },
+  geteuid: { symbol: "xs1_geteuid", args: [], returns: unsigned },
+  getsockname: { symbol: "xs1_getsockname", args: [int, pointer, unsigned], returns: int },
+  getsockopt: { symbol: "xs1_getsockopt", args: [int, int, int, pointer, unsigned], returns: int },
+  setsockopt: { symbol: "xs1_setsockopt", args: [int, int, int, pointer, unsigned], returns: int },
+  socketNamespace: { symbol: "xs1_socket_namespace", args: [int], returns: int },
+  sendQueue: { symbol: "xs1_send_queue", args: [int], returns: int },
+  letGoOfPages: { symbol: "xs1_let_go_of_pages", args: [long, unsigned], returns: int },
+  adopt: { symbol: "xs1_adopt", args: [int], returns: int },
+  descriptorLimit: { symbol: "xs1_descriptor_limit", args: [], returns: int },
+  monotonic: { symbol: "xs1_monotonic", args: [], returns: FFIType.f64 },
+  poll: { symbol: "xs1_poll", args: [int, int, int], returns: int },
+  pollMany: { symbol: "xs1_poll_many", args: [pointer, int], returns: int },
+  epollCreate: { symbol: "xs1_epoll_create", args: [], returns: int },
+  epollCtl: { symbol: "xs1_epoll_ctl", args: [int, int, int, unsigned, long], returns: int },
+  interfaceIndex: { symbol: "xs1_interface_index", args: [int, text], returns: int },
+  epollWait: { symbol: "xs1_epoll_wait", args: [int, pointer, int, int, int], returns: int },
+  eventfd: { symbol: "xs1_eventfd", args: [], returns: int },
+  eventfdAdd: { symbol: "xs1_eventfd_add", args: [int], returns: int },
+  eventfdTake: { symbol: "xs1_eventfd_take", args: [int], returns: int },
+  receivePacket: { symbol: "xs1_receive_packet", args: [int, pointer, unsigned], returns: int },
+  dropPackets: { symbol: "xs1_drop_packets", args: [int], returns: int },
+  sendPacket: { symbol: "xs1_send_packet", args: [int, pointer, unsigned, int], returns: int },
+  tickCreate: { symbol: "xs1_tick_create", args: [], returns: int },
+  tickSet: { symbol: "xs1_tick_set", args: [int, int], returns: int },
+  tickDelete: { symbol: "xs1_tick_delete", args: [int], returns: int },
+  threadRoom: { symbol: "xs1_thread_room", args: [int], returns: int },
+  execAs: {
+    symbol: "xs1_exec_as",
     args: [int, int, unsigned, unsigned, pointer, unsigned, pointer, unsigned, pointer, unsigned],
     returns: int,
   },
-  xs1_handover: { args: [text, int, int, int, int], returns: int },
-  xs1_handover_connect: { args: [text, int], returns: int },
-  xs1_handover_send: { args: [int, int, int, int], returns: int },
-  xs1_handover_receive: { args: [int, int, int, int, int], returns: int },
-} as const;
+  handover: { symbol: "xs1_handover", args: [text, int, int, int, int], returns: int },
+  handoverConnect: { symbol: "xs1_handover_connect", args: [text, int], returns: int },
+  handoverSend: { symbol: "xs1_handover_send", args: [int, int, int, int], returns: int },
+  handoverReceive: {
+    symbol: "xs1_handover_receive",
+    args: [int, int, int, int, int],
+    returns: int,
+  },
+} satisfies { [Name in keyof Syscalls]: Signature<Parameters<Syscalls[Name]>> };
 
 /* Bun says only that it has no just-in-time compiler, and not why; of a library the loader's words. */
 function whyNot(path: string, message: string): string {
@@ -164,61 +176,22 @@ function whyNot(path: string, message: string): string {
     : `${path} cannot be loaded (${message.replace(/^.*: /s, "")}): see that it is of this version, that this user may read it, and that its file system is not mounted noexec`;
 }
 
-function load(path: string) {
+function load(path: string, wanted: Readonly<Record<string, FFIFunction>>) {
   try {
-    return dlopen(path, SYMBOLS);
+    return dlopen(path, wanted);
   } catch (error) {
     throw new Error(whyNot(path, reasonOf(error)), { cause: error });
   }
 }
 
 function open(): Syscalls {
-  const { symbols: native } = load(libraryPath("xsocket"));
-  return {
-    socket: native.xs1_socket,
-    bind: native.xs1_bind,
-    listen: native.xs1_listen,
-    connect: native.xs1_connect,
-    accept: native.xs1_accept,
-    close: native.xs1_close,
-    shutdown: native.xs1_shutdown,
-    dupOnto: native.xs1_dup_onto,
-    fchown: native.xs1_fchown,
-    flock: native.xs1_flock,
-    umask: native.xs1_umask,
-    xattr: native.xs1_xattr,
-    geteuid: native.xs1_geteuid,
-    getsockname: native.xs1_getsockname,
-    getsockopt: native.xs1_getsockopt,
-    setsockopt: native.xs1_setsockopt,
-    socketNamespace: native.xs1_socket_namespace,
-    sendQueue: native.xs1_send_queue,
-    letGoOfPages: native.xs1_let_go_of_pages,
-    adopt: native.xs1_adopt,
-    descriptorLimit: native.xs1_descriptor_limit,
-    monotonic: native.xs1_monotonic,
-    poll: native.xs1_poll,
-    pollMany: native.xs1_poll_many,
-    epollCreate: native.xs1_epoll_create,
-    epollCtl: native.xs1_epoll_ctl,
-    interfaceIndex: native.xs1_interface_index,
-    epollWait: native.xs1_epoll_wait,
-    eventfd: native.xs1_eventfd,
-    eventfdAdd: native.xs1_eventfd_add,
-    eventfdTake: native.xs1_eventfd_take,
-    receivePacket: native.xs1_receive_packet,
-    dropPackets: native.xs1_drop_packets,
-    sendPacket: native.xs1_send_packet,
-    tickCreate: native.xs1_tick_create,
-    tickSet: native.xs1_tick_set,
-    tickDelete: native.xs1_tick_delete,
-    threadRoom: native.xs1_thread_room,
-    execAs: native.xs1_exec_as,
-    handover: native.xs1_handover,
-    handoverConnect: native.xs1_handover_connect,
-    handoverSend: native.xs1_handover_send,
-    handoverReceive: native.xs1_handover_receive,
-  };
+  const wanted: Record<string, FFIFunction> = {};
+  for (const { symbol, ...declared } of Object.values(SIGNATURES)) wanted[symbol] = declared;
+  const { symbols } = load(libraryPath("xsocket"), wanted);
+  const found: Record<string, unknown> = {};
+  for (const [name, { symbol }] of Object.entries(SIGNATURES)) found[name] = symbols[symbol];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- SIGNATURES has each of them
+  return found as unknown as Syscalls;
 }
 
 let opened: Syscalls | undefined;
