@@ -1,6 +1,5 @@
 # The native part of the `xsocket` command. Where its script lies, seen from an installed bin/.
-set(XSOCKET_SCRIPT_FROM_BIN "../lib/xsocket/main.js" CACHE STRING
-    "Path of the command's script, relative to the directory of the installed launcher")
+set(XSOCKET_SCRIPT_FROM_BIN "../lib/xsocket/main.js")
 string(JSON XSOCKET_BUN_VERSION GET "${PACKAGE_JSON}" devDependencies @types/bun)
 
 add_executable(xsocket-launch src/launch/bun.c src/launch/children.c src/launch/environment.c
