@@ -14,20 +14,22 @@ import {
 
 guardDescriptors();
 
-test("open, status, doctor and run say the same of a server that is gone", async () => {
+test.each([
+  ["gone", "no server listens there (ECONNREFUSED)"],
+  ["missing", "there is no such control socket (ENOENT)"],
+])("open, status, bench and run say the same of a server that is %s", async (state, found) => {
   using dir = tempDir();
+  const path = dir.join("control");
   const dead = "import socket,sys; socket.socket(socket.AF_UNIX, 5).bind(sys.argv[1])";
-  const path = dir.join("dead");
-  await here.run(["python3", "-c", dead, path]);
+  if (state === "gone") await here.run(["python3", "-c", dead, path]);
   const run = ["run", "--socket", path, "--port", "3000", "--", "true"];
-  for (const args of [["open", path], ["status", path], ["doctor", path], run]) {
+  const open = ["open", path];
+  for (const args of [open, [...open, "--exec", "true"], ["status", path], ["bench", path], run]) {
     const { code, stdout, stderr } = await here.run([XSOCKET, ...args]);
-    expect(code).toBe(args === run ? 0 : 1); // the program runs all the same
-    for (const words of [
-      `through ${path}: no server listens there (ECONNREFUSED)`,
-      "a container may",
-    ])
-      expect(stdout + stderr).toContain(words);
+    expect({ code, stdout }).toEqual({ code: args === run ? 0 : 1, stdout: "" }); // the program runs all the same
+    expect(stderr).toMatch(/^xsocket: (warning: )?cannot [^\n]* "xsocket serve [^\n]*\n$/);
+    for (const words of [`through ${path}: ${found}`, "a container may"])
+      expect(stderr).toContain(words);
   }
 });
 

@@ -41,9 +41,3 @@ test("a server that gives no more sockets is one sentence", async () => {
     `xsocket: the measurement was cut short (xsocket: EPERM): the log of the server at ${server.path} says why\n`,
   );
 });
-
-test("no server is one sentence", async () => {
-  const { code, stdout, stderr } = await here.run([XSOCKET, "bench", "/nowhere/control"]);
-  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-  expect(stderr).toMatch(/^xsocket: cannot [^\n]*\/nowhere\/control[^\n]*xsocket serve[^\n]*\n$/);
-});

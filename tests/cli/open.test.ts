@@ -185,21 +185,6 @@ test.each([
   expect(doctor.stdout).toMatch(/^- +namespace +needs Linux 5\.14/m);
 });
 
-test("no server is one sentence with the remedy", async () => {
-  for (const argv of [
-    ["open", "/nowhere/control"],
-    ["open", "/nowhere/control", "--exec", "true"],
-    ["open", "@nobody.has.this.name"],
-  ]) {
-    const { code, stdout, stderr } = await here.run([XSOCKET, ...argv]);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toMatch(
-      /^xsocket: cannot [^\n]*(ENOENT|ECONNREFUSED)[^\n]*xsocket serve[^\n]*\n$/,
-    );
-    expect(stderr).not.toContain(" via");
-  }
-});
-
 test("a quota that is used up is said to be that, or the kind of socket", async () => {
   await using server = await startServer({ args: ["--sockets-per-minute", "1"] });
   const open = () => here.run([XSOCKET, "open", server.path]);

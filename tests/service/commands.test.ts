@@ -259,15 +259,6 @@ describe("status", () => {
     await watch.says(/requests\/s/);
   });
 
-  test("no server is one sentence", async () => {
-    using dir = tempDir();
-    const { code, stderr } = await xsocket("status", dir.join("none"));
-    expect(stderr).toMatch(
-      /^xsocket: cannot get the server's status through \S+: there is no such control socket \(ENOENT\)\. Start [^\n]*container[^\n]* mount [^\n]*\n$/,
-    );
-    expect(code).toBe(1);
-  });
-
   test.if(isRoot)("a stranger's abstract name is one sentence", async () => {
     const name = `@xsocket-test-${process.pid}`;
     await using _ = await strangerAt(name);
