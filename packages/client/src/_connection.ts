@@ -6,7 +6,6 @@ import {
   NOT_YET,
   SyscallError,
 } from "@xsocket/xbind-native";
-import type { Deadline } from "./_deadline.ts";
 import { ownError, receive, send } from "./_handover.ts";
 import type { KindNumbers } from "./_kind.ts";
 import { onReady } from "./_wait.ts";
@@ -21,7 +20,6 @@ const LOOKS = 50;
 /** A request of somebody who waits. */
 export interface Wanted {
   readonly kind: KindNumbers;
-  readonly deadline: Deadline;
   /** Set once nobody waits any more: what still comes for it is closed. */
   settled: boolean;
   /** The connection that it is on. */

@@ -97,7 +97,6 @@ export class Session implements Disposable {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     const wanted: Wanted = {
       kind,
-      deadline,
       settled: false,
       connection: undefined,
       sends: 0,

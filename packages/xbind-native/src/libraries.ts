@@ -7,13 +7,11 @@ export type LibraryName = "xsocket" | "xbind";
 /** No library for this platform was found. The message lists where it was looked for. */
 export class LibraryNotFoundError extends Error {
   override readonly name = "LibraryNotFoundError";
-  readonly library: LibraryName;
 
   constructor(library: LibraryName, searched: readonly string[]) {
     super(
       `lib${library}.so was not found in ${searched.join(", ")}: build it with "./dev build", install the package ${platformName()}, or name its directory in XSOCKET_LIBDIR`,
     );
-    this.library = library;
   }
 }
 
