@@ -84,6 +84,30 @@ static void test_rresvport(void)
 	close(other);
 	close(low);
 }
+
+/* bindresvport(3) begins at 600, and below that it looks last. */
+static void test_exhausted(void)
+{
+	const int first = 512, start = 600, end = 1024;
+	int fds[512], port = start - 1, next = 0;
+
+	while (next < end - start) {
+		fds[next] = pair_socket(SOCK_STREAM);
+		CHECK_EQ(bindresvport(fds[next], NULL), 0);
+		CHECK(pair_port(fds[next++]) >= start);
+	}
+	fds[next] = pair_socket(SOCK_STREAM);
+	CHECK_EQ(bindresvport(fds[next], NULL), 0);
+	check_reserved(fds[next++]);
+	while (next < end - first) {
+		fds[next] = rresvport(&port);
+		CHECK(fds[next++] >= 0);
+	}
+	CHECK(rresvport(&port) < 0);
+	CHECK_EQ(errno, EAGAIN);
+	while (next > 0)
+		close(fds[--next]);
+}
 #endif
 
 int main(void)
@@ -91,6 +115,7 @@ int main(void)
 #ifdef __GLIBC__
 	RUN(test_bindresvport);
 	RUN(test_shareable);
+	RUN(test_exhausted);
 	RUN(test_other_family);
 	test_needs_ipv6();
 	RUN(test_rresvport);
