@@ -37,7 +37,7 @@ export {
   xsocketForEveryone,
 } from "./user.ts";
 export { type Running } from "./running.ts";
-export { type ServerHandle, type ServerOptions, START, startServer, XSOCKET } from "./server.ts";
+export { START, startServer, XSOCKET } from "./server.ts";
 export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
 export { verifyUnit } from "./unit.ts";

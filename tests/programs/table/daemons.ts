@@ -1,7 +1,7 @@
 import type { Program } from "../program.ts";
 
-const sshClient = (user: string) =>
-  `ssh -i key -p $PORT -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -o IdentitiesOnly=yes ${user}@$HOST 'echo hello $SSH_CLIENT'`;
+const SSH =
+  "ssh -i key -p $PORT -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -o IdentitiesOnly=yes root@$HOST 'echo hello $SSH_CLIENT'";
 
 /** Daemons of all other sorts. */
 export const daemons: readonly Program[] = [
@@ -13,7 +13,7 @@ export const daemons: readonly Program[] = [
     // it wants a directory of keys that only root can write, up to the root directory
     run: "exec unshare -m sh -c 'mount --bind auth /mnt && exec dropbear -F -E -r host -p 2222 -D /mnt'",
     port: 2222,
-    client: sshClient("root"),
+    client: SSH,
     expect: /hello/,
     logsPeerTo: "output",
   },
@@ -28,7 +28,7 @@ export const daemons: readonly Program[] = [
       "mkdir -p /run/sshd; sed -i s,DIR,$DIR, sshd_config; ssh-keygen -q -t ed25519 -N '' -f host && ssh-keygen -q -t ed25519 -N '' -f key",
     run: "exec /usr/sbin/sshd -D -e -f sshd_config -h $DIR/host",
     port: 2222,
-    client: sshClient("root"),
+    client: SSH,
     expect: /hello/,
     logsPeerTo: "output",
   },
@@ -77,7 +77,7 @@ export const daemons: readonly Program[] = [
       "mkdir -p /run/sshd; ssh-keygen -q -t ed25519 -N '' -f host && ssh-keygen -q -t ed25519 -N '' -f key",
     run: "exec /usr/sbin/sshd -D -e -f $DIR/sshd_config -h $DIR/host -o AuthorizedKeysFile=$DIR/key.pub -o StrictModes=no -o UsePAM=no -o PidFile=none",
     port: 2222,
-    client: sshClient("root"),
+    client: SSH,
     expect: /hello/,
     reload: { files: { sshd_config: "Port 2223\n" }, signal: "SIGHUP", port: 2223 },
     logsPeerTo: "output",
