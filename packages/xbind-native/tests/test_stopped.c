@@ -377,6 +377,53 @@ static void test_slow_group(void)
 		run_beside();
 }
 
+static int restricted; /* what setsockopt gave: 0 or errno */
+
+static void *restrict_watched(void *unused)
+{
+	const int one = 1;
+
+	restricted =
+	    setsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0 ? errno : 0;
+	return unused;
+}
+
+static int is_restricted(void)
+{
+	int is = 0;
+	socklen_t len = sizeof(is);
+
+	CHECK_EQ(getsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &is, &len), 0);
+	return is;
+}
+
+static void start_restricting(void)
+{
+	CHECK_EQ(pthread_create(&beside.thread, NULL, restrict_watched, NULL), 0);
+	while (!is_restricted())
+		poll(NULL, 0, 1);
+}
+
+static void bind_watched6(void)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3703)};
+
+	CHECK_EQ(bind(watched.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+}
+
+/* What can be set only before bind comes too late once the new socket is bound, and says so. */
+static void test_restricted_meanwhile(void)
+{
+	watched.fd = socket(AF_INET6, SOCK_STREAM, 0);
+	run_watched(bind_watched6, CALL_FCNTL, F_GETFD, start_restricting);
+	if (pair_preloaded())
+		CHECK_EQ(pthread_join(beside.thread, NULL), 0);
+	else
+		restrict_watched(NULL);
+	CHECK_EQ(is_restricted(), 0);
+	CHECK_EQ(restricted, EINVAL);
+}
+
 int main(void)
 {
 	if (!forbid_works())
@@ -394,6 +441,7 @@ int main(void)
 	RUN_BY(child_run, test_registered_meanwhile);
 	RUN_BY(child_run, test_slow_group);
 	test_needs_ipv6();
+	RUN_BY(child_run, test_restricted_meanwhile);
 	RUN(test_written_meanwhile);
 	return 0;
 }

@@ -138,21 +138,44 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 
 typedef int set_function(int fd, int level, int name, const void *value, socklen_t len);
 
+/* Does a socket lack a number with meaning for safety that it was to have? */
+static bool lacks(int fd, int row, const void *value, socklen_t len)
+{
+	int number;
+
+	if (row < 0 || !(options[row].flags & OPTION_SAFETY) || options[row].how != OPTION_PLAIN ||
+	    !value || len < sizeof(number))
+		return false;
+	memcpy(&number, value, sizeof(number));
+	if (options[row].flags & OPTION_TRUTH)
+		number = number != 0;
+	return option_number(fd, options[row].level, options[row].name) != number;
+}
+
+/*
+ * The socket has moved meanwhile. On one that has the option already this does nothing, or fails;
+ * on one that does not have it, and has a port by now, it may come too late.
+ */
+static int set_again(set_function *set, int fd, int level, int name, const void *value,
+                     socklen_t len)
+{
+	const int rc = set(fd, level, name, value, len);
+
+	return rc < 0 && lacks(fd, option_find(level, name), value, len) ? rc : 0;
+}
+
 static int set_and_follow(set_function *set, int fd, int level, int name, const void *value,
                           socklen_t len)
 {
 	const struct claim_mark mark = claim_mark();
 	int rc = set(fd, level, name, value, len);
 
-	if (rc < 0)
-		return hook_result(rc);
-	if (config_any()) {
+	if (rc >= 0 && config_any()) {
 		follow(fd, level, name, value, len);
-		/* On a socket that has the option already this does nothing, or fails. */
 		if (claim_has_run(mark) && claim_wait(fd, mark))
-			set(fd, level, name, value, len);
+			rc = set_again(set, fd, level, name, value, len);
 	}
-	return rc;
+	return hook_result(rc);
 }
 
 EXPORT int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
