@@ -8,7 +8,9 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/pair.h"
+#include "support/watched.h"
 
+#include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 
@@ -63,6 +65,49 @@ static void test_listen_forbidden(void)
 		return;
 	child_run(listen_forbidden);
 	child_run(listen_without_cookie);
+}
+
+static int shut_gave; /* 0 or errno */
+
+static void *shut_watched(void *unused)
+{
+	shut_gave = shutdown(watched.fd, SHUT_RD) < 0 ? errno : 0;
+	return unused;
+}
+
+static pthread_t shutting;
+
+static void start_shutdown(void)
+{
+	struct pollfd entry = {.fd = watched.fd, .events = POLLRDHUP};
+
+	CHECK_EQ(pthread_create(&shutting, NULL, shut_watched, NULL), 0);
+	while (poll(&entry, 1, 0) == 1 && !(entry.revents & POLLRDHUP))
+		poll(NULL, 0, 1);
+}
+
+static void listen_watched(void)
+{
+	CHECK_EQ(listen(watched.fd, 5), 0);
+}
+
+/* To shut a socket down is an error before it listens, and ends it afterwards: not both. */
+static void test_shut_meanwhile(void)
+{
+	int listens = 1;
+	socklen_t len = sizeof(listens);
+
+	if (!forbid_works())
+		return;
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(listen_watched, CALL_FCNTL, F_GETFD, start_shutdown);
+	if (pair_preloaded())
+		CHECK_EQ(pthread_join(shutting, NULL), 0);
+	else
+		shut_watched(NULL);
+	CHECK_EQ(getsockopt(watched.fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len), 0);
+	CHECK_EQ(listens, 0);
+	CHECK_EQ(shut_gave, 0);
 }
 
 static void test_ephemeral_port(void)
@@ -128,6 +173,7 @@ static void test_wrong_sockets(void)
 int main(void)
 {
 	RUN(test_listen_forbidden);
+	RUN_BY(child_run, test_shut_meanwhile);
 	RUN(test_ephemeral_port);
 	RUN(test_wrong_sockets);
 	test_needs_ipv6();

@@ -24,12 +24,12 @@ static bool outlasts(int fd, int how, int rc)
 	       (rc == 0 && how == SHUT_WR && option_number(fd, SOL_SOCKET, SO_TYPE) == SOCK_DGRAM);
 }
 
-static void follow(int fd, int how, struct claim_mark mark)
+/* Return: rc, or what the call gives once the socket has moved: it may listen by then. */
+static int follow(int fd, int how, int rc, struct claim_mark mark)
 {
 	if (how != SHUT_RD)
 		shut_note(key_of(fd), (sys_poll(fd, POLLRDHUP, 0) & POLLRDHUP) != 0);
-	if (claim_has_run(mark) && claim_wait(fd, mark))
-		real_shutdown(fd, how);
+	return claim_has_run(mark) && claim_wait(fd, mark) ? real_shutdown(fd, how) : rc;
 }
 
 EXPORT int hook_shutdown(int fd, int how)
@@ -38,6 +38,6 @@ EXPORT int hook_shutdown(int fd, int how)
 	int rc = real_shutdown(fd, how);
 
 	if (config_any() && outlasts(fd, how, rc))
-		follow(fd, how, mark);
+		rc = follow(fd, how, rc, mark);
 	return hook_result(rc);
 }
