@@ -60,11 +60,32 @@ static void close_watched(void)
 
 /* The kernel binds a socket whose number is closed meanwhile, and says so. Here it is closed once
  * the new socket has what the old one had, before it is bound. */
-static void test_closed_before(void)
+static void bind_meanwhile(void (*act)(void))
 {
 	watched.fd = pair_socket(SOCK_STREAM);
 	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* counts all the same */
-	run_watched(bind_watched, SYS_shutdown, SHUT_RD, close_watched);
+	run_watched(bind_watched, SYS_shutdown, SHUT_RD, act);
+}
+
+static void test_closed_before(void)
+{
+	bind_meanwhile(close_watched);
+}
+
+static void renumber_watched(void)
+{
+	const int before = watched.fd;
+
+	watched.fd = dup(before);
+	close(before);
+}
+
+/* It is bound under the number that it has by then. */
+static void test_renumbered_meanwhile(void)
+{
+	bind_meanwhile(renumber_watched);
+	CHECK_EQ(pair_port(watched.fd), 3700);
+	CHECK(pair_is_there(watched.fd));
 }
 
 static void bind_without_stderr(void)
@@ -430,6 +451,7 @@ int main(void)
 		test_skip("the emulator's own calls would be filtered");
 	RUN_BY(child_run, test_closed_meanwhile);
 	RUN_BY(child_run, test_closed_before);
+	RUN_BY(child_run, test_renumbered_meanwhile);
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
 	RUN_BY(child_run, test_armed_by_two);

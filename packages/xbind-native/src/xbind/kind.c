@@ -2,6 +2,7 @@
 #include "xbind/kind.h"
 
 #include "core/sys.h"
+#include "xbind/table.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -44,6 +45,26 @@ int kind_read(int fd, struct kind *ret)
 		return KIND_E_OTHER;
 	*ret = kind;
 	return 0;
+}
+
+bool kind_is_of(int fd, socket_key key)
+{
+	struct kind kind;
+
+	return key_of(fd) == key && kind_read(fd, &kind) == 0;
+}
+
+int kind_number_of(socket_key key, int before)
+{
+	int fd;
+
+	if (kind_is_of(before, key))
+		return before;
+	fd = table_end();
+	do
+		fd--;
+	while (fd >= 0 && !kind_is_of(fd, key));
+	return fd;
 }
 
 enum config_proto kind_proto(const struct kind *kind)

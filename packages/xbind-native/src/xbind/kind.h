@@ -4,6 +4,7 @@
 #define XBIND_KIND_H
 
 #include "xbind/config.h"
+#include "xbind/key.h"
 
 #include <stdbool.h>
 
@@ -27,6 +28,13 @@ struct kind {
  *         somebody forbids it, as a seccomp filter may. Then @ret is untouched.
  */
 int kind_read(int fd, struct kind *ret);
+
+/* Is it that socket? A file of another kind may have a key of the same value. */
+bool kind_is_of(int fd, socket_key key);
+
+/* The socket's number by now, -1 when it has none: the program may have given it another one by
+ * dup(2). */
+int kind_number_of(socket_key key, int before);
 
 /* How the port list sees it. */
 enum config_proto kind_proto(const struct kind *kind);

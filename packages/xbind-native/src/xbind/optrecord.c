@@ -48,28 +48,6 @@ struct lock_turn optrecord_enter(void)
 	return lock_enter(&holder, LOCK_WAIT_MS);
 }
 
-/* Of that socket: a file of another kind may have a key of the same value. */
-static bool is_socket_of(int fd, socket_key key)
-{
-	struct kind kind;
-
-	return key_of(fd) == key && kind_read(fd, &kind) == 0;
-}
-
-/* Its number by now, -1 when it has none: the program may have given it another one by dup(2). */
-static int number_of(socket_key key, int before)
-{
-	int fd;
-
-	if (is_socket_of(before, key))
-		return before;
-	fd = table_end();
-	do
-		fd--;
-	while (fd >= 0 && !is_socket_of(fd, key));
-	return fd;
-}
-
 /* Is the socket of this number gone, or bound, and will not move any more? */
 static bool is_over(int fd)
 {
@@ -83,7 +61,7 @@ static bool take_lost(int place)
 
 	if (before == KEY_WRITTEN)
 		return false;
-	if (before != KEY_NONE && !is_over(number_of(before, lost[place].fd)))
+	if (before != KEY_NONE && !is_over(kind_number_of(before, lost[place].fd)))
 		return false;
 	return atomic_compare_exchange_strong(&lost[place].key, &before, KEY_WRITTEN);
 }
@@ -187,7 +165,7 @@ static void find_numbers(void)
 		const socket_key key = key_of(fd);
 
 		for (size_t i = 0; key != KEY_NONE && i < used; i++) {
-			if (keys[i] == key && records[i].fd < 0 && is_socket_of(fd, key))
+			if (keys[i] == key && records[i].fd < 0 && kind_is_of(fd, key))
 				records[i].fd = fd;
 		}
 	}
@@ -203,7 +181,7 @@ static bool drop_numbers(void)
 			continue;
 		if (i > 0 && keys[i] == keys[i - 1]) /* most are, and each look is a system call */
 			records[i].fd = records[i - 1].fd;
-		else if (!is_socket_of(records[i].fd, keys[i]))
+		else if (!kind_is_of(records[i].fd, keys[i]))
 			records[i].fd = -1;
 		any = any || records[i].fd < 0;
 	}

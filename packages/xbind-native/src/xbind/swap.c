@@ -258,6 +258,15 @@ static int exchange_checked(int fd, int new_fd, socket_key key)
 	return kind_is_unbound(fd) ? exchange(fd, new_fd, key) : SWAP_E_LEAVE;
 }
 
+/* Its number was closed meanwhile, but it may live on under another one, which is bound, too. */
+static int exchange_renumbered(int fd, int new_fd, socket_key key)
+{
+	const int now = kind_number_of(key, fd);
+	const int rc = now < 0 ? SWAP_E_GONE : exchange_checked(now, new_fd, key);
+
+	return rc == SWAP_E_LEAVE ? -EINVAL : rc;
+}
+
 static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call,
                         socket_key key)
 {
@@ -281,6 +290,8 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
 	await_server(asked.conn);
 	rc = exchange_checked(fd, new_fd, key);
+	if (rc == SWAP_E_GONE)
+		rc = exchange_renumbered(fd, new_fd, key);
 	if (rc < 0)
 		return fail(fd, kind, call, "replacing the socket", rc);
 	if (rc == SWAP_E_GONE) {
