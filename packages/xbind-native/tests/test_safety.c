@@ -9,6 +9,7 @@
 #include "support/forbid.h"
 #include "support/pair.h"
 #include "support/program.h"
+#include "support/watched.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -65,6 +66,44 @@ static void test_device(void)
 	CHECK(pair_is_there(by_index));
 	close(fd);
 	close(by_index);
+	rename_device("own0", "lo");
+}
+
+static pthread_t limiting;
+static int limited; /* what setsockopt gave: 0 or errno */
+
+static void *limit_watched(void *unused)
+{
+	limited = setsockopt(watched.fd, SOL_SOCKET, SO_BINDTODEVICE, "own0", 5) < 0 ? errno : 0;
+	return unused;
+}
+
+static void start_limiting(void)
+{
+	int index = 0;
+	socklen_t len = sizeof(index);
+
+	CHECK_EQ(pthread_create(&limiting, NULL, limit_watched, NULL), 0);
+	while (index == 0)
+		CHECK_EQ(getsockopt(watched.fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len), 0);
+}
+
+static void bind_watched(void)
+{
+	CHECK_EQ(pair_bind(watched.fd, 3005), 0);
+}
+
+/* Another thread names such a device when the new socket is bound already. */
+static void test_device_meanwhile(void)
+{
+	rename_device("lo", "own0");
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(bind_watched, CALL_FCNTL, F_GETFD, start_limiting);
+	if (pair_preloaded())
+		CHECK_EQ(pthread_join(limiting, NULL), 0);
+	else
+		limit_watched(NULL);
+	CHECK_EQ(limited, pair_preloaded() ? ENODEV : 0);
 	rename_device("own0", "lo");
 }
 
@@ -415,6 +454,8 @@ static void test_kept_program(void)
 int main(void)
 {
 	RUN(test_device);
+	if (forbid_works())
+		RUN_BY(child_run, test_device_meanwhile);
 	RUN(test_lost_privilege);
 	RUN(test_unseen_program);
 	RUN(test_program_of_others);

@@ -138,18 +138,34 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 
 typedef int set_function(int fd, int level, int name, const void *value, socklen_t len);
 
-/* Does a socket lack a number with meaning for safety that it was to have? */
+/* The kernel reads as much of a device's name. */
+#define NAME_BYTES_MAX 15
+
+/* Does a socket lack what it was to have for safety's sake? Numbers and devices can be looked at.
+ */
 static bool lacks(int fd, int row, const void *value, socklen_t len)
 {
+	struct option_value now = {0};
 	int number;
 
-	if (row < 0 || !(options[row].flags & OPTION_SAFETY) || options[row].how != OPTION_PLAIN ||
-	    !value || len < sizeof(number))
+	if (row < 0 || !(options[row].flags & OPTION_SAFETY) || !value)
 		return false;
-	memcpy(&number, value, sizeof(number));
-	if (options[row].flags & OPTION_TRUTH)
-		number = number != 0;
-	return option_number(fd, options[row].level, options[row].name) != number;
+	switch ((enum option_how)options[row].how) {
+	case OPTION_NAME:
+		option_read(fd, &options[row], &now);
+		return strncmp((const char *)now.bytes, value,
+		               len < NAME_BYTES_MAX ? len : NAME_BYTES_MAX) != 0;
+	case OPTION_PLAIN:
+	case OPTION_INDEX:
+		if (len < sizeof(number))
+			return false;
+		memcpy(&number, value, sizeof(number));
+		if (options[row].flags & OPTION_TRUTH)
+			number = number != 0;
+		return option_number(fd, options[row].level, options[row].name) != number;
+	default:
+		return false;
+	}
 }
 
 /*
