@@ -148,7 +148,7 @@ action = "allow"`;
     [["--user", "root"], "AF_INET SOCK_STREAM IPPROTO_TCP for uid 0: refused by no root", 1],
     [["--uid", "7"], "AF_INET SOCK_STREAM IPPROTO_TCP for uid 7: granted by rule 3", 0],
     [
-      ["--uid", "7", "--groups", "41,42", "--type", "raw", "--protocol", "icmp"],
+      ["--uid", "7", "--groups", "42,41", "--type", "raw", "--protocol", "icmp"],
       "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: granted by ping for group 42",
       0,
     ],

@@ -97,7 +97,7 @@ function asker(given: Given): Asker {
   return {
     uid,
     gid: id("gid") ?? who?.gid ?? uid,
-    groups: () => groups,
+    groups: () => groups.toSorted((one, other) => one - other),
     hasUnmappedIds: hasUnmappedIds(),
   };
 }

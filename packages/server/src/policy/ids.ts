@@ -26,14 +26,28 @@ export function holdsId(ranges: readonly IdRange[], id: number, except?: number)
   return false;
 }
 
-/** The same for one of the ids. */
+/* The place of the first of some ascending ids that is not below another one. */
+function placeOf(ids: ArrayLike<number>, id: number): number {
+  let [low, high] = [0, ids.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((ids[middle] ?? 0) < id) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The same for one of the ids, which ascend: a client may have a thousand, and a rule name as many. */
 export function holdsAny(
   ranges: readonly IdRange[],
   ids: ArrayLike<number>,
   except?: number,
 ): boolean {
-  for (let i = 0; i < ids.length; i++) if (holdsId(ranges, ids[i] ?? -1, except)) return true;
-  return false;
+  return ranges.some(({ first, last }) => {
+    let at = placeOf(ids, first);
+    while (at < ids.length && ids[at] === except) at++;
+    return at < ids.length && (ids[at] ?? 0) <= last;
+  });
 }
 
 /** Writes spans the way {@link parseIds} reads them. */

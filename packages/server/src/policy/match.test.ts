@@ -218,6 +218,24 @@ describe("who", () => {
     expect(mismatch(rule, asker(1, 1, [7]), tcp)).toBe("group");
   });
 
+  test("of who is in many groups each entry of a long rule is looked at once", () => {
+    const even = Array.from({ length: 1000 }, (_, index) => 2 * index);
+    const many: Asker = { uid: 1, gid: 2, groups: () => even };
+    let looks = 0;
+    const odd = even.map((id) => ({
+      last: id + 1,
+      get first() {
+        return (looks++, id + 1);
+      },
+    }));
+    expect(mismatch(plainRule("r", { gids: odd }), many, tcp)).toBe("group");
+    expect(looks).toBeLessThan(10 * odd.length);
+    for (const id of [0, 998, 1000, 1998]) {
+      const gids = [...odd, { first: id, last: id }];
+      expect(mismatch(plainRule("r", { gids }), many, tcp)).toBeUndefined();
+    }
+  });
+
   test("whose groups cannot be told is in all that are refused, and in none that are allowed", () => {
     const gids = [{ first: 50, last: 50 }];
     const untold: Asker = { uid: 1, gid: 1, groups: () => undefined };

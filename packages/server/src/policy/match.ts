@@ -28,7 +28,7 @@ import type { Policy, Rule } from "./rule.ts";
 export interface Asker {
   readonly uid: number;
   readonly gid: number;
-  /** The supplementary groups, undefined if they cannot be told; asked for only when a rule names groups. */
+  /** The supplementary groups, ascending, undefined if they cannot be told; asked for only when a rule names groups. */
   groups(): ArrayLike<number> | undefined;
   /** Whether some ids are unmapped here (user_namespaces(7)), so that NOBODY may be any of them. */
   readonly hasUnmappedIds?: boolean;

@@ -17,7 +17,7 @@ function memberOf(count: number) {
     asked++;
     if (size < count * 4) return -errno.ERANGE;
     new Uint32Array(value.buffer, value.byteOffset, count).set(
-      Array.from({ length: count }, (_, index) => 100 + index),
+      Array.from({ length: count }, (_, index) => 99 + count - index),
     );
     copied += count;
     return count * 4;

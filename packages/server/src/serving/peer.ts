@@ -80,6 +80,6 @@ export class Peer implements Asker {
   #askGroups(): Uint32Array | undefined {
     const ids = (this.#ids ??= new Uint32Array(new ArrayBuffer(GROUPS_MAX * 4)));
     const bytes = this.#sys.getsockopt(this.#fd, SOL_SOCKET, SO_PEERGROUPS, ids, ids.byteLength);
-    return bytes < 0 ? undefined : ids.subarray(0, bytes / 4);
+    return bytes < 0 ? undefined : ids.subarray(0, bytes / 4).toSorted(); // in a user namespace they may not ascend
   }
 }
