@@ -10,6 +10,7 @@ import {
   here,
   isRoot,
   ORDINARY_ENV,
+  OWN_MACHINE,
   type Running,
   startServer,
   tempDir,
@@ -42,6 +43,20 @@ test("a silent client is closed after its time, others are not", async () => {
   expect(silent.isClosed(5000)).toBe(true);
   await server.program.says(/asked nothing/);
   expect(used.ask()).toBe(0);
+});
+
+test("a client of another PID namespace has no number in the words of the log", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  const bounds = ["--first-request-ms", "300", "--max-connections-per-user", "1"];
+  await using server = here.spawn([...OWN_MACHINE, XSOCKET, "serve", path, ...bounds]);
+  await server.says(/serving at/);
+  using silent = new RawClient(path);
+  using second = new RawClient(path);
+  expect(second.reply()).toBe(-errno.EMFILE);
+  await server.says(/refused a process of uid 0 in another PID namespace: the user has 1 conn/);
+  expect(silent.isClosed(5000)).toBe(true);
+  await server.says(/: a process of uid 0 in another PID namespace connected and asked nothing/);
 });
 
 test("a request that came in time is answered by a server that was stopped meanwhile", async () => {

@@ -13,7 +13,7 @@ import {
 import { roomFor } from "../bounds.ts";
 import { COUNTER, FIELD, THREAD } from "../memory/memory.ts";
 import type { Connections } from "./connections.ts";
-import type { Peer } from "./peer.ts";
+import { describePeer, type Peer } from "./peer.ts";
 import type { Context } from "./thread.ts";
 
 /** The epoll data of the listening socket and of the eventfd: no descriptor has these numbers. */
@@ -191,7 +191,7 @@ export class Acceptor {
     this.#connections.disown(fd);
     const pid = shared.get(fd, FIELD.pid);
     const uid = shared.get(fd, FIELD.uid) >>> 0;
-    const message = `refused process ${pid} of uid ${uid}: ${full} connections already`;
+    const message = `refused ${describePeer(pid, uid)}: ${full} connections already`;
     this.#context.say("warning", "bound", message, { pid, uid });
     return error;
   }

@@ -19,7 +19,7 @@ import { Closes } from "./closes.ts";
 import { commandOf } from "./comm.ts";
 import type { Connections } from "./connections.ts";
 import type { Refusal, SocketRequest } from "./judge.ts";
-import type { Peer } from "./peer.ts";
+import { describePeer, type Peer } from "./peer.ts";
 import { Sockets } from "./sockets.ts";
 import type { Context } from "./thread.ts";
 
@@ -281,7 +281,7 @@ export class Answerer {
     this.#context.say(
       "debug",
       "granted",
-      `gave socket(${domain}, ${type}, ${protocol}) to process ${pid} of uid ${uid}`,
+      `gave socket(${domain}, ${type}, ${protocol}) to ${describePeer(pid, uid)}`,
       { pid, uid, gid, domain, type, protocol },
     );
   }

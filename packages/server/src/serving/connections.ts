@@ -12,6 +12,7 @@ import {
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { IdleOrder } from "./idle.ts";
+import { describePeer } from "./peer.ts";
 import type { Context } from "./thread.ts";
 import { WatchList } from "./watch.ts";
 
@@ -248,14 +249,12 @@ export class Connections {
     const { shared, options } = this.#context;
     if (!shared.change(fd, state, STATE.busy)) return;
     shared.count(options.index, COUNTER.timedOut);
-    this.#context.say(
-      "info",
-      "timeout",
-      state === STATE.fresh
-        ? `process ${shared.get(fd, FIELD.pid)} of uid ${shared.get(fd, FIELD.uid) >>> 0} connected and asked nothing: closed`
-        : `process ${shared.get(fd, FIELD.pid)} of uid ${shared.get(fd, FIELD.uid) >>> 0} does not receive its reply: closed`,
-      { pid: shared.get(fd, FIELD.pid), uid: shared.get(fd, FIELD.uid) >>> 0 },
-    );
+    const pid = shared.get(fd, FIELD.pid);
+    const uid = shared.get(fd, FIELD.uid) >>> 0;
+    const fault =
+      state === STATE.fresh ? "connected and asked nothing" : "does not receive its reply";
+    const message = `${describePeer(pid, uid)} ${fault}: closed`;
+    this.#context.say("info", "timeout", message, { pid, uid });
     this.end(fd);
   }
 }

@@ -5,6 +5,13 @@ import { NOBODY } from "../policy/ids.ts";
 import type { Asker } from "../policy/match.ts";
 import { hasUnmappedIds } from "./unmapped.ts";
 
+/** Names a client in a sentence. One of another PID namespace has no number here, and the kernel says 0. */
+export function describePeer(pid: number, uid: number): string {
+  return pid === 0
+    ? `a process of uid ${uid} in another PID namespace`
+    : `process ${pid} of uid ${uid}`;
+}
+
 /* More are not looked at: the kernel takes 40 ns for each, and lets a client have 65,536. */
 const GROUPS_MAX = 1024;
 
