@@ -29,6 +29,8 @@ import { askOnce, native, RawClient, rawClients } from "./raw.ts";
 
 guardDescriptors();
 
+const REFUSE = join(import.meta.dir, "../cli/refuse.py");
+
 /** Runs a server that is expected to end by itself. */
 function tryServing(...args: string[]) {
   return here.run([XSOCKET, "serve", ...args]);
@@ -122,6 +124,22 @@ test("after kill -9 the next server replaces the stale socket", async () => {
   expect(lstatSync(path).isSocket()).toBe(true);
   await using server = await startServer({ path });
   expect(askOnce(server.path)).toBe(0);
+});
+
+test("a stale socket on which something is mounted is left, with a word on what to do", async () => {
+  using directory = tempDir();
+  const path = directory.join("s");
+  {
+    await using server = await startServer({ path });
+    server.program.kill("SIGKILL");
+    await server.program.finished();
+  }
+  const script = 'mount --bind "$1" "$1"; exec "$2" serve "$1"';
+  const { code, stderr } = await here.run([...OWN_MOUNTS, "sh", "-c", script, "sh", path, XSOCKET]);
+  expect(stderr).toBe(
+    `xsocket: cannot replace the socket of a dead server at ${path}: EBUSY. It is mounted there by itself: mount its directory instead\n`,
+  );
+  expect(code).toBe(1);
 });
 
 test("a second server is refused and told the first one's process", async () => {
@@ -307,6 +325,17 @@ test("a lock that somebody holds on the directory is named after a while", async
   await holder.says(/held/);
   const { code, stderr } = await tryServing(directory.join("s"));
   expect(stderr).toContain("has held the lock");
+  expect(code).toBe(1);
+});
+
+test("a directory that cannot be locked, as one of NFS, is refused with a remedy", async () => {
+  using directory = tempDir();
+  const exclusive = "6"; // without waiting
+  const refused = ["python3", REFUSE, "flock", "1", exclusive, "EBADF"];
+  const { code, stderr } = await here.run([...refused, XSOCKET, "serve", directory.join("s")]);
+  expect(stderr).toBe(
+    `xsocket: cannot lock ${directory.path}: EBADF. Use a directory of a local file system\n`,
+  );
   expect(code).toBe(1);
 });
 

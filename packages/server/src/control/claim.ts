@@ -19,6 +19,7 @@ import {
 } from "@xsocket/protocol";
 import {
   checked,
+  codeOf,
   errno,
   SO_PEERCRED,
   SOL_SOCKET,
@@ -192,7 +193,11 @@ function removeStale(sys: Syscalls, path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    throw systemError(`replace ${path}, which a dead server left behind`, error);
+    const isMount = codeOf(error) === "EBUSY";
+    const remedy = isMount
+      ? "It is mounted there by itself: mount its directory instead"
+      : undefined;
+    throw systemError(`replace the socket of a dead server at ${path}`, error, remedy);
   }
 }
 

@@ -178,7 +178,11 @@ export async function lockDirectory(sys: Syscalls, directory: string): Promise<n
     }
     closeSync(fd);
     if (rc !== -errno.EAGAIN)
-      throw systemError(`lock ${directory}`, new SyscallError("flock", -rc));
+      throw systemError(
+        `lock ${directory}`,
+        new SyscallError("flock", -rc),
+        "Use a directory of a local file system",
+      );
     throw new ServeError(
       "DIRECTORY_BUSY",
       `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (lslocks names it), or use a directory of its own`,
