@@ -253,12 +253,14 @@ test("where the system has no files left (ENFILE) clients hear it, and the serve
   {
     await using _ = await failing(server.program.pid, "socket:error=ENFILE:when=1..2");
     expect([kept.ask(), kept.ask(), kept.ask()]).toEqual([-errno.ENFILE, -errno.ENFILE, 0]);
+    await server.program.says(/cannot make sockets for now: ENFILE\. Raise fs.file-max/);
+    expect(server.program.stderr.match(/sockets for now: ENFILE/g)).toHaveLength(1);
   }
   {
     await using _ = await failing(server.program.pid, "accept4:error=ENFILE:when=1..8");
     expect(askOnce(server.path)).toBe(0); // it waits in the backlog until there is room
     await server.program.says(/cannot accept connections for now: ENFILE/);
-    expect(server.program.stderr.match(/for now: ENFILE/g)).toHaveLength(1); // of four times
+    expect(server.program.stderr.match(/connections for now: ENFILE/g)).toHaveLength(1); // of four times
   }
   expect([askOnce(server.path), kept.ask()]).toEqual([0, 0]);
 });

@@ -7,13 +7,13 @@ import {
   EPOLLIN,
   EPOLLRDHUP,
   errno,
-  errnoName,
   POLLIN,
 } from "@xsocket/xbind-native";
 import { roomFor } from "../bounds.ts";
 import { COUNTER, FIELD, THREAD } from "../memory/memory.ts";
 import type { Connections } from "./connections.ts";
 import { describePeer, type Peer } from "./peer.ts";
+import { forNow, isScarcity } from "./scarce.ts";
 import type { Context } from "./thread.ts";
 
 /** The epoll data of the listening socket and of the eventfd: no descriptor has these numbers. */
@@ -28,8 +28,6 @@ export const ACCEPTS = 64;
 /* For root and the server's own user beyond the bound of all, so that the status can be asked for then. */
 const SPARE_CONNECTIONS = 8;
 const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
-
-const NO_ROOM = new Set([errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS]);
 
 /** Takes new connections, as far as the bounds allow. */
 export class Acceptor {
@@ -134,7 +132,7 @@ export class Acceptor {
     }
     if (fd === -errno.EAGAIN) return false;
     if (fd === -errno.ECONNABORTED || fd === -errno.EINTR) return true;
-    if (!NO_ROOM.has(-fd)) this.#pause(-fd);
+    if (!isScarcity(-fd)) this.#pause(-fd);
     else if (this.#settle() > 0) return true;
     else this.#useSpare(-fd);
     return false;
@@ -233,9 +231,6 @@ export class Acceptor {
     this.#pausedUntil = this.#context.sys.monotonic() + PAUSE_MS;
     if (this.#isFailing) return; // it is tried ten times a second, for as long as that may last
     this.#isFailing = true;
-    const name = errnoName(error);
-    this.#context.say("error", "accept", `cannot accept connections for now: ${name}`, {
-      errno: error,
-    });
+    this.#context.say("error", "accept", forNow("accept connections", error), { errno: error });
   }
 }

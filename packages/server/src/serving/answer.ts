@@ -20,6 +20,7 @@ import { commandOf } from "./comm.ts";
 import type { Connections } from "./connections.ts";
 import type { Refusal, SocketRequest } from "./judge.ts";
 import { describePeer, type Peer } from "./peer.ts";
+import { forNow, isScarcity } from "./scarce.ts";
 import { Sockets } from "./sockets.ts";
 import type { Context } from "./thread.ts";
 
@@ -46,6 +47,7 @@ export class Answerer {
   readonly #audit: Audit | undefined;
   readonly #sockets: Sockets;
   readonly #closes: Closes;
+  #isScarce = false; // since the last socket that was made
   #stamps = true;
   #unstampedBy = 0; // what fchown(2) gave when that was said
 
@@ -142,6 +144,10 @@ export class Answerer {
 
   /* socket(2) has failed, or is known to. */
   #notMade(fd: number, error: number): boolean {
+    if (isScarcity(error) && !this.#isScarce) {
+      this.#isScarce = true;
+      this.#context.say("error", "socket", forNow("make sockets", error), { errno: error });
+    }
     this.#note("failed", fd, error, "socket");
     return this.#fail(fd, error, COUNTER.failed);
   }
@@ -215,6 +221,7 @@ export class Answerer {
     const { uid } = this.#peer;
     const socket = this.#sockets.make(domain, type, protocol);
     if (socket < 0) return this.#notMade(fd, -socket);
+    this.#isScarce = false;
     shared.setThread(options.index, THREAD.scratch, socket);
     this.#stamp(fd, socket);
     this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
