@@ -246,6 +246,7 @@ test.each([
   ["that answers in another language", PACKETS, "nothing else", answering("garbage")],
   ["that has another status", PACKETS, "nothing else", answering("XS04{}")],
   ["that has no JSON", PACKETS, "nothing else", answering("XS04{")],
+  ["of a server without memory", PACKETS, "Free some there", answering(String.raw`XS02\0\0\0\x69`)],
   ["whose server ends", PACKETS, "The server was stopped", "c.recv(99, socket.MSG_PEEK)"],
 ])("status at a socket %s is one sentence", async (_kind, make, remedy, act) => {
   using dir = tempDir();

@@ -8,6 +8,11 @@ interface Explanation {
   readonly remedy: string;
 }
 
+const NO_MEMORY = [
+  "the server, or the system that it is on, has no memory left for a socket",
+  "Free some there, or raise the limit of the server's control group (MemoryMax=).",
+] as const;
+
 /* Bun waits by an epoll set, and so do we. */
 const NO_WATCH = [
   "the kernel has no room to wait for one more descriptor of this user",
@@ -128,6 +133,8 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "too many sockets are on their way and not yet received",
       "Ask for fewer at once, use a Session, or have the server started with a larger --max-in-flight-per-user.",
     ],
+    ENOBUFS: NO_MEMORY,
+    ENOMEM: NO_MEMORY,
     ENOSPC: NO_WATCH,
   },
   bind: {
