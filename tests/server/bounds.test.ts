@@ -238,6 +238,7 @@ test("at a user's bound of sockets in flight the client hears ETOOMANYREFS", asy
   const replies = greedy.map((client) => client.reply());
   expect(replies.filter((reply) => reply === 0)).toHaveLength(5);
   expect(replies.filter((reply) => reply === -errno.ETOOMANYREFS)).toHaveLength(3);
+  await server.program.says(/refused process \d+ of uid \d+: too many sockets in flight/);
   expect(greedy.map((client) => client.ask())).toEqual(Array(8).fill(0)); // all were received
 });
 

@@ -130,8 +130,15 @@ export class Answerer {
   }
 
   #tooMany(fd: number, reason: string): boolean {
+    if (this.#context.logs("warning")) this.#sayTooMany(reason);
     this.#note("refused", fd, errno.ETOOMANYREFS, reason);
     return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
+  }
+
+  #sayTooMany(reason: string): void {
+    const { pid, uid } = this.#peer;
+    const message = `refused ${describePeer(pid, uid)}: too many ${reason}`;
+    this.#context.say("warning", "bound", message, { pid, uid });
   }
 
   #deny(fd: number, error: number, refusal: Refusal): boolean {
