@@ -47,6 +47,12 @@ export async function sameTypes(): Promise<unknown[]> {
     socket: { data: (self, data, port) => void self.send(data, port, "web") },
   });
   datagrams.send("x", 1, "web");
+  const bytes = await udp({
+    via,
+    binaryType: "uint8array",
+    socket: { data: (self, data: Uint8Array) => void self.send(data, 1, "web") },
+  });
+  bytes.close();
   const peer = await udp({ via, connect: { hostname: "web", port: 1 } });
   peer.send("x");
   return [listener, connection, server, asBuns, peer.remoteAddress.port];
@@ -59,7 +65,7 @@ export async function maybeOptions(): Promise<unknown[]> {
     await listen({ via, hostname, port: 1, socket, backlog: undefined, ...limits }),
     await connect({ via, hostname, port: 1, socket, localPort: undefined }),
     await serve({ via, backlog: undefined, fetch: () => new Response() }),
-    await udp({ via, reusePort: undefined, reuseAddr: undefined }),
+    await udp({ via, hostname, port: undefined, reusePort: undefined, reuseAddr: undefined }),
     await xsocket({ via, family: undefined, type: undefined, ...limits }),
     new Session({ via, idleMs: undefined }),
   ];

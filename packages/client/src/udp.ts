@@ -15,6 +15,10 @@ import { sessionFor } from "./session.ts";
 
 /** What {@link udp} takes beside Bun.udpSocket's options. */
 export interface UdpExtras extends Through {
+  /** The address, or a name that resolves to one, in the target namespace; all of IPv4 by default. */
+  readonly hostname?: string | undefined;
+  /** 0 by default: any free port. */
+  readonly port?: number | undefined;
   /** The same as `hostname`, as node:dgram's bind calls its address. */
   readonly host?: string | undefined;
   /** Lets several sockets of one user share the port and the datagrams (SO_REUSEPORT). */
@@ -25,11 +29,17 @@ export interface UdpExtras extends Through {
   readonly ipv6Only?: boolean | undefined;
 }
 /** Options for a socket that talks to anybody. */
-export type UdpOptions<Type extends Bun.BinaryType = "buffer"> = bun.SocketOptions<Type> &
+export type UdpOptions<Type extends Bun.BinaryType = "buffer"> = Omit<
+  bun.SocketOptions<Type>,
+  keyof UdpExtras
+> &
   UdpExtras;
 /** Options for a socket that talks to one peer. */
-export type UdpConnectOptions<Type extends Bun.BinaryType = "buffer"> =
-  bun.ConnectSocketOptions<Type> & UdpExtras;
+export type UdpConnectOptions<Type extends Bun.BinaryType = "buffer"> = Omit<
+  bun.ConnectSocketOptions<Type>,
+  keyof UdpExtras
+> &
+  UdpExtras;
 
 /* Bun's sockets can be declared by `using`, of which its types say nothing. */
 type Made<Type extends Bun.BinaryType> = (bun.Socket<Type> | bun.ConnectedSocket<Type>) &
