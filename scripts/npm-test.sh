@@ -69,6 +69,11 @@ esac
 say "the command alone, installed by bun"
 bun add --silent "@xsocket/client@$(tarball xsocket-client)" "@xsocket/server@$(tarball xsocket-server)"
 say "the packages for TypeScript, installed by bun"
+for name in client protocol server xbind-native; do
+	echo "import * as all from '@xsocket/$name'; all" >elsewhere.mjs
+	node elsewhere.mjs 2>&1 | grep -q "^Error: @xsocket/$name runs on Bun" || fail "what Node says of @xsocket/$name"
+done
+say "Node is told that they are for Bun"
 
 # what docs/packages.md says, from the checkout on
 sed -n '/^    tarballs=/,/^    npm install/p' "$root/docs/packages.md" >npm-install.sh

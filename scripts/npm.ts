@@ -79,6 +79,14 @@ async function begin(name: string, directory: string) {
   return { source, manifest: { ...manifest, version } };
 }
 
+/** What another runtime finds in place of the sources, which it cannot read: a sentence. */
+async function writeElsewhere(name: string, source: string, directory: string): Promise<void> {
+  const names = Object.keys(await import(join(source, "src/index.ts")));
+  const sentence = `@xsocket/${name} runs on Bun ${Bun.version} alone: start the program by "bun FILE"`;
+  const text = `export let ${names.join(", ")};\nthrow new Error(${JSON.stringify(sentence)});\n`;
+  await Bun.write(join(directory, "elsewhere.js"), text);
+}
+
 async function packWorkspace(name: string, staging: string, types: string): Promise<void> {
   const directory = join(staging, name);
   const { source, manifest } = await begin(name, directory);
@@ -90,12 +98,18 @@ async function packWorkspace(name: string, staging: string, types: string): Prom
       wanted === "workspace:*" ? version : wanted,
     ]),
   );
+  await writeElsewhere(name, source, directory);
+  const exports = {
+    types: "./types/index.d.ts",
+    bun: "./src/index.ts",
+    default: "./elsewhere.js",
+  };
   await pack(directory, {
     ...manifest,
     dependencies,
     ...(name === "xbind-native" ? { optionalDependencies: natives } : {}),
-    exports: { ".": { types: "./types/index.d.ts", default: "./src/index.ts" } },
-    files: ["src", "types"],
+    exports: { ".": exports },
+    files: ["src", "types", "elsewhere.js"],
   });
 }
 
