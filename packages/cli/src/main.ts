@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   const [directoryFd, planFd, ...argv] = process.argv.slice(2);
   try {
     startedIn(Number(directoryFd));
-    checkRuntime(Bun.version);
+    checkRuntime();
     settleLibraryDirectory(process.env);
     await dispatch(argv, Number(planFd));
   } catch (error) {

@@ -2,4 +2,5 @@ export * from "./constants.ts";
 export * from "./epoll.ts";
 export * from "./errno.ts";
 export * from "./libraries.ts";
+export * from "./runtime.ts";
 export * from "./syscalls.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync } from "node:fs";
+import { cpSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../../tests/harness/index.ts";
 
@@ -21,4 +21,14 @@ test("a bundle takes no library from above its own directory, which may be anybo
   };
   expect(await run({})).toContain("LibraryNotFoundError");
   expect(await run({ XSOCKET_LIBDIR: planted })).toBe(`${join(planted, "libxsocket.so")}\n`);
+});
+
+test("a Bun of another series is refused in a sentence, not by what bun:ffi says of its types", async () => {
+  using dir = tempDir();
+  cpSync(import.meta.dir, dir.join("src"), { recursive: true });
+  await Bun.write(dir.join("package.json"), '{ "engines": { "bun": "9.8.7" } }');
+  const program = `import { loadSyscalls } from "./src/syscalls.ts"; loadSyscalls();`;
+  const { stderr } = Bun.spawnSync([process.execPath, "-e", program], { cwd: dir.path });
+  const sentence = `error: this is Bun ${Bun.version} and xsocket is made for 9.8.7: install that\n`;
+  expect(stderr.toString()).toContain(sentence);
 });

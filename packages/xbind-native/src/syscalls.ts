@@ -1,6 +1,7 @@
 import { dlopen, type FFIFunction, FFIType } from "bun:ffi";
 import { reasonOf } from "./errno.ts";
 import { libraryPath } from "./libraries.ts";
+import { wrongBun } from "./runtime.ts";
 
 /**
  * The system calls of libxsocket's private symbol set (private.h says what each does).
@@ -185,6 +186,8 @@ function load(path: string, wanted: Readonly<Record<string, FFIFunction>>) {
 }
 
 function open(): Syscalls {
+  const wrong = wrongBun();
+  if (wrong !== undefined) throw new Error(wrong);
   const wanted: Record<string, FFIFunction> = {};
   for (const { symbol, ...declared } of Object.values(SIGNATURES)) wanted[symbol] = declared;
   const { symbols } = load(libraryPath("xsocket"), wanted);
