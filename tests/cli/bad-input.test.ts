@@ -428,10 +428,17 @@ test("each command tells the version", async () => {
 });
 
 test("help is a result: on stdout, with exit code 0", async () => {
-  for (const argv of [["--help"], ["-h"], ["run", "--help"], ["lib", "-h"]]) {
+  for (const [argv, usage] of [
+    [["--help"], "USAGE xsocket serve|"],
+    [["-h"], "USAGE xsocket serve|"],
+    [["run", "--help"], "USAGE xsocket run [OPTIONS] -- PROGRAM [ARGUMENT...]\n"],
+    [["lib", "-h"], "USAGE xsocket lib <NAME>\n"],
+    [["policy", "-h"], "USAGE xsocket policy [OPTIONS] <ACTION> <FILE>\n"],
+    [["status", "-h"], "USAGE xsocket status [OPTIONS] [ADDRESS]\n"],
+  ] as const) {
     const { code, stdout, stderr } = await here.run([XSOCKET, ...argv]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toContain("USAGE xsocket");
+    expect(stdout).toContain(usage);
     expect(stdout).not.toContain("\u001b");
   }
 });

@@ -1,4 +1,4 @@
-import { runCommand } from "citty";
+import { type ArgsDef, runCommand } from "citty";
 import type { Command, Invocation } from "./command.ts";
 import { COMMANDS, xsocket } from "./commands.ts";
 import { isText } from "./directory.ts";
@@ -25,6 +25,12 @@ function split(argv: readonly string[], { program, separators = ["--"] }: Comman
   };
 }
 
+/* Of an argument that is missing the command itself says what to give; citty has no remedies. */
+function lenient({ args = {} }: Command): ArgsDef {
+  const entries = Object.entries(args).map(([name, arg]) => [name, { ...arg, required: false }]);
+  return Object.fromEntries(entries);
+}
+
 /** Runs one command whose name has been read. */
 async function runOne(definition: Command, name: string, argv: readonly string[], planFd: number) {
   const { own, program, programIndex } = split(argv, definition);
@@ -39,7 +45,7 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
   if (program[0] === "") throw new MisuseError(`the program's name is empty: see "${help}"`);
   checkOptions(own, definition.args ?? {}, help, definition.program !== undefined);
   const data: Invocation = { program, programIndex, planFd };
-  await runCommand(definition, { rawArgs: [...own], data });
+  await runCommand({ ...definition, args: lenient(definition) }, { rawArgs: [...own], data });
 }
 
 /**

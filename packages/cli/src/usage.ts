@@ -9,7 +9,9 @@ export async function usage(
   stream: { readonly isTTY?: boolean },
 ): Promise<string> {
   const text = (await renderUsage(of, parent)).replaceAll(/ +$/gm, "");
-  const shown = hasColour(stream) ? text : Bun.stripANSI(text);
+  const all = hasColour(stream) ? text : Bun.stripANSI(text);
+  const hasOptions = Object.values(of.args ?? {}).some(({ type }) => type !== "positional");
+  const shown = hasOptions ? all : all.replace(" [OPTIONS]", ""); // citty writes it of every command
   if (of.program === undefined) return shown;
   return shown.replace(/^.*USAGE.*$/m, (line) => `${line.trimEnd()} ${of.program}`);
 }

@@ -17,7 +17,6 @@ const SHELLS = [...SCRIPTS.keys()];
 const args = {
   shell: {
     type: "positional",
-    required: false,
     valueHint: SHELLS.join("|"),
     description: `The shell that is to read it: ${SHELLS.join(", ")}`,
   },

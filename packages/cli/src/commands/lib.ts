@@ -10,7 +10,6 @@ export default command({
   args: {
     name: {
       type: "positional",
-      required: false,
       valueHint: NAMES.join("|"),
       description: "xbind, to be preloaded, or xsocket, to be linked",
     },

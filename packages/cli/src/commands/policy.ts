@@ -33,11 +33,10 @@ function option(valueHint: string, description: string) {
 const args = {
   action: {
     type: "positional",
-    required: false,
     valueHint: "check|test",
     description: "check reads the file; test says which rule decides about a request",
   },
-  file: { type: "positional", required: false, description: "The policy" },
+  file: { type: "positional", description: "The policy" },
   user: option("USER", "Who asks, by name: with the groups of /etc/group"),
   uid: option("UID", "Who asks, by number"),
   gid: option("GID", "The asking process's group"),
