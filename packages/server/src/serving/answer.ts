@@ -7,7 +7,7 @@ import {
   SOCK_TYPE_MASK,
   STATUS_REQUEST_SIGNATURE,
 } from "@xsocket/protocol";
-import { errno, errnoName, reasonOf } from "@xsocket/xbind-native";
+import { errno, reasonOf } from "@xsocket/xbind-native";
 import { roomFor } from "../bounds.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "../memory/memory.ts";
@@ -22,6 +22,7 @@ import type { Refusal, SocketRequest } from "./judge.ts";
 import { describePeer, type Peer } from "./peer.ts";
 import { forNow, isScarcity } from "./scarce.ts";
 import { Sockets } from "./sockets.ts";
+import { Stamp } from "./stamp.ts";
 import type { Context } from "./thread.ts";
 
 /** How a turn of a connection went: answered, nothing there yet, or over. */
@@ -47,9 +48,8 @@ export class Answerer {
   readonly #audit: Audit | undefined;
   readonly #sockets: Sockets;
   readonly #closes: Closes;
+  readonly #stamp: Stamp;
   #isScarce = false; // since the last socket that was made
-  #stamps = true;
-  #unstampedBy = 0; // what fchown(2) gave when that was said
 
   constructor(context: Context, connections: Connections, peer: Peer) {
     this.#context = context;
@@ -59,6 +59,7 @@ export class Answerer {
     this.#audit = auditOf(context);
     this.#sockets = new Sockets(context.sys);
     this.#closes = new Closes(context.sys);
+    this.#stamp = new Stamp(context);
   }
 
   /** Reads one request of a connection and answers it. */
@@ -230,7 +231,7 @@ export class Answerer {
     if (socket < 0) return this.#notMade(fd, -socket);
     this.#isScarce = false;
     shared.setThread(options.index, THREAD.scratch, socket);
-    this.#stamp(fd, socket);
+    this.#stamp.put(socket, fd);
     this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
     const sent = sys.sendPacket(fd, this.#response(0), RESPONSE_BYTES, socket);
     this.#closes.close(socket, fd, uid, domain, type, sent >= 0);
@@ -247,30 +248,6 @@ export class Answerer {
   #undelivered(fd: number, error: number): boolean {
     this.#note("failed", fd, error, "not delivered");
     return this.#fail(fd, error, COUNTER.failed);
-  }
-
-  /* The socket gets its user's ids, so that users cannot share a port by SO_REUSEPORT. */
-  #stamp(fd: number, socket: number): void {
-    const { sys, shared, options } = this.#context;
-    const uid = shared.get(fd, FIELD.uid);
-    const gid = shared.get(fd, FIELD.gid);
-    if (uid === (options.uid | 0) && gid === (options.gid | 0)) return;
-    const rc = this.#stamps ? sys.fchown(socket, uid, gid) : -errno.EPERM;
-    if (rc === 0) return;
-    shared.count(options.index, COUNTER.unstamped);
-    this.#stamps = rc !== -errno.EPERM; // no privilege now is no privilege later
-    if (rc === this.#unstampedBy) return;
-    this.#unstampedBy = rc;
-    const remedy =
-      rc === -errno.EINVAL
-        ? `this user namespace has no uid ${uid >>> 0} with gid ${gid >>> 0}: map them, or leave PrivateUsers= out`
-        : "CAP_CHOWN prevents it";
-    this.#context.say(
-      "info",
-      "unstamped",
-      `sockets keep this server's user id, since fchown gives ${errnoName(-rc)}: users can share a port by SO_REUSEPORT (${remedy})`,
-      { errno: -rc },
-    );
   }
 
   /* The audit file's line for one request. */
