@@ -1,13 +1,13 @@
 import * as http from "node:http";
 import * as https from "node:https";
 import { codeOf } from "@xsocket/xbind-native";
-import { withoutBrackets } from "./_address.ts";
 import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, planOf, sendBody } from "./_request.ts";
 import { asFetchError, discard, inUtf8, responseOf } from "./_response.ts";
 import { misuse } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import type { Through } from "./_through.ts";
+import { isKeyed, tlsOf } from "./_tls.ts";
 import { atCaller, XSocketError } from "./error.ts";
 import { GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
 import { type Session, sessionFor } from "./session.ts";
@@ -25,70 +25,10 @@ const KEPT_MS = 4000;
 /** fetch of another network namespace. Disposing of it closes its connections, and no more are kept. */
 export type FetchVia = typeof fetch & Disposable;
 
-/*
- * An agent of node:https keeps connections under a key of these options, so a request with others, or
- * with a value that is no text, gets a connection of its own: one that was kept was checked otherwise.
- */
-const KEYED = new Set([
-  "ca",
-  "cert",
-  "key",
-  "ciphers",
-  "servername",
-  "serverName",
-  "rejectUnauthorized",
-]);
-
-function isKeyed(tls: object): boolean {
-  return Object.entries(tls).every(
-    ([name, value]) => KEYED.has(name) && (typeof value === "string" || typeof value === "boolean"),
-  );
-}
-
 /* Whether it may go over a connection that was kept, and leave its own for the next one. */
-function mayKeep({ init, headers }: Plan): boolean {
-  const closes = /(^|[\s,])close([\s,]|$)/i.test(headers.get("connection") ?? "");
-  return init.keepalive !== false && !closes && isKeyed(tlsGiven(init));
-}
-
-interface TlsGiven {
-  readonly serverName?: unknown;
-  readonly servername?: unknown;
-  readonly checkServerIdentity?: https.RequestOptions["checkServerIdentity"];
-}
-
-/* What is given, be it inherited. JavaScript gives null and booleans, too. */
-function tlsGiven({ tls }: BunFetchRequestInit): TlsGiven {
-  const given = {};
-  if (typeof tls === "object")
-    for (const name in tls) Reflect.set(given, name, Reflect.get(tls, name));
-  return given;
-}
-
-type Check = NonNullable<TlsGiven["checkServerIdentity"]>;
-
-/* A check that throws has refused the certificate: node:https would go on with the request. */
-function refusing(check: Check): Check {
-  return (...args) => {
-    try {
-      return check(...args);
-    } catch (error) {
-      return error instanceof Error
-        ? error
-        : new Error("checkServerIdentity has thrown", { cause: error });
-    }
-  };
-}
-
-/*
- * Bun's own names for what node:https calls otherwise. The certificate has to be that of the URL's
- * host: node:https would check it against a `host` header, which may be somebody else's words.
- */
-function tlsOf({ init, url }: Plan): https.RequestOptions {
-  const { serverName, checkServerIdentity: check, ...rest }: TlsGiven = tlsGiven(init);
-  const name = serverName === undefined ? rest.servername : serverName;
-  const servername = typeof name === "string" ? name : withoutBrackets(url.hostname);
-  return { ...rest, servername, ...(check && { checkServerIdentity: refusing(check) }) };
+function mayKeep(plan: Plan): boolean {
+  const closes = /(^|[\s,])close([\s,]|$)/i.test(plan.headers.get("connection") ?? "");
+  return plan.init.keepalive !== false && !closes && isKeyed(plan);
 }
 
 interface Agents extends Disposable {
