@@ -14,7 +14,7 @@ import { DEFAULT_LOG_LEVEL, DEFAULT_THREADS, type ServeOptions } from "./options
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
 import type { Policy } from "./policy/rule.ts";
 import { type Common, Pool } from "./pool/pool.ts";
-import { endsInPart, isSameFile, openAuditFile } from "./serving/audit.ts";
+import { beginAudit } from "./serving/audit.ts";
 import { wantedOf, warnIfClosed } from "./serving/say.ts";
 import { readStats, type ServerStats } from "./stats.ts";
 import { type About, isReachable, readStatus, type ServerStatus } from "./status.ts";
@@ -65,18 +65,6 @@ async function readPolicy(policy: ServeOptions["policy"], address: string): Prom
  */
 function descriptorsFor({ maxConnections }: Bounds, limit: number): number {
   return Math.min(limit, 2 * Math.max(maxConnections, DEFAULT_BOUNDS.maxConnections) + 1024);
-}
-
-/*
- * Of a new file, and of one that another server has written to, nothing is known yet. Of the same one as
- * before it is, and a thread may be in the middle of a line there.
- */
-function beginAudit(path: string | undefined, shared: Shared, before = -1): number {
-  const fd = openAuditFile(path);
-  if (isSameFile(fd, before)) return fd;
-  if (path !== undefined && endsInPart(path)) shared.cutAudit();
-  else shared.mendAudit(shared.auditCut());
-  return fd;
 }
 
 /* A file that has to stay is replaced by the next start. */

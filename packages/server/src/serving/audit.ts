@@ -42,14 +42,8 @@ export function openAudit(fd: number, shared: Shared, failed: (error: unknown) =
   };
 }
 
-/**
- * Opens the audit file, which nobody else may read when it is new.
- *
- * @returns its descriptor, or -1 without a file
- * @throws {ServeError} PERMISSION, SYSTEM
- */
-export function openAuditFile(path: string | undefined): number {
-  if (path === undefined) return -1;
+/* Nobody else may read it when it is new. */
+function openFile(path: string): number {
   try {
     return openSync(path, APPEND, 0o600);
   } catch (error) {
@@ -65,8 +59,7 @@ export function openAuditFile(path: string | undefined): number {
   }
 }
 
-/** Answers whether two descriptors are of one file. */
-export function isSameFile(one: number, other: number): boolean {
+function isSameFile(one: number, other: number): boolean {
   try {
     const [here, there] = [one, other].map((fd) => fstatSync(fd, { bigint: true }));
     return here?.dev === there?.dev && here?.ino === there?.ino;
@@ -85,15 +78,29 @@ function lastByteOf(path: string): string {
   }
 }
 
-/**
- * Answers whether a file ends in a part of a line, as a disk that was full, or a crash, leaves one.
- * Of what may not be read, or is no file, nobody knows.
- */
-export function endsInPart(path: string): boolean {
+/* As a disk that was full, or a crash, leaves it. Of what may not be read, or is no file, nobody knows. */
+function endsInPart(path: string): boolean {
   try {
     const { size } = statSync(path);
     return size > 0 && lastByteOf(path) !== "\n";
   } catch {
     return false;
   }
+}
+
+/**
+ * Opens the audit file. Of a new one, and of one that another server has written to, nothing is known
+ * yet. Of the same one as before it is, and a thread may be in the middle of a line there.
+ *
+ * @param before the descriptor of the one so far
+ * @returns its descriptor, or -1 without a file
+ * @throws {ServeError} PERMISSION, SYSTEM
+ */
+export function beginAudit(path: string | undefined, shared: Shared, before = -1): number {
+  if (path === undefined) return -1;
+  const fd = openFile(path);
+  if (isSameFile(fd, before)) return fd;
+  if (endsInPart(path)) shared.cutAudit();
+  else shared.mendAudit(shared.auditCut());
+  return fd;
 }
