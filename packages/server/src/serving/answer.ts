@@ -8,7 +8,6 @@ import {
   STATUS_REQUEST_SIGNATURE,
 } from "@xsocket/protocol";
 import { errno, reasonOf } from "@xsocket/xbind-native";
-import { roomFor } from "../bounds.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "../memory/memory.ts";
 import { describeAsked } from "../policy/describe.ts";
@@ -20,6 +19,7 @@ import { commandOf } from "./comm.ts";
 import type { Connections } from "./connections.ts";
 import type { Refusal, SocketRequest } from "./judge.ts";
 import { describePeer, type Peer } from "./peer.ts";
+import { Room } from "./room.ts";
 import { forNow, isScarcity } from "./scarce.ts";
 import { Sockets } from "./sockets.ts";
 import { Stamp } from "./stamp.ts";
@@ -38,7 +38,6 @@ function auditOf(context: Context): Audit | undefined {
 /** Reads requests and answers them. */
 export class Answerer {
   readonly #context: Context;
-  readonly #connections: Connections;
   readonly #peer: Peer;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
   readonly #view = new DataView(this.#packet.buffer);
@@ -48,17 +47,18 @@ export class Answerer {
   readonly #audit: Audit | undefined;
   readonly #sockets: Sockets;
   readonly #closes: Closes;
+  readonly #room: Room;
   readonly #stamp: Stamp;
   #isScarce = false; // since the last socket that was made
 
   constructor(context: Context, connections: Connections, peer: Peer) {
     this.#context = context;
-    this.#connections = connections;
     this.#peer = peer;
     this.#saysEach = context.logs("debug");
     this.#audit = auditOf(context);
     this.#sockets = new Sockets(context.sys);
     this.#closes = new Closes(context.sys);
+    this.#room = new Room(context, connections);
     this.#stamp = new Stamp(context);
   }
 
@@ -123,7 +123,7 @@ export class Answerer {
     const error = judge.decide(this.#peer, request);
     if (error !== 0)
       return judge.refusal ? this.#deny(fd, error, judge.refusal) : this.#notMade(fd, error);
-    if (!this.#hasRoom(fd)) return this.#tooMany(fd, "sockets in flight");
+    if (!this.#room.isFor(fd)) return this.#tooMany(fd, "sockets in flight");
     const { domain, type } = request;
     if (this.#closes.holdsBack(this.#peer.uid, domain, type))
       return this.#tooMany(fd, "slow closes of sockets in flight");
@@ -192,35 +192,6 @@ export class Answerer {
     const bytes = encode({ kind: "response", error });
     this.#responses.set(error, bytes);
     return bytes;
-  }
-
-  /* One more socket may be in flight. At a bound, those thought to be in flight are asked first. */
-  #hasRoom(fd: number): boolean {
-    const { shared, options } = this.#context;
-    const account = shared.get(fd, FIELD.account);
-    const connections = this.#connections;
-    return (
-      (this.#fitsUser(account) || connections.recount(account) || this.#fitsUser(account)) &&
-      (this.#fits(account) ||
-        connections.recount(account) ||
-        (connections.recount(-1) && this.#room(account) === options.bounds.maxInFlight) ||
-        this.#fits(account))
-    );
-  }
-
-  #fits(account: number): boolean {
-    return this.#context.shared.flight.inFlight() < this.#room(account);
-  }
-
-  #room(account: number): number {
-    const { shared, options } = this.#context;
-    const { maxInFlight } = options.bounds;
-    return roomFor(shared.inFlightOf(account), shared.flight.inFlight(), maxInFlight);
-  }
-
-  #fitsUser(account: number): boolean {
-    const { shared, options } = this.#context;
-    return shared.inFlightOf(account) < options.bounds.maxInFlightPerUid;
   }
 
   #handOver(fd: number): boolean {

@@ -1,0 +1,44 @@
+import { roomFor } from "../bounds.ts";
+import { FIELD } from "../memory/memory.ts";
+import type { Connections } from "./connections.ts";
+import type { Context } from "./thread.ts";
+
+/** Tells whether one more socket may be in flight. */
+export class Room {
+  readonly #context: Context;
+  readonly #connections: Connections;
+
+  constructor(context: Context, connections: Connections) {
+    this.#context = context;
+    this.#connections = connections;
+  }
+
+  /** Whether there is some for a connection's user. At a bound, those thought to be in flight are asked first. */
+  isFor(fd: number): boolean {
+    const { shared, options } = this.#context;
+    const account = shared.get(fd, FIELD.account);
+    const connections = this.#connections;
+    return (
+      (this.#fitsUser(account) || connections.recount(account) || this.#fitsUser(account)) &&
+      (this.#fits(account) ||
+        connections.recount(account) ||
+        (connections.recount(-1) && this.#room(account) === options.bounds.maxInFlight) ||
+        this.#fits(account))
+    );
+  }
+
+  #fits(account: number): boolean {
+    return this.#context.shared.flight.inFlight() < this.#room(account);
+  }
+
+  #room(account: number): number {
+    const { shared, options } = this.#context;
+    const { maxInFlight } = options.bounds;
+    return roomFor(shared.inFlightOf(account), shared.flight.inFlight(), maxInFlight);
+  }
+
+  #fitsUser(account: number): boolean {
+    const { shared, options } = this.#context;
+    return shared.inFlightOf(account) < options.bounds.maxInFlightPerUid;
+  }
+}
