@@ -4,19 +4,16 @@
  * option, and hands each request to a server of Bun on a UNIX socket in a directory that only this
  * user can enter. The client's address goes along in a header whose name nobody else knows.
  */
-import { mkdtempSync, rmSync } from "node:fs";
 import * as http from "node:http";
 import * as https from "node:https";
 import * as net from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as tls from "node:tls";
 import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandler } from "bun";
-import { codeOf } from "@xsocket/xbind-native";
 import type { IpAddress } from "./_address.ts";
 import { describe } from "./_bun.ts";
+import { makeDirectory, removeDirectory } from "./_directory.ts";
 import { Connections } from "./_feed.ts";
-import { misuse } from "./_options.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** What the relay looks at among Bun.serve's options. */
@@ -33,35 +30,6 @@ const IDLE_SECONDS = 10;
 /* For how long a connection to the server behind is kept, in milliseconds. That server may end one up to 4 s
    before it was idle for its time, and a request must not meet that end. */
 const KEPT_MS = 4000;
-
-/* Those of the relays that were not stopped: a process that ends without that removes them as well. */
-const directories = new Set<string>();
-
-function temporaryDirectory(): string {
-  try {
-    return mkdtempSync(join(tmpdir(), "xsocket-relay-"));
-  } catch (error) {
-    const found = `the socket of a relay takes a directory in ${tmpdir()}, where none can be made`;
-    throw misuse("serve", found, "Let TMPDIR name one that this user may write to.", codeOf(error));
-  }
-}
-
-function makeDirectory(): string {
-  const directory = temporaryDirectory();
-  if (directories.size === 0) process.on("exit", removeAll);
-  directories.add(directory);
-  return directory;
-}
-
-function removeDirectory(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
-  directories.delete(directory);
-  if (directories.size === 0) process.off("exit", removeAll);
-}
-
-function removeAll(): void {
-  for (const directory of directories) removeDirectory(directory);
-}
 
 /* The server behind the relay: where it is, and the header that carries the client's address. */
 interface Behind {

@@ -1,0 +1,37 @@
+/* The directories in which the sockets of relays are, and that only this user can enter. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { codeOf } from "@xsocket/xbind-native";
+import { misuse } from "./_options.ts";
+
+/* Those that were not removed: a process that ends without that removes them as well. */
+const directories = new Set<string>();
+
+function temporaryDirectory(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), "xsocket-relay-"));
+  } catch (error) {
+    const found = `the socket of a relay takes a directory in ${tmpdir()}, where none can be made`;
+    throw misuse("serve", found, "Let TMPDIR name one that this user may write to.", codeOf(error));
+  }
+}
+
+/** Makes a directory for one relay. */
+export function makeDirectory(): string {
+  const directory = temporaryDirectory();
+  if (directories.size === 0) process.on("exit", removeAll);
+  directories.add(directory);
+  return directory;
+}
+
+/** Removes it with all that is in it. */
+export function removeDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true });
+  directories.delete(directory);
+  if (directories.size === 0) process.off("exit", removeAll);
+}
+
+function removeAll(): void {
+  for (const directory of directories) removeDirectory(directory);
+}
