@@ -15,7 +15,7 @@ export interface Start {
   readonly port: MessagePort;
 }
 
-const { options, port }: Start = workerData; // typed any; the one sender is pool/pool.ts
+const { options, port }: Start = workerData; // typed any; the one sender is pool/worker.ts
 
 const channel: Channel = {
   take(): Order | undefined {

@@ -1,6 +1,4 @@
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { reasonOf, type Syscalls } from "@xsocket/xbind-native";
-import type { Start } from "../_worker.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import { SharedLock } from "../memory/lock.ts";
@@ -13,6 +11,7 @@ import type { Order, Report, ThreadOptions } from "../serving/thread.ts";
 import { expectRoom, prepareRow } from "./prepare.ts";
 import { Program } from "./program.ts";
 import { reclaim } from "./reclaim.ts";
+import { endWorker, startWorker, type Thread } from "./worker.ts";
 
 const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
 const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
@@ -21,13 +20,6 @@ const GROW_PAUSE_MS = 60_000; // after a look for room, which takes some threads
 
 /** What the threads of a server have in common. */
 export type Common = Omit<ThreadOptions, "index" | "policy">;
-
-interface Thread {
-  readonly worker: Worker;
-  readonly port: MessagePort;
-  readonly ready: Promise<void>;
-  readonly closed: Promise<string>;
-}
 
 /** The serving threads: started, told things, replaced when they die, stopped. */
 export class Pool {
@@ -83,17 +75,8 @@ export class Pool {
 
   #startThread(index: number): Thread {
     prepareRow(this.#sys, this.#shared, index);
-    const { port1, port2 } = new MessageChannel();
-    const start: Start = {
-      options: { ...this.#common, index, policy: this.#policy },
-      port: port2,
-    };
-    const worker = new Worker(this.#program.file, {
-      name: `xsocket ${index}`,
-      workerData: start,
-      transferList: [port2],
-    });
-    const thread = follow(worker, port1, (report) => this.#take(report, index));
+    const options = { ...this.#common, index, policy: this.#policy };
+    const thread = startWorker(this.#program.file, options, (report) => this.#take(report, index));
     this.#threads[index] = thread;
     return thread;
   }
@@ -218,7 +201,7 @@ export class Pool {
     // a timer that is left behind would hold up the end of the process
     const { promise: late, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, STOP_WAIT_MS);
-    await Promise.all(this.#threads.map((thread) => end(thread, late)));
+    await Promise.all(this.#threads.map((thread) => endWorker(thread, late)));
     clearTimeout(timer);
     const indexes = Array.from({ length: this.#shared.threadCount }, (_, index) => index);
     await Promise.all(indexes.map((index) => this.#closeRow(index)));
@@ -232,15 +215,6 @@ export class Pool {
   }
 }
 
-/*
- * A thread that has stopped ends by itself: to terminate it Bun takes a thread more, and ends the
- * process when a limit leaves none.
- */
-async function end({ worker, closed }: Thread, late: Promise<void>): Promise<void> {
-  const isOver = await Promise.race([closed.then(() => true), late.then(() => false)]);
-  if (!isOver) await worker.terminate();
-}
-
 function longer(ms: number): number {
   return Math.min(Math.max(2 * ms, RESTART_MS), RESTART_MAX_MS);
 }
@@ -250,18 +224,4 @@ function startFailed(reason: string): never {
     ? ". A bundle needs this file beside it: docs/sdk.md says how it is made"
     : "";
   throw new ServeError("SYSTEM", `a serving thread did not start: ${reason}${remedy}`);
-}
-
-/* Turns a worker's events into promises. */
-function follow(worker: Worker, port: MessagePort, take: (report: Report) => void): Thread {
-  const ready = Promise.withResolvers<void>();
-  const closed = Promise.withResolvers<string>();
-  let reason = "it ended";
-  worker.on("message", (report: Report) => {
-    if (report.kind === "ready") ready.resolve();
-    else take(report);
-  });
-  worker.on("error", (error) => (reason = String(error)));
-  worker.on("exit", () => closed.resolve(reason));
-  return { worker, port, ready: ready.promise, closed: closed.promise };
 }
