@@ -2,6 +2,7 @@
 import { expect, spyOn, test } from "bun:test";
 import { once } from "node:events";
 import {
+  copyFileSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -125,7 +126,7 @@ const FORMS = {
   cjs: ["--define", "import.meta.dir=module.path", "--define", 'import.meta.file="bundle"'],
 };
 
-test("a server in a bundle, compiled or not, serves with its worker beside it, and asks for it without", async () => {
+test("a server in a bundle serves with its worker beside it, and asks for it without; compiled it holds all", async () => {
   mkdirSync(join(ROOT, "build"), { recursive: true });
   const dir = mkdtempSync(join(ROOT, "build/bundle-")); // where the packages are found
   using stack = new DisposableStack();
@@ -146,9 +147,11 @@ test("a server in a bundle, compiled or not, serves with its worker beside it, a
     expect((await start(process.execPath, `${form}/program.js`)).stdout).toBe("served\n");
   }
   writeFileSync(join(dir, "_worker.ts"), `import "${WORKER}";`);
-  await build("--compile", "program.ts", "_worker.ts", "--outfile=program");
-  rmSync(join(dir, "_worker.ts"));
-  const { stdout, stderr } = await start("./program");
+  copyFileSync(libraryPath("xsocket"), join(dir, "libxsocket.so"));
+  const embedded = ["_worker.ts", "libxsocket.so"];
+  await build("--compile", "--asset-naming=[name].[ext]", "program.ts", ...embedded);
+  for (const file of embedded) rmSync(join(dir, file));
+  const { stdout, stderr } = await here.run(["./program", "control"], { cwd: dir });
   expect(stdout, stderr).toBe("served\n");
 });
 

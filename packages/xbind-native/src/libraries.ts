@@ -55,7 +55,9 @@ export function libraryPath(library: LibraryName): string {
   const searched = directories();
   for (const directory of searched) {
     const path = join(directory, `lib${library}.so`);
-    if (existsSync(path)) return realpathSync(path);
+    if (!existsSync(path)) continue;
+    if (!path.startsWith("/$bunfs/")) return realpathSync(path);
+    if (library === "xsocket") return path; // in a compiled executable, which Bun alone can look into
   }
   throw new LibraryNotFoundError(library, searched);
 }
