@@ -365,6 +365,23 @@ describe.if(isRoot)("as root", () => {
     },
   );
 
+  test.skipIf(isChrooted)(
+    "who has no number in the server's user namespace is refused with a word on that",
+    async () => {
+      using dir = tempDir();
+      await using target = await createNamespace();
+      const before = ["unshare", "--user", "--map-root-user"];
+      const args = ["--mode", "0666", "--allow-user", "65534"];
+      const { address, program } = await start(target, dir, { args, before });
+      await using _ = program;
+      await using client = binder(target, ALICE, address);
+      await client.finished();
+      await program.says(
+        /\(no rule; none can allow uid 65534 by number, as that is whoever has none in/,
+      );
+    },
+  );
+
   test("--user without root is one sentence, and leaves nothing behind", async () => {
     using dir = tempDir();
     const before = as(65_534);

@@ -11,6 +11,7 @@ import { errno, reasonOf } from "@xsocket/xbind-native";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "../memory/memory.ts";
 import { describeAsked } from "../policy/describe.ts";
+import { NOBODY } from "../policy/ids.ts";
 import { latencyCounter, refusalCounter, socketCounter } from "../stats.ts";
 import { readStatus } from "../status.ts";
 import { type Audit, openAudit, type Outcome } from "./audit.ts";
@@ -27,6 +28,9 @@ import type { Context } from "./thread.ts";
 
 /** How a turn of a connection went: answered, nothing there yet, or over. */
 export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
+
+/* Whoever reads uid 65534 in the log would allow that number, and wonder. */
+const UNMAPPED = `; none can allow uid ${NOBODY} by number, as that is whoever has none in this user namespace`;
 
 function auditOf(context: Context): Audit | undefined {
   if (context.options.auditFd < 0) return undefined;
@@ -166,7 +170,8 @@ export class Answerer {
     const asked = describeAsked(this.#request);
     const rule = judge.rule?.name;
     const reason = rule === undefined ? refusal : `${refusal}, ${rule}`;
-    this.#context.say("warning", "denied", `refused ${asked} (${reason})`, () => {
+    const more = this.#peer.isUnmapped && refusal === "no rule" ? UNMAPPED : "";
+    this.#context.say("warning", "denied", `refused ${asked} (${reason}${more})`, () => {
       const command = commandOf(sys, fd, pid);
       return { pid, uid, gid, command, asked, reason: refusal, rule };
     });

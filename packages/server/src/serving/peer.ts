@@ -52,10 +52,15 @@ export class Peer implements Asker {
     return this.#shared.get(this.#fd, FIELD.gid) >>> 0;
   }
 
+  /** Whether its uid may be that of anybody who has none in this user namespace. */
+  get isUnmapped(): boolean {
+    return this.hasUnmappedIds && this.uid === NOBODY;
+  }
+
   /** Whether it is root, or the user that this server runs as. */
   isTrusted(ownUid: number): boolean {
     const { uid } = this;
-    return uid === 0 || (uid === ownUid && !(this.hasUnmappedIds && uid === NOBODY));
+    return uid === 0 || (uid === ownUid && !this.isUnmapped);
   }
 
   /** Turns to another connection. */
