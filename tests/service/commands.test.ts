@@ -234,6 +234,7 @@ action = "allow"`;
     [["policy", "check"], 2, "no policy is named"],
     [["policy", "check", "/nonexistent"], 1, "/nonexistent: cannot be read"],
     [["policy", "test", "/dev/null"], 2, "nobody asks"],
+    [["policy", "check", "/dev/null", "--uid", "3"], 2, 'leave --uid out, or say "test"'],
     [["policy", "test", "/dev/null", "--user", "root", "--uid", "5"], 2, "give one of them"],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "x"], 2, '--type "x" is unknown'],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "99"], 2, '--type "99" is unknown'],

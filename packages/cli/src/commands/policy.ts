@@ -30,13 +30,8 @@ function option(valueHint: string, description: string) {
   return { type: "string", valueHint, description } as const;
 }
 
-const args = {
-  action: {
-    type: "positional",
-    valueHint: "check|test",
-    description: "check reads the file; test says which rule decides about a request",
-  },
-  file: { type: "positional", description: "The policy" },
+/* What test is asked. */
+const question = {
   user: option("USER", "Who asks, by name: with the groups of /etc/group"),
   uid: option("UID", "Who asks, by number"),
   gid: option("GID", "The asking process's group"),
@@ -45,6 +40,16 @@ const args = {
   type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM)"),
   protocol: option("PROTOCOL", "As IPPROTO_MPTCP or mptcp (default: 0)"),
   status: { type: "boolean", description: "Ask for the status instead of a socket" },
+} as const satisfies ArgsDef;
+
+const args = {
+  action: {
+    type: "positional",
+    valueHint: "check|test",
+    description: "check reads the file; test says which rule decides about a request",
+  },
+  file: { type: "positional", description: "The policy" },
+  ...question,
 } as const satisfies ArgsDef;
 
 type Given = { readonly [Name in keyof typeof args]?: string | boolean | undefined };
@@ -153,6 +158,9 @@ export default command({
       );
     if (file === undefined)
       throw new MisuseError(`no policy is named: say "xsocket policy ${action} FILE"`);
+    const lost = Object.keys(question).find((name) => Reflect.get(given, name) !== undefined);
+    if (action === "check" && lost !== undefined)
+      throw new MisuseError(`check is asked about no request: leave --${lost} out, or say "test"`);
     const policy = readPolicy(userPath(file));
     if (action === "check") check(policy);
     else test(policy, given);

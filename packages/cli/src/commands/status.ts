@@ -16,7 +16,10 @@ const CLEAR = "\u001B[H\u001B[J";
 const args = {
   address: SERVER_ARGUMENT,
   json: { type: "boolean", description: "As one JSON object, for programs" },
-  watch: { type: "boolean", description: "Again each second until interrupted" },
+  watch: {
+    type: "boolean",
+    description: "Again each second until interrupted, or the server ends",
+  },
 } as const satisfies ArgsDef;
 
 /*
