@@ -264,3 +264,19 @@ test("where the system has no files left (ENFILE) clients hear it, and the serve
   }
   expect([askOnce(server.path), kept.ask()]).toEqual([0, 0]);
 });
+
+test.each([
+  ["getsockopt", "EPERM", -errno.EIO, "the kernel does not say whose it is: getsockopt"],
+  ["recvfrom", "ENOMEM", -errno.ECONNRESET, "its request cannot be read: recvfrom"],
+  ["sendmsg", "ENOBUFS", -errno.ECONNRESET, "its client cannot be answered: sendmsg"],
+])("a connection on which %s gives %s ends, and the log says why", async (call, error, rc, why) => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  await server.program.says(/serving at/);
+  {
+    await using _ = await failing(server.program.pid, `${call}:error=${error}:when=1..2`);
+    using client = new RawClient(server.path);
+    expect(client.ask()).toBe(rc);
+    await server.program.says(new RegExp(`a connection was closed, since ${why} gives ${error}`));
+  }
+  expect(askOnce(server.path)).toBe(0);
+});

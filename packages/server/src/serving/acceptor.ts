@@ -142,7 +142,8 @@ export class Acceptor {
   #admit(fd: number): number {
     const { shared, options } = this.#context;
     if (fd >= shared.descriptors) return this.#beyond(fd);
-    if (!this.#peer.read(fd)) return errno.EIO;
+    const error = this.#peer.read(fd);
+    if (error < 0) return this.#unknown(-error);
     this.#connections.open(fd);
     const account = shared.get(fd, FIELD.account);
     const { maxConnections, maxConnectionsPerUid } = options.bounds;
@@ -172,6 +173,11 @@ export class Acceptor {
       { descriptor: fd },
     );
     return errno.ENFILE;
+  }
+
+  #unknown(error: number): number {
+    this.#connections.sayClosed("the kernel does not say whose it is", "getsockopt", error);
+    return errno.EIO;
   }
 
   #fitsSpare(fd: number): boolean {

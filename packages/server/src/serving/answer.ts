@@ -42,6 +42,7 @@ function auditOf(context: Context): Audit | undefined {
 /** Reads requests and answers them. */
 export class Answerer {
   readonly #context: Context;
+  readonly #connections: Connections;
   readonly #peer: Peer;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
   readonly #view = new DataView(this.#packet.buffer);
@@ -57,6 +58,7 @@ export class Answerer {
 
   constructor(context: Context, connections: Connections, peer: Peer) {
     this.#context = context;
+    this.#connections = connections;
     this.#peer = peer;
     this.#saysEach = context.logs("debug");
     this.#audit = auditOf(context);
@@ -71,6 +73,7 @@ export class Answerer {
     const { sys, shared, options } = this.#context;
     const length = sys.receivePacket(fd, this.#packet, REQUEST_BYTES);
     if (length === -errno.EAGAIN || length === -errno.EINTR) return TURN.waiting;
+    if (length < 0) this.#connections.sayClosed("its request cannot be read", "recvfrom", -length);
     if (length <= 0) return TURN.over;
     const start = sys.monotonic();
     shared.touch(fd, start);
@@ -185,7 +188,11 @@ export class Answerer {
   ): boolean {
     const { sys, shared, options } = this.#context;
     shared.count(options.index, counter);
-    if (sys.sendPacket(fd, this.#response(error), RESPONSE_BYTES, -1) < 0) return false;
+    const sent = sys.sendPacket(fd, this.#response(error), RESPONSE_BYTES, -1);
+    if (sent < 0) {
+      this.#connections.sayClosed("its client cannot be answered", "sendmsg", -sent);
+      return false;
+    }
     shared.flight.setUnread(fd, UNREAD.plain);
     return true;
   }

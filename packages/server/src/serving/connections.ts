@@ -5,6 +5,7 @@ import {
   EPOLLET,
   EPOLLIN,
   EPOLLOUT,
+  errno,
   errnoName,
   POLLIN,
   SHUT_RDWR,
@@ -20,6 +21,9 @@ const LOOKS = 4; // a time limit is looked at this often while it runs
 const LOOKS_IN_A_ROW = 64; // then others have their turn
 /* A packet that the peer has received counts as one byte for an instant, in which we may be woken. */
 const BEING_FREED = 1;
+
+/* What a call gives when the client has hung up. */
+const HUNG_UP = new Set([errno.EPIPE, errno.ECONNRESET]);
 
 /** The connections of one thread: from accept to close, with what each counts for. */
 export class Connections {
@@ -96,6 +100,13 @@ export class Connections {
     if (known === 0) shared.addThread(options.index, THREAD.load, 1);
     this.#inEpoll[fd] = wanted;
     return true;
+  }
+
+  /** Says why a connection is closed, unless its client has hung up. */
+  sayClosed(why: string, call: string, error: number): void {
+    if (HUNG_UP.has(error)) return;
+    const message = `a connection was closed, since ${why}: ${call} gives ${errnoName(error)}`;
+    this.#context.say("error", "connection", message, { errno: error });
   }
 
   #sayUnheard(error: number): false {

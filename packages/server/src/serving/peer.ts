@@ -69,14 +69,15 @@ export class Peer implements Asker {
     this.#isAsked = false;
   }
 
-  /** Asks the kernel who a new connection is, and keeps that in its row. */
-  read(fd: number): boolean {
+  /** Asks the kernel who a new connection is, and keeps that in its row. Returns 0, or -errno. */
+  read(fd: number): number {
     const credentials = this.#credentials;
-    if (this.#sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, 12) < 0) return false;
+    const bytes = this.#sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, 12);
+    if (bytes < 0) return bytes;
     this.#shared.set(fd, FIELD.pid, credentials[0] ?? 0);
     this.#shared.set(fd, FIELD.uid, credentials[1] ?? 0);
     this.#shared.set(fd, FIELD.gid, credentials[2] ?? 0);
-    return true;
+    return 0;
   }
 
   /**
