@@ -26,6 +26,7 @@
 #define KEPT       16
 
 #define PROTOCOL_MPTCP  262        /* which not every libc names */
+#define SO_COOKIE_      57         /* the same */
 #define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1; of IPv6, 2001:db8:: */
 
 static void set_up(const char *name, short flags)
@@ -269,6 +270,16 @@ static void bind_unreadable(void)
 	CHECK_EQ(pair_port(fd), pair_preloaded() ? 0 : 3010);
 }
 
+/* What was remembered of the socket is not lost with the name that it has for that. */
+static void bind_without_cookie(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &md5_key, sizeof(md5_key)), 0);
+	forbid_option(SOL_SOCKET, SO_COOKIE_);
+	pair_refused(fd, 3010, FORBIDDEN);
+}
+
 static void test_unreadable(void)
 {
 	if (!forbid_works())
@@ -277,6 +288,7 @@ static void test_unreadable(void)
 		option = &options_to_read[i];
 		child_run(bind_unreadable);
 	}
+	child_run(bind_without_cookie);
 }
 
 /* Without IPv6's claim to both, a listener for IPv4 has room beside it. */

@@ -3,6 +3,9 @@
 
 #include "core/sys.h"
 
+#include <errno.h>
+#include <stdbool.h>
+
 #ifndef SO_COOKIE
 #define SO_COOKIE 57
 #endif
@@ -11,15 +14,39 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
+static int read_cookie(int fd, uint64_t *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret, &len);
+}
+
+/* Is it the kernel's or qemu's, which has no cookie (EINVAL)? Any other error is a refusal. */
+static bool is_missing(int error)
+{
+	return error == -ENOPROTOOPT || error == -EOPNOTSUPP || error == -ENOTSOCK ||
+	       error == -EBADF || error == -EINVAL;
+}
+
 socket_key key_of(int fd)
 {
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
 	struct sys_identity identity;
+	uint64_t cookie = 0;
+	const int rc = read_cookie(fd, &cookie);
 
-	if (sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0)
+	if (rc == 0)
 		return (socket_key)cookie;
+	if (!is_missing(rc)) /* what is remembered may be so by the cookie */
+		return KEY_NONE;
 	return sys_identify(fd, &identity) < 0 ? KEY_NONE : (socket_key)identity.inode;
+}
+
+int key_error(int fd)
+{
+	uint64_t cookie = 0;
+	const int rc = read_cookie(fd, &cookie);
+
+	return rc < 0 ? rc : -EBADF;
 }
 
 uint64_t key_of_namespace(int fd)

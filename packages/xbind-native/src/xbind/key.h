@@ -10,8 +10,11 @@ typedef uintptr_t socket_key; /* one word, so that it can be atomic on every pro
 #define KEY_NONE ((socket_key)0)
 
 /* By SO_COOKIE, else by the inode: under qemu-user, and for what is no socket. KEY_NONE for what is
- * not open. */
+ * not open, and where the cookie is refused, as by a seccomp filter. */
 socket_key key_of(int fd);
+
+/* Why a descriptor has no key: -errno. */
+int key_error(int fd);
 
 /* The cookie of a socket's network namespace, 0 where the kernel does not tell. */
 uint64_t key_of_namespace(int fd);

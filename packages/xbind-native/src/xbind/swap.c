@@ -313,10 +313,14 @@ static int swap_in_turn(int fd, const struct kind *kind, const struct swap_call 
 	const socket_key key = key_of(fd); /* whoever had the claim may have moved it */
 	int rc = SWAP_E_LEAVE;
 
-	if (kind_is_unbound(fd))
+	if (!kind_is_unbound(fd)) {
+		if (!call->listen)
+			log_left(fd, call->port, "already bound or connected");
+	} else if (key == KEY_NONE) {
+		rc = fail(fd, kind, call, "asking which socket it is", key_error(fd));
+	} else {
 		rc = moved_is(key) ? call_again(fd, kind, call) : swap_claimed(fd, kind, call, key);
-	else if (!call->listen)
-		log_left(fd, call->port, "already bound or connected");
+	}
 	claim_end(&claim);
 	return rc;
 }
