@@ -48,6 +48,7 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     expect(await asked()).toEqual(["ok", "EACCES"]);
     await machine.shell("systemd-tmpfiles --create xsocket.conf");
     expect(await asked()).toEqual(["ok", "EACCES"]);
+    expect(await machine.shell("journalctl -q -o cat -u xsocket -t sh")).toBe("");
   });
 
   test("the original's drop-in works word for word, also after a restart", async () => {
