@@ -174,6 +174,21 @@ systemctl start program`);
     expect(kept).toContain("rule 1: action must be");
   });
 
+  test("the journal has the level of JSON lines, and of what kept the server from starting", async () => {
+    await using machine = await boot();
+    const policy = "/etc/policy.toml";
+    const start = `/usr/bin/xsocket serve --mode 0666 --log-format json --policy ${policy}`;
+    await machine.dropIn("xsocket.service", `Restart=no\nExecStart=\nExecStart=${start}`);
+    const logged = (level: string) =>
+      machine.shell(`journalctl --sync; journalctl -q -o cat -u xsocket -t xsocket -p ${level}`);
+    await machine.shell("! systemctl start xsocket");
+    expect(await logged("err")).toStartWith(`xsocket: ${policy}: cannot be read`);
+    await machine.shell(`touch ${policy}; systemctl start xsocket`);
+    expect(await ask(machine, 0)).toBe("EPERM");
+    const lines = (await logged("warning")).split("\n");
+    expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ event: "denied", level: "warning" });
+  });
+
   test("the lines of docs/systemd.md for an audit file and metrics work under the filter", async () => {
     await using machine = await boot();
     const start = "/usr/bin/xsocket serve --mode 0666 --audit /var/log/xsocket/audit";

@@ -1,3 +1,4 @@
+import { stderrIsJournal } from "@xsocket/xbind-native";
 import { createConsola } from "consola/core";
 import { writeErr, writeOut } from "./output.ts";
 
@@ -21,8 +22,10 @@ export const words = createConsola({
   reporters: [
     {
       log: ({ type, args }) => {
-        const mark = type === "warn" ? "warning: " : "";
-        writeErr(`xsocket: ${mark}${line(args.join(" "))}\n`);
+        const isWarning = type === "warn";
+        const priority = stderrIsJournal() ? `<${isWarning ? 4 : 3}>` : "";
+        const mark = isWarning ? "warning: " : "";
+        writeErr(`${priority}xsocket: ${mark}${line(args.join(" "))}\n`);
       },
     },
   ],

@@ -1,6 +1,7 @@
 export * from "./constants.ts";
 export * from "./epoll.ts";
 export * from "./errno.ts";
+export * from "./journal.ts";
 export * from "./libraries.ts";
 export * from "./runtime.ts";
 export * from "./syscalls.ts";

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
-import { fstatSync } from "node:fs";
 import { escapeText } from "../_escape.ts";
-import { formatLine, type LogFormat, stderrIsJournal } from "./log-line.ts";
+import { formatLine, type LogFormat } from "./log-line.ts";
 import { logTo } from "./log-to.ts";
 
 const NOW = new Date("2026-01-02T03:04:05.678Z");
@@ -36,14 +35,6 @@ test("text from others cannot forge a line or move the cursor", () => {
   expect(escapeText("a\n<0>b\u001b[2J\u009b")).toBe("a\\x0a<0>b\\x1b[2J\\x9b");
   const line = formatLine("journal", "info", "x", { comm: 'evil" uid=0\n' }, NOW);
   expect(line).toBe('<6>x comm="evil\\" uid=0\\\\x0a"\n');
-});
-
-test("the journal's stream is told by device and inode", () => {
-  const { dev, ino } = fstatSync(0, { bigint: true });
-  expect(stderrIsJournal({ JOURNAL_STREAM: `${dev}:${ino}` }, 0)).toBe(true);
-  expect(stderrIsJournal({ JOURNAL_STREAM: `${dev}:${ino + 1n}` }, 0)).toBe(false);
-  expect(stderrIsJournal({}, 0)).toBe(false);
-  expect(stderrIsJournal({ JOURNAL_STREAM: "1:1" }, 9999)).toBe(false);
 });
 
 /** A log that has room for so many bytes, and what it has taken. */

@@ -1,4 +1,3 @@
-import { fstatSync } from "node:fs";
 import { escapeJson, escapeText } from "../_escape.ts";
 import { LOG_LEVELS, type LogFields, type LogLevel } from "../log.ts";
 
@@ -31,15 +30,5 @@ export function formatLine(
       return `<${LOG_LEVELS[level]}>${escapeText(message)}${fieldsText(fields)}\n`;
     case "pretty":
       return `xsocket: ${level === "info" ? "" : `${level}: `}${escapeText(message)}${fieldsText(fields)}\n`;
-  }
-}
-
-/** Answers whether stderr is the journal's stream: systemd.exec(5) says to compare device and inode. */
-export function stderrIsJournal(env: NodeJS.ProcessEnv = process.env, fd = 2): boolean {
-  try {
-    const { dev, ino } = fstatSync(fd, { bigint: true });
-    return env["JOURNAL_STREAM"] === `${dev}:${ino}`;
-  } catch {
-    return false;
   }
 }

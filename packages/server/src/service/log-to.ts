@@ -1,7 +1,7 @@
 import { constants, fstatSync, openSync, writeSync } from "node:fs";
-import { loadSyscalls, POLLOUT } from "@xsocket/xbind-native";
-import type { Log, LogRecord } from "../log.ts";
-import { formatLine, type LogFormat, stderrIsJournal } from "./log-line.ts";
+import { loadSyscalls, POLLOUT, stderrIsJournal } from "@xsocket/xbind-native";
+import { type Log, LOG_LEVELS, type LogRecord } from "../log.ts";
+import { formatLine, type LogFormat } from "./log-line.ts";
 
 const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that there is room
 const LINE_END = 0x0a;
@@ -55,8 +55,16 @@ function writeStderr(bytes: Uint8Array): number {
 export function logTo(format: LogFormat, write: (lines: Uint8Array) => number = writeStderr): Log {
   let lost = 0;
   let isCut = false;
-  const lineOf = ({ level, event, message, fields }: LogRecord): string =>
-    formatLine(format, level, message, format === "json" ? { event, ...fields } : fields);
+  const isMarked = format === "json" && stderrIsJournal(); // the journal takes the mark off
+  const lineOf = ({ level, event, message, fields }: LogRecord): string => {
+    const line = formatLine(
+      format,
+      level,
+      message,
+      format === "json" ? { event, ...fields } : fields,
+    );
+    return isMarked ? `<${LOG_LEVELS[level]}>${line}` : line;
+  };
   return (record) => {
     const line = lineOf(record);
     const message = `${lost === 1 ? "a line is" : `${lost} lines are`} missing here that nobody took`;
