@@ -382,6 +382,19 @@ describe.if(isRoot)("as root", () => {
     },
   );
 
+  test.skipIf(isChrooted)(
+    "a group that the user namespace does not have is one sentence",
+    async () => {
+      using dir = tempDir();
+      const args = ["serve", dir.join("control"), "--group", "1"];
+      const { code, stderr } = await here.run(["unshare", "--map-root-user", XSOCKET, ...args]);
+      expect(stderr).toEndWith(
+        "to group 1: EINVAL. Name one that this user namespace has (/proc/self/gid_map), or leave --group out\n",
+      );
+      expect(code).toBe(1);
+    },
+  );
+
   test("--user without root is one sentence, and leaves nothing behind", async () => {
     using dir = tempDir();
     const before = as(65_534);

@@ -160,11 +160,11 @@ function giveToGroup(path: string, gid: number): void {
   try {
     lchownSync(path, process.geteuid?.() ?? -1, gid);
   } catch (error) {
-    throw systemError(
-      `give ${path} to group ${gid}`,
-      error,
-      "Run as root or as a member of the group, or leave --group out",
-    );
+    const isUnmapped = codeOf(error) === "EINVAL";
+    const remedy = isUnmapped
+      ? "Name one that this user namespace has (/proc/self/gid_map)"
+      : "Run as root or as a member of the group";
+    throw systemError(`give ${path} to group ${gid}`, error, `${remedy}, or leave --group out`);
   }
 }
 
