@@ -3,11 +3,12 @@
  *
  *   client.ts take PATH [tcp|udp PORT]         the socket's namespace, and what bind says
  *   client.ts send PATH HOST                   what sending a datagram to HOST says
+ *   client.ts listen PATH PORT                 what the SDK says of listening there
  *   client.ts own -                            the namespace that the client itself is in
  *   client.ts load PATH SECONDS                asks all the time; how often, and who owns the sockets
  */
 import { fstatSync } from "node:fs";
-import { xsocketSync } from "@xsocket/client";
+import { listen, xsocketSync } from "@xsocket/client";
 import { AF_INET } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { netnsCookie, ownNetnsCookie } from "../harness/cookie.ts";
@@ -68,9 +69,15 @@ function load(seconds: number): void {
   console.log(`${count} sockets, ${foreign} of them not ours`);
 }
 
+async function listening(port: number): Promise<void> {
+  const listener = listen({ via: path, port, socket: { data() {} } });
+  console.log(await listener.then(() => "ok", String));
+}
+
 const ACTIONS: Record<string, () => unknown> = {
   take: () => bind(rest[0] ?? "tcp", Number(rest[1] ?? 0)),
   send: () => send(rest[0] ?? ""),
+  listen: () => listening(Number(rest[0])),
   load: () => load(Number(rest[0])),
   own: () => console.log(String(ownNetnsCookie())),
 };

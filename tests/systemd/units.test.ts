@@ -237,6 +237,8 @@ systemctl start program`);
       (await machine.client(0, "send", from, host)).stdout.trim();
     expect(await send(path, "10.1.2.3")).toBe("ok");
     expect(await send(path, "198.51.100.7")).toBe("EPERM");
+    const { stdout } = await machine.client(0, "listen", path, "8081");
+    expect(stdout).toContain("the server's unit denies the port (EPERM)");
     expect(await ask(machine, 0, DEFAULT, "tcp", "8081")).toBe("ok");
     expect(await send(DEFAULT, "198.51.100.7")).toBe("ok");
   });

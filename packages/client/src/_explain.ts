@@ -154,6 +154,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "this process may not bind the port there",
       "Use a port from 1024 on, or run with CAP_NET_BIND_SERVICE over the target namespace: bind(2) is judged by who calls it.",
     ],
+    EPERM: [
+      "the server's unit denies the port",
+      "Use a port that SocketBindAllow= of that unit names.",
+    ],
     EINVAL: [
       "a link-local address needs its interface",
       "Give that of the target namespace with it, as in fe80::1%eth0.",
