@@ -205,12 +205,12 @@ describe("xsocket.service(8)", () => {
   });
 
   test("says who runs the server, with which capability, in which directory", () => {
-    expect(page).toMatch(/belongs to the user xsocket, has mode 0700/);
+    expect(page).toMatch(/belongs to the user xsocket, has mode 0710/);
     expect(read("packaging/systemd/xsocket.sysusers")).toMatch(/^u xsocket /m);
     const lifetime = read("packaging/systemd/lifetime.conf");
     for (const line of [
       "User=xsocket",
-      "RuntimeDirectoryMode=0700",
+      "RuntimeDirectoryMode=0710",
       "RuntimeDirectoryPreserve=yes",
     ])
       expect(lifetime).toContain(`\n${line}\n`);

@@ -55,7 +55,7 @@ describe.each(SERVICES)("%s", (unit) => {
 
   test("keeps the directory as its gate", () => {
     const text = readFileSync(join(BUILT, unit), "utf8");
-    expect(text).toMatch(/^RuntimeDirectoryMode=0700$/m);
+    expect(text).toMatch(/^RuntimeDirectoryMode=0710$/m);
     expect(text).toMatch(/^RuntimeDirectoryPreserve=yes$/m);
     expect(text).toMatch(/^ExecStart=\S+ serve --mode 0666 %t\//m);
   });

@@ -26,7 +26,7 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     await machine.shell("systemctl start xsocket");
     expect(await machine.property("xsocket", "ActiveState")).toBe("active");
     expect(await machine.property("xsocket", "StatusText")).toStartWith(`Serving ${DEFAULT}: 0`);
-    expect(await machine.shell("stat -c '%a %U' /run/xsocket")).toBe("700 xsocket");
+    expect(await machine.shell("stat -c '%a %U' /run/xsocket")).toBe("710 xsocket");
     expect(await machine.shell(`stat -c '%a %U' ${DEFAULT}`)).toBe("666 xsocket");
     expect(await ask(machine, 0)).toBe("ok");
     expect(await machine.shell("xsocket status --json | grep -c granted")).toBe("1");
@@ -48,7 +48,18 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     expect(await asked()).toEqual(["ok", "EACCES"]);
     await machine.shell("systemd-tmpfiles --create xsocket.conf");
     expect(await asked()).toEqual(["ok", "EACCES"]);
-    expect(await machine.shell("journalctl -q -o cat -u xsocket -t sh")).toBe("");
+  });
+
+  test("the access list holds while the server starts, and after a start that failed", async () => {
+    await using machine = await boot();
+    await machine.shell(`${GATE}; systemctl start xsocket.socket`);
+    await machine.dropIn("xsocket.service", "Restart=no\nExecStartPre=sleep 1");
+    await machine.shell("systemctl start --no-block xsocket; sleep 0.5");
+    expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["ok", "EACCES"]);
+    await machine.dropIn("xsocket.service", "ExecStartPre=false");
+    await machine.shell("! systemctl restart xsocket; rm -r /etc/systemd/system/xsocket.service.d");
+    await machine.shell("systemctl daemon-reload; systemctl restart xsocket.socket");
+    expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["ok", "EACCES"]);
   });
 
   test("the original's drop-in works word for word, also after a restart", async () => {
