@@ -109,11 +109,20 @@ const pointer = FFIType.ptr;
 const text = FFIType.cstring;
 const long = FFIType.u64;
 
-/* What C declares of a function with these parameters: as many arguments. */
+/* How C may declare what is given as this type. */
+type Declared<Given> = [Given] extends [string]
+  ? typeof text
+  : [Given] extends [number]
+    ? typeof int | typeof unsigned | typeof long
+    : [Given] extends [number | bigint]
+      ? typeof long
+      : typeof pointer;
+
+/* What C declares of a function with these parameters. */
 interface Signature<Given extends readonly unknown[]> {
   readonly symbol: string;
-  readonly args: { [At in keyof Given]: FFIType };
-  readonly returns: FFIType;
+  readonly args: { [At in keyof Given]: Declared<Given[At]> };
+  readonly returns: typeof int | typeof unsigned | FFIType.f64;
 }
 
 const SIGNATURES = {
