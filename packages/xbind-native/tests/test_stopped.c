@@ -434,17 +434,30 @@ static void bind_watched6(void)
 	CHECK_EQ(bind(watched.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 }
 
-/* What can be set only before bind comes too late once the new socket is bound, and says so. */
-static void test_restricted_meanwhile(void)
+static void restrict_meanwhile(long call, unsigned argument)
 {
 	watched.fd = socket(AF_INET6, SOCK_STREAM, 0);
-	run_watched(bind_watched6, CALL_FCNTL, F_GETFD, start_restricting);
+	run_watched(bind_watched6, call, argument, start_restricting);
 	if (pair_preloaded())
 		CHECK_EQ(pthread_join(beside.thread, NULL), 0);
 	else
 		restrict_watched(NULL);
+}
+
+/* What can be set only before bind comes too late once the new socket is bound, and says so. */
+static void test_restricted_meanwhile(void)
+{
+	restrict_meanwhile(CALL_FCNTL, F_GETFD);
 	CHECK_EQ(is_restricted(), 0);
 	CHECK_EQ(restricted, EINVAL);
+}
+
+/* It is in time before the new socket is there, which then gets it with the rest. */
+static void test_restricted_before(void)
+{
+	restrict_meanwhile(SYS_socket, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK);
+	CHECK_EQ(is_restricted(), pair_preloaded());
+	CHECK_EQ(restricted, pair_preloaded() ? 0 : EINVAL);
 }
 
 int main(void)
@@ -466,6 +479,7 @@ int main(void)
 	RUN_BY(child_run, test_slow_group);
 	test_needs_ipv6();
 	RUN_BY(child_run, test_restricted_meanwhile);
+	RUN_BY(child_run, test_restricted_before);
 	RUN(test_written_meanwhile);
 	return 0;
 }
