@@ -153,6 +153,8 @@ test("a server in a bundle serves with its worker beside it, and asks for it wit
   for (const file of embedded) rmSync(join(dir, file));
   const { stdout, stderr } = await here.run(["./program", "control"], { cwd: dir });
   expect(stdout, stderr).toBe("served\n");
+  const nowhere = await here.run(["./program", "control"], { cwd: dir, env: { TMPDIR: "/proc" } });
+  expect(nowhere.stderr).toContain("that this user may write to TMPDIR, where Bun copies it to");
 });
 
 test("options that cannot be right are refused before anything is opened", async () => {

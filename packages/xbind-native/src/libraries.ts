@@ -45,6 +45,11 @@ function directories(): string[] {
   return named ? [named] : [import.meta.dir, ...localBuild(), ...platformPackage()];
 }
 
+/** Whether a file lies in a compiled executable, which Bun alone can look into. */
+export function isEmbedded(path: string): boolean {
+  return path.startsWith("/$bunfs/");
+}
+
 /**
  * Finds one of the native libraries for this platform.
  *
@@ -56,8 +61,8 @@ export function libraryPath(library: LibraryName): string {
   for (const directory of searched) {
     const path = join(directory, `lib${library}.so`);
     if (!existsSync(path)) continue;
-    if (!path.startsWith("/$bunfs/")) return realpathSync(path);
-    if (library === "xsocket") return path; // in a compiled executable, which Bun alone can look into
+    if (!isEmbedded(path)) return realpathSync(path);
+    if (library === "xsocket") return path;
   }
   throw new LibraryNotFoundError(library, searched);
 }

@@ -1,6 +1,6 @@
 import { dlopen, type FFIFunction, FFIType } from "bun:ffi";
 import { reasonOf } from "./errno.ts";
-import { libraryPath } from "./libraries.ts";
+import { isEmbedded, libraryPath } from "./libraries.ts";
 import { wrongBun } from "./runtime.ts";
 
 /**
@@ -181,9 +181,12 @@ const SIGNATURES = {
 
 /* Bun says only that it has no just-in-time compiler, and not why; of a library the loader's words. */
 function whyNot(path: string, message: string): string {
-  return message.includes("requires the JIT")
-    ? "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), and leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0"
-    : `${path} cannot be loaded (${message.replace(/^.*: /s, "")}): see that it is of this version, that this user may read it, and that its file system is not mounted noexec`;
+  if (message.includes("requires the JIT"))
+    return "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), and leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0";
+  const place = isEmbedded(path)
+    ? "that this user may write to TMPDIR, where Bun copies it to, and that this"
+    : "that this user may read it, and that its file system";
+  return `${path} cannot be loaded (${message.replace(/^.*: /s, "")}): see that it is of this version, ${place} is not mounted noexec`;
 }
 
 function load(path: string, wanted: Readonly<Record<string, FFIFunction>>) {
