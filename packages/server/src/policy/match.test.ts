@@ -253,7 +253,7 @@ describe("who", () => {
 
   test("whoever has no number in this user namespace is let in by none", () => {
     const nobody = [{ first: 1000, last: 65_534 }];
-    const unmapped: Asker = { ...asker(65_534, 65_534, [65_534]), hasUnmappedIds: true };
+    const unmapped: Asker = { ...asker(65_534, 65_534, [65_534, 65_534]), hasUnmappedIds: true };
     for (const ids of [{ uids: nobody }, { gids: nobody }]) {
       const [allow, deny] = [plainRule("r", ids), plainRule("r", { ...ids, allow: false })];
       expect(mismatch(allow, unmapped, tcp)).toBe("uids" in ids ? "user" : "group");
