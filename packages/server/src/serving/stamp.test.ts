@@ -1,0 +1,39 @@
+import { expect, test } from "bun:test";
+import { errno } from "@xsocket/xbind-native";
+import { threadContext, threadOptions } from "../../test/thread.ts";
+import { COUNTER, createMemory, FIELD } from "../memory/memory.ts";
+import { Stamp } from "./stamp.ts";
+
+const [DESCRIPTORS, CONNECTION, SOCKET, STRANGER] = [200, 3, 4, 1000];
+
+/** Stamps so many sockets on a kernel of our own, for a user who is not the server's. */
+function stampAll(results: readonly number[], times: number) {
+  const said: string[] = [];
+  const left = [...results];
+  const options = threadOptions(createMemory(DESCRIPTORS, 1), DESCRIPTORS);
+  const context = {
+    ...threadContext(options, { fchown: () => left.shift() ?? 0 }),
+    say: (_level: string, _event: string, message: string) => void said.push(message),
+  };
+  context.shared.set(CONNECTION, FIELD.uid, STRANGER);
+  context.shared.set(CONNECTION, FIELD.gid, STRANGER);
+  const stamp = new Stamp(context);
+  for (let i = 0; i < times; i++) stamp.put(SOCKET, CONNECTION);
+  return {
+    said,
+    tries: results.length - left.length,
+    failed: context.shared.sum(COUNTER.unstamped),
+  };
+}
+
+test("without the privilege it is tried once, said once, and counted each time", () => {
+  const { said, ...rest } = stampAll(Array(5).fill(-errno.EPERM), 5);
+  expect(rest).toEqual({ tries: 1, failed: 5 });
+  expect(said).toEqual([expect.stringContaining("fchown gives EPERM")]);
+});
+
+test("whose ids are not there says nothing of others, so it is tried again", () => {
+  const { said, ...rest } = stampAll([-errno.EINVAL, 0, -errno.EINVAL], 3);
+  expect(rest).toEqual({ tries: 3, failed: 2 });
+  expect(said).toEqual([expect.stringContaining("no uid 1000 with gid 1000")]);
+});
