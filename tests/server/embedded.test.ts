@@ -115,7 +115,9 @@ const WORKER = join(ROOT, "packages/server/src/_worker.ts");
 const BUNDLED = `
   import { xsocket } from "@xsocket/client";
   import { serve } from "@xsocket/server";
+  import { libraryPath } from "${join(ROOT, "packages/xbind-native/src/libraries.ts")}";
   async function main() { // CommonJS awaits nothing outside of a function
+    if (process.argv[3] === "xbind") return console.log(libraryPath("xbind"));
     await using server = await serve({ address: process.argv[2] ?? "" });
     using socket = await xsocket({ via: server.address });
     console.log("served");
@@ -147,14 +149,17 @@ test("a server in a bundle serves with its worker beside it, and asks for it wit
     expect((await start(process.execPath, `${form}/program.js`)).stdout).toBe("served\n");
   }
   writeFileSync(join(dir, "_worker.ts"), `import "${WORKER}";`);
-  copyFileSync(libraryPath("xsocket"), join(dir, "libxsocket.so"));
-  const embedded = ["_worker.ts", "libxsocket.so"];
+  const libraries = ["xsocket", "xbind"] as const;
+  for (const name of libraries) copyFileSync(libraryPath(name), join(dir, `lib${name}.so`));
+  const embedded = ["_worker.ts", ...libraries.map((name) => `lib${name}.so`)];
   await build("--compile", "--asset-naming=[name].[ext]", "program.ts", ...embedded);
   for (const file of embedded) rmSync(join(dir, file));
   const { stdout, stderr } = await here.run(["./program", "control"], { cwd: dir });
   expect(stdout, stderr).toBe("served\n");
   const nowhere = await here.run(["./program", "control"], { cwd: dir, env: { TMPDIR: "/proc" } });
   expect(nowhere.stderr).toContain("that this user may write to TMPDIR, where Bun copies it to");
+  const preloaded = await here.run(["./program", "control", "xbind"], { cwd: dir });
+  expect(preloaded.stderr).toContain("LibraryNotFoundError: libxbind.so"); // by programs that cannot look inside
 });
 
 test("options that cannot be right are refused before anything is opened", async () => {

@@ -11,7 +11,7 @@ import {
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import { createMemory } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
-import { openAudit } from "./audit.ts";
+import { beginAudit, openAudit } from "./audit.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -89,6 +89,20 @@ test("a line of one thread begins anew also while another one is about to", () =
       expect.stringMatching(/^\{.*"asked":"third"\}$/),
       "",
     ]);
+  } finally {
+    closeSync(fd);
+  }
+});
+
+test("a new file in the place of one that was cut begins with a line", () => {
+  using dir = tempDir();
+  const path = dir.join("audit");
+  const shared = new Shared(createMemory(1, 1));
+  shared.cutAudit();
+  const fd = beginAudit(path, shared);
+  try {
+    openAudit(fd, shared, reportError)("granted", 0, {});
+    expect(readFileSync(path, "utf8")).toStartWith("{");
   } finally {
     closeSync(fd);
   }
