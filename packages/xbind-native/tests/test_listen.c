@@ -69,21 +69,16 @@ static void test_listen_forbidden(void)
 
 static int shut_gave; /* 0 or errno */
 
-static void *shut_watched(void *unused)
+static void shut_watched(void)
 {
 	shut_gave = shutdown(watched.fd, SHUT_RD) < 0 ? errno : 0;
-	return unused;
 }
 
-static pthread_t shutting;
-
-static void start_shutdown(void)
+static bool is_shut(void)
 {
 	struct pollfd entry = {.fd = watched.fd, .events = POLLRDHUP};
 
-	CHECK_EQ(pthread_create(&shutting, NULL, shut_watched, NULL), 0);
-	while (poll(&entry, 1, 0) == 1 && !(entry.revents & POLLRDHUP))
-		poll(NULL, 0, 1);
+	return poll(&entry, 1, 0) != 1 || entry.revents & POLLRDHUP;
 }
 
 static void listen_watched(void)
@@ -100,11 +95,7 @@ static void test_shut_meanwhile(void)
 	if (!forbid_works())
 		return;
 	watched.fd = pair_socket(SOCK_STREAM);
-	run_watched(listen_watched, CALL_FCNTL, F_GETFD, start_shutdown);
-	if (pair_preloaded())
-		CHECK_EQ(pthread_join(shutting, NULL), 0);
-	else
-		shut_watched(NULL);
+	run_watched_beside(listen_watched, CALL_FCNTL, F_GETFD, shut_watched, is_shut);
 	CHECK_EQ(getsockopt(watched.fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len), 0);
 	CHECK_EQ(listens, 0);
 	CHECK_EQ(shut_gave, 0);

@@ -70,23 +70,20 @@ static void test_device(void)
 	rename_device("own0", "lo");
 }
 
-static pthread_t limiting;
 static int limited; /* what setsockopt gave: 0 or errno */
 
-static void *limit_watched(void *unused)
+static void limit_watched(void)
 {
 	limited = setsockopt(watched.fd, SOL_SOCKET, SO_BINDTODEVICE, "own0", 5) < 0 ? errno : 0;
-	return unused;
 }
 
-static void start_limiting(void)
+static bool is_limited(void)
 {
 	int index = 0;
 	socklen_t len = sizeof(index);
 
-	CHECK_EQ(pthread_create(&limiting, NULL, limit_watched, NULL), 0);
-	while (index == 0)
-		CHECK_EQ(getsockopt(watched.fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len), 0);
+	CHECK_EQ(getsockopt(watched.fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len), 0);
+	return index != 0;
 }
 
 static void bind_watched(void)
@@ -99,11 +96,7 @@ static void test_device_meanwhile(void)
 {
 	rename_device("lo", "own0");
 	watched.fd = pair_socket(SOCK_STREAM);
-	run_watched(bind_watched, CALL_FCNTL, F_GETFD, start_limiting);
-	if (pair_preloaded())
-		CHECK_EQ(pthread_join(limiting, NULL), 0);
-	else
-		limit_watched(NULL);
+	run_watched_beside(bind_watched, CALL_FCNTL, F_GETFD, limit_watched, is_limited);
 	CHECK_EQ(limited, pair_preloaded() ? ENODEV : 0);
 	rename_device("own0", "lo");
 }

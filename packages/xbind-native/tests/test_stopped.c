@@ -402,29 +402,21 @@ static void test_slow_group(void)
 
 static int restricted; /* what setsockopt gave: 0 or errno */
 
-static void *restrict_watched(void *unused)
+static void restrict_watched(void)
 {
 	const int one = 1;
 
 	restricted =
 	    setsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0 ? errno : 0;
-	return unused;
 }
 
-static int is_restricted(void)
+static bool is_restricted(void)
 {
 	int is = 0;
 	socklen_t len = sizeof(is);
 
 	CHECK_EQ(getsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &is, &len), 0);
 	return is;
-}
-
-static void start_restricting(void)
-{
-	CHECK_EQ(pthread_create(&beside.thread, NULL, restrict_watched, NULL), 0);
-	while (!is_restricted())
-		poll(NULL, 0, 1);
 }
 
 static void bind_watched6(void)
@@ -437,11 +429,7 @@ static void bind_watched6(void)
 static void restrict_meanwhile(long call, unsigned argument)
 {
 	watched.fd = socket(AF_INET6, SOCK_STREAM, 0);
-	run_watched(bind_watched6, call, argument, start_restricting);
-	if (pair_preloaded())
-		CHECK_EQ(pthread_join(beside.thread, NULL), 0);
-	else
-		restrict_watched(NULL);
+	run_watched_beside(bind_watched6, call, argument, restrict_watched, is_restricted);
 }
 
 /* What can be set only before bind comes too late once the new socket is bound, and says so. */

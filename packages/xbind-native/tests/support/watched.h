@@ -84,4 +84,38 @@ static inline void run_watched(void (*body)(void), long call, unsigned argument,
 	CHECK_EQ(told, pair_preloaded());
 }
 
+/* Another thread that acts in the middle of the call. */
+static struct {
+	pthread_t thread;
+	void (*act)(void);
+	bool (*has_acted)(void);
+} second;
+
+static inline void *run_second(void *unused)
+{
+	second.act();
+	return unused;
+}
+
+static inline void start_second(void)
+{
+	CHECK_EQ(pthread_create(&second.thread, NULL, run_second, NULL), 0);
+	while (!second.has_acted())
+		poll(NULL, 0, 1);
+}
+
+/* The call goes on once the other thread's act is seen, though it may not be over: it waits for the
+ * body, if for anything. Without the library it acts after the body. */
+static inline void run_watched_beside(void (*body)(void), long call, unsigned argument,
+                                      void (*act)(void), bool (*has_acted)(void))
+{
+	second.act = act;
+	second.has_acted = has_acted;
+	run_watched(body, call, argument, start_second);
+	if (pair_preloaded())
+		CHECK_EQ(pthread_join(second.thread, NULL), 0);
+	else
+		act();
+}
+
 #endif
