@@ -101,6 +101,32 @@ static void test_device_meanwhile(void)
 	rename_device("own0", "lo");
 }
 
+static _Atomic bool is_freed;
+
+/* Out of the library's sight the socket is freed of its device before. */
+static void limit_to_other(void)
+{
+	CHECK_EQ(syscall(SYS_setsockopt, watched.fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0), 0);
+	is_freed = true;
+	rename_device("lo", "l");
+	limited = setsockopt(watched.fd, SOL_SOCKET, SO_BINDTODEVICE, "l", 1) < 0 ? errno : 0;
+}
+
+static bool is_limited_to_other(void)
+{
+	return is_freed && is_limited();
+}
+
+/* That the new socket has another one, whose name only begins so, is no excuse. */
+static void test_other_device_meanwhile(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(setsockopt(watched.fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2), 0);
+	run_watched_beside(bind_watched, CALL_FCNTL, F_GETFD, limit_to_other, is_limited_to_other);
+	CHECK_EQ(limited, pair_preloaded() ? ENODEV : 0);
+	rename_device("l", "lo");
+}
+
 static void bind_marked(void)
 {
 	int fd = pair_socket(SOCK_STREAM), mark = 7;
@@ -459,8 +485,10 @@ static void test_kept_program(void)
 int main(void)
 {
 	RUN(test_device);
-	if (forbid_works())
+	if (forbid_works()) {
 		RUN_BY(child_run, test_device_meanwhile);
+		RUN_BY(child_run, test_other_device_meanwhile);
+	}
 	RUN(test_lost_privilege);
 	RUN(test_unseen_program);
 	RUN(test_program_of_others);

@@ -146,6 +146,7 @@ typedef int set_function(int fd, int level, int name, const void *value, socklen
 static bool lacks(int fd, int row, const void *value, socklen_t len)
 {
 	struct option_value now = {0};
+	char name[NAME_BYTES_MAX + 1] = "";
 	int number;
 
 	if (row < 0 || !(options[row].flags & OPTION_SAFETY) || !value)
@@ -153,8 +154,8 @@ static bool lacks(int fd, int row, const void *value, socklen_t len)
 	switch ((enum option_how)options[row].how) {
 	case OPTION_NAME:
 		option_read(fd, &options[row], &now);
-		return strncmp((const char *)now.bytes, value,
-		               len < NAME_BYTES_MAX ? len : NAME_BYTES_MAX) != 0;
+		strncpy(name, value, len < NAME_BYTES_MAX ? len : NAME_BYTES_MAX);
+		return strcmp(name, (const char *)now.bytes) != 0;
 	case OPTION_PLAIN:
 	case OPTION_INDEX:
 		if (len < sizeof(number))
