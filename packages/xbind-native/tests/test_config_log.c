@@ -35,8 +35,8 @@ static void body_log(void)
 	config_load();
 	log_load();
 	errno = 77;
-	log_moved(3, CONFIG_TCP, 3000, 8080);
-	log_moved(4, CONFIG_UDP, 0, 0);
+	log_moved(3, 3, CONFIG_TCP, 3000, 8080);
+	log_moved(4, 4, CONFIG_UDP, 0, 0);
 	log_left(5, 53, "the port is not listed");
 	log_left(6, -1, "not an IPv4 or IPv6 socket");
 	log_failed(7, CONFIG_TCP, 80, 80, "connect", -ECONNREFUSED);

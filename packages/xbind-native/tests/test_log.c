@@ -3,18 +3,20 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/logged.h"
+#include "support/watched.h"
 
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/un.h>
 
-#define LOG_FD 77
+#define LOG_FD           77
+#define LOCAL_PORT_RANGE 51 /* IP_LOCAL_PORT_RANGE, since Linux 6.3 */
 
 static void case_binds(void)
 {
 	int tcp = pair_socket(SOCK_STREAM), udp = pair_socket(SOCK_DGRAM);
-	int second = pair_socket(SOCK_STREAM);
+	int other = pair_socket(SOCK_STREAM);
 	int local = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	struct epoll_event event = {.events = EPOLLIN};
@@ -27,9 +29,9 @@ static void case_binds(void)
 	errno = 77;
 	CHECK_EQ(pair_bind(udp, 3001), 0);
 	CHECK_EQ(errno, 77);
-	CHECK_EQ(pair_bind(second, 3000), -1);
+	CHECK_EQ(pair_bind(other, 3000), -1);
 	CHECK_EQ(errno, EADDRINUSE);
-	CHECK_EQ(pair_bind(second, 4000), 0);
+	CHECK_EQ(pair_bind(other, 4000), 0);
 	CHECK_EQ(pair_bind(tcp, 3000), -1);
 	CHECK_EQ(bind(local, (struct sockaddr *)&name, sizeof(sa_family_t)), 0);
 	CHECK_EQ(pair_bind(99, 3000), -1);
@@ -91,6 +93,48 @@ static void test_published(void)
 	setenv("XBIND", "nonsense tcp/3080:3000,70000", 1);
 	setenv("XBIND_LOG", "1", 1);
 	logged_check("published", STDERR_FILENO, lines);
+}
+
+static void bind_watched(void)
+{
+	CHECK_EQ(pair_bind(watched.fd, 0), 0);
+}
+
+static void renumber_watched(void)
+{
+	CHECK(dup(watched.fd) > watched.fd);
+	CHECK_EQ(close(watched.fd), 0);
+}
+
+/* The kernel has one port to choose from, and another thread renumbers the socket meanwhile. */
+static void case_renumbered(void)
+{
+	const uint32_t range = 40007U << 16 | 40007;
+
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, LOCAL_PORT_RANGE, &range, sizeof(range)), 0);
+	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* counts all the same */
+	run_watched(bind_watched, SYS_shutdown, SHUT_RD, renumber_watched);
+}
+
+static bool knows_ranges(void)
+{
+	int fd = pair_socket(SOCK_STREAM), range;
+	int rc = getsockopt(fd, IPPROTO_IP, LOCAL_PORT_RANGE, &range, &(socklen_t){sizeof(range)});
+
+	close(fd);
+	return rc == 0;
+}
+
+static void test_renumbered(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 0: moved, port 40007 of the namespace behind ", NULL};
+
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "0", 1);
+	if (forbid_works() && knows_ranges())
+		logged_check("renumbered", STDERR_FILENO, lines);
 }
 
 static void case_one(void)
@@ -155,9 +199,8 @@ static void test_filtered(void)
 #endif
 
 static const struct logged_case cases[] = {
-    {"binds", case_binds},
-    {"published", case_published},
-    {"one", case_one},
+    {"binds", case_binds},           {"published", case_published},
+    {"renumbered", case_renumbered}, {"one", case_one},
 #if FORBID_OTHERS
     {"filtered", case_filtered},
 #endif
@@ -168,6 +211,7 @@ int main(int argc, char **argv)
 	logged_main(argc, argv, cases, sizeof(cases) / sizeof(cases[0]));
 	RUN(test_binds);
 	RUN(test_published);
+	RUN(test_renumbered);
 	RUN(test_nothing_listed);
 	RUN(test_full);
 #if FORBID_OTHERS

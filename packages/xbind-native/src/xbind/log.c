@@ -71,14 +71,14 @@ static uint16_t port_of(int fd)
 	return ntohs(name.sin6_port); /* sin_port is at the same place */
 }
 
-void log_moved(int fd, enum config_proto proto, uint16_t port, uint16_t published)
+void log_moved(int fd, int new_fd, enum config_proto proto, uint16_t port, uint16_t published)
 {
 	struct line line;
 
 	if (!start(&line, fd, name_of(proto), port))
 		return;
 	line_text(&line, "moved, port ");
-	line_number(&line, published ? published : port_of(fd));
+	line_number(&line, published ? published : port_of(new_fd));
 	line_text(&line, " of the namespace behind ");
 	put_socket(&line);
 	finish(&line);

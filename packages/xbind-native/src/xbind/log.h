@@ -19,8 +19,8 @@
 void log_load(void);
 
 /* The socket was replaced. Ports in host order: the program's and that of the target namespace;
- * for a published port of 0 the one that fd has is shown. */
-void log_moved(int fd, enum config_proto proto, uint16_t port, uint16_t published);
+ * for a published port of 0 the one that new_fd has is shown. */
+void log_moved(int fd, int new_fd, enum config_proto proto, uint16_t port, uint16_t published);
 
 /* The socket stayed where it is. why: a reason without a full stop; port -1: it has none. */
 void log_left(int fd, int port, const char *why);

@@ -239,7 +239,7 @@ static int call_again(int fd, const struct kind *kind, const struct swap_call *c
 
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
-	log_moved(fd, kind_proto(kind), call->port, call->published);
+	log_moved(fd, fd, kind_proto(kind), call->port, call->published);
 	return rc;
 }
 
@@ -303,7 +303,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		return rc;
 	}
 	optlog_forget(key);
-	log_moved(fd, kind_proto(kind), call->port, call->published);
+	log_moved(fd, new_fd, kind_proto(kind), call->port, call->published);
 	return 0;
 }
 
