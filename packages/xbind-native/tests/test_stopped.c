@@ -12,8 +12,15 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 
-#define GROUP     0xef010203U /* an address */
-#define HALTED_MS 3000        /* milliseconds; how long a signal handler waits for another thread */
+#ifdef SYS_mmap2
+#define CALL_MMAP SYS_mmap2
+#else
+#define CALL_MMAP SYS_mmap
+#endif
+
+#define GROUP       0xef010203U /* an address */
+#define LONG_FILTER 65          /* instructions: no room for it on the stack */
+#define HALTED_MS   3000 /* milliseconds; how long a signal handler waits for another thread */
 
 static void bind_watched(void)
 {
@@ -400,6 +407,34 @@ static void test_slow_group(void)
 		run_beside();
 }
 
+/* Out of the library's sight; all but the last instruction load 0. */
+static void attach_filter(unsigned short count)
+{
+	struct sock_filter code[LONG_FILTER + 1] = {{0}};
+	const struct sock_fprog program = {count, code};
+
+	code[count - 1] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, 0xffff};
+	CHECK_EQ(syscall(SYS_setsockopt, watched.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+	                 sizeof(program)),
+	         0);
+}
+
+static void attach_longer(void)
+{
+	attach_filter(LONG_FILTER + 1);
+}
+
+/* A filter becomes longer when the library has begun to read it. */
+static void test_filtered_meanwhile(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	attach_filter(LONG_FILTER);
+	run_watched(bind_watched, CALL_MMAP, BPF_MAXINSNS * sizeof(struct sock_filter),
+	            attach_longer);
+	if (!pair_preloaded())
+		attach_longer();
+}
+
 static int restricted; /* what setsockopt gave: 0 or errno */
 
 static void restrict_watched(void)
@@ -465,6 +500,7 @@ int main(void)
 	RUN_BY(child_run, test_registered_at_exchange);
 	RUN_BY(child_run, test_registered_meanwhile);
 	RUN_BY(child_run, test_slow_group);
+	RUN_BY(child_run, test_filtered_meanwhile);
 	test_needs_ipv6();
 	RUN_BY(child_run, test_restricted_meanwhile);
 	RUN_BY(child_run, test_restricted_before);

@@ -152,36 +152,34 @@ static int carry_headers(const struct carry *carry, const struct option *option)
 	return sys_setsockopt(carry->to, option->level, option->name, bytes, len);
 }
 
-static int copy_filter(const struct carry *carry, struct sock_filter *program, socklen_t count)
+/* Return: -EINVAL also where the old socket's filter has no room in program. */
+static int copy_filter(const struct carry *carry, struct sock_filter *program, socklen_t room)
 {
-	struct sock_fprog filter = {.len = (unsigned short)count, .filter = program};
+	socklen_t count = room; /* instructions, not bytes */
+	struct sock_fprog filter = {.filter = program};
 	int rc = sys_getsockopt(carry->old, SOL_SOCKET, SO_GET_FILTER, program, &count);
 
-	if (rc < 0)
+	if (rc < 0 || count == 0)
 		return rc;
+	filter.len = (unsigned short)count;
 	return sys_setsockopt(carry->to, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }
 
 static int carry_filter(const struct carry *carry)
 {
 	/* To Memcheck, SO_GET_FILTER writes as many bytes as there are instructions. */
-	struct sock_filter program[FILTER_STACK_MAX] = {{0}};
-	socklen_t count = 0; /* instructions, not bytes */
-	int rc = sys_getsockopt(carry->old, SOL_SOCKET, SO_GET_FILTER, NULL, &count);
-	size_t bytes = count * sizeof(struct sock_filter);
-	void *map;
+	struct sock_filter program[FILTER_STACK_MAX] = {{0}}, *map;
+	int rc = copy_filter(carry, program, FILTER_STACK_MAX);
 
 	if (rc == -EACCES) /* an extended filter */
 		return optlog_replay_filter(carry->key, carry->to);
-	if (rc < 0 || count == 0)
+	if (rc != -EINVAL)
 		return rc;
-	if (count <= FILTER_STACK_MAX)
-		return copy_filter(carry, program, count);
-	map = sys_map(bytes);
+	map = sys_map(BPF_MAXINSNS * sizeof(*map));
 	if (!map)
 		return -ENOMEM;
-	rc = copy_filter(carry, map, count);
-	sys_unmap(map, bytes);
+	rc = copy_filter(carry, map, BPF_MAXINSNS);
+	sys_unmap(map, BPF_MAXINSNS * sizeof(*map));
 	return rc;
 }
 
