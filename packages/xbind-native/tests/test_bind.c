@@ -8,6 +8,7 @@
 #include "support/pair.h"
 
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <poll.h>
@@ -253,6 +254,25 @@ static void test_two_shut(void)
 	close(other);
 }
 
+/* Of a filter qemu-user tells one byte, which is enough for another one that lets nothing in. */
+static void test_short_filter(void)
+{
+	struct sock_filter code = {BPF_RET | BPF_K, 0, 0, 0xffff};
+	const struct sock_fprog program = {1, &code};
+	const struct sockaddr_in addr = pair_addr(3014);
+	struct pollfd entry = {.fd = pair_socket(SOCK_DGRAM), .events = POLLIN};
+
+	CHECK_EQ(setsockopt(entry.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)), 0);
+	if (pair_preloaded() && getenv("TEST_EMULATOR")) {
+		CHECK(pair_bind(entry.fd, 3014) < 0 && errno == EINVAL);
+	} else {
+		CHECK_EQ(pair_bind(entry.fd, 3014), 0);
+		CHECK_EQ(sendto(entry.fd, "x", 1, 0, (const void *)&addr, sizeof(addr)), 1);
+		CHECK_EQ(poll(&entry, 1, 5000), 1);
+	}
+	close(entry.fd);
+}
+
 int main(void)
 {
 	RUN(test_bind_and_listen);
@@ -265,5 +285,6 @@ int main(void)
 	RUN(test_no_ghost_signal);
 	RUN(test_port_is_free_again);
 	RUN(test_two_shut);
+	RUN(test_short_filter);
 	return 0;
 }

@@ -157,8 +157,10 @@ static int copy_filter(const struct carry *carry, struct sock_filter *program, s
 {
 	socklen_t count = room; /* instructions, not bytes */
 	struct sock_fprog filter = {.filter = program};
-	int rc = sys_getsockopt(carry->old, SOL_SOCKET, SO_GET_FILTER, program, &count);
+	int rc;
 
+	program->code = UINT16_MAX; /* refused where qemu-user has put one byte of it right */
+	rc = sys_getsockopt(carry->old, SOL_SOCKET, SO_GET_FILTER, program, &count);
 	if (rc < 0 || count == 0)
 		return rc;
 	filter.len = (unsigned short)count;
