@@ -11,7 +11,8 @@
 #include <sys/un.h>
 
 #define LOG_FD           77
-#define LOCAL_PORT_RANGE 51 /* IP_LOCAL_PORT_RANGE, since Linux 6.3 */
+#define NOBODYS_ADDRESS  0xc0000201 /* 192.0.2.1 */
+#define LOCAL_PORT_RANGE 51         /* IP_LOCAL_PORT_RANGE, since Linux 6.3 */
 
 static void case_binds(void)
 {
@@ -20,9 +21,12 @@ static void case_binds(void)
 	int local = socket(AF_UNIX, SOCK_STREAM, 0);
 	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	struct epoll_event event = {.events = EPOLLIN};
+	const struct ip_mreqn sender = {.imr_address.s_addr = htonl(NOBODYS_ADDRESS),
+	                                .imr_ifindex = 1};
 
 	CHECK_EQ(tcp, 3);
-	/* a registration or a copy that comes along is not worth a line */
+	/* a registration, a copy or an option that comes along is not worth a line */
+	CHECK_EQ(setsockopt(udp, IPPROTO_IP, IP_MULTICAST_IF, &sender, sizeof(sender)), 0);
 	CHECK_EQ(epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, tcp, &event), 0);
 	CHECK(dup(tcp) > tcp);
 	CHECK_EQ(pair_bind(tcp, 3000), 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_reserved.c - bindresvport(3) and rresvport(3); all ports are listed */
+/* test_reserved.c - bindresvport(3) and rresvport(3); all ports are listed, or the one of ONLY */
 #include "support/pair.h"
 
 #include <netdb.h>
@@ -108,11 +108,24 @@ static void test_exhausted(void)
 	while (next > 0)
 		close(fds[--next]);
 }
+
+static void test_only(void)
+{
+	int only = atoi(getenv("ONLY")), port = only, fd = rresvport(&port);
+
+	check_reserved(fd);
+	CHECK_EQ(port, only);
+	close(fd);
+}
 #endif
 
 int main(void)
 {
 #ifdef __GLIBC__
+	if (getenv("ONLY")) {
+		RUN(test_only);
+		return 0;
+	}
 	RUN(test_bindresvport);
 	RUN(test_shareable);
 	RUN(test_exhausted);

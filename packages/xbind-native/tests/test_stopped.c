@@ -79,6 +79,43 @@ static void test_closed_before(void)
 	bind_meanwhile(close_watched);
 }
 
+static int descriptors; /* before bind */
+
+static void bind_counted(void)
+{
+	descriptors = test_open_fds();
+	bind_watched();
+}
+
+static void count_descriptors(void)
+{
+	CHECK_EQ(test_open_fds(), descriptors);
+}
+
+static void fork_beside(void)
+{
+	child_run(count_descriptors);
+}
+
+/* A child that another thread forks has none of the library's descriptors. */
+static void fork_meanwhile(unsigned how)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* counts all the same */
+	run_watched(bind_counted, SYS_shutdown, how, fork_beside);
+}
+
+/* The connection is shut down for writing once the server is asked. */
+static void test_forked_while_asking(void)
+{
+	fork_meanwhile(SHUT_WR);
+}
+
+static void test_forked_before_bind(void)
+{
+	fork_meanwhile(SHUT_RD);
+}
+
 static int renumbered;
 
 static void renumber_watched(void)
@@ -489,6 +526,8 @@ int main(void)
 		test_skip("the emulator's own calls would be filtered");
 	RUN_BY(child_run, test_closed_meanwhile);
 	RUN_BY(child_run, test_closed_before);
+	RUN_BY(child_run, test_forked_while_asking);
+	RUN_BY(child_run, test_forked_before_bind);
 	RUN_BY(child_run, test_renumbered_meanwhile);
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
