@@ -9,6 +9,6 @@ export function isTable(value: unknown): value is Table {
 /** Takes one word or number, or a list of them, as words; undefined for anything else, an empty list included. */
 export function words(value: unknown): string[] | undefined {
   const list: unknown[] = Array.isArray(value) ? value : [value];
-  const found = list.filter((item) => typeof item === "string" || Number.isInteger(item));
+  const found = list.filter((item) => typeof item === "string" || typeof item === "number");
   return found.length === list.length && list.length > 0 ? found.map(String) : undefined;
 }
