@@ -1,3 +1,5 @@
+import { escapeText } from "../_escape.ts";
+
 /** One mistake in a policy. */
 export interface Problem {
   /** What is wrong, and what to write instead. */
@@ -14,7 +16,7 @@ export class PolicyError extends Error {
 
   constructor(source: string, problems: readonly Problem[], options?: ErrorOptions) {
     const lines = problems.map(({ text, line }) =>
-      line === undefined ? `${source}: ${text}` : `${source}:${line}: ${text}`,
+      escapeText(line === undefined ? `${source}: ${text}` : `${source}:${line}: ${text}`),
     );
     super(lines.join("\n"), options);
     this.problems = problems;

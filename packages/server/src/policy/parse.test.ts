@@ -133,7 +133,8 @@ describe("what is not understood is refused", () => {
     ["[[rule]]\naction = 'allow'\nuid = -1", 'uid "-1" is unknown'],
     ["[[rule]]\naction = 'allow'\nuid = '9-3'", 'uid "9-3" is unknown'],
     ["[[rule]]\naction = 'allow'\nuid = 4294967295", 'uid "4294967295" is unknown'],
-    ["[[rule]]\naction = 'allow'\nuid = 1.5", "uid must be one value"],
+    ["[[rule]]\naction = 'allow'\nuid = [1, 1.5]", 'uid "1.5" is unknown: write a number'],
+    ["[[rule]]\naction = 'allow'\nuid = [[1]]", "uid must be one value"],
     ["[[rule]]\naction = 'allow'\nuser = []", "user must be one value"],
     ["[[rule]]\naction = 'allow'\ntype = 'STREEM'", 'type "STREEM" is unknown: there are SOCK_S'],
     ["[[rule]]\naction = 'deny'\ntype = 2049", "SOCK_DCCP, SOCK_PACKET, and numbers up to 15"],
@@ -178,6 +179,13 @@ describe("what is not understood is refused", () => {
       expect(parse(`[[rule]]\naction = "allow"\nuid = [\n${`${id}\n`.repeat(2000)}]`)).toHaveLength(
         1,
       );
+  });
+
+  test("a mistake is one line, whatever its names are", () => {
+    expect(problems('"a\\nb" = 1')[0]).toStartWith('p.toml: "a\\x0ab" is unknown');
+    expect(() => readPolicy("/nowhere/p\nq.toml")).toThrow(
+      "/nowhere/p\\x0aq.toml: cannot be read (ENOENT)",
+    );
   });
 
   test("all of it at once", () => {
