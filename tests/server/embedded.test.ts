@@ -190,6 +190,7 @@ test("options that cannot be right are refused before anything is opened", async
       { ...plain, allow: true, connections: 0 },
       "connections of a rule must be a whole number from",
     ],
+    [{ ...plain, connections: 1 }, "connections of a rule has no meaning where that denies"],
   ];
   const wrong: [unknown, string][] = [
     [null, "the options must be an object, not null"],

@@ -136,6 +136,9 @@ function checkedRule(rule: Rule): Rule {
     if (value === undefined && Reflect.get(NEEDED, key) === undefined) continue;
     if (!isRight(value)) misuse(`${key} of a rule must be ${what}, not ${inspect(value)}`);
   }
+  const quota = (["socketsPerMinute", "connections"] as const).find((key) => copy[key]);
+  if (quota !== undefined && !copy.allow)
+    misuse(`${quota} of a rule has no meaning where that denies: leave it out, or allow`);
   return copy;
 }
 
