@@ -40,6 +40,9 @@ describe("the row that fails is", () => {
     );
     const within = dir.join("plain/control");
     expectOnly(await examine([within]), "socket", /is no directory/, /xsocket serve PATH/);
+    symlinkSync("circle", dir.join("circle"));
+    for (const path of [dir.join("circle"), dir.join("circle/control")])
+      expectOnly(await examine([path]), "socket", /in a circle \(ELOOP\)$/, /^Mend .*namei/);
   });
 
   test("socket: an abstract name is used across namespaces", async () => {

@@ -68,6 +68,14 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "a part of the path is no directory",
       "Name the control socket of an xsocket server with via.",
     ],
+    ELOOP: [
+      "the links on the way to it lead in a circle",
+      "Mend the links (namei SERVER shows them), or name the control socket of an xsocket server with via.",
+    ],
+    EPERM: [
+      "the sandbox of this process forbids it",
+      "Let its seccomp filter allow socket and connect. Where a Landlock scope keeps it from abstract names, name a path.",
+    ],
     EAFNOSUPPORT: [
       "this process may make no UNIX sockets",
       "Let it make them: RestrictAddressFamilies= of its unit, or its seccomp filter, has to have AF_UNIX.",
@@ -79,6 +87,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     EMFILE: [
       "no descriptor is left in this process",
       "Close some sockets, or raise the limit of open files (ulimit -n).",
+    ],
+    ENFILE: [
+      "the system has no room for more open files",
+      "Close some, or raise fs.file-max (sysctl).",
     ],
     ETIMEDOUT: [
       "the server took no connection in time",

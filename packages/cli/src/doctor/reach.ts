@@ -10,7 +10,14 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
-import { codeOf, loadSyscalls, SO_PEERCRED, SOL_SOCKET, XATTR_ACL } from "@xsocket/xbind-native";
+import {
+  codeOf,
+  errno,
+  loadSyscalls,
+  SO_PEERCRED,
+  SOL_SOCKET,
+  XATTR_ACL,
+} from "@xsocket/xbind-native";
 import { unreached } from "../unreached.ts";
 import { rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
@@ -108,7 +115,7 @@ export function permissionRow(path: string): Row {
     : skipped("permission", "there is nothing to open");
 }
 
-function lookAt(path: string): "socket" | "other" | "missing" | "hidden" | "misplaced" {
+function lookAt(path: string): "socket" | "other" | "missing" | "hidden" | "misplaced" | "circle" {
   try {
     return statSync(path).isSocket() ? "socket" : "other";
   } catch (error) {
@@ -117,6 +124,8 @@ function lookAt(path: string): "socket" | "other" | "missing" | "hidden" | "misp
         return "hidden";
       case "ENOTDIR":
         return "misplaced";
+      case "ELOOP":
+        return "circle";
       default:
         return "missing";
     }
@@ -147,6 +156,8 @@ export function socketRow(path: string): Row {
       return failed("socket", `${path} is no socket`, ELSEWHERE);
     case "misplaced":
       return failed("socket", `a part of the way to ${path} is no directory`, ELSEWHERE);
+    case "circle":
+      return rowOfError("socket", unreached(path, -errno.ELOOP, "look at the socket"));
     case "missing":
       return isLink(path)
         ? failed(
