@@ -157,6 +157,27 @@ test("the same for a name", async () => {
   expect(code).toBe(1);
 });
 
+test("the metrics cannot have the path of the control socket", async () => {
+  using directory = tempDir();
+  const path = directory.join("s");
+  const { code, stderr } = await tryServing(path, "--metrics", path);
+  expect(stderr).toBe(
+    `xsocket: cannot serve ${path}: this server itself listens there. Choose another path\n`,
+  );
+  expect(code).toBe(1);
+});
+
+test("where the directory is a link to nothing, or one to itself, the links are to be seen to", async () => {
+  using directory = tempDir();
+  const link = directory.join("link");
+  symlinkSync("nothing", link);
+  for (const path of [`${link}/s`, `${link}/below/s`])
+    expect((await tryServing(path)).stderr).toContain(`${link} is a link to nothing: make what`);
+  rmSync(link);
+  symlinkSync("link", link);
+  expect((await tryServing(`${link}/s`)).stderr).toContain("ELOOP. The links on the way there");
+});
+
 test("what is no socket is left alone", async () => {
   using directory = tempDir();
   const file = directory.join("file");

@@ -11,6 +11,18 @@ export function misuse(message: string): never {
 /** What a user without the permission can do, where the caller knows nothing better. */
 const PERMISSION_REMEDY = "Use a directory that this user may write to, or run as another user";
 
+const ROOM = "Free some room on that file system";
+
+/* What helps whatever the call was. */
+const REMEDIES: Readonly<Partial<Record<string, string>>> = {
+  EDQUOT: ROOM,
+  ELOOP: "The links on the way there lead in a circle: mend them, or choose another path",
+  EMFILE: "Raise the limit of open files (ulimit -n, LimitNOFILE=)",
+  ENAMETOOLONG: "Use a shorter path",
+  ENFILE: "Close some files of this machine, or raise fs.file-max (sysctl)",
+  ENOSPC: ROOM,
+};
+
 /**
  * Makes the error for what the kernel has not done: PERMISSION where it does not let this user do it,
  * else SYSTEM.
@@ -22,7 +34,7 @@ export function systemError(attempt: string, error: unknown, remedy?: string): S
   const code = codeOf(error);
   const isForbidden = PERMISSION.has(code);
   const found = `cannot ${attempt}${isForbidden ? ` as uid ${process.geteuid?.()}` : ""}: ${code}`;
-  const advice = remedy ?? (isForbidden ? PERMISSION_REMEDY : undefined);
+  const advice = REMEDIES[code] ?? remedy ?? (isForbidden ? PERMISSION_REMEDY : undefined);
   const message = advice === undefined ? found : `${found}. ${advice}`;
   return new ServeError(isForbidden ? "PERMISSION" : "SYSTEM", message, { cause: error });
 }

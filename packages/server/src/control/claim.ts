@@ -225,8 +225,10 @@ function listenerOf(sys: Syscalls, fd: number): number {
 }
 
 function inUse(text: string, pid: number): ServeError {
-  const who = pid > 0 ? `process ${pid} listens there` : "another process listens there";
-  return new ServeError("IN_USE", `cannot serve ${text}: ${who}. Stop it, or choose another path`);
+  const isOwn = pid === process.pid;
+  const who = isOwn ? "this server itself" : pid > 0 ? `process ${pid}` : "another process";
+  const remedy = isOwn ? "Choose another path" : "Stop it, or choose another path";
+  return new ServeError("IN_USE", `cannot serve ${text}: ${who} listens there. ${remedy}`);
 }
 
 function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Claim {

@@ -3,6 +3,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  lstatSync,
   mkdirSync,
   openSync,
   realpathSync,
@@ -49,10 +50,20 @@ function find(directory: string) {
   }
 }
 
+/* A link to nothing, which mkdir(1) does not fill. */
+function isDangling(path: string): boolean {
+  return seen(() => lstatSync(path)) !== undefined && find(path) === undefined;
+}
+
 /* To make the directory is the remedy only where everything above it is one. */
 function missing(path: string, directory: string): ServeError {
   let above = directory;
-  while (find(above) === undefined) above = dirname(above);
+  for (; find(above) === undefined; above = dirname(above))
+    if (isDangling(above))
+      return new ServeError(
+        "DIRECTORY_MISSING",
+        `${path} cannot be made, since ${above} is a link to nothing: make what it names, or take it away (rm ${shellWord(above)})`,
+      );
   const sentence = find(above)?.isDirectory()
     ? `the directory ${directory} of ${path} does not exist: make it first (mkdir -p ${shellWord(directory)})`
     : `${path} cannot be made, since ${above} is no directory: choose another path`;
@@ -177,12 +188,16 @@ export async function lockDirectory(sys: Syscalls, directory: string): Promise<n
       continue;
     }
     closeSync(fd);
-    if (rc !== -errno.EAGAIN)
+    if (rc !== -errno.EAGAIN) {
+      const isFiltered = rc === -errno.EPERM; // no file system says so
       throw systemError(
         `lock ${directory}`,
         new SyscallError("flock", -rc),
-        "Use a directory of a local file system",
+        isFiltered
+          ? "Let a filter of system calls pass flock"
+          : "Use a directory of a local file system",
       );
+    }
     throw new ServeError(
       "DIRECTORY_BUSY",
       `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (lslocks names it), or use a directory of its own`,

@@ -37,3 +37,7 @@ test("whose ids are not there says nothing of others, so it is tried again", () 
   expect(rest).toEqual({ tries: 3, failed: 2 });
   expect(said).toEqual([expect.stringContaining("no uid 1000 with gid 1000")]);
 });
+
+test("what neither the privilege nor the ids are to blame for may be a filter", () => {
+  expect(stampAll([-errno.EIO], 1).said).toEqual([expect.stringContaining("filter of system")]);
+});

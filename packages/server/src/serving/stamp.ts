@@ -27,10 +27,11 @@ export class Stamp {
   }
 
   #sayUnstamped(error: number, uid: number, gid: number): void {
-    const remedy =
-      error === errno.EINVAL
-        ? `this user namespace has no uid ${uid} with gid ${gid}: map them, or leave PrivateUsers= out`
-        : "CAP_CHOWN prevents it";
+    const remedies: Readonly<Record<number, string>> = {
+      [errno.EINVAL]: `this user namespace has no uid ${uid} with gid ${gid}: map them, or leave PrivateUsers= out`,
+      [errno.EPERM]: "CAP_CHOWN prevents it",
+    };
+    const remedy = remedies[error] ?? "let a filter of system calls pass fchown";
     this.#context.say(
       "info",
       "unstamped",
