@@ -235,6 +235,17 @@ systemctl start program`);
     expect(new Set(cookies).size).toBe(3);
   });
 
+  test("a server that cannot start is tried again, and serves who waits once it can", async () => {
+    await using machine = await boot();
+    await machine.shell("systemctl start xsocket@blue.socket; ! systemctl start xsocket@blue");
+    const asked = ask(machine, 0, "/run/xsocket-blue/default");
+    await Bun.sleep(1200); // more than the five starts that systemd counts by default take in a row
+    await machine.shell("ip netns add blue");
+    expect(await asked).toBe("ok");
+    await machine.shell("for n in 1 2 3 4 5 6 7; do systemctl restart xsocket@blue; done");
+    expect(await ask(machine, 0, "/run/xsocket-blue/default")).toBe("ok");
+  });
+
   test("the restricted template refuses ports and networks, and nothing else does", async () => {
     await using machine = await boot();
     await machine.shell("ip address add 10.1.2.3/32 dev lo; ip address add 198.51.100.7/32 dev lo");
