@@ -55,6 +55,8 @@ export class XSocketError extends Error {
   readonly step: XSocketStep;
   /** The server's control socket, as it was given. */
   declare readonly server: string;
+  /** The number of `code` as Node and Bun give it, below 0; undefined where no system call has failed. */
+  declare readonly errno: number | undefined;
   /** What was attempted, for example "get an IPv6 stream socket". */
   declare readonly asked: string;
   /** What to do about it, one or two sentences. */
@@ -79,9 +81,11 @@ export class XSocketError extends Error {
     super(`cannot ${failure.asked}${through}: ${found} (${failure.code}). ${remedy}`);
     this.code = failure.code;
     this.step = failure.step;
-    this.#cause = failure.cause;
+    const { asked, cause } = failure;
+    const errno = cause instanceof SyscallError ? -cause.errno : undefined;
+    this.#cause = cause;
     // The message says these already: they are not enumerable, so that they are not printed once more.
-    for (const [name, value] of Object.entries({ server, remedy, asked: failure.asked }))
+    for (const [name, value] of Object.entries({ server, remedy, asked, errno }))
       Object.defineProperty(this, name, { value });
     this.stack = callersStack(this.stack);
   }

@@ -212,7 +212,9 @@ await play({
   },
   async refused() {
     const log: string[] = [];
-    return [await outcome(doConnect({ port: 1, socket: noting(log, "client") })), log];
+    const attempt = doConnect({ port: 1, socket: noting(log, "client") });
+    const number = attempt.catch((error: object) => Reflect.get(error, "errno"));
+    return [await outcome(attempt), await number, log];
   },
   async "TLS options that cannot be right"() {
     const log: string[] = [];
