@@ -305,6 +305,21 @@ test("a server of node:http answers what it was asked before it was closed, and 
   );
 });
 
+test("a server of node:http that is closed answers a request of which a part has come", async () => {
+  await using server = await startServer();
+  const web = http.createServer((_, response) => response.end("hello"));
+  let taken: Socket | undefined;
+  web.on("connection", (socket) => (taken = socket));
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const client = connect(portOf(web.address()), "127.0.0.1").on("error", () => {});
+  client.write("GET / HTTP/1.1\r\n");
+  await eventually("a part of the request", () => taken && taken.bytesRead > 0);
+  const closed = new Promise((resolve) => web.close(resolve));
+  client.write("host: x\r\n\r\n");
+  expect((await client.toArray()).join("")).toContain("hello");
+  await closed;
+});
+
 test("a server of node:http that listens does so at one place, and after that in the own namespace", async () => {
   await using target = await createNamespace();
   await using control = await startServer({ place: target });

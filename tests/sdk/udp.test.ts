@@ -66,6 +66,13 @@ test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", a
     expect(peer.remoteAddress).toMatchObject({ address: "::1", port: echo.port });
     peer.close();
   }
+  const from = { via, hostname: "localhost", connect: { hostname: "::1", port: echo.port } };
+  const six = await udp(from);
+  expect(six.address).toMatchObject({ address: "::1" });
+  six.close();
+  await expect(udp({ ...from, hostname: "127.0.0.1" })).rejects.toMatchObject({
+    code: "EAFNOSUPPORT",
+  });
   for (const kind of ["prohibit", "blackhole", "unreachable"]) {
     await target.run(["ip", "-6", "route", "replace", kind, "2001:db8::/32"]);
     const peer = await udp({

@@ -81,6 +81,7 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
       asked,
       `${hostname} has no IPv${plan.family} address`,
       `Give one, or use a socket of the other IP version.`,
+      "EAFNOSUPPORT",
     );
   for (const [index, ip] of ips.entries()) {
     try {

@@ -30,6 +30,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "the option would take another socket than that of the target namespace",
       "Do what the message says instead.",
     ],
+    EAFNOSUPPORT: [
+      "the host has no address of the socket's or its peer's IP version",
+      "Give one, or use a socket of the other IP version.",
+    ],
     ENAMETOOLONG: [
       "the path does not fit a UNIX socket address of 108 bytes",
       "Use a shorter path.",

@@ -64,7 +64,7 @@ const REFUSED = {
  * bound to every IPv4 address, or with `connect` to every address of the peer's family.
  *
  * @throws {XSocketError} EADDRINUSE, EADDRNOTAVAIL, EACCES at step bind; ENOTFOUND at step resolve;
- *   ENOENT, ECONNREFUSED, … at step reach
+ *   EAFNOSUPPORT for a `hostname` without the peer's IP version; ENOENT, ECONNREFUSED, … at step reach
  * @throws the reason of `signal` once that is aborted before the socket is there
  * @example
  * const socket = await udp({
@@ -175,7 +175,10 @@ async function opened(
 ): Promise<Opened> {
   const hostname = plan.hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0");
   const limits = deadline.limits();
-  const { socket, ip } = await bound({ ...plan, hostname }, { ...through, ...limits });
+  const { socket, ip } = await bound(
+    { ...plan, hostname, family: peer?.ip.family },
+    { ...through, ...limits },
+  );
   try {
     reportErrors(socket, ip);
     if (peer) await connectTo(socket.fd, peer.ip, peer.port, deadline);
