@@ -107,14 +107,11 @@ async function bodyOf(
   const bytes = given instanceof Blob ? await sizeOf(given) : Infinity; // of a pipe and the like as well
   const isLong = bytes > WHOLE_BYTES && bytes < Infinity;
   if (given instanceof Blob && isLong && bytes === given.size) return given;
-  const isWhole =
-    bytes <= WHOLE_BYTES || // a file may be shorter by now than it was
-    typeof given === "string" ||
-    given instanceof ArrayBuffer ||
-    ArrayBuffer.isView(given) ||
-    given instanceof URLSearchParams ||
-    given instanceof FormData;
-  return isWhole ? new Uint8Array(await request.arrayBuffer()) : request.body;
+  const isStream =
+    given instanceof Blob
+      ? bytes > WHOLE_BYTES // a file may be shorter by now than it was
+      : typeof given === "function" || Symbol.asyncIterator in Object(given);
+  return isStream ? request.body : new Uint8Array(await request.arrayBuffer());
 }
 
 /** The headers to send: the request's own, and what fetch adds. */

@@ -73,6 +73,11 @@ await play({
       text("/echo", { method }),
     ),
   bodies: () => each(BODIES, (body) => text("/echo", { method: "POST", body })),
+  "bodies of other types": () =>
+    each([5, false, { a: 1 }, [1, 2]], (body) => {
+      const init: object = { method: "POST", body };
+      return text("/echo", init);
+    }),
   streams: async () => [
     await text("/echo", { method: "POST", body: streamOf("a", "b") }),
     await text("/echo", { method: "POST", body: streamOf(...PARTS) }),
