@@ -4,7 +4,7 @@ import * as dgram from "node:dgram";
 import { once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import * as tls from "node:tls";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
@@ -145,7 +145,7 @@ test("a server of node: that listens already is refused, and leaves nothing open
   await expect(nodeBind(stream, { via })).rejects.toThrow(/: the socket is \[Server\] /);
   const udp6 = dgram.createSocket("udp6");
   await expect(nodeBind(udp6, { via, host: "127.0.0.1" })).rejects.toMatchObject({
-    code: "EINVAL",
+    code: "EAFNOSUPPORT",
   });
   udp6.close();
 });

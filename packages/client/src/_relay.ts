@@ -163,7 +163,7 @@ function relayFrom(
   };
   const end = (): void => {
     agent.destroy();
-    connections.close("all");
+    connections.destroy();
   };
   return { drain, end };
 }
