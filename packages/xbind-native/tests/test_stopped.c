@@ -116,6 +116,15 @@ static void test_forked_before_bind(void)
 	fork_meanwhile(SHUT_RD);
 }
 
+/* Behind chroot(2) the new socket is there before the old one's options are looked at. */
+static void test_forked_behind_chroot(void)
+{
+	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3701), 0); /* no default is to be asked for */
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(chroot("/"), 0);
+	run_watched(bind_counted, SYS_getsockopt, IPPROTO_TCP, fork_beside);
+}
+
 static int renumbered;
 
 static void renumber_watched(void)
@@ -528,6 +537,7 @@ int main(void)
 	RUN_BY(child_run, test_closed_before);
 	RUN_BY(child_run, test_forked_while_asking);
 	RUN_BY(child_run, test_forked_before_bind);
+	RUN_BY(child_run, test_forked_behind_chroot);
 	RUN_BY(child_run, test_renumbered_meanwhile);
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
