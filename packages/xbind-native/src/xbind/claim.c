@@ -16,17 +16,13 @@ static _Atomic int *slot_of(socket_key key)
 	return &slots[key % CLAIM_SLOTS];
 }
 
-struct claim claim_slot(_Atomic int *slot)
-{
-	return (struct claim){lock_take(slot, SWAP_LONGEST_MS) ? slot : NULL};
-}
-
 struct claim claim_take(socket_key key)
 {
-	struct claim claim;
+	struct claim claim = {slot_of(key)};
 
 	atomic_fetch_add(&begun, 1);
-	claim = claim_slot(slot_of(key));
+	if (!lock_take(claim.slot, SWAP_LONGEST_MS))
+		claim.slot = NULL;
 	if (claim.slot)
 		atomic_store(&swapped[key % CLAIM_SLOTS], key);
 	return claim;
@@ -42,15 +38,10 @@ struct lock_turn claim_number(int fd)
 	return lock_enter(slot_of_number(fd), SWAP_LONGEST_MS);
 }
 
-void claim_give(const struct claim *claim)
+void claim_end(const struct claim *claim)
 {
 	if (claim->slot)
 		lock_give(claim->slot);
-}
-
-void claim_end(const struct claim *claim)
-{
-	claim_give(claim);
 	atomic_fetch_add(&ended, 1);
 }
 
@@ -66,9 +57,8 @@ bool claim_has_run(struct claim_mark mark)
 
 static void wait_for(_Atomic int *slot)
 {
-	const struct claim claim = claim_slot(slot);
-
-	claim_give(&claim);
+	if (lock_take(slot, SWAP_LONGEST_MS))
+		lock_give(slot);
 }
 
 bool claim_wait(int fd, struct claim_mark mark)

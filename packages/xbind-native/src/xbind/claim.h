@@ -35,11 +35,6 @@ void claim_end(const struct claim *claim);
  */
 struct lock_turn claim_number(int fd);
 
-/* The same as claim_take() for a slot that the caller has, 0 at first. */
-struct claim claim_slot(_Atomic int *slot);
-
-void claim_give(const struct claim *claim);
-
 /*
  * The kernel lets nobody change a socket while it is being bound. A call that changes one takes a
  * mark before; when a swap has run since, claim_wait() tells whether the call has to be made again.

@@ -2,11 +2,12 @@
 /* hook_bindresvport.c - bindresvport(3), whose bind inside libc no hook sees */
 #include "core/sys.h"
 #include "core/visibility.h"
-#include "xbind/claim.h"
 #include "xbind/hook.h"
+#include "xbind/lock.h"
 #include "xbind/options.h"
 #include "xbind/real.h"
 #include "xbind/reserved.h"
+#include "xbind/swap.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -39,20 +40,20 @@ static bool is_for_libc(int fd, const struct sockaddr_in *addr)
 
 static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 {
-	static _Atomic int slot; /* two threads that count at once would each skip ports */
+	static _Atomic int holder; /* two threads that count at once would each skip ports */
 	struct sockaddr_in any = {.sin_family = AF_INET};
-	struct claim claim;
+	struct lock_turn turn;
 	int rc;
 
 	if (!reserved_is_listed() || !is_for_libc(fd, addr))
 		return real_bindresvport(fd, addr);
 	if (!addr)
 		addr = &any;
-	claim = claim_slot(&slot);
+	turn = lock_enter(&holder, SWAP_LONGEST_MS);
 	rc = try_ports(fd, addr, RESERVED_START, RESERVED_LAST);
 	if (rc == -EADDRINUSE)
 		rc = try_ports(fd, addr, RESERVED_FIRST, RESERVED_START - 1);
-	claim_give(&claim);
+	lock_leave(&turn);
 	return rc;
 }
 

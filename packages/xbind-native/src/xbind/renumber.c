@@ -2,9 +2,10 @@
 #include "xbind/renumber.h"
 
 #include "core/sys.h"
-#include "xbind/claim.h"
 #include "xbind/key.h"
+#include "xbind/lock.h"
 #include "xbind/moved.h"
+#include "xbind/swap.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -33,11 +34,11 @@ static int dup_beyond(int fd, int to, int flags)
 /* One thread at a time: another one would take the raised limit for the program's. */
 static int renumber_beyond(int fd, int to, int flags)
 {
-	static _Atomic int slot;
-	const struct claim claim = claim_slot(&slot);
+	static _Atomic int holder;
+	const struct lock_turn turn = lock_enter(&holder, SWAP_LONGEST_MS);
 	const int rc = dup_beyond(fd, to, flags);
 
-	claim_give(&claim);
+	lock_leave(&turn);
 	return rc;
 }
 
