@@ -9,6 +9,8 @@ import {
   guardDescriptors,
   hasIpv6,
   here,
+  isChrooted,
+  OWN_MACHINE,
   startServer,
   tempDir,
   XSOCKET,
@@ -72,6 +74,28 @@ test("the status tells when the socket file is gone or another's", async () => {
   expect(status.unreachable).toBe(true);
   renameSync(dir.join("moved"), path);
   expect(server.isReachable()).toBe(true);
+});
+
+test.skipIf(isChrooted)("a namespace that was deleted and made anew is told", async () => {
+  using dir = tempDir();
+  const script = `mount -t tmpfs run /run
+    ip netns add blue && ip netns add green && ip netns del green
+    ip netns exec blue "$0" serve "$1" &
+    until [ -S "$1" ]; do sleep 0.1; done
+    "$0" status "$1" | grep warning
+    ip netns del blue && ip netns add blue
+    "$0" status "$1" | grep warning
+    "$0" doctor "$1" | grep -A1 warning
+    kill -HUP $!; "$0" status "$1" >/dev/null; kill $!; wait`;
+  const machine = [...OWN_MACHINE, "sh", "-c", script, XSOCKET, dir.join("control")];
+  const { stdout, stderr } = await here.run(machine);
+  const found = "the one named blue any more, since that was deleted";
+  const [status, row, remedy, ...rest] = stdout.split("\n");
+  expect(status).toMatch(new RegExp(`^warning +its network namespace is not ${found}: restart`));
+  expect(row).toMatch(new RegExp(`^warning +namespace .* are of .*, which is not ${found}$`));
+  expect(remedy).toMatch(/-> restart the server where/);
+  expect(rest).toEqual([""]);
+  expect(stderr).toContain(`namespace that this server serves is not ${found}: restart`);
 });
 
 test("what a server says of itself is no words to a terminal, as JSON or not", async () => {

@@ -233,6 +233,9 @@ systemctl start program`);
       cookies.push(cookie);
     }
     expect(new Set(cookies).size).toBe(3);
+    const status = "xsocket status /run/xsocket-blue/default";
+    await machine.shell(`! ${status} | grep warning; ip netns del blue; ip netns add blue`);
+    expect(await machine.shell(status)).toMatch(/^warning .* is not the one named blue any more/m);
   });
 
   test("a server that cannot start is tried again, and serves who waits once it can", async () => {

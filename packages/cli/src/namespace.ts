@@ -1,10 +1,6 @@
-import { fstatSync, readdirSync, readlinkSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { fstatSync, readlinkSync } from "node:fs";
 import { AF_INET, SOCK_DGRAM } from "@xsocket/protocol";
-import { loadSyscalls, SO_NETNS_COOKIE, SOL_SOCKET } from "@xsocket/xbind-native";
-
-/* Where ip-netns(8) keeps the namespaces that have a name. */
-const NAMED = "/run/netns";
+import { loadSyscalls, netnsName, SO_NETNS_COOKIE, SOL_SOCKET } from "@xsocket/xbind-native";
 
 /**
  * Which network namespace a socket belongs to, by the number that the kernel gives each; undefined
@@ -28,22 +24,9 @@ export function ownCookie(): bigint | undefined {
   }
 }
 
-/* A name may also be a link, to a process that has ended or that this user may not look into. */
-function isNameOf(inode: bigint, name: string): boolean {
-  try {
-    return statSync(join(NAMED, name), { bigint: true }).ino === inode;
-  } catch {
-    return false;
-  }
-}
-
 function nameOf(inode: bigint): string {
-  try {
-    const name = readdirSync(NAMED).find((entry) => isNameOf(inode, entry));
-    return name === undefined ? "" : ` (${name})`;
-  } catch {
-    return "";
-  }
+  const name = netnsName(inode);
+  return name === undefined ? "" : ` (${name})`;
 }
 
 /** A socket's namespace, as "net:[4026532008] (vpn)"; undefined if this user is not told. */

@@ -74,6 +74,14 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
           ] satisfies [string, string],
         ]
       : []),
+    ...(status.formerNamespace === undefined
+      ? []
+      : [
+          [
+            "warning",
+            `its network namespace is not the one named ${status.formerNamespace} any more, since that was deleted: restart it where the one that has the name now is meant`,
+          ] satisfies [string, string],
+        ]),
     ["running for", duration(status.uptimeSeconds)],
     [
       "threads",

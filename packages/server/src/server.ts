@@ -17,7 +17,7 @@ import { type Common, Pool } from "./pool/pool.ts";
 import { beginAudit } from "./serving/audit.ts";
 import { wantedOf, warnIfClosed } from "./serving/say.ts";
 import { readStats, type ServerStats } from "./stats.ts";
-import { type About, isReachable, readStatus, type ServerStatus } from "./status.ts";
+import { type About, isReachable, ownNamespace, readStatus, type ServerStatus } from "./status.ts";
 
 /* In a bundle it lies beside the script. */
 const WORKER = pathToFileURL(join(import.meta.dir, "_worker.ts"));
@@ -104,7 +104,8 @@ export async function serve(given: ServeOptions = {}): Promise<Server> {
     const memory = createMemory(descriptorsFor(bounds, descriptorLimit), threads);
     const shared = new Shared(memory);
     const { address, file } = claim;
-    const about = { address, file, bounds, startedAt: sys.monotonic() };
+    const namespace = ownNamespace();
+    const about = { address, file, namespace, bounds, startedAt: sys.monotonic() };
     auditFd = beginAudit(options.auditFile, shared);
     const common = {
       listenFd: claim.listenFd,

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import type { Syscalls } from "@xsocket/xbind-native";
+import { netnsName, type Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
 import { isInPlace, type SocketFile } from "./control/socket-file.ts";
 import type { Shared } from "./memory/shared.ts";
@@ -15,6 +15,8 @@ export interface ServerStatus {
   readonly address: string;
   /** True once its socket file was removed or replaced, so that new clients do not find it there. */
   readonly unreachable: boolean;
+  /** The name that its network namespace had when it started (ip-netns(8)), once it has none any more. */
+  readonly formerNamespace?: string | undefined;
   readonly uptimeSeconds: number;
   /** Serving threads, as many as were needed so far. */
   readonly threads: number;
@@ -29,6 +31,8 @@ export interface ServerStatus {
 export interface About {
   readonly address: string;
   readonly file: SocketFile | undefined;
+  /** Its network namespace, and the name that this had at the start. */
+  readonly namespace: { readonly inode: bigint; readonly name: string | undefined };
   readonly bounds: Bounds;
   /** When it started, by the clock that its threads share, in milliseconds. */
   readonly startedAt: number;
@@ -48,6 +52,20 @@ export function isReachable({ file }: About): boolean {
   return file === undefined || isInPlace(file);
 }
 
+/** Looks which network namespace this process is in. */
+export function ownNamespace(): About["namespace"] {
+  const inode = statSync("/proc/self/ns/net", { bigint: true }).ino;
+  return { inode, name: netnsName(inode) };
+}
+
+/**
+ * The name that the server's namespace has lost. One that is deleted lives on as long as a server is in
+ * it, and what is made anew under the name is another one.
+ */
+export function formerNamespace({ namespace: { inode, name } }: About): string | undefined {
+  return name !== undefined && netnsName(inode) === undefined ? name : undefined;
+}
+
 /** Makes the status of a server of this moment. */
 export function readStatus(
   sys: Syscalls,
@@ -61,6 +79,7 @@ export function readStatus(
     pid: process.pid,
     address: about.address,
     unreachable: !isReachable(about),
+    formerNamespace: formerNamespace(about),
     uptimeSeconds: Math.round(sys.monotonic() - about.startedAt) / 1000,
     threads: shared.serving(),
     policy: { source, rules: rules.length },

@@ -3,5 +3,6 @@ export * from "./epoll.ts";
 export * from "./errno.ts";
 export * from "./journal.ts";
 export * from "./libraries.ts";
+export * from "./netns.ts";
 export * from "./runtime.ts";
 export * from "./syscalls.ts";

@@ -1,5 +1,6 @@
 import { XSocketError, xsocketSync } from "@xsocket/client";
 import { AF_INET6, SOCK_DGRAM } from "@xsocket/protocol";
+import { askStatus } from "@xsocket/server";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { plainWords } from "../explain.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
@@ -72,6 +73,15 @@ export function handoverRows(
   return { rows, given };
 }
 
+/* Told to root, to the server's own user, and to whom a rule names. */
+function formerNamespace(via: string): string | undefined {
+  try {
+    return askStatus(loadSyscalls(), via, WAIT_MS).formerNamespace;
+  } catch {
+    return undefined;
+  }
+}
+
 const SAME =
   "for another network, start the server in that namespace and run doctor where the program runs (ip netns exec NAME, nsenter); if one namespace is meant (a first try, VRFs, cgroups, fwmarks), say --same-namespace";
 
@@ -90,6 +100,13 @@ export function namespaceRow(via: string, kind: KindName, isMeant: boolean): Row
   if (its !== own) {
     const name = namespaceOf(socket.fd) ?? "a namespace that this user may not look into";
     const there = `${name}, cookie ${its}`;
+    const former = formerNamespace(via);
+    if (former !== undefined)
+      return warned(
+        "namespace",
+        `the sockets are of ${there}, which is not the one named ${former} any more, since that was deleted`,
+        "restart the server where the one that has the name now is meant",
+      );
     return ok("namespace", `the sockets are of ${there}; this process is in ${here}`);
   }
   const same = `the sockets are of ${here}, and so is this process`;

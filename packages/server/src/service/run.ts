@@ -73,19 +73,31 @@ function describe(server: Server): string {
   return `${serving} ${server.address}: ${granted} sockets handed out, ${denied} requests refused, ${connections} connections`;
 }
 
-/* Looks whether new clients find the server, and says so the first time that they do not. */
+/*
+ * Looks whether new clients find the server, and whether its namespace is still the one of that name, and
+ * says so the first time that it is not so.
+ */
 function lookout(server: Server, log: Log | undefined): () => void {
   let wasReachable = true;
+  let wasNamed = true;
   return () => {
-    const isReachable = server.isReachable();
-    if (wasReachable && !isReachable)
+    const { unreachable, formerNamespace: name } = server.status();
+    if (wasReachable && unreachable)
       log?.({
         level: "error",
         event: "address",
         message: `new clients do not find this server, since ${server.address} was removed or replaced: restart it, or the socket unit that made the file`,
         fields: {},
       });
-    wasReachable = isReachable;
+    if (wasNamed && name !== undefined)
+      log?.({
+        level: "error",
+        event: "namespace",
+        message: `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server where the one that has the name now is meant`,
+        fields: {},
+      });
+    wasReachable = !unreachable;
+    wasNamed = name === undefined;
   };
 }
 
