@@ -102,27 +102,31 @@ test("what a server says of itself is no words to a terminal, as JSON or not", a
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
   const version = "1\u001b[2J\u009b2J\u202e\u2028";
-  const json = new TextEncoder().encode(JSON.stringify({ ...server.status(), version }));
-  const answer = encode({ kind: "status-response", json });
+  const status = { ...server.status(), version };
+  const answers = [status, status, { ...status, bounds: undefined }].map((said) =>
+    encode({ kind: "status-response", json: Buffer.from(JSON.stringify(said)) }).toHex(),
+  );
   const listen = [
     "import os,socket,sys",
     "s=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)",
     "s.bind(sys.argv[1])",
     "s.listen()",
     "print('listening',flush=True)",
-    "while True:",
+    "for answer in sys.argv[2:]:",
     " c=s.accept()[0]",
     " c.recv(4)",
-    " c.send(bytes.fromhex(sys.argv[2]))",
+    " c.send(bytes.fromhex(answer))",
   ].join("\n");
   const path = dir.join("stranger");
-  await using stranger = here.spawn(["python3", "-c", listen, path, answer.toHex()]);
+  await using stranger = here.spawn(["python3", "-c", listen, path, ...answers]);
   await stranger.says(/listening/);
   const plain = await here.run([XSOCKET, "status", path]);
   expect(plain.stdout).toContain("version 1\\x1b[2J\\x9b2J\\u202e\\u2028,");
   const { stdout } = await here.run([XSOCKET, "status", "--json", path]);
   expect(stdout).toMatch(/^[ -~]+\n$/);
   expect(JSON.parse(stdout)).toMatchObject({ version });
+  const other = await here.run([XSOCKET, "status", path]);
+  expect(other.stderr).toContain("of another version than this command (EBADMSG)");
 });
 
 test("a limit of open files that is changed from outside is the one in the status", async () => {

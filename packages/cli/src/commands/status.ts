@@ -42,7 +42,7 @@ function understood<Found>(path: string, action: () => Found): Found {
         ...failure,
         code: "EBADMSG",
         step: "ask",
-        found: "the answer is malformed",
+        found: "the answer is malformed, or of another version than this command",
       });
     throw error;
   }
