@@ -10,7 +10,7 @@ export class LibraryNotFoundError extends Error {
 
   constructor(library: LibraryName, searched: readonly string[]) {
     super(
-      `lib${library}.so was not found in ${searched.join(", ")}: build it with "./dev build", install the package ${platformName()}, or name its directory in XSOCKET_LIBDIR`,
+      `lib${library}.so was not found in ${searched.join(", ")}: install xsocket anew (in a checkout by "./dev build", from npm with the package ${platformName()}), or name its directory in XSOCKET_LIBDIR`,
     );
   }
 }
