@@ -168,7 +168,7 @@ describe("the row that fails is", () => {
       rows,
       "tcp4",
       /did not answer in time/,
-      /^See whether the server is stopped or overloaded\.$/,
+      /^See whether the server is stopped or overloaded, or cannot start, as its log says\.$/,
     );
     expect(rows.map(({ name }) => name)).toEqual(["libraries", ...BASE, ...PORT, ...PORT]);
   }, 20_000);

@@ -116,7 +116,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ETIMEDOUT: [
       "the server did not answer in time",
-      "See whether the server is stopped or overloaded, or give a larger timeoutMs.",
+      "See whether the server is stopped or overloaded, or cannot start, as its log says, or give a larger timeoutMs.",
     ],
     ECONNRESET: [
       "the server closed the connection without an answer",

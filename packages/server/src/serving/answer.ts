@@ -35,7 +35,12 @@ const UNMAPPED = `; none can allow uid ${NOBODY} by number, as that is whoever h
 function auditOf(context: Context): Audit | undefined {
   if (context.options.auditFd < 0) return undefined;
   return openAudit(context.options.auditFd, context.shared, (error) =>
-    context.say("error", "audit", `a line of the audit file is lost: ${reasonOf(error)}`, {}),
+    context.say(
+      "error",
+      "audit",
+      `a line of the audit file is lost: ${reasonOf(error)}. See that there is room for it, or that a FIFO is read`,
+      {},
+    ),
   );
 }
 
