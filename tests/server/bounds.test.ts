@@ -128,6 +128,16 @@ test("the same at the bound of all together", async () => {
   expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
 });
 
+test("who has all that there are hears of the bound of all, and can ask for the status first", async () => {
+  await using server = await startServer({ args: ["--max-connections", "2"] });
+  using _ = rawClients(server.path, 2);
+  expect((await here.run([XSOCKET, "status", server.path])).stdout).toContain("3 of 2,");
+  using more = rawClients(server.path, 8);
+  using refused = new RawClient(server.path);
+  expect(refused.reply()).toBe(-errno.ENFILE);
+  expect(more.some((client) => client.isClosed())).toBe(false);
+});
+
 /* Keeps connections open until its input ends, after one request each if it is given one; prints the last reply. */
 const HOLD = `import socket, sys
 path, count, flags, *requests = sys.argv[1:]

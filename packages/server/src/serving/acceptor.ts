@@ -147,7 +147,8 @@ export class Acceptor {
     this.#connections.open(fd);
     const account = shared.get(fd, FIELD.account);
     const { maxConnections, maxConnectionsPerUid } = options.bounds;
-    if (shared.connectionsOf(account) > maxConnectionsPerUid) {
+    const isUserBound = maxConnectionsPerUid < maxConnections; // else the other is to be raised
+    if (isUserBound && shared.connectionsOf(account) > maxConnectionsPerUid) {
       this.#settle();
       if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
         return this.#over(fd, errno.EMFILE, `the user has ${maxConnectionsPerUid}`);
