@@ -11,6 +11,7 @@ import {
   Session,
   udp,
   xsocket,
+  type XSocketError,
 } from "@xsocket/client";
 import type { Server, Socket, TCPSocketListener } from "bun";
 
@@ -20,6 +21,11 @@ interface Mine {
 const via: string | undefined = process.env["VIA"];
 const hostname: string | undefined = process.env["HOST"];
 const socket = { data() {} };
+
+/** What programs for Node take an error for. */
+export function asNode(error: XSocketError): NodeJS.ErrnoException {
+  return error;
+}
 
 /** Types that Bun's own functions give as well. */
 export async function sameTypes(): Promise<unknown[]> {

@@ -55,8 +55,8 @@ export class XSocketError extends Error {
   readonly step: XSocketStep;
   /** The server's control socket, as it was given. */
   declare readonly server: string;
-  /** The number of `code` as Node and Bun give it, below 0; undefined where no system call has failed. */
-  declare readonly errno: number | undefined;
+  /** The number of `code` as Node and Bun give it, below 0; missing where no system call has failed. */
+  declare readonly errno?: number;
   /** What was attempted, for example "get an IPv6 stream socket". */
   declare readonly asked: string;
   /** What to do about it, one or two sentences. */
@@ -82,10 +82,10 @@ export class XSocketError extends Error {
     this.code = failure.code;
     this.step = failure.step;
     const { asked, cause } = failure;
-    const errno = cause instanceof SyscallError ? -cause.errno : undefined;
+    const number = cause instanceof SyscallError && { errno: -cause.errno };
     this.#cause = cause;
     // The message says these already: they are not enumerable, so that they are not printed once more.
-    for (const [name, value] of Object.entries({ server, remedy, asked, errno }))
+    for (const [name, value] of Object.entries({ server, remedy, asked, ...number }))
       Object.defineProperty(this, name, { value });
     this.stack = callersStack(this.stack);
   }
