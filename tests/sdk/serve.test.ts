@@ -283,6 +283,26 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(program.stdout).toContain("left nothing");
   });
 
+  test("a relay asks for certificates of clients", async () => {
+    using dir = tempDir();
+    const { key, cert } = await makeCertificate(dir.path, "web.test");
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      const [, via, key, cert] = process.argv;
+      const tls = { key, cert, ca: cert, requestCert: true, rejectUnauthorized: true };
+      const own = { via, hostname: "127.0.0.1", port: 0, fetch: () => new Response("page") };
+      const web = await serve({ ...own, tls });
+      for (const shown of [{ key, cert }, {}]) {
+        const answer = fetch(web.url, { tls: { ca: cert, ...shown } });
+        console.log(await answer.then((page) => page.text(), () => "refused"));
+      }
+      process.exit();`;
+    const argv = [process.execPath, "-e", script, server.path, key, cert];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("page\nrefused\n");
+  });
+
   test("a relay without a directory for its socket says so", async () => {
     await using server = await startServer();
     const script = `

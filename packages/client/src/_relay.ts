@@ -128,6 +128,12 @@ function tlsServer(
   return server;
 }
 
+/* The relay has looked at the client's certificate, and has none of its own to show. */
+function withoutAsking(certificates: readonly TLSOptions[]): { tls?: TLSOptions[] } {
+  if (!certificates.some(({ requestCert }) => requestCert)) return {};
+  return { tls: certificates.map((each) => ({ ...each, requestCert: false })) };
+}
+
 /* Takes the connections of our socket. */
 function relayFrom(
   socket: OwnedSocket,
@@ -209,11 +215,16 @@ export function startRelayed<Data>(
   const header = `x-xsocket-peer-${crypto.randomUUID()}`;
   const path = join(directory, "http");
   let upgrading: SocketAddress | null = null;
-  const server = run({ unix: path, ...withPeers(options.websocket, () => upgrading) });
+  const certificates = [options.tls ?? []].flat();
+  const server = run({
+    unix: path,
+    ...withoutAsking(certificates),
+    ...withPeers(options.websocket, () => upgrading),
+  });
   undo.defer(() => void server.stop(true));
   const idleMs = (options.idleTimeout ?? IDLE_SECONDS) * 1000;
   const behind = { path, header, secure: server.protocol === "https" };
-  const relay = relayFrom(socket, behind, [options.tls ?? []].flat(), idleMs);
+  const relay = relayFrom(socket, behind, certificates, idleMs);
   undo.move();
   const upgrade = server.upgrade.bind(server);
   const stop = server.stop.bind(server);
