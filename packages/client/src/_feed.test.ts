@@ -8,5 +8,6 @@ test("who drains twice hears of the end twice", async () => {
   const socket = new Socket();
   connections.add(socket);
   const both = [connections.drain(), connections.drain()];
+  socket.destroy();
   expect(await Promise.race([Promise.all(both), Bun.sleep(1000)])).toEqual([undefined, undefined]);
 });

@@ -23,8 +23,6 @@ export class Connections {
   readonly #open = new Set<net.Socket>();
   /* How many requests of each are under way: a client need not wait for an answer. */
   readonly #busy = new Map<net.Socket, number>();
-  /* How much each had sent when it was new, or was answered: what came since begins a request. */
-  readonly #answered = new WeakMap<net.Socket, number>();
   readonly #timers = new WeakMap<net.Socket, NodeJS.Timeout>();
   readonly #limits: Limits;
   readonly #watched = new Map<string, Listener>();
@@ -49,7 +47,6 @@ export class Connections {
     const left = (this.#busy.get(socket) ?? 1) - 1;
     if (left > 0) return void this.#busy.set(socket, left);
     this.#busy.delete(socket);
-    this.#answered.set(socket, socket.bytesRead);
     const { keepAliveTimeout } = this.#limits;
     this.#limit(socket, keepAliveTimeout > 0 ? keepAliveTimeout + KEPT_LONGER_MS : 0);
     if (this.#drains) socket.end();
@@ -86,7 +83,6 @@ export class Connections {
 
   add(socket: net.Socket): void {
     this.#open.add(socket);
-    this.#answered.set(socket, socket.bytesRead);
     this.#limit(socket, this.#limits.headersTimeout);
     this.#limitSilence(socket);
     socket.once("close", () => {
@@ -107,8 +103,7 @@ export class Connections {
   /** Closes the idle ones now and the others once their answer is sent. Resolves when all are gone. */
   drain(): Promise<void> {
     this.#drains = true;
-    for (const socket of this.#open)
-      if (this.isIdle(socket) && socket.bytesRead === this.#answered.get(socket)) socket.destroy();
+    this.#server.closeIdleConnections();
     this.#endIfGone();
     return this.#gone.promise;
   }
