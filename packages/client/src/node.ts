@@ -20,7 +20,9 @@ export interface NodeConnectOptions extends Through {
   /** The peer's address, or its name, which is looked up in the target namespace; localhost by default. */
   readonly host?: string | undefined;
   readonly port: number;
+  /** The address of the target namespace to connect from; its routes decide by default. */
   readonly localAddress?: string | undefined;
+  /** The port to connect from; any by default. */
   readonly localPort?: number | undefined;
 }
 
@@ -32,7 +34,9 @@ export interface NodeListenOptions extends Through {
   readonly port?: number | undefined;
   /** How many connections may wait to be accepted; 511 by default, as in node:net. */
   readonly backlog?: number | undefined;
+  /** Lets several sockets of one user share the port (SO_REUSEPORT). */
   readonly reusePort?: boolean | undefined;
+  /** Keeps an IPv6 socket from taking IPv4 as well. */
   readonly ipv6Only?: boolean | undefined;
 }
 

@@ -60,11 +60,24 @@ const REFUSED = {
 };
 
 /**
+ * Bun.udpSocket with one peer, to which all is sent and from which alone it receives. Without `hostname` it
+ * is bound to every address of the peer's family.
+ *
+ * @throws {XSocketError} as without `connect`; ENOTFOUND at step resolve, ENETUNREACH, … at step connect,
+ *   EAFNOSUPPORT for a `hostname` without the peer's IP version
+ * @throws the reason of `signal` once that is aborted before the socket is there
+ * @example
+ * const peer = await udp({ via: "/run/xsocket/lan", connect: { hostname: "10.64.0.1", port: 53 } });
+ */
+export async function udp<Type extends Bun.BinaryType = "buffer">(
+  options: UdpConnectOptions<Type>,
+): Promise<bun.ConnectedSocket<Type> & Disposable>;
+/**
  * Bun.udpSocket in the target namespace: the same handlers, the same socket. Without `hostname` it is
- * bound to every IPv4 address, or with `connect` to every address of the peer's family.
+ * bound to every IPv4 address.
  *
  * @throws {XSocketError} EADDRINUSE, EADDRNOTAVAIL, EACCES at step bind; ENOTFOUND at step resolve;
- *   EAFNOSUPPORT for a `hostname` without the peer's IP version; ENOENT, ECONNREFUSED, … at step reach
+ *   ENOENT, ECONNREFUSED, … at step reach
  * @throws the reason of `signal` once that is aborted before the socket is there
  * @example
  * const socket = await udp({
@@ -73,9 +86,6 @@ const REFUSED = {
  *   socket: { data: (socket, data, port, address) => void socket.send(data, port, address) },
  * });
  */
-export async function udp<Type extends Bun.BinaryType = "buffer">(
-  options: UdpConnectOptions<Type>,
-): Promise<bun.ConnectedSocket<Type> & Disposable>;
 export async function udp<Type extends Bun.BinaryType = "buffer">(
   options?: UdpOptions<Type>,
 ): Promise<bun.Socket<Type> & Disposable>;
