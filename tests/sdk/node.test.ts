@@ -9,7 +9,15 @@ import * as tls from "node:tls";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import { getOption, setOption } from "../../packages/client/src/_socket.ts";
-import { HttpAgent, HttpsAgent, nodeBind, nodeConnect, nodeListen, serve } from "@xsocket/client";
+import {
+  HttpAgent,
+  HttpsAgent,
+  listen,
+  nodeBind,
+  nodeConnect,
+  nodeListen,
+  serve,
+} from "@xsocket/client";
 import {
   createNamespace,
   descriptors,
@@ -385,6 +393,31 @@ test.each([
     expect(seen).toEqual(Array.from({ length: 20 }, () => [0, 1]));
   },
 );
+
+test("a port can be listened at again at once, though connections of it have just been ended", async () => {
+  await using server = await startServer();
+  const place = { via: server.path, host: "127.0.0.1" };
+  const socket: Bun.SocketHandler = { open: (opened) => void opened.end(), data() {} };
+  const forms: ((port: number) => Promise<{ port: number | undefined } & Disposable>)[] = [
+    (port) => listen({ ...place, port, socket }),
+    (port) => serve({ ...place, port, fetch: () => new Response() }),
+    async (port) => {
+      const net = createServer((opened) => opened.end());
+      await nodeListen(net, { ...place, port });
+      return { port: portOf(net.address()), [Symbol.dispose]: () => void net.close() };
+    },
+  ];
+  for (const start of forms) {
+    let used = 0;
+    for (let i = 0; i < 2; i++) {
+      using listener = await start(used);
+      used = listener.port ?? 0;
+      const peer = connect(used, "127.0.0.1").resume();
+      if (start === forms[1]) peer.write("GET / HTTP/1.0\r\n\r\n");
+      await once(peer, "close");
+    }
+  }
+});
 
 /* The statuses of two requests over one connection, the second one sent once the first is answered. */
 async function twoAnswers(port: number): Promise<number[]> {

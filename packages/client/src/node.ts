@@ -117,7 +117,6 @@ function aboveZero(socket: OwnedSocket): OwnedSocket {
   const sys = loadSyscalls();
   const other = new OwnedSocket(checked("eventfd", sys.eventfd()), socket); // any free number
   checked("dup3", sys.dupOnto(socket.fd, other.fd));
-  socket.close();
   return other;
 }
 
