@@ -25,16 +25,13 @@ export class SharedLock {
 
   acquire(): void {
     if (this.#nested) return;
-    for (let tries = 0; ; tries++) {
-      const found = this.#try();
-      if (found === FREE) return;
-      if (tries > SPINS) Atomics.wait(this.#words, this.#index, found, SLEEP_MS);
-    }
+    // Atomics.wait() would go by the time of day: set back by an hour it keeps a thread that long
+    for (let tries = 0; !this.#try(); tries++) if (tries > SPINS) Bun.sleepSync(SLEEP_MS);
   }
 
-  /* Takes the lock if it is free. Returns who had it. */
-  #try(): number {
-    return Atomics.compareExchange(this.#words, this.#index, FREE, this.#holder);
+  /* Takes the lock if it is free. */
+  #try(): boolean {
+    return Atomics.compareExchange(this.#words, this.#index, FREE, this.#holder) === FREE;
   }
 
   /**
@@ -42,7 +39,7 @@ export class SharedLock {
    * event loop, which may have to learn yet that the holder is dead.
    */
   async during<T>(work: () => T): Promise<T> {
-    while (this.#try() !== FREE) await Bun.sleep(SLEEP_MS);
+    while (!this.#try()) await Bun.sleep(SLEEP_MS);
     this.#nested = true;
     try {
       return work();
