@@ -292,11 +292,11 @@ static void test_coverage(void)
 }
 
 /* Under repair a socket has sequence numbers, windows and a clock before it is bound. */
-static void test_repaired_state(void)
+static void try_repaired(int chosen)
 {
 	struct tcp_repair_window window = {.snd_wnd = 1000, .max_window = 2000, .rcv_wnd = 3000};
 	int fd = pair_socket(SOCK_STREAM), on = 1, clock = 2000000000;
-	socklen_t len = sizeof(window), clock_len = sizeof(clock);
+	socklen_t len = sizeof(window), clock_len = sizeof(clock), chosen_len = sizeof(chosen);
 
 	set("repair", fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on));
 	for (int queue = TCP_RECV_QUEUE; queue <= TCP_SEND_QUEUE; queue++) {
@@ -305,18 +305,19 @@ static void test_repaired_state(void)
 		set("queue", fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue));
 		set("number", fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, sizeof(number));
 	}
+	set("queue", fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &chosen, sizeof(chosen));
 	set("window", fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, sizeof(window));
 	set("clock", fd, IPPROTO_TCP, TCP_TIMESTAMP, &clock, sizeof(clock));
 	bind_any(fd, AF_INET);
-	for (int queue = TCP_SEND_QUEUE; queue >= TCP_RECV_QUEUE; queue--) {
-		int number = -1, chosen = -1;
-		socklen_t number_len = sizeof(number), chosen_len = sizeof(chosen);
+	show("queue", getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &chosen, &chosen_len));
+	printf("%d\n", chosen);
+	for (int queue = TCP_RECV_QUEUE; queue <= TCP_SEND_QUEUE; queue++) {
+		int number = -1;
+		socklen_t number_len = sizeof(number);
 
-		getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &chosen, &chosen_len);
+		setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue, sizeof(queue));
 		getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &number, &number_len);
-		printf("queue %d: %d\n", chosen, number);
-		chosen--;
-		setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &chosen, sizeof(chosen));
+		printf("queue %d: %d\n", queue, number);
 	}
 	memset(&window, 0, sizeof(window));
 	show("window", getsockopt(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, &window, &len));
@@ -324,6 +325,12 @@ static void test_repaired_state(void)
 	show("clock", getsockopt(fd, IPPROTO_TCP, TCP_TIMESTAMP, &clock, &clock_len));
 	printf("%d\n", clock / 1000000); /* in thousands of seconds */
 	close(fd);
+}
+
+static void test_repaired_state(void)
+{
+	try_repaired(TCP_NO_QUEUE);
+	try_repaired(TCP_RECV_QUEUE);
 }
 
 /* One that is turned off keeps the time that it had when it was on. */

@@ -124,7 +124,8 @@ static int carry_number(const struct carry *carry, const struct option *option)
 	return set_int(carry->to, option->level, option->name, value);
 }
 
-/* Chooses each queue on both sockets in turn, and restores the old one's choice. */
+/* Chooses each queue on both sockets in turn, and restores the old one's choice, which is carried
+ * over after this. */
 static int carry_queues(const struct carry *carry, const struct option *option)
 {
 	const int chosen = option_number(carry->old, option->level, TCP_REPAIR_QUEUE);
@@ -137,7 +138,6 @@ static int carry_queues(const struct carry *carry, const struct option *option)
 		             option_number(carry->old, option->level, option->name));
 	}
 	set_int(carry->old, option->level, TCP_REPAIR_QUEUE, chosen);
-	set_int(carry->to, option->level, TCP_REPAIR_QUEUE, chosen);
 	return rc;
 }
 

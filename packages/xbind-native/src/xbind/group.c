@@ -43,13 +43,13 @@ bool group_of(int row, const uint8_t *value, size_t len, struct group *ret)
 		return false;
 	if (len < offset_of(option) + bytes)
 		return false;
-	*ret = (struct group){value + offset_of(option), bytes, option->level};
+	*ret = (struct group){value + offset_of(option), bytes};
 	return true;
 }
 
 bool group_is_same(const struct group *a, const struct group *b)
 {
-	return a->level == b->level && memcmp(a->address, b->address, a->bytes) == 0;
+	return a->bytes == b->bytes && memcmp(a->address, b->address, a->bytes) == 0;
 }
 
 bool group_is_same_interface(int row, const uint8_t *a, const uint8_t *b)

@@ -9,8 +9,7 @@
 
 struct group {
 	const uint8_t *address; /* in the value */
-	size_t bytes;
-	int level;
+	size_t bytes;           /* which tell the family, too */
 };
 
 /* Return: whether the option of this row is about a group, and its value is long enough for one. */
