@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* test_group.c - lists of sources for several interfaces, of which other tests have one alone */
+#include "test.h"
+#include "xbind/group.h"
+#include "xbind/options.h"
+
+static void test_own_list(void)
+{
+	const int row = option_find(IPPROTO_IP, IP_MSFILTER);
+	const struct ip_msfilter first = {.imsf_multiaddr = {3}, .imsf_interface = {1}};
+	const struct ip_msfilter second = {.imsf_multiaddr = {3}, .imsf_interface = {2}};
+
+	CHECK(group_replaces(row));
+	CHECK(group_is_same_interface(row, (const void *)&first, (const void *)&first));
+	CHECK(!group_is_same_interface(row, (const void *)&first, (const void *)&second));
+}
+
+static void test_independent_list(void)
+{
+	const int row = option_find(IPPROTO_IPV6, MCAST_MSFILTER);
+	const struct group_filter first = {.gf_interface = 1}, second = {.gf_interface = 2};
+
+	CHECK(group_replaces(row));
+	CHECK(group_is_same_interface(row, (const void *)&first, (const void *)&first));
+	CHECK(!group_is_same_interface(row, (const void *)&first, (const void *)&second));
+}
+
+static void test_join(void)
+{
+	CHECK(!group_replaces(option_find(IPPROTO_IP, IP_ADD_MEMBERSHIP)));
+	CHECK(!group_replaces(option_find(IPPROTO_IPV6, MCAST_JOIN_GROUP)));
+}
+
+int main(void)
+{
+	RUN(test_own_list);
+	RUN(test_independent_list);
+	RUN(test_join);
+	return 0;
+}
