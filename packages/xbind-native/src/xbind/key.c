@@ -21,7 +21,7 @@ static int read_cookie(int fd, uint64_t *ret)
 	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret, &len);
 }
 
-/* Is it the kernel's or qemu's, which has no cookie (EINVAL)? Any other error is a refusal. */
+/* Is there no cookie, as under qemu-user (EINVAL)? Any other error is a refusal. */
 static bool is_missing(int error)
 {
 	return error == -ENOPROTOOPT || error == -EOPNOTSUPP || error == -ENOTSOCK ||

@@ -30,8 +30,8 @@ struct look {
 
 /*
  * An option that the socket does not have, or not in its present state, was set by nobody. One that
- * may not be read, because of a seccomp filter, counts as set if it is one of safety: bind then
- * fails.
+ * may not be read, because of a seccomp filter, counts as set if it is one of safety, so that bind
+ * fails; any other if its default could be read before, so that the log tells of it.
  */
 static bool is_unset(const struct option_value *value, const struct option_value *normal,
                      const struct option *option)
