@@ -75,6 +75,18 @@ static void case_other_user(void)
 	_exit(0); /* LeakSanitizer would look for /proc */
 }
 
+/* Of the same user it is another fault. */
+static void case_full(void)
+{
+	int fd = pair_socket(SOCK_STREAM);
+	const struct rlimit limit = {(rlim_t)fd + 1, (rlim_t)fd + 1};
+
+	CHECK_EQ(chroot("/proc"), 0);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK_EQ(pair_bind(fd, 3000), pair_preloaded() ? -1 : 0);
+	_exit(0); /* LeakSanitizer would look for /proc */
+}
+
 /* Without a jail there is no kept one, whoever the user is. */
 static void case_unreachable_to_user(void)
 {
@@ -101,6 +113,18 @@ static void test_other_user(void)
 	setenv("XBIND", "3000", 1);
 	logged_check("other user", STDERR_FILENO, lines);
 	check_behind("/nowhere/at/all", "unreachable to user", unreachable);
+}
+
+static void test_full(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: failed: asking for a socket: EMFILE (error "
+	    "24); control socket ",
+	    NULL};
+
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	logged_check("full", STDERR_FILENO, lines);
 }
 
 /* Landlock may keep a program from abstract names that are made outside of its domain. */
@@ -178,9 +202,13 @@ static void test_lost(void)
 }
 
 static const struct logged_case cases[] = {
-    {"unreachable", case_unreachable}, {"jail", case_jail},
-    {"other user", case_other_user},   {"unreachable to user", case_unreachable_to_user},
-    {"scoped", case_scoped},           {"lost", case_lost},
+    {"unreachable", case_unreachable},
+    {"jail", case_jail},
+    {"other user", case_other_user},
+    {"unreachable to user", case_unreachable_to_user},
+    {"scoped", case_scoped},
+    {"lost", case_lost},
+    {"full", case_full},
 };
 
 int main(int argc, char **argv)
@@ -189,6 +217,7 @@ int main(int argc, char **argv)
 	RUN(test_unreachable);
 	RUN(test_jail);
 	RUN(test_other_user);
+	RUN(test_full);
 	RUN(test_scoped);
 	RUN(test_lost);
 	return 0;
