@@ -277,6 +277,16 @@ describe.if(isRoot)("as root", () => {
     expect(statSync(dirname(`/proc/${program.pid}/root${address}`)).uid).toBe(0);
   });
 
+  test("a default path's directory that the user before has left is given on without a word", async () => {
+    using dir = tempDir();
+    const script = `mount -t tmpfs none /run; mkdir -m 711 /run/xsocket; chown 2 /run/xsocket; exec "$0" "$@"`;
+    const argv = xsocketForEveryone(dir, ["serve", "--user", "daemon"]);
+    await using program = here.spawn(["unshare", "-m", "sh", "-c", script, ...argv]);
+    await program.says(/serving at/);
+    expect(program.stderr).toBe("xsocket: serving at /run/xsocket/default\n");
+    expect(statSync(`/proc/${program.pid}/root/run/xsocket`).uid).toBe(1);
+  });
+
   test("--user and a socket that a manager has made: it is served, no other is made, and its file stays", async () => {
     using dir = tempDir(0o777);
     const made = dir.join("made");

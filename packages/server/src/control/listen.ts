@@ -44,14 +44,12 @@ function warnOfStrangers(options: ServeOptions, directory: string, user: User): 
 /**
  * Makes the control socket, or takes the one that was given.
  *
- * @param user whose socket it will be
  * @throws {ServeError} with any code but MISUSE and LIMIT
  */
 export async function listen(
   sys: Syscalls,
   options: ServeOptions,
   bounds: Bounds,
-  user: User = { uid: sys.geteuid(), gid: process.getegid?.() ?? 0 },
 ): Promise<Claim & { address: string }> {
   if (options.listenFd !== undefined) {
     const adopted = adoptListener(sys, options.listenFd, options.ownsFile ?? false);
@@ -67,6 +65,7 @@ export async function listen(
     refuseDescriptors: options.refuseDescriptors ?? false,
   });
   try {
+    const user = { uid: sys.geteuid(), gid: process.getegid?.() ?? 0 };
     if (address.kind === "path") warnOfStrangers(options, dirname(address.path), user);
     return { ...claim, address: formatAddress(address) };
   } catch (error) {
@@ -88,9 +87,10 @@ export async function bindControl(options: ServeOptions, user: User): Promise<Cl
   const sys = loadSyscalls();
   checkOptions(options);
   const bounds = fitBounds(options, sys.descriptorLimit(), options.threads ?? DEFAULT_THREADS);
-  const { address, listenFd, file } = await listen(sys, options, bounds, user);
+  const { address, listenFd, file } = await listen(sys, { ...options, log: undefined }, bounds);
   if (!file) return { listenFd, release: () => Promise.resolve() };
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
+  warnOfStrangers(options, dirname(file.path), user); // who had it before may do nothing there any more
   const release = async () => {
     await removeAsBefore(file);
     await giveBack?.();
