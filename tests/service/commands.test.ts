@@ -14,6 +14,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
+import { RawClient } from "../server/raw.ts";
 
 guardDescriptors();
 
@@ -103,6 +104,21 @@ test("a manager hears of the start, the reload, the end, that all is well, and w
     "STOPPING=1",
   ]);
   expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(1);
+});
+
+test("an end that takes a moment is not taken for a socket file that was removed", async () => {
+  using dir = tempDir();
+  const socket = dir.join("notify");
+  await using manager = here.spawn(["python3", "-c", MANAGER, socket]);
+  await manager.says(/ready/);
+  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "20000" };
+  await using server = await startServer({ env });
+  await manager.says(/READY=1/);
+  using behind = new RawClient(server.path); // the server waits for it
+  for (let n = 0; n < 3; n++) behind.send();
+  await eventually("a reply to be there", () => behind.isReadable());
+  expect(await server.stop()).toBe(0);
+  expect(server.program.stderr).toBe(`xsocket: serving at ${server.path}\n`);
 });
 
 describe("policy", () => {

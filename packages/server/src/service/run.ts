@@ -81,8 +81,9 @@ function lookout(server: Server, log: Log | undefined): () => void {
   let wasReachable = true;
   let wasNamed = true;
   return () => {
-    const { unreachable, formerNamespace: name } = server.status();
-    if (wasReachable && unreachable)
+    const isReachable = server.isReachable();
+    const { formerNamespace: name } = server.status();
+    if (wasReachable && !isReachable)
       log?.({
         level: "error",
         event: "address",
@@ -96,7 +97,7 @@ function lookout(server: Server, log: Log | undefined): () => void {
         message: `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server where the one that has the name now is meant`,
         fields: {},
       });
-    wasReachable = !unreachable;
+    wasReachable = isReachable;
     wasNamed = name === undefined;
   };
 }
