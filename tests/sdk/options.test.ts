@@ -232,13 +232,18 @@ describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
     await using server = await startServer({ place: target });
     const made = { type: "udp6", ipv6Only: true, reusePort: true } as const;
     const one = await nodeBind(createSocket(made), { via: server.path });
+    expect(one.address().address).toBe("::");
     const place = { via: server.path, port: one.address().port };
     const two = await nodeBind(createSocket(made), { ...place, reusePort: undefined });
     const { stdout } = await target.run(["ss", "-Hlune"]);
     expect(stdout.match(/v6only:\d/g)).toEqual(["v6only:1", "v6only:1"]);
     const other = nodeBind(createSocket(made), { ...place, reusePort: false });
     await expect(other).rejects.toMatchObject({ code: "EADDRINUSE" });
-    for (const socket of [one, two]) socket.close();
+    const shared = { type: "udp4", reuseAddr: true } as const;
+    const first = await nodeBind(createSocket(shared), { via: server.path });
+    const again = { via: server.path, port: first.address().port };
+    const second = await nodeBind(createSocket(shared), again);
+    for (const socket of [one, two, first, second]) socket.close();
   });
 
   test("listen and connect", async () => {
