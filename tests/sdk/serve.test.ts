@@ -130,6 +130,13 @@ describe("serve", () => {
       expect(server.hostname).toBe("localhost");
       expect(await curl(target, `http://127.0.0.1:${server.port}/`)).toBe("::ffff:127.0.0.1");
       expect(await curl(target, `http://[::1]:${server.port}/`)).toBe("::1");
+      using scoped = await serve({
+        via: xsocketServer.path,
+        hostname: "::1%1",
+        port: 0,
+        fetch: empty,
+      });
+      expect(scoped.url.hostname).toBe("[::1]");
       await server.stop(true);
     },
   );
@@ -176,7 +183,8 @@ describe("serve", () => {
       import { serve, serveSync } from "@xsocket/client";
       const options = { via: "${xsocketServer.path}", hostname: "127.0.0.1" };
       await serve({ ...options, port: 5081, fetch: () => new Response("one ${version}") });
-      serveSync({ ...options, port: 5082, fetch: () => new Response("two ${version}") });
+      const id = "two"; // by which it is the same one, also at another port
+      serveSync({ ...options, id, port: ${5081 + version}, fetch: () => new Response("two ${version}") });
       console.log("run ${version}");`;
     symlinkSync(join(import.meta.dir, "../node_modules"), dir.join("node_modules"));
     writeFileSync(dir.join("program.ts"), program(1));
