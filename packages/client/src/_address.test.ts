@@ -32,6 +32,7 @@ test("ports and hosts are written the way people write them", () => {
   expect(hostPort("::1", 80)).toBe("[::1]:80");
   expect(hostPort("[::1]", 80)).toBe("[::1]:80");
   expect(hostPort("10.0.0.1", 80)).toBe("10.0.0.1:80");
+  expect(hostPort("http://web", 80)).toBe("http://web:80"); // as given
   expect(portOf(Uint8Array.fromHex("02001f907f0000010000000000000000"))).toBe(8080);
 });
 

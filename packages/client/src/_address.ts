@@ -62,5 +62,7 @@ export function portOf(bytes: Uint8Array<ArrayBuffer>): number {
 
 /** A host and port as people write them: `10.0.0.1:80`, `[::1]:80`. */
 export function hostPort(host: string, port: number): string {
-  return host.includes(":") && !host.startsWith("[") ? `[${host}]:${port}` : `${host}:${port}`;
+  return parseIp(host)?.family === 6 && !host.startsWith("[")
+    ? `[${host}]:${port}`
+    : `${host}:${port}`;
 }
