@@ -110,12 +110,13 @@ static void set_two(int fd)
 static void bind_allowed(void)
 {
 	const long calls[] = {
-	    SYS_bind,        SYS_socket,       SYS_connect,        SYS_sendto,        SYS_ppoll,
-	    SYS_recvmsg,     SYS_getsockname,  SYS_getsockopt,     SYS_setsockopt,    SYS_fcntl,
-	    SYS_dup3,        SYS_close,        SYS_shutdown,       SYS_statx,         SYS_gettid,
-	    SYS_getpid,      SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_epoll_create1, SYS_epoll_ctl,
-	    SYS_epoll_pwait, SYS_kcmp,         SYS_openat,         SYS_fstatfs,       SYS_read,
-	    SYS_exit_group,
+	    SYS_bind,         SYS_socket,         SYS_connect,       SYS_sendto,
+	    SYS_ppoll,        SYS_recvmsg,        SYS_getsockname,   SYS_getsockopt,
+	    SYS_setsockopt,   SYS_fcntl,          SYS_dup3,          SYS_close,
+	    SYS_shutdown,     SYS_statx,          SYS_gettid,        SYS_getpid,
+	    SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_epoll_create1, SYS_epoll_ctl,
+	    SYS_epoll_pwait,  SYS_kcmp,           SYS_openat,        SYS_fstatfs,
+	    SYS_read,         SYS_exit_group,     SYS_clock_gettime,
 	};
 	int fd = pair_socket(SOCK_DGRAM), copy = dup(fd), set = epoll_create1(0);
 	struct epoll_event event = {.events = EPOLLIN};
@@ -130,7 +131,7 @@ static void set_allowed(void)
 {
 	const long calls[] = {
 	    SYS_setsockopt, SYS_socket,       SYS_close,          SYS_getsockopt, SYS_gettid,
-	    SYS_getpid,     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_exit_group,
+	    SYS_getpid,     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_exit_group, SYS_clock_gettime,
 	};
 	const int fd = pair_socket(SOCK_DGRAM);
 
