@@ -95,6 +95,26 @@ static void test_parked_by_closed_number(void)
 	close(other);
 }
 
+/* A set more than there are places takes that of a parked one, and is not parked itself. */
+static void test_parked_displaced(void)
+{
+	const int fd = socket(AF_INET, SOCK_STREAM, 0);
+	int sets[SETS + 1];
+
+	test_needs_kcmp();
+	for (int i = 0; i <= SETS; i++) {
+		sets[i] = epoll_create1(0);
+		note(sets[i], EPOLL_CTL_ADD, fd, 12);
+		if (i < SETS)
+			CHECK(epollrecord_park(sets[i], fd));
+	}
+	CHECK(epollrecord_is_parked(sets[1], fd));
+	CHECK(!epollrecord_is_parked(sets[SETS], fd));
+	for (int i = 0; i <= SETS; i++)
+		close(sets[i]);
+	close(fd);
+}
+
 int main(void)
 {
 	RUN(test_sets);
@@ -103,5 +123,6 @@ int main(void)
 	RUN(test_deleted);
 	RUN(test_not_parked);
 	RUN(test_parked_by_closed_number);
+	RUN(test_parked_displaced);
 	return 0;
 }
