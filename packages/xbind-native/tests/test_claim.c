@@ -7,6 +7,7 @@
 #include "support/child.h"
 #include "xbind/claim.h"
 #include "xbind/flight.h"
+#include "xbind/moved.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -91,6 +92,11 @@ static void test_has_run(void)
 	claim_end(&claim);
 	CHECK(claim_has_run(before));
 	CHECK(!claim_has_run(claim_mark()));
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	CHECK(!claim_wait(fd, before)); /* it was that of another socket */
+	moved_note(key_of(fd), fd);
+	CHECK(claim_wait(fd, before));
+	close(fd);
 }
 
 static void check_open(void)
