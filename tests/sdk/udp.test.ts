@@ -84,7 +84,11 @@ test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", a
     peer.close();
   }
   const nowhere = udp({ via, lookup: () => ["192.0.2.1"], connect: { hostname: "one", port: 9 } });
-  await expect(nowhere).rejects.toMatchObject({ code: "ENETUNREACH", step: "connect" });
+  await expect(nowhere).rejects.toMatchObject({
+    code: "ENETUNREACH",
+    step: "connect",
+    asked: "send datagrams to one:9",
+  });
   const ips = ["192.0.2.1", "2001:db8::1"]; // to the former there is no route at all
   for (const lookup of [() => ips, () => ips.toReversed()]) {
     const neither = udp({ via, lookup, connect: { hostname: "neither", port: 9 } });

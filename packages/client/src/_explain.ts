@@ -13,6 +13,11 @@ const NO_MEMORY = [
   "Free some there, or raise the limit of the server's control group (MemoryMax=).",
 ] as const;
 
+const NO_DESCRIPTOR = [
+  "no descriptor is left in this process",
+  "Close some sockets, or raise the limit of open files (ulimit -n).",
+] as const;
+
 /* Bun waits by an epoll set, and so do we. */
 const NO_WATCH = [
   "the kernel has no room to wait for one more descriptor of this user",
@@ -88,10 +93,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "another program's socket lies there",
       "Name the control socket of an xsocket server with via.",
     ],
-    EMFILE: [
-      "no descriptor is left in this process",
-      "Close some sockets, or raise the limit of open files (ulimit -n).",
-    ],
+    EMFILE: NO_DESCRIPTOR,
     ENFILE: [
       "the system has no room for more open files",
       "Close some, or raise fs.file-max (sysctl).",
@@ -245,6 +247,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
   },
   adopt: {
+    EMFILE: NO_DESCRIPTOR,
     ENOSPC: NO_WATCH,
   },
 };
