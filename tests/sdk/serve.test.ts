@@ -54,7 +54,7 @@ function handlers(name: string) {
 const WS = `
   const socket = new WebSocket(process.argv[1], { tls: { rejectUnauthorized: false } });
   const seen = [];
-  socket.onopen = () => socket.send("hello");
+  socket.onopen = () => setTimeout(() => socket.send("hello"), 1500); // longer than idleTimeout, which is for HTTP
   socket.onmessage = ({ data }) => { seen.push(data); if (seen.length === 2) socket.close(); };
   socket.onclose = () => console.log(seen.join());
   socket.onerror = ({ message }) => console.log(message);`;
