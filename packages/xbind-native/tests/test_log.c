@@ -143,7 +143,21 @@ static void test_renumbered(void)
 
 static void case_one(void)
 {
-	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3000), 0);
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind_any(fd, AF_INET, 3000), 0);
+	CHECK_EQ(listen(fd, 1), 0); /* which is not worth a line */
+}
+
+static void test_all_listed(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
+	    NULL};
+
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "*", 1);
+	logged_check("one", STDERR_FILENO, lines);
 }
 
 static void test_nothing_listed(void)
@@ -216,6 +230,7 @@ int main(int argc, char **argv)
 	RUN(test_binds);
 	RUN(test_published);
 	RUN(test_renumbered);
+	RUN(test_all_listed);
 	RUN(test_nothing_listed);
 	RUN(test_full);
 #if FORBID_OTHERS
