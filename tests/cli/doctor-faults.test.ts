@@ -144,6 +144,8 @@ describe("the row that fails is", () => {
   test.each([
     ["EAFNOSUPPORT", /RestrictAddressFamilies=/],
     ["EMFILE", /ulimit -n/],
+    ["ENFILE", /fs\.file-max/],
+    ["EPERM", /seccomp filter/],
   ])("server: this process may make no socket to ask by (%s)", async (code, remedy) => {
     await using server = await startServer();
     const rows = await examine([server.path], { start: refusing("socket", "0", "1", code) });
