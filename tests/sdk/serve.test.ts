@@ -311,6 +311,25 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(stdout + stderr).toBe("page\nrefused\n");
   });
 
+  test("a relay that is stopped answers a request of which a part has come", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      import { connect } from "node:net";
+      const own = { hostname: "127.0.0.1", port: 0, fetch: () => new Response("page") };
+      const web = await serve({ via: process.argv[1], ...own });
+      const client = connect(web.port, "127.0.0.1");
+      client.write("GET / HTTP/1.1\\r\\n");
+      console.log(await (await fetch(web.url)).text()); // by then that part has come
+      const stopped = web.stop();
+      client.write("host: x\\r\\n\\r\\n");
+      console.log((await client.toArray()).join("").split("\\n").at(-1));
+      await stopped;`;
+    const argv = [process.execPath, "-e", script, server.path];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("page\npage\n");
+  });
+
   test("a relay without a directory for its socket says so", async () => {
     await using server = await startServer();
     const script = `

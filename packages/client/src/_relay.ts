@@ -233,8 +233,8 @@ export function startRelayed<Data>(
   const stopAll = async (closeActive?: boolean): Promise<void> => {
     const drained = relay.drain();
     describe(server, { port: 0 }); // as Bun's own
+    if (closeActive !== true) await drained; // first: it may have to answer what is still coming
     await stop(closeActive);
-    if (closeActive !== true) await drained;
     relay.end();
     removeDirectory(directory);
   };
