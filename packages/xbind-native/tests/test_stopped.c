@@ -81,6 +81,26 @@ static void test_closed_before(void)
 	bind_meanwhile(close_watched);
 }
 
+static void bind_late(void)
+{
+	CHECK_EQ(pair_bind(watched.fd, port), pair_preloaded() ? -1 : 0);
+	CHECK(!pair_preloaded() || errno == EINVAL);
+}
+
+static void bind_unlisted(void)
+{
+	CHECK_EQ(pair_bind(watched.fd, NOT_LISTED), 0);
+}
+
+/* A port that is not listed has been faster. */
+static void test_bound_meanwhile(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* counts all the same */
+	run_watched(bind_late, SYS_shutdown, SHUT_RD, bind_unlisted);
+	CHECK_EQ(pair_port(watched.fd), pair_preloaded() ? NOT_LISTED : port);
+}
+
 static int descriptors; /* before bind */
 
 static void bind_counted(void)
@@ -539,6 +559,7 @@ int main(void)
 		test_skip("the emulator's own calls would be filtered");
 	RUN_BY(child_run, test_closed_meanwhile);
 	RUN_BY(child_run, test_closed_before);
+	RUN_BY(child_run, test_bound_meanwhile);
 	RUN_BY(child_run, test_forked_while_asking);
 	RUN_BY(child_run, test_forked_before_bind);
 	RUN_BY(child_run, test_forked_behind_chroot);
