@@ -95,6 +95,15 @@ test("serve, with its threads, is not changed by the current directory it serves
   expect(existsSync(dir.join("control"))).toBe(false);
 });
 
+test("what is called bun in the current directory is not Bun, whatever PATH says", async () => {
+  using dir = hostileDirectory();
+  const PATH = `.::${dirname(process.execPath)}:${process.env["PATH"]}`;
+  const env = { PATH, XSOCKET_BUN: undefined, npm_execpath: undefined };
+  const result = await here.run([START, "--version"], { cwd: dir.path, env });
+  expect(result.stdout).not.toContain(MARK);
+  expect(result.code).toBe(0);
+});
+
 test("a directory in PATH that is called bun is not Bun, and an empty XSOCKET_BUN is none", async () => {
   using dir = tempDir();
   mkdirSync(dir.join("bun"));
