@@ -19,6 +19,7 @@ import {
   eventually,
   guardDescriptors,
   here,
+  isChrooted,
   isRoot,
   OWN_MOUNTS,
   startServer,
@@ -176,6 +177,14 @@ test("where the directory is a link to nothing, or one to itself, the links are 
   rmSync(link);
   symlinkSync("link", link);
   expect((await tryServing(`${link}/s`)).stderr).toContain("ELOOP. The links on the way there");
+});
+
+test.skipIf(isChrooted)("a kernel without namespaces is no reason not to serve", async () => {
+  using directory = tempDir();
+  const script = `mount -t tmpfs none /proc/$$/ns && exec "$0" "$@"`;
+  const argv = [...OWN_MOUNTS, "sh", "-c", script, XSOCKET, "serve", directory.join("s")];
+  await using server = here.spawn(argv);
+  await server.says(/serving at/);
 });
 
 test("what is no socket is left alone", async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { renameSync } from "node:fs";
+import { readFileSync, renameSync } from "node:fs";
 import { decode, encode } from "@xsocket/protocol";
 import { xsocketSync } from "@xsocket/client";
 import { errno, loadSyscalls, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
@@ -80,22 +80,26 @@ test.skipIf(isChrooted)("a namespace that was deleted and made anew is told", as
   using dir = tempDir();
   const script = `mount -t tmpfs run /run
     ip netns add blue && ip netns add green && ip netns del green
-    ip netns exec blue "$0" serve "$1" &
-    until [ -S "$1" ]; do sleep 0.1; done
-    "$0" status "$1" | grep warning
-    ip netns del blue && ip netns add blue
+    ip netns exec blue "$0" serve "$1" 2>"$1.log" &
+    until grep -q serving "$1.log"; do sleep 0.1; done
+    prlimit --pid $! --nofile=5:; kill -HUP $! # it has more than 5 open, so it can read no directory
+    until grep -q reloaded "$1.log"; do sleep 0.1; done
+    prlimit --pid $! --nofile=1024:
+    ip netns attach other $!; ip netns del blue; ip netns add blue
+    "$0" status "$1" | grep warning; grep error "$1.log"
+    ip netns del other
     "$0" status "$1" | grep warning
     "$0" doctor "$1" | grep -A1 warning
     kill -HUP $!; "$0" status "$1" >/dev/null; kill $!; wait`;
-  const machine = [...OWN_MACHINE, "sh", "-c", script, XSOCKET, dir.join("control")];
-  const { stdout, stderr } = await here.run(machine);
+  const path = dir.join("control");
+  const { stdout } = await here.run([...OWN_MACHINE, "sh", "-c", script, XSOCKET, path]);
   const found = "the one named blue any more, since that was deleted";
   const [status, row, remedy, ...rest] = stdout.split("\n");
   expect(status).toMatch(new RegExp(`^warning +its network namespace is not ${found}: restart`));
   expect(row).toMatch(new RegExp(`^warning +namespace .* are of .*, which is not ${found}$`));
   expect(remedy).toMatch(/-> restart the server where/);
   expect(rest).toEqual([""]);
-  expect(stderr).toContain(`namespace that this server serves is not ${found}: restart`);
+  expect(readFileSync(`${path}.log`, "utf8")).toContain(`this server serves is not ${found}: res`);
 });
 
 test("what a server says of itself is no words to a terminal, as JSON or not", async () => {

@@ -1,5 +1,5 @@
 import { readdirSync, statSync } from "node:fs";
-import { netnsName, type Syscalls } from "@xsocket/xbind-native";
+import { isNetnsName, netnsName, type Syscalls } from "@xsocket/xbind-native";
 import type { Bounds } from "./bounds.ts";
 import { isInPlace, type SocketFile } from "./control/socket-file.ts";
 import type { Shared } from "./memory/shared.ts";
@@ -31,8 +31,8 @@ export interface ServerStatus {
 export interface About {
   readonly address: string;
   readonly file: SocketFile | undefined;
-  /** Its network namespace, and the name that this had at the start. */
-  readonly namespace: { readonly inode: bigint; readonly name: string | undefined };
+  /** Its network namespace, if that had a name at the start. */
+  readonly namespace: { readonly inode: bigint; readonly name: string } | undefined;
   readonly bounds: Bounds;
   /** When it started, by the clock that its threads share, in milliseconds. */
   readonly startedAt: number;
@@ -52,18 +52,22 @@ export function isReachable({ file }: About): boolean {
   return file === undefined || isInPlace(file);
 }
 
-/** Looks which network namespace this process is in. */
+/** The network namespace that this process is in, if it has a name. */
 export function ownNamespace(): About["namespace"] {
-  const inode = statSync("/proc/self/ns/net", { bigint: true }).ino;
-  return { inode, name: netnsName(inode) };
+  const own = statSync("/proc/self/ns/net", { bigint: true, throwIfNoEntry: false });
+  const inode = own?.ino ?? 0n; // a kernel may be made without them
+  const name = netnsName(inode);
+  return name === undefined ? undefined : { inode, name };
 }
 
 /**
  * The name that the server's namespace has lost. One that is deleted lives on as long as a server is in
  * it, and what is made anew under the name is another one.
  */
-export function formerNamespace({ namespace: { inode, name } }: About): string | undefined {
-  return name !== undefined && netnsName(inode) === undefined ? name : undefined;
+export function formerNamespace({ namespace }: About): string | undefined {
+  if (namespace === undefined) return undefined;
+  const { inode, name } = namespace; // the name first: a server that is out of descriptors finds no other
+  return isNetnsName(inode, name) || netnsName(inode) !== undefined ? undefined : name;
 }
 
 /** Makes the status of a server of this moment. */

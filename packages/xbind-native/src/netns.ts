@@ -3,8 +3,11 @@ import { readdirSync, statSync } from "node:fs";
 /* Where ip-netns(8) keeps the network namespaces that have a name. */
 const NAMED = "/run/netns";
 
-/* A name may also be a link, to a process that has ended or that this user may not look into. */
-function isNameOf(inode: bigint, name: string): boolean {
+/**
+ * Answers whether ip-netns(8) knows a network namespace by a name, which takes no descriptor. It may
+ * also be a link, to a process that has ended or that this user may not look into.
+ */
+export function isNetnsName(inode: bigint, name: string): boolean {
   try {
     return statSync(`${NAMED}/${name}`, { bigint: true }).ino === inode;
   } catch {
@@ -15,7 +18,7 @@ function isNameOf(inode: bigint, name: string): boolean {
 /** The name by which ip-netns(8) knows a network namespace, by its inode; undefined for one without. */
 export function netnsName(inode: bigint): string | undefined {
   try {
-    return readdirSync(NAMED).find((name) => isNameOf(inode, name));
+    return readdirSync(NAMED).find((name) => isNetnsName(inode, name));
   } catch {
     return undefined;
   }
