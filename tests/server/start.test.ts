@@ -163,7 +163,7 @@ test("the metrics cannot have the path of the control socket", async () => {
   const path = directory.join("s");
   const { code, stderr } = await tryServing(path, "--metrics", path);
   expect(stderr).toBe(
-    `xsocket: cannot serve ${path}: this server itself listens there. Choose another path\n`,
+    `xsocket: cannot serve ${path}: this process itself listens there. Choose another path\n`,
   );
   expect(code).toBe(1);
 });

@@ -226,7 +226,7 @@ function listenerOf(sys: Syscalls, fd: number): number {
 
 function inUse(text: string, pid: number): ServeError {
   const isOwn = pid === process.pid;
-  const who = isOwn ? "this server itself" : pid > 0 ? `process ${pid}` : "another process";
+  const who = isOwn ? "this process itself" : pid > 0 ? `process ${pid}` : "another process";
   const remedy = isOwn ? "Choose another path" : "Stop it, or choose another path";
   return new ServeError("IN_USE", `cannot serve ${text}: ${who} listens there. ${remedy}`);
 }
