@@ -358,15 +358,20 @@ test("a lock that somebody holds on the directory is named after a while", async
   expect(code).toBe(1);
 });
 
-test("a directory that cannot be locked, as one of NFS, is refused with a remedy", async () => {
+test.each([
+  ["as one of NFS", "EBADF", ": EBADF. Use a directory of a local file system"],
+  [
+    "by a filter",
+    "EPERM",
+    ` as uid ${process.geteuid?.()}: EPERM. Let a filter of system calls pass flock`,
+  ],
+])("a directory that cannot be locked, %s, is refused with a remedy", async (_, code, found) => {
   using directory = tempDir();
   const exclusive = "6"; // without waiting
-  const refused = ["python3", REFUSE, "flock", "1", exclusive, "EBADF"];
-  const { code, stderr } = await here.run([...refused, XSOCKET, "serve", directory.join("s")]);
-  expect(stderr).toBe(
-    `xsocket: cannot lock ${directory.path}: EBADF. Use a directory of a local file system\n`,
-  );
-  expect(code).toBe(1);
+  const start = ["python3", REFUSE, "flock", "1", exclusive, code, XSOCKET, "serve"];
+  const refused = await here.run([...start, directory.join("s")]);
+  expect(refused.stderr).toBe(`xsocket: cannot lock ${directory.path}${found}\n`);
+  expect(refused.code).toBe(1);
 });
 
 test("a directory that is gone or has become something else does not spoil the end", async () => {

@@ -287,6 +287,16 @@ describe.if(isRoot)("as root", () => {
     expect(statSync(`/proc/${program.pid}/root/run/xsocket`).uid).toBe(1);
   });
 
+  test("whose directory it is that --user cannot trust is told", async () => {
+    using dir = tempDir();
+    mkdirSync(dir.join("theirs"));
+    chownSync(dir.join("theirs"), 2, 2);
+    const argv = xsocketForEveryone(dir, ["serve", dir.join("theirs/s"), "--user", "daemon"]);
+    await using program = here.spawn(argv);
+    await program.says(/serving at/);
+    expect(program.stderr).toContain("warning: uid 2 may replace the socket");
+  });
+
   test("--user and a socket that a manager has made: it is served, no other is made, and its file stays", async () => {
     using dir = tempDir(0o777);
     const made = dir.join("made");
