@@ -1,5 +1,6 @@
 /* Our units under a booted systemd. scripts/systemd-test.sh makes the machine's root and runs this. */
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import { guardDescriptors } from "../harness/index.ts";
 import { ALICE, BOB, BUN, CLIENT, Machine, MACHINE_ROOT } from "./machine.ts";
 
@@ -247,6 +248,35 @@ systemctl start program`);
     expect(await asked).toBe("ok");
     await machine.shell("for n in 1 2 3 4 5 6 7; do systemctl restart xsocket@blue; done");
     expect(await ask(machine, 0, "/run/xsocket-blue/default")).toBe("ok");
+    const endless = { StartLimitIntervalUSec: "0", RestartSteps: "5", RestartMaxDelayUSec: "3s" };
+    for (const unit of ["xsocket", "xsocket@blue", "xsocket-restricted@blue"])
+      for (const [name, value] of Object.entries(endless))
+        expect(await machine.property(unit, name)).toBe(value); // a client waits 5 s
+  });
+
+  test("by the lines of docs/systemd.md a server follows the unit that makes its namespace", async () => {
+    await using machine = await boot();
+    const document = await Bun.file(join(import.meta.dir, "../../docs/systemd.md")).text();
+    const lines = /```\n(\[Unit\]\n[^`]*=vpn-namespace[^`]*)```/.exec(document)?.[1] ?? "";
+    const path = "/run/xsocket-vpn/default";
+    await machine.shell(`cd /etc/systemd/system; mkdir xsocket@vpn.service.d
+      printf '%s' '${lines}' >xsocket@vpn.service.d/follow.conf
+      printf '%s\\n' '[Unit]' StartLimitIntervalSec=0 '[Service]' Type=oneshot RemainAfterExit=yes \
+        'ExecStart=test -e /run/may' 'ExecStart=ip netns add vpn' 'ExecStop=ip netns del vpn' \
+        >vpn-namespace.service
+      systemctl daemon-reload; systemctl start xsocket@vpn.socket`);
+    const asked = ask(machine, 0, path); // the unit fails at first
+    await machine.shell("sleep 1; touch /run/may");
+    expect(await asked).toBe("ok");
+    const cookies: string[] = [];
+    for (const how of ["restart", "stop"]) {
+      await machine.shell(`systemctl ${how} vpn-namespace`);
+      const { stdout } = await machine.client(0, "take", path);
+      const inside = await machine.shell(`ip netns exec vpn ${BUN} ${CLIENT} own -`);
+      expect(stdout.trim()).toBe(`${inside}\nok`);
+      cookies.push(inside);
+    }
+    expect(new Set(cookies).size).toBe(2);
   });
 
   test("the restricted template refuses ports and networks, and nothing else does", async () => {
