@@ -191,6 +191,7 @@ test("options that cannot be right are refused before anything is opened", async
       "connections of a rule must be a whole number from",
     ],
     [{ ...plain, connections: 1 }, "connections of a rule has no meaning where that denies"],
+    [{ ...plain, socketsPerMinute: 1 }, "socketsPerMinute of a rule has no meaning"],
   ];
   const wrong: [unknown, string][] = [
     [null, "the options must be an object, not null"],

@@ -1,0 +1,19 @@
+import { expect, test } from "bun:test";
+import { systemError } from "./_failure.ts";
+
+test.each([
+  ["EDQUOT", "Free some room on that file system"],
+  ["ELOOP", "The links on the way there lead in a circle: mend them, or choose another path"],
+  ["EMFILE", "Raise the limit of open files (ulimit -n, LimitNOFILE=)"],
+  ["ENAMETOOLONG", "Use a shorter path"],
+  ["ENFILE", "Close some files of this machine, or raise fs.file-max (sysctl)"],
+  ["ENOSPC", "Free some room on that file system"],
+  ["EROFS", "Choose another place"],
+])("%s has its remedy, whatever the caller knows", (code, remedy) => {
+  const { message } = systemError(
+    "make it",
+    Object.assign(new Error(), { code }),
+    "Choose another place",
+  );
+  expect(message).toEndWith(`: ${code}. ${remedy}`);
+});
