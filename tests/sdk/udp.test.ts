@@ -73,6 +73,11 @@ test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", a
   await expect(udp({ ...from, hostname: "127.0.0.1" })).rejects.toMatchObject({
     code: "EAFNOSUPPORT",
   });
+  for (const hostname of ["::", "::ffff:127.0.0.1"]) {
+    const mapped = await udp({ via, hostname, connect: { hostname: "127.0.0.1", port: 9 } });
+    expect(mapped.remoteAddress).toMatchObject({ address: "::ffff:127.0.0.1" }); // as Bun's own
+    mapped.close();
+  }
   for (const kind of ["prohibit", "blackhole", "unreachable"]) {
     await target.run(["ip", "-6", "route", "replace", kind, "2001:db8::/32"]);
     const peer = await udp({

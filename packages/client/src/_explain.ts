@@ -217,6 +217,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "the target namespace has no address, or no free port, to connect from",
       "Look at its addresses with ip address, and at net.ipv4.ip_local_port_range.",
     ],
+    EAFNOSUPPORT: [
+      "the own address is of another IP version than the peer's",
+      "Give one of the peer's IP version, or none.",
+    ],
     ECONNRESET: ["the peer has ended the connection at once", "See why in the peer's log."],
     ETIMEDOUT: [
       "the peer did not answer in time",

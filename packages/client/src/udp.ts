@@ -4,7 +4,7 @@ import { type BindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
-import { resolve } from "./_resolve.ts";
+import { literalIp, resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
 import { failedCall, pathOf, THROUGH_KEYS, type Through, forBun } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
@@ -184,11 +184,10 @@ async function opened(
   deadline: Deadline,
 ): Promise<Opened> {
   const hostname = plan.hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0");
+  // of a name's addresses one that fits; an IPv6 one that was given may reach an IPv4 peer, too
+  const family = literalIp(hostname) ? undefined : peer?.ip.family;
   const limits = deadline.limits();
-  const { socket, ip } = await bound(
-    { ...plan, hostname, family: peer?.ip.family },
-    { ...through, ...limits },
-  );
+  const { socket, ip } = await bound({ ...plan, hostname, family }, { ...through, ...limits });
   try {
     reportErrors(socket, ip);
     if (peer) await connectTo(socket.fd, peer.ip, peer.port, deadline);
