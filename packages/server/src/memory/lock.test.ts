@@ -5,7 +5,8 @@ const FREE = 0;
 
 function lockOf(thread: number) {
   const words = new Int32Array(new SharedArrayBuffer(4));
-  return { lock: new SharedLock(words, 0, thread), holder: () => words[0] };
+  const other = new SharedLock(words, 0, thread + 1);
+  return { lock: new SharedLock(words, 0, thread), other, holder: () => words[0] };
 }
 
 test("work under the lock may take it once more, and it is let go of when all of it is done", async () => {
@@ -18,6 +19,17 @@ test("work under the lock may take it once more, and it is let go of when all of
   });
   expect(seen).toEqual([false, true]);
   expect(holder()).toBe(FREE);
+});
+
+test("work waits until another thread has let go of the lock", async () => {
+  const { lock, other } = lockOf(3);
+  lock.acquire();
+  let isHeld = true;
+  setTimeout(() => {
+    isHeld = false;
+    lock.release();
+  });
+  expect(await other.during(() => isHeld)).toBe(false);
 });
 
 test("for a thread that is no more a lock is let go of only if that held it", () => {
