@@ -132,7 +132,7 @@ test("what a server says of itself is no words to a terminal, as JSON or not", a
   expect(stdout).toMatch(/^[ -~]+\n$/);
   expect(JSON.parse(stdout)).toMatchObject({ version });
   const other = await here.run([XSOCKET, "status", path]);
-  expect(other.stderr).toContain("of another version than this command (EBADMSG)");
+  expect(other.stderr).toContain("than this command (EBADMSG). Restart the server");
 });
 
 test("a limit of open files that is changed from outside is the one in the status", async () => {

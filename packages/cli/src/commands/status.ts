@@ -43,6 +43,8 @@ function understood<Found>(path: string, action: () => Found): Found {
         code: "EBADMSG",
         step: "ask",
         found: "the answer is malformed, or of another version than this command",
+        remedy:
+          "Restart the server if it is older, and see that nothing else than an xsocket server listens there.",
       });
     throw error;
   }
