@@ -75,6 +75,9 @@ async function expectOneName(library: string): Promise<void> {
 test("the static library has one name for the linker", () =>
   expectOneName(join(env["LD_LIBRARY_PATH"] ?? "", "libxsocket.a")));
 
+test("where the command is not, no unit is to start it", () =>
+  expect(existsSync(dir.join("usr/lib/systemd"))).toBe(false));
+
 const TARGETS = ["xsocket::xsocket", "xsocket::static"];
 
 /* Builds a project with a program for each library, and has each get a socket. */

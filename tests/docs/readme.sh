@@ -37,13 +37,12 @@ echo "preload.sh ran"
 
 if touch /usr/local/lib/try 2>/dev/null; then # an ordinary user may not, to what is root's outside
 	mkdir /run/c
-	ln -s "$PWD/build" /run/c/build
+	ln -s "$PWD/dev" /run/c/dev
 	cp "$blocks/example.c" /run/c/
 	(cd /run/c && bash -eu "$blocks/compile.sh" >/dev/null)
 	inside /run/c/example | grep -q '^descriptor [0-9]* is a socket of the other namespace$'
 	cd /run/c
 	/usr/bin/python3 -m pydoc xsocket | grep -q "^    xsocket "
-	[ ! -e /usr/local/lib/systemd/system/xsocket.service ] # it starts the command, which is not there
 	cd - >/dev/null
 	echo "compile.sh ran"
 fi
