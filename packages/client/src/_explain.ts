@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
 import type { XSocketStep } from "./error.ts";
 
@@ -279,5 +280,6 @@ export function explain(step: XSocketStep, code: string, server: string): Explan
     `${step} failed`,
     `See ${code} in docs/errors.md or in errno(3).`,
   ];
-  return { found, remedy: remedy.replaceAll(/\bSERVER\b/g, () => shellWord(server)) };
+  const named = server.startsWith("@") ? server : resolve(server);
+  return { found, remedy: remedy.replaceAll(/\bSERVER\b/g, () => shellWord(named)) };
 }

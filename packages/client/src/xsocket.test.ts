@@ -86,6 +86,11 @@ test("a remedy names the server so that a shell takes it as it was given", () =>
   }
 });
 
+test("a remedy names a relative path in full, as who follows it may be elsewhere", () => {
+  const wrong = new XSocketError({ code: "ENOENT", step: "reach", server: "lan", asked: "ask" });
+  expect(wrong.remedy).toContain(`"xsocket serve ${process.cwd()}/lan"`);
+});
+
 test("a remedy names the variable that trusts an abstract name", () => {
   const wrong = new XSocketError({ code: "EACCES", step: "reach", server: "@name", asked: "ask" });
   expect(wrong.remedy).toEndWith("set XSOCKET_ANY_SERVER=1.");
