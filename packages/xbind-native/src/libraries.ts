@@ -9,8 +9,13 @@ export class LibraryNotFoundError extends Error {
   override readonly name = "LibraryNotFoundError";
 
   constructor(library: LibraryName, searched: readonly string[]) {
+    const name = `lib${library}.so`;
+    const remedy =
+      library === "xsocket" && isEmbedded(import.meta.dir)
+        ? `build it in beside the program (bun build --compile --asset-naming='[name].[ext]' program.ts node_modules/${platformName()}/${name})`
+        : `install xsocket anew (in a checkout by "./dev build", from npm with the package ${platformName()})`;
     super(
-      `lib${library}.so was not found in ${searched.join(", ")}: install xsocket anew (in a checkout by "./dev build", from npm with the package ${platformName()}), or name its directory in XSOCKET_LIBDIR`,
+      `${name} was not found in ${searched.join(", ")}: ${remedy}, or name its directory in XSOCKET_LIBDIR`,
     );
   }
 }
