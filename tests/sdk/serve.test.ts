@@ -305,10 +305,17 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
         const answer = fetch(web.url, { tls: { ca: cert, ...shown } });
         console.log(await answer.then((page) => page.text(), () => "refused"));
       }
+      const named = { ...tls, serverName: "web.test" };
+      const any = { ...named, rejectUnauthorized: false };
+      const none = { ...named, requestCert: false };
+      for (const hosts of [[named, none], [any, named], [none, any]]) {
+        const made = serve({ ...own, tls: hosts });
+        console.log(await made.then((both) => both.protocol, ({ code }) => code));
+      }
       process.exit();`;
     const argv = [process.execPath, "-e", script, server.path, key, cert];
     const { stdout, stderr } = await here.run([...HIDING, ...argv]);
-    expect(stdout + stderr).toBe("page\nrefused\n");
+    expect(stdout + stderr).toBe("page\nrefused\nhttps\nEINVAL\nEINVAL\n");
   });
 
   test("a relay that is stopped answers a request of which a part has come", async () => {

@@ -14,6 +14,7 @@ import type { IpAddress } from "./_address.ts";
 import { describe } from "./_bun.ts";
 import { makeDirectory, removeDirectory } from "./_directory.ts";
 import { Connections } from "./_feed.ts";
+import { misuse } from "./_options.ts";
 import type { OwnedSocket } from "./owned.ts";
 
 /** What the relay looks at among Bun.serve's options. */
@@ -128,9 +129,23 @@ function tlsServer(
   return server;
 }
 
-/* The relay has looked at the client's certificate, and has none of its own to show. */
+/* How strictly a host asks for certificates of clients: not at all, for any, or for one that it can check. */
+function strictness({ requestCert, rejectUnauthorized }: TLSOptions): number {
+  if (!requestCert) return 0;
+  return rejectUnauthorized === false ? 1 : 2;
+}
+
+/* The relay has looked at the client's certificate, and has none of its own to show. As node:tls it does so for all
+   hosts as for the first: another that is stricter would let everybody in. */
 function withoutAsking(certificates: readonly TLSOptions[]): { tls?: TLSOptions[] } {
-  if (!certificates.some(({ requestCert }) => requestCert)) return {};
+  const [first = 0, ...others] = certificates.map(strictness);
+  if (others.some((other) => other > first))
+    throw misuse(
+      "serve",
+      "a host in tls asks for clients' certificates more strictly than the first one, which a relay cannot do",
+      "Have the first ask as strictly, or make a server of its own for that host.",
+    );
+  if (first === 0) return {};
   return { tls: certificates.map((each) => ({ ...each, requestCert: false })) };
 }
 
