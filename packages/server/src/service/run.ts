@@ -78,27 +78,23 @@ function describe(server: Server): string {
  * says so the first time that it is not so.
  */
 function lookout(server: Server, log: Log | undefined): () => void {
-  let wasReachable = true;
-  let wasNamed = true;
+  const was = { address: false, namespace: false };
+  const say = (event: keyof typeof was, isSo: boolean, message: string) => {
+    if (isSo && !was[event]) log?.({ level: "error", event, message, fields: {} });
+    was[event] = isSo;
+  };
   return () => {
-    const isReachable = server.isReachable();
     const { formerNamespace: name } = server.status();
-    if (wasReachable && !isReachable)
-      log?.({
-        level: "error",
-        event: "address",
-        message: `new clients do not find this server, since ${server.address} was removed or replaced: restart it, or the socket unit that made the file`,
-        fields: {},
-      });
-    if (wasNamed && name !== undefined)
-      log?.({
-        level: "error",
-        event: "namespace",
-        message: `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server where the one that has the name now is meant`,
-        fields: {},
-      });
-    wasReachable = isReachable;
-    wasNamed = name === undefined;
+    say(
+      "address",
+      !server.isReachable(),
+      `new clients do not find this server, since ${server.address} was removed or replaced: restart it, or the socket unit that made the file`,
+    );
+    say(
+      "namespace",
+      name !== undefined,
+      `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server where the one that has the name now is meant`,
+    );
   };
 }
 
