@@ -100,7 +100,8 @@ function refusing(path: string): Row | undefined {
       )
     : refusal(
         "the socket",
-        "add this user to the socket's group, or start the server with --group or --mode",
+        // root's group gives more than the socket
+        `${stats.gid === 0 ? "" : "add this user to the socket's group, or "}start the server with --group or --mode`,
       );
 }
 
