@@ -137,7 +137,7 @@ function strictness({ requestCert, rejectUnauthorized }: TLSOptions): number {
 
 /* The relay has looked at the client's certificate, and has none of its own to show. As node:tls it does so for all
    hosts as for the first: another that is stricter would let everybody in. */
-function withoutAsking(certificates: readonly TLSOptions[]): { tls?: TLSOptions[] } {
+function withoutAsking(certificates: readonly TLSOptions[]): TLSOptions[] {
   const [first = 0, ...others] = certificates.map(strictness);
   if (others.some((other) => other > first))
     throw misuse(
@@ -145,8 +145,7 @@ function withoutAsking(certificates: readonly TLSOptions[]): { tls?: TLSOptions[
       "a host in tls asks for clients' certificates more strictly than the first one, which a relay cannot do",
       "Have the first ask as strictly, or make a server of its own for that host.",
     );
-  if (first === 0) return {};
-  return { tls: certificates.map((each) => ({ ...each, requestCert: false })) };
+  return certificates.map((each) => ({ ...each, requestCert: false }));
 }
 
 /* Takes the connections of our socket. */
@@ -233,7 +232,7 @@ export function startRelayed<Data>(
   const certificates = [options.tls ?? []].flat();
   const server = run({
     unix: path,
-    ...withoutAsking(certificates),
+    tls: withoutAsking(certificates),
     ...withPeers(options.websocket, () => upgrading),
   });
   undo.defer(() => void server.stop(true));

@@ -22,6 +22,12 @@ function streamOf(...parts: unknown[]): ReadableStream {
   });
 }
 
+async function* generated(): AsyncGenerator<string> {
+  yield "a";
+  await Bun.sleep(2);
+  yield "b";
+}
+
 function endless(): ReadableStream<Uint8Array> {
   return new ReadableStream({
     async pull(sink) {
@@ -74,7 +80,7 @@ await play({
     ),
   bodies: () => each(BODIES, (body) => text("/echo", { method: "POST", body })),
   "bodies of other types": () =>
-    each([5, false, { a: 1 }, [1, 2]], (body) => {
+    each([5, false, { a: 1 }, [1, 2], generated, generated()], (body) => {
       const init: object = { method: "POST", body };
       return text("/echo", init);
     }),
