@@ -55,7 +55,7 @@ static void test_classic_filters(void)
 	try_filter(1);
 	try_filter(64);
 	try_filter(65);
-	try_filter(900);
+	try_filter(BPF_MAXINSNS);
 }
 
 static void try_reuseport(unsigned short count)
