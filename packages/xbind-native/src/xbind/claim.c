@@ -21,10 +21,10 @@ struct claim claim_take(socket_key key)
 	struct claim claim = {slot_of(key)};
 
 	atomic_fetch_add(&begun, 1);
-	if (!lock_take(claim.slot, SWAP_LONGEST_MS))
-		claim.slot = NULL;
-	if (claim.slot)
+	if (lock_take(claim.slot, SWAP_LONGEST_MS))
 		atomic_store(&swapped[key % CLAIM_SLOTS], key);
+	else
+		claim.slot = NULL;
 	return claim;
 }
 
