@@ -14,13 +14,14 @@
 #define ROUNDS         20
 #define FORKED_PORT    3901
 #define SIGNALLED_PORT 3910
+#define LATE_PORT      3920
 #define IMPATIENT_MS   990 /* less than a server is given otherwise */
 #define TOLD_MS        5000
 #define LONGEST_S      10 /* each of them given the longest time would make it 20 */
 
 #ifndef __SANITIZE_THREAD__ /* for which the program's own race is one */
-/* While the bind waits for the server the new socket is bound already. */
-static void *close_when_bound(void *argument)
+/* While the bind waits for the server. */
+static void *close_meanwhile(void *argument)
 {
 	int fd = *(int *)argument;
 	struct timespec soon = {.tv_nsec = 200000000};
@@ -37,7 +38,7 @@ static void test_closed_meanwhile(void)
 	int fd = pair_socket(SOCK_STREAM);
 	pthread_t thread;
 
-	CHECK_EQ(pthread_create(&thread, NULL, close_when_bound, &fd), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, close_meanwhile, &fd), 0);
 	CHECK_EQ(pair_bind(fd, 3900), 0);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(pair_port(fd), 0);
@@ -77,6 +78,37 @@ static void fork_meanwhile(void)
 static void test_forked_meanwhile(void)
 {
 	child_run(fork_meanwhile);
+}
+
+static void *bind_late(void *argument)
+{
+	nanosleep(&(struct timespec){.tv_nsec = 700000000}, NULL);
+	CHECK_EQ(pair_bind(*(int *)argument, LATE_PORT), 0);
+	return NULL;
+}
+
+/* A datagram that comes meanwhile finds no port: one that a program binds beside another of the
+ * same port, to connect it, would take what is the other's. */
+static void send_meanwhile(void)
+{
+	struct sockaddr_in addr = pair_addr(LATE_PORT);
+	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM), error;
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, bind_late, &fd), 0);
+	CHECK_EQ(pair_bind(sender, LATE_PORT + 1), 0); /* waits as long, but began before */
+	CHECK_EQ(connect(sender, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(send(sender, "", 1, 0), 1);
+	CHECK_EQ(poll(&(struct pollfd){sender, 0, 0}, 1, TOLD_MS), 1);
+	CHECK_EQ(getsockopt(sender, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}), 0);
+	CHECK_EQ(error, ECONNREFUSED);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(pair_port(fd), LATE_PORT);
+}
+
+static void test_sent_meanwhile(void)
+{
+	child_run(send_meanwhile);
 }
 #endif
 
@@ -219,6 +251,7 @@ int main(void)
 	}
 #ifndef __SANITIZE_THREAD__
 	RUN(test_forked_meanwhile);
+	RUN(test_sent_meanwhile);
 	RUN(test_closed_meanwhile); /* the first one waits long */
 	RUN(test_signals);
 #endif

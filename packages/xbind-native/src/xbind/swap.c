@@ -11,8 +11,8 @@
  *                          long, the old one's options are looked at (survey.h)
  *     carry_options()      they are set on the new socket
  *     status_prepare()     its inode's owner and mode, and what was shut down (status.h)
- *     run()                the program's call: bind(2) or listen(2)
  *     await_server()       the server has let go of its copy
+ *     run()                the program's call: bind(2) or listen(2)
  *     exchange_checked()   a last look at the old socket, which another thread may have bound or
  *                          closed meanwhile
  *       epollset_detach()    out of every epoll set
@@ -285,10 +285,10 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	if (rc < 0)
 		return fail(fd, kind, call, "carrying its options over", rc);
 	status_prepare(fd, new_fd, kind, key);
+	await_server(asked.conn); /* first: what comes to an open port may be another's */
 	rc = run(new_fd, call);
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
-	await_server(asked.conn);
 	rc = exchange_checked(fd, new_fd, key);
 	if (rc == SWAP_E_GONE)
 		rc = exchange_renumbered(fd, new_fd, key);
