@@ -54,9 +54,16 @@ static inline void run_jailed(void (*body)(void))
 	next_port = (uint16_t)(next_port + 20); /* more than the child has bound */
 }
 
+/* Also after a test that has failed, which ends the program. */
+static void jail_remove(void)
+{
+	rmdir(jail);
+}
+
 static inline void jail_make(void)
 {
 	CHECK(mkdtemp(jail));
+	CHECK_EQ(atexit(jail_remove), 0);
 	CHECK_EQ(chmod(jail, 0755), 0);
 }
 
