@@ -84,6 +84,14 @@ static inline void run_watched(void (*body)(void), long call, unsigned argument,
 	CHECK_EQ(told, pair_preloaded());
 }
 
+/* For a body that moves watched.fd: something is done once the server is asked (SHUT_WR), or once
+ * the new socket has what the old one had, before it is bound (SHUT_RD). */
+static inline void run_watched_move(void (*body)(void), int how, void (*act)(void))
+{
+	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* counts all the same */
+	run_watched(body, SYS_shutdown, (unsigned)how, act);
+}
+
 /* Another thread that acts in the middle of the call. */
 static struct {
 	pthread_t thread;
