@@ -59,6 +59,19 @@ function rate(status: ServerStatus, before: ServerStatus): string {
   return seconds > 0 ? `${Math.round(count / seconds)} requests/s` : "-";
 }
 
+function warnings({ unreachable, address, formerNamespace: name }: ServerStatus): string[] {
+  const found: string[] = [];
+  if (unreachable)
+    found.push(
+      `new clients do not find it, since ${address} was removed or replaced: restart it, or the socket unit that made the file`,
+    );
+  if (name !== undefined)
+    found.push(
+      `its network namespace is not the one named ${name} any more, since that was deleted: restart it where the one that has the name now is meant`,
+    );
+  return found;
+}
+
 function rows(status: ServerStatus, before: ServerStatus | undefined): [string, string][] {
   const { stats, bounds, descriptors, policy } = status;
   return [
@@ -66,22 +79,7 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
       "server",
       `${status.address}, process ${status.pid}, version ${status.version}, Bun ${status.bun}`,
     ],
-    ...(status.unreachable
-      ? [
-          [
-            "warning",
-            `new clients do not find it, since ${status.address} was removed or replaced: restart it, or the socket unit that made the file`,
-          ] satisfies [string, string],
-        ]
-      : []),
-    ...(status.formerNamespace === undefined
-      ? []
-      : [
-          [
-            "warning",
-            `its network namespace is not the one named ${status.formerNamespace} any more, since that was deleted: restart it where the one that has the name now is meant`,
-          ] satisfies [string, string],
-        ]),
+    ...warnings(status).map((text) => ["warning", text] satisfies [string, string]),
     ["running for", duration(status.uptimeSeconds)],
     [
       "threads",
