@@ -51,6 +51,7 @@
 			FAIL("%s: %d descriptors before, %d after", name, before_,                 \
 			     test_open_fds());                                                     \
 		printf("ok %s\n", name);                                                           \
+		fflush(stdout); /* a crash would take it along */                                  \
 	} while (0)
 #define RUN(test)         RUN_CALL(test(), #test)
 #define RUN_BY(run, test) RUN_CALL(run(test), #test)

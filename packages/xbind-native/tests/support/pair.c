@@ -43,6 +43,7 @@
 #define NOBODY       65534
 #define SKIPPED      77   /* exit code of a test that cannot run here */
 #define DESCRIPTORS  1024 /* RLIMIT_NOFILE, wherever the tests run */
+#define SHOWN        10   /* pairs of lines that differ */
 #define SERVER_TRIES 5000 /* of a millisecond each */
 
 static struct {
@@ -266,13 +267,19 @@ static int run(char **argv, const char *preload, uint64_t cookie, FILE **ret_out
 		rewind(output);
 		*ret_output = output;
 	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	fprintf(stderr, "pair: %s: %s\n", argv[0], strsignal(WTERMSIG(status)));
+	return 128 + WTERMSIG(status);
 }
 
-/* Shows the lines that differ. Return: how many there are. */
+/*
+ * Shows the first lines that differ, and the one before: with one line more or less all that follow
+ * differ. Return: how many there are.
+ */
 static int compare(FILE *plain, FILE *preloaded)
 {
-	char a[1024], b[1024];
+	char a[1024], b[1024], before[1024] = "(start)\n";
 	int differ = 0;
 
 	for (;;) {
@@ -280,12 +287,20 @@ static int compare(FILE *plain, FILE *preloaded)
 		char *has_b = fgets(b, sizeof(b), preloaded);
 
 		if (!has_a && !has_b)
-			return differ;
-		if (has_a && has_b && strcmp(a, b) == 0)
+			break;
+		if (has_a && has_b && strcmp(a, b) == 0) {
+			strcpy(before, a);
 			continue;
-		printf("plain:     %spreloaded: %s", has_a ? a : "(end)\n", has_b ? b : "(end)\n");
-		differ++;
+		}
+		if (differ == 0)
+			printf("both:      %s", before);
+		if (differ++ < SHOWN)
+			printf("plain:     %spreloaded: %s", has_a ? a : "(end)\n",
+			       has_b ? b : "(end)\n");
 	}
+	if (differ > SHOWN)
+		printf("and %d more\n", differ - SHOWN);
+	return differ;
 }
 
 static int run_twice(char **argv, uint64_t own, uint64_t target)
