@@ -8,37 +8,19 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-enum real_call {
-	REAL_BIND,
-	REAL_BINDRESVPORT,
-	REAL_CHROOT,
-	REAL_EPOLL_CREATE,
-	REAL_EPOLL_CREATE1,
-	REAL_EPOLL_CTL,
-	REAL_LISTEN,
-	REAL_RRESVPORT_AF,
-	REAL_SETSOCKOPT,
-	REAL_SETSOCKOPT64, /* glibc of 32 bits has it */
-	REAL_SHUTDOWN,
-	REAL_SYSCALL,
-	REAL_CALLS,
-};
+/* By their names; glibc of 32 bits alone has __setsockopt64. */
+/* clang-format off */
+#define CALLS(CALL)                                                                                \
+	CALL(bind) CALL(bindresvport) CALL(chroot) CALL(epoll_create) CALL(epoll_create1)          \
+	CALL(epoll_ctl) CALL(listen) CALL(rresvport_af) CALL(setsockopt) CALL(__setsockopt64)      \
+	CALL(shutdown) CALL(syscall)
+/* clang-format on */
 
-static const char *const names[] = {
-    [REAL_BIND] = "bind",
-    [REAL_BINDRESVPORT] = "bindresvport",
-    [REAL_CHROOT] = "chroot",
-    [REAL_EPOLL_CREATE] = "epoll_create",
-    [REAL_EPOLL_CREATE1] = "epoll_create1",
-    [REAL_EPOLL_CTL] = "epoll_ctl",
-    [REAL_LISTEN] = "listen",
-    [REAL_RRESVPORT_AF] = "rresvport_af",
-    [REAL_SETSOCKOPT] = "setsockopt",
-    [REAL_SETSOCKOPT64] = "__setsockopt64",
-    [REAL_SHUTDOWN] = "shutdown",
-    [REAL_SYSCALL] = "syscall",
-};
-_Static_assert(sizeof(names) / sizeof(names[0]) == REAL_CALLS, "each call has its name");
+#define AS_NUMBER(name) REAL_##name,
+enum real_call { CALLS(AS_NUMBER) REAL_CALLS };
+
+#define AS_TEXT(name) #name,
+static const char *const names[] = {CALLS(AS_TEXT)};
 
 static _Atomic(void *) found[REAL_CALLS];
 
@@ -84,33 +66,33 @@ static int settle(int rc, int saved)
 #define REAL_FUNCTION(function, name, parameters, arguments)                                       \
 	int function parameters                                                                    \
 	{                                                                                          \
-		int(*call) parameters = (int(*) parameters)find(name);                             \
+		int(*call) parameters = (int(*) parameters)find(REAL_##name);                      \
 		int saved = errno;                                                                 \
                                                                                                    \
 		return call ? settle(call arguments, saved) : -ENOSYS;                             \
 	}
 
-REAL_FUNCTION(real_bind, REAL_BIND, (int fd, const void *addr, socklen_t len), (fd, addr, len))
-REAL_FUNCTION(real_bindresvport, REAL_BINDRESVPORT, (int fd, struct sockaddr_in *addr), (fd, addr))
-REAL_FUNCTION(real_chroot, REAL_CHROOT, (const char *path), (path))
-REAL_FUNCTION(real_epoll_create, REAL_EPOLL_CREATE, (int size), (size))
-REAL_FUNCTION(real_epoll_create1, REAL_EPOLL_CREATE1, (int flags), (flags))
-REAL_FUNCTION(real_epoll_ctl, REAL_EPOLL_CTL,
+REAL_FUNCTION(real_bind, bind, (int fd, const void *addr, socklen_t len), (fd, addr, len))
+REAL_FUNCTION(real_bindresvport, bindresvport, (int fd, struct sockaddr_in *addr), (fd, addr))
+REAL_FUNCTION(real_chroot, chroot, (const char *path), (path))
+REAL_FUNCTION(real_epoll_create, epoll_create, (int size), (size))
+REAL_FUNCTION(real_epoll_create1, epoll_create1, (int flags), (flags))
+REAL_FUNCTION(real_epoll_ctl, epoll_ctl,
               (int set, int operation, int fd, struct epoll_event *event),
               (set, operation, fd, event))
-REAL_FUNCTION(real_listen, REAL_LISTEN, (int fd, int backlog), (fd, backlog))
-REAL_FUNCTION(real_rresvport_af, REAL_RRESVPORT_AF, (int *port, sa_family_t family), (port, family))
-REAL_FUNCTION(real_setsockopt, REAL_SETSOCKOPT,
+REAL_FUNCTION(real_listen, listen, (int fd, int backlog), (fd, backlog))
+REAL_FUNCTION(real_rresvport_af, rresvport_af, (int *port, sa_family_t family), (port, family))
+REAL_FUNCTION(real_setsockopt, setsockopt,
               (int fd, int level, int name, const void *value, socklen_t len),
               (fd, level, name, value, len))
-REAL_FUNCTION(real_setsockopt64, REAL_SETSOCKOPT64,
+REAL_FUNCTION(real_setsockopt64, __setsockopt64,
               (int fd, int level, int name, const void *value, socklen_t len),
               (fd, level, name, value, len))
-REAL_FUNCTION(real_shutdown, REAL_SHUTDOWN, (int fd, int how), (fd, how))
+REAL_FUNCTION(real_shutdown, shutdown, (int fd, int how), (fd, how))
 
 real_syscall_function *real_syscall(void)
 {
-	return (real_syscall_function *)find(REAL_SYSCALL);
+	return (real_syscall_function *)find(REAL_syscall);
 }
 
 real_syscall_function *real_syscall_of_libc(void)
@@ -119,7 +101,7 @@ real_syscall_function *real_syscall_of_libc(void)
 	static _Atomic(void *) of_libc;
 
 	if (!of_libc)
-		of_libc = libc_function(names[REAL_SYSCALL]);
+		of_libc = libc_function("syscall");
 	if (of_libc)
 		return (real_syscall_function *)of_libc;
 #endif
