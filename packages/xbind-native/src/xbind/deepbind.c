@@ -33,7 +33,7 @@
 #define IN_TABLE   R_X86_64_GLOB_DAT
 #define AT_CALL    R_X86_64_JUMP_SLOT
 #define AS_A_VALUE R_X86_64_64
-#else
+#elif defined(__aarch64__)
 #define IN_TABLE   R_AARCH64_GLOB_DAT
 #define AT_CALL    R_AARCH64_JUMP_SLOT
 #define AS_A_VALUE R_AARCH64_ABS64
