@@ -169,6 +169,9 @@ static void answer(int signal, siginfo_t *info, void *context)
 	state->uc_mcontext.gregs[REG_EAX] = result;
 #elif defined(__aarch64__)
 	state->uc_mcontext.regs[0] = (unsigned long)result;
+#else
+	(void)state;
+	(void)result;
 #endif
 }
 

@@ -3,9 +3,9 @@
  * options.c - the table
  *
  * How it works: one list of rows makes the table and, for each level, an index from the option's
- * number to its row. The numbers are those of the kernel's generic ABI (x86, Arm, RISC-V); they are
- * written out where a libc may not have the name yet. What a kernel does not know reads as an error
- * and is passed over.
+ * number to its row. The numbers are those of the kernel's generic ABI, of which PowerPC has a few
+ * others; they are written out where a libc may not have the name yet. What a kernel does not know
+ * reads as an error and is passed over.
  */
 #include "xbind/options.h"
 
@@ -36,8 +36,8 @@
  * The one that counts in 64 bits does for both when it is read.
  */
 #if __SIZEOF_LONG__ == 8
-#define RCVTIMEO_64    20
-#define SNDTIMEO_64    21
+#define RCVTIMEO_64    SO_RCVTIMEO
+#define SNDTIMEO_64    SO_SNDTIMEO
 #define RCVTIMEO_OTHER 66
 #define SNDTIMEO_OTHER 67
 #else
@@ -47,7 +47,7 @@
 #define SNDTIMEO_OTHER 21
 #endif
 
-/* level, number, bytes, how, flags, other */
+/* level, number, what the row is called, bytes, how, flags, other */
 /* clang-format off */
 #define ROWS(ROW) \
 /* SOL_SOCKET, first those that others build on */ \
@@ -59,7 +59,7 @@ ROW(SOCKET, 9,  KEEPALIVE,        INT, PLAIN,  0, 0) \
 ROW(SOCKET, 10, OOBINLINE,        INT, PLAIN,  0, 0) \
 ROW(SOCKET, 11, NO_CHECK,         INT, PLAIN,  0, 0) \
 ROW(SOCKET, 13, LINGER,           8,   LINGER, 0, 0) \
-ROW(SOCKET, 16, PASSCRED,         INT, PLAIN,  0, 0) \
+ROW(SOCKET, SO_PASSCRED, PASSCRED, INT, PLAIN,  0, 0) \
 ROW(SOCKET, 34, PASSSEC,          INT, PLAIN,  0, 0) \
 ROW(SOCKET, RCVTIMEO_64, RCVTIMEO, 16, TIME, EXPLICIT, 0) \
 ROW(SOCKET, SNDTIMEO_64, SNDTIMEO, 16, TIME, EXPLICIT, 0) \
@@ -233,7 +233,7 @@ ROW(LITE, 11, RECV_CSCOV,          INT, PLAIN, EXPLICIT, 0) \
 /* what the ones above change as a side effect */ \
 ROW(SOCKET, 2,  REUSEADDR,         INT, EFFECT, 0, 0) \
 ROW(SOCKET, 12, PRIORITY,          INT, RANK,   EXPLICIT, 0) \
-ROW(SOCKET, 18, RCVLOWAT,          INT, PLAIN,  0, 0) \
+ROW(SOCKET, SO_RCVLOWAT, RCVLOWAT, INT, PLAIN,  0, 0) \
 ROW(SOCKET, 7,  SNDBUF,            INT, BUFFER, 0, 32) \
 ROW(SOCKET, 8,  RCVBUF,            INT, BUFFER, 0, 33) \
 ROW(TCP, 10, WINDOW_CLAMP,         INT, EFFECT, 0, 0) \
@@ -263,6 +263,7 @@ const struct option options[] = {ROWS(AS_OPTION)};
 
 #define AS_ROW_NUMBER(level, name, label, ...) ROW_##level##_##label,
 enum { ROWS(AS_ROW_NUMBER) ROW_COUNT };
+_Static_assert(SOL_SOCKET == 1, "a processor with numbers of its own");
 _Static_assert(ROW_COUNT == OPTIONS_COUNT, "options.h says how many there are");
 
 /* One index for each level: the row's number plus one. */

@@ -50,7 +50,7 @@ enum option_how {
 
 enum {
 	OPTION_SAFETY = 1,   /* without it the socket would be open wider than asked */
-	OPTION_EXPLICIT = 2, /* its value need not show that it was set: noted (explicit.h) */
+	OPTION_EXPLICIT = 2, /* namespaces differ in its default, as by a sysctl: see explicit.h */
 	OPTION_TRUTH = 4,    /* kept as 0 or 1, whatever number was set */
 	OPTION_UNTOLD = 8,   /* MPTCP before Linux 6.15 takes it and cannot read it back */
 };

@@ -97,7 +97,7 @@ static int bind_with_few(int fd, const void *at, socklen_t len)
 /* syscall(2) is followed on some processors alone. */
 static int by_number(long number, int fd, long first, socklen_t second)
 {
-#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+#if HOOKS_SYSCALL
 	return (int)syscall(number, fd, first, second);
 #else
 	return number == SYS_bind ? bind(fd, (const void *)first, second) : listen(fd, (int)first);

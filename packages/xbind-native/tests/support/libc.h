@@ -10,10 +10,11 @@
 #define LIBC_SO "libc.so" /* as musl knows itself */
 #endif
 
-#ifdef __x86_64__
-#define DLSYM_VERSION "GLIBC_2.2.5"
-#else
-#define DLSYM_VERSION "GLIBC_2.17"
+/* glibc's first one, where libxbind follows dlsym() */
+#if defined(__GLIBC__) && defined(__x86_64__)
+#define LIBC_VERSION "GLIBC_2.2.5"
+#elif defined(__GLIBC__) && defined(__aarch64__)
+#define LIBC_VERSION "GLIBC_2.17"
 #endif
 
 static inline void *libc_symbol(const char *name)
@@ -21,11 +22,11 @@ static inline void *libc_symbol(const char *name)
 	return dlsym(dlopen(LIBC_SO, RTLD_NOW), name);
 }
 
-/* The same where libxbind follows dlsym(): dlvsym() it does not. */
+/* The same by dlvsym(), which libxbind does not follow. */
 static inline void *libc_unfollowed(const char *name)
 {
-#if defined(__GLIBC__) && __SIZEOF_POINTER__ == 8
-	return dlvsym(dlopen(LIBC_SO, RTLD_NOW), name, DLSYM_VERSION);
+#ifdef LIBC_VERSION
+	return dlvsym(dlopen(LIBC_SO, RTLD_NOW), name, LIBC_VERSION);
 #else
 	return libc_symbol(name);
 #endif

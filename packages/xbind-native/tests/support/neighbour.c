@@ -126,7 +126,7 @@ EXPORT void *neighbour_dlsym(void *handle, const char *name)
 	void *volatile symbol; /* no tail call, which would hide who asks */
 
 	if (!next)
-		next = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", DLSYM_VERSION);
+		next = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", LIBC_VERSION);
 	lookups++;
 	symbol = next(handle, name);
 	return symbol;
