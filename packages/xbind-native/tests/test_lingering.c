@@ -8,16 +8,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <time.h>
 
-#define ROUNDS         20
-#define FORKED_PORT    3901
-#define SIGNALLED_PORT 3910
-#define LATE_PORT      3920
-#define IMPATIENT_MS   990 /* less than a server is given otherwise */
-#define TOLD_MS        5000
-#define LONGEST_S      10 /* each of them given the longest time would make it 20 */
+#define ROUNDS       20
+#define FORKED_PORT  3901
+#define LATE_PORT    3920
+#define IMPATIENT_MS 990  /* less than a server is given otherwise */
+#define TOLD_MS      5000 /* for the error of a datagram */
+#define LONGEST_S    10   /* each of them given the longest time would make it 20 */
 
 #ifndef __SANITIZE_THREAD__ /* for which the program's own race is one */
 /* While the bind waits for the server. */
@@ -112,106 +110,6 @@ static void test_sent_meanwhile(void)
 }
 #endif
 
-#ifndef __SANITIZE_THREAD__ /* which holds signals back */
-static const struct timespec moment = {.tv_nsec = 1000000};
-static _Atomic int told, told_fd, told_band, told_thread; /* told last: by any thread */
-
-static void be_told(int signal, siginfo_t *info, void *context)
-{
-	(void)context;
-	told_fd = info->si_fd;
-	told_band = (int)info->si_band;
-	told_thread = (int)syscall(SYS_gettid);
-	told = signal;
-}
-
-/* A datagram that finds no port leaves an error behind. */
-static void *send_when_open(void *argument)
-{
-	struct sockaddr_in addr = pair_addr(SIGNALLED_PORT);
-	int sender = *(int *)argument, error = 0;
-
-	CHECK_EQ(connect(sender, (struct sockaddr *)&addr, sizeof(addr)), 0);
-	do {
-		if (error)
-			nanosleep(&moment, NULL);
-		/* The error of the one before may come that late. */
-		error = send(sender, "", 1, 0) < 0 ? errno : 0;
-		CHECK(error == 0 || error == ECONNREFUSED);
-		if (!error)
-			getsockopt(sender, SOL_SOCKET, SO_ERROR, &error,
-			           &(socklen_t){sizeof(error)});
-	} while (error);
-	return NULL;
-}
-
-/* A datagram that comes as soon as the port is open sends the signal that tells of it. */
-static void test_signalled(struct f_owner_ex owner, int signal)
-{
-	const struct sigaction action = {.sa_sigaction = be_told, .sa_flags = SA_SIGINFO};
-	const int expected = owner.pid == 0 ? 0 : signal ? signal : SIGIO;
-	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM);
-	pthread_t thread;
-
-	told = told_fd = told_band = 0;
-	CHECK_EQ(sigaction(signal ? signal : SIGIO, &action, NULL), 0);
-	CHECK_EQ(pair_bind(sender, SIGNALLED_PORT + 1), 0);
-	CHECK_EQ(fcntl(fd, F_SETOWN_EX, &owner), 0);
-	CHECK_EQ(fcntl(fd, F_SETSIG, signal), 0);
-	CHECK_EQ(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, send_when_open, &sender), 0);
-	CHECK_EQ(pair_bind(fd, SIGNALLED_PORT), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-	/* The error may come after the look for it, and then there was no other datagram. */
-	if (poll(&(struct pollfd){fd, POLLIN, 0}, 1, 0) == 0)
-		send_when_open(&sender);
-	for (int i = 0; expected && !told && i < TOLD_MS; i++) /* another thread, perhaps */
-		nanosleep(&moment, NULL);
-	CHECK_EQ(told, expected);
-	/* A group is told by kill(2) alone, and an emulator leaves the number out. */
-	if (owner.type != F_OWNER_PGRP && !getenv("TEST_EMULATOR")) {
-		CHECK_EQ(told_fd, signal ? fd : 0);
-		CHECK_EQ(told_band, signal ? POLLIN | POLLRDNORM : 0);
-	}
-	close(fd);
-	close(sender);
-}
-
-static _Atomic pid_t waiting;
-
-static void *wait_to_be_told(void *unused)
-{
-	waiting = (pid_t)syscall(SYS_gettid);
-	while (!told)
-		nanosleep(&moment, NULL);
-	return unused;
-}
-
-/* One thread is told, and no other one. */
-static void test_signalled_thread(void)
-{
-	pthread_t thread;
-
-	told = 0;
-	CHECK_EQ(pthread_create(&thread, NULL, wait_to_be_told, NULL), 0);
-	while (!waiting)
-		nanosleep(&moment, NULL);
-	test_signalled((struct f_owner_ex){F_OWNER_TID, waiting}, SIGRTMIN);
-	CHECK_EQ(told_thread, waiting);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-}
-
-static void test_signals(void)
-{
-	test_signalled((struct f_owner_ex){F_OWNER_PID, getpid()}, 0);
-	test_signalled((struct f_owner_ex){F_OWNER_PID, getpid()}, SIGRTMIN);
-	test_signalled((struct f_owner_ex){F_OWNER_TID, (pid_t)syscall(SYS_gettid)}, SIGRTMIN);
-	test_signalled((struct f_owner_ex){F_OWNER_PGRP, getpgrp()}, SIGURG);
-	test_signalled((struct f_owner_ex){F_OWNER_PGRP, 0}, SIGURG); /* nobody, as a group */
-	test_signalled_thread();
-}
-#endif
-
 static void test_lingering(void)
 {
 	struct timespec begun, ended;
@@ -253,7 +151,6 @@ int main(void)
 	RUN(test_forked_meanwhile);
 	RUN(test_sent_meanwhile);
 	RUN(test_closed_meanwhile); /* the first one waits long */
-	RUN(test_signals);
 #endif
 	RUN(test_lingering);
 	return 0;

@@ -8,10 +8,8 @@
 #include <linux/tcp.h> /* not every libc has all of struct tcp_info */
 #include <netinet/in.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
 #define CARRIED (O_NONBLOCK | O_APPEND)
 
@@ -106,51 +104,13 @@ void status_quiet(int fd, int flags)
 		sys_fcntl(fd, F_SETFL, flags & ~O_ASYNC);
 }
 
-static long signal_to(const struct f_owner_ex *owner, const siginfo_t *info)
-{
-	const long signal = info->si_signo;
-
-	if (owner->type == F_OWNER_PGRP)
-		return sys_call(SYS_kill, (const long[6]){-owner->pid, signal});
-	if (owner->type == F_OWNER_TID)
-		return sys_call(SYS_rt_tgsigqueueinfo,
-		                (const long[6]){sys_getpid(), owner->pid, signal, (long)info});
-	return sys_call(SYS_rt_sigqueueinfo, (const long[6]){owner->pid, signal, (long)info});
-}
-
-/* The signal that the kernel sends when something can be read: SIGIO without details, unless
- * F_SETSIG has asked for another one. */
-static void tell_owner(int fd)
-{
-	const int signal = sys_fcntl(fd, F_GETSIG, 0);
-	siginfo_t info = {.si_signo = SIGIO, .si_code = SI_KERNEL};
-	struct f_owner_ex owner = {0};
-
-	if (signal > 0) {
-		info.si_signo = signal;
-		info.si_code = POLL_IN;
-		info.si_band = POLLIN | POLLRDNORM;
-		info.si_fd = fd;
-	}
-	if (sys_fcntl(fd, F_GETOWN_EX, (long)&owner) < 0 || owner.pid == 0)
-		return;
-	if (signal_to(&owner, &info) >= 0)
-		return;
-	info.si_code = SI_SIGIO; /* a code of the kernel's may be sent to oneself only */
-	signal_to(&owner, &info);
-}
-
 void status_async(int fd, int flags)
 {
-	int now, events;
+	int now;
 
 	if (!(flags & O_ASYNC))
 		return;
 	now = sys_fcntl(fd, F_GETFL, 0);
 	if (now >= 0)
 		sys_fcntl(fd, F_SETFL, now | O_ASYNC);
-	/* It was bound before, and what has come in since has told nobody. */
-	events = sys_poll(fd, POLLIN | POLLRDHUP, 0);
-	if (events > 0 && events & POLLIN && !(events & POLLRDHUP))
-		tell_owner(fd);
 }

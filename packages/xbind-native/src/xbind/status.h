@@ -34,8 +34,7 @@ void status_prepare(int old, int to, const struct kind *kind, socket_key key);
 /* Turns O_ASYNC off, so that no signal tells of a socket that another process keeps. */
 void status_quiet(int fd, int flags);
 
-/* Turns O_ASYNC on when flags have it, once the descriptor has its final number, and sends the
- * signal for what has come in before. */
+/* Turns O_ASYNC on when flags have it, once the descriptor has its final number. */
 void status_async(int fd, int flags);
 
 #endif
