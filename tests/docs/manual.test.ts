@@ -2,8 +2,9 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { libraryPath } from "@xsocket/xbind-native";
+import { libraryPath, NOT_YET } from "@xsocket/xbind-native";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { DEFAULT_TIMEOUT_MS } from "../../packages/client/src/_deadline.ts";
 import { guardDescriptors, here } from "../harness/index.ts";
 
 guardDescriptors();
@@ -102,9 +103,20 @@ test.each(SAID)("%s says: %s", async (page, words) => {
   expect(await rendered(page)).toContain(wanted);
 });
 
-test("C and TypeScript have one default address", () => {
+test("C and TypeScript have the same numbers", () => {
   expect(constant("ADDRESS_DEFAULT")).toBe(DEFAULT_ADDRESS);
+  expect(constant("HANDOVER_WAIT_MS")).toBe(String(DEFAULT_TIMEOUT_MS));
+  expect(constant("HANDOVER_E_NOT_YET")).toBe(`(${NOT_YET})`);
+  const [, room] = /^#define PLAN_BYTES +\((.*?)\)/m.exec(sources("launch")) ?? [];
+  expect(read("packages/cli/src/plan.ts")).toContain(`\nconst BYTES_MAX = ${room};\n`);
 });
+
+test.each(["docs/errors.md", "packages/xbind-native/include/xsocket.h", "python/xsocket.py"])(
+  "%s has the default time",
+  (path) => {
+    expect(read(path)).toMatch(new RegExp(`\\b${constant("HANDOVER_WAIT_MS")}\\b`));
+  },
+);
 
 /* The grammar of xbind(7), rule by rule. */
 function grammar(): Map<string, string> {

@@ -253,12 +253,15 @@ static void report_ports(const char *list)
 	}
 }
 
+#define TEXT_OF(words) #words
+#define TEXT(constant) TEXT_OF(constant)
+
 static void report_wait(const char *text)
 {
 	if (*text && deadline_parse_ms(text) == 0)
-		report("XSOCKET_TIMEOUT_MS: cannot read",
-		       (struct portlist_word){text, strlen(text)},
-		       "give a number of milliseconds, or leave it out for 5000");
+		report(
+		    "XSOCKET_TIMEOUT_MS: cannot read", (struct portlist_word){text, strlen(text)},
+		    "give a number of milliseconds, or leave it out for " TEXT(HANDOVER_WAIT_MS));
 }
 
 void config_load(void)
