@@ -15,18 +15,12 @@ export function plainWords(text: string): string {
   return text.replaceAll(SDK_WORDS, "");
 }
 
-/* What citty itself refuses: an argument that is missing, or none of those there are. */
-function isCitty(error: unknown): boolean {
-  return error instanceof Error && error.name === "CLIError";
-}
-
 /* Every mistake of a policy has a line of its own. */
 function isPolicy(error: unknown): boolean {
   return error instanceof Error && error.name === "PolicyError";
 }
 
 function exitCode(error: unknown): number {
-  if (isCitty(error)) return EXIT.misused;
   if (error instanceof FailureError) return error.exitCode;
   return MISUSE.has(codeOf(error)) ? EXIT.misused : EXIT.failed;
 }
