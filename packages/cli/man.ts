@@ -69,7 +69,7 @@ function option([name, definition]: [string, ArgDef]): string {
 }
 
 function section(name: string, { meta, args = {} }: Command): string {
-  const text = prose(meta.description ?? "").replace(/([^.])$/, "$1.");
+  const text = prose(meta.description).replace(/([^.])$/, "$1.");
   const options = Object.entries(args).map(option);
   const list = options.length > 0 ? ["", ".Bl -tag -width Ds", ...options, ".El"].join("\n") : "";
   return `.Ss xsocket ${name}\n${text}${list}`;

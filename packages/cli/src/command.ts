@@ -12,7 +12,8 @@ export interface Invocation {
 
 /** A command of citty's that may take a program behind its options. */
 export interface Command<T extends ArgsDef = ArgsDef> extends CommandDef<T> {
-  readonly meta: CommandMeta;
+  /** Its name is the one that commands.ts has for it. */
+  readonly meta: CommandMeta & { readonly description: string };
   readonly args?: T;
   /** How its usage shows the program; without it the command takes none. */
   readonly program?: string;

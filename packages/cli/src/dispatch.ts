@@ -35,8 +35,10 @@ function lenient({ args = {} }: Command): ArgsDef {
 async function runOne(definition: Command, name: string, argv: readonly string[], planFd: number) {
   const { own, program, programIndex } = split(argv, definition);
   const help = `xsocket ${name} --help`;
-  if (own.some((word) => HELP.has(word)))
-    return result(await usage(definition, xsocket, process.stdout));
+  if (own.some((word) => HELP.has(word))) {
+    const named = { ...definition, meta: { ...definition.meta, name } };
+    return result(await usage(named, xsocket, process.stdout));
+  }
   if (own.length === 1 && own.some((word) => word === "--version"))
     return result(String(xsocket.meta.version));
   const lost = own.find((word) => !isText(word));

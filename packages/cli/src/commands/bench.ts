@@ -71,7 +71,7 @@ function shown(rows: readonly Row[]): string {
 }
 
 export default command({
-  meta: { name: "bench", description: "Measure what the server and this machine do" },
+  meta: { description: "Measure what the server and this machine do" },
   args,
   run({ args: { address, seconds, json } }) {
     const durationMs = readSeconds(seconds) * 1000;

@@ -23,7 +23,7 @@ const args = {
 } as const satisfies ArgsDef;
 
 export default command({
-  meta: { name: "completions", description: "Print what a shell needs to complete this command" },
+  meta: { description: "Print what a shell needs to complete this command" },
   args,
   async run({ args: { shell } }) {
     const script = shell === undefined ? undefined : SCRIPTS.get(shell);

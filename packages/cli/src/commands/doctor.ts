@@ -57,7 +57,7 @@ function indented(report: object): string {
 }
 
 export default command({
-  meta: { name: "doctor", description: "Find out what is in the way, and how to clear it" },
+  meta: { description: "Find out what is in the way, and how to clear it" },
   args,
   program: "[-- PROGRAM]",
   run(context) {

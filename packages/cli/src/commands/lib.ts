@@ -6,7 +6,7 @@ import { result } from "../words.ts";
 const NAMES = ["xbind", "xsocket"] as const;
 
 export default command({
-  meta: { name: "lib", description: "Print the absolute path of one of the native libraries" },
+  meta: { description: "Print the absolute path of one of the native libraries" },
   args: {
     name: {
       type: "positional",

@@ -62,7 +62,6 @@ function report(opened: Opened, json: boolean): string {
 
 export default command({
   meta: {
-    name: "open",
     description: "Get one socket by hand: look at it, or hand it to a program",
   },
   args,

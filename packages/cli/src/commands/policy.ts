@@ -148,7 +148,7 @@ function test(policy: Policy, given: Given): void {
 }
 
 export default command({
-  meta: { name: "policy", description: "Check a policy, or say which of its rules decides" },
+  meta: { description: "Check a policy, or say which of its rules decides" },
   args,
   run({ args: given }) {
     const { action, file } = given;

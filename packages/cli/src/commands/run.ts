@@ -86,7 +86,7 @@ function listed(ports: readonly string[], all: boolean): string {
 }
 
 export default command({
-  meta: { name: "run", description: "Run a program whose listed ports open in another namespace" },
+  meta: { description: "Run a program whose listed ports open in another namespace" },
   args,
   program: "-- PROGRAM [ARGUMENT...]",
   run(context) {

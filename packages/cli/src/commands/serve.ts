@@ -3,7 +3,7 @@ import { leaveDirectory } from "../directory.ts";
 import { SERVE_ARGS } from "../serve-args.ts";
 
 export default command({
-  meta: { name: "serve", description: "Hand out sockets of this network namespace" },
+  meta: { description: "Hand out sockets of this network namespace" },
   args: SERVE_ARGS,
   async run({ args }) {
     const { runService } = await import("@xsocket/server");

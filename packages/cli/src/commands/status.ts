@@ -55,7 +55,7 @@ function ask(path: string): ServerStatus {
 }
 
 export default command({
-  meta: { name: "status", description: "Ask a running server how it does" },
+  meta: { description: "Ask a running server how it does" },
   args,
   async run({ args: given }) {
     const path = serverSocket(given.address);

@@ -57,7 +57,7 @@ function entry(name: string, { meta, args = {}, program, separators }: Command):
   const positionals = Object.entries(args).filter(([, { type }]) => type === "positional");
   return {
     name,
-    description: meta.description ?? "",
+    description: meta.description,
     options: [...options(args), HELP],
     positionals: positionals.map(([argument, definition]) =>
       valuesOf({ valueHint: argument.toUpperCase(), ...definition }),
