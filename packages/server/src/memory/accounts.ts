@@ -10,9 +10,9 @@
 import type { SharedLock } from "./lock.ts";
 
 const HEADER = { rows: 0, buckets: 1, made: 2, free: 3 } as const;
-const HEADER_CELLS = 4;
+const HEADER_CELLS = Object.keys(HEADER).length;
 const ACCOUNT = { uid: 0, connections: 1, inFlight: 2, next: 3 } as const;
-const ACCOUNT_CELLS = 4;
+const ACCOUNT_CELLS = Object.keys(ACCOUNT).length;
 const SPARE_ROWS = 64;
 
 /** Makes the memory for so many users at once. */

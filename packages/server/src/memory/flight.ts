@@ -13,7 +13,7 @@ export const UNREAD = { none: 0, plain: 1, socket: 2 } as const;
 
 const KIND = 3; // the bits of UNREAD
 const HEADER = { inFlight: 0, highest: 1 } as const;
-const HEADER_CELLS = 2;
+const HEADER_CELLS = Object.keys(HEADER).length;
 const RECOUNT_MAX = 32; // connections asked in one go
 
 /** Makes the memory for connections with descriptors below this number. */

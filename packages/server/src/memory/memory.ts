@@ -27,7 +27,7 @@ export const FIELD = {
   /** Requests so far, up to 2; questions for the status are some. */
   requests: 8,
 } as const;
-export const FIELDS = 9;
+export const FIELDS = Object.keys(FIELD).length;
 
 /**
  * What a connection is doing. Whoever changes it from a state of waiting to busy is alone with the
@@ -80,7 +80,7 @@ export const THREAD = {
   /** 1 while it serves. */
   serves: 9,
 } as const;
-export const THREAD_FIELDS = 10;
+export const THREAD_FIELDS = Object.keys(THREAD).length;
 
 /** The columns of a thread's counters; each only grows. */
 export const COUNTER = {
@@ -115,7 +115,7 @@ export const TOTAL = {
   /** The last one of those after which a line has begun anew. */
   auditMended: 4,
 } as const;
-const TOTALS = 5;
+const TOTALS = Object.keys(TOTAL).length;
 
 /** The buffers, as they are handed to a thread. */
 export interface Memory {

@@ -10,7 +10,7 @@ const PROBES = 64; // rows that a user may be found in
 
 /** A row for each user and rule. The row number plus one is what a connection remembers. */
 const ROW = { rule: 0, uid: 1, since: 2, sockets: 3, connections: 4 } as const;
-const FIELDS = 5;
+const FIELDS = Object.keys(ROW).length;
 
 /** The counts of one policy, shared by the serving threads. A new policy begins with new ones. */
 export interface QuotaMemory {
