@@ -1,0 +1,25 @@
+import { expect, test } from "bun:test";
+import { COUNTER, COUNTERS, createMemory } from "./memory/memory.ts";
+import { Shared } from "./memory/shared.ts";
+import { readStats } from "./stats.ts";
+
+/** The numbers that a server tells when one of its counters has counted, or none has. */
+function told(place = -1): readonly string[] {
+  const shared = new Shared(createMemory(1, 1));
+  if (place >= 0) shared.count(0, place);
+  return JSON.stringify(readStats(shared)).match(/[\d.]+/g) ?? [];
+}
+
+test("each counter is one of the numbers that are told, and each of these is one counter", () => {
+  const none = told();
+  const changed = Array.from({ length: COUNTERS }, (_, place) => {
+    const numbers = told(place);
+    return [...none.keys()].filter((index) => numbers[index] !== none[index]);
+  });
+  for (const [name, place] of Object.entries(COUNTER)) expect(changed[place], name).toHaveLength(1);
+  for (const [place, numbers] of changed.entries())
+    expect(numbers.length, `place ${place}`).toBeLessThanOrEqual(1);
+  const { sockets, refusals, latency } = readStats(new Shared(createMemory(1, 1)));
+  const inGroups = [sockets, Object.keys(refusals), latency.counts, [latency.sum]].flat().length;
+  expect(new Set(changed.flat()).size).toBe(Object.keys(COUNTER).length + inGroups);
+});
