@@ -6,6 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import * as client from "@xsocket/client";
 import { TABLE } from "../../packages/client/src/_explain.ts";
 import { makeCertificate } from "./certificate.ts";
 import {
@@ -47,18 +48,18 @@ function ofPackages(): Example[] {
   });
 }
 
+const NAMES = Object.keys(client);
+
 /* What the examples of doc comments may use without a word: every public name, and these. */
 const PRELUDE = `
   import * as dgram from "node:dgram";
   import * as http from "node:http";
   import * as https from "node:https";
   import * as tls from "node:tls";
-  import { connect, fetchVia, HttpAgent, HttpsAgent, listen, listenSync, nodeBind, nodeConnect,
-    nodeListen, serve, serveSync, Session, udp, xsocket, xsocketSync, XSocketError } from "@xsocket/client";
+  import { ${NAMES.join(", ")} } from "@xsocket/client";
   const session = new Session({ via: "/run/xsocket/lan" });
   const [key, cert] = [process.env["KEY"] ?? "", process.env["CERT"] ?? ""];
-  void [key, cert, dgram, http, https, tls, connect, fetchVia, HttpAgent, HttpsAgent, listen, listenSync, nodeBind,
-    nodeConnect, nodeListen, serve, serveSync, udp, xsocket, xsocketSync, XSocketError, session];`;
+  void [key, cert, dgram, http, https, tls, session, ${NAMES.join(", ")}];`;
 
 function ofComments(): Example[] {
   const files = readdirSync(SOURCES).filter((name) => /^[a-z]+\.ts$/.test(name));
@@ -159,6 +160,11 @@ describe("the examples of", () => {
     const tsc = [join(ROOT, "node_modules/.bin/tsc"), "-p", dir.path];
     expect((await here.run(tsc)).stdout).toBe("");
   });
+});
+
+test("docs/sdk.md has every public name", () => {
+  const page = readFileSync(join(ROOT, "docs/sdk.md"), "utf8");
+  expect(NAMES.filter((name) => !new RegExp(`\\b${name}\\b`).test(page))).toEqual([]);
 });
 
 test("docs/errors.md says the same as the errors", () => {
