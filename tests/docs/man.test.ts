@@ -8,7 +8,7 @@ const PAGES = ["xsocket.1", "xsocket.3", "xbind.7", "xsocket.service.8"];
 
 test("xsocket(1) has the options and defaults of the code", async () => {
   const page = await Bun.file(join(MAN, "xsocket.1")).text();
-  expect(page, "run: bun packages/cli/man.ts").toBe(await manPage());
+  expect(page, "run: ./dev bun packages/cli/man.ts").toBe(await manPage());
 });
 
 test.each(PAGES)("mandoc finds nothing to say about %s", async (page) => {
