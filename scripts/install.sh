@@ -16,23 +16,43 @@ if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTIN
 fi
 # with links to directories, which install does not make; no prefix, no directories
 find -L "$prefix/" -xdev -type d >"$build/directories" 2>/dev/null || true
-cmake --install "$build" --strip >"$log" 2>&1 || {
+stage=$PWD/$build/stage
+files=$build/install_manifest.txt
+rm -rf "$stage"
+DESTDIR=$stage cmake --install "$build" --strip >"$log" 2>&1 || {
+	cat "$log" >&2
+	exit 1
+}
+echo >>"$files" # the list's last line has no end
+# What runs has these files mapped, and what starts meanwhile needs them whole: each comes beside its
+# place, and takes it by a rename.
+place() {
+	while IFS= read -r file; do
+		mkdir -p -- "${file%/*}" && cp -P -- "$stage$file" "$file.new" || return
+	done <"$files"
+	while IFS= read -r file; do
+		mv -fT -- "$file.new" "$file" || return
+	done <"$files"
+}
+place 2>"$log" || {
+	sed 's/$/.new/' "$files" | while IFS= read -r file; do rm -f -- "$file"; done
 	echo "dev: cannot install below $prefix: run it as root, or name another directory by --prefix ($log says more)" >&2
 	exit 1
 }
+rm -rf "$stage"
 manifest=$prefix/lib/xsocket/manifest
 # made FILE...: the directories below the prefix that were made for these files, each with a slash
 made() {
 	awk -v least="${#prefix}" '{ while (sub("/[^/]*$", "") && length > least) print }' "$@" |
 		sort -u | grep -vxF -f "$build/directories" | sed 's,$,/,'
 }
-# what an earlier version had installed and this one has not stays on the list
+# what an earlier version had installed and this one has not goes; its directories stay on the list
 {
-	cat "$build/install_manifest.txt"
-	echo # the list's last line has no end
-	made "$build/install_manifest.txt"
-	[ ! -f "$manifest" ] || cat "$manifest"
-} | sort -u | grep . >"$build/manifest"
+	cat "$files"
+	made "$files"
+	[ ! -f "$manifest" ] || grep '/$' "$manifest"
+} | sort -u >"$build/manifest"
+[ ! -f "$manifest" ] || grep -v '/$' "$manifest" | grep -vxF -f "$files" | take_away
 cp "$build/manifest" "$manifest"
 if [ "$(id -u)" = 0 ]; then
 	ldconfig 2>/dev/null || true

@@ -1,5 +1,5 @@
 #!/bin/sh
-# prefix.sh - reads [--prefix DIRECTORY] into $prefix; sourced by install.sh and uninstall.sh
+# prefix.sh - reads [--prefix DIRECTORY] into $prefix, and what both need; sourced by install.sh and uninstall.sh
 prefix=/usr/local
 if [ -n "${DESTDIR-}" ]; then # cmake would heed it, and the list of files would not
 	echo "dev: DESTDIR is for who makes a package, by cmake (as packaging/arch/PKGBUILD): unset it, or say --prefix DIRECTORY" >&2
@@ -26,3 +26,17 @@ case $prefix in
 	exit 2
 	;;
 esac
+
+# take_away: removes the files that are named on the standard input, one a line
+take_away() {
+	while IFS= read -r file; do
+		rm -f -- "$file"
+		case $file in
+		*.py) # Python keeps what it has compiled beside it
+			cache=${file%/*}/__pycache__ module=${file##*/}
+			rm -f -- "$cache/${module%.py}".*.pyc
+			[ ! -d "$cache" ] || rmdir --ignore-fail-on-non-empty -- "$cache"
+			;;
+		esac
+	done
+}

@@ -15,16 +15,7 @@ fi
 list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 printf '%s\n' "$(cat "$manifest")" "$manifest" >"$list"
-grep -v '/$' "$list" | while IFS= read -r file; do
-	rm -f -- "$file"
-	case $file in
-	*.py) # Python keeps what it has compiled beside it
-		cache=${file%/*}/__pycache__ module=${file##*/}
-		rm -f -- "$cache/${module%.py}".*.pyc
-		[ ! -d "$cache" ] || rmdir --ignore-fail-on-non-empty -- "$cache"
-		;;
-	esac
-done
+grep -v '/$' "$list" | take_away
 # directories that install has made, the deepest first
 grep '/$' "$list" | sort -r | while IFS= read -r directory; do
 	[ ! -d "$directory" ] || rmdir --ignore-fail-on-non-empty -- "$directory"

@@ -50,10 +50,24 @@ kill $server
 wait $server
 echo "the original's abstract name works"
 
-# as an earlier version, which had a file that there is no more
-touch /usr/local/lib/libxsocket.so.0.0.1
-echo /usr/local/lib/libxsocket.so.0.0.1 >>/usr/local/lib/xsocket/manifest
+# as an earlier version, which had files that there are no more, and whose library runs
+cp /usr/local/lib/libxsocket.so.1 /usr/local/lib/libxsocket.so.9.0.0
+touch /usr/local/lib/former.py
+printf '/usr/local/lib/%s\n' libxsocket.so.9.0.0 former.py >>/usr/local/lib/xsocket/manifest
+/usr/bin/python3 -c 'import py_compile; py_compile.compile("/usr/local/lib/former.py")'
+while [ ! -e /run/installed ]; do sha256sum /usr/local/lib/libxbind.so 2>&1; done | sort -u >/run/seen &
+watch=$!
 "$dev" install
+touch /run/installed
+wait $watch
+[ "$(wc -l </run/seen)" = 1 ] || {
+	echo "in the middle of an install the library is another or none:" >&2
+	cat /run/seen >&2
+	exit 1
+}
+readlink -f /usr/local/lib/libxsocket.so.1 | grep -vF 9.0.0
+echo "an older installation is replaced"
+
 "$dev" uninstall
 find /usr/local | sort | diff /run/before - >&2
 echo "nothing else is gone, and nothing is left"
