@@ -25,8 +25,8 @@ test.each([
   ["libfoo.so libbar.so", "DIR/libxbind.so:libfoo.so:libbar.so"],
   ["/usr/lib/libasan.so.8:/a/libfoo.so", "/usr/lib/libasan.so.8:DIR/libxbind.so:/a/libfoo.so"],
   ["libclang_rt.tsan-x86_64.so", "libclang_rt.tsan-x86_64.so:DIR/libxbind.so"],
-  ["libxbind.so", "libxbind.so"],
-  ["/a/libfoo.so:/old/libxbind.so", "/a/libfoo.so:/old/libxbind.so"],
+  ["libxbind.so", "DIR/libxbind.so"],
+  ["/a/libfoo.so:/old/libxbind.so", "/a/libfoo.so:DIR/libxbind.so"],
 ])("LD_PRELOAD %j becomes %j", (existing, expected) => {
   expect(preloadFrom("xsocket-preload-", existing)).toBe(expected);
 });

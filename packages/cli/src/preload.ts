@@ -8,7 +8,8 @@ const MUST_LEAD = /^lib(?:clang_rt\.)?(?:asan|tsan|hwasan|msan)/;
 
 /**
  * The value of LD_PRELOAD that adds libxbind to what is there. Ours comes first, so that the socket
- * has been swapped before others see it; only sanitizers stay in front of it.
+ * has been swapped before others see it; only sanitizers stay in front of it. Another libxbind gives it
+ * its place: it may be of an older version, or not be there any more.
  *
  * @param existing what LD_PRELOAD holds without us
  * @throws {FailureError} if the library's path cannot stand in LD_PRELOAD, or what is there has lost
@@ -26,7 +27,8 @@ export function preloadWith(existing: string): string {
       `LD_PRELOAD "${existing}" is not UTF-8: name the library by a path that is, such as that of a link to it`,
     );
   const others = existing.split(/[\s:]+/).filter((path) => path !== "");
-  if (others.some((path) => basename(path) === basename(ours))) return existing;
+  const another = others.findIndex((path) => basename(path) === basename(ours));
+  if (another >= 0) return others.with(another, ours).join(":");
   const follower = others.findIndex((path) => !MUST_LEAD.test(basename(path)));
   const at = follower < 0 ? others.length : follower;
   return others.toSpliced(at, 0, ours).join(":");
