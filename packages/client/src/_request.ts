@@ -124,6 +124,8 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
   for (const [name, value] of headers) sent[name] = value;
   delete sent["transfer-encoding"]; // how a body is sent follows from what it is
   if (!(body instanceof ReadableStream)) delete sent["content-length"];
+  // node:http would send that of a DELETE or OPTIONS as it is, for the server to take it for a request
+  else if (sent["content-length"] === undefined) sent["transfer-encoding"] = "chunked";
   if (body instanceof Uint8Array) sent["content-length"] = String(body.byteLength);
   else if (body instanceof Blob) sent["content-length"] = String(body.size);
   else if (body === null && !BODILESS.has(method)) sent["content-length"] = "0";

@@ -87,6 +87,9 @@ await play({
   streams: async () => [
     await text("/echo", { method: "POST", body: streamOf("a", "b") }),
     await text("/echo", { method: "POST", body: streamOf(...PARTS) }),
+    ...(await each(["DELETE", "OPTIONS", "QUERY"], (method) =>
+      text("/echo", { method, body: streamOf("a", "b") }),
+    )),
     await text("/form", { method: "POST", body: form }),
     await text("/echo", { method: "POST", body: Bun.file(import.meta.path).slice(0, 5) }),
   ],
