@@ -98,6 +98,8 @@ const BODIES = {
   "cut-chunk": `${CHUNKED}5\r\nhel`,
   trailer: `${CHUNKED}5\r\nhello\r\n0\r\nx: y\r\n\r\n`,
   more: `${CHUNKED}5\r\nhello\r\n0\r\n\r\nmore`,
+  "no-size-of-gzip":
+    "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
   gzip: encoded("gzip", gzipSync(text)),
   "cut-gzip": encoded("gzip", gzipSync(text).subarray(0, -2)),
   "two-gzips": encoded("gzip", Buffer.concat([gzipSync(text), gzipSync(text)])),

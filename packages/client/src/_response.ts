@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { Duplex, PassThrough, pipeline, type Readable } from "node:stream";
+import { Duplex, finished, PassThrough, pipeline, type Readable } from "node:stream";
 import { createBrotliDecompress, createInflate, createInflateRaw, createUnzip } from "node:zlib";
 import { describe } from "./_bun.ts";
 import { XSocketError } from "./error.ts";
@@ -105,7 +105,8 @@ function decodedBy(source: Readable, { decoder, code }: Encoding): Readable {
   };
   const end = (): void => void plain.end();
   source.on("readable", look).on("end", end);
-  source.on("error", (error) => plain.destroy(error));
+  // it may have failed already: the head and what is wrong with the body can come at once
+  finished(source, (error) => void (error && plain.destroy(error)));
   return plain;
 }
 
