@@ -98,7 +98,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   refuseKeys(asked, options, REFUSED);
   const deadline = new Deadline(options);
   const given = "connect" in options ? options.connect : undefined;
-  const peers = given && (await peersOf(given, options, deadline));
+  const peers = given ? await peersOf(given, options, deadline) : undefined;
   const plan: DatagramPlan = {
     type: "dgram",
     hostname,

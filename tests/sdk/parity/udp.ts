@@ -40,6 +40,15 @@ await play({
     for (const socket of [a, b, a]) socket.close();
     return [log, sent, many, a.closed, attempt(() => a.send("x", 1, hostname))];
   },
+  async "no peer, and what is none"() {
+    const found = [];
+    for (const connect of [null, false, 0, ""]) {
+      const options: object = { hostname, connect };
+      const made = doUdp(options).then((socket) => [socket.address.address, socket.close()]);
+      found.push(await outcome(made));
+    }
+    return found;
+  },
   async "what sockets tell"() {
     const told = [];
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as in JavaScript
