@@ -106,12 +106,12 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
   },
   ask: {
     EPERM: [
-      "the server's policy refuses this kind of socket to this user, or a quota of it is used up",
-      "The server's log names the rule of its policy. Without one only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
+      "the server's policy refuses this kind of socket to this user, a quota of it is used up, or the server may not make it",
+      "The server's log says which, and names the rule. Without a policy only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
     ],
     "EPERM, @name": [
-      "the server's policy refuses this kind of socket to this user, or a quota of it is used up",
-      "The server's log names the rule of its policy. Without one an abstract name serves only root and the server's own user: let others in with --allow-user, or have the server listen at a path.",
+      "the server's policy refuses this kind of socket to this user, a quota of it is used up, or the server may not make it",
+      "The server's log says which, and names the rule. Without a policy an abstract name serves only root and the server's own user: let others in with --allow-user, or have the server listen at a path.",
     ],
     EACCES: [
       "the server may not make this kind of socket",

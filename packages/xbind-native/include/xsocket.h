@@ -35,7 +35,8 @@ extern "C" {
  *   ECONNRESET    the server closed the connection without an answer
  *   EBADMSG       the answer is malformed, or what came with it is not a fresh
  *                 socket of the kind that was asked for
- *   EPERM         the server's policy refuses this kind of socket
+ *   EPERM         the server's policy refuses this kind of socket, or a quota of
+ *                 it is used up, or the server may not make it
  *   EMFILE, ENFILE, ETOOMANYREFS
  *                 a limit or a bound is reached, here or in the server
  *   any other     what socket(2) gave in the server, what connect(2) gave here

@@ -168,6 +168,7 @@ export class Answerer {
       this.#isScarce = true;
       this.#context.say("error", "socket", forNow("make sockets", error), { errno: error });
     }
+    if (error === errno.EPERM) this.#sayForbidden(); // the client takes it for a refusal by a rule
     this.#note("failed", fd, error, "socket");
     return this.#fail(fd, error, COUNTER.failed);
   }
@@ -183,6 +184,13 @@ export class Answerer {
       const command = commandOf(sys, fd, pid);
       return { pid, uid, gid, command, asked, reason: refusal, rule };
     });
+  }
+
+  #sayForbidden(): void {
+    const { pid, uid } = this.#peer;
+    const asked = describeAsked(this.#request);
+    const message = `the kernel does not let this server make ${asked} (EPERM): a raw or packet socket takes CAP_NET_RAW`;
+    this.#context.say("error", "socket", message, { pid, uid, asked });
   }
 
   /* Answers with an error. False when the client has gone. */

@@ -321,6 +321,27 @@ function collections(steps: number): number {
   return length;
 }
 
+test("what a rule allows and the kernel does not is said, since the client's EPERM sends people to the log", () => {
+  const { memory } = idleConnection(1);
+  const orders: Order[] = [];
+  const said: string[] = [];
+  let requests = 1;
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    eventfdTake: () => 0,
+    receivePacket: (fd: number, bytes: Uint8Array) =>
+      requests-- > 0 ? receiveRequest(fd, bytes) : -errno.EAGAIN,
+    socket: () => -errno.EPERM,
+    sendPacket: () => 8,
+  };
+  threadOne(memory, orders, kernel, (word) => {
+    if (word.kind === "log") said.push(word.record.message);
+  }).run();
+  expect(said).toEqual([
+    "the kernel does not let this server make AF_INET SOCK_STREAM IPPROTO_TCP (EPERM): a raw or packet socket takes CAP_NET_RAW",
+  ]);
+});
+
 test("an exception closes the connection and the socket that was to be handed over, each once", () => {
   const { memory, shared } = idleConnection(1);
   const orders: Order[] = [];
