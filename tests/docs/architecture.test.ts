@@ -28,6 +28,7 @@ function fits(file: string, pattern: string): boolean {
 test.each([
   ["Which file of libxbind does what", "packages/xbind-native/src/xbind", "*.c"],
   ["Which file of the client does what", "packages/client/src", "*.ts"],
+  ["Which file of the command does what", "packages/cli/src", "*.ts"],
 ])("%s", (title, directory, pattern) => {
   const files = filesOf(directory, pattern);
   const patterns = named(title, /\.(?:c|ts)$/).filter((name) => !name.includes("/"));
