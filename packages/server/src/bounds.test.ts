@@ -12,6 +12,8 @@ test("a low limit of descriptors lowers what depends on it", () => {
   expect(bounds.maxConnectionsPerUid).toBe(708);
   expect(bounds.maxInFlight).toBe(512);
   expect(bounds.maxInFlightPerUid).toBe(384);
+  // what was asked for is not cut to leave others some
+  expect(fitBounds({ maxInFlightPerUid: 500 }, 1024, 4).maxInFlightPerUid).toBe(500);
 });
 
 test("what the threads need is left to them", () => {

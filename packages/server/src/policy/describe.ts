@@ -25,7 +25,7 @@ export function describeRule(rule: Rule): string {
     rule.socketsPerMinute && `${rule.socketsPerMinute} sockets a minute`,
     rule.connections && `${rule.connections} connections`,
   ];
-  return parts.filter((part) => part !== undefined && part !== 0).join(" ");
+  return parts.filter((part) => part !== undefined).join(" ");
 }
 
 /** What there is to say of a policy that refuses everyone: a file that is empty, or not written yet, is one, too. */

@@ -123,6 +123,7 @@ test("a rule of kind status", () => {
 describe("what is not understood is refused", () => {
   test.each([
     ["rule = 3", '"rule" must be a list of tables'],
+    ["rule = [3]", '"rule" must be a list of tables'],
     ["[rule]\naction = 'allow'", '"rule" must be a list of tables'],
     ["[[rules]]\naction = 'allow'", '"rules" is unknown here'],
     ["[[rule]]", 'rule 1: action must be "allow" or "deny"'],
