@@ -16,6 +16,10 @@
  *   });
  *
  * Whatever is made here is disposed of at the end of its scope, also when the test fails.
+ *
+ * A test that takes a user namespace is test.skipIf(isChrooted). Where there are no new namespaces at all,
+ * scripts/steps.sh leaves out every file with a test that makes one, unless it has the word isContained:
+ * such a file is run, and what needs a namespace in it is test.skipIf(isContained).
  */
 export { createNamespace, type Namespace } from "./namespace.ts";
 export { descriptors, expectNoLeak, guardDescriptors, leaked } from "./descriptors.ts";
