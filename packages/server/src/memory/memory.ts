@@ -24,7 +24,7 @@ export const FIELD = {
   generation: 6,
   /** The next one in the inbox of its owner. */
   next: 7,
-  /** Requests so far, up to 2; questions for the status are some. */
+  /** Requests so far, those for the status included, up to 2. */
   requests: 8,
 } as const;
 export const FIELDS = Object.keys(FIELD).length;
