@@ -66,6 +66,8 @@ test("answers that are out of the ordinary are those of fetch", async () => {
   const headers = { "transfer-encoding": "chunked" };
   const sent = await there(at("echo"), { method: "POST", body: "abc", headers, ...limits });
   expect(await sent.text()).not.toContain("transfer-encoding");
+  const asked = await there(at("echo?#x"), limits);
+  expect(await asked.text()).toContain("GET /echo? HTTP/1.1\r\n");
   const reader = (await there(at("end"), limits)).body?.getReader();
   expect((await reader?.read())?.value?.constructor).toBe(Uint8Array);
   await reader?.cancel();

@@ -97,15 +97,17 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   dropEnded(agent);
   const port = url.port || undefined; // as a text: node:http takes the number 0 for none
   const givenUp = new AbortController(); // ends the connecting: outgoing has no connection until then
+  const place = Object.assign(new URL(url), { username: "", password: "", hash: "" }); // a header already
+  const path = place.href.slice(place.origin.length); // node:http would leave out a query that is empty
   const options = {
     method,
     headers: headersOf(plan),
     agent,
     port,
+    path,
     maxHeaderSize: HEAD_BYTES_MAX,
     [GIVEN_UP]: givenUp.signal,
   };
-  const place = Object.assign(new URL(url), { username: "", password: "" }); // a header already
   const outgoing = secure
     ? https.request(place, { ...tlsOf(plan), ...options })
     : http.request(place, options);
