@@ -103,6 +103,19 @@ test.each(SAID)("%s says: %s", async (page, words) => {
   expect(await rendered(page)).toContain(wanted);
 });
 
+test("xbind(7) names the options without which bind fails", () => {
+  const [, text = ""] = read("docs/man/xbind.7").split("Those with meaning for safety");
+  const [paragraph = ""] = text.split("\n.Ss ");
+  const rows = sources("xbind").matchAll(/^ROW\(\w+, +\d+, +(\w+),.*\bSAFETY\b/gm);
+  const names = new Set([...rows].map(([, name = ""]) => name));
+  expect(names.size).toBeGreaterThan(20);
+  // said in words, or by the name that several have in common
+  const inWords = /_POLICY$|^ATTACH_|^RECORDS$|^AO_|^MD5SIG_EXT$/;
+  for (const name of names)
+    if (!inWords.test(name))
+      expect(paragraph).toMatch(new RegExp(`^\\.Dv [A-Z\\d]+_${name}\\b`, "m"));
+});
+
 test("C and TypeScript have the same numbers", () => {
   expect(constant("ADDRESS_DEFAULT")).toBe(DEFAULT_ADDRESS);
   expect(constant("HANDOVER_WAIT_MS")).toBe(String(DEFAULT_TIMEOUT_MS));
