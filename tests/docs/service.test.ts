@@ -28,7 +28,8 @@ describe("docs/policy.md", () => {
   test("names every key of a rule", () => {
     const keys = ruleKeys();
     expect(keys.length).toBeGreaterThan(5);
-    for (const key of keys) expect(read("docs/policy.md"), key).toContain(`\`${key}\``);
+    const page = read("docs/policy.md");
+    expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
   });
 });
 
@@ -44,5 +45,6 @@ test("docs/systemd.md gives a reason for each key that the units leave out", () 
   const left = /# Left out,[\s\S]*$/.exec(read("packaging/systemd/hardening.conf"))?.[0] ?? "";
   const keys = [...left.matchAll(/\b(\w+)=/g)].map(([, key]) => key ?? "");
   expect(keys.length).toBeGreaterThan(5);
-  for (const key of keys) expect(read("docs/systemd.md"), key).toContain(`\`${key}=\``);
+  const page = read("docs/systemd.md");
+  expect(keys.filter((key) => !page.includes(`\`${key}=\``))).toEqual([]);
 });
