@@ -1,6 +1,5 @@
 # What the tests need to run under qemu-user, and what they cannot have there.
 if(CMAKE_CROSSCOMPILING_EMULATOR)
-  get_property(TESTS DIRECTORY PROPERTY TESTS)
   list(JOIN CMAKE_CROSSCOMPILING_EMULATOR " " WORDS)
   set_tests_properties(${TESTS} PROPERTIES ENVIRONMENT "TEST_EMULATOR=${WORDS}")
 
