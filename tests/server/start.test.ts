@@ -91,6 +91,17 @@ test("a request that has arrived is answered when it stops", async () => {
   expect(await server.program.finished()).toBe(0);
 });
 
+test("who has connected and not asked yet is answered when it stops", async () => {
+  await using server = await startServer();
+  using client = new RawClient(server.path);
+  expect(askOnce(server.path)).toBe(0); // who came before has been accepted
+  server.program.kill("SIGTERM");
+  await eventually("it to have begun to stop", () => !existsSync(server.path));
+  await Bun.sleep(20);
+  expect(client.ask()).toBe(0);
+  expect(await server.program.finished()).toBe(0);
+});
+
 test("requests that clients have sent in advance are answered when it stops, as they receive", async () => {
   await using server = await startServer();
   using clients = rawClients(server.path, 8);

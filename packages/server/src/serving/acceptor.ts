@@ -97,14 +97,19 @@ export class Acceptor {
    * undone, and would wake this thread for ever.
    */
   lost(): void {
-    this.#listens = false;
-    this.#control(EPOLL_CTL_DEL, 0);
+    this.leave();
     this.#context.say(
       "error",
       "accept",
       "nobody can connect any more, since the listening socket was shut down: restart this server, or the socket unit that made it",
       {},
     );
+  }
+
+  /** Accepts nobody any more. */
+  leave(): void {
+    if (this.#listens) this.#control(EPOLL_CTL_DEL, 0);
+    this.#listens = false;
   }
 
   /**

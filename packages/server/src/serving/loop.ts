@@ -213,12 +213,16 @@ export class Loop {
     this.#connections.takeInbox();
     for (let left = options.bounds.backlog; left > 0 && this.#acceptor.isAwaited(); left -= ACCEPTS)
       this.#acceptSome(ACCEPTS);
+    this.#acceptor.leave(); // who comes now is the next server's, and no reason to wake
     const open: number[] = [];
     for (let fd = 0; fd < shared.descriptors; fd++) if (this.#turns.last(fd)) open.push(fd);
     this.#finishOpen(open);
   }
 
-  /* Who asks several times in advance is answered as it receives: an event tells of that. */
+  /*
+   * Who asks several times in advance is answered as it receives, and who has connected as it asks:
+   * events tell of both.
+   */
   #finishOpen(fds: number[]): void {
     const { sys, epollFd } = this.#context;
     const end = sys.monotonic() + LAST_MS;

@@ -96,15 +96,20 @@ export class Turns {
   /**
    * Gives a connection a last turn, and closes it.
    *
-   * @returns whether it is open yet, since its client has asked more than it has received replies
+   * @returns whether it is open yet, since its client has asked more than it has received replies, or
+   *   has connected and not asked yet
    */
   last(fd: number): boolean {
     const { shared, options, sys } = this.#context;
     const state = shared.get(fd, FIELD.state); // first: the number may become another thread's meanwhile
     if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return false;
     if (!shared.change(fd, state, STATE.busy)) return false;
-    const isBehind = state !== STATE.lingering && !this.#isDone(fd);
-    if (isBehind && (sys.poll(fd, POLLIN, 0) & POLLIN) !== 0) {
+    const turn = this.#lastTurn(fd, state);
+    if (turn === TURN.waiting && state === STATE.fresh) {
+      this.#connections.release(fd, STATE.fresh);
+      return true;
+    }
+    if (turn === TURN.answered && (sys.poll(fd, POLLIN, 0) & POLLIN) !== 0) {
       this.#connections.release(fd, STATE.stuck);
       return true;
     }
@@ -112,15 +117,16 @@ export class Turns {
     return false;
   }
 
-  /* Whether nothing more is to be answered, after one turn if the client has received what it was sent. */
-  #isDone(fd: number): boolean {
-    return !this.#connections.isUnread(fd) && this.#answerer.turn(fd) !== TURN.answered;
+  #lastTurn(fd: number, state: number): number {
+    if (state === STATE.lingering) return TURN.over;
+    return this.#connections.isUnread(fd) ? TURN.answered : this.#answerer.turn(fd);
   }
 
   /** Closes a connection that has had its last turn. Its client finds the reply there, not that we hung up. */
   cut(fd: number): void {
     const { shared, sys } = this.#context;
-    if (!shared.change(fd, STATE.stuck, STATE.busy)) return;
+    const state = shared.get(fd, FIELD.state);
+    if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
     sys.shutdown(fd, SHUT_RD); // as fast as they are dropped others might come
     sys.dropPackets(fd);
     this.#connections.close(fd);
