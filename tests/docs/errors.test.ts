@@ -66,6 +66,15 @@ describe("docs/errors.md has", () => {
     expect(Object.keys(INTERNAL).filter((code) => !given.has(code))).toEqual([]);
   });
 
+  test("why libxbind leaves a socket alone", () => {
+    const given = matches(
+      /\b(?:leave|log_left)\([^";]*"([^"]+)"/g,
+      "packages/xbind-native/src/xbind/*.c",
+    );
+    const rows = section("C: ").matchAll(/\bleft alone: ([^|,]*[^|, ])/g);
+    expect([...rows].map(([, why = ""]) => why).toSorted()).toEqual([...given].toSorted());
+  });
+
   test("what the server answers", () => {
     const given = matches(
       /(?:#(?:fail|over)\([^)]*|return |[?:] )errno\.(E[A-Z]+)/g,
