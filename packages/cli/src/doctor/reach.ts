@@ -98,11 +98,15 @@ function refusing(path: string): Row | undefined {
         "the directory",
         `let this user pass: setfacl -m u:${uid}:x ${shellWord(barrier.path)}`,
       )
-    : refusal(
-        "the socket",
-        // root's group gives more than the socket
-        `${stats.gid === 0 ? "" : "add this user to the socket's group, or "}start the server with --group or --mode`,
-      );
+    : refusal("the socket", socketRemedy(stats));
+}
+
+/* Who is in the group may lack nothing but the mode's w; and root's group gives more than the socket. */
+function socketRemedy({ gid, mode }: Stats): string {
+  if ((mode & constants.S_IWGRP) === 0)
+    return "start the server with --group or --mode, such as 0660: to connect takes the right to write";
+  const join = "add this user to the socket's group, which counts from the next login on, or ";
+  return `${gid === 0 ? "" : join}start the server with --group or --mode`;
 }
 
 /** May this user open the socket? The kernel is asked for each step of the path, so ACLs count. */
