@@ -72,7 +72,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     "EACCES, @name": [
       "this abstract name is held by a user who is neither root nor yourself",
-      "See who listens there with ss -xlp. If that server is to be trusted, set XSOCKET_ANY_SERVER=1.",
+      "As root see who listens there with ss -xlp. If that server is to be trusted, set XSOCKET_ANY_SERVER=1.",
     ],
     ENOTDIR: [
       "a part of the path is no directory",

@@ -200,7 +200,7 @@ export async function lockDirectory(sys: Syscalls, directory: string): Promise<n
     }
     throw new ServeError(
       "DIRECTORY_BUSY",
-      `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (lslocks names it), or use a directory of its own`,
+      `another process has held the lock of ${directory} for ${LOCK_WAIT_MS / 1000} s: end it (as root lslocks names it), or use a directory of its own`,
     );
   }
 }
