@@ -1,4 +1,4 @@
-/* What docs/policy.md and docs/systemd.md say of rules and units is so. */
+/* What docs/policy.md, xsocket(1) and docs/systemd.md say of rules and units is so. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -30,6 +30,21 @@ describe("docs/policy.md", () => {
     expect(keys.length).toBeGreaterThan(5);
     const page = read("docs/policy.md");
     expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
+  });
+});
+
+describe("xsocket(1)", () => {
+  const page = read("docs/man/xsocket.1");
+
+  test("its example is a policy", () => {
+    const example = /^\.Bd .*\n(\[\[rule\]\]\n[\s\S]*?)^\.Ed/m.exec(page)?.[1] ?? "";
+    const users = "alice:x:1001:1001::/:\nbob:x:1002:1002::/:\n";
+    const accounts = parseAccounts(users, "monitoring:x:300:\n");
+    expect(parsePolicy("example", example, accounts).rules).toHaveLength(2);
+  });
+
+  test("names every key of a rule", () => {
+    for (const key of ruleKeys()) expect(page, key).toMatch(new RegExp(`^\\.Li ${key}\\b`, "m"));
   });
 });
 
