@@ -80,9 +80,9 @@ EXPORT int xs1_xattr(const char *path, const char *name, void *value, unsigned l
 	return sys_getxattr(path, name, value, len);
 }
 
-EXPORT int xs1_geteuid(void)
+EXPORT unsigned xs1_geteuid(void)
 {
-	return (int)sys_geteuid();
+	return sys_geteuid();
 }
 
 EXPORT int xs1_getsockname(int fd, void *addr, unsigned len)

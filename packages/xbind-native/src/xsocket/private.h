@@ -21,7 +21,7 @@ int xs1_close(int fd);
 int xs1_shutdown(int fd, int how);
 int xs1_fchown(int fd, unsigned uid, unsigned gid);
 int xs1_flock(int fd, int operation);
-int xs1_geteuid(void);
+unsigned xs1_geteuid(void);
 int xs1_umask(int mask);
 int xs1_poll(int fd, int events, int wait_ms);
 
