@@ -158,6 +158,27 @@ test("a server of node: that listens already is refused, and leaves nothing open
   udp6.close();
 });
 
+test("heads of a server of node:http are sent byte for byte, and what follows an upgrade as it is given", async () => {
+  await using server = await startServer();
+  const via = server.path;
+  const web = http.createServer((_, response) => {
+    response.setHeader("x-name", "grün");
+    response.end("grün");
+  });
+  web.on("upgrade", (_, socket) => socket.end("grün"));
+  await nodeListen(web, { via, host: "127.0.0.1" });
+  const ask = async (how: string): Promise<Buffer> => {
+    const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(web.address()) });
+    socket.write(`GET / HTTP/1.1\r\nhost: x\r\nconnection: ${how}\r\nupgrade: x\r\n\r\n`);
+    return Buffer.concat(await socket.toArray());
+  };
+  const answer = await ask("close");
+  expect(answer.toString("latin1")).toContain("x-name: grün\r\n");
+  expect(answer.toString()).toEndWith("grün");
+  expect((await ask("upgrade")).toString()).toBe("grün");
+  web.close();
+});
+
 test("an empty host is none, as for Node", async () => {
   await using server = await startServer();
   const place = { via: server.path, host: "" };

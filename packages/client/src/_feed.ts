@@ -69,7 +69,7 @@ export class Connections {
 
   #listen(event: "request" | "upgrade" | "connect", listener: Listener): void {
     this.#watched.set(event, listener);
-    this.#server.on(event, listener);
+    this.#server.prependListener(event, listener);
   }
 
   /* Only where somebody listens anyway: a server without listeners answers such requests itself. */
@@ -78,11 +78,13 @@ export class Connections {
     this.#listen(event, ({ socket }) => {
       this.#open.delete(socket);
       this.#limit(socket, 0);
+      socket.setDefaultEncoding("utf8"); // what others write is theirs
     });
   };
 
   add(socket: net.Socket): void {
     this.#open.add(socket);
+    socket.setDefaultEncoding("latin1"); // Bun writes heads as text, which are not in UTF-8
     this.#limit(socket, this.#limits.headersTimeout);
     this.#limitSilence(socket);
     socket.once("close", () => {
