@@ -340,6 +340,43 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(stdout + stderr).toMatch(/^page\npage\npage\n(none)?\n$/);
   });
 
+  test("a relay hands heads on byte for byte, and what connections are for", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      import { connect } from "node:net";
+      const web = await serve({
+        via: process.argv[1],
+        hostname: "127.0.0.1",
+        port: 0,
+        fetch: (request, self) => new Response(self.requestIP(request)?.address, { headers: { "x-name": request.headers.get("x-name") ?? "" } }),
+      });
+      const ask = async (...parts) => {
+        const client = connect(web.port, "127.0.0.1").setEncoding("latin1");
+        let answer = "";
+        client.on("data", (text) => (answer += text)).on("error", () => {});
+        for (const part of parts) {
+          client.write(part, "latin1");
+          await Bun.sleep(100);
+        }
+        client.destroy();
+        return answer;
+      };
+      const lines = (answer, what) => answer.match(what)?.join() ?? "none";
+      const name = /x-name: .*(?=\\r)/g;
+      const address = /(?<=\\r\\n\\r\\n)[\\d.]+/g;
+      const body = "content-length: 1000000\\r\\n\\r\\n" + "x".repeat(1000000);
+      console.log(lines(await ask("POST / HTTP/1.1\\r\\nhost: x\\r\\nx-name: gr\\xfcn\\r\\ncontent-length: 1\\r\\n\\r\\nx"), name));
+      console.log(lines(await ask("POST / HTTP/1.1\\r\\nhost: x\\r\\nconnection: close\\r\\n" + body), address));
+      const h2c = "GET / HTTP/1.1\\r\\nhost: x\\r\\nx-name: gr\\xfcn\\r\\nconnection: upgrade\\r\\nupgrade: h2c\\r\\n\\r\\n";
+      const upgraded = await ask(h2c, "GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n");
+      console.log(lines(upgraded, name), lines(upgraded, address));
+      process.exit();`;
+    const argv = [process.execPath, "-e", script, server.path];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("x-name: grün\n127.0.0.1\nx-name: grün 127.0.0.1\n");
+  });
+
   test("a relay without a directory for its socket says so", async () => {
     await using server = await startServer();
     const script = `

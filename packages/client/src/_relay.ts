@@ -50,7 +50,9 @@ function requestBehind(
   agent: http.Agent | false,
 ): http.ClientRequest {
   const { method, url: path } = request;
-  const headers = { ...request.headers, [behind.header]: peerText(request) };
+  // whether its connection is to stay is between the client and us
+  const { connection: _, ...sent } = request.headers;
+  const headers = { ...sent, [behind.header]: peerText(request) };
   const options = { socketPath: behind.path, method, path, headers, agent };
   // The server behind is our own: it shows the user's certificate, made for another name.
   return behind.secure
@@ -77,6 +79,7 @@ function relayRequest(
     answer.pipe(response);
     answer.on("close", () => answer.complete || response.destroy()); // the rest will not come
   });
+  inner.on("socket", (socket) => socket.setDefaultEncoding("latin1")); // for the head: see Connections
   inner.on("error", () => response.destroy());
   response.on("close", () => inner.destroy());
   if (hasBody(request)) inner.flushHeaders(); // it may be answered before it has come
@@ -95,9 +98,12 @@ function relayUpgrade(
   rest: Buffer,
 ): void {
   const inner = openBehind(behind);
-  const pairs = Object.entries({ ...request.headers, [behind.header]: peerText(request) });
+  const { headers } = request;
+  // what else comes over it would be piped without the client's address: Bun takes no other upgrade
+  const only = headers.upgrade?.toLowerCase() === "websocket" ? {} : { connection: "close" };
+  const pairs = Object.entries({ ...headers, ...only, [behind.header]: peerText(request) });
   const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
-  inner.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`);
+  inner.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
   if (rest.length > 0) inner.write(rest);
   for (const [from, to] of [
     [inner, client],
