@@ -80,7 +80,7 @@ export const SERVE_ARGS = {
   "max-in-flight-per-user": bound("maxInFlightPerUid", "The same of each user"),
   "first-request-ms": bound("firstRequestMs", "Time for the first request, in milliseconds"),
   "take-reply-ms": bound("takeReplyMs", "Time to receive a reply, in milliseconds"),
-  backlog: bound("backlog", "Connections waiting to be accepted"),
+  backlog: bound("backlog", "Connections waiting to be accepted, net.core.somaxconn at most"),
 } as const satisfies ArgsDef;
 
 /** What the value of an option may be. */
