@@ -2,7 +2,7 @@
  * A client in the machine: takes sockets from a server and tells what became of them.
  *
  *   client.ts take PATH [tcp|udp PORT]         the socket's namespace, and what bind says
- *   client.ts send PATH HOST                   what sending a datagram to HOST says
+ *   client.ts send PATH HOST [COMMAND]         what sending a datagram to HOST says, after a COMMAND
  *   client.ts listen PATH PORT                 what the SDK says of listening there
  *   client.ts own -                            the namespace that the client itself is in
  *   client.ts load PATH SECONDS                asks all the time; how often, and who owns the sockets
@@ -45,8 +45,9 @@ function bind(kind: string, port: number): void {
   console.log(outcome(() => checked("bind", native.bind(socket.fd, to, to.byteLength))));
 }
 
-function send(host: string): void {
+function send(host: string, command = "true"): void {
   using socket = take("dgram");
+  Bun.spawnSync(["sh", "-c", command]);
   const to = address(host, 9);
   const bytes = new Uint8Array(new ArrayBuffer(1));
   console.log(
@@ -76,7 +77,7 @@ async function listening(port: number): Promise<void> {
 
 const ACTIONS: Record<string, () => unknown> = {
   take: () => bind(rest[0] ?? "tcp", Number(rest[1] ?? 0)),
-  send: () => send(rest[0] ?? ""),
+  send: () => send(rest[0] ?? "", rest[1]),
   listen: () => listening(Number(rest[0])),
   load: () => load(Number(rest[0])),
   own: () => console.log(String(ownNetnsCookie())),

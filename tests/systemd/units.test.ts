@@ -292,6 +292,12 @@ systemctl start program`);
       (await machine.client(0, "send", from, host)).stdout.trim();
     expect(await send(path, "10.1.2.3")).toBe("ok");
     expect(await send(path, "198.51.100.7")).toBe("EPERM");
+    // also for those that are out before; SocketBindDeny= does not: docs/security.md
+    for (const command of ["restart xsocket-restricted@web", "daemon-reload", "daemon-reexec"]) {
+      const late = await machine.client(0, "send", path, "198.51.100.7", `systemctl ${command}`);
+      expect([command, late.stdout.trim()]).toEqual([command, "EPERM"]);
+    }
+    await machine.shell("systemctl restart xsocket-restricted@web");
     const { stdout } = await machine.client(0, "listen", path, "8081");
     expect(stdout).toContain("the server's unit denies the port (EPERM)");
     expect(await ask(machine, 0, DEFAULT, "tcp", "8081")).toBe("ok");
