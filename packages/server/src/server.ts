@@ -109,6 +109,7 @@ export async function serve(given: ServeOptions = {}): Promise<Server> {
     auditFd = beginAudit(options.auditFile, shared);
     const common = {
       listenFd: claim.listenFd,
+      ownsListener: options.listenFd === undefined || options.ownsFile === true,
       memory,
       bounds,
       about,

@@ -18,6 +18,7 @@ export function threadOptions(
   return {
     index: 0,
     listenFd: -1,
+    ownsListener: true,
     memory,
     bounds,
     policy: { policy, quotas: createQuotaMemory(descriptors) },

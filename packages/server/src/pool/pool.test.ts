@@ -54,6 +54,7 @@ async function failingPool(
   const records: LogRecord[] = [];
   const common: Common = {
     listenFd: claim.listenFd,
+    ownsListener: true,
     memory,
     bounds,
     about: { address: path, file: undefined, namespace: undefined, bounds, startedAt: 0 },

@@ -7,7 +7,7 @@ import {
   EPOLLIN,
   EPOLLRDHUP,
   errno,
-  POLLIN,
+  SHUT_RD,
 } from "@xsocket/xbind-native";
 import { roomFor } from "../bounds.ts";
 import { COUNTER, FIELD, THREAD } from "../memory/memory.ts";
@@ -73,12 +73,6 @@ export class Acceptor {
     return this.#listens && this.#pausedUntil === 0;
   }
 
-  /** Whether somebody waits to be accepted. */
-  isAwaited(): boolean {
-    const { sys, options } = this.#context;
-    return this.#listens && sys.poll(options.listenFd, POLLIN, 0) > 0;
-  }
-
   /** Milliseconds until accepting goes on after a pause; -1 when there is none. */
   waitMs(): number {
     if (this.#pausedUntil === 0) return -1;
@@ -97,7 +91,7 @@ export class Acceptor {
    * undone, and would wake this thread for ever.
    */
   lost(): void {
-    this.leave();
+    this.#leave();
     this.#context.say(
       "error",
       "accept",
@@ -106,10 +100,23 @@ export class Acceptor {
     );
   }
 
-  /** Accepts nobody any more. */
-  leave(): void {
-    if (this.#listens) this.#control(EPOLL_CTL_DEL, 0);
+  #leave(): void {
     this.#listens = false;
+    this.#control(EPOLL_CTL_DEL, 0);
+  }
+
+  /**
+   * Accepts those who wait, and nobody after them: who comes later is refused, or left to the next
+   * server where that has the listening socket too.
+   */
+  finish(): void {
+    const { sys, options } = this.#context;
+    if (!this.#listens) return;
+    this.#leave();
+    if (options.ownsListener) sys.shutdown(options.listenFd, SHUT_RD);
+    for (let left = options.bounds.backlog; left > 0 && this.accept(ACCEPTS); left -= ACCEPTS)
+      this.#settle();
+    this.#settle();
   }
 
   /**

@@ -211,9 +211,7 @@ export class Loop {
     this.#tick.start();
     shared.retire(options.index);
     this.#connections.takeInbox();
-    for (let left = options.bounds.backlog; left > 0 && this.#acceptor.isAwaited(); left -= ACCEPTS)
-      this.#acceptSome(ACCEPTS);
-    this.#acceptor.leave(); // who comes now is the next server's, and no reason to wake
+    this.#acceptor.finish();
     const open: number[] = [];
     for (let fd = 0; fd < shared.descriptors; fd++) if (this.#turns.last(fd)) open.push(fd);
     this.#finishOpen(open);

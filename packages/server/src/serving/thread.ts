@@ -11,6 +11,8 @@ import type { Voice } from "./say.ts";
 export interface ThreadOptions {
   readonly index: number;
   readonly listenFd: number;
+  /** Whether no other process has the listening socket. */
+  readonly ownsListener: boolean;
   readonly memory: Memory;
   readonly bounds: Bounds;
   readonly policy: PolicyInForce;
