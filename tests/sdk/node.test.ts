@@ -482,3 +482,25 @@ test("an agent of node:https looks for the certificate of the servername that it
   expect(await outcome("web.test", "other.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
   agent.destroy();
 });
+
+test("the signal of an agent of node:https ends a handshake, too", async () => {
+  await using server = await startServer();
+  const via = server.path;
+  const [greeted, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const silent = await listen({
+    via,
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: () => greeted.resolve(), close: () => closed.resolve() },
+  });
+  const given = new AbortController();
+  const agent = new HttpsAgent({ via, signal: given.signal });
+  const asked = https.get({ host: "127.0.0.1", port: silent.port, agent });
+  const failure = once(asked, "error");
+  await greeted.promise;
+  const reason = new Error("enough");
+  given.abort(reason);
+  expect(await failure).toEqual([reason]);
+  await closed.promise;
+  silent.stop(true);
+});

@@ -74,7 +74,7 @@ class Connector {
 
   /* The handshake is a part of making a connection, and Bun waits for it without an end. */
   #limit(stream: tls.TLSSocket, peer: string, from: number): void {
-    const { timeoutMs = DEFAULT_TIMEOUT_MS, via } = this.#through;
+    const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, via } = this.#through;
     const late = (): void => {
       const asked = `secure the connection to ${peer}`;
       const failure = { code: "ETIMEDOUT", step: "connect", server: pathOf(via), asked } as const;
@@ -82,7 +82,13 @@ class Connector {
     };
     const leftMs = Math.min(LONGEST_MS, from + timeoutMs - performance.now());
     const timer = setTimeout(late, Math.max(1, leftMs));
-    for (const event of ["secureConnect", "close"]) stream.once(event, () => clearTimeout(timer));
+    const abort = (): void => void stream.destroy(signal?.reason);
+    signal?.addEventListener("abort", abort);
+    const made = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+    stream.once("secureConnect", made).once("close", made);
   }
 
   /** Ends the connections that are being made. */
@@ -95,8 +101,9 @@ class Connector {
 }
 
 /**
- * An http.Agent whose connections go out of the target namespace. Options of http.Agent itself, such as
- * `maxSockets`, are a second argument.
+ * An http.Agent whose connections go out of the target namespace. `timeoutMs` and `signal` end the making
+ * of a connection, and a request whose own cannot be made gets the XSocketError of connect. Options of
+ * http.Agent itself, such as `maxSockets`, are a second argument.
  *
  * @example
  * http.get("http://10.64.0.1/", { agent: new HttpAgent({ via: "/run/xsocket/vpn" }) });
@@ -121,8 +128,9 @@ export class HttpAgent extends http.Agent {
 }
 
 /**
- * An https.Agent whose connections go out of the target namespace. Options of https.Agent itself, such as
- * `maxSockets`, are a second argument.
+ * An https.Agent whose connections go out of the target namespace. `timeoutMs`, which counts the TLS
+ * handshake too, and `signal` end the making of a connection, and a request whose own cannot be made gets
+ * the XSocketError of connect. Options of https.Agent itself, such as `maxSockets`, are a second argument.
  *
  * @example
  * https.get("https://web.test/", { agent: new HttpsAgent({ via: "/run/xsocket/vpn" }) });
