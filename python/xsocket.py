@@ -8,7 +8,7 @@ A thin layer over libxsocket.so. An xsocket server in the other namespace makes 
         listener.bind(("", 3000))
         listener.listen()
 
-See xsocket(3). The directory in XSOCKET_LIBDIR is searched for the library before the linker's.
+See xsocket(3). XSOCKET_LIBDIR names the directory of the library, instead of the linker's.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def socket(
     Python's signal handlers, and so Ctrl-C, have their turn when it returns.
 
     Raises OSError, with ``errno`` as xsocket(3) lists it and ``filename`` the server's path; and
-    OSError without an errno when libxsocket.so.1 cannot be loaded.
+    OSError without an errno when libxsocket.so.1 cannot be loaded. ValueError for a path with a NUL byte.
     """
     # fsencode: a NUL byte would cut the path silently in C
     name = None if path is None else os.fsencode(path)

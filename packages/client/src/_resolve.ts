@@ -13,7 +13,7 @@ import type { Session } from "./session.ts";
 /** How host names become addresses. */
 export interface Naming {
   /**
-   * Returns the IP addresses of a host name, best first, instead of the name servers.
+   * Returns the IP addresses of a host name, best first, instead of /etc/hosts and the name servers.
    *
    * @example
    * lookup: (hostname) => (hostname === "printer" ? ["10.0.0.9"] : [])

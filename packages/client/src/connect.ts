@@ -203,7 +203,8 @@ async function adopt<Data>(
 
 /**
  * Bun.connect from the target namespace: the same handlers, the same socket. It resolves once the
- * connection stands; with `tls` the certificate is checked against `hostname`.
+ * connection stands. With `tls` the handshake comes after that, and the certificate is checked against
+ * its `serverName`, or else against `hostname`.
  *
  * @throws {XSocketError} ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, ETIMEDOUT at step connect;
  *   ENOTFOUND at step resolve; ENOENT, … at step reach. `connectError` is called as well.

@@ -24,8 +24,8 @@ export interface SessionOptions {
 }
 
 /**
- * Keeps one connection to a server open and gets many sockets over it, at several times the rate of
- * {@link xsocket}. Requests may overlap. The connection is made at the first request; when the server
+ * Keeps one connection to a server open and gets many sockets over it, at two to three times the rate
+ * of {@link xsocket}. Requests may overlap. The connection is made at the first request; when the server
  * was restarted, or this process has changed its effective uid, it is made again by itself, and what
  * was under way is asked once more. It does not keep the process alive. Each Worker has its own.
  *
@@ -213,7 +213,7 @@ export class Session implements Disposable {
 const SHARED_IDLE_MS = 250;
 const shared = new Map<string, Session>();
 
-/** The session that connect, listen, udp and fetchVia use: yours, or one for each server of this thread. */
+/** The session that is used for a `via`: yours, or one for each server of this thread. */
 export function sessionFor(via: string | Session = DEFAULT_ADDRESS): Session {
   if (via instanceof Session) return via;
   const known = shared.get(via) ?? new Session({ via, idleMs: SHARED_IDLE_MS });
