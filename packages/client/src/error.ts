@@ -26,7 +26,7 @@ export type XSocketStep =
 export interface XSocketFailure {
   readonly code: string;
   readonly step: XSocketStep;
-  /** The control socket; the default one if undefined. */
+  /** The control socket; if undefined the default one, or at `options` none. */
   readonly server?: string | undefined;
   /** What was attempted, to be read after "cannot", for example "connect to 10.0.0.1:80". */
   readonly asked: string;
@@ -49,12 +49,12 @@ export interface XSocketFailure {
  */
 export class XSocketError extends Error {
   override readonly name = "XSocketError";
-  /** The name of an errno, for example "ECONNREFUSED", or ENOTFOUND for a host name that does not exist. */
+  /** The name of an errno, for example "ECONNREFUSED", or what became of a host name: ENOTFOUND, ESERVFAIL, …. */
   readonly code: string;
   /** What was being done. ECONNREFUSED at `reach` is about the server, at `connect` about the peer. */
   readonly step: XSocketStep;
-  /** The server's control socket, as it was given. */
-  declare readonly server: string;
+  /** The server's control socket, as it was given; may be missing at `options`. */
+  declare readonly server?: string;
   /** The number of `code` as Node and Bun give it, below 0; missing where no system call has failed. */
   declare readonly errno?: number;
   /** What was attempted, for example "get an IPv6 stream socket". */
@@ -85,7 +85,8 @@ export class XSocketError extends Error {
     const number = cause instanceof SyscallError && { errno: -cause.errno };
     this.#cause = cause;
     // The message says these already: they are not enumerable, so that they are not printed once more.
-    for (const [name, value] of Object.entries({ server, remedy, asked, ...number }))
+    const named = (failure.server !== undefined || failure.step !== "options") && { server };
+    for (const [name, value] of Object.entries({ ...named, remedy, asked, ...number }))
       Object.defineProperty(this, name, { value });
     this.stack = callersStack(this.stack);
   }

@@ -43,6 +43,18 @@ async function failureOf(options: XSocketOptions): Promise<XSocketError> {
   return sync;
 }
 
+async function whereOf(run: Promise<unknown>): Promise<unknown> {
+  const error = await run.catch((thrown: unknown) => thrown);
+  return error instanceof XSocketError ? [error.step, error.server] : error;
+}
+
+test("an error about the arguments names no server that was not asked for", async () => {
+  const via = "/run/xsocket/none";
+  const peer = { hostname: "127.0.0.1", socket: { data() {} } };
+  expect(await whereOf(connect({ via, ...peer, port: -1 }))).toEqual(["options", undefined]);
+  expect(await whereOf(connect({ via, ...peer, port: 1 }))).toEqual(["reach", via]);
+});
+
 test("a server that is not there is an error that says what to do", async () => {
   using dir = tempDir();
   const via = dir.join("control");
