@@ -14,7 +14,14 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { RESPONSE_BYTES } from "@xsocket/protocol";
+import {
+  AF_UNIX,
+  encodeAddress,
+  parseAddress,
+  RESPONSE_BYTES,
+  SOCK_CLOEXEC,
+  SOCK_SEQPACKET,
+} from "@xsocket/protocol";
 import { errno } from "@xsocket/xbind-native";
 import {
   eventually,
@@ -113,6 +120,19 @@ test("who comes to a name while its server stops is refused, instead of waiting 
     if (rc >= 0) native.close(rc);
     return rc === -errno.ECONNREFUSED;
   });
+  expect(client.ask()).toBe(0);
+  expect(await server.program.finished()).toBe(0);
+});
+
+test("its name is free as soon as it stops, while its last client is answered", async () => {
+  await using server = await startServer({ path: `@xsocket-test-${process.pid}` });
+  using client = new RawClient(server.path);
+  expect(askOnce(server.path)).toBe(0);
+  server.program.kill("SIGTERM");
+  const next = native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  const name = encodeAddress(parseAddress(server.path));
+  await eventually("the name to be free", () => native.bind(next, name, name.byteLength) === 0);
+  native.close(next);
   expect(client.ask()).toBe(0);
   expect(await server.program.finished()).toBe(0);
 });

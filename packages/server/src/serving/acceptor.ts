@@ -107,16 +107,18 @@ export class Acceptor {
 
   /**
    * Accepts those who wait, and nobody after them: who comes later is refused, or left to the next
-   * server where that has the listening socket too.
+   * server where that has the listening socket too. If not, that may take its name.
    */
   finish(): void {
-    const { sys, options } = this.#context;
+    const { sys, shared, options } = this.#context;
     if (!this.#listens) return;
     this.#leave();
     if (options.ownsListener) sys.shutdown(options.listenFd, SHUT_RD);
     for (let left = options.bounds.backlog; left > 0 && this.accept(ACCEPTS); left -= ACCEPTS)
       this.#settle();
     this.#settle();
+    if (!options.ownsListener) return;
+    sys.dupOnto(shared.thread(options.index, THREAD.wake), options.listenFd); // which the main thread closes
   }
 
   /**
