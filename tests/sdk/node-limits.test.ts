@@ -126,3 +126,10 @@ test("setTimeout of the server counts, and 0 is for ever", async () => {
   expect((await exchange(patient.port, HEAD, 1500))[1]).toBe(false);
   expect((await exchange(patient.port, "", 500))[1]).toBe(false);
 }, 20_000);
+
+test("requests past maxRequestsPerSocket are refused", async () => {
+  await using server = await startServer();
+  await using started = await start(server.path, { maxRequestsPerSocket: 2 });
+  const [answer] = await exchange(started.port, HEAD.repeat(3), 500);
+  expect(answer.match(/(?<=HTTP\/1.1 )\d+/g)).toEqual(["200", "200", "503"]);
+});
