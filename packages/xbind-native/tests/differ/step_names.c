@@ -141,17 +141,13 @@ void step_names(void)
 void step_shutdown(void)
 {
 	int fd = a_socket(), how = one_in(20) ? 3 : (int)below(3);
-	union address address;
-	socklen_t len;
 	int type = 0;
+	socklen_t len = sizeof(type);
 
 	/* Nothing tells that a socket was shut for writing, or is open again: xbind(7). */
-	len = sizeof(type);
 	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
 	if ((how == SHUT_WR || (how == SHUT_RDWR && sequence.execs)) && type == SOCK_STREAM &&
-	    address_of(fd, &address, &len) &&
-	    (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6) &&
-	    address.in.sin_port == 0) {
+	    is_movable(fd)) {
 		say("shutdown %d passed over", fd);
 		return;
 	}
