@@ -17,9 +17,9 @@ static const struct {
 	int where;
 } steps[] = {
     {step_socket, 20, IN_ANY | IN_CALM},
-    {step_pair, 1, IN_ANY},
+    {step_pair, 2, IN_ANY},
     {step_bind, 30, IN_ANY | IN_CALM},
-    {step_reserved, 2, IN_ANY},
+    {step_reserved, 3, IN_ANY},
     {step_listen, 10, IN_ANY | IN_CALM},
     {step_connect, 10, IN_ANY},
     {step_accept, 5, IN_ANY},
@@ -27,6 +27,7 @@ static const struct {
     {step_shutdown, 3, IN_ANY},
     {step_send, 10, IN_ANY},
     {step_receive, 8, IN_ANY},
+    {step_vector, 6, IN_ANY},
     {step_option_common, 20, IN_ANY | IN_CALM | IN_CHILD},
     {step_option_any, 15, IN_ANY | IN_CALM | IN_CHILD},
     {step_option_shaped, 15, IN_ANY},
@@ -38,6 +39,7 @@ static const struct {
     {step_fcntl, 10, IN_ANY},
     {step_ioctl, 5, IN_ANY},
     {step_stat, 3, IN_ANY},
+    {step_told, 8, IN_ANY},
     {step_chown, 3, IN_ANY},
     {step_pass, 1, IN_ANY},
     {step_fork, 1, 0},

@@ -3,6 +3,7 @@
 #include "differ/differ.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -163,6 +164,31 @@ static int call_reserved(int fd, struct sockaddr_in *ret)
 	before_call();
 	return bindresvport(fd, ret);
 }
+
+/* With a socket of its own. The ports of earlier ones may be taken for a while. */
+static void make_reserved(void)
+{
+	static const int starts[] = {1023, 700, 512, 511, -1, 65535};
+	static const sa_family_t families[] = {AF_INET, AF_INET, AF_INET6, AF_UNIX};
+	int port = ONE_OF(starts), start = port, fd;
+	sa_family_t family = ONE_OF(families);
+	union address address;
+	socklen_t len;
+
+	say("rresvport %d %d", start, family);
+	before_call();
+	fd = family == AF_INET && one_in(2) ? rresvport(&port) : rresvport_af(&port, family);
+	if (fd >= 0)
+		before_call();
+	say_result(fd);
+	if (address_of(fd, &address, &len))
+		say_address(&address, len);
+	if (fd >= 0)
+		say(" %s", port == port_of(fd) ? "told" : "not told");
+	else
+		say(" %s", port == start ? "as before" : "changed");
+	keep(fd);
+}
 #endif
 
 /* A port below 1024, chosen by libc. */
@@ -173,6 +199,10 @@ void step_reserved(void)
 	union address address;
 	socklen_t len;
 
+	if (one_in(3)) {
+		make_reserved();
+		return;
+	}
 	settle_socket(fd);
 	if (is_passed_over(fd))
 		return;

@@ -35,10 +35,24 @@ void step_send(void)
 	say_result(sendto(fd, bytes, count, flag, named ? &address.any : NULL, len));
 }
 
+/* But for times, ports, and labels of the kernel's choice. */
+static bool is_same_each_time(const struct cmsghdr *head)
+{
+	if (head->cmsg_level == IPPROTO_IPV6)
+		return head->cmsg_type != 11 /* FLOWINFO */ && head->cmsg_type != 74;
+	return head->cmsg_level == IPPROTO_IP && head->cmsg_type != 20 /* ORIGDSTADDR */;
+}
+
 static void say_controls(struct msghdr *message)
 {
-	for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head; head = CMSG_NXTHDR(message, head))
-		say(" control %d %d %d", head->cmsg_level, head->cmsg_type, (int)head->cmsg_len);
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(message); head;
+	     head = CMSG_NXTHDR(message, head)) {
+		size_t len = head->cmsg_len - CMSG_LEN(0);
+
+		say(" control %d %d %zu ", head->cmsg_level, head->cmsg_type, len);
+		if (is_same_each_time(head)) /* behind 16 bytes of an error comes an address */
+			say_bytes(CMSG_DATA(head), len < 16 ? len : 16);
+	}
 }
 
 void step_receive(void)

@@ -14,6 +14,8 @@
 #define FIOGETOWN 0x8903
 #define FIOSETOWN 0x8901
 #endif
+#define SIOCSPGRP_ 0x8902
+#define SIOCGPGRP_ 0x8904
 #ifndef SIOCOUTQNSD
 #define SIOCOUTQNSD 0x894b
 #endif
@@ -161,11 +163,13 @@ void step_fcntl(void)
 
 void step_ioctl(void)
 {
-	static const unsigned long requests[] = {FIONBIO,     FIOASYNC,  FIOCLEX,  FIONCLEX,
-	                                         FIOSETOWN,   FIOGETOWN, FIONREAD, TIOCOUTQ,
-	                                         SIOCOUTQNSD, 0x8905 /* SIOCATMARK */};
+	static const unsigned long requests[] = {
+	    FIONBIO,    FIOASYNC,  FIOCLEX,  FIONCLEX,    FIOSETOWN,
+	    FIOGETOWN,  FIONREAD,  TIOCOUTQ, SIOCOUTQNSD, 0x8905 /* SIOCATMARK */,
+	    SIOCSPGRP_, SIOCGPGRP_};
 	int fd = a_fd(), value = (int)below(2);
 	unsigned long request = ONE_OF(requests);
+	bool sets_owner = request == FIOSETOWN || request == SIOCSPGRP_;
 	union address peer;
 	socklen_t len = sizeof(peer.storage);
 
@@ -173,14 +177,14 @@ void step_ioctl(void)
 	if ((request == TIOCOUTQ || request == SIOCOUTQNSD) && getpeername(fd, &peer.any, &len) < 0)
 		return;
 
-	if (request == FIOSETOWN)
+	if (sets_owner)
 		value = someone();
-	say("ioctl %d %lx %s", fd, request, request == FIOSETOWN ? who(value) : value ? "1" : "0");
+	say("ioctl %d %lx %s", fd, request, sets_owner ? who(value) : value ? "1" : "0");
 	before_call();
 	say_result(syscall(SYS_ioctl, fd, request, &value)); /* whose request is an int in musl */
-	if (request == FIOGETOWN)
+	if (request == FIOGETOWN || request == SIOCGPGRP_)
 		say(" %s", who(value));
-	else if (request != FIOSETOWN)
+	else if (!sets_owner)
 		say(" %d", value);
 }
 

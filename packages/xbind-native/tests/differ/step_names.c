@@ -2,7 +2,10 @@
 /* step_names.c - sockets, and what gives them names and peers */
 #include "differ/differ.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -49,12 +52,19 @@ void step_socket(void)
 	keep(fd);
 }
 
+/* Two that are no Internet sockets, or no sockets. */
 void step_pair(void)
 {
-	int fds[2] = {-1, -1};
+	int fds[2] = {-1, -1}, way = (int)below(4);
 
+	say("pair way %d", way);
 	before_call();
-	say_result(socketpair(AF_UNIX, one_in(2) ? SOCK_STREAM : SOCK_DGRAM, 0, fds));
+	if (way == 0)
+		say_result(pipe2(fds, one_in(2) ? O_NONBLOCK : 0));
+	else if (way == 1)
+		say_result(fds[0] = eventfd(below(2), EFD_NONBLOCK));
+	else
+		say_result(socketpair(AF_UNIX, way == 2 ? SOCK_STREAM : SOCK_DGRAM, 0, fds));
 	keep(fds[0]);
 	keep(fds[1]);
 }
