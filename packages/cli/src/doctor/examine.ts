@@ -1,4 +1,4 @@
-import { askedRow, handoverRows, KIND_NAMES, namespaceRow } from "./handover.ts";
+import { askedRow, handoverRows, KINDS, namespaceRow } from "./handover.ts";
 import { isUsable, librariesRow, programRow } from "./local.ts";
 import { PORT_NAMES, portRows } from "./port.ts";
 import { permissionRow, serverRow, socketRow } from "./reach.ts";
@@ -26,7 +26,8 @@ function reachRows(socket: string): Row[] {
 }
 
 function unasked(setup: Setup, why: string): Row[] {
-  const names = [...KIND_NAMES, "namespace", ...(setup.ports.length > 0 ? PORT_NAMES : [])];
+  const kinds = KINDS.map(({ name }) => name);
+  const names = [...kinds, "namespace", ...(setup.ports.length > 0 ? PORT_NAMES : [])];
   return names.map((name) => skipped(name, why));
 }
 

@@ -8,16 +8,14 @@ import { failed, ok, type Row, skipped, warned } from "./row.ts";
 
 const WAIT_MS = 2000;
 
-/** The kinds of socket that are tried, by the name of their row. */
-export const KINDS = {
-  tcp4: { family: 4, type: "stream", title: "TCP over IPv4" },
-  udp4: { family: 4, type: "dgram", title: "UDP over IPv4" },
-  tcp6: { family: 6, type: "stream", title: "TCP over IPv6" },
-  udp6: { family: 6, type: "dgram", title: "UDP over IPv6" },
-} as const;
-export type KindName = keyof typeof KINDS;
-export type Kind = (typeof KINDS)[KindName];
-export const KIND_NAMES: readonly KindName[] = ["tcp4", "udp4", "tcp6", "udp6"];
+/** The kinds of socket that are tried, each with the name of its row. */
+export const KINDS = [
+  { name: "tcp4", family: 4, type: "stream", title: "TCP over IPv4" },
+  { name: "udp4", family: 4, type: "dgram", title: "UDP over IPv4" },
+  { name: "tcp6", family: 6, type: "stream", title: "TCP over IPv6" },
+  { name: "udp6", family: 6, type: "dgram", title: "UDP over IPv6" },
+] as const;
+export type Kind = (typeof KINDS)[number];
 
 /** Splits a client's error into what was found and what to do. */
 export function rowOfError(name: string, error: unknown): Row {
@@ -51,16 +49,16 @@ function hasIpv6(): boolean {
 export function handoverRows(
   via: string,
   needed: readonly Kind["type"][],
-): { rows: Row[]; given: KindName[] } {
-  const given: KindName[] = [];
+): { rows: Row[]; given: Kind[] } {
+  const given: Kind[] = [];
   let isSilent = false; // each further question would cost as long again, for the same answer
-  const rows = KIND_NAMES.map((name) => {
+  const rows = KINDS.map((kind) => {
+    const { name, family, type, title } = kind;
     if (isSilent) return skipped(name, "needs a server that answers");
-    const { family, type, title } = KINDS[name];
     const start = performance.now();
     try {
       xsocketSync({ via, family, type, timeoutMs: WAIT_MS }).close();
-      given.push(name);
+      given.push(kind);
       return ok(name, `${title} in ${(performance.now() - start).toFixed(1)} ms`);
     } catch (error) {
       isSilent = error instanceof XSocketError && error.code === "ETIMEDOUT";
@@ -90,8 +88,7 @@ const SAME =
  *
  * @param isMeant whether it may be the same one
  */
-export function namespaceRow(via: string, kind: KindName, isMeant: boolean): Row {
-  const { family, type } = KINDS[kind];
+export function namespaceRow(via: string, { family, type }: Kind, isMeant: boolean): Row {
   using socket = xsocketSync({ via, family, type, timeoutMs: WAIT_MS });
   const [its, own] = [cookieOf(socket.fd), ownCookie()];
   if (own === undefined)

@@ -1,7 +1,7 @@
 import { type OwnedSocket, xsocketSync } from "@xsocket/client";
 import { errnoName, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
 import { anyAddress, tryBindAny } from "../endpoint.ts";
-import { askedRow, type Kind, type KindName, KINDS, rowOfError } from "./handover.ts";
+import { askedRow, type Kind, rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
 
 const WAIT_MS = 2000;
@@ -61,9 +61,9 @@ export function portRows(
   via: string,
   port: number,
   types: readonly Type[],
-  given: readonly KindName[],
+  given: readonly Kind[],
 ): Row[] {
-  const kinds = given.map((name) => KINDS[name]).filter(({ type }) => types.includes(type));
+  const kinds = given.filter(({ type }) => types.includes(type));
   if (kinds.length === 0)
     return PORT_NAMES.map((name) => skipped(name, "needs a socket of the server"));
   let found: string[];
