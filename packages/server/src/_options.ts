@@ -131,14 +131,14 @@ function checkedRule(rule: Rule): Rule {
   const wrong = Object.keys(copy).find((key) => !Object.hasOwn(RULE, key));
   if (wrong !== undefined)
     misuse(`a rule of the policy has no key ${wrong}: there are ${Object.keys(RULE).join(", ")}`);
-  for (const [key, [isRight, what]] of Object.entries(RULE)) {
+  for (const [key, check] of Object.entries(RULE)) {
+    const [isRight, what] = check;
     const value: unknown = Reflect.get(copy, key);
     if (value === undefined && Reflect.get(NEEDED, key) === undefined) continue;
     if (!isRight(value)) misuse(`${key} of a rule must be ${what}, not ${inspect(value)}`);
+    if (check === QUOTA && !copy.allow)
+      misuse(`${key} of a rule has no meaning where that denies: leave it out, or allow`);
   }
-  const quota = (["socketsPerMinute", "connections"] as const).find((key) => copy[key]);
-  if (quota !== undefined && !copy.allow)
-    misuse(`${quota} of a rule has no meaning where that denies: leave it out, or allow`);
   return copy;
 }
 
