@@ -20,12 +20,10 @@ export const FIELD = {
   pid: 4,
   /** The row of its user's account. */
   account: 5,
-  /** Counts the connections that had this descriptor, to tell them apart. */
-  generation: 6,
   /** The next one in the inbox of its owner. */
-  next: 7,
+  next: 6,
   /** Requests so far, those for the status included, up to 2. */
-  requests: 8,
+  requests: 7,
 } as const;
 export const FIELDS = Object.keys(FIELD).length;
 

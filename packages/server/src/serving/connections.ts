@@ -55,7 +55,6 @@ export class Connections {
     const { shared, options, sys } = this.#context;
     shared.set(fd, FIELD.owner, options.index);
     shared.set(fd, FIELD.account, shared.openAccount(shared.get(fd, FIELD.uid)));
-    shared.set(fd, FIELD.generation, shared.get(fd, FIELD.generation) + 1);
     shared.set(fd, FIELD.requests, 0);
     shared.set(fd, FIELD.state, STATE.busy);
     shared.touch(fd, sys.monotonic());

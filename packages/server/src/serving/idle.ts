@@ -17,7 +17,6 @@ const ACCOUNTS_MAX = 64; // remembered at once
 
 interface Found {
   readonly fd: number;
-  readonly generation: number;
   readonly since: number;
 }
 
@@ -62,13 +61,9 @@ export class IdleOrder {
     return -1;
   }
 
-  #isUnchanged({ fd, generation, since }: Found): boolean {
+  #isUnchanged({ fd, since }: Found): boolean {
     const shared = this.#shared;
-    return (
-      shared.get(fd, FIELD.state) === STATE.idle &&
-      shared.get(fd, FIELD.generation) === generation &&
-      shared.touchedAt(fd) === since
-    );
+    return shared.get(fd, FIELD.state) === STATE.idle && shared.touchedAt(fd) === since;
   }
 
   #search(account: number): Found[] {
@@ -82,7 +77,7 @@ export class IdleOrder {
       const since = shared.touchedAt(fd);
       if (found.length === KEPT && since >= (found.at(-1)?.since ?? Infinity)) continue;
       if (flight.unread(fd) === UNREAD.socket) continue;
-      insert(found, { fd, since, generation: shared.get(fd, FIELD.generation) });
+      insert(found, { fd, since });
     }
     return found;
   }
