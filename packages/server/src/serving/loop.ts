@@ -208,7 +208,6 @@ export class Loop {
   /* Answers what has arrived, and closes everything. */
   #finish(): void {
     const { shared, options } = this.#context;
-    this.#tick.start();
     shared.retire(options.index);
     this.#connections.takeInbox();
     this.#acceptor.finish();

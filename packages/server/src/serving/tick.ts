@@ -27,13 +27,8 @@ export class Tick {
 
   /** Notes how a wait of the thread ended: with work for it, or interrupted, so that there is none. */
   waited(count: number): void {
-    if (count > 0) this.start();
+    if (count > 0) this.#set(true);
     else if (count === -errno.EINTR) this.#set(false);
-  }
-
-  /** The thread is at work. */
-  start(): void {
-    this.#set(true);
   }
 
   #set(isOn: boolean): void {
