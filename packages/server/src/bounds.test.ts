@@ -23,6 +23,7 @@ test("what the threads need is left to them", () => {
 
 test("a user's bound is never above everybody's", () => {
   expect(fitBounds({ maxConnections: 4 }, 1024, 4).maxConnectionsPerUid).toBe(4);
+  expect(fitBounds({ maxInFlight: 4 }, 1024, 4).maxInFlightPerUid).toBe(4);
 });
 
 test("a user has what others leave, but for a quarter that is for those who have few", () => {
@@ -39,7 +40,9 @@ test("a bound out of range is misuse", () => {
 });
 
 test("without room for one connection there is no server", () => {
-  expect(() => fitBounds({}, 64, 4)).toThrow("raise the limit");
+  expect(() => fitBounds({}, 48 + 4 * 8, 4)).toThrow("raise the limit");
+  const one = { maxConnections: 1, maxConnectionsPerUid: 1 };
+  expect(fitBounds({}, 48 + 4 * 8 + 1, 4)).toMatchObject(one);
 });
 
 test("a limit that may not be read is said, and not taken for a low one", () => {

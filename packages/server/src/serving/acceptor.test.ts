@@ -20,8 +20,8 @@ const PEER = { getsockopt: () => 12 }; // names whoever connects as uid 0
 
 interface How {
   readonly kernel?: Partial<Syscalls>;
-  /** How many connections are over when room is looked for. */
-  readonly settle?: () => number;
+  /** Closes those that are over when room is looked for, and tells how many. */
+  readonly settle?: (connections: Connections, served: number[]) => number;
   readonly bounds?: Partial<Bounds>;
   /** How often the listening socket is ready. */
   readonly times?: number;
@@ -50,7 +50,9 @@ function acceptFrom(accept: () => number, how: How = {}) {
   const { sys, shared } = context;
   const connections = new Connections(context);
   const serve = (fd: number) => void served.push(fd);
-  const acceptor = new Acceptor(context, connections, new Peer(sys, shared), settle, serve);
+  const peer = new Peer(sys, shared);
+  const over = () => settle(connections, served);
+  const acceptor = new Acceptor(context, connections, peer, over, serve);
   for (let i = 0; i < times; i++) acceptor.accept(ACCEPTS);
   const refused = shared.sum(COUNTER.refusedConnections);
   return { acceptor, closed, said, served, refused, connections: shared.connections() };
@@ -99,6 +101,19 @@ test("whom the kernel does not name is not taken for the one who had the number 
 test("where no descriptor is left, those that are over make room before anybody is refused", () => {
   const found = acceptFrom(results(-errno.EMFILE, 100), { settle: () => 1, kernel: PEER });
   expect(found).toMatchObject({ served: [100], closed: [], refused: 0, said: [] });
+});
+
+function endServed(connections: Connections, served: number[]): number {
+  return served.splice(0).filter((fd) => connections.end(fd)).length;
+}
+
+test.each([
+  ["all", { maxConnections: 5 }],
+  ["a user", { maxConnectionsPerUid: 5 }],
+])("and so they do at the bound of %s", (_, bounds) => {
+  const everybody = results(...Array.from({ length: 20 }, (_each, i) => 100 + i));
+  const found = acceptFrom(everybody, { kernel: PEER, bounds, settle: endServed });
+  expect(found).toMatchObject({ connections: 5, refused: 0, said: [] });
 });
 
 test("root and the server's own user have eight connections more than there are for all", () => {

@@ -76,6 +76,8 @@ test("one that has received its socket counts none any more, and what it waits f
     connections.release(100, state);
   expect(calls).toEqual([EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_MOD]);
   flight.setUnread(100, UNREAD.socket);
+  expect(connections.recount(-1)).toBe(true);
+  flight.setUnread(100, UNREAD.socket);
   connections.close(100);
   expect(flight.inFlight()).toBe(0);
 });
@@ -146,7 +148,53 @@ test("a connection goes to a thread that serves and has less to do, also when it
   expect(loads()).toEqual([2, 0, 1]);
   there?.close(102);
   expect(loads()).toEqual([2, 0, 0]);
+  shared.set(102, FIELD.requests, 2);
   here?.open(102); // another one, by that number
+  expect(shared.get(102, FIELD.requests)).toBe(0);
   here?.release(102, STATE.idle);
   expect(loads()).toEqual([3, 0, 0]);
+});
+
+test("of two threads with less to do it goes to the one with the least", () => {
+  const memory = createMemory(DESCRIPTORS, 3);
+  const shared = new Shared(memory);
+  for (const [thread, load] of [5, 1, 2].entries()) {
+    shared.setThread(thread, THREAD.serves, 1);
+    shared.addThread(thread, THREAD.load, load);
+  }
+  const kernel = { monotonic: () => 0, eventfdAdd: () => 0 };
+  const { connections } = threadAt(0, memory, kernel);
+  connections.open(100);
+  expect([connections.moveToQuieter(100), shared.get(100, FIELD.owner)]).toEqual([true, 1]);
+});
+
+test("all that another thread has sent are taken in, and one that has gone there is no more looked at", () => {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
+  let now = 0;
+  const closed: number[] = [];
+  const kernel = {
+    monotonic: () => now,
+    eventfdAdd: () => 0,
+    sendQueue: () => 768,
+    close: (fd: number) => closed.push(fd),
+  };
+  const { connections: here, options } = threadAt(0, memory, kernel);
+  const { connections: there } = threadAt(1, memory, kernel);
+  for (const fd of [100, 101, 102]) {
+    here.open(fd);
+    shared.flight.setUnread(fd, UNREAD.plain);
+    here.release(fd, STATE.idle);
+  }
+  shared.set(100, FIELD.state, STATE.busy);
+  expect([here.moveToQuieter(100), there.evict(-1), there.evict(-1)]).toEqual([true, true, true]);
+  here.takeInbox();
+  there.takeInbox();
+  expect(new Set(closed)).toEqual(new Set([101, 102]));
+  now = options.bounds.takeReplyMs;
+  here.lookAtDue();
+  expect(shared.get(100, FIELD.state)).toBe(STATE.idle);
+  there.lookAtDue();
+  expect(shared.get(100, FIELD.state)).toBe(STATE.free);
 });

@@ -310,8 +310,8 @@ function collections(steps: number): number {
   const orders: Order[] = [];
   let done = 0;
   const epollWait = (_: number, pairs: Uint32Array) => {
-    if (++done % (steps + 1) === 0) return -errno.EINTR;
-    if (done > 2 * (steps + 1)) orders.push({ kind: "stop" });
+    if (++done % (steps + 2) === 0 || done % (steps + 2) > steps) return -errno.EINTR;
+    if (done > 2 * (steps + 2)) orders.push({ kind: "stop" });
     pairs.set([EPOLLIN, WAKE_DATA]);
     return 1;
   };
@@ -473,7 +473,8 @@ function looks(load: number, gapsMs: readonly number[]): number[] {
   const orders: Order[] = [];
   const lookUs: number[] = [];
   let now = 0;
-  new Shared(memory).addThread(0, THREAD.load, load);
+  const shared = new Shared(memory);
+  for (const [thread, count] of [load, 1].entries()) shared.addThread(thread, THREAD.load, count);
   const kernel = {
     monotonic: () => now,
     epollWait(_: number, pairs: Uint32Array, _max: number, _waitMs: number, us: number) {
