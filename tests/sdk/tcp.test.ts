@@ -1,5 +1,6 @@
 import type { TLSOptions } from "bun";
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import {
   connect,
   type Limits,
@@ -288,6 +289,27 @@ describe("a connection", () => {
       code: "ETIMEDOUT",
       step: "ask",
     });
+  });
+
+  test("through a server that is slow to answer is with the first address all the same", async () => {
+    await using server = await startServer();
+    using session = new Session({ via: server.path });
+    const common = { via: session, socket: { data() {} } };
+    const listener = await listen({ ...common, hostname: "127.0.0.1", port: 0 });
+    server.program.kill("SIGSTOP");
+    const { pid } = server.program;
+    const tasks = (): string[] => [...new Bun.Glob("*/stat").scanSync(`/proc/${pid}/task`)];
+    const isStopped = (stat: string) =>
+      / T /.test(readFileSync(`/proc/${pid}/task/${stat}`, "utf8"));
+    await eventually("the server to stand still", () => tasks().every(isStopped));
+    const two = { hostname: "two.test", lookup: () => ["127.0.0.1", "127.0.0.2"] };
+    const asked = connect({ ...common, ...two, port: listener.port, timeoutMs: 2000 });
+    await Bun.sleep(1200);
+    server.program.kill("SIGCONT");
+    const socket = await asked;
+    expect(socket.remoteAddress).toBe("127.0.0.1");
+    socket.terminate();
+    listener.stop(true);
   });
 
   test.skipIf(!hasIpv6)("of many over one session, all in the target", async () => {

@@ -81,12 +81,14 @@ function reachableFrom(
   throw misuse(asked, `${hostname} has no IPv${local?.family} address`, remedy);
 }
 
+/* The server has all the time there is: that it is slow says nothing of an address, and no other is sooner reached. */
 async function connectOne(
   session: Session,
   ip: IpAddress,
   local: IpAddress | undefined,
   peer: Peer,
   deadline: Deadline,
+  shares: number,
   asked: string,
 ): Promise<OwnedSocket> {
   const kind = { family: ip.family, type: "stream", nonblocking: true } as const;
@@ -96,7 +98,8 @@ async function connectOne(
     if (peer.ipv6Only && ip.family === 6) setOption(socket.fd, "IPV6_V6ONLY", 1);
     if (local || peer.localPort !== undefined)
       bindTo(socket.fd, local ?? ANY[ip.family], checkPort(asked, peer.localPort ?? 0));
-    await connectTo(socket.fd, ip, peer.port, deadline);
+    const timeoutMs = Math.max(1, Math.ceil(deadline.leftMs() / shares));
+    await connectTo(socket.fd, ip, peer.port, new Deadline({ signal: deadline.signal, timeoutMs }));
     return socket;
   } catch (error) {
     socket.close();
@@ -116,7 +119,7 @@ export function isUnusable(error: unknown): boolean {
 
 /**
  * Connects a socket of the target namespace: each address of the peer in turn, with an equal share
- * of the time that is left.
+ * of the time that is left once it has its socket.
  *
  * @throws {XSocketError} of the last address that could be used; the signal's reason
  */
@@ -129,10 +132,8 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
   const ips = reachableFrom(local, all, peer, asked);
   let failure: unknown;
   for (const [index, ip] of ips.entries()) {
-    const timeoutMs = Math.max(1, Math.ceil(deadline.leftMs() / (ips.length - index)));
     try {
-      const share = new Deadline({ signal: through.signal, timeoutMs });
-      return await connectOne(session, ip, local, peer, share, asked);
+      return await connectOne(session, ip, local, peer, deadline, ips.length - index, asked);
     } catch (error) {
       if (!isUnusable(error) || failure === undefined)
         failure = failedCall(error, session.via, asked);
