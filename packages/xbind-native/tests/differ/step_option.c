@@ -18,11 +18,21 @@ static void set_option(int fd, int level, int name, const void *value, size_t th
 	say_result(setsockopt(fd, level, name, value, len));
 }
 
+/* Those of UDP have high numbers, and of UDP-Lite there are two. */
+static int a_name(int level)
+{
+	if (level == IPPROTO_UDP && !one_in(3))
+		return 100 + (int)below(5);
+	if (level == IPPROTO_UDPLITE && one_in(2))
+		return 10 + (int)below(2);
+	return (int)below(90);
+}
+
 void step_option_any(void)
 {
 	static const size_t lengths[] = {1, 2, 4, 4, 8, 12, 16, 20, 64, 264};
 	uint8_t value[264] = {0};
-	int fd = a_socket(), level = ONE_OF(levels), name = (int)below(90), number = random_int();
+	int fd = a_socket(), level = ONE_OF(levels), name = a_name(level), number = random_int();
 	socklen_t len = a_length();
 	size_t there = ONE_OF(lengths);
 

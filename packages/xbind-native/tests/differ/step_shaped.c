@@ -196,11 +196,34 @@ static void set_stamps(int fd)
 	}
 }
 
+/*
+ * One that anybody may share and that is there after each call: a label outlives its socket, for a
+ * later sequence to find.
+ */
+static void set_flow(int fd)
+{
+	static const uint8_t actions[] = {0, 0, 1, 2}; /* get, put, renew */
+	struct {
+		struct in6_addr to;
+		uint32_t label;
+		uint8_t action, share;
+		uint16_t flags, expires, linger;
+		uint32_t unused;
+	} flow = {.to = IN6ADDR_LOOPBACK_INIT,
+	          .label = htonl(0x10001 + below(3)),
+	          .action = ONE_OF(actions),
+	          .share = 255, /* anybody */
+	          .flags = 1,   /* create */
+	          .expires = 60};
+
+	set_shaped(fd, IPPROTO_IPV6, 32, &flow, sizeof(flow));
+}
+
 void step_option_shaped(void)
 {
-	static void (*const ways[])(int fd) = {set_device,     join_ipv4,   join_ipv6, join_any,
-	                                       set_filter,     set_program, set_time,  set_key,
-	                                       set_congestion, set_headers, set_stamps};
+	static void (*const ways[])(int fd) = {set_device,     join_ipv4,   join_ipv6,  join_any,
+	                                       set_filter,     set_program, set_time,   set_key,
+	                                       set_congestion, set_headers, set_stamps, set_flow};
 	int fd = a_socket();
 
 	ONE_OF(ways)(fd);
