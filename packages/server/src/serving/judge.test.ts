@@ -38,6 +38,8 @@ test("a refusal has its reason and its rule", () => {
   expect(judge.rule?.name).toBe("ordinary sockets for everyone");
   expect(judge.decide(client(1), RAW)).toBe(EPERM);
   expect([judge.refusal, judge.rule]).toEqual(["no rule", undefined]);
+  expect(judge.decide(client(1), { ...RAW, protocol: 262 })).toBe(EPERM);
+  expect(judge.refusal).toBe("no rule");
   judge.follow(inForce(plainRule("closed", { allow: false })));
   expect(judge.decide(client(1), TCP)).toBe(EPERM);
   expect([judge.refusal, judge.rule?.name]).toEqual(["rule", "closed"]);
@@ -48,6 +50,7 @@ test("numbers that mean nothing get the kernel's answer, whatever the policy", (
   for (const numbers of [
     [-1, 1, 0],
     [9999, 1, 0],
+    [64, 1, 0],
     [0, 1, 0],
     [0, 11, 0],
     [2, 0, 0],
@@ -89,6 +92,8 @@ test("quotas refuse, and a connection that has ended counts no more", () => {
   expect(judge.decide(client(1, 6), TCP)).toBe(0);
   expect(judge.decide(client(1, 6), TCP)).toBe(EPERM);
   expect(judge.refusal).toBe("sockets per minute");
+  judge.follow(inForce(plainRule("r", { socketsPerMinute: 1 })));
+  expect(judge.decide(client(1, 6), TCP)).toBe(0);
 });
 
 test("the status is for root, the server's own user, and whom a rule names", () => {

@@ -36,3 +36,24 @@ test("who has hung up is closed, unless a socket is in flight to a peer that may
   expect(shared.get(101, FIELD.state)).toBe(STATE.lingering);
   expect([shared.connections(), shared.flight.inFlight()]).toEqual([1, 1]);
 });
+
+test("those that are too many for one call are looked at by several", () => {
+  const closed: number[] = [];
+  const context = threadContext(threadOptions(createMemory(DESCRIPTORS, 1), DESCRIPTORS), {
+    monotonic: () => 0,
+    close: (fd: number) => closed.push(fd),
+    pollMany: (pairs: Int32Array, count: number) => {
+      for (let i = 0; i < count; i++) pairs[2 * i + 1] = HUNG_UP;
+      return count;
+    },
+  });
+  const connections = new Connections(context);
+  const newcomers = new Newcomers(context.sys, connections, () => {});
+  const fds = Array.from({ length: 100 }, (_, i) => 100 + i);
+  for (const fd of fds) {
+    connections.open(fd);
+    newcomers.add(fd);
+  }
+  newcomers.settle();
+  expect(closed).toEqual(fds);
+});

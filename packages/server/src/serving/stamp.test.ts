@@ -6,8 +6,8 @@ import { Stamp } from "./stamp.ts";
 
 const [DESCRIPTORS, CONNECTION, SOCKET, STRANGER] = [200, 3, 4, 1000];
 
-/** Stamps so many sockets on a kernel of our own, for a user who is not the server's. */
-function stampAll(results: readonly number[], times: number) {
+/** Stamps so many sockets on a kernel of our own, for a user who is not the server's unless said. */
+function stampAll(results: readonly number[], times: number, ids = [STRANGER, STRANGER]) {
   const said: string[] = [];
   const left = [...results];
   const options = threadOptions(createMemory(DESCRIPTORS, 1), DESCRIPTORS);
@@ -15,8 +15,8 @@ function stampAll(results: readonly number[], times: number) {
     ...threadContext(options, { fchown: () => left.shift() ?? 0 }),
     say: (_level: string, _event: string, message: string) => void said.push(message),
   };
-  context.shared.set(CONNECTION, FIELD.uid, STRANGER);
-  context.shared.set(CONNECTION, FIELD.gid, STRANGER);
+  context.shared.set(CONNECTION, FIELD.uid, ids[0] ?? 0);
+  context.shared.set(CONNECTION, FIELD.gid, ids[1] ?? 0);
   const stamp = new Stamp(context);
   for (let i = 0; i < times; i++) stamp.put(SOCKET, CONNECTION);
   return {
@@ -40,4 +40,9 @@ test("whose ids are not there says nothing of others, so it is tried again", () 
 
 test("what neither the privilege nor the ids are to blame for may be a filter", () => {
   expect(stampAll([-errno.EIO], 1).said).toEqual([expect.stringContaining("filter of system")]);
+});
+
+test("the server's own user needs no stamp, and one of another group does", () => {
+  expect(stampAll([0], 1, [0, 0]).tries).toBe(0);
+  expect(stampAll([0], 1, [0, STRANGER]).tries).toBe(1);
 });

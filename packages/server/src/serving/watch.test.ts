@@ -6,7 +6,7 @@ test("a number is in the list once, however many connections have had it", () =>
   for (let now = 0; now < 50; now++) list.add(7, now);
   list.add(8, 60);
   expect(list.size).toBe(2);
-  expect(list.waitMs(60)).toBe(40);
+  expect([list.waitMs(60), list.waitMs(59.5)]).toEqual([40, 41]); // else it would be asked in vain
   expect([list.take(99), list.take(100), list.take(100)]).toEqual([-1, 7, -1]);
   list.add(7, 110);
   expect([list.take(160), list.take(209), list.take(210)]).toEqual([8, -1, 7]);
