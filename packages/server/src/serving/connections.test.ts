@@ -19,7 +19,8 @@ test("however many have waited for too long at once, a look ends some, and the n
   const closed: number[] = [];
   let now = 0;
   const kernel = { monotonic: () => now, poll: () => 0, close: (fd: number) => closed.push(fd) };
-  const { connections, options } = threadAt(0, createMemory(DESCRIPTORS, 1), kernel);
+  const memory = createMemory(DESCRIPTORS, 1);
+  const { connections, options } = threadAt(0, memory, kernel);
   for (let fd = 100; fd < 250; fd++) {
     connections.open(fd);
     connections.release(fd, STATE.fresh);
@@ -34,6 +35,7 @@ test("however many have waited for too long at once, a look ends some, and the n
     { closed: 128, waitMs: 0 },
     { closed: 150, waitMs: -1 },
   ]);
+  expect(new Shared(memory).sum(COUNTER.timedOut)).toBe(150);
 });
 
 test("one that is over waits for its reply to be received without end, and without a look", () => {
