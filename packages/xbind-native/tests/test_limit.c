@@ -5,6 +5,7 @@
  * Each case is a child process, which may lower its hard limit, too. Ports 3000 to 3999 are listed.
  */
 #include "support/child.h"
+#include "support/forbid.h"
 #include "support/pair.h"
 #include "support/program.h"
 
@@ -133,6 +134,30 @@ static void test_threads(void)
 	CHECK_EQ(limit.rlim_cur, LIMIT);
 }
 
+/*
+ * /proc alone tells of what was registered past the library, or by the program before exec, where
+ * kcmp(2) is refused. No more descriptors are left than asking the server takes.
+ */
+static void test_none_to_spare(void)
+{
+	int fd = pair_socket(SOCK_STREAM), set = epoll_create1(EPOLL_CLOEXEC), next = dup(fd);
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 7};
+	struct rlimit limit, few;
+
+	CHECK_EQ(close(next), 0);
+	CHECK_EQ(syscall(SYS_epoll_ctl, set, EPOLL_CTL_ADD, fd, &event), 0);
+	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = (struct rlimit){.rlim_cur = (rlim_t)next + 2, .rlim_max = limit.rlim_max};
+	forbid(SYS_kcmp);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+	CHECK_EQ(pair_bind(fd, 3036), 0);
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	CHECK(pair_is_there(fd));
+	event.data.u64 = 0;
+	CHECK_EQ(epoll_wait(set, &event, 1, 0), 1);
+	CHECK_EQ(event.data.u64, 7);
+}
+
 int main(void)
 {
 	RUN_BY(child_run, test_above);
@@ -140,5 +165,7 @@ int main(void)
 	RUN_BY(child_run, test_filtered);
 	RUN_BY(child_run, test_far_above);
 	RUN_BY(child_run, test_threads);
+	if (forbid_works())
+		RUN_BY(child_run, test_none_to_spare);
 	return 0;
 }

@@ -54,11 +54,12 @@ struct asked {
 	int place; /* by flight_add() */
 };
 
-static void asked_end(const struct asked *asked)
+static void asked_end(struct asked *asked)
 {
 	flight_end(&asked->place);
 	if (asked->conn >= 0)
 		sys_close(asked->conn);
+	*asked = (struct asked){-1, -1};
 }
 
 #define CLEANUP_ASKED __attribute__((cleanup(asked_end)))
@@ -94,7 +95,6 @@ static int ask_again(const struct wire_request *request, const struct deadline *
 	int rc;
 
 	asked_end(asked);
-	*asked = (struct asked){-1, -1};
 	rc = ask(request, deadline, asked);
 	if (rc < 0)
 		return rc;
@@ -286,6 +286,8 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		return fail(fd, kind, call, "carrying its options over", rc);
 	status_prepare(fd, new_fd, kind, key);
 	await_server(asked.conn); /* first: what comes to an open port may be another's */
+	/* No other descriptor may be left with which to ask /proc about epoll sets. */
+	asked_end(&asked);
 	rc = run(new_fd, call);
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
