@@ -10,7 +10,8 @@ import {
 } from "@xsocket/xbind-native";
 import { threadContext, threadOptions } from "../../test/thread.ts";
 import type { Bounds } from "../bounds.ts";
-import { COUNTER, createMemory } from "../memory/memory.ts";
+import { UNREAD } from "../memory/flight.ts";
+import { COUNTER, createMemory, STATE } from "../memory/memory.ts";
 import { ACCEPTS, Acceptor } from "./acceptor.ts";
 import { Connections } from "./connections.ts";
 import { Peer } from "./peer.ts";
@@ -23,13 +24,15 @@ interface How {
   /** Closes those that are over when room is looked for, and tells how many. */
   readonly settle?: (connections: Connections, served: number[]) => number;
   readonly bounds?: Partial<Bounds>;
+  /** Whether a connection is idle once it is served, instead of busy. */
+  readonly idle?: boolean;
   /** How often the listening socket is ready. */
   readonly times?: number;
 }
 
 /** Accepts on a kernel of our own. */
 function acceptFrom(accept: () => number, how: How = {}) {
-  const { kernel, settle = () => 0, bounds = {}, times = 1 } = how;
+  const { kernel, settle = () => 0, bounds = {}, idle = false, times = 1 } = how;
   const closed: number[] = [];
   const said: string[] = [];
   const served: number[] = [];
@@ -49,7 +52,12 @@ function acceptFrom(accept: () => number, how: How = {}) {
   };
   const { sys, shared } = context;
   const connections = new Connections(context);
-  const serve = (fd: number) => void served.push(fd);
+  const serve = (fd: number) => {
+    served.push(fd);
+    if (!idle) return;
+    shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
+    connections.release(fd, STATE.idle);
+  };
   const peer = new Peer(sys, shared);
   const over = () => settle(connections, served);
   const acceptor = new Acceptor(context, connections, peer, over, serve);
@@ -114,6 +122,35 @@ test.each([
   const everybody = results(...Array.from({ length: 20 }, (_each, i) => 100 + i));
   const found = acceptFrom(everybody, { kernel: PEER, bounds, settle: endServed });
   expect(found).toMatchObject({ connections: 5, refused: 0, said: [] });
+});
+
+/** A kernel in which each ten descriptors are of a user of their own, and time goes on. */
+function manyUsers(): Partial<Syscalls> {
+  let now = 0;
+  return {
+    monotonic: () => now++,
+    getsockopt(fd, _level, _name, credentials) {
+      if (credentials instanceof Int32Array) credentials[1] = Math.floor(fd / 10);
+      return 12;
+    },
+  };
+}
+
+test("who is alone has all that there are, and who has few has more than who has eight", () => {
+  const bounds = { maxConnections: 10 };
+  const ten = Array.from({ length: 10 }, (_, i) => 100 + i);
+  const alone = acceptFrom(results(...ten, 50), { kernel: manyUsers(), bounds });
+  expect(alone).toMatchObject({ served: ten, refused: 1 });
+  const two = acceptFrom(results(50, ...ten, 51), { kernel: manyUsers(), bounds });
+  expect(two).toMatchObject({ served: [50, ...ten.slice(0, 8), 51], refused: 2 });
+});
+
+test("who has many makes room for the next of them, and whoever is oldest for who has few", () => {
+  const many = Array.from({ length: 9 }, (_, i) => 100 + i);
+  const bounds = { maxConnections: 10 };
+  const accept = results(50, ...many, 51, 70);
+  const found = acceptFrom(accept, { kernel: manyUsers(), bounds, idle: true });
+  expect(found).toMatchObject({ closed: [100, 50], refused: 0 });
 });
 
 test("root and the server's own user have eight connections more than there are for all", () => {
