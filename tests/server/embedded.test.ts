@@ -94,15 +94,26 @@ test("what a start fails for is said, and nothing stays open, whatever cannot be
   expect(descriptors()).toEqual(before);
 });
 
-test("a start for which the kernel has no memory leaves nothing open either", async () => {
-  using dir = tempDir();
-  const native = loadSyscalls();
-  const before = descriptors();
-  using epoll = spyOn(native, "epollCreate").mockReturnValue(-errno.ENOMEM);
-  await expect(serve({ address: dir.join("control") })).rejects.toThrow("epoll_create: ENOMEM");
-  expect(epoll).toHaveBeenCalled();
-  expect(descriptors()).toEqual(before);
-});
+test.each([
+  ["epollCreate", "control", "epoll_create: ENOMEM"],
+  ["listen", "control", "cannot listen at /"],
+  ["bind", "control", "cannot make /"],
+  ["listen", "@", "cannot take the name @"],
+  ["bind", "@", "cannot take the name @"],
+] as const)(
+  "nor does one for which the kernel has no memory (%s, %s)",
+  async (call, name, words) => {
+    using dir = tempDir();
+    const native = loadSyscalls();
+    const before = descriptors();
+    using refused = spyOn(native, call).mockReturnValue(-errno.ENOMEM);
+    const address = name === "@" ? `@xsocket-memory-${process.pid}` : dir.join(name);
+    await expect(serve({ address })).rejects.toThrow(words);
+    expect(refused).toHaveBeenCalled();
+    expect(descriptors()).toEqual(before);
+    expect(existsSync(address)).toBe(false);
+  },
+);
 
 test("a directory that others may write to is refused with the option that allows it", async () => {
   await expect(serve({ address: "/tmp/control" })).rejects.toThrow(
