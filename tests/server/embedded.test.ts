@@ -385,6 +385,7 @@ test("a server that has stopped leaves alone what has its descriptors' numbers b
   try {
     server.isAnswering();
     await server.reload();
+    await server.stop();
     for (const fd of fds) writeSync(fd, "own");
     expect(own.map((path) => readFileSync(path, "utf8"))).toEqual(own.map(() => "own"));
   } finally {

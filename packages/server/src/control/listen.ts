@@ -64,15 +64,9 @@ export async function listen(
     sharedDirectory: options.sharedDirectory ?? false,
     refuseDescriptors: options.refuseDescriptors ?? false,
   });
-  try {
-    const user = { uid: sys.geteuid(), gid: process.getegid?.() ?? 0 };
-    if (address.kind === "path") warnOfStrangers(options, dirname(address.path), user);
-    return { ...claim, address: formatAddress(address) };
-  } catch (error) {
-    await claim.release().catch(() => {}); // else the next start replaces it
-    sys.close(claim.listenFd);
-    throw error;
-  }
+  const user = { uid: sys.geteuid(), gid: process.getegid?.() ?? 0 };
+  if (address.kind === "path") warnOfStrangers(options, dirname(address.path), user);
+  return { ...claim, address: formatAddress(address) };
 }
 
 /**
