@@ -1,8 +1,8 @@
 import { codeOf, reasonOf } from "@xsocket/xbind-native";
 import { EXIT, FailureError } from "./errors.ts";
 
-/* Codes of the libraries' errors that mean a wrong argument: ServeError's, XSocketError's. */
-const MISUSE = new Set(["MISUSE", "ADDRESS", "ENAMETOOLONG"]);
+/* Codes of a ServeError that mean a wrong argument. */
+const MISUSE = new Set(["MISUSE", "ADDRESS"]);
 
 /* An option of the server library that has another name here. */
 const SHARED_WORD = /\(sharedDirectory\)$/;
