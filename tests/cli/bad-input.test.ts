@@ -68,6 +68,11 @@ const SERVE: Record<string, Case> = {
     code: 2,
     says: ["--sockets-per-minute", "from 1 to 16777215"],
   },
+  "a path of metrics that does not fit": {
+    argv: ["serve", "--metrics", `/nowhere/${"x".repeat(108)}`, `@bad-input-${process.pid}`],
+    code: 2,
+    says: ["does not fit a UNIX socket address"],
+  },
   "threads that are no number": {
     argv: ["serve", "--threads", "0x8"],
     code: 2,
@@ -183,6 +188,11 @@ const CASES: Record<string, Case> = {
     argv: [...RUN, "--port", "1", "--", "/nowhere/program"],
     code: 1,
     says: ["there is no such file", "check its path"],
+  },
+  "a word that JavaScript knows": {
+    argv: ["constructor"],
+    code: 2,
+    says: ['no command "constructor"'],
   },
   "a mistyped command": { argv: ["sevre"], code: 2, says: ["did you mean serve?"] },
   "a mistyped option": { argv: ["run", "--prot", "1"], code: 2, says: ["did you mean --port?"] },

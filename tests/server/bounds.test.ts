@@ -114,9 +114,11 @@ test("a connection whose client has a socket to receive yet makes no room", asyn
   await eventually("one to make room", () => askOnce(server.path) === 0);
 });
 
-test("a bound that the limit of open files does not allow is said", async () => {
-  await using server = await startServer({ args: ["--max-connections", "2000000000"] });
-  await server.program.says(/warning: --max-connections is \d+ instead of 2000000000: raise/);
+test("a bound that the limit of open files does not allow is said, and none that fits", async () => {
+  const args = ["--max-connections", "100", "--max-in-flight", "2000000000"];
+  await using server = await startServer({ args });
+  await server.program.says(/warning: --max-in-flight is \d+ instead of 2000000000: raise/);
+  expect(server.program.stderr).not.toContain("--max-connections is");
 });
 
 test("the same at the bound of all together", async () => {

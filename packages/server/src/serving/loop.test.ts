@@ -241,6 +241,19 @@ test("who sends without an end does not keep a thread that stops: nothing more c
   expect(calls).toEqual([["shutdown", SHUT_RD], ["dropPackets"]]); // the reply is there to receive
 });
 
+test("who ends its connection has asked nothing malformed", () => {
+  const { memory, shared } = idleConnection(1);
+  const orders: Order[] = [];
+  let left = -1;
+  const kernel = {
+    epollWait: waitOnce(EPOLLIN, orders),
+    eventfdTake: () => ((left = shared.connections()), 0),
+    receivePacket: () => 0,
+  };
+  threadOne(memory, orders, kernel).run();
+  expect([left, shared.sum(COUNTER.malformed)]).toEqual([0, 0]);
+});
+
 test("who is held back for a slow close counts as refused, and not as failed in the kernel", () => {
   const { memory, shared } = idleConnection(1);
   const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });

@@ -12,9 +12,10 @@ const HUNG_UP = POLLIN | POLLRDHUP | POLLHUP;
 test("who has hung up is closed, unless a socket is in flight to a peer that may receive it yet", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const closed: number[] = [];
+  const shut: number[] = [];
   const queues = new Map([[101, 768]]); // the others have received theirs, or are gone
   const context = threadContext(threadOptions(memory, DESCRIPTORS), {
-    shutdown: () => 0,
+    shutdown: (fd: number) => (shut.push(fd), 0),
     dropPackets: () => 0,
     sendQueue: (fd: number) => queues.get(fd) ?? 0,
     close: (fd: number) => closed.push(fd),
@@ -32,7 +33,7 @@ test("who has hung up is closed, unless a socket is in flight to a peer that may
     newcomers.add(fd);
   }
   expect(newcomers.settle()).toBe(2); // so many descriptors are free
-  expect(closed).toEqual([100, 102]);
+  expect([closed, shut]).toEqual([[100, 102], [101]]);
   expect(shared.get(101, FIELD.state)).toBe(STATE.lingering);
   expect([shared.connections(), shared.flight.inFlight()]).toEqual([1, 1]);
 });
