@@ -480,6 +480,32 @@ test("a thread waits no longer than until the first thing that it has to do in t
   expect(waits).toEqual([-1, lookMs, 100, 50, 50, 200]); // the last for who has connected and not asked yet
 });
 
+test("a thread that waits for its last clients is not kept awake by a call of the main thread", () => {
+  const { memory, shared } = idleConnection(1);
+  shared.set(CONNECTION, FIELD.state, STATE.fresh);
+  const orders: Order[] = [];
+  let now = 0;
+  let waits = 0;
+  let isHeard = true;
+  const kernel = {
+    monotonic: () => now,
+    epollCtl: (_: number, operation: number, _fd: number, _events: number, data: number) => {
+      if (data === WAKE_DATA) isHeard = operation !== EPOLL_CTL_DEL;
+      return 0;
+    },
+    epollWait(_: number, pairs: Uint32Array, _max: number, waitMs: number) {
+      if (waits++ === 0) orders.push({ kind: "stop" });
+      if (!isHeard || waits > 9) now += waitMs;
+      pairs.set([EPOLLIN, WAKE_DATA]);
+      return Number(isHeard);
+    },
+    eventfdTake: () => 0,
+    receivePacket: () => -errno.EAGAIN,
+  };
+  threadOne(memory, orders, kernel).run();
+  expect(waits).toBe(2);
+});
+
 /** The times that a thread is to look for events, where one other has so many connections. */
 function looks(load: number, gapsMs: readonly number[]): number[] {
   const memory = createMemory(DESCRIPTORS, 2);

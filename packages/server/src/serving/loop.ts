@@ -11,6 +11,7 @@
 import {
   checked,
   EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
   EPOLLHUP,
   EPOLLIN,
   EPOLLRDHUP,
@@ -223,6 +224,7 @@ export class Loop {
   #finishOpen(fds: number[]): void {
     const { sys, epollFd } = this.#context;
     const end = sys.monotonic() + LAST_MS;
+    sys.epollCtl(epollFd, EPOLL_CTL_DEL, this.#wakeFd, 0, WAKE_DATA); // nobody takes a call any more
     let open = fds;
     for (let left = LAST_MS; open.length > 0 && left > 0; left = end - sys.monotonic()) {
       sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left), 0);
