@@ -46,13 +46,21 @@ made() {
 	awk -v least="${#prefix}" '{ while (sub("/[^/]*$", "") && length > least) print }' "$@" |
 		sort -u | grep -vxF -f "$build/directories" | sed 's,$,/,'
 }
+# real: the files that are named on the standard input, by the real names of directories that are there
+real() {
+	while IFS= read -r file; do
+		directory=$(cd -P -- "${file%/*}" 2>/dev/null && pwd) || continue
+		printf '%s/%s\n' "$directory" "${file##*/}"
+	done
+}
+real <"$files" >"$build/placed"
 # what an earlier version had installed and this one has not goes; its directories stay on the list
 {
 	cat "$files"
 	made "$files"
 	[ ! -f "$manifest" ] || grep '/$' "$manifest"
 } | sort -u >"$build/manifest"
-[ ! -f "$manifest" ] || grep -v '/$' "$manifest" | grep -vxF -f "$files" | take_away
+[ ! -f "$manifest" ] || grep -v '/$' "$manifest" | real | grep -vxF -f "$build/placed" | take_away
 cp "$build/manifest" "$manifest"
 if [ "$(id -u)" = 0 ]; then
 	ldconfig 2>/dev/null || true

@@ -53,7 +53,8 @@ echo "the original's abstract name works"
 # as an earlier version, which had files that there are no more, and whose library runs
 cp /usr/local/lib/libxsocket.so.1 /usr/local/lib/libxsocket.so.9.0.0
 touch /usr/local/lib/former.py
-printf '/usr/local/lib/%s\n' libxsocket.so.9.0.0 former.py >>/usr/local/lib/xsocket/manifest
+# and one that there is by another name
+printf '/usr/local/%s\n' lib/libxsocket.so.9.0.0 lib/former.py headers/xsocket.h >>/usr/local/lib/xsocket/manifest
 /usr/bin/python3 -c 'import py_compile; py_compile.compile("/usr/local/lib/former.py")'
 while [ ! -e /run/installed ]; do sha256sum /usr/local/lib/libxbind.so 2>&1; done | sort -u >/run/seen &
 watch=$!
@@ -66,6 +67,7 @@ wait $watch
 	exit 1
 }
 readlink -f /usr/local/lib/libxsocket.so.1 | grep -vF 9.0.0
+test -e /usr/local/include/xsocket.h
 echo "an older installation is replaced"
 
 "$dev" uninstall
