@@ -158,7 +158,7 @@ test("a server of node: that listens already is refused, and leaves nothing open
   udp6.close();
 });
 
-test("heads of a server of node:http are sent byte for byte, and what follows an upgrade as it is given", async () => {
+test("heads of a server of node:http are sent byte for byte, and what its listeners write as it is given", async () => {
   await using server = await startServer();
   const via = server.path;
   const web = http.createServer((_, response) => {
@@ -166,6 +166,7 @@ test("heads of a server of node:http are sent byte for byte, and what follows an
     response.end("grün");
   });
   web.on("upgrade", (_, socket) => socket.end("grün"));
+  web.on("clientError", (_, socket) => socket.end("grün"));
   await nodeListen(web, { via, host: "127.0.0.1" });
   const ask = async (how: string): Promise<Buffer> => {
     const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(web.address()) });
@@ -176,6 +177,7 @@ test("heads of a server of node:http are sent byte for byte, and what follows an
   expect(answer.toString("latin1")).toContain("x-name: grün\r\n");
   expect(answer.toString()).toEndWith("grün");
   expect((await ask("upgrade")).toString()).toBe("grün");
+  expect((await ask("\0")).toString()).toBe("grün");
   web.close();
 });
 

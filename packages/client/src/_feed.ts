@@ -6,7 +6,11 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { LONGEST_MS } from "./_deadline.ts";
 
-type Listener = (request: http.IncomingMessage, response: http.ServerResponse) => void;
+/* What comes first is a request, or an error; then the response, or else the connection. */
+type Listener = (
+  first: http.IncomingMessage & Error,
+  second: http.ServerResponse & net.Socket,
+) => void;
 
 /** How long a connection may take, in milliseconds, 0 for no limit: those of an http server are its own. */
 type Limits = Pick<
@@ -67,18 +71,20 @@ export class Connections {
     });
   }
 
-  #listen(event: "request" | "upgrade" | "connect", listener: Listener): void {
+  #listen(event: "request" | "upgrade" | "connect" | "clientError", listener: Listener): void {
     this.#watched.set(event, listener);
     this.#server.prependListener(event, listener);
   }
 
   /* Only where somebody listens anyway: a server without listeners answers such requests itself. */
   readonly #watch = (event: unknown): void => {
-    if ((event !== "upgrade" && event !== "connect") || this.#watched.has(event)) return;
-    this.#listen(event, ({ socket }) => {
+    if (event !== "upgrade" && event !== "connect" && event !== "clientError") return;
+    if (this.#watched.has(event)) return;
+    this.#listen(event, (_, socket) => {
+      socket.setDefaultEncoding("utf8"); // what others write is theirs
+      if (event === "clientError") return;
       this.#open.delete(socket);
       this.#limit(socket, 0);
-      socket.setDefaultEncoding("utf8"); // what others write is theirs
     });
   };
 
