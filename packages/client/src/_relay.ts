@@ -50,9 +50,9 @@ function requestBehind(
   agent: http.Agent | false,
 ): http.ClientRequest {
   const { method, url: path } = request;
-  // whether its connection is to stay is between the client and us
-  const { connection: _, ...sent } = request.headers;
-  const headers = { ...sent, [behind.header]: peerText(request) };
+  // whether its connection is to stay is between the client and us: Bun would close ours before the body has come
+  const connection = "keep-alive"; // for an agent that keeps none, too: it ends it itself
+  const headers = { ...request.headers, connection, [behind.header]: peerText(request) };
   const options = { socketPath: behind.path, method, path, headers, agent };
   // The server behind is our own: it shows the user's certificate, made for another name.
   return behind.secure
