@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { REQUEST_BYTES, SIGNATURE_BYTES } from "@xsocket/protocol";
 import {
   EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
   EPOLLIN,
   EPOLLRDHUP,
@@ -28,17 +29,25 @@ interface How {
   readonly idle?: boolean;
   /** How often the listening socket is ready. */
   readonly times?: number;
+  readonly ownsListener?: boolean;
 }
 
 /** Accepts on a kernel of our own. */
 function acceptFrom(accept: () => number, how: How = {}) {
-  const { kernel, settle = () => 0, bounds = {}, idle = false, times = 1 } = how;
+  const {
+    kernel,
+    settle = () => 0,
+    bounds = {},
+    idle = false,
+    times = 1,
+    ownsListener = true,
+  } = how;
   const closed: number[] = [];
   const said: string[] = [];
   const served: number[] = [];
   const memory = createMemory(DESCRIPTORS, 1);
   const usual = threadOptions(memory, DESCRIPTORS);
-  const options = { ...usual, bounds: { ...usual.bounds, ...bounds } };
+  const options = { ...usual, bounds: { ...usual.bounds, ...bounds }, ownsListener };
   const context = {
     ...threadContext(options, {
       accept,
@@ -209,3 +218,31 @@ test("who is refused hears why, but not behind what is neither a request nor a q
   });
   expect(heard).toEqual([1, 1, 1, 0, 0]);
 });
+
+test.each([
+  [true, ["left", "shut", "asked", "asked", "settled", "given up"]],
+  [false, ["left", "asked", "asked", "settled"]],
+])(
+  "at the end who waits is accepted; a listening socket that no other process has (%p) is shut first, and given up",
+  (ownsListener, order) => {
+    const steps: string[] = [];
+    const step = (what: string) => (steps.push(what), 0);
+    const kernel = {
+      ...PEER,
+      epollCtl: (_: number, operation: number) => (operation === EPOLL_CTL_DEL ? step("left") : 0),
+      shutdown: () => step("shut"),
+      dupOnto: () => step("given up"),
+    };
+    const accept = results(100);
+    const { acceptor, served } = acceptFrom(() => (step("asked"), accept()), {
+      kernel,
+      settle: () => step("settled"),
+      times: 0,
+      ownsListener,
+    });
+    acceptor.finish();
+    acceptor.finish();
+    expect(served).toEqual([100]);
+    expect(steps.join()).toBe(order.join());
+  },
+);
