@@ -1,6 +1,16 @@
 /* A client without manners: the packets, descriptors and delays of the protocol by hand. */
-import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
+import {
+  AF_INET,
+  AF_UNIX,
+  encode,
+  encodeAddress,
+  parseAddress,
+  SOCK_CLOEXEC,
+  SOCK_SEQPACKET,
+  SOCK_STREAM,
+} from "@xsocket/protocol";
 import { checked, loadSyscalls, POLLHUP, POLLIN, SHUT_WR } from "@xsocket/xbind-native";
+import { eventually } from "../harness/index.ts";
 import { servingThreads } from "./process.ts";
 
 export const native = loadSyscalls();
@@ -94,6 +104,17 @@ export function rawClients(path: string, count: number): RawClient[] & Disposabl
 export function askOnce(path: string): number {
   using client = new RawClient(path);
   return client.ask();
+}
+
+/** Waits until an abstract name can be taken, and gives it back. */
+export async function untilFree(name: string): Promise<void> {
+  const fd = native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  const bytes = encodeAddress(parseAddress(name));
+  try {
+    await eventually("the name to be free", () => native.bind(fd, bytes, bytes.byteLength) === 0);
+  } finally {
+    native.close(fd);
+  }
 }
 
 /** Asks on several kept-open connections at the same time until something has come of it. */

@@ -14,14 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import {
-  AF_UNIX,
-  encodeAddress,
-  parseAddress,
-  RESPONSE_BYTES,
-  SOCK_CLOEXEC,
-  SOCK_SEQPACKET,
-} from "@xsocket/protocol";
+import { RESPONSE_BYTES } from "@xsocket/protocol";
 import {
   eventually,
   guardDescriptors,
@@ -33,7 +26,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { askOnce, native, RawClient, rawClients } from "./raw.ts";
+import { askOnce, native, RawClient, rawClients, untilFree } from "./raw.ts";
 
 guardDescriptors();
 
@@ -114,10 +107,7 @@ test("its name is free as soon as it stops, while its last client is answered", 
   using client = new RawClient(server.path);
   expect(askOnce(server.path)).toBe(0);
   server.program.kill("SIGTERM");
-  const next = native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-  const name = encodeAddress(parseAddress(server.path));
-  await eventually("the name to be free", () => native.bind(next, name, name.byteLength) === 0);
-  native.close(next);
+  await untilFree(server.path);
   expect(client.ask()).toBe(0);
   expect(await server.program.finished()).toBe(0);
 });

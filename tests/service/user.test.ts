@@ -17,7 +17,7 @@ import {
   xsocketForEveryone,
 } from "../harness/index.ts";
 import { servingThreads } from "../server/process.ts";
-import { crowd, crowdUntil } from "../server/raw.ts";
+import { askOnce, crowd, crowdUntil, RawClient, untilFree } from "../server/raw.ts";
 
 guardDescriptors();
 
@@ -353,6 +353,18 @@ describe.if(isRoot)("as root", () => {
       await using client = binder(target, uid, name);
       expect((await client.says(/\w+/))[0]).toBe(expected);
     }
+  });
+
+  test("an abstract name that was taken before is free as soon as the server stops", async () => {
+    using dir = tempDir();
+    const address = `@xsocket-test-${crypto.randomUUID()}`;
+    const { program } = await start(here, dir, { address, args: ["--user", "daemon"] });
+    await using _ = program;
+    using client = new RawClient(address); // whom it waits for
+    expect(askOnce(address)).toBe(0);
+    program.kill("SIGTERM");
+    await untilFree(address);
+    expect(client.ask()).toBe(0);
   });
 
   test.skipIf(isChrooted)(
