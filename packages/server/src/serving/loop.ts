@@ -39,7 +39,10 @@ const ACCEPTS_BESIDE = 16; // in a crowded step, beside the events
 /** After so many steps a pause is used to collect garbage. */
 export const COLLECT_STEPS = 16_384;
 
-/* How long a thread that stops waits for clients that have asked more than they have received replies. */
+/*
+ * How long a thread that stops waits for clients that have asked more than they have received replies, or
+ * have not asked yet.
+ */
 const LAST_MS = 200;
 
 /** What a thread exchanges with the main thread. */
