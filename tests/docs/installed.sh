@@ -56,16 +56,20 @@ touch /usr/local/lib/former.py
 # and one that there is by another name
 printf '/usr/local/%s\n' lib/libxsocket.so.9.0.0 lib/former.py headers/xsocket.h >>/usr/local/lib/xsocket/manifest
 /usr/bin/python3 -c 'import py_compile; py_compile.compile("/usr/local/lib/former.py")'
-while [ ! -e /run/installed ]; do sha256sum /usr/local/lib/libxbind.so 2>&1; done | sort -u >/run/seen &
-watch=$!
+library=/usr/local/lib/libxbind.so
+exec 8<$library # as a program has it
+while [ ! -e /run/installed ]; do sha256sum <$library; done 2>&1 | sort -u >/run/seen &
+watches=$!
+until [ -e /run/installed ]; do [ -s $library ] || echo none; done >/run/missed & # far more often
+watches+=" $!"
 "$dev" install
 touch /run/installed
-wait $watch
-[ "$(wc -l </run/seen)" = 1 ] || {
-	echo "in the middle of an install the library is another or none:" >&2
-	cat /run/seen >&2
+# shellcheck disable=SC2086
+wait $watches
+if [ $library -ef /proc/$$/fd/8 ] || [ -s /run/missed ] || ! sha256sum <&8 | diff - /run/seen >&2; then
+	echo "in the middle of an install the library is another, empty or none, or written into" >&2
 	exit 1
-}
+fi
 readlink -f /usr/local/lib/libxsocket.so.1 | grep -vF 9.0.0
 test -e /usr/local/include/xsocket.h
 echo "an older installation is replaced"
