@@ -51,7 +51,7 @@ test("answers that are out of the ordinary are those of fetch", async () => {
   const web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
   const at = (path: string): string => `http://127.0.0.1:${web.port}/${path}`;
-  const limits = { signal: AbortSignal.timeout(5000) };
+  const limits = { signal: AbortSignal.timeout(20_000) };
   const odd = await there(at("odd"), limits);
   expect([odd.status, odd.ok, odd.statusText, await odd.clone().text()]).toEqual([
     999,

@@ -130,6 +130,7 @@ test("setTimeout of the server counts, and 0 is for ever", async () => {
 test("requests past maxRequestsPerSocket are refused", async () => {
   await using server = await startServer();
   await using started = await start(server.path, { maxRequestsPerSocket: 2 });
-  const [answer] = await exchange(started.port, HEAD.repeat(3), 500);
+  const last = HEAD.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+  const [answer] = await exchange(started.port, HEAD.repeat(2) + last);
   expect(answer.match(/(?<=HTTP\/1.1 )\d+/g)).toEqual(["200", "200", "503"]);
 });
