@@ -75,7 +75,8 @@ function relayRequest(
     return void response.writeHead(400, { connection: "close" }).end();
   const inner = requestBehind(behind, request, agent);
   inner.on("response", (answer) => {
-    response.writeHead(answer.statusCode ?? 502, answer.headers);
+    const { "transfer-encoding": _, ...headers } = answer.headers; // a client of HTTP/1.0 takes no chunks
+    response.writeHead(answer.statusCode ?? 502, headers);
     answer.pipe(response);
     answer.on("close", () => answer.complete || response.destroy()); // the rest will not come
   });
