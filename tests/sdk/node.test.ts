@@ -181,6 +181,28 @@ test("heads of a server of node:http are sent byte for byte, and what its listen
   web.close();
 });
 
+test("where nobody listens for an upgrade or an error any more, the server of node:http answers itself", async () => {
+  await using server = await startServer();
+  const via = server.path;
+  const web = http.createServer((_, response) => void response.end("page"));
+  for (const event of ["upgrade", "clientError"])
+    web.once(event, (_, socket: Socket) => socket.end("once"));
+  await nodeListen(web, { via, host: "127.0.0.1" });
+  const ask = async (head: string): Promise<string> => {
+    const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(web.address()) });
+    socket.write(`GET / HTTP/1.1\r\nhost: x\r\n${head}\r\n\r\n`);
+    return Buffer.concat(await socket.toArray()).toString();
+  };
+  for (const [head, answer] of [
+    ["connection: upgrade, close\r\nupgrade: x", "page"],
+    ["no colon", "400 Bad Request\r\nConnection: close\r\n\r\n"],
+  ] as const) {
+    expect(await ask(head)).toBe("once");
+    expect(await ask(head)).toEndWith(answer);
+  }
+  web.close();
+});
+
 test("an empty host is none, as for Node", async () => {
   await using server = await startServer();
   const place = { via: server.path, host: "" };

@@ -44,7 +44,7 @@ export class Connections {
       response.once("close", () => this.#onAnswered(socket));
     });
     for (const event of server.eventNames()) this.#watch(event);
-    server.on("newListener", this.#watch);
+    server.on("newListener", this.#watch).on("removeListener", this.#unwatch);
   }
 
   #onAnswered(socket: net.Socket): void {
@@ -88,6 +88,13 @@ export class Connections {
     });
   };
 
+  readonly #unwatch = (event: string): void => {
+    const ours = event === "request" ? undefined : this.#watched.get(event);
+    if (!ours || this.#server.listenerCount(event) > 1) return;
+    this.#watched.delete(event);
+    this.#server.off(event, ours);
+  };
+
   add(socket: net.Socket): void {
     this.#open.add(socket);
     socket.setDefaultEncoding("latin1"); // Bun writes heads as text, which are not in UTF-8
@@ -103,7 +110,7 @@ export class Connections {
   /* The server may listen again, and has others then. */
   #endIfGone(): void {
     if (!this.#drains || this.#open.size > 0) return;
-    this.#server.off("newListener", this.#watch);
+    this.#server.off("newListener", this.#watch).off("removeListener", this.#unwatch);
     for (const [event, listener] of this.#watched) this.#server.off(event, listener);
     this.#gone.resolve();
   }
