@@ -246,3 +246,11 @@ test.each([
     expect(steps.join()).toBe(order.join());
   },
 );
+
+test("at the end everybody whom the kernel lets wait is accepted, one more than backlog says", () => {
+  const waiting = Array.from({ length: ACCEPTS + 1 }, (_, i) => 100 + i);
+  const how = { kernel: PEER, bounds: { backlog: ACCEPTS }, times: 0, ownsListener: false };
+  const { acceptor, served } = acceptFrom(results(...waiting), how);
+  acceptor.finish();
+  expect(served).toEqual(waiting);
+});

@@ -114,7 +114,8 @@ export class Acceptor {
     if (!this.#listens) return;
     this.#leave();
     if (options.ownsListener) sys.shutdown(options.listenFd, SHUT_RD);
-    for (let left = options.bounds.backlog; left > 0 && this.accept(ACCEPTS);) left -= ACCEPTS;
+    // the kernel lets one more wait than backlog says
+    for (let left = options.bounds.backlog; left >= 0 && this.accept(ACCEPTS);) left -= ACCEPTS;
     this.#settle();
     if (!options.ownsListener) return;
     sys.dupOnto(shared.thread(options.index, THREAD.wake), options.listenFd); // which the main thread closes
