@@ -1,5 +1,5 @@
 # Where libxbind stands in front of syscall(2) and dlsym(3): each takes a few instructions for each kind of
-# processor, and dlsym dlvsym(3) as well, which musl has not. A sanitizer's runtime calls dlsym() before
+# processor, and dlsym the list that glibc keeps of what is loaded. A sanitizer's runtime calls dlsym() before
 # instrumented code can run. The compiler says for which processor it is, a toolchain file need not.
 include(CheckSymbolExists)
 check_symbol_exists(LIBC_SO gnu/lib-names.h XSOCKET_IS_GLIBC)

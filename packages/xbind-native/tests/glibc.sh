@@ -10,11 +10,11 @@ newest=$("$nm" -D --undefined-only "$library" | sed -n 's/.*@GLIBC_//p' | sort -
 [ "$(printf '%s\n2.17\n' "$newest" | sort -V | tail -1)" = 2.17 ] ||
 	{ echo "$library needs glibc $newest: see core/glibc.h"; exit 1; }
 
-# Before 2.34, threads and dlvsym(3) were in libraries of their own.
+# Before 2.34, threads and dlerror(3) were in libraries of their own.
 needs()
 {
 	"$nm" -D --undefined-only "$library" | grep -qE " U ($1)@" || return 0
 	"$readelf" -d "$library" | grep -q "NEEDED.*\[$2\]" || { echo "$library is not linked with $2"; exit 1; }
 }
 needs 'pthread_(create|join|sigmask)' libpthread.so.0
-needs dlvsym libdl.so.2
+needs dlerror libdl.so.2

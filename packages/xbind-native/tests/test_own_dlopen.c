@@ -16,10 +16,12 @@
 typedef void *open_function(const char *name, int flags);
 typedef int close_function(void *handle);
 typedef int visit_function(struct dl_phdr_info *info, size_t size, void *data);
+typedef void *find_function(void *handle, const char *name, const char *version);
 
 EXPORT void *own_dlopen(const char *name, int flags) __asm__("dlopen");
 EXPORT int own_dlclose(void *handle) __asm__("dlclose");
 EXPORT int own_iterate(visit_function *visit, void *data) __asm__("dl_iterate_phdr");
+EXPORT void *own_dlvsym(void *handle, const char *name, const char *version) __asm__("dlvsym");
 
 void *own_dlopen(const char *name, int flags)
 {
@@ -44,6 +46,13 @@ int own_iterate(visit_function *visit, void *data)
 	struct dl_phdr_info nothing = {0};
 
 	return visit(&nothing, sizeof(nothing), data);
+}
+
+void *own_dlvsym(void *handle, const char *name, const char *version)
+{
+	find_function *next = (find_function *)dlsym(RTLD_NEXT, "dlvsym");
+
+	return next(handle, name, version);
 }
 
 static void bind_by(const char *file, int flags, const char *name)

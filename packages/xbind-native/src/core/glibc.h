@@ -2,7 +2,7 @@
 /*
  * glibc.h - functions by the versions that old releases of glibc have them in
  *
- * Linked against glibc 2.34 or newer, a library asks for dlvsym@GLIBC_2.34 and cannot be loaded in
+ * Linked against glibc 2.34 or newer, a library asks for dlerror@GLIBC_2.34 and cannot be loaded in
  * the container of an older system, though the function is the same. By its first version it can.
  * For files of the shared libraries that call one of these. Old releases have them in libdl.so.2
  * and libpthread.so.0, which CMake links (xsocket_link_former).
@@ -23,7 +23,6 @@
 #ifdef FIRST_VERSION
 #define BY_FIRST_VERSION(NAME) __asm__(".symver " #NAME "," #NAME "@" FIRST_VERSION)
 BY_FIRST_VERSION(dlerror);
-BY_FIRST_VERSION(dlvsym);
 BY_FIRST_VERSION(pthread_create);
 BY_FIRST_VERSION(pthread_join);
 BY_FIRST_VERSION(pthread_sigmask);

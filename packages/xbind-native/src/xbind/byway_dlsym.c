@@ -7,7 +7,6 @@
 #include "xbind/libc.h"
 
 #include <dlfcn.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 typedef void *find_function(void *handle, const char *name);
@@ -18,23 +17,13 @@ find_function *_Atomic byway_dlsym;
 /* Asked by hook_dlsym.S. Return: what dlsym() is to give, NULL to leave it to byway_dlsym. */
 void *byway_find(void *handle, const char *name);
 
-/* strcmp() for equality alone: a sanitizer calls dlsym() to find its strcmp(). */
-static bool is(const char *name, const char *wanted)
-{
-	while (*name && *name == *wanted) {
-		name++;
-		wanted++;
-	}
-	return *name == *wanted;
-}
-
 static void *instead_of(const char *name)
 {
-	if (is(name, "bind"))
+	if (libc_is_same(name, "bind"))
 		return (void *)byway_bind;
-	if (is(name, "listen"))
+	if (libc_is_same(name, "listen"))
 		return (void *)byway_listen;
-	if (is(name, "syscall"))
+	if (libc_is_same(name, "syscall"))
 		return (void *)byway_syscall;
 	return NULL;
 }

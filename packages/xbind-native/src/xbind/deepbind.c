@@ -16,6 +16,7 @@
 #include "xbind/deepbind.h"
 
 #include "core/sys.h"
+#include "xbind/dynamic.h"
 #include "xbind/hook.h"
 #include "xbind/libc.h"
 
@@ -104,12 +105,6 @@ static const Elf64_Phdr *segment_at(const struct dl_phdr_info *info, const void 
 	return NULL;
 }
 
-/* glibc turns offsets into addresses, but not where the section cannot be written to. */
-static uintptr_t address_in(const struct dl_phdr_info *info, uintptr_t value)
-{
-	return value < info->dlpi_addr ? info->dlpi_addr + value : value;
-}
-
 /* Has the dynamic linker made this page read-only? It leaves the last one where that holds more. */
 static bool is_page_relro(const struct dl_phdr_info *info, uintptr_t page, uintptr_t page_bytes)
 {
@@ -178,42 +173,17 @@ static void look_at(const struct dl_phdr_info *info, const struct found *found)
 {
 	const Elf64_Phdr *dynamic = segment_of_type(info, PT_DYNAMIC);
 	struct object object = {.info = info};
-	const Elf64_Rela *all = NULL, *of_calls = NULL;
-	size_t bytes = 0, bytes_of_calls = 0;
+	struct link_map map = {.l_addr = info->dlpi_addr};
 
 	if (!dynamic)
 		return;
-	for (const Elf64_Dyn *entry = (const Elf64_Dyn *)(info->dlpi_addr + dynamic->p_vaddr);
-	     entry->d_tag != DT_NULL; entry++) {
-		const uintptr_t address = address_in(info, entry->d_un.d_ptr);
-
-		switch (entry->d_tag) {
-		case DT_SYMTAB:
-			object.symbols = (const Elf64_Sym *)address;
-			break;
-		case DT_STRTAB:
-			object.strings = (const char *)address;
-			break;
-		case DT_RELA:
-			all = (const Elf64_Rela *)address;
-			break;
-		case DT_RELASZ:
-			bytes = entry->d_un.d_val;
-			break;
-		case DT_JMPREL:
-			of_calls = (const Elf64_Rela *)address;
-			break;
-		case DT_PLTRELSZ:
-			bytes_of_calls = entry->d_un.d_val;
-			break;
-		}
-	}
+	map.l_ld = (Elf64_Dyn *)(info->dlpi_addr + dynamic->p_vaddr);
+	object.symbols = dynamic_table(&map, DT_SYMTAB);
+	object.strings = dynamic_table(&map, DT_STRTAB);
 	if (!object.symbols || !object.strings)
 		return;
-	if (all)
-		point_all(&object, found, all, bytes);
-	if (of_calls)
-		point_all(&object, found, of_calls, bytes_of_calls);
+	point_all(&object, found, dynamic_table(&map, DT_RELA), dynamic_value(&map, DT_RELASZ));
+	point_all(&object, found, dynamic_table(&map, DT_JMPREL), dynamic_value(&map, DT_PLTRELSZ));
 }
 
 struct walk {

@@ -1,45 +1,91 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * libc.c - libc's own functions, in the tables of what is loaded
+ *
+ * How it works: the dynamic linker keeps a list of all that is loaded, for debuggers (_r_debug of
+ * link.h), and each has its dynamic section with a hash table of its symbols, DT_GNU_HASH. Nothing
+ * is called for it that the program, another library or an auditor (LD_AUDIT) may stand in front
+ * of and look symbols up for. What the program was started with comes first in the list, in an
+ * order that stays. libc is among it, since we need it, and so no end of the list is seen that
+ * another thread may be changing.
+ */
 #include "xbind/libc.h"
 
-#include "core/glibc.h"
+#include "xbind/dynamic.h"
 
-#include <dlfcn.h>
 #include <gnu/lib-names.h>
+#include <link.h>
 #include <stddef.h>
+#include <stdint.h>
 
-typedef void *dlsym_function(void *handle, const char *name);
-typedef void *dlopen_function(const char *file, int flags);
+#define VERSION_FORMER 0x8000 /* in DT_VERSYM: not the one that dlsym(3) finds */
 
-/*
- * dlvsym() takes a symbol of that very version alone, so it goes past the program and every
- * library that stand in front of libc without one, and may look symbols up in theirs. Where libc
- * is the program itself, it is not behind us.
- */
-static void *of_first_version(const char *name)
+/* The head of DT_GNU_HASH; the filter, the buckets and the chains follow. */
+struct hash_head {
+	uint32_t buckets;
+	uint32_t first; /* symbol of the chains */
+	uint32_t filter_words;
+	uint32_t filter_shift;
+};
+
+typedef void *find_function(void *handle, const char *name);
+
+/* Before glibc 2.34 dlsym(3) was in a library of its own. */
+static bool is_libc(const struct link_map *object)
 {
-	void *found = dlvsym(RTLD_NEXT, name, FIRST_VERSION);
+	const char *strings = dynamic_table(object, DT_STRTAB);
+	const char *name = strings ? strings + dynamic_value(object, DT_SONAME) : "";
 
-	return found ? found : dlvsym(RTLD_DEFAULT, name, FIRST_VERSION);
+	return libc_is_same(name, LIBC_SO) || libc_is_same(name, LIBDL_SO);
+}
+
+static uint32_t hash_of(const char *name)
+{
+	uint32_t hash = 5381;
+
+	while (*name)
+		hash = hash * 33 + (unsigned char)*name++;
+	return hash;
+}
+
+static void *function_of(const struct link_map *object, const char *name)
+{
+	const ElfW(Sym) *symbols = dynamic_table(object, DT_SYMTAB);
+	const ElfW(Versym) *versions = dynamic_table(object, DT_VERSYM);
+	const char *strings = dynamic_table(object, DT_STRTAB);
+	const struct hash_head *head = dynamic_table(object, DT_GNU_HASH);
+	const uint32_t *buckets =
+	    (const uint32_t *)((const ElfW(Addr) *)(head + 1) + head->filter_words);
+	const uint32_t *chains = buckets + head->buckets;
+	const uint32_t hash = hash_of(name);
+	uint32_t i = buckets[hash % head->buckets];
+
+	if (i < head->first)
+		return NULL;
+	do {
+		if (!(versions[i] & VERSION_FORMER) &&
+		    libc_is_same(strings + symbols[i].st_name, name))
+			return (void *)(object->l_addr + symbols[i].st_value);
+	} while (!(chains[i++ - head->first] & 1)); /* which ends a chain */
+	return NULL;
+}
+
+void *libc_function(const char *name)
+{
+	void *function = NULL;
+
+	for (const struct link_map *object = _r_debug.r_map; object && !function;
+	     object = object->l_next)
+		if (is_libc(object))
+			function = function_of(object, name);
+	return function;
 }
 
 void *libc_dlsym(void *handle, const char *name)
 {
-	static dlsym_function *_Atomic find;
+	static find_function *_Atomic find;
 
 	if (!find)
-		find = (dlsym_function *)of_first_version("dlsym");
+		find = (find_function *)libc_function("dlsym");
 	return find(handle, name);
-}
-
-/* libc is never given back: it stays as long as we do. */
-void *libc_function(const char *name)
-{
-	static void *_Atomic libc;
-	dlopen_function *open;
-
-	if (!libc) {
-		open = (dlopen_function *)of_first_version("dlopen");
-		libc = open ? open(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD) : NULL;
-	}
-	return libc ? libc_dlsym(libc, name) : NULL;
 }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * audit.c - a library for LD_AUDIT that hears of the end of each call
+ *
+ * Whoever is called between two libraries then returns to the dynamic linker first, so that
+ * dlsym(3) and dlvsym(3) take that for the one who asks for RTLD_NEXT.
+ */
+#include "core/visibility.h"
+
+#include <link.h>
+#include <stdint.h>
+
+#ifdef __x86_64__
+#define call_starts la_x86_64_gnu_pltenter
+#define call_ends   la_x86_64_gnu_pltexit
+#define call_in     La_x86_64_regs
+#define call_result La_x86_64_retval
+#elif defined(__aarch64__)
+#define call_starts la_aarch64_gnu_pltenter
+#define call_ends   la_aarch64_gnu_pltexit
+#define call_in     La_aarch64_regs
+#define call_result La_aarch64_retval
+#endif
+
+#define STACK_BYTES 64 /* of a caller, for arguments: with none the end is not told */
+
+EXPORT unsigned la_version(unsigned version)
+{
+	return version;
+}
+
+EXPORT unsigned la_objopen(struct link_map *object, Lmid_t list, uintptr_t *cookie)
+{
+	(void)object;
+	(void)list;
+	(void)cookie;
+	return LA_FLG_BINDTO | LA_FLG_BINDFROM;
+}
+
+EXPORT Elf64_Addr call_starts(Elf64_Sym *symbol, unsigned index, uintptr_t *from, uintptr_t *to,
+                              call_in *in, unsigned *flags, const char *name, long *stack_bytes)
+{
+	(void)index;
+	(void)from;
+	(void)to;
+	(void)in;
+	(void)flags;
+	(void)name;
+	*stack_bytes = STACK_BYTES;
+	return symbol->st_value;
+}
+
+EXPORT unsigned call_ends(Elf64_Sym *symbol, unsigned index, uintptr_t *from, uintptr_t *to,
+                          const call_in *in, call_result *out, const char *name)
+{
+	(void)symbol;
+	(void)index;
+	(void)from;
+	(void)to;
+	(void)in;
+	(void)out;
+	(void)name;
+	return 0;
+}
