@@ -165,9 +165,8 @@ static void test_found_in_libc(void)
 		check_listen((listen_function *)libc_symbol("listen"));
 }
 
-static void test_syscall_found_in_libc(void)
+static void check_syscall_found(void)
 {
-	found_syscall = (syscall_function *)libc_symbol("syscall");
 	check_bind(call_found_bind, follows_libc());
 	check_unlisted(call_found_bind);
 	if (follows_libc())
@@ -176,6 +175,32 @@ static void test_syscall_found_in_libc(void)
 	CHECK_EQ(found_syscall(SYS_getpid), getpid());
 	CHECK_EQ(errno, 77);
 	CHECK(found_syscall(SYS_close, -1) < 0 && errno == EBADF);
+}
+
+static void test_syscall_found_in_libc(void)
+{
+	found_syscall = (syscall_function *)libc_symbol("syscall");
+	check_syscall_found();
+}
+
+/* By the version alone a search goes past every library, behind the caller as well. */
+static void test_found_by_version(void)
+{
+#ifdef LIBC_VERSION
+	void *const handles[] = {dlopen(LIBC_SO, RTLD_NOW), RTLD_DEFAULT, RTLD_NEXT};
+
+	for (size_t i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
+		bind_function *found_bind =
+		    (bind_function *)dlvsym(handles[i], "bind", LIBC_VERSION);
+
+		check_bind(found_bind, follows_libc());
+		check_unlisted(found_bind);
+		found_syscall = (syscall_function *)dlvsym(handles[i], "syscall", LIBC_VERSION);
+		check_syscall_found();
+		if (follows_libc())
+			check_listen((listen_function *)dlvsym(handles[i], "listen", LIBC_VERSION));
+	}
+#endif
 }
 
 /* Other searches give what they always gave. */
@@ -187,6 +212,14 @@ static void test_other_searches(void)
 	CHECK(dlerror() != NULL && dlerror() == NULL);
 	CHECK(libc_symbol("getpid") == dlsym(RTLD_DEFAULT, "getpid"));
 	CHECK(dlsym(dlopen(NULL, RTLD_NOW), "bind") == (void *)bind);
+#ifdef LIBC_VERSION
+	CHECK(dlvsym(RTLD_DEFAULT, "getpid", LIBC_VERSION) == dlsym(RTLD_DEFAULT, "getpid"));
+	CHECK(dlvsym(RTLD_NEXT, "getpid", LIBC_VERSION) == dlsym(RTLD_DEFAULT, "getpid"));
+	CHECK(dlvsym(RTLD_NEXT, "main", LIBC_VERSION) == NULL);
+	CHECK(dlerror() != NULL && dlerror() == NULL);
+	CHECK(dlvsym(RTLD_DEFAULT, "bind", "NO_SUCH_VERSION") == NULL);
+	CHECK(strstr(dlerror(), "NO_SUCH_VERSION") && dlerror() == NULL);
+#endif
 }
 
 int main(void)
@@ -196,6 +229,7 @@ int main(void)
 	RUN(test_stack_of_caller);
 	RUN(test_found_in_libc);
 	RUN(test_syscall_found_in_libc);
+	RUN(test_found_by_version);
 	RUN(test_other_searches);
 	return 0;
 }

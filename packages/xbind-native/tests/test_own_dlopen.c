@@ -55,15 +55,21 @@ void *own_dlvsym(void *handle, const char *name, const char *version)
 	return next(handle, name, version);
 }
 
+static void bind_there(void *function)
+{
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind_by(function, fd, 3000), 0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+}
+
 static void bind_by(const char *file, int flags, const char *name)
 {
 	void *handle = dlopen(file, flags);
-	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK(handle != NULL);
-	CHECK_EQ(pair_bind_by(dlsym(handle, name), fd, 3000), 0);
-	CHECK(pair_is_there(fd));
-	close(fd);
+	bind_there(dlsym(handle, name));
 	CHECK_EQ(dlclose(handle), 0);
 }
 
@@ -72,6 +78,7 @@ static const char *plugin;
 static void test_libc(void)
 {
 	bind_by(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD, "bind");
+	bind_there(dlvsym(RTLD_DEFAULT, "bind", LIBC_VERSION));
 }
 
 static void test_deepbind(void)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* byway_dlsym.c - dlsym(3) for a program that looks bind, listen or syscall up in libc */
+/*
+ * byway_dlsym.c - dlsym(3) and dlvsym(3) for a program that looks bind, listen or syscall up in
+ * libc
+ */
 #include "xbind/byway.h"
 
 #include "xbind/config.h"
@@ -10,12 +13,15 @@
 #include <stddef.h>
 
 typedef void *find_function(void *handle, const char *name);
+typedef void *find_version_function(void *handle, const char *name, const char *version);
 
-/* Where hook_dlsym.S jumps to: the dlsym that would be there without us. */
+/* Where hook_dlsym.S jumps to: the functions that would be there without us. */
 find_function *_Atomic byway_dlsym;
+find_version_function *_Atomic byway_dlvsym;
 
-/* Asked by hook_dlsym.S. Return: what dlsym() is to give, NULL to leave it to byway_dlsym. */
+/* Asked by hook_dlsym.S. Return: what is to be given, NULL to leave it to those functions. */
 void *byway_find(void *handle, const char *name);
+void *byway_find_version(void *handle, const char *name, const char *version);
 
 static void *instead_of(const char *name)
 {
@@ -26,6 +32,12 @@ static void *instead_of(const char *name)
 	if (libc_is_same(name, "syscall"))
 		return (void *)byway_syscall;
 	return NULL;
+}
+
+static void follow(void *handle)
+{
+	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && config_any())
+		deepbind_follow(handle);
 }
 
 /*
@@ -39,10 +51,27 @@ void *byway_find(void *handle, const char *name)
 
 	if (!byway_dlsym)
 		byway_dlsym = (find_function *)libc_dlsym(RTLD_NEXT, "dlsym");
-	if (handle != RTLD_NEXT && handle != RTLD_DEFAULT && config_any())
-		deepbind_follow(handle);
+	follow(handle);
 	if (!instead)
 		return NULL;
 	symbol = byway_dlsym(handle, name);
+	return symbol && symbol == libc_function(name) ? instead : NULL;
+}
+
+/*
+ * By a version of libc's every search goes past what has none, the hooks too, so that RTLD_NEXT
+ * gives the same before this library and behind it.
+ */
+void *byway_find_version(void *handle, const char *name, const char *version)
+{
+	void *instead = instead_of(name);
+	void *symbol;
+
+	if (!byway_dlvsym)
+		byway_dlvsym = (find_version_function *)libc_dlsym(RTLD_NEXT, "dlvsym");
+	follow(handle);
+	if (!instead)
+		return NULL;
+	symbol = byway_dlvsym(handle, name, version);
 	return symbol && symbol == libc_function(name) ? instead : NULL;
 }

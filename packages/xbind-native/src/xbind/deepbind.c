@@ -41,6 +41,7 @@
 #endif
 
 void hook_dlsym(void) __asm__("dlsym");
+void hook_dlvsym(void) __asm__("dlvsym");
 void hook_syscall(void) __asm__("syscall");
 
 /* As exports.map has them; the one of 32 bits is not here. */
@@ -52,6 +53,7 @@ static const struct hook {
     {"bindresvport", (void *)hook_bindresvport},
     {"chroot", (void *)hook_chroot},
     {"dlsym", (void *)hook_dlsym},
+    {"dlvsym", (void *)hook_dlvsym},
     {"epoll_create", (void *)hook_epoll_create},
     {"epoll_create1", (void *)hook_epoll_create1},
     {"epoll_ctl", (void *)hook_epoll_ctl},

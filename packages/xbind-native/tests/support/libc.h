@@ -22,11 +22,14 @@ static inline void *libc_symbol(const char *name)
 	return dlsym(dlopen(LIBC_SO, RTLD_NOW), name);
 }
 
-/* The same by dlvsym(), which libxbind does not follow. */
+/* The same by libc's own dlsym(), which libxbind does not follow. */
 static inline void *libc_unfollowed(const char *name)
 {
 #ifdef LIBC_VERSION
-	return dlvsym(dlopen(LIBC_SO, RTLD_NOW), name, LIBC_VERSION);
+	void *(*find)(void *, const char *) =
+	    (void *(*)(void *, const char *))dlvsym(RTLD_DEFAULT, "dlsym", LIBC_VERSION);
+
+	return find(dlopen(LIBC_SO, RTLD_NOW), name);
 #else
 	return libc_symbol(name);
 #endif

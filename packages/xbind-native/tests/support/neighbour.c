@@ -3,8 +3,9 @@
  * neighbour.c - another preload library that stands in front of bind, before libxbind or behind it
  *
  * With NEIGHBOUR_REENTERS in the environment it binds a socket of its own from within. NEIGHBOUR_BY
- * says how it goes on: "syscall", or "libc" for libc's own function, or in a "child", as a library
- * does whose helper is set-user-ID; else to the next library.
+ * says how it goes on: "syscall", or "libc" for libc's own function, or the next one of the
+ * "version" that is libc's, or in a "child", as a library does whose helper is set-user-ID; else to
+ * the next library.
  * Built with NEIGHBOUR_WIDE it stands in front of syscall and dlsym as well.
  */
 #include "core/visibility.h"
@@ -55,18 +56,27 @@ static int bind_in_child(int fd, const void *addr, socklen_t len)
 	return -1;
 }
 
+static void *find_next(const char *way)
+{
+	if (way && strcmp(way, "libc") == 0)
+		return libc_symbol("bind");
+#ifdef LIBC_VERSION
+	if (way && strcmp(way, "version") == 0)
+		return dlvsym(RTLD_NEXT, "bind", LIBC_VERSION);
+#endif
+	return dlsym(RTLD_NEXT, "bind");
+}
+
 static int go_on(int fd, const void *addr, socklen_t len)
 {
 	const char *way = getenv("NEIGHBOUR_BY");
-	bool by_libc = way && strcmp(way, "libc") == 0;
 	int (*next)(int, const void *, socklen_t);
 
 	if (way && strcmp(way, "syscall") == 0)
 		return (int)syscall(SYS_bind, fd, addr, len);
 	if (way && strcmp(way, "child") == 0)
 		return bind_in_child(fd, addr, len);
-	next = (int (*)(int, const void *, socklen_t))(by_libc ? libc_symbol("bind")
-	                                                       : dlsym(RTLD_NEXT, "bind"));
+	next = (int (*)(int, const void *, socklen_t))find_next(way);
 	return next(fd, addr, len);
 }
 
