@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * audit.c - a library for LD_AUDIT that hears of the end of each call
+ * audit.c - a library for LD_AUDIT that hears of the end of each call, on x86-64
  *
  * Whoever is called between two libraries then returns to the dynamic linker first, so that
  * dlsym(3) and dlvsym(3) take that for the one who asks for RTLD_NEXT.
@@ -9,18 +9,6 @@
 
 #include <link.h>
 #include <stdint.h>
-
-#ifdef __x86_64__
-#define call_starts la_x86_64_gnu_pltenter
-#define call_ends   la_x86_64_gnu_pltexit
-#define call_in     La_x86_64_regs
-#define call_result La_x86_64_retval
-#elif defined(__aarch64__)
-#define call_starts la_aarch64_gnu_pltenter
-#define call_ends   la_aarch64_gnu_pltexit
-#define call_in     La_aarch64_regs
-#define call_result La_aarch64_retval
-#endif
 
 #define STACK_BYTES 64 /* of a caller, for arguments: with none the end is not told */
 
@@ -37,8 +25,9 @@ EXPORT unsigned la_objopen(struct link_map *object, Lmid_t list, uintptr_t *cook
 	return LA_FLG_BINDTO | LA_FLG_BINDFROM;
 }
 
-EXPORT Elf64_Addr call_starts(Elf64_Sym *symbol, unsigned index, uintptr_t *from, uintptr_t *to,
-                              call_in *in, unsigned *flags, const char *name, long *stack_bytes)
+EXPORT Elf64_Addr la_x86_64_gnu_pltenter(Elf64_Sym *symbol, unsigned index, uintptr_t *from,
+                                         uintptr_t *to, La_x86_64_regs *in, unsigned *flags,
+                                         const char *name, long *stack_bytes)
 {
 	(void)index;
 	(void)from;
@@ -50,8 +39,9 @@ EXPORT Elf64_Addr call_starts(Elf64_Sym *symbol, unsigned index, uintptr_t *from
 	return symbol->st_value;
 }
 
-EXPORT unsigned call_ends(Elf64_Sym *symbol, unsigned index, uintptr_t *from, uintptr_t *to,
-                          const call_in *in, call_result *out, const char *name)
+EXPORT unsigned la_x86_64_gnu_pltexit(Elf64_Sym *symbol, unsigned index, uintptr_t *from,
+                                      uintptr_t *to, const La_x86_64_regs *in,
+                                      La_x86_64_retval *out, const char *name)
 {
 	(void)symbol;
 	(void)index;
