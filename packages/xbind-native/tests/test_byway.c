@@ -7,6 +7,7 @@
  */
 #include "support/pair.h"
 
+#include <linux/net.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -101,6 +102,65 @@ static void test_syscall(void)
 	check_unlisted(call_bind);
 	check_listen(call_listen);
 }
+
+#ifdef SYS_socketcall
+static int call_socketcall(long call, long first, long second, long third)
+{
+	const long args[] = {first, second, third};
+
+	return (int)syscall(SYS_socketcall, call, args);
+}
+
+static int call_socketcall_bind(int fd, const void *addr, socklen_t len)
+{
+	return call_socketcall(SYS_BIND, fd, (long)addr, (long)len);
+}
+
+static int call_socketcall_listen(int fd, int backlog)
+{
+	return call_socketcall(SYS_LISTEN, fd, backlog, 0);
+}
+
+/* As many arguments are read as the call has. */
+static void check_arguments(void)
+{
+	enum { PAGE = 4096 };
+	char *page = (char *)mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+	                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long *last = (long *)(page + PAGE) - 2;
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK(page != MAP_FAILED);
+	CHECK_EQ(mprotect(page + PAGE, PAGE, PROT_NONE), 0);
+	last[0] = fd;
+	last[1] = 5;
+	CHECK(syscall(SYS_socketcall, SYS_BIND, NULL) < 0 && errno == EFAULT);
+	CHECK(syscall(SYS_socketcall, SYS_BIND, last) < 0 && errno == EFAULT);
+	CHECK(syscall(SYS_socketcall, SYS_LISTEN, last + 1) < 0 && errno == EFAULT);
+	CHECK(syscall(SYS_socketcall, 0, last) < 0 && errno == EINVAL);
+	CHECK(syscall(SYS_socketcall, SYS_SHUTDOWN, last) < 0 && errno == EINVAL);
+	CHECK_EQ(syscall(SYS_socketcall, SYS_LISTEN, last), 0);
+	CHECK(!all_listed() || pair_is_there(fd));
+	close(fd);
+	fd = call_socketcall(SYS_SOCKET, AF_INET, SOCK_DGRAM, 0);
+	CHECK(fd >= 0);
+	close(fd);
+	CHECK_EQ(munmap(page, 2 * PAGE), 0);
+}
+
+static void test_socketcall(void)
+{
+	check_bind(call_socketcall_bind, true);
+	check_unlisted(call_socketcall_bind);
+	check_listen(call_socketcall_listen);
+	check_arguments();
+}
+#else
+/* A processor that never had it. */
+static void test_socketcall(void)
+{
+}
+#endif
 
 /* Every other call is what it would be: arguments, results, errors, calls that return twice. */
 static void test_other_calls(void)
@@ -225,6 +285,7 @@ static void test_other_searches(void)
 int main(void)
 {
 	RUN(test_syscall);
+	RUN(test_socketcall);
 	RUN(test_other_calls);
 	RUN(test_stack_of_caller);
 	RUN(test_found_in_libc);

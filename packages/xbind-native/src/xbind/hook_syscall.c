@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* hook_syscall.c - syscall(2) for bind and listen; every other number goes on to libc's */
 #include "xbind/byway.h"
+#include "xbind/memory.h"
 #include "xbind/real.h"
 
 #include <errno.h>
+#include <linux/net.h>
 #include <sys/syscall.h>
 
 /* Asked by hook_syscall.S. Return: what takes the call, never NULL. */
@@ -32,6 +34,21 @@ static long enter_nothing(long number)
 	return -1;
 }
 
+#ifdef SYS_socketcall
+/* The arguments lie in memory; what the kernel cannot read either is for it to refuse. */
+static long enter_socketcall(long number, long call, const void *at)
+{
+	real_syscall_function *next = real_syscall();
+	long args[3];
+
+	if (call == SYS_BIND && memory_read(args, at, 3 * sizeof(*args)) == 0)
+		return enter_bind(SYS_bind, args[0], args[1], args[2]);
+	if (call == SYS_LISTEN && memory_read(args, at, 2 * sizeof(*args)) == 0)
+		return enter_listen(SYS_listen, args[0], args[1]);
+	return next ? next(number, call, (long)at, 0, 0, 0, 0) : enter_nothing(number);
+}
+#endif
+
 static real_syscall_function *find(long number, real_syscall_function *(*find_next)(void))
 {
 	real_syscall_function *next;
@@ -40,6 +57,10 @@ static real_syscall_function *find(long number, real_syscall_function *(*find_ne
 		return (real_syscall_function *)(void *)enter_bind;
 	if (number == SYS_listen)
 		return (real_syscall_function *)(void *)enter_listen;
+#ifdef SYS_socketcall
+	if (number == SYS_socketcall)
+		return (real_syscall_function *)(void *)enter_socketcall;
+#endif
 	next = find_next();
 	return next ? next : (real_syscall_function *)(void *)enter_nothing;
 }
