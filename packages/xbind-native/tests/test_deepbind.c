@@ -30,6 +30,20 @@ static void test_own(void)
 	dlclose(handle);
 }
 
+/* By its version, which is the name of the plugin's file. */
+static void test_version(void)
+{
+	void *handle = dlopen(plugin, FLAGS);
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK(handle != NULL);
+	CHECK_EQ(pair_bind_by(dlvsym(handle, "plugin_bind", strrchr(plugin, '/') + 1), fd, 3000),
+	         0);
+	CHECK(pair_is_there(fd));
+	close(fd);
+	dlclose(handle);
+}
+
 static void *look(void *handle)
 {
 	while (!is_over)
@@ -73,6 +87,7 @@ int main(int argc, char **argv)
 	plugin = argv[1];
 	plugin_own = argv[2];
 	RUN(test_own);
+	RUN(test_version);
 	RUN(test_threads);
 	return 0;
 }
