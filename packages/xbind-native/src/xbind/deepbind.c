@@ -182,8 +182,6 @@ static void look_at(const struct dl_phdr_info *info, const struct found *found)
 	map.l_ld = (Elf64_Dyn *)(info->dlpi_addr + dynamic->p_vaddr);
 	object.symbols = dynamic_table(&map, DT_SYMTAB);
 	object.strings = dynamic_table(&map, DT_STRTAB);
-	if (!object.symbols || !object.strings)
-		return;
 	point_all(&object, found, dynamic_table(&map, DT_RELA), dynamic_value(&map, DT_RELASZ));
 	point_all(&object, found, dynamic_table(&map, DT_JMPREL), dynamic_value(&map, DT_PLTRELSZ));
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "xbind/dynamic.h"
 
-#include <stddef.h>
-
 uintptr_t dynamic_value(const struct link_map *object, ElfW(Sxword) tag)
 {
 	const ElfW(Dyn) *entry = object->l_ld;
@@ -17,7 +15,5 @@ const void *dynamic_table(const struct link_map *object, ElfW(Sxword) tag)
 {
 	const uintptr_t value = dynamic_value(object, tag);
 
-	if (!value)
-		return NULL;
 	return (const void *)(value < object->l_addr ? object->l_addr + value : value);
 }

@@ -11,7 +11,7 @@
 /* Return: what there is under the tag, 0 where nothing is. */
 uintptr_t dynamic_value(const struct link_map *object, ElfW(Sxword) tag);
 
-/* The same for a tag that tells of an address. Return: that, NULL where the tag is missing. */
+/* Return: the address that a tag tells of; of no use where the tag is missing. */
 const void *dynamic_table(const struct link_map *object, ElfW(Sxword) tag);
 
 #endif

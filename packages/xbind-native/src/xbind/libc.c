@@ -34,7 +34,7 @@ typedef void *find_function(void *handle, const char *name);
 static bool is_libc(const struct link_map *object)
 {
 	const char *strings = dynamic_table(object, DT_STRTAB);
-	const char *name = strings ? strings + dynamic_value(object, DT_SONAME) : "";
+	const char *name = strings + dynamic_value(object, DT_SONAME);
 
 	return libc_is_same(name, LIBC_SO) || libc_is_same(name, LIBDL_SO);
 }
