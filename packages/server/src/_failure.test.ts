@@ -1,13 +1,16 @@
 import { expect, test } from "bun:test";
 import { systemError } from "./_failure.ts";
 
+const ROOM =
+  "Free some room on that file system (df), or remove some files where it can have no more (df -i)";
+
 test.each([
-  ["EDQUOT", "Free some room on that file system"],
+  ["EDQUOT", ROOM],
   ["ELOOP", "The links on the way there lead in a circle: mend them, or choose another path"],
   ["EMFILE", "Raise the limit of open files (ulimit -n, LimitNOFILE=)"],
   ["ENAMETOOLONG", "Use a shorter path"],
   ["ENFILE", "Close some files of this machine, or raise fs.file-max (sysctl)"],
-  ["ENOSPC", "Free some room on that file system"],
+  ["ENOSPC", ROOM],
   ["EROFS", "Choose another place"],
 ])("%s has its remedy, whatever the caller knows", (code, remedy) => {
   const { message } = systemError(

@@ -11,7 +11,8 @@ export function misuse(message: string): never {
 /** What a user without the permission can do, where the caller knows nothing better. */
 const PERMISSION_REMEDY = "Use a directory that this user may write to, or run as another user";
 
-const ROOM = "Free some room on that file system";
+const ROOM =
+  "Free some room on that file system (df), or remove some files where it can have no more (df -i)";
 
 /* What helps whatever the call was. */
 const REMEDIES: Readonly<Partial<Record<string, string>>> = {
