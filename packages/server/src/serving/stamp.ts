@@ -27,11 +27,12 @@ export class Stamp {
   }
 
   #sayUnstamped(error: number, uid: number, gid: number): void {
+    const filter = "let a filter of system calls pass fchown";
     const remedies: Readonly<Record<number, string>> = {
       [errno.EINVAL]: `this user namespace has no uid ${uid} with gid ${gid}: map them, or leave PrivateUsers= out`,
-      [errno.EPERM]: "CAP_CHOWN prevents it",
+      [errno.EPERM]: `CAP_CHOWN prevents it; where it is there, ${filter}`,
     };
-    const remedy = remedies[error] ?? "let a filter of system calls pass fchown";
+    const remedy = remedies[error] ?? filter;
     this.#context.say(
       "info",
       "unstamped",
