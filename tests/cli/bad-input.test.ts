@@ -445,6 +445,7 @@ test("help is a result: on stdout, with exit code 0", async () => {
     [["lib", "-h"], "USAGE xsocket lib <NAME>\n"],
     [["policy", "-h"], "USAGE xsocket policy [OPTIONS] <ACTION> <FILE>\n"],
     [["status", "-h"], "USAGE xsocket status [OPTIONS] [ADDRESS]\n"],
+    [["serve", "help"], "USAGE xsocket serve [OPTIONS] [ADDRESS]\n"],
   ] as const) {
     const { code, stdout, stderr } = await here.run([XSOCKET, ...argv]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });

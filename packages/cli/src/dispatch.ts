@@ -35,7 +35,7 @@ function lenient({ args = {} }: Command): ArgsDef {
 async function runOne(definition: Command, name: string, argv: readonly string[], planFd: number) {
   const { own, program, programIndex } = split(argv, definition);
   const help = `xsocket ${name} --help`;
-  if (own.some((word) => HELP.has(word))) {
+  if (own.some((word) => HELP.has(word)) || (own.length === 1 && own[0] === "help")) {
     const named = { ...definition, meta: { ...definition.meta, name } };
     return result(await usage(named, xsocket, process.stdout));
   }
