@@ -24,6 +24,11 @@ DESTDIR=$stage cmake --install "$build" --strip >"$log" 2>&1 || {
 	exit 1
 }
 echo >>"$files" # the list's last line has no end
+# made FILE...: the directories below the prefix that were made for these files, each with a slash
+made() {
+	awk -v least="${#prefix}" '{ while (sub("/[^/]*$", "") && length > least) print }' "$@" |
+		sort -u | grep -vxF -f "$build/directories" | sed 's,$,/,'
+}
 # What runs has these files mapped, and what starts meanwhile needs them whole: each comes beside its
 # place, and takes it by a rename.
 place() {
@@ -36,16 +41,12 @@ place() {
 }
 place 2>"$log" || {
 	sed 's/$/.new/' "$files" | while IFS= read -r file; do rm -f -- "$file"; done
+	made "$files" | take_directories_away
 	echo "dev: cannot install below $prefix: run it as root, or name another directory by --prefix ($log says more)" >&2
 	exit 1
 }
 rm -rf "$stage"
 manifest=$prefix/lib/xsocket/manifest
-# made FILE...: the directories below the prefix that were made for these files, each with a slash
-made() {
-	awk -v least="${#prefix}" '{ while (sub("/[^/]*$", "") && length > least) print }' "$@" |
-		sort -u | grep -vxF -f "$build/directories" | sed 's,$,/,'
-}
 # real: the files that are named on the standard input, by the real names of directories that are there
 real() {
 	while IFS= read -r file; do

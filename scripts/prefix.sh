@@ -40,3 +40,10 @@ take_away() {
 		esac
 	done
 }
+
+# take_directories_away: the same with directories that are empty by then
+take_directories_away() {
+	sort -r | while IFS= read -r directory; do # the deepest first
+		[ ! -d "$directory" ] || rmdir --ignore-fail-on-non-empty -- "$directory"
+	done
+}

@@ -16,10 +16,7 @@ list=$(mktemp)
 trap 'rm -f "$list"' EXIT
 printf '%s\n' "$(cat "$manifest")" "$manifest" >"$list"
 grep -v '/$' "$list" | take_away
-# directories that install has made, the deepest first
-grep '/$' "$list" | sort -r | while IFS= read -r directory; do
-	[ ! -d "$directory" ] || rmdir --ignore-fail-on-non-empty -- "$directory"
-done
+grep '/$' "$list" | take_directories_away
 if [ "$(id -u)" = 0 ]; then
 	ldconfig 2>/dev/null || true
 	[ ! -d /run/systemd/system ] || systemctl daemon-reload || true
