@@ -11,12 +11,11 @@ function nameOfThread(task: string): string {
   }
 }
 
-/** How many threads of a process serve. */
-export function servingThreads(pid: number): number {
-  const names = readdirSync(`/proc/${pid}/task`).map((id) =>
-    nameOfThread(`/proc/${pid}/task/${id}`),
+/** The ids of those threads of a process that serve. */
+export function servingThreads(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/task`).filter((id) =>
+    /^xsocket \d/.test(nameOfThread(`/proc/${pid}/task/${id}`)),
   );
-  return names.filter((name) => /^xsocket \d/.test(name)).length;
 }
 
 /** The lowest number that no descriptor of a process has. */

@@ -129,5 +129,5 @@ export async function crowdUntil(path: string, hasCome: () => boolean): Promise<
 
 /** The same until a server has started so many threads. */
 export function crowd(path: string, pid: number, threads: number): Promise<void> {
-  return crowdUntil(path, () => servingThreads(pid) >= threads);
+  return crowdUntil(path, () => servingThreads(pid).length >= threads);
 }

@@ -14,6 +14,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
+import { servingThreads } from "../server/process.ts";
 import { RawClient } from "../server/raw.ts";
 
 guardDescriptors();
@@ -104,6 +105,34 @@ test("a manager hears of the start, the reload, the end, that all is well, and w
     "STOPPING=1",
   ]);
   expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(1);
+});
+
+test("a manager hears no sign of life while a thread hangs", async () => {
+  using dir = tempDir();
+  const socket = dir.join("notify");
+  await using manager = here.spawn(["python3", "-c", MANAGER, socket]);
+  await manager.says(/ready/);
+  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
+  await using server = await startServer({ env });
+  await manager.says(/READY=1/);
+  const hang = "-einject=sendmsg:delay_enter=2000000";
+  const [thread = ""] = servingThreads(server.program.pid);
+  await using strace = here.spawn(["strace", "-o/dev/null", hang, "-p", thread]);
+  await strace.says(/attached/);
+  using client = new RawClient(server.path);
+  client.send();
+  let beats = manager.stdout.length;
+  let since = performance.now();
+  let longest = 0;
+  while (!client.isReadable()) {
+    await Bun.sleep(10);
+    longest = Math.max(longest, performance.now() - since);
+    if (manager.stdout.length === beats) continue;
+    beats = manager.stdout.length;
+    since = performance.now();
+  }
+  expect(longest).toBeGreaterThan(1000);
+  await eventually("a sign of life", () => manager.stdout.length > beats);
 });
 
 test("an end that takes a moment is not taken for a socket file that was removed", async () => {
