@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,8 +128,25 @@ int bun_find(struct bun *bun)
 	return -ENOENT;
 }
 
+/*
+ * What ends a server waits until it is minded: before, and while the server becomes another user by
+ * one more start, it would leave the socket file behind. Bun waits for events with no signal
+ * blocked, and has come to no such wait when the signals are minded.
+ */
+static void hold_signals(void)
+{
+	static const int HELD[] = {SIGTERM, SIGINT, SIGHUP};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < COUNT(HELD); i++)
+		sigaddset(&set, HELD[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 static void be_a_server(void)
 {
+	hold_signals();
 	for (size_t i = 0; i < COUNT(QUIET); i++)
 		setenv(QUIET[i].name, QUIET[i].value, 0);
 	for (size_t i = 0; i < COUNT(WITHIN); i++)
