@@ -139,16 +139,18 @@ test("a body that is aborted fails with the signal's reason, whatever its encodi
   })) {
     const bytes = encoded(name, encode(noise));
     const web = await rawServer(server.path, { endless: bytes.subarray(0, bytes.length / 2) });
-    const controller = new AbortController();
-    const { signal } = controller;
-    const { body } = await there(`http://127.0.0.1:${web.port}/endless`, { signal });
-    const parts = body?.values();
-    await parts?.next();
-    controller.abort();
-    const rest = async (): Promise<void> => {
-      while ((await parts?.next())?.done === false);
-    };
-    await expect(rest()).rejects.toBe(signal.reason);
+    for (const reason of [undefined, null]) {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const { body } = await there(`http://127.0.0.1:${web.port}/endless`, { signal });
+      const parts = body?.values();
+      await parts?.next();
+      controller.abort(reason);
+      const rest = async (): Promise<void> => {
+        while ((await parts?.next())?.done === false);
+      };
+      await expect(rest()).rejects.toBe(signal.reason);
+    }
     web.stop(true);
   }
 });

@@ -528,3 +528,30 @@ test("the signal of an agent of node:https ends a handshake, too", async () => {
   await closed.promise;
   silent.stop(true);
 });
+
+test.each([null, 0, "enough"])(
+  "what an agent gives for a signal that ends with %p is an error to node:http",
+  async (reason) => {
+    await using server = await startServer();
+    const via = server.path;
+    const greeted = Promise.withResolvers<void>();
+    const socket = { data: () => greeted.resolve() };
+    const silent = await listen({ via, hostname: "127.0.0.1", port: 0, socket });
+    const given = new AbortController();
+    const lookup = async (): Promise<string[]> => greeted.promise.then(() => []);
+    const plain = new HttpAgent({ via, signal: given.signal, lookup });
+    const secure = new HttpsAgent({ via, signal: given.signal });
+    const failures = [
+      once(http.get({ host: "silent.test", agent: plain }), "error"),
+      once(https.get({ host: "127.0.0.1", port: silent.port, agent: secure }), "error"),
+    ];
+    await greeted.promise;
+    given.abort(reason);
+    failures.push(once(http.get({ host: "127.0.0.1", agent: plain }), "error"));
+    for (const failure of failures) {
+      const [error] = await failure;
+      expect(error).toEqual(reason || expect.objectContaining({ name: "AbortError" }));
+    }
+    silent.stop(true);
+  },
+);

@@ -144,7 +144,10 @@ function bodyOf(answer: IncomingMessage, { init, signal, url }: ResponseContext)
   };
   signal?.addEventListener("abort", abort, { once: true });
   stream.once("close", () => signal?.removeEventListener("abort", abort));
-  return streamOf(stream, abort, (error) => (signal?.aborted ? error : asFetchError(error, url)));
+  // a reason like null ends the stream without an error of its own
+  const explain = (error: unknown): unknown =>
+    signal?.aborted ? signal.reason : asFetchError(error, url);
+  return streamOf(stream, abort, explain);
 }
 
 /* A response that is forgotten with its body unread would keep its connection for ever. */

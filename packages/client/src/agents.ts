@@ -27,6 +27,12 @@ interface Wanted extends http.ClientRequestArgs {
   readonly [GIVEN_UP]?: AbortSignal;
 }
 
+/* node:http takes null and the like for no error, where a reason may be of any type. */
+function errorOf(reason: unknown): Error {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what else is thrown is handed on as it is
+  return (reason || new DOMException("The operation was aborted.", "AbortError")) as Error;
+}
+
 /* Node's TLS throws for options that cannot be right. */
 function wrapOrClose(socket: net.Socket, wrap: (socket: net.Socket) => net.Socket): net.Socket {
   try {
@@ -68,7 +74,7 @@ class Connector {
     });
     void wrapped.then(
       (stream) => done?.(null, stream),
-      (error: Error) => done?.(error, undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
+      (error: unknown) => done?.(errorOf(error), undefined as unknown as Duplex), // oxlint-disable-line typescript/no-unsafe-type-assertion
     );
   }
 
@@ -82,7 +88,7 @@ class Connector {
     };
     const leftMs = Math.min(LONGEST_MS, from + timeoutMs - performance.now());
     const timer = setTimeout(late, Math.max(1, leftMs));
-    const abort = (): void => void stream.destroy(signal?.reason);
+    const abort = (): void => void stream.destroy(errorOf(signal?.reason));
     signal?.addEventListener("abort", abort);
     const made = (): void => {
       clearTimeout(timer);
