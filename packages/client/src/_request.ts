@@ -93,6 +93,11 @@ async function sizeOf(blob: Blob): Promise<number> {
   return stat.size === 0 ? 0 : Math.min(stat.size, blob.size);
 }
 
+/* Of a function that is none fetch sends the text. */
+function isAsyncGeneratorFunction(body: unknown): boolean {
+  return Object.prototype.toString.call(body) === "[object AsyncGeneratorFunction]";
+}
+
 async function bodyOf(
   input: Request | undefined,
   init: BunFetchRequestInit,
@@ -110,7 +115,7 @@ async function bodyOf(
   const isStream =
     given instanceof Blob
       ? bytes > WHOLE_BYTES // a file may be shorter by now than it was
-      : typeof given === "function" || Symbol.asyncIterator in Object(given);
+      : Symbol.asyncIterator in Object(given) || isAsyncGeneratorFunction(given);
   return isStream ? request.body : new Uint8Array(await request.arrayBuffer());
 }
 
