@@ -240,6 +240,18 @@ describe("a connection", () => {
     await expect(
       connect({ ...peer, socket: { data() {}, connectError: complain } }),
     ).rejects.toThrow("mine");
+    // of several addresses the one that it is about, which of one that was given need not be said twice
+    const two = { ...peer, hostname: "two.test", lookup: () => ["127.0.0.1", "127.0.0.2"] };
+    for (const [to, asked, address] of [
+      [peer, "connect to 127.0.0.1:9", "127.0.0.1"],
+      [two, "connect to two.test:9 at 127.0.0.2", "127.0.0.2"],
+    ] as const)
+      expect(await rejection(connect({ ...to, socket: { data() {} } }))).toMatchObject({
+        asked,
+        syscall: "connect",
+        address,
+        port: 9,
+      });
   });
 
   test("that nobody answers ends with the deadline or the signal", async () => {

@@ -60,6 +60,11 @@ export function portOf(bytes: Uint8Array<ArrayBuffer>): number {
   return new DataView(bytes.buffer).getUint16(PORT_AT);
 }
 
+/** An IP address as people write it, with its scope. */
+export function ipText({ address, scope }: IpAddress): string {
+  return scope === undefined ? address : `${address}%${scope}`;
+}
+
 /** A host and port as people write them: `10.0.0.1:80`, `[::1]:80`. */
 export function hostPort(host: string, port: number): string {
   return parseIp(host)?.family === 6 && !host.startsWith("[")

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { codeOf } from "@xsocket/xbind-native";
-import { hostPort, type IpAddress, parseIp } from "./_address.ts";
+import { hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { misuse } from "./_options.ts";
 import { literalIp, localAddresses, resolve } from "./_resolve.ts";
@@ -63,6 +63,12 @@ function mayTryNext(error: unknown): boolean {
   return isDenied(error) || ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(codeOf(error));
 }
 
+/* For Node and Bun a listener's bind is a part of listen. */
+function failedAt(ip: IpAddress, error: unknown, plan: BindPlan, via: string): unknown {
+  const syscall = plan.type === "stream" ? "listen" : "bind";
+  return failedCall(error, via, askedOf(plan), { syscall, address: ipText(ip), port: plan.port });
+}
+
 /**
  * Gets a socket of the target namespace and binds it.
  *
@@ -89,7 +95,7 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
       return bindFresh(await session.socket({ ...kind, ...deadline.limits() }), ip, plan);
     } catch (error) {
       if (!mayTryNext(error) || index === ips.length - 1)
-        throw failedCall(error, session.via, asked);
+        throw failedAt(ip, error, plan, session.via);
     }
   }
   throw new Error("unreachable: there is at least one address");
@@ -134,8 +140,7 @@ export function boundSync(plan: BindPlan, through: Through): Bound {
       const kind = { family: ip.family, type: plan.type, nonblocking: true } as const;
       return bindFresh(xsocketSync({ via, ...kind, ...deadline.limits() }), ip, plan);
     } catch (error) {
-      if (!mayTryNext(error) || index === ips.length - 1)
-        throw failedCall(error, via, askedOf(plan));
+      if (!mayTryNext(error) || index === ips.length - 1) throw failedAt(ip, error, plan, via);
     }
   }
   throw new Error("unreachable: there is at least one address");

@@ -34,9 +34,14 @@ export function forBun<Options extends object, Applied extends keyof Options = n
 const STEPS: Record<string, XSocketStep> = { bind: "bind", listen: "listen", connect: "connect" };
 
 /** As {@link failed}, with the step that the failed call belongs to. */
-export function failedCall(error: unknown, server: string, asked: string): unknown {
+export function failedCall(
+  error: unknown,
+  server: string,
+  asked: string,
+  call?: Parameters<typeof failed>[4],
+): unknown {
   const step = error instanceof SyscallError ? STEPS[error.call] : undefined;
-  return failed(error, step ?? "adopt", server, asked);
+  return failed(error, step ?? "adopt", server, asked, call);
 }
 
 /** Whether a policy refuses the socket that was asked for: one of the other IP version may be allowed. */

@@ -7,7 +7,7 @@ import type {
   TLSOptions,
 } from "bun";
 import { codeOf } from "@xsocket/xbind-native";
-import { hostPort, type IpAddress, parseIp, withoutBrackets } from "./_address.ts";
+import { hostPort, type IpAddress, ipText, parseIp, withoutBrackets } from "./_address.ts";
 import { adoptConnection, notTaken } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
@@ -117,6 +117,19 @@ export function isUnusable(error: unknown): boolean {
   return isDenied(error) || UNUSABLE.has(codeOf(error));
 }
 
+/* A name may have several addresses: which of them it was is said. */
+function failedAt(
+  ip: IpAddress,
+  error: unknown,
+  { hostname, port }: Peer,
+  session: Session,
+  asked: string,
+): unknown {
+  const address = ipText(ip);
+  const at = address === withoutBrackets(hostname) ? asked : `${asked} at ${address}`;
+  return failedCall(error, session.via, at, { syscall: "connect", address, port });
+}
+
 /**
  * Connects a socket of the target namespace: each address of the peer in turn, with an equal share
  * of the time that is left once it has its socket.
@@ -136,7 +149,7 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
       return await connectOne(session, ip, local, peer, deadline, ips.length - index, asked);
     } catch (error) {
       if (!isUnusable(error) || failure === undefined)
-        failure = failedCall(error, session.via, asked);
+        failure = failedAt(ip, error, peer, session, asked);
     }
     if (deadline.leftMs() === 0) break;
   }

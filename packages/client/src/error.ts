@@ -35,6 +35,10 @@ export interface XSocketFailure {
   /** What to do about it; by default what helps with `code` at this step. */
   readonly remedy?: string | undefined;
   readonly cause?: unknown;
+  /** The call that Node and Bun name in an error of this kind, and the address and port that it was for. */
+  readonly syscall?: string | undefined;
+  readonly address?: string | undefined;
+  readonly port?: number | undefined;
 }
 
 /**
@@ -57,6 +61,12 @@ export class XSocketError extends Error {
   declare readonly server?: string;
   /** The number of `code` as Node and Bun give it, below 0; missing where no system call has failed. */
   declare readonly errno?: number;
+  /** As Node and Bun name it: "connect", "listen" for all that a listener takes, or for datagrams "bind"; else missing. */
+  declare readonly syscall?: string;
+  /** The address that this call was for, of several the last one that was tried; missing with `syscall`. */
+  declare readonly address?: string;
+  /** The port beside `address`. */
+  declare readonly port?: number;
   /** What was attempted, for example "get an IPv6 stream socket". */
   declare readonly asked: string;
   /** What to do about it, one or two sentences. */
@@ -81,12 +91,13 @@ export class XSocketError extends Error {
     super(`cannot ${failure.asked}${through}: ${found} (${failure.code}). ${remedy}`);
     this.code = failure.code;
     this.step = failure.step;
-    const { asked, cause } = failure;
+    const { asked, cause, syscall, address, port } = failure;
     const number = cause instanceof SyscallError && { errno: -cause.errno };
     this.#cause = cause;
     // The message says these already: they are not enumerable, so that they are not printed once more.
     const named = (failure.server !== undefined || failure.step !== "options") && { server };
-    for (const [name, value] of Object.entries({ ...named, remedy, asked, ...number }))
+    const call = syscall !== undefined && { syscall, address, port };
+    for (const [name, value] of Object.entries({ ...named, remedy, asked, ...number, ...call }))
       Object.defineProperty(this, name, { value });
     this.stack = callersStack(this.stack);
   }
@@ -122,9 +133,10 @@ export function failed(
   step: XSocketStep,
   server: string | undefined,
   asked: string,
+  call?: Pick<XSocketFailure, "syscall" | "address" | "port">,
 ): unknown {
   if (error instanceof SyscallError)
-    return new XSocketError({ code: error.code, step, server, asked, cause: error });
+    return new XSocketError({ code: error.code, step, server, asked, cause: error, ...call });
   if (error instanceof ProtocolError)
     return new XSocketError({
       code: error.code === "ADDRESS_TOO_LONG" ? "ENAMETOOLONG" : "EINVAL",

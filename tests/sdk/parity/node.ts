@@ -74,6 +74,11 @@ await play({
     agent.destroy();
     return [told, log, server.address(), await close(server)];
   },
+  async "a request that is refused"() {
+    const [error] = await once(http.get({ host, port: 1, agent: agentOf() }), "error");
+    const { errno, code, syscall, address, port } = error;
+    return [errno, code, syscall, address, port];
+  },
   async "one that is closed while it answers"() {
     const server = pages(200);
     const port = await portOf(server);

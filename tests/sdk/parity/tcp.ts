@@ -213,8 +213,8 @@ await play({
   async refused() {
     const log: string[] = [];
     const attempt = doConnect({ port: 1, socket: noting(log, "client") });
-    const number = attempt.catch((error: object) => Reflect.get(error, "errno"));
-    return [await outcome(attempt), await number, log];
+    const facts = attempt.catch(({ errno, syscall }) => [errno, syscall]);
+    return [await outcome(attempt), await facts, log];
   },
   async "TLS options that cannot be right"() {
     const log: string[] = [];
@@ -226,9 +226,15 @@ await play({
   },
   async "an address in use"() {
     const first = await doListen({ port: 0, socket: { data() {} } });
-    const second = await outcome(doListen({ port: first.port, socket: { data() {} } }));
+    const second = doListen({ port: first.port, socket: { data() {} } });
+    const facts = second.catch(({ syscall, address, port }) => [
+      syscall,
+      address,
+      port === first.port,
+    ]);
+    const told = [await outcome(second), await facts];
     first.stop();
-    return second;
+    return told;
   },
   async "a handler that throws"() {
     const { listener, client, server, seen } = await pair();

@@ -108,9 +108,14 @@ await play({
   },
   async "what cannot be"() {
     const first = await doUdp({ hostname });
+    const facts = doUdp({ hostname: "192.0.2.1" }).catch(({ syscall, address }) => [
+      syscall,
+      address,
+    ]);
     const told = [
       await outcome(doUdp({ hostname, port: first.port })),
       await outcome(doUdp({ hostname: "192.0.2.1" })),
+      await facts,
       attempt(() => first.send(Buffer.alloc(70_000), 9, hostname)),
       attempt(() => first.send("x", 9, "255.255.255.255")),
     ];
