@@ -100,9 +100,9 @@ function relayUpgrade(
 ): void {
   const inner = openBehind(behind);
   const { headers } = request;
-  // what else comes over it would be piped without the client's address: Bun takes no other upgrade
-  const only = headers.upgrade?.toLowerCase() === "websocket" ? {} : { connection: "close" };
-  const pairs = Object.entries({ ...headers, ...only, [behind.header]: peerText(request) });
+  // where it is not taken, what else comes over it would be piped without the client's address
+  const connection = `${headers.connection}, close`;
+  const pairs = Object.entries({ ...headers, connection, [behind.header]: peerText(request) });
   const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
   inner.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
   if (rest.length > 0) inner.write(rest);
