@@ -8,6 +8,7 @@
 #include "support/pair.h"
 
 #include <netinet/tcp.h>
+#include <sys/wait.h>
 
 #define SO_TXREHASH_        74 /* which not every libc names */
 #define SO_BUF_LOCK_        72
@@ -248,6 +249,38 @@ static void test_mark(void)
 	}
 }
 
+/*
+ * A socket that is connected has a port, and may lose it again. Each time
+ * in a child of its own, where no default is known yet.
+ */
+static void check_connected(int set, int expected)
+{
+	const struct sockaddr_in peer = pair_addr(9);
+	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+	int fd = pair_socket(SOCK_DGRAM), is = -1, status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		CHECK_EQ(connect(fd, (const struct sockaddr *)&peer, sizeof(peer)), 0);
+		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &set, sizeof(set)), 0);
+		CHECK_EQ(connect(fd, &nowhere, sizeof(nowhere)), 0);
+		CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
+		CHECK(pair_is_there(fd));
+		CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &is, &(socklen_t){sizeof(is)}), 0);
+		CHECK_EQ(is, expected);
+		_exit(0);
+	}
+	CHECK_EQ(waitpid(child, &status, 0), child);
+	CHECK_EQ(status, 0);
+	close(fd);
+}
+
+static void test_connected(void)
+{
+	check_connected(64, 64);
+	check_connected(-1, pair_preloaded() ? 77 : 64); /* given back */
+}
+
 static int segment_of(int fd)
 {
 	int is = -1;
@@ -288,6 +321,7 @@ static void test_segment(void)
 
 int main(void)
 {
+	RUN(test_connected); /* first: later ones bind, and the defaults are known */
 	RUN(test_congestion);
 	RUN(test_autotuning);
 	RUN(test_mark);

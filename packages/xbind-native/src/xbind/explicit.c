@@ -121,18 +121,22 @@ static bool is_number(const struct option *option)
 
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 {
+	const struct option *option = &options[row];
 	int number;
 
-	if (!is_number(&options[row]) || len < sizeof(number))
-		return true;
-	/* A socket with a port will not move, and the program may be forbidden to make another. */
-	if (!is_known(row) && !kind_is_unbound(fd))
-		return false;
-	if (!is_known(row) && !ask(fd, row))
+	if (!is_number(option) || len < sizeof(number))
 		return true;
 	memcpy(&number, value, sizeof(number));
-	if (options[row].flags & OPTION_TRUTH)
+	if (option->flags & OPTION_TRUTH)
 		number = number != 0;
+	/*
+	 * A socket with a port moves only if it loses that, as by connect(2) to AF_UNSPEC, and the
+	 * program may be forbidden to make another one. What reads otherwise was given back.
+	 */
+	if (!is_known(row) && !kind_is_unbound(fd))
+		return option_number(fd, option->level, option->name) == number;
+	if (!is_known(row) && !ask(fd, row))
+		return true;
 	return number == atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }
 

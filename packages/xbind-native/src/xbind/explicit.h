@@ -28,8 +28,7 @@ void explicit_note(socket_key key, int row, bool is_set);
  *
  * A number that is not the default shows by itself that it was set. The default is asked once for
  * each option, of a fresh socket, so most calls cost no system call here. It is not asked for the
- * sake of a socket with a port, which will not move: until it is known, a call costs the look for
- * the port.
+ * sake of a socket with a port: until it is known, every value that such a one takes needs it.
  */
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
 
