@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FILTER_STACK_MAX 64 /* instructions that are copied on the stack */
@@ -64,18 +65,33 @@ static int set_buffer(const struct carry *carry, const struct option *option, in
 	return set_int(carry->to, option->level, option->other, size / 2);
 }
 
+/*
+ * SO_RCVLOWAT, carried over before, makes a buffer that is not locked as large as need be, and in
+ * the target namespace it may have been larger anyway. A locked one is set all the same: qemu-user
+ * can read the lock but not set it.
+ */
+static bool is_large_enough(const struct carry *carry, const struct option *option, int size)
+{
+	const int now = option_number(carry->to, option->level, option->name);
+	const int lock = option->name == SO_SNDBUF ? 1 : 2;
+	int locked = 0;
+	socklen_t len = sizeof(locked);
+	const int rc = sys_getsockopt(carry->old, SOL_SOCKET, SO_BUF_LOCK_, &locked, &len);
+
+	if (locked & lock)
+		return false;
+	if (now == size)
+		return true;
+	return rc == 0 && now > size && option->name == SO_RCVBUF &&
+	       option_number(carry->old, SOL_SOCKET, SO_RCVLOWAT) > 1;
+}
+
 static int carry_buffer(const struct carry *carry, const struct option *option)
 {
 	int size = option_number(carry->old, option->level, option->name);
-	int lock = option->name == SO_SNDBUF ? 1 : 2;
-	int locked = option_number(carry->old, SOL_SOCKET, SO_BUF_LOCK_) & lock;
 	int rc;
 
-	/*
-	 * SO_RCVLOWAT, carried over before, may have made it as large and left it unlocked. A
-	 * locked one is set all the same: qemu-user can read the lock but not set it.
-	 */
-	if (!locked && option_number(carry->to, option->level, option->name) == size)
+	if (is_large_enough(carry, option, size))
 		return 0;
 	rc = set_buffer(carry, option, size);
 	if (option->name == SO_RCVBUF)

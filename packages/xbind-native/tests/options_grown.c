@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * options_grown.c - a receive buffer that SO_RCVLOWAT has made larger, and that may still grow
+ *
+ * The target's default is the larger one (tests/CMakeLists.txt), and nobody has set a size.
+ */
+#include "support/pair.h"
+
+#define SO_BUF_LOCK_ 72
+
+#define OWN    65536  /* default of the program's own namespace, in bytes */
+#define TARGET 131072 /* and of the target namespace */
+
+static int size_after(int mark, int size, int lock)
+{
+	int fd = pair_socket(SOCK_STREAM), is = -1;
+
+	if (size != 0) {
+		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &lock, sizeof(lock)), 0);
+	}
+	if (mark != 0)
+		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark)), 0);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &is, &(socklen_t){sizeof(is)}), 0);
+	CHECK_EQ(is, lock);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &is, &(socklen_t){sizeof(is)}), 0);
+	close(fd);
+	return is;
+}
+
+static void test_grown(void)
+{
+	const int normal = pair_preloaded() ? TARGET : OWN;
+
+	CHECK_EQ(size_after(0, 0, 0), normal);
+	CHECK(size_after(50000, 0, 0) >= normal);
+	CHECK(size_after(200000, 0, 0) > TARGET);
+}
+
+/* A size of the program's own is kept, whether the buffer may grow or not. */
+static void test_set(void)
+{
+	CHECK_EQ(size_after(0, 40000, 0), 80000);
+	CHECK_EQ(size_after(0, 40000, 2), 80000);
+	CHECK_EQ(size_after(20000, 40000, 2), 80000);
+}
+
+int main(void)
+{
+	int fd = pair_socket(SOCK_STREAM), lock;
+	int rc = getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &lock, &(socklen_t){sizeof(lock)});
+
+	close(fd);
+	if (rc < 0)
+		test_skip("this kernel does not tell of a buffer that it is locked");
+	RUN(test_grown);
+	RUN(test_set);
+	return 0;
+}
