@@ -18,6 +18,9 @@
 #include <sys/un.h>
 
 #define IP_PROTOCOL_ 52 /* an option that reads as the port */
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
 
 #define SLOTS           8
 #define STEPS_MAX       64
@@ -37,6 +40,7 @@ struct sequence {
 	const char *dropped;
 	bool away;  /* the server is in another namespace: who has no port has nobody to talk to */
 	bool apart; /* not every port is listed there: nobody talks at all */
+	bool there; /* without the library all is there: the defaults at home are of no account */
 	bool partial; /* not every port is listed */
 	bool held;    /* another process has the sockets, too: none is closed */
 	bool execs;   /* what is not known any more after exec is not done */
@@ -83,6 +87,8 @@ void keep(int fd);  /* a new one goes to a free slot, or in place of another */
 bool is_socket(int fd);
 bool is_set(int fd);
 bool is_movable(int fd); /* by bind(2) or listen(2) */
+bool has_other_defaults(int fd);
+int protocol_of(int fd);
 void settle_sets(void);
 void drop(int fd); /* close, where the sequence may */
 void leave_sets(int fd);
@@ -136,6 +142,7 @@ extern const int levels[LEVELS];
 bool is_chance(int level, int name);
 bool is_apart(int level, int name);
 bool is_unreadable(int level, int name);
+bool is_bounded(int level, int name);
 socklen_t a_length(void);
 
 /* Steps; each writes the rest of its line. */
@@ -154,6 +161,7 @@ void step_vector(void);
 void step_option_common(void);
 void step_option_any(void);
 void step_option_shaped(void);
+void step_option_default(void);
 void step_option_read(void);
 void step_options_all(void);
 void step_dup(void);
@@ -180,6 +188,7 @@ void step_apart(void);
 void step_crowd(void);
 void step_groups(void);
 void step_refuse(void);
+void step_odd(void);
 
 /*
  * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier
@@ -195,6 +204,7 @@ bool seed_is_partial(uint64_t seed);
 /* Both are cut to pieces. All lines are shown, or the first two that differ. */
 void show_difference(char *plain, char *preloaded, bool whole);
 
+void set_default(int fd);
 void show_options(int fd);
 void show_state(int fd);
 

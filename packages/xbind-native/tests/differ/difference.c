@@ -31,7 +31,7 @@ void show_difference(char *plain, char *preloaded, bool whole)
 			if (whole)
 				printf("  %.200s\n", a);
 		} else {
-			printf("< %.300s\n> %.300s\n", a ? a : "", b ? b : "");
+			printf("< %.900s\n> %.900s\n", a ? a : "", b ? b : "");
 			show_words("<", a ? a : "", b ? b : "");
 			show_words(">", b ? b : "", a ? a : "");
 			if (!whole)

@@ -54,6 +54,18 @@ bool is_unreadable(int level, int name)
 	return level == IPPROTO_TCP && (name == TCP_MD5SIG || name == 32);
 }
 
+/*
+ * What a sysctl bounds when it is set keeps the bound of home, and a buffer that was locked at its
+ * default keeps that: xbind(7).
+ */
+bool is_bounded(int level, int name)
+{
+	if (!sequence.there)
+		return false;
+	return level == SOL_SOCKET ? name == 72 /* BUF_LOCK */
+	                           : level == IPPROTO_TCP && name == 23 /* FASTOPEN */;
+}
+
 socklen_t a_length(void)
 {
 	static const socklen_t lengths[] = {0,  1,  2,  3,  5,   7,   8,

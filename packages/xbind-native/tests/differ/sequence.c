@@ -31,11 +31,12 @@ static const struct {
     {step_option_common, 20, IN_ANY | IN_CALM | IN_CHILD},
     {step_option_any, 15, IN_ANY | IN_CALM | IN_CHILD},
     {step_option_shaped, 15, IN_ANY},
+    {step_option_default, 12, IN_ANY | IN_CALM | IN_CHILD},
     {step_option_read, 5, IN_ANY},
     {step_options_all, 1, IN_ANY},
     {step_dup, 6, IN_ANY},
     {step_close, 4, IN_ANY},
-    {step_close_range, 1, IN_ANY},
+    {step_close_range, 1, 0},
     {step_fcntl, 10, IN_ANY},
     {step_ioctl, 5, IN_ANY},
     {step_stat, 3, IN_ANY},
@@ -57,6 +58,7 @@ static const struct {
     {step_crowd, 2, 0},
     {step_refuse, 1, 0},
     {step_groups, 3, IN_ANY | IN_CALM},
+    {step_odd, 8, IN_ANY},
 };
 
 uint16_t first_port(uint64_t seed)
@@ -66,7 +68,7 @@ uint16_t first_port(uint64_t seed)
 
 bool seed_is_partial(uint64_t seed)
 {
-	return seed % 4 >= 2;
+	return seed % 4 >= 2 && !getenv("DIFFER_THERE");
 }
 
 static void run_step(int number)
@@ -100,7 +102,7 @@ static void show_end(void)
 		show_state(fd);
 		if (address_of(fd, &address, &len))
 			say_address(&address, len);
-		if (is_socket(fd))
+		if (is_socket(fd) && !has_other_defaults(fd))
 			show_options(fd);
 		end_line();
 	}
@@ -167,9 +169,11 @@ int sequence_run(uint64_t seed, const char *dropped, const char *left)
 	sequence.partial = seed_is_partial(seed);
 	sequence.away = getenv("DIFFER_AWAY") != NULL;
 	sequence.apart = getenv("DIFFER_APART") != NULL;
+	sequence.there = getenv("DIFFER_THERE") != NULL;
 	random_start(seed, 1000);
 	sequence.count = 8 + (int)below(STEPS_MAX - 8);
-	sequence.execs = one_in(3);
+	/* Another program cannot know what was set to the default at home. */
+	sequence.execs = one_in(3) && !sequence.there;
 	if (left) {
 		take_up(left);
 	} else {

@@ -42,6 +42,25 @@ bool is_movable(int fd)
 	return port == 0 || port_of(fd) == 0;
 }
 
+/* One that has not moved: where the two namespaces differ, its options read otherwise. */
+bool has_other_defaults(int fd)
+{
+	int domain = AF_UNSPEC;
+	socklen_t len = sizeof(domain);
+
+	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	return sequence.there && (domain == AF_INET || domain == AF_INET6) && port_of(fd) == 0;
+}
+
+int protocol_of(int fd)
+{
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
+	return protocol;
+}
+
 int a_fd(void)
 {
 	for (int i = 0; i < TRIES; i++) {

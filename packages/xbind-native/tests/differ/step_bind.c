@@ -10,10 +10,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
-
 /*
  * A socket that has connected, or sent, and has no port any more: what it has received and not
  * told, an error too, and what is left of its connection stay behind when it moves: xbind(7).
@@ -57,13 +53,12 @@ static bool has_address(int fd)
  */
 static bool has_lost_its_port(int fd)
 {
-	int protocol = 0, port = 0;
-	socklen_t len = sizeof(protocol);
+	int port = 0;
+	socklen_t len = sizeof(port);
 
 	if (port_of(fd) == 0)
 		return sequence.partial && has_address(fd);
-	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
-	if (protocol == IPPROTO_MPTCP)
+	if (protocol_of(fd) == IPPROTO_MPTCP)
 		return true;
 	return sequence.partial && getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) == 0 &&
 	       port == 0;

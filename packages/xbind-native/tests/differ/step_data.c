@@ -11,7 +11,8 @@
 void step_send(void)
 {
 	static const int flags[] = {
-	    0, 0, 0, MSG_OOB, MSG_MORE, MSG_EOR, MSG_DONTROUTE, MSG_CONFIRM, MSG_FASTOPEN};
+	    0,           0, 0, MSG_OOB, MSG_MORE, MSG_EOR, MSG_DONTROUTE, MSG_CONFIRM, MSG_FASTOPEN,
+	    MSG_ZEROCOPY};
 	static const size_t lengths[] = {0, 1, 1, 10, 100, 1500, 9000};
 	static char bytes[9000];
 	union address address = {0};

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -14,8 +15,9 @@
 #define FIOGETOWN 0x8903
 #define FIOSETOWN 0x8901
 #endif
-#define SIOCSPGRP_ 0x8902
-#define SIOCGPGRP_ 0x8904
+#define F_DUPFD_QUERY_ 1027
+#define SIOCSPGRP_     0x8902
+#define SIOCGPGRP_     0x8904
 #ifndef SIOCOUTQNSD
 #define SIOCOUTQNSD 0x894b
 #endif
@@ -75,18 +77,19 @@ void step_close(void)
 void step_close_range(void)
 {
 	int first = a_fd(), last = a_fd();
-	bool on_exec = one_in(2);
+	bool on_exec = one_in(2), apart = one_in(3);
 
 	if (sequence.held && !on_exec)
 		return;
-	say("close_range %d %d %d", first, last, on_exec);
+	say("close_range %d %d %d%s", first, last, on_exec, apart ? " apart" : "");
 	if (first < 3 || last < 3)
 		return;
 	for (int i = first; i <= last && !on_exec; i++)
 		leave_sets(i);
 	before_call();
-	say_result(
-	    syscall(SYS_close_range, first, last, on_exec ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0));
+	say_result(syscall(SYS_close_range, first, last,
+	                   (on_exec ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0) |
+	                       (apart ? 2 /* CLOSE_RANGE_UNSHARE */ : 0)));
 	for (int i = 0; i < SLOTS && !on_exec; i++) {
 		if (sequence.slots[i] >= 0 && fcntl(sequence.slots[i], F_GETFD) < 0)
 			sequence.slots[i] = -1;
@@ -119,6 +122,25 @@ static void owner_ex(int fd, bool set)
 	say(" %d %s", owner.type, who(owner.pid));
 }
 
+/* Leases, locks, and whether two numbers are of one open file. */
+static void ask_file(int fd)
+{
+	static const int commands[] = {F_SETLEASE,  F_GETLEASE,  F_NOTIFY,     F_DUPFD_QUERY_,
+	                               F_OFD_SETLK, F_OFD_GETLK, F_GETPIPE_SZ, F_GET_SEALS};
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int command = ONE_OF(commands);
+
+	say(" command %d", command);
+	before_call();
+	if (command == F_OFD_SETLK || command == F_OFD_GETLK)
+		say_result(fcntl(fd, command, &lock));
+	else
+		say_result(fcntl(fd, command, command == F_DUPFD_QUERY_ ? a_fd() : 0));
+	say(" flock");
+	before_call();
+	say_result(flock(fd, LOCK_NB | (one_in(2) ? LOCK_EX : LOCK_UN)));
+}
+
 void step_fcntl(void)
 {
 	static const int flags[] = {0,
@@ -132,10 +154,14 @@ void step_fcntl(void)
 	                            -1,
 	                            O_RDONLY};
 	static const int signals[] = {0, 0, SIGIO, SIGUSR1, 37, 99, -1};
-	int fd = a_fd(), way = (int)below(11), value = 0;
+	int fd = a_fd(), way = (int)below(12), value = 0;
 	long rc;
 
 	say("fcntl %d way %d", fd, way);
+	if (way == 11) {
+		ask_file(fd);
+		return;
+	}
 	if (way >= 9) {
 		owner_ex(fd, way == 9);
 		return;

@@ -7,10 +7,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
-
 void step_socket(void)
 {
 	static const struct {

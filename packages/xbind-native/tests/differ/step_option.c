@@ -3,6 +3,7 @@
 #include "differ/differ.h"
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +11,8 @@
 /* Of the value so many bytes are there, whatever its length says. */
 static void set_option(int fd, int level, int name, const void *value, size_t there, socklen_t len)
 {
+	if (is_bounded(level, name))
+		return;
 	say("setsockopt %d %d %d ", fd, level, name);
 	if (value)
 		say_bytes(value, there);
@@ -93,15 +96,61 @@ void step_option_common(void)
 	                               {SOL_SOCKET, SO_KEEPALIVE},
 	                               {IPPROTO_TCP, 9},
 	                               {IPPROTO_IP, IP_RECVTTL},
+	                               {SOL_SOCKET, 60 /* ZEROCOPY */},
 	                               {SOL_SOCKET, SO_LOCK_FILTER},
 	                               {SOL_SOCKET, SO_DETACH_FILTER}};
-	int row = (int)below(27), value = one_in(4) ? random_int() : !one_in(4), fd = a_socket();
+	int row = (int)below(28), value = one_in(4) ? random_int() : !one_in(4), fd = a_socket();
 
 	if (names[row][1] == SO_RCVLOWAT)
 		value &= 0xfffff;
 
-	if (one_in(5))
+	/* What was set to a default out of sight counts as not set: xbind(7). */
+	if (one_in(5) && !sequence.there)
 		set_out_of_sight(fd, names[row][0], names[row][1], value);
 	else
 		set_option(fd, names[row][0], names[row][1], &value, sizeof(value), sizeof(value));
+}
+
+/*
+ * To what is the default at home, or there, or neither: tests/CMakeLists.txt has the sysctls. A
+ * buffer that reads as its default was set to half of it.
+ */
+void set_default(int fd)
+{
+	static const struct {
+		int level, name, values[3];
+	} rows[] = {
+	    {IPPROTO_IP, IP_TTL, {64, 77, -1}},
+	    {IPPROTO_IP, IP_MTU_DISCOVER, {0, 1, 2}},
+	    {IPPROTO_IPV6, IPV6_UNICAST_HOPS, {64, 55, -1}},
+	    {IPPROTO_IPV6, IPV6_V6ONLY, {0, 1, 7}},
+	    {IPPROTO_IPV6, 70 /* AUTOFLOWLABEL */, {0, 1, 7}},
+	    {IPPROTO_TCP, TCP_KEEPIDLE, {7200, 111, 50}},
+	    {IPPROTO_TCP, TCP_KEEPINTVL, {75, 11, 50}},
+	    {IPPROTO_TCP, TCP_KEEPCNT, {9, 3, 5}},
+	    {IPPROTO_TCP, TCP_SYNCNT, {6, 2, 4}},
+	    {IPPROTO_TCP, TCP_LINGER2, {60, 22, 0}},
+	    {IPPROTO_TCP, TCP_LINGER2, {-1, 30, 0}},
+	    {IPPROTO_TCP, 44 /* RTO_MAX_MS */, {120000, 60000, 30000}},
+	    {IPPROTO_TCP, 45 /* RTO_MIN_US */, {200000, 100000, 40000}},
+	    {IPPROTO_TCP, 46 /* DELACK_MAX_US */, {40000, 100000, 200000}},
+	    {SOL_SOCKET, 74 /* TXREHASH */, {0, 1, -1}},
+	    {SOL_SOCKET, SO_RCVBUF, {131072 / 2, 65536 / 2, 400000 / 2}},
+	    {SOL_SOCKET, SO_SNDBUF, {16384 / 2, 32768 / 2, 400000 / 2}},
+	    {SOL_SOCKET, 72 /* BUF_LOCK */, {0, 1, 3}},
+	    {SOL_SOCKET, SO_RCVLOWAT, {20000, 50000, 120000}},
+	    {IPPROTO_TCP, TCP_WINDOW_CLAMP, {0, 20000, 131072}},
+	    {IPPROTO_TCP, 25 /* NOTSENT_LOWAT */, {-1, 16384, 0}},
+	    {IPPROTO_IP, IP_TOS, {0, 8, 16}},
+	    {SOL_SOCKET, SO_PRIORITY, {0, 6, 2}},
+	};
+	const size_t row = below(sizeof(rows) / sizeof(rows[0]));
+	const int value = rows[row].values[below(3)];
+
+	set_option(fd, rows[row].level, rows[row].name, &value, sizeof(value), sizeof(value));
+}
+
+void step_option_default(void)
+{
+	set_default(a_socket());
 }

@@ -61,7 +61,7 @@ void step_unshare(void)
 	static const char range[] = "50000 60000";
 	int file;
 
-	if (sequence.partial)
+	if (sequence.partial || sequence.there)
 		return;
 	say("unshare");
 	before_call();

@@ -159,6 +159,9 @@ static void set_congestion(int fd)
 	static const char *const names[] = {"reno", "cubic", "reno"};
 	const char *name = ONE_OF(names);
 
+	/* Of an MPTCP socket connect(2) to AF_UNSPEC takes it away. */
+	if (sequence.there && protocol_of(fd) == IPPROTO_MPTCP)
+		return;
 	set_shaped(fd, IPPROTO_TCP, 13, name, (socklen_t)strlen(name));
 }
 
@@ -181,7 +184,7 @@ static void set_stamps(int fd)
 {
 	struct {
 		uint32_t clock, flags;
-	} txtime = {below(2) ? 1 : 11, below(4)}, stamping = {below(1 << 15), 0};
+	} txtime = {below(2) ? 1 : 11, below(4)}, stamping = {below(1 << 19), 0};
 	uint32_t range = 50100 | 50200u << 16;
 
 	switch (below(3)) {

@@ -17,35 +17,39 @@ static void say_value(int level, int name, const void *value, size_t len)
 	say_bytes(value, len < SHOWN_MAX ? len : SHOWN_MAX);
 }
 
+static bool is_repaired(int fd)
+{
+	int repaired = 0;
+	socklen_t len = sizeof(repaired);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repaired, &len) == 0 && repaired;
+}
+
 /*
  * A value of the kernel's own making: the buffers of an MPTCP socket, unless set; the multicast
  * settings of a stream, which nobody can set, from the packet that it was accepted with; the
- * segment size where there was a connection or IP_OPTIONS were set; and the window of one that is
- * connected or about to be, and of every MPTCP socket: it cannot be set before there is a
- * connection, and of one that is closed it is there or not.
+ * segment size where there was a connection (in repair it is told even without one) or IP_OPTIONS
+ * were set; and the window of one that is connected or about to be, and of every MPTCP socket: it
+ * cannot be set before there is a connection, and of one that is closed it is there or not.
  */
 static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
-	int protocol = 0;
+	bool is_mptcp = protocol_of(fd) == IPPROTO_MPTCP;
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return false;
-	len = sizeof(protocol);
-	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
 	if (level == SOL_SOCKET)
-		return protocol == 262 &&
-		       (name == SO_SNDBUF || name == SO_RCVBUF || name == SO_RCVLOWAT);
+		return is_mptcp && (name == SO_SNDBUF || name == SO_RCVBUF || name == SO_RCVLOWAT);
 	if (level == IPPROTO_IP)
 		return name == IP_MULTICAST_IF || name == IP_MULTICAST_TTL;
 	if (level == IPPROTO_IPV6)
 		return name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS;
 	if (level == IPPROTO_TCP && name == TCP_WINDOW_CLAMP)
-		return protocol == 262 ||
-		       (info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN);
+		return is_mptcp || (info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN);
 	return level == IPPROTO_TCP && name == TCP_MAXSEG &&
-	       (info.tcpi_state == TCP_LISTEN ||
+	       (info.tcpi_state == TCP_LISTEN || is_repaired(fd) ||
 	        memcmp(value, &info.tcpi_snd_mss, sizeof(int)) == 0);
 }
 
@@ -55,7 +59,7 @@ void step_option_read(void)
 	int fd = a_socket(), level = ONE_OF(levels), name = (int)below(90), rc;
 	socklen_t len = one_in(2) ? a_length() : below(sizeof(value));
 
-	if (is_apart(level, name) || is_chance(level, name))
+	if (is_apart(level, name) || is_chance(level, name) || has_other_defaults(fd))
 		return;
 	if ((int)len > (int)sizeof(value))
 		len = sizeof(value);
@@ -118,6 +122,6 @@ void step_options_all(void)
 	int fd = a_socket();
 
 	say("options of %d", fd);
-	if (is_socket(fd))
+	if (is_socket(fd) && !has_other_defaults(fd))
 		show_options(fd);
 }

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* step_odd.c - a socket of its own, to which odd things are done before it is bound */
+#include "differ/differ.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LONGEST_ODD 12 /* calls */
+
+static int odd; /* the socket */
+static int type;
+static bool has_connected;
+
+static void set_number(int level, int name, int value)
+{
+	if (is_bounded(level, name))
+		return;
+	say(" %d.%d:=%d", level, name, value);
+	before_call();
+	say_result(setsockopt(odd, level, name, &value, sizeof(value)));
+}
+
+/* To a port where nobody is: nothing is heard, and what it has sent is not answered. */
+static void connect_odd(void)
+{
+	union address address = {.any.sa_family = AF_UNSPEC};
+	socklen_t len = sizeof(address.storage);
+	int domain = AF_INET;
+	socklen_t domain_len = sizeof(domain);
+	/* Which IPV6_V6ONLY forbids, and its default is one that differs. */
+	bool mapped = one_in(2) && type == SOCK_DGRAM && !sequence.there;
+
+	getsockopt(odd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len);
+	if (!one_in(3)) {
+		address.any.sa_family = (sa_family_t)domain;
+		address.in.sin_port = htons(9);
+		if (domain == AF_INET)
+			address.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		else
+			address.in6.sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
+		if (domain == AF_INET6 && mapped)
+			memcpy(address.in6.sin6_addr.s6_addr + 10, "\xff\xff\x7f\0\0\1", 6);
+	}
+	has_connected = true;
+	say(" connect %d%s", address.any.sa_family, mapped ? " mapped" : "");
+	before_call();
+	say_result(connect(odd, &address.any, len));
+}
+
+/* IPV6_ADDRFORM: an IPv6 socket that is connected to an IPv4 address becomes an IPv4 one. */
+static void change_form(void)
+{
+	set_number(IPPROTO_IPV6, 1, one_in(5) ? AF_INET6 : AF_INET);
+}
+
+static void repair(void)
+{
+	struct {
+		uint32_t snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup;
+	} window = {1, 2, 3000, 4, 0};
+
+	switch (below(5)) {
+	case 0:
+	case 1:
+		set_number(IPPROTO_TCP, TCP_REPAIR, one_in(3) ? -1 + (int)below(2) : 1);
+		break;
+	case 2:
+		set_number(IPPROTO_TCP, TCP_REPAIR_QUEUE, (int)below(3));
+		break;
+	case 3:
+		set_number(IPPROTO_TCP, TCP_QUEUE_SEQ, (int)below(3) * 1000);
+		break;
+	default:
+		say(" window");
+		before_call();
+		say_result(setsockopt(odd, IPPROTO_TCP, 29, &window, sizeof(window)));
+	}
+}
+
+static void set_some(void)
+{
+	static const int rows[][2] = {{SOL_SOCKET, SO_REUSEADDR},
+	                              {SOL_SOCKET, SO_REUSEPORT},
+	                              {SOL_SOCKET, 60 /* ZEROCOPY */},
+	                              {SOL_SOCKET, SO_KEEPALIVE},
+	                              {SOL_SOCKET, SO_OOBINLINE},
+	                              {SOL_SOCKET, SO_DONTROUTE},
+	                              {IPPROTO_IP, 24},
+	                              {IPPROTO_IP, IP_FREEBIND},
+	                              {IPPROTO_IP, IP_TRANSPARENT},
+	                              {IPPROTO_IP, IP_RECVERR},
+	                              {IPPROTO_IPV6, 25},
+	                              {IPPROTO_TCP, TCP_NODELAY},
+	                              {IPPROTO_TCP, TCP_CORK},
+	                              {IPPROTO_TCP, TCP_QUICKACK},
+	                              {IPPROTO_TCP, TCP_MAXSEG},
+	                              {IPPROTO_UDP, 1},
+	                              {IPPROTO_UDP, 100},
+	                              {IPPROTO_UDP, 104},
+	                              {IPPROTO_TCP, 23},
+	                              {IPPROTO_TCP, 9},
+	                              {IPPROTO_TCP, 18},
+	                              {SOL_SOCKET, SO_LOCK_FILTER},
+	                              {SOL_SOCKET, SO_DETACH_FILTER}};
+	const size_t row = below(sizeof(rows) / sizeof(rows[0]));
+	int value = one_in(3) ? random_int() : (int)below(2);
+
+	set_number(rows[row][0], rows[row][1], value);
+}
+
+/* Reading may have effects: some make an MPTCP socket a subflow. */
+static void read_some(void)
+{
+	uint8_t value[64];
+	socklen_t len = sizeof(value);
+	int level = levels[below(LEVELS)], name = (int)below(90), error;
+
+	if (is_apart(level, name) || is_chance(level, name))
+		return;
+	before_call();
+	error = getsockopt(odd, level, name, value, &len) < 0;
+	say(" %d.%d%s", level, name, error ? "!" : "?");
+}
+
+/* What TCP_REPAIR alone tells, of a socket that has never been connected. */
+static void show_repaired(void)
+{
+	uint32_t window[5] = {0};
+	socklen_t len = sizeof(window);
+	int sequence_number = 0;
+
+	before_call();
+	say_result(getsockopt(odd, IPPROTO_TCP, 29, window, &len));
+	say_bytes(window, sizeof(window));
+	for (int queue = 1; queue <= 2; queue++) {
+		len = sizeof(sequence_number);
+		set_number(IPPROTO_TCP, TCP_REPAIR_QUEUE, queue);
+		getsockopt(odd, IPPROTO_TCP, TCP_QUEUE_SEQ, &sequence_number, &len);
+		say(" queue %d", sequence_number);
+	}
+}
+
+static void shut_odd(void)
+{
+	int how = type == SOCK_STREAM ? SHUT_RD : (int)below(3);
+
+	say(" shutdown %d", how);
+	before_call();
+	say_result(shutdown(odd, how));
+}
+
+static void set_default_odd(void)
+{
+	say(" ");
+	set_default(odd);
+}
+
+static void bind_odd(void)
+{
+	union address any = {0};
+	int domain = AF_INET;
+	socklen_t len = sizeof(domain);
+
+	getsockopt(odd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
+	any.any.sa_family = (sa_family_t)domain;
+	say(" bind");
+	before_call();
+	if (type == SOCK_STREAM && one_in(4))
+		say_result(listen(odd, 1));
+	else
+		say_result(bind(odd, &any.any, sizeof(any.storage)));
+}
+
+static void show_odd(void)
+{
+	union address address;
+	socklen_t len;
+
+	if (address_of(odd, &address, &len))
+		say_address(&address, len);
+	show_state(odd);
+	if (!has_other_defaults(odd))
+		show_options(odd);
+	if (type == SOCK_STREAM && !has_connected)
+		show_repaired();
+}
+
+void step_odd(void)
+{
+	static void (*const ways[])(void) = {
+	    connect_odd, connect_odd,     change_form, set_some, set_some, set_default_odd,
+	    shut_odd,    set_default_odd, repair,      repair,   read_some};
+	static const int protocols[] = {0, 0, 0, IPPROTO_MPTCP, IPPROTO_UDPLITE};
+	int domain = one_in(3) ? AF_INET : AF_INET6, protocol = ONE_OF(protocols), error;
+	socklen_t len = sizeof(error);
+
+	type = protocol == IPPROTO_MPTCP     ? SOCK_STREAM
+	       : protocol == IPPROTO_UDPLITE ? SOCK_DGRAM
+	       : one_in(2)                   ? SOCK_STREAM
+	                                     : SOCK_DGRAM;
+	has_connected = false;
+	odd = socket(domain, type | SOCK_NONBLOCK, protocol);
+	say("odd %d %d %d", domain, type, protocol);
+	for (int i = 0; i < LONGEST_ODD && !one_in(10); i++)
+		ONE_OF(ways)();
+	/* An error that is not told is lost, and one that is connected stays at home. */
+	getsockopt(odd, SOL_SOCKET, SO_ERROR, &error, &len);
+	if (!sequence.there || port_of(odd) == 0) {
+		bind_odd();
+		show_odd();
+	}
+	close(odd);
+}
