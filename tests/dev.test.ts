@@ -226,27 +226,42 @@ const SUDO = `#!/bin/sh
 [ "$*" = "-u #${OWNER} -H $DEV build" ]
 `;
 
+/* Runs a command by sudo in a checkout of its owner in which all is built and the script is this one. */
+async function bySudo(dir: TempDir, command: string, script: string) {
+  const root = checkout(dir);
+  const lib = join(root, "build/release/packages/lib/xsocket");
+  mkdirSync(lib, { recursive: true });
+  symlinkSync(process.execPath, join(lib, "bun"));
+  mkdirSync(join(root, "scripts"));
+  writeFileSync(join(root, `scripts/${command}.sh`), script);
+  writeFileSync(dir.join("sudo"), SUDO, { mode: 0o755 });
+  await succeed(["chown", "-R", "--no-dereference", `${OWNER}:${OWNER}`, root]);
+  const env = {
+    DEV: join(root, "dev"),
+    PATH: `${dir.path}:${process.env["PATH"]}`,
+    SUDO_UID: String(OWNER),
+  };
+  return { root, ...(await here.run([join(root, "dev"), command], { env })) };
+}
+
 test.if(isRoot && !isContained)(
   "what a script makes by sudo is the user's who has the checkout",
   async () => {
     using dir = tempDir();
-    const root = checkout(dir);
-    const lib = join(root, "build/release/packages/lib/xsocket");
-    mkdirSync(lib, { recursive: true });
-    symlinkSync(process.execPath, join(lib, "bun"));
-    mkdirSync(join(root, "scripts"));
-    writeFileSync(join(root, "scripts/command.sh"), "mkdir -p $1/below; : >$1/below/file; exit 3");
-    writeFileSync(dir.join("sudo"), SUDO, { mode: 0o755 });
-    await succeed(["chown", "-R", "--no-dereference", `${OWNER}:${OWNER}`, root]);
-    const env = {
-      DEV: join(root, "dev"),
-      PATH: `${dir.path}:${process.env["PATH"]}`,
-      SUDO_UID: String(OWNER),
-    };
-    const { code, stderr } = await here.run([join(root, "dev"), "command"], { env });
+    const script = "mkdir -p $1/below; : >$1/below/file; exit 3";
+    const { root, code, stderr } = await bySudo(dir, "command", script);
     expect({ code, stderr }).toEqual({ code: 3, stderr: "" });
     for (const made of ["command", "command/below", "command/below/file"])
       expect(statSync(join(root, "build", made)).uid).toBe(OWNER);
     expect(statSync(process.execPath).uid).toBe(0); // to which a link there leads
+  },
+);
+
+test.if(isRoot && !isContained).each(["install", "command"])(
+  "%s is alone in the directories where it makes what it needs",
+  async (command) => {
+    using dir = tempDir();
+    const script = 'flock --nonblock build/.alone true || echo "kept out"';
+    expect((await bySudo(dir, command, script)).stdout).toBe("kept out\n");
   },
 );

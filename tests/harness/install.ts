@@ -4,8 +4,8 @@ import type { TempDir } from "./temp.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** How long configuring, building and installing may take, in milliseconds. */
-export const INSTALL_MS = 120_000;
+/** How long configuring, building and installing may take in milliseconds, after another test has done so. */
+export const INSTALL_MS = 300_000;
 
 /** Runs a program that must succeed. @throws {Error} with its words when it does not */
 export async function succeed(
