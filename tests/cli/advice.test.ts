@@ -83,7 +83,7 @@ test("run and status say that this user may not use a control socket", async () 
 
 test("status says that a server does not answer", async () => {
   await using server = await startServer();
-  server.program.kill("SIGSTOP");
+  await server.program.pause();
   const { code, stderr } = await here.run([XSOCKET, "status", server.path]);
   server.program.kill("SIGCONT");
   expect(code).toBe(1);

@@ -169,7 +169,7 @@ describe("the row that fails is", () => {
   test("tcp4: a stopped server listens and does not answer, and is asked once", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
-    server.program.kill("SIGSTOP");
+    await server.program.pause();
     const rows = await examine([server.path, "--port", "udp/3000", "--port", "udp/3001"]);
     server.program.kill("SIGCONT");
     expect(rows.find(({ name }) => name === "server")?.found).toMatch(/ listens$/);

@@ -1,7 +1,16 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { eventually } from "./wait.ts";
 
 const GRACE_MS = 2000; // between SIGTERM and SIGKILL
 const OUTPUT_MS = 5000; // after its end, until the end of its output has been seen
+
+/* Whether all threads of a process are stopped. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).every((id) =>
+    /\) T /.test(readFileSync(`${tasks}/${id}/stat`, "utf8")),
+  );
+}
 
 /** A program that a test has started. Disposing of it ends it, and all that it has started. */
 export class Running implements AsyncDisposable {
@@ -60,6 +69,12 @@ export class Running implements AsyncDisposable {
   /** Sends a signal to the program alone. */
   kill(signal: NodeJS.Signals = "SIGTERM"): void {
     this.#process.kill(signal);
+  }
+
+  /** Stops it until SIGCONT, and waits until it stands still: until then a thread may go on. */
+  async pause(): Promise<void> {
+    this.kill("SIGSTOP");
+    await eventually(`process ${this.pid} to stand still`, () => isStopped(this.pid));
   }
 
   /**

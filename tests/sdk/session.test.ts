@@ -380,7 +380,7 @@ describe("a session", () => {
     await using server = await startServer();
     using session = new Session({ via: server.path, idleMs: 0 });
     (await session.socket()).close();
-    server.program.kill("SIGSTOP");
+    await server.program.pause();
     const asked = session.socket();
     await Bun.sleep(50);
     server.program.kill("SIGCONT");
@@ -416,7 +416,7 @@ describe("a session", () => {
 
   test("makes one connection for all who wait for room in the backlog, whoever gives up", async () => {
     await using server = await startServer({ args: ["--backlog", "1"] });
-    server.program.kill("SIGSTOP");
+    await server.program.pause();
     const crowd: number[] = [];
     for (let fd = 0; fd >= 0; crowd.push(fd)) fd = loadSyscalls().handoverConnect(server.path, 0);
     using session = new Session({ via: server.path });

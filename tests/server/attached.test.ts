@@ -112,7 +112,7 @@ test.each([
     for (const packet of [REQUEST, REQUEST.slice(0, 3)])
       for (const end of ["keep", "close"]) {
         const argv = ["python3", "-c", LINGER, path, packet.toHex(), end];
-        server.kill("SIGSTOP"); // so that the client's own copies are not the last ones
+        await server.pause(); // so that the client's own copies are not the last ones
         await using client = here.spawn(argv, { stdin: "" });
         await client.says(/attached/);
         server.kill("SIGCONT");

@@ -65,7 +65,7 @@ test("a request that came in time is answered by a server that was stopped meanw
   const idle = server.sockets();
   using clients = rawClients(server.path, 100); // more than one wait takes
   await eventually("all to be accepted", () => server.sockets() === idle + 100);
-  server.program.kill("SIGSTOP");
+  await server.program.pause();
   for (const client of clients) client.send();
   await Bun.sleep(1200);
   server.program.kill("SIGCONT");
@@ -220,7 +220,7 @@ test.if(isRoot)(
 
 test("those that are answered in one go make room for each other once they have received", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
-  server.program.kill("SIGSTOP");
+  await server.program.pause();
   using clients = rawClients(server.path, 16); // in the backlog
   for (const client of clients) client.send();
   server.program.kill("SIGCONT");
@@ -320,7 +320,7 @@ test("quotas hold over all threads: so many connections at once, so many sockets
 
 test("as many connections wait to be accepted as the backlog says", async () => {
   await using server = await startServer({ args: ["--backlog", "3"] });
-  server.program.kill("SIGSTOP");
+  await server.program.pause();
   using waiting = rawClients(server.path, 4); // the kernel takes one more
   for (const client of waiting) client.send();
   expect(native.handoverConnect(server.path, 100)).toBe(-errno.ETIMEDOUT);

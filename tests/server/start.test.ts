@@ -80,7 +80,7 @@ test("a request that has arrived is answered when it stops", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);
   expect(client.ask()).toBe(0);
-  server.program.kill("SIGSTOP");
+  await server.program.pause();
   client.send();
   using late = new RawClient(server.path); // in the backlog
   late.send();
@@ -115,7 +115,7 @@ test("its name is free as soon as it stops, while its last client is answered", 
 test("requests that clients have sent in advance are answered when it stops, as they receive", async () => {
   await using server = await startServer();
   using clients = rawClients(server.path, 8);
-  server.program.kill("SIGSTOP");
+  await server.program.pause();
   for (const client of clients) for (let i = 0; i < 3; i++) client.send();
   server.program.kill("SIGTERM");
   server.program.kill("SIGCONT");
