@@ -66,6 +66,14 @@ export async function outcome(promise: Promise<unknown>): Promise<unknown> {
   return promise.catch(codeOf);
 }
 
+/**
+ * Waits until the other side has noticed. Ten turns of the event loop, not one long sleep: a program that is kept
+ * from running may see the end of its sleep before what has come meanwhile.
+ */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await Bun.sleep(10);
+}
+
 /** Runs the scenarios one after the other and prints a line for each. */
 export async function play(scenarios: Record<string, () => Promise<unknown>>): Promise<never> {
   for (const [name, scenario] of Object.entries(scenarios))

@@ -192,7 +192,7 @@ await play({
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- JavaScript may give null
       (await doFetch(url, null as unknown as undefined)).text(),
     ),
-  "an answer that takes longer than connections are kept": () => text("/slow?ms=5000"),
+  "an answer that takes longer than connections are kept": () => text("/slow"),
   "many at once": async () => {
     const paths = Array.from({ length: 200 }, (_, i) => `/path/${i}`);
     const answers = await Promise.all(paths.map((path) => text(path)));

@@ -1,7 +1,6 @@
 /* Datagrams: see api.ts. */
-import { codeOf, doUdp, doUdpTo, outcome, play } from "./api.ts";
+import { codeOf, doUdp, doUdpTo, outcome, play, settled } from "./api.ts";
 
-const SETTLE_MS = 100;
 const hostname = "127.0.0.1";
 const GROUP = "239.1.2.3";
 
@@ -32,11 +31,11 @@ await play({
     const a = await doUdp({ hostname, socket: noting(log) });
     const b = await doUdp({ hostname, socket: noting(log) });
     const sent = [b.send("one", a.port, hostname)];
-    await Bun.sleep(SETTLE_MS);
+    await settled();
     sent.push(a.send("two", b.port, hostname));
-    await Bun.sleep(SETTLE_MS);
+    await settled();
     const many = b.sendMany(["3", a.port, hostname, "4", a.port, hostname]);
-    await Bun.sleep(SETTLE_MS);
+    await settled();
     for (const socket of [a, b, a]) socket.close();
     return [log, sent, many, a.closed, attempt(() => a.send("x", 1, hostname))];
   },
@@ -73,9 +72,9 @@ await play({
     const a = await doUdp({ hostname, socket: noting(log) });
     const b = await doUdpTo({ connect: { hostname, port: a.port }, socket: noting(log) });
     const sent = [b.send("one"), b.sendMany(["two", "three"])];
-    await Bun.sleep(SETTLE_MS);
+    await settled();
     a.send("back", b.port, hostname);
-    await Bun.sleep(SETTLE_MS);
+    await settled();
     const told = [b.remoteAddress.address, b.remoteAddress.port === a.port];
     for (const socket of [a, b]) socket.close();
     return [log, sent, told];
@@ -86,7 +85,7 @@ await play({
     to.send("x");
     const free = await doUdp({ hostname, socket: noting(logs[1]) });
     free.send("x", 9, hostname);
-    await Bun.sleep(SETTLE_MS);
+    await settled();
     for (const socket of [to, free]) socket.close();
     return logs.map((log) => Array.from(new Set(log)));
   },
@@ -101,7 +100,7 @@ await play({
       attempt(() => socket.setBroadcast(true)),
       attempt(() => socket.send("to all", socket.port, GROUP)),
     ];
-    await Bun.sleep(SETTLE_MS);
+    await settled();
     told.push(attempt(() => socket.dropMembership(GROUP, hostname)));
     socket.close();
     return [told, log];

@@ -69,8 +69,8 @@ const options = {
     "/encoded/:name": ({ params }: Bun.BunRequest<"/encoded/:name">) =>
       ENCODED[params.name]?.() ?? new Response(null, { status: 404 }),
     "/endless": () => new Response(endless()),
-    async "/slow"({ url }: Request) {
-      await Bun.sleep(Number(new URL(url).searchParams.get("ms") ?? 500));
+    async "/slow"() {
+      await Bun.sleep(5000);
       return new Response("slow");
     },
   },
