@@ -9,7 +9,7 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
 } from "@xsocket/protocol";
-import { checked, loadSyscalls, POLLHUP, POLLIN, SHUT_WR } from "@xsocket/xbind-native";
+import { checked, errno, loadSyscalls, POLLHUP, POLLIN, SHUT_WR } from "@xsocket/xbind-native";
 import { eventually } from "../harness/index.ts";
 import { servingThreads } from "./process.ts";
 
@@ -17,6 +17,8 @@ export const native = loadSyscalls();
 
 const CONNECT_MS = 5000;
 const CROWD = 16; // connections
+const ROUNDS = 300; // without a pause: a thread is started after 256 within a second
+const CROWD_MS = 50_000;
 
 /** A good request, for a TCP socket. */
 export const REQUEST = encode({
@@ -120,11 +122,17 @@ export async function untilFree(name: string): Promise<void> {
 /** Asks on several kept-open connections at the same time until something has come of it. */
 export async function crowdUntil(path: string, hasCome: () => boolean): Promise<void> {
   using clients = rawClients(path, CROWD);
-  while (!hasCome()) {
+  const askAll = () => {
     for (const client of clients) client.send();
-    for (const client of clients) client.reply();
-    await Bun.sleep(0); // the server may be in this process
-  }
+    for (const client of clients)
+      if (client.reply() === -errno.ETIMEDOUT) throw new Error("the crowd is not answered");
+  };
+  const look = () => {
+    if (hasCome()) return true;
+    for (let round = 0; round < ROUNDS; round++) askAll();
+    return false;
+  };
+  await eventually("something to come of a crowd", look, CROWD_MS);
 }
 
 /** The same until a server has started so many threads. */
