@@ -191,7 +191,7 @@ esac
 
 /* Programs of a machine that has no ninja, with a place of its own for what ./dev puts in sbin. */
 const WITHOUT_NINJA = `
-for program in /usr/bin/*; do ln -s "$program" "$1"; done
+ln -s /usr/bin/* "$1"
 rm -f "$1/ninja" "$1/apt-get" "$1/sleep"
 mv "$1.apt-get" "$1/apt-get"
 ln -s /bin/true "$1/sleep"
