@@ -2,7 +2,7 @@ import { afterEach, beforeAll, beforeEach, setDefaultTimeout } from "bun:test";
 import { readdirSync, readlinkSync } from "node:fs";
 import { eventually } from "./wait.ts";
 
-const SETTLE_MS = 3000; // Bun closes pipes and sockets a little after their owners are gone
+const SETTLE_MS = 10_000; // Bun closes pipes and sockets a little after their owners are gone
 const TEST_MS = 60_000; // the longest time of one test
 
 /** The open descriptors of this process and what each is, for example 5 → "socket:[4711]". */

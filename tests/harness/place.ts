@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Running } from "./running.ts";
 
-const RUN_MS = 20_000; // the longest time a program may take unless its test says otherwise
+const RUN_MS = 50_000; // the longest time a program may take unless its test says otherwise
 const TCP_LISTEN = "0A"; // the state column of /proc/net/tcp
 const UNIX_LISTENS = 0x10000; // __SO_ACCEPTCON in the flags column of /proc/net/unix
 

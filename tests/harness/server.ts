@@ -10,7 +10,7 @@ export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
 /** The command as `bun x` and npm's directories have it. */
 export const START = join(import.meta.dir, "../../packages/cli/bin/start");
 
-const STOP_MS = 10_000; // on a busy machine
+const STOP_MS = 30_000; // on a busy machine
 
 /** What a server under test is started with. */
 export interface ServerOptions {

@@ -1,4 +1,4 @@
-const WITHIN_MS = 10_000; // how long a condition may take on a slow, shared machine
+const WITHIN_MS = 30_000; // how long a condition may take on a slow, shared machine
 const PAUSE_MS = 10; // between two looks at it
 
 /**

@@ -34,7 +34,7 @@ test("a length that is not that of the body does not spoil the next request", as
   using there = fetchVia(server.path);
   const text = async (path: string, init: RequestInit, length: string): Promise<string> => {
     const headers = { "content-length": length };
-    const all = { ...init, headers, signal: AbortSignal.timeout(5000) };
+    const all = { ...init, headers, signal: AbortSignal.timeout(20_000) };
     return (await there(`http://${hostname}:${web.port}${path}`, all)).text();
   };
   for (const length of ["99", "1"]) {
@@ -158,7 +158,7 @@ test("what is answered, given up or disposed of is not asked again", async () =>
   const there = fetchVia(server.path);
   const url = (path: string): string => `http://${hostname}:${web.port}/${path}`;
   const ask = (path: string, init?: RequestInit): Promise<string> =>
-    there(url(path), { signal: AbortSignal.timeout(5000), ...init }).then((response) =>
+    there(url(path), { signal: AbortSignal.timeout(20_000), ...init }).then((response) =>
       response.text(),
     );
   const isAsked = async (path: string): Promise<unknown> =>

@@ -5,6 +5,7 @@
 import { connect, fetchVia, listen, udp } from "@xsocket/client";
 
 const [, , via] = process.argv;
+const timeoutMs = 30_000; // a connection may take as long as Bun's own on a busy machine
 
 interface Listen extends Omit<Bun.TCPSocketListenOptions, "hostname"> {
   readonly hostname?: string;
@@ -17,17 +18,21 @@ const hostname = "127.0.0.1";
 
 /** Bun.listen, or listen through the server; at 127.0.0.1 unless told otherwise. */
 export async function doListen(options: Listen): Promise<Bun.TCPSocketListener> {
-  return via ? listen({ via, hostname, ...options }) : Bun.listen({ hostname, ...options });
+  return via
+    ? listen({ via, hostname, timeoutMs, ...options })
+    : Bun.listen({ hostname, ...options });
 }
 
 /** Bun.connect, or connect through the server. */
 export async function doConnect(options: Connect): Promise<Bun.Socket> {
-  return via ? connect({ via, hostname, ...options }) : Bun.connect({ hostname, ...options });
+  return via
+    ? connect({ via, hostname, timeoutMs, ...options })
+    : Bun.connect({ hostname, ...options });
 }
 
 /** Bun.udpSocket, or udp through the server. */
 export async function doUdp(options: Bun.udp.SocketOptions<"buffer">) {
-  return via ? udp({ via, ...options }) : Bun.udpSocket(options);
+  return via ? udp({ via, timeoutMs, ...options }) : Bun.udpSocket(options);
 }
 
 /** Bun.udpSocket with a peer, or udp through the server. */
@@ -35,11 +40,11 @@ export async function doUdpTo(
   options: Bun.udp.ConnectSocketOptions<"buffer">,
 ): Promise<Bun.udp.ConnectedSocket<"buffer">> {
   const { connect: peer, ...rest } = options; // written out, since Bun's types look at the literal
-  return via ? udp({ via, ...options }) : Bun.udpSocket({ ...rest, connect: peer });
+  return via ? udp({ via, timeoutMs, ...options }) : Bun.udpSocket({ ...rest, connect: peer });
 }
 
 /** fetch, or fetchVia's. */
-export const doFetch: typeof fetch = via ? fetchVia(via) : fetch;
+export const doFetch: typeof fetch = via ? fetchVia(via, { timeoutMs }) : fetch;
 
 /** Handlers that note what they are called with. */
 export function noting(log: string[], who: string): Bun.SocketHandler<undefined> {
