@@ -190,9 +190,10 @@ describe("a host name", () => {
     forged.terminate();
     const from = performance.now();
     const signal = AbortSignal.timeout(100);
-    const silent = connect({ ...peer, hostname: "silent.test", signal, socket: { data() {} } });
+    const limits = { signal, timeoutMs: 60_000 };
+    const silent = connect({ ...peer, hostname: "silent.test", ...limits, socket: { data() {} } });
     await expect(silent).rejects.toMatchObject({ name: "TimeoutError" });
-    expect(performance.now() - from).toBeLessThan(1500); // not when the time of this try is over
+    expect(performance.now() - from).toBeLessThan(10_000); // not when the time of this try is over
     socket.terminate();
     listener.stop(true);
   });
@@ -204,9 +205,10 @@ describe("a host name", () => {
     const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
     const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
     const from = performance.now();
-    const socket = await connect({ ...peer, hostname: "four.test", socket: { data() {} } });
+    const four = { hostname: "four.test", timeoutMs: 60_000 };
+    const socket = await connect({ ...peer, ...four, socket: { data() {} } });
     expect(socket.remoteAddress).toBe("127.0.7.7");
-    expect(performance.now() - from).toBeLessThan(2400);
+    expect(performance.now() - from).toBeLessThan(10_000);
     socket.terminate();
     listener.stop(true);
   });
