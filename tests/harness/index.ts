@@ -44,4 +44,4 @@ export { type Running } from "./running.ts";
 export { START, startServer, XSOCKET } from "./server.ts";
 export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
-export { verifyUnit } from "./unit.ts";
+export { systemdVersion, verifyUnit } from "./unit.ts";

@@ -7,3 +7,9 @@ export async function verifyUnit(path: string): Promise<{ said: string; code: nu
   const lines = (stdout + stderr).split("\n").filter((line) => !/^\/(?:usr|etc)\//.test(line));
   return { said: lines.join("\n"), code };
 }
+
+/** The version of this machine's systemd, as 257: some keys and options are unknown to older ones. */
+export function systemdVersion(): number {
+  const { stdout } = Bun.spawnSync(["systemd-analyze", "--version"]);
+  return Number(/^systemd (\d+)/.exec(stdout.toString())?.[1]);
+}
