@@ -72,12 +72,18 @@ static void *function_of(const struct link_map *object, const char *name)
 
 void *libc_function(const char *name)
 {
-	void *function = NULL;
+	static const struct link_map
+	    *_Atomic last; /* where there was one: a long list takes time */
+	void *function = last ? function_of(last, name) : NULL;
 
 	for (const struct link_map *object = _r_debug.r_map; object && !function;
-	     object = object->l_next)
-		if (is_libc(object))
-			function = function_of(object, name);
+	     object = object->l_next) {
+		if (!is_libc(object))
+			continue;
+		function = function_of(object, name);
+		if (function)
+			last = object;
+	}
 	return function;
 }
 
