@@ -1,6 +1,14 @@
 /* Clients that nobody vetted. */
 import { expect, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
 import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
 import { errno, SHUT_RD } from "@xsocket/xbind-native";
@@ -17,7 +25,7 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { type Load, loadProgram, runLoad } from "./load.ts";
-import { firstFree, limitDescriptors, residentMb } from "./process.ts";
+import { firstFree, limitDescriptors, residentMb, servingThreads } from "./process.ts";
 import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
@@ -246,6 +254,29 @@ async function failing(pid: number, what: string) {
   await strace.says(/attached/);
   return strace;
 }
+
+test("a server that was upgraded and cannot replace its last thread ends, so that it is started anew", async () => {
+  using directory = tempDir();
+  const path = directory.join("control");
+  cpSync(join(import.meta.dir, "../../build/tree"), directory.join("lib"), { recursive: true });
+  const script = directory.join("lib/main.js");
+  const argv = [XSOCKET, "--script", script, "xsocket", "", "serve", path];
+  await using server = here.spawn(argv, { env: { XSOCKET_BUN: process.execPath } });
+  await server.says(/serving at/);
+  appendFileSync(directory.join("lib/_worker.ts"), "// of another version\n");
+  const [thread = ""] = servingThreads(server.pid);
+  const dying = ["strace", "-o/dev/null", "-p", thread, "-einject=epoll_pwait:error=EBADF"];
+  await using strace = here.spawn(dying);
+  await strace.says(/attached/);
+  using client = new RawClient(path);
+  client.send();
+  expect(await server.finished()).toBe(1);
+  expect(existsSync(path)).toBe(false);
+  expect(server.stderr).toContain("serving thread 0 cannot be started: ");
+  expect(server.stderr).toEndWith(
+    "\nxsocket: the server has ended, since no thread of it serves and none can be started: start it again\n",
+  );
+});
 
 test("where the system has no files left (ENFILE) clients hear it, and the server recovers", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });

@@ -28,7 +28,7 @@ export type ServeErrorCode =
   | "LIMIT"
   | "SYSTEM";
 
-/** A server cannot start. The message is one sentence with what was found and what to do. */
+/** A server cannot start, or has ended by itself. The message is one sentence with what was found and what to do. */
 export class ServeError extends Error {
   override readonly name = "ServeError";
   readonly code: ServeErrorCode;

@@ -7,6 +7,7 @@ import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
 import { listen } from "./control/listen.ts";
 import { lastingPath } from "./control/path.ts";
+import { ServeError } from "./error.ts";
 import type { Log } from "./log.ts";
 import { createMemory } from "./memory/memory.ts";
 import { Shared } from "./memory/shared.ts";
@@ -30,7 +31,10 @@ export interface Server extends AsyncDisposable {
   readonly bounds: Bounds;
   /** Serving threads at most. */
   readonly threads: number;
-  /** Resolves when it has stopped and everything is closed. */
+  /**
+   * Resolves when it has stopped and everything is closed. Rejects with a ServeError instead where it
+   * stopped by itself: its last thread died, and its program was replaced, as by an upgrade.
+   */
   readonly closed: Promise<void>;
   /** Stops accepting, answers what has arrived, removes the socket file. May be called again. */
   stop(): Promise<void>;
@@ -169,11 +173,22 @@ class RunningServer implements Server {
     this.bounds = common.bounds;
     this.threads = shared.threadCount;
     this.closed = this.#closing.promise;
+    this.closed.catch(() => {}); // to wait for it is the program's choice
+    void pool.lost.then(() => this.#endLost());
   }
 
   stop(): Promise<void> {
-    this.#stopping ??= this.#stop();
+    this.#stopping ??= this.#stop().then(this.#closing.resolve);
     return this.#stopping;
+  }
+
+  /* Who waits for an answer would wait for ever; a manager starts it anew. */
+  #endLost(): void {
+    const failure = new ServeError(
+      "SYSTEM",
+      "the server has ended, since no thread of it serves and none can be started: start it again",
+    );
+    this.#stopping ??= this.#stop().then(() => this.#closing.reject(failure));
   }
 
   /* The file goes first: who comes later finds nobody instead of waiting for one who leaves. */
@@ -182,7 +197,6 @@ class RunningServer implements Server {
     await this.#pool.stop();
     this.#sys.close(this.#claim.listenFd);
     if (this.#auditFd >= 0) this.#sys.close(this.#auditFd);
-    this.#closing.resolve();
   }
 
   async reload(): Promise<void> {

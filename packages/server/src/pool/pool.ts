@@ -9,7 +9,7 @@ import type { Policy } from "../policy/rule.ts";
 import type { PolicyInForce } from "../serving/judge.ts";
 import type { Order, Report, ThreadOptions } from "../serving/thread.ts";
 import { expectRoom, prepareRow } from "./prepare.ts";
-import { Program } from "./program.ts";
+import { Program, ReplacedError } from "./program.ts";
 import { reclaim } from "./reclaim.ts";
 import { endWorker, startWorker, type Thread } from "./worker.ts";
 
@@ -34,6 +34,10 @@ export class Pool {
   #stopping = false;
   #growsFrom = 0; // a time
   #beats: readonly number[] = [];
+  readonly #lost = Promise.withResolvers<void>();
+
+  /** Resolves when no thread serves and none can be started any more, since the program was replaced. */
+  readonly lost = this.#lost.promise;
 
   constructor(
     sys: Syscalls,
@@ -136,16 +140,18 @@ export class Pool {
         return this.#replaceOnDeath(this.#startThread(index), index, waitMs);
       } catch (error) {
         await reclaim(this.#sys, this.#shared, index); // what was made for it
-        if (!isSaid) this.#sayNoThread(index, error);
+        const isLost = error instanceof ReplacedError && this.#shared.serving() === 0;
+        if (!isSaid || isLost) this.#sayNoThread(index, error, isLost);
+        if (isLost) return this.#lost.resolve();
       }
     }
   }
 
-  #sayNoThread(index: number, error: unknown): void {
+  #sayNoThread(index: number, error: unknown, isLost = false): void {
     this.#log({
       level: "error",
       event: "thread",
-      message: `serving thread ${index} cannot be started yet and is tried again: ${reasonOf(error)}`,
+      message: `serving thread ${index} cannot be started${isLost ? "" : " yet and is tried again"}: ${reasonOf(error)}`,
       fields: { thread: index },
     });
   }

@@ -20,6 +20,11 @@ function manifests(file: URL): URL[] {
   }
 }
 
+/** A program that is not what it was. */
+export class ReplacedError extends Error {
+  override readonly name = "ReplacedError";
+}
+
 /**
  * The file that threads are started from, long after the others may be, and the package that it is
  * in, where what it imports is in files of their own. An upgrade replaces them, and threads of two
@@ -38,11 +43,11 @@ export class Program {
     this.#parts = files.map((part) => ({ file: part, contents: contents(part) }));
   }
 
-  /** @throws {Error} if it is not what it was */
+  /** @throws {ReplacedError} if it is not what it was */
   expectSame(): void {
     const changed = this.#parts.find((part) => contents(part.file) !== part.contents);
     if (!changed) return;
-    throw new Error(
+    throw new ReplacedError(
       `${fileURLToPath(changed.file)} has changed since this server started. Restart the server, so that it is of one version`,
     );
   }
