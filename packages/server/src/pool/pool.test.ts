@@ -12,6 +12,7 @@ import {
   SHUT_RDWR,
   type Syscalls,
 } from "@xsocket/xbind-native";
+import { servingThreads } from "../../../../tests/server/process.ts";
 import { crowdUntil } from "../../../../tests/server/raw.ts";
 import { DIES, DIES_LOCKED, THROWS } from "../../test/failing-worker.ts";
 import { fitBounds } from "../bounds.ts";
@@ -181,10 +182,35 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
   while (descriptors() > before) await Bun.sleep(1); // other tests of this run may close some
 });
 
-test("a thread that was told to stop is not taken for one that died", async () => {
+test("a thread that does not end when it is told to is ended", async () => {
+  const { file, url } = programFile();
+  const words = `import { parentPort } from "node:worker_threads";
+    parentPort.postMessage({ kind: "ready" });
+    setInterval(() => {}, 1000);\n`;
+  writeFileSync(file, words);
+  const pool = await failingPool(1, undefined, sys, url);
+  await pool[Symbol.asyncDispose]();
+  while (servingThreads(process.pid).length > 0) await Bun.sleep(1);
+}, 20_000);
+
+test("a call after the end writes to no descriptor, which may be somebody else's", async () => {
+  const woken: number[] = [];
+  const eventfdAdd = (fd: number) => (woken.push(fd), sys.eventfdAdd(fd));
+  const pool = await failingPool(1, undefined, { ...sys, eventfdAdd });
+  await pool[Symbol.asyncDispose]();
+  expect(woken.splice(0)).not.toEqual([-1]);
+  pool.areAnswering();
+  expect(woken).toEqual([-1]);
+});
+
+test("a thread that was told to stop is not taken for one that died, and leaves no timer", async () => {
   const pool = await failingPool(1);
+  using begun = spyOn(globalThis, "setTimeout");
+  using ended = spyOn(globalThis, "clearTimeout");
   await pool[Symbol.asyncDispose]();
   expect([pool.records, pool.shared.replaced()]).toEqual([[], 0]);
+  expect(begun).toHaveBeenCalledTimes(1);
+  expect(ended).toHaveBeenCalledWith(begun.mock.results[0]?.value);
 });
 
 test("a connection that has ended counts under no quota any more", async () => {
@@ -297,6 +323,7 @@ test("no thread is started where Bun may need the last ones, and later one is", 
     ...sys,
     monotonic: () => sys.monotonic() + passed,
     threadRoom: (count) => (looks.push(count), refused === "threads" ? -errno.EAGAIN : 0),
+    epollWait: (...args) => (refused === "waits" ? -errno.EPERM : sys.epollWait(...args)),
     eventfd: () => (refused === "descriptors" && room-- <= 0 ? -errno.EMFILE : sys.eventfd()),
   });
   const lookAgain = async () => {
@@ -314,6 +341,9 @@ test("no thread is started where Bun may need the last ones, and later one is", 
   expect(pool.records.map(({ message }) => message)).toEqual([
     expect.stringMatching(/^serving thread 1 cannot be started yet .*: fewer than 17 threads/),
   ]);
+  refused = "waits";
+  await lookAgain();
+  while (pool.shared.thread(1, THREAD.epoll) >= 0) await Bun.sleep(1); // what was made is closed
   refused = "";
   await lookAgain();
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);

@@ -1,0 +1,36 @@
+import { expect, test } from "bun:test";
+import { loadSyscalls } from "@xsocket/xbind-native";
+import { createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
+import { Shared } from "../memory/shared.ts";
+import { reclaim } from "./reclaim.ts";
+
+const [DESCRIPTORS, CONNECTION] = [64, 20];
+
+/** A thread that serves one connection, which it has just been handed, and what is closed of it. */
+function dead() {
+  const closed: number[] = [];
+  const close = (fd: number) => (closed.push(fd), 0);
+  const tickDelete = (timer: number) => (closed.push(timer), 0);
+  const shared = new Shared(createMemory(DESCRIPTORS, 2));
+  const held = { epoll: 10, spare: 11, scratch: 12, tick: 13, serves: 1 } as const;
+  for (const [column, value] of Object.entries(held))
+    shared.setThread(1, Reflect.get(THREAD, column), value);
+  shared.set(CONNECTION, FIELD.account, shared.openAccount(1000));
+  shared.set(CONNECTION, FIELD.state, STATE.busy);
+  shared.move(CONNECTION, 1);
+  return { shared, closed, sys: { ...loadSyscalls(), close, tickDelete } };
+}
+
+test("all that a thread held is closed, once: the numbers may be others' then", async () => {
+  const { shared, closed, sys } = dead();
+  expect(await reclaim(sys, shared, 1)).toBe(1);
+  expect(new Set(closed)).toEqual(new Set([CONNECTION, 10, 11, 12, 13]));
+  expect(await reclaim(sys, shared, 1)).toBe(0);
+  expect(closed).toHaveLength(5);
+});
+
+test("nothing is in its inbox that has no connection any more", async () => {
+  const { shared, sys } = dead();
+  await reclaim(sys, shared, 1);
+  expect(shared.takePosted(1)).toBe(-1);
+});
