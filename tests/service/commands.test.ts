@@ -91,6 +91,7 @@ test("a manager hears of the start, the reload, the end, that all is well, and w
   await beats();
   await here.run(["mv", path, dir.join("moved")]);
   await manager.says(/^STATUS=Not/m);
+  await server.program.says(/new clients do not find this server/);
   await beats();
   server.program.kill("SIGHUP");
   await manager.says(/^RELOADING[^]*READY=1/m);

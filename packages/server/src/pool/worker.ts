@@ -49,6 +49,6 @@ export function startWorker(
  * takes a thread more, and ends the process when a limit leaves none.
  */
 export async function endWorker({ worker, closed }: Thread, late: Promise<void>): Promise<void> {
-  const isOver = await Promise.race([closed.then(() => true), late.then(() => false)]);
-  if (!isOver) await worker.terminate();
+  await Promise.race([closed, late]);
+  await worker.terminate(); // which does nothing to one that has ended
 }

@@ -8,8 +8,6 @@ const TIMER_MAX_MS = 0x7fffffff; // a longer one would go off at once, again and
 
 /** What a service manager is told: sd_notify(3). Without a manager each of these does nothing. */
 export interface Notifier extends Disposable {
-  /** Answers whether there is a manager that listens. */
-  readonly active: boolean;
   ready(status: string): void;
   reloading(): void;
   stopping(): void;
@@ -58,7 +56,6 @@ function send(native: Syscalls, fd: number, path: string, text: string): void {
 }
 
 const SILENT: Notifier = {
-  active: false,
   ready() {},
   reloading() {},
   stopping() {},
@@ -86,7 +83,6 @@ export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.
   let fd = openSocket(native, path);
   const say = (text: string) => fd >= 0 && send(native, fd, path, text);
   return {
-    active: true,
     ready: (status) => say(`READY=1\n${statusLine(status)}`),
     reloading: () => say(`RELOADING=1\nMONOTONIC_USEC=${Math.floor(native.monotonic() * 1000)}`),
     stopping: () => say("STOPPING=1"),

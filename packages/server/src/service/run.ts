@@ -105,7 +105,7 @@ function startWatchdog(
   look: () => void,
   ms: number | undefined,
 ): Disposable {
-  if (ms === undefined || !notifier.active) return { [Symbol.dispose]() {} };
+  if (ms === undefined) return { [Symbol.dispose]() {} };
   let said = "";
   const beat = () => {
     look();
@@ -115,7 +115,6 @@ function startWatchdog(
     if (text !== said) notifier.status(text);
     said = text;
   };
-  beat();
   const timer = setInterval(beat, ms);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
