@@ -12,6 +12,7 @@ const ARGS = {
 test.each([
   [["--frob"], "no option --frob"],
   [["-x"], "no option -x"],
+  [["--no-all"], "no option --no-all"],
   [["--port"], "--port needs a value"],
   [["--all=1"], "--all takes no value"],
   [["--help=1"], "--help takes no value"],

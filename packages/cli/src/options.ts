@@ -20,7 +20,6 @@ function parse(argv: readonly string[], args: ArgsDef, { strict = true } = {}) {
     args: [...argv],
     options: config(args),
     allowPositionals: true,
-    allowNegative: true,
     tokens: true,
     strict,
   });
