@@ -85,14 +85,14 @@ test("what was refused in flight counts as refused, and each kind and reason tha
     failed: 1,
     sockets: [
       { family: "AF_INET", type: "SOCK_STREAM", count: 0 },
-      { family: "AF_INET6", type: "SOCK_DGRAM", count: 3 },
+      { family: "AF_INET6", type: "SOCK_DGRAM", count: 1 },
     ],
-    refusals: { ...STATS.refusals, connections: 2 },
+    refusals: { ...STATS.refusals, connections: 1 },
   };
   expect(rowsOf(status(stats))).toMatchObject({
     requests: "9: 3 granted, 5 refused, 1 failed",
-    sockets: "3 AF_INET6 SOCK_DGRAM",
-    refusals: "2 connections, 3 sockets in flight",
+    sockets: "1 AF_INET6 SOCK_DGRAM",
+    refusals: "1 connections, 3 sockets in flight",
   });
 });
 
@@ -103,6 +103,9 @@ test("what went wrong has a row, or stands in one", () => {
     threads: "1, 3 replaced",
     unstamped: "2 sockets with the server's ids",
   });
+  expect(rowsOf(status({}, { formerNamespace: "vpn" }))["warning"]).toContain(
+    "not the one named vpn",
+  );
 });
 
 test.each([
@@ -118,6 +121,7 @@ test.each([
 test.each([
   [0.9, "0 s"],
   [59, "59 s"],
+  [61, "1 min 1 s"],
   [3600, "1 h 0 min"],
   [86_399, "23 h 59 min"],
   [90_000, "1 d 1 h"],
@@ -130,5 +134,8 @@ test("the rate is that since the look before, and none since a restart", () => {
   expect(rowsOf(status({ requests: 115 }, { uptimeSeconds: 12 }), before)["rate"]).toBe(
     "8 requests/s",
   );
+  const soon = status({ requests: 115 }, { uptimeSeconds: 10.5 });
+  expect(rowsOf(soon, before)["rate"]).toBe("30 requests/s");
+  expect(rowsOf(before, before)["rate"]).toBe("-");
   expect(rowsOf(status({ requests: 1 }, { uptimeSeconds: 1 }), before)["rate"]).toBe("-");
 });
