@@ -111,6 +111,8 @@ test("no damage to the headers is more than an unknown, and each file is closed"
     bytes[at] = (bytes[at] ?? 0) ^ 0xff;
     expect(() => readBytes(bytes)).not.toThrow();
   }
+  const flat = Buffer.from(PROGRAM.subarray(0, 8192)).fill(0, 54, 56); // headers of 0 bytes each
+  expect(readBytes(flat)?.needed).toEqual([]);
   for (const length of [1, 63, 64, 65, 100, 200])
     expect(() => readBytes(PROGRAM.subarray(0, length))).not.toThrow();
   expect(openFiles()).toBe(before);

@@ -66,7 +66,8 @@ function segments(read: Read, header: DataView, bits: 32 | 64, little: boolean):
   const size = header.getUint16(at.phentsize, little);
   const count = Math.min(header.getUint16(at.phnum, little), SEGMENTS_MAX);
   const table = read(word(header, at.phoff), size * count);
-  return Array.from({ length: size > 0 ? Math.floor(table.length / size) : 0 }, (_, index) => {
+  // a size of 0 makes this NaN, and that is none
+  return Array.from({ length: table.length / size }, (_, index) => {
     const view = new DataView(table.buffer, table.byteOffset + index * size, size);
     const [offset, length] = [word(view, at.offset), word(view, at.filesz)];
     const shown = Math.min(length, SEGMENT_BYTES);
@@ -86,7 +87,7 @@ function dynamicEntries(all: readonly Segment[], bits: 32 | 64, word: Word): [nu
   const bytes = all.find(({ type }) => type === PT_DYNAMIC)?.content() ?? Buffer.alloc(0);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const size = bits / 8;
-  return Array.from({ length: Math.floor(bytes.length / (2 * size)) }, (_, index) => [
+  return Array.from({ length: bytes.length / (2 * size) }, (_, index) => [
     word(view, 2 * size * index),
     word(view, 2 * size * index + size),
   ]);
