@@ -106,6 +106,6 @@ export function secureNode(
 export function describe(object: object, facts: Readonly<Record<PropertyKey, unknown>>): void {
   for (const name of Reflect.ownKeys(facts)) {
     const value = facts[name];
-    Object.defineProperty(object, name, { value, enumerable: true, configurable: true });
+    Object.defineProperty(object, name, { value, configurable: true });
   }
 }

@@ -72,7 +72,8 @@ await play({
   "a response": async () => {
     const response = await doFetch(`${plain}/echo`, { headers: { "x-a": "1" } });
     const { status, ok, url, redirected, type, bodyUsed } = response;
-    return [status, ok, url, redirected, type, bodyUsed, await response.json(), response.bodyUsed];
+    const told = [status, ok, url, redirected, type, bodyUsed, Object.keys(response)];
+    return [...told, await response.json(), response.bodyUsed];
   },
   methods: () =>
     each(["POST", "PUT", "patch", "DELETE", "OPTIONS", "HEAD", "QUERY"], (method) =>

@@ -178,7 +178,7 @@ await play({
   async "what sockets tell"() {
     const { listener, client, server } = await pair();
     const told = [
-      [listener.hostname, typeof listener.port],
+      [listener.hostname, typeof listener.port, Object.keys(listener)],
       [client.remoteAddress, client.remotePort === listener.port, client.remoteFamily],
       [server.remoteAddress, server.remotePort === client.localPort, server.localFamily],
       [client.setNoDelay(true), client.setKeepAlive(true, 1000), client.alpnProtocol],
