@@ -393,6 +393,32 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     );
   });
 
+  test("a relay ends who is silent for too long, as the server says for each request", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      const seconds = { "/longer": 0, "/shorter": 1 };
+      const ask = async (idleTimeout, path) => {
+        const web = await serve({
+          via: process.argv[1],
+          hostname: "127.0.0.1",
+          port: 0,
+          idleTimeout,
+          async fetch(request, self) {
+            if (path in seconds) self.timeout(request, seconds[path]);
+            await Bun.sleep(4500); // Bun.serve looks every 4 s
+            return new Response("page");
+          },
+        });
+        return fetch(new URL(path, web.url)).then((page) => page.text(), ({ code }) => code);
+      };
+      console.log(...(await Promise.all([ask(1, "/"), ask(1, "/longer"), ask(0, "/"), ask(0, "/shorter")])));
+      process.exit();`;
+    const argv = [process.execPath, "-e", script, server.path];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("ECONNRESET page page ECONNRESET\n");
+  });
+
   test("a relay without a directory for its socket says so", async () => {
     await using server = await startServer();
     const script = `

@@ -126,11 +126,6 @@ export class Connections {
   destroy(): void {
     for (const socket of this.#open) socket.destroy();
   }
-
-  /** Whether it waits for a request. */
-  isIdle(socket: net.Socket): boolean {
-    return this.#open.has(socket) && !this.#busy.has(socket);
-  }
 }
 
 /** Makes the net server whose connections go to an http server, which then closes and tells as one. */

@@ -28,8 +28,7 @@ interface RelayOptions<Data> {
 /* For how long Bun.serve keeps an idle connection unless idleTimeout says otherwise, in seconds. */
 const IDLE_SECONDS = 10;
 
-/* For how long a connection to the server behind is kept, in milliseconds. That server may end one up to 4 s
-   before it was idle for its time, and a request must not meet that end. */
+/* For how long a connection to the server behind is kept, in milliseconds. */
 const KEPT_MS = 4000;
 
 /* The server behind the relay: where it is, and the header that carries the client's address. */
@@ -39,8 +38,8 @@ interface Behind {
   readonly secure: boolean;
 }
 
-function peerText({ socket }: http.IncomingMessage): string {
-  const { remoteAddress = "", remoteFamily = "IPv4", remotePort = 0 } = socket;
+function peerText(client: net.Socket): string {
+  const { remoteAddress = "", remoteFamily = "IPv4", remotePort = 0 } = client;
   return JSON.stringify({ address: remoteAddress, family: remoteFamily, port: remotePort });
 }
 
@@ -52,7 +51,7 @@ function requestBehind(
   const { method, url: path } = request;
   // whether its connection is to stay is between the client and us: Bun would close ours before the body has come
   const connection = "keep-alive"; // for an agent that keeps none, too: it ends it itself
-  const headers = { ...request.headers, connection, [behind.header]: peerText(request) };
+  const headers = { ...request.headers, connection, [behind.header]: peerText(request.socket) };
   const options = { socketPath: behind.path, method, path, headers, agent };
   // The server behind is our own: it shows the user's certificate, made for another name.
   return behind.secure
@@ -99,10 +98,11 @@ function relayUpgrade(
   rest: Buffer,
 ): void {
   const inner = openBehind(behind);
+  inner.once("data", () => client.setTimeout(0)); // the server behind has its own time for WebSockets
   const { headers } = request;
   // where it is not taken, what else comes over it would be piped without the client's address
   const connection = `${headers.connection}, close`;
-  const pairs = Object.entries({ ...headers, connection, [behind.header]: peerText(request) });
+  const pairs = Object.entries({ ...headers, connection, [behind.header]: peerText(client) });
   const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
   inner.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
   if (rest.length > 0) inner.write(rest);
@@ -118,6 +118,8 @@ function relayUpgrade(
 
 /* How to end a relay: first it takes nothing more, then nothing is left of it. */
 interface Relay {
+  /** Sets how long the connection of a client may be idle until its request is answered, in seconds, 0 for no limit. */
+  timeout(peer: string | null, seconds: number): void;
   /** Resolves once what was under way is answered. */
   drain(): Promise<void>;
   end(): void;
@@ -162,22 +164,23 @@ function relayFrom(
   certificates: readonly TLSOptions[],
   idleMs: number,
 ): Relay {
-  const kept = { keepAlive: idleMs === 0 || idleMs > 2 * KEPT_MS, timeout: KEPT_MS };
+  const kept = { keepAlive: true, timeout: KEPT_MS };
   const agent = behind.secure ? new https.Agent(kept) : new http.Agent(kept);
-  const front = http.createServer((request, response) =>
-    relayRequest(behind, agent, request, response),
-  );
+  const clients = new Map<string, net.Socket>();
+  const front = http.createServer((request, response) => {
+    relayRequest(behind, agent, request, response);
+    response.once("close", () => request.socket.setTimeout(idleMs));
+  });
   front.on("upgrade", (request, client: net.Socket, rest) =>
     relayUpgrade(behind, request, client, rest),
   );
   const connections = new Connections(front);
   const accept = (client: net.Socket): void => {
     connections.add(client);
-    if (idleMs > 0) client.setTimeout(idleMs);
-    // Bun tells of it once alone, and of a request that is still to be answered as well
-    client.on("timeout", () =>
-      connections.isIdle(client) ? client.destroy() : client.setTimeout(idleMs),
-    );
+    const peer = peerText(client);
+    clients.set(peer, client);
+    client.once("close", () => clients.delete(peer));
+    client.on("timeout", () => client.destroy()).setTimeout(idleMs);
     front.emit("connection", client);
   };
   const acceptor = behind.secure ? tlsServer(certificates, accept) : net.createServer(accept);
@@ -192,7 +195,9 @@ function relayFrom(
     agent.destroy();
     connections.destroy();
   };
-  return { drain, end };
+  const timeout = (peer: string | null, seconds: number): void =>
+    void clients.get(peer ?? "")?.setTimeout(seconds * 1000);
+  return { drain, end, timeout };
 }
 
 function parsePeer(text: string | null): SocketAddress | null {
@@ -239,6 +244,7 @@ export function startRelayed<Data>(
   const certificates = [options.tls ?? []].flat();
   const server = run({
     unix: path,
+    idleTimeout: 0, // a UNIX socket of Bun lacks server.timeout: the relay knows both
     tls: withoutAsking(certificates),
     ...withPeers(options.websocket, () => upgrading),
   });
@@ -263,6 +269,7 @@ export function startRelayed<Data>(
     port,
     address: { address: ip.address, family: `IPv${ip.family}`, port },
     requestIP,
+    timeout: ({ headers }: Request, seconds: number) => relay.timeout(headers.get(header), seconds),
     stop: stopAll,
     [Symbol.dispose]: () => void stopAll(true),
     upgrade: (...args: Parameters<typeof upgrade>) => {
