@@ -89,6 +89,7 @@ bool is_set(int fd);
 bool is_movable(int fd); /* by bind(2) or listen(2) */
 bool has_other_defaults(int fd);
 int protocol_of(int fd);
+bool is_repaired(int fd); /* TCP_REPAIR is on */
 void settle_sets(void);
 void drop(int fd); /* close, where the sequence may */
 void leave_sets(int fd);

@@ -25,7 +25,7 @@ bool is_chance(int level, int name)
 		return name == 11 /* INFO */ || name == 21 /* QUEUE_SEQ */ || name == 22 ||
 		       name == 24 /* TIMESTAMP */ || name == 26 /* CC_INFO */ ||
 		       name == 28 /* SAVED_SYN */ || name == 29 /* REPAIR_WINDOW */ ||
-		       name == 33 /* FASTOPEN_KEY */ || name == 35 /* ZEROCOPY_RECEIVE */;
+		       name == 35 /* ZEROCOPY_RECEIVE */;
 	return false;
 }
 

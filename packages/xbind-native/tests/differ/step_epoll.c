@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define EVENTS           16
-#define WAITER_MS        100  /* milliseconds that a thread waits */
+#define WAITER_MS        1000 /* milliseconds that a thread waits */
 #define WAITER_STARTS_US 1000 /* microseconds until it does */
 
 void step_set(void)

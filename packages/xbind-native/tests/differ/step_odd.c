@@ -7,7 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LONGEST_ODD 12 /* calls */
+#define LONGEST_ODD      12 /* calls */
+#define SO_INCOMING_CPU_ 49
 
 static int odd; /* the socket */
 static int type;
@@ -102,6 +103,7 @@ static void set_some(void)
 	                              {IPPROTO_TCP, 23},
 	                              {IPPROTO_TCP, 9},
 	                              {IPPROTO_TCP, 18},
+	                              {SOL_SOCKET, SO_INCOMING_CPU_},
 	                              {SOL_SOCKET, SO_LOCK_FILTER},
 	                              {SOL_SOCKET, SO_DETACH_FILTER}};
 	const size_t row = below(sizeof(rows) / sizeof(rows[0]));
@@ -124,7 +126,16 @@ static void read_some(void)
 	say(" %d.%d%s", level, name, error ? "!" : "?");
 }
 
-/* What TCP_REPAIR alone tells, of a socket that has never been connected. */
+static void show_processor(void)
+{
+	int number = 0;
+	socklen_t len = sizeof(number);
+
+	getsockopt(odd, SOL_SOCKET, SO_INCOMING_CPU_, &number, &len);
+	say(" processor %d", number);
+}
+
+/* What TCP_REPAIR alone tells. */
 static void show_repaired(void)
 {
 	uint32_t window[5] = {0};
@@ -183,7 +194,11 @@ static void show_odd(void)
 	show_state(odd);
 	if (!has_other_defaults(odd))
 		show_options(odd);
-	if (type == SOCK_STREAM && !has_connected)
+	if (has_connected)
+		return;
+	show_processor();
+	/* Sequence numbers that were set are not kept once it is off: xbind(7). */
+	if (is_repaired(odd))
 		show_repaired();
 }
 

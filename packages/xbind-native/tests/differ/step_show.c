@@ -17,7 +17,7 @@ static void say_value(int level, int name, const void *value, size_t len)
 	say_bytes(value, len < SHOWN_MAX ? len : SHOWN_MAX);
 }
 
-static bool is_repaired(int fd)
+bool is_repaired(int fd)
 {
 	int repaired = 0;
 	socklen_t len = sizeof(repaired);
