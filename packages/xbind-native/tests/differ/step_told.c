@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -29,6 +30,14 @@ static int by_data(const void *a, const void *b)
 	return left->data < right->data ? -1 : left->data > right->data;
 }
 
+/* An EPOLLONESHOT is missing there once its socket has moved: xbind(7). */
+static bool has_fired(unsigned events)
+{
+	const uint32_t flags = EPOLLONESHOT | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE;
+
+	return events & EPOLLONESHOT && !(events & ~flags);
+}
+
 /* The flags of a descriptor, and the registrations of a set. */
 static void say_fdinfo(int fd)
 {
@@ -44,7 +53,7 @@ static void say_fdinfo(int fd)
 			say(" %o", flags);
 		if (sscanf(line, "tfd: %u events: %x data: %llx", &entry->fd, &entry->events,
 		           &entry->data) == 3 &&
-		    entry < entries + ENTRIES - 1)
+		    !has_fired(entry->events) && entry < entries + ENTRIES - 1)
 			entry++;
 	}
 	if (file)
