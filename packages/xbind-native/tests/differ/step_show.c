@@ -29,17 +29,19 @@ bool is_repaired(int fd)
  * A value of the kernel's own making: the buffers of an MPTCP socket, unless set; the multicast
  * settings of a stream, which nobody can set, from the packet that it was accepted with; the
  * segment size where there was a connection (in repair it is told even without one) or IP_OPTIONS
- * were set; and the window of one that is connected or about to be, and of every MPTCP socket: it
- * cannot be set before there is a connection, and of one that is closed it is there or not.
+ * were set; whether one that is connected answers at once; and the window of one that is connected
+ * or about to be, and of every MPTCP socket: it cannot be set before there is a connection, and of
+ * one that is closed it is there or not.
  */
 static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
-	bool is_mptcp = protocol_of(fd) == IPPROTO_MPTCP;
+	bool is_mptcp = protocol_of(fd) == IPPROTO_MPTCP, has_peer;
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return false;
+	has_peer = info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN;
 	if (level == SOL_SOCKET)
 		return is_mptcp && (name == SO_SNDBUF || name == SO_RCVBUF || name == SO_RCVLOWAT);
 	if (level == IPPROTO_IP)
@@ -47,7 +49,9 @@ static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 	if (level == IPPROTO_IPV6)
 		return name == IPV6_MULTICAST_IF || name == IPV6_MULTICAST_HOPS;
 	if (level == IPPROTO_TCP && name == TCP_WINDOW_CLAMP)
-		return is_mptcp || (info.tcpi_state != TCP_CLOSE && info.tcpi_state != TCP_LISTEN);
+		return is_mptcp || has_peer;
+	if (level == IPPROTO_TCP && name == TCP_QUICKACK)
+		return has_peer;
 	return level == IPPROTO_TCP && name == TCP_MAXSEG &&
 	       (info.tcpi_state == TCP_LISTEN || is_repaired(fd) ||
 	        memcmp(value, &info.tcpi_snd_mss, sizeof(int)) == 0);
