@@ -207,11 +207,10 @@ describe("a session", () => {
     tries.mockClear();
     await Bun.sleep(120);
     expect(tries).not.toHaveBeenCalled();
-    const third = rejection(session.socket());
+    const third = rejection(session.socket({ timeoutMs: 600_000 }));
     session.close();
     expect((await third).code).toBe("ECANCELED");
-    expect(performance.now() - from).toBeLessThan(10_000);
-  }, 20_000);
+  });
 
   test("gives an answer that is there when its time is over, though the loop hears of the time first", async () => {
     await using server = await startServer();

@@ -115,5 +115,5 @@ test("no damage to the headers is more than an unknown, and each file is closed"
   expect(readBytes(flat)?.needed).toEqual([]);
   for (const length of [1, 63, 64, 65, 100, 200])
     expect(() => readBytes(PROGRAM.subarray(0, length))).not.toThrow();
-  expect(openFiles()).toBe(before);
+  expect(openFiles()).toBeLessThanOrEqual(before); // Bun closes pipes of gcc when it likes
 });
