@@ -4,7 +4,7 @@
  * errors themselves.
  */
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as client from "@xsocket/client";
 import { TABLE } from "../../packages/client/src/_explain.ts";
@@ -14,6 +14,7 @@ import {
   guardDescriptors,
   hasIpv6,
   here,
+  OWN_MOUNTS,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -39,12 +40,7 @@ function ofPage(): Example[] {
 function ofPackages(): Example[] {
   return [...new Bun.Glob("packages/*/README.md").scanSync(ROOT)].flatMap((page) => {
     const found = readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n(.*?)^```$/gms);
-    // a server runs until it is told to stop
-    const stop = 'setTimeout(() => void process.kill(process.pid, "SIGTERM"), 1000);\n';
-    return Array.from(found, ([, code = ""]) => ({
-      name: page,
-      code: code.includes("untilSignal") ? `${stop}${code}` : code,
-    }));
+    return Array.from(found, ([, code = ""]) => ({ name: page, code }));
   });
 }
 
@@ -73,9 +69,11 @@ function ofComments(): Example[] {
   });
 }
 
-/* What the examples reach in the target: a web server, and something that answers at port 25. */
+/* What the examples reach in the target: web servers, and something that answers at port 25. */
 const PEERS = `
-  Bun.serve({ hostname: "10.64.0.1", port: 80, fetch: () => new Response("a page") });
+  const web = { hostname: "10.64.0.1", fetch: () => new Response("a page") };
+  Bun.serve({ ...web, port: 80 });
+  Bun.serve({ ...web, port: 443, tls: { key: process.env.KEY, cert: process.env.CERT } });
   Bun.listen({ hostname: "10.64.0.1", port: 25, socket: { data: (s) => void s.end("250 you\\r\\n") } });
   console.log("ready");`;
 
@@ -86,23 +84,38 @@ const MORE: Record<string, string> = {
     const early = net.connect(path, () => early.destroy());`,
 };
 
+/* Listening examples would go on for ever, and what others ask for may be answered behind their last line. */
+const END = `
+  process.on("SIGTERM", () => process.exit(0));
+  await Bun.sleep(100); // for what must not happen
+  console.error("at the end");
+  setInterval(() => {}, 1000);`;
+
+const KNOWN = 'mount --bind "$0" /etc/hosts && exec "$@"';
+
 async function run(
   example: Example,
   path: string,
+  hosts: string,
   env: Record<string, string>,
 ): Promise<{ code: number; said: string }> {
   const text = example.code
     .replaceAll(/\/run\/xsocket\/(lan|vpn)/g, path)
     .replaceAll(/\/run\/xsocket(?=\/own)/g, dirname(path));
-  // Listening examples would go on for ever; what they said by then is what counts.
-  const stdin = `${text}\n${MORE[example.name] ?? ""}\nawait Bun.sleep(100);\nprocess.exit(0);\n`;
-  const program = [process.execPath, "run", "-"];
-  const { code, stdout, stderr } = await here.run(program, {
-    cwd: join(ROOT, "tests"),
-    stdin,
-    env,
-  });
-  return { code, said: stdout + stderr };
+  const options = { cwd: join(ROOT, "tests"), stdin: "", env };
+  await using program = here.spawn(
+    [...OWN_MOUNTS, "sh", "-c", KNOWN, hosts, process.execPath, "run", "-"],
+    options,
+  );
+  await program.write(`${text}\n${MORE[example.name] ?? ""}\n${END}\n`);
+  await program.endInput();
+  const expected = SAID[example.name] ?? /^/;
+  await program.says(expected);
+  if (example.code.includes("untilSignal")) program.kill();
+  await program.says(/at the end/);
+  program.kill();
+  const code = await program.finished();
+  return { code, said: program.stdout + program.stderr.replace("at the end\n", "") };
 }
 
 const SAID: Record<string, RegExp> = {
@@ -131,16 +144,17 @@ describe("the examples of", () => {
     await using target = await createNamespace();
     await target.run(["ip", "address", "add", "10.64.0.1/24", "dev", "lo"]);
     await using server = await startServer({ place: target });
-    await using peers = target.spawn([process.execPath, "-e", PEERS]);
-    await peers.says(/ready/);
     using dir = tempDir();
     const { key, cert } = await makeCertificate(dir.path, "web.test");
+    const env = { KEY: key, CERT: cert, NODE_EXTRA_CA_CERTS: dir.join("cert.pem") };
+    await using peers = target.spawn([process.execPath, "-e", PEERS], { env });
+    await peers.says(/ready/);
+    writeFileSync(dir.join("hosts"), "10.64.0.1 web.test\n");
     const examples = collect();
     expect(examples.length).toBeGreaterThanOrEqual(atLeast);
-    const env = { KEY: key, CERT: cert };
     // One after the other: several of them listen at the same port.
     for (const example of examples) {
-      const { code, said } = await run(example, server.path, env);
+      const { code, said } = await run(example, server.path, dir.join("hosts"), env);
       expect(code, `${example.name}: ${said}`).toBe(0);
       expect(said, example.name).toMatch(SAID[example.name] ?? /^/);
     }
