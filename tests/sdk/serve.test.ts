@@ -291,7 +291,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(CUT_SHORT).toContain(code);
     expect(stdout).toBe("part");
     const [web, other] = [`${base}/slow`, `${base}/static`];
-    const late = curl(target, "-k", "--rate", "15/m", "-w", "%{num_connects}", web, other); // 4 s apart
+    const late = curl(target, "-k", "--rate", "10/m", "-w", "%{num_connects}", web, other); // 6 s apart
     await program.says(/slow was asked for/);
     expect(await late).toBe("slow1static1");
     const slow = curl(target, "-k", web);
