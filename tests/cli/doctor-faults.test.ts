@@ -180,7 +180,7 @@ describe("the row that fails is", () => {
       /^See whether the server is stopped or overloaded, or cannot start, as its log says\.$/,
     );
     expect(rows.map(({ name }) => name)).toEqual(["libraries", ...BASE, ...PORT, ...PORT]);
-  }, 20_000);
+  });
 
   const kinds: [string, string, string][] = [
     ["tcp4", "inet", "stream"],

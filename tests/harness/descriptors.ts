@@ -3,7 +3,7 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { eventually } from "./wait.ts";
 
 const SETTLE_MS = 10_000; // Bun closes pipes and sockets a little after their owners are gone
-const TEST_MS = 60_000; // the longest time of one test
+const TEST_MS = 180_000; // the longest time of one test: what it waits for has an end of its own
 
 /** The open descriptors of this process and what each is, for example 5 → "socket:[4711]". */
 export function descriptors(): Map<number, string> {
@@ -66,7 +66,7 @@ async function warmUp(): Promise<void> {
 
 /**
  * Counts the descriptors around each test of the file that calls this at its top level, and gives
- * its tests a minute each: whole programs are slow on a busy machine.
+ * its tests three minutes each: whole programs, one after the other, are slow on a busy machine.
  */
 export function guardDescriptors(): void {
   setDefaultTimeout(TEST_MS);

@@ -226,4 +226,4 @@ test("what nobody reads lets go of its connection", async () => {
   expect(await refused.text()).toBe("big");
   await answered.promise;
   web.stop(true);
-}, 20_000);
+});

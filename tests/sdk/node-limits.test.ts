@@ -42,41 +42,33 @@ async function start(via: string, limits: Partial<http.Server>, afterMs = 0) {
   return { web, port, [Symbol.asyncDispose]: stop };
 }
 
-test.skipIf(!hasIpv6)(
-  "a connection that is silent, slow or idle is ended",
-  async () => {
-    await using server = await startServer();
-    const limits = { headersTimeout: 200, requestTimeout: 200, keepAliveTimeout: 50 };
-    await using started = await start(server.path, limits);
-    const { port } = started;
-    const all = ["", HEAD.slice(0, 20), BODY, HEAD].map((text) => exchange(port, text));
-    const ended = (await Promise.all(all)).map(([, end]) => end);
-    expect(ended).toEqual([true, true, true, true]);
-  },
-  20_000,
-);
+test.skipIf(!hasIpv6)("a connection that is silent, slow or idle is ended", async () => {
+  await using server = await startServer();
+  const limits = { headersTimeout: 200, requestTimeout: 200, keepAliveTimeout: 50 };
+  await using started = await start(server.path, limits);
+  const { port } = started;
+  const all = ["", HEAD.slice(0, 20), BODY, HEAD].map((text) => exchange(port, text));
+  const ended = (await Promise.all(all)).map(([, end]) => end);
+  expect(ended).toEqual([true, true, true, true]);
+});
 
-test.skipIf(!hasIpv6)(
-  "one that is waited for stays",
-  async () => {
-    await using server = await startServer();
-    const limits = { headersTimeout: 100, requestTimeout: 100, keepAliveTimeout: 1 };
-    await using started = await start(server.path, limits, 1500);
-    const { web, port } = started;
-    web.on("upgrade", (_, socket) => {
-      socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
-      setTimeout(() => socket.end("upgraded"), 1500);
-    });
-    const two = `${HEAD.replace("/", "/at-once")}${HEAD}`; // the second before the first is answered
-    const [slow, upgraded, both] = await Promise.all(
-      [HEAD, UPGRADE, two].map((text) => exchange(port, text)),
-    );
-    expect(slow?.[0]).toContain("200 OK");
-    expect(upgraded?.[0]).toEndWith("upgraded");
-    expect(both?.[0].match(/200 OK/g)).toHaveLength(2);
-  },
-  20_000,
-);
+test.skipIf(!hasIpv6)("one that is waited for stays", async () => {
+  await using server = await startServer();
+  const limits = { headersTimeout: 100, requestTimeout: 100, keepAliveTimeout: 1 };
+  await using started = await start(server.path, limits, 1500);
+  const { web, port } = started;
+  web.on("upgrade", (_, socket) => {
+    socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
+    setTimeout(() => socket.end("upgraded"), 1500);
+  });
+  const two = `${HEAD.replace("/", "/at-once")}${HEAD}`; // the second before the first is answered
+  const [slow, upgraded, both] = await Promise.all(
+    [HEAD, UPGRADE, two].map((text) => exchange(port, text)),
+  );
+  expect(slow?.[0]).toContain("200 OK");
+  expect(upgraded?.[0]).toEndWith("upgraded");
+  expect(both?.[0].match(/200 OK/g)).toHaveLength(2);
+});
 
 test.each([
   ["upgrade", UPGRADE, true],
@@ -126,7 +118,7 @@ test("setTimeout of the server counts, and 0 is for ever", async () => {
   await using patient = await start(server.path, unlimited);
   expect((await exchange(patient.port, HEAD, 1500))[1]).toBe(false);
   expect((await exchange(patient.port, "", 500))[1]).toBe(false);
-}, 20_000);
+});
 
 test("requests past maxRequestsPerSocket are refused", async () => {
   await using server = await startServer();

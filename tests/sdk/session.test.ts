@@ -338,7 +338,7 @@ describe("a session", () => {
     const codes = (await Promise.all(errors)).map(({ code }) => code);
     expect(codes).toEqual(numbers.map((number) => errnoName(number)));
     native.close(connection);
-  }, 30_000); // half of that
+  });
 
   test.skipIf(isContained)("works in several Workers at once", async () => {
     await using target = await createNamespace();
