@@ -146,7 +146,8 @@ describe("the examples of", () => {
     await using server = await startServer({ place: target });
     using dir = tempDir();
     const { key, cert } = await makeCertificate(dir.path, "web.test");
-    const env = { KEY: key, CERT: cert, NODE_EXTRA_CA_CERTS: dir.join("cert.pem") };
+    const ca = { NODE_EXTRA_CA_CERTS: dir.join("cert.pem") };
+    const env = { KEY: key, CERT: cert, ...ca, TMPDIR: dir.path };
     await using peers = target.spawn([process.execPath, "-e", PEERS], { env });
     await peers.says(/ready/);
     writeFileSync(dir.join("hosts"), "10.64.0.1 web.test\n");
