@@ -16,7 +16,7 @@ import { servingThreads } from "./process.ts";
 export const native = loadSyscalls();
 
 const CONNECT_MS = 5000;
-const CROWD = 16; // connections
+const CROWD = 4; // connections, more than threads before the last one starts
 const ROUNDS = 300; // without a pause: a thread is started after 256 within a second
 const CROWD_MS = 50_000;
 
