@@ -161,13 +161,16 @@ test("a script is judged by its interpreter, and --force lets everything through
   using dir = tempDir();
   await buildProgram(dir.path, "gcc -static");
   writeFileSync(dir.join("script"), `#!${dir.join("program")}\n`);
+  const byEnv = `#!/usr/bin/env -S NAME=value ${dir.join("program")}\n`;
+  writeFileSync(dir.join("by-env"), byEnv);
   writeFileSync(dir.join("fine"), "#!/usr/bin/env sh\necho fine\n");
   writeFileSync(dir.join("broken"), "#!/nowhere/interpreter\n");
-  for (const name of ["script", "fine", "broken"]) chmodSync(dir.join(name), 0o755);
+  for (const name of ["script", "by-env", "fine", "broken"]) chmodSync(dir.join(name), 0o755);
   const run = (...argv: string[]) => here.run([...RUN, ...argv], { cwd: dir.path });
-  expect((await run("--", "./script")).stderr).toStartWith(
-    `xsocket: ./script (run by ${dir.join("program")}) would open no port there, since it is statically linked`,
-  );
+  for (const name of ["script", "by-env"])
+    expect((await run("--", `./${name}`)).stderr).toStartWith(
+      `xsocket: ./${name} (run by ${dir.join("program")}) would open no port there, since it is statically linked`,
+    );
   expect(await run("--force", "--", "./script")).toEqual({ code: 0, stdout: "", stderr: "" });
   expect(await run("--", "./fine")).toEqual({ code: 0, stdout: "fine\n", stderr: "" });
   expect((await run("--", "./broken")).stderr).toContain("/nowhere/interpreter is missing");
