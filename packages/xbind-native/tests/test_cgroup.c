@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -42,25 +43,25 @@ static int load_marker(void)
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	union bpf_attr attr = {
-	    .prog_type = BPF_PROG_TYPE_CGROUP_SOCK,
-	    .insn_cnt = sizeof(code) / sizeof(code[0]),
-	    .insns = (uintptr_t)code,
-	    .license = (uintptr_t)"GPL",
-	};
+	union bpf_attr attr;
 
+	memset(&attr, 0, sizeof(attr)); /* gcc 15 leaves the rest of a union as it was */
+	attr.prog_type = BPF_PROG_TYPE_CGROUP_SOCK;
+	attr.insn_cnt = sizeof(code) / sizeof(code[0]);
+	attr.insns = (uintptr_t)code;
+	attr.license = (uintptr_t)"GPL";
 	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
 static bool attach(int program)
 {
-	union bpf_attr attr = {
-	    .attach_bpf_fd = (uint32_t)program,
-	    .attach_type = BPF_CGROUP_INET_SOCK_CREATE,
-	};
+	union bpf_attr attr;
 	int dir = open(group, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	long rc;
 
+	memset(&attr, 0, sizeof(attr));
+	attr.attach_bpf_fd = (uint32_t)program;
+	attr.attach_type = BPF_CGROUP_INET_SOCK_CREATE;
 	attr.target_fd = (uint32_t)dir;
 	rc = syscall(SYS_bpf, BPF_PROG_ATTACH, &attr, sizeof(attr));
 	close(dir);

@@ -98,9 +98,13 @@ uint8_t *optrecord_bytes(struct optrecord *record)
 static uint32_t program_id(int fd)
 {
 	struct bpf_prog_info info = {0};
-	union bpf_attr attr = {
-	    .info = {.bpf_fd = (uint32_t)fd, .info_len = sizeof(info), .info = (uintptr_t)&info},
-	};
+	/* The first of union bpf_attr alone: gcc 15 leaves the rest of a union as it was, and the
+	 * kernel wants it empty. */
+	const struct {
+		uint32_t bpf_fd;
+		uint32_t info_len;
+		uint64_t info;
+	} attr = {(uint32_t)fd, sizeof(info), (uintptr_t)&info};
 
 	sys_call(SYS_bpf, (const long[6]){BPF_OBJ_GET_INFO_BY_FD, (long)&attr, sizeof(attr)});
 	return info.id;

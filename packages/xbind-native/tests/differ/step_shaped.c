@@ -114,11 +114,13 @@ static int load_program(void)
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = one_in(2) ? 0 : 0x7fffffff},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
-	                       .insn_cnt = 2,
-	                       .insns = (uintptr_t)code,
-	                       .license = (uintptr_t)"MIT"};
+	union bpf_attr attr;
 
+	memset(&attr, 0, sizeof(attr)); /* gcc 15 leaves the rest of a union as it was */
+	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
+	attr.insn_cnt = 2;
+	attr.insns = (uintptr_t)code;
+	attr.license = (uintptr_t)"MIT";
 	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
