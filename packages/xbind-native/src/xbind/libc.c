@@ -54,8 +54,9 @@ static void *function_of(const struct link_map *object, const char *name)
 	const ElfW(Versym) *versions = dynamic_table(object, DT_VERSYM);
 	const char *strings = dynamic_table(object, DT_STRTAB);
 	const struct hash_head *head = dynamic_table(object, DT_GNU_HASH);
+	const void *filter = head + 1;
 	const uint32_t *buckets =
-	    (const uint32_t *)((const ElfW(Addr) *)(head + 1) + head->filter_words);
+	    (const uint32_t *)((const ElfW(Addr) *)filter + head->filter_words);
 	const uint32_t *chains = buckets + head->buckets;
 	const uint32_t hash = hash_of(name);
 	uint32_t i = buckets[hash % head->buckets];
