@@ -46,6 +46,20 @@ static void test_set(void)
 	CHECK_EQ(size_after(20000, 40000, 2), 80000);
 }
 
+/* The mark is that of the other buffer. */
+static void test_send(void)
+{
+	static const int calls[][2] = {{SO_SNDBUF, 5000}, {SO_BUF_LOCK_, 0}, {SO_RCVLOWAT, 20000}};
+	int fd = pair_socket(SOCK_STREAM), is = -1;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		CHECK_EQ(setsockopt(fd, SOL_SOCKET, calls[i][0], &calls[i][1], sizeof(int)), 0);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &is, &(socklen_t){sizeof(is)}), 0);
+	CHECK_EQ(is, 10000);
+	close(fd);
+}
+
 int main(void)
 {
 	int fd = pair_socket(SOCK_STREAM), lock;
@@ -56,5 +70,6 @@ int main(void)
 		test_skip("this kernel does not tell of a buffer that it is locked");
 	RUN(test_grown);
 	RUN(test_set);
+	RUN(test_send);
 	return 0;
 }
