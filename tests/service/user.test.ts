@@ -255,19 +255,23 @@ describe.if(isRoot)("as root", () => {
     expect(existsSync(dir.join("control"))).toBe(false);
   });
 
-  test("--user and a signal as soon as the socket file is there: it is removed", async () => {
-    using dir = tempDir();
-    chownSync(dir.path, 1, 1);
-    const path = dir.join("control");
-    const script = dir.join("repository/build/tree/main.js"); // compiled in one file, as installed
-    const words = ["--script", script, "xsocket", "", "serve", path, "--user", "daemon"];
-    const argv = xsocketForEveryone(dir, words);
-    await using program = here.spawn(argv);
-    await eventually("the file", () => existsSync(path));
-    program.kill("SIGTERM");
-    expect(await program.finished()).toBe(0);
-    expect(existsSync(path)).toBe(false);
-  });
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "--user and %s as soon as the socket file is there: it is removed",
+    async (signal) => {
+      using dir = tempDir();
+      chownSync(dir.path, 1, 1);
+      const path = dir.join("control");
+      const script = dir.join("repository/build/tree/main.js"); // compiled in one file, as installed
+      const words = ["--script", script, "xsocket", "", "serve", path, "--user", "daemon"];
+      const argv = xsocketForEveryone(dir, words);
+      await using program = here.spawn(argv);
+      await eventually("the file", () => existsSync(path));
+      program.kill(signal);
+      if (signal === "SIGHUP") program.kill("SIGTERM"); // one reloads, the other ends
+      expect(await program.finished()).toBe(0);
+      expect(existsSync(path)).toBe(false);
+    },
+  );
 
   test("the default path's directory, given to the user, is taken back from a start that fails", async () => {
     using dir = tempDir();
