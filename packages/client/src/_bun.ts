@@ -75,6 +75,14 @@ export function adoptNodeConnection(fd: number): net.Socket {
   throw notTaken();
 }
 
+/**
+ * What to do when the time that setTimeout gives a connection is over, whatever it is then. Bun emits no
+ * "timeout" while it waits for room to write.
+ */
+export function onSilence(socket: net.Socket, end: () => void): void {
+  Object.assign(socket, { _onTimeout: end });
+}
+
 type MadeWith = Pick<dgram.SocketOptions, "reuseAddr" | "reusePort" | "ipv6Only">;
 
 /** What a socket of node:dgram was made with, which it heeds only where it binds by itself. */

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import * as tls from "node:tls";
 import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandler } from "bun";
 import type { IpAddress } from "./_address.ts";
-import { describe } from "./_bun.ts";
+import { describe, onSilence } from "./_bun.ts";
 import { makeDirectory, removeDirectory } from "./_directory.ts";
 import { Connections } from "./_feed.ts";
 import { misuse } from "./_options.ts";
@@ -27,6 +27,7 @@ interface RelayOptions<Data> {
 
 /* For how long Bun.serve keeps an idle connection unless idleTimeout says otherwise, in seconds. */
 const IDLE_SECONDS = 10;
+const IDLE_SECONDS_MAX = 255;
 
 /* For how long a connection to the server behind is kept, in milliseconds. */
 const KEPT_MS = 4000;
@@ -98,6 +99,7 @@ function relayUpgrade(
   rest: Buffer,
 ): void {
   const inner = openBehind(behind);
+  client.setTimeout(0); // as Bun.serve, which waits for whether it is taken
   inner.once("data", () => client.setTimeout(0)); // the server behind has its own time for WebSockets
   const { headers } = request;
   // where it is not taken, what else comes over it would be piped without the client's address
@@ -118,7 +120,7 @@ function relayUpgrade(
 
 /* How to end a relay: first it takes nothing more, then nothing is left of it. */
 interface Relay {
-  /** Sets how long the connection of a client may be idle until its request is answered, in seconds, 0 for no limit. */
+  /** Sets how long the connection of a client may be idle until its next request, in seconds, as Bun reads them. */
   timeout(peer: string | null, seconds: number): void;
   /** Resolves once what was under way is answered. */
   drain(): Promise<void>;
@@ -157,19 +159,24 @@ function withoutAsking(certificates: readonly TLSOptions[]): TLSOptions[] {
   return certificates.map((each) => ({ ...each, requestCert: false }));
 }
 
+/* Bun takes all below 1 for no limit, and has no longer one than this. */
+function idleMs(seconds: number): number {
+  return seconds >= 1 ? Math.min(seconds, IDLE_SECONDS_MAX) * 1000 : 0;
+}
+
 /* Takes the connections of our socket. */
 function relayFrom(
   socket: OwnedSocket,
   behind: Behind,
   certificates: readonly TLSOptions[],
-  idleMs: number,
+  idleSeconds: number,
 ): Relay {
   const kept = { keepAlive: true, timeout: KEPT_MS };
   const agent = behind.secure ? new https.Agent(kept) : new http.Agent(kept);
   const clients = new Map<string, net.Socket>();
   const front = http.createServer((request, response) => {
+    request.socket.setTimeout(idleMs(idleSeconds));
     relayRequest(behind, agent, request, response);
-    response.once("close", () => request.socket.setTimeout(idleMs));
   });
   front.on("upgrade", (request, client: net.Socket, rest) =>
     relayUpgrade(behind, request, client, rest),
@@ -180,7 +187,8 @@ function relayFrom(
     const peer = peerText(client);
     clients.set(peer, client);
     client.once("close", () => clients.delete(peer));
-    client.on("timeout", () => client.destroy()).setTimeout(idleMs);
+    onSilence(client, () => client.destroy());
+    client.setTimeout(idleMs(idleSeconds));
     front.emit("connection", client);
   };
   const acceptor = behind.secure ? tlsServer(certificates, accept) : net.createServer(accept);
@@ -196,7 +204,7 @@ function relayFrom(
     connections.destroy();
   };
   const timeout = (peer: string | null, seconds: number): void =>
-    void clients.get(peer ?? "")?.setTimeout(seconds * 1000);
+    void clients.get(peer ?? "")?.setTimeout(idleMs(seconds));
   return { drain, end, timeout };
 }
 
@@ -249,9 +257,8 @@ export function startRelayed<Data>(
     ...withPeers(options.websocket, () => upgrading),
   });
   undo.defer(() => void server.stop(true));
-  const idleMs = (options.idleTimeout ?? IDLE_SECONDS) * 1000;
   const behind = { path, header, secure: server.protocol === "https" };
-  const relay = relayFrom(socket, behind, certificates, idleMs);
+  const relay = relayFrom(socket, behind, certificates, options.idleTimeout ?? IDLE_SECONDS);
   undo.move();
   const upgrade = server.upgrade.bind(server);
   const stop = server.stop.bind(server);
