@@ -475,6 +475,59 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(stdout + stderr).toBe("open 1 ended 2 open 2 late\ntrue\n");
   });
 
+  test("a relay knows a client whose port was that of another, of whose end it hears later", async () => {
+    await using server = await startServer();
+    const client = `
+import socket, struct, sys
+def connect(port=0):
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    client.bind(("127.0.0.1", port))
+    client.connect(("127.0.0.1", int(sys.argv[1])))
+    return client
+def ask(client, path):
+    client.sendall(f"GET {path} HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n".encode())
+old = connect()
+port = old.getsockname()[1]
+old.sendall(b"GET /")  # it is accepted
+busy = connect()
+ask(busy, "/busy")
+sys.stdin.readline()
+other = connect()  # the listener has news first
+ask(other, "/")
+old.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+old.close()
+new = connect(port)
+ask(new, "/")
+print("answered" if new.recv(1000) else "ended")`;
+    const script = `
+      import { serve } from "@xsocket/client";
+      const [via, program] = process.argv.slice(1);
+      const asked = Promise.withResolvers();
+      const web = await serve({
+        via,
+        hostname: "127.0.0.1",
+        port: 0,
+        idleTimeout: 2,
+        async fetch(request, self) {
+          self.timeout(request, 0);
+          if (request.url.endsWith("/busy")) asked.resolve();
+          else await Bun.sleep(3500);
+          return new Response("page");
+        },
+      });
+      const client = Bun.spawn(["python3", "-c", program, web.port], { stdin: "pipe" });
+      await asked.promise;
+      await client.stdin.write("\\n");
+      await client.stdin.flush();
+      Bun.sleepSync(1000);
+      console.log(await client.stdout.text());
+      process.exit();`;
+    const argv = [process.execPath, "-e", script, server.path, client];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("answered\n\n");
+  });
+
   test("a relay without a directory for its socket says so", async () => {
     await using server = await startServer();
     const script = `

@@ -186,7 +186,8 @@ function relayFrom(
     connections.add(client);
     const peer = peerText(client);
     clients.set(peer, client);
-    client.once("close", () => clients.delete(peer));
+    // its port may be another's by then
+    client.once("close", () => clients.get(peer) === client && clients.delete(peer));
     onSilence(client, () => client.destroy());
     client.setTimeout(idleMs(idleSeconds));
     front.emit("connection", client);
