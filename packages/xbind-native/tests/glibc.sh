@@ -1,13 +1,14 @@
 #!/bin/sh
-# glibc.sh - every glibc from 2.17 on can load a library, as it can run Bun
+# glibc.sh - every glibc from a version on can load a file: a library from 2.17 on, as it can run Bun, and
+# the launcher from 2.34 on, which a program asks for since that
 #
-# usage: glibc.sh NM READELF LIBRARY
+# usage: glibc.sh NM READELF FILE VERSION
 set -eu
-nm=$1 readelf=$2 library=$3
+nm=$1 readelf=$2 library=$3 oldest=$4
 
 newest=$("$nm" -D --undefined-only "$library" | sed -n 's/.*@GLIBC_//p' | sort -V | tail -1)
 [ -n "$newest" ] || { echo "$library names no version of glibc"; exit 1; }
-[ "$(printf '%s\n2.17\n' "$newest" | sort -V | tail -1)" = 2.17 ] ||
+[ "$(printf '%s\n%s\n' "$newest" "$oldest" | sort -V | tail -1)" = "$oldest" ] ||
 	{ echo "$library needs glibc $newest: see core/glibc.h"; exit 1; }
 
 # Before 2.34, threads and dlerror(3) were in libraries of their own.

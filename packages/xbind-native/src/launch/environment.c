@@ -8,6 +8,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PARENT     "PPid:\t"
+#define LINE_BYTES 256
+#define PATH_BYTES (LINE_BYTES + 16) /* "/proc/" and "/environ" about the number in a line */
+
+/* Numbers are read without strtol(3) and scanf(3): compiled with a glibc from 2.38 on, these ask
+ * for it. */
+static const char HEX[] = "0123456789abcdef";
 static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,";
 
 static size_t name_length(const char *entry)
@@ -108,17 +115,20 @@ static void print_difference(const struct block *wanted)
 
 /* Our parent, by its number in /proc: a sandbox may have that of another PID namespace, where the
  * number that getppid(2) gives is somebody else's. */
-static int parent_number(int *ret)
+static int parent_path(char ret[static PATH_BYTES])
 {
-	char line[256];
+	char line[LINE_BYTES];
 	int rc = -ESRCH;
 	FILE *file = fopen("/proc/self/status", "re");
 
 	if (!file)
 		return -errno;
 	while (rc < 0 && fgets(line, sizeof(line), file)) {
-		if (sscanf(line, "PPid:%d", ret) == 1)
-			rc = 0;
+		if (strncmp(line, PARENT, strlen(PARENT)) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(ret, PATH_BYTES, "/proc/%s/environ", line + strlen(PARENT));
+		rc = 0;
 	}
 	fclose(file);
 	return rc;
@@ -127,13 +137,11 @@ static int parent_number(int *ret)
 /* Return: 0, -errno. */
 static int parent_environment(struct block *ret)
 {
-	char path[64];
-	int parent;
-	int rc = parent_number(&parent);
+	char path[PATH_BYTES];
+	int rc = parent_path(path);
 
 	if (rc < 0)
 		return rc;
-	snprintf(path, sizeof(path), "/proc/%d/environ", parent);
 	FILE *file = fopen(path, "re");
 	if (!file)
 		return -errno;
@@ -153,16 +161,21 @@ void environment_print_difference(void)
 	free(wanted.bytes);
 }
 
+static int digit(char c)
+{
+	const char *at = strchr(HEX, c);
+
+	return at ? (int)(at - HEX) : 0;
+}
+
 /* Takes %XX back, in place. */
 static void decode(char *word)
 {
 	char *out = word;
 
 	while (*word) {
-		unsigned byte;
-
-		if (*word == '%' && sscanf(word + 1, "%2x", &byte) == 1) {
-			*out++ = (char)byte;
+		if (*word == '%' && word[1] && word[2]) {
+			*out++ = (char)(digit(word[1]) << 4 | digit(word[2]));
 			word += 3;
 		} else {
 			*out++ = *word++;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -272,13 +273,27 @@ static int child_exit_code(int status)
 	    WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
+/* Not by strtol(3): compiled with a glibc from 2.38 on, it asks for that one. Return: -1 for what
+ * is no number of ours. */
+static int number(const char *text)
+{
+	int value = 0;
+
+	do {
+		if (*text < '0' || *text > '9' || value > INT_MAX / 10 - 1)
+			return -1;
+		value = value * 10 + (*text - '0');
+	} while (*++text);
+	return value;
+}
+
 /* A program started by Node may have its channel to Node on the descriptor that is now the socket.
  */
 static void forget_channel(void)
 {
 	const char *channel = getenv("NODE_CHANNEL_FD");
 
-	if (!channel || strtol(channel, NULL, 10) != LISTEN_FD)
+	if (!channel || number(channel) != LISTEN_FD)
 		return;
 	unsetenv("NODE_CHANNEL_FD");
 	unsetenv("NODE_CHANNEL_SERIALIZATION_MODE");
@@ -306,11 +321,11 @@ static int hand_on_socket(int socket)
 static int plan_exec(struct plan *plan, int argc, char **argv)
 {
 	char *end = plan->bytes + plan->length;
-	long program = strtol(plan->bytes, NULL, 10);
+	int program = number(plan->bytes);
 	int rc = hand_on_socket(plan->socket);
 
 	if (program < 0 || program >= argc)
-		return words_fail("the plan names argument %ld of %d", program, argc);
+		return words_fail("the plan names argument %d of %d", program, argc);
 	for (char *set = plan->bytes + strlen(plan->bytes) + 1; set < end && rc == 0;
 	     set += strlen(set) + 1)
 		rc = environment_set(set);
