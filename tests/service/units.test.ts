@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { guardDescriptors, here, systemdVersion, tempDir, verifyUnit } from "../harness/index.ts";
 
@@ -66,6 +66,22 @@ describe.each(SERVICES)("%s", (unit) => {
     expect(text).toMatch(/^RuntimeDirectoryPreserve=yes$/m);
     expect(text).toMatch(/^ExecStart=\S+ serve --mode 0666 %t\//m);
   });
+});
+
+/* A systemd that was built without it accepts SocketBindDeny= and refuses nothing. */
+test.each([
+  ["+", 0],
+  ["-", 1],
+])("the restricted template under a systemd with %sBPF_FRAMEWORK", async (sign, expected) => {
+  using dir = tempDir();
+  writeFileSync(dir.join("systemctl"), `#!/bin/sh\necho '+PAM ${sign}BPF_FRAMEWORK +UTMP'\n`);
+  chmodSync(dir.join("systemctl"), 0o755);
+  const text = readFileSync(join(BUILT, "xsocket-restricted@.service"), "utf8");
+  const script = /^ExecCondition=\+\/bin\/sh -c '(.*)'$/m.exec(text)?.[1] ?? "";
+  const env = { PATH: `${dir.path}:${process.env["PATH"]}` };
+  const { code, stderr } = await here.run(["sh", "-c", script], { env });
+  expect(script).not.toMatch(/[%$\\]/); // which are systemd's
+  expect([code, stderr !== ""]).toEqual([expected, expected !== 0]);
 });
 
 /** Runs one of systemd's tools on one of our files below a root that is empty. */
