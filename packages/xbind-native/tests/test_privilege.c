@@ -287,10 +287,10 @@ static void test_landlock(void)
 	CHECK(pair_is_there(datagram));
 }
 
-static void copy_self(const char *to)
+static void copy_file(const char *from, const char *to)
 {
 	static char bytes[COPY_OF_BYTES];
-	int in = open(self, O_RDONLY | O_CLOEXEC);
+	int in = open(from, O_RDONLY | O_CLOEXEC);
 	int out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0755);
 	ssize_t len;
 
@@ -314,7 +314,7 @@ static void bind_loaded(bool secure)
 	_exit(0); /* a sanitizer may not look for leaks in a set-user-ID program */
 }
 
-static void exec_copy(const char *copy, const char *what)
+static void exec_copy(const char *copy, const char *copied, const char *what)
 {
 	pid_t child;
 
@@ -322,7 +322,7 @@ static void exec_copy(const char *copy, const char *what)
 	child = fork();
 	if (child == 0) {
 		unsetenv("LD_PRELOAD");
-		execl(copy, copy, library, what, (char *)NULL);
+		execl(copy, copy, copied, what, (char *)NULL);
 		_exit(127);
 	}
 	child_await(child);
@@ -331,7 +331,7 @@ static void exec_copy(const char *copy, const char *what)
 /* A set-user-ID program does not do what its caller's environment says. */
 static void test_set_user_id(void)
 {
-	char dir[] = "/tmp/xsocket-setuid-XXXXXX", copy[sizeof(dir) + 8];
+	char dir[] = "/tmp/xsocket-setuid-XXXXXX", copy[sizeof(dir) + 8], copied[sizeof(dir) + 8];
 
 	if (!pair_preloaded() || getenv("TEST_EMULATOR"))
 		return;
@@ -341,14 +341,18 @@ static void test_set_user_id(void)
 	CHECK(mkdtemp(dir));
 	CHECK_EQ(chmod(dir, 0755), 0);
 	snprintf(copy, sizeof(copy), "%s/copy", dir);
-	copy_self(copy);
-	exec_copy(copy, "plain");
+	copy_file(self, copy);
+	/* where another user may read it, as below root's own directory none may */
+	snprintf(copied, sizeof(copied), "%s/library", dir);
+	copy_file(library, copied);
+	exec_copy(copy, copied, "plain");
 	/* not where a user namespace knows one user only */
 	if (chown(copy, NOBODY, NOBODY) == 0) {
 		CHECK_EQ(chmod(copy, 04755), 0);
-		exec_copy(copy, "secure");
+		exec_copy(copy, copied, "secure");
 	}
 	CHECK_EQ(unlink(copy), 0);
+	CHECK_EQ(unlink(copied), 0);
 	CHECK_EQ(rmdir(dir), 0);
 }
 
