@@ -22,6 +22,9 @@ EXPORT void *own_dlopen(const char *name, int flags) __asm__("dlopen");
 EXPORT int own_dlclose(void *handle) __asm__("dlclose");
 EXPORT int own_iterate(visit_function *visit, void *data) __asm__("dl_iterate_phdr");
 EXPORT void *own_dlvsym(void *handle, const char *name, const char *version) __asm__("dlvsym");
+EXPORT struct r_debug own_debug __asm__("_r_debug");
+
+struct r_debug own_debug; /* as of a dynamic linker of its own, that has loaded nothing */
 
 void *own_dlopen(const char *name, int flags)
 {

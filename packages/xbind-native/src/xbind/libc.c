@@ -17,6 +17,7 @@
 #include <link.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/auxv.h>
 
 #define VERSION_FORMER 0x8000 /* in DT_VERSYM: not the one that dlsym(3) finds */
 
@@ -48,7 +49,7 @@ static uint32_t hash_of(const char *name)
 	return hash;
 }
 
-static void *function_of(const struct link_map *object, const char *name)
+static void *symbol_of(const struct link_map *object, const char *name)
 {
 	const ElfW(Sym) *symbols = dynamic_table(object, DT_SYMTAB);
 	const ElfW(Versym) *versions = dynamic_table(object, DT_VERSYM);
@@ -71,17 +72,41 @@ static void *function_of(const struct link_map *object, const char *name)
 	return NULL;
 }
 
+static const struct r_debug *debug_of(uintptr_t linker)
+{
+	const ElfW(Ehdr) *head = (const void *)linker;
+	const ElfW(Phdr) *segment = (const void *)(linker + head->e_phoff);
+	struct link_map object = {.l_addr = linker};
+
+	while (segment->p_type != PT_DYNAMIC)
+		segment++;
+	object.l_ld = (ElfW(Dyn) *)(linker + segment->p_vaddr);
+	return symbol_of(&object, "_r_debug");
+}
+
+/*
+ * Something else may have the name of _r_debug, as in a program with a dynamic linker of its own.
+ * The kernel does not tell where the dynamic linker is that was started by its own name.
+ */
+static const struct link_map *first_loaded(void)
+{
+	const uintptr_t linker = getauxval(AT_BASE);
+	const struct r_debug *debug = linker ? debug_of(linker) : &_r_debug;
+
+	return debug->r_map;
+}
+
 void *libc_function(const char *name)
 {
 	static const struct link_map
 	    *_Atomic last; /* where there was one: a long list takes time */
-	void *function = last ? function_of(last, name) : NULL;
+	void *function = last ? symbol_of(last, name) : NULL;
 
-	for (const struct link_map *object = _r_debug.r_map; object && !function;
+	for (const struct link_map *object = first_loaded(); object && !function;
 	     object = object->l_next) {
 		if (!is_libc(object))
 			continue;
-		function = function_of(object, name);
+		function = symbol_of(object, name);
 		if (function)
 			last = object;
 	}
