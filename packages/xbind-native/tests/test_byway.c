@@ -60,6 +60,7 @@ static void check_bind(bind_function *by, bool moves)
 	struct sockaddr_in addr = pair_addr(3000);
 	int fd = pair_socket(SOCK_STREAM);
 
+	CHECK(by(fd, &addr, sizeof(addr) - 1) < 0 && errno == EINVAL);
 	errno = 77;
 	CHECK_EQ(by(fd, &addr, sizeof(addr)), 0);
 	CHECK_EQ(errno, 77);
@@ -139,6 +140,7 @@ static void check_arguments(void)
 	CHECK(syscall(SYS_socketcall, SYS_LISTEN, last + 1) < 0 && errno == EFAULT);
 	CHECK(syscall(SYS_socketcall, 0, last) < 0 && errno == EINVAL);
 	CHECK(syscall(SYS_socketcall, SYS_SHUTDOWN, last) < 0 && errno == EINVAL);
+	CHECK(call_socketcall(SYS_SHUTDOWN, fd, SHUT_RD, 0) < 0 && errno == ENOTCONN);
 	CHECK_EQ(syscall(SYS_socketcall, SYS_LISTEN, last), 0);
 	CHECK(!all_listed() || pair_is_there(fd));
 	close(fd);

@@ -44,6 +44,23 @@ static void test_version(void)
 	dlclose(handle);
 }
 
+/* A plugin that looks bind up itself. */
+static void test_found(void)
+{
+	static const char *const names[] = {"plugin_bind_found", "plugin_bind_version"};
+	void *handle = dlopen(plugin, FLAGS);
+
+	CHECK(handle != NULL);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		CHECK_EQ(pair_bind_by(dlsym(handle, names[i]), fd, 3000), 0);
+		CHECK(pair_is_there(fd));
+		close(fd);
+	}
+	dlclose(handle);
+}
+
 static void *look(void *handle)
 {
 	while (!is_over)
@@ -88,6 +105,7 @@ int main(int argc, char **argv)
 	plugin_own = argv[2];
 	RUN(test_own);
 	RUN(test_version);
+	RUN(test_found);
 	RUN(test_threads);
 	return 0;
 }

@@ -7,8 +7,9 @@
 #define OFFSET 64       /* of the table, from the start of what is loaded */
 #define SOME   0x900000 /* bytes */
 
-static ElfW(Dyn) section[] = {
-    {.d_tag = DT_SONAME, .d_un = {.d_val = 7}}, {.d_tag = DT_STRTAB}, {.d_tag = DT_NULL}};
+static ElfW(Dyn) section[] = {{.d_tag = DT_SONAME, .d_un = {.d_val = 7}},
+                              {.d_tag = DT_STRTAB},
+                              {.d_tag = DT_NULL, .d_un = {.d_val = 7}}};
 
 /* Of what was linked for one address and loaded at another. */
 static void check(uintptr_t link_address, uintptr_t value)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* plugin.c - a plugin that binds; loaded with RTLD_DEEPBIND it finds libc before any preload */
 #include "core/visibility.h"
+#include "support/libc.h"
 
 #include <sys/socket.h>
 
@@ -20,3 +21,18 @@ EXPORT int plugin_bind_by_value(int fd, const struct sockaddr *addr, socklen_t l
 {
 	return value(fd, addr, len);
 }
+
+#ifdef LIBC_VERSION
+bind_function plugin_bind_found, plugin_bind_version;
+
+/* With its own calls of dlsym and dlvsym it comes to libc's as well. */
+EXPORT int plugin_bind_found(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	return ((bind_function *)libc_symbol("bind"))(fd, addr, len);
+}
+
+EXPORT int plugin_bind_version(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	return ((bind_function *)dlvsym(RTLD_DEFAULT, "bind", LIBC_VERSION))(fd, addr, len);
+}
+#endif
