@@ -6,6 +6,7 @@ import {
   existsSync,
   readdirSync,
   readFileSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -29,6 +30,8 @@ import { firstFree, limitDescriptors, residentMb, servingThreads } from "./proce
 import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
+
+const ROOT = join(import.meta.dir, "../..");
 
 const PACKETS_MAX = 20; // more than a socket's buffer holds
 
@@ -255,10 +258,10 @@ async function failing(pid: number, what: string) {
   return strace;
 }
 
-test("a server that was upgraded and cannot replace its last thread ends, so that it is started anew", async () => {
+test("a server that was upgraded and cannot replace the thread that accepts ends, so that it is started anew", async () => {
   using directory = tempDir();
   const path = directory.join("control");
-  cpSync(join(import.meta.dir, "../../build/tree"), directory.join("lib"), { recursive: true });
+  cpSync(join(ROOT, "build/tree"), directory.join("lib"), { recursive: true });
   const script = directory.join("lib/main.js");
   const argv = [XSOCKET, "--script", script, "xsocket", "", "serve", path];
   await using server = here.spawn(argv, { env: { XSOCKET_BUN: process.execPath } });
@@ -274,8 +277,37 @@ test("a server that was upgraded and cannot replace its last thread ends, so tha
   expect(existsSync(path)).toBe(false);
   expect(server.stderr).toContain("serving thread 0 cannot be started: ");
   expect(server.stderr).toEndWith(
-    "\nxsocket: the server has ended, since no thread of it serves and none can be started: start it again\n",
+    "\nxsocket: the server has ended, since no thread of it accepts and none can be started: start it again\n",
   );
+});
+
+test("who does not look how a server ends goes on when it ends by itself", async () => {
+  using directory = tempDir();
+  const path = directory.join("control");
+  cpSync(join(ROOT, "packages/server"), directory.join("server"), { recursive: true });
+  symlinkSync(join(ROOT, "node_modules"), directory.join("node_modules"));
+  const script = `
+    import { existsSync } from "node:fs";
+    import { serve } from "./server/src/index.ts";
+    const [, path] = process.argv;
+    await using server = await serve({ address: path });
+    console.log("serving");
+    while (existsSync(path)) await Bun.sleep(10);
+    await server.stop();
+    console.log("goes on");`;
+  await using program = here.spawn([process.execPath, "-e", script, path], {
+    cwd: directory.path,
+  });
+  await program.says(/serving/);
+  appendFileSync(directory.join("server/src/_worker.ts"), "// of another version\n");
+  const [thread = ""] = servingThreads(program.pid);
+  const dying = ["strace", "-o/dev/null", "-p", thread, "-einject=epoll_pwait:error=EBADF"];
+  await using strace = here.spawn(dying);
+  await strace.says(/attached/);
+  using client = new RawClient(path);
+  client.send();
+  await program.finished();
+  expect(program.stdout + program.stderr).toBe("serving\ngoes on\n");
 });
 
 test("where the system has no files left (ENFILE) clients hear it, and the server recovers", async () => {

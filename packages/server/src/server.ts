@@ -33,7 +33,7 @@ export interface Server extends AsyncDisposable {
   readonly threads: number;
   /**
    * Resolves when it has stopped and everything is closed. Rejects with a ServeError instead where it
-   * stopped by itself: its last thread died, and its program was replaced, as by an upgrade.
+   * stopped by itself: the thread that accepts died, and its program was replaced, as by an upgrade.
    */
   readonly closed: Promise<void>;
   /** Stops accepting, answers what has arrived, removes the socket file. May be called again. */
@@ -186,7 +186,7 @@ class RunningServer implements Server {
   #endLost(): void {
     const failure = new ServeError(
       "SYSTEM",
-      "the server has ended, since no thread of it serves and none can be started: start it again",
+      "the server has ended, since no thread of it accepts and none can be started: start it again",
     );
     this.#stopping ??= this.#stop().then(() => this.#closing.reject(failure));
   }

@@ -422,6 +422,37 @@ test("no thread is started from a program that was replaced meanwhile", async ()
   sys.close(victim);
 });
 
+test("that is the end where the one that accepts cannot be replaced, whichever others there are", async () => {
+  const { file, url } = programFile();
+  await using pool = await failingPool(2, undefined, sys, url);
+  await crowdUntil(pool.path, () => pool.shared.serving() === 2);
+  appendFileSync(file, "// of another version\n");
+  const victim = sys.handoverConnect(pool.path, 1000);
+  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  await pool.lost;
+  expect(pool.records.map(({ message }) => message)).toEqual([
+    expect.stringContaining("serving thread 0 died"),
+    expect.stringContaining("serving thread 0 cannot be started: "),
+  ]);
+  expect(pool.shared.serving()).toBe(1);
+  sys.close(victim);
+});
+
+test("that another cannot be replaced is not the end", async () => {
+  const { file, url } = programFile();
+  const words = `import { workerData } from "node:worker_threads";
+    if (workerData.options.index === 0) await import("${FAILING.pathname}");\n`;
+  writeFileSync(file, words);
+  await using pool = await failingPool(2, undefined, sys, url);
+  const lost = pool.lost.then(() => "lost");
+  await crowdUntil(pool.path, () => pool.records.length > 0);
+  expect(pool.records[0]?.message).toContain("serving thread 1 died");
+  appendFileSync(file, "// of another version\n");
+  while (!pool.records.some(({ message }) => message.includes("cannot be started")))
+    await Bun.sleep(1);
+  expect(await Promise.race([lost, askAgain(pool.path)])).toBe(0);
+});
+
 /** A pool whose program is in a package of that name, which is replaced once it serves. */
 async function replacedPool(name: string) {
   const source = join(directory, "src");

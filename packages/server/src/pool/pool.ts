@@ -36,7 +36,7 @@ export class Pool {
   #beats: readonly number[] = [];
   readonly #lost = Promise.withResolvers<void>();
 
-  /** Resolves when no thread serves and none can be started any more, since the program was replaced. */
+  /** Resolves when the thread that accepts is gone and none can be started, since the program was replaced. */
   readonly lost = this.#lost.promise;
 
   constructor(
@@ -140,7 +140,7 @@ export class Pool {
         return this.#replaceOnDeath(this.#startThread(index), index, waitMs);
       } catch (error) {
         await reclaim(this.#sys, this.#shared, index); // what was made for it
-        const isLost = error instanceof ReplacedError && this.#shared.serving() === 0;
+        const isLost = error instanceof ReplacedError && index === 0; // others do not accept
         if (!isSaid || isLost) this.#sayNoThread(index, error, isLost);
         if (isLost) return this.#lost.resolve();
       }
