@@ -168,6 +168,12 @@ test("where a policy allows IPv4 alone, that is what is listened at and connecte
     await expect(form(v6)).rejects.toMatchObject({ code: "EPERM", step: "ask" });
 });
 
+/* To whom, as it is said, and the address of the error. */
+const BY_IPV6 = [
+  [{ hostname: "[::1]" }, "connect to [::1]:9", "::1"],
+  [{ hostname: "::1%lo" }, "connect to [::1%lo]:9", "::1%lo"],
+] as const;
+
 describe("a connection", () => {
   test("goes out of the target and tells both its ends", async () => {
     await using target = await createNamespace();
@@ -244,8 +250,9 @@ describe("a connection", () => {
     for (const [to, asked, address] of [
       [peer, "connect to 127.0.0.1:9", "127.0.0.1"],
       [two, "connect to two.test:9 at 127.0.0.2", "127.0.0.2"],
+      ...(hasIpv6 ? BY_IPV6 : []),
     ] as const)
-      expect(await rejection(connect({ ...to, socket: { data() {} } }))).toMatchObject({
+      expect(await rejection(connect({ ...peer, ...to, socket: { data() {} } }))).toMatchObject({
         asked,
         syscall: "connect",
         address,
