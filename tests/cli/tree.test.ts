@@ -1,7 +1,14 @@
 /* The command in the source tree: compiled at the build, and from the sources once one was changed. */
 import { expect, test } from "bun:test";
-import { appendFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  appendFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { isAbsolute, join } from "node:path";
 import { guardDescriptors, here, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
@@ -38,4 +45,10 @@ test("the build has compiled it, and laid it beside the libraries", async () => 
   const said = await run(ROOT, { BUN_JSC_verboseDiskCache: "1" }, "lib", "xbind");
   expect(said).toContain("Cache hit");
   expect(said).toContain(`${join(ROOT, "build/release/packages/xbind-native/libxbind.so")}\n`);
+});
+
+test("the build's link to it leads there also where the tree is mounted a second time", () => {
+  const link = join(ROOT, "build/release/packages/lib/xsocket/main.js");
+  expect(isAbsolute(readlinkSync(link))).toBe(false);
+  expect(realpathSync(link)).toBe(realpathSync(join(ROOT, "packages/cli/src/tree.ts")));
 });

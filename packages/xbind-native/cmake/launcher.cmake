@@ -10,12 +10,16 @@ target_compile_definitions(
   xsocket-launch PRIVATE XSOCKET_SCRIPT_FROM_BIN="${XSOCKET_SCRIPT_FROM_BIN}"
                          XSOCKET_BUN_VERSION="${XSOCKET_BUN_VERSION}")
 
-# The build tree has the script where the installed tree has it.
+# The build tree has the script where the installed tree has it. By a relative link, so that it is there
+# also where the tree is mounted a second time.
 cmake_path(SET XSOCKET_SCRIPT_LINK NORMALIZE
            ${CMAKE_CURRENT_BINARY_DIR}/${XSOCKET_SCRIPT_FROM_BIN})
 cmake_path(GET XSOCKET_SCRIPT_LINK PARENT_PATH XSOCKET_SCRIPT_DIR)
 file(MAKE_DIRECTORY ${XSOCKET_SCRIPT_DIR})
-file(CREATE_LINK ${PROJECT_SOURCE_DIR}/packages/cli/src/tree.ts ${XSOCKET_SCRIPT_LINK} SYMBOLIC)
+file(REAL_PATH ${XSOCKET_SCRIPT_DIR} XSOCKET_SCRIPT_DIR)
+file(REAL_PATH ${PROJECT_SOURCE_DIR}/packages/cli/src/tree.ts XSOCKET_SCRIPT)
+file(RELATIVE_PATH XSOCKET_SCRIPT ${XSOCKET_SCRIPT_DIR} ${XSOCKET_SCRIPT})
+file(CREATE_LINK ${XSOCKET_SCRIPT} ${XSOCKET_SCRIPT_LINK} SYMBOLIC)
 # It is installed under another name, which keeps cmake from stripping it.
 target_link_options(xsocket-launch PRIVATE $<$<CONFIG:Release>:-s>)
 # With musl it is one for every Linux, whatever libc that has.
