@@ -6,6 +6,7 @@
  * stays behind; what the program itself has set goes along, even where it is the same.
  */
 #include "support/pair.h"
+#include "support/program.h"
 
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -43,14 +44,8 @@ static int load_marker(void)
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	union bpf_attr attr;
 
-	memset(&attr, 0, sizeof(attr)); /* gcc 15 leaves the rest of a union as it was */
-	attr.prog_type = BPF_PROG_TYPE_CGROUP_SOCK;
-	attr.insn_cnt = sizeof(code) / sizeof(code[0]);
-	attr.insns = (uintptr_t)code;
-	attr.license = (uintptr_t)"GPL";
-	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	return load_code(BPF_PROG_TYPE_CGROUP_SOCK, code, sizeof(code) / sizeof(code[0]));
 }
 
 static bool attach(int program)

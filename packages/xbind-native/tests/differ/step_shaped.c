@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_shaped.c - options whose values have a shape: memberships, filters, keys, devices, times */
 #include "differ/differ.h"
+#include "support/program.h"
 
 #include <arpa/inet.h>
 #include <linux/bpf.h>
@@ -8,7 +9,6 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -108,25 +108,19 @@ static void set_filter(int fd)
 	set_shaped(fd, SOL_SOCKET, ONE_OF(names), &program, sizeof(program));
 }
 
-static int load_program(void)
+static int a_program(void)
 {
 	struct bpf_insn code[] = {
 	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = one_in(2) ? 0 : 0x7fffffff},
 	    {.code = BPF_JMP | BPF_EXIT},
 	};
-	union bpf_attr attr;
 
-	memset(&attr, 0, sizeof(attr)); /* gcc 15 leaves the rest of a union as it was */
-	attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;
-	attr.insn_cnt = 2;
-	attr.insns = (uintptr_t)code;
-	attr.license = (uintptr_t)"MIT";
-	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+	return load_code(BPF_PROG_TYPE_SOCKET_FILTER, code, 2);
 }
 
 static void set_program(int fd)
 {
-	int program = load_program();
+	int program = a_program();
 
 	set_shaped(fd, SOL_SOCKET, one_in(2) ? 50 : 52, &program, sizeof(program));
 	if (program >= 0)
