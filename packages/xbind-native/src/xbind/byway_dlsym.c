@@ -10,6 +10,7 @@
 #include "xbind/libc.h"
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef void *find_function(void *handle, const char *name);
@@ -40,6 +41,11 @@ static void follow(void *handle)
 		deepbind_follow(handle);
 }
 
+static bool is_libcs(const char *name, const void *symbol)
+{
+	return symbol && symbol == libc_function(name);
+}
+
 /*
  * A library behind this one asks RTLD_NEXT for what it stands in front of, and gets just that. Any
  * other search either finds the hooks by itself, or libc's function, which is replaced.
@@ -47,15 +53,11 @@ static void follow(void *handle)
 void *byway_find(void *handle, const char *name)
 {
 	void *instead = handle == RTLD_NEXT ? NULL : instead_of(name);
-	void *symbol;
 
 	if (!byway_dlsym)
 		byway_dlsym = (find_function *)libc_dlsym(RTLD_NEXT, "dlsym");
 	follow(handle);
-	if (!instead)
-		return NULL;
-	symbol = byway_dlsym(handle, name);
-	return symbol && symbol == libc_function(name) ? instead : NULL;
+	return instead && is_libcs(name, byway_dlsym(handle, name)) ? instead : NULL;
 }
 
 /*
@@ -65,13 +67,9 @@ void *byway_find(void *handle, const char *name)
 void *byway_find_version(void *handle, const char *name, const char *version)
 {
 	void *instead = instead_of(name);
-	void *symbol;
 
 	if (!byway_dlvsym)
 		byway_dlvsym = (find_version_function *)libc_dlsym(RTLD_NEXT, "dlvsym");
 	follow(handle);
-	if (!instead)
-		return NULL;
-	symbol = byway_dlvsym(handle, name, version);
-	return symbol && symbol == libc_function(name) ? instead : NULL;
+	return instead && is_libcs(name, byway_dlvsym(handle, name, version)) ? instead : NULL;
 }
