@@ -47,7 +47,7 @@ function peerText(client: net.Socket): string {
 function requestBehind(
   behind: Behind,
   request: http.IncomingMessage,
-  agent: http.Agent | false,
+  agent: http.Agent,
 ): http.ClientRequest {
   const { method, url: path } = request;
   // whether its connection is to stay is between the client and us: Bun would close ours before the body has come
