@@ -359,7 +359,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
         via: process.argv[1],
         hostname: "127.0.0.1",
         port: 0,
-        idleTimeout: 8, // with which it keeps no connections; and it ends what should have been closed
+        idleTimeout: 8, // ends what should have been closed
         fetch: (request, self) => {
           const body = request.url.endsWith("/parts") ? async function* () { yield "pa"; await Bun.sleep(1); yield "ge"; } : self.requestIP(request)?.address;
           return new Response(body, { headers: { "x-name": request.headers.get("x-name") ?? "" } });
