@@ -258,6 +258,15 @@ async function failing(pid: number, what: string) {
   return strace;
 }
 
+/** Has the serving thread of a process die at its next wait for events, but not the main thread. */
+async function failNextWait(pid: number): Promise<AsyncDisposable> {
+  const [thread = ""] = servingThreads(pid);
+  const argv = ["strace", "-o/dev/null", "-p", thread, "-einject=epoll_pwait:error=EBADF"];
+  const strace = here.spawn(argv);
+  await strace.says(/attached/);
+  return strace;
+}
+
 test("a server that was upgraded and cannot replace the thread that accepts ends, so that it is started anew", async () => {
   using directory = tempDir();
   const path = directory.join("control");
@@ -267,10 +276,7 @@ test("a server that was upgraded and cannot replace the thread that accepts ends
   await using server = here.spawn(argv, { env: { XSOCKET_BUN: process.execPath } });
   await server.says(/serving at/);
   appendFileSync(directory.join("lib/_worker.ts"), "// of another version\n");
-  const [thread = ""] = servingThreads(server.pid);
-  const dying = ["strace", "-o/dev/null", "-p", thread, "-einject=epoll_pwait:error=EBADF"];
-  await using strace = here.spawn(dying);
-  await strace.says(/attached/);
+  await using _ = await failNextWait(server.pid);
   using client = new RawClient(path);
   client.send();
   expect(await server.finished()).toBe(1);
@@ -300,10 +306,7 @@ test("who does not look how a server ends goes on when it ends by itself", async
   });
   await program.says(/serving/);
   appendFileSync(directory.join("server/src/_worker.ts"), "// of another version\n");
-  const [thread = ""] = servingThreads(program.pid);
-  const dying = ["strace", "-o/dev/null", "-p", thread, "-einject=epoll_pwait:error=EBADF"];
-  await using strace = here.spawn(dying);
-  await strace.says(/attached/);
+  await using _ = await failNextWait(program.pid);
   using client = new RawClient(path);
   client.send();
   await program.finished();
