@@ -1,8 +1,8 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 
 /**
- * The calls of libxsocket.so for what is only looked at beforehand, undefined where Bun cannot make
- * them: under a limit of memory it gets none for compiled code, and `run` becomes the program all the same.
+ * The calls of libxsocket.so, undefined where they cannot be made. For what is only looked at beforehand:
+ * under a limit of memory Bun gets none for compiled code, and `run` becomes the program all the same.
  */
 export function callsIfAny(): Syscalls | undefined {
   try {

@@ -1,5 +1,6 @@
+import { callsIfAny } from "../calls.ts";
 import { askedRow, handoverRows, KINDS, namespaceRow } from "./handover.ts";
-import { isUsable, librariesRow, programRow } from "./local.ts";
+import { librariesRow, programRow } from "./local.ts";
 import { PORT_NAMES, portRows } from "./port.ts";
 import { permissionRow, serverRow, socketRow } from "./reach.ts";
 import { type Row, skipped } from "./row.ts";
@@ -56,7 +57,7 @@ function rowsBeyond(setup: Setup): Row[] {
 export function examine(setup: Setup): Row[] {
   const libraries = librariesRow();
   const program = setup.program === undefined ? [] : [programRow(setup.program, libraries)];
-  if (!isUsable()) {
+  if (!callsIfAny()) {
     const why = "needs libxsocket.so";
     const rest = ["socket", "permission", "server"].map((name) => skipped(name, why));
     return [libraries, ...program, ...rest, ...unasked(setup, why)];

@@ -35,16 +35,6 @@ export function librariesRow(): Row {
   }
 }
 
-/** Whether our own calls into the kernel can be made at all. */
-export function isUsable(): boolean {
-  try {
-    loadSyscalls();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** Can the program be preloaded, if the library can be used at all? */
 export function programRow(name: string, libraries: Row): Row {
   if (libraries.status !== "ok") return skipped("program", "needs the libraries");
