@@ -1,4 +1,5 @@
 import { escapeText, type ServerStatus } from "@xsocket/server";
+import { table } from "./table.ts";
 
 type Latency = ServerStatus["stats"]["latency"];
 
@@ -111,7 +112,5 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
 
 /** Writes a status for a person. With an earlier one, also the rate since then. */
 export function statusText(status: ServerStatus, before?: ServerStatus): string {
-  return rows(status, before)
-    .map(([name, value]) => `${name.padEnd(12)} ${escapeText(value)}`)
-    .join("\n");
+  return table(rows(status, before).map(([name, value]) => [name, escapeText(value)]));
 }
