@@ -1,21 +1,21 @@
 import { readFileSync } from "node:fs";
-import { CWD_FD, type ServiceOptions } from "@xsocket/server";
+import { CWD_FD, type Identity, type Successor } from "@xsocket/server";
 import { userPath } from "./directory.ts";
 
 /** A program that is not asked for a plan has no channel for it. */
 const NO_PLAN = "-1";
 
 /**
- * This command again, as the launcher would start it (main.ts): the same Bun with the same flags,
- * and the directory it was started in under the number where the server puts it.
+ * This command again, as another user, as the launcher would start it (main.ts): the same Bun with the
+ * same flags, and the directory it was started in under the number where the server puts it.
  */
-export function successorArguments(): NonNullable<ServiceOptions["successor"]> {
+export function successorAs(user: Identity): Successor {
   const own = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
   const words = process.argv.slice(2); // all that follows the script
   const start = [process.execPath, ...own.slice(1, own.length - words.length)];
   const argv = [...start, String(CWD_FD), NO_PLAN, ...words.slice(2)];
   const files = start.filter((word) => word.startsWith("/"));
-  return { argv, files, directory: startDirectory() };
+  return { user, argv, files, directory: startDirectory() };
 }
 
 function startDirectory(): string {

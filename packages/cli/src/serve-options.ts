@@ -20,7 +20,7 @@ import { controlSocket } from "./address.ts";
 import { userPath } from "./directory.ts";
 import { FailureError, MisuseError } from "./errors.ts";
 import { wholeNumber } from "./numbers.ts";
-import { successorArguments } from "./respawn.ts";
+import { successorAs } from "./respawn.ts";
 import { BOUND_OPTIONS, type ServeArgs } from "./serve-args.ts";
 
 type Given<Values> = { [Name in keyof Values]?: Exclude<Values[Name], undefined> };
@@ -111,8 +111,7 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     group: args.group,
     sharedDirectory: args["shared-directory"] === true,
     refuseDescriptors: args["refuse-descriptors"] === true,
-    user: mapped(args.user, identity),
-    successor: successorArguments(),
+    successor: mapped(args.user, (name) => successorAs(identity(name))),
     policy: policy(args),
     auditFile: mapped(args.audit, userPath),
     metrics: mapped(args.metrics, (word) =>

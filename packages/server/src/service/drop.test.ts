@@ -27,11 +27,11 @@ async function shellAsNobody(
     import { loadSyscalls } from "@xsocket/xbind-native";
     import { execAs } from "${import.meta.dir}/drop.ts";
     new Worker(URL.createObjectURL(new Blob(["setInterval(() => {}, 1000)"])));
-    const identity = { uid: 65534, gid: 65533, groups: [65532, 65531] };
+    const user = { uid: 65534, gid: 65533, groups: [65532, 65531] };
     const listener = openSync("/etc/hostname", "r");
     openSync("/etc/hosts", "r");
     const argv = ["/bin/sh", "-c", process.argv[1] ?? ""];
-    execAs(loadSyscalls(), listener, identity, { argv, directory: "/usr", ownsFile: ${ownsFile} });`;
+    execAs(loadSyscalls(), listener, { user, argv, directory: "/usr", files: [] }, ${ownsFile});`;
   const child = Bun.spawn([process.execPath, "-e", program, script], {
     cwd: import.meta.dir,
     env: { ...process.env, ...env },

@@ -27,16 +27,15 @@ function block(texts: readonly string[]): Uint8Array {
   return new TextEncoder().encode(texts.map((text) => `${text}\0`).join(""));
 }
 
-/** What takes the place of this process. */
+/** What takes the place of this process, and as whom. */
 export interface Successor {
+  readonly user: Identity;
   /** The program by its path, and its arguments. */
   readonly argv: readonly string[];
   /** Those words of it that are the program's own files, which the user must be able to read. */
   readonly files: readonly string[];
   /** The directory that relative names of the user are meant from. */
   readonly directory: string;
-  /** Whether the file of the control socket is the server's own, to be removed at the end. */
-  readonly ownsFile: boolean;
 }
 
 /**
@@ -45,13 +44,14 @@ export interface Successor {
  * Every thread of it has the user's ids and no capability but CAP_CHOWN, which stamps sockets. After
  * a failure this process may have lost its privileges, and should end.
  *
+ * @param ownsFile whether the file of the control socket is the server's own, to be removed at the end
  * @throws {SyscallError} for what the kernel refused; otherwise it does not return
  */
 export function execAs(
   native: Syscalls,
   listenFd: number,
-  { uid, gid, groups }: Identity,
-  { argv, directory, ownsFile }: Successor,
+  { user: { uid, gid, groups }, argv, directory }: Successor,
+  ownsFile: boolean,
 ): never {
   const env = {
     ...process.env,

@@ -9,17 +9,15 @@ import { wantedOf } from "../serving/say.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
 import { type Activation, takeActivation } from "./activation.ts";
 import { barrierTo } from "./barrier.ts";
-import { execAs, type Identity, type Successor } from "./drop.ts";
+import { execAs, type Successor } from "./drop.ts";
 import { type MetricsAddress, serveMetrics } from "./metrics.ts";
 import { type Notifier, openNotifier, watchdogMs } from "./notify.ts";
 import { letGoOfStart } from "./trim.ts";
 
 /** What a server in service is started with. */
 export interface ServiceOptions extends ServeOptions {
-  /** Whom to become once the control socket is there. */
-  readonly user?: Identity;
-  /** What to run as that user: this program again. */
-  readonly successor?: Omit<Successor, "ownsFile">;
+  /** What to become once the control socket is there: this program again, as another user. */
+  readonly successor?: Successor;
   /** Where to serve metrics. */
   readonly metrics?: MetricsAddress;
 }
@@ -31,7 +29,7 @@ function withActivation(options: ServeOptions, activation: Activation): ServeOpt
 }
 
 /* The program that is started as the user must be within that user's reach. */
-function refuseUnreadable(user: Identity, files: readonly string[]): void {
+function refuseUnreadable({ user, files }: Successor): void {
   for (const path of files) {
     const barrier = barrierTo(user, path);
     if (barrier !== undefined)
@@ -48,18 +46,19 @@ async function becomeUser(
   options: ServiceOptions,
   activation: Activation | undefined,
 ): Promise<void> {
-  const { user, successor } = options;
-  if (!user || !successor || process.geteuid?.() === user.uid) return;
+  const { successor } = options;
+  if (!successor || process.geteuid?.() === successor.user.uid) return;
+  const { user } = successor;
   if (process.geteuid?.() !== 0)
     throw new ServeError(
       "PERMISSION",
       `only root can become another user, and this is uid ${process.geteuid?.()}: start the server as root, or without --user`,
     );
-  refuseUnreadable(user, successor.files);
+  refuseUnreadable(successor);
   const bound = activation ? undefined : await bindControl(options, user);
   try {
     const fd = bound?.listenFd ?? activation?.fd ?? -1;
-    execAs(sys, fd, user, { ...successor, ownsFile: activation?.own ?? true });
+    execAs(sys, fd, successor, activation?.own ?? true);
   } catch (error) {
     await bound?.release().catch(() => {}); // else the next start replaces it
     const remedy = "Leave CAP_SETUID, CAP_SETGID and CAP_SETPCAP to it, or --user out";
@@ -175,7 +174,7 @@ async function start(
   owned: AsyncDisposableStack,
 ): Promise<Signalled> {
   const interval = watchdogMs();
-  const { user: _user, successor: _successor, metrics: _metrics, ...own } = options;
+  const { successor: _successor, metrics: _metrics, ...own } = options;
   const given = activation ? withActivation(own, activation) : own;
   const server = owned.use(await serve(given));
   if (options.metrics) owned.use(await serveMetrics(server, options.metrics, options.log));
