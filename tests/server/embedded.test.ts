@@ -242,6 +242,12 @@ test("options that cannot be right are refused before anything is opened", async
     [{ maxConnectionsPerUid: null }, "maxConnectionsPerUid must be a whole number from 1 to"],
     [{ mode: "660" }, "mode must be from 0 to 0o777, not '660'"],
     [{ mode: 660 }, "mode must be from 0 to 0o777, not 660"],
+    [{ threads: 0 }, "threads must be a whole number from 1 to 64, not 0"],
+    [{ threads: 65 }, "threads must be a whole number from 1 to 64, not 65"],
+    ...[0, -1, 1.5, NaN, 2 ** 31].map((takeReplyMs): [unknown, string] => [
+      { takeReplyMs },
+      `takeReplyMs must be a whole number from 1 to 2147483647, not ${takeReplyMs}`,
+    ]),
   ];
   for (const [options, message] of wrong) {
     const given: unknown = options === null ? null : { address, ...Object(options) };

@@ -7,32 +7,44 @@ import { SOCK_TYPE_MASK } from "@xsocket/protocol";
 import { misuse } from "./_failure.ts";
 import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
-import { DEFAULT_THREADS, MAX_THREADS, type ServeOptions } from "./options.ts";
+import { MAX_THREADS, type ServeOptions } from "./options.ts";
 import { QUOTA_MAX } from "./policy/read-rule.ts";
 import { plainRule, type Policy, type Rule } from "./policy/rule.ts";
 
-/* Whether a value may be right, and what one is; ranges are looked at later. */
+/* Whether a value is right, and what one is. */
 type Check = readonly [isRight: (value: unknown) => boolean, what: string];
 
-const isNumber = (value: unknown): boolean => typeof value === "number";
+function isFrom(first: number, last: number, value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= first && Number(value) <= last;
+}
+
+function from(
+  first: number,
+  last: number,
+  what = `a whole number from ${first} to ${last}`,
+): Check {
+  return [(value) => isFrom(first, last, value), what];
+}
+
 const isFlag = (value: unknown): boolean => typeof value === "boolean";
 const isText = (value: unknown): boolean => typeof value === "string";
 
 const FLAG: Check = [isFlag, "true or false"];
-const BOUND: Check = [isNumber, `a whole number from 1 to ${BOUND_MAX}`];
+const BOUND = from(1, BOUND_MAX);
+const QUOTA = from(1, QUOTA_MAX);
 
 const LEVELS = `one of ${Object.keys(LOG_LEVELS).join(", ")}`;
 
 const CHECKS: Readonly<Record<Exclude<keyof ServeOptions, keyof Bounds>, Check>> = {
   address: [isText, "a path, or @name"],
-  mode: [isNumber, "from 0 to 0o777"],
-  group: [(value) => isText(value) || isNumber(value), "the name or number of a group"],
+  mode: from(0, 0o777, "from 0 to 0o777"),
+  group: [(value) => isText(value) || typeof value === "number", "the name or number of a group"],
   sharedDirectory: FLAG,
   refuseDescriptors: FLAG,
-  listenFd: [(value) => Number.isInteger(value) && Number(value) >= 0, "a descriptor's number"],
+  listenFd: from(0, Infinity, "a descriptor's number"),
   ownsFile: FLAG,
   auditFile: [isText, "the path of a file"],
-  threads: [isNumber, `a whole number from 1 to ${MAX_THREADS}`],
+  threads: from(1, MAX_THREADS),
   policy: [
     (value) => typeof value === "function" || isPolicy(value),
     "a policy or a function that reads one, as policyFile(PATH) is",
@@ -49,31 +61,23 @@ function isPolicy(value: unknown): value is Policy {
   return typeof value === "object" && value !== null && Array.isArray(Reflect.get(value, "rules"));
 }
 
-/** Refuses options that there are not, and values of another type. @throws {ServeError} MISUSE */
-export function checkTypes(options: unknown): void {
-  if (typeof options !== "object" || options === null)
-    misuse(`the options must be an object, not ${inspect(options)}`);
-  for (const [name, value] of Object.entries(options)) {
+/**
+ * Refuses options that there are not, values that cannot be right, and options that contradict each other.
+ *
+ * @throws {ServeError} MISUSE
+ */
+export function checkOptions(options: ServeOptions): void {
+  const given: unknown = options;
+  if (typeof given !== "object" || given === null)
+    misuse(`the options must be an object, not ${inspect(given)}`);
+  for (const [name, value] of Object.entries(given)) {
     const check = known.get(name);
     if (value === undefined) continue;
     if (!check) misuse(`there is no option ${name}: there are ${[...known.keys()].join(", ")}`);
     const [isRight, what] = check;
     if (!isRight(value)) misuse(`${name} must be ${what}, not ${inspect(value)}`);
   }
-}
-
-/** Refuses values out of range, and options that contradict each other. @throws {ServeError} MISUSE */
-export function checkOptions({
-  threads = DEFAULT_THREADS,
-  mode,
-  group,
-  address,
-  listenFd,
-}: ServeOptions): void {
-  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
-    misuse(`threads must be a whole number from 1 to ${MAX_THREADS}, not ${threads}`);
-  if (mode !== undefined && (!Number.isInteger(mode) || mode < 0 || mode > 0o777))
-    misuse(`mode must be from 0 to 0o777, not ${mode}`);
+  const { mode, group, address, listenFd } = options;
   if (mode === undefined && group === undefined) return;
   if (listenFd !== undefined)
     misuse("mode and group belong to who made the listening socket: leave them out");
@@ -88,10 +92,6 @@ function listOf(isItem: (value: unknown) => boolean, items: string): Check {
   return [isList, `a list of ${items}`];
 }
 
-function isFrom(first: number, last: number, value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= first && Number(value) <= last;
-}
-
 /* Its own keys are looked at, since a serving thread gets none of what an object has from its class. */
 function isSpan(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
@@ -103,10 +103,6 @@ function isSpan(value: unknown): boolean {
 const SPANS = listOf(isSpan, "spans of ids, as { first: 1000, last: 1000 }");
 const numbersTo = (most: number) =>
   listOf((value) => isFrom(0, most, value), "the numbers of socket(2)");
-const QUOTA: Check = [
-  (value) => isFrom(1, QUOTA_MAX, value),
-  `a whole number from 1 to ${QUOTA_MAX}`,
-];
 
 const RULE: Readonly<Record<keyof Rule, Check>> = {
   name: [isText, "a text"],

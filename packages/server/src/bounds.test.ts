@@ -34,11 +34,6 @@ test("a user has what others leave, but for a quarter that is for those who have
   expect(roomFor(7, 39, 40)).toBe(40);
 });
 
-test("a bound out of range is misuse", () => {
-  for (const value of [0, -1, 1.5, NaN, 2 ** 31])
-    expect(() => fitBounds({ takeReplyMs: value }, 1024, 4)).toThrow("takeReplyMs");
-});
-
 test("without room for one connection there is no server", () => {
   expect(() => fitBounds({}, 48 + 4 * 8, 4)).toThrow("raise the limit");
   const one = { maxConnections: 1, maxConnectionsPerUid: 1 };

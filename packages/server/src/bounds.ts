@@ -1,5 +1,5 @@
 import { SyscallError } from "@xsocket/xbind-native";
-import { misuse, systemError } from "./_failure.ts";
+import { systemError } from "./_failure.ts";
 import { ServeError } from "./error.ts";
 
 /** What clients can make a server hold. Each bound is an option of {@link serve}. */
@@ -64,9 +64,7 @@ export const BOUND_MAX = 0x7fffffff;
 
 /* One bound as asked for, or its default. */
 function bound(given: GivenBounds, name: keyof Bounds): number {
-  const value = given[name] ?? DEFAULT_BOUNDS[name];
-  if (Number.isInteger(value) && value >= 1 && value <= BOUND_MAX) return value;
-  misuse(`${name} must be a whole number from 1 to ${BOUND_MAX}, not ${value}`);
+  return given[name] ?? DEFAULT_BOUNDS[name];
 }
 
 /* A user's share: what was asked for, else the default, but where descriptors are scarce three quarters. */
@@ -83,8 +81,7 @@ function share(given: GivenBounds, name: keyof Bounds, all: number, scarce: bool
  * every client is refused, so half of it stays free for other processes of that user.
  *
  * @param descriptorLimit what the kernel said, or `-errno`
- * @throws {ServeError} MISUSE for a bound out of range, LIMIT if no connection would fit, SYSTEM or
- *   PERMISSION if the limit could not be read
+ * @throws {ServeError} LIMIT if no connection would fit, SYSTEM or PERMISSION if the limit could not be read
  */
 export function fitBounds(given: GivenBounds, descriptorLimit: number, threads: number): Bounds {
   if (descriptorLimit < 0)

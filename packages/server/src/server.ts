@@ -2,7 +2,7 @@ import { pathToFileURL } from "bun";
 import { join } from "node:path";
 import { checked, loadSyscalls, reasonOf, type Syscalls } from "@xsocket/xbind-native";
 import { systemError } from "./_failure.ts";
-import { checkOptions, checkPolicy, checkRules, checkTypes } from "./_options.ts";
+import { checkOptions, checkPolicy, checkRules } from "./_options.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
 import { listen } from "./control/listen.ts";
@@ -93,7 +93,6 @@ async function release(claim: Claim, log: Log): Promise<void> {
  * @throws what `options.policy` throws
  */
 export async function serve(given: ServeOptions = {}): Promise<Server> {
-  checkTypes(given);
   checkOptions(given);
   const { threads = DEFAULT_THREADS, auditFile } = given;
   const options = { ...given, auditFile: auditFile && lastingPath(auditFile) };

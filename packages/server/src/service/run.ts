@@ -40,15 +40,15 @@ function refuseUnreadable({ user, files }: Successor): void {
   }
 }
 
-/** Becomes another user if that is asked for and not done yet. Returns only if it is not. */
+/** Becomes another user if that is not done yet. Returns only if it is. */
 async function becomeUser(
   sys: Syscalls,
-  options: ServiceOptions,
+  options: ServeOptions,
+  successor: Successor,
   activation: Activation | undefined,
 ): Promise<void> {
-  const { successor } = options;
-  if (!successor || process.geteuid?.() === successor.user.uid) return;
   const { user } = successor;
+  if (process.geteuid?.() === user.uid) return;
   if (process.geteuid?.() !== 0)
     throw new ServeError(
       "PERMISSION",
@@ -151,7 +151,7 @@ function announced(
 }
 
 /* Bounds that were asked for and did not fit below the limit of descriptors. */
-function warnOfFitting(options: ServiceOptions, { bounds }: Server): void {
+function warnOfFitting(options: ServeOptions, { bounds }: Server): void {
   for (const name of ["maxConnections", "maxInFlight"] as const) {
     const wanted = options[name] ?? 0;
     if (wanted <= bounds[name]) continue;
@@ -168,16 +168,14 @@ function warnOfFitting(options: ServiceOptions, { bounds }: Server): void {
 /* Starts the server and what runs beside it; `owned` ends all of it. */
 async function start(
   sys: Syscalls,
-  options: ServiceOptions,
-  activation: Activation | undefined,
+  options: ServeOptions,
+  metrics: MetricsAddress | undefined,
   notifier: Notifier,
   owned: AsyncDisposableStack,
 ): Promise<Signalled> {
   const interval = watchdogMs();
-  const { successor: _successor, metrics: _metrics, ...own } = options;
-  const given = activation ? withActivation(own, activation) : own;
-  const server = owned.use(await serve(given));
-  if (options.metrics) owned.use(await serveMetrics(server, options.metrics, options.log));
+  const server = owned.use(await serve(options));
+  if (metrics) owned.use(await serveMetrics(server, metrics, options.log));
   const look = lookout(server, options.log);
   owned.use(startWatchdog(server, notifier, look, interval));
   options.log?.({
@@ -211,16 +209,17 @@ function outliveSignals(): void {
  * @throws {PolicyError} for a policy that cannot be used
  */
 export async function runService(given: ServiceOptions): Promise<void> {
-  const options = { ...given, log: wantedOf(given) };
+  const { successor, metrics, ...own } = { ...given, log: wantedOf(given) };
   const sys = loadSyscalls();
   const activation = takeActivation();
-  await becomeUser(sys, options, activation);
+  if (successor) await becomeUser(sys, own, successor, activation);
+  const options = activation ? withActivation(own, activation) : own;
   await using owned = new AsyncDisposableStack();
   const notifier = owned.use(openNotifier(sys));
   // not before the signals are minded: see untilSignal
   const starting = Promise.resolve().then(() => {
     outliveSignals();
-    return start(sys, options, activation, notifier, owned);
+    return start(sys, options, metrics, notifier, owned);
   });
   await untilSignal(starting, options.log);
 }
