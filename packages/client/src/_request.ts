@@ -109,13 +109,11 @@ async function bodyOf(
     if (input?.bodyUsed) throw argumentError("Request body already used", "ERR_BODY_ALREADY_USED");
     return input?.body ? gathered(input.body) : null;
   }
-  const bytes = given instanceof Blob ? await sizeOf(given) : Infinity; // of a pipe and the like as well
-  const isLong = bytes > WHOLE_BYTES && bytes < Infinity;
-  if (given instanceof Blob && isLong && bytes === given.size) return given;
-  const isStream =
-    given instanceof Blob
-      ? bytes > WHOLE_BYTES // a file may be shorter by now than it was
-      : Symbol.asyncIterator in Object(given) || isAsyncGeneratorFunction(given);
+  const bytes = given instanceof Blob ? await sizeOf(given) : 0; // of a pipe and the like it is Infinity
+  // a file may be shorter by now than it was
+  if (given instanceof Blob && bytes > WHOLE_BYTES)
+    return bytes < Infinity && bytes === given.size ? given : request.body;
+  const isStream = Symbol.asyncIterator in Object(given) || isAsyncGeneratorFunction(given);
   return isStream ? request.body : new Uint8Array(await request.arrayBuffer());
 }
 
