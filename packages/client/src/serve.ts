@@ -117,6 +117,7 @@ function start<WebSocketData, R extends string>(
     const url = URL.parse(urlOf(hostname)) ?? new URL(urlOf(ip.address)); // a scope does not fit one
     const base = plan.hostname === undefined ? urlOf("0.0.0.0") : url; // as Bun's
     describe(server, { hostname, url, fetch: fetchOf(server, base) });
+    rememberServer(nameOf(options, plan), server);
     return server;
   } catch (error) {
     throw failedCall(refusal(error, "listen"), pathOf(options.via), askedOf(plan));
@@ -141,12 +142,9 @@ export async function serve<WebSocketData = undefined, R extends string = never>
   options: ServeOptions<WebSocketData, R>,
 ): Promise<Server<WebSocketData>> {
   const plan = planOf(options);
-  const name = nameOf(options, plan);
-  const earlier = earlierServer<WebSocketData>(name);
+  const earlier = earlierServer<WebSocketData>(nameOf(options, plan));
   if (earlier) return earlier.reload(options);
-  const server = start(options, plan, await bound(plan, options));
-  rememberServer(name, server);
-  return server;
+  return start(options, plan, await bound(plan, options));
 }
 
 /**
@@ -161,10 +159,7 @@ export function serveSync<WebSocketData = undefined, R extends string = never>(
   options: ServeOptions<WebSocketData, R>,
 ): Server<WebSocketData> {
   const plan = planOf(options);
-  const name = nameOf(options, plan);
-  const earlier = earlierServer<WebSocketData>(name);
+  const earlier = earlierServer<WebSocketData>(nameOf(options, plan));
   if (earlier) return earlier.reload(options);
-  const server = start(options, plan, boundSync(plan, options));
-  rememberServer(name, server);
-  return server;
+  return start(options, plan, boundSync(plan, options));
 }
