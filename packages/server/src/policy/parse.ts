@@ -44,10 +44,12 @@ function parseToml(source: string, text: string): Table {
         line,
       },
     ]);
-  const problem = syntaxProblem(text);
-  if (problem !== undefined)
+  try {
+    return { ...Bun.TOML.parse(text) };
+  } catch (error) {
+    const problem = reasonOf(error);
     throw new PolicyError(source, [{ text: problem, line: lineOf(text, problem) }]);
-  return { ...Bun.TOML.parse(text) };
+  }
 }
 
 /** The rule tables of a file; anything else in it is a mistake that must not pass in silence. */
