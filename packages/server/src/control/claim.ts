@@ -65,9 +65,8 @@ export async function claimAddress(
   options: ClaimOptions,
 ): Promise<Claim> {
   if (address.kind === "abstract") return claimName(sys, address, options);
-  const directory = dirname(address.path);
-  prepareDirectory(address.path, directory, options.sharedDirectory);
-  const lock = await lockDirectory(sys, directory);
+  prepareDirectory(address.path, options.sharedDirectory);
+  const lock = await lockDirectory(sys, dirname(address.path));
   try {
     return claimPath(sys, address.path, options);
   } finally {

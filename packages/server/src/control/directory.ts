@@ -157,7 +157,8 @@ export function strangersWarning(directory: string, { uid, gid }: User): string 
  *
  * @throws {ServeError} DIRECTORY_MISSING, DIRECTORY_UNSAFE, PERMISSION, SYSTEM
  */
-export function prepareDirectory(path: string, directory: string, shared: boolean): void {
+export function prepareDirectory(path: string, shared: boolean): void {
+  const directory = dirname(path);
   if (directory === OURS) makeOurs(directory);
   const { mode, gid } = expectDirectory(path);
   expectSafe(directory, mode, gid, shared);
