@@ -39,12 +39,3 @@ export const words = createConsola({
 export function result(text: string): void {
   writeOut(text.endsWith("\n") ? text : `${text}\n`);
 }
-
-const COLOURS = { red: 31, green: 32, yellow: 33, gray: 90 } as const;
-
-/** Colours text for a stream, or leaves it as it is where the stream has no colours. */
-export function painter(stream: { readonly isTTY?: boolean }) {
-  const isOn = hasColour(stream);
-  return (colour: keyof typeof COLOURS, text: string) =>
-    isOn ? `\u001B[${COLOURS[colour]}m${text}\u001B[0m` : text;
-}

@@ -1,3 +1,4 @@
+import { styleText } from "node:util";
 import type { ArgsDef } from "citty";
 import { escapeJson, escapeText } from "@xsocket/server";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
@@ -7,7 +8,7 @@ import { isWell, type Row } from "../doctor/row.ts";
 import { EXIT, MisuseError } from "../errors.ts";
 import { repeated } from "../options.ts";
 import { PORT_MAX, typesOf } from "../ports.ts";
-import { painter, result } from "../words.ts";
+import { hasColour, result } from "../words.ts";
 
 const args = {
   address: SERVER_ARGUMENT,
@@ -38,13 +39,19 @@ const MARKS = { ok: "ok", warning: "warning", failed: "FAILED", skipped: "-" } a
 const COLOURS = { ok: "green", warning: "yellow", failed: "red", skipped: "gray" } as const;
 const MARK_COLUMNS = Math.max(...Object.values(MARKS).map((mark) => mark.length));
 
+function markOf(status: Row["status"]): string {
+  const text = MARKS[status].padEnd(MARK_COLUMNS);
+  return hasColour(process.stdout)
+    ? styleText(COLOURS[status], text, { validateStream: false })
+    : text;
+}
+
 function shown(rows: readonly Row[]): string {
-  const paint = painter(process.stdout);
   const width = Math.max(...rows.map(({ name }) => name.length));
   const indent = " ".repeat(MARK_COLUMNS + width + 4);
   return rows
     .flatMap(({ name, status, found, remedy }) => [
-      `${paint(COLOURS[status], MARKS[status].padEnd(MARK_COLUMNS))}  ${name.padEnd(width)}  ${escapeText(found)}`,
+      `${markOf(status)}  ${name.padEnd(width)}  ${escapeText(found)}`,
       ...(remedy === undefined ? [] : [`${indent}-> ${escapeText(remedy)}`]),
     ])
     .join("\n");

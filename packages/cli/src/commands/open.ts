@@ -1,10 +1,11 @@
+import { xsocketSync } from "@xsocket/client";
 import type { ArgsDef } from "citty";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { bindAny } from "../endpoint.ts";
 import { command, invocation } from "../command.ts";
 import { MisuseError } from "../errors.ts";
+import { cookieOf, namespaceOf, ownCookie } from "../namespace.ts";
 import { wholeNumber } from "../numbers.ts";
-import { openSocket, type Opened } from "../opened.ts";
 import { sendPlan } from "../plan.ts";
 import { PORT_MAX } from "../ports.ts";
 import { findProgram } from "../program.ts";
@@ -37,17 +38,17 @@ function asNumber(cookie: bigint | undefined): number | undefined {
   return cookie === undefined ? undefined : Number(cookie);
 }
 
-function cookies({ cookie, own }: Opened): string {
+function cookies(cookie: bigint | undefined, own: bigint | undefined): string {
   if (cookie === undefined) return "not told (takes Linux 5.14)";
   if (own === undefined) return String(cookie);
   return `${cookie}${cookie === own ? ", that of this very namespace" : `; this namespace has ${own}`}`;
 }
 
-function report(opened: Opened, json: boolean): string {
-  const { cookie, own, namespace, milliseconds } = opened;
+function report(fd: number, own: bigint | undefined, milliseconds: number, json: boolean): string {
+  const [cookie, namespace] = [cookieOf(fd), namespaceOf(fd)];
   const facts = {
     namespace: namespace ?? "not told to this user (takes CAP_NET_ADMIN there)",
-    cookie: cookies(opened),
+    cookie: cookies(cookie, own),
     time: `${milliseconds.toFixed(3)} ms`,
   };
   return json
@@ -80,9 +81,12 @@ export default command({
     if (name !== undefined) findProgram(name);
     const kind = { family: family === "6" ? 6 : 4, type: type ?? "stream" } as const;
     const server = serverSocket(address);
-    using socket = openSocket(server, kind);
+    const own = ownCookie(); // loads the library too, which is not the server's time
+    const start = performance.now();
+    using socket = xsocketSync({ ...kind, via: server });
+    const milliseconds = performance.now() - start;
     if (number !== undefined) bindAny(server, socket.fd, kind, number);
-    if (name === undefined) return result(report(socket, json === true));
+    if (name === undefined) return result(report(socket.fd, own, milliseconds, json === true));
     const set = { LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket" };
     sendPlan(planFd, { programIndex, set, socketFd: socket.fd });
   },
