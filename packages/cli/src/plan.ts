@@ -17,10 +17,7 @@ interface Plan {
 
 function encode({ programIndex, set }: Plan): Uint8Array {
   const strings = [String(programIndex), ...Object.entries(set).map(([k, v]) => `${k}=${v}`)];
-  const text = new TextEncoder().encode(strings.map((string) => `${string}\0`).join(""));
-  const bytes = new Uint8Array(new ArrayBuffer(text.byteLength));
-  bytes.set(text);
-  return bytes;
+  return Buffer.from(strings.map((string) => `${string}\0`).join(""));
 }
 
 /**

@@ -103,7 +103,7 @@ async function askUdp(
   const fd = await connected(request, nameserver, "dgram", deadline);
   try {
     const bytes = new Uint8Array(new ArrayBuffer(PACKET_BYTES));
-    const message = Uint8Array.from(encode(query));
+    const message = encode(query);
     checked("send", native.sendPacket(fd, message, message.byteLength, -1));
     do {
       if (!(await whenReady(fd, EPOLLIN, deadline))) break;

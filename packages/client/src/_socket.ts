@@ -22,8 +22,7 @@ const INDEX_MAX = 0x7fffffff;
 /** Sets a socket option that is an int. @throws {SyscallError} what setsockopt(2) gives */
 export function setOption(fd: number, name: OptionName, value: number): void {
   const [level, number] = OPTION[name];
-  const bytes = new Int32Array(new ArrayBuffer(4));
-  bytes[0] = value;
+  const bytes = Int32Array.of(value);
   checked("setsockopt", loadSyscalls().setsockopt(fd, level, number, bytes, bytes.byteLength));
 }
 

@@ -46,8 +46,7 @@ function connectTo(native: Syscalls, path: string): number {
  * may have made its socket anew, and then it is reached there.
  */
 function send(native: Syscalls, fd: number, path: string, text: string): void {
-  const bytes = new Uint8Array(new ArrayBuffer(Buffer.byteLength(text)));
-  new TextEncoder().encodeInto(text, bytes);
+  const bytes = Buffer.from(text);
   const sent = native.sendPacket(fd, bytes, bytes.byteLength, -1);
   if (sent >= 0) return;
   if (sent === -errno.EAGAIN) native.poll(fd, POLLOUT, NOTIFY_WAIT_MS);
