@@ -139,21 +139,16 @@ function checkedRule(rule: Rule): Rule {
 }
 
 /**
- * Refuses rules that cannot be right: a key or value that nobody understands makes one of everybody,
- * or of nobody, and one that denies then denies nothing.
+ * Refuses what is no policy, and rules that cannot be right: a key or value that nobody understands
+ * makes one of everybody, or of nobody, and one that denies then denies nothing.
  *
  * @returns its source and rules alone, as the serving threads can be given them
  * @throws {ServeError} MISUSE
  */
-export function checkRules({ source, rules }: Policy): Policy {
+export function checkPolicy(given: unknown): Policy {
+  if (!isPolicy(given))
+    misuse(`policy has returned ${inspect(given)}: return what parsePolicy or readPolicy gives`);
+  const { source, rules } = given;
   if (!isText(source)) misuse(`source of the policy must be a text, not ${inspect(source)}`);
   return { source, rules: Array.from(rules, checkedRule) };
-}
-
-/** What `options.policy` has given. @throws {ServeError} MISUSE for what is no policy */
-export function checkPolicy(given: unknown): Policy {
-  if (isPolicy(given)) return checkRules(given);
-  return misuse(
-    `policy has returned ${inspect(given)}: return what parsePolicy or readPolicy gives`,
-  );
 }

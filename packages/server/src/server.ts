@@ -2,7 +2,7 @@ import { pathToFileURL } from "bun";
 import { join } from "node:path";
 import { checked, loadSyscalls, reasonOf, type Syscalls } from "@xsocket/xbind-native";
 import { systemError } from "./_failure.ts";
-import { checkOptions, checkPolicy, checkRules } from "./_options.ts";
+import { checkOptions, checkPolicy } from "./_options.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
 import { listen } from "./control/listen.ts";
@@ -58,8 +58,7 @@ export interface Server extends AsyncDisposable {
 }
 
 async function readPolicy(policy: ServeOptions["policy"], address: string): Promise<Policy> {
-  if (typeof policy === "function") return checkPolicy(await policy());
-  if (policy) return checkRules(policy);
+  if (policy) return checkPolicy(typeof policy === "function" ? await policy() : policy);
   return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
 }
 
