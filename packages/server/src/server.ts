@@ -18,7 +18,7 @@ import { type Common, Pool } from "./pool/pool.ts";
 import { beginAudit } from "./serving/audit.ts";
 import { wantedOf, warnIfClosed } from "./serving/say.ts";
 import { readStats, type ServerStats } from "./stats.ts";
-import { type About, isReachable, ownNamespace, readStatus, type ServerStatus } from "./status.ts";
+import { isReachable, ownNamespace, readStatus, type ServerStatus } from "./status.ts";
 
 /* In a bundle it lies beside the script. */
 const WORKER = pathToFileURL(join(import.meta.dir, "_worker.ts"));
@@ -107,7 +107,7 @@ export async function serve(given: ServeOptions = {}): Promise<Server> {
     const shared = new Shared(memory);
     const { address, file } = claim;
     const namespace = ownNamespace();
-    const about = { address, file, namespace, bounds, startedAt: sys.monotonic() };
+    const about = { address, file, namespace, startedAt: sys.monotonic() };
     auditFd = beginAudit(options.auditFile, shared);
     const common = {
       listenFd: claim.listenFd,
@@ -141,10 +141,9 @@ class RunningServer implements Server {
   readonly #options: ServeOptions;
   readonly #log: Log;
   readonly #claim: Claim;
+  readonly #common: Common;
   readonly #shared: Shared;
   readonly #pool: Pool;
-  readonly #about: About;
-  readonly #auditFd: number;
   readonly #closing = Promise.withResolvers<void>();
   #stopping: Promise<void> | undefined;
   #reloads = 0; // begun so far
@@ -154,7 +153,7 @@ class RunningServer implements Server {
     sys: Syscalls,
     options: ServeOptions,
     log: Log,
-    claim: Claim & { readonly address: string },
+    claim: Claim,
     common: Common,
     shared: Shared,
     pool: Pool,
@@ -163,11 +162,10 @@ class RunningServer implements Server {
     this.#options = options;
     this.#log = log;
     this.#claim = claim;
+    this.#common = common;
     this.#shared = shared;
     this.#pool = pool;
-    this.#about = common.about;
-    this.#auditFd = common.auditFd;
-    this.address = claim.address;
+    this.address = common.about.address;
     this.bounds = common.bounds;
     this.threads = shared.threadCount;
     this.closed = this.#closing.promise;
@@ -194,7 +192,7 @@ class RunningServer implements Server {
     await release(this.#claim, this.#log);
     await this.#pool.stop();
     this.#sys.close(this.#claim.listenFd);
-    if (this.#auditFd >= 0) this.#sys.close(this.#auditFd);
+    if (this.#common.auditFd >= 0) this.#sys.close(this.#common.auditFd);
   }
 
   async reload(): Promise<void> {
@@ -225,10 +223,11 @@ class RunningServer implements Server {
 
   /* After a log was rotated: the new file takes the place of the old one under its number. */
   #reopenAudit(): void {
-    if (this.#auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now
-    const fd = beginAudit(this.#options.auditFile, this.#shared, this.#auditFd);
+    const { auditFd } = this.#common;
+    if (auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now
+    const fd = beginAudit(this.#options.auditFile, this.#shared, auditFd);
     try {
-      checked("dup3", this.#sys.dupOnto(fd, this.#auditFd));
+      checked("dup3", this.#sys.dupOnto(fd, auditFd));
     } catch (error) {
       throw systemError("put the new audit file in the place of the old one", error);
     } finally {
@@ -241,7 +240,7 @@ class RunningServer implements Server {
   }
 
   isReachable(): boolean {
-    return this.#stopping !== undefined || isReachable(this.#about); // at the end it removes the file itself
+    return this.#stopping !== undefined || isReachable(this.#common.about); // at the end it removes the file itself
   }
 
   stats(): ServerStats {
@@ -249,7 +248,7 @@ class RunningServer implements Server {
   }
 
   status(): ServerStatus {
-    return readStatus(this.#sys, this.#shared, this.#about, this.#pool.policy);
+    return readStatus(this.#sys, this.#shared, this.#common, this.#pool.policy);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

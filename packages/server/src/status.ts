@@ -33,7 +33,6 @@ export interface About {
   readonly file: SocketFile | undefined;
   /** Its network namespace, if that had a name at the start. */
   readonly namespace: { readonly inode: bigint; readonly name: string } | undefined;
-  readonly bounds: Bounds;
   /** When it started, by the clock that its threads share, in milliseconds. */
   readonly startedAt: number;
 }
@@ -74,7 +73,7 @@ export function formerNamespace({ namespace }: About): string | undefined {
 export function readStatus(
   sys: Syscalls,
   shared: Shared,
-  about: About,
+  { about, bounds }: { readonly about: About; readonly bounds: Bounds },
   { source, rules }: Policy,
 ): ServerStatus {
   return {
@@ -88,7 +87,7 @@ export function readStatus(
     threads: shared.serving(),
     policy: { source, rules: rules.length },
     descriptors: { open: openDescriptors(), limit: sys.descriptorLimit() },
-    bounds: about.bounds,
+    bounds,
     stats: readStats(shared),
   };
 }

@@ -23,7 +23,7 @@ export function threadOptions(
     bounds,
     policy: { policy, quotas: createQuotaMemory(descriptors) },
     logLevel: "error",
-    about: { address: "@test", file: undefined, namespace: undefined, bounds, startedAt: 0 },
+    about: { address: "@test", file: undefined, namespace: undefined, startedAt: 0 },
     auditFd: -1,
     uid: 0,
     gid: 0,

@@ -58,7 +58,7 @@ async function failingPool(
     ownsListener: true,
     memory,
     bounds,
-    about: { address: path, file: undefined, namespace: undefined, bounds, startedAt: 0 },
+    about: { address: path, file: undefined, namespace: undefined, startedAt: 0 },
     auditFd: -1,
     logLevel: "info",
     uid: process.geteuid?.() ?? 0,

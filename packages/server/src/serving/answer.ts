@@ -117,7 +117,7 @@ export class Answerer {
   #sendStatus(fd: number): number {
     const { sys, shared, options, judge } = this.#context;
     this.#noteRequest(fd);
-    const status = readStatus(sys, shared, options.about, judge.policy);
+    const status = readStatus(sys, shared, options, judge.policy);
     const json = new TextEncoder().encode(JSON.stringify(status));
     const bytes = encode({ kind: "status-response", json });
     if (sys.sendPacket(fd, bytes, bytes.byteLength, -1) < 0) return TURN.over;
