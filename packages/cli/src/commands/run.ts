@@ -1,14 +1,15 @@
+import { xsocketSync } from "@xsocket/client";
 import type { ArgsDef } from "citty";
 import { libraryPath } from "@xsocket/xbind-native";
 import { controlSocket, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { callsIfAny } from "../calls.ts";
-import { checkHandover } from "../check.ts";
 import { command, invocation } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
 import { plainWords } from "../explain.ts";
+import { cookieOf, ownCookie } from "../namespace.ts";
 import { repeated } from "../options.ts";
 import { sendPlan } from "../plan.ts";
-import { portWords } from "../ports.ts";
+import { portWords, typesOf } from "../ports.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle } from "../preloadable.ts";
 import { findProgram, spoken } from "../program.ts";
@@ -52,6 +53,19 @@ function warnIfUnreachable(path: string): void {
   const connection = sys.handoverConnect(path, CONNECT_MS);
   if (connection >= 0) sys.close(connection);
   else words.warn(plainWords(unreached(path, connection, "open the listed ports now").message));
+}
+
+/* A server that gives no socket of a type that the ports need is a failure here, in the client's words. */
+function checkHandover(via: string, xbind: string): void {
+  const same = typesOf(xbind).map((type) => {
+    using socket = xsocketSync({ via, type });
+    const its = cookieOf(socket.fd);
+    return its !== undefined && its === ownCookie();
+  });
+  if (same.some(Boolean))
+    words.warn(
+      `the server at ${via} hands out sockets of this very network namespace: start it in the target namespace, unless the program enters its own later`,
+    );
 }
 
 function refuseHopeless(name: string): void {
