@@ -1,3 +1,5 @@
+import { DEFAULT_LOG_LEVEL, type ServeOptions } from "./options.ts";
+
 /** The levels of syslog(3) that are used here, most urgent first, with their numbers. */
 export const LOG_LEVELS = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
 export type LogLevel = keyof typeof LOG_LEVELS;
@@ -22,4 +24,19 @@ export type Log = (record: LogRecord) => void;
 /** Tells whether a record of `level` is wanted by who asked for `wanted` and what is more urgent. */
 export function isLogged(level: LogLevel, wanted: LogLevel): boolean {
   return LOG_LEVELS[level] <= LOG_LEVELS[wanted];
+}
+
+/** What takes the records, less those that nobody wants. What it throws is an uncaught exception. */
+export function wantedOf({
+  log = () => {},
+  logLevel = DEFAULT_LOG_LEVEL,
+}: Pick<ServeOptions, "log" | "logLevel">): Log {
+  return (record) => {
+    if (!isLogged(record.level, logLevel)) return;
+    try {
+      log(record);
+    } catch (error) {
+      reportError(error); // what is under way, as a stop, is not held up
+    }
+  };
 }

@@ -8,15 +8,15 @@ import type { Claim } from "./control/claim.ts";
 import { listen } from "./control/listen.ts";
 import { lastingPath } from "./control/path.ts";
 import { ServeError } from "./error.ts";
-import type { Log } from "./log.ts";
+import { type Log, wantedOf } from "./log.ts";
 import { createMemory } from "./memory/memory.ts";
 import { Shared } from "./memory/shared.ts";
 import { DEFAULT_LOG_LEVEL, DEFAULT_THREADS, type ServeOptions } from "./options.ts";
 import { abstractPolicy, DEFAULT_POLICY } from "./policy/builtin.ts";
+import { closedWarning } from "./policy/describe.ts";
 import type { Policy } from "./policy/rule.ts";
 import { type Common, Pool } from "./pool/pool.ts";
 import { beginAudit } from "./serving/audit.ts";
-import { wantedOf, warnIfClosed } from "./serving/say.ts";
 import { readStats, type ServerStats } from "./stats.ts";
 import { isReachable, ownNamespace, readStatus, type ServerStatus } from "./status.ts";
 
@@ -60,6 +60,12 @@ export interface Server extends AsyncDisposable {
 async function readPolicy(policy: ServeOptions["policy"], address: string): Promise<Policy> {
   if (policy) return checkPolicy(typeof policy === "function" ? await policy() : policy);
   return address.startsWith("@") ? abstractPolicy(process.geteuid?.() ?? 0) : DEFAULT_POLICY;
+}
+
+/* Warns of a policy that refuses everyone. */
+function warnIfClosed(policy: Policy, log: Log): void {
+  const message = closedWarning(policy);
+  if (message !== undefined) log({ level: "warning", event: "policy", message, fields: {} });
 }
 
 /*

@@ -1,34 +1,9 @@
-import { isLogged, type Log, type LogLevel, type LogRecord } from "../log.ts";
-import { DEFAULT_LOG_LEVEL } from "../options.ts";
-import { closedWarning } from "../policy/describe.ts";
-import type { Policy } from "../policy/rule.ts";
+import { isLogged, type LogLevel, type LogRecord } from "../log.ts";
 
 const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause must not flood the log
 
 /** Records of one thread that may wait for the main thread, which writes them. */
 export const RECORDS_WAITING_MAX = 1024;
-
-/** What takes the records, less those that nobody wants. What it throws is an uncaught exception. */
-export function wantedOf(options: {
-  readonly log?: Log | undefined;
-  readonly logLevel?: LogLevel | undefined;
-}): Log {
-  const { log = () => {}, logLevel = DEFAULT_LOG_LEVEL } = options;
-  return (record) => {
-    if (!isLogged(record.level, logLevel)) return;
-    try {
-      log(record);
-    } catch (error) {
-      reportError(error); // what is under way, as a stop, is not held up
-    }
-  };
-}
-
-/** Warns of a policy that refuses everyone. */
-export function warnIfClosed(policy: Policy, log: Log): void {
-  const message = closedWarning(policy);
-  if (message !== undefined) log({ level: "warning", event: "policy", message, fields: {} });
-}
 
 /** Says something. Fields that cost something to find are given as a function, for what is left out needs none. */
 export type Voice = (
