@@ -69,9 +69,9 @@ export function timePlot({ server }: Benches): TopLevelSpec {
   const names = { p50: "p50", p99: "p99", p999: "p99.9" } as const;
   const values: Values = server.rows.map(flat).flatMap((row) =>
     (["p50", "p99", "p999"] as const).map((key) => ({
-      mode: row["mode"] ?? "",
-      callers: row["callers"] ?? "",
-      server: row["server"] ?? "",
+      mode: row.mode,
+      callers: row.callers,
+      server: row.server,
       percentile: names[key],
       time: row[key],
     })),
