@@ -14,6 +14,7 @@ root=$PWD
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
 directory=$(mktemp -d)
 trap 'rm -rf "$directory"' EXIT
+trap 'exit 130' INT TERM HUP
 cd "$directory"
 
 say() { echo "npm-test: $*"; }

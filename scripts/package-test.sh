@@ -47,6 +47,7 @@ cleanup() {
 	rm -rf --one-file-system "$root"
 }
 trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
 mount -t tmpfs -o size=3g root "$root"
 tar -C "$root" -xf "$base"
 mount --rbind /dev "$root/dev"

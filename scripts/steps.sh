@@ -27,12 +27,12 @@ if [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null && ! unshare --user true
 	export TEST_CHROOTED=1
 fi
 
-# The tests' temporary directories go with the run, also when that is ended by Ctrl-C.
+# The tests' temporary directories go with the run, also when that is ended by Ctrl-C or timeout(1).
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/xsocket.XXXXXX")
 chmod 1777 "$TMPDIR"
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT
-trap 'exit 130' INT HUP
+trap 'exit 130' INT TERM HUP
 
 # new_logs: takes away what the run before has left.
 new_logs() {

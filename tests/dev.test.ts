@@ -158,7 +158,8 @@ test("one", async () => {
   await new Promise(() => {});
 });`;
 
-test("tests that are ended by Ctrl-C leave neither programs nor directories", async () => {
+// as by Ctrl-C, and by timeout(1)
+test.each(["SIGINT", "SIGTERM"])("tests that are ended by %s leave nothing", async (signal) => {
   using dir = tempDir();
   for (const below of ["scripts", "tests"]) mkdirSync(dir.join(below));
   for (const file of ["scripts/test.sh", "scripts/steps.sh"])
@@ -169,7 +170,7 @@ test("tests that are ended by Ctrl-C leave neither programs nor directories", as
   await using run = here.spawn(argv, { cwd: dir.path, env });
   const [, pid, made = ""] = await run.says(/^(\d+) (\S+)$/m);
   expect([existsSync(`/proc/${pid}`), existsSync(made)]).toEqual([true, true]);
-  process.kill(-run.pid, "SIGINT");
+  process.kill(-run.pid, signal);
   expect(await run.finished()).toBe(130);
   await eventually("its program to end", () => !existsSync(`/proc/${pid}`));
   expect(existsSync(made)).toBe(false);
