@@ -23,16 +23,6 @@ import { wholeNumber } from "./numbers.ts";
 import { successorAs } from "./respawn.ts";
 import { BOUND_OPTIONS, type ServeArgs } from "./serve-args.ts";
 
-type Given<Values> = { [Name in keyof Values]?: Exclude<Values[Name], undefined> };
-
-/* Leaves out what was not given, so that the server's defaults hold. */
-function given<Values extends object>(values: Values): Given<Values> {
-  const pairs = Object.entries(values).filter(([, value]) => value !== undefined);
-  const sources: object[] = [Object.fromEntries(pairs)];
-  const found: Given<Values> = Object.assign({}, ...sources); // several sources are typed any
-  return found;
-}
-
 function mapped<Value>(word: string | undefined, read: (word: string) => Value): Value | undefined {
   return word === undefined ? undefined : read(word);
 }
@@ -81,14 +71,14 @@ function identity(name: string): Identity {
 /* Rules from a file, which is read again at each reload, or from the flags. */
 function policy(args: ServeArgs): ServiceOptions["policy"] {
   const file = mapped(args.policy, userPath);
-  const flags = given({
+  const flags = {
     uids: mapped(args["allow-user"], (list) => idsOf("--allow-user", list, userId)),
     gids: mapped(args["allow-group"], (list) => idsOf("--allow-group", list, groupId)),
     socketsPerMinute: mapped(args["sockets-per-minute"], (word) =>
       wholeNumber("--sockets-per-minute", word, { least: 1, most: QUOTA_MAX }),
     ),
-  });
-  if (Object.keys(flags).length === 0) return file === undefined ? undefined : policyFile(file);
+  };
+  if (Object.values(flags).every((flag) => flag === undefined)) return mapped(file, policyFile);
   if (file === undefined) return flagPolicy(flags);
   throw new MisuseError(
     "--policy and the --allow options are two ways to say the same: put it all in the file",
@@ -105,7 +95,7 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
   const remote = args["metrics-remote"] === true;
   if (remote && args.metrics === undefined)
     throw new MisuseError("--metrics-remote says nothing alone: add --metrics ADDRESS");
-  return given({
+  return {
     address: mapped(args.address, controlSocket),
     mode: mapped(args.mode, modeBits),
     group: args.group,
@@ -123,5 +113,5 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     log: logTo(logFormat(args["log-format"])),
     logLevel: args["log-level"],
     ...bounds(args),
-  });
+  };
 }

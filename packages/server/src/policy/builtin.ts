@@ -17,7 +17,7 @@ export function abstractPolicy(uid: number): Policy {
 export interface PolicyFlags {
   readonly uids?: Rule["uids"];
   readonly gids?: Rule["gids"];
-  readonly socketsPerMinute?: number;
+  readonly socketsPerMinute?: Rule["socketsPerMinute"];
 }
 
 /** Turns the flags of a command line into rules: one for the users, one for the groups, or one for everyone. */

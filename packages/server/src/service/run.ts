@@ -16,9 +16,9 @@ import { letGoOfStart } from "./trim.ts";
 /** What a server in service is started with. */
 export interface ServiceOptions extends ServeOptions {
   /** What to become once the control socket is there: this program again, as another user. */
-  readonly successor?: Successor;
+  readonly successor?: Successor | undefined;
   /** Where to serve metrics. */
-  readonly metrics?: MetricsAddress;
+  readonly metrics?: MetricsAddress | undefined;
 }
 
 /* What was passed at start replaces the address; its permissions are for who made it to say. */
