@@ -15,6 +15,13 @@ export interface XSocketOptions extends SocketKind, Limits {
   readonly via?: string | undefined;
 }
 
+function planOf(options: XSocketOptions) {
+  refuseUnknown("get a socket", options, KEYS);
+  const kind = kindNumbers(options);
+  const { via = DEFAULT_ADDRESS } = options;
+  return { kind, deadline: new Deadline(options), via, asked: askedFor(kind) };
+}
+
 /**
  * Gets a socket of the network namespace in which the server at `via` runs, on a connection of its
  * own, without holding up the event loop. For many sockets use a {@link Session}.
@@ -26,16 +33,13 @@ export interface XSocketOptions extends SocketKind, Limits {
  * using socket = await xsocket({ via: "/run/xsocket/lan", family: 6, type: "dgram" });
  */
 export async function xsocket(options: XSocketOptions = {}): Promise<OwnedSocket> {
-  refuseUnknown("get a socket", options, KEYS);
-  const kind = kindNumbers(options);
-  const deadline = new Deadline(options);
-  const { via = DEFAULT_ADDRESS } = options;
-  const connection = await reach(via, deadline, askedFor(kind));
+  const { kind, deadline, via, asked } = planOf(options);
+  const connection = await reach(via, deadline, asked);
   try {
     send(connection, kind);
     return new OwnedSocket(await receiveLater(connection, kind, deadline), kind);
   } catch (error) {
-    throw failed(error, "ask", via, askedFor(kind));
+    throw failed(error, "ask", via, asked);
   } finally {
     loadSyscalls().close(connection);
   }
@@ -49,11 +53,8 @@ export async function xsocket(options: XSocketOptions = {}): Promise<OwnedSocket
  * using socket = xsocketSync({ via: "/run/xsocket/lan", type: "stream" });
  */
 export function xsocketSync(options: XSocketOptions = {}): OwnedSocket {
-  refuseUnknown("get a socket", options, KEYS);
-  const kind = kindNumbers(options);
-  const deadline = new Deadline(options);
-  const { via = DEFAULT_ADDRESS } = options;
-  const connection = reachSync(via, deadline.leftMs(), askedFor(kind));
+  const { kind, deadline, via, asked } = planOf(options);
+  const connection = reachSync(via, deadline.leftMs(), asked);
   try {
     send(connection, kind);
     return new OwnedSocket(
@@ -61,7 +62,7 @@ export function xsocketSync(options: XSocketOptions = {}): OwnedSocket {
       kind,
     );
   } catch (error) {
-    throw failed(error, "ask", via, askedFor(kind));
+    throw failed(error, "ask", via, asked);
   } finally {
     loadSyscalls().close(connection);
   }
