@@ -21,8 +21,11 @@ export interface ServiceOptions extends ServeOptions {
   readonly metrics?: MetricsAddress | undefined;
 }
 
+/* What serve() is started with here: somebody takes what is said. */
+type Said = ServeOptions & { readonly log: Log };
+
 /* What was passed at start replaces the address; its permissions are for who made it to say. */
-function withActivation(options: ServeOptions, activation: Activation): ServeOptions {
+function withActivation(options: Said, activation: Activation): Said {
   const { address: _address, mode: _mode, group: _group, ...rest } = options;
   return { ...rest, listenFd: activation.fd, ownsFile: activation.own };
 }
@@ -75,10 +78,10 @@ function describe(server: Server): string {
  * Looks whether new clients find the server, and whether its namespace is still the one of that name, and
  * says so the first time that it is not so.
  */
-function lookout(server: Server, log: Log | undefined): () => void {
+function lookout(server: Server, log: Log): () => void {
   const was = { address: false, namespace: false };
   const say = (event: keyof typeof was, isSo: boolean, message: string) => {
-    if (isSo && !was[event]) log?.({ level: "error", event, message, fields: {} });
+    if (isSo && !was[event]) log({ level: "error", event, message, fields: {} });
     was[event] = isSo;
   };
   return () => {
@@ -118,12 +121,7 @@ function startWatchdog(
 }
 
 /* The server as the signals see it, with a word to the manager before and after. */
-function announced(
-  server: Server,
-  notifier: Notifier,
-  look: () => void,
-  log: Log | undefined,
-): Signalled {
+function announced(server: Server, notifier: Notifier, look: () => void, log: Log): Signalled {
   return {
     closed: server.closed,
     stop() {
@@ -135,7 +133,7 @@ function announced(
       try {
         await server.reload();
         const { source, rules } = server.status().policy;
-        log?.({
+        log({
           level: "info",
           event: "reload",
           message: `reloaded: ${rules} ${rules === 1 ? "rule" : "rules"} of ${source}`,
@@ -150,12 +148,12 @@ function announced(
 }
 
 /* Bounds that were asked for and did not fit below the limit of descriptors. */
-function warnOfFitting(options: ServeOptions, { bounds }: Server): void {
+function warnOfFitting(options: Said, { bounds }: Server): void {
   for (const name of ["maxConnections", "maxInFlight"] as const) {
     const wanted = options[name] ?? 0;
     if (wanted <= bounds[name]) continue;
     const option = `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-    options.log?.({
+    options.log({
       level: "warning",
       event: "bound",
       message: `${option} is ${bounds[name]} instead of ${wanted}: raise the limit of open files for more (ulimit -n, LimitNOFILE=)`,
@@ -167,7 +165,7 @@ function warnOfFitting(options: ServeOptions, { bounds }: Server): void {
 /* Starts the server and what runs beside it; `owned` ends all of it. */
 async function start(
   sys: Syscalls,
-  options: ServeOptions,
+  options: Said,
   metrics: MetricsAddress | undefined,
   notifier: Notifier,
   owned: AsyncDisposableStack,
@@ -177,7 +175,7 @@ async function start(
   if (metrics) owned.use(await serveMetrics(server, metrics, options.log));
   const look = lookout(server, options.log);
   owned.use(startWatchdog(server, notifier, look, interval));
-  options.log?.({
+  options.log({
     level: "info",
     event: "serving",
     message: `serving at ${server.address}`,
