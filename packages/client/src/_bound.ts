@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { codeOf } from "@xsocket/xbind-native";
 import { hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
-import { misuse } from "./_options.ts";
+import { checkPort, flagOf, misuse } from "./_options.ts";
 import { literalIp, localAddresses, resolve } from "./_resolve.ts";
 import { bindTo, boundPort, setOption } from "./_socket.ts";
 import { failedCall, isDenied, pathOf, type Through } from "./_through.ts";
@@ -37,6 +37,30 @@ const EVERYWHERE: readonly IpAddress[] = [
   { family: 6, address: "::", scope: undefined },
   { family: 4, address: "0.0.0.0", scope: undefined },
 ];
+
+/**
+ * Reads what all that bind have in common.
+ *
+ * @throws {XSocketError} EINVAL
+ */
+export function bindPlan(
+  verb: string,
+  type: BindPlan["type"],
+  hostname: string | undefined,
+  port: unknown,
+  options: object,
+): BindPlan {
+  const asked = `${verb} ${hostname ?? "*"}`;
+  return {
+    type,
+    hostname,
+    port: checkPort(asked, port),
+    reuseAddr: type === "stream",
+    reusePort: flagOf(asked, options, "reusePort"),
+    ipv6Only: flagOf(asked, options, "ipv6Only"),
+    verb,
+  };
+}
 
 /** "listen at [::1]:80", for error messages. */
 export function askedOf({ verb, hostname, port }: BindPlan): string {

@@ -1,12 +1,11 @@
 import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
+import { askedOf, type BindPlan, bindPlan, type Bound, bound, boundSync } from "./_bound.ts";
 import { adoptListener, describe } from "./_bun.ts";
 import {
   BUN_BACKLOG,
   checkBacklog,
   checkHandlers,
-  checkPort,
   flagOf,
   hostOf,
   misuse,
@@ -51,21 +50,11 @@ function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   const asked = `listen at ${hostname ?? "*"}`;
   if (hostname === "") throw misuse(asked, "hostname is empty", "Leave it out for every address.");
   refuseKeys(asked, options, REFUSED);
-  const reusePort = flagOf(asked, options, "reusePort");
-  const exclusive = flagOf(asked, options, "exclusive");
-  if (exclusive && reusePort)
+  const plan = bindPlan("listen at", "stream", hostname, options.port, options);
+  if (flagOf(asked, options, "exclusive") && plan.reusePort)
     throw misuse(asked, "both exclusive and reusePort are set", "Set one of them.");
   checkBacklog(asked, options.backlog ?? BUN_BACKLOG);
-  const port = checkPort(asked, options.port);
-  return {
-    type: "stream",
-    hostname,
-    port,
-    reuseAddr: true,
-    reusePort,
-    ipv6Only: flagOf(asked, options, "ipv6Only"),
-    verb: "listen at",
-  };
+  return plan;
 }
 
 /* Of a listener that Bun has by now. */

@@ -5,7 +5,7 @@ import * as net from "node:net";
 import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
-import { askedOf, type BindPlan, bound } from "./_bound.ts";
+import { askedOf, type BindPlan, bindPlan, bound } from "./_bound.ts";
 import { adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
@@ -86,12 +86,7 @@ export async function nodeConnect(options: NodeConnectOptions): Promise<net.Sock
 }
 
 function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
-  const hostname = hostOf(verb, options) || undefined;
-  const asked = `${verb} ${hostname ?? "*"}`;
-  const port = checkPort(asked, options.port ?? 0);
-  const reusePort = flagOf(asked, options, "reusePort");
-  const ipv6Only = flagOf(asked, options, "ipv6Only");
-  return { type, hostname, port, reuseAddr: type === "stream", reusePort, ipv6Only, verb };
+  return bindPlan(verb, type, hostOf(verb, options) || undefined, options.port ?? 0, options);
 }
 
 function refuseTwice({ listening }: net.Server): void {

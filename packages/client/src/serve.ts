@@ -2,10 +2,10 @@ import { inspect } from "node:util";
 import type { Serve, Server } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
-import { askedOf, type BindPlan, type Bound, bound, boundSync } from "./_bound.ts";
+import { askedOf, type BindPlan, bindPlan, type Bound, bound, boundSync } from "./_bound.ts";
 import { describe, refusal } from "./_bun.ts";
 import { earlierServer, hotId, rememberServer } from "./_hot.ts";
-import { BUN_BACKLOG, checkBacklog, checkPort, flagOf, hostOf, refuseKeys } from "./_options.ts";
+import { BUN_BACKLOG, checkBacklog, hostOf, refuseKeys } from "./_options.ts";
 import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
 import { setOption } from "./_socket.ts";
@@ -72,10 +72,7 @@ function planOf(options: PlainOptions): BindPlan {
   const asked = `serve at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   checkBacklog(asked, options.backlog ?? BUN_BACKLOG);
-  const port = checkPort(asked, options.port ?? defaultPort());
-  const reuse = { reuseAddr: true, reusePort: flagOf(asked, options, "reusePort") };
-  const ipv6Only = flagOf(asked, options, "ipv6Only");
-  return { type: "stream", hostname, port, ...reuse, ipv6Only, verb: "serve at" };
+  return bindPlan("serve at", "stream", hostname, options.port ?? defaultPort(), options);
 }
 
 /* What makes two runs of a program mean the same server. */

@@ -1,6 +1,6 @@
 import type { udp as bun } from "bun";
 import { hostPort, type IpAddress } from "./_address.ts";
-import { type BindPlan, bound } from "./_bound.ts";
+import { type BindPlan, bindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
@@ -100,13 +100,8 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   const given = "connect" in options ? options.connect : undefined;
   const peers = given ? await peersOf(given, options, deadline) : undefined;
   const plan: DatagramPlan = {
-    type: "dgram",
-    hostname,
-    port: checkPort(asked, options.port ?? 0),
+    ...bindPlan("receive datagrams at", "dgram", hostname, options.port ?? 0, options),
     reuseAddr: flagOf(asked, options, "reuseAddr"),
-    reusePort: flagOf(asked, options, "reusePort"),
-    ipv6Only: flagOf(asked, options, "ipv6Only"),
-    verb: "receive datagrams at",
     asked,
   };
   const { socket: owned, ip, peer } = await openedToAny(plan, peers, options, deadline);
