@@ -85,10 +85,6 @@ export async function nodeConnect(options: NodeConnectOptions): Promise<net.Sock
   }
 }
 
-function planOf(options: NodeListenOptions, type: "stream" | "dgram", verb: string): BindPlan {
-  return bindPlan(verb, type, hostOf(verb, options) || undefined, options.port ?? 0, options);
-}
-
 function refuseTwice({ listening }: net.Server): void {
   if (listening)
     throw misuse("listen", "the server listens already", "Close it first, or make another one.");
@@ -180,7 +176,8 @@ export async function nodeListen<Server extends net.Server>(
   refuseTwice(server);
   refuseUnknown("listen", options, [...PLACE_KEYS, "backlog"]);
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
-  const plan = planOf(options, "stream", "listen at");
+  const host = hostOf("listen at", options) || undefined;
+  const plan = bindPlan("listen at", "stream", host, options.port ?? 0, options);
   const { socket: owned } = await bound(plan, options);
   using socket = owned;
   const setBacklog = (fd: number): void =>
@@ -218,8 +215,11 @@ export async function nodeBind(
   const by = madeWith(socket);
   const { reusePort = by.reusePort, ipv6Only = by.ipv6Only } = options;
   const reuseAddr = flagOf("bind", { reuseAddr: options.reuseAddr ?? by.reuseAddr }, "reuseAddr");
-  const place = { ...options, host, reusePort, ipv6Only };
-  const plan = { ...planOf(place, "dgram", "receive datagrams at"), reuseAddr };
+  const shared = { reusePort, ipv6Only };
+  const plan = {
+    ...bindPlan("receive datagrams at", "dgram", host, options.port ?? 0, shared),
+    reuseAddr,
+  };
   const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
   using made = owned;
   const start = (fd: number): void => void socket.bind(adoptable(fd));
