@@ -15,7 +15,7 @@ static int64_t now_ms(void)
 
 struct deadline deadline_in(int wait_ms)
 {
-	return (struct deadline){wait_ms < 0 ? INT64_MAX : now_ms() + wait_ms};
+	return (struct deadline){now_ms() + wait_ms};
 }
 
 /* Decimal digits alone: strtol depends on the locale and is not async-signal-safe. */
@@ -43,12 +43,7 @@ int deadline_default_ms(void)
 
 int deadline_left_ms(const struct deadline *deadline)
 {
-	int64_t left;
+	const int64_t left = deadline->at_ms - now_ms();
 
-	if (deadline->at_ms == INT64_MAX)
-		return -1;
-	left = deadline->at_ms - now_ms();
-	if (left <= 0)
-		return 0;
-	return left > INT_MAX ? INT_MAX : (int)left;
+	return left > 0 ? (int)left : 0;
 }

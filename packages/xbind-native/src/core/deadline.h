@@ -8,10 +8,10 @@
 #define HANDOVER_WAIT_MS 5000 /* milliseconds; XSOCKET_TIMEOUT_MS overrides */
 
 struct deadline {
-	int64_t at_ms; /* monotonic clock, milliseconds; INT64_MAX for none */
+	int64_t at_ms; /* monotonic clock, milliseconds */
 };
 
-/* A deadline wait_ms milliseconds from now; -1 for none. */
+/* A deadline wait_ms milliseconds from now. */
 struct deadline deadline_in(int wait_ms);
 
 /* The time that xsocket() may take: XSOCKET_TIMEOUT_MS (1 to INT_MAX), else HANDOVER_WAIT_MS. */
@@ -20,7 +20,7 @@ int deadline_default_ms(void);
 /* A time in milliseconds as XSOCKET_TIMEOUT_MS has it. Return: 0 for text that is none. */
 int deadline_parse_ms(const char *text);
 
-/* Milliseconds left, 0 when it is over, -1 for no limit: what poll(2) takes. */
+/* Milliseconds left, 0 when it is over: what poll(2) takes. */
 int deadline_left_ms(const struct deadline *deadline);
 
 #endif

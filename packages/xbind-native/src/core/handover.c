@@ -46,7 +46,7 @@ static int connect_waiting(int fd, const struct address *address, const struct d
 
 		if (left == 0)
 			return -ETIMEDOUT;
-		rc = set_send_wait(fd, left < 0 ? 0 : left); /* 0 is no limit there */
+		rc = set_send_wait(fd, left);
 		if (rc == 0)
 			rc = sys_connect(fd, &address->sun, address->len);
 	} while (rc == -EINTR);

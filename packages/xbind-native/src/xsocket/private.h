@@ -115,8 +115,8 @@ int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid, const uns
                 unsigned group_count, char *argv, unsigned argv_len, char *env, unsigned env_len);
 
 /*
- * handover.h, with the address as text and the deadline as a time. type may hold SOCK_CLOEXEC.
- * xs1_handover_receive with 0 ms is handover_take().
+ * handover.h, with the address as text and the deadline as a time, which has a limit here. type may
+ * hold SOCK_CLOEXEC. xs1_handover_receive with 0 ms is handover_take().
  */
 int xs1_handover(const char *path, int domain, int type, int protocol, int wait_ms);
 int xs1_handover_connect(const char *path, int wait_ms);
