@@ -19,10 +19,10 @@
 
 static void forget_row(socket_key key, int row)
 {
-	const size_t at = optrecord_find(key, row);
+	struct optrecord *record = optrecord_find(key, row);
 
-	if (at != OPTLOG_RECORDS)
-		optrecord_forget(at);
+	if (record)
+		optrecord_forget(record);
 }
 
 static void add_program(int fd, socket_key key, int row, const void *value)
@@ -65,13 +65,11 @@ static bool spreads_connections(const struct optrecord *record)
  * The latest record about a group, if it is of this row, else NULL. What an earlier one has set may
  * have been changed since.
  */
-static struct optrecord *last_of_group(socket_key key, const struct group *group, int row,
-                                       size_t *ret_at)
+static struct optrecord *last_of_group(socket_key key, const struct group *group, int row)
 {
-	*ret_at = optrecord_find_group(key, group, UINT64_MAX);
-	if (*ret_at == OPTLOG_RECORDS || optrecord_at(*ret_at)->row != row)
-		return NULL;
-	return optrecord_at(*ret_at);
+	struct optrecord *last = optrecord_find_group(key, group, UINT64_MAX);
+
+	return last && last->row == row ? last : NULL;
 }
 
 /*
@@ -82,30 +80,25 @@ static struct optrecord *last_of_group(socket_key key, const struct group *group
 static bool can_cancel(socket_key key, const struct group *group, struct optrecord *record)
 {
 	struct optrecord *before;
-	size_t at;
 
 	if (!group_joins_source(record->row))
 		return true;
-	at = optrecord_find_group(key, group, record->order);
-	if (at == OPTLOG_RECORDS)
-		return true;
-	before = optrecord_at(at);
-	return before->row == record->row &&
-	       group_is_same_interface(record->row, optrecord_bytes(before),
-	                               optrecord_bytes(record));
+	before = optrecord_find_group(key, group, record->order);
+	return !before || (before->row == record->row &&
+	                   group_is_same_interface(record->row, optrecord_bytes(before),
+	                                           optrecord_bytes(record)));
 }
 
 /* Drops the join just before a leave, so that repeating both does not fill the table. */
 static bool cancel(socket_key key, int undone, const struct group *group, const void *value,
                    size_t len)
 {
-	size_t at;
-	struct optrecord *record = last_of_group(key, group, undone, &at);
+	struct optrecord *record = last_of_group(key, group, undone);
 
 	if (!record || record->len != len || memcmp(optrecord_bytes(record), value, len) != 0 ||
 	    !can_cancel(key, group, record))
 		return false;
-	optrecord_forget(at);
+	optrecord_forget(record);
 	return true;
 }
 
@@ -128,13 +121,12 @@ static void note_each(int fd, socket_key key, int row, const void *value, size_t
 {
 	struct group group;
 	struct optrecord *last;
-	size_t at;
 
 	if (group_of(row, value, len, &group)) {
-		last = last_of_group(key, &group, row, &at);
+		last = last_of_group(key, &group, row);
 		if (last && group_replaces(row) &&
 		    group_is_same_interface(row, optrecord_bytes(last), value))
-			optrecord_forget(at);
+			optrecord_forget(last);
 	}
 	optrecord_add(fd, key, row, value, len);
 }
@@ -252,16 +244,16 @@ static int replay_one(struct optrecord *record, int to)
 static int replay_next(socket_key key, int old, int to, uint64_t *order)
 {
 	struct lock_turn turn = optrecord_enter();
-	size_t at = turn.held ? optrecord_next(key, *order) : OPTLOG_RECORDS;
+	const struct optrecord *next = turn.held ? optrecord_next(key, *order) : NULL;
 	int rc = turn.held ? OPTLOG_E_END : -EAGAIN;
 	struct optrecord record;
 	bool is_copy;
 
-	if (at == OPTLOG_RECORDS) {
+	if (!next) {
 		lock_leave(&turn);
 		return rc;
 	}
-	record = *optrecord_at(at);
+	record = *next;
 	is_copy = record.program < 0 && optrecord_bytes(&record) == record.bytes;
 	if (is_copy)
 		lock_leave(&turn);
@@ -293,7 +285,7 @@ int optlog_replay(socket_key key, int old, int to)
 bool optlog_has(socket_key key, int row)
 {
 	const struct lock_turn turn = optrecord_enter();
-	const bool has = turn.held && optrecord_find(key, row) != OPTLOG_RECORDS;
+	const bool has = turn.held && optrecord_find(key, row);
 
 	lock_leave(&turn);
 	return has;
@@ -302,14 +294,10 @@ bool optlog_has(socket_key key, int row)
 int optlog_replay_filter(socket_key key, int to)
 {
 	struct lock_turn turn = optrecord_enter();
-	int rc = -EACCES;
+	struct optrecord *record =
+	    turn.held ? optrecord_find(key, option_find(SOL_SOCKET, SO_ATTACH_BPF)) : NULL;
+	const int rc = record ? set_again(record, to) : -EACCES;
 
-	if (turn.held) {
-		size_t at = optrecord_find(key, option_find(SOL_SOCKET, SO_ATTACH_BPF));
-
-		if (at != OPTLOG_RECORDS)
-			rc = set_again(optrecord_at(at), to);
-	}
 	lock_leave(&turn);
 	return rc;
 }

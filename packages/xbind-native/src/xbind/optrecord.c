@@ -115,28 +115,26 @@ bool optrecord_has_program(const struct optrecord *record)
 	return record->program >= 0 && program_id(record->program) == record->program_id;
 }
 
-void optrecord_forget(size_t at)
+void optrecord_forget(struct optrecord *record)
 {
-	struct optrecord *record = &records[at];
-
 	if (record->program >= 0)
 		program_count--;
 	if (optrecord_has_program(record))
 		sys_close(record->program);
 	if (record->large != NOWHERE)
 		large_taken[record->large] = false;
-	keys[at] = KEY_NONE;
+	keys[record - records] = KEY_NONE;
 	while (used > 0 && keys[used - 1] == KEY_NONE)
 		used--;
 }
 
-size_t optrecord_find(socket_key key, int row)
+struct optrecord *optrecord_find(socket_key key, int row)
 {
 	for (size_t i = 0; i < used; i++) {
 		if (keys[i] == key && records[i].row == row)
-			return i;
+			return &records[i];
 	}
-	return OPTLOG_RECORDS;
+	return NULL;
 }
 
 static bool is_about(struct optrecord *record, const struct group *group)
@@ -147,15 +145,15 @@ static bool is_about(struct optrecord *record, const struct group *group)
 	       group_is_same(&own, group);
 }
 
-size_t optrecord_find_group(socket_key key, const struct group *group, uint64_t before)
+struct optrecord *optrecord_find_group(socket_key key, const struct group *group, uint64_t before)
 {
-	size_t best = OPTLOG_RECORDS;
+	struct optrecord *best = NULL;
 
 	for (size_t i = 0; i < used; i++) {
 		if (keys[i] != key || records[i].order >= before || !is_about(&records[i], group))
 			continue;
-		if (best == OPTLOG_RECORDS || records[i].order > records[best].order)
-			best = i;
+		if (!best || records[i].order > best->order)
+			best = &records[i];
 	}
 	return best;
 }
@@ -205,7 +203,7 @@ static void sweep(void)
 			over = keys[i] != KEY_NONE && is_over(records[i].fd);
 		key = keys[i];
 		if (over)
-			optrecord_forget(i);
+			optrecord_forget(&records[i]);
 	}
 }
 
@@ -306,19 +304,14 @@ bool optrecord_any(void)
 	return used > 0;
 }
 
-struct optrecord *optrecord_at(size_t at)
+struct optrecord *optrecord_next(socket_key key, uint64_t order)
 {
-	return &records[at];
-}
-
-size_t optrecord_next(socket_key key, uint64_t order)
-{
-	size_t best = OPTLOG_RECORDS;
+	struct optrecord *best = NULL;
 
 	for (size_t i = 0; i < used; i++) {
 		if (keys[i] == key && records[i].order > order &&
-		    (best == OPTLOG_RECORDS || records[i].order < records[best].order))
-			best = i;
+		    (!best || records[i].order < best->order))
+			best = &records[i];
 	}
 	return best;
 }
@@ -327,6 +320,6 @@ void optrecord_forget_if(socket_key key, bool (*is_one)(const struct optrecord *
 {
 	for (size_t i = used; i-- > 0;) {
 		if (keys[i] == key && is_one(&records[i]))
-			optrecord_forget(i);
+			optrecord_forget(&records[i]);
 	}
 }

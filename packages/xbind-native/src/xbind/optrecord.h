@@ -48,22 +48,20 @@ void optrecord_add_program(int fd, socket_key key, int row, int program);
 /* Is that copy still open, and not another file by now? */
 bool optrecord_has_program(const struct optrecord *record);
 
-struct optrecord *optrecord_at(size_t at);
-
 /* Where its value is. */
 uint8_t *optrecord_bytes(struct optrecord *record);
 
-/* A record of this row, or OPTLOG_RECORDS. */
-size_t optrecord_find(socket_key key, int row);
+/* A record of this row, or NULL. */
+struct optrecord *optrecord_find(socket_key key, int row);
 
-/* The socket's latest record about this group with an order below before, or OPTLOG_RECORDS. */
-size_t optrecord_find_group(socket_key key, const struct group *group, uint64_t before);
+/* The socket's latest record about this group with an order below before, or NULL. */
+struct optrecord *optrecord_find_group(socket_key key, const struct group *group, uint64_t before);
 
-/* The socket's first record with an order above this one, or OPTLOG_RECORDS. */
-size_t optrecord_next(socket_key key, uint64_t order);
+/* The socket's first record with an order above this one, or NULL. */
+struct optrecord *optrecord_next(socket_key key, uint64_t order);
 
 /* Drops one record. */
-void optrecord_forget(size_t at);
+void optrecord_forget(struct optrecord *record);
 
 /* Drops the socket's records for which is_one() is true. */
 void optrecord_forget_if(socket_key key, bool (*is_one)(const struct optrecord *record));
