@@ -33,8 +33,8 @@ static void *wait_for_it(void *unused)
  */
 static int waits(socket_key key, socket_key second, int longest_ms)
 {
-	const struct claim claim = claim_take(key);
-	struct claim inner = {NULL};
+	const struct lock_turn claim = claim_take(key);
+	struct lock_turn inner = {0};
 	pthread_t thread;
 	int waiting;
 
@@ -84,7 +84,7 @@ static void test_number(void)
 static void test_has_run(void)
 {
 	const struct claim_mark before = claim_mark();
-	struct claim claim;
+	struct lock_turn claim;
 
 	CHECK(!claim_has_run(before));
 	claim = claim_take(1);

@@ -4,8 +4,6 @@
 #include "xbind/moved.h"
 #include "xbind/swap.h"
 
-#include <stddef.h>
-
 static _Atomic int slots[CLAIM_SLOTS];
 static _Atomic socket_key swapped[CLAIM_SLOTS]; /* the socket of whoever has the slot, or had it */
 static _Atomic int numbers[CLAIM_SLOTS];
@@ -16,16 +14,20 @@ static _Atomic int *slot_of(socket_key key)
 	return &slots[key % CLAIM_SLOTS];
 }
 
-struct claim claim_take(socket_key key)
+struct lock_turn claim_take(socket_key key)
 {
-	struct claim claim = {slot_of(key)};
+	const struct lock_turn claim = lock_enter(slot_of(key), SWAP_LONGEST_MS);
 
 	atomic_fetch_add(&begun, 1);
-	if (lock_take(claim.slot, SWAP_LONGEST_MS))
+	if (claim.held)
 		atomic_store(&swapped[key % CLAIM_SLOTS], key);
-	else
-		claim.slot = NULL;
 	return claim;
+}
+
+void claim_end(const struct lock_turn *claim)
+{
+	atomic_fetch_add(&ended, 1);
+	lock_leave(claim);
 }
 
 static _Atomic int *slot_of_number(int fd)
@@ -36,13 +38,6 @@ static _Atomic int *slot_of_number(int fd)
 struct lock_turn claim_number(int fd)
 {
 	return lock_enter(slot_of_number(fd), SWAP_LONGEST_MS);
-}
-
-void claim_end(const struct claim *claim)
-{
-	if (claim->slot)
-		lock_give(claim->slot);
-	atomic_fetch_add(&ended, 1);
 }
 
 struct claim_mark claim_mark(void)

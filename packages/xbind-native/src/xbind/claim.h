@@ -11,23 +11,22 @@
 
 #define CLAIM_SLOTS 256 /* sockets, or numbers, with the same remainder take turns */
 
-struct claim {
-	_Atomic int *slot; /* NULL for a thread that goes on without the claim */
-};
-
 /**
  * claim_take() - wait until no other thread is swapping this socket, under whatever number
  * @key: the socket's
+ *
+ * No handler runs until claim_end(): it could leave the swap by siglongjmp(3), with the claim and
+ * what is open, or begin a second one for which another thread's handler waits.
  *
  * A thread never waits for itself: a library that calls bind from within a swap, or a handler of
  * a fault that does, goes on without a claim, and so does a thread that has waited longer than any
  * swap takes. So a claim only orders threads; what must not go wrong is checked again before
  * the exchange.
  */
-struct claim claim_take(socket_key key);
+struct lock_turn claim_take(socket_key key);
 
 /* The swap is over. */
-void claim_end(const struct claim *claim);
+void claim_end(const struct lock_turn *claim);
 
 /*
  * The same for the moment in which another socket takes a number, until lock_leave(). Within it

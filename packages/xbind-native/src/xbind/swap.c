@@ -5,8 +5,8 @@
  * How it works: everything that can fail comes first and happens to the new socket alone. Only
  * after the program's call has succeeded there does the new socket take the old one's number.
  *
- *   swap_socket()        signals are handled when it is over, as the kernel does at a bind(2)
- *   swap_in_turn()       one swap of a socket at a time (claim.h); one that has moved stays
+ *   swap_socket()        one swap of a socket at a time (claim.h); one that has moved stays.
+ *                        Signals are handled when it is over, as the kernel does at a bind(2)
  *     target_socket()      the server is asked; while it makes the new socket, which takes about as
  *                          long, the old one's options are looked at (survey.h)
  *     carry_options()      they are set on the new socket
@@ -309,9 +309,9 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	return 0;
 }
 
-static int swap_in_turn(int fd, const struct kind *kind, const struct swap_call *call)
+int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 {
-	const struct claim claim = claim_take(key_of(fd));
+	const struct lock_turn claim = claim_take(key_of(fd));
 	const socket_key key = key_of(fd); /* whoever had the claim may have moved it */
 	int rc = SWAP_E_LEAVE;
 
@@ -324,16 +324,5 @@ static int swap_in_turn(int fd, const struct kind *kind, const struct swap_call 
 		rc = moved_is(key) ? call_again(fd, kind, call) : swap_claimed(fd, kind, call, key);
 	}
 	claim_end(&claim);
-	return rc;
-}
-
-/* A handler within a swap could leave it by siglongjmp(3), with the claim and what is open, or
- * begin a second one for which another thread's handler waits. */
-int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
-{
-	const uint64_t signals = sys_block_handlers();
-	const int rc = swap_in_turn(fd, kind, call);
-
-	sys_restore_signals(signals);
 	return rc;
 }
