@@ -19,11 +19,11 @@ static void note(int set, int operation, int fd, uint64_t data)
 
 static void check(int set, int fd, uint64_t data)
 {
-	struct epoll_registration found;
+	struct epoll_event found;
 
 	CHECK(epollrecord_find(set, fd, &found));
 	CHECK_EQ(found.events, EPOLLIN | EPOLLERR | EPOLLHUP); /* as /proc would tell them */
-	CHECK_EQ(found.data, data);
+	CHECK_EQ(found.data.u64, data);
 }
 
 /* Sets that would have the same place have one each, while there are some. */
@@ -43,7 +43,7 @@ static void test_changed(void)
 
 static void test_other_number(void)
 {
-	struct epoll_registration found;
+	struct epoll_event found;
 
 	CHECK(!epollrecord_find(SETS, FD + EPOLLRECORD_FDS, &found));
 	CHECK(!epollrecord_find(SETS + 1, FD, &found));
@@ -51,7 +51,7 @@ static void test_other_number(void)
 
 static void test_deleted(void)
 {
-	struct epoll_registration found;
+	struct epoll_event found;
 
 	note(SETS, EPOLL_CTL_DEL, FD, 0);
 	CHECK(!epollrecord_find(SETS, FD, &found));

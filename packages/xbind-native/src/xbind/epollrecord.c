@@ -113,16 +113,16 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 	store(&record->set, (uint32_t)set + 1);
 }
 
-bool epollrecord_find(int set, int fd, struct epoll_registration *ret)
+bool epollrecord_find(int set, int fd, struct epoll_event *ret)
 {
 	const struct record *record = find(set, fd);
-	struct epoll_registration found;
+	struct epoll_event found;
 
 	if (!record)
 		return false;
 	found.events = load(&record->events) | EPOLLERR | EPOLLHUP; /* which the kernel adds */
-	found.data = (uint64_t)load(&record->data_high) << 32;
-	found.data |= load(&record->data_low);
+	found.data.u64 = (uint64_t)load(&record->data_high) << 32;
+	found.data.u64 |= load(&record->data_low);
 	if (!is_of(record, set, fd))
 		return false;
 	*ret = found;

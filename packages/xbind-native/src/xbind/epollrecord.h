@@ -40,12 +40,6 @@
 
 struct epoll_event;
 
-/* One registration in an epoll set, as epoll_ctl(2) was given it. */
-struct epoll_registration {
-	uint32_t events;
-	uint64_t data;
-};
-
 /**
  * epollrecord_note() - remember an epoll_ctl(2) that has succeeded
  * @set:       the epoll set
@@ -59,7 +53,7 @@ void epollrecord_note(int set, int operation, int fd, const struct epoll_event *
 
 /* Return: whether there is a record, under this number of the set; ret is written only then. One
  * under another number may be older than the set, and wrong data are worse than none. */
-bool epollrecord_find(int set, int fd, struct epoll_registration *ret);
+bool epollrecord_find(int set, int fd, struct epoll_event *ret);
 
 /* Return: whether there is a record to park. There is none when epoll_ctl(2) was called past the
  * library; the next call would be, too, and not find what is parked. */

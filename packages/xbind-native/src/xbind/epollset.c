@@ -169,8 +169,7 @@ static int holds(int set, int fd)
 }
 
 /* Return: 0, -ESRCH when it is not in the set, else why nobody can tell. */
-static int look_up(int set, int fd, const struct sys_identity *identity,
-                   struct epoll_registration *ret)
+static int look_up(int set, int fd, const struct sys_identity *identity, struct epoll_event *ret)
 {
 	int held = holds(set, fd);
 	int rc = held == 0 ? -ESRCH : procfs_registration(set, fd, identity->inode, ret);
@@ -190,7 +189,7 @@ static int look_up(int set, int fd, const struct sys_identity *identity,
 static int detach_from(int set, int fd, const struct sys_identity *identity,
                        struct epollset_move *move)
 {
-	struct epoll_registration found;
+	struct epoll_event found;
 	int rc = look_up(set, fd, identity, &found);
 
 	if (rc == -ESRCH)
@@ -207,8 +206,7 @@ static int detach_from(int set, int fd, const struct sys_identity *identity,
 	if (rc < 0)
 		return is_gone(rc) ? 0 : rc;
 	move->entries[move->count].set = set;
-	move->entries[move->count].events = found.events;
-	move->entries[move->count].data = found.data;
+	move->entries[move->count].event = found;
 	move->count++;
 	return 0;
 }
@@ -266,10 +264,7 @@ void epollset_attach(int fd, const struct epollset_move *move)
 {
 	epollrecord_follow(fd, move->inode);
 	for (size_t i = 0; i < move->count; i++) {
-		struct epoll_event event = {
-		    .events = move->entries[i].events,
-		    .data.u64 = move->entries[i].data,
-		};
+		struct epoll_event event = move->entries[i].event;
 		int set = move->entries[i].set, rc;
 
 		if (has_fired(event.events) && epollrecord_park(set, fd))

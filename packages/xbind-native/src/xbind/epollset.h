@@ -14,6 +14,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 
 #define EPOLLSET_MOVE_MAX 64 /* registrations of one descriptor, each in a set of its own */
 
@@ -22,8 +23,7 @@ struct epollset_move {
 	size_t count;
 	struct {
 		int set;
-		uint32_t events;
-		uint64_t data;
+		struct epoll_event event;
 	} entries[EPOLLSET_MOVE_MAX];
 };
 

@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #define THREAD_SELF     "/proc/thread-self/"
 #define CHUNK_BYTES     1024 /* a small stack may be all that there is */
@@ -106,8 +107,7 @@ static int open_fdinfo(int fd)
 }
 
 /* "tfd:        5 events:       19 data:                5  pos:0 ino:2fb6 sdev:8" */
-static bool parse_registration(const char *line, int fd, uint64_t inode,
-                               struct epoll_registration *ret)
+static bool parse_registration(const char *line, int fd, uint64_t inode, struct epoll_event *ret)
 {
 	uint64_t tfd, events, data, ino;
 
@@ -117,11 +117,11 @@ static bool parse_registration(const char *line, int fd, uint64_t inode,
 		return false;
 	if (inode != 0 && field(line, "ino:", 16, &ino) && ino != inode)
 		return false;
-	*ret = (struct epoll_registration){(uint32_t)events, data};
+	*ret = (struct epoll_event){.events = (uint32_t)events, .data.u64 = data};
 	return true;
 }
 
-int procfs_registration(int set, int fd, uint64_t inode, struct epoll_registration *ret)
+int procfs_registration(int set, int fd, uint64_t inode, struct epoll_event *ret)
 {
 	CLEANUP_CLOSE int file = open_fdinfo(set);
 	struct reader reader = {.fd = file};

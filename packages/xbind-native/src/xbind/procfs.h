@@ -3,9 +3,9 @@
 #ifndef XBIND_PROCFS_H
 #define XBIND_PROCFS_H
 
-#include "xbind/epollrecord.h"
-
 #include <stdint.h>
+
+struct epoll_event;
 
 /**
  * procfs_registration() - look a descriptor up in an epoll set
@@ -16,7 +16,7 @@
  *
  * Return: 0, -ESRCH when the set does not hold it, else what open(2) and read(2) gave.
  */
-int procfs_registration(int set, int fd, uint64_t inode, struct epoll_registration *ret);
+int procfs_registration(int set, int fd, uint64_t inode, struct epoll_event *ret);
 
 /* One more than the highest number that a descriptor of this thread can have, or -errno. */
 int procfs_fd_end(void);
