@@ -35,8 +35,8 @@
 
 static _Atomic uint32_t known[FOLLOWED_FDS / WORD_BITS];
 static _Atomic int known_end; /* one more than the highest number that was ever known */
-static _Atomic bool looked_around;
-static _Atomic unsigned lost;   /* sets that are gone from their numbers, perhaps to other ones */
+/* Sets that are gone from their numbers, perhaps to other ones, and those from before the start. */
+static _Atomic unsigned lost = 1;
 static _Atomic unsigned looked; /* what lost was when the last look around began that is over */
 
 static uint32_t bit_of(int set)
@@ -116,14 +116,16 @@ static void look_at(int fd, int probe)
 		epollset_know(fd);
 }
 
-static void look_around(void)
+void epollset_load(void)
 {
 	CLEANUP_CLOSE int probe = sys_epoll_create1(EPOLL_CLOEXEC);
+	const unsigned before = lost;
 
 	if (procfs_each_fd(look_at, probe) < 0) {
 		for (int fd = 0; fd < INHERITED_FDS; fd++)
 			look_at(fd, probe);
 	}
+	looked = before; /* not earlier: until the look is over, others have to look themselves */
 }
 
 /* Does the error say that the socket is not in the set, or that the set is closed by now? */
@@ -211,12 +213,6 @@ static int detach_from(int set, int fd, const struct sys_identity *identity,
 	return 0;
 }
 
-void epollset_load(void)
-{
-	if (!atomic_exchange(&looked_around, true))
-		look_around();
-}
-
 static int detach_from_known(int fd, const struct sys_identity *identity, struct epollset_move *ret)
 {
 	for (int set = next_known(0); set >= 0; set = next_known(set + 1)) {
@@ -232,19 +228,16 @@ static int detach_from_known(int fd, const struct sys_identity *identity, struct
 
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret)
 {
-	unsigned before, now;
+	/* A look that ends later may find sets that we have gone past by then. */
+	const unsigned before = looked;
 	int rc;
 
-	epollset_load();
-	before = looked; /* a look that ends later may find sets that we have gone past by then */
 	ret->inode = identity->inode;
 	ret->count = 0;
 	rc = detach_from_known(fd, identity, ret);
-	now = lost;
-	if (rc < 0 || now == before)
+	if (rc < 0 || lost == before)
 		return rc;
-	look_around(); /* a set may live on as a copy that was made by dup(2) */
-	looked = now;  /* not before: until this look is over, others have to look themselves */
+	epollset_load(); /* a set may live on as a copy that was made by dup(2) */
 	return detach_from_known(fd, identity, ret);
 }
 
