@@ -152,6 +152,18 @@ bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port)
 	return true;
 }
 
+bool config_lists(uint16_t first, uint16_t last)
+{
+	uint16_t published;
+
+	for (uint32_t port = first; port <= last; port++) {
+		if (config_match(CONFIG_TCP, (uint16_t)port, &published) ||
+		    config_match(CONFIG_UDP, (uint16_t)port, &published))
+			return true;
+	}
+	return false;
+}
+
 /* Is there a word for every port of a protocol; with CONFIG_PROTOS, one that lists a port at all?
  */
 static bool list_has(enum config_proto every)

@@ -34,6 +34,9 @@ bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port);
  */
 bool config_all(enum config_proto proto);
 
+/* Is one of the ports from first to last listed, for whichever protocol? */
+bool config_lists(uint16_t first, uint16_t last);
+
 /* Is any port listed at all? If not, the library has nothing to do. */
 bool config_any(void);
 

@@ -52,7 +52,10 @@ static inline int hook_result(int rc)
  */
 int decide_bind(int fd, const void *addr, socklen_t len);
 
-/* The same for listen(2) of a socket that was never bound. */
+/* bind(2) as the hook does it. Return: 0 or -errno. */
+int follow_bind(int fd, const void *addr, socklen_t len);
+
+/* decide_bind() for listen(2) of a socket that was never bound. */
 int decide_listen(int fd, int backlog);
 
 #endif

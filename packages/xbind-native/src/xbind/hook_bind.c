@@ -38,14 +38,6 @@ static bool fits_domain(const union inet_addr *addr, socklen_t len, int domain)
 	return family == AF_INET || family == AF_UNSPEC;
 }
 
-static bool is_listed(uint16_t port)
-{
-	uint16_t published;
-
-	return config_match(CONFIG_TCP, port, &published) ||
-	       config_match(CONFIG_UDP, port, &published);
-}
-
 static int leave(int fd, int port, const char *why)
 {
 	log_left(fd, port, why);
@@ -69,7 +61,7 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 	if (addr.any.sa_family != AF_INET && addr.any.sa_family != AF_INET6 &&
 	    addr.any.sa_family != AF_UNSPEC)
 		return leave(fd, -1, "no IPv4 or IPv6 address");
-	if (!is_listed(call.port))
+	if (!config_lists(call.port, call.port))
 		return leave(fd, call.port, "the port is not listed");
 	rc = kind_read(fd, &kind);
 	if (rc < 0) {
@@ -86,11 +78,14 @@ int decide_bind(int fd, const void *application_addr, socklen_t len)
 	return swap_socket(fd, &kind, &call);
 }
 
-EXPORT int hook_bind(int fd, const void *addr, socklen_t len)
+int follow_bind(int fd, const void *addr, socklen_t len)
 {
 	int rc = decide_bind(fd, addr, len);
 
-	if (rc == SWAP_E_LEAVE)
-		rc = real_bind(fd, addr, len);
-	return hook_result(rc);
+	return rc == SWAP_E_LEAVE ? real_bind(fd, addr, len) : rc;
+}
+
+EXPORT int hook_bind(int fd, const void *addr, socklen_t len)
+{
+	return hook_result(follow_bind(fd, addr, len));
 }

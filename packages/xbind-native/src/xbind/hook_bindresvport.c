@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_bindresvport.c - bindresvport(3), whose bind inside libc no hook sees */
+/*
+ * hook_bindresvport.c - bindresvport(3), whose bind inside libc no hook sees
+ *
+ * So while a reserved port is listed the library takes its place and looks for a free one itself.
+ */
 #include "core/sys.h"
 #include "core/visibility.h"
+#include "xbind/config.h"
 #include "xbind/hook.h"
 #include "xbind/lock.h"
 #include "xbind/options.h"
 #include "xbind/real.h"
-#include "xbind/reserved.h"
 #include "xbind/swap.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+
+/* The ports that libc's uses, those from 600 on first. */
+#define LOWEST  512
+#define START   600
+#define HIGHEST (IPPORT_RESERVED - 1)
 
 /* Tries the ports from first to last once each. Return: 0 or -errno, -EADDRINUSE. */
 static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned last)
@@ -26,7 +35,7 @@ static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned 
 
 	for (unsigned i = 0; rc == -EADDRINUSE && i < count; i++) {
 		addr->sin_port = htons((uint16_t)(first + (self + tried++) % count));
-		rc = reserved_try(fd, addr, sizeof(*addr));
+		rc = follow_bind(fd, addr, sizeof(*addr));
 	}
 	return rc;
 }
@@ -45,14 +54,14 @@ static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 	struct lock_turn turn;
 	int rc;
 
-	if (!reserved_is_listed() || !is_for_libc(fd, addr))
+	if (!config_lists(LOWEST, HIGHEST) || !is_for_libc(fd, addr))
 		return real_bindresvport(fd, addr);
 	if (!addr)
 		addr = &any;
 	turn = lock_enter(&holder, SWAP_LONGEST_MS);
-	rc = try_ports(fd, addr, RESERVED_START, RESERVED_LAST);
+	rc = try_ports(fd, addr, START, HIGHEST);
 	if (rc == -EADDRINUSE)
-		rc = try_ports(fd, addr, RESERVED_FIRST, RESERVED_START - 1);
+		rc = try_ports(fd, addr, LOWEST, START - 1);
 	lock_leave(&turn);
 	return rc;
 }
