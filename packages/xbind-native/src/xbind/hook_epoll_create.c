@@ -6,16 +6,11 @@
 #include "xbind/hook.h"
 #include "xbind/real.h"
 
-static int follow_epoll_create(int size)
+EXPORT int hook_epoll_create(int size)
 {
 	int set = real_epoll_create(size);
 
 	if (set >= 0 && config_any())
 		epollset_new(set);
-	return set;
-}
-
-EXPORT int hook_epoll_create(int size)
-{
-	return hook_result(follow_epoll_create(size));
+	return hook_result(set);
 }

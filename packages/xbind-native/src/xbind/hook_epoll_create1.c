@@ -6,16 +6,11 @@
 #include "xbind/hook.h"
 #include "xbind/real.h"
 
-static int follow_epoll_create1(int flags)
+EXPORT int hook_epoll_create1(int flags)
 {
 	int set = real_epoll_create1(flags);
 
 	if (set >= 0 && config_any())
 		epollset_new(set);
-	return set;
-}
-
-EXPORT int hook_epoll_create1(int flags)
-{
-	return hook_result(follow_epoll_create1(flags));
+	return hook_result(set);
 }
