@@ -40,7 +40,7 @@ static void body_log(void)
 	log_left(5, 53, "the port is not listed");
 	log_left(6, -1, "not an IPv4 or IPv6 socket");
 	log_failed(7, CONFIG_TCP, 80, 80, "connect", -ECONNREFUSED);
-	log_failed(7, CONFIG_UDP, 80, 80, "connect", 4000);
+	log_failed(7, CONFIG_UDP, 80, 80, "connect", -4000);
 	log_failed(7, CONFIG_TCP, 8080, 80, "bind", -EACCES);
 	log_lost(8, "epoll", -ENOSYS);
 	log_option_lost(8, 6, 13, -EPERM);

@@ -71,7 +71,7 @@ static const struct {
 
 void line_error(struct line *line, int error)
 {
-	int number = error < 0 ? -error : error;
+	const int number = -error;
 
 	put(line, ' ');
 	for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++) {

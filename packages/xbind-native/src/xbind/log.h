@@ -26,7 +26,7 @@ void log_moved(int fd, int new_fd, enum config_proto proto, uint16_t port, uint1
 void log_left(int fd, int port, const char *why);
 
 /* Nothing was changed, bind failed. Ports as for log_moved(); what: the step, as "connect"; error:
- * -errno or errno. */
+ * -errno. */
 void log_failed(int fd, enum config_proto proto, uint16_t port, uint16_t published,
                 const char *what, int error);
 
