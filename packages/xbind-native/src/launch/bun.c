@@ -55,18 +55,12 @@ static bool runnable(const char *path)
 	return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-/* The runtime in the DIRECTORY of that length. */
+/* The runtime in the DIRECTORY of that length. ret is written in any case. */
 static bool found_in(const char *directory, size_t length, char *ret)
 {
-	char path[PATH_MAX];
+	int written = snprintf(ret, PATH_MAX, "%.*s/bun", (int)length, directory);
 
-	if (directory[0] != '/')
-		return false;
-	int written = snprintf(path, sizeof(path), "%.*s/bun", (int)length, directory);
-	if (written < 0 || (size_t)written >= sizeof(path) || !runnable(path))
-		return false;
-	strcpy(ret, path);
-	return true;
+	return directory[0] == '/' && written > 0 && written < PATH_MAX && runnable(ret);
 }
 
 static bool found_beside(const char *file, char *ret)
