@@ -112,19 +112,13 @@ static bool ask(int fd, int row)
 	return is_known(row);
 }
 
-static bool is_number(const struct option *option)
-{
-	return (option->how == OPTION_PLAIN || option->how == OPTION_SEGMENT ||
-	        option->how == OPTION_RANK) &&
-	       option->bytes == sizeof(int);
-}
-
 bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 {
 	const struct option *option = &options[row];
 	int number;
 
-	if (!is_number(option) || len < sizeof(number))
+	/* A device shows, but not that it was given by its index. */
+	if (option->how == OPTION_INDEX || option->bytes != sizeof(number) || len < sizeof(number))
 		return true;
 	memcpy(&number, value, sizeof(number));
 	if (option->flags & OPTION_TRUTH)
