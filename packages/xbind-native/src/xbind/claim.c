@@ -2,7 +2,6 @@
 #include "xbind/claim.h"
 
 #include "xbind/moved.h"
-#include "xbind/swap.h"
 
 static _Atomic int slots[CLAIM_SLOTS];
 static _Atomic socket_key swapped[CLAIM_SLOTS]; /* the socket of whoever has the slot, or had it */
@@ -16,7 +15,7 @@ static _Atomic int *slot_of(socket_key key)
 
 struct lock_turn claim_take(socket_key key)
 {
-	const struct lock_turn claim = lock_enter(slot_of(key), SWAP_LONGEST_MS);
+	const struct lock_turn claim = lock_enter(slot_of(key), LOCK_LONGEST_MS);
 
 	atomic_fetch_add(&begun, 1);
 	if (claim.held)
@@ -37,7 +36,7 @@ static _Atomic int *slot_of_number(int fd)
 
 struct lock_turn claim_number(int fd)
 {
-	return lock_enter(slot_of_number(fd), SWAP_LONGEST_MS);
+	return lock_enter(slot_of_number(fd), LOCK_LONGEST_MS);
 }
 
 struct claim_mark claim_mark(void)
@@ -52,7 +51,7 @@ bool claim_has_run(struct claim_mark mark)
 
 static void wait_for(_Atomic int *slot)
 {
-	if (lock_take(slot, SWAP_LONGEST_MS))
+	if (lock_take(slot, LOCK_LONGEST_MS))
 		lock_give(slot);
 }
 

@@ -11,7 +11,6 @@
 #include "xbind/lock.h"
 #include "xbind/options.h"
 #include "xbind/real.h"
-#include "xbind/swap.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -58,7 +57,7 @@ static int decide_bindresvport(int fd, struct sockaddr_in *addr)
 		return real_bindresvport(fd, addr);
 	if (!addr)
 		addr = &any;
-	turn = lock_enter(&holder, SWAP_LONGEST_MS);
+	turn = lock_enter(&holder, LOCK_LONGEST_MS);
 	rc = try_ports(fd, addr, START, HIGHEST);
 	if (rc == -EADDRINUSE)
 		rc = try_ports(fd, addr, LOWEST, START - 1);

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define LOCK_LONGEST_MS 20000 /* milliseconds; nobody waits longer for another's swap */
+
 /**
  * lock_take() - become the holder
  * @holder:     0 while nobody is

@@ -5,7 +5,6 @@
 #include "xbind/key.h"
 #include "xbind/lock.h"
 #include "xbind/moved.h"
-#include "xbind/swap.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -35,7 +34,7 @@ static int dup_beyond(int fd, int to, int flags)
 static int renumber_beyond(int fd, int to, int flags)
 {
 	static _Atomic int holder;
-	const struct lock_turn turn = lock_enter(&holder, SWAP_LONGEST_MS);
+	const struct lock_turn turn = lock_enter(&holder, LOCK_LONGEST_MS);
 	const int rc = dup_beyond(fd, to, flags);
 
 	lock_leave(&turn);

@@ -9,8 +9,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-#define SWAP_E_LEAVE    1     /* not a case for us: do as without the library */
-#define SWAP_LONGEST_MS 20000 /* milliseconds; nobody waits longer for another's swap */
+#define SWAP_E_LEAVE 1 /* not a case for us: do as without the library */
 
 /* The call that the program has made, to be run on the new socket. */
 struct swap_call {
