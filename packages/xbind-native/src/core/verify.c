@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#define TYPE_MASK 0xf /* the kernel's SOCK_TYPE_MASK: the rest of type are flags */
+
 /* What getsockname(2) and getpeername(2) write, as far as it is looked at. */
 union name {
 	struct sockaddr any;
@@ -53,7 +55,7 @@ static struct wire_request made_of(const struct wire_request *request)
 {
 	struct wire_request made = *request;
 
-	made.type &= VERIFY_TYPE_MASK;
+	made.type &= TYPE_MASK;
 	if (made.domain == AF_UNIX && made.type == SOCK_RAW)
 		made.type = SOCK_DGRAM;
 	if (made.domain == AF_INET && made.type == SOCK_PACKET)

@@ -5,8 +5,6 @@
 
 #include "core/wire.h"
 
-#define VERIFY_TYPE_MASK 0xf /* the kernel's SOCK_TYPE_MASK: the rest of type are flags */
-
 /**
  * verify_socket() - check a received descriptor before anybody trusts it
  * @fd:      the descriptor; stays the caller's
