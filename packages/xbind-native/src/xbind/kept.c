@@ -24,7 +24,7 @@
 static _Atomic int holder; /* the thread that uses the rest */
 static struct {
 	_Atomic int fd; /* the number; what it refers to now the identity tells */
-	unsigned user;
+	_Atomic unsigned user;
 	struct sys_identity identity;
 } kept = {.fd = -1};
 
