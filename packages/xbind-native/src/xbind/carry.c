@@ -242,7 +242,7 @@ int carry_options(int old, int to, socket_key key, const struct survey *survey)
 		set_int(to, SOL_SOCKET, SO_REUSEADDR, 0);
 	for (int row = 0; row < OPTIONS_COUNT; row++) {
 		const struct option *option = &options[row];
-		int rc = survey_has(survey, row) ? carry_one(&carry, option) : 0;
+		int rc = survey->is_set[row] ? carry_one(&carry, option) : 0;
 
 		if (rc < 0 && option->flags & OPTION_SAFETY)
 			return rc;

@@ -186,10 +186,8 @@ int survey_take(int old, const struct kind *kind, socket_key key, struct survey 
 	found.has_subflow = kind->protocol == IPPROTO_MPTCP_ && has_subflow(old);
 	look.has_device = has_device(old);
 	look.buf_lock = option_number(old, SOL_SOCKET, SO_BUF_LOCK_);
-	for (int row = 0; row < OPTIONS_COUNT; row++) {
-		if (option_applies(&options[row], kind) && is_set(&look, row))
-			found.rows[row / SURVEY_WORD_BITS] |= UINT32_C(1) << row % SURVEY_WORD_BITS;
-	}
+	for (int row = 0; row < OPTIONS_COUNT; row++)
+		found.is_set[row] = option_applies(&options[row], kind) && is_set(&look, row);
 	defaults_close(&look.defaults);
 	*ret = found;
 	return 0;

@@ -8,14 +8,10 @@
 #include "xbind/options.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
-#define SURVEY_WORD_BITS 32
-#define SURVEY_WORDS     ((OPTIONS_COUNT + SURVEY_WORD_BITS - 1) / SURVEY_WORD_BITS)
-
-/* One bit for each row of options[]. Not the values: a small stack may be all that there is. */
+/* Not the values: a small stack may be all that there is. */
 struct survey {
-	uint32_t rows[SURVEY_WORDS];
+	bool is_set[OPTIONS_COUNT]; /* options[row] has to be carried over */
 
 	/*
 	 * Has it a socket of TCP beneath? MPTCP hands on to connections what was set once it had
@@ -36,11 +32,5 @@ struct survey {
  * Return: 0, or what socket(2) gives for that fresh socket.
  */
 int survey_take(int old, const struct kind *kind, socket_key key, struct survey *ret);
-
-/* Has options[row] to be carried over? */
-static inline bool survey_has(const struct survey *survey, int row)
-{
-	return survey->rows[row / SURVEY_WORD_BITS] >> row % SURVEY_WORD_BITS & 1;
-}
 
 #endif
