@@ -9,24 +9,18 @@
 #include <string.h>
 
 static struct sys_identity opened; /* all zero until log_load(), and where it cannot be told */
-static bool closed;                /* what gets this number later is the program's own */
 
 void log_load(void)
 {
 	int fd = config_log_fd();
 
-	if (fd >= 0)
-		closed = sys_identify(fd, &opened) == -EBADF;
-}
-
-static bool is_off(void)
-{
-	return config_log_fd() < 0 || closed;
+	if (fd >= 0 && sys_identify(fd, &opened) == -EBADF)
+		opened.inode = UINT64_MAX; /* what gets this number later is the program's own */
 }
 
 static bool start(struct line *line, int fd, const char *proto, int port)
 {
-	if (is_off())
+	if (config_log_fd() < 0)
 		return false;
 	line_start(line);
 	line_text(line, "bind of descriptor ");
@@ -148,7 +142,7 @@ void log_kept(int error)
 {
 	struct line line;
 
-	if (is_off())
+	if (config_log_fd() < 0)
 		return;
 	line_start(&line);
 	line_text(&line, "chroot: cannot keep a connection to ");
