@@ -2,8 +2,8 @@
 /*
  * fuzz_portlist.c - any text as XBIND
  *
- * The words lie in the text in order, and the tables that config.c fills answer as its word by
- * word way does. The source is included, since both are static.
+ * The words lie in the text in order, and the tables that config.c fills answer as the words do one
+ * by one. The source is included, since what fills them is static.
  */
 #include "../src/xbind/config.c" // NOLINT
 
@@ -44,11 +44,49 @@ static void check_words(const char *text)
 	require(*cursor == '\0', "the list is read to its end");
 }
 
+/* The first of several publications counts. */
+static bool match_in_list(enum config_proto proto, uint16_t port, uint16_t *ret_port)
+{
+	const char *list = variable("XBIND", "");
+	struct portlist_rule rule;
+	struct portlist_word word;
+	bool listed = false;
+	uint16_t shift = 0;
+	int rc;
+
+	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
+		if (rc < 0 || !covers(&rule, proto) || port < rule.first || port > rule.last)
+			continue;
+		listed = true;
+		if (shift == 0)
+			shift = shift_of(&rule);
+	}
+	if (listed)
+		*ret_port = (uint16_t)(port + shift);
+	return listed;
+}
+
+/* Is there a word for every port of a protocol; with CONFIG_PROTOS, one that lists a port at all?
+ */
+static bool list_has(enum config_proto every)
+{
+	const char *list = variable("XBIND", "");
+	struct portlist_rule rule;
+	struct portlist_word word;
+	int rc;
+
+	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
+		if (rc > 0 && (every == CONFIG_PROTOS || (rule.every && covers(&rule, every))))
+			return true;
+	}
+	return false;
+}
+
 static void check_port(enum config_proto proto, uint16_t port)
 {
 	uint16_t kept_as = 0, listed_as = 0;
 
-	atomic_store(&state, READ);
+	atomic_store(&is_read, true);
 	require(config_match(proto, port, &kept_as) == match_in_list(proto, port, &listed_as) &&
 	            kept_as == listed_as,
 	        "the tables say what the list says");

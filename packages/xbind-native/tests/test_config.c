@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* XBIND and XSOCKET, byte for byte. Each case is a process: the environment is read once. */
 #include "support/capture.h"
+#include "support/child.h"
 
 #include "core/address.h"
+#include "core/deadline.h"
 #include "xbind/config.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #define BAD(word)                                                                                  \
 	"XBIND: cannot read \"" word "\": a word is a port (3000), a range (8000-8100), tcp/53, "  \
@@ -25,16 +28,29 @@ static void check_both(uint16_t port, int expected)
 	CHECK_EQ(match(CONFIG_UDP, port), expected);
 }
 
-/* Runs while the environment is being read, as a signal handler may. */
+/* Runs in a child that is forked while the environment is being read. */
 static void (*early)(void);
+
+/* Comes while the environment is being read. */
+static int early_signal;
+
+/* The function of another library, whose lookup of libc's asks for the ports. */
+static bool comes_back;
 
 char *secure_getenv(const char *name)
 {
 	void (*body)(void) = early;
+	const int number = early_signal;
 
+	if (number && strcmp(name, "XBIND") == 0) {
+		early_signal = 0;
+		raise(number);
+	}
+	if (comes_back)
+		config_any();
 	if (body && strcmp(name, "XSOCKET") == 0) { /* which is read once all ports are */
 		early = NULL;
-		body();
+		child_run(body);
 	}
 	return getenv(name);
 }
@@ -45,7 +61,7 @@ static void body_early(void)
 	CHECK(!early);
 }
 
-/* Who comes early gets the same answers as who comes late. */
+/* The child of a thread that has read half of it gets the same answers. */
 static void check_list(const char *list, void (*body)(void))
 {
 	in_child(list, NULL, body, "");
@@ -264,6 +280,40 @@ static void body_socket_too_long(void)
 		CHECK_EQ(status, 0);
 }
 
+static void handle_fault(int number)
+{
+	(void)number;
+	check_both(3000, 8080);
+	CHECK_EQ(config_wait_ms(), HANDOVER_WAIT_MS);
+}
+
+static void body_fault(void)
+{
+	CHECK(signal(SIGTRAP, handle_fault) != SIG_ERR);
+	early_signal = SIGTRAP;
+	config_load();
+	CHECK_EQ(early_signal, 0);
+	check_both(3000, 8080);
+}
+
+/* The handler of a fault is kept out by no lock, and gets the same answers. */
+static void test_fault(void)
+{
+	in_child("8080:3000", NULL, body_fault, "");
+}
+
+static void body_comes_back(void)
+{
+	comes_back = true;
+	config_load();
+	check_both(3000, 8080);
+}
+
+static void test_comes_back(void)
+{
+	in_child("8080:3000", NULL, body_comes_back, "");
+}
+
 static void body_any_server(void)
 {
 	struct address address;
@@ -331,7 +381,7 @@ static void *thread_match(void *unused)
 	return unused;
 }
 
-/* Threads that all come first: nobody waits, and all get the same answers. */
+/* Threads that all come first get the same answers. */
 static void body_threads(void)
 {
 	pthread_t threads[8];
@@ -387,6 +437,8 @@ int main(void)
 	RUN(test_long_word);
 	RUN(test_socket);
 	RUN(test_settings);
+	RUN(test_fault);
+	RUN(test_comes_back);
 	RUN(test_threads);
 	RUN(test_wait);
 	return 0;

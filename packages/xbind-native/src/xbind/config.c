@@ -5,14 +5,14 @@
  * How it works: the first caller reads the environment into tables, so that a bind costs one look
  * at a bit, and so that a program that empties or overwrites its environment (setproctitle) changes
  * nothing. Before libc has its environment, in .preinit_array, nothing is listed, and that is not
- * kept. Nobody waits for that first caller: it may be the thread that a signal handler has
- * interrupted, or one that did not survive fork(2). Who comes while it is at work answers from the
- * environment itself, slower and the same.
+ * kept. To read all of it once more gives the same: so does a child of fork(2) that the first
+ * caller has not survived, and who cannot get the lock, as the handler of a fault within.
  */
 #include "xbind/config.h"
 
 #include "core/deadline.h"
 #include "xbind/line.h"
+#include "xbind/lock.h"
 #include "xbind/portlist.h"
 
 #include <stdatomic.h>
@@ -25,15 +25,13 @@
 /* XSOCKET is kept only as far as a too long one still shows as too long. */
 #define SOCKET_TEXT_BYTES (sizeof(((struct sockaddr_un *)0)->sun_path) + 3)
 
-enum { UNREAD, READING, READ };
-static _Atomic int state;
-
+static _Atomic bool is_read;
 static struct {
 	uint8_t listed[CONFIG_PROTOS][PORTS / 8]; /* one by one; "*" is in all */
 	uint16_t shift[CONFIG_PROTOS][PORTS]; /* published port minus the program's, modulo PORTS */
 	bool all[CONFIG_PROTOS];
 	bool any;
-	int log_fd;
+	int log_fd; /* as read_log_fd() gives it */
 	int wait_ms;
 	bool any_server;
 	char socket[SOCKET_TEXT_BYTES];
@@ -85,7 +83,8 @@ static const char *variable(const char *name, const char *otherwise)
 	return text && *text ? text : otherwise;
 }
 
-/* "1" is stderr, another number that descriptor, "0" is off; -1 for off, -2 for no number. */
+/* "1" is stderr, another number that descriptor, "0" is off. Return: 0 for off, -1 for no number.
+ */
 static int read_log_fd(void)
 {
 	const char *text = variable("XBIND_LOG", "0");
@@ -95,57 +94,39 @@ static int read_log_fd(void)
 		return STDERR_FILENO;
 	for (; *text; text++) {
 		if (*text < '0' || *text > '9' || fd > 1000000)
-			return -2;
+			return -1;
 		fd = fd * 10 + (*text - '0');
 	}
-	return fd == 0 ? -1 : fd;
+	return fd;
 }
 
-static bool ready(void)
+static void read_environment(void)
 {
-	int unread = UNREAD;
-
-	if (atomic_load_explicit(&state, memory_order_acquire) == READ)
-		return true;
-	if (!environ)
-		return false;
-	if (!atomic_compare_exchange_strong(&state, &unread, READING))
-		return unread == READ;
 	keep_ports(variable("XBIND", ""));
 	strncpy(kept.socket, variable("XSOCKET", ADDRESS_DEFAULT), sizeof(kept.socket) - 1);
 	kept.log_fd = read_log_fd();
 	kept.wait_ms = deadline_default_ms();
 	kept.any_server = address_any_server();
-	atomic_store_explicit(&state, READ, memory_order_release);
-	return true;
+	atomic_store_explicit(&is_read, true, memory_order_release);
 }
 
-/* The same as the tables, word by word; the first of several publications counts. */
-static bool match_in_list(enum config_proto proto, uint16_t port, uint16_t *ret_port)
+static void read_once(void)
 {
-	const char *list = variable("XBIND", "");
-	struct portlist_rule rule;
-	struct portlist_word word;
-	bool listed = false;
-	uint16_t shift = 0;
-	int rc;
+	static _Atomic int holder;
+	static _Atomic bool again; /* not more: what is called may come back here each time */
+	struct lock_turn turn;
 
-	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
-		if (rc < 0 || !covers(&rule, proto) || port < rule.first || port > rule.last)
-			continue;
-		listed = true;
-		if (shift == 0)
-			shift = shift_of(&rule);
-	}
-	if (listed)
-		*ret_port = (uint16_t)(port + shift);
-	return listed;
+	if (atomic_load_explicit(&is_read, memory_order_acquire) || !environ)
+		return;
+	turn = lock_enter(&holder, LOCK_LONGEST_MS);
+	if (!is_read && (turn.held || !atomic_exchange(&again, true)))
+		read_environment();
+	lock_leave(&turn);
 }
 
 bool config_match(enum config_proto proto, uint16_t port, uint16_t *ret_port)
 {
-	if (!ready())
-		return match_in_list(proto, port, ret_port);
+	read_once();
 	if (!kept.all[proto] && !(kept.listed[proto][port / 8] & 1 << port % 8))
 		return false;
 	*ret_port = (uint16_t)(port + kept.shift[proto][port]);
@@ -164,54 +145,40 @@ bool config_lists(uint16_t first, uint16_t last)
 	return false;
 }
 
-/* Is there a word for every port of a protocol; with CONFIG_PROTOS, one that lists a port at all?
- */
-static bool list_has(enum config_proto every)
-{
-	const char *list = variable("XBIND", "");
-	struct portlist_rule rule;
-	struct portlist_word word;
-	int rc;
-
-	while ((rc = portlist_next(&list, &word, &rule)) != 0) {
-		if (rc > 0 && (every == CONFIG_PROTOS || (rule.every && covers(&rule, every))))
-			return true;
-	}
-	return false;
-}
-
 bool config_all(enum config_proto proto)
 {
-	return ready() ? kept.all[proto] : list_has(proto);
+	read_once();
+	return kept.all[proto];
 }
 
 bool config_any(void)
 {
-	return ready() ? kept.any : list_has(CONFIG_PROTOS);
+	read_once();
+	return kept.any;
 }
 
 const char *config_socket(void)
 {
-	return ready() ? kept.socket : variable("XSOCKET", ADDRESS_DEFAULT);
+	read_once();
+	return kept.socket;
 }
 
 int config_address(struct address *ret)
 {
-	const bool any_server = ready() ? kept.any_server : address_any_server();
-
-	return address_parse(config_socket(), any_server, ret);
+	read_once();
+	return address_parse(kept.socket, kept.any_server, ret);
 }
 
 int config_wait_ms(void)
 {
-	return ready() ? kept.wait_ms : deadline_default_ms();
+	read_once();
+	return kept.wait_ms;
 }
 
 int config_log_fd(void)
 {
-	int fd = ready() ? kept.log_fd : read_log_fd();
-
-	return fd < 0 ? -1 : fd;
+	read_once();
+	return kept.log_fd > 0 ? kept.log_fd : -1;
 }
 
 static void report(const char *verdict, struct portlist_word word, const char *why)
@@ -280,10 +247,10 @@ void config_load(void)
 {
 	const char *text = variable("XBIND_LOG", "0");
 
-	ready();
+	read_once();
 	report_ports(variable("XBIND", ""));
 	report_wait(variable("XSOCKET_TIMEOUT_MS", ""));
-	if (read_log_fd() == -2)
+	if (read_log_fd() < 0)
 		report("XBIND_LOG: cannot read", (struct portlist_word){text, strlen(text)},
 		       "give 1 for stderr, another descriptor number, or 0 for no log");
 }

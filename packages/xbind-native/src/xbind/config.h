@@ -3,8 +3,8 @@
  * config.h - what XBIND, XSOCKET and XBIND_LOG say
  *
  * Read once, by secure_getenv(3). Every function may be called before constructors have run, from
- * any thread, in a signal handler and in a forked child; none of them waits, allocates or touches
- * errno.
+ * any thread, in a signal handler and in a forked child; none of them allocates or touches errno,
+ * or waits for longer than it takes to read it.
  */
 #ifndef XBIND_CONFIG_H
 #define XBIND_CONFIG_H

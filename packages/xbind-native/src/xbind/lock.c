@@ -16,12 +16,17 @@ static bool lives(int thread)
 
 bool lock_take(_Atomic int *holder, int longest_ms)
 {
-	const struct deadline deadline = deadline_in(longest_ms);
-	int self = sys_gettid();
+	const int self = sys_gettid();
+	int other = 0;
+	struct deadline deadline;
 
+	/* Nobody asks for the time without need: clock_gettime(3) may be another library's, and
+	 * look libc's up by a dlsym(3) that comes here. */
+	if (atomic_compare_exchange_strong(holder, &other, self))
+		return true;
+	deadline = deadline_in(longest_ms);
 	do {
-		int other = 0;
-
+		other = 0;
 		if (atomic_compare_exchange_strong(holder, &other, self))
 			return true;
 		if (other == self)

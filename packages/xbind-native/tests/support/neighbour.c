@@ -6,7 +6,8 @@
  * says how it goes on: "syscall", or "libc" for libc's own function, or the next one of the
  * "version" that is libc's, or in a "child", as a library does whose helper is set-user-ID; else to
  * the next library.
- * Built with NEIGHBOUR_WIDE it stands in front of syscall and dlsym as well.
+ * It stands in front of clock_gettime, too, which it looks up in libc at its first call; and built
+ * with NEIGHBOUR_WIDE in front of syscall and dlsym.
  */
 #include "core/visibility.h"
 #include "support/libc.h"
@@ -21,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OWN_PORT 3999
@@ -93,6 +95,20 @@ EXPORT int neighbour_bind(int fd, const void *addr, socklen_t len)
 	exposed = fcntl(fd, F_GETFD) & FD_CLOEXEC ? -1 : fd;
 	return go_on(fd, addr, len);
 }
+
+#ifndef __SANITIZE_ADDRESS__ /* whose malloc(3) asks for the time */
+/* Asks no RTLD_NEXT, but as long ago, when the function was in a library of its own. */
+int neighbour_clock(clockid_t clock, struct timespec *ret) __asm__("clock_gettime");
+
+EXPORT int neighbour_clock(clockid_t clock, struct timespec *ret)
+{
+	static int (*libcs)(clockid_t, struct timespec *);
+
+	if (!libcs)
+		libcs = (int (*)(clockid_t, struct timespec *))libc_symbol("clock_gettime");
+	return libcs(clock, ret);
+}
+#endif
 
 /* The last socket that was to be bound, -1 if a program that is started would not have got it. */
 EXPORT int neighbour_exposed(void)
