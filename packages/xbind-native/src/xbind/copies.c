@@ -19,27 +19,26 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 
-void copies_watch(int fd, const struct sys_identity *identity, struct copies *ret)
+int copies_watch(int fd)
 {
 	/* A socket that is not connected is ready, unless it holds back much to send. */
 	struct epoll_event event = {.events = EPOLLOUT};
 	CLEANUP_CLOSE int watch = fd_beyond_standard(sys_epoll_create1(EPOLL_CLOEXEC));
 
-	ret->old = *identity;
-	ret->watch = -1;
 	if (sys_epoll_ctl(watch, EPOLL_CTL_ADD, fd, &event) == 0 &&
 	    sys_epoll_wait(watch, &event, 1, 0) > 0)
-		ret->watch = take_fd(&watch);
+		return take_fd(&watch);
+	return -1;
 }
 
-void copies_look(struct copies *copies)
+bool copies_exist_consume(int watch)
 {
-	CLEANUP_CLOSE const int watch = take_fd(&copies->watch);
+	CLEANUP_CLOSE const int set = watch;
 	struct epoll_event event;
 
 	/* Without a watch (no descriptor was left for it, or it shows nothing) to wait fails, and
 	 * there may be copies. */
-	copies->exist = sys_epoll_wait(watch, &event, 1, 0) != 0;
+	return sys_epoll_wait(set, &event, 1, 0) != 0;
 }
 
 /* What names the inode alone, by O_PATH, is no socket and does not become one. */
@@ -48,15 +47,15 @@ static bool is_copy(int fd, const struct sys_identity *old)
 	return sys_is(fd, old) && !(sys_fcntl(fd, F_GETFL, 0) & O_PATH);
 }
 
-static void replace(const struct copies *copies, int copy, int fd)
+static void replace(const struct sys_identity *old, int copy, int fd)
 {
 	const struct lock_turn turn = claim_number(copy);
 	struct epollset_move move;
-	int rc = epollset_detach(copy, &copies->old, &move);
+	int rc = epollset_detach(copy, old, &move);
 	int flags = sys_fcntl(copy, F_GETFD, 0);
 
 	/* Looked at once more: another thread may have closed it, and opened something there. */
-	if (rc == 0 && is_copy(copy, &copies->old)) {
+	if (rc == 0 && is_copy(copy, old)) {
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		epollset_attach(copy, &move);
 	}
@@ -65,12 +64,12 @@ static void replace(const struct copies *copies, int copy, int fd)
 		log_lost(copy, "copy of the socket", rc);
 }
 
-void copies_replace(const struct copies *copies, int fd)
+void copies_replace(const struct sys_identity *old, int fd)
 {
-	int end = copies->exist ? table_end() : 0;
+	const int end = table_end();
 
 	for (int copy = 0; copy < end; copy++) {
-		if (is_copy(copy, &copies->old))
-			replace(copies, copy, fd);
+		if (is_copy(copy, old))
+			replace(old, copy, fd);
 	}
 }

@@ -17,7 +17,7 @@
  *                          closed meanwhile
  *       epollset_detach()    out of every epoll set
  *       take_number()        flags and who gets signals (status.h), then dup3(2) (renumber.h)
- *       copies_look()        does somebody still hold the old socket?
+ *       copies_exist_..()    does somebody still hold the old socket?
  *       epollset_attach()    into the same sets
  *       copies_replace()     and the same for every dup(2) of the old socket
  */
@@ -189,38 +189,30 @@ static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 
 /*
  * The new socket takes the old one's number, and the old one's registrations in epoll sets go over
- * to it.
+ * to it; and then its copies, for which other threads need not wait.
  */
-static int exchange_number(int old, int new_fd, socket_key key, const struct sys_identity *identity,
-                           struct copies *ret_copies, int *ret_status)
-{
-	struct epollset_move move;
-	int rc = epollset_detach(old, identity, &move);
-
-	if (rc < 0)
-		return rc;
-	copies_watch(old, identity, ret_copies);
-	rc = take_number(old, new_fd, key, ret_status);
-	copies_look(ret_copies);
-	if (rc != SWAP_E_GONE)
-		epollset_attach(old, &move);
-	return rc;
-}
-
-/* The same; and then the old one's copies go over, too, for which other threads need not wait. */
 static int exchange(int old, int new_fd, socket_key key)
 {
 	const struct lock_turn turn = claim_number(old);
-	struct copies copies;
 	struct sys_identity identity = {0};
+	struct epollset_move move;
+	bool has_copies = false;
 	int status = 0;
 	int rc;
 
 	sys_identify(old, &identity);
-	rc = exchange_number(old, new_fd, key, &identity, &copies, &status);
+	rc = epollset_detach(old, &identity, &move);
+	if (rc == 0) {
+		const int watch = copies_watch(old);
+
+		rc = take_number(old, new_fd, key, &status);
+		has_copies = copies_exist_consume(watch);
+		if (rc != SWAP_E_GONE)
+			epollset_attach(old, &move);
+	}
 	lock_leave(&turn);
-	if (rc == 0)
-		copies_replace(&copies, new_fd);
+	if (rc == 0 && has_copies)
+		copies_replace(&identity, new_fd);
 	status_async(old, status); /* whichever socket has the number now */
 	return rc;
 }

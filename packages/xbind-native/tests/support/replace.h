@@ -21,17 +21,19 @@ static inline void replace(int fd, int type)
 	int fresh = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 	struct sys_identity identity;
 	struct epollset_move move;
-	struct copies copies;
+	bool has_copies;
+	int watch;
 
 	CHECK(fresh >= 0);
 	CHECK_EQ(bind(fresh, (struct sockaddr *)&any, sizeof(any)), 0);
 	CHECK_EQ(sys_identify(fd, &identity), 0);
 	CHECK_EQ(epollset_detach(fd, &identity, &move), 0);
-	copies_watch(fd, &identity, &copies);
+	watch = copies_watch(fd);
 	CHECK_EQ(dup3(fresh, fd, O_CLOEXEC), fd);
-	copies_look(&copies);
+	has_copies = copies_exist_consume(watch);
 	epollset_attach(fd, &move);
-	copies_replace(&copies, fd);
+	if (has_copies)
+		copies_replace(&identity, fd);
 	close(fresh);
 }
 
