@@ -190,6 +190,7 @@ void step_crowd(void);
 void step_groups(void);
 void step_refuse(void);
 void step_odd(void);
+void step_stay(void);
 
 /*
  * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier

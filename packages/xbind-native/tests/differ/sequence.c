@@ -59,6 +59,7 @@ static const struct {
     {step_refuse, 1, 0},
     {step_groups, 3, IN_ANY | IN_CALM},
     {step_odd, 8, IN_ANY},
+    {step_stay, 3, IN_ANY | IN_CALM},
 };
 
 uint16_t first_port(uint64_t seed)

@@ -4,7 +4,13 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 void step_socket(void)
@@ -48,14 +54,37 @@ void step_socket(void)
 	keep(fd);
 }
 
+/* One that is no socket, and that nothing makes ready. */
+static int an_odd_one(void)
+{
+	const sigset_t none = {0};
+
+	switch (below(6)) {
+	case 0:
+		return signalfd(-1, &none, one_in(2) ? SFD_NONBLOCK : SFD_CLOEXEC);
+	case 1:
+		return timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+	case 2:
+		return inotify_init1(IN_NONBLOCK);
+	case 3:
+		return memfd_create("differ", MFD_CLOEXEC);
+	case 4:
+		return (int)syscall(SYS_pidfd_open, getpid(), 0);
+	default:
+		return open("/dev/null", one_in(2) ? O_PATH : O_RDWR);
+	}
+}
+
 /* Two that are no Internet sockets, or no sockets. */
 void step_pair(void)
 {
-	int fds[2] = {-1, -1}, way = (int)below(4);
+	int fds[2] = {-1, -1}, way = (int)below(5);
 
 	say("pair way %d", way);
 	before_call();
-	if (way == 0)
+	if (way == 4)
+		say_result(fds[0] = an_odd_one());
+	else if (way == 0)
 		say_result(pipe2(fds, one_in(2) ? O_NONBLOCK : 0));
 	else if (way == 1)
 		say_result(fds[0] = eventfd(below(2), EFD_NONBLOCK));
