@@ -191,6 +191,8 @@ void step_groups(void);
 void step_refuse(void);
 void step_odd(void);
 void step_stay(void);
+void step_armed(void);
+void step_flight(void);
 
 /*
  * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier

@@ -60,6 +60,8 @@ static const struct {
     {step_groups, 3, IN_ANY | IN_CALM},
     {step_odd, 8, IN_ANY},
     {step_stay, 3, IN_ANY | IN_CALM},
+    {step_armed, 3, IN_ANY},
+    {step_flight, 2, IN_ANY},
 };
 
 uint16_t first_port(uint64_t seed)

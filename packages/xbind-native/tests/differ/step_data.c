@@ -89,6 +89,8 @@ void step_receive(void)
 	say_controls(&message);
 }
 
+static const struct timespec no_time;
+
 static void poll_all(void)
 {
 	static const short wanted[] = {POLLIN | POLLOUT | POLLPRI | POLLRDHUP, POLLIN, POLLOUT, 0,
@@ -100,7 +102,7 @@ static void poll_all(void)
 		entries[i] = (struct pollfd){.fd = sequence.slots[i], .events = events};
 	say("poll %x", (unsigned)events);
 	before_call();
-	say_result(poll(entries, SLOTS, 0));
+	say_result(one_in(2) ? poll(entries, SLOTS, 0) : ppoll(entries, SLOTS, &no_time, NULL));
 	for (int i = 0; i < SLOTS; i++)
 		say(" %x", (unsigned)entries[i].revents);
 }
@@ -119,7 +121,8 @@ static void select_all(void)
 	}
 	say("select");
 	before_call();
-	say_result(select(FD_SETSIZE, &sets[0], &sets[1], &sets[2], &now));
+	say_result(one_in(2) ? select(FD_SETSIZE, &sets[0], &sets[1], &sets[2], &now)
+	                     : pselect(FD_SETSIZE, &sets[0], &sets[1], &sets[2], &no_time, NULL));
 	for (int i = 0; i < SLOTS; i++) {
 		int fd = sequence.slots[i];
 

@@ -87,7 +87,8 @@ void step_wait(void)
 	int set = a_set();
 
 	say("epoll_wait %d", set);
-	say_events(events, epoll_wait(set, events, EVENTS, 0));
+	say_events(events, one_in(2) ? epoll_wait(set, events, EVENTS, 0)
+	                             : epoll_pwait(set, events, EVENTS, (int)below(3), NULL));
 }
 
 /* An edge that has been told is told once more when its socket moves (xbind(7)): take it away. */
