@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -107,6 +108,23 @@ static void say_status(int fd)
 	say_result(lseek(fd, 0, SEEK_CUR));
 }
 
+/* The packet with which the connection began, but for its numbers, and what is not read yet. */
+static void say_saved(int fd)
+{
+	uint8_t packet[200];
+	socklen_t len = sizeof(packet);
+	int unread = 0;
+
+	before_call();
+	say_result(getsockopt(fd, IPPROTO_TCP, 28 /* SAVED_SYN */, packet, &len));
+	say(" %d", (int)len);
+	if (len >= 20)
+		say(" %02x%02x %02x", packet[0], packet[1], packet[8]);
+	before_call();
+	say_result(ioctl(fd, FIONREAD, &unread));
+	say(" %d", unread);
+}
+
 /* Its state, and of a listener how many wait and how many may. */
 static void say_connection(int fd)
 {
@@ -118,9 +136,13 @@ static void say_connection(int fd)
 	say(" state %d", info.tcpi_state);
 	if (info.tcpi_state == TCP_LISTEN)
 		say(" queue %u of %u", info.tcpi_unacked, info.tcpi_sacked);
-	if (info.tcpi_state == TCP_ESTABLISHED)
-		say(" options %x scale %u %u", info.tcpi_options, info.tcpi_snd_wscale,
-		    info.tcpi_rcv_wscale);
+	if (info.tcpi_state != TCP_ESTABLISHED)
+		return;
+	say(" options %x scale %u %u", info.tcpi_options, info.tcpi_snd_wscale,
+	    info.tcpi_rcv_wscale);
+	say(" segments %u %u mtu %u control %d", info.tcpi_advmss, info.tcpi_snd_mss,
+	    info.tcpi_pmtu, info.tcpi_ca_state);
+	say_saved(fd);
 }
 
 /* Its buffers, and what its options take. */
