@@ -194,6 +194,7 @@ void step_stay(void);
 void step_armed(void);
 void step_flight(void);
 void step_keyed(void);
+void step_signalled(void);
 
 /*
  * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier

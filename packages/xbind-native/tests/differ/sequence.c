@@ -63,6 +63,7 @@ static const struct {
     {step_armed, 3, IN_ANY},
     {step_flight, 2, IN_ANY},
     {step_keyed, 4, IN_ANY},
+    {step_signalled, 2, IN_ANY},
 };
 
 uint16_t first_port(uint64_t seed)

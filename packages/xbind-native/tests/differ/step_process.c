@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -126,16 +127,32 @@ static void prepare_exec(void)
 	}
 }
 
-static _Noreturn void become_anew(int wait_for)
+/* Here, or with closes in a child that posix_spawn(3) makes. */
+static pid_t become_anew(int wait_for, const int *closes)
 {
 	char seed[32], left[200], wait[16];
+	char *const words[] = {
+	    (char *)"differ", (char *)"trace", seed, (char *)sequence.dropped, left, wait, NULL};
+	posix_spawn_file_actions_t actions;
+	pid_t child = -1;
 
 	snprintf(seed, sizeof(seed), "%llu", (unsigned long long)sequence.seed);
 	snprintf(wait, sizeof(wait), "%d", wait_for);
 	say_left(left, sizeof(left));
-	execl("/proc/self/exe", "differ", "trace", seed, sequence.dropped, left, wait,
-	      (char *)NULL);
-	_exit(127);
+	if (!closes) {
+		execv("/proc/self/exe", words);
+		_exit(127);
+	}
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addclose(&actions, *closes);
+	for (int i = 0; i < SLOTS; i++) {
+		if (sequence.slots[i] >= 0) /* which takes FD_CLOEXEC away */
+			posix_spawn_file_actions_adddup2(&actions, sequence.slots[i],
+			                                 sequence.slots[i]);
+	}
+	posix_spawn(&child, "/proc/self/exe", &actions, NULL, words, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	return child;
 }
 
 void step_exec(void)
@@ -146,7 +163,7 @@ void step_exec(void)
 	say("exec");
 	say_signals();
 	end_line();
-	become_anew(-1);
+	become_anew(-1, NULL);
 }
 
 /* The parent waits, without the sockets or with them. */
@@ -188,14 +205,17 @@ void step_fork(void)
 		prepare_exec();
 	if (pipe(ends) < 0)
 		_exit(4);
-	child = execs ? vfork() : fork();
+	if (execs && one_in(2))
+		child = become_anew(ends[0], &ends[1]);
+	else
+		child = execs ? vfork() : fork();
 	if (child < 0)
 		_exit(4);
 	if (child > 0)
 		stay_behind(child, ends, holds);
 	close(ends[1]);
 	if (execs)
-		become_anew(ends[0]);
+		become_anew(ends[0], NULL);
 	wait_for_parent(ends[0]);
 	say("in the child");
 }

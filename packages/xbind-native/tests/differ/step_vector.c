@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -98,6 +100,33 @@ static void move_bytes(int fd, bool in)
 	say_result(rc);
 }
 
+/* From a file in memory, and by pages of this process. */
+static void send_file(int fd)
+{
+	int file = memfd_create("differ", MFD_CLOEXEC), ends[2];
+	struct iovec pages = {bytes, sizeof(bytes)};
+	off_t at = 0;
+	long rc;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 || write(file, bytes, sizeof(bytes)) < 0)
+		return;
+	say("sendfile %d", fd);
+	before_long_call();
+	rc = sendfile(fd, file, one_in(2) ? &at : NULL, 100);
+	after_long_call();
+	say_result(rc);
+	say(" %d", (int)at);
+	before_long_call();
+	rc = vmsplice(ends[1], &pages, 1, SPLICE_F_NONBLOCK);
+	if (rc > 0)
+		rc = splice(ends[0], NULL, fd, NULL, 50, SPLICE_F_NONBLOCK);
+	after_long_call();
+	say_result(rc);
+	close(ends[0]);
+	close(ends[1]);
+	close(file);
+}
+
 static void splice_bytes(int fd, bool in)
 {
 	int ends[2];
@@ -125,7 +154,7 @@ void step_vector(void)
 	int fd = a_socket(), way = (int)below(6);
 
 	memset(bytes, 'a' + (int)below(26), sizeof(bytes));
-	if (way == 5 || (way % 2 == 0 && !may_talk(fd)))
+	if ((way == 5 || way % 2 == 0) && !may_talk(fd))
 		return;
 	if (way == 0)
 		send_many(fd);
@@ -133,6 +162,8 @@ void step_vector(void)
 		receive_many(fd);
 	else if (way <= 3)
 		move_bytes(fd, way == 3);
-	else
+	else if (way == 4)
 		splice_bytes(fd, one_in(2));
+	else
+		send_file(fd);
 }
