@@ -3,6 +3,7 @@
 #include "differ/differ.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -19,14 +20,11 @@ bool is_socket(int fd)
 
 bool is_set(int fd)
 {
-	char path[64] = "", link[64];
+	char path[32], link[64];
 	ssize_t len;
 
-	strcpy(path, "/proc/self/fd/");
-	path[14] = (char)('0' + fd / 10 % 10);
-	path[15] = (char)('0' + fd % 10);
-	len = readlink(fd < 10 ? (path[14] = path[15], path[15] = '\0', path) : path, link,
-	               sizeof(link) - 1);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	len = readlink(path, link, sizeof(link) - 1);
 	return len > 0 && (link[len] = '\0', strstr(link, "eventpoll"));
 }
 

@@ -45,6 +45,14 @@ static int get_from_self(int fd)
 	return copy;
 }
 
+/* Below those from which on the library has its own descriptors: xbind(7). */
+static int a_number(void)
+{
+	static const int high[] = {63, 64, 300, 490};
+
+	return one_in(3) ? ONE_OF(high) : (int)below(20);
+}
+
 void step_dup(void)
 {
 	int fd = a_fd(), way = (int)below(6), copy;
@@ -54,9 +62,9 @@ void step_dup(void)
 	if (way == 0)
 		copy = dup(fd);
 	else if (way == 1)
-		copy = fcntl(fd, F_DUPFD, (int)below(20));
+		copy = fcntl(fd, F_DUPFD, a_number());
 	else if (way == 2)
-		copy = fcntl(fd, F_DUPFD_CLOEXEC, (int)below(20));
+		copy = fcntl(fd, F_DUPFD_CLOEXEC, a_number());
 	else if (way == 3)
 		copy = get_from_self(fd);
 	else

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define HIGH 200 /* where descriptors are out of the way */
+#define END  512 /* of descriptors that a sequence has */
 
 struct turn turn;
 
@@ -49,7 +50,7 @@ void turn_end(void)
 /* Under any number. */
 bool turn_is_shared(int fd)
 {
-	for (int i = 0; turn.other && i < HIGH; i++) {
+	for (int i = 0; turn.other && i < END; i++) {
 		if (syscall(SYS_kcmp, getpid(), turn.other, KCMP_FILE, fd, i) == 0)
 			return true;
 	}
