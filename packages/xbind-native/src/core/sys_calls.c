@@ -339,9 +339,17 @@ int sys_owner(int fd, struct sys_owner *ret)
 	return 0;
 }
 
+/* The kernel's set is an array of longs, whichever half of 64 bits the processor has first. */
 static uint64_t set_of(int number)
 {
-	return UINT64_C(1) << (number - 1);
+	const unsigned bits = 8 * sizeof(long), bit = (unsigned)number - 1;
+	union {
+		unsigned long words[sizeof(uint64_t) / sizeof(long)];
+		uint64_t all;
+	} set = {.all = 0};
+
+	set.words[bit / bits] = 1UL << bit % bits;
+	return set.all;
 }
 
 static bool is_handled(int number)
