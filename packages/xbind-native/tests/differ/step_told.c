@@ -105,7 +105,7 @@ static void say_status(int fd)
 	before_call();
 	say_result(flistxattr(fd, name, sizeof(name)));
 	before_call();
-	say_result(lseek(fd, 0, SEEK_CUR));
+	say_result((long)lseek(fd, 0, SEEK_CUR));
 }
 
 /* The packet with which the connection began, but for its numbers, and what is not read yet. */
