@@ -11,6 +11,7 @@ import {
   isContained,
   isRoot,
   OWN_MACHINE,
+  OWN_MOUNTS,
   startServer,
   tempDir,
   XSOCKET,
@@ -126,6 +127,19 @@ test.skipIf(!isRoot || !hasCookies)(
     );
   },
 );
+
+test("a kernel without network namespaces has none to compare", async () => {
+  await using server = await startServer();
+  const without = 'mount -t tmpfs none "/proc/$$/ns" && exec "$@"';
+  const rows = await examine([server.path], { start: [...OWN_MOUNTS, "sh", "-c", without, "sh"] });
+  expect(rows.filter(({ name, status }) => isToBe(name) && status !== "ok")).toEqual([
+    {
+      name: "namespace",
+      status: "skipped",
+      found: "needs network namespaces, which this kernel has not",
+    },
+  ]);
+});
 
 test.skipIf(!hasCookies)("the namespaces are told by number and cookie", async () => {
   await using target = await createNamespace();

@@ -1,4 +1,4 @@
-import { fstatSync, readlinkSync } from "node:fs";
+import { fstatSync, statSync } from "node:fs";
 import { AF_INET, SOCK_DGRAM } from "@xsocket/protocol";
 import { loadSyscalls, netnsName, SO_NETNS_COOKIE, SOL_SOCKET } from "@xsocket/xbind-native";
 
@@ -24,9 +24,9 @@ export function ownCookie(): bigint | undefined {
   }
 }
 
-function nameOf(inode: bigint): string {
+function titleOf(inode: bigint): string {
   const name = netnsName(inode);
-  return name === undefined ? "" : ` (${name})`;
+  return `net:[${inode}]${name === undefined ? "" : ` (${name})`}`;
 }
 
 /** A socket's namespace, as "net:[4026532008] (vpn)"; undefined if this user is not told. */
@@ -35,15 +35,14 @@ export function namespaceOf(fd: number): string | undefined {
   const namespaceFd = native.socketNamespace(fd);
   if (namespaceFd < 0) return undefined;
   try {
-    const { ino } = fstatSync(namespaceFd, { bigint: true });
-    return `net:[${ino}]${nameOf(ino)}`;
+    return titleOf(fstatSync(namespaceFd, { bigint: true }).ino);
   } finally {
     native.close(namespaceFd);
   }
 }
 
-/** The same of the namespace of this process. */
-export function ownNamespace(): string {
-  const link = readlinkSync("/proc/self/ns/net");
-  return link + nameOf(BigInt(/\d+/.exec(link)?.[0] ?? 0));
+/** The same of the namespace of this process; undefined where the kernel is made without them. */
+export function ownNamespace(): string | undefined {
+  const own = statSync("/proc/self/ns/net", { bigint: true, throwIfNoEntry: false });
+  return own && titleOf(own.ino);
 }

@@ -89,11 +89,14 @@ const SAME =
  * @param isMeant whether it may be the same one
  */
 export function namespaceRow(via: string, { family, type }: Kind, isMeant: boolean): Row {
+  const ownName = ownNamespace();
+  if (ownName === undefined)
+    return skipped("namespace", "needs network namespaces, which this kernel has not");
   using socket = xsocketSync({ via, family, type, timeoutMs: WAIT_MS });
   const [its, own] = [cookieOf(socket.fd), ownCookie()];
   if (own === undefined)
     return skipped("namespace", "needs Linux 5.14, and a socket of this process's own to compare");
-  const here = `${ownNamespace()}, cookie ${own}`;
+  const here = `${ownName}, cookie ${own}`;
   if (its !== own) {
     const name = namespaceOf(socket.fd) ?? "a namespace that this user may not look into";
     const there = `${name}, cookie ${its}`;
