@@ -7,12 +7,12 @@
  * listed moves out of wherever they are.
  */
 #include "support/child.h"
+#include "support/clone.h"
 #include "support/forbid.h"
 #include "support/pair.h"
 
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 
 static bool all(int type)
 {
@@ -112,18 +112,18 @@ static void bind_received(int from)
 static void test_cloned(void)
 {
 	int ends[2];
-	long child;
+	pid_t child;
 
 	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	fflush(stdout);
-	child = syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, 0, 0, 0, 0);
+	child = clone_with(CLONE_NEWNET);
 	if (child == 0) {
 		bind_as_child();
 		send_socket(ends[1]);
 		_exit(0);
 	}
 	if (child > 0) { /* an ordinary user may not */
-		child_await((pid_t)child);
+		child_await(child);
 		bind_received(ends[0]);
 	}
 	close(ends[0]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_process.c - the sequence goes on in a child, in another program; a socket comes back */
 #include "differ/differ.h"
+#include "support/clone.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -99,16 +99,16 @@ void step_isolate(void)
 {
 	const uint16_t port = a_port();
 	int status = 0;
-	long child;
+	pid_t child;
 
 	if (sequence.partial)
 		return;
 	say("isolate");
-	child = syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, 0, 0, 0, 0);
+	child = clone_with(CLONE_NEWNET);
 	if (child == 0)
 		_exit(bind_isolated(port));
 	if (child > 0)
-		waitpid((pid_t)child, &status, 0);
+		waitpid(child, &status, 0);
 	say(" %d %d", child > 0, status);
 }
 
