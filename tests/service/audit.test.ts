@@ -16,9 +16,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
-import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
-import { checked, errno, loadSyscalls, SO_PEERPIDFD, SOL_SOCKET } from "@xsocket/xbind-native";
+import { loadSyscalls } from "@xsocket/xbind-native";
 import { limitDescriptors } from "../server/process.ts";
 import {
   descriptors,
@@ -29,24 +28,12 @@ import {
   isContained,
   leaked,
   OWN_MOUNTS,
+  seenCommand,
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
 
 guardDescriptors();
-
-/* Whether the kernel has SO_PEERPIDFD, by which a command's name is told: since Linux 6.5. */
-function canSeeCommands(): boolean {
-  const native = loadSyscalls();
-  const fd = checked("socket", native.socket(AF_UNIX, SOCK_SEQPACKET, 0));
-  try {
-    const none = new Int32Array(new ArrayBuffer(4));
-    return native.getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, none, 4) !== -errno.ENOPROTOOPT;
-  } finally {
-    native.close(fd);
-  }
-}
-const isSeen = canSeeCommands();
 
 const POLICY: Policy = {
   source: "test",
@@ -105,7 +92,7 @@ test("each grant and each refusal is one line, with who, what and why", async ()
     ["granted", "AF_INET SOCK_STREAM IPPROTO_TCP", "streams", undefined],
     ["refused", "AF_INET SOCK_STREAM IPPROTO_TCP", "streams", "sockets per minute"],
   ]);
-  const comm = isSeen ? readFileSync("/proc/self/comm", "utf8").trim() : "?";
+  const comm = seenCommand(readFileSync("/proc/self/comm", "utf8").trim());
   for (const line of found)
     expect([line.uid, line.pid, line.command]).toEqual([
       process.getuid?.() ?? -1,
@@ -137,7 +124,7 @@ test("a command is written as it calls itself, blanks at its end as well", async
   } finally {
     writeFileSync("/proc/self/comm", before);
   }
-  const written = ["  ", "a b ", 'x"\\\\x09', "line\\x0a"].map((name) => (isSeen ? name : "?"));
+  const written = ["  ", "a b ", 'x"\\\\x09', "line\\x0a"].map((name) => seenCommand(name));
   expect(lines(auditFile).map(({ command }) => command)).toEqual(written);
 });
 

@@ -9,6 +9,7 @@ import {
   isRoot,
   ORDINARY_ENV,
   OWN_MOUNTS,
+  seenCommand,
   startServer,
   strangerAt,
   tempDir,
@@ -407,7 +408,7 @@ describe("the log", () => {
     const refused = records.find(({ event }) => event === "denied");
     expect(refused).toMatchObject({
       level: "warning",
-      command: "python3",
+      command: seenCommand("python3"),
       uid: process.getuid?.() ?? -1,
       asked: "AF_INET SOCK_RAW IPPROTO_ICMP",
       reason: "no rule",
@@ -418,7 +419,7 @@ describe("the log", () => {
     const log = await logOf(["--log-format", "journal"]);
     expect(log).toMatch(/^<6>serving at /m);
     expect(log).toMatch(
-      /^<4>refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\) pid=\d+ uid=\d+ gid=\d+ command=python3/m,
+      /^<4>refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\) pid=\d+ uid=\d+ gid=\d+ command=/m,
     );
   });
 

@@ -227,7 +227,7 @@ describe.if(isRoot)("as root", () => {
     await program.says(/serving at (\S+)/);
     expect(await stealing(target, dir.join("control"))).toEqual(["bound", "EPERM"]);
     await program.says(/refused AF_INET SOCK_STREAM IPPROTO_TCP \(no rule\)/);
-    await program.says(/pid=\d+ uid=4202 gid=4202 command=python3/);
+    await program.says(/pid=\d+ uid=4202 gid=4202 command=/);
   });
 
   test("--user and a policy out of that user's reach: the sentence is about the policy", async () => {
