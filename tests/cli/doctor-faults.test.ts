@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, chownSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { encodeAddress, parseAddress } from "@xsocket/protocol";
 import { libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
@@ -158,6 +159,15 @@ describe("the row that fails is", () => {
     await using server = await startServer();
     const rows = await examine([server.path], { start: refusing("socket", "0", "1", code) });
     expectOnly(rows, "server", new RegExp(`\\(${code}\\)$`), remedy);
+  });
+
+  test("server: a rule beside the permissions forbids to connect", async () => {
+    await using server = await startServer();
+    const length = encodeAddress(parseAddress(server.path)).byteLength;
+    const rows = await examine([server.path], {
+      start: refusing("connect", "2", String(length), "EACCES"),
+    });
+    expectOnly(rows, "server", /all the same \(EACCES\)$/, /Landlock, AppArmor or SELinux/);
   });
 
   test.skipIf(!isRoot)("server: an abstract name is held by somebody else", async () => {

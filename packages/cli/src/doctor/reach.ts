@@ -191,10 +191,16 @@ function serverOf(connection: number): string {
     : `process ${pid} of uid ${uid} listens`;
 }
 
-/** Does a server take connections there? */
+/** Does a server take connections there? This is for a socket that the permissions let this user open. */
 export function serverRow(path: string): Row {
   const native = loadSyscalls();
   const connection = native.handoverConnect(path, CONNECT_MS);
+  if (connection === -errno.EACCES && !path.startsWith("@"))
+    return failed(
+      "server",
+      `${path} may be opened, and a connection is denied all the same (EACCES)`,
+      "let this program connect by the rules that confine it: of Landlock, AppArmor or SELinux",
+    );
   if (connection < 0) return rowOfError("server", unreached(path, connection, "reach a server"));
   try {
     return ok("server", serverOf(connection));
