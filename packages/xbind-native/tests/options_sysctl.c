@@ -16,6 +16,9 @@
 #define TCP_RTO_MIN_US_     45
 #define IPV6_AUTOFLOWLABEL_ 70
 
+#define EARLY 16   /* sockets in a row */
+#define SHUT  1100 /* sockets, more than 1024 */
+
 struct row {
 	const char *what;
 	int domain, type, level, name;
@@ -147,6 +150,30 @@ static void test_resets(void)
 		if (is != (pair_preloaded() ? row->target : row->own))
 			FAIL("%s: given back it is %d", row->what, is);
 		close(fd);
+	}
+}
+
+/* However many others are shut meanwhile, as each connection may be that its peer has reset. */
+static void test_shut(void)
+{
+	int fds[EARLY], ttl = 64;
+	socklen_t len = sizeof(ttl);
+
+	for (int i = 0; i < EARLY; i++) {
+		fds[i] = pair_socket(SOCK_STREAM);
+		CHECK_EQ(setsockopt(fds[i], IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	}
+	for (int i = 0; i < SHUT; i++) {
+		int fd = pair_socket(SOCK_STREAM);
+
+		CHECK(shutdown(fd, SHUT_RDWR) < 0 && errno == ENOTCONN);
+		close(fd);
+	}
+	for (int i = 0; i < EARLY; i++) {
+		CHECK_EQ(pair_bind(fds[i], 0), 0);
+		CHECK_EQ(getsockopt(fds[i], IPPROTO_IP, IP_TTL, &ttl, &len), 0);
+		CHECK_EQ(ttl, 64);
+		close(fds[i]);
 	}
 }
 
@@ -330,6 +357,7 @@ int main(void)
 	test_needs_ipv6();
 	RUN(test_rows);
 	RUN(test_resets);
+	RUN(test_shut);
 	RUN(test_truths);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explicit.c - a table of atomics without a lock
+ * explicit.c - two tables of atomics without a lock
  *
  * How it works: a socket's bits lie in one of a few places that its key leads to. They are taken in
  * turn, so that the oldest is overwritten. The worst that a race or a full table can bring about is
@@ -18,7 +18,7 @@
 
 #define PLACES    4 /* for each key */
 #define WORD_BITS 32
-#define WORDS     ((OPTIONS_COUNT + WORD_BITS - 1) / WORD_BITS)
+#define WORDS     ((EXPLICIT_COUNT + WORD_BITS - 1) / WORD_BITS)
 
 struct entry {
 	_Atomic socket_key key;
@@ -28,16 +28,17 @@ struct entry {
 static struct bucket {
 	struct entry places[PLACES];
 	_Atomic unsigned next; /* place */
-} table[EXPLICIT_SOCKETS / PLACES];
+} tables[2][EXPLICIT_SOCKETS / PLACES];
 
-static struct bucket *bucket_of(socket_key key)
+/* Every connection that its peer has reset may be shut: no option is forgotten for that. */
+static struct bucket *bucket_of(socket_key key, int row)
 {
-	return &table[key % (EXPLICIT_SOCKETS / PLACES)];
+	return &tables[row >= OPTIONS_COUNT][key % (EXPLICIT_SOCKETS / PLACES)];
 }
 
-static struct entry *find(socket_key key)
+static struct entry *find(socket_key key, int row)
 {
-	struct entry *places = bucket_of(key)->places;
+	struct entry *places = bucket_of(key, row)->places;
 
 	for (int i = 0; i < PLACES; i++) {
 		if (atomic_load_explicit(&places[i].key, memory_order_acquire) == key)
@@ -47,9 +48,9 @@ static struct entry *find(socket_key key)
 }
 
 /* The keys do not tell which entry is the oldest: each processor hands out a range of its own. */
-static struct entry *take(socket_key key)
+static struct entry *take(socket_key key, int row)
 {
-	struct bucket *bucket = bucket_of(key);
+	struct bucket *bucket = bucket_of(key, row);
 	struct entry *entry = &bucket->places[atomic_fetch_add(&bucket->next, 1) % PLACES];
 
 	for (int i = 0; i < WORDS; i++)
@@ -65,10 +66,10 @@ void explicit_note(socket_key key, int row, bool is_set)
 
 	if (key == KEY_NONE)
 		return;
-	entry = find(key);
+	entry = find(key, row);
 	if (is_set) {
 		if (!entry)
-			entry = take(key);
+			entry = take(key, row);
 		atomic_fetch_or(&entry->bits[row / WORD_BITS], bit);
 	} else if (entry) {
 		atomic_fetch_and(&entry->bits[row / WORD_BITS], ~bit);
@@ -136,7 +137,7 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 
 bool explicit_is_set(socket_key key, int row)
 {
-	struct entry *entry = find(key);
+	struct entry *entry = find(key, row);
 
 	return entry && atomic_load(&entry->bits[row / WORD_BITS]) & UINT32_C(1) << row % WORD_BITS;
 }

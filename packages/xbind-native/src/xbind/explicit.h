@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explicit.h - which options a program has set itself
+ * explicit.h - what a program has done to a socket that does not show it
  *
- * For those alone whose value does not tell: set to the default of the program's own namespace they
- * look as if they had never been set, and the target namespace may have another default; and a
- * negative time reads as none.
+ * An option that is set to the default of the program's own namespace looks as if it had never been
+ * set, and the target namespace may have another default. A negative time reads as none.
+ * shutdown(2) fails on a socket that is not connected, and counts all the same: neither what it
+ * accepts later nor its own next connection can send; a datagram socket stays shut when it loses
+ * its peer.
  */
 #ifndef XBIND_EXPLICIT_H
 #define XBIND_EXPLICIT_H
@@ -14,7 +16,14 @@
 
 #include <stdbool.h>
 
-#define EXPLICIT_SOCKETS 1024 /* sockets; past that one is forgotten for another */
+#define EXPLICIT_SOCKETS 1024 /* with options, and shut; past that one is forgotten for another */
+
+/* After the rows of options[]. */
+enum {
+	EXPLICIT_SHUT = OPTIONS_COUNT, /* for writing */
+	EXPLICIT_SHUT_BOTH,            /* and for reading, too */
+	EXPLICIT_COUNT,
+};
 
 /* options[row] was set on this socket; or no longer counts as set. Never waits. */
 void explicit_note(socket_key key, int row, bool is_set);

@@ -4,10 +4,10 @@
 #include "core/visibility.h"
 #include "xbind/claim.h"
 #include "xbind/config.h"
+#include "xbind/explicit.h"
 #include "xbind/hook.h"
 #include "xbind/options.h"
 #include "xbind/real.h"
-#include "xbind/shut.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -27,8 +27,12 @@ static bool outlasts(int fd, int how, int rc)
 /* Return: rc, or what the call gives once the socket has moved: it may listen by then. */
 static int follow(int fd, int how, int rc, struct claim_mark mark)
 {
-	if (how != SHUT_RD)
-		shut_note(key_of(fd), (sys_poll(fd, POLLRDHUP, 0) & POLLRDHUP) != 0);
+	if (how != SHUT_RD) {
+		const socket_key key = key_of(fd);
+
+		explicit_note(key, EXPLICIT_SHUT, true);
+		explicit_note(key, EXPLICIT_SHUT_BOTH, sys_poll(fd, POLLRDHUP, 0) & POLLRDHUP);
+	}
 	return claim_has_run(mark) && claim_wait(fd, mark) ? real_shutdown(fd, how) : rc;
 }
 

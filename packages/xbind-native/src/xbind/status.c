@@ -2,7 +2,7 @@
 #include "xbind/status.h"
 
 #include "core/sys.h"
-#include "xbind/shut.h"
+#include "xbind/explicit.h"
 
 #include <fcntl.h>
 #include <linux/tcp.h> /* not every libc has all of struct tcp_info */
@@ -58,6 +58,13 @@ static bool has_ended(int fd, const struct kind *kind)
 	return info.tcpi_segs_out > 0;
 }
 
+/* One that is no longer shut for reading was opened again by connect(2) to AF_UNSPEC. */
+static bool was_shut(socket_key key, bool reading)
+{
+	return explicit_is_set(key, EXPLICIT_SHUT) &&
+	       (reading || !explicit_is_set(key, EXPLICIT_SHUT_BOTH));
+}
+
 /* A stream socket that is not connected has POLLHUP in any case. */
 static void carry_shutdown(int old, int to, const struct kind *kind, socket_key key)
 {
@@ -69,7 +76,7 @@ static void carry_shutdown(int old, int to, const struct kind *kind, socket_key 
 		return;
 	if (reading)
 		sys_shutdown(to, SHUT_RD);
-	if (both || shut_is(key, reading))
+	if (both || was_shut(key, reading))
 		sys_shutdown(to, SHUT_WR);
 }
 
