@@ -1,5 +1,6 @@
 import type { ArgsDef } from "citty";
 import { command } from "../command.ts";
+import { COMMANDS } from "../commands.ts";
 import { bashScript } from "../completions/bash.ts";
 import { fishScript } from "../completions/fish.ts";
 import { type Entry, entriesOf } from "../completions/model.ts";
@@ -31,7 +32,6 @@ export default command({
       throw new MisuseError(
         `${shell === undefined ? "no shell is named" : `there are no completions for "${shell}"`}: say one of ${SHELLS.join(", ")}, as in "xsocket completions bash"`,
       );
-    const { COMMANDS } = await import("../commands.ts"); // which imports this file
     result(script(await entriesOf(COMMANDS)));
   },
 });
