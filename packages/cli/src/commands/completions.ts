@@ -1,14 +1,13 @@
 import type { ArgsDef } from "citty";
 import { command } from "../command.ts";
-import { COMMANDS } from "../commands.ts";
 import { bashScript } from "../completions/bash.ts";
 import { fishScript } from "../completions/fish.ts";
-import { type Entry, entriesOf } from "../completions/model.ts";
+import { entries, type Entry } from "../completions/model.ts";
 import { zshScript } from "../completions/zsh.ts";
 import { MisuseError } from "../errors.ts";
 import { result } from "../words.ts";
 
-const SCRIPTS = new Map<string, (entries: readonly Entry[]) => string>([
+const SCRIPTS = new Map<string, (all: readonly Entry[]) => string>([
   ["bash", bashScript],
   ["fish", fishScript],
   ["zsh", zshScript],
@@ -32,6 +31,6 @@ export default command({
       throw new MisuseError(
         `${shell === undefined ? "no shell is named" : `there are no completions for "${shell}"`}: say one of ${SHELLS.join(", ")}, as in "xsocket completions bash"`,
       );
-    result(script(await entriesOf(COMMANDS)));
+    result(script(await entries()));
   },
 });

@@ -1,5 +1,6 @@
 import type { ArgDef, ArgsDef } from "citty";
 import type { Command } from "../command.ts";
+import { COMMANDS } from "../commands.ts";
 
 /** What may stand for a value. */
 export type Values =
@@ -67,10 +68,7 @@ function entry(name: string, { meta, args = {}, program, separators }: Command):
 }
 
 /** Reads the commands' own tables, so that completions never differ from them. */
-export async function entriesOf(
-  commands: Readonly<Record<string, () => Promise<Command>>>,
-): Promise<Entry[]> {
-  return Promise.all(
-    Object.entries(commands).map(async ([name, load]) => entry(name, await load())),
-  );
+export async function entries(): Promise<Entry[]> {
+  const loaded = Object.entries(COMMANDS).map(async ([name, load]) => entry(name, await load()));
+  return Promise.all(loaded);
 }
