@@ -39,8 +39,7 @@ async function runOne(definition: Command, name: string, argv: readonly string[]
     const named = { ...definition, meta: { ...definition.meta, name } };
     return result(await usage(named, xsocket, process.stdout));
   }
-  if (own.length === 1 && own.some((word) => word === "--version"))
-    return result(String(xsocket.meta.version));
+  if (own.length === 1 && own[0] === "--version") return result(String(xsocket.meta.version));
   const lost = own.find((word) => !isText(word));
   if (lost !== undefined)
     throw new MisuseError(`"${lost}" is not UTF-8: give what is, such as the path of a link`);
