@@ -6,7 +6,6 @@ import {
   groupId,
   type Identity,
   type IdRange,
-  logFormat,
   logTo,
   MAX_THREADS,
   parseIds,
@@ -110,7 +109,7 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     threads: mapped(args.threads, (word) =>
       wholeNumber("--threads", word, { least: 1, most: MAX_THREADS }),
     ),
-    log: logTo(logFormat(args["log-format"])),
+    log: logTo(args["log-format"]),
     logLevel: args["log-level"],
     ...bounds(args),
   };

@@ -6,11 +6,6 @@ import { formatLine, type LogFormat } from "./log-line.ts";
 const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that there is room
 const LINE_END = 0x0a;
 
-/** The format that suits where stderr goes, unless somebody has chosen one. */
-export function logFormat(chosen?: LogFormat): LogFormat {
-  return chosen ?? (stderrIsJournal() ? "journal" : "pretty");
-}
-
 /*
  * A terminal takes a part of what there is no room for and then waits for its reader. Opened anew it
  * does not; its own flags are other programs' as well. Who may not open it has to wait.
@@ -50,9 +45,13 @@ function writeStderr(bytes: Uint8Array): number {
 /**
  * Makes a log of lines. One that was taken in part, as by a full disk, is lost, and the next begins anew.
  *
+ * @param format what suits where stderr goes unless somebody has chosen one
  * @param write takes lines as far as it can, and tells how many bytes; how many were lost stands before the next one
  */
-export function logTo(format: LogFormat, write: (lines: Uint8Array) => number = writeStderr): Log {
+export function logTo(
+  format: LogFormat = stderrIsJournal() ? "journal" : "pretty",
+  write: (lines: Uint8Array) => number = writeStderr,
+): Log {
   let lost = 0;
   let isCut = false;
   const isMarked = format === "json" && stderrIsJournal(); // the journal takes the mark off
