@@ -76,6 +76,12 @@ export function adoptNodeConnection(fd: number): net.Socket {
 }
 
 /**
+ * What servers of node:net and sockets of node:dgram are given to adopt a descriptor. Without "exclusive"
+ * a worker of node:cluster would have its primary adopt what has the number there.
+ */
+export const adoptable = (fd: number) => ({ fd, exclusive: true }) as const;
+
+/**
  * What to do when the time that setTimeout gives a connection is over, whatever it is then. Bun emits no
  * "timeout" while it waits for room to write.
  */

@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
 import { askedOf, type BindPlan, bindPlan, bound } from "./_bound.ts";
-import { adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
+import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
 import { setOption } from "./_socket.ts";
@@ -98,9 +98,6 @@ async function call(plan: BindPlan, { via }: Through, run: () => Promise<void>):
     throw failedCall(error, pathOf(via), askedOf(plan));
   }
 }
-
-/* Without "exclusive" a worker of node:cluster would have its primary adopt what has the number there. */
-const adoptable = (fd: number) => ({ fd, exclusive: true }) as const;
 
 /* node:dgram takes the number 0 for none, and would bind a socket of the own namespace instead. */
 function aboveZero(socket: OwnedSocket): OwnedSocket {
