@@ -2,8 +2,12 @@
 /* sequence.c - which steps a seed makes, one after the other */
 #include "differ/differ.h"
 
+#include <linux/capability.h>
+#include <linux/securebits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define FIRST_PORT  10000
@@ -163,6 +167,17 @@ static void take_up(const char *left)
 	sequence.next++;
 }
 
+/* As most programs are: without capabilities, also as root and in the programs that follow. */
+static void give_up_power(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	if (prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED) < 0 ||
+	    syscall(SYS_capset, &header, data) < 0)
+		_exit(8);
+}
+
 int sequence_run(uint64_t seed, const char *dropped, const char *left)
 {
 	const char *published = getenv("DIFFER_PUBLISHED");
@@ -183,6 +198,8 @@ int sequence_run(uint64_t seed, const char *dropped, const char *left)
 		take_up(left);
 	} else {
 		setpgid(0, 0); /* which may be sent signals */
+		if (seed % 3 == 1)
+			give_up_power();
 		for (int i = 0; i < SLOTS; i++)
 			sequence.slots[i] = -1;
 	}
