@@ -100,18 +100,33 @@ static int by_number(long number, int fd, long first, socklen_t second)
 #endif
 }
 
-static int call_bind(int fd, const void *at, socklen_t len)
+static void before_call_of(int way)
 {
-	int way = (int)below(24), rc;
-
-	if (way < 2)
-		return bind_with_few(fd, at, len);
 	if (way < 6)
 		before_pestered_call();
 	else if (way < 10)
 		before_disturbed_call();
 	else
 		before_call();
+}
+
+static int call_listen(int fd, int backlog)
+{
+	int way = (int)below(24), rc;
+
+	before_call_of(way);
+	rc = way % 4 == 3 ? by_number(SYS_listen, fd, backlog, 0) : listen(fd, backlog);
+	after_long_call();
+	return rc;
+}
+
+static int call_bind(int fd, const void *at, socklen_t len)
+{
+	int way = (int)below(24), rc;
+
+	if (way < 2)
+		return bind_with_few(fd, at, len);
+	before_call_of(way);
 	rc = way % 4 == 3 ? by_number(SYS_bind, fd, (long)at, len) : bind(fd, at, len);
 	after_long_call();
 	return rc;
@@ -223,8 +238,8 @@ void step_listen(void)
 	if (turn_is_shared(fd) && is_movable(fd))
 		return;
 	say("listen %d %d", fd, backlog);
-	before_call();
-	say_result(one_in(4) ? by_number(SYS_listen, fd, backlog, 0) : listen(fd, backlog));
+	say_result(call_listen(fd, backlog));
+	say_disturbance();
 	settle_sets();
 	if (address_of(fd, &address, &len))
 		say_address(&address, len);
