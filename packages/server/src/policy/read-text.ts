@@ -14,10 +14,8 @@ function failure(path: string, text: string, options?: ErrorOptions): PolicyErro
 /* A regular file is always ready; a pipe may be silent for ever, and a FIFO may have no writer. */
 function awaitText(fd: number, path: string, until: number): void {
   const sys = loadSyscalls();
-  while (sys.monotonic() < until) {
-    const rc = sys.poll(fd, POLLIN, Math.ceil(until - sys.monotonic()));
-    if (rc > 0) return;
-  }
+  for (let left = until - sys.monotonic(); left > 0; left = until - sys.monotonic())
+    if (sys.poll(fd, POLLIN, Math.ceil(left)) > 0) return;
   throw failure(
     path,
     `is no regular file, and its text did not end within ${PIPE_WAIT_MS / 1000} s: give the path of a file, or a pipe that ends`,
