@@ -13,6 +13,6 @@ if (cluster.isPrimary) {
   worker.process.kill();
 } else {
   const [, , via = ""] = process.argv;
-  const { port } = await serve({ via, hostname: "127.0.0.1", port: 0, fetch });
+  const { port } = await serve({ via, hostname: "127.0.0.1", port: 0, backlog: 7, fetch });
   console.log(`port ${port}`);
 }

@@ -251,13 +251,15 @@ const REFUSE = join(import.meta.dir, "../cli/refuse.py");
 const WITHOUT_INET = ["python3", REFUSE, "socket", "0", "2", "EAFNOSUPPORT"];
 
 describe("where Bun cannot be looked into, or cannot listen by itself", () => {
-  test("a relay takes connections in a worker of node:cluster itself", async () => {
+  test("a relay takes connections in a worker of node:cluster itself, and as many as may wait", async () => {
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });
     const argv = [process.execPath, `${import.meta.dir}/clustered.ts`, xsocketServer.path];
     await using program = here.spawn([...WITHOUT_INET, ...argv], { stdin: "" });
     const [, port] = await program.says(/port (\d+)/);
     expect(await curl(target, `http://127.0.0.1:${port}/`)).toBe("of a worker");
+    const { stdout } = await target.run(["ss", "-Hltn", `sport = :${port}`]);
+    expect(stdout).toMatch(/^LISTEN 0 +7 /);
     await program.endInput();
     expect(await program.finished()).toBe(0);
   });

@@ -97,17 +97,21 @@ function start<WebSocketData, R extends string>(
   { socket: owned, ip, port }: Bound,
 ): Server<WebSocketData> {
   using socket = owned; // Bun has a copy
+  const { fd } = socket;
   const bun = forBun(options, "backlog", "reusePort", "ipv6Only", "port");
   const run = (place: object): Server<WebSocketData> => {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the place was exchanged
     return Bun.serve({ ...bun, ...hotId(options.id), ...place } as Serve.Options<WebSocketData, R>);
   };
+  const setBacklog = (): number =>
+    checked("listen", loadSyscalls().listen(fd, options.backlog ?? BUN_BACKLOG));
   try {
-    checked("listen", loadSyscalls().listen(socket.fd, options.backlog ?? BUN_BACKLOG));
-    setOption(socket.fd, "TCP_DEFER_ACCEPT", 1); // as Bun.serve does
+    setBacklog();
+    setOption(fd, "TCP_DEFER_ACCEPT", 1); // as Bun.serve does
     const server =
-      startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), socket.fd) ??
+      startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), fd) ??
       startRelayed(bun, run, socket, ip, port);
+    setBacklog(); // what a relay listens by sets its own
     const hostname = plan.hostname ?? "localhost";
     const urlOf = (host: string): string =>
       `${server.protocol ?? "http"}://${hostPort(host, port)}/`;
