@@ -43,7 +43,7 @@ test("what the main thread has no time for is left out and counted, debug record
   say("debug", "granted", "gave", {});
   say("error", "accept", "no room", {});
   expect(sent.slice(taken).map(({ message }) => message)).toEqual([
-    "gave (and 5 more like this before)",
-    "no room (and 1 more like this before)",
+    "gave (and 5 more of event granted before)",
+    "no room (and 1 more of event accept before)",
   ]);
 });
