@@ -4,6 +4,19 @@ import { guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 
+/* A real line editor, on a pseudo-terminal; what it inserts or lists is read back. */
+const zsh = (load: string): string => `
+    zmodload zsh/zpty
+    zpty z zsh -f -i
+    expect() { local line; while zpty -r z line; do [[ $line == *$1* ]] && return; done }
+    zpty -w z "PROMPT= ; autoload -Uz compinit; compinit -u -D; ${load}"
+    zpty -w z 'compadd() { builtin compadd -A found "$@" 2>/dev/null; print -rl -- "\${found[@]}" >> $OUT; builtin compadd "$@" }'
+    zpty -w z 'stop() { print -r -- STOPPED; exit }; zle -N stop; bindkey "^X" stop; print RE""ADY'
+    expect READY
+    zpty -w -n z "$1"$'\\t'$'\\x18'
+    expect STOPPED
+    cat $OUT`;
+
 /* How each shell is asked what it would offer for a line; it prints one word a line. */
 const ASK: Record<string, (script: string) => string> = {
   bash: (script) => `
@@ -12,29 +25,19 @@ const ASK: Record<string, (script: string) => string> = {
     COMP_WORDS=(\${1//=/ = }) # as readline has it
     case $1 in *' ') COMP_WORDS+=('') ;; esac
     COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
-    _xsocket
+    complete -p "\${COMP_WORDS[0]##*/}" >/dev/null && _xsocket
     printf '%s\\n' "\${COMPREPLY[@]}"`,
   fish: (script) => `source '${script}'; complete -C $argv[1] | string replace -r '\\t.*' ''`,
-  // a real line editor, on a pseudo-terminal; what it inserts or lists is read back
-  zsh: (script) => `
-    zmodload zsh/zpty
-    zpty z zsh -f -i
-    expect() { local line; while zpty -r z line; do [[ $line == *$1* ]] && return; done }
-    zpty -w z "PROMPT= ; autoload -Uz compinit; compinit -u -D; source '${script}'"
-    zpty -w z 'compadd() { builtin compadd -A found "$@" 2>/dev/null; print -rl -- "\${found[@]}" >> $OUT; builtin compadd "$@" }'
-    zpty -w z 'stop() { print -r -- STOPPED; exit }; zle -N stop; bindkey "^X" stop; print RE""ADY'
-    expect READY
-    zpty -w -n z "$1"$'\\t'$'\\x18'
-    expect STOPPED
-    cat $OUT`,
+  zsh: (script) => zsh(`source '${script}'`),
 };
 
-async function offers(shell: string, line: string): Promise<string[]> {
+async function offers(shell: string, line: string, how = ASK[shell]): Promise<string[]> {
   using dir = tempDir();
   const { stdout: script } = await here.run([XSOCKET, "completions", shell]);
   writeFileSync(dir.join("script"), script);
   writeFileSync(dir.join("offered"), "");
-  const ask = ASK[shell]?.(dir.join("script")) ?? "";
+  writeFileSync(dir.join("odd name"), "");
+  const ask = how?.(dir.join("script")) ?? "";
   const start =
     shell === "fish" ? ["fish", "-N", "-c", ask, line] : [shell, "-c", ask, shell, line];
   const env = {
@@ -76,6 +79,7 @@ const CASES: readonly (readonly [
   ["xsocket run --port 1 --po", ["--port"], []],
   ["xsocket-server --log-level ", ["error", "debug"], ["--log-level"]],
   ["xsocket-server --thr", ["--threads"], []],
+  ["/usr/bin/xsocket-server --thr", ["--threads"], []],
   ["xsocket serve --log-level ", ["error", "debug"], ["--log-level"]],
   ["xsocket policy ", ["check", "test"], []],
   ["xsocket policy check ", ["script"], ["check", "test"]],
@@ -86,6 +90,10 @@ const CASES: readonly (readonly [
   ["xsocket run --port 1 -- seq --por", [], ["--port"]],
   ["xsocket open --exec seq", ["seq"], []],
   ["xsocket open --exec -- seq", ["seq"], []],
+  ["xsocket open --exec seq --fam", [], ["--family"]],
+  ["xsocket run --socket scr", ["script"], []],
+  ["xsocket run scr", [], ["script"]],
+  ["xsocket run --socket odd", [], ["odd"]],
   ["xsocket lib xbind", ["xbind"], []],
 ];
 
@@ -107,6 +115,13 @@ describe.each(Object.keys(ASK))("%s", (shell) => {
     }
     expect(count).toBeGreaterThan(40);
   });
+});
+
+test("zsh loads it by itself from a directory of such files", async () => {
+  const found = await offers("zsh", "xsocket r", (script) =>
+    zsh(`ln -s '${script}' _xsocket; fpath+=($PWD); compinit -u -D`),
+  );
+  expect(found).toContain("run");
 });
 
 test.each(["tcsh", "constructor"])(

@@ -108,21 +108,20 @@ ${entries
 }
 
 _xsocket() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} first=2 command=serve i
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command=serve i
   COMPREPLY=()
   # readline makes words of their own of "=": --port = 80
   if [ "$cur" = = ]; then cur=; elif [ "$prev" = = ]; then prev=\${COMP_WORDS[COMP_CWORD-2]}; fi
-  if [ "\${COMP_WORDS[0]##*/}" = xsocket-server ]; then
-    first=1
-  elif [ "$COMP_CWORD" = 1 ]; then
-    __xsocket_offer -W '${names} --help --version'
-    return
-  else
+  if [ "\${COMP_WORDS[0]##*/}" != xsocket-server ]; then
+    if [ "$COMP_CWORD" = 1 ]; then
+      __xsocket_offer -W '${names} --help --version'
+      return
+    fi
     command=\${COMP_WORDS[1]}
   fi
-  for ((i = first; i < COMP_CWORD; i++)); do
+  for ((i = 1; i < COMP_CWORD; i++)); do
     if __xsocket_ends "$command:\${COMP_WORDS[i]}"; then
-      [ "\${COMP_WORDS[i+1]}" != -- ] || [ $((i + 1)) = "$COMP_CWORD" ] || i=$((i + 1))
+      [ "\${COMP_WORDS[i+1]}" != -- ] || i=$((i + 1))
       __xsocket_program $((i + 1))
       return
     fi
