@@ -228,6 +228,7 @@ test.each(Object.entries({ ...CASES, ...SERVE }))(
 /* bash, because only a shell can spell such an argument here. */
 test.each([
   "serve $'/tmp/\\xff/control'",
+  "serve $'@\\xff'",
   "run --port 1 --socket $'\\xff' -- true",
   "status control",
   "serve --policy rules.toml @nobody",
