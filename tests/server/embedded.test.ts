@@ -205,6 +205,10 @@ test("options that cannot be right are refused before anything is opened", async
       { ...plain, allow: true, connections: 0 },
       "connections of a rule must be a whole number from",
     ],
+    [
+      { ...plain, allow: true, socketsPerMinute: 2 ** 24 },
+      "socketsPerMinute of a rule must be a whole number from",
+    ],
     [{ ...plain, connections: 1 }, "connections of a rule has no meaning where that denies"],
     [{ ...plain, socketsPerMinute: 1 }, "socketsPerMinute of a rule has no meaning"],
   ];
@@ -219,6 +223,10 @@ test("options that cannot be right are refused before anything is opened", async
     [
       { policy: "allow" },
       "policy must be a policy or a function that reads one, as policyFile(PATH) is, not 'allow'",
+    ],
+    [
+      { policy: {} },
+      "policy must be a policy or a function that reads one, as policyFile(PATH) is, not {}",
     ],
     [{ policy: () => undefined }, "policy has returned undefined: return what"],
     [
@@ -238,6 +246,10 @@ test("options that cannot be right are refused before anything is opened", async
     [{ logLevel: "warn" }, "logLevel must be one of error, warning,"],
     [{ sharedDirectory: "false" }, "sharedDirectory must be true or false, not 'false'"],
     [{ listenFd: "3" }, "listenFd must be a descriptor's number, not '3'"],
+    [{ listenFd: -1 }, "listenFd must be a descriptor's number, not -1"],
+    [{ listenFd: 0, mode: 0o600 }, "mode and group belong to who made the listening socket"],
+    [{ listenFd: 0, group: 0 }, "mode and group belong to who made the listening socket"],
+    [{ address: "@name", mode: 0o600 }, "an abstract name has neither mode nor group"],
     [{ maxConnections: "8" }, "maxConnections must be a whole number from 1 to"],
     [{ maxConnectionsPerUid: null }, "maxConnectionsPerUid must be a whole number from 1 to"],
     [{ mode: "660" }, "mode must be from 0 to 0o777, not '660'"],
