@@ -1,5 +1,6 @@
 import type { TLSOptions } from "bun";
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
 import {
   connect,
   type Limits,
@@ -16,6 +17,7 @@ import {
   hasIpv6,
   here,
   netnsCookie,
+  Place,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -107,7 +109,11 @@ describe("a listener", () => {
     });
     const v4 = await listen({ ...common, hostname: "0.0.0.0", port });
     const taken = listen({ ...common, hostname: "0.0.0.0", port });
-    await expect(taken).rejects.toMatchObject({ code: "EADDRINUSE", step: "bind" });
+    await expect(taken).rejects.toMatchObject({
+      code: "EADDRINUSE",
+      step: "bind",
+      syscall: "listen",
+    });
     for (const listener of [first, second, v4]) listener.stop();
     await target.run(["sysctl", "-qw", "net.ipv6.bindv6only=1"]); // nor less than was asked for
     const all = await listen({ ...common, port: 0 });
@@ -145,10 +151,17 @@ describe("a listener", () => {
   });
 });
 
-test("where a policy allows IPv4 alone, that is what is listened at and connected to", async () => {
+const REFUSE = join(import.meta.dir, "../cli/refuse.py");
+const WITHOUT_IPV6 = ["python3", REFUSE, "socket", "0", "10", "EAFNOSUPPORT"];
+
+test.each([
+  ["a policy allows", "EPERM", here],
+  ["the kernel has", "EAFNOSUPPORT", new Place(WITHOUT_IPV6, "/proc/self")],
+])("where %s IPv4 alone, that is what is listened at and connected to", async (_, code, place) => {
   using dir = tempDir();
   await Bun.write(dir.join("policy"), '[[rule]]\naction = "allow"\nfamily = "AF_INET"\n');
-  await using server = await startServer({ args: ["--policy", dir.join("policy")] });
+  const args = code === "EPERM" ? ["--policy", dir.join("policy")] : [];
+  await using server = await startServer({ place, args });
   const common = { via: server.path, socket: { data() {} } };
   for (const form of [listen, listenSync]) {
     const listener = await form({ ...common, port: 0 });
@@ -165,7 +178,7 @@ test("where a policy allows IPv4 alone, that is what is listened at and connecte
   datagrams.close();
   const v6 = { ...common, hostname: "::1", port: 0 };
   for (const form of [listen, async (o: typeof v6) => listenSync(o)])
-    await expect(form(v6)).rejects.toMatchObject({ code: "EPERM", step: "ask" });
+    await expect(form(v6)).rejects.toMatchObject({ code, step: "ask" });
 });
 
 /* To whom, as it is said, and the address of the error. */

@@ -174,7 +174,7 @@ test("what cannot be is refused with a sentence", async () => {
   await expect(Reflect.apply(udp, undefined, [{ via, socket: 5 }])).rejects.toThrow("object");
   // Not by somebody with SO_REUSEADDR either, who would get the datagrams instead.
   const thief = { via, hostname: "127.0.0.1", port: first.port, reuseAddr: true };
-  await expect(udp(thief)).rejects.toMatchObject({ code: "EADDRINUSE" });
+  await expect(udp(thief)).rejects.toMatchObject({ code: "EADDRINUSE", syscall: "bind" });
   const node = await nodeBind(dgram.createSocket("udp4"), { via, host: "127.0.0.1" });
   const { port } = node.address();
   await expect(udp({ ...thief, port })).rejects.toMatchObject({ code: "EADDRINUSE" });
