@@ -225,6 +225,8 @@ describe.if(isRoot)("as root", () => {
     await using target = await createNamespace();
     await using program = target.spawn(argv);
     await program.says(/serving at (\S+)/);
+    const flags = "\0--no-env-file\0--config=/dev/null\0--no-install\0"; // no file of others is run
+    expect(readFileSync(`/proc/${program.pid}/cmdline`, "utf8")).toContain(flags);
     expect(await stealing(target, dir.join("control"))).toEqual(["bound", "EPERM"]);
     await program.says(/refused AF_INET SOCK_STREAM IPPROTO_TCP \(no rule\)/);
     await program.says(/pid=\d+ uid=4202 gid=4202 command=/);
