@@ -32,7 +32,7 @@ test("what was compiled runs as long as the sources are those that it was made o
   symlinkSync(join(ROOT, "node_modules"), dir.join("node_modules"));
   writeFileSync(dir.join("build/tree/main.js"), 'console.log("compiled")'); // no part of the stamp
   expect(await run(dir.path, {}, "--version")).toBe("compiled\n");
-  for (const file of MEANS) {
+  for (const file of [...MEANS, "packages/server/src/_worker.ts"]) {
     renameSync(dir.join(file), dir.join("gone"));
     expect(await run(dir.path, {}, "--version")).not.toBe("compiled\n");
     renameSync(dir.join("gone"), dir.join(file));
