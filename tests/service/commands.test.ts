@@ -362,14 +362,15 @@ describe("a policy that is no regular file", () => {
   test("a pipe is read at the start; read again it would be empty, so what it said stays", async () => {
     using dir = tempDir();
     const path = dir.join("control");
-    const script = `exec "$@" --policy <(printf '[[rule]]\naction = "deny"\n')`;
+    const rule = `printf '[[rule]]\naction = "deny"\n'`;
+    const script = `exec "$@" --policy <(${rule}; sleep 0.2; ${rule})`; // it comes in parts
     const argv = ["bash", "-c", script, "bash", XSOCKET, "serve", path];
     await using server = here.spawn(argv);
     await server.says(/serving at/);
     server.kill("SIGHUP");
     await server.says(/the policy stays as it was: .*: is no regular file, .*\n/);
     const { stdout } = await xsocket("status", path, "--json");
-    expect(JSON.parse(stdout)).toMatchObject({ policy: { rules: 1 } });
+    expect(JSON.parse(stdout)).toMatchObject({ policy: { rules: 2 } });
   });
 
   test("a FIFO that nobody writes to ends the start, and not a server that runs", async () => {
