@@ -220,13 +220,14 @@ describe.if(isRoot)("as root", () => {
   test("--user and relative names: they are meant from where the command was started", async () => {
     using dir = tempDir();
     await Bun.write(dir.join("policy.toml"), '[[rule]]\naction = "allow"\nuid = 4201\n');
-    const words = "serve control --user daemon --mode 0666 --policy policy.toml";
+    const words = "serve control --user daemon --mode 0666 --group 4300 --policy policy.toml";
     const argv = xsocketForEveryone(dir, words.split(" "));
     await using target = await createNamespace();
     await using program = target.spawn(argv);
     await program.says(/serving at (\S+)/);
     const flags = "\0--no-env-file\0--config=/dev/null\0--no-install\0"; // no file of others is run
     expect(readFileSync(`/proc/${program.pid}/cmdline`, "utf8")).toContain(flags);
+    expect(statSync(dir.join("control")).gid).toBe(4300);
     expect(await stealing(target, dir.join("control"))).toEqual(["bound", "EPERM"]);
     await program.says(/refused AF_INET SOCK_STREAM IPPROTO_TCP \(no rule\)/);
     await program.says(/pid=\d+ uid=4202 gid=4202 command=/);
