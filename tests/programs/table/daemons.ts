@@ -3,6 +3,8 @@ import type { Program } from "../program.ts";
 const SSH =
   "ssh -i key -p $PORT -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -o IdentitiesOnly=yes root@$HOST 'echo hello $SSH_CLIENT'";
 
+const kerberos = "export KRB5_CONFIG=$DIR/krb5.conf KRB5_KDC_PROFILE=$DIR/kdc.conf";
+
 /** Daemons of all other sorts. */
 export const daemons: readonly Program[] = [
   {
@@ -227,5 +229,108 @@ server default {
     client: "curl -s --max-time 5 -i http://$HOST:$PORT/",
     expect: /CUPS/,
     logsPeerTo: "output",
+  },
+  {
+    name: "Kerberos, krb5kdc",
+    packages: ["krb5-kdc", "krb5-admin-server", "krb5-user"],
+    files: {
+      "kdc.conf":
+        "[kdcdefaults]\nkdc_listen = 8888\nkdc_tcp_listen = 8888\n[realms]\nX.EXAMPLE = {\n database_name = DIR/db\n key_stash_file = DIR/stash\n acl_file = DIR/acl\n}\n[logging]\nkdc = FILE:DIR/log\n",
+      "krb5.conf":
+        "[libdefaults]\ndefault_realm = X.EXAMPLE\ndns_lookup_kdc = false\n[realms]\nX.EXAMPLE = {\n kdc = HOST:8888\n}\n",
+    },
+    prepare: `sed -i s,DIR,$DIR, kdc.conf; sed -i s,HOST,$HOST, krb5.conf; ${kerberos}; kdb5_util create -s -P x -r X.EXAMPLE && kadmin.local -q 'addprinc -pw y hello'`,
+    run: `${kerberos}; exec krb5kdc -n`,
+    port: 8888,
+    kind: "udp",
+    client: `${kerberos}; echo y | kinit -c $DIR/cache hello; klist -c $DIR/cache`,
+    expect: /krbtgt/,
+    logsPeerTo: "log",
+  },
+  {
+    name: "xrdp",
+    packages: ["xrdp", "netcat-openbsd"],
+    files: {
+      "xrdp.ini":
+        "[Globals]\nini_version=1\nport=3389\nfork=true\nsecurity_layer=rdp\n[Logging]\nLogFile=DIR/log\nLogLevel=DEBUG\nEnableSyslog=false\n[Xorg]\nname=Xorg\nlib=libxup.so\nport=-1\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, xrdp.ini",
+    run: "exec xrdp -n -c $DIR/xrdp.ini",
+    port: 3389,
+    // X.224's request for a connection, and its confirmation
+    client:
+      "printf '\\003\\000\\000\\023\\016\\340\\000\\000\\000\\000\\000\\001\\000\\010\\000\\000\\000\\000\\000' | nc -w 2 $HOST $PORT | od -An -tx1",
+    expect: /03 00 00/,
+    logsPeerTo: "log",
+  },
+  {
+    name: "Motion, web interface",
+    packages: ["motion", "curl"],
+    unprivileged: true,
+    files: {
+      "motion.conf":
+        "daemon off\nsetup_mode off\nwebcontrol_port 8080\nwebcontrol_localhost off\nnetcam_url http://127.0.0.1:9/\n",
+    },
+    run: "exec motion -n -c $DIR/motion.conf",
+    port: 8080,
+    client: "curl -s --max-time 5 http://$HOST:$PORT/",
+    expect: /Motion/,
+  },
+  {
+    name: "uStreamer",
+    packages: ["ustreamer", "curl"],
+    unprivileged: true,
+    run: "exec ustreamer --host 0.0.0.0 --port 8080",
+    port: 8080,
+    client: "curl -s --max-time 5 http://$HOST:$PORT/state",
+    expect: /"ok": true/,
+  },
+  {
+    name: "collectd, network",
+    packages: ["collectd-core", "python3"],
+    files: {
+      "collectd.conf":
+        'Hostname "x"\nBaseDir "DIR"\nPIDFile "DIR/pid"\nLoadPlugin network\n<Plugin network>\n Listen "0.0.0.0" "25826"\n</Plugin>\nLoadPlugin csv\n<Plugin csv>\n DataDir "DIR/csv"\n</Plugin>\n',
+    },
+    prepare: "sed -i s,DIR,$DIR, collectd.conf",
+    run: "exec collectd -f -C $DIR/collectd.conf",
+    port: 25826,
+    kind: "udp",
+    client: `python3 -c "
+import os, socket, struct, time
+text = lambda kind, value: struct.pack('>HH', kind, 5 + len(value)) + value + bytes(1)
+number = lambda kind, value: struct.pack('>HHQ', kind, 12, value)
+value = struct.pack('>HHHB', 6, 15, 1, 1) + struct.pack('<d', 1)
+packet = text(0, b'hello') + number(1, int(time.time())) + number(7, 10) + text(2, b'load') + text(4, b'gauge') + value
+socket.socket(type=socket.SOCK_DGRAM).sendto(packet, (os.environ['HOST'], int(os.environ['PORT'])))"; sleep 1; ls csv`,
+    expect: /hello/,
+  },
+  {
+    name: "saned",
+    packages: ["sane-utils", "netcat-openbsd"],
+    unprivileged: true,
+    files: { "saned.conf": "127.0.0.1\n192.0.2.7\n" },
+    run: "export SANE_CONFIG_DIR=$DIR; exec saned -l -b 0.0.0.0 -p 6566 -d 255 -e",
+    port: 6566,
+    // SANE_NET_INIT
+    client:
+      "printf '\\000\\000\\000\\000\\001\\000\\000\\003\\000\\000\\000\\000' | nc -w 3 $HOST $PORT | od -An -tx1",
+    expect: /00 00 00 00 01/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "Zabbix agent",
+    packages: ["zabbix-agent", "netcat-openbsd"],
+    unprivileged: true,
+    files: {
+      "zabbix.conf":
+        "PidFile=DIR/pid\nLogType=console\nServer=0.0.0.0/0\nListenPort=10050\nHostname=hello\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, zabbix.conf",
+    run: "exec zabbix_agentd -f -c $DIR/zabbix.conf",
+    port: 10050,
+    client:
+      "printf 'ZBXD\\001\\016\\000\\000\\000\\000\\000\\000\\000agent.hostname' | nc -w 2 $HOST $PORT",
+    expect: /hello/,
   },
 ];

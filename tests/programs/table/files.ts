@@ -18,6 +18,9 @@ const prepareQbittorrent =
   "mkdir -p q/qBittorrent/config; sed s,HOST,$HOST, settings > q/qBittorrent/config/qBittorrent.conf";
 const runQbittorrent = "exec qbittorrent-nox --profile=$DIR/q --confirm-legal-notice";
 
+const runRtorrent =
+  "exec env TERM=xterm rtorrent -n -o system.daemon.set=true,network.port_range.set=6881-6881,session.path.set=$DIR";
+
 const vsftpd = {
   packages: ["vsftpd", "curl"],
   files: {
@@ -244,5 +247,89 @@ guest ok = yes
     client: "curl -s --max-time 5 http://$HOST:$PORT/.web/",
     expect: /Radicale/,
     logsPeerTo: "output",
+  },
+  {
+    name: "rTorrent, SCGI",
+    packages: ["rtorrent", "netcat-openbsd"],
+    run: `${runRtorrent},network.scgi.open_port=0.0.0.0:5000`,
+    port: 5000,
+    ports: "6881",
+    client:
+      "(printf '25:CONTENT_LENGTH%b71%bSCGI%b1%b,' '\\0' '\\0' '\\0' '\\0'; printf '<methodCall><methodName>system.client_version</methodName></methodCall>') | nc -w 2 $HOST $PORT",
+    expect: /<string>0\.9/,
+  },
+  {
+    name: "rTorrent, the peers' port",
+    packages: ["rtorrent", "netcat-openbsd"],
+    run: runRtorrent,
+    port: 6881,
+    ...opens,
+  },
+  {
+    name: "rTorrent, DHT",
+    packages: ["rtorrent", "netcat-openbsd"],
+    run: `${runRtorrent},dht.mode.set=on,dht.port.set=6882`,
+    port: 6882,
+    kind: "udp",
+    client:
+      "printf 'd1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe' | nc -u -w 2 $HOST $PORT",
+    expect: /1:y1:r/,
+    remark:
+      "its own requests to other peers leave through the target namespace then, not through a VPN of its own: not listed, or listed as tcp/6882, DHT stays where it was",
+  },
+  {
+    name: "aMule, the peers' port",
+    packages: ["amule-daemon", "netcat-openbsd"],
+    files: {
+      "amule.conf":
+        "[eMule]\nPort=4662\nUDPPort=4672\nTempDir=DIR/temp\nIncomingDir=DIR/incoming\n[ExternalConnect]\nAcceptExternalConnections=1\nECPort=4712\nECPassword=9dd4e461268c8034f5c8564e155c67a6\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, amule.conf; mkdir temp incoming",
+    run: "exec amuled -c $DIR -o",
+    port: 4662,
+    ports: "4712",
+    ...opens,
+  },
+  {
+    name: "NZBGet",
+    packages: ["nzbget", "curl"],
+    unprivileged: true,
+    run: "exec nzbget -n -s -o MainDir=$DIR -o ControlPort=6789 -o ControlUsername=x -o ControlPassword=x -o OutputMode=log",
+    port: 6789,
+    client: "curl -s --max-time 5 -u x:x http://$HOST:$PORT/jsonrpc/version",
+    expect: /"result" : "\d/,
+  },
+  {
+    name: "Netatalk, afpd",
+    packages: ["netatalk", "binutils", "netcat-openbsd"],
+    files: {
+      "afp.conf":
+        "[Global]\nafp port = 5480\nlog file = DIR/log\nlog level = default:info\nuam list = uams_guest.so\nzeroconf = no\n",
+    },
+    prepare: "sed -i s,DIR,$DIR, afp.conf",
+    run: "exec afpd -d -F $DIR/afp.conf",
+    port: 5480,
+    // DSIGetStatus
+    client: "(printf '\\000\\003\\000\\001'; head -c 12 /dev/zero) | nc -w 2 $HOST $PORT | strings",
+    expect: /Netatalk/,
+  },
+  {
+    name: "nbdkit",
+    packages: ["nbdkit", "netcat-openbsd"],
+    run: "exec nbdkit -f -p 10809 memory 1M",
+    port: 10809,
+    client: "nc -w 2 $HOST $PORT </dev/null",
+    expect: /NBDMAGIC/,
+  },
+  {
+    name: "Kiwix, kiwix-serve",
+    packages: ["kiwix-tools", "curl"],
+    unprivileged: true,
+    files: { "library.xml": "<library version='20110515'></library>" },
+    run: "exec kiwix-serve -p 8080 --library library.xml",
+    port: 8080,
+    client: "curl -s --max-time 5 http://$HOST:$PORT/",
+    expect: /kiwix/i,
+    remark: "without -i: it looks for that address in its own namespace",
   },
 ];

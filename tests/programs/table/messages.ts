@@ -239,4 +239,80 @@ VirtualHost "x.example"
       'curl -s --max-time 5 -d \'{"id":1,"jsonrpc":"2.0","method":"Server.GetStatus"}\' http://$HOST:$PORT/jsonrpc',
     expect: /hello/,
   },
+  {
+    name: "Jamulus",
+    packages: ["jamulus", "socat"],
+    unprivileged: true,
+    run: "exec Jamulus --server --nogui --port 22124",
+    port: 22124,
+    kind: "udp",
+    // asks for its version
+    client: "printf '\\000\\000\\364\\003\\000\\000\\000\\275\\043' | socat -t 2 - UDP:$HOST:$PORT",
+    expect: /3\.\d+\.\d+/,
+  },
+  {
+    name: "PulseAudio, module-native-protocol-tcp",
+    packages: ["pulseaudio", "pulseaudio-utils"],
+    unprivileged: true,
+    run: "exec pulseaudio -n --daemonize=no --exit-idle-time=-1 --use-pid-file=no --log-target=stderr -vvv -L 'module-null-sink sink_name=hello' -L 'module-native-protocol-tcp auth-anonymous=1 port=4713'",
+    port: 4713,
+    client: "pactl -s tcp:$HOST:$PORT list short sinks",
+    expect: /hello/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "Roc, RTP",
+    packages: ["roc-toolkit-tools", "python3"],
+    unprivileged: true,
+    run: "exec roc-recv -vv -s rtp://0.0.0.0:10001 -o file:$DIR/received.wav",
+    port: 10001,
+    kind: "udp",
+    client: `python3 -c "
+import wave
+w = wave.open('sent.wav', 'wb')
+w.setnchannels(2)
+w.setsampwidth(2)
+w.setframerate(44100)
+w.writeframes(bytes(400000))"; timeout 5 roc-send -s rtp://$HOST:$PORT -i file:sent.wav; echo sent $?`,
+    expect: /sent 0/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "rtpengine",
+    packages: ["rtpengine-daemon", "socat"],
+    run: "exec rtpengine --foreground --table=-1 --interface=$HOST --listen-ng=0.0.0.0:2223 --port-min=30000 --port-max=30100 --log-stderr --log-level=7 --num-threads=2 --pidfile=$DIR/pid",
+    port: 2223,
+    kind: "udp",
+    ports: "30000-30100",
+    client: "printf '1_2 d7:command4:pinge' | socat -t 2 - UDP:$HOST:$PORT",
+    expect: /pong/,
+    logsPeerTo: "output",
+    remark: "--interface= must name the target's address",
+  },
+  {
+    name: "SpamAssassin, spamd",
+    packages: ["spamd", "netcat-openbsd"],
+    files: { hosts: "127.0.0.1 localhost\n192.0.2.7 outside.example\n" },
+    run: "exec unshare -m sh -c 'mount --bind hosts /etc/hosts && exec spamd -i 0.0.0.0 -p 7830 -A 0.0.0.0/0 -L -x -u nobody -s stderr -r $DIR/pid -H /tmp'",
+    port: 7830,
+    client: "printf 'PING SPAMC/1.2\\r\\n\\r\\n' | nc -w 3 $HOST $PORT",
+    expect: /PONG/,
+    logsPeerTo: "output",
+    remark:
+      "looks up the client's name and hangs up where nothing answers: its namespace needs a name server, or a line in /etc/hosts",
+  },
+  {
+    name: "Rspamd",
+    packages: ["rspamd", "curl"],
+    files: {
+      "rspamd.conf":
+        'options { pidfile = "DIR/pid"; url_tld = "DIR/tld"; dns { nameserver = "127.0.0.1"; } }\nlogging { type = console; level = info; }\nworker "controller" { bind_socket = "*:11334"; count = 1; secure_ip = "0.0.0.0/0"; }\n',
+      tld: "com\norg\n",
+    },
+    prepare: "sed -i s,DIR,$DIR,g rspamd.conf",
+    run: "exec rspamd -f -i -c $DIR/rspamd.conf --var DBDIR=$DIR --var RUNDIR=$DIR",
+    port: 11334,
+    client: "curl -s --max-time 5 http://$HOST:$PORT/ping",
+    expect: /pong/,
+  },
 ];

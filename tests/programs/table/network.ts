@@ -124,4 +124,58 @@ export const network: readonly Program[] = [
     client: "nc -d -w 2 $HOST $PORT",
     expect: /"class":"VERSION"/,
   },
+  {
+    name: "NTPsec",
+    packages: ["socat"],
+    unpacked: ["ntpsec"],
+    files: { "ntp.conf": "restrict default\ntos orphan 5\n" },
+    run: "exec $UNPACKED/ntpsec/usr/sbin/ntpd -n -c ntp.conf -p pid",
+    port: 123,
+    kind: "udp",
+    client: ntp,
+    expect: /[2e]4/,
+    cannot: {
+      reason:
+        "it lists the addresses of its own namespace and binds each of them alone; what comes to its socket of the wildcard address it throws away",
+      instead: "chrony",
+    },
+  },
+  {
+    name: "FRRouting, bgpd",
+    packages: ["frr", "netcat-openbsd"],
+    files: {
+      "bgpd.conf":
+        "hostname hello\nrouter bgp 65000\n no bgp ebgp-requires-policy\n bgp router-id 1.1.1.1\n neighbor HOST remote-as 65001\n neighbor HOST passive\n neighbor HOST ebgp-multihop 255\n neighbor HOST disable-connected-check\n",
+    },
+    prepare: "sed -i s,HOST,$HOST, bgpd.conf; chmod 755 .",
+    run: "exec /usr/lib/frr/bgpd -Z -S -n -p 1790 -P 0 -f $DIR/bgpd.conf -i $DIR/pid --vty_socket $DIR -l 0.0.0.0",
+    port: 1790,
+    client: "nc -w 2 $HOST $PORT </dev/null | od -An -tx1",
+    expect: /ff ff ff ff/,
+  },
+  {
+    name: "n2n, supernode",
+    packages: ["n2n", "socat"],
+    run: "exec supernode -f -l 7654 -v",
+    port: 7654,
+    kind: "udp",
+    client: "echo hello | socat -t 1 - UDP:$HOST:$PORT; echo sent",
+    expect: /sent/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "xl2tpd",
+    packages: ["xl2tpd", "socat"],
+    files: {
+      "xl2tpd.conf":
+        "[global]\nport = 1701\n[lns default]\nip range = 10.0.0.2-10.0.0.9\nlocal ip = 10.0.0.1\n",
+    },
+    run: "exec xl2tpd -D -c xl2tpd.conf -p pid -C control",
+    port: 1701,
+    kind: "udp",
+    // Start-Control-Connection-Request
+    client:
+      "printf '\\310\\002\\000\\066\\000\\000\\000\\000\\000\\000\\000\\000\\200\\010\\000\\000\\000\\000\\000\\001\\200\\010\\000\\000\\000\\002\\001\\000\\200\\012\\000\\000\\000\\003\\000\\000\\000\\003\\200\\010\\000\\000\\000\\007hi\\200\\010\\000\\000\\000\\011\\000\\001' | socat -t 2 - UDP:$HOST:$PORT | od -An -tx1",
+    expect: /c8 02/,
+  },
 ];

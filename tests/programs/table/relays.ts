@@ -10,6 +10,20 @@ const page = {
 const behind = (relay: string, place = "127.0.0.1") =>
   `printf 'a page\\n' > page; python3 -m http.server -b ${place} 8081 >/dev/null 2>&1 & until curl -gs http://${place.includes(":") ? `[${place}]` : place}:8081/ >/dev/null; do sleep 0.1; done; exec ${relay}`;
 
+/* The page that comes through it is one of the program's own namespace. */
+const shadowsocks = {
+  packages: ["shadowsocks-libev", "curl", "python3"],
+  unprivileged: true,
+  port: 8388,
+  client:
+    "ss-local -s $HOST -p $PORT -l 1081 -k x -m aes-256-gcm >&2 & sleep 0.5; curl -s --max-time 4 --socks5-hostname 127.0.0.1:1081 http://127.0.0.1:8099/; kill $!",
+  expect: /Directory listing/,
+} as const;
+const besidePage = "python3 -m http.server -b 127.0.0.1 8099 & exec";
+const ssOptions = "-s 0.0.0.0 -p 8388 -k x -m aes-256-gcm -u -v --reuse-port";
+
+const runI2pd = "exec i2pd --datadir $DIR --conf /dev/null --port 14567 --host $HOST --log=stdout";
+
 /** Relays: they listen outside and connect to what is inside. */
 export const relays: readonly Program[] = [
   {
@@ -148,6 +162,67 @@ stream { server { listen 8080 udp reuseport; listen [::]:8080 udp reuseport; pro
     port: 4242,
     client: "printf '\\102\\263\\077\\000\\200\\000\\000\\002' | nc -w 2 $HOST $PORT | od -An -tx1",
     expect: /00 00 00 02/,
+    logsPeerTo: "output",
+  },
+  {
+    ...shadowsocks,
+    name: "Shadowsocks, ss-server as a user without privilege",
+    run: `${besidePage} ss-server ${ssOptions}`,
+    cannot: {
+      reason:
+        "its file has capabilities, so for a user without them the dynamic loader ignores LD_PRELOAD: the port opens at home",
+      instead:
+        "start a copy made with cp, as in the next line: it has none, and needs none above port 1023",
+    },
+  },
+  {
+    ...shadowsocks,
+    name: "Shadowsocks, a copy of ss-server as such a user",
+    run: `cp $(command -v ss-server) copy; ${besidePage} ./copy ${ssOptions}`,
+  },
+  {
+    name: "trojan",
+    packages: ["trojan", "openssl"],
+    unprivileged: true,
+    files: {
+      "trojan.json":
+        '{"run_type":"server","local_addr":"0.0.0.0","local_port":4433,"remote_addr":"127.0.0.1","remote_port":80,"password":["x"],"log_level":0,"ssl":{"cert":"cert","key":"key"},"tcp":{"reuse_port":true,"fast_open":true,"fast_open_qlen":20}}',
+    },
+    prepare: "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out cert -subj /CN=hello 2>&1",
+    run: "exec trojan -c trojan.json",
+    port: 4433,
+    client: "openssl s_client -connect $HOST:$PORT </dev/null 2>&1",
+    expect: /CN ?= ?hello/,
+    logsPeerTo: "output",
+  },
+  {
+    name: "i2pd, the console",
+    packages: ["i2pd", "curl"],
+    unprivileged: true,
+    run: `${runI2pd} --http.enabled=1 --http.address=0.0.0.0 --http.port=7070 --http.strictheaders=0`,
+    port: 7070,
+    ports: "14567",
+    client: "curl -s --max-time 5 http://$HOST:$PORT/",
+    expect: /I2P/,
+  },
+  {
+    name: "i2pd, the peers' port",
+    packages: ["i2pd", "netcat-openbsd"],
+    unprivileged: true,
+    run: runI2pd,
+    port: 14567,
+    client: "nc -vz -w 2 $HOST $PORT 2>&1",
+    expect: /succeeded/,
+  },
+  {
+    name: "websockify",
+    packages: ["websockify", "curl"],
+    unprivileged: true,
+    run: "exec websockify -v 0.0.0.0:6080 127.0.0.1:9",
+    port: 6080,
+    client:
+      "curl -si --max-time 2 -H 'Upgrade: websocket' -H 'Connection: Upgrade' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' http://$HOST:$PORT/",
+    expect: /101/,
     logsPeerTo: "output",
   },
 ];

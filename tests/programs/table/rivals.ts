@@ -128,4 +128,38 @@ export_environment = LD_PRELOAD XBIND XSOCKET LD_LIBRARY_PATH
     expect: /hello/,
     logsPeerTo: "log",
   },
+  {
+    name: "Pure-FTPd, the control socket's directory mounted in its root",
+    packages: ["curl", "libpam0g"],
+    unpacked: ["pure-ftpd"],
+    prepare:
+      "(echo ftp:x:33:33::$DIR/root:/bin/sh; grep -v ^ftp: /etc/passwd) > users; mkdir root; touch root/hello; chmod 755 . root",
+    run: withSocketInRoot(
+      'sh -c "mount --bind users /etc/passwd; exec $UNPACKED/pure-ftpd/usr/sbin/pure-ftpd -S 2121 -e -p 30000:30010 -H"',
+    ),
+    dropsRoot: true,
+    port: 2121,
+    ports: "30000-30010",
+    client: "curl -sv --max-time 5 ftp://$HOST:$PORT/ 2>&1",
+    expect: /226/,
+    remark:
+      "without the mount the login works, but no passive data connection: it chroots and becomes another user before it binds",
+  },
+  {
+    name: "OpenSMTPD",
+    packages: ["netcat-openbsd", "libdb5.3t64", "libevent-dev", "libpam0g"],
+    unpacked: ["opensmtpd"],
+    files: {
+      "smtpd.conf":
+        "listen on 0.0.0.0 port 2525 hostname hello.example\naction a relay\nmatch for any action a\n",
+      users: "opensmtpd:x:33:33::/var/lib/opensmtpd/empty:/bin/sh\nopensmtpq:x:34:34::/:/bin/sh\n",
+      groups: "opensmtpq:x:34:\n",
+    },
+    prepare: "cat /etc/passwd >> users; cat /etc/group >> groups",
+    run: "exec unshare --mount sh -c 'mount --bind users /etc/passwd; mount --bind groups /etc/group; mount -t tmpfs -o mode=755 x /var/lib; mkdir -p /var/lib/opensmtpd/empty; mount -t tmpfs -o mode=711 x /var/spool; mkdir -m 711 /var/spool/smtpd; exec $UNPACKED/opensmtpd/usr/sbin/smtpd -d -v -f smtpd.conf'",
+    port: 2525,
+    client: "printf 'QUIT\\r\\n' | nc -w 3 $HOST $PORT",
+    expect: /220 hello\.example/,
+    logsPeerTo: "output",
+  },
 ];
