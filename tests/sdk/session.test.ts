@@ -445,6 +445,29 @@ describe("a session", () => {
     expect(getEventListeners(signal, "abort")).toBeEmpty();
   });
 
+  test("leaves no timer behind of a connection that is gone, so that it can be forgotten", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    const native = loadSyscalls();
+    const session = new Session({ via, idleMs: 60_000 });
+    using begun = spyOn(globalThis, "setTimeout");
+    using ended = spyOn(globalThis, "clearTimeout");
+    for (let round = 0; round < 2; round++) {
+      const asked = rejection(session.socket({ timeoutMs: PATIENT_MS }));
+      await eventually("a connection", () => native.poll(server.fd, POLLIN, 0) > 0);
+      const fd = checked("accept", native.accept(server.fd));
+      native.sendPacket(fd, encode({ kind: "response", error: errno.EPERM }), RESPONSE_BYTES, -1);
+      expect((await asked).code).toBe("EPERM");
+      native.close(fd);
+    }
+    session.close();
+    const timers = begun.mock.results.filter((_, i) => begun.mock.calls[i]?.[1] === 60_000);
+    expect(timers.length).toBe(2);
+    const cleared = new Set<unknown>(ended.mock.calls.map(([timer]) => timer));
+    expect(timers.filter(({ value }) => !cleared.has(value))).toBeEmpty();
+  });
+
   test("does not keep the process alive", async () => {
     await using server = await startServer();
     const program = `

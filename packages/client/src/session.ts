@@ -45,6 +45,8 @@ export class Session implements Disposable {
   /* Those for whom the server's backlog has had no room, and what tries again for them. */
   readonly #waiting = new Set<Wanted>();
   #retry: NodeJS.Timeout | undefined;
+  /* What looks whether the connection is idle. It holds this session in memory. */
+  #look: NodeJS.Timeout | undefined;
   #usedAt = 0;
 
   /** @throws {XSocketError} EINVAL, ENAMETOOLONG for a `via` that is no address */
@@ -84,6 +86,7 @@ export class Session implements Disposable {
   /** Closes the connection and ends what is under way with ECANCELED. */
   close(): void {
     this.#state = "closed";
+    clearTimeout(this.#look);
     const connections = [...(this.#connection ? [this.#connection] : []), ...this.#retired];
     const left = [...connections.flatMap((each) => each.close()), ...this.#waiting];
     for (const wanted of left) wanted.reject(this.#closedError(wanted));
@@ -196,7 +199,8 @@ export class Session implements Disposable {
       this.#connection = undefined;
       connection.close();
     };
-    setTimeout(look, waitMs).unref();
+    clearTimeout(this.#look); // that of an earlier connection
+    this.#look = setTimeout(look, waitMs).unref();
   }
 
   #closedError({ kind }: Wanted): XSocketError {
