@@ -215,12 +215,17 @@ export class Session implements Disposable {
 
 /* How long the connections that nobody asked to keep stay open without use, in milliseconds. */
 const SHARED_IDLE_MS = 250;
+/* Servers whose sessions are remembered: a program may meet new ones for as long as it runs, one for each container. */
+const SHARED_MAX = 1024;
 const shared = new Map<string, Session>();
 
 /** The session that is used for a `via`: yours, or one for each server of this thread. */
 export function sessionFor(via: string | Session = DEFAULT_ADDRESS): Session {
   if (via instanceof Session) return via;
   const known = shared.get(via) ?? new Session({ via, idleMs: SHARED_IDLE_MS });
+  shared.delete(via); // to be the last one
   shared.set(via, known);
+  const [oldest = via] = shared.keys();
+  if (shared.size > SHARED_MAX) shared.delete(oldest); // who has it goes on with it
   return known;
 }
