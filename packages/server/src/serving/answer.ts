@@ -190,7 +190,7 @@ export class Answerer {
     const { pid, uid } = this.#peer;
     const asked = describeAsked(this.#request);
     const message = `the kernel does not let this server make ${asked} (EPERM): a raw or packet socket takes CAP_NET_RAW`;
-    this.#context.say("error", "socket", message, { pid, uid, asked });
+    this.#context.say("error", "forbidden", message, { pid, uid, asked });
   }
 
   /* Answers with an error. False when the client has gone. */

@@ -355,6 +355,31 @@ test("what a rule allows and the kernel does not is said, since the client's EPE
   ]);
 });
 
+test("want of descriptors is said in a second in which the kernel has forbidden many sockets, too", () => {
+  const { memory } = idleConnection(1);
+  const orders: Order[] = [];
+  const said: string[] = [];
+  let left = 30; // more than are said in a second
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (left < 0) orders.push({ kind: "stop" });
+      pairs.set(left < 0 ? [EPOLLIN, WAKE_DATA] : [EPOLLIN, CONNECTION]);
+      return 1;
+    },
+    eventfdTake: () => 0,
+    sendQueue: () => 0,
+    receivePacket: receiveRequest,
+    socket: () => (left-- > 0 ? -errno.EPERM : -errno.EMFILE),
+    sendPacket: () => 8,
+  };
+  threadOne(memory, orders, kernel, (word) => {
+    if (word.kind === "log") said.push(word.record.message);
+  }).run();
+  expect(said.filter((message) => !message.includes("EPERM"))).toEqual([
+    "cannot make sockets for now: EMFILE. Raise the limit of open files (ulimit -n, LimitNOFILE=)",
+  ]);
+});
+
 test("an exception closes the connection and the socket that was to be handed over, each once", () => {
   const { memory, shared } = idleConnection(1);
   const orders: Order[] = [];
