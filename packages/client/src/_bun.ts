@@ -81,6 +81,20 @@ export function adoptNodeConnection(fd: number): net.Socket {
  */
 export const adoptable = (fd: number) => ({ fd, exclusive: true }) as const;
 
+/* For an error that was thrown before. */
+function knownAlready(): void {}
+
+/**
+ * net.Server's listen for a bound stream socket. Bun tries at once, and tells of a failure later.
+ *
+ * @throws {SyscallError} ENOSPC if Bun does not take it: the descriptor is still the caller's
+ */
+export function adoptNodeListener(server: net.Server, fd: number): void {
+  server.on("error", knownAlready).listen(adoptable(fd));
+  if (!server.listening) throw notTaken();
+  server.off("error", knownAlready);
+}
+
 /**
  * What to do when the time that setTimeout gives a connection is over, whatever it is then. Bun emits no
  * "timeout" while it waits for room to write.

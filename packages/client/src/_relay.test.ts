@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { tempDir } from "../../../tests/harness/index.ts";
@@ -27,4 +27,22 @@ test("a relay that cannot start leaves nothing behind, and the socket to its own
   expect(made).toEqual([expect.stringContaining("xsocket-relay-")]);
   expect(readdirSync(dir.path)).toEqual([]);
   expect(socket.closed).toBe(false);
+});
+
+test("nor does one whose socket Bun does not take, and the error is not a server's later", async () => {
+  const sys = loadSyscalls();
+  const fd = checked("socket", sys.socket(AF_INET, SOCK_STREAM, 0));
+  using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
+  // Bun can wait for this as little as where the kernel has no room for it
+  const nothing = openSync("/dev/null", "r");
+  sys.dupOnto(nothing, fd);
+  closeSync(nothing);
+  using dir = tempDir();
+  const unix = dir.join("http");
+  const run = (): Bun.Server<undefined> => Bun.serve({ unix, fetch: () => new Response() });
+  const ip = { family: 4, address: "127.0.0.1", scope: undefined } as const;
+  expect(() => startRelayed({}, run, socket, ip, 80)).toThrow("ENOSPC");
+  expect(socket.closed).toBe(false);
+  expect(readdirSync(dir.path)).toEqual([]); // the server behind has ended
+  await Bun.sleep(20); // an error that nobody hears would come by now
 });

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import * as tls from "node:tls";
 import type { Server, ServerWebSocket, SocketAddress, TLSOptions, WebSocketHandler } from "bun";
 import type { IpAddress } from "./_address.ts";
-import { adoptable, describe, onSilence } from "./_bun.ts";
+import { adoptNodeListener, describe, onSilence } from "./_bun.ts";
 import { makeDirectory, removeDirectory } from "./_directory.ts";
 import { Connections } from "./_feed.ts";
 import { misuse } from "./_options.ts";
@@ -193,7 +193,8 @@ function relayFrom(
     front.emit("connection", client);
   };
   const acceptor = behind.secure ? tlsServer(certificates, accept) : net.createServer(accept);
-  acceptor.listen(adoptable(socket.take()));
+  adoptNodeListener(acceptor, socket.fd);
+  socket.take();
   const drain = (): Promise<void> => {
     acceptor.close();
     Object.assign(agent, { keepAlive: false }); // what is under way gives its connection up
