@@ -141,6 +141,14 @@ test.if(isRoot)(
   },
 );
 
+test("a kernel without network namespaces tells nobody, whatever the user may", async () => {
+  await using server = await startServer();
+  const without = 'mount -t tmpfs none "/proc/$$/ns" && exec "$@"';
+  const open = ["setpriv", "--bounding-set=-net_admin", XSOCKET, "open", server.path];
+  const { stdout } = await here.run([...OWN_MOUNTS, "sh", "-c", without, "sh", ...open]);
+  expect(stdout).toMatch(/^namespace +not told \(this kernel has no network namespaces\)$/m);
+});
+
 /* As in a unit with RestrictAddressFamilies=AF_INET AF_INET6. */
 test.each([
   [["open"], 1],

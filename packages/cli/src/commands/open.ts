@@ -4,7 +4,7 @@ import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { bindAny } from "../endpoint.ts";
 import { command, invocation } from "../command.ts";
 import { MisuseError } from "../errors.ts";
-import { cookieOf, namespaceOf, ownCookie } from "../namespace.ts";
+import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
 import { wholeNumber } from "../numbers.ts";
 import { sendPlan } from "../plan.ts";
 import { PORT_MAX } from "../ports.ts";
@@ -44,10 +44,15 @@ function cookies(cookie: bigint | undefined, own: bigint | undefined): string {
   return `${cookie}${cookie === own ? ", that of this very namespace" : `; this namespace has ${own}`}`;
 }
 
+function untold(): string {
+  if (ownNamespace() === undefined) return "not told (this kernel has no network namespaces)";
+  return "not told to this user (takes CAP_NET_ADMIN there)";
+}
+
 function report(fd: number, own: bigint | undefined, milliseconds: number, json: boolean): string {
   const [cookie, namespace] = [cookieOf(fd), namespaceOf(fd)];
   const facts = {
-    namespace: namespace ?? "not told to this user (takes CAP_NET_ADMIN there)",
+    namespace: namespace ?? untold(),
     cookie: cookies(cookie, own),
     time: `${milliseconds.toFixed(3)} ms`,
   };
