@@ -15,6 +15,8 @@ import {
 
 guardDescriptors();
 
+const MAIN = join(import.meta.dir, "../../packages/cli/src/main.ts");
+
 const FAMILY = "import socket; s = socket.socket(fileno=3); print(s.family.name, s.getsockname())";
 
 /* A program that knows sd_listen_fds(3) and nothing else: it answers one connection. */
@@ -143,9 +145,11 @@ test.if(isRoot)(
 
 test("a kernel without network namespaces tells nobody, whatever the user may", async () => {
   await using server = await startServer();
-  const without = 'mount -t tmpfs none "/proc/$$/ns" && exec "$@"';
-  const open = ["setpriv", "--bounding-set=-net_admin", XSOCKET, "open", server.path];
-  const { stdout } = await here.run([...OWN_MOUNTS, "sh", "-c", without, "sh", ...open]);
+  // without the launcher, which would give the command a number of its own
+  const without = 'mount -t tmpfs none "/proc/$$/ns" && exec "$@" 3<.';
+  const open = [process.execPath, MAIN, "3", "-1", "open", server.path];
+  const confined = ["setpriv", "--bounding-set=-net_admin", ...open];
+  const { stdout } = await here.run([...OWN_MOUNTS, "sh", "-c", without, "sh", ...confined]);
   expect(stdout).toMatch(/^namespace +not told \(this kernel has no network namespaces\)$/m);
 });
 
