@@ -15,7 +15,14 @@ import {
   udp,
   XSocketError,
 } from "@xsocket/client";
-import { errno, loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
+import {
+  errno,
+  loadSyscalls,
+  SO_REUSEADDR,
+  SOL_SOCKET,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { guardDescriptors, startServer } from "../harness/index.ts";
 
 guardDescriptors();
@@ -30,6 +37,8 @@ function failing(name: "listen" | "setsockopt", n: number) {
   );
 }
 
+const HOST = "127.0.0.1";
+const PLACE = { hostname: HOST, port: 0 };
 const socket = { data() {} };
 const closed = (made: net.Server | dgram.Socket): void => void made.close();
 
@@ -76,6 +85,30 @@ test.each([
     if (n <= calls) expect(error).toMatchObject({ code: "EPERM" });
   }
   for (let n = 0; n < 3; n++) await run(server.path); // no number is taken for one that Bun has
+});
+
+test.each([
+  ["listen", (via: string) => listen({ via, ...PLACE, socket })],
+  ["listenSync", async (via: string) => listenSync({ via, ...PLACE, socket })],
+  ["serve", (via: string) => serve({ via, ...PLACE, fetch: () => new Response() })],
+  ["nodeListen", (via: string) => nodeListen(net.createServer(), { via, host: HOST })],
+  ["nodeListen of HTTP", (via: string) => nodeListen(http.createServer(), { via, host: HOST })],
+] as const)("%s says as Bun what failed where another listens first", async (_, run) => {
+  await using server = await startServer();
+  const sys = loadSyscalls();
+  const rival = sys.socket(AF_INET, SOCK_STREAM, 0);
+  sys.setsockopt(rival, SOL_SOCKET, SO_REUSEADDR, Int32Array.of(1), 4);
+  const real = sys.getsockname.bind(sys);
+  // two sockets may be bound to a port until one of them listens
+  using spy = spyOn(sys, "getsockname").mockImplementation((fd, name, bytes) => {
+    const length = real(fd, name, bytes);
+    expect([sys.bind(rival, name, length), sys.listen(rival, 1)]).toEqual([0, 0]);
+    return length;
+  });
+  const failure = { code: "EADDRINUSE", step: "listen", syscall: "listen" };
+  await expect(run(server.path)).rejects.toMatchObject({ ...failure, address: HOST, port: 0 });
+  sys.close(rival);
+  expect(spy).toHaveBeenCalledTimes(1);
 });
 
 const NO_WATCH = {

@@ -87,8 +87,8 @@ function mayTryNext(error: unknown): boolean {
   return isDenied(error) || ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(codeOf(error));
 }
 
-/* For Node and Bun a listener's bind is a part of listen. */
-function failedAt(ip: IpAddress, error: unknown, plan: BindPlan, via: string): unknown {
+/** What a failed call means for who asked for a bound socket. For Node and Bun a listener's bind is a part of listen. */
+export function failedAt(ip: IpAddress, error: unknown, plan: BindPlan, via: string): unknown {
   const syscall = plan.type === "stream" ? "listen" : "bind";
   return failedCall(error, via, askedOf(plan), { syscall, address: ipText(ip), port: plan.port });
 }

@@ -1,6 +1,6 @@
 import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { askedOf, type BindPlan, bindPlan, type Bound, bound, boundSync } from "./_bound.ts";
+import { type BindPlan, bindPlan, type Bound, bound, boundSync, failedAt } from "./_bound.ts";
 import { adoptListener, describe } from "./_bun.ts";
 import {
   BUN_BACKLOG,
@@ -11,7 +11,7 @@ import {
   misuse,
   refuseKeys,
 } from "./_options.ts";
-import { failedCall, pathOf, THROUGH_KEYS, type Through, forBun } from "./_through.ts";
+import { pathOf, THROUGH_KEYS, type Through, forBun } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 
 /** Bun.listen's options, and the server through which to listen. */
@@ -83,7 +83,7 @@ function adopt<Data>(
     return listener;
   } catch (error) {
     socket.close();
-    throw failedCall(error, pathOf(options.via), askedOf(plan));
+    throw failedAt(ip, error, plan, pathOf(options.via));
   }
 }
 

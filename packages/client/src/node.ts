@@ -4,8 +4,8 @@ import * as https from "node:https";
 import * as net from "node:net";
 import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { hostPort } from "./_address.ts";
-import { askedOf, type BindPlan, bindPlan, bound } from "./_bound.ts";
+import { hostPort, type IpAddress } from "./_address.ts";
+import { type BindPlan, bindPlan, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
 import { checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
@@ -91,11 +91,16 @@ function refuseTwice({ listening }: net.Server): void {
 }
 
 /* Says of a failed call for the socket of a plan what it was for. */
-async function call(plan: BindPlan, { via }: Through, run: () => Promise<void>): Promise<void> {
+async function call(
+  plan: BindPlan,
+  ip: IpAddress,
+  { via }: Through,
+  run: () => Promise<void>,
+): Promise<void> {
   try {
     await run();
   } catch (error) {
-    throw failedCall(error, pathOf(via), askedOf(plan));
+    throw failedAt(ip, error, plan, pathOf(via));
   }
 }
 
@@ -175,11 +180,11 @@ export async function nodeListen<Server extends net.Server>(
   const backlog = checkBacklog("listen", options.backlog ?? NODE_BACKLOG);
   const host = hostOf("listen at", options) || undefined;
   const plan = bindPlan("listen at", "stream", host, options.port ?? 0, options);
-  const { socket: owned } = await bound(plan, options);
+  const { socket: owned, ip } = await bound(plan, options);
   using socket = owned;
   const setBacklog = (fd: number): void =>
     void checked("listen", loadSyscalls().listen(fd, backlog));
-  await call(plan, options, () => {
+  await call(plan, ip, options, () => {
     refuseTwice(server); // another call may have come first
     setBacklog(socket.fd);
     const acceptor = server instanceof http.Server ? feed(server) : server;
@@ -217,13 +222,13 @@ export async function nodeBind(
     ...bindPlan("receive datagrams at", "dgram", host, options.port ?? 0, shared),
     reuseAddr,
   };
-  const { socket: owned } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
+  const { socket: owned, ip } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
   using made = owned;
   const start = (fd: number): void => void socket.bind(adoptable(fd));
   const settle = (fd: number): void => {
     if (!reuseAddr) setOption(fd, "SO_REUSEADDR", 0); // Bun sets it after bind: see udp
   };
-  await call(plan, options, async () => {
+  await call(plan, ip, options, async () => {
     using numbered = aboveZero(made);
     await adopted(socket, numbered, start, settle);
   });

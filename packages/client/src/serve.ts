@@ -2,14 +2,22 @@ import { inspect } from "node:util";
 import type { Serve, Server } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 import { hostPort } from "./_address.ts";
-import { askedOf, type BindPlan, bindPlan, type Bound, bound, boundSync } from "./_bound.ts";
+import {
+  askedOf,
+  type BindPlan,
+  bindPlan,
+  type Bound,
+  bound,
+  boundSync,
+  failedAt,
+} from "./_bound.ts";
 import { describe, refusal } from "./_bun.ts";
 import { earlierServer, hotId, rememberServer } from "./_hot.ts";
 import { BUN_BACKLOG, checkBacklog, hostOf, refuseKeys } from "./_options.ts";
 import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
 import { setOption } from "./_socket.ts";
-import { failedCall, forBun, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
+import { forBun, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 
 const DEFAULT_PORT = 3000;
@@ -121,7 +129,7 @@ function start<WebSocketData, R extends string>(
     rememberServer(nameOf(options, plan), server);
     return server;
   } catch (error) {
-    throw failedCall(refusal(error, "listen"), pathOf(options.via), askedOf(plan));
+    throw failedAt(ip, refusal(error, "listen"), plan, pathOf(options.via));
   }
 }
 
