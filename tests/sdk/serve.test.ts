@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { serve, serveSync, XSocketError } from "@xsocket/client";
+import { boundPort, getOption } from "../../packages/client/src/_socket.ts";
 import {
   createNamespace,
   descriptors,
@@ -89,6 +90,15 @@ async function check(target: Namespace, server: Bun.Server<Data>): Promise<void>
   expect(await curl(target, ...echo)).toContain('"two"');
 }
 
+/* Of descriptors that are no sockets no port is told. */
+function isSocketAt(fd: number, port: number): boolean {
+  try {
+    return boundPort(fd) === port;
+  } catch {
+    return false;
+  }
+}
+
 /* What URLs a server sees for what is given to its own fetch. */
 async function ownAnswers(server: Bun.Server<undefined>): Promise<string[]> {
   const asked = ["/a?b#c", "//other/x", "http://other/y"];
@@ -168,6 +178,19 @@ describe("serve", () => {
       }
     },
   );
+
+  test("is given no connection before it asks something, as Bun.serve is not", async () => {
+    await using xsocketServer = await startServer();
+    const options = { hostname: "127.0.0.1", port: 0, fetch: empty };
+    using ours = await serve({ via: xsocketServer.path, ...options });
+    using bun = Bun.serve(options);
+    const deferred = [ours, bun].map(({ port = 0 }) =>
+      [...descriptors().keys()]
+        .filter((fd) => isSocketAt(fd, port))
+        .map((fd) => getOption(fd, "TCP_DEFER_ACCEPT")),
+    );
+    expect(deferred).toEqual([[1], [1]]);
+  });
 
   test("takes thousands of requests and leaves nothing behind", async () => {
     await using target = await createNamespace();
