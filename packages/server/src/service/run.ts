@@ -187,19 +187,9 @@ async function start(
   return announced(server, notifier, look, options.log);
 }
 
-/* Somebody else listens to them for as long as they mean something. */
-function passOver(): void {}
-
-/* The end takes a moment, and a signal in it would end the process at once, its files left behind. */
-function outliveSignals(): void {
-  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
-    process.off(signal, passOver).on(signal, passOver);
-}
-
 /**
  * Runs a server as a service until a signal ends it: takes a socket that was passed at start,
  * becomes another user, tells the manager of readiness, reloads, the end, and life at intervals.
- * After that the program is to end: SIGTERM, SIGINT and SIGHUP do nothing any more.
  *
  * @throws {ServeError} if it cannot start
  * @throws {ActivationError} for sockets passed at start that are not what is expected
@@ -214,9 +204,6 @@ export async function runService(given: ServiceOptions): Promise<void> {
   await using owned = new AsyncDisposableStack();
   const notifier = owned.use(openNotifier(sys));
   // not before the signals are minded: see untilSignal
-  const starting = Promise.resolve().then(() => {
-    outliveSignals();
-    return start(sys, options, metrics, notifier, owned);
-  });
+  const starting = Promise.resolve().then(() => start(sys, options, metrics, notifier, owned));
   await untilSignal(starting, options.log);
 }
