@@ -71,6 +71,22 @@ test("signals that come while it stops change nothing", async () => {
   }
 });
 
+test("signals are minded before it waits for anything, which would let one through", async () => {
+  using directory = tempDir();
+  const trace = directory.join("trace");
+  const calls = "trace=?epoll_wait,?epoll_pwait,?epoll_pwait2,rt_sigaction";
+  const argv = ["strace", "-D", "-f", "-o", trace, "-e", calls, XSOCKET, "serve"];
+  await using server = here.spawn([...argv, directory.join("control")]);
+  await server.says(/serving at/);
+  server.kill("SIGTERM");
+  expect(await server.finished()).toBe(0);
+  const traced = () => readFileSync(trace, "utf8");
+  await eventually("all of the trace", () => traced().includes(`${server.pid} +++ exited`));
+  const [before = "", ...after] = traced().split(/SIGTERM, \{sa_handler=0x/);
+  expect(before).not.toContain("epoll");
+  expect(after.join("")).toContain("epoll");
+});
+
 test("it stops at once also with a backlog that nobody can fill", async () => {
   await using server = await startServer({ args: ["--backlog", "2147483647"] });
   await server.program.says(/serving at/);

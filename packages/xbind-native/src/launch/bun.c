@@ -125,8 +125,8 @@ int bun_find(struct bun *bun)
 /*
  * What ends a server waits until it is minded: before, and while the server becomes another user by
  * one more start, it would leave the socket file behind. Bun waits for events with no signal
- * blocked, and has come to no such wait when the signals are minded, but in the source tree, where
- * tree.ts imports the command. Nor does it wait any more at the end, when nobody minds them.
+ * blocked, and has come to no such wait when the signals are minded, nor comes to one at the end,
+ * when nobody minds them any more.
  */
 static void hold_signals(void)
 {
