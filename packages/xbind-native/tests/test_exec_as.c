@@ -5,9 +5,11 @@
 #include "core/sys.h"
 #include "xsocket/private.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -21,6 +23,8 @@ static char few[] = "A=b";
 
 /* Does close_range(2) close at once or not at all, as in Linux 5.9 and 5.10? */
 static bool is_old;
+/* Does the kernel refuse the last step before the program? */
+static bool is_refused;
 
 /* Whoever the test runs as gives nothing up. */
 static bool is_about_privileges(long number)
@@ -37,6 +41,8 @@ long sys_call(long number, const long args[6])
 {
 	long rc;
 
+	if (is_refused && number == SYS_prctl && args[0] == PR_SET_NO_NEW_PRIVS)
+		return -EPERM;
 	if (number == SYS_prctl)
 		return args[0] == PR_CAPBSET_READ ? -EINVAL : 0;
 	if (is_about_privileges(number))
@@ -86,10 +92,32 @@ static void test_descriptors_of_an_old_kernel(void)
 	exec_and_look(few, sizeof(few));
 }
 
+static void test_a_refusal_leaves_the_caller_what_it_had(void)
+{
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		is_refused = true;
+		CHECK_EQ(dup2(STDOUT_FILENO, STRAY_FD), STRAY_FD);
+		syscall(SYS_close_range, 3, STRAY_FD - 1, 0);
+		CHECK_EQ(xs1_exec_as(STRAY_FD, STRAY_FD, 0, 0, NULL, 0, argv, sizeof(argv), few,
+		                     sizeof(few)),
+		         -EPERM);
+		CHECK_EQ(fcntl(3, F_GETFD), -1);
+		CHECK_EQ(fcntl(4, F_GETFD), -1);
+		CHECK_EQ(fcntl(STRAY_FD, F_GETFD), 0);
+		exit(0);
+	}
+	child_await(pid);
+}
+
 int main(void)
 {
 	RUN(test_descriptors);
 	RUN(test_environment_of_a_large_cluster);
+	RUN(test_a_refusal_leaves_the_caller_what_it_had);
 	RUN(test_descriptors_of_an_old_kernel);
 	return 0;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 
 /* Of Node. Each takes up to some milliseconds: net 4, tty 5, http 11. */
-const MODULES = new Set(["fs", "fs/promises", "os", "path", "util", "worker_threads"]);
+const MODULES = new Set(["fs", "os", "path", "util", "worker_threads"]);
 
 test("serve is started without what takes its time: the client library, and modules of Node", async () => {
   const entrypoints = [join(import.meta.dir, "serve.ts")];

@@ -1,5 +1,4 @@
 import { chownSync, readdirSync, statSync } from "node:fs";
-import { chown } from "node:fs/promises";
 import { dirname } from "node:path";
 import {
   type Address,
@@ -18,7 +17,6 @@ import { type Claim, claimAddress } from "./claim.ts";
 import { strangersWarning, type User } from "./directory.ts";
 import { groupId } from "./group.ts";
 import { refuseDescriptorsOf } from "./passrights.ts";
-import { removeAsBefore } from "./socket-file.ts";
 
 /**
  * Reads the address of a socket that is to be made.
@@ -81,15 +79,16 @@ export async function bindControl(options: ServeOptions, user: User): Promise<Cl
   const sys = loadSyscalls();
   checkOptions(options);
   const bounds = fitBounds(options, sys.descriptorLimit(), options.threads ?? DEFAULT_THREADS);
-  const { address, listenFd, file } = await listen(sys, { ...options, log: undefined }, bounds);
-  if (!file) return { listenFd, release: () => Promise.resolve() };
+  const claim = await listen(sys, { ...options, log: undefined }, bounds);
+  const { address, file } = claim;
+  if (!file) return claim;
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
   warnOfStrangers(options, dirname(file.path), user); // who had it before may do nothing there any more
   const release = async () => {
-    await removeAsBefore(file);
-    await giveBack?.();
+    await claim.release();
+    giveBack?.();
   };
-  return { listenFd, release };
+  return { ...claim, release };
 }
 
 /* Without CAP_CHOWN it stays root's, and the file stays at the end: the next start replaces it. */
@@ -98,7 +97,7 @@ function giveDirectory(directory: string, user: User) {
   const { uid, gid } = statSync(directory);
   try {
     chownSync(directory, user.uid, user.gid);
-    return () => chown(directory, uid, gid);
+    return () => chownSync(directory, uid, gid);
   } catch {
     return undefined;
   }

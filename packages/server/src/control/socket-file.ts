@@ -1,6 +1,5 @@
 /* The file of a listening socket: whether it is where it was made, and taking it away. */
 import { lstatSync, unlinkSync } from "node:fs";
-import { lstat, unlink } from "node:fs/promises";
 import { lastingPath } from "./path.ts";
 
 /** A socket file where it was made, told from what may lie there later. */
@@ -34,13 +33,4 @@ export function isInPlace(file: SocketFile): boolean {
 /** Removes a socket file if it is still the one that was made. */
 export function removeOwn(file: SocketFile): void {
   if (isStill(file)) unlinkSync(file.path);
-}
-
-/**
- * The same when this thread has lost its rights on the way to another user: those of the runtime's
- * pool, which do what is asked for by a promise, have theirs still.
- */
-export async function removeAsBefore({ path, dev, ino }: SocketFile): Promise<void> {
-  const found = await lstat(path, { bigint: true });
-  if (found.dev === dev && found.ino === ino) await unlink(path);
 }

@@ -41,8 +41,7 @@ export interface Successor {
 /**
  * Runs a program in the place of this one as somebody else, with the control socket as descriptor 3.
  *
- * Every thread of it has the user's ids and no capability but CAP_CHOWN, which stamps sockets. After
- * a failure this process may have lost its privileges, and should end.
+ * Every thread of it has the user's ids and no capability but CAP_CHOWN, which stamps sockets.
  *
  * @param ownsFile whether the file of the control socket is the server's own, to be removed at the end
  * @throws {SyscallError} for what the kernel refused; otherwise it does not return

@@ -3,19 +3,22 @@
  * exec_as.c - leave root behind by one exec
  *
  * How it works: Linux keeps credentials for each thread, and Bun has started threads before any of
- * its code runs. So nothing is changed for a process that goes on: the calling thread alone sheds
- * its privileges and then calls execve(2), which ends all other threads and carries on with the
- * caller's credentials. Every thread of the new program descends from that one.
+ * its code runs. So nothing is changed for a process that goes on: one thread more, with a table of
+ * descriptors of its own, sheds its privileges and then calls execve(2), which ends all others and
+ * carries on with its credentials. Every thread of the new program descends from that one. Where
+ * the kernel refuses something on the way it ends, and the others have all that they had.
  */
 #include "xsocket/private.h"
 
 #include "core/fd.h"
+#include "core/glibc.h"
 #include "core/visibility.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -149,46 +152,70 @@ static int place_descriptors(int listen_fd, int cwd_fd)
 	return rc < 0 ? (int)rc : 0;
 }
 
-static long close_others(unsigned how)
+static long close_from(unsigned first, unsigned flags)
 {
-	const unsigned flags = CLOSE_RANGE_UNSHARE | how;
-
-	return sys_call(SYS_close_range, (const long[6]){CWD_FD + 1, (long)~0U, (long)flags});
+	return sys_call(SYS_close_range, (const long[6]){(long)first, (long)~0U, (long)flags});
 }
 
-/*
- * Lets no other descriptor through, not even one that another thread opens from now on: it goes
- * into a table that is no longer ours. Linux 5.9 and 5.10 can only close them at once, so it is the
- * last step before the new program.
- */
-static int hold_back_others(void)
+/* What another thread opens from now on goes into a table that is no longer ours. */
+static long part_from_others(void)
 {
-	long rc = close_others(CLOSE_RANGE_CLOEXEC);
+	return close_from(~0U, CLOSE_RANGE_UNSHARE);
+}
 
-	return (int)(rc == -EINVAL ? close_others(0) : rc);
+/* Lets no other descriptor through. Linux 5.9 and 5.10 can only close them at once, so it is the
+ * last step before the new program. */
+static long hold_back_others(void)
+{
+	long rc = close_from(CWD_FD + 1, CLOSE_RANGE_CLOEXEC);
+
+	return rc == -EINVAL ? close_from(CWD_FD + 1, 0) : rc;
+}
+
+struct successor {
+	int listen_fd, cwd_fd;
+	unsigned uid, gid;
+	const unsigned *groups;
+	unsigned group_count;
+	char **argv, **env;
+	long rc;
+};
+
+static void *become(void *successor)
+{
+	struct successor *next = successor;
+	long rc = part_from_others();
+
+	if (rc == 0)
+		rc = place_descriptors(next->listen_fd, next->cwd_fd);
+	if (rc == 0)
+		rc = shed_privileges(next->uid, next->gid, next->groups, next->group_count);
+	if (rc == 0)
+		rc = hold_back_others();
+	if (rc == 0)
+		rc = sys_call(SYS_execve, (const long[6]){(long)next->argv[0], (long)next->argv,
+		                                          (long)next->env});
+	next->rc = rc;
+	return NULL;
 }
 
 EXPORT int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid,
                        const unsigned *groups, unsigned group_count, char *argv, unsigned argv_len,
                        char *env, unsigned env_len)
 {
-	char **argv_texts = NULL, **env_texts = NULL;
-	long rc = split_texts(argv, argv_len, &argv_texts);
+	struct successor next = {listen_fd, cwd_fd, uid, gid, groups, group_count, NULL, NULL, 0};
+	pthread_t thread;
+	int rc = split_texts(argv, argv_len, &next.argv);
 
 	if (rc == 0)
-		rc = split_texts(env, env_len, &env_texts);
-	if (rc == 0 && !argv_texts[0])
+		rc = split_texts(env, env_len, &next.env);
+	if (rc == 0 && !next.argv[0])
 		rc = -EINVAL;
 	if (rc == 0)
-		rc = place_descriptors(listen_fd, cwd_fd);
+		rc = -pthread_create(&thread, NULL, become, &next);
 	if (rc == 0)
-		rc = shed_privileges(uid, gid, groups, group_count);
-	if (rc == 0)
-		rc = hold_back_others();
-	if (rc == 0)
-		rc = sys_call(SYS_execve, (const long[6]){(long)argv_texts[0], (long)argv_texts,
-		                                          (long)env_texts});
-	free(env_texts);
-	free(argv_texts);
-	return (int)rc;
+		rc = -pthread_join(thread, NULL);
+	free(next.env);
+	free(next.argv);
+	return rc == 0 ? (int)next.rc : rc;
 }
