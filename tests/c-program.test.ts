@@ -154,11 +154,12 @@ test.skipIf(!hasIpv6 || !hasCookies)(
   },
 );
 
-test("pkg-config finds libraries and header at absolute paths", async () => {
+test("pkg-config finds libraries and header at absolute paths, where unity builds are the rule", async () => {
   const [libdir, includedir] = [dir.join("absolute/lib"), dir.join("absolute/headers")];
   const build = dir.join("build");
   const places = [`-DCMAKE_INSTALL_LIBDIR=${libdir}`, `-DCMAKE_INSTALL_INCLUDEDIR=${includedir}`];
-  await succeed(["cmake", "-B", build, `-DCMAKE_INSTALL_PREFIX=${dir.join("other")}`, ...places]);
+  const prefix = `-DCMAKE_INSTALL_PREFIX=${dir.join("other")}`;
+  await succeed(["cmake", "-B", build, "-DCMAKE_UNITY_BUILD=ON", prefix, ...places]);
   await succeed(["cmake", "--build", build]);
   await succeed(["cmake", "--install", build]);
   const flags = "$(pkg-config --cflags --libs xsocket)";
