@@ -429,3 +429,30 @@ test("a socket file that is gone is said at a reload, in the metrics and in the 
   const { stdout } = await here.run([XSOCKET, "status", moved]);
   expect(stdout).toMatch(/^warning +new clients do not find it/m);
 });
+
+test("a policy that a reload could not read is said in the metrics and in the status until one can", async () => {
+  using dir = tempDir();
+  const [path, policy, metrics] = [dir.join("control"), dir.join("policy"), dir.join("metrics")];
+  writeFileSync(policy, '[[rule]]\naction = "allow"\n');
+  await using server = await startServer({
+    path,
+    args: ["--policy", policy, "--metrics", metrics],
+  });
+  await server.program.says(/serving at/);
+  const reload = async (text: string, said: RegExp) => {
+    writeFileSync(policy, text);
+    server.program.kill("SIGHUP");
+    await server.program.says(said);
+    const response = await fetch("http://x/metrics", { unix: metrics });
+    const current = samples(await response.text()).get("xsocket_policy_current");
+    return { current, ...(await here.run([XSOCKET, "status", path])) };
+  };
+  const failed = await reload("wrong = 1\n", /the policy stays as it was/);
+  expect(failed.current).toBe(0);
+  expect(failed.stdout).toMatch(
+    /^warning +its rules are those of before, .* could not read .*policy/m,
+  );
+  const mended = await reload('[[rule]]\naction = "deny"\n', /reloaded: 1 rule/);
+  expect(mended.current).toBe(1);
+  expect(mended.stdout).not.toMatch(/^warning/m);
+});

@@ -45,7 +45,7 @@ test.skipIf(!hasIpv6)("the status tells what was served", async () => {
   if (reply.kind !== "status-response") throw new Error(reply.kind);
   const status: ServerStatus = JSON.parse(new TextDecoder().decode(reply.json));
   expect(status).toMatchObject({ pid: process.pid, address: path, threads: 1 });
-  expect(status.policy).toEqual({ source: "the default policy", rules: 1 });
+  expect(status.policy).toEqual({ source: "the default policy", rules: 1, outdated: false });
   expect(status.stats.granted).toBe(3);
   expect(status.stats.sockets.filter(({ count }) => count > 0)).toEqual([
     { family: "AF_INET6", type: "SOCK_DGRAM", count: 3 },

@@ -177,6 +177,9 @@ systemctl start program`);
     await rule("perhaps");
     await machine.shell("systemctl reload xsocket");
     expect(await ask(machine, 0)).toBe("EPERM");
+    expect(await machine.property("xsocket", "StatusText")).toEndWith(
+      "; the policy could not be read again",
+    );
     const lines = (await machine.journal("xsocket")).split("\n");
     const refusal = lines.find((line) => line.includes("refused AF_INET"));
     expect(refusal).toContain('"PRIORITY":"4"');

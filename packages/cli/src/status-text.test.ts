@@ -42,7 +42,7 @@ function status(stats: Partial<Stats> = {}, change: Partial<ServerStatus> = {}):
     unreachable: false,
     uptimeSeconds: 0,
     threads: 1,
-    policy: { source: "built in", rules: 1 },
+    policy: { source: "built in", rules: 1, outdated: false },
     descriptors: { open: 20, limit: 1024 },
     bounds: {
       maxConnections: 20,
@@ -106,6 +106,8 @@ test("what went wrong has a row, or stands in one", () => {
   expect(rowsOf(status({}, { formerNamespace: "vpn" }))["warning"]).toContain(
     "not the one named vpn",
   );
+  const policy = { source: "/etc/p", rules: 1, outdated: true };
+  expect(rowsOf(status({}, { policy }))["warning"]).toContain("could not read /etc/p");
 });
 
 test.each([

@@ -60,7 +60,8 @@ function rate(status: ServerStatus, before: ServerStatus): string {
   return seconds > 0 ? `${Math.round(count / seconds)} requests/s` : "-";
 }
 
-function warnings({ unreachable, address, formerNamespace: name }: ServerStatus): string[] {
+function warnings(status: ServerStatus): string[] {
+  const { unreachable, address, formerNamespace: name, policy } = status;
   const found: string[] = [];
   if (unreachable)
     found.push(
@@ -69,6 +70,10 @@ function warnings({ unreachable, address, formerNamespace: name }: ServerStatus)
   if (name !== undefined)
     found.push(
       `its network namespace is not the one named ${name} any more, since that was deleted: restart it where the one that has the name now is meant`,
+    );
+  if (policy.outdated)
+    found.push(
+      `its rules are those of before, since a reload could not read ${policy.source}: its log says why`,
     );
   return found;
 }

@@ -220,9 +220,13 @@ class RunningServer implements Server {
   /* A policy that took longer to read than that of a later reload is out of date. */
   async #reloadPolicy(): Promise<void> {
     const reload = ++this.#reloads;
-    const policy = await readPolicy(this.#options.policy, this.address);
+    const policy = await readPolicy(this.#options.policy, this.address).catch((error: unknown) => {
+      if (reload > this.#followed) this.#shared.setPolicyOutdated(true);
+      throw error;
+    });
     if (reload < this.#followed) return;
     this.#followed = reload;
+    this.#shared.setPolicyOutdated(false);
     this.#pool.follow(policy);
     warnIfClosed(policy, this.#log);
   }

@@ -20,8 +20,11 @@ export interface ServerStatus {
   readonly uptimeSeconds: number;
   /** Serving threads, as many as were needed so far. */
   readonly threads: number;
-  /** Where the rules come from, and how many there are. */
-  readonly policy: { readonly source: string; readonly rules: number };
+  /**
+   * Where the rules come from, how many there are, and whether they are those of before, since the last
+   * reload could not read them.
+   */
+  readonly policy: { readonly source: string; readonly rules: number; readonly outdated: boolean };
   readonly descriptors: { readonly open: number; readonly limit: number };
   readonly bounds: Bounds;
   readonly stats: ServerStats;
@@ -85,7 +88,7 @@ export function readStatus(
     formerNamespace: formerNamespace(about),
     uptimeSeconds: Math.round(sys.monotonic() - about.startedAt) / 1000,
     threads: shared.serving(),
-    policy: { source, rules: rules.length },
+    policy: { source, rules: rules.length, outdated: shared.isPolicyOutdated() },
     descriptors: { open: openDescriptors(), limit: sys.descriptorLimit() },
     bounds,
     stats: readStats(shared),

@@ -112,6 +112,8 @@ export const TOTAL = {
   auditCuts: 3,
   /** The last one of those after which a line has begun anew. */
   auditMended: 4,
+  /** 1 while the policy is the one of before, since a reload could not read it. */
+  policyOutdated: 5,
 } as const;
 const TOTALS = Object.keys(TOTAL).length;
 

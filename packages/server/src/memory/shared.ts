@@ -137,6 +137,14 @@ export class Shared {
     if (cut !== 0) Atomics.store(this.#totals, TOTAL.auditMended, cut);
   }
 
+  isPolicyOutdated(): boolean {
+    return Atomics.load(this.#totals, TOTAL.policyOutdated) === 1;
+  }
+
+  setPolicyOutdated(is: boolean): void {
+    Atomics.store(this.#totals, TOTAL.policyOutdated, Number(is));
+  }
+
   connections(): number {
     return Atomics.load(this.#totals, TOTAL.connections);
   }

@@ -11,7 +11,7 @@ const STATUS: ServerStatus = {
   unreachable: false,
   uptimeSeconds: 2,
   threads: 3,
-  policy: { source: "built in", rules: 4 },
+  policy: { source: "built in", rules: 4, outdated: false },
   descriptors: { open: 5, limit: 6 },
   bounds: {
     maxConnections: 1,
@@ -92,6 +92,8 @@ xsocket_threads 3
 xsocket_threads_replaced_total 21
 # TYPE xsocket_policy_rules gauge
 xsocket_policy_rules 4
+# TYPE xsocket_policy_current gauge
+xsocket_policy_current 1
 # TYPE process_open_fds gauge
 process_open_fds 5
 # TYPE process_max_fds gauge

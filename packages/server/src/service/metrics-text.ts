@@ -103,6 +103,12 @@ export function metricsText(status: ServerStatus, memoryBytes: number, startTime
       stats.threadsReplaced,
     ),
     single("gauge", "xsocket_policy_rules", "Rules in force.", status.policy.rules),
+    single(
+      "gauge",
+      "xsocket_policy_current",
+      "0 while the policy could not be read at the last reload.",
+      Number(!status.policy.outdated),
+    ),
     single("gauge", "process_open_fds", "Open descriptors.", descriptors.open),
     single("gauge", "process_max_fds", "Descriptors allowed.", descriptors.limit),
     single("gauge", "process_resident_memory_bytes", "Resident memory.", memoryBytes),

@@ -71,7 +71,8 @@ async function becomeUser(
 function describe(server: Server): string {
   const { granted, denied, connections } = server.stats();
   const serving = server.isReachable() ? "Serving" : "Not to be found any more at";
-  return `${serving} ${server.address}: ${granted} sockets handed out, ${denied} requests refused, ${connections} connections`;
+  const outdated = server.status().policy.outdated ? "; the policy could not be read again" : "";
+  return `${serving} ${server.address}: ${granted} sockets handed out, ${denied} requests refused, ${connections} connections${outdated}`;
 }
 
 /*
