@@ -224,10 +224,15 @@ test("status --watch looks again each second, on a terminal in the place of what
   await using server = await startServer();
   const begun = performance.now();
   const watch = `${XSOCKET} status --watch ${server.path}`;
-  await using terminal = here.spawn(["script", "-qec", watch, "/dev/null"]);
+  const look = (TERM: string) =>
+    here.spawn(["script", "-qec", watch, "/dev/null"], { env: { TERM } });
+  await using terminal = look("xterm");
+  await using dumb = look("dumb");
   await terminal.says(/^rate /m);
   expect(performance.now() - begun).toBeGreaterThan(1000);
   expect(terminal.stdout).toContain("\n\u001B[H\u001B[Jserver ");
+  await dumb.says(/^rate /m);
+  expect(dumb.stdout).not.toContain("\u001B");
   await server.stop();
   expect(await terminal.finished()).toBe(1);
   expect(terminal.stdout).toContain("xsocket: cannot get the server's status");

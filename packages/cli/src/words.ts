@@ -2,10 +2,16 @@ import { stderrIsJournal } from "@xsocket/xbind-native";
 import { createConsola } from "consola/core";
 import { writeErr, writeOut } from "./output.ts";
 
-/** Whether a stream may be written to in colour: a terminal that knows colours, and no NO_COLOR. */
-export function hasColour(stream: { readonly isTTY?: boolean }): boolean {
-  const { NO_COLOR, TERM } = process.env;
-  return stream.isTTY === true && !NO_COLOR && TERM !== "dumb";
+type Stream = { readonly isTTY?: boolean };
+
+/** Whether a stream is a terminal that takes orders, which one in an editor may not. */
+export function takesOrders(stream: Stream): boolean {
+  return stream.isTTY === true && process.env["TERM"] !== "dumb";
+}
+
+/** Whether a stream may be written to in colour. */
+export function hasColour(stream: Stream): boolean {
+  return takesOrders(stream) && !process.env["NO_COLOR"];
 }
 
 /* One line that a terminal takes for nothing else, whatever a path or another program's error holds. */

@@ -7,7 +7,7 @@ import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { command } from "../command.ts";
 import { writeOut } from "../output.ts";
 import { statusText } from "../status-text.ts";
-import { result } from "../words.ts";
+import { result, takesOrders } from "../words.ts";
 
 const WAIT_MS = 5000;
 const WATCH_MS = 1000; // between two looks
@@ -72,7 +72,7 @@ export default command({
       await Bun.sleep(WATCH_MS);
       const before = status;
       status = ask(path);
-      if (!json && process.stdout.isTTY) writeOut(CLEAR);
+      if (!json && takesOrders(process.stdout)) writeOut(CLEAR);
       show(before);
     }
   },
