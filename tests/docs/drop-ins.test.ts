@@ -1,4 +1,4 @@
-/* The drop-ins that the pages show are right in the eyes of systemd. */
+/* The drop-ins and units that the pages show are right in the eyes of systemd. */
 import { expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -21,16 +21,17 @@ test("there are drop-ins in the tutorial and in systemd.md", () => {
   expect([...having].toSorted()).toEqual(["docs/systemd.md", "docs/tutorial-vpn.md"]);
 });
 
-test.each(dropIns)("a drop-in of $page", async ({ code }) => {
+test.each(dropIns)("a drop-in or unit of $page", async ({ code }) => {
   using dir = tempDir();
   const unit = dir.join("some.service");
   const required = [...code.matchAll(/^Requires=(.+)/gm)].map(([, name = ""]) => dir.join(name));
   for (const path of [unit, ...required]) await Bun.write(path, "[Service]\nExecStart=/bin/true\n");
   mkdirSync(`${unit}.d`);
+  const file = code.includes("[Install]") ? unit : join(`${unit}.d`, "xbind.conf");
   // systemd wants the programs to be there
   const text = code.replaceAll(/^(Exec\w+=[-+]*)\/\S+/gm, "$1/bin/true");
-  await Bun.write(join(`${unit}.d`, "xbind.conf"), text);
+  await Bun.write(file, text);
   expect(await verifyUnit(unit)).toEqual({ said: "", code: 0 });
-  await Bun.write(join(`${unit}.d`, "xbind.conf"), `${text}\nExecNever=/\n`);
+  await Bun.write(file, `${text}\nExecNever=/\n`);
   expect((await verifyUnit(unit)).said).toContain("ExecNever");
 });
