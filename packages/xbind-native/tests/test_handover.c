@@ -199,6 +199,24 @@ static int take(const struct wire_request *request, bool twice, rlim_t room)
 	return rc;
 }
 
+/*
+ * The descriptor does not come though there is room for one, as where SELinux refuses it to this
+ * process. The kernel says no more than that: here since the sender's credentials take the room.
+ */
+static void test_withheld(void)
+{
+	const struct deadline deadline = deadline_in(1000);
+	const int on = 1;
+	int pair[2];
+
+	CHECK_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	CHECK_EQ(setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)), 0);
+	answer(pair[1], false);
+	CHECK_EQ(handover_receive(pair[0], &tcp, true, &deadline), -EACCES);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 /* This process may not have another descriptor, or not both of an answer that is wrong anyway. */
 static void test_no_room(void)
 {
@@ -292,6 +310,7 @@ int main(void)
 	RUN(test_end_in_between);
 	if (!getenv("TEST_EMULATOR")) /* which has descriptors of its own */
 		RUN(test_no_room);
+	RUN(test_withheld);
 	RUN(test_nonblocking);
 #ifndef __SANITIZE_THREAD__ /* which holds signals back */
 	RUN(test_full_backlog);

@@ -153,6 +153,9 @@ static void test_forbidden(void)
 	forbidden_call = SYS_getsockname;
 	verify_consume(make(&tcp), &tcp, -FORBIDDEN);
 	verify_consume(make(&local), &tcp, -EBADMSG);
+	forbidden_option = SO_DOMAIN; /* nothing may be asked of it, as SELinux has it */
+	verify_consume(make(&tcp), &tcp, -FORBIDDEN);
+	forbidden_option = 0;
 	forbidden_call = 0;
 }
 

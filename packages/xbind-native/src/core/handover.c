@@ -153,6 +153,20 @@ static bool is_end(long len, const struct msghdr *msg)
 }
 
 /*
+ * The kernel has kept a descriptor back: this process is at its limit, or a security module refuses
+ * it, as SELinux does by the label of the server that made the socket. Which, it does not say.
+ */
+static int why_withheld(int conn)
+{
+	int fd = sys_fcntl(conn, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -EMFILE;
+	sys_close(fd);
+	return -EACCES;
+}
+
+/*
  * Takes one reply that has arrived. Return: 0 and the socket, not verified yet, in ret_fd; the
  * server's error as a positive number, so that its EAGAIN is not mistaken for ours; -errno when no
  * reply could be read.
@@ -196,9 +210,9 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	}
 	for (size_t i = 0; i < count; i++)
 		sys_close(fds[i]);
-	/* There was room for two and not one came: this process is at its limit of descriptors. */
+	/* There was room for two in the message and not one came. */
 	if (error == 0 && count == 0 && msg.msg_flags & MSG_CTRUNC)
-		return -EMFILE;
+		return why_withheld(conn);
 	return -EBADMSG;
 }
 

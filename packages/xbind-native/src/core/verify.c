@@ -32,7 +32,8 @@ union name {
 
 /*
  * Return: 0; -EBADMSG for another value, or for what is no socket (with O_PATH the kernel says
- * EBADF); any other -errno, which is that of a seccomp(2) filter that forbids the call.
+ * EBADF); any other -errno, which is that of what forbids the call: a seccomp(2) filter, or
+ * SELinux.
  */
 static int expect_option(int fd, int name, int expected)
 {
@@ -111,16 +112,22 @@ static bool inet_name_is_fresh(const union name *name, const struct wire_request
 	       memcmp(&name->in6.sin6_addr, &in6addr_any, sizeof(in6addr_any)) == 0;
 }
 
-/* getsockname(2) never fails on such a socket, so an error is that of a seccomp(2) filter. */
+/*
+ * getsockname(2) never fails on such a socket, so an error is that of a seccomp(2) filter; or of
+ * SELinux, which may refuse getsockopt(2), too.
+ */
 static int verify_inet(int fd, const struct wire_request *request)
 {
 	union name name;
 	socklen_t len = sizeof(name);
 	int rc = sys_getsockname(fd, &name, &len);
 
-	if (rc < 0 && expect_option(fd, SO_DOMAIN, request->domain) == 0)
-		return rc;
-	return rc == 0 && inet_name_is_fresh(&name, request) ? 0 : -EBADMSG;
+	if (rc < 0) {
+		int domain = expect_option(fd, SO_DOMAIN, request->domain);
+
+		return domain == 0 ? rc : domain;
+	}
+	return inet_name_is_fresh(&name, request) ? 0 : -EBADMSG;
 }
 
 static bool netlink_is_empty(const union name *name)
