@@ -114,8 +114,8 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "The server's log says which, and names the rule. Without a policy an abstract name serves only root and the server's own user: let others in with --allow-user, or have the server listen at a path.",
     ],
     EACCES: [
-      "the server may not make this kind of socket",
-      "Ask for an IPv4 or IPv6 stream or dgram socket, or give the server the capability that it lacks.",
+      "the server may not make this kind of socket, or SELinux keeps it from this program",
+      "Ask for an IPv4 or IPv6 stream or dgram socket, or give the server the capability that it lacks; under SELinux let this program use the server's sockets, as ausearch -m avc names them.",
     ],
     ETIMEDOUT: [
       "the server did not answer in time",

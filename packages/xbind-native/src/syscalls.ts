@@ -182,7 +182,7 @@ const SIGNATURES = {
 /* Bun says only that it has no just-in-time compiler, and not why; of a library the loader's words. */
 function whyNot(path: string, message: string): string {
   if (message.includes("requires the JIT"))
-    return "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), and leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0";
+    return "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0, and under SELinux let the program have execmem (on Debian setsebool -P allow_execmem on)";
   const place = isEmbedded(path)
     ? "that this user may write to TMPDIR, where Bun copies it to, and that this"
     : "that this user may read it, and that its file system";
