@@ -43,6 +43,7 @@ struct sequence {
 	bool there; /* without the library all is there: the defaults at home are of no account */
 	bool partial; /* not every port is listed */
 	bool held;    /* another process has the sockets, too: none is closed */
+	bool jailed;  /* a socket that is closed may be there a little longer: xbind(7) */
 	bool execs;   /* what is not known any more after exec is not done */
 	int slots[SLOTS];
 };
@@ -128,6 +129,12 @@ void turn_end(void);
 bool turn_is_shared(int fd);
 int turn_join(void);
 
+/* What several steps do */
+void receive(int fd);
+void send_off(int to, const int *fds, size_t count);
+void take_in(int from, int *fds, size_t count);
+void talk_to(int server, int set);
+
 /* Where a program may make the calls of a step: context.c */
 enum {
 	IN_ANY = 1,  /* in a thread, in a signal handler */
@@ -195,6 +202,7 @@ void step_armed(void);
 void step_flight(void);
 void step_keyed(void);
 void step_signalled(void);
+void step_served(void);
 
 /*
  * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier

@@ -68,6 +68,7 @@ static const struct {
     {step_flight, 2, IN_ANY},
     {step_keyed, 4, IN_ANY},
     {step_signalled, 2, IN_ANY},
+    {step_served, 3, 0},
 };
 
 uint16_t first_port(uint64_t seed)

@@ -56,7 +56,7 @@ static void say_controls(struct msghdr *message)
 	}
 }
 
-void step_receive(void)
+void receive(int fd)
 {
 	static const int flags[] = {0,          0, 0, 0, MSG_PEEK, MSG_TRUNC, MSG_OOB, MSG_ERRQUEUE,
 	                            MSG_WAITALL};
@@ -73,7 +73,7 @@ void step_receive(void)
 	                         .msg_iovlen = 1,
 	                         .msg_control = &control,
 	                         .msg_controllen = sizeof(control)};
-	int fd = a_socket(), flag = ONE_OF(flags) | MSG_DONTWAIT;
+	int flag = ONE_OF(flags) | MSG_DONTWAIT;
 	long rc;
 
 	say("receive %d %x", fd, (unsigned)flag);
@@ -87,6 +87,11 @@ void step_receive(void)
 	if (message.msg_namelen > 0)
 		say_address(&address, message.msg_namelen);
 	say_controls(&message);
+}
+
+void step_receive(void)
+{
+	receive(a_socket());
 }
 
 static const struct timespec no_time;

@@ -14,7 +14,7 @@ static union {
 	char bytes[CMSG_SPACE(FLIGHT_MAX * sizeof(int))];
 } control;
 
-static void send_off(int to, const int *fds, size_t count)
+void send_off(int to, const int *fds, size_t count)
 {
 	char byte = 0;
 	struct iovec iov = {&byte, 1};
@@ -32,7 +32,7 @@ static void send_off(int to, const int *fds, size_t count)
 	say_result(sendmsg(to, &message, 0));
 }
 
-static void take_in(int from, int *fds, size_t count)
+void take_in(int from, int *fds, size_t count)
 {
 	char byte;
 	struct iovec iov = {&byte, 1};
@@ -42,7 +42,7 @@ static void take_in(int from, int *fds, size_t count)
 	                         .msg_controllen = sizeof(control)};
 
 	before_call();
-	say_result(recvmsg(from, &message, one_in(2) ? MSG_CMSG_CLOEXEC : 0));
+	say_result(recvmsg(from, &message, MSG_DONTWAIT | (one_in(2) ? MSG_CMSG_CLOEXEC : 0)));
 	if (message.msg_controllen >= CMSG_LEN(count * sizeof(int)))
 		memcpy(fds, CMSG_DATA(&control.head), count * sizeof(int));
 }

@@ -51,6 +51,7 @@ void step_chroot(void)
 	say("chroot");
 	before_call();
 	say_result(chroot("/"));
+	sequence.jailed = true;
 }
 
 /*
