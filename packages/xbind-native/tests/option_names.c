@@ -126,8 +126,19 @@ static void test_names(void)
 	CHECK_EQ(missing, 0);
 }
 
+/* The kernel looks for the clock of SOF_TIMESTAMPING_BIND_PHC at the device that the socket has. */
+static void test_device_before_clock(void)
+{
+	const int device = option_find(SOL_SOCKET, SO_BINDTOIFINDEX);
+
+	CHECK(option_find(SOL_SOCKET, SO_BINDTODEVICE) < device);
+	CHECK(device < option_find(SOL_SOCKET, SO_TIMESTAMPING_OLD));
+	CHECK(device < option_find(SOL_SOCKET, SO_TIMESTAMPING_NEW));
+}
+
 int main(void)
 {
 	RUN(test_names);
+	RUN(test_device_before_clock);
 	return 0;
 }
