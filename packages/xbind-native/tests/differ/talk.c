@@ -144,11 +144,30 @@ static void answer(int fd)
 	say_result(sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
+static void leave(int fd)
+{
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	say(" disconnect");
+	before_call();
+	say_result(connect(fd, &none, sizeof(none)));
+}
+
+/* What the other side says is refused, or has been for nothing. */
+static void hang_up(int fd)
+{
+	if (fd == listening)
+		return;
+	say(" close");
+	close(fd);
+	ends[fd == ends[1]] = -1;
+}
+
 static void say_words(void)
 {
 	static void (*const ways[])(int fd) = {
-	    send_some, send_some, receive_some, receive_some, ask_numbers, ask_error,
-	    ask_poll,  ask_names, set_on_it,    register_end, shut,        answer};
+	    send_some, send_some, receive_some, receive_some, ask_numbers, ask_error, ask_poll,
+	    ask_names, set_on_it, register_end, shut,         answer,      leave,     hang_up};
 
 	for (int i = 0; i < WORDS_MAX && !one_in(8); i++) {
 		const int side = (int)below(2);
