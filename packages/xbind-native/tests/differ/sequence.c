@@ -69,6 +69,7 @@ static const struct {
     {step_keyed, 4, IN_ANY},
     {step_signalled, 2, IN_ANY},
     {step_served, 3, 0},
+    {step_raced, 2, 0},
 };
 
 uint16_t first_port(uint64_t seed)

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* step_raced.c - what another thread does to a socket during its bind is done before or after it */
+#include "differ/differ.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define TURNS    3
+#define DELAY_US 800 /* microseconds; about as long as a bind takes */
+
+enum order { BEFORE, AFTER, TOGETHER };
+
+/* What the calls gave, and what the socket is afterwards. */
+struct result {
+	int bound, bind_error, acted, act_error;
+	int port, option, events, ready, peer, listens, joined, copied;
+};
+
+static int fd, set, copy;
+static int type, level, name, value, shut_how;
+static bool is_registered;
+static union address address;
+
+static int set_option(void)
+{
+	return setsockopt(fd, level, name, &value, sizeof(value));
+}
+
+static int control(int operation, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.u64 = events};
+
+	return epoll_ctl(set, operation, fd, &event);
+}
+
+static int add(void)
+{
+	return control(EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
+}
+
+static int modify(void)
+{
+	return control(EPOLL_CTL_MOD, EPOLLIN);
+}
+
+static int delete(void)
+{
+	return control(EPOLL_CTL_DEL, 0);
+}
+
+static int shut(void)
+{
+	return shutdown(fd, shut_how);
+}
+
+static int duplicate(void)
+{
+	copy = dup(fd);
+	return copy < 0 ? -1 : 0;
+}
+
+static int listen_too(void)
+{
+	return listen(fd, 1);
+}
+
+static int bind_too(void)
+{
+	return bind(fd, &address.any, sizeof(address.in));
+}
+
+/* To where nobody is. */
+static int connect_it(void)
+{
+	const struct sockaddr_in nobody = {
+	    .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	return type == SOCK_DGRAM ? connect(fd, (const struct sockaddr *)&nobody, sizeof(nobody))
+	                          : 0;
+}
+
+static int close_it(void)
+{
+	return close(fd);
+}
+
+static int join(void)
+{
+	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xefa00009), .imr_ifindex = 1};
+
+	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
+}
+
+static const struct way {
+	const char *name;
+	int (*act)(void);
+} ways[] = {{"set", set_option},     {"set", set_option},    {"add", add},
+            {"modify", modify},      {"delete", delete},     {"shut", shut},
+            {"dup", duplicate},      {"listen", listen_too}, {"bind", bind_too},
+            {"connect", connect_it}, {"close", close_it},    {"join", join}};
+static const struct way *way;
+static int delay_us;
+static struct result result;
+
+static void *act_soon(void *unused)
+{
+	usleep((useconds_t)delay_us);
+	result.acted = way->act();
+	result.act_error = result.acted < 0 ? errno : 0;
+	return unused;
+}
+
+static void bind_it(void)
+{
+	result.bound = bind(fd, &address.any, sizeof(address.in));
+	result.bind_error = result.bound < 0 ? errno : 0;
+}
+
+static void look(void)
+{
+	struct pollfd entry = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP};
+	struct epoll_event event = {0};
+	union address peer;
+	socklen_t len = sizeof(int);
+
+	result.port = port_of(fd) != 0;
+	/* What is not set may have the default of another namespace. */
+	if (way->act == set_option)
+		getsockopt(fd, level, name, &result.option, &len);
+	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &result.listens, &len);
+	poll(&entry, 1, 0);
+	result.ready = entry.revents;
+	if (epoll_wait(set, &event, 1, 0) > 0)
+		result.events = (int)(event.events | event.data.u64 << 16);
+	len = sizeof(peer.storage);
+	result.peer = getpeername(fd, &peer.any, &len);
+	result.joined = join();
+	result.copied = copy < 0 ? 0 : 1 + (port_of(copy) == port_of(fd));
+}
+
+static struct result run(enum order order)
+{
+	pthread_t thread;
+
+	result = (struct result){0};
+	copy = -1;
+	fd = socket(AF_INET, type | SOCK_NONBLOCK, 0);
+	set = epoll_create1(EPOLL_CLOEXEC);
+	if (is_registered)
+		add();
+	delay_us = order == TOGETHER ? (int)below(DELAY_US) : 0;
+	if (order == BEFORE)
+		act_soon(NULL);
+	if (order == TOGETHER && pthread_create(&thread, NULL, act_soon, NULL) != 0)
+		_exit(5);
+	bind_it();
+	if (order == TOGETHER)
+		pthread_join(thread, NULL);
+	if (order == AFTER)
+		act_soon(NULL);
+	look();
+	if (copy >= 0)
+		close(copy);
+	close(fd);
+	close(set);
+	return result;
+}
+
+static void say_outcome(const struct result *one)
+{
+	say(" {bind %d %d call %d %d port %d option %d events %x ready %x", one->bound,
+	    one->bind_error, one->acted, one->act_error, one->port, one->option,
+	    (unsigned)one->events, (unsigned)one->ready);
+	say(" peer %d listens %d joined %d copied %d}", one->peer, one->listens, one->joined,
+	    one->copied);
+}
+
+void step_raced(void)
+{
+	static const int rows[][2] = {{SOL_SOCKET, SO_KEEPALIVE}, {SOL_SOCKET, SO_BROADCAST},
+	                              {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_RCVBUF},
+	                              {SOL_SOCKET, SO_PRIORITY},  {IPPROTO_IP, IP_TTL},
+	                              {IPPROTO_IP, IP_TOS},       {IPPROTO_IP, IP_PKTINFO}};
+	const size_t row = below(sizeof(rows) / sizeof(rows[0]));
+	struct result results[3];
+
+	if (sequence.jailed) /* where what is closed may be in a set for a little longer */
+		return;
+	way = &ONE_OF(ways);
+	type = one_in(2) ? SOCK_STREAM : SOCK_DGRAM;
+	level = rows[row][0];
+	name = rows[row][1];
+	value = 1 + (int)below(5);
+	shut_how = (int)below(3);
+	is_registered = one_in(2);
+	address = (union address){.in = {.sin_family = AF_INET,
+	                                 .sin_port = htons(a_port()),
+	                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	say("raced %s %d", way->name, type);
+	results[BEFORE] = run(BEFORE);
+	results[AFTER] = run(AFTER);
+	for (int i = 0; i < TURNS; i++) {
+		results[TOGETHER] = run(TOGETHER);
+		if (memcmp(&results[TOGETHER], &results[BEFORE], sizeof(struct result)) == 0 ||
+		    memcmp(&results[TOGETHER], &results[AFTER], sizeof(struct result)) == 0)
+			continue;
+		say(" neither");
+		say_outcome(&results[TOGETHER]);
+	}
+	say_outcome(&results[BEFORE]);
+	say_outcome(&results[AFTER]);
+}
