@@ -13,6 +13,12 @@ case $PWD in *[[:space:]:]*)
 	;;
 esac
 
+# A clone that was made with umask 077.
+if [ "$(id -u)" = 0 ] && [ -n "$(find packages/cli/bin -name xsocket ! -perm -005 2>/dev/null)" ]; then
+	echo "dev: the tests run programs of this checkout as other users, whom root does not let read it: chmod -R go+rX $PWD" >&2
+	exit 1
+fi
+
 # A container without privileges, such as Docker's, has none.
 if ! unshare --net true 2>/dev/null && ! unshare --user --map-root-user --net true 2>/dev/null; then
 	echo "note: no network namespace can be made here: tests that need one are skipped"
