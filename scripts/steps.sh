@@ -14,7 +14,7 @@ case $PWD in *[[:space:]:]*)
 esac
 
 # A clone that was made with umask 077.
-if [ "$(id -u)" = 0 ] && [ -n "$(find packages/cli/bin -name xsocket ! -perm -005 2>/dev/null)" ]; then
+if [ "$(id -u)" = 0 ] && [ -n "$(find packages -maxdepth 0 ! -perm -005 2>/dev/null)" ]; then
 	echo "dev: the tests run programs of this checkout as other users, whom root does not let read it: chmod -R go+rX $PWD" >&2
 	exit 1
 fi
