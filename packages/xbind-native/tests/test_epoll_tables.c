@@ -213,7 +213,7 @@ static void test_copied_set_of_this_thread(void)
 
 int main(void)
 {
-	/* In memory of their own: once threads were apart, no number is forgotten. */
+	/* In memory of their own, where no thread has been apart yet. */
 #ifndef __SANITIZE_THREAD__
 	if (!getenv("TEST_EMULATOR")) /* where no process has another one's memory */
 		child_run(test_set_of_vfork_child);

@@ -12,6 +12,9 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/epoll.h>
 #include <sys/syscall.h>
 
 #define PER_SOCKET 20         /* memberships that a socket may have */
@@ -117,11 +120,31 @@ static void bind_many_without_kcmp(void)
 	bind_many_after_another();
 }
 
+static void *be_apart(void *unused)
+{
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	close(epoll_create1(0));
+	return unused;
+}
+
+/* Nor is one that only a thread with a table of its own could have, which has ended. */
+static void bind_after_apart(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, be_apart, NULL), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	for (int i = 0; i < AGAIN + LOST; i++)
+		close(new_member());
+	bind_member(new_member(), 3011);
+}
+
 static void test_lost(void)
 {
 	child_run(bind_many);
 	child_run(bind_many_after_another);
 	child_run(bind_after_bound);
+	child_run(bind_after_apart);
 	if (forbid_works())
 		child_run(bind_many_without_kcmp);
 }

@@ -104,7 +104,11 @@ static void test_other_threads(void)
 	run_thread(note);
 	CHECK(!table_has_others());
 	run_thread(leave_and_ask);
+	is_proc_closed = true; /* nobody can tell that the thread has ended */
 	CHECK(table_has_others());
+	is_proc_closed = false;
+	while (table_has_others()) /* it may be ending */
+		sched_yield();
 }
 
 int main(void)
@@ -112,7 +116,8 @@ int main(void)
 	RUN(test_first_thread);
 	RUN(test_end_unknown);
 	RUN(test_end);
-	if (unshare(CLONE_FILES) < 0)
+	/* Nothing: threads of an emulator or a sanitizer would keep the table that main leaves. */
+	if (unshare(0) < 0)
 		test_skip("unshare(2) is refused, as in a container");
 	RUN(test_other_threads);
 	return 0;

@@ -110,10 +110,11 @@ static bool may_be_set(int fd, int probe)
 	return probe < 0 || sys_epoll_ctl(fd, EPOLL_CTL_DEL, probe, NULL) == -ENOENT;
 }
 
-static void look_at(int fd, int probe)
+static bool look_at(int fd, int probe)
 {
 	if (may_be_set(fd, probe))
 		epollset_know(fd);
+	return false;
 }
 
 void epollset_load(void)

@@ -194,13 +194,15 @@ static bool drop_numbers(void)
 static void sweep(void)
 {
 	socket_key key = KEY_NONE;
-	bool over = false;
+	bool over = false, are_gone;
 
 	if (drop_numbers())
 		find_numbers();
+	are_gone = is_over(-1); /* asked once, since each time looks at every thread */
 	for (size_t i = used; i-- > 0;) {
 		if (keys[i] != key)
-			over = keys[i] != KEY_NONE && is_over(records[i].fd);
+			over = keys[i] != KEY_NONE &&
+			       (records[i].fd < 0 ? are_gone : is_over(records[i].fd));
 		key = keys[i];
 		if (over)
 			optrecord_forget(&records[i]);

@@ -2,8 +2,8 @@
 /*
  * procfs.c - files of /proc/thread-self, read without stdio
  *
- * thread-self and not self: the first thread of a process may have ended, and a thread may have a
- * table of descriptors of its own.
+ * thread-self and not self, but for the list of threads: the first thread of a process may have
+ * ended, and a thread may have a table of descriptors of its own.
  */
 #include "xbind/procfs.h"
 
@@ -153,14 +153,15 @@ int procfs_fd_end(void)
 	return rc < 0 ? rc : -ESRCH;
 }
 
-int procfs_each_fd(void (*visit)(int fd, int context), int context)
+/* Calls visit for each name that is a number. */
+static int each_number(const char *path, bool (*visit)(int number, int context), int context)
 {
-	CLEANUP_CLOSE int dir = sys_open_proc(THREAD_SELF "fd", O_DIRECTORY);
+	CLEANUP_CLOSE int dir = sys_open_proc(path, O_DIRECTORY);
 	union {
 		struct entry align;
 		char bytes[DIRECTORY_BYTES];
 	} buf;
-	uint64_t fd;
+	uint64_t number;
 	long len;
 
 	if (dir < 0)
@@ -169,10 +170,20 @@ int procfs_each_fd(void (*visit)(int fd, int context), int context)
 		for (long at = 0; at < len;) {
 			const struct entry *entry = (const void *)(buf.bytes + at);
 
-			if (field(entry->name, "", 10, &fd))
-				visit((int)fd, context);
+			if (field(entry->name, "", 10, &number) && visit((int)number, context))
+				return 1;
 			at += entry->bytes;
 		}
 	}
 	return (int)len;
+}
+
+int procfs_each_fd(bool (*visit)(int fd, int context), int context)
+{
+	return each_number(THREAD_SELF "fd", visit, context);
+}
+
+int procfs_each_thread(bool (*visit)(int thread, int context), int context)
+{
+	return each_number("/proc/self/task", visit, context);
 }

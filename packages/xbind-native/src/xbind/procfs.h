@@ -3,6 +3,7 @@
 #ifndef XBIND_PROCFS_H
 #define XBIND_PROCFS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct epoll_event;
@@ -23,11 +24,14 @@ int procfs_fd_end(void);
 
 /**
  * procfs_each_fd() - call a function for each open descriptor
- * @visit:   called with the number and the context
+ * @visit:   called with the number and the context, until it returns true
  * @context: whatever visit needs
  *
- * Return: 0, or what open(2) and getdents64(2) gave.
+ * Return: 1 once it has, 0, or what open(2) and getdents64(2) gave.
  */
-int procfs_each_fd(void (*visit)(int fd, int context), int context);
+int procfs_each_fd(bool (*visit)(int fd, int context), int context);
+
+/* The same for each thread of this process, by its id where /proc was mounted. */
+int procfs_each_thread(bool (*visit)(int thread, int context), int context);
 
 #endif

@@ -10,7 +10,7 @@
 
 #define LOOKED_AT_FDS 65536 /* numbers, where /proc does not tell how many there are */
 
-static _Atomic bool are_apart; /* threads have tables of their own, or had */
+static _Atomic bool are_apart; /* threads that noted numbers have tables of their own, or had */
 
 /* Only note_process() sets it: the child of vfork(2) has this memory, too. */
 static int owner; /* the process whose memory this is, and its first thread */
@@ -52,11 +52,19 @@ void table_note(void)
 		are_apart = true;
 }
 
+/* So is one that cannot be asked: /proc may be one of another pid_namespaces(7). */
+static bool is_apart(int other, int unused)
+{
+	(void)unused;
+	return !sys_shares(KCMP_FILES, other);
+}
+
 bool table_has_others(void)
 {
 	table_note();
-	return are_apart || is_apart_from(sys_getppid()) || (guest && is_apart_from(guest)) ||
-	       (thread && is_apart_from(thread));
+	return is_apart_from(sys_getppid()) || (guest && is_apart_from(guest)) ||
+	       (thread && is_apart_from(thread)) ||
+	       (are_apart && procfs_each_thread(is_apart, 0) != 0);
 }
 
 bool table_is_owners(void)
