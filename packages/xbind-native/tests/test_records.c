@@ -192,10 +192,44 @@ static void bind_after_vfork(void)
 	bind_member(fd, 3008);
 }
 
+static pthread_barrier_t barrier;
+
+static void await_other(void)
+{
+	pthread_barrier_wait(&barrier);
+}
+
+/* Nor is one of a thread that has a table of its own. */
+static void *bind_apart(void *unused)
+{
+	int fd;
+
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	fd = to_other_number(new_member(), HIGH);
+	await_other();
+	await_other();
+	bind_member(fd, 3008);
+	return unused;
+}
+
+static void bind_beside_apart(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_apart, NULL), 0);
+	await_other();
+	fill_table();
+	await_other();
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 static void test_not_gone(void)
 {
 	child_run(bind_renumbered);
 	child_run(bind_after_vfork);
+	if (!getenv("TEST_EMULATOR")) /* where nobody tells of other tables */
+		child_run(bind_beside_apart);
 }
 
 /* A program that has no room in a record of its own. */

@@ -51,7 +51,7 @@ struct lock_turn optrecord_enter(void)
 /* Is the socket of this number gone, or bound, and will not move any more? */
 static bool is_over(int fd)
 {
-	return fd < 0 ? !table_has_others() : !kind_is_unbound(fd);
+	return fd < 0 ? table_is_for_all() : !kind_is_unbound(fd);
 }
 
 /* Takes a place that is empty, or that of a socket which needs it no more. */

@@ -67,6 +67,17 @@ bool table_has_others(void)
 	       (are_apart && procfs_each_thread(is_apart, 0) != 0);
 }
 
+static bool is_surely_apart(int other, int unused)
+{
+	(void)unused;
+	return is_apart_from(other);
+}
+
+bool table_is_for_all(void)
+{
+	return !table_has_others() && procfs_each_thread(is_surely_apart, 0) <= 0;
+}
+
 bool table_is_owners(void)
 {
 	return sys_getpid() == owner;
