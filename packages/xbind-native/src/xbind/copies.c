@@ -47,29 +47,38 @@ static bool is_copy(int fd, const struct sys_identity *old)
 	return sys_is(fd, old) && !(sys_fcntl(fd, F_GETFL, 0) & O_PATH);
 }
 
-static void replace(const struct sys_identity *old, int copy, int fd)
+/* Return: whether there may be more. */
+static bool replace(const struct sys_identity *old, int copy, int fd)
 {
 	const struct lock_turn turn = claim_number(copy);
 	struct epollset_move move;
 	int rc = epollset_detach(copy, old, &move);
 	int flags = sys_fcntl(copy, F_GETFD, 0);
+	bool are_more = true;
 
 	/* Looked at once more: another thread may have closed it, and opened something there. */
 	if (rc == 0 && is_copy(copy, old)) {
+		const int watch = copies_watch(copy);
+
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		are_more = copies_exist_consume(watch);
 		epollset_attach(copy, &move);
 	}
 	lock_leave(&turn);
 	if (rc < 0)
 		log_lost(copy, "copy of the socket", rc);
+	return are_more;
 }
 
-void copies_replace(const struct sys_identity *old, int fd)
+/* From the socket's own number on, since that of a dup(2) is mostly the next free one. */
+void copies_replace(const struct sys_identity *old, int number, int fd)
 {
 	const int end = table_end();
 
-	for (int copy = 0; copy < end; copy++) {
-		if (is_copy(copy, old))
-			replace(old, copy, fd);
+	for (int i = 0; i < end; i++) {
+		const int copy = (number + i) % end;
+
+		if (is_copy(copy, old) && !replace(old, copy, fd))
+			return;
 	}
 }

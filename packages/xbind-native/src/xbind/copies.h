@@ -26,11 +26,13 @@ bool copies_exist_consume(int watch);
 
 /**
  * copies_replace() - let the copies follow the replaced socket, with their epoll registrations
- * @old: the replaced socket's, by sys_identify()
- * @fd:  the new socket, under whatever number; stays the caller's
+ * @old:    the replaced socket's, by sys_identify()
+ * @number: which it had
+ * @fd:     the new socket, under whatever number; stays the caller's
  *
- * Takes a system call for each descriptor number. Copies in other processes are out of reach.
+ * Takes a system call for each descriptor number until the last copy is found. Copies in other
+ * processes are out of reach.
  */
-void copies_replace(const struct sys_identity *old, int fd);
+void copies_replace(const struct sys_identity *old, int number, int fd);
 
 #endif

@@ -212,7 +212,7 @@ static int exchange(int old, int new_fd, socket_key key)
 	}
 	lock_leave(&turn);
 	if (rc == 0 && has_copies)
-		copies_replace(&identity, new_fd);
+		copies_replace(&identity, old, new_fd);
 	status_async(old, status); /* whichever socket has the number now */
 	return rc;
 }

@@ -33,7 +33,7 @@ static inline void replace(int fd, int type)
 	has_copies = copies_exist_consume(watch);
 	epollset_attach(fd, &move);
 	if (has_copies)
-		copies_replace(&identity, fd);
+		copies_replace(&identity, fd, fd);
 	close(fresh);
 }
 

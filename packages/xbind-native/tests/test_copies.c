@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* test_copies.c - what it costs to find the copies of a socket. Without hooks. */
+#include "support/replace.h"
+
+#include <sys/syscall.h>
+
+#define HIGH 900 /* a number; to look at each one before it takes long */
+#define FEW  100 /* system calls */
+
+static int calls;
+
+long sys_call(long number, const long args[6])
+{
+	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+
+	calls++;
+	return rc < 0 ? -errno : rc;
+}
+
+/* The copy has the next number, and once it has followed nobody looks for more. */
+static void test_dup(void)
+{
+	int first = socket(AF_INET, SOCK_STREAM, 0), fd = fcntl(first, F_DUPFD, HIGH), copy;
+
+	close(first);
+	copy = fcntl(fd, F_DUPFD, HIGH);
+	calls = 0;
+	replace(fd, SOCK_STREAM);
+	CHECK(calls < FEW);
+	CHECK_EQ(listen(copy, 1), 0);
+	close(fd);
+	close(copy);
+}
+
+int main(void)
+{
+	RUN(test_dup);
+	return 0;
+}
