@@ -153,6 +153,28 @@ static void test_of_number(void)
 	close(set);
 }
 
+/* Once the socket is closed it takes no room from what is registered in other sets. */
+static void test_of_closed(void)
+{
+	int sets[OTHERS], fd;
+
+	for (int i = 0; i < OTHERS; i++)
+		sets[i] = new_set();
+	for (int i = 0; i < OTHERS / 2; i++)
+		close(fired_and_bound(sets[i]));
+	fd = pair_socket(SOCK_STREAM);
+	for (int i = OTHERS - 2; i < OTHERS; i++) {
+		CHECK_EQ(control(sets[i], EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT, 2), 0);
+		check_event(sets[i], EPOLLHUP, 2);
+	}
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_quiet(sets[OTHERS - 2]);
+	check_quiet(sets[OTHERS - 1]);
+	close(fd);
+	for (int i = 0; i < OTHERS; i++)
+		close(sets[i]);
+}
+
 /* It ends with the set, too. */
 static void test_of_number_of_set(void)
 {
@@ -223,6 +245,7 @@ int main(void)
 	RUN(test_in_closed_set);
 	RUN(test_beside_others);
 	RUN(test_of_number);
+	RUN(test_of_closed);
 	RUN(test_of_number_of_set);
 	RUN(test_number_in_child);
 	RUN(test_without_kcmp);

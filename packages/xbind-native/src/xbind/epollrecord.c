@@ -81,6 +81,22 @@ static struct record *find(int set, int fd)
 	return NULL;
 }
 
+/* The inode of what has this number, so that a later socket of the same number is not taken for it.
+ */
+static uint32_t inode_of(int fd)
+{
+	struct sys_identity identity;
+
+	return sys_identify(fd, &identity) < 0 ? 0 : (uint32_t)identity.inode;
+}
+
+/* Is it PARKED for a socket that no longer has the number? */
+static bool is_over(const struct record *record)
+{
+	return state_of(record) == PARKED &&
+	       load(&record->inode) != inode_of((int)load(&record->fd)) && !table_has_others();
+}
+
 /* A place for a new record, which is EMPTY. */
 static struct record *place(int fd)
 {
@@ -89,6 +105,12 @@ static struct record *place(int fd)
 	for (size_t i = 1; i < EPOLLRECORD_SETS; i++) {
 		if (state_of(&bucket[i]) < state_of(best))
 			best = &bucket[i];
+	}
+	for (size_t i = 0; state_of(best) != EMPTY && i < EPOLLRECORD_SETS; i++) {
+		if (is_over(&bucket[i])) {
+			best = &bucket[i];
+			break;
+		}
 	}
 	make_empty(best);
 	return best;
@@ -127,15 +149,6 @@ bool epollrecord_find(int set, int fd, struct epoll_event *ret)
 		return false;
 	*ret = found;
 	return true;
-}
-
-/* The inode of what has this number, so that a later socket of the same number is not taken for it.
- */
-static uint32_t inode_of(int fd)
-{
-	struct sys_identity identity;
-
-	return sys_identify(fd, &identity) < 0 ? 0 : (uint32_t)identity.inode;
 }
 
 /* Are these numbers of one set? */

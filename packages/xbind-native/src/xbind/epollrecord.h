@@ -19,7 +19,8 @@
  *   PARKED  EMPTY   EPOLL_CTL_MOD has added it to the set again     unpark(), before note()
  *   PARKED  EMPTY   EPOLL_CTL_DEL                                   unpark()
  *   any     EMPTY   another set has the number of its set           new_set()
- *   any     EMPTY   its place is needed, of what is PARKED last     note()
+ *   any     EMPTY   its place is needed, of what is PARKED last,    note()
+ *                   unless its socket no longer has the number
  *
  * Nobody tells of close(2). So what is NOTED may be over, and counts only if kcmp(2), or where that
  * is refused epoll_ctl(2), finds something there; what is PARKED holds the inode of its socket, and
