@@ -12,7 +12,7 @@
 #define MANY 65536 /* numbers, past which nobody looks who cannot know how many there are */
 #define FEW  1000
 
-static int calls;
+static int calls, looks; /* by kcmp(2) */
 static bool is_proc_closed;
 
 long sys_call(long number, const long args[6])
@@ -20,6 +20,7 @@ long sys_call(long number, const long args[6])
 	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 
 	calls++;
+	looks += number == SYS_kcmp;
 	if (is_proc_closed && number == SYS_openat) {
 		if (rc >= 0)
 			close((int)rc);
@@ -77,6 +78,17 @@ static void test_first_thread(void)
 	CHECK_EQ(calls, 1);
 }
 
+/*
+ * Only a child of vfork(2) looks at its parent: AppArmor and SELinux may refuse that, and write
+ * down that they did.
+ */
+static void test_parent(void)
+{
+	looks = 0;
+	CHECK(!table_has_others());
+	CHECK_EQ(looks, 0);
+}
+
 static void *note(void *unused)
 {
 	table_note();
@@ -114,6 +126,7 @@ static void test_other_threads(void)
 int main(void)
 {
 	RUN(test_first_thread);
+	RUN(test_parent);
 	RUN(test_end_unknown);
 	RUN(test_end);
 	/* Nothing: threads of an emulator or a sanitizer would keep the table that main leaves. */

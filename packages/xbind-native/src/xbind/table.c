@@ -62,8 +62,8 @@ static bool is_apart(int other, int unused)
 bool table_has_others(void)
 {
 	table_note();
-	return is_apart_from(sys_getppid()) || (guest && is_apart_from(guest)) ||
-	       (thread && is_apart_from(thread)) ||
+	return (!table_is_owners() && is_apart_from(sys_getppid())) ||
+	       (guest && is_apart_from(guest)) || (thread && is_apart_from(thread)) ||
 	       (are_apart && procfs_each_thread(is_apart, 0) != 0);
 }
 
