@@ -50,6 +50,27 @@ test("a checkout that this user may not write to is one sentence", async () => {
   });
 });
 
+test.each([
+  ["077", 0o755],
+  ["002", 0o775],
+])(
+  "with a umask of %s others may read what is built, and a group may go on with its own",
+  async (umask, mode) => {
+    using dir = tempDir();
+    const root = checkout(dir);
+    mkdirSync(dir.join("bin"));
+    // which stands for all that builds
+    const bun = `#!/bin/sh\n[ "$1" = --version ] && echo ${Bun.version} || mkdir -p build/release/packages/lib/xsocket\n`;
+    writeFileSync(dir.join("bin/bun"), bun, { mode: 0o755 });
+    const env = { PATH: `${dir.join("bin")}:${process.env["PATH"]}`, XDG_CACHE_HOME: dir.path };
+    const script = `umask ${umask}; exec "$0" build`;
+    const { code } = await here.run(["sh", "-c", script, join(root, "dev")], { env });
+    expect(code).toBe(0);
+    for (const made of ["build", "build/release"])
+      expect(statSync(join(root, made)).mode & 0o777).toBe(mode);
+  },
+);
+
 test("a checkout at a path that CMake cannot have is one sentence", async () => {
   using dir = tempDir();
   for (const name of ['a"b', "a\\b", "a;b", "a#b", "a|b", "a<b", "a>b"]) {
