@@ -64,8 +64,9 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec);
  * @deadline: when to give up; one that is over already makes it a try without waiting
  *
  * Return: the socket, which the caller closes; -ETIMEDOUT, -ECONNRESET when the server closed
- *         without an answer, -EBADMSG for a malformed answer, else the server's error. Except
- *         after the server's error and -ETIMEDOUT the connection is of no more use.
+ *         without an answer, -EBADMSG for a malformed answer, -EMFILE or -EACCES when the kernel
+ *         keeps the socket from this process, else the server's error. Except after the server's
+ *         error and -ETIMEDOUT the connection is of no more use.
  */
 int handover_receive(int conn, const struct wire_request *request, bool cloexec,
                      const struct deadline *deadline);
