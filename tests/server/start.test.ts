@@ -71,6 +71,23 @@ test("signals that come while it stops change nothing", async () => {
   }
 });
 
+test("a signal at the end of a start that failed does not take the reason away", async () => {
+  using directory = tempDir();
+  const path = directory.join("control");
+  const slow = "-einject=?unlink,?unlinkat:delay_enter=200000"; // there is time for the signal
+  const argv = [XSOCKET, "serve", path, "--metrics", directory.join("none/metrics")];
+  await using server = here.spawn(["strace", "-D", "-f", "-o/dev/null", slow, ...argv]);
+  await eventually("the file", () => existsSync(path));
+  while (!server.hasEnded) {
+    server.kill("SIGTERM");
+    await new Promise(setImmediate);
+  }
+  const code = await server.finished();
+  expect(server.stderr).toContain("none/metrics does not exist");
+  expect(code).toBe(1);
+  expect(existsSync(path)).toBe(false);
+});
+
 test("signals are minded before it waits for anything, which would let one through", async () => {
   using directory = tempDir();
   const trace = directory.join("trace");

@@ -204,7 +204,9 @@ export async function runService(given: ServiceOptions): Promise<void> {
   const options = activation ? withActivation(own, activation) : own;
   await using owned = new AsyncDisposableStack();
   const notifier = owned.use(openNotifier(sys));
-  // not before the signals are minded: see untilSignal
-  const starting = Promise.resolve().then(() => start(sys, options, metrics, notifier, owned));
+  // not before the signals are minded, nor is the end of one that fails after that: see untilSignal
+  const starting = Promise.resolve()
+    .then(() => start(sys, options, metrics, notifier, owned))
+    .catch((error: unknown) => owned.disposeAsync().then(() => Promise.reject(error)));
   await untilSignal(starting, options.log);
 }
