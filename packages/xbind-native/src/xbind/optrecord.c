@@ -194,11 +194,12 @@ static bool drop_numbers(void)
 static void sweep(void)
 {
 	socket_key key = KEY_NONE;
-	bool over = false, are_gone;
+	bool over = false, are_gone = false;
 
-	if (drop_numbers())
+	if (drop_numbers()) {
 		find_numbers();
-	are_gone = is_over(-1); /* asked once, since each time looks at every thread */
+		are_gone = is_over(-1); /* asked once, since each time looks at every thread */
+	}
 	for (size_t i = used; i-- > 0;) {
 		if (keys[i] != key)
 			over = keys[i] != KEY_NONE &&

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* test_optrecord.c - what it costs to look for room in a full table. Without hooks. */
+#include "core/sys.h"
+#include "test.h"
+#include "xbind/optrecord.h"
+
+#include <sys/socket.h>
+
+#define ROW 0
+
+static int lists; /* how often a directory was read */
+
+long sys_call(long number, const long args[6])
+{
+	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+
+	lists += number == SYS_getdents64 && rc == 0;
+	return rc < 0 ? -errno : rc;
+}
+
+static void add(int fd, int times)
+{
+	const struct lock_turn turn = optrecord_enter();
+
+	for (int i = 0; i < times; i++)
+		optrecord_add(fd, key_of(fd), ROW, "", 1);
+	lock_leave(&turn);
+}
+
+/* Each thread is looked at only when there is a socket that one of them could have. */
+static void test_full(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0), late = socket(AF_INET, SOCK_DGRAM, 0);
+
+	add(fd, OPTLOG_RECORDS);
+	add(late, 1);
+	CHECK(optrecord_is_lost(key_of(late)));
+	CHECK_EQ(lists, 0);
+	close(fd);
+	add(late, OPTLOG_RECORDS);
+	CHECK_EQ(lists, 1);
+	close(late);
+}
+
+int main(void)
+{
+	RUN(test_full);
+	return 0;
+}
