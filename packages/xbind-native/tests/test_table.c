@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <sys/resource.h>
 
 #define MANY 65536 /* numbers, past which nobody looks who cannot know how many there are */
@@ -15,12 +16,26 @@
 static int calls, looks; /* by kcmp(2) */
 static bool is_proc_closed;
 
+/* A thread that ends once it has been asked about. */
+static pthread_t brief;
+static _Atomic int brief_id;
+static sem_t brief_end;
+
+static void end_brief(void)
+{
+	brief_id = 0;
+	CHECK_EQ(sem_post(&brief_end), 0);
+	CHECK_EQ(pthread_join(brief, NULL), 0);
+}
+
 long sys_call(long number, const long args[6])
 {
 	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 
 	calls++;
 	looks += number == SYS_kcmp;
+	if (number == SYS_kcmp && brief_id && args[1] == brief_id)
+		end_brief();
 	if (is_proc_closed && number == SYS_openat) {
 		if (rc >= 0)
 			close((int)rc);
@@ -123,12 +138,31 @@ static void test_other_threads(void)
 		sched_yield();
 }
 
+static void *be_brief(void *unused)
+{
+	brief_id = sys_gettid();
+	CHECK_EQ(sem_wait(&brief_end), 0);
+	return unused;
+}
+
+/* One that ends has no table of its own, whenever that is. */
+static void test_ending_thread(void)
+{
+	CHECK_EQ(sem_init(&brief_end, 0, 0), 0);
+	CHECK_EQ(pthread_create(&brief, NULL, be_brief, NULL), 0);
+	while (!brief_id)
+		sched_yield();
+	CHECK(table_is_for_all());
+	CHECK_EQ(brief_id, 0);
+}
+
 int main(void)
 {
 	RUN(test_first_thread);
 	RUN(test_parent);
 	RUN(test_end_unknown);
 	RUN(test_end);
+	RUN(test_ending_thread);
 	/* Nothing: threads of an emulator or a sanitizer would keep the table that main leaves. */
 	if (unshare(0) < 0)
 		test_skip("unshare(2) is refused, as in a container");

@@ -29,10 +29,13 @@ void table_load(void)
 	pthread_atfork(NULL, NULL, note_process);
 }
 
-/* Where kcmp(2) is refused nothing is known, and a thread that has ended has neither any more. */
+/*
+ * Where kcmp(2) is refused nothing is known, and a thread that has ended has neither any more. It
+ * may end just now: the memory goes first.
+ */
 static bool is_apart_from(int other)
 {
-	return sys_shares(KCMP_VM, other) && !sys_shares(KCMP_FILES, other);
+	return !sys_shares(KCMP_FILES, other) && sys_shares(KCMP_VM, other);
 }
 
 void table_note(void)
