@@ -139,12 +139,43 @@ static void bind_after_apart(void)
 	bind_member(new_member(), 3011);
 }
 
+static pthread_barrier_t barrier;
+
+static void await_other(void)
+{
+	pthread_barrier_wait(&barrier);
+}
+
+static void *stay_apart(void *unused)
+{
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	await_other();
+	await_other();
+	return unused;
+}
+
+/* Nor beside a thread that has one, and has set nothing. */
+static void bind_beside_idle(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, stay_apart, NULL), 0);
+	await_other();
+	for (int i = 0; i < AGAIN + LOST; i++)
+		close(new_member());
+	bind_member(new_member(), 3011);
+	await_other();
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 static void test_lost(void)
 {
 	child_run(bind_many);
 	child_run(bind_many_after_another);
 	child_run(bind_after_bound);
 	child_run(bind_after_apart);
+	child_run(bind_beside_idle);
 	if (forbid_works())
 		child_run(bind_many_without_kcmp);
 }
@@ -190,13 +221,6 @@ static void bind_after_vfork(void)
 	}
 	child_await(child);
 	bind_member(fd, 3008);
-}
-
-static pthread_barrier_t barrier;
-
-static void await_other(void)
-{
-	pthread_barrier_wait(&barrier);
 }
 
 /* Nor is one of a thread that has a table of its own. */

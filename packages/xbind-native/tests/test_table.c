@@ -152,7 +152,7 @@ static void test_ending_thread(void)
 	CHECK_EQ(pthread_create(&brief, NULL, be_brief, NULL), 0);
 	while (!brief_id)
 		sched_yield();
-	CHECK(table_is_for_all());
+	CHECK(!table_is_apart_from(brief_id));
 	CHECK_EQ(brief_id, 0);
 }
 

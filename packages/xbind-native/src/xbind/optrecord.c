@@ -37,7 +37,8 @@ static bool large_taken[OPTLOG_LARGE];
 
 static struct {
 	_Atomic socket_key key;
-	_Atomic int fd; /* the number that the socket had */
+	_Atomic int fd;     /* the number that the socket had */
+	_Atomic int thread; /* which has set it */
 } lost[OPTLOG_LOST];
 static _Atomic bool are_more_lost; /* some that are not in the table */
 
@@ -48,10 +49,15 @@ struct lock_turn optrecord_enter(void)
 	return lock_enter(&holder, LOCK_WAIT_MS);
 }
 
-/* Is the socket of this number gone, or bound, and will not move any more? */
-static bool is_over(int fd)
+/*
+ * Is the socket of this number gone, or bound, and will not move any more? Without a number here it
+ * may have one in a table of others, above all of the thread that has set the option.
+ */
+static bool is_over(int fd, int thread, bool has_others)
 {
-	return fd < 0 ? table_is_for_all() : !kind_is_unbound(fd);
+	if (fd >= 0)
+		return !kind_is_unbound(fd);
+	return !has_others && !table_is_apart_from(thread);
 }
 
 /* Takes a place that is empty, or that of a socket which needs it no more. */
@@ -61,8 +67,12 @@ static bool take_lost(int place)
 
 	if (before == KEY_WRITTEN)
 		return false;
-	if (before != KEY_NONE && !is_over(kind_number_of(before, lost[place].fd)))
-		return false;
+	if (before != KEY_NONE) {
+		const int fd = kind_number_of(before, lost[place].fd);
+
+		if (!is_over(fd, lost[place].thread, fd < 0 && table_has_others()))
+			return false;
+	}
 	return atomic_compare_exchange_strong(&lost[place].key, &before, KEY_WRITTEN);
 }
 
@@ -74,6 +84,7 @@ void optrecord_lose(int fd, socket_key key)
 		if (!take_lost(i))
 			continue;
 		lost[i].fd = fd;
+		lost[i].thread = sys_gettid();
 		lost[i].key = key;
 		return;
 	}
@@ -194,16 +205,16 @@ static bool drop_numbers(void)
 static void sweep(void)
 {
 	socket_key key = KEY_NONE;
-	bool over = false, are_gone = false;
+	bool over = false, has_others = false;
 
 	if (drop_numbers()) {
 		find_numbers();
-		are_gone = is_over(-1); /* asked once, since each time looks at every thread */
+		has_others = table_has_others(); /* which may have to look at every thread */
 	}
 	for (size_t i = used; i-- > 0;) {
 		if (keys[i] != key)
 			over = keys[i] != KEY_NONE &&
-			       (records[i].fd < 0 ? are_gone : is_over(records[i].fd));
+			       is_over(records[i].fd, records[i].thread, has_others);
 		key = keys[i];
 		if (over)
 			optrecord_forget(&records[i]);
@@ -260,6 +271,7 @@ static struct optrecord *add(int fd, socket_key key, int row, size_t len)
 	records[at] = (struct optrecord){
 	    .order = ++last_order,
 	    .process = sys_getpid(),
+	    .thread = sys_gettid(),
 	    .fd = fd,
 	    .program = -1,
 	    .len = (uint32_t)len,

@@ -20,6 +20,7 @@
 struct optrecord {
 	uint64_t order;      /* of the calls: each record has a higher one than those before */
 	int process;         /* who has recorded it */
+	int thread;          /* and which thread of it, by its id */
 	int fd;              /* the number that the socket had */
 	int program;         /* OPTION_LAST_FD: our copy of the descriptor; -1 for none */
 	uint32_t program_id; /* the kernel's, by which the copy is recognised */

@@ -33,7 +33,7 @@ void table_load(void)
  * Where kcmp(2) is refused nothing is known, and a thread that has ended has neither any more. It
  * may end just now: the memory goes first.
  */
-static bool is_apart_from(int other)
+bool table_is_apart_from(int other)
 {
 	return !sys_shares(KCMP_FILES, other) && sys_shares(KCMP_VM, other);
 }
@@ -51,7 +51,7 @@ void table_note(void)
 		return;
 	}
 	thread = self;
-	if (!are_apart && is_apart_from(process))
+	if (!are_apart && table_is_apart_from(process))
 		are_apart = true;
 }
 
@@ -65,20 +65,9 @@ static bool is_apart(int other, int unused)
 bool table_has_others(void)
 {
 	table_note();
-	return (!table_is_owners() && is_apart_from(sys_getppid())) ||
-	       (guest && is_apart_from(guest)) || (thread && is_apart_from(thread)) ||
+	return (!table_is_owners() && table_is_apart_from(sys_getppid())) ||
+	       (guest && table_is_apart_from(guest)) || (thread && table_is_apart_from(thread)) ||
 	       (are_apart && procfs_each_thread(is_apart, 0) != 0);
-}
-
-static bool is_surely_apart(int other, int unused)
-{
-	(void)unused;
-	return is_apart_from(other);
-}
-
-bool table_is_for_all(void)
-{
-	return !table_has_others() && procfs_each_thread(is_surely_apart, 0) <= 0;
 }
 
 bool table_is_owners(void)

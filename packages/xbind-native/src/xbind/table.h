@@ -19,9 +19,8 @@ void table_note(void);
 /* Does somebody share this memory but not the table, so that a number closed here may be open? */
 bool table_has_others(void);
 
-/* Does nobody, as far as /proc tells also of threads that have not noted a number? Takes a system
- * call for each thread. */
-bool table_is_for_all(void);
+/* Does this one, a thread by its id? Also one that has never noted a number. */
+bool table_is_apart_from(int other);
 
 /* Is this the process whose memory it is? Not the child of vfork(2). */
 bool table_is_owners(void);
