@@ -69,10 +69,10 @@ async function becomeUser(
 }
 
 function describe(server: Server): string {
-  const { granted, denied, connections } = server.stats();
-  const serving = server.isReachable() ? "Serving" : "Not to be found any more at";
-  const outdated = server.status().policy.outdated ? "; the policy could not be read again" : "";
-  return `${serving} ${server.address}: ${granted} sockets handed out, ${denied} requests refused, ${connections} connections${outdated}`;
+  const { address, unreachable, policy, stats } = server.status();
+  const serving = unreachable ? "Not to be found any more at" : "Serving";
+  const outdated = policy.outdated ? "; the policy could not be read again" : "";
+  return `${serving} ${address}: ${stats.granted} sockets handed out, ${stats.denied} requests refused, ${stats.connections} connections${outdated}`;
 }
 
 /*
