@@ -24,5 +24,6 @@ set(CPACK_DEBIAN_PACKAGE_RECOMMENDS acl) # setfacl, which lets a user in to the 
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS python3)
 set(CPACK_DEBIAN_PACKAGE_PROVIDES "libxsocket1, libxsocket-dev")
 set(CPACK_PACKAGING_INSTALL_PREFIX ${CMAKE_INSTALL_PREFIX})
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_SOURCE_DIR}/pkgconfig.cmake)
 set(CPACK_GENERATOR "DEB;TGZ")
 include(CPack)
