@@ -41,6 +41,10 @@ int sys_shutdown(int fd, int how);
 int sys_getsockname(int fd, void *addr, socklen_t *len);
 int sys_getpeername(int fd, void *addr, socklen_t *len);
 int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+
+/* getsockopt(2) of an option whose value is an int, never negative. Return: the value or -errno. */
+int sys_getsockopt_int(int fd, int level, int name);
+
 int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 int sys_close(int fd);
 int sys_dup3(int from, int to, int flags);

@@ -81,6 +81,15 @@ int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return (int)CALL(SYS_getsockopt, fd, level, name, (long)value, (long)len);
 }
 
+int sys_getsockopt_int(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+	int rc = sys_getsockopt(fd, level, name, &value, &len);
+
+	return rc < 0 ? rc : value;
+}
+
 int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	return (int)CALL(SYS_setsockopt, fd, level, name, (long)value, (long)len);

@@ -37,13 +37,11 @@ union name {
  */
 static int expect_option(int fd, int name, int expected)
 {
-	int value = 0;
-	socklen_t len = sizeof(value);
-	int rc = sys_getsockopt(fd, SOL_SOCKET, name, &value, &len);
+	int value = sys_getsockopt_int(fd, SOL_SOCKET, name);
 
-	if (rc < 0 && rc != -ENOTSOCK && rc != -EBADF)
-		return rc;
-	return rc == 0 && value == expected ? 0 : -EBADMSG;
+	if (value < 0 && value != -ENOTSOCK && value != -EBADF)
+		return value;
+	return value >= 0 && value == expected ? 0 : -EBADMSG;
 }
 
 static bool is_inet(const struct wire_request *request)

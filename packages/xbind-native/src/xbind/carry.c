@@ -74,15 +74,13 @@ static bool is_large_enough(const struct carry *carry, const struct option *opti
 {
 	const int now = option_number(carry->to, option->level, option->name);
 	const int lock = option->name == SO_SNDBUF ? 1 : 2;
-	int locked = 0;
-	socklen_t len = sizeof(locked);
-	const int rc = sys_getsockopt(carry->old, SOL_SOCKET, SO_BUF_LOCK_, &locked, &len);
+	const int locked = sys_getsockopt_int(carry->old, SOL_SOCKET, SO_BUF_LOCK_);
 
-	if (locked & lock)
+	if (locked > 0 && locked & lock)
 		return false;
 	if (now == size)
 		return true;
-	return rc == 0 && now > size && option->name == SO_RCVBUF &&
+	return locked >= 0 && now > size && option->name == SO_RCVBUF &&
 	       option_number(carry->old, SOL_SOCKET, SO_RCVLOWAT) > 1;
 }
 

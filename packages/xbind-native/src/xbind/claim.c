@@ -3,6 +3,8 @@
 
 #include "xbind/moved.h"
 
+#include <stdatomic.h>
+
 static _Atomic int slots[CLAIM_SLOTS];
 static _Atomic socket_key swapped[CLAIM_SLOTS]; /* the socket of whoever has the slot, or had it */
 static _Atomic int numbers[CLAIM_SLOTS];

@@ -6,7 +6,6 @@
 #include "xbind/key.h"
 #include "xbind/lock.h"
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #define CLAIM_SLOTS 256 /* sockets, or numbers, with the same remainder take turns */

@@ -14,11 +14,11 @@
 #define SO_NETNS_COOKIE 71
 #endif
 
-static int read_cookie(int fd, uint64_t *ret)
+static int read_cookie(int fd, int name, uint64_t *ret)
 {
 	socklen_t len = sizeof(*ret);
 
-	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret, &len);
+	return sys_getsockopt(fd, SOL_SOCKET, name, ret, &len);
 }
 
 /* Is there no cookie, as under qemu-user (EINVAL)? Any other error is a refusal. */
@@ -32,7 +32,7 @@ socket_key key_of(int fd)
 {
 	struct sys_identity identity;
 	uint64_t cookie = 0;
-	const int rc = read_cookie(fd, &cookie);
+	const int rc = read_cookie(fd, SO_COOKIE, &cookie);
 
 	if (rc == 0)
 		return (socket_key)cookie;
@@ -44,7 +44,7 @@ socket_key key_of(int fd)
 int key_error(int fd)
 {
 	uint64_t cookie = 0;
-	const int rc = read_cookie(fd, &cookie);
+	const int rc = read_cookie(fd, SO_COOKIE, &cookie);
 
 	return rc < 0 ? rc : -EBADF;
 }
@@ -52,7 +52,6 @@ int key_error(int fd)
 uint64_t key_of_namespace(int fd)
 {
 	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
 
-	return sys_getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0 ? 0 : cookie;
+	return read_cookie(fd, SO_NETNS_COOKIE, &cookie) < 0 ? 0 : cookie;
 }

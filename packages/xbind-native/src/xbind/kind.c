@@ -13,15 +13,6 @@
  */
 #define IP_PROTOCOL_ 52
 
-static int read_int(int fd, int level, int name)
-{
-	int value = 0;
-	socklen_t len = sizeof(value);
-	int rc = sys_getsockopt(fd, level, name, &value, &len);
-
-	return rc < 0 ? rc : value;
-}
-
 static bool is_moved_kind(int type, int protocol)
 {
 	if (type == SOCK_STREAM)
@@ -31,14 +22,14 @@ static bool is_moved_kind(int type, int protocol)
 
 int kind_read(int fd, struct kind *ret)
 {
-	struct kind kind = {.domain = read_int(fd, SOL_SOCKET, SO_DOMAIN)};
+	struct kind kind = {.domain = sys_getsockopt_int(fd, SOL_SOCKET, SO_DOMAIN)};
 
 	if (kind.domain < 0 && kind.domain != -EBADF && kind.domain != -ENOTSOCK)
 		return kind.domain;
 	if (kind.domain != AF_INET && kind.domain != AF_INET6)
 		return KIND_E_OTHER;
-	kind.type = read_int(fd, SOL_SOCKET, SO_TYPE);
-	kind.protocol = read_int(fd, SOL_SOCKET, SO_PROTOCOL);
+	kind.type = sys_getsockopt_int(fd, SOL_SOCKET, SO_TYPE);
+	kind.protocol = sys_getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL);
 	if (kind.type < 0 || kind.protocol < 0)
 		return kind.type < 0 ? kind.type : kind.protocol;
 	if (!is_moved_kind(kind.type, kind.protocol))
@@ -90,7 +81,7 @@ static union name name_of(int fd)
 
 bool kind_is_unbound(int fd)
 {
-	const int port = read_int(fd, IPPROTO_IP, IP_PROTOCOL_);
+	const int port = sys_getsockopt_int(fd, IPPROTO_IP, IP_PROTOCOL_);
 	union name name;
 
 	if (port >= 0)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <string.h>
 
 static struct sys_identity opened; /* all zero until log_load(), and where it cannot be told */

@@ -12,7 +12,6 @@
 
 #include "xbind/config.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* Remembers which file the descriptor is: for the constructor. */

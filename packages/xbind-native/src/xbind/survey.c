@@ -149,10 +149,7 @@ static bool is_set(struct look *look, int row)
 /* An old kernel or qemu-user may not tell; then it is looked at by name. */
 static bool has_device(int fd)
 {
-	int index = 0;
-	socklen_t len = sizeof(index);
-
-	return sys_getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len) < 0 || index != 0;
+	return sys_getsockopt_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX) != 0;
 }
 
 /* Of <linux/mptcp.h>, which is younger than some kernels. */
