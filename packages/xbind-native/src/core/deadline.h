@@ -20,7 +20,7 @@ int deadline_default_ms(void);
 /* A time in milliseconds as XSOCKET_TIMEOUT_MS has it. Return: 0 for text that is none. */
 int deadline_parse_ms(const char *text);
 
-/* Milliseconds left, 0 when it is over: what poll(2) takes. */
+/* Milliseconds left, 0 when it is over: a timeout for poll(2). */
 int deadline_left_ms(const struct deadline *deadline);
 
 #endif

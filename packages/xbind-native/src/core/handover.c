@@ -55,22 +55,22 @@ static int connect_waiting(int fd, const struct address *address, const struct d
 	return rc < 0 ? rc : fd_set_nonblocking(fd, true);
 }
 
-/* The uid that the kernel shows for a user who has none in this user namespace. */
-#define NOBODY 65534
+/* The uid that the kernel shows for every user who is not mapped into this user namespace. */
+#define OVERFLOW_UID 65534
 
-/* Has every user of the machine a uid here, so that NOBODY is the user of that uid and no other? */
-static bool has_no_strangers(void)
+/* Does this user namespace map all uids, so that OVERFLOW_UID is the one user of that uid? */
+static bool maps_all_uids(void)
 {
-	static const char WHOLE[] = " 4294967295\n"; /* how a map of all uids ends */
+	static const char END[] = " 4294967295\n"; /* of a map of all uids: how many it maps */
 	char map[64];
 	CLEANUP_CLOSE int fd = sys_open_proc("/proc/self/uid_map", 0);
 	long len = fd < 0 ? fd : sys_read(fd, map, sizeof(map));
-	size_t tail = sizeof(WHOLE) - 1;
+	size_t end = sizeof(END) - 1;
 
-	return len >= (long)tail && memcmp(map + len - tail, WHOLE, tail) == 0;
+	return len >= (long)end && memcmp(map + len - end, END, end) == 0;
 }
 
-/* Anybody can take an abstract name, so see who holds it before anything is sent there. */
+/* Anybody can bind an abstract name, so look at who listens there before anything is sent. */
 static int check_abstract_server(int conn)
 {
 	struct ucred peer;
@@ -80,7 +80,7 @@ static int check_abstract_server(int conn)
 	rc = sys_getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len);
 	if (rc < 0)
 		return rc;
-	if (peer.uid == NOBODY && !has_no_strangers())
+	if (peer.uid == OVERFLOW_UID && !maps_all_uids())
 		return -EACCES;
 	return peer.uid == 0 || peer.uid == sys_geteuid() ? 0 : -EACCES;
 }
@@ -112,14 +112,14 @@ int handover_send(int conn, const struct wire_request *request)
 	do
 		rc = sys_sendto(conn, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (rc == -EINTR);
-	/* A server at a bound answers with an error and closes, perhaps before this request: the
-	 * answer is still to be received. ECONNRESET tells that it left an earlier one unread. */
+	/* A server at one of its limits sends an error and closes, perhaps before this request has
+	 * come: the error can still be received. ECONNRESET: it left an earlier request unread. */
 	if (rc == -EPIPE || rc == -ECONNRESET)
 		return 0;
 	return rc < 0 ? (int)rc : 0;
 }
 
-/* Takes all descriptors out of a message: the count, and as many as fit into fds. */
+/* Takes the descriptors out of a message. Return: how many are in fds now. */
 static size_t collect_fds(struct msghdr *msg, int fds[FDS_TAKEN])
 {
 	size_t count = 0;
@@ -136,7 +136,6 @@ static size_t collect_fds(struct msghdr *msg, int fds[FDS_TAKEN])
 	return count;
 }
 
-/* The room of a control buffer for the descriptors that are looked at. */
 #define CONTROL_BYTES CMSG_SPACE(sizeof(int) * FDS_TAKEN)
 
 static long look_for_packet(int conn, int flags, struct msghdr *msg)
@@ -146,15 +145,15 @@ static long look_for_packet(int conn, int flags, struct msghdr *msg)
 	return sys_recvmsg(conn, msg, flags | MSG_DONTWAIT);
 }
 
-/* An empty packet comes with the server's address; the end of the stream comes with none. */
+/* recvmsg(2) gives 0 for both, but the sender's address with an empty packet alone. */
 static bool is_end(long len, const struct msghdr *msg)
 {
 	return len == 0 && msg->msg_namelen == 0 && msg->msg_controllen == 0;
 }
 
 /*
- * The kernel has kept a descriptor back: this process is at its limit, or a security module refuses
- * it, as SELinux does by the label of the server that made the socket. Which, it does not say.
+ * The kernel did not install the descriptor, and does not say why: this process is at its limit of
+ * descriptors, or a security module refuses, as SELinux may by the label of the server's socket.
  */
 static int why_withheld(int conn)
 {
@@ -192,9 +191,9 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	int error;
 
 	len = look_for_packet(conn, flags, &msg);
-	/* The kernel looks for a packet first and for the end of the stream after that; and it
-	 * tells once, by ECONNRESET, that the server closed with our request unread. A reply may
-	 * have arrived before either, so look again. */
+	/* A reply may be there in spite of either. recvmsg(2) looks for a packet first and for the
+	 * end of the stream after that, and both may come in between; and it reports once, by
+	 * ECONNRESET and before all packets, that the server closed with our request unread. */
 	for (int more = 2; more > 0 && (len == -ECONNRESET || is_end(len, &msg)); more--)
 		len = look_for_packet(conn, flags, &msg);
 	if (len < 0)
@@ -210,7 +209,7 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	}
 	for (size_t i = 0; i < count; i++)
 		sys_close(fds[i]);
-	/* There was room for two in the message and not one came. */
+	/* The buffer had room for it, so it was not cut off for want of that. */
 	if (error == 0 && count == 0 && msg.msg_flags & MSG_CTRUNC)
 		return why_withheld(conn);
 	return -EBADMSG;

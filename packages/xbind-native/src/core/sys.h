@@ -115,14 +115,14 @@ struct sys_owner {
 int sys_owner(int fd, struct sys_owner *ret);
 
 /*
- * Blocks the signals of this thread, so that no handler runs but those of faults, SIGSYS among
- * them. A signal that would end or stop a program that does not handle it still does: SIGINT for
- * one. Return: the mask to give back to sys_restore_signals().
+ * Blocks the signals of this thread, so that no handler runs. Not blocked are faults (SIGSEGV,
+ * SIGSYS and the like), nor SIGINT, SIGTERM and the like where they have their default action.
+ * Return: the mask for sys_restore_signals().
  */
 uint64_t sys_block_handlers(void);
 void sys_restore_signals(uint64_t mask);
 
-/* Discards a blocked signal that is pending for this thread, if there is one. */
+/* Discards this signal, which is blocked, if it is pending. */
 void sys_drop_signal(int number);
 
 /* Is there a thread of this process with that id? */

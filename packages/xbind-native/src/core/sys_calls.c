@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sys_calls.c - one line for each system call in use; how they enter the kernel is in sys.c */
+/* sys_calls.c - the calls of sys.h; sys_call(), by which they enter the kernel, is in sys.c */
 #include "core/sys.h"
 
 #include <asm/statfs.h>
@@ -107,7 +107,7 @@ int sys_dup3(int from, int to, int flags)
 
 int sys_fcntl(int fd, int command, long arg)
 {
-	/* The 64-bit form where there is one: F_GETLK is not used, the others are the same. */
+	/* fcntl64 takes all commands, those with an off_t of 64 bits too. */
 #ifdef SYS_fcntl64
 	return (int)CALL(SYS_fcntl64, fd, command, arg);
 #else
@@ -283,7 +283,7 @@ bool sys_shares(int type, int other)
 }
 
 /*
- * The filters of old containers do not know statx(2). On every 64-bit processor struct stat begins
+ * Seccomp filters of old containers refuse statx(2). On every 64-bit processor struct stat begins
  * with st_dev and st_ino; on 32-bit ones it differs.
  */
 static int identify_by_fstat(int fd, struct sys_identity *ret)
@@ -348,7 +348,7 @@ int sys_owner(int fd, struct sys_owner *ret)
 	return 0;
 }
 
-/* The kernel's set is an array of longs, whichever half of 64 bits the processor has first. */
+/* A signal set is an array of longs to the kernel, which on 32-bit big-endian is no uint64_t. */
 static uint64_t set_of(int number)
 {
 	const unsigned bits = 8 * sizeof(long), bit = (unsigned)number - 1;
@@ -372,10 +372,11 @@ static bool is_handled(int number)
 	       action.handler != SIG_DFL;
 }
 
-/* What the thread itself brings about: blocked, it would kill a program that handles faults on its
- * pages, or the SIGSYS of its seccomp filter. */
+/* Raised by what the thread itself does. While one is blocked it kills the program, even one that
+ * handles it: page faults of its own, or the SIGSYS of its seccomp filter. */
 static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
+/* What ends or stops a program from outside. */
 static const int endings[] = {SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 uint64_t sys_block_handlers(void)

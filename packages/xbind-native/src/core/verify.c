@@ -49,7 +49,7 @@ static bool is_inet(const struct wire_request *request)
 	return request->domain == AF_INET || request->domain == AF_INET6;
 }
 
-/* The socket that the kernel makes for a request, without flags. */
+/* What the kernel makes of a request: two types are old names of others. Without flags. */
 static struct wire_request made_of(const struct wire_request *request)
 {
 	struct wire_request made = *request;
@@ -62,8 +62,8 @@ static struct wire_request made_of(const struct wire_request *request)
 	return made;
 }
 
-/* The protocol that 0 stands for. */
-static int inet_choice(int type)
+/* What socket(2) takes protocol 0 for. */
+static int inet_default_protocol(int type)
 {
 	switch (type) {
 	case SOCK_STREAM:
@@ -85,10 +85,10 @@ static int expect_protocol(int fd, const struct wire_request *request)
 	int rc;
 
 	if (is_inet(request) && expected == 0)
-		expected = inet_choice(request->type);
+		expected = inet_default_protocol(request->type);
 	if (is_inet(request) || request->domain == AF_NETLINK)
 		return expect_option(fd, SO_PROTOCOL, expected);
-	/* 0 is "the family's choice", which only it knows; and not every family keeps a number */
+	/* What 0 stands for the family alone knows, and some families do not keep the number. */
 	rc = expected == 0 ? 0 : expect_option(fd, SO_PROTOCOL, expected);
 	return rc == -EBADMSG ? expect_option(fd, SO_PROTOCOL, 0) : rc;
 }
