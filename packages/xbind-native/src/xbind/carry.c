@@ -207,7 +207,7 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_INDEX:
 	case OPTION_SEGMENT:
 	case OPTION_REPAIR:
-	case OPTION_SENDER:
+	case OPTION_MULTICAST_IF:
 		return carry_plain(carry, option);
 	case OPTION_TIME:
 		return carry_time(carry, option);
@@ -216,7 +216,7 @@ static int carry_one(const struct carry *carry, const struct option *option)
 	case OPTION_BUFFER:
 		return carry_buffer(carry, option);
 	case OPTION_EFFECT:
-	case OPTION_RANK:
+	case OPTION_PRIORITY:
 		return carry_number(carry, option);
 	case OPTION_QUEUES:
 		return carry_queues(carry, option);

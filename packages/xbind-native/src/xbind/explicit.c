@@ -122,7 +122,7 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 	if (option->how == OPTION_INDEX || option->bytes != sizeof(number) || len < sizeof(number))
 		return true;
 	memcpy(&number, value, sizeof(number));
-	if (option->flags & OPTION_TRUTH)
+	if (option->flags & OPTION_BOOL)
 		number = number != 0;
 	/*
 	 * A socket with a port moves only if it loses that, as by connect(2) to AF_UNSPEC, and the
@@ -144,6 +144,6 @@ bool explicit_is_set(socket_key key, int row)
 
 bool explicit_is_unsure(int row, const struct option_value *fresh)
 {
-	return options[row].flags & OPTION_TRUTH &&
+	return options[row].flags & OPTION_BOOL &&
 	       number_of(fresh) != atomic_load_explicit(&learnt[row], memory_order_relaxed);
 }

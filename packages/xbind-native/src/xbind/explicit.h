@@ -47,7 +47,7 @@ void explicit_learn(int row, const struct option_value *fresh);
 /* Was options[row] set on this socket? */
 bool explicit_is_set(socket_key key, int row);
 
-/* May options[row] have been set without a note? Yes for an OPTION_TRUTH whose default was learnt
+/* May options[row] have been set without a note? Yes for an OPTION_BOOL whose default was learnt
  * in another namespace, and differs from that of a fresh socket here: as after setns(2). */
 bool explicit_is_unsure(int row, const struct option_value *fresh);
 

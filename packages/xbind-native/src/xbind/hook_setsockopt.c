@@ -76,39 +76,37 @@ static void note_explicit(int fd, int row, const void *value, socklen_t len)
 
 /*
  * Can this option be read from MPTCP sockets of this kernel? A fresh one is asked once. Yes where
- * the kernel has no MPTCP, hence no socket that does not tell; no where a socket cannot be made for
- * another reason.
+ * the kernel has no MPTCP, hence no such socket; no where one cannot be made for another reason.
  */
-static bool mptcp_tells(int fd, int row)
+static bool mptcp_reads(int fd, int row)
 {
-	static _Atomic enum { UNASKED, TELLS, SILENT } answers[OPTIONS_COUNT];
+	static _Atomic enum { UNASKED, READABLE, NOT_READABLE } answers[OPTIONS_COUNT];
 	const struct kind mptcp = {
 	    .domain = options[row].level == IPPROTO_IPV6 ? AF_INET6 : AF_INET,
 	    .type = SOCK_STREAM,
 	    .protocol = IPPROTO_MPTCP_,
 	};
 	struct option_value value;
+	bool reads;
 	int rc;
 
 	if (answers[row] != UNASKED)
-		return answers[row] == TELLS;
+		return answers[row] == READABLE;
 	/* A socket with a port will not move, and the program may be forbidden to make another. */
 	if (!kind_is_unbound(fd))
 		return true;
 	rc = defaults_ask(&mptcp, &options[row], &value);
-	if (rc == 0 ? !option_is_missing(&value) : rc == -EPROTONOSUPPORT)
-		answers[row] = TELLS;
-	else
-		answers[row] = SILENT;
-	return answers[row] == TELLS;
+	reads = rc == 0 ? !option_is_missing(&value) : rc == -EPROTONOSUPPORT;
+	answers[row] = reads ? READABLE : NOT_READABLE;
+	return reads;
 }
 
 /* Can what was set not be read back? */
-static bool is_untold(int fd, int row)
+static bool is_unreadable(int fd, int row)
 {
 	struct option_value value;
 
-	if (!(options[row].flags & OPTION_UNTOLD) || mptcp_tells(fd, row))
+	if (!(options[row].flags & OPTION_MPTCP_UNREADABLE) || mptcp_reads(fd, row))
 		return false;
 	option_read(fd, &options[row], &value);
 	return option_is_missing(&value);
@@ -126,7 +124,7 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 		value = &zero;
 		len = len < sizeof(zero) ? len : sizeof(zero);
 	}
-	if (options[row].how >= OPTION_EACH || is_untold(fd, row))
+	if (options[row].how >= OPTION_EACH || is_unreadable(fd, row))
 		optlog_note(fd, key_of(fd), row, value, len);
 	else if (options[row].how == OPTION_TIME)
 		note_time(fd, row, seconds_of(value, name != options[row].name));
@@ -161,7 +159,7 @@ static bool lacks(int fd, int row, const void *value, socklen_t len)
 		if (len < sizeof(number))
 			return false;
 		memcpy(&number, value, sizeof(number));
-		if (options[row].flags & OPTION_TRUTH)
+		if (options[row].flags & OPTION_BOOL)
 			number = number != 0;
 		return option_number(fd, options[row].level, options[row].name) != number;
 	default:

@@ -25,14 +25,14 @@
  * setsockopt(2) is watched for it, and optlog.h has what was set.
  */
 enum option_how {
-	OPTION_PLAIN,  /* read, and set to what was read */
-	OPTION_BUFFER, /* reads as twice what was set, and setting it turns autotuning off */
-	OPTION_EFFECT, /* a number that setting another option changes */
-	OPTION_RANK,   /* SO_PRIORITY: setting IP_TOS changes it */
-	OPTION_FILTER, /* a classic filter reads as a program, another one not at all */
-	OPTION_NAME,   /* SO_BINDTODEVICE: by name, unless it was set by index */
-	OPTION_INDEX,  /* SO_BINDTOIFINDEX: by index only when it was set so */
-	OPTION_LINGER, /* SO_LINGER: one that is off keeps the time that one that is on had */
+	OPTION_PLAIN,    /* read, and set to what was read */
+	OPTION_BUFFER,   /* reads as twice what was set, and setting it turns autotuning off */
+	OPTION_EFFECT,   /* a number that setting another option changes, too */
+	OPTION_PRIORITY, /* SO_PRIORITY: setting IP_TOS changes it */
+	OPTION_FILTER,   /* a classic filter reads as a program, another one not at all */
+	OPTION_NAME,     /* SO_BINDTODEVICE: by name, unless it was set by index */
+	OPTION_INDEX,    /* SO_BINDTOIFINDEX: by index only when it was set so */
+	OPTION_LINGER,   /* SO_LINGER: one that is off keeps the time that one that is on had */
 	OPTION_TIME, /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one does not wait, and reads as none */
 	OPTION_SEGMENT, /* TCP_MAXSEG: if never set, it reads as what a connection had */
 	OPTION_HEADERS, /* IP options and extension headers: of any length, mostly none */
@@ -40,19 +40,19 @@ enum option_how {
 	OPTION_QUEUES,  /* TCP_QUEUE_SEQ: of the queue that TCP_REPAIR_QUEUE has chosen */
 	OPTION_RECORDS, /* no option: the place where those that cannot be read are set again */
 
-	OPTION_EACH,      /* every value that was set is set again, in order */
-	OPTION_LAST,      /* the last value that was set is set again */
-	OPTION_SENDER,    /* IP_MULTICAST_IF: the same; an address that nobody saw is read */
-	OPTION_LAST_FD,   /* the last one, which is the descriptor of a program */
-	OPTION_LAST_PROG, /* the last one, which is a classic filter program */
-	OPTION_UNDO,      /* takes back what an OPTION_EACH or OPTION_LAST_* did */
+	OPTION_EACH,         /* every value that was set is set again, in order */
+	OPTION_LAST,         /* the last value that was set is set again */
+	OPTION_MULTICAST_IF, /* the same; where it was set unseen, its address is read */
+	OPTION_LAST_FD,      /* the last one, which is the descriptor of a program */
+	OPTION_LAST_PROG,    /* the last one, which is a classic filter program */
+	OPTION_UNDO,         /* takes back what an OPTION_EACH or OPTION_LAST_* did */
 };
 
 enum {
 	OPTION_SAFETY = 1,   /* without it the socket would be open wider than asked */
 	OPTION_EXPLICIT = 2, /* namespaces differ in its default, as by a sysctl: see explicit.h */
-	OPTION_TRUTH = 4,    /* kept as 0 or 1, whatever number was set */
-	OPTION_UNTOLD = 8,   /* MPTCP before Linux 6.15 takes it and cannot read it back */
+	OPTION_BOOL = 4,     /* kept as 0 or 1, whatever number was set */
+	OPTION_MPTCP_UNREADABLE = 8, /* MPTCP before Linux 6.15 takes it and cannot read it back */
 };
 
 struct option {

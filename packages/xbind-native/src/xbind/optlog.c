@@ -154,7 +154,7 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 		break;
 	case OPTION_PLAIN:
 	case OPTION_LAST:
-	case OPTION_SENDER:
+	case OPTION_MULTICAST_IF:
 		forget_row(key, row);
 		optrecord_add(fd, key, row, value, len);
 		break;

@@ -126,7 +126,7 @@ static bool is_set(struct look *look, int row)
 		return is_set_device(look, row);
 	case OPTION_SEGMENT:
 		return is_set_segment(look, row);
-	case OPTION_RANK:
+	case OPTION_PRIORITY:
 		return is_set_priority(look, row);
 	case OPTION_BUFFER:
 		return is_set_buffer(look, row);
@@ -138,7 +138,7 @@ static bool is_set(struct look *look, int row)
 	case OPTION_REPAIR:
 	case OPTION_QUEUES:
 		return option_number(look->old, IPPROTO_TCP, TCP_REPAIR) > 0;
-	case OPTION_SENDER:
+	case OPTION_MULTICAST_IF:
 		return option_number(look->old, options[row].level, options[row].name) != 0 &&
 		       !optlog_has(look->key, row);
 	default:
