@@ -62,7 +62,7 @@ static void set_unknown(int fd)
 	const int row = option_find(IPPROTO_IP, IP_TTL);
 
 	for (int ttl = 64; ttl < 66; ttl++)
-		CHECK(explicit_is_worth(fd, row, &ttl, sizeof(ttl)));
+		CHECK(explicit_needs_note(fd, row, &ttl, sizeof(ttl)));
 }
 
 static void set_unreadable(void)

@@ -30,7 +30,8 @@ static struct bucket {
 	_Atomic unsigned next; /* place */
 } tables[2][EXPLICIT_SOCKETS / PLACES];
 
-/* Every connection that its peer has reset may be shut: no option is forgotten for that. */
+/* shutdown(2) has a table of its own: each connection that was reset may come here (ENOTCONN), and
+ * no option is to be forgotten for that. */
 static struct bucket *bucket_of(socket_key key, int row)
 {
 	return &tables[row >= OPTIONS_COUNT][key % (EXPLICIT_SOCKETS / PLACES)];
@@ -113,7 +114,7 @@ static bool ask(int fd, int row)
 	return is_known(row);
 }
 
-bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
+bool explicit_needs_note(int fd, int row, const void *value, socklen_t len)
 {
 	const struct option *option = &options[row];
 	int number;
@@ -126,7 +127,8 @@ bool explicit_is_worth(int fd, int row, const void *value, socklen_t len)
 		number = number != 0;
 	/*
 	 * A socket with a port moves only if it loses that, as by connect(2) to AF_UNSPEC, and the
-	 * program may be forbidden to make another one. What reads otherwise was given back.
+	 * program may be forbidden to make another one. A value that does not read back as it was
+	 * given was a reset to the default.
 	 */
 	if (!is_known(row) && !kind_is_unbound(fd))
 		return option_number(fd, option->level, option->name) == number;

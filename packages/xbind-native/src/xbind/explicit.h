@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explicit.h - what a program has done to a socket that does not show it
+ * explicit.h - what a program has set on a socket although the socket does not show it
  *
- * An option that is set to the default of the program's own namespace looks as if it had never been
- * set, and the target namespace may have another default. A negative time reads as none.
- * shutdown(2) fails on a socket that is not connected, and counts all the same: neither what it
- * accepts later nor its own next connection can send; a datagram socket stays shut when it loses
- * its peer.
+ * An option that was set to the default of the program's own namespace reads as if it had never
+ * been set, and the target namespace may have another default. A negative time reads as none.
+ * shutdown(2) of a socket that is not connected fails with ENOTCONN and takes effect all the same:
+ * neither what it accepts later nor its own next connection can send. A datagram socket stays shut
+ * down when it loses its peer.
  */
 #ifndef XBIND_EXPLICIT_H
 #define XBIND_EXPLICIT_H
@@ -29,17 +29,17 @@ enum {
 void explicit_note(socket_key key, int row, bool is_set);
 
 /**
- * explicit_is_worth() - does this value need to be noted?
+ * explicit_needs_note() - is this value one that reading it back would not show?
  * @fd:    the socket on which it was set
  * @row:   options[row]
  * @value: what the kernel has accepted
  * @len:   its length in bytes
  *
  * A number that is not the default shows by itself that it was set. The default is asked once for
- * each option, of a fresh socket, so most calls cost no system call here. It is not asked for the
- * sake of a socket with a port: until it is known, every value that such a one takes needs it.
+ * each option, of a fresh socket, so most calls cost no system call here. A socket with a port is
+ * no reason to ask: until the default is known, every value that was set on one needs a note.
  */
-bool explicit_is_worth(int fd, int row, const void *value, socklen_t len);
+bool explicit_needs_note(int fd, int row, const void *value, socklen_t len);
 
 /* Learns the default of options[row] from what a fresh socket has. */
 void explicit_learn(int row, const struct option_value *fresh);

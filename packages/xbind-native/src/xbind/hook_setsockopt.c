@@ -29,7 +29,7 @@ static void note_device(int fd)
 	explicit_note(key_of(fd), option_find(SOL_SOCKET, SO_BINDTOIFINDEX), false);
 }
 
-/* By its other name, the option takes a time of two longs. */
+/* Under its second name the option takes a time of two longs. */
 static int64_t seconds_of(const void *value, bool in_longs)
 {
 	int64_t seconds;
@@ -42,7 +42,7 @@ static int64_t seconds_of(const void *value, bool in_longs)
 	return seconds;
 }
 
-/* Only a negative time is worth a note, and whatever comes after one. */
+/* A negative time needs a note; and once there was one, any other time needs that taken back. */
 static void note_time(int fd, int row, int64_t seconds)
 {
 	static _Atomic bool is_any;
@@ -65,13 +65,13 @@ static bool may_be_reset(const void *value)
 	return number <= 0;
 }
 
-/* Only a number is ever not worth a note, so there is one to look at. */
+/* Only a number can do without a note, so there is one for may_be_reset() to look at. */
 static void note_explicit(int fd, int row, const void *value, socklen_t len)
 {
-	const bool is_worth = explicit_is_worth(fd, row, value, len);
+	const bool needs_note = explicit_needs_note(fd, row, value, len);
 
-	if (is_worth || may_be_reset(value))
-		explicit_note(key_of(fd), row, is_worth);
+	if (needs_note || may_be_reset(value))
+		explicit_note(key_of(fd), row, needs_note);
 }
 
 /*
@@ -168,8 +168,9 @@ static bool lacks(int fd, int row, const void *value, socklen_t len)
 }
 
 /*
- * The socket has moved meanwhile. On one that has the option already this does nothing, or fails;
- * on one that does not have it, and has a port by now, it may come too late.
+ * The socket has moved meanwhile. If the new one got the option with the others, to set it again
+ * changes nothing or fails, which does not matter. If not, it may be too late: the new one has a
+ * port.
  */
 static int set_again(set_function *set, int fd, int level, int name, const void *value,
                      socklen_t len)
