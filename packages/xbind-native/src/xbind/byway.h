@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * byway.h - bind and listen for a program that reaches them past their names
+ * byway.h - bind and listen for a program that does not call them by name: it has looked them up in
+ * libc by dlsym(3), or makes the system call by syscall(2)
  *
- * What the hooks leave alone goes straight to the kernel here and not to the next library, which
- * may be the caller itself, on its way to libc.
+ * A socket that does not move is bound by the kernel here and not by the next library, which may be
+ * the caller itself, on its way to libc.
  */
 #ifndef XBIND_BYWAY_H
 #define XBIND_BYWAY_H

@@ -46,7 +46,8 @@ static int set_int(int fd, int level, int name, int value)
 	return sys_setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-/* A mark above the target's limit by sysctl can be set once the buffer is large enough for it. */
+/* The kernel cuts SO_RCVLOWAT to half of tcp_rmem's maximum; once the buffer's size was set, to
+ * half of that. */
 static void raise_mark(const struct carry *carry)
 {
 	const int mark = option_number(carry->old, SOL_SOCKET, SO_RCVLOWAT);
@@ -235,7 +236,7 @@ int carry_options(int old, int to, socket_key key, const struct survey *survey)
 {
 	const struct carry carry = {.old = old, .to = to, .key = key};
 
-	/* It has that value, and gets a subflow. */
+	/* Changes nothing but that the new socket gets its first subflow. */
 	if (survey->has_subflow)
 		set_int(to, SOL_SOCKET, SO_REUSEADDR, 0);
 	for (int row = 0; row < OPTIONS_COUNT; row++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* claim.h - one swap of a socket at a time, and whether a call has met one */
+/* claim.h - one swap of a socket at a time, and whether another call overlapped with one */
 #ifndef XBIND_CLAIM_H
 #define XBIND_CLAIM_H
 
@@ -34,9 +34,10 @@ void claim_end(const struct lock_turn *claim);
 struct lock_turn claim_number(int fd);
 
 /*
- * The kernel lets nobody change a socket while it is being bound. A call that changes one takes a
- * mark before; when a swap has run since, claim_wait() tells whether the call has to be made again.
- * In the child of a fork(2) within a swap one seems to run for ever, which only costs time.
+ * To other threads a swap has to look like bind(2), during which nobody can change the socket. So a
+ * call that changes one takes a mark before. When a swap has run since, claim_wait() tells whether
+ * the call went to the old socket and has to be made again on the new one. In the child of a
+ * fork(2) within a swap one seems to run for ever, which only costs time.
  */
 struct claim_mark {
 	unsigned ended; /* swaps */

@@ -5,8 +5,9 @@
  * How it works: the first caller reads the environment into tables, so that a bind costs one look
  * at a bit, and so that a program that empties or overwrites its environment (setproctitle) changes
  * nothing. Before libc has its environment, in .preinit_array, nothing is listed, and that is not
- * kept. To read all of it once more gives the same: so does a child of fork(2) that the first
- * caller has not survived, and who cannot get the lock, as the handler of a fault within.
+ * kept. Reading it a second time gives the same tables and does no harm: that happens in a child
+ * that was forked while another thread was reading, and where the lock cannot be had, as in the
+ * handler of a fault within.
  */
 #include "xbind/config.h"
 
@@ -113,7 +114,7 @@ static void read_environment(void)
 static void read_once(void)
 {
 	static _Atomic int holder;
-	static _Atomic bool again; /* not more: what is called may come back here each time */
+	static _Atomic bool again; /* once: a getenv() in front of libc's may bind, and come here */
 	struct lock_turn turn;
 
 	if (atomic_load_explicit(&is_read, memory_order_acquire) || !environ)

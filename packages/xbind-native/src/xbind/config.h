@@ -18,7 +18,7 @@ enum config_proto {
 	CONFIG_TCP, /* MPTCP too */
 	CONFIG_UDP, /* UDP-Lite too */
 };
-#define CONFIG_PROTOS 2 /* also: neither is known */
+#define CONFIG_PROTOS 2 /* as a protocol: one that is not known */
 
 /**
  * config_match() - is the program's port listed?

@@ -5,13 +5,13 @@
  * How it works: the dynamic linker has written into a table of each library where the functions are
  * that it calls (the relocations of elf(5)). In that of a library that was loaded with
  * RTLD_DEEPBIND there is libc's own function, in every other one the hook. So whatever holds libc's
- * address of a hooked function gets the hook's. What is bound at its first call holds an address
- * within the library itself until then, and gets the hook as well, unless a library that it needs
- * has a function of that name.
+ * address of a hooked function gets the hook's. With lazy binding an entry holds an address within
+ * the library itself until the first call, and gets the hook as well, unless a library that it
+ * needs has a function of that name.
  *
- * Looked for when the program asks for a symbol of what it has loaded, which comes before its
- * calls. Another thread may be loading something meanwhile, which is left to the next time: its
- * table is being filled.
+ * This is done when the program asks by dlsym(3) for a symbol of what it has loaded, which comes
+ * before its calls. What another thread is loading just then is left to the next time: its table is
+ * being filled.
  */
 #include "xbind/deepbind.h"
 

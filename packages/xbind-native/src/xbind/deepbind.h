@@ -4,8 +4,8 @@
 #define XBIND_DEEPBIND_H
 
 /*
- * Points what has been loaded since the last call at the hooks, where it has found libc instead.
- * @handle is one that dlopen(3) has returned.
+ * Makes what has been loaded since the last call use the hooks where the dynamic linker has given
+ * it libc's functions. @handle is one that dlopen(3) has returned.
  */
 void deepbind_follow(void *handle);
 

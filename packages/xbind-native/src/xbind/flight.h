@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flight.h - descriptors that a swap has for a while, and that no forked child is to keep
+ * flight.h - descriptors that a swap has open for a while, and that no forked child is to keep
  *
  * One thread may fork(2) while another one's bind is under way. The child has all descriptors of
  * that moment, and would hold a port open by one that nobody there knows of. It still keeps one

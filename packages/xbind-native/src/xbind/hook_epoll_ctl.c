@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 
-/* A process that has the set, too, and the record, may have been faster. */
+/* EEXIST: another process, which has the set and a copy of the record, has put it back already. */
 static int put_back(int set, int fd, struct epoll_event *event)
 {
 	const int rc = real_epoll_ctl(set, EPOLL_CTL_ADD, fd, event);
@@ -41,9 +41,10 @@ static int control_parked(int set, int operation, int fd, struct epoll_event *ev
 }
 
 /*
- * EEXIST, unless the kernel would find another fault: one with the arguments, which it finds in any
- * set, a fresh one too; or that set is no epoll set any more, for which it looks once it has read
- * the event. The fresh one may have the number of a set that is closed.
+ * What the kernel would answer if the set had it: EEXIST, unless it found another fault first. One
+ * of the arguments it finds with a fresh set as well. After reading the event it looks whether set
+ * is an epoll set at all; a deletion of what is not in it tells that. The fresh one may have the
+ * number of one that was closed.
  */
 static int add_parked(int set, int fd, struct epoll_event *event)
 {
@@ -107,8 +108,8 @@ static int control_again(int rc, int set, int operation, int fd, struct epoll_ev
 }
 
 /*
- * While a swap runs, not after it has taken the registrations out and before the new socket has the
- * number: if a child has the old one, what is added then stays in the set for ever.
+ * While a swap runs, not between its removal of the registrations and its dup3(2): what is added
+ * then is about the old socket, and if a forked child holds that it stays in the set for ever.
  */
 static int control_in_turn(int set, int operation, int fd, struct epoll_event *event)
 {

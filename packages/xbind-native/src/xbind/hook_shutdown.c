@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_shutdown.c - shutdown(2), which a socket may still be under when it is bound */
+/* hook_shutdown.c - shutdown(2), whose effect may outlast until the socket is bound */
 #include "core/sys.h"
 #include "core/visibility.h"
 #include "xbind/claim.h"
@@ -14,9 +14,9 @@
 #include <stdbool.h>
 
 /*
- * Is the socket still shut for writing once it has no peer? A stream socket that has none is (the
- * call fails with ENOTCONN); one that has a peer is opened again by connect(2) to AF_UNSPEC. A
- * datagram socket stays shut; where it is shut for reading as well, poll(2) shows it.
+ * Does the socket stay shut down for writing once it has no peer? A stream socket that has none
+ * does (the call fails with ENOTCONN); one that has a peer is reopened by connect(2) to AF_UNSPEC.
+ * A datagram socket does; one that is shut down for reading as well shows that in poll(2).
  */
 static bool outlasts(int fd, int how, int rc)
 {

@@ -187,8 +187,9 @@ static int throw_strays(const struct wire_request *request)
 	return -EBADMSG;
 }
 
-/* Such an answer may still arrive before ours. It is of another kind and thrown away, or it is just
- * as good; an error is taken for ours, since nothing tells whose it is. */
+/* An answer to such a process may still arrive before ours. If it is a socket of another kind it is
+ * thrown away (EBADMSG); one of this kind will do; and an error is taken for ours, since nothing
+ * tells whose it is. */
 static int receive_own(const struct wire_request *request, const struct deadline *deadline)
 {
 	int rc = handover_receive(kept.fd, request, true, deadline);

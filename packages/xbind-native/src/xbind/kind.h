@@ -32,11 +32,11 @@ int kind_read(int fd, struct kind *ret);
 /* Is it that socket? A file of another kind may have a key of the same value. */
 bool kind_is_of(int fd, socket_key key);
 
-/* The socket's number by now, -1 when it has none: the program may have given it another one by
- * dup(2). */
+/* The number of the socket of that key, which had the number before: the program may have moved it
+ * by dup(2). -1 when it has none. Looks at every number if need be. */
 int kind_number_of(socket_key key, int before);
 
-/* How the port list sees it. */
+/* Which words of XBIND are about it. */
 enum config_proto kind_proto(const struct kind *kind);
 
 /* Has it no port? A bound, connecting, connected or listening one has. */

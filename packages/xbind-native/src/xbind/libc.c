@@ -3,11 +3,11 @@
  * libc.c - libc's own functions, in the tables of what is loaded
  *
  * How it works: the dynamic linker keeps a list of all that is loaded, for debuggers (_r_debug of
- * link.h), and each has its dynamic section with a hash table of its symbols, DT_GNU_HASH. Nothing
- * is called for it that the program, another library or an auditor (LD_AUDIT) may stand in front
- * of and look symbols up for. What the program was started with comes first in the list, in an
- * order that stays. libc is among it, since we need it, and so no end of the list is seen that
- * another thread may be changing.
+ * link.h), and each has its dynamic section with a hash table of its symbols, DT_GNU_HASH. No
+ * function is called for this that the program, another library or an auditor (LD_AUDIT) may
+ * replace by one that looks symbols up itself. What the program was started with comes first in the
+ * list, and its order stays. libc is among that, since we need it, so the search never gets to the
+ * end of the list, which another thread may be changing.
  */
 #include "xbind/libc.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* libc.h - libc's own functions, whoever stands in front of them; where dlsym(3) is hooked */
+/* libc.h - libc's own functions, past all libraries in front of it; where dlsym(3) is hooked */
 #ifndef XBIND_LIBC_H
 #define XBIND_LIBC_H
 

@@ -3,7 +3,7 @@
  * lock.h - a lock that a signal handler and a forked child can live with
  *
  * It is no mutex of libc: one that another thread held at fork(2) is held in the child for ever.
- * Here the child finds that the holder is nobody who has its memory.
+ * This one the child takes over, since no thread with its memory is the holder.
  */
 #ifndef XBIND_LOCK_H
 #define XBIND_LOCK_H

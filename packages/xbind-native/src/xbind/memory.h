@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memory.h - reading what an application's pointer points at, which may be nothing */
+/* memory.h - reading through a pointer of the application's, which may point nowhere */
 #ifndef XBIND_MEMORY_H
 #define XBIND_MEMORY_H
 

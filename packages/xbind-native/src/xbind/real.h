@@ -26,11 +26,11 @@ int real_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 int real_setsockopt64(int fd, int level, int name, const void *value, socklen_t len);
 int real_shutdown(int fd, int how);
 
-/* syscall(2) itself, which has errno as libc has it; NULL where there is none. */
+/* The next syscall(2), which returns -1 with errno as libc's does; NULL where there is none. */
 typedef long real_syscall_function(long number, long a, long b, long c, long d, long e, long f);
 real_syscall_function *real_syscall(void);
 
-/* That of libc past other libraries, where dlsym is hooked; else the same. */
+/* libc's own, past other libraries; where dlsym is not hooked, the next one. */
 real_syscall_function *real_syscall_of_libc(void);
 
 /* Looks all of them up: for the constructor, where there is stack and no signal handler. */

@@ -45,8 +45,8 @@ static void carry_ids(int old, int to)
 }
 
 /*
- * Has a connection of a stream socket ended, and no connect(2) come since? Then it is shut by the
- * kernel, which opens it again for the next one: of the end of a connection nothing is left.
+ * Has a connection of this stream socket ended, and no connect(2) come since? Then it was the
+ * kernel that shut it down, until the next connection: there is nothing to carry over.
  */
 static bool has_ended(int fd, const struct kind *kind)
 {

@@ -14,8 +14,8 @@ struct survey {
 	bool is_set[OPTIONS_COUNT]; /* options[row] has to be carried over */
 
 	/*
-	 * Has it a socket of TCP beneath? MPTCP hands on to connections what was set once it had
-	 * one, which it makes for bind(2) or for some options before, SO_REUSEADDR for one.
+	 * Has this MPTCP socket its first subflow, a socket of TCP? bind(2) makes it, and so do
+	 * some options, SO_REUSEADDR for one. Only what is set after that do connections inherit.
 	 */
 	bool has_subflow;
 };

@@ -86,8 +86,9 @@ static int ask(const struct wire_request *request, const struct deadline *deadli
 }
 
 /*
- * The kernel looks for a packet first and for the end after that. So a server that reads just when
- * both arrive may see the end alone, and close. This time the end is sent after the answer.
+ * The server has closed without an answer. It may have read just when both the request and our end
+ * of the stream arrived: recvmsg(2) looks for a packet first and for the end after that, so it can
+ * report the end alone. This time the end is sent after the answer.
  */
 static int ask_again(const struct wire_request *request, const struct deadline *deadline,
                      struct asked *asked)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * table.h - the table of descriptors, and whose it is
+ * table.h - the table of descriptors, and who has another one
  *
- * What memory says about descriptor numbers is true for one table. Threads may leave that table by
- * unshare(2), and the child of vfork(2) has a copy of the table but the memory itself.
+ * What this library remembers of descriptor numbers holds for one table of descriptors. But a
+ * thread may leave that table by unshare(2), and the child of vfork(2) has a copy of the table and
+ * yet the same memory.
  */
 #ifndef XBIND_TABLE_H
 #define XBIND_TABLE_H
@@ -19,7 +20,7 @@ void table_note(void);
 /* Does somebody share this memory but not the table, so that a number closed here may be open? */
 bool table_has_others(void);
 
-/* Does this one, a thread by its id? Also one that has never noted a number. */
+/* Does that thread, by its id? It need not have noted a number. */
 bool table_is_apart_from(int other);
 
 /* Is this the process whose memory it is? Not the child of vfork(2). */
