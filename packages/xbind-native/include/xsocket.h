@@ -17,18 +17,19 @@ extern "C" {
  * Works like socket(2), but the socket belongs to the network namespace in
  * which the server runs. The caller owns the descriptor and closes it. Safe
  * from several threads and in signal handlers, and not a cancellation point.
- * It waits at most 5000 ms; XSOCKET_TIMEOUT_MS in the environment (ignored in
- * set-user-ID programs) sets another time in milliseconds.
+ * No signal interrupts it. It waits at most 5000 ms; XSOCKET_TIMEOUT_MS in the
+ * environment sets another time in milliseconds.
  *
- * With "@name" the server must run as root or as the caller's own user,
- * unless XSOCKET_ANY_SERVER=1 is in the environment: anybody may take an
- * abstract name.
+ * With "@name" the server must run as root or as the caller's effective user,
+ * since anybody may take an abstract name; XSOCKET_ANY_SERVER=1 in the
+ * environment lets any other pass. Set-user-ID programs ignore both variables.
  *
  * Return: a descriptor, with errno untouched; or -1 with errno set:
  *   ENOENT        no such path: the server was never started
  *   ECONNREFUSED  nobody listens there: the server is gone
- *   EACCES        no permission to open the control socket, or an abstract
- *                 name that is held by another user
+ *   EACCES        no permission to open the control socket; or an abstract
+ *                 name that is held by another user; or a security module
+ *                 keeps the new socket from this process
  *   ENAMETOOLONG  the path does not fit into a UNIX socket address
  *   EINVAL        the path is empty
  *   ETIMEDOUT     the server did not answer in time
@@ -40,6 +41,7 @@ extern "C" {
  *   EMFILE, ENFILE, ETOOMANYREFS
  *                 a limit or a bound is reached, here or in the server
  *   any other     what socket(2) gave in the server, what connect(2) gave here
+ * xsocket(3) says more.
  */
 int xsocket(const char *path, int domain, int type, int protocol);
 
