@@ -18,9 +18,9 @@ static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no
 #define FLAG_COUNT COUNT(FLAGS)
 
 /* What users set for Bun programs of their own, and would change or stop ours. */
-static const char *const NOT_FOR_US[] = {"BUN_OPTIONS",         "BUN_INSPECT",
-                                         "BUN_INSPECT_NOTIFY",  "BUN_INSPECT_CONNECT_TO",
-                                         "BUN_INSPECT_PRELOAD", "NODE_COMPILE_CACHE"};
+static const char *const FOREIGN[] = {"BUN_OPTIONS",         "BUN_INSPECT",
+                                      "BUN_INSPECT_NOTIFY",  "BUN_INSPECT_CONNECT_TO",
+                                      "BUN_INSPECT_PRELOAD", "NODE_COMPILE_CACHE"};
 /* The same for its JavaScript engine, one variable for each option: bun:ffi needs the JIT, for one.
  */
 static const char ENGINE_PREFIX[] = "BUN_JSC_";
@@ -35,16 +35,16 @@ struct variable {
  * several times a second. Garbage is collected all the same when there is some, and the allocator
  * gives memory back at once instead of a little later.
  */
-static const struct variable QUIET[] = {{"BUN_GC_TIMER_DISABLE", "1"},
-                                        {"MIMALLOC_PURGE_DELAY", "0"}};
+static const struct variable NO_WAKE_UPS[] = {{"BUN_GC_TIMER_DISABLE", "1"},
+                                              {"MIMALLOC_PURGE_DELAY", "0"}};
 
 /*
  * What lets a server live without further threads: the engine compiles and collects in threads that
  * end when they are idle, and it ends the process when it wants one back and a limit leaves none.
  */
-static const struct variable WITHIN[] = {{"BUN_JSC_useConcurrentJIT", "0"},
-                                         {"BUN_JSC_useConcurrentGC", "0"},
-                                         {"BUN_JSC_numberOfGCMarkers", "1"}};
+static const struct variable NO_THREADS[] = {{"BUN_JSC_useConcurrentJIT", "0"},
+                                             {"BUN_JSC_useConcurrentGC", "0"},
+                                             {"BUN_JSC_numberOfGCMarkers", "1"}};
 
 static bool runnable(const char *path)
 {
@@ -122,29 +122,29 @@ int bun_find(struct bun *bun)
 }
 
 /*
- * What ends a server waits until it is minded: before, and while the server becomes another user by
- * one more start, it would leave the socket file behind. Bun waits for events with no signal
- * blocked, and has come to no such wait when the signals are minded, nor comes to one at the end,
- * when nobody minds them any more.
+ * A signal that ends a server stays pending until the server has its handlers: before that, and
+ * while it becomes another user by one more exec, it would end without removing its socket file.
+ * Bun itself unblocks all signals whenever it waits for events. It does so for the first time after
+ * the handlers are there, and no more once they are gone.
  */
-static void hold_signals(void)
+static void block_signals(void)
 {
-	static const int HELD[] = {SIGTERM, SIGINT, SIGHUP};
+	static const int ENDING[] = {SIGTERM, SIGINT, SIGHUP};
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < COUNT(HELD); i++)
-		sigaddset(&set, HELD[i]);
+	for (size_t i = 0; i < COUNT(ENDING); i++)
+		sigaddset(&set, ENDING[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
 static void be_a_server(void)
 {
-	hold_signals();
-	for (size_t i = 0; i < COUNT(QUIET); i++)
-		setenv(QUIET[i].name, QUIET[i].value, 0);
-	for (size_t i = 0; i < COUNT(WITHIN); i++)
-		setenv(WITHIN[i].name, WITHIN[i].value, 1);
+	block_signals();
+	for (size_t i = 0; i < COUNT(NO_WAKE_UPS); i++)
+		setenv(NO_WAKE_UPS[i].name, NO_WAKE_UPS[i].value, 0);
+	for (size_t i = 0; i < COUNT(NO_THREADS); i++)
+		setenv(NO_THREADS[i].name, NO_THREADS[i].value, 1);
 }
 
 /* Memory limits that are meant for the program would end Bun, which reserves much address space.
@@ -165,10 +165,10 @@ static void lift_limits(void)
 	}
 }
 
-static void drop_what_is_not_for_us(void)
+static void drop_foreign(void)
 {
-	for (size_t i = 0; i < COUNT(NOT_FOR_US); i++)
-		unsetenv(NOT_FOR_US[i]);
+	for (size_t i = 0; i < COUNT(FOREIGN); i++)
+		unsetenv(FOREIGN[i]);
 
 	char **kept = environ;
 	for (char **entry = environ; *entry; entry++) {
@@ -196,7 +196,7 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	args[count++] = plan_text;
 	memcpy(&args[count], argv, (size_t)argc * sizeof(*args));
 
-	drop_what_is_not_for_us();
+	drop_foreign();
 	if (bun->serves)
 		be_a_server();
 	else

@@ -122,13 +122,13 @@ static pid_t child_start(const struct bun *bun, struct streams *streams, int arg
 }
 
 /* What SIGPIPE was like before the launcher wrote anything for Bun. */
-struct unread {
+struct sigpipe {
 	struct sigaction action;
 	bool pending;
 };
 
 /* From here on, writing where nobody reads does not end us. */
-static void unread_expect(struct unread *ret)
+static void sigpipe_ignore(struct sigpipe *ret)
 {
 	sigset_t pending;
 
@@ -141,12 +141,12 @@ static void unread_expect(struct unread *ret)
 
 /* Puts SIGPIPE back as it was. Ignoring it once more discards one of ours that is blocked and
  * pending. */
-static void unread_forget(const struct unread *unread)
+static void sigpipe_restore(const struct sigpipe *before)
 {
-	if (unread->pending)
+	if (before->pending)
 		return;
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-	sigaction(SIGPIPE, &unread->action, NULL);
+	sigaction(SIGPIPE, &before->action, NULL);
 }
 
 /* Return: 0, or -errno of what write(2) gave. */
@@ -340,7 +340,7 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	static struct plan plan;
 	struct streams streams;
 	struct children children;
-	struct unread unread;
+	struct sigpipe sigpipe;
 	int status = 0;
 	int rc = streams_open(&streams);
 
@@ -353,9 +353,9 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 	/* Else none of them would end. */
 	for (int i = 0; i < STREAM_COUNT; i++)
 		close(streams.child[i]);
-	unread_expect(&unread);
+	sigpipe_ignore(&sigpipe);
 	rc = listen_to_child(streams.ours, &plan);
-	unread_forget(&unread);
+	sigpipe_restore(&sigpipe);
 	if (rc < 0)
 		kill(pid, SIGKILL);
 	int reaped = children_reap(&children, pid, &status);

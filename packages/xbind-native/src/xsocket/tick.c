@@ -3,10 +3,9 @@
  * tick.c - a timer that interrupts a serving thread
  *
  * How it works: a descriptor that comes with a packet and is not wanted is closed by the kernel, in
- * the thread that reads the packet. That can wait: over unsent data of a TCP socket as long as its
- * owner has chosen (SO_LINGER). But it does not wait on past a signal, nor begins to while one is
- * pending. So a timer sends a thread one at intervals while it is at work; the handler does
- * nothing.
+ * the thread that reads the packet. That close can block: for a TCP socket with unsent data as long
+ * as its owner has chosen by SO_LINGER. A signal ends the wait, and one that is pending prevents
+ * it. So a timer sends the thread one at intervals while it is at work; the handler does nothing.
  */
 #include "xsocket/private.h"
 
