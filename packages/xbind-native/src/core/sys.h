@@ -28,6 +28,9 @@ struct epoll_event;
  */
 long sys_call(long number, const long args[6]);
 
+/* The same with as many arguments as the call takes, each of them a long. */
+#define SYS_CALL(number, ...) sys_call(number, (const long[6]){__VA_ARGS__})
+
 int sys_socket(int domain, int type, int protocol);
 int sys_bind(int fd, const void *addr, socklen_t addr_len);
 int sys_listen(int fd, int backlog);

@@ -14,71 +14,69 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#define CALL(number, ...) sys_call(number, (const long[6]){__VA_ARGS__})
-
 int sys_socket(int domain, int type, int protocol)
 {
-	return (int)CALL(SYS_socket, domain, type, protocol);
+	return (int)SYS_CALL(SYS_socket, domain, type, protocol);
 }
 
 int sys_bind(int fd, const void *addr, socklen_t addr_len)
 {
-	return (int)CALL(SYS_bind, fd, (long)addr, (long)addr_len);
+	return (int)SYS_CALL(SYS_bind, fd, (long)addr, (long)addr_len);
 }
 
 int sys_listen(int fd, int backlog)
 {
-	return (int)CALL(SYS_listen, fd, backlog);
+	return (int)SYS_CALL(SYS_listen, fd, backlog);
 }
 
 int sys_connect(int fd, const void *addr, socklen_t addr_len)
 {
-	return (int)CALL(SYS_connect, fd, (long)addr, (long)addr_len);
+	return (int)SYS_CALL(SYS_connect, fd, (long)addr, (long)addr_len);
 }
 
 int sys_accept4(int fd, int flags)
 {
-	return (int)CALL(SYS_accept4, fd, 0, 0, flags);
+	return (int)SYS_CALL(SYS_accept4, fd, 0, 0, flags);
 }
 
 long sys_sendto(int fd, const void *buf, size_t len, int flags)
 {
-	return CALL(SYS_sendto, fd, (long)buf, (long)len, flags);
+	return SYS_CALL(SYS_sendto, fd, (long)buf, (long)len, flags);
 }
 
 long sys_recvfrom(int fd, void *buf, size_t len, int flags)
 {
-	return CALL(SYS_recvfrom, fd, (long)buf, (long)len, flags);
+	return SYS_CALL(SYS_recvfrom, fd, (long)buf, (long)len, flags);
 }
 
 long sys_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	return CALL(SYS_sendmsg, fd, (long)msg, flags);
+	return SYS_CALL(SYS_sendmsg, fd, (long)msg, flags);
 }
 
 long sys_recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	return CALL(SYS_recvmsg, fd, (long)msg, flags);
+	return SYS_CALL(SYS_recvmsg, fd, (long)msg, flags);
 }
 
 int sys_shutdown(int fd, int how)
 {
-	return (int)CALL(SYS_shutdown, fd, how);
+	return (int)SYS_CALL(SYS_shutdown, fd, how);
 }
 
 int sys_getsockname(int fd, void *addr, socklen_t *len)
 {
-	return (int)CALL(SYS_getsockname, fd, (long)addr, (long)len);
+	return (int)SYS_CALL(SYS_getsockname, fd, (long)addr, (long)len);
 }
 
 int sys_getpeername(int fd, void *addr, socklen_t *len)
 {
-	return (int)CALL(SYS_getpeername, fd, (long)addr, (long)len);
+	return (int)SYS_CALL(SYS_getpeername, fd, (long)addr, (long)len);
 }
 
 int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	return (int)CALL(SYS_getsockopt, fd, level, name, (long)value, (long)len);
+	return (int)SYS_CALL(SYS_getsockopt, fd, level, name, (long)value, (long)len);
 }
 
 int sys_getsockopt_int(int fd, int level, int name)
@@ -92,127 +90,127 @@ int sys_getsockopt_int(int fd, int level, int name)
 
 int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
-	return (int)CALL(SYS_setsockopt, fd, level, name, (long)value, (long)len);
+	return (int)SYS_CALL(SYS_setsockopt, fd, level, name, (long)value, (long)len);
 }
 
 int sys_close(int fd)
 {
-	return (int)CALL(SYS_close, fd);
+	return (int)SYS_CALL(SYS_close, fd);
 }
 
 int sys_dup3(int from, int to, int flags)
 {
-	return (int)CALL(SYS_dup3, from, to, flags);
+	return (int)SYS_CALL(SYS_dup3, from, to, flags);
 }
 
 int sys_fcntl(int fd, int command, long arg)
 {
 	/* fcntl64 takes all commands, those with an off_t of 64 bits too. */
 #ifdef SYS_fcntl64
-	return (int)CALL(SYS_fcntl64, fd, command, arg);
+	return (int)SYS_CALL(SYS_fcntl64, fd, command, arg);
 #else
-	return (int)CALL(SYS_fcntl, fd, command, arg);
+	return (int)SYS_CALL(SYS_fcntl, fd, command, arg);
 #endif
 }
 
 int sys_ioctl(int fd, unsigned long request, void *arg)
 {
-	return (int)CALL(SYS_ioctl, fd, (long)request, (long)arg);
+	return (int)SYS_CALL(SYS_ioctl, fd, (long)request, (long)arg);
 }
 
 int sys_fchown(int fd, unsigned uid, unsigned gid)
 {
 	/* i386 has a 16-bit fchown too, which would cut the ids. */
 #ifdef SYS_fchown32
-	return (int)CALL(SYS_fchown32, fd, (long)uid, (long)gid);
+	return (int)SYS_CALL(SYS_fchown32, fd, (long)uid, (long)gid);
 #else
-	return (int)CALL(SYS_fchown, fd, (long)uid, (long)gid);
+	return (int)SYS_CALL(SYS_fchown, fd, (long)uid, (long)gid);
 #endif
 }
 
 int sys_fchmod(int fd, unsigned mode)
 {
-	return (int)CALL(SYS_fchmod, fd, (long)mode);
+	return (int)SYS_CALL(SYS_fchmod, fd, (long)mode);
 }
 
 int sys_madvise(void *start, size_t len, int advice)
 {
-	return (int)CALL(SYS_madvise, (long)start, (long)len, advice);
+	return (int)SYS_CALL(SYS_madvise, (long)start, (long)len, advice);
 }
 
 int sys_flock(int fd, int operation)
 {
-	return (int)CALL(SYS_flock, fd, operation);
+	return (int)SYS_CALL(SYS_flock, fd, operation);
 }
 
 int sys_getxattr(const char *path, const char *name, void *value, size_t len)
 {
-	return (int)CALL(SYS_getxattr, (long)path, (long)name, (long)value, (long)len);
+	return (int)SYS_CALL(SYS_getxattr, (long)path, (long)name, (long)value, (long)len);
 }
 
 int sys_epoll_create1(int flags)
 {
-	return (int)CALL(SYS_epoll_create1, flags);
+	return (int)SYS_CALL(SYS_epoll_create1, flags);
 }
 
 int sys_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event)
 {
-	return (int)CALL(SYS_epoll_ctl, epoll_fd, operation, fd, (long)event);
+	return (int)SYS_CALL(SYS_epoll_ctl, epoll_fd, operation, fd, (long)event);
 }
 
 int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int wait_ms)
 {
 	/* epoll_pwait without a mask: arm64 has no epoll_wait */
-	return (int)CALL(SYS_epoll_pwait, epoll_fd, (long)events, max, wait_ms);
+	return (int)SYS_CALL(SYS_epoll_pwait, epoll_fd, (long)events, max, wait_ms);
 }
 
 int sys_eventfd2(unsigned value, int flags)
 {
-	return (int)CALL(SYS_eventfd2, (long)value, flags);
+	return (int)SYS_CALL(SYS_eventfd2, (long)value, flags);
 }
 
 long sys_read(int fd, void *buf, size_t len)
 {
-	return CALL(SYS_read, fd, (long)buf, (long)len);
+	return SYS_CALL(SYS_read, fd, (long)buf, (long)len);
 }
 
 long sys_write(int fd, const void *buf, size_t len)
 {
-	return CALL(SYS_write, fd, (long)buf, (long)len);
+	return SYS_CALL(SYS_write, fd, (long)buf, (long)len);
 }
 
 unsigned sys_geteuid(void)
 {
 	/* i386 has a 16-bit geteuid too */
 #ifdef SYS_geteuid32
-	return (unsigned)CALL(SYS_geteuid32);
+	return (unsigned)SYS_CALL(SYS_geteuid32);
 #else
-	return (unsigned)CALL(SYS_geteuid);
+	return (unsigned)SYS_CALL(SYS_geteuid);
 #endif
 }
 
 int sys_getpid(void)
 {
-	return (int)CALL(SYS_getpid);
+	return (int)SYS_CALL(SYS_getpid);
 }
 
 int sys_getppid(void)
 {
-	return (int)CALL(SYS_getppid);
+	return (int)SYS_CALL(SYS_getppid);
 }
 
 static bool is_procfs(int fd)
 {
 	struct statfs status;
 
-	return CALL(SYS_fstatfs, fd, (long)&status) == 0 && status.f_type == PROC_SUPER_MAGIC;
+	return SYS_CALL(SYS_fstatfs, fd, (long)&status) == 0 && status.f_type == PROC_SUPER_MAGIC;
 }
 
 int sys_open_proc(const char *path, int flags)
 {
 	/* O_NONBLOCK: in a changed root the name may be a pipe, which open(2) would wait for. */
-	int fd = (int)CALL(SYS_openat, AT_FDCWD, (long)path,
-	                   O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
+	int fd = (int)SYS_CALL(SYS_openat, AT_FDCWD, (long)path,
+	                       O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
 
 	if (fd < 0 || is_procfs(fd))
 		return fd;
@@ -222,27 +220,27 @@ int sys_open_proc(const char *path, int flags)
 
 long sys_getdents64(int fd, void *buf, size_t len)
 {
-	return CALL(SYS_getdents64, fd, (long)buf, (long)len);
+	return SYS_CALL(SYS_getdents64, fd, (long)buf, (long)len);
 }
 
 int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2])
 {
-	return (int)CALL(SYS_prlimit64, 0, resource, (long)limits, (long)ret_before);
+	return (int)SYS_CALL(SYS_prlimit64, 0, resource, (long)limits, (long)ret_before);
 }
 
 int sys_gettid(void)
 {
-	return (int)CALL(SYS_gettid);
+	return (int)SYS_CALL(SYS_gettid);
 }
 
 int sys_sched_yield(void)
 {
-	return (int)CALL(SYS_sched_yield);
+	return (int)SYS_CALL(SYS_sched_yield);
 }
 
 int sys_timer_create(int clock, struct sigevent *event, int *ret_timer)
 {
-	return (int)CALL(SYS_timer_create, clock, (long)event, (long)ret_timer);
+	return (int)SYS_CALL(SYS_timer_create, clock, (long)event, (long)ret_timer);
 }
 
 int sys_timer_settime(int timer, const int64_t interval[2])
@@ -251,23 +249,23 @@ int sys_timer_settime(int timer, const int64_t interval[2])
 	int64_t times[4] = {interval[0], interval[1], interval[0], interval[1]};
 
 #ifdef SYS_timer_settime64
-	return (int)CALL(SYS_timer_settime64, timer, 0, (long)times, 0);
+	return (int)SYS_CALL(SYS_timer_settime64, timer, 0, (long)times, 0);
 #else
-	return (int)CALL(SYS_timer_settime, timer, 0, (long)times, 0);
+	return (int)SYS_CALL(SYS_timer_settime, timer, 0, (long)times, 0);
 #endif
 }
 
 int sys_timer_delete(int timer)
 {
-	return (int)CALL(SYS_timer_delete, timer);
+	return (int)SYS_CALL(SYS_timer_delete, timer);
 }
 
 int sys_kcmp(int type, unsigned long first, unsigned long second)
 {
 	/* The thread's own id: a thread may have left the process' table of descriptors. */
-	long self = CALL(SYS_gettid);
+	long self = SYS_CALL(SYS_gettid);
 
-	return (int)CALL(SYS_kcmp, self, self, type, (long)first, (long)second);
+	return (int)SYS_CALL(SYS_kcmp, self, self, type, (long)first, (long)second);
 }
 
 int sys_kcmp_epoll(int epoll_fd, int fd)
@@ -279,7 +277,7 @@ int sys_kcmp_epoll(int epoll_fd, int fd)
 
 bool sys_shares(int type, int other)
 {
-	return CALL(SYS_kcmp, CALL(SYS_gettid), other, type) == 0;
+	return SYS_CALL(SYS_kcmp, SYS_CALL(SYS_gettid), other, type) == 0;
 }
 
 /*
@@ -290,7 +288,7 @@ static int identify_by_fstat(int fd, struct sys_identity *ret)
 {
 #if __SIZEOF_LONG__ == 8
 	uint64_t status[32]; /* more than any struct stat */
-	int rc = (int)CALL(SYS_fstat, fd, (long)status);
+	int rc = (int)SYS_CALL(SYS_fstat, fd, (long)status);
 
 	if (rc < 0)
 		return rc;
@@ -311,7 +309,7 @@ int sys_identify(int fd, struct sys_identity *ret)
 {
 	/* statx(2), because its structure is the same everywhere */
 	struct statx status;
-	int rc = (int)CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_INO, (long)&status);
+	int rc = (int)SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_INO, (long)&status);
 
 	if (rc < 0 && rc != -EBADF)
 		return identify_by_fstat(fd, ret);
@@ -336,7 +334,7 @@ int sys_owner(int fd, struct sys_owner *ret)
 {
 	const unsigned wanted = STATX_UID | STATX_GID | STATX_MODE;
 	struct statx status;
-	int rc = (int)CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, wanted, (long)&status);
+	int rc = (int)SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, wanted, (long)&status);
 
 	if (rc < 0)
 		return rc;
@@ -368,7 +366,7 @@ static bool is_handled(int number)
 		uint64_t rest[4]; /* flags, mask and what else a machine has */
 	} action;
 
-	return CALL(SYS_rt_sigaction, number, 0, (long)&action, sizeof(uint64_t)) < 0 ||
+	return SYS_CALL(SYS_rt_sigaction, number, 0, (long)&action, sizeof(uint64_t)) < 0 ||
 	       action.handler != SIG_DFL;
 }
 
@@ -390,13 +388,13 @@ uint64_t sys_block_handlers(void)
 		if (!is_handled(endings[i]))
 			set &= ~set_of(endings[i]);
 	}
-	CALL(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&before, sizeof(set));
+	SYS_CALL(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&before, sizeof(set));
 	return before;
 }
 
 void sys_restore_signals(uint64_t mask)
 {
-	CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
+	SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
 }
 
 void sys_drop_signal(int number)
@@ -404,12 +402,12 @@ void sys_drop_signal(int number)
 	const uint64_t one = set_of(number);
 	const int64_t at_once[2] = {0, 0}; /* the seconds have 32 bits or 64 */
 
-	CALL(SYS_rt_sigtimedwait, (long)&one, 0, (long)at_once, sizeof(one));
+	SYS_CALL(SYS_rt_sigtimedwait, (long)&one, 0, (long)at_once, sizeof(one));
 }
 
 bool sys_thread_exists(int thread)
 {
-	return CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH;
+	return SYS_CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH;
 }
 
 /* By libc's mmap(3): the system call is not the same on every processor. */
@@ -425,7 +423,7 @@ void *sys_map(size_t bytes)
 
 void sys_unmap(void *memory, size_t bytes)
 {
-	CALL(SYS_munmap, (long)memory, (long)bytes);
+	SYS_CALL(SYS_munmap, (long)memory, (long)bytes);
 }
 
 int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms)
@@ -441,7 +439,7 @@ int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms)
 	const long number = SYS_ppoll;
 #endif
 
-	return (int)CALL(number, (long)entries, (long)count, wait_ms < 0 ? 0 : (long)&wait);
+	return (int)SYS_CALL(number, (long)entries, (long)count, wait_ms < 0 ? 0 : (long)&wait);
 }
 
 int sys_poll(int fd, short events, int wait_ms)

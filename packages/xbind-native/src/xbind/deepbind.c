@@ -123,12 +123,12 @@ static void write_slot(const struct dl_phdr_info *info, void **slot, void *value
 	const uintptr_t page = (uintptr_t)slot & -page_bytes;
 	const bool is_relro = is_page_relro(info, page, page_bytes);
 
-	if (is_relro && sys_call(SYS_mprotect, (const long[6]){(long)page, (long)page_bytes,
-	                                                       PROT_READ | PROT_WRITE}) < 0)
+	if (is_relro &&
+	    SYS_CALL(SYS_mprotect, (long)page, (long)page_bytes, PROT_READ | PROT_WRITE) < 0)
 		return;
 	__atomic_store_n(slot, value, __ATOMIC_RELAXED);
 	if (is_relro)
-		sys_call(SYS_mprotect, (const long[6]){(long)page, (long)page_bytes, PROT_READ});
+		SYS_CALL(SYS_mprotect, (long)page, (long)page_bytes, PROT_READ);
 }
 
 static bool is_unbound(const struct dl_phdr_info *info, const Elf64_Rela *relocation,

@@ -49,18 +49,15 @@ static bool is_readable_in_valgrind(uintptr_t granule)
 
 	if (!_vgnU_freeres)
 		return false;
-	return sys_call(SYS_madvise,
-	                (const long[6]){(long)page, PAGE_BYTES_MIN, MADV_POPULATE_READ}) == 0 ||
-	       sys_call(SYS_process_vm_readv,
-	                (const long[6]){sys_getpid(), (long)&to, 1, (long)&from, 1, 0}) == 1;
+	return SYS_CALL(SYS_madvise, (long)page, PAGE_BYTES_MIN, MADV_POPULATE_READ) == 0 ||
+	       SYS_CALL(SYS_process_vm_readv, sys_getpid(), (long)&to, 1, (long)&from, 1, 0) == 1;
 }
 
 /* NULL would mean "no new mask" there. */
 static bool is_readable_to_kernel(uintptr_t granule)
 {
-	return granule &&
-	       sys_call(SYS_rt_sigprocmask, (const long[6]){NO_SUCH_MASK_OP, (long)granule, 0,
-	                                                    KERNEL_SET_BYTES}) != -EFAULT;
+	return granule && SYS_CALL(SYS_rt_sigprocmask, NO_SUCH_MASK_OP, (long)granule, 0,
+	                           KERNEL_SET_BYTES) != -EFAULT;
 }
 
 static bool is_readable(uintptr_t granule)

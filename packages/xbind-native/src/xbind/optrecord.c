@@ -117,7 +117,7 @@ static uint32_t program_id(int fd)
 		uint64_t info;
 	} attr = {(uint32_t)fd, sizeof(info), (uintptr_t)&info};
 
-	sys_call(SYS_bpf, (const long[6]){BPF_OBJ_GET_INFO_BY_FD, (long)&attr, sizeof(attr)});
+	SYS_CALL(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, (long)&attr, sizeof(attr));
 	return info.id;
 }
 

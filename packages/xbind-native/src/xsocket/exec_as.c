@@ -64,7 +64,7 @@ static int split_texts(char *block, unsigned len, char ***ret)
 
 static long set_process(int option, long arg2, long arg3)
 {
-	return sys_call(SYS_prctl, (const long[6]){option, arg2, arg3});
+	return SYS_CALL(SYS_prctl, option, arg2, arg3);
 }
 
 /* The one capability to keep, if the caller has it: CAP_CHOWN, by which a server stamps sockets. */
@@ -72,7 +72,7 @@ static int capability_kept(unsigned *ret_bits)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-	long rc = sys_call(SYS_capget, (const long[6]){(long)&header, (long)data});
+	long rc = SYS_CALL(SYS_capget, (long)&header, (long)data);
 
 	if (rc < 0)
 		return (int)rc;
@@ -101,7 +101,7 @@ static int keep_capability(unsigned bits)
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {
 	    {.effective = bits, .permitted = bits, .inheritable = bits}};
-	long rc = sys_call(SYS_capset, (const long[6]){(long)&header, (long)data});
+	long rc = SYS_CALL(SYS_capset, (long)&header, (long)data);
 
 	if (rc == 0)
 		rc = set_process(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0);
@@ -120,11 +120,11 @@ static int shed_privileges(unsigned uid, unsigned gid, const unsigned *groups, u
 	if (rc == 0)
 		rc = bound_capabilities();
 	if (rc == 0)
-		rc = sys_call(SET_GROUPS, (const long[6]){(long)count, (long)groups});
+		rc = SYS_CALL(SET_GROUPS, (long)count, (long)groups);
 	if (rc == 0)
-		rc = sys_call(SET_GIDS, (const long[6]){(long)gid, (long)gid, (long)gid});
+		rc = SYS_CALL(SET_GIDS, (long)gid, (long)gid, (long)gid);
 	if (rc == 0)
-		rc = sys_call(SET_UIDS, (const long[6]){(long)uid, (long)uid, (long)uid});
+		rc = SYS_CALL(SET_UIDS, (long)uid, (long)uid, (long)uid);
 	if (rc == 0)
 		rc = keep_capability(bits);
 	if (rc == 0)
@@ -154,7 +154,7 @@ static int place_descriptors(int listen_fd, int cwd_fd)
 
 static long close_from(unsigned first, unsigned flags)
 {
-	return sys_call(SYS_close_range, (const long[6]){(long)first, (long)~0U, (long)flags});
+	return SYS_CALL(SYS_close_range, (long)first, (long)~0U, (long)flags);
 }
 
 /* What another thread opens from now on goes into a table that is no longer ours. */
@@ -193,8 +193,7 @@ static void *become(void *successor)
 	if (rc == 0)
 		rc = hold_back_others();
 	if (rc == 0)
-		rc = sys_call(SYS_execve, (const long[6]){(long)next->argv[0], (long)next->argv,
-		                                          (long)next->env});
+		rc = SYS_CALL(SYS_execve, (long)next->argv[0], (long)next->argv, (long)next->env);
 	next->rc = rc;
 	return NULL;
 }

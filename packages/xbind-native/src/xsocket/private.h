@@ -57,14 +57,16 @@ double xs1_monotonic(void);
 int xs1_poll_many(int *pairs, int count);
 
 int xs1_epoll_create(void);
+
+/* data in all its 64 bits: epoll.ts registers what Bun has registered, with pointers in it. */
 int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, uint64_t data);
 
 /* The index of an interface of the namespace that socket fd belongs to; -ENODEV. */
 int xs1_interface_index(int fd, const char *name);
 
-/* Writes up to max (64 at most) pairs of events and data. Where there are none it looks again for
- * look_us microseconds, yielding the processor, before it sleeps for wait_ms. Return: how many;
- * -EINTR is passed on. */
+/* Writes up to max (64 at most) pairs: events, and the lower half of data. Where there are none it
+ * looks again for look_us microseconds, yielding the processor, before it sleeps for wait_ms.
+ * Return: how many; -EINTR is passed on. */
 int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms, int look_us);
 
 /* A non-blocking eventfd(2); add wakes whoever waits for it, take resets it. */
