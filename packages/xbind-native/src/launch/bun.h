@@ -37,7 +37,8 @@ int bun_find(struct bun *bun);
  * @argv:    the arguments of the command, without its name
  *
  * For a server the runtime's own timers are switched off, unless the user has set their variables,
- * and so are its threads for compiling and collecting. Otherwise limits of memory are lifted.
+ * and so are its threads for compiling and collecting; and SIGTERM, SIGINT and SIGHUP are blocked
+ * until it has handlers for them. Otherwise limits of memory are lifted.
  *
  * Return: only on failure, -errno.
  */

@@ -350,7 +350,7 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 
 	if (pid < 0)
 		return words_fail("cannot start %s: %s", bun->path, strerror(-pid));
-	/* Else none of them would end. */
+	/* Else we would keep the streams open ourselves, and none would end. */
 	for (int i = 0; i < STREAM_COUNT; i++)
 		close(streams.child[i]);
 	sigpipe_ignore(&sigpipe);

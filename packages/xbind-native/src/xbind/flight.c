@@ -41,8 +41,9 @@ void flight_end(const int *place)
 }
 
 /*
- * This thread's own are not among them: a preloaded library may have forked whose child binds them.
- * The host may have closed a number, and opened something else there.
+ * Those of the forking thread stay open: it is within its own swap, so a library that stands in
+ * front of libc's bind has forked, and the child may be the one to bind. The program may have
+ * closed a number, and opened something else there.
  */
 static void close_in_child(void)
 {

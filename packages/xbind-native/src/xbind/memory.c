@@ -8,8 +8,8 @@
  * C program run. It is asked about the object itself, not about the start of its page: on arm64 the
  * kernel reads by a pointer only what has the tag of that pointer.
  *
- * Under Valgrind it is asked last: what lies within 16 bytes before the object may have no value,
- * which Memcheck counts as a fault of the program, and every tool writes a line on the operation.
+ * Under Valgrind it is asked last: the 16 bytes before the object may be uninitialised, which
+ * Memcheck counts as a fault of the program, and every tool writes a line on the operation.
  * madvise(2) and process_vm_readv(2) are let through in silence. They cost more, an emulator says
  * yes to every advice, kernels before 5.14 and those of larger pages say no to this one, and not
  * every container may read memory so.

@@ -44,7 +44,8 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-/* milliseconds; how long a bind waits for a busy server to let go, and for one that never does */
+/* milliseconds; how long a bind waits for the server to close the connection, and how long where
+ * the last time that was not enough */
 #define SERVER_CLOSE_MS     1000
 #define SERVER_LINGERING_MS 50
 
@@ -278,8 +279,9 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	if (rc < 0)
 		return fail(fd, kind, call, "carrying its options over", rc);
 	status_prepare(fd, new_fd, kind, key);
-	await_server(asked.conn); /* first: what comes to an open port may be another's */
-	/* No other descriptor may be left with which to ask /proc about epoll sets. */
+	/* Before bind(2): an open port takes datagrams from others of its SO_REUSEPORT group. */
+	await_server(asked.conn);
+	/* It may have the last free number, and epollset_detach() needs one to ask /proc. */
 	asked_end(&asked);
 	rc = run(new_fd, call);
 	if (rc < 0)
