@@ -108,9 +108,10 @@ int xs1_adopt(int fd);
 
 /*
  * Runs a program, argv's first text, in the place of this one as another user, with listen_fd as
- * descriptor 3, the one capability CAP_CHOWN (ambient; none where the caller lacks it), and
- * no_new_privs. groups are the supplementary ones. argv and env are NUL-terminated texts one after
- * the other, and their lengths in bytes. Return: -errno.
+ * descriptor 3, cwd_fd as 4 and no others but 0 to 2, the one capability CAP_CHOWN (ambient; none
+ * where the caller lacks it), and no_new_privs. groups are the supplementary ones. argv and env are
+ * NUL-terminated texts one after the other, and their lengths in bytes. Return: only on failure,
+ * -errno; then this process is as before.
  */
 int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid, const unsigned *groups,
                 unsigned group_count, char *argv, unsigned argv_len, char *env, unsigned env_len);
