@@ -178,11 +178,11 @@ static void test_shut(void)
 }
 
 /* Set to any number but 0 they are 1, as by default in its own namespace. */
-static void test_truths(void)
+static void test_booleans(void)
 {
 	static const int names[] = {IPV6_V6ONLY, IPV6_AUTOFLOWLABEL_};
 	struct row row = {
-	    .what = "a truth", .domain = AF_INET6, .type = SOCK_STREAM, .level = IPPROTO_IPV6};
+	    .what = "a boolean", .domain = AF_INET6, .type = SOCK_STREAM, .level = IPPROTO_IPV6};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		row.name = names[i];
@@ -358,6 +358,6 @@ int main(void)
 	RUN(test_rows);
 	RUN(test_resets);
 	RUN(test_shut);
-	RUN(test_truths);
+	RUN(test_booleans);
 	return 0;
 }

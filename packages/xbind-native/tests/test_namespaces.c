@@ -131,7 +131,7 @@ static void test_cloned(void)
 }
 
 /* Set to what is the default in the third namespace, and in no other. */
-static void test_truth(void)
+static void test_boolean(void)
 {
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3106)};
 	const int one = 1, zero = 0;
@@ -211,6 +211,6 @@ int main(void)
 	RUN(test_untold);
 	RUN(test_default);
 	test_needs_ipv6();
-	RUN_BY(child_run, test_truth);
+	RUN_BY(child_run, test_boolean);
 	return 0;
 }

@@ -327,7 +327,7 @@ static void bind_for_ipv6_alone(void)
 }
 
 /* An IPv6 socket has an option of each family for one state. */
-static const struct option options_untold[] = {
+static const struct option mptcp_unreadable[] = {
     {AF_INET, IPPROTO_IP, IP_FREEBIND, NULL, 0},
     {AF_INET, IPPROTO_IP, IP_TRANSPARENT, NULL, 0},
     {AF_INET6, IPPROTO_IPV6, IPV6_FREEBIND, NULL, 0},
@@ -350,8 +350,8 @@ static void bind_to_any_address(void)
 
 	if (fd < 0)
 		return;
-	for (size_t i = 0; i < sizeof(options_untold) / sizeof(options_untold[0]); i++)
-		forbid_option_by(EOPNOTSUPP, options_untold[i].level, options_untold[i].name);
+	for (size_t i = 0; i < sizeof(mptcp_unreadable) / sizeof(mptcp_unreadable[0]); i++)
+		forbid_option_by(EOPNOTSUPP, mptcp_unreadable[i].level, mptcp_unreadable[i].name);
 	CHECK_EQ(setsockopt(fd, option->level, option->name, &one, sizeof(one)), 0);
 	CHECK_EQ(setsockopt(fd, option->level, option->name, &zero, sizeof(zero)), 0);
 	CHECK(bind(fd, to, len) < 0 && errno == EADDRNOTAVAIL);
@@ -373,13 +373,13 @@ static void set_without_sockets(void)
 }
 
 /* Before Linux 6.15 a socket of MPTCP takes some options and does not tell of them. */
-static void test_untold(void)
+static void test_mptcp_unreadable(void)
 {
 	if (!forbid_works())
 		return;
 	child_run(bind_for_ipv6_alone);
-	for (size_t i = 0; i < sizeof(options_untold) / sizeof(options_untold[0]); i++) {
-		option = &options_untold[i];
+	for (size_t i = 0; i < sizeof(mptcp_unreadable) / sizeof(mptcp_unreadable[0]); i++) {
+		option = &mptcp_unreadable[i];
 		child_run(bind_to_any_address);
 	}
 	child_run(set_without_sockets);
@@ -497,6 +497,6 @@ int main(void)
 	test_needs_ipv6();
 	RUN(test_forbidden);
 	RUN(test_unreadable);
-	RUN(test_untold);
+	RUN(test_mptcp_unreadable);
 	return 0;
 }
