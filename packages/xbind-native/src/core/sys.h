@@ -118,8 +118,8 @@ struct sys_owner {
 int sys_owner(int fd, struct sys_owner *ret);
 
 /*
- * Blocks the signals of this thread, so that no handler runs. Not blocked are faults (SIGSEGV,
- * SIGSYS and the like), nor SIGINT, SIGTERM and the like where they have their default action.
+ * Blocks the signals of this thread, so that no handler runs. Left are those of faults (SIGSEGV,
+ * SIGSYS and the like), and SIGINT, SIGTERM and the like where they have their default action.
  * Return: the mask for sys_restore_signals().
  */
 uint64_t sys_block_handlers(void);

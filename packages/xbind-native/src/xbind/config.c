@@ -114,7 +114,7 @@ static void read_environment(void)
 static void read_once(void)
 {
 	static _Atomic int holder;
-	static _Atomic bool again; /* once: a getenv() in front of libc's may bind, and come here */
+	static _Atomic bool again; /* once: a getenv() in front of libc's may call dlsym(3) */
 	struct lock_turn turn;
 
 	if (atomic_load_explicit(&is_read, memory_order_acquire) || !environ)
