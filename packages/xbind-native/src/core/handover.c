@@ -145,7 +145,7 @@ static long look_for_packet(int conn, int flags, struct msghdr *msg)
 	return sys_recvmsg(conn, msg, flags | MSG_DONTWAIT);
 }
 
-/* recvmsg(2) gives 0 for both, but the sender's address with an empty packet alone. */
+/* recvmsg(2) gives 0 for an empty packet, too, but with that the sender's address. */
 static bool is_end(long len, const struct msghdr *msg)
 {
 	return len == 0 && msg->msg_namelen == 0 && msg->msg_controllen == 0;
@@ -209,7 +209,7 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	}
 	for (size_t i = 0; i < count; i++)
 		sys_close(fds[i]);
-	/* The buffer had room for it, so it was not cut off for want of that. */
+	/* MSG_CTRUNC although the buffer had room for the descriptor. */
 	if (error == 0 && count == 0 && msg.msg_flags & MSG_CTRUNC)
 		return why_withheld(conn);
 	return -EBADMSG;
