@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 enum config_proto {
-	CONFIG_TCP, /* MPTCP too */
-	CONFIG_UDP, /* UDP-Lite too */
+	CONFIG_TCP,    /* MPTCP too */
+	CONFIG_UDP,    /* UDP-Lite too */
+	CONFIG_PROTOS, /* how many; as a protocol, one that is not known */
 };
-#define CONFIG_PROTOS 2 /* as a protocol: one that is not known */
 
 /**
  * config_match() - is the program's port listed?
