@@ -50,6 +50,23 @@ test("a checkout that this user may not write to is one sentence", async () => {
   });
 });
 
+/* What stands for all that builds: the environment with a Bun that only makes the directories. */
+function builder(dir: TempDir): Record<string, string> {
+  mkdirSync(dir.join("bin"));
+  const bun = `#!/bin/sh\n[ "$1" = --version ] && echo ${Bun.version} || mkdir -p build/release/packages/lib/xsocket\n`;
+  writeFileSync(dir.join("bin/bun"), bun, { mode: 0o755 });
+  return { PATH: `${dir.join("bin")}:${process.env["PATH"]}`, XDG_CACHE_HOME: dir.path };
+}
+
+test("the first build, which takes long, is said, and no later one", async () => {
+  using dir = tempDir();
+  const argv = [join(checkout(dir), "dev"), "build"];
+  const env = builder(dir);
+  const said = "dev: building the native libraries\n";
+  expect(await here.run(argv, { env })).toEqual({ code: 0, stdout: "", stderr: said });
+  expect(await here.run(argv, { env })).toEqual({ code: 0, stdout: "", stderr: "" });
+});
+
 test.each([
   ["077", 0o755],
   ["002", 0o775],
@@ -58,13 +75,9 @@ test.each([
   async (umask, mode) => {
     using dir = tempDir();
     const root = checkout(dir);
-    mkdirSync(dir.join("bin"));
-    // which stands for all that builds
-    const bun = `#!/bin/sh\n[ "$1" = --version ] && echo ${Bun.version} || mkdir -p build/release/packages/lib/xsocket\n`;
-    writeFileSync(dir.join("bin/bun"), bun, { mode: 0o755 });
-    const env = { PATH: `${dir.join("bin")}:${process.env["PATH"]}`, XDG_CACHE_HOME: dir.path };
     const script = `umask ${umask}; exec "$0" build`;
-    const { code } = await here.run(["sh", "-c", script, join(root, "dev")], { env });
+    const argv = ["sh", "-c", script, join(root, "dev")];
+    const { code } = await here.run(argv, { env: builder(dir) });
     expect(code).toBe(0);
     for (const made of ["build", "build/release"])
       expect(statSync(join(root, made)).mode & 0o777).toBe(mode);
