@@ -12,7 +12,7 @@ export interface Verdict {
 const HEAD = `# Which programs work under libxbind.so
 
 These tables are made by \`./dev programs\`. It starts each program unchanged in a network namespace that has only \`lo\`,
-once without the library and once with it. A real client speaks to it from the namespace that it is to be reached in.
+once without the library and once with it. A real client speaks to it from the namespace in which its port is to open.
 Versions are Debian's. "Works" means:
 
 - The answer comes back.
