@@ -28,7 +28,7 @@ const args = {
   exec: {
     type: "boolean",
     description:
-      "Everything behind it, or behind --, is a program that gets the socket as LISTEN_FDS has it",
+      "Everything behind it, or behind --, is a program that gets the socket as descriptor 3, as from a socket unit of systemd (LISTEN_FDS)",
   },
   json: { type: "boolean", description: "Print JSON" },
 } as const satisfies ArgsDef;
