@@ -96,6 +96,17 @@ test("a checkout at a path that CMake cannot have is one sentence", async () => 
   }
 });
 
+test("a program elsewhere, which has no packages, is given none of a registry", async () => {
+  using dir = tempDir();
+  await Bun.write(dir.join("elsewhere.ts"), 'console.log(await import("@xsocket/client"));');
+  const { code, stderr } = await here.run([join(ROOT, "dev"), "bun", dir.join("elsewhere.ts")], {
+    env: { BUN_CONFIG_REGISTRY: "http://127.0.0.1:1/" }, // where none answers
+  });
+  expect(stderr).toContain("Cannot find module '@xsocket/client'");
+  expect(stderr).not.toContain("downloading");
+  expect(code).toBe(1);
+});
+
 test("--help behind a command is the help, and nothing is built", async () => {
   using dir = tempDir();
   const root = checkout(dir);
