@@ -46,7 +46,8 @@ export interface Server extends AsyncDisposable {
   reload(): Promise<void>;
   /**
    * Calls every serving thread, and tells whether each has answered the call before this one. For
-   * a watchdog, at intervals.
+   * a watchdog, at intervals. A thread that died and cannot be replaced yet is missed only if it is
+   * the one that accepts.
    */
   isAnswering(): boolean;
   /** Tells whether new clients find it: not once its socket file was removed or replaced. */

@@ -451,6 +451,11 @@ test("that another cannot be replaced is not the end", async () => {
   while (!pool.records.some(({ message }) => message.includes("cannot be started")))
     await Bun.sleep(1);
   expect(await Promise.race([lost, askAgain(pool.path)])).toBe(0);
+  const beat = () => pool.shared.thread(0, THREAD.beat);
+  const before = beat();
+  pool.areAnswering();
+  while (beat() === before) await Bun.sleep(1);
+  expect(pool.areAnswering()).toBe(true); // a watchdog lets it live
 });
 
 /** A pool whose program is in a package of that name, which is replaced once it serves. */

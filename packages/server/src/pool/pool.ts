@@ -190,11 +190,14 @@ export class Pool {
 
   /**
    * Calls all threads, and tells whether each has answered the call before: a thread that hangs
-   * does not. The first call has none before it.
+   * does not. Nor does one that is dead, but only the first is missed, since it alone accepts: the
+   * others serve on while it cannot be replaced. The first call has none before it.
    */
   areAnswering(): boolean {
     const beats = this.#threads.map((_, index) => this.#shared.thread(index, THREAD.beat));
-    const answered = beats.every((beat, index) => beat !== this.#beats[index]);
+    const isMissed = (index: number) =>
+      index === 0 || this.#shared.thread(index, THREAD.serves) === 1;
+    const answered = beats.every((beat, index) => beat !== this.#beats[index] || !isMissed(index));
     this.#beats = beats;
     this.#wakeAll();
     return answered;
