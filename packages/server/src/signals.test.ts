@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { PolicyError } from "./policy/error.ts";
 import { untilSignal } from "./signals.ts";
 
@@ -54,4 +54,27 @@ test("SIGHUPs in one go are one reload, those during a reload are one more", asy
   process.emit("SIGTERM");
   await running;
   expect(listeners()).toEqual(before); // the program's own again
+});
+
+test("a log that throws at a failed reload is reported, and the next SIGHUP is one as ever", async () => {
+  using report = spyOn(globalThis, "reportError").mockImplementation(() => {});
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  let reloads = 0;
+  const failure = new Error("no room for the log");
+  const running = untilSignal(
+    {
+      closed,
+      stop: () => Promise.resolve(resolve()),
+      reload: () => Promise.reject(new Error(`no policy ${++reloads}`)),
+    },
+    () => {
+      throw failure;
+    },
+  );
+  await hangUp(1);
+  await hangUp(1);
+  expect(reloads).toBe(2);
+  expect(report.mock.calls).toEqual([[failure], [failure]]);
+  process.emit("SIGTERM");
+  await running;
 });

@@ -1,6 +1,6 @@
 import { reasonOf } from "@xsocket/xbind-native";
 import { ServeError } from "./error.ts";
-import type { Log, LogRecord } from "./log.ts";
+import { type Log, type LogRecord, wantedOf } from "./log.ts";
 import type { Server } from "./server.ts";
 
 const PROBLEMS_MAX = 10; // of a file with mistakes, in one record
@@ -53,16 +53,18 @@ export type Signalled = Pick<Server, "stop" | "reload" | "closed">;
  * Given the promise of a server, it minds signals from the start: one that comes between the
  * listening and the serving would otherwise end the program and leave the socket file behind.
  *
- * A policy or an audit file that cannot be had is reported as an error, and the old one stays.
+ * A policy or an audit file that cannot be had is reported as an error, and the old one stays. What
+ * `log` throws is an uncaught exception.
  */
 export async function untilSignal(
   server: Signalled | Promise<Signalled>,
-  log: Log = () => {},
+  log?: Log,
 ): Promise<void> {
   const started = Promise.resolve(server);
+  const say = wantedOf({ log });
   const failed = (error: unknown) => {
     const failures: unknown[] = error instanceof AggregateError ? error.errors : [error];
-    for (const failure of failures) log(reloadFailure(failure));
+    for (const failure of failures) say(reloadFailure(failure));
   };
   const stop = () => void started.then((running) => running.stop(), noServer);
   const reload = together(() =>
