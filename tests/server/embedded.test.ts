@@ -357,6 +357,26 @@ test("of two reloads at once the later one's policy stays, whichever is read fir
   expect(server.status().policy.source).toBe("the later");
 });
 
+test("of two reloads at once the later one's failure is told, whichever is read first", async () => {
+  using dir = tempDir();
+  const reads: PromiseWithResolvers<Policy>[] = [];
+  const policy = () => {
+    const read = Promise.withResolvers<Policy>();
+    reads.push(read);
+    return read.promise;
+  };
+  const starting = serve({ address: dir.join("control"), policy });
+  while (reads.length < 1) await Bun.sleep(1); // the socket is made first
+  reads[0]?.resolve(DEFAULT_POLICY);
+  await using server = await starting;
+  const reloads = [server.reload(), server.reload()];
+  reads[2]?.reject(new Error("a mistake"));
+  await expect(reloads[1]).rejects.toThrow("a mistake");
+  reads[1]?.resolve({ source: "the earlier", rules: [] });
+  await reloads[0];
+  expect(server.status().policy).toMatchObject({ source: "the earlier", outdated: true });
+});
+
 test("a server runs in a Worker, too", async () => {
   using dir = tempDir();
   const path = dir.join("control");

@@ -153,8 +153,10 @@ class RunningServer implements Server {
   readonly #pool: Pool;
   readonly #closing = Promise.withResolvers<void>();
   #stopping: Promise<void> | undefined;
-  #reloads = 0; // begun so far
-  #followed = 0; // the one whose policy is in force
+  /* Reloads have numbers: how many have begun, whose policy is in force, the last that could read none. */
+  #reloads = 0;
+  #followed = 0;
+  #failed = 0;
 
   constructor(
     sys: Syscalls,
@@ -221,15 +223,18 @@ class RunningServer implements Server {
   /* A policy that took longer to read than that of a later reload is out of date. */
   async #reloadPolicy(): Promise<void> {
     const reload = ++this.#reloads;
-    const policy = await readPolicy(this.#options.policy, this.address).catch((error: unknown) => {
-      if (reload > this.#followed) this.#shared.setPolicyOutdated(true);
+    try {
+      const policy = await readPolicy(this.#options.policy, this.address);
+      if (reload < this.#followed) return;
+      this.#followed = reload;
+      this.#pool.follow(policy);
+      warnIfClosed(policy, this.#log);
+    } catch (error) {
+      this.#failed = Math.max(reload, this.#failed);
       throw error;
-    });
-    if (reload < this.#followed) return;
-    this.#followed = reload;
-    this.#shared.setPolicyOutdated(false);
-    this.#pool.follow(policy);
-    warnIfClosed(policy, this.#log);
+    } finally {
+      this.#shared.setPolicyOutdated(this.#failed > this.#followed);
+    }
   }
 
   /* After a log was rotated: the new file takes the place of the old one under its number. */
