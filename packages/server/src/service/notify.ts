@@ -15,29 +15,22 @@ export interface Notifier extends Disposable {
   watchdog(): void;
 }
 
-/** Connects to the manager's socket. */
-function openSocket(native: Syscalls, path: string): number {
-  try {
-    return connectTo(native, path);
-  } catch (error) {
-    const remedy = "Take that variable out of the environment if no manager has set it";
-    throw systemError(`reach the service manager at NOTIFY_SOCKET=${path}`, error, remedy);
-  }
-}
-
 function connect(native: Syscalls, fd: number, path: string): number {
   const address = encodeAddress(parseAddress(path));
   return native.connect(fd, address, address.byteLength);
 }
 
-function connectTo(native: Syscalls, path: string): number {
-  const fd = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+/** Connects to the manager's socket. */
+function openSocket(native: Syscalls, path: string): number {
+  const fd = native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   try {
+    checked("socket", fd);
     checked("connect", connect(native, fd, path));
     return fd;
   } catch (error) {
-    native.close(fd);
-    throw error;
+    if (fd >= 0) native.close(fd);
+    const remedy = "Take that variable out of the environment if no manager has set it";
+    throw systemError(`reach the service manager at NOTIFY_SOCKET=${path}`, error, remedy);
   }
 }
 
@@ -54,15 +47,6 @@ function send(native: Syscalls, fd: number, path: string, text: string): void {
   native.sendPacket(fd, bytes, bytes.byteLength, -1);
 }
 
-const SILENT: Notifier = {
-  ready() {},
-  reloading() {},
-  stopping() {},
-  status() {},
-  watchdog() {},
-  [Symbol.dispose]() {},
-};
-
 /** A status text is one line of the message: a line feed in it would start another assignment. */
 function statusLine(text: string): string {
   return `STATUS=${text.replaceAll(/[\n\r\0]/g, " ")}`;
@@ -76,11 +60,12 @@ function statusLine(text: string): string {
  * @throws {ServeError} SYSTEM, PERMISSION if there is a manager and it cannot be reached
  */
 export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.env): Notifier {
-  const path = env["NOTIFY_SOCKET"];
+  const path = env["NOTIFY_SOCKET"] ?? "";
   delete env["NOTIFY_SOCKET"];
-  if (!path || !/^[/@]/.test(path)) return SILENT;
-  let fd = openSocket(native, path);
-  const say = (text: string) => fd >= 0 && send(native, fd, path, text);
+  let fd = /^[/@]/.test(path) ? openSocket(native, path) : -1;
+  const say = (text: string) => {
+    if (fd >= 0) send(native, fd, path, text);
+  };
   return {
     ready: (status) => say(`READY=1\n${statusLine(status)}`),
     reloading: () => say(`RELOADING=1\nMONOTONIC_USEC=${Math.floor(native.monotonic() * 1000)}`),
