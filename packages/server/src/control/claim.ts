@@ -86,8 +86,9 @@ export function claimPath(
   type = SOCK_SEQPACKET,
 ): Claim & { readonly file: SocketFile } {
   removeStale(sys, path);
-  const fd = makeListener(sys, path, options, type);
+  const fd = makeSocket(sys, path, type);
   try {
+    if (options.refuseDescriptors) refuseDescriptorsOf(sys, fd);
     const file = bindPath(sys, fd, path, options);
     return { listenFd: fd, file, release: () => releasePath(sys, file) };
   } catch (error) {
@@ -100,22 +101,6 @@ function makeSocket(sys: Syscalls, path: string, type = SOCK_SEQPACKET): number 
   const fd = sys.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd));
   return fd;
-}
-
-function makeListener(
-  sys: Syscalls,
-  text: string,
-  { refuseDescriptors }: FileOptions,
-  type = SOCK_SEQPACKET,
-): number {
-  const fd = makeSocket(sys, text, type);
-  try {
-    if (refuseDescriptors) refuseDescriptorsOf(sys, fd);
-    return fd;
-  } catch (error) {
-    sys.close(fd);
-    throw error;
-  }
 }
 
 function setMode(fd: number, path: string, mode: number): void {
@@ -233,16 +218,21 @@ function inUse(text: string, pid: number): ServeError {
 function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Claim {
   const text = formatAddress(address);
   const bytes = encodeAddress(address);
-  const fd = makeListener(sys, text, options);
-  const rc = sys.bind(fd, bytes, bytes.byteLength);
-  const listening = rc < 0 ? rc : sys.listen(fd, options.backlog);
-  if (listening === 0) return { listenFd: fd, release: () => Promise.resolve() };
-  sys.close(fd);
-  if (rc === -errno.EADDRINUSE) {
-    expectDead(sys, address);
-    throw inUse(text, 0);
+  const fd = makeSocket(sys, text);
+  try {
+    if (options.refuseDescriptors) refuseDescriptorsOf(sys, fd);
+    const rc = sys.bind(fd, bytes, bytes.byteLength);
+    if (rc === -errno.EADDRINUSE) {
+      expectDead(sys, address);
+      throw inUse(text, 0);
+    }
+    checked("bind", rc);
+    checked("listen", sys.listen(fd, options.backlog));
+    return { listenFd: fd, release: () => Promise.resolve() };
+  } catch (error) {
+    sys.close(fd);
+    throw error instanceof ServeError ? error : systemError(`take the name ${text}`, error);
   }
-  throw systemError(`take the name ${text}`, new SyscallError("bind", -listening));
 }
 
 /** Removes a socket file under the lock of its directory; without that the compare alone has to do. */
