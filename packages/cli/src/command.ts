@@ -21,6 +21,16 @@ export interface Command<T extends ArgsDef = ArgsDef> extends CommandDef<T> {
   readonly separators?: readonly string[];
 }
 
+/** An option with a value, as a row of a command's table. */
+export function option(valueHint: string, description: string) {
+  return { type: "string", valueHint, description } as const;
+}
+
+/** An option without one. */
+export function flag(description: string) {
+  return { type: "boolean", description } as const;
+}
+
 /** Defines a command, whose `run` then gets arguments typed by its table of options. */
 export function command<const T extends ArgsDef>(definition: Command<T>): Command;
 export function command(definition: Command): Command {

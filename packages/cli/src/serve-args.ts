@@ -8,17 +8,10 @@ import {
   LOG_LEVELS,
   type LogLevel,
 } from "@xsocket/server";
+import { flag, option } from "./command.ts";
 
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of that record
 const LEVELS = Object.keys(LOG_LEVELS) as LogLevel[];
-
-function option(valueHint: string, description: string) {
-  return { type: "string", valueHint, description } as const;
-}
-
-function flag(description: string) {
-  return { type: "boolean", description } as const;
-}
 
 function bound(name: keyof typeof DEFAULT_BOUNDS, description: string) {
   return option("NUMBER", `${description} (default: ${DEFAULT_BOUNDS[name]})`);

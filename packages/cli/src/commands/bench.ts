@@ -4,7 +4,7 @@ import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { Bar } from "../bench/bar.ts";
 import { measure, type Measurement } from "../bench/measure.ts";
 import { subjects } from "../bench/subjects.ts";
-import { command } from "../command.ts";
+import { command, flag, option } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
 import { table } from "../table.ts";
 import { result } from "../words.ts";
@@ -13,13 +13,8 @@ const SECONDS = { default: "1", least: 0.1, most: 60 };
 
 const args = {
   address: SERVER_ARGUMENT,
-  seconds: {
-    type: "string",
-    default: SECONDS.default,
-    valueHint: "SECONDS",
-    description: "How long each row is measured",
-  },
-  json: { type: "boolean", description: "Print JSON" },
+  seconds: { ...option("SECONDS", "How long each row is measured"), default: SECONDS.default },
+  json: flag("Print JSON"),
 } as const satisfies ArgsDef;
 
 function readSeconds(text: string): number {

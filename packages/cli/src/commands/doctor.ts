@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import type { ArgsDef } from "citty";
 import { escapeJson, escapeText } from "@xsocket/server";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
-import { command, invocation } from "../command.ts";
+import { command, flag, invocation, option } from "../command.ts";
 import { examine } from "../doctor/examine.ts";
 import { isWell, type Row } from "../doctor/row.ts";
 import { EXIT, MisuseError } from "../errors.ts";
@@ -12,17 +12,14 @@ import { hasColour, result } from "../words.ts";
 
 const args = {
   address: SERVER_ARGUMENT,
-  port: {
-    type: "string",
-    valueHint: "PORT",
-    description:
-      "Look at this port in the target namespace: 3000, tcp/53 or udp/53; may be repeated",
-  },
-  "same-namespace": {
-    type: "boolean",
-    description: "Server and program are meant to be in one namespace, so do not warn of that",
-  },
-  json: { type: "boolean", description: "Print JSON" },
+  port: option(
+    "PORT",
+    "Look at this port in the target namespace: 3000, tcp/53 or udp/53; may be repeated",
+  ),
+  "same-namespace": flag(
+    "Server and program are meant to be in one namespace, so do not warn of that",
+  ),
+  json: flag("Print JSON"),
 } as const satisfies ArgsDef;
 
 function readPort(text: string) {

@@ -2,7 +2,7 @@ import { xsocketSync } from "@xsocket/client";
 import type { ArgsDef } from "citty";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
 import { bindAny } from "../endpoint.ts";
-import { command, invocation } from "../command.ts";
+import { command, flag, invocation, option } from "../command.ts";
 import { MisuseError } from "../errors.ts";
 import { cookieOf, namespaceOf, ownCookie, ownNamespace } from "../namespace.ts";
 import { wholeNumber } from "../numbers.ts";
@@ -20,17 +20,14 @@ const args = {
     options: ["stream", "dgram"],
     description: "Type of the socket (default: stream)",
   },
-  port: {
-    type: "string",
-    valueHint: "PORT",
-    description: "Bind it to this port of every address there, and listen if it is a stream socket",
-  },
-  exec: {
-    type: "boolean",
-    description:
-      "Everything behind it, or behind --, is a program that gets the socket as descriptor 3, as from a socket unit of systemd (LISTEN_FDS)",
-  },
-  json: { type: "boolean", description: "Print JSON" },
+  port: option(
+    "PORT",
+    "Bind it to this port of every address there, and listen if it is a stream socket",
+  ),
+  exec: flag(
+    "Everything behind it, or behind --, is a program that gets the socket as descriptor 3, as from a socket unit of systemd (LISTEN_FDS)",
+  ),
+  json: flag("Print JSON"),
 } as const satisfies ArgsDef;
 
 /* Numbers that are not told are left out. */

@@ -20,15 +20,11 @@ import {
   type Step,
   TYPES,
 } from "@xsocket/server";
-import { command } from "../command.ts";
+import { command, flag, option } from "../command.ts";
 import { userPath } from "../directory.ts";
 import { EXIT, FailureError, MisuseError } from "../errors.ts";
 import { IDS, wholeNumber } from "../numbers.ts";
 import { result, words } from "../words.ts";
-
-function option(valueHint: string, description: string) {
-  return { type: "string", valueHint, description } as const;
-}
 
 /* What test is asked. */
 const question = {
@@ -39,7 +35,7 @@ const question = {
   family: option("FAMILY", "What is asked for, as AF_INET6 or inet6 (default: AF_INET)"),
   type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM)"),
   protocol: option("PROTOCOL", "As IPPROTO_MPTCP or mptcp (default: 0)"),
-  status: { type: "boolean", description: "Ask for the status instead of a socket" },
+  status: flag("Ask for the status instead of a socket"),
 } as const satisfies ArgsDef;
 
 const args = {

@@ -3,7 +3,7 @@ import type { ArgsDef } from "citty";
 import { libraryPath } from "@xsocket/xbind-native";
 import { controlSocket, SERVER_DEFAULT, serverSocket } from "../address.ts";
 import { callsIfAny } from "../calls.ts";
-import { command, invocation } from "../command.ts";
+import { command, flag, invocation, option } from "../command.ts";
 import { FailureError, MisuseError } from "../errors.ts";
 import { plainWords } from "../explain.ts";
 import { cookieOf, ownCookie } from "../namespace.ts";
@@ -17,31 +17,17 @@ import { unreached } from "../unreached.ts";
 import { result, words } from "../words.ts";
 
 const args = {
-  port: {
-    type: "string",
-    description:
-      'Port to open in the target namespace: 3000, 8000-8100, tcp/53, udp/53, 8080:3000 or "*"; may be repeated',
-    valueHint: "PORT",
-  },
-  all: { type: "boolean", description: "Open every port there, the same as --port '*'" },
-  socket: {
-    type: "string",
-    description: `Control socket of the server: a path, or @name (${SERVER_DEFAULT})`,
-    valueHint: "PATH",
-  },
-  check: {
-    type: "boolean",
-    description: "Ask the server for a socket first, and give up if it fails",
-  },
-  print: {
-    type: "boolean",
-    description:
-      "Print the environment that would be set, unquoted, for a unit or a compose file; run nothing",
-  },
-  force: {
-    type: "boolean",
-    description: "Run a program that cannot be preloaded too, since it may start others that can",
-  },
+  port: option(
+    "PORT",
+    'Port to open in the target namespace: 3000, 8000-8100, tcp/53, udp/53, 8080:3000 or "*"; may be repeated',
+  ),
+  all: flag("Open every port there, the same as --port '*'"),
+  socket: option("PATH", `Control socket of the server: a path, or @name (${SERVER_DEFAULT})`),
+  check: flag("Ask the server for a socket first, and give up if it fails"),
+  print: flag(
+    "Print the environment that would be set, unquoted, for a unit or a compose file; run nothing",
+  ),
+  force: flag("Run a program that cannot be preloaded too, since it may start others that can"),
 } as const satisfies ArgsDef;
 
 const CONNECT_MS = 500; // a server that is there takes a connection at once

@@ -4,7 +4,7 @@ import type { ArgsDef } from "citty";
 import { askStatus, escapeJson, type ServerStatus } from "@xsocket/server";
 import { loadSyscalls, SyscallError } from "@xsocket/xbind-native";
 import { SERVER_ARGUMENT, serverSocket } from "../address.ts";
-import { command } from "../command.ts";
+import { command, flag } from "../command.ts";
 import { writeOut } from "../output.ts";
 import { statusText } from "../status-text.ts";
 import { result, takesOrders } from "../words.ts";
@@ -15,11 +15,8 @@ const CLEAR = "\u001B[H\u001B[J";
 
 const args = {
   address: SERVER_ARGUMENT,
-  json: { type: "boolean", description: "As one JSON object, for programs" },
-  watch: {
-    type: "boolean",
-    description: "Again each second until interrupted, or the server ends",
-  },
+  json: flag("As one JSON object, for programs"),
+  watch: flag("Again each second until interrupted, or the server ends"),
 } as const satisfies ArgsDef;
 
 /*
