@@ -92,7 +92,7 @@ function listOf(isItem: (value: unknown) => boolean, items: string): Check {
   return [isList, `a list of ${items}`];
 }
 
-/* Its own keys are looked at, since a serving thread gets none of what an object has from its class. */
+/* Only own properties count: what an object inherits is not copied to a serving thread. */
 function isSpan(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const own = { ...value };
@@ -118,7 +118,7 @@ const RULE: Readonly<Record<keyof Rule, Check>> = {
 };
 const NEEDED = plainRule(""); // what has a value here has one in every rule
 
-/* A copy of its own keys, as of a span. */
+/* Returns a copy with own properties alone: see isSpan. */
 function checkedRule(rule: Rule): Rule {
   const given: unknown = rule;
   if (typeof given !== "object" || given === null)

@@ -49,11 +49,13 @@ const KEPT_FOR_FEW = 4;
 const FEW = 8;
 
 /**
- * How much of what there is for all may be taken when a user takes more: with all of it a few users
- * who give nothing back would stop all others. One who is alone has the bound of a user for that.
+ * How many connections, or sockets in flight, there may be in all for a user to get one more. The last
+ * quarter is kept for users with fewer than 8: else a few who give nothing back would stop all others. It
+ * is not kept from a user who is alone, whom the bound of each user holds.
  *
- * @param own what that user has already
- * @param taken what all have, less for a moment in which another thread counts
+ * @param own   how many that user has
+ * @param taken how many all users have; too few for an instant, while another thread counts
+ * @param all   the bound
  */
 export function roomFor(own: number, taken: number, all: number): number {
   return own < FEW || own >= taken ? all : all - Math.floor(all / KEPT_FOR_FEW);
@@ -67,7 +69,7 @@ function bound(given: GivenBounds, name: keyof Bounds): number {
   return given[name] ?? DEFAULT_BOUNDS[name];
 }
 
-/* A user's share: what was asked for, else the default, but where descriptors are scarce three quarters. */
+/* A user's bound: as asked for, else the default, which where descriptors are scarce is three quarters of all. */
 function share(given: GivenBounds, name: keyof Bounds, all: number, scarce: boolean): number {
   const wanted = bound(given, name);
   const cut = scarce && given[name] === undefined;

@@ -21,12 +21,12 @@ export interface LogRecord {
 /** Takes the server's records, on the main thread. */
 export type Log = (record: LogRecord) => void;
 
-/** Tells whether a record of `level` is wanted by who asked for `wanted` and what is more urgent. */
+/** Whether a record of `level` is at least as urgent as `wanted`, the log level that was asked for. */
 export function isLogged(level: LogLevel, wanted: LogLevel): boolean {
   return LOG_LEVELS[level] <= LOG_LEVELS[wanted];
 }
 
-/** What takes the records, less those that nobody wants. What it throws is an uncaught exception. */
+/** Makes of `log` what drops records below `logLevel`. What `log` throws is an uncaught exception. */
 export function wantedOf({
   log = () => {},
   logLevel = DEFAULT_LOG_LEVEL,

@@ -70,14 +70,15 @@ function warnIfClosed(policy: Policy, log: Log): void {
 }
 
 /*
- * Connections have descriptors below this number. A program that serves few may have many others
- * open, and a larger table costs nothing until it is used.
+ * The tables of connections are indexed by descriptor and have room for those below this number. That is
+ * more than maxConnections, since the program may have many other descriptors open, and room that is not
+ * used takes no memory.
  */
 function descriptorsFor({ maxConnections }: Bounds, limit: number): number {
   return Math.min(limit, 2 * Math.max(maxConnections, DEFAULT_BOUNDS.maxConnections) + 1024);
 }
 
-/* A file that has to stay is replaced by the next start. */
+/* Removes the socket file. That this failed is only said, since the next start replaces the file. */
 async function release(claim: Claim, log: Log): Promise<void> {
   await claim.release().catch((error: unknown) =>
     log({
@@ -187,7 +188,7 @@ class RunningServer implements Server {
     return this.#stopping;
   }
 
-  /* Who waits for an answer would wait for ever; a manager starts it anew. */
+  /* Ends it where no thread accepts any more: clients would wait for ever, and a service manager starts it anew. */
   #endLost(): void {
     const failure = new ServeError(
       "SYSTEM",
@@ -196,7 +197,7 @@ class RunningServer implements Server {
     this.#stopping ??= this.#stop().then(() => this.#closing.reject(failure));
   }
 
-  /* The file goes first: who comes later finds nobody instead of waiting for one who leaves. */
+  /* The file goes first, so that new clients hear at once that there is no server, instead of waiting for its end. */
   async #stop(): Promise<void> {
     await release(this.#claim, this.#log);
     await this.#pool.stop();

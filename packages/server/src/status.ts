@@ -63,12 +63,14 @@ export function ownNamespace(): About["namespace"] {
 }
 
 /**
- * The name that the server's namespace has lost. One that is deleted lives on as long as a server is in
- * it, and what is made anew under the name is another one.
+ * The name that the server's namespace had at the start and has no more; undefined while it has that or
+ * another. To delete a namespace takes away its name alone: it lives on while this server is in it, and one
+ * that is made anew under that name is another namespace.
  */
 export function formerNamespace({ namespace }: About): string | undefined {
   if (namespace === undefined) return undefined;
-  const { inode, name } = namespace; // the name first: a server that is out of descriptors finds no other
+  const { inode, name } = namespace;
+  // this order, since netnsName() needs a descriptor and finds nothing where none is left
   return isNetnsName(inode, name) || netnsName(inode) !== undefined ? undefined : name;
 }
 

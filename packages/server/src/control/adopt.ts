@@ -33,7 +33,7 @@ function addressOf(sys: Syscalls, fd: number): string {
   return isName ? `@${text}` : text.replace(/\0.*$/s, "");
 }
 
-/* Where it was made it may be out of sight from here. */
+/* Undefined for a file that cannot be seen from here, as where it was made in another mount namespace. */
 function fileOf(path: string): SocketFile | undefined {
   if (!path.startsWith("/")) return undefined;
   try {
@@ -43,7 +43,7 @@ function fileOf(path: string): SocketFile | undefined {
   }
 }
 
-/* Whom this server became may not be allowed to remove the file; the next start replaces it. */
+/* The user that this server has become may not remove the file. Then it stays, and the next start replaces it. */
 function releaser(sys: Syscalls, file: SocketFile | undefined): Claim["release"] {
   return file ? () => releasePath(sys, file).catch(() => {}) : () => Promise.resolve();
 }

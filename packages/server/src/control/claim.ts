@@ -130,12 +130,12 @@ function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions)
   }
 }
 
-/* What it was to be removed for is told, and not that it has gone by itself, or has to stay. */
+/* After a failure, which is what is told: a file that cannot be removed is replaced by the next start. */
 function removeMade(path: string): void {
   try {
     unlinkSync(path);
   } catch {
-    // then the next start replaces it
+    // it stays, or is gone already
   }
 }
 

@@ -50,12 +50,12 @@ function find(directory: string) {
   }
 }
 
-/* A link to nothing, which mkdir(1) does not fill. */
+/* Whether a path is a symbolic link to nothing, where mkdir(1) would fail. */
 function isDangling(path: string): boolean {
   return seen(() => lstatSync(path)) !== undefined && find(path) === undefined;
 }
 
-/* To make the directory is the remedy only where everything above it is one. */
+/* The error for a directory that is not there. To make it is the remedy only if all above it are directories. */
 function missing(path: string, directory: string): ServeError {
   let above = directory;
   for (; find(above) === undefined; above = dirname(above))
@@ -99,7 +99,7 @@ export interface User {
   readonly gid: number;
 }
 
-/* Undefined of a directory behind one that this user may not pass, and of one that is not there. */
+/* What `look` returns; undefined where it throws, for what is not there or may not be reached by this user. */
 function seen<Result>(look: () => Result): Result | undefined {
   try {
     return look();
@@ -125,8 +125,8 @@ function strangersOf(
 }
 
 /*
- * All directories above one, of the way that its name takes and of where that leads, and itself by that
- * name: what is above the current directory may be out of sight.
+ * A directory and all above it: by its name, and by the real path that the name leads to behind links. The
+ * name as it was given is among them too, since a relative one works where its absolute path cannot be reached.
  */
 function wayTo(directory: string): Set<string> {
   const way = new Set<string>();

@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * Makes a path one that leads to the same file after a change of directory, unless that is below a directory
- * which this process may not pass: only the name leads there.
+ * Makes a path absolute, so that it leads to the same file after a change of directory. It stays relative
+ * where this process cannot reach the current directory by its absolute path.
  */
 export function lastingPath(path: string): string {
   if (path.startsWith("/")) return path;

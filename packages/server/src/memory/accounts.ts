@@ -108,7 +108,8 @@ export class Accounts {
     const account = this.#takeRow();
     const bucket = this.#bucket(uid);
     this.#set(this.#at(account, ACCOUNT.uid), uid);
-    this.#set(this.#at(account, ACCOUNT.connections), 0); // what is in flight comes to 0 by itself: Flight.settle()
+    this.#set(this.#at(account, ACCOUNT.connections), 0);
+    // inFlight is not set: Flight.settle() of another thread may yet undo a change, after which it is 0
     this.#set(this.#at(account, ACCOUNT.next), this.#get(bucket));
     this.#set(bucket, account + 1);
     return account;

@@ -110,7 +110,7 @@ export class Flight {
     return found === reply;
   }
 
-  /* All have no more than the users together, so that who has all of it does not look like one of several. */
+  /* In this order the total is never above the sum of the users' counts, by which roomFor() tells one who is alone. */
   #count(account: number, change: number): void {
     if (change < 0) Atomics.add(this.#cells, HEADER.inFlight, change);
     this.#accounts.addInFlight(account, change);

@@ -5,7 +5,8 @@
  * allocation and no message. A connection is a row of numbers under its descriptor's number, an
  * account is a row for each user id (accounts.ts), replies are in flight.ts, a thread has a row of
  * descriptors and a row of counters. Here is what lies where; shared.ts reads and writes it.
- * Only the thread that owns a connection touches its descriptor; others ask through its inbox.
+ * Only the thread that owns a connection uses its descriptor, but for SIOCOUTQ, which any thread may ask
+ * (flight.ts); what else others want of it they put into its owner's inbox.
  */
 import { createAccounts } from "./accounts.ts";
 import { createFlight } from "./flight.ts";

@@ -58,7 +58,7 @@ export class Shared {
     return Atomics.compareExchange(this.#cells, fd * FIELDS + FIELD.state, from, to) === from;
   }
 
-  /** A look without a promise, for searches: an atomic one takes five times as long. */
+  /** For searches, whose caller looks again: it is not atomic, and five times as fast. */
   seemsIdle(fd: number): boolean {
     return this.#cells[fd * FIELDS + FIELD.state] === STATE.idle;
   }
@@ -164,7 +164,7 @@ export class Shared {
     return account;
   }
 
-  /** Takes one away, of all first, as Flight does. */
+  /** Takes a connection away, from the total first: see #count() of Flight. */
   closeAccount(account: number): void {
     Atomics.sub(this.#totals, TOTAL.connections, 1);
     this.#accounts.close(account);
@@ -189,7 +189,7 @@ export class Shared {
     }
   }
 
-  /** Has no connection handed to a thread any more: what is in its inbox by then is all. */
+  /** Makes a thread one to which no connection is handed any more: nothing comes into its inbox after that. */
   retire(index: number): void {
     this.#lock.acquire();
     this.setThread(index, THREAD.serves, 0);
@@ -197,7 +197,8 @@ export class Shared {
   }
 
   /**
-   * Has an idle connection closed by the thread that owns it, or, where that ends, with all that it has.
+   * Puts an idle connection into the inbox of the thread that owns it, to be closed. Where that thread ends
+   * before it looks, the connection is closed with all that it has.
    *
    * @returns that thread, or -1 if the connection is not idle any more
    */
@@ -237,7 +238,7 @@ export class Shared {
     return this.#lock.during(work);
   }
 
-  /** Lets go of what a thread held that is no more. */
+  /** Lets go of the lock for a thread that has died, if that held it. */
   releaseLock(thread: number): void {
     this.#lock.releaseFor(thread);
   }

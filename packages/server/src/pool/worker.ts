@@ -27,7 +27,7 @@ function follow(worker: Worker, port: MessagePort, take: (report: Report) => voi
 /**
  * Starts a thread.
  *
- * @param take is given all that it reports, but that it is ready
+ * @param take is called with each of its reports other than "ready"
  */
 export function startWorker(
   script: URL,

@@ -7,8 +7,9 @@ const ROOM_BYTES = 4096; // PIPE_BUF: what fits at least where poll(2) says that
 const LINE_END = 0x0a;
 
 /*
- * A terminal takes a part of what there is no room for and then waits for its reader. Opened anew it
- * does not; its own flags are other programs' as well. Who may not open it has to wait.
+ * The descriptor to write to. A terminal without room for all of a line would block us, so it is opened anew
+ * with O_NONBLOCK: set on descriptor 2 that flag would hold for other programs as well. Where it may not
+ * be opened we write to 2 and wait.
  */
 function openStderr(): number {
   try {

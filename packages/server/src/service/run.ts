@@ -21,7 +21,7 @@ export interface ServiceOptions extends ServeOptions {
   readonly metrics?: MetricsAddress | undefined;
 }
 
-/* What serve() is started with here: somebody takes what is said. */
+/* The options of serve() with a log that is always there. */
 type Said = ServeOptions & { readonly log: Log };
 
 /* What was passed at start replaces the address; its permissions are for who made it to say. */
@@ -204,7 +204,7 @@ export async function runService(given: ServiceOptions): Promise<void> {
   const options = activation ? withActivation(own, activation) : own;
   await using owned = new AsyncDisposableStack();
   const notifier = owned.use(openNotifier(sys));
-  // not before the signals are minded, nor is the end of one that fails after that: see untilSignal
+  // it starts, and a failed start ends, while untilSignal has its handlers set
   const starting = Promise.resolve()
     .then(() => start(sys, options, metrics, notifier, owned))
     .catch((error: unknown) => owned.disposeAsync().then(() => Promise.reject(error)));

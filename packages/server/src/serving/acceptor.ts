@@ -57,7 +57,7 @@ export class Acceptor {
     this.#peer = peer;
     this.#settle = settle;
     this.#serve = serve;
-    // several threads would wake each other for nothing, and one keeps up with the floor
+    // several threads would wake each other for nothing, and one keeps up with a minimal server in C
     this.#listens = context.options.index === 0;
     if (this.#listens) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, LISTENS));
   }
@@ -106,8 +106,9 @@ export class Acceptor {
   }
 
   /**
-   * Accepts those who wait, and nobody after them: who comes later is refused, or left to the next
-   * server where that has the listening socket too. If not, that may take its name.
+   * Accepts those who wait now, and nobody after them. A listening socket that other processes have too is
+   * left to the next server. One that is ours alone refuses whoever comes later, and is closed in the end,
+   * so that its name is free.
    */
   finish(): void {
     const { sys, shared, options } = this.#context;
@@ -118,7 +119,8 @@ export class Acceptor {
     for (let left = options.bounds.backlog; left >= 0 && this.accept(ACCEPTS);) left -= ACCEPTS;
     this.#settle();
     if (!options.ownsListener) return;
-    sys.dupOnto(shared.thread(options.index, THREAD.wake), options.listenFd); // which the main thread closes
+    // closes the socket, and keeps its number taken for the main thread, which will close that
+    sys.dupOnto(shared.thread(options.index, THREAD.wake), options.listenFd);
   }
 
   /**
@@ -178,7 +180,7 @@ export class Acceptor {
     return 0;
   }
 
-  /* Only within a program that has very many descriptors open itself. */
+  /* Happens only in a program that itself has very many descriptors open. */
   #beyond(fd: number): number {
     const { shared } = this.#context;
     this.#context.say(

@@ -15,10 +15,11 @@ function isOrdinary(domain: number, type: number): boolean {
 }
 
 /**
- * Closes the server's copies of sockets. Where nobody else has one, since its client did not take it, that
- * of a packet socket waits for the whole kernel, 10 ms and more. Who may ask for those would hold up
- * a thread for as long as they like, so each user pays for that in time, and gets no such socket while
- * too much of it is owed. Nor does anybody while all users together owe too much.
+ * Closes the server's copies of sockets. For most that takes no time. But the last close of a packet socket
+ * waits 10 ms and more within the kernel, and the server's copy is the last where the client did not take
+ * its own. Who may ask for packet sockets could hold a thread up with that for as long as they like. So each
+ * slow close makes its user owe a multiple of the time that it took, and who owes too much gets no such
+ * socket until that time has passed. Nor does anybody while all users together owe too much.
  */
 export class Closes {
   readonly #sys: Syscalls;

@@ -19,7 +19,7 @@ import { WatchList } from "./watch.ts";
 
 const LOOKS = 4; // a time limit is looked at this often while it runs
 const LOOKS_IN_A_ROW = 64; // then others have their turn
-/* A packet that the peer has received counts as one byte for an instant, in which we may be woken. */
+/* SIOCOUTQ still gives 1 byte in the instant in which the kernel frees a packet that the peer has received. */
 const BEING_FREED = 1;
 
 /* What a call gives when the client has hung up. */

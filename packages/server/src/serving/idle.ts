@@ -4,15 +4,15 @@
  * Nothing is kept in order while requests come in. A search looks at all connections and keeps the
  * oldest few; those that were not used since stay the oldest, whatever else happens, so that many
  * closings share one search. A connection whose peer has a socket to receive yet makes no room, since
- * its descriptor stays until the peer has it. Whether it has the kernel is asked only where nothing
- * else is found: for those that are idle for long its owner has learnt it by then.
+ * its descriptor stays until the peer has it. The kernel is asked whether it has only where nothing else
+ * is found: of connections that are idle for long their owners have learnt it by then.
  */
 import { UNREAD } from "../memory/flight.ts";
 import { FIELD, STATE } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 
 const KEPT = 64; // found by one search
-const EMPTY_MS = 2; // after a search that found none the next one waits: a flood must not pay for itself
+const EMPTY_MS = 2; // between searches that find none: in a flood each newcomer would make another one
 const ACCOUNTS_MAX = 64; // remembered at once
 
 interface Found {

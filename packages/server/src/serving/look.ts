@@ -1,8 +1,8 @@
 const LOOK_US = 100;
 /* A thread that looks leaves its processor to others who want it, and has it again after their turn, which is
    some milliseconds. A thread that sleeps has it as soon as it is woken. */
-const LOST_MS = 1; // a wait with a look that took so long may have been their turn
-const PAUSE_MS = 100; // for which nobody looks then
+const LOST_MS = 1; // a wait with a look that took this long may have lost the processor to others
+const PAUSE_MS = 100; // then this thread does not look for so long
 
 /**
  * Tells how long a thread looks for events before it sleeps. To be woken can take longer than to

@@ -137,7 +137,7 @@ export class Loop {
     }
   }
 
-  /* Those that are passed over come in the same order again, so chance says where a step begins. */
+  /* Connections that get no turn come in the same order again, so each step begins at a random one of them. */
   #handleCrowd(): void {
     this.#handleSome(EVENTS, Math.floor(Math.random() * EVENTS));
     this.#lookBeside();
@@ -153,7 +153,7 @@ export class Loop {
     }
   }
 
-  /* Nobody asks. Compiling leaves garbage, which the engine keeps as long as little is added to it. */
+  /* In a pause. Compiling leaves garbage, which the engine keeps for as long as little is added to it. */
   #collect(): void {
     if (this.#steps < COLLECT_STEPS) return;
     this.#steps = 0;

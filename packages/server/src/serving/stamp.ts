@@ -5,7 +5,7 @@ import type { Context } from "./thread.ts";
 /** Gives sockets their user's ids, so that users cannot share a port by SO_REUSEPORT. */
 export class Stamp {
   readonly #context: Context;
-  #failed = 0; // what fchown(2) gave when that was said
+  #failed = 0; // the -errno of fchown(2) that was logged last
 
   constructor(context: Context) {
     this.#context = context;

@@ -3,7 +3,7 @@ import { THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 import type { Voice } from "./say.ts";
 
-const TICK_MS = 5; // a client can hold a thread up for so long by one packet
+const TICK_MS = 5; // the longest that one packet of a client can hold up a thread
 
 /**
  * Interrupts its thread at intervals while that is at work. A client may attach a descriptor whose

@@ -61,7 +61,7 @@ export class Turns {
   event(fd: number, events: number): void {
     const { shared, options } = this.#context;
     const state = shared.get(fd, FIELD.state);
-    // One that is to move or to be evicted is in an inbox, and that comes next.
+    // one that is to move or to be evicted is in an inbox, which is looked at next
     if (!isWaiting(state) || shared.get(fd, FIELD.owner) !== options.index) return;
     const hasTurn = this.#fairness.take(shared.get(fd, FIELD.account));
     if (!hasTurn && (state === STATE.idle || state === STATE.fresh)) return; // the next wait has it again
@@ -152,7 +152,10 @@ export class Turns {
     shared.setThread(options.index, THREAD.scratch, -1);
   }
 
-  /* One that was stuck is told of once, and has to wait as the others do. */
+  /*
+   * For a stuck connection, whose event does not come again: it is of EPOLLOUT, by edges. If its reply was
+   * received it is idle from now on, and since its next request is there the next wait tells of it.
+   */
   #passOver(fd: number): void {
     const isStuck = this.#connections.isUnread(fd);
     this.#connections.release(fd, isStuck ? STATE.stuck : STATE.idle);
