@@ -110,19 +110,20 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
     throw misuse(
       asked,
       `${hostname} has no IPv${plan.family} address`,
-      `Give one, or use a socket of the other IP version.`,
+      "Give one, or use a socket of the other IP version.",
       "EAFNOSUPPORT",
     );
-  for (const [index, ip] of ips.entries()) {
+  let failure: unknown;
+  for (const ip of ips) {
     try {
       const kind = { family: ip.family, type: plan.type, nonblocking: true } as const;
       return bindFresh(await session.socket({ ...kind, ...deadline.limits() }), ip, plan);
     } catch (error) {
-      if (!mayTryNext(error) || index === ips.length - 1)
-        throw failedAt(ip, error, plan, session.via);
+      failure = failedAt(ip, error, plan, session.via);
+      if (!mayTryNext(error)) break;
     }
   }
-  throw new Error("unreachable: there is at least one address");
+  throw failure;
 }
 
 function hostsText(): string {
@@ -159,13 +160,15 @@ export function boundSync(plan: BindPlan, through: Through): Bound {
   const via = pathOf(through.via);
   const deadline = new Deadline(through);
   const ips = addressesNow(plan, through);
-  for (const [index, ip] of ips.entries()) {
+  let failure: unknown;
+  for (const ip of ips) {
     try {
       const kind = { family: ip.family, type: plan.type, nonblocking: true } as const;
       return bindFresh(xsocketSync({ via, ...kind, ...deadline.limits() }), ip, plan);
     } catch (error) {
-      if (!mayTryNext(error) || index === ips.length - 1) throw failedAt(ip, error, plan, via);
+      failure = failedAt(ip, error, plan, via);
+      if (!mayTryNext(error)) break;
     }
   }
-  throw new Error("unreachable: there is at least one address");
+  throw failure;
 }

@@ -32,23 +32,19 @@ export class ReplacedError extends Error {
  */
 export class Program {
   readonly file: URL;
-  readonly #parts: readonly {
-    readonly file: URL;
-    readonly contents: ReturnType<typeof contents>;
-  }[];
+  readonly #contents: ReadonlyMap<URL, ReturnType<typeof contents>>;
 
   constructor(file: URL) {
     this.file = file;
-    const files = [file, ...manifests(file)];
-    this.#parts = files.map((part) => ({ file: part, contents: contents(part) }));
+    this.#contents = new Map([file, ...manifests(file)].map((part) => [part, contents(part)]));
   }
 
   /** @throws {ReplacedError} if it is not what it was */
   expectSame(): void {
-    const changed = this.#parts.find((part) => contents(part.file) !== part.contents);
-    if (!changed) return;
-    throw new ReplacedError(
-      `${fileURLToPath(changed.file)} has changed since this server started. Restart the server, so that it is of one version`,
-    );
+    for (const [part, before] of this.#contents)
+      if (contents(part) !== before)
+        throw new ReplacedError(
+          `${fileURLToPath(part)} has changed since this server started. Restart the server, so that it is of one version`,
+        );
   }
 }
