@@ -10,7 +10,7 @@ export interface Invocation {
   readonly planFd: number;
 }
 
-/** A command of citty's that may take a program behind its options. */
+/** A citty command, which may also take a program behind its options. */
 export interface Command<T extends ArgsDef = ArgsDef> extends CommandDef<T> {
   /** Its name is the one that commands.ts has for it. */
   readonly meta: CommandMeta & { readonly description: string };

@@ -10,13 +10,14 @@ import { MisuseError } from "./errors.ts";
 /* What stands in a decoded text for bytes that are no UTF-8. */
 const LOST = "\uFFFD";
 
+/* Where the command was started; undefined if it may not be entered. */
 let directory: string | undefined;
-/* Its descriptor, where its path does not lead to it. */
+/* The descriptor of that directory, kept open only where its path does not lead to it. */
 let descriptor: number | undefined;
 /* Whether it was removed: nothing can be below it, but ".." leads out of it as ever. */
 let isGone = false;
 
-/* Not for a user who may not pass its parents, nor below a later mount, nor once it is gone. */
+/* False for a user who may not enter its parents, below a later mount, and once it was removed. */
 function leadsTo(path: string, fd: number): boolean {
   try {
     const [there, here] = [statSync(path, { bigint: true }), fstatSync(fd, { bigint: true })];
@@ -37,7 +38,7 @@ export function startedIn(fd: number): void {
   }
 }
 
-/** Lets go of the directory, which no server is to hold: from here on it is known by its path. */
+/** Closes that descriptor, which would keep the directory's file system busy: from here on the path has to do. */
 export function leaveDirectory(): void {
   if (descriptor !== undefined) closeSync(descriptor);
   descriptor = undefined;

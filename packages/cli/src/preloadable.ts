@@ -28,7 +28,7 @@ const MACHINES: Record<number, string> = {
 const OPEN =
   'have it take its listener from "xsocket open --exec", or let its source use libxsocket';
 
-/* XSOCKET_LIBDIR is no way: this command needs the libraries itself. */
+/* Not by XSOCKET_LIBDIR: this command would load its own libxsocket.so from there, too. */
 function byHand(platform: string): string {
   return `start it without this command, and set LD_PRELOAD by hand to a libxbind.so for ${platform}, as xbind(7) shows`;
 }
@@ -45,7 +45,7 @@ function libraryLibc(library: string): string {
   return readFileSync(library).includes("libc.so.6\0") ? "glibc" : "musl";
 }
 
-/* Of a process that gains nothing by execve(2) any more, as in a container or a unit that says so. */
+/* Whether no_new_privs is set, as containers and units do: then set-user-ID and the like have no effect. */
 function gainsNothing(): boolean {
   return /^NoNewPrivs:\t1$/m.test(readFileSync("/proc/self/status", "latin1"));
 }

@@ -36,7 +36,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/* Where execvp(3) looks for a program; what it is refused there it passes over. */
+/* The paths that execvp(3) tries, in order: one that it may not run it passes over. */
 function candidates(name: string): string[] {
   if (name.includes("/")) return [kernelPath(name)];
   const path = process.env["PATH"] ?? DEFAULT_PATH;

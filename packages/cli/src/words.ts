@@ -14,7 +14,7 @@ export function hasColour(stream: Stream): boolean {
   return takesOrders(stream) && !process.env["NO_COLOR"];
 }
 
-/* One line that a terminal takes for nothing else, whatever a path or another program's error holds. */
+/* One line with nothing in it that a terminal obeys, whatever a path or another program's error holds. */
 function line(text: string): string {
   return Bun.stripANSI(text)
     .replaceAll(/\s*[\n\r]\s*/g, " ")

@@ -164,7 +164,7 @@ export class Connection {
     }
   }
 
-  /* A server may close after an answer: at most the first one left has made it do so. */
+  /* At most the first of the requests that are left has made the server close: the others may be sent once more. */
   #excuseThoseBehind(): void {
     if (this.#hasAnswered) for (const behind of this.#sent.slice(1)) behind.sends--;
   }

@@ -37,7 +37,7 @@ export class Deadline {
   readonly signal: AbortSignal | undefined;
   readonly #at: number;
 
-  /** Of limits that were checked. @throws the signal's reason if it is aborted */
+  /** Takes limits that checkLimits() has passed. @throws the signal's reason if it is aborted */
   constructor({ signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits) {
     signal?.throwIfAborted();
     this.signal = signal;

@@ -61,8 +61,8 @@ function isFailure(rcode: string): boolean {
   return rcode !== "NOERROR" && rcode !== "NXDOMAIN";
 }
 
-/* Whether a packet answers the query and not something else. Servers fail without saying it again:
-   unbound does to those whom it does not serve. */
+/* Whether a packet is an answer to the query. One that is a failure may lack the question, as that of unbound to
+   those whom it does not serve. */
 function answers(query: Packet, packet: DecodedPacket): boolean {
   if (packet.type !== "response" || packet.id !== query.id) return false;
   const [asked, echoed] = [query.questions?.[0], packet.questions?.[0]];

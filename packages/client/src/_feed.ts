@@ -6,22 +6,23 @@ import * as http from "node:http";
 import * as net from "node:net";
 import { LONGEST_MS } from "./_deadline.ts";
 
-/* What comes first is a request, or an error; then the response, or else the connection. */
+/* The first argument is a request, or an error; the second the response, or for other events the connection. */
 type Listener = (
   first: http.IncomingMessage & Error,
   second: http.ServerResponse & net.Socket,
 ) => void;
 
-/** How long a connection may take, in milliseconds, 0 for no limit: those of an http server are its own. */
+/** How long a connection may take, in milliseconds, 0 for no limit. An http server has these properties itself. */
 type Limits = Pick<
   http.Server,
   "headersTimeout" | "requestTimeout" | "keepAliveTimeout" | "timeout"
 >;
 const UNLIMITED: Limits = { headersTimeout: 0, requestTimeout: 0, keepAliveTimeout: 0, timeout: 0 };
-/* How much longer than it says a connection is kept, so that no request meets its end, as in Node. */
+/* How much longer than keepAliveTimeout a connection is kept, as in Node, so that a request that comes in the last
+   moment is still answered. */
 const KEPT_LONGER_MS = 1000;
 
-/** The connections that were given to a server; one that was upgraded is none of its any more. */
+/** The connections that were given to a server, without those that were upgraded: they are the handler's. */
 export class Connections {
   readonly #server: http.Server;
   readonly #open = new Set<net.Socket>();
@@ -38,7 +39,7 @@ export class Connections {
     this.#limits = limits;
     this.#listen("request", (request, response) => {
       const { socket } = request;
-      if (!this.#open.has(socket)) return; // the server's before it was closed, or after
+      if (!this.#open.has(socket)) return; // one that the server has accepted by itself
       this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
       this.#limit(socket, limits.requestTimeout, () => !request.complete);
       response.once("close", () => this.#onAnswered(socket));
@@ -128,7 +129,8 @@ export class Connections {
   }
 }
 
-/** Makes the net server whose connections go to an http server, which then closes and tells as one. */
+/** Makes a net server that gives its connections to an http server, whose close(), address() and the like are then
+    about the net server. */
 export function feed(server: http.Server): net.Server {
   const connections = new Connections(server, server);
   const acceptor = net.createServer((socket) => {

@@ -50,8 +50,8 @@ function requestBehind(
   agent: http.Agent,
 ): http.ClientRequest {
   const { method, url: path } = request;
-  // whether its connection is to stay is between the client and us: Bun would close ours before the body has come
-  const connection = "keep-alive"; // for an agent that keeps none, too: it ends it itself
+  // not the client's own "close", by which Bun would close this connection before the body has come
+  const connection = "keep-alive"; // an agent that keeps none ends it itself
   const headers = { ...request.headers, connection, [behind.header]: peerText(request.socket) };
   const options = { socketPath: behind.path, method, path, headers, agent };
   // The server behind is our own: it shows the user's certificate, made for another name.
@@ -70,7 +70,7 @@ function relayRequest(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): void {
-  // as Bun.serve does; the one behind would not see it, since node:http gives each request a host
+  // as Bun.serve does; the server behind would see a host always, since node:http adds one
   if (request.headers.host === undefined && request.httpVersion !== "1.0")
     return void response.writeHead(400, { connection: "close" }).end();
   const inner = requestBehind(behind, request, agent);
@@ -78,7 +78,7 @@ function relayRequest(
     const { "transfer-encoding": _, ...headers } = answer.headers; // a client of HTTP/1.0 takes no chunks
     response.writeHead(answer.statusCode ?? 502, headers);
     answer.pipe(response);
-    answer.on("close", () => answer.complete || response.destroy()); // the rest will not come
+    answer.on("close", () => answer.complete || response.destroy()); // where the server behind has broken off
   });
   inner.on("socket", (socket) => socket.setDefaultEncoding("latin1")); // for the head: see Connections
   inner.on("error", () => response.destroy());
@@ -102,7 +102,7 @@ function relayUpgrade(
   client.setTimeout(0); // as Bun.serve, which waits for whether it is taken
   inner.once("data", () => client.setTimeout(0)); // the server behind has its own time for WebSockets
   const { headers } = request;
-  // where it is not taken, what else comes over it would be piped without the client's address
+  // "close", since what follows a refused upgrade would be piped as well, and lack the client's address
   const connection = `${headers.connection}, close`;
   const pairs = Object.entries({ ...headers, connection, [behind.header]: peerText(client) });
   const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
@@ -118,7 +118,7 @@ function relayUpgrade(
   }
 }
 
-/* How to end a relay: first it takes nothing more, then nothing is left of it. */
+/* A relay that runs. It is ended by drain() and then end(). */
 interface Relay {
   /** Sets how long the connection of a client may be idle until its next request, in seconds, as Bun reads them. */
   timeout(peer: string | null, seconds: number): void;
@@ -186,7 +186,7 @@ function relayFrom(
     connections.add(client);
     const peer = peerText(client);
     clients.set(peer, client);
-    // its port may be another's by then
+    // unless its address and port are those of another connection by then
     client.once("close", () => clients.get(peer) === client && clients.delete(peer));
     onSilence(client, () => client.destroy());
     client.setTimeout(idleMs(idleSeconds));

@@ -83,8 +83,8 @@ async function gathered(stream: ReadableStream<Uint8Array>): Promise<Plan["body"
   return streamOn(chunks, reader, undefined);
 }
 
-/* At most, since Bun takes a part of a file for as long as it might be. And Bun takes a file of /proc for empty
-   from when it is asked for its size: that is 0, whatever can be read. */
+/* Bun's own size of a part of a file is the longest that the part might be. It is not asked for where the file
+   says 0, as those of /proc do: from then on Bun would take such a file for empty. */
 async function sizeOf(blob: Blob): Promise<number> {
   const isLocalFile = "stat" in blob && !("presign" in blob);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what has it in Bun
@@ -93,7 +93,7 @@ async function sizeOf(blob: Blob): Promise<number> {
   return stat.size === 0 ? 0 : Math.min(stat.size, blob.size);
 }
 
-/* Of a function that is none fetch sends the text. */
+/* Any other function fetch turns into text, and sends that. */
 function isAsyncGeneratorFunction(body: unknown): boolean {
   return Object.prototype.toString.call(body) === "[object AsyncGeneratorFunction]";
 }
@@ -127,7 +127,7 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
   for (const [name, value] of headers) sent[name] = value;
   delete sent["transfer-encoding"]; // how a body is sent follows from what it is
   if (!(body instanceof ReadableStream)) delete sent["content-length"];
-  // node:http would send that of a DELETE or OPTIONS as it is, for the server to take it for a request
+  // without it node:http sends the body of a DELETE or OPTIONS bare, and the server takes it for the next request
   else if (sent["content-length"] === undefined) sent["transfer-encoding"] = "chunked";
   if (body instanceof Uint8Array) sent["content-length"] = String(body.byteLength);
   else if (body instanceof Blob) sent["content-length"] = String(body.size);
@@ -140,7 +140,7 @@ function isEmpty(body: Plan["body"]): boolean {
   return body instanceof Blob ? body.size === 0 : body instanceof Uint8Array && body.length === 0;
 }
 
-/* Made of the request itself, its body would be copied, and not count as used. */
+/* Not new Request(request, init), which would copy the body, so that it did not count as used. */
 function withoutBody({ url, method, headers }: Request, init: BunFetchRequestInit): Request {
   const { method: other = method, headers: others = headers } = init; // undefined says nothing
   return new Request(url, { ...init, method: other, headers: others });

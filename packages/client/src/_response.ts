@@ -43,7 +43,7 @@ const ENCODINGS = new Map<string, Encoding>([
     },
   ],
   ["br", { decoder: () => createBrotliDecompress(), code: "BrotliDecompressionError" }],
-  // that of node:zlib takes a body that is cut off for a whole one
+  // not by node:zlib, whose decoder takes a body that is cut off for a whole one
   [
     "zstd",
     {

@@ -20,7 +20,7 @@ interface TlsGiven {
   readonly checkServerIdentity?: https.RequestOptions["checkServerIdentity"];
 }
 
-/* What is given, be it inherited. JavaScript gives null and booleans, too. */
+/* The option tls, with what it inherits; nothing of null or a boolean, which programs in JavaScript give. */
 function tlsGiven({ tls }: BunFetchRequestInit): TlsGiven {
   const given = {};
   if (typeof tls === "object")

@@ -66,7 +66,7 @@ export async function whenReady(fd: number, events: number, deadline: Deadline):
   const { promise, resolve, reject } = Promise.withResolvers<boolean>();
   const { signal } = deadline;
   const cancel = onReady(fd, events, () => resolve(true));
-  // where this thread has stood still, Bun may tell of the time first, and of the descriptor after it
+  // after the event loop was blocked Bun may call this first, though the descriptor is ready
   const late = (): void => resolve(loadSyscalls().poll(fd, events, 0) > 0);
   const timer = setTimeout(late, deadline.leftMs());
   const forget = onAbort(signal, reject);

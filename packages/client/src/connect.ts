@@ -81,7 +81,8 @@ function reachableFrom(
   throw misuse(asked, `${hostname} has no IPv${local?.family} address`, remedy);
 }
 
-/* The server has all the time there is: that it is slow says nothing of an address, and no other is sooner reached. */
+/* To get the socket may take all the time that is left: a slow xsocket server says nothing about this address, and
+   is as slow for the next one. */
 async function connectOne(
   session: Session,
   ip: IpAddress,
@@ -117,7 +118,7 @@ export function isUnusable(error: unknown): boolean {
   return isDenied(error) || UNUSABLE.has(codeOf(error));
 }
 
-/* A name may have several addresses: which of them it was is said. */
+/* The error names the address that failed: a name may have several. */
 function failedAt(
   ip: IpAddress,
   error: unknown,
@@ -158,7 +159,7 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
 
 /*
  * Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. The
- * options may inherit what they have, and what are none are Bun's to refuse.
+ * options are inherited and not copied, since they may themselves inherit; what are none is Bun's to refuse.
  */
 function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boolean {
   if (tls !== true && (typeof tls !== "object" || tls === null || Array.isArray(tls))) return tls;
@@ -172,8 +173,8 @@ function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boole
 }
 
 /*
- * Bun gives connectError a socket that never was open; a connection that cannot be gives us one.
- * Returns what connect is to throw: what connectError has thrown, if it has.
+ * Calls the user's connectError with a socket that never was open, as Bun does: it is of a connection that
+ * Bun cannot make. Returns what connect is to throw: what connectError has thrown, if it has, else the error.
  */
 async function reportConnectError<Data>(
   { socket: handler, data }: ConnectOptions<Data>,
@@ -197,7 +198,7 @@ async function reportConnectError<Data>(
   return thrown;
 }
 
-/* Gives Bun a connection, which stays its owner's where Bun does not take it. connectError hears what we throw. */
+/* Has Bun adopt a connection. Where it does not, that stays the caller's, and connectError is given what is thrown. */
 async function adopt<Data>(
   given: FdSocketOptions<Data>,
   options: ConnectOptions<Data>,

@@ -184,7 +184,7 @@ async function run(plan: Plan, agents: Agents): Promise<Response> {
   }
 }
 
-/* Not what a signal, the source of a body, or the caller's own lookup has said. */
+/* Whether an error was made here: not a signal's reason, nor thrown by the source of a body or the caller's lookup. */
 function isOurs(error: unknown): error is Error {
   return error instanceof XSocketError || (error instanceof TypeError && "path" in error);
 }

@@ -57,7 +57,7 @@ function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   return plan;
 }
 
-/* Of a listener that Bun has by now. */
+/* Sets the backlog of a listener that is Bun's already, which is stopped if that fails. */
 function setBacklog<Data>(listener: TCPSocketListener<Data>, fd: number, backlog: number): void {
   try {
     checked("listen", loadSyscalls().listen(fd, backlog));

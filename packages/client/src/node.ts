@@ -90,7 +90,7 @@ function refuseTwice({ listening }: net.Server): void {
     throw misuse("listen", "the server listens already", "Close it first, or make another one.");
 }
 
-/* Says of a failed call for the socket of a plan what it was for. */
+/* Runs what makes use of a plan's socket. A system call that fails there becomes an error that says what it was for. */
 async function call(
   plan: BindPlan,
   ip: IpAddress,
@@ -114,9 +114,9 @@ function aboveZero(socket: OwnedSocket): OwnedSocket {
 }
 
 /*
- * Lets Bun adopt a socket, which stays its owner's until it listens. What is left to set of it comes
- * before everybody else who hears of that: they may close it, and the number is another one's then.
- * Where it cannot be set the socket, which is Bun's by then, is closed.
+ * Lets Bun adopt a socket, which stays the caller's until it listens. Then `settle` sets what is left to
+ * set, before any other listener of "listening" is called: that one may close the socket, whose number would be
+ * another's. Where settle throws, the socket, which is Bun's by then, is closed.
  */
 async function adopted(
   emitter: net.Server | dgram.Socket,

@@ -223,9 +223,9 @@ const shared = new Map<string, Session>();
 export function sessionFor(via: string | Session = DEFAULT_ADDRESS): Session {
   if (via instanceof Session) return via;
   const known = shared.get(via) ?? new Session({ via, idleMs: SHARED_IDLE_MS });
-  shared.delete(via); // to be the last one
+  shared.delete(via); // to be the last: the first is the one used longest ago
   shared.set(via, known);
   const [oldest = via] = shared.keys();
-  if (shared.size > SHARED_MAX) shared.delete(oldest); // who has it goes on with it
+  if (shared.size > SHARED_MAX) shared.delete(oldest); // whoever uses it still can
   return known;
 }

@@ -170,8 +170,8 @@ function reportErrors({ fd }: OwnedSocket, { family }: IpAddress): void {
   if (family === 6) setOption(fd, "IPV6_RECVERR", 1);
 }
 
-/* A socket that is bound, and connected where there is a peer. Bun connects as well, but where that fails it
-   has closed the descriptor or not, as the case may be. */
+/* A socket that is bound, and connected where there is a peer. It is connected here, although Bun does so as well,
+   since a connect that fails within Bun may have closed the descriptor or not. */
 async function opened(
   plan: DatagramPlan,
   peer: DatagramPeer | undefined,
@@ -193,7 +193,7 @@ async function opened(
   }
 }
 
-/* A datagram socket connects to nobody: what it fails by is the way to an address, whatever the route says. */
+/* Whether connect(2) has failed. With datagrams it asks no peer: there is no way to the address, whatever errno says. */
 function isNoWay(error: unknown): boolean {
   return error instanceof XSocketError && error.step === "connect";
 }

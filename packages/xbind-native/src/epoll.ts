@@ -1,4 +1,5 @@
-/* What the runtime waits for: it tells nobody, and the kernel tells each process of its own (proc_pid_fdinfo(5)). */
+/* Which descriptors Bun waits for. It has no interface for that, but the kernel lists the members of an epoll set
+   in the set's fdinfo: proc_pid_fdinfo(5). */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { EPOLL_CTL_ADD } from "./constants.ts";
 import type { Syscalls } from "./syscalls.ts";
@@ -22,7 +23,7 @@ export function parseRegistrations(epollFd: number, fdinfo: string): Registratio
   }));
 }
 
-/** The members of an epoll set; none where they are not told. */
+/** The members of an epoll set; an empty list where /proc cannot be read. */
 export function registrations(epollFd: number): Registration[] {
   try {
     return parseRegistrations(epollFd, readFileSync(`/proc/self/fdinfo/${epollFd}`, "utf8"));
@@ -39,7 +40,7 @@ function isEpoll(fd: number): boolean {
   }
 }
 
-/** The epoll sets of this process; none where they are not told, or no descriptor is left to look. */
+/** The epoll sets of this process; an empty list where /proc cannot be read, as when no descriptor is left for that. */
 export function epollFds(): number[] {
   try {
     return readdirSync("/proc/self/fd").map(Number).filter(isEpoll);

@@ -4,8 +4,8 @@ import { readdirSync, statSync } from "node:fs";
 const NAMED = "/run/netns";
 
 /**
- * Answers whether ip-netns(8) knows a network namespace by a name, which takes no descriptor. It may
- * also be a link, to a process that has ended or that this user may not look into.
+ * Answers whether ip-netns(8) knows a network namespace by a name, without taking a descriptor. False
+ * also for a name that links to the namespace of a process that has ended, or that this user may not look into.
  */
 export function isNetnsName(inode: bigint, name: string): boolean {
   try {

@@ -1,11 +1,11 @@
 import manifest from "../package.json" with { type: "json" };
 
-/* The versions that keep what bun:ffi promises, which is experimental: those of one minor number. */
+/* The first two numbers of a version: bun:ffi is experimental, and may change with each of them. */
 function series(version: string): string {
   return version.split(".", 2).join(".");
 }
 
-/** What there is to say of a Bun that this was not made for; undefined of one that it was made for. */
+/** The sentence about a Bun of another series than xsocket is made for; undefined if it is of that one. */
 export function wrongBun(
   version: string = Bun.version,
   wanted: string = manifest.engines.bun,

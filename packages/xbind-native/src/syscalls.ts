@@ -98,8 +98,8 @@ export interface Syscalls {
 }
 
 /**
- * What handoverReceive gives when it is not to wait and there is no reply yet: no errno. Every error
- * that is not the server's is then added to it.
+ * What handoverReceive returns with waitMs 0 while there is no reply: it is below every -errno. With waitMs 0
+ * an -errno is the server's answer, and an error of our own comes as NOT_YET - errno.
  */
 export const NOT_YET = -4096;
 
@@ -179,7 +179,8 @@ const SIGNATURES = {
   },
 } satisfies { [Name in keyof Syscalls]: Signature<Parameters<Syscalls[Name]>> };
 
-/* Bun says only that it has no just-in-time compiler, and not why; of a library the loader's words. */
+/* What keeps libxsocket.so from being loaded. That Bun has no just-in-time compiler it says without a reason; about
+   a library we have the loader's words. */
 function whyNot(path: string, message: string): string {
   if (message.includes("requires the JIT"))
     return "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0, and under SELinux let the program have execmem (on Debian setsebool -P allow_execmem on)";

@@ -20,8 +20,8 @@ const args = {
 } as const satisfies ArgsDef;
 
 /*
- * Makes something of the server's answer, which need not be what our servers give; why it cannot be got is
- * said in the words of the client library.
+ * Runs what asks for the server's answer or reads it. A failure becomes an error of the client library, which
+ * has the words; another program's answer may have any form.
  */
 function understood<Found>(path: string, action: () => Found): Found {
   try {
