@@ -43,11 +43,6 @@ function fileOf(path: string): SocketFile | undefined {
   }
 }
 
-/* The user that this server has become may not remove the file. Then it stays, and the next start replaces it. */
-function releaser(sys: Syscalls, file: SocketFile | undefined): Claim["release"] {
-  return file ? () => releasePath(sys, file).catch(() => {}) : () => Promise.resolve();
-}
-
 /**
  * Takes a listening socket that somebody else made, systemd for one. Its file stays theirs,
  * unless that was this server before it became another user.
@@ -71,6 +66,9 @@ export function adoptListener(
   sys.adopt(fd);
   const address = addressOf(sys, fd);
   const file = fileOf(address);
-  const release = releaser(sys, ownsFile ? file : undefined);
+  const release = async () => {
+    // a file that this user may not remove stays, and the next start replaces it
+    if (ownsFile && file) await releasePath(sys, file).catch(() => {});
+  };
   return { listenFd: fd, release, address, ...(file && { file }) };
 }
