@@ -42,8 +42,8 @@ export interface NodeListenOptions extends Through {
 
 /** Where to receive datagrams for node:dgram, and the server through which to do it. */
 export interface NodeBindOptions extends Omit<NodeListenOptions, "backlog"> {
-  /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). As the other two it is what
-      the socket was made with by default. */
+  /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). By default it is, as
+      `reusePort` and `ipv6Only` are, what `dgram.createSocket` was given. */
   readonly reuseAddr?: boolean | undefined;
 }
 
