@@ -3,13 +3,16 @@ import { systemError } from "./_failure.ts";
 
 const ROOM =
   "Free some room on that file system (df), or remove some files where it can have no more (df -i)";
+const MEMORY = "Free some memory, or raise its limit (MemoryMax=)";
 
 test.each([
   ["EDQUOT", ROOM],
   ["ELOOP", "The links on the way there lead in a circle: mend them, or choose another path"],
   ["EMFILE", "Raise the limit of open files (ulimit -n, LimitNOFILE=)"],
   ["ENAMETOOLONG", "Use a shorter path"],
-  ["ENFILE", "Close some files of this machine, or raise fs.file-max (sysctl)"],
+  ["ENFILE", "Raise fs.file-max (sysctl), or end what has so many files open"],
+  ["ENOBUFS", MEMORY],
+  ["ENOMEM", MEMORY],
   ["ENOSPC", ROOM],
   ["EROFS", "Choose another place"],
 ])("%s has its remedy, whatever the caller knows", (code, remedy) => {

@@ -14,13 +14,17 @@ const PERMISSION_REMEDY = "Use a directory that this user may write to, or run a
 const ROOM =
   "Free some room on that file system (df), or remove some files where it can have no more (df -i)";
 
-/* What helps whatever the call was. */
-const REMEDIES: Readonly<Partial<Record<string, string>>> = {
+const MEMORY = "Free some memory, or raise its limit (MemoryMax=)";
+
+/** What helps whatever the call was. */
+export const REMEDIES: Readonly<Partial<Record<string, string>>> = {
   EDQUOT: ROOM,
   ELOOP: "The links on the way there lead in a circle: mend them, or choose another path",
   EMFILE: "Raise the limit of open files (ulimit -n, LimitNOFILE=)",
   ENAMETOOLONG: "Use a shorter path",
-  ENFILE: "Close some files of this machine, or raise fs.file-max (sysctl)",
+  ENFILE: "Raise fs.file-max (sysctl), or end what has so many files open",
+  ENOBUFS: MEMORY,
+  ENOMEM: MEMORY,
   ENOSPC: ROOM,
 };
 
