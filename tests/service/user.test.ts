@@ -233,6 +233,19 @@ describe.if(isRoot)("as root", () => {
     await program.says(/pid=\d+ uid=4202 gid=4202 command=/);
   });
 
+  test("--user in a directory that may be entered and not read", async () => {
+    using dir = tempDir();
+    mkdirSync(dir.join("alice"), { mode: 0o711 });
+    chownSync(dir.join("alice"), ALICE, ALICE);
+    const caps = "-dac_override,-dac_read_search"; // root has no more rights there than others
+    const before = ["setpriv", `--bounding-set=${caps}`, `--inh-caps=${caps}`, "env", "-C"];
+    const words = ["serve", dir.join("control"), "--user", "daemon"];
+    const argv = xsocketForEveryone(dir, words, [...before, dir.join("alice")]);
+    await using program = here.spawn(argv);
+    await program.says(/serving at|cannot/);
+    expect(program.stderr).toContain("serving at");
+  });
+
   test("--user and a policy out of that user's reach: the sentence is about the policy", async () => {
     using dir = tempDir();
     mkdirSync(dir.join("closed"), { mode: 0o700 });

@@ -3,6 +3,9 @@ import { SyscallError, type Syscalls } from "@xsocket/xbind-native";
 import { type Accounts, groupsOf } from "../policy/accounts.ts";
 import { ACTIVATION_NAME, BOUND_NAME } from "./activation.ts";
 
+/* open(2)'s flag for a directory that may be entered and not read; node:fs has no name for it. */
+const O_PATH = 0o10000000;
+
 /** Where the program that {@link execAs} starts finds the directory that this one was started in. */
 export const CWD_FD = 4;
 
@@ -62,7 +65,7 @@ export function execAs(
   const vars = block(Object.entries(env).map(([name, value]) => `${name}=${value}`));
   const rc = native.execAs(
     listenFd,
-    openSync(directory, "r"),
+    openSync(directory, O_PATH),
     uid,
     gid,
     Uint32Array.from(groups),
