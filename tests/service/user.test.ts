@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import {
   createNamespace,
@@ -244,6 +252,19 @@ describe.if(isRoot)("as root", () => {
     await using program = here.spawn(argv);
     await program.says(/serving at|cannot/);
     expect(program.stderr).toContain("serving at");
+  });
+
+  test("a directory that a server may write to and not read: the sentence names both rights", async () => {
+    using dir = tempDir();
+    mkdirSync(dir.join("drop"));
+    chownSync(dir.join("drop"), 0, ALICE);
+    chmodSync(dir.join("drop"), 0o730);
+    const argv = xsocketForEveryone(dir, ["serve", dir.join("drop/control")], as(ALICE));
+    const { code, stderr } = await here.run(argv);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: `xsocket: cannot open the directory ${dir.join("drop")} as uid ${ALICE}: EACCES. Use a directory that this user may write to and, for its lock, read, or run as another user\n`,
+    });
   });
 
   test("--user and a policy out of that user's reach: the sentence is about the policy", async () => {

@@ -168,7 +168,9 @@ function openDirectory(directory: string): number {
   try {
     return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
-    throw systemError(`open the directory ${directory}`, error);
+    const remedy =
+      "Use a directory that this user may write to and, for its lock, read, or run as another user";
+    throw systemError(`open the directory ${directory}`, error, remedy);
   }
 }
 
