@@ -12,7 +12,7 @@
  * - `PERMISSION`: the kernel does not let this user make the socket, or give it to the group
  * - `LISTEN_FD`: the descriptor given is not a listening SOCK_SEQPACKET socket
  * - `LIMIT`: RLIMIT_NOFILE leaves no room for connections
- * - `SYSTEM`: any other failure of the kernel; `cause` has the call
+ * - `SYSTEM`: any other failure of the kernel, with the call as `cause`, or no thread that serves
  */
 export type ServeErrorCode =
   | "MISUSE"

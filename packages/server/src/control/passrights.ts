@@ -18,10 +18,11 @@ export function refuseDescriptorsOf(sys: Syscalls, listenFd: number): void {
   const no = new Int32Array(new ArrayBuffer(4));
   const rc = sys.setsockopt(listenFd, SOL_SOCKET, SO_PASSRIGHTS, no, 4);
   if (rc === 0) return;
-  if (rc !== -errno.ENOPROTOOPT)
-    throw systemError("refuse descriptors", new SyscallError("setsockopt", -rc));
+  const cause = new SyscallError("setsockopt", -rc);
+  if (rc !== -errno.ENOPROTOOPT) throw systemError("refuse descriptors", cause);
   throw new ServeError(
     "SYSTEM",
     "this kernel cannot refuse the descriptors of clients (no SO_PASSRIGHTS): use Linux 6.16 or later, or leave --refuse-descriptors out",
+    { cause },
   );
 }

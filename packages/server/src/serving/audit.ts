@@ -53,6 +53,7 @@ function openFile(path: string): number {
         statSync(path).isSocket()
           ? `cannot write the audit file ${path}: it is a socket. Give the path of a file`
           : `cannot write the audit file ${path}: it is a FIFO that nobody reads. Start its reader first`,
+        { cause: error },
       );
     const remedy = "Give the path of a file that this user may write, in a directory that there is";
     throw systemError(`write the audit file ${path}`, error, remedy);

@@ -1,0 +1,14 @@
+import { expect, test } from "bun:test";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
+import { refuseDescriptorsOf } from "./passrights.ts";
+
+test("of a kernel that cannot refuse descriptors the error says so, and has the call", () => {
+  const sys = { ...loadSyscalls(), setsockopt: () => -errno.ENOPROTOOPT };
+  expect(() => refuseDescriptorsOf(sys, -1)).toThrow(
+    expect.objectContaining({
+      code: "SYSTEM",
+      message: expect.stringContaining("use Linux 6.16 or later"),
+      cause: expect.objectContaining({ call: "setsockopt", code: "ENOPROTOOPT" }),
+    }),
+  );
+});
