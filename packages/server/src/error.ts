@@ -3,13 +3,13 @@
  *
  * - `MISUSE`: an option that cannot be right, or options that contradict each other
  * - `ADDRESS`: an address that is empty or does not fit a UNIX socket address
- * - `IN_USE`: another server listens there; the message names its process
+ * - `IN_USE`: another server listens there; the message names its process where the kernel does
  * - `NOT_A_SOCKET`: something else lies at the path, and it is never removed
  * - `DIRECTORY_MISSING`: the directory of the path does not exist, or something above it is none
  * - `DIRECTORY_UNSAFE`: others may replace what is in the directory of the path
  * - `DIRECTORY_BUSY`: another process holds the lock of the directory
  * - `GROUP_UNKNOWN`: there is no such group
- * - `PERMISSION`: the kernel does not let this user make the socket, or give it to the group
+ * - `PERMISSION`: this user may not do what the message names, as to make the socket or give it to the group
  * - `LISTEN_FD`: the descriptor given is not a listening SOCK_SEQPACKET socket
  * - `LIMIT`: RLIMIT_NOFILE leaves no room for connections
  * - `SYSTEM`: any other failure of the kernel, with the call as `cause`, or no thread that serves
