@@ -29,6 +29,11 @@ const SERVE: Record<string, Case> = {
     code: 1,
     says: ["/etc/passwd is no directory", "another path"],
   },
+  "a file system without sockets": {
+    argv: ["serve", "/proc/xsocket"],
+    code: 1,
+    says: ["cannot make /proc/xsocket", "on a file system that takes sockets"],
+  },
   "a path too long": { argv: ["serve", LONG], code: 2, says: [LONG, "108", "shorter path"] },
   "an empty name": { argv: ["serve", "@"], code: 2, says: ["empty", "@name"] },
   "a mode that is none": { argv: ["serve", "--mode", "rw"], code: 2, says: ['"rw"', "0660"] },

@@ -118,7 +118,12 @@ function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions)
   const umask = sys.umask(0); // process.umask() does not set it in a Worker
   const rc = sys.bind(fd, bytes, bytes.byteLength);
   sys.umask(umask);
-  if (rc < 0) throw systemError(`make ${path}`, new SyscallError("bind", -rc));
+  if (rc < 0)
+    throw systemError(
+      `make ${path}`,
+      new SyscallError("bind", -rc),
+      "Use a directory that this user may write to, on a file system that takes sockets, or run as another user",
+    );
   try {
     if (options.gid !== undefined) giveToGroup(path, options.gid);
     const file = fileAt(path); // before anybody can see that it listens, and replace it
