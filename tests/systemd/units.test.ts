@@ -63,6 +63,26 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["ok", "EACCES"]);
   });
 
+  test("activation: an access list that is there before the server's first start survives that", async () => {
+    await using machine = await boot();
+    await machine.shell("ip netns add vpn; rm -r /run/xsocket");
+    for (const [unit, directory] of [
+      ["xsocket", "/run/xsocket"],
+      ["xsocket@vpn", "/run/xsocket-vpn"],
+    ] as const) {
+      await machine.shell(
+        `systemctl start ${unit}.socket; ${GATE.replace("/run/xsocket", directory)}`,
+      );
+      const asked = async () => {
+        const path = `${directory}/default`;
+        return [await ask(machine, ALICE, path), await ask(machine, BOB, path)];
+      };
+      expect(await asked()).toEqual(["ok", "EACCES"]); // starts it
+      expect(await asked()).toEqual(["ok", "EACCES"]);
+      expect(await machine.shell(`stat -c '%a %U' ${directory}`)).toBe("710 xsocket");
+    }
+  });
+
   test("the original's drop-in works word for word, also after a restart", async () => {
     await using machine = await boot();
     await machine.shell(`cat >/etc/systemd/system/program.service <<'X'
