@@ -65,21 +65,20 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
 
   test("activation: an access list that is there before the server's first start survives that", async () => {
     await using machine = await boot();
-    await machine.shell("ip netns add vpn; rm -r /run/xsocket");
-    for (const [unit, directory] of [
-      ["xsocket", "/run/xsocket"],
-      ["xsocket@vpn", "/run/xsocket-vpn"],
+    await machine.shell(`ip netns add vpn; rm -r /run/xsocket
+      mkdir /etc/systemd/system/xsocket@.socket.d
+      printf '[Socket]\\nDirectoryMode=0711\\n' >/etc/systemd/system/xsocket@.socket.d/mode.conf
+      systemctl daemon-reload`);
+    for (const [unit, directory, mode] of [
+      ["xsocket", "/run/xsocket", 710],
+      ["xsocket@vpn", "/run/xsocket-vpn", 711],
     ] as const) {
-      await machine.shell(
-        `systemctl start ${unit}.socket; ${GATE.replace("/run/xsocket", directory)}`,
-      );
-      const asked = async () => {
-        const path = `${directory}/default`;
-        return [await ask(machine, ALICE, path), await ask(machine, BOB, path)];
-      };
-      expect(await asked()).toEqual(["ok", "EACCES"]); // starts it
-      expect(await asked()).toEqual(["ok", "EACCES"]);
-      expect(await machine.shell(`stat -c '%a %U' ${directory}`)).toBe("710 xsocket");
+      await machine.shell(`systemctl start ${unit}.socket`);
+      expect(await machine.shell(`stat -c '%a %U' ${directory}`)).toBe(`${mode} xsocket`);
+      await machine.shell(GATE.replace("/run/xsocket", directory));
+      expect(await ask(machine, ALICE, `${directory}/default`)).toBe("ok"); // starts it
+      expect(await ask(machine, ALICE, `${directory}/default`)).toBe("ok");
+      expect(await ask(machine, BOB, `${directory}/default`)).toBe("EACCES");
     }
   });
 
