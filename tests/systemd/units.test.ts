@@ -9,6 +9,9 @@ guardDescriptors();
 const DEFAULT = "/run/xsocket/default";
 const GATE = "setfacl -n -m u:alice:x,m::x /run/xsocket";
 
+/* Once, or twice: under load systemd 257 may fail to spawn its executor, and tries again. */
+const RESTARTED = /^[12]$/;
+
 /** Boots a machine for one test. */
 function boot(): Promise<Machine> {
   return Machine.boot(MACHINE_ROOT ?? "");
@@ -125,7 +128,7 @@ systemctl start program`);
     await Bun.sleep(3000); // longer than the watchdog allows: a server that lives is left alone
     expect(await machine.property("xsocket", "NRestarts")).toBe("0");
     await machine.shell("kill -STOP $(systemctl show --value -p MainPID xsocket)");
-    await machine.reaches("xsocket", "NRestarts", /^1$/);
+    await machine.reaches("xsocket", "NRestarts", RESTARTED);
     await machine.reaches("xsocket", "ActiveState", /^active$/);
     expect(await machine.journal("xsocket")).toContain("watchdog");
     expect(await ask(machine, 0)).toBe("ok");
@@ -140,7 +143,7 @@ systemctl start program`);
     await machine.reaches("xsocket", "ActiveState", /^active$/);
     await machine.shell("systemctl kill -s KILL xsocket");
     expect(await ask(machine, 0)).toBe("ok");
-    await machine.reaches("xsocket", "NRestarts", /^1$/);
+    await machine.reaches("xsocket", "NRestarts", RESTARTED);
     await machine.shell("systemctl stop xsocket");
     expect(await machine.shell(`stat -c '%i %a' ${DEFAULT}`)).toBe(file);
     expect(await ask(machine, 0)).toBe("ok");
@@ -174,7 +177,7 @@ systemctl start program`);
   test("without activation a killed server comes back on the same path", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket; systemctl kill -s KILL xsocket");
-    await machine.reaches("xsocket", "NRestarts", /^1$/);
+    await machine.reaches("xsocket", "NRestarts", RESTARTED);
     await machine.reaches("xsocket", "ActiveState", /^active$/);
     expect(await ask(machine, 0)).toBe("ok");
   });
