@@ -111,8 +111,10 @@ rm -rf /tmp/example* /tmp/nc.out /tmp/server.log
 # as "systemctl enable" does, and that of Debian 12, and as the units' directories stay behind
 ln -s /usr/lib/systemd/system/xsocket.socket "$wants"
 ln -s /lib/systemd/system/xsocket@.socket "$wants/xsocket@vpn.socket"
+ln -s /usr/local/lib/systemd/system/xsocket@.socket "$wants/xsocket@other.socket" # of ./dev install
 mkdir -p /run/xsocket /run/xsocket-vpn
 dpkg -P xsocket >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; fail "dpkg -P"; }
+rm "$wants/xsocket@other.socket" || fail "a purge disables what is not the package's"
 find / -xdev -not -path '/proc/*' -not -path '/package/*' | sort >/tmp/after
 left=$(comm -13 /tmp/before /tmp/after | grep -v -e '^/tmp' -e '^/var/lib/dpkg' -e '^/var/log' -e '^/run/netns' -e '^/var/cache/ldconfig' -e __pycache__ || true)
 [ -z "$left" ] || fail "left behind: $left"
