@@ -2,7 +2,7 @@
 /*
  * options_args.c - setsockopt with every sort of argument
  *
- * pair -c compares a run without the library with one with it. Afterwards each socket is bound, so
+ * pair -c compares a run without the library with one with it. Afterwards the sockets are bound, so
  * that what was noted is used, too.
  */
 #include "support/pair.h"
@@ -17,27 +17,46 @@ static const int levels[] = {SOL_SOCKET,  IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
                              IPPROTO_UDP, -1,         1000};
 #define LEVELS (sizeof(levels) / sizeof(levels[0]))
 
-static void try_with(int domain, int level, int name, const char *what, const void *value,
-                     socklen_t len)
+static int make(int domain, int name)
 {
 	int fd = socket(domain, name & 1 ? SOCK_STREAM : SOCK_DGRAM, 0);
-	int rc;
 
 	CHECK(fd >= 0);
-	errno = 77;
-	rc = setsockopt(fd, level, name, value, len);
-	printf("%d %d %s %u: %d, errno %d\n", level, name, what, len, rc, errno);
+	return fd;
+}
+
+static void bind_and_close(int fd, int domain)
+{
+	int rc;
+
 	errno = 77;
 	rc = pair_bind_any(fd, domain, 0);
 	printf("  bind: %d, errno %d\n", rc, errno);
 	close(fd);
 }
 
+/* For those of one option, until they are bound: what is refused leaves nothing. */
+static int in, in6;
+
+static void try_with(int *fd, int domain, int level, int name, const char *what, const void *value,
+                     socklen_t len)
+{
+	int rc;
+
+	errno = 77;
+	rc = setsockopt(*fd, level, name, value, len);
+	printf("%d %d %s %u: %d, errno %d\n", level, name, what, len, rc, errno);
+	if (rc < 0)
+		return;
+	bind_and_close(*fd, domain);
+	*fd = make(domain, name);
+}
+
 static void try(int level, int name, const char *what, const void *value, socklen_t len)
 {
-	try_with(AF_INET, level, name, what, value, len);
+	try_with(&in, AF_INET, level, name, what, value, len);
 	if (!value) /* which is 0 for options of IPv6 */
-		try_with(AF_INET6, level, name, what, value, len);
+		try_with(&in6, AF_INET6, level, name, what, value, len);
 }
 
 static const unsigned char many_zeros[40000]; /* more than there is room for */
@@ -53,6 +72,8 @@ int main(void)
 	CHECK_EQ(mprotect(pages + PAGE, PAGE, PROT_NONE), 0);
 	for (size_t level = 0; level < LEVELS; level++) {
 		for (int name = -1; name < NAMES; name++) {
+			in = make(AF_INET, name);
+			in6 = make(AF_INET6, name);
 			try(levels[level], name, "NULL", NULL, sizeof(one));
 			try(levels[level], name, "NULL", NULL, 0);
 			try(levels[level], name, "negative", &one, (socklen_t)-1);
@@ -65,6 +86,8 @@ int main(void)
 			try(levels[level], name, "half readable", pages + PAGE - 136, HUGE);
 			try(levels[level], name, "zeros", many_zeros, 300);
 			try(levels[level], name, "zeros", many_zeros, sizeof(many_zeros));
+			bind_and_close(in, AF_INET);
+			bind_and_close(in6, AF_INET6);
 		}
 	}
 	return 0;
