@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 
 #define PER_SOCKET 20         /* memberships that a socket may have */
-#define SOCKETS    110        /* more than 2048 in all */
+#define SOCKETS    103        /* more than 2048 in all */
 #define GROUP      0xefb00001 /* and those after it */
 #define SOURCE     0x0a000001 /* and the one after it */
 #define LOST       300        /* more than 256 */
@@ -248,12 +248,43 @@ static void bind_beside_apart(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
+/* Nor is one that such a thread alone has by now, whoever has set its option. */
+static void *bind_left(void *unused)
+{
+	CHECK_EQ(unshare(CLONE_FILES), 0);
+	close(epoll_create1(0)); /* which tells the library of this thread */
+	await_other();
+	await_other();
+	bind_member(HIGH, 3008);
+	pair_refused(HIGH + 1, 3009, ENOBUFS);
+	return unused;
+}
+
+static void bind_left_apart(void)
+{
+	pthread_t thread;
+
+	to_other_number(new_member(), HIGH);
+	fill_table();
+	to_other_number(new_member(), HIGH + 1);
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, bind_left, NULL), 0);
+	await_other();
+	close(HIGH);
+	close(HIGH + 1);
+	new_member();
+	await_other();
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 static void test_not_gone(void)
 {
 	child_run(bind_renumbered);
 	child_run(bind_after_vfork);
-	if (!getenv("TEST_EMULATOR")) /* where nobody tells of other tables */
+	if (!getenv("TEST_EMULATOR")) { /* where nobody tells of other tables */
 		child_run(bind_beside_apart);
+		child_run(bind_left_apart);
+	}
 }
 
 /* A program that has no room in a record of its own. */
