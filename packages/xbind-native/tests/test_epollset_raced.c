@@ -46,6 +46,19 @@ long sys_call(long number, const long args[6])
 	return rc;
 }
 
+/* Nobody has looked around when the library was loaded: it does at the first move. */
+static void test_set_from_before(void)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 1};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = epoll_create1(EPOLL_CLOEXEC);
+
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+	replace(fd, SOCK_STREAM);
+	check_listener(fd, set, 1);
+	close(fd);
+	close(set);
+}
+
 static void open_another(void)
 {
 	close(number_of_no_file);
@@ -64,7 +77,7 @@ static void test_copy_closed(void)
 	replace(fd, SOCK_STREAM);
 	CHECK(!after_no_file);
 	CHECK_EQ(read(copy, &byte, 1), 0);
-	CHECK_EQ(listen(last, 1), 0);
+	check_follows(last, fd);
 	close(fd);
 	close(copy);
 	close(last);
@@ -281,6 +294,7 @@ static void test_noted_late(void)
 int main(void)
 {
 	test_needs_kcmp();
+	RUN(test_set_from_before); /* first */
 	RUN(test_copy_closed);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_renewed_set);

@@ -37,6 +37,15 @@ static inline void replace(int fd, int type)
 	close(fresh);
 }
 
+/* The copy has followed: it is the very socket that has the number fd. */
+static inline void check_follows(int copy, int fd)
+{
+	struct sys_identity identity;
+
+	CHECK_EQ(sys_identify(fd, &identity), 0);
+	CHECK(sys_is(copy, &identity));
+}
+
 /* What the hook of epoll_ctl(2) does. */
 static inline int control(int set, int operation, int fd, uint32_t events, uint64_t data)
 {
