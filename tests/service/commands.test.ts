@@ -79,7 +79,7 @@ while True: print(manager.recv(9999).decode().replace("\\n", "|"), flush=True)`;
 
 test("a manager hears of the start, the reload, the end, that all is well, and what changes", async () => {
   using dir = tempDir();
-  const [path, socket] = [dir.join("control"), dir.join("notify")];
+  const [path, moved, socket] = [dir.join("control"), dir.join("moved"), dir.join("notify")];
   await using manager = here.spawn(["python3", "-c", MANAGER, socket]);
   await manager.says(/ready/);
   const heard = (pattern: RegExp) => manager.stdout.match(pattern) ?? [];
@@ -90,15 +90,20 @@ test("a manager hears of the start, the reload, the end, that all is well, and w
   const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
   await using server = await startServer({ path, env });
   await beats();
-  await here.run(["mv", path, dir.join("moved")]);
-  await manager.says(/^STATUS=Not/m);
-  await server.program.says(/new clients do not find this server/);
-  await beats();
+  for (const [from, to, changes] of [
+    [path, moved, 2],
+    [moved, path, 3],
+    [path, moved, 4],
+  ] as const) {
+    await here.run(["mv", from, to]);
+    await eventually("what changes", () => heard(/^STATUS/gm).length === changes);
+    await beats();
+  }
   server.program.kill("SIGHUP");
   await manager.says(/^RELOADING[^]*READY=1/m);
   const well = `STATUS=Serving ${path}: 0 sockets handed out, 0 requests refused, 0 connections`;
   const gone = well.replace("Serving", "Not to be found any more at");
-  expect(heard(/^STATUS.*/gm)).toEqual([well, gone]);
+  expect(heard(/^STATUS.*/gm)).toEqual([well, gone, well, gone]);
   expect(await server.stop()).toBe(0);
   await manager.says(/^STOPPING/m);
   expect(heard(/^(?:READY|STOPPING).*/gm)).toEqual([
@@ -106,7 +111,7 @@ test("a manager hears of the start, the reload, the end, that all is well, and w
     `READY=1|${gone}`,
     "STOPPING=1",
   ]);
-  expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(1);
+  expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(2);
 });
 
 test("a manager hears no sign of life while a thread hangs", async () => {
