@@ -251,12 +251,19 @@ static void bind_beside_apart(void)
 /* Nor is one that such a thread alone has by now, whoever has set its option. */
 static void *bind_left(void *unused)
 {
+	int late;
+
 	CHECK_EQ(unshare(CLONE_FILES), 0);
+	late = new_member(); /* which has found no room */
+	await_other();
+	await_other();
 	close(epoll_create1(0)); /* which tells the library of this thread */
 	await_other();
 	await_other();
 	bind_member(HIGH, 3008);
 	pair_refused(HIGH + 1, 3009, ENOBUFS);
+	close(HIGH + 1);
+	pair_refused(late, 3010, ENOBUFS);
 	return unused;
 }
 
@@ -269,6 +276,9 @@ static void bind_left_apart(void)
 	to_other_number(new_member(), HIGH + 1);
 	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
 	CHECK_EQ(pthread_create(&thread, NULL, bind_left, NULL), 0);
+	await_other();
+	new_member();
+	await_other();
 	await_other();
 	close(HIGH);
 	close(HIGH + 1);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* test_reserved.c - bindresvport(3) and rresvport(3); all ports are listed, or the one of ONLY */
+#include "support/child.h"
 #include "support/pair.h"
 
 #include <netdb.h>
@@ -67,8 +68,8 @@ static void test_other_family(void)
 
 static void test_rresvport(void)
 {
-	int port = 700, same = 700, wild = 5;
-	int fd = rresvport(&port), other, low;
+	int port = 700, same = 700, wild = 5, wide = 4000;
+	int fd = rresvport(&port), other, low, high;
 
 	check_reserved(fd);
 	CHECK_EQ(pair_port(fd), 700);
@@ -80,9 +81,13 @@ static void test_rresvport(void)
 	low = rresvport_af(&wild, AF_INET6);
 	check_reserved(low);
 	CHECK_EQ(wild, 512);
+	high = rresvport(&wide);
+	check_reserved(high);
+	CHECK_EQ(wide, 1023);
 	close(fd);
 	close(other);
 	close(low);
+	close(high);
 }
 
 /* bindresvport(3) begins at 600, and below that it looks last. */
@@ -109,6 +114,20 @@ static void test_exhausted(void)
 		close(fds[--next]);
 }
 
+/* No other port is tried where one may not be bound. */
+static void test_refused(void)
+{
+	int port = 700, fd = pair_socket(SOCK_STREAM);
+
+	child_drop_capabilities();
+	CHECK(rresvport(&port) < 0);
+	CHECK_EQ(errno, EACCES);
+	CHECK_EQ(port, 700);
+	CHECK(bindresvport(fd, NULL) < 0);
+	CHECK_EQ(errno, EACCES);
+	close(fd);
+}
+
 static void test_only(void)
 {
 	int only = atoi(getenv("ONLY")), port = only, fd = rresvport(&port);
@@ -129,6 +148,7 @@ int main(void)
 	RUN(test_bindresvport);
 	RUN(test_shareable);
 	RUN(test_exhausted);
+	RUN_BY(child_run, test_refused);
 	RUN(test_other_family);
 	test_needs_ipv6();
 	RUN(test_rresvport);
