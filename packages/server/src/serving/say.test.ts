@@ -41,9 +41,11 @@ test("what the main thread has no time for is left out and counted, debug record
   expect(sent).toHaveLength(RECORDS_WAITING_MAX);
   taken = sent.length;
   say("debug", "granted", "gave", {});
+  say("debug", "granted", "gave", {});
   say("error", "accept", "no room", {});
   expect(sent.slice(taken).map(({ message }) => message)).toEqual([
     "gave (and 5 more of event granted before)",
+    "gave",
     "no room (and 1 more of event accept before)",
   ]);
 });
