@@ -208,8 +208,6 @@ EXPORT int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid,
 
 	if (rc == 0)
 		rc = split_texts(env, env_len, &next.env);
-	if (rc == 0 && !next.argv[0])
-		rc = -EINVAL;
 	if (rc == 0)
 		rc = -pthread_create(&thread, NULL, become, &next);
 	if (rc == 0)
