@@ -99,6 +99,29 @@ static void test_bound_meanwhile(void)
 	CHECK_EQ(pair_port(watched.fd), pair_preloaded() ? NOT_LISTED : port);
 }
 
+static void connect_watched(void)
+{
+	const struct sockaddr_in addr = pair_addr(NOT_LISTED);
+
+	CHECK_EQ(connect(watched.fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+}
+
+/* Another thread has been faster when all but the exchange itself is done. */
+static void test_connected_meanwhile(void)
+{
+	struct epoll_event event = {.events = EPOLLOUT};
+	struct sockaddr_in peer;
+	socklen_t len = sizeof(peer);
+
+	watched.set = epoll_create1(EPOLL_CLOEXEC);
+	watched.fd = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	run_watched(bind_late, CALL_FCNTL, F_GETFD, connect_watched);
+	CHECK_EQ(getpeername(watched.fd, (struct sockaddr *)&peer, &len),
+	         pair_preloaded() ? 0 : -1);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+}
+
 static int descriptors; /* before bind */
 
 static void bind_counted(void)
@@ -557,6 +580,7 @@ int main(void)
 	RUN_BY(child_run, test_closed_meanwhile);
 	RUN_BY(child_run, test_closed_before);
 	RUN_BY(child_run, test_bound_meanwhile);
+	RUN_BY(child_run, test_connected_meanwhile);
 	RUN_BY(child_run, test_forked_while_asking);
 	RUN_BY(child_run, test_forked_before_bind);
 	RUN_BY(child_run, test_forked_behind_chroot);

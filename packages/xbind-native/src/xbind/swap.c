@@ -13,10 +13,11 @@
  *     status_prepare()     its inode's owner and mode, and what was shut down (status.h)
  *     await_server()       the server has let go of its copy
  *     run()                the program's call: bind(2) or listen(2)
- *     exchange_checked()   a last look at the old socket, which another thread may have bound or
+ *     exchange_checked()   a look at the old socket, which another thread may have bound or
  *                          closed meanwhile
  *       epollset_detach()    out of every epoll set
- *       take_number()        flags and who gets signals (status.h), then dup3(2) (renumber.h)
+ *       take_number()        flags and who gets signals (status.h), a last look at the old socket,
+ *                            then dup3(2) (renumber.h)
  *       copies_exist_..()    does somebody still hold the old socket?
  *       epollset_attach()    into the same sets
  *       copies_replace()     and the same for every dup(2) of the old socket
@@ -173,7 +174,8 @@ static int run(int fd, const struct swap_call *call)
 
 /*
  * The flags of the open file are carried over as late as possible, since another thread may change
- * them. It may also have closed the number and opened something there, which has to stay.
+ * them. It may also have closed the number and opened something there, which has to stay, or have
+ * connected the socket, which would lose its peer.
  */
 static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 {
@@ -184,6 +186,8 @@ static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 		return fd_flags;
 	if (key_of(old) != key)
 		return SWAP_E_GONE;
+	if (!kind_is_unbound(old))
+		return SWAP_E_LEAVE;
 	status_quiet(old, status);
 	*ret_status = status;
 	return renumber(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
