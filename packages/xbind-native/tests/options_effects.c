@@ -4,6 +4,7 @@
  *
  * pair -c compares a run without the library with one with it.
  */
+#include "support/child.h"
 #include "support/outcome.h"
 
 #include <linux/tcp.h>
@@ -262,6 +263,42 @@ static void test_handed_on(void)
 	}
 }
 
+static void choose_congestion(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP_);
+	const int off = 0;
+	char is[16] = "";
+	socklen_t len = sizeof(is);
+
+	if (fd < 0)
+		return; /* a kernel without it */
+	set(name, fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
+	set("after", fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
+	bind_any(fd, AF_INET);
+	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, is, &len), 0);
+	printf("is %s\n", is);
+	close(fd);
+}
+
+static void choose_each_congestion(void)
+{
+	FILE *list = fopen("/proc/sys/net/ipv4/tcp_available_congestion_control", "re");
+	char name[16];
+
+	child_drop_capabilities();
+	while (list && fscanf(list, "%15s", name) == 1)
+		choose_congestion(name);
+	if (list)
+		fclose(list);
+	fflush(stdout);
+}
+
+/* Until it has made one, it lets anybody have any congestion control. */
+static void test_congestion(void)
+{
+	child_run(choose_each_congestion);
+}
+
 #define UDPLITE_SEND_CSCOV_ 10 /* for which no libc has a name */
 #define UDPLITE_RECV_CSCOV_ 11
 
@@ -481,6 +518,7 @@ int main(void)
 	RUN(test_unlocked);
 	RUN(test_small_segments);
 	RUN(test_handed_on);
+	RUN(test_congestion);
 	RUN(test_coverage);
 	RUN(test_repaired_state);
 	RUN(test_linger);

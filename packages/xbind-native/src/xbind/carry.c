@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -235,10 +236,15 @@ static int carry_one(const struct carry *carry, const struct option *option)
 int carry_options(int old, int to, socket_key key, const struct survey *survey)
 {
 	const struct carry carry = {.old = old, .to = to, .key = key};
+	const int congestion = option_find(IPPROTO_TCP, TCP_CONGESTION);
 
-	/* Changes nothing but that the new socket gets its first subflow. */
-	if (survey->has_subflow)
+	/* SO_REUSEADDR gives the new socket its first subflow and changes nothing else. Only before
+	 * that may anybody choose any congestion control. */
+	if (survey->has_subflow) {
+		if (survey->is_set[congestion])
+			carry_plain(&carry, &options[congestion]);
 		set_int(to, SOL_SOCKET, SO_REUSEADDR, 0);
+	}
 	for (int row = 0; row < OPTIONS_COUNT; row++) {
 		const struct option *option = &options[row];
 		int rc = survey->is_set[row] ? carry_one(&carry, option) : 0;
