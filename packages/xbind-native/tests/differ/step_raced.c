@@ -3,10 +3,14 @@
 #include "differ/differ.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <poll.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TURNS    3
@@ -17,10 +21,11 @@ enum order { BEFORE, AFTER, TOGETHER };
 /* What the calls gave, and what the socket is afterwards. */
 struct result {
 	int bound, bind_error, acted, act_error;
-	int port, option, events, ready, peer, listens, joined, copied;
+	int port, option, events, ready, peer, listens, joined, copied, filtered;
 };
 
-static int fd, set, copy;
+static int fd, set, copy, ends[2];
+static pid_t child;
 static int type, level, name, value, shut_how;
 static bool is_registered;
 static union address address;
@@ -63,6 +68,29 @@ static int duplicate(void)
 	return copy < 0 ? -1 : 0;
 }
 
+/* It gets another socket, or what is none. */
+static int replace(void)
+{
+	int other = value % 2 ? socket(AF_INET, type | SOCK_NONBLOCK, 0) : eventfd(0, EFD_NONBLOCK);
+	int rc = dup2(other, fd);
+
+	close(other);
+	return rc < 0 ? -1 : 0;
+}
+
+/* A child has it, until the result is known. */
+static int fork_it(void)
+{
+	char byte;
+
+	child = fork();
+	if (child == 0) {
+		close(ends[1]);
+		_exit((int)read(ends[0], &byte, 1));
+	}
+	return child < 0 ? -1 : 0;
+}
+
 static int listen_too(void)
 {
 	return listen(fd, 1);
@@ -83,6 +111,23 @@ static int connect_it(void)
 	                          : 0;
 }
 
+/* By which it gets a port. */
+static int send_it(void)
+{
+	const struct sockaddr_in nobody = {
+	    .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+	return type == SOCK_DGRAM
+	           ? (int)sendto(fd, "x", 1, 0, (const struct sockaddr *)&nobody, sizeof(nobody))
+	           : 0;
+}
+
+static int bind_copy(void)
+{
+	duplicate();
+	return bind(copy, &address.any, sizeof(address.in));
+}
+
 static int close_it(void)
 {
 	return close(fd);
@@ -95,13 +140,30 @@ static int join(void)
 	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
 }
 
+static int leave(void)
+{
+	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xefa00009), .imr_ifindex = 1};
+
+	return setsockopt(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &group, sizeof(group));
+}
+
+static int filter(void)
+{
+	struct sock_filter code = {BPF_RET | BPF_K, 0, 0, 60};
+	const struct sock_fprog program = {1, &code};
+
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 static const struct way {
 	const char *name;
 	int (*act)(void);
-} ways[] = {{"set", set_option},     {"set", set_option},    {"add", add},
-            {"modify", modify},      {"delete", delete},     {"shut", shut},
-            {"dup", duplicate},      {"listen", listen_too}, {"bind", bind_too},
-            {"connect", connect_it}, {"close", close_it},    {"join", join}};
+} ways[] = {{"set", set_option},     {"set", set_option},          {"add", add},
+            {"modify", modify},      {"delete", delete},           {"shut", shut},
+            {"dup", duplicate},      {"listen", listen_too},       {"bind", bind_too},
+            {"connect", connect_it}, {"close", close_it},          {"join", join},
+            {"leave", leave},        {"replace", replace},         {"fork", fork_it},
+            {"send", send_it},       {"bind the copy", bind_copy}, {"filter", filter}};
 static const struct way *way;
 static int delay_us;
 static struct result result;
@@ -139,6 +201,8 @@ static void look(void)
 	len = sizeof(peer.storage);
 	result.peer = getpeername(fd, &peer.any, &len);
 	result.joined = join();
+	len = 0;
+	result.filtered = getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) < 0 ? -1 : (int)len;
 	result.copied = copy < 0 ? 0 : 1 + (port_of(copy) == port_of(fd));
 }
 
@@ -152,6 +216,11 @@ static struct result run(enum order order)
 	set = epoll_create1(EPOLL_CLOEXEC);
 	if (is_registered)
 		add();
+	if (way->act == leave)
+		join();
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		_exit(4);
+	child = 0;
 	delay_us = order == TOGETHER ? (int)below(DELAY_US) : 0;
 	if (order == BEFORE)
 		act_soon(NULL);
@@ -167,6 +236,10 @@ static struct result run(enum order order)
 		close(copy);
 	close(fd);
 	close(set);
+	close(ends[0]);
+	close(ends[1]);
+	if (child > 0)
+		waitpid(child, NULL, 0);
 	return result;
 }
 
@@ -175,8 +248,8 @@ static void say_outcome(const struct result *one)
 	say(" {bind %d %d call %d %d port %d option %d events %x ready %x", one->bound,
 	    one->bind_error, one->acted, one->act_error, one->port, one->option,
 	    (unsigned)one->events, (unsigned)one->ready);
-	say(" peer %d listens %d joined %d copied %d}", one->peer, one->listens, one->joined,
-	    one->copied);
+	say(" peer %d listens %d joined %d copied %d filtered %d}", one->peer, one->listens,
+	    one->joined, one->copied, one->filtered);
 }
 
 void step_raced(void)
@@ -191,6 +264,8 @@ void step_raced(void)
 	if (sequence.jailed) /* where what is closed may be in a set for a little longer */
 		return;
 	way = &ONE_OF(ways);
+	if (turn.other && way->act == fork_it)
+		return;
 	type = one_in(2) ? SOCK_STREAM : SOCK_DGRAM;
 	level = rows[row][0];
 	name = rows[row][1];
