@@ -70,6 +70,7 @@ static const struct {
     {step_signalled, 2, IN_ANY},
     {step_served, 3, 0},
     {step_raced, 2, 0},
+    {step_heard, 3, IN_ANY},
 };
 
 uint16_t first_port(uint64_t seed)
