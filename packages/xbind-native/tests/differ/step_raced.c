@@ -27,7 +27,8 @@ struct result {
 static int fd, set, copy, ends[2];
 static pid_t child;
 static int type, level, name, value, shut_how;
-static bool is_registered;
+static uint32_t mode; /* of its registration */
+static bool is_registered, has_fired;
 static union address address;
 
 static int set_option(void)
@@ -44,12 +45,12 @@ static int control(int operation, uint32_t events)
 
 static int add(void)
 {
-	return control(EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT);
+	return control(EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | mode);
 }
 
 static int modify(void)
 {
-	return control(EPOLL_CTL_MOD, EPOLLIN);
+	return control(EPOLL_CTL_MOD, EPOLLIN | mode);
 }
 
 static int delete(void)
@@ -208,6 +209,7 @@ static void look(void)
 
 static struct result run(enum order order)
 {
+	struct epoll_event event;
 	pthread_t thread;
 
 	result = (struct result){0};
@@ -216,6 +218,8 @@ static struct result run(enum order order)
 	set = epoll_create1(EPOLL_CLOEXEC);
 	if (is_registered)
 		add();
+	if (has_fired)
+		epoll_wait(set, &event, 1, 0);
 	if (way->act == leave)
 		join();
 	if (pipe2(ends, O_CLOEXEC) < 0)
@@ -258,6 +262,7 @@ void step_raced(void)
 	                              {SOL_SOCKET, SO_REUSEADDR}, {SOL_SOCKET, SO_RCVBUF},
 	                              {SOL_SOCKET, SO_PRIORITY},  {IPPROTO_IP, IP_TTL},
 	                              {IPPROTO_IP, IP_TOS},       {IPPROTO_IP, IP_PKTINFO}};
+	static const uint32_t modes[] = {0, 0, EPOLLET, EPOLLONESHOT, EPOLLONESHOT};
 	const size_t row = below(sizeof(rows) / sizeof(rows[0]));
 	struct result results[3];
 
@@ -272,6 +277,9 @@ void step_raced(void)
 	value = 1 + (int)below(5);
 	shut_how = (int)below(3);
 	is_registered = one_in(2);
+	mode = ONE_OF(modes);
+	/* An edge that has been told is told once more when its socket moves: xbind(7). */
+	has_fired = one_in(2) && mode != EPOLLET;
 	address = (union address){.in = {.sin_family = AF_INET,
 	                                 .sin_port = htons(a_port()),
 	                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
