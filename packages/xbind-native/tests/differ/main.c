@@ -12,7 +12,7 @@
  * made as short as it can be, and shown. In the environment:
  *
  *   DIFFER_SEED     the first seed, 1 if there is none
- *   DIFFER_COUNT    how many seeds: with 1, that one is repeated
+ *   DIFFER_COUNT    how many seeds from that one on, at most
  *   DIFFER_SECONDS  how long to go on
  *   DIFFER_AWAY     the server is in another namespace
  *   DIFFER_THERE    sysctls differ there; without the library all is there
