@@ -251,22 +251,31 @@ static void test_crosswise(void)
 	close(fd);
 }
 
-/* With its last source a group is left, whatever it was joined by. */
-static void test_last_source(void)
+static void leave_last_source(const void *all, socklen_t len)
 {
-	struct ip_mreqn all = group4("239.4.1.5");
 	struct ip_mreq_source first = source4("239.4.1.5", "10.0.0.1"),
 	                      second = source4("239.4.1.5", "10.0.0.2");
 	int fd = pair_socket(SOCK_DGRAM);
 
-	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &all, sizeof(all));
+	set("join", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, all, len);
 	set("join 1", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &first, sizeof(first));
 	set("join 2", fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &second, sizeof(second));
 	set("leave 2", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &second, sizeof(second));
 	set("leave 1", fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &first, sizeof(first));
 	bind_any(fd, AF_INET);
-	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &all, sizeof(all));
+	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, all, len);
 	close(fd);
+}
+
+/* With its last source a group is left, whatever it was joined by. */
+static void test_last_source(void)
+{
+	struct ip_mreqn all = group4("239.4.1.5");
+	struct ip_mreq short_all = {.imr_multiaddr = all.imr_multiaddr,
+	                            .imr_interface.s_addr = htonl(INADDR_LOOPBACK)};
+
+	leave_last_source(&all, sizeof(all));
+	leave_last_source(&short_all, sizeof(short_all));
 }
 
 /* Room for as many sources as the kernel takes. */
