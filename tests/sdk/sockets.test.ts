@@ -100,10 +100,9 @@ describe("one socket", () => {
   test("is kept for weeks without looking all the time whether they are over", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path, idleMs: 1e300 });
-    const timers = spyOn(globalThis, "setTimeout");
+    using timers = spyOn(globalThis, "setTimeout");
     (await session.socket()).close();
     const waits = timers.mock.calls.map(([, ms]) => ms ?? 0);
-    timers.mockRestore();
     expect(Math.max(...waits)).toBeLessThan(2 ** 31);
   });
 });

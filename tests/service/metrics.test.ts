@@ -205,17 +205,13 @@ test("a listener that Bun does not take leaves neither file nor descriptor", asy
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
-  const listen = spyOn(Bun, "listen").mockImplementation(() => {
+  using _ = spyOn(Bun, "listen").mockImplementation(() => {
     throw new Error("Failed to listen");
   });
-  try {
-    const before = descriptors();
-    await expect(serveMetrics(server, { kind: "path", path })).rejects.toThrow("Failed to listen");
-    expect(descriptors()).toEqual(before);
-    expect(existsSync(path)).toBe(false);
-  } finally {
-    listen.mockRestore();
-  }
+  const before = descriptors();
+  await expect(serveMetrics(server, { kind: "path", path })).rejects.toThrow("Failed to listen");
+  expect(descriptors()).toEqual(before);
+  expect(existsSync(path)).toBe(false);
 });
 
 /** Sends a text to a path, and gives what comes back until the end. */

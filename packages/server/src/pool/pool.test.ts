@@ -253,11 +253,10 @@ test("all threads have new rules before one is woken to follow them", async () =
   const eventfdAdd = (fd: number) => (seen.push("woken"), sys.eventfdAdd(fd));
   await using pool = await failingPool(2, undefined, { ...sys, eventfdAdd });
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
-  const posting = spyOn(MessagePort.prototype, "postMessage").mockImplementation(
+  using _ = spyOn(MessagePort.prototype, "postMessage").mockImplementation(
     () => void seen.push("told"),
   );
   pool.follow();
-  posting.mockRestore();
   expect(seen).toEqual(["told", "told", "woken", "woken"]);
 });
 
@@ -497,14 +496,13 @@ test("a thread that dies before it serves is replaced again after longer and lon
   writeFileSync(join(directory, "part.ts"), "");
   expect(await askAgain(pool.path)).toBe(0);
   sys.close(victim);
-  const sleep = spyOn(Bun, "sleep"); // once it has served, that is over
+  using sleep = spyOn(Bun, "sleep"); // once it has served, that is over
   const deaths = pool.records.length;
   const next = sys.handoverConnect(pool.path, 1000);
   sys.handoverSend(next, AF_INET, SOCK_STREAM, DIES);
   while (pool.records.length === deaths) await Bun.sleep(1);
   expect(await askAgain(pool.path)).toBe(0);
   expect(sleep.mock.calls.filter(([ms]) => ms === 100)).toHaveLength(1);
-  sleep.mockRestore();
   sys.close(next);
 });
 

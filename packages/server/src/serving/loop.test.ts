@@ -195,7 +195,7 @@ test("a thread that stops leaves alone a connection that gets a number of its ow
     return found;
   };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the cells are of this one type
-  const looking = spyOn(Atomics, "load").mockImplementation(interrupted as typeof load);
+  using looking = spyOn(Atomics, "load").mockImplementation(interrupted as typeof load);
   const kernel = {
     epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
     eventfdTake: () => 0,
@@ -319,7 +319,7 @@ test("a thread that cannot wait ends, for one in its place, instead of asking fo
 
 /** How often a thread collects garbage that has so many steps to do, then nothing for a moment, and so again. */
 function collections(steps: number): number {
-  const collect = spyOn(Bun, "gc").mockImplementation(() => undefined);
+  using collect = spyOn(Bun, "gc").mockImplementation(() => undefined);
   const orders: Order[] = [];
   let done = 0;
   const epollWait = (_: number, pairs: Uint32Array) => {
@@ -329,9 +329,7 @@ function collections(steps: number): number {
     return 1;
   };
   threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait, eventfdTake: () => 0 }).run();
-  const { length } = collect.mock.calls;
-  collect.mockRestore();
-  return length;
+  return collect.mock.calls.length;
 }
 
 test("what a rule allows and the kernel does not is said, since the client's EPERM sends people to the log", () => {
