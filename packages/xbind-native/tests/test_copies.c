@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_copies.c - what it costs to find the copies of a socket. Without hooks. */
 #include "support/replace.h"
+#include "xbind/claim.h"
 
 #include <sys/syscall.h>
 
@@ -21,6 +22,7 @@ long sys_call(long number, const long args[6])
 static void test_dup(void)
 {
 	int first = socket(AF_INET, SOCK_STREAM, 0), fd = fcntl(first, F_DUPFD, HIGH), copy;
+	struct lock_turn turn;
 
 	close(first);
 	copy = fcntl(fd, F_DUPFD, HIGH);
@@ -28,6 +30,9 @@ static void test_dup(void)
 	replace(fd, SOCK_STREAM);
 	CHECK(calls < FEW);
 	check_follows(copy, fd);
+	turn = claim_number(copy);
+	CHECK(turn.held); /* nobody waits for its number any more */
+	lock_leave(&turn);
 	close(fd);
 	close(copy);
 }

@@ -8,6 +8,7 @@
 #include "support/pair.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <pthread.h>
 #include <time.h>
 
@@ -61,6 +62,31 @@ static void test_found(void)
 	dlclose(handle);
 }
 
+/* Of a plugin that is loaded like this. */
+static int read_only_mappings(int flags)
+{
+	void *handle = dlopen(plugin, flags);
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[PATH_MAX + 100];
+	int count = 0;
+
+	CHECK(handle && maps && dlsym(handle, "plugin_bind"));
+	while (fgets(line, sizeof(line), maps))
+		count += strstr(line, " r--p ") && strstr(line, strrchr(plugin, '/'));
+	fclose(maps);
+	dlclose(handle);
+	return count;
+}
+
+/* What the dynamic linker has made read-only is so again once the library has changed it. */
+static void test_read_only(void)
+{
+	const int normal = read_only_mappings(FLAGS & ~RTLD_DEEPBIND);
+
+	CHECK(normal > 0);
+	CHECK_EQ(read_only_mappings(FLAGS), normal);
+}
+
 static void *look(void *handle)
 {
 	while (!is_over)
@@ -106,6 +132,7 @@ int main(int argc, char **argv)
 	RUN(test_own);
 	RUN(test_version);
 	RUN(test_found);
+	RUN(test_read_only);
 	RUN(test_threads);
 	return 0;
 }
