@@ -223,16 +223,19 @@ test("who is refused at a bound hears of that, and not of a server that does not
 test("status --watch looks again each second, on a terminal in the place of what was there, until the server ends", async () => {
   await using server = await startServer();
   const begun = performance.now();
-  const watch = `${XSOCKET} status --watch ${server.path}`;
-  const look = (TERM: string) =>
-    here.spawn(["script", "-qec", watch, "/dev/null"], { env: { TERM } });
+  const look = (TERM: string, option = "") => {
+    const watch = `${XSOCKET} status --watch ${option} ${server.path}`;
+    return here.spawn(["script", "-qec", watch, "/dev/null"], { env: { TERM } });
+  };
   await using terminal = look("xterm");
   await using dumb = look("dumb");
+  await using json = look("xterm", "--json");
   await terminal.says(/^rate /m);
   expect(performance.now() - begun).toBeGreaterThan(1000);
   expect(terminal.stdout).toContain("\n\u001B[H\u001B[Jserver ");
   await dumb.says(/^rate /m);
-  expect(dumb.stdout).not.toContain("\u001B");
+  await json.says(/"version"[^]*"version"/);
+  expect(dumb.stdout + json.stdout).not.toContain("\u001B");
   await server.stop();
   expect(await terminal.finished()).toBe(1);
   expect(terminal.stdout).toContain("xsocket: cannot get the server's status");
