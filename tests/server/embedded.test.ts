@@ -25,7 +25,7 @@ import {
   SOCK_SEQPACKET,
   SOCK_STREAM,
 } from "@xsocket/protocol";
-import { DEFAULT_POLICY, type Policy, policyFile, serve } from "@xsocket/server";
+import { DEFAULT_POLICY, policyFile, serve } from "@xsocket/server";
 import { checked, errno, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors, guardDescriptors, HELD_TO_MODES, here, tempDir } from "../harness/index.ts";
 
@@ -342,8 +342,12 @@ test("a log that throws is the program's to hear of, and holds up nothing", asyn
 test("of two reloads at once the later one's policy stays, whichever is read first", async () => {
   using dir = tempDir();
   const reads: ((source: string) => void)[] = [];
-  const policy = () =>
-    new Promise<Policy>((resolve) => reads.push((source) => resolve({ source, rules: [] })));
+  const FAILS = "a mistake";
+  const policy = async () => {
+    const source = await new Promise<string>((resolve) => reads.push(resolve));
+    if (source === FAILS) throw new Error(FAILS);
+    return { source, rules: [] };
+  };
   const starting = serve({ address: dir.join("control"), policy });
   while (reads.length < 1) await Bun.sleep(1); // the socket is made first
   reads[0]?.("at the start");
@@ -355,6 +359,12 @@ test("of two reloads at once the later one's policy stays, whichever is read fir
   reads[1]?.("the earlier");
   await reloads[0];
   expect(server.status().policy.source).toBe("the later");
+  const others = [server.reload(), server.reload()];
+  reads[4]?.("the last");
+  await others[1];
+  reads[3]?.(FAILS); // after one that was read: the rules are not those of before
+  await expect(others[0]).rejects.toThrow(FAILS);
+  expect(server.status().policy).toMatchObject({ source: "the last", outdated: false });
 });
 
 test("of two reloads at once the later one's failure is told, whichever is read first", async () => {
