@@ -373,6 +373,21 @@ test("of two reloads at once the later one decides, whichever is read first", as
   expect(server.status().policy).toMatchObject({ source: "the one before", outdated: true });
 });
 
+test("a reload whose policy cannot be put in force leaves the one before, and is told", async () => {
+  using dir = tempDir();
+  const sources = ["at the start", "the next"];
+  const policy = () => ({ source: sources.shift() ?? "", rules: [] });
+  await using server = await serve({ address: dir.join("control"), policy });
+  {
+    using random = spyOn(crypto, "getRandomValues").mockImplementation(() => {
+      throw new Error("no seed for its quotas");
+    });
+    await expect(server.reload()).rejects.toThrow("no seed");
+    expect(random).toHaveBeenCalledTimes(1);
+  }
+  expect(server.status().policy).toMatchObject({ source: "at the start", outdated: true });
+});
+
 test("a server runs in a Worker, too", async () => {
   using dir = tempDir();
   const path = dir.join("control");

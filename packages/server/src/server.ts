@@ -154,7 +154,7 @@ class RunningServer implements Server {
   readonly #pool: Pool;
   readonly #closing = Promise.withResolvers<void>();
   #stopping: Promise<void> | undefined;
-  /* Reloads have numbers: how many have begun, whose policy is in force, the last that could read none. */
+  /* Reloads have numbers: how many have begun, whose policy is in force, the last that failed. */
   #reloads = 0;
   #followed = 0;
   #failed = 0;
@@ -227,8 +227,8 @@ class RunningServer implements Server {
     try {
       const policy = await readPolicy(this.#options.policy, this.address);
       if (reload < this.#followed) return;
-      this.#followed = reload;
       this.#pool.follow(policy);
+      this.#followed = reload;
       warnIfClosed(policy, this.#log);
     } catch (error) {
       this.#failed = Math.max(reload, this.#failed);
