@@ -159,7 +159,7 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
 
 /*
  * Bun checks the peer's certificate against the host name, which it cannot know from a descriptor. The
- * options are inherited and not copied, since they may themselves inherit; what are none is Bun's to refuse.
+ * options are inherited and not copied, since they may themselves inherit; what is no object is Bun's to refuse.
  */
 function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boolean {
   if (tls !== true && (typeof tls !== "object" || tls === null || Array.isArray(tls))) return tls;

@@ -179,8 +179,8 @@ const SIGNATURES = {
   },
 } satisfies { [Name in keyof Syscalls]: Signature<Parameters<Syscalls[Name]>> };
 
-/* What keeps libxsocket.so from being loaded. That Bun has no just-in-time compiler it says without a reason; about
-   a library we have the loader's words. */
+/* What keeps libxsocket.so from being loaded. Bun does not say why it has no just-in-time compiler; about a library
+   its message has the loader's words. */
 function whyNot(path: string, message: string): string {
   if (message.includes("requires the JIT"))
     return "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0, and under SELinux let the program have execmem (on Debian setsebool -P allow_execmem on)";

@@ -189,7 +189,7 @@ export class Shared {
     }
   }
 
-  /** Makes a thread one to which no connection is handed any more: nothing comes into its inbox after that. */
+  /** Makes a thread one to which no connection is handed any more: into its inbox comes only what is to be closed. */
   retire(index: number): void {
     this.#lock.acquire();
     this.setThread(index, THREAD.serves, 0);

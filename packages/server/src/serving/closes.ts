@@ -19,7 +19,7 @@ function isOrdinary(domain: number, type: number): boolean {
  * waits 10 ms and more within the kernel, and the server's copy is the last where the client did not take
  * its own. Who may ask for packet sockets could hold a thread up with that for as long as they like. So each
  * slow close makes its user owe a multiple of the time that it took, and who owes too much gets no such
- * socket until that time has passed. Nor does anybody while all users together owe too much.
+ * socket until enough of it has passed. Nor does anybody while all users together owe too much.
  */
 export class Closes {
   readonly #sys: Syscalls;
