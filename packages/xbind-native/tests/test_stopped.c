@@ -44,22 +44,43 @@ static void put_another(void)
 	close(another);
 }
 
+/* The same once the socket is out of its set, when it is looked at for the last time. */
+static void put_another_late(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	watched.is_early =
+	    syscall(SYS_epoll_ctl, watched.set, EPOLL_CTL_MOD, watched.fd, &event) == 0;
+	if (!watched.is_early)
+		put_another();
+}
+
 /*
  * What another thread opens where it has closed the socket in the middle of bind stays there, and
  * gets into no epoll set.
  */
-static void test_closed_meanwhile(void)
+static void close_meanwhile(long call, unsigned argument, void (*act)(void))
 {
 	struct epoll_event event = {.events = EPOLLIN};
 	uint64_t count;
 
 	make_watched();
 	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
-	run_watched(bind_watched, CALL_FCNTL, F_GETFD, put_another);
+	run_watched(bind_watched, call, argument, act);
 	if (!pair_preloaded())
 		return;
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 0);
 	CHECK_EQ(read(watched.fd, &count, sizeof(count)), (ssize_t)sizeof(count));
+}
+
+static void test_closed_meanwhile(void)
+{
+	close_meanwhile(CALL_FCNTL, F_GETFD, put_another);
+}
+
+static void test_closed_last(void)
+{
+	close_meanwhile(SYS_getsockopt, IPPROTO_IP, put_another_late);
 }
 
 static void close_watched(void)
@@ -578,6 +599,7 @@ int main(void)
 	if (!forbid_works())
 		test_skip("the emulator's own calls would be filtered");
 	RUN_BY(child_run, test_closed_meanwhile);
+	RUN_BY(child_run, test_closed_last);
 	RUN_BY(child_run, test_closed_before);
 	RUN_BY(child_run, test_bound_meanwhile);
 	RUN_BY(child_run, test_connected_meanwhile);

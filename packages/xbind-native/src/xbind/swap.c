@@ -181,12 +181,14 @@ static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 {
 	int status = status_carry(old, new_fd);
 	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
+	bool is_unbound;
 
 	if (fd_flags < 0)
 		return fd_flags;
-	if (key_of(old) != key)
+	is_unbound = kind_is_unbound(old);
+	if (key_of(old) != key) /* asked after that, which may have been of something else */
 		return SWAP_E_GONE;
-	if (!kind_is_unbound(old))
+	if (!is_unbound)
 		return SWAP_E_LEAVE;
 	status_quiet(old, status);
 	*ret_status = status;

@@ -23,6 +23,7 @@ static struct {
 	void (*body)(void);
 	unsigned call, argument;
 	_Atomic int listener, is_over; /* of what the filter tells */
+	bool is_early;                 /* set by what is done: it is to be done at the next call */
 } watched;
 
 static inline void *run_filtered(void *unused)
@@ -61,7 +62,8 @@ static inline void act_watched(void (*act)(void))
 	CHECK(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0 || errno == ENOENT);
 }
 
-/* The library makes the call, and the body itself does not. Something is done the first time. */
+/* The library makes the call, and the body itself does not. Something is done the first time, or
+ * once it is no longer early. */
 static inline void run_watched(void (*body)(void), long call, unsigned argument, void (*act)(void))
 {
 	pthread_t thread;
@@ -76,8 +78,9 @@ static inline void run_watched(void (*body)(void), long call, unsigned argument,
 		                       .events = POLLIN};
 
 		if (poll(&entry, 1, 1) == 1 && entry.revents & POLLIN) {
+			watched.is_early = false;
 			act_watched(told ? NULL : act);
-			told = true;
+			told = !watched.is_early;
 		}
 	}
 	CHECK_EQ(pthread_join(thread, NULL), 0);
