@@ -299,10 +299,26 @@ static void bind_without_cookie(void)
 	pair_refused(fd, 3010, FORBIDDEN);
 }
 
+/* A device that the kernel tells by its name alone, as before Linux 5.1, is not lost. */
+static void bind_to_named(void)
+{
+	char name[IFNAMSIZ] = "";
+	socklen_t len = sizeof(name);
+	int fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2), 0);
+	forbid_option_by(ENOPROTOOPT, SOL_SOCKET, SO_BINDTOIFINDEX);
+	CHECK_EQ(pair_bind(fd, 3010), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len), 0);
+	CHECK(strcmp(name, "lo") == 0);
+}
+
 static void test_unreadable(void)
 {
 	if (!forbid_works())
 		return;
+	child_run(bind_to_named);
 	for (size_t i = 0; i < sizeof(options_to_read) / sizeof(options_to_read[0]); i++) {
 		option = &options_to_read[i];
 		child_run(bind_unreadable);
