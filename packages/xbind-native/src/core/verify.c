@@ -49,7 +49,7 @@ static bool is_inet(const struct wire_request *request)
 	return request->domain == AF_INET || request->domain == AF_INET6;
 }
 
-/* What the kernel makes of a request: two types are old names of others. Without flags. */
+/* What the kernel makes of a request: two kinds have an old name, too. Without flags. */
 static struct wire_request made_of(const struct wire_request *request)
 {
 	struct wire_request made = *request;
