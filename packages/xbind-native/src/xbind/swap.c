@@ -181,15 +181,13 @@ static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 {
 	int status = status_carry(old, new_fd);
 	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
-	bool is_unbound;
 
 	if (fd_flags < 0)
 		return fd_flags;
-	is_unbound = kind_is_unbound(old);
-	if (key_of(old) != key) /* asked after that, which may have been of something else */
+	if (key_of(old) != key)
 		return SWAP_E_GONE;
-	if (!is_unbound)
-		return SWAP_E_LEAVE;
+	if (!kind_is_unbound(old)) /* or another file has just taken its place */
+		return key_of(old) == key ? SWAP_E_LEAVE : SWAP_E_GONE;
 	status_quiet(old, status);
 	*ret_status = status;
 	return renumber(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
