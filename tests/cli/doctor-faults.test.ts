@@ -377,6 +377,15 @@ describe("the row that fails is", () => {
     expectOnly(rows, "port-privilege", /may not bind port 80.*EACCES/, /8080:80/);
   });
 
+  test("port-privilege: the server's unit denies it", async () => {
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    const start = refusing("bind", "2", "16", "EPERM"); // as SocketBindDeny=ipv4 does
+    const rows = await examine([server.path, "--port", "3000"], { start });
+    const found = /may not bind port 3000: EPERM for TCP over IPv4, EPERM for UDP over IPv4$/;
+    expectOnly(rows, "port-privilege", found, /SocketBindAllow=/);
+  });
+
   test("port-firewall: a rule of the target drops it", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });

@@ -72,8 +72,8 @@ export function portRows(
   } catch (error) {
     return [rowOfError("port-free", error)];
   }
-  const denied = found.filter((text) => text.startsWith("EACCES"));
-  const taken = found.filter((text) => !text.startsWith("EACCES"));
+  const denied = found.filter((text) => /^(EACCES|EPERM) /.test(text));
+  const taken = found.filter((text) => !denied.includes(text));
   const free =
     taken.length > 0
       ? failed(
@@ -87,7 +87,9 @@ export function portRows(
       ? failed(
           "port-privilege",
           `uid ${process.geteuid?.()} may not bind port ${port}: ${denied.join(", ")}`,
-          `publish it at a port from 1024 on (--port 8080:${port}), or give the program CAP_NET_BIND_SERVICE over the target namespace`,
+          denied.some((text) => text.startsWith("EPERM"))
+            ? "use a port that SocketBindAllow= of the server's unit names"
+            : `publish it at a port from 1024 on (--port 8080:${port}), or give the program CAP_NET_BIND_SERVICE over the target namespace`,
         )
       : ok("port-privilege", `uid ${process.geteuid?.()} may bind port ${port}`);
   const firewall =
