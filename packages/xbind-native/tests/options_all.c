@@ -110,9 +110,7 @@ static void show_differences(int fd, struct look normal[LEVELS][NAMES])
 		for (int name = 1; name < NAMES; name++) {
 			struct look look;
 
-			/* Most numbers are no option, whatever was set. */
-			if (normal[level][name].rc == ENOPROTOOPT ||
-			    is_fleeting(levels[level], name))
+			if (is_fleeting(levels[level], name))
 				continue;
 			look = look_at(fd, levels[level], name);
 			if (memcmp(&look, &normal[level][name], sizeof(look)) != 0)
