@@ -146,6 +146,16 @@ static void await_other(void)
 	pthread_barrier_wait(&barrier);
 }
 
+/* Starts the one that await_other() waits for. */
+static pthread_t begin(void *(*body)(void *))
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, body, NULL), 0);
+	return thread;
+}
+
 static void *stay_apart(void *unused)
 {
 	CHECK_EQ(unshare(CLONE_FILES), 0);
@@ -157,10 +167,8 @@ static void *stay_apart(void *unused)
 /* Nor beside a thread that has one, and has set nothing. */
 static void bind_beside_idle(void)
 {
-	pthread_t thread;
+	pthread_t thread = begin(stay_apart);
 
-	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, stay_apart, NULL), 0);
 	await_other();
 	for (int i = 0; i < AGAIN + LOST; i++)
 		close(new_member());
@@ -238,10 +246,8 @@ static void *bind_apart(void *unused)
 
 static void bind_beside_apart(void)
 {
-	pthread_t thread;
+	pthread_t thread = begin(bind_apart);
 
-	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, bind_apart, NULL), 0);
 	await_other();
 	fill_table();
 	await_other();
@@ -274,8 +280,7 @@ static void bind_left_apart(void)
 	to_other_number(new_member(), HIGH);
 	fill_table();
 	to_other_number(new_member(), HIGH + 1);
-	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, bind_left, NULL), 0);
+	thread = begin(bind_left);
 	await_other();
 	new_member();
 	await_other();
