@@ -7,6 +7,8 @@
  * preload library (ours included) has replaced, and errno stays as it was.
  * libxbind, which stands in front of syscall(2), and a test that needs a
  * failing call link their own sys_call() in front of sys.c.
+ *
+ * A plain call that one place alone makes needs no function here: SYS_CALL() does.
  */
 #ifndef CORE_SYS_H
 #define CORE_SYS_H
@@ -35,7 +37,6 @@ int sys_socket(int domain, int type, int protocol);
 int sys_bind(int fd, const void *addr, socklen_t addr_len);
 int sys_listen(int fd, int backlog);
 int sys_connect(int fd, const void *addr, socklen_t addr_len);
-int sys_accept4(int fd, int flags);
 long sys_sendto(int fd, const void *buf, size_t len, int flags);
 long sys_recvfrom(int fd, void *buf, size_t len, int flags);
 long sys_sendmsg(int fd, const struct msghdr *msg, int flags);
@@ -55,13 +56,9 @@ int sys_fcntl(int fd, int command, long arg);
 int sys_ioctl(int fd, unsigned long request, void *arg);
 int sys_fchown(int fd, unsigned uid, unsigned gid);
 int sys_fchmod(int fd, unsigned mode);
-int sys_madvise(void *start, size_t len, int advice);
-int sys_flock(int fd, int operation);
-int sys_getxattr(const char *path, const char *name, void *value, size_t len);
 int sys_epoll_create1(int flags);
 int sys_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
 int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int wait_ms);
-int sys_eventfd2(unsigned value, int flags);
 long sys_read(int fd, void *buf, size_t len);
 long sys_write(int fd, const void *buf, size_t len);
 unsigned sys_geteuid(void);
@@ -73,17 +70,9 @@ int sys_getppid(void);
  * root. */
 int sys_open_proc(const char *path, int flags);
 
-long sys_getdents64(int fd, void *buf, size_t len);
 /* Soft and hard limit; either pointer may be NULL. */
 int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2]);
 int sys_gettid(void);
-int sys_sched_yield(void);
-
-struct sigevent;
-int sys_timer_create(int clock, struct sigevent *event, int *ret_timer);
-/* interval: seconds and nanoseconds, the first time included; both 0 stop the timer */
-int sys_timer_settime(int timer, const int64_t interval[2]);
-int sys_timer_delete(int timer);
 
 /* kcmp(2) of this thread with itself; what first and second are depends on type. */
 int sys_kcmp(int type, unsigned long first, unsigned long second);
@@ -127,9 +116,6 @@ void sys_restore_signals(uint64_t mask);
 
 /* Discards this signal, which is blocked, if it is pending. */
 void sys_drop_signal(int number);
-
-/* Is there a thread of this process with that id? */
-bool sys_thread_exists(int thread);
 
 /* Zeroed memory, for sys_unmap(). Return: NULL when there is none. */
 void *sys_map(size_t bytes);

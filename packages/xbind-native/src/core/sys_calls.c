@@ -34,11 +34,6 @@ int sys_connect(int fd, const void *addr, socklen_t addr_len)
 	return (int)SYS_CALL(SYS_connect, fd, (long)addr, (long)addr_len);
 }
 
-int sys_accept4(int fd, int flags)
-{
-	return (int)SYS_CALL(SYS_accept4, fd, 0, 0, flags);
-}
-
 long sys_sendto(int fd, const void *buf, size_t len, int flags)
 {
 	return SYS_CALL(SYS_sendto, fd, (long)buf, (long)len, flags);
@@ -133,21 +128,6 @@ int sys_fchmod(int fd, unsigned mode)
 	return (int)SYS_CALL(SYS_fchmod, fd, (long)mode);
 }
 
-int sys_madvise(void *start, size_t len, int advice)
-{
-	return (int)SYS_CALL(SYS_madvise, (long)start, (long)len, advice);
-}
-
-int sys_flock(int fd, int operation)
-{
-	return (int)SYS_CALL(SYS_flock, fd, operation);
-}
-
-int sys_getxattr(const char *path, const char *name, void *value, size_t len)
-{
-	return (int)SYS_CALL(SYS_getxattr, (long)path, (long)name, (long)value, (long)len);
-}
-
 int sys_epoll_create1(int flags)
 {
 	return (int)SYS_CALL(SYS_epoll_create1, flags);
@@ -162,11 +142,6 @@ int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int wait_m
 {
 	/* epoll_pwait without a mask: arm64 has no epoll_wait */
 	return (int)SYS_CALL(SYS_epoll_pwait, epoll_fd, (long)events, max, wait_ms);
-}
-
-int sys_eventfd2(unsigned value, int flags)
-{
-	return (int)SYS_CALL(SYS_eventfd2, (long)value, flags);
 }
 
 long sys_read(int fd, void *buf, size_t len)
@@ -218,11 +193,6 @@ int sys_open_proc(const char *path, int flags)
 	return -ENOENT;
 }
 
-long sys_getdents64(int fd, void *buf, size_t len)
-{
-	return SYS_CALL(SYS_getdents64, fd, (long)buf, (long)len);
-}
-
 int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2])
 {
 	return (int)SYS_CALL(SYS_prlimit64, 0, resource, (long)limits, (long)ret_before);
@@ -233,37 +203,10 @@ int sys_gettid(void)
 	return (int)SYS_CALL(SYS_gettid);
 }
 
-int sys_sched_yield(void)
-{
-	return (int)SYS_CALL(SYS_sched_yield);
-}
-
-int sys_timer_create(int clock, struct sigevent *event, int *ret_timer)
-{
-	return (int)SYS_CALL(SYS_timer_create, clock, (long)event, (long)ret_timer);
-}
-
-int sys_timer_settime(int timer, const int64_t interval[2])
-{
-	/* two kernel timespecs: the interval, and the first time */
-	int64_t times[4] = {interval[0], interval[1], interval[0], interval[1]};
-
-#ifdef SYS_timer_settime64
-	return (int)SYS_CALL(SYS_timer_settime64, timer, 0, (long)times, 0);
-#else
-	return (int)SYS_CALL(SYS_timer_settime, timer, 0, (long)times, 0);
-#endif
-}
-
-int sys_timer_delete(int timer)
-{
-	return (int)SYS_CALL(SYS_timer_delete, timer);
-}
-
 int sys_kcmp(int type, unsigned long first, unsigned long second)
 {
 	/* The thread's own id: a thread may have left the process' table of descriptors. */
-	long self = SYS_CALL(SYS_gettid);
+	long self = sys_gettid();
 
 	return (int)SYS_CALL(SYS_kcmp, self, self, type, (long)first, (long)second);
 }
@@ -277,7 +220,7 @@ int sys_kcmp_epoll(int epoll_fd, int fd)
 
 bool sys_shares(int type, int other)
 {
-	return SYS_CALL(SYS_kcmp, SYS_CALL(SYS_gettid), other, type) == 0;
+	return SYS_CALL(SYS_kcmp, sys_gettid(), other, type) == 0;
 }
 
 /*
@@ -403,11 +346,6 @@ void sys_drop_signal(int number)
 	const int64_t at_once[2] = {0, 0}; /* the seconds have 32 bits or 64 */
 
 	SYS_CALL(SYS_rt_sigtimedwait, (long)&one, 0, (long)at_once, sizeof(one));
-}
-
-bool sys_thread_exists(int thread)
-{
-	return SYS_CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH;
 }
 
 /* By libc's mmap(3): the system call is not the same on every processor. */

@@ -4,14 +4,17 @@
 #include "core/deadline.h"
 #include "core/sys.h"
 
+#include <errno.h>
 #include <linux/kcmp.h>
+#include <sys/syscall.h>
 
 #define STEP_MS 1 /* milliseconds between two looks at a lock that is taken */
 
 /* A thread of this process, or a process that has this memory, as the child of vfork(2) has. */
 static bool lives(int thread)
 {
-	return sys_thread_exists(thread) || sys_shares(KCMP_VM, thread);
+	return SYS_CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH ||
+	       sys_shares(KCMP_VM, thread);
 }
 
 bool lock_take(_Atomic int *holder, int longest_ms)

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 
 #define THREAD_SELF     "/proc/thread-self/"
 #define CHUNK_BYTES     1024 /* a small stack may be all that there is */
@@ -166,7 +167,7 @@ static int each_number(const char *path, bool (*visit)(int number, int context),
 
 	if (dir < 0)
 		return dir;
-	while ((len = sys_getdents64(dir, &buf, sizeof(buf))) > 0) {
+	while ((len = SYS_CALL(SYS_getdents64, dir, (long)&buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < len;) {
 			const struct entry *entry = (const void *)(buf.bytes + at);
 

@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 EXPORT int xs1_socket(int domain, int type, int protocol)
 {
@@ -42,7 +43,7 @@ EXPORT int xs1_connect(int fd, const void *addr, unsigned len)
 
 EXPORT int xs1_accept(int fd)
 {
-	return sys_accept4(fd, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	return (int)SYS_CALL(SYS_accept4, fd, 0, 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
 EXPORT int xs1_close(int fd)
@@ -67,7 +68,7 @@ EXPORT int xs1_fchown(int fd, unsigned uid, unsigned gid)
 
 EXPORT int xs1_flock(int fd, int operation)
 {
-	return sys_flock(fd, operation);
+	return (int)SYS_CALL(SYS_flock, fd, operation);
 }
 
 EXPORT int xs1_umask(int mask)
@@ -77,7 +78,7 @@ EXPORT int xs1_umask(int mask)
 
 EXPORT int xs1_xattr(const char *path, const char *name, void *value, unsigned len)
 {
-	return sys_getxattr(path, name, value, len);
+	return (int)SYS_CALL(SYS_getxattr, (long)path, (long)name, (long)value, (long)len);
 }
 
 EXPORT unsigned xs1_geteuid(void)
@@ -144,7 +145,7 @@ EXPORT int xs1_interface_index(int fd, const char *name)
 
 EXPORT int xs1_let_go_of_pages(void *start, unsigned len)
 {
-	return sys_madvise(start, len, MADV_DONTNEED);
+	return (int)SYS_CALL(SYS_madvise, (long)start, (long)len, MADV_DONTNEED);
 }
 
 EXPORT int xs1_adopt(int fd)

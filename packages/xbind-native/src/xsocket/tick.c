@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #ifndef SIGEV_THREAD_ID
@@ -77,19 +78,25 @@ EXPORT int xs1_tick_create(void)
 	if (rc < 0)
 		return rc;
 	event.sigev_notify_thread_id = sys_gettid();
-	rc = sys_timer_create(CLOCK_MONOTONIC, &event, &timer);
+	rc = (int)SYS_CALL(SYS_timer_create, CLOCK_MONOTONIC, (long)&event, (long)&timer);
 	return rc < 0 ? rc : timer;
 }
 
 EXPORT int xs1_tick_set(int timer, int interval_ms)
 {
-	int64_t ns = interval_ms * INT64_C(1000000);
-	int64_t interval[2] = {ns / 1000000000, ns % 1000000000};
+	const int64_t seconds = interval_ms / 1000, ns = interval_ms % 1000 * INT64_C(1000000);
+	/* two kernel timespecs: the interval, and the first time */
+	const int64_t times[4] = {seconds, ns, seconds, ns};
+#ifdef SYS_timer_settime64
+	const long number = SYS_timer_settime64;
+#else
+	const long number = SYS_timer_settime;
+#endif
 
-	return sys_timer_settime(timer, interval);
+	return (int)SYS_CALL(number, timer, 0, (long)times, 0);
 }
 
 EXPORT int xs1_tick_delete(int timer)
 {
-	return sys_timer_delete(timer);
+	return (int)SYS_CALL(SYS_timer_delete, timer);
 }

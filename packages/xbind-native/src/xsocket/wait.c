@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #define EVENTS_MAX 64 /* descriptors in one xs1_epoll_wait() or xs1_poll_many() */
@@ -66,7 +67,7 @@ static int look(int epoll_fd, struct epoll_event *events, int max, int look_us)
 
 		if (n != 0 || xs1_monotonic() >= end)
 			return n;
-		sys_sched_yield();
+		SYS_CALL(SYS_sched_yield);
 	}
 }
 
@@ -91,7 +92,7 @@ EXPORT int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms, i
 
 EXPORT int xs1_eventfd(void)
 {
-	return sys_eventfd2(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return (int)SYS_CALL(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
 
 EXPORT int xs1_eventfd_add(int fd)
