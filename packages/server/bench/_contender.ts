@@ -59,8 +59,8 @@ export class Contender implements AsyncDisposable {
     return Contender.start(name, path, [COMMAND, "serve", path, ...words]);
   }
 
-  static native(program: string, path: string): Promise<Contender> {
-    return Contender.start(program, path, [join(PROGRAMS, `bench_${program}`), path]);
+  static native(name: string, path: string, ...words: readonly string[]): Promise<Contender> {
+    return Contender.start(name, path, [join(PROGRAMS, "bench_serve"), path, ...words]);
   }
 
   get pid(): number {

@@ -111,7 +111,7 @@ const START: readonly Start[] = [
   (path) => Contender.ours("ours, 1 thread", path, 1),
   (path) => Contender.ours("ours", path, DEFAULT_THREADS),
   (path) => Contender.native("floor", path),
-  (path) => Contender.native("fork", path),
+  (path) => Contender.native("fork", path, "fork"),
 ];
 
 async function readyAfter(start: Start, path: string): Promise<number> {

@@ -17,7 +17,7 @@ const { exitCode } = Bun.spawnSync(
   [
     join(programs, "tests/pair"),
     "-s",
-    join(programs, "bench/bench_floor"),
+    join(programs, "bench/bench_serve"),
     "-x",
     "3000-3999",
     "-p",
