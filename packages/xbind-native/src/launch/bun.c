@@ -15,7 +15,6 @@
 
 /* No .env, no bunfig.toml, no package fetched from a registry. */
 static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no-install"};
-#define FLAG_COUNT COUNT(FLAGS)
 
 /* What users set for Bun programs of their own, and would change or stop ours. */
 static const char *const FOREIGN[] = {"BUN_OPTIONS",         "BUN_INSPECT",
@@ -54,32 +53,20 @@ static bool runnable(const char *path)
 	return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-/* The runtime in the DIRECTORY of that length. ret is written in any case. */
-static bool found_in(const char *directory, size_t length, char *ret)
+/* The runtime at a place seen from the DIRECTORY of that length. ret is written in any case. */
+static bool found_in(const char *directory, size_t length, const char *place, char *ret)
 {
-	int written = snprintf(ret, PATH_MAX, "%.*s/bun", (int)length, directory);
+	int written = snprintf(ret, PATH_MAX, "%.*s/%s", (int)length, directory, place);
 
 	return directory[0] == '/' && written > 0 && written < PATH_MAX && runnable(ret);
 }
 
-static bool found_beside(const char *file, char *ret)
+/* The same seen from the directory of a file. */
+static bool found_beside(const char *file, const char *place, char *ret)
 {
 	const char *slash = strrchr(file, '/');
 
-	return slash && found_in(file, (size_t)(slash - file), ret);
-}
-
-/* npm and Bun put the commands of packages into one directory beside them: .bin/bun. */
-static bool found_installed(const char *script, char *ret)
-{
-	const char *slash = strrchr(script, '/');
-	char commands[PATH_MAX];
-	int written = slash ? snprintf(commands, sizeof(commands), "%.*s/../../.bin",
-	                               (int)(slash - script), script)
-	                    : -1;
-
-	return written > 0 && (size_t)written < sizeof(commands) &&
-	       found_in(commands, (size_t)written, ret);
+	return slash && found_in(file, (size_t)(slash - file), place, ret);
 }
 
 /* `bun x` names itself in npm_execpath, as npm does; npm is not what we look for. */
@@ -88,7 +75,7 @@ static bool found_running(char *ret)
 	const char *path = getenv("npm_execpath");
 	const char *slash = path ? strrchr(path, '/') : NULL;
 
-	return slash && strcmp(slash, "/bun") == 0 && found_in(path, (size_t)(slash - path), ret);
+	return slash && strcmp(slash, "/bun") == 0 && found_beside(path, "bun", ret);
 }
 
 static bool found_on_path(char *ret)
@@ -98,7 +85,7 @@ static bool found_on_path(char *ret)
 	while (directory) {
 		size_t length = strcspn(directory, ":");
 
-		if (found_in(directory, length, ret))
+		if (found_in(directory, length, "bun", ret))
 			return true;
 		directory = directory[length] ? directory + length + 1 : NULL;
 	}
@@ -115,8 +102,9 @@ int bun_find(struct bun *bun)
 		strcpy(bun->path, named);
 		return 0;
 	}
-	if (found_beside(bun->script, bun->path) || found_running(bun->path) ||
-	    found_installed(bun->script, bun->path) || found_on_path(bun->path))
+	/* npm and Bun put the commands of packages into one directory beside them: .bin/bun. */
+	if (found_beside(bun->script, "bun", bun->path) || found_running(bun->path) ||
+	    found_beside(bun->script, "../../.bin/bun", bun->path) || found_on_path(bun->path))
 		return 0;
 	return -ENOENT;
 }
@@ -181,7 +169,7 @@ static void drop_foreign(void)
 int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **argv)
 {
 	char cwd_text[16], plan_text[16];
-	const char **args = calloc((size_t)argc + FLAG_COUNT + 5, sizeof(*args));
+	const char **args = calloc((size_t)argc + COUNT(FLAGS) + 5, sizeof(*args));
 	size_t count = 0;
 
 	if (!args)
@@ -189,7 +177,7 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	snprintf(cwd_text, sizeof(cwd_text), "%d", cwd_fd);
 	snprintf(plan_text, sizeof(plan_text), "%d", plan_fd);
 	args[count++] = "bun";
-	for (size_t i = 0; i < FLAG_COUNT; i++)
+	for (size_t i = 0; i < COUNT(FLAGS); i++)
 		args[count++] = FLAGS[i];
 	args[count++] = bun->script;
 	args[count++] = cwd_text;
