@@ -106,11 +106,7 @@ static socklen_t an_unix(struct sockaddr_un *ret)
 
 static int domain_of(int fd)
 {
-	int domain = AF_INET;
-	socklen_t len = sizeof(domain);
-
-	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-	return domain;
+	return option_of(fd, SOL_SOCKET, SO_DOMAIN, AF_INET);
 }
 
 socklen_t an_address(int fd, union address *ret)

@@ -89,7 +89,6 @@ bool is_socket(int fd);
 bool is_set(int fd);
 bool is_movable(int fd); /* by bind(2) or listen(2) */
 bool has_other_defaults(int fd);
-int protocol_of(int fd);
 bool is_repaired(int fd); /* TCP_REPAIR is on */
 void settle_sets(void);
 void drop(int fd); /* close, where the sequence may */
@@ -147,6 +146,8 @@ void allow_cancellation(bool allow);
 /* Options */
 #define LEVELS 6
 extern const int levels[LEVELS];
+int option_of(int fd, int level, int name, int otherwise); /* a number, if it can be read */
+int protocol_of(int fd);
 bool is_chance(int level, int name);
 bool is_apart(int level, int name);
 bool is_unreadable(int level, int name);

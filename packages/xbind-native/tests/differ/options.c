@@ -8,6 +8,19 @@
 const int levels[LEVELS] = {SOL_SOCKET,  IPPROTO_IP,  IPPROTO_IPV6,
                             IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
 
+int option_of(int fd, int level, int name, int otherwise)
+{
+	int value = otherwise;
+	socklen_t len = sizeof(value);
+
+	return getsockopt(fd, level, name, &value, &len) < 0 ? otherwise : value;
+}
+
+int protocol_of(int fd)
+{
+	return option_of(fd, SOL_SOCKET, SO_PROTOCOL, 0);
+}
+
 /* What is of one moment or one socket alone, or different at each boot of a namespace. */
 bool is_chance(int level, int name)
 {

@@ -28,35 +28,22 @@ bool is_set(int fd)
 	return len > 0 && (link[len] = '\0', strstr(link, "eventpoll"));
 }
 
+static bool is_inet(int fd)
+{
+	const int domain = option_of(fd, SOL_SOCKET, SO_DOMAIN, AF_UNSPEC);
+
+	return domain == AF_INET || domain == AF_INET6;
+}
+
 bool is_movable(int fd)
 {
-	int domain = AF_UNSPEC, port = 1;
-	socklen_t len = sizeof(domain);
-
-	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-	if (domain != AF_INET && domain != AF_INET6)
-		return false;
-	getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len);
-	return port == 0 || port_of(fd) == 0;
+	return is_inet(fd) && (option_of(fd, IPPROTO_IP, IP_PROTOCOL_, 1) == 0 || port_of(fd) == 0);
 }
 
 /* One that has not moved: where the two namespaces differ, its options read otherwise. */
 bool has_other_defaults(int fd)
 {
-	int domain = AF_UNSPEC;
-	socklen_t len = sizeof(domain);
-
-	getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-	return sequence.there && (domain == AF_INET || domain == AF_INET6) && port_of(fd) == 0;
-}
-
-int protocol_of(int fd)
-{
-	int protocol = 0;
-	socklen_t len = sizeof(protocol);
-
-	getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len);
-	return protocol;
+	return sequence.there && is_inet(fd) && port_of(fd) == 0;
 }
 
 int a_fd(void)

@@ -17,18 +17,16 @@
 static void settle_socket(int fd)
 {
 	const struct sockaddr none = {.sa_family = AF_UNSPEC};
-	int port = 1, error;
-	socklen_t len = sizeof(port);
 	char byte;
 
-	if (getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) < 0 || port != 0)
+	if (option_of(fd, IPPROTO_IP, IP_PROTOCOL_, 1) != 0)
 		return;
 	for (int i = 0; i < STEPS_MAX; i++) {
 		recv(fd, &byte, 1, MSG_DONTWAIT);
 		recv(fd, &byte, 1, MSG_DONTWAIT | MSG_ERRQUEUE);
 	}
 	send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL); /* and what MSG_MORE holds back */
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+	option_of(fd, SOL_SOCKET, SO_ERROR, 0);
 	if (port_of(fd) != 0)
 		connect(fd, &none, sizeof(none));
 }
@@ -53,15 +51,11 @@ static bool has_address(int fd)
  */
 static bool has_lost_its_port(int fd)
 {
-	int port = 0;
-	socklen_t len = sizeof(port);
-
 	if (port_of(fd) == 0)
 		return sequence.partial && has_address(fd);
 	if (protocol_of(fd) == IPPROTO_MPTCP)
 		return true;
-	return sequence.partial && getsockopt(fd, IPPROTO_IP, IP_PROTOCOL_, &port, &len) == 0 &&
-	       port == 0;
+	return sequence.partial && option_of(fd, IPPROTO_IP, IP_PROTOCOL_, 1) == 0;
 }
 
 /* What one of two processes binds stays behind in the other: xbind(7). */

@@ -67,12 +67,10 @@ static const char *look_at(const struct member *member, int fd)
 {
 	const struct ip_mreqn group = group_of(member);
 	struct epoll_event event = {.events = EPOLLOUT};
-	int ttl = 0;
-	socklen_t len = sizeof(ttl);
 
 	if (port_of(fd) == 0)
 		return "the port";
-	if (getsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, &len) < 0 || ttl != 40 + member->number)
+	if (option_of(fd, IPPROTO_IP, IP_TTL, -1) != 40 + member->number)
 		return "the option";
 	if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) == 0)
 		return "the membership";

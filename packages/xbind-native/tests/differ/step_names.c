@@ -114,12 +114,9 @@ static socklen_t an_own_address(int fd, union address *ret)
 bool stays_half(int fd, const union address *address)
 {
 	const struct sockaddr_in6 *in6 = &address->in6;
-	int type = 0;
-	socklen_t len = sizeof(type);
 
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	return type == SOCK_STREAM && in6->sin6_family == AF_INET6 &&
-	       IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
+	return option_of(fd, SOL_SOCKET, SO_TYPE, 0) == SOCK_STREAM &&
+	       in6->sin6_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr);
 }
 
 void step_connect(void)
@@ -176,13 +173,10 @@ void step_names(void)
 void step_shutdown(void)
 {
 	int fd = a_socket(), how = one_in(20) ? 3 : (int)below(3);
-	int type = 0;
-	socklen_t len = sizeof(type);
 
 	/* Nothing tells that a socket was shut for writing, or is open again: xbind(7). */
-	getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
-	if ((how == SHUT_WR || (how == SHUT_RDWR && sequence.execs)) && type == SOCK_STREAM &&
-	    is_movable(fd)) {
+	if ((how == SHUT_WR || (how == SHUT_RDWR && sequence.execs)) &&
+	    option_of(fd, SOL_SOCKET, SO_TYPE, 0) == SOCK_STREAM && is_movable(fd)) {
 		say("shutdown %d passed over", fd);
 		return;
 	}

@@ -28,12 +28,10 @@ static void connect_odd(void)
 {
 	union address address = {.any.sa_family = AF_UNSPEC};
 	socklen_t len = sizeof(address.storage);
-	int domain = AF_INET;
-	socklen_t domain_len = sizeof(domain);
+	const int domain = option_of(odd, SOL_SOCKET, SO_DOMAIN, AF_INET);
 	/* Which IPV6_V6ONLY forbids, and its default is one that differs. */
 	bool mapped = one_in(2) && type == SOCK_DGRAM && !sequence.there;
 
-	getsockopt(odd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len);
 	if (!one_in(3)) {
 		address.any.sa_family = (sa_family_t)domain;
 		address.in.sin_port = htons(9);
@@ -128,11 +126,7 @@ static void read_some(void)
 
 static void show_processor(void)
 {
-	int number = 0;
-	socklen_t len = sizeof(number);
-
-	getsockopt(odd, SOL_SOCKET, SO_INCOMING_CPU_, &number, &len);
-	say(" processor %d", number);
+	say(" processor %d", option_of(odd, SOL_SOCKET, SO_INCOMING_CPU_, 0));
 }
 
 /* What TCP_REPAIR alone tells. */
@@ -140,16 +134,13 @@ static void show_repaired(void)
 {
 	uint32_t window[5] = {0};
 	socklen_t len = sizeof(window);
-	int sequence_number = 0;
 
 	before_call();
 	say_result(getsockopt(odd, IPPROTO_TCP, 29, window, &len));
 	say_bytes(window, sizeof(window));
 	for (int queue = 1; queue <= 2; queue++) {
-		len = sizeof(sequence_number);
 		set_number(IPPROTO_TCP, TCP_REPAIR_QUEUE, queue);
-		getsockopt(odd, IPPROTO_TCP, TCP_QUEUE_SEQ, &sequence_number, &len);
-		say(" queue %d", sequence_number);
+		say(" queue %d", option_of(odd, IPPROTO_TCP, TCP_QUEUE_SEQ, 0));
 	}
 }
 
@@ -170,12 +161,9 @@ static void set_default_odd(void)
 
 static void bind_odd(void)
 {
-	union address any = {0};
-	int domain = AF_INET;
-	socklen_t len = sizeof(domain);
+	const int domain = option_of(odd, SOL_SOCKET, SO_DOMAIN, AF_INET);
+	union address any = {.any.sa_family = (sa_family_t)domain};
 
-	getsockopt(odd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
-	any.any.sa_family = (sa_family_t)domain;
 	say(" bind");
 	before_call();
 	if (type == SOCK_STREAM && one_in(4))
@@ -208,8 +196,7 @@ void step_odd(void)
 	    connect_odd, connect_odd,     change_form, set_some, set_some, set_default_odd,
 	    shut_odd,    set_default_odd, repair,      repair,   read_some};
 	static const int protocols[] = {0, 0, 0, IPPROTO_MPTCP, IPPROTO_UDPLITE};
-	int domain = one_in(3) ? AF_INET : AF_INET6, protocol = ONE_OF(protocols), error;
-	socklen_t len = sizeof(error);
+	int domain = one_in(3) ? AF_INET : AF_INET6, protocol = ONE_OF(protocols);
 
 	type = protocol == IPPROTO_MPTCP     ? SOCK_STREAM
 	       : protocol == IPPROTO_UDPLITE ? SOCK_DGRAM
@@ -221,7 +208,7 @@ void step_odd(void)
 	for (int i = 0; i < LONGEST_ODD && !one_in(10); i++)
 		ONE_OF(ways)();
 	/* An error that is not told is lost, and one that is connected stays at home. */
-	getsockopt(odd, SOL_SOCKET, SO_ERROR, &error, &len);
+	option_of(odd, SOL_SOCKET, SO_ERROR, 0);
 	if (!sequence.there || port_of(odd) == 0) {
 		bind_odd();
 		show_odd();

@@ -19,10 +19,7 @@ static void say_value(int level, int name, const void *value, size_t len)
 
 bool is_repaired(int fd)
 {
-	int repaired = 0;
-	socklen_t len = sizeof(repaired);
-
-	return getsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repaired, &len) == 0 && repaired;
+	return option_of(fd, IPPROTO_TCP, TCP_REPAIR, 0) != 0;
 }
 
 /*

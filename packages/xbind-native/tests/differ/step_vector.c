@@ -56,8 +56,7 @@ static void receive_many(int fd)
 	struct iovec pieces[MESSAGES][2];
 	union address addresses[MESSAGES] = {0};
 	struct timespec now = {0};
-	int flag = ONE_OF(flags), count, error = 0;
-	socklen_t len = sizeof(error);
+	int flag = ONE_OF(flags), count;
 	bool hurried = one_in(2);
 
 	for (int i = 0; i < MESSAGES; i++) {
@@ -70,8 +69,7 @@ static void receive_many(int fd)
 	count = recvmmsg(fd, messages, MESSAGES, flag | MSG_DONTWAIT, hurried ? &now : NULL);
 	say_result(count);
 	/* The error of a later message stays until it is told, or the socket moves: xbind(7). */
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	say(" left %d", error);
+	say(" left %d", option_of(fd, SOL_SOCKET, SO_ERROR, 0));
 	for (int i = 0; i < count; i++) {
 		say(" %u %x", messages[i].msg_len, (unsigned)messages[i].msg_hdr.msg_flags);
 		if (messages[i].msg_hdr.msg_namelen > 0)

@@ -52,11 +52,7 @@ static void ask_numbers(int fd)
 
 static void ask_error(int fd)
 {
-	int error = 0;
-	socklen_t len = sizeof(error);
-
-	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	say(" error %d", error);
+	say(" error %d", option_of(fd, SOL_SOCKET, SO_ERROR, 0));
 }
 
 static void ask_poll(int fd)
@@ -195,7 +191,7 @@ static bool connect_client(void)
 	union address address;
 	socklen_t len;
 	struct pollfd entry = {.events = POLLOUT};
-	int error = 0;
+	int error;
 
 	if (!address_of(listening, &address, &len) || port_of(listening) == 0)
 		return false;
@@ -209,8 +205,7 @@ static bool connect_client(void)
 	say_result(connect(ends[0], &address.any, len));
 	entry.fd = ends[0];
 	say(" poll %d", poll(&entry, 1, CONNECT_MS));
-	len = sizeof(error);
-	getsockopt(ends[0], SOL_SOCKET, SO_ERROR, &error, &len);
+	error = option_of(ends[0], SOL_SOCKET, SO_ERROR, 0);
 	say(" error %d", error);
 	return error == 0;
 }
@@ -283,11 +278,9 @@ static void be_client(void)
 
 void talk_to(int server, int set)
 {
-	socklen_t len = sizeof(type);
-
 	listening = server;
 	interest = set;
-	getsockopt(server, SOL_SOCKET, SO_TYPE, &type, &len);
+	type = option_of(server, SOL_SOCKET, SO_TYPE, 0);
 	for (int i = 0; i < CLIENTS_MAX && may_talk(server) && !one_in(4); i++) {
 		say(" client %d", i);
 		be_client();
