@@ -72,6 +72,8 @@ void end_line(void);
 /* What a call gave: its value or -1 and errno. Sets errno to a number that must survive success. */
 void before_call(void);
 void say_result(long rc);
+#define SAY_CALL(call) (before_call(), say_result(call))
+
 /* For a call that may block: it is interrupted soon. */
 void before_long_call(void);
 /* For one that signals must not disturb: there are many, or one whose handler does the same. */

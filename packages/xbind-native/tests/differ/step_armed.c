@@ -50,8 +50,7 @@ static void change_set(void)
 	struct epoll_event event = {.events = nests ? EPOLLIN : flags(), .data.u64 = below(100)};
 
 	say(" ctl %d %d %d %x", set, operation, fd, event.events);
-	before_call();
-	say_result(epoll_ctl(set, operation, fd, &event));
+	SAY_CALL(epoll_ctl(set, operation, fd, &event));
 }
 
 static int by_data(const void *a, const void *b)
@@ -102,10 +101,8 @@ static void set_params(void)
 	const int set = ONE_OF(sets);
 
 	say(" params %d", set);
-	before_call();
-	say_result(ioctl(set, EPIOCSPARAMS_, &params));
-	before_call();
-	say_result(ioctl(set, EPIOCGPARAMS_, &params));
+	SAY_CALL(ioctl(set, EPIOCSPARAMS_, &params));
+	SAY_CALL(ioctl(set, EPIOCGPARAMS_, &params));
 	say(" %u %u %u", params.usecs, params.budget, params.prefer);
 }
 

@@ -32,8 +32,7 @@ void step_send(void)
 		say(" not from there");
 		return;
 	}
-	before_call();
-	say_result(sendto(fd, bytes, count, flag, named ? &address.any : NULL, len));
+	SAY_CALL(sendto(fd, bytes, count, flag, named ? &address.any : NULL, len));
 }
 
 /* But for times, ports, and labels of the kernel's choice. */
@@ -77,9 +76,7 @@ void receive(int fd)
 	long rc;
 
 	say("receive %d %x", fd, (unsigned)flag);
-	before_call();
-	rc = recvmsg(fd, &message, flag);
-	say_result(rc);
+	SAY_CALL(rc = recvmsg(fd, &message, flag));
 	if (rc < 0)
 		return;
 	say(" %x", (unsigned)message.msg_flags);
@@ -106,8 +103,7 @@ static void poll_all(void)
 	for (int i = 0; i < SLOTS; i++)
 		entries[i] = (struct pollfd){.fd = sequence.slots[i], .events = events};
 	say("poll %x", (unsigned)events);
-	before_call();
-	say_result(one_in(2) ? poll(entries, SLOTS, 0) : ppoll(entries, SLOTS, &no_time, NULL));
+	SAY_CALL(one_in(2) ? poll(entries, SLOTS, 0) : ppoll(entries, SLOTS, &no_time, NULL));
 	for (int i = 0; i < SLOTS; i++)
 		say(" %x", (unsigned)entries[i].revents);
 }
@@ -125,9 +121,8 @@ static void select_all(void)
 		}
 	}
 	say("select");
-	before_call();
-	say_result(one_in(2) ? select(FD_SETSIZE, &sets[0], &sets[1], &sets[2], &now)
-	                     : pselect(FD_SETSIZE, &sets[0], &sets[1], &sets[2], &no_time, NULL));
+	SAY_CALL(one_in(2) ? select(FD_SETSIZE, &sets[0], &sets[1], &sets[2], &now)
+	                   : pselect(FD_SETSIZE, &sets[0], &sets[1], &sets[2], &no_time, NULL));
 	for (int i = 0; i < SLOTS; i++) {
 		int fd = sequence.slots[i];
 

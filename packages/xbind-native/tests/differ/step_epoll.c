@@ -60,8 +60,7 @@ void step_control(void)
 	bool none = one_in(30);
 
 	say("epoll_ctl %d %d %d %x %s", set, operation, fd, event.events, none ? "NULL" : "");
-	before_call();
-	say_result(control(set, operation, fd, none ? NULL : &event));
+	SAY_CALL(control(set, operation, fd, none ? NULL : &event));
 }
 
 static int by_data(const void *a, const void *b)
@@ -127,8 +126,7 @@ static void bind_and_send(int fd)
 	socklen_t len = sizeof(address.in);
 
 	say(" bind");
-	before_call();
-	say_result(bind(fd, &address.any, len));
+	SAY_CALL(bind(fd, &address.any, len));
 	if (address_of(fd, &address, &len) && port_of(fd) != 0)
 		say_result(sendto(fd, "x", 1, MSG_DONTWAIT, &address.any, len));
 }

@@ -94,10 +94,9 @@ void step_close_range(void)
 		return;
 	for (int i = first; i <= last && !on_exec; i++)
 		leave_sets(i);
-	before_call();
-	say_result(syscall(SYS_close_range, first, last,
-	                   (on_exec ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0) |
-	                       (apart ? 2 /* CLOSE_RANGE_UNSHARE */ : 0)));
+	SAY_CALL(syscall(SYS_close_range, first, last,
+	                 (on_exec ? 4 /* CLOSE_RANGE_CLOEXEC */ : 0) |
+	                     (apart ? 2 /* CLOSE_RANGE_UNSHARE */ : 0)));
 	for (int i = 0; i < SLOTS && !on_exec; i++) {
 		if (sequence.slots[i] >= 0 && fcntl(sequence.slots[i], F_GETFD) < 0)
 			sequence.slots[i] = -1;
@@ -121,12 +120,9 @@ static void owner_ex(int fd, bool set)
 	static const struct f_owner_ex types[] = {
 	    {.type = F_OWNER_TID}, {.type = F_OWNER_PID}, {.type = F_OWNER_PGRP}, {.type = 3}};
 	struct f_owner_ex owner = ONE_OF(types);
-	int rc;
 
 	owner.pid = one_in(2) ? getpid() : someone();
-	before_call();
-	rc = fcntl(fd, set ? F_SETOWN_EX : F_GETOWN_EX, &owner);
-	say_result(rc);
+	SAY_CALL(fcntl(fd, set ? F_SETOWN_EX : F_GETOWN_EX, &owner));
 	say(" %d %s", owner.type, who(owner.pid));
 }
 
@@ -150,8 +146,7 @@ static void ask_file(int fd)
 	else
 		say_result(fcntl(fd, command, command == F_DUPFD_QUERY_ ? a_fd() : 0));
 	say(" flock");
-	before_call();
-	say_result(flock(fd, LOCK_NB | (one_in(2) ? LOCK_EX : LOCK_UN)));
+	SAY_CALL(flock(fd, LOCK_NB | (one_in(2) ? LOCK_EX : LOCK_UN)));
 }
 
 void step_fcntl(void)
@@ -219,8 +214,7 @@ void step_ioctl(void)
 	if (sets_owner)
 		value = someone();
 	say("ioctl %d %lx %s", fd, request, sets_owner ? who(value) : value ? "1" : "0");
-	before_call();
-	say_result(syscall(SYS_ioctl, fd, request, &value)); /* whose request is an int in musl */
+	SAY_CALL(syscall(SYS_ioctl, fd, request, &value)); /* whose request is an int in musl */
 	if (request == FIOGETOWN || request == SIOCGPGRP_)
 		say(" %s", who(value));
 	else if (!sets_owner)
@@ -260,13 +254,11 @@ void step_chown(void)
 		mode_t mode = (mode_t)below(010000);
 
 		say("fchmod %d %o", fd, mode);
-		before_call();
-		say_result(fchmod(fd, mode));
+		SAY_CALL(fchmod(fd, mode));
 	} else {
 		unsigned uid = ONE_OF(ids), gid = ONE_OF(ids);
 
 		say("fchown %d %u %u", fd, uid, gid);
-		before_call();
-		say_result(fchown(fd, uid, gid));
+		SAY_CALL(fchown(fd, uid, gid));
 	}
 }

@@ -28,8 +28,7 @@ void send_off(int to, const int *fds, size_t count)
 	                                .cmsg_level = SOL_SOCKET,
 	                                .cmsg_type = SCM_RIGHTS};
 	memcpy(CMSG_DATA(&control.head), fds, count * sizeof(int));
-	before_call();
-	say_result(sendmsg(to, &message, 0));
+	SAY_CALL(sendmsg(to, &message, 0));
 }
 
 void take_in(int from, int *fds, size_t count)
@@ -41,8 +40,7 @@ void take_in(int from, int *fds, size_t count)
 	                         .msg_control = &control,
 	                         .msg_controllen = sizeof(control)};
 
-	before_call();
-	say_result(recvmsg(from, &message, MSG_DONTWAIT | (one_in(2) ? MSG_CMSG_CLOEXEC : 0)));
+	SAY_CALL(recvmsg(from, &message, MSG_DONTWAIT | (one_in(2) ? MSG_CMSG_CLOEXEC : 0)));
 	if (message.msg_controllen >= CMSG_LEN(count * sizeof(int)))
 		memcpy(fds, CMSG_DATA(&control.head), count * sizeof(int));
 }
@@ -92,19 +90,16 @@ void step_flight(void)
 		take_in(ends[1], fds, FLIGHT_MAX);
 	}
 	say(" bind");
-	before_call();
-	say_result(bind(fd, &address.any, sizeof(address.in)));
+	SAY_CALL(bind(fd, &address.any, sizeof(address.in)));
 	if (!before)
 		take_in(ends[1], fds, FLIGHT_MAX);
 	if (!fires)
 		say_ready(fds[0]);
 	say_ready(fds[1]);
 	event = (struct epoll_event){.events = EPOLLOUT, .data.u64 = 7};
-	before_call();
-	say_result(epoll_ctl(fds[0], EPOLL_CTL_MOD, fd, &event));
+	SAY_CALL(epoll_ctl(fds[0], EPOLL_CTL_MOD, fd, &event));
 	say_ready(fds[0]);
-	before_call();
-	say_result(epoll_ctl(fds[0], EPOLL_CTL_DEL, fd, NULL));
+	SAY_CALL(epoll_ctl(fds[0], EPOLL_CTL_DEL, fd, NULL));
 	say_ready(fds[1]);
 	for (int i = 0; i < FLIGHT_MAX; i++)
 		close(fds[i]);

@@ -88,10 +88,9 @@ static void set_list_ipv4(int fd)
 	for (uint32_t i = 0; i < SOURCES; i++)
 		list.sources[i] = source_ipv4(below(SOURCES));
 	say(" list %u mode %u of %u", number, list.mode, list.count);
-	before_call();
-	say_result(setsockopt(fd, IPPROTO_IP, IP_MSFILTER, &list,
-	                      (socklen_t)(offsetof(struct list_ipv4, sources) +
-	                                  list.count * sizeof(list.sources[0]))));
+	SAY_CALL(setsockopt(fd, IPPROTO_IP, IP_MSFILTER, &list,
+	                    (socklen_t)(offsetof(struct list_ipv4, sources) +
+	                                list.count * sizeof(list.sources[0]))));
 }
 
 static void set_list(int fd, int family)
@@ -105,8 +104,7 @@ static void set_list(int fd, int family)
 	for (uint32_t i = 0; i < SOURCES; i++)
 		list.sources[i] = source(family, below(SOURCES));
 	say(" list %d.%u mode %u of %u", family, number, list.mode, list.count);
-	before_call();
-	say_result(setsockopt(
+	SAY_CALL(setsockopt(
 	    fd, level_of(family), MCAST_MSFILTER, &list,
 	    (socklen_t)(offsetof(struct list, sources) + list.count * sizeof(list.sources[0]))));
 }
@@ -170,8 +168,7 @@ void step_groups(void)
 			set_membership(fd, family);
 	} while (!one_in(8));
 	say(" bind");
-	before_call();
-	say_result(bind(fd, &any.any, sizeof(any.storage)));
+	SAY_CALL(bind(fd, &any.any, sizeof(any.storage)));
 	for (uint32_t i = 0; i < GROUPS; i++) {
 		show_group(fd, AF_INET, i);
 		show_group(fd, AF_INET6, i);

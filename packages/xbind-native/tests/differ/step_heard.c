@@ -57,8 +57,7 @@ static union address place(uint32_t which, uint16_t port)
 static void set(int fd, int at, int name, const void *value, socklen_t len)
 {
 	say(" %d.%d", at, name);
-	before_call();
-	say_result(setsockopt(fd, at, name, value, len));
+	SAY_CALL(setsockopt(fd, at, name, value, len));
 }
 
 static void set_number(int fd, int at, int name, int value)
@@ -145,8 +144,7 @@ static void bind_to(int fd, uint32_t which, uint16_t port)
 	const union address address = place(which, port);
 
 	say(" bind %u", which);
-	before_call();
-	say_result(bind(fd, &address.any, length()));
+	SAY_CALL(bind(fd, &address.any, length()));
 }
 
 /* Not one without a port: it would not move, and its groups are heard where it is. */
@@ -184,8 +182,7 @@ static void speak(uint16_t port)
 		union address to = place(1 + below(3), port);
 
 		publish(&to);
-		before_call();
-		say_result(sendto(speaker, &word, 1, MSG_DONTWAIT, &to.any, length()));
+		SAY_CALL(sendto(speaker, &word, 1, MSG_DONTWAIT, &to.any, length()));
 	}
 }
 

@@ -16,8 +16,7 @@ static int domain, type;
 static void set_keyed(int level, int name, const void *value, socklen_t len)
 {
 	say(" %d.%d len %d", level, name, (int)len);
-	before_call();
-	say_result(setsockopt(keyed, level, name, value, len));
+	SAY_CALL(setsockopt(keyed, level, name, value, len));
 }
 
 static void set_peer(struct sockaddr_storage *peer)
@@ -215,8 +214,7 @@ static void bind_keyed(void)
 	if (one_in(2) && domain == AF_INET6)
 		address.in6.sin6_addr = (struct in6_addr)IN6ADDR_LOOPBACK_INIT;
 	say(" bind");
-	before_call();
-	say_result(bind(keyed, &address.any, sizeof(address.storage)));
+	SAY_CALL(bind(keyed, &address.any, sizeof(address.storage)));
 }
 
 static void send_keyed(void)
@@ -234,12 +232,10 @@ static void send_keyed(void)
 	if (port_of(keyed) == 0 || !address_of(keyed, &address, &len))
 		return;
 	say(" send");
-	before_call();
-	say_result(sendto(keyed, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address.any, len));
+	SAY_CALL(sendto(keyed, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL, &address.any, len));
 	for (int i = 0; i < 4; i++) {
 		message.msg_controllen = sizeof(bytes);
-		before_call();
-		say_result(recvmsg(keyed, &message, MSG_DONTWAIT | (i < 2 ? MSG_ERRQUEUE : 0)));
+		SAY_CALL(recvmsg(keyed, &message, MSG_DONTWAIT | (i < 2 ? MSG_ERRQUEUE : 0)));
 		/* Whether a packet that comes is stamped depends on what others wanted before. */
 		if (i < 2)
 			say(" %zu", (size_t)message.msg_controllen);
@@ -279,8 +275,7 @@ void step_keyed(void)
 	}
 	if (type == SOCK_STREAM && !sequence.partial) {
 		say(" listen");
-		before_call();
-		say_result(listen(keyed, 1));
+		SAY_CALL(listen(keyed, 1));
 	}
 	close(keyed);
 }

@@ -163,9 +163,7 @@ void step_names(void)
 	bool peer = one_in(2);
 
 	say("name of %s %d %d", peer ? "peer" : "self", fd, (int)len);
-	before_call();
-	say_result(peer ? getpeername(fd, &address.any, &len)
-	                : getsockname(fd, &address.any, &len));
+	SAY_CALL(peer ? getpeername(fd, &address.any, &len) : getsockname(fd, &address.any, &len));
 	if (room >= 4) /* the port, which may be published as another one, is not cut */
 		say_address(&address, len);
 }
@@ -181,6 +179,5 @@ void step_shutdown(void)
 		return;
 	}
 	say("shutdown %d %d", fd, how);
-	before_call();
-	say_result(shutdown(fd, how));
+	SAY_CALL(shutdown(fd, how));
 }

@@ -19,8 +19,7 @@ static void set_number(int level, int name, int value)
 	if (is_bounded(level, name))
 		return;
 	say(" %d.%d:=%d", level, name, value);
-	before_call();
-	say_result(setsockopt(odd, level, name, &value, sizeof(value)));
+	SAY_CALL(setsockopt(odd, level, name, &value, sizeof(value)));
 }
 
 /* To a port where nobody is: nothing is heard, and what it has sent is not answered. */
@@ -44,8 +43,7 @@ static void connect_odd(void)
 	}
 	has_connected = true;
 	say(" connect %d%s", address.any.sa_family, mapped ? " mapped" : "");
-	before_call();
-	say_result(connect(odd, &address.any, len));
+	SAY_CALL(connect(odd, &address.any, len));
 }
 
 /* IPV6_ADDRFORM: an IPv6 socket that is connected to an IPv4 address becomes an IPv4 one. */
@@ -73,8 +71,7 @@ static void repair(void)
 		break;
 	default:
 		say(" window");
-		before_call();
-		say_result(setsockopt(odd, IPPROTO_TCP, 29, &window, sizeof(window)));
+		SAY_CALL(setsockopt(odd, IPPROTO_TCP, 29, &window, sizeof(window)));
 	}
 }
 
@@ -135,8 +132,7 @@ static void show_repaired(void)
 	uint32_t window[5] = {0};
 	socklen_t len = sizeof(window);
 
-	before_call();
-	say_result(getsockopt(odd, IPPROTO_TCP, 29, window, &len));
+	SAY_CALL(getsockopt(odd, IPPROTO_TCP, 29, window, &len));
 	say_bytes(window, sizeof(window));
 	for (int queue = 1; queue <= 2; queue++) {
 		set_number(IPPROTO_TCP, TCP_REPAIR_QUEUE, queue);
@@ -149,8 +145,7 @@ static void shut_odd(void)
 	int how = type == SOCK_STREAM ? SHUT_RD : (int)below(3);
 
 	say(" shutdown %d", how);
-	before_call();
-	say_result(shutdown(odd, how));
+	SAY_CALL(shutdown(odd, how));
 }
 
 static void set_default_odd(void)

@@ -17,8 +17,7 @@ static void set_option(int fd, int level, int name, const void *value, size_t th
 	if (value)
 		say_bytes(value, there);
 	say(" len %d", (int)len);
-	before_call();
-	say_result(setsockopt(fd, level, name, value, len));
+	SAY_CALL(setsockopt(fd, level, name, value, len));
 }
 
 /* Those of UDP have high numbers, and of UDP-Lite there are two. */
@@ -65,8 +64,7 @@ void step_option_any(void)
 static void set_out_of_sight(int fd, int level, int name, int value)
 {
 	say("raw setsockopt %d %d %d %d", fd, level, name, value);
-	before_call();
-	say_result(syscall(SYS_setsockopt, fd, level, name, &value, sizeof(value)));
+	SAY_CALL(syscall(SYS_setsockopt, fd, level, name, &value, sizeof(value)));
 }
 
 void step_option_common(void)

@@ -49,8 +49,7 @@ void step_pass(void)
 void step_chroot(void)
 {
 	say("chroot");
-	before_call();
-	say_result(chroot("/"));
+	SAY_CALL(chroot("/"));
 	sequence.jailed = true;
 }
 
@@ -66,8 +65,7 @@ void step_unshare(void)
 	if (sequence.partial || sequence.there)
 		return;
 	say("unshare");
-	before_call();
-	say_result(unshare(CLONE_NEWNET));
+	SAY_CALL(unshare(CLONE_NEWNET));
 	file = open("/proc/sys/net/ipv4/ip_local_port_range", O_WRONLY);
 	if (file < 0 || write(file, range, sizeof(range) - 1) < 0)
 		say(" without ports");

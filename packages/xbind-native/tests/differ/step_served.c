@@ -87,8 +87,7 @@ static void by_child(int way)
 	is_given |= way > 0;
 	if (way < 2) {
 		take_in(ends[1], &back, 1);
-		before_call();
-		say_result(dup3(back, served, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0));
+		SAY_CALL(dup3(back, served, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0));
 		close(back);
 	}
 	close(ends[0]);
@@ -145,8 +144,7 @@ static void set_one(void)
 	if (is_bounded(rows[row][0], rows[row][1]))
 		return;
 	say(" %d.%d:=%d", rows[row][0], rows[row][1], value);
-	before_call();
-	say_result(setsockopt(served, rows[row][0], rows[row][1], &value, sizeof(value)));
+	SAY_CALL(setsockopt(served, rows[row][0], rows[row][1], &value, sizeof(value)));
 }
 
 static void set_blocking(void)
@@ -154,8 +152,7 @@ static void set_blocking(void)
 	int on = (int)below(2);
 
 	say(" blocks %d", !on);
-	before_call();
-	say_result(ioctl(served, FIONBIO, &on));
+	SAY_CALL(ioctl(served, FIONBIO, &on));
 }
 
 /* To another number. A registration under one that is closed ends: xbind(7). */
@@ -181,8 +178,7 @@ static void register_it(void)
 	                            .data.u64 = below(100)};
 
 	say(" epoll_ctl %d", operation);
-	before_call();
-	say_result(epoll_ctl(set, operation, served, &event));
+	SAY_CALL(epoll_ctl(set, operation, served, &event));
 }
 
 static void wait_in_set(void)
@@ -246,13 +242,11 @@ static void stop(void)
 
 	if (one_in(2)) {
 		say(" shutdown");
-		before_call();
-		say_result(shutdown(served, SHUT_RD));
+		SAY_CALL(shutdown(served, SHUT_RD));
 	}
 	if (one_in(2)) {
 		say(" disconnect");
-		before_call();
-		say_result(connect(served, &none, sizeof(none)));
+		SAY_CALL(connect(served, &none, sizeof(none)));
 	}
 	if (one_in(2)) {
 		say(" anew");

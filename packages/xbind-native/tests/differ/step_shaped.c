@@ -29,8 +29,7 @@ static void set_shaped(int fd, int level, int name, const void *value, socklen_t
 		len += one_in(3) ? below(4) : 0;
 		say(" of %d%s at the edge", (int)len, cut ? " cut" : "");
 	}
-	before_call();
-	say_result(setsockopt(fd, level, name, value, len));
+	SAY_CALL(setsockopt(fd, level, name, value, len));
 }
 
 static void set_device(int fd)

@@ -66,9 +66,7 @@ void step_option_read(void)
 		len = sizeof(value);
 	memset(value, 0xaa, sizeof(value));
 	say("getsockopt %d %d %d len %d", fd, level, name, (int)len);
-	before_call();
-	rc = getsockopt(fd, level, name, one_in(40) ? NULL : value, &len);
-	say_result(rc);
+	SAY_CALL(rc = getsockopt(fd, level, name, one_in(40) ? NULL : value, &len));
 	say(" len %d ", (int)len);
 	if (!is_makeshift(fd, level, name, value))
 		say_value(level, name, value, sizeof(value));

@@ -123,8 +123,7 @@ static void bind_sender(void)
 	                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
 
 	say(" bind");
-	before_call();
-	say_result(bind(sender, &address.any, sizeof(address.in)));
+	SAY_CALL(bind(sender, &address.any, sizeof(address.in)));
 }
 
 void step_signalled(void)

@@ -46,13 +46,9 @@ static void set_own(void)
 	for (size_t i = 4; one_in(3) && i < 32; i++)
 		value[i] = (uint8_t)random_next();
 	say(" %d.%d len %d", level, name, (int)len);
-	before_call();
-	rc = setsockopt(staying, level, name, value, len);
-	say_result(rc);
+	SAY_CALL(setsockopt(staying, level, name, value, len));
 	len = sizeof(value);
-	before_call();
-	rc = getsockopt(staying, level, name, value, &len);
-	say_result(rc);
+	SAY_CALL(rc = getsockopt(staying, level, name, value, &len));
 	if (rc == 0 && !sequence.there && !is_chance(level, name))
 		say_bytes(value, len < sizeof(value) ? len : sizeof(value));
 }
@@ -101,8 +97,7 @@ static void bind_staying(void)
 	say(" bind");
 	if (family == AF_INET || family == AF_INET6)
 		say_address(&address, len);
-	before_call();
-	say_result(bind(staying, &address.any, len));
+	SAY_CALL(bind(staying, &address.any, len));
 	if (family == AF_INET && address_of(staying, &address, &len))
 		say_address(&address, len);
 }
@@ -110,8 +105,7 @@ static void bind_staying(void)
 static void listen_staying(void)
 {
 	say(" listen");
-	before_call();
-	say_result(listen(staying, 1));
+	SAY_CALL(listen(staying, 1));
 }
 
 static void wait_staying(void)
@@ -120,8 +114,7 @@ static void wait_staying(void)
 	int set = epoll_create1(EPOLL_CLOEXEC);
 
 	say(" epoll");
-	before_call();
-	say_result(epoll_ctl(set, EPOLL_CTL_ADD, staying, &event));
+	SAY_CALL(epoll_ctl(set, EPOLL_CTL_ADD, staying, &event));
 	bind_staying();
 	say(" = %d", epoll_wait(set, &event, 1, 0));
 	close(set);
@@ -132,8 +125,7 @@ static void shut_staying(void)
 	int how = (int)below(3);
 
 	say(" shutdown %d", how);
-	before_call();
-	say_result(shutdown(staying, how));
+	SAY_CALL(shutdown(staying, how));
 }
 
 static uint64_t cookie_of(int fd)
@@ -177,9 +169,7 @@ void step_stay(void)
 
 	family = kinds[kind].family;
 	say("stay %d %d %d", family, kinds[kind].type, kinds[kind].protocol);
-	before_call();
-	staying = socket(family, kinds[kind].type | SOCK_NONBLOCK, kinds[kind].protocol);
-	say_result(staying);
+	SAY_CALL(staying = socket(family, kinds[kind].type | SOCK_NONBLOCK, kinds[kind].protocol));
 	cookie = cookie_of(staying);
 	for (int i = 0; i < LONGEST_STAY && staying >= 0; i++)
 		ONE_OF(ways)();

@@ -99,13 +99,10 @@ static void say_status(int fd)
 	say(" = %ld mask %x size %llu blocks %llu of %u device %u:%u", rc, status.stx_mask,
 	    (unsigned long long)status.stx_size, (unsigned long long)status.stx_blocks,
 	    status.stx_blksize, status.stx_dev_major, status.stx_dev_minor);
-	before_call();
-	say_result(fgetxattr(fd, "system.sockprotoname", name, sizeof(name) - 1));
+	SAY_CALL(fgetxattr(fd, "system.sockprotoname", name, sizeof(name) - 1));
 	say(" %s", name);
-	before_call();
-	say_result(flistxattr(fd, name, sizeof(name)));
-	before_call();
-	say_result((long)lseek(fd, 0, SEEK_CUR));
+	SAY_CALL(flistxattr(fd, name, sizeof(name)));
+	SAY_CALL((long)lseek(fd, 0, SEEK_CUR));
 }
 
 /* The packet with which the connection began, but for its numbers, and what is not read yet. */
@@ -115,13 +112,11 @@ static void say_saved(int fd)
 	socklen_t len = sizeof(packet);
 	int unread = 0;
 
-	before_call();
-	say_result(getsockopt(fd, IPPROTO_TCP, 28 /* SAVED_SYN */, packet, &len));
+	SAY_CALL(getsockopt(fd, IPPROTO_TCP, 28 /* SAVED_SYN */, packet, &len));
 	say(" %d", (int)len);
 	if (len >= 20)
 		say(" %02x%02x %02x", packet[0], packet[1], packet[8]);
-	before_call();
-	say_result(ioctl(fd, FIONREAD, &unread));
+	SAY_CALL(ioctl(fd, FIONREAD, &unread));
 	say(" %d", unread);
 }
 
@@ -131,8 +126,7 @@ static void say_connection(int fd)
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
-	before_call();
-	say_result(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len));
+	SAY_CALL(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len));
 	say(" state %d", info.tcpi_state);
 	if (info.tcpi_state == TCP_LISTEN)
 		say(" queue %u of %u", info.tcpi_unacked, info.tcpi_sacked);
@@ -151,8 +145,7 @@ static void say_memory(int fd)
 	uint32_t memory[9] = {0};
 	socklen_t len = sizeof(memory);
 
-	before_call();
-	say_result(getsockopt(fd, SOL_SOCKET, 55 /* SO_MEMINFO */, memory, &len));
+	SAY_CALL(getsockopt(fd, SOL_SOCKET, 55 /* SO_MEMINFO */, memory, &len));
 	say(" %d", (int)len);
 	if (is_movable(fd) || port_of(fd) != 0)
 		say(" dropped %u", memory[8]);

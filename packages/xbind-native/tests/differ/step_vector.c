@@ -43,8 +43,7 @@ static void send_many(int fd)
 	say("sendmmsg %d", fd);
 	if (named)
 		say_address(&address, len);
-	before_call();
-	say_result(sendmmsg(fd, messages, MESSAGES, MSG_DONTWAIT | MSG_NOSIGNAL));
+	SAY_CALL(sendmmsg(fd, messages, MESSAGES, MSG_DONTWAIT | MSG_NOSIGNAL));
 	for (int i = 0; i < MESSAGES; i++)
 		say(" %u", messages[i].msg_len);
 }

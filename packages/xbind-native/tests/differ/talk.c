@@ -27,8 +27,7 @@ static void send_some(int fd)
 
 	memset(bytes, 'a' + (int)below(26), sizeof(bytes));
 	say(" send");
-	before_call();
-	say_result(send(fd, bytes, len, ONE_OF(flags) | MSG_DONTWAIT | MSG_NOSIGNAL));
+	SAY_CALL(send(fd, bytes, len, ONE_OF(flags) | MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 static void receive_some(int fd)
@@ -44,8 +43,7 @@ static void ask_numbers(int fd)
 	int value = 0;
 
 	say(" ioctl %x", request);
-	before_call();
-	say_result(ioctl(fd, request, &value));
+	SAY_CALL(ioctl(fd, request, &value));
 	if (request != SIOCOUTQ)
 		say(" %d", value);
 }
@@ -71,8 +69,7 @@ static void ask_names(int fd)
 	if (address_of(fd, &address, &len))
 		say_address(&address, len);
 	len = sizeof(address.storage);
-	before_call();
-	say_result(getpeername(fd, &address.any, &len));
+	SAY_CALL(getpeername(fd, &address.any, &len));
 }
 
 static void shut(int fd)
@@ -80,8 +77,7 @@ static void shut(int fd)
 	const int how = (int)below(3);
 
 	say(" shutdown %d", how);
-	before_call();
-	say_result(shutdown(fd, how));
+	SAY_CALL(shutdown(fd, how));
 }
 
 static void set_on_it(int fd)
@@ -94,8 +90,7 @@ static void set_on_it(int fd)
 	const int value = (int)below(3);
 
 	say(" %d.%d:=%d", rows[row][0], rows[row][1], value);
-	before_call();
-	say_result(setsockopt(fd, rows[row][0], rows[row][1], &value, sizeof(value)));
+	SAY_CALL(setsockopt(fd, rows[row][0], rows[row][1], &value, sizeof(value)));
 }
 
 /* At a number that another socket had a moment before. */
@@ -105,8 +100,7 @@ static void register_end(int fd)
 	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.u64 = 100 + below(9)};
 
 	say(" epoll_ctl %d", operation);
-	before_call();
-	say_result(epoll_ctl(interest, operation, fd, &event));
+	SAY_CALL(epoll_ctl(interest, operation, fd, &event));
 	event = (struct epoll_event){0};
 	say(" ready %d", epoll_wait(interest, &event, 1, 0));
 }
@@ -130,14 +124,11 @@ static void answer(int fd)
 	long len;
 
 	say(" answer");
-	before_call();
-	len = recvmsg(fd, &message, MSG_DONTWAIT);
-	say_result(len);
+	SAY_CALL(len = recvmsg(fd, &message, MSG_DONTWAIT));
 	if (len < 0)
 		return;
 	iov.iov_len = (size_t)len;
-	before_call();
-	say_result(sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+	SAY_CALL(sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 static void leave(int fd)
@@ -145,8 +136,7 @@ static void leave(int fd)
 	const struct sockaddr none = {.sa_family = AF_UNSPEC};
 
 	say(" disconnect");
-	before_call();
-	say_result(connect(fd, &none, sizeof(none)));
+	SAY_CALL(connect(fd, &none, sizeof(none)));
 }
 
 /* What the other side says is refused, or has been for nothing. */
@@ -181,8 +171,7 @@ static bool bind_client(int domain)
 
 	if (!sequence.away && one_in(2))
 		return true;
-	before_call();
-	say_result(bind(ends[0], &any.any, domain == AF_INET ? sizeof(any.in) : sizeof(any.in6)));
+	SAY_CALL(bind(ends[0], &any.any, domain == AF_INET ? sizeof(any.in) : sizeof(any.in6)));
 	return may_talk(ends[0]);
 }
 
@@ -201,8 +190,7 @@ static bool connect_client(void)
 	if (!bind_client(address.any.sa_family))
 		return false;
 	say(" connect");
-	before_call();
-	say_result(connect(ends[0], &address.any, len));
+	SAY_CALL(connect(ends[0], &address.any, len));
 	entry.fd = ends[0];
 	say(" poll %d", poll(&entry, 1, CONNECT_MS));
 	error = option_of(ends[0], SOL_SOCKET, SO_ERROR, 0);
@@ -219,9 +207,8 @@ static void accept_client(void)
 	say(" accept");
 	if (poll(&entry, 1, 0) == 0)
 		return;
-	before_call();
-	ends[1] = accept4(listening, &address.any, &len, one_in(2) ? SOCK_CLOEXEC : SOCK_NONBLOCK);
-	say_result(ends[1]);
+	SAY_CALL(ends[1] = accept4(listening, &address.any, &len,
+	                           one_in(2) ? SOCK_CLOEXEC : SOCK_NONBLOCK));
 	if (ends[1] >= 0)
 		say_address(&address, len);
 }
@@ -240,15 +227,13 @@ static void take_peer(void)
 	ends[1] = socket(here.any.sa_family, type | SOCK_CLOEXEC, 0);
 	setsockopt(ends[1], SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	say(" peer");
-	before_call();
-	say_result(bind(ends[1], &here.any, here_len));
+	SAY_CALL(bind(ends[1], &here.any, here_len));
 	if (port_of(ends[1]) == 0) {
 		close(ends[1]);
 		ends[1] = -1;
 		return;
 	}
-	before_call();
-	say_result(connect(ends[1], &there.any, there_len));
+	SAY_CALL(connect(ends[1], &there.any, there_len));
 }
 
 static void be_client(void)
