@@ -57,16 +57,6 @@ static void test_forked(void)
 		child_await(pid[i]);
 }
 
-/* The kept connection, where there is one. */
-static int kept(void)
-{
-	int fd = 1000;
-
-	while (fd < 2000 && fcntl(fd, F_GETFD) < 0)
-		fd++;
-	return fd;
-}
-
 /* A child that is killed between its request and the answer, for a socket of each kind. */
 static void test_killed(void)
 {

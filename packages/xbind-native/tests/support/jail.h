@@ -38,6 +38,16 @@ static inline int strangers(void)
 	return count;
 }
 
+/* The descriptor that the library keeps, above those that programs use; -1 where there is none. */
+static inline int kept(void)
+{
+	int fd = 1000;
+
+	while (fd < 2000 && fcntl(fd, F_GETFD) < 0)
+		fd++;
+	return fd < 2000 ? fd : -1;
+}
+
 static inline void enter_jail(void)
 {
 	errno = 77;
