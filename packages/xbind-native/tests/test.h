@@ -98,6 +98,14 @@ static inline void test_exec(const char *program, const char *first, const char 
 	_exit(127);
 }
 
+/* The system call itself, for a test that has a sys_call() (core/sys.h) of its own. */
+static inline long test_enter(long number, const long args[6])
+{
+	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+
+	return rc < 0 ? -errno : rc;
+}
+
 /* How many descriptors this process has open; -1 where /proc is missing. */
 static inline int test_open_fds(void)
 {

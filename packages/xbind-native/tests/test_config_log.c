@@ -17,10 +17,8 @@ static int reader = -1;
 long sys_call(long number, const long args[6])
 {
 	const int saved = errno;
-	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+	long rc = test_enter(number, args);
 
-	if (rc < 0)
-		rc = -errno;
 	if (number == SYS_sendto && reader >= 0) {
 		close(reader);
 		reader = -1;

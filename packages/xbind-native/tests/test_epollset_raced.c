@@ -34,9 +34,7 @@ long sys_call(long number, const long args[6])
 		run_once(&before_list);
 	if (number == SYS_epoll_ctl && args[1] == EPOLL_CTL_DEL && args[0] == number_of_set)
 		run_once(&before_delete);
-	rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
-	if (rc < 0)
-		rc = -errno;
+	rc = test_enter(number, args);
 	if (rc == -ENOENT && number == SYS_kcmp && args[3] == number_of_no_file)
 		run_once(&after_no_file);
 	if (number == SYS_kcmp && args[2] == KCMP_EPOLL_TFD && rc > 0)

@@ -39,8 +39,6 @@ static bool is_about_privileges(long number)
 
 long sys_call(long number, const long args[6])
 {
-	long rc;
-
 	if (is_refused && number == SYS_prctl && args[0] == PR_SET_NO_NEW_PRIVS)
 		return -EPERM;
 	if (number == SYS_prctl)
@@ -49,8 +47,7 @@ long sys_call(long number, const long args[6])
 		return 0;
 	if (is_old && number == SYS_close_range && (unsigned)args[2] & CLOSE_RANGE_CLOEXEC)
 		return -EINVAL;
-	rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
-	return rc < 0 ? -errno : rc;
+	return test_enter(number, args);
 }
 
 static void exec_and_look(char *env, unsigned env_len)

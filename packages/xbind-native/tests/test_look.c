@@ -17,8 +17,6 @@ static int looks, sleeps, slept_ms;
 
 long sys_call(long number, const long args[6])
 {
-	long rc;
-
 	if (number == SYS_epoll_pwait && args[3] == 0) {
 		looks++;
 	} else if (number == SYS_epoll_pwait) {
@@ -27,8 +25,7 @@ long sys_call(long number, const long args[6])
 	} else if (number == SYS_sched_yield && ++yields == ready_at) {
 		CHECK_EQ(eventfd_write(event_fd, 1), 0);
 	}
-	rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
-	return rc < 0 ? -errno : rc;
+	return test_enter(number, args);
 }
 
 /* Return: how many events there were within so much time, if one comes in the yield given. */

@@ -30,7 +30,7 @@ static void end_brief(void)
 
 long sys_call(long number, const long args[6])
 {
-	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+	long rc = test_enter(number, args);
 
 	calls++;
 	looks += number == SYS_kcmp;
@@ -41,7 +41,7 @@ long sys_call(long number, const long args[6])
 			close((int)rc);
 		return -EACCES;
 	}
-	return rc < 0 ? -errno : rc;
+	return rc;
 }
 
 static rlim_t hard_limit(void)
