@@ -11,13 +11,14 @@ import {
   HELD_TO_MODES,
   here,
   isRoot,
+  refusing,
   startServer,
   strangerAt,
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
 import { silentServer } from "../sdk/silent.ts";
-import { BASE, expectOnly, examine, isOfProgram, isToBe, PORT, refusing } from "./examine.ts";
+import { BASE, expectOnly, examine, isOfProgram, isToBe, PORT } from "./examine.ts";
 
 guardDescriptors();
 
@@ -157,7 +158,7 @@ describe("the row that fails is", () => {
     ["EPERM", /seccomp filter/],
   ])("server: this process may make no socket to ask by (%s)", async (code, remedy) => {
     await using server = await startServer();
-    const rows = await examine([server.path], { start: refusing("socket", "0", "1", code) });
+    const rows = await examine([server.path], { start: refusing("socket", 0, 1, code) });
     expectOnly(rows, "server", new RegExp(`\\(${code}\\)$`), remedy);
   });
 
@@ -165,7 +166,7 @@ describe("the row that fails is", () => {
     await using server = await startServer();
     const length = encodeAddress(parseAddress(server.path)).byteLength;
     const rows = await examine([server.path], {
-      start: refusing("connect", "2", String(length), "EACCES"),
+      start: refusing("connect", 2, length, "EACCES"),
     });
     expectOnly(rows, "server", /all the same \(EACCES\)$/, /Landlock, AppArmor or SELinux/);
   });
@@ -380,7 +381,7 @@ describe("the row that fails is", () => {
   test("port-privilege: the server's unit denies it", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
-    const start = refusing("bind", "2", "16", "EPERM"); // as SocketBindDeny=ipv4 does
+    const start = refusing("bind", 2, 16, "EPERM"); // as SocketBindDeny=ipv4 does
     const rows = await examine([server.path, "--port", "3000"], { start });
     const found = /may not bind port 3000: EPERM for TCP over IPv4, EPERM for UDP over IPv4$/;
     expectOnly(rows, "port-privilege", found, /SocketBindAllow=/);

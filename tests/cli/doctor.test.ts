@@ -12,11 +12,12 @@ import {
   isRoot,
   OWN_MACHINE,
   OWN_MOUNTS,
+  refusing,
   startServer,
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { BASE, examine, isToBe, PORT, refusing } from "./examine.ts";
+import { BASE, examine, isToBe, PORT } from "./examine.ts";
 
 guardDescriptors();
 
@@ -24,7 +25,7 @@ guardDescriptors();
 test.skipIf(!hasCookies)(
   "a family that this kernel has not is nobody's mistake, one that the server may not make is",
   async () => {
-    const kernel = refusing("socket", "0", "10", "EAFNOSUPPORT");
+    const kernel = refusing("socket", 0, 10, "EAFNOSUPPORT");
     using dir = tempDir();
     await using target = await createNamespace();
     await using server = target.spawn([...kernel, XSOCKET, "serve", dir.join("control")]);

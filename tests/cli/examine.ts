@@ -1,6 +1,5 @@
 /* What the tests of `xsocket doctor` share. */
 import { expect } from "bun:test";
-import { join } from "node:path";
 import { hasIpv6, here, type Place, type RunOptions, XSOCKET } from "../harness/index.ts";
 
 /** A row of `xsocket doctor --json`. */
@@ -53,10 +52,3 @@ export function expectOnly(
   expect(broken[0]?.found).toMatch(found);
   expect(broken[0]?.remedy).toMatch(remedy);
 }
-
-/** What to put before a command so that a system call is refused to it where one argument has one value. */
-export const refusing = (...refused: string[]): string[] => [
-  "python3",
-  join(import.meta.dir, "refuse.py"),
-  ...refused,
-];

@@ -9,6 +9,7 @@ import {
   here,
   isRoot,
   OWN_MOUNTS,
+  refusing,
   startServer,
   XSOCKET,
 } from "../harness/index.ts";
@@ -160,28 +161,21 @@ test.each([
   [["run", "--port", "1", "--socket"], 0],
 ])("who may make no UNIX sockets is told so by %j", async (argv, exit) => {
   await using server = await startServer();
-  const start = ["python3", join(import.meta.dir, "refuse.py"), "socket", "0", "1", "EAFNOSUPPORT"];
+  const start = [...refusing("socket", 0, 1, "EAFNOSUPPORT"), XSOCKET];
   const program = argv[0] === "run" ? ["--", "true"] : [];
-  const { code, stdout, stderr } = await here.run([
-    ...start,
-    XSOCKET,
-    ...argv,
-    server.path,
-    ...program,
-  ]);
+  const { code, stdout, stderr } = await here.run([...start, ...argv, server.path, ...program]);
   expect(stdout + stderr).toMatch(/may make no UNIX sockets.*\n?.*RestrictAddressFamilies=/);
   expect(code).toBe(exit);
 });
 
 /* Before Linux 5.14 there is no SO_NETNS_COOKIE, and a unit may have no family but AF_UNIX. */
 test.each([
-  ["no numbers of namespaces", ["getsockopt", "2", "71", "ENOPROTOOPT"]],
-  ["no sockets of its own namespace", ["socket", "0", "2", "EAFNOSUPPORT"]],
-])("where there are %s a socket is got all the same", async (_what, refused) => {
+  ["no numbers of namespaces", refusing("getsockopt", 2, 71, "ENOPROTOOPT")],
+  ["no sockets of its own namespace", refusing("socket", 0, 2, "EAFNOSUPPORT")],
+])("where there are %s a socket is got all the same", async (_what, start) => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
-  const start = ["python3", join(import.meta.dir, "refuse.py"), ...refused, XSOCKET];
-  const xsocket = (...argv: string[]) => here.run([...start, ...argv]);
+  const xsocket = (...argv: string[]) => here.run([...start, XSOCKET, ...argv]);
   expect(await xsocket("open", server.path, "--exec", "echo", "ran")).toEqual({
     code: 0,
     stdout: "ran\n",

@@ -24,6 +24,7 @@
 export { createNamespace, type Namespace } from "./namespace.ts";
 export { descriptors, expectNoLeak, guardDescriptors, leaked } from "./descriptors.ts";
 export { here, Place, type Result, type RunOptions } from "./place.ts";
+export { refusing } from "./refusing.ts";
 export { eventually } from "./wait.ts";
 export { seenCommand } from "./command.ts";
 export { hasIpv6 } from "./ipv6.ts";

@@ -12,6 +12,7 @@ import {
   here,
   type Namespace,
   OWN_MOUNTS,
+  refusing,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -270,8 +271,7 @@ const HIDE = 'mount -t tmpfs none /proc/$$/fdinfo && exec "$@"';
 const HIDING = [...OWN_MOUNTS, "sh", "-c", HIDE, "sh"];
 
 /* One in a unit with RestrictAddressFamilies=AF_UNIX, which has sockets of other families from the server alone. */
-const REFUSE = join(import.meta.dir, "../cli/refuse.py");
-const WITHOUT_INET = ["python3", REFUSE, "socket", "0", "2", "EAFNOSUPPORT"];
+const WITHOUT_INET = refusing("socket", 0, 2, "EAFNOSUPPORT");
 
 describe("where Bun cannot be looked into, or cannot listen by itself", () => {
   test("a relay takes connections in a worker of node:cluster itself, and as many as may wait", async () => {

@@ -1,6 +1,5 @@
 import type { TLSOptions } from "bun";
 import { describe, expect, test } from "bun:test";
-import { join } from "node:path";
 import {
   connect,
   type Limits,
@@ -18,6 +17,7 @@ import {
   here,
   netnsCookie,
   Place,
+  refusing,
   startServer,
   tempDir,
 } from "../harness/index.ts";
@@ -151,8 +151,7 @@ describe("a listener", () => {
   });
 });
 
-const REFUSE = join(import.meta.dir, "../cli/refuse.py");
-const WITHOUT_IPV6 = ["python3", REFUSE, "socket", "0", "10", "EAFNOSUPPORT"];
+const WITHOUT_IPV6 = refusing("socket", 0, 10, "EAFNOSUPPORT");
 
 test.each([
   ["a policy allows", "EPERM", here],

@@ -22,6 +22,7 @@ import {
   isChrooted,
   isRoot,
   OWN_MOUNTS,
+  refusing,
   startServer,
   tempDir,
   XSOCKET,
@@ -29,8 +30,6 @@ import {
 import { askOnce, native, RawClient, rawClients, untilFree } from "./raw.ts";
 
 guardDescriptors();
-
-const REFUSE = join(import.meta.dir, "../cli/refuse.py");
 
 /** Runs a server that is expected to end by itself. */
 function tryServing(...args: string[]) {
@@ -424,8 +423,8 @@ test.each([
   ],
 ])("a directory that cannot be locked, %s, is refused with a remedy", async (_, code, found) => {
   using directory = tempDir();
-  const exclusive = "6"; // without waiting
-  const start = ["python3", REFUSE, "flock", "1", exclusive, code, XSOCKET, "serve"];
+  const exclusive = 6; // without waiting
+  const start = [...refusing("flock", 1, exclusive, code), XSOCKET, "serve"];
   const refused = await here.run([...start, directory.join("s")]);
   expect(refused.stderr).toBe(`xsocket: cannot lock ${directory.path}${found}\n`);
   expect(refused.code).toBe(1);
