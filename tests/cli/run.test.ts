@@ -17,6 +17,7 @@ import {
   XSOCKET,
   xsocketForEveryone,
 } from "../harness/index.ts";
+import { silentServer } from "../sdk/silent.ts";
 
 guardDescriptors();
 
@@ -364,22 +365,13 @@ test.skipIf(isContained)("--check gives up without a server, and goes on with on
 
 const CHECK_MS = 5000; // how long --check waits for a server
 
-/* A server that never answers, so that Bun has something to wait for. */
-const SILENT = `import socket, sys, time
-s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-s.bind(sys.argv[1])
-s.listen()
-print("ready", flush=True)
-time.sleep(600)`;
-
 test.each([
   ["", []],
   [", though it ignores SIGTERM", ["env", "--ignore-signal=TERM"]],
   [", though it has all signals blocked", ["env", "--block-signal"]],
 ])("Bun does not outlive a launcher that is killed%s", async (_state, start) => {
   using dir = tempDir();
-  await using server = here.spawn(["python3", "-c", SILENT, dir.join("silent")]);
-  await server.says(/ready/);
+  using _ = silentServer(dir.join("silent"), 1); // so that Bun has something to wait for
   await using launcher = here.spawn([...start, ...checked(dir.join("silent"))]);
   const { pid } = launcher;
   const look = () => readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
