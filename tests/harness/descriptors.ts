@@ -5,14 +5,15 @@ import { eventually } from "./wait.ts";
 const SETTLE_MS = 10_000; // Bun closes pipes and sockets a little after their owners are gone
 const TEST_MS = 180_000; // the longest time of one test: what it waits for has an end of its own
 
-/** The open descriptors of this process and what each is, for example 5 → "socket:[4711]". */
-export function descriptors(): Map<number, string> {
+/** The open descriptors of a process, this one by default, and what each is, for example 5 → "socket:[4711]". */
+export function descriptors(pid: number | "self" = "self"): Map<number, string> {
+  const directory = `/proc/${pid}/fd`;
   const open = new Map<number, string>();
-  for (const name of readdirSync("/proc/self/fd")) {
+  for (const name of readdirSync(directory)) {
     try {
-      open.set(Number(name), readlinkSync(`/proc/self/fd/${name}`));
+      open.set(Number(name), readlinkSync(`${directory}/${name}`));
     } catch {
-      /* the one that readdir itself had open */
+      /* closed meanwhile, as the one that readdir itself had open */
     }
   }
   return open;
@@ -20,15 +21,7 @@ export function descriptors(): Map<number, string> {
 
 /** The number of sockets that a process has open. Bun opens and closes other things when it likes. */
 export function socketsOf(pid: number): number {
-  const directory = `/proc/${pid}/fd`;
-  const isSocket = (name: string) => {
-    try {
-      return readlinkSync(`${directory}/${name}`).startsWith("socket:");
-    } catch {
-      return false; // closed meanwhile
-    }
-  };
-  return readdirSync(directory).filter(isSocket).length;
+  return [...descriptors(pid).values()].filter((target) => target.startsWith("socket:")).length;
 }
 
 /** The descriptors that are open now and were not `before`, one by one. */

@@ -44,10 +44,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerHa
   const path = options.path ?? stack.use(tempDir()).join("control");
   const argv = [XSOCKET, "serve", path, ...(options.args ?? [])];
   const program = stack.use(place.spawn(argv, { env: options.env ?? {} }));
-  let ended = false;
-  void program.exited.then(() => (ended = true));
-  await eventually(`a server at ${path}`, () => ended || place.listensAt(path));
-  if (ended) throw new Error(`the server ended at once: ${await said(program)}`);
+  await eventually(`a server at ${path}`, () => program.hasEnded || place.listensAt(path));
+  if (program.hasEnded) throw new Error(`the server ended at once: ${await said(program)}`);
   stack.defer(() => expectCleanEnd(program));
   const owned = stack.move();
   return {

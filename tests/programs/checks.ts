@@ -22,9 +22,7 @@ async function opens(started: Started, port: number, places = [started.from]): P
   const { program, running } = started;
   const { kind = "tcp" } = program;
   const isOpen = () => places.some((place) => place.listens(kind, port));
-  let ended = false;
-  void running.exited.then(() => (ended = true));
-  await eventually(`${kind} port ${port} to open`, () => ended || isOpen(), START_MS);
+  await eventually(`${kind} port ${port} to open`, () => running.hasEnded || isOpen(), START_MS);
   if (!isOpen()) throw new Error(`it ended with ${await running.exited}`);
 }
 

@@ -4,7 +4,8 @@
  */
 import { fstatSync } from "node:fs";
 import { Session } from "@xsocket/client";
-import { descriptors, ORDINARY_UID } from "../harness/index.ts";
+import { socketsOf } from "../harness/descriptors.ts";
+import { ORDINARY_UID } from "../harness/index.ts";
 
 const [, , via = "", silent = ""] = process.argv;
 using session = new Session({ via });
@@ -13,19 +14,16 @@ async function owner(): Promise<number> {
   using socket = await session.socket();
   return fstatSync(socket.fd).uid;
 }
-function sockets(): number {
-  return [...descriptors().values()].filter((link) => link.startsWith("socket:")).length;
-}
 function end(): Promise<unknown> {
   return unanswered.socket({ timeoutMs: Infinity }).catch(({ code }) => code);
 }
 
 const before = await owner();
 const ends = [end()];
-const open = sockets();
+const open = socketsOf(process.pid);
 process.seteuid?.(ORDINARY_UID);
 console.log(before, await owner(), await owner());
-if (sockets() !== open) console.log("the connection of before is left");
+if (socketsOf(process.pid) !== open) console.log("the connection of before is left");
 ends.push(end());
 unanswered.close();
 console.log(...(await Promise.all(ends)));

@@ -99,12 +99,8 @@ export class Machine implements AsyncDisposable {
 
   /** Runs client.ts in it as a user. */
   client(uid: number, ...args: string[]): Promise<Result> {
-    return this.run(this.#clientArguments(uid, args));
-  }
-
-  #clientArguments(uid: number, args: readonly string[]): string[] {
     const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
-    return [...user, BUN, CLIENT, ...args];
+    return this.run([...user, BUN, CLIENT, ...args]);
   }
 
   /** One property of a unit. */
@@ -160,15 +156,12 @@ function nspawnArguments(root: string): string[] {
 }
 
 /* Children of systemd-nspawn come and go before the one that becomes systemd. */
-async function initOf(nspawn: Running): Promise<number> {
+function initOf(nspawn: Running): Promise<number> {
   const { pid } = nspawn;
-  let init: number | undefined;
-  await eventually("systemd-nspawn to start systemd", () => {
+  return eventually("systemd-nspawn to start systemd", () => {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ");
-    init = children.map(Number).find((child) => commandOf(child) === "systemd");
-    return init;
+    return children.map(Number).find((child) => commandOf(child) === "systemd");
   });
-  return init ?? 0;
 }
 
 function commandOf(pid: number): string {
