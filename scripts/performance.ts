@@ -1,5 +1,6 @@
 /* `./dev performance`: docs/performance.md and its pictures, from the last run of each bench. */
 import { join } from "node:path";
+import { format } from "./format.ts";
 import { readBenches, thisMachine } from "./performance/benches.ts";
 import { page } from "./performance/page.ts";
 import { draw, ratePlot, sdkPlot, timePlot, xbindPlot } from "./performance/plots.ts";
@@ -7,13 +8,6 @@ import { draw, ratePlot, sdkPlot, timePlot, xbindPlot } from "./performance/plot
 const ROOT = join(import.meta.dir, "..");
 const PAGE = join(ROOT, "docs/performance.md");
 const PLOTS = { rate: ratePlot, time: timePlot, xbind: xbindPlot, sdk: sdkPlot };
-
-/* Tables as the formatter wants them. */
-function format(file: string): void {
-  const oxfmt = [process.execPath, join(ROOT, "node_modules/oxfmt/bin/oxfmt"), file];
-  const { success, stderr } = Bun.spawnSync(oxfmt, { stdin: "ignore", stdout: "ignore" });
-  if (!success) throw new Error(`cannot format ${file}: ${stderr.toString()}`);
-}
 
 async function main(): Promise<void> {
   const benches = readBenches(join(ROOT, "build/bench"));

@@ -4,6 +4,8 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { reasonOf } from "@xsocket/xbind-native";
+import { format } from "../../scripts/format.ts";
 import { choose } from "./choose.ts";
 import type { Program } from "./program.ts";
 import { report, type Verdict } from "./report.ts";
@@ -11,8 +13,7 @@ import { runProgram, versionOf } from "./run.ts";
 
 const AT_ONCE = 4; // most of a case is waiting
 const LIMIT_MS = 180_000; // of one case, far more than all its waits together
-const ROOT = join(import.meta.dir, "../..");
-const REPORT = join(ROOT, "docs/compatibility.md");
+const REPORT = join(import.meta.dir, "../../docs/compatibility.md");
 
 /* The end of a process can get lost in Bun, once in thousands: the other cases go on. */
 function late(): Promise<never> {
@@ -30,7 +31,7 @@ async function judge(program: Program): Promise<Verdict> {
     version = await versionOf(program);
     await Promise.race([runProgram(program), late()]);
   } catch (error) {
-    failure = error instanceof Error ? error.message : String(error);
+    failure = reasonOf(error);
   }
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   process.stdout.write(
@@ -50,13 +51,6 @@ async function judgeAll(all: readonly Program[]): Promise<Verdict[]> {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
   return verdicts;
-}
-
-/* As `./dev check` wants it. */
-function format(file: string): void {
-  const oxfmt = [process.execPath, join(ROOT, "node_modules/oxfmt/bin/oxfmt"), file];
-  const { success, stderr } = Bun.spawnSync(oxfmt, { stdin: "ignore", stdout: "ignore" });
-  if (!success) throw new Error(`oxfmt could not format ${file}: ${stderr.toString()}`);
 }
 
 const words = process.argv.slice(2);
