@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Session, xsocket } from "@xsocket/client";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { codeOf, errno, loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
   descriptors,
@@ -31,7 +31,6 @@ const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const IPPROTO_UDP = 17;
 const IPPROTO_TCP = 6;
-const EBADMSG = 74;
 const WAIT_MS = 5000;
 
 /* The vectors of a kind, by name, as hexadecimal digits. */
@@ -135,7 +134,7 @@ const CLIENTS: [name: string, ask: (path: string) => Promise<number>][] = [
       try {
         return (await xsocket({ via: path })).take();
       } catch (error) {
-        if (error instanceof Error && "code" in error && error.code === "EBADMSG") return -EBADMSG;
+        if (codeOf(error) === "EBADMSG") return -errno.EBADMSG;
         throw error;
       }
     },
@@ -173,7 +172,7 @@ describe.each(CLIENTS)("%s with a foreign server", (_, ask) => {
     using dir = tempDir();
     await using server = await foreign(here, dir.join("control"), args);
     const before = descriptors();
-    expect(await ask(dir.join("control"))).toBe(-EBADMSG);
+    expect(await ask(dir.join("control"))).toBe(-errno.EBADMSG);
     await server.says(/closed/);
     await expectNoLeak(before);
   });

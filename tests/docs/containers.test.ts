@@ -1,7 +1,7 @@
 /* What docs/containers.md says of mounts: the directory lives through a restart, the file does not. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { libraryPath } from "@xsocket/xbind-native";
+import { errno, libraryPath } from "@xsocket/xbind-native";
 import { guardDescriptors, here, startServer, tempDir } from "../harness/index.ts";
 
 guardDescriptors();
@@ -21,11 +21,10 @@ const ENV = {
   PYTHONPATH: join(import.meta.dir, "../../python"),
   XSOCKET_LIBDIR: dirname(libraryPath("xsocket")),
 };
-const ECONNREFUSED = 111;
 
 test.each([
   ["directory", /got 2/],
-  ["file", new RegExp(`error 2 ${ECONNREFUSED}`)],
+  ["file", new RegExp(`error 2 ${errno.ECONNREFUSED}`)],
 ] as const)(
   "a container with the mounted %s, over a restart of the server",
   async (what, after) => {

@@ -1,4 +1,4 @@
-import { libraryPath } from "@xsocket/xbind-native";
+import { libraryPath, reasonOf } from "@xsocket/xbind-native";
 import { createNamespace, type Namespace, startServer, tempDir } from "../harness/index.ts";
 import { expectClosed, expectImpossible, expectWorking, portsOf, type Started } from "./checks.ts";
 import type { Program } from "./program.ts";
@@ -27,12 +27,8 @@ async function attemptOnce({ env, check, ...where }: Attempt): Promise<void> {
   await using running = inside.spawn(work.argv(program.run), options);
   await check({ ...where, work, running }).catch((error: unknown) => {
     const output = (running.stdout + running.stderr).slice(-OUTPUT_CHARS);
-    throw new Error(`${text(error)}; its output: ${output}`, { cause: error });
+    throw new Error(`${reasonOf(error)}; its output: ${output}`, { cause: error });
   });
-}
-
-function text(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /* The control: without the library it is reachable in its own namespace and not from outside. */
@@ -75,7 +71,7 @@ export async function runProgram(program: Program): Promise<void> {
   unpack(program.unpacked);
   await using outside = await createOutside();
   await withoutLibrary(program, outside).catch((error: unknown) => {
-    throw new Error(`without the library: ${text(error)}`, { cause: error });
+    throw new Error(`without the library: ${reasonOf(error)}`, { cause: error });
   });
   await withLibrary(program, outside);
 }

@@ -2,7 +2,7 @@
    and after a failure how many are free again. */
 import { closeSync, openSync } from "node:fs";
 import { serve } from "@xsocket/server";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { codeOf, loadSyscalls } from "@xsocket/xbind-native";
 
 loadSyscalls(); // which reads a file
 
@@ -23,5 +23,5 @@ try {
   console.log("serves");
   await server.stop();
 } catch (error) {
-  console.log(error instanceof Error && "code" in error ? error.code : error, takeAll());
+  console.log(codeOf(error), takeAll());
 }

@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { type Policy, plainRule, type ServeOptions, serve } from "@xsocket/server";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { codeOf, loadSyscalls } from "@xsocket/xbind-native";
 import { limitDescriptors } from "../server/process.ts";
 import {
   descriptors,
@@ -49,7 +49,7 @@ function ask(path: string, type: "stream" | "dgram" | "raw"): string {
     xsocketSync({ via: path, family: 4, type }).close();
     return "ok";
   } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+    return codeOf(error);
   }
 }
 

@@ -10,7 +10,7 @@
 import { fstatSync } from "node:fs";
 import { listen, xsocketSync } from "@xsocket/client";
 import { AF_INET } from "@xsocket/protocol";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, codeOf, loadSyscalls } from "@xsocket/xbind-native";
 import { netnsCookie, ownNetnsCookie } from "../harness/cookie.ts";
 
 const native = loadSyscalls();
@@ -34,7 +34,7 @@ function outcome(call: () => unknown): string {
     call();
     return "ok";
   } catch (error) {
-    return error instanceof Error && "code" in error ? String(error.code) : String(error);
+    return codeOf(error);
   }
 }
 
