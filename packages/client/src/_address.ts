@@ -10,6 +10,12 @@ export interface IpAddress {
   readonly scope: string | undefined;
 }
 
+/** Every address of one IP version. */
+export const ANY = {
+  4: { family: 4, address: "0.0.0.0", scope: undefined },
+  6: { family: 6, address: "::", scope: undefined },
+} as const satisfies Record<4 | 6, IpAddress>;
+
 const SOCKADDR_IN_BYTES = 16;
 const SOCKADDR_IN6_BYTES = 28;
 const PORT_AT = 2;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { codeOf } from "@xsocket/xbind-native";
-import { hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
+import { ANY, hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, misuse } from "./_options.ts";
 import { literalIp, localAddresses, resolve } from "./_resolve.ts";
@@ -33,10 +33,7 @@ export interface Bound {
   readonly port: number;
 }
 
-const EVERYWHERE: readonly IpAddress[] = [
-  { family: 6, address: "::", scope: undefined },
-  { family: 4, address: "0.0.0.0", scope: undefined },
-];
+const EVERYWHERE: readonly IpAddress[] = [ANY[6], ANY[4]];
 
 /**
  * Reads what all that bind have in common.

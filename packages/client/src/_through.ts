@@ -19,15 +19,16 @@ export function pathOf(via: string | Session = DEFAULT_ADDRESS): string {
   return via instanceof Session ? via.via : via;
 }
 
-const OURS = [...THROUGH_KEYS, "host", "hostname"] as const;
+/** The same with the two names of a host. */
+export const HOST_KEYS = [...THROUGH_KEYS, "host", "hostname"] as const;
 
 /** What is left for Bun: the options without ours and without those that were applied already. */
 export function forBun<Options extends object, Applied extends keyof Options = never>(
   options: Options,
   ...applied: Applied[]
-): Omit<Options, (typeof OURS)[number] | Applied> {
+): Omit<Options, (typeof HOST_KEYS)[number] | Applied> {
   const rest = { ...options };
-  for (const name of [...OURS, ...applied]) Reflect.deleteProperty(rest, name);
+  for (const name of [...HOST_KEYS, ...applied]) Reflect.deleteProperty(rest, name);
   return rest;
 }
 

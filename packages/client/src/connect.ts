@@ -7,12 +7,12 @@ import type {
   TLSOptions,
 } from "bun";
 import { codeOf } from "@xsocket/xbind-native";
-import { hostPort, type IpAddress, ipText, parseIp, withoutBrackets } from "./_address.ts";
+import { ANY, hostPort, type IpAddress, ipText, parseIp, withoutBrackets } from "./_address.ts";
 import { adoptConnection, notTaken } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { resolve } from "./_resolve.ts";
 import { bindTo, connectTo, setOption } from "./_socket.ts";
-import { failedCall, isDenied, THROUGH_KEYS, type Through, forBun, pathOf } from "./_through.ts";
+import { failedCall, forBun, HOST_KEYS, isDenied, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
 import type { OwnedSocket } from "./owned.ts";
@@ -41,25 +41,11 @@ interface Peer {
   readonly ipv6Only?: boolean | undefined;
 }
 
-const NAMES = [
-  ...THROUGH_KEYS,
-  "host",
-  "hostname",
-  "localAddress",
-  "localPort",
-  "port",
-  "reusePort",
-  "ipv6Only",
-] as const;
+const NAMES = [...HOST_KEYS, "localAddress", "localPort", "port", "reusePort", "ipv6Only"] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.connect adopts a descriptor of your own.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.connect.",
 };
-
-const ANY = {
-  4: { family: 4, address: "0.0.0.0", scope: undefined },
-  6: { family: 6, address: "::", scope: undefined },
-} as const;
 
 function localIp({ localAddress }: Peer, asked: string): IpAddress | undefined {
   if ((localAddress ?? undefined) === undefined) return undefined;

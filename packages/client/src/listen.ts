@@ -11,7 +11,7 @@ import {
   misuse,
   refuseKeys,
 } from "./_options.ts";
-import { pathOf, THROUGH_KEYS, type Through, forBun } from "./_through.ts";
+import { forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 
 /** Bun.listen's options, and the server through which to listen. */
@@ -29,15 +29,7 @@ export interface ListenOptions<Data = undefined>
   readonly backlog?: number | undefined;
 }
 
-const NAMES = [
-  ...THROUGH_KEYS,
-  "host",
-  "hostname",
-  "reusePort",
-  "ipv6Only",
-  "backlog",
-  "port",
-] as const;
+const NAMES = [...HOST_KEYS, "reusePort", "ipv6Only", "backlog", "port"] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.listen adopts a descriptor of your own.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.listen.",

@@ -4,7 +4,7 @@ import * as https from "node:https";
 import * as net from "node:net";
 import { inspect } from "node:util";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { hostPort, type IpAddress } from "./_address.ts";
+import { ANY, hostPort, type IpAddress } from "./_address.ts";
 import { type BindPlan, bindPlan, bound, failedAt } from "./_bound.ts";
 import { adoptable, adoptNodeConnection, madeWith, refusal } from "./_bun.ts";
 import { feed } from "./_feed.ts";
@@ -212,8 +212,8 @@ export async function nodeBind(
     );
   refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
   // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
-  const isV6 = Reflect.get(socket, "type") === "udp6";
-  const host = hostOf("bind", options) || (isV6 ? "::" : "0.0.0.0");
+  const family = Reflect.get(socket, "type") === "udp6" ? 6 : 4;
+  const host = hostOf("bind", options) || ANY[family].address;
   const by = madeWith(socket);
   const { reusePort = by.reusePort, ipv6Only = by.ipv6Only } = options;
   const reuseAddr = flagOf("bind", { reuseAddr: options.reuseAddr ?? by.reuseAddr }, "reuseAddr");
@@ -222,7 +222,7 @@ export async function nodeBind(
     ...bindPlan("receive datagrams at", "dgram", host, options.port ?? 0, shared),
     reuseAddr,
   };
-  const { socket: owned, ip } = await bound({ ...plan, family: isV6 ? 6 : 4 }, options);
+  const { socket: owned, ip } = await bound({ ...plan, family }, options);
   using made = owned;
   const start = (fd: number): void => void socket.bind(adoptable(fd));
   const settle = (fd: number): void => {

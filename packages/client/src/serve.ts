@@ -17,7 +17,7 @@ import { BUN_BACKLOG, checkBacklog, hostOf, refuseKeys } from "./_options.ts";
 import { startMoved } from "./_move.ts";
 import { startRelayed } from "./_relay.ts";
 import { setOption } from "./_socket.ts";
-import { forBun, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
+import { forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 
 const DEFAULT_PORT = 3000;
@@ -40,15 +40,7 @@ export type ServeOptions<WebSocketData = undefined, R extends string = string> =
 > &
   ServeExtras;
 
-const NAMES = [
-  ...THROUGH_KEYS,
-  "host",
-  "hostname",
-  "backlog",
-  "port",
-  "reusePort",
-  "ipv6Only",
-] as const;
+const NAMES = [...HOST_KEYS, "backlog", "port", "reusePort", "ipv6Only"] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server.",
   unix: "UNIX sockets are not those of a network namespace: use Bun.serve.",

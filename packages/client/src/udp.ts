@@ -1,12 +1,12 @@
 import type { udp as bun } from "bun";
-import { hostPort, type IpAddress } from "./_address.ts";
+import { ANY, hostPort, type IpAddress } from "./_address.ts";
 import { type BindPlan, bindPlan, bound } from "./_bound.ts";
 import { adoptDatagrams, describe } from "./_bun.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
 import { literalIp, resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
-import { failedCall, pathOf, THROUGH_KEYS, type Through, forBun } from "./_through.ts";
+import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { isUnusable } from "./connect.ts";
 import { XSocketError } from "./error.ts";
@@ -45,15 +45,7 @@ export type UdpConnectOptions<Type extends Bun.BinaryType = "buffer"> = Omit<
 type Made<Type extends Bun.BinaryType> = (bun.Socket<Type> | bun.ConnectedSocket<Type>) &
   Disposable;
 
-const NAMES = [
-  ...THROUGH_KEYS,
-  "host",
-  "hostname",
-  "reusePort",
-  "reuseAddr",
-  "ipv6Only",
-  "port",
-] as const;
+const NAMES = [...HOST_KEYS, "reusePort", "reuseAddr", "ipv6Only", "port"] as const;
 const REFUSED = {
   fd: "Leave fd out: the socket comes from the server. Bun.udpSocket adopts a descriptor of your own.",
   unix: "UNIX sockets are not those of a network namespace, and Bun has none for datagrams.",
@@ -178,7 +170,7 @@ async function opened(
   through: Through,
   deadline: Deadline,
 ): Promise<Opened> {
-  const hostname = plan.hostname ?? (peer?.ip.family === 6 ? "::" : "0.0.0.0");
+  const hostname = plan.hostname ?? ANY[peer?.ip.family ?? 4].address;
   // of a name's addresses one that fits; an IPv6 one that was given may reach an IPv4 peer, too
   const family = literalIp(hostname) ? undefined : peer?.ip.family;
   const limits = deadline.limits();
