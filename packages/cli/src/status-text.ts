@@ -78,21 +78,21 @@ function warnings(status: ServerStatus): string[] {
   return found;
 }
 
-function rows(status: ServerStatus, before: ServerStatus | undefined): [string, string][] {
+function rows(status: ServerStatus, before: ServerStatus | undefined): string[][] {
   const { stats, bounds, descriptors, policy } = status;
   return [
     [
       "server",
       `${status.address}, process ${status.pid}, version ${status.version}, Bun ${status.bun}`,
     ],
-    ...warnings(status).map((text) => ["warning", text] satisfies [string, string]),
+    ...warnings(status).map((text) => ["warning", text]),
     ["running for", duration(status.uptimeSeconds)],
     [
       "threads",
       `${status.threads}${stats.threadsReplaced > 0 ? `, ${stats.threadsReplaced} replaced` : ""}`,
     ],
     ["policy", `${policy.source}, ${counted(policy.rules, "rule")}`],
-    ...(before ? [["rate", rate(status, before)] satisfies [string, string]] : []),
+    ...(before ? [["rate", rate(status, before)]] : []),
     ["requests", requestLine(status)],
     ["sockets", socketLine(status)],
     ["refusals", refusalLine(status)],
@@ -105,17 +105,12 @@ function rows(status: ServerStatus, before: ServerStatus | undefined): [string, 
     ["in flight", `${stats.inFlight} of ${bounds.maxInFlight}`],
     ["descriptors", `${descriptors.open} of ${descriptors.limit}`],
     ...(stats.unstamped > 0
-      ? [
-          ["unstamped", `${counted(stats.unstamped, "socket")} with the server's ids`] satisfies [
-            string,
-            string,
-          ],
-        ]
+      ? [["unstamped", `${counted(stats.unstamped, "socket")} with the server's ids`]]
       : []),
   ];
 }
 
 /** Writes a status for a person. With an earlier one, also the rate since then. */
 export function statusText(status: ServerStatus, before?: ServerStatus): string {
-  return table(rows(status, before).map(([name, value]) => [name, escapeText(value)]));
+  return table(rows(status, before).map((row) => row.map(escapeText)));
 }

@@ -27,7 +27,7 @@ export interface Entry {
 }
 
 const HELP: Option = { name: "help", description: "Show the help", values: undefined };
-const HINTS: Record<string, Values["kind"]> = {
+const HINTS: Record<string, "files" | "users" | "groups"> = {
   PATH: "files",
   FILE: "files",
   USER: "users",
@@ -40,8 +40,8 @@ function valuesOf(definition: ArgDef): Values {
     return { kind: "words", words: definition.options };
   const hints = (definition.valueHint ?? "").split("|");
   if (hints.every((hint) => /^[a-z]+$/.test(hint))) return { kind: "words", words: hints };
-  const kind = hints.map((hint) => HINTS[hint]).find((known) => known !== undefined) ?? "any";
-  return kind === "words" ? { kind: "any" } : { kind };
+  const kind = hints.map((hint) => HINTS[hint]).find((known) => known !== undefined);
+  return { kind: kind ?? "any" };
 }
 
 function options(args: ArgsDef): Option[] {
