@@ -272,6 +272,18 @@ describe("a connection", () => {
       });
   });
 
+  test("that fails shows the line of its caller", async () => {
+    await using server = await startServer();
+    let stack: unknown;
+    try {
+      await connect({ via: server.path, hostname: "127.0.0.1", port: 9, socket: { data() {} } });
+    } catch (error) {
+      stack = Reflect.get(Object(error), "stack");
+    }
+    const [first] = /^ +at .*$/m.exec(String(stack)) ?? [];
+    expect(first).toContain(import.meta.file);
+  });
+
   test("that nobody answers ends with the deadline or the signal", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });

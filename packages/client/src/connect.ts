@@ -184,6 +184,18 @@ async function reportConnectError<Data>(
   return thrown;
 }
 
+/* An await and no catch(), across which an error's stack would not lead to who has called connect. */
+async function connectedOrReported<Data>(
+  peer: Peer,
+  options: ConnectOptions<Data>,
+): Promise<OwnedSocket> {
+  try {
+    return await connectedSocket(peer, options);
+  } catch (error) {
+    throw await reportConnectError(options, error);
+  }
+}
+
 /* Has Bun adopt a connection. Where it does not, that stays the caller's, and connectError is given what is thrown. */
 async function adopt<Data>(
   given: FdSocketOptions<Data>,
@@ -232,9 +244,7 @@ export async function connect<Data = undefined>(
   const reusePort = flagOf(asked, options, "reusePort");
   const ipv6Only = flagOf(asked, options, "ipv6Only");
   const peer = { ...local, hostname, port: checkPort(asked, port), reusePort, ipv6Only };
-  using socket = await connectedSocket(peer, options).catch(async (error: unknown) => {
-    throw await reportConnectError(options, error);
-  });
+  using socket = await connectedOrReported(peer, options);
   const rest = forBun(local, "localAddress", "localPort", "reusePort", "ipv6Only");
   const adopted = { ...rest, tls: tlsFor(tls ?? false, hostname), fd: socket.fd };
   const connected = await adopt<Data>(
