@@ -11,7 +11,11 @@ const ARGS = {
 
 test.each([
   [["--frob"], "no option --frob"],
-  [["-x"], "no option -x"],
+  [["-x"], "no option -x:"],
+  [["-port", "1"], "no option -port (did you mean --port?)"],
+  [["--all", "-p1"], "no option -p1:"],
+  [["-=1"], "no option -=1:"],
+  [["--frob=a=b"], "no option --frob:"],
   [["--no-all"], "no option --no-all"],
   [["--port"], "--port needs a value"],
   [["--all=1"], "--all takes no value"],

@@ -25,12 +25,30 @@ function parse(argv: readonly string[], args: ArgsDef, { strict = true } = {}) {
   });
 }
 
+/*
+ * The first option that there is not, as it was given but for its value. Of several letters behind one
+ * dash, as -port, node:util makes options of one letter each, and names the first.
+ */
+function unknownOption(argv: readonly string[], args: ArgsDef): string {
+  const options = config(args);
+  const { tokens } = parse(argv, args, { strict: false });
+  const found = tokens.find(
+    (token) => token.kind === "option" && !Object.hasOwn(options, token.name),
+  );
+  return argv[found?.index ?? -1]?.replace(/(?<=[^-])=.*/s, "") ?? "";
+}
+
 /* Our words for what node:util refuses. */
-const REFUSALS: Record<string, (message: string, options: readonly string[]) => string> = {
-  ERR_PARSE_ARGS_UNKNOWN_OPTION: (message, options) => {
-    const [, dashes = "", name = ""] = /'(-+)([^']*)'/.exec(message) ?? [];
+const REFUSALS: Record<
+  string,
+  (message: string, argv: readonly string[], args: ArgsDef) => string
+> = {
+  ERR_PARSE_ARGS_UNKNOWN_OPTION: (_, argv, args) => {
+    const option = unknownOption(argv, args);
+    const name = option.replace(/^-+/, "");
     if (name === "help") return "the option --help takes no value"; // without one it was found before
-    return `there is no option ${dashes}${name}${suggestion(name, options, "--")}`;
+    const options = [...Object.keys(config(args)), "help"];
+    return `there is no option ${option}${suggestion(name, options, "--")}`;
   },
   ERR_PARSE_ARGS_INVALID_OPTION_VALUE: (message) => {
     const option = /'([^']*)'/.exec(message)?.[1]?.replace(/ <value>$/, "") ?? "";
@@ -40,16 +58,16 @@ const REFUSALS: Record<string, (message: string, options: readonly string[]) => 
   },
 };
 
-function refusal(error: unknown, options: readonly string[]): string {
+function refusal(error: unknown, argv: readonly string[], args: ArgsDef): string {
   const message = reasonOf(error);
-  return REFUSALS[codeOf(error)]?.(message, options) ?? message;
+  return REFUSALS[codeOf(error)]?.(message, argv, args) ?? message;
 }
 
 function parsed(argv: readonly string[], args: ArgsDef, help: string) {
   try {
     return parse(argv, args);
   } catch (error) {
-    const sentence = refusal(error, [...Object.keys(config(args)), "help"]);
+    const sentence = refusal(error, argv, args);
     const remedy =
       args["address"] && /^there is no option --socket( |$)/.test(sentence)
         ? "there is no option --socket: give the control socket alone, or"
