@@ -25,6 +25,7 @@ function line(text: string): string {
  * The command's words. All of them go to stderr, one line each: stdout is for results.
  */
 export const words = createConsola({
+  throttle: 0, // mistakes that read the same are several all the same
   reporters: [
     {
       log: ({ type, args }) => {
