@@ -133,11 +133,11 @@ static void try_connect(void)
 static int connect_to(int fd, uint16_t to)
 {
 	const struct sockaddr_in addr = pair_addr(to);
-	int rc = outcome(connect(fd, (const struct sockaddr *)&addr, sizeof(addr))), error;
+	int rc = outcome(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)));
 	struct pollfd poller = {.fd = fd, .events = POLLOUT};
 
 	CHECK_EQ(poll(&poller, 1, -1), 1);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}), 0);
+	pair_option(fd, SOL_SOCKET, SO_ERROR);
 	return rc;
 }
 

@@ -131,11 +131,7 @@ static void test_packet_info_and_device(void)
 
 static void show_number(const char *what, int fd, int name)
 {
-	int value = -1;
-	socklen_t len = sizeof(value);
-
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, name, &value, &len), 0);
-	printf("%s %d\n", what, value);
+	printf("%s %d\n", what, pair_option(fd, SOL_SOCKET, name));
 }
 
 /* Setting the type of service sets the priority, which may then be set to what it was, also out of
@@ -170,14 +166,12 @@ static void test_window(void)
 	const int mark = 1000000, clamps[] = {30000, 0};
 
 	for (size_t i = 0; i < sizeof(clamps) / sizeof(clamps[0]); i++) {
-		int fd = pair_socket(SOCK_STREAM), value = -1;
-		socklen_t len = sizeof(value);
+		int fd = pair_socket(SOCK_STREAM);
 
 		set("mark", fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark));
 		set("clamp", fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &clamps[i], sizeof(clamps[i]));
 		bind_any(fd, AF_INET);
-		CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &value, &len), 0);
-		printf("clamp %d\n", value);
+		printf("clamp %d\n", pair_option(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP));
 		show_number("mark", fd, SO_RCVLOWAT);
 		show_number("buffer", fd, SO_RCVBUF);
 		close(fd);
@@ -219,16 +213,14 @@ static void test_small_segments(void)
 	static const int sizes[][2] = {{0, 0}, {536, 536}, {536, 0}, {0, 536}};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		int fd = pair_socket(SOCK_STREAM), peer, size = -1;
-		socklen_t len = sizeof(size);
+		int fd = pair_socket(SOCK_STREAM), peer;
 
 		for (int call = 0; call < 2; call++)
 			set("segment", fd, IPPROTO_TCP, TCP_MAXSEG, &sizes[i][call], sizeof(int));
 		bind_any(fd, AF_INET);
 		show("listen", listen(fd, 1));
 		peer = new_peer(fd, SOCK_STREAM, 0);
-		CHECK_EQ(getsockopt(peer, IPPROTO_TCP, TCP_MAXSEG, &size, &len), 0);
-		printf("segment %d\n", size);
+		printf("segment %d\n", pair_option(peer, IPPROTO_TCP, TCP_MAXSEG));
 		close(peer);
 		close(fd);
 	}

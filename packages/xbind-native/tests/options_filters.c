@@ -84,8 +84,7 @@ static void try_reuseport_off(void)
 	set("attach", fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 	set("reuseport off", fd, SOL_SOCKET, SO_REUSEPORT, &off, sizeof(off));
 	bind_any(fd, AF_INET);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &(socklen_t){sizeof(on)}), 0);
-	printf("reuseport %d\n", on);
+	printf("reuseport %d\n", pair_option(fd, SOL_SOCKET, SO_REUSEPORT));
 	close(fd);
 }
 

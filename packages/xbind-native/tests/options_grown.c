@@ -13,7 +13,7 @@
 
 static int size_after(int mark, int size, int lock)
 {
-	int fd = pair_socket(SOCK_STREAM), is = -1;
+	int fd = pair_socket(SOCK_STREAM), is;
 
 	if (size != 0) {
 		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
@@ -22,9 +22,8 @@ static int size_after(int mark, int size, int lock)
 	if (mark != 0)
 		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof(mark)), 0);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &is, &(socklen_t){sizeof(is)}), 0);
-	CHECK_EQ(is, lock);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &is, &(socklen_t){sizeof(is)}), 0);
+	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_BUF_LOCK_), lock);
+	is = pair_option(fd, SOL_SOCKET, SO_RCVBUF);
 	close(fd);
 	return is;
 }
@@ -50,13 +49,12 @@ static void test_set(void)
 static void test_send(void)
 {
 	static const int calls[][2] = {{SO_SNDBUF, 5000}, {SO_BUF_LOCK_, 0}, {SO_RCVLOWAT, 20000}};
-	int fd = pair_socket(SOCK_STREAM), is = -1;
+	int fd = pair_socket(SOCK_STREAM);
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		CHECK_EQ(setsockopt(fd, SOL_SOCKET, calls[i][0], &calls[i][1], sizeof(int)), 0);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &is, &(socklen_t){sizeof(is)}), 0);
-	CHECK_EQ(is, 10000);
+	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_SNDBUF), 10000);
 	close(fd);
 }
 

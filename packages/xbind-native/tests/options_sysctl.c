@@ -55,14 +55,13 @@ static int after_bind(const struct row *row, int value)
 	const bool is_buffer = row->name == SO_SNDBUF || row->name == SO_RCVBUF;
 	int set =
 	    row->level == SOL_SOCKET && is_buffer ? value / 2 : value; /* reads as twice of it */
-	int is = -1;
-	socklen_t len = sizeof(is);
+	int is;
 
 	if (value >= 0)
 		CHECK_EQ(setsockopt(fd, row->level, row->name, &set, sizeof(set)), 0);
 	CHECK_EQ(pair_bind_any(fd, row->domain, 0), 0);
 	CHECK(pair_is_there(fd));
-	CHECK_EQ(getsockopt(fd, row->level, row->name, &is, &len), 0);
+	is = pair_option(fd, row->level, row->name);
 	close(fd);
 	return is;
 }
@@ -136,8 +135,7 @@ static void test_resets(void)
 
 	for (size_t i = 0; i < sizeof(resets) / sizeof(resets[0]); i++) {
 		const struct row *row = &resets[i].row;
-		int fd = socket(row->domain, row->type, 0), is = -1;
-		socklen_t len = sizeof(is);
+		int fd = socket(row->domain, row->type, 0), is;
 
 		if (!is_known(row)) {
 			close(fd);
@@ -146,7 +144,7 @@ static void test_resets(void)
 		CHECK_EQ(setsockopt(fd, row->level, row->name, &row->own, sizeof(int)), 0);
 		CHECK_EQ(setsockopt(fd, row->level, row->name, &resets[i].reset, sizeof(int)), 0);
 		CHECK_EQ(pair_bind_any(fd, row->domain, 0), 0);
-		CHECK_EQ(getsockopt(fd, row->level, row->name, &is, &len), 0);
+		is = pair_option(fd, row->level, row->name);
 		if (is != (pair_preloaded() ? row->target : row->own))
 			FAIL("%s: given back it is %d", row->what, is);
 		close(fd);
@@ -157,7 +155,6 @@ static void test_resets(void)
 static void test_shut(void)
 {
 	int fds[EARLY], ttl = 64;
-	socklen_t len = sizeof(ttl);
 
 	for (int i = 0; i < EARLY; i++) {
 		fds[i] = pair_socket(SOCK_STREAM);
@@ -171,8 +168,7 @@ static void test_shut(void)
 	}
 	for (int i = 0; i < EARLY; i++) {
 		CHECK_EQ(pair_bind(fds[i], 0), 0);
-		CHECK_EQ(getsockopt(fds[i], IPPROTO_IP, IP_TTL, &ttl, &len), 0);
-		CHECK_EQ(ttl, 64);
+		CHECK_EQ(pair_option(fds[i], IPPROTO_IP, IP_TTL), 64);
 		close(fds[i]);
 	}
 }
@@ -194,12 +190,11 @@ static void test_booleans(void)
 static void test_byte(void)
 {
 	static const unsigned char ttl[] = {64, 1, 1, 1};
-	int fd = pair_socket(SOCK_STREAM), is = -1;
+	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, ttl, 1), 0);
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
-	CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &is, &(socklen_t){sizeof(is)}), 0);
-	CHECK_EQ(is, ttl[0]);
+	CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), ttl[0]);
 	close(fd);
 }
 
@@ -236,15 +231,13 @@ static void test_congestion(void)
 /* Buffers that were not set may grow. */
 static void test_autotuning(void)
 {
-	int fd, locked = -1;
-	socklen_t len = sizeof(locked);
+	int fd;
 
 	if (!tells_buffer_lock())
 		return;
 	fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &locked, &len), 0);
-	CHECK_EQ(locked, 0);
+	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_BUF_LOCK_), 0);
 	close(fd);
 }
 
@@ -258,7 +251,7 @@ static void test_mark(void)
 	};
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
-		int fd = pair_socket(SOCK_STREAM), is = -1;
+		int fd = pair_socket(SOCK_STREAM);
 
 		for (int call = 0; call < 2; call++)
 			CHECK_EQ(setsockopt(fd, SOL_SOCKET, calls[i][call][0], &calls[i][call][1],
@@ -268,9 +261,8 @@ static void test_mark(void)
 		for (int call = 0; call < 2; call++) {
 			const int name = calls[i][call][0], value = calls[i][call][1];
 
-			CHECK_EQ(getsockopt(fd, SOL_SOCKET, name, &is, &(socklen_t){sizeof(is)}),
-			         0);
-			CHECK_EQ(is, name == SO_RCVBUF ? 2 * value : value);
+			CHECK_EQ(pair_option(fd, SOL_SOCKET, name),
+			         name == SO_RCVBUF ? 2 * value : value);
 		}
 		close(fd);
 	}
@@ -284,7 +276,7 @@ static void check_connected(int set, int expected)
 {
 	const struct sockaddr_in peer = pair_addr(9);
 	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-	int fd = pair_socket(SOCK_DGRAM), is = -1, status;
+	int fd = pair_socket(SOCK_DGRAM), status;
 	pid_t child = fork();
 
 	if (child == 0) {
@@ -293,8 +285,7 @@ static void check_connected(int set, int expected)
 		CHECK_EQ(connect(fd, &nowhere, sizeof(nowhere)), 0);
 		CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 		CHECK(pair_is_there(fd));
-		CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &is, &(socklen_t){sizeof(is)}), 0);
-		CHECK_EQ(is, expected);
+		CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), expected);
 		_exit(0);
 	}
 	CHECK_EQ(waitpid(child, &status, 0), child);
@@ -310,10 +301,7 @@ static void test_connected(void)
 
 static int segment_of(int fd)
 {
-	int is = -1;
-
-	CHECK_EQ(getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &is, &(socklen_t){sizeof(is)}), 0);
-	return is;
+	return pair_option(fd, IPPROTO_TCP, TCP_MAXSEG);
 }
 
 /* What a connection has found out nobody has set, and what was set is kept. */

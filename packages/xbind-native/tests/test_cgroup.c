@@ -84,22 +84,14 @@ static bool enter_group(void)
 	return entered;
 }
 
-static int number(int fd, int name)
-{
-	int is = -1;
-
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, name, &is, &(socklen_t){sizeof(is)}), 0);
-	return is;
-}
-
 static void check(int fd, const char *device, int mark, int priority)
 {
 	char name[16] = "";
 
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &(socklen_t){sizeof(name)}), 0);
 	CHECK(strcmp(name, device) == 0);
-	CHECK_EQ(number(fd, SO_MARK), mark);
-	CHECK_EQ(number(fd, SO_PRIORITY), priority);
+	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_MARK), mark);
+	CHECK_EQ(pair_option(fd, SOL_SOCKET, SO_PRIORITY), priority);
 }
 
 static void bind_in_group(void)

@@ -90,7 +90,7 @@ static void *bind_late(void *argument)
 static void send_meanwhile(void)
 {
 	struct sockaddr_in addr = pair_addr(LATE_PORT);
-	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM), error;
+	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM);
 	pthread_t thread;
 
 	CHECK_EQ(pthread_create(&thread, NULL, bind_late, &fd), 0);
@@ -98,8 +98,7 @@ static void send_meanwhile(void)
 	CHECK_EQ(connect(sender, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	CHECK_EQ(send(sender, "", 1, 0), 1);
 	CHECK_EQ(poll(&(struct pollfd){sender, 0, 0}, 1, TOLD_MS), 1);
-	CHECK_EQ(getsockopt(sender, SOL_SOCKET, SO_ERROR, &error, &(socklen_t){sizeof(error)}), 0);
-	CHECK_EQ(error, ECONNREFUSED);
+	CHECK_EQ(pair_option(sender, SOL_SOCKET, SO_ERROR), ECONNREFUSED);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 	CHECK_EQ(pair_port(fd), LATE_PORT);
 }

@@ -135,7 +135,7 @@ static void test_boolean(void)
 {
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3106)};
 	const int one = 1, zero = 0;
-	int before = socket(AF_INET6, SOCK_STREAM, 0), only = 0, fd, sysctl;
+	int before = socket(AF_INET6, SOCK_STREAM, 0), fd, sysctl;
 
 	CHECK_EQ(setsockopt(before, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero)), 0);
 	if (unshare(CLONE_NEWNET) < 0)
@@ -147,15 +147,14 @@ static void test_boolean(void)
 	fd = socket(AF_INET6, SOCK_STREAM, 0);
 	CHECK_EQ(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
 	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
-	CHECK_EQ(getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &(socklen_t){sizeof(only)}), 0);
-	CHECK_EQ(only, 1);
+	CHECK_EQ(pair_option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 }
 
 /* Nobody has set it: it becomes what the target namespace has as default. */
 static void bind_with_default(void)
 {
 	const int other = 33;
-	int before = pair_socket(SOCK_STREAM), ttl = 0, fd, sysctl;
+	int before = pair_socket(SOCK_STREAM), fd, sysctl;
 
 	CHECK_EQ(setsockopt(before, IPPROTO_IP, IP_TTL, &other, sizeof(other)), 0);
 	if (unshare(CLONE_NEWNET) < 0)
@@ -166,8 +165,8 @@ static void bind_with_default(void)
 	CHECK_EQ(write(sysctl, "77", 2), 2);
 	fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 3107), 0);
-	CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, &(socklen_t){sizeof(ttl)}), 0);
-	CHECK_EQ(ttl, pair_preloaded() && !all(SOCK_STREAM) ? 64 : 77);
+	CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL),
+	         pair_preloaded() && !all(SOCK_STREAM) ? 64 : 77);
 }
 
 /* The third namespace has other defaults than the one that the program was started in. */

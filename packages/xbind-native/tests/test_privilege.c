@@ -72,18 +72,8 @@ static void bind_forbidden(void)
 
 static void test_seccomp(void)
 {
-#ifdef SYS_ppoll_time64 /* where time_t has been too short */
-	static const long poll_call = SYS_ppoll_time64;
-#else
-	static const long poll_call = SYS_ppoll;
-#endif
-#ifdef SYS_fcntl64 /* and what fcntl takes too small */
-	static const long fcntl_call = SYS_fcntl64;
-#else
-	static const long fcntl_call = SYS_fcntl;
-#endif
-	const long calls[] = {SYS_socket,  SYS_connect,     SYS_sendto,     poll_call,
-	                      SYS_recvmsg, SYS_getsockname, SYS_getsockopt, fcntl_call,
+	const long calls[] = {SYS_socket,  SYS_connect,     SYS_sendto,     CALL_PPOLL,
+	                      SYS_recvmsg, SYS_getsockname, SYS_getsockopt, CALL_FCNTL,
 	                      SYS_dup3,    SYS_epoll_ctl};
 
 	if (!forbid_works())
@@ -373,13 +363,9 @@ static void bind_inherited(int fd)
 {
 	CHECK_EQ(pair_bind(fd, 3006), 0);
 	CHECK(pair_is_there(fd));
-	for (size_t i = 0; i < INHERITED; i++) {
-		int is = -1;
-		socklen_t len = sizeof(is);
-
-		CHECK_EQ(getsockopt(fd, inherited[i].level, inherited[i].name, &is, &len), 0);
-		CHECK_EQ(is, inherited[i].value);
-	}
+	for (size_t i = 0; i < INHERITED; i++)
+		CHECK_EQ(pair_option(fd, inherited[i].level, inherited[i].name),
+		         inherited[i].value);
 	exit(0);
 }
 

@@ -79,11 +79,7 @@ static void limit_watched(void)
 
 static bool is_limited(void)
 {
-	int index = 0;
-	socklen_t len = sizeof(index);
-
-	CHECK_EQ(getsockopt(watched.fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, &len), 0);
-	return index != 0;
+	return pair_option(watched.fd, SOL_SOCKET, SO_BINDTOIFINDEX) != 0;
 }
 
 static void bind_watched(void)

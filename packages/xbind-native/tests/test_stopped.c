@@ -558,11 +558,7 @@ static void restrict_watched(void)
 
 static bool is_restricted(void)
 {
-	int is = 0;
-	socklen_t len = sizeof(is);
-
-	CHECK_EQ(getsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &is, &len), 0);
-	return is;
+	return pair_option(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY);
 }
 
 static void bind_watched6(void)

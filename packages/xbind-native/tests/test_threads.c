@@ -44,14 +44,12 @@ static void *bind_own(void *argument)
 
 	pthread_barrier_wait(&barrier);
 	for (int round = 0; round < ROUNDS; round++) {
-		int fd = pair_socket(SOCK_STREAM), mark = 30 + number, is = 0;
-		socklen_t len = sizeof(is);
+		int fd = pair_socket(SOCK_STREAM), mark = 30 + number;
 
 		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &mark, sizeof(mark)), 0);
 		CHECK_EQ(pair_bind(fd, (uint16_t)(FIRST_PORT + number)), 0);
 		CHECK(pair_is_there(fd));
-		CHECK_EQ(getsockopt(fd, IPPROTO_IP, IP_TTL, &is, &len), 0);
-		CHECK_EQ(is, mark);
+		CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), mark);
 		close(fd);
 	}
 	return NULL;
@@ -174,12 +172,8 @@ static void set_option(void)
 
 static void check_option(void)
 {
-	int is = 0;
-	socklen_t len = sizeof(is);
-
 	CHECK_EQ(meanwhile.bound, 0);
-	CHECK_EQ(getsockopt(meanwhile.fd, SOL_SOCKET, SO_KEEPALIVE, &is, &len), 0);
-	CHECK_EQ(is, 1);
+	CHECK_EQ(pair_option(meanwhile.fd, SOL_SOCKET, SO_KEEPALIVE), 1);
 }
 
 static void register_it(void)

@@ -38,11 +38,7 @@ static void *send_all(void *argument)
 
 static int buffer_of(int fd)
 {
-	int bytes = 0;
-	socklen_t len = sizeof(bytes);
-
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, &len), 0);
-	return bytes;
+	return pair_option(fd, SOL_SOCKET, SO_RCVBUF);
 }
 
 static double now(void)

@@ -12,6 +12,17 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#ifdef SYS_fcntl64 /* where its argument has been too small */
+#define CALL_FCNTL SYS_fcntl64
+#else
+#define CALL_FCNTL SYS_fcntl
+#endif
+#ifdef SYS_ppoll_time64 /* where time_t has been too short */
+#define CALL_PPOLL SYS_ppoll_time64
+#else
+#define CALL_PPOLL SYS_ppoll
+#endif
+
 #define FORBIDDEN EXDEV /* an errno that nothing else in a test gives */
 
 /* In an emulator the filter would be for its own calls, too. */

@@ -26,19 +26,27 @@ static inline bool pair_preloaded(void)
 	return getenv("PAIR_PRELOADED") != NULL;
 }
 
+/* An option whose value is a number. */
+static inline int pair_option(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof(value);
+
+	CHECK_EQ(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
 /* Is the socket's port free in the namespace of this process? */
 static inline bool pair_is_elsewhere(int fd)
 {
 	struct sockaddr_in6 name;
 	socklen_t len = sizeof(name);
 	long (*call)(long, ...) = (long (*)(long, ...))libc_unfollowed("syscall");
-	int type, protocol, other, rc;
+	int other, rc;
 
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof(type)}), 0);
-	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &(socklen_t){sizeof(protocol)}),
-	         0);
-	other = socket(name.sin6_family, type, protocol);
+	other = socket(name.sin6_family, pair_option(fd, SOL_SOCKET, SO_TYPE),
+	               pair_option(fd, SOL_SOCKET, SO_PROTOCOL));
 	rc = (int)call(SYS_bind, other, &name, len);
 	close(other);
 	return rc == 0;

@@ -11,12 +11,6 @@
 #include <stdbool.h>
 #include <sys/ioctl.h>
 
-#ifdef SYS_fcntl64
-#define CALL_FCNTL SYS_fcntl64
-#else
-#define CALL_FCNTL SYS_fcntl
-#endif
-
 /* What a thread does that meets a filter, which tells of one call, by its second argument. */
 static struct {
 	int fd, set;
