@@ -135,6 +135,7 @@ void receive(int fd);
 void send_off(int to, const int *fds, size_t count);
 void take_in(int from, int *fds, size_t count);
 void talk_to(int server, int set);
+void say_ready(int set);
 
 /* Where a program may make the calls of a step: context.c */
 enum {

@@ -45,7 +45,7 @@ void take_in(int from, int *fds, size_t count)
 		memcpy(fds, CMSG_DATA(&control.head), count * sizeof(int));
 }
 
-static void say_ready(int set)
+void say_ready(int set)
 {
 	struct epoll_event event = {0};
 

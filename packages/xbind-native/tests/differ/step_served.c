@@ -183,10 +183,7 @@ static void register_it(void)
 
 static void wait_in_set(void)
 {
-	struct epoll_event event = {0};
-
-	say(" ready %d", epoll_wait(set, &event, 1, 0));
-	say(" %x:%d", event.events, (int)event.data.u64);
+	say_ready(set);
 }
 
 static void change_some(void)
