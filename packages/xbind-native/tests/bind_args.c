@@ -30,15 +30,6 @@ static struct sockaddr_in loopback4(sa_family_t family)
 	return addr;
 }
 
-static struct sockaddr_in6 loopback6(void)
-{
-	return (struct sockaddr_in6){
-	    .sin6_family = AF_INET6,
-	    .sin6_port = htons(PORT),
-	    .sin6_addr = IN6ADDR_LOOPBACK_INIT,
-	};
-}
-
 /* The place of len bytes of which the last unreadable ones are in the second page. */
 static void *across(const void *addr, size_t len, size_t unreadable)
 {
@@ -55,10 +46,9 @@ static const char *const sorts[] = {"tcp4",  "tcp6",   "udp4",   "udp6",      "u
 
 static int connected(void)
 {
-	struct sockaddr_in addr = pair_addr(9);
 	int fd = pair_socket(SOCK_DGRAM);
 
-	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_connect(fd, 9), 0);
 	return fd;
 }
 
@@ -206,7 +196,7 @@ static void try_families(void)
 static void try_unreadable(void)
 {
 	struct sockaddr_in in = loopback4(AF_INET);
-	struct sockaddr_in6 in6 = loopback6();
+	struct sockaddr_in6 in6 = pair_addr6(PORT);
 
 	for (size_t missing = 0; missing <= sizeof(in); missing++)
 		try_all(&(struct address){"half readable", across(&in, sizeof(in), missing),
@@ -245,7 +235,7 @@ int main(void)
 {
 	static struct sockaddr_storage four, six;
 	struct sockaddr_in in = loopback4(AF_INET);
-	struct sockaddr_in6 in6 = loopback6();
+	struct sockaddr_in6 in6 = pair_addr6(PORT);
 	unsigned char shifted[sizeof(in6) + 1];
 
 	test_needs_ipv6();

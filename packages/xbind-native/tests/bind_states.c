@@ -89,40 +89,35 @@ static void try_shutdown(int type)
 /* connect(2) to AF_UNSPEC opens a stream socket again. */
 static void try_reopened(void)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
 	int fd = pair_socket(SOCK_STREAM);
 
 	printf("%d ", outcome(shutdown(fd, SHUT_RDWR)));
-	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_disconnect(fd), 0);
 	show_sending(fd, SOCK_STREAM);
 }
 
 /* But not a datagram socket, also one that had a peer when it was shut. */
 static void try_shut_connected(int how)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
-	struct sockaddr_in addr = pair_addr(9);
 	int fd = pair_socket(SOCK_DGRAM);
 
-	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_connect(fd, 9), 0);
 	CHECK_EQ(shutdown(fd, how), 0);
-	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_disconnect(fd), 0);
 	show_sending(fd, SOCK_DGRAM);
 }
 
 static void try_connect(void)
 {
 	struct sockaddr_in addr = pair_addr(9);
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
 	int fd = pair_socket(SOCK_DGRAM);
 
-	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_connect(fd, 9), 0);
 	printf("connected: bind %d\n", outcome(pair_bind(fd, port)));
-	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_disconnect(fd), 0);
 	show("disconnected", fd);
 	fd = pair_socket(SOCK_STREAM);
-	printf("refused: connect %d\n",
-	       outcome(connect(fd, (struct sockaddr *)&addr, sizeof(addr))));
+	printf("refused: connect %d\n", outcome(pair_connect(fd, 9)));
 	show("refused", fd);
 	fd = pair_socket(SOCK_DGRAM);
 	sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr));
@@ -132,8 +127,7 @@ static void try_connect(void)
 /* Return: what connect(2) says at once. What becomes of it is told as well. */
 static int connect_to(int fd, uint16_t to)
 {
-	const struct sockaddr_in addr = pair_addr(to);
-	int rc = outcome(connect(fd, (const struct sockaddr *)&addr, sizeof(addr)));
+	int rc = outcome(pair_connect(fd, to));
 	struct pollfd poller = {.fd = fd, .events = POLLOUT};
 
 	CHECK_EQ(poll(&poller, 1, -1), 1);

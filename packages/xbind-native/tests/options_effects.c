@@ -17,15 +17,6 @@
 
 #define LARGE 3000 /* bytes: more than the MTU that is set, less than that of lo */
 
-static struct sockaddr_in6 loopback6(uint16_t port)
-{
-	return (struct sockaddr_in6){
-	    .sin6_family = AF_INET6,
-	    .sin6_port = htons(port),
-	    .sin6_addr = IN6ADDR_LOOPBACK_INIT,
-	};
-}
-
 static int new_udp6(void)
 {
 	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
@@ -36,7 +27,7 @@ static int new_udp6(void)
 
 static void send6(const char *what, int fd, size_t len)
 {
-	struct sockaddr_in6 addr = loopback6(9);
+	struct sockaddr_in6 addr = pair_addr6(9);
 	static char bytes[LARGE];
 
 	show(what, (int)sendto(fd, bytes, len, 0, (struct sockaddr *)&addr, sizeof(addr)));

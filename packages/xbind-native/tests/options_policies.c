@@ -12,8 +12,7 @@
 static void send_to_loopback(const char *what, int fd, int domain)
 {
 	struct sockaddr_in addr = pair_addr(9);
-	struct sockaddr_in6 addr6 = {
-	    .sin6_family = AF_INET6, .sin6_port = htons(9), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct sockaddr_in6 addr6 = pair_addr6(9);
 
 	if (domain == AF_INET6)
 		show(what, (int)sendto(fd, "x", 1, 0, (struct sockaddr *)&addr6, sizeof(addr6)));

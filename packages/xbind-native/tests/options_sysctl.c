@@ -274,15 +274,13 @@ static void test_mark(void)
  */
 static void check_connected(int set, int expected)
 {
-	const struct sockaddr_in peer = pair_addr(9);
-	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 	int fd = pair_socket(SOCK_DGRAM), status;
 	pid_t child = fork();
 
 	if (child == 0) {
-		CHECK_EQ(connect(fd, (const struct sockaddr *)&peer, sizeof(peer)), 0);
+		CHECK_EQ(pair_connect(fd, 9), 0);
 		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &set, sizeof(set)), 0);
-		CHECK_EQ(connect(fd, &nowhere, sizeof(nowhere)), 0);
+		CHECK_EQ(pair_disconnect(fd), 0);
 		CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);
 		CHECK(pair_is_there(fd));
 		CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), expected);
@@ -309,7 +307,6 @@ static void test_segment(void)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,
 	                           .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 	socklen_t len = sizeof(addr);
 	int listener = pair_socket(SOCK_STREAM), fd = pair_socket(SOCK_STREAM), found;
 	const int fresh = segment_of(fd), small = 1000;
@@ -320,7 +317,7 @@ static void test_segment(void)
 	CHECK_EQ(listen(listener, 1), 0);
 	CHECK_EQ(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
 	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, len), 0);
-	CHECK_EQ(connect(fd, &nowhere, sizeof(nowhere)), 0);
+	CHECK_EQ(pair_disconnect(fd), 0);
 	found = segment_of(fd);
 	CHECK(found != fresh);
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);

@@ -8,15 +8,6 @@
 
 #include <netinet/tcp.h>
 
-static const struct sockaddr none = {.sa_family = AF_UNSPEC};
-
-static int to(int fd, uint16_t port)
-{
-	struct sockaddr_in addr = pair_addr(port);
-
-	return connect(fd, (struct sockaddr *)&addr, sizeof(addr));
-}
-
 /* shutdown(2) takes the port from a listener that has not been bound; its name stays. */
 static void a_listener_that_was_shut_moves(void)
 {
@@ -34,7 +25,7 @@ static int refused(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(to(fd, 9), -1);
+	CHECK_EQ(pair_connect(fd, 9), -1);
 	CHECK_EQ(errno, ECONNREFUSED);
 	return fd;
 }
@@ -55,7 +46,7 @@ static void a_refused_socket_has_any_segment_size(void)
 	int fd = refused();
 
 	CHECK_EQ(pair_bind(fd, 3002), 0);
-	CHECK_EQ(to(fd, 3002), 0); /* with itself */
+	CHECK_EQ(pair_connect(fd, 3002), 0); /* with itself */
 	CHECK(pair_option(fd, IPPROTO_TCP, TCP_MAXSEG) > 1000);
 	close(fd);
 }
@@ -68,11 +59,11 @@ static void a_moved_socket_keeps_what_it_has_received(void)
 
 	CHECK_EQ(pair_bind(fd, 0), 0);
 	CHECK(pair_is_there(fd));
-	CHECK_EQ(to(fd, pair_port(fd)), 0);
+	CHECK_EQ(pair_connect(fd, pair_port(fd)), 0);
 	CHECK_EQ(send(fd, "x", 1, 0), 1);
 	CHECK_EQ(recv(fd, &byte, 1, MSG_PEEK), 1); /* on a busy machine it is on its way */
 	byte = 0;
-	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_disconnect(fd), 0);
 	CHECK_EQ(pair_port(fd), 0);
 	CHECK_EQ(pair_bind(fd, 3003), 0);
 	CHECK(pair_is_there(fd));
@@ -87,8 +78,8 @@ static void a_moved_socket_tells_of_a_taken_port(void)
 	int fd = pair_socket(SOCK_DGRAM), other = pair_socket(SOCK_DGRAM);
 
 	CHECK_EQ(pair_bind(fd, 0), 0);
-	CHECK_EQ(to(fd, 9), 0);
-	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_connect(fd, 9), 0);
+	CHECK_EQ(pair_disconnect(fd), 0);
 	CHECK_EQ(pair_bind(other, 3004), 0);
 	CHECK_EQ(pair_bind(fd, 3004), -1);
 	CHECK_EQ(errno, EADDRINUSE);

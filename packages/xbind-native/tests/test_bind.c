@@ -37,13 +37,12 @@ static void test_bind_and_listen(void)
 static void test_goes_on_working(void)
 {
 	int listener = pair_socket(SOCK_STREAM), client = pair_socket(SOCK_STREAM), conn;
-	struct sockaddr_in addr = pair_addr(3001);
 	char byte = 0;
 
 	CHECK_EQ(pair_bind(listener, 3001), 0);
 	CHECK_EQ(listen(listener, 5), 0);
 	CHECK_EQ(pair_bind(client, 3002), 0);
-	CHECK_EQ(connect(client, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_connect(client, 3001), 0);
 	conn = accept(listener, NULL, NULL);
 	CHECK(conn >= 0);
 	for (uint16_t port = 3003; port < 3005; port++) {
@@ -189,15 +188,13 @@ static void test_no_ghost_signal(void)
 static void test_copy_of_a_full_one(void)
 {
 	static const char data[4000];
-	struct sockaddr_in peer = pair_addr(NOT_LISTED);
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
 	int fd = pair_socket(SOCK_DGRAM), copy = dup(fd), least = 0, one = 1;
 
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
 	CHECK_EQ(setsockopt(fd, IPPROTO_UDP, UDP_CORK, &one, sizeof(one)), 0);
-	CHECK_EQ(connect(fd, (struct sockaddr *)&peer, sizeof(peer)), 0);
+	CHECK_EQ(pair_connect(fd, NOT_LISTED), 0);
 	CHECK_EQ(send(fd, data, sizeof(data), 0), (ssize_t)sizeof(data));
-	CHECK_EQ(connect(fd, &none, sizeof(none)), 0);
+	CHECK_EQ(pair_disconnect(fd), 0);
 	CHECK_EQ(pair_bind(fd, 3033), 0);
 	CHECK_EQ(pair_port(copy), 3033);
 	close(fd);

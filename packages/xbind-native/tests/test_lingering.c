@@ -89,13 +89,12 @@ static void *bind_late(void *argument)
  * same port, to connect it, would take what is the other's. */
 static void send_meanwhile(void)
 {
-	struct sockaddr_in addr = pair_addr(LATE_PORT);
 	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM);
 	pthread_t thread;
 
 	CHECK_EQ(pthread_create(&thread, NULL, bind_late, &fd), 0);
 	CHECK_EQ(pair_bind(sender, LATE_PORT + 1), 0); /* waits as long, but began before */
-	CHECK_EQ(connect(sender, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_connect(sender, LATE_PORT), 0);
 	CHECK_EQ(send(sender, "", 1, 0), 1);
 	CHECK_EQ(poll(&(struct pollfd){sender, 0, 0}, 1, TOLD_MS), 1);
 	CHECK_EQ(pair_option(sender, SOL_SOCKET, SO_ERROR), ECONNREFUSED);

@@ -136,11 +136,8 @@ static void clients_stay(int domain, const void *addr, const void *other, sockle
 static void test_clients_stay(void)
 {
 	struct sockaddr_in addr = pair_addr(4444), other = pair_addr(4445);
-	struct sockaddr_in6 addr6 = {
-	    .sin6_family = AF_INET6, .sin6_port = htons(4444), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	struct sockaddr_in6 other6 = addr6;
+	struct sockaddr_in6 addr6 = pair_addr6(4444), other6 = pair_addr6(4445);
 
-	other6.sin6_port = htons(4445);
 	clients_stay(AF_INET, &addr, &other, sizeof(addr));
 	clients_stay(AF_INET6, &addr6, &other6, sizeof(addr6));
 }

@@ -122,9 +122,7 @@ static void test_bound_meanwhile(void)
 
 static void connect_watched(void)
 {
-	const struct sockaddr_in addr = pair_addr(NOT_LISTED);
-
-	CHECK_EQ(connect(watched.fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_connect(watched.fd, NOT_LISTED), 0);
 }
 
 /* Another thread has been faster when all but the exchange itself is done. */

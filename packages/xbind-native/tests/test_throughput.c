@@ -21,11 +21,11 @@ static uint16_t port = 3300;
 
 static void *send_all(void *argument)
 {
-	struct sockaddr_in addr = pair_addr(*(uint16_t *)argument);
+	const uint16_t to = *(uint16_t *)argument;
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(pair_bind(fd, (uint16_t)(*(uint16_t *)argument + 100)), 0);
-	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_bind(fd, (uint16_t)(to + 100)), 0);
+	CHECK_EQ(pair_connect(fd, to), 0);
 	for (size_t left = (size_t)MEGABYTES << 20; left > 0;) {
 		ssize_t sent = send(fd, data, CHUNK, 0);
 

@@ -27,13 +27,11 @@ static inline int control(int set, int operation, int fd, uint32_t events, uint6
 
 static inline int client_of(uint16_t port)
 {
-	struct sockaddr_in addr = pair_addr(port);
-	int fd = pair_socket(SOCK_STREAM);
-	int on = 1;
+	int fd = pair_socket(SOCK_STREAM), on = 1;
 
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
 	CHECK_EQ(pair_bind(fd, CLIENT_PORT), 0);
-	CHECK_EQ(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	CHECK_EQ(pair_connect(fd, port), 0);
 	return fd;
 }
 

@@ -91,6 +91,32 @@ static inline struct sockaddr_in pair_addr(uint16_t port)
 	};
 }
 
+/* ::1 and a port in host order. */
+static inline struct sockaddr_in6 pair_addr6(uint16_t port)
+{
+	return (struct sockaddr_in6){
+	    .sin6_family = AF_INET6,
+	    .sin6_port = htons(port),
+	    .sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+}
+
+/* To 127.0.0.1. */
+static inline int pair_connect(int fd, uint16_t port)
+{
+	const struct sockaddr_in addr = pair_addr(port);
+
+	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
+}
+
+/* Takes its peer from a socket, or what was left of one. */
+static inline int pair_disconnect(int fd)
+{
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
+
+	return connect(fd, &none, sizeof(none));
+}
+
 static inline int pair_bind(int fd, uint16_t port)
 {
 	struct sockaddr_in addr = pair_addr(port);
