@@ -3,6 +3,15 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Session, xsocket } from "@xsocket/client";
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_TCP,
+  IPPROTO_UDP,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+} from "@xsocket/protocol";
 import { codeOf, errno, loadSyscalls } from "@xsocket/xbind-native";
 import {
   createNamespace,
@@ -24,13 +33,6 @@ const VECTORS = join(import.meta.dir, "vectors");
 const CLIENT = join(import.meta.dir, "wire/client.py");
 const SERVER = join(import.meta.dir, "wire/server.py");
 
-const AF_INET = 2;
-const AF_INET6 = 10;
-const SOCK_STREAM = 1;
-const SOCK_DGRAM = 2;
-const SOCK_NONBLOCK = 0o4000;
-const IPPROTO_UDP = 17;
-const IPPROTO_TCP = 6;
 const WAIT_MS = 5000;
 
 /* The vectors of a kind, by name, as hexadecimal digits. */

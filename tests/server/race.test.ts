@@ -2,18 +2,17 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { AF_UNIX, encodeAddress, SOCK_SEQPACKET } from "@xsocket/protocol";
 import { eventually, guardDescriptors, here, tempDir } from "../harness/index.ts";
 import { askOnce, native } from "./raw.ts";
-import { encodeAddress } from "@xsocket/protocol";
 
 guardDescriptors();
 
 const ROUNDS = 200;
-const SEQPACKET = 5 | 0o2000000;
 
 /** Leaves a socket file behind, as a server that was killed. */
 function leaveStale(path: string): void {
-  const fd = native.socket(1, SEQPACKET, 0);
+  const fd = native.socket(AF_UNIX, SOCK_SEQPACKET, 0);
   const bytes = encodeAddress({ kind: "path", path });
   expect(native.bind(fd, bytes, bytes.byteLength)).toBe(0);
   native.close(fd);

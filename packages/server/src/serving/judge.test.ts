@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { SOCK_NONBLOCK } from "@xsocket/protocol";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { hasIpv6 } from "../../../../tests/harness/index.ts";
 import { createMemory, FIELD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
@@ -10,7 +10,6 @@ import { plainRule, type Rule } from "../policy/rule.ts";
 import { Judge } from "./judge.ts";
 import { Peer } from "./peer.ts";
 
-const EPERM = 1;
 const TCP = { kind: "socket", domain: 2, type: 1, protocol: 0 } as const;
 const RAW = { kind: "socket", domain: 2, type: 3 | SOCK_NONBLOCK, protocol: 1 } as const;
 
@@ -36,12 +35,12 @@ test("a refusal has its reason and its rule", () => {
   const judge = judgeBy();
   expect(judge.decide(client(1), TCP)).toBe(0);
   expect(judge.rule?.name).toBe("ordinary sockets for everyone");
-  expect(judge.decide(client(1), RAW)).toBe(EPERM);
+  expect(judge.decide(client(1), RAW)).toBe(errno.EPERM);
   expect([judge.refusal, judge.rule]).toEqual(["no rule", undefined]);
-  expect(judge.decide(client(1), { ...RAW, protocol: 262 })).toBe(EPERM);
+  expect(judge.decide(client(1), { ...RAW, protocol: 262 })).toBe(errno.EPERM);
   expect(judge.refusal).toBe("no rule");
   judge.follow(inForce(plainRule("closed", { allow: false })));
-  expect(judge.decide(client(1), TCP)).toBe(EPERM);
+  expect(judge.decide(client(1), TCP)).toBe(errno.EPERM);
   expect([judge.refusal, judge.rule?.name]).toEqual(["rule", "closed"]);
 });
 
@@ -66,7 +65,7 @@ test("numbers that mean nothing get the kernel's answer, whatever the policy", (
     const [domain, type, protocol] = numbers;
     if (domain === 10 && !hasIpv6) continue;
     const judge = judgeBy();
-    expect(judge.decide(client(1), { ...TCP, domain: 17 })).toBe(EPERM); // no part of the next answer
+    expect(judge.decide(client(1), { ...TCP, domain: 17 })).toBe(errno.EPERM); // no part of the next answer
     const error = judge.decide(client(1), { kind: "socket", domain, type, protocol });
     const own = native.socket(domain, type, protocol);
     expect([numbers, error]).toEqual([numbers, -own]);
@@ -78,7 +77,7 @@ test("a packet socket that is asked for by its old numbers is refused, with any 
   const judge = judgeBy();
   for (const protocol of [-1, 0, 0x300]) {
     const request = { kind: "socket", domain: 2, type: 10, protocol } as const;
-    expect(judge.decide(client(1), request)).toBe(EPERM);
+    expect(judge.decide(client(1), request)).toBe(errno.EPERM);
     expect(judge.refusal).toBe("no rule");
   }
 });
@@ -86,11 +85,11 @@ test("a packet socket that is asked for by its old numbers is refused, with any 
 test("quotas refuse, and a connection that has ended counts no more", () => {
   const judge = judgeBy(plainRule("r", { connections: 1, socketsPerMinute: 2 }));
   expect(judge.decide(client(1, 5), TCP)).toBe(0);
-  expect(judge.decide(client(1, 6), TCP)).toBe(EPERM);
+  expect(judge.decide(client(1, 6), TCP)).toBe(errno.EPERM);
   expect(judge.refusal).toBe("connections");
   judge.ended(5);
   expect(judge.decide(client(1, 6), TCP)).toBe(0);
-  expect(judge.decide(client(1, 6), TCP)).toBe(EPERM);
+  expect(judge.decide(client(1, 6), TCP)).toBe(errno.EPERM);
   expect(judge.refusal).toBe("sockets per minute");
   judge.follow(inForce(plainRule("r", { socketsPerMinute: 1 })));
   expect(judge.decide(client(1, 6), TCP)).toBe(0);
