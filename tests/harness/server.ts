@@ -33,6 +33,22 @@ export interface ServerHandle extends AsyncDisposable {
   stop(): Promise<number>;
 }
 
+/* Listens at a path, and becomes a program that gets the socket as from a service manager. */
+const ACTIVATE = `
+import os, socket, sys
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+listener.bind(sys.argv[1])
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
+os.execvp(sys.argv[2], sys.argv[2:])`;
+
+/** The command that runs `argv` with a socket that listens at `path`, as from a service manager. */
+export function activated(path: string, argv: readonly string[]): string[] {
+  return ["python3", "-c", ACTIVATE, path, ...argv];
+}
+
 /**
  * Starts our server and waits until it listens.
  *

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
 import { errno, SO_PASSRIGHTS, SOL_SOCKET } from "@xsocket/xbind-native";
 import {
+  activated,
   eventually,
   guardDescriptors,
   here,
@@ -146,10 +147,7 @@ test.skipIf(!canRefuseDescriptors())(
     await using byPath = await startServer({ args });
     await using byName = await startServer({ args, path: name });
     const given = directory.join("given");
-    const script = `import os, socket, sys
-s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); s.bind(sys.argv[1]); s.listen(); os.dup2(s.fileno(), 3); os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1"); os.execv(sys.argv[2], sys.argv[2:])`;
-    await using _ = here.spawn(["python3", "-c", script, given, XSOCKET, "serve", ...args]);
+    await using _ = here.spawn(activated(given, [XSOCKET, "serve", ...args]));
     await eventually("the server", () => here.listensAt(given));
     for (const path of [byPath.path, byName.path, given]) {
       await eventually("an answer", () => askOnce(path) === 0);

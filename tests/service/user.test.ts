@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import {
+  activated,
   createNamespace,
   eventually,
   guardDescriptors,
@@ -42,17 +43,6 @@ control.connect(sys.argv[1])
 control.send(struct.pack("!Iiii", 0x58533031, 2, int(sys.argv[2]), int(sys.argv[3])))
 reply, fds, _, _ = socket.recv_fds(control, 16, 4)
 print(struct.unpack("!II", reply)[1], len(fds))`;
-
-/* Listens at a path, and becomes a program that gets the socket as from a manager. */
-const ACTIVATE = `
-import os, socket, sys
-listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-listener.bind(sys.argv[1])
-listener.listen()
-os.dup2(listener.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
-os.execvp(sys.argv[2], sys.argv[2:])`;
 
 /* Locks out ambient capabilities (SECBIT_NO_CAP_AMBIENT_RAISE), and runs a program. */
 const NO_AMBIENT = `
@@ -356,7 +346,7 @@ describe.if(isRoot)("as root", () => {
     using dir = tempDir(0o777);
     const made = dir.join("made");
     const argv = xsocketForEveryone(dir, ["serve", dir.join("other"), "--user", "daemon"]);
-    await using program = here.spawn(["python3", "-c", ACTIVATE, made, ...argv]);
+    await using program = here.spawn(activated(made, argv));
     expect((await program.says(/serving at (\S+)/))[1]).toBe(made);
     expect(existsSync(dir.join("other"))).toBe(false);
     program.kill("SIGTERM");
