@@ -5,6 +5,7 @@ import * as http from "node:http";
 import { connect } from "node:net";
 import { nodeListen } from "@xsocket/client";
 import { guardDescriptors, hasIpv6, startServer } from "../harness/index.ts";
+import { portOf } from "./observed.ts";
 
 guardDescriptors();
 
@@ -36,10 +37,8 @@ async function start(via: string, limits: Partial<http.Server>, afterMs = 0) {
   });
   Object.assign(web, limits);
   await nodeListen(web, { via, host: "127.0.0.1" });
-  const address = web.address();
-  const port = typeof address === "object" && address ? address.port : 0;
   const stop = (): Promise<void> => new Promise((resolve) => void web.close(() => resolve()));
-  return { web, port, [Symbol.asyncDispose]: stop };
+  return { web, port: portOf(web), [Symbol.asyncDispose]: stop };
 }
 
 test.skipIf(!hasIpv6)("a connection that is silent, slow or idle is ended", async () => {
@@ -89,9 +88,8 @@ test.each([
     if (isEarly) upgrade();
     Object.assign(web, { headersTimeout: 300 });
     await nodeListen(web, { via: server.path, host: "127.0.0.1" });
-    const address = web.address();
     const accepted = once(web, "connection");
-    const socket = connect(typeof address === "object" && address ? address.port : 0, "127.0.0.1");
+    const socket = connect(portOf(web), "127.0.0.1");
     const closed = once(socket, "close");
     await accepted; // and asks at once, before its time is over on a busy machine
     if (!isEarly) upgrade();

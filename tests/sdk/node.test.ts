@@ -4,7 +4,7 @@ import * as dgram from "node:dgram";
 import { once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import * as tls from "node:tls";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
@@ -28,6 +28,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
+import { portOf } from "./observed.ts";
 
 guardDescriptors();
 
@@ -43,7 +44,7 @@ test("node:net, node:http, node:tls and node:dgram work in the target", async ()
   await nodeListen(web, { via, host: "127.0.0.1" });
   const secure = tls.createServer(certificate, (socket) => void web.emit("connection", socket));
   await nodeListen(secure, { via, host: "127.0.0.1" });
-  const [plainPort, securePort] = [portOf(web.address()), portOf(secure.address())];
+  const [plainPort, securePort] = [portOf(web), portOf(secure)];
   expect([target.listens("tcp", plainPort), here.listens("tcp", plainPort)]).toEqual([true, false]);
   const pages = [`http://127.0.0.1:${plainPort}/a`, `https://127.0.0.1:${securePort}/b`];
   const { stdout } = await target.run(["curl", "-sSk", ...pages]);
@@ -92,9 +93,9 @@ test("a socket of nodeConnect does not connect again, in the own namespace", asy
   await eventually("the own server to listen", () => own.listening);
   const { path: via } = control;
   const there = createServer((socket) => socket.end("there"));
-  await nodeListen(there, { via, host: "127.0.0.1", port: portOf(own.address()) });
-  const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(own.address()) });
-  const again = (): unknown => socket.connect(portOf(own.address()), "127.0.0.1");
+  await nodeListen(there, { via, host: "127.0.0.1", port: portOf(own) });
+  const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(own) });
+  const again = (): unknown => socket.connect(portOf(own), "127.0.0.1");
   expect(again).toThrow(expect.objectContaining({ code: "ENOTSUP", step: "options" }));
   let text = "";
   for await (const data of socket) text += String(data);
@@ -169,7 +170,7 @@ test("heads of a server of node:http are sent byte for byte, and what its listen
   web.on("clientError", (_, socket) => socket.end("grün"));
   await nodeListen(web, { via, host: "127.0.0.1" });
   const ask = async (how: string): Promise<Buffer> => {
-    const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(web.address()) });
+    const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(web) });
     socket.write(`GET / HTTP/1.1\r\nhost: x\r\nconnection: ${how}\r\nupgrade: x\r\n\r\n`);
     return Buffer.concat(await socket.toArray());
   };
@@ -189,7 +190,7 @@ test("where nobody listens for an upgrade or an error any more, the server of no
     web.once(event, (_, socket: Socket) => socket.end("once"));
   await nodeListen(web, { via, host: "127.0.0.1" });
   const ask = async (head: string): Promise<string> => {
-    const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(web.address()) });
+    const socket = await nodeConnect({ via, host: "127.0.0.1", port: portOf(web) });
     socket.write(`GET / HTTP/1.1\r\nhost: x\r\n${head}\r\n\r\n`);
     return Buffer.concat(await socket.toArray()).toString();
   };
@@ -207,7 +208,7 @@ test("an empty host is none, as for Node", async () => {
   await using server = await startServer();
   const place = { via: server.path, host: "" };
   const plain = await nodeListen(createServer(), place);
-  const port = portOf(plain.address());
+  const port = portOf(plain);
   const peer = await nodeConnect({ ...place, port });
   expect(peer.remoteAddress).toBe("127.0.0.1");
   peer.destroy();
@@ -291,7 +292,7 @@ test("a server of node:http that was closed and listens again keeps its connecti
   web.keepAliveTimeout = 1; // and a second more
   for (let i = 0; i < 3; i++) {
     await nodeListen(web, { via: server.path, host: "127.0.0.1" });
-    if (i > 0) expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
+    if (i > 0) expect(await twoAnswers(portOf(web))).toEqual([200, 200]);
     const told = once(web, "close");
     await new Promise((resolve) => void web.close(resolve));
     await told;
@@ -327,23 +328,23 @@ test("a server of node:http answers what it was asked before it was closed, and 
   const place = { via: server.path, host: "127.0.0.1" };
   const ends: Promise<unknown>[] = [];
   await nodeListen(web, place);
-  expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
-  const late = fetch(`http://127.0.0.1:${portOf(web.address())}/late`);
+  expect(await twoAnswers(portOf(web))).toEqual([200, 200]);
+  const late = fetch(`http://127.0.0.1:${portOf(web)}/late`);
   await eventually("the question", () => answers.length === 1);
   let isClosed = false;
   ends.push(new Promise((resolve) => web.close(resolve)).then(() => (isClosed = true)));
   await nodeListen(web, place);
-  const half = connect(portOf(web.address()), "127.0.0.1");
+  const half = connect(portOf(web), "127.0.0.1");
   await new Promise((resolve) => half.write("GET / HT", resolve));
-  expect(await twoAnswers(portOf(web.address()))).toEqual([200, 200]);
+  expect(await twoAnswers(portOf(web))).toEqual([200, 200]);
   expect(isClosed).toBe(false);
   answers[0]?.end("late");
   expect(await (await late).text()).toBe("late");
   await eventually("the first close", () => isClosed); // though its client keeps connections
-  const open = connect(portOf(web.address()), "127.0.0.1");
+  const open = connect(portOf(web), "127.0.0.1");
   open.write("GET /late HTTP/1.1\r\nhost: x\r\n\r\n");
   await eventually("another one", () => answers.length === 2);
-  const idle = connect(portOf(web.address()), "127.0.0.1");
+  const idle = connect(portOf(web), "127.0.0.1");
   let answered = "";
   idle.on("data", (data) => void (answered += data.toString()));
   idle.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2));
@@ -363,12 +364,12 @@ test("a server of node:http that is closed answers a request of which a part has
   const web = http.createServer((_, response) => response.end("hello"));
   web.keepAliveTimeout = 0; // for ever
   await nodeListen(web, { via: server.path, host: "127.0.0.1" });
-  const idle = connect(portOf(web.address()), "127.0.0.1");
+  const idle = connect(portOf(web), "127.0.0.1");
   idle.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   await once(idle, "data");
   let taken: Socket | undefined;
   web.on("connection", (socket) => (taken = socket));
-  const client = connect(portOf(web.address()), "127.0.0.1").on("error", () => {});
+  const client = connect(portOf(web), "127.0.0.1").on("error", () => {});
   client.write("GET / HTTP/1.1\r\n");
   await eventually("a part of the request", () => taken && taken.bytesRead > 0);
   const closed = new Promise((resolve) => web.close(resolve));
@@ -388,7 +389,7 @@ test("a server of node:http that listens does so at one place, and after that in
   await new Promise((resolve) => void web.close(resolve));
   expect(web.listening).toBe(false);
   await once(web.listen(0, "127.0.0.1"), "listening");
-  const port = portOf(web.address());
+  const port = portOf(web);
   expect([web.listening, here.listens("tcp", port), target.listens("tcp", port)]).toEqual([
     true,
     true,
@@ -404,10 +405,10 @@ test("a server of node:http takes no more than its maxConnections", async () => 
   await nodeListen(web, { via: control.path, host: "127.0.0.1" });
   web.maxConnections = 1;
   const dropped = once(web, "drop");
-  const kept = connect(portOf(web.address()), "127.0.0.1");
+  const kept = connect(portOf(web), "127.0.0.1");
   kept.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   expect(String(await once(kept, "data"))).toContain("200 OK");
-  const other = connect(portOf(web.address()), "127.0.0.1").on("error", () => {});
+  const other = connect(portOf(web), "127.0.0.1").on("error", () => {});
   expect(await dropped).toMatchObject([{ remoteAddress: "127.0.0.1" }]);
   await eventually("the other one to be closed", () => other.closed);
   expect(kept.closed).toBe(false);
@@ -449,7 +450,7 @@ test("a port can be listened at again at once, though connections of it have jus
     async (port) => {
       const net = createServer((opened) => opened.end());
       await nodeListen(net, { ...place, port });
-      return { port: portOf(net.address()), [Symbol.dispose]: () => void net.close() };
+      return { port: portOf(net), [Symbol.dispose]: () => void net.close() };
     },
   ];
   for (const start of forms) {
@@ -476,10 +477,6 @@ async function twoAnswers(port: number): Promise<number[]> {
     socket.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n");
   }
   return statuses;
-}
-
-function portOf(address: AddressInfo | string | null): number {
-  return typeof address === "object" && address ? address.port : 0;
 }
 
 test("an agent of node:https looks for the certificate of the servername that it is given", async () => {

@@ -1,3 +1,4 @@
+import type * as net from "node:net";
 import { XSocketError } from "@xsocket/client";
 import { loadSyscalls } from "@xsocket/xbind-native";
 
@@ -16,4 +17,15 @@ export function optionOf(fd: number, level: number, name: number): number {
   const value = new Int32Array(new ArrayBuffer(4));
   loadSyscalls().getsockopt(fd, level, name, value, 4);
   return value[0] ?? 0;
+}
+
+/** The descriptor of a socket of Bun's, whose types keep it to themselves. */
+export function fdOf(socket: object): number {
+  return Number(Reflect.get(socket, "fd"));
+}
+
+/** The port that a server of Node's listens on; 0 if it does not. */
+export function portOf(server: net.Server): number {
+  const address = server.address();
+  return typeof address === "object" && address ? address.port : 0;
 }

@@ -18,7 +18,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
-import { optionOf } from "./observed.ts";
+import { fdOf, optionOf } from "./observed.ts";
 
 guardDescriptors();
 
@@ -175,11 +175,6 @@ test("an empty hostname is none where it is for Bun, too, and handlers are not l
 
 /* Of a listening socket of the target, as ss tells it. */
 const isV6Only = /v6only:1/;
-
-/* Bun's types keep the descriptor to themselves. */
-function fdOf(socket: object): number {
-  return Number(Reflect.get(socket, "fd"));
-}
 
 describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
   test("serve", async () => {

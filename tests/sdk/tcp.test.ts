@@ -22,7 +22,7 @@ import {
   tempDir,
 } from "../harness/index.ts";
 import { makeCertificate } from "./certificate.ts";
-import { rejection } from "./observed.ts";
+import { fdOf, rejection } from "./observed.ts";
 import { deafListener, silentServer } from "./silent.ts";
 
 guardDescriptors();
@@ -368,8 +368,7 @@ describe("a connection", () => {
         port: listener.port,
         socket: { data: (_, data) => answer.resolve(data.toString()) },
       });
-      // Bun's types keep the descriptor to themselves.
-      expect(netnsCookie(Number(Reflect.get(socket, "fd")))).toBe(cookie);
+      expect(netnsCookie(fdOf(socket))).toBe(cookie);
       socket.write(`number ${i}`);
       expect(await answer.promise).toBe(`number ${i}`);
       socket.end();

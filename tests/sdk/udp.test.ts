@@ -8,6 +8,7 @@ import {
   netnsCookie,
   startServer,
 } from "../harness/index.ts";
+import { fdOf } from "./observed.ts";
 
 guardDescriptors();
 
@@ -45,7 +46,7 @@ test("a connected socket talks to one peer, by name too", async () => {
     socket: { data: (_, data) => answer.resolve(new TextDecoder().decode(data)) },
   });
   expect(socket.remoteAddress).toMatchObject({ address: "127.0.0.1", port: echo.port });
-  expect(netnsCookie(Number(Reflect.get(socket, "fd")))).toBe(await target.cookie());
+  expect(netnsCookie(fdOf(socket))).toBe(await target.cookie());
   socket.send("one peer");
   expect(await answer.promise).toBe("one peer");
   for (const each of [echo, socket]) each.close();

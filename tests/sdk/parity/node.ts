@@ -5,6 +5,7 @@ import * as http from "node:http";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import { HttpAgent, nodeBind, nodeConnect, nodeListen } from "@xsocket/client";
+import { portOf } from "../observed.ts";
 import { codeOf, play } from "./api.ts";
 
 const [, , via] = process.argv;
@@ -12,11 +13,11 @@ const { KEY: key = "", CERT: cert = "" } = process.env;
 const host = "127.0.0.1";
 const HANGS_MS = 2000; // after which a server that does not close is said to hang
 
-async function portOf(server: net.Server): Promise<number> {
+/* Has a server listen, and returns its port. */
+async function listen(server: net.Server): Promise<number> {
   if (via) await nodeListen(server, { via, host, port: 0 });
   else await once(server.listen(0, host), "listening");
-  const address = server.address();
-  return typeof address === "object" && address ? address.port : 0;
+  return portOf(server);
 }
 
 async function connectTo(port: number): Promise<net.Socket> {
@@ -67,7 +68,7 @@ await play({
     const log: string[] = [];
     for (const event of ["listening", "connection", "request", "close"])
       server.on(event, () => void log.push(event));
-    const port = await portOf(server);
+    const port = await listen(server);
     const agent = agentOf(true);
     const told = [server.listening, await get({ port, path: "/a", agent })];
     told.push(await get({ port, path: "/b", agent }), await close(server), server.listening);
@@ -81,7 +82,7 @@ await play({
   },
   async "one that is closed while it answers"() {
     const server = pages(200);
-    const port = await portOf(server);
+    const port = await listen(server);
     const asked = once(server, "request");
     const answer = get({ port, agent: agentOf() });
     await asked;
@@ -89,7 +90,7 @@ await play({
   },
   async "one that closes all connections"() {
     const server = pages();
-    const socket = await connectTo(await portOf(server));
+    const socket = await connectTo(await listen(server));
     socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     await once(socket, "data");
     const closed = once(socket, "close");
@@ -99,14 +100,14 @@ await play({
   },
   async "one that listens again"() {
     const server = pages();
-    await portOf(server);
+    await listen(server);
     const first = await close(server);
-    const answer = await get({ port: await portOf(server), agent: agentOf() });
+    const answer = await get({ port: await listen(server), agent: agentOf() });
     return [first, answer, await close(server)];
   },
   async "a request to upgrade that nobody listens to"() {
     const server = pages();
-    const port = await portOf(server);
+    const port = await listen(server);
     const headers = { connection: "Upgrade", upgrade: "tape" };
     return [await get({ port, agent: agentOf(), headers }), await close(server)];
   },
@@ -118,7 +119,7 @@ await play({
       );
       socket.on("data", (data) => void socket.end(`echo ${String(data)}`));
     });
-    const port = await portOf(server);
+    const port = await listen(server);
     const headers = { connection: "Upgrade", upgrade: "tape" };
     const request = http.request({ host, port, agent: agentOf(), headers });
     const upgraded = once(request, "upgrade");
@@ -134,7 +135,7 @@ await play({
     const server = tls.createServer({ key, cert }, (socket) => {
       socket.on("data", (data) => void socket.end(`secret ${String(data)}`));
     });
-    const socket = await connectTo(await portOf(server));
+    const socket = await connectTo(await listen(server));
     const secure = tls.connect({ socket, ca: cert, servername: "web.test" });
     await once(secure, "secureConnect");
     secure.write("word");
@@ -148,7 +149,7 @@ await play({
       socket.on("data", (data) => void socket.write(data));
       socket.on("end", () => void socket.end("after the end"));
     });
-    const socket = await connectTo(await portOf(server));
+    const socket = await connectTo(await listen(server));
     let text = "";
     socket.on("data", (data) => void (text += data.toString()));
     socket.write("ping ");
