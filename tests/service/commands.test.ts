@@ -9,6 +9,7 @@ import {
   isRoot,
   ORDINARY_ENV,
   OWN_MOUNTS,
+  type Running,
   seenCommand,
   startServer,
   strangerAt,
@@ -77,11 +78,16 @@ manager.bind(sys.argv[1])
 print("ready", flush=True)
 while True: print(manager.recv(9999).decode().replace("\\n", "|"), flush=True)`;
 
+async function managerAt(socket: string): Promise<Running> {
+  const manager = here.spawn(["python3", "-c", MANAGER, socket]);
+  await manager.says(/ready/);
+  return manager;
+}
+
 test("a manager hears of the start, the reload, the end, that all is well, and what changes", async () => {
   using dir = tempDir();
   const [path, moved, socket] = [dir.join("control"), dir.join("moved"), dir.join("notify")];
-  await using manager = here.spawn(["python3", "-c", MANAGER, socket]);
-  await manager.says(/ready/);
+  await using manager = await managerAt(socket);
   const heard = (pattern: RegExp) => manager.stdout.match(pattern) ?? [];
   const beats = async () => {
     const before = heard(/^WATCHDOG=1$/gm).length;
@@ -117,8 +123,7 @@ test("a manager hears of the start, the reload, the end, that all is well, and w
 test("a manager hears no sign of life while a thread hangs", async () => {
   using dir = tempDir();
   const socket = dir.join("notify");
-  await using manager = here.spawn(["python3", "-c", MANAGER, socket]);
-  await manager.says(/ready/);
+  await using manager = await managerAt(socket);
   const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
   await using server = await startServer({ env });
   await manager.says(/READY=1/);
@@ -145,8 +150,7 @@ test("a manager hears no sign of life while a thread hangs", async () => {
 test("an end that takes a moment is not taken for a socket file that was removed", async () => {
   using dir = tempDir();
   const socket = dir.join("notify");
-  await using manager = here.spawn(["python3", "-c", MANAGER, socket]);
-  await manager.says(/ready/);
+  await using manager = await managerAt(socket);
   const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "20000" };
   await using server = await startServer({ env });
   await manager.says(/READY=1/);

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { readFileSync, renameSync } from "node:fs";
-import { decode, encode } from "@xsocket/protocol";
+import { encode } from "@xsocket/protocol";
 import { xsocketSync } from "@xsocket/client";
-import { errno, loadSyscalls, POLLIN, SHUT_RD } from "@xsocket/xbind-native";
-import { serve, type ServerStatus } from "@xsocket/server";
+import { askStatus, serve } from "@xsocket/server";
+import { errno, SHUT_RD } from "@xsocket/xbind-native";
 import {
   eventually,
   guardDescriptors,
@@ -17,23 +17,23 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { limitDescriptors } from "../server/process.ts";
+import { native, RawClient } from "../server/raw.ts";
 
 guardDescriptors();
 
-const native = loadSyscalls();
+const QUESTION = encode({ kind: "status-request" });
 
-/** Sends one packet and returns the reply, empty when the server closes. */
-function exchange(path: string, packet: Uint8Array): Uint8Array {
-  const fd = native.handoverConnect(path, 1000);
-  try {
-    native.sendPacket(fd, packet, packet.byteLength, -1);
-    native.poll(fd, POLLIN, 5000);
-    const buffer = new Uint8Array(new ArrayBuffer(70_000));
-    const length = native.receivePacket(fd, buffer, buffer.byteLength);
-    return buffer.slice(0, Math.max(0, length));
-  } finally {
-    native.close(fd);
-  }
+/** Receives what the server says: its length, 0 at the end of the connection, or -errno. */
+function heard({ fd }: RawClient): number {
+  const buffer = new Uint8Array(new ArrayBuffer(70_000));
+  return native.receivePacket(fd, buffer, buffer.byteLength);
+}
+
+/** Sends one packet, and waits for what the server says to it. */
+function answer(client: RawClient, packet: Uint8Array): number {
+  client.send(packet);
+  client.isReadable(5000);
+  return heard(client);
 }
 
 test.skipIf(!hasIpv6)("the status tells what was served", async () => {
@@ -41,9 +41,7 @@ test.skipIf(!hasIpv6)("the status tells what was served", async () => {
   const path = dir.join("control");
   await using server = await serve({ address: path, threads: 1 });
   for (let n = 0; n < 3; n++) xsocketSync({ via: path, family: 6, type: "dgram" }).close();
-  const reply = decode(exchange(path, encode({ kind: "status-request" })));
-  if (reply.kind !== "status-response") throw new Error(reply.kind);
-  const status: ServerStatus = JSON.parse(new TextDecoder().decode(reply.json));
+  const status = askStatus(native, path, 1000);
   expect(status).toMatchObject({ pid: process.pid, address: path, threads: 1 });
   expect(status.policy).toEqual({ source: "the default policy", rules: 1, outdated: false });
   expect(status.stats.granted).toBe(3);
@@ -69,10 +67,7 @@ test("the status tells when the socket file is gone or another's", async () => {
     expect(other.status().unreachable).toBe(false);
     expect(server.status().unreachable).toBe(true);
   }
-  const reply = decode(exchange(dir.join("moved"), encode({ kind: "status-request" })));
-  if (reply.kind !== "status-response") throw new Error(reply.kind);
-  const status: ServerStatus = JSON.parse(new TextDecoder().decode(reply.json));
-  expect(status.unreachable).toBe(true);
+  expect(askStatus(native, dir.join("moved"), 1000).unreachable).toBe(true);
   renameSync(dir.join("moved"), path);
   expect(server.isReachable()).toBe(true);
 });
@@ -148,12 +143,11 @@ test("a request whose client takes no answer is counted like the others", async 
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path });
-  const fd = native.handoverConnect(path, 1000);
-  native.shutdown(fd, SHUT_RD);
-  native.handoverSend(fd, 2, 1, 0);
+  using client = new RawClient(path);
+  native.shutdown(client.fd, SHUT_RD);
+  client.send();
   const stats = () => server.status().stats;
   await eventually("the request", () => stats().requests === 1 && stats().connections === 0);
-  native.close(fd);
   expect(stats()).toMatchObject({ granted: 0, failed: 1 });
 });
 
@@ -161,19 +155,11 @@ test("a connection may ask for both, in any order", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path });
-  const fd = native.handoverConnect(path, 1000);
-  const question = encode({ kind: "status-request" });
-  const buffer = new Uint8Array(new ArrayBuffer(70_000));
+  using client = new RawClient(path);
   for (let round = 0; round < 2; round++) {
-    native.sendPacket(fd, question, question.byteLength, -1);
-    native.poll(fd, POLLIN, 5000);
-    expect(native.receivePacket(fd, buffer, buffer.byteLength)).toBeGreaterThan(100);
-    native.handoverSend(fd, 2, 1, 0);
-    const socket = native.handoverReceive(fd, 2, 1, 0, 5000);
-    expect(socket).toBeGreaterThanOrEqual(0);
-    native.close(socket);
+    expect(answer(client, QUESTION)).toBeGreaterThan(100);
+    expect(client.ask()).toBe(0);
   }
-  native.close(fd);
   expect(server.stats().malformed).toBe(0);
 });
 
@@ -181,38 +167,34 @@ test("who has asked for the status alone has asked, and may stay", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path, firstRequestMs: 200 });
-  const fd = native.handoverConnect(path, 1000);
+  using client = new RawClient(path);
   await eventually("the server to wait for a question", () => server.stats().accepted === 1);
-  const question = encode({ kind: "status-request" });
-  const buffer = new Uint8Array(new ArrayBuffer(70_000));
-  native.sendPacket(fd, question, question.byteLength, -1);
-  native.poll(fd, POLLIN, 5000);
-  expect(native.receivePacket(fd, buffer, buffer.byteLength)).toBeGreaterThan(100);
+  expect(answer(client, QUESTION)).toBeGreaterThan(100);
   for (let round = 0; round < 2; round++) {
-    const silent = native.handoverConnect(path, 1000);
-    native.poll(silent, POLLIN, 5000); // until it is closed
-    expect(native.receivePacket(silent, buffer, buffer.byteLength)).toBe(0);
-    native.close(silent);
+    using silent = new RawClient(path);
+    expect(silent.isClosed(5000)).toBe(true);
+    expect(heard(silent)).toBe(0);
   }
-  expect(native.receivePacket(fd, buffer, buffer.byteLength)).toBe(-errno.EAGAIN);
-  native.close(fd);
+  expect(heard(client)).toBe(-errno.EAGAIN);
 });
 
 test("anything like the question but not it closes the connection", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path });
-  for (const hex of ["5853303300", "58533034", "585330330000000200000001", "58533031", "585330"])
-    expect(exchange(path, Uint8Array.fromHex(hex)).byteLength).toBe(0);
+  for (const hex of ["5853303300", "58533034", "585330330000000200000001", "58533031", "585330"]) {
+    using client = new RawClient(path);
+    expect(answer(client, Uint8Array.fromHex(hex))).toBe(0);
+  }
   expect(server.stats().malformed).toBe(5);
 });
 
 test("who is refused at a bound hears of that, and not of a server that does not tell", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control"), maxConnectionsPerUid: 1 });
-  const first = native.handoverConnect(server.address, 1000);
+  using first = new RawClient(server.address);
   const { code, stderr } = await here.run([XSOCKET, "status", server.address]);
-  native.close(first);
+  first.close();
   expect(stderr).toContain("this user has all the connections to it that one may have");
   expect(code).toBe(1);
   await eventually("the first to be gone", () => server.stats().connections === 0);
