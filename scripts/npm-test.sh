@@ -8,7 +8,6 @@ set -eu
 	exit 1
 }
 sh scripts/npm.sh >/dev/null
-. scripts/musl-arm64.sh
 tarballs=$PWD/build/npm
 root=$PWD
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
