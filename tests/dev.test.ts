@@ -38,6 +38,13 @@ function checkout(dir: TempDir): string {
   return root;
 }
 
+/* A checkout of what runs the tests, with these directories beside it. */
+function testsCheckout(root: string, ...beside: string[]): void {
+  for (const name of ["scripts", ...beside]) mkdirSync(join(root, name), { recursive: true });
+  for (const file of ["scripts/test.sh", "scripts/steps.sh"])
+    copyFileSync(join(ROOT, file), join(root, file));
+}
+
 test("a checkout that this user may not write to is one sentence", async () => {
   using dir = tempDir();
   const root = checkout(dir);
@@ -162,9 +169,7 @@ test("install with DESTDIR is one sentence, and installs nothing", async () => {
 test("tests in a checkout whose libraries cannot be preloaded are one sentence", async () => {
   using dir = tempDir();
   const root = dir.join("a b");
-  mkdirSync(join(root, "scripts"), { recursive: true });
-  for (const file of ["scripts/test.sh", "scripts/steps.sh"])
-    copyFileSync(join(ROOT, file), join(root, file));
+  testsCheckout(root);
   const { code, stderr } = await here.run(["sh", "scripts/test.sh"], { cwd: root });
   expect(stderr).toMatch(/^dev: the tests preload [^\n]*: move [^\n]*\/a b to [^\n]*\n$/);
   expect(code).toBe(1);
@@ -174,9 +179,8 @@ test.skipIf(!isRoot)(
   "tests as root in a checkout that is root's alone are one sentence",
   async () => {
     using dir = tempDir();
-    for (const part of ["scripts", "packages"]) mkdirSync(dir.join(part), { mode: 0o700 });
-    for (const file of ["scripts/test.sh", "scripts/steps.sh"])
-      copyFileSync(join(ROOT, file), dir.join(file));
+    testsCheckout(dir.path, "packages");
+    for (const part of ["scripts", "packages"]) chmodSync(dir.join(part), 0o700);
     const { code, stderr } = await here.run(["sh", "scripts/test.sh"], { cwd: dir.path });
     expect(stderr).toMatch(/^dev: the tests run programs [^\n]*: chmod -R go\+rX [^\n]*\n$/);
     expect(code).toBe(1);
@@ -186,19 +190,15 @@ test.skipIf(!isRoot)(
 test("tests where no namespace can be made do not pass", async () => {
   using dir = tempDir();
   const bin = dir.join("bin");
-  for (const below of ["bin", "scripts", "packages", "tests"]) mkdirSync(dir.join(below));
-  for (const file of ["scripts/test.sh", "scripts/steps.sh"])
-    copyFileSync(join(ROOT, file), dir.join(file));
+  testsCheckout(dir.path, "bin", "packages", "tests");
   writeFileSync(dir.join("tests/one.test.ts"), "createNamespace");
   writeFileSync(dir.join("tests/two.test.ts"), "createNamespace isContained");
   for (const [name, script] of Object.entries({
     unshare: "exit 1",
     ctest: "exit 0",
     bun: "echo ' 3 pass'",
-  })) {
-    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`);
-    chmodSync(join(bin, name), 0o755);
-  }
+  }))
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   const env = { PATH: `${bin}:${process.env["PATH"]}` };
   const { code, stdout } = await here.run(["sh", "scripts/test.sh"], { cwd: dir.path, env });
   expect(stdout).toMatch(/^note: no network namespace can be made here/);
@@ -219,9 +219,7 @@ test("one", async () => {
 // as by Ctrl-C, and by timeout(1)
 test.each(["SIGINT", "SIGTERM"])("tests that are ended by %s leave nothing", async (signal) => {
   using dir = tempDir();
-  for (const below of ["scripts", "tests"]) mkdirSync(dir.join(below));
-  for (const file of ["scripts/test.sh", "scripts/steps.sh"])
-    copyFileSync(join(ROOT, file), dir.join(file));
+  testsCheckout(dir.path, "tests");
   writeFileSync(dir.join("tests/one.test.ts"), UNFINISHED);
   const env = { PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
   const argv = ["sh", "scripts/test.sh", "tests/one.test.ts"];
@@ -262,8 +260,7 @@ test.if(isRoot && !isContained)("an apt that fetches the lists is waited for", a
   const root = checkout(dir);
   const bin = dir.join("bin");
   mkdirSync(bin);
-  writeFileSync(`${bin}.apt-get`, APT_GET);
-  chmodSync(`${bin}.apt-get`, 0o755);
+  writeFileSync(`${bin}.apt-get`, APT_GET, { mode: 0o755 });
   const unshare = ["unshare", "--mount", "--propagation=private"];
   const { stderr } = await here.run(
     [...unshare, "sh", "-c", WITHOUT_NINJA, "sh", bin, join(root, "dev")],
