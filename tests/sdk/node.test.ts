@@ -399,6 +399,32 @@ test("a server of node:http that listens does so at one place, and after that in
   expect([web.listening, here.listens("tcp", port)]).toEqual([false, false]);
 });
 
+test("a body that a server of node:http does not read waits at its client", async () => {
+  await using server = await startServer();
+  const length = 64 * 1024 * 1024;
+  const asked = Promise.withResolvers<[http.IncomingMessage, http.ServerResponse]>();
+  const web = http.createServer((request, response) => {
+    if (request.method === "GET") response.end("next");
+    else asked.resolve([request, response]);
+  });
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const client = connect(portOf(web), "127.0.0.1");
+  client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n`);
+  const taken = new Promise<string>((resolve) => {
+    client.write(Buffer.alloc(length), () => resolve("taken"));
+  });
+  client.end("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  const [request, response] = await asked.promise;
+  expect(await Promise.race([taken, Bun.sleep(500).then(() => "waits")])).toBe("waits");
+  let seen = 0;
+  for await (const chunk of request) seen += chunk.length;
+  response.end(String(seen));
+  const answer = (await client.toArray()).join("");
+  expect(answer).toContain(`\r\n\r\n${length}HTTP/1.1 200 OK`);
+  expect(answer).toEndWith("\r\n\r\nnext");
+  web.close();
+});
+
 test("a server of node:http takes no more than its maxConnections", async () => {
   await using control = await startServer();
   const web = http.createServer((_, response) => response.end("hello"));

@@ -386,6 +386,35 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(stdout + stderr).toMatch(/^page\npage\npage\n(none)?\n$/);
   });
 
+  test("a relay leaves a body that is not read at its client, and passes over the rest once that is answered", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      import { connect } from "node:net";
+      const length = 32 * 1024 * 1024;
+      const { promise: waits, resolve: answer } = Promise.withResolvers();
+      const web = await serve({
+        via: process.argv[1],
+        hostname: "127.0.0.1",
+        port: 0,
+        maxRequestBodySize: length,
+        fetch: async ({ method }) => (method === "POST" && (await waits), new Response(method)),
+      });
+      const client = connect(web.port, "127.0.0.1");
+      client.write("POST / HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: " + length + "\\r\\n\\r\\n");
+      const taken = new Promise((resolve) => client.write(Buffer.alloc(length), () => resolve("taken")));
+      client.write("GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n");
+      console.log(await Promise.race([taken, Bun.sleep(1500).then(() => "waits")]));
+      answer();
+      for await (const data of client) {
+        console.log(data.toString().split("\\r\\n\\r\\n").at(-1));
+        if (data.includes("GET")) process.exit();
+      }`;
+    const argv = [process.execPath, "-e", script, server.path];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("waits\nPOST\nGET\n");
+  });
+
   test("a relay hands heads on byte for byte, and what connections are for", async () => {
     await using server = await startServer();
     const script = `

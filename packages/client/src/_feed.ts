@@ -22,6 +22,19 @@ const UNLIMITED: Limits = { headersTimeout: 0, requestTimeout: 0, keepAliveTimeo
    moment is still answered. */
 const KEPT_LONGER_MS = 1000;
 
+/* A body that nobody reads must not fill the memory. Bun has a request that is read resume its connection, but pauses
+   only those of its own listener. */
+function pauseWhenFull(request: http.IncomingMessage): void {
+  const { socket } = request;
+  const push = request.push.bind(request);
+  request.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
+    const hasRoom = push(chunk, encoding);
+    if (chunk === null) socket.resume(); // for the next request
+    else if (!hasRoom) socket.pause();
+    return hasRoom;
+  };
+}
+
 /** The connections that were given to a server, without those that were upgraded: they are the handler's. */
 export class Connections {
   readonly #server: http.Server;
@@ -42,6 +55,7 @@ export class Connections {
       if (!this.#open.has(socket)) return; // one that the server has accepted by itself
       this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
       this.#limit(socket, limits.requestTimeout, () => !request.complete);
+      pauseWhenFull(request);
       response.once("close", () => this.#onAnswered(socket));
     });
     for (const event of server.eventNames()) this.#watch(event);

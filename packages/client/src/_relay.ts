@@ -82,7 +82,10 @@ function relayRequest(
   });
   inner.on("socket", (socket) => socket.setDefaultEncoding("latin1")); // for the head: see Connections
   inner.on("error", () => response.destroy());
-  response.on("close", () => inner.destroy());
+  response.on("close", () => {
+    inner.destroy();
+    request.unpipe().resume(); // what is left of a body makes way for the next request
+  });
   if (hasBody(request)) inner.flushHeaders(); // it may be answered before it has come
   request.pipe(inner);
 }
