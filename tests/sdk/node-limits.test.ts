@@ -101,6 +101,22 @@ test.each([
   },
 );
 
+test.each([
+  ["checkContinue", "100-continue"],
+  ["checkExpectation", "a word"],
+])("a request that %s is given has the time of any other", async (event, expected) => {
+  await using server = await startServer();
+  const limits = { headersTimeout: 200, requestTimeout: 0, keepAliveTimeout: 1 };
+  await using started = await start(server.path, limits);
+  started.web.on(event, (request: http.IncomingMessage, response: http.ServerResponse) => {
+    request.resume().on("end", () => response.end("whole"));
+  });
+  const socket = connect(started.port, "127.0.0.1").on("error", () => {});
+  socket.write(BODY.replace("\r\n\r\n", `\r\nexpect: ${expected}\r\n\r\n`));
+  setTimeout(() => socket.write("defghi"), 1000);
+  expect((await socket.toArray()).join("")).toEndWith("whole");
+});
+
 test("setTimeout of the server counts, and 0 is for ever", async () => {
   await using server = await startServer();
   await using quiet = await start(server.path, { timeout: 100 }, LONG_MS);

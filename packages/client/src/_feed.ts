@@ -50,17 +50,19 @@ export class Connections {
   constructor(server: http.Server, limits = UNLIMITED) {
     this.#server = server;
     this.#limits = limits;
-    this.#listen("request", (request, response) => {
-      const { socket } = request;
-      if (!this.#open.has(socket)) return; // one that the server has accepted by itself
-      this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
-      this.#limit(socket, limits.requestTimeout, () => !request.complete);
-      pauseWhenFull(request);
-      response.once("close", () => this.#onAnswered(socket));
-    });
+    this.#listen("request", this.#onRequest);
     for (const event of server.eventNames()) this.#watch(event);
     server.on("newListener", this.#watch).on("removeListener", this.#unwatch);
   }
+
+  readonly #onRequest: Listener = (request, response) => {
+    const { socket } = request;
+    if (!this.#open.has(socket)) return; // one that the server has accepted by itself
+    this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
+    this.#limit(socket, this.#limits.requestTimeout, () => !request.complete);
+    pauseWhenFull(request);
+    response.once("close", () => this.#onAnswered(socket));
+  };
 
   #onAnswered(socket: net.Socket): void {
     const left = (this.#busy.get(socket) ?? 1) - 1;
@@ -86,15 +88,17 @@ export class Connections {
     });
   }
 
-  #listen(event: "request" | "upgrade" | "connect" | "clientError", listener: Listener): void {
+  #listen(event: string, listener: Listener): void {
     this.#watched.set(event, listener);
     this.#server.prependListener(event, listener);
   }
 
   /* Only where somebody listens anyway: a server without listeners answers such requests itself. */
   readonly #watch = (event: unknown): void => {
+    if (typeof event !== "string" || this.#watched.has(event)) return;
+    if (event === "checkContinue" || event === "checkExpectation")
+      return this.#listen(event, this.#onRequest);
     if (event !== "upgrade" && event !== "connect" && event !== "clientError") return;
-    if (this.#watched.has(event)) return;
     this.#listen(event, (_, socket) => {
       socket.setDefaultEncoding("utf8"); // what others write is theirs
       if (event === "clientError") return;
