@@ -1,12 +1,14 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { tempDir } from "../../../tests/harness/temp.ts";
 import { preloadWith } from "./preload.ts";
 
-/* Calls it with the library in a directory of its own, whose name starts with `name`. */
+/* Calls it with the library in a directory of that name. */
 function preloadFrom(name: string, existing: string): string {
-  const directory = mkdtempSync(join(tmpdir(), name));
+  using dir = tempDir();
+  const directory = dir.join(name);
+  mkdirSync(directory);
   writeFileSync(join(directory, "libxbind.so"), "");
   const before = process.env["XSOCKET_LIBDIR"];
   process.env["XSOCKET_LIBDIR"] = directory;
@@ -15,7 +17,6 @@ function preloadFrom(name: string, existing: string): string {
   } finally {
     if (before === undefined) delete process.env["XSOCKET_LIBDIR"];
     else process.env["XSOCKET_LIBDIR"] = before;
-    rmSync(directory, { recursive: true });
   }
 }
 
@@ -28,9 +29,9 @@ test.each([
   ["libxbind.so", "DIR/libxbind.so"],
   ["/a/libfoo.so:/old/libxbind.so", "/a/libfoo.so:DIR/libxbind.so"],
 ])("LD_PRELOAD %j becomes %j", (existing, expected) => {
-  expect(preloadFrom("xsocket-preload-", existing)).toBe(expected);
+  expect(preloadFrom("plain", existing)).toBe(expected);
 });
 
-test.each(["with space-", "with:colon-", "with\ttab-"])("a directory %j is refused", (name) => {
+test.each(["with space", "with:colon", "with\ttab"])("a directory %j is refused", (name) => {
   expect(() => preloadFrom(name, "")).toThrow("move xsocket to a directory without them");
 });

@@ -1,9 +1,9 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { createSocket } from "node:dgram";
-import { readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { descriptors, expectNoLeak } from "../../../tests/harness/descriptors.ts";
 import { tempDir } from "../../../tests/harness/temp.ts";
 import { THROUGH_KEYS } from "./_through.ts";
 import {
@@ -58,12 +58,12 @@ test("an error about the arguments names no server that was not asked for", asyn
 test("a server that is not there is an error that says what to do", async () => {
   using dir = tempDir();
   const via = dir.join("control");
-  const before = readdirSync("/proc/self/fd").length;
+  const before = descriptors();
   const error = await failureOf({ via, family: 6 });
   expect(error).toMatchObject({ code: "ENOENT", step: "reach", server: via });
   expect(error.asked).toBe("get an IPv6 stream socket");
   expect(error.remedy).toContain(`xsocket serve ${via}`);
-  while (readdirSync("/proc/self/fd").length > before) await Bun.sleep(1); // Bun may close some of its own
+  await expectNoLeak(before);
 });
 
 test("options that cannot be right are refused before anything is opened", async () => {

@@ -1,36 +1,17 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { expect, test } from "bun:test";
 import { encode } from "@xsocket/protocol";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
-import { type Claim, claimAddress } from "../control/claim.ts";
+import { descriptors } from "../../../../tests/harness/descriptors.ts";
+import { tempDir } from "../../../../tests/harness/temp.ts";
+import { claimAt } from "../../test/claim.ts";
 import { askStatus } from "./ask.ts";
 
 const native = loadSyscalls();
 
-let directory = "";
-beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "xsocket-ask-"))));
-afterEach(() => rmSync(directory, { recursive: true }));
-
-async function listening(): Promise<Claim & { path: string }> {
-  const path = join(directory, "control");
-  const claim = await claimAddress(
-    native,
-    { kind: "path", path },
-    {
-      mode: 0o600,
-      gid: undefined,
-      backlog: 8, // connections that nobody takes stay in it
-      sharedDirectory: false,
-      refuseDescriptors: false,
-    },
-  );
-  return { ...claim, path };
-}
-
 test("a refusal is heard where the server closes before it has read the question", async () => {
-  const claim = await listening();
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using claim = claimAt(path);
   const refusal = encode({ kind: "response", error: errno.EMFILE });
   const refused: typeof native = {
     ...native,
@@ -42,33 +23,31 @@ test("a refusal is heard where the server closes before it has read the question
       return sent;
     },
   };
-  expect(() => askStatus(refused, claim.path, 1000)).toThrow("EMFILE");
-  await claim.release();
-  native.close(claim.listenFd);
+  expect(() => askStatus(refused, path, 1000)).toThrow("EMFILE");
 });
 
 const refuse = () => -errno.EPERM;
 
 test("a call that is refused here is no word of the server", async () => {
-  const claim = await listening();
+  using dir = tempDir();
+  const path = dir.join("control");
+  await using _ = claimAt(path); // connections that nobody takes wait in its backlog
   const deaf = { ...native, receivePacket: refuse, poll: () => 1 };
-  expect(() => askStatus(deaf, claim.path, 1000)).toThrow("recvfrom: EPERM");
+  expect(() => askStatus(deaf, path, 1000)).toThrow("recvfrom: EPERM");
   const dumb = { ...native, sendPacket: refuse };
-  expect(() => askStatus(dumb, claim.path, 1)).toThrow("sendmsg: EPERM");
+  expect(() => askStatus(dumb, path, 1)).toThrow("sendmsg: EPERM");
   const blind = { ...native, poll: refuse };
-  expect(() => askStatus(blind, claim.path, 1)).toThrow("poll: EPERM");
-  await claim.release();
-  native.close(claim.listenFd);
+  expect(() => askStatus(blind, path, 1)).toThrow("poll: EPERM");
 });
 
-const open = () => readdirSync("/proc/self/fd").length;
-
 test("a server that says nothing is given up, and one that is not there is an error of its own", async () => {
-  const claim = await listening();
-  const before = open();
-  expect(() => askStatus(native, claim.path, 20)).toThrow("poll: ETIMEDOUT");
-  expect(open()).toBe(before);
-  await claim.release();
-  native.close(claim.listenFd);
-  expect(() => askStatus(native, claim.path, 20)).toThrow("connect: ENOENT");
+  using dir = tempDir();
+  const path = dir.join("control");
+  {
+    await using _ = claimAt(path);
+    const before = descriptors();
+    expect(() => askStatus(native, path, 20)).toThrow("poll: ETIMEDOUT");
+    expect(descriptors()).toEqual(before);
+  }
+  expect(() => askStatus(native, path, 20)).toThrow("connect: ENOENT");
 });

@@ -1,24 +1,13 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { guardDescriptors } from "../../../../tests/harness/index.ts";
+import { readFileSync, rmSync } from "node:fs";
+import { guardDescriptors, tempDir } from "../../../../tests/harness/index.ts";
 import { openNotifier, watchdogMs } from "./notify.ts";
 
 guardDescriptors();
 
 const native = loadSyscalls();
-let directory = "";
-
-beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), "notify-"));
-});
-
-afterEach(() => {
-  rmSync(directory, { recursive: true });
-});
 
 /** A manager's socket at an address, and what has arrived there. */
 function manager(address: string): Disposable & { next(): string } {
@@ -36,10 +25,11 @@ function manager(address: string): Disposable & { next(): string } {
 }
 
 test.each([
-  ["a path", () => join(directory, "notify")],
-  ["an abstract name", () => `@notify-${crypto.randomUUID()}`],
-])("the manager at %s hears each message", (_kind, address) => {
-  const path = address();
+  ["a path", undefined],
+  ["an abstract name", `@notify-${crypto.randomUUID()}`],
+])("the manager at %s hears each message", (_kind, name) => {
+  using dir = tempDir();
+  const path = name ?? dir.join("notify");
   using heard = manager(path);
   const env: NodeJS.ProcessEnv = { NOTIFY_SOCKET: path };
   using notifier = openNotifier(native, env);
@@ -58,7 +48,8 @@ test.each([
 });
 
 test("who says something later leaves alone what has the descriptor's number by then", () => {
-  const path = join(directory, "notify");
+  using dir = tempDir();
+  const path = dir.join("notify");
   using heard = manager(path);
   const notifier = openNotifier(native, { NOTIFY_SOCKET: path });
   notifier[Symbol.dispose]();
@@ -77,11 +68,13 @@ test("without a manager nothing happens", () => {
 });
 
 test("a manager that is not there is an error", () => {
-  expect(() => openNotifier(native, { NOTIFY_SOCKET: join(directory, "none") })).toThrow("ENOENT");
+  using dir = tempDir();
+  expect(() => openNotifier(native, { NOTIFY_SOCKET: dir.join("none") })).toThrow("ENOENT");
 });
 
 test("a manager that vanishes later does no harm", () => {
-  const path = join(directory, "notify");
+  using dir = tempDir();
+  const path = dir.join("notify");
   const heard = manager(path);
   using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
   heard[Symbol.dispose]();
@@ -89,7 +82,8 @@ test("a manager that vanishes later does no harm", () => {
 });
 
 test("a manager that has made its socket anew hears the next message", () => {
-  const path = join(directory, "notify");
+  using dir = tempDir();
+  const path = dir.join("notify");
   const former = manager(path);
   using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
   former[Symbol.dispose]();
@@ -102,7 +96,8 @@ test("a manager that has made its socket anew hears the next message", () => {
 });
 
 test("a full queue holds a message up for a bounded time, and the next ones go on", () => {
-  const path = join(directory, "notify");
+  using dir = tempDir();
+  const path = dir.join("notify");
   using heard = manager(path);
   using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
   const room = 1 + Number(readFileSync("/proc/sys/net/unix/max_dgram_qlen", "utf8"));
