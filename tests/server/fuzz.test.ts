@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { closeSync, constants, openSync } from "node:fs";
 import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
 import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
+import { numbersFrom } from "../harness/numbers.ts";
 import { ATTACHED_MAX, sendAttached } from "./attach.ts";
 import { askOnce, native, RawClient, REQUEST } from "./raw.ts";
 
@@ -12,18 +13,7 @@ const SECONDS = 20;
 const GOOD_EVERY = 1000; // packets
 const SEED = process.env["FUZZ_SEED"] ?? String(Date.now());
 
-/** Numbers from a seed, so that a failure can be had again: mulberry32. */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
-type Dice = ReturnType<typeof random>;
+type Dice = ReturnType<typeof numbersFrom>;
 
 /** A request with some bytes changed, or anything at all. */
 function packet(dice: Dice): Uint8Array {
@@ -79,7 +69,7 @@ test(`20 seconds of anything (FUZZ_SEED=${SEED})`, async () => {
   await server.program.says(/serving at/);
   const idle = server.sockets();
   const others = attachable(server.path);
-  const dice = random(Number(SEED));
+  const dice = numbersFrom(Number(SEED));
   const until = performance.now() + SECONDS * 1000;
   for (let count = 1; performance.now() < until; count++) {
     using client = new RawClient(server.path);

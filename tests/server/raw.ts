@@ -57,8 +57,8 @@ export class RawClient implements Disposable {
   }
 
   /** Asks and receives: 0 for a socket, else -errno. */
-  ask(): number {
-    const sent = this.send();
+  ask(bytes: Uint8Array = REQUEST): number {
+    const sent = this.send(bytes);
     return sent < 0 ? sent : this.reply();
   }
 

@@ -1,22 +1,17 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
-import {
-  errno,
-  loadSyscalls,
-  POLLIN,
-  SHUT_RD,
-  SHUT_RDWR,
-  type Syscalls,
-} from "@xsocket/xbind-native";
+import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
+import { errno, loadSyscalls, SHUT_RD, SHUT_RDWR, type Syscalls } from "@xsocket/xbind-native";
+import { descriptors } from "../../../../tests/harness/descriptors.ts";
+import { numbersFrom } from "../../../../tests/harness/numbers.ts";
+import { type TempDir, tempDir } from "../../../../tests/harness/temp.ts";
 import { servingThreads } from "../../../../tests/server/process.ts";
-import { crowdUntil } from "../../../../tests/server/raw.ts";
+import { crowdUntil, rawClients, RawClient } from "../../../../tests/server/raw.ts";
+import { claimAt } from "../../test/claim.ts";
 import { DIES, DIES_LOCKED, THROWS } from "../../test/failing-worker.ts";
 import { fitBounds } from "../bounds.ts";
-import { claimAddress } from "../control/claim.ts";
 import type { LogRecord } from "../log.ts";
 import { createMemory, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
@@ -26,13 +21,12 @@ import { type Common, Pool } from "./pool.ts";
 
 const sys = loadSyscalls();
 const DESCRIPTORS = 1024;
-const WAIT_MS = 5000;
 const PROTOCOLS = [THROWS, DIES, DIES_LOCKED, 0];
 const FAILING = new URL("../../test/failing-worker.ts", import.meta.url);
 
-let directory = "";
-beforeEach(() => void (directory = mkdtempSync(join(tmpdir(), "xsocket-pool-"))));
-afterEach(() => rmSync(directory, { recursive: true }));
+let dir: TempDir;
+beforeEach(() => void (dir = tempDir()));
+afterEach(() => dir[Symbol.dispose]());
 
 /** Threads that fail on demand, behind a path. */
 async function failingPool(
@@ -41,15 +35,9 @@ async function failingPool(
   poolSys = sys,
   script = FAILING,
 ) {
-  const path = join(directory, "control");
-  const options = {
-    mode: 0o600,
-    gid: undefined,
-    backlog: 64,
-    sharedDirectory: false,
-    refuseDescriptors: false,
-  };
-  const claim = await claimAddress(sys, { kind: "path", path }, options);
+  await using stack = new AsyncDisposableStack();
+  const path = dir.join("control");
+  const claim = stack.use(claimAt(path));
   const bounds = fitBounds({}, DESCRIPTORS, threads);
   const memory = createMemory(DESCRIPTORS, threads);
   const records: LogRecord[] = [];
@@ -71,14 +59,9 @@ async function failingPool(
     rules: rule ? [{ ...rule, protocols: PROTOCOLS, types: [SOCK_STREAM], ...quotas }] : [],
   };
   const pool = new Pool(poolSys, shared, common, policy, (record) => records.push(record), script);
-  try {
-    await pool.start();
-  } catch (error) {
-    await pool.stop();
-    await claim.release();
-    sys.close(claim.listenFd);
-    throw error;
-  }
+  stack.defer(() => pool.stop());
+  await pool.start();
+  const owned = stack.move();
   return {
     path,
     listenFd: claim.listenFd,
@@ -87,33 +70,21 @@ async function failingPool(
     follow: () => pool.follow(policy),
     areAnswering: () => pool.areAnswering(),
     lost: pool.lost,
-    async [Symbol.asyncDispose]() {
-      await pool.stop();
-      await claim.release();
-      sys.close(claim.listenFd);
-    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** Asks on a kept connection: 0 for a socket, else -errno. */
-function ask(connection: number, protocol: number): number {
-  sys.handoverSend(connection, AF_INET, SOCK_STREAM, protocol);
-  const fd = sys.handoverReceive(connection, AF_INET, SOCK_STREAM, protocol, WAIT_MS);
-  if (fd < 0) return fd;
-  sys.close(fd);
-  return 0;
+/** A request at which a thread fails, by its protocol. */
+function request(protocol: number): Uint8Array {
+  return encode({ kind: "request", domain: AF_INET, type: SOCK_STREAM, protocol });
 }
 
-/** The same on a new connection, which may wait in the backlog for a thread that this thread has to start. */
+/** Asks on a new connection, which may wait in the backlog for a thread that this thread has to start. */
 async function askAgain(path: string): Promise<number> {
-  const connection = sys.handoverConnect(path, 1000);
-  sys.handoverSend(connection, AF_INET, SOCK_STREAM, 0);
-  while (sys.poll(connection, POLLIN, 0) === 0) await Bun.sleep(1);
-  const fd = sys.handoverReceive(connection, AF_INET, SOCK_STREAM, 0, WAIT_MS);
-  sys.close(connection);
-  if (fd < 0) return fd;
-  sys.close(fd);
-  return 0;
+  using client = new RawClient(path);
+  client.send();
+  while (!client.isReadable()) await Bun.sleep(1);
+  return client.reply();
 }
 
 /** Calls the threads, and once this one has answered, asks whether all have. */
@@ -127,20 +98,17 @@ async function answersAfter(
   return areAnswering();
 }
 
-function descriptors(): number {
-  let count = 0;
-  for (let fd = 0; fd < DESCRIPTORS; fd++) if (sys.poll(fd, 0, 0) !== 0x20) count++; // POLLNVAL
-  return count;
+function open(): number {
+  return descriptors().size;
 }
 
 test("an exception ends one connection and not the server", async () => {
   await using pool = await failingPool(1);
-  const [bad, good] = [sys.handoverConnect(pool.path, 1000), sys.handoverConnect(pool.path, 1000)];
-  expect(ask(good, 0)).toBe(0);
-  expect(ask(bad, THROWS)).toBe(-errno.ECONNRESET);
-  expect(ask(good, 0)).toBe(0);
-  sys.close(bad);
-  sys.close(good);
+  using bad = new RawClient(pool.path);
+  using good = new RawClient(pool.path);
+  expect(good.ask()).toBe(0);
+  expect(bad.ask(request(THROWS))).toBe(-errno.ECONNRESET);
+  expect(good.ask()).toBe(0);
   while (pool.records.length === 0) await Bun.sleep(1);
   expect(pool.records[0]?.message).toContain("an exception on demand");
   expect(pool.shared.thread(0, THREAD.records)).toBe(0); // none is on its way any more
@@ -153,8 +121,8 @@ test.each([
   "a listening socket that was shut down %s is said, and wakes nobody any more",
   async (_, how) => {
     await using pool = await failingPool(1);
-    const kept = sys.handoverConnect(pool.path, 1000);
-    expect(ask(kept, 0)).toBe(0);
+    using kept = new RawClient(pool.path);
+    expect(kept.ask()).toBe(0);
     sys.shutdown(pool.listenFd, how);
     while (pool.records.length === 0) await Bun.sleep(1);
     expect(pool.records[0]?.message).toContain("the listening socket was shut down");
@@ -162,35 +130,35 @@ test.each([
     await Bun.sleep(300);
     const { user, system } = process.cpuUsage(before);
     expect((user + system) / 1000).toBeLessThan(150);
-    expect(ask(kept, 0)).toBe(0);
+    expect(kept.ask()).toBe(0);
     expect(pool.records.length).toBe(1);
-    sys.close(kept);
   },
 );
 
 test("a thread that dies is replaced, its connections are closed, and the log says so", async () => {
-  const before = descriptors();
+  const before = open();
   {
     await using pool = await failingPool(1);
-    const running = descriptors();
-    const kept = [1, 2, 3].map(() => sys.handoverConnect(pool.path, 1000));
-    for (const connection of kept) expect(ask(connection, 0)).toBe(0);
-    pool.shared.addThread(0, THREAD.records, 5); // as of one that dies with these on their way
-    sys.handoverSend(kept[0] ?? -1, AF_INET, SOCK_STREAM, DIES);
-    while (pool.records.length === 0) await Bun.sleep(1);
-    expect(pool.records[0]?.message).toContain("serving thread 0 died and is replaced; 3 conn");
-    expect(pool.records[0]?.message).toContain("a death on demand");
-    expect(pool.shared.connections()).toBe(0);
-    expect(pool.shared.flight.inFlight()).toBe(0);
-    const others = kept.slice(1); // the first has a reply to receive
-    expect(others.map((connection) => ask(connection, 0) < 0)).toEqual([true, true]);
-    for (const connection of kept) sys.close(connection);
+    const running = open();
+    {
+      using kept = rawClients(pool.path, 3);
+      for (const client of kept) expect(client.ask()).toBe(0);
+      pool.shared.addThread(0, THREAD.records, 5); // as of one that dies with these on their way
+      kept[0]?.send(request(DIES));
+      while (pool.records.length === 0) await Bun.sleep(1);
+      expect(pool.records[0]?.message).toContain("serving thread 0 died and is replaced; 3 conn");
+      expect(pool.records[0]?.message).toContain("a death on demand");
+      expect(pool.shared.connections()).toBe(0);
+      expect(pool.shared.flight.inFlight()).toBe(0);
+      const others = kept.slice(1); // the first has a reply to receive
+      expect(others.map((client) => client.ask() < 0)).toEqual([true, true]);
+    }
     expect(await askAgain(pool.path)).toBe(0);
     expect(pool.shared.thread(0, THREAD.records)).toBe(0);
     // the new thread closes its copy of the socket, and the connection, a moment later
-    while (descriptors() > running) await Bun.sleep(1);
+    while (open() > running) await Bun.sleep(1);
   }
-  while (descriptors() > before) await Bun.sleep(1); // other tests of this run may close some
+  while (open() > before) await Bun.sleep(1); // other tests of this run may close some
 });
 
 test("a thread that does not end when it is told to is ended", async () => {
@@ -226,36 +194,33 @@ test("a thread that was told to stop is not taken for one that died, and leaves 
 
 test("a connection that has ended counts under no quota any more", async () => {
   await using pool = await failingPool(1, { connections: 1 });
-  const first = sys.handoverConnect(pool.path, 1000);
-  const second = sys.handoverConnect(pool.path, 1000);
-  expect([ask(first, 0), ask(second, 0)]).toEqual([0, -errno.EPERM]);
-  sys.close(first);
-  while (ask(second, 0) !== 0) await Bun.sleep(1);
-  sys.close(second);
+  using first = new RawClient(pool.path);
+  using second = new RawClient(pool.path);
+  expect([first.ask(), second.ask()]).toEqual([0, -errno.EPERM]);
+  first.close();
+  while (second.ask() !== 0) await Bun.sleep(1);
 });
 
 test("the connections of a thread that died count under no quota any more", async () => {
   await using pool = await failingPool(1, { connections: 1 });
-  const first = sys.handoverConnect(pool.path, 1000);
-  expect(ask(first, 0)).toBe(0);
-  const second = sys.handoverConnect(pool.path, 1000);
-  expect(ask(second, 0)).toBe(-errno.EPERM);
-  sys.handoverSend(first, AF_INET, SOCK_STREAM, DIES);
+  using first = new RawClient(pool.path);
+  expect(first.ask()).toBe(0);
+  using second = new RawClient(pool.path);
+  expect(second.ask()).toBe(-errno.EPERM);
+  first.send(request(DIES));
   while (!pool.records.some(({ event }) => event === "thread")) await Bun.sleep(1);
-  const silent = sys.handoverConnect(pool.path, 1000); // it gets the descriptor that has counted
+  using _ = new RawClient(pool.path); // it gets the descriptor that has counted
   expect(await askAgain(pool.path)).toBe(0);
-  for (const connection of [first, second, silent]) sys.close(connection);
 });
 
 test("one thread is started, and the others when kept-open connections ask at the same time", async () => {
   await using pool = await failingPool(3);
-  const alone = sys.handoverConnect(pool.path, 1000);
-  for (let i = 0; i < 2000; i++) expect(ask(alone, 0)).toBe(0);
+  using alone = new RawClient(pool.path);
+  for (let i = 0; i < 2000; i++) expect(alone.ask()).toBe(0);
   await Bun.sleep(50);
   expect(pool.shared.serving()).toBe(1);
   await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   expect(pool.shared.serving()).toBe(3);
-  sys.close(alone);
 });
 
 /* One that follows new rules could count a connection by them and hand it to one that ends it by the old ones. */
@@ -291,14 +256,12 @@ test("none is started by who is told to stop, though there was work for one just
   const threadRoom = () => (looks++, 0);
   {
     await using pool = await failingPool(2, undefined, { ...sys, threadRoom });
-    const connections = Array.from({ length: 16 }, () => sys.handoverConnect(pool.path, 1000));
-    for (const fd of connections) expect(ask(fd, 0)).toBe(0);
+    using clients = rawClients(pool.path, 16);
+    for (const client of clients) expect(client.ask()).toBe(0);
     for (let i = 0; i < 400; i++) {
-      for (const fd of connections) sys.handoverSend(fd, AF_INET, SOCK_STREAM, 0);
-      for (const fd of connections)
-        sys.close(sys.handoverReceive(fd, AF_INET, SOCK_STREAM, 0, WAIT_MS));
+      for (const client of clients) client.send();
+      for (const client of clients) client.reply();
     }
-    for (const fd of connections) sys.close(fd);
   }
   expect(looks).toBe(0);
 });
@@ -362,29 +325,28 @@ test("no thread is started where Bun may need the last ones, and later one is", 
 test("a thread that dies with the locks in its hands does not stop the others", async () => {
   await using pool = await failingPool(2);
   await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
-  const victim = sys.handoverConnect(pool.path, 1000);
-  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES_LOCKED);
+  using victim = new RawClient(pool.path);
+  victim.send(request(DIES_LOCKED));
   while (pool.records.length === 0) await Bun.sleep(1);
   expect(pool.records[0]?.message).toContain("a death on demand");
   expect(await askAgain(pool.path)).toBe(0);
-  sys.close(victim);
 });
 
 test("a thread that dies while another has died with the locks in its hands is replaced, too", async () => {
   await using pool = await failingPool(2);
   await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   const deaths = [DIES, DIES_LOCKED];
-  const victims = deaths.map(() => sys.handoverConnect(pool.path, 1000));
+  using victims = rawClients(pool.path, deaths.length);
   const loads = () => [0, 1].map((thread) => pool.shared.thread(thread, THREAD.load));
-  while (loads().some((load) => load !== 1)) for (const fd of victims) expect(ask(fd, 0)).toBe(0);
-  for (const [i, fd] of victims.entries()) {
-    sys.handoverSend(fd, AF_INET, SOCK_STREAM, deaths[i] ?? 0);
-    expect(sys.poll(fd, POLLIN, WAIT_MS)).toBe(POLLIN);
+  while (loads().some((load) => load !== 1))
+    for (const victim of victims) expect(victim.ask()).toBe(0);
+  for (const [i, victim] of victims.entries()) {
+    victim.send(request(deaths[i] ?? 0));
+    expect(victim.isReadable(5000)).toBe(true);
   }
   Bun.sleepSync(50); // both are dead before this thread learns of either
   while (pool.records.length < 2) await Bun.sleep(1);
   expect(pool.shared.connections()).toBe(0);
-  for (const fd of victims) sys.close(fd);
 });
 
 test("a thread that dies while there is no other to be had is replaced later", async () => {
@@ -397,8 +359,8 @@ test("a thread that dies while there is no other to be had is replaced later", a
   };
   await using pool = await failingPool(1, undefined, { ...sys, epollWait });
   isFull = true;
-  const victim = sys.handoverConnect(pool.path, 1000);
-  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  using victim = new RawClient(pool.path);
+  victim.send(request(DIES));
   while (made.length < 3) await Bun.sleep(1);
   isFull = false;
   expect(new Set(made).size).toBe(1); // each is closed before the next one is made
@@ -407,11 +369,10 @@ test("a thread that dies while there is no other to be had is replaced later", a
     "serving thread 0 cannot be started yet and is tried again: Failed to spawn worker thread",
   ]);
   expect(await askAgain(pool.path)).toBe(0);
-  sys.close(victim);
 });
 
 /** A program of its own for the threads of one pool. */
-function programFile(place = directory): { file: string; url: URL } {
+function programFile(place = dir.path): { file: string; url: URL } {
   const file = join(place, "worker.ts");
   writeFileSync(file, `import "${FAILING.pathname}";\n`);
   return { file, url: pathToFileURL(file) };
@@ -425,11 +386,10 @@ test("no thread is started from a program that was replaced meanwhile", async ()
   const sentence = `cannot be started yet and is tried again: ${file} has changed since this server started. Restart`;
   expect(pool.records[0]?.message).toContain(`serving thread 1 ${sentence}`);
   expect(pool.shared.serving()).toBe(1);
-  const victim = sys.handoverConnect(pool.path, 1000);
-  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  using victim = new RawClient(pool.path);
+  victim.send(request(DIES));
   await pool.lost;
   expect(pool.records[2]?.message).toContain(`thread 0 ${sentence.replace(/ yet .*: /, ": ")}`);
-  sys.close(victim);
 });
 
 test("that is the end where the one that accepts cannot be replaced, whichever others there are", async () => {
@@ -437,8 +397,8 @@ test("that is the end where the one that accepts cannot be replaced, whichever o
   await using pool = await failingPool(2, undefined, sys, url);
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
   appendFileSync(file, "// of another version\n");
-  const victim = sys.handoverConnect(pool.path, 1000);
-  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  using victim = new RawClient(pool.path);
+  victim.send(request(DIES));
   await pool.lost;
   expect(pool.records.map(({ message }) => message)).toEqual([
     expect.stringContaining("serving thread 0 died"),
@@ -446,7 +406,6 @@ test("that is the end where the one that accepts cannot be replaced, whichever o
   ]);
   expect(pool.shared.serving()).toBe(1);
   expect(await answersAfter(pool, 1)).toBe(false); // the other one alone does
-  sys.close(victim);
 });
 
 test("that another cannot be replaced is not the end", async () => {
@@ -467,8 +426,8 @@ test("that another cannot be replaced is not the end", async () => {
 
 /** A pool whose program is in a package of that name, which is replaced once it serves. */
 async function replacedPool(name: string) {
-  const source = join(directory, "src");
-  const manifest = join(directory, "package.json");
+  const source = dir.join("src");
+  const manifest = dir.join("package.json");
   mkdirSync(source);
   writeFileSync(manifest, JSON.stringify({ name, version: "1.0.0" }));
   const pool = await failingPool(2, undefined, sys, programFile(source).url);
@@ -493,35 +452,33 @@ test("but a bundle is all of the program, whatever becomes of the package that i
 
 test("a thread that dies before it serves is replaced again after longer and longer", async () => {
   const { file, url } = programFile();
-  writeFileSync(file, `${await Bun.file(file).text()}import "${directory}/part.ts";\n`);
-  writeFileSync(join(directory, "part.ts"), "");
+  writeFileSync(file, `${await Bun.file(file).text()}import "${dir.path}/part.ts";\n`);
+  writeFileSync(dir.join("part.ts"), "");
   await using pool = await failingPool(1, undefined, sys, url);
-  rmSync(join(directory, "part.ts"));
-  const victim = sys.handoverConnect(pool.path, 1000);
-  sys.handoverSend(victim, AF_INET, SOCK_STREAM, DIES);
+  rmSync(dir.join("part.ts"));
+  using victim = new RawClient(pool.path);
+  victim.send(request(DIES));
   await Bun.sleep(2000); // 100, 200, 400, 800 ms and what each takes
   expect(pool.records.length).toBeWithin(2, 6);
-  writeFileSync(join(directory, "part.ts"), "");
+  writeFileSync(dir.join("part.ts"), "");
   expect(await askAgain(pool.path)).toBe(0);
-  sys.close(victim);
   using sleep = spyOn(Bun, "sleep"); // once it has served, that is over
   const deaths = pool.records.length;
-  const next = sys.handoverConnect(pool.path, 1000);
-  sys.handoverSend(next, AF_INET, SOCK_STREAM, DIES);
+  using next = new RawClient(pool.path);
+  next.send(request(DIES));
   while (pool.records.length === deaths) await Bun.sleep(1);
   expect(await askAgain(pool.path)).toBe(0);
   expect(sleep.mock.calls.filter(([ms]) => ms === 100)).toHaveLength(1);
-  sys.close(next);
 });
 
 test.each([
   ["EPERM", `cannot wait for clients as uid ${process.geteuid?.()}: EPERM. Let a filter`],
   ["ENOSYS", "cannot wait for clients: ENOSYS. Let a filter of system calls pass epoll_pwait"],
 ] as const)("where no thread may wait (%s) none is started", async (code, words) => {
-  const before = descriptors();
+  const before = open();
   const epollWait = () => -errno[code];
   await expect(failingPool(1, undefined, { ...sys, epollWait })).rejects.toThrow(words);
-  expect(descriptors()).toBe(before);
+  expect(open()).toBe(before);
 });
 
 test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
@@ -532,15 +489,6 @@ test("a thread that gets no descriptors of its own does not start, and does not 
 });
 
 const SEED = Number(process.env["POOL_SEED"] ?? Date.now() % 2 ** 31);
-
-/** Numbers below `limit` that look random and are the same for each seed. */
-function randomNumbers(seed: number) {
-  let state = seed;
-  return (limit: number): number => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return (state >> 8) % limit;
-  };
-}
 
 /** Does one of the things that a client may do with one of its connections. */
 function actAtRandom(path: string, kept: number[], random: (limit: number) => number): void {
@@ -566,10 +514,10 @@ function actAtRandom(path: string, kept: number[], random: (limit: number) => nu
 }
 
 test(`whatever clients do while threads die, nothing stays counted or open (POOL_SEED=${SEED})`, async () => {
-  const before = descriptors();
+  const before = open();
   {
     await using pool = await failingPool(3, { connections: 50 });
-    const random = randomNumbers(SEED);
+    const random = numbersFrom(SEED);
     const kept: number[] = [];
     while (pool.shared.replaced() < 5) {
       actAtRandom(pool.path, kept, random);
@@ -583,5 +531,5 @@ test(`whatever clients do while threads die, nothing stays counted or open (POOL
       expect(pool.shared.thread(index, THREAD.inbox)).toBe(-1);
     }
   }
-  while (descriptors() > before) await Bun.sleep(1); // a thread that ends has two of its own, for a moment
+  while (open() > before) await Bun.sleep(1); // a thread that ends has two of its own, for a moment
 }, 60_000);
