@@ -43,6 +43,15 @@ function receiveRequest(_: number, bytes: Uint8Array): number {
   return REQUEST.byteLength;
 }
 
+const KERNEL: Syscalls = {
+  ...sys,
+  epollCtl: () => 0,
+  eventfdTake: () => 0,
+  sendPacket: () => 8,
+  close: () => 0,
+  tickCreate: () => -1,
+};
+
 /** A thread of two, on a kernel of our own. */
 function threadAt(
   index: number,
@@ -55,7 +64,7 @@ function threadAt(
   shared.setThread(index, THREAD.wake, 0);
   shared.setThread(index, THREAD.epoll, 0);
   return new Loop(
-    { ...sys, epollCtl: () => 0, close: () => 0, tickCreate: () => -1, ...kernel },
+    { ...KERNEL, ...kernel },
     { ...threadOptions(memory, DESCRIPTORS, POLICY), index },
     { take: () => orders.shift(), send },
   );
@@ -75,6 +84,19 @@ function idleConnection(owner: number): { memory: Memory; shared: Shared } {
   shared.set(CONNECTION, FIELD.owner, owner);
   shared.set(CONNECTION, FIELD.account, shared.openAccount(1));
   return { memory, shared };
+}
+
+/** Takes down what a thread logs. */
+function logTo(said: string[]): Channel["send"] {
+  return (report) => {
+    if (report.kind === "log") said.push(report.record.message);
+  };
+}
+
+/** A wait that ends with an order. */
+function waitForOrder(_: number, pairs: Uint32Array): number {
+  pairs.set([EPOLLIN, WAKE_DATA]);
+  return 1;
 }
 
 /** Waits that end with events of the connection, then with an order to stop. */
@@ -139,7 +161,6 @@ test("a connection is not handed to a thread that dies at that moment", () => {
     },
     receivePacket: receiveRequest,
     socket: () => -errno.EMFILE,
-    sendPacket: () => 8,
     sendQueue: () => 0,
     epollCtl(_: number, operation: number) {
       if (operation === EPOLL_CTL_DEL) void reclaim(sys, shared, 0); // of the thread that was chosen
@@ -162,8 +183,7 @@ test("what is handed to a thread that was told to stop is answered, and after th
   const moved: boolean[] = [];
   const answered: number[] = [];
   const kernel = {
-    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
-    eventfdTake: () => 0,
+    epollWait: waitForOrder,
     monotonic() {
       // after the order, before the end
       if (orders.length === 0 && moved.length === 0) moved.push(shared.move(CONNECTION, 1));
@@ -197,8 +217,7 @@ test("a thread that stops leaves alone a connection that gets a number of its ow
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the cells are of this one type
   using looking = spyOn(Atomics, "load").mockImplementation(interrupted as typeof load);
   const kernel = {
-    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
-    eventfdTake: () => 0,
+    epollWait: waitForOrder,
     receivePacket: () => -errno.EAGAIN,
     poll: () => 0,
   };
@@ -218,8 +237,7 @@ test("what counts by new rules, and makes room for another at once, counts no mo
   const refusals = [take(CONNECTION), take(CONNECTION + 1)]; // in the thread that has handed it over
   shared.evict(CONNECTION);
   const kernel = {
-    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
-    eventfdTake: () => 0,
+    epollWait: waitForOrder,
   };
   threadOne(memory, [{ kind: "policy", policy }, { kind: "stop" }], kernel).run();
   expect([...refusals, take(CONNECTION + 1)]).toEqual([undefined, "connections", undefined]);
@@ -230,8 +248,7 @@ test("who sends without an end does not keep a thread that stops: nothing more c
   shared.flight.setUnread(CONNECTION, UNREAD.plain);
   const calls: [call: string, how?: number][] = [];
   const kernel = {
-    epollWait: (_: number, pairs: Uint32Array) => (pairs.set([EPOLLIN, WAKE_DATA]), 1),
-    eventfdTake: () => 0,
+    epollWait: waitForOrder,
     sendQueue: () => 100,
     poll: () => EPOLLIN,
     shutdown: (_: number, how: number) => (calls.push(["shutdown", how]), 0),
@@ -274,10 +291,8 @@ test("who is held back for a slow close counts as refused, and not as failed in 
     socket: () => 99,
     close: () => ((now += 7), 0),
     poll: () => EPOLLHUP,
-    sendPacket: () => 8,
     sendQueue: () => 0,
     monotonic: () => now,
-    eventfdTake: () => 0,
   };
   threadOne(memory, orders, kernel).run();
   const counts = [COUNTER.granted, COUNTER.refusedInFlight, COUNTER.failed];
@@ -296,9 +311,7 @@ test("a connection that the kernel has no room to wait for is closed, and that i
     epollCtl: (_: number, _operation: number, fd: number) =>
       fd === CONNECTION ? -errno.ENOSPC : 0,
   };
-  threadOne(memory, orders, kernel, (report) => {
-    if (report.kind === "log") said.push(report.record.message);
-  }).run();
+  threadOne(memory, orders, kernel, logTo(said)).run();
   expect(said).toEqual([expect.stringContaining("epoll_ctl gives ENOSPC")]);
   expect(left).toBe(0);
 });
@@ -313,7 +326,7 @@ test("a thread that cannot wait ends, for one in its place, instead of asking fo
     pairs.set([EPOLLIN, WAKE_DATA]);
     return 1;
   };
-  const loop = threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait, eventfdTake: () => 0 });
+  const loop = threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait });
   expect(() => loop.run()).toThrow("epoll_wait: EPERM");
 });
 
@@ -328,7 +341,7 @@ function collections(steps: number): number {
     pairs.set([EPOLLIN, WAKE_DATA]);
     return 1;
   };
-  threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait, eventfdTake: () => 0 }).run();
+  threadOne(createMemory(DESCRIPTORS, 2), orders, { epollWait }).run();
   return collect.mock.calls.length;
 }
 
@@ -339,15 +352,11 @@ test("what a rule allows and the kernel does not is said, since the client's EPE
   let requests = 1;
   const kernel = {
     epollWait: waitOnce(EPOLLIN, orders),
-    eventfdTake: () => 0,
     receivePacket: (fd: number, bytes: Uint8Array) =>
       requests-- > 0 ? receiveRequest(fd, bytes) : -errno.EAGAIN,
     socket: () => -errno.EPERM,
-    sendPacket: () => 8,
   };
-  threadOne(memory, orders, kernel, (word) => {
-    if (word.kind === "log") said.push(word.record.message);
-  }).run();
+  threadOne(memory, orders, kernel, logTo(said)).run();
   expect(said).toEqual([
     "the kernel does not let this server make AF_INET SOCK_STREAM IPPROTO_TCP (EPERM): a raw or packet socket takes CAP_NET_RAW",
   ]);
@@ -364,15 +373,11 @@ test("want of descriptors is said in a second in which the kernel has forbidden 
       pairs.set(left < 0 ? [EPOLLIN, WAKE_DATA] : [EPOLLIN, CONNECTION]);
       return 1;
     },
-    eventfdTake: () => 0,
     sendQueue: () => 0,
     receivePacket: receiveRequest,
     socket: () => (left-- > 0 ? -errno.EPERM : -errno.EMFILE),
-    sendPacket: () => 8,
   };
-  threadOne(memory, orders, kernel, (word) => {
-    if (word.kind === "log") said.push(word.record.message);
-  }).run();
+  threadOne(memory, orders, kernel, logTo(said)).run();
   expect(said.filter((message) => !message.includes("EPERM"))).toEqual([
     "cannot make sockets for now: EMFILE. Raise the limit of open files (ulimit -n, LimitNOFILE=)",
   ]);
@@ -384,7 +389,6 @@ test("an exception closes the connection and the socket that was to be handed ov
   const closed: number[] = [];
   const kernel = {
     epollWait: waitOnce(EPOLLIN, orders),
-    eventfdTake: () => 0,
     receivePacket: receiveRequest,
     socket: () => CONNECTION + 1,
     sendPacket() {
@@ -415,7 +419,6 @@ test.each([1, 2])("so does one in turn %d of a new connection", (turn) => {
     getsockopt: () => 12,
     pollMany: (pairs: Int32Array) => ((pairs[1] = POLLIN), 1),
     eventfd: () => -errno.EMFILE,
-    eventfdTake: () => 0,
     receivePacket: receiveRequest,
     sendQueue: () => 0,
     socket: () => CONNECTION + 1,
@@ -425,9 +428,7 @@ test.each([1, 2])("so does one in turn %d of a new connection", (turn) => {
     },
     close: (fd: number) => closed.push(fd),
   };
-  threadAt(0, memory, orders, kernel, (report) => {
-    if (report.kind === "log") said.push(report.record.message);
-  }).run();
+  threadAt(0, memory, orders, kernel, logTo(said)).run();
   expect(closed).toEqual([...Array<number>(turn).fill(CONNECTION + 1), CONNECTION]);
   expect(said).toEqual(["an exception ended a connection: Error: on demand"]);
   expect(new Shared(memory).connections()).toBe(0);
@@ -454,7 +455,6 @@ test.each([1, EVENTS])(
       },
       receivePacket: receiveRequest,
       socket: () => -errno.EMFILE,
-      sendPacket: () => 8,
       sendQueue: () => 0,
       eventfdAdd: () => 0,
       eventfdTake() {
@@ -496,7 +496,6 @@ test("a thread waits no longer than until the first thing that it has to do in t
     poll: () => 0,
     accept: () => accepts.shift() ?? -errno.EAGAIN,
     eventfd: () => -errno.EMFILE,
-    eventfdTake: () => 0,
     receivePacket: () => -errno.EAGAIN,
   };
   threadAt(0, memory, orders, kernel).run();
@@ -522,7 +521,6 @@ test("a thread that waits for its last clients is not kept awake by a call of th
       pairs.set([EPOLLIN, WAKE_DATA]);
       return Number(isHeard);
     },
-    eventfdTake: () => 0,
     receivePacket: () => -errno.EAGAIN,
   };
   threadOne(memory, orders, kernel).run();
@@ -546,7 +544,6 @@ function looks(load: number, gapsMs: readonly number[]): number[] {
       pairs.set([EPOLLIN, WAKE_DATA]);
       return 1;
     },
-    eventfdTake: () => 0,
   };
   threadOne(memory, orders, kernel).run();
   return lookUs;
@@ -652,9 +649,7 @@ test("who was in the queue when the listening socket was shut down is accepted",
     },
     accept: () => (queued === 0 ? -errno.EAGAIN : (queued--, DESCRIPTORS)),
     eventfd: () => -errno.EMFILE,
-    eventfdTake: () => 0,
     receivePacket: () => -errno.EAGAIN,
-    sendPacket: () => 8,
     close: () => 0,
   };
   threadAt(0, createMemory(DESCRIPTORS, 1), orders, kernel).run();
