@@ -26,7 +26,7 @@ import {
   XSOCKET,
 } from "../harness/index.ts";
 import { type Load, loadProgram, runLoad } from "./load.ts";
-import { firstFree, limitDescriptors, residentMb, servingThreads } from "./process.ts";
+import { firstFree, limitDescriptors, residentMb, servingThreads, traced } from "./process.ts";
 import { askOnce, native, rawClients, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
@@ -251,20 +251,14 @@ test("a log that nobody reads holds up neither clients nor the end", async () =>
 });
 
 /** Makes some system calls of a running process fail, until it is disposed of. */
-async function failing(pid: number, what: string) {
-  const argv = ["strace", "-f", "-o", "/dev/null", "-p", String(pid), "-e", `inject=${what}`];
-  const strace = here.spawn(argv);
-  await strace.says(/attached/);
-  return strace;
+function failing(pid: number, what: string): Promise<AsyncDisposable> {
+  return traced(pid, "-f", "-o/dev/null", `-einject=${what}`);
 }
 
 /** Has the serving thread of a process die at its next wait for events, but not the main thread. */
-async function failNextWait(pid: number): Promise<AsyncDisposable> {
+function failNextWait(pid: number): Promise<AsyncDisposable> {
   const [thread = ""] = servingThreads(pid);
-  const argv = ["strace", "-o/dev/null", "-p", thread, "-einject=epoll_pwait:error=EBADF"];
-  const strace = here.spawn(argv);
-  await strace.says(/attached/);
-  return strace;
+  return traced(thread, "-o/dev/null", "-einject=epoll_pwait:error=EBADF");
 }
 
 test("a server that was upgraded and cannot replace the thread that accepts ends, so that it is started anew", async () => {

@@ -1,6 +1,6 @@
 /* What a running process has, and how much of it it may have. */
 import { readdirSync, readFileSync } from "node:fs";
-import { here } from "../harness/index.ts";
+import { here, type Running } from "../harness/index.ts";
 
 /* Nothing for a thread that has ended since it was listed. */
 function nameOfThread(task: string): string {
@@ -30,6 +30,13 @@ export function firstFree(pid: number): number {
 export async function limitDescriptors(pid: number, soft: number): Promise<void> {
   const { code, stderr } = await here.run(["prlimit", "--pid", String(pid), `--nofile=${soft}:`]);
   if (code !== 0) throw new Error(stderr);
+}
+
+/** Has strace(1) follow a thread, or with -f a whole process, until it is disposed of. */
+export async function traced(id: number | string, ...options: string[]): Promise<Running> {
+  const strace = here.spawn(["strace", ...options, "-p", String(id)]);
+  await strace.says(/attached/);
+  return strace;
 }
 
 /** Resident memory of a process in MB: all of it, or what is not of a file. */

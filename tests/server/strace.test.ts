@@ -11,7 +11,7 @@ import {
   startServer,
   tempDir,
 } from "../harness/index.ts";
-import { firstFree, limitDescriptors } from "./process.ts";
+import { firstFree, limitDescriptors, traced } from "./process.ts";
 import { askOnce, rawClients, RawClient } from "./raw.ts";
 
 guardDescriptors();
@@ -64,8 +64,7 @@ async function callsDuring(pid: number, act: () => Promise<void>) {
   const trace = directory.join("trace");
   const which = "trace=%desc,%network"; // its runtime has others, for locks and memory
   {
-    await using strace = here.spawn(["strace", "-f", "-o", trace, "-e", which, "-p", String(pid)]);
-    await strace.says(/attached/);
+    await using _ = await traced(pid, "-f", "-o", trace, "-e", which);
     await act();
   }
   return callsIn(trace);

@@ -16,7 +16,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { servingThreads } from "../server/process.ts";
+import { servingThreads, traced } from "../server/process.ts";
 import { RawClient } from "../server/raw.ts";
 
 guardDescriptors();
@@ -127,10 +127,8 @@ test("a manager hears no sign of life while a thread hangs", async () => {
   const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
   await using server = await startServer({ env });
   await manager.says(/READY=1/);
-  const hang = "-einject=sendmsg:delay_enter=2000000";
   const [thread = ""] = servingThreads(server.program.pid);
-  await using strace = here.spawn(["strace", "-o/dev/null", hang, "-p", thread]);
-  await strace.says(/attached/);
+  await using _ = await traced(thread, "-o/dev/null", "-einject=sendmsg:delay_enter=2000000");
   using client = new RawClient(server.path);
   client.send();
   let beats = manager.stdout.length;
