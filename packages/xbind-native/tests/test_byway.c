@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_byway.c - bind and listen of a program that reaches them by syscall(2), or finds them in
- * libc
+ * test_byway.c - a program that reaches bind and listen by syscall(2), or finds them or another
+ * function in libc
  *
  * Ports 3000 to 3999 are listed, or every port.
  */
 #include "support/pair.h"
 
 #include <linux/net.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -21,6 +22,10 @@ typedef int bind_function(int fd, const void *addr, socklen_t len);
 typedef int listen_function(int fd, int backlog);
 
 typedef long syscall_function(long number, ...);
+typedef int epoll_create1_function(int flags);
+typedef int epoll_ctl_function(int set, int operation, int fd, struct epoll_event *event);
+typedef int setsockopt_function(int fd, int level, int name, const void *value, socklen_t len);
+typedef int rresvport_function(int *port);
 
 static syscall_function *found_syscall;
 
@@ -245,6 +250,62 @@ static void test_syscall_found_in_libc(void)
 	check_syscall_found();
 }
 
+static void check_epoll_found(epoll_create1_function *create, epoll_ctl_function *control)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int set = create(EPOLL_CLOEXEC), fd = pair_socket(SOCK_STREAM);
+
+	CHECK(set >= 0);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, &event), 0);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, &event), 0);
+	close(fd);
+	close(set);
+}
+
+static void check_setsockopt_found(setsockopt_function *set)
+{
+	const struct ip_mreqn group = {
+	    .imr_multiaddr.s_addr = htonl(INADDR_ALLHOSTS_GROUP + 8),
+	    .imr_ifindex = 1,
+	};
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(set(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK(pair_is_there(fd));
+	CHECK(pair_join_group(fd, INADDR_ALLHOSTS_GROUP + 8) < 0 && errno == EADDRINUSE);
+	close(fd);
+}
+
+/* What is set or registered by libc's own function is as well known. */
+static void test_others_found_in_libc(void)
+{
+	if (!follows_libc())
+		return;
+	check_epoll_found((epoll_create1_function *)libc_symbol("epoll_create1"),
+	                  (epoll_ctl_function *)libc_symbol("epoll_ctl"));
+	check_setsockopt_found((setsockopt_function *)libc_symbol("setsockopt"));
+#ifdef LIBC_VERSION
+	check_setsockopt_found(
+	    (setsockopt_function *)dlvsym(RTLD_NEXT, "setsockopt", LIBC_VERSION));
+#endif
+}
+
+/* Reserved ports that libc itself binds are among all ports. */
+static void test_reserved_found_in_libc(void)
+{
+#ifdef __GLIBC__
+	rresvport_function *found = (rresvport_function *)libc_symbol("rresvport");
+	int port = IPPORT_RESERVED - 1, fd = found(&port);
+
+	CHECK(fd >= 0 && pair_port(fd) == port);
+	CHECK(!all_listed() || !follows_libc() || pair_is_there(fd));
+	close(fd);
+#endif
+}
+
 /* By the version alone a search goes past every library, behind the caller as well. */
 static void test_found_by_version(void)
 {
@@ -292,6 +353,8 @@ int main(void)
 	RUN(test_stack_of_caller);
 	RUN(test_found_in_libc);
 	RUN(test_syscall_found_in_libc);
+	RUN(test_others_found_in_libc);
+	RUN(test_reserved_found_in_libc);
 	RUN(test_found_by_version);
 	RUN(test_other_searches);
 	return 0;

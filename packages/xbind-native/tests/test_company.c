@@ -50,6 +50,26 @@ static void test_bind_again(void)
 	close(fd);
 }
 
+/* Is it ours that the program finds? The neighbour may be before it. */
+static bool is_ours(void *function)
+{
+	Dl_info info;
+
+	return dladdr(function, &info) && strstr(info.dli_fname, "libxbind");
+}
+
+/* What the neighbour sets by libc's function is known, unless its search goes past ours. */
+static void test_setsockopt(void)
+{
+	const bool known = is_ours((void *)setsockopt) || (HOOKS_DLSYM && is_ours((void *)dlsym));
+	int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(pair_join_group(fd, INADDR_ALLHOSTS_GROUP + 8), 0);
+	CHECK_EQ(pair_bind(fd, 3005), 0);
+	CHECK_EQ(pair_join_group(fd, INADDR_ALLHOSTS_GROUP + 8), known ? -1 : 0);
+	close(fd);
+}
+
 /* A library that stands in front of dlsym as well sees each search of the program. */
 static void test_search(void)
 {
@@ -90,14 +110,6 @@ static void test_plugin(void)
 }
 
 #if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-/* Is it ours that the program finds? The neighbour may be before it. */
-static bool is_ours(void *function)
-{
-	Dl_info info;
-
-	return dladdr(function, &info) && strstr(info.dli_fname, "libxbind");
-}
-
 static void test_deepbind(void)
 {
 	const int flags = RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND;
@@ -125,6 +137,7 @@ int main(int argc, char **argv)
 	RUN(test_start);
 	RUN(test_bind);
 	RUN(test_bind_again);
+	RUN(test_setsockopt);
 	RUN(test_search);
 	RUN(test_plugin);
 	RUN(test_deepbind);

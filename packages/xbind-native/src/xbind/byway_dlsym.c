@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * byway_dlsym.c - dlsym(3) and dlvsym(3) for a program that looks bind, listen or syscall up in
- * libc
- */
+/* byway_dlsym.c - dlsym(3) and dlvsym(3) for a program that looks a hooked function up in libc */
 #include "xbind/byway.h"
 
 #include "xbind/config.h"
@@ -24,6 +21,17 @@ find_version_function *_Atomic byway_dlvsym;
 void *byway_find(void *handle, const char *name);
 void *byway_find_version(void *handle, const char *name, const char *version);
 
+/*
+ * The hook, where nothing stands between it and libc: what it calls might be the very library that
+ * looks libc's function up.
+ */
+static void *hook_of(const char *name)
+{
+	void *hook = deepbind_hook(name);
+
+	return hook && libc_dlsym(RTLD_NEXT, name) == libc_function(name) ? hook : NULL;
+}
+
 static void *instead_of(const char *name)
 {
 	if (libc_is_same(name, "bind"))
@@ -32,7 +40,7 @@ static void *instead_of(const char *name)
 		return (void *)byway_listen;
 	if (libc_is_same(name, "syscall"))
 		return (void *)byway_syscall;
-	return NULL;
+	return hook_of(name);
 }
 
 static void follow(void *handle)

@@ -269,3 +269,14 @@ void deepbind_follow(void *handle)
 		find(&walk.found, handle);
 	} while (visit(follow, &walk));
 }
+
+void *deepbind_hook(const char *name)
+{
+	for (size_t i = 0; i < HOOKS_COUNT; i++) {
+		void *ours = hooks[i].ours;
+
+		if (libc_is_same(name, hooks[i].name))
+			return ours == hook_dlsym || ours == hook_dlvsym ? NULL : ours;
+	}
+	return NULL;
+}

@@ -9,4 +9,7 @@
  */
 void deepbind_follow(void *handle);
 
+/* Return: the hook of that name, but for dlsym(3) and dlvsym(3) themselves; NULL where none is. */
+void *deepbind_hook(const char *name);
+
 #endif

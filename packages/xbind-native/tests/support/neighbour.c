@@ -6,7 +6,7 @@
  * says how it goes on: "syscall", or "libc" for libc's own function, or the next one of the
  * "version" that is libc's, or in a "child", as a library does whose helper is set-user-ID; else to
  * the next library.
- * It stands in front of clock_gettime, too, which it looks up in libc at its first call; and built
+ * It stands in front of clock_gettime and setsockopt, too, which it looks up in libc; and built
  * with NEIGHBOUR_WIDE in front of syscall and dlsym.
  */
 #include "core/visibility.h"
@@ -109,6 +109,17 @@ EXPORT int neighbour_clock(clockid_t clock, struct timespec *ret)
 	return libcs(clock, ret);
 }
 #endif
+
+int neighbour_setsockopt(int fd, int level, int name, const void *value,
+                         socklen_t len) __asm__("setsockopt");
+
+EXPORT int neighbour_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	int (*libcs)(int, int, int, const void *, socklen_t) =
+	    (int (*)(int, int, int, const void *, socklen_t))libc_symbol("setsockopt");
+
+	return libcs(fd, level, name, value, len);
+}
 
 /* The last socket that was to be bound, -1 if a program that is started would not have got it. */
 EXPORT int neighbour_exposed(void)
