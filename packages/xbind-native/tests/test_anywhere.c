@@ -112,7 +112,6 @@ static void test_signal_handler(void)
 
 static void test_without_environment(void)
 {
-	extern char **environ;
 	char **before = environ;
 
 	environ = NULL;
@@ -131,7 +130,6 @@ static void test_without_environment(void)
 /* Another thread may be in the middle of setenv(3), and have freed what getenv(3) would walk. */
 static void test_unreadable_environment(void)
 {
-	extern char **environ;
 	char **before = environ;
 	void *page = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = pair_socket(SOCK_STREAM), rc;

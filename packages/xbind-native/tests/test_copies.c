@@ -3,8 +3,6 @@
 #include "support/replace.h"
 #include "xbind/claim.h"
 
-#include <sys/syscall.h>
-
 #define HIGH 900 /* a number; to look at each one before it takes long */
 #define FEW  100 /* system calls */
 

@@ -2,7 +2,6 @@
 /* step_armed.c - what fires and is armed again in epoll sets, on both sides of a bind */
 #include "differ/differ.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>

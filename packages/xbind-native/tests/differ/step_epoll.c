@@ -2,7 +2,6 @@
 /* step_epoll.c - epoll sets, and threads that wait in them */
 #include "differ/differ.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 /* talk.c - clients of a server that is there, and what the two say to each other */
 #include "differ/differ.h"
 
-#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <poll.h>
