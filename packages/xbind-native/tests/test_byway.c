@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_byway.c - a program that reaches bind and listen by syscall(2), or finds them or another
- * function in libc
+ * test_byway.c - a program that makes its calls by syscall(2), or finds the functions in libc
  *
  * Ports 3000 to 3999 are listed, or every port.
  */
@@ -22,7 +21,7 @@ typedef int bind_function(int fd, const void *addr, socklen_t len);
 typedef int listen_function(int fd, int backlog);
 
 typedef long syscall_function(long number, ...);
-typedef int epoll_create1_function(int flags);
+typedef int epoll_create_function(int size_or_flags);
 typedef int epoll_ctl_function(int set, int operation, int fd, struct epoll_event *event);
 typedef int setsockopt_function(int fd, int level, int name, const void *value, socklen_t len);
 typedef int rresvport_function(int *port);
@@ -42,6 +41,23 @@ static int call_bind(int fd, const void *addr, socklen_t len)
 static int call_listen(int fd, int backlog)
 {
 	return (int)syscall(SYS_listen, fd, backlog);
+}
+
+static int call_epoll_create1(int flags)
+{
+	return (int)syscall(SYS_epoll_create1, flags);
+}
+
+#ifdef SYS_epoll_create
+static int call_epoll_create(int size)
+{
+	return (int)syscall(SYS_epoll_create, size);
+}
+#endif
+
+static int call_epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+	return (int)syscall(SYS_epoll_ctl, set, operation, fd, event);
 }
 
 static int call_found_bind(int fd, const void *addr, socklen_t len)
@@ -102,11 +118,30 @@ static void check_listen(listen_function *by)
 	close(fd);
 }
 
+static void check_epoll(epoll_create_function *create, epoll_ctl_function *control)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int set = create(EPOLL_CLOEXEC), fd = pair_socket(SOCK_STREAM);
+
+	CHECK(set >= 0);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, &event), 0);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	CHECK(pair_is_there(fd));
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, &event), 0);
+	close(fd);
+	close(set);
+}
+
 static void test_syscall(void)
 {
 	check_bind(call_bind, true);
 	check_unlisted(call_bind);
 	check_listen(call_listen);
+	check_epoll(call_epoll_create1, call_epoll_ctl);
+#ifdef SYS_epoll_create
+	CHECK(syscall(SYS_epoll_create, 0) < 0 && errno == EINVAL);
+	check_epoll(call_epoll_create, call_epoll_ctl);
+#endif
 }
 
 #ifdef SYS_socketcall
@@ -250,20 +285,6 @@ static void test_syscall_found_in_libc(void)
 	check_syscall_found();
 }
 
-static void check_epoll_found(epoll_create1_function *create, epoll_ctl_function *control)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-	int set = create(EPOLL_CLOEXEC), fd = pair_socket(SOCK_STREAM);
-
-	CHECK(set >= 0);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, &event), 0);
-	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK(pair_is_there(fd));
-	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, &event), 0);
-	close(fd);
-	close(set);
-}
-
 static void check_setsockopt_found(setsockopt_function *set)
 {
 	const struct ip_mreqn group = {
@@ -284,8 +305,8 @@ static void test_others_found_in_libc(void)
 {
 	if (!follows_libc())
 		return;
-	check_epoll_found((epoll_create1_function *)libc_symbol("epoll_create1"),
-	                  (epoll_ctl_function *)libc_symbol("epoll_ctl"));
+	check_epoll((epoll_create_function *)libc_symbol("epoll_create1"),
+	            (epoll_ctl_function *)libc_symbol("epoll_ctl"));
 	check_setsockopt_found((setsockopt_function *)libc_symbol("setsockopt"));
 #ifdef LIBC_VERSION
 	check_setsockopt_found(

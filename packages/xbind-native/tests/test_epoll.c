@@ -63,7 +63,7 @@ static void test_unseen_registration(void)
 /* A set that the library sees for the first time as it is filled. */
 static void test_unseen_set(void)
 {
-	int fd = pair_socket(SOCK_STREAM), set = (int)syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
+	int fd = pair_socket(SOCK_STREAM), set = libc_unseen_set();
 
 	CHECK(set >= 0);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);

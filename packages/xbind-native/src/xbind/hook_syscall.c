@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_syscall.c - syscall(2) for bind and listen; every other number goes on to libc's */
+/* hook_syscall.c - syscall(2) for bind, listen and epoll sets; all other numbers go on to libc's */
+#include "core/sys.h"
 #include "xbind/byway.h"
+#include "xbind/config.h"
+#include "xbind/epollset.h"
+#include "xbind/hook.h"
 #include "xbind/memory.h"
 #include "xbind/real.h"
 
@@ -26,6 +30,24 @@ static long enter_listen(long number, long fd, long backlog)
 	(void)number;
 	return byway_listen((int)fd, (int)backlog);
 }
+
+/* Once the set is known, /proc tells what is registered there, however that came in. */
+static long enter_epoll_create1(long number, long flags)
+{
+	const int set = sys_epoll_create1((int)flags);
+
+	(void)number;
+	if (set >= 0 && config_any())
+		epollset_new(set);
+	return hook_result(set);
+}
+
+#ifdef SYS_epoll_create
+static long enter_epoll_create(long number, long size)
+{
+	return (int)size > 0 ? enter_epoll_create1(number, 0) : hook_result(-EINVAL);
+}
+#endif
 
 static long enter_nothing(long number)
 {
@@ -57,6 +79,12 @@ static real_syscall_function *find(long number, real_syscall_function *(*find_ne
 		return (real_syscall_function *)(void *)enter_bind;
 	if (number == SYS_listen)
 		return (real_syscall_function *)(void *)enter_listen;
+	if (number == SYS_epoll_create1)
+		return (real_syscall_function *)(void *)enter_epoll_create1;
+#ifdef SYS_epoll_create
+	if (number == SYS_epoll_create)
+		return (real_syscall_function *)(void *)enter_epoll_create;
+#endif
 #ifdef SYS_socketcall
 	if (number == SYS_socketcall)
 		return (real_syscall_function *)(void *)enter_socketcall;

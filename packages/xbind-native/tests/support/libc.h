@@ -4,6 +4,7 @@
 #define SUPPORT_LIBC_H
 
 #include <dlfcn.h>
+#include <sys/epoll.h>
 #ifdef __GLIBC__
 #include <gnu/lib-names.h>
 #else
@@ -33,6 +34,12 @@ static inline void *libc_unfollowed(const char *name)
 #else
 	return libc_symbol(name);
 #endif
+}
+
+/* An epoll set that libxbind does not see made. */
+static inline int libc_unseen_set(void)
+{
+	return ((int (*)(int))libc_unfollowed("epoll_create1"))(EPOLL_CLOEXEC);
 }
 
 #endif
