@@ -266,7 +266,7 @@ describe.if(isRoot)("as root", () => {
     const { code, stderr } = await here.run(xsocketForEveryone(dir, words));
     expect({ code, stderr }).toEqual({
       code: 1,
-      stderr: `xsocket: ${policy}: cannot be read (EACCES): give the path of a file that the server's user may read\n`,
+      stderr: `xsocket: ${policy}: cannot be read (EACCES). Give the path of a file that the server's user may read\n`,
     });
   });
 

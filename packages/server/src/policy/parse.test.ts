@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { symlinkSync, writeFileSync } from "node:fs";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { recorded } from "../../../../tests/harness/recorded.ts";
 import { tempDir } from "../../../../tests/harness/temp.ts";
@@ -190,6 +190,14 @@ describe("what is not understood is refused", () => {
     expect(() => readPolicy("/nowhere/p\nq.toml")).toThrow(
       "/nowhere/p\\x0aq.toml: cannot be read (ENOENT)",
     );
+  });
+
+  test("a file that cannot be read has the remedy of its error", () => {
+    using dir = tempDir();
+    symlinkSync("loop", dir.join("loop"));
+    expect(() => readPolicy(dir.path)).toThrow("(EISDIR). Give the path of a file that");
+    expect(() => readPolicy(dir.join("loop"))).toThrow("(ELOOP). The links on the way");
+    expect(() => readPolicy(dir.join("n".repeat(256)))).toThrow("(ENAMETOOLONG). Use a shorter");
   });
 
   test("all of it at once", () => {

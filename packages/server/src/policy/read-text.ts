@@ -1,5 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { codeOf, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
+import { REMEDIES } from "../_failure.ts";
 import { PolicyError } from "./error.ts";
 
 /* The longest policy file in bytes: a mistaken path must not fill the memory. */
@@ -58,8 +59,9 @@ export function readText(path: string, again: boolean): string {
     return readOpen(fd, path, again);
   } catch (error) {
     if (error instanceof PolicyError) throw error;
-    const remedy = "give the path of a file that the server's user may read";
-    throw failure(path, `cannot be read (${codeOf(error)}): ${remedy}`, { cause: error });
+    const code = codeOf(error);
+    const remedy = REMEDIES[code] ?? "Give the path of a file that the server's user may read";
+    throw failure(path, `cannot be read (${code}). ${remedy}`, { cause: error });
   } finally {
     if (fd >= 0) closeSync(fd);
   }
