@@ -425,6 +425,28 @@ test("a body that a server of node:http does not read waits at its client", asyn
   web.close();
 });
 
+test("a server of node:http takes no more requests from who does not take the answers", async () => {
+  await using server = await startServer();
+  const count = 10_000;
+  const page = "p".repeat(3000);
+  let taken = 0;
+  const web = http.createServer((_, response) => {
+    taken += 1;
+    response.end(page);
+  });
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const client = connect(portOf(web), "127.0.0.1");
+  client.write("GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(count - 1));
+  client.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  await eventually("requests to come", () => taken > 0);
+  await Bun.sleep(500);
+  expect(taken).toBeLessThan(count / 2);
+  const answers = (await client.toArray()).join("");
+  expect(answers.split(page)).toHaveLength(count + 1);
+  expect(taken).toBe(count);
+  web.close();
+});
+
 test("a server of node:http takes no more than its maxConnections", async () => {
   await using control = await startServer();
   const web = http.createServer((_, response) => response.end("hello"));

@@ -113,6 +113,11 @@ export function madeWith(socket: dgram.Socket): MadeWith {
   return ((key && Reflect.get(socket, key)) ?? {}) as MadeWith;
 }
 
+/** Whether an http server has paused a connection until its client has taken answers, and then lets it go on itself. */
+export function isHeldBack(socket: net.Socket): boolean {
+  return Reflect.get(socket, "_paused") === true;
+}
+
 /** Whether something has come, or the peer has ended, that Bun has not read yet. */
 export function hasNews(socket: net.Socket): boolean {
   const handle: unknown = Reflect.get(socket, "_handle");

@@ -4,6 +4,7 @@
  */
 import * as http from "node:http";
 import * as net from "node:net";
+import { isHeldBack } from "./_bun.ts";
 import { LONGEST_MS } from "./_deadline.ts";
 
 /* The first argument is a request, or an error; the second the response, or for other events the connection. */
@@ -29,8 +30,8 @@ function pauseWhenFull(request: http.IncomingMessage): void {
   const push = request.push.bind(request);
   request.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
     const hasRoom = push(chunk, encoding);
-    if (chunk === null) socket.resume(); // for the next request
-    else if (!hasRoom) socket.pause();
+    if (chunk !== null && !hasRoom) socket.pause();
+    else if (chunk === null && !isHeldBack(socket)) socket.resume(); // for the next request
     return hasRoom;
   };
 }
