@@ -386,6 +386,30 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(stdout + stderr).toMatch(/^page\npage\npage\n(none)?\n$/);
   });
 
+  test("a relay answers more requests at once than the server behind it may have waiting", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      import { connect } from "node:net";
+      import { once } from "node:events";
+      const count = 1500;
+      const web = await serve({ via: process.argv[1], hostname: "127.0.0.1", port: 0, fetch: () => new Response("page") });
+      const clients = [];
+      for (let i = 0; i < count; i++) {
+        clients.push(connect(web.port, "127.0.0.1"));
+        await once(clients[i], "connect");
+      }
+      for (const client of clients) client.write("GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n");
+      const answers = clients.map((client) => new Promise((resolve) => {
+        client.once("data", (data) => resolve(data.includes("200 OK"))).once("close", () => resolve(false));
+      }));
+      console.log((await Promise.all(answers)).filter(Boolean).length);
+      process.exit();`;
+    const argv = [process.execPath, "-e", script, server.path];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("1500\n");
+  });
+
   test("a relay leaves a body that is not read at its client, and passes over the rest once that is answered", async () => {
     await using server = await startServer();
     const script = `

@@ -90,8 +90,21 @@ function relayRequest(
   request.pipe(inner);
 }
 
-function openBehind({ path, secure }: Behind): net.Socket {
-  return secure ? tls.connect({ path, rejectUnauthorized: false }) : net.connect({ path });
+type Opened = (error: Error | null, socket: net.Socket) => void;
+
+/* Connects to the server behind. Where many come at once its backlog is full until it has come to accept them, which
+   Bun calls ECONNREFUSED; that there is no server any more is ENOENT. */
+function openBehind(behind: Behind, done: Opened): void {
+  const { path, secure } = behind;
+  const socket = net.connect({ path });
+  const refused = (error: NodeJS.ErrnoException): void => {
+    if (error.code === "ECONNREFUSED") setImmediate(openBehind, behind, done);
+    else done(error, socket);
+  };
+  socket.once("error", refused).once("connect", () => {
+    socket.off("error", refused);
+    done(null, secure ? tls.connect({ socket, rejectUnauthorized: false }) : socket);
+  });
 }
 
 /* A WebSocket is bytes after its first request, so the head is written again and the rest is piped. */
@@ -101,7 +114,21 @@ function relayUpgrade(
   client: net.Socket,
   rest: Buffer,
 ): void {
-  const inner = openBehind(behind);
+  client.on("error", () => {}); // it is destroyed by then
+  openBehind(behind, (error, inner) => {
+    if (!error && !client.destroyed) return joinUpgrade(behind, request, client, rest, inner);
+    client.destroy();
+    inner.destroy();
+  });
+}
+
+function joinUpgrade(
+  behind: Behind,
+  request: http.IncomingMessage,
+  client: net.Socket,
+  rest: Buffer,
+  inner: net.Socket,
+): void {
   client.setTimeout(0); // as Bun.serve, which waits for whether it is taken
   inner.once("data", () => client.setTimeout(0)); // the server behind has its own time for WebSockets
   const { headers } = request;
@@ -176,6 +203,8 @@ function relayFrom(
 ): Relay {
   const kept = { keepAlive: true, timeout: KEPT_MS };
   const agent = behind.secure ? new https.Agent(kept) : new http.Agent(kept);
+  const createConnection = (_: unknown, done: Opened): void => openBehind(behind, done);
+  Object.assign(agent, { createConnection });
   const clients = new Map<string, net.Socket>();
   const front = http.createServer((request, response) => {
     request.socket.setTimeout(idleMs(idleSeconds));
