@@ -410,6 +410,34 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(stdout + stderr).toBe("1500\n");
   });
 
+  test("a relay hands on what a client has sent ahead one after the other", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      import { connect } from "node:net";
+      let atOnce = 0, most = 0;
+      const web = await serve({
+        via: process.argv[1],
+        hostname: "127.0.0.1",
+        port: 0,
+        fetch: async (request) => {
+          most = Math.max(most, ++atOnce);
+          await Bun.sleep(1);
+          const text = await request.text();
+          atOnce -= 1;
+          return new Response(text);
+        },
+      });
+      const client = connect(web.port, "127.0.0.1");
+      const head = "POST / HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: 4\\r\\n";
+      client.write((head + "\\r\\npage").repeat(99) + head + "connection: close\\r\\n\\r\\npage");
+      console.log((await client.toArray()).join("").split("page").length - 1, most);
+      process.exit();`;
+    const argv = [process.execPath, "-e", script, server.path];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("100 1\n");
+  });
+
   test("a relay leaves a body that is not read at its client, and passes over the rest once that is answered", async () => {
     await using server = await startServer();
     const script = `

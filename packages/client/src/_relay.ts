@@ -206,9 +206,19 @@ function relayFrom(
   const createConnection = (_: unknown, done: Opened): void => openBehind(behind, done);
   Object.assign(agent, { createConnection });
   const clients = new Map<string, net.Socket>();
+  const last = new WeakMap<net.Socket, http.ServerResponse>();
   const front = http.createServer((request, response) => {
-    request.socket.setTimeout(idleMs(idleSeconds));
-    relayRequest(behind, agent, request, response);
+    const { socket: client } = request;
+    const relay = (): void => {
+      if (response.destroyed) return;
+      client.setTimeout(idleMs(idleSeconds));
+      relayRequest(behind, agent, request, response);
+    };
+    const before = last.get(client);
+    last.set(client, response);
+    // one after the other, so that a client which sends many ahead has no more than one connection behind
+    if (before && !before.closed) before.once("close", relay);
+    else relay();
   });
   front.on("upgrade", (request, client: net.Socket, rest) =>
     relayUpgrade(behind, request, client, rest),
