@@ -6,6 +6,7 @@
  */
 #include "support/pair.h"
 
+#include <fcntl.h>
 #include <linux/net.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -118,12 +119,22 @@ static void check_listen(listen_function *by)
 	close(fd);
 }
 
-static void check_epoll(epoll_create_function *create, epoll_ctl_function *control)
+static void check_epoll(epoll_create_function *create, int size_or_flags,
+                        epoll_ctl_function *control)
 {
+	static int made; /* sets so far, whose numbers are known: another one must not get them */
 	struct epoll_event event = {.events = EPOLLIN};
-	int set = create(EPOLL_CLOEXEC), fd = pair_socket(SOCK_STREAM);
+	int taken[4], set, fd = pair_socket(SOCK_STREAM);
 
+	CHECK(made < 4);
+	for (int i = 0; i < made; i++)
+		taken[i] = dup(fd);
+	set = create(size_or_flags);
 	CHECK(set >= 0);
+	CHECK_EQ(fcntl(set, F_GETFD), size_or_flags & EPOLL_CLOEXEC ? FD_CLOEXEC : 0);
+	for (int i = 0; i < made; i++)
+		close(taken[i]);
+	made++;
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, &event), 0);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
 	CHECK(pair_is_there(fd));
@@ -137,10 +148,11 @@ static void test_syscall(void)
 	check_bind(call_bind, true);
 	check_unlisted(call_bind);
 	check_listen(call_listen);
-	check_epoll(call_epoll_create1, call_epoll_ctl);
+	CHECK(syscall(SYS_epoll_create1, 1) < 0 && errno == EINVAL);
+	check_epoll(call_epoll_create1, EPOLL_CLOEXEC, call_epoll_ctl);
 #ifdef SYS_epoll_create
 	CHECK(syscall(SYS_epoll_create, 0) < 0 && errno == EINVAL);
-	check_epoll(call_epoll_create, call_epoll_ctl);
+	check_epoll(call_epoll_create, 1, call_epoll_ctl);
 #endif
 }
 
@@ -305,7 +317,7 @@ static void test_others_found_in_libc(void)
 {
 	if (!follows_libc())
 		return;
-	check_epoll((epoll_create_function *)libc_symbol("epoll_create1"),
+	check_epoll((epoll_create_function *)libc_symbol("epoll_create1"), EPOLL_CLOEXEC,
 	            (epoll_ctl_function *)libc_symbol("epoll_ctl"));
 	check_setsockopt_found((setsockopt_function *)libc_symbol("setsockopt"));
 #ifdef LIBC_VERSION
@@ -356,6 +368,10 @@ static void test_other_searches(void)
 	CHECK(dlerror() != NULL && dlerror() == NULL);
 	CHECK(libc_symbol("getpid") == dlsym(RTLD_DEFAULT, "getpid"));
 	CHECK(dlsym(dlopen(NULL, RTLD_NOW), "bind") == (void *)bind);
+#if HOOKS_DLSYM /* what stands in front of one of these must not get ours for libc's */
+	CHECK(!pair_preloaded() || libc_symbol("dlsym") != (void *)dlsym);
+	CHECK(!pair_preloaded() || libc_symbol("dlvsym") != (void *)dlvsym);
+#endif
 #ifdef LIBC_VERSION
 	CHECK(dlvsym(RTLD_DEFAULT, "getpid", LIBC_VERSION) == dlsym(RTLD_DEFAULT, "getpid"));
 	CHECK(dlvsym(RTLD_NEXT, "getpid", LIBC_VERSION) == dlsym(RTLD_DEFAULT, "getpid"));

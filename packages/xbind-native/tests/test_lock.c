@@ -2,9 +2,11 @@
 /* test_lock.c - a lock is somebody's for as long as that one lives and has the same memory */
 #include "core/deadline.h"
 #include "support/child.h"
+#include "support/forbid.h"
 #include "xbind/lock.h"
 
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -25,6 +27,31 @@ static int hold(void *unused)
 		_exit(1);
 	for (;;)
 		pause();
+}
+
+static void *keep(void *unused)
+{
+	(void)unused;
+	CHECK(lock_take(&holder, SOON_MS));
+	for (;;)
+		pause();
+}
+
+static void wait_for_keeper(void)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, keep, NULL), 0);
+	while (!holder)
+		poll(NULL, 0, 1);
+	forbid(SYS_kcmp);
+	CHECK(!lock_take(&holder, SOON_MS));
+}
+
+/* Where kcmp(2) is refused, a thread of this process lives all the same. */
+static void test_thread_without_kcmp(void)
+{
+	child_run(wait_for_keeper);
 }
 
 /* A process that has our memory, as the child of vfork(2) has. */
@@ -74,6 +101,8 @@ int main(void)
 	RUN(test_forked_process);
 	RUN(test_holder_itself);
 #ifndef __SANITIZE_THREAD__ /* which has its own view of threads */
+	if (forbid_works())
+		RUN(test_thread_without_kcmp);
 	test_needs_kcmp();
 	if (!getenv("TEST_EMULATOR")) /* where no process has another one's memory */
 		RUN(test_process_with_our_memory);
