@@ -16,6 +16,8 @@ test.each([
   [["--all", "-p1"], "no option -p1:"],
   [["-=1"], "no option -=1:"],
   [["--frob=a=b"], "no option --frob:"],
+  [["--frob=a\nb"], "no option --frob:"],
+  [["--hepl"], "no option --hepl (did you mean --help?)"],
   [["--no-all"], "no option --no-all"],
   [["--port"], "--port needs a value"],
   [["--all=1"], "--all takes no value"],

@@ -108,6 +108,12 @@ test("what went wrong has a row, or stands in one", () => {
   );
   const policy = { source: "/etc/p", rules: 1, outdated: true };
   expect(rowsOf(status({}, { policy }))["warning"]).toContain("could not read /etc/p");
+  expect(rowsOf(status({ unstamped: 1 }))["unstamped"]).toBe("1 socket with the server's ids");
+});
+
+test("what a server tells of itself stays in its row", () => {
+  const rows = rowsOf(status({}, { address: "/run/\n\x1b[2J" }));
+  expect(rows["server"]).toStartWith("/run/\\x0a\\x1b[2J, process 7");
 });
 
 test.each([
