@@ -28,6 +28,7 @@ import {
 import { DEFAULT_POLICY, policyFile, serve } from "@xsocket/server";
 import { checked, errno, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
 import { descriptors, guardDescriptors, HELD_TO_MODES, here, tempDir } from "../harness/index.ts";
+import { RawClient } from "./raw.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
@@ -43,6 +44,21 @@ test("a server with few connections serves in a program with many descriptors, a
   expect(process.umask()).toBe(umask);
   using socket = await xsocket({ via: server.address });
   expect(socket.closed).toBe(false);
+});
+
+test("a program that is executed gets none of a server's descriptors", async () => {
+  using dir = tempDir();
+  const before = descriptors();
+  await using server = await serve({ address: dir.join("control") });
+  using client = new RawClient(server.address);
+  expect(client.ask()).toBe(0);
+  const opened = [...descriptors()].filter(([fd, target]) => before.get(fd) !== target);
+  const flagsOf = (fd: number): number => {
+    const text = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
+    return Number.parseInt(/^flags:\s*(\d+)$/m.exec(text)?.[1] ?? "", 8);
+  };
+  expect(opened.filter(([fd]) => (flagsOf(fd) & SOCK_CLOEXEC) === 0)).toEqual([]);
+  expect(opened.length).toBeGreaterThan(5);
 });
 
 test("a program may change its directory while it serves by relative paths", async () => {
