@@ -5,6 +5,8 @@ import { once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
 import { connect, createServer, type Socket } from "node:net";
+import { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import * as tls from "node:tls";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
@@ -425,9 +427,39 @@ test("a body that a server of node:http does not read waits at its client", asyn
   web.close();
 });
 
+/** Fails after some of what it is given, slowly. */
+const FAILS = {
+  async write(_: unknown, __: string, done: (error?: Error) => void): Promise<void> {
+    await Bun.sleep(50);
+    done(new Error("no room"));
+  },
+};
+
+test.each<[string, (request: http.IncomingMessage) => Promise<unknown>]>([
+  ["by who reads it", (request) => request.take(1).toArray()],
+  ["by where it goes to", (request) => pipeline(request, new Writable(FAILS)).catch(() => {})],
+])(
+  "what is left of a body that is broken off %s makes way for the next request",
+  async (_, read) => {
+    await using server = await startServer();
+    const length = 8 * 1024 * 1024;
+    const web = http.createServer(async (request, response) => {
+      if (request.method === "POST") await read(request);
+      response.end(request.method);
+    });
+    await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+    const client = connect(portOf(web), "127.0.0.1");
+    client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n`);
+    client.write(Buffer.alloc(length));
+    client.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    expect((await client.toArray()).join("")).toMatch(/\r\n\r\nPOST.*\r\n\r\nGET$/s);
+    web.close();
+  },
+);
+
 test("a server of node:http takes no more requests from who does not take the answers", async () => {
   await using server = await startServer();
-  const count = 10_000;
+  const count = 20_000;
   const page = "p".repeat(3000);
   let taken = 0;
   const web = http.createServer((_, response) => {

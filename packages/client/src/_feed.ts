@@ -28,12 +28,14 @@ const KEPT_LONGER_MS = 1000;
 function pauseWhenFull(request: http.IncomingMessage): void {
   const { socket } = request;
   const push = request.push.bind(request);
+  const goOn = (): void => void (isHeldBack(socket) || socket.resume());
   request.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
     const hasRoom = push(chunk, encoding);
-    if (chunk !== null && !hasRoom) socket.pause();
-    else if (chunk === null && !isHeldBack(socket)) socket.resume(); // for the next request
+    if (chunk === null) goOn(); // for the next request
+    else if (!hasRoom && !request.destroyed) socket.pause();
     return hasRoom;
   };
+  request.once("close", goOn); // who breaks off has no use for what is left of the body
 }
 
 /** The connections that were given to a server, without those that were upgraded: they are the handler's. */
