@@ -13,6 +13,7 @@ test.each([
   [["--frob"], "no option --frob"],
   [["-x"], "no option -x:"],
   [["-port", "1"], "no option -port (did you mean --port?)"],
+  [["-help"], "no option -help (did you mean --help?)"],
   [["--all", "-p1"], "no option -p1:"],
   [["-=1"], "no option -=1:"],
   [["--frob=a=b"], "no option --frob:"],

@@ -46,7 +46,7 @@ const REFUSALS: Record<
   ERR_PARSE_ARGS_UNKNOWN_OPTION: (_, argv, args) => {
     const option = unknownOption(argv, args);
     const name = option.replace(/^-+/, "");
-    if (name === "help") return "the option --help takes no value"; // without one it was found before
+    if (option === "--help") return "the option --help takes no value"; // without one it was found before
     const options = [...Object.keys(config(args)), "help"];
     return `there is no option ${option}${suggestion(name, options, "--")}`;
   },
