@@ -457,6 +457,21 @@ test.each<[string, (request: http.IncomingMessage) => Promise<unknown>]>([
   },
 );
 
+test("a body that nobody reads, and that has come as a whole, does not hold up the next request", async () => {
+  await using server = await startServer();
+  const web = http.createServer((request, response) => response.end(request.url));
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const body = "b".repeat(70_000); // more than a request holds for its reader
+  const client = connect(portOf(web), "127.0.0.1");
+  let answers = "";
+  client.on("data", (data) => void (answers += data.toString()));
+  client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+  await eventually("an answer", () => answers.includes("200 OK"));
+  client.write("GET /next HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  await eventually("the next one", () => answers.endsWith("/next"));
+  web.close();
+});
+
 test("a server of node:http takes no more requests from who does not take the answers", async () => {
   await using server = await startServer();
   const count = 20_000;
