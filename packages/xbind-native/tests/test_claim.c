@@ -115,6 +115,13 @@ static void *fork_beside(void *unused)
 	return unused;
 }
 
+/* What has the number by then is the program's. */
+static void *fork_beside_another(void *unused)
+{
+	child_run(check_open);
+	return unused;
+}
+
 /* This thread may have a swap of its own under way. */
 static void *fork_in_flight(void *unused)
 {
@@ -145,6 +152,9 @@ static void test_flight(void)
 	child_run(check_open);
 	run_beside(fork_beside);
 	run_beside(fork_in_flight);
+	close(fd);
+	CHECK_EQ(socket(AF_INET, SOCK_STREAM, 0), fd);
+	run_beside(fork_beside_another);
 	flight_end(&place);
 	for (int i = 0; i < FLIGHT_PLACES; i++) {
 		place = flight_add(fd);

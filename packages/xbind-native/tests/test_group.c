@@ -31,10 +31,21 @@ static void test_join(void)
 	CHECK(!group_replaces(option_find(IPPROTO_IPV6, MCAST_JOIN_GROUP)));
 }
 
+static void test_family(void)
+{
+	static const uint8_t address[16] = {224};
+	const struct group four = {address, 4}, six = {address, 16};
+
+	CHECK(group_is_same(&four, &four));
+	CHECK(!group_is_same(&four, &six));
+	CHECK(!group_is_same(&six, &four));
+}
+
 int main(void)
 {
 	RUN(test_own_list);
 	RUN(test_independent_list);
 	RUN(test_join);
+	RUN(test_family);
 	return 0;
 }

@@ -201,14 +201,39 @@ static void test_lost(void)
 	logged_check("lost", STDERR_FILENO, lines);
 }
 
+/* An option that may no longer be read, which it could be at the bind before. */
+static void case_unread(void)
+{
+	int fd = pair_socket(SOCK_STREAM), one = 1;
+
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+	close(fd);
+	fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), 0);
+	forbid_option(IPPROTO_TCP, TCP_NODELAY);
+	CHECK_EQ(pair_bind(fd, 3000), 0);
+}
+
+static void test_unread(void)
+{
+	static const char *const lines[] = {
+	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
+	    "bind of descriptor 3: not carried over: option 1 of level 6: error 18",
+	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
+	    NULL};
+
+	if (!forbid_works())
+		return;
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	logged_check("unread", STDERR_FILENO, lines);
+}
+
 static const struct logged_case cases[] = {
-    {"unreachable", case_unreachable},
-    {"jail", case_jail},
-    {"other user", case_other_user},
-    {"unreachable to user", case_unreachable_to_user},
-    {"scoped", case_scoped},
-    {"lost", case_lost},
-    {"full", case_full},
+    {"unreachable", case_unreachable}, {"jail", case_jail},
+    {"other user", case_other_user},   {"unreachable to user", case_unreachable_to_user},
+    {"scoped", case_scoped},           {"lost", case_lost},
+    {"unread", case_unread},           {"full", case_full},
 };
 
 int main(int argc, char **argv)
@@ -220,5 +245,6 @@ int main(int argc, char **argv)
 	RUN(test_full);
 	RUN(test_scoped);
 	RUN(test_lost);
+	RUN(test_unread);
 	return 0;
 }
