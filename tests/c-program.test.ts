@@ -151,6 +151,8 @@ test.skipIf(!hasIpv6 || !hasCookies)(
     expect(stdout).toContain("Total Tests: 0");
     const cpack = await Bun.file(join(build, "CPackConfig.cmake")).text();
     expect(cpack).toContain('set(CPACK_PACKAGE_NAME "user")');
+    const installed = await Bun.file(join(build, "part/cmake_install.cmake")).text();
+    expect(installed).not.toContain("packaging");
   },
 );
 
