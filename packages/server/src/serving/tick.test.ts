@@ -18,3 +18,24 @@ test("the timer runs from the first work on until it interrupts a wait, and cost
   expect(settings(1, 0, 3, 1, 0, 1, -errno.EINTR, -errno.EINTR, 0, 1)).toEqual([5, 0, 5]);
   expect(settings(-errno.EAGAIN, 1, -errno.EINTR)).toEqual([]);
 });
+
+test("a timer interrupts the waits of its thread time and again until it is stopped", () => {
+  const sys = loadSyscalls();
+  const epollFd = sys.epollCreate();
+  const timer = sys.tickCreate();
+  const wait = (ms: number) => sys.epollWait(epollFd, new Uint32Array(2), 1, ms, 0);
+  for (const [ms, times] of [
+    [20, 3],
+    [1020, 1],
+  ] as const) {
+    const begin = sys.monotonic();
+    expect(sys.tickSet(timer, ms)).toBe(0);
+    for (let i = 0; i < times; i++) expect(wait(5000)).toBe(-errno.EINTR);
+    expect(sys.monotonic() - begin).toBeGreaterThan(ms * times - 1);
+  }
+  expect(sys.tickSet(timer, 0)).toBe(0);
+  expect(wait(50)).toBe(0);
+  expect(sys.tickDelete(timer)).toBe(0);
+  expect(sys.tickDelete(timer)).toBe(-errno.EINVAL);
+  sys.close(epollFd);
+});
