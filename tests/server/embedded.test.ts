@@ -46,6 +46,12 @@ test("a server with few connections serves in a program with many descriptors, a
   expect(socket.closed).toBe(false);
 });
 
+/* Of an open descriptor, those of open(2). */
+function flagsOf(fd: number): number {
+  const text = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
+  return Number.parseInt(/^flags:\s*(\d+)$/m.exec(text)?.[1] ?? "", 8);
+}
+
 test("a program that is executed gets none of a server's descriptors", async () => {
   using dir = tempDir();
   const before = descriptors();
@@ -53,10 +59,6 @@ test("a program that is executed gets none of a server's descriptors", async () 
   using client = new RawClient(server.address);
   expect(client.ask()).toBe(0);
   const opened = [...descriptors()].filter(([fd, target]) => before.get(fd) !== target);
-  const flagsOf = (fd: number): number => {
-    const text = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
-    return Number.parseInt(/^flags:\s*(\d+)$/m.exec(text)?.[1] ?? "", 8);
-  };
   expect(opened.filter(([fd]) => (flagsOf(fd) & SOCK_CLOEXEC) === 0)).toEqual([]);
   expect(opened.length).toBeGreaterThan(5);
 });
