@@ -467,6 +467,25 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(stdout + stderr).toBe("waits\nPOST\nGET\n");
   });
 
+  test("a relay has a handler know that its client has gone", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      import { connect } from "node:net";
+      const end = (text) => process.exit(console.log(text));
+      const fetch = ({ signal }) => new Promise(() => {
+        signal.addEventListener("abort", () => end("gone"));
+        client.destroy();
+      });
+      const web = await serve({ via: process.argv[1], hostname: "127.0.0.1", port: 0, fetch });
+      const client = connect(web.port, "127.0.0.1");
+      client.write("GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n");
+      setTimeout(end, 8000, "in vain");`;
+    const argv = [process.execPath, "-e", script, server.path];
+    const { stdout, stderr } = await here.run([...HIDING, ...argv]);
+    expect(stdout + stderr).toBe("gone\n");
+  });
+
   test("a relay hands heads on byte for byte, and what connections are for", async () => {
     await using server = await startServer();
     const script = `

@@ -31,6 +31,14 @@ static void test_join(void)
 	CHECK(!group_replaces(option_find(IPPROTO_IPV6, MCAST_JOIN_GROUP)));
 }
 
+static void test_source(void)
+{
+	CHECK(group_joins_source(option_find(IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP)));
+	CHECK(group_joins_source(option_find(IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP)));
+	CHECK(group_joins_source(option_find(IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP)));
+	CHECK(!group_joins_source(option_find(IPPROTO_IPV6, MCAST_JOIN_GROUP)));
+}
+
 static void test_family(void)
 {
 	static const uint8_t address[16] = {224};
@@ -46,6 +54,7 @@ int main(void)
 	RUN(test_own_list);
 	RUN(test_independent_list);
 	RUN(test_join);
+	RUN(test_source);
 	RUN(test_family);
 	return 0;
 }
