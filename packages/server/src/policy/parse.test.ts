@@ -138,7 +138,7 @@ describe("what is not understood is refused", () => {
     ["[[rule]]\naction = 'allow'\nuid = [[1]]", "uid must be a text, a number, or a list"],
     [
       "[[rule]]\naction = 'allow'\nuser = []",
-      "user must be a text, a number, or a list that has some",
+      "user must be a text, a number, or a list of at least one",
     ],
     ["[[rule]]\naction = 'allow'\ntype = 'STREEM'", 'type "STREEM" is unknown: there are SOCK_S'],
     ["[[rule]]\naction = 'deny'\ntype = 2049", "SOCK_DCCP, SOCK_PACKET, and numbers up to 15"],

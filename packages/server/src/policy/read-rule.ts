@@ -74,7 +74,7 @@ class RuleReader {
     if (!this.has(key)) return undefined;
     const found: Item[] = [];
     const texts = words(this.#table[key]);
-    if (!texts) this.#note(`${key} must be a text, a number, or a list that has some`, key);
+    if (!texts) this.#note(`${key} must be a text, a number, or a list of at least one`, key);
     for (const text of texts ?? []) {
       const item = read(text);
       if (item === undefined) this.#note(`${key} "${text}" is unknown: ${help}`, key);
