@@ -271,6 +271,7 @@ systemctl start program`);
     await using machine = await boot();
     await machine.shell("systemctl start xsocket@blue.socket; ! systemctl start xsocket@blue");
     await Bun.sleep(3000); // for more than the five starts that systemd allows by default
+    await machine.reaches("xsocket@blue", "ExecMainStatus", /^225$/); // NETWORK, as docs/systemd.md says
     const asked = ask(machine, 0, "/run/xsocket-blue/default");
     await machine.shell("ip netns add blue");
     expect(await asked).toBe("ok");
