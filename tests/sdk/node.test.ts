@@ -472,6 +472,28 @@ test("a body that nobody reads, and that has come as a whole, does not hold up t
   web.close();
 });
 
+test("a body that is answered at once goes to who reads it slowly as a whole", async () => {
+  await using server = await startServer();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let seen = "";
+  const web = http.createServer((request, response) => {
+    request.on("data", (chunk) => {
+      seen += String(chunk);
+      request.pause();
+      setTimeout(() => request.resume(), 20);
+    });
+    request.on("end", () => resolve(seen));
+    response.end();
+  });
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const client = connect(portOf(web), "127.0.0.1").resume();
+  const head = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+  client.write(`${head}3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n`);
+  expect(await promise).toBe("onetwo");
+  client.destroy();
+  web.close();
+});
+
 test("a server of node:http takes no more requests from who does not take the answers", async () => {
   await using server = await startServer();
   const count = 20_000;

@@ -3,6 +3,7 @@
  * this package that leans on undocumented behaviour of Bun goes through this file and _move.ts.
  */
 import type * as dgram from "node:dgram";
+import type * as http from "node:http";
 import * as net from "node:net";
 import * as tls from "node:tls";
 import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
@@ -116,6 +117,12 @@ export function madeWith(socket: dgram.Socket): MadeWith {
 /** Whether an http server has paused a connection until its client has taken answers, and then lets it go on itself. */
 export function isHeldBack(socket: net.Socket): boolean {
   return Reflect.get(socket, "_paused") === true;
+}
+
+/** Keeps an http server from passing over what is left of a body once that is answered. Bun takes a reader that pauses
+    before the turn of the event loop ends for none. */
+export function keepForReader(request: http.IncomingMessage): void {
+  Object.assign(request, { _consuming: true });
 }
 
 /** Whether something has come, or the peer has ended, that Bun has not read yet. */

@@ -4,7 +4,7 @@
  */
 import * as http from "node:http";
 import * as net from "node:net";
-import { isHeldBack } from "./_bun.ts";
+import { isHeldBack, keepForReader } from "./_bun.ts";
 import { LONGEST_MS } from "./_deadline.ts";
 
 /* The first argument is a request, or an error; the second the response, or for other events the connection. */
@@ -30,6 +30,7 @@ function pauseWhenFull(request: http.IncomingMessage): void {
   const push = request.push.bind(request);
   const goOn = (): void => void (isHeldBack(socket) || socket.resume());
   request.push = (chunk: unknown, encoding?: BufferEncoding): boolean => {
+    if (request.readableFlowing) keepForReader(request);
     const hasRoom = push(chunk, encoding);
     if (chunk === null) goOn(); // for the next request
     else if (!hasRoom && !request.destroyed) socket.pause();
