@@ -4,7 +4,7 @@ import { once } from "node:events";
 import * as http from "node:http";
 import { connect } from "node:net";
 import { nodeListen } from "@xsocket/client";
-import { guardDescriptors, hasIpv6, startServer } from "../harness/index.ts";
+import { eventually, guardDescriptors, hasIpv6, startServer } from "../harness/index.ts";
 import { portOf } from "./observed.ts";
 
 guardDescriptors();
@@ -67,6 +67,35 @@ test.skipIf(!hasIpv6)("one that is waited for stays", async () => {
   expect(slow?.[0]).toContain("200 OK");
   expect(upgraded?.[0]).toEndWith("upgraded");
   expect(both?.[0].match(/200 OK/g)).toHaveLength(2);
+});
+
+test("a body that still comes after its answer has the time of a request, but not to stand still", async () => {
+  await using server = await startServer();
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const web = http.createServer((request, response) => {
+    let body = "";
+    request.on("data", (data) => void (body += String(data))).on("end", () => resolve(body));
+    response.end("answered");
+  });
+  Object.assign(web, { keepAliveTimeout: 1, requestTimeout: 2500 });
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const port = portOf(web);
+  const head = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ";
+  const slow = connect(port, "127.0.0.1").resume();
+  slow.write(`${head}8\r\n\r\n`);
+  const endless = connect(port, "127.0.0.1").on("error", () => {});
+  endless.resume().write(`${head}999\r\n\r\n`);
+  const drip = setInterval(() => void endless.write("b"), 200);
+  for (let i = 0; i < 8; i++) {
+    await Bun.sleep(200);
+    slow.write("b");
+  }
+  expect(await Promise.race([promise, Bun.sleep(500).then(() => "cut off")])).toBe("bbbbbbbb");
+  slow.destroy();
+  await eventually("the endless one to be ended", () => endless.closed);
+  clearInterval(drip);
+  expect((await exchange(port, `${head}9\r\n\r\nabc`))[1]).toBe(true);
+  web.close();
 });
 
 test.each([

@@ -63,18 +63,32 @@ export class Connections {
     const { socket } = request;
     if (!this.#open.has(socket)) return; // one that the server has accepted by itself
     this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
-    this.#limit(socket, this.#limits.requestTimeout, () => !request.complete);
+    const { requestTimeout } = this.#limits;
+    this.#limit(socket, requestTimeout, () => !request.complete);
     pauseWhenFull(request);
-    response.once("close", () => this.#onAnswered(socket));
+    const due = requestTimeout > 0 ? performance.now() + requestTimeout : Infinity;
+    response.once("close", () => this.#onAnswered(socket, request, due));
   };
 
-  #onAnswered(socket: net.Socket): void {
+  #onAnswered(socket: net.Socket, request: http.IncomingMessage, due: number): void {
     const left = (this.#busy.get(socket) ?? 1) - 1;
     if (left > 0) return void this.#busy.set(socket, left);
     this.#busy.delete(socket);
-    const { keepAliveTimeout } = this.#limits;
-    this.#limit(socket, keepAliveTimeout > 0 ? keepAliveTimeout + KEPT_LONGER_MS : 0);
+    this.#limitIdle(socket, request, due);
     if (this.#drains) socket.end();
+  }
+
+  /* A connection is not idle while the body of what was answered still comes, in its time. */
+  #limitIdle(socket: net.Socket, last: http.IncomingMessage, due: number): void {
+    const { complete } = last;
+    const { bytesRead } = socket;
+    const { keepAliveTimeout } = this.#limits;
+    this.#limit(socket, keepAliveTimeout > 0 ? keepAliveTimeout + KEPT_LONGER_MS : 0, () => {
+      const isIdle = complete || socket.bytesRead === bytesRead;
+      const isLate = isIdle || performance.now() > due;
+      if (!isLate) this.#limitIdle(socket, last, due);
+      return isLate;
+    });
   }
 
   /* Ends a connection that takes longer than this for what comes next, as Bun does with its own ones. */
