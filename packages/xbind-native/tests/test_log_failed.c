@@ -172,6 +172,15 @@ static void test_scoped(void)
 	close(listener);
 }
 
+static void check_forbidden(const char *name, const char *const lines[])
+{
+	if (!forbid_works())
+		return;
+	setenv("XBIND_LOG", "1", 1);
+	setenv("XBIND", "3000", 1);
+	logged_check(name, STDERR_FILENO, lines);
+}
+
 /* An option that cannot be carried over, and on which no safety hangs, and a copy past the limit.
  */
 static void case_lost(void)
@@ -194,11 +203,7 @@ static void test_lost(void)
 	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
 	    NULL};
 
-	if (!forbid_works())
-		return;
-	setenv("XBIND_LOG", "1", 1);
-	setenv("XBIND", "3000", 1);
-	logged_check("lost", STDERR_FILENO, lines);
+	check_forbidden("lost", lines);
 }
 
 /* An option that may no longer be read, which it could be at the bind before. */
@@ -222,11 +227,7 @@ static void test_unread(void)
 	    "bind of descriptor 3 to tcp port 3000: moved, port 3000 of the namespace behind ",
 	    NULL};
 
-	if (!forbid_works())
-		return;
-	setenv("XBIND_LOG", "1", 1);
-	setenv("XBIND", "3000", 1);
-	logged_check("unread", STDERR_FILENO, lines);
+	check_forbidden("unread", lines);
 }
 
 static const struct logged_case cases[] = {
