@@ -55,6 +55,9 @@ int decide_bind(int fd, const void *addr, socklen_t len);
 /* bind(2) as the hook does it. Return: 0 or -errno. */
 int follow_bind(int fd, const void *addr, socklen_t len);
 
+/* Notes that epoll_create(2) has made a set. Return: @set, which may be -errno. */
+int follow_set(int set);
+
 /* decide_bind() for listen(2) of a socket that was never bound. */
 int decide_listen(int fd, int backlog);
 

@@ -6,11 +6,14 @@
 #include "xbind/hook.h"
 #include "xbind/real.h"
 
-EXPORT int hook_epoll_create1(int flags)
+int follow_set(int set)
 {
-	int set = real_epoll_create1(flags);
-
 	if (set >= 0 && config_any())
 		epollset_new(set);
-	return hook_result(set);
+	return set;
+}
+
+EXPORT int hook_epoll_create1(int flags)
+{
+	return hook_result(follow_set(real_epoll_create1(flags)));
 }

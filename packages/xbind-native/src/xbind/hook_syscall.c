@@ -2,8 +2,6 @@
 /* hook_syscall.c - syscall(2) for bind, listen and epoll sets; all other numbers go on to libc's */
 #include "core/sys.h"
 #include "xbind/byway.h"
-#include "xbind/config.h"
-#include "xbind/epollset.h"
 #include "xbind/hook.h"
 #include "xbind/memory.h"
 #include "xbind/real.h"
@@ -34,12 +32,8 @@ static long enter_listen(long number, long fd, long backlog)
 /* Once the set is known, /proc tells what is registered there, however that came in. */
 static long enter_epoll_create1(long number, long flags)
 {
-	const int set = sys_epoll_create1((int)flags);
-
 	(void)number;
-	if (set >= 0 && config_any())
-		epollset_new(set);
-	return hook_result(set);
+	return hook_result(follow_set(sys_epoll_create1((int)flags)));
 }
 
 #ifdef SYS_epoll_create
