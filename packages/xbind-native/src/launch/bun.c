@@ -92,6 +92,23 @@ static bool found_on_path(char *ret)
 	return false;
 }
 
+/*
+ * npm and Bun put the commands of packages into one directory beside them: .bin/bun. In a store the
+ * package itself lies deeper (node_modules/.bun/NAME/node_modules/xsocket), so each node_modules is
+ * looked at that the script is in.
+ */
+static bool found_installed(const char *script, char *ret)
+{
+	static const char MODULES[] = "/node_modules/";
+
+	for (size_t length = strlen(script); length-- > 0;) {
+		if (strncmp(script + length, MODULES, strlen(MODULES)) == 0 &&
+		    found_in(script, length, "node_modules/.bin/bun", ret))
+			return true;
+	}
+	return false;
+}
+
 int bun_find(struct bun *bun)
 {
 	const char *named = getenv("XSOCKET_BUN");
@@ -102,9 +119,8 @@ int bun_find(struct bun *bun)
 		strcpy(bun->path, named);
 		return 0;
 	}
-	/* npm and Bun put the commands of packages into one directory beside them: .bin/bun. */
 	if (found_beside(bun->script, "bun", bun->path) || found_running(bun->path) ||
-	    found_beside(bun->script, "../../.bin/bun", bun->path) || found_on_path(bun->path))
+	    found_installed(bun->script, bun->path) || found_on_path(bun->path))
 		return 0;
 	return -ENOENT;
 }

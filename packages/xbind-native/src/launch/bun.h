@@ -19,9 +19,9 @@ struct bun {
  * bun_find() - find the runtime
  * @bun: its script is set; its path is filled in
  *
- * In this order: $XSOCKET_BUN, beside the script, the one that runs `bun x`, the package bun beside
- * ours, PATH. Relative directories in PATH are passed over: what lies in the current directory must
- * not decide what runs.
+ * In this order: $XSOCKET_BUN, beside the script, the one that runs `bun x`, the package bun
+ * installed with ours, PATH. Relative directories in PATH are passed over: what lies in the current
+ * directory must not decide what runs.
  *
  * Return: 0, -ENOENT if there is none, -EINVAL if $XSOCKET_BUN is not the absolute path of a
  * program.

@@ -1,0 +1,56 @@
+/* npm's command finds its native part and Bun wherever installers lay a package's dependencies. */
+import { expect, test } from "bun:test";
+import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { libraryPath } from "@xsocket/xbind-native";
+import { guardDescriptors, here, START, tempDir } from "../harness/index.ts";
+
+guardDescriptors();
+
+const LAUNCHER = join(dirname(libraryPath("xbind")), "xsocket-launch");
+const MODULES = "node_modules";
+const NATIVE = `${MODULES}/@xsocket/native-linux-${process.arch}`;
+/* The directory of the command's package, and the one whose node_modules has its native part. */
+const LAYOUTS = {
+  "beside the command": [`${MODULES}/xsocket`, "."],
+  "below it, as npm does where another version is beside it": [
+    `${MODULES}/xsocket`,
+    `${MODULES}/xsocket`,
+  ],
+  "in a store, as Bun's and pnpm's isolated installs do": [
+    `${MODULES}/.bun/xsocket@1/${MODULES}/xsocket`,
+    `${MODULES}/.bun/xsocket@1`,
+  ],
+  "in a store, as Yarn does": [
+    `${MODULES}/.store/xsocket-1/package`,
+    `${MODULES}/.store/xsocket-1`,
+  ],
+  "above a workspace": [`packages/a/${MODULES}/xsocket`, "."],
+} as const;
+
+function writeProgram(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  chmodSync(path, 0o755);
+}
+
+test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner]) => {
+  using dir = tempDir();
+  const project = dir.join("a project");
+  const another = join(project, NATIVE, "xsocket-launch");
+  writeProgram(another, "#!/bin/sh\necho another version\n");
+  const native = join(project, owner, NATIVE, "xsocket-launch");
+  mkdirSync(dirname(native), { recursive: true });
+  cpSync(LAUNCHER, native);
+  const start = join(project, command, "bin/start");
+  mkdirSync(dirname(start), { recursive: true });
+  cpSync(START, start);
+  writeProgram(join(project, command, "lib/main.js"), 'console.log("ours", process.execPath)');
+  const bins = join(project, command.replace(/node_modules\/.*/, MODULES), ".bin");
+  mkdirSync(bins, { recursive: true });
+  symlinkSync(process.execPath, join(bins, "bun"));
+  symlinkSync(start, join(bins, "xsocket"));
+  const env = { PATH: "/usr/bin:/bin", XSOCKET_LIBDIR: undefined, XSOCKET_BUN: undefined };
+  const said = await here.run([join(bins, "xsocket"), "--version"], { env });
+  expect(said).toEqual({ code: 0, stdout: `ours ${process.execPath}\n`, stderr: "" });
+});
