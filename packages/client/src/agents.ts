@@ -6,10 +6,11 @@ import * as tls from "node:tls";
 import { secureNode } from "./_bun.ts";
 import { DEFAULT_TIMEOUT_MS, LONGEST_MS } from "./_deadline.ts";
 import { refuseKeys } from "./_options.ts";
-import { pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
+import { THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { XSocketError } from "./error.ts";
 import { nodeConnect } from "./node.ts";
+import { type Session, sessionFor } from "./session.ts";
 
 type Connected = (error: Error | null, stream: Duplex) => void;
 
@@ -45,12 +46,12 @@ function wrapOrClose(socket: net.Socket, wrap: (socket: net.Socket) => net.Socke
 
 /* What both agents do: a connection of the target namespace for each request that finds none kept. */
 class Connector {
-  readonly #through: Through;
+  readonly #through: Through & { readonly via: Session };
   #ending = new AbortController();
 
   constructor(through: Through) {
     refuseUnknown("make an agent", through, THROUGH_KEYS);
-    this.#through = through;
+    this.#through = { ...through, via: sessionFor(through.via) };
   }
 
   connect(
@@ -83,7 +84,7 @@ class Connector {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, via } = this.#through;
     const late = (): void => {
       const asked = `secure the connection to ${peer}`;
-      const failure = { code: "ETIMEDOUT", step: "connect", server: pathOf(via), asked } as const;
+      const failure = { code: "ETIMEDOUT", step: "connect", server: via.via, asked } as const;
       stream.destroy(new XSocketError(failure));
     };
     const leftMs = Math.min(LONGEST_MS, from + timeoutMs - performance.now());
@@ -99,7 +100,7 @@ class Connector {
 
   /** Ends the connections that are being made. */
   end(): void {
-    const server = pathOf(this.#through.via);
+    const server = this.#through.via.via;
     const failure = { code: "ECANCELED", step: "connect", server, asked: "connect" } as const;
     this.#ending.abort(new XSocketError(failure));
     this.#ending = new AbortController();

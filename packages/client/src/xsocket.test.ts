@@ -199,6 +199,7 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     [() => Reflect.apply(nodeBind, undefined, [createSocket]), "the socket is [Function"],
     [() => new HttpAgent({ signal: Object(5) }), "cannot make an agent: signal is"],
     [() => new HttpsAgent({ timeoutMs: 0 }), "cannot make an agent: timeoutMs is 0"],
+    [() => new HttpAgent({ via: Object(5) }), "via is [Number: 5]"],
     [() => fetchVia("/x", { timeoutMs: 0 }), "cannot make a fetch: timeoutMs is 0"],
     [() => udp({ timeoutMs: -1 }), "cannot receive datagrams: timeoutMs is -1"],
     [
