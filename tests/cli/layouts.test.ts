@@ -10,22 +10,31 @@ guardDescriptors();
 const LAUNCHER = join(dirname(libraryPath("xbind")), "xsocket-launch");
 const MODULES = "node_modules";
 const NATIVE = `${MODULES}/@xsocket/native-linux-${process.arch}`;
-/* The directory of the command's package, and the one whose node_modules has its native part. */
+/* The directory of the command's package, the one whose node_modules has its native part, and the one
+   whose node_modules has the commands. */
 const LAYOUTS = {
-  "beside the command": [`${MODULES}/xsocket`, "."],
+  "beside the command": [`${MODULES}/xsocket`, ".", "."],
   "below it, as npm does where another version is beside it": [
     `${MODULES}/xsocket`,
     `${MODULES}/xsocket`,
+    ".",
   ],
   "in a store, as Bun's and pnpm's isolated installs do": [
     `${MODULES}/.bun/xsocket@1/${MODULES}/xsocket`,
     `${MODULES}/.bun/xsocket@1`,
+    ".",
+  ],
+  "in a store, called from a workspace": [
+    `${MODULES}/.bun/xsocket@1/${MODULES}/xsocket`,
+    `${MODULES}/.bun/xsocket@1`,
+    "packages/a",
   ],
   "in a store, as Yarn does": [
     `${MODULES}/.store/xsocket-1/package`,
     `${MODULES}/.store/xsocket-1`,
+    ".",
   ],
-  "above a workspace": [`packages/a/${MODULES}/xsocket`, "."],
+  "above a workspace": [`packages/a/${MODULES}/xsocket`, ".", "packages/a"],
 } as const;
 
 function writeProgram(path: string, text: string): void {
@@ -34,7 +43,7 @@ function writeProgram(path: string, text: string): void {
   chmodSync(path, 0o755);
 }
 
-test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner]) => {
+test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner, caller]) => {
   using dir = tempDir();
   const project = dir.join("a project");
   const another = join(project, NATIVE, "xsocket-launch");
@@ -46,11 +55,16 @@ test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner]) => {
   mkdirSync(dirname(start), { recursive: true });
   cpSync(START, start);
   writeProgram(join(project, command, "lib/main.js"), 'console.log("ours", process.execPath)');
-  const bins = join(project, command.replace(/node_modules\/.*/, MODULES), ".bin");
+  const bins = join(project, caller, MODULES, ".bin");
   mkdirSync(bins, { recursive: true });
   symlinkSync(process.execPath, join(bins, "bun"));
   symlinkSync(start, join(bins, "xsocket"));
   const env = { PATH: "/usr/bin:/bin", XSOCKET_LIBDIR: undefined, XSOCKET_BUN: undefined };
-  const said = await here.run([join(bins, "xsocket"), "--version"], { env });
-  expect(said).toEqual({ code: 0, stdout: `ours ${process.execPath}\n`, stderr: "" });
+  for (const [cwd, name] of [
+    ["/", join(bins, "xsocket")],
+    [project, join(".", caller, MODULES, ".bin/xsocket")],
+  ] as const) {
+    const said = await here.run([name, "--version"], { env, cwd });
+    expect(said).toEqual({ code: 0, stdout: `ours ${process.execPath}\n`, stderr: "" });
+  }
 });

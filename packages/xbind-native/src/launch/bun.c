@@ -120,7 +120,9 @@ int bun_find(struct bun *bun)
 		return 0;
 	}
 	if (found_beside(bun->script, "bun", bun->path) || found_running(bun->path) ||
-	    found_installed(bun->script, bun->path) || found_on_path(bun->path))
+	    found_installed(bun->script, bun->path) ||
+	    (bun->called && found_beside(bun->called, "bun", bun->path)) ||
+	    found_on_path(bun->path))
 		return 0;
 	return -ENOENT;
 }

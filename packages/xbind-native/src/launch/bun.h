@@ -12,16 +12,17 @@
 struct bun {
 	char path[PATH_MAX];
 	char script[PATH_MAX];
+	const char *called; /* the absolute path of npm's command, which may be a link; or NULL */
 	bool serves; /* it runs for long, mostly idle, and a limit of threads must not end it */
 };
 
 /**
  * bun_find() - find the runtime
- * @bun: its script is set; its path is filled in
+ * @bun: its script is set, and what was called; its path is filled in
  *
  * In this order: $XSOCKET_BUN, beside the script, the one that runs `bun x`, the package bun
- * installed with ours, PATH. Relative directories in PATH are passed over: what lies in the current
- * directory must not decide what runs.
+ * installed with ours, beside the command that was called, PATH. Relative directories in PATH are
+ * passed over: what lies in the current directory must not decide what runs.
  *
  * Return: 0, -ENOENT if there is none, -EINVAL if $XSOCKET_BUN is not the absolute path of a
  * program.

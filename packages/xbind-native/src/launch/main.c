@@ -120,6 +120,7 @@ static int launch_script(struct bun *bun, int argc, char **argv)
 	if (strlen(argv[0]) >= sizeof(bun->script))
 		return words_fail("the path %s is too long", argv[0]);
 	strcpy(bun->script, argv[0]);
+	bun->called = argv[1];
 	int rc = environment_apply_difference(argv[2]);
 	if (rc < 0)
 		return words_fail("cannot restore the environment: %s", strerror(-rc));
