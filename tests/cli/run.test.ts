@@ -158,6 +158,15 @@ test("sudo is refused, which drops LD_PRELOAD from the environment of what it st
   expect((await run("--force", "--", "./sudo")).code).toBe(0);
 });
 
+/* It is a static program or one in Go, too, which is not what its user has to know. */
+test("podman is refused, whose container has an environment of its own", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, "gcc -static && mv program podman");
+  const { code, stderr } = await here.run([...RUN, "--", "./podman"], { cwd: dir.path });
+  expect(stderr).toMatch(/would open no port there, since it gives a container.*run --print/);
+  expect(code).toBe(1);
+});
+
 test("a script is judged by its interpreter, and --force lets everything through", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc -static");

@@ -53,6 +53,16 @@ function gainsNothing(): boolean {
 /* They start a program as another user, with an environment of their own. */
 const CLEAR_ENVIRONMENT = new Set(["sudo", "doas", "pkexec"]);
 
+/* What they start has an environment of its own, and files. */
+const CONTAINERS = new Set([
+  "docker",
+  "lxc-execute",
+  "lxc-start",
+  "nerdctl",
+  "podman",
+  "systemd-nspawn",
+]);
+
 /* The dynamic loader, which needs none and runs a program: ld-linux-x86-64.so.2, ld64.so.1, ld.so. */
 const LOADER = /^ld(64|-[\w.-]+)?\.so(\.\d+)*$/;
 
@@ -103,6 +113,14 @@ export function unusable(library: string): Obstacle | undefined {
 /* Each returns an obstacle, or undefined if there is none of its kind. */
 const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | undefined)[] = [
   (_elf, _path, library) => unusable(library),
+  (_elf, path) =>
+    CONTAINERS.has(basename(path))
+      ? {
+          found: "it gives a container an environment of its own",
+          remedy:
+            'give that the lines of "xsocket run --print", and the container the library and the directory of the control socket, as docs/containers.md shows',
+        }
+      : undefined,
   ({ compiler }) =>
     compiler
       ? {
