@@ -155,6 +155,7 @@ describe("the row that fails is", () => {
     ["EAFNOSUPPORT", /RestrictAddressFamilies=/],
     ["EMFILE", /ulimit -n/],
     ["ENFILE", /fs\.file-max/],
+    ["EOPNOTSUPP", /seccomp filter, has to have AF_UNIX/], // by a filter of firejail
     ["EPERM", /seccomp filter/],
   ])("server: this process may make no socket to ask by (%s)", async (code, remedy) => {
     await using server = await startServer();

@@ -19,6 +19,12 @@ const NO_DESCRIPTOR = [
   "Close some sockets, or raise the limit of open files (ulimit -n).",
 ] as const;
 
+/* By systemd's filter, and by that of firejail. */
+const NO_UNIX = [
+  "this process may make no UNIX sockets",
+  "Let it make them: RestrictAddressFamilies= of its unit, or its seccomp filter, has to have AF_UNIX.",
+] as const;
+
 /* Bun waits by an epoll set, and so do we. */
 const NO_WATCH = [
   "the kernel has no room to wait for one more descriptor of this user",
@@ -86,10 +92,8 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "the sandbox of this process forbids it",
       "Let its seccomp filter allow socket and connect. Where a Landlock scope keeps it from abstract names, name a path.",
     ],
-    EAFNOSUPPORT: [
-      "this process may make no UNIX sockets",
-      "Let it make them: RestrictAddressFamilies= of its unit, or its seccomp filter, has to have AF_UNIX.",
-    ],
+    EAFNOSUPPORT: NO_UNIX,
+    EOPNOTSUPP: NO_UNIX,
     EPROTOTYPE: [
       "another program's socket lies there",
       "Name the control socket of an xsocket server with via.",
