@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* alarm.c - signals in the middle of a call */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,7 +20,6 @@ static const char *volatile disturbance;
 /* What is done to a socket of its own goes well wherever the signal comes. */
 static const char *bind_another(int fd, int set)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203), .imr_ifindex = 1};
 	struct epoll_event event = {.events = EPOLLOUT, .data.u64 = 77};
 	int size = 8192;
@@ -30,7 +30,7 @@ static const char *bind_another(int fd, int set)
 		return "options";
 	if (epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) < 0)
 		return "epoll_ctl";
-	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+	if (pair_bind(fd, 0) < 0)
 		return "bind";
 	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, &len) < 0 || size != 16384)
 		return "the buffer";

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
@@ -69,7 +70,10 @@ void say_bytes(const void *bytes, size_t len);
 void say_signals(void);
 void end_line(void);
 
-/* What a call gave: its value or -1 and errno. Sets errno to a number that must survive success. */
+#define UNTOUCHED 12345 /* an errno that no call gives */
+
+/* What a call gave: its value or -1 and errno. Sets errno to UNTOUCHED, which success must leave.
+ */
 void before_call(void);
 void say_result(long rc);
 #define SAY_CALL(call) (before_call(), say_result(call))
@@ -136,6 +140,7 @@ void send_off(int to, const int *fds, size_t count);
 void take_in(int from, int *fds, size_t count);
 void talk_to(int server, int set);
 void say_ready(int set);
+void say_events(struct epoll_event *events, int count); /* what epoll_wait(2) gave */
 
 /* Where a program may make the calls of a step: context.c */
 enum {

@@ -3,8 +3,6 @@
 #include "differ/differ.h"
 
 #include <poll.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -52,13 +50,6 @@ static void change_set(void)
 	SAY_CALL(epoll_ctl(set, operation, fd, &event));
 }
 
-static int by_data(const void *a, const void *b)
-{
-	const struct epoll_event *left = a, *right = b;
-
-	return left->data.u64 < right->data.u64 ? -1 : left->data.u64 > right->data.u64;
-}
-
 static int wait_some(int set, struct epoll_event *events, int room)
 {
 	const int64_t soon[2] = {0, one_in(2) ? 100000 : 0}; /* seconds, and nanoseconds */
@@ -77,15 +68,9 @@ static int wait_some(int set, struct epoll_event *events, int room)
 static void wait_in(int set)
 {
 	struct epoll_event events[8];
-	int count;
 
-	before_call();
-	count = wait_some(set, events, 8);
 	say(" wait %d", set);
-	say_result(count);
-	qsort(events, count > 0 ? (size_t)count : 0, sizeof(*events), by_data);
-	for (int i = 0; i < count; i++)
-		say(" %x:%d", events[i].events, (int)events[i].data.u64);
+	say_events(events, wait_some(set, events, 8));
 }
 
 static void wait_one(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_bind.c - bind(2) and listen(2), by which sockets move */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <errno.h>
 #include <netdb.h>
@@ -16,7 +17,6 @@
  */
 static void settle_socket(int fd)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
 	char byte;
 
 	if (option_of(fd, IPPROTO_IP, IP_PROTOCOL_, 1) != 0)
@@ -28,7 +28,7 @@ static void settle_socket(int fd)
 	send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL); /* and what MSG_MORE holds back */
 	option_of(fd, SOL_SOCKET, SO_ERROR, 0);
 	if (port_of(fd) != 0)
-		connect(fd, &none, sizeof(none));
+		pair_disconnect(fd);
 }
 
 /* One that a bind which fails takes away. */

@@ -2,6 +2,7 @@
 /* step_crowd.c - threads that bind at the same time, and what is refused from here on */
 #include "differ/differ.h"
 #include "support/forbid.h"
+#include "support/pair.h"
 
 #include <linux/kcmp.h>
 #include <pthread.h>
@@ -20,11 +21,9 @@ struct member {
 	const char *failure;
 };
 
-/* In a child that has all of the parent's memory as it was in the middle of other threads' binds.
- */
+/* In a child that has the parent's memory as it was in the middle of other threads' binds. */
 static bool child_binds(void)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int status = -1;
 	pid_t child = fork();
 
@@ -33,7 +32,7 @@ static bool child_binds(void)
 
 		if (setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0)
 			_exit(1);
-		if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+		if (pair_bind(fd, 0) < 0)
 			_exit(2);
 		_exit(port_of(fd) != 0 ? 0 : 3);
 	}
@@ -41,50 +40,42 @@ static bool child_binds(void)
 	return status == 0;
 }
 
-static struct ip_mreqn group_of(const struct member *member)
+static int join(const struct member *member, int fd)
 {
-	return (struct ip_mreqn){
-	    .imr_multiaddr.s_addr = htonl(0xefa00001U + (unsigned)member->number),
-	    .imr_ifindex = 1,
-	};
+	return pair_join_group(fd, 0xefa00001U + (unsigned)member->number);
 }
 
 static const char *set_up(const struct member *member, int fd)
 {
-	const struct ip_mreqn group = group_of(member);
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT,
 	                            .data.u64 = (uint64_t)member->number};
 	int ttl = 40 + member->number;
 
 	if (setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)) < 0 ||
-	    (member->type == SOCK_DGRAM &&
-	     setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) < 0))
+	    (member->type == SOCK_DGRAM && join(member, fd) < 0))
 		return "options";
 	return epoll_ctl(member->set, EPOLL_CTL_ADD, fd, &event) < 0 ? "epoll_ctl" : NULL;
 }
 
 static const char *look_at(const struct member *member, int fd)
 {
-	const struct ip_mreqn group = group_of(member);
 	struct epoll_event event = {.events = EPOLLOUT};
 
 	if (port_of(fd) == 0)
 		return "the port";
 	if (option_of(fd, IPPROTO_IP, IP_TTL, -1) != 40 + member->number)
 		return "the option";
-	if (setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)) == 0)
+	if (join(member, fd) == 0)
 		return "the membership";
 	return epoll_ctl(member->set, EPOLL_CTL_MOD, fd, &event) < 0 ? "the registration" : NULL;
 }
 
 static const char *take_part(const struct member *member, int fd)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	const char *failure = set_up(member, fd);
 	int copy = member->copies ? dup(fd) : -1;
 
-	if (!failure &&
-	    (member->listens ? listen(fd, 1) : bind(fd, (struct sockaddr *)&any, sizeof(any))) < 0)
+	if (!failure && (member->listens ? listen(fd, 1) : pair_bind(fd, 0)) < 0)
 		failure = "bind";
 	if (!failure && member->forks && !child_binds())
 		failure = "the child";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_epoll.c - epoll sets, and threads that wait in them */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -69,7 +70,7 @@ static int by_data(const void *a, const void *b)
 	return left->data.u64 < right->data.u64 ? -1 : left->data.u64 > right->data.u64;
 }
 
-static void say_events(struct epoll_event *events, int count)
+void say_events(struct epoll_event *events, int count)
 {
 	say(" = %d", count);
 	if (count <= 0)
@@ -119,13 +120,11 @@ static void *wait_in_set(void *argument)
 /* To itself: wherever it is, that is the same place. */
 static void bind_and_send(int fd)
 {
-	union address address = {.in = {.sin_family = AF_INET,
-	                                .sin_port = htons(one_in(2) ? a_port() : 0),
-	                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
-	socklen_t len = sizeof(address.in);
+	union address address;
+	socklen_t len;
 
 	say(" bind");
-	SAY_CALL(bind(fd, &address.any, len));
+	SAY_CALL(pair_bind(fd, one_in(2) ? a_port() : 0));
 	if (address_of(fd, &address, &len) && port_of(fd) != 0)
 		say_result(sendto(fd, "x", 1, MSG_DONTWAIT, &address.any, len));
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -11,16 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef FIOGETOWN
-#define FIOGETOWN 0x8903
-#define FIOSETOWN 0x8901
-#endif
 #define F_DUPFD_QUERY_ 1027
-#define SIOCSPGRP_     0x8902
-#define SIOCGPGRP_     0x8904
-#ifndef SIOCOUTQNSD
-#define SIOCOUTQNSD 0x894b
-#endif
 
 static int dup_onto(int fd)
 {
@@ -184,7 +176,7 @@ void step_fcntl(void)
 	           ((const int[]){F_SETFL, F_SETFL, F_GETFL, F_SETFD, F_GETFD, F_SETOWN, F_GETOWN,
 	                          F_SETSIG, F_GETSIG})[way],
 	           value);
-	if (way == 6 && errno == 12345) {
+	if (way == 6 && errno == UNTOUCHED) {
 		say(" %s", who((int)rc));
 		return;
 	}
@@ -197,13 +189,12 @@ void step_fcntl(void)
 
 void step_ioctl(void)
 {
-	static const unsigned long requests[] = {
-	    FIONBIO,    FIOASYNC,  FIOCLEX,  FIONCLEX,    FIOSETOWN,
-	    FIOGETOWN,  FIONREAD,  TIOCOUTQ, SIOCOUTQNSD, 0x8905 /* SIOCATMARK */,
-	    SIOCSPGRP_, SIOCGPGRP_};
+	static const unsigned long requests[] = {FIONBIO,     FIOASYNC,   FIOCLEX,   FIONCLEX,
+	                                         FIOSETOWN,   FIOGETOWN,  FIONREAD,  TIOCOUTQ,
+	                                         SIOCOUTQNSD, SIOCATMARK, SIOCSPGRP, SIOCGPGRP};
 	int fd = a_fd(), value = (int)below(2);
 	unsigned long request = ONE_OF(requests);
-	bool sets_owner = request == FIOSETOWN || request == SIOCSPGRP_;
+	bool sets_owner = request == FIOSETOWN || request == SIOCSPGRP;
 	union address peer;
 	socklen_t len = sizeof(peer.storage);
 
@@ -215,7 +206,7 @@ void step_ioctl(void)
 		value = someone();
 	say("ioctl %d %lx %s", fd, request, sets_owner ? who(value) : value ? "1" : "0");
 	SAY_CALL(syscall(SYS_ioctl, fd, request, &value)); /* whose request is an int in musl */
-	if (request == FIOGETOWN || request == SIOCGPGRP_)
+	if (request == FIOGETOWN || request == SIOCGPGRP)
 		say(" %s", who(value));
 	else if (!sets_owner)
 		say(" %d", value);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_flight.c - epoll sets and sockets that are on their way over a UNIX socket during a bind */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <string.h>
 #include <sys/epoll.h>
@@ -60,9 +61,6 @@ void step_flight(void)
 	int ends[2], set = epoll_create1(0), around = epoll_create1(0);
 	const int fd = socket(AF_INET, one_in(2) ? SOCK_STREAM : SOCK_DGRAM, 0);
 	int fds[FLIGHT_MAX] = {set, around, STDERR_FILENO};
-	union address address = {.in = {.sin_family = AF_INET,
-	                                .sin_port = htons(a_port()),
-	                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | ONE_OF(modes), .data.u64 = 5};
 	/*
 	 * An edge that has been told is told once more when its socket moves, and an EPOLLONESHOT
@@ -90,7 +88,7 @@ void step_flight(void)
 		take_in(ends[1], fds, FLIGHT_MAX);
 	}
 	say(" bind");
-	SAY_CALL(bind(fd, &address.any, sizeof(address.in)));
+	SAY_CALL(pair_bind(fd, a_port()));
 	if (!before)
 		take_in(ends[1], fds, FLIGHT_MAX);
 	if (!fires)

@@ -6,14 +6,6 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#ifndef MCAST_JOIN_GROUP
-#define MCAST_JOIN_GROUP         42
-#define MCAST_UNBLOCK_SOURCE     44
-#define MCAST_LEAVE_GROUP        45
-#define MCAST_LEAVE_SOURCE_GROUP 47
-#define MCAST_MSFILTER           48
-#endif
-
 #define GROUPS   2
 #define SOURCES  3
 #define LOOPBACK 1 /* its index */

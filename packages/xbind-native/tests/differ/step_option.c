@@ -43,8 +43,7 @@ void step_option_any(void)
 	/* One past the limits makes the buffer larger than one may ask for. */
 	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		number &= 0xfffff;
-	/* Where it means a descriptor, 1000 is the connection that is kept behind chroot: xbind(7).
-	 */
+	/* Where it means a descriptor, 1000 is the connection kept behind chroot: xbind(7). */
 	if (level == SOL_SOCKET && name >= 50 && name <= 52)
 		number = (int)below(20);
 	memcpy(value, &number, sizeof(number));

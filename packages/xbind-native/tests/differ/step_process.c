@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <spawn.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,30 +16,16 @@
 /* Over a UNIX socket and back at once: what comes back is a copy. */
 void step_pass(void)
 {
-	union {
-		struct cmsghdr head;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
-	                      .cmsg_level = SOL_SOCKET,
-	                      .cmsg_type = SCM_RIGHTS}};
-	char byte = 0;
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {.msg_iov = &iov,
-	                         .msg_iovlen = 1,
-	                         .msg_control = &control,
-	                         .msg_controllen = sizeof(control)};
 	int fd = a_fd(), ends[2], copy = -1;
 
 	say("pass %d", fd);
 	if (fd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return;
-	memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
-	if (sendmsg(ends[0], &message, 0) == 1 && recvmsg(ends[1], &message, 0) == 1 &&
-	    message.msg_controllen > 0)
-		memcpy(&copy, CMSG_DATA(&control.head), sizeof(copy));
+	send_off(ends[0], &fd, 1);
+	take_in(ends[1], &copy, 1);
 	close(ends[0]);
 	close(ends[1]);
-	say_result(copy);
+	say(" as %d", copy);
 	keep(copy);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_raced.c - what another thread does to a socket during its bind is done before or after it */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +15,9 @@
 #include <unistd.h>
 
 #define TURNS    3
-#define DELAY_US 800 /* microseconds; about as long as a bind takes */
+#define DELAY_US 800        /* microseconds; about as long as a bind takes */
+#define NOBODY   9          /* a port where there is none */
+#define GROUP    0xefa00009 /* an address */
 
 enum order { BEFORE, AFTER, TOGETHER };
 
@@ -29,7 +32,7 @@ static pid_t child;
 static int type, level, name, value, shut_how;
 static uint32_t mode; /* of its registration */
 static bool is_registered, has_fired;
-static union address address;
+static uint16_t port;
 
 static int set_option(void)
 {
@@ -99,24 +102,18 @@ static int listen_too(void)
 
 static int bind_too(void)
 {
-	return bind(fd, &address.any, sizeof(address.in));
+	return pair_bind(fd, port);
 }
 
-/* To where nobody is. */
 static int connect_it(void)
 {
-	const struct sockaddr_in nobody = {
-	    .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-	return type == SOCK_DGRAM ? connect(fd, (const struct sockaddr *)&nobody, sizeof(nobody))
-	                          : 0;
+	return type == SOCK_DGRAM ? pair_connect(fd, NOBODY) : 0;
 }
 
 /* By which it gets a port. */
 static int send_it(void)
 {
-	const struct sockaddr_in nobody = {
-	    .sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	const struct sockaddr_in nobody = pair_addr(NOBODY);
 
 	return type == SOCK_DGRAM
 	           ? (int)sendto(fd, "x", 1, 0, (const struct sockaddr *)&nobody, sizeof(nobody))
@@ -126,7 +123,7 @@ static int send_it(void)
 static int bind_copy(void)
 {
 	duplicate();
-	return bind(copy, &address.any, sizeof(address.in));
+	return pair_bind(copy, port);
 }
 
 static int close_it(void)
@@ -136,14 +133,12 @@ static int close_it(void)
 
 static int join(void)
 {
-	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xefa00009), .imr_ifindex = 1};
-
-	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group));
+	return pair_join_group(fd, GROUP);
 }
 
 static int leave(void)
 {
-	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xefa00009), .imr_ifindex = 1};
+	const struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(GROUP), .imr_ifindex = 1};
 
 	return setsockopt(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &group, sizeof(group));
 }
@@ -179,7 +174,7 @@ static void *act_soon(void *unused)
 
 static void bind_it(void)
 {
-	result.bound = bind(fd, &address.any, sizeof(address.in));
+	result.bound = pair_bind(fd, port);
 	result.bind_error = result.bound < 0 ? errno : 0;
 }
 
@@ -280,9 +275,7 @@ void step_raced(void)
 	mode = ONE_OF(modes);
 	/* An edge that has been told is told once more when its socket moves: xbind(7). */
 	has_fired = one_in(2) && mode != EPOLLET;
-	address = (union address){.in = {.sin_family = AF_INET,
-	                                 .sin_port = htons(a_port()),
-	                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	port = a_port();
 	say("raced %s %d", way->name, type);
 	results[BEFORE] = run(BEFORE);
 	results[AFTER] = run(AFTER);

@@ -2,6 +2,7 @@
 /* step_served.c - the life of a server: who binds its socket and who listens, and then clients */
 #include "differ/differ.h"
 #include "support/clone.h"
+#include "support/pair.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,8 +27,8 @@ static int set;    /* where it may be registered */
 static union address address;
 static socklen_t address_len;
 static int backlog;
-static bool
-    is_given; /* by another process, whose library alone knows that it has moved: xbind(7) */
+/* By another process, whose library alone knows that it has moved: xbind(7). */
+static bool is_given;
 
 /* What the call gave, wherever it was made. */
 static struct outcome {
@@ -235,15 +236,13 @@ static void start(void)
 /* What a server does before it starts again. */
 static void stop(void)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
-
 	if (one_in(2)) {
 		say(" shutdown");
 		SAY_CALL(shutdown(served, SHUT_RD));
 	}
 	if (one_in(2)) {
 		say(" disconnect");
-		SAY_CALL(connect(served, &none, sizeof(none)));
+		SAY_CALL(pair_disconnect(served));
 	}
 	if (one_in(2)) {
 		say(" anew");

@@ -12,10 +12,6 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-#ifndef MCAST_JOIN_GROUP
-#define MCAST_JOIN_GROUP 42
-#endif
-
 /* At times at the end of memory, which may come before its end. */
 static void set_shaped(int fd, int level, int name, const void *value, socklen_t len)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* step_signalled.c - signals that a descriptor sends, read from a signalfd(2) */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,10 +15,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef FIOSETOWN
-#define FIOSETOWN 0x8901
-#endif
-#define SIOCSPGRP_  0x8902
 #define SIGNALS_MAX 64
 
 static int sender; /* the socket */
@@ -41,7 +39,7 @@ static void set_owner(void)
 		break;
 	default:
 		say(" ioctl");
-		say_result(syscall(SYS_ioctl, sender, one_in(2) ? FIOSETOWN : SIOCSPGRP_, &self));
+		say_result(syscall(SYS_ioctl, sender, one_in(2) ? FIOSETOWN : SIOCSPGRP, &self));
 	}
 }
 
@@ -118,12 +116,8 @@ static void change_some(void)
 
 static void bind_sender(void)
 {
-	union address address = {.in = {.sin_family = AF_INET,
-	                                .sin_port = htons(a_port()),
-	                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
-
 	say(" bind");
-	SAY_CALL(bind(sender, &address.any, sizeof(address.in)));
+	SAY_CALL(pair_bind(sender, a_port()));
 }
 
 void step_signalled(void)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* talk.c - clients of a server that is there, and what the two say to each other */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
@@ -132,10 +133,8 @@ static void answer(int fd)
 
 static void leave(int fd)
 {
-	const struct sockaddr none = {.sa_family = AF_UNSPEC};
-
 	say(" disconnect");
-	SAY_CALL(connect(fd, &none, sizeof(none)));
+	SAY_CALL(pair_disconnect(fd));
 }
 
 /* What the other side says is refused, or has been for nothing. */
