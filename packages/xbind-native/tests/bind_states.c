@@ -188,7 +188,7 @@ static void try_mptcp_buffer(void)
 		struct sockaddr_in6 in6;
 	} none = {.any.sa_family = AF_UNSPEC};
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(port++)};
-	int fd = socket(AF_INET6, SOCK_STREAM, 262 /* IPPROTO_MPTCP */), locked = 0;
+	int fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_MPTCP), locked = 0;
 	socklen_t len = sizeof(locked);
 
 	if (fd < 0)

@@ -15,10 +15,6 @@
 #define NAMES       128
 #define VALUE_BYTES 64 /* of an option that is looked at */
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
-
 static const int levels[] = {SOL_SOCKET,  IPPROTO_IP,  IPPROTO_IPV6,
                              IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
 #define LEVELS (sizeof(levels) / sizeof(levels[0]))

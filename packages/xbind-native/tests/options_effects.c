@@ -13,8 +13,6 @@
 #include <sys/time.h>
 #include <time.h>
 
-#define SO_BUF_LOCK_ 72
-
 #define LARGE 3000 /* bytes: more than the MTU that is set, less than that of lo */
 
 static int new_udp6(void)
@@ -217,8 +215,6 @@ static void test_small_segments(void)
 	}
 }
 
-#define IPPROTO_MPTCP_ 262 /* which not every libc names */
-
 /* MPTCP hands on to connections what was set when it had a socket of TCP, which it makes for some
  * other options. */
 static void test_handed_on(void)
@@ -227,7 +223,7 @@ static void test_handed_on(void)
 	const int on = 1, off = 0;
 
 	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
-		int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP_), peer, conn;
+		int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP), peer, conn;
 
 		if (fd < 0)
 			return; /* a kernel without it */
@@ -248,7 +244,7 @@ static void test_handed_on(void)
 
 static void choose_congestion(const char *name)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP_);
+	int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
 	const int off = 0;
 	char is[16] = "";
 	socklen_t len = sizeof(is);

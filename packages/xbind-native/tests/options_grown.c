@@ -6,8 +6,6 @@
  */
 #include "support/pair.h"
 
-#define SO_BUF_LOCK_ 72
-
 #define OWN    65536  /* default of the program's own namespace, in bytes */
 #define TARGET 131072 /* and of the target namespace */
 
@@ -60,11 +58,7 @@ static void test_send(void)
 
 int main(void)
 {
-	int fd = pair_socket(SOCK_STREAM), lock;
-	int rc = getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &lock, &(socklen_t){sizeof(lock)});
-
-	close(fd);
-	if (rc < 0)
+	if (!pair_tells_buffer_lock())
 		test_skip("this kernel does not tell of a buffer that it is locked");
 	RUN(test_grown);
 	RUN(test_set);

@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 
 #define SO_TXREHASH_        74 /* which not every libc names */
-#define SO_BUF_LOCK_        72
 #define TCP_RTO_MAX_MS_     44
 #define TCP_RTO_MIN_US_     45
 #define IPV6_AUTOFLOWLABEL_ 70
@@ -74,16 +73,6 @@ static void check(const struct row *row, int value, int expected)
 		FAIL("%s: set to %d it is %d, not %d", row->what, value, is, expected);
 }
 
-static bool tells_buffer_lock(void)
-{
-	int fd = pair_socket(SOCK_STREAM), lock;
-	int rc = getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &lock, &(socklen_t){sizeof(lock)});
-
-	CHECK(rc == 0 || errno == ENOPROTOOPT);
-	close(fd);
-	return rc == 0;
-}
-
 /*
  * SO_TXREHASH is there since Linux 6.0, the times of TCP later. In a user namespace older kernels
  * hide the sysctl by which the two namespaces are to differ.
@@ -104,7 +93,7 @@ static bool is_told(const struct row *row)
 {
 	const bool is_buffer = row->name == SO_SNDBUF || row->name == SO_RCVBUF;
 
-	return row->level != SOL_SOCKET || !is_buffer || tells_buffer_lock();
+	return row->level != SOL_SOCKET || !is_buffer || pair_tells_buffer_lock();
 }
 
 static void test_rows(void)
@@ -233,7 +222,7 @@ static void test_autotuning(void)
 {
 	int fd;
 
-	if (!tells_buffer_lock())
+	if (!pair_tells_buffer_lock())
 		return;
 	fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 0), 0);

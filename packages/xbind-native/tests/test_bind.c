@@ -15,7 +15,6 @@
 #include <signal.h>
 
 #define ALIKE_TRIES 20000
-#define SO_COOKIE_  57 /* not every libc has the name */
 
 #define FRESH_SEGMENT 536 /* bytes: TCP_MAXSEG as long as there is no connection */
 
@@ -218,7 +217,7 @@ static uint64_t cookie_of(int fd)
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
 
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE_, &cookie, &len);
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
 	return cookie;
 }
 

@@ -25,8 +25,6 @@
 #define KEPT_END   600
 #define KEPT       16
 
-#define PROTOCOL_MPTCP  262        /* which not every libc names */
-#define SO_COOKIE_      57         /* the same */
 #define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1; of IPv6, 2001:db8:: */
 
 static void set_up(const char *name, short flags)
@@ -291,7 +289,7 @@ static void bind_without_cookie(void)
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &md5_key, sizeof(md5_key)), 0);
-	forbid_option(SOL_SOCKET, SO_COOKIE_);
+	forbid_option(SOL_SOCKET, SO_COOKIE);
 	pair_refused(fd, 3010, FORBIDDEN);
 }
 
@@ -327,7 +325,7 @@ static void bind_for_ipv6_alone(void)
 {
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3013)};
 	const int one = 1;
-	int fd = socket(AF_INET6, SOCK_STREAM, PROTOCOL_MPTCP);
+	int fd = socket(AF_INET6, SOCK_STREAM, IPPROTO_MPTCP);
 
 	if (fd < 0)
 		return;
@@ -358,7 +356,7 @@ static void bind_to_any_address(void)
 	const void *to = is_ipv6 ? (const void *)&addr6 : &addr;
 	const socklen_t len = is_ipv6 ? sizeof(addr6) : sizeof(addr);
 	const int one = 1, zero = 0;
-	int fd = socket(option->domain, SOCK_STREAM, PROTOCOL_MPTCP);
+	int fd = socket(option->domain, SOCK_STREAM, IPPROTO_MPTCP);
 
 	if (fd < 0)
 		return;

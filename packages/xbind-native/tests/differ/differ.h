@@ -19,9 +19,6 @@
 #include <sys/un.h>
 
 #define IP_PROTOCOL_ 52 /* an option that reads as the port */
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
 
 #define SLOTS           8
 #define STEPS_MAX       64

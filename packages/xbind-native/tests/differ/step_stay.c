@@ -133,7 +133,7 @@ static uint64_t cookie_of(int fd)
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
 
-	getsockopt(fd, SOL_SOCKET, 57 /* SO_COOKIE */, &cookie, &len);
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
 	return cookie;
 }
 

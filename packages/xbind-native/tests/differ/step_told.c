@@ -76,7 +76,7 @@ static void say_copies(void)
 
 		if (fd < 0)
 			continue;
-		getsockopt(fd, SOL_SOCKET, 57 /* SO_COOKIE */, &cookies[i], &len);
+		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookies[i], &len);
 		while (first < i &&
 		       (sequence.slots[first] < 0 ||
 		        syscall(SYS_kcmp, self, self, KCMP_FILE, fd, sequence.slots[first]) != 0))

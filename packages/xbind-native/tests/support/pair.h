@@ -19,6 +19,7 @@
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
+#define SO_BUF_LOCK_ 72 /* which not every libc names */
 
 /* Is the library loaded? */
 static inline bool pair_preloaded(void)
@@ -160,6 +161,17 @@ static inline int pair_join_group(int fd, uint32_t group)
 	const struct ip_mreqn mreq = {.imr_multiaddr.s_addr = htonl(group), .imr_ifindex = 1};
 
 	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mreq, sizeof(mreq));
+}
+
+/* Does the kernel tell whether a buffer was set? Since Linux 5.14. */
+static inline bool pair_tells_buffer_lock(void)
+{
+	int fd = pair_socket(SOCK_STREAM), lock;
+	int rc = getsockopt(fd, SOL_SOCKET, SO_BUF_LOCK_, &lock, &(socklen_t){sizeof(lock)});
+
+	CHECK(rc == 0 || errno == ENOPROTOOPT);
+	close(fd);
+	return rc == 0;
 }
 
 /* The port that the socket has, in host order. */
