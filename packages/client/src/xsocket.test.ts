@@ -183,6 +183,12 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     await expect(failing(), name).rejects.toMatchObject({ code: "EINVAL", step: "options" });
     await expect(failing(), name).rejects.toThrow(`Did you mean ${name}?`);
   }
+  const more = { socket, via: "/nowhere", port: 0, somethingOfBuns: 1 };
+  await expect(listen(more)).rejects.toMatchObject({ code: "ENOENT" });
+});
+
+test("a value that cannot be right is named", async () => {
+  const socket = { data() {} };
   // as Express makes one
   const application = Object.assign(() => {}, { listen: () => createServer(), on() {}, once() {} });
   const wrong: [() => unknown, string][] = [
@@ -213,8 +219,6 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
     await expect(failing(), found).rejects.toMatchObject({ code: "EINVAL", step: "options" });
     await expect(failing(), found).rejects.toThrow(found);
   }
-  const more = { socket, via: "/nowhere", port: 0, somethingOfBuns: 1 };
-  await expect(listen(more)).rejects.toMatchObject({ code: "ENOENT" });
   expect(() => Reflect.construct(Session, ["/a/path"])).toThrow("the options are '/a/path'");
   expect(() => Reflect.apply(fetchVia, undefined, [{ via: "/x" }])).toThrow("via is {");
 });
