@@ -1,4 +1,4 @@
-/* A program of serve.test.ts: serves in a worker of node:cluster until its input ends. */
+/* A program of relay.test.ts: serves in a worker of node:cluster until its input ends. */
 import cluster from "node:cluster";
 import { serve } from "@xsocket/client";
 

@@ -1,5 +1,5 @@
 /*
- * A program of serve.test.ts: serves until its input ends, in a process that has to relay and has temporary
+ * A program of relay.test.ts: serves until its input ends, in a process that has to relay and has temporary
  * files of its own.
  */
 import { readdirSync, readFileSync } from "node:fs";
