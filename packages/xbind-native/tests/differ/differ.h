@@ -69,8 +69,7 @@ void end_line(void);
 
 #define UNTOUCHED 12345 /* an errno that no call gives */
 
-/* What a call gave: its value or -1 and errno. Sets errno to UNTOUCHED, which success must leave.
- */
+/* What a call gave: its value or -1 and errno. Sets errno to UNTOUCHED, as success leaves it. */
 void before_call(void);
 void say_result(long rc);
 #define SAY_CALL(call) (before_call(), say_result(call))
