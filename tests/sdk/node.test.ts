@@ -105,11 +105,10 @@ test("a socket of nodeConnect does not connect again, in the own namespace", asy
 });
 
 test("what Bun takes for undici and node-fetch asks no agent, as sdk.md says", async () => {
-  using dir = tempDir();
   const program = `
     import fetch from "node-fetch";
     import { Agent, request } from "undici";
-    import { HttpAgent, nodeConnect } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
+    import { HttpAgent, nodeConnect } from "@xsocket/client";
     using server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("own") });
     const through = { via: "/run/xsocket/nowhere" };
     const connect = ({ hostname: host, port }, done) =>
@@ -117,8 +116,7 @@ test("what Bun takes for undici and node-fetch asks no agent, as sdk.md says", a
     console.log(await (await fetch(server.url, { agent: new HttpAgent(through) })).text());
     const { body } = await request(server.url, { dispatcher: new Agent({ connect }) });
     console.log(await body.text());`;
-  await Bun.write(dir.join("program.ts"), program);
-  const ended = await here.run([process.execPath, dir.join("program.ts")]);
+  const ended = await here.run([process.execPath, "-e", program]);
   expect(ended.stdout, ended.stderr).toBe("own\nown\n");
 });
 
@@ -222,14 +220,13 @@ test("a server of node:http can be let go of, and counts its connections", async
   await using server = await startServer();
   const program = `
     import * as http from "node:http";
-    import { nodeListen } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
-    const server = await nodeListen(http.createServer(), { via: ${JSON.stringify(server.path)} });
+    import { nodeListen } from "@xsocket/client";
+    const server = await nodeListen(http.createServer(), { via: process.argv[1] });
     server.unref().ref();
     const letGo = () => server.unref().getConnections((_, count) => console.log(count));
     setTimeout(letGo, 100).unref(); // which is not called in a program that ends`;
-  using dir = tempDir();
-  await Bun.write(dir.join("program.ts"), program);
-  const ended = await here.run([process.execPath, dir.join("program.ts")], { withinMs: 20_000 });
+  const argv = [process.execPath, "-e", program, server.path];
+  const ended = await here.run(argv, { withinMs: 20_000 });
   expect(ended.stdout, ended.stderr).toBe("0\n");
 });
 
@@ -269,15 +266,13 @@ test("sockets of node:dgram are the target's also in a program that has closed i
   const program = `
     import * as dgram from "node:dgram";
     import { closeSync } from "node:fs";
-    import { nodeBind, Session } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
-    using via = new Session({ via: ${JSON.stringify(control.path)} });
+    import { nodeBind, Session } from "@xsocket/client";
+    using via = new Session({ via: process.argv[1] });
     (await via.socket()).close(); // its connection has a number by now
     closeSync(0);
     const sockets = [1, 2, 3].map(() => nodeBind(dgram.createSocket("udp4"), { via }));
     console.log((await Promise.all(sockets)).map((socket) => socket.address().port).join());`;
-  using dir = tempDir();
-  await Bun.write(dir.join("program.ts"), program);
-  await using running = here.spawn([process.execPath, dir.join("program.ts")]);
+  await using running = here.spawn([process.execPath, "-e", program, control.path]);
   const [, ports = ""] = await running.says(/^([\d,]+)$/m);
   expect(ports.split(",").map((port) => target.listens("udp", Number(port)))).toEqual([
     true,

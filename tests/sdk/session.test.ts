@@ -471,20 +471,21 @@ describe("a session", () => {
   test("does not keep the process alive", async () => {
     await using server = await startServer();
     const program = `
-      const { Session } = await import(${JSON.stringify(import.meta.resolve("@xsocket/client"))});
-      const session = new Session({ via: ${JSON.stringify(server.path)}, idleMs: 60_000 });
+      import { Session } from "@xsocket/client";
+      const session = new Session({ via: process.argv[1], idleMs: 60_000 });
       (await session.socket()).close();
       process.on("exit", () => console.log("ends"));
     `;
-    const ended = await here.run([process.execPath, "-e", program], { withinMs: 20_000 });
+    const argv = [process.execPath, "-e", program, server.path];
+    const ended = await here.run(argv, { withinMs: 20_000 });
     expect(ended.stdout, ended.stderr).toBe("ends\n");
   });
 
   test("leaves nothing behind of a request for which there is no library", async () => {
     using dir = tempDir();
     const program = `
-      const { Session } = await import(${JSON.stringify(import.meta.resolve("@xsocket/client"))});
-      using session = new Session({ via: ${JSON.stringify(dir.join("control"))} });
+      import { Session } from "@xsocket/client";
+      using session = new Session({ via: process.argv[1] });
       process.on("unhandledRejection", (reason) => console.log("unhandled", reason.name));
       const start = performance.now();
       process.on("exit", () => console.log(performance.now() - start < 4000 ? "at once" : "late"));
@@ -492,8 +493,8 @@ describe("a session", () => {
       await session.socket({ signal: abort.signal }).catch(({ name }) => console.log(name));
       abort.abort();
     `;
-    const argv = ["env", `XSOCKET_LIBDIR=${dir.path}`, process.execPath, "-e", program];
-    const { stdout, stderr } = await here.run(argv);
+    const argv = [process.execPath, "-e", program, dir.join("control")];
+    const { stdout, stderr } = await here.run(argv, { env: { XSOCKET_LIBDIR: dir.path } });
     expect(stdout + stderr).toBe("LibraryNotFoundError\nat once\n");
   });
 

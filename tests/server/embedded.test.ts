@@ -345,15 +345,17 @@ test("a log that throws is the program's to hear of, and holds up nothing", asyn
   mkdirSync(home);
   const program = `
     import { renameSync, writeFileSync } from "node:fs";
-    import { serve } from ${JSON.stringify(import.meta.resolve("@xsocket/server"))};
+    import { serve } from "@xsocket/server";
+    const [, home, elsewhere] = process.argv;
     process.on("uncaughtException", ({ message }) => console.log(message));
     const log = () => { throw new Error("no room for a record"); };
-    const server = await serve({ address: ${JSON.stringify(`${home}/control`)}, log });
-    renameSync(${JSON.stringify(home)}, ${JSON.stringify(dir.join("elsewhere"))});
-    writeFileSync(${JSON.stringify(home)}, ""); // the socket file cannot be looked at any more
+    const server = await serve({ address: home + "/control", log });
+    renameSync(home, elsewhere);
+    writeFileSync(home, ""); // the socket file cannot be looked at any more
     await server.stop();
     console.log("stopped");`;
-  const { stdout, stderr } = await here.run([process.execPath, "-e", program]);
+  const argv = [process.execPath, "-e", program, home, dir.join("elsewhere")];
+  const { stdout, stderr } = await here.run(argv);
   expect(stdout + stderr).toBe("no room for a record\nstopped\n");
 });
 
