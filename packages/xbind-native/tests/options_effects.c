@@ -453,8 +453,6 @@ static void test_longest(void)
 	try_longest(AF_INET6, IPPROTO_IPV6, IPV6_DSTOPTS, headers, sizeof(headers));
 }
 
-#define TXTIME_ 61 /* SO_TXTIME, which not every libc names */
-
 /* Which clock tells when to send reads as by default, and has to be set for a time to be taken. */
 static void test_time_to_send(void)
 {
@@ -465,7 +463,7 @@ static void test_time_to_send(void)
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(uint64_t))];
-	} control = {.header = {CMSG_LEN(sizeof(uint64_t)), SOL_SOCKET, TXTIME_}};
+	} control = {.header = {CMSG_LEN(sizeof(uint64_t)), SOL_SOCKET, SO_TXTIME}};
 	struct sockaddr_in to = pair_addr(9);
 	struct iovec byte = {(char[]){0}, 1};
 	struct msghdr message = {.msg_name = &to,
@@ -479,7 +477,7 @@ static void test_time_to_send(void)
 		int fd = pair_socket(SOCK_DGRAM);
 
 		if (sets)
-			set("clock", fd, SOL_SOCKET, TXTIME_, &real, sizeof(real));
+			set("clock", fd, SOL_SOCKET, SO_TXTIME, &real, sizeof(real));
 		bind_any(fd, AF_INET);
 		show("send", (int)sendmsg(fd, &message, 0));
 		close(fd);

@@ -18,10 +18,10 @@
  *   DIFFER_THERE    sysctls differ there; without the library all is there
  */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,10 +79,9 @@ static void set_list(uint64_t seed)
 /* Where the server is: what the library moves is there. */
 static void go_there(void)
 {
-	struct sockaddr_in any = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), there;
 
-	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+	if (pair_bind_any(fd, AF_INET, 0) < 0)
 		_exit(7);
 	there = ioctl(fd, SIOCGSKNS);
 	if (there < 0 || setns(there, CLONE_NEWNET) < 0)

@@ -6,16 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef MCAST_JOIN_GROUP
-#define MCAST_JOIN_GROUP        42
-#define MCAST_BLOCK_SOURCE      43
-#define MCAST_LEAVE_GROUP       45
-#define MCAST_JOIN_SOURCE_GROUP 46
-#endif
-#define MULTICAST_ALL_IPV4_ 49
-#define MULTICAST_ALL_IPV6_ 29
-#define SPREAD_             51 /* SO_ATTACH_REUSEPORT_CBPF */
-
 #define LISTENERS 3
 #define CHANGES   5 /* of each, before its bind and after it, at most */
 #define WORDS     6 /* datagrams, which are numbered */
@@ -107,12 +97,12 @@ static void attach_program(int fd)
 	const struct sock_fprog program = {sizeof(code) / sizeof(code[0]), code};
 
 	if (spreads)
-		set(fd, SOL_SOCKET, SPREAD_, &program, sizeof(program));
+		set(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 }
 
 static void change_all(int fd)
 {
-	set_number(fd, level(), domain == AF_INET ? MULTICAST_ALL_IPV4_ : MULTICAST_ALL_IPV6_,
+	set_number(fd, level(), domain == AF_INET ? IP_MULTICAST_ALL : IPV6_MULTICAST_ALL,
 	           (int)below(2));
 }
 

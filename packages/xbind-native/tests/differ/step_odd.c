@@ -7,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LONGEST_ODD      12 /* calls */
-#define SO_INCOMING_CPU_ 49
+#define LONGEST_ODD 12 /* calls */
 
 static int odd; /* the socket */
 static int type;
@@ -79,7 +78,7 @@ static void set_some(void)
 {
 	static const int rows[][2] = {{SOL_SOCKET, SO_REUSEADDR},
 	                              {SOL_SOCKET, SO_REUSEPORT},
-	                              {SOL_SOCKET, 60 /* ZEROCOPY */},
+	                              {SOL_SOCKET, SO_ZEROCOPY},
 	                              {SOL_SOCKET, SO_KEEPALIVE},
 	                              {SOL_SOCKET, SO_OOBINLINE},
 	                              {SOL_SOCKET, SO_DONTROUTE},
@@ -98,7 +97,7 @@ static void set_some(void)
 	                              {IPPROTO_TCP, 23},
 	                              {IPPROTO_TCP, 9},
 	                              {IPPROTO_TCP, 18},
-	                              {SOL_SOCKET, SO_INCOMING_CPU_},
+	                              {SOL_SOCKET, SO_INCOMING_CPU},
 	                              {SOL_SOCKET, SO_LOCK_FILTER},
 	                              {SOL_SOCKET, SO_DETACH_FILTER}};
 	const size_t row = below(sizeof(rows) / sizeof(rows[0]));
@@ -123,7 +122,7 @@ static void read_some(void)
 
 static void show_processor(void)
 {
-	say(" processor %d", option_of(odd, SOL_SOCKET, SO_INCOMING_CPU_, 0));
+	say(" processor %d", option_of(odd, SOL_SOCKET, SO_INCOMING_CPU, 0));
 }
 
 /* What TCP_REPAIR alone tells. */

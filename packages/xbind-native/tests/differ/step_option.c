@@ -93,7 +93,7 @@ void step_option_common(void)
 	                               {SOL_SOCKET, SO_KEEPALIVE},
 	                               {IPPROTO_TCP, 9},
 	                               {IPPROTO_IP, IP_RECVTTL},
-	                               {SOL_SOCKET, 60 /* ZEROCOPY */},
+	                               {SOL_SOCKET, SO_ZEROCOPY},
 	                               {SOL_SOCKET, SO_LOCK_FILTER},
 	                               {SOL_SOCKET, SO_DETACH_FILTER}};
 	int row = (int)below(28), value = one_in(4) ? random_int() : !one_in(4), fd = a_socket();

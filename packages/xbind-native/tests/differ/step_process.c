@@ -2,6 +2,7 @@
 /* step_process.c - the sequence goes on in a child, in another program; a socket comes back */
 #include "differ/differ.h"
 #include "support/clone.h"
+#include "support/pair.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +11,6 @@
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define SO_NETNS_COOKIE_ 71
 
 /* Over a UNIX socket and back at once: what comes back is a copy. */
 void step_pass(void)
@@ -57,24 +56,14 @@ void step_unshare(void)
 	sequence.execs = false;
 }
 
-static uint64_t namespace_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE_, &cookie, &len);
-	return cookie;
-}
-
 /* Is what is bound where what is not bound is? */
 static int bind_isolated(uint16_t port)
 {
-	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
 
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+	if (pair_bind_any(fd, AF_INET, port) < 0)
 		return errno;
-	return namespace_of(fd) != namespace_of(other);
+	return !pair_is_beside(fd, other);
 }
 
 /* The same for a child alone, which starts there. */

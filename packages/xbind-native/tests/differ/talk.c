@@ -165,11 +165,9 @@ static void say_words(void)
 /* In the namespace of what is bound: who has a port is there, too. */
 static bool bind_client(int domain)
 {
-	union address any = {.any.sa_family = (sa_family_t)domain};
-
 	if (!sequence.away && one_in(2))
 		return true;
-	SAY_CALL(bind(ends[0], &any.any, domain == AF_INET ? sizeof(any.in) : sizeof(any.in6)));
+	SAY_CALL(pair_bind_any(ends[0], domain, 0));
 	return may_talk(ends[0]);
 }
 
