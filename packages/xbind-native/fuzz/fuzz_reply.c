@@ -7,6 +7,7 @@
  * and a good reply on the next connection is taken.
  */
 #include "core/handover.h"
+#include "support/pass.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,6 @@
 #include <unistd.h>
 
 #define PACKET_BYTES_MAX 64
-#define FDS_MAX          4
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
@@ -59,23 +59,7 @@ static int make_fd(unsigned kind)
 
 static void send_packet(int fd, const uint8_t *bytes, size_t len, const int *fds, size_t count)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(sizeof(int) * FDS_MAX)];
-	} control = {.header = {
-	                 .cmsg_len = CMSG_LEN(sizeof(int) * count),
-	                 .cmsg_level = SOL_SOCKET,
-	                 .cmsg_type = SCM_RIGHTS,
-	             }};
-	struct iovec iov = {(void *)bytes, len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (count > 0) {
-		memcpy(CMSG_DATA(&control.header), fds, sizeof(int) * count);
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-	}
-	require(sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)len, "sendmsg");
+	require(pass_send(fd, bytes, len, fds, count) == (ssize_t)len, "sendmsg");
 }
 
 /* Return: what handover_receive() makes of the packet; a socket is closed again. */
@@ -110,13 +94,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	uint8_t good[WIRE_RESPONSE_BYTES];
 	int before = lowest_free_fd();
-	int fds[FDS_MAX];
+	int fds[PASS_MAX];
 	size_t count;
 	int rc;
 
 	if (len < 2 || len > PACKET_BYTES_MAX)
 		return 0;
-	count = data[0] % (FDS_MAX + 1);
+	count = data[0] % (PASS_MAX + 1);
 	for (size_t i = 0; i < count; i++)
 		fds[i] = make_fd(data[1] >> 2 * i & 3);
 	rc = receive(data + 2, len - 2, fds, count, data[0] & 0x80);

@@ -6,6 +6,7 @@
 
 #include "core/handover.h"
 #include "core/sys.h"
+#include "support/pass.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -156,23 +157,9 @@ static void test_end_in_between(void)
 /* An answer with a socket, or with the same one twice, which is not non-blocking. */
 static void answer(int conn, bool twice)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(2 * sizeof(int))];
-	} control = {
-	    .header = {.cmsg_len = twice ? CMSG_LEN(2 * sizeof(int)) : CMSG_LEN(sizeof(int)),
-	               .cmsg_level = SOL_SOCKET,
-	               .cmsg_type = SCM_RIGHTS}};
-	struct iovec iov = {(void *)consent, sizeof(consent)};
-	const struct msghdr msg = {.msg_iov = &iov,
-	                           .msg_iovlen = 1,
-	                           .msg_control = &control,
-	                           .msg_controllen = twice ? CMSG_SPACE(2 * sizeof(int))
-	                                                   : CMSG_SPACE(sizeof(int))};
 	const int fd = socket(AF_INET, SOCK_STREAM, 0), fds[] = {fd, fd};
 
-	memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
-	CHECK_EQ(sendmsg(conn, &msg, 0), (ssize_t)sizeof(consent));
+	CHECK_EQ(pass_send(conn, consent, sizeof(consent), fds, twice ? 2 : 1), sizeof(consent));
 	close(fd);
 }
 

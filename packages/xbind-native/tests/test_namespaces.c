@@ -10,6 +10,7 @@
 #include "support/clone.h"
 #include "support/forbid.h"
 #include "support/pair.h"
+#include "support/pass.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -67,41 +68,19 @@ static void bind_as_child(void)
 	check_place(fd, SOCK_STREAM, other);
 }
 
-/* Sends two descriptors by SCM_RIGHTS, or receives them. */
-static void transfer(int end, int fds[2], bool receives)
-{
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(2 * sizeof(int))];
-	} control = {.header = {.cmsg_len = CMSG_LEN(2 * sizeof(int)),
-	                        .cmsg_level = SOL_SOCKET,
-	                        .cmsg_type = SCM_RIGHTS}};
-	struct iovec iov = {&(char){0}, 1};
-	struct msghdr msg = {
-	    .msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof(control),
-	};
-
-	memcpy(CMSG_DATA(&control.header), fds, 2 * sizeof(int));
-	CHECK_EQ(receives ? recvmsg(end, &msg, 0) : sendmsg(end, &msg, 0), 1);
-	memcpy(fds, CMSG_DATA(&control.header), 2 * sizeof(int));
-}
-
 /* Made in the third namespace, and given to who has never been there. */
 static void send_socket(int to)
 {
-	int fds[2] = {pair_socket(SOCK_STREAM), pair_socket(SOCK_STREAM)};
+	const int fds[2] = {pair_socket(SOCK_STREAM), pair_socket(SOCK_STREAM)};
 
-	transfer(to, fds, false);
+	CHECK_EQ(pass_send(to, "", 1, fds, 2), 1);
 }
 
 static void bind_received(int from)
 {
 	int fds[2] = {-1, -1};
 
-	transfer(from, fds, true);
+	CHECK_EQ(pass_receive(from, fds, 2, 0), 1);
 	CHECK_EQ(pair_bind_any(fds[0], AF_INET, 3105), 0);
 	check_place(fds[0], SOCK_STREAM, fds[1]);
 	close(fds[0]);

@@ -2,48 +2,24 @@
 /* step_flight.c - epoll sets and sockets that are on their way over a UNIX socket during a bind */
 #include "differ/differ.h"
 #include "support/pair.h"
+#include "support/pass.h"
 
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define FLIGHT_MAX 3
 
-static union {
-	struct cmsghdr head;
-	char bytes[CMSG_SPACE(FLIGHT_MAX * sizeof(int))];
-} control;
-
 void send_off(int to, const int *fds, size_t count)
 {
-	char byte = 0;
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {.msg_iov = &iov,
-	                         .msg_iovlen = 1,
-	                         .msg_control = &control,
-	                         .msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int))};
-
-	memset(&control, 0, sizeof(control));
-	control.head = (struct cmsghdr){.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int)),
-	                                .cmsg_level = SOL_SOCKET,
-	                                .cmsg_type = SCM_RIGHTS};
-	memcpy(CMSG_DATA(&control.head), fds, count * sizeof(int));
-	SAY_CALL(sendmsg(to, &message, 0));
+	SAY_CALL(pass_send(to, "", 1, fds, count));
 }
 
 void take_in(int from, int *fds, size_t count)
 {
-	char byte;
-	struct iovec iov = {&byte, 1};
-	struct msghdr message = {.msg_iov = &iov,
-	                         .msg_iovlen = 1,
-	                         .msg_control = &control,
-	                         .msg_controllen = sizeof(control)};
+	const int flags = MSG_DONTWAIT | (one_in(2) ? MSG_CMSG_CLOEXEC : 0);
 
-	SAY_CALL(recvmsg(from, &message, MSG_DONTWAIT | (one_in(2) ? MSG_CMSG_CLOEXEC : 0)));
-	if (message.msg_controllen >= CMSG_LEN(count * sizeof(int)))
-		memcpy(fds, CMSG_DATA(&control.head), count * sizeof(int));
+	SAY_CALL(pass_receive(from, fds, count, flags));
 }
 
 void say_ready(int set)

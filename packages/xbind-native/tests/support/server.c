@@ -2,6 +2,7 @@
 #include "support/server.h"
 
 #include "core/wire.h"
+#include "support/pass.h"
 
 #include <errno.h>
 #include <linux/filter.h>
@@ -65,23 +66,7 @@ static void stall(void)
 
 static void reply(int conn, const uint8_t *bytes, size_t len, const int *fds, size_t count)
 {
-	union {
-		struct cmsghdr header;
-		char space[CMSG_SPACE(2 * sizeof(int))];
-	} control = {.header = {
-	                 .cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int)),
-	                 .cmsg_level = SOL_SOCKET,
-	                 .cmsg_type = SCM_RIGHTS,
-	             }};
-	struct iovec iov = {(void *)bytes, len};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (count > 0) {
-		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
-		msg.msg_control = &control;
-		msg.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
-	}
-	sendmsg(conn, &msg, MSG_NOSIGNAL);
+	pass_send(conn, bytes, len, fds, count);
 	poll(NULL, 0, 1); /* a busy server closes its copy a little later */
 }
 
