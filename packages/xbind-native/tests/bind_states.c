@@ -12,10 +12,6 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-#ifndef IP_BIND_ADDRESS_NO_PORT
-#define IP_BIND_ADDRESS_NO_PORT 24
-#endif
-
 static uint16_t port = 3000; /* each is bound once */
 
 static int outcome(int rc)

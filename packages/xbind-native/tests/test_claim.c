@@ -5,6 +5,7 @@
  * And what a swap has for a while is closed in a child that another thread forks.
  */
 #include "support/child.h"
+#include "support/thread.h"
 #include "xbind/claim.h"
 #include "xbind/flight.h"
 #include "xbind/moved.h"
@@ -133,14 +134,6 @@ static void *fork_in_flight(void *unused)
 	return unused;
 }
 
-static void run_beside(void *(*body)(void *))
-{
-	pthread_t thread;
-
-	CHECK_EQ(pthread_create(&thread, NULL, body, NULL), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-}
-
 /* But not in one that this thread forks, in the middle of its own bind. */
 static void test_flight(void)
 {
@@ -150,11 +143,11 @@ static void test_flight(void)
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	place = flight_add(fd);
 	child_run(check_open);
-	run_beside(fork_beside);
-	run_beside(fork_in_flight);
+	thread_run(fork_beside, NULL);
+	thread_run(fork_in_flight, NULL);
 	close(fd);
 	CHECK_EQ(socket(AF_INET, SOCK_STREAM, 0), fd);
-	run_beside(fork_beside_another);
+	thread_run(fork_beside_another, NULL);
 	flight_end(&place);
 	for (int i = 0; i < FLIGHT_PLACES; i++) {
 		place = flight_add(fd);

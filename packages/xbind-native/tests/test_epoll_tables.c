@@ -2,6 +2,7 @@
 /* test_epoll_tables.c - epoll sets where others share this memory, and not the descriptors */
 #include "support/child.h"
 #include "support/listener.h"
+#include "support/thread.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -51,11 +52,9 @@ static void *bind_apart(void *argument)
 static void test_set_of_other_thread(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set(), both[2] = {set, fd};
-	pthread_t thread;
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	CHECK_EQ(pthread_create(&thread, NULL, bind_apart, both), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
+	thread_run(bind_apart, both);
 	bind_and_check(fd, set);
 	close(fd);
 	close(set);
@@ -154,10 +153,7 @@ static void *vfork_from_thread(void *unused)
 
 static void vfork_from_other_thread(void)
 {
-	pthread_t thread;
-
-	CHECK_EQ(pthread_create(&thread, NULL, vfork_from_thread, NULL), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
+	thread_run(vfork_from_thread, NULL);
 }
 
 /* The child's set has a number that was one of the parent's before. */
@@ -205,10 +201,7 @@ static void *bind_by_copy_apart(void *unused)
 
 static void test_copied_set_of_this_thread(void)
 {
-	pthread_t thread;
-
-	CHECK_EQ(pthread_create(&thread, NULL, bind_by_copy_apart, NULL), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
+	thread_run(bind_by_copy_apart, NULL);
 }
 
 int main(void)

@@ -6,6 +6,7 @@
  */
 #include "support/child.h"
 #include "support/pair.h"
+#include "support/thread.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -132,7 +133,6 @@ static void *bind_beside(void *unused)
 static void test_left(void)
 {
 	const struct sigaction action = {.sa_handler = leave};
-	pthread_t thread;
 
 	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
 	for (long round = 1; round < ROUNDS; round++) {
@@ -145,8 +145,7 @@ static void test_left(void)
 			for (;;)
 				pause();
 		}
-		CHECK_EQ(pthread_create(&thread, NULL, bind_beside, NULL), 0);
-		CHECK_EQ(pthread_join(thread, NULL), 0);
+		thread_run(bind_beside, NULL);
 		CHECK(pair_is_there(shared));
 		close(shared);
 	}

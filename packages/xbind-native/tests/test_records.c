@@ -9,6 +9,7 @@
 #include "support/forbid.h"
 #include "support/pair.h"
 #include "support/program.h"
+#include "support/thread.h"
 
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -130,10 +131,7 @@ static void *be_apart(void *unused)
 /* Nor is one that only a thread with a table of its own could have, which has ended. */
 static void bind_after_apart(void)
 {
-	pthread_t thread;
-
-	CHECK_EQ(pthread_create(&thread, NULL, be_apart, NULL), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
+	thread_run(be_apart, NULL);
 	for (int i = 0; i < AGAIN + LOST; i++)
 		close(new_member());
 	bind_member(new_member(), 3011);

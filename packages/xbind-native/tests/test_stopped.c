@@ -6,6 +6,7 @@
  */
 #include "support/child.h"
 #include "support/pair.h"
+#include "support/thread.h"
 #include "support/watched.h"
 
 #include <fcntl.h>
@@ -487,21 +488,17 @@ static void test_registered_meanwhile(void)
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
 
-static struct {
-	pthread_t thread;
-	int fd;
-} beside;
+static int beside; /* the socket of another thread */
 
 static void *bind_beside(void *unused)
 {
-	CHECK_EQ(pair_bind(beside.fd, 3702), 0);
+	CHECK_EQ(pair_bind(beside, 3702), 0);
 	return unused;
 }
 
 static void run_beside(void)
 {
-	CHECK_EQ(pthread_create(&beside.thread, NULL, bind_beside, NULL), 0);
-	CHECK_EQ(pthread_join(beside.thread, NULL), 0);
+	thread_run(bind_beside, NULL);
 }
 
 /* The kernel takes its time to let a socket into its group again, and another one is bound
@@ -509,7 +506,7 @@ static void run_beside(void)
 static void test_slow_group(void)
 {
 	watched.fd = pair_socket(SOCK_DGRAM);
-	beside.fd = pair_socket(SOCK_DGRAM);
+	beside = pair_socket(SOCK_DGRAM);
 	CHECK_EQ(pair_join_group(watched.fd, GROUP), 0);
 	run_watched(bind_watched, SYS_setsockopt, IPPROTO_IP, run_beside);
 	if (!pair_preloaded())

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_table.c - whose table of descriptors a number is from, what that costs, where it ends */
 #include "core/sys.h"
-#include "test.h"
+#include "support/thread.h"
 #include "xbind/table.h"
 
 #include <fcntl.h>
@@ -118,19 +118,11 @@ static void *leave_and_ask(void *unused)
 	return unused;
 }
 
-static void run_thread(void *(*body)(void *))
-{
-	pthread_t thread;
-
-	CHECK_EQ(pthread_create(&thread, NULL, body, NULL), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
-}
-
 static void test_other_threads(void)
 {
-	run_thread(note);
+	thread_run(note, NULL);
 	CHECK(!table_has_others());
-	run_thread(leave_and_ask);
+	thread_run(leave_and_ask, NULL);
 	is_proc_closed = true; /* nobody can tell that the thread has ended */
 	CHECK(table_has_others());
 	is_proc_closed = false;
