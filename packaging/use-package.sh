@@ -79,7 +79,7 @@ bash -c '. /usr/share/bash-completion/completions/xsocket; complete -p xsocket' 
 	fail "bash's completions"
 
 # whose modules are in the bundle
-sed -nE 's,^// node_modules/.*/node_modules/(@[^/]*/)?([^/]*)/.*,\2,p' /usr/lib/xsocket/main.js | sort -u >/tmp/modules
+sed -nE 's,^// node_modules/.*/node_modules/(@[^/]*/)?([^/]*)/.*,\2,p' /usr/lib/xsocket/compiled.js | sort -u >/tmp/modules
 [ -s /tmp/modules ] || fail "the bundle names no module"
 while read -r module; do
 	grep -q "($module)$" /usr/share/doc/xsocket/copyright || fail "the copyright of $module"

@@ -17,7 +17,9 @@ bundle() {
 	mv "$built" "$directory/$2"
 	mv "$built.jsc" "$directory/$2.jsc"
 }
-bundle packages/cli/src/main.ts main.js
+bundle packages/cli/src/main.ts compiled.js
+# What starts that, as plain text.
+bun build --target=bun --format=cjs --external '*/compiled.js' --outfile="$directory/main.js" packages/cli/src/first.ts >/dev/null
 # The pool starts its threads from a file of this name beside it, whatever is in it.
 bundle packages/server/src/_worker.ts _worker.ts
 rmdir "$directory/bundle"

@@ -54,11 +54,11 @@ case $(bun x --no-install xsocket lib xbind) in
 *) fail "bun x xsocket lib xbind" ;;
 esac
 command=node_modules/xsocket/lib
-for script in main.js _worker.ts; do
+for script in compiled.js _worker.ts; do
 	BUN_JSC_verboseDiskCache=1 bun "$command/$script" >log 2>&1 || true
 	grep -q 'Cache hit' log || fail "$script is not compiled beforehand"
 done
-modules=$(sed -nE 's,^// node_modules/.*/node_modules/((@[^/]*/)?[^/]*)/.*,\1,p' "$command/main.js" | sort -u)
+modules=$(sed -nE 's,^// node_modules/.*/node_modules/((@[^/]*/)?[^/]*)/.*,\1,p' "$command/compiled.js" | sort -u)
 [ "$modules" ] || fail "the bundle does not name its files"
 for module in $modules; do
 	grep -qxF "$module" "$command/LICENSES" || fail "the licence of $module, which is in the bundle, is missing"

@@ -132,8 +132,8 @@ async function packCommand(staging: string): Promise<void> {
   const { source, manifest } = await begin("cli", directory);
   const { dependencies: _, ...own } = manifest;
   copyFiles(source, "bin/start", directory);
-  copyFiles(COMMAND, "{main.js,_worker.ts}{,.jsc}", join(directory, "lib"));
-  await Bun.write(join(directory, "lib/LICENSES"), await licences(join(COMMAND, "main.js")));
+  copyFiles(COMMAND, "{main.js,{compiled.js,_worker.ts}{,.jsc}}", join(directory, "lib"));
+  await Bun.write(join(directory, "lib/LICENSES"), await licences(join(COMMAND, "compiled.js")));
   await pack(directory, { ...own, optionalDependencies: natives });
 }
 

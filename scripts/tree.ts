@@ -17,7 +17,9 @@ const MEANS = ["bun.lock", "package.json", "scripts/bundle.sh", "scripts/tree.ts
 
 /* A bundle names each file in it. */
 function sourcesOf(directory: string): string[] {
-  const text = ["main.js", "_worker.ts"].map((file) => readFileSync(join(directory, file), "utf8"));
+  const text = ["main.js", "compiled.js", "_worker.ts"].map((file) =>
+    readFileSync(join(directory, file), "utf8"),
+  );
   const files = text.join("\n").matchAll(/^\s*\/\/ ((?:packages|node_modules)\/.*)$/gm);
   return [...new Set(Array.from(files, ([, file = ""]) => file))];
 }

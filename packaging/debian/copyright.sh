@@ -8,7 +8,7 @@ licences=$(find node_modules/.bun -path '*/bun-types/docs/project/license.mdx' |
 	exit 1
 }
 # the bundle names each file in it
-modules=$(sed -nE 's,^// (node_modules/.*/node_modules/(@[^/]*/)?[^/]*)/.*,\1,p' build/command/main.js | sort -u)
+modules=$(sed -nE 's,^// (node_modules/.*/node_modules/(@[^/]*/)?[^/]*)/.*,\1,p' build/command/compiled.js | sort -u)
 owners=
 for module in $modules; do
 	grep -q '"license": "MIT"' "$module/package.json" || {
@@ -37,7 +37,7 @@ $(sed -e '1,/^---$/{1d;/^---$/d}' -e '/^title:\|^description:\|^---/d' "$licence
  .
  The licences that Debian knows are in /usr/share/common-licenses.
 
-Files: usr/lib/xsocket/main.js usr/lib/xsocket/main.js.jsc
+Files: usr/lib/xsocket/compiled.js usr/lib/xsocket/compiled.js.jsc
 Copyright: 2026 the xsocket authors$owners
 License: MIT
 

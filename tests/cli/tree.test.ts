@@ -47,6 +47,21 @@ test("the build has compiled it, and laid it beside the libraries", async () => 
   expect(said).toContain(`${join(ROOT, "build/release/packages/xbind-native/libxbind.so")}\n`);
 });
 
+/* As one that cannot parse `using` would start it: what it reads must be plain enough. */
+test("an older Bun says which one the command takes", async () => {
+  const script = `
+    globalThis.Bun = { version: "1.3.11" };
+    const [path] = process.argv.slice(1);
+    require("vm").runInThisContext(require("fs").readFileSync(path, "utf8"))({}, require, {});
+  `;
+  const said = await here.run(["node", "-e", script, join(ROOT, "build/tree/main.js")]);
+  expect(said).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: `xsocket: this is Bun 1.3.11 and xsocket is made for ${Bun.version}: install that, or name it in XSOCKET_BUN\n`,
+  });
+});
+
 test("the build's link to it leads there also where the tree is mounted a second time", () => {
   const link = join(ROOT, "build/release/packages/lib/xsocket/main.js");
   expect(isAbsolute(readlinkSync(link))).toBe(false);
