@@ -26,6 +26,14 @@ async function ask(machine: Machine, uid: number, path = DEFAULT, ...more: strin
   return (stdout.trim().split("\n").at(-1) ?? "") + stderr;
 }
 
+/** What a unit of the machine answers at its port, seen from the machine's own network. */
+async function answerOf(machine: Machine, unit: string, port: number) {
+  await machine.reaches(unit, "SubState", /running/);
+  return machine.shell(
+    `for n in 1 2 3 4 5 6 7 8 9; do ${BUN} -e 'console.log(await (await fetch("http://127.0.0.1:${port}")).text())' 2>/dev/null && exit; sleep 0.2; done; journalctl -u ${unit}`,
+  );
+}
+
 /* Without a machine there are no tests here; ./dev check has a step of its own for them. */
 describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
   test("the service starts, is ready, says how it does, and stops", async () => {
@@ -110,18 +118,33 @@ Environment=XBIND=1234
 X
 systemctl daemon-reload
 systemctl start program`);
-    const fetched = async () => {
-      await machine.reaches("program", "SubState", /running/);
-      return machine.shell(
-        `for n in 1 2 3 4 5 6 7 8 9; do ${BUN} -e 'console.log(await (await fetch("http://127.0.0.1:1234")).text())' 2>/dev/null && exit; sleep 0.2; done; journalctl -u program`,
-      );
-    };
-    expect(await fetched()).toBe("through");
+    expect(await answerOf(machine, "program", 1234)).toBe("through");
     expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["ok", "EACCES"]);
     await machine.shell("systemctl restart xsocket");
     expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["ok", "EACCES"]);
     await machine.shell("systemctl restart program");
-    expect(await fetched()).toBe("through");
+    expect(await answerOf(machine, "program", 1234)).toBe("through");
+  });
+
+  test("by the VPN tutorial's drop-in the port opens outside, and no daemon outside looks names up", async () => {
+    await using machine = await boot();
+    const document = await Bun.file(join(import.meta.dir, "../../docs/tutorial-vpn.md")).text();
+    const lines = /xbind\.conf`:\n\n([^`]*)\nThen/.exec(document)?.[1] ?? "";
+    const resolver = "/run/systemd/resolve/io.systemd.Resolve";
+    await machine.shell(`cd /etc/systemd/system; mkdir program.service.d
+      printf '%s' '${lines.replaceAll(":qbittorrent:", ":alice:")}' >program.service.d/xbind.conf
+      cat >program.service <<'X'
+[Service]
+User=alice
+ExecStart=${BUN} -e 'Bun.serve({ port: 8080, fetch: () => new Response(String(fs.existsSync("${resolver}"))) })'
+X
+      printf '%s\\n' '[Service]' Type=oneshot RemainAfterExit=yes 'ExecStart=ip netns add vpn' \
+        'ExecStart=ip -n vpn link set lo up' 'ExecStop=ip netns del vpn' >vpn-namespace.service
+      mkdir -p /etc/netns/vpn $(dirname ${resolver}); touch /etc/netns/vpn/resolv.conf ${resolver}
+      systemctl daemon-reload; systemctl start program`);
+    expect(await answerOf(machine, "program", 8080)).toBe("false");
+    await machine.shell(`rm ${resolver}; touch ${resolver}`); // as at its restart
+    expect(await answerOf(machine, "program", 8080)).toBe("false");
   });
 
   test("a server that hangs is killed and started again", async () => {
