@@ -176,6 +176,7 @@ static void test_log(void)
 {
 	set("XSOCKET", NULL);
 	in_child(NULL, "1", body_log, LOGGED);
+	in_child(NULL, "01", body_log, LOGGED);
 	in_child(NULL, "2", body_log, LOGGED);
 	in_child(NULL, "77", body_log_elsewhere, "");
 	in_child(NULL, "77", body_log_leaving, "");

@@ -84,21 +84,18 @@ static const char *variable(const char *name, const char *otherwise)
 	return text && *text ? text : otherwise;
 }
 
-/* "1" is stderr, another number that descriptor, "0" is off. Return: 0 for off, -1 for no number.
- */
+/* 1 is stderr, another number that descriptor, 0 is off. Return: 0 for off, -1 for no number. */
 static int read_log_fd(void)
 {
 	const char *text = variable("XBIND_LOG", "0");
 	int fd = 0;
 
-	if (strcmp(text, "1") == 0)
-		return STDERR_FILENO;
 	for (; *text; text++) {
 		if (*text < '0' || *text > '9' || fd > 1000000)
 			return -1;
 		fd = fd * 10 + (*text - '0');
 	}
-	return fd;
+	return fd == 1 ? STDERR_FILENO : fd;
 }
 
 static void read_environment(void)
