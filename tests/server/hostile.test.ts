@@ -14,6 +14,7 @@ import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
 import { askStatus } from "@xsocket/server";
 import { errno, SHUT_RD } from "@xsocket/xbind-native";
 import {
+  asOrdinaryUser,
   bunAsOrdinaryUser,
   eventually,
   guardDescriptors,
@@ -24,6 +25,7 @@ import {
   startServer,
   tempDir,
   XSOCKET,
+  xsocketForEveryone,
 } from "../harness/index.ts";
 import { type Load, loadProgram, runLoad } from "./load.ts";
 import { firstFree, limitDescriptors, residentMb, servingThreads, traced } from "./process.ts";
@@ -73,6 +75,29 @@ test.if(isRoot && !isContained)(
     for (const client of clients) pipeline(client);
     for (let i = 0; i < 2000; i++) expect(askOnce(path)).toBe(0);
     for (const client of clients) expect(client.reply()).toBe(0);
+  },
+);
+
+test.if(isRoot && !isContained)(
+  "sockets in flight of other servers of the same user are counted by the kernel, and the log says so",
+  async () => {
+    using socket = tempDir(0o1777);
+    const before = asOrdinaryUser(["prlimit", "--nofile=160", "--"], 4303);
+    const args = ["--mode", "666", "--shared-directory"];
+    await using all = new AsyncDisposableStack();
+    for (let i = 0; i < 3; i++) {
+      const path = socket.join(`${i}`);
+      const dir = all.use(tempDir());
+      const argv = xsocketForEveryone(dir, ["serve", path, ...args], before);
+      const server = all.use(here.spawn(argv));
+      await server.says(/serving at/);
+      const clients = all.use(rawClients(path, 56));
+      for (const client of clients) client.send();
+      for (const client of clients) await eventually("a reply", () => client.isReadable());
+      if (i < 2) continue;
+      expect(clients.map((client) => client.reply())).toContain(-errno.ETOOMANYREFS);
+      await server.says(/cannot hand sockets over for now: ETOOMANYREFS\. .*LimitNOFILE=/);
+    }
   },
 );
 

@@ -26,6 +26,8 @@ export const REMEDIES: Readonly<Partial<Record<string, string>>> = {
   ENOBUFS: MEMORY,
   ENOMEM: MEMORY,
   ENOSPC: ROOM,
+  ETOOMANYREFS:
+    "Servers of this user, also ended ones, have more sockets on their way than files may be open: end the clients that receive nothing, give this server a user of its own, or raise the limit of open files (ulimit -n, LimitNOFILE=)",
 };
 
 /**

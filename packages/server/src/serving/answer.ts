@@ -59,7 +59,7 @@ export class Answerer {
   readonly #closes: Closes;
   readonly #room: Room;
   readonly #stamp: Stamp;
-  #isScarce = false; // since the last socket that was made
+  #isScarce = false; // since the last socket that was handed over
 
   constructor(context: Context, connections: Connections, peer: Peer) {
     this.#context = context;
@@ -164,13 +164,17 @@ export class Answerer {
 
   /* socket(2) has failed, or is known to. */
   #notMade(fd: number, error: number): boolean {
-    if (isScarcity(error) && !this.#isScarce) {
-      this.#isScarce = true;
-      this.#context.say("error", "socket", forNow("make sockets", error), { errno: error });
-    }
+    if (isScarcity(error)) this.#sayScarce("make sockets", error);
     if (error === errno.EPERM) this.#sayForbidden(); // the client takes it for a refusal by a rule
     this.#note("failed", fd, error, "socket");
     return this.#fail(fd, error, COUNTER.failed);
+  }
+
+  /* Said once: clients ask again and again. */
+  #sayScarce(attempt: string, error: number): void {
+    if (this.#isScarce) return;
+    this.#isScarce = true;
+    this.#context.say("error", "socket", forNow(attempt, error), { errno: error });
   }
 
   #sayDenied(fd: number, refusal: Refusal): void {
@@ -225,7 +229,6 @@ export class Answerer {
     const { uid } = this.#peer;
     const socket = this.#sockets.make(domain, type, protocol);
     if (socket < 0) return this.#notMade(fd, -socket);
-    this.#isScarce = false;
     shared.setThread(options.index, THREAD.scratch, socket);
     this.#stamp.put(socket, fd);
     this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
@@ -233,6 +236,7 @@ export class Answerer {
     this.#closes.close(socket, fd, uid, domain, type, sent >= 0);
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
+    this.#isScarce = false;
     shared.flight.setUnread(fd, UNREAD.socket);
     shared.count(options.index, COUNTER.granted);
     shared.count(options.index, socketCounter(domain, type & SOCK_TYPE_MASK));
@@ -242,6 +246,7 @@ export class Answerer {
 
   /* The client is gone, or the kernel takes the answer but not the socket (too many in flight, no memory). */
   #undelivered(fd: number, error: number): boolean {
+    if (isScarcity(error)) this.#sayScarce("hand sockets over", error);
     this.#note("failed", fd, error, "not delivered");
     return this.#fail(fd, error, COUNTER.failed);
   }

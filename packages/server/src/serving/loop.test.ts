@@ -383,6 +383,28 @@ test("want of descriptors is said in a second in which the kernel has forbidden 
   ]);
 });
 
+test("that the kernel takes no more sockets of this user is said once, until it takes one", () => {
+  const { memory } = idleConnection(1);
+  const orders: Order[] = [];
+  const said: string[] = [];
+  const answers = [false, false, true, false];
+  const kernel = {
+    epollWait(_: number, pairs: Uint32Array) {
+      if (answers.length === 0) orders.push({ kind: "stop" });
+      pairs.set([EPOLLIN, answers.length === 0 ? WAKE_DATA : CONNECTION]);
+      return 1;
+    },
+    sendQueue: () => 0,
+    receivePacket: receiveRequest,
+    socket: () => CONNECTION + 1,
+    sendPacket: (_: number, __: Uint8Array, length: number, socket: number) =>
+      socket < 0 || answers.shift() ? length : -errno.ETOOMANYREFS,
+  };
+  threadOne(memory, orders, kernel, logTo(said)).run();
+  const words = "cannot hand sockets over for now: ETOOMANYREFS. ";
+  expect(said.map((message) => message.slice(0, words.length))).toEqual([words, words]);
+});
+
 test("an exception closes the connection and the socket that was to be handed over, each once", () => {
   const { memory, shared } = idleConnection(1);
   const orders: Order[] = [];

@@ -1,7 +1,13 @@
 import { errno, errnoName } from "@xsocket/xbind-native";
 import { REMEDIES } from "../_failure.ts";
 
-const SCARCITY = new Set([errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS]);
+const SCARCITY = new Set([
+  errno.EMFILE,
+  errno.ENFILE,
+  errno.ENOMEM,
+  errno.ENOBUFS,
+  errno.ETOOMANYREFS, // of the kernel: it counts a user's descriptors in flight, of whatever process
+]);
 
 /** Whether a failure is want of descriptors or memory, and so nobody's fault who asks. */
 export function isScarcity(error: number): boolean {
