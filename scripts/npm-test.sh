@@ -54,7 +54,7 @@ case $(bun x --no-install xsocket lib xbind) in
 *) fail "bun x xsocket lib xbind" ;;
 esac
 command=node_modules/xsocket/lib
-for script in compiled.js _worker.ts; do
+for script in main.js _worker.ts; do
 	BUN_JSC_verboseDiskCache=1 bun "$command/$script" >log 2>&1 || true
 	grep -q 'Cache hit' log || fail "$script is not compiled beforehand"
 done

@@ -52,7 +52,7 @@ test("an older Bun says which one the command takes", async () => {
   const script = `
     globalThis.Bun = { version: "1.3.11" };
     const [path] = process.argv.slice(1);
-    require("vm").runInThisContext(require("fs").readFileSync(path, "utf8"))({}, require, {});
+    require("vm").runInThisContext(require("fs").readFileSync(path, "utf8"));
   `;
   const said = await here.run(["node", "-e", script, join(ROOT, "build/tree/main.js")]);
   expect(said).toEqual({

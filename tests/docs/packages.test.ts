@@ -46,7 +46,7 @@ test(
     const { stdout: found } = await succeed([join(usr, "bin/xsocket"), "lib", "xbind"]);
     expect(found).toBe(`${join(usr, "LIBDIR/libxbind.so")}\n`);
 
-    for (const script of ["compiled.js", "_worker.ts"]) {
+    for (const script of ["main.js", "_worker.ts"]) {
       const run = [join(usr, "lib/xsocket/bun"), join(usr, "lib/xsocket", script)];
       const { stderr } = await here.run(run, { env: { BUN_JSC_verboseDiskCache: "1" } });
       expect(stderr).toContain("Cache hit");
