@@ -59,10 +59,13 @@ test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner, caller])
   mkdirSync(bins, { recursive: true });
   symlinkSync(process.execPath, join(bins, "bun"));
   symlinkSync(start, join(bins, "xsocket"));
+  symlinkSync(start, dir.join("xsocket")); // beside which there is no Bun
   const env = { PATH: "/usr/bin:/bin", XSOCKET_LIBDIR: undefined, XSOCKET_BUN: undefined };
+  const isBelow = start.startsWith(join(project, caller, MODULES, "/"));
   for (const [cwd, name] of [
     ["/", join(bins, "xsocket")],
     [project, join(".", caller, MODULES, ".bin/xsocket")],
+    ...(isBelow ? [["/", dir.join("xsocket")] as const] : []),
   ] as const) {
     const said = await here.run([name, "--version"], { env, cwd });
     expect(said).toEqual({ code: 0, stdout: `ours ${process.execPath}\n`, stderr: "" });
