@@ -165,6 +165,8 @@ guest ok = yes
     run: "exec transmission-daemon -f -g $DIR/config -w $DIR -p 9091 -P 51413 -T",
     port: 51413,
     ...opens,
+    remark:
+      "DHT's own requests leave through the target namespace then: listed as tcp/51413, DHT stays where it was",
   },
   {
     name: "qBittorrent, web interface",
