@@ -126,7 +126,7 @@ systemctl start program`);
     expect(await answerOf(machine, "program", 1234)).toBe("through");
   });
 
-  test("by the VPN tutorial's drop-in the port opens outside, and no daemon outside looks names up", async () => {
+  test("by the VPN tutorial's drop-in the port opens outside or nowhere, and no daemon outside looks names up", async () => {
     await using machine = await boot();
     const document = await Bun.file(join(import.meta.dir, "../../docs/tutorial-vpn.md")).text();
     const lines = /xbind\.conf`:\n\n([^`]*)\nThen/.exec(document)?.[1] ?? "";
@@ -145,6 +145,11 @@ X
     expect(await answerOf(machine, "program", 8080)).toBe("false");
     await machine.shell(`rm ${resolver}; touch ${resolver}`); // as at its restart
     expect(await answerOf(machine, "program", 8080)).toBe("false");
+
+    await machine.shell(`sed -i s/libxbind.so/libmissing.so/ /etc/systemd/system/program.service.d/xbind.conf
+      systemctl daemon-reload; systemctl restart program`);
+    await machine.reaches("program", "ActiveState", /^failed$/);
+    expect(await machine.journal("program")).toContain("EPERM");
   });
 
   test("a server that hangs is killed and started again", async () => {
