@@ -338,7 +338,9 @@ X
 
   test("the restricted template refuses ports and networks, and nothing else does", async () => {
     await using machine = await boot();
-    await machine.shell("ip address add 10.1.2.3/32 dev lo; ip address add 198.51.100.7/32 dev lo");
+    await machine.shell(
+      "for each in 10.1.2.3 198.51.100.7 169.254.169.254; do ip address add $each dev lo; done",
+    );
     await machine.shell("systemctl start xsocket xsocket-restricted@web");
     const path = "/run/xsocket-restricted-web/default";
     const bind = (...more: string[]) => ask(machine, 0, path, ...more);
@@ -349,6 +351,7 @@ X
       (await machine.client(0, "send", from, host)).stdout.trim();
     expect(await send(path, "10.1.2.3")).toBe("ok");
     expect(await send(path, "198.51.100.7")).toBe("EPERM");
+    expect(await send(path, "169.254.169.254")).toBe("EPERM"); // a cloud's credentials
     // also for those that are out before; SocketBindDeny= does not: docs/security.md
     for (const command of ["restart xsocket-restricted@web", "daemon-reload", "daemon-reexec"]) {
       const late = await machine.client(0, "send", path, "198.51.100.7", `systemctl ${command}`);
