@@ -3,18 +3,25 @@
 #ifndef SUPPORT_PASS_H
 #define SUPPORT_PASS_H
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <unistd.h>
 
-#define PASS_MAX 4 /* descriptors */
+#define PASS_MAX     4     /* descriptors */
+#define PASS_TRIES   300   /* while other programs have too many in flight */
+#define PASS_WAIT_US 10000 /* microseconds between them */
 
 union pass_control {
 	struct cmsghdr header;
 	char space[CMSG_SPACE(PASS_MAX * sizeof(int))];
 };
 
-/* Return: as sendmsg(2). */
+/*
+ * The kernel counts what all processes of a user have in flight: where other programs have more
+ * than RLIMIT_NOFILE, one without capabilities has to wait for them. Return: as sendmsg(2).
+ */
 static inline ssize_t pass_send(int to, const void *bytes, size_t len, const int *fds, size_t count)
 {
 	union pass_control control = {
@@ -23,13 +30,22 @@ static inline ssize_t pass_send(int to, const void *bytes, size_t len, const int
 	               .cmsg_type = SCM_RIGHTS}};
 	struct iovec iov = {(void *)bytes, len};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	const int before = errno;
+	ssize_t sent;
 
 	if (count > 0) {
 		memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
 		message.msg_control = &control;
 		message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
 	}
-	return sendmsg(to, &message, MSG_NOSIGNAL);
+	for (int i = 0; i < PASS_TRIES; i++) {
+		errno = before;
+		sent = sendmsg(to, &message, MSG_NOSIGNAL);
+		if (sent >= 0 || errno != ETOOMANYREFS)
+			break;
+		usleep(PASS_WAIT_US);
+	}
+	return sent;
 }
 
 /* With a packet of one byte. If fewer have come, fds stays as it was. Return: as recvmsg(2). */
