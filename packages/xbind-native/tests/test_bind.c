@@ -212,21 +212,14 @@ static void test_port_is_free_again(void)
 	}
 }
 
-static uint64_t cookie_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-	return cookie;
-}
-
 /* A socket whose cookie is the other's but for the higher bits, if there is one. */
 static int alike(int fd)
 {
 	int other = pair_socket(SOCK_DGRAM);
 
-	for (int i = 0; i < ALIKE_TRIES && (cookie_of(other) - cookie_of(fd)) % 256 != 0; i++) {
+	for (int i = 0;
+	     i < ALIKE_TRIES && (pair_socket_cookie(other) - pair_socket_cookie(fd)) % 256 != 0;
+	     i++) {
 		close(other);
 		other = pair_socket(SOCK_DGRAM);
 	}

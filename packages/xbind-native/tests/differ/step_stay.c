@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_stay.c - a socket of its own, of a kind that stays where it is */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <linux/if_alg.h>
 #include <linux/if_packet.h>
@@ -128,15 +129,6 @@ static void shut_staying(void)
 	SAY_CALL(shutdown(staying, how));
 }
 
-static uint64_t cookie_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
-	return cookie;
-}
-
 void step_stay(void)
 {
 	static const struct {
@@ -170,10 +162,10 @@ void step_stay(void)
 	family = kinds[kind].family;
 	say("stay %d %d %d", family, kinds[kind].type, kinds[kind].protocol);
 	SAY_CALL(staying = socket(family, kinds[kind].type | SOCK_NONBLOCK, kinds[kind].protocol));
-	cookie = cookie_of(staying);
+	cookie = pair_socket_cookie(staying);
 	for (int i = 0; i < LONGEST_STAY && staying >= 0; i++)
 		ONE_OF(ways)();
 	show_state(staying);
-	say(cookie == cookie_of(staying) ? " it stays" : " it moves");
+	say(cookie == pair_socket_cookie(staying) ? " it stays" : " it moves");
 	close(staying);
 }

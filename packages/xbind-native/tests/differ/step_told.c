@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* step_told.c - what else the kernel tells of descriptors, and which of them are the same */
 #include "differ/differ.h"
+#include "support/pair.h"
 
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -72,11 +73,10 @@ static void say_copies(void)
 
 	for (int i = 0; i < SLOTS; i++) {
 		int fd = sequence.slots[i], first = 0;
-		socklen_t len = sizeof(cookies[i]);
 
 		if (fd < 0)
 			continue;
-		getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookies[i], &len);
+		cookies[i] = pair_socket_cookie(fd);
 		while (first < i &&
 		       (sequence.slots[first] < 0 ||
 		        syscall(SYS_kcmp, self, self, KCMP_FILE, fd, sequence.slots[first]) != 0))

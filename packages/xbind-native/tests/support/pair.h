@@ -64,6 +64,15 @@ static inline bool pair_cookie_of(int fd, uint64_t *cookie)
 	return false;
 }
 
+/* The number of the socket itself, or 0 if the kernel tells none. */
+static inline uint64_t pair_socket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+
+	getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &(socklen_t){sizeof(cookie)});
+	return cookie;
+}
+
 /* Is the socket, which is bound, where one with a listed port has to be? */
 static inline bool pair_is_there(int fd)
 {
