@@ -9,7 +9,7 @@ import { BOUND_MAX, type Bounds, DEFAULT_BOUNDS } from "./bounds.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { MAX_THREADS, type ServeOptions } from "./options.ts";
 import { QUOTA_MAX } from "./policy/read-rule.ts";
-import { plainRule, type Policy, type Rule } from "./policy/rule.ts";
+import { plainRule, type Policy, type Rule, RULE_KINDS } from "./policy/rule.ts";
 
 /* Whether a value is right, and what one is. */
 type Check = readonly [isRight: (value: unknown) => boolean, what: string];
@@ -106,7 +106,10 @@ const numbersTo = (most: number) =>
 
 const RULE: Readonly<Record<keyof Rule, Check>> = {
   name: [isText, "a text"],
-  kind: [(value) => value === "socket" || value === "status", '"socket" or "status"'],
+  kind: [
+    (value) => RULE_KINDS.some((kind) => kind === value),
+    RULE_KINDS.map((kind) => `"${kind}"`).join(" or "),
+  ],
   allow: FLAG,
   uids: SPANS,
   gids: SPANS,

@@ -16,7 +16,7 @@ export function describeAsked(asked: Asked): string {
 export function describeRule(rule: Rule): string {
   const parts = [
     rule.allow ? "allow" : "deny",
-    rule.kind === "status" ? "the status" : undefined,
+    rule.kind === "socket" ? undefined : describeAsked({ kind: rule.kind }),
     rule.uids && `uid ${formatIds(rule.uids)}`,
     rule.gids && `gid ${formatIds(rule.gids)}`,
     rule.families?.map((value) => nameOf(FAMILIES, value)).join(","),

@@ -2,7 +2,7 @@ import { SOCK_TYPE_MASK } from "@xsocket/protocol";
 import type { Accounts } from "./accounts.ts";
 import { type IdRange, parseIds } from "./ids.ts";
 import { FAMILIES, type Names, numberOf, PROTOCOLS, TYPES } from "./names.ts";
-import type { Rule, RuleKind } from "./rule.ts";
+import { type Rule, RULE_KINDS, type RuleKind } from "./rule.ts";
 import { type Table, words } from "./values.ts";
 
 /** The largest quota that is counted. */
@@ -119,7 +119,7 @@ function ids(
 function refuseContradictions(reader: RuleReader, kind: RuleKind, allow: boolean): void {
   for (const [key, where] of KEYS)
     if (where !== "any" && reader.has(key)) {
-      if (kind === "status") reader.refuse(key, 'has no meaning in a rule of kind "status"');
+      if (kind !== "socket") reader.refuse(key, `has no meaning in a rule of kind "${kind}"`);
       if (where === "allowing sockets" && !allow)
         reader.refuse(key, "has no meaning in a rule that denies");
     }
@@ -129,7 +129,7 @@ function refuseContradictions(reader: RuleReader, kind: RuleKind, allow: boolean
 export function readRule(table: Table, number: number, accounts: Accounts, note: Note): Rule {
   const reader = new RuleReader(table, number, note);
   const allow = reader.choice("action", ["allow", "deny"]) !== "deny";
-  const kind = reader.has("kind") ? reader.choice("kind", ["socket", "status"]) : undefined;
+  const kind = reader.has("kind") ? reader.choice("kind", RULE_KINDS) : undefined;
   const users = reader.list(
     "user",
     (name) => accounts.users.get(name)?.uid,

@@ -1,11 +1,12 @@
 import type { IdRange } from "./ids.ts";
 
 /**
- * What a rule is about: sockets, or the status of the server.
+ * What a rule may be about: sockets, or the status of the server.
  *
  * Addresses and ports will be further kinds with keys of their own, asked about in the same way.
  */
-export type RuleKind = "socket" | "status";
+export const RULE_KINDS = ["socket", "status"] as const;
+export type RuleKind = (typeof RULE_KINDS)[number];
 
 /** One rule, as plain data, so that it can be handed to a serving thread. A key that is undefined was not named. */
 export interface Rule {
