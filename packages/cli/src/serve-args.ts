@@ -1,6 +1,7 @@
 import type { ArgsDef } from "citty";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import {
+  type Bounds,
   DEFAULT_BOUNDS,
   DEFAULT_LOG_LEVEL,
   DEFAULT_MODE,
@@ -13,20 +14,11 @@ import { flag, option } from "./command.ts";
 // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of that record
 const LEVELS = Object.keys(LOG_LEVELS) as LogLevel[];
 
-function bound(name: keyof typeof DEFAULT_BOUNDS, description: string) {
-  return option("NUMBER", `${description} (default: ${DEFAULT_BOUNDS[name]})`);
+/* An option that sets a bound of the server. */
+function bound(name: keyof Bounds, description: string) {
+  const text = `${description} (default: ${DEFAULT_BOUNDS[name]})`;
+  return { ...option("NUMBER", text), bound: name };
 }
-
-/** The options that are bounds of the server, and the bound that each sets. */
-export const BOUND_OPTIONS = {
-  "max-connections": "maxConnections",
-  "max-connections-per-user": "maxConnectionsPerUid",
-  "max-in-flight": "maxInFlight",
-  "max-in-flight-per-user": "maxInFlightPerUid",
-  "first-request-ms": "firstRequestMs",
-  "take-reply-ms": "takeReplyMs",
-  backlog: "backlog",
-} as const satisfies Record<string, keyof typeof DEFAULT_BOUNDS>;
 
 /** What `xsocket serve` takes. */
 export const SERVE_ARGS = {

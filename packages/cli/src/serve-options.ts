@@ -20,7 +20,7 @@ import { userPath } from "./directory.ts";
 import { FailureError, MisuseError } from "./errors.ts";
 import { wholeNumber } from "./numbers.ts";
 import { successorAs } from "./respawn.ts";
-import { BOUND_OPTIONS, type ServeArgs } from "./serve-args.ts";
+import { SERVE_ARGS, type ServeArgs } from "./serve-args.ts";
 
 function mapped<Value>(word: string | undefined, read: (word: string) => Value): Value | undefined {
   return word === undefined ? undefined : read(word);
@@ -34,10 +34,11 @@ function modeBits(word: string): number {
 
 function bounds(args: ServeArgs): Partial<Bounds> {
   const found: { -readonly [Name in keyof Bounds]?: number } = {};
-  for (const [option, name] of Object.entries(BOUND_OPTIONS)) {
+  for (const [option, definition] of Object.entries(SERVE_ARGS)) {
+    if (!("bound" in definition)) continue;
     const word: unknown = Reflect.get(args, option);
     if (typeof word === "string")
-      found[name] = wholeNumber(`--${option}`, word, { least: 1, most: BOUND_MAX });
+      found[definition.bound] = wholeNumber(`--${option}`, word, { least: 1, most: BOUND_MAX });
   }
   return found;
 }

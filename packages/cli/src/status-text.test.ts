@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { ServerStatus } from "@xsocket/server";
+import { DEFAULT_BOUNDS, type ServerStatus } from "@xsocket/server";
 import { statusText } from "./status-text.ts";
 
 type Stats = ServerStatus["stats"];
@@ -44,15 +44,7 @@ function status(stats: Partial<Stats> = {}, change: Partial<ServerStatus> = {}):
     threads: 1,
     policy: { source: "built in", rules: 1, outdated: false },
     descriptors: { open: 20, limit: 1024 },
-    bounds: {
-      maxConnections: 20,
-      maxConnectionsPerUid: 10,
-      maxInFlight: 8,
-      maxInFlightPerUid: 2,
-      firstRequestMs: 1,
-      takeReplyMs: 1,
-      backlog: 1,
-    },
+    bounds: DEFAULT_BOUNDS,
     stats: { ...STATS, ...stats },
     ...change,
   };

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { DEFAULT_BOUNDS } from "../bounds.ts";
 import type { ServerStatus } from "../status.ts";
 import { metricsText } from "./metrics-text.ts";
 
@@ -13,15 +14,7 @@ const STATUS: ServerStatus = {
   threads: 3,
   policy: { source: "built in", rules: 4, outdated: false },
   descriptors: { open: 5, limit: 6 },
-  bounds: {
-    maxConnections: 1,
-    maxConnectionsPerUid: 1,
-    maxInFlight: 1,
-    maxInFlightPerUid: 1,
-    firstRequestMs: 1,
-    takeReplyMs: 1,
-    backlog: 1,
-  },
+  bounds: DEFAULT_BOUNDS,
   stats: {
     accepted: 10,
     requests: 11,
