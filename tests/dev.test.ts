@@ -143,6 +143,10 @@ test("what a command does not take is one sentence, and nothing is installed or 
     ["npm-test --quick", "--quick is one argument too many: see ./dev help"],
     ["setup nosuch", "there is no group nosuch of tools: see ./dev help"],
     ["suites trio nosuch", "there is no suite nosuch: there are libuv trio"],
+    [
+      "test scripts/suites/libuv.suite tests/nosuch.test.ts",
+      "there is no file tests/nosuch.test.ts",
+    ],
     ["bench", "say which bench: ./dev bench server|sdk|xbind"],
     ["bench server sdk", "say which bench: ./dev bench server|sdk|xbind"],
   ] as const)
