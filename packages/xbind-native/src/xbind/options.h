@@ -2,14 +2,12 @@
 /*
  * options.h - every option of setsockopt(2) that an unbound TCP or UDP socket can have, as data,
  * and how one is read
- *
- * The order is that in which options are carried over: one that changes another as a side effect
- * comes before it.
  */
 #ifndef XBIND_OPTIONS_H
 #define XBIND_OPTIONS_H
 
 #include "xbind/kind.h"
+#include "xbind/option_rows.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -64,8 +62,10 @@ struct option {
 	uint16_t bytes; /* the longest value that the kernel reads or writes */
 };
 
-extern const struct option options[];
-#define OPTIONS_COUNT 191 /* rows of the table */
+#define OPTION_AS_ONE(...) +1
+enum { OPTIONS_COUNT = OPTION_ROWS(OPTION_AS_ONE) };
+
+extern const struct option options[OPTIONS_COUNT];
 
 /* What getsockopt(2) gave. */
 struct option_value {
