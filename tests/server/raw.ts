@@ -28,6 +28,10 @@ export const REQUEST = encode({
   protocol: 0,
 });
 
+/** The same by another program: it sends a packet, in hexadecimal, and prints the length of the answer. */
+export const ASK =
+  "import socket,struct,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.connect(sys.argv[1])\ns.send(bytes.fromhex(sys.argv[2]))\nprint(len(s.recv(70000)))";
+
 /** A connection to a server. Disposing of it closes it. */
 export class RawClient implements Disposable {
   readonly fd: number;

@@ -5,19 +5,23 @@ import { xsocketSync } from "@xsocket/client";
 import { askStatus, serve } from "@xsocket/server";
 import { errno, SHUT_RD } from "@xsocket/xbind-native";
 import {
+  asOrdinaryUser,
   eventually,
   guardDescriptors,
   hasCookies,
   hasIpv6,
   here,
   isChrooted,
+  isRoot,
+  ORDINARY_ENV,
   OWN_MACHINE,
   startServer,
+  strangerAt,
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
 import { limitDescriptors } from "../server/process.ts";
-import { native, RawClient } from "../server/raw.ts";
+import { ASK, native, RawClient } from "../server/raw.ts";
 
 guardDescriptors();
 
@@ -221,4 +225,42 @@ test("status --watch looks again each second, on a terminal in the place of what
   await server.stop();
   expect(await terminal.finished()).toBe(1);
   expect(terminal.stdout).toContain("xsocket: cannot get the server's status");
+});
+
+test("the status for a person, and for a program", async () => {
+  await using server = await startServer();
+  const { stdout, code } = await here.run([XSOCKET, "status", server.path]);
+  expect(stdout).toContain(`${server.path}, process ${server.program.pid}, version`);
+  expect(stdout).toMatch(/^requests +0: 0 granted, 0 refused, 0 failed$/m);
+  expect(code).toBe(0);
+  const json: unknown = JSON.parse(
+    (await here.run([XSOCKET, "status", server.path, "--json"])).stdout,
+  );
+  expect(json).toMatchObject({ pid: server.program.pid, address: server.path });
+});
+
+test.if(isRoot)("to ask at a stranger's abstract name is one sentence", async () => {
+  const name = `@xsocket-test-${process.pid}`;
+  await using _ = await strangerAt(name);
+  const { code, stderr } = await here.run([XSOCKET, "status", name]);
+  expect(stderr).toContain("neither root nor yourself");
+  expect(code).toBe(1);
+});
+
+test.if(isRoot)("other users see a server of version 1, unless a rule grants it", async () => {
+  using dir = tempDir();
+  const file = dir.join("p");
+  const path = dir.join("control");
+  await Bun.write(file, '[[rule]]\naction = "allow"\n');
+  await using server = await startServer({ path, args: ["--mode", "0666", "--policy", file] });
+  const ask = async (hex: string) => {
+    const argv = asOrdinaryUser(["python3", "-c", ASK, path, hex]);
+    return (await here.run(argv, { env: ORDINARY_ENV })).stdout.trim();
+  };
+  expect(await ask("58533033")).toBe("0");
+  await Bun.write(file, '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n');
+  server.program.kill("SIGHUP");
+  await server.program.says(/reloaded: 1 rule of /);
+  expect(Number(await ask("58533033"))).toBeGreaterThan(100);
+  expect(await ask("58533031000000020000000100000000")).toBe("8");
 });

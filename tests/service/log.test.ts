@@ -1,0 +1,66 @@
+import { describe, expect, test } from "bun:test";
+import {
+  eventually,
+  guardDescriptors,
+  here,
+  seenCommand,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
+import { ASK } from "../server/raw.ts";
+
+guardDescriptors();
+
+/** Starts a server, has one request refused, and returns its log. */
+async function logOf(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
+  using dir = tempDir();
+  const server = await startServer({ path: dir.join("control"), args, env });
+  await here.run(["python3", "-c", ASK, server.path, "58533031000000020000000300000001"]);
+  await eventually("the refusal to be logged", () => /refused/.test(server.program.stderr));
+  await server.stop();
+  await server[Symbol.asyncDispose]();
+  return server.program.stderr;
+}
+
+describe("the log", () => {
+  test("as JSON, one object in each line", async () => {
+    const lines = (await logOf(["--log-format", "json"])).trimEnd().split("\n");
+    const records = lines.map((line): { event: string } => JSON.parse(line));
+    const refused = records.find(({ event }) => event === "denied");
+    expect(refused).toMatchObject({
+      level: "warning",
+      command: seenCommand("python3"),
+      uid: process.getuid?.() ?? -1,
+      asked: "AF_INET SOCK_RAW IPPROTO_ICMP",
+      reason: "no rule",
+    });
+  });
+
+  test("for the journal, with levels", async () => {
+    const log = await logOf(["--log-format", "journal"]);
+    expect(log).toMatch(/^<6>serving at /m);
+    expect(log).toMatch(
+      /^<4>refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\) pid=\d+ uid=\d+ gid=\d+ command=/m,
+    );
+  });
+
+  test("in a file, behind what is there", async () => {
+    using dir = tempDir();
+    const [path, log] = [dir.join("control"), dir.join("log")];
+    await Bun.write(log, "before\n");
+    const script = 'exec "$@" 2>>"$0"';
+    await using server = here.spawn(["sh", "-c", script, log, XSOCKET, "serve", path]);
+    const serving = `before\nxsocket: serving at ${path}\n`;
+    await eventually("the log", async () => (await Bun.file(log).text()).length >= serving.length);
+    server.kill();
+    expect(await server.finished()).toBe(0);
+    expect(await Bun.file(log).text()).toBe(serving);
+  });
+
+  test("for a person unless stderr is the journal's stream", async () => {
+    const log = await logOf([], { JOURNAL_STREAM: "1:1" });
+    expect(log).toMatch(/^xsocket: serving at /m);
+    expect(log).toMatch(/^xsocket: warning: refused AF_INET SOCK_RAW/m);
+  });
+});

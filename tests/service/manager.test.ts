@@ -1,0 +1,122 @@
+import { expect, test } from "bun:test";
+import {
+  eventually,
+  guardDescriptors,
+  here,
+  type Running,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
+import { servingThreads, traced } from "../server/process.ts";
+import { RawClient } from "../server/raw.ts";
+
+guardDescriptors();
+
+/* exec: LISTEN_PID must name the server itself. */
+function startedWith(script: string, ...args: string[]) {
+  return here.run(["sh", "-c", `${script} exec "$@"`, "sh", XSOCKET, ...args]);
+}
+
+test.each([
+  ["LISTEN_PID=$$ LISTEN_FDS=1 3</dev/null", "descriptor 3 was given to serve and is not a socket"],
+  ["LISTEN_PID=$$ LISTEN_FDS=1 3<&-", "descriptor 3 was given to serve and is not a socket"],
+  ["NOTIFY_SOCKET=/nonexistent", "cannot reach the service manager at NOTIFY_SOCKET=/nonexistent"],
+])("what a manager should have given (%s) is one sentence with a remedy", async (given, words) => {
+  using dir = tempDir();
+  const [variables, redirection = ""] = given.split(/(?= 3<)/);
+  const script = `export ${variables}; ${redirection && `exec${redirection};`}`;
+  const { code, stderr } = await startedWith(script, "serve", dir.join("control"));
+  expect(stderr).toContain(words);
+  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  expect(stderr).not.toMatch(/^xsocket: (?:getsockopt|connect):/);
+  expect(code).toBe(1);
+});
+
+/* Prints what a service manager is told, a line for each message. */
+const MANAGER = `import socket, sys
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.bind(sys.argv[1])
+print("ready", flush=True)
+while True: print(manager.recv(9999).decode().replace("\\n", "|"), flush=True)`;
+
+async function managerAt(socket: string): Promise<Running> {
+  const manager = here.spawn(["python3", "-c", MANAGER, socket]);
+  await manager.says(/ready/);
+  return manager;
+}
+
+test("a manager hears of the start, the reload, the end, that all is well, and what changes", async () => {
+  using dir = tempDir();
+  const [path, moved, socket] = [dir.join("control"), dir.join("moved"), dir.join("notify")];
+  await using manager = await managerAt(socket);
+  const heard = (pattern: RegExp) => manager.stdout.match(pattern) ?? [];
+  const beats = async () => {
+    const before = heard(/^WATCHDOG=1$/gm).length;
+    await eventually("signs of life", () => heard(/^WATCHDOG=1$/gm).length > before + 2);
+  };
+  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
+  await using server = await startServer({ path, env });
+  await beats();
+  for (const [from, to, changes] of [
+    [path, moved, 2],
+    [moved, path, 3],
+    [path, moved, 4],
+  ] as const) {
+    await here.run(["mv", from, to]);
+    await eventually("what changes", () => heard(/^STATUS/gm).length === changes);
+    await beats();
+  }
+  server.program.kill("SIGHUP");
+  await manager.says(/^RELOADING[^]*READY=1/m);
+  const well = `STATUS=Serving ${path}: 0 sockets handed out, 0 requests refused, 0 connections`;
+  const gone = well.replace("Serving", "Not to be found any more at");
+  expect(heard(/^STATUS.*/gm)).toEqual([well, gone, well, gone]);
+  expect(await server.stop()).toBe(0);
+  await manager.says(/^STOPPING/m);
+  expect(heard(/^(?:READY|STOPPING).*/gm)).toEqual([
+    `READY=1|${well}`,
+    `READY=1|${gone}`,
+    "STOPPING=1",
+  ]);
+  expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(2);
+});
+
+test("a manager hears no sign of life while a thread hangs", async () => {
+  using dir = tempDir();
+  const socket = dir.join("notify");
+  await using manager = await managerAt(socket);
+  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
+  await using server = await startServer({ env });
+  await manager.says(/READY=1/);
+  const [thread = ""] = servingThreads(server.program.pid);
+  await using _ = await traced(thread, "-o/dev/null", "-einject=sendmsg:delay_enter=2000000");
+  using client = new RawClient(server.path);
+  client.send();
+  let beats = manager.stdout.length;
+  let since = performance.now();
+  let longest = 0;
+  while (!client.isReadable()) {
+    await Bun.sleep(10);
+    longest = Math.max(longest, performance.now() - since);
+    if (manager.stdout.length === beats) continue;
+    beats = manager.stdout.length;
+    since = performance.now();
+  }
+  expect(longest).toBeGreaterThan(1000);
+  await eventually("a sign of life", () => manager.stdout.length > beats);
+});
+
+test("an end that takes a moment is not taken for a socket file that was removed", async () => {
+  using dir = tempDir();
+  const socket = dir.join("notify");
+  await using manager = await managerAt(socket);
+  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "20000" };
+  await using server = await startServer({ env });
+  await manager.says(/READY=1/);
+  using behind = new RawClient(server.path); // the server waits for it
+  for (let n = 0; n < 3; n++) behind.send();
+  await eventually("a reply to be there", () => behind.isReadable());
+  expect(await server.stop()).toBe(0);
+  expect(server.program.stderr).toBe(`xsocket: serving at ${server.path}\n`);
+});

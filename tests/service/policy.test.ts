@@ -1,0 +1,241 @@
+import { describe, expect, test } from "bun:test";
+import { xsocketSync } from "@xsocket/client";
+import {
+  eventually,
+  guardDescriptors,
+  here,
+  isChrooted,
+  OWN_MOUNTS,
+  startServer,
+  tempDir,
+  XSOCKET,
+} from "../harness/index.ts";
+
+guardDescriptors();
+
+function xsocket(...args: string[]) {
+  return here.run([XSOCKET, ...args]);
+}
+
+async function policyFile(path: string, text: string): Promise<string> {
+  await Bun.write(path, text);
+  return path;
+}
+
+const RULES = `
+[[rule]]
+name = "no root"
+action = "deny"
+user = "root"
+
+[[rule]]
+name = "ping for group 42"
+action = "allow"
+gid = 42
+type = "raw"
+protocol = "icmp"
+
+[[rule]]
+action = "allow"
+connections = 4
+`;
+
+describe("policy", () => {
+  test("check lists the rules in their order", async () => {
+    using dir = tempDir();
+    const { code, stdout, stderr } = await xsocket(
+      "policy",
+      "check",
+      await policyFile(dir.join("p"), RULES),
+    );
+    expect(stderr).toBe("");
+    expect(stdout).toBe(
+      "1  no root: deny uid 0\n2  ping for group 42: allow gid 42 SOCK_RAW IPPROTO_ICMP\n3  rule 3: allow 4 connections\neverything else: deny\n",
+    );
+    expect(code).toBe(0);
+  });
+
+  test("test says of each rule what it does, and takes a file of this directory", async () => {
+    using dir = tempDir();
+    await policyFile(dir.join("p"), RULES);
+    const argv = [XSOCKET, "policy", "test", "p", "--uid", "0"];
+    expect((await here.run(argv, { cwd: dir.path })).stdout).toBe(
+      "1  no root: denies\nAF_INET SOCK_STREAM IPPROTO_TCP for uid 0: refused by no root\n",
+    );
+  });
+
+  test("a rule's name is one line, and no words to a terminal", async () => {
+    using dir = tempDir();
+    const rules = String.raw`[[rule]]
+name = "mine: deny\n2  \u001b[8mhidden"
+action = "allow"`;
+    const file = await policyFile(dir.join("p"), rules);
+    const name = String.raw`mine: deny\x0a2  \x1b[8mhidden`;
+    expect(await xsocket("policy", "check", file)).toMatchObject({
+      stdout: `1  ${name}: allow\neverything else: deny\n`,
+    });
+    expect(await xsocket("policy", "test", file, "--uid", "7")).toMatchObject({
+      stdout: `1  ${name}: allows\nAF_INET SOCK_STREAM IPPROTO_TCP for uid 7: granted by ${name}\n`,
+    });
+  });
+
+  test.each([
+    [["--user", "root"], "AF_INET SOCK_STREAM IPPROTO_TCP for uid 0: refused by no root", 1],
+    [["--uid", "7"], "AF_INET SOCK_STREAM IPPROTO_TCP for uid 7: granted by rule 3", 0],
+    [
+      ["--uid", "7", "--groups", "42,41", "--type", "raw", "--protocol", "icmp"],
+      "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: granted by ping for group 42",
+      0,
+    ],
+    [
+      ["--uid", "7", "--type", "SOCK_RAW", "--protocol", "IPPROTO_ICMP"],
+      "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: refused since no rule matches",
+      1,
+    ],
+    [
+      ["--uid", "7", "--family", "AF_PACKET"],
+      "AF_PACKET SOCK_STREAM protocol 0 for uid 7: refused since no rule matches",
+      1,
+    ],
+    [
+      ["--uid", "42", "--type", "raw", "--protocol", "icmp"],
+      "AF_INET SOCK_RAW IPPROTO_ICMP for uid 42: granted by ping for group 42",
+      0,
+    ],
+    [
+      ["--uid", "7", "--gid", "42", "--type", "raw", "--protocol", "icmp"],
+      "AF_INET SOCK_RAW IPPROTO_ICMP for uid 7: granted by ping for group 42",
+      0,
+    ],
+    [["--user", "root", "--status"], "the status for uid 0: granted, as it always is to root", 0],
+    [
+      ["--uid", "7", "--status"],
+      "the status for uid 7: refused since no rule matches, unless the server runs as this user",
+      1,
+    ],
+  ])("test %j", async (args, verdict, code) => {
+    using dir = tempDir();
+    const file = await policyFile(dir.join("p"), RULES);
+    const result = await xsocket("policy", "test", file, ...args);
+    expect(result.stderr).toBe("");
+    expect(result.stdout.trimEnd().split("\n").at(-1)).toBe(verdict);
+    expect(result.code).toBe(code);
+  });
+
+  test("test goes by the groups of /etc/passwd and /etc/group", async () => {
+    using dir = tempDir();
+    await Bun.write(dir.join("passwd"), "alice:x:7:8::/:/bin/sh\n");
+    await Bun.write(dir.join("group"), "own:x:8:\nother:x:9:alice\n");
+    const types = { stream: 8, dgram: 9, raw: 7 }; // 7 is the number of the user alone
+    const rules = Object.entries(types).map(
+      ([type, gid]) => `[[rule]]\naction = "allow"\ngid = ${gid}\ntype = "${type}"\n`,
+    );
+    const file = await policyFile(dir.join("p"), rules.join(""));
+    const mounts = ["passwd", "group"].map((name) => `mount --bind ${dir.join(name)} /etc/${name}`);
+    const script = `${mounts.join(" && ")} && exec "$@"`;
+    const start = [...OWN_MOUNTS, "sh", "-c", script, "sh", XSOCKET, "policy", "test", file];
+    const codes = Object.keys(types).map(
+      async (type) => (await here.run([...start, "--user", "alice", "--type", type])).code,
+    );
+    expect(await Promise.all(codes)).toEqual([0, 0, 1]);
+  });
+
+  const FOR_NOBODY = '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n';
+  const AS_NOBODY = ["--uid", "65534", "--status"];
+
+  test("test of the status by a rule makes no exception", async () => {
+    using dir = tempDir();
+    const file = await policyFile(dir.join("p"), FOR_NOBODY);
+    const { code, stdout } = await xsocket("policy", "test", file, ...AS_NOBODY);
+    expect(stdout).toEndWith("the status for uid 65534: granted by rule 1\n");
+    expect(code).toBe(0);
+  });
+
+  test.skipIf(isChrooted)(
+    "test matches no rule about nobody's id where that is of many",
+    async () => {
+      using dir = tempDir();
+      const file = await policyFile(dir.join("p"), FOR_NOBODY);
+      const within = ["unshare", "--user", "--map-root-user", XSOCKET, "policy", "test", file];
+      const { code, stdout } = await here.run([...within, ...AS_NOBODY]);
+      expect(stdout).toContain("refused since no rule matches");
+      expect(code).toBe(1);
+    },
+  );
+
+  test.each([
+    [["policy"], 2, "xsocket policy check FILE"],
+    [["policy", "chekc", "/dev/null"], 2, "xsocket policy check FILE"],
+    [["policy", "check"], 2, "no policy is named"],
+    [["policy", "check", "/nonexistent"], 1, "/nonexistent: cannot be read"],
+    [["policy", "test", "/dev/null"], 2, "nobody asks"],
+    [["policy", "check", "/dev/null", "--uid", "3"], 2, 'leave --uid out, or say "test"'],
+    [["policy", "test", "/dev/null", "--user", "root", "--uid", "5"], 2, "give one of them"],
+    [["policy", "test", "/dev/null", "--uid", "1", "--type", "x"], 2, '--type "x" is unknown'],
+    [["policy", "test", "/dev/null", "--uid", "1", "--type", "99"], 2, '--type "99" is unknown'],
+    [["policy", "test", "/dev/null", "--user", "no-such"], 1, 'there is no user "no-such"'],
+  ])("%j is one sentence", async (args, code, words) => {
+    const result = await xsocket(...args);
+    expect(result.stderr).toContain(words);
+    expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(result.code).toBe(code);
+  });
+});
+
+test("a policy that allows nobody a socket is taken, with a warning at the check, the start and a reload", async () => {
+  using dir = tempDir();
+  const path = dir.join("control");
+  const file = await policyFile(dir.join("p"), "# nothing yet\n");
+  const warning = `xsocket: warning: nobody gets a socket, since no rule of ${file} allows one: add one with action = "allow", or see that this is the file that was meant\n`;
+  const checked = await xsocket("policy", "check", file);
+  expect(checked).toEqual({ code: 0, stdout: "everything else: deny\n", stderr: warning });
+  await using server = await startServer({ path, args: ["--policy", file] });
+  await server.program.says(/serving at/);
+  expect(server.program.stderr).toStartWith(warning);
+  const reload = async (text: string) => {
+    await Bun.write(file, text);
+    const before = server.program.stderr.length;
+    server.program.kill("SIGHUP");
+    const said = () => server.program.stderr.slice(before);
+    await eventually("the reload", () => said().includes("reloaded: "));
+    return said();
+  };
+  expect(await reload(RULES)).not.toContain("warning");
+  expect(await reload("")).toStartWith(warning);
+  const status = '[[rule]]\naction = "allow"\nkind = "status"\n';
+  expect(await reload(`${status}[[rule]]\naction = "deny"\n`)).toStartWith(warning);
+  expect(() => xsocketSync({ via: path, family: 4, type: "stream" })).toThrow("EPERM");
+});
+
+describe("a policy that is no regular file", () => {
+  test("a pipe is read at the start; read again it would be empty, so what it said stays", async () => {
+    using dir = tempDir();
+    const path = dir.join("control");
+    const rule = `printf '[[rule]]\naction = "deny"\n'`;
+    const script = `exec "$@" --policy <(${rule}; sleep 0.2; ${rule})`; // it comes in parts
+    const argv = ["bash", "-c", script, "bash", XSOCKET, "serve", path];
+    await using server = here.spawn(argv);
+    await server.says(/serving at/);
+    server.kill("SIGHUP");
+    await server.says(/the policy stays as it was: .*: is no regular file, .*\n/);
+    const { stdout } = await xsocket("status", path, "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ policy: { rules: 2 } });
+  });
+
+  test("a FIFO that nobody writes to ends the start, and not a server that runs", async () => {
+    using dir = tempDir();
+    const [path, file, fifo] = [dir.join("control"), dir.join("p"), dir.join("fifo")];
+    await here.run(["mkfifo", fifo]);
+    expect(await xsocket("serve", path, "--policy", fifo)).toMatchObject({
+      code: 1,
+      stderr: `xsocket: ${fifo}: is no regular file, and its text did not end within 5 s: give the path of a file, or a pipe that ends\n`,
+    });
+    await policyFile(file, RULES);
+    await using server = await startServer({ path, args: ["--policy", file] });
+    await server.program.says(/serving at/);
+    await here.run(["mv", fifo, file]);
+    server.program.kill("SIGHUP");
+    await server.program.says(/the policy stays as it was: .*: is no regular file, .*\n/);
+    expect((await xsocket("status", path)).code).toBe(0);
+  });
+});
