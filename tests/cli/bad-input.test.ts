@@ -78,6 +78,36 @@ const SERVE: Record<string, Case> = {
     code: 2,
     says: ["does not fit a UNIX socket address"],
   },
+  "metrics where others can reach them": {
+    argv: ["serve", "--metrics", "0.0.0.0:1", "/nowhere/xsocket"],
+    code: 2,
+    says: ["--metrics-remote"],
+  },
+  "metrics at any port": {
+    argv: ["serve", "--metrics", "0", "/nowhere/xsocket"],
+    code: 2,
+    says: ["port 0 is any free one"],
+  },
+  "leave for metrics that there are not": {
+    argv: ["serve", "--metrics-remote", "/nowhere/xsocket"],
+    code: 2,
+    says: ["add --metrics ADDRESS"],
+  },
+  "a policy and rules beside it": {
+    argv: ["serve", "--policy", "x", "--allow-user", "root", "/nowhere/xsocket"],
+    code: 2,
+    says: ["two ways to say the same"],
+  },
+  "a form of the log that there is not": {
+    argv: ["serve", "--log-format", "xml", "/nowhere/xsocket"],
+    code: 2,
+    says: ["--log-format takes pretty or json or journal"],
+  },
+  "a level of the log that there is not": {
+    argv: ["serve", "--log-level", "loud", "/nowhere/xsocket"],
+    code: 2,
+    says: ["--log-level takes error or warning or notice or info or debug"],
+  },
   "threads that are no number": {
     argv: ["serve", "--threads", "0x8"],
     code: 2,

@@ -139,18 +139,3 @@ test.each(["default", "ignored", "blocked"])(
     expect(under).toEqual(plain);
   },
 );
-
-test.each([
-  [["--log-format", "xml"], "--log-format takes pretty or json or journal"],
-  [["--log-level", "loud"], "--log-level takes error or warning or notice or info or debug"],
-  [["--metrics", "0.0.0.0:1"], "--metrics-remote"],
-  [["--metrics", "0"], "port 0 is any free one"],
-  [["--metrics-remote"], "add --metrics ADDRESS"],
-  [["--policy", "x", "--allow-user", "root"], "two ways to say the same"],
-])("serve %j is one sentence and misuse", async (args, words) => {
-  using dir = tempDir();
-  const { code, stderr } = await here.run([XSOCKET, "serve", dir.join("control"), ...args]);
-  expect(stderr).toContain(words);
-  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-  expect(code).toBe(2);
-});
