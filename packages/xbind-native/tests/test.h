@@ -43,6 +43,15 @@
 			     errno, strerror(errno));                                              \
 	} while (0)
 
+/* A call that gives -1, and this errno. */
+#define CHECK_FAILS(call, error)                                                                   \
+	do {                                                                                       \
+		if ((call) != -1)                                                                  \
+			FAIL("%s does not fail", #call);                                           \
+		if (errno != (error))                                                              \
+			FAIL("%s fails with %s, not %s", #call, strerror(errno), #error);          \
+	} while (0)
+
 #define RUN_CALL(call, name)                                                                       \
 	do {                                                                                       \
 		int before_ = test_open_fds();                                                     \

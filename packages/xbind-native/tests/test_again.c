@@ -25,8 +25,7 @@ static int refused(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(pair_connect(fd, 9), -1);
-	CHECK_EQ(errno, ECONNREFUSED);
+	CHECK_FAILS(pair_connect(fd, 9), ECONNREFUSED);
 	return fd;
 }
 
@@ -81,8 +80,7 @@ static void a_moved_socket_tells_of_a_taken_port(void)
 	CHECK_EQ(pair_connect(fd, 9), 0);
 	CHECK_EQ(pair_disconnect(fd), 0);
 	CHECK_EQ(pair_bind(other, 3004), 0);
-	CHECK_EQ(pair_bind(fd, 3004), -1);
-	CHECK_EQ(errno, EADDRINUSE);
+	CHECK_FAILS(pair_bind(fd, 3004), EADDRINUSE);
 	CHECK_EQ(pair_bind(fd, 3005), 0);
 	CHECK(pair_is_there(fd));
 	close(fd);

@@ -235,8 +235,8 @@ static void test_two_shut(void)
 	CHECK_EQ(shutdown(fd, SHUT_WR), -1);
 	CHECK_EQ(shutdown(other, SHUT_WR), -1);
 	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK_EQ(sendto(fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&addr, sizeof(addr)), -1);
-	CHECK_EQ(errno, EPIPE);
+	CHECK_FAILS(sendto(fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&addr, sizeof(addr)),
+	            EPIPE);
 	close(fd);
 	close(other);
 }

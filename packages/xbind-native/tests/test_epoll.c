@@ -20,12 +20,10 @@ static void test_registration(void)
 	CHECK_EQ(errno, 77);
 	check_event(set, EPOLLHUP, DATA); /* bound, not listening */
 	check_listener(fd, set, DATA);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 0), -1);
-	CHECK_EQ(errno, EEXIST);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 0), EEXIST);
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLRDHUP, 7), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), 0);
-	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), -1);
-	CHECK_EQ(errno, ENOENT);
+	CHECK_FAILS(control(set, EPOLL_CTL_DEL, fd, 0, 0), ENOENT);
 	close(fd);
 	close(set);
 }
@@ -41,10 +39,8 @@ static void test_epoll_create(void)
 	check_listener(fd, set, DATA);
 	close(fd);
 	close(set);
-	CHECK_EQ(epoll_create(0), -1);
-	CHECK_EQ(errno, EINVAL);
-	CHECK_EQ(epoll_create1(-1), -1);
-	CHECK_EQ(errno, EINVAL);
+	CHECK_FAILS(epoll_create(0), EINVAL);
+	CHECK_FAILS(epoll_create1(-1), EINVAL);
 }
 
 /* A set of libc, filled by a system call that the library does not see. */
@@ -78,16 +74,11 @@ static void test_arguments(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set();
 
-	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, NULL), -1);
-	CHECK_EQ(errno, EFAULT);
-	CHECK_EQ(control(-1, EPOLL_CTL_ADD, fd, EPOLLIN, 0), -1);
-	CHECK_EQ(errno, EBADF);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, -1, EPOLLIN, 0), -1);
-	CHECK_EQ(errno, EBADF);
-	CHECK_EQ(control(fd, EPOLL_CTL_ADD, set, EPOLLIN, 0), -1);
-	CHECK_EQ(errno, EINVAL);
-	CHECK_EQ(control(set, 99, fd, EPOLLIN, 0), -1);
-	CHECK_EQ(errno, EINVAL);
+	CHECK_FAILS(epoll_ctl(set, EPOLL_CTL_ADD, fd, NULL), EFAULT);
+	CHECK_FAILS(control(-1, EPOLL_CTL_ADD, fd, EPOLLIN, 0), EBADF);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, -1, EPOLLIN, 0), EBADF);
+	CHECK_FAILS(control(fd, EPOLL_CTL_ADD, set, EPOLLIN, 0), EINVAL);
+	CHECK_FAILS(control(set, 99, fd, EPOLLIN, 0), EINVAL);
 	errno = 77;
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 0), 0);
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL), 0);
@@ -138,8 +129,7 @@ static void test_too_many_sets(void)
 	}
 	check_event(sets[0], EPOLLHUP, 0);
 	if (pair_preloaded()) {
-		CHECK_EQ(pair_bind(fd, SERVER_PORT), -1);
-		CHECK_EQ(errno, ENOBUFS);
+		CHECK_FAILS(pair_bind(fd, SERVER_PORT), ENOBUFS);
 	}
 	check_quiet(sets[0]);
 	check_event(sets[1], EPOLLHUP, 1);
@@ -293,16 +283,13 @@ static void test_fired_oneshot_of_stream(void)
 	check_event(set, EPOLLHUP, 2);
 	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
 	check_quiet(set);
-	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, once | EPOLLEXCLUSIVE, 3), -1);
-	CHECK_EQ(errno, EINVAL);
+	CHECK_FAILS(control(set, EPOLL_CTL_MOD, fd, once | EPOLLEXCLUSIVE, 3), EINVAL);
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, once, 3), 0);
 	check_event(set, EPOLLHUP, 3);
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 4), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_DEL, copy, 0, 0), 0);
-	CHECK_EQ(control(set, EPOLL_CTL_DEL, copy, 0, 0), -1);
-	CHECK_EQ(errno, ENOENT);
-	CHECK_EQ(control(set, EPOLL_CTL_MOD, copy, once, 5), -1);
-	CHECK_EQ(errno, ENOENT);
+	CHECK_FAILS(control(set, EPOLL_CTL_DEL, copy, 0, 0), ENOENT);
+	CHECK_FAILS(control(set, EPOLL_CTL_MOD, copy, once, 5), ENOENT);
 	check_listener(fd, set, 4);
 	close(fd);
 	close(copy);
@@ -326,8 +313,7 @@ static void test_copies(void)
 	CHECK_EQ(fcntl(copy, F_GETFD), 0);
 	CHECK_EQ(fcntl(top, F_GETFD), FD_CLOEXEC);
 	CHECK_EQ(fcntl(77, F_GETFD), FD_CLOEXEC);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), -1);
-	CHECK_EQ(errno, EINVAL);
+	CHECK_FAILS(pair_bind(fd, SERVER_PORT), EINVAL);
 	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), 0);
 	check_listener(top, set, 2);
 	second = client_of(SERVER_PORT);
@@ -370,8 +356,7 @@ static void test_failed_bind(void)
 	CHECK_EQ(pair_bind(taken, SERVER_PORT), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, copy, EPOLLIN, DATA), 0);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), -1);
-	CHECK_EQ(errno, EADDRINUSE);
+	CHECK_FAILS(pair_bind(fd, SERVER_PORT), EADDRINUSE);
 	CHECK_EQ(pair_port(fd), 0);
 	CHECK_EQ(pair_port(copy), 0);
 	CHECK_EQ(control(set, EPOLL_CTL_DEL, copy, 0, 0), 0);

@@ -30,17 +30,12 @@ static void test_in_copy_of_set(void)
 	int set = new_set(), copy = dup(set), other = new_set();
 	int fd = fired_and_bound(set);
 
-	CHECK_EQ(control(other, EPOLL_CTL_MOD, fd, EPOLLIN, 2), -1);
-	CHECK_EQ(errno, ENOENT);
-	CHECK_EQ(control(copy, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
-	CHECK_EQ(errno, EEXIST);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLEXCLUSIVE | EPOLLONESHOT, 2), -1);
-	CHECK_EQ(errno, EINVAL);
-	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, NULL), -1);
-	CHECK_EQ(errno, EFAULT);
+	CHECK_FAILS(control(other, EPOLL_CTL_MOD, fd, EPOLLIN, 2), ENOENT);
+	CHECK_FAILS(control(copy, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLEXCLUSIVE | EPOLLONESHOT, 2), EINVAL);
+	CHECK_FAILS(epoll_ctl(set, EPOLL_CTL_ADD, fd, NULL), EFAULT);
 	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), -1);
-	CHECK_EQ(errno, EEXIST);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), EEXIST);
 	check_listener(fd, set, 2);
 	close(fd);
 	close(set);
@@ -77,8 +72,7 @@ static void check_without_first(bool is_taken)
 		CHECK_EQ(pair_socket(SOCK_STREAM), set);
 	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
 	check_quiet(copy);
-	CHECK_EQ(control(copy, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
-	CHECK_EQ(errno, EEXIST);
+	CHECK_FAILS(control(copy, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
 	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
 	check_listener(fd, copy, 2);
 	close(fd);
@@ -99,12 +93,9 @@ static void check_closed(int set)
 	int fd = fired_and_bound(set);
 
 	close(set);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
-	CHECK_EQ(errno, EBADF);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLEXCLUSIVE | EPOLLONESHOT, 2), -1);
-	CHECK_EQ(errno, EBADF);
-	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, NULL), -1);
-	CHECK_EQ(errno, EFAULT);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EBADF);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLEXCLUSIVE | EPOLLONESHOT, 2), EBADF);
+	CHECK_FAILS(epoll_ctl(set, EPOLL_CTL_ADD, fd, NULL), EFAULT);
 	close(fd);
 }
 
@@ -143,10 +134,8 @@ static void test_of_number(void)
 
 	close(fd);
 	CHECK_EQ(pair_socket(SOCK_STREAM), fd);
-	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), -1);
-	CHECK_EQ(errno, ENOENT);
-	CHECK_EQ(control(set, EPOLL_CTL_DEL, fd, 0, 0), -1);
-	CHECK_EQ(errno, ENOENT);
+	CHECK_FAILS(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), ENOENT);
+	CHECK_FAILS(control(set, EPOLL_CTL_DEL, fd, 0, 0), ENOENT);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
 	check_event(set, EPOLLHUP, 2);
 	close(fd);
@@ -183,12 +172,10 @@ static void test_of_number_of_set(void)
 	close(set);
 	CHECK_EQ(pipe(pipe_fds), 0);
 	CHECK_EQ(pipe_fds[0], set);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
-	CHECK_EQ(errno, EINVAL);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EINVAL);
 	close(pipe_fds[0]);
 	CHECK_EQ(new_set(), set);
-	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), -1);
-	CHECK_EQ(errno, ENOENT);
+	CHECK_FAILS(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), ENOENT);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
 	check_listener(fd, set, 2);
 	close(fd);
@@ -225,8 +212,7 @@ static void without_kcmp(void)
 
 	forbid(SYS_kcmp);
 	fd = fired_and_bound(set);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), -1);
-	CHECK_EQ(errno, EEXIST);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
 	check_listener(fd, set, 2);
 }

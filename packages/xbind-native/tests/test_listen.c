@@ -121,8 +121,7 @@ static void clients_stay(int domain, const void *addr, const void *other, sockle
 	int tcp = socket(domain, SOCK_STREAM, 0), udp = socket(domain, SOCK_DGRAM, 0);
 	uint64_t own = cookie_of(tcp);
 
-	CHECK(connect(tcp, addr, len) < 0);
-	CHECK_EQ(errno, ECONNREFUSED);
+	CHECK_FAILS(connect(tcp, addr, len), ECONNREFUSED);
 	CHECK_EQ(cookie_of(tcp), own);
 	CHECK_EQ(sendto(udp, "x", 1, 0, addr, len), 1);
 	CHECK_EQ(connect(udp, addr, len), 0);

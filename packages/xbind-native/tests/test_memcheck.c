@@ -81,8 +81,7 @@ static void test_unreadable(void)
 	void *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	CHECK(page != MAP_FAILED);
-	CHECK_EQ(bind(fd, page, sizeof(struct sockaddr_in)), -1);
-	CHECK_EQ(errno, EFAULT);
+	CHECK_FAILS(bind(fd, page, sizeof(struct sockaddr_in)), EFAULT);
 	munmap(page, 4096);
 	close(fd);
 }

@@ -59,11 +59,10 @@ static void test_other_family(void)
 	struct sockaddr_in addr = {.sin_family = AF_INET6};
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK(bindresvport(fd, &addr) < 0);
-	CHECK_EQ(errno, EAFNOSUPPORT);
+	CHECK_FAILS(bindresvport(fd, &addr), EAFNOSUPPORT);
 	close(fd);
-	CHECK(rresvport_af(NULL, AF_UNIX) < 0); /* the family is looked at first */
-	CHECK_EQ(errno, EAFNOSUPPORT);
+	/* The family is looked at first. */
+	CHECK_FAILS(rresvport_af(NULL, AF_UNIX), EAFNOSUPPORT);
 }
 
 static void test_rresvport(void)
@@ -108,8 +107,7 @@ static void test_exhausted(void)
 		fds[next] = rresvport(&port);
 		CHECK(fds[next++] >= 0);
 	}
-	CHECK(rresvport(&port) < 0);
-	CHECK_EQ(errno, EAGAIN);
+	CHECK_FAILS(rresvport(&port), EAGAIN);
 	while (next > 0)
 		close(fds[--next]);
 }
@@ -120,11 +118,9 @@ static void test_refused(void)
 	int port = 700, fd = pair_socket(SOCK_STREAM);
 
 	child_drop_capabilities();
-	CHECK(rresvport(&port) < 0);
-	CHECK_EQ(errno, EACCES);
+	CHECK_FAILS(rresvport(&port), EACCES);
 	CHECK_EQ(port, 700);
-	CHECK(bindresvport(fd, NULL) < 0);
-	CHECK_EQ(errno, EACCES);
+	CHECK_FAILS(bindresvport(fd, NULL), EACCES);
 	close(fd);
 }
 

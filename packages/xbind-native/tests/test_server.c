@@ -34,8 +34,7 @@ static void try(int type, int expected)
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	errno = 0;
-	CHECK_EQ(pair_bind(fd, 3000), -1);
-	CHECK_EQ(errno, expected);
+	CHECK_FAILS(pair_bind(fd, 3000), expected);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	CHECK(MS_OF(end) - MS_OF(start) < LONGEST_MS);
 	CHECK_EQ(inode_of(fd), before);

@@ -101,8 +101,7 @@ static void *join_groups(void *argument)
 
 		CHECK_EQ(pair_join_group(fd, group), 0);
 		CHECK_EQ(pair_bind(fd, (uint16_t)(FIRST_PORT + *(int *)argument)), 0);
-		CHECK(pair_join_group(fd, group) < 0);
-		CHECK_EQ(errno, EADDRINUSE);
+		CHECK_FAILS(pair_join_group(fd, group), EADDRINUSE);
 		close(fd);
 	}
 	return NULL;
@@ -262,14 +261,13 @@ static void check_change(const struct changed *changed)
 	struct sockaddr_in addr = pair_addr(FIRST_PORT);
 
 	if (changed->number % 4 == 0) {
-		CHECK(sendto(changed->fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&addr,
-		             sizeof(addr)) < 0);
-		CHECK_EQ(errno, EPIPE);
+		CHECK_FAILS(sendto(changed->fd, "x", 1, MSG_NOSIGNAL, (struct sockaddr *)&addr,
+		                   sizeof(addr)),
+		            EPIPE);
 		return;
 	}
 	CHECK_EQ(changed->rc, 0);
-	CHECK(change(changed) < 0);
-	CHECK_EQ(errno, EADDRINUSE);
+	CHECK_FAILS(change(changed), EADDRINUSE);
 }
 
 static void *bind_changed(void *argument)
