@@ -207,6 +207,51 @@ static void test_renumbered_meanwhile(void)
 	CHECK(pair_is_there(renumbered));
 }
 
+#define LOOKED_AT_FDS 64 /* numbers */
+
+static int other_set;
+
+static bool is_port_open(void)
+{
+	for (int fd = 0; fd < LOOKED_AT_FDS; fd++) {
+		struct sockaddr_in name = {0};
+		socklen_t len = sizeof(name);
+
+		if (getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
+		    name.sin_family == AF_INET && ntohs(name.sin_port) == port)
+			return true;
+	}
+	return false;
+}
+
+/* Another socket takes the number once the new one is bound, and is registered at once, by a call
+ * that does not wait for the thread that is stopped. */
+static void register_another_late(void)
+{
+	struct epoll_event event = {.events = EPOLLOUT};
+	const int another = pair_socket(SOCK_DGRAM);
+
+	watched.is_early = pair_preloaded() && !is_port_open();
+	if (!watched.is_early) {
+		CHECK_EQ(dup2(another, watched.fd), watched.fd);
+		CHECK_EQ(syscall(SYS_epoll_ctl, other_set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	}
+	close(another);
+}
+
+/* It stays in its set. */
+static void test_registered_in_place(void)
+{
+	struct epoll_event event;
+
+	other_set = epoll_create1(EPOLL_CLOEXEC);
+	watched.fd = pair_socket(SOCK_DGRAM);
+	run_watched(bind_watched, SYS_getsockopt, IPPROTO_IP, register_another_late);
+	if (!pair_preloaded())
+		register_another_late();
+	CHECK_EQ(epoll_wait(other_set, &event, 1, 0), 1);
+}
+
 static void bind_without_stderr(void)
 {
 	close(STDERR_FILENO);
@@ -598,6 +643,7 @@ int main(void)
 	RUN_BY(child_run, test_forked_before_bind);
 	RUN_BY(child_run, test_forked_behind_chroot);
 	RUN_BY(child_run, test_renumbered_meanwhile);
+	RUN_BY(child_run, test_registered_in_place);
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
 	RUN_BY(child_run, test_armed_by_two);

@@ -13,7 +13,7 @@
  *     status_prepare()     its inode's owner and mode, and what was shut down (status.h)
  *     await_server()       the server has let go of its copy
  *     run()                the program's call: bind(2) or listen(2)
- *     exchange_checked()   a look at the old socket, which another thread may have bound or
+ *     exchange()           a look at the old socket, which another thread may have bound or
  *                          closed meanwhile
  *       epollset_detach()    out of every epoll set
  *       take_number()        flags and who gets signals (status.h), a last look at the old socket,
@@ -193,6 +193,22 @@ static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 	return renumber(new_fd, old, fd_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 }
 
+/* Has the number been closed, or taken by another socket, which nobody has asked to bind? */
+static bool is_gone(int fd, socket_key key)
+{
+	const socket_key now = key_of(fd);
+
+	return now != key && !moved_is(now);
+}
+
+/* Return: 0 when the number still has the socket, which is unbound; SWAP_E_GONE or SWAP_E_LEAVE. */
+static int look_again(int fd, socket_key key)
+{
+	if (is_gone(fd, key))
+		return SWAP_E_GONE;
+	return kind_is_unbound(fd) ? 0 : SWAP_E_LEAVE;
+}
+
 /*
  * The new socket takes the old one's number, and the old one's registrations in epoll sets go over
  * to it; and then its copies, for which other threads need not wait.
@@ -207,7 +223,9 @@ static int exchange(int old, int new_fd, socket_key key)
 	int rc;
 
 	sys_identify(old, &identity);
-	rc = epollset_detach(old, &identity, &move);
+	rc = look_again(old, key); /* after that, which may have been of another file */
+	if (rc == 0)
+		rc = epollset_detach(old, &identity, &move);
 	if (rc == 0) {
 		const int watch = copies_watch(old);
 
@@ -241,26 +259,11 @@ static int call_again(int fd, const struct kind *kind, const struct swap_call *c
 	return rc;
 }
 
-/* Has the number been closed, or taken by another socket, which nobody has asked to bind? */
-static bool is_gone(int fd, socket_key key)
-{
-	const socket_key now = key_of(fd);
-
-	return now != key && !moved_is(now);
-}
-
-static int exchange_checked(int fd, int new_fd, socket_key key)
-{
-	if (is_gone(fd, key))
-		return SWAP_E_GONE;
-	return kind_is_unbound(fd) ? exchange(fd, new_fd, key) : SWAP_E_LEAVE;
-}
-
 /* Its number was closed meanwhile, but it may live on under another one, which is bound, too. */
 static int exchange_renumbered(int fd, int new_fd, socket_key key)
 {
 	const int now = kind_number_of(key, fd);
-	const int rc = now < 0 ? SWAP_E_GONE : exchange_checked(now, new_fd, key);
+	const int rc = now < 0 ? SWAP_E_GONE : exchange(now, new_fd, key);
 
 	return rc == SWAP_E_LEAVE ? -EINVAL : rc;
 }
@@ -290,7 +293,7 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	rc = run(new_fd, call);
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
-	rc = exchange_checked(fd, new_fd, key);
+	rc = exchange(fd, new_fd, key);
 	if (rc == SWAP_E_GONE)
 		rc = exchange_renumbered(fd, new_fd, key);
 	if (rc < 0)
