@@ -207,6 +207,47 @@ static void test_renumbered_meanwhile(void)
 	CHECK(pair_is_there(renumbered));
 }
 
+#define TTL 77
+
+/* A socket of another kind has the number from then on. */
+static void give_number_away(void)
+{
+	const int another = pair_socket(SOCK_DGRAM);
+
+	renumbered = dup(watched.fd);
+	CHECK_EQ(dup2(another, watched.fd), watched.fd);
+	close(another);
+}
+
+/* The socket is bound, with its own options, and the other one stays as it is. */
+static void give_away_meanwhile(long call, unsigned argument)
+{
+	const int ttl = TTL;
+
+	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
+	run_watched(bind_watched, call, argument, give_number_away);
+	if (!pair_preloaded())
+		give_number_away();
+	CHECK_EQ(pair_port(renumbered), 3700);
+	CHECK(pair_is_there(renumbered));
+	CHECK_EQ(pair_option(renumbered, IPPROTO_IP, IP_TTL), TTL);
+	CHECK_EQ(pair_port(watched.fd), 0);
+	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
+}
+
+/* While the server makes the new one. */
+static void test_given_away_while_asking(void)
+{
+	give_away_meanwhile(SYS_shutdown, SHUT_WR);
+}
+
+/* When the library knows what kind of socket it is and has asked for nothing yet. */
+static void test_given_away_before(void)
+{
+	give_away_meanwhile(SYS_rt_sigaction, 0);
+}
+
 #define LOOKED_AT_FDS 64 /* numbers */
 
 static int other_set;
@@ -643,6 +684,8 @@ int main(void)
 	RUN_BY(child_run, test_forked_before_bind);
 	RUN_BY(child_run, test_forked_behind_chroot);
 	RUN_BY(child_run, test_renumbered_meanwhile);
+	RUN_BY(child_run, test_given_away_while_asking);
+	RUN_BY(child_run, test_given_away_before);
 	RUN_BY(child_run, test_registered_in_place);
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);

@@ -259,21 +259,13 @@ static int call_again(int fd, const struct kind *kind, const struct swap_call *c
 	return rc;
 }
 
-/* Its number was closed meanwhile, but it may live on under another one, which is bound, too. */
-static int exchange_renumbered(int fd, int new_fd, socket_key key)
-{
-	const int now = kind_number_of(key, fd);
-	const int rc = now < 0 ? SWAP_E_GONE : exchange(now, new_fd, key);
-
-	return rc == SWAP_E_LEAVE ? -EINVAL : rc;
-}
-
-static int swap_claimed(int fd, const struct kind *kind, const struct swap_call *call,
+/* The program has named fd; now is the number that the socket has. */
+static int swap_claimed(int fd, int now, const struct kind *kind, const struct swap_call *call,
                         socket_key key)
 {
 	CLEANUP_ASKED struct asked asked = {-1, -1};
 	struct survey survey;
-	CLEANUP_CLOSE int new_fd = target_socket(fd, kind, key, &survey, &asked);
+	CLEANUP_CLOSE int new_fd = target_socket(now, kind, key, &survey, &asked);
 	CLEANUP_FLIGHT const int place = flight_add(new_fd);
 	int rc;
 
@@ -282,10 +274,13 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 		            kept_is_foreign() ? "asking for a socket as another user than at chroot"
 		                              : "asking for a socket",
 		            new_fd);
-	rc = carry_options(fd, new_fd, key, &survey);
+	rc = carry_options(now, new_fd, key, &survey);
 	if (rc < 0)
 		return fail(fd, kind, call, "carrying its options over", rc);
-	status_prepare(fd, new_fd, kind, key);
+	status_prepare(now, new_fd, kind, key);
+	/* What was looked at may have been another file: if it lives on, it is looked at there. */
+	if (is_gone(now, key) && kind_number_of(key, now) >= 0)
+		return SWAP_E_GONE;
 	/* Before bind(2): an open port takes datagrams from others of its SO_REUSEPORT group. */
 	await_server(asked.conn);
 	/* It may have the last free number, and epollset_detach() needs one to ask /proc. */
@@ -293,28 +288,40 @@ static int swap_claimed(int fd, const struct kind *kind, const struct swap_call 
 	rc = run(new_fd, call);
 	if (rc < 0)
 		return fail(fd, kind, call, call->listen ? "listen" : "bind", rc);
-	rc = exchange(fd, new_fd, key);
-	if (rc == SWAP_E_GONE)
-		rc = exchange_renumbered(fd, new_fd, key);
+	rc = exchange(now, new_fd, key);
 	if (rc < 0)
 		return fail(fd, kind, call, "replacing the socket", rc);
-	if (rc == SWAP_E_GONE) {
-		log_left(fd, call->port, "closed by another thread meanwhile");
-		return 0; /* as if it had been bound and then closed */
-	}
-	if (rc == SWAP_E_LEAVE) {
+	if (rc == SWAP_E_LEAVE)
 		log_left(fd, call->port, "bound by another thread meanwhile");
+	if (rc != 0)
 		return rc;
-	}
 	optlog_forget(key);
 	log_moved(fd, new_fd, kind_proto(kind), call->port, call->published);
 	return 0;
 }
 
+/* Its number may be closed meanwhile, while it lives on under another one: all of it again. */
+static int swap_renumbered(int fd, const struct kind *kind, const struct swap_call *call,
+                           socket_key key)
+{
+	int now = fd, rc = swap_claimed(fd, now, kind, call, key);
+
+	while (rc == SWAP_E_GONE && (now = kind_number_of(key, now)) >= 0)
+		rc = swap_claimed(fd, now, kind, call, key);
+	if (rc == SWAP_E_GONE) {
+		log_left(fd, call->port, "closed by another thread meanwhile");
+		return 0; /* as if it had been bound and then closed */
+	}
+	return rc == SWAP_E_LEAVE && now != fd ? -EINVAL : rc;
+}
+
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 {
-	const struct lock_turn claim = claim_take(key_of(fd));
-	const socket_key key = key_of(fd); /* whoever had the claim may have moved it */
+	const socket_key claimed = key_of(fd);
+	const struct lock_turn claim = claim_take(claimed);
+	const socket_key now = key_of(fd);
+	/* Whoever had the claim may have moved it. Any other socket may be of another kind. */
+	const socket_key key = moved_is(now) ? now : claimed;
 	int rc = SWAP_E_LEAVE;
 
 	if (!kind_is_unbound(fd)) {
@@ -323,7 +330,8 @@ int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 	} else if (key == KEY_NONE) {
 		rc = fail(fd, kind, call, "asking which socket it is", key_error(fd));
 	} else {
-		rc = moved_is(key) ? call_again(fd, kind, call) : swap_claimed(fd, kind, call, key);
+		rc = moved_is(key) ? call_again(fd, kind, call)
+		                   : swap_renumbered(fd, kind, call, key);
 	}
 	claim_end(&claim);
 	return rc;
