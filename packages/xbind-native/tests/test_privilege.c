@@ -69,6 +69,14 @@ static void bind_forbidden(void)
 	CHECK_EQ(pair_bind(fd, NOT_LISTED), pair_preloaded() ? 0 : -1);
 }
 
+#define IP_PROTOCOL_ 52 /* reads as the port since Linux 6.1, but not that of an MPTCP socket */
+
+static void bind_forbidden_portless(void)
+{
+	forbid_option_by(ENOPROTOOPT, IPPROTO_IP, IP_PROTOCOL_);
+	bind_forbidden();
+}
+
 static void test_seccomp(void)
 {
 	const long calls[] = {SYS_socket,  SYS_connect,     SYS_sendto,     CALL_PPOLL,
@@ -81,6 +89,8 @@ static void test_seccomp(void)
 		forbidden = calls[i];
 		child_run(bind_forbidden);
 	}
+	forbidden = SYS_getsockname;
+	child_run(bind_forbidden_portless);
 }
 
 #if FORBID_OTHERS

@@ -70,23 +70,25 @@ union name {
 };
 
 /* The family is AF_UNSPEC where there is no name. */
-static union name name_of(int fd)
+static int read_name(int fd, union name *ret)
 {
-	union name name = {0};
-	socklen_t len = sizeof(name);
+	socklen_t len = sizeof(*ret);
 
-	sys_getsockname(fd, &name, &len);
-	return name;
+	*ret = (union name){0};
+	return sys_getsockname(fd, ret, &len);
 }
 
 bool kind_is_unbound(int fd)
 {
 	const int port = sys_getsockopt_int(fd, IPPROTO_IP, IP_PROTOCOL_);
 	union name name;
+	int rc;
 
 	if (port >= 0)
 		return port == 0;
-	name = name_of(fd);
+	rc = read_name(fd, &name);
+	if (rc < 0) /* refused: its port is not to open at home, and bind(2) will say so */
+		return rc != -EBADF && rc != -ENOTSOCK;
 	if (name.any.sa_family == AF_INET)
 		return name.in.sin_port == 0;
 	return name.any.sa_family == AF_INET6 && name.in6.sin6_port == 0;
@@ -94,8 +96,9 @@ bool kind_is_unbound(int fd)
 
 bool kind_has_address(int fd)
 {
-	const union name name = name_of(fd);
+	union name name;
 
+	read_name(fd, &name);
 	if (name.any.sa_family == AF_INET)
 		return name.in.sin_addr.s_addr != htonl(INADDR_ANY);
 	return name.any.sa_family == AF_INET6 && !IN6_IS_ADDR_UNSPECIFIED(&name.in6.sin6_addr);

@@ -39,7 +39,7 @@ int kind_number_of(socket_key key, int before);
 /* Which words of XBIND are about it. */
 enum config_proto kind_proto(const struct kind *kind);
 
-/* Has it no port? A bound, connecting, connected or listening one has. */
+/* Has it no port? A bound, connecting, connected or listening one has. True where nobody tells. */
 bool kind_is_unbound(int fd);
 
 /* Has it an address of its own? One with an address has no port yet by IP_BIND_ADDRESS_NO_PORT. */
