@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { libraryPath } from "@xsocket/xbind-native";
 import {
   createNamespace,
   eventually,
@@ -100,6 +102,25 @@ test.skipIf(isContained)(
     expect(found).toMatch(/^a process of another PID namespace, of uid \d+, listens$/);
   },
 );
+
+/* What the row of the libraries says where the loader looks in a directory first. */
+async function librariesFound(LD_LIBRARY_PATH: string): Promise<string | undefined> {
+  const rows = await examine(["/nowhere/control"], { env: { LD_LIBRARY_PATH } });
+  return rows.find(({ name }) => name === "libraries")?.found;
+}
+
+test("the libraries' row says what LD_PRELOAD=libxbind.so would load", async () => {
+  using dir = tempDir();
+  const [ours, another] = [libraryPath("xbind"), dir.join("libxbind.so")];
+  copyFileSync(ours, another);
+  const both = `${libraryPath("xsocket")} and ${ours}`;
+  expect(await librariesFound(dirname(ours))).toBe(both);
+  const instead = `${both}; LD_PRELOAD=libxbind.so finds ${another} instead`;
+  expect(await librariesFound(dir.path)).toBe(instead);
+  // a machine may have one installed
+  const either = / finds (none, so give the path there|\/.* instead)$/;
+  expect(await librariesFound("")).toMatch(either);
+});
 
 test("the table has a line for each row and the remedy below, without colour in a pipe", async () => {
   const { code, stdout } = await here.run([XSOCKET, "doctor", "/nowhere/control"]);

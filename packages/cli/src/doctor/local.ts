@@ -1,4 +1,6 @@
+import { realpathSync } from "node:fs";
 import { libraryPath, loadSyscalls, reasonOf } from "@xsocket/xbind-native";
+import { readElf } from "../elf.ts";
 import { FailureError } from "../errors.ts";
 import { preloadWith } from "../preload.ts";
 import { preloadObstacle, REINSTALL, unusable } from "../preloadable.ts";
@@ -13,12 +15,36 @@ function sentence(name: string, error: unknown): Row {
   return failed(name, found, rest.join(": "));
 }
 
+/*
+ * What LD_PRELOAD=libxbind.so, as in a unit, would load: "" for nothing, undefined where that cannot be told, as with
+ * musl, whose loader lists no preloaded library.
+ */
+function foundByName(): string | undefined {
+  try {
+    const loader = readElf(ORDINARY)?.interpreter ?? "";
+    const env = { ...process.env, LD_PRELOAD: "libxbind.so" };
+    const { stdout } = Bun.spawnSync([loader, "--list", process.execPath], { env });
+    const list = stdout.toString();
+    if (!list.includes("libc.so.6 => ")) return undefined;
+    const [, path] = /libxbind\.so => (.*) \(0x/.exec(list) ?? [];
+    return path === undefined ? "" : realpathSync(path);
+  } catch {
+    return undefined; // no process can be started here
+  }
+}
+
+function byName(ours: string): string {
+  const found = foundByName();
+  if (found === undefined || found === ours) return "";
+  return `; LD_PRELOAD=libxbind.so finds ${found === "" ? "none, so give the path there" : `${found} instead`}`;
+}
+
 /** Are both libraries there, for this architecture and C library, at a place that can be preloaded? */
 export function librariesRow(): Row {
   try {
-    const paths = [libraryPath("xsocket"), libraryPath("xbind")];
+    const [xsocket, xbind] = [libraryPath("xsocket"), libraryPath("xbind")];
     preloadWith("");
-    for (const path of paths) {
+    for (const path of [xsocket, xbind]) {
       const image = { name: ORDINARY, path: ORDINARY, image: ORDINARY };
       const obstacle = preloadObstacle(image, path);
       if (obstacle)
@@ -29,7 +55,7 @@ export function librariesRow(): Row {
         );
     }
     loadSyscalls();
-    return ok("libraries", paths.join(" and "));
+    return ok("libraries", `${xsocket} and ${xbind}${byName(xbind)}`);
   } catch (error) {
     return sentence("libraries", error);
   }
