@@ -26,6 +26,7 @@ import {
   SyscallError,
   type Syscalls,
 } from "@xsocket/xbind-native";
+import { commandOf } from "../_comm.ts";
 import { systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { lockDirectory, prepareDirectory, underLock } from "./directory.ts";
@@ -199,21 +200,27 @@ function expectDead(sys: Syscalls, address: Address): void {
     const rc = sys.connect(fd, bytes, bytes.byteLength);
     if (rc === -errno.ECONNREFUSED || rc === -errno.ENOENT) return;
     if (rc === 0 || rc === -errno.EAGAIN || rc === -errno.EPROTOTYPE)
-      throw inUse(text, listenerOf(sys, fd));
+      throw inUse(text, ...listenerOf(sys, fd));
     throw systemError(`see whether a server listens at ${text}`, new SyscallError("connect", -rc));
   } finally {
     sys.close(fd);
   }
 }
 
-/* The process that listens, 0 where the socket is not connected. */
-function listenerOf(sys: Syscalls, fd: number): number {
+/* The process that listens, 0 where the socket is not connected, and its command. */
+function listenerOf(sys: Syscalls, fd: number): [pid: number, command: string] {
   const credentials = new Int32Array(new ArrayBuffer(12));
   sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, 12);
-  return credentials[0] ?? 0;
+  const pid = credentials[0] ?? 0;
+  return [pid, commandOf(sys, fd, pid)];
 }
 
-function inUse(text: string, pid: number): ServeError {
+function inUse(text: string, pid: number, command: string): ServeError {
+  if (command === "systemd")
+    return new ServeError(
+      "IN_USE",
+      `cannot serve ${text}: process ${pid} (systemd, for a socket unit) listens there, and starts its server when somebody asks. Stop that unit (systemctl list-sockets), or choose another path`,
+    );
   const isOwn = pid === process.pid;
   const who = isOwn ? "this process itself" : pid > 0 ? `process ${pid}` : "another process";
   const remedy = isOwn ? "Choose another path" : "Stop it, or choose another path";
@@ -229,7 +236,7 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
     const rc = sys.bind(fd, bytes, bytes.byteLength);
     if (rc === -errno.EADDRINUSE) {
       expectDead(sys, address);
-      throw inUse(text, 0);
+      throw inUse(text, 0, "");
     }
     checked("bind", rc);
     checked("listen", sys.listen(fd, options.backlog));

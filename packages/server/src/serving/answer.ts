@@ -16,7 +16,7 @@ import { latencyCounter, refusalCounter, socketCounter } from "../stats.ts";
 import { readStatus } from "../status.ts";
 import { type Audit, openAudit, type Outcome } from "./audit.ts";
 import { Closes } from "./closes.ts";
-import { commandOf } from "./comm.ts";
+import { commandOf } from "../_comm.ts";
 import type { Connections } from "./connections.ts";
 import type { Refusal, SocketRequest } from "./judge.ts";
 import { describePeer, type Peer } from "./peer.ts";

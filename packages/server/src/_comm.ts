@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { POLLIN, SO_PEERPIDFD, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
-import { escapeText } from "../_escape.ts";
+import { escapeText } from "./_escape.ts";
 
 function readComm(pid: number): string {
   try {
