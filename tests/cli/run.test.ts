@@ -148,24 +148,30 @@ test.each(Object.entries(BUILDS))("%s is refused in a sentence", async (_name, [
 });
 
 /* For root it is not set-user-ID that matters: sudo is preloaded then, but what it starts is not. */
-test("sudo is refused, which drops LD_PRELOAD from the environment of what it starts", async () => {
-  using dir = tempDir();
-  await buildProgram(dir.path, "gcc && mv program sudo && touch program");
-  const run = (...argv: string[]) => here.run([...RUN, ...argv], { cwd: dir.path });
-  const { code, stderr } = await run("--", "./sudo", "true");
-  expect(stderr).toMatch(/^xsocket: \.\/sudo would open no port.*LD_PRELOAD.*behind it.*\n$/);
-  expect(code).toBe(1);
-  expect((await run("--force", "--", "./sudo")).code).toBe(0);
-});
+test.each(["sudo", "run0"])(
+  "%s is refused, which drops LD_PRELOAD from the environment of what it starts",
+  async (name) => {
+    using dir = tempDir();
+    await buildProgram(dir.path, `gcc && mv program ${name} && touch program`);
+    const run = (...argv: string[]) => here.run([...RUN, ...argv], { cwd: dir.path });
+    const { code, stderr } = await run("--", `./${name}`, "true");
+    expect(stderr).toMatch(/^xsocket: \.\/\w+ would open no port.*LD_PRELOAD.*behind it.*\n$/);
+    expect(code).toBe(1);
+    expect((await run("--force", "--", `./${name}`)).code).toBe(0);
+  },
+);
 
-/* It is a static program or one in Go, too, which is not what its user has to know. */
-test("podman is refused, whose container has an environment of its own", async () => {
-  using dir = tempDir();
-  await buildProgram(dir.path, "gcc -static && mv program podman");
-  const { code, stderr } = await here.run([...RUN, "--", "./podman"], { cwd: dir.path });
-  expect(stderr).toMatch(/would open no port there, since it gives a container.*run --print/);
-  expect(code).toBe(1);
-});
+/* Podman is a static program or one in Go, too, which is not what its user has to know. */
+test.each(["podman", "flatpak"])(
+  "%s is refused, whose container has an environment of its own",
+  async (name) => {
+    using dir = tempDir();
+    await buildProgram(dir.path, `gcc -static && mv program ${name}`);
+    const { code, stderr } = await here.run([...RUN, "--", `./${name}`], { cwd: dir.path });
+    expect(stderr).toMatch(/would open no port there, since it gives a container.*run --print/);
+    expect(code).toBe(1);
+  },
+);
 
 test("a script is judged by its interpreter, and --force lets everything through", async () => {
   using dir = tempDir();

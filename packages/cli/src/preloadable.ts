@@ -51,11 +51,12 @@ function gainsNothing(): boolean {
 }
 
 /* They start a program as another user, with an environment of their own. */
-const CLEAR_ENVIRONMENT = new Set(["sudo", "doas", "pkexec"]);
+const CLEAR_ENVIRONMENT = new Set(["sudo", "doas", "pkexec", "run0"]);
 
 /* What they start has an environment of its own, and files. */
 const CONTAINERS = new Set([
   "docker",
+  "flatpak",
   "lxc-execute",
   "lxc-start",
   "nerdctl",
