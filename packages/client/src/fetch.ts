@@ -12,8 +12,8 @@ import { atCaller, XSocketError } from "./error.ts";
 import { GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
 import { type Session, sessionFor } from "./session.ts";
 
-/** The redirects that are followed, as the Fetch standard says. */
-const REDIRECTS_MAX = 20;
+/** The redirects that are followed, as Bun's fetch does; the Fetch standard says 20. */
+const REDIRECTS_MAX = 126;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 /** The longest head of an answer, in bytes: node:http would take 16 KiB, and some servers send more. */
 const HEAD_BYTES_MAX = 1 << 20;

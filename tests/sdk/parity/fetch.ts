@@ -130,6 +130,7 @@ await play({
     }),
   "redirects that are not followed": () =>
     each(["loop", "nonsense", "ftp"], (path) => doFetch(`${plain}/${path}`)),
+  "many redirects": () => each([100, 126, 127], (left) => text(`/left/${left}`)),
   "to HTTPS, and to another origin": async () => [
     await text("/secure", { tls: { ca }, headers: { authorization: "mine" } }),
     await text("/other", { headers: { authorization: "mine", cookie: "a=b", "x-k": "1" } }),

@@ -61,6 +61,8 @@ const options = {
     "/to/:status": ({ params }: Bun.BunRequest<"/to/:status">) =>
       redirect("/echo", Number(params.status)),
     "/loop": () => redirect("/loop"),
+    "/left/:count": ({ params }: Bun.BunRequest<"/left/:count">) =>
+      redirect(params.count === "1" ? "/echo" : `/left/${Number(params.count) - 1}`),
     "/nonsense": () => redirect("http://["),
     "/ftp": () => redirect("ftp://127.0.0.1/"),
     "/secure": () => redirect(`https://127.0.0.1:${PORTS.secure}/echo`, 307),
