@@ -40,6 +40,7 @@ const RAW = {
   scheme: "HTTP/1.1 302 Found\r\nlocation: httpx://127.0.0.1/\r\ncontent-length: 0\r\n\r\n",
   "gr%C3%BCn": "HTTP/1.1 200 Grün\r\ncontent-length: 5\r\n\r\ngreen",
   "long-head": `HTTP/1.1 200 OK\r\nx: ${"x".repeat(100_000)}\r\ncontent-length: 1\r\n\r\nx`,
+  "many-headers": `HTTP/1.1 200 OK\r\n${"x: x\r\n".repeat(2000)}content-length: 1\r\ny: y\r\n\r\nx`,
   short: "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort",
   "no-gzip": "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 5\r\n\r\nplain",
   encoding: "HTTP/1.1 200 OK\r\ncontent-encoding: __proto__\r\ncontent-length: 1\r\n\r\nx",
@@ -63,6 +64,7 @@ test("answers that are out of the ordinary are those of fetch", async () => {
   const green = await there(at("location"), limits);
   expect([green.statusText, await green.text()]).toEqual(["Grün", "green"]);
   expect((await there(at("long-head"), limits)).headers.get("x")).toHaveLength(100_000);
+  expect((await there(at("many-headers"), limits)).headers.get("y")).toBe("y");
   const headers = { "transfer-encoding": "chunked" };
   const sent = await there(at("echo"), { method: "POST", body: "abc", headers, ...limits });
   expect(await sent.text()).not.toContain("transfer-encoding");

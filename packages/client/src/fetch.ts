@@ -111,6 +111,7 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   const outgoing = secure
     ? https.request(place, { ...tlsOf(plan), ...options })
     : http.request(place, options);
+  outgoing.maxHeadersCount = 0; // HEAD_BYTES_MAX bounds them; node:http would drop all after the thousandth
   let isOver = false; // answered or given up: it is not asked again
   outgoing.on("response", (answer) => {
     isOver = true;
