@@ -11,11 +11,14 @@ import type { Deadline } from "./_deadline.ts";
 
 function nothing(): void {}
 
-/*
+/**
  * Calls back once the signal is aborted, also if it is already: between two waits of one operation
  * nobody listens. Returns a function that ends that.
  */
-function onAbort(signal: AbortSignal | undefined, reject: (reason: unknown) => void): () => void {
+export function onAbort(
+  signal: AbortSignal | undefined,
+  reject: (reason: unknown) => void,
+): () => void {
   const abort = (): void => reject(signal?.reason);
   if (signal?.aborted === true) abort();
   signal?.addEventListener("abort", abort);

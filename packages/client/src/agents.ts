@@ -44,6 +44,11 @@ function wrapOrClose(socket: net.Socket, wrap: (socket: net.Socket) => net.Socke
   }
 }
 
+/** The error of a connection that is needed no more, since its agent was disposed of. */
+export function disposedOf(server: string): XSocketError {
+  return new XSocketError({ code: "ECANCELED", step: "connect", server, asked: "connect" });
+}
+
 /* What both agents do: a connection of the target namespace for each request that finds none kept. */
 class Connector {
   readonly #through: Through & { readonly via: Session };
@@ -100,9 +105,7 @@ class Connector {
 
   /** Ends the connections that are being made. */
   end(): void {
-    const server = this.#through.via.via;
-    const failure = { code: "ECANCELED", step: "connect", server, asked: "connect" } as const;
-    this.#ending.abort(new XSocketError(failure));
+    this.#ending.abort(disposedOf(this.#through.via.via));
     this.#ending = new AbortController();
   }
 }

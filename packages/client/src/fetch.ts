@@ -6,10 +6,11 @@ import { headersOf, type Plan, planOf, sendBody } from "./_request.ts";
 import { asFetchError, discard, inUtf8, responseOf } from "./_response.ts";
 import { misuse } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
-import type { Through } from "./_through.ts";
+import { pathOf, type Through } from "./_through.ts";
 import { isKeyed, tlsOf } from "./_tls.ts";
+import { Turns } from "./_turns.ts";
 import { atCaller, XSocketError } from "./error.ts";
-import { GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
+import { disposedOf, GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
 import { type Session, sessionFor } from "./session.ts";
 
 /** The redirects that are followed, as Bun's fetch does; the Fetch standard says 20. */
@@ -21,6 +22,8 @@ const HEAD_BYTES_MAX = 1 << 20;
 const LOCAL = new Set(["data:", "blob:", "file:"]);
 /** For how long a connection is kept for the next request, in milliseconds. */
 const KEPT_MS = 4000;
+/** The requests that may wait for their answers at once, as with fetch. */
+const REQUESTS_MAX = Math.max(0, Number(process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"])) || 256;
 
 /** fetch of another network namespace. Disposing of it closes its connections, and no more are kept. */
 export type FetchVia = typeof fetch & Disposable;
@@ -34,19 +37,19 @@ function mayKeep(plan: Plan): boolean {
 interface Agents extends Disposable {
   readonly http: http.Agent;
   readonly https: http.Agent;
-  /** Whether they were disposed of: what is under way ends with them. */
-  ended: boolean;
+  /** Set once they were disposed of: what is under way ends with them, and what waits for its turn by this. */
+  ended: XSocketError | undefined;
 }
 
 function agentsOf(through: Through, keepAlive: boolean): Agents {
   const options = { keepAlive, ...(keepAlive && { timeout: KEPT_MS }) };
   const [plain, secure] = [new HttpAgent(through, options), new HttpsAgent(through, options)];
-  const agents = {
+  const agents: Agents = {
     http: plain,
     https: secure,
-    ended: false,
+    ended: undefined,
     [Symbol.dispose]() {
-      agents.ended = true;
+      agents.ended = disposedOf(pathOf(through.via));
       plain.destroy();
       secure.destroy();
     },
@@ -172,6 +175,7 @@ function follow(plan: Plan, status: number, location: string): void {
 async function run(plan: Plan, agents: Agents): Promise<Response> {
   for (let redirects = 0; ; redirects++) {
     plan.signal?.throwIfAborted();
+    if (agents.ended) throw agents.ended;
     const answer = await exchange(plan, agents);
     const status = answer.statusCode ?? 0;
     const location = inUtf8(answer.headers.location);
@@ -214,6 +218,7 @@ export function fetchVia(
 ): FetchVia {
   refuseUnknown("make a fetch", through, ["timeoutMs", "lookup", "nameservers"]);
   const all = { ...through, via: sessionFor(via) };
+  const turns = new Turns(REQUESTS_MAX);
   let kept: Agents | undefined = agentsOf(all, true);
   const fetchThere = async (
     input: string | URL | Request,
@@ -230,8 +235,9 @@ export function fetchVia(
         "ENOTSUP",
       );
     const plan = await planOf(input, init);
+    const agents = (mayKeep(plan) && kept) || agentsOf(all, false);
     try {
-      return await run(plan, (mayKeep(plan) && kept) || agentsOf(all, false));
+      return await turns.run(plan.signal, () => run(plan, agents));
     } catch (error) {
       throw isOurs(error) ? atCaller(error) : error;
     }

@@ -1,0 +1,38 @@
+import { onAbort } from "./_wait.ts";
+
+/** Lets a number of things be under way at once. What comes beside them waits for its turn. */
+export class Turns {
+  #left: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(most: number) {
+    this.#left = most;
+  }
+
+  /** Does something in its turn. @throws the signal's reason, if it is aborted before; what `work` throws */
+  async run<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    if (this.#left > 0) this.#left--;
+    else await this.#turn(signal);
+    try {
+      return await work();
+    } finally {
+      this.#giveOn();
+    }
+  }
+
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.add(resolve);
+    const forget = onAbort(signal, (reason) => {
+      if (this.#waiting.delete(resolve)) reject(reason); // else it has the turn, and gives it on
+    });
+    await promise.finally(forget);
+  }
+
+  #giveOn(): void {
+    const [next] = this.#waiting;
+    if (!next) return void this.#left++;
+    this.#waiting.delete(next);
+    next();
+  }
+}
