@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { Duplex, finished, PassThrough, pipeline, type Readable } from "node:stream";
 import { createBrotliDecompress, createInflate, createInflateRaw, createUnzip } from "node:zlib";
+import { codeOf } from "@xsocket/xbind-native";
 import { describe } from "./_bun.ts";
 import { XSocketError } from "./error.ts";
 
@@ -79,6 +80,17 @@ const CODES: readonly (readonly [RegExp, string])[] = [
   [/^ERR_SSL_/, "EPROTO"],
   [/^ERR_SOCKET_CLOSED$/, "ECONNRESET"], // within the handshake
 ];
+
+/** An error of fetch about an answer. */
+export function fetchError(code: string, url: URL): TypeError {
+  const failure = new TypeError(`${code} fetching "${url.href}"`);
+  return Object.assign(failure, { code, path: url.href });
+}
+
+/** Whether it is about what was received: the body of an answer would end with ECONNRESET. */
+export function isMalformed(error: Error): boolean {
+  return codeOf(error).startsWith("HPE_");
+}
 
 /** As fetch reports what node:http says: a TypeError with the code that fetch has for it. */
 export function asFetchError(error: unknown, url: URL): unknown {

@@ -3,7 +3,7 @@ import * as https from "node:https";
 import { codeOf } from "@xsocket/xbind-native";
 import { hasNews } from "./_bun.ts";
 import { headersOf, type Plan, planOf, sendBody } from "./_request.ts";
-import { asFetchError, discard, inUtf8, responseOf } from "./_response.ts";
+import { asFetchError, discard, fetchError, inUtf8, isMalformed, responseOf } from "./_response.ts";
 import { misuse } from "./_options.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { pathOf, type Through } from "./_through.ts";
@@ -86,11 +86,6 @@ function dropEnded({ freeSockets }: http.Agent): void {
   }
 }
 
-/* Whether it is about what was received: the body of an answer would end with ECONNRESET. */
-function isMalformed(error: Error): boolean {
-  return codeOf(error).startsWith("HPE_");
-}
-
 /* Sends a request and waits for the head of its answer. */
 async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessage> {
   const { url, method, signal } = plan;
@@ -145,11 +140,6 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   signal?.addEventListener("abort", abort, { once: true });
   sendBody(outgoing, plan).catch(giveUp);
   return promise.finally(() => signal?.removeEventListener("abort", abort));
-}
-
-function fetchError(code: string, url: URL): TypeError {
-  const failure = new TypeError(`${code} fetching "${url.href}"`);
-  return Object.assign(failure, { code, path: url.href });
 }
 
 /* Turns a plan into that of the next request, as the Fetch standard says. */
