@@ -1,58 +1,75 @@
-/* More requests at once than fetch has under way. */
+/* Many requests at once. */
 import { expect, test } from "bun:test";
-import { fetchVia, serve } from "@xsocket/client";
+import { fetchVia, listen, serve } from "@xsocket/client";
 import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
 
 guardDescriptors();
 
+const hostname = "127.0.0.1";
+const MANY = 300;
 const MOST = 256;
 
-/* A server that answers once it is let go. */
-async function heldBack(via: string) {
-  const { promise, resolve: go } = Promise.withResolvers<void>();
-  const asked: string[] = [];
-  const web = await serve({
+/* A peer that never answers the handshake of TLS, and which connections it has. */
+async function silentPeer(via: string) {
+  const open = new Set<Bun.Socket>();
+  const peer = await listen({
     via,
-    hostname: "127.0.0.1",
+    hostname,
     port: 0,
-    async fetch({ url }) {
-      asked.push(new URL(url).pathname);
-      await promise;
-      return new Response(url);
+    socket: {
+      open: (socket) => void open.add(socket),
+      data() {},
+      close: (socket) => void open.delete(socket),
     },
   });
-  return { web, asked, go, at: (path: number) => `http://127.0.0.1:${web.port}/${path}` };
+  return { peer, open, url: `https://${hostname}:${peer.port}/` };
 }
 
-test("of many requests as many are under way as with fetch", async () => {
+test("of many requests no more than 256 make a connection at once", async () => {
   await using server = await startServer();
-  const { web, asked, go, at } = await heldBack(server.path);
-  using there = fetchVia(server.path);
-  const paths = Array.from({ length: 600 }, (_, i) => i);
+  const { peer, open, url } = await silentPeer(server.path);
+  using there = fetchVia(server.path, { timeoutMs: 60_000 });
+  const codes = Array.from({ length: MANY }, () => there(url).catch(({ code }) => code));
   const late = new AbortController();
-  const answers = paths.map(async (path) => (await there(at(path))).text());
-  const given = there(at(600), { signal: late.signal });
-  await eventually("the first to be asked", () => asked.length === MOST, 20_000);
+  const given = there(url, { signal: late.signal }).catch((reason: unknown) => reason);
+  await eventually("the first to connect", () => open.size >= MOST, 20_000);
   late.abort("late"); // while it waits for its turn
-  expect(await given.catch((reason: unknown) => reason)).toBe("late");
-  expect(asked).toHaveLength(MOST);
-  go();
-  expect(await Promise.all(answers)).toEqual(paths.map(at));
-  expect(asked).toHaveLength(600);
-  await web.stop(true);
+  expect(await given).toBe("late");
+  expect(open.size).toBe(MOST);
+  for (const socket of open) socket.terminate();
+  await eventually("the others to connect", () => open.size === MANY - MOST, 20_000);
+  for (const socket of open) socket.terminate();
+  expect(await Promise.all(codes)).toEqual(Array<string>(MANY).fill("ECONNRESET"));
+  peer.stop(true);
 });
 
 test("a fetch that is disposed of ends what waits for its turn", async () => {
   await using server = await startServer();
-  const { web, asked, at } = await heldBack(server.path);
-  const there = fetchVia(server.path);
-  const answers = Array.from({ length: 300 }, (_, i) => there(at(i)));
-  await eventually("the first to be asked", () => asked.length === MOST, 20_000);
+  const { peer, open, url } = await silentPeer(server.path);
+  const there = fetchVia(server.path, { timeoutMs: 60_000 });
+  const codes = Array.from({ length: MANY }, () => there(url).catch(({ code }) => code));
+  await eventually("the first to connect", () => open.size >= MOST, 20_000);
   there[Symbol.dispose]();
-  const outcomes = await Promise.allSettled(answers);
-  const codes = outcomes.map((one) => one.status === "rejected" && one.reason.code);
-  expect(codes.slice(0, MOST)).toEqual(Array<string>(MOST).fill("ECONNRESET"));
-  expect(codes.slice(MOST)).toEqual(Array<string>(300 - MOST).fill("ECANCELED"));
-  expect(asked).toHaveLength(MOST);
+  expect((await Promise.all(codes)).slice(MOST)).toEqual(
+    Array<string>(MANY - MOST).fill("ECANCELED"),
+  );
+  await eventually("all to close", () => open.size === 0, 20_000);
+  peer.stop(true);
+});
+
+test("many requests that wait for their answers hold up no other", async () => {
+  await using server = await startServer();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let asked = 0;
+  const fetch = async (): Promise<Response> => {
+    if (++asked === MANY) resolve();
+    await promise;
+    return new Response("at last");
+  };
+  const web = await serve({ via: server.path, hostname, port: 0, fetch });
+  using there = fetchVia(server.path);
+  const url = `http://${hostname}:${web.port}/`;
+  const answers = Array.from({ length: MANY }, async () => (await there(url)).text());
+  expect(await Promise.all(answers)).toEqual(Array<string>(MANY).fill("at last"));
   await web.stop(true);
 });

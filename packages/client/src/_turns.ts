@@ -9,14 +9,26 @@ export class Turns {
     this.#left = most;
   }
 
-  /** Does something in its turn. @throws the signal's reason, if it is aborted before; what `work` throws */
-  async run<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  /**
+   * Does something in its turn, which ends with it, or once `work` calls what it is given.
+   *
+   * @throws the signal's reason, if it is aborted before; what `work` throws
+   */
+  async run<T>(
+    signal: AbortSignal | undefined,
+    work: (done: () => void) => Promise<T>,
+  ): Promise<T> {
     if (this.#left > 0) this.#left--;
     else await this.#turn(signal);
+    let isOver = false;
+    const done = (): void => {
+      if (!isOver) this.#giveOn();
+      isOver = true;
+    };
     try {
-      return await work();
+      return await work(done);
     } finally {
-      this.#giveOn();
+      done();
     }
   }
 

@@ -22,8 +22,8 @@ const HEAD_BYTES_MAX = 1 << 20;
 const LOCAL = new Set(["data:", "blob:", "file:"]);
 /** For how long a connection is kept for the next request, in milliseconds. */
 const KEPT_MS = 4000;
-/** The requests that may wait for their answers at once, as with fetch. */
-const REQUESTS_MAX = Math.max(0, Number(process.env["BUN_CONFIG_MAX_HTTP_REQUESTS"])) || 256;
+/** The connections that are made at once: thousands would take longer together than the time that each has. */
+const CONNECTING_MAX = 256;
 
 /** fetch of another network namespace. Disposing of it closes its connections, and no more are kept. */
 export type FetchVia = typeof fetch & Disposable;
@@ -86,9 +86,15 @@ function dropEnded({ freeSockets }: http.Agent): void {
   }
 }
 
-/* Sends a request and waits for the head of its answer. */
-async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessage> {
+/* Sends a request and waits for the head of its answer. Tells when it has its connection. */
+async function exchange(
+  plan: Plan,
+  agents: Agents,
+  connected: () => void,
+): Promise<http.IncomingMessage> {
   const { url, method, signal } = plan;
+  signal?.throwIfAborted();
+  if (agents.ended) throw agents.ended;
   const secure = url.protocol === "https:";
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
   const agent = agents[secure ? "https" : "http"];
@@ -110,6 +116,10 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
     ? https.request(place, { ...tlsOf(plan), ...options })
     : http.request(place, options);
   outgoing.maxHeadersCount = 0; // HEAD_BYTES_MAX bounds them; node:http would drop all after the thousandth
+  outgoing.on("socket", (socket) => {
+    if (secure && !outgoing.reusedSocket) socket.once("secureConnect", connected);
+    else connected();
+  });
   let isOver = false; // answered or given up: it is not asked again
   outgoing.on("response", (answer) => {
     isOver = true;
@@ -123,7 +133,7 @@ async function exchange(plan: Plan, agents: Agents): Promise<http.IncomingMessag
   outgoing.on("error", (error) => {
     const again = !isOver && !agents.ended && mayRetry(plan, outgoing, error);
     isOver = true;
-    if (again) resolve(exchange(plan, agents));
+    if (again) resolve(exchange(plan, agents, connected));
     else reject(asFetchError(error, url));
   });
   outgoing.on("upgrade", (_, socket) => {
@@ -162,11 +172,9 @@ function follow(plan: Plan, status: number, location: string): void {
   plan.url = next;
 }
 
-async function run(plan: Plan, agents: Agents): Promise<Response> {
+async function run(plan: Plan, agents: Agents, turns: Turns): Promise<Response> {
   for (let redirects = 0; ; redirects++) {
-    plan.signal?.throwIfAborted();
-    if (agents.ended) throw agents.ended;
-    const answer = await exchange(plan, agents);
+    const answer = await turns.run(plan.signal, (done) => exchange(plan, agents, done));
     const status = answer.statusCode ?? 0;
     const location = inUtf8(answer.headers.location);
     const mode = plan.init.redirect ?? "follow";
@@ -208,7 +216,7 @@ export function fetchVia(
 ): FetchVia {
   refuseUnknown("make a fetch", through, ["timeoutMs", "lookup", "nameservers"]);
   const all = { ...through, via: sessionFor(via) };
-  const turns = new Turns(REQUESTS_MAX);
+  const turns = new Turns(CONNECTING_MAX);
   let kept: Agents | undefined = agentsOf(all, true);
   const fetchThere = async (
     input: string | URL | Request,
@@ -225,9 +233,8 @@ export function fetchVia(
         "ENOTSUP",
       );
     const plan = await planOf(input, init);
-    const agents = (mayKeep(plan) && kept) || agentsOf(all, false);
     try {
-      return await turns.run(plan.signal, () => run(plan, agents));
+      return await run(plan, (mayKeep(plan) && kept) || agentsOf(all, false), turns);
     } catch (error) {
       throw isOurs(error) ? atCaller(error) : error;
     }
