@@ -102,6 +102,13 @@ static void test_closed_before(void)
 	bind_meanwhile(close_watched);
 }
 
+/* The same while its flags are read. */
+static void test_closed_at_exchange(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(bind_watched, CALL_FCNTL, F_GETFD, close_watched);
+}
+
 static void bind_late(void)
 {
 	CHECK_EQ(pair_bind(watched.fd, port), pair_preloaded() ? -1 : 0);
@@ -678,6 +685,7 @@ int main(void)
 	RUN_BY(child_run, test_closed_meanwhile);
 	RUN_BY(child_run, test_closed_last);
 	RUN_BY(child_run, test_closed_before);
+	RUN_BY(child_run, test_closed_at_exchange);
 	RUN_BY(child_run, test_bound_meanwhile);
 	RUN_BY(child_run, test_connected_meanwhile);
 	RUN_BY(child_run, test_forked_while_asking);

@@ -182,10 +182,10 @@ static int take_number(int old, int new_fd, socket_key key, int *ret_status)
 	int status = status_carry(old, new_fd);
 	int fd_flags = status < 0 ? status : sys_fcntl(old, F_GETFD, 0);
 
-	if (fd_flags < 0)
-		return fd_flags;
 	if (key_of(old) != key)
 		return SWAP_E_GONE;
+	if (fd_flags < 0)
+		return fd_flags;
 	if (!kind_is_unbound(old)) /* or another file has just taken its place */
 		return key_of(old) == key ? SWAP_E_LEAVE : SWAP_E_GONE;
 	status_quiet(old, status);
