@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 
 #ifdef SYS_mmap2
 #define CALL_MMAP SYS_mmap2
@@ -46,14 +47,19 @@ static void put_another(void)
 }
 
 /* The same once the socket is out of its set, when it is looked at for the last time. */
-static void put_another_late(void)
+static void do_late(void (*act)(void))
 {
 	struct epoll_event event = {.events = EPOLLIN};
 
 	watched.is_early =
 	    syscall(SYS_epoll_ctl, watched.set, EPOLL_CTL_MOD, watched.fd, &event) == 0;
 	if (!watched.is_early)
-		put_another();
+		act();
+}
+
+static void put_another_late(void)
+{
+	do_late(put_another);
 }
 
 /*
@@ -89,6 +95,24 @@ static void close_watched(void)
 	CHECK_EQ(close(watched.fd), 0);
 }
 
+static void close_late(void)
+{
+	do_late(close_watched);
+}
+
+/* A number that is closed as late stays closed. */
+static void test_closed_for_good(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	make_watched();
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	run_watched(bind_watched, SYS_getsockopt, IPPROTO_IP, close_late);
+	if (!pair_preloaded())
+		close_watched();
+	CHECK_FAILS(fcntl(watched.fd, F_GETFD), EBADF);
+}
+
 /* The kernel binds a socket whose number is closed meanwhile, and says so. Here it is closed once
  * the new socket has what the old one had, before it is bound. */
 static void bind_meanwhile(void (*act)(void))
@@ -102,11 +126,31 @@ static void test_closed_before(void)
 	bind_meanwhile(close_watched);
 }
 
+/* The same while the server makes the new one. */
+static void test_closed_while_asking(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched_move(bind_watched, SHUT_WR, close_watched);
+}
+
 /* The same while its flags are read. */
 static void test_closed_at_exchange(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
 	run_watched(bind_watched, CALL_FCNTL, F_GETFD, close_watched);
+}
+
+static void bind_taken(void)
+{
+	CHECK_FAILS(pair_bind(watched.fd, port), EADDRINUSE);
+}
+
+/* It has the port's error, too. */
+static void test_closed_before_taken(void)
+{
+	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), port), 0);
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched_move(bind_taken, SHUT_RD, close_watched);
 }
 
 static void bind_late(void)
@@ -226,19 +270,46 @@ static void give_number_away(void)
 	close(another);
 }
 
-/* The socket is bound, with its own options, and the other one stays as it is. */
-static void give_away_meanwhile(long call, unsigned argument)
+/* The same at one call, and at the next one the socket gets yet another number. */
+static void give_number_away_twice(void)
+{
+	const int before = renumbered;
+
+	watched.is_early = before == 0;
+	if (before == 0) {
+		give_number_away();
+		return;
+	}
+	renumbered = dup(before);
+	close(before);
+}
+
+static int shared_socket(void)
+{
+	const int fd = pair_socket(SOCK_STREAM), one = 1;
+
+	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	return fd;
+}
+
+/* The socket is bound, with what is its own, and the other one stays as it is. */
+static void give_away_meanwhile(long call, unsigned argument, void (*act)(void))
 {
 	const int ttl = TTL;
+	struct stat status;
 
-	watched.fd = pair_socket(SOCK_STREAM);
+	CHECK_EQ(pair_bind(shared_socket(), port), 0);
+	watched.fd = shared_socket();
 	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl)), 0);
-	run_watched(bind_watched, call, argument, give_number_away);
+	CHECK_EQ(fchmod(watched.fd, S_IRWXU), 0);
+	run_watched(bind_watched, call, argument, act);
 	if (!pair_preloaded())
-		give_number_away();
+		act();
 	CHECK_EQ(pair_port(renumbered), 3700);
 	CHECK(pair_is_there(renumbered));
 	CHECK_EQ(pair_option(renumbered, IPPROTO_IP, IP_TTL), TTL);
+	CHECK_EQ(fstat(renumbered, &status), 0);
+	CHECK_EQ(status.st_mode, S_IFSOCK | S_IRWXU);
 	CHECK_EQ(pair_port(watched.fd), 0);
 	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
 }
@@ -246,13 +317,37 @@ static void give_away_meanwhile(long call, unsigned argument)
 /* While the server makes the new one. */
 static void test_given_away_while_asking(void)
 {
-	give_away_meanwhile(SYS_shutdown, SHUT_WR);
+	give_away_meanwhile(SYS_shutdown, SHUT_WR, give_number_away);
 }
 
 /* When the library knows what kind of socket it is and has asked for nothing yet. */
 static void test_given_away_before(void)
 {
-	give_away_meanwhile(SYS_rt_sigaction, 0);
+	give_away_meanwhile(SYS_rt_sigaction, 0, give_number_away);
+}
+
+/* When all but the exchange itself is done. */
+static void test_given_away_late(void)
+{
+	give_away_meanwhile(CALL_FCNTL, F_GETFD, give_number_away_twice);
+}
+
+static void bind_elsewhere(void)
+{
+	give_number_away();
+	if (pair_preloaded())
+		CHECK_EQ(pair_bind(renumbered, NOT_LISTED), 0);
+}
+
+/* The socket is bound by another thread under its new number: what has the old one is not. */
+static void test_given_away_bound(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	run_watched(bind_late, SYS_shutdown, SHUT_WR, bind_elsewhere);
+	if (!pair_preloaded())
+		bind_elsewhere();
+	CHECK_EQ(pair_port(watched.fd), 0);
+	CHECK_EQ(pair_port(renumbered), pair_preloaded() ? NOT_LISTED : port);
 }
 
 #define LOOKED_AT_FDS 64 /* numbers */
@@ -684,8 +779,11 @@ int main(void)
 		test_skip("the emulator's own calls would be filtered");
 	RUN_BY(child_run, test_closed_meanwhile);
 	RUN_BY(child_run, test_closed_last);
+	RUN_BY(child_run, test_closed_for_good);
 	RUN_BY(child_run, test_closed_before);
+	RUN_BY(child_run, test_closed_while_asking);
 	RUN_BY(child_run, test_closed_at_exchange);
+	RUN_BY(child_run, test_closed_before_taken);
 	RUN_BY(child_run, test_bound_meanwhile);
 	RUN_BY(child_run, test_connected_meanwhile);
 	RUN_BY(child_run, test_forked_while_asking);
@@ -694,6 +792,8 @@ int main(void)
 	RUN_BY(child_run, test_renumbered_meanwhile);
 	RUN_BY(child_run, test_given_away_while_asking);
 	RUN_BY(child_run, test_given_away_before);
+	RUN_BY(child_run, test_given_away_late);
+	RUN_BY(child_run, test_given_away_bound);
 	RUN_BY(child_run, test_registered_in_place);
 	RUN_BY(child_run, test_armed_meanwhile);
 	RUN_BY(child_run, test_fired_meanwhile);
