@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
@@ -115,6 +115,8 @@ test("the libraries' row says what LD_PRELOAD=libxbind.so would load", async () 
   copyFileSync(ours, another);
   const both = `${libraryPath("xsocket")} and ${ours}`;
   expect(await librariesFound(dirname(ours))).toBe(both);
+  symlinkSync(dirname(ours), dir.join("link")); // as /lib is one to /usr/lib
+  expect(await librariesFound(dir.join("link"))).toBe(both);
   const instead = `${both}; LD_PRELOAD=libxbind.so finds ${another} instead`;
   expect(await librariesFound(dir.path)).toBe(instead);
   // a machine may have one installed
