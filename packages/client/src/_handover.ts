@@ -25,7 +25,11 @@ const BACKLOG_RETRY_MS = { first: 1, longest: 50 };
  */
 export function checkVia(via: unknown, asked: string): void {
   if (typeof via !== "string")
-    throw misuse(asked, `via is ${inspect(via)}`, "Give the path of a control socket, or @name.");
+    throw misuse(
+      asked,
+      `via is ${inspect(via, { depth: -1 })}`,
+      "Give the path of a control socket, or @name.",
+    );
   try {
     parseAddress(via);
   } catch (error) {

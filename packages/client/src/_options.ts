@@ -55,7 +55,7 @@ export function hostOf(
   if (host === undefined || typeof host === "string") return host;
   throw misuse(
     asked,
-    `hostname is ${inspect(host)}`,
+    `hostname is ${inspect(host, { depth: -1 })}`,
     "Give a host name or an IP address, as text.",
   );
 }

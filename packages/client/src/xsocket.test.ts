@@ -220,7 +220,10 @@ test("a value that cannot be right is named", async () => {
     await expect(failing(), found).rejects.toThrow(found);
   }
   expect(() => Reflect.construct(Session, ["/a/path"])).toThrow("the options are '/a/path'");
-  expect(() => Reflect.apply(fetchVia, undefined, [{ via: "/x" }])).toThrow("via is {");
+  expect(() => Reflect.apply(fetchVia, undefined, [{ via: "/x" }])).toThrow("via is [Object]");
+  expect(() => Reflect.construct(HttpAgent, [{ via: new URL("http://a/") }])).toThrow(
+    "via is URL {}",
+  );
 });
 
 test("what is no socket, no server and no directory is told apart", async () => {
