@@ -23,7 +23,7 @@ function foundByName(): string | undefined {
   try {
     const loader = readElf(ORDINARY)?.interpreter ?? "";
     const env = { ...process.env, LD_PRELOAD: "libxbind.so" };
-    const { stdout } = Bun.spawnSync([loader, "--list", process.execPath], { env });
+    const { stdout } = Bun.spawnSync([loader, "--list", process.execPath], { env, timeout: 1000 });
     const list = stdout.toString();
     if (!list.includes("libc.so.6 => ")) return undefined;
     const [, path] = /libxbind\.so => (.*) \(0x/.exec(list) ?? [];
