@@ -287,6 +287,34 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     );
   });
 
+  test("behind a relay WebSockets know their client also after reload, and unref lets the program end", async () => {
+    await using server = await startServer();
+    const script = `
+      import { serve } from "@xsocket/client";
+      import { connect } from "node:net";
+      import { once } from "node:events";
+      const handlers = (word) => ({
+        fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("page")),
+        websocket: { open: (socket) => void socket.send(word + " " + socket.remoteAddress), message() {} },
+      });
+      const web = await serve({ via: process.argv[1], hostname: "127.0.0.1", port: 0, idleTimeout: 60, ...handlers("old") });
+      for (const word of ["old", "new"]) {
+        web.reload(handlers(word));
+        const socket = new WebSocket(web.url);
+        const [{ data }] = await once(socket, "message");
+        console.log(data);
+        socket.close();
+        await once(socket, "close");
+      }
+      const request = "GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n";
+      const ask = () => once(connect(web.port, "127.0.0.1").unref().on("connect", function () { this.write(request); }), "data");
+      await ask(); // who stays connected
+      web.unref();
+      await ask();
+      setTimeout(() => process.exit(console.log("held")), 8000).unref();`;
+    expect(await said(script, [server.path])).toBe("old 127.0.0.1\nnew 127.0.0.1\n");
+  });
+
   test("a relay ends who is silent for too long, as the server says for each request", async () => {
     await using server = await startServer();
     const script = `

@@ -38,6 +38,8 @@ const IDLE_SECONDS_MAX = 255;
 
 /* A relay that runs. It is ended by drain() and then end(). */
 interface Relay {
+  /** Whether what it has open keeps the process alive. */
+  hold(how: "ref" | "unref"): void;
   /** Sets how long the connection of a client may be idle until its next request, in seconds, as Bun reads them. */
   timeout(peer: string | null, seconds: number): void;
   /** Resolves once what was under way is answered. */
@@ -109,7 +111,9 @@ function relayFrom(
     relayUpgrade(behind, request, client, rest),
   );
   const connections = new Connections(front);
+  let held: "ref" | "unref" = "ref";
   const accept = (client: net.Socket): void => {
+    client[held]();
     connections.add(client);
     const peer = peerText(client);
     clients.set(peer, client);
@@ -122,6 +126,10 @@ function relayFrom(
   const acceptor = behind.secure ? tlsServer(certificates, accept) : net.createServer(accept);
   adoptNodeListener(acceptor, socket.fd);
   socket.take();
+  const hold: Relay["hold"] = (how) => {
+    held = how;
+    for (const each of [acceptor, ...clients.values()]) each[how]();
+  };
   const drain = (): Promise<void> => {
     acceptor.close();
     Object.assign(agent, { keepAlive: false }); // what is under way gives its connection up
@@ -134,7 +142,7 @@ function relayFrom(
   };
   const timeout = (peer: string | null, seconds: number): void =>
     void clients.get(peer ?? "")?.setTimeout(idleMs(seconds));
-  return { drain, end, timeout };
+  return { hold, drain, end, timeout };
 }
 
 /* Bun calls open within upgrade, which is how a WebSocket and its request are brought together. */
@@ -173,16 +181,23 @@ export function startRelayed<Data>(
   const path = join(directory, "http");
   let upgrading: SocketAddress | null = null;
   const certificates = [options.tls ?? []].flat();
+  const peers = (websocket: WebSocketHandler<Data> | undefined) =>
+    withPeers(websocket, () => upgrading);
   const server = run({
     unix: path,
     idleTimeout: 0, // a UNIX socket of Bun lacks server.timeout: the relay knows both
     tls: withoutAsking(certificates),
-    ...withPeers(options.websocket, () => upgrading),
+    ...peers(options.websocket),
   });
   undo.defer(() => void server.stop(true));
   const behind = { path, header, secure: server.protocol === "https" };
   const relay = relayFrom(socket, behind, certificates, options.idleTimeout ?? IDLE_SECONDS);
   undo.move();
+  const hold = (how: "ref" | "unref") => {
+    const own = server[how].bind(server);
+    return () => (relay.hold(how), own());
+  };
+  const reload = server.reload.bind(server);
   const upgrade = server.upgrade.bind(server);
   const stop = server.stop.bind(server);
   const requestIP = (request: Request): SocketAddress | null =>
@@ -200,6 +215,10 @@ export function startRelayed<Data>(
     address: { address: ip.address, family: `IPv${ip.family}`, port },
     requestIP,
     timeout: ({ headers }: Request, seconds: number) => relay.timeout(headers.get(header), seconds),
+    reload: (next: Parameters<typeof reload>[0]) =>
+      reload(Object.assign({ ...next }, peers(next.websocket))),
+    ref: hold("ref"),
+    unref: hold("unref"),
     stop: stopAll,
     [Symbol.dispose]: () => void stopAll(true),
     upgrade: (...args: Parameters<typeof upgrade>) => {
