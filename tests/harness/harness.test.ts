@@ -87,6 +87,12 @@ test("a run that takes too long is ended and says so", async () => {
   await expect(late).rejects.toThrow("still running after 50 ms");
 });
 
+test("a program that does not say what is waited for is an error with what it says", async () => {
+  await using program = here.spawn(["sh", "-c", "echo something; exec sleep 600"]);
+  await program.says(/something/);
+  await expect(program.says(/else/, 50)).rejects.toThrow("no /else/ in something");
+});
+
 test("a condition that does not come true is an error that names it", async () => {
   await expect(eventually("the moon", () => false, 20)).rejects.toThrow("the moon");
 });

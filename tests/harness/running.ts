@@ -82,12 +82,12 @@ export class Running implements AsyncDisposable {
    *
    * @throws {Error} with that output when it ended or took too long
    */
-  async says(pattern: RegExp): Promise<RegExpExecArray> {
+  async says(pattern: RegExp, withinMs?: number): Promise<RegExpExecArray> {
     const look = () => pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
-    await eventually(`${pattern} from a program`, () => look() !== null || this.hasEnded).catch(
-      () => {},
-    );
-    const found = look() ?? (await this.#pumps, look());
+    const waited = () => look() !== null || this.hasEnded;
+    await eventually(`${pattern} from a program`, waited, withinMs).catch(() => {});
+    if (this.hasEnded) await this.#outputEnds();
+    const found = look();
     if (found === null) throw new Error(`no ${pattern} in ${this.stdout}\n${this.stderr}`);
     return found;
   }
