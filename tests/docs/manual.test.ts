@@ -6,6 +6,7 @@ import { libraryPath, NOT_YET } from "@xsocket/xbind-native";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
 import { DEFAULT_TIMEOUT_MS } from "../../packages/client/src/_deadline.ts";
 import { guardDescriptors, here } from "../harness/index.ts";
+import { numbersFrom } from "../harness/numbers.ts";
 
 guardDescriptors();
 
@@ -179,11 +180,7 @@ describe("the grammar of xbind(7)", () => {
   test("makes lists that the library reads", async () => {
     const rules = grammar();
     expect([...rules.keys()]).toContain("ports");
-    let state = 1;
-    const pick = (count: number): number => {
-      state = (state * 48_271) % 2_147_483_647; // the same lists at every run
-      return state % count;
-    };
+    const pick = numbersFrom(1); // the same lists at every run
     for (let round = 0; round < 60; round++) {
       const list = made(rules, "list", pick);
       // a range that falls, and two words that publish a port differently, are no matter of the grammar

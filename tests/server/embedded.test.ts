@@ -27,7 +27,14 @@ import {
 } from "@xsocket/protocol";
 import { DEFAULT_POLICY, policyFile, serve } from "@xsocket/server";
 import { checked, errno, libraryPath, loadSyscalls } from "@xsocket/xbind-native";
-import { descriptors, guardDescriptors, HELD_TO_MODES, here, tempDir } from "../harness/index.ts";
+import {
+  descriptors,
+  eventually,
+  guardDescriptors,
+  HELD_TO_MODES,
+  here,
+  tempDir,
+} from "../harness/index.ts";
 import { RawClient } from "./raw.ts";
 
 const ROOT = join(import.meta.dir, "../..");
@@ -371,7 +378,7 @@ test("of two reloads at once the later one decides, whichever is read first", as
     return { source, rules: [] };
   };
   const starting = serve({ address: dir.join("control"), policy });
-  while (reads.length < 1) await Bun.sleep(1); // the socket is made first
+  await eventually("the policy to be read", () => reads.length === 1); // the socket is made first
   reads[0]?.("at the start");
   await using server = await starting;
   const reloads = [server.reload(), server.reload()];

@@ -85,7 +85,7 @@ export class RawClient implements Disposable {
 
   /** Waits for that without holding up this process. */
   async closing(): Promise<void> {
-    while (!this.isClosed()) await Bun.sleep(1);
+    await eventually("the server to close a connection", () => this.isClosed());
   }
 
   close(): void {
