@@ -40,6 +40,7 @@ function failing(name: "listen" | "setsockopt", n: number) {
 const HOST = "127.0.0.1";
 const PLACE = { hostname: HOST, port: 0 };
 const socket = { data() {} };
+const fetch = (): Response => new Response();
 const closed = (made: net.Server | dgram.Socket): void => void made.close();
 
 test.each([
@@ -55,6 +56,12 @@ test.each([
     "listen",
     2,
     async (via: string) => listenSync({ via, port: 0, socket }).stop(true),
+  ],
+  [
+    "serve",
+    "listen",
+    2,
+    (via: string) => serve({ via, port: 0, fetch }).then((made) => made.stop()),
   ],
   [
     "nodeListen",

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { codeOf } from "@xsocket/xbind-native";
+import { checked, codeOf, loadSyscalls } from "@xsocket/xbind-native";
 import { ANY, hostPort, type IpAddress, ipText, parseIp } from "./_address.ts";
 import { Deadline } from "./_deadline.ts";
 import { checkPort, flagOf, misuse } from "./_options.ts";
@@ -121,6 +121,20 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
     }
   }
   throw failure;
+}
+
+/** Sets the backlog of what is Bun's already, which is stopped if that fails: Bun listens with one of its own. */
+export function setBacklog(
+  made: { stop(force: true): unknown },
+  fd: number,
+  backlog: number,
+): void {
+  try {
+    checked("listen", loadSyscalls().listen(fd, backlog));
+  } catch (error) {
+    void made.stop(true);
+    throw error;
+  }
 }
 
 function hostsText(): string {

@@ -1,6 +1,14 @@
 import type { TCPSocketListener, TCPSocketListenOptions } from "bun";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
-import { type BindPlan, bindPlan, type Bound, bound, boundSync, failedAt } from "./_bound.ts";
+import {
+  type BindPlan,
+  bindPlan,
+  type Bound,
+  bound,
+  boundSync,
+  failedAt,
+  setBacklog,
+} from "./_bound.ts";
 import { adoptListener, describe } from "./_bun.ts";
 import {
   BUN_BACKLOG,
@@ -49,17 +57,7 @@ function planOf<Data>(options: ListenOptions<Data>): BindPlan {
   return plan;
 }
 
-/* Sets the backlog of a listener that is Bun's already, which is stopped if that fails. */
-function setBacklog<Data>(listener: TCPSocketListener<Data>, fd: number, backlog: number): void {
-  try {
-    checked("listen", loadSyscalls().listen(fd, backlog));
-  } catch (error) {
-    listener.stop(true);
-    throw error;
-  }
-}
-
-/* Makes a bound socket a listener of Bun. Bun listens with a backlog of its own, so ours comes after. */
+/* Makes a bound socket a listener of Bun. */
 function adopt<Data>(
   options: ListenOptions<Data>,
   plan: BindPlan,

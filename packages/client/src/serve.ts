@@ -10,6 +10,7 @@ import {
   bound,
   boundSync,
   failedAt,
+  setBacklog,
 } from "./_bound.ts";
 import { describe, refusal } from "./_bun.ts";
 import { earlierServer, hotId, rememberServer } from "./_hot.ts";
@@ -103,15 +104,14 @@ function start<WebSocketData, R extends string>(
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the place was exchanged
     return Bun.serve({ ...bun, ...hotId(options.id), ...place } as Serve.Options<WebSocketData, R>);
   };
-  const setBacklog = (): number =>
-    checked("listen", loadSyscalls().listen(fd, options.backlog ?? BUN_BACKLOG));
+  const backlog = options.backlog ?? BUN_BACKLOG;
   try {
-    setBacklog();
+    checked("listen", loadSyscalls().listen(fd, backlog));
     setOption(fd, "TCP_DEFER_ACCEPT", 1); // as Bun.serve does
     const server =
       startMoved(() => run({ hostname: "127.0.0.1", port: 0 }), fd) ??
       startRelayed(bun, run, socket, ip, port);
-    setBacklog(); // what a relay listens by sets its own
+    setBacklog(server, fd, backlog);
     const hostname = plan.hostname ?? "localhost";
     const urlOf = (host: string): string =>
       `${server.protocol ?? "http"}://${hostPort(host, port)}/`;
