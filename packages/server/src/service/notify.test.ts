@@ -39,9 +39,9 @@ test.each([
   notifier.reloading();
   const [, usec] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(heard.next()) ?? [];
   expect(Math.abs(native.monotonic() - Number(usec) / 1000)).toBeLessThan(60_000);
-  notifier.status("12 sockets – busy");
-  expect(heard.next()).toBe("STATUS=12 sockets – busy");
-  notifier.watchdog();
+  notifier.watchdog(1000, "12 sockets – busy");
+  expect(heard.next()).toBe("WATCHDOG=1\nSTATUS=12 sockets – busy");
+  notifier.watchdog(1000);
   expect(heard.next()).toBe("WATCHDOG=1");
   notifier.stopping();
   expect(heard.next()).toBe("STOPPING=1");
@@ -78,7 +78,7 @@ test("a manager that vanishes later does no harm", () => {
   const heard = manager(path);
   using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
   heard[Symbol.dispose]();
-  notifier.watchdog();
+  notifier.watchdog(1000);
 });
 
 test("a manager that has made its socket anew hears the next message", () => {
@@ -88,11 +88,11 @@ test("a manager that has made its socket anew hears the next message", () => {
   using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
   former[Symbol.dispose]();
   rmSync(path);
-  notifier.watchdog();
-  notifier.watchdog();
+  notifier.watchdog(1000);
+  notifier.watchdog(1000);
   using heard = manager(path);
-  notifier.status("still here");
-  expect(heard.next()).toBe("STATUS=still here");
+  notifier.stopping();
+  expect(heard.next()).toBe("STOPPING=1");
 });
 
 test("a full queue holds a message up for a bounded time, and the next ones go on", () => {
@@ -101,13 +101,15 @@ test("a full queue holds a message up for a bounded time, and the next ones go o
   using heard = manager(path);
   using notifier = openNotifier(native, { NOTIFY_SOCKET: path });
   const room = 1 + Number(readFileSync("/proc/sys/net/unix/max_dgram_qlen", "utf8"));
-  for (let n = 0; n < room; n++) notifier.status(String(n));
+  for (let n = 0; n < room; n++) notifier.ready(String(n));
   const start = performance.now();
-  notifier.status("no room");
+  notifier.watchdog(0);
+  expect(performance.now() - start).toBeLessThan(900);
+  notifier.ready("no room");
   expect(performance.now() - start).toBeWithin(900, 30_000); // the manager had a second to make some
-  for (let n = 0; n < room; n++) expect(heard.next()).toBe(`STATUS=${n}`);
-  notifier.status("room again");
-  expect(heard.next()).toBe("STATUS=room again");
+  for (let n = 0; n < room; n++) expect(heard.next()).toBe(`READY=1\nSTATUS=${n}`);
+  notifier.stopping();
+  expect(heard.next()).toBe("STOPPING=1");
 });
 
 test("the watchdog's time is half of what the manager allows, and only for its process", () => {

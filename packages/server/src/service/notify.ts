@@ -2,7 +2,7 @@ import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "
 import { checked, errno, POLLOUT, type Syscalls } from "@xsocket/xbind-native";
 import { systemError } from "../_failure.ts";
 
-/** How long one message may wait for room in the manager's queue, in milliseconds. */
+/** The longest that one message may wait for room in the manager's queue, in milliseconds. */
 const NOTIFY_WAIT_MS = 1000;
 const TIMER_MAX_MS = 0x7fffffff; // a longer one would go off at once, again and again
 
@@ -11,8 +11,13 @@ export interface Notifier extends Disposable {
   ready(status: string): void;
   reloading(): void;
   stopping(): void;
-  status(text: string): void;
-  watchdog(): void;
+  /**
+   * A sign of life.
+   *
+   * @param waitMs how long it may wait for room: less than until the next one
+   * @param status if that has changed
+   */
+  watchdog(waitMs: number, status?: string): void;
 }
 
 function connect(native: Syscalls, fd: number, path: string): number {
@@ -38,11 +43,11 @@ function openSocket(native: Syscalls, path: string): number {
  * Sends one message. The manager's queue may be full, and then it waits for its turn; the manager
  * may have made its socket anew, and then it is reached there.
  */
-function send(native: Syscalls, fd: number, path: string, text: string): void {
+function send(native: Syscalls, fd: number, path: string, text: string, waitMs: number): void {
   const bytes = Buffer.from(text);
   const sent = native.sendPacket(fd, bytes, bytes.byteLength, -1);
   if (sent >= 0) return;
-  if (sent === -errno.EAGAIN) native.poll(fd, POLLOUT, NOTIFY_WAIT_MS);
+  if (sent === -errno.EAGAIN) native.poll(fd, POLLOUT, waitMs);
   else connect(native, fd, path);
   native.sendPacket(fd, bytes, bytes.byteLength, -1);
 }
@@ -63,15 +68,15 @@ export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.
   const path = env["NOTIFY_SOCKET"] ?? "";
   delete env["NOTIFY_SOCKET"];
   let fd = /^[/@]/.test(path) ? openSocket(native, path) : -1;
-  const say = (text: string) => {
-    if (fd >= 0) send(native, fd, path, text);
+  const say = (text: string, waitMs = NOTIFY_WAIT_MS) => {
+    if (fd >= 0) send(native, fd, path, text, Math.min(waitMs, NOTIFY_WAIT_MS));
   };
   return {
     ready: (status) => say(`READY=1\n${statusLine(status)}`),
     reloading: () => say(`RELOADING=1\nMONOTONIC_USEC=${Math.floor(native.monotonic() * 1000)}`),
     stopping: () => say("STOPPING=1"),
-    status: (text) => say(statusLine(text)),
-    watchdog: () => say("WATCHDOG=1"),
+    watchdog: (waitMs, status) =>
+      say(status === undefined ? "WATCHDOG=1" : `WATCHDOG=1\n${statusLine(status)}`, waitMs),
     [Symbol.dispose]() {
       if (fd >= 0) native.close(fd);
       fd = -1; // a reload that still waits for its policy says something at its end

@@ -112,9 +112,9 @@ function startWatchdog(
   const beat = () => {
     look();
     if (!server.isAnswering()) return;
-    notifier.watchdog();
     const text = describe(server);
-    if (text !== said) notifier.status(text);
+    // the other half is for signals: a manager that never reads must not keep them from being heard
+    notifier.watchdog(Math.floor(ms / 2), text === said ? undefined : text);
     said = text;
   };
   const timer = setInterval(beat, ms);
