@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
 import { recorded } from "../../../../tests/harness/recorded.ts";
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import { groupsOf, parseAccounts } from "./accounts.ts";
 import { describeAsked, describeRule, explain } from "./describe.ts";
 import { PolicyError } from "./error.ts";
-import { parsePolicy, readPolicy } from "./parse.ts";
+import { parsePolicy, policyFile, readPolicy } from "./parse.ts";
 import { readRule } from "./read-rule.ts";
 import { plainRule } from "./rule.ts";
 
@@ -198,6 +198,17 @@ describe("what is not understood is refused", () => {
     expect(() => readPolicy(dir.path)).toThrow("(EISDIR). Give the path of a file that");
     expect(() => readPolicy(dir.join("loop"))).toThrow("(ELOOP). The links on the way");
     expect(() => readPolicy(dir.join("n".repeat(256)))).toThrow("(ENAMETOOLONG). Use a shorter");
+  });
+
+  test("a directory that has taken the place of a file is called one", () => {
+    using dir = tempDir();
+    const path = dir.join("p.toml");
+    writeFileSync(path, "");
+    const read = policyFile(path);
+    read();
+    rmSync(path);
+    mkdirSync(path);
+    expect(read).toThrow("(EISDIR). Give the path of a file that");
   });
 
   test("all of it at once", () => {

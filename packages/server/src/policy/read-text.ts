@@ -35,7 +35,9 @@ function fill(fd: number, path: string, bytes: Uint8Array): number {
 }
 
 function readOpen(fd: number, path: string, again: boolean): string {
-  if (again && !fstatSync(fd).isFile())
+  const found = fstatSync(fd);
+  if (again && !found.isFile() && !found.isDirectory())
+    // which says so when it is read
     throw failure(
       path,
       "is no regular file, so its text was there once: give the path of a file to reload a policy",
