@@ -49,6 +49,8 @@ test("numbers that mean nothing get the kernel's answer, whatever the policy", (
   for (const numbers of [
     [-1, 1, 0],
     [9999, 1, 0],
+    [46, 1, 0],
+    [46, 11, 0],
     [64, 1, 0],
     [0, 1, 0],
     [0, 11, 0],

@@ -13,7 +13,7 @@ import type { Policy, Rule } from "../policy/rule.ts";
 import type { Peer } from "./peer.ts";
 
 const AF_UNSPEC = 0;
-const FAMILIES_MAX = 64; // the kernel's AF_MAX is 46, and grows
+const FAMILIES_MAX = 46; // the kernel's AF_MAX; a rule may name a family that a later kernel has
 
 /** What a request asks for; one object for each thread, filled in for each request. */
 export interface SocketRequest {
