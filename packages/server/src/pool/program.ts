@@ -1,5 +1,6 @@
-import { fileURLToPath } from "bun";
+import { fileURLToPath, pathToFileURL } from "bun";
 import { readFileSync } from "node:fs";
+import { libraryPath } from "@xsocket/xbind-native";
 
 function contents(file: URL): bigint | number | undefined {
   try {
@@ -20,15 +21,23 @@ function manifests(file: URL): URL[] {
   }
 }
 
+function libraries(): URL[] {
+  try {
+    return [pathToFileURL(libraryPath("xsocket"))];
+  } catch {
+    return []; // no descriptor is left to look for it, which the first thread says
+  }
+}
+
 /** A program that is not what it was. */
 export class ReplacedError extends Error {
   override readonly name = "ReplacedError";
 }
 
 /**
- * The file that threads are started from, long after the others may be, and the package that it is
- * in, where what it imports is in files of their own. An upgrade replaces them, and threads of two
- * versions do not agree about the memory that they share.
+ * The file that threads are started from, long after the others may be, the package that it is in, where what
+ * it imports is in files of their own, and the library. An upgrade replaces them, and threads of two versions do
+ * not agree about the memory that they share. Without the library each would die at once.
  */
 export class Program {
   readonly file: URL;
@@ -36,7 +45,8 @@ export class Program {
 
   constructor(file: URL) {
     this.file = file;
-    this.#contents = new Map([file, ...manifests(file)].map((part) => [part, contents(part)]));
+    const parts = [file, ...manifests(file), ...libraries()];
+    this.#contents = new Map(parts.map((part) => [part, contents(part)]));
   }
 
   /** @throws {ReplacedError} if it is not what it was */
