@@ -481,6 +481,13 @@ test.each([
   expect(open()).toBe(before);
 });
 
+test("where epoll has no room for its user none is started", async () => {
+  const full = { ...sys, epollCtl: () => -errno.ENOSPC };
+  await expect(failingPool(1, undefined, full)).rejects.toThrow(
+    "cannot wait for clients: ENOSPC. Raise fs.epoll.max_user_watches (sysctl)",
+  );
+});
+
 test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
   let made = 0;
   const epollCreate = () => (++made === 1 ? -errno.EMFILE : sys.epollCreate());

@@ -1,7 +1,15 @@
 /* What there has to be before a serving thread is started. */
-import { checked, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import {
+  checked,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  errno,
+  SyscallError,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { systemError } from "../_failure.ts";
 import { THREAD_DESCRIPTORS } from "../bounds.ts";
+import { ServeError } from "../error.ts";
 import { THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 
@@ -34,6 +42,18 @@ function expectWait(sys: Syscalls, epoll: number): void {
   throw systemError("wait for clients", new SyscallError("epoll_pwait", -rc), remedy);
 }
 
+/* Nor one that cannot be woken: the kernel counts what each user has in epoll sets. */
+function expectWatch(sys: Syscalls, epoll: number, wake: number): void {
+  const rc = sys.epollCtl(epoll, EPOLL_CTL_ADD, wake, 0, 0);
+  if (rc === -errno.ENOSPC)
+    throw new ServeError(
+      "SYSTEM",
+      "cannot wait for clients: ENOSPC. Raise fs.epoll.max_user_watches (sysctl)",
+      { cause: new SyscallError("epoll_ctl", -rc) },
+    );
+  sys.epollCtl(epoll, EPOLL_CTL_DEL, wake, 0, 0);
+}
+
 /**
  * Makes the descriptors of a thread that is to be started. What there was of them when one could not
  * be made is the caller's to reclaim. The eventfd outlives its thread: others may be about to write to it.
@@ -48,5 +68,6 @@ export function prepareRow(sys: Syscalls, shared: Shared, index: number): void {
   const epoll = checked("epoll_create", sys.epollCreate());
   shared.setThread(index, THREAD.epoll, epoll);
   expectWait(sys, epoll);
+  expectWatch(sys, epoll, shared.thread(index, THREAD.wake));
   shared.setThread(index, THREAD.spare, checked("eventfd", sys.eventfd()));
 }
