@@ -382,6 +382,19 @@ describe("where", () => {
   });
 });
 
+test("what cannot be told where /proc is gone is 0, and all else is told", async () => {
+  using dir = tempDir();
+  await using server = await serve({ address: dir.join("control") });
+  using metrics = await serveMetrics(server, LOOPBACK);
+  using _ = spyOn(process.memoryUsage, "rss").mockImplementation(() => {
+    throw new Error("memoryUsage() failed"); // as Bun does then
+  });
+  const response = await fetch(`http://127.0.0.1:${metrics.port}/metrics`);
+  const found = samples(await response.text());
+  expect(found.get("process_resident_memory_bytes")).toBe(0);
+  expect(found.get("xsocket_reachable")).toBe(1);
+});
+
 test("the start is the same one at each look, whatever becomes of the clock", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });

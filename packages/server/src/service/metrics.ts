@@ -57,13 +57,22 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   return { kind: "tcp", host, port };
 }
 
+/* 0 where /proc, which alone tells, is gone. */
+function residentBytes(): number {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return 0;
+  }
+}
+
 /** Answers for one server, with what it has counted until then. */
 function answer(server: Server, startTime: number, method: string, path: string): Page {
   if (path !== "/metrics")
     return { status: path === "/" ? 200 : 404, text: "xsocket: see /metrics\n" };
   if (method !== "GET" && method !== "HEAD") return { status: 405, text: "only GET\n" };
   const status = server.status();
-  const text = metricsText(status, process.memoryUsage.rss(), startTime);
+  const text = metricsText(status, residentBytes(), startTime);
   return { status: 200, text, type: CONTENT_TYPE };
 }
 
