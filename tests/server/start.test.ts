@@ -214,7 +214,7 @@ test("one where a socket unit listens is told so, not to stop systemd", async ()
   await using unit = here.spawn([systemd, `UNIX-LISTEN:${path},type=5,fork`, "PIPE"]);
   await eventually("a socket", () => existsSync(path));
   expect((await tryServing(path)).stderr).toBe(
-    `xsocket: cannot serve ${path}: process ${unit.pid} (systemd, for a socket unit) listens there, and starts its server when somebody asks. Stop that unit (systemctl list-sockets), or choose another path\n`,
+    `xsocket: cannot serve ${path}: process ${unit.pid} (systemd, for a socket unit) listens there, and starts its server when somebody asks. Stop that unit (systemctl --user list-sockets), or choose another path\n`,
   );
   unit.kill("SIGTERM");
 });

@@ -216,11 +216,13 @@ function listenerOf(sys: Syscalls, fd: number): [pid: number, command: string] {
 }
 
 function inUse(text: string, pid: number, command: string): ServeError {
-  if (command === "systemd")
+  if (command === "systemd") {
+    const list = `systemctl${pid === 1 ? "" : " --user"} list-sockets`;
     return new ServeError(
       "IN_USE",
-      `cannot serve ${text}: process ${pid} (systemd, for a socket unit) listens there, and starts its server when somebody asks. Stop that unit (systemctl list-sockets), or choose another path`,
+      `cannot serve ${text}: process ${pid} (systemd, for a socket unit) listens there, and starts its server when somebody asks. Stop that unit (${list}), or choose another path`,
     );
+  }
   const isOwn = pid === process.pid;
   const who = isOwn ? "this process itself" : pid > 0 ? `process ${pid}` : "another process";
   const remedy = isOwn ? "Choose another path" : "Stop it, or choose another path";
