@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
+import { commandOf } from "@xsocket/server";
 import {
   codeOf,
   errno,
@@ -185,10 +186,12 @@ function serverOf(connection: number): string {
   const native = loadSyscalls();
   const length = credentials.byteLength;
   native.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, length);
-  const [pid, uid] = credentials;
-  return pid === 0 // what the kernel calls those that are not seen from here
-    ? `a process of another PID namespace, of uid ${uid}, listens`
-    : `process ${pid} of uid ${uid} listens`;
+  const [pid = 0, uid] = credentials;
+  if (pid === 0)
+    // what the kernel calls those that are not seen from here
+    return `a process of another PID namespace, of uid ${uid}, listens`;
+  const isUnit = commandOf(native, connection, pid) === "systemd";
+  return `process ${pid}${isUnit ? " (systemd, for a socket unit)" : ""} of uid ${uid} listens`;
 }
 
 /** Does a server take connections there? This is for a socket that the permissions let this user open. */
