@@ -212,6 +212,12 @@ test("a script is judged by its interpreter, through any number of scripts, and 
   expect(found).toMatch(/two is a script, and its interpreter \/.*sh can be preloaded/);
 });
 
+test("a program is looked at with its arguments", async () => {
+  const rows = await examine(["/nowhere/control", "--", "env", "-i", "true"]);
+  const { found } = rows.find(({ name }) => name === "program") ?? {};
+  expect(found).toContain("it drops LD_PRELOAD");
+});
+
 test("the words of a script that a stranger wrote do not move the cursor, nor turn a line round", async () => {
   using dir = tempDir();
   const script = dir.join("script");

@@ -161,6 +161,41 @@ test.each(["sudo", "run0"])(
   },
 );
 
+const DROPPING = [
+  "env -i true",
+  "env NAME=value - true",
+  "env -0i true",
+  "bwrap --ro-bind / / --clearenv true",
+  "su - nobody",
+  "su nobody -lc true",
+  "runuser --login nobody -- true",
+  "systemd-run --pty true",
+];
+const KEEPING = [
+  "env NAME=value true -i",
+  "env -u NAME true",
+  "bwrap --ro-bind / / true",
+  "su nobody -c true",
+  "runuser -u nobody -- sh -l",
+  "systemd-run --scope true",
+  "systemd-run -E LD_PRELOAD true",
+];
+
+test("what drops LD_PRELOAD where it is told to is refused there, and nowhere else", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, "gcc");
+  for (const name of ["env", "bwrap", "su", "runuser", "systemd-run"])
+    copyFileSync(dir.join("program"), dir.join(name));
+  const refused = async (words: string) => {
+    const argv = [...RUN, "--", ...`./${words}`.split(" ")];
+    const { code, stderr } = await here.run(argv, { cwd: dir.path });
+    if (code === 1) expect(stderr).toMatch(/it drops LD_PRELOAD .*: put "xsocket run" behind it/);
+    return code === 1;
+  };
+  for (const words of DROPPING) expect([words, await refused(words)]).toEqual([words, true]);
+  for (const words of KEEPING) expect([words, await refused(words)]).toEqual([words, false]);
+});
+
 /* Podman is a static program or one in Go, too, which is not what its user has to know. */
 test.each(["podman", "flatpak"])(
   "%s is refused, whose container has an environment of its own",
@@ -172,6 +207,13 @@ test.each(["podman", "flatpak"])(
     expect(code).toBe(1);
   },
 );
+
+test("so is docker where it is a script, as of podman-docker", async () => {
+  using dir = tempDir();
+  writeFileSync(dir.join("docker"), '#!/bin/sh\nexec podman "$@"\n', { mode: 0o755 });
+  const { stderr } = await here.run([...RUN, "--", "./docker"], { cwd: dir.path });
+  expect(stderr).toMatch(/since it gives a container an environment of its own/);
+});
 
 test("a script is judged by its interpreter, and --force lets everything through", async () => {
   using dir = tempDir();

@@ -50,8 +50,34 @@ function gainsNothing(): boolean {
   return /^NoNewPrivs:\t1$/m.test(readFileSync("/proc/self/status", "latin1"));
 }
 
-/* They start a program as another user, with an environment of their own. */
-const CLEAR_ENVIRONMENT = new Set(["sudo", "doas", "pkexec", "run0"]);
+/* Whether a program drops LD_PRELOAD from the environment of what it starts, by its arguments before "--". */
+type Drops = (words: readonly string[]) => boolean;
+
+const always: Drops = () => true;
+const given =
+  (option: RegExp): Drops =>
+  (words) =>
+    words.some((word) => option.test(word));
+const login = given(/^(?:-|-l\w*|--login)$/);
+const IGNORES = /^(?:-|-[0v]*i\w*|--ignore-environment)$/; // of env(1), before its program's name
+const DROPS: Readonly<Record<string, Drops>> = {
+  bwrap: given(/^--clearenv$/),
+  doas: always,
+  env: (words) =>
+    IGNORES.test(words.find((word) => IGNORES.test(word) || !/^-|=/.test(word)) ?? ""),
+  pkexec: always,
+  run0: always,
+  runuser: login,
+  su: login,
+  sudo: always,
+  "systemd-run": (words) => !words.includes("--scope"),
+};
+
+function dropsPreload({ path }: Program, words: readonly string[]): boolean {
+  if (words.some((word) => word.includes("LD_PRELOAD"))) return false; // it is handed on by name
+  const end = words.indexOf("--");
+  return DROPS[basename(path)]?.(end < 0 ? words : words.slice(0, end)) === true;
+}
 
 /* What they start has an environment of its own, and files. */
 const CONTAINERS = new Set([
@@ -111,53 +137,63 @@ export function unusable(library: string): Obstacle | undefined {
   };
 }
 
+/* What is looked at. */
+interface Start {
+  /** Of the program's image. */
+  readonly elf: Elf;
+  readonly program: Program;
+  /** Its arguments. */
+  readonly words: readonly string[];
+  readonly library: string;
+}
+
 /* Each returns an obstacle, or undefined if there is none of its kind. */
-const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | undefined)[] = [
-  (_elf, _path, library) => unusable(library),
-  (_elf, path) =>
-    CONTAINERS.has(basename(path))
+const CHECKS: readonly ((start: Start) => Obstacle | undefined)[] = [
+  ({ library }) => unusable(library),
+  ({ program }) =>
+    CONTAINERS.has(basename(program.path)) // which may be a script
       ? {
           found: "it gives a container an environment of its own",
           remedy:
             'give that the lines of "xsocket run --print", and the container the library and the directory of the control socket, as docs/containers.md shows',
         }
       : undefined,
-  ({ compiler }) =>
+  ({ elf: { compiler } }) =>
     compiler
       ? {
           found: `it is a ${compiler} program, whose calls go to the kernel without passing a library`,
           remedy: OPEN,
         }
       : undefined,
-  ({ interpreter }, path) =>
-    interpreter === undefined && !LOADER.test(basename(path))
+  ({ elf, program }) =>
+    elf.interpreter === undefined && !LOADER.test(basename(program.image))
       ? {
           found: "it is statically linked, so nothing can be preloaded into it",
           remedy: `use a dynamically linked build, ${OPEN}`,
         }
       : undefined,
-  (_elf, path) =>
-    changesUser(path)
+  ({ program }) =>
+    changesUser(program.image)
       ? {
           found: "it is set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD",
           remedy: `put "xsocket run" behind it, or run it as the user that it becomes`,
         }
       : undefined,
-  (_elf, path) =>
-    CLEAR_ENVIRONMENT.has(basename(path))
+  ({ program, words }) =>
+    dropsPreload(program, words)
       ? {
           found: "it drops LD_PRELOAD from the environment of the program that it starts",
           remedy: 'put "xsocket run" behind it',
         }
       : undefined,
-  (_elf, path) =>
-    hasCapabilities(path)
+  ({ program: { image } }) =>
+    hasCapabilities(image)
       ? {
           found: "its file gives it capabilities, so the loader ignores LD_PRELOAD",
-          remedy: `take them away (setcap -r ${shellWord(path)}) and give them another way, such as AmbientCapabilities= of its unit`,
+          remedy: `take them away (setcap -r ${shellWord(image)}) and give them another way, such as AmbientCapabilities= of its unit`,
         }
       : undefined,
-  (elf, _path, library) => {
+  ({ elf, library }) => {
     const ours = readElf(library);
     if (!ours || (ours.machine === elf.machine && ours.bits === elf.bits)) return undefined;
     return {
@@ -165,15 +201,15 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
       remedy: byHand(machineName(elf)),
     };
   },
-  ({ interpreter }, path, library) => {
-    const [its, ours] = [libcOf(interpreter ?? path), libraryLibc(library)];
+  ({ elf, program, library }) => {
+    const [its, ours] = [libcOf(elf.interpreter ?? program.image), libraryLibc(library)];
     if (its === ours) return undefined;
     return {
       found: `it uses the C library ${its}, and ${library} uses ${ours}`,
       remedy: byHand(its),
     };
   },
-  (elf) =>
+  ({ elf }) =>
     insistsOnBeingFirst(elf)
       ? {
           found:
@@ -183,17 +219,26 @@ const CHECKS: readonly ((elf: Elf, path: string, library: string) => Obstacle | 
       : undefined,
 ];
 
-/** Tells why the library cannot do its work in a program; undefined if nothing speaks against it. */
-export function preloadObstacle({ image }: Program, library: string): Obstacle | undefined {
+/**
+ * Tells why the library cannot do its work in a program, or in what that starts; undefined if nothing speaks against
+ * it.
+ *
+ * @param words the program's arguments
+ */
+export function preloadObstacle(
+  program: Program,
+  library: string,
+  words: readonly string[] = [],
+): Obstacle | undefined {
   let elf: Elf | undefined;
   try {
-    elf = readElf(image);
+    elf = readElf(program.image);
   } catch {
     return undefined; // a program that may be run but not read
   }
   if (elf === undefined) return undefined;
   for (const check of CHECKS) {
-    const obstacle = check(elf, image, library);
+    const obstacle = check({ elf, program, words, library });
     if (obstacle) return obstacle;
   }
   return undefined;

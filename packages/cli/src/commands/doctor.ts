@@ -69,7 +69,7 @@ export default command({
     const rows = examine({
       socket: serverSocket(address),
       ports: repeated(context.rawArgs, args, "port").map((text) => readPort(text)),
-      program: invocation(context).program[0],
+      program: invocation(context).program,
       sameNamespace: context.args["same-namespace"] === true,
     });
     const allWell = rows.every((row) => isWell(row));

@@ -54,9 +54,9 @@ function checkHandover(via: string, xbind: string): void {
     );
 }
 
-function refuseHopeless(name: string): void {
+function refuseHopeless(name: string, rest: readonly string[]): void {
   const program = findProgram(name);
-  const obstacle = program && preloadObstacle(program, libraryPath("xbind"));
+  const obstacle = program && preloadObstacle(program, libraryPath("xbind"), rest);
   if (obstacle)
     throw new FailureError(
       `${spoken(program)} would open no port there, since ${obstacle.found}: ${obstacle.remedy} (--force runs it all the same)`,
@@ -104,12 +104,12 @@ export default command({
       return result(
         printed(inherited && !socket ? { ...set, XSOCKET: controlSocket(inherited) } : set),
       );
-    const [name] = program;
+    const [name, ...rest] = program;
     if (name === undefined)
       throw new MisuseError(
         'no program is given: put it last, behind "--", or see "xsocket run --help"',
       );
-    if (!given.force) refuseHopeless(name);
+    if (!given.force) refuseHopeless(name, rest);
     const server = serverSocket(given.socket);
     if (given.check) checkHandover(server, set.XBIND);
     else warnIfUnreachable(server);

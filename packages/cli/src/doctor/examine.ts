@@ -13,7 +13,8 @@ interface Setup {
     readonly port: number;
     readonly types: readonly ("stream" | "dgram")[];
   }[];
-  readonly program: string | undefined;
+  /** A program and its arguments; empty when there is none. */
+  readonly program: readonly string[];
   /** Whether server and program are meant to be in one namespace. */
   readonly sameNamespace: boolean;
 }
@@ -56,7 +57,8 @@ function rowsBeyond(setup: Setup): Row[] {
 /** Makes all checks, what is here first, then what lies beyond the control socket. */
 export function examine(setup: Setup): Row[] {
   const libraries = librariesRow();
-  const program = setup.program === undefined ? [] : [programRow(setup.program, libraries)];
+  const [first, ...words] = setup.program;
+  const program = first === undefined ? [] : [programRow(first, words, libraries)];
   if (!callsIfAny()) {
     const why = "needs libxsocket.so";
     const rest = ["socket", "permission", "server"].map((name) => skipped(name, why));

@@ -62,13 +62,13 @@ export function librariesRow(): Row {
 }
 
 /** Can the program be preloaded, if the library can be used at all? */
-export function programRow(name: string, libraries: Row): Row {
+export function programRow(name: string, words: readonly string[], libraries: Row): Row {
   if (libraries.status !== "ok") return skipped("program", "needs the libraries");
   try {
     const program = findProgram(name);
     if (!program)
       return skipped("program", `${name} is not UTF-8 in full, so it cannot be looked at`);
-    const obstacle = preloadObstacle(program, libraryPath("xbind"));
+    const obstacle = preloadObstacle(program, libraryPath("xbind"), words);
     if (obstacle)
       return failed("program", `${spoken(program)}: ${obstacle.found}`, obstacle.remedy);
     const { path, image } = program;
