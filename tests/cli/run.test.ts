@@ -109,7 +109,10 @@ const SET_USER = isRoot
 /* How to build a program that cannot be preloaded, and what is said about it. */
 const BUILDS: Record<string, readonly [build: string, says: RegExp]> = {
   "a static program": ["gcc -static", /statically linked.*dynamically linked build/],
-  "a static position-independent program": ["gcc -static-pie", /statically linked/],
+  "a static position-independent program": [
+    "gcc -static-pie",
+    /statically linked.*or, if it only starts another program, put "xsocket run" behind it \(/,
+  ],
   "a program of another architecture": [
     "gcc && printf '\\363\\0' | dd of=program bs=1 seek=18 conv=notrunc status=none",
     /built for RISC-V.*set LD_PRELOAD by hand to a libxbind.so for RISC-V/,

@@ -26,7 +26,7 @@ const MACHINES: Record<number, string> = {
 };
 
 const OPEN =
-  'have it take its listener from "xsocket open --exec", or let its source use libxsocket';
+  'have it take its listener from "xsocket open --exec", let its source use libxsocket, or, if it only starts another program, put "xsocket run" behind it';
 
 /* Not by XSOCKET_LIBDIR: this command would load its own libxsocket.so from there, too. */
 function byHand(platform: string): string {
