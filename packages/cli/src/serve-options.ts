@@ -1,3 +1,4 @@
+import { shellWord } from "@xsocket/protocol";
 import {
   BOUND_MAX,
   type Bounds,
@@ -62,7 +63,7 @@ function userId(name: string): number {
 function identity(name: string): Identity {
   const found = findIdentity(readAccounts(), name);
   if (found) return found;
-  const made = /^\d+$/.test(name) ? `--uid ${name} NAME` : name;
+  const made = /^\d+$/.test(name) ? `--uid ${name} NAME` : shellWord(name);
   throw new FailureError(
     `there is no user "${name}" in /etc/passwd: make it first (useradd --system ${made})`,
   );
