@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { encode } from "@xsocket/protocol";
+import { errno } from "@xsocket/xbind-native";
 import {
   eventually,
   guardDescriptors,
@@ -80,6 +82,20 @@ test("a manager hears of the start, the reload, the end, that all is well, and w
     "STOPPING=1",
   ]);
   expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(2);
+});
+
+test("what it shows of a server is one socket, one request, one connection where it is one", async () => {
+  using dir = tempDir();
+  const socket = dir.join("notify");
+  await using manager = await managerAt(socket);
+  const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
+  await using server = await startServer({ env });
+  using client = new RawClient(server.path);
+  expect(client.ask()).toBe(0);
+  expect(client.ask(encode({ kind: "request", domain: 2, type: 3, protocol: 1 }))).toBe(
+    -errno.EPERM,
+  );
+  await manager.says(/: 1 socket handed out, 1 request refused, 1 connection$/m);
 });
 
 /* Binds a socket as a service manager does, and never reads from it. */

@@ -1,4 +1,4 @@
-import { escapeText, type ServerStatus } from "@xsocket/server";
+import { counted, escapeText, type ServerStatus } from "@xsocket/server";
 import { table } from "./table.ts";
 
 type Latency = ServerStatus["stats"]["latency"];
@@ -15,10 +15,6 @@ function answeredIn({ counts, bounds }: Latency, words: string, part: number): s
 function answeredLine({ stats: { latency } }: ServerStatus): string {
   if (latency.counts.every((count) => count === 0)) return "-";
   return `${answeredIn(latency, "half", 0.5)}, ${answeredIn(latency, "99 of 100", 0.99)}`;
-}
-
-function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 function duration(seconds: number): string {

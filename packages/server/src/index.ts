@@ -3,6 +3,7 @@ export * from "./error.ts";
 export { LOG_LEVELS, type Log, type LogFields, type LogLevel, type LogRecord } from "./log.ts";
 export * from "./options.ts";
 export { commandOf } from "./_comm.ts";
+export { counted } from "./_counted.ts";
 export { escapeJson, escapeText } from "./_escape.ts";
 export { hasUnmappedIds } from "./serving/unmapped.ts";
 export * from "./policy/index.ts";

@@ -146,7 +146,9 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
       pool.shared.addThread(0, THREAD.records, 5); // as of one that dies with these on their way
       kept[0]?.send(request(DIES));
       while (pool.records.length === 0) await Bun.sleep(1);
-      expect(pool.records[0]?.message).toContain("serving thread 0 died and is replaced; 3 conn");
+      expect(pool.records[0]?.message).toContain(
+        "serving thread 0 died with 3 connections and is replaced: ",
+      );
       expect(pool.records[0]?.message).toContain("a death on demand");
       expect(pool.shared.connections()).toBe(0);
       expect(pool.shared.flight.inFlight()).toBe(0);

@@ -1,4 +1,5 @@
 import { reasonOf, type Syscalls } from "@xsocket/xbind-native";
+import { counted } from "../_counted.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
 import { SharedLock } from "../memory/lock.ts";
@@ -121,7 +122,7 @@ export class Pool {
       this.#log({
         level: "error",
         event: "thread",
-        message: `serving thread ${index} died and is replaced; ${closed} connections were closed: ${reason}`,
+        message: `serving thread ${index} died with ${counted(closed, "connection")} and is replaced: ${reason}`,
         fields: { thread: index, connections: closed },
       });
       await this.#startSoon(index, hasServed ? RESTART_MS : longer(waitedMs));

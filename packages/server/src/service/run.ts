@@ -1,4 +1,5 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
+import { counted } from "../_counted.ts";
 import { systemError } from "../_failure.ts";
 import { bindControl } from "../control/listen.ts";
 import { ServeError } from "../error.ts";
@@ -72,7 +73,10 @@ function describe(server: Server): string {
   const { address, unreachable, policy, stats } = server.status();
   const serving = unreachable ? "Not to be found any more at" : "Serving";
   const outdated = policy.outdated ? "; the policy could not be read again" : "";
-  return `${serving} ${address}: ${stats.granted} sockets handed out, ${stats.denied} requests refused, ${stats.connections} connections${outdated}`;
+  const handedOut = counted(stats.granted, "socket");
+  const refused = counted(stats.denied + stats.refusedInFlight, "request");
+  const connections = counted(stats.connections, "connection");
+  return `${serving} ${address}: ${handedOut} handed out, ${refused} refused, ${connections}${outdated}`;
 }
 
 /*
@@ -137,7 +141,7 @@ function announced(server: Server, notifier: Notifier, look: () => void, log: Lo
         log({
           level: "info",
           event: "reload",
-          message: `reloaded: ${rules} ${rules === 1 ? "rule" : "rules"} of ${source}`,
+          message: `reloaded: ${counted(rules, "rule")} of ${source}`,
           fields: {},
         });
       } finally {
