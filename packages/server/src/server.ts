@@ -40,8 +40,8 @@ export interface Server extends AsyncDisposable {
   stop(): Promise<void>;
   /**
    * Reads the policy again, and opens the audit file anew. When one fails, what was there stays,
-   * the other goes on, and the failure is thrown; that of the audit file is a ServeError, and both
-   * together are an AggregateError. Of a server that stops the audit file is not opened anew.
+   * the other goes on, and the failure is thrown; that of the audit file is a ServeError, PERMISSION or
+   * SYSTEM, and both together are an AggregateError. Of a server that stops the audit file is not opened anew.
    */
   reload(): Promise<void>;
   /**

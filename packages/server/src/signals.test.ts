@@ -1,5 +1,10 @@
 import { expect, spyOn, test } from "bun:test";
+import { tempDir } from "../../../tests/harness/temp.ts";
+import type { Log } from "./log.ts";
+import { DEFAULT_POLICY } from "./policy/builtin.ts";
 import { PolicyError } from "./policy/error.ts";
+import type { Policy } from "./policy/rule.ts";
+import { serve } from "./server.ts";
 import { untilSignal } from "./signals.ts";
 
 async function hangUp(times: number): Promise<void> {
@@ -30,6 +35,22 @@ test("a policy with thousands of mistakes is one line that names the first", asy
   expect(lines[0]).toEndWith(
     "p.toml: mistake 9; and 4990 more (xsocket policy check names them all)",
   );
+});
+
+test("what a policy function returns is a failure of the policy, not of the audit file", async () => {
+  using dir = tempDir();
+  const policies = [DEFAULT_POLICY, "no policy"];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as in JavaScript
+  const policy = () => policies.shift() as Policy;
+  const lines: string[] = [];
+  const log: Log = ({ message }) => lines.push(message);
+  const running = untilSignal(await serve({ address: dir.join("control"), policy }), log);
+  await hangUp(1);
+  process.emit("SIGTERM");
+  await running;
+  expect(lines).toEqual([
+    expect.stringContaining("the policy stays as it was: policy has returned 'no policy'"),
+  ]);
 });
 
 test("SIGHUPs in one go are one reload, those during a reload are one more", async () => {

@@ -13,8 +13,9 @@ function sentence(error: unknown): string {
   return more > 0 ? `${said}; and ${more} more (xsocket policy check names them all)` : said;
 }
 
+/* MISUSE is what a program's own policy function has returned. */
 function reloadFailure(error: unknown): LogRecord {
-  const event = error instanceof ServeError ? "audit" : "policy";
+  const event = error instanceof ServeError && error.code !== "MISUSE" ? "audit" : "policy";
   const what = event === "audit" ? "the audit file" : "the policy";
   return {
     level: "error",
