@@ -11,6 +11,19 @@ test("every option of serve is looked at", () => {
   expect([...read].toSorted()).toEqual(Object.keys(SERVE_ARGS).toSorted());
 });
 
+test("names and ids may have spaces around them", async () => {
+  const { policy } = serviceOptions({ "allow-user": "root, 7", "allow-group": " 7 ,root" });
+  const { rules } = (typeof policy === "function" ? await policy() : policy) ?? { rules: [] };
+  const [root, seven] = [
+    { first: 0, last: 0 },
+    { first: 7, last: 7 },
+  ];
+  expect(rules.map(({ uids, gids }) => uids ?? gids)).toEqual([
+    [root, seven],
+    [seven, root],
+  ]);
+});
+
 test("every bound of the server has an option", () => {
   const bounds = Object.values(SERVE_ARGS).flatMap((option) =>
     "bound" in option ? [option.bound] : [],

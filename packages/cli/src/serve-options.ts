@@ -45,8 +45,9 @@ function bounds(args: ServeArgs): Partial<Bounds> {
 }
 
 function idsOf(option: string, list: string, find: (name: string) => number): IdRange[] {
-  return list.split(",").map((word) => {
-    if (!word.trim())
+  return list.split(",").map((part) => {
+    const word = part.trim();
+    if (word === "")
       throw new MisuseError(`${option} takes names or ids with commas between, not "${list}"`);
     const ids = parseIds(word);
     const id = ids ? 0 : find(word);
