@@ -70,6 +70,8 @@ function identity(name: string): Identity {
   );
 }
 
+const RULES = ["allow-user", "allow-group", "sockets-per-minute"] as const;
+
 /* Rules from a file, which is read again at each reload, or from the flags. */
 function policy(args: ServeArgs): ServiceOptions["policy"] {
   const file = mapped(args.policy, userPath);
@@ -80,10 +82,11 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
       wholeNumber("--sockets-per-minute", word, { least: 1, most: QUOTA_MAX }),
     ),
   };
-  if (Object.values(flags).every((flag) => flag === undefined)) return mapped(file, policyFile);
+  const beside = RULES.find((name) => args[name] !== undefined);
+  if (beside === undefined) return mapped(file, policyFile);
   if (file === undefined) return flagPolicy(flags);
   throw new MisuseError(
-    "--policy and the --allow options are two ways to say the same: put it all in the file",
+    `--policy and --${beside} are two ways to say the same: put it all in the file`,
   );
 }
 
