@@ -9,8 +9,9 @@ import {
   escapeText,
   explain,
   FAMILIES,
-  groupsOf,
+  findIdentity,
   hasUnmappedIds,
+  type Identity,
   type Names,
   numberOf,
   type Policy,
@@ -28,10 +29,10 @@ import { result, words } from "../words.ts";
 
 /* What test is asked. */
 const question = {
-  user: option("USER", "Who asks, by name: with the groups of /etc/group"),
+  user: option("USER", "Who asks, by name"),
   uid: option("UID", "Who asks, by number"),
-  gid: option("GID", "The asking process's group"),
-  groups: option("GID,GID", "Its supplementary groups"),
+  gid: option("GID", "The asking process's group (default: that user's)"),
+  groups: option("GID,GID", "Its supplementary groups (default: those of that user)"),
   family: option("FAMILY", "What is asked for, as AF_INET6 or inet6 (default: AF_INET)"),
   type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM)"),
   protocol: option("PROTOCOL", "As IPPROTO_MPTCP or mptcp (default: 0)"),
@@ -75,28 +76,33 @@ function asked(given: Given): Asked {
   };
 }
 
-function named(name: string): { uid: number; gid: number; groups: readonly number[] } {
-  const accounts = readAccounts();
-  const user = accounts.users.get(name);
-  if (!user) throw new FailureError(`there is no user "${name}" in /etc/passwd: use --uid`);
-  return { uid: user.uid, gid: user.gid, groups: groupsOf(accounts, user) };
+function named(name: string): Identity {
+  const found = findIdentity(readAccounts(), name);
+  if (!found) throw new FailureError(`there is no user "${name}" in /etc/passwd: use --uid`);
+  return found;
+}
+
+/* Where nobody has the number, as it may be in a container's user namespace, so is the group. */
+function numbered(uid: number): Identity {
+  return findIdentity(readAccounts(), String(uid)) ?? { uid, gid: uid, groups: [] };
 }
 
 function asker(given: Given): Asker {
   if (typeof given.user === "string" && typeof given.uid === "string")
     throw new MisuseError("--user and --uid both say who asks: give one of them");
-  const who = typeof given.user === "string" ? named(given.user) : undefined;
   const id = (name: "uid" | "gid") =>
     typeof given[name] === "string" ? wholeNumber(`--${name}`, given[name], IDS) : undefined;
-  const uid = id("uid") ?? who?.uid;
-  if (uid === undefined) throw new MisuseError("nobody asks: say who, as in --user alice");
+  const uid = id("uid");
+  const user = typeof given.user === "string" ? named(given.user) : undefined;
+  const who = uid === undefined ? user : numbered(uid);
+  if (who === undefined) throw new MisuseError("nobody asks: say who, as in --user alice");
   const groups =
     typeof given.groups === "string"
       ? given.groups.split(",").map((word) => wholeNumber("--groups", word, IDS))
-      : (who?.groups ?? []);
+      : who.groups;
   return {
-    uid,
-    gid: id("gid") ?? who?.gid ?? uid,
+    uid: who.uid,
+    gid: id("gid") ?? who.gid,
     groups: () => groups.toSorted((one, other) => one - other),
     hasUnmappedIds: hasUnmappedIds(),
   };
