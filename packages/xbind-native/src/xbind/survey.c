@@ -26,6 +26,7 @@ struct look {
 	socket_key key;
 	bool has_device; /* SO_BINDTOIFINDEX is not 0 */
 	int buf_lock;    /* SO_BUF_LOCK, 0 where there is none */
+	struct survey found;
 };
 
 /*
@@ -98,7 +99,7 @@ static bool is_set_segment(struct look *look, int row)
 /* Setting IP_TOS changes it, and the program may then have set it to its default. */
 static bool is_set_priority(struct look *look, int row)
 {
-	return is_set_plain(look, row) || is_set_plain(look, option_find(IPPROTO_IP, IP_TOS));
+	return is_set_plain(look, row) || look->found.is_set[option_find(IPPROTO_IP, IP_TOS)];
 }
 
 static bool is_set_buffer(struct look *look, int row)
@@ -137,7 +138,7 @@ static bool is_set(struct look *look, int row)
 		return true;
 	case OPTION_REPAIR:
 	case OPTION_QUEUES:
-		return option_number(look->old, IPPROTO_TCP, TCP_REPAIR) > 0;
+		return look->found.is_set[option_find(IPPROTO_TCP, TCP_REPAIR)];
 	case OPTION_MULTICAST_IF:
 		return option_number(look->old, options[row].level, options[row].name) != 0 &&
 		       !optlog_has(look->key, row);
@@ -174,18 +175,17 @@ static bool has_subflow(int fd)
 int survey_take(int old, const struct kind *kind, socket_key key, struct survey *ret)
 {
 	struct look look = {.old = old, .kind = kind, .key = key};
-	struct survey found = {.has_subflow = false};
 	int rc = defaults_open(old, kind, &look.defaults);
 
 	if (rc < 0)
 		return rc;
 	/* Before other options are read: some make one. */
-	found.has_subflow = kind->protocol == IPPROTO_MPTCP_ && has_subflow(old);
+	look.found.has_subflow = kind->protocol == IPPROTO_MPTCP_ && has_subflow(old);
 	look.has_device = has_device(old);
 	look.buf_lock = option_number(old, SOL_SOCKET, SO_BUF_LOCK_);
 	for (int row = 0; row < OPTIONS_COUNT; row++)
-		found.is_set[row] = option_applies(&options[row], kind) && is_set(&look, row);
+		look.found.is_set[row] = option_applies(&options[row], kind) && is_set(&look, row);
 	defaults_close(&look.defaults);
-	*ret = found;
+	*ret = look.found;
 	return 0;
 }
