@@ -80,11 +80,6 @@ static bool is_limited(void)
 	return pair_option(watched.fd, SOL_SOCKET, SO_BINDTOIFINDEX) != 0;
 }
 
-static void bind_watched(void)
-{
-	CHECK_EQ(pair_bind(watched.fd, 3005), 0);
-}
-
 /* Another thread names such a device when the new socket is bound already. */
 static void test_device_meanwhile(void)
 {

@@ -14,11 +14,17 @@
 /* What a thread does that meets a filter, which tells of one call, by its second argument. */
 static struct {
 	int fd, set;
+	uint16_t port;
 	void (*body)(void);
 	unsigned call, argument;
 	_Atomic int listener, is_over; /* of what the filter tells */
 	bool is_early;                 /* set by what is done: it is to be done at the next call */
-} watched;
+} watched = {.port = 3700};
+
+static inline void bind_watched(void)
+{
+	CHECK_EQ(pair_bind(watched.fd, watched.port), 0);
+}
 
 static inline void *run_filtered(void *unused)
 {

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_stopped_epoll.c - registrations that others make while a thread is stopped in a certain call
+ *
+ * That is one of its bind, or of its epoll_ctl. Ports 3000 to 3999 are listed.
+ */
+#include "support/child.h"
+#include "support/watched.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/epoll.h>
+
+#define LOOKED_AT_FDS 64   /* numbers */
+#define HALTED_MS     3000 /* milliseconds; how long a signal handler waits for another thread */
+
+static void make_watched(void)
+{
+	watched.set = epoll_create1(EPOLL_CLOEXEC);
+	watched.fd = pair_socket(SOCK_STREAM);
+}
+
+static void control_watched(int operation, uint32_t events)
+{
+	struct epoll_event event = {.events = events};
+
+	CHECK_EQ(epoll_ctl(watched.set, operation, watched.fd, &event), 0);
+}
+
+/* Has the set something to report? */
+static bool is_ready(int set)
+{
+	struct epoll_event event;
+
+	return epoll_wait(set, &event, 1, 0) == 1;
+}
+
+static int other_set;
+
+static bool is_port_open(void)
+{
+	for (int fd = 0; fd < LOOKED_AT_FDS; fd++) {
+		struct sockaddr_in name = {0};
+		socklen_t len = sizeof(name);
+
+		if (getsockname(fd, (struct sockaddr *)&name, &len) == 0 &&
+		    name.sin_family == AF_INET && ntohs(name.sin_port) == watched.port)
+			return true;
+	}
+	return false;
+}
+
+/* Another socket takes the number once the new one is bound, and is registered at once, by a call
+ * that does not wait for the thread that is stopped. */
+static void register_another_late(void)
+{
+	struct epoll_event event = {.events = EPOLLOUT};
+	const int another = pair_socket(SOCK_DGRAM);
+
+	watched.is_early = pair_preloaded() && !is_port_open();
+	if (!watched.is_early) {
+		CHECK_EQ(dup2(another, watched.fd), watched.fd);
+		CHECK_EQ(syscall(SYS_epoll_ctl, other_set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	}
+	close(another);
+}
+
+/* It stays in its set. */
+static void test_registered_in_place(void)
+{
+	other_set = epoll_create1(EPOLL_CLOEXEC);
+	watched.fd = pair_socket(SOCK_DGRAM);
+	run_watched(bind_watched, SYS_getsockopt, IPPROTO_IP, register_another_late);
+	if (!pair_preloaded())
+		register_another_late();
+	CHECK(is_ready(other_set));
+}
+
+/* Another thread does so. */
+static struct {
+	pthread_t thread;
+	_Atomic int tid, is_over;
+	int operation;
+	uint32_t events;
+} control;
+
+static void *run_control(void *unused)
+{
+	control.tid = (int)syscall(SYS_gettid);
+	control_watched(control.operation, control.events);
+	control.is_over = 1;
+	return unused;
+}
+
+/* Does that thread have something to do, as opposed to one that waits for the bind, or is over? */
+static bool control_runs(void)
+{
+	char path[64], state = 0;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", control.tid);
+	stat = fopen(path, "re");
+	if (!stat)
+		return false;
+	if (fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(stat);
+	return state == 'R' || state == 'D';
+}
+
+/*
+ * The kernel has done it when the socket, which does not listen, hangs up; the library has it on
+ * record when the thread waits.
+ */
+static void start_control(void)
+{
+	struct epoll_event event;
+
+	CHECK_EQ(pthread_create(&control.thread, NULL, run_control, NULL), 0);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, -1), 1);
+	while (control_runs())
+		poll(NULL, 0, 1);
+}
+
+/* Not until it is done: it may have to wait for the thread that is stopped. */
+static void start_beside(void)
+{
+	CHECK_EQ(pthread_create(&control.thread, NULL, run_control, NULL), 0);
+	while (!control.tid || control_runs())
+		poll(NULL, 0, 1);
+}
+
+/* While the socket is bound, by a thread that is stopped in that call. */
+static void run_controlled(int operation, uint32_t events, void (*start)(void), long call,
+                           unsigned argument)
+{
+	control.operation = operation;
+	control.events = events;
+	run_watched(bind_watched, call, argument, start);
+	if (!pair_preloaded())
+		start();
+	CHECK_EQ(pthread_join(control.thread, NULL), 0);
+}
+
+static void make_fired(void)
+{
+	make_watched();
+	control_watched(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT);
+	CHECK(is_ready(watched.set));
+}
+
+/* An EPOLLONESHOT that has fired is armed when the library has looked and seen that it has. */
+static void test_armed_meanwhile(void)
+{
+	make_fired();
+	run_controlled(EPOLL_CTL_MOD, EPOLLIN, start_beside, SYS_epoll_ctl, EPOLL_CTL_DEL);
+	CHECK(is_ready(watched.set));
+}
+
+/* An EPOLLONESHOT that is registered while the socket is bound fires once. */
+static void test_fired_meanwhile(void)
+{
+	make_watched();
+	run_controlled(EPOLL_CTL_ADD, EPOLLIN | EPOLLONESHOT, start_control, SYS_shutdown, SHUT_WR);
+	CHECK(!is_ready(watched.set));
+	control_watched(EPOLL_CTL_MOD, EPOLLIN);
+	CHECK(is_ready(watched.set));
+}
+
+static void arm_watched(void)
+{
+	control_watched(EPOLL_CTL_MOD, EPOLLIN | EPOLLONESHOT);
+}
+
+/* An EPOLLONESHOT that fired before its socket moved is armed, and meanwhile something is done. */
+static void arm_fired(void (*arm)(void), void (*meanwhile)(void))
+{
+	make_fired();
+	bind_watched();
+	run_watched(arm, SYS_epoll_ctl, EPOLL_CTL_ADD, meanwhile);
+	if (!pair_preloaded())
+		meanwhile();
+}
+
+static void test_armed_by_two(void)
+{
+	control.operation = EPOLL_CTL_MOD;
+	control.events = EPOLLIN;
+	arm_fired(arm_watched, start_beside);
+	CHECK_EQ(pthread_join(control.thread, NULL), 0);
+	CHECK(is_ready(watched.set));
+}
+
+#ifndef __SANITIZE_THREAD__ /* which holds signals back until the call returns */
+static struct {
+	pthread_t thread;
+	_Atomic int had_to_wait; /* 1 for no, 2 for yes; 0 until it is known */
+} halted;
+
+/* As a garbage collector stops threads, until another one has done what it was about to do. */
+static void wait_for_control(int number)
+{
+	int steps = 0;
+
+	(void)number;
+	while (!control.is_over && steps < HALTED_MS)
+		steps += poll(NULL, 0, 1) == 0;
+	halted.had_to_wait = control.is_over ? 1 : 2;
+}
+
+static void arm_halted(void)
+{
+	halted.thread = pthread_self();
+	arm_watched();
+	while (!halted.had_to_wait)
+		poll(NULL, 0, 1);
+}
+
+static void halt(void)
+{
+	if (pair_preloaded())
+		CHECK_EQ(pthread_kill(halted.thread, SIGUSR1), 0);
+	start_beside();
+}
+
+/* A signal handler waits for a thread that arms it, too. */
+static void test_armed_behind_handler(void)
+{
+	struct sigaction action = {.sa_handler = wait_for_control, .sa_flags = SA_RESTART};
+
+	halted.had_to_wait = !pair_preloaded();
+	CHECK_EQ(sigaction(SIGUSR1, &action, NULL), 0);
+	control.operation = EPOLL_CTL_MOD;
+	control.events = EPOLLIN;
+	arm_fired(arm_halted, halt);
+	CHECK_EQ(pthread_join(control.thread, NULL), 0);
+	CHECK_EQ(halted.had_to_wait, 1);
+}
+#endif
+
+static void arm_in_child(void)
+{
+	child_run(arm_watched);
+}
+
+/* A child has the set, too. */
+static void test_armed_by_child(void)
+{
+	arm_fired(arm_watched, arm_in_child);
+	CHECK(is_ready(watched.set));
+}
+
+/* A socket is registered just before the new one takes its number, and a child keeps the old one,
+ * which is in no set then. */
+static void test_registered_at_exchange(void)
+{
+	char byte;
+	int ends[2];
+	pid_t holder;
+
+	make_watched();
+	CHECK_EQ(pipe(ends), 0);
+	holder = fork();
+	if (holder == 0) {
+		close(ends[1]); /* the end tells when it is over */
+		_exit((int)read(ends[0], &byte, 1));
+	}
+	run_controlled(EPOLL_CTL_ADD, EPOLLIN, start_beside, CALL_FCNTL, F_GETFD);
+	CHECK_EQ(listen(watched.fd, 1), 0);
+	CHECK(!is_ready(watched.set));
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_DEL, watched.fd, NULL), 0);
+	close(ends[1]);
+	child_await(holder);
+}
+
+static void register_watched(void)
+{
+	control_watched(EPOLL_CTL_ADD, EPOLLIN);
+}
+
+/* A thread comes to know a set as it registers a socket in it, which meanwhile is bound. */
+static void test_registered_meanwhile(void)
+{
+	int before = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(pair_bind(before, 3701), 0); /* no set is to be looked for any more */
+	watched.fd = pair_socket(SOCK_STREAM);
+	watched.set = libc_unseen_set();
+	run_watched(register_watched, SYS_kcmp, (unsigned)getpid(), bind_watched);
+	if (!pair_preloaded())
+		bind_watched();
+	CHECK(is_ready(watched.set));
+}
+
+int main(void)
+{
+	if (!forbid_works())
+		test_skip("the emulator's own calls would be filtered");
+	RUN_BY(child_run, test_registered_in_place);
+	RUN_BY(child_run, test_armed_meanwhile);
+	RUN_BY(child_run, test_fired_meanwhile);
+	RUN_BY(child_run, test_armed_by_two);
+#ifndef __SANITIZE_THREAD__
+	RUN_BY(child_run, test_armed_behind_handler);
+#endif
+	RUN_BY(child_run, test_armed_by_child);
+	RUN_BY(child_run, test_registered_at_exchange);
+	RUN_BY(child_run, test_registered_meanwhile);
+	return 0;
+}

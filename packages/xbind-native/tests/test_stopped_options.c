@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * test_stopped_options.c - options that others set while a thread is stopped in a certain call of a
+ * bind
+ *
+ * Ports 3000 to 3999 are listed.
+ */
+#include "support/child.h"
+#include "support/thread.h"
+#include "support/watched.h"
+
+#include <fcntl.h>
+
+#ifdef SYS_mmap2
+#define CALL_MMAP SYS_mmap2
+#else
+#define CALL_MMAP SYS_mmap
+#endif
+
+#define GROUP       0xef010203U /* an address */
+#define LONG_FILTER 65          /* instructions: no room for it on the stack */
+
+static int beside; /* the socket of another thread */
+
+static void *bind_beside(void *unused)
+{
+	CHECK_EQ(pair_bind(beside, 3702), 0);
+	return unused;
+}
+
+static void run_beside(void)
+{
+	thread_run(bind_beside, NULL);
+}
+
+/* The kernel takes its time to let a socket into its group again, and another one is bound
+ * meanwhile. */
+static void test_slow_group(void)
+{
+	watched.fd = pair_socket(SOCK_DGRAM);
+	beside = pair_socket(SOCK_DGRAM);
+	CHECK_EQ(pair_join_group(watched.fd, GROUP), 0);
+	run_watched(bind_watched, SYS_setsockopt, IPPROTO_IP, run_beside);
+	if (!pair_preloaded())
+		run_beside();
+}
+
+/* Out of the library's sight; all but the last instruction load 0. */
+static void attach_filter(unsigned short count)
+{
+	struct sock_filter code[LONG_FILTER + 1] = {{0}};
+	const struct sock_fprog program = {count, code};
+
+	code[count - 1] = (struct sock_filter){BPF_RET | BPF_K, 0, 0, 0xffff};
+	CHECK_EQ(syscall(SYS_setsockopt, watched.fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+	                 sizeof(program)),
+	         0);
+}
+
+static void attach_longer(void)
+{
+	attach_filter(LONG_FILTER + 1);
+}
+
+/* A filter becomes longer when the library has begun to read it. */
+static void test_filtered_meanwhile(void)
+{
+	watched.fd = pair_socket(SOCK_STREAM);
+	attach_filter(LONG_FILTER);
+	run_watched(bind_watched, CALL_MMAP, BPF_MAXINSNS * sizeof(struct sock_filter),
+	            attach_longer);
+	if (!pair_preloaded())
+		attach_longer();
+}
+
+static int restricted; /* what setsockopt gave: 0 or errno */
+
+static void restrict_watched(void)
+{
+	const int one = 1;
+
+	restricted =
+	    setsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) < 0 ? errno : 0;
+}
+
+static bool is_restricted(void)
+{
+	return pair_option(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY);
+}
+
+static void bind_watched6(void)
+{
+	struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3703)};
+
+	CHECK_EQ(bind(watched.fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+}
+
+static void restrict_meanwhile(long call, unsigned argument)
+{
+	watched.fd = socket(AF_INET6, SOCK_STREAM, 0);
+	run_watched_beside(bind_watched6, call, argument, restrict_watched, is_restricted);
+}
+
+/* What can be set only before bind comes too late once the new socket is bound, and says so. */
+static void test_restricted_meanwhile(void)
+{
+	restrict_meanwhile(CALL_FCNTL, F_GETFD);
+	CHECK_EQ(is_restricted(), 0);
+	CHECK_EQ(restricted, EINVAL);
+}
+
+/* It is in time before the new socket is there, which then gets it with the rest. */
+static void test_restricted_before(void)
+{
+	restrict_meanwhile(SYS_socket, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK);
+	CHECK_EQ(is_restricted(), pair_preloaded());
+	CHECK_EQ(restricted, pair_preloaded() ? 0 : EINVAL);
+}
+
+int main(void)
+{
+	if (!forbid_works())
+		test_skip("the emulator's own calls would be filtered");
+	RUN_BY(child_run, test_slow_group);
+	RUN_BY(child_run, test_filtered_meanwhile);
+	test_needs_ipv6();
+	RUN_BY(child_run, test_restricted_meanwhile);
+	RUN_BY(child_run, test_restricted_before);
+	return 0;
+}
