@@ -10,8 +10,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 
-#define MANY    300 /* joins and leaves, more than one socket may have at a time */
-#define SOURCES 64  /* what net.ipv6.mld_max_msf allows by default */
+#define SOURCES 64 /* what net.ipv6.mld_max_msf allows by default */
 
 static struct ip_mreqn group4(const char *group)
 {
@@ -375,42 +374,6 @@ static void test_other_number(void)
 	close(copy);
 }
 
-static void test_many(void)
-{
-	int fd = pair_socket(SOCK_DGRAM);
-	struct ip_mreqn a = group4("239.6.1.1");
-	struct ip_mreq_source one = source4("239.6.1.1", "10.0.0.1");
-
-	for (int i = 0; i < MANY * 10; i++) {
-		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a)), 0);
-		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_DROP_MEMBERSHIP, &a, sizeof(a)), 0);
-		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &one, sizeof(one)),
-		         0);
-		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_DROP_SOURCE_MEMBERSHIP, &one, sizeof(one)),
-		         0);
-	}
-	bind_any(fd, AF_INET);
-	set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
-	close(fd);
-}
-
-/* Far more sockets with records than the table has room for, one after the other. */
-static void test_many_sockets(void)
-{
-	struct ip_mreqn a = group4("239.6.1.2");
-
-	for (int i = 0; i < MANY * 10; i++) {
-		int fd = pair_socket(SOCK_DGRAM);
-
-		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a)), 0);
-		if (i == MANY * 10 - 1) {
-			bind_any(fd, AF_INET);
-			set("is in", fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &a, sizeof(a));
-		}
-		close(fd);
-	}
-}
-
 /* How the interface of multicasts was chosen cannot be read, an address of it can. */
 static void test_sender(long (*setter)(int, const void *, socklen_t))
 {
@@ -488,8 +451,6 @@ int main(void)
 	RUN(test_last_source);
 	RUN(test_number_again);
 	RUN(test_other_number);
-	RUN(test_many);
-	RUN(test_many_sockets);
 	RUN(test_keys);
 	test_needs_ipv6();
 	RUN(test_both_families);
