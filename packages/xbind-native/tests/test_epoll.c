@@ -186,6 +186,7 @@ static void test_copied_set(void)
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
 	close(set);
 	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, DATA), 0);
 	check_listener(fd, copy, DATA);
 	close(fd);
 	close(copy);
@@ -255,45 +256,6 @@ static void test_flags(void)
 	check_flags(EPOLLEXCLUSIVE);
 	check_flags(EPOLLEXCLUSIVE | EPOLLET);
 	check_flags(EPOLLPRI | EPOLLRDHUP | EPOLLIN);
-}
-
-static void test_fired_oneshot(void)
-{
-	int fd = pair_socket(SOCK_DGRAM), set = new_set();
-
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLOUT | EPOLLONESHOT, 1), 0);
-	check_event(set, EPOLLOUT, 1);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_quiet(set);
-	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLOUT | EPOLLONESHOT, 2), 0);
-	check_event(set, EPOLLOUT, 2);
-	close(fd);
-	close(set);
-}
-
-/* A stream socket hangs up until it listens: an EPOLLONESHOT that has fired tells nothing of it. */
-static void test_fired_oneshot_of_stream(void)
-{
-	int fd = pair_socket(SOCK_STREAM), copy = dup(fd), set = new_set();
-	const uint32_t once = EPOLLIN | EPOLLONESHOT;
-
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, once, 1), 0);
-	check_event(set, EPOLLHUP, 1);
-	CHECK_EQ(control(set, EPOLL_CTL_ADD, copy, once | EPOLLET, 2), 0);
-	check_event(set, EPOLLHUP, 2);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	check_quiet(set);
-	CHECK_FAILS(control(set, EPOLL_CTL_MOD, fd, once | EPOLLEXCLUSIVE, 3), EINVAL);
-	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, once, 3), 0);
-	check_event(set, EPOLLHUP, 3);
-	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 4), 0);
-	CHECK_EQ(control(set, EPOLL_CTL_DEL, copy, 0, 0), 0);
-	CHECK_FAILS(control(set, EPOLL_CTL_DEL, copy, 0, 0), ENOENT);
-	CHECK_FAILS(control(set, EPOLL_CTL_MOD, copy, once, 5), ENOENT);
-	check_listener(fd, set, 4);
-	close(fd);
-	close(copy);
-	close(set);
 }
 
 static void test_copies(void)
@@ -426,8 +388,6 @@ int main(void)
 	RUN(test_copied_set_of_taken_number);
 	RUN(test_copied_set_without_kcmp);
 	RUN(test_flags);
-	RUN(test_fired_oneshot);
-	RUN(test_fired_oneshot_of_stream);
 	RUN(test_copies);
 	RUN(test_number_in_the_set_twice);
 	RUN(test_failed_bind);

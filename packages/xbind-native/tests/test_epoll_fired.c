@@ -24,6 +24,31 @@ static int fired_and_bound(int set)
 	return fd;
 }
 
+/* Each number of a socket has a registration of its own. */
+static void test_of_both_numbers(void)
+{
+	int fd = pair_socket(SOCK_STREAM), copy = dup(fd), set = new_set();
+	const uint32_t once = EPOLLIN | EPOLLONESHOT;
+
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, once, 1), 0);
+	check_event(set, EPOLLHUP, 1);
+	CHECK_EQ(control(set, EPOLL_CTL_ADD, copy, once | EPOLLET, 2), 0);
+	check_event(set, EPOLLHUP, 2);
+	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
+	check_quiet(set);
+	CHECK_FAILS(control(set, EPOLL_CTL_MOD, fd, once | EPOLLEXCLUSIVE, 3), EINVAL);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, once, 3), 0);
+	check_event(set, EPOLLHUP, 3);
+	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 4), 0);
+	CHECK_EQ(control(set, EPOLL_CTL_DEL, copy, 0, 0), 0);
+	CHECK_FAILS(control(set, EPOLL_CTL_DEL, copy, 0, 0), ENOENT);
+	CHECK_FAILS(control(set, EPOLL_CTL_MOD, copy, once, 5), ENOENT);
+	check_listener(fd, set, 4);
+	close(fd);
+	close(copy);
+	close(set);
+}
+
 /* A set has as many numbers as it has copies, and a registration is in all of them. */
 static void test_in_copy_of_set(void)
 {
@@ -225,6 +250,7 @@ static void test_without_kcmp(void)
 
 int main(void)
 {
+	RUN(test_of_both_numbers);
 	RUN(test_in_copy_of_set);
 	RUN(test_by_copy_of_set);
 	RUN(test_in_copy_that_is_left);
