@@ -39,11 +39,9 @@ int sys_listen(int fd, int backlog);
 int sys_connect(int fd, const void *addr, socklen_t addr_len);
 long sys_sendto(int fd, const void *buf, size_t len, int flags);
 long sys_recvfrom(int fd, void *buf, size_t len, int flags);
-long sys_sendmsg(int fd, const struct msghdr *msg, int flags);
 long sys_recvmsg(int fd, struct msghdr *msg, int flags);
 int sys_shutdown(int fd, int how);
 int sys_getsockname(int fd, void *addr, socklen_t *len);
-int sys_getpeername(int fd, void *addr, socklen_t *len);
 int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 
 /* getsockopt(2) of an option whose value is an int, never negative. Return: the value or -errno. */
@@ -55,7 +53,6 @@ int sys_dup3(int from, int to, int flags);
 int sys_fcntl(int fd, int command, long arg);
 int sys_ioctl(int fd, unsigned long request, void *arg);
 int sys_fchown(int fd, unsigned uid, unsigned gid);
-int sys_fchmod(int fd, unsigned mode);
 int sys_epoll_create1(int flags);
 int sys_epoll_ctl(int epoll_fd, int operation, int fd, struct epoll_event *event);
 int sys_epoll_wait(int epoll_fd, struct epoll_event *events, int max, int wait_ms);
@@ -63,7 +60,6 @@ long sys_read(int fd, void *buf, size_t len);
 long sys_write(int fd, const void *buf, size_t len);
 unsigned sys_geteuid(void);
 int sys_getpid(void);
-int sys_getppid(void);
 
 /* Opens a path below /proc for reading, close-on-exec. Return: a descriptor, which the caller
  * closes; -ENOENT where that is not procfs, since anybody may have put a file there in a changed
@@ -95,31 +91,6 @@ int sys_identify(int fd, struct sys_identity *ret);
 
 /* Does the descriptor refer to that very file? */
 bool sys_is(int fd, const struct sys_identity *identity);
-
-/* Owner and permissions of the inode that a descriptor refers to. */
-struct sys_owner {
-	unsigned uid;
-	unsigned gid;
-	unsigned mode; /* without the type of file */
-};
-
-/* Return: 0, or -errno, and then *ret is untouched. */
-int sys_owner(int fd, struct sys_owner *ret);
-
-/*
- * Blocks the signals of this thread, so that no handler runs. Left are those of faults (SIGSEGV,
- * SIGSYS and the like), and SIGINT, SIGTERM and the like where they have their default action.
- * Return: the mask for sys_restore_signals().
- */
-uint64_t sys_block_handlers(void);
-void sys_restore_signals(uint64_t mask);
-
-/* Discards this signal, which is blocked, if it is pending. */
-void sys_drop_signal(int number);
-
-/* Zeroed memory, for sys_unmap(). Return: NULL when there is none. */
-void *sys_map(size_t bytes);
-void sys_unmap(void *memory, size_t bytes);
 
 /* Waits for one descriptor; wait_ms in milliseconds, -1 for no limit, 0 only to look, which a
  * signal does not interrupt. Return: revents, 0 after wait_ms, -errno. */

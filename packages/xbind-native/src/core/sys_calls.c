@@ -9,9 +9,7 @@
 #include <linux/magic.h>
 #include <linux/stat.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 int sys_socket(int domain, int type, int protocol)
@@ -44,11 +42,6 @@ long sys_recvfrom(int fd, void *buf, size_t len, int flags)
 	return SYS_CALL(SYS_recvfrom, fd, (long)buf, (long)len, flags);
 }
 
-long sys_sendmsg(int fd, const struct msghdr *msg, int flags)
-{
-	return SYS_CALL(SYS_sendmsg, fd, (long)msg, flags);
-}
-
 long sys_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	return SYS_CALL(SYS_recvmsg, fd, (long)msg, flags);
@@ -62,11 +55,6 @@ int sys_shutdown(int fd, int how)
 int sys_getsockname(int fd, void *addr, socklen_t *len)
 {
 	return (int)SYS_CALL(SYS_getsockname, fd, (long)addr, (long)len);
-}
-
-int sys_getpeername(int fd, void *addr, socklen_t *len)
-{
-	return (int)SYS_CALL(SYS_getpeername, fd, (long)addr, (long)len);
 }
 
 int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
@@ -123,11 +111,6 @@ int sys_fchown(int fd, unsigned uid, unsigned gid)
 #endif
 }
 
-int sys_fchmod(int fd, unsigned mode)
-{
-	return (int)SYS_CALL(SYS_fchmod, fd, (long)mode);
-}
-
 int sys_epoll_create1(int flags)
 {
 	return (int)SYS_CALL(SYS_epoll_create1, flags);
@@ -167,11 +150,6 @@ unsigned sys_geteuid(void)
 int sys_getpid(void)
 {
 	return (int)SYS_CALL(SYS_getpid);
-}
-
-int sys_getppid(void)
-{
-	return (int)SYS_CALL(SYS_getppid);
 }
 
 static bool is_procfs(int fd)
@@ -271,97 +249,6 @@ bool sys_is(int fd, const struct sys_identity *identity)
 
 	return sys_identify(fd, &now) == 0 && now.device == identity->device &&
 	       now.inode == identity->inode;
-}
-
-int sys_owner(int fd, struct sys_owner *ret)
-{
-	const unsigned wanted = STATX_UID | STATX_GID | STATX_MODE;
-	struct statx status;
-	int rc = (int)SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, wanted, (long)&status);
-
-	if (rc < 0)
-		return rc;
-	*ret = (struct sys_owner){
-	    .uid = status.stx_uid,
-	    .gid = status.stx_gid,
-	    .mode = status.stx_mode & 07777,
-	};
-	return 0;
-}
-
-/* A signal set is an array of longs to the kernel, which on 32-bit big-endian is no uint64_t. */
-static uint64_t set_of(int number)
-{
-	const unsigned bits = 8 * sizeof(long), bit = (unsigned)number - 1;
-	union {
-		unsigned long words[sizeof(uint64_t) / sizeof(long)];
-		uint64_t all;
-	} set = {.all = 0};
-
-	set.words[bit / bits] = 1UL << bit % bits;
-	return set.all;
-}
-
-static bool is_handled(int number)
-{
-	struct {
-		void (*handler)(int);
-		uint64_t rest[4]; /* flags, mask and what else a machine has */
-	} action;
-
-	return SYS_CALL(SYS_rt_sigaction, number, 0, (long)&action, sizeof(uint64_t)) < 0 ||
-	       action.handler != SIG_DFL;
-}
-
-/* Raised by what the thread itself does. While one is blocked it kills the program, even one that
- * handles it: page faults of its own, or the SIGSYS of its seccomp filter. */
-static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
-
-/* What ends or stops a program from outside. */
-static const int endings[] = {SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
-
-uint64_t sys_block_handlers(void)
-{
-	uint64_t set = ~UINT64_C(0);
-	uint64_t before = 0;
-
-	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		set &= ~set_of(faults[i]);
-	for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-		if (!is_handled(endings[i]))
-			set &= ~set_of(endings[i]);
-	}
-	SYS_CALL(SYS_rt_sigprocmask, SIG_BLOCK, (long)&set, (long)&before, sizeof(set));
-	return before;
-}
-
-void sys_restore_signals(uint64_t mask)
-{
-	SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof(mask));
-}
-
-void sys_drop_signal(int number)
-{
-	const uint64_t one = set_of(number);
-	const int64_t at_once[2] = {0, 0}; /* the seconds have 32 bits or 64 */
-
-	SYS_CALL(SYS_rt_sigtimedwait, (long)&one, 0, (long)at_once, sizeof(one));
-}
-
-/* By libc's mmap(3): the system call is not the same on every processor. */
-void *sys_map(size_t bytes)
-{
-	const int saved = errno;
-	void *memory =
-	    mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	errno = saved;
-	return memory == MAP_FAILED ? NULL : memory;
-}
-
-void sys_unmap(void *memory, size_t bytes)
-{
-	SYS_CALL(SYS_munmap, (long)memory, (long)bytes);
 }
 
 int sys_poll_many(struct pollfd *entries, unsigned count, int wait_ms)

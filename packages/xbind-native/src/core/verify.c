@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #define TYPE_MASK 0xf /* the kernel's SOCK_TYPE_MASK: the rest of type are flags */
 
@@ -170,7 +171,8 @@ static bool other_has_no_peer(int fd, const struct wire_request *request)
 	union name name;
 	socklen_t len = sizeof(name);
 
-	return request->domain == AF_NETLINK || sys_getpeername(fd, &name, &len) < 0;
+	return request->domain == AF_NETLINK ||
+	       SYS_CALL(SYS_getpeername, fd, (long)&name, (long)&len) < 0;
 }
 
 static int verify_other(int fd, const struct wire_request *request)

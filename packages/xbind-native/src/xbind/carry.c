@@ -13,8 +13,11 @@
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
 
-#define FILTER_STACK_MAX 64 /* instructions that are copied on the stack */
+#define FILTER_STACK_MAX  64 /* instructions that are copied on the stack */
+#define PROGRAM_BYTES_MAX (BPF_MAXINSNS * sizeof(struct sock_filter))
 
 /* The receive and the send queue of TCP_REPAIR_QUEUE, for which not every libc has names. */
 #define FIRST_QUEUE 1
@@ -183,6 +186,17 @@ static int copy_filter(const struct carry *carry, struct sock_filter *program, s
 	return sys_setsockopt(carry->to, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter));
 }
 
+/* Room for any program. By libc's mmap(3): the system call is not the same on every processor. */
+static struct sock_filter *map_program(void)
+{
+	const int saved = errno;
+	void *map = mmap(NULL, PROGRAM_BYTES_MAX, PROT_READ | PROT_WRITE,
+	                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	errno = saved;
+	return map;
+}
+
 static int carry_filter(const struct carry *carry)
 {
 	/* To Memcheck, SO_GET_FILTER writes as many bytes as there are instructions. */
@@ -193,11 +207,11 @@ static int carry_filter(const struct carry *carry)
 		return optlog_replay_filter(carry->key, carry->to);
 	if (rc != -EINVAL)
 		return rc;
-	map = sys_map(BPF_MAXINSNS * sizeof(*map));
-	if (!map)
+	map = map_program();
+	if (map == MAP_FAILED)
 		return -ENOMEM;
 	rc = copy_filter(carry, map, BPF_MAXINSNS);
-	sys_unmap(map, BPF_MAXINSNS * sizeof(*map));
+	SYS_CALL(SYS_munmap, (long)map, PROGRAM_BYTES_MAX);
 	return rc;
 }
 

@@ -2,6 +2,7 @@
 #include "xbind/line.h"
 
 #include "core/sys.h"
+#include "xbind/signals.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -100,14 +101,14 @@ void line_start(struct line *line)
  */
 static void write_file(const struct line *line, int fd)
 {
-	const uint64_t signals = sys_block_handlers();
+	const uint64_t signals = signals_block();
 	const long rc = sys_write(fd, line->text, line->len);
 
 	if (rc == -EFBIG)
-		sys_drop_signal(SIGXFSZ);
+		signals_drop(SIGXFSZ);
 	if (rc == -EPIPE)
-		sys_drop_signal(SIGPIPE);
-	sys_restore_signals(signals);
+		signals_drop(SIGPIPE);
+	signals_restore(signals);
 }
 
 void line_write(struct line *line, int fd)

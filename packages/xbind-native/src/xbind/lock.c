@@ -3,6 +3,7 @@
 
 #include "core/deadline.h"
 #include "core/sys.h"
+#include "xbind/signals.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -48,7 +49,7 @@ void lock_give(_Atomic int *holder)
 
 struct lock_turn lock_enter(_Atomic int *holder, int longest_ms)
 {
-	struct lock_turn turn = {.signals = sys_block_handlers()};
+	struct lock_turn turn = {.signals = signals_block()};
 
 	if (lock_take(holder, longest_ms))
 		turn.held = holder;
@@ -59,5 +60,5 @@ void lock_leave(const struct lock_turn *turn)
 {
 	if (turn->held)
 		lock_give(turn->held);
-	sys_restore_signals(turn->signals);
+	signals_restore(turn->signals);
 }

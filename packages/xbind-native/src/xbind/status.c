@@ -5,13 +5,15 @@
 #include "xbind/explicit.h"
 
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <linux/tcp.h> /* not every libc has all of struct tcp_info */
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 
-#define CARRIED (O_NONBLOCK | O_APPEND)
+#define CARRIED         (O_NONBLOCK | O_APPEND)
+#define ALL_PERMISSIONS 07777 /* the mode without the type of file */
 
 static void carry_owner(int old, int to)
 {
@@ -24,6 +26,12 @@ static void carry_owner(int old, int to)
 		sys_fcntl(to, F_SETSIG, signal);
 }
 
+static bool read_owner(int fd, struct statx *ret)
+{
+	return SYS_CALL(SYS_statx, fd, (long)"", AT_EMPTY_PATH, STATX_UID | STATX_GID | STATX_MODE,
+	                (long)ret) == 0;
+}
+
 /*
  * The server has stamped the new socket with our ids, but the program may have given its own away.
  * The mode comes first: once the socket is another user's, it may no longer be changed. Who may
@@ -31,17 +39,17 @@ static void carry_owner(int old, int to)
  */
 static void carry_ids(int old, int to)
 {
-	struct sys_owner owner, now;
+	struct statx owner, now;
 
-	if (sys_owner(old, &owner) < 0 || sys_owner(to, &now) < 0)
+	if (!read_owner(old, &owner) || !read_owner(to, &now))
 		return;
-	if (owner.mode != now.mode)
-		sys_fchmod(to, owner.mode);
-	if (owner.uid == now.uid && owner.gid == now.gid)
+	if (owner.stx_mode != now.stx_mode)
+		SYS_CALL(SYS_fchmod, to, owner.stx_mode & ALL_PERMISSIONS);
+	if (owner.stx_uid == now.stx_uid && owner.stx_gid == now.stx_gid)
 		return;
-	sys_fchown(to, owner.uid, owner.gid);
-	if (owner.mode & (S_ISUID | S_ISGID))
-		sys_fchmod(to, owner.mode);
+	sys_fchown(to, owner.stx_uid, owner.stx_gid);
+	if (owner.stx_mode & (S_ISUID | S_ISGID))
+		SYS_CALL(SYS_fchmod, to, owner.stx_mode & ALL_PERMISSIONS);
 }
 
 /*

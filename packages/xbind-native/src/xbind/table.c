@@ -7,6 +7,7 @@
 #include <linux/kcmp.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #define LOOKED_AT_FDS 65536 /* numbers, where /proc does not tell how many there are */
 
@@ -65,7 +66,7 @@ static bool is_apart(int other, int unused)
 bool table_has_others(void)
 {
 	table_note();
-	return (!table_is_owners() && table_is_apart_from(sys_getppid())) ||
+	return (!table_is_owners() && table_is_apart_from((int)SYS_CALL(SYS_getppid))) ||
 	       (guest && table_is_apart_from(guest)) || (thread && table_is_apart_from(thread)) ||
 	       (are_apart && procfs_each_thread(is_apart, 0) != 0);
 }

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 EXPORT int xs1_receive_packet(int fd, void *buf, unsigned len)
@@ -62,5 +63,5 @@ EXPORT int xs1_send_packet(int fd, const void *buf, unsigned len, int passed_fd)
 		msg.msg_control = &control;
 		msg.msg_controllen = sizeof(control);
 	}
-	return (int)sys_sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return (int)SYS_CALL(SYS_sendmsg, fd, (long)&msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
