@@ -232,8 +232,7 @@ static void try_given(uid_t uid, gid_t gid)
 
 	printf("given: chown %d", outcome(fchown(fd, uid, gid)));
 	printf(", chmod %d", outcome(fchmod(fd, 06755)));
-	CHECK_EQ(pair_bind(fd, port++), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, port++));
 	CHECK_EQ(fstat(fd, &status), 0);
 	printf(", owner %d, group %d, mode %o\n", (int)status.st_uid, (int)status.st_gid,
 	       status.st_mode);

@@ -15,8 +15,7 @@ static void a_listener_that_was_shut_moves(void)
 
 	CHECK_EQ(listen(fd, 1), 0);
 	CHECK_EQ(shutdown(fd, SHUT_RD), 0);
-	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3000));
 	CHECK_EQ(listen(fd, 1), 0);
 	close(fd);
 }
@@ -33,8 +32,7 @@ static void a_refused_socket_moves(void)
 {
 	int fd = refused();
 
-	CHECK_EQ(pair_bind(fd, 3001), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3001));
 	CHECK_EQ(listen(fd, 1), 0);
 	close(fd);
 }
@@ -56,16 +54,14 @@ static void a_moved_socket_keeps_what_it_has_received(void)
 	int fd = pair_socket(SOCK_DGRAM);
 	char byte = 0;
 
-	CHECK_EQ(pair_bind(fd, 0), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 0));
 	CHECK_EQ(pair_connect(fd, pair_port(fd)), 0);
 	CHECK_EQ(send(fd, "x", 1, 0), 1);
 	CHECK_EQ(recv(fd, &byte, 1, MSG_PEEK), 1); /* on a busy machine it is on its way */
 	byte = 0;
 	CHECK_EQ(pair_disconnect(fd), 0);
 	CHECK_EQ(pair_port(fd), 0);
-	CHECK_EQ(pair_bind(fd, 3003), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3003));
 	CHECK_EQ(pair_port(fd), pair_preloaded() && strchr(getenv("XBIND"), '*') ? 4003 : 3003);
 	CHECK_EQ(recv(fd, &byte, 1, MSG_DONTWAIT), 1);
 	CHECK_EQ(byte, 'x');
@@ -81,8 +77,7 @@ static void a_moved_socket_tells_of_a_taken_port(void)
 	CHECK_EQ(pair_disconnect(fd), 0);
 	CHECK_EQ(pair_bind(other, 3004), 0);
 	CHECK_FAILS(pair_bind(fd, 3004), EADDRINUSE);
-	CHECK_EQ(pair_bind(fd, 3005), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3005));
 	close(fd);
 	close(other);
 }

@@ -66,8 +66,7 @@ static void test_forked_child(void)
 
 	if (child == 0) {
 		bind_fresh(3012);
-		CHECK_EQ(pair_bind(shared, 3013), 0);
-		CHECK(pair_is_there(shared));
+		CHECK(pair_binds_there(shared, 3013));
 		_exit(0);
 	}
 	child_await(child);

@@ -129,8 +129,7 @@ static int check_epoll(epoll_create_function *create, int size_or_flags,
 	CHECK(set >= 0);
 	CHECK_EQ(fcntl(set, F_GETFD), size_or_flags & EPOLL_CLOEXEC ? FD_CLOEXEC : 0);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, &event), 0);
-	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3000));
 	CHECK_EQ(control(set, EPOLL_CTL_MOD, fd, &event), 0);
 	close(fd);
 	return set;
@@ -302,8 +301,7 @@ static void check_setsockopt_found(setsockopt_function *set)
 	int fd = pair_socket(SOCK_DGRAM);
 
 	CHECK_EQ(set(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
-	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3000));
 	CHECK(pair_join_group(fd, INADDR_ALLHOSTS_GROUP + 8) < 0 && errno == EADDRINUSE);
 	close(fd);
 }

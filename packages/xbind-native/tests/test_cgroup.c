@@ -108,8 +108,7 @@ static void bind_in_group(void)
 	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3), 0);
 	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_MARK, &mark, sizeof(mark)), 0);
 	CHECK_EQ(setsockopt(set, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)), 0);
-	CHECK_EQ(pair_bind(set, 3001), 0);
-	CHECK(pair_is_there(set));
+	CHECK(pair_binds_there(set, 3001));
 	check(set, "lo", MARK, PRIORITY);
 }
 

@@ -33,8 +33,7 @@ static void bind_many(int number)
 	for (int i = 0; i < 20; i++) {
 		int fd = pair_socket((i + number) % 2 ? SOCK_DGRAM : SOCK_STREAM);
 
-		CHECK_EQ(pair_bind(fd, (uint16_t)(3200 + number)), 0);
-		CHECK(pair_is_there(fd));
+		CHECK(pair_binds_there(fd, (uint16_t)(3200 + number)));
 		close(fd);
 	}
 }
@@ -208,8 +207,7 @@ static void test_other_user_reaches(void)
 	CHECK_EQ(bind_listed(), 0);
 	CHECK_EQ(seteuid(65534), 0);
 	fd = pair_socket(SOCK_STREAM);
-	CHECK_EQ(pair_bind(fd, next_port++), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, next_port++));
 	CHECK_EQ(fstat(fd, &status), 0);
 	CHECK_EQ(status.st_uid, 65534);
 	CHECK_EQ(seteuid(0), 0);
@@ -243,8 +241,7 @@ static void *bind_often(void *port)
 	for (int i = 0; i < 20; i++) {
 		int fd = pair_socket(i % 2 ? SOCK_DGRAM : SOCK_STREAM);
 
-		CHECK_EQ(pair_bind(fd, (uint16_t)(*(int *)port + i)), 0);
-		CHECK(pair_is_there(fd));
+		CHECK(pair_binds_there(fd, (uint16_t)(*(int *)port + i)));
 		close(fd);
 	}
 	return NULL;

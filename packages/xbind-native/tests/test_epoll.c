@@ -235,8 +235,7 @@ static void check_flags(uint32_t flags)
 	int fd = pair_socket(SOCK_DGRAM), set = new_set();
 
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLOUT | flags, DATA), 0);
-	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, SERVER_PORT));
 	check_event(set, EPOLLOUT, DATA);
 	if (flags & (EPOLLET | EPOLLONESHOT))
 		check_quiet(set);

@@ -73,8 +73,7 @@ static void *bind_registered(void *number)
 		int copy;
 
 		CHECK_EQ(control(shared_set, EPOLL_CTL_ADD, fd, EPOLLOUT, data), 0);
-		CHECK_EQ(pair_bind(fd, (uint16_t)(3100 + 20 * (int)data + i)), 0);
-		CHECK(pair_is_there(fd));
+		CHECK(pair_binds_there(fd, (uint16_t)(3100 + 20 * (int)data + i)));
 		CHECK_EQ(control(shared_set, EPOLL_CTL_MOD, fd, EPOLLIN, data), 0);
 		CHECK_EQ(control(shared_set, EPOLL_CTL_DEL, fd, 0, 0), 0);
 		copy = pair_socket(SOCK_DGRAM);

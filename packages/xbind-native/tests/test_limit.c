@@ -48,8 +48,7 @@ static void test_above(void)
 
 	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, copy, &event), 0);
 	lower(false);
-	CHECK_EQ(pair_bind(fd, 3030), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3030));
 	CHECK_EQ(pair_port(copy), 3030);
 	CHECK_EQ(epoll_wait(set, &event, 1, 0), 1);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -76,8 +75,7 @@ static void test_filtered(void)
 	lower(false);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
 	close(program);
-	CHECK_EQ(pair_bind(fd, 3033), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3033));
 }
 
 /* Where nobody may take the number the error says so, and nothing is lost. */

@@ -116,8 +116,7 @@ static void test_lingering(void)
 	for (uint16_t round = 0; round < ROUNDS; round++) {
 		int fd = pair_socket(SOCK_STREAM);
 
-		CHECK_EQ(pair_bind(fd, (uint16_t)(3000 + round)), 0);
-		CHECK(pair_is_there(fd));
+		CHECK(pair_binds_there(fd, (uint16_t)(3000 + round)));
 		close(fd);
 	}
 	clock_gettime(CLOCK_MONOTONIC, &ended);

@@ -62,8 +62,7 @@ static void test_filters(void)
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)), 0);
 	for (int i = 0; i < 2; i++)
 		CHECK_EQ(setsockopt(fd, SOL_SOCKET, names[i], &filter, sizeof(filter)), 0);
-	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3000));
 	close(fd);
 }
 

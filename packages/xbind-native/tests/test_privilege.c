@@ -36,15 +36,13 @@ static void test_low_port(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(pair_bind(fd, LOW_PORT), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, LOW_PORT));
 	close(fd);
 	fd = pair_socket(SOCK_STREAM);
 	child_drop_capabilities();
 	CHECK_FAILS(pair_bind(fd, LOW_PORT), EACCES);
 	CHECK_EQ(pair_port(fd), 0);
-	CHECK_EQ(pair_bind(fd, 3000), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3000));
 }
 
 static long forbidden;
@@ -281,8 +279,7 @@ static void test_landlock(void)
 	CHECK_EQ(syscall(SYS_landlock_restrict_self, set, 0), 0);
 	CHECK_FAILS(pair_bind(fd, 3002), EACCES);
 	CHECK_EQ(pair_port(fd), 0);
-	CHECK_EQ(pair_bind(datagram, 3003), 0);
-	CHECK(pair_is_there(datagram));
+	CHECK(pair_binds_there(datagram, 3003));
 }
 
 static void copy_file(const char *from, const char *to)
@@ -369,8 +366,7 @@ static const struct {
 
 static void bind_inherited(int fd)
 {
-	CHECK_EQ(pair_bind(fd, 3006), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3006));
 	for (size_t i = 0; i < INHERITED; i++)
 		CHECK_EQ(pair_option(fd, inherited[i].level, inherited[i].name),
 		         inherited[i].value);

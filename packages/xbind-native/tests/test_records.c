@@ -52,8 +52,7 @@ static int new_member(void)
 
 static void bind_member(int fd, uint16_t port)
 {
-	CHECK_EQ(pair_bind(fd, port), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, port));
 	CHECK(pair_join_group(fd, GROUP) < 0 && errno == EADDRINUSE);
 }
 
@@ -102,8 +101,7 @@ static void bind_many_after_another(void)
 		fds[i] = full_member();
 	for (int i = 0; i < LOST; i++)
 		close(new_member());
-	CHECK_EQ(pair_bind(fds[0], 3007), 0);
-	CHECK(pair_is_there(fds[0]));
+	CHECK(pair_binds_there(fds[0], 3007));
 }
 
 /* Nor is one that has its port, and stays. */
@@ -325,8 +323,7 @@ static void bind_after_long_values(void)
 	syscall(SYS_close_range, first, ~0U, 0);
 	fd = pair_socket(SOCK_DGRAM);
 	spread(fd);
-	CHECK_EQ(pair_bind(fd, 3010), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3010));
 }
 
 /* Nor is there room for one more than these. */
@@ -355,8 +352,7 @@ static void set_again(int level, int name, const void *value, socklen_t len)
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
 	for (int i = 0; i < AGAIN; i++)
 		CHECK_EQ(setsockopt(fd, level, name, value, len), 0);
-	CHECK_EQ(pair_bind(fd, 3013), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3013));
 	close(fd);
 }
 
@@ -404,11 +400,9 @@ static void test_join_again(void)
 		change_group(other, IP_ADD_MEMBERSHIP, 0);
 		change_group(other, IP_DROP_MEMBERSHIP, 0);
 	}
-	CHECK_EQ(pair_bind(fd, 3014), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3014));
 	change_group(fd, IP_DROP_SOURCE_MEMBERSHIP, SOURCE);
-	CHECK_EQ(pair_bind(other, 3015), 0);
-	CHECK(pair_is_there(other));
+	CHECK(pair_binds_there(other, 3015));
 	change_group(other, IP_ADD_MEMBERSHIP, 0);
 }
 
@@ -432,8 +426,7 @@ static void test_join_otherwise(void)
 	*(struct sockaddr_in *)&group.gr_group =
 	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(GROUP)};
 	join_often(fd, IPPROTO_IP, MCAST_JOIN_GROUP, MCAST_LEAVE_GROUP, &group, sizeof(group));
-	CHECK_EQ(pair_bind(fd, 3016), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3016));
 	if (other < 0)
 		return;
 	join_often(other, IPPROTO_IPV6, IPV6_JOIN_GROUP, IPV6_LEAVE_GROUP, &group6, sizeof(group6));

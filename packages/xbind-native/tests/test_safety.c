@@ -61,8 +61,7 @@ static void test_device(void)
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)), 0);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "own0", 5), 0);
 	pair_refused(fd, 3000, ENODEV);
-	CHECK_EQ(pair_bind(by_index, 3004), 0);
-	CHECK(pair_is_there(by_index));
+	CHECK(pair_binds_there(by_index, 3004));
 	close(fd);
 	close(by_index);
 	rename_device("own0", "lo");
@@ -141,8 +140,7 @@ static void bind_unmarked(void)
 
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_MARK, &none, sizeof(none)), 0);
 	child_drop_capabilities();
-	CHECK_EQ(pair_bind(fd, 3001), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3001));
 }
 
 static void test_lost_privilege(void)
@@ -297,8 +295,7 @@ static void bind_to_named(void)
 
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2), 0);
 	forbid_option_by(ENOPROTOOPT, SOL_SOCKET, SO_BINDTOIFINDEX);
-	CHECK_EQ(pair_bind(fd, 3010), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, 3010));
 	CHECK_EQ(getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, &len), 0);
 	CHECK(strcmp(name, "lo") == 0);
 }

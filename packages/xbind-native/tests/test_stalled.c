@@ -7,8 +7,7 @@ static void bind_and_close(uint16_t port)
 {
 	int fd = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(pair_bind(fd, port), 0);
-	CHECK(pair_is_there(fd));
+	CHECK(pair_binds_there(fd, port));
 	close(fd);
 }
 

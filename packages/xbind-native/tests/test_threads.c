@@ -47,8 +47,7 @@ static void *bind_own(void *argument)
 		int fd = pair_socket(SOCK_STREAM), mark = 30 + number;
 
 		CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_TTL, &mark, sizeof(mark)), 0);
-		CHECK_EQ(pair_bind(fd, (uint16_t)(FIRST_PORT + number)), 0);
-		CHECK(pair_is_there(fd));
+		CHECK(pair_binds_there(fd, (uint16_t)(FIRST_PORT + number)));
 		CHECK_EQ(pair_option(fd, IPPROTO_IP, IP_TTL), mark);
 		close(fd);
 	}

@@ -134,6 +134,12 @@ static inline int pair_bind(int fd, uint16_t port)
 	return bind(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
+/* Does it bind to this port, which is listed, and is it then where it has to be? */
+static inline bool pair_binds_there(int fd, uint16_t port)
+{
+	return pair_bind(fd, port) == 0 && pair_is_there(fd);
+}
+
 /* By what dlsym(3) has found. */
 static inline int pair_bind_by(void *function, int fd, uint16_t port)
 {
