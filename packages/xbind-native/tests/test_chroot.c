@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* test_chroot.c - a daemon that changes its root before it binds */
 #include "support/jail.h"
+#include "support/thread.h"
 
 #include <fcntl.h>
 #include <linux/securebits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
@@ -236,12 +236,12 @@ static void test_failed_chroot(void)
 }
 
 /* Threads that bind in the jail take turns. */
-static void *bind_often(void *port)
+static void *bind_often(void *number)
 {
-	for (int i = 0; i < 20; i++) {
+	for (uintptr_t i = 0; i < 20; i++) {
 		int fd = pair_socket(i % 2 ? SOCK_DGRAM : SOCK_STREAM);
 
-		CHECK(pair_binds_there(fd, (uint16_t)(*(int *)port + i)));
+		CHECK(pair_binds_there(fd, (uint16_t)(3300 + 20 * (uintptr_t)number + i)));
 		close(fd);
 	}
 	return NULL;
@@ -249,16 +249,8 @@ static void *bind_often(void *port)
 
 static void test_threads(void)
 {
-	pthread_t threads[8];
-	int ports[8];
-
 	enter_jail();
-	for (int i = 0; i < 8; i++) {
-		ports[i] = 3300 + 20 * i;
-		CHECK_EQ(pthread_create(&threads[i], NULL, bind_often, &ports[i]), 0);
-	}
-	for (int i = 0; i < 8; i++)
-		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	thread_run_all(bind_often, 8);
 }
 
 static void test_listed(void)

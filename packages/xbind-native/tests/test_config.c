@@ -2,12 +2,12 @@
 /* XBIND and XSOCKET, byte for byte. Each case is a process: the environment is read once. */
 #include "support/capture.h"
 #include "support/child.h"
+#include "support/thread.h"
 
 #include "core/address.h"
 #include "core/deadline.h"
 #include "xbind/config.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 #define BAD(word)                                                                                  \
@@ -384,12 +384,7 @@ static void *thread_match(void *unused)
 /* Threads that all come first get the same answers. */
 static void body_threads(void)
 {
-	pthread_t threads[8];
-
-	for (size_t i = 0; i < 8; i++)
-		CHECK_EQ(pthread_create(&threads[i], NULL, thread_match, NULL), 0);
-	for (size_t i = 0; i < 8; i++)
-		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	thread_run_all(thread_match, 8);
 }
 
 static void test_threads(void)

@@ -2,6 +2,7 @@
 /* test_epoll_shared.c - epoll sets and sockets that threads, handlers and processes share */
 #include "support/child.h"
 #include "support/listener.h"
+#include "support/thread.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -86,13 +87,8 @@ static void *bind_registered(void *number)
 
 static void test_threads(void)
 {
-	pthread_t threads[THREADS];
-
 	shared_set = new_set();
-	for (size_t i = 0; i < THREADS; i++)
-		CHECK_EQ(pthread_create(&threads[i], NULL, bind_registered, (void *)i), 0);
-	for (size_t i = 0; i < THREADS; i++)
-		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	thread_run_all(bind_registered, THREADS);
 	check_quiet(shared_set);
 	close(shared_set);
 }

@@ -8,9 +8,9 @@
 #include "support/forbid.h"
 #include "support/pair.h"
 #include "support/program.h"
+#include "support/thread.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 
@@ -101,9 +101,9 @@ static void test_far_above(void)
 #define EACH    40  /* sockets of a thread */
 #define FIRST   300 /* number of the first one */
 
-static void *bind_many(void *argument)
+static void *bind_many(void *number)
 {
-	const int first = *(int *)argument;
+	const int first = (int)(uintptr_t)number * EACH;
 
 	for (int i = first; i < first + EACH; i++)
 		CHECK_EQ(pair_bind(FIRST + i, (uint16_t)(3100 + i)), 0);
@@ -112,8 +112,6 @@ static void *bind_many(void *argument)
 
 static void test_threads(void)
 {
-	pthread_t threads[THREADS];
-	int first[THREADS];
 	struct rlimit limit;
 
 	for (int i = 0; i < THREADS * EACH; i++)
@@ -121,12 +119,7 @@ static void test_threads(void)
 	socket_at(HIGH);
 	lower(false);
 	CHECK_EQ(pair_bind(HIGH, 3034), 0);
-	for (int i = 0; i < THREADS; i++) {
-		first[i] = i * EACH;
-		CHECK_EQ(pthread_create(&threads[i], NULL, bind_many, &first[i]), 0);
-	}
-	for (int i = 0; i < THREADS; i++)
-		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	thread_run_all(bind_many, THREADS);
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	CHECK_EQ(limit.rlim_cur, LIMIT);
 }

@@ -5,12 +5,13 @@
  * Ports 3000 to 3999 are listed.
  */
 #include "support/pair.h"
+#include "support/thread.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 
-#define THREADS      16
+#define THREADS      THREADS_MAX
 #define ROUNDS       20
 #define FIRST_PORT   3100
 #define CHANGES      160   /* of each thread's sockets */
@@ -24,23 +25,15 @@ static _Atomic int succeeded, refused;
 
 static void run_all(void *(*body)(void *))
 {
-	pthread_t threads[THREADS];
-	int numbers[THREADS];
-
 	CHECK_EQ(pthread_barrier_init(&barrier, NULL, THREADS), 0);
-	for (int i = 0; i < THREADS; i++) {
-		numbers[i] = i;
-		CHECK_EQ(pthread_create(&threads[i], NULL, body, &numbers[i]), 0);
-	}
-	for (int i = 0; i < THREADS; i++)
-		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	thread_run_all(body, THREADS);
 	pthread_barrier_destroy(&barrier);
 }
 
 /* Each thread has a socket and a port of its own, and options that only it has set. */
 static void *bind_own(void *argument)
 {
-	int number = *(int *)argument;
+	int number = (int)(uintptr_t)argument;
 
 	pthread_barrier_wait(&barrier);
 	for (int round = 0; round < ROUNDS; round++) {
@@ -61,7 +54,7 @@ static void test_own_sockets(void)
 
 static void *bind_shared(void *argument)
 {
-	uint16_t port = (uint16_t)(SHARED_PORT + *(int *)argument);
+	uint16_t port = (uint16_t)(SHARED_PORT + (uintptr_t)argument);
 
 	pthread_barrier_wait(&barrier);
 	if (pair_bind(shared, port) == 0)
@@ -92,14 +85,14 @@ static void test_shared_socket(void)
 /* Records of many sockets at once, each found again by its own. */
 static void *join_groups(void *argument)
 {
-	const uint32_t group = 0xefa00001U + (unsigned)*(int *)argument;
+	const uint32_t group = 0xefa00001U + (unsigned)(uintptr_t)argument;
 
 	pthread_barrier_wait(&barrier);
 	for (int round = 0; round < ROUNDS; round++) {
 		int fd = pair_socket(SOCK_DGRAM);
 
 		CHECK_EQ(pair_join_group(fd, group), 0);
-		CHECK_EQ(pair_bind(fd, (uint16_t)(FIRST_PORT + *(int *)argument)), 0);
+		CHECK_EQ(pair_bind(fd, (uint16_t)(FIRST_PORT + (uintptr_t)argument)), 0);
 		CHECK_FAILS(pair_join_group(fd, group), EADDRINUSE);
 		close(fd);
 	}

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* thread.h - another thread, while this one waits */
+/* thread.h - other threads, while this one waits */
 #ifndef SUPPORT_THREAD_H
 #define SUPPORT_THREAD_H
 
 #include "test.h"
 
 #include <pthread.h>
+#include <stdint.h>
 
 static inline void thread_run(void *(*body)(void *), void *argument)
 {
@@ -13,6 +14,19 @@ static inline void thread_run(void *(*body)(void *), void *argument)
 
 	CHECK_EQ(pthread_create(&thread, NULL, body, argument), 0);
 	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+#define THREADS_MAX 16
+
+/* Several at once, each of which gets its number. */
+static inline void thread_run_all(void *(*body)(void *), uintptr_t count)
+{
+	pthread_t threads[THREADS_MAX];
+
+	for (uintptr_t i = 0; i < count; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, body, (void *)i), 0);
+	for (uintptr_t i = 0; i < count; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 }
 
 #endif
