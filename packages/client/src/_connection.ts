@@ -4,6 +4,7 @@ import {
   errno,
   loadSyscalls,
   NOT_YET,
+  POLLIN,
   SyscallError,
 } from "@xsocket/xbind-native";
 import { ownError, receive, send } from "./_handover.ts";
@@ -74,6 +75,11 @@ export class Connection {
   /** Whether nothing is under way. */
   get idle(): boolean {
     return this.#sent.length + this.#unsent.length === 0;
+  }
+
+  /** Whether the server is gone, or has said what nobody asked for and the next request would be given as its answer. */
+  get isOutOfStep(): boolean {
+    return this.idle && loadSyscalls().poll(this.#fd, POLLIN, 0) !== 0;
   }
 
   /** Sends a request now, or as soon as there is room. */

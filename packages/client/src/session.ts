@@ -135,12 +135,13 @@ export class Session implements Disposable {
     });
   }
 
-  /* Puts a request on the connection, which is made first where there is none of our uid. */
+  /* Puts a request on the connection, which is made first where there is none of our uid, or only one out of step. */
   #dispatch(wanted: Wanted): void {
     if (this.#state === "closed") return wanted.reject(this.#closedError(wanted));
     this.#usedAt = performance.now();
     const connection = this.#connection;
-    if (connection?.uid === loadSyscalls().geteuid()) return connection.add(wanted);
+    if (connection?.uid === loadSyscalls().geteuid() && !connection.isOutOfStep)
+      return connection.add(wanted);
     if (connection) this.#retire(connection);
     if (this.#retry) return void this.#waiting.add(wanted);
     this.#reach(wanted, 0);
