@@ -37,10 +37,23 @@ const HIDING = [...OWN_MOUNTS, "sh", "-c", HIDE, "sh"];
 /* One in a unit with RestrictAddressFamilies=AF_UNIX, which has sockets of other families from the server alone. */
 const WITHOUT_INET = refusing("socket", 0, 2, "EAFNOSUPPORT");
 
+/* What the scripts begin with: what they use, and where their servers are. */
+const HEAD = `
+  import { serve } from "@xsocket/client";
+  import { connect } from "node:net";
+  const [, via, ...words] = process.argv;
+  const place = { via, hostname: "127.0.0.1", port: 0 };`;
+
 /* What a script says where Bun cannot be looked into. */
-async function said(script: string, words: readonly string[], env = {}): Promise<string> {
-  const argv = [process.execPath, "-e", script, ...words];
-  const { stdout, stderr } = await here.run([...HIDING, ...argv], { env });
+async function said(
+  script: string,
+  words: readonly string[] = [],
+  env = {},
+  start = HIDING,
+): Promise<string> {
+  await using server = await startServer();
+  const argv = [process.execPath, "-e", HEAD + script, server.path, ...words];
+  const { stdout, stderr } = await here.run([...start, ...argv], { env });
   return stdout + stderr;
 }
 
@@ -111,12 +124,10 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
   test("a relay asks for certificates of clients", async () => {
     using dir = tempDir();
     const { key, cert } = await makeCertificate(dir.path, "web.test");
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      const [, via, key, cert] = process.argv;
+      const [key, cert] = words;
       const tls = { key, cert, ca: cert, requestCert: true, rejectUnauthorized: true };
-      const own = { via, hostname: "127.0.0.1", port: 0, fetch: () => new Response("page") };
+      const own = { ...place, fetch: () => new Response("page") };
       const web = await serve({ ...own, tls });
       for (const shown of [{ key, cert }, {}]) {
         const answer = fetch(web.url, { tls: { ca: cert, ...shown } });
@@ -130,19 +141,14 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
         console.log(await made.then((both) => both.protocol, ({ code }) => code));
       }
       process.exit();`;
-    expect(await said(script, [server.path, key, cert])).toBe(
-      "page\nrefused\nhttps\nEINVAL\nEINVAL\n",
-    );
+    expect(await said(script, [key, cert])).toBe("page\nrefused\nhttps\nEINVAL\nEINVAL\n");
   });
 
   test("a relay that is stopped answers a request of which a part has come, unless that is to be ended", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      import { connect } from "node:net";
-      const own = { hostname: "127.0.0.1", port: 0, idleTimeout: 0, fetch: () => new Response("page") };
+      const own = { ...place, idleTimeout: 0, fetch: () => new Response("page") };
       for (const closeActive of [false, true]) {
-        const web = await serve({ via: process.argv[1], ...own });
+        const web = await serve(own);
         const client = connect(web.port, "127.0.0.1");
         client.write("GET / HTTP/1.1\\r\\n");
         console.log(await (await fetch(web.url)).text()); // by then that part has come
@@ -152,17 +158,14 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
         console.log(answer.join("").split("\\n").at(-1));
         await stopped;
       }`;
-    expect(await said(script, [server.path])).toMatch(/^page\npage\npage\n(none)?\n$/);
+    expect(await said(script)).toMatch(/^page\npage\npage\n(none)?\n$/);
   });
 
   test("a relay answers more requests at once than the server behind it may have waiting", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      import { connect } from "node:net";
       import { once } from "node:events";
       const count = 1500;
-      const web = await serve({ via: process.argv[1], hostname: "127.0.0.1", port: 0, fetch: () => new Response("page") });
+      const web = await serve({ ...place, fetch: () => new Response("page") });
       const clients = [];
       for (let i = 0; i < count; i++) {
         clients.push(connect(web.port, "127.0.0.1"));
@@ -174,19 +177,14 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
       }));
       console.log((await Promise.all(answers)).filter(Boolean).length);
       process.exit();`;
-    expect(await said(script, [server.path])).toBe("1500\n");
+    expect(await said(script)).toBe("1500\n");
   });
 
   test("a relay hands on what a client has sent ahead one after the other", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      import { connect } from "node:net";
       let atOnce = 0, most = 0;
       const web = await serve({
-        via: process.argv[1],
-        hostname: "127.0.0.1",
-        port: 0,
+        ...place,
         fetch: async (request) => {
           most = Math.max(most, ++atOnce);
           await Bun.sleep(1);
@@ -200,20 +198,15 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
       client.write((head + "\\r\\npage").repeat(99) + head + "connection: close\\r\\n\\r\\npage");
       console.log((await client.toArray()).join("").split("page").length - 1, most);
       process.exit();`;
-    expect(await said(script, [server.path])).toBe("100 1\n");
+    expect(await said(script)).toBe("100 1\n");
   });
 
   test("a relay leaves a body that is not read at its client, and passes over the rest once that is answered", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      import { connect } from "node:net";
       const length = 32 * 1024 * 1024;
       const { promise: waits, resolve: answer } = Promise.withResolvers();
       const web = await serve({
-        via: process.argv[1],
-        hostname: "127.0.0.1",
-        port: 0,
+        ...place,
         maxRequestBodySize: length,
         fetch: async ({ method }) => (method === "POST" && (await waits), new Response(method)),
       });
@@ -227,35 +220,27 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
         console.log(data.toString().split("\\r\\n\\r\\n").at(-1));
         if (data.includes("GET")) process.exit();
       }`;
-    expect(await said(script, [server.path])).toBe("waits\nPOST\nGET\n");
+    expect(await said(script)).toBe("waits\nPOST\nGET\n");
   });
 
   test("a relay has a handler know that its client has gone", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      import { connect } from "node:net";
       const end = (text) => process.exit(console.log(text));
       const fetch = ({ signal }) => new Promise(() => {
         signal.addEventListener("abort", () => end("gone"));
         client.destroy();
       });
-      const web = await serve({ via: process.argv[1], hostname: "127.0.0.1", port: 0, fetch });
+      const web = await serve({ ...place, fetch });
       const client = connect(web.port, "127.0.0.1");
       client.write("GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n");
       setTimeout(end, 8000, "in vain");`;
-    expect(await said(script, [server.path])).toBe("gone\n");
+    expect(await said(script)).toBe("gone\n");
   });
 
   test("a relay hands heads on byte for byte, and what connections are for", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      import { connect } from "node:net";
       const web = await serve({
-        via: process.argv[1],
-        hostname: "127.0.0.1",
-        port: 0,
+        ...place,
         idleTimeout: 8, // ends what should have been closed
         fetch: (request, self) => {
           const body = request.url.endsWith("/parts") ? async function* () { yield "pa"; await Bun.sleep(1); yield "ge"; } : self.requestIP(request)?.address;
@@ -282,22 +267,19 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
       const [, parts] = (await ask("GET /parts HTTP/1.0\\r\\n\\r\\n")).split("\\r\\n\\r\\n");
       console.log(parts);
       process.exit();`;
-    expect(await said(script, [server.path])).toBe(
+    expect(await said(script)).toBe(
       "x-name: grün\n127.0.0.1\n" + "x-name: grün 127.0.0.1\n".repeat(2) + "page\n",
     );
   });
 
   test("behind a relay WebSockets know their client also after reload, and unref lets the program end", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      import { connect } from "node:net";
       import { once } from "node:events";
       const handlers = (word) => ({
         fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("page")),
         websocket: { open: (socket) => void socket.send(word + " " + socket.remoteAddress), message() {} },
       });
-      const web = await serve({ via: process.argv[1], hostname: "127.0.0.1", port: 0, idleTimeout: 60, ...handlers("old") });
+      const web = await serve({ ...place, idleTimeout: 60, ...handlers("old") });
       for (const word of ["old", "new"]) {
         web.reload(handlers(word));
         const socket = new WebSocket(web.url);
@@ -312,19 +294,15 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
       web.unref();
       await ask();
       setTimeout(() => process.exit(console.log("held")), 8000).unref();`;
-    expect(await said(script, [server.path])).toBe("old 127.0.0.1\nnew 127.0.0.1\n");
+    expect(await said(script)).toBe("old 127.0.0.1\nnew 127.0.0.1\n");
   });
 
   test("a relay ends who is silent for too long, as the server says for each request", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
       const seconds = { "/longer": 0, "/shorter": 1, "/negative": -1, "/none": NaN, "/some": 0.5, "/ever": Infinity };
       const ask = async (idleTimeout, path) => {
         const web = await serve({
-          via: process.argv[1],
-          hostname: "127.0.0.1",
-          port: 0,
+          ...place,
           idleTimeout,
           async fetch(request, self) {
             if (path in seconds) self.timeout(request, seconds[path]);
@@ -338,20 +316,13 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
       const patient = ["/longer", "/negative", "/none", "/some", "/ever"].map((path) => ask(1, path));
       console.log(...(await Promise.all([ask(0, "/"), ask(-1, "/"), ...patient])));
       process.exit();`;
-    expect(await said(script, [server.path])).toBe(
-      `ECONNRESET ECONNRESET\n${Array(7).fill("page").join(" ")}\n`,
-    );
+    expect(await said(script)).toBe(`ECONNRESET ECONNRESET\n${Array(7).fill("page").join(" ")}\n`);
   });
 
   test("a relay has patience with a connection until the next request, but for a client that takes nothing", async () => {
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
-      import { connect } from "node:net";
       const web = await serve({
-        via: process.argv[1],
-        hostname: "127.0.0.1",
-        port: 0,
+        ...place,
         idleTimeout: 1,
         websocket: { open: (socket) => void setTimeout(() => socket.close(1000, "late"), 2500), message() {} },
         async fetch(request, self) {
@@ -393,11 +364,10 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
       await new Promise((resolve) => taker.on("close", resolve));
       console.log(taken < 100_000_000);
       process.exit();`;
-    expect(await said(script, [server.path])).toBe("open 1 ended 2 open 2 late\ntrue\n");
+    expect(await said(script)).toBe("open 1 ended 2 open 2 late\ntrue\n");
   });
 
   test("a relay knows a client whose port was that of another, of whose end it hears later", async () => {
-    await using server = await startServer();
     const client = `
 import socket, struct, sys
 def connect(port=0):
@@ -422,13 +392,9 @@ new = connect(port)
 ask(new, "/")
 print("answered" if new.recv(1000) else "ended")`;
     const script = `
-      import { serve } from "@xsocket/client";
-      const [via, program] = process.argv.slice(1);
       const asked = Promise.withResolvers();
       const web = await serve({
-        via,
-        hostname: "127.0.0.1",
-        port: 0,
+        ...place,
         idleTimeout: 2,
         async fetch(request, self) {
           self.timeout(request, 0);
@@ -437,38 +403,30 @@ print("answered" if new.recv(1000) else "ended")`;
           return new Response("page");
         },
       });
-      const client = Bun.spawn(["python3", "-c", program, web.port], { stdin: "pipe" });
+      const client = Bun.spawn(["python3", "-c", words[0], web.port], { stdin: "pipe" });
       await asked.promise;
       await client.stdin.write("\\n");
       await client.stdin.flush();
       Bun.sleepSync(1000);
       console.log(await client.stdout.text());
       process.exit();`;
-    expect(await said(script, [server.path, client])).toBe("answered\n\n");
+    expect(await said(script, [client])).toBe("answered\n\n");
   });
 
   test("a relay without a directory for its socket says so", async () => {
-    await using server = await startServer();
-    const script = `
-      import { serve } from "@xsocket/client";
-      await serve({ via: process.argv[1], port: 0, fetch: () => new Response() });`;
-    const argv = [process.execPath, "-e", script, server.path];
-    const env = { TMPDIR: "/nowhere" };
-    const { stderr } = await here.run([...WITHOUT_INET, ...argv], { env });
-    expect(stderr).toMatch(/XSocketError: cannot serve: .* in \/nowhere, .*\(ENOENT\)\. .*TMPDIR/);
+    const script = "await serve({ ...place, fetch: () => new Response() });";
+    const words = await said(script, [], { TMPDIR: "/nowhere" }, WITHOUT_INET);
+    expect(words).toMatch(/XSocketError: cannot serve: .* in \/nowhere, .*\(ENOENT\)\. .*TMPDIR/);
   });
 
   test("a process that ends without stop() leaves no directory of its relays", async () => {
     using dir = tempDir();
-    await using server = await startServer();
     const script = `
-      import { serve } from "@xsocket/client";
       import { readdirSync } from "node:fs";
-      const [, via, directory] = process.argv;
-      for (let i = 0; i < 2; i++) await serve({ via, port: 0, fetch: () => new Response() });
-      console.log(readdirSync(directory).length);
+      for (let i = 0; i < 2; i++) await serve({ ...place, fetch: () => new Response() });
+      console.log(readdirSync(words[0]).length);
       process.exit();`;
-    expect(await said(script, [server.path, dir.path], { TMPDIR: dir.path })).toBe("2\n");
+    expect(await said(script, [dir.path], { TMPDIR: dir.path })).toBe("2\n");
     expect(readdirSync(dir.path)).toEqual([]);
   });
 });
