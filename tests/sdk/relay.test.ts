@@ -91,6 +91,8 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     await using program = here.spawn([...start, ...argv], { env, stdin: "" });
     const [, port] = await program.says(/port (\d+)/);
     const base = `${scheme}://127.0.0.1:${port}`;
+    const web = `${base}/static`;
+    const late = curl(target, "-k", "--rate", "15/m", "-w", "%{num_connects}", web, web); // 4 s apart
     const body = await curl(target, "-k", "-d", "body", `${base}/echo`);
     expect(JSON.parse(body)).toEqual(["127.0.0.1", `${scheme}:`, "body", Number(port)]);
     expect(await curl(target, "-k", `${base}/static`)).toBe("static");
@@ -110,8 +112,6 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     const { code, stdout } = await target.run(failing);
     expect(CUT_SHORT).toContain(code);
     expect(stdout).toBe("part");
-    const web = `${base}/static`;
-    const late = curl(target, "-k", "--rate", "15/m", "-w", "%{num_connects}", web, web); // 4 s apart
     expect(await late).toBe("static1static1");
     const slow = curl(target, "-k", `${base}/slow`);
     await program.says(/slow was asked for/);
