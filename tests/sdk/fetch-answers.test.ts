@@ -49,7 +49,7 @@ const RAW = {
 
 test("answers that are out of the ordinary are those of fetch", async () => {
   await using server = await startServer();
-  const web = await rawServer(server.path, RAW);
+  using web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
   const at = (path: string): string => `http://127.0.0.1:${web.port}/${path}`;
   const limits = { signal: AbortSignal.timeout(20_000) };
@@ -84,7 +84,6 @@ test("answers that are out of the ordinary are those of fetch", async () => {
     const text = there(at(path), limits).then((response) => response.text());
     await expect(text).rejects.toMatchObject({ name: "TypeError", code });
   }
-  web.stop(true);
 });
 
 function encoded(name: string, bytes: Uint8Array): Buffer {
@@ -117,7 +116,7 @@ const BODIES = {
 
 test("bodies that are out of the ordinary are those of fetch", async () => {
   await using server = await startServer();
-  const web = await rawServer(server.path, BODIES);
+  using web = await rawServer(server.path, BODIES);
   using there = fetchVia(server.path);
   for (const path of Object.keys(BODIES)) {
     const told = async (one: typeof fetch): Promise<unknown> => {
@@ -127,7 +126,6 @@ test("bodies that are out of the ordinary are those of fetch", async () => {
     };
     expect([path, await told(there)]).toEqual([path, await told(fetch)]);
   }
-  web.stop(true);
 });
 
 test("a body that is aborted fails with the signal's reason, whatever its encoding", async () => {
@@ -140,7 +138,7 @@ test("a body that is aborted fails with the signal's reason, whatever its encodi
     zstd: zstdCompressSync,
   })) {
     const bytes = encoded(name, encode(noise));
-    const web = await rawServer(server.path, { endless: bytes.subarray(0, bytes.length / 2) });
+    using web = await rawServer(server.path, { endless: bytes.subarray(0, bytes.length / 2) });
     for (const reason of [undefined, null]) {
       const controller = new AbortController();
       const { signal } = controller;
@@ -153,18 +151,16 @@ test("a body that is aborted fails with the signal's reason, whatever its encodi
       };
       await expect(rest()).rejects.toBe(signal.reason);
     }
-    web.stop(true);
   }
 });
 
 test("TLS options that cannot be right fail the request", async () => {
   await using server = await startServer();
-  const web = await rawServer(server.path, RAW);
+  using web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
   const limits = { signal: AbortSignal.timeout(5000) };
   const given = there(`https://127.0.0.1:${web.port}/`, { tls: { ca: "garbage" }, ...limits });
   await expect(given).rejects.toThrow("Invalid CA");
-  web.stop(true);
 });
 
 test("a peer that ends the handshake of TLS is told as by fetch", async () => {
@@ -177,19 +173,18 @@ test("a peer that ends the handshake of TLS is told as by fetch", async () => {
     ["", "ECONNRESET"],
   ] as const) {
     const socket = { data: (peer: Bun.Socket) => void peer.end(answer) };
-    const web = await listen({ via: server.path, hostname: "127.0.0.1", port: 0, socket });
+    using web = await listen({ via: server.path, hostname: "127.0.0.1", port: 0, socket });
     const url = `https://127.0.0.1:${web.port}/`;
     for (const one of [there, fetch]) {
       const given = one(url, { signal: AbortSignal.timeout(5000) });
       await expect(given).rejects.toMatchObject({ name: "TypeError", code });
     }
-    web.stop(true);
   }
 });
 
 test("what nobody reads lets go of its connection", async () => {
   await using server = await startServer();
-  const web = await rawServer(server.path, RAW);
+  using web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
   const at = (path: string): string => `http://127.0.0.1:${web.port}/${path}`;
   const forget = async (path: string): Promise<void> => {
@@ -227,5 +222,4 @@ test("what nobody reads lets go of its connection", async () => {
   const refused = await there(at("endless-413"), { method: "POST", body: endless });
   expect(await refused.text()).toBe("big");
   await answered.promise;
-  web.stop(true);
 });

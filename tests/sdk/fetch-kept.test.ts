@@ -30,7 +30,7 @@ async function told(request: Request, server: Bun.Server<undefined>): Promise<Re
 
 test("a length that is not that of the body does not spoil the next request", async () => {
   await using server = await startServer();
-  const web = await serve({ via: server.path, hostname, port: 0, fetch: told });
+  using web = await serve({ via: server.path, hostname, port: 0, fetch: told });
   using there = fetchVia(server.path);
   const text = async (path: string, init: RequestInit, length: string): Promise<string> => {
     const headers = { "content-length": length };
@@ -59,12 +59,11 @@ test("a length that is not that of the body does not spoil the next request", as
     if (left === 4) expect(await outcome).toBe("PUT /file xxxx");
     else expect(await outcome).toMatchObject({ code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH" });
   }
-  await web.stop(true);
 });
 
 test("what is not to be kept has a connection of its own", async () => {
   await using server = await startServer();
-  const web = await serve({ via: server.path, hostname, port: 0, fetch: told });
+  using web = await serve({ via: server.path, hostname, port: 0, fetch: told });
   using there = fetchVia(server.path);
   const portOf = async (init: BunFetchRequestInit): Promise<string> => {
     const response = await there(`http://${hostname}:${web.port}/`, init);
@@ -79,7 +78,6 @@ test("what is not to be kept has a connection of its own", async () => {
   expect(new Set(kept).size).toBe(1);
   expect(new Set([...kept, ...others]).size).toBe(3);
   expect(await portOf({})).toBe(kept[0] ?? "");
-  await web.stop(true);
 });
 
 test("a short answer gives its connection back although nobody reads it", async () => {
@@ -88,7 +86,7 @@ test("a short answer gives its connection back although nobody reads it", async 
     "/whole": () => new Response("fine"),
     "/chunks": () => new Response(streamOf("fine")),
   };
-  const web = await serve({ via: server.path, hostname, port: 0, routes, fetch: told });
+  using web = await serve({ via: server.path, hostname, port: 0, routes, fetch: told });
   using there = fetchVia(server.path);
   const base = `http://${hostname}:${web.port}`;
   const unread: Response[] = []; // not to be collected
@@ -102,7 +100,6 @@ test("a short answer gives its connection back although nobody reads it", async 
   await Promise.all(unread.slice(0, 50).map(({ body }) => body?.cancel()));
   expect(await (await later).text()).toBe("GET /later ");
   expect(await unread[99]?.text()).toBe("fine");
-  await web.stop(true);
 });
 
 test("a long answer that nobody reads stops its sender", async () => {
@@ -123,24 +120,22 @@ test("a long answer that nobody reads stops its sender", async () => {
     },
     drain: fill,
   };
-  const web = await listen({ via: server.path, hostname, port: 0, socket });
+  using web = await listen({ via: server.path, hostname, port: 0, socket });
   using there = fetchVia(server.path);
   const { body } = await there(`http://${hostname}:${web.port}/`);
   await Bun.sleep(300); // time for what must not happen
   expect(left).toBeGreaterThan(50 << 20); // the kernel holds a few MB
   await body?.cancel();
-  web.stop(true);
 });
 
 test("a connection that has ended meanwhile takes no request", async () => {
   await using server = await startServer();
   const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
   const socket = { data: (peer: Bun.Socket) => void peer.end(answer) };
-  const web = await listen({ via: server.path, hostname, port: 0, socket });
+  using web = await listen({ via: server.path, hostname, port: 0, socket });
   using there = fetchVia(server.path);
   for (let i = 0; i < 10; i++)
     expect(await (await there(`http://${hostname}:${web.port}/`, POST)).text()).toBe("hi");
-  web.stop(true);
 });
 
 test("what is answered, given up or disposed of is not asked again", async () => {
@@ -154,7 +149,7 @@ test("what is answered, given up or disposed of is not asked again", async () =>
     peers.add(peer);
     if (path !== "silence") peer.write(path === "half" ? `${answer}h` : `${answer}hi`);
   };
-  const web = await listen({ via: server.path, hostname, port: 0, socket: { data } });
+  using web = await listen({ via: server.path, hostname, port: 0, socket: { data } });
   const there = fetchVia(server.path);
   const url = (path: string): string => `http://${hostname}:${web.port}/${path}`;
   const ask = (path: string, init?: RequestInit): Promise<string> =>
@@ -182,14 +177,13 @@ test("what is answered, given up or disposed of is not asked again", async () =>
 
   await Bun.sleep(100); // time for what must not happen
   expect(asked).toEqual(["kept", "half", "kept", "kept", "silence"]);
-  web.stop(true);
 });
 
 test("a host header does not say whose certificate it has to be", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
-  const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
+  using web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
   using there = fetchVia(server.path, { lookup: () => [hostname] });
   const outcome = async (host: string, header: string): Promise<unknown> =>
     there(`https://${host}:${web.port}/`, { tls: { ca: cert }, headers: { host: header } }).then(
@@ -205,14 +199,13 @@ test("a host header does not say whose certificate it has to be", async () => {
     const given = there(`https://web.test:${web.port}/`, init);
     await expect(given).rejects.toMatchObject({ code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
   }
-  await web.stop(true);
 });
 
 test("a connection that was kept takes no request that checks its certificate otherwise", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
-  const web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
+  using web = await serve({ via: server.path, port: 0, tls: { key, cert }, fetch: told });
   using there = fetchVia(server.path, { lookup: () => [hostname] });
   const portOf = async (tls: object): Promise<string | null> => {
     const response = await there(`https://web.test:${web.port}/`, { tls: { ca: cert, ...tls } });
@@ -223,12 +216,11 @@ test("a connection that was kept takes no request that checks its certificate ot
   expect(await portOf({})).toBe(kept);
   for (const tls of [{ ca: [cert] }, { checkServerIdentity: () => undefined }])
     expect(await portOf(tls)).not.toBe(kept);
-  await web.stop(true);
 });
 
 test("a request that a redirect has made a GET says nothing of a body", async () => {
   await using server = await startServer();
-  const web = await serve({
+  using web = await serve({
     via: server.path,
     hostname,
     port: 0,
@@ -241,5 +233,4 @@ test("a request that a redirect has made a GET says nothing of a body", async ()
   const headers = Object.fromEntries(names.map((name) => [name, "x"]));
   const response = await there(`http://${hostname}:${web.port}/to`, { ...POST, headers });
   expect(await response.json()).toEqual([]);
-  await web.stop(true);
 });

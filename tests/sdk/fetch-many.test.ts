@@ -66,10 +66,9 @@ test("many requests that wait for their answers hold up no other", async () => {
     await promise;
     return new Response("at last");
   };
-  const web = await serve({ via: server.path, hostname, port: 0, fetch });
+  using web = await serve({ via: server.path, hostname, port: 0, fetch });
   using there = fetchVia(server.path);
   const url = `http://${hostname}:${web.port}/`;
   const answers = Array.from({ length: MANY }, async () => (await there(url)).text());
   expect(await Promise.all(answers)).toEqual(Array<string>(MANY).fill("at last"));
-  await web.stop(true);
 });

@@ -44,7 +44,7 @@ function answer(request: Request): Response | Promise<Response> {
 test("fetch through the target sends files of any size, and leaves answers as they are if asked to", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
-  const web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
+  using web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
   using there = fetchVia(server.path);
   const at = (path: string): string => `http://127.0.0.1:${web.port}${path}`;
 
@@ -90,24 +90,22 @@ test("fetch through the target sends files of any size, and leaves answers as th
 
   expect((await there(at("/302"), { redirect: "manual" })).status).toBe(302);
   await expect(there(at("/302"), { redirect: "error" })).rejects.toThrow("UnexpectedRedirect");
-  await web.stop(true);
 });
 
 test("port 0 of a URL is not the protocol's own", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
-  const web = await serve({ via: server.path, hostname: "127.0.0.1", port: 80, fetch: answer });
+  using _ = await serve({ via: server.path, hostname: "127.0.0.1", port: 80, fetch: answer });
   using there = fetchVia(server.path);
   const refused = expect(there("http://127.0.0.1:0/large")).rejects;
   await refused.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
-  await web.stop(true);
 });
 
 test("a kept connection that the server closes meanwhile is no failure", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   let connections = 0;
-  const web = await listen<{ requests: number }>({
+  using web = await listen<{ requests: number }>({
     via: server.path,
     hostname: "127.0.0.1",
     port: 0,
@@ -132,13 +130,12 @@ test("a kept connection that the server closes meanwhile is no failure", async (
   await expect(there(url, { method: "POST", body: "x" })).rejects.toMatchObject({
     code: "ECONNRESET",
   });
-  web.stop(true);
 });
 
 test("a fetch that is disposed of keeps no connection, also none that was being made", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
-  const web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
+  using web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
   const url = `http://127.0.0.1:${web.port}/echo`;
   const connections = async (): Promise<number> => {
     const { stdout } = await target.run(["ss", "-Htn", "state", "established"]);
@@ -158,7 +155,6 @@ test("a fetch that is disposed of keeps no connection, also none that was being 
   await eventually("all to close", async () => (await connections()) === 0, 2000);
   expect(await (await there(url)).text()).toContain("GET");
   await eventually("that one to close", async () => (await connections()) === 0, 2000);
-  await web.stop(true);
 });
 
 test("a fetch that is aborted leaves no connection that is still being made", async () => {
@@ -216,7 +212,7 @@ test("what fetch cannot do through the target is refused with a sentence", async
 
 test("a peer that never answers the TLS handshake ends a fetch in time", async () => {
   await using server = await startServer();
-  const deaf = await listen({ via: server.path, port: 0, socket: { data() {} } });
+  using deaf = await listen({ via: server.path, port: 0, socket: { data() {} } });
   using there = fetchVia(server.path, { timeoutMs: 300 });
   const signal = AbortSignal.timeout(5000);
   await expect(there(`https://127.0.0.1:${deaf.port}/`, { signal })).rejects.toMatchObject({
@@ -224,5 +220,4 @@ test("a peer that never answers the TLS handshake ends a fetch in time", async (
     code: "ETIMEDOUT",
     step: "connect",
   });
-  deaf.stop(true);
 });

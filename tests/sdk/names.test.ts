@@ -62,7 +62,7 @@ describe("a host name", () => {
       const log = dir.join("queries");
       await using _ = await startDns(target, log);
       await using server = await startServer({ place: target });
-      const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+      using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
       const common = { via: server.path, port: listener.port, socket: { data() {} } };
       const remote = async (options: Partial<ConnectOptions>): Promise<string> => {
         const socket = await connect({ ...common, nameservers: ["127.0.0.1"], ...options });
@@ -89,19 +89,16 @@ describe("a host name", () => {
       expect(queries.match(/query\[A\] both\.test/g)).toHaveLength(1);
       expect(queries).toMatch(/query\[AAAA\] web\.test from 127\.0\.0\.1/);
       expect(queries).not.toContain("localhost");
-      listener.stop(true);
     },
   );
 
   test.skipIf(!hasIpv6)("that is localhost finds what listens there by IPv6 alone", async () => {
     await using server = await startServer();
     const socket = { data() {} };
-    const listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
+    using listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
     const { port } = listener;
-    const peer = await connect({ via: server.path, hostname: "localhost", port, socket });
+    using peer = await connect({ via: server.path, hostname: "localhost", port, socket });
     expect(peer.remoteAddress).toBe("::1");
-    peer.terminate();
-    listener.stop(true);
   });
 
   test.skipIf(!hasIpv6)(
@@ -127,10 +124,9 @@ describe("a host name", () => {
     await using server = await startServer();
     const own = { hostname: "own.test", lookup: () => ["192.0.2.1", "127.0.0.1", "127.0.0.2"] };
     const common = { via: server.path, ...own, socket: { data() {} } };
-    const listener = await listen({ ...common, port: 0 });
+    using listener = await listen({ ...common, port: 0 });
     const again = listen({ ...common, port: listener.port });
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE", step: "bind" });
-    listener.stop(true);
   });
 
   test("is looked up by the caller's own function within the deadline, and checked", async () => {
@@ -176,9 +172,9 @@ describe("a host name", () => {
     await using target = await createNamespace();
     await using dns = await startOddDns(target);
     await using server = await startServer({ place: target });
-    const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
     const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
-    const socket = await connect({ ...peer, hostname: "web.test", socket: { data() {} } });
+    using socket = await connect({ ...peer, hostname: "web.test", socket: { data() {} } });
     expect(socket.remoteAddress).toBe("127.0.7.7");
     await dns.says(/TCP .*web/);
     const nonsense = connect({ ...peer, hostname: "nonsense.test", socket: { data() {} } });
@@ -194,23 +190,19 @@ describe("a host name", () => {
     const silent = connect({ ...peer, hostname: "silent.test", ...limits, socket: { data() {} } });
     await expect(silent).rejects.toMatchObject({ name: "TimeoutError" });
     expect(performance.now() - from).toBeLessThan(10_000); // not when the time of this try is over
-    socket.terminate();
-    listener.stop(true);
   });
 
   test("whose IPv6 addresses nobody tells is connected to by IPv4, well within the time", async () => {
     await using target = await createNamespace();
     await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
-    const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
     const peer = { via: server.path, port: listener.port, nameservers: ["127.0.0.1"] };
     const from = performance.now();
     const four = { hostname: "four.test", timeoutMs: 60_000 };
-    const socket = await connect({ ...peer, ...four, socket: { data() {} } });
+    using socket = await connect({ ...peer, ...four, socket: { data() {} } });
     expect(socket.remoteAddress).toBe("127.0.7.7");
     expect(performance.now() - from).toBeLessThan(10_000);
-    socket.terminate();
-    listener.stop(true);
   });
 
   test("is asked for once more where an answer is lost, and no longer than there is time", async () => {
@@ -241,7 +233,7 @@ describe("a host name", () => {
     await using server = await startServer({ place: target });
     using dir = tempDir();
     await Bun.write(dir.join("resolv.conf"), "nameserver 127.0.0.1\nsearch gone.test fails.test\n");
-    const listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
     const program = `
       import { connect } from ${JSON.stringify(import.meta.resolve("@xsocket/client"))};
       const [via, port] = ${JSON.stringify([server.path, listener.port])};
@@ -254,7 +246,6 @@ describe("a host name", () => {
     const start = [...OWN_MOUNTS, "sh", "-c", script];
     const { stdout, stderr } = await here.run([...start, process.execPath, dir.join("")]);
     expect(stdout, stderr).toBe("127.0.7.7\nESERVFAIL\n"); // not that there is none
-    listener.stop(true);
   });
 
   test("that a server refuses by a header alone fails at once", async () => {

@@ -503,7 +503,7 @@ test("the signal of an agent of node:https ends a handshake, too", async () => {
   await using server = await startServer();
   const via = server.path;
   const [greeted, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const silent = await listen({
+  using silent = await listen({
     via,
     hostname: "127.0.0.1",
     port: 0,
@@ -518,7 +518,6 @@ test("the signal of an agent of node:https ends a handshake, too", async () => {
   given.abort(reason);
   expect(await failure).toEqual([reason]);
   await closed.promise;
-  silent.stop(true);
 });
 
 test.each([null, 0, "enough"])(
@@ -528,7 +527,7 @@ test.each([null, 0, "enough"])(
     const via = server.path;
     const greeted = Promise.withResolvers<void>();
     const socket = { data: () => greeted.resolve() };
-    const silent = await listen({ via, hostname: "127.0.0.1", port: 0, socket });
+    using silent = await listen({ via, hostname: "127.0.0.1", port: 0, socket });
     const given = new AbortController();
     const lookup = async (): Promise<string[]> => greeted.promise.then(() => []);
     const plain = new HttpAgent({ via, signal: given.signal, lookup });
@@ -544,6 +543,5 @@ test.each([null, 0, "enough"])(
       const [error] = await failure;
       expect(error).toEqual(reason || expect.objectContaining({ name: "AbortError" }));
     }
-    silent.stop(true);
   },
 );

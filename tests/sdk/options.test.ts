@@ -246,7 +246,7 @@ describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
     await using server = await startServer({ place: target });
     using session = new Session({ via: server.path });
     const ended = Promise.withResolvers<string>();
-    const listener = await listen<string>({
+    using listener = await listen<string>({
       via: session,
       port: 0,
       data: "",
@@ -276,6 +276,5 @@ describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
     socket.shutdown();
     expect(await ended.promise).toBe("got half");
     socket.end();
-    listener.stop(true);
   });
 });

@@ -118,7 +118,7 @@ describe("serve", () => {
     async () => {
       await using target = await createNamespace();
       await using xsocketServer = await startServer({ place: target });
-      const server = await serve({
+      using server = await serve({
         via: xsocketServer.path,
         port: 0,
         fetch: (request, self) => new Response(self.requestIP(request)?.address),
@@ -133,7 +133,6 @@ describe("serve", () => {
         fetch: empty,
       });
       expect(scoped.url.hostname).toBe("[::1]");
-      await server.stop(true);
     },
   );
 
@@ -168,7 +167,7 @@ describe("serve", () => {
   test("takes thousands of requests and leaves nothing behind", async () => {
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });
-    const server = await serve({
+    using server = await serve({
       via: xsocketServer.path,
       port: 0,
       fetch: () => new Response("yes"),
@@ -181,7 +180,6 @@ describe("serve", () => {
     const url = `http://127.0.0.1:${server.port}/`;
     const { stdout, stderr } = await target.run([process.execPath, "-e", load, url]);
     expect(stdout + stderr).toBe("2000\n");
-    await server.stop(true);
   });
 
   test("gets its new handlers under bun --hot", async () => {
@@ -210,7 +208,7 @@ describe("serve", () => {
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });
     const { path: via } = xsocketServer;
-    const first = await serve({ via, port: 0, fetch: empty });
+    using first = await serve({ via, port: 0, fetch: empty });
     const cases: [string, object][] = [
       ["EADDRINUSE", { port: first.port }],
       ["EADDRNOTAVAIL", { hostname: "192.0.2.1" }],
@@ -232,7 +230,6 @@ describe("serve", () => {
       }
     const wrong = { via, port: 0, fetch: 5 };
     await expect(Reflect.apply(serve, undefined, [wrong])).rejects.toThrow("function");
-    await first.stop(true);
   });
 });
 
@@ -248,9 +245,8 @@ test("without a port it is that of the environment, of what is one", async () =>
       [4002, { BUN_PORT: "-1", PORT: "70000", NODE_PORT: "4002" }],
     ] as const) {
       Object.assign(process.env, environment);
-      const web = await serve({ via: server.path, fetch: empty });
+      using web = await serve({ via: server.path, fetch: empty });
       expect(web.port).toBe(port);
-      await web.stop(true);
     }
   } finally {
     for (const name of ["BUN_PORT", "PORT", "NODE_PORT"]) {

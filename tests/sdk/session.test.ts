@@ -247,13 +247,11 @@ describe("a session", () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
     const place = { via: session, hostname: "127.0.0.1", socket: { data() {} } };
-    const listener = await listen({ ...place, port: 0 });
-    const peer = await connect({ ...place, port: listener.port });
+    using listener = await listen({ ...place, port: 0 });
+    using _ = await connect({ ...place, port: listener.port });
     const asked = session.socket({ timeoutMs: 50 }); // timers are what comes next, behind descriptors
     Bun.sleepSync(2000);
     (await asked).close();
-    peer.terminate();
-    listener.stop(true);
   });
 
   test("says whether it was the connection or the answer that did not come in time", async () => {

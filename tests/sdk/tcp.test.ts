@@ -73,14 +73,13 @@ describe("a listener", () => {
       const listener = await form({ via: server.path, hostname, port: 0, socket: { data() {} } });
       expect(listener.hostname).toBe(hostname);
       expect(listener.port).toBeGreaterThan(0);
-      const socket = await connect({
+      using socket = await connect({
         via: server.path,
         hostname: address,
         port: listener.port,
         socket: { data() {} },
       });
       expect(socket.remoteAddress).toBe(address);
-      socket.terminate();
       listener.stop(true);
     }
   });
@@ -116,10 +115,8 @@ describe("a listener", () => {
     });
     for (const listener of [first, second, v4]) listener.stop();
     await target.run(["sysctl", "-qw", "net.ipv6.bindv6only=1"]); // nor less than was asked for
-    const all = await listen({ ...common, port: 0 });
-    const peer = await connect({ ...common, hostname: "127.0.0.1", port: all.port });
-    peer.terminate();
-    all.stop(true);
+    using all = await listen({ ...common, port: 0 });
+    using _ = await connect({ ...common, hostname: "127.0.0.1", port: all.port });
   });
 
   test.skipIf(!hasIpv6)("that cannot be is refused with a sentence", async () => {
@@ -338,7 +335,7 @@ describe("a connection", () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
     const common = { via: session, socket: { data() {} } };
-    const listener = await listen({ ...common, hostname: "127.0.0.1", port: 0 });
+    using listener = await listen({ ...common, hostname: "127.0.0.1", port: 0 });
     await server.program.pause();
     const two = { hostname: "two.test", lookup: () => ["127.0.0.1", "127.0.0.2"] };
     const asked = connect({ ...common, ...two, port: listener.port, timeoutMs: 2000 });
@@ -347,14 +344,13 @@ describe("a connection", () => {
     const socket = await asked;
     expect(socket.remoteAddress).toBe("127.0.0.1");
     socket.terminate();
-    listener.stop(true);
   });
 
   test.skipIf(!hasIpv6)("of many over one session, all in the target", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using session = new Session({ via: server.path });
-    const listener = await listen({
+    using listener = await listen({
       via: session,
       port: 0,
       socket: { data: (socket, data) => void socket.write(data) },
@@ -374,7 +370,6 @@ describe("a connection", () => {
       socket.end();
     };
     await Promise.all(Array.from({ length: 200 }, (__, i) => talk(i)));
-    listener.stop(true);
   });
 });
 
@@ -384,12 +379,10 @@ describe("TLS", () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const common = { via: server.path, hostname: "127.0.0.1" };
     const socket = { data: (_: unknown, data: Buffer) => resolve(data.toString()) };
-    const listener = await listen({ ...common, port: 0, socket });
-    const peer = await connect({ ...common, port: listener.port, tls: false, socket });
+    using listener = await listen({ ...common, port: 0, socket });
+    using peer = await connect({ ...common, port: listener.port, tls: false, socket });
     peer.write("plain");
     expect(await promise).toBe("plain");
-    peer.terminate();
-    listener.stop(true);
   });
 
   test.skipIf(!hasIpv6)("goes both ways, checked against the host name", async () => {
@@ -397,7 +390,7 @@ describe("TLS", () => {
     const { key, cert } = await makeCertificate(dir.path, "web.test");
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
-    const listener = await listen({
+    using listener = await listen({
       via: server.path,
       hostname: "::",
       port: 0,
@@ -427,6 +420,5 @@ describe("TLS", () => {
     expect(await shake("127.0.0.2")).toBe(false);
     expect(await shake("other.test")).toBe(false);
     expect(await shake("web.test", true)).toBe(false); // signed by nobody whom the machine knows
-    listener.stop(true);
   });
 });

@@ -16,7 +16,7 @@ test.skipIf(!hasIpv6)("datagrams go from and to the target, of both families", a
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   for (const hostname of ["127.0.0.1", "::1"]) {
-    const echo = await udp({
+    using echo = await udp({
       via: server.path,
       hostname,
       port: 0,
@@ -26,7 +26,6 @@ test.skipIf(!hasIpv6)("datagrams go from and to the target, of both families", a
     expect(target.listens("udp", echo.port)).toBe(true);
     const socat = ["socat", "-t2", "-", `UDP:${hostname.replace("::1", "[::1]")}:${echo.port}`];
     expect((await target.run(socat, { stdin: "ping" })).stdout).toBe("ping");
-    echo.close();
   }
 });
 
@@ -56,16 +55,15 @@ test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", a
   await using target = await createNamespace(); // with no route but those of lo
   await using server = await startServer({ place: target });
   const via = server.path;
-  const echo = await udp({ via, hostname: "::1" });
+  using echo = await udp({ via, hostname: "::1" });
   for (const place of [{}, { hostname: "::1" }]) {
-    const peer = await udp({
+    using peer = await udp({
       via,
       ...place,
       lookup: () => ["192.0.2.1", "::1"],
       connect: { hostname: "both", port: echo.port },
     });
     expect(peer.remoteAddress).toMatchObject({ address: "::1", port: echo.port });
-    peer.close();
   }
   const from = { via, hostname: "localhost", connect: { hostname: "::1", port: echo.port } };
   const six = await udp(from);
@@ -75,19 +73,17 @@ test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", a
     code: "EAFNOSUPPORT",
   });
   for (const hostname of ["::", "::ffff:127.0.0.1"]) {
-    const mapped = await udp({ via, hostname, connect: { hostname: "127.0.0.1", port: 9 } });
+    using mapped = await udp({ via, hostname, connect: { hostname: "127.0.0.1", port: 9 } });
     expect(mapped.remoteAddress).toMatchObject({ address: "::ffff:127.0.0.1" }); // as Bun's own
-    mapped.close();
   }
   for (const kind of ["prohibit", "blackhole", "unreachable"]) {
     await target.run(["ip", "-6", "route", "replace", kind, "2001:db8::/32"]);
-    const peer = await udp({
+    using peer = await udp({
       via,
       lookup: () => ["2001:db8::1", "127.0.0.1"],
       connect: { hostname: "both", port: 9 },
     });
     expect(peer.remoteAddress).toMatchObject({ address: "127.0.0.1" });
-    peer.close();
   }
   const nowhere = udp({ via, lookup: () => ["192.0.2.1"], connect: { hostname: "one", port: 9 } });
   await expect(nowhere).rejects.toMatchObject({
@@ -100,7 +96,6 @@ test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", a
     const neither = udp({ via, lookup, connect: { hostname: "neither", port: 9 } });
     await expect(neither).rejects.toMatchObject({ code: "EHOSTUNREACH", step: "connect" });
   }
-  echo.close();
 });
 
 test.skipIf(!hasIpv6)("a link-local peer is one of an interface of the target", async () => {
@@ -118,9 +113,8 @@ test.skipIf(!hasIpv6)("a link-local peer is one of an interface of the target", 
   const peer = await udp({ via: server.path, connect: { hostname, port: echo.port } });
   expect(peer.remoteAddress).toMatchObject({ address: "fe80::77", port: echo.port });
   for (const each of [echo, peer]) each.close();
-  const web = await serve({ via: server.path, hostname, port: 0, fetch: () => new Response("hi") });
+  using web = await serve({ via: server.path, hostname, port: 0, fetch: () => new Response("hi") });
   expect(web.url.href).toBe(`http://[fe80::77]:${web.port}/`);
-  await web.stop(true);
 });
 
 test("what ICMP says of a peer is heard by a socket that is not connected, too", async () => {
@@ -128,14 +122,13 @@ test("what ICMP says of a peer is heard by a socket that is not connected, too",
   await using server = await startServer({ place: target });
   for (const hostname of hasIpv6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"]) {
     const heard = Promise.withResolvers<unknown[]>();
-    const socket = await udp({
+    using socket = await udp({
       via: server.path,
       hostname,
       socket: { error: (...told) => heard.resolve(told) }, // Bun leaves out the socket that its types have
     });
     socket.send("nobody is there", 9, hostname);
     expect(await heard.promise).toContainEqual(expect.objectContaining({ code: "ECONNREFUSED" }));
-    socket.close();
   }
 });
 
