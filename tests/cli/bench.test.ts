@@ -28,9 +28,12 @@ test("bench measures a real server, and says it in a table or in JSON", async ()
 test("the progress bar is for terminals, and is gone at the end", async () => {
   await using server = await startServer();
   const bench = `${XSOCKET} bench --seconds 0.1 ${server.path} >/dev/null`;
-  const { stdout } = await here.run(["script", "-qec", bench, "/dev/null"]);
-  expect(stdout).toContain("[##");
-  expect(stdout.trimEnd().endsWith("\u001b[K")).toBe(true);
+  const shown = async (TERM: string) =>
+    (await here.run(["script", "-qec", bench, "/dev/null"], { env: { TERM } })).stdout;
+  const bar = await shown("xterm");
+  expect(bar).toContain("[##");
+  expect(bar.trimEnd().endsWith("\u001b[K")).toBe(true);
+  expect(await shown("dumb")).toBe(""); // such a terminal, as in an editor, could not erase it
 });
 
 test("a server that gives no more sockets is one sentence", async () => {

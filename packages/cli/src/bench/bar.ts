@@ -1,19 +1,20 @@
 import { writeErr } from "../output.ts";
+import { takesOrders } from "../words.ts";
 
 const WIDTH = 30; // characters
 const ERASE = "\r\u001B[K";
 
-/** A progress bar on standard error, if that is a terminal; elsewhere it shows nothing. */
+/** A progress bar on standard error, if that is a terminal that can erase it; elsewhere it shows nothing. */
 export class Bar implements Disposable {
   /** Shows a share from 0 to 1. */
   show(share: number, title: string): void {
-    if (!process.stderr.isTTY) return;
+    if (!takesOrders(process.stderr)) return;
     const done = Math.round(Math.min(1, share) * WIDTH);
     const bar = "#".repeat(done) + ".".repeat(WIDTH - done);
     writeErr(`${ERASE}[${bar}] ${title}`);
   }
 
   [Symbol.dispose](): void {
-    if (process.stderr.isTTY) writeErr(ERASE);
+    if (takesOrders(process.stderr)) writeErr(ERASE);
   }
 }
