@@ -11,8 +11,8 @@ function readComm(pid: number): string {
 }
 
 /**
- * The command name of a connection's client, for a log. "?" if it cannot be told: a process number
- * may be another's by now, so the name counts only while the client itself is alive.
+ * The command name of the process at the other end of a connection. "?" if it cannot be told: a process number
+ * may be another's by now, so the name counts only while that process itself is alive.
  */
 export function commandOf(sys: Syscalls, connection: number, pid: number): string {
   const pidfd = new Int32Array(new ArrayBuffer(4));

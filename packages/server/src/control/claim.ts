@@ -58,7 +58,7 @@ export interface Claim {
 /**
  * Makes the listening socket of a server.
  *
- * @throws {ServeError} with any code but MISUSE and LIMIT
+ * @throws {ServeError} IN_USE, NOT_A_SOCKET, DIRECTORY_MISSING, DIRECTORY_UNSAFE, DIRECTORY_BUSY, PERMISSION, SYSTEM
  */
 export async function claimAddress(
   sys: Syscalls,

@@ -11,7 +11,7 @@ export interface Problem {
 /** A policy cannot be used. The message has one line for each problem, as "FILE:LINE: text". */
 export class PolicyError extends Error {
   override readonly name = "PolicyError";
-  /** What is wrong, each with the rule it is about. */
+  /** What is wrong, each with its line. */
   readonly problems: readonly Problem[];
 
   constructor(source: string, problems: readonly Problem[], options?: ErrorOptions) {
