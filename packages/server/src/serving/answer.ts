@@ -14,7 +14,7 @@ import { describeAsked } from "../policy/describe.ts";
 import { NOBODY } from "../policy/ids.ts";
 import { latencyCounter, refusalCounter, socketCounter } from "../stats.ts";
 import { readStatus } from "../status.ts";
-import { type Audit, openAudit, type Outcome } from "./audit.ts";
+import { type Audit, auditTo, type Outcome } from "./audit.ts";
 import { Closes } from "./closes.ts";
 import { commandOf } from "../_comm.ts";
 import type { Connections } from "./connections.ts";
@@ -34,7 +34,7 @@ const UNMAPPED = `; none can allow uid ${NOBODY} by number, as that is whoever h
 
 function auditOf(context: Context): Audit | undefined {
   if (context.options.auditFd < 0) return undefined;
-  return openAudit(context.options.auditFd, context.shared, (error) =>
+  return auditTo(context.options.auditFd, context.shared, (error) =>
     context.say(
       "error",
       "audit",

@@ -11,7 +11,7 @@ import {
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import { createMemory } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
-import { beginAudit, openAudit } from "./audit.ts";
+import { auditTo, beginAudit } from "./audit.ts";
 
 const PAGE_BYTES = 4096;
 
@@ -30,7 +30,7 @@ test("after a line of one thread that was cut the line of another one begins ane
     const memory = createMemory(1, 2);
     const lost: string[] = [];
     const [one, other] = [0, 1].map((thread) =>
-      openAudit(pipe, new Shared(memory, thread), (error) => lost.push(String(error))),
+      auditTo(pipe, new Shared(memory, thread), (error) => lost.push(String(error))),
     );
     // as much as there is room for, but for a page
     const ballast = writeSync(pipe, Buffer.alloc(1 << 21, "."));
@@ -71,7 +71,7 @@ test("a line of one thread begins anew also while another one is about to", () =
     const memory = createMemory(1, 2);
     new Shared(memory).cutAudit();
     const [one, other] = [0, 1].map((thread) =>
-      openAudit(fd, new Shared(memory, thread), reportError),
+      auditTo(fd, new Shared(memory, thread), reportError),
     );
     const { stringify } = JSON;
     const writing = spyOn(JSON, "stringify").mockImplementationOnce((line) => {
@@ -101,7 +101,7 @@ test("a new file in the place of one that was cut begins with a line", () => {
   shared.cutAudit();
   const fd = beginAudit(path, shared);
   try {
-    openAudit(fd, shared, reportError)("granted", 0, {});
+    auditTo(fd, shared, reportError)("granted", 0, {});
     expect(readFileSync(path, "utf8")).toStartWith("{");
   } finally {
     closeSync(fd);

@@ -22,7 +22,7 @@ export type Audit = (outcome: Outcome, error: number, fields: LogFields) => void
  *
  * @param failed is told when a line could not be written; serving goes on
  */
-export function openAudit(fd: number, shared: Shared, failed: (error: unknown) => void): Audit {
+export function auditTo(fd: number, shared: Shared, failed: (error: unknown) => void): Audit {
   return (outcome, error, fields) => {
     const line = {
       time: new Date().toISOString(),
