@@ -59,8 +59,8 @@ function shown(rows: readonly Row[]): string {
   const lines = rows.map(({ title, measured: { perSecond, p50, p99 } }) => [
     title,
     Math.round(perSecond).toLocaleString("en").padStart(10),
-    `${p50.toFixed(1)} us`,
-    `${p99.toFixed(1)} us`,
+    `${p50.toFixed(1)} µs`,
+    `${p99.toFixed(1)} µs`,
   ]);
   return table([head, ...lines]);
 }
