@@ -10,7 +10,6 @@ static void test_own_list(void)
 	const struct ip_msfilter first = {.imsf_multiaddr = {3}, .imsf_interface = {1}};
 	const struct ip_msfilter second = {.imsf_multiaddr = {3}, .imsf_interface = {2}};
 
-	CHECK(group_replaces(row));
 	CHECK(group_is_same_interface(row, (const void *)&first, (const void *)&first));
 	CHECK(!group_is_same_interface(row, (const void *)&first, (const void *)&second));
 }
@@ -20,23 +19,24 @@ static void test_independent_list(void)
 	const int row = option_find(IPPROTO_IPV6, MCAST_MSFILTER);
 	const struct group_filter first = {.gf_interface = 1}, second = {.gf_interface = 2};
 
-	CHECK(group_replaces(row));
 	CHECK(group_is_same_interface(row, (const void *)&first, (const void *)&first));
 	CHECK(!group_is_same_interface(row, (const void *)&first, (const void *)&second));
 }
 
-static void test_join(void)
+static bool is_flagged(int level, int name, int flag)
 {
-	CHECK(!group_replaces(option_find(IPPROTO_IP, IP_ADD_MEMBERSHIP)));
-	CHECK(!group_replaces(option_find(IPPROTO_IPV6, MCAST_JOIN_GROUP)));
+	return options[option_find(level, name)].flags & flag;
 }
 
-static void test_source(void)
+/* Whatever the name of the option. */
+static void test_sources(void)
 {
-	CHECK(group_joins_source(option_find(IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP)));
-	CHECK(group_joins_source(option_find(IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP)));
-	CHECK(group_joins_source(option_find(IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP)));
-	CHECK(!group_joins_source(option_find(IPPROTO_IPV6, MCAST_JOIN_GROUP)));
+	CHECK(is_flagged(IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, OPTION_ONE_SOURCE));
+	CHECK(is_flagged(IPPROTO_IP, MCAST_JOIN_SOURCE_GROUP, OPTION_ONE_SOURCE));
+	CHECK(is_flagged(IPPROTO_IPV6, MCAST_JOIN_SOURCE_GROUP, OPTION_ONE_SOURCE));
+	CHECK(is_flagged(IPPROTO_IP, IP_MSFILTER, OPTION_ALL_SOURCES));
+	CHECK(is_flagged(IPPROTO_IP, MCAST_MSFILTER, OPTION_ALL_SOURCES));
+	CHECK(is_flagged(IPPROTO_IPV6, MCAST_MSFILTER, OPTION_ALL_SOURCES));
 }
 
 static void test_family(void)
@@ -53,8 +53,7 @@ int main(void)
 {
 	RUN(test_own_list);
 	RUN(test_independent_list);
-	RUN(test_join);
-	RUN(test_source);
+	RUN(test_sources);
 	RUN(test_family);
 	return 0;
 }

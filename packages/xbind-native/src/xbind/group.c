@@ -59,19 +59,3 @@ bool group_is_same_interface(int row, const uint8_t *a, const uint8_t *b)
 
 	return memcmp(a + at, b + at, sizeof(uint32_t)) == 0;
 }
-
-bool group_replaces(int row)
-{
-	const struct option *option = &options[row];
-
-	return option->name == MCAST_MSFILTER ||
-	       (option->level == IPPROTO_IP && option->name == IP_MSFILTER);
-}
-
-bool group_joins_source(int row)
-{
-	const struct option *option = &options[row];
-
-	return option->name == MCAST_JOIN_SOURCE_GROUP ||
-	       (option->level == IPPROTO_IP && option->name == IP_ADD_SOURCE_MEMBERSHIP);
-}

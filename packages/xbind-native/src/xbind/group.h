@@ -17,13 +17,8 @@ bool group_of(int row, const uint8_t *value, size_t len, struct group *ret);
 
 bool group_is_same(const struct group *a, const struct group *b);
 
-/* Of two values of a row about the same group: are they about the same interface, too? */
+/* Of two values of a row about the same group, whose sources it names: are they about the same
+ * interface, too? */
 bool group_is_same_interface(int row, const uint8_t *a, const uint8_t *b);
-
-/* Does the row's value list all sources of a group, so that an earlier list has no effect? */
-bool group_replaces(int row);
-
-/* Does the row join a single source of a group? */
-bool group_joins_source(int row);
 
 #endif

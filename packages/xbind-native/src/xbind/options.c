@@ -21,10 +21,13 @@
 #define UDP    IPPROTO_UDP
 #define LITE   IPPROTO_UDPLITE
 
-#define SAFETY     OPTION_SAFETY
-#define UNREADABLE OPTION_MPTCP_UNREADABLE
-#define EXPLICIT   OPTION_EXPLICIT
-#define BOOL       OPTION_BOOL
+#define SAFETY      OPTION_SAFETY
+#define UNREADABLE  OPTION_MPTCP_UNREADABLE
+#define EXPLICIT    OPTION_EXPLICIT
+#define BOOL        OPTION_BOOL
+#define POLICY      OPTION_POLICY
+#define ONE_SOURCE  OPTION_ONE_SOURCE
+#define ALL_SOURCES OPTION_ALL_SOURCES
 
 #define INT  4                  /* bytes */
 #define LIST OPTLOG_LARGE_BYTES /* the kernel takes longer ones where sysctls allow it */

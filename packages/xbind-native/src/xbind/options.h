@@ -51,6 +51,9 @@ enum {
 	OPTION_EXPLICIT = 2, /* namespaces differ in its default, as by a sysctl: see explicit.h */
 	OPTION_BOOL = 4,     /* kept as 0 or 1, whatever number was set */
 	OPTION_MPTCP_UNREADABLE = 8, /* MPTCP before Linux 6.15 takes it and cannot read it back */
+	OPTION_POLICY = 16,          /* without a value, each of these removes all of them */
+	OPTION_ONE_SOURCE = 32,      /* joins a single source of a group */
+	OPTION_ALL_SOURCES = 64, /* lists those of a group, so that an earlier list has no effect */
 };
 
 struct option {

@@ -81,7 +81,7 @@ static bool can_cancel(socket_key key, const struct group *group, struct optreco
 {
 	struct optrecord *before;
 
-	if (!group_joins_source(record->row))
+	if (!(options[record->row].flags & OPTION_ONE_SOURCE))
 		return true;
 	before = optrecord_find_group(key, group, record->order);
 	return !before || (before->row == record->row &&
@@ -124,26 +124,16 @@ static void note_each(int fd, socket_key key, int row, const void *value, size_t
 
 	if (group_of(row, value, len, &group)) {
 		last = last_of_group(key, &group, row);
-		if (last && group_replaces(row) &&
+		if (last && options[row].flags & OPTION_ALL_SOURCES &&
 		    group_is_same_interface(row, optrecord_bytes(last), value))
 			optrecord_forget(last);
 	}
 	optrecord_add(fd, key, row, value, len);
 }
 
-static bool is_policy_row(int row)
-{
-	const struct option *option = &options[row];
-
-	if (option->level == IPPROTO_IP)
-		return option->name == IP_IPSEC_POLICY || option->name == IP_XFRM_POLICY;
-	return option->level == IPPROTO_IPV6 &&
-	       (option->name == IPV6_IPSEC_POLICY || option->name == IPV6_XFRM_POLICY);
-}
-
 static bool is_policy(const struct optrecord *record)
 {
-	return is_policy_row(record->row);
+	return options[record->row].flags & OPTION_POLICY;
 }
 
 static void note(int fd, socket_key key, int row, const void *value, size_t len)
@@ -168,8 +158,7 @@ static void note(int fd, socket_key key, int row, const void *value, size_t len)
 		add_fd(fd, key, row, value);
 		break;
 	default:
-		/* Without a value, each of the four options for policies removes all of them. */
-		if (is_policy_row(row) && len == 0)
+		if (options[row].flags & OPTION_POLICY && len == 0)
 			optrecord_forget_if(key, is_policy);
 		else
 			note_each(fd, key, row, value, len);
