@@ -221,7 +221,9 @@ test("a server of node:http can be let go of, and counts its connections", async
   const program = `
     import * as http from "node:http";
     import { nodeListen } from "@xsocket/client";
-    const server = await nodeListen(http.createServer(), { via: process.argv[1] });
+    const via = process.argv[1];
+    await nodeListen(http.createServer().unref(), { via });
+    const server = await nodeListen(http.createServer(), { via });
     server.unref().ref();
     const letGo = () => server.unref().getConnections((_, count) => console.log(count));
     setTimeout(letGo, 100).unref(); // which is not called in a program that ends`;

@@ -114,6 +114,11 @@ export function madeWith(socket: dgram.Socket): MadeWith {
   return ((key && Reflect.get(socket, key)) ?? {}) as MadeWith;
 }
 
+/** Whether an http server was let go of by unref, which a server that does not listen yet can be, too. */
+export function isUnref(server: http.Server): boolean {
+  return Reflect.get(server, "_unref") === true;
+}
+
 /** Whether an http server has paused a connection until its client has taken answers, and then lets it go on itself. */
 export function isHeldBack(socket: net.Socket): boolean {
   return Reflect.get(socket, "_paused") === true;

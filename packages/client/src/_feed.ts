@@ -4,7 +4,7 @@
  */
 import * as http from "node:http";
 import * as net from "node:net";
-import { isHeldBack, keepForReader } from "./_bun.ts";
+import { isHeldBack, isUnref, keepForReader } from "./_bun.ts";
 import { LONGEST_MS } from "./_deadline.ts";
 
 /* The first argument is a request, or an error; the second the response, or for other events the connection. */
@@ -173,6 +173,7 @@ export function feed(server: http.Server): net.Server {
     connections.add(socket);
     server.emit("connection", socket);
   });
+  if (isUnref(server)) acceptor.unref();
   const closeBoth = (done?: (error?: Error) => void): http.Server => {
     acceptor.close((error) => done?.(error));
     void connections.drain();
