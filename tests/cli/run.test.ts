@@ -362,6 +362,20 @@ test("a set-user-ID program is run where its bit has no effect", async () => {
   expect(await here.run(argv, { cwd: dir.path })).toMatchObject({ code: 0, stderr: "" });
 });
 
+test.skipIf(!isRoot || isContained)("so is one on a file system that ignores the bit", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, "gcc");
+  mkdirSync(dir.join("m"));
+  const script = `mount -t tmpfs -o "$1" own m && cp program m && chown 65534 m/program &&
+    chmod 4755 m/program && shift && exec "$@"`;
+  const run = (option: string) => {
+    const argv = [...OWN_MOUNTS, "sh", "-c", script, "sh", option, ...RUN, "--", "./m/program"];
+    return here.run(argv, { cwd: dir.path });
+  };
+  expect((await run("suid")).stderr).toContain("it is set-user-ID");
+  expect(await run("nosuid")).toMatchObject({ code: 0, stderr: "" });
+});
+
 const GIVE = `import os, struct, sys
 os.setxattr(sys.argv[1], "security.capability", struct.pack("<5I", 0x2000001, 1 << 10, 0, 0, 0))`;
 

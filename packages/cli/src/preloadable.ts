@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { basename } from "node:path";
 import { shellWord } from "@xsocket/protocol";
 import { codeOf } from "@xsocket/xbind-native";
@@ -50,6 +50,19 @@ function gainsNothing(): boolean {
   return /^NoNewPrivs:\t1$/m.test(readFileSync("/proc/self/status", "latin1"));
 }
 
+/* The same where a file is: mount(8). */
+function isNosuid(path: string): boolean {
+  const fd = openSync(path, "r");
+  try {
+    const info = readFileSync(`/proc/self/fdinfo/${fd}`, "latin1");
+    const [, mount] = /^mnt_id:\t(\d+)$/m.exec(info) ?? [];
+    const mounts = readFileSync("/proc/self/mountinfo", "latin1");
+    return new RegExp(`^${mount} (?:\\S+ ){4}\\S*\\bnosuid\\b`, "m").test(mounts);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /* Whether a program drops LD_PRELOAD from the environment of what it starts, by its arguments before "--". */
 type Drops = (words: readonly string[]) => boolean;
 
@@ -97,15 +110,16 @@ const LOADER = /^ld(64|-[\w.-]+)?\.so(\.\d+)*$/;
 function changesUser(path: string): boolean {
   if (gainsNothing()) return false;
   const { mode, uid, gid } = statSync(path);
-  return (
+  const changes =
     ((mode & 0o4000) !== 0 && uid !== process.geteuid?.()) ||
-    ((mode & 0o2010) === 0o2010 && gid !== process.getegid?.())
-  );
+    ((mode & 0o2010) === 0o2010 && gid !== process.getegid?.());
+  return changes && !isNosuid(path);
 }
 
 function hasCapabilities(path: string): boolean {
   if (process.geteuid?.() === 0) return false; // who has them all gains nothing
-  return (callsIfAny()?.xattr(path, "security.capability", null, 0) ?? 0) > 0;
+  const length = callsIfAny()?.xattr(path, "security.capability", null, 0) ?? 0;
+  return length > 0 && !isNosuid(path);
 }
 
 /* The runtime of gcc's AddressSanitizer wants to be the first library, and ends the program else. */
