@@ -1,7 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { guardDescriptors, here, systemdVersion, tempDir, verifyUnit } from "../harness/index.ts";
+import {
+  guardDescriptors,
+  here,
+  isContained,
+  OWN_MOUNTS,
+  systemdVersion,
+  tempDir,
+  verifyUnit,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -109,3 +117,31 @@ test.skipIf(VERSION < 256)("tmpfiles: the gate is made before any server is ther
   expect(said).toMatch(/create.*\/run\/xsocket/i);
   expect(said).not.toMatch(/unknown|invalid|ignoring/i);
 });
+
+/* A machine where systemd runs, and what its package asks of it when it is removed. */
+const REMOVED = `mount -t tmpfs own /run && mount -t tmpfs own /usr/local && mkdir -p /run/systemd/system || exit
+  printf '#!/bin/sh\\necho "$*"\\n' >/usr/local/systemctl && chmod +x /usr/local/systemctl && ln -s /bin/true /usr/local/rm
+  [ -z "$2" ] || { mkdir -p "$2" && : >"$2/xsocket.service"; }
+  PATH=/usr/local:$PATH sh "$1" remove`;
+
+test.skipIf(isContained)(
+  "to remove the package stops its servers, and none of ./dev install",
+  async () => {
+    const prerm = join(ROOT, "packaging/debian/prerm");
+    const asked = async (units: string) => {
+      const { code, stdout, stderr } = await here.run([
+        ...OWN_MOUNTS,
+        "sh",
+        "-c",
+        REMOVED,
+        "sh",
+        prerm,
+        units,
+      ]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      return stdout;
+    };
+    expect(await asked("")).toMatch(/^stop xsocket.socket xsocket.service /);
+    expect(await asked("/usr/local/lib/systemd/system")).toBe("");
+  },
+);
