@@ -66,8 +66,8 @@ int sys_getpid(void);
  * root. */
 int sys_open_proc(const char *path, int flags);
 
-/* Soft and hard limit; either pointer may be NULL. */
-int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2]);
+/* RLIMIT_NOFILE, soft and hard, with 64 bits each on every machine. */
+int sys_descriptor_limits(uint64_t ret[2]);
 int sys_gettid(void);
 
 /* kcmp(2) of this thread with itself; what first and second are depends on type. */

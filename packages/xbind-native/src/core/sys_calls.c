@@ -10,6 +10,7 @@
 #include <linux/stat.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 int sys_socket(int domain, int type, int protocol)
@@ -171,9 +172,9 @@ int sys_open_proc(const char *path, int flags)
 	return -ENOENT;
 }
 
-int sys_prlimit64(int resource, const uint64_t limits[2], uint64_t ret_before[2])
+int sys_descriptor_limits(uint64_t ret[2])
 {
-	return (int)SYS_CALL(SYS_prlimit64, 0, resource, (long)limits, (long)ret_before);
+	return (int)SYS_CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)ret);
 }
 
 int sys_gettid(void)

@@ -61,12 +61,12 @@ static bool found_in(const char *directory, size_t length, const char *place, ch
 	return directory[0] == '/' && written > 0 && written < PATH_MAX && runnable(ret);
 }
 
-/* The same seen from the directory of a file. */
-static bool found_beside(const char *file, const char *place, char *ret)
+/* The same beside a file. */
+static bool found_beside(const char *file, char *ret)
 {
 	const char *slash = strrchr(file, '/');
 
-	return slash && found_in(file, (size_t)(slash - file), place, ret);
+	return slash && found_in(file, (size_t)(slash - file), "bun", ret);
 }
 
 /* `bun x` names itself in npm_execpath, as npm does; npm is not what we look for. */
@@ -75,7 +75,7 @@ static bool found_running(char *ret)
 	const char *path = getenv("npm_execpath");
 	const char *slash = path ? strrchr(path, '/') : NULL;
 
-	return slash && strcmp(slash, "/bun") == 0 && found_beside(path, "bun", ret);
+	return slash && strcmp(slash, "/bun") == 0 && found_beside(path, ret);
 }
 
 static bool found_on_path(char *ret)
@@ -119,10 +119,9 @@ int bun_find(struct bun *bun)
 		strcpy(bun->path, named);
 		return 0;
 	}
-	if (found_beside(bun->script, "bun", bun->path) || found_running(bun->path) ||
+	if (found_beside(bun->script, bun->path) || found_running(bun->path) ||
 	    found_installed(bun->script, bun->path) ||
-	    (bun->called && found_beside(bun->called, "bun", bun->path)) ||
-	    found_on_path(bun->path))
+	    (bun->called && found_beside(bun->called, bun->path)) || found_on_path(bun->path))
 		return 0;
 	return -ENOENT;
 }

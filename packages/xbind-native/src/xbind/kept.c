@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 /* Above the numbers that programs use for themselves or close without looking. */
@@ -58,7 +57,7 @@ static int move_up_consume(int fd)
 	uint64_t limits[2] = {0};
 	int up = -EINVAL;
 
-	if (sys_prlimit64(RLIMIT_NOFILE, NULL, limits) == 0)
+	if (sys_descriptor_limits(limits) == 0)
 		up = sys_fcntl(fd, F_DUPFD_CLOEXEC,
 		               limits[0] > KEPT_FD_MIN ? KEPT_FD_MIN : (long)limits[0] / 2);
 	if (up < 0)

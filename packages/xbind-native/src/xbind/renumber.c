@@ -7,8 +7,13 @@
 #include "xbind/moved.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+
+static int set_limits(const uint64_t limits[2])
+{
+	return (int)SYS_CALL(SYS_prlimit64, 0, RLIMIT_NOFILE, (long)limits, 0);
+}
 
 /*
  * A program may lower its limit below numbers that it has open. They go on working, but dup3(2)
@@ -17,16 +22,16 @@
 static int dup_beyond(int fd, int to, int flags)
 {
 	uint64_t limits[2], raised[2];
-	int rc = sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
+	int rc = sys_descriptor_limits(limits);
 
 	if (rc < 0 || limits[0] > (uint64_t)to)
 		return -EBADF;
 	raised[0] = (uint64_t)to + 1;
 	raised[1] = limits[1];
-	if (sys_prlimit64(RLIMIT_NOFILE, raised, NULL) < 0)
+	if (set_limits(raised) < 0)
 		return -EMFILE;
 	rc = sys_dup3(fd, to, flags);
-	sys_prlimit64(RLIMIT_NOFILE, limits, NULL);
+	set_limits(limits);
 	return rc;
 }
 

@@ -6,7 +6,6 @@
 
 #include <linux/kcmp.h>
 #include <pthread.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define LOOKED_AT_FDS 65536 /* numbers, where /proc does not tell how many there are */
@@ -84,6 +83,6 @@ int table_end(void)
 
 	if (end >= 0)
 		return end;
-	sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
+	sys_descriptor_limits(limits);
 	return limits[1] < LOOKED_AT_FDS ? (int)limits[1] : LOOKED_AT_FDS;
 }

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -122,8 +121,8 @@ EXPORT int xs1_socket_namespace(int fd)
 
 EXPORT int xs1_descriptor_limit(void)
 {
-	uint64_t limits[2]; /* soft and hard, 64 bits a field on every machine */
-	int rc = sys_prlimit64(RLIMIT_NOFILE, NULL, limits);
+	uint64_t limits[2];
+	int rc = sys_descriptor_limits(limits);
 
 	if (rc < 0)
 		return rc;
