@@ -8,7 +8,6 @@
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/pair.h"
-#include "support/program.h"
 #include "support/watched.h"
 
 #include <fcntl.h>
@@ -19,11 +18,6 @@
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
-
-/* The library's copies of programs, so many of them at most, have these numbers. */
-#define KEPT_FIRST 512
-#define KEPT_END   600
-#define KEPT       16
 
 #define NOBODYS_ADDRESS 0xc0000201 /* 192.0.2.1; of IPv6, 2001:db8:: */
 
@@ -387,103 +381,6 @@ static void test_mptcp_unreadable(void)
 	child_run(set_without_sockets);
 }
 
-/* A program that was attached past the library cannot be read. */
-static void test_unseen_program(void)
-{
-	int fd = pair_socket(SOCK_STREAM), program = load_program();
-
-	if (program >= 0) {
-		CHECK_EQ(syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_ATTACH_BPF, &program,
-		                 sizeof(program)),
-		         0);
-		pair_refused(fd, 3003, EACCES);
-		close(program);
-	}
-	close(fd);
-}
-
-/* One that is given to a socket which has moved, or never moves, is nobody's to keep. */
-static void test_program_of_others(void)
-{
-	int fd = pair_socket(SOCK_STREAM), other = socket(AF_UNIX, SOCK_STREAM, 0),
-	    program = load_program();
-
-	CHECK_EQ(pair_bind(fd, 3008), 0);
-	if (program >= 0) {
-		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
-		CHECK_EQ(setsockopt(other, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)),
-		         0);
-		close(program);
-	}
-	close(other);
-	close(fd);
-}
-
-/* The copies have high numbers, close-on-exec, and those of sockets that are gone go, too. */
-static void test_kept_programs(void)
-{
-	int program = load_program(), copies = 0;
-
-	for (int i = 0; program >= 0 && i < 3 * KEPT; i++) {
-		int fd = pair_socket(SOCK_STREAM);
-
-		CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
-		close(fd);
-	}
-	for (int number = KEPT_FIRST; number < KEPT_END; number++) {
-		int flags = fcntl(number, F_GETFD);
-
-		if (flags >= 0)
-			CHECK_EQ(flags, FD_CLOEXEC);
-		copies += flags >= 0;
-	}
-	CHECK(pair_preloaded() && program >= 0 ? copies > 0 && copies <= KEPT : copies == 0);
-}
-
-static void close_copy(bool is_refused)
-{
-	int fd = pair_socket(SOCK_STREAM), program = load_program(), null;
-	char byte;
-
-	if (program < 0)
-		return;
-	if (is_refused)
-		forbid(SYS_bpf);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
-	syscall(SYS_close_range, program + 1, ~0U, 0);
-	null = open("/dev/null", O_RDONLY);
-	for (int number = 100; number < KEPT_END; number++)
-		CHECK_EQ(dup2(null, number), number);
-	if (pair_preloaded())
-		CHECK(pair_bind(fd, 3011) < 0 && errno == EACCES);
-	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
-	for (int number = 100; number < KEPT_END; number++)
-		CHECK_EQ(read(number, &byte, 1), 0); /* it is the host's still */
-	if (is_refused)
-		pair_refused(fd, 3011, EACCES); /* nobody can tell what was attached */
-	else
-		CHECK_EQ(pair_bind(fd, 3011), 0);
-}
-
-static void close_copy_where_bpf_is_refused(void)
-{
-	close_copy(true);
-}
-
-static void close_copy_where_bpf_is_not(void)
-{
-	close_copy(false);
-}
-
-/* What the host has opened in the place of a copy that it closed is neither closed nor attached. */
-static void test_kept_program(void)
-{
-	if (!forbid_works())
-		return;
-	child_run(close_copy_where_bpf_is_refused);
-	child_run(close_copy_where_bpf_is_not);
-}
-
 int main(void)
 {
 	RUN(test_device);
@@ -492,10 +389,6 @@ int main(void)
 		RUN_BY(child_run, test_other_device_meanwhile);
 	}
 	RUN(test_lost_privilege);
-	RUN(test_unseen_program);
-	RUN(test_program_of_others);
-	RUN_BY(child_run, test_kept_programs);
-	RUN(test_kept_program);
 	test_needs_ipv6();
 	RUN(test_forbidden);
 	RUN(test_unreadable);
