@@ -132,8 +132,6 @@ function relayFrom(
   };
   const drain = (): Promise<void> => {
     acceptor.close();
-    Object.assign(agent, { keepAlive: false }); // what is under way gives its connection up
-    for (const idle of Object.values(agent.freeSockets).flat()) idle?.destroy();
     return connections.drain();
   };
   const end = (): void => {
