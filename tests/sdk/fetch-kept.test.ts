@@ -138,6 +138,28 @@ test("a connection that has ended meanwhile takes no request", async () => {
     expect(await (await there(`http://${hostname}:${web.port}/`, POST)).text()).toBe("hi");
 });
 
+test("of several that are kept the one that has not ended takes the request", async () => {
+  await using server = await startServer();
+  const first = Promise.withResolvers<void>();
+  const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+  const socket = {
+    async data(peer: Bun.Socket, text: Buffer) {
+      if (!text.includes("/second")) return void peer.write(answer);
+      await first.promise;
+      peer.end(answer);
+    },
+  };
+  using web = await listen({ via: server.path, hostname, port: 0, socket });
+  using there = fetchVia(server.path);
+  const ask = async (path: string, init?: RequestInit): Promise<string> =>
+    (await there(`http://${hostname}:${web.port}/${path}`, init)).text();
+  const second = ask("second");
+  expect(await ask("first")).toBe("hi");
+  first.resolve(); // so that it is kept last, and would be taken first
+  expect(await second).toBe("hi");
+  expect(await ask("first", POST)).toBe("hi");
+});
+
 test("what is answered, given up or disposed of is not asked again", async () => {
   await using server = await startServer();
   const asked: string[] = [];
