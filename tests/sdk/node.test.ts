@@ -1,7 +1,7 @@
 /* The modules of Node with sockets of the target namespace. */
 import { expect, test } from "bun:test";
 import * as dgram from "node:dgram";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import * as http from "node:http";
 import * as https from "node:https";
 import { connect, createServer, type Socket } from "node:net";
@@ -476,7 +476,7 @@ async function twoAnswers(port: number): Promise<number[]> {
   return statuses;
 }
 
-test("an agent of node:https looks for the certificate of the servername that it is given", async () => {
+test("an agent of node:https looks for the certificate of the servername that it is given, and bounds the handshake alone", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
@@ -485,9 +485,14 @@ test("an agent of node:https looks for the certificate of the servername that it
     via,
     port: 0,
     tls: { key, cert },
-    fetch: () => new Response("hello"),
+    async fetch() {
+      await Bun.sleep(3500);
+      return new Response("hello");
+    },
   });
-  const agent = new HttpsAgent({ via, lookup: () => ["127.0.0.1"] });
+  const { signal } = new AbortController();
+  const limits = { signal, timeoutMs: 3000 };
+  const agent = new HttpsAgent({ via, lookup: () => ["127.0.0.1"], ...limits });
   const outcome = (host: string, servername: string) =>
     new Promise<unknown>((resolve) => {
       https
@@ -498,6 +503,8 @@ test("an agent of node:https looks for the certificate of the servername that it
     });
   expect(await outcome("other.test", "web.test")).toBe(200);
   expect(await outcome("web.test", "other.test")).toBe("ERR_TLS_CERT_ALTNAME_INVALID");
+  const listeners = () => getEventListeners(signal, "abort").length;
+  await eventually("nobody to listen to the signal", () => listeners() === 0);
   agent.destroy();
 });
 
