@@ -169,6 +169,7 @@ const DROPPING = [
   "env NAME=value - true",
   "env -0i true",
   "bwrap --ro-bind / / --clearenv true",
+  "setpriv --reuid=1 --reset-env true",
   "su - nobody",
   "su nobody -lc true",
   "runuser --login nobody -- true",
@@ -178,6 +179,7 @@ const KEEPING = [
   "env NAME=value true -i",
   "env -u NAME true",
   "bwrap --ro-bind / / true",
+  "setpriv --reuid=1 true",
   "su nobody -c true",
   "runuser -u nobody -- sh -l",
   "systemd-run --scope true",
@@ -187,7 +189,7 @@ const KEEPING = [
 test("what drops LD_PRELOAD where it is told to is refused there, and nowhere else", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc");
-  for (const name of ["env", "bwrap", "su", "runuser", "systemd-run"])
+  for (const name of ["env", "bwrap", "setpriv", "su", "runuser", "systemd-run"])
     copyFileSync(dir.join("program"), dir.join(name));
   const refused = async (words: string) => {
     const argv = [...RUN, "--", ...`./${words}`.split(" ")];

@@ -19,6 +19,7 @@ const DROPS: Readonly<Record<string, Drops>> = {
   pkexec: always,
   run0: always,
   runuser: login,
+  setpriv: given(/^--reset-env$/),
   su: login,
   sudo: always,
   "systemd-run": (words) => !words.includes("--scope"),
