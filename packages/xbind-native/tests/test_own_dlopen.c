@@ -58,21 +58,12 @@ void *own_dlvsym(void *handle, const char *name, const char *version)
 	return next(handle, name, version);
 }
 
-static void bind_there(void *function)
-{
-	int fd = pair_socket(SOCK_STREAM);
-
-	CHECK_EQ(pair_bind_by(function, fd, 3000), 0);
-	CHECK(pair_is_there(fd));
-	close(fd);
-}
-
 static void bind_by(const char *file, int flags, const char *name)
 {
 	void *handle = dlopen(file, flags);
 
 	CHECK(handle != NULL);
-	bind_there(dlsym(handle, name));
+	CHECK(pair_binds_there_by(dlsym(handle, name), SOCK_STREAM, 3000));
 	CHECK_EQ(dlclose(handle), 0);
 }
 
@@ -81,7 +72,7 @@ static const char *plugin;
 static void test_libc(void)
 {
 	bind_by(LIBC_SO, RTLD_LAZY | RTLD_NOLOAD, "bind");
-	bind_there(dlvsym(RTLD_DEFAULT, "bind", LIBC_VERSION));
+	CHECK(pair_binds_there_by(dlvsym(RTLD_DEFAULT, "bind", LIBC_VERSION), SOCK_STREAM, 3000));
 }
 
 static void test_deepbind(void)

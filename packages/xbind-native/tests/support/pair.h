@@ -150,6 +150,16 @@ static inline int pair_bind_by(void *function, int fd, uint16_t port)
 	return call(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
+/* Does a fresh socket bind so to a listed port, and is it then where it has to be? */
+static inline bool pair_binds_there_by(void *function, int type, uint16_t port)
+{
+	int fd = socket(AF_INET, type, 0);
+	const bool binds = pair_bind_by(function, fd, port) == 0 && pair_is_there(fd);
+
+	close(fd);
+	return binds;
+}
+
 /* To every address of the family; the port is in host order. */
 static inline int pair_bind_any(int fd, int domain, uint16_t port)
 {
