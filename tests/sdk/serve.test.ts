@@ -192,6 +192,8 @@ describe("serve", () => {
       await serve({ ...options, port: 5081, fetch: () => new Response("one ${version}") });
       const id = "two"; // by which it is the same one, also at another port
       serveSync({ ...options, id, port: ${5081 + version}, fetch: () => new Response("two ${version}") });
+      const three = await serve({ ...options, port: 5085, fetch: () => new Response("three ${version}") });
+      if (${version} === 1) await three.stop(true); // so that it is started anew
       console.log("run ${version}");`;
     symlinkSync(join(import.meta.dir, "../node_modules"), dir.join("node_modules"));
     writeFileSync(dir.join("program.ts"), program(1));
@@ -201,7 +203,7 @@ describe("serve", () => {
     expect(await curl(target, ...pages)).toBe("one 1two 1");
     writeFileSync(dir.join("program.ts"), program(2));
     await running.says(/run 2/);
-    expect(await curl(target, ...pages)).toBe("one 2two 2");
+    expect(await curl(target, ...pages, "http://127.0.0.1:5085/")).toBe("one 2two 2three 2");
   });
 
   test("that cannot be is refused with a sentence", async () => {
