@@ -1,5 +1,6 @@
 /* Many requests at once. */
 import { expect, test } from "bun:test";
+import { getEventListeners } from "node:events";
 import { fetchVia, listen, serve } from "@xsocket/client";
 import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
 
@@ -29,7 +30,9 @@ test("of many requests no more than 256 make a connection at once", async () => 
   await using server = await startServer();
   const { peer, open, url } = await silentPeer(server.path);
   using there = fetchVia(server.path, { timeoutMs: 60_000 });
-  const codes = Array.from({ length: MANY }, () => there(url).catch(({ code }) => code));
+  const { signal } = new AbortController();
+  const ask = () => there(url, { signal }).catch(({ code }) => code);
+  const codes = Array.from({ length: MANY }, ask);
   const late = new AbortController();
   const given = there(url, { signal: late.signal }).catch((reason: unknown) => reason);
   await eventually("the first to connect", () => open.size >= MOST, 20_000);
@@ -40,6 +43,7 @@ test("of many requests no more than 256 make a connection at once", async () => 
   await eventually("the others to connect", () => open.size === MANY - MOST, 20_000);
   for (const socket of open) socket.terminate();
   expect(await Promise.all(codes)).toEqual(Array<string>(MANY).fill("ECONNRESET"));
+  expect(getEventListeners(signal, "abort")).toBeEmpty();
   peer.stop(true);
 });
 

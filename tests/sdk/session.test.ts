@@ -470,7 +470,10 @@ describe("a session", () => {
     );
     using there = fetchVia(session);
     await rejection(there("http://127.0.0.1:9/", { signal }));
-    expect(getEventListeners(signal, "abort")).toBeEmpty();
+    using page = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: () => new Response("page") });
+    expect(await (await there(page.url, { signal })).text()).toBe("page");
+    const listeners = () => getEventListeners(signal, "abort").length;
+    await eventually("nobody to listen to the signal", () => listeners() === 0);
   });
 
   test("leaves no timer behind of a connection that is gone, so that it can be forgotten", async () => {
