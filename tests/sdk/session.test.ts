@@ -499,12 +499,16 @@ describe("a session", () => {
     expect(timers.filter(({ value }) => !cleared.has(value))).toBeEmpty();
   });
 
-  test("does not keep the process alive", async () => {
+  test("does not keep the process alive, nor does what had all the time that there is", async () => {
     await using server = await startServer();
     const program = `
-      import { Session } from "@xsocket/client";
-      const session = new Session({ via: process.argv[1], idleMs: 60_000 });
+      import { connect, Session, xsocket } from "@xsocket/client";
+      const [, via] = process.argv;
+      const session = new Session({ via, idleMs: 60_000 });
       (await session.socket()).close();
+      (await xsocket({ via, timeoutMs: Infinity })).close();
+      const peer = { hostname: "web.test", lookup: async () => ["127.0.0.1"], port: 9 };
+      await connect({ via, ...peer, timeoutMs: Infinity, socket: { data() {} } }).catch(() => {});
       process.on("exit", () => console.log("ends"));
     `;
     const argv = [process.execPath, "-e", program, server.path];
