@@ -146,6 +146,26 @@ test.each([
   expect((await socket.toArray()).join("")).toEndWith("whole");
 });
 
+test("a connection that is broken off in mid-answer is forgotten, and not kept for a next request", async () => {
+  await using server = await startServer();
+  const web = http.createServer((_, response) => void response.write("half "));
+  web.keepAliveTimeout = 60_000;
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const seen: WeakRef<object>[] = [];
+  web.on("connection", (socket) => void seen.push(new WeakRef(socket)));
+  for (let i = 0; i < 20; i++) {
+    const client = connect(portOf(web), "127.0.0.1").on("error", () => {});
+    client.write(HEAD);
+    await once(client, "data");
+    client.resetAndDestroy();
+  }
+  await eventually("most of them to be collected", () => {
+    Bun.gc(true);
+    return seen.filter((socket) => socket.deref()).length < 10;
+  });
+  await new Promise((resolve) => void web.close(resolve));
+});
+
 test("setTimeout of the server counts, and 0 is for ever", async () => {
   await using server = await startServer();
   await using quiet = await start(server.path, { timeout: 100 }, LONG_MS);

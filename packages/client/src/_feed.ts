@@ -74,6 +74,7 @@ export class Connections {
     const left = (this.#busy.get(socket) ?? 1) - 1;
     if (left > 0) return void this.#busy.set(socket, left);
     this.#busy.delete(socket);
+    if (!this.#open.has(socket)) return; // it was broken off: a timer would only hold it in memory
     this.#limitIdle(socket, request, due);
     if (this.#drains) socket.end();
   }
