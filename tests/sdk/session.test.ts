@@ -14,7 +14,7 @@ import {
   type XSocketError,
   xsocketSync,
 } from "@xsocket/client";
-import { AF_INET, encode, RESPONSE_BYTES, SOCK_STREAM } from "@xsocket/protocol";
+import { encode, RESPONSE_BYTES } from "@xsocket/protocol";
 import { checked, errno, errnoName, loadSyscalls, POLLHUP, POLLIN } from "@xsocket/xbind-native";
 import {
   createNamespace,
@@ -130,39 +130,6 @@ describe("a session", () => {
       await eventually("the connection to be closed", isClosed);
       native.close(connection);
     }
-  });
-
-  test("takes nothing that nobody asked for as the answer to its next request", async () => {
-    using dir = tempDir();
-    const via = dir.join("control");
-    using server = silentServer(via, 8);
-    using session = new Session({ via });
-    const native = loadSyscalls();
-    const stray = checked("socket", native.socket(AF_INET, SOCK_STREAM, 0));
-    const connections: number[] = [];
-    for (const [error, fd] of [
-      [errno.EACCES, -1],
-      [0, stray],
-      [errno.EACCES, -1],
-    ] as const) {
-      const refused = rejection(session.socket());
-      await Bun.sleep(1); // the request is on its way
-      if ((native.poll(server.fd, POLLIN, 0) & POLLIN) === 0) break;
-      const connection = checked("accept", native.accept(server.fd));
-      connections.push(connection);
-      const answer = (code: number, passed: number) =>
-        native.sendPacket(
-          connection,
-          encode({ kind: "response", error: code }),
-          RESPONSE_BYTES,
-          passed,
-        );
-      answer(errno.EPERM, -1);
-      expect((await refused).code).toBe("EPERM");
-      answer(error, fd);
-    }
-    for (const fd of [stray, ...connections]) native.close(fd);
-    expect(connections.length).toBe(3);
   });
 
   test("that was forgotten lets go of its connection", async () => {

@@ -170,9 +170,11 @@ export class Connection {
     }
   }
 
-  /* At most the first of the requests that are left has made the server close: the others may be sent once more. */
-  #excuseThoseBehind(): void {
-    if (this.#hasAnswered) for (const behind of this.#sent.slice(1)) behind.sends--;
+  /* What ended the connection is at most the first request's fault. The others may be sent once more, but not for
+     ever: only where the server has answered before, or the first one is given up. */
+  #excuseThoseBehind(head: Wanted): void {
+    if (!this.#hasAnswered && head.sends < 2) return;
+    for (const behind of this.#sent.slice(1)) behind.sends--;
   }
 
   #receiveAll(): void {
@@ -180,9 +182,10 @@ export class Connection {
       const rc = receive(this.#fd, head.kind, 0);
       if (rc === NOT_YET) break;
       const own = ownError(rc);
-      if (own === -errno.ECONNRESET) this.#excuseThoseBehind();
-      if (own === -errno.ECONNRESET || own === -errno.EBADMSG)
+      if (own === -errno.ECONNRESET || own === -errno.EBADMSG) {
+        this.#excuseThoseBehind(head);
         return this.#lose(new SyscallError("receive", -own));
+      }
       this.#sent.shift();
       this.#hasAnswered = true;
       this.#looks = 0;

@@ -1,0 +1,70 @@
+/* A session whose server answers too often, wrongly or not at all: each request gets its own answer. */
+import { describe, expect, test } from "bun:test";
+import { Session } from "@xsocket/client";
+import { AF_INET, encode, RESPONSE_BYTES, SOCK_STREAM } from "@xsocket/protocol";
+import { checked, errno, loadSyscalls, POLLIN } from "@xsocket/xbind-native";
+import { eventually, guardDescriptors, tempDir } from "../harness/index.ts";
+import { rejection } from "./observed.ts";
+import { silentServer } from "./silent.ts";
+
+guardDescriptors();
+
+const PATIENT_MS = 30_000; // the machine may be busy
+
+describe("a session", () => {
+  test("takes nothing that nobody asked for as the answer to its next request", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    using session = new Session({ via });
+    const native = loadSyscalls();
+    const stray = checked("socket", native.socket(AF_INET, SOCK_STREAM, 0));
+    const connections: number[] = [];
+    for (const [error, fd] of [
+      [errno.EACCES, -1],
+      [0, stray],
+      [errno.EACCES, -1],
+    ] as const) {
+      const refused = rejection(session.socket());
+      await Bun.sleep(1); // the request is on its way
+      if ((native.poll(server.fd, POLLIN, 0) & POLLIN) === 0) break;
+      const connection = checked("accept", native.accept(server.fd));
+      connections.push(connection);
+      const answer = (code: number, passed: number) =>
+        native.sendPacket(
+          connection,
+          encode({ kind: "response", error: code }),
+          RESPONSE_BYTES,
+          passed,
+        );
+      answer(errno.EPERM, -1);
+      expect((await refused).code).toBe("EPERM");
+      answer(error, fd);
+    }
+    for (const fd of [stray, ...connections]) native.close(fd);
+    expect(connections.length).toBe(3);
+  });
+
+  test.each(["ECONNRESET", "EBADMSG"])(
+    "gives %s to the request whose answer it was, and to none behind it",
+    async (code) => {
+      using dir = tempDir();
+      const via = dir.join("control");
+      using server = silentServer(via, 8);
+      const native = loadSyscalls();
+      using session = new Session({ via });
+      const first = rejection(session.socket({ timeoutMs: PATIENT_MS }));
+      const behind = rejection(session.socket({ timeoutMs: PATIENT_MS }));
+      for (const error of [0, 0, errno.EPERM]) {
+        await eventually("a connection", () => native.poll(server.fd, POLLIN, 0) > 0, 5000);
+        const connection = checked("accept", native.accept(server.fd));
+        const answer = encode({ kind: "response", error }); // a malformed one: no socket comes with the 0
+        if (error !== 0 || code === "EBADMSG")
+          native.sendPacket(connection, answer, RESPONSE_BYTES, -1);
+        native.close(connection);
+      }
+      expect((await first).code).toBe(code);
+      expect((await behind).code).toBe("EPERM");
+    },
+  );
+});
