@@ -126,6 +126,27 @@ systemctl start program`);
     expect(await answerOf(machine, "program", 1234)).toBe("through");
   });
 
+  test("by the drop-ins of docs/systemd.md a service in a read-only image opens its port", async () => {
+    await using machine = await boot();
+    const document = await Bun.file(join(import.meta.dir, "../../docs/systemd.md")).text();
+    const drop = /```\n(\[Unit\]\n[^`]*XBIND=1234\n)```/.exec(document)?.[1] ?? "";
+    const rooted = /```\n(\[Service\]\nRoot[^`]*)```/.exec(document)?.[1] ?? "";
+    // the bind shows /usr/lib/xsocket as it is below its mount: empty
+    await machine.shell(`mkdir /opt/image; mount --bind / /opt/image; mount -o remount,bind,ro /opt/image
+      cd /etc/systemd/system; mkdir program.service.d
+      printf '%s' '${drop.replaceAll("NAME", "alice")}${rooted}' >program.service.d/xbind.conf
+      cat >program.service <<'X'
+[Service]
+User=alice
+PrivateNetwork=yes
+RootDirectory=/opt/image
+BindReadOnlyPaths=${BUN}:/run/bun
+ExecStart=/run/bun -e 'Bun.serve({ port: 1234, fetch: () => new Response("through") })'
+X
+      systemctl daemon-reload; systemctl start program`);
+    expect(await answerOf(machine, "program", 1234)).toBe("through");
+  });
+
   test("by the VPN tutorial's drop-in the port opens outside or nowhere, and no daemon outside looks names up", async () => {
     await using machine = await boot();
     const document = await Bun.file(join(import.meta.dir, "../../docs/tutorial-vpn.md")).text();
