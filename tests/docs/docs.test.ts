@@ -12,6 +12,8 @@ const PAGES = ["docs/tutorial-vpn.md", "docs/tutorial-sandbox.md", "packages/cli
 /* A word of each block that the pages have beside their ```sh ones, and why it is not run here. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   "type wireguard": "takes a provider's configuration; the TUN device stands for it",
+  ifconfig_local: "run by OpenVPN, as a test below does in its place",
+  "route-noexec": "takes a provider's configuration",
   "[Unit]": "a drop-in for systemd, which drop-ins.test.ts has systemd look at",
 };
 
@@ -58,3 +60,25 @@ for (const page of PAGES)
       expect(code).toBe(0);
     },
   );
+
+test.skipIf(!hasTun)("what OpenVPN runs by the VPN tutorial moves its tunnel in", async () => {
+  const blocks = await blocksOf("docs/tutorial-vpn.md");
+  const up = blocks.find(({ code }) => code.includes("ifconfig_local"))?.code ?? "";
+  const script = `set -eu${SET_UP}ip netns add vpn
+    ip tuntap add dev tun7 mode tun
+    ${up.split("\n").slice(1).join("\n")}
+    ip -n vpn -brief address show dev tun7
+    ip -n vpn route show default
+    ip netns del vpn`;
+  const env = { dev: "tun7", ifconfig_local: "10.8.0.2", tun_mtu: "1400" };
+  for (const [netmask, bits] of [
+    ["255.255.255.0", 24],
+    ["", 32],
+  ] as const) {
+    const more = netmask === "" ? {} : { ifconfig_netmask: netmask };
+    const argv = [...OWN_MACHINE, "sh", "-c", script];
+    const { code, stdout, stderr } = await here.run(argv, { env: { ...env, ...more } });
+    expect(stdout, stderr).toMatch(new RegExp(`^tun7 .*10.8.0.2/${bits}.*\ndefault dev tun7`));
+    expect(code).toBe(0);
+  }
+});
