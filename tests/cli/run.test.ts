@@ -202,7 +202,7 @@ test("what drops LD_PRELOAD where it is told to is refused there, and nowhere el
 });
 
 /* Podman is a static program or one in Go, too, which is not what its user has to know. */
-test.each(["podman", "flatpak"])(
+test.each(["podman", "flatpak", "crun"])(
   "%s is refused, whose container has an environment of its own",
   async (name) => {
     using dir = tempDir();

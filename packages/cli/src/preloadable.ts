@@ -66,12 +66,15 @@ function isNosuid(path: string): boolean {
 
 /* What they start has an environment of its own, and files. */
 const CONTAINERS = new Set([
+  "buildah",
+  "crun",
   "docker",
   "flatpak",
   "lxc-execute",
   "lxc-start",
   "nerdctl",
   "podman",
+  "runc",
   "systemd-nspawn",
 ]);
 
