@@ -29,7 +29,7 @@ listen=YES
 background=NO
 listen_port=2121
 anonymous_enable=YES
-anon_root=DIR/root
+anon_root=DIR/files
 no_anon_password=YES
 secure_chroot_dir=DIR/root
 vsftpd_log_file=DIR/log
@@ -42,7 +42,7 @@ pasv_promiscuous=YES
 ftp_username=sync
 `,
   },
-  prepare: "sed -i s,DIR,$DIR, vsftpd.conf; mkdir root; touch root/hello",
+  prepare: "sed -i s,DIR,$DIR, vsftpd.conf; mkdir root files; touch files/hello",
   port: 2121,
   ports: "30000-30010",
   client: "curl -sv --max-time 5 ftp://$HOST:$PORT/ 2>&1",
@@ -77,14 +77,15 @@ export const files: readonly Program[] = [
     cannot: {
       reason:
         "the login works, but for each passive data connection it chroots and becomes another user before it binds: the control socket is out of its reach then, and a connection made as root is not used for anybody else",
-      instead: "mount the directory of the control socket in its root, as in the next line",
+      instead: "mount the directory of the control socket, as in the next line",
     },
   },
   {
-    name: "vsftpd, the control socket's directory mounted in its root",
+    name: "vsftpd, control socket's directory mounted in its secure_chroot_dir",
     run: withSocketInRoot("vsftpd $DIR/vsftpd.conf"),
     dropsRoot: true,
     ...vsftpd,
+    remark: "its user here is nopriv_user; needs seccomp_sandbox=NO",
   },
   {
     name: "tftpd-hpa",
