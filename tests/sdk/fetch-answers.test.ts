@@ -1,4 +1,5 @@
 /* Answers that servers seldom give, byte by byte, and those that nobody reads. */
+import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
 import { brotliCompressSync, gzipSync, zstdCompressSync } from "node:zlib";
@@ -222,4 +223,27 @@ test("what nobody reads lets go of its connection", async () => {
   const refused = await there(at("endless-413"), { method: "POST", body: endless });
   expect(await refused.text()).toBe("big");
   await answered.promise;
+});
+
+function objects(): number {
+  Bun.gc(true);
+  return heapStats().objectCount;
+}
+
+test("an answer that was read holds nothing of its request", async () => {
+  await using server = await startServer();
+  const web = await rawServer(server.path, RAW);
+  using there = fetchVia(server.path);
+  const answered: Response[] = [];
+  const ask = async (): Promise<void> => {
+    const response = await there(`http://127.0.0.1:${web.port}/end`);
+    expect(await response.text()).toBe("end");
+    answered.push(response);
+  };
+  for (let i = 0; i < 20; i++) await ask();
+  const before = objects();
+  for (let i = 0; i < 200; i++) await ask();
+  await eventually("what is held to be of the answers alone", () => objects() - before < 200 * 50);
+  expect(answered).toHaveLength(220);
+  web.stop(true);
 });

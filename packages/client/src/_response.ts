@@ -189,7 +189,8 @@ function streamOf(
     },
     { highWaterMark: 0 },
   );
-  forgotten.register(stream, end);
+  forgotten.register(stream, end, source);
+  source.once("close", () => void forgotten.unregister(source)); // else end would hold the whole answer meanwhile
   return stream;
 }
 
