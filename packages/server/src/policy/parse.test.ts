@@ -130,6 +130,7 @@ describe("what is not understood is refused", () => {
     ["[[rule]]\naction = 'Allow'", "action must be"],
     ["[[rule]]\naction = 'allow'\nusers = 'alice'", 'the key "users" is unknown'],
     ["[[rule]]\naction = 'allow'\nuser = 'mallory'", 'user "mallory" is unknown: /etc/passwd'],
+    ["[[rule]]\naction = 'allow'\nuser = 'alice, bob'", 'is unknown: write ["alice","bob"]'],
     ["[[rule]]\naction = 'allow'\ngroup = 'staff'", 'group "staff" is unknown: /etc/group'],
     ["[[rule]]\naction = 'allow'\nuid = -1", 'uid "-1" is unknown'],
     ["[[rule]]\naction = 'allow'\nuid = '9-3'", 'uid "9-3" is unknown'],

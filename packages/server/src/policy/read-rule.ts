@@ -77,8 +77,8 @@ class RuleReader {
     if (!texts) this.#note(`${key} must be a text, a number, or a list of at least one`, key);
     for (const text of texts ?? []) {
       const item = read(text);
-      if (item === undefined) this.#note(`${key} "${text}" is unknown: ${help}`, key);
-      else found.push(item);
+      if (item !== undefined) found.push(item);
+      else this.#note(`${key} "${text}" is unknown: ${asList(text) ?? help}`, key);
     }
     return found;
   }
@@ -102,6 +102,12 @@ class RuleReader {
     this.#note(`${key} must be a number from 1 to ${QUOTA_MAX}`, key);
     return undefined;
   }
+}
+
+/* Lists of the command line's options have commas alone. */
+function asList(text: string): string | undefined {
+  const parts = text.split(/\s*,\s*/);
+  return parts.length > 1 ? `write ${JSON.stringify(parts)}` : undefined;
 }
 
 /* Names and numbers are two spellings of one question, so either may match. */
