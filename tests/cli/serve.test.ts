@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { existsSync, readlinkSync, statSync, symlinkSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, statSync, symlinkSync } from "node:fs";
 import { xsocketSync } from "@xsocket/client";
 import {
   createNamespace,
@@ -24,6 +24,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
     const path = dir.join("control");
     await using server = here.spawn([XSOCKET, "serve", path]);
     expect((await server.says(/serving at (.*)/))[1]).toBe(path);
+    expect(readFileSync(`/proc/${server.pid}/comm`, "utf8")).toBe("xsocket\n"); // for pgrep(1), and logs
     expect(statSync(path).mode & 0o777).toBe(0o660);
     using socket = xsocketSync({ via: path, type: "dgram" });
     expect(socket.fd).toBeGreaterThan(2);

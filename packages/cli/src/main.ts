@@ -7,7 +7,7 @@
 import { startedIn } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
 import { explain } from "./explain.ts";
-import { checkRuntime, settleLibraryDirectory } from "./runtime.ts";
+import { checkRuntime, nameProcess, settleLibraryDirectory } from "./runtime.ts";
 import { words } from "./words.ts";
 
 async function main(): Promise<void> {
@@ -15,6 +15,7 @@ async function main(): Promise<void> {
   try {
     startedIn(Number(directoryFd));
     checkRuntime();
+    nameProcess();
     settleLibraryDirectory(process.env);
     await dispatch(argv, Number(planFd));
   } catch (error) {

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { wrongBun } from "@xsocket/xbind-native";
 import { userPath } from "./directory.ts";
 import { FailureError } from "./errors.ts";
@@ -16,4 +17,13 @@ export function checkRuntime(version?: string, wanted?: string): void {
 export function settleLibraryDirectory(env: NodeJS.ProcessEnv): void {
   const named = env["XSOCKET_LIBDIR"];
   if (named) env["XSOCKET_LIBDIR"] = userPath(named);
+}
+
+/** Gives this process the command's name, by which ps(1), pgrep(1) and the logs of servers know it. */
+export function nameProcess(): void {
+  try {
+    writeFileSync("/proc/self/comm", "xsocket");
+  } catch {
+    // where /proc is not there, or not to be written, it keeps Bun's
+  }
 }
