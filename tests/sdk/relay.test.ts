@@ -276,7 +276,10 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     const script = `
       import { once } from "node:events";
       const handlers = (word) => ({
-        fetch: (request, self) => (self.upgrade(request) ? undefined : new Response("page")),
+        fetch(request, self) {
+          if (request.url.endsWith("/never")) return new Promise(() => {});
+          return self.upgrade(request) ? undefined : new Response("page");
+        },
         websocket: { open: (socket) => void socket.send(word + " " + socket.remoteAddress), message() {} },
       });
       const web = await serve({ ...place, idleTimeout: 60, ...handlers("old") });
@@ -288,8 +291,15 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
         socket.close();
         await once(socket, "close");
       }
-      const request = "GET / HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n";
-      const ask = () => once(connect(web.port, "127.0.0.1").unref().on("connect", function () { this.write(request); }), "data");
+      const open = (path, ...heads) => {
+        const client = connect(web.port, "127.0.0.1").unref();
+        client.on("connect", () => client.write(["GET " + path + " HTTP/1.1", "host: x", ...heads, "", ""].join("\\r\\n")));
+        return client;
+      };
+      const ask = (...heads) => once(open("/", ...heads), "data");
+      const key = "sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==";
+      await ask("connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13", key);
+      open("/never");
       await ask(); // who stays connected
       web.unref();
       await ask();

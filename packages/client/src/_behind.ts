@@ -81,7 +81,7 @@ type Opened = (error: Error | null, socket: net.Socket) => void;
    Bun calls ECONNREFUSED; that there is no server any more is ENOENT. */
 function openBehind(behind: Behind, done: Opened): void {
   const { path, secure } = behind;
-  const socket = net.connect({ path });
+  const socket = net.connect({ path }).unref(); // the client's keeps the program running, or does not
   const refused = (error: NodeJS.ErrnoException): void => {
     if (error.code === "ECONNREFUSED") setImmediate(openBehind, behind, done);
     else done(error, socket);
