@@ -89,13 +89,18 @@ test("what it shows of a server is one socket, one request, one connection where
   const socket = dir.join("notify");
   await using manager = await managerAt(socket);
   const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "100000" };
-  await using server = await startServer({ env });
+  await using server = await startServer({ env, args: ["--max-in-flight-per-user", "1"] });
   using client = new RawClient(server.path);
   expect(client.ask()).toBe(0);
   expect(client.ask(encode({ kind: "request", domain: 2, type: 3, protocol: 1 }))).toBe(
     -errno.EPERM,
   );
   await manager.says(/: 1 socket handed out, 1 request refused, 1 connection$/m);
+  client.send();
+  await eventually("a socket in flight", () => client.isReadable());
+  using other = new RawClient(server.path);
+  expect(other.ask()).toBe(-errno.ETOOMANYREFS);
+  await manager.says(/: 2 sockets handed out, 2 requests refused, 2 connections$/m);
 });
 
 /* Binds a socket as a service manager does, and never reads from it. */
