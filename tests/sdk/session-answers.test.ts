@@ -67,4 +67,22 @@ describe("a session", () => {
       expect((await behind).code).toBe("EPERM");
     },
   );
+
+  test("is answered by a server that closes each connection after one answer", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    const native = loadSyscalls();
+    using session = new Session({ via });
+    const errors = [errno.EPERM, errno.EACCES, errno.EMFILE];
+    const refused = errors.map(() => rejection(session.socket({ timeoutMs: PATIENT_MS })));
+    for (const error of errors) {
+      await eventually("a connection", () => native.poll(server.fd, POLLIN, 0) > 0, 5000);
+      const connection = checked("accept", native.accept(server.fd));
+      native.sendPacket(connection, encode({ kind: "response", error }), RESPONSE_BYTES, -1);
+      native.close(connection);
+    }
+    const codes = (await Promise.all(refused)).map(({ code }) => code);
+    expect(codes).toEqual(["EPERM", "EACCES", "EMFILE"]);
+  });
 });

@@ -170,8 +170,9 @@ export class Connection {
     }
   }
 
-  /* What ended the connection is at most the first request's fault. The others may be sent once more, but not for
-     ever: only where the server has answered before, or the first one is given up. */
+  /* What ended the connection is at most the first request's fault, so the others may be sent once more than that one.
+     Not after a connection without any answer, unless the first is given up by it: where each one ends so, a request
+     costs one connection and not two. */
   #excuseThoseBehind(head: Wanted): void {
     if (!this.#hasAnswered && head.sends < 2) return;
     for (const behind of this.#sent.slice(1)) behind.sends--;
