@@ -184,12 +184,13 @@ const KEEPING = [
   "runuser -u nobody -- sh -l",
   "systemd-run --scope true",
   "systemd-run -E LD_PRELOAD true",
+  "__proto__ true", // a word that JavaScript knows
 ];
 
 test("what drops LD_PRELOAD where it is told to is refused there, and nowhere else", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc");
-  for (const name of ["env", "bwrap", "setpriv", "su", "runuser", "systemd-run"])
+  for (const name of ["env", "bwrap", "setpriv", "su", "runuser", "systemd-run", "__proto__"])
     copyFileSync(dir.join("program"), dir.join(name));
   const refused = async (words: string) => {
     const argv = [...RUN, "--", ...`./${words}`.split(" ")];

@@ -32,6 +32,8 @@ const DROPS: Readonly<Record<string, Drops>> = {
  */
 export function dropsPreload({ path }: Program, words: readonly string[]): boolean {
   if (words.some((word) => word.includes("LD_PRELOAD"))) return false; // it is handed on by name
+  const name = basename(path);
+  const drops = Object.hasOwn(DROPS, name) ? DROPS[name] : undefined;
   const end = words.indexOf("--");
-  return DROPS[basename(path)]?.(end < 0 ? words : words.slice(0, end)) === true;
+  return drops?.(end < 0 ? words : words.slice(0, end)) === true;
 }
