@@ -397,6 +397,12 @@ test.skipIf(!isRoot || isContained)(
       /^xsocket: .*its file gives it capabilities.*\(setcap -r \S+\)[^\n]*\n$/,
     );
     expect(code).toBe(1);
+    const nosuid =
+      'mount --bind "$1" "$1" && mount -o remount,bind,nosuid "$1" && shift && exec "$@"';
+    using other = tempDir();
+    const argv = xsocketForEveryone(other, words, asOrdinaryUser([]));
+    const ignored = [...OWN_MOUNTS, "sh", "-c", nosuid, "sh", dir.path, ...argv];
+    expect((await here.run(ignored)).code).toBe(0);
     expect((await here.run([...RUN, "--", program])).code).toBe(0);
   },
 );
