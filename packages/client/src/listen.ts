@@ -86,7 +86,7 @@ function adopt<Data>(
  * @example
  * const listener = await listen({
  *   via: "/run/xsocket/lan",
- *   port: 7,
+ *   port: 7000,
  *   socket: { data: (socket, data) => void socket.write(data) },
  * });
  * console.log(`echo at port ${listener.port}`);
