@@ -2,11 +2,11 @@
 /*
  * option_rows.h - the rows of the table of options
  *
- * The order is that in which options are carried over: one that changes another as a side effect
- * comes before it. The numbers are those of the kernel's generic ABI, of which PowerPC has a few
- * others; they are written out where a libc may not have the name yet. What a kernel does not know
- * reads as an error and is passed over. options.h says what the rest of a row means, options.c has
- * the short words for it.
+ * The order is that in which options are looked at and carried over: one that changes another as a
+ * side effect comes before it. The numbers are those of the kernel's generic ABI, of which PowerPC
+ * has a few others; they are written out where a libc may not have the name yet. What a kernel does
+ * not know reads as an error and is passed over. options.h says what the rest of a row means,
+ * options.c has the short words for it.
  */
 #ifndef XBIND_OPTION_ROWS_H
 #define XBIND_OPTION_ROWS_H
