@@ -99,8 +99,16 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["serve --metrics 0.0.0.0:1 /nowhere/xsocket", 2, "--metrics-remote"],
   ["serve --metrics 0 /nowhere/xsocket", 2, "port 0 is any free one"],
   ["serve --metrics-remote /nowhere/xsocket", 2, "add --metrics ADDRESS"],
-  ["serve --policy x --allow-user root /nowhere/xsocket", 2, "--policy and --allow-user are two"],
-  ["serve --policy x --sockets-per-minute 9 /nowhere/xsocket", 2, "--policy and --sockets-per-m"],
+  [
+    "serve --policy x --allow-user root /nowhere/xsocket",
+    2,
+    "--policy and --allow-user are two ways to say the same",
+  ],
+  [
+    "serve --policy x --sockets-per-minute 9 /nowhere/xsocket",
+    2,
+    "--policy and --sockets-per-minute are two ways to say the same",
+  ],
   ["serve --log-format xml /nowhere/xsocket", 2, "--log-format takes pretty or json or journal"],
   [
     "serve --log-level loud /nowhere/xsocket",
