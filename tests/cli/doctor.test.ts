@@ -1,13 +1,5 @@
 import { expect, test } from "bun:test";
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
@@ -23,6 +15,7 @@ import {
   OWN_MACHINE,
   OWN_MOUNTS,
   refusing,
+  socketUnit,
   startServer,
   tempDir,
   XSOCKET,
@@ -113,15 +106,12 @@ test.skipIf(isContained)(
 
 test("a socket that a unit holds is said to be systemd's", async () => {
   using dir = tempDir();
-  const [path, systemd] = [dir.join("s"), dir.join("systemd")];
-  symlinkSync(Bun.which("socat") ?? "", systemd);
-  await using unit = here.spawn([systemd, `UNIX-LISTEN:${path},type=5,fork`, "PIPE"]);
-  await eventually("a socket", () => existsSync(path));
+  const path = dir.join("s");
+  await using unit = await socketUnit(dir, path);
   const rows = await examine([path]);
   expect(rows.find(({ name }) => name === "server")?.found).toBe(
     `process ${unit.pid} (systemd, for a socket unit) of uid ${process.geteuid?.()} listens`,
   );
-  unit.kill("SIGTERM");
 });
 
 /* What the row of the libraries says where the loader looks in a directory first. */

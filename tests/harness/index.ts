@@ -46,4 +46,4 @@ export { type Running } from "./running.ts";
 export { activated, START, startServer, XSOCKET } from "./server.ts";
 export { strangerAt } from "./stranger.ts";
 export { tempDir, type TempDir } from "./temp.ts";
-export { systemdVersion, verifyUnit } from "./unit.ts";
+export { socketUnit, systemdVersion, verifyUnit } from "./unit.ts";

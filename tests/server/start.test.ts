@@ -23,6 +23,7 @@ import {
   isRoot,
   OWN_MOUNTS,
   refusing,
+  socketUnit,
   startServer,
   tempDir,
   XSOCKET,
@@ -209,14 +210,11 @@ test("a second server is refused and told the first one's process", async () => 
 
 test("one where a socket unit listens is told so, not to stop systemd", async () => {
   using directory = tempDir();
-  const [path, systemd] = [directory.join("s"), directory.join("systemd")];
-  symlinkSync(Bun.which("socat") ?? "", systemd);
-  await using unit = here.spawn([systemd, `UNIX-LISTEN:${path},type=5,fork`, "PIPE"]);
-  await eventually("a socket", () => existsSync(path));
+  const path = directory.join("s");
+  await using unit = await socketUnit(directory, path);
   expect((await tryServing(path)).stderr).toBe(
     `xsocket: cannot serve ${path}: process ${unit.pid} (systemd, for a socket unit) listens there, and starts its server when somebody asks. Stop that unit (systemctl --user list-sockets), or choose another path\n`,
   );
-  unit.kill("SIGTERM");
 });
 
 test("the same for a name", async () => {
