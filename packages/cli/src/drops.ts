@@ -9,17 +9,25 @@ const given =
   (option: RegExp): Drops =>
   (words) =>
     words.some((word) => option.test(word));
-const login = given(/^(?:-|-l\w*|--login)$/);
-const IGNORES = /^(?:-|-[0v]*i\w*|--ignore-environment)$/; // of env(1), before its program's name
+/* Long options may be abbreviated: getopt_long(3). */
+const login = given(/^(?:-|-[fmpPT]*l\w*|--lo?g?i?n?)$/);
+/* Options of env(1), of which those stand before its program's name. */
+const IGNORES = /^(?:-|-[0v]*i\w*|--ignore-e[a-z]*)$/;
+const TAKES_VALUE = /^(?:-[0v]*[aCu]|--[acu][a-z0]*)$/;
+const envDrops: Drops = (words) => {
+  const isName = (word: string, index: number) =>
+    !/^-|=/.test(word) && !TAKES_VALUE.test(words[index - 1] ?? "");
+  const found = words.find((word, index) => IGNORES.test(word) || isName(word, index));
+  return IGNORES.test(found ?? "");
+};
 const DROPS: Readonly<Record<string, Drops>> = {
   bwrap: given(/^--clearenv$/),
   doas: always,
-  env: (words) =>
-    IGNORES.test(words.find((word) => IGNORES.test(word) || !/^-|=/.test(word)) ?? ""),
+  env: envDrops,
   pkexec: always,
   run0: always,
   runuser: login,
-  setpriv: given(/^--reset-env$/),
+  setpriv: given(/^--rese?t?-?e?n?v?$/),
   su: login,
   sudo: always,
   "systemd-run": (words) => !words.includes("--scope"),
