@@ -82,6 +82,9 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
     '"root,,0"',
     "commas between",
   ],
+  ["serve --allow-user root\tdaemon /nowhere/xsocket", 2, "--allow-user", "commas between"],
+  ["policy test /dev/null --uid 7 --groups 1,,2", 2, "--groups", "commas between"],
+  ["policy test /dev/null --uid 7 --groups no-such", 1, 'no group "no-such"'],
   ["serve --threads 0", 2, "--threads", "from 1 to 64"],
   [
     "serve --max-in-flight-per-user 3000000000",

@@ -137,6 +137,7 @@ action = "allow"`;
       );
     expect(await codesOf("--user", "alice")).toEqual([0, 0, 1]);
     expect(await codesOf("--uid", "7")).toEqual([0, 0, 1]);
+    expect(await codesOf("--uid", "5", "--groups", "other,7")).toEqual([1, 0, 0]);
     expect(await codesOf("--uid", "9")).toEqual([1, 0, 1]); // of no user: the group of that number
   });
 

@@ -13,3 +13,28 @@ export function wholeNumber(option: string, text: string, { least, most }: typeo
   if (/^\d+$/.test(text) && value >= least && value <= most) return value;
   throw new MisuseError(`${option} takes a whole number from ${least} to ${most}, not "${text}"`);
 }
+
+/**
+ * Reads the value of an option that takes several names or ids.
+ *
+ * @param read finds the meaning of one, or throws
+ * @throws {MisuseError} for words that have no commas between, and for nothing
+ * @throws what `read` throws
+ */
+export function idList<Found>(
+  option: string,
+  list: string,
+  read: (word: string) => Found,
+): Found[] {
+  const refuse = (cause?: unknown) =>
+    new MisuseError(`${option} takes names or ids with commas between, not "${list}"`, { cause });
+  return list.split(",").map((part) => {
+    const word = part.trim();
+    if (word === "") throw refuse();
+    try {
+      return read(word);
+    } catch (error) {
+      throw /\s/.test(word) ? refuse(error) : error; // a space may stand in a name
+    }
+  });
+}

@@ -19,7 +19,7 @@ import {
 import { controlSocket } from "./address.ts";
 import { userPath } from "./directory.ts";
 import { FailureError, MisuseError } from "./errors.ts";
-import { wholeNumber } from "./numbers.ts";
+import { idList, wholeNumber } from "./numbers.ts";
 import { successorAs } from "./respawn.ts";
 import { SERVE_ARGS, type ServeArgs } from "./serve-args.ts";
 
@@ -45,10 +45,7 @@ function bounds(args: ServeArgs): Partial<Bounds> {
 }
 
 function idsOf(option: string, list: string, find: (name: string) => number): IdRange[] {
-  return list.split(",").map((part) => {
-    const word = part.trim();
-    if (word === "")
-      throw new MisuseError(`${option} takes names or ids with commas between, not "${list}"`);
+  return idList(option, list, (word) => {
     const ids = parseIds(word);
     const id = ids ? 0 : find(word);
     return ids ?? { first: id, last: id };

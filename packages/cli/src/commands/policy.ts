@@ -10,6 +10,7 @@ import {
   explain,
   FAMILIES,
   findIdentity,
+  groupId,
   hasUnmappedIds,
   type Identity,
   type Names,
@@ -24,7 +25,7 @@ import {
 import { command, flag, option } from "../command.ts";
 import { userPath } from "../directory.ts";
 import { EXIT, FailureError, MisuseError } from "../errors.ts";
-import { IDS, wholeNumber } from "../numbers.ts";
+import { idList, IDS, wholeNumber } from "../numbers.ts";
 import { result, words } from "../words.ts";
 
 /* What test is asked. */
@@ -32,7 +33,10 @@ const question = {
   user: option("USER", "Who asks, by name"),
   uid: option("UID", "Who asks, by number"),
   gid: option("GID", "The asking process's group (default: that user's)"),
-  groups: option("GID,GID", "Its supplementary groups (default: those of that user)"),
+  groups: option(
+    "GROUP,GROUP",
+    "Its supplementary groups, by name or number (default: those of that user)",
+  ),
   family: option("FAMILY", "What is asked for, as AF_INET6 or inet6 (default: AF_INET)"),
   type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM)"),
   protocol: option("PROTOCOL", "As IPPROTO_MPTCP or mptcp (default: 0)"),
@@ -97,9 +101,7 @@ function asker(given: Given): Asker {
   const who = uid === undefined ? user : numbered(uid);
   if (who === undefined) throw new MisuseError("nobody asks: say who, as in --user alice");
   const groups =
-    typeof given.groups === "string"
-      ? given.groups.split(",").map((word) => wholeNumber("--groups", word, IDS))
-      : who.groups;
+    typeof given.groups === "string" ? idList("--groups", given.groups, groupId) : who.groups;
   return {
     uid: who.uid,
     gid: id("gid") ?? who.gid,
