@@ -43,7 +43,10 @@ export const SERVE_ARGS = {
   "allow-group": option("GROUP", "Serve these groups alone: names or ids with commas between"),
   "sockets-per-minute": option("NUMBER", "Sockets that each user may get in a minute"),
   audit: option("FILE", "Write a JSON line for each grant and refusal; SIGHUP opens it anew"),
-  metrics: option("ADDRESS|PATH", "Serve metrics for Prometheus, as 127.0.0.1:9100 or a path"),
+  metrics: option(
+    "ADDRESS|PATH",
+    "Serve metrics for Prometheus: 127.0.0.1:9100 (or 9100 alone), [::1]:9100, or a path",
+  ),
   "metrics-remote": flag("Allow metrics on an address that others can reach"),
   "log-format": {
     type: "enum",
