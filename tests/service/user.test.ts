@@ -498,7 +498,7 @@ describe.if(isRoot)("as root", () => {
   test.each([
     ["nobody-such", "nobody-such"],
     ["4000000000", "--uid 4000000000 NAME"],
-    ["no; such", "'no; such'"],
+    ["no;such", "'no;such'"],
   ])("a user that does not exist is one sentence: %s", async (user, remedy) => {
     using dir = tempDir();
     await using target = await createNamespace();

@@ -61,6 +61,10 @@ function userId(name: string): number {
 function identity(name: string): Identity {
   const found = findIdentity(readAccounts(), name);
   if (found) return found;
+  if (/[:,\s]/.test(name))
+    throw new MisuseError(
+      `--user takes one user by name or number, not "${name}": its groups come with it`,
+    );
   const made = /^\d+$/.test(name) ? `--uid ${name} NAME` : shellWord(name);
   throw new FailureError(
     `there is no user "${name}" in /etc/passwd: make it first (useradd --system ${made})`,

@@ -160,8 +160,7 @@ export default command({
       throw new MisuseError(
         'say "xsocket policy check FILE" or "xsocket policy test FILE --user NAME"',
       );
-    if (file === undefined)
-      throw new MisuseError(`no policy is named: say "xsocket policy ${action} FILE"`);
+    if (!file) throw new MisuseError(`no policy is named: say "xsocket policy ${action} FILE"`);
     const lost = Object.keys(question).find((name) => Reflect.get(given, name) !== undefined);
     if (action === "check" && lost !== undefined)
       throw new MisuseError(`check is asked about no request: leave --${lost} out, or say "test"`);
