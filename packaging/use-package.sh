@@ -63,9 +63,9 @@ for static in "" --static; do
 	cc ${static#-} -Wall -Werror -o /tmp/example /tmp/example.c $(pkg-config $static --cflags --libs xsocket)
 	ip netns exec inside /tmp/example || fail "a C program${static:+, $static}"
 done
-# /usr/include by another name would come before the headers of C++
-flags=$(pkg-config --cflags xsocket)
-[ -z "${flags# }" ] || fail "pkg-config --cflags gives $flags"
+# /usr/include by another name would come before the headers of C++, and a directory for -L before others
+flags=$(pkg-config --cflags --libs xsocket)
+[ "${flags% }" = -lxsocket ] || fail "pkg-config --cflags --libs gives $flags"
 say "C programs by pkg-config, shared and static: work"
 
 ip netns exec inside python3 -c 'import xsocket; xsocket.socket().close()' || fail "Python"
