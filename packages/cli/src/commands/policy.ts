@@ -34,8 +34,8 @@ const question = {
   uid: option("UID", "Who asks, by number"),
   gid: option("GID", "The asking process's group (default: that user's)"),
   groups: option(
-    "GROUP,GROUP",
-    "Its supplementary groups, by name or number (default: those of that user)",
+    "GROUP",
+    "Its supplementary groups: names or ids with commas between (default: that user's)",
   ),
   family: option("FAMILY", "What is asked for, as AF_INET6 or inet6 (default: AF_INET)"),
   type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM)"),
