@@ -281,6 +281,17 @@ describe("a connection", () => {
     expect(first).toContain(import.meta.file);
   });
 
+  test("that nobody catches shows what has failed, and no line of the package", async () => {
+    await using server = await startServer();
+    const peer = `{ via: "${server.path}", hostname: "127.0.0.1", port: 9, socket: { data() {} } }`;
+    const program = `import { connect } from "@xsocket/client"; await connect(${peer});`;
+    const options = { cwd: import.meta.dir };
+    const { code, stderr } = await here.run([process.execPath, "-e", program], options);
+    expect(stderr).toStartWith("XSocketError: cannot connect to 127.0.0.1:9");
+    expect(stderr).toMatch(/at connect \(@xsocket\/client\/connect\.ts:/);
+    expect(code).toBe(1);
+  });
+
   test("that nobody answers ends with the deadline or the signal", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });

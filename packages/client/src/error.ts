@@ -104,7 +104,8 @@ export class XSocketError extends Error {
 }
 
 /* The stack from the caller's line on, so that this is the line that Bun shows of an uncaught error. In
-   a bundle our lines are among its users' own, and so all stay; as they do where no other is left.
+   a bundle our lines are among its users' own, and so all stay. Where no other is left, as at a top-level
+   await, ours name no file of which Bun could show a line.
    Bun writes "at FILE:1:2" for code outside of functions, but reads "at <anonymous> (FILE:1:2)" only. */
 function callersStack(stack = ""): string {
   if (import.meta.file !== "error.ts") return stack;
@@ -112,7 +113,8 @@ function callersStack(stack = ""): string {
     .split("\n")
     .filter((line) => !line.includes(`${import.meta.dir}/`))
     .map((line) => line.replace(/^( +at )(\/.*:\d+:\d+)$/, "$1<anonymous> ($2)"));
-  return lines.some((line) => /^\s+at /.test(line)) ? lines.join("\n") : stack;
+  const isAnyLeft = lines.some((line) => /^\s+at /.test(line));
+  return isAnyLeft ? lines.join("\n") : stack.replaceAll(import.meta.dir, "@xsocket/client");
 }
 
 /** Gives an error of a callback the lines of who waits for it, from the caller's own on. */
