@@ -85,4 +85,22 @@ describe("a session", () => {
     const codes = (await Promise.all(refused)).map(({ code }) => code);
     expect(codes).toEqual(["EPERM", "EACCES", "EMFILE"]);
   });
+
+  test("asks a server that ends each connection a few times, and not once for each request", async () => {
+    using dir = tempDir();
+    const via = dir.join("control");
+    using server = silentServer(via, 8);
+    const native = loadSyscalls();
+    using session = new Session({ via });
+    const asked = Array.from({ length: 100 }, () => session.socket({ timeoutMs: PATIENT_MS }));
+    const refused = Promise.all(asked.map((one) => rejection(one)));
+    let connections = 0;
+    for (; Bun.peek.status(refused) === "pending"; await Bun.sleep(1)) {
+      if (native.poll(server.fd, POLLIN, 0) <= 0) continue;
+      native.close(checked("accept", native.accept(server.fd)));
+      connections++;
+    }
+    expect(new Set((await refused).map(({ code }) => code))).toEqual(new Set(["ECONNRESET"]));
+    expect(connections).toBeLessThan(20);
+  });
 });

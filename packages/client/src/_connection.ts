@@ -27,6 +27,8 @@ export interface Wanted {
   connection: Connection | undefined;
   /** How often it was sent; a second time if the first connection was lost, maybe because of it. */
   sends: number;
+  /** How many connections it was on that the server has ended without any answer. */
+  fruitless: number;
   readonly resolve: (fd: number) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -99,7 +101,7 @@ export class Connection {
   /** Somebody waits no more: a server that nobody is left to wait for is given up as well. */
   onGivenUp(): void {
     if (this.#sent.length > 0 && this.#sent.every(({ settled }) => settled))
-      this.#lose(new SyscallError("receive", errno.ETIMEDOUT));
+      this.#lost(this, this.close(), new SyscallError("receive", errno.ETIMEDOUT));
   }
 
   /** Takes no more requests and closes once those under way are answered. */
@@ -121,8 +123,10 @@ export class Connection {
     return left;
   }
 
-  #lose(error: unknown): void {
-    this.#lost(this, this.close(), error);
+  #fail(error: unknown): void {
+    const left = this.close();
+    if (!this.#hasAnswered) for (const wanted of left) wanted.fruitless++;
+    this.#lost(this, left, error);
   }
 
   /* Does all that can be done without waiting, then waits for the next thing. */
@@ -131,7 +135,7 @@ export class Connection {
       this.#sendAll();
       this.#watch();
     } catch (error) {
-      this.#lose(error);
+      this.#fail(error);
     }
   }
 
@@ -185,7 +189,7 @@ export class Connection {
       const own = ownError(rc);
       if (own === -errno.ECONNRESET || own === -errno.EBADMSG) {
         this.#excuseThoseBehind(head);
-        return this.#lose(new SyscallError("receive", -own));
+        return this.#fail(new SyscallError("receive", -own));
       }
       this.#sent.shift();
       this.#hasAnswered = true;

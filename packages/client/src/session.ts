@@ -12,6 +12,8 @@ import { OwnedSocket } from "./owned.ts";
 
 /* How often at most to look whether a connection is idle by now, in milliseconds. */
 const BUSY_MS = 100;
+/* How many connections without any answer a request may be on: a server that ends each would cost one for each request. */
+const FRUITLESS_MAX = 16;
 
 const SOCKET_KEYS = [...KIND_KEYS, ...LIMIT_KEYS] as const;
 
@@ -103,6 +105,7 @@ export class Session implements Disposable {
       settled: false,
       connection: undefined,
       sends: 0,
+      fruitless: 0,
       resolve,
       reject,
     };
@@ -185,7 +188,7 @@ export class Session implements Disposable {
   #onLost(lost: Connection, left: Wanted[], error: unknown): void {
     if (this.#connection === lost) this.#connection = undefined;
     for (const wanted of left) {
-      if (wanted.sends > 1) wanted.reject(error);
+      if (wanted.sends > 1 || wanted.fruitless > FRUITLESS_MAX) wanted.reject(error);
       else this.#dispatch(wanted);
     }
   }
