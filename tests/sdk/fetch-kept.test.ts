@@ -70,7 +70,8 @@ test("what is not to be kept has a connection of its own", async () => {
     await response.text();
     return response.headers.get("port") ?? "";
   };
-  const kept = [await portOf({}), await portOf({})];
+  const streamed = { method: "POST", body: streamOf("body"), keepalive: true };
+  const kept = [await portOf({}), await portOf({}), await portOf(streamed)];
   const others = [
     await portOf({ keepalive: false }),
     await portOf({ headers: { connection: "close" } }),

@@ -146,6 +146,12 @@ function withoutBody({ url, method, headers }: Request, init: BunFetchRequestIni
   return new Request(url, { ...init, method: other, headers: others });
 }
 
+/* A Request takes no keepalive beside a stream, as the Fetch standard says, but Bun's fetch does. */
+function forRequest(init: BunFetchRequestInit): BunFetchRequestInit {
+  const isRefused = init.keepalive && init.body instanceof ReadableStream;
+  return isRefused ? { ...init, keepalive: false } : init;
+}
+
 /* fetch would drop them without a word. */
 function refuseOurs(init: object): void {
   for (const name of THROUGH_KEYS)
@@ -186,8 +192,9 @@ export async function planOf(
       "ENOTSUP",
     );
   const earlier = input instanceof Request ? input : undefined;
+  const asked = forRequest(init);
   const request =
-    input instanceof Request ? withoutBody(input, init) : new Request(String(input), init);
+    input instanceof Request ? withoutBody(input, asked) : new Request(String(input), asked);
   const { method } = request;
   if (FORBIDDEN.has(method))
     throw misuse("fetch", `method is ${method}`, "Use connect for it.", "ENOTSUP");
