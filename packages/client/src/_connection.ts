@@ -174,21 +174,14 @@ export class Connection {
     }
   }
 
-  /* What ended the connection is at most the first request's fault, so the others may be sent once more than that one.
-     Not after a connection without any answer, unless the first is given up by it: where each one ends so, a request
-     costs one connection and not two. */
-  #excuseThoseBehind(head: Wanted): void {
-    if (!this.#hasAnswered && head.sends < 2) return;
-    for (const behind of this.#sent.slice(1)) behind.sends--;
-  }
-
   #receiveAll(): void {
     for (let head = this.#sent[0]; head !== undefined; head = this.#sent[0]) {
       const rc = receive(this.#fd, head.kind, 0);
       if (rc === NOT_YET) break;
       const own = ownError(rc);
       if (own === -errno.ECONNRESET || own === -errno.EBADMSG) {
-        this.#excuseThoseBehind(head);
+        // it is at most the first request's fault, so the others may be sent once more than that one
+        for (const behind of this.#sent.slice(1)) behind.sends--;
         return this.#fail(new SyscallError("receive", -own));
       }
       this.#sent.shift();
