@@ -1,5 +1,6 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -13,6 +14,7 @@ import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
 import { loadSyscalls } from "@xsocket/xbind-native";
 import {
+  type Log,
   type MetricsAddress,
   parseMetricsAddress,
   type Policy,
@@ -152,6 +154,21 @@ test("a UNIX socket for those who may open it, gone with the server", async () =
     expect(await response.text()).toContain("xsocket_build_info");
   }
   expect(existsSync(path)).toBe(false);
+});
+
+test("who else may replace the socket of the metrics is said, unless that is said already", async () => {
+  using dir = tempDir();
+  using open = tempDir();
+  chmodSync(open.path, 0o777);
+  const said: string[] = [];
+  const log: Log = ({ message }) => void said.push(message);
+  await using server = await serve({ address: dir.join("control") });
+  for (const path of [dir.join("metrics"), open.join("metrics")])
+    (await serveMetrics(server, { kind: "path", path }, log))[Symbol.dispose]();
+  expect(said).toEqual([expect.stringContaining("everybody may replace the socket in ")]);
+  await here.run(["setfacl", "-m", "u:4201:rwx", dir.path]);
+  (await serveMetrics(server, { kind: "path", path: dir.join("metrics") }, log))[Symbol.dispose]();
+  expect(said).toHaveLength(1);
 });
 
 test("a path is taken from a dead server alone", async () => {

@@ -11,6 +11,7 @@ import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 import { checkOptions } from "../_options.ts";
 import { type Bounds, fitBounds } from "../bounds.ts";
 import { ServeError } from "../error.ts";
+import type { Log } from "../log.ts";
 import { DEFAULT_MODE, DEFAULT_THREADS, type ServeOptions } from "../options.ts";
 import { adoptListener } from "./adopt.ts";
 import { type Claim, claimAddress } from "./claim.ts";
@@ -33,10 +34,14 @@ export function readAddress(text: string): Address {
   }
 }
 
-function warnOfStrangers(options: ServeOptions, directory: string, user: User): void {
+function ownUser(): User {
+  return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+}
+
+/** Warns of who else may replace the socket in a directory, where `user` serves. */
+export function warnOfStrangers(log: Log | undefined, directory: string, user = ownUser()): void {
   const message = strangersWarning(directory, user);
-  if (message !== undefined)
-    options.log?.({ level: "warning", event: "directory", message, fields: {} });
+  if (message !== undefined) log?.({ level: "warning", event: "directory", message, fields: {} });
 }
 
 /**
@@ -62,8 +67,7 @@ export async function listen(
     sharedDirectory: options.sharedDirectory ?? false,
     refuseDescriptors: options.refuseDescriptors ?? false,
   });
-  const user = { uid: sys.geteuid(), gid: process.getegid?.() ?? 0 };
-  if (address.kind === "path") warnOfStrangers(options, dirname(address.path), user);
+  if (address.kind === "path") warnOfStrangers(options.log, dirname(address.path));
   return { ...claim, address: formatAddress(address) };
 }
 
@@ -83,7 +87,7 @@ export async function bindControl(options: ServeOptions, user: User): Promise<Cl
   const { address, file } = claim;
   if (!file) return claim;
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
-  warnOfStrangers(options, dirname(file.path), user); // who had it before may do nothing there any more
+  warnOfStrangers(options.log, dirname(file.path), user); // who had it before may do nothing there any more
   const release = async () => {
     await claim.release();
     giveBack?.();

@@ -1,4 +1,5 @@
 import type { UnixSocketListener } from "bun";
+import { dirname } from "node:path";
 import { SOCK_STREAM } from "@xsocket/protocol";
 import {
   EPOLL_CTL_DEL,
@@ -12,7 +13,7 @@ import {
 import { misuse, systemError } from "../_failure.ts";
 import { claimPath } from "../control/claim.ts";
 import { expectDirectory, underLock } from "../control/directory.ts";
-import { readAddress } from "../control/listen.ts";
+import { readAddress, warnOfStrangers } from "../control/listen.ts";
 import { removeOwn, type SocketFile } from "../control/socket-file.ts";
 import { ServeError } from "../error.ts";
 import type { Log } from "../log.ts";
@@ -148,7 +149,7 @@ export interface Metrics extends Disposable {
 /**
  * Serves the numbers of a server to Prometheus over HTTP, on the main thread.
  *
- * @param log is told at the end if the file of a path has to stay
+ * @param log is told who else may replace the file of a path, and at the end if it has to stay
  * @throws {ServeError} if the address cannot be used: ADDRESS, IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
  */
 export async function serveMetrics(
@@ -161,6 +162,10 @@ export async function serveMetrics(
     const startTime = Date.now() / 1000 - server.status().uptimeSeconds;
     const handlers = pageHandlers((method, path) => answer(server, startTime, method, path));
     const listener = await listen(address, handlers);
+    const directory = listener.file && dirname(listener.file.path);
+    // of that of the control socket it is said already
+    if (directory !== undefined && directory !== dirname(server.address))
+      warnOfStrangers(log, directory);
     return {
       port: listener.port,
       [Symbol.dispose]() {
