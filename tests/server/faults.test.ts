@@ -67,3 +67,12 @@ test.each([
     expect(hits).toBeLessThan(CALLS_MAX - 1);
   },
 );
+
+test("where the server may make no UNIX sockets it is not the directory that is blamed", async () => {
+  const { code, stderr } = await serveWith("socket", "EACCES", 1, false);
+  const remedy =
+    "Let RestrictAddressFamilies= of its unit, or its filter of system calls, have AF_UNIX";
+  expect(stderr).toMatch(/^xsocket: cannot make a socket for \S+ as uid \d+: EACCES\. /);
+  expect(stderr).toEndWith(`${remedy}\n`);
+  expect(code).toBe(1);
+});

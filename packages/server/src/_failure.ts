@@ -11,6 +11,10 @@ export function misuse(message: string): never {
 /** What a user without the permission can do, where the caller knows nothing better. */
 const PERMISSION_REMEDY = "Use a directory that this user may write to, or run as another user";
 
+/** What lets a server make UNIX sockets. */
+export const ALLOW_UNIX =
+  "Let RestrictAddressFamilies= of its unit, or its filter of system calls, have AF_UNIX";
+
 const ROOM =
   "Free some room on that file system (df), or remove some files where it can have no more (df -i)";
 

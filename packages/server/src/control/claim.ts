@@ -27,7 +27,7 @@ import {
   type Syscalls,
 } from "@xsocket/xbind-native";
 import { commandOf } from "../_comm.ts";
-import { systemError } from "../_failure.ts";
+import { ALLOW_UNIX, systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { lockDirectory, prepareDirectory, underLock } from "./directory.ts";
 import { refuseDescriptorsOf } from "./passrights.ts";
@@ -100,7 +100,8 @@ export function claimPath(
 
 function makeSocket(sys: Syscalls, path: string, type = SOCK_SEQPACKET): number {
   const fd = sys.socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd));
+  if (fd < 0)
+    throw systemError(`make a socket for ${path}`, new SyscallError("socket", -fd), ALLOW_UNIX);
   return fd;
 }
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
-import { checked, loadSyscalls } from "@xsocket/xbind-native";
+import { checked, errno, loadSyscalls } from "@xsocket/xbind-native";
 import { readFileSync, rmSync } from "node:fs";
 import { guardDescriptors, tempDir } from "../../../../tests/harness/index.ts";
 import { openNotifier, watchdogMs } from "./notify.ts";
@@ -45,6 +45,18 @@ test.each([
   expect(heard.next()).toBe("WATCHDOG=1");
   notifier.stopping();
   expect(heard.next()).toBe("STOPPING=1");
+});
+
+test.each([
+  ["it is not there", native, "ENOENT. Take that variable out"],
+  [
+    "there may be no UNIX sockets",
+    { ...native, socket: () => -errno.EAFNOSUPPORT },
+    "have AF_UNIX",
+  ],
+])("what helps where the manager cannot be reached: %s", (_why, sys, remedy) => {
+  using dir = tempDir();
+  expect(() => openNotifier(sys, { NOTIFY_SOCKET: dir.join("notify") })).toThrow(remedy);
 });
 
 test("who says something later leaves alone what has the descriptor's number by then", () => {

@@ -1,6 +1,6 @@
 import { AF_UNIX, encodeAddress, parseAddress, SOCK_CLOEXEC, SOCK_DGRAM } from "@xsocket/protocol";
 import { checked, errno, POLLOUT, type Syscalls } from "@xsocket/xbind-native";
-import { systemError } from "../_failure.ts";
+import { ALLOW_UNIX, systemError } from "../_failure.ts";
 
 /** The longest that one message may wait for room in the manager's queue, in milliseconds. */
 const NOTIFY_WAIT_MS = 1000;
@@ -34,7 +34,8 @@ function openSocket(native: Syscalls, path: string): number {
     return fd;
   } catch (error) {
     if (fd >= 0) native.close(fd);
-    const remedy = "Take that variable out of the environment if no manager has set it";
+    const unset = "Take that variable out of the environment if no manager has set it";
+    const remedy = fd < 0 ? ALLOW_UNIX : unset;
     throw systemError(`reach the service manager at NOTIFY_SOCKET=${path}`, error, remedy);
   }
 }
