@@ -1,10 +1,25 @@
 import { expect, test } from "bun:test";
 import { appendFileSync, copyFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import { tempDir } from "../../../../tests/harness/temp.ts";
+import { here, tempDir } from "../../../../tests/harness/index.ts";
 import { Program } from "./program.ts";
 
 const FILE = new URL(import.meta.url);
+
+/* Looks whether it is the same while no descriptor is left. */
+const STARVED = `
+  import { openSync } from "node:fs";
+  import { Program } from ${JSON.stringify(join(import.meta.dir, "program.ts"))};
+  const program = new Program(new URL(${JSON.stringify(import.meta.url)}));
+  try {
+    for (;;) openSync("/dev/null");
+  } catch {}
+  try {
+    program.expectSame();
+  } catch (error) {
+    console.log(error.name, error.message);
+  }`;
 
 test.each([
   ["gone", (library: string) => rmSync(library)],
@@ -24,4 +39,11 @@ test.each([
   } finally {
     delete process.env["XSOCKET_LIBDIR"];
   }
+});
+
+test("a program that cannot be read for want of descriptors is not one that was replaced", async () => {
+  const argv = ["prlimit", "--nofile=128:128", process.execPath, "-e", STARVED];
+  expect((await here.run(argv)).stdout).toBe(
+    `ServeError cannot read ${import.meta.path}: EMFILE. Raise the limit of open files (ulimit -n, LimitNOFILE=)\n`,
+  );
 });

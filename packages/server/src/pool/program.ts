@@ -1,11 +1,16 @@
 import { fileURLToPath, pathToFileURL } from "bun";
 import { readFileSync } from "node:fs";
-import { libraryPath } from "@xsocket/xbind-native";
+import { codeOf, libraryPath } from "@xsocket/xbind-native";
+import { systemError } from "../_failure.ts";
 
+const SCARCITY = new Set(["EMFILE", "ENFILE", "ENOMEM"]); // which pass, and say nothing about a file
+
+/* @throws {ServeError} SYSTEM where there is nothing left to read it with */
 function contents(file: URL): bigint | number | undefined {
   try {
     return Bun.hash(readFileSync(file));
-  } catch {
+  } catch (error) {
+    if (SCARCITY.has(codeOf(error))) throw systemError(`read ${fileURLToPath(file)}`, error);
     return undefined; // whoever runs it learns why
   }
 }
@@ -49,7 +54,7 @@ export class Program {
     this.#contents = new Map(parts.map((part) => [part, contents(part)]));
   }
 
-  /** @throws {ReplacedError} if it is not what it was */
+  /** @throws {ReplacedError} if it is not what it was; {ServeError} SYSTEM if that cannot be seen for now */
   expectSame(): void {
     for (const [part, before] of this.#contents)
       if (contents(part) !== before)
