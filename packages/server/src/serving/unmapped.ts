@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { codeOf } from "@xsocket/xbind-native";
 
 const IDS = 0xffffffff; // as many as there are
 
@@ -8,11 +9,12 @@ function isWhole(map: string): boolean {
   return lines.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2]), 0) === IDS;
 }
 
-/** Answers whether some of the machine's users or groups are unmapped here (user_namespaces(7)). */
+/** Answers whether some of the machine's users or groups are unmapped here (user_namespaces(7)), or may be. */
 export function hasUnmappedIds(): boolean {
   try {
     return !isWhole("uid_map") || !isWhole("gid_map");
-  } catch {
-    return false; // a kernel without user namespaces: without /proc there is no Bun
+  } catch (error) {
+    // not there: a kernel without user namespaces, as without /proc there is no Bun
+    return codeOf(error) !== "ENOENT";
   }
 }
