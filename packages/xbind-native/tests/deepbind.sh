@@ -3,11 +3,11 @@
 #
 # usage: deepbind.sh MAP SOURCE
 #
-# SOURCE has a row for each name of the map, but for that of 32 bits, where plugins are not followed.
+# SOURCE has a row for each function of the map, but for that of 32 bits, where plugins are not followed.
 set -eu
 map=$1 source=$2
 
-hooked=$(sed -n 's/^\t\t\([a-z][a-z0-9_]*\);$/\1/p' "$map")
+hooked=$(sed -n 's/^\t\t\([a-z][a-z0-9_]*\);$/\1/p' "$map" | grep -v '^libxbind_')
 rows=$(sed -n 's/^    {"\([a-z0-9_]*\)", (void \*)hook_\1},$/\1/p' "$source")
 [ -n "$hooked" ]
 [ "$hooked" = "$rows" ] || {

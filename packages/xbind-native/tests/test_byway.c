@@ -306,12 +306,15 @@ static void check_setsockopt_found(setsockopt_function *set)
 	close(fd);
 }
 
-/* What is set or registered by libc's own function is as well known. */
+/*
+ * What is set or registered by libc's own function is as well known, unless another library behind
+ * ours has it: TWICE is set where a second copy of ours is one.
+ */
 static void test_others_found_in_libc(void)
 {
 	int made, unseen;
 
-	if (!follows_libc())
+	if (!follows_libc() || getenv("TWICE"))
 		return;
 	made = check_epoll((epoll_create_function *)libc_symbol("epoll_create1"), EPOLL_CLOEXEC,
 	                   call_epoll_ctl);

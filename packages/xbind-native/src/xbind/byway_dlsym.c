@@ -34,6 +34,8 @@ static void *hook_of(const char *name)
 
 static void *instead_of(const char *name)
 {
+	if (!config_is_first())
+		return NULL;
 	if (libc_is_same(name, "bind"))
 		return (void *)byway_bind;
 	if (libc_is_same(name, "listen"))

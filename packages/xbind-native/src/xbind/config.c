@@ -12,6 +12,7 @@
 #include "xbind/config.h"
 
 #include "core/deadline.h"
+#include "core/visibility.h"
 #include "xbind/line.h"
 #include "xbind/lock.h"
 #include "xbind/portlist.h"
@@ -37,6 +38,14 @@ static struct {
 	bool any_server;
 	char socket[SOCKET_TEXT_BYTES];
 } kept;
+
+/* Every copy of the library finds that of the first. */
+EXPORT const void *libxbind_first = &kept;
+
+bool config_is_first(void)
+{
+	return libxbind_first == &kept;
+}
 
 static bool covers(const struct portlist_rule *rule, enum config_proto proto)
 {
@@ -76,10 +85,10 @@ static void keep_ports(const char *list)
 	}
 }
 
-/* An empty variable counts as an unset one. */
+/* An empty variable counts as an unset one. To a further copy of the library all are unset. */
 static const char *variable(const char *name, const char *otherwise)
 {
-	const char *text = secure_getenv(name);
+	const char *text = config_is_first() ? secure_getenv(name) : NULL;
 
 	return text && *text ? text : otherwise;
 }

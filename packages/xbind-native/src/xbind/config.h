@@ -37,6 +37,12 @@ bool config_all(enum config_proto proto);
 /* Is one of the ports from first to last listed, for whichever protocol? */
 bool config_lists(uint16_t first, uint16_t last);
 
+/*
+ * Is this the first copy of the library? By ld.so.preload and by LD_PRELOAD a program may have two.
+ * To a further one nothing is listed, so that one alone moves sockets.
+ */
+bool config_is_first(void);
+
 /* Is any port listed at all? If not, the library has nothing to do. */
 bool config_any(void);
 
