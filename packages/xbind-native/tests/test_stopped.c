@@ -19,13 +19,18 @@ static void make_watched(void)
 	watched.fd = pair_socket(SOCK_STREAM);
 }
 
-/* Puts another file in the socket's place, which can be read from. */
-static void put_another(void)
+/* Puts another file in the place of one, which can be read from. */
+static void put_another_at(int fd)
 {
 	int another = eventfd(1, EFD_CLOEXEC);
 
-	CHECK_EQ(dup2(another, watched.fd), watched.fd);
+	CHECK_EQ(dup2(another, fd), fd);
 	close(another);
+}
+
+static void put_another(void)
+{
+	put_another_at(watched.fd);
 }
 
 /* The same once the socket is out of its set, when it is looked at for the last time. */
@@ -70,6 +75,56 @@ static void test_closed_meanwhile(void)
 static void test_closed_last(void)
 {
 	close_meanwhile(SYS_getsockopt, IPPROTO_IP, put_another_late);
+}
+
+/* The same once the new socket has the number, before it is registered. */
+static void put_another_last(void)
+{
+	watched.is_early = pair_port(watched.fd) == 0;
+	if (!watched.is_early)
+		put_another();
+}
+
+static void test_closed_once_moved(void)
+{
+	close_meanwhile(SYS_getsockopt, SOL_SOCKET, put_another_last);
+}
+
+static int copy;
+
+static void put_another_at_copy(void)
+{
+	watched.is_early = pair_port(copy) == 0;
+	if (!watched.is_early)
+		put_another_at(copy);
+}
+
+/* The same with the number of a copy. */
+static void test_copy_closed_once_moved(void)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	make_watched();
+	copy = dup(watched.fd);
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, copy, &event), 0);
+	run_watched(bind_watched, SYS_getsockopt, SOL_SOCKET, put_another_at_copy);
+	if (!pair_preloaded())
+		put_another_at(copy);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), pair_preloaded() ? 0 : 1);
+}
+
+/* Where an EPOLLONESHOT has fired, what has come there can be registered. */
+static void test_closed_once_fired(void)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
+
+	make_watched();
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
+	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
+	run_watched(bind_watched, SYS_getsockopt, SOL_SOCKET, put_another_last);
+	if (!pair_preloaded())
+		put_another();
+	CHECK_EQ(epoll_ctl(watched.set, EPOLL_CTL_ADD, watched.fd, &event), 0);
 }
 
 static void close_watched(void)
@@ -388,6 +443,9 @@ int main(void)
 		test_skip("the emulator's own calls would be filtered");
 	RUN_BY(child_run, test_closed_meanwhile);
 	RUN_BY(child_run, test_closed_last);
+	RUN_BY(child_run, test_closed_once_moved);
+	RUN_BY(child_run, test_copy_closed_once_moved);
+	RUN_BY(child_run, test_closed_once_fired);
 	RUN_BY(child_run, test_closed_for_good);
 	RUN_BY(child_run, test_closed_before);
 	RUN_BY(child_run, test_closed_while_asking);

@@ -62,7 +62,7 @@ static bool replace(const struct sys_identity *old, int copy, int fd)
 
 		rc = renumber(fd, copy, flags & FD_CLOEXEC ? O_CLOEXEC : 0);
 		are_more = copies_exist_consume(watch);
-		epollset_attach(copy, &move);
+		epollset_attach(copy, rc == 0 ? fd : copy, &move);
 	}
 	lock_leave(&turn);
 	if (rc < 0)

@@ -20,6 +20,7 @@
 
 #include "core/fd.h"
 #include "xbind/epollrecord.h"
+#include "xbind/key.h"
 #include "xbind/log.h"
 #include "xbind/procfs.h"
 #include "xbind/table.h"
@@ -221,7 +222,7 @@ static int detach_from_known(int fd, const struct sys_identity *identity, struct
 
 		if (rc == 0)
 			continue;
-		epollset_attach(fd, ret);
+		epollset_attach(fd, fd, ret);
 		return rc;
 	}
 	return 0;
@@ -254,7 +255,16 @@ static bool has_fired(uint32_t events)
 	return events & EPOLLONESHOT && !(events & ~flags);
 }
 
-void epollset_attach(int fd, const struct epollset_move *move)
+/* Undoes what was just done; a registration that others make waits until the swap is over. */
+static void detach_other(int fd, const struct epollset_move *move)
+{
+	for (size_t i = 0; i < move->count; i++) {
+		epollrecord_unpark(move->entries[i].set, fd);
+		sys_epoll_ctl(move->entries[i].set, EPOLL_CTL_DEL, fd, NULL);
+	}
+}
+
+void epollset_attach(int fd, int same, const struct epollset_move *move)
 {
 	epollrecord_follow(fd, move->inode);
 	for (size_t i = 0; i < move->count; i++) {
@@ -267,4 +277,6 @@ void epollset_attach(int fd, const struct epollset_move *move)
 		if (rc < 0)
 			log_lost(fd, "registration in an epoll set", rc);
 	}
+	if (move->count > 0 && key_of(fd) != key_of(same))
+		detach_other(fd, move);
 }

@@ -50,7 +50,11 @@ void epollset_load(void);
  */
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret);
 
-/* Registers what now has the number fd, or after a failure the old socket again. */
-void epollset_attach(int fd, const struct epollset_move *move);
+/*
+ * Registers what now has the number fd, or after a failure the old socket again. Where same,
+ * another number of that, is something else by then, another thread has put a file at fd, which
+ * stays out.
+ */
+void epollset_attach(int fd, int same, const struct epollset_move *move);
 
 #endif

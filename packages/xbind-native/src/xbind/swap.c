@@ -232,7 +232,7 @@ static int exchange(int old, int new_fd, socket_key key)
 		rc = take_number(old, new_fd, key, &status);
 		has_copies = copies_exist_consume(watch);
 		if (rc != SWAP_E_GONE)
-			epollset_attach(old, &move);
+			epollset_attach(old, rc == 0 ? new_fd : old, &move);
 	}
 	lock_leave(&turn);
 	if (rc == 0 && has_copies)

@@ -31,7 +31,7 @@ static inline void replace(int fd, int type)
 	watch = copies_watch(fd);
 	CHECK_EQ(dup3(fresh, fd, O_CLOEXEC), fd);
 	has_copies = copies_exist_consume(watch);
-	epollset_attach(fd, &move);
+	epollset_attach(fd, fresh, &move);
 	if (has_copies)
 		copies_replace(&identity, fd, fd);
 	close(fresh);
