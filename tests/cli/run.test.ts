@@ -209,8 +209,22 @@ test("what drops LD_PRELOAD where it is told to is refused there, and nowhere el
   for (const words of KEEPING) expect([words, await refused(words)]).toEqual([words, false]);
 });
 
+test.each(["systemctl", "supervisorctl"])(
+  "%s is refused, which starts nothing itself",
+  async (name) => {
+    using dir = tempDir();
+    await buildProgram(dir.path, `gcc && mv program ${name}`);
+    const argv = [...RUN, "--", `./${name}`, "start", "web"];
+    const { code, stderr } = await here.run(argv, { cwd: dir.path });
+    expect(stderr).toMatch(
+      /would open no port there, since it has a service started.*Environment=/,
+    );
+    expect(code).toBe(1);
+  },
+);
+
 /* Podman is a static program or one in Go, too, which is not what its user has to know. */
-test.each(["podman", "flatpak", "crun"])(
+test.each(["podman", "podman-compose", "flatpak", "crun"])(
   "%s is refused, whose container has an environment of its own",
   async (name) => {
     using dir = tempDir();

@@ -69,14 +69,19 @@ const CONTAINERS = new Set([
   "buildah",
   "crun",
   "docker",
+  "docker-compose",
   "flatpak",
   "lxc-execute",
   "lxc-start",
   "nerdctl",
   "podman",
+  "podman-compose",
   "runc",
   "systemd-nspawn",
 ]);
+
+/* What they start is started by another process. */
+const MANAGERS = new Set(["supervisorctl", "systemctl"]);
 
 /* The dynamic loader, which needs none and runs a program: ld-linux-x86-64.so.2, ld64.so.1, ld.so. */
 const LOADER = /^ld(64|-[\w.-]+)?\.so(\.\d+)*$/;
@@ -145,6 +150,14 @@ const CHECKS: readonly ((start: Start) => Obstacle | undefined)[] = [
           found: "it gives a container an environment of its own",
           remedy:
             'give that the lines of "xsocket run --print", and the container the library and the directory of the control socket, as docs/containers.md shows',
+        }
+      : undefined,
+  ({ program }) =>
+    MANAGERS.has(basename(program.path))
+      ? {
+          found: "it has a service started, whose environment is its own",
+          remedy:
+            'give the service each line of "xsocket run --print" (in a unit behind Environment=, as docs/systemd.md shows)',
         }
       : undefined,
   ({ elf: { compiler } }) =>
