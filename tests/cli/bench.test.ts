@@ -28,10 +28,14 @@ test("bench measures a real server, and says it in a table or in JSON", async ()
 test("the progress bar is for terminals, and is gone at the end", async () => {
   await using server = await startServer();
   const bench = `${XSOCKET} bench --seconds 0.1 ${server.path} >/dev/null`;
-  const shown = async (TERM: string) =>
-    (await here.run(["script", "-qec", bench, "/dev/null"], { env: { TERM } })).stdout;
+  const shown = async (TERM: string) => {
+    const command = `stty cols 40; ${bench}`;
+    return (await here.run(["script", "-qec", command, "/dev/null"], { env: { TERM } })).stdout;
+  };
   const bar = await shown("xterm");
   expect(bar).toContain("[##");
+  const lines = bar.split("\r\u001B[K").map((line) => line.length);
+  expect(Math.max(...lines)).toBe(39); // one line, which can be erased
   expect(bar.trimEnd().endsWith("\u001b[K")).toBe(true);
   expect(await shown("dumb")).toBe(""); // such a terminal, as in an editor, could not erase it
 });

@@ -11,7 +11,8 @@ export class Bar implements Disposable {
     if (!takesOrders(process.stderr)) return;
     const done = Math.round(Math.min(1, share) * WIDTH);
     const bar = "#".repeat(done) + ".".repeat(WIDTH - done);
-    writeErr(`${ERASE}[${bar}] ${title}`);
+    const room = (process.stderr.columns || Infinity) - 1; // what is erased is one line
+    writeErr(ERASE + `[${bar}] ${title}`.slice(0, room));
   }
 
   [Symbol.dispose](): void {
