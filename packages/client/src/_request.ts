@@ -1,6 +1,5 @@
 /* What fetch's arguments ask for, as far as node:http has to be told. */
 import type { ClientRequest } from "node:http";
-import type { ReadableStreamDefaultReader } from "node:stream/web";
 import { misuse, refuseKeys } from "./_options.ts";
 import { THROUGH_KEYS } from "./_through.ts";
 
@@ -31,7 +30,9 @@ const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
    this many bytes are waited for, so that they can be sent with their length, and again. */
 const WHOLE_BYTES = 1 << 20;
 
-type Reader = ReadableStreamDefaultReader<Uint8Array>;
+/* Bun's types and TypeScript's DOM, which a program may have beside them, know different readers. */
+const readerOf = (stream: ReadableStream<Uint8Array>) => stream.getReader();
+type Reader = ReturnType<typeof readerOf>;
 type Reading = ReturnType<Reader["read"]>;
 
 /* A stream of what was read of another one already, and then of the rest. */
@@ -68,7 +69,7 @@ function bytesOf(chunk: unknown): Uint8Array {
 }
 
 async function gathered(stream: ReadableStream<Uint8Array>): Promise<Plan["body"]> {
-  const reader = stream.getReader();
+  const reader = readerOf(stream);
   const chunks: Uint8Array[] = [];
   for (let bytes = 0; bytes < WHOLE_BYTES;) {
     const reading = reader.read();
@@ -124,7 +125,7 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
     accept: "*/*",
     ...(init.decompress !== false && { "accept-encoding": "gzip, deflate, br, zstd" }),
   };
-  for (const [name, value] of headers) sent[name] = value;
+  headers.forEach((value, name) => (sent[name] = value));
   delete sent["transfer-encoding"]; // how a body is sent follows from what it is
   if (!(body instanceof ReadableStream)) delete sent["content-length"];
   // without it node:http sends the body of a DELETE or OPTIONS bare, and the server takes it for the next request

@@ -48,7 +48,7 @@ const ENCODINGS = new Map<string, Encoding>([
   [
     "zstd",
     {
-      decoder: () => Duplex.fromWeb(new DecompressionStream("zstd")),
+      decoder: () => Duplex.fromWeb(Reflect.construct(DecompressionStream, ["zstd"])),
       code: "ZstdDecompressionError",
     },
   ],
