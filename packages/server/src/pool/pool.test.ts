@@ -410,6 +410,25 @@ test("that is the end where the one that accepts cannot be replaced, whichever o
   expect(await answersAfter(pool, 1)).toBe(false); // the other one alone does
 });
 
+test("that is also said of a thread for which there was no room before", async () => {
+  const { file, url } = programFile();
+  let isFull = false;
+  const epollWait: Syscalls["epollWait"] = (...args) =>
+    isFull ? -errno.ENOMEM : sys.epollWait(...args);
+  await using pool = await failingPool(1, undefined, { ...sys, epollWait }, url);
+  isFull = true;
+  using victim = new RawClient(pool.path);
+  victim.send(request(DIES));
+  while (pool.records.length < 2) await Bun.sleep(1);
+  appendFileSync(file, "// of another version\n");
+  await pool.lost;
+  expect(pool.records.map(({ message }) => message)).toEqual([
+    expect.stringContaining("serving thread 0 died"),
+    expect.stringContaining("tried again: cannot wait for clients: ENOMEM"),
+    expect.stringContaining("serving thread 0 cannot be started: "),
+  ]);
+});
+
 test("that another cannot be replaced is not the end", async () => {
   const { file, url } = programFile();
   const words = `import { workerData } from "node:worker_threads";
