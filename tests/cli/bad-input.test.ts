@@ -103,7 +103,9 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   [`serve --metrics ${LONG} @bad-input-${process.pid}`, 2, "does not fit a UNIX socket address"],
   ["serve --metrics 0.0.0.0:1 /nowhere/xsocket", 2, "--metrics-remote"],
   ["serve --metrics 0 /nowhere/xsocket", 2, "port 0 is any free one"],
+  ["serve --metrics http://127.0.0.1:9100 /nowhere/xsocket", 2, "no place for metrics"],
   ["serve --metrics-remote /nowhere/xsocket", 2, "add --metrics ADDRESS"],
+  ["serve --audit - /nowhere/xsocket", 2, "/dev/stdout"],
   [
     "serve --policy x --allow-user root /nowhere/xsocket",
     2,

@@ -71,6 +71,12 @@ function identity(name: string): Identity {
   );
 }
 
+/* What other programs take for standard output would be a file of that name. */
+function auditFile(name: string): string {
+  if (name !== "-") return userPath(name);
+  throw new MisuseError("--audit takes a file: /dev/stdout is standard output, ./- one named so");
+}
+
 const RULES = ["allow-user", "allow-group", "sockets-per-minute"] as const;
 
 /* Rules from a file, which is read again at each reload, or from the flags. */
@@ -109,10 +115,11 @@ export function serviceOptions(args: ServeArgs): ServiceOptions {
     refuseDescriptors: args["refuse-descriptors"] === true,
     successor: mapped(args.user, (name) => successorAs(identity(name))),
     policy: policy(args),
-    auditFile: mapped(args.audit, userPath),
-    metrics: mapped(args.metrics, (word) =>
-      parseMetricsAddress(word.includes("/") ? userPath(word) : word, remote),
-    ),
+    auditFile: mapped(args.audit, auditFile),
+    metrics: mapped(args.metrics, (word) => {
+      const isPath = word.includes("/") && !word.includes("://");
+      return parseMetricsAddress(isPath ? userPath(word) : word, remote);
+    }),
     threads: mapped(args.threads, (word) =>
       wholeNumber("--threads", word, { least: 1, most: MAX_THREADS }),
     ),
