@@ -8,8 +8,15 @@ set -eu
 }
 [ "${XSOCKET_TEST_MOUNTS-}" ] || XSOCKET_TEST_MOUNTS=1 exec unshare --mount --propagation private sh "$0" "$@"
 
-sh scripts/package.sh
+# first elsewhere, at a path that the locale C cannot read
+mkdir -p build/é
+mount --bind . build/é
+rm -rf build/package
+(cd build/é && LC_ALL=C sh scripts/package.sh)
 packages=$(sha256sum build/package/xsocket*)
+umount build/é
+rmdir build/é
+rm -rf build/package
 sh scripts/package.sh >/dev/null 2>&1
 echo "$packages" | sha256sum --quiet -c || {
 	echo "package-test: FAILED: two packages of the same sources differ" >&2

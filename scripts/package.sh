@@ -8,6 +8,7 @@ mkdir -p "$build"
 # the time of the sources, so that two packages of them are the same; an archive's files have it
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}"
 export SOURCE_DATE_EPOCH
+export LC_ALL=C.UTF-8 # in a locale that cannot read the checkout's path, cpack packs nothing
 
 sh scripts/command.sh build/command
 sh scripts/package-doc.sh build/package-doc
