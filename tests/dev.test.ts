@@ -103,6 +103,11 @@ test("a checkout at a path that CMake cannot have is one sentence", async () => 
   }
 });
 
+test.skipIf(Bun.which("musl-gcc") === null)("a build for musl may lie behind a space", async () => {
+  using dir = tempDir();
+  await succeed(["cmake", "-S", ROOT, "--preset", "musl", "-B", dir.join("a b")]);
+});
+
 test("a program elsewhere, which has no packages, is given none of a registry", async () => {
   using dir = tempDir();
   await Bun.write(dir.join("elsewhere.ts"), 'console.log(await import("@xsocket/client"));');

@@ -17,13 +17,13 @@ execute_process(COMMAND ${CMAKE_C_COMPILER} -print-file-name=include OUTPUT_VARI
                 OUTPUT_STRIP_TRAILING_WHITESPACE)
 
 set(CMAKE_C_FLAGS_INIT
-    "-nostdinc -isystem ${MUSL}/usr/include/aarch64-linux-musl -isystem ${GCC_HEADERS} \
--idirafter ${KERNEL_HEADERS} -Wno-sign-conversion -mno-outline-atomics")
+    "-nostdinc -isystem \"${MUSL}/usr/include/aarch64-linux-musl\" -isystem ${GCC_HEADERS} \
+-idirafter \"${KERNEL_HEADERS}\" -Wno-sign-conversion -mno-outline-atomics")
 set(LIB ${MUSL}/usr/lib/aarch64-linux-musl)
-set(LINK "-nostdlib -L${LIB}")
+set(LINK "-nostdlib -L\"${LIB}\"")
 set(CMAKE_SHARED_LINKER_FLAGS_INIT "${LINK} -Wl,-z,noexecstack")
 set(CMAKE_MODULE_LINKER_FLAGS_INIT "${LINK}")
 set(CMAKE_EXE_LINKER_FLAGS_INIT
-    "${LINK} -Wl,--dynamic-linker=/lib/ld-musl-aarch64.so.1 ${LIB}/Scrt1.o ${LIB}/crti.o ${LIB}/crtn.o")
+    "${LINK} -Wl,--dynamic-linker=/lib/ld-musl-aarch64.so.1 \"${LIB}/Scrt1.o\" \"${LIB}/crti.o\" \"${LIB}/crtn.o\"")
 set(CMAKE_C_STANDARD_LIBRARIES_INIT "-lc -lgcc")
 set(CMAKE_CROSSCOMPILING_EMULATOR "qemu-aarch64;-L;${MUSL}")

@@ -11,7 +11,7 @@ foreach(DIRECTORY linux asm-generic x86_64-linux-gnu/asm)
 endforeach()
 
 # musl's own CMSG_NXTHDR converts signs.
-set(CMAKE_C_FLAGS_INIT "-idirafter ${KERNEL_HEADERS} -Wno-sign-conversion")
+set(CMAKE_C_FLAGS_INIT "-idirafter \"${KERNEL_HEADERS}\" -Wno-sign-conversion")
 
 # Made on the machine that runs it.
 set(CMAKE_CROSSCOMPILING_EMULATOR "")
