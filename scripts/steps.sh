@@ -34,6 +34,8 @@ if [ "$(id -u)" = 0 ] && unshare --net true 2>/dev/null && ! unshare --user true
 fi
 
 # The tests' temporary directories go with the run, also when that is ended by Ctrl-C or timeout(1).
+# Their paths become words of shells, and of lists such as LD_PRELOAD.
+case ${TMPDIR-} in [!/]* | *[!/._[:alnum:]-]*) unset TMPDIR ;; esac
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/xsocket.XXXXXX")
 chmod 1777 "$TMPDIR"
 export TMPDIR

@@ -215,6 +215,21 @@ test("tests where no namespace can be made do not pass", async () => {
   expect(code).toBe(1);
 });
 
+test("tests whose temporary directory has an odd name use another", async () => {
+  using dir = tempDir();
+  const bin = dir.join("bin");
+  testsCheckout(dir.path, "bin");
+  writeFileSync(join(bin, "bun"), '#!/bin/sh\necho "$TMPDIR"\n', { mode: 0o755 });
+  for (const name of ["plain", "a b", "\u00e9", "a:b"]) {
+    mkdirSync(dir.join(name));
+    const env = { PATH: `${bin}:${process.env["PATH"]}`, TMPDIR: dir.join(name) };
+    const { stdout } = await here.run(["sh", "scripts/test.sh", "x"], { cwd: dir.path, env });
+    const used = stdout.trimEnd().split("\n").at(-1); // behind a note, where there are no user namespaces
+    expect(used?.startsWith(`${dir.join(name)}/`)).toBe(name === "plain");
+    expect(used).toMatch(/^\/.*\/xsocket\.\w+$/);
+  }
+});
+
 /* A test that has not come to its end: what it has started and made is there. */
 const UNFINISHED = `import { test } from "bun:test";
 import { mkdtempSync } from "node:fs";
