@@ -186,6 +186,7 @@ const KEEPING = [
   "env --unset NAME true -i",
   "bwrap --ro-bind / / true",
   "setpriv --reuid=1 true",
+  "setpriv --reuid=1 true --reset",
   "su nobody -c true",
   "su -p nobody --list",
   "runuser -u nobody -- sh -l",

@@ -27,7 +27,7 @@ const DROPS: Readonly<Record<string, Drops>> = {
   pkexec: always,
   run0: always,
   runuser: login,
-  setpriv: given(/^--rese?t?-?e?n?v?$/),
+  setpriv: given(/^--reset-e?n?v?$/),
   su: login,
   sudo: always,
   "systemd-run": (words) => !words.includes("--scope"),
