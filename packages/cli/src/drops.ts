@@ -11,14 +11,14 @@ const given =
     words.some((word) => option.test(word));
 /* Long options may be abbreviated: getopt_long(3). */
 const login = given(/^(?:-|-[fmpPT]*l\w*|--lo?g?i?n?)$/);
-/* Options of env(1), of which those stand before its program's name. */
-const IGNORES = /^(?:-|-[0v]*i\w*|--ignore-e[a-z]*)$/;
+const until = (words: readonly string[], end: number) => (end < 0 ? words : words.slice(0, end));
+/* Options of env(1), which stand before its program's name. */
+const ignores = given(/^(?:-|-[0v]*i\w*|--ignore-e[a-z]*)$/);
 const TAKES_VALUE = /^(?:-[0v]*[aCu]|--[acu][a-z0]*)$/;
 const envDrops: Drops = (words) => {
   const isName = (word: string, index: number) =>
     !/^-|=/.test(word) && !TAKES_VALUE.test(words[index - 1] ?? "");
-  const found = words.find((word, index) => IGNORES.test(word) || isName(word, index));
-  return IGNORES.test(found ?? "");
+  return ignores(until(words, words.findIndex(isName)));
 };
 const DROPS: Readonly<Record<string, Drops>> = {
   bwrap: given(/^--clearenv$/),
@@ -42,6 +42,5 @@ export function dropsPreload({ path }: Program, words: readonly string[]): boole
   if (words.some((word) => word.includes("LD_PRELOAD"))) return false; // it is handed on by name
   const name = basename(path);
   const drops = Object.hasOwn(DROPS, name) ? DROPS[name] : undefined;
-  const end = words.indexOf("--");
-  return drops?.(end < 0 ? words : words.slice(0, end)) === true;
+  return drops?.(until(words, words.indexOf("--"))) === true;
 }
