@@ -5,7 +5,7 @@ import { systemError } from "./_failure.ts";
 import { checkOptions, checkPolicy } from "./_options.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
-import { listen } from "./control/listen.ts";
+import { listen, ownUser } from "./control/listen.ts";
 import { lastingPath } from "./control/path.ts";
 import { ServeError } from "./error.ts";
 import { type Log, wantedOf } from "./log.ts";
@@ -125,8 +125,7 @@ export async function serve(given: ServeOptions = {}): Promise<Server> {
       about,
       auditFd,
       logLevel: options.logLevel ?? DEFAULT_LOG_LEVEL,
-      uid: process.geteuid?.() ?? 0,
-      gid: process.getegid?.() ?? 0,
+      ...ownUser(),
     };
     const pool = new Pool(sys, shared, common, policy, log, WORKER);
     await pool.start().catch((error: unknown) => pool.stop().then(() => Promise.reject(error)));

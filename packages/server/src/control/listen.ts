@@ -34,7 +34,8 @@ export function readAddress(text: string): Address {
   }
 }
 
-function ownUser(): User {
+/** The user whom this process is. */
+export function ownUser(): User {
   return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 }
 

@@ -163,7 +163,7 @@ export async function serveMetrics(
     const handlers = pageHandlers((method, path) => answer(server, startTime, method, path));
     const listener = await listen(address, handlers);
     const directory = listener.file && dirname(listener.file.path);
-    // of that of the control socket it is said already
+    // that of the control socket is looked at where that is made
     if (directory !== undefined && directory !== dirname(server.address))
       warnOfStrangers(log, directory);
     return {
