@@ -2,15 +2,14 @@ import { fileURLToPath, pathToFileURL } from "bun";
 import { readFileSync } from "node:fs";
 import { codeOf, libraryPath } from "@xsocket/xbind-native";
 import { systemError } from "../_failure.ts";
-
-const SCARCITY = new Set(["EMFILE", "ENFILE", "ENOMEM"]); // which pass, and say nothing about a file
+import { isScarcity } from "../serving/scarce.ts";
 
 /* @throws {ServeError} SYSTEM where there is nothing left to read it with */
 function contents(file: URL): bigint | number | undefined {
   try {
     return Bun.hash(readFileSync(file));
   } catch (error) {
-    if (SCARCITY.has(codeOf(error))) throw systemError(`read ${fileURLToPath(file)}`, error);
+    if (isScarcity(codeOf(error))) throw systemError(`read ${fileURLToPath(file)}`, error);
     return undefined; // whoever runs it learns why
   }
 }

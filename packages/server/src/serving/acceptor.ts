@@ -7,6 +7,7 @@ import {
   EPOLLIN,
   EPOLLRDHUP,
   errno,
+  errnoName,
   SHUT_RD,
 } from "@xsocket/xbind-native";
 import { roomFor } from "../bounds.ts";
@@ -148,7 +149,7 @@ export class Acceptor {
     }
     if (fd === -errno.EAGAIN) return false;
     if (fd === -errno.ECONNABORTED || fd === -errno.EINTR) return true;
-    if (!isScarcity(-fd)) this.#pause(-fd);
+    if (!isScarcity(errnoName(-fd))) this.#pause(-fd);
     else if (this.#settle() > 0) return true;
     else this.#useSpare(-fd);
     return false;

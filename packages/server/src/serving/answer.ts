@@ -7,7 +7,7 @@ import {
   SOCK_TYPE_MASK,
   STATUS_REQUEST_SIGNATURE,
 } from "@xsocket/protocol";
-import { errno, reasonOf } from "@xsocket/xbind-native";
+import { errno, errnoName, reasonOf } from "@xsocket/xbind-native";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "../memory/memory.ts";
 import { describeAsked } from "../policy/describe.ts";
@@ -164,7 +164,7 @@ export class Answerer {
 
   /* socket(2) has failed, or is known to. */
   #notMade(fd: number, error: number): boolean {
-    if (isScarcity(error)) this.#sayScarce("make sockets", error);
+    if (isScarcity(errnoName(error))) this.#sayScarce("make sockets", error);
     if (error === errno.EPERM) this.#sayForbidden(); // the client takes it for a refusal by a rule
     this.#note("failed", fd, error, "socket");
     return this.#fail(fd, error, COUNTER.failed);
@@ -246,7 +246,7 @@ export class Answerer {
 
   /* The client is gone, or the kernel takes the answer but not the socket (too many in flight, no memory). */
   #undelivered(fd: number, error: number): boolean {
-    if (isScarcity(error)) this.#sayScarce("hand sockets over", error);
+    if (isScarcity(errnoName(error))) this.#sayScarce("hand sockets over", error);
     this.#note("failed", fd, error, "not delivered");
     return this.#fail(fd, error, COUNTER.failed);
   }

@@ -1,17 +1,17 @@
-import { errno, errnoName } from "@xsocket/xbind-native";
+import { errnoName } from "@xsocket/xbind-native";
 import { REMEDIES } from "../_failure.ts";
 
 const SCARCITY = new Set([
-  errno.EMFILE,
-  errno.ENFILE,
-  errno.ENOMEM,
-  errno.ENOBUFS,
-  errno.ETOOMANYREFS, // of the kernel: it counts a user's descriptors in flight, of whatever process
+  "EMFILE",
+  "ENFILE",
+  "ENOMEM",
+  "ENOBUFS",
+  "ETOOMANYREFS", // of the kernel: it counts a user's descriptors in flight, of whatever process
 ]);
 
-/** Whether a failure is want of descriptors or memory, and so nobody's fault who asks. */
-export function isScarcity(error: number): boolean {
-  return SCARCITY.has(error);
+/** Whether a failure, as "EMFILE", is want of descriptors or memory, and so nobody's fault who asks. */
+export function isScarcity(code: string): boolean {
+  return SCARCITY.has(code);
 }
 
 /** Writes a failure that may pass, with what helps where that is known. */
