@@ -22,15 +22,14 @@ function callsIn(trace: string): { readonly thread: string; readonly name: strin
   return [...lines].map(([, thread = "", name = ""]) => ({ thread, name }));
 }
 
+const BENCH_LOAD = join(dirname(libraryPath("xsocket")), "bench/bench_load");
+
 test("xsocket() makes no system call without a reason", async () => {
   using directory = tempDir();
   await using server = await startServer();
-  const load = join(dirname(libraryPath("xsocket")), "bench/bench_load");
   const trace = directory.join("trace");
-  const { code, stderr } = await here.run(
-    ["strace", "-f", "-qq", "-e", "trace=all", "-o", trace, load, server.path, "call", "1", "1"],
-    {},
-  );
+  const strace = ["strace", "-f", "-qq", "-e", "trace=all", "-o", trace];
+  const { code, stderr } = await here.run([...strace, BENCH_LOAD, server.path, "call", "1", "1"]);
   expect(stderr).toBe("");
   expect(code).toBe(0);
   const made = callsIn(trace);
@@ -97,6 +96,31 @@ test("a request costs the server nothing for its log, nor for connections that a
   // the client has its last reply; the request; the socket, sent and closed
   const own = rounds.filter((round) => round === "ioctl recvfrom socket sendmsg close");
   expect(own.length).toBeGreaterThan(ASKED / 2); // in one of the others it may look at time limits
+});
+
+test("a connection with one request costs the server what each of them needs, and is never waited for", async () => {
+  await using server = await startServer({ args: ["--threads", "1"] });
+  await server.program.says(/serving at/);
+  const load = [BENCH_LOAD, server.path, "call", "4", "1"];
+  const made = await callsDuring(server.program.pid, async () => {
+    expect((await here.run(load)).code).toBe(0);
+  });
+  const requests = made.filter(({ name }) => name === "sendmsg").length;
+  const counts = Object.groupBy(made, ({ name }) => name);
+  // the client may be slower than its server now and then, and others share their waits
+  const each = Object.entries(counts).map(([name, calls = []]) => [
+    name,
+    Math.round(calls.length / requests),
+  ]);
+  expect(Object.fromEntries(each.filter(([, count]) => count !== 0))).toEqual({
+    accept4: 1,
+    getsockopt: 1, // who it is
+    recvfrom: 1,
+    socket: 1,
+    sendmsg: 1,
+    ioctl: 1, // whether the socket was received, as the client has hung up
+    close: 2,
+  });
 });
 
 test("a refusal that the log leaves out costs no more calls than its reply", async () => {
