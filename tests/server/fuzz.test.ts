@@ -1,16 +1,18 @@
 /* Random and mutated packets with random descriptors, thrown at a running server. */
 import { expect, test } from "bun:test";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
 import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
-import { eventually, guardDescriptors, startServer } from "../harness/index.ts";
+import { askStatus } from "@xsocket/server";
+import { eventually, guardDescriptors, startServer, tempDir } from "../harness/index.ts";
 import { numbersFrom } from "../harness/numbers.ts";
 import { ATTACHED_MAX, sendAttached } from "./attach.ts";
-import { askOnce, native, RawClient, REQUEST } from "./raw.ts";
+import { askOnce, crowd, native, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
 const SECONDS = 20;
 const GOOD_EVERY = 1000; // packets
+const QUOTA = 300; // connections at once, more than there are unless some count when they have ended
 const SEED = process.env["FUZZ_SEED"] ?? String(Date.now());
 
 type Dice = ReturnType<typeof numbersFrom>;
@@ -63,11 +65,38 @@ function act(client: RawClient, others: readonly number[], dice: Dice): void {
   }
 }
 
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** Compares what a server that nobody else asks has counted with itself and with its audit file. */
+function expectTrueCounts(path: string, auditFile: string): void {
+  const { stats } = askStatus(native, path, 5000);
+  const { granted, denied, failed, refusedInFlight, requests } = stats;
+  expect([stats.connections, stats.inFlight]).toEqual([1, 0]); // ours, for the status
+  expect(granted + denied + failed + refusedInFlight).toBe(requests);
+  expect(sum(stats.latency.counts)).toBe(requests);
+  expect(sum(stats.sockets.map(({ count }) => count))).toBe(granted);
+  expect(sum(Object.values(stats.refusals))).toBe(denied);
+  const lines = readFileSync(auditFile, "utf8").trimEnd().split("\n");
+  const read = lines.map((line): { outcome: string; reason?: string } => JSON.parse(line));
+  const count = (wanted: string) => read.filter(({ outcome }) => outcome === wanted).length;
+  const undelivered = read.filter(({ reason }) => reason === "not delivered").length; // granted before
+  expect(count("granted") - undelivered).toBe(granted);
+  expect(count("refused")).toBe(denied + refusedInFlight);
+  expect(count("failed")).toBe(failed);
+}
+
 test(`20 seconds of anything (FUZZ_SEED=${SEED})`, async () => {
+  using directory = tempDir();
+  const [policy, audit] = [directory.join("policy"), directory.join("audit")];
+  writeFileSync(policy, `[[rule]]\naction = "allow"\nconnections = ${QUOTA}\n`);
   // Clients that send their own descriptor live on in the packet for as long as a reply may take.
-  await using server = await startServer({ args: ["--take-reply-ms", "500"] });
+  const args = ["--take-reply-ms", "500", "--policy", policy, "--audit", audit];
+  await using server = await startServer({ args });
   await server.program.says(/serving at/);
   const idle = server.sockets();
+  await crowd(server.path, server.program.pid, 4);
   const others = attachable(server.path);
   const dice = numbersFrom(Number(SEED));
   const until = performance.now() + SECONDS * 1000;
@@ -83,5 +112,6 @@ test(`20 seconds of anything (FUZZ_SEED=${SEED})`, async () => {
   await eventually("all to be closed", () => server.sockets() === idle);
   expect(server.program.stderr).not.toContain("died");
   expect(server.program.stderr).not.toContain("exception");
+  expectTrueCounts(server.path, audit);
   expect(await server.stop()).toBe(0);
-});
+}, 120_000); // with threads that are slow to start on a busy machine
