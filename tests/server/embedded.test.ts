@@ -304,16 +304,31 @@ test("a policy may be an object that has more than its source and rules", async 
   expect(server.status().policy.source).toBe(DEFAULT_POLICY.source);
 });
 
+/** Makes a socket to be given to a server. */
+function socketAt(path: string, type: number = SOCK_SEQPACKET, listens = true): number {
+  const native = loadSyscalls();
+  const fd = checked("socket", native.socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+  const address = encodeAddress({ kind: "path", path });
+  checked("bind", native.bind(fd, address, address.byteLength));
+  if (listens) checked("listen", native.listen(fd, 8));
+  return fd;
+}
+
+test("a listening socket that was given is closed by a start that fails, whatever that failed for", async () => {
+  using dir = tempDir();
+  const before = descriptors();
+  using _ = spyOn(loadSyscalls(), "setsockopt").mockReturnValue(-errno.ENOPROTOOPT);
+  for (const [why, options] of [
+    ["ENOENT", { auditFile: dir.join("none/audit") }],
+    ["cannot refuse", { refuseDescriptors: true }],
+  ] as const)
+    await expect(serve({ listenFd: socketAt(dir.join(why)), ...options })).rejects.toThrow(why);
+  expect(descriptors()).toEqual(before);
+});
+
 test("a listening socket that was given is served and its file left, and another one refused", async () => {
   using dir = tempDir();
   const native = loadSyscalls();
-  const socketAt = (path: string, type: number, listens: boolean) => {
-    const fd = checked("socket", native.socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
-    const address = encodeAddress({ kind: "path", path });
-    checked("bind", native.bind(fd, address, address.byteLength));
-    if (listens) checked("listen", native.listen(fd, 8));
-    return fd;
-  };
   for (const [type, listens] of [
     [SOCK_STREAM, true],
     [SOCK_SEQPACKET, false],
@@ -324,7 +339,7 @@ test("a listening socket that was given is served and its file left, and another
   }
   for (const ownsFile of [false, true]) {
     const path = dir.join(`${ownsFile}`);
-    const server = await serve({ listenFd: socketAt(path, SOCK_SEQPACKET, true), ownsFile });
+    const server = await serve({ listenFd: socketAt(path), ownsFile });
     expect([server.address, server.isReachable()]).toEqual([path, true]);
     (await xsocket({ via: path })).close();
     renameSync(path, dir.join("elsewhere"));

@@ -6,6 +6,7 @@ import { checkOptions, checkPolicy } from "./_options.ts";
 import { type Bounds, DEFAULT_BOUNDS, fitBounds } from "./bounds.ts";
 import type { Claim } from "./control/claim.ts";
 import { listen, ownUser } from "./control/listen.ts";
+import { refuseDescriptorsOf } from "./control/passrights.ts";
 import { lastingPath } from "./control/path.ts";
 import { ServeError } from "./error.ts";
 import { type Log, wantedOf } from "./log.ts";
@@ -110,6 +111,9 @@ export async function serve(given: ServeOptions = {}): Promise<Server> {
   const claim = await listen(sys, { ...options, log }, bounds);
   let auditFd = -1;
   try {
+    // one that was made here refuses them since before it listened
+    if (options.listenFd !== undefined && options.refuseDescriptors === true)
+      refuseDescriptorsOf(sys, claim.listenFd);
     const policy = await readPolicy(options.policy, claim.address);
     const memory = createMemory(descriptorsFor(bounds, descriptorLimit), threads);
     const shared = new Shared(memory);

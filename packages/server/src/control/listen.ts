@@ -17,7 +17,6 @@ import { adoptListener } from "./adopt.ts";
 import { type Claim, claimAddress } from "./claim.ts";
 import { strangersWarning, type User } from "./directory.ts";
 import { groupId } from "./group.ts";
-import { refuseDescriptorsOf } from "./passrights.ts";
 
 /**
  * Reads the address of a socket that is to be made.
@@ -55,11 +54,8 @@ export async function listen(
   options: ServeOptions,
   bounds: Bounds,
 ): Promise<Claim & { address: string }> {
-  if (options.listenFd !== undefined) {
-    const adopted = adoptListener(sys, options.listenFd, options.ownsFile ?? false);
-    if (options.refuseDescriptors === true) refuseDescriptorsOf(sys, adopted.listenFd);
-    return adopted;
-  }
+  if (options.listenFd !== undefined)
+    return adoptListener(sys, options.listenFd, options.ownsFile ?? false);
   const address = readAddress(options.address ?? DEFAULT_ADDRESS);
   const claim = await claimAddress(sys, address, {
     mode: options.mode ?? DEFAULT_MODE,
