@@ -9,7 +9,17 @@ import { createSocket } from "node:dgram";
 import * as http from "node:http";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
-import { connect, listen, nodeBind, nodeListen, serve, Session, udp } from "@xsocket/client";
+import {
+  connect,
+  fetchVia,
+  listen,
+  nodeBind,
+  nodeListen,
+  serve,
+  serveSync,
+  Session,
+  udp,
+} from "@xsocket/client";
 import {
   createNamespace,
   guardDescriptors,
@@ -159,6 +169,38 @@ test("as many may wait to be accepted as was said, and else as with Bun and Node
     for (const each of [net, web]) await new Promise((resolve) => each.close(resolve));
     await page.stop(true);
     listener.stop(true);
+  }
+});
+
+test("what Bun itself refuses shows the line of its caller, and none of the package", async () => {
+  await using server = await startServer();
+  const via = server.path;
+  using there = fetchVia(via);
+  using listener = await listen({ via, port: 0, socket: { data() {} } });
+  const peer = { via, hostname: "127.0.0.1", port: listener.port };
+  const closed = createSocket("udp4");
+  closed.close();
+  // oxlint-disable typescript/no-unsafe-type-assertion -- what a program in JavaScript may give
+  const refused: [string, () => unknown][] = [
+    ["Bun.serve() needs", () => serve({ via, port: 0 } as never)],
+    ["Bun.serve() needs", () => serveSync({ via, port: 0 } as never)],
+    ["callback", () => listen({ via, port: 0, socket: {} })],
+    ["callback", () => connect({ ...peer, socket: {} })],
+    ["to be a function", () => udp({ via, socket: { data: 5 } } as never)],
+    ["Not running", () => nodeBind(closed, { via })],
+    ["Invalid URL", () => there("/path")],
+    ["has no body", () => there("http://127.0.0.1:9/", { method: "GET", body: "text" })],
+  ];
+  for (const [words, call] of refused) {
+    let thrown: unknown;
+    try {
+      await call();
+    } catch (error) {
+      thrown = error;
+    }
+    expect(String(thrown)).toContain(words);
+    const [first] = /^ +at .*\(\/.*$/m.exec(String(Reflect.get(Object(thrown), "stack"))) ?? [];
+    expect(first).toContain(import.meta.file);
   }
 });
 

@@ -8,6 +8,7 @@ import * as net from "node:net";
 import * as tls from "node:tls";
 import type { FdSocketOptions, Socket, TCPSocketListener, udp } from "bun";
 import { errno, loadSyscalls, POLLIN, SyscallError } from "@xsocket/xbind-native";
+import { withoutOurLines } from "./error.ts";
 
 type Adopt<Options, Result> = (options: Options) => Result;
 
@@ -16,9 +17,10 @@ export function notTaken(number: number = errno.ENOSPC): SyscallError {
   return new SyscallError("epoll_ctl", number);
 }
 
-/** The error of a Bun that does not take a listener or, by the call "open", datagrams. One about options stays as it is. */
+/** The error of a Bun that does not take a listener or, by the call "open", datagrams. One about options is the caller's. */
 export function refusal(error: unknown, call: "listen" | "open"): unknown {
-  if (!(error instanceof Error && "syscall" in error && "errno" in error)) return error;
+  if (!(error instanceof Error && "syscall" in error && "errno" in error))
+    return withoutOurLines(error);
   const { syscall, errno: number } = error;
   return syscall === call && typeof number === "number" ? notTaken(Math.abs(number)) : error;
 }

@@ -15,6 +15,7 @@ import { bindTo, connectTo, setOption } from "./_socket.ts";
 import { failedCall, forBun, HOST_KEYS, isDenied, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
 import { checkHandlers, checkPort, flagOf, hostOf, misuse, refuseKeys } from "./_options.ts";
+import { withoutOurLines } from "./error.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { type Session, sessionFor } from "./session.ts";
 
@@ -209,7 +210,7 @@ async function adopt<Data>(
   try {
     return await adoptConnection<Data>({ ...given, socket });
   } catch (error) {
-    if (!isRefused) throw error; // about the options
+    if (!isRefused) throw withoutOurLines(error); // about the options
     throw await reportConnectError(options, failedCall(notTaken(), pathOf(options.via), asked));
   }
 }

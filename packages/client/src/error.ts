@@ -117,6 +117,13 @@ function callersStack(stack = ""): string {
   return isAnyLeft ? lines.join("\n") : stack.replaceAll(import.meta.dir, "@xsocket/client");
 }
 
+/** Takes our lines out of the stack of an error that is Bun's: what it refuses was given by who has called us. */
+export function withoutOurLines(error: unknown): unknown {
+  if (error instanceof Error && error.stack?.includes(`${import.meta.dir}/`))
+    error.stack = callersStack(error.stack);
+  return error;
+}
+
 /** Gives an error of a callback the lines of who waits for it, from the caller's own on. */
 export function atCaller(error: Error): Error {
   const { stack } = error;

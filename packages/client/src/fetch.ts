@@ -9,7 +9,7 @@ import { refuseUnknown } from "./_unknown.ts";
 import { pathOf, type Through } from "./_through.ts";
 import { isKeyed, tlsOf } from "./_tls.ts";
 import { Turns } from "./_turns.ts";
-import { atCaller, XSocketError } from "./error.ts";
+import { atCaller, withoutOurLines, XSocketError } from "./error.ts";
 import { disposedOf, GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
 import { type Session, sessionFor } from "./session.ts";
 
@@ -222,21 +222,21 @@ export function fetchVia(
     input: string | URL | Request,
     given?: BunFetchRequestInit | null,
   ): Promise<Response> => {
-    const init = given ?? {};
-    const { protocol } = new URL(input instanceof Request ? input.url : input);
-    if (LOCAL.has(protocol)) return fetch(input, init);
-    if (protocol !== "http:" && protocol !== "https:")
-      throw misuse(
-        "fetch",
-        `the URL's protocol is ${protocol}`,
-        "Give an http: or https: URL.",
-        "ENOTSUP",
-      );
-    const plan = await planOf(input, init);
     try {
+      const init = given ?? {};
+      const { protocol } = new URL(input instanceof Request ? input.url : input);
+      if (LOCAL.has(protocol)) return await fetch(input, init);
+      if (protocol !== "http:" && protocol !== "https:")
+        throw misuse(
+          "fetch",
+          `the URL's protocol is ${protocol}`,
+          "Give an http: or https: URL.",
+          "ENOTSUP",
+        );
+      const plan = await planOf(input, init);
       return await run(plan, (mayKeep(plan) && kept) || agentsOf(all, false), turns);
     } catch (error) {
-      throw isOurs(error) ? atCaller(error) : error;
+      throw isOurs(error) ? atCaller(error) : withoutOurLines(error);
     }
   };
   const dispose = (): void => {

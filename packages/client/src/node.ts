@@ -13,6 +13,7 @@ import { setOption } from "./_socket.ts";
 import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
 import { connectedSocket } from "./connect.ts";
+import { withoutOurLines } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
 
 /** A peer for node:net, and the server through which to reach it. */
@@ -100,7 +101,7 @@ async function call(
   try {
     await run();
   } catch (error) {
-    throw failedAt(ip, error, plan, pathOf(via));
+    throw failedAt(ip, withoutOurLines(error), plan, pathOf(via));
   }
 }
 
