@@ -1,6 +1,6 @@
 /* A user's C program, built against what `cmake --install` puts on a system. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { INSTALL_MS, install, succeed } from "./harness/install.ts";
 import {
@@ -164,8 +164,10 @@ test("pkg-config finds libraries and header at absolute paths, where unity build
   await succeed(["cmake", "-B", build, "-DCMAKE_UNITY_BUILD=ON", prefix, ...places]);
   await succeed(["cmake", "--build", build]);
   await succeed(["cmake", "--install", build]);
+  const PKG_CONFIG_PATH = dir.join("absolute/moved"); // as Nix moves it, to where the header is
+  renameSync(join(libdir, "pkgconfig"), PKG_CONFIG_PATH);
   const flags = "$(pkg-config --cflags --libs xsocket)";
   await succeed(["sh", "-c", `gcc -o "$1" "$2" ${flags}`, "sh", program("absolute"), SOURCE], {
-    env: { PKG_CONFIG_PATH: join(libdir, "pkgconfig") },
+    env: { PKG_CONFIG_PATH },
   });
 });

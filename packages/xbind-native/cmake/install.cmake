@@ -5,10 +5,16 @@ install(TARGETS xsocket EXPORT xsocketTargets LIBRARY DESTINATION ${CMAKE_INSTAL
 install(TARGETS xbind LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/xsocket.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
-# Seen from where the file lies: libraries and header may be at absolute paths, too.
-set(PKGCONFIG_DIR ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
-file(RELATIVE_PATH XSOCKET_PC_PREFIX ${PKGCONFIG_DIR} ${CMAKE_INSTALL_PREFIX})
-file(RELATIVE_PATH XSOCKET_PC_INCLUDEDIR ${PKGCONFIG_DIR} ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+# Seen from where the file lies, so that what is installed may be moved; but a directory that is given by an absolute
+# path is there wherever the file goes.
+foreach(DIRECTORY LIBDIR INCLUDEDIR)
+  set(XSOCKET_PC_${DIRECTORY} ${CMAKE_INSTALL_FULL_${DIRECTORY}})
+  if(NOT IS_ABSOLUTE ${CMAKE_INSTALL_${DIRECTORY}})
+    cmake_path(RELATIVE_PATH XSOCKET_PC_${DIRECTORY}
+               BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig)
+    string(PREPEND XSOCKET_PC_${DIRECTORY} "\${pcfiledir}/")
+  endif()
+endforeach()
 configure_file(cmake/xsocket.pc.in xsocket.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/xsocket.pc
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
