@@ -36,11 +36,11 @@ static size_t read_vector(const char *path, uint8_t *out)
 /* accept-request-*, reject-request-*, accept-response-*, reject-response-* */
 static void run_vectors(const char *verdict, const char *kind)
 {
-	char pattern[512];
+	char pattern[64];
 	uint8_t bytes[VECTOR_BYTES_MAX];
 	glob_t found;
 
-	snprintf(pattern, sizeof(pattern), VECTORS_DIR "/%s-%s-*.hex", verdict, kind);
+	snprintf(pattern, sizeof(pattern), "%s-%s-*.hex", verdict, kind);
 	CHECK_EQ(glob(pattern, 0, NULL, &found), 0);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		struct wire_request request = {-1, -1, -1};
@@ -77,6 +77,7 @@ static void test_response_vectors(void)
 
 int main(void)
 {
+	CHECK_EQ(chdir(VECTORS_DIR), 0); /* whose name may be a pattern, too */
 	RUN(test_request_vectors);
 	RUN(test_response_vectors);
 	return 0;
