@@ -47,7 +47,7 @@ systemd_step() {
 
 step format bun node_modules/oxfmt/bin/oxfmt --check .
 step c-format c_format
-step shell shellcheck -x dev .ci/run packages/cli/bin/start scripts/*.sh scripts/suites/*.sh packaging/*.sh packaging/debian/*.sh \
+step shell shellcheck -x dev .ci/run packages/cli/bin/start.bin scripts/*.sh scripts/suites/*.sh packaging/*.sh packaging/debian/*.sh \
 	packaging/debian/p* packages/*/tests/*.sh tests/*/*.sh
 step lint bun node_modules/oxlint/bin/oxlint --type-aware
 step types bun node_modules/typescript/bin/tsc -p .

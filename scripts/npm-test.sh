@@ -67,6 +67,16 @@ case $(ls node_modules node_modules/@xsocket) in
 *citty* | *client* | *server*) fail "the command alone brings more with it than it needs" ;;
 esac
 say "the command alone, installed by bun"
+
+# `yarn run` gives a file to Node unless its name says that it is a program
+mkdir yarn
+sed 's/"overrides"/"resolutions"/' package.json >yarn/package.json
+printf '%s: %s\n' nodeLinker node-modules globalFolder .yarn enableImmutableInstalls false >yarn/.yarnrc.yml
+touch yarn/yarn.lock
+(cd yarn && npm exec --yes --package=@yarnpkg/cli-dist@4.18.1 -c 'yarn install && yarn run xsocket --version' >log 2>&1 &&
+	[ "$(tail -n 1 log)" = "$version" ]) || fail "yarn run xsocket --version: $(cat yarn/log)"
+say "the command alone, installed by Yarn"
+
 bun add --silent "@xsocket/client@$(tarball xsocket-client)" "@xsocket/server@$(tarball xsocket-server)"
 say "the packages for TypeScript, installed by bun"
 for name in client protocol server xbind-native; do

@@ -131,7 +131,7 @@ async function packCommand(staging: string): Promise<void> {
   const directory = join(staging, "cli");
   const { source, manifest } = await begin("cli", directory);
   const { dependencies: _, ...own } = manifest;
-  copyFiles(source, "bin/start", directory);
+  copyFiles(source, "bin/start.bin", directory);
   copyFiles(COMMAND, "{main.js,{compiled.js,_worker.ts}{,.jsc}}", join(directory, "lib"));
   await Bun.write(join(directory, "lib/LICENSES"), await licences(join(COMMAND, "compiled.js")));
   await pack(directory, { ...own, optionalDependencies: natives });

@@ -51,7 +51,7 @@ test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner, caller])
   const native = join(project, owner, NATIVE, "xsocket-launch");
   mkdirSync(dirname(native), { recursive: true });
   cpSync(LAUNCHER, native);
-  const start = join(project, command, "bin/start");
+  const start = join(project, command, "bin/start.bin");
   mkdirSync(dirname(start), { recursive: true });
   cpSync(START, start);
   writeProgram(join(project, command, "lib/main.js"), 'console.log("ours", process.execPath)');

@@ -8,7 +8,7 @@ import { eventually } from "./wait.ts";
 /** The command, as users start it. */
 export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
 /** The command as `bun x` and npm's directories have it. */
-export const START = join(import.meta.dir, "../../packages/cli/bin/start");
+export const START = join(import.meta.dir, "../../packages/cli/bin/start.bin");
 
 const STOP_MS = 30_000; // on a busy machine
 

@@ -2,7 +2,7 @@
 /*
  * environment.h - the environment that the command was started with
  *
- * How it works: bin/start is a shell script, and a shell does not hand its environment on as it
+ * How it works: bin/start.bin is a shell script, and a shell does not hand its environment on as it
  * got it: dash exports PWD and drops names that are no shell words (bash's exported functions,
  * for one), bash adds SHLVL and _. What the kernel gave the shell stands in /proc/PID/environ
  * until it execs. So the script first asks the launcher, as a child of the shell, for the

@@ -7,7 +7,8 @@
  * `open` end as another program, for which see plan.h; every other command is Bun from here on.
  *
  * The launcher is the command itself, and its script lies at a fixed place seen from there, both
- * installed and in the build tree. In npm's directories bin/start, a shell script, starts it so:
+ * installed and in the build tree. In npm's directories bin/start.bin, a shell script, starts it
+ * so:
  *
  *     xsocket-launch --difference                print what the shell did to the environment
  *     xsocket-launch --script SCRIPT NAME DIFFERENCE ARGUMENTS...
