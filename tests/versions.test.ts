@@ -32,6 +32,11 @@ test.each([...new Bun.Glob("packages/*/package.json").scanSync(ROOT)])(
   },
 );
 
+test("docs/sdk.md names the tarballs of this version", () => {
+  const names = readFileSync(join(ROOT, "docs/sdk.md"), "utf8").match(/[\d.]+(?=\.tgz)/g);
+  expect([...new Set(names)]).toEqual([pinned.version]);
+});
+
 test("the PKGBUILD has the version of the whole", () => {
   const text = readFileSync(join(ROOT, "packaging/arch/PKGBUILD"), "utf8");
   expect(/^pkgver=(.*)$/m.exec(text)?.[1]).toBe(pinned.version);
