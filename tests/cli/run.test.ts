@@ -209,7 +209,7 @@ test("what drops LD_PRELOAD where it is told to is refused there, and nowhere el
   for (const words of KEEPING) expect([words, await refused(words)]).toEqual([words, false]);
 });
 
-test.each(["systemctl", "supervisorctl"])(
+test.each(["service", "systemctl", "supervisorctl"])(
   "%s is refused, which starts nothing itself",
   async (name) => {
     using dir = tempDir();

@@ -81,7 +81,7 @@ const CONTAINERS = new Set([
 ]);
 
 /* What they start is started by another process. */
-const MANAGERS = new Set(["supervisorctl", "systemctl"]);
+const MANAGERS = new Set(["service", "supervisorctl", "systemctl"]);
 
 /* The dynamic loader, which needs none and runs a program: ld-linux-x86-64.so.2, ld64.so.1, ld.so. */
 const LOADER = /^ld(64|-[\w.-]+)?\.so(\.\d+)*$/;
