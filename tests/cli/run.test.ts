@@ -169,6 +169,9 @@ const DROPPING = [
   "env -0i true",
   "env -u NAME --chdir / -i true",
   "env --ignore-env true",
+  "env -S -i\ttrue",
+  "nsenter -t 1 -m -e true",
+  "nsenter --target 1 --env true",
   "bwrap --ro-bind / / --clearenv true",
   "setpriv --reuid=1 --reset-env true",
   "setpriv --reset-e true",
@@ -183,6 +186,9 @@ const KEEPING = [
   "env NAME=value true -i",
   "env -u NAME true -i",
   "env --unset NAME true -i",
+  "env -S true\t-i",
+  "env NAME=value\t-i true",
+  "nsenter -at 1 true -e",
   "bwrap --ro-bind / / true",
   "setpriv --reuid=1 true",
   "setpriv --reuid=1 true --reset",
@@ -197,7 +203,16 @@ const KEEPING = [
 test("what drops LD_PRELOAD where it is told to is refused there, and nowhere else", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc");
-  for (const name of ["env", "bwrap", "setpriv", "su", "runuser", "systemd-run", "__proto__"])
+  for (const name of [
+    "env",
+    "nsenter",
+    "bwrap",
+    "setpriv",
+    "su",
+    "runuser",
+    "systemd-run",
+    "__proto__",
+  ])
     copyFileSync(dir.join("program"), dir.join(name));
   const refused = async (words: string) => {
     const argv = [...RUN, "--", ...`./${words}`.split(" ")];
@@ -222,6 +237,15 @@ test.each(["service", "systemctl", "supervisorctl"])(
     expect(code).toBe(1);
   },
 );
+
+test("tmux is refused within a session, whose server has an environment of its own", async () => {
+  using dir = tempDir();
+  await buildProgram(dir.path, "gcc && mv program tmux");
+  const run = (TMUX: string | undefined) =>
+    here.run([...RUN, "--", "./tmux", "new-window"], { cwd: dir.path, env: { TMUX } });
+  expect((await run("/tmp/tmux-0/default,1,0")).stderr).toContain("it drops LD_PRELOAD");
+  expect((await run(undefined)).code).toBe(0);
+});
 
 /* Podman is a static program or one in Go, too, which is not what its user has to know. */
 test.each(["podman", "podman-compose", "flatpak", "crun"])(

@@ -12,18 +12,25 @@ const given =
 /* Long options may be abbreviated: getopt_long(3). */
 const login = given(/^(?:-|-[fmpPT]*l\w*|--lo?g?i?n?)$/);
 const until = (words: readonly string[], end: number) => (end < 0 ? words : words.slice(0, end));
-/* Options of env(1), which stand before its program's name. */
+/* The options before the name of the program that is started, some of which take the next word. */
+const options = (words: readonly string[], takesValue: RegExp) =>
+  until(
+    words,
+    words.findIndex((word, at) => !word.startsWith("-") && !takesValue.test(words[at - 1] ?? "")),
+  );
 const ignores = given(/^(?:-|-[0v]*i\w*|--ignore-e[a-z]*)$/);
-const TAKES_VALUE = /^(?:-[0v]*[aCu]|--[acu][a-z0]*)$/;
 const envDrops: Drops = (words) => {
-  const isName = (word: string, index: number) =>
-    !/^-|=/.test(word) && !TAKES_VALUE.test(words[index - 1] ?? "");
-  return ignores(until(words, words.findIndex(isName)));
+  const split = words.join(" ").split(/\s+/); // as -S does
+  return ignores(options(split, /^(?:-[0v]*[aCu]|--[acu][a-z0]*)$/));
 };
+const inherits = given(/^(?:-[acFZ]*e\w*|--en?v?)$/);
+const nsenterDrops: Drops = (words) =>
+  inherits(options(words, /^(?:-\w*[tNW]|--(?:target|net-socket|wdns))$/));
 const DROPS: Readonly<Record<string, Drops>> = {
   bwrap: given(/^--clearenv$/),
   doas: always,
   env: envDrops,
+  nsenter: nsenterDrops,
   pkexec: always,
   run0: always,
   runuser: login,
@@ -31,6 +38,7 @@ const DROPS: Readonly<Record<string, Drops>> = {
   su: login,
   sudo: always,
   "systemd-run": (words) => !words.includes("--scope"),
+  tmux: () => "TMUX" in process.env, // whose server gives what it starts its own
 };
 
 /**
