@@ -138,6 +138,7 @@ action = "allow"`;
     expect(await codesOf("--user", "alice")).toEqual([0, 0, 1]);
     expect(await codesOf("--uid", "7")).toEqual([0, 0, 1]);
     expect(await codesOf("--uid", "5", "--groups", "other,7")).toEqual([1, 0, 0]);
+    expect(await codesOf("--uid", "5", "--gid", "other")).toEqual([1, 0, 1]);
     expect(await codesOf("--uid", "9")).toEqual([1, 0, 1]); // of no user: the group of that number
   });
 
@@ -175,6 +176,8 @@ action = "allow"`;
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "x"], 2, '--type "x" is unknown'],
     [["policy", "test", "/dev/null", "--uid", "1", "--type", "99"], 2, '--type "99" is unknown'],
     [["policy", "test", "/dev/null", "--user", "no-such"], 1, 'there is no user "no-such"'],
+    [["policy", "test", "/dev/null", "--uid", "1", "--gid", "-1"], 2, "needs a value"],
+    [["policy", "test", "/dev/null", "--uid", "1", "--gid", "no-such"], 1, 'no group "no-such"'],
   ])("%j is one sentence", async (args, code, words) => {
     const result = await xsocket(...args);
     expect(result.stderr).toContain(words);

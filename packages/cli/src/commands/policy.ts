@@ -32,7 +32,7 @@ import { result, words } from "../words.ts";
 const question = {
   user: option("USER", "Who asks, by name"),
   uid: option("UID", "Who asks, by number"),
-  gid: option("GID", "The asking process's group (default: that user's)"),
+  gid: option("GROUP", "The asking process's group, by name or number (default: that user's)"),
   groups: option(
     "GROUP",
     "Its supplementary groups: names or ids with commas between (default: that user's)",
@@ -94,17 +94,14 @@ function numbered(uid: number): Identity {
 function asker(given: Given): Asker {
   if (typeof given.user === "string" && typeof given.uid === "string")
     throw new MisuseError("--user and --uid both say who asks: give one of them");
-  const id = (name: "uid" | "gid") =>
-    typeof given[name] === "string" ? wholeNumber(`--${name}`, given[name], IDS) : undefined;
-  const uid = id("uid");
   const user = typeof given.user === "string" ? named(given.user) : undefined;
-  const who = uid === undefined ? user : numbered(uid);
+  const who = typeof given.uid === "string" ? numbered(wholeNumber("--uid", given.uid, IDS)) : user;
   if (who === undefined) throw new MisuseError("nobody asks: say who, as in --user alice");
   const groups =
     typeof given.groups === "string" ? idList("--groups", given.groups, groupId) : who.groups;
   return {
     uid: who.uid,
-    gid: id("gid") ?? who.gid,
+    gid: typeof given.gid === "string" ? groupId(given.gid) : who.gid,
     groups: () => groups.toSorted((one, other) => one - other),
     hasUnmappedIds: hasUnmappedIds(),
   };
