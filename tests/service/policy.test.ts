@@ -40,6 +40,10 @@ action = "allow"
 connections = 4
 `;
 
+function ruleText(...keys: string[]): string {
+  return ["[[rule]]", ...keys, ""].join("\n");
+}
+
 describe("policy", () => {
   test("check lists the rules in their order", async () => {
     using dir = tempDir();
@@ -62,6 +66,23 @@ describe("policy", () => {
     expect((await here.run(argv, { cwd: dir.path })).stdout).toBe(
       "1  no root: denies\nAF_INET SOCK_STREAM IPPROTO_TCP for uid 0: refused by no root\n",
     );
+  });
+
+  test("check warns of rules behind one that is for everybody", async () => {
+    using dir = tempDir();
+    const all = ruleText('name = "all"', 'action = "allow"', "connections = 4");
+    const root = ruleText('action = "deny"', "uid = 0");
+    const group = ruleText('action = "allow"', "gid = 7");
+    const raw = ruleText('action = "allow"', 'type = "raw"');
+    const status = ruleText('action = "allow"', 'kind = "status"');
+    const checked = async (...rules: string[]) =>
+      xsocket("policy", "check", await policyFile(dir.join("p"), rules.join("")));
+    expect(await checked(raw, all, status, root, raw, group)).toMatchObject({
+      stderr:
+        "xsocket: warning: all decides about ordinary sockets for everybody, so those behind it do not (rule 4, rule 6): put it last\n",
+      code: 0,
+    });
+    expect((await checked(root, group, all, raw, status)).stderr).toBe("");
   });
 
   test("a rule's name is one line, and no words to a terminal", async () => {

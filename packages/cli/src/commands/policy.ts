@@ -13,6 +13,7 @@ import {
   groupId,
   hasUnmappedIds,
   type Identity,
+  lateWarning,
   type Names,
   numberOf,
   type Policy,
@@ -117,8 +118,8 @@ function check(policy: Policy): void {
     (rule, index) => `${index + 1}  ${rule.name}: ${describeRule(rule)}`,
   );
   lines([...rules, "everything else: deny"]);
-  const warning = closedWarning(policy);
-  if (warning !== undefined) words.warn(warning);
+  for (const warning of [closedWarning(policy), lateWarning(policy)])
+    if (warning !== undefined) words.warn(warning);
 }
 
 function stepLine(step: Step, index: number): string {

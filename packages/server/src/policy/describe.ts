@@ -34,6 +34,20 @@ export function closedWarning({ source, rules }: Policy): string | undefined {
   return `nobody gets a socket, since no rule of ${source} allows one: add one with action = "allow", or see that this is the file that was meant`;
 }
 
+/* Whether a rule names no kind of socket. */
+function isOfAnySocket({ kind, families, types, protocols }: Rule): boolean {
+  return kind === "socket" && !families && !types && !protocols;
+}
+
+/** What there is to say of rules behind one that is for everybody, which decides before they are tried. */
+export function lateWarning({ rules }: Policy): string | undefined {
+  const ordinary = rules.filter((rule) => isOfAnySocket(rule));
+  const at = ordinary.findIndex(({ uids, gids }) => !uids && !gids);
+  const late = ordinary.slice(at + 1).map(({ name }) => name);
+  if (at < 0 || late.length === 0) return undefined;
+  return `${ordinary[at]?.name} decides about ordinary sockets for everybody, so those behind it do not (${late.join(", ")}): put it last`;
+}
+
 /** How one rule fared against a question: it decided, or what of it did not fit. */
 export interface Step {
   readonly rule: Rule;
