@@ -50,13 +50,14 @@ os.umask(0o137)
 os.nice(3)
 
 for number, path, flags in (
-    (3, "/etc/passwd", os.O_RDONLY),
+    (3, "/proc/version", os.O_RDONLY),
     (4, "/dev/null", os.O_WRONLY | os.O_NONBLOCK),
-    (10, "/etc/group", os.O_RDONLY),
+    (10, "/proc/filesystems", os.O_RDONLY),
     (77, "/dev/zero", os.O_RDWR | os.O_APPEND),
 ):
     fd = os.open(path, flags)
-    os.dup2(fd, number, inheritable=True)
+    os.dup2(fd, number)
+    os.set_inheritable(number, True)  # which dup2 leaves as it is where both are the same
     if fd != number:
         os.close(fd)
 fcntl.fcntl(0, fcntl.F_SETFL, os.O_NONBLOCK)
