@@ -59,12 +59,34 @@ static void listen_without_cookie(void)
 	CHECK_EQ(pair_is_elsewhere(fd), pair_preloaded());
 }
 
+#if FORBID_OTHERS
+/* A program that shuts itself in between bind and listen: one that is bound is only looked at. */
+static void listen_shut_in(void)
+{
+	static const long calls[] = {SYS_listen, SYS_getsockopt, SYS_getsockname, SYS_exit_group};
+	int tcp = pair_socket(SOCK_STREAM), mptcp = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP);
+
+	CHECK_EQ(pair_bind_any(tcp, AF_INET, 0), 0);
+	if (mptcp >= 0)
+		CHECK_EQ(pair_bind_any(mptcp, AF_INET, 0), 0);
+	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	CHECK_EQ(listen(tcp, 5), 0);
+	if (mptcp >= 0)
+		CHECK_EQ(listen(mptcp, 5), 0);
+}
+#else
+static void listen_shut_in(void)
+{
+}
+#endif
+
 static void test_listen_forbidden(void)
 {
 	if (!forbid_works())
 		return;
 	child_run(listen_forbidden);
 	child_run(listen_without_cookie);
+	child_run(listen_shut_in);
 }
 
 static int shut_gave; /* 0 or errno */

@@ -14,10 +14,10 @@ int decide_listen(int fd, int backlog)
 	struct kind kind;
 	int rc;
 
-	if (!config_all(CONFIG_TCP))
+	if (!config_all(CONFIG_TCP) || !kind_is_unbound(fd))
 		return SWAP_E_LEAVE;
 	rc = kind_read(fd, &kind);
-	if (rc < 0 && kind_is_unbound(fd)) { /* its port would open at home */
+	if (rc < 0) { /* its port would open at home */
 		log_failed(fd, CONFIG_TCP, 0, 0, "asking what socket it is", rc);
 		return rc;
 	}
