@@ -210,6 +210,7 @@ void step_signalled(void);
 void step_served(void);
 void step_raced(void);
 void step_heard(void);
+void step_probe(void);
 
 /*
  * The whole sequence of a seed but for what is dropped, or the rest of it, from what an earlier

@@ -71,6 +71,7 @@ static const struct {
     {step_served, 3, 0},
     {step_raced, 2, 0},
     {step_heard, 3, IN_ANY},
+    {step_probe, 3, 0},
 };
 
 uint16_t first_port(uint64_t seed)
