@@ -9,11 +9,15 @@
 #include <unistd.h>
 
 #define HOLDERS   3
-#define CALLS_MAX 14
+#define CALLS_MAX 16
 
 static int holders[HOLDERS]; /* -1 for who has no socket */
 static int domain, type;
 static union address place;
+
+/* A process that has taken the place, too, until it is told to end. 0 when there is none. */
+static pid_t rival;
+static int told; /* the end of a pipe */
 
 static void choose_place(void)
 {
@@ -37,6 +41,16 @@ static void choose_type(int unused)
 	choose_place();
 }
 
+static void set_sharing(int fd)
+{
+	static const int names[] = {0, 0, SO_REUSEADDR, SO_REUSEPORT};
+	const int name = ONE_OF(names), on = 1;
+
+	say(" %d", name);
+	if (name != 0)
+		SAY_CALL(setsockopt(fd, SOL_SOCKET, name, &on, sizeof(on)));
+}
+
 static int bind_there(int fd)
 {
 	return bind(fd, &place.any, domain == AF_INET ? sizeof(place.in) : sizeof(place.in6));
@@ -44,16 +58,12 @@ static int bind_there(int fd)
 
 static void take(int at)
 {
-	static const int names[] = {0, 0, SO_REUSEADDR, SO_REUSEPORT};
-	const int name = ONE_OF(names), on = 1;
-
 	if (holders[at] < 0)
 		holders[at] = socket(domain, type | SOCK_CLOEXEC, 0);
 	else if (option_of(holders[at], SOL_SOCKET, SO_DOMAIN, 0) != domain)
 		return;
-	say(" take %d", name);
-	if (name != 0)
-		SAY_CALL(setsockopt(holders[at], SOL_SOCKET, name, &on, sizeof(on)));
+	say(" take");
+	set_sharing(holders[at]);
 	SAY_CALL(bind_there(holders[at]));
 }
 
@@ -86,6 +96,55 @@ static void take_by_child(int unused)
 		_exit(bind_there(socket(domain, type, 0)) < 0 ? errno : 0);
 	waitpid(child, &status, 0);
 	say(" child %d", WEXITSTATUS(status));
+}
+
+/* Its only socket is its own. */
+static _Noreturn void be_rival(const int orders[2], const int answers[2], int fd, bool listens)
+{
+	int error = bind_there(fd) < 0 ? errno : 0;
+
+	if (error == 0 && listens && listen(fd, 1) < 0)
+		error = errno;
+	close(orders[1]);
+	for (int i = 0; i < HOLDERS; i++)
+		close(holders[i]);
+	_exit(write(answers[1], &error, sizeof(error)) < 0 || read(orders[0], &error, 1) < 0);
+}
+
+/* As the old server and the new one do while a service is restarted. */
+static void meet_rival(int unused)
+{
+	const bool listens = one_in(2) && type == SOCK_STREAM;
+	int orders[2], answers[2], error = -1, fd;
+
+	(void)unused;
+	if (rival || pipe(orders) < 0 || pipe(answers) < 0)
+		return;
+	say(" rival");
+	fd = socket(domain, type, 0);
+	set_sharing(fd);
+	rival = fork();
+	if (rival == 0)
+		be_rival(orders, answers, fd, listens);
+	close(fd);
+	close(orders[0]);
+	close(answers[1]);
+	told = orders[1];
+	if (read(answers[0], &error, sizeof(error)) < 0)
+		_exit(4);
+	close(answers[0]);
+	say(" %d", error);
+}
+
+static void end_rival(int unused)
+{
+	(void)unused;
+	if (!rival)
+		return;
+	say(" end of the rival");
+	close(told);
+	waitpid(rival, NULL, 0);
+	rival = 0;
 }
 
 /* As long as a child has it, too, the port is taken. */
@@ -132,8 +191,9 @@ static void serve(int at)
 void step_probe(void)
 {
 	static void (*const ways[])(int at) = {
-	    take, take,        take,          take,         give_back,    give_back,      give_back,
-	    ask,  choose_type, take_by_child, listen_there, listen_there, leave_to_child, serve};
+	    take,         take,           take,  take,        take,          give_back,
+	    give_back,    give_back,      ask,   choose_type, take_by_child, listen_there,
+	    listen_there, leave_to_child, serve, meet_rival,  end_rival};
 
 	if (sequence.jailed)
 		return;
@@ -148,6 +208,7 @@ void step_probe(void)
 		say(" %d:", at);
 		ONE_OF(ways)(at);
 	}
+	end_rival(0);
 	for (int i = 0; i < HOLDERS; i++) {
 		if (holders[i] >= 0)
 			close(holders[i]);
