@@ -1,0 +1,55 @@
+import { expect, spyOn, test } from "bun:test";
+import { createQuotaMemory, Quotas } from "../policy/quota.ts";
+import { plainRule } from "../policy/rule.ts";
+import { SharedLock } from "./lock.ts";
+import { createMemory, FIELD, STATE, THREAD, TOTAL } from "./memory.ts";
+import { Shared } from "./shared.ts";
+
+const FD = 5;
+
+/** Has a thread change shared memory while another one has its lock, and sees that it waits for that. */
+function expectToWait(
+  words: SharedArrayBuffer,
+  index: number,
+  memory: readonly SharedArrayBuffer[],
+  change: () => void,
+): void {
+  const other = new SharedLock(new Int32Array(words), index, 1);
+  const contents = () => memory.map((buffer) => new Uint8Array(buffer.slice(0)));
+  other.acquire();
+  const before = contents();
+  let meanwhile: typeof before | undefined;
+  using _ = spyOn(Bun, "sleepSync").mockImplementation(() => {
+    meanwhile = contents();
+    other.release();
+  });
+  change();
+  expect(meanwhile).toEqual(before);
+  expect(contents()).not.toEqual(before);
+}
+
+test.each<[what: string, change: (shared: Shared, account: number) => unknown]>([
+  ["opens an account", (shared) => shared.openAccount(1001)],
+  ["closes an account", (shared, account) => shared.closeAccount(account)],
+  ["hands a connection over", (shared) => shared.move(FD, 1)],
+  ["makes room by a connection", (shared) => shared.evict(FD)],
+  ["takes one out of its inbox", (shared) => shared.takePosted(0)],
+  ["retires", (shared) => shared.retire(0)],
+])("a thread that %s waits for who has the lock", (_, change) => {
+  const memory = createMemory(64, 2);
+  const shared = new Shared(memory, 0);
+  const account = shared.openAccount(1000);
+  for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
+  for (const fd of [FD, FD + 1]) shared.set(fd, FIELD.state, STATE.idle);
+  shared.evict(FD + 1); // is in the inbox
+  const { accounts, connections, threads, totals } = memory;
+  expectToWait(totals, TOTAL.lock, [accounts, connections, threads], () => change(shared, account));
+});
+
+test("so does one that counts for a quota, and one that gives back what was counted", () => {
+  const memory = createQuotaMemory(64, undefined, 64);
+  const quotas = new Quotas(memory, 0);
+  const rule = plainRule("few", { connections: 1 });
+  for (const change of [() => quotas.take(rule, 0, 1000, FD, 0), () => quotas.close(FD)])
+    expectToWait(memory.lock, 0, [memory.rows, memory.held], change);
+});
