@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { eventually, guardDescriptors, here } from "./harness/index.ts";
+import { eventually, guardDescriptors, here, typed } from "./harness/index.ts";
 
 const DEMO = ["sh", "scripts/demo.sh"];
 const OPTIONS = {
@@ -56,7 +56,7 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
 );
 
 test("a reader who leaves, as head does, ends the demo and all of it", async () => {
-  const start = ["env", "--default-signal=PIPE", ...DEMO].join(" ");
+  const start = typed("env", "--default-signal=PIPE", ...DEMO);
   const { stdout } = await here.run(["bash", "-c", `${start} | sed /^2/q`], OPTIONS);
   await expectNothingLeft(stdout);
 });

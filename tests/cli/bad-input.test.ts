@@ -8,6 +8,7 @@ import {
   here,
   startServer,
   tempDir,
+  typed,
   XSOCKET,
 } from "../harness/index.ts";
 
@@ -148,7 +149,7 @@ test.each([
   "serve --policy rules.toml @nobody",
 ])("what is not UTF-8 is one sentence, and no other file: %s", async (words) => {
   using dir = tempDir();
-  const script = `cd "$1" && mkdir $'\\xff' && cd $'\\xff' && exec ${XSOCKET} ${words}`;
+  const script = `cd "$1" && mkdir $'\\xff' && cd $'\\xff' && exec ${typed(XSOCKET)} ${words}`;
   await expectSentence(["bash", "-c", script, "bash", dir.path], 2, "is not UTF-8", "link");
 });
 
@@ -251,14 +252,14 @@ test("each mistake of a policy has a line, with file and line in front", async (
 test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])(
   "%s ends in silence when nobody reads, and in a sentence when nothing can be written",
   async (words) => {
-    const unread = `(sleep 0.1; exec ${XSOCKET} ${words}) | true; echo "\${PIPESTATUS[0]}"`;
+    const unread = `(sleep 0.1; exec ${typed(XSOCKET)} ${words}) | true; echo "\${PIPESTATUS[0]}"`;
     for (const disposition of ["", "trap '' PIPE; "])
       expect(await here.run(["bash", "-c", disposition + unread])).toMatchObject({
         stdout: "141\n",
         stderr: "",
       });
     for (const where of ["/dev/full", "&-"]) {
-      const result = await here.run(["bash", "-c", `${XSOCKET} ${words} >${where}`]);
+      const result = await here.run(["bash", "-c", `${typed(XSOCKET)} ${words} >${where}`]);
       expect(result.code).toBe(1);
       expect(result.stderr).toMatch(
         /^xsocket: the result cannot be written[^\n]* see where [^\n]*\n$/,
@@ -331,7 +332,7 @@ test.each([
 
 test("status --watch ends with its reader", async () => {
   await using server = await startServer();
-  const watch = `timeout 20 ${XSOCKET} status --watch ${server.path} | head -n 1; echo "\${PIPESTATUS[0]}"`;
+  const watch = `timeout 20 ${typed(XSOCKET)} status --watch ${server.path} | head -n 1; echo "\${PIPESTATUS[0]}"`;
   const { stdout, stderr } = await here.run(["bash", "-c", watch]);
   expect(stderr).toBe("");
   expect(stdout).toMatch(/^server .*\n141\n$/);

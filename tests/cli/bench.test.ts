@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
-import { createNamespace, guardDescriptors, here, startServer, XSOCKET } from "../harness/index.ts";
+import {
+  createNamespace,
+  guardDescriptors,
+  here,
+  startServer,
+  typed,
+  XSOCKET,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -27,7 +34,7 @@ test("bench measures a real server, and says it in a table or in JSON", async ()
 
 test("the progress bar is for terminals, and is gone at the end", async () => {
   await using server = await startServer();
-  const bench = `${XSOCKET} bench --seconds 0.1 ${server.path} >/dev/null`;
+  const bench = `${typed(XSOCKET)} bench --seconds 0.1 ${server.path} >/dev/null`;
   const shown = async (TERM: string) => {
     const command = `stty cols 40; ${bench}`;
     return (await here.run(["script", "-qec", command, "/dev/null"], { env: { TERM } })).stdout;

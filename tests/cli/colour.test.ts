@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { guardDescriptors, here, type RunOptions, XSOCKET } from "../harness/index.ts";
+import { guardDescriptors, here, type RunOptions, typed, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -7,9 +7,12 @@ const ESCAPE = "\u001b[";
 
 /* Runs a command on a terminal. */
 async function onTerminal(command: string, env: NonNullable<RunOptions["env"]>): Promise<string> {
-  const { stdout } = await here.run(["script", "-qec", `${XSOCKET} ${command}`, "/dev/null"], {
-    env,
-  });
+  const { stdout } = await here.run(
+    ["script", "-qec", `${typed(XSOCKET)} ${command}`, "/dev/null"],
+    {
+      env,
+    },
+  );
   return stdout;
 }
 

@@ -12,6 +12,7 @@ import {
   startServer,
   tempDir,
   type TempDir,
+  typed,
   XSOCKET,
 } from "../harness/index.ts";
 
@@ -160,7 +161,7 @@ test("the parents of the current directory change nothing either", async () => {
 test.skipIf(isContained).each(["run --port 1 -- true", "lib xbind", "serve /nowhere/control"])(
   "where /dev/null cannot be opened %s says so",
   async (words) => {
-    const script = `mount --bind /dev/null /dev/null && mount -o remount,bind,nodev /dev/null && exec ${XSOCKET} ${words}`;
+    const script = `mount --bind /dev/null /dev/null && mount -o remount,bind,nodev /dev/null && exec ${typed(XSOCKET)} ${words}`;
     const { code, stdout, stderr } = await here.run([...OWN_MOUNTS, "sh", "-c", script]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(/^xsocket: cannot read \/dev\/null \(Permission denied\): [^\n]*\n$/);

@@ -14,6 +14,7 @@ import {
   OWN_MOUNTS,
   startServer,
   tempDir,
+  typed,
   XSOCKET,
   xsocketForEveryone,
 } from "../harness/index.ts";
@@ -296,7 +297,7 @@ test.each([
   using dir = tempDir();
   const shells = `mkdir caf\u00e9 $'\\xff' && cp /bin/sh caf\u00e9 && cp /bin/sh $'\\xff'`;
   const script = `printf '#!%s\\necho fine\\n' ${line} >script && chmod +x script`;
-  const start = `${shells} && ${script} && ${RUN.join(" ")} -- ./script`;
+  const start = `${shells} && ${script} && ${typed(...RUN)} -- ./script`;
   const result = await here.run(["bash", "-c", start], { cwd: dir.path });
   expect(result).toEqual({ code: 0, stdout: "fine\n", stderr: "" });
 });
@@ -304,7 +305,7 @@ test.each([
 test("a program is found in a directory whose name is no text, and one that may not be read", async () => {
   using dir = tempDir();
   const prepared = `mkdir $'\\xff' && cd $'\\xff' && cp /bin/echo program && chmod 0111 program`;
-  const run = [...HELD_TO_MODES, ...RUN, "--"].join(" ");
+  const run = typed(...HELD_TO_MODES, ...RUN, "--");
   const script = `${prepared} && ${run} ./program path && PATH=$PWD:$PATH ${run} program name && mv program .. && cd .. && ${run} ./program unread`;
   const result = await here.run(["bash", "-c", script], { cwd: dir.path });
   expect(result).toEqual({ code: 0, stdout: "path\nname\nunread\n", stderr: "" });

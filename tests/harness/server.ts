@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { shellWord } from "@xsocket/protocol";
 import { socketsOf } from "./descriptors.ts";
 import { here, type Place, type RunOptions } from "./place.ts";
 import type { Running } from "./running.ts";
@@ -7,6 +8,9 @@ import { eventually } from "./wait.ts";
 
 /** The command, as users start it. */
 export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
+
+/** These words as they are typed in a shell, wherever the checkout lies. */
+export const typed = (...argv: readonly string[]): string => argv.map(shellWord).join(" ");
 /** The command as `bun x` and npm's directories have it. */
 export const START = join(import.meta.dir, "../../packages/cli/bin/start.bin");
 

@@ -24,6 +24,7 @@ import {
   isRoot,
   startServer,
   tempDir,
+  typed,
   XSOCKET,
   xsocketForEveryone,
 } from "../harness/index.ts";
@@ -252,7 +253,7 @@ test("a terminal that nobody reads does not hold up the main thread", async () =
 /* As behind su(1), whose user may not open the terminal that it writes to. */
 test("a terminal that this user may not open is written to all the same", async () => {
   using dir = tempDir();
-  const serve = [...HELD_TO_MODES, XSOCKET, "serve", dir.join("control")].join(" ");
+  const serve = typed(...HELD_TO_MODES, XSOCKET, "serve", dir.join("control"));
   const script = ["script", "-qec", `chmod 0 "$(tty)" && echo $$ && exec ${serve}`, "/dev/null"];
   await using terminal = here.spawn(script);
   const [, pid] = await terminal.says(/(\d+)/);

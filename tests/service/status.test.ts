@@ -18,6 +18,7 @@ import {
   startServer,
   strangerAt,
   tempDir,
+  typed,
   XSOCKET,
 } from "../harness/index.ts";
 import { limitDescriptors } from "../server/process.ts";
@@ -210,7 +211,7 @@ test("status --watch looks again each second, on a terminal in the place of what
   await using server = await startServer();
   const begun = performance.now();
   const look = (TERM: string, option = "") => {
-    const watch = `${XSOCKET} status --watch ${option} ${server.path}`;
+    const watch = `${typed(XSOCKET)} status --watch ${option} ${server.path}`;
     return here.spawn(["script", "-qec", watch, "/dev/null"], { env: { TERM } });
   };
   await using terminal = look("xterm");

@@ -3,6 +3,7 @@ import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { inspect } from "node:util";
+import { shellWord } from "@xsocket/protocol";
 import { descriptors, expectNoLeak } from "../../../tests/harness/descriptors.ts";
 import { tempDir } from "../../../tests/harness/temp.ts";
 import { THROUGH_KEYS } from "./_through.ts";
@@ -100,7 +101,7 @@ test("a remedy names the server so that a shell takes it as it was given", () =>
 
 test("a remedy names a relative path in full, as who follows it may be elsewhere", () => {
   const wrong = new XSocketError({ code: "ENOENT", step: "reach", server: "lan", asked: "ask" });
-  expect(wrong.remedy).toContain(`"xsocket serve ${process.cwd()}/lan"`);
+  expect(wrong.remedy).toContain(`"xsocket serve ${shellWord(`${process.cwd()}/lan`)}"`);
 });
 
 test("a remedy names the variable that trusts an abstract name", () => {

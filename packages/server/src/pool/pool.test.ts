@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { AF_INET, encode, SOCK_STREAM } from "@xsocket/protocol";
 import { errno, loadSyscalls, SHUT_RD, SHUT_RDWR, type Syscalls } from "@xsocket/xbind-native";
 import { descriptors } from "../../../../tests/harness/descriptors.ts";
@@ -23,6 +23,7 @@ const sys = loadSyscalls();
 const DESCRIPTORS = 1024;
 const PROTOCOLS = [THROWS, DIES, DIES_LOCKED, 0];
 const FAILING = new URL("../../test/failing-worker.ts", import.meta.url);
+const FAILING_TEXT = JSON.stringify(fileURLToPath(FAILING));
 
 let dir: TempDir;
 beforeEach(() => void (dir = tempDir()));
@@ -244,7 +245,7 @@ test("while one is started no other one is, since that may be enough", async () 
     file,
     `import { workerData } from "node:worker_threads";
      if (workerData.options.index > 0) Bun.sleepSync(1000);
-     await import("${FAILING.pathname}");\n`,
+     await import(${FAILING_TEXT});\n`,
   );
   const looks: number[] = []; // for room, by how many serve then: a third thread may be wanted next
   const threadRoom = () => (looks.push(pool.shared.serving()), 0);
@@ -376,7 +377,7 @@ test("a thread that dies while there is no other to be had is replaced later", a
 /** A program of its own for the threads of one pool. */
 function programFile(place = dir.path): { file: string; url: URL } {
   const file = join(place, "worker.ts");
-  writeFileSync(file, `import "${FAILING.pathname}";\n`);
+  writeFileSync(file, `import ${FAILING_TEXT};\n`);
   return { file, url: pathToFileURL(file) };
 }
 
@@ -432,7 +433,7 @@ test("that is also said of a thread for which there was no room before", async (
 test("that another cannot be replaced is not the end", async () => {
   const { file, url } = programFile();
   const words = `import { workerData } from "node:worker_threads";
-    if (workerData.options.index === 0) await import("${FAILING.pathname}");\n`;
+    if (workerData.options.index === 0) await import(${FAILING_TEXT});\n`;
   writeFileSync(file, words);
   await using pool = await failingPool(2, undefined, sys, url);
   const lost = pool.lost.then(() => "lost");
