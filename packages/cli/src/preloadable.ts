@@ -141,53 +141,45 @@ interface Start {
   readonly library: string;
 }
 
-/* Each returns an obstacle, or undefined if there is none of its kind. */
-const CHECKS: readonly ((start: Start) => Obstacle | undefined)[] = [
+/* Returns an obstacle, or undefined if there is none of its kind. */
+type Check = (start: Start) => Obstacle | undefined;
+
+function where(isThere: (start: Start) => boolean, found: string, remedy: string): Check {
+  return (start) => (isThere(start) ? { found, remedy } : undefined);
+}
+
+const CHECKS: readonly Check[] = [
   ({ library }) => unusable(library),
-  ({ program }) =>
-    CONTAINERS.has(basename(program.path)) // which may be a script
-      ? {
-          found: "it gives a container an environment of its own",
-          remedy:
-            'give that the lines of "xsocket run --print", and the container the library and the directory of the control socket, as docs/containers.md shows',
-        }
-      : undefined,
-  ({ program }) =>
-    MANAGERS.has(basename(program.path))
-      ? {
-          found: "it has a service started, whose environment is its own",
-          remedy:
-            'give the service each line of "xsocket run --print" (in a unit behind Environment=, as docs/systemd.md shows)',
-        }
-      : undefined,
+  where(
+    ({ program }) => CONTAINERS.has(basename(program.path)), // which may be a script
+    "it gives a container an environment of its own",
+    'give that the lines of "xsocket run --print", and the container the library and the directory of the control socket, as docs/containers.md shows',
+  ),
+  where(
+    ({ program }) => MANAGERS.has(basename(program.path)),
+    "it has a service started, whose environment is its own",
+    'give the service each line of "xsocket run --print" (in a unit behind Environment=, as docs/systemd.md shows)',
+  ),
   ({ elf: { compiler } }) =>
-    compiler
-      ? {
-          found: `it is a ${compiler} program, whose calls go to the kernel without passing a library`,
-          remedy: OPEN,
-        }
-      : undefined,
-  ({ elf, program }) =>
-    elf.interpreter === undefined && !LOADER.test(basename(program.image))
-      ? {
-          found: "it is statically linked, so nothing can be preloaded into it",
-          remedy: `use a dynamically linked build, ${OPEN}`,
-        }
-      : undefined,
-  ({ program }) =>
-    changesUser(program.image)
-      ? {
-          found: "it is set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD",
-          remedy: `put "xsocket run" behind it, or run it as the user that it becomes`,
-        }
-      : undefined,
-  ({ program, words }) =>
-    dropsPreload(program, words)
-      ? {
-          found: "it drops LD_PRELOAD from the environment of the program that it starts",
-          remedy: 'put "xsocket run" behind it',
-        }
-      : undefined,
+    compiler && {
+      found: `it is a ${compiler} program, whose calls go to the kernel without passing a library`,
+      remedy: OPEN,
+    },
+  where(
+    ({ elf, program }) => elf.interpreter === undefined && !LOADER.test(basename(program.image)),
+    "it is statically linked, so nothing can be preloaded into it",
+    `use a dynamically linked build, ${OPEN}`,
+  ),
+  where(
+    ({ program }) => changesUser(program.image),
+    "it is set-user-ID or set-group-ID, so the loader ignores LD_PRELOAD",
+    'put "xsocket run" behind it, or run it as the user that it becomes',
+  ),
+  where(
+    ({ program, words }) => dropsPreload(program, words),
+    "it drops LD_PRELOAD from the environment of the program that it starts",
+    'put "xsocket run" behind it',
+  ),
   ({ program: { image } }) =>
     hasCapabilities(image)
       ? {
@@ -211,14 +203,11 @@ const CHECKS: readonly ((start: Start) => Obstacle | undefined)[] = [
       remedy: byHand(its),
     };
   },
-  ({ elf }) =>
-    insistsOnBeingFirst(elf)
-      ? {
-          found:
-            "it is built with AddressSanitizer, whose runtime ends a program in which another library comes first",
-          remedy: "set ASAN_OPTIONS=verify_asan_link_order=0 in its environment",
-        }
-      : undefined,
+  where(
+    ({ elf }) => insistsOnBeingFirst(elf),
+    "it is built with AddressSanitizer, whose runtime ends a program in which another library comes first",
+    "set ASAN_OPTIONS=verify_asan_link_order=0 in its environment",
+  ),
 ];
 
 /**
