@@ -98,29 +98,35 @@ for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
     signal.signal(number, signal.SIG_IGN)
 os.execv(sys.argv[1], sys.argv[1:])`;
 
+const WAYS = [
+  [REQUEST, "keep"],
+  [REQUEST, "close"],
+  [REQUEST.slice(0, 3), "keep"],
+  [REQUEST.slice(0, 3), "close"],
+] as const;
+
 test.each([
-  ["", []],
-  ["of a server that was started with all signals ignored ", ["python3", "-c", IGNORED]],
-  ["of a server that was started with all signals blocked ", ["python3", "-c", BLOCKED]],
+  ["", [], WAYS.length],
+  ["of a server that was started with all signals ignored ", ["python3", "-c", IGNORED], 1],
+  ["of a server that was started with all signals blocked ", ["python3", "-c", BLOCKED], 1],
 ] as const)(
   "sockets that linger, attached to requests, %sdo not hold up other clients",
-  async (_, before) => {
+  async (_, before, count) => {
     using directory = tempDir();
     const path = directory.join("control");
     const serve = [...before, XSOCKET, "serve", path, "--threads", "1"];
     await using server = here.spawn(serve);
     await server.says(/serving at/);
-    for (const packet of [REQUEST, REQUEST.slice(0, 3)])
-      for (const end of ["keep", "close"]) {
-        const argv = ["python3", "-c", LINGER, path, packet.toHex(), end];
-        await server.pause(); // so that the client's own copies are not the last ones
-        await using client = here.spawn(argv, { stdin: "" });
-        await client.says(/attached/);
-        server.kill("SIGCONT");
-        const start = performance.now();
-        expect(askOnce(path)).toBe(0);
-        expect(performance.now() - start).toBeLessThan(CLOSES_WITHIN_MS);
-      }
+    for (const [packet, end] of WAYS.slice(0, count)) {
+      const argv = ["python3", "-c", LINGER, path, packet.toHex(), end];
+      await server.pause(); // so that the client's own copies are not the last ones
+      await using client = here.spawn(argv, { stdin: "" });
+      await client.says(/attached/);
+      server.kill("SIGCONT");
+      const start = performance.now();
+      expect(askOnce(path)).toBe(0);
+      expect(performance.now() - start).toBeLessThan(CLOSES_WITHIN_MS);
+    }
   },
 );
 
