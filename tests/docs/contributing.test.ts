@@ -1,6 +1,6 @@
 /* What docs/CONTRIBUTING.md has people run is there. */
 import { expect, test } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { guardDescriptors, here } from "../harness/index.ts";
 
@@ -23,7 +23,13 @@ test("whatever can be configured can be built, and what the page names is there"
     expect(names(command === "ctest" ? "testPresets" : "configurePresets"), line).toContain(name);
 });
 
-test("the files of its table are there", () => {
+test("each directory of tests is in its table", () => {
+  const all = readdirSync(join(ROOT, "tests"), { withFileTypes: true });
+  for (const { name } of all.filter((entry) => entry.isDirectory()))
+    if (name !== "node_modules") expect(page).toContain(`\`tests/${name}\``);
+});
+
+test("the files of its tables are there", () => {
   for (const [row] of page.matchAll(/^\| .*`[a-z-]+\/.*$/gm)) {
     const paths = [...row.matchAll(/`([a-z-]+\/[\w./-]+)`/g)].map(([, path = ""]) => path);
     expect(paths, row).not.toBeEmpty();
