@@ -3,8 +3,9 @@
  * hook_setsockopt.c - setsockopt(2), followed for what cannot be read back
  *
  * Most options can be read from the socket when it moves, so most calls cost one look into a table
- * and nothing else. The others cost the system call that gives the socket's key; whatever else they
- * ask of the kernel they ask once for each option.
+ * and nothing else. One that may have been set to its default costs the system call that gives the
+ * socket's key, and the first time a look at a fresh socket. What cannot be read back costs some
+ * fifteen calls, to be recorded.
  */
 #include "core/visibility.h"
 #include "xbind/claim.h"
