@@ -136,12 +136,24 @@ static void set_allowed(void)
 	set_two(fd);
 }
 
+/* One that has moved is told by its key alone. */
+static void set_allowed_later(void)
+{
+	const long calls[] = {SYS_setsockopt, SYS_getsockopt, SYS_exit_group};
+	const int fd = pair_socket(SOCK_DGRAM);
+
+	CHECK_EQ(pair_bind(fd, 3001), 0);
+	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
+	set_two(fd);
+}
+
 static void test_allowed(void)
 {
 	if (!forbid_works())
 		return;
 	child_run(bind_allowed);
 	child_run(set_allowed);
+	child_run(set_allowed_later);
 }
 #else
 static void test_allowed(void)
