@@ -70,6 +70,7 @@ test.each(["", "rmdir ../held && "])(
     const { stdout } = await here.run(["ls", "-l", `/proc/${server.pid}/fd`]);
     expect(stdout).toContain("socket:");
     expect(stdout).not.toContain("/held");
+    expect(readlinkSync(`/proc/${server.pid}/cwd`)).toBe("/");
   },
 );
 
