@@ -135,7 +135,8 @@ test.each([
     const before = descriptors();
     using refused = spyOn(native, call).mockReturnValue(-errno.ENOMEM);
     const address = name === "@" ? `@xsocket-memory-${process.pid}` : dir.join(name);
-    await expect(serve({ address })).rejects.toThrow(words);
+    const auditFile = dir.join("audit");
+    await expect(serve({ address, auditFile })).rejects.toThrow(words);
     expect(refused).toHaveBeenCalled();
     expect(descriptors()).toEqual(before);
     expect(existsSync(address)).toBe(false);
