@@ -78,6 +78,7 @@ export async function runProgram(program: Program): Promise<void> {
 
 /** Asks Debian, or the program itself, which version has been run. */
 export async function versionOf(program: Program): Promise<string> {
+  unpack(program.unpacked);
   using work = new Workplace({ ...program, files: {} }, LOOPBACK);
   await using place = await createNamespace();
   const [name] = program.packages;
