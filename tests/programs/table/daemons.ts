@@ -197,7 +197,7 @@ server default {
     packages: ["munin-node", "netcat-openbsd"],
     files: {
       "munin.conf":
-        "host *\nport 4949\nuser root\ngroup root\nbackground 0\nsetsid 0\nlog_level 4\nlog_file DIR/log\npid_file DIR/pid\nhost_name hello\nallow ^.*$\n",
+        "host *\nport 4949\nuser root\ngroup root\nbackground 0\nsetsid 0\nlog_level 4\nlog_file DIR/log\npid_file DIR/pid\nhost_name hello\nallow ^.*$\nignore_file .\n",
     },
     prepare: "sed -i s,DIR,$DIR, munin.conf",
     run: "exec munin-node --config $DIR/munin.conf",
