@@ -5,7 +5,7 @@ import type { Naming } from "./_resolve.ts";
 import { failed, XSocketError, type XSocketStep } from "./error.ts";
 import { Session } from "./session.ts";
 
-/** What connect, listen, serve and udp take beside Bun's own options. */
+/** Which server, how names are looked up, and how long it may take. */
 export interface Through extends Limits, Naming {
   /** The server's control socket, `/run/xsocket/default` by default, or a session with it. */
   readonly via?: string | Session | undefined;

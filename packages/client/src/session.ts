@@ -26,10 +26,10 @@ export interface SessionOptions {
 }
 
 /**
- * Keeps one connection to a server open and gets many sockets over it, at two to three times the rate
- * of {@link xsocket}. Requests may overlap. The connection is made at the first request; when the server
- * was restarted, or this process has changed its effective uid, it is made again by itself, and what
- * was under way is asked once more. It does not keep the process alive. Each Worker has its own.
+ * Keeps one connection to a server open and gets many sockets over it. Requests may overlap. The
+ * connection is made at the first request; when the server was restarted, or this process has
+ * changed its effective uid, it is made again by itself, and what was under way is asked once more.
+ * It does not keep the process alive. Each Worker has its own.
  *
  * @example
  * using session = new Session({ via: "/run/xsocket/lan" });
