@@ -25,7 +25,7 @@ extern "C" {
  * environment lets any other pass. Set-user-ID programs ignore both variables.
  *
  * Return: a descriptor, with errno untouched; or -1 with errno set:
- *   ENOENT        no such path: the server was never started
+ *   ENOENT        no such path: no server runs
  *   ECONNREFUSED  nobody listens there: the server is gone
  *   EACCES        no permission to open the control socket; or an abstract
  *                 name that is held by another user; or a security module
