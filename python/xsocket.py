@@ -69,7 +69,8 @@ def socket(
     Python's signal handlers, and so Ctrl-C, have their turn when it returns.
 
     Raises OSError, with ``errno`` as xsocket(3) lists it and ``filename`` the server's path; and
-    OSError without an errno when libxsocket.so.1 cannot be loaded. ValueError for a path with a NUL byte.
+    OSError without an errno when libxsocket.so.1 cannot be loaded. ValueError for a path with a NUL
+    byte, OverflowError for a number that fits no C int.
     """
     # fsencode: a NUL byte would cut the path silently in C
     name = None if path is None else os.fsencode(path)
