@@ -8,6 +8,8 @@ import { asOrdinaryUser, here, type TempDir } from "../harness/index.ts";
 interface LoadResult {
   readonly requests: number;
   readonly failed: number;
+  /** Why some have failed. */
+  readonly said: string;
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
@@ -39,6 +41,6 @@ export async function runLoad(
   const argv = asOrdinaryUser([...program, path, mode, String(callers), String(seconds)]);
   const { code, stdout, stderr } = await here.run(argv, { withinMs: seconds * 1000 + 20_000 });
   if (code !== 0) throw new Error(`the load failed: ${stderr}`);
-  const result: LoadResult = JSON.parse(stdout);
-  return result;
+  const result: Omit<LoadResult, "said"> = JSON.parse(stdout);
+  return { ...result, said: stderr };
 }

@@ -9,6 +9,7 @@
 #include "xsocket.h"
 #include "xsocket/private.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -43,14 +44,27 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* One socket, over conn if that is kept. Return: it, or a negative number. */
+/* One socket, over conn if that is kept. Return: it, or -errno. */
 static int ask(int conn)
 {
-	if (!kept)
-		return xsocket(path, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (xs1_handover_send(conn, AF_INET, SOCK_STREAM, 0) < 0)
-		return -1;
+	int rc;
+
+	if (!kept) {
+		rc = xsocket(path, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		return rc < 0 ? -errno : rc;
+	}
+	rc = xs1_handover_send(conn, AF_INET, SOCK_STREAM, 0);
+	if (rc < 0)
+		return rc;
 	return xs1_handover_receive(conn, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, WAIT_MS);
+}
+
+/* Says why a caller's first request that failed has, and after how long. */
+static void say_failed(const struct caller *caller, int error, uint64_t start)
+{
+	if (caller->failed == 0)
+		fprintf(stderr, "request %zu of a caller: %s, after %.3f s\n", caller->count + 1,
+		        strerror(error), (double)(now_ns() - start) / 1e9);
 }
 
 static void *call(void *argument)
@@ -63,6 +77,7 @@ static void *call(void *argument)
 		int fd = ask(conn);
 
 		if (fd < 0) {
+			say_failed(caller, -fd, start);
 			caller->failed++;
 			usleep(100);
 			continue;
