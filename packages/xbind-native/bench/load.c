@@ -23,7 +23,7 @@
 
 #define CALLERS_MAX 256
 #define SAMPLES_MAX (1 << 21) /* of each caller */
-#define WAIT_MS     5000      /* milliseconds */
+#define WAIT_MS     15000     /* milliseconds; a virtual machine may stand still for some seconds */
 
 struct caller {
 	pthread_t thread;
