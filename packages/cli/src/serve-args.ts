@@ -60,7 +60,7 @@ export const SERVE_ARGS = {
   },
   threads: option(
     "NUMBER",
-    `Serving threads at most, 4 to 20 MB of memory each, 25 with --audit, started when needed (default: ${DEFAULT_THREADS})`,
+    `Serving threads at most, 4 to 20 MB of memory each, 30 with --audit, started when needed (default: ${DEFAULT_THREADS})`,
   ),
   "max-connections": bound("maxConnections", "Connections at once"),
   "max-connections-per-user": bound("maxConnectionsPerUid", "Connections at once of each user"),

@@ -32,7 +32,7 @@ export interface ServeOptions extends GivenBounds {
   /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
   readonly auditFile?: string | undefined;
   /**
-   * Serving threads at most, from 1 to 64, 4 to 20 MB of memory each, 25 with `auditFile`;
+   * Serving threads at most, from 1 to 64, 4 to 20 MB of memory each, 30 with `auditFile`;
    * {@link DEFAULT_THREADS} by default. One is started at once, the others when connections that are
    * kept open ask at the same time.
    */
