@@ -7,12 +7,8 @@ const ESCAPE = "\u001b[";
 
 /* Runs a command on a terminal. */
 async function onTerminal(command: string, env: NonNullable<RunOptions["env"]>): Promise<string> {
-  const { stdout } = await here.run(
-    ["script", "-qec", `${typed(XSOCKET)} ${command}`, "/dev/null"],
-    {
-      env,
-    },
-  );
+  const argv = ["script", "-qec", `${typed(XSOCKET)} ${command}`, "/dev/null"];
+  const { stdout } = await here.run(argv, { env });
   return stdout;
 }
 

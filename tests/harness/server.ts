@@ -8,11 +8,11 @@ import { eventually } from "./wait.ts";
 
 /** The command, as users start it. */
 export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
+/** The command as `bun x` and npm's directories have it. */
+export const START = join(import.meta.dir, "../../packages/cli/bin/start.bin");
 
 /** These words as they are typed in a shell, wherever the checkout lies. */
 export const typed = (...argv: readonly string[]): string => argv.map(shellWord).join(" ");
-/** The command as `bun x` and npm's directories have it. */
-export const START = join(import.meta.dir, "../../packages/cli/bin/start.bin");
 
 const STOP_MS = 30_000; // on a busy machine
 
