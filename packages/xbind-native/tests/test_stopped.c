@@ -255,6 +255,19 @@ static void fork_meanwhile(int how)
 	run_watched_move(bind_counted, how, fork_beside);
 }
 
+#define BINDS 100 /* more than descriptors of the library are known at a time */
+
+/* What they had open is closed, and need not be known any more. */
+static void bind_often(void)
+{
+	for (int i = 0; i < BINDS; i++) {
+		int fd = pair_socket(SOCK_DGRAM);
+
+		CHECK_EQ(pair_bind(fd, 3705), 0);
+		close(fd);
+	}
+}
+
 /* The connection is shut down for writing once the server is asked. */
 static void test_forked_while_asking(void)
 {
@@ -263,6 +276,7 @@ static void test_forked_while_asking(void)
 
 static void test_forked_before_bind(void)
 {
+	bind_often();
 	fork_meanwhile(SHUT_RD);
 }
 
@@ -274,6 +288,7 @@ static void test_forked_behind_chroot(void)
 	watched.fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(chroot("/"), 0);
 	watched.port = 3704;
+	bind_often();
 	run_watched(bind_counted, SYS_getsockopt, IPPROTO_TCP, fork_beside);
 }
 
