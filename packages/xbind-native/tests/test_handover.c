@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -26,8 +27,19 @@ static int comes_to_nothing;
 /* Where a server answers and closes while recvmsg(2) is under way: its descriptor, or -1. */
 static int answers_late = -1;
 
+/* Whose every server is, where is_said is set, or why that cannot be asked. */
+static struct {
+	bool is_said;
+	unsigned uid;
+	int error;
+} owner;
+
 long sys_call(long number, const long args[6])
 {
+	if (owner.is_said && number == SYS_getsockopt && args[2] == SO_PEERCRED) {
+		((struct ucred *)args[3])->uid = owner.uid;
+		return owner.error;
+	}
 	if (number == SYS_recvmsg && comes_to_nothing > 0) {
 		comes_to_nothing--;
 		return -EAGAIN;
@@ -220,6 +232,52 @@ static void test_nonblocking(void)
 	close(fd);
 }
 
+/* At an address that the kernel chooses, which nobody has. Return: the listener. */
+static int listen_somewhere(struct address *ret)
+{
+	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	*ret = (struct address){.sun.sun_family = AF_UNIX, .len = sizeof(ret->sun)};
+	CHECK_EQ(bind(fd, (struct sockaddr *)&ret->sun, sizeof(sa_family_t)), 0);
+	CHECK_EQ(getsockname(fd, (struct sockaddr *)&ret->sun, &ret->len), 0);
+	CHECK_EQ(listen(fd, 0), 0);
+	return fd;
+}
+
+/* What it comes to when a server of that user listens. */
+static int connect_to_owner(unsigned uid, int error, bool abstract, bool any_server)
+{
+	const struct deadline deadline = deadline_in(1000);
+	struct address address;
+	const int listener = listen_somewhere(&address);
+	int rc;
+
+	address.abstract = abstract;
+	address.any_server = any_server;
+	owner.is_said = true;
+	owner.uid = uid;
+	owner.error = error;
+	rc = handover_connect(&address, &deadline);
+	owner.is_said = false;
+	close(listener);
+	if (rc >= 0)
+		close(rc);
+	return rc < 0 ? rc : 0;
+}
+
+/* An abstract name is anybody's, so its server has to be root's or this user's. */
+static void test_abstract(void)
+{
+	const unsigned own = geteuid();
+
+	CHECK_EQ(connect_to_owner(0, 0, true, false), 0);
+	CHECK_EQ(connect_to_owner(own, 0, true, false), 0);
+	CHECK_EQ(connect_to_owner(own + 1, 0, true, false), -EACCES);
+	CHECK_EQ(connect_to_owner(own + 1, 0, true, true), 0);
+	CHECK_EQ(connect_to_owner(own + 1, 0, false, false), 0);
+	CHECK_EQ(connect_to_owner(own, -EXDEV, true, false), -EXDEV);
+}
+
 #ifndef __SANITIZE_THREAD__
 #define TICK_MS 10 /* milliseconds */
 
@@ -251,13 +309,7 @@ static int connect_to_full(int ticks, int tick_ms, int wait_ms)
 	const struct sigaction action = {.sa_handler = tick};
 	int rc;
 
-	/* The kernel chooses a name that nobody has. */
-	full.address = (struct address){.sun.sun_family = AF_UNIX, .len = sizeof(full.address.sun)};
-	full.listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	CHECK_EQ(bind(full.listener, (struct sockaddr *)&full.address.sun, sizeof(sa_family_t)), 0);
-	CHECK_EQ(
-	    getsockname(full.listener, (struct sockaddr *)&full.address.sun, &full.address.len), 0);
-	CHECK_EQ(listen(full.listener, 0), 0);
+	full.listener = listen_somewhere(&full.address);
 	full.waiting = handover_connect(&full.address, &deadline);
 	CHECK(full.waiting >= 0);
 	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
@@ -296,6 +348,7 @@ int main(void)
 		RUN(test_no_room);
 	RUN(test_withheld);
 	RUN(test_nonblocking);
+	RUN(test_abstract);
 #ifndef __SANITIZE_THREAD__ /* which holds signals back */
 	RUN(test_full_backlog);
 #endif
