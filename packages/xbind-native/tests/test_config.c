@@ -421,6 +421,8 @@ static void test_wait(void)
 	in_child(NULL, NULL, body_default_wait, BAD_WAIT("0"));
 	set("XSOCKET_TIMEOUT_MS", "2s");
 	in_child(NULL, NULL, body_default_wait, BAD_WAIT("2s"));
+	set("XSOCKET_TIMEOUT_MS", "1.5");
+	in_child(NULL, NULL, body_default_wait, BAD_WAIT("1.5"));
 	set("XSOCKET_TIMEOUT_MS", NULL);
 }
 

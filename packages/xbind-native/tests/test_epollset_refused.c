@@ -93,6 +93,19 @@ static void detach_from_closed(void)
 	CHECK_EQ((int)move.count, 0);
 }
 
+/* The same as without a descriptor, where the system has no room for another open file. */
+static void detach_without_room(void)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
+	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
+	struct epollset_move move;
+
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+	forbid_by(SECCOMP_RET_ERRNO | ENFILE, SYS_openat);
+	CHECK_EQ(detach(fd, &move), -ENFILE);
+	check_event(set, EPOLLHUP, 3);
+}
+
 /* It stays where it is, and the program hears of it. */
 static void detach_forbidden(void)
 {
@@ -124,6 +137,7 @@ static void test_forbidden(void)
 		return;
 	child_run(detach_by_record);
 	child_run(detach_from_closed);
+	child_run(detach_without_room);
 	child_run(detach_forbidden);
 	child_run(detach_nothing_forbidden);
 }

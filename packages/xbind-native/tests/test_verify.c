@@ -126,7 +126,11 @@ static void test_other_kind(void)
 {
 	const struct wire_request generic = {AF_NETLINK, SOCK_RAW, NETLINK_GENERIC};
 	const struct wire_request packets = {AF_UNIX, SOCK_SEQPACKET, 0};
+	const struct wire_request raw = {AF_INET, SOCK_RAW, 0}; /* of which there is none */
+	int icmp = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
 
+	if (icmp >= 0)
+		verify_consume(icmp, &raw, -EBADMSG);
 	verify_consume(make(&generic), &route, -EBADMSG);
 	verify_consume(make(&packets), &local, -EBADMSG);
 	verify_consume(make(&local), &tcp, -EBADMSG);

@@ -57,6 +57,8 @@ static void run_vectors(const char *verdict, const char *kind)
 		}
 		if ((rc >= 0) != (strcmp(verdict, "accept") == 0))
 			FAIL("%s: decoded to %d", found.gl_pathv[i], rc);
+		if (rc < 0)
+			CHECK_EQ(rc, -EBADMSG);
 		if (rc >= 0 && memcmp(bytes, again, len) != 0)
 			FAIL("%s: encodes to other bytes", found.gl_pathv[i]);
 	}
