@@ -250,7 +250,7 @@ static int replay_next(socket_key key, int old, int to, uint64_t *order)
 	if (!is_copy)
 		lock_leave(&turn);
 	*order = record.order;
-	if (rc < 0 && options[record.row].flags & OPTION_SAFETY)
+	if (options[record.row].flags & OPTION_SAFETY)
 		return rc;
 	if (rc < 0)
 		log_option_lost(old, options[record.row].level, options[record.row].name, rc);
