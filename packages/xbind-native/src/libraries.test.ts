@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../../tests/harness/index.ts";
 
@@ -29,6 +29,19 @@ test("a Bun of another series is refused in a sentence, not by what bun:ffi says
   await Bun.write(dir.join("package.json"), '{ "engines": { "bun": "9.8.7" } }');
   const program = `import { loadSyscalls } from "./src/syscalls.ts"; loadSyscalls();`;
   const { stderr } = Bun.spawnSync([process.execPath, "-e", program], { cwd: dir.path });
-  const sentence = `error: this is Bun ${Bun.version} and xsocket is made for 9.8.7: install that\n`;
+  const sentence = `InstallationError: this is Bun ${Bun.version} and xsocket is made for 9.8.7: install that\n`;
   expect(stderr.toString()).toContain(sentence);
+});
+
+test("of an installation that cannot be used Bun shows the sentence, and no lines", async () => {
+  using dir = tempDir();
+  const program = `import { loadSyscalls } from ${JSON.stringify(join(import.meta.dir, "index.ts"))}; loadSyscalls();`;
+  const env = { XSOCKET_LIBDIR: dir.path };
+  const said = () => Bun.spawnSync([process.execPath, "-e", program], { env }).stderr.toString();
+  const noLines = "at xsocket (@xsocket/xbind-native:1:1)";
+  expect(said()).toMatch(/^LibraryNotFoundError: libxsocket.so was not found in [^\n]*\n +at /);
+  expect(said().match(/at .*:\d+:\d+\)?$/gm)).toEqual([noLines]);
+  writeFileSync(dir.join("libxsocket.so"), "");
+  expect(said()).toMatch(/^InstallationError: [^\n]* cannot be loaded [^\n]*\n +at /);
+  expect(said().match(/at .*:\d+:\d+\)?$/gm)).toEqual([noLines]);
 });

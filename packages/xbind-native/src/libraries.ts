@@ -4,8 +4,21 @@ import { dirname, join } from "node:path";
 /** The two native libraries: `xsocket` for C programs and for us, `xbind` to be preloaded. */
 export type LibraryName = "xsocket" | "xbind";
 
+/**
+ * What is installed cannot be used. No line of any program is the cause, so the stack names no file, and Bun
+ * shows none.
+ */
+export class InstallationError extends Error {
+  override readonly name: string = "InstallationError";
+
+  constructor(message: string) {
+    super(message);
+    this.stack = `${new.target.name}: ${message}\n    at xsocket (@xsocket/xbind-native)`;
+  }
+}
+
 /** No library for this platform was found. The message lists where it was looked for. */
-export class LibraryNotFoundError extends Error {
+export class LibraryNotFoundError extends InstallationError {
   override readonly name = "LibraryNotFoundError";
 
   constructor(library: LibraryName, searched: readonly string[]) {

@@ -1,6 +1,6 @@
 import { dlopen, type FFIFunction, FFIType } from "bun:ffi";
 import { reasonOf } from "./errno.ts";
-import { isEmbedded, libraryPath } from "./libraries.ts";
+import { InstallationError, isEmbedded, libraryPath } from "./libraries.ts";
 import { wrongBun } from "./runtime.ts";
 
 /**
@@ -194,13 +194,13 @@ function load(path: string, wanted: Readonly<Record<string, FFIFunction>>) {
   try {
     return dlopen(path, wanted);
   } catch (error) {
-    throw new Error(whyNot(path, reasonOf(error)), { cause: error });
+    throw new InstallationError(whyNot(path, reasonOf(error)));
   }
 }
 
 function open(): Syscalls {
   const wrong = wrongBun();
-  if (wrong !== undefined) throw new Error(wrong);
+  if (wrong !== undefined) throw new InstallationError(wrong);
   const wanted: Record<string, FFIFunction> = {};
   for (const { symbol, ...declared } of Object.values(SIGNATURES)) wanted[symbol] = declared;
   const { symbols } = load(libraryPath("xsocket"), wanted);
