@@ -10,12 +10,14 @@ patience=10
 
 mkdir -p /usr/local/bin /usr/local/lib/pkgconfig # empty ones, as a fresh Debian has, are not ours
 rmdir /usr/local/include && mkdir /usr/local/headers && ln -s headers /usr/local/include # nor is a link
-find /usr/local | sort >/run/before
+find /usr/local -xdev -type d -exec touch {} + # copies of all directories, so that no other is compared
+found() { find /mnt/usr/local/upper | sort; } # what is of this machine: the host's /usr/local may change meanwhile
+found >/run/before
 touch /usr/local/lib/xsocket # where a directory is to be
 if "$dev" install 2>/run/said; then exit 1; fi
 grep -q "^dev: cannot install" /run/said
 rm /usr/local/lib/xsocket
-find /usr/local | sort | diff /run/before - >&2
+found | diff /run/before - >&2
 echo "an install that fails leaves nothing"
 (umask 077 && "$dev" install)
 closed=$(find /mnt/usr/local/upper ! -type l ! -perm -004)
@@ -82,5 +84,5 @@ test -e /usr/local/include/xsocket.h
 echo "an older installation is replaced"
 
 "$dev" uninstall
-find /usr/local | sort | diff /run/before - >&2
+found | diff /run/before - >&2
 echo "nothing else is gone, and nothing is left"
