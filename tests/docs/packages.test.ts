@@ -25,7 +25,8 @@ test(
     };
     await succeed(["sh", "scripts/command.sh", command], { env, cwd: ROOT });
     const options = ["-DCMAKE_BUILD_TYPE=Release", "-DBUILD_TESTING=OFF", "-G", "Ninja"];
-    const places = ["-DCMAKE_INSTALL_PREFIX=/usr", "-DCMAKE_INSTALL_LIBDIR=LIBDIR"];
+    const libraries = ["-DCMAKE_INSTALL_LIBDIR=LIBDIR", "-DXSOCKET_PYTHONDIR=PYTHONDIR"];
+    const places = ["-DCMAKE_INSTALL_PREFIX=/usr", ...libraries];
     const bundle = `-DXSOCKET_COMMAND_DIR=${command}`;
     const configure = ["cmake", "-S", ROOT, "-B", build, ...options, ...places, bundle];
     await succeed(configure, { env: { CFLAGS } });
