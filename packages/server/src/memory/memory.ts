@@ -36,7 +36,7 @@ export const FIELDS = Object.keys(FIELD).length;
  *     busy -> fresh, idle, stuck             waits: for its first request, for the next one, to be read
  *     fresh, idle, stuck -> busy             there is an event, or a time is over
  *     busy -> moving -> busy -> idle         is handed to another thread, and taken in there
- *     idle -> evicted -> busy                is to make room: any thread asks, its owner ends it
+ *     idle -> evicted -> busy                is to make room: another thread asks, its owner ends it
  *     busy -> lingering -> busy              is over, but for a socket that was not received
  *     busy -> free                           closed
  */

@@ -128,6 +128,23 @@ test("the next one with the number of one that made room is taken in only from t
   expect(inboxes).toEqual([-1, -1]);
 });
 
+/* It may count by rules whose order the thread has not taken yet, and would not be counted out if it ended before. */
+test("to make room does not take in what another thread has handed over", () => {
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
+  const kernel = { monotonic: () => 0, close: () => 0 };
+  const { connections } = threadAt(0, memory, kernel);
+  const beside = threadAt(1, memory, kernel).connections;
+  shared.setThread(0, THREAD.serves, 1);
+  connections.open(100);
+  shared.flight.setUnread(101, UNREAD.none); // both have been replied to
+  connections.release(100, STATE.idle);
+  beside.open(101);
+  shared.move(101, 0);
+  expect([connections.evict(-1), connections.evict(-1)]).toEqual([true, false]);
+  expect(shared.get(101, FIELD.state)).toBe(STATE.moving);
+});
+
 test("a connection goes to a thread that serves and has less to do, also when it is there", () => {
   const memory = createMemory(DESCRIPTORS, 3);
   const shared = new Shared(memory);

@@ -177,17 +177,25 @@ export class Connections {
 
   /** Closes the connection that has been idle for longest, of one account or (-1) of all, if there is one. */
   evict(account: number): boolean {
-    const { shared, sys, options } = this.#context;
-    let owner = -1;
-    while (owner < 0) {
-      const fd = this.#idle.oldest(account);
-      if (fd < 0) return false;
-      owner = shared.evict(fd); // its thread may be at work on it by now
+    const { shared, options } = this.#context;
+    for (let fd = this.#idle.oldest(account); fd >= 0; fd = this.#idle.oldest(account)) {
+      if (!this.#makeRoom(fd)) continue; // its thread is at work on it by now
+      shared.count(options.index, COUNTER.evicted);
+      return true;
     }
-    shared.count(options.index, COUNTER.evicted);
-    if (owner === options.index) this.takeInbox();
-    else sys.eventfdAdd(shared.thread(owner, THREAD.wake));
-    return true;
+    return false;
+  }
+
+  #makeRoom(fd: number): boolean {
+    const { shared, sys, options } = this.#context;
+    if (shared.get(fd, FIELD.owner) === options.index) {
+      if (!shared.change(fd, STATE.idle, STATE.busy)) return false;
+      this.end(fd);
+      return true;
+    }
+    const owner = shared.evict(fd);
+    if (owner >= 0) sys.eventfdAdd(shared.thread(owner, THREAD.wake));
+    return owner >= 0;
   }
 
   /** Takes in what other threads have sent. */
