@@ -32,7 +32,7 @@ export interface ServerStats {
   readonly denied: number;
   /** Requests that the kernel has refused, and those whose client was gone before it had its socket. */
   readonly failed: number;
-  /** Connections closed for a malformed request. */
+  /** Connections closed for a malformed request. To recv(2) an empty packet is the end, and so it is here. */
   readonly malformed: number;
   /** Idle connections closed to make room. */
   readonly evicted: number;
