@@ -41,7 +41,7 @@ describe("the log", () => {
     const log = await logOf(["--log-format", "journal"]);
     expect(log).toMatch(/^<6>serving at /m);
     expect(log).toMatch(
-      /^<4>refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\) pid=\d+ uid=\d+ gid=\d+ command=/m,
+      /^<4>refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\) pid=\d+ uid=\d+ gid=\d+ command=\S+$/m,
     );
   });
 

@@ -4,6 +4,9 @@ import { LOG_LEVELS, type LogFields, type LogLevel } from "../log.ts";
 /** How a line is written. */
 export type LogFormat = "pretty" | "json" | "journal";
 
+/* A line for people has these in its message. */
+const IN_MESSAGE = new Set(["asked", "reason", "rule"]);
+
 function fieldText(value: string | number | boolean): string {
   const text = escapeText(String(value));
   return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
@@ -11,7 +14,9 @@ function fieldText(value: string | number | boolean): string {
 
 function fieldsText(fields: LogFields): string {
   return Object.entries(fields)
-    .map(([key, value]) => (value === undefined ? "" : ` ${key}=${fieldText(value)}`))
+    .map(([key, value]) =>
+      value === undefined || IN_MESSAGE.has(key) ? "" : ` ${key}=${fieldText(value)}`,
+    )
     .join("");
 }
 
