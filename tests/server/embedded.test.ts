@@ -33,6 +33,7 @@ import {
   guardDescriptors,
   HELD_TO_MODES,
   here,
+  leaked,
   tempDir,
 } from "../harness/index.ts";
 import { RawClient } from "./raw.ts";
@@ -118,7 +119,7 @@ test("what a start fails for is said, and nothing stays open, whatever cannot be
     throw new Error("the policy is none");
   };
   await expect(serve({ address: `${home}/control`, policy })).rejects.toThrow("the policy is none");
-  expect(descriptors()).toEqual(before);
+  expect(leaked(before)).toEqual([]);
 });
 
 test.each([
@@ -138,7 +139,7 @@ test.each([
     const auditFile = dir.join("audit");
     await expect(serve({ address, auditFile })).rejects.toThrow(words);
     expect(refused).toHaveBeenCalled();
-    expect(descriptors()).toEqual(before);
+    expect(leaked(before)).toEqual([]);
     expect(existsSync(address)).toBe(false);
   },
 );
@@ -324,7 +325,7 @@ test("a listening socket that was given is closed by a start that fails, whateve
     ["cannot refuse", { refuseDescriptors: true }],
   ] as const)
     await expect(serve({ listenFd: socketAt(dir.join(why)), ...options })).rejects.toThrow(why);
-  expect(descriptors()).toEqual(before);
+  expect(leaked(before)).toEqual([]);
 });
 
 test("a listening socket that was given is served and its file left, and another one refused", async () => {
