@@ -37,7 +37,7 @@ function flag(name: string, argument: ArgDef): string {
   return `Fl -${name}${value}`;
 }
 
-const MANY = 8; // options that are named in the synopsis at the most
+const MANY = 8; // the most options that the synopsis names
 
 function synopsis(name: string, { args = {}, program = "" }: Command): string {
   const all = Object.entries(args);

@@ -10,7 +10,7 @@ export interface Goal {
   /** Figure by goal. */
   readonly ratio: number;
   readonly met: boolean;
-  /** Whether the verdict hangs on what else the machine did: rates and times, but not memory or counts. */
+  /** Whether the verdict depends on what else the machine did: rates and times, but not memory or counts. */
   readonly byLoad: boolean;
 }
 

@@ -121,7 +121,7 @@ run by 20 % or more, though those that are compared take turns in short rounds. 
 
 ## Goals
 
-A verdict marked "(load)" hangs on what else the machine did, and another run may give the other one. The others (memory,
+A verdict marked "(load)" depends on what else the machine did, and another run may give the other one. The others (memory,
 wake-ups, the best of many rounds) are steady. "Figure / goal" is to be at most 1 for "at most", at least 1 for "at least".
 
 ### Server

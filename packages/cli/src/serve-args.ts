@@ -35,7 +35,7 @@ export const SERVE_ARGS = {
   group: option("GROUP", "Group of the socket file, by name or number"),
   "shared-directory": flag("Serve in a sticky directory that others may write to, such as /tmp"),
   "refuse-descriptors": flag(
-    "Let no client attach descriptors to a request: EPERM for who does (Linux 6.16)",
+    "Let no client attach descriptors to a request: EPERM for those who do (Linux 6.16)",
   ),
   user: option("USER", "Become this user once the socket is there, keeping CAP_CHOWN alone"),
   policy: option("FILE", "Rules about who may ask for what; SIGHUP reads them again"),

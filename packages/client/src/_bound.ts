@@ -84,7 +84,7 @@ function mayTryNext(error: unknown): boolean {
   return isDenied(error) || ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(codeOf(error));
 }
 
-/** The error for who asked for a bound socket. Of a listener the call is "listen", as in Node and Bun, also where bind failed. */
+/** The error for the caller who asked for a bound socket. Of a listener the call is "listen", as in Node and Bun, also where bind failed. */
 export function failedAt(ip: IpAddress, error: unknown, plan: BindPlan, via: string): unknown {
   const syscall = plan.type === "stream" ? "listen" : "bind";
   return failedCall(error, via, askedOf(plan), { syscall, address: ipText(ip), port: plan.port });

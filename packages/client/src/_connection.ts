@@ -193,7 +193,7 @@ export class Connection {
   }
 }
 
-/* Gives an answer to who waits for it; a socket that nobody waits for any more is closed. */
+/* Gives an answer to the request that waits for it; a socket that nobody waits for any more is closed. */
 function deliver(wanted: Wanted, rc: number): void {
   if (wanted.settled) {
     if (rc >= 0) loadSyscalls().close(rc);

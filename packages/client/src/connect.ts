@@ -185,7 +185,7 @@ async function reportConnectError<Data>(
   return thrown;
 }
 
-/* An await and no catch(), across which an error's stack would not lead to who has called connect. */
+/* An await and no catch(), across which an error's stack would not lead to the caller of connect. */
 async function connectedOrReported<Data>(
   peer: Peer,
   options: ConnectOptions<Data>,

@@ -117,14 +117,14 @@ function callersStack(stack = ""): string {
   return isAnyLeft ? lines.join("\n") : stack.replaceAll(import.meta.dir, "@xsocket/client");
 }
 
-/** Takes our lines out of the stack of an error that is Bun's: what it refuses was given by who has called us. */
+/** Takes our lines out of the stack of an error that is Bun's: what it refuses was given by our caller. */
 export function withoutOurLines(error: unknown): unknown {
   if (error instanceof Error && error.stack?.includes(`${import.meta.dir}/`))
     error.stack = callersStack(error.stack);
   return error;
 }
 
-/** Gives an error of a callback the lines of who waits for it, from the caller's own on. */
+/** Gives an error of a callback the lines of the code that waits for it, from the caller's own on. */
 export function atCaller(error: Error): Error {
   const { stack } = error;
   Error.captureStackTrace(error, atCaller);

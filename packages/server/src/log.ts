@@ -4,7 +4,7 @@ import { DEFAULT_LOG_LEVEL, type ServeOptions } from "./options.ts";
 export const LOG_LEVELS = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
 export type LogLevel = keyof typeof LOG_LEVELS;
 
-/** What else is known about an event, for who searches for it. */
+/** What else is known about an event, to search for it. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** What the server has to say: one event. */

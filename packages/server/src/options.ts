@@ -27,7 +27,7 @@ export interface ServeOptions extends GivenBounds {
   readonly refuseDescriptors?: boolean | undefined;
   /** A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`; it becomes the server's. */
   readonly listenFd?: number | undefined;
-  /** Whether the file of `listenFd` is removed at the end: for who made it and then became another user. */
+  /** Whether the file of `listenFd` is removed at the end: for a program that made it and then became another user. */
   readonly ownsFile?: boolean | undefined;
   /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
   readonly auditFile?: string | undefined;

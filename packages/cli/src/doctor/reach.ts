@@ -102,7 +102,7 @@ function refusing(path: string): Row | undefined {
     : refusal("the socket", socketRemedy(stats));
 }
 
-/* Who is in the group may lack nothing but the mode's w; and root's group gives more than the socket. */
+/* Members of the group may lack nothing but the mode's w; and root's group gives more than the socket. */
 function socketRemedy({ gid, mode }: Stats): string {
   if ((mode & constants.S_IWGRP) === 0)
     return "start the server with --group or --mode, such as 0660: to connect takes the right to write";

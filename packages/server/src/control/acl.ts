@@ -12,7 +12,7 @@ interface Named {
   readonly id: number;
 }
 
-/** Whom the access list of a file lets write, besides its owner and its group: acl(5). */
+/** Those whom the access list of a file lets write, besides its owner and its group: acl(5). */
 export function aclWriters(path: string): Named[] {
   const view = new DataView(new ArrayBuffer(BYTES_MAX));
   const length = loadSyscalls().xattr(path, XATTR_ACL, new Uint8Array(view.buffer), BYTES_MAX);

@@ -21,7 +21,7 @@ const LOCK_EX_NB = 2 | 4;
 const LOCK_WAIT_MS = 5000; // longer than any start holds it
 const LOCK_RETRY_MS = 10;
 
-/* Everybody may pass; who may connect is the socket's own mode. Who may read a directory can also lock it
+/* Everybody may pass; who may connect is the socket's own mode. Whoever may read a directory can also lock it
    (flock(2)) and so keep every server from starting there, so nobody else may. */
 const DIRECTORY_MODE = 0o711;
 const OTHERS_WRITE = 0o002;
@@ -70,7 +70,7 @@ function missing(path: string, directory: string): ServeError {
   return new ServeError("DIRECTORY_MISSING", sentence);
 }
 
-/* Who may write to a directory may put another socket in the place of ours. */
+/* Whoever may write to a directory may put another socket in the place of ours. */
 function expectSafe(directory: string, mode: number, gid: number, shared: boolean): void {
   const group = (mode & GROUP_WRITES) !== 0 && gid !== 0 && gid !== process.getegid?.();
   if ((mode & OTHERS_WRITE) === 0 && !group) return;
@@ -108,7 +108,7 @@ function seen<Result>(look: () => Result): Result | undefined {
   }
 }
 
-/* Who owns a directory may put another thing in the place of what is in it, and so may who may write to it. */
+/* Whoever owns a directory, or may write to it, may put another thing in the place of what is in it. */
 function strangersOf(
   directory: string,
   isKnown: (kind: "uid" | "gid", id: number) => boolean,

@@ -38,7 +38,7 @@ export function ownUser(): User {
   return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 }
 
-/** Warns of who else may replace the socket in a directory, where `user` serves. */
+/** Warns of others who may replace the socket in a directory, where `user` serves. */
 export function warnOfStrangers(log: Log | undefined, directory: string, user = ownUser()): void {
   const message = strangersWarning(directory, user);
   if (message !== undefined) log?.({ level: "warning", event: "directory", message, fields: {} });

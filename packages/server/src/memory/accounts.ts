@@ -5,7 +5,7 @@
  * user id through chains, one for each bucket, and go back to a list when the last connection has
  * ended: so a search meets only users who are here now, however many have come and gone. Who
  * changes chains holds the server's lock. Links are row numbers plus one, 0 for none, and are
- * written such that a death in between loses one spare row at the most.
+ * written such that a death in between loses one spare row at most.
  */
 import type { SharedLock } from "./lock.ts";
 

@@ -13,7 +13,7 @@ export function abstractPolicy(uid: number): Policy {
   return { source: "the default policy for an abstract name", rules: [plainRule(name, { uids })] };
 }
 
-/** The common cases, for who wants no file: who is served, and how much. */
+/** The common cases, without a file: who is served, and how much. */
 export interface PolicyFlags {
   readonly uids?: Rule["uids"];
   readonly gids?: Rule["gids"];

@@ -131,7 +131,7 @@ function unmappedId(rule: Rule, asker: Asker): number | undefined {
   return rule.allow && asker.hasUnmappedIds === true ? NOBODY : undefined;
 }
 
-/* Whose groups cannot be told is in those that are refused, and in none that are allowed. */
+/* A client whose groups cannot be told is in those that are refused, and in none that are allowed. */
 function inGroups(rule: Rule, asker: Asker): boolean {
   const { gids } = rule;
   if (!gids) return true;

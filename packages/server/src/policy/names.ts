@@ -24,7 +24,7 @@ export const IPPROTO_SMC = 256;
 
 /** One of the three numbers of socket(2) and the names that the manual pages give its values. */
 export interface Names {
-  /** What stands before each name, and may be left out by who writes a rule. */
+  /** What stands before each name, and may be left out of a rule. */
   readonly prefix: string;
   readonly values: ReadonlyMap<string, number>;
 }

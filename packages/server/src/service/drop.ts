@@ -9,7 +9,7 @@ const O_PATH = 0o10000000;
 /** Where the program that {@link execAs} starts finds the directory that this one was started in. */
 export const CWD_FD = 4;
 
-/** Whom a server becomes. */
+/** The user that a server becomes. */
 export interface Identity {
   readonly uid: number;
   readonly gid: number;

@@ -25,7 +25,7 @@ export interface ServiceOptions extends ServeOptions {
 /* The options of serve() with a log that is always there. */
 type Said = ServeOptions & { readonly log: Log };
 
-/* What was passed at start replaces the address; its permissions are for who made it to say. */
+/* What was passed at start replaces the address; its permissions are its maker's to choose. */
 function withActivation(options: Said, activation: Activation): Said {
   const { address: _address, mode: _mode, group: _group, ...rest } = options;
   return { ...rest, listenFd: activation.fd, ownsFile: activation.own };

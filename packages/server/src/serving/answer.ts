@@ -103,7 +103,7 @@ export class Answerer {
     shared.count(options.index, COUNTER_GROUP.latencySum, milliseconds);
   }
 
-  /* Anything but a request: a question for the status from who may ask it, or an end. */
+  /* Anything but a request: a question for the status from a client that may ask it, or an end. */
   #other(fd: number, length: number): number {
     const { shared, options, judge } = this.#context;
     const isQuestion =

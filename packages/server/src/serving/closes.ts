@@ -17,9 +17,9 @@ function isOrdinary(domain: number, type: number): boolean {
 /**
  * Closes the server's copies of sockets. For most that takes no time. But the last close of a packet socket
  * waits 10 ms and more within the kernel, and the server's copy is the last where the client did not take
- * its own. Who may ask for packet sockets could hold a thread up with that for as long as they like. So each
- * slow close makes its user owe a multiple of the time that it took, and who owes too much gets no such
- * socket until enough of it has passed. Nor does anybody while all users together owe too much.
+ * its own. A user who may ask for packet sockets could hold a thread up with that for as long as they like.
+ * So each slow close makes its user owe a multiple of the time that it took, and one who owes too much gets no
+ * such socket until enough of it has passed. Nor does anybody while all users together owe too much.
  */
 export class Closes {
   readonly #sys: Syscalls;
@@ -58,7 +58,7 @@ export class Closes {
     this.#charge(uid, end, end - start);
   }
 
-  /* Who was the first to pay is forgotten first. */
+  /* The first to pay is forgotten first. */
   #charge(uid: number, now: number, took: number): void {
     const owed = Math.max(this.#untilOfAll, now) + took * PRICE_OF_ALL;
     this.#untilOfAll = Math.min(owed, now + CREDIT_MS + PRICE_MAX_MS);

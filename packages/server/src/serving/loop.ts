@@ -221,7 +221,7 @@ export class Loop {
   }
 
   /*
-   * Who asks several times in advance is answered as it receives, and who has connected as it asks:
+   * A client that asks several times in advance is answered as it receives, one that has connected as it asks:
    * events tell of both.
    */
   #finishOpen(fds: number[]): void {

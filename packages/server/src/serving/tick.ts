@@ -14,7 +14,7 @@ export class Tick {
   readonly #timer: number;
   #isOn = false;
 
-  /** Is made in the thread that it is for. The timer is in the thread's row, for who ends it. */
+  /** Is made in the thread that it is for. The timer is in the thread's row, so that whoever ends the thread finds it. */
   constructor(sys: Syscalls, shared: Shared, index: number, say: Voice) {
     this.#sys = sys;
     this.#timer = sys.tickCreate();

@@ -235,7 +235,7 @@ static int follow(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
-/* Waits for who is loading something, since dlopen(3) and dlsym(3) do. */
+/* Waits until nobody is loading anything, as dlopen(3) and dlsym(3) do. */
 static void find(struct found *found, void *handle)
 {
 	for (size_t i = 0; i < HOOKS_COUNT; i++) {

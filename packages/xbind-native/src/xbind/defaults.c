@@ -3,8 +3,8 @@
  * defaults.c - the defaults of each kind of socket, asked once
  *
  * How it works: a cache for each kind is filled by the first swap, row by row while it goes through
- * the options anyway. Who comes meanwhile asks a fresh socket of its own: nobody waits for the one
- * that fills, which may have been interrupted by a signal handler or lost at fork(2). A program
+ * the options anyway. Another swap meanwhile asks a fresh socket of its own: nobody waits for the
+ * one that fills, which may have been interrupted by a signal handler or lost at fork(2). A program
  * that goes to another network namespace gets the answers of that one.
  */
 #include "xbind/defaults.h"

@@ -153,8 +153,8 @@ static int lock(short type)
 }
 
 /*
- * Waits for other processes: F_SETLKW would wait without an end. Who has no time left does not ask,
- * since an answer that nobody waits for would end the connection for all.
+ * Waits for other processes: F_SETLKW would wait without an end. A bind with no time left does not
+ * ask, since an answer that nobody waits for would end the connection for all.
  */
 static int lock_until(const struct deadline *deadline)
 {

@@ -34,8 +34,8 @@ static bool read_owner(int fd, struct statx *ret)
 
 /*
  * The server has stamped the new socket with our ids, but the program may have given its own away.
- * The mode comes first: once the socket is another user's, it may no longer be changed. Who may
- * change it even then sets again what fchown(2) takes from it.
+ * The mode comes first: once the socket is another user's, it may no longer be changed. A program
+ * that may change it even then sets again what fchown(2) takes from it.
  */
 static void carry_ids(int old, int to)
 {
