@@ -1,5 +1,11 @@
 import { readFileSync } from "node:fs";
-import { POLLIN, SO_PEERPIDFD, SOL_SOCKET, type Syscalls } from "@xsocket/xbind-native";
+import {
+  POLLIN,
+  SO_PEERCRED,
+  SO_PEERPIDFD,
+  SOL_SOCKET,
+  type Syscalls,
+} from "@xsocket/xbind-native";
 import { escapeText } from "./_escape.ts";
 
 function readComm(pid: number): string {
@@ -21,4 +27,12 @@ export function commandOf(sys: Syscalls, connection: number, pid: number): strin
   const isOver = sys.poll(pidfd[0] ?? -1, POLLIN, 0) !== 0;
   sys.close(pidfd[0] ?? -1);
   return isOver ? "?" : name;
+}
+
+/** The process that listens where a connection leads: pid 0 if that is not seen from here, or nobody is there. */
+export function listenerOf(sys: Syscalls, connection: number) {
+  const credentials = new Uint32Array(new ArrayBuffer(12));
+  sys.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, credentials.byteLength);
+  const [pid = 0, uid = 0] = credentials;
+  return { pid, uid, command: commandOf(sys, connection, pid) };
 }

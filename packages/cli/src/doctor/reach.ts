@@ -10,15 +10,8 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { shellWord } from "@xsocket/protocol";
-import { commandOf } from "@xsocket/server";
-import {
-  codeOf,
-  errno,
-  loadSyscalls,
-  SO_PEERCRED,
-  SOL_SOCKET,
-  XATTR_ACL,
-} from "@xsocket/xbind-native";
+import { listenerOf } from "@xsocket/server";
+import { codeOf, errno, loadSyscalls, XATTR_ACL } from "@xsocket/xbind-native";
 import { unreached } from "../unreached.ts";
 import { rowOfError } from "./handover.ts";
 import { failed, ok, type Row, skipped } from "./row.ts";
@@ -182,15 +175,11 @@ export function socketRow(path: string): Row {
 }
 
 function serverOf(connection: number): string {
-  const credentials = new Uint32Array(new ArrayBuffer(12));
-  const native = loadSyscalls();
-  const length = credentials.byteLength;
-  native.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, length);
-  const [pid = 0, uid] = credentials;
+  const { pid, uid, command } = listenerOf(loadSyscalls(), connection);
   if (pid === 0)
     // what the kernel calls those that are not seen from here
     return `a process of another PID namespace, of uid ${uid}, listens`;
-  const isUnit = commandOf(native, connection, pid) === "systemd";
+  const isUnit = command === "systemd";
   return `process ${pid}${isUnit ? " (systemd, for a socket unit)" : ""} of uid ${uid} listens`;
 }
 

@@ -17,16 +17,8 @@ import {
   SOCK_NONBLOCK,
   SOCK_SEQPACKET,
 } from "@xsocket/protocol";
-import {
-  checked,
-  codeOf,
-  errno,
-  SO_PEERCRED,
-  SOL_SOCKET,
-  SyscallError,
-  type Syscalls,
-} from "@xsocket/xbind-native";
-import { commandOf } from "../_comm.ts";
+import { checked, codeOf, errno, SyscallError, type Syscalls } from "@xsocket/xbind-native";
+import { listenerOf } from "../_comm.ts";
 import { ALLOW_UNIX, systemError } from "../_failure.ts";
 import { ServeError } from "../error.ts";
 import { lockDirectory, prepareDirectory, underLock } from "./directory.ts";
@@ -201,23 +193,16 @@ function expectDead(sys: Syscalls, address: Address): void {
     const rc = sys.connect(fd, bytes, bytes.byteLength);
     if (rc === -errno.ECONNREFUSED || rc === -errno.ENOENT) return;
     if (rc === 0 || rc === -errno.EAGAIN || rc === -errno.EPROTOTYPE)
-      throw inUse(text, ...listenerOf(sys, fd));
+      throw inUse(text, listenerOf(sys, fd));
     throw systemError(`see whether a server listens at ${text}`, new SyscallError("connect", -rc));
   } finally {
     sys.close(fd);
   }
 }
 
-/* The process that listens, 0 where the socket is not connected, and its command. */
-function listenerOf(sys: Syscalls, fd: number): [pid: number, command: string] {
-  const credentials = new Int32Array(new ArrayBuffer(12));
-  sys.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, credentials, 12);
-  const pid = credentials[0] ?? 0;
-  return [pid, commandOf(sys, fd, pid)];
-}
-
-function inUse(text: string, pid: number, command: string): ServeError {
-  if (command === "systemd") {
+function inUse(text: string, listener?: ReturnType<typeof listenerOf>): ServeError {
+  const pid = listener?.pid ?? 0;
+  if (listener?.command === "systemd") {
     const list = `systemctl${pid === 1 ? "" : " --user"} list-sockets`;
     return new ServeError(
       "IN_USE",
@@ -239,7 +224,7 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
     const rc = sys.bind(fd, bytes, bytes.byteLength);
     if (rc === -errno.EADDRINUSE) {
       expectDead(sys, address);
-      throw inUse(text, 0, "");
+      throw inUse(text);
     }
     checked("bind", rc);
     checked("listen", sys.listen(fd, options.backlog));
