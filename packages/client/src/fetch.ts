@@ -86,38 +86,43 @@ function dropEnded({ freeSockets }: http.Agent): void {
   }
 }
 
+/* The request of node:http for a plan, with all but its body. `givenUp` ends its connecting. */
+function outgoingOf(plan: Plan, agents: Agents, givenUp: AbortSignal): http.ClientRequest {
+  const { url, method } = plan;
+  const place = Object.assign(new URL(url), { username: "", password: "", hash: "" }); // a header already
+  const options = {
+    method,
+    headers: headersOf(plan),
+    port: url.port || undefined, // as a text: node:http takes the number 0 for none
+    path: place.href.slice(place.origin.length), // node:http would leave out a query that is empty
+    maxHeaderSize: HEAD_BYTES_MAX,
+    [GIVEN_UP]: givenUp,
+  };
+  const { http: plain, https: secure } = agents;
+  const isSecure = url.protocol === "https:";
+  dropEnded(isSecure ? secure : plain);
+  const outgoing = isSecure
+    ? https.request(place, { ...tlsOf(plan), ...options, agent: secure })
+    : http.request(place, { ...options, agent: plain });
+  outgoing.maxHeadersCount = 0; // HEAD_BYTES_MAX bounds them; node:http would drop all after the thousandth
+  return outgoing;
+}
+
 /* Sends a request and waits for the head of its answer. Tells when it has its connection. */
 async function exchange(
   plan: Plan,
   agents: Agents,
   connected: () => void,
 ): Promise<http.IncomingMessage> {
-  const { url, method, signal } = plan;
+  const { url, signal } = plan;
   signal?.throwIfAborted();
   if (agents.ended) throw agents.ended;
-  const secure = url.protocol === "https:";
   const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
-  const agent = agents[secure ? "https" : "http"];
-  dropEnded(agent);
-  const port = url.port || undefined; // as a text: node:http takes the number 0 for none
   const givenUp = new AbortController(); // ends the connecting: outgoing has no connection until then
-  const place = Object.assign(new URL(url), { username: "", password: "", hash: "" }); // a header already
-  const path = place.href.slice(place.origin.length); // node:http would leave out a query that is empty
-  const options = {
-    method,
-    headers: headersOf(plan),
-    agent,
-    port,
-    path,
-    maxHeaderSize: HEAD_BYTES_MAX,
-    [GIVEN_UP]: givenUp.signal,
-  };
-  const outgoing = secure
-    ? https.request(place, { ...tlsOf(plan), ...options })
-    : http.request(place, options);
-  outgoing.maxHeadersCount = 0; // HEAD_BYTES_MAX bounds them; node:http would drop all after the thousandth
+  const outgoing = outgoingOf(plan, agents, givenUp.signal);
   outgoing.on("socket", (socket) => {
-    if (secure && !outgoing.reusedSocket) socket.once("secureConnect", connected);
+    if (url.protocol === "https:" && !outgoing.reusedSocket)
+      socket.once("secureConnect", connected);
     else connected();
   });
   let isOver = false; // answered or given up: it is not asked again
