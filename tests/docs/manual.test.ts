@@ -4,6 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { libraryPath, NOT_YET } from "@xsocket/xbind-native";
 import { DEFAULT_ADDRESS } from "@xsocket/protocol";
+import { MisuseError } from "../../packages/cli/src/errors.ts";
+import { portWords } from "../../packages/cli/src/ports.ts";
 import { DEFAULT_TIMEOUT_MS } from "../../packages/client/src/_deadline.ts";
 import { guardDescriptors, here } from "../harness/index.ts";
 import { numbersFrom } from "../harness/numbers.ts";
@@ -177,7 +179,7 @@ async function loaded(list: string): Promise<string> {
 }
 
 describe("the grammar of xbind(7)", () => {
-  test("makes lists that the library reads", async () => {
+  test("makes lists that the library and the command read", async () => {
     const rules = grammar();
     expect([...rules.keys()]).toContain("ports");
     const pick = numbersFrom(1); // the same lists at every run
@@ -186,7 +188,9 @@ describe("the grammar of xbind(7)", () => {
       // a range that falls, and two words that publish a port differently, are no matter of the grammar
       const said = (await loaded(list)).split("\n").filter((line) => !line.includes("publish"));
       const falls = [...list.matchAll(/(\d+)-(\d+)/g)].some(([, a, b]) => Number(a) > Number(b));
-      if (!falls) expect(said, list).toEqual([""]);
+      if (falls) continue;
+      expect(said, list).toEqual([""]);
+      if (/[^\s,]/.test(list)) expect(portWords([list]), list).not.toBeEmpty();
     }
   });
 
@@ -194,8 +198,12 @@ describe("the grammar of xbind(7)", () => {
     const examples = [...read("docs/man/xbind.7").matchAll(/^\.It Li (\S+)$/gm)];
     expect(examples.length).toBeGreaterThan(5);
     for (const [, word = ""] of examples) expect(await loaded(word), word).toBe("");
-    for (const word of ["http", "tcp/", "sctp/53", "65536", "8000-", "1:2:3", "tcp/udp/53", "+1"])
+    for (const [, word = ""] of examples) expect(portWords([word])).toEqual([word]);
+    const others = "http tcp/ sctp/53 65536 8000- 9-8 1-65536 1:2:3 tcp/udp/53 *:1 +1 -1 1.5 0x10";
+    for (const word of others.split(" ")) {
       expect(await loaded(word), word).toMatch(/^[^\n]+\n$/);
+      expect(() => portWords([word]), word).toThrow(MisuseError);
+    }
   });
 });
 
