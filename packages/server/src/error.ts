@@ -5,7 +5,7 @@
  * - `ADDRESS`: an address that is empty or does not fit a UNIX socket address
  * - `IN_USE`: another server listens there; the message names its process where the kernel does
  * - `NOT_A_SOCKET`: something else lies at the path, and it is never removed
- * - `DIRECTORY_MISSING`: the directory of the path does not exist, or something above it is none
+ * - `DIRECTORY_MISSING`: the directory of the path does not exist, or something above it is not one
  * - `DIRECTORY_UNSAFE`: others may replace what is in the directory of the path
  * - `DIRECTORY_BUSY`: another process holds the lock of the directory
  * - `GROUP_UNKNOWN`: there is no such group

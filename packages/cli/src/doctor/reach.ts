@@ -60,7 +60,7 @@ interface Step {
   readonly mode: number;
 }
 
-/* Where a link leads to, and the link itself if this user is not told, as of another's process in /proc. */
+/* Where a link leads to, and the link itself if this user is not told, as with another user's process in /proc. */
 function targetOf(link: string): string {
   try {
     return resolve(realpathSync(dirname(link)), readlinkSync(link));
