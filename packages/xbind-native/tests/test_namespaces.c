@@ -20,7 +20,7 @@ static bool all(int type)
 	const char *list = getenv("XBIND");
 
 	return strcmp(list, "*") == 0 ||
-	       (type == SOCK_DGRAM && strncmp(list, "udp/*", strlen("udp/*")) == 0);
+	       strncmp(list, type == SOCK_DGRAM ? "udp/*" : "tcp/*", strlen("udp/*")) == 0;
 }
 
 /* Of two sockets of the third namespace one has been bound. */
