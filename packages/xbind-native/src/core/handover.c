@@ -202,7 +202,7 @@ static int take_reply(int conn, int flags, int *ret_fd)
 		return -ECONNRESET;
 	count = collect_fds(&msg, fds);
 	error = wire_decode_response(bytes, (size_t)len);
-	if (error >= 0 && count == (error == 0) && !(msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if (error >= 0 && count == (error == 0) && !(msg.msg_flags & MSG_CTRUNC)) {
 		if (error == 0)
 			*ret_fd = fds[0];
 		return error;
