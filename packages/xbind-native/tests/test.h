@@ -4,7 +4,8 @@
  *
  * A test program lists its cases in main() by RUN(name), or by RUN_BY(run, name) where run() calls
  * the case, in a child process for example. CHECK() ends the program with the place and the values.
- * RUN() counts the open descriptors before and after the case.
+ * RUN() counts the open descriptors before and after the case, and sees that no signal is blocked
+ * afterwards that was not.
  */
 #ifndef TEST_H
 #define TEST_H
@@ -13,6 +14,8 @@
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,10 +58,13 @@
 #define RUN_CALL(call, name)                                                                       \
 	do {                                                                                       \
 		int before_ = test_open_fds();                                                     \
+		uint64_t blocked_ = test_blocked_signals();                                        \
 		call;                                                                              \
 		if (test_open_fds() != before_)                                                    \
 			FAIL("%s: %d descriptors before, %d after", name, before_,                 \
 			     test_open_fds());                                                     \
+		if (test_blocked_signals() != blocked_)                                            \
+			FAIL("%s: other signals are blocked than before", name);                   \
 		printf("ok %s\n", name);                                                           \
 		fflush(stdout); /* a crash would take it along */                                  \
 	} while (0)
@@ -113,6 +119,15 @@ static inline long test_enter(long number, const long args[6])
 	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
 
 	return rc < 0 ? -errno : rc;
+}
+
+/* The signals that this thread blocks, a bit each. */
+static inline uint64_t test_blocked_signals(void)
+{
+	uint64_t mask = 0;
+
+	syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &mask, sizeof(mask));
+	return mask;
 }
 
 /* How many descriptors this process has open; -1 where /proc is missing. */
