@@ -9,6 +9,7 @@
 #include "support/listener.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #define FIRST_COPY 100 /* numbers that no other test uses */
 #define OTHERS     8   /* sets; more than records of one number */
@@ -62,10 +63,22 @@ static void test_in_copy_of_set(void)
 	CHECK_EQ(control(copy, EPOLL_CTL_MOD, fd, EPOLLIN, 2), 0);
 	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 3), EEXIST);
 	check_listener(fd, set, 2);
+	CHECK_EQ(control(copy, EPOLL_CTL_DEL, fd, 0, 0), 0);
+	CHECK_FAILS(control(set, EPOLL_CTL_MOD, fd, EPOLLIN, 3), ENOENT);
 	close(fd);
 	close(set);
 	close(copy);
 	close(other);
+}
+
+/* That it is registered is known also where no descriptor is left to ask the kernel with. */
+static void test_without_descriptor(void)
+{
+	const struct rlimit none = {0, 0};
+	int set = new_set(), fd = fired_and_bound(set);
+
+	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
 }
 
 /* Registered by one number of the set, and found by another one. */
@@ -252,6 +265,7 @@ int main(void)
 {
 	RUN(test_of_both_numbers);
 	RUN(test_in_copy_of_set);
+	RUN_BY(child_run, test_without_descriptor);
 	RUN(test_by_copy_of_set);
 	RUN(test_in_copy_that_is_left);
 	RUN(test_in_closed_set);
