@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { loadSyscalls } from "@xsocket/xbind-native";
-import { createMemory, FIELD, STATE, THREAD } from "../memory/memory.ts";
+import { SharedLock } from "../memory/lock.ts";
+import { createMemory, FIELD, STATE, THREAD, TOTAL } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { reclaim } from "./reclaim.ts";
 
@@ -11,14 +12,16 @@ function dead() {
   const closed: number[] = [];
   const close = (fd: number) => (closed.push(fd), 0);
   const tickDelete = (timer: number) => (closed.push(timer), 0);
-  const shared = new Shared(createMemory(DESCRIPTORS, 2));
+  const memory = createMemory(DESCRIPTORS, 2);
+  const shared = new Shared(memory);
   const held = { epoll: 10, spare: 11, scratch: 12, tick: 13, serves: 1 } as const;
   for (const [column, value] of Object.entries(held))
     shared.setThread(1, Reflect.get(THREAD, column), value);
   shared.set(CONNECTION, FIELD.account, shared.openAccount(1000));
   shared.set(CONNECTION, FIELD.state, STATE.busy);
   shared.move(CONNECTION, 1);
-  return { shared, closed, sys: { ...loadSyscalls(), close, tickDelete } };
+  const lock = new SharedLock(new Int32Array(memory.totals), TOTAL.lock, 1);
+  return { shared, lock, closed, sys: { ...loadSyscalls(), close, tickDelete } };
 }
 
 test("all that a thread held is closed, once: the numbers may be others' then", async () => {
@@ -33,4 +36,10 @@ test("nothing is in its inbox that has no connection any more", async () => {
   const { shared, sys } = dead();
   await reclaim(sys, shared, 1);
   expect(shared.takePosted(1)).toBe(-1);
+});
+
+test("a thread that died under the lock keeps nobody waiting", async () => {
+  const { shared, lock, sys } = dead();
+  lock.acquire();
+  expect(await reclaim(sys, shared, 1)).toBe(1);
 });

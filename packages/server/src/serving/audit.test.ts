@@ -107,3 +107,17 @@ test("a new file in the place of one that was cut begins with a line", () => {
     closeSync(fd);
   }
 });
+
+test("a file that ends in a whole line goes on with the next one", () => {
+  using dir = tempDir();
+  const path = dir.join("audit");
+  writeFileSync(path, "{}\n");
+  const shared = new Shared(createMemory(1, 1));
+  const fd = beginAudit(path, shared);
+  try {
+    auditTo(fd, shared, reportError)("granted", 0, {});
+    expect(readFileSync(path, "utf8")).toStartWith("{}\n{");
+  } finally {
+    closeSync(fd);
+  }
+});
