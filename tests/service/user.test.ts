@@ -209,7 +209,8 @@ describe.if(isRoot)("as root", () => {
     const limit = readdirSync(`/proc/${server.pid}/task`).length + left;
     const limiting = [...before, "prlimit", `--pid=${server.pid}`, `--nproc=${limit}`];
     expect((await here.run(limiting)).code).toBe(0);
-    await crowdUntil(address, () => program.stderr.includes("fewer than 17 threads are left"));
+    const isSaid = () => program.stderr.includes("fewer than 17 threads are left");
+    await crowdUntil(address, isSaid, server.pid);
     expect(servingThreads(server.pid)).toHaveLength(1);
     program.kill("SIGTERM");
     expect(await program.finished()).toBe(0);
