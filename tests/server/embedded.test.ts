@@ -352,6 +352,13 @@ test("a listening socket that was given is served and its file left, and another
   }
 });
 
+test("to see whether somebody listens at a path costs no descriptor", async () => {
+  using dir = tempDir();
+  const address = dir.join("control");
+  await using _ = await serve({ address });
+  await expect(serve({ address })).rejects.toMatchObject({ code: "IN_USE" });
+});
+
 test("a policy that is none at a reload leaves the one before", async () => {
   using dir = tempDir();
   const none: typeof DEFAULT_POLICY = Reflect.get({}, "policy"); // as where a file holds none

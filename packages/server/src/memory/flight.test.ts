@@ -2,7 +2,7 @@ import { expect, spyOn, test } from "bun:test";
 import { Accounts, createAccounts } from "./accounts.ts";
 import { createFlight, Flight, UNREAD } from "./flight.ts";
 import { SharedLock } from "./lock.ts";
-import { createMemory } from "./memory.ts";
+import { createMemory, FIELD } from "./memory.ts";
 import { Shared } from "./shared.ts";
 
 test("of two threads that reply at once the higher descriptor counts", () => {
@@ -50,6 +50,20 @@ test("each socket in flight is asked about once in a go, and some of many", () =
   const many = Array.from({ length: 80 }, (_, i) => 2 * i + 1);
   expect(asked(many)).toEqual(many.slice(0, 32));
   expect(asked(many, 3)).toEqual([...many, ...many.slice(0, 16)]);
+});
+
+test("of one user no other's sockets are asked about", () => {
+  const shared = new Shared(createMemory(64, 1));
+  const accounts = [1, 2].map((uid, i) => {
+    shared.set(5 + i, FIELD.account, shared.openAccount(uid));
+    shared.flight.setUnread(5 + i, UNREAD.socket);
+    return shared.get(5 + i, FIELD.account);
+  });
+  const found: number[][] = accounts.map(() => []);
+  accounts.forEach((account, i) =>
+    shared.flight.recount(account, (fd) => found[i]?.push(fd) === 0),
+  );
+  expect(found).toEqual([[5], [6]]);
 });
 
 test("one that is found to be received while its owner sends the next is counted for the next", () => {

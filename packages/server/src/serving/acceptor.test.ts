@@ -75,6 +75,12 @@ function acceptFrom(accept: () => number, how: How = {}) {
   return { acceptor, closed, said, served, refused, connections: shared.connections() };
 }
 
+/** Closes the first of those that are served. */
+function closeFirst(connections: Connections, served: number[]): number {
+  connections.close(served.shift() ?? -1);
+  return 1;
+}
+
 /** What accept(2) gives one time after the other, and then that nobody waits. */
 function results(...list: number[]): () => number {
   return () => list.shift() ?? -errno.EAGAIN;
@@ -160,6 +166,12 @@ test("who has many makes room for the next of them, and whoever is oldest for wh
   const accept = results(50, ...many, 51, 70);
   const found = acceptFrom(accept, { kernel: manyUsers(), bounds, idle: true });
   expect(found).toMatchObject({ closed: [100, 50], refused: 0 });
+});
+
+test("where one of a user's that is over makes room, no other one has to", () => {
+  const bounds = { maxConnectionsPerUid: 2 };
+  const how = { kernel: PEER, bounds, idle: true, settle: closeFirst };
+  expect(acceptFrom(results(100, 101, 102), how).closed).toEqual([100]);
 });
 
 test("root and the server's own user have eight connections more than there are for all", () => {

@@ -465,6 +465,7 @@ test.each([1, EVENTS])(
     shared.setThread(1, THREAD.load, 5);
     const first = spyOn(Math, "random").mockReturnValue(0); // a step begins with its first event
     const orders: Order[] = [];
+    const said: string[] = [];
     const ready = Array.from({ length: count }, (_, i) => [EPOLLIN, CONNECTION + 1 + i - count]);
     const waits = [ready.flat()];
     let isServed = false;
@@ -490,9 +491,10 @@ test.each([1, EVENTS])(
         return 0;
       },
     };
-    threadOne(memory, orders, kernel).run();
+    threadOne(memory, orders, kernel, logTo(said)).run();
     first.mockRestore();
     expect([shared.get(CONNECTION, FIELD.owner), state]).toEqual([0, STATE.busy]);
+    expect(said).toContain("an exception ended what its thread was at: Error: on demand");
   },
 );
 
