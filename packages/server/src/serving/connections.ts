@@ -240,9 +240,7 @@ export class Connections {
     const state = shared.get(fd, FIELD.state); // first: the number may become another thread's meanwhile
     if (shared.get(fd, FIELD.owner) !== options.index) return;
     if (state === STATE.fresh) return this.#lookAtFresh(fd, now);
-    if (state !== STATE.idle && state !== STATE.stuck && state !== STATE.lingering) return;
-    if (!this.isUnread(fd)) return this.#taken(fd, state);
-    if (state === STATE.lingering) return;
+    if ((state !== STATE.idle && state !== STATE.stuck) || !this.isUnread(fd)) return;
     if (now - shared.touchedAt(fd) < options.bounds.takeReplyMs) return this.#watch.add(fd, now);
     this.#expire(fd, state);
   }
@@ -253,14 +251,6 @@ export class Connections {
     // a server that was stopped for a while has not read yet what came in time
     if (isInTime || sys.poll(fd, POLLIN, 0) !== 0) return this.#watch.add(fd, now);
     this.#expire(fd, STATE.fresh);
-  }
-
-  /* The peer has received its reply, so a connection that waited for that can go on, or close. */
-  #taken(fd: number, state: number): void {
-    const { shared } = this.#context;
-    if (state === STATE.idle || !shared.change(fd, state, STATE.busy)) return;
-    if (state === STATE.lingering) this.close(fd);
-    else this.release(fd, STATE.idle);
   }
 
   #expire(fd: number, state: number): void {
