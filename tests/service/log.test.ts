@@ -8,7 +8,7 @@ import {
   tempDir,
   XSOCKET,
 } from "../harness/index.ts";
-import { ASK } from "../server/raw.ts";
+import { ASK, askOnce } from "../server/raw.ts";
 
 guardDescriptors();
 
@@ -56,6 +56,12 @@ describe("the log", () => {
     server.kill();
     expect(await server.finished()).toBe(0);
     expect(await Bun.file(log).text()).toBe(serving);
+  });
+
+  test("at level debug, each socket that is given", async () => {
+    await using server = await startServer({ args: ["--log-level", "debug"] });
+    expect(askOnce(server.path)).toBe(0);
+    await server.program.says(/^xsocket: debug: gave socket\(2, 1, 0\) to process \d+ of uid/m);
   });
 
   test("for a person unless stderr is the journal's stream", async () => {
