@@ -7,24 +7,41 @@ import { Room } from "./room.ts";
 
 const DESCRIPTORS = 200;
 
-test("what another user has received makes room, and what waits for that user does not", () => {
+/** Room where these connections are of these users. */
+function roomOf(
+  uids: ReadonlyMap<number, number>,
+  maxInFlight: number,
+  sendQueue: (fd: number) => number,
+) {
   const options = threadOptions(createMemory(DESCRIPTORS, 1), DESCRIPTORS);
-  const bounds = { ...options.bounds, maxInFlight: 1, maxInFlightPerUid: 1 };
-  let queued = 768;
-  const kernel = { monotonic: () => 0, sendQueue: () => queued };
-  const context = threadContext({ ...options, bounds }, kernel);
+  const bounds = { ...options.bounds, maxInFlight, maxInFlightPerUid: maxInFlight };
+  const context = threadContext({ ...options, bounds }, { monotonic: () => 0, sendQueue });
   const connections = new Connections(context);
   const { shared } = context;
-  for (const [fd, uid] of [
-    [100, 1000],
-    [101, 1001],
-  ] as const) {
+  for (const [fd, uid] of uids) {
     shared.set(fd, FIELD.uid, uid);
     connections.open(fd);
   }
-  shared.flight.setUnread(100, UNREAD.socket);
-  const room = new Room(context, connections);
+  return { flight: shared.flight, room: new Room(context, connections) };
+}
+
+test("what another user has received makes room, and what waits for that user does not", () => {
+  let queued = 768;
+  const users = new Map([
+    [100, 1000],
+    [101, 1001],
+  ]);
+  const { flight, room } = roomOf(users, 1, () => queued);
+  flight.setUnread(100, UNREAD.socket);
   expect(room.isFor(101)).toBe(false);
   queued = 0;
   expect(room.isFor(101)).toBe(true);
+});
+
+test("what another user has received makes none in the quarter for who has few", () => {
+  const users = new Map(Array.from({ length: 14 }, (_, i) => [100 + i, i < 8 ? 1000 : 1001]));
+  const { flight, room } = roomOf(users, 16, (fd) => (fd === 113 ? 0 : 768));
+  for (const fd of users.keys()) flight.setUnread(fd, UNREAD.socket);
+  expect(room.isFor(100)).toBe(false);
+  expect(flight.inFlight()).toBe(13);
 });
