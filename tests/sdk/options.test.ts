@@ -13,6 +13,7 @@ import {
   connect,
   fetchVia,
   listen,
+  listenSync,
   nodeBind,
   nodeListen,
   serve,
@@ -202,6 +203,18 @@ test("what Bun itself refuses shows the line of its caller, and none of the pack
     const [first] = /^ +at .*\(\/.*$/m.exec(String(Reflect.get(Object(thrown), "stack"))) ?? [];
     expect(first).toContain(import.meta.file);
   }
+});
+
+test("an option that throws when it is read leaves no socket open", async () => {
+  await using server = await startServer();
+  const options = { via: server.path, hostname: "127.0.0.1", port: 0, socket: { data() {} } };
+  Object.defineProperty(options, "tls", {
+    enumerable: true,
+    get(): never {
+      throw new Error("read");
+    },
+  });
+  expect(() => listenSync(options)).toThrow("read");
 });
 
 test("an empty hostname is none where it is for Bun, too, and handlers are not left out", async () => {

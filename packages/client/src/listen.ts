@@ -63,9 +63,9 @@ function adopt<Data>(
   plan: BindPlan,
   { socket, ip, port }: Bound,
 ): TCPSocketListener<Data> {
-  const backlog = options.backlog ?? BUN_BACKLOG;
-  const rest = forBun(options, "backlog", "port", "reusePort", "ipv6Only", "exclusive");
   try {
+    const backlog = options.backlog ?? BUN_BACKLOG;
+    const rest = forBun(options, "backlog", "port", "reusePort", "ipv6Only", "exclusive");
     checked("listen", loadSyscalls().listen(socket.fd, backlog));
     const listener = adoptListener<Data>({ ...rest, fd: socket.fd });
     setBacklog(listener, socket.take(), backlog);
