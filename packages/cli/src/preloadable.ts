@@ -97,7 +97,7 @@ function changesUser(path: string): boolean {
 }
 
 function hasCapabilities(path: string): boolean {
-  if (process.geteuid?.() === 0) return false; // who has them all gains nothing
+  if (process.geteuid?.() === 0) return false; // root has them all and gains nothing
   const length = callsIfAny()?.xattr(path, "security.capability", null, 0) ?? 0;
   return length > 0 && !isNosuid(path);
 }

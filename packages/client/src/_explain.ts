@@ -175,7 +175,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     EACCES: [
       "this process may not bind the port there",
-      "Use a port from 1024 on, or run with CAP_NET_BIND_SERVICE over the target namespace: bind(2) is judged by who calls it.",
+      "Use a port from 1024 on, or run with CAP_NET_BIND_SERVICE over the target namespace: bind(2) is judged by its caller.",
     ],
     EPERM: [
       "the server's unit denies the port",

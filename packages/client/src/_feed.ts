@@ -36,7 +36,7 @@ function pauseWhenFull(request: http.IncomingMessage): void {
     else if (!hasRoom && !request.destroyed) socket.pause();
     return hasRoom;
   };
-  request.once("close", goOn); // who breaks off has no use for what is left of the body
+  request.once("close", goOn); // a handler that breaks off has no use for the rest of the body
 }
 
 /** The connections that were given to a server, without those that were upgraded: they are the handler's. */

@@ -165,7 +165,7 @@ function bodyOf(answer: IncomingMessage, { init, signal, url }: ResponseContext)
 /* A response that is forgotten with its body unread would keep its connection for ever. */
 const forgotten = new FinalizationRegistry<() => void>((end) => end());
 
-/* The body as a stream that nothing refers to but who reads it, so that it can be forgotten. */
+/* The body as a stream that nothing but its reader refers to, so that it can be forgotten. */
 function streamOf(
   source: Readable,
   end: () => void,

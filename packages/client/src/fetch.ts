@@ -128,7 +128,7 @@ async function exchange(
   let isOver = false; // answered or given up: it is not asked again
   outgoing.on("response", (answer) => {
     isOver = true;
-    answer.once("end", () => outgoing.writableEnded || outgoing.destroy()); // who has answered reads no more
+    answer.once("end", () => outgoing.writableEnded || outgoing.destroy()); // a server that has answered reads no more
     outgoing.once("error", (error) => {
       if (isMalformed(error) && !answer.complete)
         answer.destroy(Object.assign(error, { code: "InvalidHTTPResponse" }));

@@ -84,7 +84,7 @@ export async function bindControl(options: ServeOptions, user: User): Promise<Cl
   const { address, file } = claim;
   if (!file) return claim;
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
-  warnOfStrangers(options.log, dirname(file.path), user); // who had it before may do nothing there any more
+  warnOfStrangers(options.log, dirname(file.path), user); // its owner before may do nothing there any more
   const release = async () => {
     await claim.release();
     giveBack?.();

@@ -125,7 +125,7 @@ export class Acceptor {
   }
 
   /**
-   * Accepts what waits, but not too many in a row: who comes again and again, if only to be refused,
+   * Accepts what waits, but not too many in a row: a client that comes again and again, if only to be refused,
    * must not keep the others from their turn.
    *
    * @returns whether another one may wait

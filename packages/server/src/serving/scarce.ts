@@ -9,7 +9,7 @@ const SCARCITY = new Set([
   "ETOOMANYREFS", // of the kernel: it counts a user's descriptors in flight, of whatever process
 ]);
 
-/** Whether a failure, as "EMFILE", is want of descriptors or memory, and so nobody's fault who asks. */
+/** Whether a failure, as "EMFILE", is want of descriptors or memory, and so no fault of the client. */
 export function isScarcity(code: string): boolean {
   return SCARCITY.has(code);
 }

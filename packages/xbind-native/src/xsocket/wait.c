@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * wait.c - the private symbol set: waiting for descriptors, waking who waits, and the clock
+ * wait.c - the private symbol set: waiting for descriptors, waking those who wait, and the clock
  */
 #include "xsocket/private.h"
 
