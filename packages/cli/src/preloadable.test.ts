@@ -5,9 +5,21 @@ import { tempDir } from "../../../tests/harness/temp.ts";
 import { readElf } from "./elf.ts";
 import { preloadObstacle } from "./preloadable.ts";
 
+/* What stands in the way of an ordinary program under a name. */
+function obstacleFor(name: string): string | undefined {
+  const program = { name, path: `/usr/bin/${name}`, image: "/bin/cat" };
+  return preloadObstacle(program, libraryPath("xbind"))?.found;
+}
+
 test("an ordinary program can be preloaded", () => {
-  const program = { name: "cat", path: "/bin/cat", image: "/bin/cat" };
-  expect(preloadObstacle(program, libraryPath("xbind"))).toBeUndefined();
+  expect(obstacleFor("cat")).toBeUndefined();
+});
+
+test("what has another process start something, or a container, is known by its name", () => {
+  for (const name of ["service", "systemctl", "supervisorctl"])
+    expect(obstacleFor(name), name).toContain("has a service started");
+  for (const name of ["podman", "podman-compose", "flatpak", "crun"])
+    expect(obstacleFor(name), name).toContain("gives a container");
 });
 
 test("the dynamic loader is no obstacle to the program that it is given", () => {
