@@ -59,6 +59,23 @@ export function onReady(fd: number, events: number, ready: () => void): () => vo
   };
 }
 
+/* Waits until somebody settles it, as `late` does once the time is over, or the signal is aborted. */
+async function settled<T>(
+  { promise, reject }: PromiseWithResolvers<T>,
+  ms: number,
+  signal: AbortSignal | undefined,
+  late: () => void,
+): Promise<T> {
+  const timer = setTimeout(late, ms);
+  const forget = onAbort(signal, reject);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    forget();
+  }
+}
+
 /**
  * Waits for a descriptor, the deadline, or the signal, whichever comes first.
  *
@@ -66,20 +83,11 @@ export function onReady(fd: number, events: number, ready: () => void): () => vo
  * @throws the signal's reason; {SyscallError} as {@link onReady}
  */
 export async function whenReady(fd: number, events: number, deadline: Deadline): Promise<boolean> {
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const { signal } = deadline;
-  const cancel = onReady(fd, events, () => resolve(true));
+  const outcome = Promise.withResolvers<boolean>();
+  const cancel = onReady(fd, events, () => outcome.resolve(true));
   // after the event loop was blocked Bun may call this first, though the descriptor is ready
-  const late = (): void => resolve(loadSyscalls().poll(fd, events, 0) > 0);
-  const timer = setTimeout(late, deadline.leftMs());
-  const forget = onAbort(signal, reject);
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    forget();
-    cancel();
-  }
+  const late = (): void => outcome.resolve(loadSyscalls().poll(fd, events, 0) > 0);
+  return settled(outcome, deadline.leftMs(), deadline.signal, late).finally(cancel);
 }
 
 /**
@@ -88,29 +96,14 @@ export async function whenReady(fd: number, events: number, deadline: Deadline):
  * @throws {SyscallError} ETIMEDOUT once the time is over; the signal's reason; what the promise throws
  */
 export async function within<T>(given: T | Promise<T>, deadline: Deadline): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  const { signal } = deadline;
-  const late = (): void => reject(new SyscallError("wait", errno.ETIMEDOUT));
-  const timer = setTimeout(late, deadline.leftMs());
-  const forget = onAbort(signal, reject);
-  Promise.resolve(given).then(resolve, reject);
-  try {
-    return await promise;
-  } finally {
-    clearTimeout(timer);
-    forget();
-  }
+  const outcome = Promise.withResolvers<T>();
+  Promise.resolve(given).then(outcome.resolve, outcome.reject);
+  const late = (): void => outcome.reject(new SyscallError("wait", errno.ETIMEDOUT));
+  return settled(outcome, deadline.leftMs(), deadline.signal, late);
 }
 
 /** Lets `ms` milliseconds pass, or ends with the signal's reason. */
-export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const forget = onAbort(signal, reject);
-  try {
-    await promise;
-  } finally {
-    clearTimeout(timer);
-    forget();
-  }
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  const outcome = Promise.withResolvers<void>();
+  return settled(outcome, ms, signal, outcome.resolve);
 }
