@@ -455,7 +455,7 @@ test("a socket file that is gone is said at a reload, in the metrics and in the 
     /error: new clients do not find this server, since .* restart it, or the socket unit/,
   );
   const { stdout } = await here.run([XSOCKET, "status", moved]);
-  expect(stdout).toMatch(/^warning +new clients do not find it/m);
+  expect(stdout).toMatch(/^warning +new clients do not find this server/m);
 });
 
 test("a policy that a reload could not read is said in the metrics and in the status until one can", async () => {

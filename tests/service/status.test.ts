@@ -97,7 +97,9 @@ test.skipIf(isChrooted)("a namespace that was deleted and made anew is told", as
   const { stdout } = await here.run([...OWN_MACHINE, "sh", "-c", script, XSOCKET, path]);
   const found = "the one named blue any more, since that was deleted";
   const [status, ...doctor] = stdout.trimEnd().split("\n");
-  expect(status).toMatch(new RegExp(`^warning +its network namespace is not ${found}: restart`));
+  expect(status).toMatch(
+    new RegExp(`^warning +the network namespace that this server serves is not ${found}: restart`),
+  );
   const row = new RegExp(`^warning +namespace .* are of .*, which is not ${found}$`);
   const rows = [row, /-> restart the server where/].map((text) => expect.stringMatching(text));
   expect(doctor).toEqual(hasCookies ? rows : []);

@@ -91,7 +91,9 @@ test("what was refused in flight counts as refused, and each kind and reason tha
 test("what went wrong has a row, or stands in one", () => {
   const rows = rowsOf(status({ unstamped: 2, threadsReplaced: 3 }, { unreachable: true }));
   expect(rows).toMatchObject({
-    warning: expect.stringContaining("new clients do not find it, since /run/x was removed"),
+    warning: expect.stringContaining(
+      "new clients do not find this server, since /run/x was removed",
+    ),
     threads: "1, 3 replaced",
     unstamped: "2 sockets with the server's ids",
   });

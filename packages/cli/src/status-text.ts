@@ -1,4 +1,10 @@
-import { counted, escapeText, type ServerStatus } from "@xsocket/server";
+import {
+  counted,
+  escapeText,
+  inFormerNamespace,
+  outOfReach,
+  type ServerStatus,
+} from "@xsocket/server";
 import { table } from "./table.ts";
 
 type Latency = ServerStatus["stats"]["latency"];
@@ -59,14 +65,8 @@ function rate(status: ServerStatus, before: ServerStatus): string {
 function warnings(status: ServerStatus): string[] {
   const { unreachable, address, formerNamespace: name, policy } = status;
   const found: string[] = [];
-  if (unreachable)
-    found.push(
-      `new clients do not find it, since ${address} was removed or replaced: restart it, or the socket unit that made the file`,
-    );
-  if (name !== undefined)
-    found.push(
-      `its network namespace is not the one named ${name} any more, since that was deleted: restart it where the one that has the name now is meant`,
-    );
+  if (unreachable) found.push(outOfReach(address));
+  if (name !== undefined) found.push(inFormerNamespace(name));
   if (policy.outdated)
     found.push(
       `its rules are those of before, since a reload could not read ${policy.source}: its log says why`,

@@ -11,5 +11,5 @@ export * from "./server.ts";
 export * from "./service/index.ts";
 export * from "./signals.ts";
 export type { Latency, ServerStats, SocketCount } from "./stats.ts";
-export type { ServerStatus } from "./status.ts";
+export { inFormerNamespace, outOfReach, type ServerStatus } from "./status.ts";
 export { groupId } from "./control/group.ts";

@@ -54,6 +54,16 @@ export function isReachable({ file }: About): boolean {
   return file === undefined || isInPlace(file);
 }
 
+/** Says, in the log and in the status for people, that new clients do not find a server at its address. */
+export function outOfReach(address: string): string {
+  return `new clients do not find this server, since ${address} was removed or replaced: restart it, or the socket unit that made the file`;
+}
+
+/** Says there that the network namespace of a server is not the one that has its name now. */
+export function inFormerNamespace(name: string): string {
+  return `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server where the one that has the name now is meant`;
+}
+
 /** The network namespace that this process is in, if it has a name. */
 export function ownNamespace(): About["namespace"] {
   const own = statSync("/proc/self/ns/net", { bigint: true, throwIfNoEntry: false });

@@ -7,6 +7,7 @@ import { type Log, wantedOf } from "../log.ts";
 import type { ServeOptions } from "../options.ts";
 import { serve, type Server } from "../server.ts";
 import { type Signalled, untilSignal } from "../signals.ts";
+import { inFormerNamespace, outOfReach } from "../status.ts";
 import { type Activation, takeActivation } from "./activation.ts";
 import { barrierTo } from "./barrier.ts";
 import { execAs, type Successor } from "./drop.ts";
@@ -85,22 +86,14 @@ function describe(server: Server): string {
  */
 function lookout(server: Server, log: Log): () => void {
   const was = { address: false, namespace: false };
-  const say = (event: keyof typeof was, isSo: boolean, message: string) => {
-    if (isSo && !was[event]) log({ level: "error", event, message, fields: {} });
-    was[event] = isSo;
+  const say = (event: keyof typeof was, message: string | undefined) => {
+    if (message !== undefined && !was[event]) log({ level: "error", event, message, fields: {} });
+    was[event] = message !== undefined;
   };
   return () => {
     const { formerNamespace: name } = server.status();
-    say(
-      "address",
-      !server.isReachable(),
-      `new clients do not find this server, since ${server.address} was removed or replaced: restart it, or the socket unit that made the file`,
-    );
-    say(
-      "namespace",
-      name !== undefined,
-      `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server where the one that has the name now is meant`,
-    );
+    say("address", server.isReachable() ? undefined : outOfReach(server.address));
+    say("namespace", name === undefined ? undefined : inFormerNamespace(name));
   };
 }
 
