@@ -42,6 +42,23 @@ test("however many have waited for too long at once, a look ends some, and the n
   expect(new Shared(memory).sum(COUNTER.timedOut)).toBe(149);
 });
 
+test("who does not receive a reply has all the time for that, and no more", () => {
+  const memory = createMemory(DESCRIPTORS, 1);
+  const shared = new Shared(memory);
+  let now = 1e6;
+  const kernel = { monotonic: () => now, sendQueue: () => 768, close: () => 0 };
+  const { connections, options } = threadAt(0, memory, kernel);
+  connections.open(100);
+  shared.flight.setUnread(100, UNREAD.plain);
+  connections.release(100, STATE.idle);
+  const states = Array.from({ length: 4 }, () => {
+    now += options.bounds.takeReplyMs / 4;
+    connections.lookAtDue();
+    return shared.get(100, FIELD.state);
+  });
+  expect(states).toEqual([STATE.idle, STATE.idle, STATE.idle, STATE.free]);
+});
+
 test("one that is over waits for its reply to be received without end, and without a look", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const shared = new Shared(memory);
