@@ -86,6 +86,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["serve --allow-user root\tdaemon /nowhere/xsocket", 2, "--allow-user", "commas between"],
   ["serve --user 1000:1000 /nowhere/xsocket", 2, "--user takes one user", '"1000:1000"'],
   ["policy check ''", 2, "no policy is named"],
+  ["policy test /dev/null --uid 7 --status --type dgram", 2, "--status", "leave --type out"],
   ["policy test /dev/null --uid 7 --groups 1,,2", 2, "--groups", "commas between"],
   ["policy test /dev/null --uid 7 --groups no-such", 1, 'no group "no-such"'],
   ["serve --threads 0", 2, "--threads", "from 1 to 64"],

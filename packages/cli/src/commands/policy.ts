@@ -72,7 +72,11 @@ function number(
 }
 
 function asked(given: Given): Asked {
-  if (given.status === true) return { kind: "status" };
+  if (given.status === true) {
+    const lost = (["family", "type", "protocol"] as const).find((name) => given[name]);
+    if (lost === undefined) return { kind: "status" };
+    throw new MisuseError(`--status asks for no socket: leave --${lost} out`);
+  }
   return {
     kind: "socket",
     domain: number(FAMILIES, "family", given.family, AF_INET),
