@@ -98,6 +98,7 @@ async function release(claim: Claim, log: Log): Promise<void> {
  *
  * @throws {ServeError} if it cannot start
  * @throws {LibraryNotFoundError} if libxsocket.so is not there
+ * @throws {InstallationError} if it cannot be loaded, or Bun is of another series
  * @throws what `options.policy` throws
  */
 export async function serve(given: ServeOptions = {}): Promise<Server> {

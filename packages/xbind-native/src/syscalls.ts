@@ -216,6 +216,7 @@ let opened: Syscalls | undefined;
  * Loads libxsocket.so, once for each thread.
  *
  * @throws {LibraryNotFoundError} if there is none for this platform
+ * @throws {InstallationError} if it cannot be loaded, or Bun is of another series
  */
 export function loadSyscalls(): Syscalls {
   opened ??= open();
