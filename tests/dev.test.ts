@@ -342,7 +342,7 @@ test.if(isRoot && !isContained).each(["install", "command", "bench server"])(
   "%s is alone in the directories where it makes what it needs",
   async (line) => {
     using dir = tempDir();
-    const owner = `setpriv --reuid=${OWNER} --regid=${OWNER} --clear-groups`; // who may run ./dev meanwhile
+    const owner = `setpriv --reuid=${OWNER} --regid=${OWNER} --clear-groups`; // a user who may run ./dev meanwhile
     // and waits for no run that it is a part of, as the packaging of Arch is of package-test
     const script = `${owner} flock --nonblock build true || echo "kept out"
 [ "\${INNER-}" ] || INNER=1 timeout 10 "$DEV" ${line}`;

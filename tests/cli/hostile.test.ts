@@ -198,7 +198,7 @@ test("a directory that is gone, and one that may not be entered, do no harm", as
   const named = await here.run(again("control"), { cwd: dir.path });
   await using server = here.spawn(again(dir.join("control")), { cwd: dir.path });
   await server.says(/serving at/);
-  chmodSync(dir.join("closed"), 0o700); // who is not root could not remove it
+  chmodSync(dir.join("closed"), 0o700); // another user than root could not remove it
   expect(named.code).toBe(2);
   expect(named.stderr).toContain("give an absolute path");
 });

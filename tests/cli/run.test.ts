@@ -297,7 +297,7 @@ test.each(["", "."])(
     const script = `mkdir closed && cd closed && chmod 0 . && PATH=${entry}:$PATH && exec "$@"`;
     const start = [...HELD_TO_MODES, ...RUN, "--", "echo", "found"];
     const result = await here.run(["sh", "-c", script, "sh", ...start], { cwd: dir.path });
-    chmodSync(dir.join("closed"), 0o700); // who is not root could not remove it
+    chmodSync(dir.join("closed"), 0o700); // another user than root could not remove it
     expect(result).toEqual({ code: 0, stdout: "found\n", stderr: "" });
   },
 );

@@ -34,7 +34,7 @@ export const HELD_TO_MODES: readonly string[] = isRoot
   ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
   : [];
 
-/* Who is not root is so in a user namespace. */
+/* Another user than root is root in a user namespace. */
 const AS_ROOT = isRoot ? [] : ["--map-root-user"];
 
 /** What to put before a command that mounts, for itself alone. */

@@ -225,7 +225,7 @@ test("those that are answered in one go make room for each other once they have 
   for (const client of clients) client.send();
   server.program.kill("SIGCONT");
   const replies = clients.map((client) => client.reply());
-  // who comes in the instant before another has received hears of the bound
+  // one that comes in the instant before another has received hears of the bound
   expect(replies.filter((reply) => reply !== 0 && reply !== -errno.EMFILE)).toEqual([]);
   expect(replies.slice(0, 4)).toEqual([0, 0, 0, 0]);
   await eventually("one to make room", () => askOnce(server.path) === 0);

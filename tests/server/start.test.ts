@@ -37,7 +37,7 @@ function tryServing(...args: string[]) {
   return here.run([XSOCKET, "serve", ...args]);
 }
 
-/* The group's line in /etc/group: who is not root may give a file to a group of their own alone. */
+/* The group's line in /etc/group: a user other than root may give a file to a group of their own alone. */
 function ownGroup(): string[] {
   const line = isRoot ? /^daemon:.*/m : new RegExp(`^.*:${process.getegid?.()}:.*`, "m");
   return line.exec(readFileSync("/etc/group", "utf8"))?.[0].split(":") ?? [];

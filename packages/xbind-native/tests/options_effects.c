@@ -281,8 +281,8 @@ static void test_congestion(void)
 #define UDPLITE_SEND_CSCOV_ 10 /* for which no libc has a name */
 #define UDPLITE_RECV_CSCOV_ 11
 
-/* UDP-Lite: who asks for a checksum of the whole packet takes none with less. Who has not asked
- * does, and reads the same. */
+/* UDP-Lite: a socket that asks for a checksum of the whole packet takes none with less. One that
+ * has not asked does, and reads the same. */
 static void test_coverage(void)
 {
 	const int whole = 0, header = 8;

@@ -17,7 +17,7 @@
 #define ROUNDS 200
 #define PORT   3000
 #define LATE   20  /* binds of some 2000 that may find the port in use */
-#define ALARM  150 /* seconds; who waits for a player that has failed would wait for ever */
+#define ALARM  150 /* seconds; to wait for a player that has failed would take for ever */
 
 /*
  * The server is waited for no longer than a second, and on a busy machine it may be without a

@@ -72,7 +72,7 @@ static void test_process_with_our_memory(void)
 
 #endif
 
-/* Who holds its copy of the lock does not hold ours, and in the copy we are not the holder. */
+/* To hold its copy of the lock is not to hold ours, and in the copy we are not the holder. */
 static void test_forked_process(void)
 {
 	pid_t child;

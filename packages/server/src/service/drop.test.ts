@@ -11,7 +11,7 @@ test("a user is found by name and by number, with all groups", () => {
   const alice = { uid: 1000, gid: 100, groups: [100, 7] };
   expect(findIdentity(ACCOUNTS, "alice")).toEqual(alice);
   expect(findIdentity(ACCOUNTS, "1000")).toEqual(alice);
-  expect(findIdentity(ACCOUNTS, "7")?.uid).toBe(1001); // who is called so comes first
+  expect(findIdentity(ACCOUNTS, "7")?.uid).toBe(1001); // the user of that name comes first
   for (const none of ["bob", "", "01000", "0x0"])
     expect(findIdentity(ACCOUNTS, none)).toBeUndefined();
 });

@@ -108,7 +108,7 @@ async function listenAtPath(path: string, socket: Handlers): Promise<Listening> 
   expectDirectory(path);
   const sys = loadSyscalls();
   const claim = () => claimPath(sys, path, options, SOCK_STREAM);
-  // who may read the directory may hold its lock, and is not to keep a server from starting
+  // whoever may read the directory may hold its lock, and is not to keep a server from starting
   const { listenFd: fd, file } = await underLock(sys, path, claim);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
   const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;

@@ -36,9 +36,9 @@ struct sequence {
 	int next;                 /* number of the step */
 	int count;
 	const char *dropped;
-	bool away;  /* the server is in another namespace: who has no port has nobody to talk to */
-	bool apart; /* not every port is listed there: nobody talks at all */
-	bool there; /* without the library all is there: the defaults at home are of no account */
+	bool away;    /* the server is in another namespace: without a port nobody talks */
+	bool apart;   /* not every port is listed there: nobody talks at all */
+	bool there;   /* without the library all is there: the defaults at home are of no account */
 	bool partial; /* not every port is listed */
 	bool held;    /* another process has the sockets, too: none is closed */
 	bool jailed;  /* a socket that is closed may be there a little longer: xbind(7) */

@@ -162,7 +162,7 @@ static void say_words(void)
 	}
 }
 
-/* In the namespace of what is bound: who has a port is there, too. */
+/* In the namespace of what is bound: whatever has a port is there, too. */
 static bool bind_client(int domain)
 {
 	if (!sequence.away && one_in(2))
