@@ -10,7 +10,7 @@ patience=10
 
 mkdir -p /usr/local/bin /usr/local/lib/pkgconfig # empty ones, as a fresh Debian has, are not ours
 rmdir /usr/local/include && mkdir /usr/local/headers && ln -s headers /usr/local/include # nor is a link
-find /usr/local -xdev -type d -exec touch {} + # copies of all directories, so that no other is compared
+find /usr/local -xdev -type d -exec touch {} + # all are in the copy from here on, so that one more there is new
 found() { find /mnt/usr/local/upper | sort; } # what is of this machine: the host's /usr/local may change meanwhile
 found >/run/before
 touch /usr/local/lib/xsocket # where a directory is to be

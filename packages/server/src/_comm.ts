@@ -29,7 +29,7 @@ export function commandOf(sys: Syscalls, connection: number, pid: number): strin
   return isOver ? "?" : name;
 }
 
-/** The process that listens where a connection leads: pid 0 if that is not seen from here, or nobody is there. */
+/** The process that listens where a connection leads: pid 0 if that is not seen from here, or it leads nowhere. */
 export function listenerOf(sys: Syscalls, connection: number) {
   const credentials = new Uint32Array(new ArrayBuffer(12));
   sys.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, credentials.byteLength);
