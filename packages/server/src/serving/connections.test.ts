@@ -1,10 +1,11 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { EPOLL_CTL_ADD, EPOLL_CTL_MOD, type Syscalls } from "@xsocket/xbind-native";
 import { threadContext, threadOptions } from "../../test/thread.ts";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, createMemory, FIELD, type Memory, STATE, THREAD } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { Connections } from "./connections.ts";
+import { IdleOrder } from "./idle.ts";
 
 const DESCRIPTORS = 300;
 
@@ -120,6 +121,27 @@ test("who makes room for another is closed once, and counted out once", () => {
   expect([shared.connections(), shared.thread(0, THREAD.load)]).toEqual([1, 0]);
   expect(shared.sum(COUNTER.evicted)).toBe(1);
 });
+
+test.each([0, 1])(
+  "one that thread %i is at work on by now makes no room, and the next one does",
+  (owner) => {
+    const memory = createMemory(DESCRIPTORS, 2);
+    const shared = new Shared(memory);
+    const kernel = { monotonic: () => 0, close: () => 0, eventfdAdd: () => 0 };
+    const threads = [threadAt(0, memory, kernel), threadAt(1, memory, kernel)];
+    for (const fd of [100, 101]) {
+      threads[owner]?.connections.open(fd);
+      shared.flight.setUnread(fd, UNREAD.none); // it has been replied to
+    }
+    threads[owner]?.connections.release(101, STATE.idle);
+    const found = spyOn(IdleOrder.prototype, "oldest").mockReturnValueOnce(100);
+    expect(threads[0]?.connections.evict(-1)).toBe(true);
+    found.mockRestore();
+    expect(shared.get(100, FIELD.state)).toBe(STATE.busy);
+    expect(shared.get(101, FIELD.state)).toBe(owner === 0 ? STATE.free : STATE.evicted);
+    expect(shared.sum(COUNTER.evicted)).toBe(1);
+  },
+);
 
 /* A connection that has a turn while it is in the inbox yet could be put there a second time, and others be lost. */
 test("the next one with the number of one that made room is taken in only from the inbox", () => {
