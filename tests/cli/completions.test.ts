@@ -8,14 +8,14 @@ guardDescriptors();
 const shared = tempDir();
 afterAll(() => shared[Symbol.dispose]());
 const DUMP = shared.join("zcompdump");
-await here.run(["zsh", "-f", "-c", `autoload -Uz compinit; compinit -u -d ${DUMP}`]);
+await here.run(["zsh", "-f", "-c", `autoload -Uz compinit; compinit -u -d '${DUMP}'`]);
 
 /* A real line editor, on a pseudo-terminal; what it inserts or lists is read back. */
 const zsh = (load: string): string => `
     zmodload zsh/zpty
     zpty z zsh -f -i
     expect() { local line; while zpty -r z line; do [[ $line == *$1* ]] && return; done }
-    zpty -w z "PROMPT= ; autoload -Uz compinit; compinit -u -C -d ${DUMP}; ${load}"
+    zpty -w z "PROMPT= ; autoload -Uz compinit; compinit -u -C -d '${DUMP}'; ${load}"
     zpty -w z 'compadd() { builtin compadd -A found "$@" 2>/dev/null; print -rl -- "\${found[@]}" >> $OUT; builtin compadd "$@" }'
     zpty -w z 'stop() { print -r -- STOPPED; exit }; zle -N stop; bindkey "^X" stop; print RE""ADY'
     expect READY

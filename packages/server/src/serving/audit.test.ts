@@ -94,30 +94,27 @@ test("a line of one thread begins anew also while another one is about to", () =
   }
 });
 
-test("a new file in the place of one that was cut begins with a line", () => {
-  using dir = tempDir();
-  const path = dir.join("audit");
-  const shared = new Shared(createMemory(1, 1));
-  shared.cutAudit();
+/** What is in an audit file once one line has been written there. */
+function withLine(path: string, shared: Shared): string {
   const fd = beginAudit(path, shared);
   try {
     auditTo(fd, shared, reportError)("granted", 0, {});
-    expect(readFileSync(path, "utf8")).toStartWith("{");
+    return readFileSync(path, "utf8");
   } finally {
     closeSync(fd);
   }
+}
+
+test("a new file in the place of one that was cut begins with a line", () => {
+  using dir = tempDir();
+  const shared = new Shared(createMemory(1, 1));
+  shared.cutAudit();
+  expect(withLine(dir.join("audit"), shared)).toStartWith("{");
 });
 
 test("a file that ends in a whole line goes on with the next one", () => {
   using dir = tempDir();
   const path = dir.join("audit");
   writeFileSync(path, "{}\n");
-  const shared = new Shared(createMemory(1, 1));
-  const fd = beginAudit(path, shared);
-  try {
-    auditTo(fd, shared, reportError)("granted", 0, {});
-    expect(readFileSync(path, "utf8")).toStartWith("{}\n{");
-  } finally {
-    closeSync(fd);
-  }
+  expect(withLine(path, new Shared(createMemory(1, 1)))).toStartWith("{}\n{");
 });
