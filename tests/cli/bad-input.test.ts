@@ -60,6 +60,8 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["sevre", 2, "did you mean serve?"],
   ["run --prot 1", 2, "did you mean --port?"],
   ["--verison", 2, "did you mean --version?"],
+  ["version", 2, "did you mean --version?"],
+  ["--status", 2, "did you mean status?"],
   ["policy test /dev/null --uid 4294967295", 2, "--uid", "4294967294"],
   ["open --family 5", 2, "--family takes 4 or 6", '"5"'],
   ["serve /etc/passwd/of/xsocket", 1, "/etc/passwd is no directory", "another path"],

@@ -66,11 +66,8 @@ export async function dispatch(argv: readonly string[], planFd: number): Promise
   if (VERSION.has(name)) return result(String(xsocket.meta.version));
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!load) {
-    const isOption = name.startsWith("-");
-    const meant = isOption
-      ? suggestion(name.replace(/^-+/, ""), ["help", "version"], "--")
-      : suggestion(name, Object.keys(COMMANDS));
-    const what = isOption ? `option ${name} before the command` : `command "${name}"`;
+    const meant = suggestion(name, [...Object.keys(COMMANDS), "--help", "--version"]);
+    const what = name.startsWith("-") ? `option ${name} before the command` : `command "${name}"`;
     throw new MisuseError(`there is no ${what}${meant}: see "xsocket --help"`);
   }
   await runOne(await load(), name, rest, planFd);
