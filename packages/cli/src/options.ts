@@ -38,41 +38,28 @@ function unknownOption(argv: readonly string[], args: ArgsDef): string {
   return argv[found?.index ?? -1]?.replace(/(?<=[^-])=.*/s, "") ?? "";
 }
 
-/* Our words for what node:util refuses. */
-const REFUSALS: Record<
-  string,
-  (message: string, argv: readonly string[], args: ArgsDef) => string
-> = {
-  ERR_PARSE_ARGS_UNKNOWN_OPTION: (_, argv, args) => {
-    const option = unknownOption(argv, args);
-    const name = option.replace(/^-+/, "");
-    if (option === "--help") return "the option --help takes no value"; // without one it was found before
-    const options = [...Object.keys(config(args)), "help"];
-    return `there is no option ${option}${suggestion(name, options, "--")}`;
-  },
-  ERR_PARSE_ARGS_INVALID_OPTION_VALUE: (message) => {
-    const option = /'([^']*)'/.exec(message)?.[1]?.replace(/ <value>$/, "") ?? "";
-    return message.includes("does not take")
-      ? `the option ${option} takes no value`
-      : `the option ${option} needs a value`;
-  },
-};
-
+/* Our words for what node:util refuses, an option that there is not or else a value, up to where the help is named. */
 function refusal(error: unknown, argv: readonly string[], args: ArgsDef): string {
+  if (codeOf(error) === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
+    const option = unknownOption(argv, args);
+    if (option === "--help") return "the option --help takes no value:"; // without one it was found before
+    if (option === "--socket" && args["address"])
+      return "there is no option --socket: give the control socket alone, or";
+    const options = [...Object.keys(config(args)), "help"];
+    return `there is no option ${option}${suggestion(option.replace(/^-+/, ""), options, "--")}:`;
+  }
   const message = reasonOf(error);
-  return REFUSALS[codeOf(error)]?.(message, argv, args) ?? message;
+  const option = /'([^']*)'/.exec(message)?.[1]?.replace(/ <value>$/, "") ?? "";
+  return message.includes("does not take")
+    ? `the option ${option} takes no value:`
+    : `the option ${option} needs a value:`;
 }
 
 function parsed(argv: readonly string[], args: ArgsDef, help: string) {
   try {
     return parse(argv, args);
   } catch (error) {
-    const sentence = refusal(error, argv, args);
-    const remedy =
-      args["address"] && /^there is no option --socket( |$)/.test(sentence)
-        ? "there is no option --socket: give the control socket alone, or"
-        : `${sentence}:`;
-    throw new MisuseError(`${remedy} see "${help}"`, { cause: error });
+    throw new MisuseError(`${refusal(error, argv, args)} see "${help}"`, { cause: error });
   }
 }
 
