@@ -7,14 +7,13 @@
 import { startedIn } from "./directory.ts";
 import { dispatch } from "./dispatch.ts";
 import { explain } from "./explain.ts";
-import { checkRuntime, nameProcess, settleLibraryDirectory } from "./runtime.ts";
+import { nameProcess, settleLibraryDirectory } from "./runtime.ts";
 import { words } from "./words.ts";
 
 async function main(): Promise<void> {
   const [directoryFd, planFd, ...argv] = process.argv.slice(2);
   try {
     startedIn(Number(directoryFd));
-    checkRuntime();
     nameProcess();
     settleLibraryDirectory(process.env);
     await dispatch(argv, Number(planFd));

@@ -1,17 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { wrongBun } from "@xsocket/xbind-native";
 import { userPath } from "./directory.ts";
-import { FailureError } from "./errors.ts";
-
-/**
- * Refuses a Bun that this command was not made for.
- *
- * @throws {FailureError}
- */
-export function checkRuntime(version?: string, wanted?: string): void {
-  const wrong = wrongBun(version, wanted);
-  if (wrong !== undefined) throw new FailureError(`${wrong}, or name it in XSOCKET_BUN`);
-}
 
 /** Makes the libraries' directory absolute: it was named where the command was started, not here. */
 export function settleLibraryDirectory(env: NodeJS.ProcessEnv): void {

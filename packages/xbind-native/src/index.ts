@@ -4,5 +4,4 @@ export * from "./errno.ts";
 export * from "./journal.ts";
 export * from "./libraries.ts";
 export * from "./netns.ts";
-export * from "./runtime.ts";
 export * from "./syscalls.ts";
