@@ -23,10 +23,9 @@ function encode({ programIndex, set }: Plan): Uint8Array {
 /**
  * Tells the launcher what to become once this process has ended.
  *
- * @throws {FailureError} if nobody waits for a plan, or it is too long
+ * @throws {FailureError} if the plan is too long
  */
 export function sendPlan(planFd: number, plan: Plan): void {
-  if (planFd < 0) throw new FailureError("no launcher waits for a plan: start xsocket by its name");
   const bytes = encode(plan);
   if (bytes.byteLength > BYTES_MAX)
     throw new FailureError(
