@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import {
@@ -39,6 +39,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["open --exec", 2, "no program is given", "--exec PROGRAM"],
   ["open --exec ''", 2, "the program's name is empty", "xsocket open --help"],
   ["open /nowhere/control --exec no-such-program", 1, "cannot run no-such-program"],
+  ["doctor --port sctp/53", 2, '"sctp/53" is no port', "udp/53"],
   ["bench --seconds 0.09", 2, "--seconds", "from 0.1 to 60", '"0.09"'],
   ["bench --seconds 60.1", 2, "--seconds", "from 0.1 to 60"],
   ["bench --seconds long", 2, "--seconds", '"long"'],
@@ -87,6 +88,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ],
   ["serve --allow-user root\tdaemon /nowhere/xsocket", 2, "--allow-user", "commas between"],
   ["serve --user 1000:1000 /nowhere/xsocket", 2, "--user takes one user", '"1000:1000"'],
+  ["serve --user no-such-7 /nowhere/xsocket", 1, "useradd --system no-such-7"],
   ["policy check ''", 2, "no policy is named"],
   ["policy test /dev/null --uid 7 --status --type dgram", 2, "--status", "leave --type out"],
   ["policy test /dev/null --uid 7 --groups 1,,2", 2, "--groups", "commas between"],
@@ -299,6 +301,17 @@ test.each([
     expect(await here.run(["python3", "-c", SLOW_READER, ...argv])).toEqual(whole);
   },
 );
+
+test("in the journal each sentence has its priority", async () => {
+  using dir = tempDir();
+  const script = 'exec 2>log; JOURNAL_STREAM=$(stat -c %d:%i log) exec "$@"';
+  const said = async (...words: readonly string[]) => {
+    await here.run(["sh", "-c", script, "sh", XSOCKET, ...words], { cwd: dir.path });
+    return readFileSync(dir.join("log"), "utf8");
+  };
+  expect(await said("lib", "frob")).toMatch(/^<3>xsocket: there is no library "frob"[^\n]*\n$/);
+  expect(await said("policy", "check", "/dev/null")).toMatch(/^<4>xsocket: warning: [^\n]*\n$/);
+});
 
 test("a warning is one line, whatever the path", async () => {
   const argv = [

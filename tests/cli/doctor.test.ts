@@ -45,6 +45,14 @@ test.skipIf(!hasCookies)(
   },
 );
 
+test("a program beside the user is named by its absolute path", async () => {
+  using dir = tempDir();
+  copyFileSync("/bin/true", dir.join("program"));
+  const rows = await examine(["@nobody", "--", "./program"], { start: ["env", "-C", dir.path] });
+  const { found } = rows.find(({ name }) => name === "program") ?? {};
+  expect(found).toBe(`${dir.join("program")} can be preloaded`);
+});
+
 test("a remedy can be typed as it stands, whatever the path", async () => {
   using dir = tempDir();
   const odd = dir.join("it's a $HOME");
