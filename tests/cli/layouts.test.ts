@@ -3,7 +3,14 @@ import { expect, test } from "bun:test";
 import { chmodSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
-import { guardDescriptors, here, START, tempDir } from "../harness/index.ts";
+import {
+  asOrdinaryUser,
+  guardDescriptors,
+  here,
+  isRoot,
+  START,
+  tempDir,
+} from "../harness/index.ts";
 
 guardDescriptors();
 
@@ -71,3 +78,15 @@ test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner, caller])
     expect(said).toEqual({ code: 0, stdout: `ours ${process.execPath}\n`, stderr: "" });
   }
 });
+
+test.skipIf(!isRoot)(
+  "its environment stays as it is where its parent's may not be read",
+  async () => {
+    using dir = tempDir();
+    chmodSync(dir.path, 0o755);
+    cpSync(LAUNCHER, dir.join("launch"));
+    const ask = asOrdinaryUser([dir.join("launch"), "--difference"]);
+    const said = await here.run(["sh", "-c", '"$@"; echo $?', "sh", ...ask]);
+    expect(said).toEqual({ code: 0, stdout: "0\n", stderr: "" });
+  },
+);
