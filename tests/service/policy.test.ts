@@ -187,8 +187,8 @@ action = "allow"`;
   );
 
   test.each([
-    [["policy"], 2, "xsocket policy check FILE"],
-    [["policy", "chekc", "/dev/null"], 2, "xsocket policy check FILE"],
+    [["policy"], 2, 'no action is named: say "xsocket policy check FILE"'],
+    [["policy", "chekc"], 2, 'there is no action "chekc": say "xsocket policy check FILE"'],
     [["policy", "check"], 2, "no policy is named"],
     [["policy", "check", "/nonexistent"], 1, "/nonexistent: cannot be read"],
     [["policy", "test", "/dev/null"], 2, "nobody asks"],

@@ -160,7 +160,7 @@ export default command({
     const { action, file } = given;
     if (action !== "check" && action !== "test")
       throw new MisuseError(
-        'say "xsocket policy check FILE" or "xsocket policy test FILE --user NAME"',
+        `${action === undefined ? "no action is named" : `there is no action "${action}"`}: say "xsocket policy check FILE" or "xsocket policy test FILE --user NAME"`,
       );
     if (!file) throw new MisuseError(`no policy is named: say "xsocket policy ${action} FILE"`);
     const lost = Object.keys(question).find((name) => Reflect.get(given, name) !== undefined);
