@@ -1,6 +1,4 @@
 # The Debian package and the tar.gz, by cpack.
-set(CPACK_PACKAGE_NAME xsocket)
-set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
 set(CPACK_PACKAGE_CONTACT "xsocket maintainers <maintainers@users.noreply.github.com>")
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "sockets of another network namespace")
 set(CPACK_PACKAGE_DESCRIPTION
@@ -11,7 +9,6 @@ know nothing of it a library to preload, and a command serves both.")
 set(CPACK_STRIP_FILES ON) # the libraries; the command's runtime is installed as it is
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
-set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
 set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS_POLICY ">=") # a later one has the same functions
