@@ -163,8 +163,7 @@ static void lift_limits(void)
 
 		if (setrlimit(LIMITS[i], &limit) == 0)
 			continue;
-		if (getrlimit(LIMITS[i], &limit) < 0)
-			continue;
+		getrlimit(LIMITS[i], &limit);
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(LIMITS[i], &limit);
 	}
