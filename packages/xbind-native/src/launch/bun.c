@@ -206,13 +206,10 @@ int bun_exec(const struct bun *bun, int cwd_fd, int plan_fd, int argc, char **ar
 	else
 		lift_limits();
 	/* Bun also reads package.json and tsconfig.json of the current directory and its parents.
-	 */
-	if (chdir("/") < 0) {
-		free(args);
-		return -errno;
-	}
-	/* execv(3) is declared without const for the sake of old C; it changes nothing. */
-	execv(bun->path, (char *const *)args);
+	 * And execv(3) is declared without const for the sake of old C; it changes nothing. */
+	if (chdir("/") == 0)
+		execv(bun->path, (char *const *)args);
+	int rc = -errno;
 	free(args);
-	return -errno;
+	return rc;
 }
