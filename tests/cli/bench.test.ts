@@ -26,6 +26,12 @@ test("bench measures a real server, and says it in a table or in JSON", async ()
 
   const { stdout } = await here.run([...bench, "--json"]);
   const rows: Row[] = JSON.parse(stdout);
+  expect(rows.map(({ title }) => title)).toEqual([
+    "socket(2) of this namespace, to compare",
+    "xsocket(), a connection for each",
+    "on a kept connection",
+    "on a kept connection, 8 at a time",
+  ]);
   for (const { measured } of rows) {
     expect(measured.perSecond).toBeGreaterThan(10);
     expect(measured.p99).toBeGreaterThanOrEqual(measured.p50);
