@@ -2,6 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
+import { libraryPath } from "@xsocket/xbind-native";
 import {
   guardDescriptors,
   HELD_TO_MODES,
@@ -122,7 +123,8 @@ test("the Bun that runs `bun x` is Bun, and none that lies beside npm", async ()
     });
   expect(await run("bun")).toMatchObject({ code: 0, stderr: "" });
   const { code, stderr } = await run("npm");
-  expect(stderr).toMatch(/^xsocket: Bun \S+ was not found: [^\n]*\n$/);
+  expect(stderr).toMatch(/^xsocket: [^\n]*\n$/);
+  expect(stderr).toContain(`Bun ${Bun.version} was not found: `);
   expect(code).toBe(1);
 });
 
@@ -146,6 +148,13 @@ test("compiled code of other programs is not for the command, and its own not be
   const { stdout } = await here.run([...run, "printenv", "NODE_COMPILE_CACHE"], { env });
   expect(existsSync(dir.join("cache"))).toBe(false);
   expect(stdout).toBe(`${dir.join("cache")}\n`);
+});
+
+test("the libraries' directory may be named from the current one", async () => {
+  const library = libraryPath("xbind");
+  const [cwd, env] = [dirname(library), { XSOCKET_LIBDIR: "." }];
+  const result = await here.run([XSOCKET, "lib", "xbind"], { cwd, env });
+  expect(result).toEqual({ code: 0, stdout: `${library}\n`, stderr: "" });
 });
 
 test("the parents of the current directory change nothing either", async () => {

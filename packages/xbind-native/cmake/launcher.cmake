@@ -1,6 +1,7 @@
 # The native part of the `xsocket` command. Where its script lies, seen from an installed bin/.
 set(XSOCKET_SCRIPT_FROM_BIN "../lib/xsocket/main.js")
-string(JSON XSOCKET_BUN_VERSION GET "${PACKAGE_JSON}" devDependencies @types/bun)
+string(JSON XSOCKET_BUN_VERSION GET "${PACKAGE_JSON}" packageManager)
+string(REPLACE "bun@" "" XSOCKET_BUN_VERSION ${XSOCKET_BUN_VERSION})
 
 add_executable(xsocket-launch src/launch/bun.c src/launch/children.c src/launch/environment.c
                               src/launch/main.c src/launch/plan.c src/launch/words.c)
