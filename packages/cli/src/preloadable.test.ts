@@ -60,7 +60,8 @@ test("gcc's AddressSanitizer is an obstacle, unless it has been told or comes fi
     process.env["ASAN_OPTIONS"] = `halt_on_error=0:verify_asan_link_order=${no}`;
     expect(obstacle()).toBeUndefined();
   }
-  delete process.env["ASAN_OPTIONS"];
+  process.env["ASAN_OPTIONS"] = "verify_asan_link_order=1";
+  expect(obstacle()).toContain("AddressSanitizer");
   process.env["XSOCKET_RUN_PRELOAD"] = "/usr/lib/libasan.so.8";
   expect(obstacle()).toBeUndefined();
 });
