@@ -1,17 +1,55 @@
 /* SPDX-License-Identifier: MIT */
 /* test_explicit.c - what is noted of options, and remembered, however many sockets came before */
+#include "core/sys.h"
 #include "support/child.h"
 #include "support/forbid.h"
 #include "xbind/defaults.h"
 #include "xbind/explicit.h"
 
 #include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <sys/resource.h>
 
 #define ROW      0
 #define GONE     3000 /* sockets that came before */
 #define FIRST_AT 1    /* the key of the first one */
 #define BATCH    4096 /* keys, as many as the kernel gives each processor at a time */
+
+static bool is_pestered; /* a signal comes when a socket has been made */
+static sigjmp_buf before_call;
+
+long sys_call(long number, const long args[6])
+{
+	const long rc = test_enter(number, args);
+
+	if (number == SYS_socket && is_pestered)
+		raise(SIGALRM);
+	return rc;
+}
+
+static void leave(int number)
+{
+	(void)number;
+	siglongjmp(before_call, 1);
+}
+
+/* A handler that does not return leaves no socket behind that was asked for a default. */
+static void test_left(void)
+{
+	const struct sigaction action = {.sa_handler = leave};
+	const int fd = socket(AF_INET, SOCK_STREAM, 0), ttl = 64;
+
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	is_pestered = true;
+	if (sigsetjmp(before_call, 1) == 0) {
+		explicit_needs_note(fd, option_find(IPPROTO_IP, IP_TTL), &ttl, sizeof(ttl));
+		FAIL("no signal has come");
+	}
+	is_pestered = false;
+	close(fd);
+}
 
 static void test_last_ones(void)
 {
@@ -129,6 +167,7 @@ static void test_kinds(void)
 int main(void)
 {
 	RUN(test_kinds);
+	RUN(test_left);
 	RUN(test_no_key); /* first: there are empty places */
 	RUN(test_last_ones);
 	RUN(test_processors);

@@ -11,6 +11,7 @@
 
 #include "core/fd.h"
 #include "xbind/key.h"
+#include "xbind/signals.h"
 
 #include <netinet/in.h>
 #include <stdatomic.h>
@@ -51,13 +52,16 @@ static int open_fresh(const struct kind *kind)
 
 int defaults_ask(const struct kind *kind, const struct option *option, struct option_value *ret)
 {
+	/* A handler may leave by siglongjmp(3). */
+	const uint64_t signals = signals_block();
 	const int fresh = open_fresh(kind);
 
-	if (fresh < 0)
-		return fresh;
-	option_read(fresh, option, ret);
-	sys_close(fresh);
-	return 0;
+	if (fresh >= 0) {
+		option_read(fresh, option, ret);
+		sys_close(fresh);
+	}
+	signals_restore(signals);
+	return fresh < 0 ? fresh : 0;
 }
 
 int defaults_open(int old, const struct kind *kind, struct defaults *ret)
