@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/time.h>
 
@@ -111,12 +112,12 @@ static void test_bind_in_handler(void)
 		bind_twice(round * STEP_US);
 }
 
-static sigjmp_buf before_bind;
+static sigjmp_buf before_call;
 
 static void leave(int number)
 {
 	(void)number;
-	siglongjmp(before_bind, 1);
+	siglongjmp(before_call, 1);
 }
 
 static void *bind_beside(void *unused)
@@ -139,7 +140,7 @@ static void test_left(void)
 		const struct itimerval once = {.it_value.tv_usec = round * STEP_US};
 
 		shared = pair_socket(SOCK_DGRAM);
-		if (sigsetjmp(before_bind, 1) == 0) {
+		if (sigsetjmp(before_call, 1) == 0) {
 			CHECK_EQ(setitimer(ITIMER_REAL, &once, NULL), 0);
 			CHECK_EQ(pair_bind(shared, 3043), 0);
 			for (;;)
@@ -149,6 +150,35 @@ static void test_left(void)
 		CHECK(pair_is_there(shared));
 		close(shared);
 	}
+}
+
+static void add_until_left(int set, int fd, long us)
+{
+	const struct itimerval once = {.it_value.tv_usec = us};
+	struct epoll_event event = {.events = EPOLLIN};
+
+	if (sigsetjmp(before_call, 1) != 0)
+		return;
+	CHECK_EQ(setitimer(ITIMER_REAL, &once, NULL), 0);
+	for (;;)
+		CHECK_FAILS(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), EEXIST);
+}
+
+/* Nor does one that leaves an epoll_ctl(2) for an EPOLLONESHOT that had fired when it moved. */
+static void test_left_registration(void)
+{
+	const struct sigaction action = {.sa_handler = leave};
+	struct epoll_event event = {.events = EPOLLONESHOT};
+	int set = epoll_create1(0), fd = pair_socket(SOCK_STREAM);
+
+	CHECK_EQ(sigaction(SIGALRM, &action, NULL), 0);
+	CHECK_EQ(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
+	CHECK_EQ(epoll_wait(set, &event, 1, 0), 1);
+	CHECK(pair_binds_there(fd, 3050));
+	for (long round = 1; round < ROUNDS; round++)
+		add_until_left(set, fd, round);
+	close(fd);
+	close(set);
 }
 
 /* Two threads that bind a socket each. */
@@ -272,5 +302,6 @@ int main(void)
 	RUN(test_bind_in_handler);
 	RUN(test_crossed);
 	RUN(test_left);
+	RUN(test_left_registration);
 	return 0;
 }

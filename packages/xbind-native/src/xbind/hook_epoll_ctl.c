@@ -23,24 +23,6 @@ static int put_back(int set, int fd, struct epoll_event *event)
 }
 
 /*
- * For what the set does not have, and may be PARKED. One thread at a time: a second one that arms
- * it finds that the first has put it back.
- */
-static int control_parked(int set, int operation, int fd, struct epoll_event *event)
-{
-	const struct lock_turn turn = claim_number(fd);
-	int rc = real_epoll_ctl(set, operation, fd, event);
-
-	if (rc == -ENOENT && epollrecord_is_parked(set, fd)) {
-		rc = operation == EPOLL_CTL_DEL ? 0 : put_back(set, fd, event);
-		if (rc == 0)
-			epollrecord_unpark(set, fd);
-	}
-	lock_leave(&turn);
-	return rc;
-}
-
-/*
  * What the kernel would answer if the set had it: EEXIST, unless it found another fault first. One
  * of the arguments it finds with a fresh set as well. After reading the event it looks whether set
  * is an epoll set at all; a deletion of what is not in it tells that. The fresh one may have the
@@ -61,13 +43,34 @@ static int add_parked(int set, int fd, struct epoll_event *event)
 	return rc < 0 ? rc : -EEXIST;
 }
 
+/*
+ * For what the set does not have, and may be PARKED. One thread at a time: a second one that arms
+ * it finds that the first has put it back. No handler runs, which could leave by siglongjmp(3).
+ */
+static int control_parked(int set, int operation, int fd, struct epoll_event *event)
+{
+	const struct lock_turn turn = claim_number(fd);
+	const bool is_parked = epollrecord_is_parked(set, fd);
+	int rc = is_parked && operation == EPOLL_CTL_ADD
+	             ? add_parked(set, fd, event)
+	             : real_epoll_ctl(set, operation, fd, event);
+
+	if (rc == -ENOENT && is_parked) {
+		rc = operation == EPOLL_CTL_DEL ? 0 : put_back(set, fd, event);
+		if (rc == 0)
+			epollrecord_unpark(set, fd);
+	}
+	lock_leave(&turn);
+	return rc;
+}
+
 /* epoll_ctl(2) as if what is PARKED were in its set (epollrecord.h). */
 static int control(int set, int operation, int fd, struct epoll_event *event)
 {
 	int rc;
 
 	if (operation == EPOLL_CTL_ADD && epollrecord_is_parked(set, fd))
-		return add_parked(set, fd, event);
+		return control_parked(set, operation, fd, event);
 	rc = real_epoll_ctl(set, operation, fd, event);
 	return rc == -ENOENT && epollrecord_any_parked() ? control_parked(set, operation, fd, event)
 	                                                 : rc;
