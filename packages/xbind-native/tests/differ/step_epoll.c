@@ -63,11 +63,14 @@ void step_control(void)
 	SAY_CALL(control(set, operation, fd, none ? NULL : &event));
 }
 
-static int by_data(const void *a, const void *b)
+/* In which order they come is not promised; two may have the same data. */
+static int compare_events(const void *a, const void *b)
 {
 	const struct epoll_event *left = a, *right = b;
 
-	return left->data.u64 < right->data.u64 ? -1 : left->data.u64 > right->data.u64;
+	if (left->data.u64 != right->data.u64)
+		return left->data.u64 < right->data.u64 ? -1 : 1;
+	return left->events < right->events ? -1 : left->events > right->events;
 }
 
 void say_events(struct epoll_event *events, int count)
@@ -75,7 +78,7 @@ void say_events(struct epoll_event *events, int count)
 	say(" = %d", count);
 	if (count <= 0)
 		return;
-	qsort(events, (size_t)count, sizeof(*events), by_data);
+	qsort(events, (size_t)count, sizeof(*events), compare_events);
 	for (int i = 0; i < count; i++)
 		say(" %x:%llx", events[i].events, (unsigned long long)events[i].data.u64);
 }
