@@ -68,7 +68,7 @@ function wakeUps({ server }: Benches): string {
   if (all.length === 0) return "Idle for ten seconds, no thread of the process was woken.";
   const names = all.map(([thread, times]) => `${thread.replace(/\/\d+$/, "")} (${times})`);
   return `Idle for ten seconds, the process had wake-ups in these threads: ${names.join(", ")}.
-Those of \`bun\` and \`xsocket\` are counted as ours, whoever has caused them; the others are Bun's own,
+Those of \`bun\` and \`xsocket\` are counted as ours, whatever caused them; the others are Bun's own,
 whose timers the command switches off (\`BUN_GC_TIMER_DISABLE=1\`, \`MIMALLOC_PURGE_DELAY=0\`).`;
 }
 
@@ -113,20 +113,20 @@ export function page(benches: Benches, machine: Machine): string {
   return `# Performance
 
 \`./dev performance\` makes this page from the last \`./dev bench server\`, \`./dev bench xbind\` and \`./dev bench sdk\`:
-one run of each, and no figure is picked from several.
+one run of each; no figure is picked from several runs.
 
 The machine: ${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Bun ${machine.bun}. **It is virtual, shared and noisy, and the
-load generator runs on the same cores.** Between two runs times and rates differ by a factor of two or more, ratios within one
-run by 20 % or more, though those that are compared take turns in short rounds. So read the ratios, and run the benches on your own machine.
+load generator runs on the same cores.** Times and rates differ between runs by a factor of two or more. Ratios within a run vary by
+20 % or more, though what is compared takes turns in short rounds. So look at the ratios, and run the benches on your own machine.
 
 ## Goals
 
-A verdict marked "(load)" depends on what else the machine did, and another run may give the other one. The others (memory,
-wake-ups, the best of many rounds) are steady. "Figure / goal" is to be at most 1 for "at most", at least 1 for "at least".
+A verdict marked "(load)" depends on what else the machine did, and may be different in another run. The others (memory,
+wake-ups, the best of many rounds) are steady. "Figure / goal" should be at most 1 for "at most", at least 1 for "at least".
 
 ### Server
 
-${summary(goals.server)} Ours is the server as it is by default where nothing else is said: one serving thread, and up to three more for kept-open connections.
+${summary(goals.server)} Unless stated otherwise, our server runs with its defaults: one serving thread, and up to three more for kept-open connections.
 
 ${goalTable(goals.server)}
 
@@ -144,11 +144,11 @@ ${goalTable(goals.sdk)}
 
 ## Server, ${when(dates.server)} UTC
 
-The floor is a minimal server in C with one thread that blocks: accept4, recv, socket, sendmsg, close, close. It serves one
-connection at a time, so it is not among those with kept-open connections. Fork is a server in C that forks for each
-connection. CPU is the server's time for each request. The last two columns are rates against the other server's, the
-median of the rounds' ratios, which is not the ratio of the medians. Before the rounds each server serves for seconds: our
-threads reach their rate once Bun has compiled the loop of each, four threads with kept-open connections after some five.
+The floor is a minimal, blocking server in C with one thread: accept4, recv, socket, sendmsg, close, close. It serves one
+connection at a time, so it is missing from the table of kept-open connections. Fork is a server in C that forks for each
+connection. CPU is the server's time for each request. The last two columns compare the rates with the other servers': the
+median of the rounds' ratios, which is not the ratio of the medians. Before the rounds each server serves for some seconds: our
+threads reach their full rate when Bun has compiled their loops, four threads with kept-open connections after some five seconds.
 
 A connection for each call:
 
@@ -163,8 +163,8 @@ ${loadTable(server.rows, "kept")}
 ![Percentiles of the time of a request](performance-time.svg)
 
 The time from exec to ready, when a client has its first socket, is the median of five starts.
-Resident memory is that after the load above. After its first request a server with one thread had ${server.idle.residentMb.toFixed(1)} MB:
-once it serves, it lets go of the pages of Bun's code and constants that only starting has needed, and those that are used again come back.
+Resident memory is measured after the load above. After its first request a server with one thread had ${server.idle.residentMb.toFixed(1)} MB:
+when it begins to serve, it releases the pages of Bun's code and constants that were needed for starting; those that are used again come back.
 
 ${residentTable(benches)}
 
@@ -175,11 +175,11 @@ ${server.idle.withUs.toFixed(1)} µs beside ${count(server.idle.connections)} id
 
 ## Preload library, ${when(dates.xbind)} UTC
 
-The best of 41 rounds each, in nanoseconds. "Without" is libc's own function in the same process, found past the library;
+The best of 41 rounds each, in nanoseconds. "Without" is libc's own function, called directly in the same process;
 where the line says so, it is xsocket() and bind instead, or the same in a process with 10 descriptors. "With" is the same
-call under the library, but 127 calls of getsockopt in the line of those. An option that is set to
-what may be its default costs a reading of it. Most of what a bind to a listed port costs beyond xsocket() and bind is the reading
-of every option of the socket, for which the line with getsockopt stands.
+call under the library, but in the line of getsockopt 127 calls of that. If an option is set to what may be its default, the
+library also reads it. Most of what a bind to a listed port costs beyond xsocket() and bind is reading
+every option of the socket: the line of getsockopt shows how much.
 
 ${xbindTable(xbind)}
 
@@ -187,8 +187,8 @@ ${xbindTable(xbind)}
 
 ## Client SDK, ${when(dates.sdk)} UTC
 
-Sockets by the C library's xsocket() in a loop, and by the functions of the SDK; below them an HTTP server by Bun.serve in the
-namespace itself, and by serve() from outside.
+Sockets from the C library's xsocket() in a loop, and from the functions of the SDK; below them an HTTP server of Bun.serve in the
+namespace itself, and of serve() from outside.
 
 ${sdkTable(sdk.rows)}
 

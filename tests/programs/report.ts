@@ -12,13 +12,13 @@ export interface Verdict {
 const HEAD = `# Which programs work under libxbind.so
 
 These tables are made by \`./dev programs\`. It starts each program unchanged in a network namespace that has only \`lo\`,
-once without the library and once with it. A real client speaks to it from the namespace in which its port is to open.
+once without the library and once with it. A real client connects to it from the namespace in which its port should open.
 Versions are Debian's. "Works" means:
 
-- The answer comes back.
-- The program's log, where it has one, names the client's real address.
+- The client gets its answer.
+- The program's log, if it has one, shows the client's real address.
 - The port is closed in the program's own namespace.
-- Without the library none of it is reachable from outside.
+- Without the library nothing is reachable from outside.
 `;
 
 /* What follows the tables is written by hand. */
