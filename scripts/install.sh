@@ -71,4 +71,4 @@ if [ "$(id -u)" = 0 ]; then
 			echo "dev: the units' user could not be made: run systemd-sysusers, then systemctl daemon-reload" >&2
 	fi
 fi
-echo "installed below $prefix; \"./dev uninstall --prefix $prefix\" takes it away" >&2
+echo "installed below $prefix; \"./dev uninstall --prefix $prefix\" removes it" >&2
