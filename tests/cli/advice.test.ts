@@ -50,7 +50,9 @@ test("run and status say that a file is no control socket, and to start no serve
       ["run", "--socket", path, "--port", "1", "--", "true"],
     ]) {
       const { stderr } = await here.run([XSOCKET, ...args]);
-      expect(stderr, args.join(" ")).toMatch(/^xsocket: [^\n]* is no (socket|directory)[^\n]*\n$/);
+      expect(stderr, args.join(" ")).toMatch(
+        /^xsocket: [^\n]* is not a (socket|directory)[^\n]*\n$/,
+      );
       expect(stderr).not.toContain("start");
     }
 });
@@ -65,7 +67,7 @@ test("status, open and run say that an abstract name is one of a network namespa
   const { code, stdout, stderr } = await here.run(run);
   expect({ code, stdout }).toEqual({ code: 0, stdout: "ran\n" });
   expect(stderr).toMatch(
-    /^xsocket: warning: cannot open the listed ports now through @nobody: nobody holds this abstract name in [^\n]*\n$/,
+    /^xsocket: warning: cannot open the listed ports now through @nobody: nobody listens at this abstract name in [^\n]*\n$/,
   );
 });
 

@@ -66,7 +66,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["policy test /dev/null --uid 4294967295", 2, "--uid", "4294967294"],
   ["open --family 5", 2, "--family takes 4 or 6", '"5"'],
   ["serve /etc/passwd/of/xsocket", 1, "/etc/passwd is no directory", "another path"],
-  ["serve /proc/xsocket", 1, "cannot make /proc/xsocket", "on a file system that takes sockets"],
+  ["serve /proc/xsocket", 1, "cannot make /proc/xsocket", "on a file system that supports sockets"],
   [`serve ${LONG}`, 2, LONG, "108", "shorter path"],
   ["serve @", 2, "empty", "@name"],
   ["serve --mode rw", 2, '"rw"', "0660"],
@@ -78,20 +78,20 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
     'there is no group "no-such-group"',
     "groupadd",
   ],
-  ["serve --allow-user , /nowhere/xsocket", 2, "--allow-user", '","', "commas between"],
+  ["serve --allow-user , /nowhere/xsocket", 2, "--allow-user", '","', "separated by commas"],
   [
     "serve --allow-group root,,0 /nowhere/xsocket",
     2,
     "--allow-group",
     '"root,,0"',
-    "commas between",
+    "separated by commas",
   ],
-  ["serve --allow-user root\tdaemon /nowhere/xsocket", 2, "--allow-user", "commas between"],
+  ["serve --allow-user root\tdaemon /nowhere/xsocket", 2, "--allow-user", "separated by commas"],
   ["serve --user 1000:1000 /nowhere/xsocket", 2, "--user takes one user", '"1000:1000"'],
   ["serve --user no-such-7 /nowhere/xsocket", 1, "useradd --system no-such-7"],
   ["policy check ''", 2, "no policy is named"],
   ["policy test /dev/null --uid 7 --status --type dgram", 2, "--status", "leave --type out"],
-  ["policy test /dev/null --uid 7 --groups 1,,2", 2, "--groups", "commas between"],
+  ["policy test /dev/null --uid 7 --groups 1,,2", 2, "--groups", "separated by commas"],
   ["policy test /dev/null --uid 7 --groups no-such", 1, 'no group "no-such"'],
   ["serve --threads 0", 2, "--threads", "from 1 to 64"],
   [
@@ -108,19 +108,19 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ],
   [`serve --metrics ${LONG} @bad-input-${process.pid}`, 2, "does not fit a UNIX socket address"],
   ["serve --metrics 0.0.0.0:1 /nowhere/xsocket", 2, "--metrics-remote"],
-  ["serve --metrics 0 /nowhere/xsocket", 2, "port 0 is any free one"],
+  ["serve --metrics 0 /nowhere/xsocket", 2, "port 0 means any free port"],
   ["serve --metrics http://127.0.0.1:9100 /nowhere/xsocket", 2, "no place for metrics"],
   ["serve --metrics-remote /nowhere/xsocket", 2, "add --metrics ADDRESS"],
   ["serve --audit - /nowhere/xsocket", 2, "/dev/stdout"],
   [
     "serve --policy x --allow-user root /nowhere/xsocket",
     2,
-    "--policy and --allow-user are two ways to say the same",
+    "--policy and --allow-user cannot be combined",
   ],
   [
     "serve --policy x --sockets-per-minute 9 /nowhere/xsocket",
     2,
-    "--policy and --sockets-per-minute are two ways to say the same",
+    "--policy and --sockets-per-minute cannot be combined",
   ],
   ["serve --log-format xml /nowhere/xsocket", 2, "--log-format takes pretty or json or journal"],
   [
@@ -200,7 +200,9 @@ test("run says beforehand that the socket is another program's", async () => {
   const run = [XSOCKET, "run", "--port", "1", "--socket", path, "--", "echo", "ran"];
   const { stdout, stderr } = await here.run(run);
   expect(stdout).toBe("ran\n");
-  expect(stderr).toMatch(/^xsocket: warning: [^\n]* another program's socket[^\n]*\n$/);
+  expect(stderr).toMatch(
+    /^xsocket: warning: [^\n]* the socket there is another program's[^\n]*\n$/,
+  );
 });
 
 test("a directory without permission is one sentence", async () => {

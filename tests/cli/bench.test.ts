@@ -58,6 +58,6 @@ test("a server that gives no more sockets is one sentence", async () => {
   const { code, stdout, stderr } = await here.run([XSOCKET, "bench", server.path]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toBe(
-    `xsocket: the measurement was cut short (xsocket: EPERM): the log of the server at ${server.path} says why\n`,
+    `xsocket: the measurement was interrupted (xsocket: EPERM): the log of the server at ${server.path} says why\n`,
   );
 });

@@ -32,7 +32,7 @@ describe("the row that fails is", () => {
       /container, mount .*: xsocket serve /,
     );
     writeFileSync(dir.join("plain"), "");
-    expectOnly(await examine([dir.join("plain")]), "socket", /is no socket/, /xsocket serve/);
+    expectOnly(await examine([dir.join("plain")]), "socket", /is not a socket/, /xsocket serve/);
     symlinkSync("nothing", dir.join("link"));
     expectOnly(
       await examine([dir.join("link")]),
@@ -41,10 +41,10 @@ describe("the row that fails is", () => {
       /rm .*xsocket serve/,
     );
     const within = dir.join("plain/control");
-    expectOnly(await examine([within]), "socket", /is no directory/, /xsocket serve PATH/);
+    expectOnly(await examine([within]), "socket", /is not a directory/, /xsocket serve PATH/);
     symlinkSync("circle", dir.join("circle"));
     for (const path of [dir.join("circle"), dir.join("circle/control")])
-      expectOnly(await examine([path]), "socket", /in a circle \(ELOOP\)$/, /^Mend .*namei/);
+      expectOnly(await examine([path]), "socket", /form a loop \(ELOOP\)$/, /^Repair .*namei/);
   });
 
   test("socket: an abstract name is used across namespaces", async () => {
@@ -110,7 +110,7 @@ describe("the row that fails is", () => {
         /socket .*way\/control \(sr--(rw-|---)---/,
         remedy,
       );
-    await refusal(/^start the server with --group or --mode, such as 0660: .* right to write$/); // members have no more
+    await refusal(/^start the server with --group or --mode, such as 0660: .* write permission$/); // members have no more
     if (!isRoot) return;
     chmodSync(server.path, 0o460);
     await refusal(/^start the server with --group or --mode$/); // root's group is no gift
@@ -155,7 +155,7 @@ describe("the row that fails is", () => {
     ["EAFNOSUPPORT", /RestrictAddressFamilies=/],
     ["EMFILE", /ulimit -n/],
     ["ENFILE", /fs\.file-max/],
-    ["EOPNOTSUPP", /seccomp filter, has to have AF_UNIX/], // by a filter of firejail
+    ["EOPNOTSUPP", /Allow AF_UNIX in .* seccomp filter/], // by a filter of firejail
     ["EPERM", /seccomp filter/],
   ])("server: this process may make no socket to ask by (%s)", async (code, remedy) => {
     await using server = await startServer();
@@ -169,7 +169,12 @@ describe("the row that fails is", () => {
     const rows = await examine([server.path], {
       start: refusing("connect", 2, length, "EACCES"),
     });
-    expectOnly(rows, "server", /all the same \(EACCES\)$/, /Landlock, AppArmor or SELinux/);
+    expectOnly(
+      rows,
+      "server",
+      /but a connection is denied \(EACCES\)$/,
+      /Landlock, AppArmor or SELinux/,
+    );
   });
 
   test.skipIf(!isRoot)("server: an abstract name is held by somebody else", async () => {
@@ -190,7 +195,7 @@ describe("the row that fails is", () => {
       rows,
       "tcp4",
       /did not answer in time/,
-      /^See whether the server is stopped or overloaded, or cannot start, as its log says\.$/,
+      /^Check in its log whether the server is stopped, overloaded or cannot start\.$/,
     );
     expect(rows.map(({ name }) => name)).toEqual(["libraries", ...BASE, ...PORT, ...PORT]);
   });

@@ -35,8 +35,8 @@ test.skipIf(!hasCookies)(
     await server.says(/serving at/);
     const rows = await examine([dir.join("control"), "--port", "3000"], { start: kernel });
     expect(rows.filter(({ status }) => status !== "ok")).toEqual([
-      { name: "tcp6", status: "skipped", found: "needs IPv6, which this kernel has not" },
-      { name: "udp6", status: "skipped", found: "needs IPv6, which this kernel has not" },
+      { name: "tcp6", status: "skipped", found: "needs IPv6, which this kernel lacks" },
+      { name: "udp6", status: "skipped", found: "needs IPv6, which this kernel lacks" },
     ]);
     if (!hasIpv6) return;
     const other = await examine([dir.join("control")]);
@@ -169,7 +169,7 @@ test.skipIf(!isRoot || !hasCookies)(
     const rows = await examine([server.path], { start });
     const cookie = await target.cookie();
     expect(rows.find(({ name }) => name === "namespace")?.found).toStartWith(
-      `the sockets are of a namespace that this user may not look into, cookie ${cookie}; this `,
+      `the sockets are of a namespace that this user is not allowed to inspect, cookie ${cookie}; this `,
     );
   },
 );
@@ -182,7 +182,7 @@ test("a kernel without network namespaces has none to compare", async () => {
     {
       name: "namespace",
       status: "skipped",
-      found: "needs network namespaces, which this kernel has not",
+      found: "needs network namespaces, which this kernel lacks",
     },
   ]);
 });

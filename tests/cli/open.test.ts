@@ -53,7 +53,7 @@ test.skipIf(!hasCookies)("--json says the same to programs", async () => {
   const cookie = Number(await here.cookie());
   expect(found).toMatchObject({ cookie, ownCookie: cookie });
   const { stdout: words } = await here.run([XSOCKET, "open", server.path]);
-  expect(words).toContain(`cookie     ${cookie}, that of this very namespace\n`);
+  expect(words).toContain(`cookie     ${cookie}, that of this namespace itself\n`);
 });
 
 test.each(["--exec", "--exec --", "--"])(
@@ -164,7 +164,9 @@ test.each([
   const start = [...refusing("socket", 0, 1, "EAFNOSUPPORT"), XSOCKET];
   const program = argv[0] === "run" ? ["--", "true"] : [];
   const { code, stdout, stderr } = await here.run([...start, ...argv, server.path, ...program]);
-  expect(stdout + stderr).toMatch(/may make no UNIX sockets.*\n?.*RestrictAddressFamilies=/);
+  expect(stdout + stderr).toMatch(
+    /not allowed to make UNIX sockets.*\n?.*RestrictAddressFamilies=/,
+  );
   expect(code).toBe(exit);
 });
 

@@ -55,7 +55,7 @@ test("--print shows a line for each variable, or says why not", async () => {
   expect((await printed("--port", "1", "--socket", "/run/a b"))["XSOCKET"]).toBe("/run/a b");
   const argv = [XSOCKET, "run", "--print", "--port", "1"];
   const says =
-    "xsocket: the path of the control socket has a line break in it, so it cannot be printed on a line: give another path, as that of a link\n";
+    "xsocket: the path of the control socket contains a line break, so it cannot be printed on one line: give another path, such as that of a link\n";
   const misused = { code: 2, stdout: "", stderr: says };
   expect(await here.run([...argv, "--socket", "/run/a\nb"])).toMatchObject(misused);
   expect(await here.run(argv, { env: { XSOCKET: "/run/a\rb" } })).toMatchObject(misused);
@@ -197,7 +197,7 @@ test("so is docker where it is a script, as of podman-docker", async () => {
   using dir = tempDir();
   writeFileSync(dir.join("docker"), '#!/bin/sh\nexec podman "$@"\n', { mode: 0o755 });
   const { stderr } = await here.run([...RUN, "--", "./docker"], { cwd: dir.path });
-  expect(stderr).toMatch(/since it gives a container an environment of its own/);
+  expect(stderr).toMatch(/since it gives a container its own environment/);
 });
 
 test("a script is judged by its interpreter, and --force lets everything through", async () => {
@@ -468,7 +468,7 @@ test.skipIf(!hasCookies)("--check notices a server in the same namespace", async
   ];
   const { code, stdout, stderr } = await here.run(run);
   expect({ code, stdout }).toEqual({ code: 0, stdout: "ran\n" });
-  expect(stderr).toContain("this very network namespace");
+  expect(stderr).toContain("this network namespace itself");
 });
 
 test("a relative XSOCKET_LIBDIR is one of the directory that the command was started in", async () => {

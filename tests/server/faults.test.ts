@@ -70,8 +70,7 @@ test.each([
 
 test("where the server may make no UNIX sockets it is not the directory that is blamed", async () => {
   const { code, stderr } = await serveWith("socket", "EACCES", 1, false);
-  const remedy =
-    "Let RestrictAddressFamilies= of its unit, or its filter of system calls, have AF_UNIX";
+  const remedy = "Allow AF_UNIX in RestrictAddressFamilies= of its unit, or in its seccomp filter";
   expect(stderr).toMatch(/^xsocket: cannot make a socket for \S+ as uid \d+: EACCES\. /);
   expect(stderr).toEndWith(`${remedy}\n`);
   expect(code).toBe(1);

@@ -242,7 +242,7 @@ test("where the directory is a link to nothing, or one to itself, the links are 
     expect((await tryServing(path)).stderr).toContain(`${link} is a link to nothing: make what`);
   rmSync(link);
   symlinkSync("link", link);
-  expect((await tryServing(`${link}/s`)).stderr).toContain("ELOOP. The links on the way there");
+  expect((await tryServing(`${link}/s`)).stderr).toContain("ELOOP. The symbolic links in the path");
 });
 
 test.skipIf(isChrooted)("a kernel without namespaces is no reason not to serve", async () => {
@@ -388,7 +388,7 @@ test("who else may replace the socket is said, by ownership or by access list", 
     await using server = await startServer({ path, args });
     await server.stop();
     if (args.length > 0) expect(server.program.stderr).toBe("");
-    return /warning: (.*) may replace the socket in /.exec(server.program.stderr)?.[1];
+    return /warning: (.*) can replace the socket in /.exec(server.program.stderr)?.[1];
   };
   expect(await warned()).toBeUndefined();
   await here.run(["setfacl", "-m", "u:4201:x,u:0:rwx", directory.path]);
@@ -429,7 +429,7 @@ test.each([
   [
     "by a filter",
     "EPERM",
-    ` as uid ${process.geteuid?.()}: EPERM. Let a filter of system calls pass flock`,
+    ` as uid ${process.geteuid?.()}: EPERM. Let the seccomp filter allow flock`,
   ],
 ])("a directory that cannot be locked, %s, is refused with a remedy", async (_, code, found) => {
   using directory = tempDir();

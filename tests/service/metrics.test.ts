@@ -166,7 +166,7 @@ test("who else may replace the socket of the metrics is said, unless that is sai
   await using server = await serve({ address: dir.join("control") });
   for (const path of [dir.join("metrics"), open.join("metrics")])
     (await serveMetrics(server, { kind: "path", path }, log))[Symbol.dispose]();
-  expect(said).toEqual([expect.stringContaining("everybody may replace the socket in ")]);
+  expect(said).toEqual([expect.stringContaining("everybody can replace the socket in ")]);
   await here.run(["setfacl", "-m", "u:4201:rwx", dir.path]);
   (await serveMetrics(server, { kind: "path", path: dir.join("metrics") }, log))[Symbol.dispose]();
   expect(said).toHaveLength(1);

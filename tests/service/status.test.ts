@@ -202,7 +202,7 @@ test("who is refused at a bound hears of that, and not of a server that does not
   using first = new RawClient(server.address);
   const { code, stderr } = await here.run([XSOCKET, "status", server.address]);
   first.close();
-  expect(stderr).toContain("this user has all the connections to it that one may have");
+  expect(stderr).toContain("this user has as many connections to it as one user may have");
   expect(code).toBe(1);
   await eventually("the first to be gone", () => server.stats().connections === 0);
   const { stdout } = await here.run([XSOCKET, "status", server.address]);

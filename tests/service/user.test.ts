@@ -190,7 +190,7 @@ describe.if(isRoot)("as root", () => {
     const before = as(uid);
     const { address, program } = await start(here, dir, { args: [], before });
     await using server = program;
-    expect(server.stderr).not.toContain("may replace the socket");
+    expect(server.stderr).not.toContain("can replace the socket");
     const { stdout } = await here.run([XSOCKET, "doctor", address, "--same-namespace"]);
     expect(stdout).toContain(`of uid ${uid} listens`);
   });
@@ -340,7 +340,7 @@ describe.if(isRoot)("as root", () => {
     const argv = xsocketForEveryone(dir, ["serve", dir.join("theirs/s"), "--user", "daemon"]);
     await using program = here.spawn(argv);
     await program.says(/serving at/);
-    expect(program.stderr).toContain("warning: uid 2 may replace the socket");
+    expect(program.stderr).toContain("warning: uid 2 can replace the socket");
   });
 
   test("--user and a socket that a manager has made: it is served, no other is made, and its file stays", async () => {

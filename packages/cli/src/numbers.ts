@@ -27,7 +27,7 @@ export function idList<Found>(
   read: (word: string) => Found,
 ): Found[] {
   const refuse = (cause?: unknown) =>
-    new MisuseError(`${option} takes names or ids with commas between, not "${list}"`, { cause });
+    new MisuseError(`${option} takes names or ids separated by commas, not "${list}"`, { cause });
   return list.split(",").map((part) => {
     const word = part.trim();
     if (word === "") throw refuse();

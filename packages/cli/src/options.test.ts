@@ -45,11 +45,11 @@ test("a command whose control socket is an argument says so to who writes --sock
     "sockets-per-minute": { type: "string" },
   } as const satisfies ArgsDef;
   expect(() => checkOptions(["--socket", "/a"], args, "xsocket t --help")).toThrow(
-    'there is no option --socket: give the control socket alone, or see "xsocket t --help"',
+    'there is no option --socket: give only the control socket, or see "xsocket t --help"',
   );
   const { address } = args;
   expect(() => checkOptions(["--socket", "/a"], { address }, "xsocket t --help")).toThrow(
-    'there is no option --socket: give the control socket alone, or see "xsocket t --help"',
+    'there is no option --socket: give only the control socket, or see "xsocket t --help"',
   );
   expect(() => checkOptions(["--socket", "/a"], ARGS, "xsocket t --help")).toThrow(
     'there is no option --socket: see "xsocket t --help"',

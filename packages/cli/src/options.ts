@@ -44,7 +44,7 @@ function refusal(error: unknown, argv: readonly string[], args: ArgsDef): string
     const option = unknownOption(argv, args);
     if (option === "--help") return "the option --help takes no value:"; // without one it was found before
     if (option === "--socket" && args["address"])
-      return "there is no option --socket: give the control socket alone, or";
+      return "there is no option --socket: give only the control socket, or";
     const options = [...Object.keys(config(args)), "help"];
     return `there is no option ${option}${suggestion(option.replace(/^-+/, ""), options, "--")}:`;
   }

@@ -152,17 +152,17 @@ const CHECKS: readonly Check[] = [
   ({ library }) => unusable(library),
   where(
     ({ program }) => CONTAINERS.has(basename(program.path)), // which may be a script
-    "it gives a container an environment of its own",
+    "it gives a container its own environment",
     'give that the lines of "xsocket run --print", and the container the library and the directory of the control socket, as docs/containers.md shows',
   ),
   where(
     ({ program }) => MANAGERS.has(basename(program.path)),
-    "it has a service started, whose environment is its own",
+    "it has a service started, which has its own environment",
     'give the service each line of "xsocket run --print" (in a unit behind Environment=, as docs/systemd.md shows)',
   ),
   ({ elf: { compiler } }) =>
     compiler && {
-      found: `it is a ${compiler} program, whose calls go to the kernel without passing a library`,
+      found: `it is a ${compiler} program, which makes system calls itself, without the C library`,
       remedy: OPEN,
     },
   where(
@@ -205,7 +205,7 @@ const CHECKS: readonly Check[] = [
   },
   where(
     ({ elf }) => insistsOnBeingFirst(elf),
-    "it is built with AddressSanitizer, whose runtime ends a program in which another library comes first",
+    "it is built with AddressSanitizer, whose runtime ends a program if another library is loaded first",
     "set ASAN_OPTIONS=verify_asan_link_order=0 in its environment",
   ),
 ];

@@ -22,7 +22,7 @@ function whyNot(path: string): string {
     return "it is not executable for this user, so check its mode (chmod +x) and its owner";
   } catch (error) {
     return codeOf(error) === "EACCES"
-      ? "this user may not enter its directory, so run it as another one or make the directory passable (chmod +x)"
+      ? "this user may not enter its directory, so run it as another one or make the directory accessible (chmod +x)"
       : "there is no such file, so check its path";
   }
 }
@@ -89,7 +89,7 @@ function interpreterOf(path: string): string | undefined {
 
 function whyMissing(interpreter: string): string {
   return interpreter.endsWith("\r")
-    ? "its first line ends in a carriage return, so its interpreter is not found: give it the line ends of UNIX (sed -i 's/\\r$//')"
+    ? "its first line ends in a carriage return, so its interpreter is not found: convert its line endings (sed -i 's/\\r$//')"
     : `its interpreter ${interpreter} is missing, so install it or correct the script's first line`;
 }
 

@@ -93,7 +93,7 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
   if (beside === undefined) return mapped(file, policyFile);
   if (file === undefined) return flagPolicy(flags);
   throw new MisuseError(
-    `--policy and --${beside} are two ways to say the same: put it all in the file`,
+    `--policy and --${beside} cannot be combined: put everything into the file`,
   );
 }
 
@@ -106,7 +106,7 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
 export function serviceOptions(args: ServeArgs): ServiceOptions {
   const remote = args["metrics-remote"] === true;
   if (remote && args.metrics === undefined)
-    throw new MisuseError("--metrics-remote says nothing alone: add --metrics ADDRESS");
+    throw new MisuseError("--metrics-remote alone has no effect: add --metrics ADDRESS");
   return {
     address: mapped(args.address, controlSocket),
     mode: mapped(args.mode, modeBits),

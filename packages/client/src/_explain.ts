@@ -11,7 +11,7 @@ interface Explanation {
 
 const NO_MEMORY = [
   "the server, or the system that it is on, has no memory left for a socket",
-  "Free some there, or raise the limit of the server's control group (MemoryMax=).",
+  "Free some there, or raise the limit of the server's cgroup (MemoryMax=).",
 ] as const;
 
 const NO_DESCRIPTOR = [
@@ -21,8 +21,8 @@ const NO_DESCRIPTOR = [
 
 /* By systemd's filter, and by that of firejail. */
 const NO_UNIX = [
-  "this process may make no UNIX sockets",
-  "Let it make them: RestrictAddressFamilies= of its unit, or its seccomp filter, has to have AF_UNIX.",
+  "this process is not allowed to make UNIX sockets",
+  "Allow AF_UNIX in RestrictAddressFamilies= of its unit, or in its seccomp filter.",
 ] as const;
 
 /* Bun waits by an epoll set, and so do we. */
@@ -37,9 +37,9 @@ const NO_WATCH = [
  */
 export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
   options: {
-    EINVAL: ["an argument cannot be right, as the message says", "Give it as the message says."],
+    EINVAL: ["an argument is wrong, as the message says", "Give it as the message says."],
     ENOTSUP: [
-      "the option would take another socket than that of the target namespace",
+      "the option would use another socket than that of the target namespace",
       "Do what the message says instead.",
     ],
     EAFNOSUPPORT: [
@@ -65,11 +65,11 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       'The server is gone: start it again with "xsocket serve SERVER" in the target namespace. If it runs, a container may see the socket of an earlier start: mount its directory, not the file.',
     ],
     "ECONNREFUSED, no socket": [
-      "what is there is no socket",
+      "what is there is not a socket",
       "Name the control socket of an xsocket server with via.",
     ],
     "ECONNREFUSED, @name": [
-      "nobody holds this abstract name in the own network namespace",
+      "nobody listens at this abstract name in this network namespace",
       'Start a server with "xsocket serve SERVER" in this network namespace, or name a path with via: an abstract name cannot be reached from another namespace.',
     ],
     EACCES: [
@@ -81,12 +81,12 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "As root see who listens there with ss -xlp. If that server is to be trusted, set XSOCKET_ANY_SERVER=1.",
     ],
     ENOTDIR: [
-      "a part of the path is no directory",
+      "a part of the path is not a directory",
       "Name the control socket of an xsocket server with via.",
     ],
     ELOOP: [
-      "the links on the way to it lead in a circle",
-      "Mend the links (namei SERVER shows them), or name the control socket of an xsocket server with via.",
+      "the symbolic links in the path form a loop",
+      "Repair the links (namei SERVER shows them), or name the control socket of an xsocket server with via.",
     ],
     EPERM: [
       "the sandbox of this process forbids it",
@@ -95,7 +95,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     EAFNOSUPPORT: NO_UNIX,
     EOPNOTSUPP: NO_UNIX,
     EPROTOTYPE: [
-      "another program's socket lies there",
+      "the socket there is another program's",
       "Name the control socket of an xsocket server with via.",
     ],
     EMFILE: NO_DESCRIPTOR,
@@ -104,26 +104,26 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "Close some, or raise fs.file-max (sysctl).",
     ],
     ETIMEDOUT: [
-      "the server took no connection in time",
-      "See whether the server is stopped or overloaded, or give a larger timeoutMs.",
+      "the server did not accept the connection in time",
+      "Check whether the server is stopped or overloaded, or give a larger timeoutMs.",
     ],
   },
   ask: {
     EPERM: [
-      "the server's policy refuses this kind of socket to this user, a quota of it is used up, or the server may not make it",
+      "the server's policy refuses this kind of socket to this user, a quota is used up, or the server is not allowed to make it",
       "The server's log says which, and names the rule. Without a policy only IPv4 and IPv6 sockets of type stream and dgram are allowed.",
     ],
     "EPERM, @name": [
-      "the server's policy refuses this kind of socket to this user, a quota of it is used up, or the server may not make it",
+      "the server's policy refuses this kind of socket to this user, a quota is used up, or the server is not allowed to make it",
       "The server's log says which, and names the rule. Without a policy an abstract name serves only root and the server's own user: let others in with --allow-user, or have the server listen at a path.",
     ],
     EACCES: [
-      "the server may not make this kind of socket, or SELinux keeps it from this program",
+      "the server is not allowed to make this kind of socket, or SELinux keeps it from this program",
       "Ask for an IPv4 or IPv6 stream or dgram socket, or give the server the capability that it lacks; under SELinux let this program use the server's sockets, as ausearch -m avc names them.",
     ],
     ETIMEDOUT: [
       "the server did not answer in time",
-      "See whether the server is stopped or overloaded, or cannot start, as its log says, or give a larger timeoutMs.",
+      "Check in its log whether the server is stopped, overloaded or cannot start, or give a larger timeoutMs.",
     ],
     ECONNRESET: [
       "the server closed the connection without an answer",
@@ -131,21 +131,21 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     EBADMSG: [
       "the answer is malformed, or what came with it is not a fresh socket of the kind that was asked for",
-      "See that an xsocket server, and nothing else, listens at SERVER.",
+      "Check that an xsocket server, and nothing else, listens at SERVER.",
     ],
     EAFNOSUPPORT: [
-      "the target namespace has no sockets of this family, or the server may make none",
-      "Ask for another family, or let RestrictAddressFamilies= of the server's unit have it.",
+      "the target namespace has no sockets of this family, or the server is not allowed to make them",
+      "Ask for another family, or allow this one in RestrictAddressFamilies= of the server's unit.",
     ],
     EPROTONOSUPPORT: [
       "the kernel has no such protocol for this type of socket",
       "Ask for protocol 0, or one that fits the type.",
     ],
     ESOCKTNOSUPPORT: ["the kernel has no such type of socket", "Ask for stream or dgram."],
-    EINVAL: ["the kernel knows no such socket", "See that domain, type and protocol fit together."],
+    EINVAL: ["the kernel has no such socket", "Check that domain, type and protocol fit together."],
     ECANCELED: ["the session was closed", "Make a new Session, or close it later."],
     EMFILE: [
-      "no descriptor is left in this process or in the server, or this user has all the connections to it that one may have",
+      "no descriptor is left in this process or in the server, or this user has as many connections to it as one user may have",
       "Close some sockets, use a Session, or raise the limit of open files (ulimit -n), or --max-connections-per-user of the server.",
     ],
     ENFILE: [
@@ -174,16 +174,16 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "Give a scope (fe80::1%eth0) of the target namespace: ip link lists them there.",
     ],
     EACCES: [
-      "this process may not bind the port there",
-      "Use a port from 1024 on, or run with CAP_NET_BIND_SERVICE over the target namespace: bind(2) is judged by its caller.",
+      "this process is not allowed to bind the port there",
+      "Use a port from 1024 on, or give this process CAP_NET_BIND_SERVICE over the target namespace.",
     ],
     EPERM: [
       "the server's unit denies the port",
-      "Use a port that SocketBindAllow= of that unit names.",
+      "Use a port that is in SocketBindAllow= of that unit.",
     ],
     EINVAL: [
       "a link-local address needs its interface",
-      "Give that of the target namespace with it, as in fe80::1%eth0.",
+      "Add that of the target namespace, as in fe80::1%eth0.",
     ],
   },
   listen: {
@@ -215,18 +215,18 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "Look at its routes with ip route, or use another address.",
     ],
     EINVAL: [
-      "a link-local address needs its interface, and to others a route may be a blackhole",
-      "Give that of the target namespace with it, as in fe80::1%eth0, or look at the routes there with ip route.",
+      "a link-local address needs its interface, and the route to another address may be a blackhole",
+      "Add that of the target namespace, as in fe80::1%eth0, or look at the routes there with ip route.",
     ],
     EADDRNOTAVAIL: [
       "the target namespace has no address, or no free port, to connect from",
       "Look at its addresses with ip address, and at net.ipv4.ip_local_port_range.",
     ],
     EAFNOSUPPORT: [
-      "the own address is of another IP version than the peer's",
+      "the local address is of another IP version than the peer's",
       "Give one of the peer's IP version, or none.",
     ],
-    ECONNRESET: ["the peer has ended the connection at once", "See why in the peer's log."],
+    ECONNRESET: ["the peer closed the connection at once", "See why in the peer's log."],
     ETIMEDOUT: [
       "the peer did not answer in time",
       "Check address, port and firewall of the target namespace, or give a larger timeoutMs.",
@@ -246,10 +246,10 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "Give nameservers that the target namespace reaches, or lookup.",
     ],
     ESERVFAIL: [
-      "the name server could not find out",
+      "the name server reported a failure",
       "Ask another one with nameservers, or try again later.",
     ],
-    EREFUSED: ["the name server does not serve the target namespace", "Give other nameservers."],
+    EREFUSED: ["the name server refused to answer the target namespace", "Give other nameservers."],
     ETIMEDOUT: [
       "no name server answered in the target namespace in time",
       "Give nameservers that the target namespace reaches, or lookup.",

@@ -159,7 +159,7 @@ function refuseOurs(init: object): void {
     if (name !== "signal" && Reflect.get(init, name) !== undefined)
       throw misuse(
         "fetch",
-        `${name} is none of a request's options`,
+        `${name} is not an option of a request`,
         "Give it to fetchVia. A whole request is ended by signal.",
       );
 }

@@ -56,7 +56,7 @@ const PLACE_KEYS = [...THROUGH_KEYS, "host", "port", "reusePort", "ipv6Only"] as
 function refuseAgain(): never {
   throw misuse(
     "connect a socket of nodeConnect again",
-    "it would be one of the own namespace",
+    "it would be one of the program's own namespace",
     "Call nodeConnect for each connection.",
     "ENOTSUP",
   );

@@ -229,9 +229,9 @@ test("a value that cannot be right is named", async () => {
 
 test("what is no socket, no server and no directory is told apart", async () => {
   const cases: [string, string, string][] = [
-    [import.meta.path, "ECONNREFUSED", "what is there is no socket"],
+    [import.meta.path, "ECONNREFUSED", "what is there is not a socket"],
     [`${import.meta.path}/control`, "ENOTDIR", "a part of the path"],
-    ["@nobody.has.this.name", "ECONNREFUSED", "in the own network namespace"],
+    ["@nobody.has.this.name", "ECONNREFUSED", "in this network namespace"],
   ];
   for (const [via, code, found] of cases) {
     const error = await failureOf({ via });

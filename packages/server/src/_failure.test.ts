@@ -7,7 +7,7 @@ const MEMORY = "Free some memory, or raise its limit (MemoryMax=)";
 
 test.each([
   ["EDQUOT", ROOM],
-  ["ELOOP", "The links on the way there lead in a circle: mend them, or choose another path"],
+  ["ELOOP", "The symbolic links in the path form a loop: repair them, or choose another path"],
   ["EMFILE", "Raise the limit of open files (ulimit -n, LimitNOFILE=)"],
   ["ENAMETOOLONG", "Use a shorter path"],
   ["ENFILE", "Raise fs.file-max (sysctl), or end what has so many files open"],

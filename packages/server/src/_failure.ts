@@ -13,7 +13,7 @@ const PERMISSION_REMEDY = "Use a directory that this user may write to, or run a
 
 /** What lets a server make UNIX sockets. */
 export const ALLOW_UNIX =
-  "Let RestrictAddressFamilies= of its unit, or its filter of system calls, have AF_UNIX";
+  "Allow AF_UNIX in RestrictAddressFamilies= of its unit, or in its seccomp filter";
 
 const ROOM =
   "Free some room on that file system (df), or remove some files where it can have no more (df -i)";
@@ -23,7 +23,7 @@ const MEMORY = "Free some memory, or raise its limit (MemoryMax=)";
 /** What helps whatever the call was. */
 export const REMEDIES: Readonly<Partial<Record<string, string>>> = {
   EDQUOT: ROOM,
-  ELOOP: "The links on the way there lead in a circle: mend them, or choose another path",
+  ELOOP: "The symbolic links in the path form a loop: repair them, or choose another path",
   EMFILE: "Raise the limit of open files (ulimit -n, LimitNOFILE=)",
   ENAMETOOLONG: "Use a shorter path",
   ENFILE: "Raise fs.file-max (sysctl), or end what has so many files open",

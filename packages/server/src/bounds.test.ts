@@ -42,7 +42,7 @@ test("without room for one connection there is no server", () => {
 
 test("a limit that may not be read is said, and not taken for a low one", () => {
   expect(() => fitBounds({}, -errno.EPERM, 4)).toThrow(
-    /^cannot read the limit of open files as uid \d+: EPERM. Let a filter of system calls pass prlimit64$/,
+    /^cannot read the limit of open files as uid \d+: EPERM. Let the seccomp filter allow prlimit64$/,
   );
   expect(() => fitBounds({}, -errno.ENOSYS, 4)).toThrow("ENOSYS");
 });

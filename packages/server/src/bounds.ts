@@ -9,7 +9,7 @@ export interface Bounds {
    * those who have no more than 8.
    */
   readonly maxConnections: number;
-  /** Connections at once of each user id. */
+  /** Connections at once for each user id. */
   readonly maxConnectionsPerUid: number;
   /**
    * Sockets that were sent and not yet received, of everybody together, and a quarter in the same way.
@@ -90,7 +90,7 @@ export function fitBounds(given: GivenBounds, descriptorLimit: number, threads: 
     throw systemError(
       "read the limit of open files",
       new SyscallError("prlimit64", -descriptorLimit),
-      "Let a filter of system calls pass prlimit64",
+      "Let the seccomp filter allow prlimit64",
     );
   const reserved = RESERVED_DESCRIPTORS + threads * THREAD_DESCRIPTORS;
   const room = descriptorLimit - reserved;

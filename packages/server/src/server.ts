@@ -250,7 +250,7 @@ class RunningServer implements Server {
     try {
       checked("dup3", this.#sys.dupOnto(fd, auditFd));
     } catch (error) {
-      throw systemError("put the new audit file in the place of the old one", error);
+      throw systemError("replace the old audit file by the new one", error);
     } finally {
       this.#sys.close(fd);
     }

@@ -48,7 +48,7 @@ function measuredOf(path: string, durationMs: number): Row[] {
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
     throw new FailureError(
-      `the measurement was cut short (${error.message}): the log of the server at ${path} says why`,
+      `the measurement was interrupted (${error.message}): the log of the server at ${path} says why`,
       { cause: error },
     );
   }
@@ -66,7 +66,7 @@ function shown(rows: readonly Row[]): string {
 }
 
 export default command({
-  meta: { description: "Measure what the server and this machine do" },
+  meta: { description: "Measure how fast the server is on this machine" },
   args,
   run({ args: { address, seconds, json } }) {
     const durationMs = readSeconds(seconds) * 1000;

@@ -18,12 +18,12 @@ const args = {
   shell: {
     type: "positional",
     valueHint: SHELLS.join("|"),
-    description: `The shell that is to read it: ${SHELLS.join(", ")}`,
+    description: `The shell: ${SHELLS.join(", ")}`,
   },
 } as const satisfies ArgsDef;
 
 export default command({
-  meta: { description: "Print what a shell needs to complete this command" },
+  meta: { description: "Print this command's completions for a shell" },
   args,
   async run({ args: { shell } }) {
     const script = shell === undefined ? undefined : SCRIPTS.get(shell);

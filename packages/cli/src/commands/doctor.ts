@@ -14,11 +14,9 @@ const args = {
   address: SERVER_ARGUMENT,
   port: option(
     "PORT",
-    "Look at this port in the target namespace: 3000, tcp/53 or udp/53; may be repeated",
+    "Check this port in the target namespace: 3000, tcp/53 or udp/53; may be repeated",
   ),
-  "same-namespace": flag(
-    "Server and program are meant to be in one namespace, so do not warn of that",
-  ),
+  "same-namespace": flag("Do not warn that server and program are in the same namespace"),
   json: flag("Print JSON"),
 } as const satisfies ArgsDef;
 
@@ -61,7 +59,7 @@ function indented(report: object): string {
 }
 
 export default command({
-  meta: { description: "Find out what is in the way, and how to clear it" },
+  meta: { description: "Find out what does not work, and how to fix it" },
   args,
   program: "[-- PROGRAM]",
   run(context) {

@@ -22,10 +22,10 @@ const args = {
   },
   port: option(
     "PORT",
-    "Bind it to this port of every address there, and listen if it is a stream socket",
+    "Bind it to this port on all addresses there, and listen if it is a stream socket",
   ),
   exec: flag(
-    "Everything behind it, or behind --, is a program that gets the socket as descriptor 3, as from a socket unit of systemd (LISTEN_FDS)",
+    "The program behind it, or behind --, gets the socket as descriptor 3, as from a socket unit of systemd (LISTEN_FDS)",
   ),
   json: flag("Print JSON"),
 } as const satisfies ArgsDef;
@@ -38,7 +38,7 @@ function asNumber(cookie: bigint | undefined): number | undefined {
 function cookies(cookie: bigint | undefined, own: bigint | undefined): string {
   if (cookie === undefined) return "not told (takes Linux 5.14)";
   if (own === undefined) return String(cookie);
-  return `${cookie}${cookie === own ? ", that of this very namespace" : `; this namespace has ${own}`}`;
+  return `${cookie}${cookie === own ? ", that of this namespace itself" : `; this namespace has ${own}`}`;
 }
 
 function untold(): string {
@@ -65,7 +65,7 @@ function report(fd: number, own: bigint | undefined, milliseconds: number, json:
 
 export default command({
   meta: {
-    description: "Get one socket by hand: look at it, or hand it to a program",
+    description: "Get one socket: show it, or pass it to a program",
   },
   args,
   program: "[--exec PROGRAM [ARGUMENT...]]",

@@ -36,7 +36,7 @@ const question = {
   gid: option("GROUP", "The asking process's group, by name or number (default: that user's)"),
   groups: option(
     "GROUP",
-    "Its supplementary groups: names or ids with commas between (default: that user's)",
+    "Its supplementary groups: names or ids, separated by commas (default: that user's)",
   ),
   family: option("FAMILY", "What is asked for, as AF_INET6 or inet6 (default: AF_INET)"),
   type: option("TYPE", "As SOCK_DGRAM or dgram (default: SOCK_STREAM)"),
@@ -98,10 +98,10 @@ function numbered(uid: number): Identity {
 
 function asker(given: Given): Asker {
   if (typeof given.user === "string" && typeof given.uid === "string")
-    throw new MisuseError("--user and --uid both say who asks: give one of them");
+    throw new MisuseError("--user and --uid both name the user: give only one of them");
   const user = typeof given.user === "string" ? named(given.user) : undefined;
   const who = typeof given.uid === "string" ? numbered(wholeNumber("--uid", given.uid, IDS)) : user;
-  if (who === undefined) throw new MisuseError("nobody asks: say who, as in --user alice");
+  if (who === undefined) throw new MisuseError("no user is given: name one, as in --user alice");
   const groups =
     typeof given.groups === "string" ? idList("--groups", given.groups, groupId) : who.groups;
   return {
@@ -165,7 +165,7 @@ export default command({
     if (!file) throw new MisuseError(`no policy is named: say "xsocket policy ${action} FILE"`);
     const lost = Object.keys(question).find((name) => Reflect.get(given, name) !== undefined);
     if (action === "check" && lost !== undefined)
-      throw new MisuseError(`check is asked about no request: leave --${lost} out, or say "test"`);
+      throw new MisuseError(`check takes no request: leave --${lost} out, or use "test"`);
     const policy = readPolicy(userPath(file));
     if (action === "check") check(policy);
     else test(policy, given);

@@ -21,13 +21,13 @@ const args = {
     "PORT",
     'Port to open in the target namespace: 3000, 8000-8100, tcp/53, udp/53, 8080:3000 or "*"; may be repeated',
   ),
-  all: flag("Open every port there, the same as --port '*'"),
+  all: flag("Open all ports there, the same as --port '*'"),
   socket: option("PATH", `Control socket of the server: a path, or @name (${SERVER_DEFAULT})`),
   check: flag("Ask the server for a socket first, and give up if it fails"),
   print: flag(
     "Print the environment that would be set, unquoted, for a unit or a compose file; run nothing",
   ),
-  force: flag("Run a program that cannot be preloaded too, since it may start others that can"),
+  force: flag("Run the program even if it cannot be preloaded, since it may start others that can"),
 } as const satisfies ArgsDef;
 
 const CONNECT_MS = 500; // a server that is there takes a connection at once
@@ -50,7 +50,7 @@ function checkHandover(via: string, xbind: string): void {
   });
   if (same.some(Boolean))
     words.warn(
-      `the server at ${via} hands out sockets of this very network namespace: start it in the target namespace, unless the program enters its own later`,
+      `the server at ${via} hands out sockets of this network namespace itself: start it in the target namespace, unless the program enters its own later`,
     );
 }
 
@@ -59,7 +59,7 @@ function refuseHopeless(name: string, rest: readonly string[]): void {
   const obstacle = program && preloadObstacle(program, libraryPath("xbind"), rest);
   if (obstacle)
     throw new FailureError(
-      `${spoken(program)} would open no port there, since ${obstacle.found}: ${obstacle.remedy} (--force runs it all the same)`,
+      `${spoken(program)} would open no port there, since ${obstacle.found}: ${obstacle.remedy} (--force runs it anyway)`,
     );
 }
 
@@ -70,7 +70,7 @@ function refuseHopeless(name: string, rest: readonly string[]): void {
 function printed(environment: Readonly<Record<string, string>>): string {
   if (Object.values(environment).some((value) => /[\n\r]/.test(value)))
     throw new MisuseError(
-      "the path of the control socket has a line break in it, so it cannot be printed on a line: give another path, as that of a link",
+      "the path of the control socket contains a line break, so it cannot be printed on one line: give another path, such as that of a link",
     );
   return Object.entries(environment)
     .map(([name, value]) => `${name}=${value}`)
@@ -80,7 +80,7 @@ function printed(environment: Readonly<Record<string, string>>): string {
 function listed(ports: readonly string[], all: boolean): string {
   if (ports.length === 0 && !all)
     throw new MisuseError(
-      "no port is given: say which one to open there, as in --port 3000, or --all",
+      "no port is given: name one to open there, as in --port 3000, or use --all",
     );
   return [...(ports.length > 0 ? portWords(ports) : []), ...(all ? ["*"] : [])].join(",");
 }

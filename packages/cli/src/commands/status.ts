@@ -15,8 +15,8 @@ const CLEAR = "\u001B[H\u001B[J";
 
 const args = {
   address: SERVER_ARGUMENT,
-  json: flag("As one JSON object, for programs"),
-  watch: flag("Again each second until interrupted, or the server ends"),
+  json: flag("Print one JSON object"),
+  watch: flag("Repeat every second until interrupted or the server ends"),
 } as const satisfies ArgsDef;
 
 /*
@@ -41,7 +41,7 @@ function understood<Found>(path: string, action: () => Found): Found {
         step: "ask",
         found: "the answer is malformed, or of another version than this command",
         remedy:
-          "Restart the server if it is older, and see that nothing else than an xsocket server listens there.",
+          "Restart the server if it is older, and check that an xsocket server, and nothing else, listens there.",
       });
     throw error;
   }
@@ -52,7 +52,7 @@ function ask(path: string): ServerStatus {
 }
 
 export default command({
-  meta: { description: "Ask a running server how it does" },
+  meta: { description: "Show the status of a running server" },
   args,
   async run({ args: given }) {
     const path = serverSocket(given.address);

@@ -64,7 +64,7 @@ export function handoverRows(
       isSilent = error instanceof XSocketError && error.code === "ETIMEDOUT";
       if (!isSilent && needed.length > 0 && !needed.includes(type))
         return skipped(name, "no port that is named needs it");
-      if (family === 6 && !hasIpv6()) return skipped(name, "needs IPv6, which this kernel has not");
+      if (family === 6 && !hasIpv6()) return skipped(name, "needs IPv6, which this kernel lacks");
       return rowOfError(name, error);
     }
   });
@@ -81,7 +81,7 @@ function formerNamespace(via: string): string | undefined {
 }
 
 const SAME =
-  "for another network, start the server in that namespace and run doctor where the program runs (ip netns exec NAME, nsenter); if one namespace is meant (a first try, VRFs, cgroups, fwmarks), say --same-namespace";
+  "for another network, start the server in that namespace and run doctor where the program runs (ip netns exec NAME, nsenter); if one namespace is meant (a first try, VRFs, cgroups, fwmarks), add --same-namespace";
 
 /**
  * Do the sockets belong to another namespace than this process?
@@ -91,14 +91,14 @@ const SAME =
 export function namespaceRow(via: string, { family, type }: Kind, isMeant: boolean): Row {
   const ownName = ownNamespace();
   if (ownName === undefined)
-    return skipped("namespace", "needs network namespaces, which this kernel has not");
+    return skipped("namespace", "needs network namespaces, which this kernel lacks");
   using socket = xsocketSync({ via, family, type, timeoutMs: WAIT_MS });
   const [its, own] = [cookieOf(socket.fd), ownCookie()];
   if (own === undefined)
     return skipped("namespace", "needs Linux 5.14, and a socket of this process's own to compare");
   const here = `${ownName}, cookie ${own}`;
   if (its !== own) {
-    const name = namespaceOf(socket.fd) ?? "a namespace that this user may not look into";
+    const name = namespaceOf(socket.fd) ?? "a namespace that this user is not allowed to inspect";
     const there = `${name}, cookie ${its}`;
     const former = formerNamespace(via);
     if (former !== undefined)

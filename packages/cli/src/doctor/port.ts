@@ -79,7 +79,7 @@ export function portRows(
       ? failed(
           "port-free",
           `port ${port} cannot be bound in the target namespace: ${taken.join(", ")}`,
-          `stop the program that has it there (ss -lntup), unless it is the very one that is meant to, or publish another: --port ${port === 8080 ? 8081 : 8080}:${port}`,
+          `stop the program that uses it there (ss -lntup), unless that is the right one, or publish another: --port ${port === 8080 ? 8081 : 8080}:${port}`,
         )
       : ok("port-free", `port ${port} is free in the target namespace`);
   const allowed =

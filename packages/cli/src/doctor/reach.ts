@@ -98,7 +98,7 @@ function refusing(path: string): Row | undefined {
 /* Members of the group may lack nothing but the mode's w; and root's group gives more than the socket. */
 function socketRemedy({ gid, mode }: Stats): string {
   if ((mode & constants.S_IWGRP) === 0)
-    return "start the server with --group or --mode, such as 0660: to connect takes the right to write";
+    return "start the server with --group or --mode, such as 0660: connecting needs write permission";
   const join = "add this user to the socket's group, which counts from the next login on, or ";
   return `${gid === 0 ? "" : join}start the server with --group or --mode`;
 }
@@ -138,7 +138,7 @@ function abstractRow(name: string): Row {
     : failed(
         "socket",
         `there is no ${name} in this network namespace`,
-        `if it runs in another one, have it listen at a path, since abstract names are unseen from there; else start it here: xsocket serve ${shellWord(name)}`,
+        `if it runs in another one, have it listen at a path, since abstract names are not visible from there; else start it here: xsocket serve ${shellWord(name)}`,
       );
 }
 
@@ -152,9 +152,9 @@ export function socketRow(path: string): Row {
     case "socket":
       return ok("socket", `${path} is a socket`);
     case "other":
-      return failed("socket", `${path} is no socket`, ELSEWHERE);
+      return failed("socket", `${path} is not a socket`, ELSEWHERE);
     case "misplaced":
-      return failed("socket", `a part of the way to ${path} is no directory`, ELSEWHERE);
+      return failed("socket", `a part of the path ${path} is not a directory`, ELSEWHERE);
     case "circle":
       return rowOfError("socket", unreached(path, -errno.ELOOP, "look at the socket"));
     case "missing":
@@ -190,7 +190,7 @@ export function serverRow(path: string): Row {
   if (connection === -errno.EACCES && !path.startsWith("@"))
     return failed(
       "server",
-      `${path} may be opened, and a connection is denied all the same (EACCES)`,
+      `${path} may be opened, but a connection is denied (EACCES)`,
       "let this program connect by the rules that confine it: of Landlock, AppArmor or SELinux",
     );
   if (connection < 0) return rowOfError("server", unreached(path, connection, "reach a server"));

@@ -101,7 +101,7 @@ function setMode(fd: number, path: string, mode: number): void {
   try {
     fchmodSync(fd, mode);
   } catch (error) {
-    throw systemError(`set the mode of ${path}`, error, "Let a filter of system calls pass fchmod");
+    throw systemError(`set the mode of ${path}`, error, "Let the seccomp filter allow fchmod");
   }
 }
 
@@ -116,7 +116,7 @@ function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions)
     throw systemError(
       `make ${path}`,
       new SyscallError("bind", -rc),
-      "Use a directory that this user may write to, on a file system that takes sockets, or run as another user",
+      "Use a directory that this user may write to, on a file system that supports sockets, or run as another user",
     );
   try {
     if (options.gid !== undefined) giveToGroup(path, options.gid);

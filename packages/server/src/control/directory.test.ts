@@ -11,7 +11,7 @@ const GID = process.getegid?.() ?? 0;
 /** Who may replace a socket in a directory, and which directory lets them. */
 function strangersOf(directory: string, gid = GID): string[] | undefined {
   const warning = strangersWarning(directory, { uid: UID, gid }) ?? "";
-  return /^(.*) may replace .*, as (.*) is theirs to change/.exec(warning)?.slice(1);
+  return /^(.*) can replace .*, since (.*) is theirs to change/.exec(warning)?.slice(1);
 }
 
 test("who may replace a directory, from one above it, may replace the socket in it", () => {

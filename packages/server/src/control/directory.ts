@@ -78,7 +78,7 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
   const remedy =
     (mode & STICKY) !== 0
       ? "use a directory of its own, or allow a shared directory (sharedDirectory)"
-      : `use a directory of its own, or take that right away (chmod go-w ${shellWord(directory)})`;
+      : `use a directory of its own, or remove that permission (chmod go-w ${shellWord(directory)})`;
   throw new ServeError(
     "DIRECTORY_UNSAFE",
     `other users may write to ${directory} and so put a socket of theirs there first: ${remedy}`,
@@ -147,7 +147,7 @@ export function strangersWarning(directory: string, { uid, gid }: User): string 
   for (const place of wayTo(directory)) {
     const strangers = strangersOf(place, (kind, id) => known[kind].includes(id)).join(", ");
     if (strangers !== "")
-      return `${strangers} may replace the socket in ${directory} by another, as ${place} is theirs to change: serve only them there, or use a directory of your own, below none of theirs`;
+      return `${strangers} can replace the socket in ${directory}, since ${place} is theirs to change: serve only them there, or use a directory of your own, below none of theirs`;
   }
   return undefined;
 }
@@ -197,7 +197,7 @@ export async function lockDirectory(sys: Syscalls, directory: string): Promise<n
         `lock ${directory}`,
         new SyscallError("flock", -rc),
         isFiltered
-          ? "Let a filter of system calls pass flock"
+          ? "Let the seccomp filter allow flock"
           : "Use a directory of a local file system",
       );
     }

@@ -16,6 +16,6 @@ test("of a kernel that cannot refuse descriptors the error says so, and has the 
 test("where the call is filtered no directory is blamed", () => {
   const sys = { ...loadSyscalls(), setsockopt: () => -errno.EPERM };
   expect(() => refuseDescriptorsOf(sys, -1)).toThrow(
-    /^cannot refuse descriptors as uid \d+: EPERM. Let a filter of system calls pass setsockopt$/,
+    /^cannot refuse descriptors as uid \d+: EPERM. Let the seccomp filter allow setsockopt$/,
   );
 });

@@ -20,7 +20,7 @@ export function refuseDescriptorsOf(sys: Syscalls, listenFd: number): void {
   if (rc === 0) return;
   const cause = new SyscallError("setsockopt", -rc);
   if (rc !== -errno.ENOPROTOOPT)
-    throw systemError("refuse descriptors", cause, "Let a filter of system calls pass setsockopt");
+    throw systemError("refuse descriptors", cause, "Let the seccomp filter allow setsockopt");
   throw new ServeError(
     "SYSTEM",
     "this kernel cannot refuse the descriptors of clients (no SO_PASSRIGHTS): use Linux 6.16 or later, or leave --refuse-descriptors out",

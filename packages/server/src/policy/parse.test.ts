@@ -197,7 +197,7 @@ describe("what is not understood is refused", () => {
     using dir = tempDir();
     symlinkSync("loop", dir.join("loop"));
     expect(() => readPolicy(dir.path)).toThrow("(EISDIR). Give the path of a file that");
-    expect(() => readPolicy(dir.join("loop"))).toThrow("(ELOOP). The links on the way");
+    expect(() => readPolicy(dir.join("loop"))).toThrow("(ELOOP). The symbolic links in the path");
     expect(() => readPolicy(dir.join("n".repeat(256)))).toThrow("(ENAMETOOLONG). Use a shorter");
   });
 

@@ -116,7 +116,7 @@ function ids(
   named: readonly number[] | undefined,
   key: "uid" | "gid",
 ): readonly IdRange[] | undefined {
-  const help = 'write a number, or a span like "100000-165535"';
+  const help = 'write a number, or a range like "100000-165535"';
   const numbered = reader.list(key, parseIds, help);
   if (!named && !numbered) return undefined;
   return [...(named ?? []).map((id) => ({ first: id, last: id })), ...(numbered ?? [])];

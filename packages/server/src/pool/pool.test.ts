@@ -494,8 +494,8 @@ test("a thread that dies before it serves is replaced again after longer and lon
 });
 
 test.each([
-  ["EPERM", `cannot wait for clients as uid ${process.geteuid?.()}: EPERM. Let a filter`],
-  ["ENOSYS", "cannot wait for clients: ENOSYS. Let a filter of system calls pass epoll_pwait"],
+  ["EPERM", `cannot wait for clients as uid ${process.geteuid?.()}: EPERM. Let the seccomp filter`],
+  ["ENOSYS", "cannot wait for clients: ENOSYS. Let the seccomp filter allow epoll_pwait"],
 ] as const)("where no thread may wait (%s) none is started", async (code, words) => {
   const before = open();
   const epollWait = () => -errno[code];

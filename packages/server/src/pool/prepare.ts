@@ -38,7 +38,7 @@ function expectDescriptors(sys: Syscalls): void {
 function expectWait(sys: Syscalls, epoll: number): void {
   const rc = sys.epollWait(epoll, new Uint32Array(new ArrayBuffer(8)), 1, 0, 0);
   if (rc === 0) return;
-  const remedy = "Let a filter of system calls pass epoll_pwait";
+  const remedy = "Let the seccomp filter allow epoll_pwait";
   throw systemError("wait for clients", new SyscallError("epoll_pwait", -rc), remedy);
 }
 

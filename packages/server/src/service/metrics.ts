@@ -52,7 +52,7 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   const { isIP } = process.getBuiltinModule("node:net"); // some milliseconds, for nothing else here
   if (isIP(host) === 0) misuse(`"${host}" is no address for metrics: give its number`);
   if (port === 0)
-    misuse("port 0 is any free one, which nobody would learn, and so none for metrics: name one");
+    misuse("port 0 means any free port, which nobody would know: name one for metrics");
   if (!isLoopback(host) && !remote)
     misuse(`${host} can be reached from outside: add --metrics-remote if that is meant`);
   return { kind: "tcp", host, port };

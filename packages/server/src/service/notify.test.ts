@@ -52,7 +52,7 @@ test.each([
   [
     "there may be no UNIX sockets",
     { ...native, socket: () => -errno.EAFNOSUPPORT },
-    "have AF_UNIX",
+    "Allow AF_UNIX",
   ],
 ])("what helps where the manager cannot be reached: %s", (_why, sys, remedy) => {
   using dir = tempDir();

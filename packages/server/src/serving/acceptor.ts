@@ -96,7 +96,7 @@ export class Acceptor {
     this.#context.say(
       "error",
       "accept",
-      "nobody can connect any more, since the listening socket was shut down: restart this server, or the socket unit that made it",
+      "no client can connect any more, since the listening socket was shut down: restart this server, or the socket unit that made it",
       {},
     );
   }

@@ -27,7 +27,7 @@ export class Stamp {
   }
 
   #sayUnstamped(error: number, uid: number, gid: number): void {
-    const filter = "let a filter of system calls pass fchown";
+    const filter = "let the seccomp filter allow fchown";
     const remedies: Readonly<Record<number, string>> = {
       [errno.EINVAL]: `this user namespace has no uid ${uid} with gid ${gid}: map them, or leave PrivateUsers= out`,
       [errno.EPERM]: `CAP_CHOWN prevents it; where it is there, ${filter}`,
