@@ -272,6 +272,24 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     );
   });
 
+  test("a relay hands on what the client of a WebSocket has sent ahead", async () => {
+    const script = `
+      const web = await serve({
+        ...place,
+        fetch: (request, self) => void self.upgrade(request),
+        websocket: { message: (socket, text) => void socket.send("heard " + text) },
+      });
+      const client = connect(web.port, "127.0.0.1").setEncoding("latin1");
+      const head = "GET / HTTP/1.1\\r\\nhost: x\\r\\nconnection: upgrade\\r\\nupgrade: websocket\\r\\n";
+      const key = "sec-websocket-version: 13\\r\\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\\r\\n";
+      client.write(head + key + "\\r\\n\\x81\\x82\\0\\0\\0\\0hi", "latin1");
+      setTimeout(() => process.exit(), 8000);
+      let answer = "";
+      for await (const part of client)
+        if ((answer += part).endsWith("heard hi")) process.exit(console.log("heard"));`;
+    expect(await said(script)).toBe("heard\n");
+  });
+
   test("behind a relay WebSockets know their client also after reload, and unref lets the program end", async () => {
     const script = `
       import { once } from "node:events";

@@ -131,7 +131,7 @@ function joinUpgrade(
   const pairs = Object.entries({ ...headers, connection, [behind.header]: peerText(client) });
   const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);
   inner.write(`${request.method} ${request.url} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
-  if (rest.length > 0) inner.write(rest);
+  inner.write(rest);
   for (const [from, to] of [
     [inner, client],
     [client, inner],
