@@ -35,6 +35,7 @@ const RAW = {
   "endless-413": "HTTP/1.1 413 Too Big\r\ncontent-length: 3\r\n\r\nbig",
   end: "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nend",
   upgrade: "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+  "upgrade-to-nothing": "HTTP/1.1 101 Switching Protocols\r\n\r\n",
   odd: "HTTP/1.1 999 Odd\r\ncontent-length: 1\r\n\r\nx",
   "no-location": "HTTP/1.1 302 Found\r\nlocation:\r\ncontent-length: 0\r\n\r\n",
   location: "HTTP/1.1 302 Grün\r\nlocation: /grün\r\ncontent-length: 0\r\n\r\n",
@@ -77,6 +78,7 @@ test("answers that are out of the ordinary are those of fetch", async () => {
   expect(await (await there(at("encoding"), limits)).text()).toBe("x");
   for (const [path, code] of [
     ["upgrade", "UnrequestedUpgrade"],
+    ["upgrade-to-nothing", "UnrequestedUpgrade"],
     ["scheme", "UnsupportedRedirectProtocol"],
     ["nonsense", "Malformed_HTTP_Response"],
     ["short", "ECONNRESET"],

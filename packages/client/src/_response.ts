@@ -15,7 +15,7 @@ interface ResponseContext {
 }
 
 /** Statuses whose responses have no body. */
-const BODILESS = new Set([101, 204, 205, 304]);
+const BODILESS = new Set([204, 205, 304]);
 
 /* The longest body that is read for the sake of its connection, in bytes. */
 const DISCARDED_BYTES_MAX = 65_536;

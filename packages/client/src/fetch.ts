@@ -126,8 +126,14 @@ async function exchange(
     else connected();
   });
   let isOver = false; // answered or given up: it is not asked again
+  const refuseUpgrade = ({ socket }: http.IncomingMessage): void => {
+    socket.destroy();
+    reject(fetchError("UnrequestedUpgrade", url));
+  };
+  outgoing.on("upgrade", refuseUpgrade);
   outgoing.on("response", (answer) => {
     isOver = true;
+    if (answer.statusCode === 101) return refuseUpgrade(answer); // one that does not say to what
     answer.once("end", () => outgoing.writableEnded || outgoing.destroy()); // a server that has answered reads no more
     outgoing.once("error", (error) => {
       if (isMalformed(error) && !answer.complete)
@@ -140,10 +146,6 @@ async function exchange(
     isOver = true;
     if (again) resolve(exchange(plan, agents, connected));
     else reject(asFetchError(error, url));
-  });
-  outgoing.on("upgrade", (_, socket) => {
-    socket.destroy();
-    reject(fetchError("UnrequestedUpgrade", url));
   });
   const giveUp = (reason: unknown): void => {
     isOver = true;
