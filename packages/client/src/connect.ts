@@ -97,12 +97,33 @@ async function connectOne(
 
 const UNUSABLE = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
 
-/**
- * Whether an error is that of an IP version which the target namespace has not, or which its policy refuses:
- * it says little of the peer.
- */
-export function isUnusable(error: unknown): boolean {
+/* Whether an error is that of an IP version which the target namespace has not, or which its policy refuses:
+   it says little of the peer. */
+function isUnusable(error: unknown): boolean {
   return isDenied(error) || UNUSABLE.has(codeOf(error));
+}
+
+/**
+ * Tries each of a peer's addresses in turn, until one does or the time is over.
+ *
+ * @param attempt is told how many addresses are left, this one included
+ * @throws the error of the last address that could be used
+ */
+export async function firstThatDoes<Address, Result>(
+  addresses: readonly Address[],
+  deadline: Deadline,
+  attempt: (address: Address, left: number) => Promise<Result>,
+): Promise<Result> {
+  let failure: unknown;
+  for (const [index, address] of addresses.entries()) {
+    try {
+      return await attempt(address, addresses.length - index);
+    } catch (error) {
+      if (!isUnusable(error) || failure === undefined) failure = error;
+    }
+    if (deadline.leftMs() === 0) break;
+  }
+  throw failure;
 }
 
 /* The error names the address that failed: a name may have several. */
@@ -131,17 +152,14 @@ export async function connectedSocket(peer: Peer, through: Through): Promise<Own
   const local = localIp(peer, asked);
   const all = await resolve({ ...through, session, deadline, asked }, peer.hostname);
   const ips = reachableFrom(local, all, peer, asked);
-  let failure: unknown;
-  for (const [index, ip] of ips.entries()) {
+  // awaited, so that an error's stack leads to the caller of connect
+  return await firstThatDoes(ips, deadline, async (ip, left) => {
     try {
-      return await connectOne(session, ip, local, peer, deadline, ips.length - index, asked);
+      return await connectOne(session, ip, local, peer, deadline, left, asked);
     } catch (error) {
-      if (!isUnusable(error) || failure === undefined)
-        failure = failedAt(ip, error, peer, session, asked);
+      throw failedAt(ip, error, peer, session, asked);
     }
-    if (deadline.leftMs() === 0) break;
-  }
-  throw failure;
+  });
 }
 
 /*

@@ -8,8 +8,7 @@ import { literalIp, resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
 import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
-import { isUnusable } from "./connect.ts";
-import { XSocketError } from "./error.ts";
+import { firstThatDoes } from "./connect.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
 
@@ -96,7 +95,8 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
     reuseAddr: flagOf(asked, options, "reuseAddr"),
     asked,
   };
-  const { socket: owned, ip, peer } = await openedToAny(plan, peers, options, deadline);
+  const open = (one: DatagramPeer | undefined) => opened(plan, one, options, deadline);
+  const { socket: owned, ip, peer } = await firstThatDoes(peers ?? [undefined], deadline, open);
   using socket = owned;
   const failure = (error: unknown): unknown => failedCall(error, pathOf(options.via), asked);
   const connect = peer && { connect: { hostname: addressFor(socket, peer), port: peer.port } };
@@ -183,29 +183,4 @@ async function opened(
     socket.close();
     throw failedCall(error, pathOf(through.via), (peer ?? plan).asked);
   }
-}
-
-/* Whether connect(2) has failed. With datagrams it asks no peer: there is no way to the address, whatever errno says. */
-function isNoWay(error: unknown): boolean {
-  return error instanceof XSocketError && error.step === "connect";
-}
-
-/* The first of a peer's addresses that does: the target namespace may lack an IP version, or a way. */
-async function openedToAny(
-  plan: DatagramPlan,
-  peers: readonly DatagramPeer[] | undefined,
-  through: Through,
-  deadline: Deadline,
-): Promise<Opened> {
-  let failure: unknown;
-  for (const peer of peers ?? [undefined]) {
-    try {
-      return await opened(plan, peer, through, deadline);
-    } catch (error) {
-      if (isUnusable(error)) failure ??= error;
-      else if (isNoWay(error)) failure = error;
-      else throw error;
-    }
-  }
-  throw failure;
 }
