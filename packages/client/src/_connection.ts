@@ -39,14 +39,12 @@ const kept = new Set<number>();
 const forgotten = new FinalizationRegistry<number>(letGo);
 
 function keep(fd: number): void {
-  if (!Bun.isMainThread && kept.size === 0) process.on("exit", letAllGo);
+  if (!Bun.isMainThread) process.off("exit", letAllGo).on("exit", letAllGo); // once
   kept.add(fd);
 }
 
 function letGo(fd: number): void {
-  if (!kept.delete(fd)) return;
-  loadSyscalls().close(fd);
-  if (kept.size === 0) process.off("exit", letAllGo);
+  if (kept.delete(fd)) loadSyscalls().close(fd);
 }
 
 function letAllGo(): void {

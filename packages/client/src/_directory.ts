@@ -20,8 +20,8 @@ function temporaryDirectory(): string {
 /** Makes a directory for one relay. */
 export function makeDirectory(): string {
   const directory = temporaryDirectory();
-  if (directories.size === 0) process.on("exit", removeAll);
   directories.add(directory);
+  process.off("exit", removeAll).on("exit", removeAll); // once
   return directory;
 }
 
@@ -29,7 +29,6 @@ export function makeDirectory(): string {
 export function removeDirectory(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
   directories.delete(directory);
-  if (directories.size === 0) process.off("exit", removeAll);
 }
 
 function removeAll(): void {
