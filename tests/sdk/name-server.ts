@@ -16,19 +16,22 @@ const REFUSED = 0x8105; // and no recursion available
 const A_RECORD = Buffer.from("c00c000100010000003c00047f000707", "hex"); // IN, 60 s, 127.0.7.7
 const AAAA_RECORD = Buffer.from(`c00c001c00010000003c0010${"0".repeat(31)}1`, "hex"); // IN, 60 s, ::1
 const LATE_MS = 900;
+const SOON_MS = 50;
 const FLOOD = 50; // messages in a millisecond
 
 type Habit = (query: Buffer, send: (message: Buffer) => void) => void;
 
-const asked = new Set<string>();
+/* The number of the message in which each was asked first. */
+const asked = new Map<string, number>();
 
 /* What is done about a name with the word in it, the first of these words. */
 const HABITS: Readonly<Record<string, Habit>> = {
-  /* the first answer to each question gets lost */
+  /* the first answer to each question gets lost, and a message with the same number is none to answer */
   lost(query, send) {
     const question = query.toString("latin1", FLAGS_AT);
-    if (asked.has(question)) send(questionOf(query, TRUNCATED));
-    asked.add(question);
+    const number = query.readUInt16BE(0);
+    const first = asked.getOrInsert(question, number);
+    if (first !== number) send(questionOf(query, TRUNCATED));
   },
   /* there is no answer */
   mute() {},
@@ -55,6 +58,11 @@ const HABITS: Readonly<Record<string, Habit>> = {
   late(query, send) {
     if (isA(query)) send(questionOf(query, WHOLE));
     else setTimeout(send, LATE_MS, withAnswer(query, AAAA_RECORD));
+  },
+  /* the IPv4 address is told, and that of IPv6 soon after it */
+  soon(query, send) {
+    if (isA(query)) send(answerTo(query));
+    else setTimeout(send, SOON_MS, withAnswer(query, AAAA_RECORD));
   },
   /* before the right answer come some that are none */
   forged(query, send) {

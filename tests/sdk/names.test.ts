@@ -227,6 +227,18 @@ describe("a host name", () => {
     await expect(late).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
   });
 
+  test.skipIf(!hasIpv6)("has its IPv6 address tried as well, if that is told soon", async () => {
+    await using target = await createNamespace();
+    await using _ = await startOddDns(target);
+    await using server = await startServer({ place: target });
+    const socket = { data() {} };
+    using listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
+    const { port } = listener;
+    const soon = { hostname: "soon.test", nameservers: ["127.0.0.1"] };
+    using peer = await connect({ via: server.path, port, ...soon, socket });
+    expect(peer.remoteAddress).toBe("::1");
+  });
+
   test("is asked for within the next domain where a server fails for the first one, or does not tell of IPv6", async () => {
     await using target = await createNamespace();
     await using _ = await startOddDns(target);

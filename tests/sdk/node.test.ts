@@ -150,6 +150,13 @@ test("a server of node: that listens already is refused, and leaves nothing open
   const stream: unknown = createServer();
   // @ts-expect-error -- no socket of node:dgram
   await expect(nodeBind(stream, { via })).rejects.toThrow(/: the socket is \[Server\] /);
+  for (const [none, code] of [
+    [https.createServer(), "ENOTSUP"],
+    [() => {}, "EINVAL"], // such as an app of Express
+  ]) {
+    const refused: unknown = Reflect.apply(nodeListen, undefined, [none, { via }]);
+    await expect(refused).rejects.toMatchObject({ code, step: "options" });
+  }
   const udp6 = dgram.createSocket("udp6");
   await expect(nodeBind(udp6, { via, host: "127.0.0.1" })).rejects.toMatchObject({
     code: "EAFNOSUPPORT",
