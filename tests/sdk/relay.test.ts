@@ -94,7 +94,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     const web = `${base}/static`;
     const late = curl(target, "-k", "--rate", "15/m", "-w", "%{num_connects}", web, web); // 4 s apart
     const body = await curl(target, "-k", "-d", "body", `${base}/echo`);
-    expect(JSON.parse(body)).toEqual(["127.0.0.1", `${scheme}:`, "body", Number(port)]);
+    expect(JSON.parse(body)).toEqual(["127.0.0.1", "IPv4", `${scheme}:`, "body", Number(port)]);
     expect(await curl(target, "-k", `${base}/static`)).toBe("static");
     for (const name of names) {
       const there = ["--resolve", `${name}:${port}:127.0.0.1`, `https://${name}:${port}/static`];

@@ -34,8 +34,14 @@ const server = await serve<{ id: number }, "/static" | "/slow" | "/failing">({
   },
   async fetch(request, self) {
     if (self.upgrade(request, { data: { id: 7 } })) return undefined;
-    const { address } = self.requestIP(request) ?? {};
-    return Response.json([address, new URL(request.url).protocol, await request.text(), self.port]);
+    const { address, family } = self.requestIP(request) ?? {};
+    return Response.json([
+      address,
+      family,
+      new URL(request.url).protocol,
+      await request.text(),
+      self.port,
+    ]);
   },
   websocket: {
     open: (socket) => void socket.send(`welcome ${socket.remoteAddress}`),
