@@ -170,7 +170,7 @@ test("what is answered, given up or disposed of is not asked again", async () =>
     const path = /^GET \/(\w*)/.exec(text.toString())?.[1] ?? "";
     asked.push(path);
     peers.add(peer);
-    if (path !== "silence") peer.write(path === "half" ? `${answer}h` : `${answer}hi`);
+    if (!path.startsWith("silence")) peer.write(path === "half" ? `${answer}h` : `${answer}hi`);
   };
   using web = await listen({ via: server.path, hostname, port: 0, socket: { data } });
   const there = fetchVia(server.path);
@@ -195,11 +195,14 @@ test("what is answered, given up or disposed of is not asked again", async () =>
   expect(await ask("kept")).toBe("hi");
   const silence = ask("silence");
   await isAsked("silence");
+  const unkept = ask("silence_unkept", { keepalive: false });
+  await isAsked("silence_unkept");
   there[Symbol.dispose]();
-  await expect(silence).rejects.toMatchObject({ code: "ECONNRESET" });
+  for (const ended of await Promise.allSettled([silence, unkept]))
+    expect(ended).toMatchObject({ reason: { code: "ECONNRESET" } });
 
   await Bun.sleep(100); // time for what must not happen
-  expect(asked).toEqual(["kept", "half", "kept", "kept", "silence"]);
+  expect(asked).toEqual(["kept", "half", "kept", "kept", "silence", "silence_unkept"]);
 });
 
 test("a host header does not say whose certificate it has to be", async () => {

@@ -225,6 +225,7 @@ export function fetchVia(
   const all = { ...through, via: sessionFor(via) };
   const turns = new Turns(CONNECTING_MAX);
   let kept: Agents | undefined = agentsOf(all, true);
+  let unkept = agentsOf(all, false);
   const fetchThere = async (
     input: string | URL | Request,
     given?: BunFetchRequestInit | null,
@@ -241,14 +242,16 @@ export function fetchVia(
           "ENOTSUP",
         );
       const plan = await planOf(input, init);
-      return await run(plan, (mayKeep(plan) && kept) || agentsOf(all, false), turns);
+      return await run(plan, (mayKeep(plan) && kept) || unkept, turns);
     } catch (error) {
       throw isOurs(error) ? atCaller(error) : withoutOurLines(error);
     }
   };
   const dispose = (): void => {
     kept?.[Symbol.dispose]();
+    unkept[Symbol.dispose]();
     kept = undefined;
+    unkept = agentsOf(all, false); // for those that are still to come
   };
   return Object.assign(fetchThere, { preconnect, [Symbol.dispose]: dispose });
 }
