@@ -12,14 +12,19 @@ import { dirname, join } from "node:path";
 import {
   connect,
   fetchVia,
+  HttpAgent,
+  HttpsAgent,
   listen,
   listenSync,
   nodeBind,
+  nodeConnect,
   nodeListen,
   serve,
   serveSync,
   Session,
   udp,
+  xsocket,
+  xsocketSync,
 } from "@xsocket/client";
 import {
   createNamespace,
@@ -149,6 +154,37 @@ test("those that are refused are refused with a sentence", async () => {
       await expect(refusal, key).rejects.toMatchObject({ code: "ENOTSUP", step: "options" });
       await expect(refusal, key).rejects.toThrow(key);
     }
+});
+
+test("a key of ours that is misspelt is refused by all that take it", async () => {
+  const limits = ["signal", "timeoutMs"];
+  const names = ["lookup", "nameservers"];
+  const through = ["via", ...limits, ...names];
+  const bound = [...through, "host", "port", "reusePort", "ipv6Only"];
+  const connected = [...through, "host", "port", "localAddress", "localPort"];
+  const kind = ["family", "domain", "type", "protocol", "nonblocking"];
+  const [server, datagrams] = [createServer(), createSocket("udp4")];
+  const forms: [(options: never) => unknown, string[]][] = [
+    [xsocket, ["via", ...kind, ...limits]],
+    [xsocketSync, ["via", ...kind, ...limits]],
+    [(options) => new Session(options), ["via", "idleMs"]],
+    [connect, [...connected, "hostname", "reusePort", "ipv6Only"]],
+    [listen, [...bound, "hostname", "backlog"]],
+    [serve, [...bound, "hostname", "backlog"]],
+    [udp, [...bound, "hostname", "reuseAddr"]],
+    [nodeConnect, connected],
+    [(options) => nodeListen(server, options), [...bound, "backlog"]],
+    [(options) => nodeBind(datagrams, options), [...bound, "reuseAddr"]],
+    [(options) => new HttpAgent(options), through],
+    [(options) => new HttpsAgent(options), through],
+    [(options) => fetchVia("/nowhere", options), ["timeoutMs", ...names]],
+  ];
+  for (const [form, keys] of forms)
+    for (const key of keys) {
+      const refusal = Promise.try(() => Reflect.apply(form, undefined, [{ [`${key}x`]: 1 }]));
+      await expect(refusal, key).rejects.toThrow(RegExp(`no option ${key}x .*Did you mean`));
+    }
+  datagrams.close();
 });
 
 test("as many may wait to be accepted as was said, and else as with Bun and Node", async () => {
