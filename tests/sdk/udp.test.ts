@@ -65,6 +65,15 @@ test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", a
     });
     expect(peer.remoteAddress).toMatchObject({ address: "::1", port: echo.port });
   }
+  using held = await udp({ via }); // its port is free for IPv6 alone
+  using other = await udp({
+    via,
+    port: held.port,
+    ipv6Only: true,
+    lookup: () => ["127.0.0.1", "::1"],
+    connect: { hostname: "both", port: echo.port },
+  });
+  expect(other.remoteAddress).toMatchObject({ address: "::1" });
   const from = { via, hostname: "localhost", connect: { hostname: "::1", port: echo.port } };
   const six = await udp(from);
   expect(six.address).toMatchObject({ address: "::1" });
