@@ -1,3 +1,5 @@
+import { ServeError } from "../error.ts";
+
 /** The first descriptor that a manager passes: sd_listen_fds(3). */
 const LISTEN_FDS_START = 3;
 /** The name that our own socket unit gives its descriptor. */
@@ -10,11 +12,6 @@ export interface Activation {
   readonly fd: number;
   /** True if this server bound it before it gave up root, and so removes the file at the end. */
   readonly own: boolean;
-}
-
-/** What was passed at start is not one control socket. */
-export class ActivationError extends Error {
-  override readonly name = "ActivationError";
 }
 
 /** Names that systemd gives when a unit says nothing: the unit's own name, or "unknown". */
@@ -33,7 +30,7 @@ function isOurs(name: string): boolean {
  * The variables are taken out of the environment, whomever they are for: they are spent.
  *
  * @returns undefined if none was passed to this process
- * @throws {ActivationError} if several were passed, or one with the name of something else; what it is serve() looks at
+ * @throws {ServeError} LISTEN_FD if several were passed, or one with the name of something else; what it is serve() looks at
  */
 export function takeActivation(
   env: NodeJS.ProcessEnv = process.env,
@@ -46,12 +43,14 @@ export function takeActivation(
   const names = list === "" ? [] : list.split(":");
   if (count === 0) return undefined;
   if (count !== 1 || names.length > 1)
-    throw new ActivationError(
+    throw new ServeError(
+      "LISTEN_FD",
       `exactly one socket is expected at start, and LISTEN_FDS says ${text}${list && ` (${list})`}: give each server a socket unit of its own`,
     );
   const name = names[0] ?? "unknown";
   if (!isOurs(name))
-    throw new ActivationError(
+    throw new ServeError(
+      "LISTEN_FD",
       `the socket that was passed at start is named ${JSON.stringify(name)}: use FileDescriptorName=${ACTIVATION_NAME}`,
     );
   return { fd: LISTEN_FDS_START, own: name === BOUND_NAME };

@@ -1,4 +1,3 @@
-export { ActivationError } from "./activation.ts";
 export * from "./ask.ts";
 export { CWD_FD, findIdentity, type Identity, type Successor } from "./drop.ts";
 export type { LogFormat } from "./log-line.ts";

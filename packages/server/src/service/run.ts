@@ -190,7 +190,6 @@ async function start(
  * becomes another user, tells the manager of readiness, reloads, the end, and life at intervals.
  *
  * @throws {ServeError} if it cannot start
- * @throws {ActivationError} for sockets passed at start that are not what is expected
  * @throws {PolicyError} for a policy that cannot be used
  */
 export async function runService(given: ServiceOptions): Promise<void> {
