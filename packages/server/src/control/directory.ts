@@ -50,16 +50,14 @@ function find(directory: string) {
   }
 }
 
-/* Whether a path is a symbolic link to nothing, where mkdir(1) would fail. */
-function isDangling(path: string): boolean {
-  return seen(() => lstatSync(path)) !== undefined && find(path) === undefined;
-}
-
-/* The error for a directory that is not there. To make it is the remedy only if all above it are directories. */
+/*
+ * The error for a directory that is not there. To make it is the remedy only if all above it are directories, and
+ * none is a link to nothing, where mkdir(1) would fail.
+ */
 function missing(path: string, directory: string): ServeError {
   let above = directory;
   for (; find(above) === undefined; above = dirname(above))
-    if (isDangling(above))
+    if (seen(() => lstatSync(above)))
       return new ServeError(
         "DIRECTORY_MISSING",
         `${path} cannot be made, since ${above} is a link to nothing: make what it names, or take it away (rm ${shellWord(above)})`,

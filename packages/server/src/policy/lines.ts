@@ -38,9 +38,9 @@ function scan(text: string): RuleLines[] {
 export function lineFinder(text: string, count: number) {
   const rules = scan(text);
   if (rules.length !== count) return () => undefined;
-  return (rule: number, key?: string): number | undefined => {
+  return (rule: number, key: string): number | undefined => {
     const lines = rules[rule - 1];
-    return (key === undefined ? undefined : lines?.keys.get(key)) ?? lines?.header;
+    return lines?.keys.get(key) ?? lines?.header;
   };
 }
 

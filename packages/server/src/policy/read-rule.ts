@@ -27,7 +27,7 @@ const KEYS = [
 type Key = (typeof KEYS)[number][0];
 
 /** Takes a problem, and the key that it is about. */
-type Note = (problem: string, key?: string) => void;
+type Note = (problem: string, key: string) => void;
 
 /** Reads one table key by key and notes each problem with the rule's name in front. */
 class RuleReader {

@@ -36,8 +36,8 @@ function fill(fd: number, path: string, bytes: Uint8Array): number {
 
 function readOpen(fd: number, path: string, again: boolean): string {
   const found = fstatSync(fd);
+  // a directory says what it is when it is read
   if (again && !found.isFile() && !found.isDirectory())
-    // which says so when it is read
     throw failure(
       path,
       "is no regular file, so its text was there once: give the path of a file to reload a policy",

@@ -1,10 +1,6 @@
 import type { IdRange } from "./ids.ts";
 
-/**
- * What a rule may be about: sockets, or the status of the server.
- *
- * Addresses and ports will be further kinds with keys of their own, asked about in the same way.
- */
+/** What a rule may be about: sockets, or the status of the server. */
 export const RULE_KINDS = ["socket", "status"] as const;
 export type RuleKind = (typeof RULE_KINDS)[number];
 

@@ -29,10 +29,10 @@ export class Sockets {
 
   /** Returns a socket that is closed on exec, or -errno. */
   make(domain: number, type: number, protocol: number): number {
-    if ((type & ~TYPE_BITS) !== 0) return -errno.EINVAL; // as the kernel says before all else
     const base = type & SOCK_TYPE_MASK;
-    // no kernel has it, and says so before it looks for a module
-    if (base > SOCK_PACKET) return this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
+    // no kernel has these, and says so before it looks for a module
+    if ((type & ~TYPE_BITS) !== 0 || base > SOCK_PACKET)
+      return this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
     const key = (domain * (SOCK_TYPE_MASK + 1) + base) * 2 ** 32 + (protocol >>> 0);
     const known = this.#known(domain, key);
     if (known !== undefined) return known;
