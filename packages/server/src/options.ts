@@ -25,7 +25,11 @@ export interface ServeOptions extends GivenBounds {
    * gets EPERM. To close a descriptor takes a serving thread time (docs/security.md). Linux 6.16.
    */
   readonly refuseDescriptors?: boolean | undefined;
-  /** A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`; it becomes the server's. */
+  /**
+   * A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`. Once it was found to be one
+   * it is the server's: a start that fails after that closes it, one that fails before (MISUSE, LIMIT,
+   * LISTEN_FD) does not.
+   */
   readonly listenFd?: number | undefined;
   /** Whether the file of `listenFd` is removed at the end: for a program that made it and then became another user. */
   readonly ownsFile?: boolean | undefined;
