@@ -76,6 +76,8 @@ describe("status", () => {
     const answer = encode({ kind: "status-response", json });
     expect(answer.toHex()).toBe(`58533034${json.toHex()}`);
     expect(decode(answer)).toEqual({ kind: "status-response", json });
+    const longest = encode({ kind: "status-response", json: new Uint8Array(65_536) });
+    expect(decode(longest).kind).toBe("status-response");
     const long = new Uint8Array(65_537);
     expect(codeOf(() => encode({ kind: "status-response", json: long }))).toBe("RANGE");
     const packet = new Uint8Array(4 + long.byteLength);
@@ -84,8 +86,12 @@ describe("status", () => {
   });
 });
 
-test("numbers that do not fit their field are refused", () => {
+test("numbers that do not fit their field are refused, and the largest and the smallest do", () => {
   const request = { kind: "request", domain: 2, type: 1, protocol: 0 } as const;
+  for (const value of [2 ** 31 - 1, -(2 ** 31)]) {
+    const widest = { kind: "request", domain: value, type: value, protocol: value } as const;
+    expect(decode(encode(widest))).toEqual(widest);
+  }
   for (const value of [2 ** 31, -(2 ** 31) - 1, 1.5, NaN, Infinity]) {
     expect(codeOf(() => encode({ ...request, domain: value }))).toBe("RANGE");
     expect(codeOf(() => encode({ ...request, type: value }))).toBe("RANGE");
@@ -93,6 +99,10 @@ test("numbers that do not fit their field are refused", () => {
   }
   for (const error of [-1, 4096, 0.5, NaN])
     expect(codeOf(() => encode({ kind: "response", error }))).toBe("RANGE");
+});
+
+test("of a packet of no kind that there is the signature is told", () => {
+  expect(() => decode(Uint8Array.fromHex("0a58533031"))).toThrow("found the signature 0x0a585330");
 });
 
 test("random bytes raise ProtocolError alone, and a good message is read afterwards", () => {
