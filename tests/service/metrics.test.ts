@@ -12,7 +12,7 @@ import {
 import { connect } from "node:net";
 import { join } from "node:path";
 import { xsocketSync } from "@xsocket/client";
-import { loadSyscalls } from "@xsocket/xbind-native";
+import { EPOLL_CTL_ADD, errno, loadSyscalls } from "@xsocket/xbind-native";
 import {
   type Log,
   type MetricsAddress,
@@ -231,6 +231,20 @@ test("a listener that Bun does not take leaves neither file nor descriptor", asy
   await expect(serveMetrics(server, { kind: "path", path })).rejects.toThrow("Failed to listen");
   expect(leaked(before)).toEqual([]);
   expect(existsSync(path)).toBe(false);
+});
+
+test("metrics are served also where the kernel waits for no further descriptor", async () => {
+  using dir = tempDir();
+  const path = dir.join("metrics");
+  await using server = await serve({ address: dir.join("control") });
+  const native = { ...loadSyscalls() };
+  using full = spyOn(loadSyscalls(), "epollCtl").mockImplementation((set, operation, ...rest) =>
+    operation === EPOLL_CTL_ADD ? -errno.ENOSPC : native.epollCtl(set, operation, ...rest),
+  );
+  using metrics = await serveMetrics(server, { kind: "path", path });
+  expect([metrics.port, full.mock.calls.length]).toEqual([undefined, 1]);
+  const signal = AbortSignal.timeout(2000);
+  expect((await fetch("http://x/metrics", { unix: path, signal })).status).toBe(200);
 });
 
 /** Sends a text to a path, and gives what comes back until the end. */

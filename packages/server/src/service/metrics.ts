@@ -2,12 +2,11 @@ import type { UnixSocketListener } from "bun";
 import { dirname } from "node:path";
 import { SOCK_STREAM } from "@xsocket/protocol";
 import {
-  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
   EPOLLET,
   epollFds,
   loadSyscalls,
   reasonOf,
-  register,
   registrations,
 } from "@xsocket/xbind-native";
 import { misuse, systemError } from "../_failure.ts";
@@ -94,11 +93,8 @@ interface Listening {
 function tryOnce(listener: object): void {
   const sys = loadSyscalls();
   const listenFd: unknown = Reflect.get(listener, "fd"); // Bun's types have none
-  for (const found of epollFds().flatMap(registrations)) {
-    if (found.fd !== listenFd) continue;
-    if (sys.epollCtl(found.epollFd, EPOLL_CTL_DEL, found.fd, 0, 0) < 0) continue;
-    register(sys, { ...found, events: (found.events | EPOLLET) >>> 0 });
-  }
+  for (const { epollFd, fd, events, data } of epollFds().flatMap(registrations))
+    if (fd === listenFd) sys.epollCtl(epollFd, EPOLL_CTL_MOD, fd, (events | EPOLLET) >>> 0, data);
 }
 
 /* A listener that Bun makes at a path would, at its end, remove whatever lies there by then. */
