@@ -45,8 +45,9 @@ export function startWorker(
 }
 
 /**
- * Waits for the end of a thread that was told to stop, and ends it when it is late: to terminate one Bun
- * takes a thread more, and ends the process when a limit leaves none.
+ * Waits for the end of a thread that was told to stop, and ends it when it is late, which takes effect when the
+ * system call that it is in returns. To terminate one Bun takes a thread more, and ends the process when a
+ * limit leaves none.
  */
 export async function endWorker({ worker, closed }: Thread, late: Promise<void>): Promise<void> {
   await Promise.race([closed, late]);
