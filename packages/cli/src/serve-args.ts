@@ -34,7 +34,7 @@ export const SERVE_ARGS = {
   ),
   group: option("GROUP", "Group of the socket file, by name or number"),
   "shared-directory": flag("Serve in a sticky directory that others may write to, such as /tmp"),
-  "refuse-descriptors": flag("Refuse requests with descriptors attached: EPERM (Linux 6.16)"),
+  "refuse-descriptors": flag("Refuse requests with descriptors attached: EPERM (since Linux 6.16)"),
   user: option("USER", "Become this user once the socket is made, keeping only CAP_CHOWN"),
   policy: option("FILE", "Rules about who may ask for what; SIGHUP reads them again"),
   "allow-user": option("USER", "Serve only these users: names or ids, separated by commas"),
