@@ -81,7 +81,7 @@ bun add --silent "@xsocket/client@$(tarball xsocket-client)" "@xsocket/server@$(
 say "the packages for TypeScript, installed by bun"
 for name in client protocol server xbind-native; do
 	echo "import * as all from '@xsocket/$name'; all" >elsewhere.mjs
-	node elsewhere.mjs 2>&1 | grep -q "^Error: @xsocket/$name runs on Bun" || fail "what Node says of @xsocket/$name"
+	node elsewhere.mjs 2>&1 | grep -q "^Error: @xsocket/$name runs only on Bun" || fail "what Node says of @xsocket/$name"
 done
 say "Node is told that they are for Bun"
 

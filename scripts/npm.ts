@@ -82,7 +82,7 @@ async function begin(name: string, directory: string) {
 /** What another runtime finds in place of the sources, which it cannot read: a sentence. */
 async function writeElsewhere(name: string, source: string, directory: string): Promise<void> {
   const names = Object.keys(await import(join(source, "src/index.ts")));
-  const sentence = `@xsocket/${name} runs on Bun ${Bun.version} alone: start the program by "bun FILE"`;
+  const sentence = `@xsocket/${name} runs only on Bun ${Bun.version}: start the program with "bun FILE"`;
   const text = `export let ${names.join(", ")};\nthrow new Error(${JSON.stringify(sentence)});\n`;
   await Bun.write(join(directory, "elsewhere.js"), text);
 }

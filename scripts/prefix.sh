@@ -2,7 +2,7 @@
 # prefix.sh - reads [--prefix DIRECTORY] into $prefix, and what both need; sourced by install.sh and uninstall.sh
 prefix=/usr/local
 if [ -n "${DESTDIR-}" ]; then # cmake would heed it, and the list of files would not
-	echo "dev: DESTDIR is for whoever makes a package, by cmake (as packaging/arch/PKGBUILD): unset it, or say --prefix DIRECTORY" >&2
+	echo "dev: DESTDIR is for making a package with cmake (as in packaging/arch/PKGBUILD): unset it, or say --prefix DIRECTORY" >&2
 	exit 2
 fi
 while [ $# -gt 0 ]; do
@@ -13,7 +13,7 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	*)
-		echo "dev: $1 is no option here: say --prefix DIRECTORY" >&2
+		echo "dev: $1 is not an option here: use --prefix DIRECTORY" >&2
 		exit 2
 		;;
 	esac

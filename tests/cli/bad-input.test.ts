@@ -28,7 +28,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["run --port 1", 2, '"--"'],
   ["run --port 1 --", 2, '"--"'],
   ["run --port 1 -- '' argument", 2, "the program's name is empty", "xsocket run --help"],
-  ["run --socket @nobody --port http -- true", 2, '"http" is no port', "65535"],
+  ["run --socket @nobody --port http -- true", 2, '"http" is not a port', "65535"],
   ["run --port", 2, "needs a value"],
   [`run --port 1 --socket ${LONG} -- true`, 2, LONG, "108", "shorter"],
   ["run --port 1 --socket '' -- true", 2, "the option --socket needs a value"],
@@ -39,7 +39,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["open --exec", 2, "no program is given", "--exec PROGRAM"],
   ["open --exec ''", 2, "the program's name is empty", "xsocket open --help"],
   ["open /nowhere/control --exec no-such-program", 1, "cannot run no-such-program"],
-  ["doctor --port sctp/53", 2, '"sctp/53" is no port', "udp/53"],
+  ["doctor --port sctp/53", 2, '"sctp/53" is not a port', "udp/53"],
   ["bench --seconds 0.09", 2, "--seconds", "from 0.1 to 60", '"0.09"'],
   ["bench --seconds 60.1", 2, "--seconds", "from 0.1 to 60"],
   ["bench --seconds long", 2, "--seconds", '"long"'],
@@ -65,7 +65,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["--status", 2, "did you mean status?"],
   ["policy test /dev/null --uid 4294967295", 2, "--uid", "4294967294"],
   ["open --family 5", 2, "--family takes 4 or 6", '"5"'],
-  ["serve /etc/passwd/of/xsocket", 1, "/etc/passwd is no directory", "another path"],
+  ["serve /etc/passwd/of/xsocket", 1, "/etc/passwd is not a directory", "another path"],
   ["serve /proc/xsocket", 1, "cannot make /proc/xsocket", "on a file system that supports sockets"],
   [`serve ${LONG}`, 2, LONG, "108", "shorter path"],
   ["serve @", 2, "empty", "@name"],
@@ -109,7 +109,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   [`serve --metrics ${LONG} @bad-input-${process.pid}`, 2, "does not fit a UNIX socket address"],
   ["serve --metrics 0.0.0.0:1 /nowhere/xsocket", 2, "--metrics-remote"],
   ["serve --metrics 0 /nowhere/xsocket", 2, "port 0 means any free port"],
-  ["serve --metrics http://127.0.0.1:9100 /nowhere/xsocket", 2, "no place for metrics"],
+  ["serve --metrics http://127.0.0.1:9100 /nowhere/xsocket", 2, "neither an address nor a path"],
   ["serve --metrics-remote /nowhere/xsocket", 2, "add --metrics ADDRESS"],
   ["serve --audit - /nowhere/xsocket", 2, "/dev/stdout"],
   [
@@ -189,7 +189,7 @@ test("status with a library of another version does not blame the server", async
   using dir = tempDir();
   copyFileSync(libraryPath("xbind"), dir.join("libxsocket.so"));
   const argv = ["env", `XSOCKET_LIBDIR=${dir.path}`, XSOCKET, "status", server.path];
-  await expectSentence(argv, 1, dir.join("libxsocket.so"), "see that it is of this version");
+  await expectSentence(argv, 1, dir.join("libxsocket.so"), "check that it is of this version");
 });
 
 test("run says beforehand that the socket is another program's", async () => {
@@ -269,7 +269,7 @@ test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])
       const result = await here.run(["bash", "-c", `${typed(XSOCKET)} ${words} >${where}`]);
       expect(result.code).toBe(1);
       expect(result.stderr).toMatch(
-        /^xsocket: the result cannot be written[^\n]* see where [^\n]*\n$/,
+        /^xsocket: the result cannot be written[^\n]* check where [^\n]*\n$/,
       );
     }
   },

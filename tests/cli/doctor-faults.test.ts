@@ -195,7 +195,7 @@ describe("the row that fails is", () => {
       rows,
       "tcp4",
       /did not answer in time/,
-      /^Check in its log whether the server is stopped, overloaded or cannot start\.$/,
+      /^Check whether the server is stopped or overloaded, or cannot start \(its log says why\)\.$/,
     );
     expect(rows.map(({ name }) => name)).toEqual(["libraries", ...BASE, ...PORT, ...PORT]);
   });
@@ -317,7 +317,7 @@ describe("the row that fails is", () => {
       await examine([server.path], { env }),
       "libraries",
       /RISC-V/,
-      /anew.*XSOCKET_LIBDIR/,
+      /reinstall.*XSOCKET_LIBDIR/,
     );
 
     mkdirSync(dir.join("a b"));
@@ -341,7 +341,7 @@ describe("the row that fails is", () => {
     chmodSync(dir.join("libxbind.so"), 0o644);
     writeFileSync(dir.join("libxbind.so"), "");
     const none = await examine([server.path], { env });
-    expectOnly(none, "libraries", /libxbind\.so is no library/, /anew.*XSOCKET_LIBDIR/);
+    expectOnly(none, "libraries", /libxbind\.so is not a library/, /reinstall.*XSOCKET_LIBDIR/);
 
     copyFileSync(libraryPath("xbind"), dir.join("libxbind.so"));
     copyFileSync(libraryPath("xbind"), dir.join("libxsocket.so"));

@@ -237,6 +237,6 @@ test("the words of a script that a stranger wrote do not move the cursor, nor tu
 test.each(["http", "0", "65536", "53/udp"])("a port that is none is misuse: %s", async (port) => {
   const { code, stderr } = await here.run([XSOCKET, "doctor", "--port", port]);
   expect(code).toBe(2);
-  expect(stderr).toStartWith(`xsocket: "${port}" is no port: give a number from 1 to 65535`);
+  expect(stderr).toStartWith(`xsocket: "${port}" is not a port: give a number from 1 to 65535`);
   expect(stderr.split("\n")).toHaveLength(2);
 });

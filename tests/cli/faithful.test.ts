@@ -104,7 +104,7 @@ test.skipIf(isContained)("npm's command says that /proc is not mounted", async (
   expect(await here.run([...start, START, "lib", "xbind"])).toEqual({
     code: 1,
     stdout: "",
-    stderr: "xsocket: /proc is not mounted: mount it, Bun needs it as well\n",
+    stderr: "xsocket: /proc is not mounted: mount it, since Bun needs it too\n",
   });
 });
 
@@ -200,7 +200,7 @@ test("a limit that cannot be lifted is named where Bun does not live with it", a
   ];
   const { code, stderr } = await here.run(start);
   expect(stderr).toMatch(
-    /^xsocket: Bun was ended by signal \d+ [^\n]*: see whether a limit [^\n]*$/m,
+    /^xsocket: Bun was ended by signal \d+ [^\n]*: check whether a limit [^\n]*$/m,
   );
   expect(code).toBe(1);
 });

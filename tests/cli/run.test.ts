@@ -116,11 +116,11 @@ const BUILDS: Record<string, readonly [build: string, says: RegExp]> = {
   ],
   "a program of another architecture": [
     "gcc && printf '\\363\\0' | dd of=program bs=1 seek=18 conv=notrunc status=none",
-    /built for RISC-V.*set LD_PRELOAD by hand to a libxbind.so for RISC-V/,
+    /built for RISC-V.*set LD_PRELOAD to a libxbind.so for RISC-V/,
   ],
   "a program of another C library": [
     "gcc -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1",
-    /C library musl.*glibc.*set LD_PRELOAD by hand to a libxbind.so for musl/,
+    /C library musl.*glibc.*set LD_PRELOAD to a libxbind.so for musl/,
   ],
   "a set-user-ID program": [SET_USER, /set-user-ID/],
 };

@@ -55,7 +55,7 @@ describe("docs/errors.md has", () => {
   });
 
   test("what the C sources give, and the manual pages have the same", () => {
-    const [shared = "", own = ""] = section("C: ").split("Under libxbind alone:");
+    const [shared = "", own = ""] = section("C: ").split("Only under libxbind:");
     expect(listed("xsocket.3")).toEqual(codes(shared));
     const ofBind = new Set([...codes(shared), ...codes(own)]);
     ofBind.delete("EINVAL"); // an empty XSOCKET means the default

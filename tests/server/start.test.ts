@@ -312,7 +312,7 @@ test("a missing directory is one clear sentence", async () => {
 });
 
 test.each([
-  ["a file in place of the directory", [], "p/s", "/p is no directory: choose another path"],
+  ["a file in place of the directory", [], "p/s", "/p is not a directory: choose another path"],
   ["a low limit of address space", ["prlimit", "--as=500000000"], "s", "LimitAS="],
   [
     "no /dev/null",

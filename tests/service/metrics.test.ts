@@ -492,7 +492,7 @@ test("a policy that a reload could not read is said in the metrics and in the st
   const failed = await reload("wrong = 1\n", /the policy stays as it was/);
   expect(failed.current).toBe(0);
   expect(failed.stdout).toMatch(
-    /^warning +its rules are those of before, .* could not read .*policy/m,
+    /^warning +its rules are still the old ones, .* could not read .*policy/m,
   );
   const mended = await reload('[[rule]]\naction = "deny"\n', /reloaded: 1 rule/);
   expect(mended.current).toBe(1);

@@ -211,7 +211,7 @@ test("a policy that allows nobody a socket is taken, with a warning at the check
   using dir = tempDir();
   const path = dir.join("control");
   const file = await policyFile(dir.join("p"), "# nothing yet\n");
-  const warning = `xsocket: warning: nobody gets a socket, since no rule of ${file} allows one: add one with action = "allow", or see that this is the file that was meant\n`;
+  const warning = `xsocket: warning: nobody gets a socket, since no rule of ${file} allows one: add one with action = "allow", or check that this is the right file\n`;
   const checked = await xsocket("policy", "check", file);
   expect(checked).toEqual({ code: 0, stdout: "everything else: deny\n", stderr: warning });
   await using server = await startServer({ path, args: ["--policy", file] });
@@ -232,7 +232,7 @@ test("a policy that allows nobody a socket is taken, with a warning at the check
   expect(() => xsocketSync({ via: path, family: 4, type: "stream" })).toThrow("EPERM");
 });
 
-describe("a policy that is no regular file", () => {
+describe("a policy that is not a regular file", () => {
   test("a pipe is read at the start; read again it would be empty, so what it said stays", async () => {
     using dir = tempDir();
     const path = dir.join("control");
@@ -242,7 +242,7 @@ describe("a policy that is no regular file", () => {
     await using server = here.spawn(argv);
     await server.says(/serving at/);
     server.kill("SIGHUP");
-    await server.says(/the policy stays as it was: .*: is no regular file, .*\n/);
+    await server.says(/the policy stays as it was: .*: is not a regular file, .*\n/);
     const { stdout } = await xsocket("status", path, "--json");
     expect(JSON.parse(stdout)).toMatchObject({ policy: { rules: 2 } });
   });
@@ -253,14 +253,14 @@ describe("a policy that is no regular file", () => {
     await here.run(["mkfifo", fifo]);
     expect(await xsocket("serve", path, "--policy", fifo)).toMatchObject({
       code: 1,
-      stderr: `xsocket: ${fifo}: is no regular file, and its text did not end within 5 s: give the path of a file, or a pipe that ends\n`,
+      stderr: `xsocket: ${fifo}: is not a regular file, and its text did not end within 5 s: give the path of a file, or a pipe that ends\n`,
     });
     await policyFile(file, RULES);
     await using server = await startServer({ path, args: ["--policy", file] });
     await server.program.says(/serving at/);
     await here.run(["mv", fifo, file]);
     server.program.kill("SIGHUP");
-    await server.program.says(/the policy stays as it was: .*: is no regular file, .*\n/);
+    await server.program.says(/the policy stays as it was: .*: is not a regular file, .*\n/);
     expect((await xsocket("status", path)).code).toBe(0);
   });
 });

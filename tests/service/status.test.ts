@@ -101,7 +101,7 @@ test.skipIf(isChrooted)("a namespace that was deleted and made anew is told", as
     new RegExp(`^warning +the network namespace that this server serves is not ${found}: restart`),
   );
   const row = new RegExp(`^warning +namespace .* are of .*, which is not ${found}$`);
-  const rows = [row, /-> restart the server where/].map((text) => expect.stringMatching(text));
+  const rows = [row, /-> restart the server if/].map((text) => expect.stringMatching(text));
   expect(doctor).toEqual(hasCookies ? rows : []);
   const said = readFileSync(`${path}.log`, "utf8").match(/error: .*/g);
   expect(said).toEqual([expect.stringContaining(`this server serves is not ${found}: restart`)]);

@@ -455,7 +455,7 @@ describe.if(isRoot)("as root", () => {
       await using client = binder(target, ALICE, address);
       await client.finished();
       await program.says(
-        /\(no rule; none can allow uid 65534 by number, as that is whoever has none in/,
+        /\(no rule; no rule can allow uid 65534, which stands for all users that are not mapped/,
       );
     },
   );

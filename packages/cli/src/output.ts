@@ -34,7 +34,7 @@ export function writeOut(text: string): void {
   } catch (error) {
     const code = codeOf(error);
     if (code === "EPIPE") throw new UnreadError("", { cause: error });
-    const message = `the result cannot be written (${code}): see where standard output goes, and whether there is room`;
+    const message = `the result cannot be written (${code}): check where standard output goes, and whether there is room`;
     throw new FailureError(message, { cause: error });
   }
 }

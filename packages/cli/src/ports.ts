@@ -23,7 +23,7 @@ export function portWords(given: readonly string[]): string[] {
   const wrong = found.find((word) => !isPortWord(word));
   if (wrong !== undefined || found.length === 0)
     throw new MisuseError(
-      `"${wrong ?? given.join(" ")}" is no port: give a number up to ${PORT_MAX}, a range 8000-8100, tcp/53, udp/53, 8080:3000, or "*"`,
+      `"${wrong ?? given.join(" ")}" is not a port: give a number up to ${PORT_MAX}, a range 8000-8100, tcp/53, udp/53, 8080:3000, or "*"`,
     );
   return found;
 }

@@ -27,11 +27,11 @@ const MACHINES: Record<number, string> = {
 };
 
 const OPEN =
-  'have it take its listener from "xsocket open --exec", let its source use libxsocket, or, if it only starts another program, put "xsocket run" behind it';
+  'start it with "xsocket open --exec" if it supports socket activation, change its source to use libxsocket, or, if it only starts another program, put "xsocket run" behind it';
 
 /* Not by XSOCKET_LIBDIR: this command would load its own libxsocket.so from there, too. */
 function byHand(platform: string): string {
-  return `start it without this command, and set LD_PRELOAD by hand to a libxbind.so for ${platform}, as xbind(7) shows`;
+  return `start it without this command, and set LD_PRELOAD to a libxbind.so for ${platform}, as xbind(7) shows`;
 }
 
 function machineName({ machine, bits }: Elf): string {
@@ -113,7 +113,7 @@ function insistsOnBeingFirst({ needed }: Elf): boolean {
 }
 
 /** What to do about a library that cannot be the right one. */
-export const REINSTALL = "install xsocket anew, or correct XSOCKET_LIBDIR";
+export const REINSTALL = "reinstall xsocket, or correct XSOCKET_LIBDIR";
 
 /** Tells why the loader would not take a library, which it says in passing, and runs the program all the same. */
 export function unusable(library: string): Obstacle | undefined {
@@ -126,7 +126,7 @@ export function unusable(library: string): Obstacle | undefined {
     };
   }
   return {
-    found: `${library} is no library`,
+    found: `${library} is not a library`,
     remedy: REINSTALL,
   };
 }
@@ -184,7 +184,7 @@ const CHECKS: readonly Check[] = [
     hasCapabilities(image)
       ? {
           found: "its file gives it capabilities, so the loader ignores LD_PRELOAD",
-          remedy: `take them away (setcap -r ${shellWord(image)}) and give them another way, such as AmbientCapabilities= of its unit`,
+          remedy: `remove them (setcap -r ${shellWord(image)}) and give them another way, such as AmbientCapabilities= of its unit`,
         }
       : undefined,
   ({ elf, library }) => {

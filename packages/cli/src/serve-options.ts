@@ -30,7 +30,9 @@ function mapped<Value>(word: string | undefined, read: (word: string) => Value):
 /* The bits as chmod(1) takes them. */
 function modeBits(word: string): number {
   if (/^0?[0-7]{3}$/.test(word)) return Number.parseInt(word, 8);
-  throw new MisuseError(`"${word}" is no mode: give permission bits in octal, as in --mode 0660`);
+  throw new MisuseError(
+    `"${word}" is not a mode: give permission bits in octal, as in --mode 0660`,
+  );
 }
 
 function bounds(args: ServeArgs): Partial<Bounds> {

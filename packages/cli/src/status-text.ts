@@ -69,7 +69,7 @@ function warnings(status: ServerStatus): string[] {
   if (name !== undefined) found.push(inFormerNamespace(name));
   if (policy.outdated)
     found.push(
-      `its rules are those of before, since a reload could not read ${policy.source}: its log says why`,
+      `its rules are still the old ones, since a reload could not read ${policy.source}: its log says why`,
     );
   return found;
 }

@@ -123,7 +123,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
     ],
     ETIMEDOUT: [
       "the server did not answer in time",
-      "Check in its log whether the server is stopped, overloaded or cannot start, or give a larger timeoutMs.",
+      "Check whether the server is stopped or overloaded, or cannot start (its log says why), or give a larger timeoutMs.",
     ],
     ECONNRESET: [
       "the server closed the connection without an answer",
@@ -215,7 +215,7 @@ export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string,
       "Look at its routes with ip route, or use another address.",
     ],
     EINVAL: [
-      "a link-local address needs its interface, and the route to another address may be a blackhole",
+      "a link-local address needs its interface; for another address, the route may be a blackhole",
       "Add that of the target namespace, as in fe80::1%eth0, or look at the routes there with ip route.",
     ],
     EADDRNOTAVAIL: [

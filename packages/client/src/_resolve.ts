@@ -209,7 +209,7 @@ function whyNot(
   hostname: string,
 ): Pick<XSocketFailure, "found" | "remedy"> {
   if (!request.lookup) return { found: `no name server could be asked for ${hostname}` };
-  const remedy = "See what it waits for, or give a larger timeoutMs.";
+  const remedy = "Find out what it waits for, or give a larger timeoutMs.";
   return { found: "lookup did not answer in time", remedy };
 }
 

@@ -21,7 +21,7 @@ export const GIVEN_UP = Symbol("given up");
 const REFUSED = {
   socketPath: "UNIX sockets are not those of a network namespace: leave the agent out.",
   lookup: "Names are those of the target namespace: give the agent itself a lookup.",
-  family: "Give the agent itself a lookup that returns addresses of this IP version alone.",
+  family: "Give the agent itself a lookup that returns only addresses of this IP version.",
 };
 
 interface Wanted extends http.ClientRequestArgs {

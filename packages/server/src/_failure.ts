@@ -31,7 +31,7 @@ export const REMEDIES: Readonly<Partial<Record<string, string>>> = {
   ENOMEM: MEMORY,
   ENOSPC: ROOM,
   ETOOMANYREFS:
-    "Servers of this user, also ended ones, have more sockets on their way than files may be open: end the clients that receive nothing, give this server a user of its own, or raise the limit of open files (ulimit -n, LimitNOFILE=)",
+    "Servers of this user, including ended ones, have more sockets on their way than they may have files open: end the clients that receive nothing, give this server a user of its own, or raise the limit of open files (ulimit -n, LimitNOFILE=)",
 };
 
 /**

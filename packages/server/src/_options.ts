@@ -80,7 +80,7 @@ export function checkOptions(options: ServeOptions): void {
   const { mode, group, address, listenFd } = options;
   if (mode === undefined && group === undefined) return;
   if (listenFd !== undefined)
-    misuse("mode and group belong to whoever made the listening socket: leave them out");
+    misuse("the listening socket already has its mode and group: leave them out");
   if (address?.startsWith("@"))
     misuse("an abstract name has neither mode nor group: use a path, or leave them out");
 }

@@ -61,7 +61,7 @@ export function outOfReach(address: string): string {
 
 /** Says there that the network namespace of a server is not the one that has its name now. */
 export function inFormerNamespace(name: string): string {
-  return `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server where the one that has the name now is meant`;
+  return `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server if you mean the one that now has the name`;
 }
 
 /** The network namespace that this process is in, if it has a name. */

@@ -26,7 +26,7 @@ export class LibraryNotFoundError extends InstallationError {
     const remedy =
       library === "xsocket" && isEmbedded(import.meta.dir)
         ? `build it in beside the program (bun build --compile --asset-naming='[name].[ext]' program.ts node_modules/${platformName()}/${name})`
-        : `install xsocket anew (in a checkout by "./dev build", from npm with the package ${platformName()})`;
+        : `reinstall xsocket (in a checkout with "./dev build", from npm with the package ${platformName()})`;
     super(
       `${name} was not found in ${searched.join(", ")}: ${remedy}, or name its directory in XSOCKET_LIBDIR`,
     );

@@ -25,7 +25,7 @@ function readPort(text: string) {
   const port = Number(digits ?? -1);
   if (digits === undefined || port < 1 || port > PORT_MAX)
     throw new MisuseError(
-      `"${text}" is no port: give a number from 1 to ${PORT_MAX}, tcp/53 or udp/53`,
+      `"${text}" is not a port: give a number from 1 to ${PORT_MAX}, tcp/53 or udp/53`,
     );
   return { port, types: typesOf(text) };
 }

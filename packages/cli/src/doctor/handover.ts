@@ -105,7 +105,7 @@ export function namespaceRow(via: string, { family, type }: Kind, isMeant: boole
       return warned(
         "namespace",
         `the sockets are of ${there}, which is not the one named ${former} any more, since that was deleted`,
-        "restart the server where the one that has the name now is meant",
+        "restart the server if you mean the one that now has the name",
       );
     return ok("namespace", `the sockets are of ${there}; this process is in ${here}`);
   }

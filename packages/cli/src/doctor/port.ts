@@ -48,7 +48,7 @@ function firewallRow(via: string, kinds: readonly Kind[], port: number): Row {
   return failed(
     "port-firewall",
     `${blocked.join(" and ")} to port ${port} ${blocked.length === 1 ? "is" : "are"} dropped within the target namespace, even over its loopback interface`,
-    "allow the port in the firewall of the target namespace (nft list ruleset there), and localhost where the server's unit has IPAddressDeny=, and see that lo is up there",
+    "allow the port in the firewall of the target namespace (nft list ruleset there), and localhost where the server's unit has IPAddressDeny=, and check that lo is up there",
   );
 }
 

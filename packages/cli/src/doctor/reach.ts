@@ -162,7 +162,7 @@ export function socketRow(path: string): Row {
         ? failed(
             "socket",
             `${path} is a link to nothing`,
-            `take the link away (rm ${shellWord(path)}) and ${startAt(path)}`,
+            `remove the link (rm ${shellWord(path)}) and ${startAt(path)}`,
           )
         : failed(
             "socket",
@@ -191,7 +191,7 @@ export function serverRow(path: string): Row {
     return failed(
       "server",
       `${path} may be opened, but a connection is denied (EACCES)`,
-      "let this program connect by the rules that confine it: of Landlock, AppArmor or SELinux",
+      "allow the connection in the rules that confine this program: those of Landlock, AppArmor or SELinux",
     );
   if (connection < 0) return rowOfError("server", unreached(path, connection, "reach a server"));
   try {

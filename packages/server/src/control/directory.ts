@@ -60,11 +60,11 @@ function missing(path: string, directory: string): ServeError {
     if (seen(() => lstatSync(above)))
       return new ServeError(
         "DIRECTORY_MISSING",
-        `${path} cannot be made, since ${above} is a link to nothing: make what it names, or take it away (rm ${shellWord(above)})`,
+        `${path} cannot be made, since ${above} is a link to nothing: make what it names, or remove it (rm ${shellWord(above)})`,
       );
   const sentence = find(above)?.isDirectory()
     ? `the directory ${directory} of ${path} does not exist: make it first (mkdir -p ${shellWord(directory)})`
-    : `${path} cannot be made, since ${above} is no directory: choose another path`;
+    : `${path} cannot be made, since ${above} is not a directory: choose another path`;
   return new ServeError("DIRECTORY_MISSING", sentence);
 }
 
@@ -79,7 +79,7 @@ function expectSafe(directory: string, mode: number, gid: number, shared: boolea
       : `use a directory of its own, or remove that permission (chmod go-w ${shellWord(directory)})`;
   throw new ServeError(
     "DIRECTORY_UNSAFE",
-    `other users may write to ${directory} and so put a socket of theirs there first: ${remedy}`,
+    `other users may write to ${directory} and so could put their own socket there first: ${remedy}`,
   );
 }
 

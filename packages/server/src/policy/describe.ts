@@ -31,7 +31,7 @@ export function describeRule(rule: Rule): string {
 /** What there is to say of a policy that refuses everyone: a file that is empty, or not written yet, is one, too. */
 export function closedWarning({ source, rules }: Policy): string | undefined {
   if (rules.some(({ allow, kind }) => allow && kind === "socket")) return undefined;
-  return `nobody gets a socket, since no rule of ${source} allows one: add one with action = "allow", or see that this is the file that was meant`;
+  return `nobody gets a socket, since no rule of ${source} allows one: add one with action = "allow", or check that this is the right file`;
 }
 
 /* Whether a rule names no kind of socket. */

@@ -19,7 +19,7 @@ function awaitText(fd: number, path: string, until: number): void {
     if (sys.poll(fd, POLLIN, Math.ceil(left)) > 0) return;
   throw failure(
     path,
-    `is no regular file, and its text did not end within ${PIPE_WAIT_MS / 1000} s: give the path of a file, or a pipe that ends`,
+    `is not a regular file, and its text did not end within ${PIPE_WAIT_MS / 1000} s: give the path of a file, or a pipe that ends`,
   );
 }
 
@@ -40,7 +40,7 @@ function readOpen(fd: number, path: string, again: boolean): string {
   if (again && !found.isFile() && !found.isDirectory())
     throw failure(
       path,
-      "is no regular file, so its text was there once: give the path of a file to reload a policy",
+      "is not a regular file, so it can be read only once: give the path of a file to reload a policy",
     );
   const bytes = Buffer.alloc(POLICY_BYTES_MAX + 1);
   const length = fill(fd, path, bytes);

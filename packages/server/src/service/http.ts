@@ -42,7 +42,7 @@ function replyTo(request: string, answer: Answer): Uint8Array {
   const isWhole = method !== "" && HEAD_END.test(request);
   const page: Page = isWhole
     ? answer(method, path)
-    : { status: 400, text: "this is no request of HTTP\n" };
+    : { status: 400, text: "this is not an HTTP request\n" };
   const { status, text, type = "text/plain; charset=utf-8" } = page;
   const head = [
     `HTTP/1.1 ${status} ${REASONS[status]}`,

@@ -45,11 +45,12 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   const port = Number(found?.[3]);
   if (!found || port > 65_535)
     misuse(
-      `"${text}" is no place for metrics: give a path with a slash, 127.0.0.1:9100 or [::1]:9100`,
+      `"${text}" is neither an address nor a path for metrics: give a path with a slash, 127.0.0.1:9100 or [::1]:9100`,
     );
   const host = found[1] ?? found[2] ?? "127.0.0.1";
   const { isIP } = process.getBuiltinModule("node:net"); // some milliseconds, for nothing else here
-  if (isIP(host) === 0) misuse(`"${host}" is no address for metrics: give its number`);
+  if (isIP(host) === 0)
+    misuse(`"${host}" is not an IP address: give one for metrics, such as 127.0.0.1`);
   if (port === 0)
     misuse("port 0 means any free port, which nobody would know: name one for metrics");
   if (!isLoopback(host) && !remote)

@@ -48,7 +48,7 @@ test.each([
 });
 
 test.each([
-  ["it is not there", native, "ENOENT. Take that variable out"],
+  ["it is not there", native, "ENOENT. Remove that variable"],
   [
     "there may be no UNIX sockets",
     { ...native, socket: () => -errno.EAFNOSUPPORT },

@@ -34,7 +34,7 @@ function openSocket(native: Syscalls, path: string): number {
     return fd;
   } catch (error) {
     if (fd >= 0) native.close(fd);
-    const unset = "Take that variable out of the environment if no manager has set it";
+    const unset = "Remove that variable from the environment if no manager has set it";
     const remedy = fd < 0 ? ALLOW_UNIX : unset;
     throw systemError(`reach the service manager at NOTIFY_SOCKET=${path}`, error, remedy);
   }

@@ -30,7 +30,7 @@ import type { Context } from "./thread.ts";
 export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
 
 /* Whoever reads uid 65534 in the log would allow that number, and wonder. */
-const UNMAPPED = `; none can allow uid ${NOBODY} by number, as that is whoever has none in this user namespace`;
+const UNMAPPED = `; no rule can allow uid ${NOBODY}, which stands for all users that are not mapped into this user namespace`;
 
 function auditOf(context: Context): Audit | undefined {
   if (context.options.auditFd < 0) return undefined;
@@ -38,7 +38,7 @@ function auditOf(context: Context): Audit | undefined {
     context.say(
       "error",
       "audit",
-      `a line of the audit file is lost: ${reasonOf(error)}. See that there is room for it, or that a FIFO is read`,
+      `a line of the audit file is lost: ${reasonOf(error)}. Check that there is room for it, or that a FIFO is read`,
       {},
     ),
   );
@@ -193,7 +193,7 @@ export class Answerer {
   #sayForbidden(): void {
     const { pid, uid } = this.#peer;
     const asked = describeAsked(this.#request);
-    const message = `the kernel does not let this server make ${asked} (EPERM): a raw or packet socket takes CAP_NET_RAW`;
+    const message = `the kernel does not let this server make ${asked} (EPERM): a raw or packet socket needs CAP_NET_RAW`;
     this.#context.say("error", "forbidden", message, { pid, uid, asked });
   }
 

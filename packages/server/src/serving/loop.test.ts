@@ -358,7 +358,7 @@ test("what a rule allows and the kernel does not is said, since the client's EPE
   };
   threadOne(memory, orders, kernel, logTo(said)).run();
   expect(said).toEqual([
-    "the kernel does not let this server make AF_INET SOCK_STREAM IPPROTO_TCP (EPERM): a raw or packet socket takes CAP_NET_RAW",
+    "the kernel does not let this server make AF_INET SOCK_STREAM IPPROTO_TCP (EPERM): a raw or packet socket needs CAP_NET_RAW",
   ]);
 });
 

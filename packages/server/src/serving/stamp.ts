@@ -30,7 +30,7 @@ export class Stamp {
     const filter = "let the seccomp filter allow fchown";
     const remedies: Readonly<Record<number, string>> = {
       [errno.EINVAL]: `this user namespace has no uid ${uid} with gid ${gid}: map them, or leave PrivateUsers= out`,
-      [errno.EPERM]: `CAP_CHOWN prevents it; where it is there, ${filter}`,
+      [errno.EPERM]: `CAP_CHOWN prevents it; if the server has that, ${filter}`,
     };
     const remedy = remedies[error] ?? filter;
     this.#context.say(

@@ -91,8 +91,8 @@ static int launch(struct bun *bun, int argc, char **argv)
 	int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (nowhere < 0)
-		return words_fail("cannot read /dev/null (%s): give this sandbox or container a "
-		                  "/dev of its own, as by bwrap --dev /dev",
+		return words_fail("cannot read /dev/null (%s): give this sandbox or container its "
+		                  "own /dev, as bwrap --dev /dev does",
 		                  strerror(errno));
 	close(nowhere);
 	int rc = bun_find(bun);
@@ -139,15 +139,15 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	if (access("/proc/self", F_OK) < 0)
-		return words_fail("/proc is not mounted: mount it, Bun needs it as well");
+		return words_fail("/proc is not mounted: mount it, since Bun needs it too");
 	if (argc >= 5 && strcmp(argv[1], "--script") == 0)
 		return launch_script(&bun, argc - 2, argv + 2);
 	int rc = argc < 1 ? -EINVAL : script_installed(bun.script);
 	if (rc < 0)
-		return words_fail("cannot tell where this program lies: %s", strerror(-rc));
+		return words_fail("cannot find out where this program is: %s", strerror(-rc));
 	if (access(bun.script, R_OK) < 0)
-		return words_fail("cannot read %s (%s): install xsocket with all its files, this "
-		                  "program alone is not the command",
+		return words_fail("cannot read %s (%s): install xsocket with all its files, since "
+		                  "this program alone is not the command",
 		                  bun.script, strerror(errno));
 	return launch_named(&bun, argv[0], argc, argv);
 }

@@ -268,7 +268,7 @@ static int child_exit_code(int status)
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
 	return words_fail(
-	    "Bun was ended by signal %d (%s): see whether a limit leaves it too little "
+	    "Bun was ended by signal %d (%s): check whether a limit leaves it too little "
 	    "memory (ulimit -v) or too few processes (TasksMax=)",
 	    WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
@@ -367,7 +367,7 @@ int plan_follow(const struct bun *bun, int argc, char **argv)
 		return EXIT_UNREAD;
 	if (rc == EXIT_DONE && plan.unwritten)
 		return words_fail(
-		    "the result cannot be written: %s, so see where standard output goes",
+		    "the result cannot be written: %s, so check where standard output goes",
 		    strerror(plan.unwritten));
 	return rc == EXIT_DONE && plan.length > 0 ? plan_exec(&plan, argc, argv) : rc;
 }
