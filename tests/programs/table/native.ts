@@ -14,7 +14,7 @@ const small = (name: string, source: string, more: Partial<Program> = {}): Progr
 });
 
 const instead =
-  "use the SDK of a language that has one, hand the program a listening socket as file descriptor 3 (systemd socket activation), or let `socat` under the library listen for it";
+  "call xsocket(3) in its source, start it with `xsocket open --exec` if it supports systemd's socket activation, or let `socat` under the library listen for it";
 
 const staticProgram = {
   reason: "a static program has no dynamic loader that could load a library",
