@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * byway.h - bind and listen for a program that does not call them by name: it has looked them up in
- * libc by dlsym(3), or makes the system call by syscall(2)
+ * byway.h - bind and listen for callers that go past the hooks: by a pointer that dlsym(3) found in
+ * libc, or by syscall(2)
  *
- * A socket that does not move is bound by the kernel here and not by the next library, which may be
- * the caller itself, on its way to libc.
+ * For a socket that does not move they make the system call themselves. The next library in the
+ * search order may be the caller, on its way to libc.
  */
 #ifndef XBIND_BYWAY_H
 #define XBIND_BYWAY_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* claim.h - one swap of a socket at a time, and whether another call overlapped with one */
+/* claim.h - at most one swap of a socket at a time, and how other calls notice one */
 #ifndef XBIND_CLAIM_H
 #define XBIND_CLAIM_H
 
@@ -8,18 +8,19 @@
 
 #include <stdbool.h>
 
-#define CLAIM_SLOTS 256 /* sockets, or numbers, with the same remainder take turns */
+#define CLAIM_SLOTS 256 /* sockets, or numbers, that are equal modulo this share a lock */
 
 /**
  * claim_take() - wait until no other thread is swapping this socket, under whatever number
  * @key: the socket's
  *
- * No handler runs until claim_end(): it could leave the swap by siglongjmp(3), with the claim and
- * what is open, or begin a second one for which another thread's handler waits.
+ * Signals are blocked until claim_end(). A handler could leave the swap by siglongjmp(3) and so
+ * leak the claim and open descriptors, or start a second swap and deadlock with a handler in
+ * another thread.
  *
- * A thread never waits for itself: a library that calls bind from within a swap, or a handler of
- * a fault that does, goes on without a claim, and so does a thread that has waited longer than any
- * swap takes. So a claim only orders threads; what must not go wrong is checked again before
+ * A claim orders threads but is no guarantee. A thread never waits for itself: a bind called from
+ * within a swap (by another library, or by the handler of a fault) goes on without a claim. So does
+ * a thread that has waited for LOCK_LONGEST_MS. Hence whatever must hold is checked again before
  * the exchange.
  */
 struct lock_turn claim_take(socket_key key);
@@ -28,25 +29,26 @@ struct lock_turn claim_take(socket_key key);
 void claim_end(const struct lock_turn *claim);
 
 /*
- * The same for the moment in which another socket takes a number, until lock_leave(). Within it
- * nobody waits for another number or for a socket.
+ * The same for a descriptor number, held until lock_leave() while another socket takes that number.
+ * Its holder must not wait for another number or for a socket.
  */
 struct lock_turn claim_number(int fd);
 
 /*
- * To other threads a swap has to look like bind(2), during which nobody can change the socket. So a
- * call that changes one takes a mark before. When a swap has run since, claim_wait() tells whether
- * the call went to the old socket and has to be made again on the new one. In the child of a
- * fork(2) within a swap one seems to run for ever, which only costs time.
+ * The kernel locks a socket during bind(2), so no other thread can change it meanwhile. A swap must
+ * look the same: a call that changes a socket takes a mark first, and if a swap has run since,
+ * claim_wait() tells whether the call reached the old socket and has to be repeated on the new one.
+ * In a child that was forked during a swap, one seems to run for ever, which only costs time.
  */
 struct claim_mark {
-	unsigned ended; /* swaps */
-	unsigned moved; /* numbers of sockets */
+	unsigned ended; /* swaps that have ended */
+	unsigned moved; /* moved_count() */
 };
 struct claim_mark claim_mark(void);
 bool claim_has_run(struct claim_mark mark);
 
-/* Waits until it is over. Return: whether the number has got another socket since the mark. */
+/* Waits until a swap of this socket is over. Return: whether fd has been given a new socket since
+ * the mark. */
 bool claim_wait(int fd, struct claim_mark mark);
 
 #endif

@@ -3,8 +3,8 @@
  * config.h - what XBIND, XSOCKET and XBIND_LOG say
  *
  * Read once, by secure_getenv(3). Every function may be called before constructors have run, from
- * any thread, in a signal handler and in a forked child; none of them allocates or touches errno,
- * or waits for longer than it takes to read it.
+ * any thread, in a signal handler and in a forked child. None of them allocates, touches errno, or
+ * blocks for longer than reading the environment takes.
  */
 #ifndef XBIND_CONFIG_H
 #define XBIND_CONFIG_H
@@ -17,7 +17,7 @@
 enum config_proto {
 	CONFIG_TCP,    /* MPTCP too */
 	CONFIG_UDP,    /* UDP-Lite too */
-	CONFIG_PROTOS, /* how many; as a protocol, one that is not known */
+	CONFIG_PROTOS, /* their number; where a protocol is expected, an unknown one */
 };
 
 /**
@@ -38,8 +38,8 @@ bool config_all(enum config_proto proto);
 bool config_lists(uint16_t first, uint16_t last);
 
 /*
- * Is this the first copy of the library? By ld.so.preload and by LD_PRELOAD a program may have two.
- * To a further one nothing is listed, so that one alone moves sockets.
+ * Is this the first copy of the library? ld.so.preload and LD_PRELOAD together may load two. For
+ * any other copy no port is listed, so that only the first moves sockets.
  */
 bool config_is_first(void);
 

@@ -4,12 +4,12 @@
 #define XBIND_DEEPBIND_H
 
 /*
- * Makes what has been loaded since the last call use the hooks where the dynamic linker has given
- * it libc's functions. @handle is one that dlopen(3) has returned.
+ * Makes libraries that were loaded since the last call use the hooks where the dynamic linker has
+ * bound them to libc's functions. @handle is one that dlopen(3) has returned.
  */
 void deepbind_follow(void *handle);
 
-/* Return: the hook of that name, but for dlsym(3) and dlvsym(3) themselves; NULL where none is. */
+/* Return: the hook of that name; NULL if there is none, and for dlsym(3) and dlvsym(3). */
 void *deepbind_hook(const char *name);
 
 #endif

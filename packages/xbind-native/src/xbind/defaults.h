@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* defaults.h - the values that options have in our own namespace on a socket where none was set */
+/* defaults.h - the default values of options in the program's own namespace */
 #ifndef XBIND_DEFAULTS_H
 #define XBIND_DEFAULTS_H
 
@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-/* The default of one option, asked of a fresh socket. Return: 0, or -errno of socket(2). */
+/* Reads the default of one option from a fresh socket. Return: 0, or -errno of socket(2). */
 int defaults_ask(const struct kind *kind, const struct option *option, struct option_value *ret);
 
 /* A look into the defaults of one kind of socket. */
@@ -34,7 +34,7 @@ int defaults_open(int old, const struct kind *kind, struct defaults *ret);
 /* The default of options[row]; valid until the next call. */
 const struct option_value *defaults_get(struct defaults *defaults, int row);
 
-/* Every row was looked at, so that the answers may be kept. */
+/* To be called once every row has been looked at: then the cache is complete. */
 void defaults_close(struct defaults *defaults);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dynamic.h - the dynamic section of what is loaded, by the tags of elf(5) */
+/* dynamic.h - entries in the dynamic section (elf(5)) of a loaded object */
 #ifndef XBIND_DYNAMIC_H
 #define XBIND_DYNAMIC_H
 
@@ -8,10 +8,10 @@
 
 /* Both look at no more of @object than l_addr and l_ld. */
 
-/* Return: what there is under the tag, 0 where nothing is. */
+/* Return: the value of the entry with this tag, 0 if there is none. */
 uintptr_t dynamic_value(const struct link_map *object, ElfW(Sxword) tag);
 
-/* Return: the address that a tag tells of; of no use where the tag is missing. */
+/* Return: the address in the entry with this tag; meaningless if there is none. */
 const void *dynamic_table(const struct link_map *object, ElfW(Sxword) tag);
 
 #endif

@@ -27,33 +27,33 @@ struct epollset_move {
 	} entries[EPOLLSET_MOVE_MAX];
 };
 
-/* There is a new epoll set of this number, by epoll_create(2). */
+/* A new epoll set, made by epoll_create(2), has this number. */
 void epollset_new(int set);
 
-/* There is an epoll set of this number, which epoll_ctl(2) was given. */
+/* This number is that of an epoll set: epoll_ctl(2) was called on it. */
 void epollset_know(int set);
 
-/* Looks for sets that the process was started with: for the constructor. */
+/* Looks for epoll sets among the open descriptors: for the constructor, to find inherited ones. */
 void epollset_load(void);
 
 /**
  * epollset_detach() - take a socket out of every epoll set of this process
  * @fd:       the socket; stays the caller's
  * @identity: the socket's, by sys_identify()
- * @ret:      what was taken out, for epollset_attach(); written always
+ * @ret:      what was taken out, for epollset_attach(); always written
  *
- * A registration whose events nobody can tell is left where it is, and XBIND_LOG says so.
+ * A registration whose events cannot be found out stays where it is, and XBIND_LOG says so.
  *
  * Return: 0; -ENOBUFS when it is in more sets than @ret can hold, -EMFILE or -ENFILE when no
- *         descriptor is left to look with, or -errno of epoll_ctl(2) where somebody forbids it.
- *         Then it is in all of them as before.
+ *         descriptor is left to look with, or -errno of an epoll_ctl(2) that is forbidden. On
+ *         failure all its registrations are as before.
  */
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret);
 
 /*
- * Registers what now has the number fd, or after a failure the old socket again. Where same,
- * another number of that, is something else by then, another thread has put a file at fd, which
- * stays out.
+ * Registers the socket that now has the number fd: the new one, or after a failure the old one
+ * again. same is another number of that socket, or fd. If the two differ afterwards, another thread
+ * has put another file at fd, and the registrations are undone.
  */
 void epollset_attach(int fd, int same, const struct epollset_move *move);
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * explicit.h - what a program has set on a socket although the socket does not show it
+ * explicit.h - what a program has set on a socket but reading the socket does not show
  *
  * An option that was set to the default of the program's own namespace reads as if it had never
- * been set, and the target namespace may have another default. A negative time reads as none.
- * shutdown(2) of a socket that is not connected fails with ENOTCONN and takes effect all the same:
- * neither what it accepts later nor its own next connection can send. A datagram socket stays shut
+ * been set, and the target namespace may have another default. A negative timeout reads as none.
+ * shutdown(2) of a socket that is not connected fails with ENOTCONN but takes effect: neither
+ * connections that it accepts later nor its own next one can send. A datagram socket stays shut
  * down when it loses its peer.
  */
 #ifndef XBIND_EXPLICIT_H
@@ -16,7 +16,7 @@
 
 #include <stdbool.h>
 
-#define EXPLICIT_SOCKETS 1024 /* with options, and shut; past that one is forgotten for another */
+#define EXPLICIT_SOCKETS 1024 /* in each table; beyond that old ones are forgotten */
 
 /* After the rows of options[]. */
 enum {
@@ -25,19 +25,20 @@ enum {
 	EXPLICIT_COUNT,
 };
 
-/* options[row] was set on this socket; or no longer counts as set. Never waits. */
+/* Notes that options[row] was set on this socket, or no longer counts as set. Never blocks. */
 void explicit_note(socket_key key, int row, bool is_set);
 
 /**
- * explicit_needs_note() - is this value one that reading it back would not show?
+ * explicit_needs_note() - would reading the value back not show that it was set?
  * @fd:    the socket on which it was set
  * @row:   options[row]
  * @value: what the kernel has accepted
  * @len:   its length in bytes
  *
- * A number that is not the default shows by itself that it was set. The default is asked once for
- * each option, of a fresh socket, so most calls cost no system call here. A socket with a port is
- * no reason to ask: until the default is known, every value that was set on one needs a note.
+ * A number other than the default shows by itself that it was set. The default of each option is
+ * read once, from a fresh socket, so most calls cost no system call here. None is made for a socket
+ * that has a port: until the default is known, any value that such a socket reads back as given
+ * needs a note.
  */
 bool explicit_needs_note(int fd, int row, const void *value, socklen_t len);
 

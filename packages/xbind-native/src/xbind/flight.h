@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * flight.h - descriptors that a swap has open for a while, and that no forked child is to keep
+ * flight.h - temporary descriptors of a swap, closed in a forked child
  *
- * One thread may fork(2) while another one's bind is under way. The child has all descriptors of
- * that moment, and would hold a port open by one that nobody there knows of. It still keeps one
- * that is being made or closed at that very moment.
+ * A thread may fork(2) during another thread's bind. The child inherits the descriptors of that
+ * bind, and would hold a port open by one that nothing there knows of. One that is being opened or
+ * closed at that very moment is still inherited.
  */
 #ifndef XBIND_FLIGHT_H
 #define XBIND_FLIGHT_H
@@ -14,10 +14,10 @@
 /* For the constructor. */
 void flight_load(void);
 
-/* Return: a place for flight_end(), -1 when there is none or fd is none. */
+/* Return: a place for flight_end(), -1 when all are taken or fd is not open. */
 int flight_add(int fd);
 
-/* Before the descriptor is closed: then the number may be somebody else's. */
+/* To be called before the descriptor is closed: after that, its number may be reused. */
 void flight_end(const int *place);
 
 #define CLEANUP_FLIGHT __attribute__((cleanup(flight_end)))

@@ -9,7 +9,7 @@
 
 struct group {
 	const uint8_t *address; /* in the value */
-	size_t bytes;           /* which tell the family, too */
+	size_t bytes;           /* 4 or 16, by the family */
 };
 
 /* Return: whether the option of this row is about a group, and its value is long enough for one. */
@@ -17,7 +17,7 @@ bool group_of(int row, const uint8_t *value, size_t len, struct group *ret);
 
 bool group_is_same(const struct group *a, const struct group *b);
 
-/* Of two values of a row about the same group, whose sources it names: are they about the same
+/* For two values of an option that names sources, about the same group: are they about the same
  * interface, too? */
 bool group_is_same_interface(int row, const uint8_t *a, const uint8_t *b);
 

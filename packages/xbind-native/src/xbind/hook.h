@@ -2,9 +2,9 @@
 /*
  * hook.h - the hooked calls
  *
- * An exported function has its own name here and the hooked one by an assembler label, so that it
- * does not have to repeat the prototype of each libc's headers. All of them are shaped like libc
- * functions: -1 and errno on failure. Decisions are shaped like the rest of the library.
+ * A hook has a C name of its own, and its exported name by an assembler label, since the prototypes
+ * in the headers differ from libc to libc. Hooks fail with -1 and errno, as libc functions do; the
+ * functions that decide return -errno, like the rest of the library.
  */
 #ifndef XBIND_HOOK_H
 #define XBIND_HOOK_H
@@ -31,7 +31,7 @@ int hook_setsockopt(int fd, int level, int name, const void *value,
 int hook_setsockopt64(int fd, int level, int name, const void *value,
                       socklen_t len) __asm__("__setsockopt64");
 
-/* A result, or -errno, as libc functions give it. */
+/* Turns a result or -errno into what a libc function returns. */
 static inline int hook_result(int rc)
 {
 	if (rc < 0) {
@@ -42,13 +42,13 @@ static inline int hook_result(int rc)
 }
 
 /**
- * decide_bind() - what the hook does, for all ways into bind
+ * decide_bind() - move the socket if its port is listed; for all ways into bind
  * @fd:   the program's descriptor, any value
  * @addr: the program's pointer, any value
  * @len:  its length in bytes, any value
  *
- * Return: 0 when a socket of the target namespace is bound in the place of @fd; SWAP_E_LEAVE when
- *         the plain call is to be made; -errno when it failed and nothing was changed.
+ * Return: 0 when @fd is now a socket of the target namespace, and bound; SWAP_E_LEAVE when the
+ *         plain call is to be made; -errno when it failed and nothing was changed.
  */
 int decide_bind(int fd, const void *addr, socklen_t len);
 

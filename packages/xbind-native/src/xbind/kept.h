@@ -2,8 +2,8 @@
 /*
  * kept.h - a connection to the server that outlives chroot(2)
  *
- * After chroot(2) the path of the control socket leads nowhere, or to a stranger's, while a
- * connection made before goes on working. A directory descriptor would do too, and would be a way
+ * After chroot(2) the path of the control socket leads nowhere, or to somebody else's socket, while
+ * a connection made before goes on working. A directory descriptor would do too, but would be a way
  * out of the jail.
  */
 #ifndef XBIND_KEPT_H
@@ -16,13 +16,13 @@
 /**
  * kept_open() - connect, unless there is a connection that can be used
  *
- * A server that is down is no reason to fail: the next bind will tell. XBIND_LOG says so.
+ * A server that is down is no error here: the next bind will fail. XBIND_LOG says so.
  *
  * Return: whether a connection was made now.
  */
 bool kept_open(void);
 
-/* Is there a connection, which another effective user has made? Then it is not used. */
+/* Is there a connection that was made under another effective user? It is not used then. */
 bool kept_is_foreign(void);
 
 /* Ends the connection. */
@@ -35,8 +35,7 @@ void kept_close(void);
  *
  * One request at a time, also among forked processes, which share the connection: in the jail they
  * cannot make one of their own. It is used only under the effective user that made it, since the
- * server takes whoever uses it for that user. For a caller that handles no signals meanwhile, as in
- * a swap.
+ * server takes whoever uses it for that user. The caller must have signals blocked, as in a swap.
  *
  * Return: the socket, close-on-exec, which the caller closes; -ENOTCONN when there is no
  *         connection that can be used; else an error of handover_receive().

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* key.h - what identifies a socket for its lifetime, whatever numbers it has, and its namespace */
+/* key.h - what identifies a socket under any descriptor number, and its network namespace */
 #ifndef XBIND_KEY_H
 #define XBIND_KEY_H
 
@@ -9,8 +9,8 @@ typedef uintptr_t socket_key; /* one word, so that it can be atomic on every pro
 
 #define KEY_NONE ((socket_key)0)
 
-/* By SO_COOKIE, else by the inode: under qemu-user, and for what is no socket. KEY_NONE for what is
- * not open, and where the cookie is refused, as by a seccomp filter. */
+/* The SO_COOKIE, or the inode where there is no cookie: under qemu-user, and for a file that is not
+ * a socket. KEY_NONE if fd is not open or the cookie is refused, as by a seccomp filter. */
 socket_key key_of(int fd);
 
 /* Why a descriptor has no key: -errno. */

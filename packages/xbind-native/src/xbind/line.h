@@ -29,8 +29,8 @@ void line_error(struct line *line, int error);
  * @fd: where to; stays the caller's
  *
  * One write(2) or sendto(2), so that lines of threads and processes do not mix. The line is dropped
- * when the descriptor is closed, would block or has lost its reader: a word of ours must neither
- * stop the program nor end it by SIGPIPE. errno is untouched.
+ * when the descriptor is closed, would block or has lost its reader: logging must neither block the
+ * program nor kill it by SIGPIPE. errno is untouched.
  */
 void line_write(struct line *line, int fd);
 

@@ -2,8 +2,9 @@
 /*
  * lock.h - a lock that a signal handler and a forked child can live with
  *
- * It is no mutex of libc: one that another thread held at fork(2) is held in the child for ever.
- * This one the child takes over, since no thread with its memory is the holder.
+ * A libc mutex that another thread held at fork(2) stays locked in the child for ever. This lock
+ * stores the thread id of its holder, so the child can tell that no thread with its memory has it,
+ * and takes it over.
  */
 #ifndef XBIND_LOCK_H
 #define XBIND_LOCK_H
@@ -19,8 +20,8 @@
  * @holder:     0 while nobody is
  * @longest_ms: when to give up, in milliseconds
  *
- * Return: whether we are the holder now. Not after @longest_ms, and not when this thread is it
- *         already: then we are in a signal handler, or were called from within.
+ * Return: whether the caller has just become the holder. It has not after @longest_ms, or when this
+ *         thread held the lock already: then it is in a signal handler, or was called from within.
  */
 bool lock_take(_Atomic int *holder, int longest_ms);
 
@@ -31,8 +32,8 @@ struct lock_turn {
 	uint64_t signals;
 };
 
-/* lock_take() while no handler runs, until lock_leave(): one might take it as well, wait for a
- * thread that does, or never come back. */
+/* lock_take() with signals blocked until lock_leave(): a handler might take the lock as well, wait
+ * for a thread that wants it, or never return. */
 struct lock_turn lock_enter(_Atomic int *holder, int longest_ms);
 void lock_leave(const struct lock_turn *turn);
 

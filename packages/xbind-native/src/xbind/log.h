@@ -3,9 +3,9 @@
  * log.h - XBIND_LOG: one line for each bind, a function for each verdict
  *
  * Silent unless XBIND_LOG asks. No allocation, no stdio; errno untouched; for any thread and any
- * signal handler. Lines go to the open file that the descriptor was when the library was loaded:
- * once the program has put another one in its place they are dropped, since a line of ours inside
- * the program's own file or connection would damage it. One that was closed then gets none.
+ * signal handler. Lines go to the file that the descriptor referred to when the library was loaded.
+ * Once the program has put another file there they are dropped, since a line inside the program's
+ * own file or connection would corrupt it. A descriptor that was closed at load gets none.
  */
 #ifndef XBIND_LOG_H
 #define XBIND_LOG_H

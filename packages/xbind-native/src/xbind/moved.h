@@ -2,9 +2,9 @@
 /*
  * moved.h - which sockets are in the target namespace already
  *
- * One that has lost its port again (a datagram socket by connect(2) to AF_UNSPEC, a listener by
- * shutdown(2), one that was bound to an address alone) need not move a second time: it would lose
- * what it has received, and what was recorded of its options is gone.
+ * A moved socket may have no port any more (a datagram socket after connect(2) to AF_UNSPEC, a
+ * listener after shutdown(2), one that was bound to an address alone). It must not move a second
+ * time: it would lose what it has received, and the records of its options are gone.
  */
 #ifndef XBIND_MOVED_H
 #define XBIND_MOVED_H
@@ -13,17 +13,17 @@
 
 #include <stdbool.h>
 
-#define MOVED_SOCKETS 1024 /* past that a new one takes the place of the first */
-#define MOVED_NUMBERS 1024 /* past that, two descriptor numbers have one place */
+#define MOVED_SOCKETS 1024 /* beyond that a new one replaces the oldest */
+#define MOVED_NUMBERS 1024 /* descriptor numbers that are equal modulo this share a place */
 
-/* The socket of this key is there, and has this number of the program's. */
+/* Notes that the socket of this key has moved, and has this number of the program. */
 void moved_note(socket_key key, int fd);
 bool moved_is(socket_key key);
 
 /* How many notes there have been. */
 unsigned moved_count(void);
 
-/* Has this number got another socket since moved_count() was that? */
+/* Has this number been given a moved socket since moved_count() returned before? */
 bool moved_since(int fd, unsigned before);
 
 #endif

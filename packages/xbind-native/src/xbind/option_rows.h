@@ -3,10 +3,10 @@
  * option_rows.h - the rows of the table of options
  *
  * The order is that in which options are looked at and carried over: one that changes another as a
- * side effect comes before it. The numbers are those of the kernel's generic ABI, of which PowerPC
- * has a few others; they are written out where a libc may not have the name yet. What a kernel does
- * not know reads as an error and is passed over. options.h says what the rest of a row means,
- * options.c has the short words for it.
+ * side effect comes before it. The numbers are those of the kernel's generic ABI, written out since
+ * a libc may not have the name yet; the few that PowerPC has changed go by name. An option that the
+ * kernel does not know reads as an error and is skipped. options.h explains the columns, options.c
+ * defines the abbreviations.
  */
 #ifndef XBIND_OPTION_ROWS_H
 #define XBIND_OPTION_ROWS_H
@@ -49,7 +49,7 @@ ROW(SOCKET, 74, TXREHASH,         INT, PLAIN,  EXPLICIT, 0) \
 ROW(SOCKET, 75, RCVMARK,          INT, PLAIN,  0, 0) \
 ROW(SOCKET, 76, PASSPIDFD,        INT, PLAIN,  0, 0) \
 ROW(SOCKET, 82, RCVPRIORITY,      INT, PLAIN,  0, 0) \
-/* IPPROTO_IP; an IPv6 socket has them too, FREEBIND and TRANSPARENT as the same state as its own */ \
+/* IPPROTO_IP; an IPv6 socket has them too, and shares FREEBIND and TRANSPARENT with its own */ \
 ROW(IP, 1,  TOS,                   INT, PLAIN, 0, 0) \
 ROW(IP, 2,  TTL,                   INT, PLAIN, EXPLICIT, 0) \
 ROW(IP, 4,  OPTIONS,               40,  HEADERS, 0, 0) \
@@ -146,7 +146,7 @@ ROW(IP6, 47, MCAST_LEAVE_SOURCE,   264, UNDO,  0, 46) \
 ROW(IP6, 43, MCAST_BLOCK_SOURCE,   264, EACH,  0, 0) \
 ROW(IP6, 44, MCAST_UNBLOCK_SOURCE, 264, UNDO,  0, 43) \
 ROW(IP6, 48, MCAST_MSFILTER,       LIST, EACH, ALL_SOURCES, 0) \
-/* IPPROTO_TCP; the congestion control first, the clock before what is counted in its ticks */ \
+/* IPPROTO_TCP; the congestion control first, REPAIR before what can be set only under it */ \
 ROW(TCP, 13, CONGESTION,           16,  PLAIN, EXPLICIT, 0) \
 ROW(TCP, 44, RTO_MAX_MS,           INT, PLAIN, EXPLICIT, 0) \
 ROW(TCP, 45, RTO_MIN_US,           INT, PLAIN, EXPLICIT, 0) \
@@ -192,7 +192,7 @@ ROW(UDP, 103, SEGMENT,             INT, PLAIN, 0, 0) \
 ROW(UDP, 104, GRO,                 INT, PLAIN, 0, 0) \
 ROW(LITE, 10, SEND_CSCOV,          INT, PLAIN, EXPLICIT, 0) \
 ROW(LITE, 11, RECV_CSCOV,          INT, PLAIN, EXPLICIT, 0) \
-/* what the ones above change as a side effect */ \
+/* what options above change as a side effect */ \
 ROW(SOCKET, 2,  REUSEADDR,         INT, EFFECT, 0, 0) \
 ROW(SOCKET, 12, PRIORITY,          INT, PRIORITY, EXPLICIT, 0) \
 ROW(SOCKET, SO_RCVLOWAT, RCVLOWAT, INT, PLAIN,  0, 0) \
@@ -200,7 +200,7 @@ ROW(SOCKET, 7,  SNDBUF,            INT, BUFFER, 0, 32) \
 ROW(SOCKET, 8,  RCVBUF,            INT, BUFFER, 0, 33) \
 ROW(TCP, 10, WINDOW_CLAMP,         INT, EFFECT, 0, 0) \
 ROW(SOCKET, 72, BUF_LOCK,          INT, EFFECT, 0, 0) \
-/* filters last, the lock after them; the device behind all that must fit to it, then its clock */ \
+/* filters last, then their lock; the device after all that must match it, then its timestamps */ \
 ROW(SOCKET, 51, ATTACH_REUSEPORT_CBPF, 16, LAST_PROG, SAFETY, 0) \
 ROW(SOCKET, 52, ATTACH_REUSEPORT_EBPF, INT, LAST_FD, SAFETY, 0) \
 ROW(SOCKET, 68, DETACH_REUSEPORT_BPF, INT, UNDO, 0, 51) \

@@ -19,41 +19,41 @@
 #define SO_BUF_LOCK_ 72 /* which of a socket's buffers are locked: 1 sending, 2 receiving */
 
 /*
- * How an option gets from one socket to another. From OPTION_EACH on an option cannot be read, so
- * setsockopt(2) is watched for it, and optlog.h has what was set.
+ * How an option gets from one socket to another. Those from OPTION_EACH on cannot be read back, so
+ * the setsockopt(2) hook records them (optlog.h).
  */
 enum option_how {
 	OPTION_PLAIN,    /* read, and set to what was read */
 	OPTION_BUFFER,   /* reads as twice what was set, and setting it turns autotuning off */
 	OPTION_EFFECT,   /* a number that setting another option changes, too */
 	OPTION_PRIORITY, /* SO_PRIORITY: setting IP_TOS changes it */
-	OPTION_FILTER,   /* a classic filter reads as a program, another one not at all */
+	OPTION_FILTER,   /* a classic filter can be read back, an extended one cannot */
 	OPTION_NAME,     /* SO_BINDTODEVICE: by name, unless it was set by index */
 	OPTION_INDEX,    /* SO_BINDTOIFINDEX: by index only when it was set so */
-	OPTION_LINGER,   /* SO_LINGER: one that is off keeps the time that one that is on had */
-	OPTION_TIME, /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one does not wait, and reads as none */
-	OPTION_SEGMENT, /* TCP_MAXSEG: if never set, it reads as what a connection had */
+	OPTION_LINGER,   /* SO_LINGER: keeps its time after it is turned off */
+	OPTION_TIME, /* SO_RCVTIMEO, SO_SNDTIMEO: a negative one means no wait, but reads as none */
+	OPTION_SEGMENT, /* TCP_MAXSEG: if never set, reads as that of the last connection */
 	OPTION_HEADERS, /* IP options and extension headers: of any length, mostly none */
 	OPTION_REPAIR,  /* what has a value of its own only under TCP_REPAIR */
 	OPTION_QUEUES,  /* TCP_QUEUE_SEQ: of the queue that TCP_REPAIR_QUEUE has chosen */
-	OPTION_RECORDS, /* no option: the place where those that cannot be read are set again */
+	OPTION_RECORDS, /* not an option: where those that cannot be read are set again */
 
 	OPTION_EACH,         /* every value that was set is set again, in order */
 	OPTION_LAST,         /* the last value that was set is set again */
-	OPTION_MULTICAST_IF, /* the same; where it was set unseen, its address is read */
-	OPTION_LAST_FD,      /* the last one, which is the descriptor of a program */
-	OPTION_LAST_PROG,    /* the last one, which is a classic filter program */
+	OPTION_MULTICAST_IF, /* the same; if it was set out of sight, its address is read */
+	OPTION_LAST_FD,      /* the same; the value is the descriptor of a BPF program */
+	OPTION_LAST_PROG,    /* the same; the value is a classic BPF program */
 	OPTION_UNDO,         /* takes back what an OPTION_EACH or OPTION_LAST_* did */
 };
 
 enum {
-	OPTION_SAFETY = 1,   /* without it the socket would be open wider than asked */
-	OPTION_EXPLICIT = 2, /* namespaces differ in its default, as by a sysctl: see explicit.h */
+	OPTION_SAFETY = 1,   /* without it the socket would be exposed more widely than asked */
+	OPTION_EXPLICIT = 2, /* its default may differ between namespaces: see explicit.h */
 	OPTION_BOOL = 4,     /* kept as 0 or 1, whatever number was set */
 	OPTION_MPTCP_UNREADABLE = 8, /* MPTCP before Linux 6.15 takes it and cannot read it back */
-	OPTION_POLICY = 16,          /* without a value, each of these removes all of them */
+	OPTION_POLICY = 16,          /* set without a value, it removes all policies */
 	OPTION_ONE_SOURCE = 32,      /* joins a single source of a group */
-	OPTION_ALL_SOURCES = 64, /* lists those of a group, so that an earlier list has no effect */
+	OPTION_ALL_SOURCES = 64,     /* lists all sources of a group, replacing an earlier list */
 };
 
 struct option {
@@ -61,7 +61,7 @@ struct option {
 	int16_t name;
 	uint8_t how;    /* enum option_how */
 	uint8_t flags;  /* OPTION_SAFETY and the others */
-	int16_t other;  /* OPTION_BUFFER: the name that has no limit; OPTION_UNDO: what it undoes */
+	int16_t other;  /* OPTION_BUFFER: its FORCE variant; OPTION_UNDO: what it undoes */
 	uint16_t bytes; /* the longest value that the kernel reads or writes */
 };
 

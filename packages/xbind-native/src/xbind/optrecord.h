@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * optrecord.h - the table of what was set and cannot be read back
+ * optrecord.h - the table of options that were set and cannot be read back
  *
  * The table may be used only between optrecord_enter() and lock_leave(), and only when the turn is
  * held; optrecord_any() and the functions for lost sockets need no turn.
@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 struct optrecord {
-	uint64_t order;      /* of the calls: each record has a higher one than those before */
+	uint64_t order;      /* increases with each record */
 	int process;         /* who has recorded it */
 	int thread;          /* and which thread of it, by its id */
 	int fd;              /* the number that the socket had */
@@ -30,20 +30,21 @@ struct optrecord {
 	uint8_t bytes[OPTLOG_BYTES];
 };
 
-/* It is not held in the handler of a fault that has come in between, or after a long wait. */
+/* The turn is not held in the handler of a fault of its holder, or after too long a wait. */
 struct lock_turn optrecord_enter(void);
 
 /* Is there any record at all? */
 bool optrecord_any(void);
 
-/* An option of this socket did not fit. Past OPTLOG_LOST of them every socket counts as such. */
+/* Marks a socket as lost: an option of it did not fit. Beyond OPTLOG_LOST every socket counts as
+ * lost. */
 void optrecord_lose(int fd, socket_key key);
 bool optrecord_is_lost(socket_key key);
 
-/* Adds a record of a value; where there is no room the socket is lost. */
+/* Adds a record of a value; if there is no room the socket is lost. */
 void optrecord_add(int fd, socket_key key, int row, const void *value, size_t len);
 
-/* The same of a program that is given by its descriptor, of which a copy is kept with it. */
+/* The same for a program given by its descriptor, of which the record keeps a copy. */
 void optrecord_add_program(int fd, socket_key key, int row, int program);
 
 /* Is that copy still open, and not another file by now? */

@@ -38,8 +38,8 @@ struct portlist_word {
  * @ret_word: the word
  * @ret_rule: what it lists
  *
- * Return: 1, 0 at the end of the list (nothing is written), -EINVAL for a word that cannot be
- *         read (then @ret_rule is untouched, and the next call goes on behind it).
+ * Return: 1, 0 at the end of the list (nothing is written), -EINVAL for a word that cannot be read
+ *         (then @ret_rule is untouched, and the next call continues after it).
  */
 int portlist_next(const char **cursor, struct portlist_word *ret_word,
                   struct portlist_rule *ret_rule);

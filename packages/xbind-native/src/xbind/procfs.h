@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* procfs.h - what /proc alone can tell; every caller has another way where /proc is missing */
+/* procfs.h - what only /proc can tell; every caller has a fallback where /proc is missing */
 #ifndef XBIND_PROCFS_H
 #define XBIND_PROCFS_H
 
@@ -27,11 +27,11 @@ int procfs_fd_end(void);
  * @visit:   called with the number and the context, until it returns true
  * @context: whatever visit needs
  *
- * Return: 1 once it has, 0, or what open(2) and getdents64(2) gave.
+ * Return: 1 if @visit returned true, 0 if it never did, or what open(2) and getdents64(2) gave.
  */
 int procfs_each_fd(bool (*visit)(int fd, int context), int context);
 
-/* The same for each thread of this process, by its id where /proc was mounted. */
+/* The same for each thread of this process, by its id in the PID namespace of that /proc. */
 int procfs_each_thread(bool (*visit)(int thread, int context), int context);
 
 #endif

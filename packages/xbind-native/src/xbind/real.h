@@ -33,7 +33,7 @@ real_syscall_function *real_syscall(void);
 /* libc's own, past other libraries; where dlsym is not hooked, the next one. */
 real_syscall_function *real_syscall_of_libc(void);
 
-/* Looks all of them up: for the constructor, where there is stack and no signal handler. */
+/* Looks all of them up: for the constructor, where the stack is large and no handler runs. */
 void real_load(void);
 
 #endif

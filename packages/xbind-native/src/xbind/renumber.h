@@ -5,8 +5,8 @@
 
 /**
  * renumber() - dup3(2) onto a number that is open, and a note that the socket has moved
- * @fd:    the socket that gets the number, too; stays the caller's
- * @to:    the number; it may lie above the present limit
+ * @fd:    the socket that also gets the number; stays the caller's
+ * @to:    the number; it may lie above the present RLIMIT_NOFILE
  * @flags: as for dup3(2)
  *
  * Return: 0, -EMFILE when the limit forbids the number, else what dup3(2) gave.

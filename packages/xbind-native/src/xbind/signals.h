@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* signals.h - no handler of the program's runs for a while, in this thread */
+/* signals.h - keeping signal handlers from running in this thread for a while */
 #ifndef XBIND_SIGNALS_H
 #define XBIND_SIGNALS_H
 
 #include <stdint.h>
 
 /*
- * Blocks the signals of this thread, so that no handler runs. Left are those of faults (SIGSEGV,
- * SIGSYS and the like), and SIGINT, SIGTERM and the like where they have their default action.
+ * Blocks the signals of this thread, except those of faults (SIGSEGV, SIGSYS and the like), and
+ * SIGINT, SIGTERM and the like where they have their default action.
  * Return: the mask for signals_restore().
  */
 uint64_t signals_block(void);

@@ -7,7 +7,7 @@
 #include "xbind/kind.h"
 
 /**
- * status_carry() - flags, owner and signal of the open file
+ * status_carry() - copy the flags, owner and signal of the open file (F_SETFL, F_SETOWN, F_SETSIG)
  * @old: the program's socket; stays as it is
  * @to:  the new socket
  *
@@ -19,19 +19,19 @@
 int status_carry(int old, int to);
 
 /**
- * status_prepare() - what has to be carried over before the new socket is bound
+ * status_prepare() - copy what must be in place before the new socket is bound
  * @old:  the program's socket, unbound; stays as it is
  * @to:   the new socket, before it is bound and listens
  * @kind: of both
  * @key:  of @old
  *
- * That is the inode's mode and owner, since by the uid bind(2) tells whether two sockets with
- * SO_REUSEPORT may share a port; and shutdown(2), which counts even when it fails with ENOTCONN,
- * and would end a socket that listens already.
+ * That is the inode's mode and owner, since bind(2) compares the uids of sockets that share a port
+ * by SO_REUSEPORT. And it is the effect of shutdown(2), which lasts even if the call failed with
+ * ENOTCONN, and would end a socket that listens already.
  */
 void status_prepare(int old, int to, const struct kind *kind, socket_key key);
 
-/* Turns O_ASYNC off, so that no signal tells of a socket that another process keeps. */
+/* Turns O_ASYNC off, so that the old socket sends no signals where another process keeps it. */
 void status_quiet(int fd, int flags);
 
 /* Turns O_ASYNC on when flags have it, once the descriptor has its final number. */

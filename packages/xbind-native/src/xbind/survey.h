@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* survey.h - which options a socket has that a new one has not */
+/* survey.h - which options have been set on a socket */
 #ifndef XBIND_SURVEY_H
 #define XBIND_SURVEY_H
 
@@ -9,13 +9,13 @@
 
 #include <stdbool.h>
 
-/* Not the values: a small stack may be all that there is. */
+/* Without the values, since the stack may be small. */
 struct survey {
 	bool is_set[OPTIONS_COUNT]; /* options[row] has to be carried over */
 
 	/*
-	 * Has this MPTCP socket its first subflow, a socket of TCP? bind(2) makes it, and so do
-	 * some options, SO_REUSEADDR for one. Only what is set after that do connections inherit.
+	 * Has this MPTCP socket its first subflow, a TCP socket? bind(2) makes it, and so do some
+	 * options, such as SO_REUSEADDR. Connections inherit only what is set after that.
 	 */
 	bool has_subflow;
 };

@@ -32,8 +32,8 @@ struct swap_call {
  */
 int swap_socket(int fd, const struct kind *kind, const struct swap_call *call);
 
-/* Is this thread running the call on this socket? Then a bind of it now comes from another library,
- * which stands in front of libc's. */
+/* Is this thread running the program's call on this socket? A bind of it now comes from another
+ * library, one that stands in front of libc. */
 bool swap_runs(int fd);
 
 #endif
