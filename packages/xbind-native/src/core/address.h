@@ -13,13 +13,13 @@ struct address {
 	struct sockaddr_un sun;
 	socklen_t len; /* bytes of sun in use */
 	bool abstract;
-	bool any_server; /* abstract: whoever has taken the name will do */
+	bool any_server; /* abstract: accept a server of any user */
 };
 
 /**
  * address_parse() - read the address of a control socket
  * @text:       a path, "@name", or NULL for ADDRESS_DEFAULT
- * @any_server: for an abstract one, what address_any_server() says or has said
+ * @any_server: for an abstract name: what address_any_server() returned
  * @ret:        the address for connect(2) and bind(2)
  *
  * Return: 0, -EINVAL for an empty path or name, -ENAMETOOLONG for one that does not fit

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * glibc.h - functions by the versions that old releases of glibc have them in
+ * glibc.h - linking functions by the symbol versions that old releases of glibc have
  *
  * Linked against glibc 2.34 or newer, a library asks for dlerror@GLIBC_2.34 and cannot be loaded in
- * the container of an older system, though the function is the same. By its first version it can.
- * For files of the shared libraries that call one of these. Old releases have them in libdl.so.2
- * and libpthread.so.0, which CMake links (xsocket_link_former).
+ * the container of an older system, though the function is the same. Linked by its first version,
+ * the library can be loaded there. For files of the shared libraries that call one of these
+ * functions. Old releases have them in libdl.so.2 and libpthread.so.0, which CMake links
+ * (xsocket_link_former).
  */
 #ifndef CORE_GLIBC_H
 #define CORE_GLIBC_H

@@ -112,8 +112,8 @@ int handover_send(int conn, const struct wire_request *request)
 	do
 		rc = sys_sendto(conn, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (rc == -EINTR);
-	/* A server at one of its limits sends an error and closes, perhaps before this request has
-	 * come: the error can still be received. ECONNRESET: it left an earlier request unread. */
+	/* A server at one of its limits sends an error and closes, perhaps before this request
+	 * comes: the error can still be received. ECONNRESET: it left an earlier request unread. */
 	if (rc == -EPIPE || rc == -ECONNRESET)
 		return 0;
 	return rc < 0 ? (int)rc : 0;
@@ -145,7 +145,7 @@ static long look_for_packet(int conn, int flags, struct msghdr *msg)
 	return sys_recvmsg(conn, msg, flags | MSG_DONTWAIT);
 }
 
-/* recvmsg(2) gives 0 for an empty packet, too, but with that the sender's address. */
+/* recvmsg(2) returns 0 for an empty packet too, but then with the sender's address. */
 static bool is_end(long len, const struct msghdr *msg)
 {
 	return len == 0 && msg->msg_namelen == 0 && msg->msg_controllen == 0;
@@ -191,9 +191,9 @@ static int take_reply(int conn, int flags, int *ret_fd)
 	int error;
 
 	len = look_for_packet(conn, flags, &msg);
-	/* A reply may be there in spite of either. recvmsg(2) looks for a packet first and for the
-	 * end of the stream after that, and both may come in between; and it reports once, by
-	 * ECONNRESET and before all packets, that the server closed with our request unread. */
+	/* Look again, since either may hide a reply. recvmsg(2) looks for a packet first and for
+	 * the end of the stream after that, and both may arrive in between. And if the server
+	 * closed with our request unread, it reports ECONNRESET once, before any packet. */
 	for (int more = 2; more > 0 && (len == -ECONNRESET || is_end(len, &msg)); more--)
 		len = look_for_packet(conn, flags, &msg);
 	if (len < 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* handover.h - the client's side: ask a server for a socket, take it, and make sure of it */
+/* handover.h - the client's side: ask a server for a socket, receive it, and check it */
 #ifndef CORE_HANDOVER_H
 #define CORE_HANDOVER_H
 
@@ -41,7 +41,7 @@ int handover_send(int conn, const struct wire_request *request);
  */
 int handover_wait(int conn, const struct deadline *deadline);
 
-/* No reply has arrived yet. Lower numbers are errors of our own, apart from the server's. */
+/* No reply has arrived yet. Lower numbers are our own errors, as distinct from the server's. */
 #define HANDOVER_E_NOT_YET (-4096)
 
 /**
@@ -61,12 +61,12 @@ int handover_take(int conn, const struct wire_request *request, bool cloexec);
  * @request:  what was asked for; the socket must be of that kind and fresh. It is given O_NONBLOCK
  *            exactly if SOCK_NONBLOCK is in here, whatever the server has done
  * @cloexec:  whether the new descriptor is close-on-exec from birth
- * @deadline: when to give up; one that is over already makes it a try without waiting
+ * @deadline: when to give up; one that has passed means: try once without waiting
  *
  * Return: the socket, which the caller closes; -ETIMEDOUT, -ECONNRESET when the server closed
  *         without an answer, -EBADMSG for a malformed answer, -EMFILE or -EACCES when the kernel
- *         keeps the socket from this process, else the server's error. Except after the server's
- *         error and -ETIMEDOUT the connection is of no more use.
+ *         keeps the socket from this process, else the server's error. After any failure but the
+ *         server's error and -ETIMEDOUT the connection is of no more use.
  */
 int handover_receive(int conn, const struct wire_request *request, bool cloexec,
                      const struct deadline *deadline);

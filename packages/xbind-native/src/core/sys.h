@@ -62,8 +62,8 @@ unsigned sys_geteuid(void);
 int sys_getpid(void);
 
 /* Opens a path below /proc for reading, close-on-exec. Return: a descriptor, which the caller
- * closes; -ENOENT where that is not procfs, since anybody may have put a file there in a changed
- * root. */
+ * closes; -ENOENT where that is not procfs, since after chroot(2) anybody may have put a file
+ * there. */
 int sys_open_proc(const char *path, int flags);
 
 /* RLIMIT_NOFILE, soft and hard, with 64 bits each on every machine. */

@@ -184,7 +184,7 @@ int sys_gettid(void)
 
 int sys_kcmp(int type, unsigned long first, unsigned long second)
 {
-	/* The thread's own id: a thread may have left the process' table of descriptors. */
+	/* By thread id, since a thread may have left the descriptor table of its process. */
 	long self = sys_gettid();
 
 	return (int)SYS_CALL(SYS_kcmp, self, self, type, (long)first, (long)second);

@@ -2,9 +2,9 @@
 /*
  * verify.c - four system calls that recognise a fresh socket
  *
- * How it works: getsockname(2) alone shows that a socket is IPv4 or IPv6 and has no port; a
- * connected or listening one always has a port. The family of any other is asked by SO_DOMAIN, and
- * it must have the name of a new socket, and no peer.
+ * How it works: for IPv4 and IPv6, getsockname(2) alone shows the family and that there is no port;
+ * a connected or listening socket always has one. For other families SO_DOMAIN is read, and the
+ * socket must have the name of a new one, and no peer.
  */
 #include "core/verify.h"
 #include "core/sys.h"
@@ -32,9 +32,9 @@ union name {
 };
 
 /*
- * Return: 0; -EBADMSG for another value, or for what is no socket (with O_PATH the kernel says
- * EBADF); any other -errno, which is that of what forbids the call: a seccomp(2) filter, or
- * SELinux.
+ * Return: 0; -EBADMSG for another value, or if fd is not a socket (with O_PATH the kernel says
+ *         EBADF); any other -errno comes from what forbids the call: a seccomp(2) filter, or
+ *         SELinux.
  */
 static int expect_option(int fd, int name, int expected)
 {
@@ -50,7 +50,7 @@ static bool is_inet(const struct wire_request *request)
 	return request->domain == AF_INET || request->domain == AF_INET6;
 }
 
-/* What the kernel makes of a request: two kinds have an old name, too. Without flags. */
+/* The kind of socket that the kernel makes, without flags: two kinds have an old name as well. */
 static struct wire_request made_of(const struct wire_request *request)
 {
 	struct wire_request made = *request;
@@ -89,7 +89,7 @@ static int expect_protocol(int fd, const struct wire_request *request)
 		expected = inet_default_protocol(request->type);
 	if (is_inet(request) || request->domain == AF_NETLINK)
 		return expect_option(fd, SO_PROTOCOL, expected);
-	/* What 0 stands for the family alone knows, and some families do not keep the number. */
+	/* Only the family knows what 0 stands for, and some families do not keep the number. */
 	rc = expected == 0 ? 0 : expect_option(fd, SO_PROTOCOL, expected);
 	return rc == -EBADMSG ? expect_option(fd, SO_PROTOCOL, 0) : rc;
 }
@@ -112,8 +112,8 @@ static bool inet_name_is_fresh(const union name *name, const struct wire_request
 }
 
 /*
- * getsockname(2) never fails on such a socket, so an error is that of a seccomp(2) filter; or of
- * SELinux, which may refuse getsockopt(2), too.
+ * getsockname(2) itself never fails on an IPv4 or IPv6 socket, so an error comes from a seccomp(2)
+ * filter, or from SELinux, which may refuse getsockopt(2) too.
  */
 static int verify_inet(int fd, const struct wire_request *request)
 {

@@ -14,8 +14,8 @@
  * traffic, so only one that is as socket(2) makes it passes.
  *
  * Return: 0, or -EBADMSG for anything but a socket of that family, type and protocol that is
- *         neither bound, connected, listening nor filtered; the error of a filter of seccomp(2)
- *         that forbids getsockname(2), or an option of getsockopt(2).
+ *         neither bound, connected, listening nor filtered; else -errno of a getsockname(2) or
+ *         getsockopt(2) that is forbidden, as by a seccomp(2) filter.
  */
 int verify_socket(int fd, const struct wire_request *request);
 

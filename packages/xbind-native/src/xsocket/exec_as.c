@@ -3,10 +3,10 @@
  * exec_as.c - leave root behind by one exec
  *
  * How it works: Linux keeps credentials for each thread, and Bun has started threads before any of
- * its code runs. So nothing is changed for a process that goes on: one thread more, with a table of
- * descriptors of its own, sheds its privileges and then calls execve(2), which ends all others and
- * carries on with its credentials. Every thread of the new program descends from that one. Where
- * the kernel refuses something on the way it ends, and the others have all that they had.
+ * its code runs. So the credentials of the running threads are left alone. One more thread, with a
+ * descriptor table of its own, drops its privileges and then calls execve(2), which ends all other
+ * threads and keeps the credentials of this one; every thread of the new program descends from it.
+ * If the kernel refuses a step, the thread ends, and the others still have all that they had.
  */
 #include "xsocket/private.h"
 
@@ -28,7 +28,7 @@
 #define CWD_FD       4 /* where the command looks for the directory it was started in */
 #define CAP_BIT(cap) (1U << (cap))
 
-/* i386 has calls with 16-bit ids under these names, and those that are meant under others. */
+/* On i386 the calls of these plain names take 16-bit ids. */
 #ifdef SYS_setgroups32
 #define SET_GROUPS SYS_setgroups32
 #define SET_GIDS   SYS_setresgid32
@@ -40,8 +40,8 @@
 #endif
 
 /*
- * Finds the NUL-terminated texts that lie one after the other; NULL follows them. The caller frees
- * the list. Return: 0, -EINVAL, -ENOMEM.
+ * Lists the NUL-terminated texts that lie one after the other in block. The list ends with NULL,
+ * and the caller frees it. Return: 0, -EINVAL, -ENOMEM.
  */
 static int split_texts(char *block, unsigned len, char ***ret)
 {
@@ -157,14 +157,14 @@ static long close_from(unsigned first, unsigned flags)
 	return SYS_CALL(SYS_close_range, (long)first, (long)~0U, (long)flags);
 }
 
-/* What another thread opens from now on goes into a table that is no longer ours. */
+/* Gives this thread a descriptor table of its own, which other threads no longer change. */
 static long part_from_others(void)
 {
 	return close_from(~0U, CLOSE_RANGE_UNSHARE);
 }
 
-/* Lets no other descriptor through. Linux 5.9 and 5.10 can only close them at once, so it is the
- * last step before the new program. */
+/* Keeps all other descriptors from the new program. Linux 5.9 and 5.10 can only close them at once,
+ * so this is the last step before execve(2). */
 static long hold_back_others(void)
 {
 	long rc = close_from(CWD_FD + 1, CLOSE_RANGE_CLOEXEC);

@@ -20,11 +20,11 @@ EXPORT int xs1_receive_packet(int fd, void *buf, unsigned len)
 	const int flags = MSG_DONTWAIT | MSG_TRUNC;
 	const int rc = (int)sys_recvfrom(fd, buf, len, flags);
 
-	/* Where there is no end it was an empty packet. */
+	/* 0 without the end of the stream was an empty packet. */
 	if (rc != 0 || sys_poll(fd, POLLRDHUP, 0) <= 0)
 		return rc;
-	/* The kernel looks for a packet first and for the end after that, so it reports the end
-	 * also when a packet and the end have come in between. Then the packet is there by now. */
+	/* The kernel looks for a packet first and for the end after that, so it also reports the
+	 * end if both have arrived in between. Then the packet is there by now. */
 	return (int)sys_recvfrom(fd, buf, len, flags);
 }
 
@@ -34,8 +34,8 @@ EXPORT int xs1_drop_packets(int fd)
 	int rc = sys_setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &one, sizeof(one));
 	struct msghdr msg;
 
-	/* An empty packet reads like the end. Credentials come with a packet alone, and as there is
-	 * no room for them here, the kernel says so. */
+	/* An empty packet reads like the end. But only a packet comes with credentials, and since
+	 * there is no room for them here, the kernel sets MSG_CTRUNC. */
 	while (rc >= 0) {
 		msg = (struct msghdr){0};
 		rc = (int)sys_recvmsg(fd, &msg, MSG_DONTWAIT);

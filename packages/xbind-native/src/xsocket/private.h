@@ -2,11 +2,11 @@
 /*
  * private.h - libxsocket's private symbol set for the TypeScript packages of the same version
  *
- * Bun's FFI has no errno, so every function returns a value or -errno. The names are versioned, the
- * signatures use int, unsigned and pointers alone, but for the clock and the data of epoll, and the
- * one file that binds them is packages/xbind-native/src/syscalls.ts. A pointer is used during the
- * call and never kept. Descriptors that are made here are close-on-exec and belong to the caller;
- * those that are given stay the caller's. Times are in milliseconds, -1 for no limit.
+ * Bun's FFI has no errno, so every function returns a value or -errno. The names are versioned, and
+ * the signatures use only int, unsigned and pointers, except for the clock and the data of epoll.
+ * The one file that binds them is packages/xbind-native/src/syscalls.ts. A pointer is used during
+ * the call and never kept. Descriptors that are made here are close-on-exec and belong to the
+ * caller; those that are given stay the caller's. Times are in milliseconds, -1 for no limit.
  */
 #ifndef XSOCKET_PRIVATE_H
 #define XSOCKET_PRIVATE_H
@@ -53,20 +53,19 @@ int xs1_descriptor_limit(void);
 double xs1_monotonic(void);
 
 /* poll(2) without waiting. In: count (64 at most) pairs of a descriptor and the events of interest.
- * Out: what has happened in their place, 0 everywhere on failure. Return: how many have some. */
+ * Out: revents in place of the events, 0 everywhere on failure. Return: how many have any. */
 int xs1_poll_many(int *pairs, int count);
 
 int xs1_epoll_create(void);
 
-/* data in all its 64 bits: epoll.ts registers what Bun has registered, with pointers in it. */
+/* All 64 bits of data count: epoll.ts registers again what Bun has, with pointers in it. */
 int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, uint64_t data);
 
 /* The index of an interface of the namespace that socket fd belongs to; -ENODEV. */
 int xs1_interface_index(int fd, const char *name);
 
-/* Writes up to max (64 at most) pairs: events, and the lower half of data. Where there are none it
- * looks again for look_us microseconds, yielding the processor, before it sleeps for wait_ms.
- * Return: how many; -EINTR is passed on. */
+/* Writes up to max (64 at most) pairs: events, and the lower half of data. If nothing is ready, it
+ * polls for look_us microseconds, yielding the processor, before it blocks for up to wait_ms. */
 int xs1_epoll_wait(int epoll_fd, unsigned *pairs, int max, int wait_ms, int look_us);
 
 /* A non-blocking eventfd(2); add wakes whoever waits for it, take resets it. */
@@ -80,7 +79,7 @@ int xs1_eventfd_take(int fd);
 int xs1_receive_packet(int fd, void *buf, unsigned len);
 
 /* Drops all packets that have arrived, empty ones and descriptors that came with them included. The
- * reading side should be shut down, so that no more come. Return: 0, or what ended it. */
+ * reading side should be shut down, so that no more come. Return: 0 or -errno. */
 int xs1_drop_packets(int fd);
 
 /* One packet without waiting, with a copy of passed_fd unless that is -1. Return: its length. */
@@ -95,12 +94,12 @@ int xs1_tick_create(void);
 int xs1_tick_set(int timer, int interval_ms);
 int xs1_tick_delete(int timer);
 
-/* Makes that many threads (64 at most) for a moment, to see whether they can be had. Return: 0,
- * -EAGAIN when they cannot, -EINVAL for more than 64. */
+/* Creates that many threads (64 at most) for a moment, to see whether it can be done. Return: 0,
+ * -EAGAIN when it cannot, -EINVAL for more than 64. */
 int xs1_thread_room(int count);
 
-/* MADV_DONTNEED: lets go of the pages from start on. For mappings of a file that nobody has written
- * to, whose pages come back when they are needed; whatever else is there would be lost. */
+/* MADV_DONTNEED: releases the pages from start on. Only for file mappings that nobody has written
+ * to: their pages come back when they are needed, anything else would be lost. */
 int xs1_let_go_of_pages(void *start, unsigned len);
 
 /* Makes a descriptor that was inherited like one of ours: non-blocking and close-on-exec. */
@@ -117,8 +116,8 @@ int xs1_exec_as(int listen_fd, int cwd_fd, unsigned uid, unsigned gid, const uns
                 unsigned group_count, char *argv, unsigned argv_len, char *env, unsigned env_len);
 
 /*
- * handover.h, with the address as text and the deadline as a time, which has a limit here. type may
- * hold SOCK_CLOEXEC. xs1_handover_receive with 0 ms is handover_take().
+ * The functions of handover.h, with the address as text, and a wait time (not -1) as the deadline.
+ * type may hold SOCK_CLOEXEC. xs1_handover_receive with 0 ms is handover_take().
  */
 int xs1_handover(const char *path, int domain, int type, int protocol, int wait_ms);
 int xs1_handover_connect(const char *path, int wait_ms);

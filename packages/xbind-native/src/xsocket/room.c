@@ -2,8 +2,8 @@
 /*
  * room.c - whether more threads can be had
  *
- * Nothing tells how many more a process may have (RLIMIT_NPROC counts all that a user runs, a
- * cgroup may be out of sight). So threads are made, held until all of them exist, and ended.
+ * How many more a process may have cannot be asked (RLIMIT_NPROC counts all that a user runs, and a
+ * cgroup may be out of sight). So threads are created, held until all of them exist, and ended.
  */
 #include "xsocket/private.h"
 

@@ -35,7 +35,7 @@ static void do_nothing(int signal)
 
 /*
  * The handler is the process's: one that is there already is the program's own, and stays. A signal
- * that is ignored may have been so when the program was started, and gets ours.
+ * that is ignored may have been so since before exec, and gets our handler.
  */
 static int handle_signal(void)
 {

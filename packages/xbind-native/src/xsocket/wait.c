@@ -57,7 +57,7 @@ EXPORT int xs1_epoll_ctl(int epoll_fd, int operation, int fd, unsigned events, u
 	return sys_epoll_ctl(epoll_fd, operation, fd, &event);
 }
 
-/* Return: what epoll_wait(2) does without waiting, as soon as that is not 0, or 0 after look_us. */
+/* Polls for up to look_us. Return: what epoll_wait(2) returned once that was not 0, else 0. */
 static int look(int epoll_fd, struct epoll_event *events, int max, int look_us)
 {
 	double end = xs1_monotonic() + look_us / 1e3;
