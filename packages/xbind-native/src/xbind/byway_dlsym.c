@@ -13,17 +13,18 @@
 typedef void *find_function(void *handle, const char *name);
 typedef void *find_version_function(void *handle, const char *name, const char *version);
 
-/* Where hook_dlsym.S jumps to: the functions that would be there without us. */
+/* Where hook_dlsym.S jumps to: the functions that the caller would reach without us. */
 find_function *_Atomic byway_dlsym;
 find_version_function *_Atomic byway_dlvsym;
 
-/* Asked by hook_dlsym.S. Return: what is to be given, NULL to leave it to those functions. */
+/* Called by hook_dlsym.S. Return: the symbol for the caller, NULL to leave it to those functions.
+ */
 void *byway_find(void *handle, const char *name);
 void *byway_find_version(void *handle, const char *name, const char *version);
 
 /*
- * The hook, where nothing stands between it and libc: what it calls might be the very library that
- * looks libc's function up.
+ * The hook, unless another library stands between it and libc. The hook would call that one, which
+ * may be the very library that looks libc's function up.
  */
 static void *hook_of(const char *name)
 {
@@ -57,8 +58,8 @@ static bool is_libcs(const char *name, const void *symbol)
 }
 
 /*
- * A library behind this one asks RTLD_NEXT for what it stands in front of, and gets just that. Any
- * other search either finds the hooks by itself, or libc's function, which is replaced.
+ * With RTLD_NEXT a library behind this one asks for the function that it wraps, and gets that. Any
+ * other search finds either the hooks by itself, or libc's function, which is replaced.
  */
 void *byway_find(void *handle, const char *name)
 {
@@ -71,8 +72,8 @@ void *byway_find(void *handle, const char *name)
 }
 
 /*
- * By a version of libc's every search goes past what has none, the hooks too, so that RTLD_NEXT
- * gives the same before this library and behind it.
+ * A search for one of libc's versions skips symbols that have no version, such as the hooks. So
+ * RTLD_NEXT finds the same from in front of this library and from behind it.
  */
 void *byway_find_version(void *handle, const char *name, const char *version)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* carry.c - the options of one socket, set on another */
+/* carry.c - how an option of each kind is copied to the new socket */
 #include "xbind/carry.h"
 
 #include "core/sys.h"
@@ -23,14 +23,14 @@
 #define FIRST_QUEUE 1
 #define LAST_QUEUE  2
 
-/* One swap's way through the options. */
+/* The two sockets of one swap. */
 struct carry {
 	int old;
 	int to;
 	socket_key key;
 };
 
-/* Setting it may take a privilege, which does not matter where the new socket has it anyway. */
+/* Setting may need a privilege, which does not matter if the new socket has the value anyway. */
 static int carry_plain(const struct carry *carry, const struct option *option)
 {
 	struct option_value value, now;
@@ -50,8 +50,8 @@ static int set_int(int fd, int level, int name, int value)
 	return sys_setsockopt(fd, level, name, &value, sizeof(value));
 }
 
-/* The kernel cuts SO_RCVLOWAT to half of tcp_rmem's maximum; once the buffer's size was set, to
- * half of that. */
+/* The kernel limits SO_RCVLOWAT to half of tcp_rmem's maximum, or to half of the buffer once that
+ * was set. So it is set again after the buffer. */
 static void raise_mark(const struct carry *carry)
 {
 	const int mark = option_number(carry->old, SOL_SOCKET, SO_RCVLOWAT);
@@ -71,9 +71,9 @@ static int set_buffer(const struct carry *carry, const struct option *option, in
 }
 
 /*
- * SO_RCVLOWAT, carried over before, makes a buffer that is not locked as large as need be, and in
- * the target namespace it may have been larger anyway. A locked one is set all the same: qemu-user
- * can read the lock but not set it.
+ * SO_RCVLOWAT, carried over before, grows an unlocked receive buffer as far as needed, and the
+ * target's default may be larger anyway. A locked buffer is always set: qemu-user can read the lock
+ * but not set it.
  */
 static bool is_large_enough(const struct carry *carry, const struct option *option, int size)
 {
@@ -114,7 +114,7 @@ static int carry_time(const struct carry *carry, const struct option *option)
 	if (rc < 0)
 		return rc;
 	if (time.seconds == 0 && time.microseconds == 0)
-		time.seconds = -1; /* it was set, so it only reads as none: it is negative */
+		time.seconds = -1; /* it was set but reads as none, so it is negative */
 	return sys_setsockopt(carry->to, option->level, option->name, &time, len);
 }
 
@@ -133,7 +133,7 @@ static int carry_linger(const struct carry *carry, const struct option *option)
 	return rc;
 }
 
-/* Sets a number, unless an option that came before has made it right already. */
+/* Sets a number, unless an earlier option has given it this value already. */
 static int carry_number(const struct carry *carry, const struct option *option)
 {
 	int value = option_number(carry->old, option->level, option->name);
@@ -178,7 +178,7 @@ static int copy_filter(const struct carry *carry, struct sock_filter *program, s
 	struct sock_fprog filter = {.filter = program};
 	int rc;
 
-	program->code = UINT16_MAX; /* refused where qemu-user has put one byte of it right */
+	program->code = UINT16_MAX; /* refused if qemu-user writes only one byte of it */
 	rc = sys_getsockopt(carry->old, SOL_SOCKET, SO_GET_FILTER, program, &count);
 	if (rc < 0 || count == 0)
 		return rc;
@@ -199,7 +199,8 @@ static struct sock_filter *map_program(void)
 
 static int carry_filter(const struct carry *carry)
 {
-	/* To Memcheck, SO_GET_FILTER writes as many bytes as there are instructions. */
+	/* Initialised for Memcheck, which believes that SO_GET_FILTER writes one byte for each
+	 * instruction. */
 	struct sock_filter program[FILTER_STACK_MAX] = {{0}}, *map;
 	int rc = copy_filter(carry, program, FILTER_STACK_MAX);
 
@@ -252,8 +253,8 @@ int carry_options(int old, int to, socket_key key, const struct survey *survey)
 	const struct carry carry = {.old = old, .to = to, .key = key};
 	const int congestion = option_find(IPPROTO_TCP, TCP_CONGESTION);
 
-	/* SO_REUSEADDR gives the new socket its first subflow and changes nothing else. Only before
-	 * that may anybody choose any congestion control. */
+	/* Setting SO_REUSEADDR to 0 creates the first subflow and changes nothing else. The
+	 * congestion control goes before it: later, some algorithms need a privilege. */
 	if (survey->has_subflow) {
 		if (survey->is_set[congestion])
 			carry_plain(&carry, &options[congestion]);

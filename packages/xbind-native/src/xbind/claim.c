@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 
 static _Atomic int slots[CLAIM_SLOTS];
-static _Atomic socket_key swapped[CLAIM_SLOTS]; /* the socket of whoever has the slot, or had it */
+static _Atomic socket_key swapped[CLAIM_SLOTS]; /* the socket that has the slot, or had it last */
 static _Atomic int numbers[CLAIM_SLOTS];
 static _Atomic unsigned begun, ended; /* swaps; equal while there is none */
 
@@ -64,8 +64,7 @@ bool claim_wait(int fd, struct claim_mark mark)
 	/* A swap of this socket that has not claimed it yet will see what was changed. */
 	if (atomic_load(&swapped[key % CLAIM_SLOTS]) == key)
 		wait_for(slot_of(key));
-	/* If the number has the new socket already, its key was not the one that the swap claims.
-	 */
+	/* If fd is the new socket already, its key is not the one that the swap has claimed. */
 	wait_for(slot_of_number(fd));
 	return moved_since(fd, mark.moved);
 }

@@ -2,12 +2,12 @@
 /*
  * config.c - the environment, read once and kept
  *
- * How it works: the first caller reads the environment into tables, so that a bind costs one look
- * at a bit, and so that a program that empties or overwrites its environment (setproctitle) changes
- * nothing. Before libc has its environment, in .preinit_array, nothing is listed, and that is not
- * kept. Reading it a second time gives the same tables and does no harm: that happens in a child
- * that was forked while another thread was reading, and where the lock cannot be had, as in the
- * handler of a fault within.
+ * How it works: the first caller reads the environment into tables. So a bind only tests a bit, and
+ * a program that clears or overwrites its environment (setproctitle) changes nothing. While libc
+ * has no environment yet, in .preinit_array, nothing is listed, and that is not kept. Reading a
+ * second time gives the same tables and does no harm. It happens in a child that was forked while
+ * another thread was reading, and where the lock cannot be had, as in the handler of a fault during
+ * the reading.
  */
 #include "xbind/config.h"
 
@@ -24,12 +24,12 @@
 
 #define PORTS 65536
 
-/* XSOCKET is kept only as far as a too long one still shows as too long. */
+/* A longer XSOCKET is cut to this length, which address_parse() still refuses as too long. */
 #define SOCKET_TEXT_BYTES (sizeof(((struct sockaddr_un *)0)->sun_path) + 3)
 
 static _Atomic bool is_read;
 static struct {
-	uint8_t listed[CONFIG_PROTOS][PORTS / 8]; /* one by one; "*" is in all */
+	uint8_t listed[CONFIG_PROTOS][PORTS / 8]; /* ports one by one; "*" sets all[] instead */
 	uint16_t shift[CONFIG_PROTOS][PORTS]; /* published port minus the program's, modulo PORTS */
 	bool all[CONFIG_PROTOS];
 	bool any;
@@ -39,7 +39,7 @@ static struct {
 	char socket[SOCKET_TEXT_BYTES];
 } kept;
 
-/* Every copy of the library finds that of the first. */
+/* In every copy of the library this is the symbol of the first. */
 EXPORT const void *libxbind_first = &kept;
 
 bool config_is_first(void)
@@ -85,7 +85,7 @@ static void keep_ports(const char *list)
 	}
 }
 
-/* An empty variable counts as an unset one. To a further copy of the library all are unset. */
+/* An empty variable counts as unset. For all copies of the library but the first, all are unset. */
 static const char *variable(const char *name, const char *otherwise)
 {
 	const char *text = config_is_first() ? secure_getenv(name) : NULL;
@@ -120,7 +120,7 @@ static void read_environment(void)
 static void read_once(void)
 {
 	static _Atomic int holder;
-	static _Atomic bool again; /* once: a getenv() in front of libc's may call dlsym(3) */
+	static _Atomic bool again; /* only once: a getenv() may come back here by dlsym(3) */
 	struct lock_turn turn;
 
 	if (atomic_load_explicit(&is_read, memory_order_acquire) || !environ)
@@ -210,7 +210,7 @@ static bool is_overruled(const struct portlist_rule *rule, enum config_proto pro
 	       config_match(proto, rule->first, &port) && port != rule->published;
 }
 
-/* Return: NULL for a word that counts as it stands. */
+/* Return: NULL for a word that takes effect in full. */
 static const char *verdict_on(const struct portlist_rule *rule)
 {
 	const bool tcp = is_overruled(rule, CONFIG_TCP), udp = is_overruled(rule, CONFIG_UDP);

@@ -2,10 +2,10 @@
 /*
  * copies.c - finding copies, and first of all whether there is one
  *
- * How it works: an epoll set holds no reference to a socket. Once the socket's number is something
- * else, a set that it was registered in still reports it exactly if somebody holds it: another
- * number of this process, another process, or a message on its way. Only then is it worth looking
- * at every number, by the inode that each has.
+ * How it works: an epoll set holds no reference to a socket. Once the socket has lost its number, a
+ * set that it was registered in still reports it if and only if somebody else holds it: another
+ * number of this process, another process, or a message on its way. Only then is it worth comparing
+ * the inode of every number.
  */
 #include "xbind/copies.h"
 
@@ -21,7 +21,7 @@
 
 int copies_watch(int fd)
 {
-	/* A socket that is not connected is ready, unless it holds back much to send. */
+	/* An unconnected socket is writable, unless its send buffer is full. */
 	struct epoll_event event = {.events = EPOLLOUT};
 	CLEANUP_CLOSE int watch = fd_beyond_standard(sys_epoll_create1(EPOLL_CLOEXEC));
 
@@ -36,12 +36,12 @@ bool copies_exist_consume(int watch)
 	CLEANUP_CLOSE const int set = watch;
 	struct epoll_event event;
 
-	/* Without a watch (no descriptor was left for it, or it shows nothing) to wait fails, and
+	/* Without a watch (no descriptor was left, or the socket was not writable) this fails, and
 	 * there may be copies. */
 	return sys_epoll_wait(set, &event, 1, 0) != 0;
 }
 
-/* What names the inode alone, by O_PATH, is no socket and does not become one. */
+/* Not a descriptor by O_PATH, which has the inode but is not a socket. */
 static bool is_copy(int fd, const struct sys_identity *old)
 {
 	return sys_is(fd, old) && !(sys_fcntl(fd, F_GETFL, 0) & O_PATH);
@@ -56,7 +56,7 @@ static bool replace(const struct sys_identity *old, int copy, int fd)
 	int flags = sys_fcntl(copy, F_GETFD, 0);
 	bool are_more = true;
 
-	/* Looked at once more: another thread may have closed it, and opened something there. */
+	/* Checked again, since another thread may have closed the number and reused it. */
 	if (rc == 0 && is_copy(copy, old)) {
 		const int watch = copies_watch(copy);
 
@@ -70,7 +70,7 @@ static bool replace(const struct sys_identity *old, int copy, int fd)
 	return are_more;
 }
 
-/* From the socket's own number on, since that of a dup(2) is mostly the next free one. */
+/* Starts at the socket's own number, since dup(2) usually gives one that is little higher. */
 void copies_replace(const struct sys_identity *old, int number, int fd)
 {
 	const int end = table_end();

@@ -2,16 +2,16 @@
 /*
  * deepbind.c - libraries loaded with RTLD_DEEPBIND
  *
- * How it works: the dynamic linker has written into a table of each library where the functions are
- * that it calls (the relocations of elf(5)). In that of a library that was loaded with
- * RTLD_DEEPBIND there is libc's own function, in every other one the hook. So whatever holds libc's
- * address of a hooked function gets the hook's. With lazy binding an entry holds an address within
- * the library itself until the first call, and gets the hook as well, unless a library that it
- * needs has a function of that name.
+ * How it works: each library has a table of the functions that it calls, which the dynamic linker
+ * fills (the relocations of elf(5)). For a library loaded with RTLD_DEEPBIND it puts libc's
+ * functions there, for any other the hooks. So every entry with libc's address of a hooked function
+ * is changed to the hook. With lazy binding an entry points into the library itself until the first
+ * call. It gets the hook as well, unless a dependency of the library defines a function of that
+ * name.
  *
- * This is done when the program asks by dlsym(3) for a symbol of what it has loaded, which comes
- * before its calls. What another thread is loading just then is left to the next time: its table is
- * being filled.
+ * This is done when the program looks up a symbol of a loaded library by dlsym(3), as it does
+ * before it calls anything there. A library that another thread is loading meanwhile is left to the
+ * next time, since its table is still being filled.
  */
 #include "xbind/deepbind.h"
 
@@ -44,7 +44,7 @@ void hook_dlsym(void) __asm__("dlsym");
 void hook_dlvsym(void) __asm__("dlvsym");
 void hook_syscall(void) __asm__("syscall");
 
-/* As exports.map has them; the one of 32 bits is not here. */
+/* The names of exports.map, but for the one of 32-bit glibc. */
 static const struct hook {
 	const char *name;
 	void *ours;
@@ -66,17 +66,17 @@ static const struct hook {
 };
 #define HOOKS_COUNT (sizeof(hooks) / sizeof(hooks[0]))
 
-/* Where the dynamic linker finds the functions of these names. */
+/* What the names of hooks[] resolve to. */
 struct found {
 	void *in_libc[HOOKS_COUNT];
-	bool is_ours[HOOKS_COUNT]; /* what is found at a first call, but for the flag */
+	bool is_ours[HOOKS_COUNT]; /* without RTLD_DEEPBIND, a lazy first call finds the hook */
 };
 
-/* What has been seen, as dl_iterate_phdr(3) counts it. That holds a lock while it calls us. */
+/* What has been seen, in the counts of dl_iterate_phdr(3), which holds a lock while it calls us. */
 static struct {
 	unsigned long long loaded;
 	unsigned long long unloaded;
-	unsigned long long seen; /* of those that are there, in their order */
+	unsigned long long seen; /* of those still loaded; they come first */
 } state;
 
 /* One library or program that is loaded. */
@@ -107,7 +107,7 @@ static const Elf64_Phdr *segment_at(const struct dl_phdr_info *info, const void 
 	return NULL;
 }
 
-/* Has the dynamic linker made this page read-only? It leaves the last one where that holds more. */
+/* Has the dynamic linker made this page read-only? Not the last one if it also holds other data. */
 static bool is_page_relro(const struct dl_phdr_info *info, uintptr_t page, uintptr_t page_bytes)
 {
 	const Elf64_Phdr *relro = segment_of_type(info, PT_GNU_RELRO);
@@ -188,9 +188,9 @@ static void look_at(const struct dl_phdr_info *info, const struct found *found)
 
 struct walk {
 	struct found found;
-	unsigned long long loaded; /* so many when it began */
+	unsigned long long loaded; /* dlpi_adds when the walk began */
 	unsigned long long unloaded;
-	unsigned long long count; /* of those that are there then */
+	unsigned long long count; /* objects that were loaded then */
 	unsigned long long index;
 };
 
@@ -208,7 +208,7 @@ static int count(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
-/* New ones are the last, and what has gone may have been any of those that were seen. */
+/* New objects come last. Those that were unloaded may all be ones that had been seen. */
 static void start(const struct walk *walk)
 {
 	const unsigned long long gone = walk->unloaded - state.unloaded;
@@ -218,7 +218,7 @@ static void start(const struct walk *walk)
 	state.unloaded = walk->unloaded;
 }
 
-/* For dl_iterate_phdr(3). Return: 1 where the count does not hold any more. */
+/* For dl_iterate_phdr(3). Return: 1 if something was unloaded since the count. */
 static int follow(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct walk *walk = data;
@@ -248,7 +248,7 @@ static void find(struct found *found, void *handle)
 	}
 }
 
-/* libc's own: one of the program's may show what was loaded when it last looked. */
+/* By libc's own dl_iterate_phdr(3): one that the program defines may show an old list. */
 static int visit(int (*object)(struct dl_phdr_info *, size_t, void *), struct walk *walk)
 {
 	static __typeof__(&dl_iterate_phdr) _Atomic of_libc;

@@ -4,8 +4,8 @@
  *
  * How it works: a cache for each kind is filled by the first swap, row by row while it goes through
  * the options anyway. Another swap meanwhile asks a fresh socket of its own: nobody waits for the
- * one that fills, which may have been interrupted by a signal handler or lost at fork(2). A program
- * that goes to another network namespace gets the answers of that one.
+ * one that fills, which may have been interrupted by a signal handler or lost at fork(2). In
+ * another network namespace than that of the cache, a fresh socket is asked each time.
  */
 #include "xbind/defaults.h"
 
@@ -52,7 +52,7 @@ static int open_fresh(const struct kind *kind)
 
 int defaults_ask(const struct kind *kind, const struct option *option, struct option_value *ret)
 {
-	/* A handler may leave by siglongjmp(3). */
+	/* A handler could leave by siglongjmp(3), and the socket would stay open. */
 	const uint64_t signals = signals_block();
 	const int fresh = open_fresh(kind);
 

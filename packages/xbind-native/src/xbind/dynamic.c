@@ -11,8 +11,8 @@ uintptr_t dynamic_value(const struct link_map *object, ElfW(Sxword) tag)
 }
 
 /*
- * glibc turns offsets into addresses, but not where the section cannot be written to, as that of
- * the vDSO. In gVisor that is linked for the end of memory: as if before its start.
+ * glibc turns the offsets into addresses, except in a read-only section such as that of the vDSO.
+ * gVisor links its vDSO for the end of the address space, hence the signed comparison.
  */
 const void *dynamic_table(const struct link_map *object, ElfW(Sxword) tag)
 {

@@ -2,8 +2,8 @@
 /*
  * enter.c - sys_call() for a library that stands in front of syscall(2) itself
  *
- * It is libc's own syscall. Another library's may call what it found to be libc's bind, which is
- * ours where dlsym is hooked, and that would come back here without end.
+ * It uses libc's own syscall. That of another library may call a bind that it has looked up in
+ * libc, which is our hook where dlsym is hooked, and that would come back here without end.
  */
 #include "core/sys.h"
 #include "xbind/real.h"

@@ -18,15 +18,15 @@
 
 /* Halves of data, since not every 32-bit processor has 64-bit atomics. */
 struct record {
-	_Atomic uint32_t set; /* number + 1, while it is not EMPTY */
+	_Atomic uint32_t set; /* number + 1; 0 while EMPTY */
 	_Atomic uint32_t fd;
 	_Atomic uint32_t events;
 	_Atomic uint32_t data_low;
 	_Atomic uint32_t data_high;
-	_Atomic uint32_t inode; /* of the socket, while it is PARKED */
+	_Atomic uint32_t inode; /* of the socket while PARKED, else 0 */
 };
 
-/* In the order in which records make room for others. */
+/* In the order in which records are overwritten. */
 enum state {
 	EMPTY,
 	NOTED,
@@ -36,7 +36,7 @@ enum state {
 static struct record records[EPOLLRECORD_FDS][EPOLLRECORD_SETS];
 static _Atomic uint32_t any_parked; /* at any time */
 
-/* A sequentially consistent store is an instruction that waits: release is enough here. */
+/* Release order is enough here, and a sequentially consistent store costs a fence. */
 static uint32_t load(const _Atomic uint32_t *word)
 {
 	return atomic_load_explicit(word, memory_order_acquire);
@@ -97,7 +97,7 @@ static bool is_over(const struct record *record)
 	       load(&record->inode) != inode_of((int)load(&record->fd)) && !table_has_others();
 }
 
-/* A place for a new record, which is EMPTY. */
+/* Makes a record EMPTY for a new one. */
 static struct record *place(int fd)
 {
 	struct record *bucket = bucket_of(fd), *best = bucket;
@@ -157,7 +157,7 @@ static bool is_same_set(int number, int set)
 	return number == set || sys_kcmp(KCMP_FILE, (unsigned long)number, (unsigned long)set) == 0;
 }
 
-/* Where kcmp(2) is refused nobody can tell. */
+/* False where kcmp(2) is refused. */
 static bool is_no_set(int number, int fd)
 {
 	const int rc = sys_kcmp_epoll(number, fd);
@@ -165,7 +165,7 @@ static bool is_no_set(int number, int fd)
 	return rc == -EBADF || rc == -EINVAL;
 }
 
-/* The program may have registered it by the number of a copy, or by one that is no set by now. */
+/* The program may have registered it by another number of the set, which may be closed by now. */
 static struct record *find_by_any_number(int set, int fd)
 {
 	struct record *bucket = bucket_of(fd);

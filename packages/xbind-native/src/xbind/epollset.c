@@ -3,15 +3,15 @@
  * epollset.c - which epoll sets there are, and what is in them
  *
  * How it works: a bit for each descriptor number says "there is, or was, an epoll set". Numbers
- * come from epoll_create(2), from epoll_ctl(2) (sets that came over exec or a UNIX socket) and
- * from a look around when the library is loaded. A bit that is wrong costs one system call at the
- * next bind, which clears it, and another look around; so close(2) and dup(2) need no hooks. It
- * stays where others have this memory and another table of descriptors, in which it may be right.
+ * come from epoll_create(2), from epoll_ctl(2) (sets that came over exec or a UNIX socket) and from
+ * a scan of the open descriptors when the library is loaded. A wrong bit costs one system call at
+ * the next bind, which clears it, and another scan; so close(2) and dup(2) need no hooks. It is not
+ * cleared while others share this memory but have another descriptor table, in which it may be
+ * right.
  *
- * What is in a set the kernel knows best: kcmp(2) tells whether the socket is there, /proc which
- * events and data it has. Only where /proc cannot be asked the record of epoll_ctl(2) calls counts,
- * since system calls past the library are not in it. What a registration goes through is told in
- * epollrecord.h.
+ * The kernel is asked what is in a set: kcmp(2) tells whether the socket is there, /proc with which
+ * events and data. The records of epoll_ctl(2) calls (epollrecord.h) count only where /proc cannot
+ * be read, since they lack what was registered past the library.
  *
  * The bits and records are atomics without a lock, so that a signal handler or the child of a
  * threaded process never waits for anybody.
@@ -36,9 +36,10 @@
 
 static _Atomic uint32_t known[FOLLOWED_FDS / WORD_BITS];
 static _Atomic int known_end; /* one more than the highest number that was ever known */
-/* Sets that are gone from their numbers, perhaps to other ones, and those from before the start. */
+/* Counts sets that have left their number, perhaps for another one. It starts at 1 for inherited
+ * sets. */
 static _Atomic unsigned lost = 1;
-static _Atomic unsigned looked; /* what lost was when the last look around began that is over */
+static _Atomic unsigned looked; /* what lost was when the last finished scan began */
 
 static uint32_t bit_of(int set)
 {
@@ -84,7 +85,7 @@ static void forget(int set)
 	atomic_fetch_and(&known[set / WORD_BITS], ~bit_of(set));
 	if (table_has_others())
 		atomic_fetch_or(&known[set / WORD_BITS], bit_of(set));
-	lost++; /* and a new one of this number, if others have looked around already */
+	lost++; /* again: a scan in between has missed a new set of this number */
 }
 
 /* The next known set from a number on, -1 after the last. */
@@ -103,8 +104,8 @@ static int next_known(int set)
 }
 
 /*
- * To delete what was never registered gives ENOENT from an epoll set and EINVAL from anything
- * else. Without a descriptor to try it with, every number may be a set: detach will find out.
+ * EPOLL_CTL_DEL of what is not registered fails with ENOENT in an epoll set and EINVAL elsewhere.
+ * Without a descriptor to try it with, any number may be a set: detaching will find out.
  */
 static bool may_be_set(int fd, int probe)
 {
@@ -127,7 +128,7 @@ void epollset_load(void)
 		for (int fd = 0; fd < INHERITED_FDS; fd++)
 			look_at(fd, probe);
 	}
-	looked = before; /* not earlier: until the look is over, others have to look themselves */
+	looked = before; /* not earlier: until the scan is over, others have to scan themselves */
 }
 
 /* Does the error say that the socket is not in the set, or that the set is closed by now? */
@@ -138,10 +139,11 @@ static bool is_gone(int error)
 
 /*
  * May the open file of fd be registered under this number? Return: 1, 0, or -errno when kcmp(2) is
- * refused. It is 1 also when kcmp(2) finds another file that is registered under the number: ours
- * may come after it. To ask for the next one would not do: the first may go meanwhile, when a
- * forked child that has held it ends, and then the next one is the first. Nor would epoll_ctl(2): a
- * call that changes nothing tells nothing, and one that changes something could wake somebody.
+ * refused. It is 1 also when kcmp(2) finds another file that is registered under the number, since
+ * ours may come after it. Asking kcmp(2) for the second one is no way: the first may vanish
+ * meanwhile, when a forked child that holds it ends, and the second is then the first. Nor is
+ * epoll_ctl(2): a call that changes nothing tells nothing, and one that changes something could
+ * wake a waiting thread.
  */
 static int ask_kcmp(int set, int fd)
 {
@@ -156,7 +158,7 @@ static int ask_kcmp(int set, int fd)
 
 /*
  * The same, and 0 where kcmp(2) is refused but the number is no epoll set. It is not forgotten
- * then, since it may be a set in a table of other threads.
+ * then, since it may be a set in the descriptor table of another thread.
  */
 static int holds(int set, int fd)
 {
@@ -172,7 +174,7 @@ static int holds(int set, int fd)
 	return 0;
 }
 
-/* Return: 0, -ESRCH when it is not in the set, else why nobody can tell. */
+/* Return: 0, -ESRCH when it is not in the set, else the error that hides it. */
 static int look_up(int set, int fd, const struct sys_identity *identity, struct epoll_event *ret)
 {
 	int held = holds(set, fd);
@@ -230,7 +232,7 @@ static int detach_from_known(int fd, const struct sys_identity *identity, struct
 
 int epollset_detach(int fd, const struct sys_identity *identity, struct epollset_move *ret)
 {
-	/* A look that ends later may find sets that we have gone past by then. */
+	/* A scan that ends later may find sets with numbers that we have passed already. */
 	const unsigned before = looked;
 	int rc;
 
@@ -244,9 +246,10 @@ int epollset_detach(int fd, const struct sys_identity *identity, struct epollset
 }
 
 /*
- * An EPOLLONESHOT that has fired waits to be armed again. Nobody can register a socket in that
- * state: the kernel arms every new registration for EPOLLERR and EPOLLHUP at least, and a stream
- * socket that does not listen yet has the latter. So it is PARKED until the program arms it.
+ * An EPOLLONESHOT that has fired is disabled until it is armed again. No socket can be registered
+ * in that state: the kernel arms every new registration for EPOLLERR and EPOLLHUP at least, and a
+ * stream socket that does not listen yet reports EPOLLHUP. So it is PARKED until the program arms
+ * it.
  */
 static bool has_fired(uint32_t events)
 {
@@ -255,7 +258,8 @@ static bool has_fired(uint32_t events)
 	return events & EPOLLONESHOT && !(events & ~flags);
 }
 
-/* Undoes what was just done; a registration that others make waits until the swap is over. */
+/* Undoes what was just done. It cannot hit a registration of others: those wait for the swap to
+ * end. */
 static void detach_other(int fd, const struct epollset_move *move)
 {
 	for (size_t i = 0; i < move->count; i++) {

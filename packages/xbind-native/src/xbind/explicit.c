@@ -2,9 +2,10 @@
 /*
  * explicit.c - two tables of atomics without a lock
  *
- * How it works: a socket's bits lie in one of a few places that its key leads to. They are taken in
- * turn, so that the oldest is overwritten. The worst that a race or a full table can bring about is
- * that a socket has the target's default where it was to have its own, or the other way round.
+ * How it works: the key of a socket selects a bucket, and its bits lie in one of a few places
+ * there. Places are taken in turn, so that the oldest entry is overwritten. The worst effect of a
+ * race or a full table is that a socket gets the target's default instead of its own, or the other
+ * way round.
  */
 #include "xbind/explicit.h"
 
@@ -30,8 +31,8 @@ static struct bucket {
 	_Atomic unsigned next; /* place */
 } tables[2][EXPLICIT_SOCKETS / PLACES];
 
-/* shutdown(2) has a table of its own: each connection that was reset may come here (ENOTCONN), and
- * no option is to be forgotten for that. */
+/* shutdown(2) has a table of its own: every connection that was reset may add an entry (ENOTCONN),
+ * which must not push out options. */
 static struct bucket *bucket_of(socket_key key, int row)
 {
 	return &tables[row >= OPTIONS_COUNT][key % (EXPLICIT_SOCKETS / PLACES)];
@@ -48,7 +49,8 @@ static struct entry *find(socket_key key, int row)
 	return NULL;
 }
 
-/* The keys do not tell which entry is the oldest: each processor hands out a range of its own. */
+/* The keys do not tell which entry is the oldest: each processor takes cookies from its own range.
+ */
 static struct entry *take(socket_key key, int row)
 {
 	struct bucket *bucket = bucket_of(key, row);
@@ -86,7 +88,7 @@ static bool is_known(int row)
 	return atomic_load_explicit(&is_learnt[row], memory_order_acquire);
 }
 
-/* The first bytes of what is longer, which nobody asks for. */
+/* For longer options this is meaningless, and not used. */
 static int number_of(const struct option_value *value)
 {
 	int number;
@@ -119,7 +121,7 @@ bool explicit_needs_note(int fd, int row, const void *value, socklen_t len)
 	const struct option *option = &options[row];
 	int number;
 
-	/* A device shows, but not that it was given by its index. */
+	/* The device can be read, but not that it was given by its index. */
 	if (option->how == OPTION_INDEX || option->bytes != sizeof(number) || len < sizeof(number))
 		return true;
 	memcpy(&number, value, sizeof(number));
@@ -127,8 +129,8 @@ bool explicit_needs_note(int fd, int row, const void *value, socklen_t len)
 		number = number != 0;
 	/*
 	 * A socket with a port moves only if it loses that, as by connect(2) to AF_UNSPEC, and the
-	 * program may be forbidden to make another one. A value that does not read back as it was
-	 * given was a reset to the default.
+	 * program may be forbidden to make another one. A value that does not read back as given
+	 * has reset the option to its default.
 	 */
 	if (!is_known(row) && !kind_is_unbound(fd))
 		return option_number(fd, option->level, option->name) == number;

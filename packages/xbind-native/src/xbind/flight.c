@@ -12,7 +12,7 @@ static struct {
 	struct sys_identity identity;
 } places[FLIGHT_PLACES];
 
-/* Its address tells one thread from another, also in a child. */
+/* Its address identifies the thread, also in a child. */
 static __thread char own __attribute__((tls_model("initial-exec")));
 
 int flight_add(int fd)
@@ -41,9 +41,9 @@ void flight_end(const int *place)
 }
 
 /*
- * Those of the forking thread stay open: it is within its own swap, so a library that stands in
- * front of libc's bind has forked, and the child may be the one to bind. The program may have
- * closed a number, and opened something else there.
+ * Those of the forking thread stay open: it has forked within its own swap, in a library that
+ * stands in front of libc's bind, and the child may be the one to bind. The identity is compared,
+ * since the program may have closed a number and reused it.
  */
 static void close_in_child(void)
 {

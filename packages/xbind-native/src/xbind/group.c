@@ -21,7 +21,7 @@ static bool is_own(const struct option *option)
 	       option->name == IPV6_JOIN_ANYCAST || option->name == IPV6_LEAVE_ANYCAST;
 }
 
-/* Where the address is; the structures of one family alone begin with it. */
+/* The offset of the address. Structures for a single family begin with it. */
 static size_t offset_of(const struct option *option)
 {
 	if (!is_independent(option))

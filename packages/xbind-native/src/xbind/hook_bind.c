@@ -28,7 +28,8 @@ union inet_addr {
 _Static_assert(offsetof(struct sockaddr_in, sin_port) == offsetof(struct sockaddr_in6, sin6_port),
                "one place for the port");
 
-/* Does the kernel take this address for a socket of this domain? AF_UNSPEC is an old IPv4 one. */
+/* Does the kernel take this address for a socket of this domain? For IPv4 it takes AF_UNSPEC too.
+ */
 static bool fits_domain(const union inet_addr *addr, socklen_t len, int domain)
 {
 	int family = addr->any.sa_family;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hook_bindresvport.c - bindresvport(3), whose bind inside libc no hook sees
+ * hook_bindresvport.c - bindresvport(3)
  *
- * So while a reserved port is listed the library takes its place and looks for a free one itself.
+ * The one in libc binds internally, past the hook. So if a reserved port is listed, this function
+ * does its work and looks for a free port itself.
  */
 #include "core/sys.h"
 #include "core/visibility.h"
@@ -16,7 +17,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
-/* The ports that libc's uses, those from 600 on first. */
+/* The ports that libc uses, those from START on first. */
 #define LOWEST  512
 #define START   600
 #define HIGHEST (IPPORT_RESERVED - 1)
@@ -25,8 +26,8 @@
 static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned last)
 {
 	/*
-	 * Each process begins at a port of its own, as in libc. Each call goes on behind the port
-	 * of the last one, which could be bound again where SO_REUSEADDR is set.
+	 * As in libc, the process id decides where to begin. Each call goes on after the port of
+	 * the last one, which could be bound a second time where SO_REUSEADDR is set.
 	 */
 	static _Atomic unsigned tried;
 	const unsigned count = last - first + 1, self = (unsigned)sys_getpid();
@@ -39,7 +40,7 @@ static int try_ports(int fd, struct sockaddr_in *addr, unsigned first, unsigned 
 	return rc;
 }
 
-/* libc's takes IPv4 alone. That of another library may take more, and its bind is seen. */
+/* libc's takes IPv4 only. Another library's may take more, and its bind goes through the hook. */
 static bool is_for_libc(int fd, const struct sockaddr_in *addr)
 {
 	return addr ? addr->sin_family == AF_INET

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_chroot.c - chroot(2), behind which the path of the control socket leads elsewhere */
+/* hook_chroot.c - chroot(2), after which the path of the control socket leads elsewhere */
 #include "core/visibility.h"
 #include "xbind/config.h"
 #include "xbind/hook.h"

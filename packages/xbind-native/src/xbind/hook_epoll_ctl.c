@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_epoll_ctl.c - epoll_ctl(2): what is registered where; inherited sets are learnt here, too */
+/* hook_epoll_ctl.c - epoll_ctl(2), to record registrations; inherited sets are learnt here, too */
 #include "core/fd.h"
 #include "core/visibility.h"
 #include "xbind/claim.h"
@@ -23,10 +23,10 @@ static int put_back(int set, int fd, struct epoll_event *event)
 }
 
 /*
- * What the kernel would answer if the set had it: EEXIST, unless it found another fault first. One
- * of the arguments it finds with a fresh set as well. After reading the event it looks whether set
- * is an epoll set at all; a deletion of what is not in it tells that. The fresh one may have the
- * number of one that was closed.
+ * What the kernel would answer if the set had the registration: EEXIST, unless it found another
+ * error first. An error in the arguments shows with a fresh set as well. After reading the event
+ * the kernel checks that set is an epoll set at all; EPOLL_CTL_DEL of something that is not in it
+ * tells. If set is closed, the fresh one may have got its number.
  */
 static int add_parked(int set, int fd, struct epoll_event *event)
 {
@@ -44,8 +44,8 @@ static int add_parked(int set, int fd, struct epoll_event *event)
 }
 
 /*
- * For what the set does not have, and may be PARKED. One thread at a time: a second one that arms
- * it finds that the first has put it back. No handler runs, which could leave by siglongjmp(3).
+ * For a registration that may be PARKED. One thread at a time: a second one that arms it finds that
+ * the first has put it back. Signals are blocked, since a handler could leave by siglongjmp(3).
  */
 static int control_parked(int set, int operation, int fd, struct epoll_event *event)
 {
@@ -88,14 +88,14 @@ static int control_and_note(int set, int operation, int fd, struct epoll_event *
 {
 	int rc = control(set, operation, fd, event);
 
-	/* Before asking for swaps: one that begins later has to find the note. */
+	/* Before looking for swaps: one that begins later must find the note. */
 	note(rc, set, operation, fd, event);
 	return rc;
 }
 
 /*
- * A swap takes the registration out for a moment and puts it back as it was, so a change that was
- * made meanwhile is made again. One that was added meanwhile has gone with the old socket.
+ * A swap removes a registration for a moment and puts it back as it was, so a change made meanwhile
+ * is repeated. A registration that was added meanwhile has gone with the old socket.
  */
 static int control_again(int rc, int set, int operation, int fd, struct epoll_event *event,
                          struct claim_mark mark)
@@ -111,8 +111,9 @@ static int control_again(int rc, int set, int operation, int fd, struct epoll_ev
 }
 
 /*
- * While a swap runs, not between its removal of the registrations and its dup3(2): what is added
- * then is about the old socket, and if a forked child holds that it stays in the set for ever.
+ * While a swap runs, this waits so as not to fall between its removal of the registrations and its
+ * dup3(2). What is added there belongs to the old socket, and would stay in the set for ever if a
+ * forked child holds that socket.
  */
 static int control_in_turn(int set, int operation, int fd, struct epoll_event *event)
 {

@@ -24,7 +24,7 @@ int decide_listen(int fd, int backlog)
 	if (rc != 0 || kind.type != SOCK_STREAM || !home_has(fd))
 		return SWAP_E_LEAVE;
 	if (kind_has_address(fd))
-		return SWAP_E_LEAVE; /* by a bind that has moved it, without a port as yet */
+		return SWAP_E_LEAVE; /* a bind has moved it, and it has no port yet */
 	return swap_socket(fd, &kind, &call);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_rresvport.c - rresvport(3), which reaches rresvport_af(3) inside libc */
+/* hook_rresvport.c - rresvport(3), which in libc calls rresvport_af(3) past the hook */
 #include "core/visibility.h"
 #include "xbind/hook.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hook_rresvport_af.c - rresvport_af(3), whose bind inside libc no hook sees
+ * hook_rresvport_af.c - rresvport_af(3)
  *
- * So while a reserved port is listed the library takes its place and looks for a free one itself.
+ * The one in libc binds internally, past the hook. So if a reserved port is listed, this function
+ * does its work and looks for a free port itself.
  */
 #include "core/fd.h"
 #include "core/visibility.h"
@@ -13,7 +14,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 
-/* The ports that libc's uses. */
+/* The ports that libc uses. */
 #define LOWEST  (IPPORT_RESERVED / 2)
 #define HIGHEST (IPPORT_RESERVED - 1)
 

@@ -3,9 +3,9 @@
  * hook_setsockopt.c - setsockopt(2), followed for what cannot be read back
  *
  * Most options can be read from the socket when it moves, so most calls cost one look into a table
- * and nothing else. One that may have been set to its default costs the system call that gives the
- * socket's key, and the first time a look at a fresh socket. What cannot be read back costs some
- * fifteen calls, to be recorded.
+ * and nothing else. An option that may have been set to its default costs one system call, for the
+ * socket's key, and the first time a look at a fresh socket. One that cannot be read back is
+ * recorded, which costs some fifteen system calls.
  */
 #include "core/visibility.h"
 #include "xbind/claim.h"
@@ -24,7 +24,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* A device that is given by its name is no longer one that was given by its index. */
+/* Once a device is given by its name, it no longer counts as given by its index. */
 static void note_device(int fd)
 {
 	explicit_note(key_of(fd), option_find(SOL_SOCKET, SO_BINDTOIFINDEX), false);
@@ -43,7 +43,7 @@ static int64_t seconds_of(const void *value, bool in_longs)
 	return seconds;
 }
 
-/* A negative time needs a note; and once there was one, any other time needs that taken back. */
+/* A negative time needs a note. Once there has been one, every other time must take it back. */
 static void note_time(int fd, int row, int64_t seconds)
 {
 	static _Atomic bool is_any;
@@ -56,7 +56,7 @@ static void note_time(int fd, int row, int64_t seconds)
 
 /*
  * Some numbers reset an option to its default: -1 for a time to live, 0 for TCP_LINGER2. Where they
- * are ordinary values nothing is lost by this: reading shows that they were set.
+ * are ordinary values this does no harm: reading shows that they were set.
  */
 static bool may_be_reset(const void *value)
 {
@@ -66,7 +66,7 @@ static bool may_be_reset(const void *value)
 	return number <= 0;
 }
 
-/* Only a number can do without a note, so there is one for may_be_reset() to look at. */
+/* Only a number can do without a note, so may_be_reset() has one to look at. */
 static void note_explicit(int fd, int row, const void *value, socklen_t len)
 {
 	const bool needs_note = explicit_needs_note(fd, row, value, len);
@@ -137,11 +137,10 @@ static void follow(int fd, int level, int name, const void *value, socklen_t len
 
 typedef int set_function(int fd, int level, int name, const void *value, socklen_t len);
 
-/* The kernel reads as much of a device's name. */
+/* bytes of a device's name that the kernel reads */
 #define NAME_BYTES_MAX 15
 
-/* Does a socket lack what it was to have for safety's sake? Numbers and devices can be looked at.
- */
+/* Does the socket lack this OPTION_SAFETY option? Only numbers and devices can be checked. */
 static bool lacks(int fd, int row, const void *value, socklen_t len)
 {
 	struct option_value now = {0};
@@ -169,9 +168,9 @@ static bool lacks(int fd, int row, const void *value, socklen_t len)
 }
 
 /*
- * The socket has moved meanwhile. If the new one got the option with the others, to set it again
- * changes nothing or fails, which does not matter. If not, it may be too late: the new one has a
- * port.
+ * The socket has moved meanwhile. If the new one got the option with the others, setting it again
+ * changes nothing, and a failure does not matter. If not, it may be too late, since the new one has
+ * a port.
  */
 static int set_again(set_function *set, int fd, int level, int name, const void *value,
                      socklen_t len)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* hook_shutdown.c - shutdown(2), whose effect may outlast until the socket is bound */
+/* hook_shutdown.c - shutdown(2), whose effect may last until the socket is bound */
 #include "core/sys.h"
 #include "core/visibility.h"
 #include "xbind/claim.h"

@@ -3,11 +3,11 @@
  * hook_syscall.S - syscall(2) in front of libc's
  *
  * Jumps to what syscall_find() returns, with the caller's arguments and return address: so a call
- * that returns twice or on another stack, such as clone(2), returns to the program itself. How many
- * arguments there are nobody knows. Where some of them are on the stack, the place of one that was
- * not given is a variable of the caller: it may be read, but not even written back.
+ * that returns twice or on another stack, such as clone(2), returns to the program itself. The
+ * number of arguments is unknown. On the stack, the place of an argument that was not given is a
+ * variable of the caller: it may be read, but not written, not even with what was read.
  *
- * byway_syscall() is the same for who has looked syscall up in libc (byway.h).
+ * byway_syscall() is the same for callers that have looked syscall up in libc (byway.h).
  */
 
 	.text

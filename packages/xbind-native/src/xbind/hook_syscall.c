@@ -10,7 +10,7 @@
 #include <linux/net.h>
 #include <sys/syscall.h>
 
-/* Asked by hook_syscall.S. Return: what takes the call, never NULL. */
+/* Called by hook_syscall.S. Return: the function that takes the call, never NULL. */
 real_syscall_function *syscall_find(long number);
 #if HOOKS_DLSYM
 real_syscall_function *byway_syscall_find(long number);
@@ -29,7 +29,7 @@ static long enter_listen(long number, long fd, long backlog)
 	return byway_listen((int)fd, (int)backlog);
 }
 
-/* Once the set is known, /proc tells what is registered there, however that came in. */
+/* Once the set is known, /proc tells what is registered there, by whatever call. */
 static long enter_epoll_create1(long number, long flags)
 {
 	(void)number;
@@ -51,7 +51,7 @@ static long enter_nothing(long number)
 }
 
 #ifdef SYS_socketcall
-/* The arguments lie in memory; what the kernel cannot read either is for it to refuse. */
+/* The arguments lie in memory. If they cannot be read, the kernel is left to refuse the call. */
 static long enter_socketcall(long number, long call, const void *at)
 {
 	real_syscall_function *next = real_syscall();

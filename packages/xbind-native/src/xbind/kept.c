@@ -20,9 +20,9 @@
 
 #define STRAY_WAIT_MS 100 /* milliseconds; longest wait for ours behind an answer to others */
 
-static _Atomic int holder; /* the thread that uses the rest */
+static _Atomic int holder; /* the thread that uses kept */
 static struct {
-	_Atomic int fd; /* the number; what it refers to now the identity tells */
+	_Atomic int fd; /* the number, which the program may have reused */
 	_Atomic unsigned user;
 	struct sys_identity identity;
 } kept = {.fd = -1};
@@ -68,8 +68,8 @@ static int move_up_consume(int fd)
 
 /*
  * A server may close a connection that has asked for nothing for a while, and the next bind can be
- * far off: so ask at once, and see that it works. What the server thinks of this socket says
- * nothing about the next one.
+ * far off. So ask for a socket at once, which also shows that the server works. Whether it grants
+ * this one does not matter.
  */
 static int ask_once(int conn, const struct deadline *deadline)
 {
@@ -105,7 +105,7 @@ static int connect_anew(void)
 	return 0;
 }
 
-/* Return: 1 when a connection was made, 0 when there is one that can be used, else why not. */
+/* Return: 1 when a connection was made, 0 when there is one that can be used, else -errno. */
 static int renew(void)
 {
 	int rc;
@@ -113,7 +113,7 @@ static int renew(void)
 	if (is_usable() && !is_end(sys_poll(kept.fd, POLLIN, 0)))
 		return 0;
 	if (kept.fd >= 0 && !table_is_owners())
-		return 0; /* the one of a parent that waits for vfork(2) */
+		return 0; /* that of a parent, suspended by vfork(2) */
 	drop();
 	rc = connect_anew();
 	return rc < 0 ? rc : 1;
@@ -144,7 +144,7 @@ void kept_close(void)
 	lock_leave(&turn);
 }
 
-/* A record lock belongs to a process, unlike flock(2)'s, and is gone with it. */
+/* A record lock, unlike one of flock(2), belongs to a process and ends with it. */
 static int lock(short type)
 {
 	struct flock whole = {.l_type = type, .l_whence = SEEK_SET};
@@ -153,8 +153,8 @@ static int lock(short type)
 }
 
 /*
- * Waits for other processes: F_SETLKW would wait without an end. A bind with no time left does not
- * ask, since an answer that nobody waits for would end the connection for all.
+ * Waits for other processes. Not by F_SETLKW, which has no time limit. A bind with no time left
+ * does not ask, since an answer that nobody waits for would end the connection for all.
  */
 static int lock_until(const struct deadline *deadline)
 {
@@ -208,7 +208,7 @@ static int exchange(const struct wire_request *request, const struct deadline *d
 		rc = handover_send(kept.fd, request);
 	if (rc == 0)
 		rc = receive_own(request, deadline);
-	/* A late answer would be taken for the next one, by other processes as well. */
+	/* A late answer would be taken as that to the next request, also by other processes. */
 	if (rc == -ECONNRESET || rc == -EBADMSG || rc == -ETIMEDOUT) {
 		sys_shutdown(kept.fd, SHUT_RDWR);
 		drop();

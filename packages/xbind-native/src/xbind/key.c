@@ -36,7 +36,7 @@ socket_key key_of(int fd)
 
 	if (rc == 0)
 		return (socket_key)cookie;
-	if (!is_missing(rc)) /* what is remembered may be so by the cookie */
+	if (!is_missing(rc)) /* not the inode: it may have been noted by its cookie */
 		return KEY_NONE;
 	return sys_identify(fd, &identity) < 0 ? KEY_NONE : (socket_key)identity.inode;
 }

@@ -8,8 +8,8 @@
 #include <netinet/in.h>
 
 /*
- * Reads as the port of a TCP or UDP socket, since Linux 6.1. Unlike getsockname(2) it does not tell
- * of the port that a listener had, which shutdown(2) took away.
+ * IP_PROTOCOL, since Linux 6.1, reads as the local port of a TCP or UDP socket. Unlike
+ * getsockname(2) it does not show the former port of a listener that was ended by shutdown(2).
  */
 #define IP_PROTOCOL_ 52
 

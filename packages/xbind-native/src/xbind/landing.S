@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * landing.S - at the end of each file in assembler: what the linker has to know of it
+ * landing.S - notes for the linker, included at the end of each assembler file
  *
- * The stack holds no code, and whatever is jumped to begins with a landing pad. The linker says so
- * of the library (IBT and SHSTK, BTI) if every object does, compiled ones by an option of theirs.
+ * The stack is not executable, and every indirect jump target begins with a landing pad. The linker
+ * marks the library so (IBT and SHSTK, BTI) if every object is marked, compiled ones by an option.
  */
 	.section .note.GNU-stack, "", %progbits
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * libc.c - libc's own functions, in the tables of what is loaded
+ * libc.c - looking up libc's own functions in its symbol table
  *
- * How it works: the dynamic linker keeps a list of all that is loaded, for debuggers (_r_debug of
- * link.h), and each has its dynamic section with a hash table of its symbols, DT_GNU_HASH. No
- * function is called for this that the program, another library or an auditor (LD_AUDIT) may
- * replace by one that looks symbols up itself. What the program was started with comes first in the
- * list, and its order stays. libc is among that, since we need it, so the search never gets to the
- * end of the list, which another thread may be changing.
+ * How it works: the dynamic linker keeps a list of all loaded objects for debuggers (_r_debug of
+ * link.h), and each has a dynamic section with a hash table of its symbols, DT_GNU_HASH. The search
+ * calls no function that the program, another library or an auditor (LD_AUDIT) may replace by one
+ * that looks symbols up itself. Objects that the program was started with come first in the list,
+ * in an order that does not change. libc is among them, since this library needs it, so the search
+ * never gets to the end of the list, which another thread may be changing.
  */
 #include "xbind/libc.h"
 
@@ -19,7 +19,7 @@
 #include <stdint.h>
 #include <sys/auxv.h>
 
-#define VERSION_FORMER 0x8000 /* in DT_VERSYM: not the one that dlsym(3) finds */
+#define VERSION_FORMER 0x8000 /* in DT_VERSYM: an old version, which dlsym(3) does not find */
 
 /* The head of DT_GNU_HASH; the filter, the buckets and the chains follow. */
 struct hash_head {
@@ -85,8 +85,8 @@ static const struct r_debug *debug_of(uintptr_t linker)
 }
 
 /*
- * Something else may have the name of _r_debug, as in a program with a dynamic linker of its own.
- * The kernel does not tell where the dynamic linker is that was started by its own name.
+ * Not simply _r_debug: a program with a dynamic linker of its own may define that name. Where the
+ * dynamic linker was run as a command, the kernel does not tell where it is (AT_BASE is 0).
  */
 static const struct link_map *first_loaded(void)
 {
@@ -99,7 +99,7 @@ static const struct link_map *first_loaded(void)
 void *libc_function(const char *name)
 {
 	static const struct link_map
-	    *_Atomic last; /* where there was one: a long list takes time */
+	    *_Atomic last; /* where one was found: a long list takes time */
 	void *function = last ? symbol_of(last, name) : NULL;
 
 	for (const struct link_map *object = first_loaded(); object && !function;

@@ -96,8 +96,8 @@ void line_start(struct line *line)
 }
 
 /*
- * A file that may not grow any more answers with a signal as well, which would end us, and so does
- * a pipe that has lost its reader since it was asked about.
+ * Writing to a file that may not grow any more also raises SIGXFSZ, and to a pipe that has just
+ * lost its reader SIGPIPE. Either could kill the program.
  */
 static void write_file(const struct line *line, int fd)
 {
@@ -119,8 +119,8 @@ void line_write(struct line *line, int fd)
 	if (ready < 0 || !(ready & POLLOUT) || (ready & (POLLERR | POLLHUP | POLLNVAL)))
 		return;
 	line->text[line->len++] = '\n';
-	/* On a socket that is shut for writing poll(2) does not tell, and write(2) would end us. */
+	/* poll(2) does not show that a socket is shut for writing; write(2) would raise SIGPIPE. */
 	rc = sys_sendto(fd, line->text, line->len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (rc < 0 && rc != -EAGAIN && rc != -EPIPE)
-		write_file(line, fd); /* no socket */
+		write_file(line, fd); /* not a socket */
 }

@@ -11,7 +11,7 @@
 
 #define STEP_MS 1 /* milliseconds between two looks at a lock that is taken */
 
-/* A thread of this process, or a process that has this memory, as the child of vfork(2) has. */
+/* Is it a thread of this process, or a process with the same memory, as after vfork(2)? */
 static bool lives(int thread)
 {
 	return SYS_CALL(SYS_tgkill, sys_getpid(), thread, 0) != -ESRCH ||
@@ -24,8 +24,8 @@ bool lock_take(_Atomic int *holder, int longest_ms)
 	int other = 0;
 	struct deadline deadline;
 
-	/* Nobody asks for the time without need: clock_gettime(3) may be another library's, and
-	 * look libc's up by a dlsym(3) that comes here. */
+	/* The time is read only if it is needed: another library's clock_gettime(3) may look libc's
+	 * up by dlsym(3), whose hook comes here. */
 	if (atomic_compare_exchange_strong(holder, &other, self))
 		return true;
 	deadline = deadline_in(longest_ms);

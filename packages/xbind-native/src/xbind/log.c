@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-static struct sys_identity opened; /* all zero until log_load(), and where it cannot be told */
+static struct sys_identity opened; /* all zero until log_load(), and if unknown */
 
 void log_load(void)
 {

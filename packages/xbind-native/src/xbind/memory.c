@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * memory.c - the kernel is asked whether memory can be read
+ * memory.c - asking the kernel whether memory can be read
  *
  * How it works: rt_sigprocmask(2) copies the eight bytes of its new mask in before it looks at what
  * to do with them, so with an operation that does not exist it changes nothing and tells EFAULT
@@ -8,11 +8,11 @@
  * C program run. It is asked about the object itself, not about the start of its page: on arm64 the
  * kernel reads by a pointer only what has the tag of that pointer.
  *
- * Under Valgrind it is asked last: the 16 bytes before the object may be uninitialised, which
- * Memcheck counts as a fault of the program, and every tool writes a line on the operation.
- * madvise(2) and process_vm_readv(2) are let through in silence. They cost more, an emulator says
- * yes to every advice, kernels before 5.14 and those of larger pages say no to this one, and not
- * every container may read memory so.
+ * Under Valgrind it is asked last: up to 16 bytes before the object may be uninitialised, which
+ * Memcheck reports as an error of the program, and every tool prints a line about the operation.
+ * madvise(2) and process_vm_readv(2) pass in silence. They are not used elsewhere, since they cost
+ * more, an emulator accepts any advice, kernels before 5.14 and those with larger pages refuse this
+ * one, and some containers forbid process_vm_readv(2).
  */
 #include "xbind/memory.h"
 
@@ -65,7 +65,7 @@ static bool is_readable(uintptr_t granule)
 	return is_readable_in_valgrind(granule) || is_readable_to_kernel(granule);
 }
 
-/* How much can be read or not as a whole, and has its place at a multiple of that. */
+/* The size of what can be read or not as a whole; it is aligned to that size. */
 static size_t unit_of(uintptr_t pointer)
 {
 #ifdef __aarch64__

@@ -9,7 +9,7 @@ static _Atomic unsigned next;
 
 static struct {
 	_Atomic int fd;
-	_Atomic unsigned note; /* the last one of it */
+	_Atomic unsigned note; /* number of its last note */
 } numbers[MOVED_NUMBERS];
 static _Atomic unsigned count;
 

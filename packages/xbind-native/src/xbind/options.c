@@ -33,8 +33,8 @@
 #define LIST OPTLOG_LARGE_BYTES /* the kernel takes longer ones where sysctls allow it */
 
 /*
- * A time has two names: one for a layout of two longs, and since Linux 5.1 one for 64 bits each.
- * The one that counts in 64 bits does for both when it is read.
+ * A timeout has two names: one with a layout of two longs, and since Linux 5.1 one with 64 bits
+ * each. Whichever was set, it is read by the one with 64 bits.
  */
 #if __SIZEOF_LONG__ == 8
 #define RCVTIMEO_64    SO_RCVTIMEO

@@ -73,9 +73,9 @@ static struct optrecord *last_of_group(socket_key key, const struct group *group
 }
 
 /*
- * To leave the last source of a group is to leave the group, even for a socket that had joined it
- * for all sources. So the leave of a source takes back nothing but its join only where that join
- * was the first record about the group, or came just after that of another source.
+ * Leaving the last source of a group leaves the group, even if the socket had joined it for all
+ * sources. So leaving a source undoes its join and nothing else only if that join was the first
+ * record about the group, or came just after the join of another source.
  */
 static bool can_cancel(socket_key key, const struct group *group, struct optrecord *record)
 {
@@ -174,7 +174,7 @@ void optlog_note(int fd, socket_key key, int row, const void *value, socklen_t l
 
 	if (key == KEY_NONE || moved_is(key) || kind_read(fd, &kind) != 0)
 		return;
-	/* The kernel may have read less than the length says, and what it read can be read. */
+	/* The kernel may have read less than the length says, and that much is readable. */
 	readable = memory_readable(value, longest);
 	turn = optrecord_enter();
 	if (turn.held)
@@ -189,7 +189,7 @@ static int set_again(struct optrecord *record, int to)
 	const struct option *option = &options[record->row];
 	struct sock_fprog program;
 
-	memset(&program, 0, sizeof(program)); /* Memcheck asks for a value of its padding, too */
+	memset(&program, 0, sizeof(program)); /* Memcheck checks its padding, too */
 	switch ((enum option_how)option->how) {
 	case OPTION_LAST_FD:
 		if (!optrecord_has_program(record))

@@ -3,10 +3,10 @@
  * optrecord.c - the table of records
  *
  * How it works: everything happens under one lock with the signals of the thread blocked, so that
- * no handler finds the table half changed. The keys lie apart from the records: a look for a
- * socket's records reads little memory, and a record counts only once its key is written. A program
- * that is given as a descriptor is kept as a copy of that descriptor under a high number, and its
- * id beside it: the host may close what it does not know, and the number then means another file.
+ * no handler finds the table half changed. The keys lie apart from the records, so that a search
+ * reads little memory; a record counts only once its key is written. Of a program that is given by
+ * its descriptor a copy of that is kept under a high number, together with the program's id: the
+ * application may close descriptors that it does not know, and the number then means another file.
  */
 #include "xbind/optrecord.h"
 
@@ -20,7 +20,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#define LOCK_WAIT_MS   10000 /* milliseconds; the kernel may be busy with the holder for some */
+#define LOCK_WAIT_MS   10000 /* milliseconds; the holder's system calls may take long */
 #define PROGRAM_FD_MIN 512   /* where the numbers of programs start, if the limit allows */
 #define PROGRAMS_MAX   16    /* programs before we look which of their sockets are gone */
 #define NOWHERE        (-1)
@@ -50,8 +50,9 @@ struct lock_turn optrecord_enter(void)
 }
 
 /*
- * Is the socket of this number gone, or bound, and will not move any more? Without a number here it
- * may have one in a table of others, above all of the thread that has set the option.
+ * Is the socket of this number gone or bound, so that it will not move any more? One without a
+ * number here (-1) may have one in another descriptor table, above all that of the thread that has
+ * set the option.
  */
 static bool is_over(int fd, int thread, bool has_others)
 {
@@ -109,8 +110,8 @@ uint8_t *optrecord_bytes(struct optrecord *record)
 static uint32_t program_id(int fd)
 {
 	struct bpf_prog_info info = {0};
-	/* The first of union bpf_attr alone: gcc 15 leaves the rest of a union as it was, and the
-	 * kernel wants it empty. */
+	/* Only the first of union bpf_attr: gcc 15 does not zero the rest of a union, and the
+	 * kernel wants it zero. */
 	const struct {
 		uint32_t bpf_fd;
 		uint32_t info_len;
@@ -201,7 +202,7 @@ static bool drop_numbers(void)
 	return any;
 }
 
-/* Records of sockets that are gone, or bound and will not move any more, make place. */
+/* Drops records of sockets that are gone or bound, and so will not move any more. */
 static void sweep(void)
 {
 	socket_key key = KEY_NONE;
@@ -295,7 +296,7 @@ void optrecord_add(int fd, socket_key key, int row, const void *value, size_t le
 static void keep_program(struct optrecord *record, int program)
 {
 	record->program_id = program_id(program);
-	if (record->program_id == 0) /* nobody could tell it from what the host has there later */
+	if (record->program_id == 0) /* could not be told from a later file of that number */
 		return;
 	record->program = sys_fcntl(program, F_DUPFD_CLOEXEC, PROGRAM_FD_MIN);
 	if (record->program < 0)

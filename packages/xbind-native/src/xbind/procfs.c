@@ -2,8 +2,8 @@
 /*
  * procfs.c - files of /proc/thread-self, read without stdio
  *
- * thread-self and not self, but for the list of threads: the first thread of a process may have
- * ended, and a thread may have a table of descriptors of its own.
+ * Not /proc/self, except for the list of threads: the first thread of a process may have ended, and
+ * a thread may have a descriptor table of its own.
  */
 #include "xbind/procfs.h"
 

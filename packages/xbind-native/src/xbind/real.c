@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* By their names; glibc of 32 bits alone has __setsockopt64. */
+/* By their names. Only 32-bit glibc has __setsockopt64. */
 /* clang-format off */
 #define CALLS(CALL)                                                                                \
 	CALL(bind) CALL(bindresvport) CALL(chroot) CALL(epoll_create) CALL(epoll_create1)          \
@@ -50,7 +50,7 @@ void real_load(void)
 	for (int call = 0; call < REAL_CALLS; call++)
 		find((enum real_call)call);
 	real_syscall_of_libc();
-	dlerror(); /* that a libc lacks one of them is not what the program asks it for */
+	dlerror(); /* the program must not see that one of them is missing */
 }
 
 /* Turns what a libc function returned into a value or -errno. */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/syscall.h>
 
-/* A signal set is an array of longs to the kernel, which on 32-bit big-endian is no uint64_t. */
+/* To the kernel a signal set is an array of longs, which is no uint64_t on 32-bit big-endian. */
 static uint64_t set_of(int number)
 {
 	const unsigned bits = 8 * sizeof(long), bit = (unsigned)number - 1;
@@ -31,8 +31,8 @@ static bool is_handled(int number)
 	       action.handler != SIG_DFL;
 }
 
-/* Raised by what the thread itself does. While one is blocked it kills the program, even one that
- * handles it: page faults of its own, or the SIGSYS of its seccomp filter. */
+/* Raised by what the thread itself does. If one is raised while it is blocked, the kernel kills the
+ * program, even one that handles its page faults or the SIGSYS of its seccomp filter. */
 static const int faults[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP};
 
 /* What ends or stops a program from outside. */

@@ -33,9 +33,9 @@ static bool read_owner(int fd, struct statx *ret)
 }
 
 /*
- * The server has stamped the new socket with our ids, but the program may have given its own away.
- * The mode comes first: once the socket is another user's, it may no longer be changed. A program
- * that may change it even then sets again what fchown(2) takes from it.
+ * The server has stamped the new socket with our ids, but the program may have changed those of its
+ * own. The mode comes first: once the socket is another user's, we may no longer change it. If we
+ * may even so, the set-ID bits are set again, which fchown(2) clears.
  */
 static void carry_ids(int old, int to)
 {
@@ -53,8 +53,8 @@ static void carry_ids(int old, int to)
 }
 
 /*
- * Has a connection of this stream socket ended, and no connect(2) come since? Then it was the
- * kernel that shut it down, until the next connection: there is nothing to carry over.
+ * Has a connection of this stream socket ended, with no connect(2) since? Then it is shut down by
+ * the kernel, only until the next connection, and there is nothing to carry over.
  */
 static bool has_ended(int fd, const struct kind *kind)
 {
@@ -107,7 +107,8 @@ int status_carry(int old, int to)
 			return rc;
 	}
 	carry_owner(old, to);
-	/* Only the socket's owner may set it; where the server could not stamp it, it is lost. */
+	/* Only the socket's owner may set it, so it is lost if the server could not stamp the
+	 * socket. */
 	if (flags & O_NOATIME)
 		sys_fcntl(to, F_SETFL, flags & (CARRIED | O_NOATIME));
 	return flags;

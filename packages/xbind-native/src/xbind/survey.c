@@ -3,9 +3,9 @@
  * survey.c - which options were set, as far as the kernel tells
  *
  * How it works: an option was set when its value is not the default of the program's own namespace.
- * The defaults of the target namespace must not be compared with: they differ with its sysctls, and
- * what the program has not set is to have them. This is by far the longest part of a bind, more
- * than a hundred system calls, so it runs while the server makes the new socket.
+ * It must not be compared with the default of the target namespace: that depends on the sysctls
+ * there, and applies to options that the program has not set. The survey is by far the longest part
+ * of a bind, more than a hundred system calls, so it runs while the server makes the new socket.
  */
 #include "xbind/survey.h"
 
@@ -18,7 +18,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-/* One way through the options. */
+/* The state of one survey. */
 struct look {
 	int old;
 	const struct kind *kind;
@@ -30,9 +30,9 @@ struct look {
 };
 
 /*
- * An option that the socket does not have, or not in its present state, was set by nobody. One that
- * may not be read, because of a seccomp filter, counts as set if it is one of safety, so that bind
- * fails; any other if its default could be read before, so that the log tells of it.
+ * An option that the socket does not have, or not in its present state, has not been set. One that
+ * may not be read, because of a seccomp filter, counts as set if it is OPTION_SAFETY, so that bind
+ * fails; any other if its default could be read before, so that it is logged.
  */
 static bool is_unset(const struct option_value *value, const struct option_value *normal,
                      const struct option *option)
@@ -78,11 +78,11 @@ static bool is_set_device(struct look *look, int row)
 {
 	bool is_index = options[row].how == OPTION_INDEX;
 
-	defaults_get(&look->defaults, row); /* also where the answer is not used: it may be kept */
+	defaults_get(&look->defaults, row); /* even if it is not used here: this fills the cache */
 	return look->has_device && is_index == is_by_index(look) && is_set_plain(look, row);
 }
 
-/* A size that the kernel has found out stands in TCP_INFO as well, even after the connection. */
+/* A size that the kernel has chosen is in TCP_INFO as well, even after the connection has ended. */
 static bool is_set_segment(struct look *look, int row)
 {
 	struct tcp_info info = {0};
@@ -96,7 +96,7 @@ static bool is_set_segment(struct look *look, int row)
 	return (uint32_t)option_number(look->old, IPPROTO_TCP, TCP_MAXSEG) != info.tcpi_snd_mss;
 }
 
-/* Setting IP_TOS changes it, and the program may then have set it to its default. */
+/* Setting IP_TOS changes it, and the program may have set it back to its default after that. */
 static bool is_set_priority(struct look *look, int row)
 {
 	return is_set_plain(look, row) || look->found.is_set[option_find(IPPROTO_IP, IP_TOS)];
@@ -153,7 +153,7 @@ static bool has_device(int fd)
 	return sys_getsockopt_int(fd, SOL_SOCKET, SO_BINDTOIFINDEX) != 0;
 }
 
-/* Of <linux/mptcp.h>, which is younger than some kernels. */
+/* From <linux/mptcp.h>, which not every system has. */
 #define SOL_MPTCP_     284
 #define MPTCP_TCPINFO_ 2
 struct mptcp_subflow_data_ {
@@ -179,7 +179,7 @@ int survey_take(int old, const struct kind *kind, socket_key key, struct survey 
 
 	if (rc < 0)
 		return rc;
-	/* Before other options are read: some make one. */
+	/* Before any option is read, since reading some creates a subflow. */
 	look.found.has_subflow = kind->protocol == IPPROTO_MPTCP_ && has_subflow(old);
 	look.has_device = has_device(old);
 	look.buf_lock = option_number(old, SOL_SOCKET, SO_BUF_LOCK_);

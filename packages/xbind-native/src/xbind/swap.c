@@ -45,8 +45,8 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-/* milliseconds; how long a bind waits for the server to close the connection, and how long where
- * the last time that was not enough */
+/* milliseconds; how long a bind waits for the server to close the connection, and how long if the
+ * last one waited in vain */
 #define SERVER_CLOSE_MS     1000
 #define SERVER_LINGERING_MS 50
 
@@ -66,7 +66,7 @@ static void asked_end(struct asked *asked)
 
 #define CLEANUP_ASKED __attribute__((cleanup(asked_end)))
 
-/* Asks on a connection made for this. */
+/* Asks on a new connection. */
 static int ask(const struct wire_request *request, const struct deadline *deadline,
                struct asked *ret_asked)
 {
@@ -88,9 +88,9 @@ static int ask(const struct wire_request *request, const struct deadline *deadli
 }
 
 /*
- * The server has closed without an answer. It may have read just when both the request and our end
- * of the stream arrived: recvmsg(2) looks for a packet first and for the end after that, so it can
- * report the end alone. This time the end is sent after the answer.
+ * The server has closed without an answer. Its recvmsg(2) looks for a packet first and for the end
+ * of the stream after that: if the request and the end both arrived in between, it reports only the
+ * end. This time the end is sent after the answer.
  */
 static int ask_again(const struct wire_request *request, const struct deadline *deadline,
                      struct asked *asked)
@@ -106,7 +106,7 @@ static int ask_again(const struct wire_request *request, const struct deadline *
 	return rc;
 }
 
-/* A new socket, and what was set on the old one. */
+/* Gets a new socket, and surveys the old one meanwhile. */
 static int target_socket(int old, const struct kind *kind, socket_key key,
                          struct survey *ret_survey, struct asked *asked)
 {
@@ -210,8 +210,8 @@ static int look_again(int fd, socket_key key)
 }
 
 /*
- * The new socket takes the old one's number, and the old one's registrations in epoll sets go over
- * to it; and then its copies, for which other threads need not wait.
+ * The new socket takes the old one's number and its registrations in epoll sets. The copies follow
+ * without the lock, since other threads need not wait for them.
  */
 static int exchange(int old, int new_fd, socket_key key)
 {
@@ -223,7 +223,7 @@ static int exchange(int old, int new_fd, socket_key key)
 	int rc;
 
 	sys_identify(old, &identity);
-	rc = look_again(old, key); /* after that, which may have been of another file */
+	rc = look_again(old, key); /* after sys_identify(), which may have seen another file */
 	if (rc == 0)
 		rc = epollset_detach(old, &identity, &move);
 	if (rc == 0) {
@@ -259,7 +259,7 @@ static int call_again(int fd, const struct kind *kind, const struct swap_call *c
 	return rc;
 }
 
-/* The program has named fd; now is the number that the socket has. */
+/* fd is the number that the program gave, now the one that the socket has by now. */
 static int swap_claimed(int fd, int now, const struct kind *kind, const struct swap_call *call,
                         socket_key key)
 {
@@ -278,12 +278,13 @@ static int swap_claimed(int fd, int now, const struct kind *kind, const struct s
 	if (rc < 0)
 		return fail(fd, kind, call, "carrying its options over", rc);
 	status_prepare(now, new_fd, kind, key);
-	/* What was looked at may have been another file: if it lives on, it is looked at there. */
+	/* If the number has been reused, another file may have been surveyed. If the socket lives
+	 * on under another number, it is surveyed there. */
 	if (is_gone(now, key) && kind_number_of(key, now) >= 0)
 		return SWAP_E_GONE;
 	/* Before bind(2): an open port takes datagrams from others of its SO_REUSEPORT group. */
 	await_server(asked.conn);
-	/* It may have the last free number, and epollset_detach() needs one to ask /proc. */
+	/* It may have the last free number, and epollset_detach() needs one to read /proc. */
 	asked_end(&asked);
 	rc = run(new_fd, call);
 	if (rc < 0)
@@ -300,7 +301,8 @@ static int swap_claimed(int fd, int now, const struct kind *kind, const struct s
 	return 0;
 }
 
-/* Its number may be closed meanwhile, while it lives on under another one: all of it again. */
+/* If the number is closed meanwhile but the socket lives on under another one, starts again with
+ * that. */
 static int swap_renumbered(int fd, const struct kind *kind, const struct swap_call *call,
                            socket_key key)
 {
@@ -320,7 +322,8 @@ int swap_socket(int fd, const struct kind *kind, const struct swap_call *call)
 	const socket_key claimed = key_of(fd);
 	const struct lock_turn claim = claim_take(claimed);
 	const socket_key now = key_of(fd);
-	/* Whoever had the claim may have moved it. Any other socket may be of another kind. */
+	/* The last holder of the claim may have moved it. Any other socket may be of another kind.
+	 */
 	const socket_key key = moved_is(now) ? now : claimed;
 	int rc = SWAP_E_LEAVE;
 

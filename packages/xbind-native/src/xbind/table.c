@@ -15,7 +15,7 @@ static _Atomic bool are_apart; /* threads that noted numbers have tables of thei
 /* Only note_process() sets it: the child of vfork(2) has this memory, too. */
 static int owner; /* the process whose memory this is, and its first thread */
 
-/* Who may have noted numbers last: another process that has this memory, and another thread. */
+/* The last other process with this memory, and the last other thread, that noted a number. */
 static _Atomic int guest, thread;
 
 static void note_process(void)
@@ -30,8 +30,8 @@ void table_load(void)
 }
 
 /*
- * Where kcmp(2) is refused nothing is known, and a thread that has ended has neither any more. It
- * may end just now: the memory goes first.
+ * False where kcmp(2) is refused, and for a thread that has ended, which shares neither any more.
+ * KCMP_VM comes second, since a thread that is ending gives up its memory first.
  */
 bool table_is_apart_from(int other)
 {
@@ -55,7 +55,7 @@ void table_note(void)
 		are_apart = true;
 }
 
-/* So is one that cannot be asked: /proc may be one of another pid_namespaces(7). */
+/* True also for one that cannot be asked: /proc may be of another PID namespace. */
 static bool is_apart(int other, int unused)
 {
 	(void)unused;
@@ -75,7 +75,7 @@ bool table_is_owners(void)
 	return sys_getpid() == owner;
 }
 
-/* The soft limit does not tell: it may have been lowered since. */
+/* Not the soft limit, which may have been lowered below numbers that are open. */
 int table_end(void)
 {
 	uint64_t limits[2] = {LOOKED_AT_FDS, LOOKED_AT_FDS};
