@@ -16,12 +16,11 @@
 /* No .env, no bunfig.toml, no package fetched from a registry. */
 static const char *const FLAGS[] = {"--no-env-file", "--config=/dev/null", "--no-install"};
 
-/* What users set for Bun programs of their own, and would change or stop ours. */
+/* Variables that users set for Bun programs of their own, and that would change or stop ours. */
 static const char *const FOREIGN[] = {"BUN_OPTIONS",         "BUN_INSPECT",
                                       "BUN_INSPECT_NOTIFY",  "BUN_INSPECT_CONNECT_TO",
                                       "BUN_INSPECT_PRELOAD", "NODE_COMPILE_CACHE"};
-/* The same for its JavaScript engine, one variable for each option: bun:ffi needs the JIT, for one.
- */
+/* Those of its JavaScript engine, one for each option, such as the JIT, which bun:ffi needs. */
 static const char ENGINE_PREFIX[] = "BUN_JSC_";
 
 struct variable {
@@ -38,8 +37,8 @@ static const struct variable NO_WAKE_UPS[] = {{"BUN_GC_TIMER_DISABLE", "1"},
                                               {"MIMALLOC_PURGE_DELAY", "0"}};
 
 /*
- * What lets a server live without further threads: the engine compiles and collects in threads that
- * end when they are idle, and it ends the process when it wants one back and a limit leaves none.
+ * What lets a server live at a limit of threads: the engine compiles and collects garbage in
+ * threads that end when they are idle, and it aborts the process if it cannot start one again.
  */
 static const struct variable NO_THREADS[] = {{"BUN_JSC_useConcurrentJIT", "0"},
                                              {"BUN_JSC_useConcurrentGC", "0"},
@@ -53,7 +52,7 @@ static bool runnable(const char *path)
 	return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
 }
 
-/* The runtime at a place seen from the DIRECTORY of that length. ret is written in any case. */
+/* Is the runtime at this place below directory, whose length is given? ret is always written. */
 static bool found_in(const char *directory, size_t length, const char *place, char *ret)
 {
 	int written = snprintf(ret, PATH_MAX, "%.*s/%s", (int)length, directory, place);
@@ -94,8 +93,8 @@ static bool found_on_path(char *ret)
 
 /*
  * npm and Bun put the commands of packages into one directory beside them: .bin/bun. In a store the
- * package itself lies deeper (node_modules/.bun/NAME/node_modules/xsocket), so each node_modules is
- * looked at that the script is in.
+ * package itself lies deeper (node_modules/.bun/NAME/node_modules/xsocket), so every node_modules
+ * above the script is tried.
  */
 static bool found_installed(const char *script, char *ret)
 {

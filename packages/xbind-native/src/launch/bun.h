@@ -18,11 +18,11 @@ struct bun {
 
 /**
  * bun_find() - find the runtime
- * @bun: its script is set, and what was called; its path is filled in
+ * @bun: script and called are set; path is filled in
  *
  * In this order: $XSOCKET_BUN, beside the script, the one that runs `bun x`, the package bun
  * installed with ours, beside the command that was called, PATH. Relative directories in PATH are
- * passed over: what lies in the current directory must not decide what runs.
+ * skipped: what lies in the current directory must not decide what runs.
  *
  * Return: 0, -ENOENT if there is none, -EINVAL if $XSOCKET_BUN is not the absolute path of a
  * program.
@@ -38,8 +38,8 @@ int bun_find(struct bun *bun);
  * @argv:    the arguments of the command, without its name
  *
  * For a server the runtime's own timers are switched off, unless the user has set their variables,
- * and so are its threads for compiling and collecting; and SIGTERM, SIGINT and SIGHUP are blocked
- * until it has handlers for them. Otherwise limits of memory are lifted.
+ * and so are its threads for compiling and garbage collection; and SIGTERM, SIGINT and SIGHUP are
+ * blocked until it has handlers for them. Otherwise memory limits are lifted.
  *
  * Return: only on failure, -errno.
  */

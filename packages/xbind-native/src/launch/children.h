@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* children.h - child processes that the program which the launcher becomes must not notice */
+/* children.h - hiding the launcher's child processes from the program that it becomes */
 #ifndef LAUNCH_CHILDREN_H
 #define LAUNCH_CHILDREN_H
 
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What SIGCHLD was like before there was a child. */
+/* The state of SIGCHLD before there was a child. */
 struct children {
 	struct sigaction action;
 	bool pending;
@@ -15,7 +15,7 @@ struct children {
 
 /**
  * children_expect() - before fork(2): make sure that the child can be waited for
- * @ret: what SIGCHLD was like; where it is ignored, a child's exit code is lost
+ * @ret: the state of SIGCHLD; while it is ignored, a child's exit code is lost
  */
 void children_expect(struct children *ret);
 

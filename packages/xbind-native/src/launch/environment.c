@@ -12,8 +12,8 @@
 #define LINE_BYTES 256
 #define PATH_BYTES (LINE_BYTES + 16) /* "/proc/" and "/environ" about the number in a line */
 
-/* Numbers are read without strtol(3) and scanf(3): compiled with a glibc from 2.38 on, these ask
- * for it. */
+/* Numbers are read without strtol(3) and scanf(3): compiled against glibc 2.38 or newer, these
+ * would need that version to run. */
 static const char HEX[] = "0123456789abcdef";
 static const char PLAIN[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,";
 
@@ -113,8 +113,8 @@ static void print_difference(const struct block *wanted)
 	}
 }
 
-/* Our parent, by its number in /proc: a sandbox may have that of another PID namespace, where the
- * number that getppid(2) gives is somebody else's. */
+/* Our parent, by its process id in /proc: a sandbox may have mounted the /proc of another PID
+ * namespace, where the id that getppid(2) gives is another process. */
 static int parent_path(char ret[static PATH_BYTES])
 {
 	char line[LINE_BYTES];
@@ -156,7 +156,7 @@ void environment_print_difference(void)
 
 	if (parent_environment(&wanted) < 0)
 		return;
-	/* A shell that was started without any environment reads as an empty block as well. */
+	/* An empty block is no error: the shell may have been started without any environment. */
 	print_difference(&wanted);
 	free(wanted.bytes);
 }
@@ -168,7 +168,7 @@ static int digit(char c)
 	return at ? (int)(at - HEX) : 0;
 }
 
-/* Takes %XX back, in place. */
+/* Decodes %XX in place. */
 static void decode(char *word)
 {
 	char *out = word;

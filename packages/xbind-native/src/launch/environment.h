@@ -2,11 +2,11 @@
 /*
  * environment.h - the environment that the command was started with
  *
- * How it works: bin/start.bin is a shell script, and a shell does not hand its environment on as it
- * got it: dash exports PWD and drops names that are no shell words (bash's exported functions,
- * for one), bash adds SHLVL and _. What the kernel gave the shell stands in /proc/PID/environ
- * until it execs. So the script first asks the launcher, as a child of the shell, for the
- * difference between the two, and hands that difference to the launcher that it then becomes.
+ * How it works: bin/start.bin is a shell script, and a shell does not pass on its environment as it
+ * got it: dash exports PWD and drops names that are no shell words (bash's exported functions, for
+ * one), bash adds SHLVL and _. What the kernel gave the shell stands in /proc/PID/environ until it
+ * execs. So the script first asks the launcher, as a child of the shell, for the difference between
+ * the two, and hands that difference to the launcher that it then becomes.
  */
 #ifndef LAUNCH_ENVIRONMENT_H
 #define LAUNCH_ENVIRONMENT_H
@@ -20,7 +20,7 @@
 void environment_print_difference(void);
 
 /**
- * environment_apply_difference() - change our environment by what the above has written
+ * environment_apply_difference() - apply to our environment what the above has printed
  * @difference: the words; overwritten
  *
  * Return: 0, -ENOMEM.

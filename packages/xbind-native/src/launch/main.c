@@ -64,7 +64,8 @@ static bool is_planned(int argc, char **argv)
 
 /*
  * A closed standard descriptor would be taken by whatever is opened first, a client's connection
- * for one, and error messages would be written to that. What takes its place cannot be written to.
+ * for one, and error messages would be written to that. /dev/null takes its place, read-only, so
+ * that writing still fails.
  */
 static void fill_standard_descriptors(void)
 {
@@ -86,8 +87,8 @@ static int become_bun(const struct bun *bun, int argc, char **argv)
 
 static int launch(struct bun *bun, int argc, char **argv)
 {
-	/* It serves as Bun's configuration, and in place of closed descriptors. access(2) would
-	 * not notice a nodev mount. */
+	/* /dev/null serves as Bun's configuration, and in place of closed descriptors. access(2)
+	 * would not notice a nodev mount. */
 	int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (nowhere < 0)
@@ -125,7 +126,7 @@ static int launch_script(struct bun *bun, int argc, char **argv)
 	int rc = environment_apply_difference(argv[2]);
 	if (rc < 0)
 		return words_fail("cannot restore the environment: %s", strerror(-rc));
-	/* One is pending from the shell's children, which have ended. */
+	/* A SIGCHLD is pending from the shell's children, which have ended. */
 	children_forget();
 	return launch_named(bun, argv[1], argc - 2, argv + 2);
 }

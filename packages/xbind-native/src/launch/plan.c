@@ -121,13 +121,13 @@ static pid_t child_start(const struct bun *bun, struct streams *streams, int arg
 	_exit(words_fail("cannot start %s: %s", bun->path, strerror(-rc)));
 }
 
-/* What SIGPIPE was like before the launcher wrote anything for Bun. */
+/* The state of SIGPIPE before the launcher wrote anything for Bun. */
 struct sigpipe {
 	struct sigaction action;
 	bool pending;
 };
 
-/* From here on, writing where nobody reads does not end us. */
+/* From here on, writing to a pipe without a reader does not kill us. */
 static void sigpipe_ignore(struct sigpipe *ret)
 {
 	sigset_t pending;
@@ -273,8 +273,8 @@ static int child_exit_code(int status)
 	    WTERMSIG(status), strsignal(WTERMSIG(status)));
 }
 
-/* Not by strtol(3): compiled with a glibc from 2.38 on, it asks for that one. Return: -1 for what
- * is no number of ours. */
+/* Not by strtol(3): compiled against glibc 2.38 or newer, it would need that version to run.
+ * Return: -1 if the text is not a number. */
 static int number(const char *text)
 {
 	int value = 0;
@@ -309,8 +309,8 @@ static int hand_on_socket(int socket)
 	int rc = socket == LISTEN_FD ? fcntl(socket, F_SETFD, 0) : dup2(socket, LISTEN_FD);
 	if (rc < 0)
 		return -errno;
-	/* A second name for the process, set by a service manager. sd_listen_fds(3) finds nothing
-	 * where it is that of another process. */
+	/* A second name for the process, which a service manager may have set. Where it names
+	 * another process, sd_listen_fds(3) finds nothing. */
 	unsetenv("LISTEN_PIDFDID");
 	forget_channel();
 	snprintf(pid, sizeof(pid), "LISTEN_PID=%d", (int)getpid());

@@ -4,7 +4,7 @@
  *
  * How it works: Bun changes what a program inherits from it (signals ignored, limits raised,
  * descriptors closed or made close-on-exec, standard streams made non-blocking). So for `run` and
- * `open` the launcher stays what it is and lets a child, Bun, work out what to do. The child's
+ * `open` the launcher does not become Bun, but lets a child, Bun, work out what to do. The child's
  * streams are pipes, so that it never touches ours. It answers with one packet, the plan: strings
  * that end with a NUL,
  *

@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* U+0080 to U+009F, each of them ESC and a letter in one, are 0xc2 and that byte in UTF-8. */
+/* U+0080 to U+009F mean ESC and a letter to a terminal. In UTF-8 they are 0xc2 and that byte. */
 static bool is_wide_control(const char *text)
 {
 	return (unsigned char)text[0] == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80;
 }
 
-/* One line that a terminal takes for nothing else, whatever a path holds. */
+/* Makes it one line without controls of the terminal, whatever a path holds. */
 static void flatten(char *text)
 {
 	for (; *text; text++) {

@@ -5,7 +5,7 @@
 
 #define EXIT_DONE   0
 #define EXIT_FAILED 1
-#define EXIT_UNREAD 141 /* nobody reads the result: what a shell says of an end by SIGPIPE */
+#define EXIT_UNREAD 141 /* nobody reads the result: what a shell returns after SIGPIPE */
 
 /**
  * words_fail() - say one sentence on stderr
