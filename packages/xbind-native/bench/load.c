@@ -59,7 +59,7 @@ static int ask(int conn)
 	return xs1_handover_receive(conn, AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0, WAIT_MS);
 }
 
-/* Says why a caller's first request that failed has, and after how long. */
+/* Says why the first of a caller's requests to fail did so, and after how long. */
 static void say_failed(const struct caller *caller, int error, uint64_t start)
 {
 	if (caller->failed == 0)

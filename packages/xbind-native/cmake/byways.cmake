@@ -1,6 +1,7 @@
-# Where libxbind stands in front of syscall(2) and dlsym(3): each takes a few instructions for each kind of
-# processor, and dlsym the list that glibc keeps of what is loaded. A sanitizer's runtime calls dlsym() before
-# instrumented code can run. The compiler says for which processor it is, a toolchain file need not.
+# Whether libxbind hooks syscall(2) and dlsym(3). Each takes some assembler for each processor, and dlsym
+# also the list of loaded objects that glibc keeps. With a sanitizer dlsym is not hooked: its runtime
+# calls it before instrumented code can run. The compiler is asked for the processor, since a toolchain
+# file need not name it.
 include(CheckSymbolExists)
 check_symbol_exists(LIBC_SO gnu/lib-names.h XSOCKET_IS_GLIBC)
 foreach(PROCESSOR x86_64 i386 aarch64)

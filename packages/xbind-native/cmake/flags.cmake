@@ -1,5 +1,5 @@
-# How all C of this project is compiled and linked. The presets make warnings errors; a compiler that
-# nobody has seen here yet must not keep anybody from building.
+# How all C of this project is compiled and linked. Only the presets make warnings errors: a new compiler
+# with new warnings must not keep anybody from building.
 add_library(xsocket_flags INTERFACE)
 target_compile_definitions(xsocket_flags INTERFACE _GNU_SOURCE)
 target_compile_options(
@@ -27,18 +27,17 @@ if(XSOCKET_SANITIZE)
   target_link_options(xsocket_flags INTERFACE -fsanitize=${XSOCKET_SANITIZE})
 else()
   target_compile_options(xsocket_flags INTERFACE $<$<CONFIG:Release>:-fstack-protector-strong>)
-  # A level that came with CFLAGS stays, and one that the compiler has by itself makes room: defined
-  # twice it would be an error.
+  # A level from CFLAGS stays. The compiler's own is undefined first, since it cannot be defined twice.
   if(NOT CMAKE_C_FLAGS MATCHES "_FORTIFY_SOURCE")
     target_compile_options(
       xsocket_flags INTERFACE $<$<CONFIG:Release>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
   endif()
-  # A sanitizer's runtime is in the program, not in a library, so only without one this holds.
+  # Not with a sanitizer, whose runtime is in the program: in a library its symbols stay undefined.
   target_link_options(xsocket_flags INTERFACE -Wl,-z,defs)
 endif()
 
-# xsocket_link_former(TARGET LIBRARY): with a library in which a glibc older than 2.34, as TARGET may meet in a
-# container, has functions that are in libc since; in a newer one it is empty, if it is there at all.
+# xsocket_link_former(TARGET LIBRARY): links TARGET with a library of glibc before 2.34, such as TARGET
+# may meet in a container. Its functions are in libc since then, and it is empty or missing.
 include(CheckLinkerFlag)
 function(xsocket_link_former TARGET LIBRARY)
   set(FLAG -Wl,--no-as-needed,-l:${LIBRARY},--as-needed)

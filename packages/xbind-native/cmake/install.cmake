@@ -1,12 +1,12 @@
-# What `cmake --install` lays down: libraries, header, pkg-config and CMake package files.
+# What `cmake --install` installs: libraries, header, pkg-config and CMake package files.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS xsocket EXPORT xsocketTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS xbind LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES include/xsocket.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
-# Seen from where the file lies, so that what is installed may be moved; but a directory that is given by an absolute
-# path is there wherever the file goes.
+# Paths relative to xsocket.pc, so that the installed tree may be moved, but for directories that were
+# given by absolute paths.
 foreach(DIRECTORY LIBDIR INCLUDEDIR)
   set(XSOCKET_PC_${DIRECTORY} ${CMAKE_INSTALL_FULL_${DIRECTORY}})
   if(NOT IS_ABSOLUTE ${CMAKE_INSTALL_${DIRECTORY}})

@@ -1,5 +1,5 @@
-# libxsocket.a, for static programs, into which nothing can be preloaded: one object, in which every name
-# but xsocket() is local, so that a program may have functions named like ours. A partial link has to see
+# libxsocket.a, for static programs, which cannot preload anything. It is one object, in which every name
+# but xsocket() is local, so that a program may have functions named like ours. The partial link needs
 # machine code, hence no link time optimization; and no sanitizer goes into a static program.
 get_target_property(XSOCKET_CORE_SOURCES xsocket_core SOURCES)
 add_library(xsocket_parts OBJECT ${XSOCKET_CORE_SOURCES} src/xsocket/xsocket.c)
@@ -7,8 +7,8 @@ target_include_directories(xsocket_parts PRIVATE src include)
 target_link_libraries(xsocket_parts PRIVATE xsocket_flags)
 target_compile_options(xsocket_parts PRIVATE -fno-lto)
 
-# For which machine, the compiler may have to be told each time. A flag that has a library behind it would
-# put that into the object, in spite of -nostdlib, and one for the linker is meant for a program.
+# The compiler may need flags that name the machine here, too. A flag that brings a library would put
+# that into the object in spite of -nostdlib, and one for the linker is meant for programs.
 separate_arguments(XSOCKET_COMPILER UNIX_COMMAND "${CMAKE_C_COMPILER_ARG1} ${CMAKE_C_FLAGS} -fno-lto")
 list(FILTER XSOCKET_COMPILER EXCLUDE REGEX "^(--?coverage$|-fprofile-|-fsanitize|-static-pie$|-Wl,)")
 if(CMAKE_C_COMPILER_TARGET AND CMAKE_C_COMPILE_OPTIONS_TARGET)
@@ -24,7 +24,7 @@ add_custom_command(OUTPUT ${XSOCKET_OBJECT}
                    DEPENDS $<TARGET_OBJECTS:xsocket_parts>
                    COMMAND_EXPAND_LISTS VERBATIM)
 add_library(xsocket_static STATIC ${XSOCKET_OBJECT})
-add_dependencies(xsocket_static xsocket_parts) # which make(1) needs beside the files
+add_dependencies(xsocket_static xsocket_parts) # make(1) needs this besides the files
 target_include_directories(xsocket_static
                            INTERFACE $<BUILD_INTERFACE:${CMAKE_CURRENT_SOURCE_DIR}/include>
                                      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

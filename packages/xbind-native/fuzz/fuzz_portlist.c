@@ -2,8 +2,8 @@
 /*
  * fuzz_portlist.c - any text as XBIND
  *
- * The words lie in the text in order, and the tables that config.c fills answer as the words do one
- * by one. The source is included, since what fills them is static.
+ * Checks that the words lie in the text in order, and that the tables that config.c fills answer as
+ * the words do one by one. config.c is included, since what fills its tables is static.
  */
 #include "../src/xbind/config.c" // NOLINT
 
@@ -66,8 +66,7 @@ static bool match_in_list(enum config_proto proto, uint16_t port, uint16_t *ret_
 	return listed;
 }
 
-/* Is there a word for every port of a protocol; with CONFIG_PROTOS, one that lists a port at all?
- */
+/* Does a word list every port of a protocol? With CONFIG_PROTOS: does any list a port? */
 static bool list_has(enum config_proto every)
 {
 	const char *list = variable("XBIND", "");

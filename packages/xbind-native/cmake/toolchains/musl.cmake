@@ -13,5 +13,5 @@ endforeach()
 # musl's own CMSG_NXTHDR converts signs.
 set(CMAKE_C_FLAGS_INIT "-idirafter \"${KERNEL_HEADERS}\" -Wno-sign-conversion")
 
-# Made on the machine that runs it.
+# What is built runs on this machine.
 set(CMAKE_CROSSCOMPILING_EMULATOR "")
