@@ -1,5 +1,5 @@
 #!/bin/sh
-# ./dev check: everything that must hold before a change is taken in, from the cheap to the dear.
+# ./dev check: everything that must hold before a change is taken in, the quick steps first.
 # shellcheck disable=SC2317 # functions are called by step
 set -eu
 . scripts/steps.sh
@@ -35,7 +35,7 @@ fetch_bun_arm64() {
 		mv -T "$new" "$made"
 }
 
-# The units under a booted systemd, where one can be booted. Where not, that is said, and counts.
+# The units under a booted systemd. Where none can be booted, that is said, and counts as skipped.
 systemd_step() {
 	timed systemd env NO_COLOR=1 sh -c 'sh scripts/systemd-test.sh || [ $? = 77 ]'
 	if grep "NOT RUN" "$logs/systemd.log"; then

@@ -14,7 +14,7 @@ if ! { cmake -S . -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DBUILD_TESTIN
 	cat "$log" >&2
 	exit 1
 fi
-# with links to directories, which install does not make; no prefix, no directories
+# the directories that are there already, links to such included; none if there is no prefix
 find -L "$prefix/" -xdev -type d >"$build/directories" 2>/dev/null || true
 stage=$PWD/$build/stage
 files=$build/install_manifest.txt
@@ -23,14 +23,14 @@ DESTDIR=$stage cmake --install "$build" --strip >"$log" 2>&1 || {
 	cat "$log" >&2
 	exit 1
 }
-echo >>"$files" # the list's last line has no end
+echo >>"$files" # the list's last line has no newline
 # made FILE...: the directories below the prefix that were made for these files, each with a slash
 made() {
 	awk -v least="${#prefix}" '{ while (sub("/[^/]*$", "") && length > least) print }' "$@" |
 		sort -u | grep -vxF -f "$build/directories" | sed 's,$,/,'
 }
-# What runs has these files mapped, and what starts meanwhile needs them whole: each comes beside its
-# place, and takes it by a rename.
+# Running programs have these files mapped, and one that starts meanwhile needs them whole. So each is
+# copied beside its place, and then renamed.
 place() {
 	while IFS= read -r file; do
 		mkdir -p -- "${file%/*}" && cp -P -- "$stage$file" "$file.new" || return
@@ -55,7 +55,7 @@ real() {
 	done
 }
 real <"$files" >"$build/placed"
-# what an earlier version had installed and this one has not goes; its directories stay on the list
+# remove what an earlier version has installed and this one has not; its directories stay on the list
 {
 	cat "$files"
 	made "$files"

@@ -147,7 +147,7 @@ for pair in preserve:bundler nodenext:nodenext; do
 done
 say "types, under moduleResolution bundler and nodenext: right"
 
-# what has no Bun to be tried with here, tried as far as it goes
+# platforms without a Bun to run here, as far as possible
 for name in linux-x64 linuxmusl-x64 linux-arm64 linuxmusl-arm64; do
 	mkdir "$name"
 	tar -xzf "$tarballs/xsocket-native-$name-$version.tgz" -C "$name" --strip-components 1

@@ -5,7 +5,7 @@ set -eu
 build=build/package
 log=build/package.log
 mkdir -p "$build"
-# the time of the sources, so that two packages of them are the same; an archive's files have it
+# the time of the sources, so that two packages of them are the same; without git, that of the files
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)}"
 export SOURCE_DATE_EPOCH
 export LC_ALL=C.UTF-8 # in a locale that cannot read the checkout's path, cpack packs nothing

@@ -19,7 +19,7 @@ if [ "$(id -u)" = 0 ] && [ -n "$(find packages -maxdepth 0 ! -perm -005 2>/dev/n
 	exit 1
 fi
 
-# A container without privileges, such as Docker's, has none.
+# A container without privileges, such as Docker's, cannot make one.
 if ! unshare --net true 2>/dev/null && ! unshare --user --map-root-user --net true 2>/dev/null; then
 	echo "note: no network namespace can be made here: tests that need one are skipped"
 	export TEST_NO_NAMESPACES=1

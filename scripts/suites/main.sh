@@ -3,10 +3,10 @@
 #
 # How it works: each NAME.suite beside this file says where the source comes from and how it is
 # built (source= is empty for tests that an installed package has), and has a function run() that
-# prints "ok NAME" or "not ok NAME" for each of its tests. Both runs are in inside.sh, one after the
-# other. What passes without the library must pass with it; a test that fails with it gets two more
-# tries, since many of these suites wait for time. A run has limit= seconds, which the file may set;
-# one that takes longer is ended with all its processes, and its suite has failed.
+# prints "ok NAME" or "not ok NAME" for each of its tests. Both runs are in inside.sh, one after
+# the other. What passes without the library must pass with it; a test that fails with it gets two
+# more tries, since many of these suites depend on timing. A run has limit= seconds, which the
+# file may set; one that takes longer is ended with all its processes, and its suite has failed.
 set -eu
 
 here=scripts/suites
@@ -44,10 +44,11 @@ fetch() {
 
 tree_of() { find "$work/source" -maxdepth 1 -name "$1-*" -type d 2>/dev/null; }
 
-# run_suite plain|with NAME: what each test came to, one line for each, in the order of names.
+# run_suite plain|with NAME: the result of each test, one line for each, sorted.
 run_suite() {
 	came_to=0
-	# in the foreground, so that an interrupt reaches it too; only by force does an init end
+	# in the foreground, so that an interrupt reaches it too; KILL, since an init ignores the
+	# rest
 	# shellcheck disable=SC2016 # the inner shell expands these
 	timeout --foreground --signal KILL "$limit" \
 		sh $here/inside.sh "$1" sh -ec '. "$1"; cd "$2"; run' sh "$PWD/$here/$2.suite" "$tree" \
