@@ -47,7 +47,7 @@ export function formatAddress(address: Address): string {
   return address.kind === "abstract" ? `@${address.name}` : address.path;
 }
 
-/** The `struct sockaddr_un` of an address, for bind(2) and connect(2), in a little-endian machine's order. */
+/** The `struct sockaddr_un` of an address, for bind(2) and connect(2) on a little-endian machine. */
 export function encodeAddress(address: Address): Uint8Array<ArrayBuffer> {
   const AF_UNIX_LE = [1, 0];
   const text = new TextEncoder().encode(

@@ -19,7 +19,7 @@ export const RESPONSE_BYTES = 8;
 /** The largest errno number of Linux, and so of a response. */
 export const ERRNO_MAX = 4095;
 
-/** Asks for the socket that socket(2) would make of these three numbers in the server's namespace. */
+/** Asks for the socket that socket(2) would make with these arguments in the server's namespace. */
 export interface Request {
   readonly kind: "request";
   readonly domain: number;
@@ -28,26 +28,26 @@ export interface Request {
   readonly protocol: number;
 }
 
-/** Answers a request. With error 0 exactly one descriptor comes along. */
+/** Answers a request. With error 0 exactly one descriptor is attached (SCM_RIGHTS). */
 export interface Response {
   readonly kind: "response";
   /** 0, or a Linux errno number up to {@link ERRNO_MAX}. */
   readonly error: number;
 }
 
-/** Asks a server how it does. One that does not know this, or does not want to tell, closes. */
+/** Asks for the server's status. A server that does not know this message, or refuses it, closes the connection. */
 export interface StatusRequest {
   readonly kind: "status-request";
 }
 
-/** Tells how a server does. No descriptor comes along. */
+/** The server's status. No descriptor is attached. */
 export interface StatusResponse {
   readonly kind: "status-response";
   /** A JSON object in UTF-8, up to {@link STATUS_BYTES_MAX} bytes. */
   readonly json: Uint8Array;
 }
 
-/** Every message, told apart by `kind`. Version 1 has the request and the response alone. */
+/** Every message, told apart by `kind`. Version 1 has only the request and the response. */
 export type Message = Request | Response | StatusRequest | StatusResponse;
 
 function int32(field: string, value: number): number {
@@ -85,7 +85,7 @@ function viewOf(length: number): DataView<ArrayBuffer> {
 /**
  * Makes the bytes of a message, one packet.
  *
- * @throws {ProtocolError} RANGE for a number that does not fit its field
+ * @throws {ProtocolError} RANGE for a number that does not fit its field, or a status that is too long
  */
 export function encode(message: Message): Uint8Array<ArrayBuffer> {
   switch (message.kind) {
@@ -129,7 +129,7 @@ function expectLength(bytes: Uint8Array, expected: number): void {
 /**
  * Reads one packet.
  *
- * @throws {ProtocolError} LENGTH, SIGNATURE, or RANGE for an error number that Linux does not have
+ * @throws {ProtocolError} LENGTH; SIGNATURE; RANGE for an error above {@link ERRNO_MAX}, or a status that is too long
  */
 export function decode(bytes: Uint8Array): Message {
   if (bytes.byteLength < SIGNATURE_BYTES)

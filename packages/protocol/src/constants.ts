@@ -1,4 +1,4 @@
-/** Linux's numbers for what socket(2) is asked for, under the names of its manual pages. */
+/** Linux's numbers for the arguments of socket(2), named as in the manual pages. */
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;

@@ -2,8 +2,8 @@
  * Why a message or an address cannot be encoded or decoded. Stable: programs may compare it.
  *
  * - `LENGTH`: a packet that is shorter or longer than its kind of message
- * - `SIGNATURE`: a packet of no kind that this version knows
- * - `RANGE`: a number that does not fit its field
+ * - `SIGNATURE`: a packet whose signature this version does not know
+ * - `RANGE`: a number that does not fit its field, or a status that is too long
  * - `ADDRESS_EMPTY`: an address without a path or name
  * - `ADDRESS_NUL`: a path with a NUL byte in it
  * - `ADDRESS_TOO_LONG`: an address that does not fit `sun_path` (unix(7)); it is never cut
@@ -22,7 +22,7 @@ export class ProtocolError extends Error {
   readonly code: ProtocolErrorCode;
   /** The message without its remedy. */
   readonly found: string;
-  /** What to do, as in "give a path"; an address has one, a packet has none. */
+  /** What to do, for example "give a path". Only errors about addresses have one. */
   readonly remedy: string | undefined;
 
   constructor(code: ProtocolErrorCode, found: string, remedy?: string) {

@@ -1,4 +1,4 @@
-/** A path as it is typed in a shell: in quotes where it would not be one word, or another one. */
+/** Quotes a path for a shell, where that is needed to keep it one word with the same meaning. */
 export function shellWord(path: string): string {
   return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`;
 }
