@@ -10,7 +10,7 @@ export interface IpAddress {
   readonly scope: string | undefined;
 }
 
-/** Every address of one IP version. */
+/** The wildcard address of each IP version. */
 export const ANY = {
   4: { family: 4, address: "0.0.0.0", scope: undefined },
   6: { family: 6, address: "::", scope: undefined },
@@ -21,12 +21,12 @@ const SOCKADDR_IN6_BYTES = 28;
 const PORT_AT = 2;
 const SCOPE_AT = 24;
 
-/** A host without the brackets that are around an IPv6 address in URLs. */
+/** Strips the brackets that URLs have around an IPv6 address. */
 export function withoutBrackets(host: string): string {
   return host.replace(/^\[(.*)\]$/s, "$1");
 }
 
-/** Reads an IP address; undefined for anything else, a host name for example. Brackets may be around IPv6. */
+/** Reads an IP address, IPv6 also in brackets; undefined for anything else, such as a host name. */
 export function parseIp(text: string): IpAddress | undefined {
   const bare = withoutBrackets(text);
   const [, address = "", scope] = /^([^%]*)(?:%(.*))?$/s.exec(bare) ?? [];

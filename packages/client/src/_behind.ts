@@ -15,13 +15,13 @@ export interface Behind {
   readonly secure: boolean;
 }
 
-/** The client's address, for that header; and its name among the clients. */
+/** The client's address as text: the value of that header, and the key of the client's connection in the relay. */
 export function peerText(client: net.Socket): string {
   const { remoteAddress = "", remoteFamily = "IPv4", remotePort = 0 } = client;
   return JSON.stringify({ address: remoteAddress, family: remoteFamily, port: remotePort });
 }
 
-/** The address that {@link peerText} has written. */
+/** Reads what {@link peerText} has written. */
 export function parsePeer(text: string | null): SocketAddress | null {
   if (text === null) return null;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- written by peerText
@@ -34,11 +34,11 @@ function requestBehind(
   agent: http.Agent,
 ): http.ClientRequest {
   const { method, url: path } = request;
-  // not the client's own "close", by which Bun would close this connection before the body has come
-  const connection = "keep-alive"; // an agent that keeps none ends it itself
+  // Not the client's own "close": Bun would close this connection before all of the body has arrived.
+  const connection = "keep-alive"; // an agent that keeps no connections closes it itself
   const headers = { ...request.headers, connection, [behind.header]: peerText(request.socket) };
   const options = { socketPath: behind.path, method, path, headers, agent };
-  // The server behind is our own: it shows the user's certificate, made for another name.
+  // No check: the server behind is our own, and its certificate, the user's, is for another name.
   return behind.secure
     ? https.request({ ...options, rejectUnauthorized: false })
     : http.request(options);
@@ -55,33 +55,33 @@ export function relayRequest(
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ): void {
-  // as Bun.serve does; the server behind would see a host always, since node:http adds one
+  // Bun.serve refuses these too, but behind us it never sees one: node:http adds a missing Host.
   if (request.headers.host === undefined && request.httpVersion !== "1.0")
     return void response.writeHead(400, { connection: "close" }).end();
   const inner = requestBehind(behind, request, agent);
   inner.on("response", (answer) => {
-    const { "transfer-encoding": _, ...headers } = answer.headers; // a client of HTTP/1.0 takes no chunks
+    const { "transfer-encoding": _, ...headers } = answer.headers; // HTTP/1.0 has no chunks
     response.writeHead(answer.statusCode ?? 502, headers);
     answer.pipe(response);
-    answer.on("close", () => answer.complete || response.destroy()); // where the server behind has broken off
+    answer.on("close", () => answer.complete || response.destroy()); // the server behind broke off
   });
   inner.on("socket", (socket) => socket.setDefaultEncoding("latin1")); // for the head: see Connections in _feed.ts
   inner.on("error", () => response.destroy());
   response.on("close", () => {
     inner.destroy();
-    request.unpipe().resume(); // what is left of a body makes way for the next request
+    request.unpipe().resume(); // discards the rest of the body, to reach the next request
   });
-  if (hasBody(request)) inner.flushHeaders(); // it may be answered before it has come
+  if (hasBody(request)) inner.flushHeaders(); // it may be answered before its body has arrived
   request.pipe(inner);
 }
 
 type Opened = (error: Error | null, socket: net.Socket) => void;
 
-/* Connects to the server behind. Where many come at once its backlog is full until it has come to accept them, which
-   Bun calls ECONNREFUSED; that there is no server any more is ENOENT. */
+/* Connects to the server behind. When many connect at once its backlog may be full, which Bun reports as
+   ECONNREFUSED: then it is tried again. A server that is gone gives ENOENT. */
 function openBehind(behind: Behind, done: Opened): void {
   const { path, secure } = behind;
-  const socket = net.connect({ path }).unref(); // the client's keeps the program running, or does not
+  const socket = net.connect({ path }).unref(); // the client's connection decides whether the process stays alive
   const refused = (error: NodeJS.ErrnoException): void => {
     if (error.code === "ECONNREFUSED") setImmediate(openBehind, behind, done);
     else done(error, socket);
@@ -101,14 +101,14 @@ export function agentTo(behind: Behind): http.Agent {
   return agent;
 }
 
-/** A WebSocket is bytes after its first request, so the head is written again and the rest is piped. */
+/** Relays a WebSocket: after its first request it is plain bytes, so the head is written anew and the rest is piped. */
 export function relayUpgrade(
   behind: Behind,
   request: http.IncomingMessage,
   client: net.Socket,
   rest: Buffer,
 ): void {
-  client.on("error", () => {}); // it is destroyed by then
+  client.on("error", () => {}); // an error has destroyed it, as is seen below
   openBehind(behind, (error, inner) => {
     if (!error && !client.destroyed) return joinUpgrade(behind, request, client, rest, inner);
     client.destroy();
@@ -123,10 +123,10 @@ function joinUpgrade(
   rest: Buffer,
   inner: net.Socket,
 ): void {
-  client.setTimeout(0); // as Bun.serve, which waits for whether it is taken
-  inner.once("data", () => client.setTimeout(0)); // the server behind has its own time for WebSockets
+  client.setTimeout(0); // as Bun.serve: no limit while the handler decides about the upgrade
+  inner.once("data", () => client.setTimeout(0)); // from here on the server behind applies its own limit for WebSockets
   const { headers } = request;
-  // "close", since what follows a refused upgrade would be piped as well, and lack the client's address
+  // "close": requests after a refused upgrade would be piped too, without the client's address
   const connection = `${headers.connection}, close`;
   const pairs = Object.entries({ ...headers, connection, [behind.header]: peerText(client) });
   const lines = pairs.map(([name, value]) => `${name}: ${String(value)}\r\n`);

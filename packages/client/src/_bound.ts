@@ -13,15 +13,15 @@ import { xsocketSync } from "./xsocket.ts";
 /** Which address to bind, and how. */
 export interface BindPlan {
   readonly type: "stream" | "dgram";
-  /** Undefined for every address of the target namespace, of both families if it has IPv6. */
+  /** Undefined for all addresses of the target namespace, of both families if it has IPv6. */
   readonly hostname: string | undefined;
-  /** The only IP version that may be; either by default. */
+  /** The only IP version allowed; either by default. */
   readonly family?: 4 | 6 | undefined;
   readonly port: number;
   readonly reuseAddr: boolean;
   readonly reusePort: boolean;
   readonly ipv6Only: boolean;
-  /** For the errors' sentences: "listen at". */
+  /** For error messages, for example "listen at". */
   readonly verb: string;
 }
 
@@ -29,14 +29,14 @@ export interface BindPlan {
 export interface Bound {
   readonly socket: OwnedSocket;
   readonly ip: IpAddress;
-  /** The real port, also where 0 was asked for. */
+  /** The port that it is bound to, never 0. */
   readonly port: number;
 }
 
 const EVERYWHERE: readonly IpAddress[] = [ANY[6], ANY[4]];
 
 /**
- * Reads what all that bind have in common.
+ * Reads the options that are common to everything that binds.
  *
  * @throws {XSocketError} EINVAL
  */
@@ -78,13 +78,13 @@ function bindFresh(socket: OwnedSocket, ip: IpAddress, plan: BindPlan): Bound {
   }
 }
 
-/* A namespace without IPv6, a policy that refuses it, or a name with an address of elsewhere: the next
-   address may do. */
+/* The namespace may have no IPv6, the policy may refuse it, or the name may also have another machine's address:
+   the next address may still work. */
 function mayTryNext(error: unknown): boolean {
   return isDenied(error) || ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(codeOf(error));
 }
 
-/** The error for the caller who asked for a bound socket. Of a listener the call is "listen", as in Node and Bun, also where bind failed. */
+/** The error for a socket that could not be bound. For a listener its `syscall` is "listen" even if bind failed, as in Node and Bun. */
 export function failedAt(ip: IpAddress, error: unknown, plan: BindPlan, via: string): unknown {
   const syscall = plan.type === "stream" ? "listen" : "bind";
   return failedCall(error, via, askedOf(plan), { syscall, address: ipText(ip), port: plan.port });
@@ -123,7 +123,7 @@ export async function bound(plan: BindPlan, through: Through): Promise<Bound> {
   throw failure;
 }
 
-/** Sets the backlog of what is Bun's already, which is stopped if that fails: Bun listens with one of its own. */
+/** Sets the backlog of a listener that Bun has adopted, since Bun listens with its own. Stops it if that fails. */
 export function setBacklog(
   made: { stop(force: true): unknown },
   fd: number,
@@ -141,7 +141,7 @@ function hostsText(): string {
   try {
     return readFileSync("/etc/hosts", "utf8");
   } catch {
-    return ""; // a small root has none
+    return ""; // a minimal root directory has no such file
   }
 }
 
@@ -163,7 +163,7 @@ function addressesNow(plan: BindPlan, { lookup }: Through): readonly IpAddress[]
 }
 
 /**
- * As {@link bound}, while the thread waits.
+ * Like {@link bound}, but blocks the thread.
  *
  * @throws {XSocketError} at any step; ENOTSUP for a name that is not in /etc/hosts
  */

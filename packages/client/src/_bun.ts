@@ -12,12 +12,13 @@ import { withoutOurLines } from "./error.ts";
 
 type Adopt<Options, Result> = (options: Options) => Result;
 
-/** What it means that Bun does not take a socket. Of a connection it does not tell; it is fs.epoll.max_user_watches. */
+/** The error for a socket that Bun does not take. For a connection Bun gives no reason: it is fs.epoll.max_user_watches. */
 export function notTaken(number: number = errno.ENOSPC): SyscallError {
   return new SyscallError("epoll_ctl", number);
 }
 
-/** The error of a Bun that does not take a listener or, by the call "open", datagrams. One about options is the caller's. */
+/** Turns Bun's error for a listener, or by the call "open" a datagram socket, that it does not take into ours. An
+    error about options is the caller's, and stays. */
 export function refusal(error: unknown, call: "listen" | "open"): unknown {
   if (!(error instanceof Error && "syscall" in error && "errno" in error))
     return withoutOurLines(error);
@@ -66,7 +67,7 @@ export function adoptDatagrams<Type extends Bun.BinaryType, Socket_>(
 }
 
 /**
- * net.connect for a connected stream socket. A net.Socket made with one would lose it.
+ * net.connect for a connected stream socket. In Bun `new net.Socket({ fd })` would leak the descriptor.
  *
  * @throws {SyscallError} ENOSPC if Bun does not take it: the descriptor is still the caller's
  */
@@ -79,16 +80,16 @@ export function adoptNodeConnection(fd: number): net.Socket {
 }
 
 /**
- * What servers of node:net and sockets of node:dgram are given to adopt a descriptor. Without "exclusive"
- * a worker of node:cluster would have its primary adopt what has the number there.
+ * The options by which a node:net server or a node:dgram socket adopts a descriptor. Without "exclusive" a
+ * node:cluster worker would have its primary adopt whatever has this number there.
  */
 export const adoptable = (fd: number) => ({ fd, exclusive: true }) as const;
 
-/* For an error that was thrown before. */
+/* Ignores the "error" event for a failure that was already thrown. */
 function knownAlready(): void {}
 
 /**
- * net.Server's listen for a bound stream socket. Bun tries at once, and tells of a failure later.
+ * net.Server's listen for a bound stream socket. Bun tries at once, but reports a failure later.
  *
  * @throws {SyscallError} ENOSPC if Bun does not take it: the descriptor is still the caller's
  */
@@ -99,8 +100,8 @@ export function adoptNodeListener(server: net.Server, fd: number): void {
 }
 
 /**
- * What to do when the time that setTimeout gives a connection is over, whatever it is then. Bun emits no
- * "timeout" while it waits for room to write.
+ * Sets what to do when a connection's setTimeout() expires, whatever its state. A "timeout" listener would not
+ * do: Bun emits none while the connection waits for room to write.
  */
 export function onSilence(socket: net.Socket, end: () => void): void {
   Object.assign(socket, { _onTimeout: end });
@@ -108,7 +109,7 @@ export function onSilence(socket: net.Socket, end: () => void): void {
 
 type MadeWith = Pick<dgram.SocketOptions, "reuseAddr" | "reusePort" | "ipv6Only">;
 
-/** What a socket of node:dgram was made with, which it heeds only where it binds by itself. */
+/** The options that a node:dgram socket was made with. It applies them only if it binds by itself. */
 export function madeWith(socket: dgram.Socket): MadeWith {
   const keys = Object.getOwnPropertySymbols(socket);
   const key = keys.find(({ description }) => description === "state symbol");
@@ -116,30 +117,30 @@ export function madeWith(socket: dgram.Socket): MadeWith {
   return ((key && Reflect.get(socket, key)) ?? {}) as MadeWith;
 }
 
-/** Whether an http server was let go of by unref, which a server that does not listen yet can be, too. */
+/** Whether unref() was called on an http server, which is possible before it listens. */
 export function isUnref(server: http.Server): boolean {
   return Reflect.get(server, "_unref") === true;
 }
 
-/** Whether an http server has paused a connection until its client has taken answers, and then lets it go on itself. */
+/** Whether an http server has paused a connection until its client receives answers; it resumes it by itself. */
 export function isHeldBack(socket: net.Socket): boolean {
   return Reflect.get(socket, "_paused") === true;
 }
 
-/** Keeps an http server from passing over what is left of a body once that is answered. Bun takes a reader that pauses
-    before the turn of the event loop ends for none. */
+/** Keeps an http server from discarding the rest of a body once the request is answered. Bun does so if nobody reads,
+    and overlooks a reader that pauses within the same turn of the event loop. */
 export function keepForReader(request: http.IncomingMessage): void {
   Object.assign(request, { _consuming: true });
 }
 
-/** Whether something has come, or the peer has ended, that Bun has not read yet. */
+/** Whether there is data, or an end of file, that Bun has not read yet. */
 export function hasNews(socket: net.Socket): boolean {
   const handle: unknown = Reflect.get(socket, "_handle");
   const fd: unknown = typeof handle === "object" && handle !== null && Reflect.get(handle, "fd");
   return typeof fd === "number" && loadSyscalls().poll(fd, POLLIN, 0) > 0;
 }
 
-/** tls.connect over a socket, with the options of an https request, of which TypeScript knows other types. */
+/** tls.connect over a socket, with the options of an https request, which TypeScript types differently. */
 export function secureNode(
   socket: net.Socket,
   options: object,
@@ -149,7 +150,7 @@ export function secureNode(
   return tls.connect({ ...options, servername, socket } as tls.ConnectionOptions);
 }
 
-/** Gives a native object the address that it does not know, for example a listener its `port`. */
+/** Sets properties that a native object cannot know, for example a listener's `port`. */
 export function describe(object: object, facts: Readonly<Record<PropertyKey, unknown>>): void {
   for (const name of Reflect.ownKeys(facts)) {
     const value = facts[name];

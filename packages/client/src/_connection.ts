@@ -11,30 +11,29 @@ import { ownError, receive, send } from "./_handover.ts";
 import type { KindNumbers } from "./_kind.ts";
 import { onReady } from "./_wait.ts";
 
-/* Requests that may be under way at once on a connection: the server holds as many descriptors in
-   flight for us, and has a limit on them. */
+/* How many requests may be under way at once on a connection: a server may have a descriptor in flight for
+   each, and limits how many it has. */
 const WINDOW = 16;
-/* How many turns of the event loop look for the answer before an epoll descriptor is made to wait
-   for it: an answer takes some 20 us, a turn 1 to 2, the waiting at least 30. */
+/* How many turns of the event loop try to receive the answer before an epoll descriptor is made to wait for it:
+   an answer takes some 20 us, a turn 1 to 2, such a wait at least 30. */
 const LOOKS = 50;
 
-/** A request of somebody who waits. */
+/** A request, and how to settle its promise. */
 export interface Wanted {
   readonly kind: KindNumbers;
-  /** Set once nobody waits any more: what still comes for it is closed. */
+  /** Set once its caller has given up: a socket that still arrives for it is closed. */
   settled: boolean;
-  /** The connection that it is on. */
   connection: Connection | undefined;
   /** How often it was sent; a second time if the first connection was lost, maybe because of it. */
   sends: number;
-  /** How many connections it was on that the server has ended without any answer. */
+  /** How many of its connections the server has closed without answering anything. */
   fruitless: number;
   readonly resolve: (fd: number) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/* Nobody else knows these descriptors, so those of a session that was forgotten can be closed, and
-   those of a Worker that ends: its process would keep them. */
+/* The open descriptors. No other code has them, so they are closed when a session is garbage-collected, and
+   when a Worker ends, since its process would keep them open. */
 const kept = new Set<number>();
 const forgotten = new FinalizationRegistry<number>(letGo);
 
@@ -77,7 +76,7 @@ export class Connection {
     return this.#sent.length + this.#unsent.length === 0;
   }
 
-  /** Whether the server is gone, or has said what nobody asked for and the next request would be given as its answer. */
+  /** Whether the server is gone, or has sent something unasked, which the next request would take for its answer. */
   get isOutOfStep(): boolean {
     return this.idle && loadSyscalls().poll(this.#fd, POLLIN, 0) !== 0;
   }
@@ -89,14 +88,14 @@ export class Connection {
     this.#advance();
   }
 
-  /** Takes the answers that are there by now. */
+  /** Receives the answers that have arrived. */
   look(): void {
     this.#cancelWait?.();
     this.#cancelWait = undefined;
     this.#receiveAll();
   }
 
-  /** Somebody waits no more: a server that nobody is left to wait for is given up as well. */
+  /** To be called when a caller gives up. Once all sent requests are given up, so is the connection. */
   onGivenUp(): void {
     if (this.#sent.length > 0 && this.#sent.every(({ settled }) => settled))
       this.#lost(this, this.close(), new SyscallError("receive", errno.ETIMEDOUT));
@@ -161,7 +160,7 @@ export class Connection {
 
   #watch(): void {
     if (this.idle && this.#state === "retiring") this.close();
-    this.onGivenUp(); // of those that are left
+    this.onGivenUp(); // all that are left may be given up
     if (this.idle || this.#cancelWait !== undefined) return;
     const awake = (): void => this.look();
     if (this.#sent.length > 0 && this.#looks++ < LOOKS) {
@@ -178,7 +177,7 @@ export class Connection {
       if (rc === NOT_YET) break;
       const own = ownError(rc);
       if (own === -errno.ECONNRESET || own === -errno.EBADMSG) {
-        // it is at most the first request's fault, so the others may be sent once more than that one
+        // only the first request can be the cause, so the others get one more try
         for (const behind of this.#sent.slice(1)) behind.sends--;
         return this.#fail(new SyscallError("receive", -own));
       }

@@ -17,7 +17,7 @@ export interface Limits {
 /** The keys of {@link Limits}. */
 export const LIMIT_KEYS = ["signal", "timeoutMs"] as const;
 
-/** Checks the types of both. @throws {XSocketError} EINVAL */
+/** Checks the types of {@link Limits}. @throws {XSocketError} EINVAL */
 export function checkLimits(
   asked: string,
   { signal, timeoutMs = DEFAULT_TIMEOUT_MS }: Limits,
@@ -49,7 +49,7 @@ export class Deadline {
     return { signal: this.signal, timeoutMs: Math.max(1, this.leftMs()) };
   }
 
-  /** Milliseconds left, whole ones, 0 when it is over. */
+  /** Milliseconds left, rounded up; 0 when the time is over. */
   leftMs(): number {
     return Math.max(0, Math.min(LONGEST_MS, Math.ceil(this.#at - performance.now())));
   }

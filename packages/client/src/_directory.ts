@@ -1,11 +1,11 @@
-/* The directories in which the sockets of relays are, and that only this user can enter. */
+/* The directories of the relays' sockets. Only this user can enter them. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { codeOf } from "@xsocket/xbind-native";
 import { misuse } from "./_options.ts";
 
-/* Those that were not removed: a process that ends without that removes them as well. */
+/* Those not removed yet: what is left is removed when the process exits. */
 const directories = new Set<string>();
 
 function temporaryDirectory(): string {

@@ -56,13 +56,13 @@ function rcodeOf(packet: DecodedPacket): string {
   return "rcode" in packet ? String(packet.rcode) : "NOERROR";
 }
 
-/* One that says nothing about the name. */
+/* Whether a response code says nothing about the name itself. */
 function isFailure(rcode: string): boolean {
   return rcode !== "NOERROR" && rcode !== "NXDOMAIN";
 }
 
-/* Whether a packet is an answer to the query. One that is a failure may lack the question, as that of unbound to
-   those whom it does not serve. */
+/* Whether a packet answers the query. A failure may lack the question, as when unbound refuses a client that it
+   does not serve. */
 function answers(query: Packet, packet: DecodedPacket): boolean {
   if (packet.type !== "response" || packet.id !== query.id) return false;
   const [asked, echoed] = [query.questions?.[0], packet.questions?.[0]];
@@ -111,7 +111,7 @@ async function askUdp(
       if (length === -errno.EAGAIN) continue;
       const packet = decodeAnswer(query, bytes.slice(0, checked("receive", length)));
       if (packet) return packet;
-    } while (deadline.leftMs() > 0); // a descriptor may be ready without an end
+    } while (deadline.leftMs() > 0); // a flood of wrong packets keeps the descriptor ready
     throw new SyscallError("receive", errno.ETIMEDOUT);
   } finally {
     native.close(fd);
@@ -179,7 +179,7 @@ async function askServer(
 /**
  * Asks the name servers, one after the other, each up to twice, for a name's addresses.
  *
- * @returns undefined if the name does not exist, with addresses of either type
+ * @returns undefined if the name does not exist; an empty list if it only has no address of this type
  * @throws the last name server's failure once the deadline is over or all have failed
  */
 export async function queryAddresses(

@@ -19,21 +19,21 @@ const NO_DESCRIPTOR = [
   "Close some sockets, or raise the limit of open files (ulimit -n).",
 ] as const;
 
-/* By systemd's filter, and by that of firejail. */
+/* A seccomp filter of systemd or firejail forbids them. */
 const NO_UNIX = [
   "this process is not allowed to make UNIX sockets",
   "Allow AF_UNIX in RestrictAddressFamilies= of its unit, or in its seccomp filter.",
 ] as const;
 
-/* Bun waits by an epoll set, and so do we. */
+/* Bun waits with an epoll set, and so do we. */
 const NO_WATCH = [
   "the kernel has no room to wait for one more descriptor of this user",
   "Close what is not needed, or raise fs.epoll.max_user_watches (sysctl).",
 ] as const;
 
 /**
- * Found and remedy by step and code; "SERVER" stands for the control socket's path, as in a shell. A code may have a
- * row of its own for abstract names, and for a path at which there is no socket. docs/errors.md holds the same.
+ * Found and remedy by step and code; "SERVER" stands for the control socket's path, quoted for a shell. A code may have
+ * its own row for abstract names, and for a path at which there is no socket. docs/errors.md has the same texts.
  */
 export const TABLE: Partial<Record<XSocketStep, Record<string, readonly [string, string]>>> = {
   options: {

@@ -1,6 +1,6 @@
 /*
- * The connections of an http server: an http server of Bun ignores a descriptor and listens somewhere
- * else, so a net server feeds it, and what is asked of the one has to be answered by the other.
+ * The connections of an http server. Bun's http server ignores a descriptor and listens somewhere else, so a
+ * net server accepts and feeds it, and the http server's close(), address() and the like have to ask that one.
  */
 import * as http from "node:http";
 import * as net from "node:net";
@@ -13,7 +13,7 @@ type Listener = (
   second: http.ServerResponse & net.Socket,
 ) => void;
 
-/** How long a connection may take, in milliseconds, 0 for no limit. An http server has these properties itself. */
+/** Time limits of a connection in milliseconds, 0 for none; properties of every http server. */
 type Limits = Pick<
   http.Server,
   "headersTimeout" | "requestTimeout" | "keepAliveTimeout" | "timeout"
@@ -23,8 +23,8 @@ const UNLIMITED: Limits = { headersTimeout: 0, requestTimeout: 0, keepAliveTimeo
    moment is still answered. */
 const KEPT_LONGER_MS = 1000;
 
-/* A body that nobody reads must not fill the memory. Bun has a request that is read resume its connection, but pauses
-   only those of its own listener. */
+/* A body that nobody reads must not fill the memory. Bun resumes the connection of a request that is read, but
+   pauses only connections of its own listener. */
 function pauseWhenFull(request: http.IncomingMessage): void {
   const { socket } = request;
   const push = request.push.bind(request);
@@ -39,11 +39,11 @@ function pauseWhenFull(request: http.IncomingMessage): void {
   request.once("close", goOn); // a handler that breaks off has no use for the rest of the body
 }
 
-/** The connections that were given to a server, without those that were upgraded: they are the handler's. */
+/** The connections that were given to a server, but for upgraded ones, which are the handler's. */
 export class Connections {
   readonly #server: http.Server;
   readonly #open = new Set<net.Socket>();
-  /* How many requests of each are under way: a client need not wait for an answer. */
+  /* How many requests of each are under way: a client may send several without waiting for answers. */
   readonly #busy = new Map<net.Socket, number>();
   readonly #timers = new WeakMap<net.Socket, NodeJS.Timeout>();
   readonly #limits: Limits;
@@ -61,7 +61,7 @@ export class Connections {
 
   readonly #onRequest: Listener = (request, response) => {
     const { socket } = request;
-    if (!this.#open.has(socket)) return; // one that the server has accepted by itself
+    if (!this.#open.has(socket)) return; // the server's own listener accepted it
     this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
     const { requestTimeout } = this.#limits;
     this.#limit(socket, requestTimeout, () => !request.complete);
@@ -74,12 +74,12 @@ export class Connections {
     const left = (this.#busy.get(socket) ?? 1) - 1;
     if (left > 0) return void this.#busy.set(socket, left);
     this.#busy.delete(socket);
-    if (!this.#open.has(socket)) return; // it was broken off: a timer would only hold it in memory
+    if (!this.#open.has(socket)) return; // it is closed: a timer would only keep it in memory
     this.#limitIdle(socket, request, due);
     if (this.#drains) socket.end();
   }
 
-  /* A connection is not idle while the body of what was answered still comes, in its time. */
+  /* A connection is not idle while the body of an answered request still arrives, within requestTimeout. */
   #limitIdle(socket: net.Socket, last: http.IncomingMessage, due: number): void {
     const { complete } = last;
     const { bytesRead } = socket;
@@ -92,7 +92,7 @@ export class Connections {
     });
   }
 
-  /* Ends a connection that takes longer than this for what comes next, as Bun does with its own ones. */
+  /* Closes a connection that takes longer than this for its next step, as Bun does with those of its listener. */
   #limit(socket: net.Socket, ms: number, isLate = () => true): void {
     clearTimeout(this.#timers.get(socket));
     if (!(ms > 0)) return;
@@ -112,14 +112,14 @@ export class Connections {
     this.#server.prependListener(event, listener);
   }
 
-  /* Only where somebody listens anyway: a server without listeners answers such requests itself. */
+  /* Listens only where the user does as well: a server without listeners answers such requests itself. */
   readonly #watch = (event: unknown): void => {
     if (typeof event !== "string" || this.#watched.has(event)) return;
     if (event === "checkContinue" || event === "checkExpectation")
       return this.#listen(event, this.#onRequest);
     if (event !== "upgrade" && event !== "connect" && event !== "clientError") return;
     this.#listen(event, (_, socket) => {
-      socket.setDefaultEncoding("utf8"); // what others write is theirs
+      socket.setDefaultEncoding("utf8"); // the default, for what the handler writes
       if (event === "clientError") return;
       this.#open.delete(socket);
       this.#limit(socket, 0);
@@ -135,7 +135,7 @@ export class Connections {
 
   add(socket: net.Socket): void {
     this.#open.add(socket);
-    socket.setDefaultEncoding("latin1"); // Bun writes heads as text, which are not in UTF-8
+    socket.setDefaultEncoding("latin1"); // Bun writes heads as strings, one byte for each character
     this.#limit(socket, this.#limits.headersTimeout);
     this.#limitSilence(socket);
     socket.once("close", () => {
@@ -145,7 +145,7 @@ export class Connections {
     });
   }
 
-  /* The server may listen again, and has others then. */
+  /* Removes the listeners: if the server listens again, it gets new ones. */
   #endIfGone(): void {
     if (!this.#drains || this.#open.size > 0) return;
     this.#server.off("newListener", this.#watch).off("removeListener", this.#unwatch);
@@ -192,7 +192,7 @@ export function feed(server: http.Server): net.Server {
       void acceptor.getConnections(done),
     ref: () => (acceptor.ref(), server),
     unref: () => (acceptor.unref(), server),
-    // One that listens over there refuses it, and one that was closed is as it was before.
+    // While the net server listens it refuses this; once closed, the http server is as it was before.
     listen: (...place: []): net.Server => {
       if (acceptor.listening) return acceptor.listen(...place);
       for (const name of ["listening", ...Object.keys(asked)]) Reflect.deleteProperty(server, name);

@@ -19,7 +19,7 @@ import { failed } from "./error.ts";
 const BACKLOG_RETRY_MS = { first: 1, longest: 50 };
 
 /**
- * Checks a control socket's address. Its own type may be wrong in JavaScript.
+ * Checks a control socket's address, of which JavaScript may give any type.
  *
  * @throws {XSocketError} EINVAL, ENAMETOOLONG
  */
@@ -65,12 +65,12 @@ export function reachNow(via: string, asked: string): number | undefined {
   throw failed(new SyscallError("connect", -rc), "reach", via, asked);
 }
 
-/** How long to wait for the try after this many that found the server's backlog full, in milliseconds. */
+/** How many milliseconds to wait when the server's backlog is full, after this many earlier tries. */
 export function backlogPause(tries: number): number {
   return Math.min(BACKLOG_RETRY_MS.first * 2 ** tries, BACKLOG_RETRY_MS.longest);
 }
 
-/** Says that a server has taken no connection in time. */
+/** The error for a server whose backlog had no room in time. */
 export function unreached(via: string, asked: string): unknown {
   return failed(new SyscallError("connect", errno.ETIMEDOUT), "reach", via, asked);
 }
@@ -89,14 +89,14 @@ export async function reach(via: string, deadline: Deadline, asked: string): Pro
   }
 }
 
-/** Sends a request. @throws {SyscallError} EAGAIN while the server takes nothing */
+/** Sends a request. @throws {SyscallError} EAGAIN while the server reads nothing */
 export function send(connection: number, { domain, type, protocol }: KindNumbers): void {
   checked("send", loadSyscalls().handoverSend(connection, domain, type, protocol));
 }
 
 /**
- * Takes the next answer. Returns the new descriptor, or -errno; without a wait NOT_YET where there is
- * none, and errors of our own as {@link ownError} reads them.
+ * Receives the next answer. Returns the new descriptor, or -errno. With waitMs 0 it returns NOT_YET if there is
+ * none, and errors that are not the server's in a form of their own: see {@link ownError}.
  */
 export function receive(connection: number, kind: KindNumbers, waitMs: number): number {
   const { domain, type, protocol } = kind;
@@ -108,7 +108,7 @@ export function ownError(rc: number): number {
   return rc < NOT_YET ? rc - NOT_YET : 0;
 }
 
-/** Takes the next answer, waiting for it. @throws {SyscallError}; the signal's reason */
+/** Waits for the next answer and receives it. @throws {SyscallError}; the signal's reason */
 export async function receiveLater(
   connection: number,
   kind: KindNumbers,

@@ -1,8 +1,8 @@
 import type { Server } from "bun";
 
 /*
- * Under "bun --hot" a program runs again in the same process. Bun.serve then gives its new handlers to
- * the server of the first run; what was first run through us has to be found by us.
+ * Under "bun --hot" a program runs again in the same process, and Bun.serve gives the new handlers to the
+ * server of the first run. For servers that were started through us, we have to find that one ourselves.
  */
 const SERVERS = Symbol.for("@xsocket/client servers");
 
@@ -18,7 +18,7 @@ function servers(): Map<string, unknown> {
   return made;
 }
 
-/** The server that an earlier run of this program has started under this name. */
+/** The server that an earlier run of this program started under this name, if it still runs. */
 export function earlierServer<Data>(name: string): Server<Data> | undefined {
   if (!isHot()) return undefined;
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same program made it
@@ -31,7 +31,7 @@ export function rememberServer(name: string, server: unknown): void {
   if (isHot()) servers().set(name, server);
 }
 
-/** An `id` of its own: under --hot Bun takes two servers at the same address for one. */
+/** A unique `id`, since under --hot Bun takes two servers at the same address for one. */
 export function hotId(id: string | null | undefined): { id?: string } {
   return isHot() && !id ? { id: crypto.randomUUID() } : {};
 }

@@ -1,10 +1,10 @@
 /*
  * How it works: Bun.serve makes its own listener and takes no descriptor. So it is started on a
- * throwaway listener of 127.0.0.1, whose number then becomes a copy of our socket (dup3), which
- * closes the throwaway before anybody was accepted from it: all of this happens in one turn of the
- * event loop. The kernel drops the registration in Bun's epoll set along with the old socket; it is
- * made again with the events and data that /proc/self/fdinfo showed before. Nothing of that is
- * documented, so each step is checked, and where one does not hold the caller takes the other way.
+ * throwaway listener of 127.0.0.1, whose number then becomes a copy of our socket (dup3). That closes
+ * the throwaway before it has accepted anything, as all of this happens in one turn of the event loop.
+ * The kernel drops the registration in Bun's epoll set along with the old socket; it is made again with
+ * the events and data that /proc/self/fdinfo showed before. None of this is documented, so each step is
+ * checked, and if one fails the caller uses a relay (_relay.ts).
  */
 import type { Server } from "bun";
 import {
@@ -32,7 +32,7 @@ function isListenerAt(fd: number, name: string): boolean {
   }
 }
 
-/* Where Bun waits for connections to the throwaway: there has to be exactly one such place. */
+/* The throwaway's registration in an epoll set of Bun: there has to be exactly one. */
 function findListener(port: number): Registration | undefined {
   const name = throwawayName(port);
   const within = (sets: number[]): Registration[] =>
@@ -83,7 +83,7 @@ export function startMoved<Data>(start: () => Server<Data>, fd: number): Server<
     const place = server.port === undefined ? undefined : findListener(server.port);
     if (place && replace(place, fd)) return server;
   } catch {
-    /* no /proc, for one */
+    /* for example without /proc */
   }
   void server.stop(true);
   return undefined;

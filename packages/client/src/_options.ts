@@ -1,6 +1,6 @@
 /*
- * What options have to be. A program in JavaScript may give a value of any type, and without these
- * checks Bun would take a default for it, or the FFI wrap a number, in silence.
+ * Checks of options. A JavaScript program may give a value of any type, and without these checks Bun would
+ * silently use a default instead, or the FFI would wrap a number.
  */
 import { inspect } from "node:util";
 import { XSocketError } from "./error.ts";
@@ -16,8 +16,8 @@ export function misuse(
 }
 
 /**
- * Whether an option is set. Of another type it is refused: "false" and 0 may be meant otherwise than
- * taken, and a socket is open to more than was wished then.
+ * Reads a boolean option. Another type is refused: "false", for example, would count as true, and a socket
+ * could be open to more than was meant.
  *
  * @throws {XSocketError} EINVAL
  */
@@ -46,7 +46,7 @@ export function checkHandlers(asked: string, socket: unknown): void {
     );
 }
 
-/** The host's name or address under either name; undefined if there is none. */
+/** The `hostname` or `host` option; undefined if neither is given. */
 export function hostOf(
   asked: string,
   options: { readonly hostname?: unknown; readonly host?: unknown },
@@ -62,10 +62,9 @@ export function hostOf(
 
 /** How many connections may wait to be accepted unless `backlog` says otherwise, as with Bun's own. */
 export const BUN_BACKLOG = 512;
-/* The longest that listen(2) can be asked for; the kernel caps it at somaxconn. */
+/* The most that listen(2) can be asked for; the kernel caps it at somaxconn. */
 const BACKLOG_MAX = 2 ** 31 - 1;
 
-/** Checks the length of the queue of a listener. */
 export function checkBacklog(asked: string, backlog: number): number {
   if (Number.isInteger(backlog) && backlog >= 0 && backlog <= BACKLOG_MAX) return backlog;
   const remedy = `Give a whole number from 0 to ${BACKLOG_MAX}.`;

@@ -1,5 +1,5 @@
 /*
- * How it works: the way for a runtime in which _move.ts does not find what it expects. A node:http
+ * How it works: this is the fallback where _move.ts does not find what it expects. A node:http
  * server takes the connections from our socket, since node:net adopts descriptors by a documented
  * option, and hands each request to a server of Bun on a UNIX socket in a directory that only this
  * user can enter. The client's address goes along in a header whose name nobody else knows.
@@ -38,16 +38,16 @@ const IDLE_SECONDS_MAX = 255;
 
 /* A relay that runs. It is ended by drain() and then end(). */
 interface Relay {
-  /** Whether what it has open keeps the process alive. */
+  /** Sets whether its sockets keep the process alive. */
   hold(how: "ref" | "unref"): void;
-  /** Sets how long the connection of a client may be idle until its next request, in seconds, as Bun reads them. */
+  /** Sets how long a client's connection may be idle before its next request, in seconds, with Bun's limits. */
   timeout(peer: string | null, seconds: number): void;
   /** Resolves once what was under way is answered. */
   drain(): Promise<void>;
   end(): void;
 }
 
-/* The first of the certificates is for clients that name none of the hosts. Bun's names for options are those of node:tls. */
+/* The first certificate is for clients that name none of the hosts (SNI). Bun's names for options are those of node:tls. */
 function tlsServer(
   [first, ...others]: readonly TLSOptions[],
   accept: (client: net.Socket) => void,
@@ -66,8 +66,8 @@ function strictness({ requestCert, rejectUnauthorized }: TLSOptions): number {
   return rejectUnauthorized === false ? 1 : 2;
 }
 
-/* The relay has looked at the client's certificate, and has none of its own to show. As node:tls it does so for all
-   hosts as for the first: another that is stricter would let everybody in. */
+/* The relay checks the client's certificate, so the server behind must not ask for one: the relay has none. node:tls
+   checks for every host as strictly as for the first, so a host that is to be stricter would let everybody in. */
 function withoutAsking(certificates: readonly TLSOptions[]): TLSOptions[] {
   const [first = 0, ...others] = certificates.map(strictness);
   if (others.some((other) => other > first))
@@ -79,7 +79,7 @@ function withoutAsking(certificates: readonly TLSOptions[]): TLSOptions[] {
   return certificates.map((each) => ({ ...each, requestCert: false }));
 }
 
-/* Bun takes all below 1 for no limit, and has no longer one than this. */
+/* Bun takes anything below 1 for no limit, and this maximum for anything above it. */
 function idleMs(seconds: number): number {
   return seconds >= 1 ? Math.min(seconds, IDLE_SECONDS_MAX) * 1000 : 0;
 }
@@ -103,7 +103,7 @@ function relayFrom(
     };
     const before = last.get(client);
     last.set(client, response);
-    // one after the other, so that a client which sends many ahead has no more than one connection behind
+    // one at a time, so that a client that pipelines has no more than one connection behind
     if (before && !before.closed) before.once("close", relay);
     else relay();
   });
@@ -143,7 +143,7 @@ function relayFrom(
   return { hold, drain, end, timeout };
 }
 
-/* Bun calls open within upgrade, which is how a WebSocket and its request are brought together. */
+/* Bun calls open() within upgrade(), so `peer` then tells the client whose request is being upgraded. */
 function withPeers<Data>(
   websocket: WebSocketHandler<Data> | undefined,
   peer: () => SocketAddress | null,
@@ -183,7 +183,7 @@ export function startRelayed<Data>(
     withPeers(websocket, () => upgrading);
   const server = run({
     unix: path,
-    idleTimeout: 0, // a UNIX socket of Bun lacks server.timeout: the relay knows both
+    idleTimeout: 0, // the relay applies it, since server.timeout() does nothing on a UNIX socket of Bun
     tls: withoutAsking(certificates),
     ...peers(options.websocket),
   });
@@ -203,7 +203,7 @@ export function startRelayed<Data>(
   const stopAll = async (closeActive?: boolean): Promise<void> => {
     const drained = relay.drain();
     describe(server, { port: 0 }); // as Bun's own
-    if (closeActive !== true) await drained; // first: it may have to answer what is still coming
+    if (closeActive !== true) await drained; // first: requests under way need the server
     await stop(closeActive);
     relay.end();
     removeDirectory(directory);

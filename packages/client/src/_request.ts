@@ -1,9 +1,9 @@
-/* What fetch's arguments ask for, as far as node:http has to be told. */
+/* Turns fetch's arguments into a plan for node:http. */
 import type { ClientRequest } from "node:http";
 import { misuse, refuseKeys } from "./_options.ts";
 import { THROUGH_KEYS } from "./_through.ts";
 
-/** One request on its way, redirects included. */
+/** A request; each redirect that is followed changes it. */
 export interface Plan {
   url: URL;
   method: string;
@@ -26,8 +26,8 @@ const REFUSED = {
 const BODILESS = new Set(["GET", "HEAD"]);
 /** Methods that are about the connection itself, which the Fetch standard forbids, too. */
 const FORBIDDEN = new Set(["CONNECT", "TRACE", "TRACK"]);
-/* A Request shows its body as a stream, also one that was given whole: that one comes at once. Up to
-   this many bytes are waited for, so that they can be sent with their length, and again. */
+/* A Request shows even a body that was given whole as a stream, which then arrives at once. Up to this many
+   bytes are gathered, so that they can be sent with their length, and again after a redirect. */
 const WHOLE_BYTES = 1 << 20;
 
 /* Bun's types and TypeScript's DOM, which a program may have beside them, know different readers. */
@@ -35,7 +35,7 @@ const readerOf = (stream: ReadableStream<Uint8Array>) => stream.getReader();
 type Reader = ReturnType<typeof readerOf>;
 type Reading = ReturnType<Reader["read"]>;
 
-/* A stream of what was read of another one already, and then of the rest. */
+/* A stream of the chunks that were already read from another one, and then of its rest. */
 function streamOn(
   chunks: Uint8Array[],
   reader: Reader,
@@ -84,8 +84,8 @@ async function gathered(stream: ReadableStream<Uint8Array>): Promise<Plan["body"
   return streamOn(chunks, reader, undefined);
 }
 
-/* Bun's own size of a part of a file is the longest that the part might be. It is not asked for where the file
-   says 0, as those of /proc do: from then on Bun would take such a file for empty. */
+/* For a slice of a file, Bun's `size` is only the most that it may be. It is not read where stat(2) says 0, as for
+   files in /proc: from then on Bun would take such a file for empty. */
 async function sizeOf(blob: Blob): Promise<number> {
   const isLocalFile = "stat" in blob && !("presign" in blob);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what has it in Bun
@@ -94,7 +94,7 @@ async function sizeOf(blob: Blob): Promise<number> {
   return stat.size === 0 ? 0 : Math.min(stat.size, blob.size);
 }
 
-/* Any other function fetch turns into text, and sends that. */
+/* fetch sends any other function as its source text. */
 function isAsyncGeneratorFunction(body: unknown): boolean {
   return Object.prototype.toString.call(body) === "[object AsyncGeneratorFunction]";
 }
@@ -110,8 +110,8 @@ async function bodyOf(
     if (input?.bodyUsed) throw argumentError("Request body already used", "ERR_BODY_ALREADY_USED");
     return input?.body ? gathered(input.body) : null;
   }
-  const bytes = given instanceof Blob ? await sizeOf(given) : 0; // of a pipe and the like it is Infinity
-  // a file may be shorter by now than it was
+  const bytes = given instanceof Blob ? await sizeOf(given) : 0; // Infinity for a pipe and the like
+  // a file may have become shorter
   if (given instanceof Blob && bytes > WHOLE_BYTES)
     return bytes < Infinity && bytes === given.size ? given : request.body;
   const isStream = Symbol.asyncIterator in Object(given) || isAsyncGeneratorFunction(given);
@@ -126,7 +126,7 @@ export function headersOf({ method, headers, body, init }: Plan): Record<string,
     ...(init.decompress !== false && { "accept-encoding": "gzip, deflate, br, zstd" }),
   };
   headers.forEach((value, name) => (sent[name] = value));
-  delete sent["transfer-encoding"]; // how a body is sent follows from what it is
+  delete sent["transfer-encoding"]; // the kind of body decides how it is sent
   if (!(body instanceof ReadableStream)) delete sent["content-length"];
   // without it node:http sends the body of a DELETE or OPTIONS bare, and the server takes it for the next request
   else if (sent["content-length"] === undefined) sent["transfer-encoding"] = "chunked";
@@ -141,7 +141,7 @@ function isEmpty(body: Plan["body"]): boolean {
   return body instanceof Blob ? body.size === 0 : body instanceof Uint8Array && body.length === 0;
 }
 
-/* Not new Request(request, init), which would copy the body, so that it did not count as used. */
+/* Not new Request(request, init), which would copy the body, and leave the original unused. */
 function withoutBody({ url, method, headers }: Request, init: BunFetchRequestInit): Request {
   const { method: other = method, headers: others = headers } = init; // undefined says nothing
   return new Request(url, { ...init, method: other, headers: others });
@@ -153,7 +153,7 @@ function forRequest(init: BunFetchRequestInit): BunFetchRequestInit {
   return isRefused ? { ...init, keepalive: false } : init;
 }
 
-/* fetch would drop them without a word. */
+/* Refuses our own options, which fetch would silently ignore. */
 function refuseOurs(init: object): void {
   for (const name of THROUGH_KEYS)
     if (name !== "signal" && Reflect.get(init, name) !== undefined)
@@ -165,8 +165,8 @@ function refuseOurs(init: object): void {
 }
 
 /*
- * The credentials of a URL, as a header: it stays over redirects within the origin, and goes at another
- * one. node:http would look at each URL anew, also at what a redirect has put there.
+ * Moves the credentials of a URL into a header, which redirects keep within an origin and drop beyond it.
+ * node:http would take them from each URL anew, even from one that a redirect supplied.
  */
 function authorize(headers: Headers, { username, password }: URL): void {
   if (headers.has("authorization") || !(username || password)) return;
@@ -174,7 +174,7 @@ function authorize(headers: Headers, { username, password }: URL): void {
     const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
     headers.set("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
   } catch {
-    /* a percent sign that begins no character: none are sent, as by fetch */
+    /* malformed percent-encoding: no credentials are sent, as by fetch */
   }
 }
 
@@ -212,8 +212,8 @@ export async function planOf(
   return { url, method, headers, body, init: { ...init, redirect }, signal };
 }
 
-/* A stream may have another length than its header says, and a file than it had: what comes after it on the
-   connection would be taken for a part of it, or it for a request. */
+/* A stream may not have the length that its header says, and a file may have changed. The server would take the
+   next request for a part of the body, or a part of the body for a request. */
 function wrongLength(): Error {
   const failure = new Error("the body has another length than its content-length says");
   return Object.assign(failure, { code: "ERR_HTTP_CONTENT_LENGTH_MISMATCH" });
@@ -232,7 +232,7 @@ export async function sendBody(outgoing: ClientRequest, { body, headers }: Plan)
   let goOn: (() => void) | undefined;
   const end = (): void => {
     goOn?.();
-    reader.cancel().catch(() => {}); // the source hears that nobody reads on
+    reader.cancel().catch(() => {}); // tells the source that nobody reads on
   };
   outgoing.on("drain", () => goOn?.()).on("close", end);
   for (;;) {

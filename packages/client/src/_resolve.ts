@@ -33,7 +33,7 @@ interface ResolveRequest extends Naming {
   readonly asked: string;
 }
 
-/** What resolv.conf(5) says, as far as it matters here. */
+/** The part of resolv.conf(5) that matters here. */
 interface ResolvConf {
   readonly nameservers: readonly string[];
   readonly search: readonly string[];
@@ -44,8 +44,7 @@ interface ResolvConf {
 /* The longest name and the longest part of one in DNS. */
 const NAME_CHARS = 253;
 const LABEL_CHARS = 63;
-/* How much later than the IPv4 addresses of a name those of IPv6 may come, or than the word that there is no
-   such name, in milliseconds. */
+/* How long to wait for a name's IPv6 addresses once it is known to have IPv4 ones, or not to exist, in milliseconds. */
 const IPV6_LATER_MS = 500;
 /* The most dots that resolv.conf(5) can ask for. */
 const NDOTS_MAX = 15;
@@ -103,7 +102,7 @@ function isAskable(name: string): boolean {
   return name.length <= NAME_CHARS && labels.every(({ length: n }) => n > 0 && n <= LABEL_CHARS);
 }
 
-/** The address that a host name is itself, in all the forms of inet_aton(3), too: `127.1`. */
+/** Reads a host name that is an IP address, in any form of inet_aton(3), for example `127.1`. */
 export function literalIp(hostname: string): IpAddress | undefined {
   return parseIp(hostname) ?? parseIp(domainToASCII(hostname));
 }
@@ -123,8 +122,8 @@ async function textOf(path: string): Promise<string> {
 }
 
 /*
- * Both kinds of addresses. There are servers that never answer the question for IPv6, which must not
- * take the time that is needed for connecting to the IPv4 address.
+ * Asks for IPv4 and IPv6 addresses. Some servers never answer the question for IPv6, which must not use up
+ * the time that is needed to connect to the IPv4 address.
  */
 async function bothKinds(
   dns: ResolveRequest & { readonly nameservers: readonly string[] },
@@ -158,13 +157,13 @@ async function askNameservers(request: ResolveRequest, hostname: string): Promis
     if (found.length > 0) return found;
     const failed = settled.find((one) => one.status === "rejected");
     if (failed && !(failed.reason instanceof DnsFailure)) throw failed.reason;
-    failure ??= failed?.reason; // another name may be known, or to another server
+    failure ??= failed?.reason; // the next candidate may still be known
   }
   if (failure !== undefined) throw failure;
   return [];
 }
 
-/* What the caller's own function says, which may be of any type in JavaScript, or never come. */
+/* Calls the user's `lookup`, whose result may be of any type in JavaScript, or never come. */
 async function askLookup(
   request: ResolveRequest,
   lookup: NonNullable<Naming["lookup"]>,
@@ -182,7 +181,7 @@ function isAddress(value: unknown): boolean {
   return typeof value === "string" && parseIp(value) !== undefined;
 }
 
-/** Checks the option. @throws {XSocketError} EINVAL for what is no list of IP addresses */
+/** Checks `nameservers`. @throws {XSocketError} EINVAL for what is no list of IP addresses */
 function checkNameservers({ nameservers: given, asked }: ResolveRequest): void {
   const list: unknown = given ?? undefined;
   if (list === undefined) return;
@@ -203,7 +202,7 @@ function resolveError(
   return new XSocketError({ ...failure, step: "resolve", server: session.via, asked });
 }
 
-/* What of a lookup has failed: the caller's own function has to be looked at, or name servers. */
+/* Says what failed, since the remedy differs: the user's `lookup`, or the name servers. */
 function whyNot(
   request: ResolveRequest,
   hostname: string,

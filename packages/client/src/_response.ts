@@ -20,14 +20,14 @@ const BODILESS = new Set([204, 205, 304]);
 /* The longest body that is read for the sake of its connection, in bytes. */
 const DISCARDED_BYTES_MAX = 65_536;
 
-/* The lower half of a zlib stream's first byte. Some servers send "deflate" without that head. */
+/* The lower half of a zlib stream's first byte. Some servers send "deflate" without the zlib header. */
 const ZLIB_METHOD = 8;
 
 /** How to undo a content encoding. */
 interface Encoding {
   /** Makes the decoder for a body that begins with these bytes. */
   readonly decoder: (first: Uint8Array) => Duplex;
-  /** The code that fetch has for its failures. */
+  /** The code of fetch's error if decoding fails. */
   readonly code: string;
 }
 
@@ -66,7 +66,7 @@ export function inUtf8(text: string | undefined): string | undefined {
   return text === undefined ? undefined : Buffer.from(text, "latin1").toString();
 }
 
-/** Lets go of the body of an answer that nobody reads; a short one leaves its connection for the next request. */
+/** Drops the body of an answer that nobody reads. A short one is read to its end, to keep the connection. */
 export function discard(answer: IncomingMessage): void {
   const length = Number(answer.headers["content-length"] ?? Infinity);
   if (length <= DISCARDED_BYTES_MAX) answer.resume();
@@ -87,12 +87,12 @@ export function fetchError(code: string, url: URL): TypeError {
   return Object.assign(failure, { code, path: url.href });
 }
 
-/** Whether it is about what was received: the body of an answer would end with ECONNRESET. */
+/** Whether an error is about malformed HTTP, for which the body alone would end with ECONNRESET. */
 export function isMalformed(error: Error): boolean {
   return codeOf(error).startsWith("HPE_");
 }
 
-/** As fetch reports what node:http says: a TypeError with the code that fetch has for it. */
+/** Turns an error of node:http into the TypeError, with its code, that fetch throws. */
 export function asFetchError(error: unknown, url: URL): unknown {
   const found: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
   if (!(error instanceof Error) || error instanceof XSocketError || typeof found !== "string")
@@ -107,28 +107,28 @@ function decodedBy(source: Readable, { decoder, code }: Encoding): Readable {
   const plain = new PassThrough();
   const look = (): void => {
     const first: Buffer | null = source.read();
-    if (first === null) return; // the end, which comes below
+    if (first === null) return; // the end: see below
     source.off("readable", look).off("end", end);
     source.unshift(first);
     const decode = decoder(first).on("error", (error) => {
-      if (!source.errored && !plain.destroyed) Object.assign(error, { code }); // it is its own
+      if (!source.errored && !plain.destroyed) Object.assign(error, { code }); // not an error of the source or the reader
     });
-    pipeline(source, decode, plain, () => {}); // its failures end plain with them
+    pipeline(source, decode, plain, () => {}); // an error destroys `plain` with it
   };
   const end = (): void => void plain.end();
   source.on("readable", look).on("end", end);
-  // it may have failed already: the head and what is wrong with the body can come at once
+  // it may have failed already: the head and a malformed body can arrive at once
   finished(source, (error) => void (error && plain.destroy(error)));
   return plain;
 }
 
 /*
- * Takes in as much of a body as the buffers of a stream hold, which is all of most bodies: where nothing
- * is left to come, the connection is free for the next request, whether anybody reads the body or not.
+ * Reads as much of a body as a stream buffers, which is all of most bodies: once all has arrived, the
+ * connection is free for the next request, whether or not anybody reads the body.
  */
 function readAhead(answer: IncomingMessage): Readable {
   const ahead = new PassThrough();
-  pipeline(answer, ahead, () => {}); // a failure ends it with that
+  pipeline(answer, ahead, () => {}); // an error destroys `ahead` with it
   return ahead;
 }
 
@@ -149,29 +149,29 @@ function bodyOf(answer: IncomingMessage, { init, signal, url }: ResponseContext)
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name && name !== "identity");
   const plain = init.decompress === false ? answer : decoded(answer, encodings);
-  const stream = plain === answer ? readAhead(answer) : plain; // what decodes has buffers of its own
+  const stream = plain === answer ? readAhead(answer) : plain; // a decoder has buffers of its own
   const abort = (): void => {
-    stream.destroy(signal?.aborted ? signal.reason : undefined); // first: the reader hears of this one
+    stream.destroy(signal?.aborted ? signal.reason : undefined); // first, so that the reader gets this error
     answer.destroy();
   };
   signal?.addEventListener("abort", abort, { once: true });
   stream.once("close", () => signal?.removeEventListener("abort", abort));
-  // a reason like null ends the stream without an error of its own
+  // a reason such as null would not reach the reader as the stream's error
   const explain = (error: unknown): unknown =>
     signal?.aborted ? signal.reason : asFetchError(error, url);
   return streamOf(stream, abort, explain);
 }
 
-/* A response that is forgotten with its body unread would keep its connection for ever. */
+/* Without this a response that is garbage-collected with its body unread would keep its connection for ever. */
 const forgotten = new FinalizationRegistry<() => void>((end) => end());
 
-/* The body as a stream that nothing but its reader refers to, so that it can be forgotten. */
+/* The body as a stream that only its reader refers to, so that it can be garbage-collected. */
 function streamOf(
   source: Readable,
   end: () => void,
   explain: (error: unknown) => unknown,
 ): ReadableStream<Uint8Array> {
-  source.on("error", () => {}); // whoever reads on hears of it
+  source.on("error", () => {}); // the next read throws it
   let chunks: AsyncIterator<Uint8Array> | undefined;
   const stream = new ReadableStream<Uint8Array>(
     {
@@ -180,7 +180,7 @@ function streamOf(
         try {
           const { done, value } = await chunks.next();
           if (done === true) sink.close();
-          else sink.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)); // no Buffer
+          else sink.enqueue(new Uint8Array(value.buffer, value.byteOffset, value.byteLength)); // not a Buffer
         } catch (error) {
           throw explain(error);
         }
@@ -190,11 +190,11 @@ function streamOf(
     { highWaterMark: 0 },
   );
   forgotten.register(stream, end, source);
-  source.once("close", () => void forgotten.unregister(source)); // else end would hold the whole answer meanwhile
+  source.once("close", () => void forgotten.unregister(source)); // else `end` would keep the whole answer in memory
   return stream;
 }
 
-/* Makes a Response tell what its constructor does not take, and its copies as well. */
+/* Sets properties that the constructor of a Response does not take, on its clones as well. */
 function described(response: Response, facts: Readonly<Record<string, unknown>>): Response {
   const clone = response.clone.bind(response);
   const blob = async (): Promise<Blob> => {

@@ -35,13 +35,13 @@ export function getOption(fd: number, name: OptionName): number {
 }
 
 /**
- * The index of a scope. It is an interface of the target namespace, so the socket itself has to be asked.
+ * The index of a scope. It names an interface of the target namespace, so the socket itself has to be asked.
  *
  * @throws {SyscallError} ENODEV for an unknown one
  */
 export function scopeIndex(fd: number, scope: string, call = "connect"): number {
   const index = /^\d+$/.test(scope) ? Number(scope) : -1;
-  if (index > INDEX_MAX) throw new SyscallError(call, errno.ENODEV); // cut it would be another one's
+  if (index > INDEX_MAX) throw new SyscallError(call, errno.ENODEV); // truncated it would be another interface's
   return index >= 0 ? index : checked(call, loadSyscalls().interfaceIndex(fd, scope));
 }
 

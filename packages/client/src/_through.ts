@@ -19,7 +19,7 @@ export function pathOf(via: string | Session = DEFAULT_ADDRESS): string {
   return via instanceof Session ? via.via : via;
 }
 
-/** The same with the two names of a host. */
+/** {@link THROUGH_KEYS} with the two names for a host. */
 export const HOST_KEYS = [...THROUGH_KEYS, "host", "hostname"] as const;
 
 /** What is left for Bun: the options without ours and without those that were applied already. */
@@ -45,7 +45,7 @@ export function failedCall(
   return failed(error, step ?? "adopt", server, asked, call);
 }
 
-/** Whether a policy refuses the socket that was asked for: one of the other IP version may be allowed. */
+/** Whether the server's policy refuses the socket: one of the other IP version may be allowed. */
 export function isDenied(error: unknown): boolean {
   return error instanceof XSocketError && error.step === "ask" && error.code === "EPERM";
 }

@@ -1,4 +1,4 @@
-/* What fetch's option tls asks for, as node:https has to be told. */
+/* Turns fetch's `tls` option into options of node:https. */
 import type * as https from "node:https";
 import { withoutBrackets } from "./_address.ts";
 import type { Plan } from "./_request.ts";
@@ -20,7 +20,7 @@ interface TlsGiven {
   readonly checkServerIdentity?: https.RequestOptions["checkServerIdentity"];
 }
 
-/* The option tls, with what it inherits; nothing of null or a boolean, which programs in JavaScript give. */
+/* The `tls` option with the properties that it inherits; empty for null or a boolean, which JavaScript may give. */
 function tlsGiven({ tls }: BunFetchRequestInit): TlsGiven {
   const given = {};
   if (typeof tls === "object")
@@ -30,7 +30,7 @@ function tlsGiven({ tls }: BunFetchRequestInit): TlsGiven {
 
 type Check = NonNullable<TlsGiven["checkServerIdentity"]>;
 
-/* A check that throws has refused the certificate: node:https would go on with the request. */
+/* Makes a check that throws refuse the certificate: node:https would go on with the request. */
 function refusing(check: Check): Check {
   return (...args) => {
     try {
@@ -44,8 +44,8 @@ function refusing(check: Check): Check {
 }
 
 /**
- * Bun's own names for what node:https calls otherwise. The certificate has to be that of the URL's
- * host: node:https would check it against a `host` header, which may be somebody else's words.
+ * Translates Bun's names for options to those of node:https. The certificate has to be that of the URL's
+ * host: node:https would check it against a `host` header, which may come from a stranger.
  */
 export function tlsOf({ init, url }: Plan): https.RequestOptions {
   const { serverName, checkServerIdentity: check, ...rest }: TlsGiven = tlsGiven(init);
@@ -55,8 +55,8 @@ export function tlsOf({ init, url }: Plan): https.RequestOptions {
 }
 
 /**
- * Whether a connection may be one that was kept: with an option that is not KEYED, or with a value that is
- * no text, one that was kept was checked otherwise.
+ * Whether a kept connection may be used. Not with an option that is not in KEYED, or a value that is no string:
+ * the agent cannot tell whether a kept one was checked in the same way.
  */
 export function isKeyed({ init }: Plan): boolean {
   return Object.entries(tlsGiven(init)).every(

@@ -1,6 +1,6 @@
 import { onAbort } from "./_wait.ts";
 
-/** Lets a number of things be under way at once. What comes beside them waits for its turn. */
+/** Limits how many operations are under way at once. Others wait for their turn. */
 export class Turns {
   #left: number;
   readonly #waiting = new Set<() => void>();
@@ -10,7 +10,7 @@ export class Turns {
   }
 
   /**
-   * Does something in its turn, which ends with it, or once `work` calls what it is given.
+   * Runs `work` in its turn, which ends with `work`, or earlier when that calls the function it is given.
    *
    * @throws the signal's reason, if it is aborted before; what `work` throws
    */

@@ -1,7 +1,7 @@
 /*
- * A misspelt option would be dropped without a word, and the default would be used instead. Where all
- * options are ours, every other key is refused; beside Bun's, which may get more with its next version,
- * only a key that looks like one of ours.
+ * A misspelt option would be silently ignored, and the default used instead. Where all options are ours,
+ * every other key is refused. Where they stand beside Bun's, of which its next version may have more, only a
+ * key that looks like one of ours is.
  */
 import { inspect } from "node:util";
 import { checkLimits } from "./_deadline.ts";
@@ -56,7 +56,7 @@ export function refuseUnknown(asked: string, options: unknown, known: readonly s
   checkLimits(asked, options);
 }
 
-/** Refuses keys that look like one of those given, but are none, and wrong limits. @throws {XSocketError} EINVAL */
+/** Refuses keys that look like a misspelt known one, and wrong limits. @throws {XSocketError} EINVAL */
 export function refuseMisspelt(asked: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null)
     throw misuse(asked, `the options are ${inspect(options)}`, "Give an object.");

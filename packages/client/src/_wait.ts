@@ -1,5 +1,5 @@
 /*
- * How it works: Bun has no way to wait for any descriptor, but its event loop can watch an epoll
+ * How it works: Bun cannot wait for an arbitrary descriptor, but its event loop can watch an epoll
  * descriptor, which is readable once one of its members is ready. Bun.connect({ fd }) puts it into
  * the loop; as soon as it is readable Bun tries to receive from it, finds that it is no socket, and
  * calls close. So the close callback is the wake-up, and Bun closes the epoll descriptor itself.
@@ -12,8 +12,8 @@ import type { Deadline } from "./_deadline.ts";
 function nothing(): void {}
 
 /**
- * Calls back once the signal is aborted, also if it is already: between two waits of one operation
- * nobody listens. Returns a function that ends that.
+ * Calls back once the signal is aborted, or at once if it already is, as may happen between two waits of one
+ * operation. Returns a function that stops listening.
  */
 export function onAbort(
   signal: AbortSignal | undefined,
@@ -45,7 +45,7 @@ export function onReady(fd: number, events: number, ready: () => void): () => vo
   let watcher: Socket | undefined;
   let wake: (() => void) | undefined = ready;
   const close = (): void => wake?.();
-  const open = (opened: Socket): void => void (watcher = opened); // at once, or Bun does not take it
+  const open = (opened: Socket): void => void (watcher = opened); // called at once, unless Bun does not take it
   const epollFd = epollOf(fd, events);
   const socket = { open, data: nothing, error: nothing, close };
   adoptConnection({ fd: epollFd, socket }).catch(nothing);
@@ -85,7 +85,7 @@ async function settled<T>(
 export async function whenReady(fd: number, events: number, deadline: Deadline): Promise<boolean> {
   const outcome = Promise.withResolvers<boolean>();
   const cancel = onReady(fd, events, () => outcome.resolve(true));
-  // after the event loop was blocked Bun may call this first, though the descriptor is ready
+  // if the event loop was blocked, Bun may call this first although the descriptor is ready
   const late = (): void => outcome.resolve(loadSyscalls().poll(fd, events, 0) > 0);
   return settled(outcome, deadline.leftMs(), deadline.signal, late).finally(cancel);
 }

@@ -14,8 +14,8 @@ import { type Session, sessionFor } from "./session.ts";
 
 type Connected = (error: Error | null, stream: Duplex) => void;
 
-/** What a request may hold a signal under that says that it needs no connection any more: node:http
-    tells an agent nothing of that. */
+/** The key of a request's options for a signal that it needs no connection any more: node:http does not tell
+    its agent. */
 export const GIVEN_UP = Symbol("given up");
 
 const REFUSED = {
@@ -28,13 +28,13 @@ interface Wanted extends http.ClientRequestArgs {
   readonly [GIVEN_UP]?: AbortSignal;
 }
 
-/* node:http takes null and the like for no error, where a reason may be of any type. */
+/* A signal's reason may be of any type, and node:http takes null and the like for no error. */
 function errorOf(reason: unknown): Error {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what else is thrown is handed on as it is
   return (reason || new DOMException("The operation was aborted.", "AbortError")) as Error;
 }
 
-/* Node's TLS throws for options that cannot be right. */
+/* node:tls throws for invalid options, and the socket would stay open. */
 function wrapOrClose(socket: net.Socket, wrap: (socket: net.Socket) => net.Socket): net.Socket {
   try {
     return wrap(socket);
@@ -44,7 +44,7 @@ function wrapOrClose(socket: net.Socket, wrap: (socket: net.Socket) => net.Socke
   }
 }
 
-/** The error of a connection that is needed no more, since its agent was disposed of. */
+/** The error of a connection that is no longer needed, since its agent was disposed of. */
 export function disposedOf(server: string): XSocketError {
   return new XSocketError({ code: "ECANCELED", step: "connect", server, asked: "connect" });
 }
@@ -84,7 +84,7 @@ class Connector {
     );
   }
 
-  /* The handshake is a part of making a connection, and Bun waits for it without an end. */
+  /* Limits the TLS handshake, which is part of making a connection: Bun would wait for it for ever. */
   #limit(stream: tls.TLSSocket, peer: string, from: number): void {
     const { timeoutMs = DEFAULT_TIMEOUT_MS, signal, via } = this.#through;
     const late = (): void => {
@@ -111,9 +111,9 @@ class Connector {
 }
 
 /**
- * An http.Agent whose connections go out of the target namespace. `timeoutMs` and `signal` end the making
- * of a connection, and a request whose own cannot be made gets the XSocketError of connect. Options of
- * http.Agent itself, such as `maxSockets`, are a second argument.
+ * An http.Agent whose connections are made from the target namespace. `timeoutMs` and `signal` limit the
+ * making of a connection; a request whose connection cannot be made gets the XSocketError of connect.
+ * Options of http.Agent itself, such as `maxSockets`, go into a second argument.
  *
  * @example
  * http.get("http://10.64.0.1/", { agent: new HttpAgent({ via: "/run/xsocket/vpn" }) });
@@ -138,9 +138,9 @@ export class HttpAgent extends http.Agent {
 }
 
 /**
- * An https.Agent whose connections go out of the target namespace. `timeoutMs`, which counts the TLS
- * handshake too, and `signal` end the making of a connection, and a request whose own cannot be made gets
- * the XSocketError of connect. Options of https.Agent itself, such as `maxSockets`, are a second argument.
+ * An https.Agent whose connections are made from the target namespace. `timeoutMs`, which includes the TLS
+ * handshake, and `signal` limit the making of a connection; a request whose connection cannot be made gets
+ * the XSocketError of connect. Options of https.Agent itself, such as `maxSockets`, go into a second argument.
  *
  * @example
  * https.get("https://web.test/", { agent: new HttpsAgent({ via: "/run/xsocket/vpn" }) });

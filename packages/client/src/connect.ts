@@ -68,8 +68,8 @@ function reachableFrom(
   throw misuse(asked, `${hostname} has no IPv${local?.family} address`, remedy);
 }
 
-/* To get the socket may take all the time that is left: a slow xsocket server says nothing about this address, and
-   is as slow for the next one. */
+/* Getting the socket may take all the time that is left: a slow xsocket server says nothing about this address,
+   and would be as slow for the next one. */
 async function connectOne(
   session: Session,
   ip: IpAddress,
@@ -97,14 +97,14 @@ async function connectOne(
 
 const UNUSABLE = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
 
-/* Whether an error is that of an IP version which the target namespace has not, or which its policy refuses:
-   it says little of the peer. */
+/* Whether an error means that the target namespace lacks this IP version, or the policy refuses it: that says
+   little about the peer. */
 function isUnusable(error: unknown): boolean {
   return isDenied(error) || UNUSABLE.has(codeOf(error));
 }
 
 /**
- * Tries each of a peer's addresses in turn, until one does or the time is over.
+ * Tries each of a peer's addresses in turn, until one works or the time is over.
  *
  * @param attempt is told how many addresses are left, this one included
  * @throws the error of the last address that could be used
@@ -178,8 +178,8 @@ function tlsFor(tls: TLSOptions | boolean, hostname: string): TLSOptions | boole
 }
 
 /*
- * Calls the user's connectError with a socket that never was open, as Bun does: it is of a connection that
- * Bun cannot make. Returns what connect is to throw: what connectError has thrown, if it has, else the error.
+ * Calls the user's connectError with a socket that never was open, as Bun does: Bun is made to fail at a
+ * connection for that. Returns what connect is to throw: what connectError threw, if it did, else the error.
  */
 async function reportConnectError<Data>(
   { socket: handler, data }: ConnectOptions<Data>,
@@ -203,7 +203,7 @@ async function reportConnectError<Data>(
   return thrown;
 }
 
-/* An await and no catch(), across which an error's stack would not lead to the caller of connect. */
+/* With await, since across catch() an error's stack would not lead to the caller of connect. */
 async function connectedOrReported<Data>(
   peer: Peer,
   options: ConnectOptions<Data>,
@@ -215,7 +215,7 @@ async function connectedOrReported<Data>(
   }
 }
 
-/* Has Bun adopt a connection. Where it does not, that stays the caller's, and connectError is given what is thrown. */
+/* Has Bun adopt a connection. If it does not, the descriptor stays the caller's, and connectError gets the error. */
 async function adopt<Data>(
   given: FdSocketOptions<Data>,
   options: ConnectOptions<Data>,
@@ -234,8 +234,8 @@ async function adopt<Data>(
 }
 
 /**
- * Bun.connect from the target namespace: the same handlers, the same socket. It resolves once the
- * connection stands. With `tls` the handshake comes after that, and the certificate is checked against
+ * Bun.connect from the target namespace: the same handlers, the same socket. It resolves once the TCP
+ * connection is established. With `tls` the handshake comes after that, and the certificate is checked against
  * its `serverName`, or else against `hostname`.
  *
  * @throws {XSocketError} ECONNREFUSED, ENETUNREACH, EHOSTUNREACH, ETIMEDOUT at step connect;

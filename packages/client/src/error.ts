@@ -35,7 +35,7 @@ export interface XSocketFailure {
   /** What to do about it; by default what helps with `code` at this step. */
   readonly remedy?: string | undefined;
   readonly cause?: unknown;
-  /** The call that Node and Bun name in an error of this kind, and the address and port that it was for. */
+  /** The call that Node and Bun name in such an error, and the address and port that it was for. */
   readonly syscall?: string | undefined;
   readonly address?: string | undefined;
   readonly port?: number | undefined;
@@ -53,17 +53,17 @@ export interface XSocketFailure {
  */
 export class XSocketError extends Error {
   override readonly name = "XSocketError";
-  /** The name of an errno, for example "ECONNREFUSED", or what became of a host name: ENOTFOUND, ESERVFAIL, …. */
+  /** The name of an errno, for example "ECONNREFUSED", or of a failed name lookup: ENOTFOUND, ESERVFAIL, …. */
   readonly code: string;
   /** What was being done. ECONNREFUSED at `reach` is about the server, at `connect` about the peer. */
   readonly step: XSocketStep;
   /** The server's control socket, as it was given; may be missing at `options`. */
   declare readonly server?: string;
-  /** The number of `code` as Node and Bun give it, below 0; missing where no system call has failed. */
+  /** The number of `code`, negative as in Node and Bun; missing if no system call failed. */
   declare readonly errno?: number;
-  /** As Node and Bun name it: "connect", "listen" for all that a listener takes, or for datagrams "bind"; else missing. */
+  /** The call as Node and Bun name it: "connect"; "listen" for every step of a listener; "bind" for datagrams; else missing. */
   declare readonly syscall?: string;
-  /** The address that this call was for, of several the last one that was tried; missing with `syscall`. */
+  /** The address of that call, of several the last one tried; missing without `syscall`. */
   declare readonly address?: string;
   /** The port beside `address`. */
   declare readonly port?: number;
@@ -74,7 +74,7 @@ export class XSocketError extends Error {
 
   readonly #cause: unknown;
 
-  /* Bun prints a cause that is the error's own with its stack, which has nothing to add to the message. */
+  /* Not an own property: Bun would print that with its stack, which adds nothing to the message. */
   static {
     const get = function (this: XSocketError): unknown {
       return this.#cause;
@@ -94,7 +94,7 @@ export class XSocketError extends Error {
     const { asked, cause, syscall, address, port } = failure;
     const number = cause instanceof SyscallError && { errno: -cause.errno };
     this.#cause = cause;
-    // The message says these already: they are not enumerable, so that they are not printed once more.
+    // Not enumerable, so that they are not printed again: the message has them already.
     const named = (failure.server !== undefined || failure.step !== "options") && { server };
     const call = syscall !== undefined && { syscall, address, port };
     for (const [name, value] of Object.entries({ ...named, remedy, asked, ...number, ...call }))
@@ -103,10 +103,10 @@ export class XSocketError extends Error {
   }
 }
 
-/* The stack from the caller's line on, so that this is the line that Bun shows of an uncaught error. In
-   a bundle our lines are among its users' own, and so all stay. Where no other is left, as at a top-level
-   await, ours name no file of which Bun could show a line.
-   Bun writes "at FILE:1:2" for code outside of functions, but reads "at <anonymous> (FILE:1:2)" only. */
+/* The stack from the caller's line on, so that Bun shows that line for an uncaught error. In a bundle our lines
+   cannot be told from the user's, so all stay. Where no other line is left, as at a top-level await, ours lose
+   their directory, so that Bun finds no file to show a line of.
+   Bun writes "at FILE:1:2" for code outside functions, but reads only "at <anonymous> (FILE:1:2)". */
 function callersStack(stack = ""): string {
   if (import.meta.file !== "error.ts") return stack;
   const lines = stack
@@ -124,7 +124,7 @@ export function withoutOurLines(error: unknown): unknown {
   return error;
 }
 
-/** Gives an error of a callback the lines of the code that waits for it, from the caller's own on. */
+/** Gives an error from a callback the stack of the code that awaits it, from the caller's line on. */
 export function atCaller(error: Error): Error {
   const { stack } = error;
   Error.captureStackTrace(error, atCaller);
@@ -136,7 +136,7 @@ export function atCaller(error: Error): Error {
 /* The protocol's remedies are clauses, ours are sentences. */
 const sentence = (clause: string): string => `${clause.charAt(0).toUpperCase()}${clause.slice(1)}.`;
 
-/** Says where and why a native call failed; other errors are bugs or aborts, and pass as they are. */
+/** Turns the error of a native call, or of the protocol, into an XSocketError; others are bugs or aborts, and stay. */
 export function failed(
   error: unknown,
   step: XSocketStep,

@@ -20,15 +20,15 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308]);
 const HEAD_BYTES_MAX = 1 << 20;
 /** URLs that need no network. */
 const LOCAL = new Set(["data:", "blob:", "file:"]);
-/** For how long a connection is kept for the next request, in milliseconds. */
+/** How long a connection is kept for the next request, in milliseconds. */
 const KEPT_MS = 4000;
-/** The connections that are made at once: thousands would take longer together than the time that each has. */
+/** How many connections are made at once: with thousands, each would run out of its time. */
 const CONNECTING_MAX = 256;
 
-/** fetch of another network namespace. Disposing of it closes its connections, and no more are kept. */
+/** fetch from another network namespace. Disposing of it closes its connections; later requests keep none open. */
 export type FetchVia = typeof fetch & Disposable;
 
-/* Whether it may go over a connection that was kept, and leave its own for the next one. */
+/* Whether a request may use a kept connection, and leave its connection to be kept. */
 function mayKeep(plan: Plan): boolean {
   const closes = /(^|[\s,])close([\s,]|$)/i.test(plan.headers.get("connection") ?? "");
   return plan.init.keepalive !== false && !closes && isKeyed(plan);
@@ -37,7 +37,7 @@ function mayKeep(plan: Plan): boolean {
 interface Agents extends Disposable {
   readonly http: http.Agent;
   readonly https: http.Agent;
-  /** Set once they were disposed of: what is under way ends with them, and what waits for its turn by this. */
+  /** Set once they were disposed of: requests under way end with them, those that wait for their turn with this. */
   ended: XSocketError | undefined;
 }
 
@@ -73,13 +73,13 @@ function mayRetry(plan: Plan, outgoing: http.ClientRequest, error: unknown): boo
 }
 
 /*
- * A kept connection may have ended while the program was busy, and the event loop has not heard of it
- * yet. A request must not be lost to it: nobody can tell whether one that changes something was read.
+ * A kept connection may have ended while the program was busy, without the event loop knowing yet. No
+ * request must be sent over it: if one that changes something is lost, nobody can tell whether it was read.
  */
 function dropEnded({ freeSockets }: http.Agent): void {
   for (const kept of Object.values(freeSockets)) {
     for (const socket of kept?.toReversed() ?? []) {
-      if (!hasNews(socket)) break; // it is the one that the agent takes
+      if (!hasNews(socket)) break; // the agent will use this one
       socket.destroy();
       socket.emit("agentRemove");
     }
@@ -89,12 +89,12 @@ function dropEnded({ freeSockets }: http.Agent): void {
 /* The request of node:http for a plan, with all but its body. `givenUp` ends its connecting. */
 function outgoingOf(plan: Plan, agents: Agents, givenUp: AbortSignal): http.ClientRequest {
   const { url, method } = plan;
-  const place = Object.assign(new URL(url), { username: "", password: "", hash: "" }); // a header already
+  const place = Object.assign(new URL(url), { username: "", password: "", hash: "" }); // they are in a header
   const options = {
     method,
     headers: headersOf(plan),
-    port: url.port || undefined, // as a text: node:http takes the number 0 for none
-    path: place.href.slice(place.origin.length), // node:http would leave out a query that is empty
+    port: url.port || undefined, // a string: node:http takes the number 0 for none
+    path: place.href.slice(place.origin.length), // node:http would leave out an empty query
     maxHeaderSize: HEAD_BYTES_MAX,
     [GIVEN_UP]: givenUp,
   };
@@ -108,7 +108,7 @@ function outgoingOf(plan: Plan, agents: Agents, givenUp: AbortSignal): http.Clie
   return outgoing;
 }
 
-/* Sends a request and waits for the head of its answer. Tells when it has its connection. */
+/* Sends a request and waits for the head of its answer. Calls `connected` once it has its connection. */
 async function exchange(
   plan: Plan,
   agents: Agents,
@@ -133,7 +133,7 @@ async function exchange(
   outgoing.on("upgrade", refuseUpgrade);
   outgoing.on("response", (answer) => {
     isOver = true;
-    if (answer.statusCode === 101) return refuseUpgrade(answer); // one that does not say to what
+    if (answer.statusCode === 101) return refuseUpgrade(answer); // without an Upgrade header
     answer.once("end", () => outgoing.writableEnded || outgoing.destroy()); // a server that has answered reads no more
     outgoing.once("error", (error) => {
       if (isMalformed(error) && !answer.complete)
@@ -203,10 +203,10 @@ function isOurs(error: unknown): error is Error {
 function preconnect(): void {}
 
 /**
- * Makes a `fetch` whose requests go out of the target namespace: names are looked up there, TLS is
- * checked, redirects are followed, bodies stream both ways and are decompressed, connections are kept
- * for the next request for some seconds. `data:`, `blob:` and `file:` URLs need no network and are read here.
- * `timeoutMs` is for making a connection, 5000 by default; end a whole request with `signal`.
+ * Makes a `fetch` that sends its requests from the target namespace. It looks names up there, checks TLS,
+ * follows redirects, streams bodies both ways, decompresses them, and keeps connections for the next request
+ * for some seconds. `data:`, `blob:` and `file:` URLs need no network and are read here. `timeoutMs` limits the
+ * making of a connection, 5000 by default; end a whole request with `signal`.
  *
  * @param via     the server's control socket, `/run/xsocket/default` by default, or a session with it
  * @param through how to look names up, and the time for a connection
@@ -251,7 +251,7 @@ export function fetchVia(
     kept?.[Symbol.dispose]();
     unkept[Symbol.dispose]();
     kept = undefined;
-    unkept = agentsOf(all, false); // for those that are still to come
+    unkept = agentsOf(all, false); // for later requests
   };
   return Object.assign(fetchThere, { preconnect, [Symbol.dispose]: dispose });
 }

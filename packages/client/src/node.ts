@@ -43,8 +43,8 @@ export interface NodeListenOptions extends Through {
 
 /** Where to receive datagrams for node:dgram, and the server through which to do it. */
 export interface NodeBindOptions extends Omit<NodeListenOptions, "backlog"> {
-  /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). By default it is, as
-      `reusePort` and `ipv6Only` are, what `dgram.createSocket` was given. */
+  /** Lets several sockets bind the address, all of which get multicasts (SO_REUSEADDR). Like `reusePort` and
+      `ipv6Only` it defaults to what `dgram.createSocket` was given. */
   readonly reuseAddr?: boolean | undefined;
 }
 
@@ -52,7 +52,7 @@ const NODE_BACKLOG = 511;
 const CONNECT_KEYS = [...THROUGH_KEYS, "host", "port", "localAddress", "localPort"] as const;
 const PLACE_KEYS = [...THROUGH_KEYS, "host", "port", "reusePort", "ipv6Only"] as const;
 
-/* node:net would connect it again in the own namespace; there are libraries that do so with what they get. */
+/* node:net would connect it anew in this process's own namespace, and some libraries do that with a socket they get. */
 function refuseAgain(): never {
   throw misuse(
     "connect a socket of nodeConnect again",
@@ -63,8 +63,8 @@ function refuseAgain(): never {
 }
 
 /**
- * net.connect from the target namespace. It resolves once the connection stands; give it to
- * `tls.connect({ socket })` for TLS. Its own `connect` is refused (ENOTSUP).
+ * net.connect from the target namespace. It resolves once the connection is established; for TLS give the
+ * socket to `tls.connect({ socket })`. The socket's own `connect` is refused (ENOTSUP).
  *
  * @throws {XSocketError} as connect
  * @example
@@ -74,7 +74,7 @@ function refuseAgain(): never {
 export async function nodeConnect(options: NodeConnectOptions): Promise<net.Socket> {
   refuseUnknown("connect", options, CONNECT_KEYS);
   const { localAddress, localPort } = options;
-  const host = hostOf("connect", options) || "localhost"; // "" is none for Node, too
+  const host = hostOf("connect", options) || "localhost"; // Node, too, takes "" for no host
   const peer = { hostname: host, port: checkPort(`connect to ${host}`, options.port) };
   using socket = await connectedSocket({ ...peer, localAddress, localPort }, options);
   try {
@@ -91,7 +91,7 @@ function refuseTwice({ listening }: net.Server): void {
     throw misuse("listen", "the server listens already", "Close it first, or make another one.");
 }
 
-/* Runs what makes use of a plan's socket. A system call that fails there becomes an error that says what it was for. */
+/* Runs what uses a plan's socket. If a system call fails there, the error says what it was for. */
 async function call(
   plan: BindPlan,
   ip: IpAddress,
@@ -105,7 +105,7 @@ async function call(
   }
 }
 
-/* node:dgram takes the number 0 for none, and would bind a socket of the own namespace instead. */
+/* node:dgram takes descriptor 0 for none, and would bind a socket of this process's own namespace instead. */
 function aboveZero(socket: OwnedSocket): OwnedSocket {
   if (socket.fd > 0) return socket;
   const sys = loadSyscalls();
@@ -115,9 +115,9 @@ function aboveZero(socket: OwnedSocket): OwnedSocket {
 }
 
 /*
- * Lets Bun adopt a socket, which stays the caller's until it listens. Then `settle` sets what is left to
- * set, before any other listener of "listening" is called: that one may close the socket, whose number would be
- * another's. Where settle throws, the socket, which is Bun's by then, is closed.
+ * Lets Bun adopt a socket, which stays the caller's until it listens. Then `settle` sets what is left to set,
+ * before any other listener of "listening" runs: one might close the socket, and its number could then be
+ * another's. If `settle` throws, the socket, which is Bun's by then, is closed.
  */
 async function adopted(
   emitter: net.Server | dgram.Socket,
@@ -169,7 +169,7 @@ export async function nodeListen<Server extends net.Server>(
       'Use tls.createServer(options, (socket) => httpServer.emit("connection", socket)), or serve.',
       "ENOTSUP",
     );
-  // of Express, for one, has a listen that makes a server of its own, to which Bun gives another socket
+  // an app of Express, for one, has a listen() that makes a server of its own, for which Bun would open another socket
   if (!(server instanceof http.Server || server instanceof net.Server))
     throw misuse(
       "listen",
@@ -212,7 +212,7 @@ export async function nodeBind(
       "Give a socket of node:dgram.",
     );
   refuseUnknown("bind", options, [...PLACE_KEYS, "reuseAddr"]);
-  // node:dgram keeps its type to itself, but shows it under this name in Node and in Bun.
+  // Not in the types of node:dgram, but both Node and Bun have it.
   const family = Reflect.get(socket, "type") === "udp6" ? 6 : 4;
   const host = hostOf("bind", options) || ANY[family].address;
   const by = madeWith(socket);

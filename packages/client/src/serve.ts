@@ -29,9 +29,9 @@ export interface ServeExtras extends Through {
   readonly host?: string | undefined;
   /** How many connections may wait to be accepted; 512 by default. The kernel caps it at somaxconn. */
   readonly backlog?: number | undefined;
-  /** Refused: UNIX sockets are not those of a network namespace. */
+  /** Refused: a UNIX socket is not made in the target namespace. */
   readonly unix?: never;
-  /** Refused: HTTP/3 takes a UDP socket that Bun makes itself. */
+  /** Refused: Bun makes the UDP socket of HTTP/3 itself. */
   readonly http3?: false;
 }
 /** Bun.serve's options, and the server through which to listen. */
@@ -61,7 +61,7 @@ function isPort(text = ""): boolean {
   return /^\d+$/.test(text) && Number(text) <= 65_535;
 }
 
-/* As Bun.serve does: of the environment the first one that is a port. */
+/* As in Bun.serve: the first of these variables that holds a port. */
 function defaultPort(): number {
   const { BUN_PORT, PORT, NODE_PORT } = process.env;
   return Number([BUN_PORT, PORT, NODE_PORT].find((text) => isPort(text)) ?? DEFAULT_PORT);
@@ -69,19 +69,19 @@ function defaultPort(): number {
 
 function planOf(options: PlainOptions): BindPlan {
   refuseMisspelt("serve", options, NAMES);
-  const hostname = hostOf("serve", options) || undefined; // "" is none for Bun, too
+  const hostname = hostOf("serve", options) || undefined; // Bun, too, takes "" for no hostname
   const asked = `serve at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   checkBacklog(asked, options.backlog ?? BUN_BACKLOG);
   return bindPlan("serve at", "stream", hostname, options.port ?? defaultPort(), options);
 }
 
-/* What makes two runs of a program mean the same server. */
+/* Identifies a server across the runs of a program under --hot. */
 function nameOf(options: { readonly id?: string | null } & Through, plan: BindPlan): string {
-  return inspect([pathOf(options.via), options.id ?? askedOf(plan)]); // they may be of any type yet
+  return inspect([pathOf(options.via), options.id ?? askedOf(plan)]); // not checked yet: they may be of any type
 }
 
-/* Bun would complete a path by the address of the listener that it has made. */
+/* server.fetch() with relative URLs: Bun would resolve them against the address of its own listener. */
 function fetchOf<Data>(server: Server<Data>, base: URL | string): Server<Data>["fetch"] {
   const ask = server.fetch.bind(server);
   return (request, ...rest) => {
@@ -91,7 +91,7 @@ function fetchOf<Data>(server: Server<Data>, base: URL | string): Server<Data>["
   };
 }
 
-/* Makes a bound socket the listener of a server of Bun: the fast way, else through a relay. */
+/* Makes a bound socket the listener of a server of Bun: the fast way (_move.ts), else through a relay. */
 function start<WebSocketData, R extends string>(
   options: ServeOptions<WebSocketData, R>,
   plan: BindPlan,
@@ -115,7 +115,7 @@ function start<WebSocketData, R extends string>(
     const hostname = plan.hostname ?? "localhost";
     const urlOf = (host: string): string =>
       `${server.protocol ?? "http"}://${hostPort(host, port)}/`;
-    const url = URL.parse(urlOf(hostname)) ?? new URL(urlOf(ip.address)); // a scope does not fit one
+    const url = URL.parse(urlOf(hostname)) ?? new URL(urlOf(ip.address)); // a URL cannot hold a scope
     const base = plan.hostname === undefined ? urlOf("0.0.0.0") : url; // as Bun's
     describe(server, { hostname, url, fetch: fetchOf(server, base) });
     rememberServer(nameOf(options, plan), server);

@@ -10,9 +10,10 @@ import { refuseUnknown } from "./_unknown.ts";
 import { failed, XSocketError } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
 
-/* How often at most to look whether a connection is idle by now, in milliseconds. */
+/* The shortest time between two checks whether a busy connection has become idle, in milliseconds. */
 const BUSY_MS = 100;
-/* How many connections without any answer a request may be on: a server that ends each would cost one for each request. */
+/* How many connections that the server closes without any answer a request may go through. Without this limit a
+   server that closes every connection would cost one connection for each request. */
 const FRUITLESS_MAX = 16;
 
 const SOCKET_KEYS = [...KIND_KEYS, ...LIMIT_KEYS] as const;
@@ -27,9 +28,9 @@ export interface SessionOptions {
 
 /**
  * Keeps one connection to a server open and gets many sockets over it. Requests may overlap. The
- * connection is made at the first request; when the server was restarted, or this process has
- * changed its effective uid, it is made again by itself, and what was under way is asked once more.
- * It does not keep the process alive. Each Worker has its own.
+ * connection is made at the first request. If the server restarts, the session connects again by itself and
+ * sends unanswered requests once more; if this process changes its effective uid, it uses a new connection.
+ * An idle session does not keep the process alive. Threads (Workers) do not share one.
  *
  * @example
  * using session = new Session({ via: "/run/xsocket/lan" });
@@ -42,12 +43,12 @@ export class Session implements Disposable {
   readonly #idleMs: number;
   #state: "open" | "closed" = "open";
   #connection: Connection | undefined;
-  /* Those of an earlier effective uid, on which something is still under way. */
+  /* Connections made under an earlier effective uid, with requests still under way. */
   #retired: readonly Connection[] = [];
-  /* Those for whom the server's backlog has had no room, and what tries again for them. */
+  /* Requests that found the server's backlog full, and the timer that tries again for them. */
   readonly #waiting = new Set<Wanted>();
   #retry: NodeJS.Timeout | undefined;
-  /* What looks whether the connection is idle. It holds this session in memory. */
+  /* The timer that checks whether the connection is idle. It keeps this session in memory. */
   #look: NodeJS.Timeout | undefined;
   #usedAt = 0;
 
@@ -110,12 +111,12 @@ export class Session implements Disposable {
       reject,
     };
     const giveUp = (reason: unknown): void => {
-      wanted.settled = true; // what still comes for it is closed
+      wanted.settled = true; // a socket that still arrives for it is closed
       reject(reason);
       wanted.connection?.onGivenUp();
     };
     const late = (): void => {
-      wanted.connection?.look(); // where this thread has stood still its answer may be there: see whenReady
+      wanted.connection?.look(); // if this thread was blocked, the answer may be there: see whenReady
       const isWaiting = this.#waiting.has(wanted);
       giveUp(
         isWaiting
@@ -129,7 +130,7 @@ export class Session implements Disposable {
     try {
       this.#dispatch(wanted);
     } catch (error) {
-      reject(error); // no library: what is set up above ends as after every answer
+      reject(error); // no library: finally() below undoes what is set up above
     }
     return promise.finally(() => {
       clearTimeout(timer);
@@ -138,7 +139,7 @@ export class Session implements Disposable {
     });
   }
 
-  /* Puts a request on the connection, which is made first where there is none of our uid, or only one out of step. */
+  /* Sends a request on the connection. A new one is made first if there is none of our uid, or it is out of step. */
   #dispatch(wanted: Wanted): void {
     if (this.#state === "closed") return wanted.reject(this.#closedError(wanted));
     this.#usedAt = performance.now();
@@ -156,7 +157,7 @@ export class Session implements Disposable {
     this.#retired = [...this.#retired, connection].filter(({ idle }) => !idle);
   }
 
-  /* Each tries for itself, so that one's error is its own, until there is a connection for all. */
+  /* Each request tries for itself, so that it gets its own error, until there is a connection for all. */
   #reach(wanted: Wanted, tries: number): void {
     try {
       const fd = reachNow(this.via, askedFor(wanted.kind));
@@ -194,7 +195,7 @@ export class Session implements Disposable {
   }
 
   #watchIdle(connection: Connection, waitMs: number): void {
-    if (this.#idleMs > LONGEST_MS) return; // for weeks is for ever
+    if (this.#idleMs > LONGEST_MS) return; // longer than a timer can wait, some 25 days: never
     const look = (): void => {
       if (this.#connection !== connection) return;
       if (!connection.idle) return this.#watchIdle(connection, Math.max(this.#idleMs, BUSY_MS));
@@ -217,19 +218,20 @@ export class Session implements Disposable {
   }
 }
 
-/* How long the connections that nobody asked to keep stay open without use, in milliseconds. */
+/* How long an implicit session keeps its connection open without use, in milliseconds. */
 const SHARED_IDLE_MS = 250;
-/* Servers whose sessions are remembered: a program may meet new ones for as long as it runs, one for each container. */
+/* How many implicit sessions are remembered: a program may meet new servers for as long as it runs, one for
+   each container. */
 const SHARED_MAX = 1024;
 const shared = new Map<string, Session>();
 
-/** The session that is used for a `via`: yours, or one for each server of this thread. */
+/** The session for a `via`: the caller's own, or the implicit one that this thread has for each server. */
 export function sessionFor(via: string | Session = DEFAULT_ADDRESS): Session {
   if (via instanceof Session) return via;
   const known = shared.get(via) ?? new Session({ via, idleMs: SHARED_IDLE_MS });
-  shared.delete(via); // to be the last: the first is the one used longest ago
+  shared.delete(via); // moves it to the end: the first is the least recently used
   shared.set(via, known);
   const [oldest = via] = shared.keys();
-  if (shared.size > SHARED_MAX) shared.delete(oldest); // whoever uses it still can
+  if (shared.size > SHARED_MAX) shared.delete(oldest); // its users can still use it
   return known;
 }

@@ -22,7 +22,7 @@ export interface UdpExtras extends Through {
   readonly host?: string | undefined;
   /** Lets several sockets of one user share the port and the datagrams (SO_REUSEPORT). */
   readonly reusePort?: boolean | undefined;
-  /** Lets several sockets have the address, all of which get multicasts (SO_REUSEADDR). */
+  /** Lets several sockets bind the address, all of which get multicasts (SO_REUSEADDR). */
   readonly reuseAddr?: boolean | undefined;
   /** Keeps an IPv6 socket from receiving over IPv4 as well. */
   readonly ipv6Only?: boolean | undefined;
@@ -40,7 +40,7 @@ export type UdpConnectOptions<Type extends Bun.BinaryType = "buffer"> = Omit<
 > &
   UdpExtras;
 
-/* Bun's sockets can be declared by `using`, of which its types say nothing. */
+/* Bun's sockets are Disposable, though its types do not say so. */
 type Made<Type extends Bun.BinaryType> = (bun.Socket<Type> | bun.ConnectedSocket<Type>) &
   Disposable;
 
@@ -51,8 +51,8 @@ const REFUSED = {
 };
 
 /**
- * Bun.udpSocket with one peer, to which all is sent and from which alone it receives. Without `hostname` it
- * is bound to every address of the peer's family.
+ * Bun.udpSocket connected to one peer: it sends to that one and receives from it alone. Without `hostname`
+ * it is bound to every address of the peer's family.
  *
  * @throws {XSocketError} as without `connect`; ENOTFOUND at step resolve, ENETUNREACH, … at step connect,
  *   EAFNOSUPPORT for a `hostname` without the peer's IP version
@@ -84,7 +84,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   options: UdpOptions<Type> | UdpConnectOptions<Type> = {},
 ): Promise<Made<Type>> {
   refuseMisspelt("receive datagrams", options, NAMES);
-  const hostname = hostOf("receive datagrams", options) || undefined; // "" is none for Bun, too
+  const hostname = hostOf("receive datagrams", options) || undefined; // Bun, too, takes "" for no hostname
   const asked = `receive datagrams at ${hostname ?? "*"}`;
   refuseKeys(asked, options, REFUSED);
   const deadline = new Deadline(options);
@@ -121,7 +121,7 @@ export async function udp<Type extends Bun.BinaryType = "buffer">(
   return made;
 }
 
-/** How to bind, and for the errors' sentences what was asked for. */
+/** How to bind, and for error messages what was asked for. */
 type DatagramPlan = BindPlan & { readonly asked: string };
 
 interface DatagramPeer {
@@ -136,7 +136,7 @@ interface Opened {
   readonly peer: DatagramPeer | undefined;
 }
 
-/* The peer has to be an address by the time that Bun sees it: Bun would ask our own name servers. */
+/* Resolves the peer in the target namespace: Bun would ask the name servers of this process's own. */
 async function peersOf(
   to: { readonly hostname: string; readonly port: number },
   through: Through,
@@ -151,7 +151,7 @@ async function peersOf(
   return ips.map((ip) => ({ ip, port, asked }));
 }
 
-/* Bun looks the name of a scope up among the interfaces of its own namespace. */
+/* The scope as an index: Bun would look its name up among the interfaces of this process's own namespace. */
 function addressFor({ fd }: OwnedSocket, { ip }: DatagramPeer): string {
   return ip.scope === undefined ? ip.address : `${ip.address}%${scopeIndex(fd, ip.scope)}`;
 }
@@ -162,8 +162,8 @@ function reportErrors({ fd }: OwnedSocket, { family }: IpAddress): void {
   if (family === 6) setOption(fd, "IPV6_RECVERR", 1);
 }
 
-/* A socket that is bound, and connected where there is a peer. It is connected here, although Bun does so as well,
-   since a connect that fails within Bun may have closed the descriptor or not. */
+/* Makes a socket that is bound, and connected if there is a peer. Bun connects it as well, but after a connect that
+   fails within Bun nobody can tell whether the descriptor is closed. */
 async function opened(
   plan: DatagramPlan,
   peer: DatagramPeer | undefined,
@@ -171,7 +171,7 @@ async function opened(
   deadline: Deadline,
 ): Promise<Opened> {
   const hostname = plan.hostname ?? ANY[peer?.ip.family ?? 4].address;
-  // of a name's addresses one that fits; an IPv6 one that was given may reach an IPv4 peer, too
+  // a name has to have an address of the peer's IP version; a literal IPv6 address may reach an IPv4 peer, too
   const family = literalIp(hostname) ? undefined : peer?.ip.family;
   const limits = deadline.limits();
   const { socket, ip } = await bound({ ...plan, hostname, family }, { ...through, ...limits });

@@ -46,7 +46,7 @@ export async function xsocket(options: XSocketOptions = {}): Promise<OwnedSocket
 }
 
 /**
- * Like {@link xsocket}, but the whole thread waits for the server. `signal` counts only at the start.
+ * Like {@link xsocket}, but blocks the thread until the server answers. `signal` is checked only at the start.
  *
  * @throws {XSocketError} as {@link xsocket}
  * @example
