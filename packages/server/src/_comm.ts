@@ -17,8 +17,8 @@ function readComm(pid: number): string {
 }
 
 /**
- * The command name of the process at the other end of a connection. "?" if it cannot be told: a process number
- * may be another's by now, so the name counts only while that process itself is alive.
+ * The command name of the process at the other end of a connection; "?" if unknown. A PID may have been reused, so
+ * the name counts only while that process itself is alive.
  */
 export function commandOf(sys: Syscalls, connection: number, pid: number): string {
   const pidfd = new Int32Array(new ArrayBuffer(4));
@@ -29,7 +29,7 @@ export function commandOf(sys: Syscalls, connection: number, pid: number): strin
   return isOver ? "?" : name;
 }
 
-/** The process that listens where a connection leads: pid 0 if that is not seen from here, or it leads nowhere. */
+/** The process that listens at the other end of a connection: pid 0 if it cannot be seen from here, or there is none. */
 export function listenerOf(sys: Syscalls, connection: number) {
   const credentials = new Uint32Array(new ArrayBuffer(12));
   sys.getsockopt(connection, SOL_SOCKET, SO_PEERCRED, credentials, credentials.byteLength);

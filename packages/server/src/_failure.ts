@@ -35,8 +35,7 @@ export const REMEDIES: Readonly<Partial<Record<string, string>>> = {
 };
 
 /**
- * Makes the error for what the kernel has not done: PERMISSION where it does not let this user do it,
- * else SYSTEM.
+ * Makes the error for a failed system call: PERMISSION if this user is not allowed to do it, else SYSTEM.
  *
  * @param attempt to be read after "cannot"
  * @param remedy  one or more sentences, the last one without its full stop

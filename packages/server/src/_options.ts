@@ -1,6 +1,6 @@
 /*
- * What the options of serve have to be, in JavaScript, too, where nothing else says so: a policy or a
- * bound that is dropped without a word leaves a server open to more than was wished.
+ * Checks of serve's options, for JavaScript, where no types do it: a policy or a bound that is silently
+ * dropped leaves a server more open than was meant.
  */
 import { inspect } from "node:util";
 import { SOCK_TYPE_MASK } from "@xsocket/protocol";
@@ -11,7 +11,7 @@ import { MAX_THREADS, type ServeOptions } from "./options.ts";
 import { QUOTA_MAX } from "./policy/read-rule.ts";
 import { plainRule, type Policy, type Rule, RULE_KINDS } from "./policy/rule.ts";
 
-/* Whether a value is right, and what one is. */
+/* A test for a value, and the words for what passes it. */
 type Check = readonly [isRight: (value: unknown) => boolean, what: string];
 
 function isFrom(first: number, last: number, value: unknown): boolean {
@@ -62,7 +62,7 @@ function isPolicy(value: unknown): value is Policy {
 }
 
 /**
- * Refuses options that there are not, values that cannot be right, and options that contradict each other.
+ * Refuses unknown options, invalid values, and options that contradict each other.
  *
  * @throws {ServeError} MISUSE
  */
@@ -85,7 +85,7 @@ export function checkOptions(options: ServeOptions): void {
     misuse("an abstract name has neither mode nor group: use a path, or leave them out");
 }
 
-/* What is asked of a list is asked of each item; one of nothing would match nobody. */
+/* Each item has to pass; an empty list would match nobody. */
 function listOf(isItem: (value: unknown) => boolean, items: string): Check {
   const isList = (value: unknown) =>
     Array.isArray(value) && value.length > 0 && value.every(isItem);
@@ -142,8 +142,8 @@ function checkedRule(rule: Rule): Rule {
 }
 
 /**
- * Refuses what is no policy, and rules that cannot be right: a key or value that nobody understands
- * makes one of everybody, or of nobody, and one that denies then denies nothing.
+ * Refuses what is no policy, and invalid rules: with an unknown key or value a rule may be for everybody, or
+ * for nobody, and one that denies then denies nothing.
  *
  * @returns its source and rules alone, as the serving threads can be given them
  * @throws {ServeError} MISUSE

@@ -5,17 +5,17 @@ import { ServeError } from "./error.ts";
 /** What clients can make a server hold. Each bound is an option of {@link serve}. */
 export interface Bounds {
   /**
-   * Connections at once, of everybody together. Where there are several users a quarter of them is for
-   * those who have no more than 8.
+   * Connections at once, of all users together. With several users the last quarter is kept for those who
+   * have at most 8.
    */
   readonly maxConnections: number;
   /** Connections at once for each user id. */
   readonly maxConnectionsPerUid: number;
   /**
-   * Sockets that were sent and not yet received, of everybody together, and a quarter in the same way.
+   * Sockets sent and not yet received, of all users together. The last quarter is kept in the same way.
    */
   readonly maxInFlight: number;
-  /** Sockets that were sent and not yet received, of each user id. */
+  /** Sockets sent and not yet received, for each user id. */
   readonly maxInFlightPerUid: number;
   /** Milliseconds that a new connection has for its first request. */
   readonly firstRequestMs: number;
@@ -25,7 +25,7 @@ export interface Bounds {
   readonly backlog: number;
 }
 
-/** Those of them that an option says. */
+/** The bounds that options set. */
 export type GivenBounds = { readonly [Name in keyof Bounds]?: Bounds[Name] | undefined };
 
 /** The bounds that hold unless an option says otherwise; RLIMIT_NOFILE may lower the first four. */
@@ -41,20 +41,20 @@ export const DEFAULT_BOUNDS: Bounds = {
 
 /** Descriptors that are kept for everything but connections and threads: Bun's own, logs, metrics. */
 const RESERVED_DESCRIPTORS = 48;
-/** Those of a thread: five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
+/** Descriptors of a thread: five that stay open, two of them Bun's, and three for a request: its socket, a pidfd, a command name. */
 export const THREAD_DESCRIPTORS = 8;
 
-/* A quarter of what there is for all is kept for users who have fewer than 8 of it. */
+/* A quarter of the total is kept for users who have fewer than 8: see roomFor. */
 const KEPT_FOR_FEW = 4;
 const FEW = 8;
 
 /**
- * How many connections, or sockets in flight, there may be in all for a user to get one more. The last
- * quarter is kept for users with fewer than 8: else a few who give nothing back would stop all others. It
- * is not kept from a user who is alone, whom the bound of each user holds.
+ * The total of connections, or of sockets in flight, below which a user gets one more. The last quarter is kept
+ * for users with fewer than 8: else a few who give nothing back would stop all others. A user who is alone may
+ * take it too, up to the bound for each user.
  *
  * @param own   how many that user has
- * @param taken how many all users have; too few for an instant, while another thread counts
+ * @param taken how many all users have; too low for an instant, while another thread counts
  * @param all   the bound
  */
 export function roomFor(own: number, taken: number, all: number): number {
@@ -69,7 +69,7 @@ function bound(given: GivenBounds, name: keyof Bounds): number {
   return given[name] ?? DEFAULT_BOUNDS[name];
 }
 
-/* A user's bound: as asked for, else the default, which where descriptors are scarce is three quarters of all. */
+/* A user's bound: as asked for, else the default, cut to three quarters of the total where descriptors are scarce. */
 function share(given: GivenBounds, name: keyof Bounds, all: number, scarce: boolean): number {
   const wanted = bound(given, name);
   const cut = scarce && given[name] === undefined;
@@ -79,10 +79,10 @@ function share(given: GivenBounds, name: keyof Bounds, all: number, scarce: bool
 /**
  * Fills in the defaults and fits all bounds below the limit of descriptors.
  *
- * The kernel counts sockets in flight of this server's user against the same limit, past which
- * every client is refused, so half of it stays free for other processes of that user.
+ * The kernel counts the sockets in flight of this server's user against the same limit, and past it every
+ * client is refused. So half of it stays free for other processes of that user.
  *
- * @param descriptorLimit what the kernel said, or `-errno`
+ * @param descriptorLimit RLIMIT_NOFILE, or `-errno`
  * @throws {ServeError} LIMIT if no connection would fit, SYSTEM or PERMISSION if the limit could not be read
  */
 export function fitBounds(given: GivenBounds, descriptorLimit: number, threads: number): Bounds {

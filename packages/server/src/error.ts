@@ -9,8 +9,8 @@
  * - `DIRECTORY_UNSAFE`: others may replace what is in the directory of the path
  * - `DIRECTORY_BUSY`: another process holds the lock of the directory
  * - `GROUP_UNKNOWN`: there is no such group
- * - `PERMISSION`: this user may not do what the message names, as to make the socket or give it to the group
- * - `LISTEN_FD`: the descriptor given is not a listening SOCK_SEQPACKET socket, or several were given, or its name is that of something else
+ * - `PERMISSION`: this user may not do what the message names, such as make the socket or give it to the group
+ * - `LISTEN_FD`: the given descriptor is not a listening SOCK_SEQPACKET socket, or a manager passed several, or one of another name
  * - `LIMIT`: RLIMIT_NOFILE leaves no room for connections
  * - `SYSTEM`: any other failure of the kernel, with the call as `cause`, or no thread that serves
  */

@@ -4,10 +4,10 @@ import { DEFAULT_LOG_LEVEL, type ServeOptions } from "./options.ts";
 export const LOG_LEVELS = { error: 3, warning: 4, notice: 5, info: 6, debug: 7 } as const;
 export type LogLevel = keyof typeof LOG_LEVELS;
 
-/** What else is known about an event, to search for it. */
+/** Details of an event, to search by. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** What the server has to say: one event. */
+/** One event in the server's log. */
 export interface LogRecord {
   readonly level: LogLevel;
   /** The kind of event, a stable word, for example "denied". */
@@ -26,7 +26,7 @@ export function isLogged(level: LogLevel, wanted: LogLevel): boolean {
   return LOG_LEVELS[level] <= LOG_LEVELS[wanted];
 }
 
-/** Makes of `log` what drops records below `logLevel`. What `log` throws is an uncaught exception. */
+/** Wraps `log` to drop records below `logLevel`. What `log` throws becomes an uncaught exception. */
 export function wantedOf({
   log = () => {},
   logLevel = DEFAULT_LOG_LEVEL,
@@ -36,7 +36,7 @@ export function wantedOf({
     try {
       log(record);
     } catch (error) {
-      reportError(error); // what is under way, as a stop, is not held up
+      reportError(error); // what is under way, such as a stop, goes on
     }
   };
 }

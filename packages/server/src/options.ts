@@ -14,21 +14,21 @@ import type { Policy } from "./policy/rule.ts";
 export interface ServeOptions extends GivenBounds {
   /** Where to listen: a path, or `@name` in the abstract namespace. "/run/xsocket/default" by default. */
   readonly address?: string | undefined;
-  /** Permission bits of the socket file, 0o660 by default. Misuse with `@name` and `listenFd`. */
+  /** Permission bits of the socket file, 0o660 by default. Refused (MISUSE) with `@name` and `listenFd`. */
   readonly mode?: number | undefined;
-  /** The socket file's group, by name or number; the server's own by default. Misuse as `mode`. */
+  /** The socket file's group, by name or number; the server's own by default. Refused as `mode` is. */
   readonly group?: string | number | undefined;
-  /** Serve also in a directory that others may write to, provided it is sticky, as /tmp. */
+  /** Allow a directory that others may write to, provided it is sticky, like /tmp. */
   readonly sharedDirectory?: boolean | undefined;
   /**
-   * Let no client attach descriptors to its requests, which the protocol allows and nobody needs: it
-   * gets EPERM. To close a descriptor takes a serving thread time (docs/security.md). Linux 6.16.
+   * Let no client attach descriptors to its requests: sendmsg(2) gives it EPERM. The protocol allows them, but
+   * nobody needs them, and closing them takes a serving thread time (docs/security.md). Needs Linux 6.16.
    */
   readonly refuseDescriptors?: boolean | undefined;
   /**
-   * A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`. Once it was found to be one
-   * it is the server's: a start that fails after that closes it, one that fails before (MISUSE, LIMIT,
-   * LISTEN_FD) does not.
+   * A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`. Once it is found to be one, the
+   * server owns it: a start that fails after that closes it, one that fails before (MISUSE, LIMIT, LISTEN_FD)
+   * does not.
    */
   readonly listenFd?: number | undefined;
   /** Whether the file of `listenFd` is removed at the end: for a program that made it and then became another user. */
@@ -36,9 +36,8 @@ export interface ServeOptions extends GivenBounds {
   /** A file that gets one JSON line for each socket handed over and each refusal. reload() opens it anew. */
   readonly auditFile?: string | undefined;
   /**
-   * Serving threads at most, from 1 to 64, 4 to 20 MB of memory each, 30 with `auditFile`;
-   * {@link DEFAULT_THREADS} by default. One is started at once, the others when connections that are
-   * kept open ask at the same time.
+   * Serving threads at most, from 1 to 64; {@link DEFAULT_THREADS} by default. Each takes 4 to 20 MB of memory,
+   * 30 with `auditFile`. One is started at once, the others when kept-open connections ask at the same time.
    */
   readonly threads?: number | undefined;
   /**
@@ -47,7 +46,7 @@ export interface ServeOptions extends GivenBounds {
    * own user.
    */
   readonly policy?: Policy | (() => Policy | Promise<Policy>) | undefined;
-  /** Takes what the server has to say; nothing by default. What it throws is an uncaught exception. */
+  /** Takes the server's log records, which are dropped by default. What it throws is an uncaught exception. */
   readonly log?: Log | undefined;
   /** Records below this level are not made; "info" by default. "debug" has one for each request. */
   readonly logLevel?: LogLevel | undefined;

@@ -40,22 +40,21 @@ export interface Server extends AsyncDisposable {
   /** Stops accepting, answers what has arrived, removes the socket file. May be called again. */
   stop(): Promise<void>;
   /**
-   * Reads the policy again, and opens the audit file anew. When one fails, what was there stays,
-   * the other goes on, and the failure is thrown; that of the audit file is a ServeError, PERMISSION or
-   * SYSTEM, and both together are an AggregateError. Of a server that stops the audit file is not opened anew.
+   * Reads the policy again, and reopens the audit file. If one fails, the old one stays in use, the other is
+   * done all the same, and the failure is thrown: a ServeError (PERMISSION or SYSTEM) for the audit file, an
+   * AggregateError for both. A server that is stopping does not reopen the audit file.
    */
   reload(): Promise<void>;
   /**
-   * Calls every serving thread, and tells whether each has answered the call before this one. For
-   * a watchdog, at intervals. A thread that died and cannot be replaced yet is missed only if it is
-   * the one that accepts.
+   * For a watchdog, to be called at intervals: wakes every serving thread, and tells whether each has answered
+   * the previous call. A dead thread that cannot be replaced yet counts only if it is the one that accepts.
    */
   isAnswering(): boolean;
-  /** Tells whether new clients find it: not once its socket file was removed or replaced. */
+  /** Whether new clients find it: false once its socket file was removed or replaced. */
   isReachable(): boolean;
   /** What it has done and what it holds. */
   stats(): ServerStats;
-  /** The same with what it is. */
+  /** The stats, with version, policy, descriptors and the like. */
   status(): ServerStatus;
 }
 
@@ -79,7 +78,7 @@ function descriptorsFor({ maxConnections }: Bounds, limit: number): number {
   return Math.min(limit, 2 * Math.max(maxConnections, DEFAULT_BOUNDS.maxConnections) + 1024);
 }
 
-/* Removes the socket file. That this failed is only said, since the next start replaces the file. */
+/* Removes the socket file. A failure is only logged, since the next start replaces the file. */
 async function release(claim: Claim, log: Log): Promise<void> {
   await claim.release().catch((error: unknown) =>
     log({
@@ -112,7 +111,7 @@ export async function serve(given: ServeOptions = {}): Promise<Server> {
   const claim = await listen(sys, { ...options, log }, bounds);
   let auditFd = -1;
   try {
-    // one that was made here refuses them since before it listened
+    // a socket made here has refused them since before it listened
     if (options.listenFd !== undefined && options.refuseDescriptors === true)
       refuseDescriptorsOf(sys, claim.listenFd);
     const policy = await readPolicy(options.policy, claim.address);
@@ -183,7 +182,7 @@ class RunningServer implements Server {
     this.bounds = common.bounds;
     this.threads = shared.threadCount;
     this.closed = this.#closing.promise;
-    this.closed.catch(() => {}); // to wait for it is the program's choice
+    this.closed.catch(() => {}); // the program need not wait for it
     void pool.lost.then(() => this.#endLost());
   }
 
@@ -192,7 +191,7 @@ class RunningServer implements Server {
     return this.#stopping;
   }
 
-  /* Ends it where no thread accepts any more: clients would wait for ever, and a service manager starts it anew. */
+  /* Ends the server when no thread accepts any more: clients would wait for ever, and a service manager restarts it. */
   #endLost(): void {
     const failure = new ServeError(
       "SYSTEM",
@@ -225,7 +224,7 @@ class RunningServer implements Server {
     if (failures.length === 1) throw failures[0];
   }
 
-  /* A policy that took longer to read than that of a later reload is out of date. */
+  /* Reads the policy. One that arrives after that of a later reload is out of date, and dropped. */
   async #reloadPolicy(): Promise<void> {
     const reload = ++this.#reloads;
     try {
@@ -242,7 +241,7 @@ class RunningServer implements Server {
     }
   }
 
-  /* After a log was rotated: the new file takes the place of the old one under its number. */
+  /* For log rotation: the new file takes the old one's descriptor number. */
   #reopenAudit(): void {
     const { auditFd } = this.#common;
     if (auditFd < 0 || this.#stopping) return; // the number may be somebody else's by now

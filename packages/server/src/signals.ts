@@ -5,7 +5,7 @@ import type { Server } from "./server.ts";
 
 const PROBLEMS_MAX = 10; // of a file with mistakes, in one record
 
-/* Several problems are several lines, and a record is one. A file that is no policy has thousands. */
+/* A record is one line, but a policy may have several problems, and a file that is no policy thousands. */
 function sentence(error: unknown): string {
   const problems = reasonOf(error).split("\n");
   const said = problems.slice(0, PROBLEMS_MAX).join("; ");
@@ -13,7 +13,7 @@ function sentence(error: unknown): string {
   return more > 0 ? `${said}; and ${more} more (xsocket policy check names them all)` : said;
 }
 
-/* MISUSE is what a program's own policy function has returned. */
+/* MISUSE means that the program's own policy function has returned no valid policy. */
 function reloadFailure(error: unknown): LogRecord {
   const event = error instanceof ServeError && error.code !== "MISUSE" ? "audit" : "policy";
   const what = event === "audit" ? "the audit file" : "the policy";
@@ -51,10 +51,10 @@ export type Signalled = Pick<Server, "stop" | "reload" | "closed">;
 
 /**
  * Runs a server until it is told to stop: SIGTERM and SIGINT stop it, SIGHUP reloads its policy.
- * Given the promise of a server, it minds signals from the start: one that comes between the
- * listening and the serving would otherwise end the program and leave the socket file behind.
+ * Given the promise of a server, it handles signals from the start: one that comes between listening and
+ * serving would otherwise end the program and leave the socket file behind.
  *
- * A policy or an audit file that cannot be had is reported as an error, and the old one stays. What
+ * A policy or an audit file that cannot be opened or read is logged as an error, and the old one stays. What
  * `log` throws is an uncaught exception.
  */
 export async function untilSignal(

@@ -32,15 +32,15 @@ export interface ServerStats {
   readonly denied: number;
   /** Requests that the kernel has refused, and those whose client was gone before it had its socket. */
   readonly failed: number;
-  /** Connections closed for a malformed request. To recv(2) an empty packet is the end, and so it is here. */
+  /** Connections closed for a malformed request. An empty packet does not count: to recv(2) it is the end of file. */
   readonly malformed: number;
   /** Idle connections closed to make room. */
   readonly evicted: number;
   /** Connections refused, at a bound or since no descriptor was left. */
   readonly refusedConnections: number;
-  /** Requests refused because too many sockets were in flight, or the closes of such were slow. */
+  /** Requests refused because too many sockets were in flight, or closing such sockets was slow. */
   readonly refusedInFlight: number;
-  /** Connections closed because a time was over. */
+  /** Connections closed because a time limit was over. */
   readonly timedOut: number;
   /** Sockets that could not be given their user's ids. */
   readonly unstamped: number;

@@ -15,14 +15,14 @@ export interface ServerStatus {
   readonly address: string;
   /** True once its socket file was removed or replaced, so that new clients do not find it there. */
   readonly unreachable: boolean;
-  /** The name that its network namespace had when it started (ip-netns(8)), once it has none any more. */
+  /** The name that its network namespace had when it started (ip-netns(8)), if it has none any more. */
   readonly formerNamespace?: string | undefined;
   readonly uptimeSeconds: number;
   /** Serving threads, as many as were needed so far. */
   readonly threads: number;
   /**
-   * Where the rules come from, how many there are, and whether they are those of before, since the last
-   * reload could not read them.
+   * Where the rules come from, how many there are, and whether they are outdated, since the last reload could
+   * not read the new ones.
    */
   readonly policy: { readonly source: string; readonly rules: number; readonly outdated: boolean };
   readonly descriptors: { readonly open: number; readonly limit: number };
@@ -59,7 +59,7 @@ export function outOfReach(address: string): string {
   return `new clients do not find this server, since ${address} was removed or replaced: restart it, or the socket unit that made the file`;
 }
 
-/** Says there that the network namespace of a server is not the one that has its name now. */
+/** Says, in the same places, that the network namespace of a server is not the one that has its name now. */
 export function inFormerNamespace(name: string): string {
   return `the network namespace that this server serves is not the one named ${name} any more, since that was deleted: restart the server if you mean the one that now has the name`;
 }
@@ -74,8 +74,8 @@ export function ownNamespace(): About["namespace"] {
 
 /**
  * The name that the server's namespace had at the start and has no more; undefined while it has that or
- * another. To delete a namespace takes away its name alone: it lives on while this server is in it, and one
- * that is made anew under that name is another namespace.
+ * another. Deleting a namespace only takes its name away: it lives on while this server is in it, and one that
+ * is made under that name later is another namespace.
  */
 export function formerNamespace({ namespace }: About): string | undefined {
   if (namespace === undefined) return undefined;

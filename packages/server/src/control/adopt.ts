@@ -33,7 +33,7 @@ function addressOf(sys: Syscalls, fd: number): string {
   return isName ? `@${text}` : text.replace(/\0.*$/s, "");
 }
 
-/* Undefined for a file that cannot be seen from here, as where it was made in another mount namespace. */
+/* Undefined for a file that cannot be seen from here, such as one made in another mount namespace. */
 function fileOf(path: string): SocketFile | undefined {
   if (!path.startsWith("/")) return undefined;
   try {
@@ -44,8 +44,8 @@ function fileOf(path: string): SocketFile | undefined {
 }
 
 /**
- * Takes a listening socket that somebody else made, systemd for one. Its file stays theirs,
- * unless that was this server before it became another user.
+ * Takes a listening socket that another process made, such as systemd. Its file is left to that one, unless
+ * this server made it before it became another user.
  *
  * @throws {ServeError} LISTEN_FD for anything but a listening SOCK_SEQPACKET socket
  */

@@ -68,7 +68,7 @@ export async function claimAddress(
 }
 
 /**
- * Makes a listening socket at a path, whose directory the caller has locked if that can be.
+ * Makes a listening socket at a path, whose directory the caller has locked if possible.
  *
  * @throws {ServeError} IN_USE, NOT_A_SOCKET, PERMISSION, SYSTEM
  */
@@ -129,7 +129,7 @@ function bindPath(sys: Syscalls, fd: number, path: string, options: FileOptions)
   }
 }
 
-/* After a failure, which is what is told: a file that cannot be removed is replaced by the next start. */
+/* Cleans up after a failure, without hiding that by one of its own: the next start replaces a file that stays. */
 function removeMade(path: string): void {
   try {
     unlinkSync(path);
@@ -235,7 +235,7 @@ function claimName(sys: Syscalls, address: Address, options: ClaimOptions): Clai
   }
 }
 
-/** Removes a socket file under the lock of its directory; without that the compare alone has to do. */
+/** Removes a socket file under the lock of its directory, or without the lock if it cannot be had. */
 export function releasePath(sys: Syscalls, file: SocketFile): Promise<void> {
   return underLock(sys, file.path, () => removeOwn(file));
 }

@@ -21,20 +21,20 @@ const LOCK_EX_NB = 2 | 4;
 const LOCK_WAIT_MS = 5000; // longer than any start holds it
 const LOCK_RETRY_MS = 10;
 
-/* Everybody may pass; who may connect is the socket's own mode. Whoever may read a directory can also lock it
-   (flock(2)) and so keep every server from starting there, so nobody else may. */
+/* Everybody may enter; the socket's own mode says who may connect. Nobody but the owner may read the directory: whoever
+   may can also lock it (flock(2)), and so keep every server from starting there. */
 const DIRECTORY_MODE = 0o711;
 const OTHERS_WRITE = 0o002;
 const GROUP_WRITES = 0o020;
 const STICKY = 0o1000;
 
-/* The directory of the default socket belongs to servers, so it is made for others in it as well. */
+/* The default socket's directory is for servers, so it is made if it is missing, for any other socket in it too. */
 const OURS = dirname(DEFAULT_ADDRESS);
 
 function makeOurs(directory: string): void {
   try {
     mkdirSync(directory, { mode: DIRECTORY_MODE });
-    chmodSync(directory, DIRECTORY_MODE); // the umask is not asked
+    chmodSync(directory, DIRECTORY_MODE); // whatever the umask is
   } catch (error) {
     if (codeOf(error) === "EEXIST") return;
     throw systemError(`make the directory ${directory}`, error);
@@ -51,8 +51,8 @@ function find(directory: string) {
 }
 
 /*
- * The error for a directory that is not there. To make it is the remedy only if all above it are directories, and
- * none is a link to nothing, where mkdir(1) would fail.
+ * The error for a missing directory. The remedy is to make it only if mkdir(1) can: not if something above it is no
+ * directory, or a dangling link.
  */
 function missing(path: string, directory: string): ServeError {
   let above = directory;
@@ -91,13 +91,13 @@ export function expectDirectory(path: string): Stats {
   throw missing(path, directory);
 }
 
-/** As whom a server runs. */
+/** The user and group that a server runs as. */
 export interface User {
   readonly uid: number;
   readonly gid: number;
 }
 
-/* What `look` returns; undefined where it throws, for what is not there or may not be reached by this user. */
+/* What `look` returns; undefined if it throws, for what does not exist or this user may not reach. */
 function seen<Result>(look: () => Result): Result | undefined {
   try {
     return look();
@@ -106,7 +106,7 @@ function seen<Result>(look: () => Result): Result | undefined {
   }
 }
 
-/* Whoever owns a directory, or may write to it, may put another thing in the place of what is in it. */
+/* Who may replace what is in a directory: its owner, and all who may write to it. */
 function strangersOf(
   directory: string,
   isKnown: (kind: "uid" | "gid", id: number) => boolean,
@@ -123,24 +123,24 @@ function strangersOf(
 }
 
 /*
- * A directory and all above it: by its name, and by the real path that the name leads to behind links. The
- * name as it was given is among them too, since a relative one works where its absolute path cannot be reached.
+ * A directory and all above it, by its name and by its real path behind links. The name as given is included,
+ * since a relative one works even where its absolute path cannot be reached.
  */
 function wayTo(directory: string): Set<string> {
   const way = new Set<string>();
-  // not realpathSync(), which takes ".." behind a link for what is before that
+  // not realpathSync(), which drops "link/.." from the text without following the link
   for (const start of [resolve(directory), seen(() => realpathSync.native(directory)) ?? directory])
     for (let [at, below] = [start, ""]; at !== below; [at, below] = [dirname(at), at]) way.add(at);
   return way.add(directory);
 }
 
 /**
- * Says in one sentence who else than root and the server's own user and group may replace the socket in
- * its directory; undefined if nobody may. It is no reason not to start: the directory of a user may be
- * just where root means to serve for that user.
+ * Says in one sentence who besides root and the server's own user and group may replace the socket in its
+ * directory; undefined if nobody may. It does not prevent a start: root may mean to serve a user in that
+ * user's own directory.
  */
 export function strangersWarning(directory: string, { uid, gid }: User): string | undefined {
-  // in a user namespace root of the machine is NOBODY, too
+  // in a user namespace the machine's root may appear as NOBODY
   const known = { uid: [0, uid, NOBODY], gid: [0, gid] };
   for (const place of wayTo(directory)) {
     const strangers = strangersOf(place, (kind, id) => known[kind].includes(id)).join(", ");
@@ -173,7 +173,7 @@ function openDirectory(directory: string): number {
 }
 
 /**
- * Takes the lock of a directory. It ends when its descriptor is closed, also by death.
+ * Takes the lock of a directory. It ends when its descriptor is closed, at the latest with the process.
  *
  * @returns that descriptor
  * @throws {ServeError} DIRECTORY_BUSY, PERMISSION, SYSTEM
@@ -190,7 +190,7 @@ export async function lockDirectory(sys: Syscalls, directory: string): Promise<n
     }
     closeSync(fd);
     if (rc !== -errno.EAGAIN) {
-      const isFiltered = rc === -errno.EPERM; // no file system says so
+      const isFiltered = rc === -errno.EPERM; // no file system gives that
       throw systemError(
         `lock ${directory}`,
         new SyscallError("flock", -rc),

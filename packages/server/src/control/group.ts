@@ -1,7 +1,7 @@
 import { ServeError } from "../error.ts";
 import { readAccounts } from "../policy/accounts.ts";
 
-/* What getent(1) takes for an option or a number: of 4294967296 it says that it is root's. */
+/* What getent(1) takes for an option or a number. It wraps 4294967296 to 0, root's. */
 const NOT_A_NAME = /^\s*(?:[-+]|\d+$)/;
 
 /* Groups of LDAP and the like are in no file; getent(1) asks wherever nsswitch.conf(5) says. */

@@ -33,12 +33,12 @@ export function readAddress(text: string): Address {
   }
 }
 
-/** The user whom this process is. */
+/** The user that this process runs as. */
 export function ownUser(): User {
   return { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 }
 
-/** Warns of others who may replace the socket in a directory, where `user` serves. */
+/** Warns if others can replace a socket in this directory, for a server that runs as `user`. */
 export function warnOfStrangers(log: Log | undefined, directory: string, user = ownUser()): void {
   const message = strangersWarning(directory, user);
   if (message !== undefined) log?.({ level: "warning", event: "directory", message, fields: {} });
@@ -69,11 +69,11 @@ export async function listen(
 }
 
 /**
- * Makes the control socket for a server that will run as another user, and leaves it to it. If
- * nothing else lies in the directory of the default address, that becomes the user's as well, so
- * that the file can be removed at the end.
+ * Makes the control socket for a server that will run as another user, and gives it to that user. If
+ * nothing else lies in the directory of the default address, the user gets that as well, so that the
+ * file can be removed at the end.
  *
- * @returns the listening socket; releasing it is for when this process could not become the user
+ * @returns the listening socket; to be released only if this process could not become the user
  * @throws {ServeError} if it cannot be made
  */
 export async function bindControl(options: ServeOptions, user: User): Promise<Claim> {
@@ -84,7 +84,7 @@ export async function bindControl(options: ServeOptions, user: User): Promise<Cl
   const { address, file } = claim;
   if (!file) return claim;
   const giveBack = address === DEFAULT_ADDRESS ? giveDirectory(dirname(address), user) : undefined;
-  warnOfStrangers(options.log, dirname(file.path), user); // its owner before may do nothing there any more
+  warnOfStrangers(options.log, dirname(file.path), user); // the former owner has no rights there any more
   const release = async () => {
     await claim.release();
     giveBack?.();

@@ -2,7 +2,7 @@
 import { lstatSync, unlinkSync } from "node:fs";
 import { lastingPath } from "./path.ts";
 
-/** A socket file where it was made, told from what may lie there later. */
+/** A socket file by path and inode, so that what lies there later is not taken for it. */
 export interface SocketFile {
   readonly path: string;
   readonly dev: bigint;
@@ -26,7 +26,7 @@ export function isInPlace(file: SocketFile): boolean {
   try {
     return isStill(file);
   } catch {
-    return false; // a directory on the way is none any more, or closed to this user
+    return false; // a part of the path is no directory any more, or closed to this user
   }
 }
 

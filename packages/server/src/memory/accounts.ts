@@ -1,11 +1,11 @@
 /*
  * What each user holds, in shared memory.
  *
- * How it works: an account is a row of numbers while its user has connections. Rows are found by
- * user id through chains, one for each bucket, and go back to a list when the last connection has
- * ended: so a search meets only users who are here now, however many have come and gone. Who
- * changes chains holds the server's lock. Links are row numbers plus one, 0 for none, and are
- * written such that a death in between loses one spare row at most.
+ * How it works: while a user has connections, its account is a row of numbers. Rows are found by user id
+ * through hash chains, and go back to a free list when the last connection has ended: so a search meets
+ * only users who have connections now. Whoever changes a chain holds the server's lock. Links are row
+ * numbers plus one, 0 for none, written in such an order that a thread that dies in between loses one
+ * spare row at most.
  */
 import type { SharedLock } from "./lock.ts";
 
@@ -15,7 +15,7 @@ const ACCOUNT = { uid: 0, connections: 1, inFlight: 2, next: 3 } as const;
 const ACCOUNT_CELLS = Object.keys(ACCOUNT).length;
 const SPARE_ROWS = 64;
 
-/** Makes the memory for so many users at once. */
+/** Makes the memory for this many users at once. */
 export function createAccounts(users: number): SharedArrayBuffer {
   const rows = users + SPARE_ROWS;
   const buckets = 2 ** Math.ceil(Math.log2(rows));
@@ -69,7 +69,7 @@ export class Accounts {
     }
   }
 
-  /** Takes a connection away. With its last one an account is gone. */
+  /** Uncounts a connection of an account, which ends with its last one. */
   close(account: number): void {
     this.#lock.acquire();
     try {

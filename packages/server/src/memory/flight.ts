@@ -1,10 +1,10 @@
 /*
  * The last reply of each connection, and the sockets in flight, in shared memory.
  *
- * How it works: a cell for each connection has what its peer may still have to receive and, above that,
- * a number that each reply has to itself. The owner of a connection notes replies. That a peer has
- * received one the kernel can tell any thread (SIOCOUTQ), and who learns it takes the socket out of
- * the count, by one exchange that fails if the owner has been faster.
+ * How it works: each connection has a cell. Its low bits say what the peer may still have to receive, the
+ * bits above are a serial number of the reply. The thread that owns a connection notes replies. Any thread
+ * can ask the kernel whether a peer has received its reply (SIOCOUTQ). If it has, that thread takes the
+ * socket out of the count, by a compare-and-exchange that fails if the owner was faster.
  */
 import type { Accounts } from "./accounts.ts";
 
@@ -50,7 +50,7 @@ export class Flight {
     return Atomics.load(this.#cells, HEADER_CELLS + fd) & KIND;
   }
 
-  /** Notes a reply, or that there is none to receive any more. For the owner of the connection. */
+  /** Notes a reply, or that none is left to receive. Only for the owner of the connection. */
   setUnread(fd: number, unread: number): void {
     const cell = HEADER_CELLS + fd;
     const number = (Atomics.load(this.#cells, cell) | KIND) + 1;
@@ -77,7 +77,7 @@ export class Flight {
     const { used } = this;
     let hasSettled = false;
     let asked = 0;
-    // once round, and not for each of a few that are far from each other
+    // one round at most, also if fewer are found
     for (let left = used; left > 0 && asked < RECOUNT_MAX; left--) {
       this.#recounted = (this.#recounted + 1) % used;
       if (!this.#isCounted(this.#recounted, account)) continue;
@@ -110,7 +110,7 @@ export class Flight {
     return found === reply;
   }
 
-  /* In this order the total is never above the sum of the users' counts, by which roomFor() tells one who is alone. */
+  /* In this order the total is never above the sum of the users' counts: roomFor() finds by it whether a user is alone. */
   #count(account: number, change: number): void {
     if (change < 0) Atomics.add(this.#cells, HEADER.inFlight, change);
     this.#accounts.addInFlight(account, change);

@@ -1,14 +1,14 @@
-/* A lock in shared memory, for a few dozen instructions, that outlives the death of its holder. */
+/* A lock in shared memory, held for a few dozen instructions, that can be released if its holder dies. */
 
 const FREE = 0;
 const SPINS = 200;
 const SLEEP_MS = 1;
 
 /**
- * One thread's view of a lock. It is spun on, and slept on only if its holder has lost the CPU.
+ * One thread's view of a lock. Waiting spins first, and sleeps only if the holder has lost the CPU.
  *
- * The word in memory names the holder, so that whoever learns of a thread's death can let go of
- * what it held; the others would wait for ever.
+ * The word in memory names the holder, so that whoever notices a thread's death can release what it
+ * held; the others would wait for ever.
  */
 export class SharedLock {
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -16,7 +16,7 @@ export class SharedLock {
   readonly #holder: number;
   #nested = false; // inside during()
 
-  /** @param thread the number of the thread that uses this view, from -1, the main thread */
+  /** @param thread the number of the thread that uses this view, -1 for the main thread */
   constructor(words: Int32Array<SharedArrayBuffer>, index: number, thread: number) {
     this.#words = words;
     this.#index = index;
@@ -25,7 +25,7 @@ export class SharedLock {
 
   acquire(): void {
     if (this.#nested) return;
-    // Atomics.wait() would go by the time of day: set back by an hour it keeps a thread that long
+    // Not Atomics.wait(), which goes by the time of day: a clock set back by an hour would keep a thread that long.
     for (let tries = 0; !this.#try(); tries++) if (tries > SPINS) Bun.sleepSync(SLEEP_MS);
   }
 
@@ -35,8 +35,8 @@ export class SharedLock {
   }
 
   /**
-   * Works under the lock, which that work may take once more. Waiting for it does not hold up the
-   * event loop, which may have to learn yet that the holder is dead.
+   * Runs `work` under the lock, which it may acquire once more. Waiting does not hold up the event loop,
+   * which may still have to notice that the holder is dead.
    */
   async during<T>(work: () => T): Promise<T> {
     while (!this.#try()) await Bun.sleep(SLEEP_MS);
@@ -54,7 +54,7 @@ export class SharedLock {
     Atomics.store(this.#words, this.#index, FREE);
   }
 
-  /** Lets go of the lock for a thread that is no more, if that held it. */
+  /** Releases the lock for a thread that has died, if that held it. */
   releaseFor(thread: number): void {
     Atomics.compareExchange(this.#words, this.#index, holderName(thread), FREE);
   }

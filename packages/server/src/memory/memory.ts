@@ -5,8 +5,8 @@
  * allocation and no message. A connection is a row of numbers under its descriptor's number, an
  * account is a row for each user id (accounts.ts), replies are in flight.ts, a thread has a row of
  * descriptors and a row of counters. Here is what lies where; shared.ts reads and writes it.
- * Only the thread that owns a connection uses its descriptor, but for SIOCOUTQ, which any thread may ask
- * (flight.ts); what else others want of it they put into its owner's inbox.
+ * Only the thread that owns a connection uses its descriptor, except for SIOCOUTQ, which any thread may ask
+ * (flight.ts). For anything else, other threads put the connection into its owner's inbox.
  */
 import { createAccounts } from "./accounts.ts";
 import { createFlight } from "./flight.ts";
@@ -23,14 +23,14 @@ export const FIELD = {
   account: 5,
   /** The next one in the inbox of its owner. */
   next: 6,
-  /** Requests so far, those for the status included, up to 2. */
+  /** Requests so far, including those for the status, counted up to 2. */
   requests: 7,
 } as const;
 export const FIELDS = Object.keys(FIELD).length;
 
 /**
- * What a connection is doing. Whoever changes it from a state of waiting to busy is alone with the
- * connection until it waits again:
+ * What a connection is doing. The thread that changes it from a waiting state to busy has it for itself
+ * until it waits again:
  *
  *     free -> busy                           accepted
  *     busy -> fresh, idle, stuck             waits: for its first request, for the next one, to be read
@@ -111,9 +111,9 @@ export const TOTAL = {
   replaced: 2,
   /** Lines of the audit file that were cut. */
   auditCuts: 3,
-  /** The last one of those after which a line has begun anew. */
+  /** The last of these cuts after which a line has begun anew. */
   auditMended: 4,
-  /** 1 while the policy is the one of before, since a reload could not read it. */
+  /** 1 while an earlier policy stays in force, since a reload could not read the new one. */
   policyOutdated: 5,
 } as const;
 const TOTALS = Object.keys(TOTAL).length;

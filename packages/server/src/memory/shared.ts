@@ -83,7 +83,7 @@ export class Shared {
     Atomics.add(this.#threads, index * THREAD_FIELDS + field, change);
   }
 
-  /** The threads that serve. */
+  /** How many threads serve. */
   serving(): number {
     let count = 0;
     for (let index = 0; index < this.threadCount; index++)
@@ -121,7 +121,7 @@ export class Shared {
     Atomics.add(this.#totals, TOTAL.replaced, 1);
   }
 
-  /** Which cut the audit file ends in, 0 where it ends in a whole line. */
+  /** The number of the cut that the audit file ends in, 0 if it ends in a whole line. */
   auditCut(): number {
     const cuts = Atomics.load(this.#totals, TOTAL.auditCuts);
     return cuts === Atomics.load(this.#totals, TOTAL.auditMended) ? 0 : cuts;
@@ -164,7 +164,7 @@ export class Shared {
     return account;
   }
 
-  /** Takes a connection away, from the total first: see #count() of Flight. */
+  /** Uncounts a connection, in the total first: see #count() of Flight. */
   closeAccount(account: number): void {
     Atomics.sub(this.#totals, TOTAL.connections, 1);
     this.#accounts.close(account);
@@ -189,7 +189,7 @@ export class Shared {
     }
   }
 
-  /** Makes a thread one to which no connection is handed any more: into its inbox comes only what is to be closed. */
+  /** Ends the handing over of connections to a thread: from now on its inbox gets only what is to be closed. */
   retire(index: number): void {
     this.#lock.acquire();
     this.setThread(index, THREAD.serves, 0);
@@ -233,12 +233,12 @@ export class Shared {
     }
   }
 
-  /** Works while no other thread changes accounts or inboxes. */
+  /** Runs `work` while no other thread changes accounts or inboxes. */
   locked<T>(work: () => T): Promise<T> {
     return this.#lock.during(work);
   }
 
-  /** Lets go of the lock for a thread that has died, if that held it. */
+  /** Releases the lock for a thread that has died, if that held it. */
   releaseLock(thread: number): void {
     this.#lock.releaseFor(thread);
   }

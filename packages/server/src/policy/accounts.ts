@@ -25,14 +25,14 @@ function fields(text: string): string[][] {
   return text.split("\n").map((line) => line.split(":"));
 }
 
-/* An empty field would be 0, and one of 33 bits wrap to it: that is root. */
+/* An empty field would read as 0, and one of 33 bits could wrap to it: that is root. */
 function isId(text: string): boolean {
   return /^\d{1,10}$/.test(text) && Number(text) <= ID_MAX;
 }
 
 /**
- * Reads the texts of /etc/passwd and /etc/group. The first line of a name wins, and one whose ids are
- * none is passed over, as in getpwnam(3).
+ * Reads the texts of /etc/passwd and /etc/group. The first line of a name wins, and lines with invalid ids
+ * are skipped, as in getpwnam(3).
  */
 export function parseAccounts(passwd: string, group: string): Accounts {
   const users = new Map<string, User>();
@@ -46,7 +46,7 @@ export function parseAccounts(passwd: string, group: string): Accounts {
   return { users, groups };
 }
 
-/** A machine without the file (a sandbox, a container) has no names, and ids go on working. */
+/** Without the file, as in a sandbox or a container, there are no names, but ids still work. */
 function textOf(path: string): string {
   try {
     return readFileSync(path, "utf8");

@@ -28,7 +28,7 @@ export function describeRule(rule: Rule): string {
   return parts.filter((part) => part !== undefined).join(" ");
 }
 
-/** What there is to say of a policy that refuses everyone: a file that is empty, or not written yet, is one, too. */
+/** The warning about a policy that refuses everyone, as an empty file, or one not written yet, does. */
 export function closedWarning({ source, rules }: Policy): string | undefined {
   if (rules.some(({ allow, kind }) => allow && kind === "socket")) return undefined;
   return `nobody gets a socket, since no rule of ${source} allows one: add one with action = "allow", or check that this is the right file`;
@@ -39,7 +39,7 @@ function isOfAnySocket({ kind, families, types, protocols }: Rule): boolean {
   return kind === "socket" && !families && !types && !protocols;
 }
 
-/** What there is to say of rules behind one that is for everybody, which decides before they are tried. */
+/** The warning about rules behind one for everybody, which decides before they are tried. */
 export function lateWarning({ rules }: Policy): string | undefined {
   const ordinary = rules.filter((rule) => isOfAnySocket(rule));
   const at = ordinary.findIndex(({ uids, gids }) => !uids && !gids);
@@ -48,7 +48,7 @@ export function lateWarning({ rules }: Policy): string | undefined {
   return `${ordinary[at]?.name} decides about ordinary sockets for everybody, so those behind it do not (${late.join(", ")}): put it last`;
 }
 
-/** How one rule fared against a question: it decided, or what of it did not fit. */
+/** How the trial of one rule ended: it decided, or what in it did not match. */
 export interface Step {
   readonly rule: Rule;
   readonly outcome: "decides" | Mismatch;

@@ -7,7 +7,7 @@ export interface IdRange {
 /** The largest id there is: 2^32-1 means "unchanged" to the kernel. */
 export const ID_MAX = 0xfffffffe;
 
-/** What the kernel calls whoever has no number in this user namespace: user_namespaces(7). */
+/** The id that the kernel shows for every id that is unmapped in this user namespace: user_namespaces(7). */
 export const NOBODY = 65_534;
 
 /** Reads an id, or a span like `100000-165535` as subuid(5) gives them to rootless containers. */
@@ -19,14 +19,14 @@ export function parseIds(text: string): IdRange | undefined {
   return first <= last && last <= ID_MAX ? { first, last } : undefined;
 }
 
-/** Answers whether an id is in one of the spans, and is not the one that is excepted. */
+/** Whether an id is in one of the spans, and is not `except`. */
 export function holdsId(ranges: readonly IdRange[], id: number, except?: number): boolean {
   if (id === except) return false;
   for (const range of ranges) if (id >= range.first && id <= range.last) return true;
   return false;
 }
 
-/* The place of the first of some ascending ids that is not below another one. */
+/* The index of the first of some ascending ids that is not below `id`. */
 function placeOf(ids: ArrayLike<number>, id: number): number {
   let [low, high] = [0, ids.length];
   while (low < high) {
@@ -37,7 +37,7 @@ function placeOf(ids: ArrayLike<number>, id: number): number {
   return low;
 }
 
-/** The same for one of the ids, which ascend: a client may have a thousand, and a rule name as many. */
+/** Whether any of some ascending ids is, by binary search: a client may have a thousand, and a rule name as many. */
 export function holdsAny(
   ranges: readonly IdRange[],
   ids: ArrayLike<number>,

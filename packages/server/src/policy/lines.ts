@@ -29,7 +29,7 @@ function scan(text: string): RuleLines[] {
 }
 
 /**
- * Finds the lines that a mistake may be about, which Bun's parser does not tell.
+ * Finds the line that a mistake is in, since Bun's parser does not tell.
  *
  * @param count how many rules the parser has found; where the scan finds another number, the file is
  *   written in some other way, and no line is better than a wrong one

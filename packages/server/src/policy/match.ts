@@ -53,7 +53,7 @@ interface Wanted {
   protocol: number;
 }
 
-/* The protocol that the internet's families have for each type when they are asked for 0. */
+/* What protocol 0 means for each type, with IPv4 and IPv6. */
 const MEANT = new Map<number, number>([
   [SOCK_STREAM, IPPROTO_TCP],
   [SOCK_DGRAM, IPPROTO_UDP],
@@ -61,7 +61,7 @@ const MEANT = new Map<number, number>([
   [SOCK_DCCP, IPPROTO_DCCP],
 ]);
 
-/** Whether a family is one of the internet's. */
+/** Whether a family is IPv4 or IPv6. */
 export function isInet(domain: number): boolean {
   return domain === AF_INET || domain === AF_INET6;
 }
@@ -81,9 +81,9 @@ function isOrdinaryProtocol(protocol: number): boolean {
 }
 
 /**
- * Writes the same socket in one way only: flags off, protocol 0 by the name of what it means, the
- * old SOCK_PACKET as the family it is, of a packet socket's protocol the 16 bits that count, and a
- * raw UNIX socket as the datagrams it is. Otherwise a rule against UDP would let protocol 0 pass.
+ * Brings what is asked for into one form, since else a rule against UDP would let protocol 0 pass: without
+ * flags, with the protocol that 0 means, AF_PACKET for the old SOCK_PACKET, only those 16 bits of a packet
+ * socket's protocol that count, and SOCK_DGRAM for a raw UNIX socket, which is just that.
  */
 export function canonical(domain: number, type: number, protocol: number): Wanted {
   const base = type & SOCK_TYPE_MASK;
@@ -94,7 +94,7 @@ export function canonical(domain: number, type: number, protocol: number): Wante
   return { domain, type: base, protocol: MEANT.get(base) ?? 0 };
 }
 
-/* 0 in a rule is what the kernel makes of it, too. */
+/* 0 in a rule, too, means the protocol that the kernel takes it for. */
 function namesProtocol(protocols: readonly number[], { domain, type, protocol }: Wanted): boolean {
   if (protocols.includes(protocol)) return true;
   return isInet(domain) && MEANT.get(type) === protocol && protocols.includes(0);
@@ -126,12 +126,12 @@ function socketMismatch(rule: Rule, wanted: Wanted): Mismatch | undefined {
   return undefined;
 }
 
-/* The id by which nobody is allowed anything, where it may be anybody's. */
+/* The id that no rule can allow: NOBODY, where it may stand for any unmapped user. */
 function unmappedId(rule: Rule, asker: Asker): number | undefined {
   return rule.allow && asker.hasUnmappedIds === true ? NOBODY : undefined;
 }
 
-/* A client whose groups cannot be told is in those that are refused, and in none that are allowed. */
+/* A client whose groups are unknown counts as a member in rules that deny, and as none in rules that allow. */
 function inGroups(rule: Rule, asker: Asker): boolean {
   const { gids } = rule;
   if (!gids) return true;

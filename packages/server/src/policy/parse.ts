@@ -9,8 +9,8 @@ import type { Policy, Rule } from "./rule.ts";
 import { isTable, type Table } from "./values.ts";
 
 /*
- * Entries of a table: a rule has a dozen. Bun's parser takes time by their square, and a mistaken file
- * of a megabyte would hold up a reload for more than a minute.
+ * The most entries of a table; a rule has a dozen. The time of Bun's parser grows with their square, and a
+ * wrong file of a megabyte would hold up a reload for more than a minute.
  */
 const ENTRIES_MAX = 1000;
 
@@ -67,7 +67,7 @@ function ruleTables(table: Table, problems: Problem[]): Table[] {
  * Reads the text of a policy file.
  *
  * @param source the name of the file, for messages
- * @throws {PolicyError} for anything in it that is not understood, all of it at once
+ * @throws {PolicyError} with everything in it that is not understood
  */
 export function parsePolicy(source: string, text: string, accounts: Accounts): Policy {
   const problems: Problem[] = [];
@@ -96,8 +96,8 @@ export function readPolicy(path: string, accounts: Accounts = readAccounts()): P
 }
 
 /**
- * Makes what reads a policy file at the start and at each reload. The first time it may be a pipe, as
- * `<(command)` of a shell is one; read again, that would be an empty policy.
+ * Makes the function that reads a policy file at the start and at each reload. The first time it may be a
+ * pipe, such as a shell's `<(command)`; read again, that would be an empty policy.
  *
  * @returns a function that throws PolicyError as {@link readPolicy} does
  */

@@ -1,7 +1,7 @@
 import { SharedLock } from "../memory/lock.ts";
 import type { Rule } from "./rule.ts";
 
-/** How many users under rules with quotas are kept in mind at once. */
+/** How many users under rules with quotas are remembered at once. */
 export const QUOTA_ROWS = 65_536;
 /** How long a count of sockets goes on, in milliseconds, from its first one. */
 export const QUOTA_WINDOW_MS = 60_000;
@@ -25,7 +25,7 @@ export interface QuotaMemory {
 /**
  * Makes the memory for a policy's quotas. It costs nothing until it is used.
  *
- * @param lock the word that is locked; the policies of one server share it
+ * @param lock the memory of the lock, which the policies of one server share
  */
 export function createQuotaMemory(
   descriptors: number,
@@ -97,9 +97,9 @@ export class Quotas {
   }
 
   /*
-   * The user's row under the rule, else of those without a connection the one whose count began first:
-   * one that was never used, or else its user will be counted from 0 again. Whoever is many users, by
-   * subordinate ids, must not keep out others. -1 where all of them have connections.
+   * Finds the user's row under the rule. Else it takes one without connections: an unused one, or the one
+   * whose count began first, whose user will be counted from 0 again. So somebody with many (subordinate) ids
+   * does not keep others out. -1 if all of them have connections.
    */
   #find(index: number, uid: number, now: number): number {
     const count = this.#rows.length / FIELDS;
@@ -121,7 +121,7 @@ export class Quotas {
     return (spread ^ (spread >>> 13)) >>> 0;
   }
 
-  /* Whether a row is rather to be taken than another, or (-1) than none. */
+  /* Whether a row is better to take than another one (-1 for none). */
   #isBetter(row: number, other: number, now: number): boolean {
     if (this.#get(row, ROW.connections) > 0) return false;
     return other < 0 || this.#age(row, now) > this.#age(other, now);
@@ -131,13 +131,13 @@ export class Quotas {
     return this.#get(row, ROW.sockets) === 0 || this.#age(row, now) >= QUOTA_WINDOW_MS;
   }
 
-  /* Times wrap every 49 days; their difference does not mind. A row that was never used is the oldest. */
+  /* Times wrap every 49 days, which their difference survives. A row that was never used is the oldest. */
   #age(row: number, now: number): number {
     if (this.#get(row, ROW.rule) === 0) return Infinity;
     return (Math.floor(now) - this.#get(row, ROW.since)) >>> 0;
   }
 
-  /* A connection counts under the last rule with such a bound by which it has asked. */
+  /* A connection counts under the last rule with this bound that has decided on one of its requests. */
   #holdConnection(rule: Rule, row: number, fd: number): boolean {
     const limit = rule.connections;
     if (limit === undefined || this.#held[fd] === row + 1) return true;

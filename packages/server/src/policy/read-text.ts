@@ -23,7 +23,7 @@ function awaitText(fd: number, path: string, until: number): void {
   );
 }
 
-/* Reads a file as far as there is room for it. */
+/* Reads a file into `bytes`, as much as fits. */
 function fill(fd: number, path: string, bytes: Uint8Array): number {
   const until = loadSyscalls().monotonic() + PIPE_WAIT_MS;
   let length = 0;
@@ -36,7 +36,7 @@ function fill(fd: number, path: string, bytes: Uint8Array): number {
 
 function readOpen(fd: number, path: string, again: boolean): string {
   const found = fstatSync(fd);
-  // a directory says what it is when it is read
+  // reading a directory gives its own error
   if (again && !found.isFile() && !found.isDirectory())
     throw failure(
       path,
@@ -49,9 +49,9 @@ function readOpen(fd: number, path: string, again: boolean): string {
 }
 
 /**
- * Reads the text of a policy. Nothing that lies at the path makes this wait without an end.
+ * Reads the text of a policy. Whatever lies at the path, this does not wait for ever.
  *
- * @param again whether it was read before: then only a regular file has the text still
+ * @param again whether it was read before: only a regular file can be read again
  * @throws {PolicyError} if it cannot be read
  */
 export function readText(path: string, again: boolean): string {

@@ -28,7 +28,7 @@ export interface Policy {
   readonly rules: readonly Rule[];
 }
 
-/** A rule that names nothing but what it is given: ordinary sockets for everyone, allowed. */
+/** A rule that allows ordinary sockets for everyone, but for what `given` says. */
 export function plainRule(name: string, given: Partial<Rule> = {}): Rule {
   return {
     name,

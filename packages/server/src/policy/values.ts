@@ -1,4 +1,4 @@
-/** A table of TOML, whose values nobody has looked at yet. */
+/** A table of TOML, whose values are not checked yet. */
 export type Table = Readonly<Record<string, unknown>>;
 
 /** Answers whether a value of TOML is a table. */

@@ -14,10 +14,10 @@ import { Program, ReplacedError } from "./program.ts";
 import { reclaim } from "./reclaim.ts";
 import { endWorker, startWorker, type Thread } from "./worker.ts";
 
-const STOP_WAIT_MS = 3000; // then a thread is ended in the middle of what it does
+const STOP_WAIT_MS = 3000; // then a thread is terminated
 const RESTART_MS = 100; // between a thread's death and the start of the next one in its place
 const RESTART_MAX_MS = 10_000; // the same where one after the other dies before it serves, or cannot be started
-const GROW_PAUSE_MS = 60_000; // after a look for room, which takes some threads for a moment, found none
+const GROW_PAUSE_MS = 60_000; // after a thread could not be started: each try itself takes some threads for a moment
 
 /** What the threads of a server have in common. */
 export type Common = Omit<ThreadOptions, "index" | "policy">;
@@ -110,7 +110,7 @@ export class Pool {
     }
   }
 
-  /* @param waitedMs before it was started: the next one waits longer if this one never serves */
+  /* @param waitedMs how long its start was delayed: the next one waits longer if this one never serves */
   #replaceOnDeath(thread: Thread, index: number, waitedMs = 0): void {
     void thread.closed.then(async (reason) => {
       if (this.#stopping) return;
@@ -118,7 +118,7 @@ export class Pool {
       this.#shared.countReplaced();
       new SharedLock(new Int32Array(this.#quotaLock), 0, -1).releaseFor(index);
       const closed = await reclaim(this.#sys, this.#shared, index);
-      this.follow(this.#policy.policy); // those connections count under no quota any more
+      this.follow(this.#policy.policy); // new counts, without those connections
       this.#log({
         level: "error",
         event: "thread",
@@ -129,7 +129,7 @@ export class Pool {
     });
   }
 
-  /* There may be no thread to be had at the moment, for want of memory or by a limit: it is tried again. */
+  /* Starts a thread, trying again while it fails: memory or a limit may not allow one at the moment. */
   async #startSoon(index: number, firstMs: number): Promise<void> {
     for (let waitMs = firstMs, isSaid = false; ; waitMs = longer(waitMs), isSaid = true) {
       // a long timer would hold up the end of the process
@@ -168,15 +168,15 @@ export class Pool {
     this.#tell({ kind: "policy", policy: this.#policy });
   }
 
-  /* Counts begin anew with each policy: its rules have no other name than their place. */
+  /* Counts begin anew with each policy, since a rule is identified only by its place in it. */
   #inForce(policy: Policy): PolicyInForce {
     const rows = policy.rules.some(hasQuota) ? QUOTA_ROWS : 0;
     return { policy, quotas: createQuotaMemory(this.#shared.descriptors, this.#quotaLock, rows) };
   }
 
   /*
-   * All have the order before one is woken to follow it: what counts by new rules must not move to a
-   * thread that cannot know them yet, and end there.
+   * Posts an order to all threads before it wakes any: a connection that counts by new rules must not move
+   * to a thread that does not know them yet, and end there.
    */
   #tell(order: Order): void {
     for (const { port } of this.#threads) port.postMessage(order);
@@ -190,9 +190,9 @@ export class Pool {
   }
 
   /**
-   * Calls all threads, and tells whether each has answered the call before: a thread that hangs
-   * does not. Nor does one that is dead, but only the first is missed, since it alone accepts: the
-   * others serve on while it cannot be replaced. The first call has none before it.
+   * Wakes all threads, and tells whether each has answered the previous call; one that hangs has not. A dead
+   * one that cannot be replaced yet counts only if it is the first, which alone accepts: without another one
+   * the rest still serve. The first call gives true.
    */
   areAnswering(): boolean {
     const beats = this.#threads.map((_, index) => this.#shared.thread(index, THREAD.beat));
@@ -220,7 +220,7 @@ export class Pool {
   async #closeRow(index: number): Promise<void> {
     await reclaim(this.#sys, this.#shared, index);
     const wake = this.#shared.thread(index, THREAD.wake);
-    this.#shared.setThread(index, THREAD.wake, -1); // a later call must not wake what has its number next
+    this.#shared.setThread(index, THREAD.wake, -1); // a later call must not write to what has its number next
     this.#sys.close(wake);
   }
 }

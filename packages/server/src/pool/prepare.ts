@@ -1,4 +1,4 @@
-/* What there has to be before a serving thread is started. */
+/* Checks and prepares what a serving thread needs before it is started. */
 import {
   checked,
   EPOLL_CTL_ADD,
@@ -34,7 +34,7 @@ function expectDescriptors(sys: Syscalls): void {
   }
 }
 
-/* A thread that may not wait would die at once, and so would each that takes its place. */
+/* A thread that may not call epoll_pwait(2) would die at once, and so would each that replaces it. */
 function expectWait(sys: Syscalls, epoll: number): void {
   const rc = sys.epollWait(epoll, new Uint32Array(new ArrayBuffer(8)), 1, 0, 0);
   if (rc === 0) return;
@@ -42,7 +42,7 @@ function expectWait(sys: Syscalls, epoll: number): void {
   throw systemError("wait for clients", new SyscallError("epoll_pwait", -rc), remedy);
 }
 
-/* Nor one that cannot be woken: the kernel counts what each user has in epoll sets. */
+/* A thread has to be woken by its eventfd, and the kernel limits how much each user has in epoll sets. */
 function expectWatch(sys: Syscalls, epoll: number, wake: number): void {
   const rc = sys.epollCtl(epoll, EPOLL_CTL_ADD, wake, 0, 0);
   if (rc === -errno.ENOSPC)
@@ -55,8 +55,8 @@ function expectWatch(sys: Syscalls, epoll: number, wake: number): void {
 }
 
 /**
- * Makes the descriptors of a thread that is to be started. What there was of them when one could not
- * be made is the caller's to reclaim. The eventfd outlives its thread: others may be about to write to it.
+ * Makes the descriptors of a thread that is to be started. If one cannot be made, the caller reclaims the
+ * others. The eventfd outlives its thread, since others may be about to write to it.
  *
  * @throws {SyscallError} EMFILE, ENFILE, ENOMEM; {ServeError} PERMISSION, SYSTEM if the kernel lets none wait
  */

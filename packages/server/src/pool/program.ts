@@ -4,17 +4,17 @@ import { codeOf, libraryPath } from "@xsocket/xbind-native";
 import { systemError } from "../_failure.ts";
 import { isScarcity } from "../serving/scarce.ts";
 
-/* @throws {ServeError} SYSTEM where there is nothing left to read it with */
+/* The hash of a file. @throws {ServeError} SYSTEM if no descriptor or memory is left to read it */
 function contents(file: URL): bigint | number | undefined {
   try {
     return Bun.hash(readFileSync(file));
   } catch (error) {
     if (isScarcity(codeOf(error))) throw systemError(`read ${fileURLToPath(file)}`, error);
-    return undefined; // whoever runs it learns why
+    return undefined; // starting it will say why
   }
 }
 
-/* The file of our package, which has the version; none beside a bundle, whose package is another one. */
+/* The package.json of our package, which has the version; none beside a bundle, which is in another package. */
 function manifests(file: URL): URL[] {
   const manifest = new URL("../package.json", file);
   try {
@@ -29,19 +29,19 @@ function libraries(): URL[] {
   try {
     return [pathToFileURL(libraryPath("xsocket"))];
   } catch {
-    return []; // no descriptor is left to look for it, which the first thread says
+    return []; // no descriptor is left to look for it: the start of the first thread says so
   }
 }
 
-/** A program that is not what it was. */
+/** The program has been replaced since the server started. */
 export class ReplacedError extends Error {
   override readonly name = "ReplacedError";
 }
 
 /**
- * The file that threads are started from, long after the others may be, the package that it is in, where what
- * it imports is in files of their own, and the library. An upgrade replaces them, and threads of two versions do
- * not agree about the memory that they share. Without the library each would die at once.
+ * The files that a thread is started from, maybe long after the others: the script, its package, since what it
+ * imports may be in files of their own, and the library. An upgrade replaces them, and threads of two versions do
+ * not agree about the memory that they share. Without the library a thread would die at once.
  */
 export class Program {
   readonly file: URL;
@@ -53,7 +53,7 @@ export class Program {
     this.#contents = new Map(parts.map((part) => [part, contents(part)]));
   }
 
-  /** @throws {ReplacedError} if it is not what it was; {ServeError} SYSTEM if that cannot be seen for now */
+  /** @throws {ReplacedError} if one of them has changed; {ServeError} SYSTEM if that cannot be found out for now */
   expectSame(): void {
     for (const [part, before] of this.#contents)
       if (contents(part) !== before)

@@ -18,8 +18,8 @@ function closeConnection(sys: Syscalls, shared: Shared, fd: number): void {
 }
 
 /**
- * Closes everything that a thread held which has died. It waits for the lock without blocking, since
- * the lock's holder may have died too, and this thread learns that from its event loop.
+ * Closes everything that a dead thread held. It waits for the lock without blocking, since the lock's holder
+ * may have died too, and this thread learns that from its event loop.
  *
  * @returns the number of its connections
  */

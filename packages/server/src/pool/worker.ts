@@ -45,8 +45,8 @@ export function startWorker(
 }
 
 /**
- * Waits for the end of a thread that was told to stop, and ends it when it is late, which takes effect when the
- * system call that it is in returns. To terminate one Bun takes a thread more, and ends the process when a
+ * Waits for a thread that was told to stop, and terminates it if it is late, which takes effect when its current
+ * system call returns. Not sooner than needed: to terminate one Bun takes another thread, and ends the process if a
  * limit leaves none.
  */
 export async function endWorker({ worker, closed }: Thread, late: Promise<void>): Promise<void> {

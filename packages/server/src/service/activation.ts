@@ -27,10 +27,10 @@ function isOurs(name: string): boolean {
 /**
  * Takes the control socket that a manager has passed in LISTEN_FDS.
  *
- * The variables are taken out of the environment, whomever they are for: they are spent.
+ * The variables are removed from the environment, even if they are for another process: children must not use them.
  *
  * @returns undefined if none was passed to this process
- * @throws {ServeError} LISTEN_FD if several were passed, or one with the name of something else; what it is serve() looks at
+ * @throws {ServeError} LISTEN_FD if several were passed, or one with another name; serve() checks what it is
  */
 export function takeActivation(
   env: NodeJS.ProcessEnv = process.env,

@@ -4,7 +4,7 @@ import type { ServerStatus } from "../status.ts";
 
 const BUFFER_BYTES = 2 * STATUS_BYTES_MAX; // more than any status, with its signature
 
-/** The server does not tell its status: it is of version 1, or does not want to tell this user. */
+/** The server does not give its status: it knows only version 1, or this user may not have it. */
 export class StatusRefusedError extends Error {
   override readonly name = "StatusRefusedError";
 }
@@ -23,7 +23,7 @@ export function askStatus(sys: Syscalls, path: string, waitMs: number): ServerSt
   try {
     const question = encode({ kind: "status-request" });
     const sent = sys.sendPacket(fd, question, question.byteLength, -1);
-    if (sent !== -errno.EPIPE) checked("sendmsg", sent); // a refusal may be there
+    if (sent !== -errno.EPIPE) checked("sendmsg", sent); // a refusal may have arrived
     if (checked("poll", sys.poll(fd, POLLIN, waitMs)) === 0) checked("poll", -errno.ETIMEDOUT);
     return readAnswer(sys, fd, path);
   } finally {
@@ -35,7 +35,7 @@ function readAnswer(sys: Syscalls, fd: number, path: string): ServerStatus {
   const buffer = new Uint8Array(new ArrayBuffer(BUFFER_BYTES));
   const receive = () => sys.receivePacket(fd, buffer, buffer.byteLength);
   let length = receive();
-  // our question was not read any more; that is told once, and a refusal may stand behind it
+  // the server did not read our question; this error comes once, and a refusal may be behind it
   if (length === -errno.ECONNRESET) length = receive() || length;
   const answer = checked("recvfrom", length) > 0 ? decode(buffer.subarray(0, length)) : undefined;
   if (answer?.kind === "response") checked("the server", -answer.error);

@@ -13,7 +13,7 @@ export const CWD_FD = 4;
 export interface Identity {
   readonly uid: number;
   readonly gid: number;
-  /** The supplementary groups, and the one above. */
+  /** The supplementary groups, with `gid` among them. */
   readonly groups: readonly number[];
 }
 
@@ -37,12 +37,12 @@ export interface Successor {
   readonly argv: readonly string[];
   /** Those words of it that are the program's own files, which the user must be able to read. */
   readonly files: readonly string[];
-  /** The directory that relative names of the user are meant from. */
+  /** The directory from which the user's relative paths start. */
   readonly directory: string;
 }
 
 /**
- * Runs a program in the place of this one as somebody else, with the control socket as descriptor 3.
+ * Replaces this process by a program that runs as another user, with the control socket as descriptor 3.
  *
  * Every thread of it has the user's ids and no capability but CAP_CHOWN, which stamps sockets.
  *

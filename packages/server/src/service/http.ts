@@ -1,5 +1,5 @@
 /*
- * As much of HTTP as it takes to ask for a page.
+ * A minimal HTTP server, enough to ask it for a page.
  *
  * How it works: a connection is for one request and ends with its reply. What a stranger can hold is
  * bounded, since each connection takes a descriptor that a client of the control socket may need: so
@@ -32,7 +32,7 @@ export interface Asking {
 
 const REASONS = { 200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed" };
 const REQUEST_LINE = /^([A-Z]+) (\S+) HTTP\/1\.[01]\r?\n/;
-/* The path within a request's target. By itself: one expression for the line would try for minutes. */
+/* The path within a request's target. Apart from the line: one expression for all of it could backtrack for minutes. */
 const TARGET = /^(?:http:\/\/[^/?]*)?([^?]*)/;
 const HEAD_END = /\r?\n\r?\n/;
 
@@ -72,7 +72,7 @@ export function pageHandlers(answer: Answer): SocketHandler<Asking> {
     },
     data(socket, bytes) {
       const { data } = socket;
-      if (data.reply) return; // what comes behind a request is nothing to us
+      if (data.reply) return; // what follows a request is ignored
       data.request += bytes.toString("latin1");
       if (!HEAD_END.test(data.request) && data.request.length <= REQUEST_BYTES_MAX) return;
       data.reply = replyTo(data.request, answer);

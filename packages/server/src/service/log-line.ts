@@ -4,7 +4,7 @@ import { LOG_LEVELS, type LogFields, type LogLevel } from "../log.ts";
 /** How a line is written. */
 export type LogFormat = "pretty" | "json" | "journal";
 
-/* A line for people has these in its message. */
+/* Fields that a line for people has in its message already. */
 const IN_MESSAGE = new Set(["asked", "reason", "rule"]);
 
 function fieldText(value: string | number | boolean): string {

@@ -26,9 +26,8 @@ function openStderr(): number {
 let stderr: number | undefined;
 
 /*
- * Writes to stderr as far as somebody takes it, and tells how many bytes that were. A log that nobody
- * takes must not end the server, and a pipe that nobody empties must not stop the thread that has the
- * signals.
+ * Writes to stderr what it takes without blocking, and returns how many bytes. A log that is closed must not end the
+ * server, and a pipe that nobody reads must not stop the thread that handles the signals.
  */
 function writeStderr(bytes: Uint8Array): number {
   const sys = loadSyscalls();
@@ -44,10 +43,11 @@ function writeStderr(bytes: Uint8Array): number {
 }
 
 /**
- * Makes a log of lines. One that was taken in part, as by a full disk, is lost, and the next begins anew.
+ * Makes a log that writes lines. A line that was written in part, as on a full disk, counts as lost, and the next
+ * begins on a new line. The number of lost lines is written before the next one.
  *
- * @param format what suits where stderr goes unless somebody has chosen one
- * @param write takes lines as far as it can, and tells how many bytes; how many were lost stands before the next one
+ * @param format by default what suits the place where stderr goes
+ * @param write writes what it can, and returns how many bytes
  */
 export function logTo(
   format: LogFormat = stderrIsJournal() ? "journal" : "pretty",

@@ -48,7 +48,7 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
       `"${text}" is neither an address nor a path for metrics: give a path with a slash, 127.0.0.1:9100 or [::1]:9100`,
     );
   const host = found[1] ?? found[2] ?? "127.0.0.1";
-  const { isIP } = process.getBuiltinModule("node:net"); // some milliseconds, for nothing else here
+  const { isIP } = process.getBuiltinModule("node:net"); // loading it takes some milliseconds, and nothing else here needs it
   if (isIP(host) === 0)
     misuse(`"${host}" is not an IP address: give one for metrics, such as 127.0.0.1`);
   if (port === 0)
@@ -58,7 +58,7 @@ export function parseMetricsAddress(text: string, remote: boolean): MetricsAddre
   return { kind: "tcp", host, port };
 }
 
-/* 0 where /proc, which alone tells, is gone. */
+/* 0 without /proc, the only source. */
 function residentBytes(): number {
   try {
     return process.memoryUsage.rss();
@@ -87,9 +87,9 @@ interface Listening {
 }
 
 /*
- * Bun waits for connections by level: while there is no descriptor for one it tries again at once, for
- * as long as that may last. By edge it tries when the next one comes, and each try takes all that wait.
- * Nothing of that is documented, and where it is not found it stays as it is.
+ * Makes Bun's wait for connections edge-triggered. It is level-triggered: while no descriptor is left to
+ * accept one, Bun would try again and again at once. By edge it tries when the next one comes, and each try
+ * accepts all that wait. None of this is documented; if the registration is not found, nothing is changed.
  */
 function tryOnce(listener: object): void {
   const sys = loadSyscalls();
@@ -101,11 +101,11 @@ function tryOnce(listener: object): void {
 /* A listener that Bun makes at a path would, at its end, remove whatever lies there by then. */
 async function listenAtPath(path: string, socket: Handlers): Promise<Listening> {
   const options = { mode: MODE, gid: undefined, backlog: BACKLOG, refuseDescriptors: false };
-  readAddress(path); // is it too long?
+  readAddress(path); // throws if it is too long
   expectDirectory(path);
   const sys = loadSyscalls();
   const claim = () => claimPath(sys, path, options, SOCK_STREAM);
-  // whoever may read the directory may hold its lock, and is not to keep a server from starting
+  // the lock is not required: whoever may read the directory can hold it, and must not prevent a start
   const { listenFd: fd, file } = await underLock(sys, path, claim);
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Bun's types have no fd here
   const adopt = Bun.listen as unknown as (options: object) => UnixSocketListener<Asking>;
@@ -127,7 +127,7 @@ async function listen(address: MetricsAddress, socket: Handlers): Promise<Listen
   return listener;
 }
 
-/* The next start replaces what has to stay. */
+/* Removes the file. If it has to stay, the next start replaces it. */
 function remove(file: SocketFile, log: Log | undefined): void {
   try {
     removeOwn(file);
@@ -155,18 +155,18 @@ export async function serveMetrics(
   log?: Log,
 ): Promise<Metrics> {
   try {
-    // once: the clock is set now and then, and another start would look like a restart
+    // once: after the clock is set, a new value would look like a restart
     const startTime = Date.now() / 1000 - server.status().uptimeSeconds;
     const handlers = pageHandlers((method, path) => answer(server, startTime, method, path));
     const listener = await listen(address, handlers);
     const directory = listener.file && dirname(listener.file.path);
-    // that of the control socket is looked at where that is made
+    // the control socket's directory was looked at when that was made
     if (directory !== undefined && directory !== dirname(server.address))
       warnOfStrangers(log, directory);
     return {
       port: listener.port,
       [Symbol.dispose]() {
-        if (listener.file) remove(listener.file, log); // first: nobody replaces that of a live server
+        if (listener.file) remove(listener.file, log); // first: while this still listens, no other server has replaced it
         listener.stop(true);
       },
     };

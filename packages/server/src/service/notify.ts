@@ -41,8 +41,8 @@ function openSocket(native: Syscalls, path: string): number {
 }
 
 /**
- * Sends one message. The manager's queue may be full, and then it waits for its turn; the manager
- * may have made its socket anew, and then it is reached there.
+ * Sends one message. It waits while the manager's queue is full, and connects again if the manager has made
+ * its socket anew.
  */
 function send(native: Syscalls, fd: number, path: string, text: string, waitMs: number): void {
   const bytes = Buffer.from(text);
@@ -59,9 +59,9 @@ function statusLine(text: string): string {
 }
 
 /**
- * Reaches the manager that NOTIFY_SOCKET names.
+ * Connects to the manager that NOTIFY_SOCKET names.
  *
- * The variable is taken out of the environment, so that no program started from here speaks for the server.
+ * The variable is removed from the environment, so that no program started from here speaks for the server.
  *
  * @throws {ServeError} SYSTEM, PERMISSION if there is a manager and it cannot be reached
  */
@@ -80,7 +80,7 @@ export function openNotifier(native: Syscalls, env: NodeJS.ProcessEnv = process.
       say(status === undefined ? "WATCHDOG=1" : `WATCHDOG=1\n${statusLine(status)}`, waitMs),
     [Symbol.dispose]() {
       if (fd >= 0) native.close(fd);
-      fd = -1; // a reload that still waits for its policy says something at its end
+      fd = -1; // a reload that is still under way sends a message at its end
     },
   };
 }

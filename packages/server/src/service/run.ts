@@ -44,7 +44,7 @@ function refuseUnreadable({ user, files }: Successor): void {
   }
 }
 
-/** Becomes another user if that is not done yet. Returns only if it is. */
+/** Becomes another user, by executing this program anew. Returns only if that is done already. */
 async function becomeUser(
   sys: Syscalls,
   options: ServeOptions,
@@ -81,8 +81,8 @@ function describe(server: Server): string {
 }
 
 /*
- * Looks whether new clients find the server, and whether its namespace is still the one of that name, and
- * says so the first time that it is not so.
+ * Makes a function that logs, the first time it finds so, that new clients do not find the server any more, and
+ * that its namespace is no longer the one of that name.
  */
 function lookout(server: Server, log: Log): () => void {
   const was = { address: false, namespace: false };
@@ -118,7 +118,7 @@ function startWatchdog(
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/* The server as the signals see it, with a word to the manager before and after. */
+/* The server for untilSignal(), with messages to the manager before and after each action. */
 function announced(server: Server, notifier: Notifier, look: () => void, log: Log): Signalled {
   return {
     closed: server.closed,
@@ -145,7 +145,7 @@ function announced(server: Server, notifier: Notifier, look: () => void, log: Lo
   };
 }
 
-/* Bounds that were asked for and did not fit below the limit of descriptors. */
+/* Warns of bounds that were asked for and do not fit below the limit of descriptors. */
 function warnOfFitting(options: Said, { bounds }: Server): void {
   for (const name of ["maxConnections", "maxInFlight"] as const) {
     const wanted = options[name] ?? 0;

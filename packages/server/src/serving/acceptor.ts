@@ -26,11 +26,11 @@ const LISTENS = EPOLLIN | EPOLLRDHUP; // the latter when it was shut down for re
 /** Connections accepted in a row, then others have their turn. */
 export const ACCEPTS = 64;
 
-/* For root and the server's own user beyond the bound of all, so that the status can be asked for then. */
+/* Connections of root and the server's own user beyond maxConnections, so that they can still ask for the status. */
 const SPARE_CONNECTIONS = 8;
 const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
 
-/** Takes new connections, as far as the bounds allow. */
+/** Accepts new connections, within the bounds. */
 export class Acceptor {
   readonly #context: Context;
   readonly #connections: Connections;
@@ -38,7 +38,7 @@ export class Acceptor {
   readonly #settle: () => number;
   readonly #serve: (fd: number) => void;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
-  #listens: boolean; // the one thread that does, until the socket is lost
+  #listens: boolean; // true in one thread, until the socket is lost
   #pausedUntil = 0;
   #isFailing = false; // since the last one that was accepted
 
@@ -63,13 +63,13 @@ export class Acceptor {
     if (this.#listens) checked("epoll_ctl", this.#control(EPOLL_CTL_ADD, LISTENS));
   }
 
-  /* The socket stays registered while accepting pauses: to be added again it might find no room. */
+  /* The socket stays registered while accepting pauses: adding it again could fail for want of room. */
   #control(operation: number, events: number): number {
     const { sys, epollFd, options } = this.#context;
     return sys.epollCtl(epollFd, operation, options.listenFd, events, LISTEN_DATA);
   }
 
-  /** Whether there may be somebody to accept: not in a pause. */
+  /** Whether it accepts: false in a pause. */
   get isListening(): boolean {
     return this.#listens && this.#pausedUntil === 0;
   }
@@ -88,8 +88,8 @@ export class Acceptor {
   }
 
   /**
-   * Stops listening after somebody who has the socket as well has shut it down: that cannot be
-   * undone, and would wake this thread for ever.
+   * Stops listening after another process that has the socket has shut it down: that cannot be undone, and
+   * its events would wake this thread for ever.
    */
   lost(): void {
     this.#leave();
@@ -107,9 +107,9 @@ export class Acceptor {
   }
 
   /**
-   * Accepts those who wait now, and nobody after them. A listening socket that other processes have too is
-   * left to the next server. One that is ours alone refuses whoever comes later, and is closed in the end,
-   * so that its name is free.
+   * Accepts the clients that wait now, and none after them. A listening socket that other processes have too is
+   * left to the next server. One that is ours alone refuses later clients, and is closed at the end, so that its
+   * name is free.
    */
   finish(): void {
     const { sys, shared, options } = this.#context;
@@ -164,7 +164,7 @@ export class Acceptor {
     this.#connections.open(fd);
     const account = shared.get(fd, FIELD.account);
     const { maxConnections, maxConnectionsPerUid } = options.bounds;
-    const isUserBound = maxConnectionsPerUid < maxConnections; // else the other is to be raised
+    const isUserBound = maxConnectionsPerUid < maxConnections; // else maxConnections is the bound to name
     if (isUserBound && shared.connectionsOf(account) > maxConnectionsPerUid) {
       this.#settle();
       if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
@@ -219,8 +219,8 @@ export class Acceptor {
   }
 
   /*
-   * Closes a connection that cannot be served, with a reason. Its request may still be on its way:
-   * waiting for it would hold up the others, so that the reason comes before it.
+   * Closes a connection that cannot be served, with a reason. Its request may still be on its way, but waiting
+   * for it would hold up others, so the reason is sent all the same.
    */
   #refuse(fd: number, error: number): void {
     const { sys, shared, options } = this.#context;
@@ -231,7 +231,7 @@ export class Acceptor {
     sys.close(fd);
   }
 
-  /* No descriptor is left: the spare one takes the client in, so that it hears why, and the rest wait. */
+  /* No descriptor is left: the spare one is given up to accept one client and tell it why; the rest wait. */
   #useSpare(error: number): void {
     const { sys, shared, options } = this.#context;
     const spare = shared.thread(options.index, THREAD.spare);
@@ -243,7 +243,7 @@ export class Acceptor {
     this.#pause(error);
   }
 
-  /* Another process may have taken what was given up, or the limit be lower: then it is tried again. */
+  /* Takes a new spare one, or tries again later: another process may have been faster, or the limit may be lower. */
   #renewSpare(): void {
     const { sys, shared, options } = this.#context;
     if (shared.thread(options.index, THREAD.spare) >= 0) return;
@@ -253,7 +253,7 @@ export class Acceptor {
   #pause(error: number): void {
     this.#control(EPOLL_CTL_MOD, 0);
     this.#pausedUntil = this.#context.sys.monotonic() + PAUSE_MS;
-    if (this.#isFailing) return; // it is tried ten times a second, for as long as that may last
+    if (this.#isFailing) return; // said once, though it is tried ten times a second
     this.#isFailing = true;
     this.#context.say("error", "accept", forNow("accept connections", error), { errno: error });
   }

@@ -29,7 +29,7 @@ import type { Context } from "./thread.ts";
 /** How a turn of a connection went: answered, nothing there yet, or over. */
 export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
 
-/* Whoever reads uid 65534 in the log would allow that number, and wonder. */
+/* Else a reader of the log would allow uid 65534 by number, in vain. */
 const UNMAPPED = `; no rule can allow uid ${NOBODY}, which stands for all users that are not mapped into this user namespace`;
 
 function auditOf(context: Context): Audit | undefined {
@@ -103,7 +103,7 @@ export class Answerer {
     shared.count(options.index, COUNTER_GROUP.latencySum, milliseconds);
   }
 
-  /* Anything but a request: a question for the status from a client that may ask it, or an end. */
+  /* Handles anything but a request: a status request from a client that may send one, else the connection ends. */
   #other(fd: number, length: number): number {
     const { shared, options, judge } = this.#context;
     const isQuestion =
@@ -162,7 +162,7 @@ export class Answerer {
     return this.#fail(fd, error, COUNTER.denied);
   }
 
-  /* socket(2) has failed, or is known to. */
+  /* socket(2) has failed, or is known to fail. */
   #notMade(fd: number, error: number): boolean {
     if (isScarcity(errnoName(error))) this.#sayScarce("make sockets", error);
     if (error === errno.EPERM) this.#sayForbidden(); // the client takes it for a refusal by a rule
@@ -214,7 +214,7 @@ export class Answerer {
     return true;
   }
 
-  /* Made once for each errno: what clients ask for in vain is to cost no garbage. */
+  /* Made once for each errno, so that failing requests leave no garbage. */
   #response(error: number): Uint8Array<ArrayBuffer> {
     const made = this.#responses.get(error);
     if (made) return made;

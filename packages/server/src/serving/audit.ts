@@ -16,9 +16,9 @@ export type Outcome = "granted" | "refused" | "failed";
 export type Audit = (outcome: Outcome, error: number, fields: LogFields) => void;
 
 /**
- * Makes what writes the audit file: one JSON object in a line for each request, by one write(2) at
- * its end, so that the lines of several threads do not mix. After a line that was cut the next one,
- * of whichever thread, begins anew; where two are written at once an empty line is between them.
+ * Makes the function that writes the audit file: for each request a line of JSON, appended by one write(2), so that
+ * the lines of several threads do not mix. After a line that was cut, the next one of any thread begins with a line
+ * feed; if two do so at once, there is an empty line between them.
  *
  * @param failed is told when a line could not be written; serving goes on
  */
@@ -30,7 +30,7 @@ export function auditTo(fd: number, shared: Shared, failed: (error: unknown) => 
       ...(error === 0 ? {} : { error: errnoName(error) }),
       ...fields,
     };
-    const cut = shared.auditCut(); // for all threads until one has begun anew
+    const cut = shared.auditCut(); // for all threads, until a line has begun anew
     try {
       const bytes = Buffer.from(`${cut === 0 ? "" : "\n"}${JSON.stringify(line)}\n`);
       if (writeSync(fd, bytes) === bytes.byteLength) return shared.mendAudit(cut);
@@ -42,7 +42,7 @@ export function auditTo(fd: number, shared: Shared, failed: (error: unknown) => 
   };
 }
 
-/* Nobody else may read it when it is new. */
+/* A new file is readable by this user alone. */
 function openFile(path: string): number {
   try {
     return openSync(path, APPEND, 0o600);
@@ -65,7 +65,7 @@ function isSameFile(one: number, other: number): boolean {
     const [here, there] = [one, other].map((fd) => fstatSync(fd, { bigint: true }));
     return here?.dev === there?.dev && here?.ino === there?.ino;
   } catch {
-    return false; // one of them is none, or gone from the machine that has it
+    return false; // there is none yet, or its network file system has lost it
   }
 }
 
@@ -79,7 +79,7 @@ function lastByteOf(path: string): string {
   }
 }
 
-/* As a disk that was full, or a crash, leaves it. Of what may not be read, or is no file, nobody knows. */
+/* Whether a file ends in part of a line, as after a full disk or a crash; false if it cannot be read. */
 function endsInPart(path: string): boolean {
   try {
     const { size } = statSync(path);
@@ -90,10 +90,10 @@ function endsInPart(path: string): boolean {
 }
 
 /**
- * Opens the audit file. Of a new one, and of one that another server has written to, nothing is known
- * yet. Of the same one as before it is, and a thread may be in the middle of a line there.
+ * Opens the audit file, and notes whether it ends in a whole line. If it is the same file as before, that is known,
+ * and a thread may be in the middle of a line.
  *
- * @param before the descriptor of the one so far
+ * @param before the descriptor of the current one
  * @returns its descriptor, or -1 without a file
  * @throws {ServeError} PERMISSION, SYSTEM
  */

@@ -9,7 +9,7 @@ const PRICE_OF_ALL = 10; // the same for all users together: one may be many, by
 const CREDIT_MS = 5000; // for a program that opens and closes some of them
 const USERS_MAX = 64; // remembered at once
 
-/* Their close takes no time. */
+/* Closing these takes no time. */
 function isOrdinary(domain: number, type: number): boolean {
   return isInet(domain) && isStreamOrDatagram(type & SOCK_TYPE_MASK);
 }
@@ -24,7 +24,7 @@ function isOrdinary(domain: number, type: number): boolean {
 export class Closes {
   readonly #sys: Syscalls;
   readonly #until = new Map<number, number>(); // when each user's debt is paid
-  #untilOfAll = 0; // when that of all together is
+  #untilOfAll = 0; // when the debt of all together is paid
 
   constructor(sys: Syscalls) {
     this.#sys = sys;
@@ -38,7 +38,8 @@ export class Closes {
   }
 
   /**
-   * @param connection the client's, who does not pay for a processor that the thread has lost
+   * @param connection the client's. If it is still open, ours was not the last copy, and the close was slow only because
+   * the thread lost its processor
    * @param isSent false where the client could not be sent its copy, as one that has hung up
    */
   close(
@@ -58,7 +59,7 @@ export class Closes {
     this.#charge(uid, end, end - start);
   }
 
-  /* The first to pay is forgotten first. */
+  /* If there are too many, the user charged first is forgotten. */
   #charge(uid: number, now: number, took: number): void {
     const owed = Math.max(this.#untilOfAll, now) + took * PRICE_OF_ALL;
     this.#untilOfAll = Math.min(owed, now + CREDIT_MS + PRICE_MAX_MS);

@@ -17,7 +17,7 @@ import { describePeer } from "./peer.ts";
 import type { Context } from "./thread.ts";
 import { WatchList } from "./watch.ts";
 
-const LOOKS = 4; // a time limit is looked at this often while it runs
+const LOOKS = 4; // how often a time limit is checked while it runs
 const LOOKS_IN_A_ROW = 64; // then others have their turn
 /* SIOCOUTQ still gives 1 byte in the instant in which the kernel frees a packet that the peer has received. */
 const BEING_FREED = 1;
@@ -45,12 +45,12 @@ export class Connections {
     );
   }
 
-  /** Milliseconds until a time limit wants a look; -1 for none. */
+  /** Milliseconds until a time limit has to be checked; -1 for none. */
   waitMs(): number {
     return this.#watch.size === 0 ? -1 : this.#watch.waitMs(this.#context.sys.monotonic());
   }
 
-  /** Enters a new connection whose peer has been read, busy until it is released or ended. */
+  /** Registers a new connection whose peer has been read. It is busy until it is released or ended. */
   open(fd: number): void {
     const { shared, options, sys } = this.#context;
     shared.set(fd, FIELD.owner, options.index);
@@ -69,7 +69,7 @@ export class Connections {
     shared.set(fd, FIELD.state, STATE.free);
   }
 
-  /** Whether the peer has not received its last reply. Learns it when it has. */
+  /** Whether the peer has yet to receive its last reply. Notes it once it has. */
   isUnread(fd: number): boolean {
     const { shared, sys } = this.#context;
     if (shared.flight.unread(fd) === UNREAD.none) return false;
@@ -116,11 +116,11 @@ export class Connections {
   }
 
   /**
-   * Ends a busy connection, also one whose peer has hung up: what it did not receive is gone if it has
-   * closed, and still there to receive if it has only shut down both directions.
+   * Ends a busy connection, even one whose peer has hung up: if the peer has closed its end, what it did not
+   * receive is gone, but if it has only shut down both directions, it can still receive that.
    *
-   * A socket that the peer has not received stays in flight when we close, and could no longer be
-   * counted. So such a connection is only shut down, and closed once the peer has it or is gone.
+   * A socket that the peer has not received stays in flight after our close, and could no longer be counted.
+   * So such a connection is only shut down, and closed once the peer has received the socket or is gone.
    *
    * @returns whether it is closed now
    */
@@ -132,7 +132,7 @@ export class Connections {
       return true;
     }
     sys.shutdown(fd, SHUT_RDWR);
-    sys.dropPackets(fd); // one that holds the peer's own descriptor would keep the peer alive
+    sys.dropPackets(fd); // one that carries the peer's own descriptor would keep the peer's end open
     this.release(fd, STATE.lingering);
     return false;
   }
@@ -205,7 +205,7 @@ export class Connections {
       const fd = shared.takePosted(options.index);
       if (fd < 0) return;
       if (shared.change(fd, STATE.evicted, STATE.busy)) {
-        this.end(fd); // and the next one of this number may be on its way to us by now
+        this.end(fd); // its number may be that of another connection on its way to us by now
         continue;
       }
       if (!shared.change(fd, STATE.moving, STATE.busy)) continue;
@@ -214,7 +214,7 @@ export class Connections {
     }
   }
 
-  /** Looks at connections whose time it is, though not at too many in a row. */
+  /** Checks the connections that are due, but not too many in a row. */
   lookAtDue(): void {
     const now = this.#context.sys.monotonic();
     for (let left = Math.min(this.#watch.size, LOOKS_IN_A_ROW); left > 0; left--) {

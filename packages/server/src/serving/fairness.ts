@@ -1,9 +1,8 @@
 const SHARE = 4; // turns
 
 /**
- * Shares the turns of a crowded step among users. Connections are served in the order in which they
- * are ready, so that those of another user would wait for all of one who has thousands that ask all
- * the time.
+ * Shares the turns of a crowded step among users. Connections are served in the order in which they are
+ * ready, so if one user had thousands that ask all the time, the others would wait for all of these.
  */
 export class Fairness {
   readonly #taken = new Map<number, number>(); // turns of each account

@@ -3,9 +3,9 @@
  *
  * Nothing is kept in order while requests come in. A search looks at all connections and keeps the
  * oldest few; those that were not used since stay the oldest, whatever else happens, so that many
- * closings share one search. A connection whose peer has a socket to receive yet makes no room, since
- * its descriptor stays until the peer has it. The kernel is asked whether it has only where nothing else
- * is found: of connections that are idle for long their owners have learnt it by then.
+ * closings share one search. A connection whose peer has yet to receive a socket makes no room, since its
+ * descriptor stays open until then. The kernel is asked about these only if nothing else is found: for
+ * connections that are idle for long, their owners have learnt by then that the peer has received it.
  */
 import { UNREAD } from "../memory/flight.ts";
 import { FIELD, STATE } from "../memory/memory.ts";
@@ -28,7 +28,7 @@ export class IdleOrder {
   readonly #found = new Map<number, Found[]>();
   readonly #emptyUntil = new Map<number, number>();
 
-  /** @param recount asks about sockets in flight of an account, or (-1) of all; true if some are not */
+  /** @param recount asks about sockets in flight of an account, or (-1) of all; true if some were received */
   constructor(shared: Shared, now: () => number, recount: (account: number) => boolean) {
     this.#shared = shared;
     this.#now = now;
@@ -90,7 +90,7 @@ function insert(found: Found[], next: Found): void {
   if (found.length > KEPT) found.pop();
 }
 
-/* What is not asked about for longest goes first: floods are made of few accounts. */
+/* Forgets the least recently used if there are too many: a flood comes from few accounts. */
 function remember<T>(about: Map<number, T>, account: number, value: T): void {
   about.delete(account);
   about.set(account, value);

@@ -33,16 +33,16 @@ export interface PolicyInForce {
 export type Refusal = "no rule" | "rule" | QuotaRefusal;
 
 /*
- * What every kernel answers to numbers that mean nothing, in its order: such a request is no
- * question for a policy. 0 when the numbers may mean something.
+ * The errno that every kernel gives for meaningless numbers, checked in its order: such a request is not a
+ * matter of policy. 0 if the numbers may mean something.
  */
 function kernelRefusal({ domain, type, protocol }: SocketRequest): number {
   if ((type & ~(SOCK_TYPE_MASK | SOCK_NONBLOCK | SOCK_CLOEXEC)) !== 0) return errno.EINVAL;
   if (domain < 0 || domain >= FAMILIES_MAX) return errno.EAFNOSUPPORT;
   const base = type & SOCK_TYPE_MASK;
   if (base > SOCK_PACKET) return errno.EINVAL;
-  if (domain === AF_UNSPEC) return errno.EAFNOSUPPORT; // in the range, and nobody's
-  if (domain === AF_INET && base === SOCK_PACKET) return 0; // one of AF_PACKET
+  if (domain === AF_UNSPEC) return errno.EAFNOSUPPORT; // within the range, but no family
+  if (domain === AF_INET && base === SOCK_PACKET) return 0; // the kernel makes one of AF_PACKET
   if (!isInet(domain)) return 0;
   if (protocol < 0 || protocol > IPPROTO_MPTCP) return errno.EINVAL;
   return base === 0 ? errno.ESOCKTNOSUPPORT : 0;
@@ -56,7 +56,7 @@ export class Judge {
   #quotas: Quotas;
   /** The rule that decided about the last request, undefined where none did. */
   rule: Rule | undefined;
-  /** Why the last request was refused; undefined where the kernel would not have it either. */
+  /** Why the last request was refused; undefined if only because the kernel would refuse it. */
   refusal: Refusal | undefined;
 
   constructor(inForce: PolicyInForce, now: () => number, thread = -1) {
@@ -89,7 +89,7 @@ export class Judge {
     return refusal === undefined ? 0 : this.#refuse(refusal);
   }
 
-  /** Answers whether somebody may see how the server does: root, its own user, and whom a rule grants it. */
+  /** Whether a client may see the server's status: root, its own user, and whom a rule allows it. */
   showsStatus(peer: Peer, ownUid: number): boolean {
     if (peer.isTrusted(ownUid)) return true;
     return firstMatch(this.#policy, peer, { kind: "status" })?.allow === true;

@@ -1,13 +1,13 @@
 const LOOK_US = 100;
-/* A thread that looks leaves its processor to others who want it, and has it again after their turn, which is
-   some milliseconds. A thread that sleeps has it as soon as it is woken. */
+/* A thread that looks gives way to others that want its processor, and has it again after their time slice, some
+   milliseconds later. A thread that sleeps has it as soon as it is woken. */
 const LOST_MS = 1; // a wait with a look that took this long may have lost the processor to others
 const PAUSE_MS = 100; // then this thread does not look for so long
 
 /**
- * Tells how long a thread looks for events before it sleeps. To be woken can take longer than to
- * answer, so one client that asks again as soon as it is answered is served sooner by a thread that
- * is still awake (docs/decisions/0004-look-before-sleeping.md).
+ * Tells how long a thread looks for events (polls) before it sleeps. Waking up can take longer than answering,
+ * so a client that asks again as soon as it is answered is served sooner by a thread that is still awake
+ * (docs/decisions/0004-look-before-sleeping.md).
  */
 export class Look {
   readonly #now: () => number;

@@ -5,8 +5,8 @@
  * at once, because most clients have sent their request by then, and when all that waited have
  * had theirs, they are looked at once more, because most have hung up by then: they never enter
  * epoll. A connection whose client asks again without receiving its reply waits for EPOLLOUT, by
- * edges: there is one whenever a client receives something. Where more are ready than one wait
- * tells of, users share the turns, so that nobody waits for one who has thousands.
+ * edges: there is one whenever a client receives something. If more connections are ready than one
+ * wait reports, users share the turns, so that nobody waits for a user who has thousands.
  */
 import {
   checked,
@@ -40,8 +40,8 @@ const ACCEPTS_BESIDE = 16; // in a crowded step, beside the events
 export const COLLECT_STEPS = 16_384;
 
 /*
- * How long a thread that stops waits for clients that have asked more than they have received replies, or
- * have not asked yet.
+ * How long a stopping thread waits for clients that have requests left to be answered, or have not asked yet, in
+ * milliseconds.
  */
 const LAST_MS = 200;
 
@@ -143,7 +143,7 @@ export class Loop {
     this.#lookBeside();
   }
 
-  /* What else there is to do does not wait for all the connections that are ready. */
+  /* Does the other work of a step, which must not wait for all the connections that are ready. */
   #lookBeside(): void {
     try {
       this.#wake();
@@ -153,7 +153,7 @@ export class Loop {
     }
   }
 
-  /* In a pause. Compiling leaves garbage, which the engine keeps for as long as little is added to it. */
+  /* Collects garbage in a pause: compiling leaves some, which the engine keeps while little is added to it. */
   #collect(): void {
     if (this.#steps < COLLECT_STEPS) return;
     this.#steps = 0;
@@ -221,13 +221,13 @@ export class Loop {
   }
 
   /*
-   * A client that asks several times in advance is answered as it receives, one that has connected as it asks:
+   * A client that pipelines is answered as it receives its replies, one that has only connected when it asks:
    * events tell of both.
    */
   #finishOpen(fds: number[]): void {
     const { sys, epollFd } = this.#context;
     const end = sys.monotonic() + LAST_MS;
-    sys.epollCtl(epollFd, EPOLL_CTL_DEL, this.#wakeFd, 0, WAKE_DATA); // nobody takes a call any more
+    sys.epollCtl(epollFd, EPOLL_CTL_DEL, this.#wakeFd, 0, WAKE_DATA); // calls are not answered any more
     let open = fds;
     for (let left = LAST_MS; open.length > 0 && left > 0; left = end - sys.monotonic()) {
       sys.epollWait(epollFd, this.#pairs, EVENTS, Math.ceil(left), 0);

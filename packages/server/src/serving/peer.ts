@@ -12,7 +12,7 @@ export function describePeer(pid: number, uid: number): string {
     : `process ${pid} of uid ${uid}`;
 }
 
-/* More are not looked at: the kernel takes 40 ns for each, and lets a client have 65,536. */
+/* The most groups that are looked at: the kernel takes 40 ns for each, and lets a client have 65,536. */
 const GROUPS_MAX = 1024;
 
 /**
@@ -52,7 +52,7 @@ export class Peer implements Asker {
     return this.#shared.get(this.#fd, FIELD.gid) >>> 0;
   }
 
-  /** Whether its uid may be that of anybody who has none in this user namespace. */
+  /** Whether its uid may stand for any user that is unmapped in this user namespace. */
   get isUnmapped(): boolean {
     return this.hasUnmappedIds && this.uid === NOBODY;
   }

@@ -13,7 +13,7 @@ export class Room {
     this.#connections = connections;
   }
 
-  /** Whether there is some for a connection's user. At a bound, those thought to be in flight are asked first. */
+  /** Whether a connection's user may have one more. At a bound, the kernel is first asked which still are in flight. */
   isFor(fd: number): boolean {
     const { shared, options } = this.#context;
     const account = shared.get(fd, FIELD.account);

@@ -5,7 +5,7 @@ const RECORDS_PER_SECOND = 20; // of one event and thread; what clients cause mu
 /** Records of one thread that may wait for the main thread, which writes them. */
 export const RECORDS_WAITING_MAX = 1024;
 
-/** Says something. Fields that cost something to find are given as a function, which is called only if it is said. */
+/** Logs a record. Fields that are costly to find are given as a function, which is called only if it is logged. */
 export type Voice = (
   level: LogLevel,
   event: string,
@@ -14,9 +14,9 @@ export type Voice = (
 ) => void;
 
 /**
- * Makes a thread's voice: wanted records go out, and of each kind of event only so many a second.
- * What was left out is counted and said with the next one. Debug records have no such limit: who
- * wants them wants all. But records of any level are left out while too many wait for the main thread.
+ * Makes a thread's voice, which sends the wanted records, but only so many a second of each kind of event.
+ * Those left out are counted, and the next record says how many. Debug records have no such limit, since
+ * whoever wants them wants all. But records of any level are left out while too many wait for the main thread.
  *
  * @param waiting how many records are on their way
  */

@@ -14,7 +14,7 @@ export function isScarcity(code: string): boolean {
   return SCARCITY.has(code);
 }
 
-/** Writes a failure that may pass, with what helps where that is known. */
+/** The words for a failure that may pass, with a remedy if one is known. */
 export function forNow(attempt: string, error: number): string {
   const code = errnoName(error);
   const remedy = REMEDIES[code];

@@ -14,9 +14,9 @@ function ofFamily(domain: number): number {
 }
 
 /**
- * Makes sockets. What the kernel does not have it looks for at each call anew, by starting
- * modprobe(8): some milliseconds for the thread, which any client can ask for, as TCP over datagrams.
- * So its answer to that holds for a moment.
+ * Makes sockets. For a kind that the kernel does not have, such as TCP over datagrams, each call starts
+ * modprobe(8) anew. That takes the thread some milliseconds, and any client can ask for it, so the failure is
+ * remembered for a moment.
  */
 export class Sockets {
   readonly #sys: Syscalls;
@@ -37,7 +37,7 @@ export class Sockets {
     const known = this.#known(domain, key);
     if (known !== undefined) return known;
     const made = this.#sys.socket(domain, type | SOCK_CLOEXEC, protocol);
-    // SOCK_PACKET of AF_INET is of another family
+    // with SOCK_PACKET it is AF_PACKET that is missing
     if (made === -errno.EAFNOSUPPORT && domain !== AF_INET) this.#keep(ofFamily(domain), made);
     else if (made < 0 && MISSING.has(-made)) this.#keep(key, made);
     return made;

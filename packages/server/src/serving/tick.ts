@@ -6,15 +6,15 @@ import type { Voice } from "./say.ts";
 const TICK_MS = 5; // the longest that one packet of a client can hold up a thread
 
 /**
- * Interrupts its thread at intervals while that is at work. A client may attach a descriptor whose
- * close, which the kernel does when the packet is read, waits; a signal ends the wait.
+ * Interrupts its thread at intervals while that is at work. A client may attach a descriptor whose close
+ * blocks, and the kernel closes it when the packet is read; a signal ends the wait.
  */
 export class Tick {
   readonly #sys: Syscalls;
   readonly #timer: number;
   #isOn = false;
 
-  /** Is made in the thread that it is for. The timer is in the thread's row, so that whoever ends the thread finds it. */
+  /** To be made in its own thread. The timer is in the thread's row, so that whoever reclaims that finds it. */
   constructor(sys: Syscalls, shared: Shared, index: number, say: Voice) {
     this.#sys = sys;
     this.#timer = sys.tickCreate();

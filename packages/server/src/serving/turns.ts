@@ -55,8 +55,8 @@ export class Turns {
   }
 
   /**
-   * Gives a connection its turn. The event may be of one that was closed since the wait, evicted for
-   * one, and the next client have its number: here or, as the owner tells, with another thread.
+   * Gives a connection its turn. The event may be about one that was closed since the wait, for example evicted,
+   * and its number may be that of another client by now, in this thread or, as the owner tells, in another.
    */
   event(fd: number, events: number): void {
     const { shared, options } = this.#context;
@@ -96,8 +96,7 @@ export class Turns {
   /**
    * Gives a connection a last turn, and closes it.
    *
-   * @returns whether it is open yet, since its client has asked more than it has received replies, or
-   *   has connected and not asked yet
+   * @returns whether it stays open, since its client has requests left to be answered, or has not asked yet
    */
   last(fd: number): boolean {
     const { shared, options, sys } = this.#context;
@@ -122,12 +121,12 @@ export class Turns {
     return this.#connections.isUnread(fd) ? TURN.answered : this.#answerer.turn(fd);
   }
 
-  /** Closes a connection that has had its last turn. Its client finds the reply there, not that we hung up. */
+  /** Closes a connection after its last turn, in such a way that its client gets the reply and not ECONNRESET. */
   cut(fd: number): void {
     const { shared, sys } = this.#context;
     const state = shared.get(fd, FIELD.state);
     if (!isWaiting(state) || !shared.change(fd, state, STATE.busy)) return;
-    sys.shutdown(fd, SHUT_RD); // as fast as they are dropped others might come
+    sys.shutdown(fd, SHUT_RD); // else others might come as fast as they are dropped
     sys.dropPackets(fd);
     this.#connections.close(fd);
   }
@@ -135,7 +134,7 @@ export class Turns {
   /**
    * Says that something was thrown, and ends the connection whose turn it was.
    *
-   * @param fd -1 if it was the turn of none
+   * @param fd -1 if it was no connection's turn
    */
   failed(error: unknown, fd: number): void {
     const { shared } = this.#context;
@@ -153,8 +152,8 @@ export class Turns {
   }
 
   /*
-   * For a stuck connection, whose event does not come again: it is of EPOLLOUT, by edges. If its reply was
-   * received it is idle from now on, and since its next request is there the next wait tells of it.
+   * For a stuck connection, whose event, an edge of EPOLLOUT, does not come again. If its reply was received it is
+   * idle from now on, and the next wait reports it, since its next request is there.
    */
   #passOver(fd: number): void {
     const isStuck = this.#connections.isUnread(fd);
@@ -185,7 +184,7 @@ export class Turns {
     this.#rest(fd);
   }
 
-  /* A second request tells a connection that is kept open, and those are shared among the threads. */
+  /* A second request shows that a connection is kept open, and such connections are shared among the threads. */
   #rest(fd: number): void {
     const requests = this.#context.shared.get(fd, FIELD.requests);
     if (requests > 1) {

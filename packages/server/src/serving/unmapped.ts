@@ -3,7 +3,7 @@ import { codeOf } from "@xsocket/xbind-native";
 
 const IDS = 0xffffffff; // as many as there are
 
-/* A line has the first number in here, the first one outside, and how many. */
+/* A line has the first id inside, the first one outside, and how many. */
 function isWhole(map: string): boolean {
   const lines = readFileSync(`/proc/self/${map}`, "utf8").trimEnd().split("\n");
   return lines.reduce((sum, line) => sum + Number(line.trim().split(/\s+/)[2]), 0) === IDS;
@@ -14,7 +14,7 @@ export function hasUnmappedIds(): boolean {
   try {
     return !isWhole("uid_map") || !isWhole("gid_map");
   } catch (error) {
-    // not there: a kernel without user namespaces, as without /proc there is no Bun
+    // ENOENT: a kernel without user namespaces, since Bun does not run without /proc
     return codeOf(error) !== "ENOENT";
   }
 }

@@ -1,5 +1,5 @@
 /*
- * The connections that have something to do in time, looked at in turn.
+ * The connections that have a time limit, looked at in turn.
  *
  * A descriptor's number is in the list at most once, however many connections have it one after the
  * other, and leaves it when a look finds nothing to wait for: so a server whose clients are all idle
@@ -24,7 +24,7 @@ export class WatchList {
     return this.#fds.length - this.#head;
   }
 
-  /** Has a look at what has this number in an interval from now, or earlier if one is due by then. */
+  /** Asks for a look at what has this number an interval from now, or earlier if one is already due. */
   add(fd: number, now: number): void {
     if (this.#isIn[fd] === 1) return;
     this.#isIn[fd] = 1;
