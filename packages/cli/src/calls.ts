@@ -1,8 +1,8 @@
 import { loadSyscalls, type Syscalls } from "@xsocket/xbind-native";
 
 /**
- * The calls of libxsocket.so, undefined where they cannot be made. For what is only looked at beforehand:
- * under a limit of memory Bun gets none for compiled code, and `run` becomes the program all the same.
+ * The calls of libxsocket.so; undefined if it cannot be loaded. For checks that may be left out: under a memory
+ * limit Bun may get no memory for compiled code, and `run` is to become the program all the same.
  */
 export function callsIfAny(): Syscalls | undefined {
   try {

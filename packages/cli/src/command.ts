@@ -6,7 +6,7 @@ export interface Invocation {
   readonly program: readonly string[];
   /** Where the program stands among the command's arguments. */
   readonly programIndex: number;
-  /** Where to send the plan (see plan.ts), -1 when nobody waits for one. */
+  /** The descriptor to send the plan to (see plan.ts), -1 when nobody waits for one. */
   readonly planFd: number;
 }
 

@@ -7,17 +7,18 @@ import { closeSync, fstatSync, lstatSync, readlinkSync, realpathSync, statSync }
 import { dirname, join } from "node:path";
 import { MisuseError } from "./errors.ts";
 
-/* What stands in a decoded text for bytes that are no UTF-8. */
+/* What decoding puts in the place of bytes that are not UTF-8. */
 const LOST = "\uFFFD";
 
 /* Where the command was started; undefined if it may not be entered. */
 let directory: string | undefined;
 /* The descriptor of that directory, kept open only where its path does not lead to it. */
 let descriptor: number | undefined;
-/* Whether it was removed: nothing can be below it, but ".." leads out of it as ever. */
+/* Whether that directory was removed: nothing can be below it, but ".." still leads out of it. */
 let isGone = false;
 
-/* False for a user who may not enter its parents, below a later mount, and once it was removed. */
+/* Whether a path leads to a directory: not if its parents may not be entered, it lies below a later mount, or it was
+   removed. */
 function leadsTo(path: string, fd: number): boolean {
   try {
     const [there, here] = [statSync(path, { bigint: true }), fstatSync(fd, { bigint: true })];
@@ -38,13 +39,13 @@ export function startedIn(fd: number): void {
   }
 }
 
-/** Closes that descriptor, which would keep the directory's file system busy: from here on the path has to do. */
+/** Closes the directory's descriptor, which would keep its file system busy. From here on only its path is used. */
 export function leaveDirectory(): void {
   if (descriptor !== undefined) closeSync(descriptor);
   descriptor = undefined;
 }
 
-/** Whether a text still says what the user has written, or has lost bytes on the way to us. */
+/** Whether a text is what the user has written; else bytes that are not UTF-8 were lost in decoding. */
 export function isText(text: string): boolean {
   return !text.includes(LOST);
 }
@@ -62,8 +63,8 @@ function checkResolvable(name: string): void {
 }
 
 /**
- * Where this process, and no other, finds a file that the user has named, as the kernel would from
- * the directory itself; what it says is not to be used if bytes were lost ({@link isText}).
+ * A path by which this process, and no other, reaches a file that the user has named, as the kernel would from
+ * the directory itself. It is of no use if bytes were lost ({@link isText}).
  *
  * @throws {MisuseError} for a relative one in a directory that may not be entered
  */
@@ -74,7 +75,7 @@ export function kernelPath(name: string): string {
   return `${base}/${name.replace(/^(?:\.\/+)+/, "")}`;
 }
 
-/* Behind a link ".." is the directory above where that leads, as for the kernel. */
+/* The directory that ".." means behind `path`. Behind a link it is the one above the link's target, as for the kernel. */
 function above(path: string): string {
   try {
     if (lstatSync(path).isSymbolicLink()) return dirname(realpathSync(path));

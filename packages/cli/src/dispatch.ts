@@ -12,7 +12,7 @@ import { result } from "./words.ts";
 const HELP = new Set(["--help", "-h"]);
 const VERSION = new Set(["--version", "-v", "-V"]);
 
-/* A program's own arguments are not ours, so they are cut off before anything is looked at. */
+/* Splits off the program and its arguments, which are not ours to look at. */
 function split(argv: readonly string[], { program, separators = ["--"] }: Command) {
   const at = program === undefined ? -1 : argv.findIndex((word) => separators.includes(word));
   if (at < 0) return { own: argv, program: [], programIndex: -1 };
@@ -25,7 +25,7 @@ function split(argv: readonly string[], { program, separators = ["--"] }: Comman
   };
 }
 
-/* Of an argument that is missing the command itself says what to give; citty has no remedies. */
+/* Makes no argument required, so that the command itself says what to give: citty's error has no remedy. */
 function lenient({ args = {} }: Command): ArgsDef {
   const entries = Object.entries(args).map(([name, arg]) => [name, { ...arg, required: false }]);
   return Object.fromEntries(entries);

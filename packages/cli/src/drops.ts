@@ -1,7 +1,7 @@
 import { basename } from "node:path";
 import type { Program } from "./program.ts";
 
-/* Whether a program drops LD_PRELOAD, by its arguments before "--". */
+/* Tells from a program's arguments before "--" whether it drops LD_PRELOAD. */
 type Drops = (words: readonly string[]) => boolean;
 
 const always: Drops = () => true;
@@ -38,7 +38,7 @@ const DROPS: Readonly<Record<string, Drops>> = {
   su: login,
   sudo: always,
   "systemd-run": (words) => !words.includes("--scope"),
-  tmux: () => "TMUX" in process.env, // whose server gives what it starts its own
+  tmux: () => "TMUX" in process.env, // the program gets the environment of tmux's server
 };
 
 /**
@@ -47,7 +47,7 @@ const DROPS: Readonly<Record<string, Drops>> = {
  * @param words its arguments
  */
 export function dropsPreload({ path }: Program, words: readonly string[]): boolean {
-  if (words.some((word) => word.includes("LD_PRELOAD"))) return false; // it is handed on by name
+  if (words.some((word) => word.includes("LD_PRELOAD"))) return false; // the arguments hand it on by name
   const name = basename(path);
   const drops = Object.hasOwn(DROPS, name) ? DROPS[name] : undefined;
   return drops?.(until(words, words.indexOf("--"))) === true;

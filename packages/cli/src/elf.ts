@@ -31,11 +31,11 @@ const DT_NEEDED = 1;
 const DT_STRTAB = 5;
 const SEGMENTS_MAX = 64;
 const NAME_BYTES = 256; // of a library
-/* An interpreter's path, the notes, or what the loader is told of a program; what is longer is of no interest. */
+/* How much is read of an interpreter's path, the notes, or the dynamic section; more is of no interest. */
 const SEGMENT_BYTES = 4096;
 const FREE_PASCAL = /FPC \d+\.\d+\.\d+.* for \w+ - /; // behind a program's initialized data
 
-/* Reads from a position as much as there is of a length. */
+/* Reads up to `length` bytes from a position. */
 type Read = (position: number, length: number) => Buffer;
 
 function textOf(bytes: Buffer): string {
@@ -66,7 +66,7 @@ function segments(read: Read, header: DataView, bits: 32 | 64, little: boolean):
   const size = header.getUint16(at.phentsize, little);
   const count = Math.min(header.getUint16(at.phnum, little), SEGMENTS_MAX);
   const table = read(word(header, at.phoff), size * count);
-  // a size of 0 makes this NaN, and that is none
+  // a size of 0 makes the length NaN, which Array.from takes for 0
   return Array.from({ length: table.length / size }, (_, index) => {
     const view = new DataView(table.buffer, table.byteOffset + index * size, size);
     const [offset, length] = [word(view, at.offset), word(view, at.filesz)];
@@ -82,7 +82,7 @@ function segments(read: Read, header: DataView, bits: 32 | 64, little: boolean):
   });
 }
 
-/* The pairs of tag and value in which the loader is told what to do. */
+/* The tags and values of the dynamic section (PT_DYNAMIC). */
 function dynamicEntries(all: readonly Segment[], bits: 32 | 64, word: Word): [number, number][] {
   const bytes = all.find(({ type }) => type === PT_DYNAMIC)?.content() ?? Buffer.alloc(0);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

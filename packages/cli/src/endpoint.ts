@@ -5,7 +5,7 @@ import { errnoName, loadSyscalls, SO_REUSEADDR, SOL_SOCKET } from "@xsocket/xbin
 const ADDRESS_BYTES = { 4: 16, 6: 28 } as const; // struct sockaddr_in and sockaddr_in6
 const BACKLOG = 4096;
 
-/** The `struct sockaddr` of a port of every address. */
+/** The `struct sockaddr` of the wildcard address with a port. */
 export function anyAddress(family: 4 | 6, port: number): Uint8Array<ArrayBuffer> {
   const view = new DataView(new ArrayBuffer(ADDRESS_BYTES[family]));
   view.setUint16(0, family === 4 ? AF_INET : AF_INET6, true);
@@ -19,7 +19,7 @@ interface BindKind {
   readonly type: "stream" | "dgram";
 }
 
-/** Tries to bind a socket to a port of every address, and to listen. Returns 0 or -errno. */
+/** Tries to bind a socket to a port of the wildcard address, and a stream socket to listen. Returns 0 or -errno. */
 export function tryBindAny(fd: number, { family, type }: BindKind, port: number): number {
   const native = loadSyscalls();
   const on = Int32Array.of(1);
@@ -30,7 +30,7 @@ export function tryBindAny(fd: number, { family, type }: BindKind, port: number)
 }
 
 /**
- * Binds a socket of a server to a port of every address, and listens if it is a stream socket.
+ * Binds a socket of a server to a port of the wildcard address, and listens if it is a stream socket.
  *
  * @throws {XSocketError} if the kernel refuses
  */

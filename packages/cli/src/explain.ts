@@ -7,7 +7,7 @@ const MISUSE = new Set(["MISUSE", "ADDRESS"]);
 /* An option of the server library that has another name here. */
 const SHARED_WORD = /\(sharedDirectory\)$/;
 
-/* The client library speaks of its options and classes. */
+/* The client library's errors name its options and classes, which users of the command do not have. */
 const SDK_WORDS = / with via(?=[.:])|, use a Session(?=,)|, or give a larger timeoutMs/g;
 
 /** A text of the client library without what only its users can do. */

@@ -1,6 +1,6 @@
 /*
- * What is started where the command is compiled: an older Bun cannot even parse compiled.js, and would
- * show an error of its engine in place of a sentence. All that is imported here has to be readable for it.
+ * The entry point of the compiled command: an older Bun cannot even parse compiled.js, and would show an error
+ * of its engine instead of a sentence. So it must be able to parse all that is imported here.
  */
 import { wrongBun } from "../../xbind-native/src/runtime.ts";
 

@@ -12,7 +12,7 @@ export function cookieOf(fd: number): bigint | undefined {
   return rc < 0 ? undefined : cookie[0];
 }
 
-/** The namespace that this process is in; undefined also for one that may make no socket there. */
+/** The namespace that this process is in; undefined also if this process may not make sockets. */
 export function ownCookie(): bigint | undefined {
   const native = loadSyscalls();
   const fd = native.socket(AF_INET, SOCK_DGRAM, 0);
@@ -41,7 +41,7 @@ export function namespaceOf(fd: number): string | undefined {
   }
 }
 
-/** The same of the namespace of this process; undefined where the kernel is made without them. */
+/** The same for the namespace of this process; undefined if the kernel is built without network namespaces. */
 export function ownNamespace(): string | undefined {
   const own = statSync("/proc/self/ns/net", { bigint: true, throwIfNoEntry: false });
   return own && titleOf(own.ino);

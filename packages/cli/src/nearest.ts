@@ -1,6 +1,6 @@
 const SHARE = 3; // one letter in so many may be wrong
 
-/* How many letters have to be put in, taken out or changed to make one word of the other. */
+/* How many letters have to be added, removed or changed to make one word of the other. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (const [index, letter] of from.split("").entries()) {
@@ -14,20 +14,20 @@ function distance(from: string, to: string): number {
   return row.at(-1) ?? 0;
 }
 
-/** Finds what was probably meant by a word that is not known; undefined if nothing is near. */
+/** Finds what was probably meant by an unknown word; undefined if nothing is close. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const longer = known.find((other) => word.length > 1 && other.startsWith(word));
   if (longer !== undefined) return longer;
   const [best] = known
     .map((other) => ({ other, wrong: distance(word, other) }))
     .toSorted((one, two) => one.wrong - two.wrong);
-  // two letters in the wrong order are two changes
+  // at least 2: two swapped letters count as two changes
   return best && best.wrong <= Math.max(2, word.length / SHARE) && best.wrong < word.length
     ? best.other
     : undefined;
 }
 
-/** The same as words to put behind the mistaken one: " (did you mean …?)", or nothing. */
+/** The same as text to put behind the unknown word: " (did you mean …?)", or nothing. */
 export function suggestion(word: string, known: readonly string[], prefix = ""): string {
   const found = nearest(word, known);
   return found === undefined ? "" : ` (did you mean ${prefix}${found}?)`;

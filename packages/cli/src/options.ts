@@ -26,8 +26,8 @@ function parse(argv: readonly string[], args: ArgsDef, { strict = true } = {}) {
 }
 
 /*
- * The first option that there is not, as it was given but for its value. Of several letters behind one
- * dash, as -port, node:util makes options of one letter each, and names the first.
+ * The first unknown option, as it was given but without its value. node:util splits several letters behind one
+ * dash, such as -port, into options of one letter each, and names only the first.
  */
 function unknownOption(argv: readonly string[], args: ArgsDef): string {
   const options = config(args);
@@ -38,11 +38,11 @@ function unknownOption(argv: readonly string[], args: ArgsDef): string {
   return argv[found?.index ?? -1]?.replace(/(?<=[^-])=.*/s, "") ?? "";
 }
 
-/* Our words for what node:util refuses, an option that there is not or else a value, up to where the help is named. */
+/* Our words for an unknown option or a wrong value that node:util refuses, up to where the help is named. */
 function refusal(error: unknown, argv: readonly string[], args: ArgsDef): string {
   if (codeOf(error) === "ERR_PARSE_ARGS_UNKNOWN_OPTION") {
     const option = unknownOption(argv, args);
-    if (option === "--help") return "the option --help takes no value:"; // without one it was found before
+    if (option === "--help") return "the option --help takes no value:"; // without a value it was handled before
     if (option === "--socket" && args["address"])
       return "there is no option --socket: give only the control socket, or";
     const options = [...Object.keys(config(args)), "help"];
@@ -63,14 +63,14 @@ function parsed(argv: readonly string[], args: ArgsDef, help: string) {
   }
 }
 
-/* Refuses a value of nothing, which is what an empty variable of a script leaves; no option has one. */
+/* Refuses an empty value, as from an empty variable in a script; no option takes one. */
 function checkEmpty(values: Readonly<Record<string, unknown>>, help: string): void {
   for (const [name, given] of Object.entries(values))
     if (Array.isArray(given) && given.includes(""))
       throw new MisuseError(`the option --${name} needs a value: see "${help}"`);
 }
 
-/* Refuses a value that is none of those that the option has. */
+/* Refuses a value that is not among an option's choices. */
 function checkChoices(argv: readonly string[], args: ArgsDef): void {
   for (const [name, definition] of Object.entries(args)) {
     if (definition.type !== "enum") continue;
@@ -82,8 +82,7 @@ function checkChoices(argv: readonly string[], args: ArgsDef): void {
 }
 
 /*
- * The first argument that is one too many, unless an option that there is not stands before it, whose
- * value it may be.
+ * The first argument that is one too many. Undefined if an unknown option stands before it, whose value it may be.
  */
 function extraArgument(argv: readonly string[], args: ArgsDef): string | undefined {
   const options = config(args);
@@ -96,8 +95,8 @@ function extraArgument(argv: readonly string[], args: ArgsDef): string | undefin
 }
 
 /*
- * Refuses more arguments than the table has. It comes first: where the "--" in front of a program is
- * forgotten, what is wrong is not the program's own options.
+ * Refuses more arguments than the table has. This check comes first: if the "--" in front of a program is
+ * forgotten, the error should not be about the program's own options.
  */
 function checkCount(argv: readonly string[], args: ArgsDef, help: string, program: boolean): void {
   const extra = extraArgument(argv, args);
@@ -107,8 +106,8 @@ function checkCount(argv: readonly string[], args: ArgsDef, help: string, progra
 }
 
 /**
- * Refuses what citty would let pass, or has other words for: unknown options, options without
- * their value or with one that they do not have, and more arguments than the table has.
+ * Refuses what citty would accept, or report in other words: unknown options, options without their value or
+ * with a wrong one, and more arguments than the table has.
  *
  * @param program whether the command takes a program behind "--"
  * @throws {MisuseError}

@@ -4,13 +4,13 @@ import { EXIT, FailureError } from "./errors.ts";
 
 const AGAIN_MS = 1; // between two tries at a pipe that is full and does not block
 
-/** Nobody reads any more, which is no failure and needs no words. */
+/** The reader of the output is gone, which is no failure and needs no words. */
 class UnreadError extends FailureError {
   override readonly name = "UnreadError";
   override readonly exitCode = EXIT.unread;
 }
 
-/* Writes all of a text, at the pace of whoever reads it. */
+/* Writes all of a text, and waits for a slow reader. */
 function writeAll(fd: number, text: string): void {
   let rest = Buffer.from(text);
   while (rest.byteLength > 0) {
@@ -39,7 +39,7 @@ export function writeOut(text: string): void {
   }
 }
 
-/** Writes to standard error, where words go. If nobody takes them, they are lost. */
+/** Writes to standard error, where words go. If that fails, they are lost. */
 export function writeErr(text: string): void {
   try {
     writeAll(2, text);

@@ -3,17 +3,16 @@ import { libraryPath } from "@xsocket/xbind-native";
 import { isText } from "./directory.ts";
 import { FailureError } from "./errors.ts";
 
-/* Runtimes that end a program in which they do not come first. */
+/* Sanitizer runtimes, which end a program in which they are not the first library. */
 const MUST_LEAD = /^lib(?:clang_rt\.)?(?:asan|tsan|hwasan|msan)/;
 
 /**
- * The value of LD_PRELOAD that adds libxbind to what is there. Ours comes first, so that the socket
- * has been swapped before others see it; only sanitizers stay in front of it. Another libxbind gives it
- * its place: it may be of an older version, or not be there any more.
+ * The value of LD_PRELOAD that adds libxbind to what is there. Ours comes first, so that the socket has been
+ * swapped before other libraries see it; only sanitizers stay in front of it. It replaces another libxbind, which
+ * may be of an older version, or not exist any more.
  *
  * @param existing what LD_PRELOAD holds without us
- * @throws {FailureError} if the library's path cannot stand in LD_PRELOAD, or what is there has lost
- * bytes on the way to us
+ * @throws {FailureError} if LD_PRELOAD cannot hold the library's path, or `existing` is not UTF-8
  * @throws {LibraryNotFoundError} if there is no library
  */
 export function preloadWith(existing: string): string {

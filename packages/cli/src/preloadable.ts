@@ -29,7 +29,7 @@ const MACHINES: Record<number, string> = {
 const OPEN =
   'start it with "xsocket open --exec" if it supports socket activation, change its source to use libxsocket, or, if it only starts another program, put "xsocket run" behind it';
 
-/* Not by XSOCKET_LIBDIR: this command would load its own libxsocket.so from there, too. */
+/* XSOCKET_LIBDIR is no remedy: this command would load its own libxsocket.so from there, too. */
 function byHand(platform: string): string {
   return `start it without this command, and set LD_PRELOAD to a libxbind.so for ${platform}, as xbind(7) shows`;
 }
@@ -51,7 +51,7 @@ function gainsNothing(): boolean {
   return /^NoNewPrivs:\t1$/m.test(readFileSync("/proc/self/status", "latin1"));
 }
 
-/* The same where a file is: mount(8). */
+/* Whether a file is on a mount with nosuid, which has the same effect: mount(8). */
 function isNosuid(path: string): boolean {
   const fd = openSync(path, "r");
   try {
@@ -64,7 +64,7 @@ function isNosuid(path: string): boolean {
   }
 }
 
-/* What they start has an environment of its own, and files. */
+/* What these start has its own environment and files. */
 const CONTAINERS = new Set([
   "buildah",
   "crun",
@@ -80,10 +80,10 @@ const CONTAINERS = new Set([
   "systemd-nspawn",
 ]);
 
-/* What they start is started by another process. */
+/* These have another process start the program. */
 const MANAGERS = new Set(["service", "supervisorctl", "systemctl"]);
 
-/* The dynamic loader, which needs none and runs a program: ld-linux-x86-64.so.2, ld64.so.1, ld.so. */
+/* The dynamic loader, which looks static but runs a program: ld-linux-x86-64.so.2, ld64.so.1, ld.so. */
 const LOADER = /^ld(64|-[\w.-]+)?\.so(\.\d+)*$/;
 
 /* Only a change of identity makes the loader ignore LD_PRELOAD. */
@@ -102,7 +102,7 @@ function hasCapabilities(path: string): boolean {
   return length > 0 && !isNosuid(path);
 }
 
-/* The runtime of gcc's AddressSanitizer wants to be the first library, and ends the program else. */
+/* The runtime of gcc's AddressSanitizer ends the program if it is not the first library. */
 function insistsOnBeingFirst({ needed }: Elf): boolean {
   const { ASAN_OPTIONS = "", XSOCKET_RUN_PRELOAD = "" } = process.env;
   return (
@@ -112,10 +112,10 @@ function insistsOnBeingFirst({ needed }: Elf): boolean {
   );
 }
 
-/** What to do about a library that cannot be the right one. */
+/** The remedy for a library that cannot be the right one. */
 export const REINSTALL = "reinstall xsocket, or correct XSOCKET_LIBDIR";
 
-/** Tells why the loader would not take a library, which it says in passing, and runs the program all the same. */
+/** Why the loader would not take a library: it would only print a message, and run the program without it. */
 export function unusable(library: string): Obstacle | undefined {
   try {
     if (readElf(library)) return undefined;
@@ -131,7 +131,7 @@ export function unusable(library: string): Obstacle | undefined {
   };
 }
 
-/* What is looked at. */
+/* What the checks look at. */
 interface Start {
   /** Of the program's image. */
   readonly elf: Elf;
@@ -211,8 +211,7 @@ const CHECKS: readonly Check[] = [
 ];
 
 /**
- * Tells why the library cannot do its work in a program, or in what that starts; undefined if nothing speaks against
- * it.
+ * Why the library cannot work in a program, or in what that starts; undefined if nothing is known against it.
  *
  * @param words the program's arguments
  */
@@ -225,7 +224,7 @@ export function preloadObstacle(
   try {
     elf = readElf(program.image);
   } catch {
-    return undefined; // a program that may be run but not read
+    return undefined; // this user may run the program but not read it
   }
   if (elf === undefined) return undefined;
   for (const check of CHECKS) {

@@ -4,14 +4,14 @@ import { codeOf } from "@xsocket/xbind-native";
 import { isResolvable, isText, kernelPath } from "./directory.ts";
 import { FailureError } from "./errors.ts";
 
-/* What execvp(3) takes where there is no PATH. */
+/* What execvp(3) uses without PATH. */
 const DEFAULT_PATH = "/bin:/usr/bin";
 const LINE_BYTES = 256; // of a script's first line, as the kernel reads it
 const INTERPRETERS_MAX = 5; // scripts that are interpreters of scripts, as the kernel allows
 
 /* env(1)'s options behind which the program is simply the next word. */
 const PLAIN_ENV_OPTION = /^-[ivS]*$/;
-/* What is no program's name to env(1), or not as it stands. */
+/* Words that are not the name of a program to env(1), or only after unquoting or expansion. */
 const ENV_SYNTAX = /^-|["'\\$]/;
 
 /* Why the kernel would not run what was named by its path. */
@@ -36,7 +36,7 @@ function isExecutable(path: string): boolean {
   }
 }
 
-/* The paths that execvp(3) tries, in order: one that it may not run it passes over. */
+/* The paths that execvp(3) tries, in order; it skips those that it may not run. */
 function candidates(name: string): string[] {
   if (name.includes("/")) return [kernelPath(name)];
   const path = process.env["PATH"] ?? DEFAULT_PATH;
@@ -45,14 +45,14 @@ function candidates(name: string): string[] {
 }
 
 /*
- * Finds a program as execvp(3) does. Returns undefined where that would find nothing to run, and a
- * path that is not to be used (isText) where what it says may be there under its real name.
+ * Finds a program as execvp(3) does. Returns undefined if that would find nothing to run. The path may have lost
+ * bytes (isText): then the program may exist under its real name, but this process cannot use the path.
  */
 function lookUp(name: string): string | undefined {
   return candidates(name).find((path) => !isText(path) || isExecutable(path));
 }
 
-/* Nothing of a program that may be run but not read. */
+/* The first line of a script; empty for a program that may be run but not read. */
 function firstLine(path: string): string {
   let fd: number;
   try {
@@ -69,20 +69,20 @@ function firstLine(path: string): string {
   }
 }
 
-/* The program that env(1) starts; env itself where only it knows. */
+/* The program that env(1) starts; env itself if only env can tell. */
 function startedByEnv(env: string, words: readonly string[]): string {
   const word = words.find((part) => !PLAIN_ENV_OPTION.test(part) && !/^\w+=/.test(part));
   return word === undefined || ENV_SYNTAX.test(word) ? env : word;
 }
 
 /*
- * The program behind "#!", through env(1) too. To the kernel, which splits at spaces and tabs, the
- * carriage return of another system's line end is a part of its name.
+ * The program behind "#!", also through env(1). The kernel splits at spaces and tabs only, so the carriage
+ * return of a DOS line end is part of its name.
  */
 function interpreterOf(path: string): string | undefined {
   const [, word = "", rest = ""] = /^#![ \t]*([^ \t]+)[ \t]*(.*)$/s.exec(firstLine(path)) ?? [];
   if (word === "") return undefined;
-  const interpreter = word.includes("/") ? word : `./${word}`; // the kernel knows no PATH
+  const interpreter = word.includes("/") ? word : `./${word}`; // the kernel does not search PATH
   if (basename(interpreter) !== "env" || lookUp(interpreter) === undefined) return interpreter;
   return startedByEnv(interpreter, rest.split(/[ \t]+/).filter(Boolean));
 }
@@ -110,7 +110,7 @@ export function spoken({ name, path, image }: Program): string {
 /**
  * Finds what a command would run.
  *
- * @returns undefined if that is not spelt in UTF-8, and so known to the launcher alone
+ * @returns undefined if its path is not UTF-8, so that only the launcher has it
  * @throws {FailureError} if there is no such program, or its interpreter is missing
  */
 export function findProgram(name: string): Program | undefined {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { CWD_FD, type Identity, type Successor } from "@xsocket/server";
 import { userPath } from "./directory.ts";
 
-/** A program that is not asked for a plan has no channel for it. */
+/** The descriptor to say that there is no channel for a plan. */
 const NO_PLAN = "-1";
 
 /**

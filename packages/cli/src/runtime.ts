@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { userPath } from "./directory.ts";
 
-/** Makes the libraries' directory absolute: it was named where the command was started, not here. */
+/** Makes the libraries' directory absolute: it is relative to where the command was started, not to /. */
 export function settleLibraryDirectory(env: NodeJS.ProcessEnv): void {
   const named = env["XSOCKET_LIBDIR"];
   if (named) env["XSOCKET_LIBDIR"] = userPath(named);
@@ -12,6 +12,6 @@ export function nameProcess(): void {
   try {
     writeFileSync("/proc/self/comm", "xsocket");
   } catch {
-    // where /proc is not there, or not to be written, it keeps Bun's
+    // without a /proc to write to, it keeps Bun's name
   }
 }

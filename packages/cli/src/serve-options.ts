@@ -27,7 +27,7 @@ function mapped<Value>(word: string | undefined, read: (word: string) => Value):
   return word === undefined ? undefined : read(word);
 }
 
-/* The bits as chmod(1) takes them. */
+/* Reads permission bits in octal, as chmod(1) does. */
 function modeBits(word: string): number {
   if (/^0?[0-7]{3}$/.test(word)) return Number.parseInt(word, 8);
   throw new MisuseError(
@@ -73,7 +73,7 @@ function identity(name: string): Identity {
   );
 }
 
-/* What other programs take for standard output would be a file of that name. */
+/* Other programs take "-" for standard output; here it would be a file of that name. */
 function auditFile(name: string): string {
   if (name !== "-") return userPath(name);
   throw new MisuseError("--audit takes a file: /dev/stdout is standard output, ./- one named so");
@@ -100,7 +100,7 @@ function policy(args: ServeArgs): ServiceOptions["policy"] {
 }
 
 /**
- * Makes the server's options of the command's.
+ * Turns the options of the command into those of the server.
  *
  * @throws {MisuseError} for values that are not understood
  * @throws {FailureError} for users that do not exist

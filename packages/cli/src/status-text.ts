@@ -9,7 +9,7 @@ import { table } from "./table.ts";
 
 type Latency = ServerStatus["stats"]["latency"];
 
-/* Within which time a part of the requests were answered: the upper end of a bucket of the histogram is all that is known. */
+/* Within which time a part of the requests was answered. The histogram only tells the upper end of a bucket. */
 function answeredIn({ counts, bounds }: Latency, words: string, part: number): string {
   const total = counts.reduce((sum, count) => sum + count, 0);
   let seen = 0;

@@ -1,8 +1,8 @@
 /*
- * The command in the source tree, which the launcher starts there in the place of main.ts: as the last
- * build has compiled it (scripts/tree.ts) if that was of these very sources, and else from the sources
- * (docs/decisions/0005-compiled-beforehand.md). What is imported Bun waits for, with no signal blocked
- * (launch/bun.c), and so all of it is required.
+ * The command in the source tree, which the launcher starts there instead of main.ts. It runs what the last build
+ * compiled (scripts/tree.ts) if the sources are unchanged, else the sources
+ * (docs/decisions/0005-compiled-beforehand.md). It uses require(), since Bun would wait for an import, and no
+ * signal is blocked in that time (launch/bun.c).
  */
 import { join } from "node:path";
 const stamp: typeof import("./stamp.ts") = require("./stamp.ts");

@@ -1,9 +1,9 @@
-/* Apart from address.ts, since `serve` needs that and starts sooner without the client library. */
+/* Not in address.ts, which `serve` needs too: that starts sooner without the client library. */
 import { XSocketError } from "@xsocket/client";
 import { errnoName } from "@xsocket/xbind-native";
 
 /**
- * What connect(2) has said about a control socket, in the words of the client library.
+ * The client library's error for what connect(2) gave for a control socket.
  *
  * @param rc    the -errno
  * @param asked what the server was needed for, to be read after "cannot"

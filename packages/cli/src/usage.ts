@@ -11,7 +11,7 @@ export async function usage(
   const text = (await renderUsage(of, parent)).replaceAll(/ +$/gm, "");
   const all = hasColour(stream) ? text : Bun.stripANSI(text);
   const hasOptions = Object.values(of.args ?? {}).some(({ type }) => type !== "positional");
-  const shown = hasOptions ? all : all.replace(" [OPTIONS]", ""); // citty writes it of every command
+  const shown = hasOptions ? all : all.replace(" [OPTIONS]", ""); // citty writes it for every command
   if (of.program === undefined) return shown;
   return shown.replace(/^.*USAGE.*$/m, (line) => `${line.trimEnd()} ${of.program}`);
 }

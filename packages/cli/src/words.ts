@@ -4,7 +4,7 @@ import { writeErr, writeOut } from "./output.ts";
 
 type Stream = { readonly isTTY?: boolean };
 
-/** Whether a stream is a terminal that takes orders, which one in an editor may not. */
+/** Whether a stream is a terminal that obeys control sequences, which one within an editor may not. */
 export function takesOrders(stream: Stream): boolean {
   return stream.isTTY === true && process.env["TERM"] !== "dumb";
 }
@@ -14,7 +14,7 @@ export function hasColour(stream: Stream): boolean {
   return takesOrders(stream) && !process.env["NO_COLOR"];
 }
 
-/* One line with nothing in it that a terminal obeys, whatever a path or another program's error holds. */
+/* Makes a text one line without control sequences, whatever a path or another program's error contains. */
 function line(text: string): string {
   return Bun.stripANSI(text)
     .replaceAll(/\s*[\n\r]\s*/g, " ")
@@ -25,7 +25,7 @@ function line(text: string): string {
  * The command's words. All of them go to stderr, one line each: stdout is for results.
  */
 export const words = createConsola({
-  throttle: 0, // mistakes that read the same are several all the same
+  throttle: 0, // repeated messages are not merged
   reporters: [
     {
       log: ({ type, args }) => {

@@ -4,7 +4,7 @@ import { takesOrders } from "../words.ts";
 const WIDTH = 30; // characters
 const ERASE = "\r\u001B[K";
 
-/** A progress bar on standard error, if that is a terminal that can erase it; elsewhere it shows nothing. */
+/** A progress bar on standard error. It shows nothing unless that is a terminal that can erase it. */
 export class Bar implements Disposable {
   /** Shows a share from 0 to 1. */
   show(share: number, title: string): void {

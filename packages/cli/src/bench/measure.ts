@@ -7,7 +7,7 @@ export interface Measurement {
 
 const SAMPLES_MAX = 1 << 20; // 8 MiB of numbers
 const WARM_UP_MS = 100;
-/* How often progress is told. */
+/* The time between two reports of progress. */
 const STEP_MS = 50;
 
 /** Something that can be measured. Each call does it `batch` times. */

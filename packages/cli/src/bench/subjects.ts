@@ -49,7 +49,7 @@ function kept(native: Syscalls, path: string, batch: number): Titled {
 
 /** What `xsocket bench` measures, each made when its turn comes. */
 export function subjects(path: string): readonly (() => Titled)[] {
-  xsocketSync({ via: path }).close(); // says in a sentence what is wrong, where something is
+  xsocketSync({ via: path }).close(); // if something is wrong, this says it in a sentence
   const native = loadSyscalls();
   return [
     () => local(native),

@@ -52,7 +52,7 @@ function shown(rows: readonly Row[]): string {
     .join("\n");
 }
 
-/* Each line by itself, since those between them are no text of anybody's. */
+/* Escapes each line by itself, since the line feeds between them are our own. */
 function indented(report: object): string {
   const lines = JSON.stringify(report, undefined, 2).split("\n");
   return lines.map((line) => escapeJson(line)).join("\n");

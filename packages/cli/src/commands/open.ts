@@ -30,7 +30,7 @@ const args = {
   json: flag("Print JSON"),
 } as const satisfies ArgsDef;
 
-/* Numbers that are not told are left out. */
+/* JSON leaves out what is undefined, and has no bigint. */
 function asNumber(cookie: bigint | undefined): number | undefined {
   return cookie === undefined ? undefined : Number(cookie);
 }
@@ -83,7 +83,7 @@ export default command({
     if (name !== undefined) findProgram(name);
     const kind = { family: family === "6" ? 6 : 4, type: type ?? "stream" } as const;
     const server = serverSocket(address);
-    const own = ownCookie(); // loads the library too, which is not the server's time
+    const own = ownCookie(); // also loads the library, before the server's time is measured
     const start = performance.now();
     using socket = xsocketSync({ ...kind, via: server });
     const milliseconds = performance.now() - start;

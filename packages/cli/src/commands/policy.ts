@@ -29,7 +29,7 @@ import { EXIT, FailureError, MisuseError } from "../errors.ts";
 import { idList, IDS, wholeNumber } from "../numbers.ts";
 import { result, words } from "../words.ts";
 
-/* What test is asked. */
+/* The options of "policy test". */
 const question = {
   user: option("USER", "Who asks, by name"),
   uid: option("UID", "Who asks, by number"),
@@ -91,7 +91,7 @@ function named(name: string): Identity {
   return found;
 }
 
-/* Where nobody has the number, as it may be in a container's user namespace, so is the group. */
+/* A number that no user has, as in a container's user namespace, is taken as the gid, too. */
 function numbered(uid: number): Identity {
   return findIdentity(readAccounts(), String(uid)) ?? { uid, gid: uid, groups: [] };
 }
@@ -112,7 +112,7 @@ function asker(given: Given): Asker {
   };
 }
 
-/* The names of rules are a stranger's words where a policy is looked at before it is used. */
+/* Escaped, since the names of rules come from a stranger if a policy is checked before it is used. */
 function lines(found: readonly string[]): void {
   result(found.map((line) => escapeText(line)).join("\n"));
 }
@@ -136,7 +136,7 @@ function stepLine(step: Step, index: number): string {
 function test(policy: Policy, given: Given): void {
   const request = asked(given);
   const who = asker(given);
-  const isStatus = request.kind === "status"; // which a server also tells root and its own user
+  const isStatus = request.kind === "status"; // a server also tells it to root and its own user
   if (isStatus && who.uid === 0)
     return result(`${describeAsked(request)} for uid 0: granted, as it always is to root`);
   const steps = explain(policy, who, request);

@@ -30,9 +30,9 @@ const args = {
   force: flag("Run the program even if it cannot be preloaded, since it may start others that can"),
 } as const satisfies ArgsDef;
 
-const CONNECT_MS = 500; // a server that is there takes a connection at once
+const CONNECT_MS = 500; // a running server accepts at once
 
-/* A program may well be started before its server, so this is a word and no failure. */
+/* A program may be started before its server, so this is a warning and no failure. */
 function warnIfUnreachable(path: string): void {
   const sys = callsIfAny();
   if (!sys) return;
@@ -41,7 +41,7 @@ function warnIfUnreachable(path: string): void {
   else words.warn(plainWords(unreached(path, connection, "open the listed ports now").message));
 }
 
-/* A server that gives no socket of a type that the ports need is a failure here, in the client's words. */
+/* Fails, in the client's words, if the server gives no socket of a type that the ports need. */
 function checkHandover(via: string, xbind: string): void {
   const same = typesOf(xbind).map((type) => {
     using socket = xsocketSync({ via, type });
@@ -64,8 +64,8 @@ function refuseHopeless(name: string, rest: readonly string[]): void {
 }
 
 /*
- * Without quotes, since each place where it is pasted has its own. None is needed but for an odd path
- * of the control socket, and no quotes hold a line break everywhere.
+ * The variables without quotes, since every place where they are pasted has its own rules. Only an odd path of
+ * the control socket would need any, and a line break cannot be quoted everywhere.
  */
 function printed(environment: Readonly<Record<string, string>>): string {
   if (Object.values(environment).some((value) => /[\n\r]/.test(value)))
@@ -99,7 +99,7 @@ export default command({
       ...(socket === undefined ? {} : { XSOCKET: socket }),
       LD_PRELOAD: preloadWith(process.env["XSOCKET_RUN_PRELOAD"] ?? ""),
     };
-    const inherited = process.env["XSOCKET"]; // what is pasted elsewhere does not inherit it
+    const inherited = process.env["XSOCKET"]; // where this is pasted it may not be inherited
     if (given.print)
       return result(
         printed(inherited && !socket ? { ...set, XSOCKET: controlSocket(inherited) } : set),

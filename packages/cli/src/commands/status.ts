@@ -20,8 +20,8 @@ const args = {
 } as const satisfies ArgsDef;
 
 /*
- * Runs what asks for the server's answer or reads it. A failure becomes an error of the client library, which
- * has the words; another program's answer may have any form.
+ * Runs what asks for the server's answer, or reads it. A failure becomes an error of the client library, which has
+ * the words for it; the answer of a program that is no xsocket server may have any form.
  */
 function understood<Found>(path: string, action: () => Found): Found {
   try {

@@ -1,6 +1,6 @@
 import type { Entry, Values } from "./model.ts";
 
-/* What compgen(1) is asked for. */
+/* The arguments of compgen for a kind of value. */
 function generator(values: Values): string {
   switch (values.kind) {
     case "words":
@@ -32,7 +32,7 @@ function wordCases({ name, options, positionals: [first, second] }: Entry): stri
   ];
 }
 
-/* The second argument's turn comes when one of the first one's words is there, or that was the last. */
+/* Offers the second argument, if there is one, once one of the first one's words is on the line. */
 function argumentOffer(first: Values, second: Values | undefined): string {
   const offer = `__xsocket_offer ${generator(first)}`;
   if (first.kind !== "words") return offer;

@@ -37,7 +37,7 @@ function entryLines({ name, description, options, positionals, separators }: Ent
   ];
 }
 
-/* Whether one of the first argument's words is there already. */
+/* The condition that one of the first argument's words is on the line already. */
 function behind(words: readonly string[]): string {
   return `__fish_seen_subcommand_from ${words.join(" ")}`;
 }

@@ -5,7 +5,7 @@ import { PORT_NAMES, portRows } from "./port.ts";
 import { permissionRow, serverRow, socketRow } from "./reach.ts";
 import { type Row, skipped } from "./row.ts";
 
-/** What is to be looked at. */
+/** What to examine. */
 interface Setup {
   /** The control socket, a path or `@name`. */
   readonly socket: string;
@@ -19,7 +19,7 @@ interface Setup {
   readonly sameNamespace: boolean;
 }
 
-/* The rows up to the one that says whether a server can be asked at all. */
+/* The rows up to whether a server can be asked at all. */
 function reachRows(socket: string): Row[] {
   const found = [socketRow(socket), permissionRow(socket)];
   if (found.some((row) => row.status !== "ok"))

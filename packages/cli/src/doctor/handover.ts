@@ -24,7 +24,7 @@ export function rowOfError(name: string, error: unknown): Row {
   return failed(name, found, plainWords(error.remedy));
 }
 
-/** The row of a check that needs a socket of the server, which may give none any more. */
+/** Makes the row of a check that needs a socket of the server, which may not give one any more. */
 export function askedRow(name: string, check: () => Row): Row {
   try {
     return check();
@@ -33,7 +33,7 @@ export function askedRow(name: string, check: () => Row): Row {
   }
 }
 
-/* A kernel without IPv6 has it in no namespace, and nothing there can miss it. */
+/* A kernel without IPv6 has it in no namespace, so a server that gives none is no fault. */
 function hasIpv6(): boolean {
   const native = loadSyscalls();
   const fd = native.socket(AF_INET6, SOCK_DGRAM, 0);
@@ -44,14 +44,14 @@ function hasIpv6(): boolean {
 /**
  * Does the server hand out sockets of each kind? Answers which it does, too.
  *
- * @param needed the types that are needed, all where there are none
+ * @param needed the types that are needed; if empty, all
  */
 export function handoverRows(
   via: string,
   needed: readonly Kind["type"][],
 ): { rows: Row[]; given: Kind[] } {
   const given: Kind[] = [];
-  let isSilent = false; // each further question would cost as long again, for the same answer
+  let isSilent = false; // each further question would wait as long, for the same result
   const rows = KINDS.map((kind) => {
     const { name, family, type, title } = kind;
     if (isSilent) return skipped(name, "needs a server that answers");
@@ -71,7 +71,7 @@ export function handoverRows(
   return { rows, given };
 }
 
-/* Told to root, to the server's own user, and to whom a rule names. */
+/* From the status, which the server gives to root, its own user, and whom a rule allows. */
 function formerNamespace(via: string): string | undefined {
   try {
     return askStatus(loadSyscalls(), via, WAIT_MS).formerNamespace;

@@ -16,8 +16,8 @@ function sentence(name: string, error: unknown): Row {
 }
 
 /*
- * What LD_PRELOAD=libxbind.so, as in a unit, would load: "" for nothing, undefined where that cannot be told, as with
- * musl, whose loader lists no preloaded library.
+ * The path that LD_PRELOAD=libxbind.so, as in a unit, would load: "" for nothing, undefined if unknown, as with musl,
+ * whose loader lists no preloaded library.
  */
 function foundByName(): string | undefined {
   try {

@@ -29,7 +29,7 @@ function passes(via: string, type: Type, port: number): boolean {
   const native = loadSyscalls();
   using listener = freeSocket(via, type);
   using sender = freeSocket(via, type);
-  if (tryBindAny(listener.fd, { type, family: 4 }, port) < 0) return true; // another row's business
+  if (tryBindAny(listener.fd, { type, family: 4 }, port) < 0) return true; // reported by another row
   const to = anyAddress(4, port); // for connect(2) that is 127.0.0.1
   native.connect(sender.fd, to, to.byteLength);
   if (type === "dgram") native.sendPacket(sender.fd, new Uint8Array(new ArrayBuffer(1)), 1, -1);
@@ -55,7 +55,7 @@ function firewallRow(via: string, kinds: readonly Kind[], port: number): Row {
 /**
  * Is the port free in the target namespace, may this user bind it, and does anything block it?
  *
- * @param given the kinds of socket that the server hands out; others are no question of the port
+ * @param given the kinds of socket that the server hands out; only these are tried
  */
 export function portRows(
   via: string,

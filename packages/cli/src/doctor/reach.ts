@@ -60,7 +60,7 @@ interface Step {
   readonly mode: number;
 }
 
-/* Where a link leads to, and the link itself if this user is not told, as with another user's process in /proc. */
+/* The target of a link; the link itself if this user may not read it, such as one in /proc of another user's process. */
 function targetOf(link: string): string {
   try {
     return resolve(realpathSync(dirname(link)), readlinkSync(link));
@@ -69,7 +69,7 @@ function targetOf(link: string): string {
   }
 }
 
-/* What refuses on the way to a path, and at its end: behind a link, where one is in the way. */
+/* The first step on the way to a path, or at its end, that this user may not use; links are followed. */
 function barrierTo(path: string, mode: number): Step | undefined {
   const directories = directoriesOf(path).map((step) => ({ path: step, mode: constants.X_OK }));
   const found = [...directories, { path, mode }].find((step) => !mayUse(step.path, step.mode));
@@ -95,7 +95,7 @@ function refusing(path: string): Row | undefined {
     : refusal("the socket", socketRemedy(stats));
 }
 
-/* Members of the group may lack nothing but the mode's w; and root's group gives more than the socket. */
+/* If only the mode's w is missing, joining the group does not help; and root's group would give more than the socket. */
 function socketRemedy({ gid, mode }: Stats): string {
   if ((mode & constants.S_IWGRP) === 0)
     return "start the server with --group or --mode, such as 0660: connecting needs write permission";
@@ -177,7 +177,7 @@ export function socketRow(path: string): Row {
 function serverOf(connection: number): string {
   const { pid, uid, command } = listenerOf(loadSyscalls(), connection);
   if (pid === 0)
-    // what the kernel calls those that are not seen from here
+    // what the kernel gives for a process that is not visible from here
     return `a process of another PID namespace, of uid ${uid}, listens`;
   const isUnit = command === "systemd";
   return `process ${pid}${isUnit ? " (systemd, for a socket unit)" : ""} of uid ${uid} listens`;

@@ -1,4 +1,4 @@
-/** How a check went: a warning is right or wrong by what is meant; what needs something else that failed is skipped. */
+/** How a check went. A warning may be just what is meant; a check is skipped if another one that it needs failed. */
 type Status = "ok" | "warning" | "failed" | "skipped";
 
 /** One check of `xsocket doctor`. */
