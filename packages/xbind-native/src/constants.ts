@@ -1,4 +1,4 @@
-/* The kernel's numbers for what the system calls take and give, under the names of the manual pages. */
+/* The kernel's constants for system calls, named as in the manual pages. */
 
 // poll(2)
 export const POLLIN = 0x1;

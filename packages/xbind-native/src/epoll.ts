@@ -1,5 +1,5 @@
-/* Which descriptors Bun waits for. It has no interface for that, but the kernel lists the members of an epoll set
-   in the set's fdinfo: proc_pid_fdinfo(5). */
+/* Finds which descriptors Bun waits for. Bun has no interface for that, but the kernel lists the members of an epoll
+   set in its fdinfo: proc_pid_fdinfo(5). */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { EPOLL_CTL_ADD } from "./constants.ts";
 import type { Syscalls } from "./syscalls.ts";
@@ -40,7 +40,7 @@ function isEpoll(fd: number): boolean {
   }
 }
 
-/** The epoll sets of this process; an empty list where /proc cannot be read, as when no descriptor is left for that. */
+/** The epoll sets of this process; an empty list if /proc cannot be read, for example for want of a descriptor. */
 export function epollFds(): number[] {
   try {
     return readdirSync("/proc/self/fd").map(Number).filter(isEpoll);

@@ -1,6 +1,6 @@
 import { constants } from "node:os";
 
-/* What Node's table does not have: a socket of another namespace may fail in any way. */
+/* What Node's table lacks: a socket of another namespace may fail with any errno. */
 const MORE = {
   ENOTBLK: 15,
   ECHRNG: 44,
@@ -61,7 +61,7 @@ const MORE = {
 /** Linux's errno numbers by name, for example `errno.EAGAIN`. */
 export const errno = { ...constants.errno, ...MORE };
 
-/* Of two names for a number the one that the kernel's own table has. */
+/* Names that lose where a number has two: the kernel's own table has the other. */
 const SECOND_NAMES = new Set(["EWOULDBLOCK", "ENOTSUP"]);
 
 const NAMES = new Map<number, string>(
@@ -93,12 +93,12 @@ export class SyscallError extends Error {
   }
 }
 
-/** The code of what the runtime or a library has thrown, as ENOENT; else its words. */
+/** The code of what the runtime or a library has thrown, for example "ENOENT"; else its text. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
 
-/** What an error says. */
+/** The message of an error, or the text of anything else that was thrown. */
 export function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

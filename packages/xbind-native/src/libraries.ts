@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 export type LibraryName = "xsocket" | "xbind";
 
 /**
- * What is installed cannot be used. No line of any program is the cause, so the stack names no file, and Bun
- * shows none.
+ * The installed files cannot be used. No line of a program is the cause, so the stack names no file, and Bun
+ * shows no line.
  */
 export class InstallationError extends Error {
   override readonly name: string = "InstallationError";
@@ -33,7 +33,7 @@ export class LibraryNotFoundError extends InstallationError {
   }
 }
 
-/* npm's package for this platform; one of the other libc would not load. */
+/* The name of npm's package for this platform. That of the other libc would not load. */
 function platformName(): string {
   const musl = readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-");
   return `@xsocket/native-linux${musl ? "musl" : ""}-${process.arch}`;
@@ -47,7 +47,7 @@ function platformPackage(): string[] {
   }
 }
 
-/* The local build. What lies three directories above a bundle may be anybody's, such as /tmp. */
+/* The local build, unless this file is in a bundle: three directories above one may be anybody's, such as /tmp. */
 function localBuild(): string[] {
   if (import.meta.file !== "libraries.ts") return [];
   return [join(import.meta.dir, "../../../build/release/packages/xbind-native")];

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from "node:fs";
 
-/* Where ip-netns(8) keeps the network namespaces that have a name. */
+/* Where ip-netns(8) keeps named network namespaces. */
 const NAMED = "/run/netns";
 
 /**

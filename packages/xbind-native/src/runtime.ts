@@ -1,11 +1,11 @@
 import manifest from "../package.json" with { type: "json" };
 
-/* The first two numbers of a version: bun:ffi is experimental, and may change with each of them. */
+/* The first two numbers of a version: bun:ffi is experimental, and may change whenever they do. */
 function series(version: string): string {
   return version.split(".", 2).join(".");
 }
 
-/** The sentence about a Bun of another series than xsocket is made for; undefined if it is of that one. */
+/** The error message for a Bun of another series than xsocket is made for; undefined if it is the right one. */
 export function wrongBun(
   version: string = Bun.version,
   wanted: string = manifest.engines.bun,

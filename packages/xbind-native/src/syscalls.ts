@@ -99,7 +99,7 @@ export interface Syscalls {
 
 /**
  * What handoverReceive returns with waitMs 0 while there is no reply: it is below every -errno. With waitMs 0
- * an -errno is the server's answer, and an error of our own comes as NOT_YET - errno.
+ * an -errno is the server's answer, and any other error is returned as NOT_YET - errno.
  */
 export const NOT_YET = -4096;
 
@@ -109,7 +109,7 @@ const pointer = FFIType.ptr;
 const text = FFIType.cstring;
 const long = FFIType.u64;
 
-/* How C may declare what is given as this type. */
+/* The C types that a parameter of this type may have. */
 type Declared<Given> = [Given] extends [string]
   ? typeof text
   : [Given] extends [number]
@@ -118,7 +118,7 @@ type Declared<Given> = [Given] extends [string]
       ? typeof long
       : typeof pointer;
 
-/* What C declares of a function with these parameters. */
+/* The C declaration of a function with these parameters. */
 interface Signature<Given extends readonly unknown[]> {
   readonly symbol: string;
   readonly args: { [At in keyof Given]: Declared<Given[At]> };
@@ -179,8 +179,8 @@ const SIGNATURES = {
   },
 } satisfies { [Name in keyof Syscalls]: Signature<Parameters<Syscalls[Name]>> };
 
-/* What keeps libxsocket.so from being loaded. Bun does not say why it has no just-in-time compiler; about a library
-   its message has the loader's words. */
+/* Why libxsocket.so cannot be loaded. Bun does not say why it has no just-in-time compiler; about a library its
+   message has the loader's words. */
 function whyNot(path: string, message: string): string {
   if (message.includes("requires the JIT"))
     return "Bun gets no memory for compiled code, which it calls libxsocket.so by: raise the limits of memory (ulimit -v and -d, LimitAS=, LimitDATA=), leave out MemoryDenyWriteExecute= and BUN_JSC_useJIT=0, and under SELinux let the program have execmem (on Debian setsebool -P allow_execmem on)";
