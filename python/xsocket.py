@@ -29,7 +29,7 @@ _library: Optional[ctypes.CDLL] = None
 
 
 class _Descriptor(ctypes.c_int):
-    """What the library returns. One that nobody takes is closed: a signal handler may raise first."""
+    """What the library returns, closed unless a socket takes it: a signal handler may raise first."""
 
     def __del__(self) -> None:
         if self.value >= 0:
@@ -38,7 +38,7 @@ class _Descriptor(ctypes.c_int):
 
 def _load() -> ctypes.CDLL:
     """Loads the library at the first use, so that importing this module cannot fail."""
-    # Without a lock, on which a signal handler would wait for ever: a second load does no harm.
+    # No lock: a signal handler could wait for it for ever, and a second load does no harm.
     global _library
     if _library is None:
         directory = os.environ.get("XSOCKET_LIBDIR")
@@ -64,9 +64,9 @@ def socket(
 
     ``path`` is a filesystem path, or ``"@name"`` for the abstract namespace; None means
     DEFAULT_PATH. The other arguments are those of ``socket.socket()``. The caller owns the socket.
-    As every socket of Python it is not inherited by child programs. The call waits at most 5000 ms
+    Like all sockets of Python it is not inherited by child programs. The call waits at most 5000 ms
     (XSOCKET_TIMEOUT_MS in the environment, milliseconds) and lets other threads run meanwhile;
-    Python's signal handlers, and so Ctrl-C, have their turn when it returns.
+    Python's signal handlers, and so Ctrl-C, run when it returns.
 
     Raises OSError, with ``errno`` as xsocket(3) lists it and ``filename`` the server's path; and
     OSError without an errno when libxsocket.so.1 cannot be loaded. ValueError for a path with a NUL
@@ -84,7 +84,7 @@ def socket(
     if returned.value < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), DEFAULT_PATH if path is None else path)
-    # Known before it has the descriptor, so that one of both closes it, whatever raises meanwhile.
+    # Made before it gets the descriptor, so that one of the two closes it, whatever raises between.
     made = _socket.socket.__new__(_socket.socket)
     try:
         _socket.socket.__init__(made, fileno=returned.value)
