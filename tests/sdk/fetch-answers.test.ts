@@ -34,8 +34,9 @@ const RAW = {
   "endless-302": `HTTP/1.1 302 Found\r\nlocation: /end\r\n${ENDLESS}`,
   "endless-413": "HTTP/1.1 413 Too Big\r\ncontent-length: 3\r\n\r\nbig",
   end: "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nend",
-  upgrade: "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
-  "upgrade-to-nothing": "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+  "endless-upgrade":
+    "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+  "endless-upgrade-to-nothing": "HTTP/1.1 101 Switching Protocols\r\n\r\n",
   odd: "HTTP/1.1 999 Odd\r\ncontent-length: 1\r\n\r\nx",
   "no-location": "HTTP/1.1 302 Found\r\nlocation:\r\ncontent-length: 0\r\n\r\n",
   location: "HTTP/1.1 302 Grün\r\nlocation: /grün\r\ncontent-length: 0\r\n\r\n",
@@ -77,8 +78,8 @@ test("answers that are out of the ordinary are those of fetch", async () => {
   await reader?.cancel();
   expect(await (await there(at("encoding"), limits)).text()).toBe("x");
   for (const [path, code] of [
-    ["upgrade", "UnrequestedUpgrade"],
-    ["upgrade-to-nothing", "UnrequestedUpgrade"],
+    ["endless-upgrade", "UnrequestedUpgrade"],
+    ["endless-upgrade-to-nothing", "UnrequestedUpgrade"],
     ["scheme", "UnsupportedRedirectProtocol"],
     ["nonsense", "Malformed_HTTP_Response"],
     ["short", "ECONNRESET"],
@@ -197,6 +198,8 @@ test("what nobody reads lets go of its connection", async () => {
   const before = descriptors().size;
   await forget("endless"); // bodies that were never read
   await forget("endless-302"); // those of redirects
+  for (const path of ["endless-upgrade", "endless-upgrade-to-nothing"])
+    await expect(forget(path)).rejects.toMatchObject({ code: "UnrequestedUpgrade" });
   await eventually("connections to close", () => {
     Bun.gc(true);
     return descriptors().size <= before + 4; // what a conservative collector may still see
