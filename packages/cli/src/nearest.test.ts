@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { nearest } from "./nearest.ts";
 
-const KNOWN = ["serve", "run", "port", "socket", "shared-directory"];
+const KNOWN = ["serve", "run", "port", "socket", "shared-directory", "--version"];
 
 test.each([
   ["rnu", "run"],
@@ -16,6 +16,9 @@ test.each([
   ["sve", "serve"],
   ["sarva", "serve"],
   ["xxxxxd-directory", "shared-directory"],
+  ["verison", "--version"],
+  ["-vers", "--version"],
+  ["--sevre", "serve"],
 ])("%s is probably %s", (word, meant) => {
   expect(nearest(word, KNOWN)).toBe(meant);
 });

@@ -14,12 +14,20 @@ function distance(from: string, to: string): number {
   return row.at(-1) ?? 0;
 }
 
-/** Finds what was probably meant by an unknown word; undefined if nothing is close. */
-export function nearest(word: string, known: readonly string[]): string | undefined {
-  const longer = known.find((other) => word.length > 1 && other.startsWith(word));
+function withoutDashes(word: string): string {
+  return word.replace(/^-+/, "");
+}
+
+/**
+ * Finds what was probably meant by an unknown word, ignoring dashes in front of either; undefined if nothing is
+ * close.
+ */
+export function nearest(given: string, known: readonly string[]): string | undefined {
+  const word = withoutDashes(given);
+  const longer = known.find((other) => word.length > 1 && withoutDashes(other).startsWith(word));
   if (longer !== undefined) return longer;
   const [best] = known
-    .map((other) => ({ other, wrong: distance(word, other) }))
+    .map((other) => ({ other, wrong: distance(word, withoutDashes(other)) }))
     .toSorted((one, two) => one.wrong - two.wrong);
   // at least 2: two swapped letters count as two changes
   return best && best.wrong <= Math.max(2, word.length / SHARE) && best.wrong < word.length
@@ -28,7 +36,7 @@ export function nearest(word: string, known: readonly string[]): string | undefi
 }
 
 /** The same as text to put behind the unknown word: " (did you mean …?)", or nothing. */
-export function suggestion(word: string, known: readonly string[], prefix = ""): string {
+export function suggestion(word: string, known: readonly string[]): string {
   const found = nearest(word, known);
-  return found === undefined ? "" : ` (did you mean ${prefix}${found}?)`;
+  return found === undefined ? "" : ` (did you mean ${found}?)`;
 }

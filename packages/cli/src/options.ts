@@ -45,8 +45,8 @@ function refusal(error: unknown, argv: readonly string[], args: ArgsDef): string
     if (option === "--help") return "the option --help takes no value:"; // without a value it was handled before
     if (option === "--socket" && args["address"])
       return "there is no option --socket: give only the control socket, or";
-    const options = [...Object.keys(config(args)), "help"];
-    return `there is no option ${option}${suggestion(option.replace(/^-+/, ""), options, "--")}:`;
+    const options = [...Object.keys(config(args)), "help"].map((name) => `--${name}`);
+    return `there is no option ${option}${suggestion(option, options)}:`;
   }
   const message = reasonOf(error);
   const option = /'([^']*)'/.exec(message)?.[1]?.replace(/ <value>$/, "") ?? "";
