@@ -27,8 +27,8 @@ export interface ServeOptions extends GivenBounds {
   readonly refuseDescriptors?: boolean | undefined;
   /**
    * A listening AF_UNIX SOCK_SEQPACKET descriptor to serve instead of `address`. Once it is found to be one, the
-   * server owns it: a start that fails after that closes it, one that fails before (MISUSE, LIMIT, LISTEN_FD)
-   * does not.
+   * server owns it: a start that fails after that closes it, one that fails before does not (MISUSE, LIMIT,
+   * LISTEN_FD, and SYSTEM if RLIMIT_NOFILE cannot be read).
    */
   readonly listenFd?: number | undefined;
   /** Whether the file of `listenFd` is removed at the end: for a program that made it and then became another user. */
