@@ -15,7 +15,7 @@ test.each([
   ["ENOMEM", MEMORY],
   ["ENOSPC", ROOM],
   ["EROFS", "Choose another place"],
-])("%s has its remedy, whatever the caller knows", (code, remedy) => {
+])("%s has its own remedy, which replaces the caller's", (code, remedy) => {
   const { message } = systemError(
     "make it",
     Object.assign(new Error(), { code }),

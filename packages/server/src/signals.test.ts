@@ -16,7 +16,7 @@ function listeners(): number[] {
   return ["SIGTERM", "SIGINT", "SIGHUP"].map((signal) => process.listenerCount(signal));
 }
 
-test("a policy with thousands of mistakes is one line that names the first", async () => {
+test("reports a policy with thousands of mistakes in one line", async () => {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const problems = Array.from({ length: 5000 }, (_, index) => ({ text: `mistake ${index}` }));
   const reload = () => Promise.reject(new PolicyError("p.toml", problems));
@@ -37,7 +37,7 @@ test("a policy with thousands of mistakes is one line that names the first", asy
   );
 });
 
-test("what a policy function returns is a failure of the policy, not of the audit file", async () => {
+test("reports an invalid return value of a policy function as a failure of the policy", async () => {
   using dir = tempDir();
   const policies = [DEFAULT_POLICY, "no policy"];
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as in JavaScript
@@ -53,7 +53,7 @@ test("what a policy function returns is a failure of the policy, not of the audi
   ]);
 });
 
-test("SIGHUPs in one go are one reload, those during a reload are one more", async () => {
+test("merges simultaneous SIGHUPs, and those during a reload, into one reload each", async () => {
   const before = listeners();
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const gate = Promise.withResolvers<void>();
@@ -74,10 +74,10 @@ test("SIGHUPs in one go are one reload, those during a reload are one more", asy
   expect(reloads).toBe(3);
   process.emit("SIGTERM");
   await running;
-  expect(listeners()).toEqual(before); // the program's own again
+  expect(listeners()).toEqual(before); // only the program's own are left
 });
 
-test("a log that throws at a failed reload is reported, and the next SIGHUP is one as ever", async () => {
+test("reports a log that throws at a failed reload and handles the next SIGHUP", async () => {
   using report = spyOn(globalThis, "reportError").mockImplementation(() => {});
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   let reloads = 0;

@@ -3,14 +3,14 @@ import { COUNTER, COUNTERS, createMemory } from "./memory/memory.ts";
 import { Shared } from "./memory/shared.ts";
 import { readStats } from "./stats.ts";
 
-/** The numbers that a server tells when one of its counters has counted, or none has. */
+/** The numbers in the statistics after one counter has counted once, or none has. */
 function told(place = -1): readonly string[] {
   const shared = new Shared(createMemory(1, 1));
   if (place >= 0) shared.count(0, place);
   return JSON.stringify(readStats(shared)).match(/[\d.]+/g) ?? [];
 }
 
-test("each counter is one of the numbers that are told, and each of these is one counter", () => {
+test("each counter changes exactly one number of the statistics, and each number has one", () => {
   const none = told();
   const changed = Array.from({ length: COUNTERS }, (_, place) => {
     const numbers = told(place);

@@ -14,7 +14,7 @@ function strangersOf(directory: string, gid = GID): string[] | undefined {
   return /^(.*) can replace .*, since (.*) is theirs to change/.exec(warning)?.slice(1);
 }
 
-test("who may replace a directory, from one above it, may replace the socket in it", () => {
+test("names who can replace the socket through any directory on its path", () => {
   using dir = tempDir();
   const root = dir.path;
   const above = join(root, "above");
@@ -22,7 +22,7 @@ test("who may replace a directory, from one above it, may replace the socket in 
   mkdirSync(own, { recursive: true });
   symlinkSync(own, link);
   chmodSync(own, 0o755);
-  chmodSync(above, 0o1777); // what is another's stays in its place there
+  chmodSync(above, 0o1777); // sticky: only an owner may replace an entry
   expect([strangersOf(own), strangersOf(link)]).toEqual([undefined, undefined]);
   chmodSync(above, 0o777);
   expect(strangersOf(own)).toEqual(["everybody", above]);
@@ -31,7 +31,7 @@ test("who may replace a directory, from one above it, may replace the socket in 
   Bun.spawnSync(["setfacl", "-m", "u:4201:rwx", above]);
   expect(strangersOf(own)).toEqual(["uid 4201", above]);
   Bun.spawnSync(["setfacl", "-b", above]);
-  chmodSync(root, 0o777); // where the link may be replaced
+  chmodSync(root, 0o777); // the directory of the link
   rmSync(link);
   symlinkSync(tmpdir(), link);
   expect(strangersOf(link)).toEqual(["everybody", root]);
@@ -46,7 +46,7 @@ test("who may replace a directory, from one above it, may replace the socket in 
   expect(strangersOf(own)).toEqual(["uid 4202", above]);
 });
 
-test("what is above, and cannot be looked at, keeps no server from its directory", () => {
+test('follows "link/.." to the directory that the kernel resolves', () => {
   using dir = tempDir();
   const root = dir.path;
   const link = join(root, "link");

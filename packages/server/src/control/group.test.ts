@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 import { groupId } from "./group.ts";
 
-test("a group is found by its number, and by its name", () => {
+test("finds a group by number and by name", () => {
   expect([groupId("0"), groupId("007"), groupId(12345), groupId("root")]).toEqual([0, 7, 12345, 0]);
 });
 
 test.each(["4294967295", "4294967296", "-4294967296", "+0", " 0", "--help", "-s files"])(
-  "%j is no group",
+  "refuses %j as a group",
   (name) => {
     expect(() => groupId(name)).toThrow(expect.objectContaining({ code: "GROUP_UNKNOWN" }));
   },

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { errno, loadSyscalls } from "@xsocket/xbind-native";
 import { refuseDescriptorsOf } from "./passrights.ts";
 
-test("of a kernel that cannot refuse descriptors the error says so, and has the call", () => {
+test("reports a kernel without SO_PASSRIGHTS, with the failed call as cause", () => {
   const sys = { ...loadSyscalls(), setsockopt: () => -errno.ENOPROTOOPT };
   expect(() => refuseDescriptorsOf(sys, -1)).toThrow(
     expect.objectContaining({
@@ -13,7 +13,7 @@ test("of a kernel that cannot refuse descriptors the error says so, and has the 
   );
 });
 
-test("where the call is filtered no directory is blamed", () => {
+test("blames a seccomp filter, not the directory, when setsockopt is filtered", () => {
   const sys = { ...loadSyscalls(), setsockopt: () => -errno.EPERM };
   expect(() => refuseDescriptorsOf(sys, -1)).toThrow(
     /^cannot refuse descriptors as uid \d+: EPERM. Let the seccomp filter allow setsockopt$/,

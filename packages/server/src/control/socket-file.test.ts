@@ -3,13 +3,13 @@ import { existsSync, writeFileSync } from "node:fs";
 import { tempDir } from "../../../../tests/harness/temp.ts";
 import { fileAt, isInPlace, removeOwn } from "./socket-file.ts";
 
-test("a file is one's own by device and inode, and one that differs in either is left", () => {
+test("removes the socket file only if device and inode are its own", () => {
   using dir = tempDir();
   const path = dir.join("control");
   writeFileSync(path, "");
   const own = fileAt(path);
   const others = [
-    { ...own, dev: own.dev + 1n }, // as where another file system was mounted since
+    { ...own, dev: own.dev + 1n }, // as if another file system had been mounted since
     { ...own, ino: own.ino + 1n },
   ];
   for (const other of others) removeOwn(other);

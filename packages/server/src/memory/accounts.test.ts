@@ -7,7 +7,7 @@ function accounts(users: number): Accounts {
   return new Accounts(createAccounts(users), lock);
 }
 
-test("a user's connections count in one account, others' in others", () => {
+test("counts the connections of each user separately", () => {
   const all = accounts(8);
   const [ann, bob] = [all.open(1000), all.open(1001)];
   expect(all.open(1000)).toBe(ann);
@@ -20,7 +20,7 @@ test("a user's connections count in one account, others' in others", () => {
   expect(all.connections(ann)).toBe(2);
 });
 
-test("a thread that is about to take back what it counted does not leave that with the next user", () => {
+test("a count that is taken back late does not reach the next user of the row", () => {
   const all = accounts(8);
   const ann = all.open(1000);
   all.addInFlight(ann, -1);
@@ -31,7 +31,7 @@ test("a thread that is about to take back what it counted does not leave that wi
   expect(all.inFlight(bob)).toBe(0);
 });
 
-test("any user id will do, the highest too", () => {
+test("accepts any user id up to the highest", () => {
   const all = accounts(8);
   const ids = [0, 1, 0x7fffffff, 0x80000000 | 0, -2 | 0];
   const open = ids.map((uid) => all.open(uid));
@@ -39,9 +39,9 @@ test("any user id will do, the highest too", () => {
   expect(ids.map((uid) => all.open(uid))).toEqual(open);
 });
 
-test("users with one bucket are told apart, in whatever order they go", () => {
+test("tells users of one hash bucket apart in whatever order they leave", () => {
   const all = accounts(8);
-  const uids = [5, 5 + 2 ** 20, 5 + 2 ** 21, 5 + 2 ** 22]; // the bucket is of the lowest bits
+  const uids = [5, 5 + 2 ** 20, 5 + 2 ** 21, 5 + 2 ** 22]; // the lowest bits choose the bucket
   const open = uids.map((uid) => all.open(uid));
   for (const gone of [1, 3, 0]) {
     all.close(open[gone] ?? -1);
@@ -51,7 +51,7 @@ test("users with one bucket are told apart, in whatever order they go", () => {
   expect(all.open(uids[0] ?? -1)).not.toBe(open[2] ?? -1);
 });
 
-test("users who have gone leave no room taken", () => {
+test("reuses the rows of users who have left", () => {
   const all = accounts(64);
   const kept = all.open(7);
   for (let uid = 100_000; uid < 165_536; uid++) all.close(all.open(uid));
@@ -59,7 +59,7 @@ test("users who have gone leave no room taken", () => {
   expect(all.connections(kept)).toBe(2);
 });
 
-test("as many users as there are descriptors have room at once", () => {
+test("has a row for as many users as there are descriptors", () => {
   const all = accounts(1000);
   const open = Array.from({ length: 1000 }, (_, uid) => all.open(uid));
   expect(new Set(open).size).toBe(1000);

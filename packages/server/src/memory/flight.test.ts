@@ -5,7 +5,7 @@ import { SharedLock } from "./lock.ts";
 import { createMemory, FIELD } from "./memory.ts";
 import { Shared } from "./shared.ts";
 
-test("of two threads that reply at once the higher descriptor counts", () => {
+test("keeps the higher descriptor when two threads reply at once", () => {
   const lock = new SharedLock(new Int32Array(new SharedArrayBuffer(4)), 0, -1);
   const memory = createFlight(64);
   const [one, other] = [1, 2].map(
@@ -13,7 +13,7 @@ test("of two threads that reply at once the higher descriptor counts", () => {
   );
   one?.setUnread(5, UNREAD.plain);
   const { load } = Atomics;
-  /* The other one replies when the first has just looked how far replies reach. */
+  /* The other thread replies just after the first has read the highest descriptor. */
   const interrupted = (cells: Int32Array, at: number) => {
     const found = load(cells, at);
     if (at === 1) {
@@ -29,11 +29,11 @@ test("of two threads that reply at once the higher descriptor counts", () => {
   expect(one?.used).toBe(41);
 });
 
-/** Descriptors that are asked about by one go, of these that are in flight. */
+/** The descriptors that so many calls of recount() ask about, with these in flight. */
 function asked(inFlight: readonly number[], goes = 1): number[] {
   const shared = new Shared(createMemory(256, 1));
   for (const fd of [200, ...inFlight]) shared.flight.setUnread(fd, UNREAD.socket);
-  shared.flight.setUnread(200, UNREAD.none); // there was a higher one
+  shared.flight.setUnread(200, UNREAD.none); // recount() has to skip free entries below it
   const found: number[] = [];
   const ask = (fd: number) => {
     found.push(fd);
@@ -43,7 +43,7 @@ function asked(inFlight: readonly number[], goes = 1): number[] {
   return found;
 }
 
-test("each socket in flight is asked about once in a go, and some of many", () => {
+test("one recount asks about each socket in flight once, and about at most 32", () => {
   expect(asked([])).toEqual([]);
   expect(asked([7])).toEqual([7]);
   expect(asked([7, 150])).toEqual([7, 150]);
@@ -52,7 +52,7 @@ test("each socket in flight is asked about once in a go, and some of many", () =
   expect(asked(many, 3)).toEqual([...many, ...many.slice(0, 16)]);
 });
 
-test("of one user no other's sockets are asked about", () => {
+test("a recount for one user asks only about that user's sockets", () => {
   const shared = new Shared(createMemory(64, 1));
   const accounts = [1, 2].map((uid, i) => {
     shared.set(5 + i, FIELD.account, shared.openAccount(uid));
@@ -66,7 +66,7 @@ test("of one user no other's sockets are asked about", () => {
   expect(found).toEqual([[5], [6]]);
 });
 
-test("one that is found to be received while its owner sends the next is counted for the next", () => {
+test("a reply that is sent while the last one is settled still counts as unread", () => {
   const { flight } = new Shared(createMemory(64, 1));
   flight.setUnread(5, UNREAD.socket);
   const answeredMeanwhile = (fd: number) => {
@@ -79,7 +79,7 @@ test("one that is found to be received while its owner sends the next is counted
   expect(flight.inFlight()).toBe(0);
 });
 
-test("at no moment does a user who has all there is have less than all", () => {
+test("a user's counts never fall short of the total when nobody else has any", () => {
   const shared = new Shared(createMemory(64, 1));
   const account = shared.openAccount(1);
   const missing: number[] = [];

@@ -9,7 +9,7 @@ function lockOf(thread: number) {
   return { lock: new SharedLock(words, 0, thread), other, holder: () => words[0] };
 }
 
-test("work under the lock may take it once more, and it is let go of when all of it is done", async () => {
+test("during() allows acquire() within and releases the lock at its end", async () => {
   const { lock, holder } = lockOf(3);
   const seen = await lock.during(() => {
     lock.acquire();
@@ -21,7 +21,7 @@ test("work under the lock may take it once more, and it is let go of when all of
   expect(holder()).toBe(FREE);
 });
 
-test("work waits until another thread has let go of the lock", async () => {
+test("during() waits until another thread releases the lock", async () => {
   const { lock, other } = lockOf(3);
   lock.acquire();
   let isHeld = true;
@@ -32,7 +32,7 @@ test("work waits until another thread has let go of the lock", async () => {
   expect(await other.during(() => isHeld)).toBe(false);
 });
 
-test("for a thread that is no more a lock is let go of only if that held it", () => {
+test("releaseFor() releases the lock only if that thread holds it", () => {
   const { lock, holder } = lockOf(3);
   lock.acquire();
   lock.releaseFor(4);

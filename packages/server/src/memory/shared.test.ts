@@ -7,7 +7,7 @@ import { Shared } from "./shared.ts";
 
 const FD = 5;
 
-/** Has a thread change shared memory while another one has its lock, and sees that it waits for that. */
+/** Expects a change of shared memory to wait while another thread holds the lock. */
 function expectToWait(
   words: SharedArrayBuffer,
   index: number,
@@ -35,18 +35,18 @@ test.each<[what: string, change: (shared: Shared, account: number) => unknown]>(
   ["makes room by a connection", (shared) => shared.evict(FD)],
   ["takes one out of its inbox", (shared) => shared.takePosted(0)],
   ["retires", (shared) => shared.retire(0)],
-])("a thread that %s waits for who has the lock", (_, change) => {
+])("a thread that %s waits for the lock", (_, change) => {
   const memory = createMemory(64, 2);
   const shared = new Shared(memory, 0);
   const account = shared.openAccount(1000);
   for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);
   for (const fd of [FD, FD + 1]) shared.set(fd, FIELD.state, STATE.idle);
-  shared.evict(FD + 1); // is in the inbox
+  shared.evict(FD + 1); // puts it into the inbox
   const { accounts, connections, threads, totals } = memory;
   expectToWait(totals, TOTAL.lock, [accounts, connections, threads], () => change(shared, account));
 });
 
-test("so does one that counts for a quota, and one that gives back what was counted", () => {
+test("a thread that takes or gives back a quota waits for the lock", () => {
   const memory = createQuotaMemory(64, undefined, 64);
   const quotas = new Quotas(memory, 0);
   const rule = plainRule("few", { connections: 1 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { parseAccounts } from "./accounts.ts";
 
-test("a line without ids that can be names nobody, and least of all root", () => {
+test("skips lines without valid ids", () => {
   const passwd = [
     "empty:x::100::/:",
     "+::::::",

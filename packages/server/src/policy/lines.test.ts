@@ -14,7 +14,7 @@ function lines(text: string): (number | undefined)[] {
   }
 }
 
-test("each mistake has the line of its key, or that of its rule", () => {
+test("reports the line of the key with a mistake, or of its rule", () => {
   const text = `# a policy
 [[rule]]
 action = "alow"
@@ -31,7 +31,7 @@ connections = 1
   expect(lines(text)).toEqual([3, 4, 4, 7, 8, 9, 12]);
 });
 
-test("the keys of a table that is no rule are not those of the rule above it", () => {
+test("does not assign keys of an unknown table to the rule before it", () => {
   const text = `[[rule]]
 action = "alow"
 [[rules]]
@@ -40,12 +40,12 @@ action = "allow"
   expect(lines(text)).toEqual([undefined, 2]);
 });
 
-test("what looks like a rule within a text is none", () => {
+test("ignores [[rule]] within a multi-line string", () => {
   const text = `[[rule]]\nname = """\n[[rule]]\naction = 'x'\n"""\naction = "no"\n`;
   expect(lines(text)).toEqual([6]);
 });
 
-test("rules that are written in some other way have no lines, rather than wrong ones", () => {
+test("reports no line for rules in another TOML syntax", () => {
   expect(lines(`rule = [{ action = "no" }]\n`)).toEqual([undefined]);
   const rules = [
     "[['rule']]",

@@ -24,14 +24,17 @@ function defaultAllows(words: string): boolean {
   return firstMatch(DEFAULT_POLICY, asker(1000), ask(words))?.allow ?? false;
 }
 
-describe("without a policy", () => {
-  test.each(["inet", "inet6"])("%s streams and datagrams of ordinary protocols", (family) => {
-    for (const type of ["stream", "dgram"])
-      for (const protocol of ["0", "tcp", "udp", "mptcp", "udplite"])
-        expect(defaultAllows(`${family} ${type} ${protocol}`)).toBe(true);
-  });
+describe("the default policy", () => {
+  test.each(["inet", "inet6"])(
+    "allows %s stream and datagram sockets of ordinary protocols",
+    (family) => {
+      for (const type of ["stream", "dgram"])
+        for (const protocol of ["0", "tcp", "udp", "mptcp", "udplite"])
+          expect(defaultAllows(`${family} ${type} ${protocol}`)).toBe(true);
+    },
+  );
 
-  test("nothing else", () => {
+  test("allows nothing else", () => {
     for (const words of [
       "inet raw icmp",
       "inet6 raw 255",
@@ -52,19 +55,19 @@ describe("without a policy", () => {
       expect(defaultAllows(words), words).toBe(false);
   });
 
-  test("flags of the type neither help nor harm", () => {
+  test("ignores flags in the type", () => {
     const nonblock = { kind: "socket", domain: 2, type: 1 | 0o4000, protocol: 0 } as const;
     expect(firstMatch(DEFAULT_POLICY, asker(1), nonblock)?.allow).toBe(true);
     const raw = { kind: "socket", domain: 2, type: 3 | 0o4000, protocol: 1 } as const;
     expect(firstMatch(DEFAULT_POLICY, asker(1), raw)).toBeUndefined();
   });
 
-  test("the status is nobody's", () => {
+  test("allows nobody the status", () => {
     expect(firstMatch(DEFAULT_POLICY, asker(0), { kind: "status" })).toBeUndefined();
   });
 });
 
-test("an abstract name serves root and the server's own user", () => {
+test("the policy of an abstract name allows root and the server's own user", () => {
   const policy = abstractPolicy(7);
   const tcp = ask("inet stream");
   expect([0, 7, 8, 1000].map((uid) => Boolean(firstMatch(policy, asker(uid), tcp)))).toEqual([
@@ -76,28 +79,28 @@ test("an abstract name serves root and the server's own user", () => {
 });
 
 describe("an allowing rule", () => {
-  test("without a family means the internet's", () => {
+  test("without a family matches IPv4 and IPv6", () => {
     const rule = plainRule("r", { types: [3] });
     expect(mismatch(rule, asker(1), ask("inet raw icmp"))).toBeUndefined();
     expect(mismatch(rule, asker(1), ask("packet raw"))).toBe("family");
     expect(mismatch(rule, asker(1), ask("netlink raw"))).toBe("family");
   });
 
-  test("that names packet or netlink means all their types and protocols", () => {
+  test("for packet or netlink matches all their types and protocols", () => {
     const rule = plainRule("r", { families: [16, 17] });
     for (const words of ["packet raw 3", "packet dgram", "netlink raw", "netlink dgram 6"])
       expect(mismatch(rule, asker(1), ask(words))).toBeUndefined();
     expect(mismatch(rule, asker(1), ask("inet stream"))).toBe("family");
   });
 
-  test("that names the internet's families still means streams and datagrams", () => {
+  test("for IPv4 and IPv6 among others still matches only streams and datagrams of them", () => {
     const rule = plainRule("r", { families: [2, 10, 17] });
     expect(mismatch(rule, asker(1), ask("inet stream"))).toBeUndefined();
     expect(mismatch(rule, asker(1), ask("inet raw icmp"))).toBe("type");
     expect(mismatch(rule, asker(1), ask("inet stream sctp"))).toBe("protocol");
   });
 
-  test("that names a protocol reaches it through streams and datagrams alone", () => {
+  test("for a protocol matches it only as stream or datagram", () => {
     const rule = plainRule("r", { protocols: [1] });
     expect(mismatch(rule, asker(1), ask("inet dgram icmp"))).toBeUndefined();
     expect(mismatch(rule, asker(1), ask("inet raw icmp"))).toBe("type");
@@ -105,7 +108,7 @@ describe("an allowing rule", () => {
   });
 });
 
-test("protocol 0 is what the kernel makes of it", () => {
+test("matches protocol 0 as the default protocol of the type", () => {
   for (const words of ["stream tcp", "dgram udp", "seqpacket sctp", "dccp dccp"]) {
     const [type, protocol = ""] = words.split(" ");
     const rule = plainRule("r", { allow: false, protocols: [numberOf(PROTOCOLS, protocol) ?? -1] });
@@ -114,7 +117,7 @@ test("protocol 0 is what the kernel makes of it", () => {
   }
 });
 
-test("a rule about protocol 0 is about what the kernel makes of it", () => {
+test("a rule for protocol 0 matches the default protocol of each type", () => {
   const deny = plainRule("r", { allow: false, protocols: [0] });
   for (const words of [
     "stream tcp",
@@ -143,7 +146,7 @@ test("a rule about protocol 0 is about what the kernel makes of it", () => {
 });
 
 describe("a denying rule", () => {
-  test("without names means everything", () => {
+  test("without keys matches everything", () => {
     const rule = plainRule("r", { allow: false });
     for (const words of [
       "inet stream",
@@ -155,7 +158,7 @@ describe("a denying rule", () => {
       expect(mismatch(rule, asker(1), ask(words))).toBeUndefined();
   });
 
-  test("is not evaded by another spelling of the same socket", () => {
+  test("matches other spellings of the same socket", () => {
     const udp = plainRule("r", { allow: false, protocols: [17] });
     expect(mismatch(udp, asker(1), ask("inet dgram 0"))).toBeUndefined();
     expect(mismatch(udp, asker(1), ask("inet6 dgram udp"))).toBeUndefined();
@@ -164,7 +167,7 @@ describe("a denying rule", () => {
     expect(mismatch(packet, asker(1), ask("inet packet 3"))).toBeUndefined();
   });
 
-  test("is not evaded by what the kernel does not look at", () => {
+  test("ignores bits that the kernel ignores", () => {
     const all = plainRule("r", { allow: false, families: [17], protocols: [768] });
     for (const protocol of [768 + 0x10000, 768 - 0x10000])
       for (const [domain, type] of [
@@ -178,7 +181,7 @@ describe("a denying rule", () => {
   });
 
   test.each(["inet stream mptcp", "inet6 stream smc", "smc stream", "smc stream 1"])(
-    "against TCP holds for %s, which is TCP to a peer that has no other",
+    "for TCP matches %s, which can fall back to TCP",
     (other) => {
       const tcp = plainRule("r", { allow: false, protocols: [6] });
       expect(mismatch(tcp, asker(1), ask(other))).toBeUndefined();
@@ -187,7 +190,7 @@ describe("a denying rule", () => {
     },
   );
 
-  test("against TCP holds for nothing that is not TCP, and TCP is not what may become it", () => {
+  test("for TCP matches only TCP, and other rules do not match TCP", () => {
     const tcp = plainRule("r", { allow: false, protocols: [6] });
     for (const words of [
       "inet raw",
@@ -202,23 +205,23 @@ describe("a denying rule", () => {
   });
 });
 
-describe("who", () => {
+describe("users and groups", () => {
   const tcp = ask("inet stream");
 
-  test("a span of ids holds both its ends", () => {
+  test("a range of ids includes both ends", () => {
     const rule = plainRule("r", { uids: [{ first: 10, last: 12 }] });
     const found = [9, 10, 12, 13].map((uid) => mismatch(rule, asker(uid), tcp));
     expect(found).toEqual(["user", undefined, undefined, "user"]);
   });
 
-  test("a group is the primary or a supplementary one", () => {
+  test("a group matches as primary or supplementary group", () => {
     const rule = plainRule("r", { gids: [{ first: 50, last: 50 }] });
     expect(mismatch(rule, asker(1, 50), tcp)).toBeUndefined();
     expect(mismatch(rule, asker(1, 1, [7, 50]), tcp)).toBeUndefined();
     expect(mismatch(rule, asker(1, 1, [7]), tcp)).toBe("group");
   });
 
-  test("of who is in many groups each entry of a long rule is looked at once", () => {
+  test("compares many groups with a long rule in linear time", () => {
     const even = Array.from({ length: 1000 }, (_, index) => 2 * index);
     const many: Asker = { uid: 1, gid: 2, groups: () => even };
     let looks = 0;
@@ -236,14 +239,14 @@ describe("who", () => {
     }
   });
 
-  test("whose groups cannot be told is in all that are refused, and in none that are allowed", () => {
+  test("unknown groups match every denying rule and no allowing rule", () => {
     const gids = [{ first: 50, last: 50 }];
     const untold: Asker = { uid: 1, gid: 1, groups: () => undefined };
     expect(mismatch(plainRule("r", { gids }), untold, tcp)).toBe("group");
     expect(mismatch(plainRule("r", { gids, allow: false }), untold, tcp)).toBeUndefined();
   });
 
-  test("user and group must both match where both are named", () => {
+  test("a rule with user and group needs both to match", () => {
     const id = [{ first: 5, last: 5 }];
     const rule = plainRule("r", { uids: id, gids: id });
     expect(mismatch(rule, asker(5, 5), tcp)).toBeUndefined();
@@ -251,7 +254,7 @@ describe("who", () => {
     expect(mismatch(rule, asker(6, 5), tcp)).toBe("user");
   });
 
-  test("whoever has no number in this user namespace is let in by none", () => {
+  test("an id unmapped in this user namespace matches no allowing rule", () => {
     const nobody = [{ first: 1000, last: 65_534 }];
     const unmapped: Asker = { ...asker(65_534, 65_534, [65_534, 65_534]), hasUnmappedIds: true };
     for (const ids of [{ uids: nobody }, { gids: nobody }]) {
@@ -263,7 +266,7 @@ describe("who", () => {
     }
   });
 
-  test("supplementary groups are not asked for without need", () => {
+  test("reads supplementary groups only when a rule needs them", () => {
     const careful: Asker = {
       uid: 1,
       gid: 1,
@@ -277,7 +280,7 @@ describe("who", () => {
   });
 });
 
-test("every key of a rule counts when it is matched, but its name and the quotas", () => {
+test("matching reads every key of a rule except its name and quotas", () => {
   const looked = new Set<string>();
   const rule = plainRule("r");
   mismatch(recorded(rule, looked), asker(1), ask("inet stream"));
@@ -297,7 +300,7 @@ test("the first rule that matches decides", () => {
   expect(firstMatch(policy, asker(2), ask("inet raw icmp"))?.name).toBe("never reached");
 });
 
-test("flags make a rule for users, one for groups, and none for everyone else", () => {
+test("flags become one rule for users and one for groups", () => {
   const one = [{ first: 1, last: 1 }];
   const tcp = ask("inet stream");
   const both = flagPolicy({ uids: one, gids: one, socketsPerMinute: 3 });

@@ -5,7 +5,7 @@ import { FAMILIES, PROTOCOLS, TYPES } from "./names.ts";
 const NUMBERS = [FAMILIES, TYPES, PROTOCOLS].flatMap(({ prefix, values }) =>
   [...values].map(([name, value]) => ({ name: prefix + name, value })),
 );
-/* These have no name in the headers, or only in those of later kernels. */
+/* The headers lack these names, or have them only in later kernels. */
 const UNNAMED = new Set(["IPPROTO_OSPF", "IPPROTO_VRRP", "IPPROTO_SMC", "AF_MCTP"]);
 
 /** Asks the C compiler for the numbers of names; those that its headers do not have are left out. */
@@ -28,7 +28,7 @@ function numbersInC(names: readonly string[]): Record<string, number> {
   return Object.fromEntries(words.map((line) => line.split(" ")).map(([n, v]) => [n, Number(v)]));
 }
 
-test("each name has the number that it has in C", () => {
+test("each name has its number from the C headers", () => {
   const known = numbersInC(NUMBERS.map(({ name }) => name));
   for (const { name, value } of NUMBERS)
     if (!UNNAMED.has(name) || name in known) expect([name, known[name]]).toEqual([name, value]);

@@ -29,14 +29,14 @@ function problems(text: string): readonly string[] {
   }
 }
 
-test("accounts: the first line of a name wins, and supplementary groups are found", () => {
+test("the first line of an account wins, and supplementary groups are found", () => {
   const alice = ACCOUNTS.users.get("alice");
   expect(alice).toEqual({ name: "alice", uid: 1000, gid: 1000 });
   expect(alice && groupsOf(ACCOUNTS, alice)).toEqual([1000, 100, 200]);
   expect(ACCOUNTS.groups.has("broken")).toBe(false);
 });
 
-test("a rule with every key", () => {
+test("reads a rule with every key", () => {
   const [rule] = parse(`
     [[rule]]
     name = "ping"
@@ -75,7 +75,7 @@ test("a rule with every key", () => {
   );
 });
 
-test("a number alone is a rule for somebody, and each number may be the largest", () => {
+test("a number alone is a valid id, and each number may be the largest", () => {
   const all = `[[rule]]\naction = "allow"\nuid = 4294967294\n[[rule]]\naction = "allow"\ngid = 8\ntype = 15\nconnections = 16777215`;
   expect(parse(all)).toEqual([
     plainRule("rule 1", { uids: [{ first: 0xfffffffe, last: 0xfffffffe }] }),
@@ -87,7 +87,7 @@ test("a number alone is a rule for somebody, and each number may be the largest"
   ]);
 });
 
-test("every key that a rule may have is looked at, and is in its description", () => {
+test("reads every known key and shows each in the description", () => {
   const looked = new Set<string>();
   readRule(recorded({ action: "allow" }, looked), 1, ACCOUNTS, () => {});
   const known = /there are (.*)$/.exec(
@@ -104,23 +104,23 @@ test("every key that a rule may have is looked at, and is in its description", (
 const inWords = (domain: number, type: number, protocol: number) =>
   describeAsked({ kind: "socket", domain, type, protocol });
 
-test("a protocol has a name of the internet's families in them alone", () => {
+test("names protocols only in the families that have them", () => {
   expect(inWords(10, 1, 0)).toBe("AF_INET6 SOCK_STREAM IPPROTO_TCP");
   expect(inWords(16, 3, 6)).toBe("AF_NETLINK SOCK_RAW protocol 6"); // NETLINK_XFRM
   expect(inWords(43, 1, 1)).toBe("AF_SMC SOCK_STREAM protocol 1");
-  expect(inWords(10, 10, 6)).toBe("AF_INET6 SOCK_PACKET IPPROTO_TCP"); // of AF_INET alone it is another family
+  expect(inWords(10, 10, 6)).toBe("AF_INET6 SOCK_PACKET IPPROTO_TCP"); // SOCK_PACKET means AF_PACKET only under AF_INET
 });
 
-test("an empty policy has no rules, and so refuses everything", () => {
+test("an empty policy has no rules", () => {
   expect(parse("# nothing\n")).toEqual([]);
 });
 
-test("a rule of kind status", () => {
+test("reads a rule of kind status", () => {
   const [rule] = parse('[[rule]]\naction = "allow"\nkind = "status"\nuser = "bob"');
   expect(rule?.kind).toBe("status");
 });
 
-describe("what is not understood is refused", () => {
+describe("invalid policies", () => {
   test.each([
     ["rule = 3", '"rule" must be a list of tables'],
     ["rule = [3]", '"rule" must be a list of tables'],
@@ -153,11 +153,11 @@ describe("what is not understood is refused", () => {
     ["[[rule]]\naction = 'allow'\nkind = 'port'", 'kind must be "socket" or "status"'],
     ["[[rule]]\naction = 'allow'\nname = 3", "name must be a text"],
     ["[[rule]]\naction = 'allow'\nname = 'x'\nfoo = 1", 'rule 1 ("x"): the key "foo" is unknown'],
-  ])("%j", (text, problem) => {
+  ])("refuses %j", (text, problem) => {
     expect(problems(text).join("\n")).toContain(problem);
   });
 
-  test("a key without a meaning in a rule of its kind, or in one that denies", () => {
+  test("refuses a key without meaning in its kind of rule or in a denying rule", () => {
     const keys = ["uid", "family", "type", "protocol", "sockets_per_minute", "connections"];
     const refused = (kind: string, action: string) =>
       keys.filter((key) =>
@@ -170,7 +170,7 @@ describe("what is not understood is refused", () => {
     expect(refused("status", "allow")).toEqual(keys.slice(1));
   });
 
-  test("a table of more entries than a rule can have, before the parser takes minutes for it", () => {
+  test("refuses a table with more than 1000 entries before parsing it", () => {
     const keys = Array.from({ length: 1001 }, (_, i) => `k${i} = 1`);
     const found =
       "p.toml:1001: here a table has more than 1000 entries, and a rule has a dozen: name a policy";
@@ -186,14 +186,14 @@ describe("what is not understood is refused", () => {
       );
   });
 
-  test("a mistake is one line, whatever its names are", () => {
+  test("reports a mistake in one line despite line breaks in names", () => {
     expect(problems('"a\\nb" = 1')[0]).toStartWith('p.toml: "a\\x0ab" is unknown');
     expect(() => readPolicy("/nowhere/p\nq.toml")).toThrow(
       "/nowhere/p\\x0aq.toml: cannot be read (ENOENT)",
     );
   });
 
-  test("a file that cannot be read has the remedy of its error", () => {
+  test("gives the remedy for a file that cannot be read", () => {
     using dir = tempDir();
     symlinkSync("loop", dir.join("loop"));
     expect(() => readPolicy(dir.path)).toThrow("(EISDIR). Give the path of a file that");
@@ -201,7 +201,7 @@ describe("what is not understood is refused", () => {
     expect(() => readPolicy(dir.join("n".repeat(256)))).toThrow("(ENAMETOOLONG). Use a shorter");
   });
 
-  test("a directory that has taken the place of a file is called one", () => {
+  test("reports a directory that has replaced the file", () => {
     using dir = tempDir();
     const path = dir.join("p.toml");
     writeFileSync(path, "");
@@ -212,11 +212,11 @@ describe("what is not understood is refused", () => {
     expect(read).toThrow("(EISDIR). Give the path of a file that");
   });
 
-  test("all of it at once", () => {
+  test("reports all mistakes at once", () => {
     expect(problems("[[rule]]\nuser = 'x'\n[[rule]]\naction = 'deny'\ntype = 'y'")).toHaveLength(3);
   });
 
-  test("a syntax error has its line", () => {
+  test("reports the line of a syntax error", () => {
     const text =
       "# a policy\n[[rule]]\naction = 'allow'\nuser = alice\n[[rule]]\naction = 'deny'\n";
     expect(problems(text)).toEqual(['p.toml:4: TOML Parse error: Strings must be quoted: "alice"']);
@@ -226,7 +226,7 @@ describe("what is not understood is refused", () => {
   });
 });
 
-test("explain says of each rule why it did not decide", () => {
+test("explain gives the reason why each rule did not decide", () => {
   const policy = parsePolicy(
     "p.toml",
     `[[rule]]
@@ -247,7 +247,7 @@ test("explain says of each rule why it did not decide", () => {
   expect(steps.map((step) => step.outcome)).toEqual(["user", "type", "decides"]);
 });
 
-test("files are read, and a missing or huge one is a PolicyError", () => {
+test("reads a file and refuses a missing, unreadable or huge one", () => {
   using dir = tempDir();
   const path = dir.join("p.toml");
   writeFileSync(path, '[[rule]]\naction = "allow"\nuser = "alice"\n');

@@ -10,7 +10,7 @@ function quotas(rows?: number): Quotas {
   return new Quotas(createQuotaMemory(DESCRIPTORS, undefined, rows));
 }
 
-test("a user gets so many sockets in a minute from the first, and others are not concerned", () => {
+test("limits a user's sockets per minute from the first one, without effect on others", () => {
   const counts = quotas();
   const rule = plainRule("r", { socketsPerMinute: 3 });
   const take = (uid: number, now: number) => counts.take(rule, 0, uid, 5, now);
@@ -25,7 +25,7 @@ test("a user gets so many sockets in a minute from the first, and others are not
   expect(take(1000, QUOTA_WINDOW_MS + 1)).toBeUndefined();
 });
 
-test("rules count apart", () => {
+test("counts each rule separately", () => {
   const counts = quotas();
   const rule = plainRule("r", { socketsPerMinute: 1 });
   expect(counts.take(rule, 0, 7, 5, 1)).toBeUndefined();
@@ -33,7 +33,7 @@ test("rules count apart", () => {
   expect(counts.take(rule, 0, 7, 5, 1)).toBe("sockets per minute");
 });
 
-test("a user has so many connections at once, each with any number of requests", () => {
+test("limits a user's connections but not the requests on each", () => {
   const counts = quotas();
   const rule = plainRule("r", { connections: 2 });
   const take = (fd: number) => counts.take(rule, 0, 1000, fd, 1);
@@ -50,7 +50,7 @@ test("a user has so many connections at once, each with any number of requests",
   expect([12, 14].map((fd) => take(fd))).toEqual([undefined, "connections"]);
 });
 
-test("a connection that has ended gives back what it counted for once, also in the first row", () => {
+test("a closed connection is given back only once, even in the first row", () => {
   const counts = quotas(1);
   const rule = plainRule("r", { connections: 1 });
   const take = (fd: number) => counts.take(rule, 0, 1000, fd, 1);
@@ -60,7 +60,7 @@ test("a connection that has ended gives back what it counted for once, also in t
   expect([11, 12].map((fd) => take(fd))).toEqual([undefined, "connections"]);
 });
 
-test("a connection counts under the rule of its last request", () => {
+test("counts a connection under the rule of its last request", () => {
   const counts = quotas();
   const rule = plainRule("r", { connections: 1 });
   expect(counts.take(rule, 0, 7, 10, 1)).toBeUndefined();
@@ -69,7 +69,7 @@ test("a connection counts under the rule of its last request", () => {
   expect(counts.take(rule, 0, 7, 10, 1)).toBe("connections");
 });
 
-test("a full table refuses new users, until a row is free again", () => {
+test("refuses new users while the table is full of users with connections", () => {
   const counts = quotas(4);
   const rule = plainRule("r", { socketsPerMinute: 9, connections: 9 });
   for (let uid = 0; uid < 4; uid++) expect(counts.take(rule, 0, uid, 10 + uid, 1)).toBeUndefined();
@@ -79,7 +79,7 @@ test("a full table refuses new users, until a row is free again", () => {
   expect(counts.take(rule, 0, 99, 20, 2 + QUOTA_WINDOW_MS)).toBeUndefined();
 });
 
-test("many users do not keep out others: those without a connection make room, the oldest first", () => {
+test("replaces the oldest user without a connection when the table is full", () => {
   const counts = quotas(64);
   const rule = plainRule("r", { socketsPerMinute: 1 });
   for (let uid = 0; uid < 64; uid++) expect(counts.take(rule, 0, uid, 1, uid)).toBeUndefined();
@@ -91,7 +91,7 @@ test("many users do not keep out others: those without a connection make room, t
   }
 });
 
-/** Who finds no row in a table that is too small for all. */
+/** The users who find no row in a table that is too small for all. */
 function keptOut(): string {
   const users = 1000;
   const counts = new Quotas(createQuotaMemory(users, undefined, 900));
@@ -100,11 +100,11 @@ function keptOut(): string {
   return uids.filter((uid) => counts.take(rule, 0, uid, uid, 1) !== undefined).join();
 }
 
-test("nobody can aim at the rows of another user, since they are others in each table", () => {
+test("each table hashes users differently", () => {
   expect(keptOut()).not.toBe(keptOut());
 });
 
-test("the largest user id and a clock that wraps", () => {
+test("counts for the largest user id and across a wrap of the clock", () => {
   const counts = quotas();
   const rule = plainRule("r", { socketsPerMinute: 1 });
   const before = 2 ** 32 - 10;
@@ -113,7 +113,7 @@ test("the largest user id and a clock that wraps", () => {
   expect(counts.take(rule, 0, 0xfffffffe, 1, 2 ** 32 + QUOTA_WINDOW_MS)).toBeUndefined();
 });
 
-test("just after the clock has wrapped a row that was never used comes before one that counts", () => {
+test("prefers unused rows to used ones just after the clock has wrapped", () => {
   const counts = quotas(64);
   const rule = plainRule("r", { socketsPerMinute: 1 });
   const before = 2 ** 32 - 1000;
@@ -124,7 +124,7 @@ test("just after the clock has wrapped a row that was never used comes before on
     expect(counts.take(rule, 0, uid, 1, after)).toBe("sockets per minute");
 });
 
-test("what is counted is looked at under the lock", () => {
+test("counts under the lock", () => {
   const memory = createQuotaMemory(DESCRIPTORS);
   const holder = new Int32Array(memory.lock);
   const holders: number[] = [];
@@ -135,7 +135,7 @@ test("what is counted is looked at under the lock", () => {
   expect([...holders, holder[0]]).toEqual([3, 0]);
 });
 
-/** Takes 8000 times in a thread of its own and tells how often that went well. */
+/** Takes 8000 times in a thread of its own and returns how many succeeded. */
 async function takeInThread(dir: TempDir, memory: QuotaMemory): Promise<number> {
   const path = dir.join("take.ts");
   await Bun.write(
@@ -162,7 +162,7 @@ test("threads share the counts", async () => {
   expect(got.reduce((sum, count) => sum + count, 0)).toBe(10_000);
 });
 
-test("a rule without quotas counts nothing", () => {
+test("hasQuota is false for a rule without quotas", () => {
   expect(hasQuota(plainRule("r"))).toBe(false);
   expect(hasQuota(plainRule("r", { connections: 1 }))).toBe(true);
 });

@@ -29,7 +29,7 @@ let dir: TempDir;
 beforeEach(() => void (dir = tempDir()));
 afterEach(() => dir[Symbol.dispose]());
 
-/** Threads that fail on demand, behind a path. */
+/** A pool of threads that fail on demand, at a path. */
 async function failingPool(
   threads: number,
   quotas: Partial<Rule> = {},
@@ -80,7 +80,7 @@ function request(protocol: number): Uint8Array {
   return encode({ kind: "request", domain: AF_INET, type: SOCK_STREAM, protocol });
 }
 
-/** Asks on a new connection, which may wait in the backlog for a thread that this thread has to start. */
+/** Asks on a new connection, which may wait in the backlog until this thread has started another one. */
 async function askAgain(path: string): Promise<number> {
   using client = new RawClient(path);
   client.send();
@@ -88,7 +88,7 @@ async function askAgain(path: string): Promise<number> {
   return client.reply();
 }
 
-/** Calls the threads, and once this one has answered, asks whether all have. */
+/** Calls the threads, waits for the answer of one, and returns whether all have answered. */
 async function answersAfter(
   { shared, areAnswering }: Awaited<ReturnType<typeof failingPool>>,
   index: number,
@@ -103,7 +103,7 @@ function open(): number {
   return descriptors().size;
 }
 
-test("an exception ends one connection and not the server", async () => {
+test("an exception closes one connection and leaves the server running", async () => {
   await using pool = await failingPool(1);
   using bad = new RawClient(pool.path);
   using good = new RawClient(pool.path);
@@ -112,31 +112,28 @@ test("an exception ends one connection and not the server", async () => {
   expect(good.ask()).toBe(0);
   while (pool.records.length === 0) await Bun.sleep(1);
   expect(pool.records[0]?.message).toContain("an exception on demand");
-  expect(pool.shared.thread(0, THREAD.records)).toBe(0); // none is on its way any more
+  expect(pool.shared.thread(0, THREAD.records)).toBe(0); // the main thread has counted it as arrived
 });
 
 test.each([
   ["both ways", SHUT_RDWR],
   ["for reading", SHUT_RD],
-])(
-  "a listening socket that was shut down %s is said, and wakes nobody any more",
-  async (_, how) => {
-    await using pool = await failingPool(1);
-    using kept = new RawClient(pool.path);
-    expect(kept.ask()).toBe(0);
-    sys.shutdown(pool.listenFd, how);
-    while (pool.records.length === 0) await Bun.sleep(1);
-    expect(pool.records[0]?.message).toContain("the listening socket was shut down");
-    const before = process.cpuUsage();
-    await Bun.sleep(300);
-    const { user, system } = process.cpuUsage(before);
-    expect((user + system) / 1000).toBeLessThan(150);
-    expect(kept.ask()).toBe(0);
-    expect(pool.records.length).toBe(1);
-  },
-);
+])("reports a listening socket that was shut down %s and does not spin on it", async (_, how) => {
+  await using pool = await failingPool(1);
+  using kept = new RawClient(pool.path);
+  expect(kept.ask()).toBe(0);
+  sys.shutdown(pool.listenFd, how);
+  while (pool.records.length === 0) await Bun.sleep(1);
+  expect(pool.records[0]?.message).toContain("the listening socket was shut down");
+  const before = process.cpuUsage();
+  await Bun.sleep(300);
+  const { user, system } = process.cpuUsage(before);
+  expect((user + system) / 1000).toBeLessThan(150);
+  expect(kept.ask()).toBe(0);
+  expect(pool.records.length).toBe(1);
+});
 
-test("a thread that dies is replaced, its connections are closed, and the log says so", async () => {
+test("replaces a thread that died, closes its connections and logs it", async () => {
   const before = open();
   {
     await using pool = await failingPool(1);
@@ -144,7 +141,7 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
     {
       using kept = rawClients(pool.path, 3);
       for (const client of kept) expect(client.ask()).toBe(0);
-      pool.shared.addThread(0, THREAD.records, 5); // as of one that dies with these on their way
+      pool.shared.addThread(0, THREAD.records, 5); // as if it died while these records were on their way
       kept[0]?.send(request(DIES));
       while (pool.records.length === 0) await Bun.sleep(1);
       expect(pool.records[0]?.message).toContain(
@@ -161,10 +158,10 @@ test("a thread that dies is replaced, its connections are closed, and the log sa
     // the new thread closes its copy of the socket, and the connection, a moment later
     while (open() > running) await Bun.sleep(1);
   }
-  while (open() > before) await Bun.sleep(1); // other tests of this run may close some
+  while (open() > before) await Bun.sleep(1); // threads of other tests may still close some
 });
 
-test("a thread that does not end when it is told to is ended", async () => {
+test("ends a thread that ignores the order to stop", async () => {
   const { file, url } = programFile();
   const words = `import { parentPort } from "node:worker_threads";
     parentPort.postMessage({ kind: "ready" });
@@ -175,7 +172,7 @@ test("a thread that does not end when it is told to is ended", async () => {
   while (servingThreads(process.pid).length > 0) await Bun.sleep(1);
 }, 20_000);
 
-test("a call after the end writes to no descriptor, which may be somebody else's", async () => {
+test("wakes no descriptor after the pool has stopped", async () => {
   const woken: number[] = [];
   const eventfdAdd = (fd: number) => (woken.push(fd), sys.eventfdAdd(fd));
   const pool = await failingPool(1, undefined, { ...sys, eventfdAdd });
@@ -185,7 +182,7 @@ test("a call after the end writes to no descriptor, which may be somebody else's
   expect(woken).toEqual([-1]);
 });
 
-test("a thread that was told to stop is not taken for one that died, and leaves no timer", async () => {
+test("does not count a stopped thread as dead, and clears its timer", async () => {
   const pool = await failingPool(1);
   using begun = spyOn(globalThis, "setTimeout");
   using ended = spyOn(globalThis, "clearTimeout");
@@ -195,7 +192,7 @@ test("a thread that was told to stop is not taken for one that died, and leaves 
   expect(ended).toHaveBeenCalledWith(begun.mock.results[0]?.value);
 });
 
-test("a connection that has ended counts under no quota any more", async () => {
+test("a closed connection no longer counts under a quota", async () => {
   await using pool = await failingPool(1, { connections: 1 });
   using first = new RawClient(pool.path);
   using second = new RawClient(pool.path);
@@ -204,7 +201,7 @@ test("a connection that has ended counts under no quota any more", async () => {
   while (second.ask() !== 0) await Bun.sleep(1);
 });
 
-test("the connections of a thread that died count under no quota any more", async () => {
+test("connections of a dead thread no longer count under a quota", async () => {
   await using pool = await failingPool(1, { connections: 1 });
   using first = new RawClient(pool.path);
   expect(first.ask()).toBe(0);
@@ -212,11 +209,11 @@ test("the connections of a thread that died count under no quota any more", asyn
   expect(second.ask()).toBe(-errno.EPERM);
   first.send(request(DIES));
   while (!pool.records.some(({ event }) => event === "thread")) await Bun.sleep(1);
-  using _ = new RawClient(pool.path); // it gets the descriptor that has counted
+  using _ = new RawClient(pool.path); // it gets the descriptor number of the counted connection
   expect(await askAgain(pool.path)).toBe(0);
 });
 
-test("one thread is started, and the others when kept-open connections ask at the same time", async () => {
+test("starts one thread, and the others when several connections ask at once", async () => {
   await using pool = await failingPool(3);
   using alone = new RawClient(pool.path);
   for (let i = 0; i < 2000; i++) expect(alone.ask()).toBe(0);
@@ -226,8 +223,8 @@ test("one thread is started, and the others when kept-open connections ask at th
   expect(pool.shared.serving()).toBe(3);
 });
 
-/* One that follows new rules could count a connection by them and hand it to one that ends it by the old ones. */
-test("all threads have new rules before one is woken to follow them", async () => {
+/* Else a thread could count a connection by the new rules and hand it to one that counts it out by the old rules. */
+test("sends new rules to all threads before waking any", async () => {
   const seen: string[] = [];
   const eventfdAdd = (fd: number) => (seen.push("woken"), sys.eventfdAdd(fd));
   await using pool = await failingPool(2, undefined, { ...sys, eventfdAdd });
@@ -239,7 +236,7 @@ test("all threads have new rules before one is woken to follow them", async () =
   expect(seen).toEqual(["told", "told", "woken", "woken"]);
 });
 
-test("while one is started no other one is, since that may be enough", async () => {
+test("does not start a third thread while the second is starting", async () => {
   const { file, url } = programFile();
   writeFileSync(
     file,
@@ -247,14 +244,14 @@ test("while one is started no other one is, since that may be enough", async () 
      if (workerData.options.index > 0) Bun.sleepSync(1000);
      await import(${FAILING_TEXT});\n`,
   );
-  const looks: number[] = []; // for room, by how many serve then: a third thread may be wanted next
+  const looks: number[] = []; // serving threads at each call; a third thread may be wanted later
   const threadRoom = () => (looks.push(pool.shared.serving()), 0);
   await using pool = await failingPool(3, undefined, { ...sys, threadRoom }, url);
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
   expect(looks.filter((serving) => serving === 1)).toEqual([1]);
 });
 
-test("none is started by who is told to stop, though there was work for one just before", async () => {
+test("does not start a thread when told to stop just after much work", async () => {
   let looks = 0;
   const threadRoom = () => (looks++, 0);
   {
@@ -269,7 +266,7 @@ test("none is started by who is told to stop, though there was work for one just
   expect(looks).toBe(0);
 });
 
-test("a thread that has not answered the call before is told from one that has", async () => {
+test("areAnswering() notices a thread that did not answer the previous call", async () => {
   const deaf = new Set<number>();
   const eventfdAdd = (fd: number) => (deaf.has(fd) ? 0 : sys.eventfdAdd(fd));
   await using pool = await failingPool(2, undefined, { ...sys, eventfdAdd });
@@ -287,13 +284,13 @@ test("a thread that has not answered the call before is told from one that has",
   while (!(await areAnswering())) await Bun.sleep(1);
   deaf.add(pool.shared.thread(1, THREAD.wake));
   while (await areAnswering()) await Bun.sleep(1);
-  deaf.clear(); // it is to hear of the end
+  deaf.clear(); // so that it receives the order to stop
 });
 
-test("no thread is started where Bun may need the last ones, and later one is", async () => {
+test("starts no thread while threads, descriptors or waits are refused, and one later", async () => {
   const looks: number[] = [];
   let refused = "threads";
-  let passed = 0; // ms, besides those that pass
+  let passed = 0; // ms, added to the clock
   let room = 7; // descriptors, of which a thread takes eight
   await using pool = await failingPool(2, undefined, {
     ...sys,
@@ -310,7 +307,7 @@ test("no thread is started where Bun may need the last ones, and later one is", 
   await lookAgain();
   let rounds = 2;
   await crowdUntil(pool.path, () => rounds-- === 0);
-  expect(looks).toHaveLength(1); // a look takes some threads for a moment
+  expect(looks).toHaveLength(1); // each check of threadRoom starts some threads for a moment
   refused = "descriptors";
   await lookAgain();
   expect(pool.shared.serving()).toBe(1);
@@ -319,13 +316,13 @@ test("no thread is started where Bun may need the last ones, and later one is", 
   ]);
   refused = "waits";
   await lookAgain();
-  while (pool.shared.thread(1, THREAD.epoll) >= 0) await Bun.sleep(1); // what was made is closed
+  while (pool.shared.thread(1, THREAD.epoll) >= 0) await Bun.sleep(1); // its descriptors are closed
   refused = "";
   await lookAgain();
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
 });
 
-test("a thread that dies with the locks in its hands does not stop the others", async () => {
+test("releases the locks of a thread that died holding them", async () => {
   await using pool = await failingPool(2);
   await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   using victim = new RawClient(pool.path);
@@ -335,7 +332,7 @@ test("a thread that dies with the locks in its hands does not stop the others", 
   expect(await askAgain(pool.path)).toBe(0);
 });
 
-test("a thread that dies while another has died with the locks in its hands is replaced, too", async () => {
+test("replaces two threads of which one died holding the locks", async () => {
   await using pool = await failingPool(2);
   await crowdUntil(pool.path, () => pool.shared.serving() === pool.shared.threadCount);
   const deaths = [DIES, DIES_LOCKED];
@@ -347,18 +344,18 @@ test("a thread that dies while another has died with the locks in its hands is r
     victim.send(request(deaths[i] ?? 0));
     expect(victim.isReadable(5000)).toBe(true);
   }
-  Bun.sleepSync(50); // both are dead before this thread learns of either
+  Bun.sleepSync(50); // so that both are dead before the main thread is told of either
   while (pool.records.length < 2) await Bun.sleep(1);
   expect(pool.shared.connections()).toBe(0);
 });
 
-test("a thread that dies while there is no other to be had is replaced later", async () => {
+test("retries to replace a thread until one can be started", async () => {
   let isFull = false;
   const made: number[] = [];
   const epollWait: Syscalls["epollWait"] = (epoll, ...rest) => {
     if (!isFull) return sys.epollWait(epoll, ...rest);
     made.push(epoll);
-    throw new Error("Failed to spawn worker thread"); // what a limit of threads makes of it
+    throw new Error("Failed to spawn worker thread"); // as Bun throws at a limit of threads
   };
   await using pool = await failingPool(1, undefined, { ...sys, epollWait });
   isFull = true;
@@ -381,7 +378,7 @@ function programFile(place = dir.path): { file: string; url: URL } {
   return { file, url: pathToFileURL(file) };
 }
 
-test("no thread is started from a program that was replaced meanwhile", async () => {
+test("starts no thread from a program file that has changed", async () => {
   const { file, url } = programFile();
   await using pool = await failingPool(2, undefined, sys, url);
   appendFileSync(file, "// of another version\n");
@@ -395,7 +392,7 @@ test("no thread is started from a program that was replaced meanwhile", async ()
   expect(pool.records[2]?.message).toContain(`thread 0 ${sentence.replace(/ yet .*: /, ": ")}`);
 });
 
-test("that is the end where the one that accepts cannot be replaced, whichever others there are", async () => {
+test("is lost when the accepting thread cannot be replaced", async () => {
   const { file, url } = programFile();
   await using pool = await failingPool(2, undefined, sys, url);
   await crowdUntil(pool.path, () => pool.shared.serving() === 2);
@@ -408,10 +405,10 @@ test("that is the end where the one that accepts cannot be replaced, whichever o
     expect.stringContaining("serving thread 0 cannot be started: "),
   ]);
   expect(pool.shared.serving()).toBe(1);
-  expect(await answersAfter(pool, 1)).toBe(false); // the other one alone does
+  expect(await answersAfter(pool, 1)).toBe(false); // only the other thread answers
 });
 
-test("that is also said of a thread for which there was no room before", async () => {
+test("is lost when the program changes while a replacement is retried", async () => {
   const { file, url } = programFile();
   let isFull = false;
   const epollWait: Syscalls["epollWait"] = (...args) =>
@@ -430,7 +427,7 @@ test("that is also said of a thread for which there was no room before", async (
   ]);
 });
 
-test("that another cannot be replaced is not the end", async () => {
+test("is not lost when a thread other than the accepting one cannot be replaced", async () => {
   const { file, url } = programFile();
   const words = `import { workerData } from "node:worker_threads";
     if (workerData.options.index === 0) await import(${FAILING_TEXT});\n`;
@@ -443,10 +440,10 @@ test("that another cannot be replaced is not the end", async () => {
   while (!pool.records.some(({ message }) => message.includes("cannot be started")))
     await Bun.sleep(1);
   expect(await Promise.race([lost, askAgain(pool.path)])).toBe(0);
-  expect(await answersAfter(pool, 0)).toBe(true); // a watchdog lets it live
+  expect(await answersAfter(pool, 0)).toBe(true); // else a watchdog would kill the server
 });
 
-/** A pool whose program is in a package of that name, which is replaced once it serves. */
+/** A pool whose program is in a package of that name. The package is replaced once the pool serves. */
 async function replacedPool(name: string) {
   const source = dir.join("src");
   const manifest = dir.join("package.json");
@@ -458,21 +455,21 @@ async function replacedPool(name: string) {
   return { pool, manifest };
 }
 
-test("neither is one where the package of the program was replaced, whose modules are other files", async () => {
+test("starts no thread after the package of the program was replaced", async () => {
   const { pool, manifest } = await replacedPool("@xsocket/server");
   await using _ = pool;
   expect(pool.records[0]?.message).toContain(`${manifest} has changed since this server started`);
   expect(pool.shared.serving()).toBe(1);
 });
 
-test("but a bundle is all of the program, whatever becomes of the package that it is in", async () => {
+test("still starts threads of a bundle after the package around it was replaced", async () => {
   const { pool } = await replacedPool("an-application");
   await using _ = pool;
   expect(pool.records).toEqual([]);
   expect(pool.shared.serving()).toBe(2);
 });
 
-test("a thread that dies before it serves is replaced again after longer and longer", async () => {
+test("waits longer before each replacement of a thread that dies at its start", async () => {
   const { file, url } = programFile();
   writeFileSync(file, `${await Bun.file(file).text()}import "${dir.path}/part.ts";\n`);
   writeFileSync(dir.join("part.ts"), "");
@@ -484,7 +481,7 @@ test("a thread that dies before it serves is replaced again after longer and lon
   expect(pool.records.length).toBeWithin(2, 6);
   writeFileSync(dir.join("part.ts"), "");
   expect(await askAgain(pool.path)).toBe(0);
-  using sleep = spyOn(Bun, "sleep"); // once it has served, that is over
+  using sleep = spyOn(Bun, "sleep"); // the delays begin anew once it has served
   const deaths = pool.records.length;
   using next = new RawClient(pool.path);
   next.send(request(DIES));
@@ -496,21 +493,21 @@ test("a thread that dies before it serves is replaced again after longer and lon
 test.each([
   ["EPERM", `cannot wait for clients as uid ${process.geteuid?.()}: EPERM. Let the seccomp filter`],
   ["ENOSYS", "cannot wait for clients: ENOSYS. Let the seccomp filter allow epoll_pwait"],
-] as const)("where no thread may wait (%s) none is started", async (code, words) => {
+] as const)("fails to start where epoll_wait gives %s", async (code, words) => {
   const before = open();
   const epollWait = () => -errno[code];
   await expect(failingPool(1, undefined, { ...sys, epollWait })).rejects.toThrow(words);
   expect(open()).toBe(before);
 });
 
-test("where epoll has no room for its user none is started", async () => {
+test("fails to start where epoll has no room for the user", async () => {
   const full = { ...sys, epollCtl: () => -errno.ENOSPC };
   await expect(failingPool(1, undefined, full)).rejects.toThrow(
     "cannot wait for clients: ENOSPC. Raise fs.epoll.max_user_watches (sysctl)",
   );
 });
 
-test("a thread that gets no descriptors of its own does not start, and does not spin", async () => {
+test("fails to start where a thread gets no descriptors", async () => {
   let made = 0;
   const epollCreate = () => (++made === 1 ? -errno.EMFILE : sys.epollCreate());
   const pool = failingPool(2, { protocols: [0] }, { ...sys, epollCreate });
@@ -519,7 +516,7 @@ test("a thread that gets no descriptors of its own does not start, and does not 
 
 const SEED = Number(process.env["POOL_SEED"] ?? Date.now() % 2 ** 31);
 
-/** Does one of the things that a client may do with one of its connections. */
+/** Performs a random action of a client on one of its connections. */
 function actAtRandom(path: string, kept: number[], random: (limit: number) => number): void {
   const action = random(10);
   if (action < 2 && kept.length < 60) {
@@ -542,7 +539,7 @@ function actAtRandom(path: string, kept: number[], random: (limit: number) => nu
   }
 }
 
-test(`whatever clients do while threads die, nothing stays counted or open (POOL_SEED=${SEED})`, async () => {
+test(`leaves nothing counted or open after random clients and dying threads (POOL_SEED=${SEED})`, async () => {
   const before = open();
   {
     await using pool = await failingPool(3, { connections: 50 });
@@ -560,5 +557,5 @@ test(`whatever clients do while threads die, nothing stays counted or open (POOL
       expect(pool.shared.thread(index, THREAD.inbox)).toBe(-1);
     }
   }
-  while (open() > before) await Bun.sleep(1); // a thread that ends has two of its own, for a moment
+  while (open() > before) await Bun.sleep(1); // an ending thread keeps two for a moment
 }, 60_000);

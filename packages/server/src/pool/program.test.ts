@@ -7,7 +7,7 @@ import { Program } from "./program.ts";
 
 const FILE = new URL(import.meta.url);
 
-/* Looks whether it is the same while no descriptor is left. */
+/* Calls expectSame() while no descriptor is left. */
 const STARVED = `
   import { openSync } from "node:fs";
   import { Program } from ${JSON.stringify(join(import.meta.dir, "program.ts"))};
@@ -24,7 +24,7 @@ const STARVED = `
 test.each([
   ["gone", (library: string) => rmSync(library)],
   ["another one", (library: string) => appendFileSync(library, "of another version")],
-])("a program is not the same once its library is %s", (_what, change) => {
+])("refuses the program once its library is %s", (_what, change) => {
   using dir = tempDir();
   const library = dir.join("libxsocket.so");
   copyFileSync(libraryPath("xsocket"), library);
@@ -41,7 +41,7 @@ test.each([
   }
 });
 
-test("a program that cannot be read for want of descriptors is not one that was replaced", async () => {
+test("reports a lack of descriptors and not a changed program", async () => {
   const argv = ["prlimit", "--nofile=128:128", process.execPath, "-e", STARVED];
   expect((await here.run(argv)).stdout).toBe(
     `ServeError cannot read ${import.meta.path}: EMFILE. Raise the limit of open files (ulimit -n, LimitNOFILE=)\n`,

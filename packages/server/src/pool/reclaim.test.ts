@@ -7,7 +7,7 @@ import { reclaim } from "./reclaim.ts";
 
 const [DESCRIPTORS, CONNECTION] = [64, 20];
 
-/** A thread that serves one connection, which it has just been handed, and what is closed of it. */
+/** A thread that has just been handed its one connection, and the descriptors that are closed. */
 function dead() {
   const closed: number[] = [];
   const close = (fd: number) => (closed.push(fd), 0);
@@ -24,7 +24,7 @@ function dead() {
   return { shared, lock, closed, sys: { ...loadSyscalls(), close, tickDelete } };
 }
 
-test("all that a thread held is closed, once: the numbers may be others' then", async () => {
+test("closes the descriptors of a thread once", async () => {
   const { shared, closed, sys } = dead();
   expect(await reclaim(sys, shared, 1)).toBe(1);
   expect(new Set(closed)).toEqual(new Set([CONNECTION, 10, 11, 12, 13]));
@@ -32,13 +32,13 @@ test("all that a thread held is closed, once: the numbers may be others' then", 
   expect(closed).toHaveLength(5);
 });
 
-test("nothing is in its inbox that has no connection any more", async () => {
+test("leaves no closed connection in the inbox", async () => {
   const { shared, sys } = dead();
   await reclaim(sys, shared, 1);
   expect(shared.takePosted(1)).toBe(-1);
 });
 
-test("a thread that died under the lock keeps nobody waiting", async () => {
+test("releases the lock of the thread", async () => {
   const { shared, lock, sys } = dead();
   lock.acquire();
   expect(await reclaim(sys, shared, 1)).toBe(1);

@@ -5,22 +5,22 @@ function taken(env: NodeJS.ProcessEnv) {
   return takeActivation(env, 7);
 }
 
-test("one listening socket for this process is taken, and the variables are spent", () => {
+test("takes one listening socket and removes the variables", () => {
   const env = { LISTEN_PID: "7", LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket", HOME: "/" };
   expect(taken(env)).toEqual({ fd: 3, own: false });
   expect(Object.keys(env)).toEqual(["HOME"]);
 });
 
-test.each(["xsocket", "my.socket", "unknown", ""])("the name %j is taken for ours", (name) => {
+test.each(["xsocket", "my.socket", "unknown", ""])("accepts the socket name %j", (name) => {
   expect(taken({ LISTEN_PID: "7", LISTEN_FDS: "1", LISTEN_FDNAMES: name })?.fd).toBe(3);
 });
 
-test("the name that the server gives to itself says that the file is its own", () => {
+test("the server's own socket name marks the socket file as its own", () => {
   const env = { LISTEN_PID: "7", LISTEN_FDS: "1", LISTEN_FDNAMES: "xsocket-bound" };
   expect(taken(env)).toEqual({ fd: 3, own: true });
 });
 
-test("what was passed to another process, or nothing, is left alone", () => {
+test("ignores variables that are missing or for another process", () => {
   expect(taken({})).toBeUndefined();
   expect(taken({ LISTEN_FDS: "1" })).toBeUndefined();
   expect(taken({ LISTEN_PID: "7" })).toBeUndefined();
@@ -28,7 +28,7 @@ test("what was passed to another process, or nothing, is left alone", () => {
   expect(taken({ LISTEN_PID: "7", LISTEN_FDS: "0" })).toBeUndefined();
 });
 
-describe("refused with a sentence", () => {
+describe("refuses", () => {
   test.each([
     [{ LISTEN_FDS: "2", LISTEN_FDNAMES: "a:b" }, "LISTEN_FDS says 2 (a:b)"],
     [{ LISTEN_FDS: "x" }, "LISTEN_FDS says x"],

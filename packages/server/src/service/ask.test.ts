@@ -8,7 +8,7 @@ import { askStatus } from "./ask.ts";
 
 const native = loadSyscalls();
 
-test("a refusal is heard where the server closes before it has read the question", async () => {
+test("reads a refusal that the server sent before it closed without reading", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using claim = claimAt(path);
@@ -28,7 +28,7 @@ test("a refusal is heard where the server closes before it has read the question
 
 const refuse = () => -errno.EPERM;
 
-test("a call that is refused here is no word of the server", async () => {
+test("names the local call that failed", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using _ = claimAt(path); // connections that nobody takes wait in its backlog
@@ -40,7 +40,7 @@ test("a call that is refused here is no word of the server", async () => {
   expect(() => askStatus(blind, path, 1)).toThrow("poll: EPERM");
 });
 
-test("a server that says nothing is given up, and one that is not there is an error of its own", async () => {
+test("gives up on a silent server and reports a missing one", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   {

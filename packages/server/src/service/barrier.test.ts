@@ -7,7 +7,7 @@ import { barrierTo } from "./barrier.ts";
 const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
 const stranger = { uid: 4_000_001, gid: 4_000_001, groups: [] };
 
-test("the first closed directory is the barrier, else the file, else nothing", () => {
+test("finds the first closed directory, else the file, else nothing", () => {
   using dir = tempDir();
   const top = dir.path;
   mkdirSync(join(top, "a/b"), { recursive: true });
@@ -21,7 +21,7 @@ test("the first closed directory is the barrier, else the file, else nothing", (
   expect(barrierTo({ ...stranger, gid: own.gid }, file)).toBeUndefined();
   if (own.uid === 0) chownSync(file, stranger.uid, own.gid);
   expect(barrierTo({ ...stranger, uid: own.uid || stranger.uid }, file)).toBeUndefined();
-  chmodSync(file, 0o044); // of the owner's bits alone, as the kernel has it
+  chmodSync(file, 0o044); // for the owner the kernel looks at the owner's bits alone
   if (own.uid === 0) expect(barrierTo({ ...stranger, gid: own.gid }, file)).toBe(file);
   chmodSync(file, 0o640);
   chmodSync(join(top, "a"), 0o700);

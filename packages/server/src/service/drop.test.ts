@@ -7,16 +7,16 @@ const ACCOUNTS = parseAccounts(
   "users:x:100:\nnet:x:7:bob,alice\n",
 );
 
-test("a user is found by name and by number, with all groups", () => {
+test("finds a user by name or number, with all groups", () => {
   const alice = { uid: 1000, gid: 100, groups: [100, 7] };
   expect(findIdentity(ACCOUNTS, "alice")).toEqual(alice);
   expect(findIdentity(ACCOUNTS, "1000")).toEqual(alice);
-  expect(findIdentity(ACCOUNTS, "7")?.uid).toBe(1001); // the user of that name comes first
+  expect(findIdentity(ACCOUNTS, "7")?.uid).toBe(1001); // a name takes precedence over a number
   for (const none of ["bob", "", "01000", "0x0"])
     expect(findIdentity(ACCOUNTS, none)).toBeUndefined();
 });
 
-/** Becomes `nobody` and runs a shell; runs as a child, since it gives its process away. */
+/** Becomes `nobody` and runs a shell, in a child process because execAs() replaces the process. */
 async function shellAsNobody(
   script: string,
   env: Record<string, string> = {},
@@ -44,8 +44,8 @@ async function shellAsNobody(
   return out;
 }
 
-describe.skipIf(process.geteuid?.() !== 0)("as root: the program that takes over", () => {
-  test("has the user's ids, CAP_CHOWN alone, and can gain nothing", async () => {
+describe.skipIf(process.geteuid?.() !== 0)("execAs() as root: the new program", () => {
+  test("has the user's ids, only CAP_CHOWN, and no_new_privs", async () => {
     const status = await shellAsNobody("cat /proc/self/status");
     expect(status).toContain("Uid:\t65534\t65534\t65534\t65534");
     expect(status).toContain("Gid:\t65533\t65533\t65533\t65533");
@@ -55,14 +55,14 @@ describe.skipIf(process.geteuid?.() !== 0)("as root: the program that takes over
     expect(status).toContain("NoNewPrivs:\t1");
   });
 
-  test("finds the socket at 3 and the directory at 4, and nothing else", async () => {
+  test("has the socket at descriptor 3, the directory at 4, and no others", async () => {
     const found = await shellAsNobody("readlink /proc/$$/fd/3 /proc/$$/fd/4; ls /proc/$$/fd");
     expect(found.split("\n").slice(0, 2)).toEqual(["/etc/hostname", "/usr"]);
     const numbers = found.trim().split("\n").slice(2).map(Number);
     expect(numbers.filter((fd) => fd !== 255)).toEqual([0, 1, 2, 3, 4]);
   });
 
-  test("keeps the process and its environment, and is told of the socket", async () => {
+  test("keeps the process id and the environment and gets LISTEN_FDNAMES", async () => {
     const script = 'test "$LISTEN_PID" = $$ && echo "$LISTEN_FDS $LISTEN_FDNAMES $KEPT"';
     expect(await shellAsNobody(script, { KEPT: "ä b" })).toBe("1 xsocket-bound ä b\n");
     expect(await shellAsNobody(script, { KEPT: "" }, false)).toBe("1 xsocket \n");

@@ -5,13 +5,13 @@ import { logTo } from "./log-to.ts";
 
 const NOW = new Date("2026-01-02T03:04:05.678Z");
 
-test("the journal gets its level in front", () => {
+test("prefixes a line for the journal with its level", () => {
   expect(formatLine("journal", "warning", "refused", { uid: 7, comm: "a b" }, NOW)).toBe(
     '<4>refused uid=7 comm="a b"\n',
   );
 });
 
-test("JSON is one object in one line", () => {
+test("formats JSON as one object on one line", () => {
   const line = formatLine("json", "info", "a\nb", { pid: 1, name: undefined }, NOW);
   expect(line).toEndWith("}\n");
   expect(JSON.parse(line)).toEqual({
@@ -23,21 +23,21 @@ test("JSON is one object in one line", () => {
   expect(line.trimEnd()).not.toContain("\n");
 });
 
-test("a person gets the level only where it matters", () => {
+test("shows a person only the levels that matter", () => {
   expect(formatLine("pretty", "info", "serving", {}, NOW)).toBe("xsocket: serving\n");
   expect(formatLine("pretty", "error", "gone", { code: "EIO" }, NOW)).toBe(
     "xsocket: error: gone code=EIO\n",
   );
 });
 
-test("text from others cannot forge a line or move the cursor", () => {
+test("escapes control characters of foreign text", () => {
   expect(escapeText("a\u202ecilbup\u2028b\u061c")).toBe("a\\u202ecilbup\\u2028b\\u061c");
   expect(escapeText("a\n<0>b\u001b[2J\u009b")).toBe("a\\x0a<0>b\\x1b[2J\\x9b");
   const line = formatLine("journal", "info", "x", { comm: 'evil" uid=0\n' }, NOW);
   expect(line).toBe('<6>x comm="evil\\" uid=0\\\\x0a"\n');
 });
 
-/** A log that has room for so many bytes, and what it has taken. */
+/** A log that takes a limited number of bytes, and the text it took. */
 function roomyLog(format: LogFormat = "pretty"): {
   room: number;
   say(message: string): void;
@@ -59,7 +59,7 @@ function roomyLog(format: LogFormat = "pretty"): {
   return made;
 }
 
-test("lines that nobody takes are counted, and said before the next one", () => {
+test("counts lines that could not be written and reports them before the next one", () => {
   const log = roomyLog();
   log.say("one");
   log.room = 0;
@@ -73,7 +73,7 @@ test("lines that nobody takes are counted, and said before the next one", () => 
   );
 });
 
-test("what is said of lost lines has an event as every other line", () => {
+test("gives the report of lost lines an event", () => {
   const log = roomyLog("json");
   log.room = 0;
   log.say("one");
@@ -90,13 +90,13 @@ function gap(lines: "a line is" | "2 lines are"): string {
   return `xsocket: warning: ${lines} missing here that nobody took\n`;
 }
 
-test("a line of which a part was taken is lost, and the next one begins anew", () => {
+test("counts a partly written line as lost and starts the next on a new line", () => {
   const log = roomyLog();
   log.room = 11;
   log.say("one");
   log.room = 0;
   log.say("two");
-  log.room = 1 + gap("2 lines are").length + 4; // what was lost is told, and the next line cut
+  log.room = 1 + gap("2 lines are").length + 4; // room for the report and a part of the next line
   log.say("three");
   log.room = 1 + gap("a line is").length; // up to the end of a line
   log.say("four");

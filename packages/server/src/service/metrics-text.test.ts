@@ -3,7 +3,7 @@ import { DEFAULT_BOUNDS } from "../bounds.ts";
 import type { ServerStatus } from "../status.ts";
 import { metricsText } from "./metrics-text.ts";
 
-/* Each number is another one, so that none can stand for another. */
+/* All numbers differ, so that no two can be confused. */
 const STATUS: ServerStatus = {
   version: "1.2.3",
   bun: "4.5.6",
@@ -97,7 +97,7 @@ process_resident_memory_bytes 7
 process_start_time_seconds 8
 `;
 
-test("each number has its own name, of its own type, with a word about it", () => {
+test("each metric has a name, a type and a help text", () => {
   const text = metricsText(STATUS, 7, 8);
   expect(text.replaceAll(/^# HELP .*\n/gm, "")).toBe(SAMPLES);
   expect(text.match(/^# HELP (\w+) \S.*\n# TYPE \1 /gm)?.length).toBe(

@@ -9,7 +9,7 @@ guardDescriptors();
 
 const native = loadSyscalls();
 
-/** A manager's socket at an address, and what has arrived there. */
+/** A manager's socket at an address. next() returns the next message. */
 function manager(address: string): Disposable & { next(): string } {
   const bytes = encodeAddress(parseAddress(address));
   const fd = checked("socket", native.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -27,7 +27,7 @@ function manager(address: string): Disposable & { next(): string } {
 test.each([
   ["a path", undefined],
   ["an abstract name", `@notify-${crypto.randomUUID()}`],
-])("the manager at %s hears each message", (_kind, name) => {
+])("sends each message to the manager at %s", (_kind, name) => {
   using dir = tempDir();
   const path = name ?? dir.join("notify");
   using heard = manager(path);
@@ -54,12 +54,12 @@ test.each([
     { ...native, socket: () => -errno.EAFNOSUPPORT },
     "Allow AF_UNIX",
   ],
-])("what helps where the manager cannot be reached: %s", (_why, sys, remedy) => {
+])("gives a remedy where the manager cannot be reached: %s", (_why, sys, remedy) => {
   using dir = tempDir();
   expect(() => openNotifier(sys, { NOTIFY_SOCKET: dir.join("notify") })).toThrow(remedy);
 });
 
-test("who says something later leaves alone what has the descriptor's number by then", () => {
+test("writes nothing to a reused descriptor after it was closed", () => {
   using dir = tempDir();
   const path = dir.join("notify");
   using heard = manager(path);
@@ -69,17 +69,17 @@ test("who says something later leaves alone what has the descriptor's number by 
   notifier.ready("a reload that has waited for its policy");
   notifier[Symbol.dispose]();
   expect(native.close(other)).toBe(0);
-  expect(() => heard.next()).toThrow("EAGAIN"); // it would be connected to the manager, and send
+  expect(() => heard.next()).toThrow("EAGAIN"); // else the other socket would be connected to the manager
 });
 
-test("without a manager nothing happens", () => {
+test("does nothing without a manager", () => {
   for (const env of [{}, { NOTIFY_SOCKET: "" }, { NOTIFY_SOCKET: "vsock:2:1" }]) {
     using notifier = openNotifier(native, env);
     notifier.ready("x");
   }
 });
 
-test("a manager that vanishes later does no harm", () => {
+test("ignores a manager that has gone", () => {
   using dir = tempDir();
   const path = dir.join("notify");
   const heard = manager(path);
@@ -88,7 +88,7 @@ test("a manager that vanishes later does no harm", () => {
   notifier.watchdog(1000);
 });
 
-test("a manager that has made its socket anew hears the next message", () => {
+test("reaches a manager that has made its socket again", () => {
   using dir = tempDir();
   const path = dir.join("notify");
   const former = manager(path);
@@ -102,7 +102,7 @@ test("a manager that has made its socket anew hears the next message", () => {
   expect(heard.next()).toBe("STOPPING=1");
 });
 
-test("a full queue holds a message up for a bounded time, and the next ones go on", () => {
+test("waits a bounded time for room in the queue, then drops the message", () => {
   using dir = tempDir();
   const path = dir.join("notify");
   using heard = manager(path);
@@ -118,13 +118,13 @@ test("a full queue holds a message up for a bounded time, and the next ones go o
   notifier.watchdog(0);
   notifier.ready("no room");
   notifier.watchdog(15_000); // as of a manager that wants a sign of life each minute
-  expect(waits).toEqual([0, 1000, 1000]); // it had a second each time to make some
+  expect(waits).toEqual([0, 1000, 1000]); // the manager had a second each time to make room
   for (let n = 0; n < room; n++) expect(heard.next()).toBe(`READY=1\nSTATUS=${n}`);
   notifier.stopping();
   expect(heard.next()).toBe("STOPPING=1");
 });
 
-test("the watchdog's time is half of what the manager allows, and only for its process", () => {
+test("the watchdog interval is half of the manager's, for its process only", () => {
   expect(watchdogMs({ WATCHDOG_USEC: "3000000" }, 7)).toBe(1500);
   expect(watchdogMs({ WATCHDOG_USEC: "3000000", WATCHDOG_PID: "7" }, 7)).toBe(1500);
   expect(watchdogMs({ WATCHDOG_USEC: "3000000", WATCHDOG_PID: "8" }, 7)).toBeUndefined();
@@ -132,7 +132,7 @@ test("the watchdog's time is half of what the manager allows, and only for its p
   expect(watchdogMs({ WATCHDOG_USEC: "1" }, 7)).toBe(1);
   const env: NodeJS.ProcessEnv = { WATCHDOG_USEC: "3000000", WATCHDOG_PID: "8" };
   watchdogMs(env, 7);
-  expect(env).toEqual({}); // they are spent
+  expect(env).toEqual({}); // the variables are removed
   for (const usec of ["0", "-1", "x", "1.5", undefined])
     expect(watchdogMs({ WATCHDOG_USEC: usec }, 7)).toBeUndefined();
 });

@@ -20,14 +20,14 @@ VmFlags: rd ex mr mw me
 `;
 }
 
-test("only what nobody has written to of the program itself is let go", () => {
+test("finds only unwritten private mappings of the program", () => {
   const smaps = [
     section("02d94000-02da4000", "r-xp", "/usr/lib/xsocket/bun", 0),
-    section("03000000-03010000", "r-xp", "/usr/lib/xsocket/bun", 4), // a breakpoint, for one
+    section("03000000-03010000", "r-xp", "/usr/lib/xsocket/bun", 4), // such as a breakpoint
     section("03800000-03810000", "r-xp", "/usr/lib/xsocket/bun", 0, 4),
     section("04000000-04010000", "r--p", "/usr/lib/xsocket/bun", 0),
     section("04800000-04810000", "r--p", "/usr/lib/xsocket/bun", 12), // what the loader relocates
-    section("04c00000-04c10000", "r--p", "/usr/lib/xsocket/bun", 0, 0, 0), // by an emulator that counts nothing
+    section("04c00000-04c10000", "r--p", "/usr/lib/xsocket/bun", 0, 0, 0), // under an emulator that reports no sizes
     section("05000000-05010000", "rwxp", "/usr/lib/xsocket/bun", 0),
     section("06000000-06010000", "r-xs", "/usr/lib/xsocket/bun", 0),
     section("07000000-07010000", "r-xp", "/usr/lib/libc.so.6", 0),
@@ -40,12 +40,12 @@ test("only what nobody has written to of the program itself is let go", () => {
   expect(unwrittenMappings(smaps, "/usr/bin/bun")).toEqual([]);
 });
 
-/** What of files is resident in this process, in kB. */
+/** The resident file pages of this process, in kB. */
 function residentKb(): number {
   return Number(/^RssFile:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
 }
 
-test("less of the program is resident afterwards, and it runs on", () => {
+test("reduces the resident pages of the program", () => {
   const before = residentKb();
   letGoOfStart(loadSyscalls());
   expect(residentKb()).toBeLessThan(before / 2);

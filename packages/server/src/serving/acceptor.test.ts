@@ -22,12 +22,12 @@ const PEER = { getsockopt: () => 12 }; // names whoever connects as uid 0
 
 interface How {
   readonly kernel?: Partial<Syscalls>;
-  /** Closes those that are over when room is looked for, and tells how many. */
+  /** Closes finished connections when room is needed, and returns their number. */
   readonly settle?: (connections: Connections, served: number[]) => number;
   readonly bounds?: Partial<Bounds>;
-  /** Whether a connection is idle once it is served, instead of busy. */
+  /** Makes a connection idle once it is served, instead of busy. */
   readonly idle?: boolean;
-  /** How often the listening socket is ready. */
+  /** The number of times that the listening socket is ready. */
   readonly times?: number;
   readonly ownsListener?: boolean;
 }
@@ -75,53 +75,53 @@ function acceptFrom(accept: () => number, how: How = {}) {
   return { acceptor, closed, said, served, refused, connections: shared.connections() };
 }
 
-/** Closes the first of those that are served. */
+/** Closes the first served connection. */
 function closeFirst(connections: Connections, served: number[]): number {
   connections.close(served.shift() ?? -1);
   return 1;
 }
 
-/** What accept(2) gives one time after the other, and then that nobody waits. */
+/** Results of accept(2) in turn, then EAGAIN. */
 function results(...list: number[]): () => number {
   return () => list.shift() ?? -errno.EAGAIN;
 }
 
-test("a connection for whose number there is no room is refused, counted and said", () => {
+test("refuses, counts and logs a connection whose descriptor number is too high", () => {
   const found = acceptFrom(results(DESCRIPTORS));
   expect(found).toMatchObject({ served: [], closed: [DESCRIPTORS], refused: 1 });
   expect(found.said.join()).toContain(`number ${DESCRIPTORS}`);
 });
 
-test("who is taken in by the spare descriptor, to hear that none is left, is counted", () => {
+test("counts a connection refused through the spare descriptor", () => {
   const found = acceptFrom(results(-errno.EMFILE, 100));
   expect(found).toMatchObject({ served: [], closed: [100], refused: 1 });
 });
 
-test("a spare descriptor that cannot be had again at once is there for the next time", () => {
-  const spares = results(50, -errno.ENFILE, 51, 52); // at the start, in want, later
+test("opens the spare descriptor again later if that fails at once", () => {
+  const spares = results(50, -errno.ENFILE, 51, 52); // at the start, when none was left, later
   const accept = results(-errno.ENFILE, 100, -errno.EAGAIN, -errno.ENFILE, 101);
   const { closed } = acceptFrom(accept, { kernel: { eventfd: spares }, times: 3 });
   expect(closed).toEqual([50, 100, 51, 101]);
 });
 
-test("who comes again and again to be refused does not keep the others from their turn", () => {
+test("accepts a bounded number of connections in a turn", () => {
   let left = 1000; // an endless test cannot fail
   const { refused } = acceptFrom(() => (left-- > 0 ? DESCRIPTORS : -errno.EAGAIN));
   expect(refused).toBe(ACCEPTS);
 });
 
-test("who has gone meanwhile, and a signal, do not keep the next one waiting", () => {
+test("continues after ECONNABORTED and EINTR", () => {
   const { refused } = acceptFrom(results(-errno.ECONNABORTED, -errno.EINTR, DESCRIPTORS));
   expect(refused).toBe(1);
 });
 
-test("whom the kernel does not name is not taken for the one who had the number before", () => {
+test("refuses a connection whose peer the kernel does not name", () => {
   const kernel = { getsockopt: () => -errno.EPERM };
   const found = acceptFrom(results(100), { kernel });
   expect(found).toMatchObject({ served: [], closed: [100], refused: 1, connections: 0 });
 });
 
-test("where no descriptor is left, those that are over make room before anybody is refused", () => {
+test("closes finished connections before refusing when no descriptor is left", () => {
   const found = acceptFrom(results(-errno.EMFILE, 100), { settle: () => 1, kernel: PEER });
   expect(found).toMatchObject({ served: [100], closed: [], refused: 0, said: [] });
 });
@@ -133,13 +133,13 @@ function endServed(connections: Connections, served: number[]): number {
 test.each([
   ["all", { maxConnections: 5 }],
   ["a user", { maxConnectionsPerUid: 5 }],
-])("and so they do at the bound of %s", (_, bounds) => {
+])("closes finished connections before refusing at the bound of %s", (_, bounds) => {
   const everybody = results(...Array.from({ length: 20 }, (_each, i) => 100 + i));
   const found = acceptFrom(everybody, { kernel: PEER, bounds, settle: endServed });
   expect(found).toMatchObject({ connections: 5, refused: 0, said: [] });
 });
 
-/** A kernel in which each ten descriptors are of a user of their own, and time goes on. */
+/** A kernel in which every ten descriptors belong to a different user, and whose clock advances. */
 function manyUsers(): Partial<Syscalls> {
   let now = 0;
   return {
@@ -151,7 +151,7 @@ function manyUsers(): Partial<Syscalls> {
   };
 }
 
-test("who is alone has all that there are, and who has few has more than who has eight", () => {
+test("a sole user may have all connections, and one with few may exceed another's share", () => {
   const bounds = { maxConnections: 10 };
   const ten = Array.from({ length: 10 }, (_, i) => 100 + i);
   const alone = acceptFrom(results(...ten, 50), { kernel: manyUsers(), bounds });
@@ -160,7 +160,7 @@ test("who is alone has all that there are, and who has few has more than who has
   expect(two).toMatchObject({ served: [50, ...ten.slice(0, 8), 51], refused: 2 });
 });
 
-test("who has many makes room for the next of them, and whoever is oldest for who has few", () => {
+test("evicts a user's own oldest connection, or anybody's oldest for a user with few", () => {
   const many = Array.from({ length: 9 }, (_, i) => 100 + i);
   const bounds = { maxConnections: 10 };
   const accept = results(50, ...many, 51, 70);
@@ -168,25 +168,25 @@ test("who has many makes room for the next of them, and whoever is oldest for wh
   expect(found).toMatchObject({ closed: [100, 50], refused: 0 });
 });
 
-test("where one of a user's that is over makes room, no other one has to", () => {
+test("does not evict when a finished connection of the user makes room", () => {
   const bounds = { maxConnectionsPerUid: 2 };
   const how = { kernel: PEER, bounds, idle: true, settle: closeFirst };
   expect(acceptFrom(results(100, 101, 102), how).closed).toEqual([100]);
 });
 
-test("root and the server's own user have eight connections more than there are for all", () => {
+test("root and the server's own user have eight connections beyond the bound", () => {
   const everybody = results(...Array.from({ length: 20 }, (_, i) => 100 + i));
   const bounds = { maxConnections: 5, maxConnectionsPerUid: 100 };
   const found = acceptFrom(everybody, { kernel: PEER, bounds });
   expect(found).toMatchObject({ connections: 5 + 8, refused: 20 - 5 - 8 });
 });
 
-test("the spare descriptor is not for a failure that has nothing to do with them", () => {
+test("does not use the spare descriptor for another failure", () => {
   const found = acceptFrom(results(-errno.EINVAL, 100));
   expect(found).toMatchObject({ served: [], closed: [], refused: 0 });
 });
 
-test("a failure that lasts is said once, and again when there was somebody in between", () => {
+test("logs a lasting failure once, and again after a success", () => {
   const failure = [-errno.EMFILE, -errno.EAGAIN] as const; // the second is for the spare descriptor
   const accept = results(...failure, ...failure, 100, ...failure);
   const { served, said } = acceptFrom(accept, { kernel: PEER, times: 3 });
@@ -195,7 +195,7 @@ test("a failure that lasts is said once, and again when there was somebody in be
   expect(said).toEqual(Array(2).fill(expect.stringContaining(words)));
 });
 
-test("in a pause nobody wakes the thread, and then it listens again", () => {
+test("does not listen during a pause, then listens again", () => {
   const clock = { now: 5 };
   const asked: number[][] = [];
   const kernel: Partial<Syscalls> = {
@@ -210,7 +210,7 @@ test("in a pause nobody wakes the thread, and then it listens again", () => {
   expect(looks).toEqual([
     [100, false],
     [1, false],
-    [0, false], // a negative one would be for ever
+    [0, false], // a negative timeout would wait for ever
   ]);
   acceptor.resume();
   expect([acceptor.waitMs(), acceptor.isListening]).toEqual([-1, true]);
@@ -221,7 +221,7 @@ test("in a pause nobody wakes the thread, and then it listens again", () => {
   ]);
 });
 
-test("who is refused hears why, but not behind what is neither a request nor a question", () => {
+test("sends a refusal unless the client has sent something malformed", () => {
   const heard = [REQUEST_BYTES, SIGNATURE_BYTES, -errno.EAGAIN, 7, 0].map((length) => {
     let sent = 0;
     const kernel = { receivePacket: () => length, sendPacket: () => (sent++, 8) };
@@ -235,7 +235,7 @@ test.each([
   [true, ["left", "shut", "asked", "asked", "settled", "given up"]],
   [false, ["left", "asked", "asked", "settled"]],
 ])(
-  "at the end who waits is accepted; a listening socket that no other process has (%p) is shut first, and given up",
+  "finish() accepts waiting clients, and first shuts the listening socket if it owns that (%p)",
   (ownsListener, order) => {
     const steps: string[] = [];
     const step = (what: string) => (steps.push(what), 0);
@@ -259,7 +259,7 @@ test.each([
   },
 );
 
-test("at the end everybody whom the kernel lets wait is accepted, one more than backlog says", () => {
+test("finish() accepts one client more than the backlog", () => {
   const waiting = Array.from({ length: ACCEPTS + 1 }, (_, i) => 100 + i);
   const how = { kernel: PEER, bounds: { backlog: ACCEPTS }, times: 0, ownsListener: false };
   const { acceptor, served } = acceptFrom(results(...waiting), how);

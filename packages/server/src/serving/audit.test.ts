@@ -15,13 +15,13 @@ import { auditTo, beginAudit } from "./audit.ts";
 
 const PAGE_BYTES = 4096;
 
-/** What a pipe holds, which is empty then. */
+/** Reads all that a pipe holds. */
 function drained(pipe: number): string {
   const bytes = Buffer.alloc(1 << 21);
   return bytes.toString("latin1", 0, readSync(pipe, bytes));
 }
 
-test("after a line of one thread that was cut the line of another one begins anew", () => {
+test("starts a new line after another thread's line was cut", () => {
   using dir = tempDir();
   const path = dir.join("fifo");
   Bun.spawnSync(["mkfifo", path]);
@@ -32,7 +32,7 @@ test("after a line of one thread that was cut the line of another one begins ane
     const [one, other] = [0, 1].map((thread) =>
       auditTo(pipe, new Shared(memory, thread), (error) => lost.push(String(error))),
     );
-    // as much as there is room for, but for a page
+    // fill the pipe except for one page
     const ballast = writeSync(pipe, Buffer.alloc(1 << 21, "."));
     readSync(pipe, Buffer.alloc(PAGE_BYTES));
     one?.("granted", 0, { asked: "x".repeat(2 * PAGE_BYTES) });
@@ -61,8 +61,8 @@ test("after a line of one thread that was cut the line of another one begins ane
   }
 });
 
-/* On a disk that is full under load somebody is always about to write. */
-test("a line of one thread begins anew also while another one is about to", () => {
+/* Under load there is always a thread about to write. */
+test("starts a new line after a cut one even if another thread writes meanwhile", () => {
   using dir = tempDir();
   const path = dir.join("audit");
   writeFileSync(path, '{"cut');
@@ -94,7 +94,7 @@ test("a line of one thread begins anew also while another one is about to", () =
   }
 });
 
-/** What is in an audit file once one line has been written there. */
+/** The content of an audit file after one line was written. */
 function withLine(path: string, shared: Shared): string {
   const fd = beginAudit(path, shared);
   try {
@@ -105,14 +105,14 @@ function withLine(path: string, shared: Shared): string {
   }
 }
 
-test("a new file in the place of one that was cut begins with a line", () => {
+test("does not start a new file with a line break after a cut line", () => {
   using dir = tempDir();
   const shared = new Shared(createMemory(1, 1));
   shared.cutAudit();
   expect(withLine(dir.join("audit"), shared)).toStartWith("{");
 });
 
-test("a file that ends in a whole line goes on with the next one", () => {
+test("appends to a file that ends in a whole line", () => {
   using dir = tempDir();
   const path = dir.join("audit");
   writeFileSync(path, "{}\n");

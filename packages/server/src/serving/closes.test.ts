@@ -5,7 +5,7 @@ import { Closes } from "./closes.ts";
 const [GONE, THERE] = [3, 4]; // connections
 const [INET, PACKET, STREAM, RAW, SOCK_PACKET, NONBLOCK] = [2, 17, 1, 3, 10, 0o4000];
 
-/** With a clock, and sockets whose close takes as long as their number says. */
+/** With a clock, and sockets that take as many milliseconds to close as their number. */
 function closes() {
   const clock = { now: 5 };
   const sys = { ...loadSyscalls(), monotonic: () => clock.now };
@@ -14,7 +14,7 @@ function closes() {
   return { made: new Closes(sys), clock };
 }
 
-/** Takes what a user has for nothing: five seconds, at 700 ms for each close of 7 ms. */
+/** Uses up a user's credit of five seconds: each close of 7 ms costs 700 ms. */
 function spend(made: Closes, uid: number): void {
   for (let i = 0; i < 7; i++) {
     made.close(7, GONE, uid, PACKET, RAW, true);
@@ -22,7 +22,7 @@ function spend(made: Closes, uid: number): void {
   }
 }
 
-test("whose packet sockets take long to close pays a hundred times as long, on credit at first", () => {
+test("holds back a user for a hundred times the close time of packet sockets, beyond a credit", () => {
   const { made, clock } = closes();
   spend(made, 1000);
   made.close(7, GONE, 1000, PACKET, RAW, true);
@@ -33,36 +33,36 @@ test("whose packet sockets take long to close pays a hundred times as long, on c
     made.holdsBack(1001, PACKET, RAW),
   ];
   expect(held()).toEqual([true, true, false, false]);
-  const owed = 8 * 700 - 7 * 7 - 5000; // ms; it was paid while the later ones were closed
+  const owed = 8 * 700 - 7 * 7 - 5000; // ms; the time of the later closes has paid some
   clock.now += owed - 1;
   expect(held()).toEqual([true, true, false, false]);
   clock.now++;
   expect(held()).toEqual([false, false, false, false]);
-  clock.now += 60_000; // no more than all is given again
+  clock.now += 60_000; // the credit is full again, and no larger
   spend(made, 1000);
   made.close(7, GONE, 1000, PACKET, RAW, true);
   expect(held()).toEqual([true, true, false, false]);
 });
 
-test("but a second at the most, and not for those that are closed soon, nor for an ordinary one, nor while the client is there", () => {
+test("holds back for at most a second, and only for slow closes of packet sockets not received", () => {
   const { made, clock } = closes();
   spend(made, 1000);
-  clock.now += 100; // until nearly all is spent
+  clock.now += 100; // the credit is nearly used up
   for (let i = 0; i < 10; i++) made.close(3, GONE, 1000, PACKET, RAW, true);
   made.close(7, GONE, 1000, INET, STREAM | NONBLOCK, true);
   made.close(7, THERE, 1000, PACKET, RAW, true);
   expect(made.holdsBack(1000, PACKET, RAW)).toBe(false);
-  made.close(300, THERE, 1000, PACKET, RAW, false); // it does not receive any more
+  made.close(300, THERE, 1000, PACKET, RAW, false); // the client no longer receives
   expect(made.holdsBack(1000, PACKET, RAW)).toBe(true);
   clock.now += 1000;
   expect(made.holdsBack(1000, PACKET, RAW)).toBe(false);
 });
 
-test("users who each stay below that take no more than a tenth of the time together", () => {
+test("limits slow closes of all users together to a tenth of the time", () => {
   const { made, clock } = closes();
   const isHeldBack = () => made.holdsBack(2000, PACKET, RAW);
   for (let uid = 0; uid < 50; uid++) made.close(10, GONE, uid, PACKET, RAW, true);
-  expect(isHeldBack()).toBe(false); // 5000 ms are owed, less what was paid meanwhile
+  expect(isHeldBack()).toBe(false); // at most 5000 ms are owed
   for (let uid = 50; uid < 60; uid++) made.close(10, GONE, uid, PACKET, RAW, true);
   expect(isHeldBack()).toBe(true);
   expect(made.holdsBack(2000, INET, STREAM)).toBe(false);
@@ -76,15 +76,15 @@ test("users who each stay below that take no more than a tenth of the time toget
   }
   expect(held).toBeGreaterThan(53_000);
   clock.now += 5000;
-  made.close(60_000, GONE, 1000, PACKET, RAW, true); // a processor that was lost for so long
+  made.close(60_000, GONE, 1000, PACKET, RAW, true); // as if the thread had lost its processor for that long
   expect(isHeldBack()).toBe(true);
   clock.now += 1000;
   expect(isHeldBack()).toBe(false);
 });
 
-test("so many users are remembered", () => {
+test("forgets the user charged first when more than 64 owe", () => {
   const { made, clock } = closes();
   for (let i = 0; i < 65 * 100; i++) made.close(4, GONE, Math.floor(i / 100), PACKET, RAW, true);
-  clock.now += 1000; // until others need not wait any more for what all owe together
+  clock.now += 1000; // until the limit for all users together no longer applies
   expect([0, 1, 64].map((uid) => made.holdsBack(uid, PACKET, RAW))).toEqual([false, true, true]);
 });

@@ -9,19 +9,19 @@ import { IdleOrder } from "./idle.ts";
 
 const DESCRIPTORS = 300;
 
-/** The connections of one thread, on a kernel of our own. */
+/** The connections of one thread, on a simulated kernel. */
 function threadAt(index: number, memory: Memory, kernel: Partial<Syscalls>) {
   const options = { ...threadOptions(memory, DESCRIPTORS), index };
   const connections = new Connections(threadContext(options, kernel));
   return { connections, options };
 }
 
-test("however many have waited for too long at once, a look ends some, and the next one more", () => {
+test("closes at most 64 timed-out connections in one call", () => {
   const closed: number[] = [];
   let now = 0;
   const kernel = {
     monotonic: () => now,
-    poll: (fd: number) => Number(fd === 249), // it has asked in time, and had no turn yet
+    poll: (fd: number) => Number(fd === 249), // its request is there but not read yet
     close: (fd: number) => closed.push(fd),
   };
   const memory = createMemory(DESCRIPTORS, 1);
@@ -43,7 +43,7 @@ test("however many have waited for too long at once, a look ends some, and the n
   expect(new Shared(memory).sum(COUNTER.timedOut)).toBe(149);
 });
 
-test("who does not receive a reply has all the time for that, and no more", () => {
+test("closes a client that does not receive its reply within the bound", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const shared = new Shared(memory);
   let now = 1e6;
@@ -60,7 +60,7 @@ test("who does not receive a reply has all the time for that, and no more", () =
   expect(states).toEqual([STATE.idle, STATE.idle, STATE.idle, STATE.free]);
 });
 
-test("one that is over waits for its reply to be received without end, and without a look", () => {
+test("a finished connection waits for its reply to be received without timeout", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const shared = new Shared(memory);
   let now = 0;
@@ -80,7 +80,7 @@ test("one that is over waits for its reply to be received without end, and witho
   expect(shared.sum(COUNTER.timedOut)).toBe(0);
 });
 
-test("one that has received its socket counts none any more, and what it waits for already costs no call", () => {
+test("a received socket no longer counts as in flight, and unchanged events cost no call", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const { flight } = new Shared(memory);
   let queued = 768;
@@ -106,7 +106,7 @@ test("one that has received its socket counts none any more, and what it waits f
   expect(flight.inFlight()).toBe(0);
 });
 
-test("who makes room for another is closed once, and counted out once", () => {
+test("evicts an idle connection once and counts it out once", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const shared = new Shared(memory);
   const closed: number[] = [];
@@ -123,7 +123,7 @@ test("who makes room for another is closed once, and counted out once", () => {
 });
 
 test.each([0, 1])(
-  "one that thread %i is at work on by now makes no room, and the next one does",
+  "does not evict a connection that thread %i is serving, but the next one",
   (owner) => {
     const memory = createMemory(DESCRIPTORS, 2);
     const shared = new Shared(memory);
@@ -143,8 +143,8 @@ test.each([0, 1])(
   },
 );
 
-/* A connection that has a turn while it is in the inbox yet could be put there a second time, and others be lost. */
-test("the next one with the number of one that made room is taken in only from the inbox", () => {
+/* A connection served while it is still in the inbox could be put there twice, and others would be lost. */
+test("takes in a connection with a reused number only from the inbox", () => {
   const memory = createMemory(DESCRIPTORS, 2);
   const shared = new Shared(memory);
   const beside = threadAt(1, memory, { monotonic: () => 0, eventfdAdd: () => 0 }).connections;
@@ -153,7 +153,7 @@ test("the next one with the number of one that made room is taken in only from t
     monotonic: () => 0,
     epollCtl: () => (inboxes.push(shared.thread(0, THREAD.inbox)), 0),
     close(fd) {
-      beside.open(fd); // at once, before we are back
+      beside.open(fd); // before close() returns
       return Number(shared.move(fd, 0));
     },
   });
@@ -167,8 +167,8 @@ test("the next one with the number of one that made room is taken in only from t
   expect(inboxes).toEqual([-1, -1]);
 });
 
-/* It may count by rules whose order the thread has not taken yet, and would not be counted out if it ended before. */
-test("to make room does not take in what another thread has handed over", () => {
+/* A connection in the inbox may count by rules that the thread does not have yet, and would not be counted out. */
+test("does not evict a connection that is in the inbox", () => {
   const memory = createMemory(DESCRIPTORS, 2);
   const shared = new Shared(memory);
   const kernel = { monotonic: () => 0, close: () => 0 };
@@ -184,10 +184,10 @@ test("to make room does not take in what another thread has handed over", () => 
   expect(shared.get(101, FIELD.state)).toBe(STATE.moving);
 });
 
-test("a connection goes to a thread that serves and has less to do, also when it is there", () => {
+test("moves a connection to a less loaded thread that serves, and keeps the loads right", () => {
   const memory = createMemory(DESCRIPTORS, 3);
   const shared = new Shared(memory);
-  for (const thread of [0, 2]) shared.setThread(thread, THREAD.serves, 1); // 1 is not there yet
+  for (const thread of [0, 2]) shared.setThread(thread, THREAD.serves, 1); // 1 does not serve yet
   const kernel = { monotonic: () => 0, eventfdAdd: () => 0, dropPackets: () => 0, close: () => 0 };
   const [here, there] = [0, 2].map((index) => threadAt(index, memory, kernel).connections);
   const loads = () => [0, 1, 2].map((thread) => shared.thread(thread, THREAD.load));
@@ -211,13 +211,13 @@ test("a connection goes to a thread that serves and has less to do, also when it
   there?.close(102);
   expect(loads()).toEqual([2, 0, 0]);
   shared.set(102, FIELD.requests, 2);
-  here?.open(102); // another one, by that number
+  here?.open(102); // another connection with the same number
   expect(shared.get(102, FIELD.requests)).toBe(0);
   here?.release(102, STATE.idle);
   expect(loads()).toEqual([3, 0, 0]);
 });
 
-test("of two threads with less to do it goes to the one with the least", () => {
+test("moves a connection to the least loaded thread", () => {
   const memory = createMemory(DESCRIPTORS, 3);
   const shared = new Shared(memory);
   for (const [thread, load] of [5, 1, 2].entries()) {
@@ -230,7 +230,7 @@ test("of two threads with less to do it goes to the one with the least", () => {
   expect([connections.moveToQuieter(100), shared.get(100, FIELD.owner)]).toEqual([true, 1]);
 });
 
-test("all that another thread has sent are taken in, and one that has gone there is no more looked at", () => {
+test("takes in everything from the inbox and no longer times out a moved connection", () => {
   const memory = createMemory(DESCRIPTORS, 2);
   const shared = new Shared(memory);
   for (const thread of [0, 1]) shared.setThread(thread, THREAD.serves, 1);

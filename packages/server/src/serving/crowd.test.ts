@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Crowd } from "./crowd.ts";
 
-/** How many of so many steps find that the crowd lasts, with so many requests in each. */
+/** The number of steps that find a lasting crowd, with this many requests in each. */
 function lasting(steps: number, served: number, stepMs: number): number {
   let now = 0;
   const crowd = new Crowd(() => now);
@@ -13,7 +13,7 @@ function lasting(steps: number, served: number, stepMs: number): number {
   return found.filter(Boolean).length;
 }
 
-test("a crowd is several connections in a step, in many steps that follow soon, and then anew", () => {
+test("reports a crowd once per 256 quick steps with several requests each", () => {
   expect(lasting(255, 2, 1)).toBe(0);
   expect(lasting(600, 2, 1)).toBe(2);
   expect(lasting(600, 1, 1)).toBe(0);

@@ -6,7 +6,7 @@ import { IdleOrder } from "./idle.ts";
 
 const DESCRIPTORS = 300;
 
-/** Idle connections of two accounts in turn; each was used at the time given by its number. */
+/** Idle connections of two accounts, used in this order. */
 function idleConnections(order: readonly number[]): Shared {
   const shared = new Shared(createMemory(DESCRIPTORS, 1));
   for (const [i, fd] of order.entries()) {
@@ -22,28 +22,28 @@ const nothingSettled = () => false;
 
 const ORDER = Array.from({ length: 200 }, (_, i) => (i * 77) % 200);
 
-/** Takes them as evict() does. */
+/** Finds and marks a connection as evict() does. */
 function take(shared: Shared, order: IdleOrder, account: number): number {
   const fd = order.oldest(account);
   if (fd >= 0) shared.set(fd, FIELD.state, STATE.evicted);
   return fd;
 }
 
-test("the oldest come first, over many searches", () => {
+test("returns the least recently used connection first, over many searches", () => {
   const shared = idleConnections(ORDER);
   const order = new IdleOrder(shared, () => 0, nothingSettled);
   expect(ORDER.map(() => take(shared, order, -1))).toEqual(ORDER);
   expect(take(shared, order, -1)).toBe(-1);
 });
 
-test("only those of the account are found", () => {
+test("returns only connections of the account", () => {
   const shared = idleConnections(ORDER);
   const order = new IdleOrder(shared, () => 0, nothingSettled);
   const odd = ORDER.filter((fd) => fd % 2 === 1);
   expect(odd.map(() => take(shared, order, 1))).toEqual(odd);
 });
 
-test("one that was used after the search is not the oldest any more", () => {
+test("skips a connection that was used since the search", () => {
   const shared = idleConnections([5, 6, 7]);
   const order = new IdleOrder(shared, () => 0, nothingSettled);
   expect(take(shared, order, -1)).toBe(5);
@@ -52,18 +52,18 @@ test("one that was used after the search is not the oldest any more", () => {
   expect(take(shared, order, -1)).toBe(6);
 });
 
-test("one whose peer has not received its socket makes no room, however old it is", () => {
+test("does not return a connection with an unread socket", () => {
   const shared = idleConnections([5, 6, 7, 8]);
   for (const fd of [5, 6, 7]) shared.flight.setUnread(fd, UNREAD.socket);
   const settleSeven = () => shared.flight.settle(7, () => true);
   const order = new IdleOrder(shared, () => 0, settleSeven);
   expect(take(shared, order, -1)).toBe(8);
-  expect(take(shared, order, -1)).toBe(7); // asked about, since no other is left
+  expect(take(shared, order, -1)).toBe(7); // settled now, since no other is left
   expect(take(shared, order, -1)).toBe(-1);
   expect(shared.flight.inFlight()).toBe(2);
 });
 
-test("after a search in vain the next one waits a little", () => {
+test("waits before searching again after a search without result", () => {
   const shared = idleConnections([9]);
   shared.set(9, FIELD.state, STATE.busy);
   let now = 10;
@@ -75,7 +75,7 @@ test("after a search in vain the next one waits a little", () => {
   expect(order.oldest(-1)).toBe(9);
 });
 
-test("a flood of two users waits after searches in vain, too", () => {
+test("waits per account after searches without result", () => {
   const shared = idleConnections([6, 7]);
   let now = 10;
   const order = new IdleOrder(shared, () => now, nothingSettled);
@@ -87,7 +87,7 @@ test("a flood of two users waits after searches in vain, too", () => {
   expect([order.oldest(0), order.oldest(1)]).toEqual([6, 7]);
 });
 
-test("many users at their bound are not kept in mind for ever", () => {
+test("forgets searches without result when there are many accounts", () => {
   const shared = idleConnections(ORDER);
   const order = new IdleOrder(shared, () => 0, nothingSettled);
   for (let account = 2; account < 500; account++) expect(order.oldest(account)).toBe(-1);

@@ -31,7 +31,7 @@ function client(uid: number, fd = 5): Peer {
   return peer;
 }
 
-test("a refusal has its reason and its rule", () => {
+test("names the reason and the rule of a refusal", () => {
   const judge = judgeBy();
   expect(judge.decide(client(1), TCP)).toBe(0);
   expect(judge.rule?.name).toBe("ordinary sockets for everyone");
@@ -44,7 +44,7 @@ test("a refusal has its reason and its rule", () => {
   expect([judge.refusal, judge.rule?.name]).toEqual(["rule", "closed"]);
 });
 
-test("numbers that mean nothing get the kernel's answer, whatever the policy", () => {
+test("returns the kernel's error for invalid numbers, whatever the policy", () => {
   const native = loadSyscalls();
   for (const numbers of [
     [-1, 1, 0],
@@ -67,7 +67,7 @@ test("numbers that mean nothing get the kernel's answer, whatever the policy", (
     const [domain, type, protocol] = numbers;
     if (domain === 10 && !hasIpv6) continue;
     const judge = judgeBy();
-    expect(judge.decide(client(1), { ...TCP, domain: 17 })).toBe(errno.EPERM); // no part of the next answer
+    expect(judge.decide(client(1), { ...TCP, domain: 17 })).toBe(errno.EPERM); // must not show in the next answer
     const error = judge.decide(client(1), { kind: "socket", domain, type, protocol });
     const own = native.socket(domain, type, protocol);
     expect([numbers, error]).toEqual([numbers, -own]);
@@ -75,7 +75,7 @@ test("numbers that mean nothing get the kernel's answer, whatever the policy", (
   }
 });
 
-test("a packet socket that is asked for by its old numbers is refused, with any protocol", () => {
+test("refuses a packet socket asked for as AF_INET and SOCK_PACKET", () => {
   const judge = judgeBy();
   for (const protocol of [-1, 0, 0x300]) {
     const request = { kind: "socket", domain: 2, type: 10, protocol } as const;
@@ -84,7 +84,7 @@ test("a packet socket that is asked for by its old numbers is refused, with any 
   }
 });
 
-test("quotas refuse, and a connection that has ended counts no more", () => {
+test("quotas refuse, and a closed connection no longer counts", () => {
   const judge = judgeBy(plainRule("r", { connections: 1, socketsPerMinute: 2 }));
   expect(judge.decide(client(1, 5), TCP)).toBe(0);
   expect(judge.decide(client(1, 6), TCP)).toBe(errno.EPERM);
@@ -97,7 +97,7 @@ test("quotas refuse, and a connection that has ended counts no more", () => {
   expect(judge.decide(client(1, 6), TCP)).toBe(0);
 });
 
-test("the status is for root, the server's own user, and whom a rule names", () => {
+test("shows the status to root, the server's own user, and users of a rule", () => {
   const judge = judgeBy(plainRule("s", { kind: "status", uids: [{ first: 9, last: 9 }] }));
   const shown = [0, 7, 8, 9].map((uid) => judge.showsStatus(client(uid), 7));
   expect(shown).toEqual([true, true, false, true]);

@@ -52,7 +52,7 @@ const KERNEL: Syscalls = {
   tickCreate: () => -1,
 };
 
-/** A thread of two, on a kernel of our own. */
+/** One of two threads, on a simulated kernel. */
 function threadAt(
   index: number,
   memory: Memory,
@@ -113,7 +113,7 @@ function waitOnce(events: number, orders: Order[]): Syscalls["epollWait"] {
 }
 
 /**
- * Has the thread take one event of a connection that has asked so often, then an order to stop.
+ * Has the thread take one event of a connection with so many requests, then an order to stop.
  * Returns the state in between, whether it was read from, and whether it is open at the end.
  */
 function after(events: number, owner: number, before: number = STATE.idle, requests = 1) {
@@ -133,9 +133,9 @@ function after(events: number, owner: number, before: number = STATE.idle, reque
   return { ...found, isOpen: shared.get(CONNECTION, FIELD.state) !== STATE.free };
 }
 
-test("a late event of a connection that was closed does not touch the next one with its number", () => {
+test("ignores a late event of a closed connection whose number is reused", () => {
   const untouched = { state: STATE.idle, isRead: false, isOpen: true };
-  expect(after(EPOLLIN, 0)).toEqual(untouched); // it would wait in the wrong thread
+  expect(after(EPOLLIN, 0)).toEqual(untouched); // reading would make it wait in the wrong thread
   expect(after(EPOLLHUP, 0)).toEqual(untouched);
   expect(after(EPOLLIN, 1, STATE.free)).toEqual({
     state: STATE.free,
@@ -143,10 +143,10 @@ test("a late event of a connection that was closed does not touch the next one w
     isOpen: false,
   });
   expect(after(EPOLLHUP | EPOLLIN, 1).state).toBe(STATE.idle);
-  expect(after(EPOLLHUP | EPOLLIN, 1, STATE.fresh, 0).state).toBe(STATE.fresh); // its time for a request runs on
+  expect(after(EPOLLHUP | EPOLLIN, 1, STATE.fresh, 0).state).toBe(STATE.fresh); // its time for a request keeps running
 });
 
-test("a connection is not handed to a thread that dies at that moment", () => {
+test("keeps a connection when the thread chosen for it dies", () => {
   const { memory, shared } = idleConnection(1);
   shared.setThread(0, THREAD.serves, 1);
   shared.setThread(1, THREAD.load, 5);
@@ -177,7 +177,7 @@ test("a connection is not handed to a thread that dies at that moment", () => {
   expect(shared.connections()).toBe(0);
 });
 
-test("what is handed to a thread that was told to stop is answered, and after that nothing is handed to it", () => {
+test("answers a connection handed over after the order to stop, and takes none after that", () => {
   const { memory, shared } = idleConnection(0);
   const orders: Order[] = [{ kind: "stop" }];
   const moved: boolean[] = [];
@@ -199,11 +199,11 @@ test("what is handed to a thread that was told to stop is answered, and after th
   expect(shared.move(CONNECTION, 1)).toBe(false);
 });
 
-test("a thread that stops leaves alone a connection that gets a number of its own at that moment", () => {
+test("a stopping thread leaves a connection that another thread opens with the same number", () => {
   const { memory, shared } = idleConnection(1);
   shared.set(CONNECTION, FIELD.state, STATE.free); // it was ours, and has ended
   const { load } = Atomics;
-  /* Thread 0 takes in the next one when we have just looked who has it, or what it does. */
+  /* Thread 0 opens a connection with this number just after the owner or the state was read. */
   const interrupted = (cells: Int32Array, at: number) => {
     const found = load(cells, at);
     const field = at - CONNECTION * FIELDS;
@@ -225,7 +225,7 @@ test("a thread that stops leaves alone a connection that gets a number of its ow
   expect(shared.get(CONNECTION, FIELD.state)).toBe(STATE.fresh);
 });
 
-test("what counts by new rules, and makes room for another at once, counts no more", () => {
+test("counts out an evicted connection by the new rules", () => {
   const { memory, shared } = idleConnection(1);
   const rule = plainRule("one", { connections: 1 });
   const policy = {
@@ -243,7 +243,7 @@ test("what counts by new rules, and makes room for another at once, counts no mo
   expect([...refusals, take(CONNECTION + 1)]).toEqual([undefined, "connections", undefined]);
 });
 
-test("who sends without an end does not keep a thread that stops: nothing more comes while it drops that", () => {
+test("a stopping thread shuts a connection for reading before it drops what was sent", () => {
   const { memory, shared } = idleConnection(1);
   shared.flight.setUnread(CONNECTION, UNREAD.plain);
   const calls: [call: string, how?: number][] = [];
@@ -255,10 +255,10 @@ test("who sends without an end does not keep a thread that stops: nothing more c
     dropPackets: () => (calls.push(["dropPackets"]), 0),
   };
   threadOne(memory, [{ kind: "stop" }], kernel).run();
-  expect(calls).toEqual([["shutdown", SHUT_RD], ["dropPackets"]]); // the reply is there to receive
+  expect(calls).toEqual([["shutdown", SHUT_RD], ["dropPackets"]]); // the reply stays for the client to receive
 });
 
-test("who ends its connection has asked nothing malformed", () => {
+test("does not count the end of a connection as malformed", () => {
   const { memory, shared } = idleConnection(1);
   const orders: Order[] = [];
   let left = -1;
@@ -271,7 +271,7 @@ test("who ends its connection has asked nothing malformed", () => {
   expect([left, shared.sum(COUNTER.malformed)]).toEqual([0, 0]);
 });
 
-test("who is held back for a slow close counts as refused, and not as failed in the kernel", () => {
+test("counts a client held back for slow closes as refused", () => {
   const { memory, shared } = idleConnection(1);
   const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
   const requests = Array.from({ length: 9 }, () => request); // eight are on credit
@@ -299,7 +299,7 @@ test("who is held back for a slow close counts as refused, and not as failed in 
   expect(counts.map((counter) => shared.sum(counter))).toEqual([8, 1, 0]);
 });
 
-test("a connection that the kernel has no room to wait for is closed, and that is said", () => {
+test("closes and logs a connection that epoll has no room for", () => {
   const { memory, shared } = idleConnection(1);
   const orders: Order[] = [];
   const said: string[] = [];
@@ -316,7 +316,7 @@ test("a connection that the kernel has no room to wait for is closed, and that i
   expect(left).toBe(0);
 });
 
-test("a thread that cannot wait ends, for one in its place, instead of asking for ever", () => {
+test("throws when epoll_wait fails other than by EINTR", () => {
   let waits = 0;
   const orders: Order[] = [];
   const epollWait = (_: number, pairs: Uint32Array) => {
@@ -330,7 +330,7 @@ test("a thread that cannot wait ends, for one in its place, instead of asking fo
   expect(() => loop.run()).toThrow("epoll_wait: EPERM");
 });
 
-/** How often a thread collects garbage that has so many steps to do, then nothing for a moment, and so again. */
+/** Counts the garbage collections of a thread that has so many steps to do, then a pause, twice. */
 function collections(steps: number): number {
   using collect = spyOn(Bun, "gc").mockImplementation(() => undefined);
   const orders: Order[] = [];
@@ -345,7 +345,7 @@ function collections(steps: number): number {
   return collect.mock.calls.length;
 }
 
-test("what a rule allows and the kernel does not is said, since the client's EPERM sends people to the log", () => {
+test("logs a socket that a rule allows and the kernel forbids", () => {
   const { memory } = idleConnection(1);
   const orders: Order[] = [];
   const said: string[] = [];
@@ -362,7 +362,7 @@ test("what a rule allows and the kernel does not is said, since the client's EPE
   ]);
 });
 
-test("want of descriptors is said in a second in which the kernel has forbidden many sockets, too", () => {
+test("logs a lack of descriptors even in a second with many forbidden sockets", () => {
   const { memory } = idleConnection(1);
   const orders: Order[] = [];
   const said: string[] = [];
@@ -383,7 +383,7 @@ test("want of descriptors is said in a second in which the kernel has forbidden 
   ]);
 });
 
-test("that the kernel takes no more sockets of this user is said once, until it takes one", () => {
+test("logs ETOOMANYREFS once until a socket is handed over", () => {
   const { memory } = idleConnection(1);
   const orders: Order[] = [];
   const said: string[] = [];
@@ -405,7 +405,7 @@ test("that the kernel takes no more sockets of this user is said once, until it 
   expect(said.map((message) => message.slice(0, words.length))).toEqual([words, words]);
 });
 
-test("an exception closes the connection and the socket that was to be handed over, each once", () => {
+test("an exception closes the connection and its new socket once each", () => {
   const { memory, shared } = idleConnection(1);
   const orders: Order[] = [];
   const closed: number[] = [];
@@ -424,7 +424,7 @@ test("an exception closes the connection and the socket that was to be handed ov
   expect([shared.get(CONNECTION, FIELD.state), shared.connections()]).toEqual([STATE.free, 0]);
 });
 
-test.each([1, 2])("so does one in turn %d of a new connection", (turn) => {
+test.each([1, 2])("an exception in turn %d of a new connection closes it", (turn) => {
   const memory = createMemory(DESCRIPTORS, 1);
   const orders: Order[] = [];
   const accepts = [CONNECTION];
@@ -457,7 +457,7 @@ test.each([1, 2])("so does one in turn %d of a new connection", (turn) => {
 });
 
 test.each([1, EVENTS])(
-  "an exception in something else leaves alone the connection that was served before it (%d ready)",
+  "an exception elsewhere leaves a connection served before it alone (%d ready)",
   (count) => {
     const { memory, shared } = idleConnection(1);
     shared.set(CONNECTION, FIELD.requests, 2);
@@ -483,7 +483,7 @@ test.each([1, EVENTS])(
       eventfdTake() {
         if (!isServed) {
           isServed = true;
-          shared.set(CONNECTION, FIELD.state, STATE.busy); // the other thread is at work on it by now
+          shared.set(CONNECTION, FIELD.state, STATE.busy); // the other thread is already serving it
           throw new Error("on demand");
         }
         state = shared.get(CONNECTION, FIELD.state);
@@ -498,7 +498,7 @@ test.each([1, EVENTS])(
   },
 );
 
-test("a thread waits no longer than until the first thing that it has to do in time", () => {
+test("waits no longer than until the first deadline", () => {
   const memory = createMemory(DESCRIPTORS, 2);
   const orders: Order[] = [];
   const lookMs = threadOptions(memory, DESCRIPTORS).bounds.firstRequestMs / 4;
@@ -523,10 +523,10 @@ test("a thread waits no longer than until the first thing that it has to do in t
     receivePacket: () => -errno.EAGAIN,
   };
   threadAt(0, memory, orders, kernel).run();
-  expect(waits).toEqual([-1, lookMs, 100, 50, 50, 200]); // the last for who has connected and not asked yet
+  expect(waits).toEqual([-1, lookMs, 100, 50, 50, 200]); // the last for a client that has connected but sent no request
 });
 
-test("a thread that waits for its last clients is not kept awake by a call of the main thread", () => {
+test("a stopping thread does not wake for calls of the main thread", () => {
   const { memory, shared } = idleConnection(1);
   shared.set(CONNECTION, FIELD.state, STATE.fresh);
   const orders: Order[] = [];
@@ -551,7 +551,7 @@ test("a thread that waits for its last clients is not kept awake by a call of th
   expect(waits).toBe(2);
 });
 
-/** The times that a thread is to look for events, where one other has so many connections. */
+/** The microseconds that a thread polls for events in each wait, when the other has so many connections. */
 function looks(load: number, gapsMs: readonly number[]): number[] {
   const memory = createMemory(DESCRIPTORS, 2);
   const orders: Order[] = [];
@@ -573,29 +573,29 @@ function looks(load: number, gapsMs: readonly number[]): number[] {
   return lookUs;
 }
 
-test("a thread looks for events before it sleeps while they come quickly and no other has work", () => {
+test("polls before sleeping while events come quickly and no other thread has work", () => {
   expect(looks(0, [0.099, 0.099, 0.101, 0.099, 0])).toEqual([0, 100, 100, 0, 100]);
   expect(looks(1, [0.099, 0.099, 0.101, 0.099, 0])).toEqual([0, 0, 0, 0, 0]);
 });
 
-test("a thread that has lost its processor by a look sleeps at once for a while", () => {
+test("does not poll for a while after polling has cost it its processor", () => {
   expect(looks(0, [0, 0, 3, 0, 0, 100, 0, 0])).toEqual([0, 100, 100, 0, 0, 0, 0, 100]);
   expect(looks(0, [0, 0, 0.9, 0, 0, 100, 0, 0])).toEqual([0, 100, 100, 0, 100, 100, 0, 0]);
 });
 
-test("garbage is collected in the pauses after much work", () => {
+test("collects garbage in pauses after much work", () => {
   expect(collections(COLLECT_STEPS)).toBe(2);
   expect(collections(COLLECT_STEPS / 2)).toBe(1);
   expect(collections(10)).toBe(0);
 });
 
 /**
- * Has the thread that accepts wait a few times, each time with the same connections ready: many of
+ * Has the accepting thread wait a few times, each time with the same connections ready: many of
  * one user, and behind them those of others, one by default. Then it is told to stop.
  *
  * @param first the events of a wait before those
- * @param orderAt the wait at which the order is there already, though its event waits with the others
- * @returns the turns and the state of each connection, the connections that were looked for, and the waits
+ * @param orderAt the wait at which the order is already there, while its event is queued behind the others
+ * @returns the turns and the state of each connection, the calls of accept, and the waits
  */
 function serveReady(
   steps: number,
@@ -653,15 +653,15 @@ function serveReady(
 
 const sum = (turns: readonly number[]) => turns.reduce((one, other) => one + other, 0);
 
-test("where more are ready than one wait takes, who is new does not wait for all of them", () => {
+test("accepts in every step when more events are ready than one wait returns", () => {
   expect(serveReady(3).accepts).toBe(3);
-  expect(serveReady(3, { count: EVENTS - 1 }).accepts).toBe(0); // it would be among the ready
-  expect(serveReady(3, { accept: () => -errno.EMFILE }).accepts).toBe(2); // then there is a pause
+  expect(serveReady(3, { count: EVENTS - 1 }).accepts).toBe(0); // a new client would be among the events
+  expect(serveReady(3, { accept: () => -errno.EMFILE }).accepts).toBe(2); // a pause follows
   const orderAt = 4;
-  expect(serveReady(3, { first: [EPOLLHUP, LISTEN_DATA], orderAt }).accepts).toBe(1); // then it is lost
+  expect(serveReady(3, { first: [EPOLLHUP, LISTEN_DATA], orderAt }).accepts).toBe(1); // the listening socket was shut down
 });
 
-test("who was in the queue when the listening socket was shut down is accepted", () => {
+test("accepts clients that were queued when the listening socket was shut down", () => {
   const orders: Order[] = [];
   let queued = ACCEPTS + 1;
   const kernel = {
@@ -680,7 +680,7 @@ test("who was in the queue when the listening socket was shut down is accepted",
   expect(queued).toBe(0);
 });
 
-test("an exception in that does not end the thread", () => {
+test("an exception in accept does not end the thread", () => {
   let left = 2;
   const accept = () => {
     if (left-- > 0) throw new RangeError("for a test");
@@ -689,12 +689,12 @@ test("an exception in that does not end the thread", () => {
   expect(serveReady(3, { accept }).accepts).toBe(3);
 });
 
-test("nor do orders wait, nor connections that other threads have handed over", () => {
+test("takes orders and handed-over connections when more events are ready than one wait returns", () => {
   expect(serveReady(9, { orderAt: 3 }).waits).toBe(4);
   expect(serveReady(1, { moved: 180 }).moved).toBe(STATE.idle);
 });
 
-test("where more are ready than one wait takes, each user has a share of the turns", () => {
+test("each user gets a share of the turns when more events are ready than one wait returns", () => {
   const { turns, states } = serveReady(10);
   expect(turns.at(-1)).toBe(10);
   expect(sum(turns.slice(0, -1))).toBe(10 * 4);
@@ -702,21 +702,21 @@ test("where more are ready than one wait takes, each user has a share of the tur
   expect(serveReady(10, { count: EVENTS - 1 }).turns).toEqual(Array(EVENTS - 1).fill(10));
 });
 
-test("but who is alone has them all", () => {
+test("a sole user gets every turn", () => {
   expect(serveReady(10, { others: 0 }).turns).toEqual(Array(EVENTS).fill(10));
 });
 
-test("of a user's many each has its turn, though they are ready in the same order again and again", () => {
+test("each of a user's many connections gets a turn despite a constant order of events", () => {
   expect(serveReady(1000).turns).not.toContain(0); // by chance once in 10^26 times
 });
 
-test("one that is passed over before its first request is not taken for one that may be closed", () => {
+test("a new connection without a turn stays a new one", () => {
   const { turns, states } = serveReady(1, { state: STATE.fresh });
   const passedOver = states.filter((_, i) => turns[i] === 0);
   expect(passedOver).toEqual(Array(EVENTS - 5).fill(STATE.fresh));
 });
 
-test("one that was told of once and is passed over is told of again", () => {
+test("a connection without a turn is reported ready again", () => {
   const { turns, states } = serveReady(1, { state: STATE.stuck });
   expect(sum(turns)).toBe(1 + 4);
   expect(new Set(states)).toEqual(new Set([STATE.idle]));

@@ -9,11 +9,11 @@ import { Newcomers } from "./newcomers.ts";
 const DESCRIPTORS = 200;
 const HUNG_UP = POLLIN | POLLRDHUP | POLLHUP;
 
-test("who has hung up is closed, unless a socket is in flight to a peer that may receive it yet", () => {
+test("closes connections that have hung up unless a socket in flight may still be received", () => {
   const memory = createMemory(DESCRIPTORS, 1);
   const closed: number[] = [];
   const shut: number[] = [];
-  const queues = new Map([[101, 768]]); // the others have received theirs, or are gone
+  const queues = new Map([[101, 768]]); // the others have received theirs or are closed
   const context = threadContext(threadOptions(memory, DESCRIPTORS), {
     shutdown: (fd: number) => (shut.push(fd), 0),
     dropPackets: () => 0,
@@ -32,13 +32,13 @@ test("who has hung up is closed, unless a socket is in flight to a peer that may
     shared.flight.setUnread(fd, UNREAD.socket);
     newcomers.add(fd);
   }
-  expect(newcomers.settle()).toBe(2); // so many descriptors are free
+  expect(newcomers.settle()).toBe(2); // the number of descriptors freed
   expect([closed, shut]).toEqual([[100, 102], [101]]);
   expect(shared.get(101, FIELD.state)).toBe(STATE.lingering);
   expect([shared.connections(), shared.flight.inFlight()]).toEqual([1, 1]);
 });
 
-test("those that are too many for one call are looked at by several", () => {
+test("polls in several calls when there are too many for one", () => {
   const closed: number[] = [];
   const context = threadContext(threadOptions(createMemory(DESCRIPTORS, 1), DESCRIPTORS), {
     monotonic: () => 0,

@@ -9,7 +9,7 @@ import { Peer } from "./peer.ts";
 
 const TCP = { kind: "socket", domain: 2, type: 1, protocol: 0 } as const;
 
-/** A client in so many groups, from 100 on, and how often the kernel was asked for them. */
+/** A client in so many groups, numbered from 100, and the number of calls that asked for them. */
 function memberOf(count: number) {
   let asked = 0;
   let copied = 0;
@@ -37,7 +37,7 @@ const policy = {
   ],
 };
 
-test("groups are asked for once in a request, by one call, however many rules name some", () => {
+test("reads the groups once per request however many rules name groups", () => {
   for (const [count, rule] of [
     [0, "everyone"],
     [1, "everyone"],
@@ -53,7 +53,7 @@ test("groups are asked for once in a request, by one call, however many rules na
   }
 });
 
-test("a client in more groups than are looked at costs no more than others, and passes no rule by its groups", () => {
+test("a client in too many groups matches denying rules and no allowing rule by group, without a copy", () => {
   const { peer, asked, copied } = memberOf(65_536);
   peer.look(5);
   expect(firstMatch(policy, peer, TCP)?.name).toBe("not these");
@@ -62,7 +62,7 @@ test("a client in more groups than are looked at costs no more than others, and 
   expect([asked(), copied()]).toEqual([1, 0]);
 });
 
-test("a server that is nobody itself trusts nobody where that may be anybody unmapped", () => {
+test("a server that runs as nobody does not trust nobody while ids may be unmapped", () => {
   const shared = new Shared(createMemory(16, 1));
   for (const hasUnmappedIds of [true, false]) {
     const peer = Object.assign(new Peer(loadSyscalls(), shared), { hasUnmappedIds });

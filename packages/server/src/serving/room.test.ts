@@ -7,7 +7,7 @@ import { Room } from "./room.ts";
 
 const DESCRIPTORS = 200;
 
-/** Room where these connections are of these users. */
+/** Room for these connections of these users. */
 function roomOf(
   uids: ReadonlyMap<number, number>,
   maxInFlight: number,
@@ -25,7 +25,7 @@ function roomOf(
   return { flight: shared.flight, room: new Room(context, connections) };
 }
 
-test("what another user has received makes room, and what waits for that user does not", () => {
+test("a received socket of another user makes room, an unread one does not", () => {
   let queued = 768;
   const users = new Map([
     [100, 1000],
@@ -38,7 +38,7 @@ test("what another user has received makes room, and what waits for that user do
   expect(room.isFor(101)).toBe(true);
 });
 
-test("what another user has received makes none in the quarter for who has few", () => {
+test("a received socket of another user makes no room in the reserved quarter", () => {
   const users = new Map(Array.from({ length: 14 }, (_, i) => [100 + i, i < 8 ? 1000 : 1001]));
   const { flight, room } = roomOf(users, 16, (fd) => (fd === 113 ? 0 : 768));
   for (const fd of users.keys()) flight.setUnread(fd, UNREAD.socket);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import type { LogRecord } from "../log.ts";
 import { limitedVoice, RECORDS_WAITING_MAX } from "./say.ts";
 
-test("what is left out has no fields to be found", () => {
+test("limits records per second and skips the fields of dropped ones", () => {
   const sent: LogRecord[] = [];
   let found = 0;
   let now = 0;
@@ -27,7 +27,7 @@ test("what is left out has no fields to be found", () => {
   expect(sent).toHaveLength(40);
 });
 
-test("what the main thread has no time for is left out and counted, debug records as well", () => {
+test("drops and counts records while the main thread is behind, debug ones too", () => {
   const sent: LogRecord[] = [];
   let taken = 0;
   const say = limitedVoice(

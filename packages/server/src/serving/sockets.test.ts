@@ -6,7 +6,7 @@ const [INET, INET6, STREAM, DGRAM, PACKET] = [2, 10, 1, 2, 10];
 const [NONBLOCK, CLOEXEC] = [0o4000, 0o2000000];
 const [TCP, UDP] = [6, 17];
 
-/** On a kernel that knows TCP and UDP over IPv4; what it was asked for, and a clock. */
+/** On a simulated kernel that has only TCP over IPv4; with its calls and a clock. */
 function sockets() {
   const asked: string[] = [];
   const clock = { now: 5 };
@@ -21,7 +21,7 @@ function sockets() {
   return { made, asked, clock };
 }
 
-test("what the kernel does not have it is asked for once in a second", () => {
+test("asks the kernel for a missing kind of socket once per second", () => {
   const { made, asked, clock } = sockets();
   for (let i = 0; i < 100; i++) {
     expect(made.make(INET, STREAM | (i % 2 === 0 ? NONBLOCK : 0), UDP)).toBe(
@@ -38,7 +38,7 @@ test("what the kernel does not have it is asked for once in a second", () => {
   expect(asked).toEqual([...once, "2,524290,6"]);
 });
 
-test("a family that it does not have it is asked for once, whatever else is asked for", () => {
+test("asks the kernel for a missing family once, whatever the type and protocol", () => {
   const { made, asked } = sockets();
   for (let i = 0; i < 200; i++)
     for (const type of [STREAM, DGRAM]) expect(made.make(INET6, type, i)).toBe(-errno.EAFNOSUPPORT);
@@ -47,7 +47,7 @@ test("a family that it does not have it is asked for once, whatever else is aske
   expect(made.make(INET, STREAM, TCP)).toBe(7);
 });
 
-test("an answer is kept for a second, and no longer for what else is missing", () => {
+test("keeps an answer for one second, which another answer does not extend", () => {
   const { made, asked, clock } = sockets();
   made.make(INET, DGRAM, TCP);
   clock.now += 999;
@@ -57,7 +57,7 @@ test("an answer is kept for a second, and no longer for what else is missing", (
   expect(asked.length).toBe(3);
 });
 
-test("flags that there are not are told from what is missing", () => {
+test("tells invalid flags from a missing protocol", () => {
   const { made } = sockets();
   for (const flags of [0, 0x10, 0x1000, -(2 ** 31)])
     expect(made.make(INET, DGRAM | flags, TCP)).toBe(
@@ -65,7 +65,7 @@ test("flags that there are not are told from what is missing", () => {
     );
 });
 
-test("a type that there is not is told from a family that is missing", () => {
+test("tells an invalid type from a missing family", () => {
   const { made } = sockets();
   for (const type of [STREAM, PACKET, 11, 15 | NONBLOCK])
     expect(made.make(INET6, type, TCP)).toBe(
@@ -73,7 +73,7 @@ test("a type that there is not is told from a family that is missing", () => {
     );
 });
 
-test("what it has, and what has failed for another reason, it is asked for each time", () => {
+test("asks the kernel each time for what it has or fails for another reason", () => {
   const { made, asked } = sockets();
   made.make(INET, STREAM, UDP);
   made.make(INET, DGRAM, TCP);
@@ -83,7 +83,7 @@ test("what it has, and what has failed for another reason, it is asked for each 
   expect(asked[2]).toBe([INET, STREAM | CLOEXEC, TCP].join());
 });
 
-test("so many answers are kept", () => {
+test("keeps 64 answers", () => {
   const { made, asked } = sockets();
   for (let i = 0; i < 200; i++) made.make(INET, STREAM, 1000 + (i % 100));
   expect(asked.length).toBe(100 + 36);

@@ -6,7 +6,7 @@ import { Stamp } from "./stamp.ts";
 
 const [DESCRIPTORS, CONNECTION, SOCKET, STRANGER] = [200, 3, 4, 1000];
 
-/** Stamps so many sockets on a kernel of our own, for a user who is not the server's unless said. */
+/** Stamps so many sockets on a simulated kernel, by default for a user other than the server's. */
 function stampAll(results: readonly number[], times: number, ids = [STRANGER, STRANGER]) {
   const said: string[] = [];
   const left = [...results];
@@ -26,23 +26,23 @@ function stampAll(results: readonly number[], times: number, ids = [STRANGER, ST
   };
 }
 
-test("without the privilege it is tried once, said once, and counted each time", () => {
+test("without the privilege tries once, logs once and counts every socket", () => {
   const { said, ...rest } = stampAll(Array(5).fill(-errno.EPERM), 5);
   expect(rest).toEqual({ tries: 1, failed: 5 });
   expect(said).toEqual([expect.stringContaining("fchown gives EPERM")]);
 });
 
-test("whose ids are not there says nothing of others, so it is tried again", () => {
+test("tries again after EINVAL, which is about one user's ids only", () => {
   const { said, ...rest } = stampAll([-errno.EINVAL, 0, -errno.EINVAL], 3);
   expect(rest).toEqual({ tries: 3, failed: 2 });
   expect(said).toEqual([expect.stringContaining("no uid 1000 with gid 1000")]);
 });
 
-test.each(["EIO", "EPERM"] as const)("a filter of system calls may be to blame for %s", (code) => {
+test.each(["EIO", "EPERM"] as const)("blames a seccomp filter for %s", (code) => {
   expect(stampAll([-errno[code]], 1).said).toEqual([expect.stringContaining("seccomp filter")]);
 });
 
-test("the server's own user needs no stamp, and one of another group does", () => {
+test("stamps no socket of the server's own user unless the group differs", () => {
   expect(stampAll([0], 1, [0, 0]).tries).toBe(0);
   expect(stampAll([0], 1, [0, STRANGER]).tries).toBe(1);
 });

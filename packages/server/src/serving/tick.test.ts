@@ -4,7 +4,7 @@ import { createMemory } from "../memory/memory.ts";
 import { Shared } from "../memory/shared.ts";
 import { Tick } from "./tick.ts";
 
-/** What the timer is set to by waits that end so. */
+/** The values that the timer is set to by waits with these results. */
 function settings(timer: number, ...counts: number[]): number[] {
   const set: number[] = [];
   const tickSet = (_: number, ms: number) => set.push(ms);
@@ -14,12 +14,12 @@ function settings(timer: number, ...counts: number[]): number[] {
   return set;
 }
 
-test("the timer runs from the first work on until it interrupts a wait, and costs no call else", () => {
+test("sets the timer at the first event and clears it when it interrupts a wait", () => {
   expect(settings(1, 0, 3, 1, 0, 1, -errno.EINTR, -errno.EINTR, 0, 1)).toEqual([5, 0, 5]);
   expect(settings(-errno.EAGAIN, 1, -errno.EINTR)).toEqual([]);
 });
 
-test("a timer interrupts the waits of its thread time and again until it is stopped", () => {
+test("a timer interrupts the waits of its thread until it is stopped", () => {
   const sys = loadSyscalls();
   const epollFd = sys.epollCreate();
   const timer = sys.tickCreate();

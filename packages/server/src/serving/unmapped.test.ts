@@ -10,7 +10,7 @@ const STARVED = `
   } catch {}
   console.log(hasUnmappedIds());`;
 
-test("where no descriptor is left to see whether ids are unmapped, some may be", async () => {
+test("assumes unmapped ids when no descriptor is left to check", async () => {
   const argv = ["prlimit", "--nofile=128:128", process.execPath, "-e", STARVED];
   expect((await here.run(argv)).stdout).toBe("true\n");
 });
