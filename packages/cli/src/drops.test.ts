@@ -44,7 +44,7 @@ function drops(line: string): boolean {
   return dropsPreload({ name, path, image: path }, words);
 }
 
-test("LD_PRELOAD is dropped where a program is told to, and nowhere else", () => {
+test("recognises command lines that remove LD_PRELOAD from the environment", () => {
   expect(DROPPING.filter((line) => !drops(line))).toEqual([]);
   expect(KEEPING.filter((line) => drops(line))).toEqual([]);
 });

@@ -14,14 +14,14 @@ function readBytes(bytes: Uint8Array) {
 
 const PROGRAM = readFileSync("/bin/cat");
 
-test("an ordinary program names its loader and libc, and no compiler", () => {
+test("reads the loader and the libc of an ordinary program and finds no compiler", () => {
   const elf = readElf("/bin/cat");
   expect(elf?.needed).toContain("libc.so.6");
   expect(elf).toMatchObject({ bits: 64, compiler: undefined });
   expect(elf?.interpreter).toMatch(/^\/lib.*\/?ld-/);
 });
 
-/* Headers by the System V ABI, each field with a number of its own: a loader's path, one library by name. */
+/* ELF headers that name a loader and one library. Each field has a value of its own. */
 function headers(bits: 32 | 64, isLittle: boolean): Uint8Array {
   const view = new DataView(new ArrayBuffer(0x500));
   const bytes = new Uint8Array(view.buffer);
@@ -53,7 +53,7 @@ function headers(bits: 32 | 64, isLittle: boolean): Uint8Array {
   put(0x300, "/lib/loader.1\0no more");
   for (const [index, value] of [1, 3, 5, 0x5040, 0, 0].entries())
     word(0x320 + (index * bits) / 8, value); // needed, where the strings are, the end
-  // what a compiler would have written, in segments where none does
+  // compiler marks in segments where no compiler writes them
   put(0x380, "FPC 3.2.2 [2025/02/08] for x86_64 - Linux");
   put(0x470, "Go\0\0");
   put(0x3c0, "Gopher\0");
@@ -66,7 +66,7 @@ test.each([
   [32, false],
   [64, true],
   [64, false],
-] as const)("a program of %d bits, least byte first: %j", (bits, isLittle) => {
+] as const)("reads the headers of a %d-bit program, little-endian: %j", (bits, isLittle) => {
   expect(readBytes(headers(bits, isLittle))).toEqual({
     bits,
     machine: 21,
@@ -76,13 +76,13 @@ test.each([
   });
 });
 
-test("the notes of the Go compiler are noticed", () => {
+test("recognises Go by its note", () => {
   const bytes = Buffer.from(PROGRAM);
   bytes.write("Go\0\0", bytes.indexOf("GNU\0"), "latin1");
   expect(readBytes(bytes)?.compiler).toBe("Go");
 });
 
-test("the words of Free Pascal behind a program's data are noticed", () => {
+test("recognises Free Pascal by its mark behind a program's data", () => {
   using dir = tempDir();
   const [source, image] = [dir.join("x.c"), dir.join("x")];
   const words = "FPC 3.2.2+dfsg-46 [2025/02/08] for x86_64 - Linux";
@@ -96,12 +96,12 @@ int main(void) { return 0; }\n`,
   expect(readElf(image)?.compiler).toBe("Free Pascal");
 });
 
-test("what is no ELF file is told apart", () => {
+test("returns undefined for a file that is not ELF", () => {
   for (const text of ["", "#!/bin/sh\n", "\u007fELF", "x".repeat(100)])
     expect(readBytes(Buffer.from(text))).toBeUndefined();
 });
 
-test("no damage to the headers is more than an unknown, and each file is closed", () => {
+test("damaged headers neither throw nor leak a descriptor", () => {
   const before = descriptors();
   for (let at = 0; at < 512; at++) {
     const bytes = Buffer.from(PROGRAM.subarray(0, 8192));

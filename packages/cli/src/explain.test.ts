@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { TABLE } from "../../client/src/_explain.ts";
 import { plainWords } from "./explain.ts";
 
-test("no remedy of the client library speaks of what only its users have", () => {
+test("plainWords removes the SDK's own terms from the remedies", () => {
   const remedies = ["reach", "ask", "bind"] as const;
   const texts = remedies.flatMap((step) =>
     Object.values(TABLE[step] ?? {}).map(([, text]) => text),

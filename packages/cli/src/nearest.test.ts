@@ -19,15 +19,15 @@ test.each([
   ["verison", "--version"],
   ["-vers", "--version"],
   ["--sevre", "serve"],
-])("%s is probably %s", (word, meant) => {
+])("%s suggests %s", (word, meant) => {
   expect(nearest(word, KNOWN)).toBe(meant);
 });
 
-test.each(["frobnicate", "x", "s", "", "ab", "--", "sxxxet"])("nothing is near %p", (word) => {
+test.each(["frobnicate", "x", "s", "", "ab", "--", "sxxxet"])("suggests nothing for %p", (word) => {
   expect(nearest(word, KNOWN)).toBeUndefined();
 });
 
-test("neither is a word of which all is wrong, nor one that is much shorter", () => {
+test("suggests nothing for a word that shares no letter or is much shorter", () => {
   expect(nearest("zz", ["ab"])).toBeUndefined();
   expect(nearest("xgh", ["abcdefgh"])).toBeUndefined();
 });

@@ -26,20 +26,20 @@ test.each([
   [["a", "b"], '"b" is one argument too many'],
   [["a", "--port", "1", "b", "-x", "--port"], '"b" is one argument too many'],
   [["a", "--frob", "b"], "no option --frob"],
-])("%j is misuse", (argv, words) => {
+])("refuses %j as misuse", (argv, words) => {
   const check = () => checkOptions(argv, ARGS, "xsocket t --help");
   expect(check).toThrow(MisuseError);
   expect(check).toThrow(words);
 });
 
 test.each([[[]], [["a"]], [["--port", "1", "a", "--port=2", "--all"]], [["--", "-a"]]])(
-  "%j is taken",
+  "accepts %j",
   (argv: string[]) => {
     expect(() => checkOptions(argv, ARGS, "")).not.toThrow();
   },
 );
 
-test("a command whose control socket is an argument says so to who writes --socket", () => {
+test("explains --socket to a command that takes the control socket as an argument", () => {
   const args = {
     address: { type: "positional", required: false },
     "sockets-per-minute": { type: "string" },
@@ -59,7 +59,7 @@ test("a command whose control socket is an argument says so to who writes --sock
   );
 });
 
-test("every value of a repeated option is found, in order", () => {
+test("finds every value of a repeated option in order", () => {
   expect(repeated(["--port", "1", "x", "--port=2"], ARGS, "port")).toEqual(["1", "2"]);
   expect(repeated([], ARGS, "port")).toEqual([]);
 });

@@ -2,8 +2,8 @@ import { expect, test } from "bun:test";
 import { MisuseError } from "./errors.ts";
 import { portWords, typesOf } from "./ports.ts";
 
-// tests/docs/manual.test.ts has what a word is, and what is none
-test("several words may be in one, and none is refused", () => {
+// tests/docs/manual.test.ts tests which words are ports
+test("splits an argument into several words and refuses an empty one", () => {
   expect(portWords(["3000, 3001", "udp/53"])).toEqual(["3000", "3001", "udp/53"]);
   for (const word of ["", " "]) expect(() => portWords([word])).toThrow(MisuseError);
 });
@@ -14,6 +14,6 @@ test.each([
   ["udp/53", ["dgram"]],
   ["udp/53 tcp/53", ["stream", "dgram"]],
   ["*", ["stream", "dgram"]],
-])("the ports %j need %j", (xbind, types: string[]) => {
+])("the ports %j need sockets of the types %j", (xbind, types: string[]) => {
   expect<string[]>(typesOf(xbind)).toEqual(types);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { tempDir } from "../../../tests/harness/temp.ts";
 import { preloadWith } from "./preload.ts";
 
-/* Calls it with the library in a directory of that name. */
+/* Calls preloadWith() with the library in a directory of that name. */
 function preloadFrom(name: string, existing: string): string {
   using dir = tempDir();
   const directory = dir.join(name);
@@ -32,6 +32,6 @@ test.each([
   expect(preloadFrom("plain", existing)).toBe(expected);
 });
 
-test.each(["with space", "with:colon", "with\ttab"])("a directory %j is refused", (name) => {
+test.each(["with space", "with:colon", "with\ttab"])("refuses a directory named %j", (name) => {
   expect(() => preloadFrom(name, "")).toThrow("move xsocket to a directory without them");
 });

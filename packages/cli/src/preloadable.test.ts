@@ -5,7 +5,7 @@ import { tempDir } from "../../../tests/harness/temp.ts";
 import { readElf } from "./elf.ts";
 import { preloadObstacle } from "./preloadable.ts";
 
-/* What stands in the way of an ordinary program under a name. */
+/* The obstacle found for an ordinary program under a name. */
 function obstacleFor(name: string): string | undefined {
   const program = { name, path: `/usr/bin/${name}`, image: "/bin/cat" };
   return preloadObstacle(program, libraryPath("xbind"))?.found;
@@ -15,14 +15,14 @@ test("an ordinary program can be preloaded", () => {
   expect(obstacleFor("cat")).toBeUndefined();
 });
 
-test("what has another process start something, or a container, is known by its name", () => {
+test("recognises service managers and container tools by name", () => {
   for (const name of ["service", "systemctl", "supervisorctl"])
     expect(obstacleFor(name), name).toContain("has a service started");
   for (const name of ["podman", "podman-compose", "flatpak", "crun"])
     expect(obstacleFor(name), name).toContain("gives a container");
 });
 
-test("the dynamic loader is no obstacle to the program that it is given", () => {
+test("accepts the dynamic loader as the program", () => {
   const image = readElf("/bin/cat")?.interpreter ?? "";
   const library = libraryPath("xbind");
   expect(preloadObstacle({ name: "ld.so", path: image, image }, library)).toBeUndefined();
@@ -31,10 +31,10 @@ test("the dynamic loader is no obstacle to the program that it is given", () => 
   expect(maps.stdout.toString()).toContain(library);
 });
 
-/* No program gains anything by execve(2) here. */
+/* Under no_new_privs, execve(2) ignores set-group-ID bits. */
 const isBarred = readFileSync("/proc/self/status", "latin1").includes("NoNewPrivs:\t1");
 
-test("the dynamic loader of musl is known by its name", () => {
+test("recognises musl's dynamic loader by its name", () => {
   using dir = tempDir();
   const image = dir.join("ld-musl-x86_64.so.1");
   copyFileSync(readElf("/bin/cat")?.interpreter ?? "", image);
@@ -48,7 +48,7 @@ afterEach(() => {
   for (const name of HELPERS) delete process.env[name];
 });
 
-test("gcc's AddressSanitizer is an obstacle, unless it has been told or comes first", () => {
+test("refuses gcc's AddressSanitizer unless it ignores the link order or is preloaded first", () => {
   using dir = tempDir();
   const [source, image] = [dir.join("x.c"), dir.join("x")];
   const obstacle = () =>
@@ -66,7 +66,7 @@ test("gcc's AddressSanitizer is an obstacle, unless it has been told or comes fi
   expect(obstacle()).toBeUndefined();
 });
 
-/* What stands in the way of a copy of an ordinary program, with what was done to it before. */
+/* The obstacle found for a copy of an ordinary program after a change to the copy. */
 function obstacleTo(change: (path: string) => void, library = libraryPath("xbind")) {
   using dir = tempDir();
   const image = dir.join("x");
@@ -81,7 +81,7 @@ function written(path: string, change: (bytes: Buffer) => void): void {
   writeFileSync(path, bytes);
 }
 
-test("another processor is told by its name, and so is the library's", () => {
+test("names the processors of the program and of the library where they differ", () => {
   const names = new Map([
     [62, "x86-64 (64 bit)"],
     [183, "arm64 (64 bit)"],
@@ -94,7 +94,7 @@ test("another processor is told by its name, and so is the library's", () => {
   );
 });
 
-test("a library of musl is told from one of glibc", () => {
+test("refuses a musl library for a glibc program", () => {
   using dir = tempDir();
   const library = dir.join("libxbind.so");
   copyFileSync(libraryPath("xbind"), library);
@@ -107,7 +107,7 @@ test("a library of musl is told from one of glibc", () => {
   );
 });
 
-test("a program that is set-user-ID to who runs it gains nothing, and is no obstacle", () => {
+test("accepts a program that is set-user-ID to the user who runs it", () => {
   expect(obstacleTo((path) => chmodSync(path, 0o4755))).toBeUndefined();
 });
 
@@ -119,7 +119,7 @@ function ofGroup(gid: number, mode: number) {
 }
 
 test.skipIf(process.geteuid?.() !== 0 || isBarred)(
-  "a program is set-group-ID only to another group, and only where that may run it",
+  "refuses a set-group-ID program only for another group that may execute it",
   () => {
     const own = process.getegid?.() ?? 0;
     expect(ofGroup(own + 1, 0o2755)).toContain("set-group-ID");
@@ -128,7 +128,7 @@ test.skipIf(process.geteuid?.() !== 0 || isBarred)(
   },
 );
 
-test("what is no ELF file, and what may not be read, is left to the kernel", () => {
+test("leaves a file that is unreadable or not ELF to the kernel", () => {
   for (const image of ["/etc/passwd", "/nowhere/program"])
     expect(
       preloadObstacle({ name: "x", path: image, image }, libraryPath("xbind")),

@@ -4,14 +4,14 @@ import { recorded } from "../../../tests/harness/recorded.ts";
 import { SERVE_ARGS, type ServeArgs } from "./serve-args.ts";
 import { serviceOptions } from "./serve-options.ts";
 
-test("every option of serve is looked at", () => {
+test("reads every option of serve", () => {
   const read = new Set<string>();
   const given: ServeArgs = {};
   serviceOptions(recorded(given, read));
   expect([...read].toSorted()).toEqual(Object.keys(SERVE_ARGS).toSorted());
 });
 
-test("names and ids may have spaces around them", async () => {
+test("ignores spaces around names and ids", async () => {
   const { policy } = serviceOptions({ "allow-user": "root, 7", "allow-group": " 7 ,root" });
   const { rules } = (typeof policy === "function" ? await policy() : policy) ?? { rules: [] };
   const [root, seven] = [
@@ -24,7 +24,7 @@ test("names and ids may have spaces around them", async () => {
   ]);
 });
 
-test("every bound of the server has an option", () => {
+test("has an option for every bound of the server", () => {
   const bounds = Object.values(SERVE_ARGS).flatMap((option) =>
     "bound" in option ? [option.bound] : [],
   );

@@ -3,7 +3,7 @@ import { appendFileSync, rmSync, statSync, utimesSync, writeFileSync } from "nod
 import { tempDir } from "../../../tests/harness/temp.ts";
 import { isCurrent, writeStamp } from "./stamp.ts";
 
-test("a stamp holds until one of the files is another one, or gone", () => {
+test("a stamp is current until a file changes or is removed", () => {
   using dir = tempDir();
   const directory = dir.path;
   const [plain, spaced] = [dir.join("plain"), dir.join("one with spaces")];

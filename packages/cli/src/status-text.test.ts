@@ -56,7 +56,7 @@ function rowsOf(...looks: Parameters<typeof statusText>): Record<string, string>
   return Object.fromEntries(lines.map((line) => [line.slice(0, 12).trim(), line.slice(13)]));
 }
 
-test("a server that has done nothing has no rows about what went wrong, and no numbers of nothing", () => {
+test("an idle server has no rows about failures and no numbers", () => {
   const rows = rowsOf(status());
   expect(["warning", "rate", "unstamped"].filter((name) => name in rows)).toEqual([]);
   expect(rows).toMatchObject({
@@ -68,7 +68,7 @@ test("a server that has done nothing has no rows about what went wrong, and no n
   });
 });
 
-test("what was refused in flight counts as refused, and each kind and reason that there was is named", () => {
+test("counts refusals in flight as refused and names each kind and reason that occurred", () => {
   const stats: Partial<Stats> = {
     requests: 9,
     granted: 3,
@@ -88,7 +88,7 @@ test("what was refused in flight counts as refused, and each kind and reason tha
   });
 });
 
-test("what went wrong has a row, or stands in one", () => {
+test("shows each failure in a row", () => {
   const rows = rowsOf(status({ unstamped: 2, threadsReplaced: 3 }, { unreachable: true }));
   expect(rows).toMatchObject({
     warning: expect.stringContaining(
@@ -105,7 +105,7 @@ test("what went wrong has a row, or stands in one", () => {
   expect(rowsOf(status({ unstamped: 1 }))["unstamped"]).toBe("1 socket with the server's ids");
 });
 
-test("what a server tells of itself stays in its row", () => {
+test("escapes control characters of the address", () => {
   const rows = rowsOf(status({}, { address: "/run/\n\x1b[2J" }));
   expect(rows["server"]).toStartWith("/run/\\x0a\\x1b[2J, process 7");
 });
@@ -115,7 +115,7 @@ test.each([
   [[0, 0, 1], "fewer than half within 20 µs, fewer than 99 of 100 within 20 µs"],
   [[9, 0, 1], "half within 10 µs, fewer than 99 of 100 within 20 µs"],
   [[99, 1, 0], "half within 10 µs, 99 of 100 within 10 µs"],
-])("of requests in buckets %j: %s", (counts, words) => {
+])("summarises the latency buckets %j as: %s", (counts, words) => {
   const latency = { ...STATS.latency, counts };
   expect(rowsOf(status({ latency }))["answered"]).toBe(words);
 });
@@ -127,11 +127,11 @@ test.each([
   [3600, "1 h 0 min"],
   [86_399, "23 h 59 min"],
   [90_000, "1 d 1 h"],
-])("%d seconds are %s", (uptimeSeconds, words) => {
+])("shows %d seconds as %s", (uptimeSeconds, words) => {
   expect(rowsOf(status({}, { uptimeSeconds }))["running for"]).toBe(words);
 });
 
-test("the rate is that since the look before, and none since a restart", () => {
+test("computes the rate since the previous status, and none after a restart", () => {
   const before = status({ requests: 100 }, { uptimeSeconds: 10 });
   expect(rowsOf(status({ requests: 115 }, { uptimeSeconds: 12 }), before)["rate"]).toBe(
     "8 requests/s",

@@ -1,13 +1,13 @@
 import { expect, spyOn, test } from "bun:test";
 import { measure, percentile } from "./measure.ts";
 
-test("percentiles are those of the sorted numbers", () => {
+test("returns the value at a share of sorted numbers, and 0 for none", () => {
   const numbers = Float64Array.from({ length: 100 }, (_, i) => i + 1);
   expect([0, 0.5, 0.99, 1].map((share) => percentile(numbers, share))).toEqual([1, 51, 100, 100]);
   expect(percentile(new Float64Array(0), 0.5)).toBe(0);
 });
 
-test("a measurement counts each of a batch, and tells its progress", () => {
+test("counts every call of a batch and reports progress", () => {
   let now = 1000;
   using clock = spyOn(performance, "now").mockImplementation(() => now);
   const shares: number[] = [];
