@@ -1,15 +1,15 @@
-/* A packet with many descriptors: the library sends one at the most. */
+/* Sends a packet with many descriptors, which the library cannot: it sends one at most. */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { SOL_SOCKET } from "@xsocket/xbind-native";
 
-/** The most that the kernel takes with a packet. */
+/** The most descriptors that the kernel takes with one packet (SCM_MAX_FD). */
 export const ATTACHED_MAX = 253;
 
 const SCM_RIGHTS = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
-/* Where in the buffer lie struct msghdr, its struct iovec, and struct cmsghdr with the descriptors. */
+/* Offsets in the buffer: struct msghdr is at 0, then come its struct iovec and struct cmsghdr. */
 const IOV_AT = 56;
 const CONTROL_AT = 72;
 const HEADER_BYTES = 16;
@@ -18,7 +18,7 @@ const { symbols: libc } = dlopen("libc.so.6", {
   sendmsg: { args: [FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i64_fast },
 });
 
-/** Sends a packet without waiting, with so many copies of a descriptor. Returns its length, or -1. */
+/** Sends a packet without waiting, with the given number of copies of a descriptor. Returns its length, or -1. */
 export function sendAttached(fd: number, packet: Uint8Array, passed: number, count: number) {
   const length = HEADER_BYTES + 4 * count;
   const packetAt = CONTROL_AT + Math.ceil(length / 8) * 8;

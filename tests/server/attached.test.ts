@@ -1,4 +1,4 @@
-/* Descriptors that clients attach to their requests: never taken, and closed without harm. */
+/* Descriptors that clients attach to their requests: never received, and closed without harm. */
 import { expect, test } from "bun:test";
 import { AF_UNIX, SOCK_SEQPACKET } from "@xsocket/protocol";
 import { errno, SO_PASSRIGHTS, SOL_SOCKET } from "@xsocket/xbind-native";
@@ -17,9 +17,9 @@ import { askOnce, native, RawClient, REQUEST } from "./raw.ts";
 
 guardDescriptors();
 
-const CLOSES_WITHIN_MS = 4000; // a fraction of what the clients choose, on a busy machine
+const CLOSES_WITHIN_MS = 4000; // far less than the minute that the sockets linger, even on a busy machine
 
-test("descriptors that a client sends are closed at once, one or hundreds", async () => {
+test("closes one or hundreds of descriptors attached to a request at once", async () => {
   await using server = await startServer();
   const before = server.sockets();
   using passed = new RawClient(server.path); // any socket will do
@@ -32,7 +32,7 @@ test("descriptors that a client sends are closed at once, one or hundreds", asyn
   }
 });
 
-test("descriptors that a client sends do not use up the server's limit, also in pipelined packets", async () => {
+test("descriptors attached to requests do not count towards the server's limit", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
   await server.program.says(/serving at/);
   const { pid } = server.program;
@@ -41,7 +41,7 @@ test("descriptors that a client sends do not use up the server's limit, also in 
   expect(passed.ask()).toBe(0);
   using client = new RawClient(server.path);
   expect(client.ask()).toBe(0);
-  // room for one socket, far less than what comes with a packet
+  // room for a few descriptors, far fewer than come with a packet
   await limitDescriptors(pid, firstFree(pid) + 4);
   for (let round = 0; round < 20; round++) {
     sendAttached(client.fd, REQUEST, passed.fd, ATTACHED_MAX);
@@ -49,7 +49,7 @@ test("descriptors that a client sends do not use up the server's limit, also in 
     expect(passed.ask()).toBe(0);
   }
   await eventually("the last reply's copy to be closed", () => server.sockets() === before + 2);
-  // the same in a malformed packet, and in those that are still queued at the end
+  // also in malformed packets and in those still queued when the connection is closed
   using bad = new RawClient(server.path);
   const part = REQUEST.slice(0, -1);
   for (let i = 0; i < 5; i++) sendAttached(bad.fd, part, passed.fd, ATTACHED_MAX);
@@ -85,13 +85,13 @@ if sys.argv[3] == "close": connection.close()
 sys.stdin.read()
 `;
 
-/* As a supervisor that waits for signals with sigwait(3), and whose children have its mask. */
+/* As by a supervisor that waits with sigwait(3) and leaves its signal mask to its children. */
 const BLOCKED = `
 import os, signal, sys
 signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
 os.execv(sys.argv[1], sys.argv[1:])`;
 
-/* Signals that are ignored stay so across exec, too. */
+/* Ignored signals stay ignored across exec. */
 const IGNORED = `
 import os, signal, sys
 for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -145,7 +145,7 @@ function canRefuseDescriptors(): boolean {
 }
 
 test.skipIf(!canRefuseDescriptors())(
-  "a server that refuses descriptors never sees one, by path, by name and by a given socket",
+  "--refuse-descriptors refuses them by path, by abstract name and on a given socket",
   async () => {
     const name = `@xsocket-refuses-${process.pid}`;
     using directory = tempDir();
@@ -164,7 +164,7 @@ test.skipIf(!canRefuseDescriptors())(
   },
 );
 
-test("where the kernel cannot refuse descriptors, the server says so and does not start", async () => {
+test("--refuse-descriptors does not start where the kernel lacks SO_PASSRIGHTS", async () => {
   using directory = tempDir();
   const argv = [XSOCKET, "serve", directory.join("s"), "--refuse-descriptors"];
   const old = "inject=setsockopt:error=ENOPROTOOPT:when=1";

@@ -1,4 +1,4 @@
-/* What clients can make a server hold, and that others do not notice. */
+/* Bounds on what a client can make a server hold, so that others are not affected. */
 import { expect, test } from "bun:test";
 import { AF_INET, SOCK_STREAM } from "@xsocket/protocol";
 import { askStatus, plainRule, serve } from "@xsocket/server";
@@ -23,19 +23,19 @@ guardDescriptors();
 const SO_SNDBUF = 7;
 const OKAY = [0, 0, 0, 0, 0];
 
-test("one reply may be unread: the next comes when the client has received it", async () => {
+test("sends the next reply only when the client has received the one before", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);
   for (let i = 0; i < 10; i++) expect(client.send()).toBe(REQUEST.byteLength);
   await eventually("the first reply", () => client.isReadable());
-  expect(askOnce(server.path)).toBe(0); // so the server has had its turn
+  expect(askOnce(server.path)).toBe(0); // so the server had time for more replies
   expect(askStatus(native, server.path, 1000).stats.granted).toBe(2);
   client.endSending();
   expect(client.countReplies()).toBe(10); // each arrives after the one before was received
   expect(client.isClosed(1000)).toBe(true);
 });
 
-test("a silent client is closed after its time, others are not", async () => {
+test("closes a client that sends no request in time, and no other", async () => {
   await using server = await startServer({ args: ["--first-request-ms", "300"] });
   using used = new RawClient(server.path);
   expect(used.ask()).toBe(0);
@@ -45,7 +45,7 @@ test("a silent client is closed after its time, others are not", async () => {
   expect(used.ask()).toBe(0);
 });
 
-test("a client of another PID namespace has no number in the words of the log", async () => {
+test("logs a client of another PID namespace without a process number", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   const bounds = ["--first-request-ms", "300", "--max-connections-per-user", "1"];
@@ -59,11 +59,11 @@ test("a client of another PID namespace has no number in the words of the log", 
   await server.says(/: a process of uid 0 in another PID namespace connected and asked nothing/);
 });
 
-test("a request that came in time is answered by a server that was stopped meanwhile", async () => {
+test("answers requests that came in time although the server was stopped for longer", async () => {
   await using server = await startServer({ args: ["--first-request-ms", "1000"] });
   await server.program.says(/serving at/);
   const idle = server.sockets();
-  using clients = rawClients(server.path, 100); // more than one wait takes
+  using clients = rawClients(server.path, 100); // more events than one wait returns
   await eventually("all to be accepted", () => server.sockets() === idle + 100);
   await server.program.pause();
   for (const client of clients) client.send();
@@ -72,7 +72,7 @@ test("a request that came in time is answered by a server that was stopped meanw
   expect(clients.map((client) => client.reply())).toEqual(Array(100).fill(0));
 });
 
-test("a client that receives nothing is shut down after its time, and keeps its reply", async () => {
+test("shuts down a client that does not receive its reply in time, and leaves the reply", async () => {
   await using server = await startServer({ args: ["--take-reply-ms", "300"] });
   await server.program.says(/serving at/);
   const idle = server.sockets();
@@ -86,18 +86,18 @@ test("a client that receives nothing is shut down after its time, and keeps its 
   await eventually("the server to close", () => server.sockets() === idle);
 });
 
-test("at a user's bound the connection that was idle for longest makes room", async () => {
+test("closes the least recently used connection at the user's bound", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
   using clients = rawClients(server.path, 4);
   for (const client of clients) expect(client.ask()).toBe(0);
-  expect(clients[0]?.ask()).toBe(0); // now the second one is the oldest
+  expect(clients[0]?.ask()).toBe(0); // now the second one is the least recently used
   expect(askOnce(server.path)).toBe(0);
   await eventually("the oldest to be closed", () => clients[1]?.isClosed());
   expect(clients.map((client) => client.isClosed())).toEqual([false, true, false, false]);
   expect(clients[0]?.ask()).toBe(0);
 });
 
-test("a connection whose client has a socket to receive yet makes no room", async () => {
+test("does not close a connection with an unread socket at the bound", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
   await server.program.says(/serving at/);
   const idle = server.sockets();
@@ -114,14 +114,14 @@ test("a connection whose client has a socket to receive yet makes no room", asyn
   await eventually("one to make room", () => askOnce(server.path) === 0);
 });
 
-test("a bound that the limit of open files does not allow is said, and none that fits", async () => {
+test("warns of a bound that the limit of open files does not allow", async () => {
   const args = ["--max-connections", "100", "--max-in-flight", "2000000000"];
   await using server = await startServer({ args });
   await server.program.says(/warning: --max-in-flight is \d+ instead of 2000000000: raise/);
   expect(server.program.stderr).not.toContain("--max-connections is");
 });
 
-test("the same at the bound of all together", async () => {
+test("closes the least recently used connection at the bound for all users", async () => {
   await using server = await startServer({ args: ["--max-connections", "3"] });
   using clients = rawClients(server.path, 3);
   for (const client of clients) expect(client.ask()).toBe(0);
@@ -130,7 +130,7 @@ test("the same at the bound of all together", async () => {
   expect(clients.map((client) => client.isClosed())).toEqual([true, false, false]);
 });
 
-test("who has all that there are hears of the bound of all, and can ask for the status first", async () => {
+test("the server's own user gets eight connections beyond the bound for all, then ENFILE", async () => {
   await using server = await startServer({ args: ["--max-connections", "2"] });
   using _ = rawClients(server.path, 2);
   expect((await here.run([XSOCKET, "status", server.path])).stdout).toContain("3 of 2,");
@@ -140,7 +140,7 @@ test("who has all that there are hears of the bound of all, and can ask for the 
   expect(more.some((client) => client.isClosed())).toBe(false);
 });
 
-/* Keeps connections open until its input ends, after one request each if it is given one; prints the last reply. */
+/* Holds connections until its input ends, after one request on each if given; prints the last reply. */
 const HOLD = `import socket, sys
 path, count, flags, *requests = sys.argv[1:]
 held = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(int(count))]
@@ -153,7 +153,7 @@ print("held", *(reply.hex() for _ in requests), flush=True)
 sys.stdin.read()`;
 const MSG_PEEK = 2;
 
-/* A user's program that holds connections: silent ones, idle ones, or some with a reply to receive yet. */
+/* A program of a user that holds connections: without a request, idle, or with an unread reply. */
 async function holding(
   path: string,
   uid: number,
@@ -169,7 +169,7 @@ async function holding(
 }
 
 test.if(isRoot)(
-  "when others have all connections, root and the server's own user have some more",
+  "root and the server's own user have connections beyond the bound for all",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
@@ -178,7 +178,7 @@ test.if(isRoot)(
     await using users = new AsyncDisposableStack();
     users.use(await holding(path, 65534, 4, "silent"));
     expect((await here.run([XSOCKET, "status", path])).code).toBe(0);
-    using own = rawClients(path, 4); // that user's own bound
+    using own = rawClients(path, 4); // they count for the server's own user
     await eventually("all to be accepted", () => server.sockets() >= 1 + 8);
     users.use(await holding(path, 65533, 4, "silent"));
     await server.program.says(/refused process \d+ of uid 65533: there are 4 connections already/);
@@ -187,7 +187,7 @@ test.if(isRoot)(
 );
 
 test.if(isRoot)(
-  "two users who ask nothing leave the others room below the bound of all connections",
+  "two users with silent connections leave others room below the bound for all",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
@@ -202,36 +202,33 @@ test.if(isRoot)(
   },
 );
 
-test.if(isRoot)(
-  "when all connections are taken a user of many does not get those of users of few",
-  async () => {
-    using dir = tempDir(0o755);
-    const path = dir.join("control");
-    const args = ["--max-connections", "40", "--max-connections-per-user", "40", "--mode", "0666"];
-    await using server = await startServer({ path, args });
-    await using users = new AsyncDisposableStack();
-    users.use(await holding(path, 65534, 30, "silent"));
-    users.use(await holding(path, 65533, 7, "idle"));
-    users.use(await holding(path, 65532, 3, "idle"));
-    users.use(await holding(path, 65534, 1, "silent"));
-    await server.program.says(/refused process \d+ of uid 65534: there are 30 connections already/);
-  },
-);
+test.if(isRoot)("a user with many connections does not evict those of users with few", async () => {
+  using dir = tempDir(0o755);
+  const path = dir.join("control");
+  const args = ["--max-connections", "40", "--max-connections-per-user", "40", "--mode", "0666"];
+  await using server = await startServer({ path, args });
+  await using users = new AsyncDisposableStack();
+  users.use(await holding(path, 65534, 30, "silent"));
+  users.use(await holding(path, 65533, 7, "idle"));
+  users.use(await holding(path, 65532, 3, "idle"));
+  users.use(await holding(path, 65534, 1, "silent"));
+  await server.program.says(/refused process \d+ of uid 65534: there are 30 connections already/);
+});
 
-test("those that are answered in one go make room for each other once they have received", async () => {
+test("connections answered in one step make room once their replies are received", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "4"] });
   await server.program.pause();
   using clients = rawClients(server.path, 16); // in the backlog
   for (const client of clients) client.send();
   server.program.kill("SIGCONT");
   const replies = clients.map((client) => client.reply());
-  // one that comes in the instant before another has received hears of the bound
+  // one that is accepted just before another has received its reply gets EMFILE
   expect(replies.filter((reply) => reply !== 0 && reply !== -errno.EMFILE)).toEqual([]);
   expect(replies.slice(0, 4)).toEqual([0, 0, 0, 0]);
   await eventually("one to make room", () => askOnce(server.path) === 0);
 });
 
-test("a connection that has not asked yet does not make room: the next one hears so", async () => {
+test("does not close a connection without a request yet at the user's bound", async () => {
   await using server = await startServer({ args: ["--max-connections-per-user", "2"] });
   using clients = rawClients(server.path, 2);
   using refused = new RawClient(server.path);
@@ -242,7 +239,7 @@ test("a connection that has not asked yet does not make room: the next one hears
   await eventually("one of them to make room", () => askOnce(server.path) === 0);
 });
 
-test("at a user's bound of sockets in flight the client hears ETOOMANYREFS", async () => {
+test("answers ETOOMANYREFS at the user's bound of sockets in flight", async () => {
   await using server = await startServer({ args: ["--max-in-flight-per-user", "5"] });
   using greedy = rawClients(server.path, 8);
   for (const client of greedy) client.send();
@@ -251,11 +248,11 @@ test("at a user's bound of sockets in flight the client hears ETOOMANYREFS", asy
   expect(replies.filter((reply) => reply === 0)).toHaveLength(5);
   expect(replies.filter((reply) => reply === -errno.ETOOMANYREFS)).toHaveLength(3);
   await server.program.says(/refused process \d+ of uid \d+: too many sockets in flight/);
-  expect(greedy.map((client) => client.ask())).toEqual(Array(8).fill(0)); // all were received
+  expect(greedy.map((client) => client.ask())).toEqual(Array(8).fill(0)); // all replies have been received
 });
 
 test.if(isRoot)(
-  "at the bound of all together every user hears it, until there is room",
+  "answers ETOOMANYREFS to all users at the bound for all until there is room",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
@@ -272,7 +269,7 @@ test.if(isRoot)(
 );
 
 test.if(isRoot)(
-  "two users who receive nothing leave the others room below the bound of all together",
+  "two users with unread sockets leave others room below the bound for all",
   async () => {
     using dir = tempDir(0o755);
     const path = dir.join("control");
@@ -280,7 +277,7 @@ test.if(isRoot)(
     await using users = new AsyncDisposableStack();
     users.use(await holding(path, 65534, 25, "unread"));
     users.use(await holding(path, 65533, 25, "unread"));
-    // all of the first user's, and of the second's as many as who has few may have
+    // all 25 of the first user, and 8 of the second, who then no longer has few
     expect(askStatus(native, path, 1000).stats).toMatchObject({
       inFlight: 33,
       refusedInFlight: 17,
@@ -289,7 +286,7 @@ test.if(isRoot)(
   },
 );
 
-test("quotas hold over all threads: so many connections at once, so many sockets in a minute", async () => {
+test("quotas of connections and of sockets per minute hold across threads", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   const rule = plainRule("few", { connections: 3, socketsPerMinute: 20 });
@@ -318,10 +315,10 @@ test("quotas hold over all threads: so many connections at once, so many sockets
   expect(server.stats().refusals).toMatchObject({ connections: 4, "sockets per minute": 6 });
 });
 
-test("as many connections wait to be accepted as the backlog says", async () => {
+test("lets one connection more than the backlog wait", async () => {
   await using server = await startServer({ args: ["--backlog", "3"] });
   await server.program.pause();
-  using waiting = rawClients(server.path, 4); // the kernel takes one more
+  using waiting = rawClients(server.path, 4); // the kernel lets one more wait
   for (const client of waiting) client.send();
   expect(native.handoverConnect(server.path, 100)).toBe(-errno.ETIMEDOUT);
   server.program.kill("SIGCONT");
@@ -331,17 +328,17 @@ test("as many connections wait to be accepted as the backlog says", async () => 
 test.each([
   ["sends nothing more", SHUT_WR],
   ["has hung up without closing", SHUT_RDWR],
-])("who %s does not hide a socket in flight", async (_, how) => {
+])("a client that %s does not hide a socket in flight", async (_, how) => {
   await using server = await startServer({ args: ["--max-in-flight-per-user", "2"] });
   using sly = rawClients(server.path, 2);
   const [kept] = sly;
-  expect(kept?.ask()).toBe(0); // so that the server waits for this one, and finds the other at once
+  expect(kept?.ask()).toBe(0); // so that the server waits for events of this one and has just accepted the other
   for (const client of sly) {
     client.send();
     await eventually("a reply", () => client.isReadable());
     native.shutdown(client.fd, how);
   }
-  await Bun.sleep(20); // in which the server has seen that
+  await Bun.sleep(20); // time for the server to notice
   expect(askOnce(server.path)).toBe(-errno.ETOOMANYREFS);
   for (const client of sly) expect(client.reply()).toBe(0);
   await eventually("the bound to lift", () => askOnce(server.path) === 0);
@@ -349,7 +346,7 @@ test.each([
   await eventually("the others to be closed", () => connections() === 1);
 });
 
-test("a reply that was received counts no longer, whichever thread serves the connection", async () => {
+test("a received reply counts no longer, whichever thread serves the connection", async () => {
   for (const bound of ["--max-in-flight", "--max-in-flight-per-user"]) {
     await using server = await startServer({ args: [bound, "1", "--threads", "3"] });
     await crowd(server.path, server.program.pid, 3);
@@ -359,7 +356,7 @@ test("a reply that was received counts no longer, whichever thread serves the co
   }
 });
 
-test("a client that sends its own descriptor and goes does not stay in flight", async () => {
+test("a client that sends its own descriptor and exits does not stay in flight", async () => {
   await using server = await startServer({
     args: ["--max-in-flight-per-user", "4", "--take-reply-ms", "300"],
   });
@@ -372,7 +369,7 @@ test("a client that sends its own descriptor and goes does not stay in flight", 
   await eventually("the bound to lift", () => askOnce(server.path) === 0);
 });
 
-test("neither does one that has sent as many empty packets as there is room for", async () => {
+test("a client that fills its send queue with empty packets does not stay in flight", async () => {
   await using server = await startServer({
     args: ["--max-in-flight-per-user", "1", "--take-reply-ms", "300"],
   });

@@ -24,7 +24,7 @@ function callsIn(trace: string): { readonly thread: string; readonly name: strin
 
 const BENCH_LOAD = join(dirname(libraryPath("xsocket")), "bench/bench_load");
 
-test("xsocket() makes no system call without a reason", async () => {
+test("xsocket() makes only the expected system calls", async () => {
   using directory = tempDir();
   await using server = await startServer();
   const trace = directory.join("trace");
@@ -33,23 +33,23 @@ test("xsocket() makes no system call without a reason", async () => {
   expect(stderr).toBe("");
   expect(code).toBe(0);
   const made = callsIn(trace);
-  const caller = made.find(({ name }) => name === "sendto")?.thread; // the main thread only waits
+  const caller = made.find(({ name }) => name === "sendto")?.thread; // the main thread only waits for it
   const names = made.filter(({ thread }) => thread === caller).map(({ name }) => name);
   const rounds = names.join(" ").split(/(?=\bsocket\b)/);
-  const calls = rounds[Math.floor(rounds.length / 2)]; // warm, with nothing at its edges
+  const calls = rounds[Math.floor(rounds.length / 2)]; // one in the middle, after warm-up
   expect(calls?.trim().split(" ")).toEqual([
     "socket",
     "connect",
     "sendto",
     "ppoll", // the deadline
     "recvmsg",
-    "getsockname", // four to see that the socket is what was asked for
+    "getsockname", // four to check that the socket is what was asked for
     "getsockopt",
     "getsockopt",
     "getsockopt",
     "fcntl", // whether it blocks
     "close", // the connection
-    "close", // the load's own, of the socket it got
+    "close", // the socket, by the load generator
   ]);
 });
 
@@ -57,11 +57,11 @@ const IDLE = 1000; // connections
 const ASKED = 20; // times
 const REFUSED = 200; // times, far more than are logged in a second
 
-/** The system calls of a server while something is done. */
+/** The system calls of a server during an action. */
 async function callsDuring(pid: number, act: () => Promise<void>) {
   using directory = tempDir();
   const trace = directory.join("trace");
-  const which = "trace=%desc,%network"; // its runtime has others, for locks and memory
+  const which = "trace=%desc,%network"; // Bun makes others, for locks and memory
   {
     await using _ = await traced(pid, "-f", "-o", trace, "-e", which);
     await act();
@@ -69,7 +69,7 @@ async function callsDuring(pid: number, act: () => Promise<void>) {
   return callsIn(trace);
 }
 
-test("a request costs the server nothing for its log, nor for connections that are idle", async () => {
+test("a request makes no system calls for the log or for idle connections", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
   await server.program.says(/serving at/);
   using kept = new RawClient(server.path);
@@ -85,20 +85,20 @@ test("a request costs the server nothing for its log, nor for connections that a
     for (let i = 0; i < ASKED; i++) expect(askOnce(server.path)).toBe(0);
   });
   expect(made.filter(({ name }) => name === "sendmsg").length).toBeGreaterThanOrEqual(2 * ASKED);
-  // one line of a log, or a word to the thread that writes it, would be one of these
+  // writing a log line, or sending a record to the thread that does, would be one of these
   const said = made.filter(({ name }) => /^(write|writev|sendto|open|openat)$/.test(name));
-  expect(said.length).toBeLessThan(ASKED / 2); // what starting has left to do may be among them
+  expect(said.length).toBeLessThan(ASKED / 2); // the rest of the start may be among them
   using idle = rawClients(server.path, IDLE);
   for (const client of idle) expect(client.ask()).toBe(0);
   const beside = await callsDuring(server.program.pid, askKept);
   const calls = beside.map(({ name }) => name).join(" ");
   const rounds = calls.split(/ ?epoll_pwait ?/);
-  // the client has its last reply; the request; the socket, sent and closed
+  // whether the last reply was received; the request; the socket, sent and closed
   const own = rounds.filter((round) => round === "ioctl recvfrom socket sendmsg close");
-  expect(own.length).toBeGreaterThan(ASKED / 2); // in one of the others it may look at time limits
+  expect(own.length).toBeGreaterThan(ASKED / 2); // others may include checks of time limits
 });
 
-test("a connection with one request costs the server what each of them needs, and is never waited for", async () => {
+test("a connection with one request makes only the calls it needs, and no epoll call", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
   await server.program.says(/serving at/);
   const load = [BENCH_LOAD, server.path, "call", "4", "1"];
@@ -107,14 +107,14 @@ test("a connection with one request costs the server what each of them needs, an
   });
   const requests = made.filter(({ name }) => name === "sendmsg").length;
   const counts = Object.groupBy(made, ({ name }) => name);
-  // the client may be slower than its server now and then, and others share their waits
+  // waits are shared by several requests, so their count rounds to 0
   const each = Object.entries(counts).map(([name, calls = []]) => [
     name,
     Math.round(calls.length / requests),
   ]);
   expect(Object.fromEntries(each.filter(([, count]) => count !== 0))).toEqual({
     accept4: 1,
-    getsockopt: 1, // who it is
+    getsockopt: 1, // the client's ids
     recvfrom: 1,
     socket: 1,
     sendmsg: 1,
@@ -123,7 +123,7 @@ test("a connection with one request costs the server what each of them needs, an
   });
 });
 
-test("a refusal that the log leaves out costs no more calls than its reply", async () => {
+test("a refusal that is not logged makes no system call beside its reply", async () => {
   using directory = tempDir();
   const policy = directory.join("policy");
   writeFileSync(policy, '[[rule]]\naction = "deny"\n');
@@ -138,12 +138,12 @@ test("a refusal that the log leaves out costs no more calls than its reply", asy
   });
   const named = made.filter(({ name }) => name.startsWith("open"));
   expect(made.filter(({ name }) => name === "sendmsg").length).toBeGreaterThanOrEqual(REFUSED);
-  expect(named.length).toBeLessThan(REFUSED / 2); // those that are logged find a command's name
+  expect(named.length).toBeLessThan(REFUSED / 2); // one for the command's name of each that is logged
 });
 
 /*
- * Binds with so many descriptors open, between two calls that nothing else makes. The first bind
- * looks around once, since the interpreter has had an epoll set and closed it.
+ * Binds with so many descriptors open, followed by a call that nothing else makes. The first bind
+ * searches all descriptors once, since the interpreter has had an epoll set and closed it.
  */
 const BIND_AMONG = `import os, socket, sys
 null = os.open("/dev/null", os.O_RDONLY)
@@ -155,7 +155,7 @@ second.bind(("127.0.0.1", 0))
 os.getpgid(0)`;
 
 test.skipIf(isContained)(
-  "what bind costs does not hang on how many descriptors the program has",
+  "bind makes the same system calls however many descriptors are open",
   async () => {
     using directory = tempDir();
     await using server = await startServer();
@@ -177,7 +177,7 @@ test.skipIf(isContained)(
   },
 );
 
-test("who asks for metrics while no descriptor is left costs a try, not one after the other", async () => {
+test("metrics do not retry accept in a loop while no descriptor is left", async () => {
   using directory = tempDir();
   const path = directory.join("metrics");
   await using server = await startServer({ args: ["--threads", "1", "--metrics", path] });
@@ -187,7 +187,7 @@ test("who asks for metrics while no descriptor is left costs a try, not one afte
   expect(await page()).toBe(200);
   let waiting: Promise<number> | undefined;
   await eventually("one that waits", async () => {
-    await limitDescriptors(pid, firstFree(pid)); // Bun closes some of its own after the start, and this one is not the last then
+    await limitDescriptors(pid, firstFree(pid)); // Bun closes some of its own after the start
     const asked = page();
     const ended = asked.then(
       () => true,
@@ -203,13 +203,13 @@ test("who asks for metrics while no descriptor is left costs a try, not one afte
   expect(await waiting).toBe(200); // it came in with that one
 });
 
-/* Waits for ever for a lock that another thread is to have taken. */
+/* Waits for ever for a lock that another thread seems to hold. */
 const WAIT_FOR_LOCK = `import { SharedLock } from "${join(import.meta.dir, "../../packages/server/src/memory/lock.ts")}";
 const words = new Int32Array(new SharedArrayBuffer(4));
 new SharedLock(words, 0, 1).acquire();
 new SharedLock(words, 0, 2).acquire();`;
 
-test("a thread waits for a lock by no clock that can be set", async () => {
+test("a thread waits for a lock with clock_nanosleep, not with futex and its time of day", async () => {
   using directory = tempDir();
   const trace = directory.join("trace");
   const strace = ["strace", "-f", "-e", "trace=clock_nanosleep", "-o", trace];

@@ -1,4 +1,4 @@
-/* A server within a program that does other things as well. */
+/* The server as a library within a program. */
 import { expect, spyOn, test } from "bun:test";
 import { once } from "node:events";
 import {
@@ -42,7 +42,7 @@ const ROOT = join(import.meta.dir, "../..");
 
 guardDescriptors();
 
-test("a server with few connections serves in a program with many descriptors, and leaves it its umask", async () => {
+test("serves in a program with many descriptors and does not change its umask", async () => {
   using dir = tempDir();
   const taken = Array.from({ length: 1500 }, () => openSync("/dev/null", "r"));
   using stack = new DisposableStack();
@@ -54,7 +54,7 @@ test("a server with few connections serves in a program with many descriptors, a
   expect(socket.closed).toBe(false);
 });
 
-/* Whether a program that is executed gets the descriptor. */
+/* Whether the descriptor stays open across exec. */
 function isInherited(fd: number): boolean {
   const info = `/proc/self/fdinfo/${fd}`;
   if (!existsSync(info)) return false; // closed meanwhile
@@ -62,7 +62,7 @@ function isInherited(fd: number): boolean {
   return (Number.parseInt(flags, 8) & SOCK_CLOEXEC) === 0;
 }
 
-test("a program that is executed gets none of a server's descriptors", async () => {
+test("all descriptors of the server are close-on-exec", async () => {
   using dir = tempDir();
   const before = descriptors();
   await using server = await serve({ address: dir.join("control") });
@@ -73,7 +73,7 @@ test("a program that is executed gets none of a server's descriptors", async () 
   expect(opened.length).toBeGreaterThan(5);
 });
 
-test("a program may change its directory while it serves by relative paths", async () => {
+test("relative paths stay valid when the program changes its directory", async () => {
   using dir = tempDir();
   const before = process.cwd();
   process.chdir(dir.path);
@@ -92,7 +92,7 @@ test("a program may change its directory while it serves by relative paths", asy
   expect(existsSync(dir.join("control"))).toBe(false);
 });
 
-test("a relative path may be one below a directory that this user may not pass", async () => {
+test("serves a relative path below a directory without search permission", async () => {
   using dir = tempDir();
   const program = `
     import { serve } from ${JSON.stringify(import.meta.resolve("@xsocket/server"))};
@@ -108,14 +108,14 @@ test("a relative path may be one below a directory that this user may not pass",
   expect(stdout, stderr).toBe("true\naudit\n");
 });
 
-test("what a start fails for is said, and nothing stays open, whatever cannot be undone", async () => {
+test("reports why a start failed and leaves nothing open even if cleaning up fails", async () => {
   using dir = tempDir();
   const home = dir.join("home");
   mkdirSync(home);
   const before = descriptors();
   const policy = () => {
     renameSync(home, dir.join("elsewhere"));
-    writeFileSync(home, ""); // the socket file cannot be looked at any more
+    writeFileSync(home, ""); // the socket file can no longer be reached
     throw new Error("the policy is none");
   };
   await expect(serve({ address: `${home}/control`, policy })).rejects.toThrow("the policy is none");
@@ -129,7 +129,7 @@ test.each([
   ["listen", "@", "cannot take the name @"],
   ["bind", "@", "cannot take the name @"],
 ] as const)(
-  "nor does one for which the kernel has no memory (%s, %s)",
+  "leaves nothing open when the kernel has no memory (%s, %s)",
   async (call, name, words) => {
     using dir = tempDir();
     const native = loadSyscalls();
@@ -144,19 +144,19 @@ test.each([
   },
 );
 
-test("a directory that others may write to is refused with the option that allows it", async () => {
+test("refuses a directory that others may write to and names the option", async () => {
   await expect(serve({ address: "/tmp/control" })).rejects.toThrow(
     "or allow a shared directory (sharedDirectory)",
   );
 });
 
-/* What a bundle leaves out is made as docs/sdk.md says, with these paths in the place of a project's. */
+/* The other parts of a bundle are built as in docs/sdk.md, with these paths instead of a project's. */
 const WORKER = join(ROOT, "packages/server/src/_worker.ts");
 const BUNDLED = `
   import { xsocket } from "@xsocket/client";
   import { serve } from "@xsocket/server";
   import { libraryPath } from "${join(ROOT, "packages/xbind-native/src/libraries.ts")}";
-  async function main() { // CommonJS awaits nothing outside of a function
+  async function main() { // CommonJS has no top-level await
     if (process.argv[3] === "xbind") return console.log(libraryPath("xbind"));
     await using server = await serve({ address: process.argv[2] ?? "" });
     using socket = await xsocket({ via: server.address });
@@ -168,9 +168,9 @@ const FORMS = {
   cjs: ["--define", "import.meta.dir=module.path", "--define", 'import.meta.file="bundle"'],
 };
 
-test("a server in a bundle serves with its worker beside it, and asks for it without; compiled it holds all", async () => {
+test("a bundle serves with its worker beside it, and a compiled program contains all", async () => {
   mkdirSync(join(ROOT, "build"), { recursive: true });
-  const dir = mkdtempSync(join(ROOT, "build/bundle-")); // where the packages are found
+  const dir = mkdtempSync(join(ROOT, "build/bundle-")); // below the repository, where the packages are found
   using stack = new DisposableStack();
   stack.defer(() => rmSync(dir, { recursive: true }));
   const build = async (...args: string[]) => {
@@ -192,7 +192,7 @@ test("a server in a bundle serves with its worker beside it, and asks for it wit
   const libraries = ["xsocket", "xbind"] as const;
   for (const name of libraries) copyFileSync(libraryPath(name), join(dir, `lib${name}.so`));
   const embedded = ["_worker.ts", ...libraries.map((name) => `lib${name}.so`)];
-  await build("--compile", "program.ts", ...embedded); // the library's name has a hash in it
+  await build("--compile", "program.ts", ...embedded); // the embedded library's name has a hash
   expect((await here.run(["./program", "control"], { cwd: dir })).stderr).toMatch(
     /beside the program \(bun build --compile --asset-naming='\[name\].\[ext\]' .*\/libxsocket.so\), or/,
   );
@@ -203,13 +203,13 @@ test("a server in a bundle serves with its worker beside it, and asks for it wit
   const nowhere = await here.run(["./program", "control"], { cwd: dir, env: { TMPDIR: "/proc" } });
   expect(nowhere.stderr).toContain("that this user may write to TMPDIR, where Bun copies it to");
   const preloaded = await here.run(["./program", "control", "xbind"], { cwd: dir });
-  expect(preloaded.stderr).toContain("LibraryNotFoundError: libxbind.so"); // by programs that cannot look inside
+  expect(preloaded.stderr).toContain("LibraryNotFoundError: libxbind.so"); // programs cannot preload an embedded file
 });
 
-test("options that cannot be right are refused before anything is opened", async () => {
+test("refuses invalid options before it opens anything", async () => {
   using dir = tempDir();
   const address = dir.join("control");
-  const misspelt = { kind: "socket", allow: true, uid: [{ first: 1000, last: 1000 }] }; // it is uids
+  const misspelt = { kind: "socket", allow: true, uid: [{ first: 1000, last: 1000 }] }; // the key is uids
   const plain = { name: "r", kind: "socket", allow: false };
   const rules: [unknown, string][] = [
     [null, "a rule of the policy must be an object, not null"],
@@ -299,14 +299,14 @@ test("options that cannot be right are refused before anything is opened", async
   }
 });
 
-test("a policy may be an object that has more than its source and rules", async () => {
+test("accepts a policy object with further properties", async () => {
   using dir = tempDir();
   const policy = { ...DEFAULT_POLICY, toText: () => "mine" };
   await using server = await serve({ address: dir.join("control"), policy });
   expect(server.status().policy.source).toBe(DEFAULT_POLICY.source);
 });
 
-/** Makes a socket to be given to a server. */
+/** Makes a socket to pass to a server. */
 function socketAt(path: string, type: number = SOCK_SEQPACKET, listens = true): number {
   const native = loadSyscalls();
   const fd = checked("socket", native.socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
@@ -316,7 +316,7 @@ function socketAt(path: string, type: number = SOCK_SEQPACKET, listens = true): 
   return fd;
 }
 
-test("a listening socket that was given is closed by a start that fails, whatever that failed for", async () => {
+test("closes a given listening socket when the start fails", async () => {
   using dir = tempDir();
   const before = descriptors();
   using _ = spyOn(loadSyscalls(), "setsockopt").mockReturnValue(-errno.ENOPROTOOPT);
@@ -328,7 +328,7 @@ test("a listening socket that was given is closed by a start that fails, whateve
   expect(leaked(before)).toEqual([]);
 });
 
-test("a listening socket that was given is served and its file left, and another one refused", async () => {
+test("serves a given listening socket, removes its file only if owned, and refuses others", async () => {
   using dir = tempDir();
   const native = loadSyscalls();
   for (const [type, listens] of [
@@ -337,7 +337,7 @@ test("a listening socket that was given is served and its file left, and another
   ] as const) {
     const listenFd = socketAt(dir.join(`${type}`), type, listens);
     await expect(serve({ listenFd })).rejects.toThrow("is not a listening UNIX socket of type");
-    expect(native.close(listenFd)).toBe(0); // whoever gave it has it still
+    expect(native.close(listenFd)).toBe(0); // a refused one stays open
   }
   for (const ownsFile of [false, true]) {
     const path = dir.join(`${ownsFile}`);
@@ -352,16 +352,16 @@ test("a listening socket that was given is served and its file left, and another
   }
 });
 
-test("to see whether somebody listens at a path costs no descriptor", async () => {
+test("refuses a path in use without leaking a descriptor", async () => {
   using dir = tempDir();
   const address = dir.join("control");
   await using _ = await serve({ address });
   await expect(serve({ address })).rejects.toMatchObject({ code: "IN_USE" });
 });
 
-test("a policy that is none at a reload leaves the one before", async () => {
+test("keeps the policy when a reload returns none", async () => {
   using dir = tempDir();
-  const none: typeof DEFAULT_POLICY = Reflect.get({}, "policy"); // as where a file holds none
+  const none: typeof DEFAULT_POLICY = Reflect.get({}, "policy"); // undefined, as from a file without one
   const policies = [DEFAULT_POLICY];
   const policy = () => policies.shift() ?? none;
   const notGiven: string | undefined = process.env["XSOCKET_NOT_GIVEN"];
@@ -372,7 +372,7 @@ test("a policy that is none at a reload leaves the one before", async () => {
   expect(socket.closed).toBe(false);
 });
 
-test("a log that throws is the program's to hear of, and holds up nothing", async () => {
+test("an exception in the log function reaches the program and does not stop the server", async () => {
   using dir = tempDir();
   const home = dir.join("home");
   mkdirSync(home);
@@ -384,7 +384,7 @@ test("a log that throws is the program's to hear of, and holds up nothing", asyn
     const log = () => { throw new Error("no room for a record"); };
     const server = await serve({ address: home + "/control", log });
     renameSync(home, elsewhere);
-    writeFileSync(home, ""); // the socket file cannot be looked at any more
+    writeFileSync(home, ""); // the socket file can no longer be reached
     await server.stop();
     console.log("stopped");`;
   const argv = [process.execPath, "-e", program, home, dir.join("elsewhere")];
@@ -392,7 +392,7 @@ test("a log that throws is the program's to hear of, and holds up nothing", asyn
   expect(stdout + stderr).toBe("no room for a record\nstopped\n");
 });
 
-test("of two reloads at once the later one decides, whichever is read first", async () => {
+test("the later of two concurrent reloads wins, whichever is read first", async () => {
   using dir = tempDir();
   const reads: ((source: string) => void)[] = [];
   const FAILS = "a mistake";
@@ -415,18 +415,18 @@ test("of two reloads at once the later one decides, whichever is read first", as
   const others = [server.reload(), server.reload()];
   reads[4]?.("the last");
   await others[1];
-  reads[3]?.(FAILS); // after one that was read: the rules are not those of before
+  reads[3]?.(FAILS); // the later one succeeded, so the policy is not outdated
   await expect(others[0]).rejects.toThrow(FAILS);
   expect(server.status().policy).toMatchObject({ source: "the last", outdated: false });
   const failing = [server.reload(), server.reload()];
   reads[6]?.(FAILS);
   await expect(failing[1]).rejects.toThrow(FAILS);
-  reads[5]?.("the one before"); // which is in force, and not what was asked for last
+  reads[5]?.("the one before"); // it is in force, but the later reload failed
   await failing[0];
   expect(server.status().policy).toMatchObject({ source: "the one before", outdated: true });
 });
 
-test("a reload whose policy cannot be put in force leaves the one before, and is told", async () => {
+test("keeps the policy and reports it as outdated when a new one cannot be applied", async () => {
   using dir = tempDir();
   const sources = ["at the start", "the next"];
   const policy = () => ({ source: sources.shift() ?? "", rules: [] });
@@ -441,7 +441,7 @@ test("a reload whose policy cannot be put in force leaves the one before, and is
   expect(server.status().policy).toMatchObject({ source: "at the start", outdated: true });
 });
 
-test("a server runs in a Worker, too", async () => {
+test("serves in a Worker", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   const worker = new Worker(new URL("worker.ts", import.meta.url), { workerData: path });
@@ -454,7 +454,7 @@ test("a server runs in a Worker, too", async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test("a program that has hardly a descriptor left is told so, loses none, and lives on", async () => {
+test("a program with few descriptors left gets an error, leaks none and goes on", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   const script = `${import.meta.dir}/starved.ts`;
@@ -471,14 +471,14 @@ test("a program that has hardly a descriptor left is told so, loses none, and li
   }
 });
 
-test("a server that has stopped is not said to be out of reach", async () => {
+test("isReachable() stays true after the server has stopped", async () => {
   using dir = tempDir();
   const server = await serve({ address: dir.join("control") });
   await server.stop();
   expect(server.isReachable()).toBe(true); // it has removed its file itself
 });
 
-test("a server that has stopped leaves alone what has its descriptors' numbers by then", async () => {
+test("a stopped server does not touch reused descriptors", async () => {
   using dir = tempDir();
   const server = await serve({ address: dir.join("control"), auditFile: dir.join("audit") });
   await server.stop();

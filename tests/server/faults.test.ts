@@ -1,15 +1,15 @@
-/* Starts and ends in which one look at a file, or one change to it, fails: by strace(1). */
+/* Starts and stops in which one system call on a file fails, injected by strace(1). */
 import { expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 
-const CALLS_MAX = 50; // of one name, far more than there are
+const CALLS_MAX = 50; // of one name, far more than a server makes
 
-/** How a server fared in which the n-th of some calls failed. */
+/** The outcome of a server whose n-th call failed. */
 interface Outcome {
-  /** Whether there was an n-th one. */
+  /** Whether there was an n-th call. */
   readonly wasHit: boolean;
   /** Whether it served before it was told to stop. */
   readonly served: boolean;
@@ -49,7 +49,7 @@ test.each([
   ["openat", "EMFILE", true],
   ["fchmod", "EPERM", false],
 ] as const)(
-  "a start in which a %s gives %s says so in one sentence and leaves nothing",
+  "a start in which %s fails with %s reports it in one sentence and leaves nothing",
   async (call, error, ofPath) => {
     let hits = 0;
     for (let n = 1; n < CALLS_MAX; n++) {
@@ -68,7 +68,7 @@ test.each([
   },
 );
 
-test("where the server may make no UNIX sockets it is not the directory that is blamed", async () => {
+test("blames the filter, not the directory, when UNIX sockets are forbidden", async () => {
   const { code, stderr } = await serveWith("socket", "EACCES", 1, false);
   const remedy = "Allow AF_UNIX in RestrictAddressFamilies= of its unit, or in its seccomp filter";
   expect(stderr).toMatch(/^xsocket: cannot make a socket for \S+ as uid \d+: EACCES\. /);

@@ -1,4 +1,4 @@
-/* Random and mutated packets with random descriptors, thrown at a running server. */
+/* Random and mutated packets with random descriptors, sent to a running server. */
 import { expect, test } from "bun:test";
 import { closeSync, constants, openSync, readFileSync, writeFileSync } from "node:fs";
 import { AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM } from "@xsocket/protocol";
@@ -12,12 +12,12 @@ guardDescriptors();
 
 const SECONDS = 20;
 const GOOD_EVERY = 1000; // packets
-const QUOTA = 300; // connections at once, more than there are unless some count when they have ended
+const QUOTA = 300; // connections at once, reached only if closed ones still count
 const SEED = process.env["FUZZ_SEED"] ?? String(Date.now());
 
 type Dice = ReturnType<typeof numbersFrom>;
 
-/** A request with some bytes changed, or anything at all. */
+/** A request with some bytes changed, or random bytes. */
 function packet(dice: Dice): Uint8Array {
   if (dice(2) === 0) {
     const bytes = REQUEST.slice();
@@ -28,7 +28,7 @@ function packet(dice: Dice): Uint8Array {
   return new Uint8Array(new ArrayBuffer(length)).map(() => dice(256));
 }
 
-/** One descriptor of each sort that there is, to be attached. */
+/** Descriptors of many kinds, to attach to packets. */
 function attachable(path: string): number[] {
   return [
     native.socket(AF_INET, SOCK_STREAM, 0),
@@ -43,7 +43,7 @@ function attachable(path: string): number[] {
   ];
 }
 
-/** One thing that a client may do. */
+/** Performs a random action of a client. */
 function act(client: RawClient, others: readonly number[], dice: Dice): void {
   const bytes = packet(dice);
   const passed = [client.fd, ...others][dice(1 + others.length)] ?? -1;
@@ -69,11 +69,11 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
 
-/** Compares what a server that nobody else asks has counted with itself and with its audit file. */
+/** Expects the counters of a server without other clients to agree with each other and with its audit file. */
 function expectTrueCounts(path: string, auditFile: string): void {
   const { stats } = askStatus(native, path, 5000);
   const { granted, denied, failed, refusedInFlight, requests } = stats;
-  expect([stats.connections, stats.inFlight]).toEqual([1, 0]); // ours, for the status
+  expect([stats.connections, stats.inFlight]).toEqual([1, 0]); // the connection of this request
   expect(granted + denied + failed + refusedInFlight).toBe(requests);
   expect(sum(stats.latency.counts)).toBe(requests);
   expect(sum(stats.sockets.map(({ count }) => count))).toBe(granted);
@@ -81,17 +81,17 @@ function expectTrueCounts(path: string, auditFile: string): void {
   const lines = readFileSync(auditFile, "utf8").trimEnd().split("\n");
   const read = lines.map((line): { outcome: string; reason?: string } => JSON.parse(line));
   const count = (wanted: string) => read.filter(({ outcome }) => outcome === wanted).length;
-  const undelivered = read.filter(({ reason }) => reason === "not delivered").length; // granted before
+  const undelivered = read.filter(({ reason }) => reason === "not delivered").length; // also counted as granted
   expect(count("granted") - undelivered).toBe(granted);
   expect(count("refused")).toBe(denied + refusedInFlight);
   expect(count("failed")).toBe(failed);
 }
 
-test(`20 seconds of anything (FUZZ_SEED=${SEED})`, async () => {
+test(`survives 20 seconds of random packets and counts them right (FUZZ_SEED=${SEED})`, async () => {
   using directory = tempDir();
   const [policy, audit] = [directory.join("policy"), directory.join("audit")];
   writeFileSync(policy, `[[rule]]\naction = "allow"\nconnections = ${QUOTA}\n`);
-  // Clients that send their own descriptor live on in the packet for as long as a reply may take.
+  // A connection in a packet to itself stays open until the time limit for receiving a reply.
   const args = ["--take-reply-ms", "500", "--policy", policy, "--audit", audit];
   await using server = await startServer({ args });
   await server.program.says(/serving at/);
@@ -114,4 +114,4 @@ test(`20 seconds of anything (FUZZ_SEED=${SEED})`, async () => {
   expect(server.program.stderr).not.toContain("exception");
   expectTrueCounts(server.path, audit);
   expect(await server.stop()).toBe(0);
-}, 120_000); // with threads that are slow to start on a busy machine
+}, 120_000); // threads are slow to start on a busy machine

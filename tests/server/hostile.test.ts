@@ -1,4 +1,4 @@
-/* Clients that nobody vetted. */
+/* Hostile clients. */
 import { expect, test } from "bun:test";
 import {
   appendFileSync,
@@ -38,17 +38,17 @@ const ROOT = join(import.meta.dir, "../..");
 
 const PACKETS_MAX = 20; // more than a socket's buffer holds
 
-/** A client that sends as much as there is room for and receives nothing. */
+/** Sends as many requests as there is room for and receives nothing. */
 function pipeline(client: RawClient): void {
   for (let i = 0; i < PACKETS_MAX && client.send() >= 0; i++);
 }
 
-/** Open descriptors of a process, whatever they are of. */
+/** The number of open descriptors of a process. */
 function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** CPU time of a process in seconds. */
+/** The CPU time of a process in seconds. */
 function cpuSeconds(pid: number): number {
   const text = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -56,7 +56,7 @@ function cpuSeconds(pid: number): number {
 }
 
 test.if(isRoot && !isContained)(
-  "100 clients that pipeline and never receive leave a server without privilege usable",
+  "100 clients that pipeline and never receive do not block an unprivileged server",
   async () => {
     using directory = tempDir();
     const script = `import { serve, untilSignal } from "@xsocket/server";
@@ -80,7 +80,7 @@ test.if(isRoot && !isContained)(
 );
 
 test.if(isRoot && !isContained)(
-  "sockets in flight of other servers of the same user are counted by the kernel, and the log says so",
+  "answers and logs ETOOMANYREFS when servers of the same user have too many in flight",
   async () => {
     using socket = tempDir(0o1777);
     const before = asOrdinaryUser(["prlimit", "--nofile=160", "--"], 4303);
@@ -102,7 +102,7 @@ test.if(isRoot && !isContained)(
   },
 );
 
-test("malformed requests close their connection and nothing else", async () => {
+test("closes only the connection of a malformed request", async () => {
   await using server = await startServer();
   using good = new RawClient(server.path);
   expect(good.ask()).toBe(0);
@@ -118,12 +118,12 @@ test("malformed requests close their connection and nothing else", async () => {
   expect(good.ask()).toBe(0);
 });
 
-test("a server at its limit of descriptors says so to clients, does not spin, and recovers", async () => {
+test("answers EMFILE at the descriptor limit, does not spin, and recovers", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
   await server.program.says(/serving at/);
   expect(askOnce(server.path)).toBe(0);
   const { pid } = server.program;
-  // Bun closes some of its own after the start, so the limit is lowered until it is one.
+  // Bun closes some of its own after the start, so the limit is set until it has an effect.
   const hears = (ask: () => number) =>
     eventually("EMFILE", async () => {
       await limitDescriptors(pid, firstFree(pid));
@@ -160,7 +160,7 @@ test("1,000 stuck clients of one user do not slow down another", async () => {
   await measure(); // warm
   const usual: number[] = [];
   const beside: number[] = [];
-  // the best of each, since whatever else this machine does can only add to them
+  // the best of each, since other load can only make them longer
   const isClose = () => Math.min(...beside) < 2 * Math.min(...usual);
   for (let round = 0; round < 4 || (round < 12 && !isClose()); round++) {
     usual.push(await measure());
@@ -177,28 +177,31 @@ test("1,000 stuck clients of one user do not slow down another", async () => {
 test.if(isRoot).each([
   ["hangs up", (client: RawClient) => client.close()],
   ["receives nothing any more", (client: RawClient) => native.shutdown(client.fd, SHUT_RD)],
-] as const)("who asks for packet sockets and %s does not hold up the others", async (_, leave) => {
-  using clients = new DisposableStack();
-  using directory = tempDir();
-  const policy = directory.join("policy.toml");
-  const rules = ["", 'family = "AF_PACKET"\ntype = "raw"\n'];
-  writeFileSync(policy, rules.map((rule) => `[[rule]]\naction = "allow"\n${rule}`).join(""));
-  await using server = await startServer({ args: ["--policy", policy] });
-  const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
-  await server.program.pause(); // so that none is answered in time
-  for (let i = 0; i < 300; i++) {
-    const client = clients.use(new RawClient(server.path));
-    client.send(request);
-    leave(client);
-  }
-  server.program.kill("SIGCONT");
-  expect(askOnce(server.path)).toBe(0);
-  // the close of one takes 10 ms: few are made
-  const refused = () => askStatus(native, server.path, 1000).stats.refusedInFlight;
-  await eventually("most to be refused", () => refused() > 200);
-});
+] as const)(
+  "a client that asks for packet sockets and %s does not hold up others",
+  async (_, leave) => {
+    using clients = new DisposableStack();
+    using directory = tempDir();
+    const policy = directory.join("policy.toml");
+    const rules = ["", 'family = "AF_PACKET"\ntype = "raw"\n'];
+    writeFileSync(policy, rules.map((rule) => `[[rule]]\naction = "allow"\n${rule}`).join(""));
+    await using server = await startServer({ args: ["--policy", policy] });
+    const request = encode({ kind: "request", domain: AF_PACKET, type: SOCK_RAW, protocol: 0 });
+    await server.program.pause(); // so that no client is answered before it leaves
+    for (let i = 0; i < 300; i++) {
+      const client = clients.use(new RawClient(server.path));
+      client.send(request);
+      leave(client);
+    }
+    server.program.kill("SIGCONT");
+    expect(askOnce(server.path)).toBe(0);
+    // each takes 10 ms to close, so few are made
+    const refused = () => askStatus(native, server.path, 1000).stats.refusedInFlight;
+    await eventually("most to be refused", () => refused() > 200);
+  },
+);
 
-test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async () => {
+test("leaks nothing over 1,000,000 requests and 100,000 malformed ones", async () => {
   using directory = tempDir();
   const program = loadProgram(directory);
   await using server = await startServer({ args: ["--mode", "0666"] });
@@ -213,7 +216,7 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
     }
   };
   await ask("call", 30_000);
-  await ask("kept", 200_000); // by then all its threads are there, on a busy machine, too
+  await ask("kept", 200_000); // by then all its threads have started, even on a busy machine
   const memory = residentMb(pid);
   const files = openFiles(pid);
   await ask("call", 200_000);
@@ -225,16 +228,16 @@ test("nothing leaks over 1,000,000 requests and 100,000 malformed ones", async (
     if (i % 100 === 0) await client.closing();
   }
   await eventually("all to be closed", () => server.sockets() === open);
-  expect(openFiles(pid) - files).toBeLessThan(8); // its runtime opens and closes some of its own
+  expect(openFiles(pid) - files).toBeLessThan(8); // Bun opens and closes some of its own
   expect(residentMb(pid) - memory).toBeLessThan(16);
-}, 600_000); // half a minute on a machine that does nothing else
+}, 600_000); // half a minute on an idle machine
 
-/* Runs a program with a terminal as its standard error that nobody reads. */
+/* Runs a program whose stderr is a terminal that nobody reads. */
 const ON_A_TERMINAL = `import os, pty, subprocess, sys
 _, terminal = pty.openpty()
 sys.exit(subprocess.run(sys.argv[1:], stderr=terminal).returncode)`;
 
-test("a terminal that nobody reads does not hold up the main thread", async () => {
+test("a terminal that nobody reads does not block the main thread", async () => {
   using dir = tempDir();
   const [path, metrics] = [dir.join("control"), dir.join("metrics")];
   const serve = [XSOCKET, "serve", path, "--log-level", "debug", "--metrics", metrics];
@@ -250,8 +253,8 @@ test("a terminal that nobody reads does not hold up the main thread", async () =
   expect(await terminal.finished()).toBe(0);
 });
 
-/* As behind su(1), whose user may not open the terminal that it writes to. */
-test("a terminal that this user may not open is written to all the same", async () => {
+/* As after su(1), where the user may write to the terminal but not open it. */
+test("logs to a terminal that this user may not open", async () => {
   using dir = tempDir();
   const serve = typed(...HELD_TO_MODES, XSOCKET, "serve", dir.join("control"));
   const script = ["script", "-qec", `chmod 0 "$(tty)" && echo $$ && exec ${serve}`, "/dev/null"];
@@ -262,7 +265,7 @@ test("a terminal that this user may not open is written to all the same", async 
   expect(await terminal.finished()).toBe(0);
 });
 
-test("a log that nobody reads holds up neither clients nor the end", async () => {
+test("a log that nobody reads blocks neither clients nor the stop", async () => {
   using directory = tempDir();
   const fifo = directory.join("log");
   const path = directory.join("control");
@@ -281,13 +284,13 @@ function failing(pid: number, what: string): Promise<AsyncDisposable> {
   return traced(pid, "-f", "-o/dev/null", `-einject=${what}`);
 }
 
-/** Has the serving thread of a process die at its next wait for events, but not the main thread. */
+/** Makes the serving thread of a process die at its next wait for events. */
 function failNextWait(pid: number): Promise<AsyncDisposable> {
   const [thread = ""] = servingThreads(pid);
   return traced(thread, "-o/dev/null", "-einject=epoll_pwait:error=EBADF");
 }
 
-test("a server that was upgraded and cannot replace the thread that accepts ends, so that it is started anew", async () => {
+test("a server whose program has changed exits when its accepting thread dies", async () => {
   using directory = tempDir();
   const path = directory.join("control");
   cpSync(join(ROOT, "build/tree"), directory.join("lib"), { recursive: true });
@@ -307,7 +310,7 @@ test("a server that was upgraded and cannot replace the thread that accepts ends
   );
 });
 
-test("who does not look how a server ends goes on when it ends by itself", async () => {
+test("a program that ignores server.closed goes on when the server ends by itself", async () => {
   using directory = tempDir();
   const path = directory.join("control");
   cpSync(join(ROOT, "packages/server"), directory.join("server"), { recursive: true });
@@ -333,7 +336,7 @@ test("who does not look how a server ends goes on when it ends by itself", async
   expect(program.stdout + program.stderr).toBe("serving\ngoes on\n");
 });
 
-test("where the system has no files left (ENFILE) clients hear it, and the server recovers", async () => {
+test("answers ENFILE when the system has no files left, and recovers", async () => {
   await using server = await startServer({ args: ["--threads", "1"] });
   await server.program.says(/serving at/);
   using kept = new RawClient(server.path);
@@ -347,9 +350,9 @@ test("where the system has no files left (ENFILE) clients hear it, and the serve
   }
   {
     await using _ = await failing(server.program.pid, "accept4:error=ENFILE:when=1..8");
-    expect(askOnce(server.path)).toBe(0); // it waits in the backlog until there is room
+    expect(askOnce(server.path)).toBe(0); // the client waits in the backlog until accept succeeds
     await server.program.says(/cannot accept connections for now: ENFILE/);
-    expect(server.program.stderr.match(/connections for now: ENFILE/g)).toHaveLength(1); // of four times
+    expect(server.program.stderr.match(/connections for now: ENFILE/g)).toHaveLength(1); // once for several failures
   }
   expect([askOnce(server.path), kept.ask()]).toEqual([0, 0]);
 });
@@ -358,13 +361,13 @@ test.each([
   ["getsockopt", "EPERM", -errno.EIO, "the kernel does not say whose it is: getsockopt"],
   ["recvfrom", "ENOMEM", -errno.ECONNRESET, "its request cannot be read: recvfrom"],
   ["sendmsg", "ENOBUFS", -errno.ECONNRESET, "its client cannot be answered: sendmsg"],
-])("a connection on which %s gives %s ends, and the log says why", async (call, error, rc, why) => {
+])("closes a connection on which %s fails with %s and logs why", async (call, error, rc, why) => {
   await using server = await startServer({ args: ["--threads", "1"] });
   await server.program.says(/serving at/);
   {
     await using _ = await failing(server.program.pid, `${call}:error=${error}:when=1..2`);
     using client = new RawClient(server.path);
-    client.send(); // the server may have ended it by then
+    client.send(); // the server may have closed it already
     expect(client.reply()).toBe(rc);
     await server.program.says(new RegExp(`a connection was closed, since ${why} gives ${error}`));
   }

@@ -1,4 +1,4 @@
-/* What a server costs while nobody asks, and what is left of requests. */
+/* The cost of an idle server, and the memory left by requests. */
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { guardDescriptors, startServer, tempDir } from "../harness/index.ts";
@@ -8,10 +8,10 @@ import { askOnce } from "./raw.ts";
 
 guardDescriptors();
 
-const SETTLE_MS = 1500; // what starting has left to do
+const SETTLE_MS = 1500; // for the rest of the start
 const IDLE_MS = 5000;
 
-/** How often the threads of a process have gone to sleep, all together. */
+/** The number of times that the threads of a process have gone to sleep. */
 function sleeps(pid: number): number {
   const tasks = readdirSync(`/proc/${pid}/task`);
   const counts = tasks.map((id) => {
@@ -25,15 +25,15 @@ function variables(pid: number): string[] {
   return readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
 }
 
-test("an idle server sleeps: no timer of its runtime wakes it", async () => {
+test("no timer wakes an idle server", async () => {
   await using server = await startServer();
   await Bun.sleep(SETTLE_MS);
   const before = sleeps(server.program.pid);
   await Bun.sleep(IDLE_MS);
-  expect(sleeps(server.program.pid) - before).toBeLessThan(15); // with the timers some fifty
+  expect(sleeps(server.program.pid) - before).toBeLessThan(15); // some fifty with Bun's timers
 });
 
-test("what the user has set for the runtime's timers stays", async () => {
+test("keeps the user's environment variables for Bun's timers", async () => {
   await using server = await startServer({ env: { MIMALLOC_PURGE_DELAY: "1000" } });
   const found = variables(server.program.pid);
   expect(found).toContain("MIMALLOC_PURGE_DELAY=1000");
@@ -47,7 +47,7 @@ test("an idle server with one thread keeps at most 45 MB resident", async () => 
   expect(askOnce(server.path)).toBe(0);
 });
 
-test("a request leaves no garbage: memory of its own grows by a few MB and no more", async () => {
+test("requests do not grow the private memory by more than a few MB", async () => {
   using directory = tempDir();
   const program = loadProgram(directory);
   await using server = await startServer({ args: ["--threads", "1", "--mode", "0666"] });
@@ -58,5 +58,5 @@ test("a request leaves no garbage: memory of its own grows by a few MB and no mo
   while (requests < 150_000)
     requests += (await runLoad(program, server.path, { mode: "call", callers: 4, seconds: 1 }))
       .requests;
-  expect(residentMb(pid, "RssAnon") - before).toBeLessThan(8); // with one closure for each, 12
+  expect(residentMb(pid, "RssAnon") - before).toBeLessThan(8); // 12 with one closure per request
 });

@@ -1,21 +1,21 @@
-/* The load generator of the benchmark, run as a client that behaves. */
+/* The load generator of the benchmark, run as a well-behaved client. */
 import { chmodSync, copyFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { libraryPath } from "@xsocket/xbind-native";
 import { asOrdinaryUser, here, type TempDir } from "../harness/index.ts";
 
-/** What a load has measured. Times in microseconds. */
+/** The measurements of a load. Times are in microseconds. */
 interface LoadResult {
   readonly requests: number;
   readonly failed: number;
-  /** Why some have failed. */
+  /** The load generator's messages about failures. */
   readonly said: string;
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
 }
 
-/** How long and from how many callers; "kept" keeps a connection for each, "call" makes one for each request. */
+/** The kind of load; "kept" keeps one connection for each caller, "call" opens one for each request. */
 export interface Load {
   readonly mode: "call" | "kept";
   readonly callers: number;

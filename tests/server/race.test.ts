@@ -1,4 +1,4 @@
-/* Two servers that start at the same path at the same instant. */
+/* Two servers that start at the same path at the same time. */
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ guardDescriptors();
 
 const ROUNDS = 200;
 
-/** Leaves a socket file behind, as a server that was killed. */
+/** Leaves a socket file behind, as a killed server does. */
 function leaveStale(path: string): void {
   const fd = native.socket(AF_UNIX, SOCK_SEQPACKET, 0);
   const bytes = encodeAddress({ kind: "path", path });
@@ -22,7 +22,7 @@ function lines(text: string): string[] {
   return text.split("\n").slice(0, -1);
 }
 
-test(`one of two wins, ${ROUNDS} times, with and without a stale socket in the way`, async () => {
+test(`one of two servers wins in each of ${ROUNDS} rounds, with and without a stale socket`, async () => {
   using directory = tempDir();
   const argv = [process.execPath, join(import.meta.dir, "starter.ts")];
   await using one = here.spawn(argv, { stdin: "" });
@@ -45,4 +45,4 @@ test(`one of two wins, ${ROUNDS} times, with and without a stale socket in the w
     await answers(2 * round + 2);
     expect(existsSync(path)).toBe(false);
   }
-}, 300_000); // 10 s on a machine that does nothing else
+}, 300_000); // 10 s on an idle machine

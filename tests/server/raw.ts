@@ -1,4 +1,4 @@
-/* A client without manners: the packets, descriptors and delays of the protocol by hand. */
+/* A raw client: sends and receives packets and descriptors one by one. */
 import { readdirSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
 import {
@@ -31,7 +31,7 @@ export const REQUEST = encode({
   protocol: 0,
 });
 
-/** The same by another program: it sends a packet, in hexadecimal, and prints the length of the answer. */
+/** A program that sends a packet, given in hexadecimal, and prints the length of the answer. */
 export const ASK =
   "import socket,struct,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.connect(sys.argv[1])\ns.send(bytes.fromhex(sys.argv[2]))\nprint(len(s.recv(70000)))";
 
@@ -50,7 +50,7 @@ export class RawClient implements Disposable {
     return native.sendPacket(this.fd, bytes, bytes.byteLength, passedFd);
   }
 
-  /** Says that nothing more will be sent. */
+  /** Shuts the connection down for writing. */
   endSending(): void {
     native.shutdown(this.fd, SHUT_WR);
   }
@@ -86,7 +86,7 @@ export class RawClient implements Disposable {
     return (native.poll(this.fd, POLLIN, waitMs) & POLLHUP) !== 0;
   }
 
-  /** Waits for that without holding up this process. */
+  /** Waits until the server has closed the connection. */
   async closing(): Promise<void> {
     await eventually("the server to close a connection", () => this.isClosed());
   }
@@ -109,13 +109,13 @@ export function rawClients(path: string, count: number): RawClient[] & Disposabl
   });
 }
 
-/** Asks a server on a connection of its own: 0 for a socket, else -errno. */
+/** Asks a server on a new connection: 0 for a socket, else -errno. */
 export function askOnce(path: string): number {
   using client = new RawClient(path);
   return client.ask();
 }
 
-/** Waits until an abstract name can be taken, and gives it back. */
+/** Waits until an abstract name is free. */
 export async function untilFree(name: string): Promise<void> {
   const fd = native.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
   const bytes = encodeAddress(parseAddress(name));
@@ -126,7 +126,7 @@ export async function untilFree(name: string): Promise<void> {
   }
 }
 
-/* Sets the nice value of this thread and of all threads of a process, where this user may. */
+/* Sets the nice value of this thread and of all threads of a process, if this user may. */
 function setNice(pid: number, value: number): void {
   try {
     for (const thread of [process.pid, ...readdirSync(`/proc/${pid}/task`).map(Number)])
@@ -137,8 +137,8 @@ function setNice(pid: number, value: number): void {
 }
 
 /**
- * Asks on several kept-open connections of a server at the same time until something has come of it. Both go
- * before other processes meanwhile: on a busy machine there would seldom be enough rounds within a second.
+ * Asks on several kept-open connections at the same time until a condition holds. Both processes have priority
+ * meanwhile: on a busy machine there would seldom be enough rounds within a second.
  *
  * @param pid the server's process
  */
@@ -167,7 +167,7 @@ export async function crowdUntil(
   }
 }
 
-/** The same until a server has started so many threads. */
+/** Does the same until a server has started this many threads. */
 export function crowd(path: string, pid: number, threads: number): Promise<void> {
   return crowdUntil(path, () => servingThreads(pid).length >= threads, pid);
 }

@@ -1,4 +1,4 @@
-/* Starting, stopping, and what lies at the path: by whole processes. */
+/* Starting and stopping, and files at the path of the socket, with whole processes. */
 import { expect, test } from "bun:test";
 import {
   chmodSync,
@@ -37,7 +37,7 @@ function tryServing(...args: string[]) {
   return here.run([XSOCKET, "serve", ...args]);
 }
 
-/* The group's line in /etc/group: a user other than root may give a file to a group of their own alone. */
+/* The group's line in /etc/group: a user other than root may give a file only to a group of their own. */
 function ownGroup(): string[] {
   const line = isRoot ? /^daemon:.*/m : new RegExp(`^.*:${process.getegid?.()}:.*`, "m");
   return line.exec(readFileSync("/etc/group", "utf8"))?.[0].split(":") ?? [];
@@ -45,15 +45,15 @@ function ownGroup(): string[] {
 
 const [group = "", , groupId] = ownGroup();
 
-test.skipIf(group === "")("mode and group are as asked for, from the first instant", async () => {
+test.skipIf(group === "")("creates the socket with the given mode and group", async () => {
   await using server = await startServer({ args: ["--mode", "606", "--group", group] });
   const { mode, gid } = lstatSync(server.path);
   expect(mode & 0o7777).toBe(0o606);
   expect(gid).toBe(Number(groupId));
 });
 
-test("signals that come while it stops change nothing", async () => {
-  // the end of it takes a while: the second file that it removes is that of the metrics
+test("signals during the stop change nothing", async () => {
+  // slows down the removal of the second file, that of the metrics
   const slow = "-einject=?unlink,?unlinkat:delay_enter=200000:when=2";
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     using directory = tempDir();
@@ -71,10 +71,10 @@ test("signals that come while it stops change nothing", async () => {
   }
 });
 
-test("a signal at the end of a start that failed does not take the reason away", async () => {
+test("a signal after a failed start does not hide the reason", async () => {
   using directory = tempDir();
   const path = directory.join("control");
-  const slow = "-einject=?unlink,?unlinkat:delay_enter=200000"; // there is time for the signal
+  const slow = "-einject=?unlink,?unlinkat:delay_enter=200000"; // leaves time for the signal
   const argv = [XSOCKET, "serve", path, "--metrics", directory.join("none/metrics")];
   await using server = here.spawn(["strace", "-D", "-f", "-o/dev/null", slow, ...argv]);
   await eventually("the file", () => existsSync(path));
@@ -88,7 +88,7 @@ test("a signal at the end of a start that failed does not take the reason away",
   expect(existsSync(path)).toBe(false);
 });
 
-test("signals are minded before it waits for anything, which would let one through", async () => {
+test("handles signals before it waits for events", async () => {
   using directory = tempDir();
   const trace = directory.join("trace");
   const calls = "trace=?epoll_wait,?epoll_pwait,?epoll_pwait2,rt_sigaction";
@@ -104,15 +104,15 @@ test("signals are minded before it waits for anything, which would let one throu
   expect(after.join("")).toContain("epoll");
 });
 
-test("it stops at once also with a backlog that nobody can fill", async () => {
+test("stops at once with the largest backlog", async () => {
   await using server = await startServer({ args: ["--backlog", "2147483647"] });
   await server.program.says(/serving at/);
   const start = performance.now();
   expect(await server.stop()).toBe(0);
-  expect(performance.now() - start).toBeLessThan(3000); // when a thread is ended in its work
+  expect(performance.now() - start).toBeLessThan(3000); // a thread that does not stop is ended after this time
 });
 
-test("a request that has arrived is answered when it stops", async () => {
+test("answers requests that arrived before the stop", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);
   expect(client.ask()).toBe(0);
@@ -127,10 +127,10 @@ test("a request that has arrived is answered when it stops", async () => {
   expect(await server.program.finished()).toBe(0);
 });
 
-test("who has connected and not asked yet is answered when it stops", async () => {
+test("answers a client that connected before the stop and asks after", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);
-  expect(askOnce(server.path)).toBe(0); // who came before has been accepted
+  expect(askOnce(server.path)).toBe(0); // so the client above has been accepted
   server.program.kill("SIGTERM");
   await eventually("it to have begun to stop", () => !existsSync(server.path));
   await Bun.sleep(20);
@@ -138,7 +138,7 @@ test("who has connected and not asked yet is answered when it stops", async () =
   expect(await server.program.finished()).toBe(0);
 });
 
-test("its name is free as soon as it stops, while its last client is answered", async () => {
+test("frees its abstract name when it begins to stop", async () => {
   await using server = await startServer({ path: `@xsocket-test-${process.pid}` });
   using client = new RawClient(server.path);
   expect(askOnce(server.path)).toBe(0);
@@ -148,20 +148,20 @@ test("its name is free as soon as it stops, while its last client is answered", 
   expect(await server.program.finished()).toBe(0);
 });
 
-test("requests that clients have sent in advance are answered when it stops, as they receive", async () => {
+test("answers pipelined requests when it stops, as fast as the client receives", async () => {
   await using server = await startServer();
   using clients = rawClients(server.path, 8);
   await server.program.pause();
   for (const client of clients) for (let i = 0; i < 3; i++) client.send();
   server.program.kill("SIGTERM");
   server.program.kill("SIGCONT");
-  await Bun.sleep(50); // it has the signal
+  await Bun.sleep(50); // time for the signal
   const replies = clients.map((client) => [client.reply(), client.reply(), client.reply()]);
   expect(replies).toEqual(clients.map(() => [0, 0, 0]));
   expect(await server.program.finished()).toBe(0);
 });
 
-test("a reply that was sent is there to receive when it has stopped, whatever else was asked", async () => {
+test("leaves a sent reply to be received after it has stopped", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);
   for (let i = 0; i < 3; i++) client.send();
@@ -171,7 +171,7 @@ test("a reply that was sent is there to receive when it has stopped, whatever el
   expect(native.receivePacket(client.fd, reply, RESPONSE_BYTES)).toBe(RESPONSE_BYTES);
 });
 
-test("after kill -9 the next server replaces the stale socket", async () => {
+test("replaces the stale socket of a killed server", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   {
@@ -184,7 +184,7 @@ test("after kill -9 the next server replaces the stale socket", async () => {
   expect(askOnce(server.path)).toBe(0);
 });
 
-test("a stale socket on which something is mounted is left, with a word on what to do", async () => {
+test("leaves a stale socket that is a mount point and gives a remedy", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   {
@@ -200,7 +200,7 @@ test("a stale socket on which something is mounted is left, with a word on what 
   expect(code).toBe(1);
 });
 
-test("a second server is refused and told the first one's process", async () => {
+test("refuses a path in use and names the process", async () => {
   await using server = await startServer();
   const { code, stderr } = await tryServing(server.path);
   expect(stderr).toContain(`process ${server.program.pid} listens there`);
@@ -208,7 +208,7 @@ test("a second server is refused and told the first one's process", async () => 
   expect(askOnce(server.path)).toBe(0);
 });
 
-test("one where a socket unit listens is told so, not to stop systemd", async () => {
+test("names the socket unit that listens at the path", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   await using unit = await socketUnit(directory, path);
@@ -217,14 +217,14 @@ test("one where a socket unit listens is told so, not to stop systemd", async ()
   );
 });
 
-test("the same for a name", async () => {
+test("refuses an abstract name in use and names the process", async () => {
   await using server = await startServer({ path: `@xsocket-test-${process.pid}` });
   const { code, stderr } = await tryServing(server.path);
   expect(stderr).toContain(`process ${server.program.pid} listens there`);
   expect(code).toBe(1);
 });
 
-test("the metrics cannot have the path of the control socket", async () => {
+test("refuses the path of the control socket for the metrics", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   const { code, stderr } = await tryServing(path, "--metrics", path);
@@ -234,7 +234,7 @@ test("the metrics cannot have the path of the control socket", async () => {
   expect(code).toBe(1);
 });
 
-test("where the directory is a link to nothing, or one to itself, the links are to be seen to", async () => {
+test("reports a directory that is a dangling or looping link", async () => {
   using directory = tempDir();
   const link = directory.join("link");
   symlinkSync("nothing", link);
@@ -245,7 +245,7 @@ test("where the directory is a link to nothing, or one to itself, the links are 
   expect((await tryServing(`${link}/s`)).stderr).toContain("ELOOP. The symbolic links in the path");
 });
 
-test.skipIf(isChrooted)("a kernel without namespaces is no reason not to serve", async () => {
+test.skipIf(isChrooted)("serves on a kernel without network namespaces", async () => {
   using directory = tempDir();
   const script = `mount -t tmpfs none /proc/$$/ns && exec "$0" "$@"`;
   const argv = [...OWN_MOUNTS, "sh", "-c", script, XSOCKET, "serve", directory.join("s")];
@@ -253,7 +253,7 @@ test.skipIf(isChrooted)("a kernel without namespaces is no reason not to serve",
   await server.says(/serving at/);
 });
 
-test("what is no socket is left alone", async () => {
+test("leaves a file that is not a socket", async () => {
   using directory = tempDir();
   const file = directory.join("file");
   writeFileSync(file, "precious");
@@ -268,7 +268,7 @@ test("what is no socket is left alone", async () => {
   expect(lstatSync(directory.join("link")).isSymbolicLink()).toBe(true);
 });
 
-test("a socket of another kind that is alive is left alone", async () => {
+test("leaves a listening socket of another type", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   using stranger = Bun.listen({ unix: path, socket: { data() {} } });
@@ -279,7 +279,7 @@ test("a socket of another kind that is alive is left alone", async () => {
   stranger.stop(true);
 });
 
-test("only its own socket file is removed at the end", async () => {
+test("removes only its own socket file at the end", async () => {
   await using server = await startServer();
   const moved = `${server.path}.moved`;
   renameSync(server.path, moved);
@@ -289,7 +289,7 @@ test("only its own socket file is removed at the end", async () => {
   expect(existsSync(moved)).toBe(true);
 });
 
-test("what takes its place as soon as it listens is not its own either", async () => {
+test("leaves a file that replaced its socket before it was ready", async () => {
   using directory = tempDir();
   const path = directory.join("control");
   const strace = ["strace", "-D", "-f", "-o/dev/null", "-einject=listen:delay_exit=1000000"];
@@ -303,7 +303,7 @@ test("what takes its place as soon as it listens is not its own either", async (
   expect(readFileSync(path, "utf8")).toBe("somebody else's");
 });
 
-test("a missing directory is one clear sentence", async () => {
+test("reports a missing directory in one sentence", async () => {
   using directory = tempDir();
   const { code, stderr } = await tryServing(directory.join("a b/c/s"));
   expect(stderr).toContain(`the directory ${directory.join("a b/c")} of`);
@@ -320,7 +320,7 @@ test.each([
     "s",
     "cannot read /dev/null",
   ],
-])("%s is one sentence", async (_, before, name, words) => {
+])("reports %s in one sentence", async (_, before, name, words) => {
   using directory = tempDir();
   writeFileSync(directory.join("p"), "");
   const argv = [...before, XSOCKET, "serve", directory.join(name)];
@@ -330,7 +330,7 @@ test.each([
   expect(code).toBe(1);
 });
 
-test("behind a link .. is where the kernel, and so a client, finds it", async () => {
+test('resolves ".." after a link as the kernel does', async () => {
   using directory = tempDir();
   mkdirSync(directory.join("there/below"), { recursive: true });
   symlinkSync("there/below", directory.join("link"));
@@ -341,13 +341,13 @@ test("behind a link .. is where the kernel, and so a client, finds it", async ()
   expect(await server.finished()).toBe(0);
 });
 
-test("a directory that others may write to is refused, a sticky one unless asked for", async () => {
+test("refuses a directory that others may write to, a sticky one without the option", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   chmodSync(directory.path, 0o777);
   const open = await tryServing(path, "--shared-directory");
   expect(open.stderr).toContain("other users may write to");
-  expect(open.stderr).not.toContain("--shared-directory"); // it does not help there
+  expect(open.stderr).not.toContain("--shared-directory"); // the option does not help there
   expect(open.code).toBe(1);
   chmodSync(directory.path, 0o1777);
   const sticky = await tryServing(path);
@@ -357,18 +357,21 @@ test("a directory that others may write to is refused, a sticky one unless asked
   expect(askOnce(server.path)).toBe(0);
 });
 
-test.skipIf(!isRoot)("a directory that a group may write to is for its servers alone", async () => {
-  using directory = tempDir();
-  const path = directory.join("s");
-  chownSync(directory.path, 0, 4300);
-  chmodSync(directory.path, 0o775);
-  expect((await tryServing(path)).stderr).toContain("other users may write to");
-  const argv = ["setpriv", "--regid=4300", "--clear-groups", XSOCKET, "serve", path];
-  await using server = here.spawn(argv);
-  await server.says(/serving at/);
-});
+test.skipIf(!isRoot)(
+  "accepts a group-writable directory only if the group is the server's own",
+  async () => {
+    using directory = tempDir();
+    const path = directory.join("s");
+    chownSync(directory.path, 0, 4300);
+    chmodSync(directory.path, 0o775);
+    expect((await tryServing(path)).stderr).toContain("other users may write to");
+    const argv = ["setpriv", "--regid=4300", "--clear-groups", XSOCKET, "serve", path];
+    await using server = here.spawn(argv);
+    await server.says(/serving at/);
+  },
+);
 
-test("that no timer can be had is said once, since a client can then hold others up", async () => {
+test("warns once that it gets no timer", async () => {
   using directory = tempDir();
   const argv = ["prlimit", "--sigpending=0", XSOCKET, "serve", directory.join("s")];
   await using server = here.spawn(argv);
@@ -381,7 +384,7 @@ test("that no timer can be had is said once, since a client can then hold others
   expect(server.stderr.match(/gets no timer/g)).toHaveLength(1);
 });
 
-test("who else may replace the socket is said, by ownership or by access list", async () => {
+test("warns who else can replace the socket, by owner or ACL", async () => {
   using directory = tempDir();
   const path = directory.join("s");
   const warned = async (...args: string[]) => {
@@ -403,19 +406,19 @@ test("who else may replace the socket is said, by ownership or by access list", 
   expect(await warned()).toBe("uid 4202");
 });
 
-test("the default path's directory is made with the right mode, and taken as it is by the next server", async () => {
-  // a /run of its own, in a mount namespace of its own
+test("makes the directory of the default path with mode 0711 and keeps it on the next start", async () => {
+  // with its own /run in a mount namespace
   const script = `mount -t tmpfs none /run && umask 077 || exit
     "$@" & until [ -S /run/xsocket/default ]; do sleep 0.1; done; kill $! && wait $! && exec "$@"`;
   const argv = [...OWN_MOUNTS, "sh", "-c", script, "sh", XSOCKET, "serve"];
   await using program = here.spawn(argv);
   await program.says(/serving at.*serving at/s);
   const run = `/proc/${program.pid}/root/run/xsocket`;
-  expect(statSync(run).mode & 0o7777).toBe(0o711); // others can connect, and not lock it
+  expect(statSync(run).mode & 0o7777).toBe(0o711); // others can connect but not lock the directory
   expect(lstatSync(`${run}/default`).mode & 0o7777).toBe(0o660);
 });
 
-test("a lock that somebody holds on the directory is named after a while", async () => {
+test("reports a lock on the directory that is held for long", async () => {
   using directory = tempDir();
   await using holder = here.spawn(["flock", directory.path, "sh", "-c", "echo held; sleep 60"]);
   await holder.says(/held/);
@@ -431,7 +434,7 @@ test.each([
     "EPERM",
     ` as uid ${process.geteuid?.()}: EPERM. Let the seccomp filter allow flock`,
   ],
-])("a directory that cannot be locked, %s, is refused with a remedy", async (_, code, found) => {
+])("refuses a directory that cannot be locked, %s", async (_, code, found) => {
   using directory = tempDir();
   const exclusive = 6; // without waiting
   const start = [...refusing("flock", 1, exclusive, code), XSOCKET, "serve"];
@@ -440,7 +443,7 @@ test.each([
   expect(refused.code).toBe(1);
 });
 
-test("a directory that is gone or has become something else does not spoil the end", async () => {
+test("stops cleanly when the directory was removed or replaced", async () => {
   const changes: Record<string, (path: string) => void> = {
     "a file": (path) => writeFileSync(path, ""),
     "a loop": (path) => symlinkSync(path, path),
@@ -455,13 +458,13 @@ test("a directory that is gone or has become something else does not spoil the e
     renameSync(home, directory.join("moved"));
     change(home);
     expect([what, await server.stop()]).toEqual([what, 0]);
-    expect(server.program.stderr).not.toContain("releasePath"); // no stack
+    expect(server.program.stderr).not.toContain("releasePath"); // no stack trace
     if (what !== "nothing") expect(server.program.stderr).toContain("could not be removed");
     rmSync(home, { force: true });
   }
 });
 
-test("stopping closes every connection", async () => {
+test("closes every connection when it stops", async () => {
   await using server = await startServer();
   using client = new RawClient(server.path);
   expect(client.ask()).toBe(0);

@@ -1,6 +1,6 @@
 /*
- * A server that is started again and again: for each line of its input, a path, it serves there and
- * says "won", or why it cannot; for an empty line it stops and says "stopped".
+ * Starts servers again and again: for each line of its input, a path, it serves there and
+ * prints "won" or the error; for an empty line it stops and prints "stopped".
  */
 import { serve, type Server } from "@xsocket/server";
 

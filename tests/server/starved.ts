@@ -1,5 +1,5 @@
-/* A program of embedded.test.ts: serves at a path with so few descriptors free, and says how that went,
-   and after a failure how many are free again. */
+/* A program of embedded.test.ts: serves at a path with so few free descriptors, and prints "serves", or
+   the error's code and the number of descriptors that are free again. */
 import { closeSync, openSync } from "node:fs";
 import { serve } from "@xsocket/server";
 import { codeOf, loadSyscalls } from "@xsocket/xbind-native";

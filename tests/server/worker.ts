@@ -1,4 +1,4 @@
-/* A Worker of embedded.test.ts: serves at the path in its data until it is told something. */
+/* A Worker of embedded.test.ts: serves at the path in its data until it gets a message. */
 import { once } from "node:events";
 import { parentPort, workerData } from "node:worker_threads";
 import { serve } from "@xsocket/server";
