@@ -43,7 +43,7 @@ const POLICY: Policy = {
   ],
 };
 
-/** Asks for one socket and closes it. Returns the errno's name, or "ok". */
+/** Requests one socket and closes it. Returns the errno's name, or "ok". */
 function ask(path: string, type: "stream" | "dgram" | "raw"): string {
   try {
     xsocketSync({ via: path, family: 4, type }).close();
@@ -75,7 +75,7 @@ async function start(options: ServeOptions, path: string) {
   return serve({ address: path, policy: POLICY, ...options });
 }
 
-test("each grant and each refusal is one line, with who, what and why", async () => {
+test("writes one line for each grant and refusal, with client, socket, rule and reason", async () => {
   using dir = tempDir();
   const [path, auditFile] = [dir.join("control"), dir.join("audit")];
   const records: string[] = [];
@@ -102,7 +102,7 @@ test("each grant and each refusal is one line, with who, what and why", async ()
   expect(found.map(({ error }) => error)).toEqual([undefined, "EPERM", undefined, "EPERM"]);
   expect(statSync(auditFile).mode & 0o777).toBe(0o600);
   await eventually("the log to say it", () => records.length === 2);
-  // Each thread has a way of its own to the log, so the order is not theirs to keep.
+  // Each thread sends its records separately, so their order is not fixed.
   expect(records.toSorted()).toEqual([
     "denied: refused AF_INET SOCK_DGRAM IPPROTO_UDP (rule, no datagrams)",
     "denied: refused AF_INET SOCK_STREAM IPPROTO_TCP (sockets per minute, streams)",
@@ -110,7 +110,7 @@ test("each grant and each refusal is one line, with who, what and why", async ()
   expect(server.stats().refusals).toMatchObject({ rule: 1, "sockets per minute": 1 });
 });
 
-test("a command is written as it calls itself, blanks at its end as well", async () => {
+test("writes the command's name unchanged but for escapes, with spaces at its end", async () => {
   using dir = tempDir();
   const auditFile = dir.join("audit");
   await using server = await start({ auditFile }, dir.join("control"));
@@ -128,7 +128,7 @@ test("a command is written as it calls itself, blanks at its end as well", async
   expect(lines(auditFile).map(({ command }) => command)).toEqual(written);
 });
 
-test("a rotated file is opened anew by a reload, and nothing is lost", async () => {
+test("a reload opens a rotated file again and loses no line", async () => {
   using dir = tempDir();
   const [path, auditFile] = [dir.join("control"), dir.join("audit")];
   await using server = await start({ auditFile }, path);
@@ -141,7 +141,7 @@ test("a rotated file is opened anew by a reload, and nothing is lost", async () 
   expect(lines(auditFile)).toHaveLength(1);
 });
 
-test("a rotated file is opened anew although the policy has a mistake by now", async () => {
+test("a reload opens a rotated file again even if the policy is invalid", async () => {
   using dir = tempDir();
   const [path, auditFile] = [dir.join("control"), dir.join("audit")];
   let isBad = false;
@@ -154,7 +154,7 @@ test("a rotated file is opened anew although the policy has a mistake by now", a
   expect(lines(auditFile)).toHaveLength(2);
 });
 
-test("what of a reload has failed is said, and nothing else", async () => {
+test("logs which part of a reload failed", async () => {
   using dir = tempDir();
   const [path, logs, policy] = [dir.join("control"), dir.join("logs"), dir.join("policy")];
   mkdirSync(logs);
@@ -171,7 +171,7 @@ test("what of a reload has failed is said, and nothing else", async () => {
   await server.says(/error: the policy stays as it was: .*"wrong" is unknown.*\n.*the audit file/);
 });
 
-test("an audit file that cannot be written is a reason not to start, in one sentence", async () => {
+test("refuses to start when the audit file cannot be written", async () => {
   using dir = tempDir();
   const started = start({ auditFile: dir.join("none/audit") }, dir.join("control"));
   await expect(started).rejects.toThrow(
@@ -183,7 +183,7 @@ test("an audit file that cannot be written is a reason not to start, in one sent
   expect(existsSync(path)).toBe(false);
 });
 
-test("a FIFO that nobody empties loses lines, and the server goes on", async () => {
+test("loses lines of a full FIFO, logs it, and goes on", async () => {
   using dir = tempDir();
   const [path, fifo] = [dir.join("control"), dir.join("audit")];
   expect(await here.spawn(["mkfifo", fifo]).finished()).toBe(0);
@@ -203,7 +203,7 @@ test("a FIFO that nobody empties loses lines, and the server goes on", async () 
 });
 
 test.skipIf(isContained)(
-  "a disk that is full cuts one line, and what follows begins anew",
+  "a full disk cuts one line, and the next starts on a new line",
   async () => {
     using dir = tempDir();
     const [path, disk] = [dir.join("control"), dir.join("disk")];
@@ -226,7 +226,7 @@ test.skipIf(isContained)(
   },
 );
 
-test("what a server that is no more has left of a line is followed by a whole one", async () => {
+test("completes the cut line of an earlier server with a line break", async () => {
   using dir = tempDir();
   const [path, auditFile] = [dir.join("control"), dir.join("audit")];
   await Bun.write(auditFile, '{"time":');
@@ -238,23 +238,23 @@ test("what a server that is no more has left of a line is followed by a whole on
   await server.reload();
   expect(ask(path, "stream")).toBe("ok");
   expect(readFileSync(auditFile, "utf8")).toMatch(/^\{.*\}\n$/);
-  await server.reload(); // after a whole line no other begins
+  await server.reload(); // after a whole line there is no line break
   expect(ask(path, "dgram")).toBe("EPERM");
   expect(readFileSync(auditFile, "utf8")).toMatch(/^\{.*\}\n\{.*\}\n$/);
 });
 
-test("a line that another thread is at, at a reload of the same file, is none that was cut", async () => {
+test("a line that is being written during a reload does not count as cut", async () => {
   using dir = tempDir();
   const [path, auditFile] = [dir.join("control"), dir.join("audit")];
   await using server = await start({ auditFile }, path);
-  appendFileSync(auditFile, '{"time":'); // the kernel may show a line before it has all of it
+  appendFileSync(auditFile, '{"time":'); // a reader may see a part of a line
   await server.reload();
   appendFileSync(auditFile, "0}\n");
   expect(ask(path, "dgram")).toBe("EPERM");
   expect(readFileSync(auditFile, "utf8")).toMatch(/^\{"time":0\}\n\{.*\}\n$/);
 });
 
-test("an audit file that the server may not read is appended to", async () => {
+test("appends to an audit file that the server may not read", async () => {
   using dir = tempDir();
   const [path, auditFile] = [dir.join("control"), dir.join("audit")];
   writeFileSync(auditFile, "{}\n", { mode: 0o200 });
@@ -265,7 +265,7 @@ test("an audit file that the server may not read is appended to", async () => {
   expect(readFileSync(auditFile, "utf8")).toMatch(/^\{\}\n\{.*\}\n$/);
 });
 
-test("an audit file that cannot be put in the place of the old one is said, and closed", async () => {
+test("reports a new audit file that cannot take the old one's place, and closes it", async () => {
   using dir = tempDir();
   const taken = Array.from({ length: 200 }, () => openSync("/dev/null", "r"));
   await using server = await serve({ address: dir.join("control"), auditFile: dir.join("audit") });

@@ -1,6 +1,6 @@
 """Takes a TCP socket from the server at argv[1], with SO_REUSEPORT, and binds it to port argv[2].
 
-Prints "bound", or the errno's name of what failed, and holds the socket until the end of stdin.
+Prints "bound", or the errno's name of the failure, and holds the socket until the end of stdin.
 """
 
 import errno

@@ -24,7 +24,7 @@ async function logOf(args: readonly string[], env: Record<string, string> = {}):
 }
 
 describe("the log", () => {
-  test("as JSON, one object in each line", async () => {
+  test("is one JSON object per line with --log-format json", async () => {
     const lines = (await logOf(["--log-format", "json"])).trimEnd().split("\n");
     const records = lines.map((line): { event: string } => JSON.parse(line));
     const refused = records.find(({ event }) => event === "denied");
@@ -37,7 +37,7 @@ describe("the log", () => {
     });
   });
 
-  test("for the journal, with levels", async () => {
+  test("has priorities with --log-format journal", async () => {
     const log = await logOf(["--log-format", "journal"]);
     expect(log).toMatch(/^<6>serving at /m);
     expect(log).toMatch(
@@ -45,7 +45,7 @@ describe("the log", () => {
     );
   });
 
-  test("in a file, behind what is there", async () => {
+  test("is appended to a file", async () => {
     using dir = tempDir();
     const [path, log] = [dir.join("control"), dir.join("log")];
     await Bun.write(log, "before\n");
@@ -58,13 +58,13 @@ describe("the log", () => {
     expect(await Bun.file(log).text()).toBe(serving);
   });
 
-  test("at level debug, each socket that is given", async () => {
+  test("contains each grant at level debug", async () => {
     await using server = await startServer({ args: ["--log-level", "debug"] });
     expect(askOnce(server.path)).toBe(0);
     await server.program.says(/^xsocket: debug: gave socket\(2, 1, 0\) to process \d+ of uid/m);
   });
 
-  test("for a person unless stderr is the journal's stream", async () => {
+  test("is for a person if stderr is not the journal's stream", async () => {
     const log = await logOf([], { JOURNAL_STREAM: "1:1" });
     expect(log).toMatch(/^xsocket: serving at /m);
     expect(log).toMatch(/^xsocket: warning: refused AF_INET SOCK_RAW/m);

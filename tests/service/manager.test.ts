@@ -15,7 +15,7 @@ import { RawClient } from "../server/raw.ts";
 
 guardDescriptors();
 
-/* exec: LISTEN_PID must name the server itself. */
+/* With exec, since LISTEN_PID must be the server's own process id. */
 function startedWith(script: string, ...args: string[]) {
   return here.run(["sh", "-c", `${script} exec "$@"`, "sh", XSOCKET, ...args]);
 }
@@ -24,18 +24,21 @@ test.each([
   ["LISTEN_PID=$$ LISTEN_FDS=1 3</dev/null", "descriptor 3 was given to serve and is not a socket"],
   ["LISTEN_PID=$$ LISTEN_FDS=1 3<&-", "descriptor 3 was given to serve and is not a socket"],
   ["NOTIFY_SOCKET=/nonexistent", "cannot reach the service manager at NOTIFY_SOCKET=/nonexistent"],
-])("what a manager should have given (%s) is one sentence with a remedy", async (given, words) => {
-  using dir = tempDir();
-  const [variables, redirection = ""] = given.split(/(?= 3<)/);
-  const script = `export ${variables}; ${redirection && `exec${redirection};`}`;
-  const { code, stderr } = await startedWith(script, "serve", dir.join("control"));
-  expect(stderr).toContain(words);
-  expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-  expect(stderr).not.toMatch(/^xsocket: (?:getsockopt|connect):/);
-  expect(code).toBe(1);
-});
+])(
+  "reports an invalid environment of a service manager (%s) in one sentence",
+  async (given, words) => {
+    using dir = tempDir();
+    const [variables, redirection = ""] = given.split(/(?= 3<)/);
+    const script = `export ${variables}; ${redirection && `exec${redirection};`}`;
+    const { code, stderr } = await startedWith(script, "serve", dir.join("control"));
+    expect(stderr).toContain(words);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stderr).not.toMatch(/^xsocket: (?:getsockopt|connect):/);
+    expect(code).toBe(1);
+  },
+);
 
-/* Prints what a service manager is told, a line for each message. */
+/* Prints each message to a service manager on a line. */
 const MANAGER = `import socket, sys
 manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 manager.bind(sys.argv[1])
@@ -48,7 +51,7 @@ async function managerAt(socket: string): Promise<Running> {
   return manager;
 }
 
-test("a manager hears of the start, the reload, the end, that all is well, and what changes", async () => {
+test("notifies the manager of start, reload and stop, of each beat, and of a moved socket", async () => {
   using dir = tempDir();
   const [path, moved, socket] = [dir.join("control"), dir.join("moved"), dir.join("notify")];
   await using manager = await managerAt(socket);
@@ -84,7 +87,7 @@ test("a manager hears of the start, the reload, the end, that all is well, and w
   expect(server.program.stderr.match(/new clients do not find this server/g)).toHaveLength(2);
 });
 
-test("what it shows of a server is one socket, one request, one connection where it is one", async () => {
+test("the status text uses the singular for one socket, request and connection", async () => {
   using dir = tempDir();
   const socket = dir.join("notify");
   await using manager = await managerAt(socket);
@@ -103,21 +106,21 @@ test("what it shows of a server is one socket, one request, one connection where
   await manager.says(/: 2 sockets handed out, 2 requests refused, 2 connections$/m);
 });
 
-/* Binds a socket as a service manager does, and never reads from it. */
+/* A service manager that never reads from its socket. */
 const DEAF = MANAGER.replace(/while .*/, "__import__('signal').pause()");
 
-test("a manager that reads nothing, and wants to hear often, does not keep signals away", async () => {
+test("a manager that does not read its socket does not delay signals", async () => {
   using dir = tempDir();
   const socket = dir.join("notify");
   await using manager = here.spawn(["python3", "-c", DEAF, socket]);
   await manager.says(/ready/);
   const env = { NOTIFY_SOCKET: socket, WATCHDOG_USEC: "20000" };
   await using server = await startServer({ env });
-  await Bun.sleep(500); // its queue is full after some 10 signs of life
+  await Bun.sleep(500); // its queue is full after some 10 messages
   expect(await server.stop()).toBe(0);
 });
 
-test("a manager hears no sign of life while a thread hangs", async () => {
+test("sends no watchdog message while a thread hangs", async () => {
   using dir = tempDir();
   const socket = dir.join("notify");
   await using manager = await managerAt(socket);
@@ -142,7 +145,7 @@ test("a manager hears no sign of life while a thread hangs", async () => {
   await eventually("a sign of life", () => manager.stdout.length > beats);
 });
 
-test("an end that takes a moment is not taken for a socket file that was removed", async () => {
+test("does not report its socket file as removed during a slow stop", async () => {
   using dir = tempDir();
   const socket = dir.join("notify");
   await using manager = await managerAt(socket);

@@ -49,7 +49,7 @@ const ROOT = join(import.meta.dir, "../..");
 const METRIC = /(?<=`)xsocket_[a-z_]+/g;
 const LOOPBACK: MetricsAddress = { kind: "tcp", host: "127.0.0.1", port: 0 };
 
-/** Asks for one socket of each type. */
+/** Requests one socket of each type. */
 function ask(path: string, ...types: ("stream" | "dgram" | "raw")[]): void {
   for (const type of types) {
     try {
@@ -79,14 +79,14 @@ function samples(text: string): Map<string, number> {
   return found;
 }
 
-test("what was served is counted by outcome, kind, reason and time", async () => {
+test("counts requests by outcome, kind, reason and time", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path, policy: POLICY });
   using metrics = await serveMetrics(server, LOOPBACK);
   ask(path, "stream", "stream", "dgram", "raw");
   const url = `http://127.0.0.1:${metrics.port}/metrics`;
-  // a request's time is counted after its client has the answer
+  // a request's time is counted after its answer was sent
   await eventually("the last request to be counted", async () =>
     (await (await fetch(url)).text()).includes("xsocket_request_duration_seconds_count 4\n"),
   );
@@ -107,7 +107,7 @@ test("what was served is counted by outcome, kind, reason and time", async () =>
   expect(builds).toHaveLength(1);
 });
 
-test("what a server tells is among the metrics and in the status, and pages name no other metric", async () => {
+test("metrics and status contain every number, and the docs name no other metric", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
   const status = server.status();
@@ -117,7 +117,7 @@ test("what a server tells is among the metrics and in the status, and pages name
     write(recorded({ ...status, stats: recorded(status.stats, read) }, read));
     return told.filter((name) => !read.has(name));
   };
-  const words = ["pid", "address", "formerNamespace", "uptimeSeconds", "bounds"]; // no metrics
+  const words = ["pid", "address", "formerNamespace", "uptimeSeconds", "bounds"]; // not metrics
   expect(left((all) => metricsText(all, 0, 0))).toEqual([...words, "requests"]); // the sum of its outcomes
   expect(left(statusText)).toEqual([]);
   const text = metricsText(status, 0, 0);
@@ -126,12 +126,12 @@ test("what a server tells is among the metrics and in the status, and pages name
       expect(text, `${name} of ${page}`).toContain(`# TYPE ${name} `);
 });
 
-test("buckets never fall, and other pages are not found", async () => {
+test("histogram buckets are cumulative, and other pages are not found", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
   using metrics = await serveMetrics(server, LOOPBACK);
   ask(dir.join("control"), ...Array.from({ length: 50 }, () => "stream" as const));
-  // a request's time is counted after its answer
+  // a request's time is counted after its answer was sent
   const counted = () => server.stats().latency.counts.reduce((sum, count) => sum + count, 0);
   await eventually("the last request to be counted", () => counted() === 50);
   const page = `http://127.0.0.1:${metrics.port}`;
@@ -143,7 +143,7 @@ test("buckets never fall, and other pages are not found", async () => {
   expect((await fetch(`${page}/metrics`, { method: "POST" })).status).toBe(405);
 });
 
-test("a UNIX socket for those who may open it, gone with the server", async () => {
+test("serves metrics on a UNIX socket with mode 0660 and removes it at the end", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
@@ -157,7 +157,7 @@ test("a UNIX socket for those who may open it, gone with the server", async () =
   expect(existsSync(path)).toBe(false);
 });
 
-test("who else may replace the socket of the metrics is said, unless that is said already", async () => {
+test("warns once who else can replace the socket of the metrics", async () => {
   using dir = tempDir();
   using open = tempDir();
   chmodSync(open.path, 0o777);
@@ -172,7 +172,7 @@ test("who else may replace the socket of the metrics is said, unless that is sai
   expect(said).toHaveLength(1);
 });
 
-test("a path is taken from a dead server alone", async () => {
+test("replaces the stale socket of a dead server and nothing else", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
@@ -200,7 +200,7 @@ test("a path is taken from a dead server alone", async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test("of two that start at the same instant one is served at a path", async () => {
+test("only one of two simultaneous starts serves at a path", async () => {
   using dir = tempDir();
   const place = { kind: "path", path: dir.join("metrics") } as const;
   await using server = await serve({ address: dir.join("control") });
@@ -210,7 +210,7 @@ test("of two that start at the same instant one is served at a path", async () =
   let other: Promise<unknown> | undefined;
   using looks = spyOn(sys, "connect").mockImplementation((...args) => {
     const rc = real(...args);
-    looks.mockRestore(); // that was the first look at what a dead server has left
+    looks.mockRestore(); // this was the first check of the stale socket
     other = Promise.try(() => serveMetrics(server, place)).catch((error: unknown) => error);
     return rc;
   });
@@ -220,7 +220,7 @@ test("of two that start at the same instant one is served at a path", async () =
   expect((await fetch("http://x/metrics", { unix: place.path })).status).toBe(200);
 });
 
-test("a listener that Bun does not take leaves neither file nor descriptor", async () => {
+test("leaves neither file nor descriptor when Bun.listen fails", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
@@ -233,7 +233,7 @@ test("a listener that Bun does not take leaves neither file nor descriptor", asy
   expect(existsSync(path)).toBe(false);
 });
 
-test("metrics are served also where the kernel waits for no further descriptor", async () => {
+test("serves metrics when epoll takes no further descriptor", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
@@ -252,7 +252,7 @@ test("metrics are served also where the kernel waits for no further descriptor",
   expect((await fetch("http://x/metrics", { unix: path, signal })).status).toBe(200);
 });
 
-/** Sends a text to a path, and gives what comes back until the end. */
+/** Sends texts to a path and returns the answer. */
 async function exchange(path: string, ...texts: string[]): Promise<string> {
   const socket = connect(path);
   let answer = "";
@@ -260,13 +260,13 @@ async function exchange(path: string, ...texts: string[]): Promise<string> {
   const closed = new Promise((resolve) => socket.on("close", resolve));
   for (const text of texts) {
     await new Promise((resolve) => socket.write(text, resolve));
-    await Bun.sleep(20); // so that the next one is another packet
+    await Bun.sleep(20); // so that the next text arrives separately
   }
   await closed;
   return answer;
 }
 
-test("what lies in the place of the socket at the end is left alone", async () => {
+test("leaves a file that replaced its socket", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
@@ -277,7 +277,7 @@ test("what lies in the place of the socket at the end is left alone", async () =
   expect(readFileSync(path, "utf8")).toBe("kept");
 });
 
-test("a request without a host, in pieces, or none at all gets its answer and no more", async () => {
+test("answers requests in pieces, without a host, or malformed, and closes the connection", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await startServer({ args: ["--metrics", path] });
@@ -304,7 +304,7 @@ test("a request without a host, in pieces, or none at all gets its answer and no
   expect(server.program.stderr.trim()).toBe(`xsocket: serving at ${server.path}`);
 });
 
-test("no request takes the main thread's time", async () => {
+test("a request with a long invalid host does not block the main thread or the stop", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await startServer({ args: ["--metrics", path] });
@@ -314,10 +314,10 @@ test("no request takes the main thread's time", async () => {
   expect(await exchange(path, text)).toStartWith("HTTP/1.1 400 ");
   expect(performance.now() - start).toBeLessThan(2000);
   expect(await server.stop()).toBe(0);
-  expect(performance.now() - start).toBeLessThan(8000); // a connection's 10 s hold up no end
+  expect(performance.now() - start).toBeLessThan(8000); // not the 10 s of a connection
 });
 
-test("who opens many connections to the metrics takes no descriptors from others", async () => {
+test("limits the connections to the metrics to 16", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
@@ -333,7 +333,7 @@ test("who opens many connections to the metrics takes no descriptors from others
   await eventually("room", async () => (await exchange(path, "GET / HTTP/1.0\r\n\r\n")) !== "");
 });
 
-test("who asks nothing, or what cannot be answered, loses the connection, and no other one", async () => {
+test("closes a connection without a request in 10 s or whose answer fails, and goes on", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");
   await using server = await serve({ address: dir.join("control") });
@@ -355,7 +355,7 @@ test("who asks nothing, or what cannot be answered, loses the connection, and no
   expect(await exchange(path, question)).toStartWith("HTTP/1.1 200 ");
 });
 
-test.skipIf(isContained)("a reader who takes the page in small pieces gets all of it", async () => {
+test.skipIf(isContained)("sends the whole page to a slow reader with small buffers", async () => {
   using dir = tempDir();
   await using target = await createNamespace();
   const small = ["tcp_wmem", "tcp_rmem"].map((name) => `net.ipv4.${name}=4096 4096 4096`);
@@ -378,7 +378,7 @@ print(b"Content-Length: %d\\r" % len(text) in head, text.endswith(b"\\n"))`;
   expect(await server.stop()).toBe(0);
 });
 
-test("a port that is taken is one sentence", async () => {
+test("reports a port in use in one sentence", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
   using metrics = await serveMetrics(server, LOOPBACK);
@@ -388,13 +388,13 @@ test("a port that is taken is one sentence", async () => {
   );
 });
 
-describe("where", () => {
+describe("the address of the metrics", () => {
   test.each([
     ["9100", "127.0.0.1", 9100],
     ["127.0.0.1:9100", "127.0.0.1", 9100],
     ["127.9.9.9:1", "127.9.9.9", 1],
     ["[::1]:1", "::1", 1],
-  ])("%s", (text, host, port) => {
+  ])("may be %s", (text, host, port) => {
     expect(parseMetricsAddress(text, false)).toEqual({ kind: "tcp", host, port });
   });
 
@@ -409,9 +409,11 @@ describe("where", () => {
     "[::1]",
     "0",
     "[::1]:0",
-  ])("%j is none", (text) => expect(() => parseMetricsAddress(text, true)).toThrow("for metrics"));
+  ])("may not be %j", (text) =>
+    expect(() => parseMetricsAddress(text, true)).toThrow("for metrics"),
+  );
 
-  test("an address that others can reach takes a word more", () => {
+  test("needs --metrics-remote if others can reach it", () => {
     for (const text of ["0.0.0.0:9100", "[::]:9100", "192.0.2.1:9100"]) {
       expect(() => parseMetricsAddress(text, false)).toThrow("--metrics-remote");
       expect(parseMetricsAddress(text, true).kind).toBe("tcp");
@@ -419,12 +421,12 @@ describe("where", () => {
   });
 });
 
-test("what cannot be told where /proc is gone is 0, and all else is told", async () => {
+test("reports 0 for memory when /proc is missing, and all else", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
   using metrics = await serveMetrics(server, LOOPBACK);
   using _ = spyOn(process.memoryUsage, "rss").mockImplementation(() => {
-    throw new Error("memoryUsage() failed"); // as Bun does then
+    throw new Error("memoryUsage() failed"); // as Bun does without /proc
   });
   const response = await fetch(`http://127.0.0.1:${metrics.port}/metrics`);
   const found = samples(await response.text());
@@ -432,7 +434,7 @@ test("what cannot be told where /proc is gone is 0, and all else is told", async
   expect(found.get("xsocket_reachable")).toBe(1);
 });
 
-test("the start is the same one at each look, whatever becomes of the clock", async () => {
+test("reports the same start time when the clock is changed", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
   using metrics = await serveMetrics(server, LOOPBACK);
@@ -445,7 +447,7 @@ test("the start is the same one at each look, whatever becomes of the clock", as
   expect(await start()).toBe(first);
 });
 
-test("a file of the metrics that cannot be removed is said, and is no failure", async () => {
+test("warns when the socket file of the metrics cannot be removed at the end", async () => {
   using dir = tempDir();
   mkdirSync(dir.join("sub"));
   await using server = await startServer({ args: ["--metrics", dir.join("sub/metrics")] });
@@ -456,7 +458,7 @@ test("a file of the metrics that cannot be removed is said, and is no failure", 
   expect(server.program.stderr).toMatch(/warning: the socket file of the metrics could not be rem/);
 });
 
-test("a socket file that is gone is said at a reload, in the metrics and in the status", async () => {
+test("reports a missing socket file at a reload, in the metrics and in the status", async () => {
   using dir = tempDir();
   const [path, moved] = [dir.join("control"), dir.join("moved")];
   const metrics = dir.join("metrics");
@@ -477,7 +479,7 @@ test("a socket file that is gone is said at a reload, in the metrics and in the 
   expect(stdout).toMatch(/^warning +new clients do not find this server/m);
 });
 
-test("a policy that a reload could not read is said in the metrics and in the status until one can", async () => {
+test("reports a policy that could not be read again in metrics and status until a reload succeeds", async () => {
   using dir = tempDir();
   const [path, policy, metrics] = [dir.join("control"), dir.join("policy"), dir.join("metrics")];
   writeFileSync(policy, '[[rule]]\naction = "allow"\n');

@@ -59,7 +59,7 @@ describe("policy", () => {
     expect(code).toBe(0);
   });
 
-  test("test says of each rule what it does, and takes a file of this directory", async () => {
+  test("test prints the outcome of each rule, and takes a relative path", async () => {
     using dir = tempDir();
     await policyFile(dir.join("p"), RULES);
     const argv = [XSOCKET, "policy", "test", "p", "--uid", "0"];
@@ -68,7 +68,7 @@ describe("policy", () => {
     );
   });
 
-  test("check warns of rules behind one that is for everybody", async () => {
+  test("check warns of rules after one that decides for everybody", async () => {
     using dir = tempDir();
     const all = ruleText('name = "all"', 'action = "allow"', "connections = 4");
     const root = ruleText('action = "deny"', "uid = 0");
@@ -85,7 +85,7 @@ describe("policy", () => {
     expect((await checked(root, group, all, raw, status)).stderr).toBe("");
   });
 
-  test("a rule's name is one line, and no words to a terminal", async () => {
+  test("check and test escape control characters in a rule's name", async () => {
     using dir = tempDir();
     const rules = String.raw`[[rule]]
 name = "mine: deny\n2  \u001b[8mhidden"
@@ -138,11 +138,11 @@ action = "allow"`;
     expect(result.code).toBe(code);
   });
 
-  test("test goes by the groups of /etc/passwd and /etc/group", async () => {
+  test("test uses the groups of /etc/passwd and /etc/group", async () => {
     using dir = tempDir();
     await Bun.write(dir.join("passwd"), "alice:x:7:8::/:/bin/sh\n");
     await Bun.write(dir.join("group"), "own:x:8:\nother:x:9:alice\n");
-    const types = { stream: 8, dgram: 9, raw: 7 }; // 7 is the number of the user alone
+    const types = { stream: 8, dgram: 9, raw: 7 }; // 7 is only the user's id
     const rules = Object.entries(types).map(
       ([type, gid]) => `[[rule]]\naction = "allow"\ngid = ${gid}\ntype = "${type}"\n`,
     );
@@ -160,13 +160,13 @@ action = "allow"`;
     expect(await codesOf("--uid", "7")).toEqual([0, 0, 1]);
     expect(await codesOf("--uid", "5", "--groups", "other,7")).toEqual([1, 0, 0]);
     expect(await codesOf("--uid", "5", "--gid", "other")).toEqual([1, 0, 1]);
-    expect(await codesOf("--uid", "9")).toEqual([1, 0, 1]); // of no user: the group of that number
+    expect(await codesOf("--uid", "9")).toEqual([1, 0, 1]); // no user has this id: its group is taken to be 9
   });
 
   const FOR_NOBODY = '[[rule]]\naction = "allow"\nkind = "status"\nuid = 65534\n';
   const AS_NOBODY = ["--uid", "65534", "--status"];
 
-  test("test of the status by a rule makes no exception", async () => {
+  test("test of the status matches a rule like any other", async () => {
     using dir = tempDir();
     const file = await policyFile(dir.join("p"), FOR_NOBODY);
     const { code, stdout } = await xsocket("policy", "test", file, ...AS_NOBODY);
@@ -175,7 +175,7 @@ action = "allow"`;
   });
 
   test.skipIf(isChrooted)(
-    "test matches no rule about nobody's id where that is of many",
+    "test matches no rule for the id nobody where ids are unmapped",
     async () => {
       using dir = tempDir();
       const file = await policyFile(dir.join("p"), FOR_NOBODY);
@@ -199,7 +199,7 @@ action = "allow"`;
     [["policy", "test", "/dev/null", "--user", "no-such"], 1, 'there is no user "no-such"'],
     [["policy", "test", "/dev/null", "--uid", "1", "--gid", "-1"], 2, "needs a value"],
     [["policy", "test", "/dev/null", "--uid", "1", "--gid", "no-such"], 1, 'no group "no-such"'],
-  ])("%j is one sentence", async (args, code, words) => {
+  ])("reports the error of %j in one sentence", async (args, code, words) => {
     const result = await xsocket(...args);
     expect(result.stderr).toContain(words);
     expect(result.stderr.trimEnd().split("\n")).toHaveLength(1);
@@ -207,7 +207,7 @@ action = "allow"`;
   });
 });
 
-test("a policy that allows nobody a socket is taken, with a warning at the check, the start and a reload", async () => {
+test("warns at check, start and reload of a policy that allows nobody a socket", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   const file = await policyFile(dir.join("p"), "# nothing yet\n");
@@ -233,11 +233,11 @@ test("a policy that allows nobody a socket is taken, with a warning at the check
 });
 
 describe("a policy that is not a regular file", () => {
-  test("a pipe is read at the start; read again it would be empty, so what it said stays", async () => {
+  test("a pipe is read at the start only; a reload keeps its rules", async () => {
     using dir = tempDir();
     const path = dir.join("control");
     const rule = `printf '[[rule]]\naction = "deny"\n'`;
-    const script = `exec "$@" --policy <(${rule}; sleep 0.2; ${rule})`; // it comes in parts
+    const script = `exec "$@" --policy <(${rule}; sleep 0.2; ${rule})`; // in two parts
     const argv = ["bash", "-c", script, "bash", XSOCKET, "serve", path];
     await using server = here.spawn(argv);
     await server.says(/serving at/);
@@ -247,7 +247,7 @@ describe("a policy that is not a regular file", () => {
     expect(JSON.parse(stdout)).toMatchObject({ policy: { rules: 2 } });
   });
 
-  test("a FIFO that nobody writes to ends the start, and not a server that runs", async () => {
+  test("a FIFO without a writer ends the start but not a running server", async () => {
     using dir = tempDir();
     const [path, file, fifo] = [dir.join("control"), dir.join("p"), dir.join("fifo")];
     await here.run(["mkfifo", fifo]);

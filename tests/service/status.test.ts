@@ -28,20 +28,20 @@ guardDescriptors();
 
 const QUESTION = encode({ kind: "status-request" });
 
-/** Receives what the server says: its length, 0 at the end of the connection, or -errno. */
+/** Receives a packet. Returns its length, 0 at the end of the connection, or -errno. */
 function heard({ fd }: RawClient): number {
   const buffer = new Uint8Array(new ArrayBuffer(70_000));
   return native.receivePacket(fd, buffer, buffer.byteLength);
 }
 
-/** Sends one packet, and waits for what the server says to it. */
+/** Sends one packet and receives the answer. */
 function answer(client: RawClient, packet: Uint8Array): number {
   client.send(packet);
   client.isReadable(5000);
   return heard(client);
 }
 
-test.skipIf(!hasIpv6)("the status tells what was served", async () => {
+test.skipIf(!hasIpv6)("the status contains the counters of what was served", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path, threads: 1 });
@@ -60,7 +60,7 @@ test.skipIf(!hasIpv6)("the status tells what was served", async () => {
   expect(server.status().stats.granted).toBe(3);
 });
 
-test("the status tells when the socket file is gone or another's", async () => {
+test("the status reports a socket file that was moved or replaced", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path });
@@ -77,13 +77,15 @@ test("the status tells when the socket file is gone or another's", async () => {
   expect(server.isReachable()).toBe(true);
 });
 
-test.skipIf(isChrooted)("a namespace that was deleted and made anew is told", async () => {
-  using dir = tempDir();
-  const script = `mount -t tmpfs run /run
+test.skipIf(isChrooted)(
+  "the status reports a network namespace that was deleted and made again under its name",
+  async () => {
+    using dir = tempDir();
+    const script = `mount -t tmpfs run /run
     ip netns add blue && ip netns add green && ip netns del green
     ip netns exec blue "$0" serve "$1" 2>"$1.log" &
     until grep -q serving "$1.log"; do sleep 0.1; done
-    prlimit --pid $! --nofile=5:; kill -HUP $! # it has more than 5 open, so it can read no directory
+    prlimit --pid $! --nofile=5:; kill -HUP $! # with more than 5 open it cannot read a directory
     until grep -q reloaded "$1.log"; do sleep 0.1; done
     prlimit --pid $! --nofile=1024:
     ip netns attach other $!; ip netns del blue; ip netns add blue
@@ -93,21 +95,24 @@ test.skipIf(isChrooted)("a namespace that was deleted and made anew is told", as
     "$0" doctor "$1" | grep -A1 warning
     for n in 1 2; do kill -HUP $!; "$0" status "$1" >/dev/null; done
     kill $!; wait`;
-  const path = dir.join("control");
-  const { stdout } = await here.run([...OWN_MACHINE, "sh", "-c", script, XSOCKET, path]);
-  const found = "the one named blue any more, since that was deleted";
-  const [status, ...doctor] = stdout.trimEnd().split("\n");
-  expect(status).toMatch(
-    new RegExp(`^warning +the network namespace that this server serves is not ${found}: restart`),
-  );
-  const row = new RegExp(`^warning +namespace .* are of .*, which is not ${found}$`);
-  const rows = [row, /-> restart the server if/].map((text) => expect.stringMatching(text));
-  expect(doctor).toEqual(hasCookies ? rows : []);
-  const said = readFileSync(`${path}.log`, "utf8").match(/error: .*/g);
-  expect(said).toEqual([expect.stringContaining(`this server serves is not ${found}: restart`)]);
-});
+    const path = dir.join("control");
+    const { stdout } = await here.run([...OWN_MACHINE, "sh", "-c", script, XSOCKET, path]);
+    const found = "the one named blue any more, since that was deleted";
+    const [status, ...doctor] = stdout.trimEnd().split("\n");
+    expect(status).toMatch(
+      new RegExp(
+        `^warning +the network namespace that this server serves is not ${found}: restart`,
+      ),
+    );
+    const row = new RegExp(`^warning +namespace .* are of .*, which is not ${found}$`);
+    const rows = [row, /-> restart the server if/].map((text) => expect.stringMatching(text));
+    expect(doctor).toEqual(hasCookies ? rows : []);
+    const said = readFileSync(`${path}.log`, "utf8").match(/error: .*/g);
+    expect(said).toEqual([expect.stringContaining(`this server serves is not ${found}: restart`)]);
+  },
+);
 
-test("what a server says of itself is no words to a terminal, as JSON or not", async () => {
+test("status escapes control characters from the server, in text and JSON", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control") });
   const version = "1\u001b[2J\u009b2J\u202e\u2028";
@@ -138,7 +143,7 @@ test("what a server says of itself is no words to a terminal, as JSON or not", a
   expect(other.stderr).toContain("than this command (EBADMSG). Restart the server");
 });
 
-test("a limit of open files that is changed from outside is the one in the status", async () => {
+test("the status shows a limit of open files that was changed from outside", async () => {
   await using server = await startServer();
   await server.program.says(/serving at/);
   await limitDescriptors(server.program.pid, 777);
@@ -146,7 +151,7 @@ test("a limit of open files that is changed from outside is the one in the statu
   expect(stdout).toMatch(/^descriptors +\d+ of 777$/m);
 });
 
-test("a request whose client takes no answer is counted like the others", async () => {
+test("counts a request whose client does not receive the answer as failed", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path });
@@ -158,7 +163,7 @@ test("a request whose client takes no answer is counted like the others", async 
   expect(stats()).toMatchObject({ granted: 0, failed: 1 });
 });
 
-test("a connection may ask for both, in any order", async () => {
+test("a connection may ask for status and sockets in any order", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path });
@@ -170,7 +175,7 @@ test("a connection may ask for both, in any order", async () => {
   expect(server.stats().malformed).toBe(0);
 });
 
-test("who has asked for the status alone has asked, and may stay", async () => {
+test("a connection that asked only for the status is not timed out", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path, firstRequestMs: 200 });
@@ -185,7 +190,7 @@ test("who has asked for the status alone has asked, and may stay", async () => {
   expect(heard(client)).toBe(-errno.EAGAIN);
 });
 
-test("anything like the question but not it closes the connection", async () => {
+test("closes a connection whose packet is almost a status request", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using server = await serve({ address: path });
@@ -196,7 +201,7 @@ test("anything like the question but not it closes the connection", async () => 
   expect(server.stats().malformed).toBe(5);
 });
 
-test("who is refused at a bound hears of that, and not of a server that does not tell", async () => {
+test("status reports the user's bound of connections when refused there", async () => {
   using dir = tempDir();
   await using server = await serve({ address: dir.join("control"), maxConnectionsPerUid: 1 });
   using first = new RawClient(server.address);
@@ -206,10 +211,10 @@ test("who is refused at a bound hears of that, and not of a server that does not
   expect(code).toBe(1);
   await eventually("the first to be gone", () => server.stats().connections === 0);
   const { stdout } = await here.run([XSOCKET, "status", server.address]);
-  expect(stdout).toMatch(/^closed .*, 1 refused at once$/m); // be it at a bound, or for want of a descriptor
+  expect(stdout).toMatch(/^closed .*, 1 refused at once$/m); // at a bound or without a descriptor
 });
 
-test("status --watch looks again each second, on a terminal in the place of what was there, until the server ends", async () => {
+test("status --watch prints every second, in place on a terminal, until the server ends", async () => {
   await using server = await startServer();
   const begun = performance.now();
   const look = (TERM: string, option = "") => {
@@ -230,7 +235,7 @@ test("status --watch looks again each second, on a terminal in the place of what
   expect(terminal.stdout).toContain("xsocket: cannot get the server's status");
 });
 
-test("the status for a person, and for a program", async () => {
+test("status prints text, or JSON with --json", async () => {
   await using server = await startServer();
   const { stdout, code } = await here.run([XSOCKET, "status", server.path]);
   expect(stdout).toContain(`${server.path}, process ${server.program.pid}, version`);
@@ -242,7 +247,7 @@ test("the status for a person, and for a program", async () => {
   expect(json).toMatchObject({ pid: server.program.pid, address: server.path });
 });
 
-test.if(isRoot)("to ask at a stranger's abstract name is one sentence", async () => {
+test.if(isRoot)("status refuses an abstract name held by another user", async () => {
   const name = `@xsocket-test-${process.pid}`;
   await using _ = await strangerAt(name);
   const { code, stderr } = await here.run([XSOCKET, "status", name]);
@@ -250,7 +255,7 @@ test.if(isRoot)("to ask at a stranger's abstract name is one sentence", async ()
   expect(code).toBe(1);
 });
 
-test.if(isRoot)("other users see a server of version 1, unless a rule grants it", async () => {
+test.if(isRoot)("other users get no status unless a rule allows it", async () => {
   using dir = tempDir();
   const file = dir.join("p");
   const path = dir.join("control");

@@ -20,7 +20,7 @@ const SERVICES = ["xsocket.service", "xsocket@.service", "xsocket-restricted@.se
 const UNITS = [...SERVICES, "xsocket.socket", "xsocket@.socket"];
 const VERSION = systemdVersion(); // Debian 12 has 252, for which docs/systemd.md has a drop-in
 
-/* systemd-analyze wants the program to be there and a template to have a name. */
+/* systemd-analyze needs the program to exist and a template to have a name. */
 function prepare(directory: string, unit: string): string {
   const path = join(directory, unit.replace("@.", "@name."));
   const text = readFileSync(join(BUILT, unit), "utf8");
@@ -29,7 +29,7 @@ function prepare(directory: string, unit: string): string {
 }
 
 describe.each(UNITS)("%s", (unit) => {
-  test.skipIf(VERSION < 254)("has no key or value that systemd does not know", async () => {
+  test.skipIf(VERSION < 254)("has only keys and values that systemd knows", async () => {
     using dir = tempDir();
     for (const each of UNITS) prepare(dir.path, each);
     expect(await verifyUnit(prepare(dir.path, unit))).toEqual({ said: "", code: 0 });
@@ -37,7 +37,7 @@ describe.each(UNITS)("%s", (unit) => {
 });
 
 describe.each(SERVICES)("%s", (unit) => {
-  test("is exposed no more than 2.0", async () => {
+  test("has an exposure level of at most 2.0", async () => {
     using dir = tempDir();
     const options = ["--offline=yes", "--threshold=20", "--no-pager"];
     const { code, stdout } = await here.run([
@@ -50,25 +50,25 @@ describe.each(SERVICES)("%s", (unit) => {
     expect(code).toBe(0);
   });
 
-  test("sets nothing that hides peers or ends Bun", () => {
+  test("sets no option that hides peers or breaks Bun", () => {
     const text = readFileSync(join(BUILT, unit), "utf8");
     for (const key of ["PrivateUsers", "PrivateNetwork", "MemoryDenyWriteExecute", "ProtectProc"])
       expect(text).not.toMatch(new RegExp(`^${key}=`, "m"));
   });
 
-  test("sets what holds for sockets handed out only where that is its purpose", () => {
+  test("limits handed-out sockets only in the restricted template", () => {
     const text = readFileSync(join(BUILT, unit), "utf8");
     const keys = /^(IPAddress|SocketBind|RestrictNetworkInterfaces|Memory)\w*=/m;
     expect(keys.test(text)).toBe(unit === "xsocket-restricted@.service");
   });
 
-  /* The first is for systemd before 253, which CI has none of, and keeps it where the second is unknown. */
-  test("tells an older systemd as well when it is ready", () => {
+  /* Systemd before 253 does not know the second value and keeps the first. CI has no such systemd. */
+  test("sets Type=notify for an older systemd before notify-reload", () => {
     const text = readFileSync(join(BUILT, unit), "utf8");
     expect(text.match(/^Type=.*$/gm)).toEqual(["Type=notify", "Type=notify-reload"]);
   });
 
-  test("keeps the directory as its gate", () => {
+  test("lets the directory's permissions control access", () => {
     const text = readFileSync(join(BUILT, unit), "utf8");
     expect(text).toMatch(/^RuntimeDirectoryMode=0710$/m);
     expect(text).toMatch(/^RuntimeDirectoryPreserve=yes$/m);
@@ -76,23 +76,26 @@ describe.each(SERVICES)("%s", (unit) => {
   });
 });
 
-/* A systemd that was built without it accepts SocketBindDeny= and refuses nothing. */
+/* A systemd built without BPF_FRAMEWORK accepts SocketBindDeny= without effect. */
 test.each([
   ["+", 0],
   ["-", 1],
-])("the restricted template under a systemd with %sBPF_FRAMEWORK", async (sign, expected) => {
-  using dir = tempDir();
-  writeFileSync(dir.join("systemctl"), `#!/bin/sh\necho '+PAM ${sign}BPF_FRAMEWORK +UTMP'\n`);
-  chmodSync(dir.join("systemctl"), 0o755);
-  const text = readFileSync(join(BUILT, "xsocket-restricted@.service"), "utf8");
-  const script = /^ExecCondition=\+\/bin\/sh -c '(.*)'$/m.exec(text)?.[1] ?? "";
-  const env = { PATH: `${dir.path}:${process.env["PATH"]}` };
-  const { code, stderr } = await here.run(["sh", "-c", script], { env });
-  expect(script).not.toMatch(/[%$\\]/); // which are systemd's
-  expect([code, stderr !== ""]).toEqual([expected, expected !== 0]);
-});
+])(
+  "the restricted template starts only with BPF_FRAMEWORK: %sBPF_FRAMEWORK",
+  async (sign, expected) => {
+    using dir = tempDir();
+    writeFileSync(dir.join("systemctl"), `#!/bin/sh\necho '+PAM ${sign}BPF_FRAMEWORK +UTMP'\n`);
+    chmodSync(dir.join("systemctl"), 0o755);
+    const text = readFileSync(join(BUILT, "xsocket-restricted@.service"), "utf8");
+    const script = /^ExecCondition=\+\/bin\/sh -c '(.*)'$/m.exec(text)?.[1] ?? "";
+    const env = { PATH: `${dir.path}:${process.env["PATH"]}` };
+    const { code, stderr } = await here.run(["sh", "-c", script], { env });
+    expect(script).not.toMatch(/[%$\\]/); // special to systemd
+    expect([code, stderr !== ""]).toEqual([expected, expected !== 0]);
+  },
+);
 
-/** Runs one of systemd's tools on one of our files below a root that is empty. */
+/** Runs a tool of systemd on one of our files with an empty root. */
 async function dryRun(tool: string, file: string, ...options: string[]): Promise<string> {
   using dir = tempDir();
   mkdirSync(dir.join("etc"));
@@ -108,24 +111,24 @@ async function dryRun(tool: string, file: string, ...options: string[]): Promise
   return stdout + stderr;
 }
 
-test("sysusers: the user is made", async () => {
+test("sysusers creates the user", async () => {
   expect(await dryRun("systemd-sysusers", "xsocket.sysusers")).toMatch(/user.*xsocket/i);
 });
 
-test.skipIf(VERSION < 256)("tmpfiles: the gate is made before any server is there", async () => {
+test.skipIf(VERSION < 256)("tmpfiles creates the directory before any server runs", async () => {
   const said = await dryRun("systemd-tmpfiles", "xsocket.tmpfiles", "--create");
   expect(said).toMatch(/create.*\/run\/xsocket/i);
   expect(said).not.toMatch(/unknown|invalid|ignoring/i);
 });
 
-/* A machine where systemd runs, and what its package asks of it when it is removed. */
+/* Runs the package's prerm script as on a machine with systemd, and prints its calls of systemctl. */
 const REMOVED = `mount -t tmpfs own /run && mount -t tmpfs own /usr/local && mkdir -p /run/systemd/system || exit
   printf '#!/bin/sh\\necho "$*"\\n' >/usr/local/systemctl && chmod +x /usr/local/systemctl && ln -s /bin/true /usr/local/rm
   [ -z "$2" ] || { mkdir -p "$2" && : >"$2/xsocket.service"; }
   PATH=/usr/local:$PATH sh "$1" remove`;
 
 test.skipIf(isContained)(
-  "to remove the package stops its servers, and none of ./dev install",
+  "removing the package stops its units but not those of ./dev install",
   async () => {
     const prerm = join(ROOT, "packaging/debian/prerm");
     const asked = async (units: string) => {

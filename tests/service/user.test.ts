@@ -35,7 +35,7 @@ const ALICE = 4201;
 const BOB = 4202;
 const CHOWN_ALONE = "0000000000000001";
 const PORT = 3000;
-/* Asks once, and prints the error of the reply and how many descriptors came along. */
+/* Sends one request and prints the error of the reply and the number of its descriptors. */
 const TAKE = `
 import socket, struct, sys
 control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -44,13 +44,13 @@ control.send(struct.pack("!Iiii", 0x58533031, 2, int(sys.argv[2]), int(sys.argv[
 reply, fds, _, _ = socket.recv_fds(control, 16, 4)
 print(struct.unpack("!II", reply)[1], len(fds))`;
 
-/* Locks out ambient capabilities (SECBIT_NO_CAP_AMBIENT_RAISE), and runs a program. */
+/* Runs a program that cannot raise ambient capabilities (SECBIT_NO_CAP_AMBIENT_RAISE). */
 const NO_AMBIENT = `
 import ctypes, os, sys
 assert ctypes.CDLL(None).prctl(28, 64, 0, 0, 0) == 0
 os.execvp(sys.argv[1], sys.argv[1:])`;
 
-/* Goes into a user namespace whose users are these lines of uid_map, and runs a program. */
+/* Runs a program in a user namespace with these lines of uid_map. */
 const within = (map: string) => `
 import ctypes, os, sys
 child = os.fork()
@@ -67,10 +67,10 @@ assert os.waitpid(child, 0)[1] == 0
 os.execvp(sys.argv[1], sys.argv[1:])`;
 
 const WITHOUT_ALICE = within(`0 0 1\\n${BOB} ${BOB} 1\\n`);
-/* The kernel gives this number to all who have none in the namespace. */
+/* The kernel shows all unmapped users as this id. */
 const AS_NOBODY = within("65534 0 1\\n");
 
-/** Starts a server in a namespace of its own and waits until it listens. */
+/** Starts a server in a namespace and waits until it listens. */
 async function start(
   place: Place,
   dir: TempDir,
@@ -87,19 +87,19 @@ async function start(
   return { address, program };
 }
 
-/** What to put before a command that a user of this number runs. */
+/** A prefix for a command that runs it as this user. */
 function as(uid: number): string[] {
   return ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
 }
 
-/** Runs bind.py as a user of this number, from the tests' own namespace or from another. */
+/** Runs bind.py in a namespace as this user. */
 function binder(place: Place, uid: number, address: string) {
-  const script = readFileSync(BIND, "utf8"); // the file itself may lie where only root may look
+  const script = readFileSync(BIND, "utf8"); // the file itself may lie where only root may read
   const argv = [...as(uid), "python3", "-c", script, address, String(PORT)];
   return place.spawn(argv, { env: ORDINARY_ENV, stdin: "" });
 }
 
-/** What two users get who take sockets and bind both to one port with SO_REUSEPORT. */
+/** The results of two users who bind sockets to one port with SO_REUSEPORT. */
 async function stealing(place: Place, address: string): Promise<string[]> {
   await using alice = binder(place, ALICE, address);
   const [first] = await alice.says(/\w+/);
@@ -119,7 +119,7 @@ function threads(pid: number, names: RegExp): Set<string> {
 }
 
 describe.if(isRoot)("as root", () => {
-  test("one user cannot share another's port", async () => {
+  test("a user cannot share another's port", async () => {
     using dir = tempDir();
     await using target = await createNamespace();
     const { address, program } = await start(target, dir, { args: ["--mode", "0666"] });
@@ -127,7 +127,7 @@ describe.if(isRoot)("as root", () => {
     expect(await stealing(target, address)).toEqual(["bound", "EADDRINUSE"]);
   });
 
-  test("a server that may not stamp says so, and then they can", async () => {
+  test("without CAP_CHOWN warns once, and users can share ports", async () => {
     using dir = tempDir();
     await using target = await createNamespace();
     const before = ["setpriv", "--bounding-set=-chown", "--inh-caps=-chown", "--"];
@@ -144,7 +144,7 @@ describe.if(isRoot)("as root", () => {
   });
 
   test.skipIf(isChrooted)(
-    "a user without a number in the server's user namespace keeps no other from being stamped",
+    "stamps other users' sockets when one user is unmapped in the server's namespace",
     async () => {
       using dir = tempDir();
       await using target = await createNamespace();
@@ -162,7 +162,7 @@ describe.if(isRoot)("as root", () => {
     },
   );
 
-  test("--user leaves no thread with more than CAP_CHOWN, and sockets are stamped as before", async () => {
+  test("--user leaves only CAP_CHOWN in every thread, and sockets are still stamped", async () => {
     using dir = tempDir();
     await using target = await createNamespace();
     const args = ["--mode", "0666", "--user", "daemon", "--threads", "2"];
@@ -183,7 +183,7 @@ describe.if(isRoot)("as root", () => {
     expect(await program.finished()).toBe(0);
   });
 
-  test("the largest user id is a number like any other", async () => {
+  test("works for the largest user id", async () => {
     using dir = tempDir();
     const uid = 0xffff_fffe;
     chownSync(dir.path, uid, uid);
@@ -196,11 +196,11 @@ describe.if(isRoot)("as root", () => {
   });
 
   test.each([
-    ["further threads leave those that Bun may need", 8],
-    ["a server for which no thread is left serves on, and ends as ever", 0],
+    ["starts no thread when fewer than 17 are left for the user", 8],
+    ["serves and stops normally when no thread is left for the user", 0],
   ])("%s", async (_, left) => {
     using dir = tempDir();
-    const uid = 20_000 + (process.pid % 40_000); // whose other processes would count as well
+    const uid = 20_000 + (process.pid % 40_000); // probably without other processes, which would count
     chownSync(dir.path, uid, uid);
     await using target = await createNamespace();
     const before = as(uid);
@@ -216,7 +216,7 @@ describe.if(isRoot)("as root", () => {
     expect(await program.finished()).toBe(0);
   });
 
-  test("--user and relative names: they are meant from where the command was started", async () => {
+  test("--user resolves relative paths in the current directory", async () => {
     using dir = tempDir();
     await Bun.write(dir.join("policy.toml"), '[[rule]]\naction = "allow"\nuid = 4201\n');
     const words = "serve control --user daemon --mode 0666 --group 4300 --policy policy.toml";
@@ -224,7 +224,7 @@ describe.if(isRoot)("as root", () => {
     await using target = await createNamespace();
     await using program = target.spawn(argv);
     await program.says(/serving at (\S+)/);
-    const flags = "\0--no-env-file\0--config=/dev/null\0--no-install\0"; // no file of others is run
+    const flags = "\0--no-env-file\0--config=/dev/null\0--no-install\0"; // so that no file of another user is run
     expect(readFileSync(`/proc/${program.pid}/cmdline`, "utf8")).toContain(flags);
     expect(statSync(dir.join("control")).gid).toBe(4300);
     expect(await stealing(target, dir.join("control"))).toEqual(["bound", "EPERM"]);
@@ -232,7 +232,7 @@ describe.if(isRoot)("as root", () => {
     await program.says(/pid=\d+ uid=4202 gid=4202 command=/);
   });
 
-  test("--user in a directory that may be entered and not read", async () => {
+  test("--user works in a current directory that is searchable but not readable", async () => {
     using dir = tempDir();
     mkdirSync(dir.join("alice"), { mode: 0o711 });
     chownSync(dir.join("alice"), ALICE, ALICE);
@@ -245,7 +245,7 @@ describe.if(isRoot)("as root", () => {
     expect(program.stderr).toContain("serving at");
   });
 
-  test("a directory that a server may write to and not read: the sentence names both rights", async () => {
+  test("names both rights needed for a directory that is writable but not readable", async () => {
     using dir = tempDir();
     mkdirSync(dir.join("drop"));
     chownSync(dir.join("drop"), 0, ALICE);
@@ -258,7 +258,7 @@ describe.if(isRoot)("as root", () => {
     });
   });
 
-  test("--user and a policy out of that user's reach: the sentence is about the policy", async () => {
+  test("--user reports a policy that the user may not read", async () => {
     using dir = tempDir();
     mkdirSync(dir.join("closed"), { mode: 0o700 });
     const policy = dir.join("closed/policy.toml");
@@ -274,7 +274,7 @@ describe.if(isRoot)("as root", () => {
   test.each([
     ["while it is root", ["setpriv", "--bounding-set", "-setgid"]],
     ["when it is that user", ["python3", "-c", NO_AMBIENT]],
-  ])("a user that cannot be become (refused %s) leaves no socket file", async (_, before) => {
+  ])("leaves no socket file when it cannot become the user (refused %s)", async (_, before) => {
     using dir = tempDir();
     const words = ["serve", dir.join("control"), "--user", "daemon"];
     const { code, stderr } = await here.run([...before, ...xsocketForEveryone(dir, words)]);
@@ -284,12 +284,12 @@ describe.if(isRoot)("as root", () => {
   });
 
   test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
-    "--user and %s as soon as the socket file is there: it is removed",
+    "--user removes the socket file on %s just after its creation",
     async (signal) => {
       using dir = tempDir();
       chownSync(dir.path, 1, 1);
       const path = dir.join("control");
-      const script = dir.join("repository/build/tree/main.js"); // compiled in one file, as installed
+      const script = dir.join("repository/build/tree/main.js"); // the bundle, as installed
       const words = ["--script", script, "xsocket", "", "serve", path, "--user", "daemon"];
       const argv = xsocketForEveryone(dir, words);
       await using program = here.spawn(argv);
@@ -301,7 +301,7 @@ describe.if(isRoot)("as root", () => {
     },
   );
 
-  test("the default path's directory, given to the user, is taken back from a start that fails", async () => {
+  test("gives the directory of the default path back to root when the start fails", async () => {
     using dir = tempDir();
     const script = `mount -t tmpfs none /run; "$0" "$@"; stat -c %u /run/xsocket`;
     const before = ["setpriv", "--bounding-set", "-setgid", "unshare", "-m", "sh", "-c", script];
@@ -312,7 +312,7 @@ describe.if(isRoot)("as root", () => {
   test.each([
     ["that of the default path, where something else is in it", undefined],
     ["that of another path", "alone/control"],
-  ])("a directory stays root's that is not the server's alone: %s", async (_, path) => {
+  ])("--user leaves the directory to root: %s", async (_, path) => {
     using dir = tempDir();
     mkdirSync(dir.join("alone"));
     const script = `mount -t tmpfs none /run; mkdir -m 711 /run/xsocket; touch /run/xsocket/other; exec "$0" "$@"`;
@@ -323,7 +323,7 @@ describe.if(isRoot)("as root", () => {
     expect(statSync(dirname(`/proc/${program.pid}/root${address}`)).uid).toBe(0);
   });
 
-  test("a default path's directory that the user before has left is given on without a word", async () => {
+  test("--user takes over the default path's directory from a former user without warning", async () => {
     using dir = tempDir();
     const script = `mount -t tmpfs none /run; mkdir -m 711 /run/xsocket; chown 2 /run/xsocket; exec "$0" "$@"`;
     const argv = xsocketForEveryone(dir, ["serve", "--user", "daemon"]);
@@ -333,7 +333,7 @@ describe.if(isRoot)("as root", () => {
     expect(statSync(`/proc/${program.pid}/root/run/xsocket`).uid).toBe(1);
   });
 
-  test("whose directory it is that --user cannot trust is told", async () => {
+  test("--user warns that the directory's owner can replace the socket", async () => {
     using dir = tempDir();
     mkdirSync(dir.join("theirs"));
     chownSync(dir.join("theirs"), 2, 2);
@@ -343,7 +343,7 @@ describe.if(isRoot)("as root", () => {
     expect(program.stderr).toContain("warning: uid 2 can replace the socket");
   });
 
-  test("--user and a socket that a manager has made: it is served, no other is made, and its file stays", async () => {
+  test("--user serves only the socket from the manager and leaves its file", async () => {
     using dir = tempDir(0o777);
     const made = dir.join("made");
     const argv = xsocketForEveryone(dir, ["serve", dir.join("other"), "--user", "daemon"]);
@@ -355,7 +355,7 @@ describe.if(isRoot)("as root", () => {
     expect(existsSync(made)).toBe(true);
   });
 
-  test("a default path's directory that may not be given to the user is no reason not to start", async () => {
+  test("starts although the default path's directory cannot be given to the user", async () => {
     using dir = tempDir();
     const script = `mount -t tmpfs none /run; exec "$0" "$@"`;
     const before = ["setpriv", "--bounding-set", "-chown", "unshare", "-m", "sh", "-c", script];
@@ -364,7 +364,7 @@ describe.if(isRoot)("as root", () => {
     await program.says(/^xsocket: serving at \/run\/xsocket\/default$/m);
   });
 
-  test("a rule about a group holds for supplementary groups, and raw sockets come by a rule", async () => {
+  test("a rule matches supplementary groups, and another allows raw sockets", async () => {
     using dir = tempDir();
     const rules =
       '[[rule]]\naction = "allow"\ngid = 4300\n[[rule]]\naction = "allow"\nuid = 4202\ntype = "raw"\n';
@@ -385,7 +385,7 @@ describe.if(isRoot)("as root", () => {
     await server.says(/refused AF_INET SOCK_RAW IPPROTO_ICMP \(no rule\)/);
   });
 
-  test("an abstract name serves root and the server's own user by default", async () => {
+  test("an abstract name serves only root and the server's user by default", async () => {
     using dir = tempDir();
     await using target = await createNamespace();
     const name = `@xsocket-test-${crypto.randomUUID()}`;
@@ -401,12 +401,12 @@ describe.if(isRoot)("as root", () => {
     }
   });
 
-  test("an abstract name that was taken before is free as soon as the server stops", async () => {
+  test("an abstract name is free as soon as the server stops", async () => {
     using dir = tempDir();
     const address = `@xsocket-test-${crypto.randomUUID()}`;
     const { program } = await start(here, dir, { address, args: ["--user", "daemon"] });
     await using _ = program;
-    using client = new RawClient(address); // whom it waits for
+    using client = new RawClient(address); // for which the server waits
     expect(askOnce(address)).toBe(0);
     program.kill("SIGTERM");
     await untilFree(address);
@@ -414,7 +414,7 @@ describe.if(isRoot)("as root", () => {
   });
 
   test.skipIf(isChrooted)(
-    "a server that is nobody in a user namespace does not take others for itself",
+    "a server that runs as nobody in a user namespace trusts no unmapped user",
     async () => {
       using dir = tempDir();
       await using target = await createNamespace();
@@ -432,7 +432,7 @@ describe.if(isRoot)("as root", () => {
   );
 
   test.skipIf(isChrooted)(
-    "a client that is nobody in a user namespace does not take others for itself",
+    "a client that runs as nobody in a user namespace trusts no unmapped server",
     async () => {
       using dir = tempDir();
       await using target = await createNamespace();
@@ -444,7 +444,7 @@ describe.if(isRoot)("as root", () => {
   );
 
   test.skipIf(isChrooted)(
-    "who has no number in the server's user namespace is refused with a word on that",
+    "refuses a user unmapped in the server's user namespace and logs why",
     async () => {
       using dir = tempDir();
       await using target = await createNamespace();
@@ -460,20 +460,17 @@ describe.if(isRoot)("as root", () => {
     },
   );
 
-  test.skipIf(isChrooted)(
-    "a group that the user namespace does not have is one sentence",
-    async () => {
-      using dir = tempDir();
-      const args = ["serve", dir.join("control"), "--group", "1"];
-      const { code, stderr } = await here.run(["unshare", "--map-root-user", XSOCKET, ...args]);
-      expect(stderr).toEndWith(
-        "to group 1: EINVAL. Name one that this user namespace has (/proc/self/gid_map), or leave --group out\n",
-      );
-      expect(code).toBe(1);
-    },
-  );
+  test.skipIf(isChrooted)("reports a group that is unmapped in the user namespace", async () => {
+    using dir = tempDir();
+    const args = ["serve", dir.join("control"), "--group", "1"];
+    const { code, stderr } = await here.run(["unshare", "--map-root-user", XSOCKET, ...args]);
+    expect(stderr).toEndWith(
+      "to group 1: EINVAL. Name one that this user namespace has (/proc/self/gid_map), or leave --group out\n",
+    );
+    expect(code).toBe(1);
+  });
 
-  test("--user without root is one sentence, and leaves nothing behind", async () => {
+  test("--user without root fails and leaves no socket file", async () => {
     using dir = tempDir();
     const before = as(65_534);
     const args = ["serve", dir.join("control"), "--user", "daemon"];
@@ -484,7 +481,7 @@ describe.if(isRoot)("as root", () => {
     expect(readdirSync(dir.path)).not.toContain("control");
   });
 
-  test("a user out of whose reach the command lies is one sentence, and leaves nothing behind", async () => {
+  test("--user fails when that user may not run the command, and leaves no socket file", async () => {
     using dir = tempDir(0o700);
     await using target = await createNamespace();
     const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", "daemon"]);
@@ -500,7 +497,7 @@ describe.if(isRoot)("as root", () => {
     ["nobody-such", "nobody-such"],
     ["4000000000", "--uid 4000000000 NAME"],
     ["no;such", "'no;such'"],
-  ])("a user that does not exist is one sentence: %s", async (user, remedy) => {
+  ])("reports a user that does not exist: %s", async (user, remedy) => {
     using dir = tempDir();
     await using target = await createNamespace();
     const argv = xsocketForEveryone(dir, ["serve", dir.join("control"), "--user", user]);
