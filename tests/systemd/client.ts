@@ -1,11 +1,11 @@
 /*
- * A client in the machine: takes sockets from a server and tells what became of them.
+ * A client in the machine: takes sockets from a server and prints the results.
  *
- *   client.ts take PATH [tcp|udp PORT]         the socket's namespace, and what bind says
- *   client.ts send PATH HOST [COMMAND]         what sending a datagram to HOST says, after a COMMAND
- *   client.ts listen PATH PORT                 what the SDK says of listening there
- *   client.ts own -                            the namespace that the client itself is in
- *   client.ts load PATH SECONDS                asks all the time; how often, and who owns the sockets
+ *   client.ts take PATH [tcp|udp PORT]         prints the socket's namespace and the result of bind
+ *   client.ts send PATH HOST [COMMAND]         prints the result of sending a datagram to HOST, after COMMAND
+ *   client.ts listen PATH PORT                 prints the result of the SDK's listen()
+ *   client.ts own -                            prints the client's own namespace
+ *   client.ts load PATH SECONDS                takes sockets in a loop; prints how many, and how many others own
  */
 import { fstatSync } from "node:fs";
 import { listen, xsocketSync } from "@xsocket/client";
@@ -28,7 +28,7 @@ function address(host: string, port: number): Uint8Array {
   return bytes;
 }
 
-/** The errno's name of what a call ends with, or "ok". */
+/** The errno's name of a failed call, or "ok". */
 function outcome(call: () => unknown): string {
   try {
     call();

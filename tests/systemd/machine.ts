@@ -6,17 +6,17 @@ const REPOSITORY = join(import.meta.dir, "../..");
 const BOOT_MS = 30_000;
 const RUN_MS = 60_000;
 
-/** The root that scripts/systemd-test.sh has made; undefined where it was not asked to. */
+/** The root made by scripts/systemd-test.sh; undefined in other runs. */
 export const MACHINE_ROOT = process.env["XSOCKET_SYSTEMD_ROOT"];
 
-/** Users of the machine beside its own. */
+/** Ordinary users of the machine. */
 export const ALICE = 1000;
 export const BOB = 1001;
 
-/** What is to be installed in it, below usr/ as it lies on a disk. */
+/** The files to install in it, below usr/. */
 const STAGE = process.env["XSOCKET_SYSTEMD_STAGE"] ?? "";
 
-/* The clients come from the repository, which must not lie where a service may not look. */
+/* Where the repository is mounted for the clients: services must be able to read it. */
 const INSIDE = "/opt/repository";
 export const BUN = "/usr/lib/xsocket/bun";
 
@@ -32,7 +32,7 @@ const SET_UP = `set -eu
   ip link set lo up
   systemctl daemon-reload`;
 
-/** A machine of its own with a booted systemd and our units in it. It is off at the end of its scope. */
+/** A container with a booted systemd and our units. It is powered off at the end of its scope. */
 export class Machine implements AsyncDisposable {
   readonly #nspawn: Running;
   readonly #init: number;
@@ -43,9 +43,9 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
-   * Boots one.
+   * Boots a machine.
    *
-   * @throws {Error} with what systemd-nspawn said
+   * @throws {Error} with the output of systemd-nspawn
    */
   static async boot(root: string): Promise<Machine> {
     const nspawn = here.spawn(nspawnArguments(root), {
@@ -68,12 +68,12 @@ export class Machine implements AsyncDisposable {
     return /running|degraded/.test(stdout);
   }
 
-  /** Runs a program in it to its end. */
+  /** Runs a program in the machine to its end. */
   run(argv: readonly string[]): Promise<Result> {
     return here.run(this.#enter(argv), { withinMs: RUN_MS });
   }
 
-  /** Starts a program in it. */
+  /** Starts a program in the machine. */
   spawn(argv: readonly string[]): Running {
     return here.spawn(this.#enter(argv));
   }
@@ -85,10 +85,10 @@ export class Machine implements AsyncDisposable {
   }
 
   /**
-   * Runs lines of shell in it.
+   * Runs a shell script in the machine.
    *
-   * @returns what they wrote, trimmed
-   * @throws {Error} if they fail
+   * @returns its standard output, trimmed
+   * @throws {Error} if it fails
    */
   async shell(script: string): Promise<string> {
     const { code, stdout, stderr } = await this.run(["sh", "-c", script]);
@@ -97,7 +97,7 @@ export class Machine implements AsyncDisposable {
     throw new Error(`exit ${code}: ${script}\n${stdout}${stderr}\n${log.stdout}`);
   }
 
-  /** Runs client.ts in it as a user. */
+  /** Runs client.ts in the machine as a user. */
   client(uid: number, ...args: string[]): Promise<Result> {
     const user = ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups", "--"];
     return this.run([...user, BUN, CLIENT, ...args]);
@@ -108,7 +108,7 @@ export class Machine implements AsyncDisposable {
     return this.shell(`systemctl show --value -p ${name} '${unit}'`);
   }
 
-  /** Waits until a property of a unit is as expected. */
+  /** Waits until a property of a unit matches. */
   async reaches(unit: string, name: string, expected: RegExp): Promise<void> {
     let found = "";
     await eventually(`${unit} to have ${name}=${expected}`, async () => {
@@ -119,7 +119,7 @@ export class Machine implements AsyncDisposable {
     });
   }
 
-  /** What a unit has logged, one JSON object a line. */
+  /** The journal of a unit, one JSON object per line. */
   journal(unit: string): Promise<string> {
     return this.shell(`journalctl --sync; journalctl --no-pager -o json -u '${unit}'`);
   }
@@ -155,7 +155,7 @@ function nspawnArguments(root: string): string[] {
   ];
 }
 
-/* Children of systemd-nspawn come and go before the one that becomes systemd. */
+/* systemd-nspawn has other children before the one that becomes systemd. */
 function initOf(nspawn: Running): Promise<number> {
   const { pid } = nspawn;
   return eventually("systemd-nspawn to start systemd", () => {

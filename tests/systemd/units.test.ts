@@ -12,7 +12,7 @@ const GATE = "setfacl -n -m u:alice:x,m::x /run/xsocket";
 /* Once, or twice: under load systemd 257 may fail to spawn its executor, and tries again. */
 const RESTARTED = /^[12]$/;
 
-/* Kills what serves alone: `systemctl kill` may end what is started in its place, too. */
+/* Kills only the main process: `systemctl kill` could also kill its successor. */
 const KILL = "kill -KILL $(systemctl show --value -p MainPID xsocket)";
 
 /** Boots a machine for one test. */
@@ -20,13 +20,13 @@ function boot(): Promise<Machine> {
   return Machine.boot(MACHINE_ROOT ?? "");
 }
 
-/** What a user of the machine hears who asks for a socket, less the namespace's cookie. */
+/** The result for a user of the machine who requests a socket, without the namespace's cookie. */
 async function ask(machine: Machine, uid: number, path = DEFAULT, ...more: string[]) {
   const { stdout, stderr } = await machine.client(uid, "take", path, ...more);
   return (stdout.trim().split("\n").at(-1) ?? "") + stderr;
 }
 
-/** What a unit of the machine answers at its port, seen from the machine's own network. */
+/** The answer of a unit at its port, from the machine's own network. */
 async function answerOf(machine: Machine, unit: string, port: number) {
   await machine.reaches(unit, "SubState", /running/);
   return machine.shell(
@@ -34,9 +34,9 @@ async function answerOf(machine: Machine, unit: string, port: number) {
   );
 }
 
-/* Without a machine there are no tests here; ./dev check has a step of its own for them. */
+/* Skipped without a machine; ./dev check has a separate step for these tests. */
 describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
-  test("the service starts, is ready, says how it does, and stops", async () => {
+  test("the service starts, reports its status, and stops", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket");
     expect(await machine.property("xsocket", "ActiveState")).toBe("active");
@@ -50,7 +50,7 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     expect(await machine.shell("ls /run/xsocket")).toBe("");
   });
 
-  test("the directory is the gate: an access list lets one user in, also after restarts", async () => {
+  test("an ACL on the directory lets one user in, also after restarts", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket");
     expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["EACCES", "EACCES"]);
@@ -65,7 +65,7 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     expect(await asked()).toEqual(["ok", "EACCES"]);
   });
 
-  test("the access list holds while the server starts, and after a start that failed", async () => {
+  test("the ACL persists while the server starts and after a failed start", async () => {
     await using machine = await boot();
     await machine.shell(`${GATE}; systemctl start xsocket.socket`);
     await machine.dropIn("xsocket.service", "Restart=no\nExecStartPre=sleep 1");
@@ -77,7 +77,7 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     expect([await ask(machine, ALICE), await ask(machine, BOB)]).toEqual(["ok", "EACCES"]);
   });
 
-  test("activation: an access list that is there before the server's first start survives that", async () => {
+  test("activation: an ACL set before the first start of the server persists", async () => {
     await using machine = await boot();
     await machine.shell(`ip netns add vpn; rm -r /run/xsocket
       mkdir /etc/systemd/system/xsocket@.socket.d
@@ -96,7 +96,7 @@ describe.skipIf(MACHINE_ROOT === undefined)("under a booted systemd", () => {
     }
   });
 
-  test("the original's drop-in works word for word, also after a restart", async () => {
+  test("the original project's drop-in works unchanged, also after a restart", async () => {
     await using machine = await boot();
     await machine.shell(`cat >/etc/systemd/system/program.service <<'X'
 [Service]
@@ -126,12 +126,12 @@ systemctl start program`);
     expect(await answerOf(machine, "program", 1234)).toBe("through");
   });
 
-  test("by the drop-ins of docs/systemd.md a service in a read-only image opens its port", async () => {
+  test("a service in a read-only image opens its port with the drop-ins of docs/systemd.md", async () => {
     await using machine = await boot();
     const document = await Bun.file(join(import.meta.dir, "../../docs/systemd.md")).text();
     const drop = /```\n(\[Unit\]\n[^`]*XBIND=1234\n)```/.exec(document)?.[1] ?? "";
     const rooted = /```\n(\[Service\]\nRoot[^`]*)```/.exec(document)?.[1] ?? "";
-    // the bind shows /usr/lib/xsocket as it is below its mount: empty
+    // in the bind mount /usr/lib/xsocket is empty, since its own mount is not included
     await machine.shell(`mkdir /opt/image; mount --bind / /opt/image; mount -o remount,bind,ro /opt/image
       cd /etc/systemd/system; mkdir program.service.d
       printf '%s' '${drop.replaceAll("NAME", "alice")}${rooted}' >program.service.d/xbind.conf
@@ -147,7 +147,7 @@ X
     expect(await answerOf(machine, "program", 1234)).toBe("through");
   });
 
-  test("by the VPN tutorial's drop-in the port opens outside or nowhere, and no daemon outside looks names up", async () => {
+  test("the VPN tutorial's drop-in opens the port outside or fails, and hides the outside resolver", async () => {
     await using machine = await boot();
     const document = await Bun.file(join(import.meta.dir, "../../docs/tutorial-vpn.md")).text();
     const lines = /xbind\.conf`:\n\n([^`]*)\nThen/.exec(document)?.[1] ?? "";
@@ -164,7 +164,7 @@ X
       mkdir -p /etc/netns/vpn $(dirname ${resolver}); touch /etc/netns/vpn/resolv.conf ${resolver}
       systemctl daemon-reload; systemctl start program`);
     expect(await answerOf(machine, "program", 8080)).toBe("false");
-    await machine.shell(`rm ${resolver}; touch ${resolver}`); // as at its restart
+    await machine.shell(`rm ${resolver}; touch ${resolver}`); // as the resolver does at its restart
     expect(await answerOf(machine, "program", 8080)).toBe("false");
 
     await machine.shell(`sed -i s/libxbind.so/libmissing.so/ /etc/systemd/system/program.service.d/xbind.conf
@@ -173,11 +173,11 @@ X
     expect(await machine.journal("program")).toContain("EPERM");
   });
 
-  test("a server that hangs is killed and started again", async () => {
+  test("the watchdog restarts a server that hangs", async () => {
     await using machine = await boot();
     await machine.dropIn("xsocket.service", "WatchdogSec=2s");
     await machine.shell("systemctl start xsocket");
-    await Bun.sleep(3000); // longer than the watchdog allows: a server that lives is left alone
+    await Bun.sleep(3000); // longer than the watchdog's limit, which a live server meets
     expect(await machine.property("xsocket", "NRestarts")).toBe("0");
     await machine.shell("kill -STOP $(systemctl show --value -p MainPID xsocket)");
     await machine.reaches("xsocket", "NRestarts", RESTARTED);
@@ -186,7 +186,7 @@ X
     expect(await ask(machine, 0)).toBe("ok");
   });
 
-  test("activation: the first client starts the server, and kill -9 loses neither socket nor client", async () => {
+  test("activation: the first client starts the server, and kill -9 loses no socket or client", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket.socket");
     expect(await machine.property("xsocket", "ActiveState")).toBe("inactive");
@@ -201,7 +201,7 @@ X
     expect(await ask(machine, 0)).toBe("ok");
   });
 
-  test("activation: a restart of the socket unit makes a removed socket anew while the server runs", async () => {
+  test("activation: restarting the socket unit makes a removed socket again while the server runs", async () => {
     await using machine = await boot();
     await machine.shell("ip netns add vpn");
     for (const [unit, address] of [
@@ -214,19 +214,19 @@ X
     }
   });
 
-  test("activation: a restart of the socket unit takes over from a service, and its stop ends that", async () => {
+  test("activation: restarting the socket unit takes over from the service, and stopping it stops both", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket");
     await machine.shell("! systemctl start xsocket.socket && systemctl restart xsocket.socket");
     expect(await ask(machine, 0)).toBe("ok");
-    await machine.shell(KILL); // the socket is the unit's by now
+    await machine.shell(KILL); // the socket now belongs to the unit
     expect(await ask(machine, 0)).toBe("ok");
     await machine.shell("systemctl stop xsocket.socket");
     expect(await machine.property("xsocket", "ActiveState")).toBe("inactive");
     expect(await machine.shell("ls /run/xsocket")).toBe("");
   });
 
-  test("without activation a killed server comes back on the same path", async () => {
+  test("without activation a killed server is restarted on the same path", async () => {
     await using machine = await boot();
     await machine.shell(`systemctl start xsocket; ${KILL}`);
     await machine.reaches("xsocket", "NRestarts", RESTARTED);
@@ -234,7 +234,7 @@ X
     expect(await ask(machine, 0)).toBe("ok");
   });
 
-  test("a reload follows the policy; one that does not parse leaves the old one", async () => {
+  test("a reload applies the new policy and keeps the old one if the new is invalid", async () => {
     await using machine = await boot();
     const rule = (action: string) =>
       machine.shell(
@@ -263,7 +263,7 @@ X
     expect(kept).toContain("rule 1: action must be");
   });
 
-  test("the journal has the level of JSON lines, and of what kept the server from starting", async () => {
+  test("the journal has the priority of JSON lines and of a failed start", async () => {
     await using machine = await boot();
     const policy = "/etc/policy.toml";
     const start = `/usr/bin/xsocket serve --mode 0666 --log-format json --policy ${policy}`;
@@ -278,7 +278,7 @@ X
     expect(JSON.parse(lines.at(-1) ?? "")).toMatchObject({ event: "denied", level: "warning" });
   });
 
-  test("the lines of docs/systemd.md for an audit file and metrics work under the filter", async () => {
+  test("audit file and metrics work with the lines of docs/systemd.md under the filter", async () => {
     await using machine = await boot();
     const start = "/usr/bin/xsocket serve --mode 0666 --audit /var/log/xsocket/audit";
     const metrics = "--metrics /run/xsocket/metrics";
@@ -297,7 +297,7 @@ X
     expect(await machine.property("xsocket", "NRestarts")).toBe("0");
   });
 
-  test("a server for each named namespace, started or activated", async () => {
+  test("serves each named namespace, started or by activation", async () => {
     await using machine = await boot();
     await machine.shell("ip netns add blue; ip netns add green");
     await machine.shell("systemctl start xsocket@blue.service xsocket@green.socket");
@@ -316,10 +316,10 @@ X
     expect(await machine.shell(status)).toMatch(/^warning .* is not the one named blue any more/m);
   });
 
-  test("a server that cannot start is tried again, and serves who waits once it can", async () => {
+  test("a server that cannot start is retried, and serves waiting clients once it can", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket@blue.socket; ! systemctl start xsocket@blue");
-    await Bun.sleep(3000); // for more than the five starts that systemd allows by default
+    await Bun.sleep(3000); // time for more than the five starts that systemd allows by default
     await machine.reaches("xsocket@blue", "ExecMainStatus", /^225$/); // NETWORK, as docs/systemd.md says
     const asked = ask(machine, 0, "/run/xsocket-blue/default");
     await machine.shell("ip netns add blue");
@@ -329,10 +329,10 @@ X
     const endless = { StartLimitIntervalUSec: "0", RestartSteps: "5", RestartMaxDelayUSec: "3s" };
     for (const unit of ["xsocket", "xsocket@blue", "xsocket-restricted@blue"])
       for (const [name, value] of Object.entries(endless))
-        expect(await machine.property(unit, name)).toBe(value); // a client waits 5 s
+        expect(await machine.property(unit, name)).toBe(value); // 3 s, since a client waits 5 s
   });
 
-  test("by the lines of docs/systemd.md a server follows the unit that makes its namespace", async () => {
+  test("a server follows the unit of its namespace with the lines of docs/systemd.md", async () => {
     await using machine = await boot();
     const document = await Bun.file(join(import.meta.dir, "../../docs/systemd.md")).text();
     const lines = /```\n(\[Unit\]\n[^`]*=vpn-namespace[^`]*)```/.exec(document)?.[1] ?? "";
@@ -357,7 +357,7 @@ X
     expect(new Set(cookies).size).toBe(2);
   });
 
-  test("the restricted template refuses ports and networks, and nothing else does", async () => {
+  test("only the restricted template refuses ports and networks", async () => {
     await using machine = await boot();
     await machine.shell(
       "for each in 10.1.2.3 198.51.100.7 169.254.169.254; do ip address add $each dev lo; done",
@@ -372,8 +372,8 @@ X
       (await machine.client(0, "send", from, host)).stdout.trim();
     expect(await send(path, "10.1.2.3")).toBe("ok");
     expect(await send(path, "198.51.100.7")).toBe("EPERM");
-    expect(await send(path, "169.254.169.254")).toBe("EPERM"); // a cloud's credentials
-    // also for those that are out before; SocketBindDeny= does not: docs/security.md
+    expect(await send(path, "169.254.169.254")).toBe("EPERM"); // a cloud's metadata service
+    // also for sockets handed out before, unlike SocketBindDeny=: docs/security.md
     for (const command of ["restart xsocket-restricted@web", "daemon-reload", "daemon-reexec"]) {
       const late = await machine.client(0, "send", path, "198.51.100.7", `systemctl ${command}`);
       expect([command, late.stdout.trim()]).toEqual([command, "EPERM"]);
@@ -385,7 +385,7 @@ X
     expect(await send(DEFAULT, "198.51.100.7")).toBe("ok");
   });
 
-  test("ten seconds of load under the filter: nothing is killed, and every socket is its user's", async () => {
+  test("ten seconds of load under the filter kill nothing and stamp every socket", async () => {
     await using machine = await boot();
     await machine.shell("systemctl start xsocket");
     await machine.shell(GATE);
