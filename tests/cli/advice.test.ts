@@ -1,4 +1,4 @@
-/* What the command says where no server can be asked, and which server it asks. */
+/* What the command prints when no server can be reached, and which server it chooses. */
 import { expect, test } from "bun:test";
 import { symlinkSync } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -17,7 +17,7 @@ guardDescriptors();
 test.each([
   ["gone", "no server listens there (ECONNREFUSED)"],
   ["missing", "there is no such control socket (ENOENT)"],
-])("open, status, bench and run say the same of a server that is %s", async (state, found) => {
+])("open, status, bench and run report a server that is %s", async (state, found) => {
   using dir = tempDir();
   const path = dir.join("control");
   const dead = "import socket,sys; socket.socket(socket.AF_UNIX, 5).bind(sys.argv[1])";
@@ -33,14 +33,14 @@ test.each([
   }
 });
 
-test("run runs the program also where it cannot tell why there is no way to a server", async () => {
+test("run starts the program even if the path of the control socket is a loop of links", async () => {
   using dir = tempDir();
   symlinkSync("loop", dir.join("loop")); // ELOOP
   const run = [XSOCKET, "run", "--socket", dir.join("loop"), "--port", "1", "--", "echo", "ran"];
   expect(await here.run(run)).toMatchObject({ code: 0, stdout: "ran\n" });
 });
 
-test("run and status say that a file is no control socket, and to start no server there", async () => {
+test("run and status report a path that is no socket and do not advise starting a server", async () => {
   using dir = tempDir();
   const file = dir.join("file");
   await Bun.write(file, "");
@@ -57,7 +57,7 @@ test("run and status say that a file is no control socket, and to start no serve
     }
 });
 
-test("status, open and run say that an abstract name is one of a network namespace", async () => {
+test("status, open and run explain that an abstract name belongs to one network namespace", async () => {
   for (const command of ["status", "open"]) {
     const { code, stderr } = await here.run([XSOCKET, command, "@nobody"]);
     expect(code).toBe(1);
@@ -71,7 +71,7 @@ test("status, open and run say that an abstract name is one of a network namespa
   );
 });
 
-test("run and status say that this user may not use a control socket", async () => {
+test("run and status report missing permission for the control socket", async () => {
   await using server = await startServer({ args: ["--mode", "0400"] });
   const status = await here.run([...HELD_TO_MODES, XSOCKET, "status", server.path]);
   expect(status.code).toBe(1);
@@ -83,7 +83,7 @@ test("run and status say that this user may not use a control socket", async () 
   expect(stderr).toContain(`"xsocket doctor ${server.path}"`);
 });
 
-test("status says that a server does not answer", async () => {
+test("status reports a server that does not answer", async () => {
   await using server = await startServer();
   await server.program.pause();
   const { code, stderr } = await here.run([XSOCKET, "status", server.path]);
@@ -92,14 +92,14 @@ test("status says that a server does not answer", async () => {
   expect(stderr).toContain("the server did not answer in time");
 });
 
-test("open, status and run --print go by XSOCKET", async () => {
+test("open, status and run --print use XSOCKET", async () => {
   await using server = await startServer();
   const env = { XSOCKET: server.path };
   for (const command of ["open", "status"]) {
     const { code, stderr } = await here.run([XSOCKET, command], { env });
     expect(code, stderr).toBe(0);
   }
-  /* What is pasted into a unit has another current directory there. */
+  /* The printed lines may be pasted into a unit, which has another current directory. */
   const print = [XSOCKET, "run", "--port", "3000", "--print"];
   for (const named of [server.path, basename(server.path)]) {
     const { stdout } = await here.run(print, {
@@ -112,19 +112,19 @@ test("open, status and run --print go by XSOCKET", async () => {
   expect(stdout).toContain("XSOCKET=/run/other\n");
 });
 
-test("an empty XSOCKET, as a unit or a compose file may have it, is none", async () => {
+test("treats an empty XSOCKET as unset", async () => {
   const hidden = [...OWN_MOUNTS, "sh", "-c", 'mount -t tmpfs run /run && "$0" status', XSOCKET];
-  const { stderr } = await here.run(hidden, { env: { XSOCKET: "" } }); // be there a server or not
+  const { stderr } = await here.run(hidden, { env: { XSOCKET: "" } }); // hides a server that may run here
   expect(stderr).toContain("through /run/xsocket/default: ");
 });
 
-test("help is a command as well", async () => {
+test("help prints a command's help", async () => {
   const asked = await here.run([XSOCKET, "help", "run"]);
   expect(asked).toEqual(await here.run([XSOCKET, "run", "--help"]));
   expect(asked.stdout).toContain("--port");
 });
 
-test("the directory of the default socket is made for any socket in it", async () => {
+test("serve makes the directory of the default socket for any socket in it", async () => {
   const script = `mount -t tmpfs run /run || exit
     "$0" serve /run/xsocket/lan 2>/run/words &
     until grep -qs . /run/words; do sleep 0.05; done

@@ -16,7 +16,7 @@ guardDescriptors();
 
 const LONG = `/tmp/${"x".repeat(120)}`;
 
-/* The words behind the command, the exit code, and what the sentence must hold: what is wrong, and the remedy. */
+/* The arguments, the exit code, and what the message must contain: the fault and the remedy. */
 const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[] = [
   ["frob", 2, "frob", "xsocket --help"],
   ["lib --frob xbind", 2, "--frob", "xsocket lib --help"],
@@ -57,7 +57,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
     "there is no such file",
     "check its path",
   ],
-  ["constructor", 2, 'no command "constructor"'], // a word that JavaScript knows
+  ["constructor", 2, 'no command "constructor"'], // a property of every JavaScript object
   ["sevre", 2, "did you mean serve?"],
   ["run --prot 1", 2, "did you mean --port?"],
   ["--verison", 2, "did you mean --version?"],
@@ -131,7 +131,7 @@ const ROWS: readonly (readonly [words: string, code: 1 | 2, ...says: string[]])[
   ["serve --threads 0x8", 2, "--threads", "0x8", "from 1 to 64"],
 ];
 
-/* One clear sentence on stderr, nothing on stdout, the exit code, and no stack trace. */
+/* Expects one sentence on stderr, nothing on stdout, the exit code, and no stack trace. */
 async function expectSentence(argv: readonly string[], code: number, ...says: string[]) {
   const result = await here.run(argv);
   expect(result).toMatchObject({ code, stdout: "" });
@@ -140,19 +140,19 @@ async function expectSentence(argv: readonly string[], code: number, ...says: st
   for (const words of says) expect(result.stderr).toContain(words);
 }
 
-test.each(ROWS)("xsocket %s: one sentence", async (words, code, ...says) => {
+test.each(ROWS)("xsocket %s: reports the error in one sentence", async (words, code, ...says) => {
   const argv = words.split(" ").map((word) => (word === "''" ? "" : word));
   await expectSentence([XSOCKET, ...argv], code, ...says);
 });
 
-/* bash, because only a shell can spell such an argument here. */
+/* bash, because Bun.spawn cannot pass such an argument. */
 test.each([
   "serve $'/tmp/\\xff/control'",
   "serve $'@\\xff'",
   "run --port 1 --socket $'\\xff' -- true",
   "status control",
   "serve --policy rules.toml @nobody",
-])("what is not UTF-8 is one sentence, and no other file: %s", async (words) => {
+])("refuses a path that is not UTF-8: %s", async (words) => {
   using dir = tempDir();
   const script = `cd "$1" && mkdir $'\\xff' && cd $'\\xff' && exec ${typed(XSOCKET)} ${words}`;
   await expectSentence(["bash", "-c", script, "bash", dir.path], 2, "is not UTF-8", "link");
@@ -163,7 +163,7 @@ const PACKETS = "s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)";
 
 const answering = (answer: string) => `c.recv(99)\nc.send(b"${answer}")`;
 
-/* A program of another kind that listens at a path, and what it does with a connection before it ends. */
+/* Starts a program that listens at a path, acts on one connection and ends. */
 function otherServer(path: string, make: string, act: string) {
   const serve = `import socket\n${make}\ns.bind("${path}")\ns.listen()\nprint("ready", flush=True)\nc, _ = s.accept()\n${act}`;
   return here.spawn(["python3", "-c", serve]);
@@ -176,7 +176,7 @@ test.each([
   ["that has no JSON", PACKETS, "nothing else", answering("XS04{")],
   ["of a server without memory", PACKETS, "Free some there", answering(String.raw`XS02\0\0\0\x69`)],
   ["whose server ends", PACKETS, "The server was stopped", "c.recv(99, socket.MSG_PEEK)"],
-])("status at a socket %s is one sentence", async (_kind, make, remedy, act) => {
+])("status reports a socket %s in one sentence", async (_kind, make, remedy, act) => {
   using dir = tempDir();
   const path = dir.join("control");
   await using other = otherServer(path, make, act);
@@ -184,7 +184,7 @@ test.each([
   await expectSentence([XSOCKET, "status", path], 1, path, remedy);
 });
 
-test("status with a library of another version does not blame the server", async () => {
+test("status names a library of another version", async () => {
   await using server = await startServer();
   using dir = tempDir();
   copyFileSync(libraryPath("xbind"), dir.join("libxsocket.so"));
@@ -192,7 +192,7 @@ test("status with a library of another version does not blame the server", async
   await expectSentence(argv, 1, dir.join("libxsocket.so"), "check that it is of this version");
 });
 
-test("run says beforehand that the socket is another program's", async () => {
+test("run warns that another program listens at the socket", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   await using other = otherServer(path, STREAM, answering("garbage"));
@@ -205,7 +205,7 @@ test("run says beforehand that the socket is another program's", async () => {
   );
 });
 
-test("a directory without permission is one sentence", async () => {
+test("serve reports a directory without write permission", async () => {
   using dir = tempDir(0o755);
   const closed = join(dir.path, "closed");
   mkdirSync(closed, { mode: 0o500 });
@@ -213,13 +213,13 @@ test("a directory without permission is one sentence", async () => {
   await expectSentence(start, 1, closed, "EACCES", "another user");
 });
 
-test("no command at all is misuse, and shows what there is", async () => {
+test("without a command prints the usage and exits with code 2", async () => {
   const { code, stdout, stderr } = await here.run([XSOCKET]);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).toContain("USAGE xsocket");
 });
 
-test("a Bun that is not there is one sentence", async () => {
+test("reports an XSOCKET_BUN that is not Bun", async () => {
   for (const path of ["/nowhere/bun", "/usr/bin", "/etc/passwd"])
     await expectSentence(
       ["env", `XSOCKET_BUN=${path}`, XSOCKET, "--version"],
@@ -230,7 +230,7 @@ test("a Bun that is not there is one sentence", async () => {
   await expectSentence(["env", "XSOCKET_BUN=bun", XSOCKET, "--version"], 1, "absolute");
 });
 
-test("a launcher without the rest of the command is one sentence", async () => {
+test("the launcher alone reports that the rest of the command is missing", async () => {
   using dir = tempDir();
   const alone = dir.join("xsocket");
   copyFileSync(XSOCKET, alone);
@@ -238,7 +238,7 @@ test("a launcher without the rest of the command is one sentence", async () => {
     await expectSentence([alone, ...argv], 1, "lib/xsocket/main.js", "with all its files");
 });
 
-test("each mistake of a policy has a line, with file and line in front", async () => {
+test("prints each mistake of a policy with file and line", async () => {
   using dir = tempDir();
   const policy = dir.join("policy.toml");
   const types = Array(8).fill('"tcp"').join();
@@ -257,7 +257,7 @@ test("each mistake of a policy has a line, with file and line in front", async (
 });
 
 test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])(
-  "%s ends in silence when nobody reads, and in a sentence when nothing can be written",
+  "%s exits silently on a closed pipe and with a message on a write error",
   async (words) => {
     const unread = `(sleep 0.1; exec ${typed(XSOCKET)} ${words}) | true; echo "\${PIPESTATUS[0]}"`;
     for (const disposition of ["", "trap '' PIPE; "])
@@ -275,7 +275,7 @@ test.each(["--help", "run --help", "lib xbind", "doctor @none", "serve --help"])
   },
 );
 
-/* Starts a program with a pipe that is small and does not block, and reads only once it is full. */
+/* Starts a program with a small non-blocking pipe as stdout, and reads only once the pipe is full. */
 const SLOW_READER = `
 import array, fcntl, os, subprocess, sys, termios, time
 reader, writer = os.pipe()
@@ -294,17 +294,14 @@ sys.exit(program.wait())
 test.each([
   ["itself", ["completions", "zsh"]],
   ["by the launcher", ["run", "--print", "--port", Array(2000).fill("10000").join()]],
-])(
-  "a result that is longer than a pipe has room for arrives whole, at the reader's pace, written %s",
-  async (_by, words) => {
-    const argv = [XSOCKET, ...words];
-    const whole = await here.run(argv);
-    expect(whole.stdout.length).toBeGreaterThan(4096);
-    expect(await here.run(["python3", "-c", SLOW_READER, ...argv])).toEqual(whole);
-  },
-);
+])("writes a result larger than the pipe in full, written %s", async (_by, words) => {
+  const argv = [XSOCKET, ...words];
+  const whole = await here.run(argv);
+  expect(whole.stdout.length).toBeGreaterThan(4096);
+  expect(await here.run(["python3", "-c", SLOW_READER, ...argv])).toEqual(whole);
+});
 
-test("in the journal each sentence has its priority", async () => {
+test("prefixes messages with their priority when stderr is the journal", async () => {
   using dir = tempDir();
   const script = 'exec 2>log; JOURNAL_STREAM=$(stat -c %d:%i log) exec "$@"';
   const said = async (...words: readonly string[]) => {
@@ -315,7 +312,7 @@ test("in the journal each sentence has its priority", async () => {
   expect(await said("policy", "check", "/dev/null")).toMatch(/^<4>xsocket: warning: [^\n]*\n$/);
 });
 
-test("a warning is one line, whatever the path", async () => {
+test("prints a warning on one line whatever the path", async () => {
   const argv = [
     XSOCKET,
     "run",
@@ -334,11 +331,11 @@ test("a warning is one line, whatever the path", async () => {
   expect(code).toBe(0);
 });
 
-/* These are the launcher's words. */
+/* These messages come from the launcher. */
 test.each([
   ["run --force --port 1 --socket /nowhere/s --", "/nowhere/a\nb\u001B[31m\u009B\u007F\u00E9", {}],
   ["lib xbind", "", { XSOCKET_BUN: "/nowhere/a\nb\u001B[31m\u009B\u007F\u00E9" }],
-])("an error of %s is one line, whatever the path", async (words, name, env) => {
+])("prints an error of %s on one line whatever the path", async (words, name, env) => {
   const argv = [XSOCKET, ...words.split(" "), ...(name ? [name] : [])];
   const { code, stderr } = await here.run(argv, { env });
   expect(stderr).toMatch(
@@ -348,7 +345,7 @@ test.each([
   expect(code).toBe(1);
 });
 
-test("status --watch ends with its reader", async () => {
+test("status --watch ends when its reader closes the pipe", async () => {
   await using server = await startServer();
   const watch = `timeout 20 ${typed(XSOCKET)} status --watch ${server.path} | head -n 1; echo "\${PIPESTATUS[0]}"`;
   const { stdout, stderr } = await here.run(["bash", "-c", watch]);
@@ -356,14 +353,14 @@ test("status --watch ends with its reader", async () => {
   expect(stdout).toMatch(/^server .*\n141\n$/);
 });
 
-test("each command tells the version", async () => {
+test("--version prints the same for each command", async () => {
   const { stdout } = await here.run([XSOCKET, "--version"]);
   for (const argv of [["serve"], ["run"], ["doctor"]])
     expect((await here.run([XSOCKET, ...argv, "--version"])).stdout).toBe(stdout);
   expect((await here.run([`${XSOCKET}-server`, "--version"])).stdout).toBe(stdout);
 });
 
-test("help is a result: on stdout, with exit code 0", async () => {
+test("prints help on stdout with exit code 0", async () => {
   for (const [argv, usage] of [
     [["--help"], "USAGE xsocket serve|"],
     [["-h"], "USAGE xsocket serve|"],
@@ -380,7 +377,7 @@ test("help is a result: on stdout, with exit code 0", async () => {
   }
 });
 
-test("a program's own --help is its own", async () => {
+test("run passes the program's own --help on", async () => {
   const { stdout } = await here.run([
     XSOCKET,
     "run",

@@ -15,7 +15,7 @@ interface Row {
   readonly measured: { readonly perSecond: number; readonly p50: number; readonly p99: number };
 }
 
-test("bench measures a real server, and says it in a table or in JSON", async () => {
+test("bench prints measurements as a table or as JSON", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const bench = [XSOCKET, "bench", "--seconds", "0.1", server.path];
@@ -38,7 +38,7 @@ test("bench measures a real server, and says it in a table or in JSON", async ()
   }
 });
 
-test("the progress bar is for terminals, and is gone at the end", async () => {
+test("draws a progress bar only on a terminal and erases it at the end", async () => {
   await using server = await startServer();
   const bench = `${typed(XSOCKET)} bench --seconds 0.1 ${server.path} >/dev/null`;
   const shown = async (TERM: string) => {
@@ -53,7 +53,7 @@ test("the progress bar is for terminals, and is gone at the end", async () => {
   expect(await shown("dumb")).toBe(""); // such a terminal, as in an editor, could not erase it
 });
 
-test("a server that gives no more sockets is one sentence", async () => {
+test("reports a server that refuses further sockets", async () => {
   await using server = await startServer({ args: ["--sockets-per-minute", "9"] });
   const { code, stdout, stderr } = await here.run([XSOCKET, "bench", server.path]);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });

@@ -15,9 +15,9 @@ async function onTerminal(command: string, env: NonNullable<RunOptions["env"]>):
 const PLAIN = { NO_COLOR: undefined, CI: undefined, TERM: "xterm" };
 
 test.each(["doctor /nowhere/control", "--help", "run --help"])(
-  "%s is in colour on a terminal, and only there",
+  "%s uses colour only on a terminal",
   async (command) => {
-    const isPlanned = command.startsWith("run"); // its words pass through the launcher's pipes
+    const isPlanned = command.startsWith("run"); // its output passes through the launcher's pipes
     expect((await onTerminal(command, PLAIN)).includes(ESCAPE)).toBe(!isPlanned);
     expect(await onTerminal(command, { ...PLAIN, NO_COLOR: "1" })).not.toContain(ESCAPE);
     expect(await onTerminal(command, { ...PLAIN, NO_COLOR: "yes" })).not.toContain(ESCAPE);

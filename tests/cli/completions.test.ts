@@ -4,7 +4,7 @@ import { guardDescriptors, here, tempDir, XSOCKET } from "../harness/index.ts";
 
 guardDescriptors();
 
-/* Where zsh's own completions are: to look for them takes it longer than all else. */
+/* A cache of zsh's own completions, since finding them takes zsh longer than all else. */
 const shared = tempDir();
 afterAll(() => shared[Symbol.dispose]());
 const DUMP = shared.join("zcompdump");
@@ -23,12 +23,12 @@ const zsh = (load: string): string => `
     expect STOPPED
     cat $OUT`;
 
-/* How each shell is asked what it would offer for a line; it prints one word a line. */
+/* For each shell a script that prints what it offers for a line, one word a line. */
 const ASK: Record<string, (script: string) => string> = {
   bash: (script) => `
     . '${script}'
     COMP_LINE=$1
-    COMP_WORDS=(\${1//=/ = }) # as readline has it
+    COMP_WORDS=(\${1//=/ = }) # readline splits at = too
     case $1 in *' ') COMP_WORDS+=('') ;; esac
     COMP_CWORD=$((\${#COMP_WORDS[@]} - 1))
     complete -p "\${COMP_WORDS[0]##*/}" >/dev/null && _xsocket
@@ -37,7 +37,7 @@ const ASK: Record<string, (script: string) => string> = {
   zsh: (script) => zsh(`source '${script}'`),
 };
 
-/* What the command prints for each shell. */
+/* The completion script for each shell. */
 const SCRIPTS: Record<string, string> = {};
 for (const shell of Object.keys(ASK))
   SCRIPTS[shell] = (await here.run([XSOCKET, "completions", shell])).stdout;
@@ -70,7 +70,7 @@ for (const command of COMMANDS) {
   if (options.length > 0) OPTIONS.push([command, options]);
 }
 
-/* What is typed, and what must and must not be among the offers. */
+/* A typed line, and words that must and must not be offered. */
 const CASES: readonly (readonly [
   line: string,
   has: readonly string[],
@@ -128,23 +128,20 @@ describe.each(Object.keys(ASK))("%s", (shell) => {
   });
 });
 
-test("the commands whose options are asked for have some forty and more", () =>
+test("the help lists more than forty options", () =>
   expect(OPTIONS.flatMap(([, options]) => options).length).toBeGreaterThan(40));
 
-test("zsh loads it by itself from a directory of such files", async () => {
+test("zsh loads the script from a directory in fpath", async () => {
   const found = await offers("zsh", "xsocket r", (script) =>
     zsh(`ln -s '${script}' _xsocket; fpath+=($PWD); compinit -u -D`),
   );
   expect(found).toContain("run");
 });
 
-test.each(["tcsh", "constructor"])(
-  "a shell that there is not is one sentence: %s",
-  async (shell) => {
-    const { code, stdout, stderr } = await here.run([XSOCKET, "completions", shell]);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-    expect(stderr).toMatch(
-      /^xsocket: there are no completions for "\w+"[^\n]*bash, fish, zsh[^\n]*\n$/,
-    );
-  },
-);
+test.each(["tcsh", "constructor"])("reports a shell without completions: %s", async (shell) => {
+  const { code, stdout, stderr } = await here.run([XSOCKET, "completions", shell]);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(
+    /^xsocket: there are no completions for "\w+"[^\n]*bash, fish, zsh[^\n]*\n$/,
+  );
+});

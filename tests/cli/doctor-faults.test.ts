@@ -22,8 +22,8 @@ import { BASE, expectOnly, examine, isOfProgram, isToBe, PORT } from "./examine.
 
 guardDescriptors();
 
-describe("the row that fails is", () => {
-  test("socket: there is none, something else, or a link to nothing", async () => {
+describe("doctor reports", () => {
+  test("socket for a path that is missing, no socket, or a dangling link", async () => {
     using dir = tempDir();
     expectOnly(
       await examine([dir.join("control")]),
@@ -47,7 +47,7 @@ describe("the row that fails is", () => {
       expectOnly(await examine([path]), "socket", /form a loop \(ELOOP\)$/, /^Repair .*namei/);
   });
 
-  test("socket: an abstract name is used across namespaces", async () => {
+  test("socket for an abstract name of another network namespace", async () => {
     await using target = await createNamespace();
     const name = `@xsocket-doctor-${process.pid}@x`;
     await using server = await startServer({ place: target, path: name });
@@ -65,7 +65,7 @@ describe("the row that fails is", () => {
       expectOnly(await examine([part], { place: target }), "socket", /there is no @/, /./);
   });
 
-  test("permission: a directory on the way refuses, and is named", async () => {
+  test("permission for a directory on the path without search permission", async () => {
     await using target = await createNamespace();
     using dir = tempDir();
     mkdirSync(dir.join("a/b"), { recursive: true });
@@ -87,7 +87,7 @@ describe("the row that fails is", () => {
     chmodSync(dir.join("a"), 0o700);
   });
 
-  test("permission: a directory behind a link refuses, and is named", async () => {
+  test("permission for a directory behind a symbolic link", async () => {
     using dir = tempDir();
     mkdirSync(dir.join("a/b"), { recursive: true });
     symlinkSync(dir.join("a/b"), dir.join("way"));
@@ -110,15 +110,15 @@ describe("the row that fails is", () => {
         /socket .*way\/control \(sr--(rw-|---)---/,
         remedy,
       );
-    await refusal(/^start the server with --group or --mode, such as 0660: .* write permission$/); // members have no more
+    await refusal(/^start the server with --group or --mode, such as 0660: .* write permission$/); // no group write
     if (!isRoot) return;
     chmodSync(server.path, 0o460);
-    await refusal(/^start the server with --group or --mode$/); // root's group is no gift
+    await refusal(/^start the server with --group or --mode$/); // joining root's group is not advised
     chownSync(server.path, 0, 4201);
     await refusal(/^add this user to the socket's group, which .* login on, or start/);
   });
 
-  test("permission: a link refuses that this user is not told the end of", async () => {
+  test("permission for a link that this user may not follow", async () => {
     const start = isRoot ? ["setpriv", "--bounding-set=-sys_ptrace"] : [];
     expectOnly(
       await examine([`/proc/${isRoot ? process.pid : 1}/root/run/control`], { start }),
@@ -128,7 +128,7 @@ describe("the row that fails is", () => {
     );
   });
 
-  test("server: it has gone and left its socket", async () => {
+  test("server for a socket whose server has ended", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     server.program.kill("SIGKILL");
@@ -137,7 +137,7 @@ describe("the row that fails is", () => {
     expectOnly(await examine([server.path]), "server", /ECONNREFUSED/, remedy);
   });
 
-  test("server: a socket of another kind is there, or one whose server takes nobody", async () => {
+  test("server for a socket of another type or one that accepts nobody", async () => {
     using dir = tempDir();
     using _ = Bun.listen({ unix: dir.join("stream"), socket: { data() {} } });
     const rows = await examine([dir.join("stream")]);
@@ -155,15 +155,15 @@ describe("the row that fails is", () => {
     ["EAFNOSUPPORT", /RestrictAddressFamilies=/],
     ["EMFILE", /ulimit -n/],
     ["ENFILE", /fs\.file-max/],
-    ["EOPNOTSUPP", /Allow AF_UNIX in .* seccomp filter/], // by a filter of firejail
+    ["EOPNOTSUPP", /Allow AF_UNIX in .* seccomp filter/], // as firejail's filter returns
     ["EPERM", /seccomp filter/],
-  ])("server: this process may make no socket to ask by (%s)", async (code, remedy) => {
+  ])("server when this process may not make a UNIX socket (%s)", async (code, remedy) => {
     await using server = await startServer();
     const rows = await examine([server.path], { start: refusing("socket", 0, 1, code) });
     expectOnly(rows, "server", new RegExp(`\\(${code}\\)$`), remedy);
   });
 
-  test("server: a rule beside the permissions forbids to connect", async () => {
+  test("server when connect is denied despite the permissions", async () => {
     await using server = await startServer();
     const length = encodeAddress(parseAddress(server.path)).byteLength;
     const rows = await examine([server.path], {
@@ -177,14 +177,14 @@ describe("the row that fails is", () => {
     );
   });
 
-  test.skipIf(!isRoot)("server: an abstract name is held by somebody else", async () => {
+  test.skipIf(!isRoot)("server for an abstract name that another user holds", async () => {
     const name = `@xsocket-doctor-${process.pid}`;
     await using _ = await strangerAt(name);
     const remedy = /ss -xlp.*XSOCKET_ANY_SERVER/;
     expectOnly(await examine([name]), "server", /EACCES/, remedy);
   });
 
-  test("tcp4: a stopped server listens and does not answer, and is asked once", async () => {
+  test("tcp4 for a stopped server, which is asked only once", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     await server.program.pause();
@@ -208,20 +208,23 @@ describe("the row that fails is", () => {
   ];
   const kindsToBe = kinds.filter(([name]) => isToBe(name));
 
-  test.each(kindsToBe)("%s: the policy has no such socket", async (name, family, type) => {
-    using dir = tempDir();
-    const rule = `[[rule]]\naction = "deny"\nfamily = "${family}"\ntype = "${type}"\n`;
-    writeFileSync(dir.join("policy"), `${rule}[[rule]]\naction = "allow"\n`);
-    await using target = await createNamespace();
-    const args = ["--policy", dir.join("policy")];
-    await using server = await startServer({ place: target, args });
-    const rows = await examine([server.path, "--port", "3000"]);
-    expectOnly(rows, name, /EPERM|EACCES/, /policy/);
-    const ofPort = rows.filter((row) => PORT.includes(row.name)).map(({ status }) => status);
-    expect(ofPort).toEqual(["ok", "ok", "ok"]);
-  });
+  test.each(kindsToBe)(
+    "%s for a kind of socket that the policy denies",
+    async (name, family, type) => {
+      using dir = tempDir();
+      const rule = `[[rule]]\naction = "deny"\nfamily = "${family}"\ntype = "${type}"\n`;
+      writeFileSync(dir.join("policy"), `${rule}[[rule]]\naction = "allow"\n`);
+      await using target = await createNamespace();
+      const args = ["--policy", dir.join("policy")];
+      await using server = await startServer({ place: target, args });
+      const rows = await examine([server.path, "--port", "3000"]);
+      expectOnly(rows, name, /EPERM|EACCES/, /policy/);
+      const ofPort = rows.filter((row) => PORT.includes(row.name)).map(({ status }) => status);
+      expect(ofPort).toEqual(["ok", "ok", "ok"]);
+    },
+  );
 
-  test("none where the policy refuses sockets that none of the ports needs", async () => {
+  test("only kinds of sockets that some port needs", async () => {
     using dir = tempDir();
     writeFileSync(dir.join("policy"), '[[rule]]\naction = "allow"\ntype = "stream"\n');
     await using target = await createNamespace();
@@ -237,7 +240,7 @@ describe("the row that fails is", () => {
       expect(await broken(...ports)).toEqual(udp);
   });
 
-  test("tcp4: an abstract name is for root and the server's user, who may let others in", async () => {
+  test("tcp4 for an abstract name that this user may not use", async () => {
     await using server = await startServer({
       path: `@xsocket-doctor-${process.pid}`,
       args: ["--allow-user", "12345"],
@@ -248,7 +251,7 @@ describe("the row that fails is", () => {
   });
 
   test.skipIf(!hasCookies)(
-    "namespace: the server is in this one, which only a word of the user makes right",
+    "namespace for a server in the same namespace, unless --same-namespace is given",
     async () => {
       await using server = await startServer();
       const rows = await examine([server.path]);
@@ -270,7 +273,7 @@ describe("the row that fails is", () => {
     [7, ["port-firewall"]],
     [8, ["port-firewall"]],
     [9, []],
-  ])("of %d sockets in a minute: those that it gets no socket for", async (quota, names) => {
+  ])("checks that get no socket under a quota of %d sockets per minute", async (quota, names) => {
     await using target = await createNamespace();
     const args = ["--sockets-per-minute", String(quota)];
     await using server = await startServer({ place: target, args });
@@ -280,7 +283,7 @@ describe("the row that fails is", () => {
     for (const { found } of broken) expect(found).toContain("EPERM");
   });
 
-  test("none where no kind of socket that the port is of is given", async () => {
+  test("no port as failed when the policy denies the sockets for it", async () => {
     await using target = await createNamespace();
     using dir = tempDir();
     for (const [key, expected] of [
@@ -297,7 +300,7 @@ describe("the row that fails is", () => {
     }
   });
 
-  test("libraries: libxbind is missing, of another machine, or at a path with a space", async () => {
+  test("libraries when libxbind is missing, foreign, or at a path with a space", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using dir = tempDir();
@@ -327,7 +330,7 @@ describe("the row that fails is", () => {
     expectOnly(spaced, "libraries", /cannot be preloaded/, /./);
   });
 
-  test("libraries: one may not be read, is none, or is of another version", async () => {
+  test("libraries when one is unreadable, empty, or of another version", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using dir = tempDir();
@@ -349,7 +352,7 @@ describe("the row that fails is", () => {
     expectOnly(other, "libraries", /libxsocket\.so cannot be loaded \(.*xs1_/, /this version/);
   });
 
-  test("libraries: without libxsocket nothing else can be tried", async () => {
+  test("libraries when libxsocket is missing, since nothing else can be tried", async () => {
     using dir = tempDir();
     const env = { XSOCKET_LIBDIR: dir.path };
     const rows = await examine(["/nowhere/control"], { env });
@@ -360,7 +363,7 @@ describe("the row that fails is", () => {
     expectOnly(rows, "libraries", /libxsocket.so was not found/, remedy);
   });
 
-  test("port-free: another program has it", async () => {
+  test("port-free for a port in use", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const open = [XSOCKET, "open", server.path, "--port", "8080", "--exec", "sleep", "60"];
@@ -375,16 +378,16 @@ describe("the row that fails is", () => {
     expect(holder.stderr).toBe("");
   });
 
-  test("port-privilege: this user may not bind it", async () => {
+  test("port-privilege for a port that this user may not bind", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
-    // the owner of the target may, unless within a user namespace of its own
+    // the owner of the target may bind it, except from a user namespace below
     const start = isRoot ? ["setpriv", "--bounding-set=-net_bind_service"] : ["unshare", "--user"];
     const rows = await examine([server.path, "--port", "80"], { start });
     expectOnly(rows, "port-privilege", /may not bind port 80.*EACCES/, /8080:80/);
   });
 
-  test("port-privilege: the server's unit denies it", async () => {
+  test("port-privilege for a port that the unit denies", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const start = refusing("bind", 2, 16, "EPERM"); // as SocketBindDeny=ipv4 does
@@ -393,7 +396,7 @@ describe("the row that fails is", () => {
     expectOnly(rows, "port-privilege", found, /SocketBindAllow=/);
   });
 
-  test("port-firewall: a rule of the target drops it", async () => {
+  test("port-firewall for a port that a rule in the target drops", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const nft = `add table inet t; add chain inet t i { type filter hook input priority 0; }; add rule inet t i tcp dport 3000 drop`;
@@ -413,7 +416,7 @@ describe("the row that fails is", () => {
     expectOnly(down, "port-firewall", /TCP and UDP to port 3001 are dropped/, /lo is up there$/);
   });
 
-  test("program: it cannot be preloaded, or is not there", async () => {
+  test("program for one that is missing or cannot be preloaded", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using dir = tempDir();
@@ -423,7 +426,7 @@ describe("the row that fails is", () => {
     expectOnly(rows, "program", /statically linked/, /xsocket open --exec/);
     const missing = await examine([server.path, "--", "no-such-program"]);
     expectOnly(missing, "program", /no-such-program/, /PATH/);
-    const start = ["bash", "-c", String.raw`exec "$@" $'./\xff'`, "bash"]; // only a shell can spell it here
+    const start = ["bash", "-c", String.raw`exec "$@" $'./\xff'`, "bash"]; // Bun.spawn cannot pass it
     const unnamed = (await examine([server.path, "--"], { start })).find(isOfProgram);
     expect(unnamed).toMatchObject({ status: "skipped", found: expect.stringMatching(/UTF-8/) });
   });

@@ -24,9 +24,9 @@ import { BASE, examine, isToBe, PORT } from "./examine.ts";
 
 guardDescriptors();
 
-/* As of a kernel without IPv6. */
+/* Refuses IPv6 sockets as a kernel without IPv6 does. */
 test.skipIf(!hasCookies)(
-  "a family that this kernel has not is nobody's mistake, one that the server may not make is",
+  "skips IPv6 if this kernel lacks it, and fails if only the server's does",
   async () => {
     const kernel = refusing("socket", 0, 10, "EAFNOSUPPORT");
     using dir = tempDir();
@@ -45,7 +45,7 @@ test.skipIf(!hasCookies)(
   },
 );
 
-test("a program beside the user is named by its absolute path", async () => {
+test("names a program by its absolute path", async () => {
   using dir = tempDir();
   copyFileSync("/bin/true", dir.join("program"));
   const rows = await examine(["@nobody", "--", "./program"], { start: ["env", "-C", dir.path] });
@@ -53,11 +53,11 @@ test("a program beside the user is named by its absolute path", async () => {
   expect(found).toBe(`${dir.join("program")} can be preloaded`);
 });
 
-test("a remedy can be typed as it stands, whatever the path", async () => {
+test("quotes the path in a remedy for the shell", async () => {
   using dir = tempDir();
   const odd = dir.join("it's a $HOME");
   const path = `${odd}/control`;
-  /* What a shell makes of the last word of the only remedy. */
+  /* The last argument in the only remedy, as a shell parses it. */
   const typed = async (start: readonly string[] = []) => {
     const rows = await examine([path], { start });
     const [remedy = ""] = rows.flatMap((row) => row.remedy ?? []);
@@ -75,13 +75,13 @@ test("a remedy can be typed as it stands, whatever the path", async () => {
 });
 
 test.skipIf(!hasCookies)(
-  "all is well where all is well: every row is ok, and the exit code is 0",
+  "reports every row as ok and exits with 0 when nothing is wrong",
   async () => {
     await using target = await createNamespace();
     const args = ["--max-connections-per-user", "1"];
     await using server = await startServer({ place: target, args });
-    const ports = ["--port", "3000", "--port", "tcp/3000"]; // the first leaves it free
-    // the server may see a connection before the end of the one before it, once in a while
+    const ports = ["--port", "3000", "--port", "tcp/3000"]; // the first check leaves the port free
+    // at times the server sees a connection before the end of the previous one
     const rows = await eventually("rows that are all ok", async () => {
       const found = await examine([server.path, ...ports, "--", "sh"]);
       return found.every(({ name, status }) => status === "ok" || !isToBe(name)) && found;
@@ -100,9 +100,9 @@ test.skipIf(!hasCookies)(
   },
 );
 
-/* As in a container, which sees the socket of a server outside. */
+/* As in a container with the socket of a server outside. */
 test.skipIf(isContained)(
-  "a server whose process cannot be seen is not called process 0",
+  "names a server of another PID namespace without a process number",
   async () => {
     await using server = await startServer();
     const rows = await examine([server.path], { start: OWN_MACHINE });
@@ -112,7 +112,7 @@ test.skipIf(isContained)(
   },
 );
 
-test("a socket that a unit holds is said to be systemd's", async () => {
+test("names systemd as the holder of a unit's socket", async () => {
   using dir = tempDir();
   const path = dir.join("s");
   await using unit = await socketUnit(dir, path);
@@ -122,19 +122,19 @@ test("a socket that a unit holds is said to be systemd's", async () => {
   );
 });
 
-/* What the row of the libraries says where the loader looks in a directory first. */
+/* What the row "libraries" says when the loader searches a directory first. */
 async function librariesFound(LD_LIBRARY_PATH: string): Promise<string | undefined> {
   const rows = await examine(["/nowhere/control"], { env: { LD_LIBRARY_PATH } });
   return rows.find(({ name }) => name === "libraries")?.found;
 }
 
-test("the libraries' row says what LD_PRELOAD=libxbind.so would load", async () => {
+test("says which file LD_PRELOAD=libxbind.so would load", async () => {
   using dir = tempDir();
   const [ours, another] = [libraryPath("xbind"), dir.join("libxbind.so")];
   copyFileSync(ours, another);
   const both = `${libraryPath("xsocket")} and ${ours}`;
   expect(await librariesFound(dirname(ours))).toBe(both);
-  symlinkSync(dirname(ours), dir.join("link")); // as /lib is one to /usr/lib
+  symlinkSync(dirname(ours), dir.join("link")); // as /lib links to /usr/lib
   expect(await librariesFound(dir.join("link"))).toBe(both);
   const instead = `${both}; LD_PRELOAD=libxbind.so finds ${another} instead`;
   expect(await librariesFound(dir.path)).toBe(instead);
@@ -146,7 +146,7 @@ test("the libraries' row says what LD_PRELOAD=libxbind.so would load", async () 
   expect(await librariesFound("")).toMatch(either);
 });
 
-test("the table has a line for each row and the remedy below, without colour in a pipe", async () => {
+test("prints a line for each row with its remedy below, without colour in a pipe", async () => {
   const { code, stdout } = await here.run([XSOCKET, "doctor", "/nowhere/control"]);
   expect(code).toBe(1);
   expect(stdout).toMatch(
@@ -161,7 +161,7 @@ test("the table has a line for each row and the remedy below, without colour in 
 });
 
 test.skipIf(!isRoot || !hasCookies)(
-  "a namespace that the user may not see has a cookie",
+  "names a namespace that the user may not inspect by its cookie",
   async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
@@ -174,7 +174,7 @@ test.skipIf(!isRoot || !hasCookies)(
   },
 );
 
-test("a kernel without network namespaces has none to compare", async () => {
+test("skips the namespace on a kernel without network namespaces", async () => {
   await using server = await startServer();
   const without = 'mount -t tmpfs none "/proc/$$/ns" && exec "$@"';
   const rows = await examine([server.path], { start: [...OWN_MOUNTS, "sh", "-c", without, "sh"] });
@@ -187,7 +187,7 @@ test("a kernel without network namespaces has none to compare", async () => {
   ]);
 });
 
-test.skipIf(!hasCookies)("the namespaces are told by number and cookie", async () => {
+test.skipIf(!hasCookies)("names both namespaces by number and cookie", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const { found } = (await examine([server.path])).find(({ name }) => name === "namespace") ?? {};
@@ -195,7 +195,7 @@ test.skipIf(!hasCookies)("the namespaces are told by number and cookie", async (
   expect(found).toContain(`cookie ${await here.cookie()}`);
 });
 
-test("a script is judged by its interpreter, through any number of scripts, and the row says so", async () => {
+test("judges a script by its interpreter through nested scripts", async () => {
   using dir = tempDir();
   for (const [name, line] of [
     ["one", "#!/bin/sh"],
@@ -210,13 +210,13 @@ test("a script is judged by its interpreter, through any number of scripts, and 
   expect(found).toMatch(/two is a script, and its interpreter \/.*sh can be preloaded/);
 });
 
-test("a program is looked at with its arguments", async () => {
+test("judges a program together with its arguments", async () => {
   const rows = await examine(["/nowhere/control", "--", "env", "-i", "true"]);
   const { found } = rows.find(({ name }) => name === "program") ?? {};
   expect(found).toContain("it drops LD_PRELOAD");
 });
 
-test("the words of a script that a stranger wrote do not move the cursor, nor turn a line round", async () => {
+test("escapes control characters from the first line of a script", async () => {
   using dir = tempDir();
   const script = dir.join("script");
   writeFileSync(script, "#!/none\u001B[2J\u009B2J\u202Ex\n", { mode: 0o755 });
@@ -234,7 +234,7 @@ test("the words of a script that a stranger wrote do not move the cursor, nor tu
   expect(stdout).toContain("/none\\u001b[2J\\u009b2J\\u202ex is missing");
 });
 
-test.each(["http", "0", "65536", "53/udp"])("a port that is none is misuse: %s", async (port) => {
+test.each(["http", "0", "65536", "53/udp"])("refuses %s as a port", async (port) => {
   const { code, stderr } = await here.run([XSOCKET, "doctor", "--port", port]);
   expect(code).toBe(2);
   expect(stderr).toStartWith(`xsocket: "${port}" is not a port: give a number from 1 to 65535`);

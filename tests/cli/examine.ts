@@ -21,7 +21,7 @@ interface Examination {
   readonly env?: RunOptions["env"];
 }
 
-/** Its rows, and that the exit code agrees with them. */
+/** Returns the rows of an examination, and expects the exit code to agree with them. */
 export async function examine(
   argv: readonly string[],
   { place = here, start = [], env = {} }: Examination = {},
@@ -37,10 +37,10 @@ export async function examine(
 
 export const isOfProgram = ({ name }: Row): boolean => name === "program";
 
-/** Not on a kernel without IPv6. */
+/** Whether a row is expected: those of IPv6 are not where there is none. */
 export const isToBe = (name: string): boolean => hasIpv6 || !name.endsWith("6");
 
-/** That this row fails, no other does, and it says what and what to do. */
+/** Expects that this row alone fails, with this finding and remedy. */
 export function expectOnly(
   rows: readonly Row[],
   name: string,

@@ -13,7 +13,7 @@ import {
 
 guardDescriptors();
 
-/* A server that is there, so that run has nothing to say. */
+/* With a server, run prints no warning. */
 const quiet = await startServer();
 afterAll(() => quiet[Symbol.asyncDispose]());
 
@@ -27,7 +27,7 @@ const INHERITED =
 
 interface Probe {
   readonly argv: readonly string[];
-  /** What of its output counts; all of it by default. */
+  /** The part of the output that is compared; all of it by default. */
   readonly settled?: (text: string) => unknown;
 }
 
@@ -47,7 +47,7 @@ function files(text: string): string {
   return text.replaceAll(/^.* (\d+ -> )/gm, "$1").replaceAll(/\[\d+\]|\/proc\/\d+/g, "n");
 }
 
-/* What a program finds of the things that it inherits, one probe for each. */
+/* One program for each kind of state that a process inherits, which prints that state. */
 const PROBES: Record<string, Probe> = {
   environment: { argv: ["cat", "/proc/self/environ"], settled: environment },
   "signals, umask, user": { argv: ["cat", "/proc/self/status"], settled: inherited },
@@ -71,27 +71,33 @@ async function compare(start: readonly string[], run: readonly string[], probe: 
   expect(under.code).toBe(plain.code);
 }
 
-describe.each(Object.entries(PROBES))("a program under run finds the same %s", (_name, probe) => {
-  test("in an ordinary state", () => compare([], RUN, probe));
-  test("in an odd one", () => compare(ODD_START, RUN, probe));
-});
+describe.each(Object.entries(PROBES))(
+  "a program under run inherits the same %s",
+  (_name, probe) => {
+    test("from an ordinary start", () => compare([], RUN, probe));
+    test("from an unusual start", () => compare(ODD_START, RUN, probe));
+  },
+);
 
 const PENDING: Probe = {
   argv: ["cat", "/proc/self/status"],
   settled: (text) => text.match(/^(?:Sig|Shd)Pnd:.*/gm),
 };
 
-/* A shell cannot be kept from setting SIGCHLD up for itself; of all else it leaves no trace. */
-describe.each(["sh", "bash"])("where %s is in between, a program finds the same", (shell) => {
-  const probes = Object.entries(PROBES).filter(([name]) => !name.startsWith("signals"));
-  test.each([...probes, ["pending signals", PENDING] as const])("%s", (_name, probe) =>
-    compare(ODD_START, [shell, START, ...ARGUMENTS], probe),
-  );
-});
+/* A shell changes the state of SIGCHLD and nothing else. */
+describe.each(["sh", "bash"])(
+  "a program under npm's command, run by %s, inherits the same",
+  (shell) => {
+    const probes = Object.entries(PROBES).filter(([name]) => !name.startsWith("signals"));
+    test.each([...probes, ["pending signals", PENDING] as const])("%s", (_name, probe) =>
+      compare(ODD_START, [shell, START, ...ARGUMENTS], probe),
+    );
+  },
+);
 
-/* As in a sandbox that has /proc from outside, where its own numbers are those of others. */
+/* As in a sandbox with the /proc of outside, where its process ids belong to others. */
 test.skipIf(isContained)(
-  "npm's command knows its environment where /proc is of another PID namespace",
+  "npm's command keeps its environment under the /proc of another PID namespace",
   async () => {
     const inner = 'mount -t proc proc /proc && exec unshare --pid --fork env MINE=1 "$@"';
     const start = [...OWN_MOUNTS, "--pid", "--fork", "sh", "-c", inner, "sh"];
@@ -99,7 +105,7 @@ test.skipIf(isContained)(
   },
 );
 
-test.skipIf(isContained)("npm's command says that /proc is not mounted", async () => {
+test.skipIf(isContained)("npm's command reports that /proc is not mounted", async () => {
   const start = [...OWN_MOUNTS, "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"];
   expect(await here.run([...start, START, "lib", "xbind"])).toEqual({
     code: 1,
@@ -108,24 +114,24 @@ test.skipIf(isContained)("npm's command says that /proc is not mounted", async (
   });
 });
 
-test("a program under run is the process that was started", async () => {
+test("run becomes the program, with the same process id", async () => {
   await using program = here.spawn([...RUN, "sh", "-c", "echo pid $$; exec sleep 60"]);
   const [, pid] = await program.says(/pid (\d+)/);
   expect(Number(pid)).toBe(program.pid);
 });
 
-test("a program's end is the end of run", async () => {
+test("run returns the program's exit code", async () => {
   expect((await here.run([...RUN, "sh", "-c", "exit 42"])).code).toBe(42);
   expect((await here.run([...RUN, "sh", "-c", "kill -9 $$"])).code).toBe(128 + 9);
 });
 
-test("a program's input and both outputs are its own", async () => {
+test("run passes stdin, stdout and stderr through", async () => {
   const script = "cat; echo words >&2";
   const result = await here.run([...RUN, "sh", "-c", script], { stdin: "input" });
   expect(result).toEqual({ code: 0, stdout: "input", stderr: "words\n" });
 });
 
-test("arguments that are no text arrive as they are", async () => {
+test("run passes arguments that are not UTF-8 unchanged", async () => {
   const start = `import os; os.execv(b"${XSOCKET}", [b"xsocket", b"run", b"--port", b"1", b"--socket", b"${quiet.path}", b"--", b"printf", b"%s", b"\\xff\\xfe"])`;
   const [plain, under] = await Promise.all([
     here.run(["printf", "%b", "\\0377\\0376"]),
@@ -140,14 +146,14 @@ const AFTER_A_CHILD =
 test.each([
   ["ignored", ["env", "--ignore-signal=CHLD"]],
   ["pending", ["python3", "-c", AFTER_A_CHILD]],
-])("SIGCHLD may be %s", async (_state, start) => {
+])("run works with SIGCHLD %s", async (_state, start) => {
   await compare(start, RUN, PROBES["signals, umask, user"] ?? { argv: [] });
 });
 
 test.each([
   ["2", ">&-"],
   ["0", "<&-"],
-])("descriptor %s may be closed", async (_fd, closed) => {
+])("run works with descriptor %s closed", async (_fd, closed) => {
   const script = `exec "$@" ${closed}`;
   const start = ["sh", "-c", script, "sh"];
   const probe: Probe = { argv: ["ls", "-l", "/proc/self/fd"], settled: files };
@@ -160,7 +166,7 @@ test.each([
 const ADDRESS_SPACE = isRoot ? "-v 500000" : "-Sv 500000";
 
 test.each([ADDRESS_SPACE, "-Sd 100000", "-s 256", "-f 0", "-n 16"])(
-  "a limit of ulimit %s is the program's, and does not keep run from starting it",
+  "ulimit %s applies to the program and does not stop run",
   async (limit) => {
     const script = `ulimit ${limit}; exec "$@"`;
     await compare(["sh", "-c", script, "sh"], RUN, { argv: ["cat", "/proc/self/limits"] });
@@ -168,7 +174,7 @@ test.each([ADDRESS_SPACE, "-Sd 100000", "-s 256", "-f 0", "-n 16"])(
 );
 
 test.each(["-Sv 300000", "-Sv 1000000", "-Sd 100000"])(
-  "a limit of ulimit %s does not keep the other commands from their work",
+  "ulimit %s does not stop other commands",
   async (limit) => {
     const start = ["sh", "-c", `ulimit ${limit}; exec "$@"`, "sh"];
     const { stdout, stderr } = await here.run([...start, XSOCKET, "doctor", "@nobody"]);
@@ -180,7 +186,7 @@ test.each(["-Sv 300000", "-Sv 1000000", "-Sd 100000"])(
 const HELD_TO_LIMITS = isRoot ? ["setpriv", "--bounding-set=-sys_resource"] : [];
 
 test.each(["", "ulimit -Sv 300000; "])(
-  "a limit that cannot be lifted leaves the program be where Bun lives with it (%j)",
+  "runs the program under a limit that cannot be raised if Bun can start (%j)",
   async (lower) => {
     const script = `ulimit -v 1000000; ${lower}exec "$@"`;
     const start = ["sh", "-c", script, "sh", ...HELD_TO_LIMITS];
@@ -188,7 +194,7 @@ test.each(["", "ulimit -Sv 300000; "])(
   },
 );
 
-test("a limit that cannot be lifted is named where Bun does not live with it", async () => {
+test("reports a limit that cannot be raised if Bun cannot start", async () => {
   const start = [
     "sh",
     "-c",

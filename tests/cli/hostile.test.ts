@@ -19,14 +19,14 @@ import {
 
 guardDescriptors();
 
-/* A server that is there, so that run has nothing to say. */
+/* With a server, run prints no warning. */
 const quiet = await startServer();
 afterAll(() => quiet[Symbol.asyncDispose]());
 
 const MARK = "HOSTILE";
 const EVIL = `console.log("${MARK}"); process.exit(66);`;
 
-/* What Bun obeys, or looks at, when it is started in a directory that has it. */
+/* Files that Bun reads when it is started in a directory with them. */
 const FILES: Record<string, string> = {
   ".env": `XBIND=1\nXSOCKET=/hostile\nXSOCKET_LIBDIR=/hostile\nNO_COLOR=\nBUN_OPTIONS=--preload ./evil.ts\nMARK=${MARK}\n`,
   ".env.local": `MARK=${MARK}\n`,
@@ -85,7 +85,7 @@ test.each(COMMANDS.map((argv) => [argv.slice(0, 2).join(" "), argv] as const))(
   },
 );
 
-test("serve, with its threads, is not changed by the current directory it serves in", async () => {
+test("serve ignores files in the current directory", async () => {
   using dir = hostileDirectory();
   await using server = here.spawn([XSOCKET, "serve", "control"], { cwd: dir.path });
   await server.says(/serving at/);
@@ -97,7 +97,7 @@ test("serve, with its threads, is not changed by the current directory it serves
   expect(existsSync(dir.join("control"))).toBe(false);
 });
 
-test("what is called bun in the current directory is not Bun, whatever PATH says", async () => {
+test("does not run a program called bun in the current directory even if PATH lists it", async () => {
   using dir = hostileDirectory();
   const PATH = `.::${dirname(process.execPath)}:${process.env["PATH"]}`;
   const env = { PATH, XSOCKET_BUN: undefined, npm_execpath: undefined };
@@ -106,7 +106,7 @@ test("what is called bun in the current directory is not Bun, whatever PATH says
   expect(result.code).toBe(0);
 });
 
-test("a directory in PATH that is called bun is not Bun, and an empty XSOCKET_BUN is none", async () => {
+test("skips a directory called bun in PATH and an empty XSOCKET_BUN", async () => {
   using dir = tempDir();
   mkdirSync(dir.join("bun"));
   const PATH = `${dir.path}:${dirname(process.execPath)}:${process.env["PATH"]}`;
@@ -114,7 +114,7 @@ test("a directory in PATH that is called bun is not Bun, and an empty XSOCKET_BU
   expect(result).toMatchObject({ code: 0, stderr: "" });
 });
 
-test("the Bun that runs `bun x` is Bun, and none that lies beside npm", async () => {
+test("uses the Bun that runs `bun x`, and no other file from npm_execpath", async () => {
   using dir = tempDir();
   symlinkSync(process.execPath, dir.join("bun"));
   const run = (name: string) =>
@@ -128,7 +128,7 @@ test("the Bun that runs `bun x` is Bun, and none that lies beside npm", async ()
   expect(code).toBe(1);
 });
 
-test("options of Bun and of its engine are not for the command", async () => {
+test("ignores Bun's options in the environment", async () => {
   using dir = hostileDirectory();
   const result = await here.run([XSOCKET, "doctor", "@nobody"], {
     env: {
@@ -141,7 +141,7 @@ test("options of Bun and of its engine are not for the command", async () => {
   expect(result.stdout).not.toContain(MARK);
 });
 
-test("compiled code of other programs is not for the command, and its own not beside it", async () => {
+test("leaves NODE_COMPILE_CACHE to the program", async () => {
   using dir = tempDir();
   const env = { NODE_COMPILE_CACHE: dir.join("cache") };
   const run = [XSOCKET, "run", "--port", "1", "--socket", "@nobody", "--"];
@@ -150,14 +150,14 @@ test("compiled code of other programs is not for the command, and its own not be
   expect(stdout).toBe(`${dir.join("cache")}\n`);
 });
 
-test("the libraries' directory may be named from the current one", async () => {
+test("accepts a relative XSOCKET_LIBDIR", async () => {
   const library = libraryPath("xbind");
   const [cwd, env] = [dirname(library), { XSOCKET_LIBDIR: "." }];
   const result = await here.run([XSOCKET, "lib", "xbind"], { cwd, env });
   expect(result).toEqual({ code: 0, stdout: `${library}\n`, stderr: "" });
 });
 
-test("the parents of the current directory change nothing either", async () => {
+test("ignores files in parents of the current directory", async () => {
   using dir = hostileDirectory();
   const child = join(dir.path, "a/b");
   mkdirSync(child, { recursive: true });
@@ -166,9 +166,9 @@ test("the parents of the current directory change nothing either", async () => {
   expect(stdout).toMatch(/^\/\S+\/libxbind\.so\n$/);
 });
 
-/* A sandbox that has another place's /dev often has it without devices. */
+/* A sandbox that has a foreign /dev often mounts it with nodev. */
 test.skipIf(isContained).each(["run --port 1 -- true", "lib xbind", "serve /nowhere/control"])(
-  "where /dev/null cannot be opened %s says so",
+  "%s reports that /dev/null cannot be opened",
   async (words) => {
     const script = `mount --bind /dev/null /dev/null && mount -o remount,bind,nodev /dev/null && exec ${typed(XSOCKET)} ${words}`;
     const { code, stdout, stderr } = await here.run([...OWN_MOUNTS, "sh", "-c", script]);
@@ -177,7 +177,7 @@ test.skipIf(isContained).each(["run --port 1 -- true", "lib xbind", "serve /nowh
   },
 );
 
-test("a directory that is gone, and one that may not be entered, do no harm", async () => {
+test("works in a current directory that is removed or may not be entered", async () => {
   using dir = tempDir();
   const script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
   const start = (...argv: string[]) => ["sh", "-c", script, "sh", XSOCKET, ...argv];

@@ -18,7 +18,7 @@ const LAUNCHER = join(dirname(libraryPath("xbind")), "xsocket-launch");
 const MODULES = "node_modules";
 const NATIVE = `${MODULES}/@xsocket/native-linux-${process.arch}`;
 /* The directory of the command's package, the one whose node_modules has its native part, and the one
-   whose node_modules has the commands. */
+   whose node_modules has the links to the commands. */
 const LAYOUTS = {
   "beside the command": [`${MODULES}/xsocket`, ".", "."],
   "below it, as npm does where another version is beside it": [
@@ -66,7 +66,7 @@ test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner, caller])
   mkdirSync(bins, { recursive: true });
   symlinkSync(process.execPath, join(bins, "bun"));
   symlinkSync(start, join(bins, "xsocket"));
-  symlinkSync(start, dir.join("xsocket")); // beside which there is no Bun
+  symlinkSync(start, dir.join("xsocket")); // without a Bun beside it
   const env = { PATH: "/usr/bin:/bin", XSOCKET_LIBDIR: undefined, XSOCKET_BUN: undefined };
   const isBelow = start.startsWith(join(project, caller, MODULES, "/"));
   for (const [cwd, name] of [
@@ -80,7 +80,7 @@ test.each(Object.entries(LAYOUTS))("%s", async (_name, [command, owner, caller])
 });
 
 test.skipIf(!isRoot)(
-  "its environment stays as it is where its parent's may not be read",
+  "the launcher keeps its environment if it may not read its parent's",
   async () => {
     using dir = tempDir();
     chmodSync(dir.path, 0o755);

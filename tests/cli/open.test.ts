@@ -20,7 +20,7 @@ const MAIN = join(import.meta.dir, "../../packages/cli/src/main.ts");
 
 const FAMILY = "import socket; s = socket.socket(fileno=3); print(s.family.name, s.getsockname())";
 
-/* A program that knows sd_listen_fds(3) and nothing else: it answers one connection. */
+/* A socket-activated program as of sd_listen_fds(3) that answers one connection. */
 const ACTIVATED = `
 import os, socket
 assert "LISTEN_PIDFDID" not in os.environ, os.environ
@@ -33,7 +33,7 @@ connection.recv(999)
 connection.sendall(b"HTTP/1.0 200 OK\\r\\n\\r\\nactivated")
 `;
 
-test.skipIf(!hasCookies)("open shows the namespace, the cookie and the time", async () => {
+test.skipIf(!hasCookies)("open prints the namespace, the cookie and the time", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const { code, stdout, stderr } = await here.run([XSOCKET, "open", server.path]);
@@ -45,7 +45,7 @@ test.skipIf(!hasCookies)("open shows the namespace, the cookie and the time", as
   expect(stdout).toMatch(/^time {7}\d+\.\d{3} ms$/m);
 });
 
-test.skipIf(!hasCookies)("--json says the same to programs", async () => {
+test.skipIf(!hasCookies)("open --json prints the same as JSON", async () => {
   await using server = await startServer();
   const argv = [XSOCKET, "open", "--json", "--type", "dgram", server.path];
   const { stdout } = await here.run(argv);
@@ -57,13 +57,13 @@ test.skipIf(!hasCookies)("--json says the same to programs", async () => {
 });
 
 test.each(["--exec", "--exec --", "--"])(
-  "a socket-activated program gets its listener from another namespace by %s",
+  "open starts a socket-activated program with a listener in another namespace by %s",
   async (separators) => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     await using inside = await createNamespace();
     const open = [XSOCKET, "open", server.path, "--port", "3000", ...separators.split(" ")];
-    /* What the environment says of other sockets is not left there, as in a service that has some. */
+    /* Variables of other sockets, as in a service that has some, must not reach the program. */
     const others = { LISTEN_PID: "1", LISTEN_FDS: "2", LISTEN_FDNAMES: "a:b", LISTEN_PIDFDID: "7" };
     await using program = inside.spawn([...open, "python3", "-c", ACTIVATED], { env: others });
     await program.says(/type SOCK_STREAM port 3000/);
@@ -71,12 +71,12 @@ test.each(["--exec", "--exec --", "--"])(
     expect(inside.listens("tcp", 3000)).toBe(false);
     expect(await target.fetchText("http://127.0.0.1:3000/")).toBe("activated");
     expect(await program.finished()).toBe(0);
-    /* The program has closed first, so that its end of the connection still has the port for a minute. */
+    /* The program closed first, so its end of the connection keeps the port in TIME_WAIT. */
     expect((await here.run([...open, "true"])).stderr).toBe("");
   },
 );
 
-test("the program is the process that was started, with descriptor 3 taken over", async () => {
+test("open becomes the program, with the socket as descriptor 3", async () => {
   await using server = await startServer();
   const script = 'exec 3</etc/passwd 4</etc/group; exec "$@"';
   const open = [XSOCKET, "open", server.path, "--exec", "ls", "-l", "/proc/self/fd"];
@@ -87,7 +87,7 @@ test("the program is the process that was started, with descriptor 3 taken over"
   expect(stdout).not.toMatch(/ (?:[4-9]|\d\d+) -> socket:/);
 });
 
-test("the program does not take its socket for a channel to Node, and another channel stays", async () => {
+test("removes NODE_CHANNEL_FD only if it names the socket's descriptor", async () => {
   await using server = await startServer();
   const printed = async (channel: string): Promise<string> => {
     const env = { NODE_CHANNEL_FD: channel, NODE_CHANNEL_SERIALIZATION_MODE: "json" };
@@ -100,7 +100,7 @@ test("the program does not take its socket for a channel to Node, and another ch
   expect(await printed("7")).toMatch(/^NODE_CHANNEL_FD=7$/m);
 });
 
-test("a port that is taken, and one that this user may not bind, are one sentence each", async () => {
+test("reports a port that is in use or needs a privilege", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const start = [XSOCKET, "open", server.path, "--port", "3000", "--exec", "sleep", "60"];
@@ -110,14 +110,14 @@ test("a port that is taken, and one that this user may not bind, are one sentenc
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(/^xsocket: cannot bind port 3000.*EADDRINUSE.*another port\.\n$/);
   expect(holder.stderr).toBe("");
-  // the owner of the target may, unless within a user namespace of its own
+  // the owner of the target may bind it, except from a user namespace below
   const held = isRoot ? ["setpriv", "--bounding-set=-net_bind_service"] : ["unshare", "--user"];
   const denied = await here.run([...held, XSOCKET, "open", server.path, "--port", "80"]);
   expect(denied).toMatchObject({ code: 1, stdout: "" });
   expect(denied.stderr).toMatch(/^xsocket: cannot bind port 80.*EACCES.*CAP_NET_BIND_SERVICE.*\n$/);
 });
 
-test.skipIf(!hasIpv6)("a port of IPv6 is opened there", async () => {
+test.skipIf(!hasIpv6)("--family 6 opens a port of IPv6", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const open = [XSOCKET, "open", server.path, "--family", "6", "--port", "3000", "--exec"];
@@ -126,7 +126,7 @@ test.skipIf(!hasIpv6)("a port of IPv6 is opened there", async () => {
 });
 
 test.if(isRoot)(
-  "the name that ip-netns(8) has for a namespace is told, to who may know",
+  "prints the name of a namespace from ip-netns(8) to a privileged user",
   async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
@@ -144,9 +144,9 @@ test.if(isRoot)(
   },
 );
 
-test("a kernel without network namespaces tells nobody, whatever the user may", async () => {
+test("reports a kernel without network namespaces", async () => {
   await using server = await startServer();
-  // without the launcher, which would give the command a number of its own
+  // without the launcher, which would run the command under another process id
   const without = 'mount -t tmpfs none "/proc/$$/ns" && exec "$@" 3<.';
   const open = [process.execPath, MAIN, "3", "-1", "open", server.path];
   const confined = ["setpriv", "--bounding-set=-net_admin", ...open];
@@ -159,7 +159,7 @@ test.each([
   [["open"], 1],
   [["status"], 1],
   [["run", "--port", "1", "--socket"], 0],
-])("who may make no UNIX sockets is told so by %j", async (argv, exit) => {
+])("reports that UNIX sockets are not allowed: %j", async (argv, exit) => {
   await using server = await startServer();
   const start = [...refusing("socket", 0, 1, "EAFNOSUPPORT"), XSOCKET];
   const program = argv[0] === "run" ? ["--", "true"] : [];
@@ -174,7 +174,7 @@ test.each([
 test.each([
   ["no numbers of namespaces", refusing("getsockopt", 2, 71, "ENOPROTOOPT")],
   ["no sockets of its own namespace", refusing("socket", 0, 2, "EAFNOSUPPORT")],
-])("where there are %s a socket is got all the same", async (_what, start) => {
+])("gets a socket with %s", async (_what, start) => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const xsocket = (...argv: string[]) => here.run([...start, XSOCKET, ...argv]);
@@ -193,7 +193,7 @@ test.each([
   expect(doctor.stdout).toMatch(/^- +namespace +needs Linux 5\.14/m);
 });
 
-test("a quota that is used up is said to be that, or the kind of socket", async () => {
+test("names the quota as a possible reason of a refusal", async () => {
   await using server = await startServer({ args: ["--sockets-per-minute", "1"] });
   const open = () => here.run([XSOCKET, "open", server.path]);
   expect((await open()).code).toBe(0);

@@ -22,7 +22,7 @@ import { silentServer } from "../sdk/silent.ts";
 
 guardDescriptors();
 
-/* A server that is there, so that run has nothing to say. */
+/* With a server, run prints no warning. */
 const quiet = await startServer();
 afterAll(() => quiet[Symbol.asyncDispose]());
 
@@ -37,7 +37,7 @@ async function printed(...argv: string[]): Promise<Record<string, string>> {
   return Object.fromEntries(lines.map((line) => [line.split("=")[0], line.replace(/^\w+=/, "")]));
 }
 
-test("--print shows what would be set, free of quotes and spaces", async () => {
+test("--print shows the variables without quotes and spaces", async () => {
   expect(await printed("--port", "3000")).toEqual({
     XBIND: "3000",
     LD_PRELOAD: libraryPath("xbind"),
@@ -51,7 +51,7 @@ test("--print shows what would be set, free of quotes and spaces", async () => {
   expect((await printed("--all", "--port", "81:80"))["XBIND"]).toBe("81:80,*");
 });
 
-test("--print shows a line for each variable, or says why not", async () => {
+test("--print shows one line for each variable and refuses a line break", async () => {
   expect((await printed("--port", "1", "--socket", "/run/a b"))["XSOCKET"]).toBe("/run/a b");
   const argv = [XSOCKET, "run", "--print", "--port", "1"];
   const says =
@@ -61,7 +61,7 @@ test("--print shows a line for each variable, or says why not", async () => {
   expect(await here.run(argv, { env: { XSOCKET: "/run/a\rb" } })).toMatchObject(misused);
 });
 
-test("what --print shows works without run", async () => {
+test("the variables of --print work without run", async () => {
   await using server = await startServer();
   const { stdout } = await here.run([
     XSOCKET,
@@ -80,21 +80,21 @@ test("what --print shows works without run", async () => {
   expect(stderr).toContain(server.path);
 });
 
-test("what the launcher tells its Bun nobody else does", async () => {
+test("ignores XSOCKET_RUN_PRELOAD from the environment", async () => {
   const { stdout } = await here.run([...RUN, "--", "printenv", "LD_PRELOAD"], {
     env: { LD_PRELOAD: undefined, XSOCKET_RUN_PRELOAD: "libm.so.6" },
   });
   expect(stdout).toBe(`${libraryPath("xbind")}\n`);
 });
 
-test("an existing LD_PRELOAD is kept", async () => {
+test("keeps an existing LD_PRELOAD", async () => {
   const { stdout } = await here.run([...RUN, "--", "printenv", "LD_PRELOAD"], {
     env: { LD_PRELOAD: "libm.so.6" },
   });
   expect(stdout).toBe(`${libraryPath("xbind")}:libm.so.6\n`);
 });
 
-test("an existing LD_PRELOAD that is no text is refused, since it would name another library", async () => {
+test("refuses an existing LD_PRELOAD that is not UTF-8", async () => {
   const start = ["bash", "-c", `LD_PRELOAD=$'libm.so.6:/\\xff/l.so' exec "$@"`, "bash"];
   for (const what of [["--", "echo", "ran"], ["--print"]]) {
     const { code, stdout, stderr } = await here.run([...start, ...RUN, ...what]);
@@ -107,7 +107,7 @@ const SET_USER = isRoot
   ? "gcc && chown 65534 program && chmod 4755 program"
   : "gcc && ln -sf $(which su) program";
 
-/* How to build a program that cannot be preloaded, and what is said about it. */
+/* How to build a program that cannot be preloaded, and the message about it. */
 const BUILDS: Record<string, readonly [build: string, says: RegExp]> = {
   "a static program": ["gcc -static", /statically linked.*dynamically linked build/],
   "a static position-independent program": [
@@ -133,7 +133,7 @@ async function buildProgram(directory: string, build: string): Promise<void> {
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
 }
 
-test("variables that are too long together are refused, and not cut", async () => {
+test("refuses variables that are too long together", async () => {
   const ports = Array(12_000).fill("10000").join(",");
   const { code, stdout, stderr } = await here.run([...RUN, "--port", ports, "--", "env"], {
     env: { LD_PRELOAD: Array(12_500).fill("libm.so.6").join(":") },
@@ -142,7 +142,7 @@ test("variables that are too long together are refused, and not cut", async () =
   expect(stderr).toMatch(/take \d+ bytes .* write ports as ranges, or shorten LD_PRELOAD\n$/);
 });
 
-test.each(Object.entries(BUILDS))("%s is refused in a sentence", async (_name, [build, says]) => {
+test.each(Object.entries(BUILDS))("refuses %s in one sentence", async (_name, [build, says]) => {
   using dir = tempDir();
   await buildProgram(dir.path, build);
   const { code, stdout, stderr } = await here.run([...RUN, "--", "./program"], { cwd: dir.path });
@@ -151,9 +151,9 @@ test.each(Object.entries(BUILDS))("%s is refused in a sentence", async (_name, [
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
 });
 
-/* For root it is not set-user-ID that matters: sudo is preloaded then, but what it starts is not. */
+/* Root's sudo is preloaded despite set-user-ID, but the program that it starts is not. */
 test.each(["sudo", "run0", "env -i"])(
-  "%s is refused, which drops LD_PRELOAD from the environment of what it starts",
+  "refuses %s, which removes LD_PRELOAD from the environment",
   async (start) => {
     const [name = "", ...words] = start.split(" ");
     using dir = tempDir();
@@ -166,7 +166,7 @@ test.each(["sudo", "run0", "env -i"])(
   },
 );
 
-test("systemctl is refused, which starts nothing itself", async () => {
+test("refuses systemctl, which has a service started", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc && mv program systemctl");
   const argv = [...RUN, "--", "./systemctl", "start", "web"];
@@ -175,7 +175,7 @@ test("systemctl is refused, which starts nothing itself", async () => {
   expect(code).toBe(1);
 });
 
-test("tmux is refused within a session, whose server has an environment of its own", async () => {
+test("refuses tmux within a session, where the tmux server starts the program", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc && mv program tmux");
   const run = (TMUX: string | undefined) =>
@@ -184,8 +184,8 @@ test("tmux is refused within a session, whose server has an environment of its o
   expect((await run(undefined)).code).toBe(0);
 });
 
-/* It is a static program or one in Go, too, which is not what its user has to know. */
-test("podman is refused, whose container has an environment of its own", async () => {
+/* That the program is static, as podman may be, must not be the reason given. */
+test("refuses podman, whose containers have their own environment", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc -static && mv program podman");
   const { code, stderr } = await here.run([...RUN, "--", "./podman"], { cwd: dir.path });
@@ -193,14 +193,14 @@ test("podman is refused, whose container has an environment of its own", async (
   expect(code).toBe(1);
 });
 
-test("so is docker where it is a script, as of podman-docker", async () => {
+test("refuses a docker command that is a script, as in podman-docker", async () => {
   using dir = tempDir();
   writeFileSync(dir.join("docker"), '#!/bin/sh\nexec podman "$@"\n', { mode: 0o755 });
   const { stderr } = await here.run([...RUN, "--", "./docker"], { cwd: dir.path });
   expect(stderr).toMatch(/since it gives a container its own environment/);
 });
 
-test("a script is judged by its interpreter, and --force lets everything through", async () => {
+test("judges a script by its interpreter, and runs anything with --force", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, "gcc -static");
   writeFileSync(dir.join("script"), `#!${dir.join("program")}\n`);
@@ -219,14 +219,14 @@ test("a script is judged by its interpreter, and --force lets everything through
   expect((await run("--", "./broken")).stderr).toContain("/nowhere/interpreter is missing");
 });
 
-/* What stands behind "#!", as bash spells it. */
+/* The words after "#!", quoted for bash. */
 test.each([
   ["lies at a path beyond ASCII", '"$PWD/caf\u00e9/sh"'],
   ["lies at a path that is no text", "\"$PWD/\"$'\\xff/sh'"],
   ["stands behind an option of env(1) that takes a word", "'/usr/bin/env -S -u NAME sh'"],
   ["stands behind a variable for env(1)", "'/usr/bin/env -S NAME=value sh'"],
   ["is quoted for env(1)", "'/usr/bin/env -S \"sh\"'"],
-])("an interpreter is found that %s", async (_where, line) => {
+])("finds an interpreter that %s", async (_where, line) => {
   using dir = tempDir();
   const shells = `mkdir caf\u00e9 $'\\xff' && cp /bin/sh caf\u00e9 && cp /bin/sh $'\\xff'`;
   const script = `printf '#!%s\\necho fine\\n' ${line} >script && chmod +x script`;
@@ -235,7 +235,7 @@ test.each([
   expect(result).toEqual({ code: 0, stdout: "fine\n", stderr: "" });
 });
 
-test("a program is found in a directory whose name is no text, and one that may not be read", async () => {
+test("finds a program in a directory that is not UTF-8 or not readable", async () => {
   using dir = tempDir();
   const prepared = `mkdir $'\\xff' && cd $'\\xff' && cp /bin/echo program && chmod 0111 program`;
   const run = typed(...HELD_TO_MODES, ...RUN, "--");
@@ -244,7 +244,7 @@ test("a program is found in a directory whose name is no text, and one that may 
   expect(result).toEqual({ code: 0, stdout: "path\nname\nunread\n", stderr: "" });
 });
 
-/* What a relative name means to the kernel, where the absolute one means something else or nothing. */
+/* A relative name must be resolved as the kernel does: the absolute name may mean another file or none. */
 test.each([
   ["below one that may not be entered", "chmod 0 .. && ", "./program"],
   [
@@ -259,7 +259,7 @@ test.each([
     "ln -s ../out/deep link && PATH=$PWD/link/..:$PATH && ",
     "program",
   ],
-])("a program is found in a directory %s", async (_where, prepared, name) => {
+])("finds a program in a directory %s", async (_where, prepared, name) => {
   using dir = tempDir();
   const made = "mkdir -p top/in top/out/deep && cp /bin/echo top/out/program && cd top/in";
   const isOut = name.includes("out") || prepared.includes("link");
@@ -277,11 +277,11 @@ test.each([
   expect(under).toEqual(plain);
 });
 
-/* The roots of two tmpfs have the same inode number, two directories of one file system the same device. */
+/* The roots of two tmpfs have the same inode number, and two directories of one file system the same device. */
 test.skipIf(isContained).each([
   ["of another file system", "mount -t tmpfs none m &&", "mount -t tmpfs none"],
   ["of the same one", "", "mount --bind ../other"],
-])("a program is found in a directory below a later mount %s", async (_which, first, later) => {
+])("finds a program in a directory hidden by a later mount %s", async (_which, first, later) => {
   using dir = tempDir();
   const script = `mkdir m other && ${first} cd m && cp /bin/echo program && ${later} ../m && exec "$@"`;
   const start = [...OWN_MOUNTS, "sh", "-c", script, "sh", ...RUN, "--", "./program", "found"];
@@ -289,9 +289,9 @@ test.skipIf(isContained).each([
   expect(result).toEqual({ code: 0, stdout: "found\n", stderr: "" });
 });
 
-/* A relative entry of PATH means the current directory, and execvp(3) goes on where that is closed. */
+/* A relative entry of PATH means the current directory, and execvp(3) skips it if that may not be entered. */
 test.each(["", "."])(
-  "a program is found behind %j in PATH where the current directory may not be entered",
+  "finds a program after %j in PATH if the current directory may not be entered",
   async (entry) => {
     using dir = tempDir();
     const script = `mkdir closed && cd closed && chmod 0 . && PATH=${entry}:$PATH && exec "$@"`;
@@ -302,13 +302,13 @@ test.each(["", "."])(
   },
 );
 
-test("without a PATH a program is found where execvp(3) looks then", async () => {
+test("finds a program without PATH where execvp(3) does", async () => {
   const result = await here.run(["env", "-u", "PATH", ...RUN, "--", "echo", "found"]);
   expect(result).toEqual({ code: 0, stdout: "found\n", stderr: "" });
 });
 
 test.each(["/bin/sh", "/usr/bin/env sh"])(
-  "a script of %s with the line ends of another system is refused in a sentence",
+  "refuses a script of %s whose first line ends in a carriage return",
   async (interpreter) => {
     using dir = tempDir();
     writeFileSync(dir.join("script"), `#!${interpreter}\r\necho never\r\n`);
@@ -321,12 +321,12 @@ test.each(["/bin/sh", "/usr/bin/env sh"])(
   },
 );
 
-/* The kernel does not look into PATH, whatever env(1) would do. */
+/* The kernel does not search PATH, unlike env(1). */
 test.each([
   ["sh", "./sh"],
   ["env sh", "./env"],
   ["/nowhere/env sh", "/nowhere/env"],
-])("a script is refused in a sentence whose interpreter is %s", async (line, missing) => {
+])("refuses a script whose interpreter is %s, which is missing", async (line, missing) => {
   using dir = tempDir();
   writeFileSync(dir.join("script"), `#!${line}\necho never\n`);
   chmodSync(dir.join("script"), 0o755);
@@ -337,33 +337,36 @@ test.each([
   );
 });
 
-test("a set-user-ID program is run where its bit has no effect", async () => {
+test("runs a set-user-ID program where the bit has no effect", async () => {
   using dir = tempDir();
   await buildProgram(dir.path, SET_USER);
   const argv = ["setpriv", "--no-new-privs", ...RUN, "--", "./program", "--version"];
   expect(await here.run(argv, { cwd: dir.path })).toMatchObject({ code: 0, stderr: "" });
 });
 
-test.skipIf(!isRoot || isContained)("so is one on a file system that ignores the bit", async () => {
-  using dir = tempDir();
-  await buildProgram(dir.path, "gcc");
-  mkdirSync(dir.join("m"));
-  const script = `mount -t tmpfs -o "$1" own m && cp program m && chown 65534 m/program &&
+test.skipIf(!isRoot || isContained)(
+  "runs a set-user-ID program on a file system with nosuid",
+  async () => {
+    using dir = tempDir();
+    await buildProgram(dir.path, "gcc");
+    mkdirSync(dir.join("m"));
+    const script = `mount -t tmpfs -o "$1" own m && cp program m && chown 65534 m/program &&
     chmod 4755 m/program && shift && exec "$@"`;
-  const run = (option: string) => {
-    const argv = [...OWN_MOUNTS, "sh", "-c", script, "sh", option, ...RUN, "--", "./m/program"];
-    return here.run(argv, { cwd: dir.path });
-  };
-  expect((await run("suid")).stderr).toContain("it is set-user-ID");
-  expect(await run("nosuid")).toMatchObject({ code: 0, stderr: "" });
-});
+    const run = (option: string) => {
+      const argv = [...OWN_MOUNTS, "sh", "-c", script, "sh", option, ...RUN, "--", "./m/program"];
+      return here.run(argv, { cwd: dir.path });
+    };
+    expect((await run("suid")).stderr).toContain("it is set-user-ID");
+    expect(await run("nosuid")).toMatchObject({ code: 0, stderr: "" });
+  },
+);
 
 const GIVE = `import os, struct, sys
 os.setxattr(sys.argv[1], "security.capability", struct.pack("<5I", 0x2000001, 1 << 10, 0, 0, 0))`;
 
-/* setcap(8) is not everywhere. */
+/* setcap(8) may not be installed. */
 test.skipIf(!isRoot || isContained)(
-  "capabilities of a program's file stop all but root",
+  "refuses a program with file capabilities except for root or under nosuid",
   async () => {
     using dir = tempDir();
     await buildProgram(dir.path, "gcc");
@@ -386,14 +389,14 @@ test.skipIf(!isRoot || isContained)(
   },
 );
 
-// arm64 has ppoll(2) and dup3(2) alone
+// arm64 has only ppoll(2) and dup3(2)
 test.each([
   ["?poll,?ppoll", "cannot wait for Bun"],
   ["recvmsg", "cannot wait for Bun"],
   ["pipe2", "cannot start /PATH"],
   ["?fork,?vfork,?clone,?clone3", "cannot start /PATH"],
   ["?dup2,?dup3", "cannot start /PATH"],
-])("where %s is refused it fails with a word", async (calls, says) => {
+])("reports the failure when %s is refused", async (calls, says) => {
   using dir = tempDir();
   const refusing = ["strace", "-f", "-o", dir.join("trace"), "-e", `inject=${calls}:error=ENOMEM`];
   const { code, stdout, stderr } = await here.run([...refusing, ...RUN, "--", "true"]);
@@ -401,7 +404,7 @@ test.each([
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
 });
 
-test("a file without a first line is run by sh, as execvp has it", async () => {
+test("runs a file without an interpreter line by sh, as execvp(3) does", async () => {
   using dir = tempDir();
   writeFileSync(dir.join("plain"), "echo plain\n");
   chmodSync(dir.join("plain"), 0o755);
@@ -413,17 +416,20 @@ function checked(socket: string): string[] {
   return [XSOCKET, "run", "--check", "--port", "3000", "--socket", socket, "--", "echo", "ran"];
 }
 
-test.skipIf(isContained)("--check gives up without a server, and goes on with one", async () => {
-  const failed = await here.run(checked("/nowhere/control"));
-  expect(failed).toMatchObject({ code: 1, stdout: "" });
-  expect(failed.stderr).toMatch(
-    /^xsocket: cannot get .*\/nowhere\/control.*ENOENT.*xsocket serve.*\n$/,
-  );
+test.skipIf(isContained)(
+  "--check fails without a server and runs the program with one",
+  async () => {
+    const failed = await here.run(checked("/nowhere/control"));
+    expect(failed).toMatchObject({ code: 1, stdout: "" });
+    expect(failed.stderr).toMatch(
+      /^xsocket: cannot get .*\/nowhere\/control.*ENOENT.*xsocket serve.*\n$/,
+    );
 
-  await using target = await createNamespace();
-  await using server = await startServer({ place: target });
-  expect(await here.run(checked(server.path))).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
-});
+    await using target = await createNamespace();
+    await using server = await startServer({ place: target });
+    expect(await here.run(checked(server.path))).toEqual({ code: 0, stdout: "ran\n", stderr: "" });
+  },
+);
 
 const CHECK_MS = 5000; // how long --check waits for a server
 
@@ -431,7 +437,7 @@ test.each([
   ["", []],
   [", though it ignores SIGTERM", ["env", "--ignore-signal=TERM"]],
   [", though it has all signals blocked", ["env", "--block-signal"]],
-])("Bun does not outlive a launcher that is killed%s", async (_state, start) => {
+])("Bun ends with a launcher that is killed%s", async (_state, start) => {
   using dir = tempDir();
   using _ = silentServer(dir.join("silent"), 1); // so that Bun has something to wait for
   await using launcher = here.spawn([...start, ...checked(dir.join("silent"))]);
@@ -443,7 +449,7 @@ test.each([
   await eventually("its end", () => commandLine(bun) === "", CHECK_MS - 2000);
 });
 
-/* Empty of a process that has ended. */
+/* The command line of a process, empty after its end. */
 function commandLine(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8");
@@ -452,7 +458,7 @@ function commandLine(pid: string): string {
   }
 }
 
-test.skipIf(!hasCookies)("--check notices a server in the same namespace", async () => {
+test.skipIf(!hasCookies)("--check warns of a server in the same namespace", async () => {
   await using server = await startServer();
   const run = [
     XSOCKET,
@@ -471,7 +477,7 @@ test.skipIf(!hasCookies)("--check notices a server in the same namespace", async
   expect(stderr).toContain("this network namespace itself");
 });
 
-test("a relative XSOCKET_LIBDIR is one of the directory that the command was started in", async () => {
+test("resolves a relative XSOCKET_LIBDIR in the current directory", async () => {
   using dir = tempDir();
   mkdirSync(dir.join("lib"));
   copyFileSync(libraryPath("xbind"), dir.join("lib/libxbind.so"));

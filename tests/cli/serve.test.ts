@@ -18,7 +18,7 @@ guardDescriptors();
 const RUN = [XSOCKET, "run", "--port", "3000", "--socket"];
 
 test.each(["SIGTERM", "SIGINT"] as const)(
-  "serve is ready, hands out sockets, ends on %s",
+  "serve prints its path, hands out sockets and ends on %s",
   async (signal) => {
     using dir = tempDir();
     const path = dir.join("control");
@@ -35,7 +35,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
   },
 );
 
-test("closed standard descriptors do not become something that the log is written to", async () => {
+test("opens closed standard descriptors to /dev/null", async () => {
   using dir = tempDir();
   const path = dir.join("control");
   const script = 'exec "$@" serve "$0" --log-level debug <&- >&- 2>&-';
@@ -48,7 +48,7 @@ test("closed standard descriptors do not become something that the log is writte
   expect(await server.finished()).toBe(0);
 });
 
-test("a relative path is one of the directory that serve was started in", async () => {
+test("resolves relative paths in the current directory", async () => {
   using dir = tempDir();
   const files = ["--metrics", "./metrics", "--audit", "audit"];
   const serve = [XSOCKET, "serve", "--mode", "0600", ...files, "control"];
@@ -60,7 +60,7 @@ test("a relative path is one of the directory that serve was started in", async 
 });
 
 test.each(["", "rmdir ../held && "])(
-  "the directory that serve was started in is not held, so that it can be unmounted (%j)",
+  "does not keep the directory where it was started in use (%j)",
   async (gone) => {
     using dir = tempDir();
     const script = `mkdir held && cd held && ${gone}exec "$@"`;
@@ -74,22 +74,19 @@ test.each(["", "rmdir ../held && "])(
   },
 );
 
-test.skipIf(isContained)(
-  "metrics are served where others can reach them, if that is asked for",
-  async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({
-      place: target,
-      args: ["--metrics", "0.0.0.0:9100", "--metrics-remote"],
-    });
-    await eventually("the metrics", () => target.listens("tcp", 9100));
-    const page = await target.fetchText("http://127.0.0.1:9100/metrics");
-    expect(page).toContain("xsocket_build_info");
-    expect(await server.stop()).toBe(0);
-  },
-);
+test.skipIf(isContained)("--metrics-remote serves metrics at 0.0.0.0", async () => {
+  await using target = await createNamespace();
+  await using server = await startServer({
+    place: target,
+    args: ["--metrics", "0.0.0.0:9100", "--metrics-remote"],
+  });
+  await eventually("the metrics", () => target.listens("tcp", 9100));
+  const page = await target.fetchText("http://127.0.0.1:9100/metrics");
+  expect(page).toContain("xsocket_build_info");
+  expect(await server.stop()).toBe(0);
+});
 
-test("xsocket-server is serve, also by way of npm's directories", async () => {
+test("xsocket-server is serve, also through a link in npm's directories", async () => {
   using dir = tempDir();
   await using one = here.spawn([`${XSOCKET}-server`, dir.join("one")]);
   await one.says(/serving at .*one/);
@@ -99,25 +96,22 @@ test("xsocket-server is serve, also by way of npm's directories", async () => {
   expect(stdout).toContain("USAGE xsocket serve");
 });
 
-test.skipIf(isContained)(
-  "run opens a port in the server's namespace, and there alone",
-  async () => {
-    await using target = await createNamespace();
-    await using inside = await createNamespace();
-    using dir = tempDir();
-    await using server = target.spawn([XSOCKET, "serve", dir.join("control")]);
-    await server.says(/serving at/);
-    const program = ["python3", "-m", "http.server", "3000"];
-    const run = [...RUN, dir.join("control"), "--", ...program];
-    await using page = inside.spawn(run, { cwd: dir.path });
-    await eventually("port 3000 to open", () => target.listens("tcp", 3000));
-    expect(await target.fetchText("http://127.0.0.1:3000/")).toContain("control");
-    expect(inside.listens("tcp", 3000)).toBe(false);
-    expect(page.stderr).not.toContain("xsocket:");
-  },
-);
+test.skipIf(isContained)("run opens a port only in the server's namespace", async () => {
+  await using target = await createNamespace();
+  await using inside = await createNamespace();
+  using dir = tempDir();
+  await using server = target.spawn([XSOCKET, "serve", dir.join("control")]);
+  await server.says(/serving at/);
+  const program = ["python3", "-m", "http.server", "3000"];
+  const run = [...RUN, dir.join("control"), "--", ...program];
+  await using page = inside.spawn(run, { cwd: dir.path });
+  await eventually("port 3000 to open", () => target.listens("tcp", 3000));
+  expect(await target.fetchText("http://127.0.0.1:3000/")).toContain("control");
+  expect(inside.listens("tcp", 3000)).toBe(false);
+  expect(page.stderr).not.toContain("xsocket:");
+});
 
-/* Becomes a program whose standard error nobody reads, with SIGPIPE as it says. */
+/* Becomes a program whose stderr is a closed pipe, with the given disposition of SIGPIPE. */
 const UNHEARD = `
 import os, signal, sys
 reader, writer = os.pipe()
@@ -131,7 +125,7 @@ os.execvp(sys.argv[2], sys.argv[2:])
 `;
 
 test.each(["default", "ignored", "blocked"])(
-  "run without a server runs the program also where nobody hears of it, and SIGPIPE stays %s",
+  "run starts the program although its warning cannot be written, and keeps SIGPIPE %s",
   async (disposition) => {
     const start = ["python3", "-c", UNHEARD, disposition];
     const program = ["grep", "-E", "^(Sig[PBIC]|Shd)", "/proc/self/status"];

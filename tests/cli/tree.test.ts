@@ -1,4 +1,4 @@
-/* The command in the source tree: compiled at the build, and from the sources once one was changed. */
+/* The command in the source tree: a compiled bundle, or the sources once one of them has changed. */
 import { expect, test } from "bun:test";
 import {
   appendFileSync,
@@ -15,22 +15,22 @@ guardDescriptors();
 
 const ROOT = join(import.meta.dir, "../..");
 
-/* As the launcher starts it, which takes variables of Bun away. */
+/* Runs the command as the launcher does, but keeps Bun's variables. */
 async function run(root: string, env: Record<string, string>, ...words: readonly string[]) {
   const argv = [process.execPath, join(root, "packages/cli/src/tree.ts"), "-1", "-1", ...words];
   const { stdout, stderr } = await here.run(argv, { env });
   return stdout + stderr;
 }
 
-/* What the bundle is made with, besides its sources. */
+/* The files that the bundle depends on besides its sources. */
 const MEANS = ["bun.lock", "package.json", "scripts/bundle.sh", "scripts/tree.ts", "tsconfig.json"];
 
-test("what was compiled runs as long as the sources are those that it was made of", async () => {
+test("runs the bundle until a file that it was made of changes", async () => {
   using dir = tempDir();
   const copy = ["cp", "-a", "--parents", "packages", "build/tree", ...MEANS, dir.path];
   await here.run(copy, { cwd: ROOT });
   symlinkSync(join(ROOT, "node_modules"), dir.join("node_modules"));
-  writeFileSync(dir.join("build/tree/main.js"), 'console.log("compiled")'); // no part of the stamp
+  writeFileSync(dir.join("build/tree/main.js"), 'console.log("compiled")'); // not part of the stamp
   expect(await run(dir.path, {}, "--version")).toBe("compiled\n");
   for (const file of [...MEANS, "packages/server/src/_worker.ts"]) {
     renameSync(dir.join(file), dir.join("gone"));
@@ -41,14 +41,14 @@ test("what was compiled runs as long as the sources are those that it was made o
   expect(await run(dir.path, {}, "--version")).toContain("edited\n");
 });
 
-test("the build has compiled it, and laid it beside the libraries", async () => {
+test("runs from compiled bytecode and finds the library beside it", async () => {
   const said = await run(ROOT, { BUN_JSC_verboseDiskCache: "1" }, "lib", "xbind");
   expect(said).toContain("Cache hit");
   expect(said).toContain(`${join(ROOT, "build/release/packages/xbind-native/libxbind.so")}\n`);
 });
 
-/* As one that cannot parse `using` would start it: what it reads must be plain enough. */
-test("an older Bun says which one the command takes", async () => {
+/* Parsed by Node as by a Bun that does not know `using`: the first lines must be plain enough. */
+test("reports an older Bun and the version that is needed", async () => {
   const script = `
     globalThis.Bun = { version: "1.3.11" };
     const [path] = process.argv.slice(1);
@@ -62,7 +62,7 @@ test("an older Bun says which one the command takes", async () => {
   });
 });
 
-test("the build's link to it leads there also where the tree is mounted a second time", () => {
+test("the build's link to the command is relative, for a tree mounted elsewhere", () => {
   const link = join(ROOT, "build/release/packages/lib/xsocket/main.js");
   expect(isAbsolute(readlinkSync(link))).toBe(false);
   expect(realpathSync(link)).toBe(realpathSync(join(ROOT, "packages/cli/src/tree.ts")));
