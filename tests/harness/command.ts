@@ -14,7 +14,7 @@ function canSee(): boolean {
 
 const isSeen = canSee();
 
-/** What a server writes for a client's command: before Linux 6.5 it can tell none. */
+/** The command name that a server logs for a client: none before Linux 6.5. */
 export function seenCommand(name: string): string {
   return isSeen ? name : "?";
 }

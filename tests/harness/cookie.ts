@@ -10,7 +10,7 @@ function readCookie(fd: number): bigint | undefined {
   return rc < 0 ? undefined : cookie[0];
 }
 
-/* The inode of the namespace, which an ordinary user is told of his own ones alone. */
+/* The inode of the namespace, which an ordinary user can read only of their own namespaces. */
 function readInode(fd: number): bigint {
   const namespace = checked("ioctl", native.socketNamespace(fd));
   try {
@@ -37,7 +37,7 @@ function lookAtOwn<T>(look: (fd: number) => T): T {
 /** Whether the kernel has SO_NETNS_COOKIE: since Linux 5.14. */
 export const hasCookies = lookAtOwn(readCookie) !== undefined;
 
-/** What {@link netnsCookie} gives for sockets of this process's namespace. */
+/** The value of {@link netnsCookie} for sockets of this process's namespace. */
 export function ownNetnsCookie(): bigint {
   return lookAtOwn(readCookie) ?? statSync("/proc/self/ns/net", { bigint: true }).ino;
 }

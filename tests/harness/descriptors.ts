@@ -2,10 +2,10 @@ import { afterEach, beforeAll, beforeEach, setDefaultTimeout } from "bun:test";
 import { readdirSync, readlinkSync } from "node:fs";
 import { eventually } from "./wait.ts";
 
-const SETTLE_MS = 10_000; // Bun closes pipes and sockets a little after their owners are gone
-const TEST_MS = 180_000; // the longest time of one test: what it waits for has an end of its own
+const SETTLE_MS = 10_000; // Bun closes pipes and sockets a little after their owners have ended
+const TEST_MS = 180_000; // for one test: the waits within have shorter limits
 
-/** The open descriptors of a process, this one by default, and what each is, for example 5 → "socket:[4711]". */
+/** The open descriptors of a process, this one by default, and the target of each, for example 5 → "socket:[4711]". */
 export function descriptors(pid: number | "self" = "self"): Map<number, string> {
   const directory = `/proc/${pid}/fd`;
   const open = new Map<number, string>();
@@ -13,18 +13,18 @@ export function descriptors(pid: number | "self" = "self"): Map<number, string> 
     try {
       open.set(Number(name), readlinkSync(`${directory}/${name}`));
     } catch {
-      /* closed meanwhile, as the one that readdir itself had open */
+      /* closed meanwhile, as the descriptor of readdir itself */
     }
   }
   return open;
 }
 
-/** The number of sockets that a process has open. Bun opens and closes other things when it likes. */
+/** The number of sockets that a process has open. Bun opens and closes other descriptors at any time. */
 export function socketsOf(pid: number): number {
   return [...descriptors(pid).values()].filter((target) => target.startsWith("socket:")).length;
 }
 
-/** The descriptors that are open now and were not `before`, one by one. */
+/** The descriptors that are open now and were not `before`. */
 export function leaked(before: Map<number, string>): string[] {
   return [...descriptors()]
     .filter(([fd, target]) => before.get(fd) !== target)
@@ -48,8 +48,8 @@ export async function expectNoLeak(
 }
 
 /**
- * Makes Bun open what it keeps for itself, so that it is not counted: event loop, process watcher, and
- * the standard streams, at which every stream looks when it is piped.
+ * Makes Bun open the descriptors that it keeps, so that they are not counted: event loop, process watcher, and
+ * the standard streams, which Bun opens when a stream is piped.
  */
 async function warmUp(): Promise<void> {
   void [process.stdout, process.stderr];

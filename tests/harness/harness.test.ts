@@ -15,7 +15,7 @@ import {
 
 guardDescriptors();
 
-test("the count of descriptors notices a leak", async () => {
+test("expectNoLeak notices a leaked descriptor", async () => {
   const before = descriptors();
   const leaked = openSync("/dev/null", "r");
   try {
@@ -25,21 +25,21 @@ test("the count of descriptors notices a leak", async () => {
   }
 });
 
-test("a namespace has nothing but lo, which is up", async () => {
+test("a namespace has only lo, which is up", async () => {
   await using isolated = await createNamespace();
   const { stdout } = await isolated.run(["ip", "-o", "link"]);
   expect(stdout.trim().split("\n")).toHaveLength(1);
   expect(stdout).toMatch(/lo: <LOOPBACK,UP/);
 });
 
-test("two namespaces and the tests' own have three different cookies", async () => {
+test("namespaces have different cookies", async () => {
   await using one = await createNamespace();
   await using two = await createNamespace();
   const cookies = new Set([await one.cookie(), await two.cookie(), await here.cookie()]);
   expect(cookies.size).toBe(3);
 });
 
-test("a listening port and a page are seen inside the namespace alone", async () => {
+test("listens() and fetchText() look inside the namespace", async () => {
   await using isolated = await createNamespace();
   const code =
     "const s = Bun.serve({ port: 0, fetch: () => new Response('inside') }); console.log(`:${s.port}:`)";
@@ -50,7 +50,7 @@ test("a listening port and a page are seen inside the namespace alone", async ()
   expect(await isolated.fetchText(`http://127.0.0.1:${port}`)).toBe("inside");
 });
 
-test("disposing ends a program that ignores SIGTERM, and its children", async () => {
+test("disposing of a program kills it and its children even if it ignores SIGTERM", async () => {
   let pids: string[] = [];
   {
     const script = "trap '' TERM; sleep 600 & echo $$ $!; wait; sleep 600";
@@ -60,11 +60,11 @@ test("disposing ends a program that ignores SIGTERM, and its children", async ()
   await eventually("both to end", () => pids.every((pid) => isGone(pid)));
 });
 
-test("a namespace ends with all in it, daemons too", async () => {
+test("disposing of a namespace kills the daemons in it", async () => {
   let pid = "";
   {
     await using isolated = await createNamespace();
-    // the shell's group ends with it, so the daemon must have left before
+    // the shell's process group is killed at its end, so the daemon must have left it before
     const left = '[ "$(cut -d " " -f 6 /proc/$!/stat)" = $! ]';
     const daemon = `setsid sleep 600 >/dev/null 2>&1 & until ${left}; do :; done; echo $!`;
     pid = (await isolated.run(["sh", "-c", daemon])).stdout.trim();
@@ -73,7 +73,7 @@ test("a namespace ends with all in it, daemons too", async () => {
   expect(isGone(pid)).toBe(true);
 });
 
-/* A child without a parent may stay as a zombie for a while. */
+/* An orphan may stay a zombie for a while. */
 function isGone(pid: string): boolean {
   try {
     return readFileSync(`/proc/${pid}/stat`, "utf8").includes(") Z ");
@@ -82,22 +82,22 @@ function isGone(pid: string): boolean {
   }
 }
 
-test("a run that takes too long is ended and says so", async () => {
+test("run() rejects after its time limit", async () => {
   const late = here.run(["sleep", "600"], { withinMs: 50 });
   await expect(late).rejects.toThrow("still running after 50 ms");
 });
 
-test("a program that does not say what is waited for is an error with what it says", async () => {
+test("says() rejects with the output so far", async () => {
   await using program = here.spawn(["sh", "-c", "echo something; exec sleep 600"]);
   await program.says(/something/);
   await expect(program.says(/else/, 50)).rejects.toThrow("no /else/ in something");
 });
 
-test("a condition that does not come true is an error that names it", async () => {
+test("eventually() rejects with the name of the condition", async () => {
   await expect(eventually("the moon", () => false, 20)).rejects.toThrow("the moon");
 });
 
-test("an ordinary user has no privilege and a directory of the tests is open to it", async () => {
+test("asOrdinaryUser() drops privileges, and tempDir() is open to that user", async () => {
   using dir = tempDir();
   const { stdout } = await here.run(asOrdinaryUser(["sh", "-c", "id -u; ls -d ."]), {
     cwd: dir.path,

@@ -5,7 +5,7 @@
  *   guardDescriptors();                                  // once for each file: counts around each test
  *
  *   test("a page crosses", async () => {
- *     await using target = await createNamespace();      // its own network, only lo, and that is up
+ *     await using target = await createNamespace();      // a network namespace with only lo, which is up
  *     await using server = await startServer({ place: target });
  *     await using inside = await createNamespace();
  *     await using program = inside.spawn(["python3", "-m", "http.server", "3000"], {
@@ -15,9 +15,9 @@
  *     expect(await target.fetchText("http://127.0.0.1:3000/")).toContain("Directory listing");
  *   });
  *
- * Whatever is made here is disposed of at the end of its scope, also when the test fails.
+ * Everything made here is disposed of at the end of its scope, even if the test fails.
  *
- * A test that takes a user namespace is test.skipIf(isChrooted). Where there are no new namespaces at all,
+ * A test that needs a user namespace is test.skipIf(isChrooted). Where there are no new namespaces at all,
  * scripts/steps.sh leaves out every file with a test that makes one, unless it has the word isContained:
  * such a file is run, and what needs a namespace in it is test.skipIf(isContained).
  */

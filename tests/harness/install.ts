@@ -4,10 +4,10 @@ import type { TempDir } from "./temp.ts";
 
 const ROOT = join(import.meta.dir, "../..");
 
-/** How long configuring, building and installing may take in milliseconds, after another test has done so. */
+/** The limit for configuring, building and installing, in milliseconds. */
 export const INSTALL_MS = 300_000;
 
-/** Runs a program that must succeed. @throws {Error} with its words when it does not */
+/** Runs a program that must succeed. @throws {Error} with its output if it fails */
 export async function succeed(
   argv: readonly string[],
   options: { env?: Record<string, string>; cwd?: string } = {},

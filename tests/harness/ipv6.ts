@@ -1,7 +1,7 @@
 import { AF_INET6, SOCK_DGRAM } from "@xsocket/protocol";
 import { loadSyscalls } from "@xsocket/xbind-native";
 
-/* ::1 is there only while lo has addresses of this family. */
+/* ::1 exists only while lo has addresses of this family. */
 function findIpv6(): boolean {
   const native = loadSyscalls();
   const loopback = new Uint8Array(new ArrayBuffer(28));
@@ -16,5 +16,5 @@ function findIpv6(): boolean {
   }
 }
 
-/** Kernels may be built or booted without it, or have it turned off, as in many containers. */
+/** Whether IPv6 works here: kernels may be built or booted without it, and many containers turn it off. */
 export const hasIpv6 = findIpv6();

@@ -3,9 +3,9 @@ import { Place } from "./place.ts";
 import { Running } from "./running.ts";
 import { eventually } from "./wait.ts";
 
-const BECOME_ROOT = ["--user", "--map-root-user"]; // for those who are not root
+const BECOME_ROOT = ["--user", "--map-root-user"]; // for users other than root
 
-/* The number of a namespace, by its file under /proc, if its process is still there. */
+/* The inode number of a namespace, by its file under /proc, while its process exists. */
 function numberOf(path: string): number | undefined {
   try {
     return statSync(path).ino;
@@ -14,7 +14,7 @@ function numberOf(path: string): number | undefined {
   }
 }
 
-/* As long as it is open its number is not given to another one. */
+/* While the namespace is open, its number is not given to another one. */
 function openNamespace(path: string): ({ readonly number: number } & Disposable) | undefined {
   try {
     const fd = openSync(path, "r");
@@ -24,7 +24,7 @@ function openNamespace(path: string): ({ readonly number: number } & Disposable)
   }
 }
 
-/* Kills all that is left in a namespace: a daemon leaves the process group that it is started in. */
+/* Kills all that is left in a namespace: daemons leave the process group that is killed with the holder. */
 function killAllIn(number: number): Promise<boolean> {
   const isIn = (pid: string) => numberOf(`/proc/${pid}/ns/net`) === number;
   return eventually("the programs of a namespace to end", () => {
@@ -42,10 +42,10 @@ function kill(pid: number): void {
   }
 }
 
-/** A network namespace of its own with only `lo`, which is up. It ends with its scope, and so does all in it. */
+/** A network namespace of its own with only `lo`, which is up. It ends with its scope, and all processes in it. */
 export class Namespace extends Place implements AsyncDisposable {
   readonly #holder: Running;
-  /** Its file under /proc, to setns to or to bind-mount. */
+  /** Its file under /proc, for setns(2) or a bind mount. */
   readonly path: string;
 
   constructor(holder: Running, user: boolean) {
@@ -63,7 +63,7 @@ export class Namespace extends Place implements AsyncDisposable {
   }
 }
 
-/* The holder ends with its input, so also when the test run is killed. */
+/* The holder ends when its input ends, so also when the test run is killed. */
 async function hold(user: boolean): Promise<Running> {
   const script = "ip link set lo up && echo ready && exec cat";
   const unshare = ["unshare", "--net", ...(user ? BECOME_ROOT : [])];
@@ -77,12 +77,12 @@ async function hold(user: boolean): Promise<Running> {
   }
 }
 
-let needsUser: boolean | undefined; // found out by the first one
+let needsUser: boolean | undefined; // set by the first call
 
 /**
- * Makes a network namespace: as root by itself, else with a user namespace around it.
+ * Makes a network namespace: alone as root, else in a user namespace.
  *
- * @throws {Error} where neither is possible: tests that need one must fail, not pass empty
+ * @throws {Error} if neither is possible: tests that need one must fail, not be skipped
  */
 export async function createNamespace(): Promise<Namespace> {
   const failures: unknown[] = [];

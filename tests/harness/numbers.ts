@@ -1,4 +1,4 @@
-/** Numbers from a seed, so that a failure can be had again, each below what it is asked for: mulberry32. */
+/** Pseudorandom numbers (mulberry32), each below the given limit. The seed makes a failure repeatable. */
 export function numbersFrom(seed: number): (below: number) => number {
   let state = seed >>> 0;
   return (below) => {

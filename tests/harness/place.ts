@@ -2,22 +2,22 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Running } from "./running.ts";
 
-const RUN_MS = 50_000; // the longest time a program may take unless its test says otherwise
+const RUN_MS = 50_000; // the default limit for one program
 const TCP_LISTEN = "0A"; // the state column of /proc/net/tcp
 const UNIX_LISTENS = 0x10000; // __SO_ACCEPTCON in the flags column of /proc/net/unix
 
-/** How a program is started. */
+/** Options for starting a program. */
 export interface RunOptions {
-  /** Added to this process's environment, for the program alone; undefined takes a name away. */
+  /** Added to the environment of the program; undefined removes a name. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** The text itself for `run`; for `spawn` any text, so that it can be written to. */
+  /** For `run` the input; for `spawn` any text, to get a pipe that can be written to. */
   readonly stdin?: string;
   /** For `run`: the longest time in milliseconds. */
   readonly withinMs?: number;
 }
 
-/** What a program has left behind. */
+/** The exit code and the output of a program. */
 export interface Result {
   readonly code: number;
   readonly stdout: string;
@@ -31,8 +31,8 @@ export class Place {
   #cookie: bigint | undefined;
 
   /**
-   * @param enter the command that runs what follows it in this namespace
-   * @param proc  a process's directory under /proc, of a process in this namespace
+   * @param enter a command that runs the command after it in this namespace
+   * @param proc  the directory under /proc of a process in this namespace
    */
   constructor(enter: readonly string[], proc: string) {
     this.#enter = enter;
@@ -50,11 +50,11 @@ export class Place {
   /**
    * Runs a program here to its end.
    *
-   * @throws {Error} when it takes longer than `withinMs`
+   * @throws {Error} if it takes longer than `withinMs`
    */
   async run(argv: readonly string[], options: RunOptions = {}): Promise<Result> {
     await using program = this.spawn(argv, options);
-    // a program may end without reading what it is given
+    // a program may end without reading its input
     if (options.stdin !== undefined) await program.write(options.stdin).catch(() => {});
     await program.endInput();
     const { promise: late, reject } = Promise.withResolvers<never>();
@@ -118,7 +118,7 @@ export class Place {
   }
 }
 
-/* Arguments of env(1): names to take away first, then assignments. */
+/* Arguments of env(1): first names to remove, then assignments. */
 function envArguments(env: Readonly<Record<string, string | undefined>>): string[] {
   const entries = Object.entries(env);
   const removed = entries

@@ -1,4 +1,4 @@
-/* Prints the cookie of the network namespace that it runs in. */
+/* Prints the cookie of its network namespace. */
 import { ownNetnsCookie } from "./cookie.ts";
 
 process.stdout.write(String(ownNetnsCookie()));

@@ -1,4 +1,4 @@
-/** An object that notes in `names` which of its properties are looked at. */
+/** Wraps an object so that `names` collects the properties that are read. */
 export function recorded<Shape extends object>(object: Shape, names: Set<string>): Shape {
   return new Proxy(object, {
     get(target, name) {

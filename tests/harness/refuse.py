@@ -1,4 +1,4 @@
-"""Becomes a program to which a filter refuses one system call, where one argument has one value.
+"""Runs a program under a seccomp filter that refuses one system call with one value of an argument.
 
     refuse.py CALL ARGUMENT VALUE ERRNO PROGRAM...
 """

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { eventually } from "./wait.ts";
 
 const GRACE_MS = 2000; // between SIGTERM and SIGKILL
-const OUTPUT_MS = 5000; // after its end, until the end of its output has been seen
+const OUTPUT_MS = 5000; // to wait for the end of its output after its own end
 
 /* Whether all threads of a process are stopped. */
 function isStopped(pid: number): boolean {
@@ -12,14 +12,14 @@ function isStopped(pid: number): boolean {
   );
 }
 
-/** A program that a test has started. Disposing of it ends it, and all that it has started. */
+/** A program that a test has started. Disposing of it ends it and its children. */
 export class Running implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"pipe" | "ignore", "pipe", "pipe">;
   readonly #pumps: Promise<unknown>;
   readonly #readers: { cancel(): Promise<void> }[] = [];
-  /** What it has written so far. */
+  /** Its standard output so far. */
   stdout = "";
-  /** What it has written to standard error so far. */
+  /** Its standard error so far. */
   stderr = "";
 
   constructor(argv: readonly string[], cwd: string | undefined, stdin: "pipe" | "ignore") {
@@ -36,12 +36,12 @@ export class Running implements AsyncDisposable {
     ]);
   }
 
-  /** Its process id: nsenter and env exec, so this is the program itself. */
+  /** Its process id: nsenter and env replace themselves by the program. */
   get pid(): number {
     return this.#process.pid;
   }
 
-  /** Its exit code, or 128 and the signal's number as a shell says it. */
+  /** Its exit code, or 128 and the signal's number as in a shell. */
   get exited(): Promise<number> {
     return this.#process.exited;
   }
@@ -63,7 +63,7 @@ export class Running implements AsyncDisposable {
   async endInput(): Promise<void> {
     const { stdin } = this.#process;
     if (typeof stdin !== "object") return;
-    await Promise.resolve(stdin.end()).catch(() => {}); // it may have ended without reading all
+    await Promise.resolve(stdin.end()).catch(() => {}); // the program may have ended without reading all
   }
 
   /** Sends a signal to the program alone. */
@@ -71,16 +71,16 @@ export class Running implements AsyncDisposable {
     this.#process.kill(signal);
   }
 
-  /** Stops it until SIGCONT, and waits until it stands still: until then a thread may go on. */
+  /** Stops it until SIGCONT and waits until all its threads have stopped. */
   async pause(): Promise<void> {
     this.kill("SIGSTOP");
     await eventually(`process ${this.pid} to stand still`, () => isStopped(this.pid));
   }
 
   /**
-   * Waits until its output, of both streams, holds the pattern.
+   * Waits until the output of one of its streams matches the pattern.
    *
-   * @throws {Error} with that output when it ended or took too long
+   * @throws {Error} with the output if it ends or takes too long
    */
   async says(pattern: RegExp, withinMs?: number): Promise<RegExpExecArray> {
     const look = () => pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
@@ -99,7 +99,7 @@ export class Running implements AsyncDisposable {
     return code;
   }
 
-  /* The end of a stream can get lost in Bun, once in thousands: then there is no more to come. */
+  /* Once in thousands of runs Bun misses the end of a stream, so the wait is limited. */
   async #outputEnds(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, OUTPUT_MS);
@@ -122,7 +122,7 @@ export class Running implements AsyncDisposable {
     try {
       process.kill(-this.pid, signal);
     } catch {
-      /* ESRCH: all of it is gone already */
+      /* ESRCH: the group has ended */
     }
   }
 

@@ -6,17 +6,17 @@ import type { Running } from "./running.ts";
 import { tempDir } from "./temp.ts";
 import { eventually } from "./wait.ts";
 
-/** The command, as users start it. */
+/** The command. */
 export const XSOCKET = join(import.meta.dir, "../../packages/cli/bin/xsocket");
 /** The command as `bun x` and npm's directories have it. */
 export const START = join(import.meta.dir, "../../packages/cli/bin/start.bin");
 
-/** These words as they are typed in a shell, wherever the checkout lies. */
+/** Quotes words for a shell. */
 export const typed = (...argv: readonly string[]): string => argv.map(shellWord).join(" ");
 
 const STOP_MS = 30_000; // on a busy machine
 
-/** What a server under test is started with. */
+/** Options for starting a server. */
 export interface ServerOptions {
   /** The namespace whose sockets it hands out; the tests' own by default. */
   readonly place?: Place;
@@ -37,7 +37,7 @@ export interface ServerHandle extends AsyncDisposable {
   stop(): Promise<number>;
 }
 
-/* Listens at a path, and becomes a program that gets the socket as from a service manager. */
+/* Listens at a path and becomes a program that gets the socket as by socket activation. */
 const ACTIVATE = `
 import os, socket, sys
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -48,15 +48,15 @@ os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
 os.execvp(sys.argv[2], sys.argv[2:])`;
 
-/** The command that runs `argv` with a socket that listens at `path`, as from a service manager. */
+/** The command that runs `argv` with a socket that listens at `path`, as by socket activation. */
 export function activated(path: string, argv: readonly string[]): string[] {
   return ["python3", "-c", ACTIVATE, path, ...argv];
 }
 
 /**
- * Starts our server and waits until it listens.
+ * Starts a server and waits until it listens.
  *
- * @throws {Error} with its words when it ends instead
+ * @throws {Error} with its output if it ends instead
  */
 export async function startServer(options: ServerOptions = {}): Promise<ServerHandle> {
   await using stack = new AsyncDisposableStack();
@@ -80,9 +80,9 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerHa
   };
 }
 
-/* A server that is told to stop ends by itself, at once and with success: each test checks it. */
+/* Each test checks that its server ends by itself with exit code 0. */
 async function expectCleanEnd(program: Running): Promise<void> {
-  if (program.hasEnded) return; // its test has ended it, in its own way
+  if (program.hasEnded) return; // the test itself has ended it
   program.kill("SIGTERM");
   const code = await Promise.race([program.finished(), Bun.sleep(STOP_MS)]);
   if (code === undefined) throw new Error(`the server did not stop within ${STOP_MS} ms`);

@@ -10,7 +10,7 @@ listener.listen()
 print("listening", flush=True)
 sys.stdin.read()`;
 
-/** A program of an ordinary user, which takes root, that listens at an abstract name and answers nobody. */
+/** Starts a program of an ordinary user that listens at an abstract name and never answers. Needs root. */
 export async function strangerAt(name: string, place = here): Promise<Running> {
   const argv = asOrdinaryUser(["python3", "-c", LISTEN, name]);
   const stranger = place.spawn(argv, { env: ORDINARY_ENV, stdin: "" });

@@ -2,16 +2,16 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A directory of its own for one test; removed with all that is in it. */
+/** A temporary directory for one test, removed with its content. */
 export interface TempDir extends Disposable {
   readonly path: string;
-  /** The path of `name` in it. */
+  /** The path of `name` in the directory. */
   join(name: string): string;
 }
 
 /**
- * Makes an empty directory. It is open to every user (0755), so that servers and clients of
- * different users meet in it; `mode` says otherwise.
+ * Makes an empty directory. By default every user may enter it (0755), so that servers and clients of
+ * different users can share it.
  */
 export function tempDir(mode = 0o755): TempDir {
   const path = mkdtempSync(join(tmpdir(), "xsocket-test-"));

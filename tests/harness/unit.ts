@@ -4,7 +4,7 @@ import type { Running } from "./running.ts";
 import type { TempDir } from "./temp.ts";
 import { eventually } from "./wait.ts";
 
-/** What systemd says of a unit, and whether it takes it. What it says of units of this machine is left out. */
+/** What systemd-analyze prints about a unit, without lines about this machine's units, and its exit code. */
 export async function verifyUnit(path: string): Promise<{ said: string; code: number }> {
   const argv = ["systemd-analyze", "--recursive-errors=yes", "--man=no", "verify", path];
   const { code, stdout, stderr } = await here.run(argv);
@@ -12,13 +12,13 @@ export async function verifyUnit(path: string): Promise<{ said: string; code: nu
   return { said: lines.join("\n"), code };
 }
 
-/** The version of this machine's systemd, as 257: some keys and options are unknown to older ones. */
+/** The version of this machine's systemd, such as 257: older ones lack some keys and options. */
 export function systemdVersion(): number {
   const { stdout } = Bun.spawnSync(["systemd-analyze", "--version"]);
   return Number(/^systemd (\d+)/.exec(stdout.toString())?.[1]);
 }
 
-/** A program by the name of systemd that listens at `path`, as the manager of a socket unit does. */
+/** Starts a program named systemd that listens at `path`, as the manager of a socket unit does. */
 export async function socketUnit(dir: TempDir, path: string): Promise<Running> {
   symlinkSync(Bun.which("socat") ?? "", dir.join("systemd"));
   const unit = here.spawn([dir.join("systemd"), `UNIX-LISTEN:${path},type=5,fork`, "PIPE"]);

@@ -6,21 +6,21 @@ const ROOT = join(import.meta.dir, "../..");
 /** Whether the tests run as root. */
 export const isRoot = process.geteuid?.() === 0;
 
-/** The user that tests use who is not root: nobody. */
+/** The ordinary user in tests that run as root: nobody. */
 export const ORDINARY_UID = 65534;
 
-/** For a program of such a user: a python3 in root's own directories is not for others. */
+/** For programs of that user, who may not use a python3 in root's directories. */
 export const ORDINARY_ENV = { PATH: "/usr/bin:/bin" };
 
-/** In a chroot the kernel gives nobody a user namespace; scripts/steps.sh finds that out. */
+/** The kernel refuses user namespaces in a chroot; scripts/steps.sh detects that. */
 export const isChrooted = process.env["TEST_CHROOTED"] === "1";
 
-/** In a container without privileges there are no new namespaces; scripts/steps.sh finds that out, too. */
+/** A container without privileges cannot make namespaces; scripts/steps.sh detects that, too. */
 export const isContained = process.env["TEST_NO_NAMESPACES"] === "1";
 
 /**
- * The command that runs `argv` as a user without privilege: as nobody when the tests run as root,
- * else as who they run as anyway. A program outside the system's own directories must be readable
+ * The command that runs `argv` as a user without privilege: nobody when the tests run as root,
+ * else the user that they run as. A program outside the system's own directories must be readable
  * to every user.
  */
 export function asOrdinaryUser(argv: readonly string[], uid = ORDINARY_UID): string[] {
@@ -29,7 +29,7 @@ export function asOrdinaryUser(argv: readonly string[], uid = ORDINARY_UID): str
   return ["setpriv", ...ids, "--inh-caps=-all", "--", ...argv];
 }
 
-/** What to put before a command so that even root obeys the permissions of files. */
+/** A prefix for a command that makes even root obey the permissions of files. */
 export const HELD_TO_MODES: readonly string[] = isRoot
   ? ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
   : [];
@@ -37,11 +37,11 @@ export const HELD_TO_MODES: readonly string[] = isRoot
 /* Another user than root is root in a user namespace. */
 const AS_ROOT = isRoot ? [] : ["--map-root-user"];
 
-/** What to put before a command that mounts, for itself alone. */
+/** A prefix for a command that gets mounts of its own. */
 export const OWN_MOUNTS: readonly string[] = ["unshare", "--mount", ...AS_ROOT];
 
 /**
- * What to put before a command that is to have mounts, a network and processes of its own. It is the
+ * A prefix for a command that gets mounts, a network and process ids of its own. The command is the
  * first process there, so that everything it starts ends with it.
  */
 export const OWN_MACHINE: readonly string[] = [
@@ -56,8 +56,8 @@ export const OWN_MACHINE: readonly string[] = [
 ];
 
 /*
- * The command that runs `argv` with the repository and Bun mounted a second time, below `dir`: they may
- * lie where only root may look. Root is needed for that.
+ * Runs `argv` with the repository and Bun mounted a second time, below `dir`, since they may
+ * lie where only root may read. Needs root.
  */
 function withRepository(dir: TempDir, argv: readonly string[]): string[] {
   const script = `set -eu
@@ -74,16 +74,16 @@ function withRepository(dir: TempDir, argv: readonly string[]): string[] {
   return [...unshare, "sh", "-c", script, "sh", ...places, ...argv];
 }
 
-/** The command that runs `bun ARGUMENT…` in this repository as an ordinary user, which takes root. */
+/** The command that runs `bun ARGUMENT…` in this repository as an ordinary user. Needs root. */
 export function bunAsOrdinaryUser(dir: TempDir, args: readonly string[]): string[] {
   const start = ["env", "-C", dir.join("repository"), dir.join("bun/bun")];
   return withRepository(dir, asOrdinaryUser([...start, ...args]));
 }
 
 /**
- * The command that runs `xsocket ARGUMENT…` where every user may read it, which takes root.
+ * The command that runs `xsocket ARGUMENT…` from a place that every user may read. Needs root.
  *
- * @param before a command that runs it in turn, for example setpriv
+ * @param before a prefix for the command, for example setpriv
  */
 export function xsocketForEveryone(
   dir: TempDir,

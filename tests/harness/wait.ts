@@ -1,12 +1,12 @@
-const WITHIN_MS = 30_000; // how long a condition may take on a slow, shared machine
-const PAUSE_MS = 10; // between two looks at it
+const WITHIN_MS = 30_000; // long enough for a slow, shared machine
+const PAUSE_MS = 10; // between two checks
 
 /**
- * Waits for a condition, so that no test waits for a time.
+ * Waits for a condition, so that no test waits for a fixed time.
  *
  * @param what completes the sentence "waited in vain for …"
  * @returns the first value that is neither undefined nor false
- * @throws {Error} when it did not come true within `withinMs`
+ * @throws {Error} if it did not come true within `withinMs`
  */
 export async function eventually<T>(
   what: string,
