@@ -12,7 +12,7 @@ function six(address: string, scope = "00000000"): string {
   return `0a00005000000000${address}${scope}`;
 }
 
-test("addresses become the bytes that the kernel reads", () => {
+test("addresses are encoded as the kernel's sockaddr", () => {
   expect(hex("127.0.0.1", 8080)).toBe("02001f907f0000010000000000000000");
   expect(hex("::", 80)).toBe(six("00".repeat(16)));
   expect(hex("[::1]", 80)).toBe(six(`${"00".repeat(15)}01`));
@@ -22,13 +22,13 @@ test("addresses become the bytes that the kernel reads", () => {
   expect(hex("::ffff:10.0.0.1", 80)).toBe(six(`${"00".repeat(10)}ffff0a000001`));
 });
 
-test("host names and near misses are no addresses", () => {
+test("host names and malformed addresses are not parsed as addresses", () => {
   for (const text of ["localhost", "", "1.2.3", "1.2.3.4%eth0", "1.2.3.04", "::g", "[::1", "%eth0"])
     expect(parseIp(text), text).toBeUndefined();
   expect(parseIp("fe80::1%eth0")).toEqual({ family: 6, address: "fe80::1", scope: "eth0" });
 });
 
-test("ports and hosts are written the way people write them", () => {
+test("hosts and ports are written with brackets around IPv6, and a port is read from a sockaddr", () => {
   expect(hostPort("::1", 80)).toBe("[::1]:80");
   expect(hostPort("[::1]", 80)).toBe("[::1]:80");
   expect(hostPort("10.0.0.1", 80)).toBe("10.0.0.1:80");
@@ -36,10 +36,10 @@ test("ports and hosts are written the way people write them", () => {
   expect(portOf(Uint8Array.fromHex("02001f907f0000010000000000000000"))).toBe(8080);
 });
 
-test("an interface is the one that was named, and no other", () => {
+test("a zone is kept as given, and an interface index past 31 bits is ENODEV", () => {
   expect(parseIp("fe80::1%odd%name")?.scope).toBe("odd%name");
   expect(scopeIndex(-1, "7")).toBe(7);
   for (const number of ["4294967303", "2147483648"])
-    // the first of 33 bits: 7, when cut
+    // the first has 33 bits, the low 32 of which are 7
     expect(() => scopeIndex(-1, number)).toThrow("ENODEV");
 });

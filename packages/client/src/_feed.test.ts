@@ -3,7 +3,7 @@ import * as http from "node:http";
 import { Socket } from "node:net";
 import { Connections } from "./_feed.ts";
 
-test("who drains twice hears of the end twice", async () => {
+test("two calls of drain() both resolve when the last connection closes", async () => {
   const connections = new Connections(http.createServer());
   const socket = new Socket();
   connections.add(socket);

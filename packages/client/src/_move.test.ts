@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { startMoved } from "./_move.ts";
 import { checked, loadSyscalls } from "@xsocket/xbind-native";
 
-test("a server that does not listen where it should is not moved, and ends", async () => {
+test("a server that does not listen at the expected address is stopped, not moved", async () => {
   const native = loadSyscalls();
   const fd = checked("socket", native.socket(2, 1, 0));
   let stopped = false;

@@ -6,10 +6,10 @@ import { tempDir } from "../../../tests/harness/index.ts";
 import { startRelayed } from "./_relay.ts";
 import { OwnedSocket } from "./owned.ts";
 
-test("a relay that cannot start leaves nothing behind, and the socket to its owner", () => {
+test("a relay that cannot start removes its directory and leaves the socket open for its owner", () => {
   const fd = checked("socket", loadSyscalls().socket(AF_INET, SOCK_STREAM, 0));
   using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
-  using dir = tempDir(); // since other tests make relays at the same time
+  using dir = tempDir(); // other tests make relays at the same time
   const before = process.env["TMPDIR"];
   process.env["TMPDIR"] = dir.path;
   const made: string[] = [];
@@ -29,11 +29,11 @@ test("a relay that cannot start leaves nothing behind, and the socket to its own
   expect(socket.closed).toBe(false);
 });
 
-test("nor does one whose socket Bun does not take, and the error is not a server's later", async () => {
+test("a relay whose socket Bun cannot adopt throws ENOSPC once, and stops the server behind it", async () => {
   const sys = loadSyscalls();
   const fd = checked("socket", sys.socket(AF_INET, SOCK_STREAM, 0));
   using socket = new OwnedSocket(fd, { domain: AF_INET, type: SOCK_STREAM, protocol: 0 });
-  // Bun can wait for this as little as where the kernel has no room for it
+  // Bun cannot poll this, just as if fs.epoll.max_user_watches were reached
   const nothing = openSync("/dev/null", "r");
   sys.dupOnto(nothing, fd);
   closeSync(nothing);
@@ -44,5 +44,5 @@ test("nor does one whose socket Bun does not take, and the error is not a server
   expect(() => startRelayed({}, run, socket, ip, 80)).toThrow("ENOSPC");
   expect(socket.closed).toBe(false);
   expect(readdirSync(dir.path)).toEqual([]); // the server behind has ended
-  await Bun.sleep(20); // an error that nobody hears would come by now
+  await Bun.sleep(20); // an unhandled error would have come by now
 });

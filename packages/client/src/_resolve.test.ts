@@ -5,7 +5,7 @@ function ndotsOf(line: string): number {
   return parseResolvConf(line).ndots;
 }
 
-test("/etc/hosts is read as everybody reads it", () => {
+test("/etc/hosts is read with its comments, aliases and any case of letters", () => {
   const hosts =
     "# all\n127.0.0.1 localhost me # mine\n::1\tlocalhost\n\nbad name\n10.0.0.1 Web web.test";
   expect(hostsAddresses(hosts, "LOCALHOST")).toEqual(["127.0.0.1", "::1"]);
@@ -14,7 +14,7 @@ test("/etc/hosts is read as everybody reads it", () => {
     expect(hostsAddresses(hosts, name)).toEqual([]);
 });
 
-test("resolv.conf gives name servers and the search list", () => {
+test("resolv.conf gives name servers, the search list and ndots", () => {
   const conf =
     "; old\nnameserver 10.0.0.53;its own\nnameserver fe80::1%eth0\nnameserver me\nsearch a.test b.test.";
   expect(parseResolvConf(conf)).toEqual({
@@ -31,7 +31,7 @@ test("resolv.conf gives name servers and the search list", () => {
   ]);
 });
 
-test("a name with fewer dots than ndots is first looked for within the search list", () => {
+test("a name with fewer dots than ndots is tried first in the search list", () => {
   const [one, two] = [["a.test"], ["a.test", "b.test."]];
   expect(candidates("web", { search: two, ndots: 1 })).toEqual(["web.a.test", "web.b.test", "web"]);
   expect(candidates("web.dev", { search: one, ndots: 1 })).toEqual(["web.dev", "web.dev.a.test"]);
@@ -40,7 +40,7 @@ test("a name with fewer dots than ndots is first looked for within the search li
   expect(candidates("web.", { search: one, ndots: 5 })).toEqual(["web"]);
 });
 
-test("localhost is nobody else, and has an address of each IP version", () => {
+test("localhost always has an address of each IP version, and other names only those of the hosts file", () => {
   for (const name of ["localhost", "a.localhost", "LocalHost."])
     expect(localAddresses("", name)).toEqual(["127.0.0.1", "::1"]);
   for (const name of ["notlocalhost", "localhost.test"])

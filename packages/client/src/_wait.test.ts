@@ -9,7 +9,7 @@ guardDescriptors();
 
 const REASON = new Error("the reason");
 
-test("a signal that was aborted between two waits ends the next one", async () => {
+test("a signal that is already aborted ends each kind of wait", async () => {
   const controller = new AbortController();
   const deadline = new Deadline({ signal: controller.signal });
   controller.abort(REASON);
@@ -21,7 +21,7 @@ test("a signal that was aborted between two waits ends the next one", async () =
   native.close(fd);
 });
 
-test("a signal that is aborted meanwhile ends a wait, and one that is not lets it end", async () => {
+test("a wait ends by itself, or when its signal is aborted", async () => {
   const { signal } = new AbortController();
   await pause(1, signal);
   expect(await within(Promise.resolve(7), new Deadline({ signal }))).toBe(7);
@@ -29,11 +29,11 @@ test("a signal that is aborted meanwhile ends a wait, and one that is not lets i
   await expect(pause(5000, AbortSignal.timeout(5))).rejects.toMatchObject(reason);
 });
 
-test("what is ready when the time is over is in time, though the loop hears of the time first", async () => {
+test("a descriptor that is ready at the deadline counts, even if the loop sees the timer first", async () => {
   const native = loadSyscalls();
   const fd = native.eventfd();
   native.eventfdAdd(fd);
-  await whenReady(fd, EPOLLIN, new Deadline({})); // timers are what comes next, behind descriptors
+  await whenReady(fd, EPOLLIN, new Deadline({})); // resumes among descriptor events: timers are next
   const limits = { timeoutMs: 20 };
   const wait = whenReady(fd, EPOLLIN, new Deadline(limits));
   Bun.sleepSync(60);
@@ -43,10 +43,10 @@ test("what is ready when the time is over is in time, though the loop hears of t
   native.close(fd);
 });
 
-test("a wait for which Bun's own epoll set has no room fails at once and leaves nothing open", async () => {
+test("a wait for which Bun's epoll set has no room fails at once with ENOSPC and leaves nothing open", async () => {
   const native = loadSyscalls();
   const fd = native.eventfd();
-  // Bun can wait for this as little as for an epoll descriptor without room for it.
+  // Bun cannot poll this, just as if fs.epoll.max_user_watches were reached.
   using create = spyOn(native, "epollCreate").mockImplementation(() => openSync("/dev/null", "r"));
   using add = spyOn(native, "epollCtl").mockReturnValue(0);
   const wait = whenReady(fd, EPOLLIN, new Deadline({ timeoutMs: 1000 }));
@@ -55,7 +55,7 @@ test("a wait for which Bun's own epoll set has no room fails at once and leaves 
   native.close(fd);
 });
 
-test("a descriptor that cannot be waited for is an error and leaves nothing open", async () => {
+test("a wait for a regular file fails with EPERM and leaves nothing open", async () => {
   const fd = openSync(import.meta.path, "r");
   const wait = whenReady(fd, EPOLLIN, new Deadline({}));
   await expect(wait).rejects.toMatchObject({ code: "EPERM" });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { sessionFor } from "./session.ts";
 
-test("of the servers that a program meets in its life the last ones have a session that is shared", () => {
+test("the shared sessions of the most recently used servers are kept, and older ones are replaced", () => {
   const first = sessionFor("/first");
   const used = sessionFor("/used");
   for (let other = 0; other < 1100; other++) {

@@ -27,7 +27,7 @@ import {
 
 setDefaultTimeout(60_000); // a busy machine
 
-/** What both forms end with: they must agree. */
+/** The error of both forms, which must agree. */
 async function failureOf(options: XSocketOptions): Promise<XSocketError> {
   const failures = [];
   for (const form of [xsocketSync, xsocket]) {
@@ -49,14 +49,14 @@ async function whereOf(run: Promise<unknown>): Promise<unknown> {
   return error instanceof XSocketError ? [error.step, error.server] : error;
 }
 
-test("an error about the arguments names no server that was not asked for", async () => {
+test("an error about the options names no server, and an error in reaching the server does", async () => {
   const via = "/run/xsocket/none";
   const peer = { hostname: "127.0.0.1", socket: { data() {} } };
   expect(await whereOf(connect({ via, ...peer, port: -1 }))).toEqual(["options", undefined]);
   expect(await whereOf(connect({ via, ...peer, port: 1 }))).toEqual(["reach", via]);
 });
 
-test("a server that is not there is an error that says what to do", async () => {
+test("a missing server gives ENOENT with a remedy, and leaves nothing open", async () => {
   using dir = tempDir();
   const via = dir.join("control");
   const before = descriptors();
@@ -67,7 +67,7 @@ test("a server that is not there is an error that says what to do", async () => 
   await expectNoLeak(before);
 });
 
-test("options that cannot be right are refused before anything is opened", async () => {
+test("invalid options are refused before anything is opened", async () => {
   // The wrong types are the point: programs in JavaScript get here too.
   const wrong: [string, object][] = [
     ["family is 5", { family: 5 }],
@@ -90,7 +90,7 @@ test("options that cannot be right are refused before anything is opened", async
   }
 });
 
-test("a remedy names the server so that a shell takes it as it was given", () => {
+test("a remedy quotes the server for a shell", () => {
   for (const via of ["/run/$$/none", "/run/$&", "/run/SERVER", "/run/a b", "/run/it's", "@a b"]) {
     const wrong = new XSocketError({ code: "ENOENT", step: "reach", server: via, asked: "ask" });
     const [, word] = /"xsocket serve (.*)" in/.exec(wrong.remedy) ?? [];
@@ -99,17 +99,17 @@ test("a remedy names the server so that a shell takes it as it was given", () =>
   }
 });
 
-test("a remedy names a relative path in full, as who follows it may be elsewhere", () => {
+test("a remedy gives a relative path as an absolute one", () => {
   const wrong = new XSocketError({ code: "ENOENT", step: "reach", server: "lan", asked: "ask" });
   expect(wrong.remedy).toContain(`"xsocket serve ${shellWord(`${process.cwd()}/lan`)}"`);
 });
 
-test("a remedy names the variable that trusts an abstract name", () => {
+test("the remedy for an untrusted abstract name gives the variable that trusts it", () => {
   const wrong = new XSocketError({ code: "EACCES", step: "reach", server: "@name", asked: "ask" });
   expect(wrong.remedy).toEndWith("set XSOCKET_ANY_SERVER=1.");
 });
 
-test("an address that cannot be right gets one remedy", async () => {
+test("an invalid address gives its reason and one remedy", async () => {
   const path = `/${"p".repeat(200)}`;
   const wrong: [string, string, string, string][] = [
     ["", "EINVAL", "the address of a control socket is empty", "Give a path, or @name."],
@@ -133,7 +133,7 @@ test("an address that cannot be right gets one remedy", async () => {
   }
 });
 
-test("a flag that is neither true nor false is refused", async () => {
+test("a flag that is neither a boolean nor undefined is refused", async () => {
   const [via, port, socket] = ["/nowhere", 1, { data() {} }];
   const forms: [(options: object) => unknown, string[]][] = [
     [(o) => xsocket({ via, ...o }), ["nonblocking"]],
@@ -153,7 +153,7 @@ test("a flag that is neither true nor false is refused", async () => {
     }
 });
 
-test("a misspelt key is refused where Bun would drop it, and others are left to Bun", async () => {
+test("misspelt options of the SDK are refused, and other unknown ones are left to Bun", async () => {
   const socket = { data() {} };
   const common = [...THROUGH_KEYS, "host", "hostname", "port", "reusePort", "ipv6Only"];
   const besideBuns: [(options: object) => unknown, string[]][] = [
@@ -188,7 +188,7 @@ test("a misspelt key is refused where Bun would drop it, and others are left to 
   await expect(listen(more)).rejects.toMatchObject({ code: "ENOENT" });
 });
 
-test("a value that cannot be right is named", async () => {
+test("an invalid value is refused by name", async () => {
   const socket = { data() {} };
   // as Express makes one
   const application = Object.assign(() => {}, { listen: () => createServer(), on() {}, once() {} });
@@ -227,7 +227,7 @@ test("a value that cannot be right is named", async () => {
   );
 });
 
-test("what is no socket, no server and no directory is told apart", async () => {
+test("an error tells a path that is no socket, a path through a file and an unused abstract name apart", async () => {
   const cases: [string, string, string][] = [
     [import.meta.path, "ECONNREFUSED", "what is there is not a socket"],
     [`${import.meta.path}/control`, "ENOTDIR", "a part of the path"],
@@ -240,13 +240,13 @@ test("what is no socket, no server and no directory is told apart", async () => 
   }
 });
 
-test("an uncaught error shows the line of the caller, the sentence once, and no inner causes", async () => {
+test("an uncaught error prints its message once and the caller's line, without its cause", async () => {
   const scripts = [
     `async function mine() { await xsocket({ via: "/nowhere" }); } await mine();`,
     `await xsocket({ via: "/nowhere" });`,
     `xsocketSync({ via: "/nowhere" });`,
   ];
-  const cwd = join(import.meta.dir, "../../../tests"); // where the package is known
+  const cwd = join(import.meta.dir, "../../../tests"); // where the package can be imported
   for (const script of scripts) {
     const stdin = new Blob([`import { xsocket, xsocketSync } from "@xsocket/client";\n${script}`]);
     const argv = [process.execPath, "run", "-"];
@@ -260,7 +260,7 @@ test("an uncaught error shows the line of the caller, the sentence once, and no 
   expect(error.cause).toMatchObject({ name: "SyscallError", code: "ENOENT" });
 });
 
-test("an aborted signal ends it with its own reason", async () => {
+test("an aborted signal ends both forms with its reason", async () => {
   const signal = AbortSignal.abort(new Error("no more"));
   expect(() => xsocketSync({ signal })).toThrow("no more");
   await expect(xsocket({ signal })).rejects.toThrow("no more");

@@ -8,12 +8,12 @@ test("paths and abstract names are told apart and written back", () => {
   for (const text of ["/run/x", "@x", "./@x"]) expect(formatAddress(parseAddress(text))).toBe(text);
 });
 
-test("a path ends with a NUL, an abstract name starts with one", () => {
+test("a path is encoded with a NUL behind it, an abstract name with one before it", () => {
   expect(encodeAddress(parseAddress("/a"))).toEqual(Uint8Array.of(1, 0, 0x2f, 0x61, 0));
   expect(encodeAddress(parseAddress("@a"))).toEqual(Uint8Array.of(1, 0, 0, 0x61));
 });
 
-test("what does not fit sun_path is refused, never cut", () => {
+test("an address that does not fit sun_path is refused, not cut", () => {
   const longest = `/${"p".repeat(106)}`;
   expect(encodeAddress(parseAddress(longest)).byteLength).toBe(110);
   expect(() => parseAddress(`${longest}p`)).toThrow("109 bytes of 108: use a shorter path");

@@ -40,7 +40,7 @@ describe("vectors", () => {
     },
   );
 
-  test.each(["request", "response"] as const)("rejected %ss", async (kind) => {
+  test.each(["request", "response"] as const)("rejected %ss do not decode as one", async (kind) => {
     for (const { name, bytes } of await vectors(`reject-${kind}-*.hex`)) {
       let found: Message["kind"] | undefined;
       try {
@@ -54,14 +54,14 @@ describe("vectors", () => {
 });
 
 describe("status", () => {
-  test("a question is a signature and nothing more", () => {
+  test("a request is a signature and nothing more", () => {
     const question = encode({ kind: "status-request" });
     expect(question.toHex()).toBe("58533033");
     expect(decode(question)).toEqual({ kind: "status-request" });
     expect(codeOf(() => decode(Uint8Array.fromHex("5853303300")))).toBe("LENGTH");
   });
 
-  test("a packet is read where it lies in a buffer, which may be used again then", () => {
+  test("a packet is decoded at an offset in a buffer, and copied from it", () => {
     const json = new TextEncoder().encode("{}");
     const buffer = new Uint8Array(32);
     const packet = buffer.subarray(5, 5 + 4 + json.byteLength);
@@ -71,7 +71,7 @@ describe("status", () => {
     expect(message).toEqual({ kind: "status-response", json });
   });
 
-  test("an answer carries its JSON as it is, up to its bound", () => {
+  test("a response carries its JSON unchanged, up to 64 KiB", () => {
     const json = new TextEncoder().encode('{"a":1}');
     const answer = encode({ kind: "status-response", json });
     expect(answer.toHex()).toBe(`58533034${json.toHex()}`);
@@ -86,7 +86,7 @@ describe("status", () => {
   });
 });
 
-test("numbers that do not fit their field are refused, and the largest and the smallest do", () => {
+test("the smallest and largest numbers of a field are encoded, and others are refused", () => {
   const request = { kind: "request", domain: 2, type: 1, protocol: 0 } as const;
   for (const value of [2 ** 31 - 1, -(2 ** 31)]) {
     const widest = { kind: "request", domain: value, type: value, protocol: value } as const;
@@ -101,16 +101,16 @@ test("numbers that do not fit their field are refused, and the largest and the s
     expect(codeOf(() => encode({ kind: "response", error }))).toBe("RANGE");
 });
 
-test("of a packet of no kind that there is the signature is told", () => {
+test("the error for an unknown kind of packet names its signature", () => {
   expect(() => decode(Uint8Array.fromHex("0a58533031"))).toThrow("found the signature 0x0a585330");
 });
 
-test("random bytes raise ProtocolError alone, and a good message is read afterwards", () => {
+test("random bytes raise only ProtocolError, and a good message is decoded afterwards", () => {
   const good = encode({ kind: "request", domain: 10, type: 2, protocol: 17 });
   const dice = numbersFrom(1);
   for (let round = 0; round < 20_000; round++) {
     const bytes = Uint8Array.from({ length: dice(24) }, () => dice(256));
-    // of each kind of message, and of one that there is not
+    // the signature of each kind of message, and of one that does not exist
     if (round % 2) bytes.set([0x58, 0x53, 0x30, 0x31 + dice(5)].slice(0, bytes.length));
     codeOf(() => decode(bytes));
     expect(decode(good)).toEqual({ kind: "request", domain: 10, type: 2, protocol: 17 });

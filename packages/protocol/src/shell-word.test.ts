@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { shellWord } from "./shell-word.ts";
 
-test("a shell takes each path for what it is", () => {
+test("a shell reads each quoted path as it was given", () => {
   const paths = [
     "/run/x",
     "@name",
@@ -18,5 +18,5 @@ test("a shell takes each path for what it is", () => {
   const words = paths.map(shellWord).join(" ");
   const { stdout } = Bun.spawnSync(["sh", "-c", `printf '%s\\0' ${words}`]);
   expect(stdout.toString().split("\0").slice(0, -1)).toEqual(paths);
-  expect(shellWord("/run/x")).toBe("/run/x"); // without need none is quoted
+  expect(shellWord("/run/x")).toBe("/run/x"); // not quoted without need
 });

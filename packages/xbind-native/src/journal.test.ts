@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { fstatSync } from "node:fs";
 import { stderrIsJournal } from "./journal.ts";
 
-test("the journal's stream is told by device and inode", () => {
+test("stderr is the journal if JOURNAL_STREAM has its device and inode", () => {
   const { dev, ino } = fstatSync(0, { bigint: true });
   expect(stderrIsJournal({ JOURNAL_STREAM: `${dev}:${ino}` }, 0)).toBe(true);
   expect(stderrIsJournal({ JOURNAL_STREAM: `${dev}:${ino + 1n}` }, 0)).toBe(false);

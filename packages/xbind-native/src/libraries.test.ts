@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../../tests/harness/index.ts";
 
-test("a bundle takes no library from above its own directory, which may be anybody's", async () => {
+test("a bundle loads no library from a directory above its own, but from XSOCKET_LIBDIR", async () => {
   using dir = tempDir();
   const planted = dir.join("build/release/packages/xbind-native");
   mkdirSync(planted, { recursive: true });
@@ -23,7 +23,7 @@ test("a bundle takes no library from above its own directory, which may be anybo
   expect(await run({ XSOCKET_LIBDIR: planted })).toBe(`${join(planted, "libxsocket.so")}\n`);
 });
 
-test("a Bun of another series is refused in a sentence, not by what bun:ffi says of its types", async () => {
+test("a Bun of another version is refused with a message of our own, not by bun:ffi", async () => {
   using dir = tempDir();
   cpSync(import.meta.dir, dir.join("src"), { recursive: true });
   await Bun.write(dir.join("package.json"), '{ "engines": { "bun": "9.8.7" } }');
@@ -33,7 +33,7 @@ test("a Bun of another series is refused in a sentence, not by what bun:ffi says
   expect(stderr.toString()).toContain(sentence);
 });
 
-test("of an installation that cannot be used Bun shows the sentence, and no lines", async () => {
+test("an unusable library is an uncaught error with a message, but no source lines", async () => {
   using dir = tempDir();
   const program = `import { loadSyscalls } from ${JSON.stringify(join(import.meta.dir, "index.ts"))}; loadSyscalls();`;
   const env = { XSOCKET_LIBDIR: dir.path };

@@ -1,11 +1,11 @@
 import { expect, test } from "bun:test";
 import { wrongBun } from "./runtime.ts";
 
-test("this Bun is the one that the package is made for", () => {
+test("this Bun has the version that the package needs", () => {
   expect(wrongBun()).toBeUndefined();
 });
 
-test("another patch is taken, another minor or major number is refused in a sentence", () => {
+test("another patch version is accepted, another minor or major version is refused", () => {
   expect(wrongBun("1.4.99", "1.4.5")).toBeUndefined();
   for (const version of ["1.3.9", "1.40.5", "2.4.5"])
     expect(wrongBun(version, "1.4.5")).toBe(

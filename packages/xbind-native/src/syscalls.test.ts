@@ -4,10 +4,10 @@ import { join } from "node:path";
 
 const read = (path: string): string => readFileSync(join(import.meta.dir, path), "utf8");
 
-/* A parameter of C, as syscalls.ts names its type. */
+/* The type of a C parameter, as syscalls.ts names it. */
 function typeOf(parameter: string): string {
   if (parameter.startsWith("const char *")) return "text";
-  if (parameter === "void *start") return "long"; // where a mapping is, a number for JavaScript
+  if (parameter === "void *start") return "long"; // the address of a mapping, a number for JavaScript
   if (parameter.includes("*")) return "pointer";
   if (parameter.startsWith("uint64_t ")) return "long";
   return parameter.startsWith("unsigned ") ? "unsigned" : "int";
@@ -30,7 +30,7 @@ function bound(): string[] {
   return [...rows].map(([, name, args, returns]) => `${name}(${args}) ${returns}`);
 }
 
-test("what syscalls.ts binds is what private.h declares", () => {
+test("syscalls.ts binds exactly the functions of private.h, with the same types", () => {
   expect(bound().length).toBeGreaterThan(40);
   expect(bound().toSorted()).toEqual(declared().toSorted());
 });
