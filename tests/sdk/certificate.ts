@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { here } from "../harness/index.ts";
 
-/** A key and a self-signed certificate in PEM form, for a host name, 127.0.0.1 and ::1, made in a directory. */
+/** Makes a key and a self-signed certificate (PEM) for a host name, 127.0.0.1 and ::1, in a directory. */
 export async function makeCertificate(
   directory: string,
   hostname: string,

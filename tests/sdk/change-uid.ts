@@ -1,6 +1,6 @@
 /*
- * A program of session.test.ts: says whose a session's sockets are, before and after a change of uid,
- * and how requests of before and after it to a silent server end with their session.
+ * A program of session.test.ts: prints the owner of a session's sockets before and after a change of
+ * uid, and the errors of requests to a silent server, sent before and after it, when their session is closed.
  */
 import { fstatSync } from "node:fs";
 import { Session } from "@xsocket/client";

@@ -1,7 +1,6 @@
 /*
- * The examples of docs/sdk.md, word for word but for the control socket's path, those of the doc
- * comments, and those of the packages' own pages; and docs/errors.md, which says the same as the
- * errors themselves.
+ * Runs the examples of docs/sdk.md (only the path of the control socket is replaced), of the doc
+ * comments and of the packages' READMEs, and compares docs/errors.md with the texts of the errors.
  */
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -36,7 +35,7 @@ function ofPage(): Example[] {
   );
 }
 
-/* One example in TypeScript of each package but the command's. */
+/* The TypeScript examples in the packages' READMEs; the command's has none. */
 function ofPackages(): Example[] {
   return [...new Bun.Glob("packages/*/README.md").scanSync(ROOT)].flatMap((page) => {
     const found = readFileSync(join(ROOT, page), "utf8").matchAll(/^```ts\n(.*?)^```$/gms);
@@ -46,7 +45,7 @@ function ofPackages(): Example[] {
 
 const NAMES = Object.keys(client);
 
-/* What the examples of doc comments may use without a word: every public name, and these. */
+/* What the examples in doc comments use without declaring it: every public name, and these. */
 const PRELUDE = `
   import * as dgram from "node:dgram";
   import * as http from "node:http";
@@ -69,7 +68,7 @@ function ofComments(): Example[] {
   });
 }
 
-/* What the examples reach in the target: web servers, and something that answers at port 25. */
+/* What the examples connect to in the target: web servers, and a listener that answers at port 25. */
 const PEERS = `
   const web = { hostname: "10.64.0.1", fetch: () => new Response("a page") };
   Bun.serve({ ...web, port: 80 });
@@ -77,14 +76,14 @@ const PEERS = `
   Bun.listen({ hostname: "10.64.0.1", port: 25, socket: { data: (s) => void s.end("250 you\\r\\n") } });
   console.log("ready");`;
 
-/* Who leaves before the relay has its connection does no harm. */
+/* A client that leaves before the relay has connected does no harm. */
 const MORE: Record<string, string> = {
   "A relay": `
     await new Promise((over) => client.on("close", over));
     const early = net.connect(path, () => early.destroy());`,
 };
 
-/* Listening examples would go on for ever, and what others ask for may be answered behind their last line. */
+/* Listening examples would run for ever, and others may get their answers only after their last line. */
 const END = `
   process.on("SIGTERM", () => process.exit(0));
   await Bun.sleep(100); // for what must not happen
@@ -135,12 +134,12 @@ const SAID: Record<string, RegExp> = {
   Errors: /^Start a server with "xsocket serve \/run\/nowhere"/m,
 };
 
-describe("the examples of", () => {
+describe("the examples", () => {
   test.skipIf(!hasIpv6).each([
     ["docs/sdk.md", ofPage, 11],
     ["the doc comments", ofComments, 9],
     ["the packages' pages", ofPackages, 4],
-  ] as const)("%s work", async (_, collect, atLeast) => {
+  ] as const)("of %s work", async (_, collect, atLeast) => {
     await using target = await createNamespace();
     await target.run(["ip", "address", "add", "10.64.0.1/24", "dev", "lo"]);
     await using server = await startServer({ place: target });
@@ -161,9 +160,9 @@ describe("the examples of", () => {
     }
   });
 
-  // programs that have pages for browsers as well have the DOM
+  // programs that also have code for browsers use the types of the DOM
   test.each(["ESNext", "ESNext, DOM"])(
-    "all are right in the eyes of the strictest TypeScript, %s",
+    "compile under the strictest options of TypeScript, with lib %s",
     async (libs) => {
       using dir = tempDir();
       const typeRoots = [join(ROOT, "node_modules/@types")];
@@ -182,12 +181,12 @@ describe("the examples of", () => {
   );
 });
 
-test("docs/sdk.md has every public name", () => {
+test("docs/sdk.md mentions every public name", () => {
   const page = readFileSync(join(ROOT, "docs/sdk.md"), "utf8");
   expect(NAMES.filter((name) => !new RegExp(`\\b${name}\\b`).test(page))).toEqual([]);
 });
 
-test("docs/errors.md says the same as the errors", () => {
+test("docs/errors.md lists exactly the errors of the SDK, with their texts", () => {
   const page = readFileSync(join(ROOT, "docs/errors.md"), "utf8");
   for (const [step, codes] of Object.entries(TABLE)) {
     const [, section = ""] = page.split(`(\`${step}\`)\n`);

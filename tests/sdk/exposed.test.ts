@@ -21,7 +21,7 @@ function rows(table: string): string[][] {
   return lines.map((line) => line.trim().split(/\s+/));
 }
 
-/* What others could connect or send to: sockets of this process in its own namespace, by kind. */
+/* Sockets of this process in its own namespace that other processes could connect or send to. */
 function openToOthers(): string[] {
   const mine = new Set(descriptors().values());
   const internet = ["tcp", "tcp6", "udp", "udp6"].flatMap((table) =>
@@ -38,7 +38,7 @@ function openToOthers(): string[] {
 }
 
 test.skipIf(!hasIpv6)(
-  "no way leaves anything open in the own namespace that another process could use",
+  "no function of the SDK opens a socket in the own namespace that others can connect or send to",
   async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
@@ -54,7 +54,7 @@ test.skipIf(!hasIpv6)(
     using there = fetchVia(session);
     expect(await (await there(`http://127.0.0.1:${web.port}/`)).text()).toBe("a page");
     expect(openToOthers()).toEqual(before);
-    const seen = Bun.listen({ hostname: "127.0.0.1", port: 0, socket }); // the look sees such things
+    const seen = Bun.listen({ hostname: "127.0.0.1", port: 0, socket }); // proves that openToOthers() sees one
     expect(openToOthers()).toHaveLength(before.length + 1);
     connected.terminate();
     datagrams.close();
@@ -64,7 +64,7 @@ test.skipIf(!hasIpv6)(
   },
 );
 
-test("a process without descriptors is told so, and goes on when it has some again", async () => {
+test("a process at its limit of descriptors gets EMFILE, and sockets again once it has closed some", async () => {
   await using server = await startServer();
   const script = `
     import { Session, xsocket, xsocketSync } from "@xsocket/client";

@@ -1,4 +1,4 @@
-/* Calls that fail in the middle of a listen or the like, once with each of them. */
+/* System calls that fail in the middle of a function of the SDK, one at a time. */
 import { expect, spyOn, test } from "bun:test";
 import * as dgram from "node:dgram";
 import { openSync } from "node:fs";
@@ -27,7 +27,7 @@ import { guardDescriptors, startServer } from "../harness/index.ts";
 
 guardDescriptors();
 
-/** Has the n-th call fail from now on. */
+/** Makes the n-th call from now on fail with EPERM. */
 function failing(name: "listen" | "setsockopt", n: number) {
   const sys: Syscalls = loadSyscalls();
   const real = sys[name];
@@ -81,18 +81,21 @@ test.each([
     1,
     (via: string) => nodeBind(dgram.createSocket("udp4"), { via }).then(closed),
   ],
-] as const)("%s fails with each %s, and leaves nothing behind", async (_, name, calls, run) => {
-  await using server = await startServer();
-  for (let n = 1; n <= calls + 1; n++) {
-    using spy = failing(name, n);
-    const error: unknown = await run(server.path).catch((reason: unknown) => reason);
-    expect(spy).toHaveBeenCalled();
-    if (n > calls) expect(error).toBeUndefined();
-    else expect(error).toBeInstanceOf(XSocketError);
-    if (n <= calls) expect(error).toMatchObject({ code: "EPERM" });
-  }
-  for (let n = 0; n < 3; n++) await run(server.path); // no number is taken for one that Bun has
-});
+] as const)(
+  "%s rejects with the error of each %s that fails, and leaves no descriptor open",
+  async (_, name, calls, run) => {
+    await using server = await startServer();
+    for (let n = 1; n <= calls + 1; n++) {
+      using spy = failing(name, n);
+      const error: unknown = await run(server.path).catch((reason: unknown) => reason);
+      expect(spy).toHaveBeenCalled();
+      if (n > calls) expect(error).toBeUndefined();
+      else expect(error).toBeInstanceOf(XSocketError);
+      if (n <= calls) expect(error).toMatchObject({ code: "EPERM" });
+    }
+    for (let n = 0; n < 3; n++) await run(server.path); // Bun has forgotten the closed descriptors
+  },
+);
 
 test.each([
   ["listen", (via: string) => listen({ via, ...PLACE, socket })],
@@ -100,23 +103,26 @@ test.each([
   ["serve", (via: string) => serve({ via, ...PLACE, fetch: () => new Response() })],
   ["nodeListen", (via: string) => nodeListen(net.createServer(), { via, host: HOST })],
   ["nodeListen of HTTP", (via: string) => nodeListen(http.createServer(), { via, host: HOST })],
-] as const)("%s says as Bun what failed where another listens first", async (_, run) => {
-  await using server = await startServer();
-  const sys = loadSyscalls();
-  const rival = sys.socket(AF_INET, SOCK_STREAM, 0);
-  sys.setsockopt(rival, SOL_SOCKET, SO_REUSEADDR, Int32Array.of(1), 4);
-  const real = sys.getsockname.bind(sys);
-  // two sockets may be bound to a port until one of them listens
-  using spy = spyOn(sys, "getsockname").mockImplementation((fd, name, bytes) => {
-    const length = real(fd, name, bytes);
-    expect([sys.bind(rival, name, length), sys.listen(rival, 1)]).toEqual([0, 0]);
-    return length;
-  });
-  const failure = { code: "EADDRINUSE", step: "listen", syscall: "listen" };
-  await expect(run(server.path)).rejects.toMatchObject({ ...failure, address: HOST, port: 0 });
-  sys.close(rival);
-  expect(spy).toHaveBeenCalledTimes(1);
-});
+] as const)(
+  "%s rejects with Bun's EADDRINUSE if another socket listens first at the same port",
+  async (_, run) => {
+    await using server = await startServer();
+    const sys = loadSyscalls();
+    const rival = sys.socket(AF_INET, SOCK_STREAM, 0);
+    sys.setsockopt(rival, SOL_SOCKET, SO_REUSEADDR, Int32Array.of(1), 4);
+    const real = sys.getsockname.bind(sys);
+    // two sockets may be bound to a port until one of them listens
+    using spy = spyOn(sys, "getsockname").mockImplementation((fd, name, bytes) => {
+      const length = real(fd, name, bytes);
+      expect([sys.bind(rival, name, length), sys.listen(rival, 1)]).toEqual([0, 0]);
+      return length;
+    });
+    const failure = { code: "EADDRINUSE", step: "listen", syscall: "listen" };
+    await expect(run(server.path)).rejects.toMatchObject({ ...failure, address: HOST, port: 0 });
+    sys.close(rival);
+    expect(spy).toHaveBeenCalledTimes(1);
+  },
+);
 
 const NO_WATCH = {
   name: "XSocketError",
@@ -125,10 +131,10 @@ const NO_WATCH = {
   remedy: expect.stringContaining("fs.epoll.max_user_watches"),
 };
 
-test("a connection that Bun does not take is closed, and connectError hears of it once", async () => {
+test("a connection that Bun cannot adopt is closed, and connectError is called once", async () => {
   await using server = await startServer();
   const sys = loadSyscalls();
-  // Bun can wait for this as little as where the kernel has no room for it.
+  // Bun cannot poll this, just as if fs.epoll.max_user_watches were reached.
   const real = sys.handoverReceive.bind(sys);
   const instead = (...args: Parameters<typeof real>): number => {
     const fd = real(...args);
@@ -161,7 +167,7 @@ test.each([
   ["udp", (via: string) => udp({ via, socket })],
   ["nodeListen", (via: string) => nodeListen(net.createServer(), { via })],
   ["nodeListen of HTTP", (via: string) => nodeListen(http.createServer(), { via })],
-] as const)("a socket of %s that Bun does not take is closed", async (_, run) => {
+] as const)("%s closes a socket that Bun cannot adopt", async (_, run) => {
   await using server = await startServer();
   const sys = loadSyscalls();
   const real = sys.getsockname.bind(sys);
@@ -181,12 +187,12 @@ test.each([
   expect(listening.mock.calls.length + options.mock.calls.length).toBeGreaterThan(0);
 });
 
-test("a socket of nodeBind that Bun does not take is closed", async () => {
+test("nodeBind closes a socket that Bun cannot adopt", async () => {
   await using server = await startServer();
   const made = dgram.createSocket("udp4");
   const refusal = { code: "ENOSPC", errno: 28, syscall: "open" };
   using bind = spyOn(made, "bind").mockImplementation(() => {
-    made.emit("error", Object.assign(new Error("open ENOSPC"), refusal)); // as where the kernel has no room
+    made.emit("error", Object.assign(new Error("open ENOSPC"), refusal)); // as if max_user_watches were reached
     return made;
   });
   await expect(nodeBind(made, { via: server.path })).rejects.toMatchObject(NO_WATCH);
@@ -194,11 +200,11 @@ test("a socket of nodeBind that Bun does not take is closed", async () => {
   made.close();
 });
 
-test("serve says what Bun has refused", async () => {
+test("serve rejects with a remedy if Bun.serve fails with ENOSPC", async () => {
   await using server = await startServer();
   const refusal = { code: "ENOSPC", errno: -28, syscall: "listen" };
   using start = spyOn(Bun, "serve").mockImplementation(() => {
-    throw Object.assign(new Error("no space left on device, listen"), refusal); // as there
+    throw Object.assign(new Error("no space left on device, listen"), refusal);
   });
   const page = { via: server.path, port: 0, fetch: () => new Response() };
   await expect(serve(page)).rejects.toMatchObject(NO_WATCH);

@@ -1,4 +1,4 @@
-/* Answers that servers seldom give, byte by byte, and those that nobody reads. */
+/* Unusual answers, written out byte for byte, and answers that nobody reads. */
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { randomBytes } from "node:crypto";
@@ -8,7 +8,7 @@ import { descriptors, eventually, guardDescriptors, startServer } from "../harne
 
 guardDescriptors();
 
-/* A server of the target that answers by path with these bytes, and then closes unless it is endless. */
+/* A server in the target that answers each path with its bytes, then closes unless the path begins with "endless". */
 function rawServer(via: string, answers: Record<string, string | Buffer>) {
   return listen<{ asked: string }>({
     via,
@@ -50,7 +50,7 @@ const RAW = {
   nonsense: "nonsense\r\n\r\n",
 };
 
-test("answers that are out of the ordinary are those of fetch", async () => {
+test("unusual answers are read, or fail with an error code, as with Bun's fetch", async () => {
   await using server = await startServer();
   using web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
@@ -95,7 +95,7 @@ function encoded(name: string, bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(head), bytes]);
 }
 
-/* Answers whose head is right. */
+/* Answers with a valid head. */
 const CHUNKED = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 const text = "text ".repeat(100);
 const BODIES = {
@@ -118,7 +118,7 @@ const BODIES = {
   "two-zstds": encoded("zstd", Buffer.concat([zstdCompressSync(text), zstdCompressSync(text)])),
 };
 
-test("bodies that are out of the ordinary are those of fetch", async () => {
+test("unusual and malformed bodies give the same text or error as with Bun's fetch", async () => {
   await using server = await startServer();
   using web = await rawServer(server.path, BODIES);
   using there = fetchVia(server.path);
@@ -132,10 +132,10 @@ test("bodies that are out of the ordinary are those of fetch", async () => {
   }
 });
 
-test("a body that is aborted fails with the signal's reason, whatever its encoding", async () => {
+test("reading an encoded body after an abort fails with the signal's reason", async () => {
   await using server = await startServer();
   using there = fetchVia(server.path);
-  const noise = randomBytes(400_000); // half of it, encoded, is something already
+  const noise = randomBytes(400_000); // so large that half of its encoded bytes already decode to something
   for (const [name, encode] of Object.entries({
     gzip: gzipSync,
     br: brotliCompressSync,
@@ -158,7 +158,7 @@ test("a body that is aborted fails with the signal's reason, whatever its encodi
   }
 });
 
-test("TLS options that cannot be right fail the request", async () => {
+test("a request with an invalid CA fails", async () => {
   await using server = await startServer();
   using web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
@@ -167,7 +167,7 @@ test("TLS options that cannot be right fail the request", async () => {
   await expect(given).rejects.toThrow("Invalid CA");
 });
 
-test("a peer that ends the handshake of TLS is told as by fetch", async () => {
+test("a peer that breaks off the TLS handshake gives the same error as with Bun's fetch", async () => {
   await using server = await startServer();
   using there = fetchVia(server.path);
   const alert = Uint8Array.of(0x15, 3, 3, 0, 2, 2, 40); // fatal: handshake_failure
@@ -186,7 +186,7 @@ test("a peer that ends the handshake of TLS is told as by fetch", async () => {
   }
 });
 
-test("what nobody reads lets go of its connection", async () => {
+test("an unread answer closes its connection once collected, and an unfinished upload is cancelled", async () => {
   await using server = await startServer();
   using web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
@@ -204,7 +204,7 @@ test("what nobody reads lets go of its connection", async () => {
     Bun.gc(true);
     return descriptors().size <= before + 4; // what a conservative collector may still see
   });
-  // and the source of a body hears that nobody sends it any more
+  // the source of a request body is cancelled when its request times out
   const cancelled = Promise.withResolvers<void>();
   const body = new ReadableStream({
     start: (sink) => sink.enqueue("part"),
@@ -216,7 +216,7 @@ test("what nobody reads lets go of its connection", async () => {
     name: "TimeoutError",
   });
   await cancelled.promise;
-  // also where the server has answered all that it has to say, and reads on
+  // also when the server has answered in full and still reads
   const answered = Promise.withResolvers<void>();
   const endless = new ReadableStream({
     async pull(sink) {
@@ -235,7 +235,7 @@ function objects(): number {
   return heapStats().objectCount;
 }
 
-test("an answer that was read holds nothing of its request", async () => {
+test("a response that was read keeps no objects of its request alive", async () => {
   await using server = await startServer();
   const web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);

@@ -1,4 +1,4 @@
-/* Connections that are kept for the next request, and what may go over them. */
+/* Connections that are kept alive for the next request. */
 import { expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
 import { fetchVia, listen, serve } from "@xsocket/client";
@@ -14,21 +14,21 @@ const POST = { method: "POST", body: "x" } as const;
 function streamOf(text: string): ReadableStream<string> {
   return new ReadableStream({
     async pull(sink) {
-      await Bun.sleep(2); // one that is there at once is sent as a whole
+      await Bun.sleep(2); // a stream that is complete at once is sent as a whole
       sink.enqueue(text);
       sink.close();
     },
   });
 }
 
-/* A server that tells what it was asked, and from which port. */
+/* Answers with the method, path and body of the request, and the client's port. */
 async function told(request: Request, server: Bun.Server<undefined>): Promise<Response> {
   const { pathname } = new URL(request.url);
   const headers = { port: String(server.requestIP(request)?.port) };
   return new Response(`${request.method} ${pathname} ${await request.text()}`, { headers });
 }
 
-test("a length that is not that of the body does not spoil the next request", async () => {
+test("a content-length that does not match the body does not spoil the next request", async () => {
   await using server = await startServer();
   using web = await serve({ via: server.path, hostname, port: 0, fetch: told });
   using there = fetchVia(server.path);
@@ -53,7 +53,7 @@ test("a length that is not that of the body does not spoil the next request", as
   ] as const) {
     writeFileSync(dir.join("file"), Buffer.alloc(bytes, "x"));
     const body = Bun.file(dir.join("file"));
-    expect(body.size).toBe(bytes); // which it remembers
+    expect(body.size).toBe(bytes); // Bun remembers it
     truncateSync(dir.join("file"), left);
     const outcome = text("/file", { method: "PUT", body }, "9").catch((error: unknown) => error);
     if (left === 4) expect(await outcome).toBe("PUT /file xxxx");
@@ -61,7 +61,7 @@ test("a length that is not that of the body does not spoil the next request", as
   }
 });
 
-test("what is not to be kept has a connection of its own", async () => {
+test("a request with keepalive false or connection: close has a connection of its own", async () => {
   await using server = await startServer();
   using web = await serve({ via: server.path, hostname, port: 0, fetch: told });
   using there = fetchVia(server.path);
@@ -81,7 +81,7 @@ test("what is not to be kept has a connection of its own", async () => {
   expect(await portOf({})).toBe(kept[0] ?? "");
 });
 
-test("a short answer gives its connection back although nobody reads it", async () => {
+test("a short answer that nobody reads gives its connection back for later requests", async () => {
   await using server = await startServer();
   const routes = {
     "/whole": () => new Response("fine"),
@@ -90,7 +90,7 @@ test("a short answer gives its connection back although nobody reads it", async 
   using web = await serve({ via: server.path, hostname, port: 0, routes, fetch: told });
   using there = fetchVia(server.path);
   const base = `http://${hostname}:${web.port}`;
-  const unread: Response[] = []; // not to be collected
+  const unread: Response[] = []; // so that none is garbage-collected
   const before = socketsOf(process.pid);
   for (let i = 0; i < 100; i++) {
     unread.push(await there(`${base}/${i % 2 ? "whole" : "chunks"}`));
@@ -103,10 +103,10 @@ test("a short answer gives its connection back although nobody reads it", async 
   expect(await unread[99]?.text()).toBe("fine");
 });
 
-test("a long answer that nobody reads stops its sender", async () => {
+test("a long answer that nobody reads blocks its sender", async () => {
   await using server = await startServer();
   const chunk = Buffer.alloc(1 << 16);
-  let left = 100 << 20; // an endless test cannot fail
+  let left = 100 << 20; // bounded, so that the test can fail
   const fill = (peer: Bun.Socket): void => {
     while (left > 0) {
       const written = peer.write(chunk);
@@ -129,7 +129,7 @@ test("a long answer that nobody reads stops its sender", async () => {
   await body?.cancel();
 });
 
-test("a connection that has ended meanwhile takes no request", async () => {
+test("a POST does not use a kept connection that the server has closed", async () => {
   await using server = await startServer();
   const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
   const socket = { data: (peer: Bun.Socket) => void peer.end(answer) };
@@ -139,7 +139,7 @@ test("a connection that has ended meanwhile takes no request", async () => {
     expect(await (await there(`http://${hostname}:${web.port}/`, POST)).text()).toBe("hi");
 });
 
-test("of several that are kept the one that has not ended takes the request", async () => {
+test("of several kept connections, a POST uses the one that is still open", async () => {
   await using server = await startServer();
   const first = Promise.withResolvers<void>();
   const answer = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
@@ -161,7 +161,7 @@ test("of several that are kept the one that has not ended takes the request", as
   expect(await ask("first", POST)).toBe("hi");
 });
 
-test("what is answered, given up or disposed of is not asked again", async () => {
+test("a request is not sent again after a partial answer, an invalid header or dispose", async () => {
   await using server = await startServer();
   const asked: string[] = [];
   const peers = new Set<Bun.Socket>();
@@ -201,11 +201,11 @@ test("what is answered, given up or disposed of is not asked again", async () =>
   for (const ended of await Promise.allSettled([silence, unkept]))
     expect(ended).toMatchObject({ reason: { code: "ECONNRESET" } });
 
-  await Bun.sleep(100); // time for what must not happen
+  await Bun.sleep(100); // time for a repeated request to arrive
   expect(asked).toEqual(["kept", "half", "kept", "kept", "silence", "silence_unkept"]);
 });
 
-test("a host header does not say whose certificate it has to be", async () => {
+test("the certificate is checked against the host of the URL, not the host header", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
@@ -227,7 +227,7 @@ test("a host header does not say whose certificate it has to be", async () => {
   }
 });
 
-test("a connection that was kept takes no request that checks its certificate otherwise", async () => {
+test("a request that checks the certificate otherwise does not use a kept connection", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
@@ -244,7 +244,7 @@ test("a connection that was kept takes no request that checks its certificate ot
     expect(await portOf(tls)).not.toBe(kept);
 });
 
-test("a request that a redirect has made a GET says nothing of a body", async () => {
+test("a POST that a redirect turns into a GET drops its content headers", async () => {
   await using server = await startServer();
   using web = await serve({
     via: server.path,

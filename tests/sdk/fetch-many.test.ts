@@ -10,7 +10,7 @@ const hostname = "127.0.0.1";
 const MANY = 300;
 const MOST = 256;
 
-/* A peer that never answers the handshake of TLS, and which connections it has. */
+/* A peer that never answers the TLS handshake, and its open connections. */
 async function silentPeer(via: string) {
   const open = new Set<Bun.Socket>();
   const peer = await listen({
@@ -26,7 +26,7 @@ async function silentPeer(via: string) {
   return { peer, open, url: `https://${hostname}:${peer.port}/` };
 }
 
-test("of many requests no more than 256 make a connection at once", async () => {
+test("at most 256 requests connect at once, and one that waits can be aborted", async () => {
   await using server = await startServer();
   const { peer, open, url } = await silentPeer(server.path);
   using there = fetchVia(server.path, { timeoutMs: 60_000 });
@@ -47,7 +47,7 @@ test("of many requests no more than 256 make a connection at once", async () => 
   peer.stop(true);
 });
 
-test("a fetch that is disposed of ends what waits for its turn", async () => {
+test("dispose ends requests that wait to connect with ECANCELED", async () => {
   await using server = await startServer();
   const { peer, open, url } = await silentPeer(server.path);
   const there = fetchVia(server.path, { timeoutMs: 60_000 });
@@ -61,7 +61,7 @@ test("a fetch that is disposed of ends what waits for its turn", async () => {
   peer.stop(true);
 });
 
-test("many requests that wait for their answers hold up no other", async () => {
+test("requests that wait for their answers do not count towards the 256 that connect", async () => {
   await using server = await startServer();
   const { promise, resolve } = Promise.withResolvers<void>();
   let asked = 0;

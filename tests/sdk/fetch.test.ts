@@ -40,8 +40,8 @@ function answer(request: Request): Response | Promise<Response> {
   return make ? make(request) : new Response("nothing here", { status: 404 });
 }
 
-/* What fetch does besides is among the programs of parity.test.ts. */
-test("fetch through the target sends files of any size, and leaves answers as they are if asked to", async () => {
+/* The programs of parity.test.ts test what else fetch does. */
+test("fetch sends files of any size, and honours decompress and redirect", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   using web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
@@ -55,13 +55,13 @@ test("fetch through the target sends files of any size, and leaves answers as th
   });
   expect(echo).toMatchObject({ status: 200, ok: true, url: at("/echo"), redirected: false });
   expect(await echo.json()).toEqual(["POST", "1", "4", "text"]);
-  const ofNoSize = Bun.file("/proc/self/comm"); // it has none by stat(2)
+  const ofNoSize = Bun.file("/proc/self/comm"); // stat(2) tells none
   const comm = readFileSync("/proc/self/comm", "utf8");
   using dir = tempDir();
   const [digits, many9] = ["0123456789", "9".repeat(3_000_000)];
   writeFileSync(dir.join("digits"), digits);
   writeFileSync(dir.join("many"), many9);
-  /* What is long is not read for its length, and of a part of a file Bun does not know it. */
+  /* A long file is not read to find its length, and Bun does not know that of a slice. */
   const bodies: [Bun.BodyInit, string, isLengthKnown?: false][] = [
     [ofNoSize, comm],
     [ofNoSize, comm],
@@ -93,7 +93,7 @@ test("fetch through the target sends files of any size, and leaves answers as th
   await expect(there(at("/302"), { redirect: "error" })).rejects.toThrow("UnexpectedRedirect");
 });
 
-test("port 0 of a URL is not the protocol's own", async () => {
+test("port 0 in a URL does not mean the default port of the scheme", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   using _ = await serve({ via: server.path, hostname: "127.0.0.1", port: 80, fetch: answer });
@@ -102,7 +102,7 @@ test("port 0 of a URL is not the protocol's own", async () => {
   await refused.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
 });
 
-test("a kept connection that the server closes meanwhile is no failure", async () => {
+test("an idempotent request is sent again if the server closes the kept connection, and a POST is not", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   let connections = 0;
@@ -127,13 +127,13 @@ test("a kept connection that the server closes meanwhile is no failure", async (
     expect((await there(url, { method })).status).toBe(200);
     expect(connections).toBe(before + 1);
   }
-  // What may not come twice is not sent twice.
+  // A POST might take effect twice.
   await expect(there(url, { method: "POST", body: "x" })).rejects.toMatchObject({
     code: "ECONNRESET",
   });
 });
 
-test("a fetch that is disposed of keeps no connection, also none that was being made", async () => {
+test("dispose closes kept connections and those being made, and later requests keep none", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   using web = await serve({ via: server.path, hostname: "127.0.0.1", port: 0, fetch: answer });
@@ -158,7 +158,7 @@ test("a fetch that is disposed of keeps no connection, also none that was being 
   await eventually("that one to close", async () => (await connections()) === 0, 2000);
 });
 
-test("a fetch that is aborted leaves no connection that is still being made", async () => {
+test("an aborted fetch closes its connection to the control socket", async () => {
   using dir = tempDir();
   const via = dir.join("control");
   using silent = silentServer(via, 8);
@@ -177,7 +177,7 @@ test("a fetch that is aborted leaves no connection that is still being made", as
   }
 });
 
-test("a fetch that fails shows the line of its caller", async () => {
+test("the stack of a failed fetch begins at the caller's line", async () => {
   await using server = await startServer();
   using there = fetchVia(server.path);
   let stack: unknown;
@@ -190,7 +190,7 @@ test("a fetch that fails shows the line of its caller", async () => {
   expect(first).toContain(import.meta.file);
 });
 
-test("what fetch cannot do through the target is refused with a sentence", async () => {
+test("fetch rejects what it cannot do through the target, with an error code", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   using there = fetchVia(server.path);
@@ -211,7 +211,7 @@ test("what fetch cannot do through the target is refused with a sentence", async
   await expect(there(url, { signal })).rejects.toMatchObject({ name: "AbortError" });
 });
 
-test("a peer that never answers the TLS handshake ends a fetch in time", async () => {
+test("a fetch whose peer never answers the TLS handshake ends after timeoutMs", async () => {
   await using server = await startServer();
   using deaf = await listen({ via: server.path, port: 0, socket: { data() {} } });
   using there = fetchVia(server.path, { timeoutMs: 300 });

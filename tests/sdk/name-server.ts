@@ -1,7 +1,7 @@
 /*
- * A name server for names.test.ts, at 127.0.0.1. Over UDP it answers as a word in the name has it
- * (HABITS), or else with the truncation bit alone; over TCP it tells, in pieces, that the address of
- * a name is 127.0.7.7, and that it has none for IPv6.
+ * A name server for names.test.ts, at 127.0.0.1. Over UDP a word in the name chooses the
+ * answer (HABITS), and other names get the truncation bit alone. Over TCP, sent byte by byte, each name has
+ * the IPv4 address 127.0.7.7 and no IPv6 address.
  */
 const HEADER_BYTES = 12;
 const FLAGS_AT = 2;
@@ -21,12 +21,12 @@ const FLOOD = 50; // messages in a millisecond
 
 type Habit = (query: Buffer, send: (message: Buffer) => void) => void;
 
-/* The number of the message in which each was asked first. */
+/* The ID of the message in which each question was asked first. */
 const asked = new Map<string, number>();
 
-/* What is done about a name with the word in it, the first of these words. */
+/* What to do for a name that contains the word; the first match counts. */
 const HABITS: Readonly<Record<string, Habit>> = {
-  /* the first answer to each question gets lost, and a message with the same number is none to answer */
+  /* the first message with a question gets no answer, nor does another one with the same ID */
   lost(query, send) {
     const question = query.toString("latin1", FLAGS_AT);
     const number = query.readUInt16BE(0);
@@ -35,42 +35,42 @@ const HABITS: Readonly<Record<string, Habit>> = {
   },
   /* there is no answer */
   mute() {},
-  /* there is no such name, but it is said for IPv4 alone */
+  /* NXDOMAIN for the A record, and no answer for AAAA */
   gone(query, send) {
     if (isA(query)) send(questionOf(query, NXDOMAIN));
   },
   fails: (query, send) => send(questionOf(query, SERVFAIL)),
   none: (query, send) => send(questionOf(query, NXDOMAIN)),
-  /* messages that answer nothing come for as long as the server runs */
+  /* messages that answer nothing, until the client has gone */
   flood(query, send) {
     const nothing = headerOf(query, WHOLE);
     const flood = setInterval(() => {
       try {
         for (let left = FLOOD; left > 0; left--) send(nothing);
       } catch {
-        clearInterval(flood); // who asked has gone
+        clearInterval(flood); // the client has gone
       }
     }, 1);
   },
-  /* a header alone refuses, as unbound's does */
+  /* REFUSED in a header without a question, as unbound sends it */
   refused: (query, send) => send(headerOf(query, REFUSED)),
-  /* there is no IPv4 address, and that of IPv6 is told after a while */
+  /* no IPv4 address, and the IPv6 address after a while */
   late(query, send) {
     if (isA(query)) send(questionOf(query, WHOLE));
     else setTimeout(send, LATE_MS, withAnswer(query, AAAA_RECORD));
   },
-  /* the IPv4 address is told, and that of IPv6 soon after it */
+  /* the IPv4 address, and the IPv6 address soon after it */
   soon(query, send) {
     if (isA(query)) send(answerTo(query));
     else setTimeout(send, SOON_MS, withAnswer(query, AAAA_RECORD));
   },
-  /* before the right answer come some that are none */
+  /* forged answers before the right one */
   forged(query, send) {
     const right = answerTo(query);
     if (isA(query)) for (const forged of forgeries(right)) send(forged);
     send(right);
   },
-  /* the IPv4 address is told, and nothing is said of IPv6 */
+  /* the IPv4 address, and no answer for IPv6 */
   four(query, send) {
     if (isA(query)) send(answerTo(query));
   },
@@ -105,7 +105,7 @@ function answerTo(query: Buffer): Buffer {
   return isA(query) ? withAnswer(query, A_RECORD) : questionOf(query, WHOLE);
 }
 
-/* A header alone, a question, and answers to another packet and another kind of question, each with an address of its own. */
+/* A header alone, a query in place of a response, and answers with a wrong ID and type, each with its own address. */
 function forgeries(right: Buffer): Buffer[] {
   const others = [
     [FLAGS_AT, WHOLE ^ 0x8000],
@@ -124,7 +124,7 @@ await Bun.udpSocket({
   hostname: "127.0.0.1",
   port: 53,
   socket: {
-    error() {}, // who asked has gone, as one does who has what it wants
+    error() {}, // the client has gone, perhaps because it has its answer
     data(socket, query, port, address) {
       console.log(`UDP ${query.subarray(HEADER_BYTES).toString("latin1")}`);
       if ((query.readUInt16BE(FLAGS_AT) & RECURSION_DESIRED) === 0) return;

@@ -16,7 +16,7 @@ import {
 
 guardDescriptors();
 
-/* The zone: one name for each way that an answer can take. */
+/* The zone: one name for each kind of answer. */
 const MANY = Array.from({ length: 60 }, (_, i) => `--host-record=many.test,127.0.1.${i + 1}`);
 const ZONE = [
   "--address=/web.test/127.0.0.1",
@@ -54,45 +54,42 @@ function never(): Promise<string[]> {
 }
 
 describe("a host name", () => {
-  test.skipIf(!hasIpv6)(
-    "is asked for in the target, where alone there is a name server",
-    async () => {
-      await using target = await createNamespace();
-      using dir = tempDir();
-      const log = dir.join("queries");
-      await using _ = await startDns(target, log);
-      await using server = await startServer({ place: target });
-      using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
-      const common = { via: server.path, port: listener.port, socket: { data() {} } };
-      const remote = async (options: Partial<ConnectOptions>): Promise<string> => {
-        const socket = await connect({ ...common, nameservers: ["127.0.0.1"], ...options });
-        const { remoteAddress } = socket;
-        socket.terminate();
-        return remoteAddress;
-      };
-      expect(await remote({ hostname: "web.test" })).toBe("127.0.0.1");
-      expect(await remote({ hostname: "WEB.test." })).toBe("127.0.0.1");
-      expect(await remote({ hostname: "six.test" })).toBe("::1");
-      expect(await remote({ hostname: "both.test" })).toBe("127.0.0.1");
-      expect(await remote({ hostname: "alias.test" })).toBe("127.0.0.1");
-      expect(await remote({ hostname: "many.test" })).toMatch(/^127\.0\.1\./);
-      expect(await remote({ hostname: "localhost" })).toBe("127.0.0.1");
-      expect(await remote({ hostname: "name.of.mine", lookup: () => ["::1"] })).toBe("::1");
-      const nameservers = ["127.0.0.2", "127.0.0.1"]; // nobody listens at the first one
-      expect(await remote({ hostname: "web.test", nameservers })).toBe("127.0.0.1");
-      const missing = await remote({ hostname: "nowhere.test" }).catch((error: unknown) => error);
-      expect(missing).toBeInstanceOf(XSocketError);
-      expect(missing).toMatchObject({ code: "ENOTFOUND", step: "resolve" });
-      const queries = await Bun.file(log).text();
-      // its 60 addresses do not fit a datagram, so they are asked for again, over TCP
-      expect(queries.match(/query\[A\] many\.test/g)).toHaveLength(2);
-      expect(queries.match(/query\[A\] both\.test/g)).toHaveLength(1);
-      expect(queries).toMatch(/query\[AAAA\] web\.test from 127\.0\.0\.1/);
-      expect(queries).not.toContain("localhost");
-    },
-  );
+  test.skipIf(!hasIpv6)("is resolved by the name servers of the target", async () => {
+    await using target = await createNamespace();
+    using dir = tempDir();
+    const log = dir.join("queries");
+    await using _ = await startDns(target, log);
+    await using server = await startServer({ place: target });
+    using listener = await listen({ via: server.path, port: 0, socket: { data() {} } });
+    const common = { via: server.path, port: listener.port, socket: { data() {} } };
+    const remote = async (options: Partial<ConnectOptions>): Promise<string> => {
+      const socket = await connect({ ...common, nameservers: ["127.0.0.1"], ...options });
+      const { remoteAddress } = socket;
+      socket.terminate();
+      return remoteAddress;
+    };
+    expect(await remote({ hostname: "web.test" })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "WEB.test." })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "six.test" })).toBe("::1");
+    expect(await remote({ hostname: "both.test" })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "alias.test" })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "many.test" })).toMatch(/^127\.0\.1\./);
+    expect(await remote({ hostname: "localhost" })).toBe("127.0.0.1");
+    expect(await remote({ hostname: "name.of.mine", lookup: () => ["::1"] })).toBe("::1");
+    const nameservers = ["127.0.0.2", "127.0.0.1"]; // nobody listens at the first one
+    expect(await remote({ hostname: "web.test", nameservers })).toBe("127.0.0.1");
+    const missing = await remote({ hostname: "nowhere.test" }).catch((error: unknown) => error);
+    expect(missing).toBeInstanceOf(XSocketError);
+    expect(missing).toMatchObject({ code: "ENOTFOUND", step: "resolve" });
+    const queries = await Bun.file(log).text();
+    // its 60 addresses do not fit a datagram, so they are asked for again, over TCP
+    expect(queries.match(/query\[A\] many\.test/g)).toHaveLength(2);
+    expect(queries.match(/query\[A\] both\.test/g)).toHaveLength(1);
+    expect(queries).toMatch(/query\[AAAA\] web\.test from 127\.0\.0\.1/);
+    expect(queries).not.toContain("localhost");
+  });
 
-  test.skipIf(!hasIpv6)("that is localhost finds what listens there by IPv6 alone", async () => {
+  test.skipIf(!hasIpv6)("localhost reaches a listener that is on ::1 alone", async () => {
     await using server = await startServer();
     const socket = { data() {} };
     using listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
@@ -102,7 +99,7 @@ describe("a host name", () => {
   });
 
   test.skipIf(!hasIpv6)(
-    "whose peer refuses says so, also where its last address cannot be used",
+    "fails with ECONNREFUSED if one of its addresses refuses, even if another is unreachable",
     async () => {
       await using target = await createNamespace();
       await using server = await startServer({ place: target });
@@ -120,7 +117,7 @@ describe("a host name", () => {
     },
   );
 
-  test("is listened at with the first of its addresses that the target has, be it in use", async () => {
+  test("is bound to its first address that the target has, even if that is in use", async () => {
     await using server = await startServer();
     const own = { hostname: "own.test", lookup: () => ["192.0.2.1", "127.0.0.1", "127.0.0.2"] };
     const common = { via: server.path, ...own, socket: { data() {} } };
@@ -129,7 +126,7 @@ describe("a host name", () => {
     await expect(again).rejects.toMatchObject({ code: "EADDRINUSE", step: "bind" });
   });
 
-  test("is looked up by the caller's own function within the deadline, and checked", async () => {
+  test("is resolved by the caller's lookup function, whose time is limited and whose result is checked", async () => {
     await using server = await startServer();
     const peer = { via: server.path, hostname: "a.test", port: 80, socket: { data() {} } };
     const cases: [string, string, object][] = [
@@ -155,7 +152,7 @@ describe("a host name", () => {
     await expect(aborted).rejects.toMatchObject({ name: "TimeoutError" });
   });
 
-  test("that nobody answers for ends with the deadline", async () => {
+  test("fails with ECONNREFUSED or ENETUNREACH if its name server does not listen or is unreachable", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const peer = { via: server.path, port: 80, socket: { data() {} }, timeoutMs: 1500 };
@@ -168,7 +165,7 @@ describe("a host name", () => {
       ).rejects.toMatchObject({ code, step: "resolve" });
   });
 
-  test("whose answer is truncated is asked for over TCP, in the target as well", async () => {
+  test("is resolved over TCP in the target if its answer is truncated, and not from a forged answer", async () => {
     await using target = await createNamespace();
     await using dns = await startOddDns(target);
     await using server = await startServer({ place: target });
@@ -189,10 +186,10 @@ describe("a host name", () => {
     const limits = { signal, timeoutMs: 60_000 };
     const silent = connect({ ...peer, hostname: "silent.test", ...limits, socket: { data() {} } });
     await expect(silent).rejects.toMatchObject({ name: "TimeoutError" });
-    expect(performance.now() - from).toBeLessThan(10_000); // not when the time of this try is over
+    expect(performance.now() - from).toBeLessThan(10_000); // the abort ends it, not the timeout of this attempt
   });
 
-  test("whose IPv6 addresses nobody tells is connected to by IPv4, well within the time", async () => {
+  test("is connected to by IPv4, well before the deadline, if the AAAA query gets no answer", async () => {
     await using target = await createNamespace();
     await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
@@ -205,7 +202,7 @@ describe("a host name", () => {
     expect(performance.now() - from).toBeLessThan(10_000);
   });
 
-  test("is asked for once more where an answer is lost, and no longer than there is time", async () => {
+  test("is asked for again if an answer is lost, but not past the deadline", async () => {
     await using target = await createNamespace();
     await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
@@ -218,28 +215,39 @@ describe("a host name", () => {
     await expect(mute).rejects.toMatchObject({ code: "ETIMEDOUT" });
   });
 
-  test.skipIf(!hasIpv6)("of IPv6 alone is waited for, also if that is told late", async () => {
-    await using target = await createNamespace();
-    await using _ = await startOddDns(target);
-    await using server = await startServer({ place: target });
-    const peer = { via: server.path, port: 80, nameservers: ["127.0.0.1"], socket: { data() {} } };
-    const late = connect({ ...peer, hostname: "late.test", timeoutMs: 30_000 }); // on a busy machine, too
-    await expect(late).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
-  });
+  test.skipIf(!hasIpv6)(
+    "that has only an IPv6 address is resolved even if the AAAA answer comes late",
+    async () => {
+      await using target = await createNamespace();
+      await using _ = await startOddDns(target);
+      await using server = await startServer({ place: target });
+      const peer = {
+        via: server.path,
+        port: 80,
+        nameservers: ["127.0.0.1"],
+        socket: { data() {} },
+      };
+      const late = connect({ ...peer, hostname: "late.test", timeoutMs: 30_000 }); // on a busy machine, too
+      await expect(late).rejects.toMatchObject({ code: "ECONNREFUSED", step: "connect" });
+    },
+  );
 
-  test.skipIf(!hasIpv6)("has its IPv6 address tried as well, if that is told soon", async () => {
-    await using target = await createNamespace();
-    await using _ = await startOddDns(target);
-    await using server = await startServer({ place: target });
-    const socket = { data() {} };
-    using listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
-    const { port } = listener;
-    const soon = { hostname: "soon.test", nameservers: ["127.0.0.1"] };
-    using peer = await connect({ via: server.path, port, ...soon, socket });
-    expect(peer.remoteAddress).toBe("::1");
-  });
+  test.skipIf(!hasIpv6)(
+    "has its IPv6 address tried too if the AAAA answer comes soon after the A answer",
+    async () => {
+      await using target = await createNamespace();
+      await using _ = await startOddDns(target);
+      await using server = await startServer({ place: target });
+      const socket = { data() {} };
+      using listener = await listen({ via: server.path, hostname: "::1", port: 0, socket });
+      const { port } = listener;
+      const soon = { hostname: "soon.test", nameservers: ["127.0.0.1"] };
+      using peer = await connect({ via: server.path, port, ...soon, socket });
+      expect(peer.remoteAddress).toBe("::1");
+    },
+  );
 
-  test("is asked for within the next domain where a server fails for the first one, or does not tell of IPv6", async () => {
+  test("is tried in the next search domain if a name server fails or does not answer for IPv6", async () => {
     await using target = await createNamespace();
     await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
@@ -257,10 +265,10 @@ describe("a host name", () => {
     const script = 'mount --bind "$1/resolv.conf" /etc/resolv.conf && exec "$0" "$1/program.ts"';
     const start = [...OWN_MOUNTS, "sh", "-c", script];
     const { stdout, stderr } = await here.run([...start, process.execPath, dir.join("")]);
-    expect(stdout, stderr).toBe("127.0.7.7\nESERVFAIL\n"); // not that there is none
+    expect(stdout, stderr).toBe("127.0.7.7\nESERVFAIL\n"); // not ENOTFOUND, since one query has failed
   });
 
-  test("that a server refuses by a header alone fails at once", async () => {
+  test("fails at once if a name server refuses with a header alone", async () => {
     await using target = await createNamespace();
     await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
@@ -271,7 +279,7 @@ describe("a host name", () => {
     expect(performance.now() - from).toBeLessThan(10_000);
   });
 
-  test("ends with its time, though a server sends without an end what answers nothing", async () => {
+  test("fails at its deadline even if a name server floods the client with messages that answer nothing", async () => {
     await using target = await createNamespace();
     await using _ = await startOddDns(target);
     await using server = await startServer({ place: target });
@@ -282,7 +290,7 @@ describe("a host name", () => {
     expect(performance.now() - from).toBeLessThan(5000);
   });
 
-  test("that no name server can hold does not exist, and none is asked", async () => {
+  test("that is not valid in DNS fails with ENOTFOUND, and no name server is asked", async () => {
     await using target = await createNamespace();
     await using dns = await startOddDns(target);
     await using server = await startServer({ place: target });
@@ -302,13 +310,13 @@ describe("a host name", () => {
     for (const hostname of names)
       await expect(connect({ ...peer, hostname })).rejects.toMatchObject({ code: "ENOTFOUND" });
     expect(dns.stdout).not.toContain("UDP");
-    // the longest ones
+    // the longest valid names
     for (const hostname of [
       `four${"x".repeat(59)}.test`,
       `four5.${`${"x".repeat(61)}.`.repeat(4)}`,
     ])
       await expect(connect({ ...peer, hostname })).rejects.toMatchObject({ code: "ECONNREFUSED" });
-    // and what inet_aton(3) reads is an address, as for Bun.connect
+    // what inet_aton(3) reads is an address, as for Bun.connect
     for (const hostname of ["127.1", "0x7f.0.0.1", "2130706433"])
       await expect(connect({ ...peer, hostname })).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });

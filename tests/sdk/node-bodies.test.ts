@@ -10,7 +10,7 @@ import { portOf } from "./observed.ts";
 
 guardDescriptors();
 
-test("a body that a server of node:http does not read waits at its client", async () => {
+test("a body that a node:http server does not read stays with the client", async () => {
   await using server = await startServer();
   const length = 64 * 1024 * 1024;
   const asked = Promise.withResolvers<[http.IncomingMessage, http.ServerResponse]>();
@@ -36,7 +36,7 @@ test("a body that a server of node:http does not read waits at its client", asyn
   web.close();
 });
 
-/** Fails after some of what it is given, slowly. */
+/** Fails at the first chunk, after a while. */
 const FAILS = {
   async write(_: unknown, __: string, done: (error?: Error) => void): Promise<void> {
     await Bun.sleep(50);
@@ -45,32 +45,29 @@ const FAILS = {
 };
 
 test.each<[string, (request: http.IncomingMessage) => Promise<unknown>]>([
-  ["by who reads it", (request) => request.take(1).toArray()],
-  ["by where it goes to", (request) => pipeline(request, new Writable(FAILS)).catch(() => {})],
-])(
-  "what is left of a body that is broken off %s makes way for the next request",
-  async (_, read) => {
-    await using server = await startServer();
-    const length = 8 * 1024 * 1024;
-    const web = http.createServer(async (request, response) => {
-      if (request.method === "POST") await read(request);
-      response.end(request.method);
-    });
-    await nodeListen(web, { via: server.path, host: "127.0.0.1" });
-    const client = connect(portOf(web), "127.0.0.1");
-    client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n`);
-    client.write(Buffer.alloc(length));
-    client.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
-    expect((await client.toArray()).join("")).toMatch(/\r\n\r\nPOST.*\r\n\r\nGET$/s);
-    web.close();
-  },
-);
+  ["by its reader", (request) => request.take(1).toArray()],
+  ["by its destination", (request) => pipeline(request, new Writable(FAILS)).catch(() => {})],
+])("the rest of a body that is given up %s does not hold up the next request", async (_, read) => {
+  await using server = await startServer();
+  const length = 8 * 1024 * 1024;
+  const web = http.createServer(async (request, response) => {
+    if (request.method === "POST") await read(request);
+    response.end(request.method);
+  });
+  await nodeListen(web, { via: server.path, host: "127.0.0.1" });
+  const client = connect(portOf(web), "127.0.0.1");
+  client.write(`POST / HTTP/1.1\r\nhost: x\r\ncontent-length: ${length}\r\n\r\n`);
+  client.write(Buffer.alloc(length));
+  client.write("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+  expect((await client.toArray()).join("")).toMatch(/\r\n\r\nPOST.*\r\n\r\nGET$/s);
+  web.close();
+});
 
-test("a body that nobody reads, and that has come as a whole, does not hold up the next request", async () => {
+test("a body that has arrived in full and is not read does not hold up the next request", async () => {
   await using server = await startServer();
   const web = http.createServer((request, response) => response.end(request.url));
   await nodeListen(web, { via: server.path, host: "127.0.0.1" });
-  const body = "b".repeat(70_000); // more than a request holds for its reader
+  const body = "b".repeat(70_000); // more than a request buffers for its reader
   const client = connect(portOf(web), "127.0.0.1");
   let answers = "";
   client.on("data", (data) => void (answers += data.toString()));
@@ -81,7 +78,7 @@ test("a body that nobody reads, and that has come as a whole, does not hold up t
   web.close();
 });
 
-test("a body that is answered at once goes to who reads it slowly as a whole", async () => {
+test("a slow reader gets the whole body even if the request is answered at once", async () => {
   await using server = await startServer();
   const { promise, resolve } = Promise.withResolvers<string>();
   let seen = "";
@@ -103,7 +100,7 @@ test("a body that is answered at once goes to who reads it slowly as a whole", a
   web.close();
 });
 
-test("a server of node:http takes no more requests from who does not take the answers", async () => {
+test("a node:http server takes no more requests from a client that does not read the answers", async () => {
   await using server = await startServer();
   const count = 20_000;
   const page = "p".repeat(3000);

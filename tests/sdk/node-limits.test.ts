@@ -1,4 +1,4 @@
-/* How long the connections of a server of node:http may take: as long as it says, as with Bun's own. */
+/* The timeouts and limits of node:http servers, which hold as with Bun's own. */
 import { expect, test } from "bun:test";
 import { once } from "node:events";
 import * as http from "node:http";
@@ -14,7 +14,7 @@ const BODY = "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nabc";
 const UPGRADE = HEAD.replace("\r\n\r\n", "\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
 const LONG_MS = 5000;
 
-/* What a connection gets that sends this, and whether the server ends it before we do. */
+/* The answer to a connection that sends this text, and whether the server closes it before we do. */
 async function exchange(port: number, text: string, waitMs = LONG_MS): Promise<[string, boolean]> {
   const socket = connect(port, "127.0.0.1").on("error", () => {}); // a reset is an end, too
   let answer = "";
@@ -29,7 +29,7 @@ async function exchange(port: number, text: string, waitMs = LONG_MS): Promise<[
   return [answer, ended];
 }
 
-/* A server with these limits that answers after a while, but /at-once. */
+/* A server with these limits that answers after a delay, /at-once excepted. */
 async function start(via: string, limits: Partial<http.Server>, afterMs = 0) {
   const web = http.createServer((request, response) => {
     const waitMs = request.url === "/at-once" ? 0 : afterMs;
@@ -41,7 +41,7 @@ async function start(via: string, limits: Partial<http.Server>, afterMs = 0) {
   return { web, port: portOf(web), [Symbol.asyncDispose]: stop };
 }
 
-test.skipIf(!hasIpv6)("a connection that is silent, slow or idle is ended", async () => {
+test.skipIf(!hasIpv6)("silent, slow and idle connections are closed", async () => {
   await using server = await startServer();
   const limits = { headersTimeout: 200, requestTimeout: 200, keepAliveTimeout: 50 };
   await using started = await start(server.path, limits);
@@ -51,25 +51,28 @@ test.skipIf(!hasIpv6)("a connection that is silent, slow or idle is ended", asyn
   expect(ended).toEqual([true, true, true, true]);
 });
 
-test.skipIf(!hasIpv6)("one that is waited for stays", async () => {
-  await using server = await startServer();
-  const limits = { headersTimeout: 100, requestTimeout: 100, keepAliveTimeout: 1 };
-  await using started = await start(server.path, limits, 1500);
-  const { web, port } = started;
-  web.on("upgrade", (_, socket) => {
-    socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
-    setTimeout(() => socket.end("upgraded"), 1500);
-  });
-  const two = `${HEAD.replace("/", "/at-once")}${HEAD}`; // the second before the first is answered
-  const [slow, upgraded, both] = await Promise.all(
-    [HEAD, UPGRADE, two].map((text) => exchange(port, text)),
-  );
-  expect(slow?.[0]).toContain("200 OK");
-  expect(upgraded?.[0]).toEndWith("upgraded");
-  expect(both?.[0].match(/200 OK/g)).toHaveLength(2);
-});
+test.skipIf(!hasIpv6)(
+  "a connection stays open while the server works on its answer, and after an upgrade",
+  async () => {
+    await using server = await startServer();
+    const limits = { headersTimeout: 100, requestTimeout: 100, keepAliveTimeout: 1 };
+    await using started = await start(server.path, limits, 1500);
+    const { web, port } = started;
+    web.on("upgrade", (_, socket) => {
+      socket.write("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
+      setTimeout(() => socket.end("upgraded"), 1500);
+    });
+    const two = `${HEAD.replace("/", "/at-once")}${HEAD}`; // the second before the first is answered
+    const [slow, upgraded, both] = await Promise.all(
+      [HEAD, UPGRADE, two].map((text) => exchange(port, text)),
+    );
+    expect(slow?.[0]).toContain("200 OK");
+    expect(upgraded?.[0]).toEndWith("upgraded");
+    expect(both?.[0].match(/200 OK/g)).toHaveLength(2);
+  },
+);
 
-test("a body that still comes after its answer has the time of a request, but not to stand still", async () => {
+test("a body that is still sent after its answer may take requestTimeout, but may not stall", async () => {
   await using server = await startServer();
   const { promise, resolve } = Promise.withResolvers<string>();
   const web = http.createServer((request, response) => {
@@ -103,7 +106,7 @@ test.each([
   ["upgrade", UPGRADE, false],
   ["connect", "CONNECT x:1 HTTP/1.1\r\nhost: x:1\r\n\r\n", true],
 ])(
-  "after the event %s a connection is none of the server's any more (%j, listened for before it listens: %p)",
+  "after the event %s a connection no longer belongs to the server (%j, handler added before listening: %p)",
   async (event, question, isEarly) => {
     await using server = await startServer();
     const web = http.createServer();
@@ -120,7 +123,7 @@ test.each([
     const accepted = once(web, "connection");
     const socket = connect(portOf(web), "127.0.0.1");
     const closed = once(socket, "close");
-    await accepted; // and asks at once, before its time is over on a busy machine
+    await accepted; // so that the request comes within headersTimeout, even on a busy machine
     if (!isEarly) upgrade();
     let answer = "";
     socket.on("data", (data) => void (answer += data.toString()));
@@ -133,20 +136,23 @@ test.each([
 test.each([
   ["checkContinue", "100-continue"],
   ["checkExpectation", "a word"],
-])("a request that %s is given has the time of any other", async (event, expected) => {
-  await using server = await startServer();
-  const limits = { headersTimeout: 200, requestTimeout: 0, keepAliveTimeout: 1 };
-  await using started = await start(server.path, limits);
-  started.web.on(event, (request: http.IncomingMessage, response: http.ServerResponse) => {
-    request.resume().on("end", () => response.end("whole"));
-  });
-  const socket = connect(started.port, "127.0.0.1").on("error", () => {});
-  socket.write(BODY.replace("\r\n\r\n", `\r\nexpect: ${expected}\r\n\r\n`));
-  setTimeout(() => socket.write("defghi"), 1000);
-  expect((await socket.toArray()).join("")).toEndWith("whole");
-});
+])(
+  "a request that is passed to %s is not cut off by headersTimeout or keepAliveTimeout",
+  async (event, expected) => {
+    await using server = await startServer();
+    const limits = { headersTimeout: 200, requestTimeout: 0, keepAliveTimeout: 1 };
+    await using started = await start(server.path, limits);
+    started.web.on(event, (request: http.IncomingMessage, response: http.ServerResponse) => {
+      request.resume().on("end", () => response.end("whole"));
+    });
+    const socket = connect(started.port, "127.0.0.1").on("error", () => {});
+    socket.write(BODY.replace("\r\n\r\n", `\r\nexpect: ${expected}\r\n\r\n`));
+    setTimeout(() => socket.write("defghi"), 1000);
+    expect((await socket.toArray()).join("")).toEndWith("whole");
+  },
+);
 
-test("a connection that is broken off in mid-answer is forgotten, and not kept for a next request", async () => {
+test("a connection that is reset in the middle of its answer can be garbage-collected", async () => {
   await using server = await startServer();
   const web = http.createServer((_, response) => void response.write("half "));
   web.keepAliveTimeout = 60_000;
@@ -166,7 +172,7 @@ test("a connection that is broken off in mid-answer is forgotten, and not kept f
   await new Promise((resolve) => void web.close(resolve));
 });
 
-test("setTimeout of the server counts, and 0 is for ever", async () => {
+test("the timeout of a server ends a connection or emits 'timeout', and limits of 0 mean none", async () => {
   await using server = await startServer();
   await using quiet = await start(server.path, { timeout: 100 }, LONG_MS);
   expect((await exchange(quiet.port, HEAD))[1]).toBe(true);
@@ -183,7 +189,7 @@ test("setTimeout of the server counts, and 0 is for ever", async () => {
   expect((await exchange(patient.port, "", 500))[1]).toBe(false);
 });
 
-test("requests past maxRequestsPerSocket are refused", async () => {
+test("requests past maxRequestsPerSocket are answered with 503", async () => {
   await using server = await startServer();
   await using started = await start(server.path, { maxRequestsPerSocket: 2 });
   const last = HEAD.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");

@@ -86,7 +86,7 @@ test("node:net, node:http, node:tls and node:dgram work in the target", async ()
   await new Promise<void>((resolve) => datagrams.close(resolve));
 });
 
-test("a socket of nodeConnect does not connect again, in the own namespace", async () => {
+test("connect() of a socket of nodeConnect throws, instead of connecting in the own namespace", async () => {
   await using target = await createNamespace();
   await using control = await startServer({ place: target });
   const own = createServer((socket) => socket.end("own")).listen(0, "127.0.0.1");
@@ -104,7 +104,7 @@ test("a socket of nodeConnect does not connect again, in the own namespace", asy
   await Promise.all([own, there].map((each) => new Promise((resolve) => each.close(resolve))));
 });
 
-test("what Bun takes for undici and node-fetch asks no agent, as sdk.md says", async () => {
+test("Bun's undici and node-fetch do not use a given agent, as sdk.md says", async () => {
   const program = `
     import fetch from "node-fetch";
     import { Agent, request } from "undici";
@@ -120,7 +120,7 @@ test("what Bun takes for undici and node-fetch asks no agent, as sdk.md says", a
   expect(ended.stdout, ended.stderr).toBe("own\nown\n");
 });
 
-test("a server of node: that listens already is refused, and leaves nothing open", async () => {
+test("servers and sockets that are already bound or of a wrong kind are rejected, and nothing stays open", async () => {
   await using server = await startServer();
   const { path: via } = server;
   const plain = createServer();
@@ -164,7 +164,7 @@ test("a server of node: that listens already is refused, and leaves nothing open
   udp6.close();
 });
 
-test("heads of a server of node:http are sent byte for byte, and what its listeners write as it is given", async () => {
+test("a node:http server sends header values as Latin-1, and the text of its listeners as UTF-8", async () => {
   await using server = await startServer();
   const via = server.path;
   const web = http.createServer((_, response) => {
@@ -187,7 +187,7 @@ test("heads of a server of node:http are sent byte for byte, and what its listen
   web.close();
 });
 
-test("where nobody listens for an upgrade or an error any more, the server of node:http answers itself", async () => {
+test("a node:http server answers upgrades and bad requests itself once their listeners are gone", async () => {
   await using server = await startServer();
   const via = server.path;
   const web = http.createServer((_, response) => void response.end("page"));
@@ -209,7 +209,7 @@ test("where nobody listens for an upgrade or an error any more, the server of no
   web.close();
 });
 
-test("an empty host is none, as for Node", async () => {
+test("an empty host means the default, as for Node", async () => {
   await using server = await startServer();
   const place = { via: server.path, host: "" };
   const plain = await nodeListen(createServer(), place);
@@ -223,7 +223,7 @@ test("an empty host is none, as for Node", async () => {
   await new Promise<void>((resolve) => datagrams.close(resolve));
 });
 
-test("a server of node:http can be let go of, and counts its connections", async () => {
+test("a program with unreferenced node:http servers ends, and getConnections() works on them", async () => {
   await using server = await startServer();
   const program = `
     import * as http from "node:http";
@@ -239,7 +239,7 @@ test("a server of node:http can be let go of, and counts its connections", async
   expect(ended.stdout, ended.stderr).toBe("0\n");
 });
 
-test("in a worker of node:cluster, a server and a socket of node:dgram are the worker's own", async () => {
+test("in a node:cluster worker, servers and datagram sockets belong to the worker itself", async () => {
   await using target = await createNamespace();
   await using control = await startServer({ place: target });
   const program = `
@@ -269,7 +269,7 @@ test("in a worker of node:cluster, a server and a socket of node:dgram are the w
   expect(ended.stdout, ended.stderr).toBe("worker sent\n");
 });
 
-test("sockets of node:dgram are the target's also in a program that has closed its standard input", async () => {
+test("node:dgram sockets belong to the target even if the program has closed its standard input", async () => {
   await using target = await createNamespace();
   await using control = await startServer({ place: target });
   const program = `
@@ -290,10 +290,10 @@ test("sockets of node:dgram are the target's also in a program that has closed i
   ]);
 });
 
-test("a server of node:http that was closed and listens again keeps its connections", async () => {
+test("a node:http server that was closed and listens again keeps connections alive", async () => {
   await using server = await startServer();
   const web = http.createServer((_, response) => response.end("hello"));
-  web.keepAliveTimeout = 1; // and a second more
+  web.keepAliveTimeout = 1; // to which a second is added
   for (let i = 0; i < 3; i++) {
     await nodeListen(web, { via: server.path, host: "127.0.0.1" });
     if (i > 0) expect(await twoAnswers(portOf(web))).toEqual([200, 200]);
@@ -307,7 +307,7 @@ test("a server of node:http that was closed and listens again keeps its connecti
   }
 });
 
-test("a server of node:http that was closed is forgotten", async () => {
+test("a closed node:http server can be garbage-collected", async () => {
   await using server = await startServer();
   const closed = async (): Promise<WeakRef<http.Server>> => {
     const web = await nodeListen(http.createServer(), { via: server.path, host: "127.0.0.1" });
@@ -321,7 +321,7 @@ test("a server of node:http that was closed is forgotten", async () => {
   });
 });
 
-test("a server of node:http answers what it was asked before it was closed, and listens meanwhile", async () => {
+test("a node:http server answers pending requests after close(), and can listen again meanwhile", async () => {
   await using server = await startServer();
   const answers: http.ServerResponse[] = [];
   const web = http.createServer((request, response) => {
@@ -363,7 +363,7 @@ test("a server of node:http answers what it was asked before it was closed, and 
   );
 });
 
-test("a server of node:http that is closed answers a request of which a part has come", async () => {
+test("a closed node:http server still answers a request that has partly arrived", async () => {
   await using server = await startServer();
   const web = http.createServer((_, response) => response.end("hello"));
   web.keepAliveTimeout = 0; // for ever
@@ -379,10 +379,10 @@ test("a server of node:http that is closed answers a request of which a part has
   const closed = new Promise((resolve) => web.close(resolve));
   client.write("host: x\r\n\r\n");
   expect((await client.toArray()).join("")).toContain("hello");
-  await closed; // which the idle one does not keep from it
+  await closed; // the idle connection does not delay it
 });
 
-test("a server of node:http that listens does so at one place, and after that in the own namespace", async () => {
+test("a node:http server that listens in the target can listen in the own namespace only once closed", async () => {
   await using target = await createNamespace();
   await using control = await startServer({ place: target });
   const web = http.createServer((_, response) => response.end("hello"));
@@ -403,7 +403,7 @@ test("a server of node:http that listens does so at one place, and after that in
   expect([web.listening, here.listens("tcp", port)]).toEqual([false, false]);
 });
 
-test("a server of node:http takes no more than its maxConnections", async () => {
+test("a node:http server drops connections past maxConnections", async () => {
   await using control = await startServer();
   const web = http.createServer((_, response) => response.end("hello"));
   await nodeListen(web, { via: control.path, host: "127.0.0.1" });
@@ -425,7 +425,7 @@ test.each([
   ["http", () => http.createServer()],
   ["dgram", () => dgram.createSocket("udp4")],
 ])(
-  "a server of node:%s that is closed as soon as it listens has no number any more",
+  "a node:%s server that is closed in its listening event changes no reused descriptor",
   async (_, make) => {
     await using control = await startServer();
     const server = make();
@@ -444,7 +444,7 @@ test.each([
   },
 );
 
-test("a port can be listened at again at once, though connections of it have just been ended", async () => {
+test("a port whose server has just closed connections can be listened at again at once", async () => {
   await using server = await startServer();
   const place = { via: server.path, host: "127.0.0.1" };
   const socket: Bun.SocketHandler = { open: (opened) => void opened.end(), data() {} };
@@ -483,7 +483,7 @@ async function twoAnswers(port: number): Promise<number[]> {
   return statuses;
 }
 
-test("an agent of node:https looks for the certificate of the servername that it is given, and bounds the handshake alone", async () => {
+test("HttpsAgent checks the certificate against servername, and its timeoutMs does not limit the answer", async () => {
   using dir = tempDir();
   const { key, cert } = await makeCertificate(dir.path, "web.test");
   await using server = await startServer();
@@ -515,7 +515,7 @@ test("an agent of node:https looks for the certificate of the servername that it
   agent.destroy();
 });
 
-test("the signal of an agent of node:https ends a handshake, too", async () => {
+test("the signal of an HttpsAgent ends a TLS handshake", async () => {
   await using server = await startServer();
   const via = server.path;
   const [greeted, closed] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -537,7 +537,7 @@ test("the signal of an agent of node:https ends a handshake, too", async () => {
 });
 
 test.each([null, 0, "enough"])(
-  "what an agent gives for a signal that ends with %p is an error to node:http",
+  "an agent's signal that aborts with %p ends requests with that reason, or AbortError if it is falsy",
   async (reason) => {
     await using server = await startServer();
     const via = server.path;

@@ -12,14 +12,14 @@ export async function rejection(promise: Promise<unknown>): Promise<XSocketError
   throw new Error(`no XSocketError but ${String(error)}`);
 }
 
-/** An option of a socket that is a number, by the kernel's numbers; 0 if there is none. */
+/** An integer socket option, by the kernel's numbers; 0 if it cannot be read. */
 export function optionOf(fd: number, level: number, name: number): number {
   const value = new Int32Array(new ArrayBuffer(4));
   loadSyscalls().getsockopt(fd, level, name, value, 4);
   return value[0] ?? 0;
 }
 
-/** The descriptor of a socket of Bun's, whose types keep it to themselves. */
+/** The descriptor of one of Bun's sockets, which Bun's types do not declare. */
 export function fdOf(socket: object): number {
   return Number(Reflect.get(socket, "fd"));
 }

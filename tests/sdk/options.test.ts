@@ -127,9 +127,9 @@ function named({ observed, refused }: { observed: object; refused: object }): st
   return [...Object.keys(observed), ...Object.keys(refused)].toSorted();
 }
 
-test("every key of Bun's types is passed on and observed, or refused", () => {
+test("every option of Bun's types is either passed on and tested, or refused", () => {
   const serveTypes = ["BaseServeOptions", "HostnamePortServeOptions", "UnixServeOptions"];
-  const handlers = ["fetch", "routes", "websocket"]; // of unions, which have no one list of keys
+  const handlers = ["fetch", "routes", "websocket"]; // in unions, which have no single list of keys
   expect([...keysOf("serve.d.ts", ...serveTypes), ...handlers].toSorted()).toEqual(named(SERVE));
   const common = ["SocketOptions", "UnixSocketOptions", "FdSocketOptions"];
   expect(keysOf("bun.d.ts", ...common, "TCPSocketListenOptions")).toEqual(named(LISTEN));
@@ -139,7 +139,7 @@ test("every key of Bun's types is passed on and observed, or refused", () => {
   );
 });
 
-test("those that are refused are refused with a sentence", async () => {
+test("refused options reject with ENOTSUP and an error that names them", async () => {
   const forms: [(options: never) => Promise<unknown>, object, object][] = [
     [serve, SERVE.refused, { fetch: () => new Response() }],
     [listen, LISTEN.refused, { socket: { data() {} } }],
@@ -156,7 +156,7 @@ test("those that are refused are refused with a sentence", async () => {
     }
 });
 
-test("a key of ours that is misspelt is refused by all that take it", async () => {
+test("each function rejects its own options misspelt, and suggests the right name", async () => {
   const limits = ["signal", "timeoutMs"];
   const names = ["lookup", "nameservers"];
   const through = ["via", ...limits, ...names];
@@ -187,7 +187,7 @@ test("a key of ours that is misspelt is refused by all that take it", async () =
   datagrams.close();
 });
 
-test("as many may wait to be accepted as was said, and else as with Bun and Node", async () => {
+test("the backlog is the given one, or else Bun's or Node's default", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const place = { via: server.path, hostname: "127.0.0.1", port: 0 };
@@ -209,7 +209,7 @@ test("as many may wait to be accepted as was said, and else as with Bun and Node
   }
 });
 
-test("what Bun itself refuses shows the line of its caller, and none of the package", async () => {
+test("the stack of an error that Bun throws begins at the caller's line", async () => {
   await using server = await startServer();
   const via = server.path;
   using there = fetchVia(via);
@@ -241,7 +241,7 @@ test("what Bun itself refuses shows the line of its caller, and none of the pack
   }
 });
 
-test("an option that throws when it is read leaves no socket open", async () => {
+test("an option whose getter throws leaves no socket open", async () => {
   await using server = await startServer();
   const options = { via: server.path, hostname: "127.0.0.1", port: 0, socket: { data() {} } };
   Object.defineProperty(options, "tls", {
@@ -253,7 +253,7 @@ test("an option that throws when it is read leaves no socket open", async () => 
   expect(() => listenSync(options)).toThrow("read");
 });
 
-test("an empty hostname is none where it is for Bun, too, and handlers are not left out", async () => {
+test("serve and udp take an empty hostname as none, and connect rejects it and missing handlers", async () => {
   await using server = await startServer();
   const place = { via: server.path, hostname: "", port: 0 };
   await using page = await serve({ ...place, fetch: () => new Response() });
@@ -264,10 +264,10 @@ test("an empty hostname is none where it is for Bun, too, and handlers are not l
   await expect(mute).rejects.toThrow("socket is undefined");
 });
 
-/* Of a listening socket of the target, as ss tells it. */
+/* What ss prints for a listening socket. */
 const isV6Only = /v6only:1/;
 
-describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
+describe.skipIf(!hasIpv6)("options take effect in", () => {
   test("serve", async () => {
     using dir = tempDir();
     const tls = await makeCertificate(dir.path, "web.test");
@@ -313,7 +313,7 @@ describe.skipIf(!hasIpv6)("those that are passed on are observed:", () => {
     await expect(serve({ ...empty, idleTimeout: 1000 })).rejects.toThrow("idleTimeout");
   });
 
-  test("node:dgram, those as well that a socket was made with", async () => {
+  test("nodeBind, those of createSocket included", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const made = { type: "udp6", ipv6Only: true, reusePort: true } as const;

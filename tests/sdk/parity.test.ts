@@ -1,6 +1,6 @@
 /*
- * The same program with Bun's own functions in the target namespace, and with ours from outside: what
- * they note has to be the same, line by line.
+ * Runs the same program with Bun's own functions in the target namespace, and with ours from outside:
+ * both must print the same lines.
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ function script(file: string): string {
 }
 
 test.each(["tcp", "udp", "fetch", "node"])(
-  "%s: what works with Bun works the same through us",
+  "%s: the SDK gives the same results as Bun's own functions in the target",
   async (name) => {
     using dir = tempDir();
     const { key, cert } = await makeCertificate(dir.path, "web.test");

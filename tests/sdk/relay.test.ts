@@ -15,7 +15,7 @@ import { curl, WS } from "./web-clients.ts";
 
 guardDescriptors();
 
-/* A client that names no host, and prints the first line of the answer. Some versions of curl send an empty name. */
+/* A client without a host header that prints the first line of the answer. Some versions of curl send an empty one. */
 const NAMELESS = `
   const [, port, scheme] = process.argv;
   await Bun.connect({
@@ -28,23 +28,23 @@ const NAMELESS = `
     },
   });`;
 
-const CUT_SHORT = [18, 56]; // what curl calls it, without TLS and with it
+const CUT_SHORT = [18, 56]; // curl's exit codes for it, without TLS and with it
 
-/* A program whose /proc has no fdinfo: Bun's epoll set cannot be looked into. */
+/* Hides fdinfo in /proc from a program, so that Bun's epoll set cannot be read. */
 const HIDE = 'mount -t tmpfs none /proc/$$/fdinfo && exec "$@"';
 const HIDING = [...OWN_MOUNTS, "sh", "-c", HIDE, "sh"];
 
-/* One in a unit with RestrictAddressFamilies=AF_UNIX, which has sockets of other families from the server alone. */
+/* As in a unit with RestrictAddressFamilies=AF_UNIX: only the server has sockets of other families. */
 const WITHOUT_INET = refusing("socket", 0, 2, "EAFNOSUPPORT");
 
-/* What the scripts begin with: what they use, and where their servers are. */
+/* The beginning of each script: its imports, and the address of its servers. */
 const HEAD = `
   import { serve } from "@xsocket/client";
   import { connect } from "node:net";
   const [, via, ...words] = process.argv;
   const place = { via, hostname: "127.0.0.1", port: 0 };`;
 
-/* What a script says where Bun cannot be looked into. */
+/* The output of a script, by default where Bun's epoll set cannot be read. */
 async function said(
   script: string,
   words: readonly string[] = [],
@@ -57,8 +57,8 @@ async function said(
   return stdout + stderr;
 }
 
-describe("where Bun cannot be looked into, or cannot listen by itself", () => {
-  test("a relay takes connections in a worker of node:cluster itself, and as many as may wait", async () => {
+describe("where Bun's epoll set cannot be read, or Bun cannot make sockets,", () => {
+  test("a node:cluster worker accepts connections itself, with the given backlog", async () => {
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });
     const argv = [process.execPath, `${import.meta.dir}/clustered.ts`, xsocketServer.path];
@@ -75,53 +75,56 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     ["http", "no fdinfo", HIDING],
     ["https", "no fdinfo", HIDING],
     ["http", "no sockets of its own", WITHOUT_INET],
-  ])("a relay does the same: %s, %s", async (scheme, _, start) => {
-    using dir = tempDir();
-    const names = scheme === "https" ? ["web.test", "other.test"] : [];
-    const directories = names.map((name) => dir.join(name));
-    for (const directory of directories) {
-      mkdirSync(directory);
-      await makeCertificate(directory, basename(directory));
-    }
-    await using target = await createNamespace();
-    await using xsocketServer = await startServer({ place: target });
-    const script = `${import.meta.dir}/relayed.ts`;
-    const argv = [process.execPath, script, xsocketServer.path, ...directories];
-    const env = { TMPDIR: dir.path };
-    await using program = here.spawn([...start, ...argv], { env, stdin: "" });
-    const [, port] = await program.says(/port (\d+)/);
-    const base = `${scheme}://127.0.0.1:${port}`;
-    const web = `${base}/static`;
-    const late = curl(target, "-k", "--rate", "15/m", "-w", "%{num_connects}", web, web); // 4 s apart
-    const body = await curl(target, "-k", "-d", "body", `${base}/echo`);
-    expect(JSON.parse(body)).toEqual(["127.0.0.1", "IPv4", `${scheme}:`, "body", Number(port)]);
-    expect(await curl(target, "-k", `${base}/static`)).toBe("static");
-    for (const name of names) {
-      const there = ["--resolve", `${name}:${port}:127.0.0.1`, `https://${name}:${port}/static`];
-      const cert = dir.join(`${name}/cert.pem`);
-      expect(await curl(target, "--cacert", cert, ...there)).toBe("static");
-    }
-    const status = ["-k", "-o", "/dev/null", "-w", "%{http_code}"];
-    const large = ["-H", "content-length: 3000000000", "-d", "x"];
-    expect(await curl(target, ...status, ...large, `${base}/echo`)).toBe("413");
-    const nameless = [process.execPath, "-e", NAMELESS, `${port}`, scheme];
-    expect((await target.run(nameless)).stdout).toBe("HTTP/1.1 400 Bad Request\n");
-    const socket = [process.execPath, "-e", WS, base.replace("http", "ws")];
-    expect((await target.run(socket)).stdout).toBe("welcome 127.0.0.1,7 hello\n");
-    const failing = ["curl", "-sk", "--max-time", "10", `${base}/failing`];
-    const { code, stdout } = await target.run(failing);
-    expect(CUT_SHORT).toContain(code);
-    expect(stdout).toBe("part");
-    expect(await late).toBe("static1static1");
-    const slow = curl(target, "-k", `${base}/slow`);
-    await program.says(/slow was asked for/);
-    await program.endInput(); // it stops, but not before that is answered
-    expect(await slow).toBe("slow");
-    expect(await program.finished()).toBe(0);
-    expect(program.stdout).toContain("left nothing");
-  });
+  ])(
+    "a relay serves as Bun.serve does, and answers open requests before it stops: %s, %s",
+    async (scheme, _, start) => {
+      using dir = tempDir();
+      const names = scheme === "https" ? ["web.test", "other.test"] : [];
+      const directories = names.map((name) => dir.join(name));
+      for (const directory of directories) {
+        mkdirSync(directory);
+        await makeCertificate(directory, basename(directory));
+      }
+      await using target = await createNamespace();
+      await using xsocketServer = await startServer({ place: target });
+      const script = `${import.meta.dir}/relayed.ts`;
+      const argv = [process.execPath, script, xsocketServer.path, ...directories];
+      const env = { TMPDIR: dir.path };
+      await using program = here.spawn([...start, ...argv], { env, stdin: "" });
+      const [, port] = await program.says(/port (\d+)/);
+      const base = `${scheme}://127.0.0.1:${port}`;
+      const web = `${base}/static`;
+      const late = curl(target, "-k", "--rate", "15/m", "-w", "%{num_connects}", web, web); // 4 s apart
+      const body = await curl(target, "-k", "-d", "body", `${base}/echo`);
+      expect(JSON.parse(body)).toEqual(["127.0.0.1", "IPv4", `${scheme}:`, "body", Number(port)]);
+      expect(await curl(target, "-k", `${base}/static`)).toBe("static");
+      for (const name of names) {
+        const there = ["--resolve", `${name}:${port}:127.0.0.1`, `https://${name}:${port}/static`];
+        const cert = dir.join(`${name}/cert.pem`);
+        expect(await curl(target, "--cacert", cert, ...there)).toBe("static");
+      }
+      const status = ["-k", "-o", "/dev/null", "-w", "%{http_code}"];
+      const large = ["-H", "content-length: 3000000000", "-d", "x"];
+      expect(await curl(target, ...status, ...large, `${base}/echo`)).toBe("413");
+      const nameless = [process.execPath, "-e", NAMELESS, `${port}`, scheme];
+      expect((await target.run(nameless)).stdout).toBe("HTTP/1.1 400 Bad Request\n");
+      const socket = [process.execPath, "-e", WS, base.replace("http", "ws")];
+      expect((await target.run(socket)).stdout).toBe("welcome 127.0.0.1,7 hello\n");
+      const failing = ["curl", "-sk", "--max-time", "10", `${base}/failing`];
+      const { code, stdout } = await target.run(failing);
+      expect(CUT_SHORT).toContain(code);
+      expect(stdout).toBe("part");
+      expect(await late).toBe("static1static1");
+      const slow = curl(target, "-k", `${base}/slow`);
+      await program.says(/slow was asked for/);
+      await program.endInput(); // it stops, but not before that is answered
+      expect(await slow).toBe("slow");
+      expect(await program.finished()).toBe(0);
+      expect(program.stdout).toContain("left nothing");
+    },
+  );
 
-  test("a relay asks for certificates of clients", async () => {
+  test("a relay asks clients for certificates and checks them", async () => {
     using dir = tempDir();
     const { key, cert } = await makeCertificate(dir.path, "web.test");
     const script = `
@@ -144,7 +147,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script, [key, cert])).toBe("page\nrefused\nhttps\nEINVAL\nEINVAL\n");
   });
 
-  test("a relay that is stopped answers a request of which a part has come, unless that is to be ended", async () => {
+  test("stop() of a relay lets a request finish that has partly arrived, and stop(true) ends it", async () => {
     const script = `
       const own = { ...place, idleTimeout: 0, fetch: () => new Response("page") };
       for (const closeActive of [false, true]) {
@@ -161,7 +164,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toMatch(/^page\npage\npage\n(none)?\n$/);
   });
 
-  test("a relay answers more requests at once than the server behind it may have waiting", async () => {
+  test("a relay answers more concurrent requests than the backlog of the server behind it holds", async () => {
     const script = `
       import { once } from "node:events";
       const count = 1500;
@@ -180,7 +183,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toBe("1500\n");
   });
 
-  test("a relay hands on what a client has sent ahead one after the other", async () => {
+  test("a relay passes on pipelined requests one at a time", async () => {
     const script = `
       let atOnce = 0, most = 0;
       const web = await serve({
@@ -201,7 +204,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toBe("100 1\n");
   });
 
-  test("a relay leaves a body that is not read at its client, and passes over the rest once that is answered", async () => {
+  test("a relay leaves an unread body with the client, and skips the rest once the request is answered", async () => {
     const script = `
       const length = 32 * 1024 * 1024;
       const { promise: waits, resolve: answer } = Promise.withResolvers();
@@ -223,7 +226,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toBe("waits\nPOST\nGET\n");
   });
 
-  test("a relay has a handler know that its client has gone", async () => {
+  test("a relay aborts the signal of a request whose client has gone", async () => {
     const script = `
       const end = (text) => process.exit(console.log(text));
       const fetch = ({ signal }) => new Promise(() => {
@@ -237,7 +240,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toBe("gone\n");
   });
 
-  test("a relay hands heads on byte for byte, and what connections are for", async () => {
+  test("a relay passes on Latin-1 headers and client addresses, also for upgrades not taken and HTTP/1.0", async () => {
     const script = `
       const web = await serve({
         ...place,
@@ -272,7 +275,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     );
   });
 
-  test("a relay hands on what the client of a WebSocket has sent ahead", async () => {
+  test("a relay passes on a WebSocket message that is sent with the request to upgrade", async () => {
     const script = `
       const web = await serve({
         ...place,
@@ -290,7 +293,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toBe("heard\n");
   });
 
-  test("behind a relay WebSockets know their client also after reload, and unref lets the program end", async () => {
+  test("behind a relay, WebSockets know their client after reload(), and unref() lets the program end", async () => {
     const script = `
       import { once } from "node:events";
       const handlers = (word) => ({
@@ -325,7 +328,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toBe("old 127.0.0.1\nnew 127.0.0.1\n");
   });
 
-  test("a relay ends who is silent for too long, as the server says for each request", async () => {
+  test("a relay closes silent connections after idleTimeout, or server.timeout() of the request", async () => {
     const script = `
       const seconds = { "/longer": 0, "/shorter": 1, "/negative": -1, "/none": NaN, "/some": 0.5, "/ever": Infinity };
       const ask = async (idleTimeout, path) => {
@@ -347,7 +350,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toBe(`ECONNRESET ECONNRESET${" page".repeat(7)}\n`);
   });
 
-  test("a relay has patience with a connection until the next request, but for a client that takes nothing", async () => {
+  test("a timeout set for a request holds until the next one, but not for a client that reads nothing", async () => {
     const script = `
       const web = await serve({
         ...place,
@@ -397,7 +400,7 @@ describe("where Bun cannot be looked into, or cannot listen by itself", () => {
     expect(await said(script)).toBe("open 1 ended 2 open 2 ended 0 late\ntrue\n");
   });
 
-  test("a relay knows a client whose port was that of another, of whose end it hears later", async () => {
+  test("a relay keeps a new client apart from a closed one that had the same port", async () => {
     const client = `
 import socket, struct, sys
 def connect(port=0):
@@ -443,13 +446,13 @@ print("answered" if new.recv(1000) else "ended")`;
     expect(await said(script, [client])).toBe("answered\n\n");
   });
 
-  test("a relay without a directory for its socket says so", async () => {
+  test("a relay without a directory for its socket fails with ENOENT and names TMPDIR", async () => {
     const script = "await serve({ ...place, fetch: () => new Response() });";
     const words = await said(script, [], { TMPDIR: "/nowhere" }, WITHOUT_INET);
     expect(words).toMatch(/XSocketError: cannot serve: .* in \/nowhere, .*\(ENOENT\)\. .*TMPDIR/);
   });
 
-  test("a process that ends without stop() leaves no directory of its relays", async () => {
+  test("a process that exits without stop() removes the directories of its relays", async () => {
     using dir = tempDir();
     const script = `
       import { readdirSync } from "node:fs";

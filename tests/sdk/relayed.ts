@@ -1,13 +1,13 @@
 /*
- * A program of relay.test.ts: serves until its input ends, in a process that has to relay and has temporary
- * files of its own.
+ * A program of relay.test.ts: serves until its input ends, in a process that needs a relay and has
+ * a temporary directory of its own.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename } from "node:path";
 import { serve } from "@xsocket/client";
 
-const [, , via = "", ...directories] = process.argv; // of certificates, by the names that they are for
+const [, , via = "", ...directories] = process.argv; // of certificates, named after their hosts
 const certificates = directories.map((directory) => {
   const file = (name: string): string => readFileSync(`${directory}/${name}`, "utf8");
   return { key: file("key.pem"), cert: file("cert.pem"), serverName: basename(directory) };
@@ -26,7 +26,7 @@ const server = await serve<{ id: number }, "/static" | "/slow" | "/failing">({
     "/static": new Response("static"),
     "/failing": () => new Response(failing()),
     async "/slow"(request, self) {
-      self.timeout(request, 0); // Bun.serve ends those as well that are still to be answered
+      self.timeout(request, 0); // else Bun.serve ends it, though its answer is still to come
       console.log("slow was asked for");
       await Bun.sleep(1500);
       return new Response("slow");

@@ -63,7 +63,7 @@ async function check(target: Namespace, server: Bun.Server<Data>): Promise<void>
   expect(await curl(target, ...echo)).toContain('"two"');
 }
 
-/* Of descriptors that are no sockets no port is told. */
+/* boundPort() throws for a descriptor that is not a socket. */
 function isSocketAt(fd: number, port: number): boolean {
   try {
     return boundPort(fd) === port;
@@ -72,7 +72,7 @@ function isSocketAt(fd: number, port: number): boolean {
   }
 }
 
-/* What URLs a server sees for what is given to its own fetch. */
+/* The URLs that a server sees for the arguments of its own fetch(). */
 async function ownAnswers(server: Bun.Server<undefined>): Promise<string[]> {
   const asked = ["/a?b#c", "//other/x", "http://other/y"];
   return Promise.all(asked.map(async (path) => (await server.fetch(path)).text()));
@@ -80,7 +80,7 @@ async function ownAnswers(server: Bun.Server<undefined>): Promise<string[]> {
 
 describe("serve", () => {
   test.each(["http", "https"])(
-    "is Bun.serve in the target: %s, routes, WebSocket, reload, stop",
+    "works as Bun.serve does, in the target: %s, routes, WebSocket, reload, stop",
     async (scheme) => {
       using dir = tempDir();
       const tls = scheme === "https" ? { tls: await makeCertificate(dir.path, "web.test") } : {};
@@ -114,7 +114,7 @@ describe("serve", () => {
   );
 
   test.skipIf(!hasIpv6)(
-    "listens at all addresses by default, of both families, and tells the client's own",
+    "listens at all IPv4 and IPv6 addresses by default, and knows the client's address",
     async () => {
       await using target = await createNamespace();
       await using xsocketServer = await startServer({ place: target });
@@ -137,21 +137,21 @@ describe("serve", () => {
   );
 
   test.skipIf(!hasIpv6)(
-    "completes a path given to its own fetch by its address, as Bun.serve does",
+    "resolves a path that is given to its fetch() as Bun.serve does",
     async () => {
       await using target = await createNamespace();
       await using xsocketServer = await startServer({ place: target });
       for (const place of [{}, { hostname: "127.0.0.1" }, { hostname: "::1" }]) {
         const options = { ...place, port: 0, fetch: ({ url }: Request) => new Response(url) };
         using ours = await serve({ via: xsocketServer.path, ...options });
-        using bun = Bun.serve(options); // which says port 0 here, as it was told
+        using bun = Bun.serve(options); // whose URLs have port 0, as given
         const [found, expected] = [await ownAnswers(ours), await ownAnswers(bun)];
         expect(found).toEqual(expected.map((text) => text.replace(":0/", `:${ours.port}/`)));
       }
     },
   );
 
-  test("is given no connection before it asks something, as Bun.serve is not", async () => {
+  test("sets TCP_DEFER_ACCEPT, as Bun.serve does", async () => {
     await using xsocketServer = await startServer();
     const options = { hostname: "127.0.0.1", port: 0, fetch: empty };
     using ours = await serve({ via: xsocketServer.path, ...options });
@@ -164,7 +164,7 @@ describe("serve", () => {
     expect(deferred).toEqual([[1], [1]]);
   });
 
-  test("takes thousands of requests and leaves nothing behind", async () => {
+  test("answers thousands of requests and leaves no descriptor open", async () => {
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });
     using server = await serve({
@@ -206,7 +206,7 @@ describe("serve", () => {
     expect(await curl(target, ...pages, "http://127.0.0.1:5085/")).toBe("one 2two 2three 2");
   });
 
-  test("that cannot be is refused with a sentence", async () => {
+  test("rejects invalid options and addresses with an XSocketError", async () => {
     await using target = await createNamespace();
     await using xsocketServer = await startServer({ place: target });
     const { path: via } = xsocketServer;
@@ -235,7 +235,7 @@ describe("serve", () => {
   });
 });
 
-test("without a port it is that of the environment, of what is one", async () => {
+test("serve without a port takes the first valid one of BUN_PORT, PORT and NODE_PORT, or else 3000", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const before = { ...process.env };

@@ -12,7 +12,7 @@ guardDescriptors();
 const PATIENT_MS = 30_000; // the machine may be busy
 
 describe("a session", () => {
-  test("takes nothing that nobody asked for as the answer to its next request", async () => {
+  test("does not take an unsolicited message for the answer to its next request", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using server = silentServer(via, 8);
@@ -46,7 +46,7 @@ describe("a session", () => {
   });
 
   test.each(["ECONNRESET", "EBADMSG"])(
-    "gives %s to the request whose answer it was, and to none behind it",
+    "gives %s only to the request whose answer is lost or malformed, not to the next one",
     async (code) => {
       using dir = tempDir();
       const via = dir.join("control");
@@ -68,7 +68,7 @@ describe("a session", () => {
     },
   );
 
-  test("is answered by a server that closes each connection after one answer", async () => {
+  test("gets each answer of a server that closes each connection after one", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using server = silentServer(via, 8);
@@ -86,7 +86,7 @@ describe("a session", () => {
     expect(codes).toEqual(["EPERM", "EACCES", "EMFILE"]);
   });
 
-  test("asks a server that ends each connection a few times, and not once for each request", async () => {
+  test("reconnects a few times, not once for each request, to a server that closes each connection", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using server = silentServer(via, 8);

@@ -36,12 +36,12 @@ import { silentServer } from "./silent.ts";
 
 guardDescriptors();
 
-const PATIENT_MS = 30_000; // many at once take turns with the server, each of which may wait for a processor
+const PATIENT_MS = 30_000; // many requests take turns, each of which may wait for a processor
 const MANY = 10_000;
 
 describe("a session", () => {
   test.skipIf(isContained || !hasIpv6)(
-    "gives sockets of all kinds at once, each to the one who asked",
+    "gives each of many concurrent requests the kind of socket that it asked for",
     async () => {
       await using target = await createNamespace();
       await using server = await startServer({ place: target });
@@ -78,7 +78,7 @@ describe("a session", () => {
     for (let i = 0; i < 500; i++) (await xsocket({ via: server.path })).close();
   });
 
-  test.skipIf(!hasIpv6)("an abandoned request does not disturb the others", async () => {
+  test.skipIf(!hasIpv6)("answers other requests after one is aborted", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
     for (let round = 0; round < 50; round++) {
@@ -92,7 +92,7 @@ describe("a session", () => {
     }
   });
 
-  test("many requests that are aborted at once do not end those of others", async () => {
+  test("answers other requests while many are aborted at once", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
     for (let round = 0; round < 5; round++) {
@@ -108,7 +108,7 @@ describe("a session", () => {
     }
   });
 
-  test("does not wait for a server when nobody waits for the session any more", async () => {
+  test("closes its connection when all unanswered requests are aborted", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using server = silentServer(via, 8);
@@ -132,7 +132,7 @@ describe("a session", () => {
     }
   });
 
-  test("that was forgotten lets go of its connection", async () => {
+  test("closes its connection when it is garbage-collected", async () => {
     await using server = await startServer();
     const before = descriptors();
     const make = async (): Promise<void> => {
@@ -146,7 +146,7 @@ describe("a session", () => {
     });
   });
 
-  test("goes on by itself after a restart of the server, also of one killed in the middle", async () => {
+  test("reconnects after a restart of the server, even one that was killed during requests", async () => {
     using dir = tempDir();
     const path = dir.join("control");
     using session = new Session({ via: path });
@@ -170,7 +170,7 @@ describe("a session", () => {
     expect(again.program.stderr).not.toContain("rror");
   });
 
-  test("ends what is under way when it is closed", async () => {
+  test("rejects pending and later requests with ECANCELED when it is closed", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using _ = silentServer(via, 8);
@@ -183,11 +183,11 @@ describe("a session", () => {
     expect((await rejection(session.socket())).code).toBe("ECANCELED");
   });
 
-  test("gives each its own time and error while the server has no room, and ends with them", async () => {
+  test("gives each request its own deadline and error while the backlog is full, then stops trying", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using _ = silentServer(via, 0);
-    const full = [xsocketSync, xsocketSync]; // take the room that there is
+    const full = [xsocketSync, xsocketSync]; // which fill the backlog
     for (const form of full) expect(() => form({ via, timeoutMs: 1 })).toThrow("ETIMEDOUT");
     const session = new Session({ via });
     using tries = spyOn(loadSyscalls(), "handoverConnect");
@@ -210,18 +210,18 @@ describe("a session", () => {
     expect((await third).code).toBe("ECANCELED");
   });
 
-  test("gives an answer that is there when its time is over, though the loop hears of the time first", async () => {
+  test("returns an answer that has arrived in time, even if the loop sees the timer first", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
     const place = { via: session, hostname: "127.0.0.1", socket: { data() {} } };
     using listener = await listen({ ...place, port: 0 });
     using _ = await connect({ ...place, port: listener.port });
-    const asked = session.socket({ timeoutMs: 50 }); // timers are what comes next, behind descriptors
+    const asked = session.socket({ timeoutMs: 50 }); // runs among descriptor events: timers are next
     Bun.sleepSync(2000);
     (await asked).close();
   });
 
-  test("says whether it was the connection or the answer that did not come in time", async () => {
+  test("that has connected times out in the step ask, not reach", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using silent = silentServer(via, 0);
@@ -236,7 +236,7 @@ describe("a session", () => {
     for (const fd of waiting) native.close(fd);
   });
 
-  test("says so when the server ends while there is no room in its backlog", async () => {
+  test("rejects with ECONNREFUSED if the server ends while its backlog is full", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     const native = loadSyscalls();
@@ -254,7 +254,7 @@ describe("a session", () => {
     for (const fd of waiting) native.close(fd);
   });
 
-  test("asks a second time and no third, and keeps a connection on which an answer is waited for", async () => {
+  test("repeats a lost request once only, and does not treat its connection as idle meanwhile", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using server = silentServer(via, 8);
@@ -267,7 +267,7 @@ describe("a session", () => {
     const first = rejection(session.socket({ timeoutMs: PATIENT_MS }));
     native.close(await accept());
     const connection = await accept();
-    await Bun.sleep(50); // as idle the first one would be closed by now
+    await Bun.sleep(50); // an idle connection would be closed by now
     const second = rejection(session.socket({ timeoutMs: PATIENT_MS }));
     await Bun.sleep(20);
     expect(native.poll(server.fd, POLLIN, 0)).toBe(0);
@@ -279,7 +279,7 @@ describe("a session", () => {
     native.close(again);
   });
 
-  test("waits for room to send, and gives up where sending fails a second time", async () => {
+  test("sends again after EAGAIN, and gives up if sending also fails on a new connection", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
     const native = loadSyscalls();
@@ -293,7 +293,7 @@ describe("a session", () => {
   });
 
   test.each([0, 100])(
-    "lets the program sleep while an answer is waited for longer than it may be idle (%d ms)",
+    "sets few timers while it waits for an answer for longer than idleMs (%d ms)",
     async (idleMs) => {
       using dir = tempDir();
       const via = dir.join("control");
@@ -306,7 +306,7 @@ describe("a session", () => {
     },
   );
 
-  test("that cannot reach the server says so to each who asked, at its own line", async () => {
+  test("that cannot reach the server gives each request its own error and stack", async () => {
     using session = new Session({ via: "/nowhere/control" });
     const asked = [session.socket({ type: "dgram" }), session.socket()];
     const [first, second] = await Promise.all(asked.map((one) => rejection(one)));
@@ -318,7 +318,7 @@ describe("a session", () => {
     expect(second?.stack).toContain(import.meta.file);
   });
 
-  test("gives each request its own error, also one that could mean that no answer has come", async () => {
+  test("gives each request the server's error, even one that could mean a lost answer", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using server = silentServer(via, 8);
@@ -355,22 +355,25 @@ describe("a session", () => {
     );
   });
 
-  test.each(["", "process.exit()"])("ends with its Worker: %p", async (end) => {
-    await using server = await startServer();
-    const program = `
+  test.each(["", "process.exit()"])(
+    "closes its connection when its Worker ends: %p",
+    async (end) => {
+      await using server = await startServer();
+      const program = `
       const { Session } = await import(${JSON.stringify(import.meta.resolve("@xsocket/client"))});
       (await new Session({ via: ${JSON.stringify(server.path)} }).socket()).close();
       ${end}`;
-    const before = descriptors().size;
-    for (let i = 0; i < 3; i++) {
-      const url = URL.createObjectURL(new Blob([program], { type: "application/typescript" }));
-      const worker = new Worker(url);
-      await new Promise((resolve) => worker.addEventListener("close", resolve));
-    }
-    await eventually("the descriptors of Workers to close", () => descriptors().size === before);
-  });
+      const before = descriptors().size;
+      for (let i = 0; i < 3; i++) {
+        const url = URL.createObjectURL(new Blob([program], { type: "application/typescript" }));
+        const worker = new Worker(url);
+        await new Promise((resolve) => worker.addEventListener("close", resolve));
+      }
+      await eventually("the descriptors of Workers to close", () => descriptors().size === before);
+    },
+  );
 
-  test("closes no connection as idle while an answer is waited for", async () => {
+  test("does not close a connection as idle while it waits for an answer", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path, idleMs: 0 });
     (await session.socket()).close();
@@ -381,7 +384,7 @@ describe("a session", () => {
     (await asked).close();
   });
 
-  test("keeps its connection, or closes it after as long without use as was said", async () => {
+  test("keeps its connection open, or closes it after idleMs without use", async () => {
     await using server = await startServer();
     const atRest = descriptors().size;
     const connections = (): number => descriptors().size - atRest;
@@ -408,7 +411,7 @@ describe("a session", () => {
     await eventually("the shared one to be closed", () => connections() === 1);
   });
 
-  test("makes one connection for all who wait for room in the backlog, whoever gives up", async () => {
+  test("makes one connection for all requests that wait for a full backlog, even if the first gives up", async () => {
     await using server = await startServer({ args: ["--backlog", "1"] });
     await server.program.pause();
     const crowd: number[] = [];
@@ -427,7 +430,7 @@ describe("a session", () => {
     for (const fd of crowd.slice(0, -1)) loadSyscalls().close(fd);
   });
 
-  test("leaves no listener on a signal that goes on", async () => {
+  test("leaves no listener on a signal that outlives its requests", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
     const { signal } = new AbortController();
@@ -443,7 +446,7 @@ describe("a session", () => {
     await eventually("nobody to listen to the signal", () => listeners() === 0);
   });
 
-  test("leaves no timer behind of a connection that is gone, so that it can be forgotten", async () => {
+  test("clears the idle timer of a connection that is gone", async () => {
     using dir = tempDir();
     const via = dir.join("control");
     using server = silentServer(via, 8);
@@ -466,7 +469,7 @@ describe("a session", () => {
     expect(timers.filter(({ value }) => !cleared.has(value))).toBeEmpty();
   });
 
-  test("does not keep the process alive, nor does what had all the time that there is", async () => {
+  test("does not keep the process alive, nor do finished requests with timeoutMs Infinity", async () => {
     await using server = await startServer();
     const program = `
       import { connect, Session, xsocket } from "@xsocket/client";
@@ -483,7 +486,7 @@ describe("a session", () => {
     expect(ended.stdout, ended.stderr).toBe("ends\n");
   });
 
-  test("leaves nothing behind of a request for which there is no library", async () => {
+  test("leaves no timer and no rejection behind if the library is not found", async () => {
     using dir = tempDir();
     const program = `
       import { Session } from "@xsocket/client";
@@ -500,7 +503,7 @@ describe("a session", () => {
     expect(stdout + stderr).toBe("LibraryNotFoundError\nat once\n");
   });
 
-  test.skipIf(!isRoot)("asks as the new user after a change of uid", async () => {
+  test.skipIf(!isRoot)("gets sockets as the new user after a change of uid", async () => {
     await using server = await startServer({ args: ["--mode", "0666"] });
     using dir = tempDir();
     const silent = dir.join("control");

@@ -21,7 +21,7 @@ const STALL_MS = 5; // the longest time that the event loop may stand still
 
 describe("one socket", () => {
   test.skipIf(isContained || !hasIpv6)(
-    "belongs to the target, closes with its scope, and moves out by take",
+    "belongs to the target, closes with its scope, and is released by take()",
     async () => {
       await using target = await createNamespace();
       await using server = await startServer({ place: target });
@@ -46,40 +46,37 @@ describe("one socket", () => {
     },
   );
 
-  test.skipIf(!hasIpv6)(
-    "is asked for by name or by number, with the flags that were wished",
-    async () => {
-      await using server = await startServer();
-      const via = server.path;
-      const kinds: [XSocketOptions, number, number, number][] = [
-        [{}, 2, 1, 6],
-        [{ family: 6, type: "stream" }, 10, 1, 6],
-        [{ domain: 10, type: 2, protocol: 17 }, 10, 2, 17],
-        [{ type: "stream", protocol: "mptcp" }, 2, 1, 262],
-        [{ type: 1 | 0o4000 }, 2, 1, 6],
-      ];
-      for (const [options, domain, type, protocol] of kinds) {
-        using socket = await xsocket({ via, ...options });
-        expect([39, 3, 38].map((name) => optionOf(socket.fd, 1, name))).toEqual([
-          domain,
-          type,
-          protocol,
-        ]);
-        expect(flagsOf(socket.fd)).toContain(options.type === 0o4001 ? "02004002" : "02000002");
-      }
-      using quick = await xsocket({ via, nonblocking: true });
-      expect(flagsOf(quick.fd)).toContain("02004002");
-    },
-  );
+  test.skipIf(!hasIpv6)("has the kind asked for by name or number, and the flags", async () => {
+    await using server = await startServer();
+    const via = server.path;
+    const kinds: [XSocketOptions, number, number, number][] = [
+      [{}, 2, 1, 6],
+      [{ family: 6, type: "stream" }, 10, 1, 6],
+      [{ domain: 10, type: 2, protocol: 17 }, 10, 2, 17],
+      [{ type: "stream", protocol: "mptcp" }, 2, 1, 262],
+      [{ type: 1 | 0o4000 }, 2, 1, 6],
+    ];
+    for (const [options, domain, type, protocol] of kinds) {
+      using socket = await xsocket({ via, ...options });
+      expect([39, 3, 38].map((name) => optionOf(socket.fd, 1, name))).toEqual([
+        domain,
+        type,
+        protocol,
+      ]);
+      expect(flagsOf(socket.fd)).toContain(options.type === 0o4001 ? "02004002" : "02000002");
+    }
+    using quick = await xsocket({ via, nonblocking: true });
+    expect(flagsOf(quick.fd)).toContain("02004002");
+  });
 
-  test("is refused by the server in a sentence", async () => {
+  test("that the policy refuses rejects with EPERM", async () => {
     await using server = await startServer();
     const error = await rejection(xsocket({ via: server.path, domain: 16, type: "raw" }));
     expect(error).toMatchObject({ code: "EPERM", step: "ask", server: server.path });
     expect(error.message).toContain("policy");
   });
 
-  test("of a kind that there cannot be is refused before anybody is asked", async () => {
+  test("of an impossible kind rejects with EINVAL before the server is asked", async () => {
     const kinds = [
       { family: "constructor" },
       { family: 5 },
@@ -97,7 +94,7 @@ describe("one socket", () => {
     }
   });
 
-  test("is kept for weeks without looking all the time whether they are over", async () => {
+  test("sets no timer past the range of setTimeout if idleMs is huge", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path, idleMs: 1e300 });
     using timers = spyOn(globalThis, "setTimeout");
@@ -111,18 +108,18 @@ function flagsOf(fd: number): string {
   return readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");
 }
 
-/* Milliseconds that this thread has been kept waiting for a processor, which others on a busy machine do. */
+/* Milliseconds that this thread has waited for a processor, as happens on a busy machine. */
 function keptWaiting(): number {
   const [, waited] = readFileSync("/proc/self/schedstat", "utf8").split(" "); // in nanoseconds
   return Number(waited) / 1e6;
 }
 
-/* The time, less what others have taken. */
+/* The time, less what this thread has waited for a processor. */
 function ownTime(): number {
   return performance.now() - keptWaiting();
 }
 
-/* The longest time that the event loop did not come round while `work` went on, though it could have. */
+/* The longest time between two turns of the event loop during `work`, less waits for a processor. */
 async function longestStall(work: Promise<unknown>): Promise<number> {
   let longest = 0;
   let last = ownTime();
@@ -141,7 +138,7 @@ describe("a server that does not answer", () => {
     { state: "accepts into its backlog", backlog: 64 },
     { state: "has a full backlog", backlog: 0 },
   ])(
-    "and $state: ETIMEDOUT, an abort ends it, the event loop keeps ticking",
+    "and $state gives ETIMEDOUT or the abort's reason, and does not block the event loop",
     async ({ backlog }) => {
       using dir = tempDir();
       const via = dir.join("control");

@@ -67,7 +67,7 @@ describe("a listener", () => {
     ["127.0.0.1", "127.0.0.1"],
     ["::1", "::1"],
     ["localhost", "127.0.0.1"],
-  ])("at %s tells its address and port", async (hostname, address) => {
+  ])("at %s has that hostname and a port, and is reached there", async (hostname, address) => {
     await using server = await startServer();
     for (const form of [listen, listenSync]) {
       const listener = await form({ via: server.path, hostname, port: 0, socket: { data() {} } });
@@ -114,38 +114,41 @@ describe("a listener", () => {
       syscall: "listen",
     });
     for (const listener of [first, second, v4]) listener.stop();
-    await target.run(["sysctl", "-qw", "net.ipv6.bindv6only=1"]); // nor less than was asked for
+    await target.run(["sysctl", "-qw", "net.ipv6.bindv6only=1"]); // must not make it IPv6 only
     using all = await listen({ ...common, port: 0 });
     using _ = await connect({ ...common, hostname: "127.0.0.1", port: all.port });
   });
 
-  test.skipIf(!hasIpv6)("that cannot be is refused with a sentence", async () => {
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
-    const common = { via: server.path, port: 0, socket: { data() {} } };
-    const cases: [string, object][] = [
-      ["EADDRNOTAVAIL", { hostname: "192.0.2.1" }],
-      ["EINVAL", { port: 65_536 }],
-      ["EINVAL", { port: "http" }],
-      ["EINVAL", { backlog: -1 }],
-      ["EINVAL", { backlog: 2 ** 32 }],
-      ["EINVAL", { timeoutMs: 0 }],
-      ["EINVAL", { timeoutMs: Number.NaN }],
-      ["EINVAL", { signal: "" }],
-      ["EINVAL", { socket: undefined }],
-      ["EINVAL", { socket: null }],
-      ["EINVAL", { exclusive: true, reusePort: true }],
-      ["ENOTSUP", { fd: 0 }],
-      ["ENOTSUP", { unix: "/tmp/x" }],
-      ["ENODEV", { hostname: "fe80::1%nonesuch" }],
-    ];
-    for (const [code, options] of cases)
-      for (const form of [listen, async (o: typeof common) => listenSync(o)])
-        await expect(form({ ...common, ...options }), code).rejects.toMatchObject({ code });
-    await expect(listen({ ...common, socket: {} })).rejects.toThrow("callback");
-    for (const name of [{ hostname: "name.test" }, { hostname: "localhost", lookup: () => [] }])
-      expect(() => listenSync({ ...common, ...name })).toThrow("asynchronous form");
-  });
+  test.skipIf(!hasIpv6)(
+    "that is impossible is rejected with an error code, in both forms",
+    async () => {
+      await using target = await createNamespace();
+      await using server = await startServer({ place: target });
+      const common = { via: server.path, port: 0, socket: { data() {} } };
+      const cases: [string, object][] = [
+        ["EADDRNOTAVAIL", { hostname: "192.0.2.1" }],
+        ["EINVAL", { port: 65_536 }],
+        ["EINVAL", { port: "http" }],
+        ["EINVAL", { backlog: -1 }],
+        ["EINVAL", { backlog: 2 ** 32 }],
+        ["EINVAL", { timeoutMs: 0 }],
+        ["EINVAL", { timeoutMs: Number.NaN }],
+        ["EINVAL", { signal: "" }],
+        ["EINVAL", { socket: undefined }],
+        ["EINVAL", { socket: null }],
+        ["EINVAL", { exclusive: true, reusePort: true }],
+        ["ENOTSUP", { fd: 0 }],
+        ["ENOTSUP", { unix: "/tmp/x" }],
+        ["ENODEV", { hostname: "fe80::1%nonesuch" }],
+      ];
+      for (const [code, options] of cases)
+        for (const form of [listen, async (o: typeof common) => listenSync(o)])
+          await expect(form({ ...common, ...options }), code).rejects.toMatchObject({ code });
+      await expect(listen({ ...common, socket: {} })).rejects.toThrow("callback");
+      for (const name of [{ hostname: "name.test" }, { hostname: "localhost", lookup: () => [] }])
+        expect(() => listenSync({ ...common, ...name })).toThrow("asynchronous form");
+    },
+  );
 });
 
 const WITHOUT_IPV6 = refusing("socket", 0, 10, "EAFNOSUPPORT");
@@ -153,7 +156,7 @@ const WITHOUT_IPV6 = refusing("socket", 0, 10, "EAFNOSUPPORT");
 test.each([
   ["a policy allows", "EPERM", here],
   ["the kernel has", "EAFNOSUPPORT", new Place(WITHOUT_IPV6, "/proc/self")],
-])("where %s IPv4 alone, that is what is listened at and connected to", async (_, code, place) => {
+])("where %s IPv4 alone, listen, connect and udp use IPv4", async (_, code, place) => {
   using dir = tempDir();
   await Bun.write(dir.join("policy"), '[[rule]]\naction = "allow"\nfamily = "AF_INET"\n');
   const args = code === "EPERM" ? ["--policy", dir.join("policy")] : [];
@@ -177,14 +180,14 @@ test.each([
     await expect(form(v6)).rejects.toMatchObject({ code, step: "ask" });
 });
 
-/* To whom, as it is said, and the address of the error. */
+/* The peer, as an error states it, and the error's address. */
 const BY_IPV6 = [
   [{ hostname: "[::1]" }, "connect to [::1]:9", "::1"],
   [{ hostname: "::1%lo" }, "connect to [::1%lo]:9", "::1%lo"],
 ] as const;
 
 describe("a connection", () => {
-  test("goes out of the target and tells both its ends", async () => {
+  test("leaves from the target and knows the addresses of both ends", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     await using nc = target.spawn(["nc", "-l", "-p", "4000", "-s", "127.0.0.1"], { stdin: "" });
@@ -210,7 +213,7 @@ describe("a connection", () => {
   });
 
   test.skipIf(!hasIpv6)(
-    "is made to those addresses alone that the local one can reach",
+    "is made only to addresses of the same IP version as localAddress",
     async () => {
       await using target = await createNamespace();
       await using server = await startServer({ place: target });
@@ -224,7 +227,7 @@ describe("a connection", () => {
     },
   );
 
-  test("that fails says why, to connectError too, with the socket and data that Bun gives it", async () => {
+  test("that fails rejects with the reason, and calls connectError with it and the socket's data", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     const cases: [string, string, { hostname: string; port?: number }][] = [
@@ -254,7 +257,7 @@ describe("a connection", () => {
     await expect(
       connect({ ...peer, socket: { data() {}, connectError: complain } }),
     ).rejects.toThrow("mine");
-    // of several addresses the one that it is about, which of one that was given need not be said twice
+    // an error names the address that failed, unless that is what was given
     const two = { ...peer, hostname: "two.test", lookup: () => ["127.0.0.1", "127.0.0.2"] };
     for (const [to, asked, address] of [
       [peer, "connect to 127.0.0.1:9", "127.0.0.1"],
@@ -269,7 +272,7 @@ describe("a connection", () => {
       });
   });
 
-  test("that fails shows the line of its caller", async () => {
+  test("that fails has the caller's line first in its stack", async () => {
     await using server = await startServer();
     let stack: unknown;
     try {
@@ -281,7 +284,7 @@ describe("a connection", () => {
     expect(first).toContain(import.meta.file);
   });
 
-  test("that nobody catches shows what has failed, and no line of the package", async () => {
+  test("that fails uncaught prints what has failed, and no source line of the package", async () => {
     await using server = await startServer();
     const peer = `{ via: "${server.path}", hostname: "127.0.0.1", port: 9, socket: { data() {} } }`;
     const program = `import { connect } from "@xsocket/client"; await connect(${peer});`;
@@ -292,7 +295,7 @@ describe("a connection", () => {
     expect(code).toBe(1);
   });
 
-  test("that nobody answers ends with the deadline or the signal", async () => {
+  test("that gets no answer ends with the deadline or the signal", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using deaf = deafListener(server.path);
@@ -314,13 +317,13 @@ describe("a connection", () => {
     const aborted = await attempt({ signal: AbortSignal.timeout(300) });
     expect(aborted).toMatchObject({ name: "TimeoutError" });
     const common = { via: server.path, port: deaf.port, socket: { data() {} } };
-    // also of a name with more addresses than there is time for
+    // also for a name with more addresses than there is time for
     const many = { hostname: "many.test", lookup: () => Array<string>(30_000).fill("127.0.0.1") };
     const from = performance.now();
     const late = connect({ ...common, ...many, timeoutMs: 300 });
     await expect(late).rejects.toMatchObject({ code: "ETIMEDOUT" });
     expect(performance.now() - from).toBeLessThan(10_000);
-    // nor does it take the time of the next address
+    // the next address has its share of the time
     const other = await listen({ ...common, hostname: "127.0.0.2" });
     const two = { hostname: "two.test", lookup: () => ["127.0.0.1", "127.0.0.2"] };
     open.push(await connect({ ...common, ...two, timeoutMs: 2000, ipv6Only: true }));
@@ -342,7 +345,7 @@ describe("a connection", () => {
     expect(performance.now() - from).toBeLessThan(5000); // the default of one
   });
 
-  test("through a server that is slow to answer is with the first address all the same", async () => {
+  test("through a slow server still goes to the first address", async () => {
     await using server = await startServer();
     using session = new Session({ via: server.path });
     const common = { via: session, socket: { data() {} } };
@@ -357,7 +360,7 @@ describe("a connection", () => {
     socket.terminate();
   });
 
-  test.skipIf(!hasIpv6)("of many over one session, all in the target", async () => {
+  test.skipIf(!hasIpv6)("is one of many over one session, all in the target", async () => {
     await using target = await createNamespace();
     await using server = await startServer({ place: target });
     using session = new Session({ via: server.path });
@@ -385,7 +388,7 @@ describe("a connection", () => {
 });
 
 describe("TLS", () => {
-  test("is off where tls is false", async () => {
+  test("is off if tls is false", async () => {
     await using server = await startServer();
     const { promise, resolve } = Promise.withResolvers<string>();
     const common = { via: server.path, hostname: "127.0.0.1" };
@@ -396,40 +399,43 @@ describe("TLS", () => {
     expect(await promise).toBe("plain");
   });
 
-  test.skipIf(!hasIpv6)("goes both ways, checked against the host name", async () => {
-    using dir = tempDir();
-    const { key, cert } = await makeCertificate(dir.path, "web.test");
-    await using target = await createNamespace();
-    await using server = await startServer({ place: target });
-    using listener = await listen({
-      via: server.path,
-      hostname: "::",
-      port: 0,
-      tls: { key, cert },
-      socket: { data: (socket, data) => void socket.write(`secret ${data.toString()}`) },
-    });
-    const connection = `127.0.0.1:${listener.port}`;
-    const s_client = ["openssl", "s_client", "-quiet", "-verify_quiet", "-connect", connection];
-    await using program = target.spawn(s_client, { stdin: "" });
-    await program.write("word");
-    await program.says(/secret word/);
-    const shake = async (hostname: string, tls: TLSOptions | true = { ca: cert }) => {
-      const done = Promise.withResolvers<boolean>();
-      const socket = await connect({
+  test.skipIf(!hasIpv6)(
+    "works for listeners and connections, which check the host name",
+    async () => {
+      using dir = tempDir();
+      const { key, cert } = await makeCertificate(dir.path, "web.test");
+      await using target = await createNamespace();
+      await using server = await startServer({ place: target });
+      using listener = await listen({
         via: server.path,
-        hostname,
-        port: listener.port,
-        lookup: () => ["127.0.0.1"],
-        tls,
-        socket: { data() {}, handshake: (_, ok) => done.resolve(ok) },
+        hostname: "::",
+        port: 0,
+        tls: { key, cert },
+        socket: { data: (socket, data) => void socket.write(`secret ${data.toString()}`) },
       });
-      return done.promise.finally(() => socket.terminate());
-    };
-    expect(await shake("web.test")).toBe(true);
-    expect(await shake("127.0.0.1")).toBe(true);
-    expect(await shake("[::1]")).toBe(true);
-    expect(await shake("127.0.0.2")).toBe(false);
-    expect(await shake("other.test")).toBe(false);
-    expect(await shake("web.test", true)).toBe(false); // signed by nobody whom the machine knows
-  });
+      const connection = `127.0.0.1:${listener.port}`;
+      const s_client = ["openssl", "s_client", "-quiet", "-verify_quiet", "-connect", connection];
+      await using program = target.spawn(s_client, { stdin: "" });
+      await program.write("word");
+      await program.says(/secret word/);
+      const shake = async (hostname: string, tls: TLSOptions | true = { ca: cert }) => {
+        const done = Promise.withResolvers<boolean>();
+        const socket = await connect({
+          via: server.path,
+          hostname,
+          port: listener.port,
+          lookup: () => ["127.0.0.1"],
+          tls,
+          socket: { data() {}, handshake: (_, ok) => done.resolve(ok) },
+        });
+        return done.promise.finally(() => socket.terminate());
+      };
+      expect(await shake("web.test")).toBe(true);
+      expect(await shake("127.0.0.1")).toBe(true);
+      expect(await shake("[::1]")).toBe(true);
+      expect(await shake("127.0.0.2")).toBe(false);
+      expect(await shake("other.test")).toBe(false);
+      expect(await shake("web.test", true)).toBe(false); // signed by no CA that the machine trusts
+    },
+  );
 });

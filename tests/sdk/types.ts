@@ -1,6 +1,6 @@
 /*
- * Nothing runs this: it is checked with all else by TypeScript. What has to be an error says so, and
- * options that may be undefined have to be taken under exactOptionalPropertyTypes.
+ * Not run, only checked by TypeScript with all else: lines that must be an error are marked, and options
+ * that may be undefined must be accepted under exactOptionalPropertyTypes.
  */
 import {
   connect,
@@ -22,12 +22,12 @@ const via: string | undefined = process.env["VIA"];
 const hostname: string | undefined = process.env["HOST"];
 const socket = { data() {} };
 
-/** What programs for Node take an error for. */
+/** Programs for Node treat errors as this type. */
 export function asNode(error: XSocketError): NodeJS.ErrnoException {
   return error;
 }
 
-/** Types that Bun's own functions give as well. */
+/** Results have the types of Bun's own functions. */
 export async function sameTypes(): Promise<unknown[]> {
   const listener: TCPSocketListener<Mine> = await listen<Mine>({
     via,
@@ -64,7 +64,7 @@ export async function sameTypes(): Promise<unknown[]> {
   return [listener, connection, server, asBuns, peer.remoteAddress.port];
 }
 
-/** Options that are there or not. */
+/** Options may be undefined. */
 export async function maybeOptions(): Promise<unknown[]> {
   const limits = { signal: undefined, timeoutMs: undefined };
   return [
@@ -77,14 +77,14 @@ export async function maybeOptions(): Promise<unknown[]> {
   ];
 }
 
-/** What has to be wrong already in the editor. */
+/** What must already be an error in an editor. */
 export async function refused(): Promise<unknown[]> {
   return [
     // @ts-expect-error -- misspelt
     await xsocket({ vai: via }),
     // @ts-expect-error -- no such family
     await xsocket({ family: 5 }),
-    // @ts-expect-error -- an IP socket it is
+    // @ts-expect-error -- IP sockets only
     await listen({ via, unix: "/x", socket }),
     // @ts-expect-error -- the descriptor comes from the server
     await connect({ via, hostname: "web", port: 1, fd: 3, socket }),

@@ -12,7 +12,7 @@ import { fdOf } from "./observed.ts";
 
 guardDescriptors();
 
-test.skipIf(!hasIpv6)("datagrams go from and to the target, of both families", async () => {
+test.skipIf(!hasIpv6)("datagrams go to and from the target, over IPv4 and IPv6", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   for (const hostname of ["127.0.0.1", "::1"]) {
@@ -29,7 +29,7 @@ test.skipIf(!hasIpv6)("datagrams go from and to the target, of both families", a
   }
 });
 
-test("a connected socket talks to one peer, by name too", async () => {
+test("a connected socket talks to one peer, which a name can give", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   using session = new Session({ via: server.path });
@@ -51,82 +51,97 @@ test("a connected socket talks to one peer, by name too", async () => {
   for (const each of [echo, socket]) each.close();
 });
 
-test.skipIf(!hasIpv6)("a peer of both IP versions is one that can be reached", async () => {
-  await using target = await createNamespace(); // with no route but those of lo
-  await using server = await startServer({ place: target });
-  const via = server.path;
-  using echo = await udp({ via, hostname: "::1" });
-  for (const place of [{}, { hostname: "::1" }]) {
-    using peer = await udp({
+test.skipIf(!hasIpv6)(
+  "of a peer's IPv4 and IPv6 addresses one that can be reached is used",
+  async () => {
+    await using target = await createNamespace(); // with no route but those of lo
+    await using server = await startServer({ place: target });
+    const via = server.path;
+    using echo = await udp({ via, hostname: "::1" });
+    for (const place of [{}, { hostname: "::1" }]) {
+      using peer = await udp({
+        via,
+        ...place,
+        lookup: () => ["192.0.2.1", "::1"],
+        connect: { hostname: "both", port: echo.port },
+      });
+      expect(peer.remoteAddress).toMatchObject({ address: "::1", port: echo.port });
+    }
+    using held = await udp({ via }); // its port is free for IPv6 alone
+    using other = await udp({
       via,
-      ...place,
-      lookup: () => ["192.0.2.1", "::1"],
+      port: held.port,
+      ipv6Only: true,
+      lookup: () => ["127.0.0.1", "::1"],
       connect: { hostname: "both", port: echo.port },
     });
-    expect(peer.remoteAddress).toMatchObject({ address: "::1", port: echo.port });
-  }
-  using held = await udp({ via }); // its port is free for IPv6 alone
-  using other = await udp({
-    via,
-    port: held.port,
-    ipv6Only: true,
-    lookup: () => ["127.0.0.1", "::1"],
-    connect: { hostname: "both", port: echo.port },
-  });
-  expect(other.remoteAddress).toMatchObject({ address: "::1" });
-  const from = { via, hostname: "localhost", connect: { hostname: "::1", port: echo.port } };
-  const six = await udp(from);
-  expect(six.address).toMatchObject({ address: "::1" });
-  six.close();
-  await expect(udp({ ...from, hostname: "127.0.0.1" })).rejects.toMatchObject({
-    code: "EAFNOSUPPORT",
-  });
-  for (const hostname of ["::", "::ffff:127.0.0.1"]) {
-    using mapped = await udp({ via, hostname, connect: { hostname: "127.0.0.1", port: 9 } });
-    expect(mapped.remoteAddress).toMatchObject({ address: "::ffff:127.0.0.1" }); // as Bun's own
-  }
-  for (const kind of ["prohibit", "blackhole", "unreachable"]) {
-    await target.run(["ip", "-6", "route", "replace", kind, "2001:db8::/32"]);
-    using peer = await udp({
-      via,
-      lookup: () => ["2001:db8::1", "127.0.0.1"],
-      connect: { hostname: "both", port: 9 },
+    expect(other.remoteAddress).toMatchObject({ address: "::1" });
+    const from = { via, hostname: "localhost", connect: { hostname: "::1", port: echo.port } };
+    const six = await udp(from);
+    expect(six.address).toMatchObject({ address: "::1" });
+    six.close();
+    await expect(udp({ ...from, hostname: "127.0.0.1" })).rejects.toMatchObject({
+      code: "EAFNOSUPPORT",
     });
-    expect(peer.remoteAddress).toMatchObject({ address: "127.0.0.1" });
-  }
-  const nowhere = udp({ via, lookup: () => ["192.0.2.1"], connect: { hostname: "one", port: 9 } });
-  await expect(nowhere).rejects.toMatchObject({
-    code: "ENETUNREACH",
-    step: "connect",
-    asked: "send datagrams to one:9",
-  });
-  const ips = ["192.0.2.1", "2001:db8::1"]; // to the former there is no route at all
-  for (const lookup of [() => ips, () => ips.toReversed()]) {
-    const neither = udp({ via, lookup, connect: { hostname: "neither", port: 9 } });
-    await expect(neither).rejects.toMatchObject({ code: "EHOSTUNREACH", step: "connect" });
-  }
-});
+    for (const hostname of ["::", "::ffff:127.0.0.1"]) {
+      using mapped = await udp({ via, hostname, connect: { hostname: "127.0.0.1", port: 9 } });
+      expect(mapped.remoteAddress).toMatchObject({ address: "::ffff:127.0.0.1" }); // as Bun's own
+    }
+    for (const kind of ["prohibit", "blackhole", "unreachable"]) {
+      await target.run(["ip", "-6", "route", "replace", kind, "2001:db8::/32"]);
+      using peer = await udp({
+        via,
+        lookup: () => ["2001:db8::1", "127.0.0.1"],
+        connect: { hostname: "both", port: 9 },
+      });
+      expect(peer.remoteAddress).toMatchObject({ address: "127.0.0.1" });
+    }
+    const nowhere = udp({
+      via,
+      lookup: () => ["192.0.2.1"],
+      connect: { hostname: "one", port: 9 },
+    });
+    await expect(nowhere).rejects.toMatchObject({
+      code: "ENETUNREACH",
+      step: "connect",
+      asked: "send datagrams to one:9",
+    });
+    const ips = ["192.0.2.1", "2001:db8::1"]; // to the former there is no route at all
+    for (const lookup of [() => ips, () => ips.toReversed()]) {
+      const neither = udp({ via, lookup, connect: { hostname: "neither", port: 9 } });
+      await expect(neither).rejects.toMatchObject({ code: "EHOSTUNREACH", step: "connect" });
+    }
+  },
+);
 
-test.skipIf(!hasIpv6)("a link-local peer is one of an interface of the target", async () => {
-  await using target = await createNamespace();
-  for (const command of [
-    "link add there0 type veth peer name there1",
-    "link set there1 up",
-    "link set there0 up",
-    "addr add fe80::77/64 dev there0 nodad",
-  ])
-    await target.run(["ip", ...command.split(" ")]);
-  await using server = await startServer({ place: target });
-  const hostname = "fe80::77%there0";
-  const echo = await udp({ via: server.path, hostname });
-  const peer = await udp({ via: server.path, connect: { hostname, port: echo.port } });
-  expect(peer.remoteAddress).toMatchObject({ address: "fe80::77", port: echo.port });
-  for (const each of [echo, peer]) each.close();
-  using web = await serve({ via: server.path, hostname, port: 0, fetch: () => new Response("hi") });
-  expect(web.url.href).toBe(`http://[fe80::77]:${web.port}/`);
-});
+test.skipIf(!hasIpv6)(
+  "the zone of a link-local address is an interface of the target",
+  async () => {
+    await using target = await createNamespace();
+    for (const command of [
+      "link add there0 type veth peer name there1",
+      "link set there1 up",
+      "link set there0 up",
+      "addr add fe80::77/64 dev there0 nodad",
+    ])
+      await target.run(["ip", ...command.split(" ")]);
+    await using server = await startServer({ place: target });
+    const hostname = "fe80::77%there0";
+    const echo = await udp({ via: server.path, hostname });
+    const peer = await udp({ via: server.path, connect: { hostname, port: echo.port } });
+    expect(peer.remoteAddress).toMatchObject({ address: "fe80::77", port: echo.port });
+    for (const each of [echo, peer]) each.close();
+    using web = await serve({
+      via: server.path,
+      hostname,
+      port: 0,
+      fetch: () => new Response("hi"),
+    });
+    expect(web.url.href).toBe(`http://[fe80::77]:${web.port}/`);
+  },
+);
 
-test("what ICMP says of a peer is heard by a socket that is not connected, too", async () => {
+test("a socket that is not connected hears ICMP errors, too", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   for (const hostname of hasIpv6 ? ["127.0.0.1", "::1"] : ["127.0.0.1"]) {
@@ -146,7 +161,7 @@ async function slowLookup(): Promise<string[]> {
   return ["127.0.0.1"];
 }
 
-test("the time is one for all that has to be done", async () => {
+test("timeoutMs is for both look-ups together", async () => {
   await using server = await startServer();
   const names = { hostname: "a.test", connect: { hostname: "b.test", port: 9 } };
   await expect(
@@ -156,7 +171,7 @@ test("the time is one for all that has to be done", async () => {
   });
 });
 
-test("what cannot be is refused with a sentence", async () => {
+test("invalid options are rejected, and a port is shared only if each socket asks for it", async () => {
   await using target = await createNamespace();
   await using server = await startServer({ place: target });
   const { path: via } = server;
@@ -175,7 +190,7 @@ test("what cannot be is refused with a sentence", async () => {
   for (const [code, step, options] of cases)
     await expect(udp({ via, ...options })).rejects.toMatchObject({ code, step });
   await expect(Reflect.apply(udp, undefined, [{ via, socket: 5 }])).rejects.toThrow("object");
-  // Not by somebody with SO_REUSEADDR either, who would get the datagrams instead.
+  // Nor is a port shared with a later SO_REUSEADDR, which would get the datagrams instead.
   const thief = { via, hostname: "127.0.0.1", port: first.port, reuseAddr: true };
   await expect(udp(thief)).rejects.toMatchObject({ code: "EADDRINUSE", syscall: "bind" });
   const node = await nodeBind(dgram.createSocket("udp4"), { via, host: "127.0.0.1" });
@@ -188,7 +203,7 @@ test("what cannot be is refused with a sentence", async () => {
   const [udp4, other] = [dgram.createSocket("udp4"), dgram.createSocket("udp4")];
   for (const socket of [udp4, other]) await nodeBind(socket, multicast);
   for (const socket of [udp4, other]) socket.close();
-  const made = { type: "udp4", reuseAddr: true } as const; // what it was made with counts as well
+  const made = { type: "udp4", reuseAddr: true } as const; // options of createSocket count as well
   const more = [dgram.createSocket(made), dgram.createSocket(made)];
   for (const socket of more) await nodeBind(socket, { ...multicast, reuseAddr: undefined });
   for (const socket of more) socket.close();

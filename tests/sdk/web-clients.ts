@@ -1,4 +1,4 @@
-/* What asks the web servers of these tests. */
+/* Clients for the web servers of these tests. */
 import type { Namespace } from "../harness/index.ts";
 
 /** What curl prints in a namespace, or how it failed. */

@@ -1,6 +1,6 @@
 /*
- * What the programs of parity.test.ts use: Bun's own functions, or ours where they are started with a
- * control socket. Each scenario notes what happened; what both ways print has to be the same.
+ * What the programs of parity.test.ts use: Bun's own functions, or ours if the program is started with a
+ * control socket. Each scenario notes what happened, and both ways must print the same.
  */
 import { connect, fetchVia, listen, udp } from "@xsocket/client";
 
@@ -66,14 +66,14 @@ export function codeOf(error: unknown): string {
   return typeof code === "string" ? code : error.name;
 }
 
-/** What comes of a promise: its value, or the code of its error. */
+/** The value of a promise, or the code of its error. */
 export async function outcome(promise: Promise<unknown>): Promise<unknown> {
   return promise.catch(codeOf);
 }
 
 /**
  * Waits until the other side has noticed. Ten turns of the event loop, not one long sleep: a program that is kept
- * from running may see the end of its sleep before what has come meanwhile.
+ * from running may see the end of its sleep before the events that came meanwhile.
  */
 export async function settled(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await Bun.sleep(10);

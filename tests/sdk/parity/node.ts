@@ -125,7 +125,7 @@ await play({
     const upgraded = once(request, "upgrade");
     request.end();
     const [, socket] = await upgraded;
-    server.closeAllConnections(); // it is none of the server's any more
+    server.closeAllConnections(); // it no longer belongs to the server
     socket.write("hi");
     const [data] = await once(socket, "data");
     socket.destroy();

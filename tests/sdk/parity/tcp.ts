@@ -8,7 +8,7 @@ interface Pair {
   readonly listener: Bun.TCPSocketListener;
   readonly client: Socket;
   readonly server: Socket;
-  /** What both sides were called with, each side by itself: the order between them is chance. */
+  /** The calls of each side's handlers, kept apart because the order between the sides is chance. */
   readonly seen: () => { server: string[]; client: string[] };
 }
 
@@ -39,7 +39,7 @@ async function after(act: () => unknown): Promise<void> {
 
 const CHUNK = Buffer.alloc(1 << 20, 7);
 
-/* More than the kernel holds, however much that is: what it does not take at once follows after a drain. */
+/* Writes until the kernel's buffers are full, however large they are, and the rest after a drain. */
 async function sendBig(): Promise<unknown> {
   const { promise: all, resolve } = Promise.withResolvers<number>();
   let received = 0;
@@ -90,7 +90,7 @@ async function upgrade(): Promise<unknown> {
   return log;
 }
 
-/* What a server of TLS is asked for, and whether its certificate will do; or that it is not TLS, or refused. */
+/* The server name that a TLS client sends, and whether it accepts the certificate; "plain" without TLS. */
 async function shake(tls: unknown): Promise<unknown> {
   const { promise: asked, resolve } = Promise.withResolvers<unknown>();
   const { promise: checked, resolve: tell } = Promise.withResolvers<unknown>();

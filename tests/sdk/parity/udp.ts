@@ -8,7 +8,7 @@ function noting(log: string[]): Bun.udp.SocketHandler<"buffer"> {
   return {
     data: (_, data, port, address) =>
       void log.push(`${data.toString()} from ${address} ${port > 0}`),
-    // Bun's types know only the socket; what is called has the error in either place.
+    // Bun's types declare only the socket, but the error comes as either argument.
     error: (...given: unknown[]) => void log.push(given.map(codeOf).find(isErrno) ?? "no code"),
   };
 }

@@ -31,7 +31,7 @@ function redirect(location: string, status = 302): Response {
   return new Response(null, { status, headers: { location } });
 }
 
-/* What was received; without what differs from one program to the next. */
+/* The request as received, without the headers that differ between the programs. */
 async function echo(request: Request): Promise<Response> {
   const headers = Object.fromEntries(request.headers);
   for (const name of ["host", "user-agent"]) delete headers[name];
