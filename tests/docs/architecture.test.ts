@@ -1,4 +1,4 @@
-/* The tables of docs/ARCHITECTURE.md: what they name is there, and nothing is left out. */
+/* The tables of docs/ARCHITECTURE.md name exactly the files that exist. */
 import { Glob } from "bun";
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/* What docs/containers.md says of mounts: the directory lives through a restart, the file does not. */
+/* What docs/containers.md says of mounts: a mounted directory works after a restart, a mounted file does not. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { errno, libraryPath } from "@xsocket/xbind-native";
@@ -6,7 +6,7 @@ import { guardDescriptors, here, startServer, tempDir } from "../harness/index.t
 
 guardDescriptors();
 
-/* Asks for a socket at each line that it reads, and says how it went. */
+/* Asks for a socket for each line that it reads, and prints the outcome. */
 const PROGRAM = `
 import sys, xsocket
 print("ready", flush=True)
@@ -26,7 +26,7 @@ test.each([
   ["directory", /got 2/],
   ["file", new RegExp(`error 2 ${errno.ECONNREFUSED}`)],
 ] as const)(
-  "a container with the mounted %s, over a restart of the server",
+  "a container with the mounted %s gets the documented result after a restart of the server",
   async (what, after) => {
     using dir = tempDir();
     using view = tempDir(); // where the container sees it

@@ -1,4 +1,4 @@
-/* What docs/CONTRIBUTING.md has people run is there. */
+/* The presets, directories, files and commands of docs/CONTRIBUTING.md exist. */
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ type Presets = Record<Kind, readonly { readonly name: string; readonly hidden?: 
 const presets: Presets = await Bun.file(join(ROOT, "CMakePresets.json")).json();
 const names = (kind: Kind) => presets[kind].filter(({ hidden }) => !hidden).map(({ name }) => name);
 
-test("whatever can be configured can be built, and what the page names is there", () => {
+test("each configure preset has a build preset, and the presets of the page exist", () => {
   expect(names("buildPresets")).toEqual(names("configurePresets"));
   const used = [...page.matchAll(/(cmake|cmake --build|ctest) --preset (\w+)/g)];
   expect(used.length).toBeGreaterThan(5);
@@ -23,13 +23,13 @@ test("whatever can be configured can be built, and what the page names is there"
     expect(names(command === "ctest" ? "testPresets" : "configurePresets"), line).toContain(name);
 });
 
-test("each directory of tests is in its table", () => {
+test("each directory of tests is in the page's table", () => {
   const all = readdirSync(join(ROOT, "tests"), { withFileTypes: true });
   for (const { name } of all.filter((entry) => entry.isDirectory()))
     if (name !== "node_modules") expect(page).toContain(`\`tests/${name}\``);
 });
 
-test("the files of its tables are there", () => {
+test("the files of the page's tables exist", () => {
   for (const [row] of page.matchAll(/^\| .*`[a-z-]+\/.*$/gm)) {
     const paths = [...row.matchAll(/`([a-z-]+\/[\w./-]+)`/g)].map(([, path = ""]) => path);
     expect(paths, row).not.toBeEmpty();
@@ -40,14 +40,14 @@ test("the files of its tables are there", () => {
   }
 });
 
-test("CMake is told of each test in C, which else would not be missed", () => {
+test("CMakeLists.txt names each test in C", () => {
   const dir = "packages/xbind-native/tests";
   const told = read(`${dir}/CMakeLists.txt`).match(/\w+/g);
   for (const file of new Bun.Glob("*.c").scanSync(join(ROOT, dir)))
     expect(told, file).toContain(file.slice(0, -".c".length));
 });
 
-test("a test in C is run by its file, beside one in TypeScript", async () => {
+test("./dev test takes files of C and TypeScript together, and fails for an unknown one", async () => {
   const c = "packages/xbind-native/tests/test_wire.c";
   expect(page).toContain(`./dev test ${c}\n`);
   const env = { PATH: `${join(process.execPath, "..")}:${process.env["PATH"]}` };

@@ -9,7 +9,7 @@ guardDescriptors();
 const ROOT = join(import.meta.dir, "../..");
 const PAGES = ["docs/tutorial-vpn.md", "docs/tutorial-sandbox.md", "packages/cli/README.md"];
 
-/* A word of each block that the pages have beside their ```sh ones, and why it is not run here. */
+/* A word of each block that is not ```sh, and why it is not run here. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   "type wireguard": "takes a provider's configuration; the TUN device stands for it",
   ifconfig_local: "run by OpenVPN, as a test below does in its place",
@@ -17,7 +17,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   "[Unit]": "a drop-in for systemd, which drop-ins.test.ts has systemd look at",
 };
 
-/* The commands of a page. A shell does not end by itself where what is negated succeeds. */
+/* The commands of a page. `set -e` does not end a shell where a negated command succeeds. */
 async function commandBlocks(page: string): Promise<string[]> {
   const blocks = await blocksOf(page);
   for (const { code } of blocks.filter(({ language }) => language !== "sh")) {
@@ -28,14 +28,14 @@ async function commandBlocks(page: string): Promise<string[]> {
   return commands.map(({ code }) => code.replaceAll(/^! .*$/gm, "$& || exit 1"));
 }
 
-/* What a machine of the page's own has, where everything that it starts ends with it. */
+/* Sets up the page's own machine, with which everything that it starts ends. */
 const SET_UP = `
 ip link set lo up
 mount -t tmpfs run /run
 mkdir -p /run/xsocket
 `;
 
-/* Not everybody may make a TUN device, as the tunnel of that page needs one. */
+/* The tunnel of the VPN tutorial needs a TUN device, which not everybody may make. */
 const hasTun = Bun.spawnSync(["sh", "-c", ": <>/dev/net/tun"]).success;
 
 for (const page of PAGES)
@@ -61,24 +61,27 @@ for (const page of PAGES)
     },
   );
 
-test.skipIf(!hasTun)("what OpenVPN runs by the VPN tutorial moves its tunnel in", async () => {
-  const blocks = await blocksOf("docs/tutorial-vpn.md");
-  const up = blocks.find(({ code }) => code.includes("ifconfig_local"))?.code ?? "";
-  const script = `set -eu${SET_UP}ip netns add vpn
+test.skipIf(!hasTun)(
+  "the VPN tutorial's script for OpenVPN moves the tunnel into the namespace",
+  async () => {
+    const blocks = await blocksOf("docs/tutorial-vpn.md");
+    const up = blocks.find(({ code }) => code.includes("ifconfig_local"))?.code ?? "";
+    const script = `set -eu${SET_UP}ip netns add vpn
     ip tuntap add dev tun7 mode tun
     ${up.split("\n").slice(1).join("\n")}
     ip -n vpn -brief address show dev tun7
     ip -n vpn route show default
     ip netns del vpn`;
-  const env = { dev: "tun7", ifconfig_local: "10.8.0.2", tun_mtu: "1400" };
-  for (const [netmask, bits] of [
-    ["255.255.255.0", 24],
-    ["", 32],
-  ] as const) {
-    const more = netmask === "" ? {} : { ifconfig_netmask: netmask };
-    const argv = [...OWN_MACHINE, "sh", "-c", script];
-    const { code, stdout, stderr } = await here.run(argv, { env: { ...env, ...more } });
-    expect(stdout, stderr).toMatch(new RegExp(`^tun7 .*10.8.0.2/${bits}.*\ndefault dev tun7`));
-    expect(code).toBe(0);
-  }
-});
+    const env = { dev: "tun7", ifconfig_local: "10.8.0.2", tun_mtu: "1400" };
+    for (const [netmask, bits] of [
+      ["255.255.255.0", 24],
+      ["", 32],
+    ] as const) {
+      const more = netmask === "" ? {} : { ifconfig_netmask: netmask };
+      const argv = [...OWN_MACHINE, "sh", "-c", script];
+      const { code, stdout, stderr } = await here.run(argv, { env: { ...env, ...more } });
+      expect(stdout, stderr).toMatch(new RegExp(`^tun7 .*10.8.0.2/${bits}.*\ndefault dev tun7`));
+      expect(code).toBe(0);
+    }
+  },
+);

@@ -1,4 +1,4 @@
-/* The drop-ins and units that the pages show are right in the eyes of systemd. */
+/* systemd accepts the drop-ins and units that the pages show. */
 import { expect, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -16,19 +16,19 @@ const dropIns = (await Promise.all(blocks)).flatMap(({ page, found }) =>
   found.filter(({ code }) => SECTION.test(code)).map(({ code }) => ({ page, code })),
 );
 
-test("there are drop-ins in the tutorial and in systemd.md", () => {
+test("the VPN tutorial and systemd.md have drop-ins", () => {
   const having = new Set(dropIns.map(({ page }) => page));
   expect([...having].toSorted()).toEqual(["docs/systemd.md", "docs/tutorial-vpn.md"]);
 });
 
-test.each(dropIns)("a drop-in or unit of $page", async ({ code }) => {
+test.each(dropIns)("systemd accepts a drop-in or unit of $page", async ({ code }) => {
   using dir = tempDir();
   const unit = dir.join("some.service");
   const required = [...code.matchAll(/^Requires=(.+)/gm)].map(([, name = ""]) => dir.join(name));
   for (const path of [unit, ...required]) await Bun.write(path, "[Service]\nExecStart=/bin/true\n");
   mkdirSync(`${unit}.d`);
   const file = code.includes("[Install]") ? unit : join(`${unit}.d`, "xbind.conf");
-  // systemd wants the programs to be there
+  // systemd requires that the programs exist
   const text = code.replaceAll(/^(Exec\w+=[-+]*)\/\S+/gm, "$1/bin/true");
   await Bun.write(file, text);
   expect(await verifyUnit(unit)).toEqual({ said: "", code: 0 });

@@ -1,4 +1,4 @@
-/* docs/errors.md and the manual pages name every code that the sources can give, and no other. */
+/* docs/errors.md and the manual pages name exactly the codes that the sources can give. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -54,7 +54,7 @@ describe("docs/errors.md has", () => {
     expect(codes(section("The command"))).toEqual(Object.values(EXIT).map(String).toSorted());
   });
 
-  test("what the C sources give, and the manual pages have the same", () => {
+  test("the results of the C sources, which the manual pages list too", () => {
     const [shared = "", own = ""] = section("C: ").split("Only under libxbind:");
     expect(listed("xsocket.3")).toEqual(codes(shared));
     const ofBind = new Set([...codes(shared), ...codes(own)]);
@@ -66,7 +66,7 @@ describe("docs/errors.md has", () => {
     expect(Object.keys(INTERNAL).filter((code) => !given.has(code))).toEqual([]);
   });
 
-  test("why libxbind leaves a socket alone", () => {
+  test("the reasons why libxbind leaves a socket alone", () => {
     const given = matches(
       /\b(?:leave|log_left)\([^";]*"([^"]+)"/g,
       "packages/xbind-native/src/xbind/*.c",
@@ -75,7 +75,7 @@ describe("docs/errors.md has", () => {
     expect([...rows].map(([, why = ""]) => why).toSorted()).toEqual([...given].toSorted());
   });
 
-  test("what the server answers", () => {
+  test("the errors that the server answers with", () => {
     const given = matches(
       /(?:#(?:fail|over)\([^)]*|return |[?:] )errno\.(E[A-Z]+)/g,
       "packages/server/src/serving/{acceptor,answer,judge}.ts",

@@ -8,12 +8,12 @@ patience=10
 # shellcheck source=tests/docs/machine.sh
 . "${0%/*}/machine.sh"
 
-mkdir -p /usr/local/bin /usr/local/lib/pkgconfig # empty ones, as a fresh Debian has, are not ours
+mkdir -p /usr/local/bin /usr/local/lib/pkgconfig # empty directories of a fresh Debian are not ours
 rmdir /usr/local/include && mkdir /usr/local/headers && ln -s headers /usr/local/include # nor is a link
-find /usr/local -xdev -type d -exec touch {} + # all are in the copy from here on, so that one more there is new
-found() { find /mnt/usr/local/upper | sort; } # what is of this machine: the host's /usr/local may change meanwhile
+find /usr/local -xdev -type d -exec touch {} + # copies each directory up, so that any later addition is found
+found() { find /mnt/usr/local/upper | sort; } # in this machine alone: the host's /usr/local may change meanwhile
 found >/run/before
-touch /usr/local/lib/xsocket # where a directory is to be
+touch /usr/local/lib/xsocket # in the way of a directory
 if "$dev" install 2>/run/said; then exit 1; fi
 grep -q "^dev: cannot install" /run/said
 rm /usr/local/lib/xsocket
@@ -25,7 +25,7 @@ closed=$(find /mnt/usr/local/upper ! -type l ! -perm -004)
 	echo "not for everybody: $closed" >&2
 	exit 1
 }
-test -L /usr/local/bin/xsocket-server # links are no copies
+test -L /usr/local/bin/xsocket-server # links are not installed as copies
 xsocket-server &
 server=$!
 until_true test -S /run/xsocket/default
@@ -37,7 +37,7 @@ echo over to you | nc -q 1 127.0.0.1 3000
 until_true grep -q "over to you" /run/heard
 echo "the original's command works"
 
-# its declaration, and no flags but its library's name
+# with its declaration, and no flags but the library's name
 cat >/run/original.c <<'END'
 #include <stddef.h>
 #include <sys/socket.h>
@@ -59,17 +59,17 @@ kill $server
 wait $server
 echo "the original's abstract name works"
 
-# as an earlier version, which had files that there are no more, and whose library runs
+# as if an earlier version were installed, with files that no longer exist and a library in use
 cp /usr/local/lib/libxsocket.so.1 /usr/local/lib/libxsocket.so.9.0.0
 touch /usr/local/lib/former.py
-# and one that there is by another name
+# and one file by another name of its directory
 printf '/usr/local/%s\n' lib/libxsocket.so.9.0.0 lib/former.py headers/xsocket.h >>/usr/local/lib/xsocket/manifest
 /usr/bin/python3 -c 'import py_compile; py_compile.compile("/usr/local/lib/former.py")'
 library=/usr/local/lib/libxbind.so
-exec 8<$library # as a program has it
+exec 8<$library # held open, as by a program
 while [ ! -e /run/installed ]; do sha256sum <$library; done 2>&1 | sort -u >/run/seen &
 watches=$!
-until [ -e /run/installed ]; do [ -s $library ] || echo none; done >/run/missed & # far more often
+until [ -e /run/installed ]; do [ -s $library ] || echo none; done >/run/missed & # looks far more often than the other loop
 watches+=" $!"
 "$dev" install
 touch /run/installed

@@ -6,7 +6,7 @@ import { INSTALL_MS } from "../harness/install.ts";
 guardDescriptors();
 
 test.if(isRoot)(
-  "after ./dev install the commands of the original work, and ./dev uninstall takes all away",
+  "after ./dev install the commands of the original work, and ./dev uninstall removes everything",
   async () => {
     const script = join(import.meta.dir, "installed.sh");
     const dev = join(import.meta.dir, "../../dev");

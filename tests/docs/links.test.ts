@@ -1,4 +1,4 @@
-/* Links between the pages lead somewhere, and the files that they name are there. */
+/* The links between the pages, and the files that the pages name. */
 import { expect, test } from "bun:test";
 import { cpSync, existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -36,9 +36,11 @@ function checkLinks(page: string, root = ROOT): void {
   }
 }
 
-test.each(pages)("the links of %s", (page) => checkLinks(page));
+test.each(pages)("the links of %s lead to files and headings that exist", (page) =>
+  checkLinks(page),
+);
 
-test("the links of the pages in the Debian package", async () => {
+test("the links of the pages in the Debian package lead to files and headings that exist", async () => {
   using dir = tempDir();
   const env = { SOURCE_DATE_EPOCH: "0" };
   await succeed(["sh", "scripts/package-doc.sh", dir.path], { env, cwd: ROOT });
@@ -53,7 +55,7 @@ test("the links of the pages in the Debian package", async () => {
 /* A path below the repository's own directories; a glob or a placeholder is none. */
 const NAMED = /`((?:docs|packages|packaging|scripts|tests|python)\/[\w./@-]+)`/g;
 
-test.each(pages)("the files that %s names", (page) => {
+test.each(pages)("the files that %s names exist", (page) => {
   for (const [, path = ""] of read(page).matchAll(NAMED))
     expect(existsSync(join(ROOT, path)), `${path} of ${page}`).toBe(true);
 });

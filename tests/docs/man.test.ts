@@ -6,14 +6,14 @@ import { here } from "../harness/index.ts";
 const MAN = join(import.meta.dir, "../../docs/man");
 const PAGES = ["xsocket.1", "xsocket.3", "xbind.7", "xsocket.service.8"];
 
-test("xsocket(1) has the options and defaults of the code", async () => {
+test("xsocket(1) is what man.ts generates from the options and defaults of the code", async () => {
   const page = await Bun.file(join(MAN, "xsocket.1")).text();
   expect(page, "run: ./dev bun packages/cli/man.ts").toBe(await manPage());
 });
 
-test.each(PAGES)("mandoc finds nothing to say about %s", async (page) => {
+test.each(PAGES)("mandoc finds no fault in %s", async (page) => {
   const { stdout } = await here.run(["mandoc", "-T", "lint", join(MAN, page)]);
-  // which other pages this machine has is no matter of this page
+  // a page may refer to pages that this machine lacks
   const lines = stdout
     .split("\n")
     .filter((line) => line && !line.includes("referenced manual not found"));

@@ -16,7 +16,7 @@ const ROOT = join(import.meta.dir, "../..");
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 const NATIVE = "packages/xbind-native/src";
 
-/* A page as its reader sees it, each run of white space being one space. */
+/* A page as its reader sees it, with single spaces. */
 async function rendered(page: string): Promise<string> {
   const { stdout } = await here.run(["mandoc", "-T", "ascii", join(ROOT, "docs/man", page)]);
   // oxlint-disable-next-line no-control-regex -- how a teletype writes bold and underlined
@@ -33,7 +33,7 @@ function sources(...directories: string[]): string {
   return files.join("\n");
 }
 
-/* The variables that the C sources ask for, by secure_getenv(3) or config.c's helper over it. */
+/* The variables that the C sources read, by secure_getenv(3) or config.c's wrapper of it. */
 function asked(...directories: string[]): string[] {
   const names = sources(...directories).matchAll(/\b(?:secure_getenv|variable)\("([A-Z_]+)"/g);
   return [...new Set([...names].map(([, name]) => name ?? ""))].toSorted();
@@ -64,7 +64,7 @@ describe("the variables of", () => {
   });
 });
 
-test("xsocket(1) has every variable of the command and of what it uses", () => {
+test("xsocket(1) lists exactly the variables of the command and of what it uses", () => {
   const files = [
     ...new Bun.Glob("packages/{cli,client,server,xbind-native}/src/**/*.ts").scanSync(ROOT),
   ];
@@ -77,11 +77,11 @@ test("xsocket(1) has every variable of the command and of what it uses", () => {
     ([, name]) => name ?? "",
   );
   const names = new Set([...asked("core"), ...inTypeScript, ...inLauncher, "NO_COLOR"]);
-  names.delete("XSOCKET_RUN_PRELOAD"); // from the launcher to its Bun alone
+  names.delete("XSOCKET_RUN_PRELOAD"); // only from the launcher to its Bun
   expect(documented("xsocket.1")).toEqual([...names].toSorted());
 });
 
-/* What each page says, with the names of the constants instead of their values. */
+/* Text of each page, with the names of constants in place of their values. */
 const SAID: readonly (readonly [page: string, words: string])[] = [
   ["xsocket.3", "The default is HANDOVER_WAIT_MS, which"],
   ["xsocket.3", "ADDRESS_DEFAULT The control socket if path is NULL."],
@@ -111,14 +111,14 @@ test("xbind(7) names the options without which bind fails", () => {
   const rows = sources("xbind").matchAll(/^ROW\(\w+, +\d+, +(\w+),.*\bSAFETY\b/gm);
   const names = new Set([...rows].map(([, name = ""]) => name));
   expect(names.size).toBeGreaterThan(20);
-  // said in words, or by the name that several have in common
+  // described in words, or by a common part of several names
   const inWords = /_POLICY$|^ATTACH_|^RECORDS$|^AO_|^MD5SIG_EXT$/;
   for (const name of names)
     if (!inWords.test(name))
       expect(paragraph).toMatch(new RegExp(`^\\.Dv [A-Z\\d]+_${name}\\b`, "m"));
 });
 
-test("C and TypeScript have the same numbers", () => {
+test("C and TypeScript have the same constants", () => {
   expect(constant("ADDRESS_DEFAULT")).toBe(DEFAULT_ADDRESS);
   expect(constant("HANDOVER_WAIT_MS")).toBe(String(DEFAULT_TIMEOUT_MS));
   expect(constant("HANDOVER_E_NOT_YET")).toBe(`(${NOT_YET})`);
@@ -127,7 +127,7 @@ test("C and TypeScript have the same numbers", () => {
 });
 
 test.each(["docs/errors.md", "packages/xbind-native/include/xsocket.h", "python/xsocket.py"])(
-  "%s has the default time",
+  "%s has the default timeout",
   (path) => {
     expect(read(path)).toMatch(new RegExp(`\\b${constant("HANDOVER_WAIT_MS")}\\b`));
   },
@@ -153,7 +153,7 @@ const SPACES: Readonly<Record<string, string>> = {
   CR: "\r",
 };
 
-/* Makes a text of the grammar; each choice is one of `pick`. Numbers are made by themselves. */
+/* Makes a text of the grammar, with `pick` for each choice. Ports are made without their rules. */
 function made(rules: Map<string, string>, expression: string, pick: (count: number) => number) {
   const parts = expression.split(/ \/ (?![^[(]*[\])])/);
   const tokens = (parts[pick(parts.length)] ?? "").match(/\*\(.*\)|\[.*?\]|"[^"]*"|\S+/g) ?? [];
@@ -171,7 +171,7 @@ function made(rules: Map<string, string>, expression: string, pick: (count: numb
   return texts.join("");
 }
 
-/* What the library says of a list when it is loaded. */
+/* What the library prints about a list when it is loaded. */
 async function loaded(list: string): Promise<string> {
   const env = { LD_PRELOAD: libraryPath("xbind"), XBIND: list };
   const { stderr } = await here.run(["/bin/true"], { env });
@@ -179,13 +179,13 @@ async function loaded(list: string): Promise<string> {
 }
 
 describe("the grammar of xbind(7)", () => {
-  test("makes lists that the library and the command read", async () => {
+  test("makes lists that the library and the command accept", async () => {
     const rules = grammar();
     expect([...rules.keys()]).toContain("ports");
     const pick = numbersFrom(1); // the same lists at every run
     for (let round = 0; round < 60; round++) {
       const list = made(rules, "list", pick);
-      // a range that falls, and two words that publish a port differently, are no matter of the grammar
+      // the grammar does not exclude falling ranges and two words that publish a port differently
       const said = (await loaded(list)).split("\n").filter((line) => !line.includes("publish"));
       const falls = [...list.matchAll(/(\d+)-(\d+)/g)].some(([, a, b]) => Number(a) > Number(b));
       if (falls) continue;
@@ -194,7 +194,7 @@ describe("the grammar of xbind(7)", () => {
     }
   });
 
-  test("its examples are read, and what it has not is reported", async () => {
+  test("covers the page's examples, which are accepted, and other words are reported", async () => {
     const examples = [...read("docs/man/xbind.7").matchAll(/^\.It Li (\S+)$/gm)];
     expect(examples.length).toBeGreaterThan(5);
     for (const [, word = ""] of examples) expect(await loaded(word), word).toBe("");
@@ -233,7 +233,7 @@ describe("xsocket.service(8)", () => {
     }
   });
 
-  test("says who runs the server, with which capability, in which directory", () => {
+  test("names the user, the capability and the directory of the server", () => {
     expect(page).toMatch(/belongs to the user xsocket, has mode 0710/);
     expect(read("packaging/systemd/xsocket.sysusers")).toMatch(/^u xsocket /m);
     const lifetime = read("packaging/systemd/lifetime.conf");

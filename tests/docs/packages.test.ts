@@ -1,4 +1,4 @@
-/* What `cmake --install` lays down is what docs/packages.md lists. */
+/* `cmake --install` installs what docs/packages.md lists. */
 import { expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { guardDescriptors, here, tempDir } from "../harness/index.ts";
@@ -8,13 +8,13 @@ import { blocksOf } from "./blocks.ts";
 const ROOT = join(import.meta.dir, "../..");
 const { version }: { version: string } = await Bun.file(join(ROOT, "package.json")).json();
 
-/* A level of its own is among the flags that makepkg builds with; a compiler to come warns of more. */
+/* makepkg's flags have a fortify level of their own, and a later compiler may warn of more. */
 const CFLAGS = "-O2 -Wp,-D_FORTIFY_SOURCE=3 -Wpadded";
 
 guardDescriptors();
 
 test(
-  "the files that docs/packages.md lists are those that are installed",
+  "docs/packages.md lists exactly the installed files",
   async () => {
     using dir = tempDir();
     const [build, command, root] = [dir.join("build"), dir.join("command"), dir.join("root")];
@@ -41,7 +41,7 @@ test(
     );
     expect(`${installed.toSorted().join("\n")}\n`).toBe(listed?.code ?? "");
 
-    // what lies where a checkout would have its build is not the command's
+    // the command ignores a library where a checkout would have its build
     const foreign = join(root, "build/release/packages/xbind-native/libxbind.so");
     await Bun.write(foreign, "");
     const { stdout: found } = await succeed([join(usr, "bin/xsocket"), "lib", "xbind"]);

@@ -35,7 +35,7 @@ echo over to you | nc -q 1 127.0.0.1 3000
 until_true grep -q "over to you" /run/heard
 echo "preload.sh ran"
 
-if touch /usr/local/lib/try 2>/dev/null; then # an ordinary user may not, to what is root's outside
+if touch /usr/local/lib/try 2>/dev/null; then # an ordinary user may not write to root's directories
 	mkdir /run/c
 	ln -s "$PWD/dev" /run/c/dev
 	cp "$blocks/example.c" /run/c/

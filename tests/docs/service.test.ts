@@ -1,4 +1,4 @@
-/* What docs/policy.md, xsocket(1) and docs/systemd.md say of rules and units is so. */
+/* What docs/policy.md, xsocket(1) and docs/systemd.md say of rules and units. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { here } from "../harness/index.ts";
 const ROOT = join(import.meta.dir, "../..");
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-/* What the error about a key that is unknown says that there are. */
+/* The keys that the error about an unknown key lists. */
 function ruleKeys(): string[] {
   try {
     parsePolicy("none", "[[rule]]\nnone = 1", parseAccounts("", ""));
@@ -48,7 +48,7 @@ describe("xsocket(1)", () => {
   });
 });
 
-test("docs/systemd.md tells how exposed the unit is", async () => {
+test("docs/systemd.md gives the exposure level of systemd-analyze", async () => {
   const unit = join(ROOT, "build/release/packaging/systemd/xsocket.service");
   const analyze = ["systemd-analyze", "security", "--offline=yes", "--no-pager", unit];
   const { stdout } = await here.run(analyze);
