@@ -7,7 +7,7 @@ const CLIENT_MS = 10_000; // one try of a client
 const ANSWER_MS = 20_000; // all tries: some listen before they can answer
 const LOG_MS = 5000; // until a log that is buffered shows the peer
 
-/** A program that runs: where, and from where clients come to which address. */
+/** A running program, its namespace, that of its clients, and the address that they connect to. */
 export interface Started {
   readonly program: Program;
   readonly inside: Namespace;
@@ -17,7 +17,7 @@ export interface Started {
   readonly running: Running;
 }
 
-/* Waits for the port in one of the places, and no longer once the program is gone. */
+/* Waits until the port is open in one of the places, and fails once the program has ended. */
 async function opens(started: Started, port: number, places = [started.from]): Promise<void> {
   const { program, running } = started;
   const { kind = "tcp" } = program;
@@ -81,7 +81,7 @@ export function expectClosed(program: Program, place: Namespace, how: string): v
 }
 
 /**
- * It answers, its log names the client, and its ports are open where clients come from alone.
+ * It answers, its log names the client, and its ports are open only where clients come from.
  *
  * @throws {Error} what does not hold
  */
@@ -95,14 +95,14 @@ export async function expectWorking(started: Started): Promise<void> {
 }
 
 /**
- * It ends, or runs all the same and the client from outside does not get its answer.
+ * It ends, or runs but the client from outside does not get its answer.
  *
  * @throws {Error} when it answers
  */
 export async function expectImpossible(started: Started): Promise<void> {
   const { program, from, inside } = started;
   const open = opens(started, program.port, [from, inside]);
-  await open.catch(() => {}); // it has ended; the control has shown that it starts
+  await open.catch(() => {}); // then it has ended; the run without the library has shown that it starts
   const { stdout } = await ask(started, program.port);
   if (program.expect.test(stdout)) throw new Error("it works, which the table calls impossible");
 }

@@ -15,7 +15,7 @@ const AT_ONCE = 4; // most of a case is waiting
 const LIMIT_MS = 180_000; // of one case, far more than all its waits together
 const REPORT = join(import.meta.dir, "../../docs/compatibility.md");
 
-/* The end of a process can get lost in Bun, once in thousands: the other cases go on. */
+/* Bun misses the end of a process once in thousands of times: the other cases must go on. */
 function late(): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   const error = new Error(`no end of it within ${LIMIT_MS / 1000} s; end what it has left by hand`);
@@ -68,4 +68,4 @@ if (words.length === 0) {
   format(REPORT);
 }
 process.stdout.write(`${verdicts.length - failed} passed, ${failed} failed\n`);
-process.exit(failed > 0 ? 1 : 0); // whatever a case without an end still waits for
+process.exit(failed > 0 ? 1 : 0); // even if a case that hangs still waits

@@ -38,9 +38,9 @@ export interface Program {
   readonly reload?: Reload;
   /** Part of the quick run. */
   readonly quick?: true;
-  /** To be said about it in the report. */
+  /** A remark on it in the report. */
   readonly remark?: string;
-  /** Set for what cannot work: then it is an error that it does. */
+  /** Set for a program that cannot work: it is an error if it does. */
   readonly cannot?: Impossible;
 }
 

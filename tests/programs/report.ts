@@ -1,7 +1,7 @@
 import type { Program } from "./program.ts";
 import { table } from "./table/index.ts";
 
-/** What came of one program. */
+/** The result of one program. */
 export interface Verdict {
   readonly program: Program;
   readonly version: string;
@@ -55,7 +55,7 @@ function section(heading: string, verdicts: readonly Verdict[]): string {
 /**
  * Makes docs/compatibility.md: one table for each part of the matrix.
  *
- * @param before the page as it was, of which the part that no table is made for stays
+ * @param before the page as it was, of which the handwritten part is kept
  */
 export function report(verdicts: readonly Verdict[], before: string): string {
   const sections = Object.entries(table).map(([heading, programs]) =>

@@ -5,15 +5,15 @@ import { join } from "node:path";
 export const UNPACKED = join(import.meta.dir, "../../build/programs");
 
 /*
- * Downloads the package and unpacks it beside its version. In a directory of its own first: half of
- * a package must not be taken for one.
+ * Downloads the package and unpacks it beside its version. In a directory of its own first, so that half a
+ * package is never taken for a whole one.
  */
 const SCRIPT = `apt-get -q download "$1" && dpkg-deb -x "$1"_*.deb . && dpkg-deb -f "$1"_*.deb Version >VERSION && rm -f -- *.deb`;
 
 /**
  * Unpacks what is not there yet of packages that cannot be installed beside others.
  *
- * @throws {Error} what apt-get says, as when its lists are old
+ * @throws {Error} with the output of apt-get, as when its lists are old
  */
 export function unpack(names: readonly string[] = []): void {
   for (const name of names.filter((one) => !existsSync(join(UNPACKED, one)))) {

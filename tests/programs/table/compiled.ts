@@ -9,7 +9,7 @@ const make = (name: string, pkg: string, compiler: string, source: string): Prog
   run: "exec ./server",
 });
 
-/** Languages that are compiled to programs of their own. */
+/** Compiled languages. */
 export const compiled: readonly Program[] = [
   {
     ...make(

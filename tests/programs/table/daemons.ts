@@ -5,7 +5,7 @@ const SSH =
 
 const kerberos = "export KRB5_CONFIG=$DIR/krb5.conf KRB5_KDC_PROFILE=$DIR/kdc.conf";
 
-/** Daemons of all other sorts. */
+/** Other daemons. */
 export const daemons: readonly Program[] = [
   {
     name: "Dropbear",

@@ -50,7 +50,7 @@ ftp_username=sync
   logsPeerTo: "log",
 } as const;
 
-/** Those who move files: FTP, rsync, SMB, BitTorrent and others. */
+/** File transfer: FTP, rsync, SMB, BitTorrent and others. */
 export const files: readonly Program[] = [
   {
     name: "Transmission",

@@ -1,6 +1,6 @@
 import type { Program } from "../program.ts";
 
-/** Servers of games. */
+/** Game servers. */
 export const games: readonly Program[] = [
   {
     name: "Battle for Wesnoth",
@@ -28,7 +28,7 @@ export const games: readonly Program[] = [
     name: "Luanti",
     packages: ["luanti-server", "socat"],
     unprivileged: true,
-    // a game without anything in it
+    // an empty game
     prepare:
       "game=.minetest/games/hello; mkdir -p $game/mods/hello w; echo title = hello > $game/game.conf; echo name = hello > $game/mods/hello/mod.conf; touch $game/mods/hello/init.lua; printf 'gameid = hello\\nbackend = sqlite3\\n' > w/world.mt",
     run: "exec /usr/games/luantiserver --port 30000 --gameid hello --world $DIR/w --logfile $DIR/log",
@@ -45,7 +45,7 @@ export const games: readonly Program[] = [
     unprivileged: true,
     run: "exec /usr/games/openttd -D 0.0.0.0:3979 -x -c $DIR/openttd.cfg -d net=6",
     port: 3979,
-    // asks for what the server tells of itself
+    // asks for the server's information
     client: "printf '\\003\\000\\007' | nc -w 2 $HOST $PORT | od -An -tx1",
     expect: /00 06/,
     logsPeerTo: "output",

@@ -10,7 +10,7 @@ host A 192.0.2.99
 
 const dns = { port: 5353, kind: "udp", client: dig, expect: /192\.0\.2\.99/ } as const;
 
-/** Servers of names. */
+/** Name servers. */
 export const names: readonly Program[] = [
   {
     name: "dnsmasq",

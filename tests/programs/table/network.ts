@@ -17,7 +17,7 @@ const vpn = {
 const vpnServer =
   "exec openvpn --dev null --secret key --cipher AES-256-CBC --persist-key --persist-tun --ping 1 --verb 4 --user nobody --group nogroup --lport 1194";
 
-/** What runs a network: clocks, tunnels and addresses. */
+/** Network services: clocks, tunnels and addresses. */
 export const network: readonly Program[] = [
   {
     name: "chrony, NTP, in its seccomp filter",

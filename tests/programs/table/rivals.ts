@@ -50,7 +50,7 @@ UseReverseDNS off
 } as const;
 const runProftpd = "$UNPACKED/proftpd-core/usr/sbin/proftpd -n -d 3 -c $DIR/proftpd.conf";
 
-/** Servers of which a Debian machine can hold one of a kind: they are unpacked. */
+/** Servers of which Debian installs only one of a kind: these are unpacked instead. */
 export const rivals: readonly Program[] = [
   {
     name: "ProFTPD, passive data connections",

@@ -186,7 +186,7 @@ shutdown_lifetime 0 seconds
     },
     dropsRoot: true,
     prepare: "chmod 777 .",
-    // its shared memory, where a container has no place for it
+    // a container may have no room for its shared memory
     run: "exec unshare -m sh -c 'mount -t tmpfs -o mode=1777 shm /dev/shm && exec setpriv --reuid=65534 --regid=65534 --clear-groups squid --foreground -f squid.conf'",
     expect: /ERR_/,
     logsPeerTo: "access.log",
