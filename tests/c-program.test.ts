@@ -58,29 +58,26 @@ test.skipIf(!hasIpv6 || !hasCookies).each(LINKINGS)(
   },
 );
 
-test.each(LINKINGS)(
-  "a %s C program without a server gets the errno that says so",
-  async (linking) => {
-    const { code, stderr } = await here.run([program(linking), dir.join("nothing")], { env });
-    expect(stderr).toBe("tcp4: No such file or directory\n");
-    expect(code).toBe(1);
-  },
-);
+test.each(LINKINGS)("a %s C program without a server gets ENOENT", async (linking) => {
+  const { code, stderr } = await here.run([program(linking), dir.join("nothing")], { env });
+  expect(stderr).toBe("tcp4: No such file or directory\n");
+  expect(code).toBe(1);
+});
 
 async function expectOneName(library: string): Promise<void> {
   const { stdout } = await succeed(["nm", "--extern-only", "--defined-only", "-j", library]);
   expect(stdout.match(/^\w+$/gm)).toEqual(["xsocket"]);
 }
 
-test("the static library has one name for the linker", () =>
+test("the static library exports only xsocket", () =>
   expectOneName(join(env["LD_LIBRARY_PATH"] ?? "", "libxsocket.a")));
 
-test("where the command is not, no unit is to start it", () =>
+test("no systemd unit is installed without the command", () =>
   expect(existsSync(dir.join("usr/lib/systemd"))).toBe(false));
 
 const TARGETS = ["xsocket::xsocket", "xsocket::static"];
 
-/* Builds a project with a program for each library, and has each get a socket. */
+/* Builds a project with a program for each library, each of which must get a socket. */
 async function buildAndUse(
   name: string,
   setup: readonly string[],
@@ -112,23 +109,23 @@ async function buildAndUse(
 }
 
 test.skipIf(!hasIpv6 || !hasCookies)(
-  "CMake's find_package has a target for each library",
+  "CMake's find_package gives a target for each library",
   async () => {
     await buildAndUse("found", ["find_package(xsocket REQUIRED)"]);
   },
 );
 
-/* A compiler that makes something else unless it is told for which machine. */
+/* A compiler that fails unless its flags name the machine. */
 const COMPILER = `#!/bin/sh
 case " $* " in *" -DMACHINE "* | *" --version "*) exec gcc "$@" ;; esac
 echo "cc: for which machine?: $*" >&2
 exit 1
 `;
-/* And flags with a library behind them, or an order for the linker that suits a program alone. */
+/* Flags for it, one that needs a library, and one for the linker that suits only programs. */
 const FLAGS = "-DMACHINE --coverage -Wl,--gc-sections";
 
 test.skipIf(!hasIpv6 || !hasCookies)(
-  "as a part of another CMake project it has the same targets, and changes nothing there",
+  "as a part of another CMake project xsocket has the same targets, and changes nothing else there",
   async () => {
     const cc = dir.join("cc");
     writeFileSync(cc, COMPILER, { mode: 0o755 });
@@ -156,7 +153,7 @@ test.skipIf(!hasIpv6 || !hasCookies)(
   },
 );
 
-test("pkg-config finds libraries and header at absolute paths, where unity builds are the rule", async () => {
+test("pkg-config finds libraries and headers at absolute paths, from a unity build", async () => {
   const [libdir, includedir] = [dir.join("absolute/lib"), dir.join("absolute/headers")];
   const build = dir.join("build");
   const places = [`-DCMAKE_INSTALL_LIBDIR=${libdir}`, `-DCMAKE_INSTALL_INCLUDEDIR=${includedir}`];
@@ -164,7 +161,7 @@ test("pkg-config finds libraries and header at absolute paths, where unity build
   await succeed(["cmake", "-B", build, "-DCMAKE_UNITY_BUILD=ON", prefix, ...places]);
   await succeed(["cmake", "--build", build]);
   await succeed(["cmake", "--install", build]);
-  const PKG_CONFIG_PATH = dir.join("absolute/moved"); // as Nix moves it, to where the header is
+  const PKG_CONFIG_PATH = dir.join("absolute/moved"); // as Nix moves it, to the headers
   renameSync(join(libdir, "pkgconfig"), PKG_CONFIG_PATH);
   const flags = "$(pkg-config --cflags --libs xsocket)";
   await succeed(["sh", "-c", `gcc -o "$1" "$2" ${flags}`, "sh", program("absolute"), SOURCE], {

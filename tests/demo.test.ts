@@ -1,4 +1,4 @@
-/* What `./dev demo` runs, to its end and interrupted: it says what it should and leaves nothing. */
+/* What `./dev demo` runs, to its end and interrupted: its output, and that it leaves nothing. */
 import { expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -33,8 +33,8 @@ async function expectNothingLeft(output: string): Promise<void> {
 
 guardDescriptors();
 
-test("the demo shows the main job", async () => {
-  await using demo = here.spawn(DEMO, OPTIONS); // whose disposal would end what was left
+test("the demo shows a server in a namespace without a network that is reached from outside", async () => {
+  await using demo = here.spawn(DEMO, OPTIONS); // disposal would end what it has left
   expect(await demo.finished()).toBe(0);
   const { stdout, stderr } = demo;
   expect(stderr).toBe("");
@@ -44,18 +44,18 @@ test("the demo shows the main job", async () => {
 });
 
 test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
-  "%s ends the demo and all of it",
+  "%s ends the demo and all its processes",
   async (signal) => {
     await using demo = here.spawn(DEMO, OPTIONS);
     await demo.says(/^2\. /m);
-    // Ctrl-C goes to all of them, but what a shell runs in the background ignores it
+    // Ctrl-C goes to the whole group, but background jobs of a shell ignore it
     process.kill(signal === "SIGINT" ? -demo.pid : demo.pid, signal);
     expect(await demo.finished()).toBeGreaterThan(128);
     await expectNothingLeft(demo.stdout);
   },
 );
 
-test("a reader who leaves, as head does, ends the demo and all of it", async () => {
+test("a closed output pipe ends the demo and all its processes", async () => {
   const start = typed("env", "--default-signal=PIPE", ...DEMO);
   const { stdout } = await here.run(["bash", "-c", `${start} | sed /^2/q`], OPTIONS);
   await expectNothingLeft(stdout);

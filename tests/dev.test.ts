@@ -1,4 +1,4 @@
-/* ./dev where it cannot do its work at once. */
+/* What ./dev refuses, waits for and leaves behind. */
 import { expect, test } from "bun:test";
 import {
   chmodSync,
@@ -29,7 +29,7 @@ guardDescriptors();
 
 const ROOT = join(import.meta.dir, "..");
 
-/* A checkout of the command alone. */
+/* A checkout with nothing but ./dev. */
 function checkout(dir: TempDir): string {
   const root = dir.join("checkout");
   mkdirSync(root);
@@ -38,14 +38,14 @@ function checkout(dir: TempDir): string {
   return root;
 }
 
-/* A checkout of what runs the tests, with these directories beside it. */
+/* Adds what runs the tests, and these directories. */
 function testsCheckout(root: string, ...beside: string[]): void {
   for (const name of ["scripts", ...beside]) mkdirSync(join(root, name), { recursive: true });
   for (const file of ["scripts/test.sh", "scripts/steps.sh"])
     copyFileSync(join(ROOT, file), join(root, file));
 }
 
-test("a checkout that this user may not write to is one sentence", async () => {
+test("a checkout that this user may not write to is refused in one line", async () => {
   using dir = tempDir();
   const root = checkout(dir);
   chmodSync(root, 0o555);
@@ -57,7 +57,7 @@ test("a checkout that this user may not write to is one sentence", async () => {
   });
 });
 
-/* What stands for all that builds: the environment with a Bun that only makes the directories. */
+/* An environment with a Bun that only makes the directories, in place of everything that builds. */
 function builder(dir: TempDir): Record<string, string> {
   mkdirSync(dir.join("bin"));
   const bun = `#!/bin/sh\n[ "$1" = --version ] && echo ${Bun.version} || mkdir -p build/release/packages/lib/xsocket\n`;
@@ -65,7 +65,7 @@ function builder(dir: TempDir): Record<string, string> {
   return { PATH: `${dir.join("bin")}:${process.env["PATH"]}`, XDG_CACHE_HOME: dir.path };
 }
 
-test("the first build, which takes long, is said, and no later one", async () => {
+test("the first build is announced, and later ones are not", async () => {
   using dir = tempDir();
   const argv = [join(checkout(dir), "dev"), "build"];
   const env = builder(dir);
@@ -78,7 +78,7 @@ test.each([
   ["077", 0o755],
   ["002", 0o775],
 ])(
-  "with a umask of %s others may read what is built, and a group may go on with its own",
+  "with a umask of %s the build is readable by others, and writable by the group if the umask allows it",
   async (umask, mode) => {
     using dir = tempDir();
     const root = checkout(dir);
@@ -91,7 +91,7 @@ test.each([
   },
 );
 
-test("a checkout at a path that CMake cannot have is one sentence", async () => {
+test("a checkout at a path that CMake cannot use is refused in one line", async () => {
   using dir = tempDir();
   for (const name of ['a"b', "a\\b", "a;b", "a#b", "a|b", "a<b", "a>b"]) {
     const root = dir.join(name);
@@ -103,23 +103,26 @@ test("a checkout at a path that CMake cannot have is one sentence", async () => 
   }
 });
 
-test.skipIf(Bun.which("musl-gcc") === null)("a build for musl may lie behind a space", async () => {
-  using dir = tempDir();
-  await succeed(["cmake", "-S", ROOT, "--preset", "musl", "-B", dir.join("a b")]);
-});
+test.skipIf(Bun.which("musl-gcc") === null)(
+  "a musl build is configured in a directory with a space in its name",
+  async () => {
+    using dir = tempDir();
+    await succeed(["cmake", "-S", ROOT, "--preset", "musl", "-B", dir.join("a b")]);
+  },
+);
 
-test("a program elsewhere, which has no packages, is given none of a registry", async () => {
+test("./dev bun downloads no packages for a program outside the checkout", async () => {
   using dir = tempDir();
   await Bun.write(dir.join("elsewhere.ts"), 'console.log(await import("@xsocket/client"));');
   const { code, stderr } = await here.run([join(ROOT, "dev"), "bun", dir.join("elsewhere.ts")], {
-    env: { BUN_CONFIG_REGISTRY: "http://127.0.0.1:1/" }, // where none answers
+    env: { BUN_CONFIG_REGISTRY: "http://127.0.0.1:1/" }, // where nothing listens
   });
   expect(stderr).toContain("Cannot find module '@xsocket/client'");
   expect(stderr).not.toContain("downloading");
   expect(code).toBe(1);
 });
 
-test("--help behind a command is the help, and nothing is built", async () => {
+test("--help after a command prints the help, and nothing is built", async () => {
   using dir = tempDir();
   const root = checkout(dir);
   for (const argv of [
@@ -136,7 +139,7 @@ test("--help behind a command is the help, and nothing is built", async () => {
   expect(readdirSync(root).toSorted()).toEqual(["dev", "package.json"]);
 });
 
-test("what a command does not take is one sentence, and nothing is installed or built", async () => {
+test("a wrong argument is refused in one line, and nothing is installed or built", async () => {
   using dir = tempDir();
   const root = checkout(dir);
   mkdirSync(join(root, "scripts/suites"), { recursive: true });
@@ -164,7 +167,7 @@ test("what a command does not take is one sentence, and nothing is installed or 
   expect(readdirSync(join(root, "build"))).toEqual([]);
 });
 
-test("install with DESTDIR is one sentence, and installs nothing", async () => {
+test("install with DESTDIR is refused in one line, and installs nothing", async () => {
   using dir = tempDir();
   const { code, stderr } = await here.run(
     ["sh", "scripts/install.sh", "--prefix", dir.join("usr")],
@@ -175,7 +178,7 @@ test("install with DESTDIR is one sentence, and installs nothing", async () => {
   expect(readdirSync(dir.path)).toEqual([]);
 });
 
-test("tests in a checkout whose libraries cannot be preloaded are one sentence", async () => {
+test("tests are refused in one line in a checkout with a space in its path", async () => {
   using dir = tempDir();
   const root = dir.join("a b");
   testsCheckout(root);
@@ -185,7 +188,7 @@ test("tests in a checkout whose libraries cannot be preloaded are one sentence",
 });
 
 test.skipIf(!isRoot)(
-  "tests as root in a checkout that is root's alone are one sentence",
+  "tests as root are refused in one line in a checkout that only root can read",
   async () => {
     using dir = tempDir();
     testsCheckout(dir.path, "packages");
@@ -196,7 +199,7 @@ test.skipIf(!isRoot)(
   },
 );
 
-test("tests where no namespace can be made do not pass", async () => {
+test("the tests fail where no network namespace can be made", async () => {
   using dir = tempDir();
   const bin = dir.join("bin");
   testsCheckout(dir.path, "bin", "packages", "tests");
@@ -215,7 +218,7 @@ test("tests where no namespace can be made do not pass", async () => {
   expect(code).toBe(1);
 });
 
-test("tests whose temporary directory has an odd name use another", async () => {
+test("the tests use another temporary directory if TMPDIR has special characters", async () => {
   using dir = tempDir();
   const bin = dir.join("bin");
   testsCheckout(dir.path, "bin");
@@ -224,13 +227,13 @@ test("tests whose temporary directory has an odd name use another", async () => 
     mkdirSync(dir.join(name));
     const env = { PATH: `${bin}:${process.env["PATH"]}`, TMPDIR: dir.join(name) };
     const { stdout } = await here.run(["sh", "scripts/test.sh", "x"], { cwd: dir.path, env });
-    const used = stdout.trimEnd().split("\n").at(-1); // behind a note, where there are no user namespaces
+    const used = stdout.trimEnd().split("\n").at(-1); // after a note, if there are no user namespaces
     expect(used?.startsWith(`${dir.join(name)}/`)).toBe(name === "plain");
     expect(used).toMatch(/^\/.*\/xsocket\.\w+$/);
   }
 });
 
-/* A test that has not come to its end: what it has started and made is there. */
+/* A test that never ends, with a process and a directory of its own. */
 const UNFINISHED = `import { test } from "bun:test";
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -241,22 +244,25 @@ test("one", async () => {
 });`;
 
 // as by Ctrl-C, and by timeout(1)
-test.each(["SIGINT", "SIGTERM"])("tests that are ended by %s leave nothing", async (signal) => {
-  using dir = tempDir();
-  testsCheckout(dir.path, "tests");
-  writeFileSync(dir.join("tests/one.test.ts"), UNFINISHED);
-  const env = { PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
-  const argv = ["sh", "scripts/test.sh", "tests/one.test.ts"];
-  await using run = here.spawn(argv, { cwd: dir.path, env });
-  const [, pid, made = ""] = await run.says(/^(\d+) (\S+)$/m);
-  expect([existsSync(`/proc/${pid}`), existsSync(made)]).toEqual([true, true]);
-  process.kill(-run.pid, signal);
-  expect(await run.finished()).toBe(130);
-  await eventually("its program to end", () => !existsSync(`/proc/${pid}`));
-  expect(existsSync(made)).toBe(false);
-});
+test.each(["SIGINT", "SIGTERM"])(
+  "%s to the tests ends their processes and removes their files",
+  async (signal) => {
+    using dir = tempDir();
+    testsCheckout(dir.path, "tests");
+    writeFileSync(dir.join("tests/one.test.ts"), UNFINISHED);
+    const env = { PATH: `${dirname(process.execPath)}:${process.env["PATH"]}` };
+    const argv = ["sh", "scripts/test.sh", "tests/one.test.ts"];
+    await using run = here.spawn(argv, { cwd: dir.path, env });
+    const [, pid, made = ""] = await run.says(/^(\d+) (\S+)$/m);
+    expect([existsSync(`/proc/${pid}`), existsSync(made)]).toEqual([true, true]);
+    process.kill(-run.pid, signal);
+    expect(await run.finished()).toBe(130);
+    await eventually("its program to end", () => !existsSync(`/proc/${pid}`));
+    expect(existsSync(made)).toBe(false);
+  },
+);
 
-/* Finds the lists missing, and once another apt that fetches them. */
+/* An apt-get whose first install finds no lists, and whose first update finds them locked by another. */
 const APT_GET = `#!/bin/sh
 for word; do case $word in update | install) break ;; esac; done
 echo "$word" >>"\${0%/*}/calls"
@@ -270,7 +276,7 @@ case $(tr '\\n' ' ' <"\${0%/*}/calls") in
 esac
 `;
 
-/* Programs of a machine that has no ninja, with a place of its own for what ./dev puts in sbin. */
+/* The programs of a machine without ninja, which also take the place of /usr/sbin. */
 const WITHOUT_NINJA = `
 ln -s /usr/bin/* "$1"
 rm -f "$1/ninja" "$1/apt-get" "$1/sleep"
@@ -279,7 +285,7 @@ ln -s /bin/true "$1/sleep"
 mount --bind "$1" /usr/sbin
 PATH=$1 exec "$2" build`;
 
-test.if(isRoot && !isContained)("an apt that fetches the lists is waited for", async () => {
+test.if(isRoot && !isContained)("./dev waits for another apt that fetches the lists", async () => {
   using dir = tempDir();
   const root = checkout(dir);
   const bin = dir.join("bin");
@@ -306,7 +312,7 @@ const SUDO = `#!/bin/sh
 [ "$*" = "-u #${OWNER} -H $DEV build" ]
 `;
 
-/* Runs a command by sudo in a checkout of its owner in which all is built and the script is this one. */
+/* Runs a command by sudo in another user's checkout, where all is built and the command is this script. */
 async function bySudo(dir: TempDir, line: string, script: string) {
   const [command = "", ...words] = line.split(" ");
   const root = checkout(dir);
@@ -326,7 +332,7 @@ async function bySudo(dir: TempDir, line: string, script: string) {
 }
 
 test.if(isRoot && !isContained)(
-  "what a script makes by sudo is the user's who has the checkout",
+  "files that a script makes under sudo belong to the owner of the checkout",
   async () => {
     using dir = tempDir();
     const script = "mkdir -p $1/below; : >$1/below/file; exit 3";
@@ -334,16 +340,16 @@ test.if(isRoot && !isContained)(
     expect({ code, stderr }).toEqual({ code: 3, stderr: "" });
     for (const made of ["command", "command/below", "command/below/file"])
       expect(statSync(join(root, "build", made)).uid).toBe(OWNER);
-    expect(statSync(process.execPath).uid).toBe(0); // to which a link there leads
+    expect(statSync(process.execPath).uid).toBe(0); // the target of a link there
   },
 );
 
 test.if(isRoot && !isContained).each(["install", "command", "bench server"])(
-  "%s is alone in the directories where it makes what it needs",
+  "%s holds the lock of the build directory, and a nested run does not wait for it",
   async (line) => {
     using dir = tempDir();
     const owner = `setpriv --reuid=${OWNER} --regid=${OWNER} --clear-groups`; // a user who may run ./dev meanwhile
-    // and waits for no run that it is a part of, as the packaging of Arch is of package-test
+    // a nested run, such as the Arch packaging in package-test, must not wait
     const script = `${owner} flock --nonblock build true || echo "kept out"
 [ "\${INNER-}" ] || INNER=1 timeout 10 "$DEV" ${line}`;
     const { stdout, stderr } = await bySudo(dir, line, script);

@@ -1,6 +1,6 @@
 /*
- * The other tests of this directory once more, as a user without privilege: each network namespace
- * then lies in a user namespace. When all tests run as such a user, there is nothing to repeat.
+ * Some tests of this directory once more, as an unprivileged user: each network namespace then lies in
+ * a user namespace. When all tests run as such a user, there is nothing to repeat.
  */
 import { expect, test } from "bun:test";
 import {
@@ -25,12 +25,12 @@ const WITHIN_MS = 300_000;
 
 guardDescriptors();
 
-/* Not in a chroot, nor where only root may: with kernel.unprivileged_userns_clone=0, or on Ubuntu. */
+/* False in a chroot, and where only root may: with kernel.unprivileged_userns_clone=0, or on Ubuntu. */
 const hasNamespaces =
   Bun.spawnSync(asOrdinaryUser(["unshare", "--user", "--map-root-user", "true"])).exitCode === 0;
 
 test.skipIf(!isRoot || !hasNamespaces)(
-  "all of it works for an ordinary user",
+  "the tests pass as an ordinary user",
   async () => {
     using dir = tempDir();
     const uid = ["-e", "console.log(process.geteuid())"];

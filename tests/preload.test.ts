@@ -1,6 +1,6 @@
 /*
- * Programs that know nothing of this, unchanged, in a network of their own with only lo: under
- * libxbind their port opens in the target namespace, without it it does not.
+ * Unchanged programs in a network namespace with only lo: their port opens in the target namespace
+ * with libxbind, and in their own without it.
  */
 import { describe, expect, test } from "bun:test";
 import { libraryPath } from "@xsocket/xbind-native";
@@ -27,9 +27,9 @@ interface Case {
   readonly gets: RegExp;
   /** What the program is given as input, if that is what it answers with. */
   readonly input?: string;
-  /** Where the program prints what it was sent, if it does. */
+  /** What the program prints when it was sent that, if it does. */
   readonly hears?: RegExp;
-  /** Where the program tells the address of its peer. */
+  /** The program's output with the address of its peer. */
   readonly log: RegExp;
   readonly needsIpv6?: true;
 }
@@ -123,7 +123,7 @@ guardDescriptors();
 describe.each([...CASES])("$name", (one) => {
   const testable = test.skipIf(one.needsIpv6 === true && !hasIpv6);
 
-  testable("its port opens in the target namespace alone", async () => {
+  testable("with the library its port opens only in the target namespace", async () => {
     await using target = await createNamespace();
     await using inside = await createNamespace();
     await using server = await startServer({ place: target });
@@ -137,7 +137,7 @@ describe.each([...CASES])("$name", (one) => {
     if (one.hears) await program.says(one.hears);
   });
 
-  testable("without the library it opens inside, and is closed outside", async () => {
+  testable("without the library its port opens only in its own namespace", async () => {
     await using target = await createNamespace();
     await using inside = await createNamespace();
     await using server = await startServer({ place: target });

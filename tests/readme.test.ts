@@ -1,4 +1,4 @@
-/* The blocks of README.md, to the letter, in an isolated namespace and outside. */
+/* Runs the blocks of README.md unchanged, in an isolated namespace and outside. */
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,7 +8,7 @@ import { INSTALL_MS } from "./harness/install.ts";
 
 const ROOT = join(import.meta.dir, "..");
 
-/* A word of each block, and the name by which readme.sh runs it. */
+/* A word of each block, and the name of the file in which readme.sh runs it. */
 const RUN: Readonly<Record<string, string>> = {
   "./dev serve": "serve.sh",
   "./dev xsocket run": "run.sh",
@@ -24,7 +24,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
 
 guardDescriptors();
 
-/* The one name of those that stands in a block. */
+/* The one word of those that a block contains. */
 function nameOf(code: string): string {
   const names = Object.keys({ ...RUN, ...NOT_RUN }).filter((word) => code.includes(word));
   if (names.length !== 1) throw new Error(`no test, or more than one, runs this block:\n${code}`);
@@ -32,7 +32,7 @@ function nameOf(code: string): string {
 }
 
 test.skipIf(!hasIpv6)(
-  "every block of README.md works, or it is said why it is not run",
+  "every block of README.md works, or is listed with a reason why it is not run",
   async () => {
     const blocks = (await blocksOf("README.md")).map(({ code }) => ({ word: nameOf(code), code }));
     expect(blocks.map(({ word }) => word).toSorted()).toEqual(

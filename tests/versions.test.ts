@@ -1,4 +1,4 @@
-/* Versions stand in one place, the top level package.json; what must repeat them agrees with it. */
+/* The top level package.json has the versions; files that must repeat them agree with it. */
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ test("the tests run on the pinned Bun", () => {
 });
 
 test.each([...new Bun.Glob("packages/*/package.json").scanSync(ROOT)])(
-  "%s has the version of the whole and the pinned Bun",
+  "%s has the version of the project and the pinned Bun",
   (path) => {
     const { version, engines } = manifest(path);
     expect(version).toBe(pinned.version);
@@ -37,7 +37,7 @@ test("docs/sdk.md names the tarballs of this version", () => {
   expect([...new Set(names)]).toEqual([pinned.version]);
 });
 
-test("the PKGBUILD has the version of the whole", () => {
+test("the PKGBUILD has the version of the project", () => {
   const text = readFileSync(join(ROOT, "packaging/arch/PKGBUILD"), "utf8");
   expect(/^pkgver=(.*)$/m.exec(text)?.[1]).toBe(pinned.version);
 });

@@ -62,7 +62,7 @@ describe("a foreign client of our server", () => {
   ].filter(({ is }) => hasIpv6 || is.domain === AF_INET);
 
   test.skipIf(!hasCookies).each([[[]], [["--half-close"]]])(
-    "gets all its answers in order %j",
+    "gets all its answers in order, with the flags %j",
     async (flags) => {
       await using target = await createNamespace();
       await using server = await startServer({ place: target });
@@ -75,7 +75,7 @@ describe("a foreign client of our server", () => {
     },
   );
 
-  test("gets SOCK_NONBLOCK, and errors as the kernel gives them", async () => {
+  test("gets sockets with and without SOCK_NONBLOCK, and an error for an unknown family", async () => {
     await using server = await startServer();
     const words = [`${AF_INET},${SOCK_STREAM | SOCK_NONBLOCK},0`, `${AF_INET},${SOCK_STREAM},0`];
     const lines = await python(here, [CLIENT, server.path, "ask", ...words, "999,1,0"]);
@@ -85,7 +85,7 @@ describe("a foreign client of our server", () => {
     expect(answers[2]).toMatchObject({ error: expect.any(Number) });
   });
 
-  test("meets a closed connection for each rejected request, and no descriptor is lost", async () => {
+  test("has its connection closed for each rejected request, and the server leaks no descriptor", async () => {
     await using server = await startServer();
     const before = server.sockets();
     const good = `${AF_INET},${SOCK_STREAM},0`;
@@ -103,7 +103,7 @@ describe("a foreign client of our server", () => {
     await python(here, [CLIENT, server.path, "ask", good]);
   });
 
-  test("gets a packet for each accepted request", async () => {
+  test("gets a response for each accepted request", async () => {
     await using server = await startServer();
     const accepted = vectors("accept-request-");
     const lines = await python(here, [
@@ -183,19 +183,22 @@ describe.each(CLIENTS)("%s with a foreign server", (_, ask) => {
 test.each([
   ["--blocking", SOCK_NONBLOCK],
   ["--nonblocking", 0],
-])("a server that is %s does not decide whether the socket blocks", async (way, asked) => {
-  using dir = tempDir();
-  const path = dir.join("control");
-  await using server = await foreign(here, path, [way]);
-  const fd = loadSyscalls().handover(path, AF_INET, SOCK_STREAM | asked, 0, WAIT_MS);
-  const flags = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").match(/^flags:\s+(\d+)$/m)?.[1];
-  loadSyscalls().close(fd);
-  await server.says(/closed/);
-  expect(Number.parseInt(flags ?? "", 8) & SOCK_NONBLOCK).toBe(asked);
-});
+])(
+  "the request decides whether the socket blocks, even if the server runs with %s",
+  async (way, asked) => {
+    using dir = tempDir();
+    const path = dir.join("control");
+    await using server = await foreign(here, path, [way]);
+    const fd = loadSyscalls().handover(path, AF_INET, SOCK_STREAM | asked, 0, WAIT_MS);
+    const flags = readFileSync(`/proc/self/fdinfo/${fd}`, "utf8").match(/^flags:\s+(\d+)$/m)?.[1];
+    loadSyscalls().close(fd);
+    await server.says(/closed/);
+    expect(Number.parseInt(flags ?? "", 8) & SOCK_NONBLOCK).toBe(asked);
+  },
+);
 
 test.each(["1", "3"])(
-  "a session outlives connections that end after %s answers",
+  "a session gets all its sockets from a server that ends each connection after %s answers",
   async (answers) => {
     using dir = tempDir();
     const path = dir.join("control");

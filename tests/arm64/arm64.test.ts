@@ -24,7 +24,7 @@ const PORT = 7000;
 
 guardDescriptors();
 
-/* The command's script. The command itself starts Bun, which under the emulator it cannot. */
+/* The command's script: the command itself cannot start Bun under the emulator. */
 const COMMAND = "../../packages/cli/src/main.ts";
 
 /* Runs a program, by its path from this directory, on the emulated machine. */
@@ -34,7 +34,7 @@ function spawn(place: Place, script: string, ...args: readonly string[]) {
 }
 
 describe.skipIf(BUN === undefined)("on arm64, emulated", () => {
-  test("a server hands out sockets, one at a time and many on one connection", async () => {
+  test("a server hands out sockets, one for each connection and several over one", async () => {
     await using target = await createNamespace();
     using dir = tempDir();
     const path = dir.join("control");

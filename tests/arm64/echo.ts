@@ -1,4 +1,4 @@
-/* Listens in the namespace of the server that is named, and sends back what it hears. */
+/* Listens in the namespace of the given server, and echoes. */
 import { listen } from "@xsocket/client";
 
 await listen({

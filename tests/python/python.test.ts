@@ -19,7 +19,7 @@ const ENV = {
   XSOCKET_LIBDIR: join(libraryPath("xsocket"), ".."),
 };
 
-/* What a program of another namespace prints when it asks for one socket of each kind. */
+/* A program for another namespace that asks for one socket of each kind, and prints their namespaces. */
 const PROGRAM = `
 import os, socket, struct, sys, xsocket
 SO_NETNS_COOKIE = 71
@@ -70,7 +70,7 @@ for path, family in (
   );
 });
 
-test("Python says where to name a library that is not found", async () => {
+test("Python's error for a missing library names the variables that give its directory", async () => {
   await using inside = await createNamespace();
   const env = { ...ENV, XSOCKET_LIBDIR: "/nosuch" };
   const result = await inside.run(["python3", "-c", "import xsocket; xsocket.socket()"], { env });
@@ -80,7 +80,7 @@ test("Python says where to name a library that is not found", async () => {
   expect(result.stderr.trim().split("\n").at(-1)).toBe(says);
 });
 
-/* The handler runs in the middle of the first load. */
+/* Runs a signal handler during the first load of the library. */
 const INTERRUPTED = `
 import ctypes, signal, xsocket
 def missing(*_):
@@ -100,13 +100,13 @@ signal.alarm(10)
 missing()
 `;
 
-test("a signal handler of Python may ask while the library is loaded", async () => {
+test("a Python signal handler can get a socket while the library is being loaded", async () => {
   const { code, stdout, stderr } = await here.run(["python3", "-c", INTERRUPTED], { env: ENV });
   expect(stderr).toBe("");
   expect({ code, stdout }).toEqual({ code: 0, stdout: "missing\nmissing\n" });
 });
 
-/* Its own server, which answers once Ctrl-C has come. */
+/* A program with its own server, which answers after Ctrl-C. */
 const ENDED_BY_KEY = `
 import os, signal, socket, struct, sys, threading, xsocket
 listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -128,7 +128,7 @@ except KeyboardInterrupt:
     print("interrupted, and left open:", len(os.listdir("/proc/self/fd")) - before)
 `;
 
-test("Python leaves no descriptor open where Ctrl-C comes before the answer", async () => {
+test("Python leaves no descriptor open if Ctrl-C comes before the answer", async () => {
   using dir = tempDir();
   const run = ["python3", "-c", ENDED_BY_KEY, dir.join("control")];
   const { stdout, stderr } = await here.run(run, { env: ENV });
@@ -136,7 +136,7 @@ test("Python leaves no descriptor open where Ctrl-C comes before the answer", as
   expect(stdout).toBe("interrupted, and left open: 0\n");
 });
 
-/* Ctrl-C comes when the socket of Python has just got the descriptor. */
+/* Raises KeyboardInterrupt when Python's socket has just got the descriptor. */
 const ENDED_IN_SOCKET = `
 import os, socket, sys, xsocket
 class Interrupted(socket.socket):
@@ -154,7 +154,7 @@ for other in others:
 print("interrupted, and left open:", len(os.listdir("/proc/self/fd")) - before)
 `;
 
-test("Python closes a descriptor once where Ctrl-C comes as its socket is made", async () => {
+test("Python closes a descriptor only once if Ctrl-C comes as its socket object is made", async () => {
   await using server = await startServer();
   const run = ["python3", "-c", ENDED_IN_SOCKET, server.path];
   const { stdout, stderr } = await here.run(run, { env: ENV });
