@@ -1,8 +1,8 @@
 /*
  * ./dev npm: makes the npm tarballs in build/npm: the command, compiled beforehand as it is installed
  * elsewhere, the packages for TypeScript as their sources, and one for each platform with the native
- * libraries and the launcher. A package takes the one of its platform as an optional dependency; which
- * of them works is found out when it is loaded.
+ * libraries and the launcher. Packages have these as optional dependencies, and the loader
+ * finds out which of them works.
  */
 import { $, Glob } from "bun";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
@@ -50,7 +50,7 @@ async function pack(directory: string, manifest: object): Promise<void> {
   await $`bun pm pack --quiet --ignore-scripts --destination ${OUT}`.cwd(directory).quiet();
 }
 
-/** The type declarations of all packages, below `types`; their imports name what npm users have. */
+/** Writes the type declarations of all packages below `types`; they import .js files in place of .ts. */
 async function declarations(types: string): Promise<void> {
   const options = ["--noEmit", "false", "--declaration", "--emitDeclarationOnly"];
   await $`bun node_modules/typescript/bin/tsc -p tsconfig.json ${options} --rootDir . --outDir ${types}`
@@ -70,7 +70,7 @@ function copyFiles(from: string, pattern: string, to: string): void {
   }
 }
 
-/** What every package has, and its manifest for those who do not build it. */
+/** Copies what every package has, and returns its manifest without development dependencies. */
 async function begin(name: string, directory: string) {
   const source = join(ROOT, "packages", name);
   copyFiles(source, "README.md", directory);
@@ -79,7 +79,7 @@ async function begin(name: string, directory: string) {
   return { source, manifest: { ...manifest, version } };
 }
 
-/** What another runtime finds in place of the sources, which it cannot read: a sentence. */
+/** Writes the module that other runtimes load in place of the sources, which they cannot read: it throws. */
 async function writeElsewhere(name: string, source: string, directory: string): Promise<void> {
   const names = Object.keys(await import(join(source, "src/index.ts")));
   const sentence = `@xsocket/${name} runs only on Bun ${Bun.version}: start the program with "bun FILE"`;
@@ -113,7 +113,7 @@ async function packWorkspace(name: string, staging: string, types: string): Prom
   });
 }
 
-/** The licences of what others have written of a bundle, which names each file in it. */
+/** The licences of the third-party modules in a bundle, whose comments name each file in it. */
 async function licences(bundle: string): Promise<string> {
   const files = await Bun.file(bundle).text();
   const names = files.matchAll(/^\/\/ (node_modules\/.*\/node_modules\/(?:@[^/]*\/)?[^/]*)\//gm);
@@ -125,7 +125,7 @@ async function licences(bundle: string): Promise<string> {
   return (await Promise.all(texts)).join("\n\n");
 }
 
-/** The command. Its dependencies are in the bundle, so it takes the native package alone. */
+/** Packs the command. Its dependencies are in the bundle, so it depends on the native package alone. */
 async function packCommand(staging: string): Promise<void> {
   await $`sh scripts/command.sh ${COMMAND}`.cwd(ROOT).quiet();
   const directory = join(staging, "cli");

@@ -1,7 +1,7 @@
 /*
- * Compiles the command for the source tree into build/tree, beside links to the libraries, unless that
- * was done of these very sources (packages/cli/src/tree.ts). Where they cannot be compiled the command
- * runs from them, and says why.
+ * Compiles the command for the source tree into build/tree, beside links to the libraries, unless it is
+ * there and made of these very sources (packages/cli/src/tree.ts). If they cannot be compiled, the command
+ * runs from the sources and says why.
  */
 import { $ } from "bun";
 import { readFileSync, renameSync, rmSync, statSync, symlinkSync } from "node:fs";
@@ -12,10 +12,10 @@ const ROOT = join(import.meta.dir, "..");
 const COMPILED = join(ROOT, "build/tree");
 const LIBRARIES = "../release/packages/xbind-native";
 
-/* What it is made with: these say which Bun, which dependencies, and how. */
+/* What else the result depends on: the versions of Bun and dependencies, and how it is made. */
 const MEANS = ["bun.lock", "package.json", "scripts/bundle.sh", "scripts/tree.ts", "tsconfig.json"];
 
-/* A bundle names each file in it. */
+/* The sources of a bundle, whose comments name each file in it. */
 function sourcesOf(directory: string): string[] {
   const text = ["main.js", "compiled.js", "_worker.ts"].map((file) =>
     readFileSync(join(directory, file), "utf8"),
@@ -38,7 +38,7 @@ async function compile(): Promise<void> {
   for (const library of ["libxsocket.so", "libxbind.so"])
     symlinkSync(join(LIBRARIES, library), join(directory, library));
   const sources = [...sourcesOf(directory), ...MEANS];
-  // one that was changed meanwhile may be in it as it was before
+  // a source that was changed meanwhile may be in the bundle as it was before
   if (sources.some((file) => statSync(join(ROOT, file)).mtimeMs >= begun)) return;
   writeStamp(directory, ROOT, sources);
   renameSync(directory, COMPILED);

@@ -34,7 +34,7 @@ export interface Benches {
   readonly dates: Readonly<Record<"server" | "xbind" | "sdk", Date>>;
 }
 
-/** What of a machine has to do with its speed, and nothing that names it. */
+/** What determines a machine's speed, and nothing that identifies it. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -42,7 +42,7 @@ export interface Machine {
   readonly bun: string;
 }
 
-/** A page made of no figures, or of some of another day's, would mislead: so all must be there. */
+/** Reads all results. None may be missing, as a page without some, or with old ones, would mislead. */
 export function readBenches(directory: string): Benches {
   const path = (name: string): string => {
     const file = join(directory, `${name}.json`);

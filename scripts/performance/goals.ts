@@ -1,7 +1,7 @@
-/* The goals, each beside the figure that the last run gave, as a ratio of figure and goal. */
+/* The goals, each with the figure of the last run and the ratio of figure and goal. */
 import type { Benches, SdkRow, ServerBench, XbindRow } from "./benches.ts";
 
-/** One goal and what became of it. */
+/** A goal, and whether it was met. */
 export interface Goal {
   readonly what: string;
   /** In words, as `at least 0.95`. */
@@ -14,13 +14,13 @@ export interface Goal {
   readonly byLoad: boolean;
 }
 
-/** With as many threads as by default; the goals are about that where they name no number. */
+/** The server with its default number of threads, which goals are about if they name no number. */
 const DEFAULT_SERVER = "ours";
 const ONE_THREAD = "ours, 1 thread";
-/* Threads of ours by their names: the main one and those that serve. All others are Bun's own. */
+/* Our threads by name: the main one and those that serve. All others are Bun's own. */
 const OUR_THREADS = /^(bun|xsocket)/;
 
-/* A time or rate of one run may be another in the next; the least of many rounds is steady. */
+/* Set `byLoad` for a time or rate of one run, which may differ in the next; the least of many rounds is steady. */
 function judge(what: string, goal: string, figure: number, unit: string, byLoad = false): Goal {
   const [, direction, limit] = /^at (least|most) ([\d.]+)/.exec(goal) ?? [];
   if (direction === undefined) throw new Error(`cannot tell what "${goal}" of "${what}" asks for`);

@@ -70,7 +70,7 @@ const BENCHES: Benches = {
   dates: { server: DATE, xbind: DATE, sdk: DATE },
 };
 
-test("each goal has its figure as a ratio, and its verdict by the figure that was not rounded", () => {
+test("each goal has the ratio of its figure, and its verdict by the figure before rounding", () => {
   const { server, xbind, sdk } = goalsOf(BENCHES);
   const told = [...server, ...xbind, ...sdk].map(
     ({ measured, ratio, met }): [string, string, boolean] => [measured, ratio.toFixed(3), met],
@@ -100,12 +100,12 @@ test("a wake-up of our own thread is a goal missed, one of Bun's is not", () => 
   });
 });
 
-test("a goal in words that nobody can judge is no goal met", () => {
+test("a goal that cannot be parsed throws", () => {
   const xbind = BENCHES.xbind.map((row) => ({ ...row, goal: "fast" }));
   expect(() => goalsOf({ ...BENCHES, xbind })).toThrow('cannot tell what "fast"');
 });
 
-test("the page names the machine, counts what was met, and says what was missed", () => {
+test("the page names the machine, counts the goals met, and names those missed", () => {
   const text = page(BENCHES, MACHINE);
   expect(text).toContain("A Processor, 2 cores, Linux 6.1.2, Bun 1.2.3");
   expect(text).toContain("6 of 8 are met.");
@@ -130,6 +130,6 @@ test.each([
   expect(svg).not.toMatch(/NaN|undefined/);
 });
 
-test("a picture is the same each time", async () => {
+test("drawing a plot twice gives the same picture", async () => {
   expect(await draw(ratePlot(BENCHES))).toBe(await draw(ratePlot(BENCHES)));
 });

@@ -106,7 +106,7 @@ function when(date: Date): string {
   return date.toISOString().slice(0, 16).replace("T", " ");
 }
 
-/** The whole page. It says what was missed as plainly as what was met. */
+/** The whole page, which states missed goals as plainly as met ones. */
 export function page(benches: Benches, machine: Machine): string {
   const { server, xbind, sdk, dates } = benches;
   const goals = goalsOf(benches);

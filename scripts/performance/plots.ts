@@ -105,7 +105,7 @@ export function timePlot({ server }: Benches): TopLevelSpec {
 
 /** What a call takes without and with the library: from some hundred ns to some hundred µs, so logarithmic. */
 export function xbindPlot({ xbind }: Benches): TopLevelSpec {
-  const calls = xbind.filter(({ what }) => !what.startsWith("of it ")); // a part is no call
+  const calls = xbind.filter(({ what }) => !what.startsWith("of it ")); // parts of a call are left out
   const values: Values = calls.flatMap((row) => [
     { what: row.what, which: "without", time: row.without_ns },
     { what: row.what, which: "with", time: row.with_ns },
@@ -139,7 +139,7 @@ function isHttp({ what }: SdkRow): boolean {
   return /serve/.test(what);
 }
 
-/** Rates of the SDK; HTTP is another thing than sockets and has its own axis. */
+/** Rates of the SDK. HTTP has an axis of its own, since its rates are not comparable with those of sockets. */
 export function sdkPlot({ sdk }: Benches): TopLevelSpec {
   const bars = (title: string, rows: typeof sdk.rows) => ({
     width: WIDTH,
