@@ -50,7 +50,7 @@ const RAW = {
   nonsense: "nonsense\r\n\r\n",
 };
 
-test("unusual answers are read, or fail with an error code, as with Bun's fetch", async () => {
+test("unusual answers are read, or fail with an error code", async () => {
   await using server = await startServer();
   using web = await rawServer(server.path, RAW);
   using there = fetchVia(server.path);
