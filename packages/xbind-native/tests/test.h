@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test.h - the whole test harness of the C tests
+ * test.h - the harness of the C tests
  *
- * A test program lists its cases in main() by RUN(name), or by RUN_BY(run, name) where run() calls
- * the case, in a child process for example. CHECK() ends the program with the place and the values.
- * RUN() counts the open descriptors before and after the case, and sees that no signal is blocked
- * afterwards that was not.
+ * A test program lists its cases in main() by RUN(name), or by RUN_BY(run, name), where run() calls
+ * the case, for example in a child process. CHECK() ends the program and prints the place and the
+ * values. RUN() counts the open descriptors before and after the case, and checks that no further
+ * signal is blocked afterwards.
  */
 #ifndef TEST_H
 #define TEST_H
@@ -46,7 +46,7 @@
 			     errno, strerror(errno));                                              \
 	} while (0)
 
-/* A call that gives -1, and this errno. */
+/* The call returns -1 and sets this errno. */
 #define CHECK_FAILS(call, error)                                                                   \
 	do {                                                                                       \
 		if ((call) != -1)                                                                  \
@@ -66,26 +66,26 @@
 		if (test_blocked_signals() != blocked_)                                            \
 			FAIL("%s: other signals are blocked than before", name);                   \
 		printf("ok %s\n", name);                                                           \
-		fflush(stdout); /* a crash would take it along */                                  \
+		fflush(stdout); /* a crash would lose it */                                        \
 	} while (0)
 #define RUN(test)         RUN_CALL(test(), #test)
 #define RUN_BY(run, test) RUN_CALL(run(test), #test)
 
-/* Ends a test program that cannot do its work here; ctest shows it as skipped. */
+/* Ends a test program that cannot run here; ctest shows it as skipped. */
 static inline void test_skip(const char *reason)
 {
 	fprintf(stderr, "skipped: %s\n", reason);
 	exit(77);
 }
 
-/* Some sandboxes and kernels do not let a process compare its descriptors. */
+/* Some sandboxes and kernels do not permit kcmp(2). */
 static inline void test_needs_kcmp(void)
 {
 	if (syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILES, 0, 0) < 0 && !getenv("TEST_EMULATOR"))
 		test_skip("kcmp(2) is refused, as in a container");
 }
 
-/* Kernels may be built or booted without it, or have it turned off in new namespaces. */
+/* Kernels can be built or booted without IPv6, or disable it in new namespaces. */
 static inline void test_needs_ipv6(void)
 {
 	const struct sockaddr_in6 addr = {
@@ -99,10 +99,8 @@ static inline void test_needs_ipv6(void)
 		test_skip("what has been tried is well; the rest needs IPv6");
 }
 
-/*
- * Becomes another program, or this one again, with two arguments. Where the machine cannot run it
- * by itself TEST_EMULATOR says what can.
- */
+/* Executes a program with two arguments, through TEST_EMULATOR if this machine cannot run it
+ * directly. */
 static inline void test_exec(const char *program, const char *first, const char *second)
 {
 	if (getenv("TEST_EMULATOR"))
@@ -113,7 +111,7 @@ static inline void test_exec(const char *program, const char *first, const char 
 	_exit(127);
 }
 
-/* The system call itself, for a test that has a sys_call() (core/sys.h) of its own. */
+/* The system call itself, for tests that replace sys_call() (core/sys.h). */
 static inline long test_enter(long number, const long args[6])
 {
 	long rc = syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
@@ -121,7 +119,7 @@ static inline long test_enter(long number, const long args[6])
 	return rc < 0 ? -errno : rc;
 }
 
-/* The signals that this thread blocks, a bit each. */
+/* The signal mask of this thread, one bit for each signal. */
 static inline uint64_t test_blocked_signals(void)
 {
 	uint64_t mask = 0;
@@ -130,11 +128,11 @@ static inline uint64_t test_blocked_signals(void)
 	return mask;
 }
 
-/* How many descriptors this process has open; -1 where /proc is missing. */
+/* The number of open descriptors of this process; -1 without /proc. */
 static inline int test_open_fds(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
-	int count = -1; /* opendir's own does not count */
+	int count = -1; /* leaves out the one of opendir(3) */
 
 	if (!dir)
 		return -1;

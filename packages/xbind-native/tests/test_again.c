@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_again.c - bind of a socket that had a port, and has it no more
+ * test_again.c - bind of a socket that once had a port and has lost it
  *
  * Ports 3000 to 3999 are listed, and 0; or all, and 3003 is published as 4003.
  */
@@ -8,7 +8,7 @@
 
 #include <netinet/tcp.h>
 
-/* shutdown(2) takes the port from a listener that has not been bound; its name stays. */
+/* shutdown(2) takes the port from a listener that never called bind, though it still has a name. */
 static void a_listener_that_was_shut_moves(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -37,7 +37,7 @@ static void a_refused_socket_moves(void)
 	close(fd);
 }
 
-/* What the failed connection found out of the path was not set by anybody. */
+/* The failed connection found the segment size; it is not carried over like one that was set. */
 static void a_refused_socket_has_any_segment_size(void)
 {
 	int fd = refused();
@@ -48,7 +48,7 @@ static void a_refused_socket_has_any_segment_size(void)
 	close(fd);
 }
 
-/* It is where it is to be: there is no reason to lose what it has received. */
+/* The socket is in the target namespace already: a new one would only lose what it has received. */
 static void a_moved_socket_keeps_what_it_has_received(void)
 {
 	int fd = pair_socket(SOCK_DGRAM);
@@ -57,7 +57,7 @@ static void a_moved_socket_keeps_what_it_has_received(void)
 	CHECK(pair_binds_there(fd, 0));
 	CHECK_EQ(pair_connect(fd, pair_port(fd)), 0);
 	CHECK_EQ(send(fd, "x", 1, 0), 1);
-	CHECK_EQ(recv(fd, &byte, 1, MSG_PEEK), 1); /* on a busy machine it is on its way */
+	CHECK_EQ(recv(fd, &byte, 1, MSG_PEEK), 1); /* waits until it has come */
 	byte = 0;
 	CHECK_EQ(pair_disconnect(fd), 0);
 	CHECK_EQ(pair_port(fd), 0);

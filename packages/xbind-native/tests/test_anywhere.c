@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_anywhere.c - bind in every place of a program, with the preload library and without
+ * test_anywhere.c - bind from everywhere in a program: early, in threads, in handlers, in children
  *
- * Ports 3000 to 3999 are listed.
+ * Runs with the preload library and without it. Ports 3000 to 3999 are listed.
  */
 #include "support/child.h"
 #include "support/pair.h"
@@ -13,17 +13,17 @@
 #include <sys/resource.h>
 
 #define SMALL_STACK   16384 /* bytes */
-#define SPARE_FDS     4     /* most descriptors that bind is left with */
+#define SPARE_FDS     4     /* up to so many free descriptors are tried */
 #define HANDLER_PORT  3020
 #define EARLY_PORT    3021
 #define EARLIEST_PORT 3034
 
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-/* Runs before libc has its environment. Such a bind is not moved, but those after it are. */
+/* Runs before libc has its environment, so this bind is not moved. Those after it are. */
 static void bind_earliest(void)
 {
 	pair_bind(socket(AF_INET, SOCK_STREAM, 0),
-	          EARLIEST_PORT); /* a parent may have it already */
+	          EARLIEST_PORT); /* may fail: a parent may have the port */
 }
 __attribute__((section(".preinit_array"),
                used)) static void (*const earliest)(void) = bind_earliest;
@@ -37,7 +37,7 @@ __attribute__((constructor(101))) static void bind_early(void)
 	if (!getenv("PAIR_COOKIE"))
 		return;
 	early = socket(AF_INET, SOCK_STREAM, 0);
-	/* The child of test_child_program() finds it taken by its parent. */
+	/* The child of test_child_program() finds the port in use by its parent. */
 	if (pair_bind(early, EARLY_PORT) < 0 && errno != EADDRINUSE)
 		abort();
 }
@@ -48,7 +48,7 @@ static void test_before_main(void)
 	CHECK_EQ(pair_port(early), EARLY_PORT);
 }
 
-/* Binds a fresh socket and checks that it is where it should be. */
+/* Binds a fresh socket and checks which namespace it is in. */
 static void bind_fresh(uint16_t port)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -126,7 +126,7 @@ static void test_without_environment(void)
 	}
 }
 
-/* Another thread may be in the middle of setenv(3), and have freed what getenv(3) would walk. */
+/* Another thread may be inside setenv(3) and have freed what getenv(3) would read. */
 static void test_unreadable_environment(void)
 {
 	char **before = environ;
@@ -159,7 +159,7 @@ static void *bind_cancelled(void *argument)
 	return (void *)&handled;
 }
 
-/* bind is no cancellation point, so a thread that is to be cancelled gets past it. */
+/* bind is not a cancellation point, so a thread with a pending cancellation completes it. */
 static void test_pending_cancellation(void)
 {
 	pthread_t thread;
@@ -183,7 +183,7 @@ static void test_small_stack(void)
 	pthread_t thread;
 	size_t least = (size_t)sysconf(_SC_THREAD_STACK_MIN);
 
-	/* A sanitizer or a processor with large registers may need more for itself. */
+	/* The minimum is higher under a sanitizer and on processors with large registers. */
 	CHECK_EQ(pthread_attr_init(&attributes), 0);
 	CHECK_EQ(pthread_attr_setstacksize(&attributes, least > SMALL_STACK ? least : SMALL_STACK),
 	         0);
@@ -192,7 +192,7 @@ static void test_small_stack(void)
 	pthread_attr_destroy(&attributes);
 }
 
-/* In a child, which may lower its limit for good. */
+/* Runs in a child, since the limit stays lowered. */
 static void bind_with_spare(int spare)
 {
 	int fd = pair_socket(SOCK_STREAM), reference = pair_socket(SOCK_DGRAM), rc;
@@ -229,7 +229,7 @@ static void test_few_descriptors(void)
 	}
 }
 
-/* Daemons close what they do not know; so does bind's own, if it kept any. */
+/* Daemons close all descriptors that they do not know, so also any of the library's. */
 static void test_closes_all(void)
 {
 	pid_t child = fork();
@@ -248,7 +248,7 @@ static void test_child_program(void)
 {
 	pid_t child;
 
-	if (getenv("TEST_EMULATOR")) /* the kernel would not know how to run us */
+	if (getenv("TEST_EMULATOR")) /* the kernel cannot exec a program for another processor */
 		return;
 	child = fork();
 	if (child == 0) {

@@ -82,7 +82,7 @@ static void test_retry(void)
 	close(reference);
 }
 
-/* What was opened by O_PATH names the socket and is no copy of it. */
+/* A descriptor opened with O_PATH names the socket, but is not a copy of it. */
 static void test_path(void)
 {
 	char name[32];
@@ -125,7 +125,7 @@ static void report(int number, siginfo_t *info, void *context)
 	reported = info->si_fd;
 }
 
-/* A signal tells that a datagram has come, and on which descriptor. */
+/* Signal-driven I/O: the signal says that a datagram has come, and on which descriptor. */
 static void test_signals(void)
 {
 	const struct sigaction action = {.sa_sigaction = report, .sa_flags = SA_SIGINFO};
@@ -153,7 +153,7 @@ static void test_signals(void)
 	signal(SIGUSR1, SIG_DFL);
 }
 
-/* The old socket, which a child keeps, makes no signal here any more. */
+/* A child keeps the old socket open; it must no longer send signals to this process. */
 static void test_no_ghost_signal(void)
 {
 	const struct sigaction action = {.sa_sigaction = report, .sa_flags = SA_SIGINFO};
@@ -182,7 +182,7 @@ static void test_no_ghost_signal(void)
 	signal(SIGUSR1, SIG_DFL);
 }
 
-/* One that holds back so much to send that it cannot be written to, and has lost its port. */
+/* A copied socket that is corked, has a full send buffer, and has lost its port. */
 static void test_copy_of_a_full_one(void)
 {
 	static const char data[4000];
@@ -199,7 +199,7 @@ static void test_copy_of_a_full_one(void)
 	close(copy);
 }
 
-/* What the program closes is closed: the server holds no copy that keeps the port taken. */
+/* After the program has closed its socket, no copy in the server keeps the port in use. */
 static void test_port_is_free_again(void)
 {
 	for (int i = 0; i < 20; i++) {
@@ -210,7 +210,7 @@ static void test_port_is_free_again(void)
 	}
 }
 
-/* A socket whose cookie is the other's but for the higher bits, if there is one. */
+/* Tries to make a socket whose cookie equals that of fd modulo 256. */
 static int alike(int fd)
 {
 	int other = pair_socket(SOCK_DGRAM);
@@ -224,7 +224,7 @@ static int alike(int fd)
 	return other;
 }
 
-/* What is known of one is not forgotten for the other. */
+/* Recording that one is shut down does not overwrite the record of the other. */
 static void test_two_shut(void)
 {
 	struct sockaddr_in addr = pair_addr(3000);
@@ -239,7 +239,7 @@ static void test_two_shut(void)
 	close(other);
 }
 
-/* Of a filter qemu-user tells one byte, which is enough for another one that lets nothing in. */
+/* qemu-user reads a filter back as one byte. Attaching that would let nothing in. */
 static void test_short_filter(void)
 {
 	struct sock_filter code = {BPF_RET | BPF_K, 0, 0, 0xffff};

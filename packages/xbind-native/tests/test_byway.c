@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_byway.c - a program that makes its calls by syscall(2), or finds the functions in libc
+ * test_byway.c - calls that bypass the hooks: by syscall(2), or by functions looked up in libc
  *
  * Ports 3000 to 3999 are listed, or every port.
  */
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 
 #ifdef SYS_mmap2
-#define MAP_CALL SYS_mmap2 /* where the other one takes a structure */
+#define MAP_CALL SYS_mmap2 /* SYS_mmap takes a pointer to its arguments there */
 #else
 #define MAP_CALL SYS_mmap
 #endif
@@ -71,7 +71,7 @@ static int call_found_listen(int fd, int backlog)
 	return (int)found_syscall(SYS_listen, fd, backlog);
 }
 
-/* Is libc's own function followed, once the program has it? */
+/* Is libc's own function hooked as well when the program looks it up? */
 static bool follows_libc(void)
 {
 	return HOOKS_DLSYM || !pair_preloaded();
@@ -119,7 +119,7 @@ static void check_listen(listen_function *by)
 	close(fd);
 }
 
-/* Return: the set, still open. Were it closed, the next bind would look for others by itself. */
+/* Return: the set, still open: closing it would make the next bind search for other sets. */
 static int check_epoll(epoll_create_function *create, int size_or_flags,
                        epoll_ctl_function *control)
 {
@@ -169,7 +169,7 @@ static int call_socketcall_listen(int fd, int backlog)
 	return call_socketcall(SYS_LISTEN, fd, backlog, 0);
 }
 
-/* As many arguments are read as the call has. */
+/* socketcall(2) reads only as many arguments as the call takes. */
 static void check_arguments(void)
 {
 	enum { PAGE = 4096 };
@@ -205,13 +205,13 @@ static void test_socketcall(void)
 	check_arguments();
 }
 #else
-/* A processor that never had it. */
+/* This processor does not have socketcall(2). */
 static void test_socketcall(void)
 {
 }
 #endif
 
-/* Every other call is what it would be: arguments, results, errors, calls that return twice. */
+/* All other system calls pass through: arguments, results, errors, calls that return twice. */
 static void test_other_calls(void)
 {
 	char *memory =
@@ -235,10 +235,8 @@ static void test_other_calls(void)
 	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
-/*
- * A call of few arguments has something else of its caller where others have their last ones. Were
- * it written to, even with what was there, another thread's change of it could be lost.
- */
+/* Where syscall(2) takes its last arguments from the stack, a call with fewer arguments has data of
+ * its caller there. Writing to it, even the same value, could undo a change by another thread. */
 static void test_stack_of_caller(void)
 {
 #ifdef __x86_64__
@@ -306,10 +304,8 @@ static void check_setsockopt_found(setsockopt_function *set)
 	close(fd);
 }
 
-/*
- * What is set or registered by libc's own function is as well known, unless another library behind
- * ours has it: TWICE is set where a second copy of ours is one.
- */
+/* Options and registrations made by libc's own functions are recorded as well, unless another
+ * library after ours has these functions: TWICE is set where that is a second copy of ours. */
 static void test_others_found_in_libc(void)
 {
 	int made, unseen;
@@ -329,7 +325,7 @@ static void test_others_found_in_libc(void)
 #endif
 }
 
-/* Reserved ports that libc itself binds are among all ports. */
+/* Reserved ports that libc itself chooses count as listed where all ports are. */
 static void test_reserved_found_in_libc(void)
 {
 #ifdef __GLIBC__
@@ -342,7 +338,7 @@ static void test_reserved_found_in_libc(void)
 #endif
 }
 
-/* By the version alone a search goes past every library, behind the caller as well. */
+/* A search for libc's version passes over every preloaded library, also those after the caller. */
 static void test_found_by_version(void)
 {
 #ifdef LIBC_VERSION
@@ -362,7 +358,7 @@ static void test_found_by_version(void)
 #endif
 }
 
-/* Other searches give what they always gave. */
+/* All other searches have their usual results. */
 static void test_other_searches(void)
 {
 	CHECK(dlsym(RTLD_DEFAULT, "bind") == (void *)bind);
@@ -371,7 +367,7 @@ static void test_other_searches(void)
 	CHECK(dlerror() != NULL && dlerror() == NULL);
 	CHECK(libc_symbol("getpid") == dlsym(RTLD_DEFAULT, "getpid"));
 	CHECK(dlsym(dlopen(NULL, RTLD_NOW), "bind") == (void *)bind);
-#if HOOKS_DLSYM /* what stands in front of one of these must not get ours for libc's */
+#if HOOKS_DLSYM /* a library that wraps one of these must not get our function as libc's */
 	CHECK(!pair_preloaded() || libc_symbol("dlsym") != (void *)dlsym);
 	CHECK(!pair_preloaded() || libc_symbol("dlvsym") != (void *)dlvsym);
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_cgroup.c - sockets to which the program's cgroup gives a device, a mark and a priority
+ * test_cgroup.c - sockets whose device, mark and priority are set by a BPF program of the cgroup
  *
- * As `ip vrf exec` does, by a program of BPF. What a socket has so is the default of its place, and
- * stays behind; what the program itself has set goes along, even where it is the same.
+ * `ip vrf exec` does the same. Such values count as defaults and are not carried over; what the
+ * program sets itself is, even if it is the same value.
  */
 #include "support/pair.h"
 #include "support/program.h"
@@ -17,12 +17,12 @@
 
 #define MARK     7
 #define PRIORITY 3
-#define LO       1 /* its index in every namespace */
+#define LO       1 /* interface index of lo in every namespace */
 
 static const char *const roots[] = {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"};
 static char group[64]; /* a directory */
 
-/* Gives a device, a mark and a priority to each socket. */
+/* A program that gives each new socket a device, a mark and a priority. */
 static int load_marker(void)
 {
 	struct bpf_insn code[] = {

@@ -12,7 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
-/* Several sockets, in the jail, and again after a second chroot. */
+/* Several sockets are bound in the jail, and again after a second chroot. */
 static void test_jail(void)
 {
 	int before = strangers();
@@ -27,7 +27,7 @@ static void test_jail(void)
 	CHECK_EQ(strangers() - before, pair_preloaded());
 }
 
-/* Sockets of two kinds, so that an answer meant for another process would not go unnoticed. */
+/* Sockets of two kinds, so that a reply meant for another process would be noticed. */
 static void bind_many(int number)
 {
 	for (int i = 0; i < 20; i++) {
@@ -56,10 +56,10 @@ static void test_forked(void)
 		child_await(pid[i]);
 }
 
-/* A child that is killed between its request and the answer, for a socket of each kind. */
+/* A child is killed between its request and the reply, once for each kind of socket. */
 static void test_killed(void)
 {
-	char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */
+	char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* the string's NUL is the last byte */
 	int before;
 
 	enter_jail();
@@ -89,11 +89,11 @@ static void end_connection(void)
 	if (!pair_preloaded())
 		return;
 	end.fd = kept();
-	CHECK_EQ(send(end.fd, "", 1, 0), 1); /* no request, so the server closes */
+	CHECK_EQ(send(end.fd, "", 1, 0), 1); /* not a request, so the server closes */
 	CHECK_EQ(poll(&end, 1, 5000), 1);
 }
 
-/* A server that was restarted meanwhile is asked for another connection while it can be reached. */
+/* The server was restarted: a new connection is made while the control socket can be reached. */
 static void test_restarted(void)
 {
 	int before = strangers();
@@ -105,7 +105,7 @@ static void test_restarted(void)
 	CHECK_EQ(strangers() - before, pair_preloaded());
 }
 
-/* And so it is when the program has closed what was kept. */
+/* The same when the program has closed the kept connection. */
 static void test_closed(void)
 {
 	CHECK_EQ(chroot("/"), 0);
@@ -115,7 +115,8 @@ static void test_closed(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* A child of vfork(2) has the memory, and descriptors of its own. */
+/* A child of vfork(2) shares the memory but has its own descriptors: what it closes stays open
+ * here. */
 static void test_vforked(void)
 {
 	pid_t child;
@@ -131,7 +132,9 @@ static void test_vforked(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* In the jail it cannot be reached any more, and nothing is kept. */
+/*
+ * In the jail a server that has closed the connection cannot be reached again, and nothing is kept.
+ */
 static void test_ended(void)
 {
 	int before = strangers();
@@ -142,7 +145,7 @@ static void test_ended(void)
 	CHECK_EQ(strangers(), before);
 }
 
-/* A child that holds the turn and does nothing is waited for, and its end gives the turn away. */
+/* A bind waits for a child that holds the lock on the connection; the child's death releases it. */
 static void test_holder(void)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -164,7 +167,7 @@ static void test_holder(void)
 	CHECK_EQ(waitpid(pid, &status, 0), pid);
 }
 
-/* The connection says who made it; another user has to make one of its own. */
+/* The server knows the user who made the connection, so another user needs a new one. */
 static void test_other_user(void)
 {
 	enter_jail();
@@ -175,16 +178,16 @@ static void test_other_user(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* The user who made it need not be root. */
+/* The user who makes the kept connection need not be root. */
 static void test_never_root(void)
 {
-	CHECK_EQ(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP), 0); /* may change its root */
+	CHECK_EQ(prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP), 0); /* may still chroot */
 	CHECK_EQ(seteuid(65534), 0);
 	enter_jail();
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* Where the control socket is within reach there is a new connection, which says who made it. */
+/* Where the jail has the control socket, another user gets a new connection in his own name. */
 static void test_other_user_reaches(void)
 {
 	char directory[256], within[sizeof(directory) + sizeof(jail)];
@@ -222,7 +225,7 @@ static void test_unlisted(void)
 	CHECK_EQ(strangers(), before);
 }
 
-/* One that fails keeps nothing, and does not hinder the next one. */
+/* A chroot that fails keeps nothing, and the next one works. */
 static void test_failed_chroot(void)
 {
 	int before = strangers();
@@ -235,7 +238,7 @@ static void test_failed_chroot(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* Threads that bind in the jail take turns. */
+/* Threads that bind in the jail take turns on the connection. */
 static void *bind_often(void *number)
 {
 	for (uintptr_t i = 0; i < 20; i++) {
@@ -263,7 +266,7 @@ static void test_listed(void)
 	RUN_BY(run_jailed, test_vforked);
 	RUN_BY(run_jailed, test_ended);
 	RUN_BY(run_jailed, test_holder);
-	if (seteuid(65534) == 0) { /* not where a user namespace knows one user only */
+	if (seteuid(65534) == 0) { /* fails in a user namespace with one user */
 		CHECK_EQ(seteuid(0), 0);
 		RUN_BY(run_jailed, test_other_user);
 		RUN_BY(run_jailed, test_never_root);
@@ -280,7 +283,7 @@ int main(void)
 
 	jail_make();
 	snprintf(inner, sizeof(inner), "%s/inner", jail);
-	if (listed && strcmp(listed, ",") == 0) /* a list of nothing */
+	if (listed && strcmp(listed, ",") == 0) /* a list without a port */
 		RUN_BY(run_jailed, test_unlisted);
 	else
 		test_listed();

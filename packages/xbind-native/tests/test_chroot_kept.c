@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_chroot_kept.c - the descriptor that is kept where a program changes its root */
+/* test_chroot_kept.c - the descriptor that the library keeps across chroot(2) */
 #include "support/jail.h"
 #include "support/watched.h"
 
@@ -8,10 +8,10 @@
 #include <sys/resource.h>
 
 #define LIMIT     64  /* descriptors */
-#define ANSWER_MS 300 /* milliseconds that the server takes for its second answer */
+#define ANSWER_MS 300 /* milliseconds until the server's second reply */
 #define LATE_PORT 3900
 
-/* The kept descriptor is close-on-exec, of a high number, and no directory. */
+/* The kept descriptor is close-on-exec, has a high number, and is not a directory. */
 static void test_kept(void)
 {
 	int before = strangers();
@@ -26,7 +26,7 @@ static void test_kept(void)
 	CHECK(S_ISSOCK(status.st_mode));
 }
 
-/* The program closes what it does not know, and opens files of its own at the same numbers. */
+/* The program replaces every descriptor that it does not know by files of its own. */
 static void test_closed(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), before;
@@ -39,7 +39,7 @@ static void test_closed(void)
 	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
 	CHECK_EQ(bind_listed(), pair_preloaded() ? ENOENT : 0);
 	before = strangers();
-	CHECK_EQ(chroot("/"), 0); /* looks for what was kept */
+	CHECK_EQ(chroot("/"), 0); /* looks for the kept descriptor */
 	CHECK_EQ(strangers(), before);
 	for (int fd = 3; fd < 2000; fd++) {
 		if (fcntl(fd, F_GETFD) >= 0)
@@ -56,7 +56,7 @@ static void lower_limit(void)
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-/* Where there are no high numbers it is in the upper half. */
+/* Under a low limit of descriptors it is in the upper half. */
 static void test_low_limit(void)
 {
 	int found = 0;
@@ -69,7 +69,7 @@ static void test_low_limit(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* And where that is full it is kept all the same. */
+/* Where that half is full it is kept below. */
 static void test_full(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -81,7 +81,7 @@ static void test_full(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* Where nothing tells which file a descriptor is, none is kept that could not be recognised. */
+/* Where the kernel does not identify files, none is kept: it could not be recognised later. */
 static void test_unknown(void)
 {
 	int before = strangers();
@@ -94,7 +94,7 @@ static void test_unknown(void)
 	CHECK_EQ(strangers(), before);
 }
 
-/* A server that has given no answer to be understood is not one to keep a connection to. */
+/* No connection is kept to a server that has not given a valid reply. */
 static void test_mode(void)
 {
 	int before = strangers();
@@ -103,10 +103,8 @@ static void test_mode(void)
 	CHECK_EQ(strangers() - before, atoi(getenv("KEPT")));
 }
 
-/*
- * One that answers no more, or not to be understood, is not asked again, by other processes
- * neither: what comes late would be taken for the next answer.
- */
+/* A connection whose server has stopped answering, or answers wrongly, is not used again, by other
+ * processes neither: a late reply would be taken for the next one. */
 static void test_later(void)
 {
 	int before = strangers(), go[2];
@@ -117,7 +115,7 @@ static void test_later(void)
 	CHECK_EQ(pipe(go), 0);
 	child = fork();
 	if (child == 0) {
-		close(go[1]); /* the end tells when this test fails */
+		close(go[1]); /* so that read(2) sees the end of the pipe if the test fails */
 		CHECK_EQ(read(go[0], &byte, 1), 1);
 		CHECK_EQ(bind_listed(), ENOENT);
 		_exit(0);
@@ -129,7 +127,7 @@ static void test_later(void)
 	child_await(child);
 }
 
-/* One that holds its turn for longer than a bind may take. */
+/* Another process holds the lock on the connection for longer than a bind may take. */
 static void test_held(void)
 {
 	struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -143,7 +141,7 @@ static void test_held(void)
 	if (child == 0) {
 		CHECK_EQ(fcntl(kept(), F_SETLK, &whole), 0);
 		CHECK_EQ(write(ready[1], "", 1), 1);
-		sleep(5); /* and no longer, if this test fails */
+		sleep(5); /* bounded, in case the test fails */
 	}
 	CHECK_EQ(read(ready[0], &byte, 1), 1);
 	CHECK_EQ(bind_listed(), ETIMEDOUT);
@@ -165,8 +163,8 @@ static void bind_late(void)
 	CHECK_EQ(bind_listed(), ETIMEDOUT);
 }
 
-/* A thread whose time is over before its turn comes does not ask, and others still can. The one
- * before it is stopped when it has its answer. */
+/* A thread whose deadline passes before its turn comes makes no request, and others still can. The
+ * thread before it is stopped once it has its reply. */
 static void test_late(void)
 {
 	enter_jail();
@@ -174,7 +172,7 @@ static void test_late(void)
 	CHECK_EQ(bind_listed(), 0);
 }
 
-/* What has come from the server is not the child's that another thread forks. */
+/* A child that another thread forks must not inherit the socket that the server has sent. */
 static void fork_beside(void)
 {
 	const int open = strangers();
@@ -185,14 +183,15 @@ static void fork_beside(void)
 	child_await(child);
 }
 
-/* The thread is stopped while it looks at the old socket's options. */
+/* The binding thread is stopped while it reads the old socket's options. */
 static void test_forked_beside(void)
 {
 	enter_jail();
 	run_watched(bind_slowly, SYS_getsockopt, IPPROTO_TCP, fork_beside);
 }
 
-/* The answer to a request of nobody, as of a killed child, comes late, and ours right behind it. */
+/* The reply to a request of nobody here, as after a child was killed, comes late, and ours right
+ * after it. */
 static void test_slow(void)
 {
 	static const char request[] = "XS01\0\0\0\x02\0\0\0\x02\0\0\0"; /* and a NUL */
@@ -215,7 +214,7 @@ static void *interrupt(void *unused)
 static sigjmp_buf before_bind;
 static volatile sig_atomic_t is_binding, handler_error;
 
-/* A signal comes while a bind in the jail waits for its answer. */
+/* A signal interrupts a bind in the jail that waits for its reply. */
 static void bind_interrupted(void (*handler)(int))
 {
 	pthread_t thread;
@@ -247,7 +246,7 @@ static void bind_in_child(int number)
 
 	(void)number;
 	if (child == 0)
-		syscall(SYS_exit_group, bind_listed()); /* TSan would miss the thread */
+		syscall(SYS_exit_group, bind_listed()); /* TSan would report the missing thread */
 	waitpid(child, &status, 0);
 	handler_error = status;
 }
@@ -265,7 +264,7 @@ static void test_handler_binds(void)
 	bind_interrupted(bind_in_handler);
 }
 
-/* And waits for it. */
+/* The handler forks a child that binds, and waits for it. */
 static void test_handler_forks(void)
 {
 	bind_interrupted(bind_in_child);

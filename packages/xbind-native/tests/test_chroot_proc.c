@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_chroot_proc.c - what is called /proc behind chroot(2) may be anybody's who may write there
+ * test_chroot_proc.c - after chroot(2), /proc may be a directory with files of anybody
  *
  * Ports 3000 to 3999 are listed.
  */
 #include "support/jail.h"
 #include "support/listener.h"
 
-#define COPY 100 /* number of a copy, above what the status tells */
+#define COPY 100 /* number of a copy, above the FDSize in the forged status */
 
-/* Of the jail, with its directories first. */
+/* A path below /proc of the jail. */
 static void path_of(char *path, size_t bytes, const char *name)
 {
 	snprintf(path, bytes, "%s/proc%s", jail, name);
@@ -69,7 +69,7 @@ static void bind_in_jail(void)
 	CHECK_EQ(chroot(jail), 0);
 	CHECK_EQ(chdir("/"), 0);
 	alarm(20);
-	CHECK_EQ(pair_bind(registered, next_port), 0); /* each time another: jail.h */
+	CHECK_EQ(pair_bind(registered, next_port), 0); /* another port each time: see jail.h */
 	check_event(set, EPOLLHUP, DATA);
 	CHECK_EQ(pair_port(copy), next_port);
 }
@@ -93,7 +93,7 @@ static void test_in_jail(void (*make)(const char *fdinfo))
 	close(copy);
 }
 
-/* It would give the program a pointer of somebody else's, and hide a copy. */
+/* If believed, this would give the program a pointer of somebody else, and hide a copy. */
 static void forge(const char *fdinfo)
 {
 	char text[64];
@@ -108,7 +108,7 @@ static void test_forged(void)
 	test_in_jail(forge);
 }
 
-/* To open it would wait for one who writes there. */
+/* Opening a FIFO would wait for a writer. */
 static void obstruct(const char *fdinfo)
 {
 	make_pipe(fdinfo);

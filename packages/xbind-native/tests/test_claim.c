@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_claim.c - who changes a socket waits for the swap of that one, and of no other
+ * test_claim.c - a thread that changes a socket waits for the swap of this socket, and no other
  *
- * And what a swap has for a while is closed in a child that another thread forks.
+ * And a descriptor that a swap has in use is closed in a child that another thread forks.
  */
 #include "support/child.h"
 #include "support/thread.h"
@@ -15,8 +15,8 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
-#define WAITING_MS 100   /* milliseconds: somebody waits who has waited that long */
-#define LATE_MS    10000 /* milliseconds: and nobody does who comes back within these */
+#define WAITING_MS 100   /* milliseconds after which a thread counts as waiting */
+#define LATE_MS    10000 /* milliseconds within which one that need not wait returns */
 
 static int fd;
 static _Atomic int waited;
@@ -28,10 +28,8 @@ static void *wait_for_it(void *unused)
 	return unused;
 }
 
-/*
- * While this one swaps the socket of that key, does another thread wait that has changed fd? In a
- * signal handler it may have begun to swap a second one.
- */
+/* Does another thread that has changed fd wait while this one swaps the socket of that key? second:
+ * the key of a nested swap, as begun in a signal handler, or KEY_NONE. */
 static int waits(socket_key key, socket_key second, int longest_ms)
 {
 	const struct lock_turn claim = claim_take(key);
@@ -63,7 +61,7 @@ static void test_wait(void)
 	close(fd);
 }
 
-/* Nor does it go on while the number is being exchanged, whatever socket has it by now. */
+/* It waits as well while the number is being exchanged, whichever socket has it by then. */
 static void test_number(void)
 {
 	struct lock_turn turn;
@@ -81,7 +79,9 @@ static void test_number(void)
 	close(fd);
 }
 
-/* Who changes an option asks whether one has run meanwhile, and waits for none if not. */
+/*
+ * A thread that changes an option asks whether a swap has run meanwhile, and does not wait if not.
+ */
 static void test_has_run(void)
 {
 	const struct claim_mark before = claim_mark();
@@ -94,7 +94,7 @@ static void test_has_run(void)
 	CHECK(claim_has_run(before));
 	CHECK(!claim_has_run(claim_mark()));
 	fd = socket(AF_INET, SOCK_STREAM, 0);
-	CHECK(!claim_wait(fd, before)); /* it was that of another socket */
+	CHECK(!claim_wait(fd, before)); /* the swap was of another socket */
 	moved_note(key_of(fd), fd);
 	CHECK(claim_wait(fd, before));
 	close(fd);
@@ -116,14 +116,14 @@ static void *fork_beside(void *unused)
 	return unused;
 }
 
-/* What has the number by then is the program's. */
+/* The number belongs to a file of the program by then. */
 static void *fork_beside_another(void *unused)
 {
 	child_run(check_open);
 	return unused;
 }
 
-/* This thread may have a swap of its own under way. */
+/* The forking thread may have a swap of its own in progress. */
 static void *fork_in_flight(void *unused)
 {
 	const int other = socket(AF_INET, SOCK_STREAM, 0), place = flight_add(other);
@@ -134,7 +134,7 @@ static void *fork_in_flight(void *unused)
 	return unused;
 }
 
-/* But not in one that this thread forks, in the middle of its own bind. */
+/* It stays open in a child that the binding thread itself forks in the middle of its bind. */
 static void test_flight(void)
 {
 	int place;

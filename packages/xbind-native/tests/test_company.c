@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_company.c - beside another preload library, and under a plugin
+ * test_company.c - beside another preload library, and called by a plugin
  *
- * The arguments are the plugin, bound when it is loaded and bound at its first calls. When
- * NEIGHBOUR is set, the other library is preloaded, before libxbind or behind it. Port 0 and 3000
- * to 3999 are listed.
+ * The arguments are the plugin built with immediate binding and with lazy binding. When NEIGHBOUR
+ * is set, the other library is preloaded, before libxbind or after it. Port 0 and 3000 to 3999 are
+ * listed.
  */
 #include "support/pair.h"
 
@@ -12,7 +12,7 @@
 
 static const char *early, *late;
 
-/* What the library has looked for and this libc has not is no error of the program. */
+/* A symbol that the library has looked for and this libc lacks must not be left in dlerror(3). */
 static void test_start(void)
 {
 	CHECK(dlerror() == NULL);
@@ -30,14 +30,16 @@ static void test_bind(void)
 	CHECK_EQ(errno, 77);
 	CHECK(pair_is_there(fd));
 	CHECK(!calls || calls() > 0);
-	/* a program that another thread starts meanwhile gets the socket, and not what is to
-	 * replace it */
+	/*
+	 * a program that another thread starts meanwhile must inherit the socket itself, not its
+	 * replacement
+	 */
 	CHECK(!calls || exposed() == fd || exposed() == -1);
 	CHECK(pair_bind(fd, 3001) < 0 && errno == EINVAL);
 	close(fd);
 }
 
-/* A socket that has moved and lost its port runs the call alone. */
+/* A socket that has moved and lost its port is bound by the plain call. */
 static void test_bind_again(void)
 {
 	int fd = pair_socket(SOCK_DGRAM);
@@ -49,7 +51,7 @@ static void test_bind_again(void)
 	close(fd);
 }
 
-/* Is it ours that the program finds? The neighbour may be before it. */
+/* Is the function that the program finds ours? The neighbour's may come first. */
 static bool is_ours(void *function)
 {
 	Dl_info info;
@@ -57,7 +59,9 @@ static bool is_ours(void *function)
 	return dladdr(function, &info) && strstr(info.dli_fname, "libxbind");
 }
 
-/* What the neighbour sets by libc's function is known, unless its search goes past ours. */
+/*
+ * Options that the neighbour sets by libc's function are recorded, unless its search bypasses ours.
+ */
 static void test_setsockopt(void)
 {
 	const bool known = is_ours((void *)setsockopt) || (HOOKS_DLSYM && is_ours((void *)dlsym));
@@ -69,7 +73,7 @@ static void test_setsockopt(void)
 	close(fd);
 }
 
-/* A library that stands in front of dlsym as well sees each search of the program. */
+/* A library that wraps dlsym sees each search of the program exactly once. */
 static void test_search(void)
 {
 	int (*lookups)(void) = (int (*)(void))dlsym(RTLD_DEFAULT, "neighbour_lookups");
@@ -89,7 +93,7 @@ static void try_function(void *handle, const char *name, bool moves)
 	close(fd);
 }
 
-/* Twice, since a library may be unloaded and another come in its place. */
+/* Twice, since a library may be unloaded and another one loaded at the same address. */
 static void try_plugin(const char *plugin, int flags, bool moves, bool moves_by_value)
 {
 	for (int i = 0; i < 2; i++) {
@@ -118,7 +122,7 @@ static void test_deepbind(void)
 	try_plugin(late, flags, moves && is_ours((void *)bind), moves);
 }
 #else
-/* A sanitizer ends a program that uses this flag. */
+/* Sanitizers abort a program that uses this flag. */
 static void test_deepbind(void)
 {
 }

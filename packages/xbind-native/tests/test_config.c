@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* XBIND and XSOCKET, byte for byte. Each case is a process: the environment is read once. */
+/*
+ * test_config.c - XBIND and XSOCKET, byte for byte
+ *
+ * Each case is a process, since the environment is read once.
+ */
 #include "support/capture.h"
 #include "support/child.h"
 #include "support/thread.h"
@@ -28,13 +32,13 @@ static void check_both(uint16_t port, int expected)
 	CHECK_EQ(match(CONFIG_UDP, port), expected);
 }
 
-/* Runs in a child that is forked while the environment is being read. */
+/* Body of a child that is forked while the environment is being read. */
 static void (*early)(void);
 
-/* Comes while the environment is being read. */
+/* Signal that is raised while the environment is being read. */
 static int early_signal;
 
-/* The function of another library, whose lookup of libc's asks for the ports. */
+/* Does another library's secure_getenv ask for the ports again while it looks up that of libc? */
 static bool comes_back;
 
 char *secure_getenv(const char *name)
@@ -48,7 +52,7 @@ char *secure_getenv(const char *name)
 	}
 	if (comes_back)
 		config_any();
-	if (body && strcmp(name, "XSOCKET") == 0) { /* which is read once all ports are */
+	if (body && strcmp(name, "XSOCKET") == 0) { /* which is read after the ports */
 		early = NULL;
 		child_run(body);
 	}
@@ -61,7 +65,7 @@ static void body_early(void)
 	CHECK(!early);
 }
 
-/* The child of a thread that has read half of it gets the same answers. */
+/* A child forked when half of the environment has been read gets the same results. */
 static void check_list(const char *list, void (*body)(void))
 {
 	in_child(list, NULL, body, "");
@@ -241,7 +245,7 @@ static void body_socket(void)
 	memset(longest, 'x', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	setenv("XSOCKET", longest, 1);
-	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0); /* read once */
+	CHECK(strcmp(config_socket(), ADDRESS_DEFAULT) == 0); /* kept from the first call */
 	if (fork() == 0)
 		_exit(strcmp(config_socket(), ADDRESS_DEFAULT) != 0);
 	CHECK_EQ(config_address(&address), 0);
@@ -254,7 +258,7 @@ static void body_socket_fits(void)
 
 	setenv("XSOCKET", path, 1);
 	config_load();
-	memset(getenv("XSOCKET"), '#', strlen(path)); /* as setproctitle does */
+	memset(getenv("XSOCKET"), '#', strlen(path)); /* as setproctitle(3) does */
 	clearenv();
 	CHECK(strcmp(config_socket(), path) == 0);
 	CHECK_EQ(config_address(&address), 0);
@@ -296,7 +300,8 @@ static void body_fault(void)
 	check_both(3000, 8080);
 }
 
-/* The handler of a fault is kept out by no lock, and gets the same answers. */
+/* The handler of a fault that happens during the reading gets the same results: no lock keeps it
+ * out. */
 static void test_fault(void)
 {
 	in_child("8080:3000", NULL, body_fault, "");
@@ -381,7 +386,7 @@ static void *thread_match(void *unused)
 	return unused;
 }
 
-/* Threads that all come first get the same answers. */
+/* Threads that all are the first to ask get the same results. */
 static void body_threads(void)
 {
 	thread_run_all(thread_match, 8);

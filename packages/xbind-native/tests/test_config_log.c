@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* XBIND_LOG, byte for byte. Each case is a process: the environment is read once. */
+/*
+ * test_config_log.c - XBIND_LOG, byte for byte
+ *
+ * Each case is a process, since the environment is read once.
+ */
 #include "support/capture.h"
 
 #include "core/sys.h"
@@ -11,7 +15,9 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-/* The reader of a pipe, which goes once poll(2) has been asked about it; -1 where none does. */
+/*
+ * The read end of a pipe, which is closed once poll(2) has been asked about the pipe; -1 for none.
+ */
 static int reader = -1;
 
 long sys_call(long number, const long args[6])
@@ -27,7 +33,7 @@ long sys_call(long number, const long args[6])
 	return rc;
 }
 
-/* What each of the functions in log.h writes. */
+/* Calls each function of log.h. */
 static void body_log(void)
 {
 	config_load();
@@ -85,7 +91,7 @@ static void body_log_elsewhere(void)
 	log_left(1, 2, "the reader is gone, and SIGPIPE must not end us");
 }
 
-/* The reader goes between the look at the pipe and the line. */
+/* The reader closes the pipe between the library's poll(2) and its write(2). */
 static void body_log_leaving(void)
 {
 	int pipe_fds[2];
@@ -102,7 +108,7 @@ static void body_log_leaving(void)
 	CHECK_EQ(sigismember(&held, SIGPIPE), 0);
 }
 
-/* The program has put a file of its own in the place of the log's descriptor. */
+/* The program has replaced the log's descriptor by a file of its own. */
 static void body_log_replaced(void)
 {
 	int file = memfd_create("file", MFD_CLOEXEC);
@@ -117,7 +123,9 @@ static void body_log_replaced(void)
 	log_left(1, 2, "x");
 }
 
-/* It was closed when the library was loaded: what has the number now is the program's. */
+/*
+ * The descriptor was closed when the library was loaded: what has the number now is the program's.
+ */
 static void body_log_closed(void)
 {
 	int pipe_fds[2];
@@ -131,7 +139,7 @@ static void body_log_closed(void)
 	CHECK_EQ(read(pipe_fds[0], &byte, 1), -1);
 }
 
-/* A socket whose other end takes nothing more; and then one that does. */
+/* A socket whose peer has stopped reading; and then one whose peer reads. */
 static void body_log_socket(void)
 {
 	int pair[2];
@@ -147,7 +155,7 @@ static void body_log_socket(void)
 	log_left(1, 2, "SIGPIPE must not end us");
 }
 
-/* A full pipe that nobody reads must not stop the program. */
+/* A full pipe that nobody reads must not block the program. */
 static void body_log_full(void)
 {
 	int pipe_fds[2];

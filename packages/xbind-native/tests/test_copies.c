@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* test_copies.c - what it costs to find the copies of a socket. Without hooks. */
+/* test_copies.c - the cost of finding the copies of a socket, without hooks */
 #include "support/replace.h"
 #include "xbind/claim.h"
 
-#define HIGH 900 /* a number; to look at each one before it takes long */
+#define HIGH 900 /* descriptor number; to try each one below it takes long */
 #define FEW  100 /* system calls */
 
 static int calls;
@@ -14,7 +14,7 @@ long sys_call(long number, const long args[6])
 	return test_enter(number, args);
 }
 
-/* The copy has the next number, and once it has followed nobody looks for more. */
+/* The copy has the next number. Once it has followed, the search ends. */
 static void test_dup(void)
 {
 	int first = socket(AF_INET, SOCK_STREAM, 0), fd = fcntl(first, F_DUPFD, HIGH), copy;
@@ -27,7 +27,7 @@ static void test_dup(void)
 	CHECK(calls < FEW);
 	check_follows(copy, fd);
 	turn = claim_number(copy);
-	CHECK(turn.held); /* nobody waits for its number any more */
+	CHECK(turn.held); /* the claim on its number has been released */
 	lock_leave(&turn);
 	close(fd);
 	close(copy);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_deepbind.c - plugins loaded with RTLD_DEEPBIND: in several threads, and with functions of
- * their own that are called like libc's
+ * test_deepbind.c - plugins loaded with RTLD_DEEPBIND
  *
+ * Several threads load them, and one plugin has functions of its own that are named like libc's.
  * The arguments are plugin.c and plugin_own.c. Port 3000 is listed.
  */
 #include "support/pair.h"
@@ -14,7 +14,7 @@
 
 #define FLAGS   (RTLD_LAZY | RTLD_LOCAL | RTLD_DEEPBIND)
 #define LOADS   500
-#define LONGEST 10 /* seconds; a busy machine takes long for each load */
+#define LONGEST 10 /* seconds; loads are slow on a busy machine */
 #define LOOKERS 6
 
 static const char *plugin, *plugin_own;
@@ -31,7 +31,7 @@ static void test_own(void)
 	dlclose(handle);
 }
 
-/* By its version, which is the name of the plugin's file. */
+/* Found by its symbol version, which is named as the plugin's file. */
 static void test_version(void)
 {
 	void *handle = dlopen(plugin, FLAGS);
@@ -54,7 +54,7 @@ static void test_found(void)
 	dlclose(handle);
 }
 
-/* Of a plugin that is loaded like this. */
+/* How many read-only mappings does a plugin have that is loaded with these flags? */
 static int read_only_mappings(int flags)
 {
 	void *handle = dlopen(plugin, flags);
@@ -70,7 +70,8 @@ static int read_only_mappings(int flags)
 	return count;
 }
 
-/* What the dynamic linker has made read-only is so again once the library has changed it. */
+/* Pages that the dynamic linker has made read-only are so again after the library has written to
+ * them. */
 static void test_read_only(void)
 {
 	const int normal = read_only_mappings(FLAGS & ~RTLD_DEEPBIND);
@@ -95,7 +96,7 @@ static void bind_by_plugin(void)
 	dlclose(handle);
 }
 
-/* While a plugin is being loaded, its tables are the dynamic linker's alone. */
+/* While a plugin is being loaded, its tables belong to the dynamic linker: the library waits. */
 static void test_threads(void)
 {
 	void *handle = dlopen("libc.so.6", RTLD_LAZY);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* test_dynamic.c - an address in a dynamic section, made one by the dynamic linker or not */
+/* test_dynamic.c - pointers in a dynamic section, whether or not the dynamic linker has relocated
+ * them */
 #include "xbind/dynamic.h"
 
 #include "test.h"
 
-#define OFFSET 64       /* of the table, from the start of what is loaded */
+#define OFFSET 64       /* of the table from the load address */
 #define SOME   0x900000 /* bytes */
 
 static ElfW(Dyn) section[] = {{.d_tag = DT_SONAME, .d_un = {.d_val = 7}},
                               {.d_tag = DT_STRTAB},
                               {.d_tag = DT_NULL, .d_un = {.d_val = 7}}};
 
-/* Of what was linked for one address and loaded at another. */
+/* An object that is linked for one address and loaded at another. */
 static void check(uintptr_t link_address, uintptr_t value)
 {
 	const uintptr_t loaded_at = (uintptr_t)section;
@@ -38,11 +39,11 @@ static void test_tables(void)
 	check_address(0);
 	check_offset(SOME);
 	check_address(SOME);
-	check_address((uintptr_t)section); /* as a program that can be nowhere else */
+	check_address((uintptr_t)section); /* as an executable that is not position-independent */
 	check_address((uintptr_t)section + SOME);
 }
 
-/* That of gVisor is linked for the end of memory, as the kernel's once was. */
+/* gVisor's vDSO is linked for the end of the address space, as the kernel's once was. */
 static void test_vdso(void)
 {
 	check_offset(0 - (uintptr_t)SOME);

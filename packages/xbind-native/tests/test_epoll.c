@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_epoll.c - what was registered in epoll sets before bind goes on working after it */
+/* test_epoll.c - registrations made in epoll sets before bind still work after it */
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/listener.h"
@@ -7,8 +7,8 @@
 
 #include <fcntl.h>
 
-#define SETS_MAX   64 /* in which a socket may be when it moves */
-#define SETS_NOTED 4  /* of one socket */
+#define SETS_MAX   64 /* most sets in which a socket may be when it moves */
+#define SETS_NOTED 4  /* most sets recorded for a socket */
 
 static void test_registration(void)
 {
@@ -43,7 +43,7 @@ static void test_epoll_create(void)
 	CHECK_FAILS(epoll_create1(-1), EINVAL);
 }
 
-/* A set of libc, filled by a system call that the library does not see. */
+/* The library has not seen the registration: it was made by a raw system call. */
 static void test_unseen_registration(void)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = DATA};
@@ -56,7 +56,7 @@ static void test_unseen_registration(void)
 	close(set);
 }
 
-/* A set that the library sees for the first time as it is filled. */
+/* The library has not seen how the set was made, and learns of it at the first registration. */
 static void test_unseen_set(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = libc_unseen_set();
@@ -69,7 +69,7 @@ static void test_unseen_set(void)
 	close(set);
 }
 
-/* epoll_ctl fails as ever. */
+/* epoll_ctl(2) fails as without the library. */
 static void test_arguments(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set();
@@ -116,7 +116,8 @@ static void test_many_sets(void)
 	check_sets(SETS_MAX);
 }
 
-/* Nothing moves until one is closed, and what has fired waits to be armed all the while. */
+/* The bind fails until one set is closed. A one-shot registration that has fired stays so
+ * meanwhile. */
 static void test_too_many_sets(void)
 {
 	int fd = pair_socket(SOCK_STREAM), sets[SETS_MAX + 1];
@@ -144,7 +145,7 @@ static void test_too_many_sets(void)
 	close(fd);
 }
 
-/* However far their numbers are from each other. */
+/* The numbers of the sets are far apart. */
 static void test_distant_sets(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set(), other = new_set(), client;
@@ -178,7 +179,7 @@ static void test_nested_set(void)
 	close(outer);
 }
 
-/* Two numbers of one set. */
+/* One set has two numbers, and the one used for the registration is closed. */
 static void test_copied_set(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set(), copy = dup(set);
@@ -198,7 +199,7 @@ static void test_copied_set_of_taken_number(void)
 	int before = pair_socket(SOCK_STREAM), fd = pair_socket(SOCK_STREAM);
 	int set = new_set(), copy = dup(set);
 
-	CHECK_EQ(pair_bind(before, 3100), 0); /* what was closed until here is forgotten */
+	CHECK_EQ(pair_bind(before, 3100), 0); /* the library forgets closed sets */
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
 	close(set);
 	CHECK_EQ(new_set(), set);
@@ -210,7 +211,7 @@ static void test_copied_set_of_taken_number(void)
 	close(copy);
 }
 
-/* And where kcmp(2) is refused, as in a container; what has the first number by now is no set. */
+/* The same where kcmp(2) is refused, as in a container, and a socket has the first number. */
 static void without_kcmp(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set(), copy = fcntl(set, F_DUPFD, 100), other;
@@ -289,7 +290,8 @@ static void test_copies(void)
 	close_now(second);
 }
 
-/* A closed socket's registration stays while a copy lives; another socket has its number now. */
+/* A closed socket's registration stays as long as a copy is open; another socket has its number
+ * now. */
 static void test_number_in_the_set_twice(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), copy = dup(fd), set = new_set();
@@ -331,7 +333,7 @@ static void test_failed_bind(void)
 	close(set);
 }
 
-/* Others' registrations are not touched, nor those of an unlisted port. */
+/* Registrations of other sockets are not touched, nor those of a socket with an unlisted port. */
 static void test_unlisted(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), other = pair_socket(SOCK_DGRAM), set = new_set();
@@ -349,7 +351,7 @@ static void test_unlisted(void)
 	close(set);
 }
 
-/* Where /proc does not tell of it, what the library has not seen stays with the old socket. */
+/* Without /proc, a registration that the library has not seen stays with the old socket. */
 static void untold(void)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -374,12 +376,12 @@ static void test_without_proc(void)
 
 int main(void)
 {
-	RUN(test_unseen_set); /* first: once a set was closed, all are looked for */
+	RUN(test_unseen_set); /* first: a closed set starts a search */
 	RUN(test_registration);
 	RUN(test_epoll_create);
 	RUN(test_unseen_registration);
 	RUN(test_arguments);
-	RUN(test_distant_sets); /* before there are many */
+	RUN(test_distant_sets); /* before there are many sets */
 	RUN(test_many_sets);
 	RUN(test_too_many_sets);
 	RUN(test_nested_set);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_epoll_fired.c - an EPOLLONESHOT that has fired is registered all the same
+ * test_epoll_fired.c - an EPOLLONESHOT registration that has fired survives bind
  *
- * The kernel takes no registration in that state, so while the socket moves it goes to the library.
+ * epoll_ctl(2) cannot add a registration in that state, so the library keeps it until it is armed.
  */
 #include "support/child.h"
 #include "support/forbid.h"
@@ -11,8 +11,8 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
-#define FIRST_COPY 100 /* numbers that no other test uses */
-#define OTHERS     8   /* sets; more than records of one number */
+#define FIRST_COPY 100 /* descriptor numbers that no other test uses */
+#define OTHERS     8   /* sets; more than the records kept for one descriptor */
 
 static int fired_and_bound(int set)
 {
@@ -25,7 +25,7 @@ static int fired_and_bound(int set)
 	return fd;
 }
 
-/* Each number of a socket has a registration of its own. */
+/* Each copy of a socket has a registration of its own. */
 static void test_of_both_numbers(void)
 {
 	int fd = pair_socket(SOCK_STREAM), copy = dup(fd), set = new_set();
@@ -50,7 +50,7 @@ static void test_of_both_numbers(void)
 	close(set);
 }
 
-/* A set has as many numbers as it has copies, and a registration is in all of them. */
+/* A registration is in a set and in all copies of the set. */
 static void test_in_copy_of_set(void)
 {
 	int set = new_set(), copy = dup(set), other = new_set();
@@ -71,7 +71,7 @@ static void test_in_copy_of_set(void)
 	close(other);
 }
 
-/* That it is registered is known also where no descriptor is left to ask the kernel with. */
+/* The library knows of the registration even if no descriptor is left to ask the kernel with. */
 static void test_without_descriptor(void)
 {
 	const struct rlimit none = {0, 0};
@@ -81,7 +81,7 @@ static void test_without_descriptor(void)
 	CHECK_FAILS(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), EEXIST);
 }
 
-/* Registered by one number of the set, and found by another one. */
+/* The registration was made through one copy of the set and is looked up through another. */
 static void test_by_copy_of_set(void)
 {
 	int set = new_set(), copy = dup(set), fd = pair_socket(SOCK_STREAM);
@@ -97,7 +97,7 @@ static void test_by_copy_of_set(void)
 	close(copy);
 }
 
-/* And where the number that it was registered by is closed, or a socket by now. */
+/* The same where the number that was used is closed, or a socket's by now. */
 static void check_without_first(bool is_taken)
 {
 	int set = new_set(), copy = fcntl(set, F_DUPFD, FIRST_COPY + is_taken);
@@ -125,7 +125,8 @@ static void test_in_copy_that_is_left(void)
 	check_without_first(true);
 }
 
-/* Of the numbers that are free, the library's own descriptor takes the lowest. */
+/* The library's own descriptor takes the lowest free number: the closed set's must not be taken
+ * for it. */
 static void check_closed(int set)
 {
 	int fd = fired_and_bound(set);
@@ -148,7 +149,7 @@ static void test_in_closed_set(void)
 	check_closed(FIRST_COPY + 2);
 }
 
-/* It is not forgotten for registrations in other sets, of which fewer are remembered. */
+/* It is not dropped in favour of registrations in other sets, of which fewer are remembered. */
 static void test_beside_others(void)
 {
 	int set = new_set(), fd = fired_and_bound(set), others[OTHERS];
@@ -165,7 +166,7 @@ static void test_beside_others(void)
 		close(others[i]);
 }
 
-/* It belongs to the socket, not to what has its number later. */
+/* The registration belongs to the socket, not to whatever has its number later. */
 static void test_of_number(void)
 {
 	int set = new_set(), fd = fired_and_bound(set);
@@ -180,7 +181,7 @@ static void test_of_number(void)
 	close(set);
 }
 
-/* Once the socket is closed it takes no room from what is registered in other sets. */
+/* A registration of a closed socket leaves its place to those in other sets. */
 static void test_of_closed(void)
 {
 	int sets[OTHERS], fd;
@@ -202,7 +203,7 @@ static void test_of_closed(void)
 		close(sets[i]);
 }
 
-/* It ends with the set, too. */
+/* The registration ends with the set, too. */
 static void test_of_number_of_set(void)
 {
 	int set = new_set(), fd = fired_and_bound(set), pipe_fds[2];
@@ -221,7 +222,7 @@ static void test_of_number_of_set(void)
 	close(pipe_fds[1]);
 }
 
-/* A child of vfork(2) has a set of its own under the number. */
+/* A child of vfork(2) has a set of its own under the same number. */
 static void test_number_in_child(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), set = new_set();
@@ -243,7 +244,7 @@ static void test_number_in_child(void)
 	close(set);
 }
 
-/* As in a container. */
+/* kcmp(2) is refused in containers. */
 static void without_kcmp(void)
 {
 	int set = new_set(), fd;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_epoll_full.c - a user who may have no further registration in epoll sets */
+/* test_epoll_full.c - bind of a user who may have no more registrations in epoll sets */
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/listener.h"
@@ -8,15 +8,12 @@
 #include <stdbool.h>
 #include <sys/ioctl.h>
 
-#define NUMBERS 1024 /* descriptors that are followed */
+#define NUMBERS 1024 /* descriptors that the test can track */
 
-/*
- * The kernel's bound is one for the whole machine, some percent of its memory
- * (fs.epoll.max_user_watches). So here one registration is all that there may be: a thread that the
- * filter is not for decides on each call.
- */
+/* The kernel's limit, fs.epoll.max_user_watches, is for the whole machine. So the limit here is
+ * one registration, which a thread outside of the seccomp filter enforces at each call. */
 static int served, registered;
-static bool is_in[NUMBERS]; /* of a set: is there a registration in it? */
+static bool is_in[NUMBERS]; /* by set: is there a registration in it? */
 static int listener;
 static pthread_barrier_t begins;
 
@@ -86,7 +83,7 @@ static void have_one_registration(int set)
 	pthread_barrier_wait(&begins);
 }
 
-/* The library leaves the room to what it has taken out. */
+/* A registration is removed before it is added again, so it needs no further room. */
 static void test_no_room(void)
 {
 	int set = new_set(), other = pair_socket(SOCK_DGRAM);
@@ -97,7 +94,7 @@ static void test_no_room(void)
 	CHECK_FAILS(control(set, EPOLL_CTL_ADD, other, EPOLLOUT, 1), ENOSPC);
 	CHECK(pair_binds_there(served, SERVER_PORT));
 	check_event(set, EPOLLOUT, DATA);
-	syscall(SYS_exit_group, 0); /* TSan would miss the thread */
+	syscall(SYS_exit_group, 0); /* TSan would report the missing thread */
 }
 
 int main(void)

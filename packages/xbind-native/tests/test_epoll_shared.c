@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_epoll_shared.c - epoll sets and sockets that threads, handlers and processes share */
+/* test_epoll_shared.c - epoll sets and sockets shared by threads, signal handlers and processes */
 #include "support/child.h"
 #include "support/listener.h"
 #include "support/thread.h"
@@ -11,9 +11,9 @@
 #define THREADS      8
 #define SERVING      4
 #define BINDS_BESIDE 300
-#define WORK         20000 /* steps of a loop, long enough for two to meet */
+#define WORK         20000 /* steps of a loop, enough for two threads to collide */
 
-/* Runs a body in a child that has the set, with a socket in it. */
+/* Runs body in a child that inherits the set with a socket in it. */
 static void in_child(void (*body)(int fd, int set), int set)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -31,7 +31,7 @@ static void in_child(void (*body)(int fd, int set), int set)
 	close(set);
 }
 
-/* The old socket stays with a child that does nothing: no ghost of it is in the set. */
+/* A child keeps the old socket open, and the set has no stale registration of it. */
 static void test_forked_holder(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = new_set(), pipe_fds[2];
@@ -96,7 +96,7 @@ static void test_threads(void)
 static int served;
 static _Atomic int at_work, met, over;
 
-/* Arms the socket again once it has done with it. */
+/* Arms the registration again after handling each event. */
 static void *serve_alone(void *unused)
 {
 	struct epoll_event event;
@@ -113,7 +113,7 @@ static void *serve_alone(void *unused)
 	return unused;
 }
 
-/* With EPOLLONESHOT one thread at a time has the socket, also while others move. */
+/* With EPOLLONESHOT only one thread at a time handles the socket, also while others bind. */
 static void test_oneshot_beside_binds(void)
 {
 	pthread_t threads[SERVING];
@@ -139,7 +139,7 @@ static void test_oneshot_beside_binds(void)
 	close(shared_set);
 }
 
-/* Sets and sockets in one thread while another one forks: a child never hangs. */
+/* One thread uses sets and sockets while another one forks: no child may hang. */
 static void test_fork_beside_thread(void)
 {
 	pthread_t thread;
@@ -157,7 +157,7 @@ static void test_fork_beside_thread(void)
 			CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLOUT, DATA), 0);
 			CHECK_EQ(pair_bind(fd, 3900), 0);
 			check_event(set, EPOLLOUT, DATA);
-			syscall(SYS_exit_group, 0); /* TSan would miss the thread */
+			syscall(SYS_exit_group, 0); /* TSan would report the missing thread */
 		}
 		child_await(pid);
 	}
@@ -192,7 +192,7 @@ static void test_signal_handler(void)
 	close(shared_set);
 }
 
-/* The part of test_inherited behind exec. */
+/* The part of test_inherited() after exec. */
 static void inherited(int fd, int set)
 {
 	bind_and_check(fd, set);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_epoll_tables.c - epoll sets where others share this memory, and not the descriptors */
+/* test_epoll_tables.c - epoll sets where threads share memory but not the descriptor table */
 #include "support/child.h"
 #include "support/listener.h"
 #include "support/thread.h"
@@ -8,9 +8,9 @@
 #include <sched.h>
 #include <sys/wait.h>
 
-#define NUMBERS 64 /* descriptors of this program lie below */
+#define NUMBERS 64 /* descriptors of this program are below */
 
-/* In a table of its own neither is there. One of a thread goes a little later than the thread. */
+/* Neither set nor fd is in this descriptor table. A thread's table may outlive it for a moment. */
 static void bind_without(int set, int fd)
 {
 	int other;
@@ -62,7 +62,7 @@ static void test_set_of_other_thread(void)
 
 static pthread_barrier_t barrier;
 
-/* It has a set that the others have not, and one of them binds. */
+/* The calling thread has a set in a table of its own while another thread binds. */
 static void have_set(void)
 {
 	int set = new_set(), fd = pair_socket(SOCK_STREAM);
@@ -110,7 +110,8 @@ static void *have_set_of_all(void *unused)
 	return unused;
 }
 
-/* The first thread is the one that goes, and closes what the others still have. */
+/* The first thread leaves the shared table, and closes in its copy what the others still have
+ * open. */
 static void test_set_of_others(void)
 {
 	pthread_t thread;
@@ -126,8 +127,8 @@ static void test_set_of_others(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
-#ifndef __SANITIZE_THREAD__ /* which makes a fork(2) of each vfork(2) */
-/* The child of vfork(2) has a set that its parent has not, another thread of which binds. */
+#ifndef __SANITIZE_THREAD__ /* which turns vfork(2) into fork(2) */
+/* A child of vfork(2) has a set that its parent has not, and another thread of the parent binds. */
 static void vfork_with_set(void)
 {
 	pthread_t thread;
@@ -156,7 +157,7 @@ static void vfork_from_other_thread(void)
 	thread_run(vfork_from_thread, NULL);
 }
 
-/* The child's set has a number that was one of the parent's before. */
+/* The set of the child has a number that a set of the parent had before. */
 static void vfork_after_set(void)
 {
 	close(new_set());
@@ -172,14 +173,14 @@ static void test_set_of_vfork_child(void)
 }
 #endif
 
-/* Its number was one of the others before. */
+/* The set of the thread has a number that a set of the others had before. */
 static void test_reused_number(void)
 {
 	close(new_set());
 	test_set_of_this_thread();
 }
 
-/* A set of this thread alone lives on as a copy, for which somebody has to look around. */
+/* A set in this thread's table lives on as a copy, which the library has to search for. */
 static void *bind_by_copy_apart(void *unused)
 {
 	int before, fd, set, copy;
@@ -190,7 +191,7 @@ static void *bind_by_copy_apart(void *unused)
 	set = new_set();
 	copy = dup(set);
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, DATA), 0);
-	CHECK_EQ(pair_bind(before, 3002), 0); /* which has looked around for what came before */
+	CHECK_EQ(pair_bind(before, 3002), 0); /* searches for sets that are older than this one */
 	close(before);
 	close(set);
 	bind_and_check(fd, copy);
@@ -206,14 +207,14 @@ static void test_copied_set_of_this_thread(void)
 
 int main(void)
 {
-	/* In memory of their own, where no thread has been apart yet. */
+	/* In child processes, where no thread has left the shared table yet. */
 #ifndef __SANITIZE_THREAD__
-	if (!getenv("TEST_EMULATOR")) /* where no process has another one's memory */
+	if (!getenv("TEST_EMULATOR")) /* where CLONE_VM makes a copy */
 		child_run(test_set_of_vfork_child);
 #endif
 	child_run(test_reused_number);
 	RUN_BY(child_run, test_set_of_others);
-	RUN(test_copied_set_of_this_thread); /* first: once a set was closed, all are looked for */
+	RUN(test_copied_set_of_this_thread); /* first: a closed set starts a search */
 	RUN(test_set_of_vfork_parent);
 	RUN(test_set_of_other_thread);
 	RUN(test_set_of_this_thread);

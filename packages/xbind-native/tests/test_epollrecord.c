@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_epollrecord.c - what epoll_ctl(2) was given is found again, and nothing else */
+/* test_epollrecord.c - the record of epoll_ctl(2) calls finds what was registered, and nothing
+ * else */
 #include "test.h"
 #include "xbind/epollrecord.h"
 
@@ -8,7 +9,7 @@
 
 #define FD   5
 #define SETS EPOLLRECORD_SETS
-#define HIGH 100 /* numbers that nothing else has */
+#define HIGH 100 /* descriptor numbers that nothing else has */
 
 static void note(int set, int operation, int fd, uint64_t data)
 {
@@ -22,11 +23,11 @@ static void check(int set, int fd, uint64_t data)
 	struct epoll_event found;
 
 	CHECK(epollrecord_find(set, fd, &found));
-	CHECK_EQ(found.events, EPOLLIN | EPOLLERR | EPOLLHUP); /* as /proc would tell them */
+	CHECK_EQ(found.events, EPOLLIN | EPOLLERR | EPOLLHUP); /* as /proc shows them */
 	CHECK_EQ(found.data.u64, data);
 }
 
-/* Sets that would have the same place have one each, while there are some. */
+/* Sets with the same hash each get a place of their own while there are free ones. */
 static void test_sets(void)
 {
 	for (int i = 1; i <= SETS; i++)
@@ -56,12 +57,12 @@ static void test_deleted(void)
 	note(SETS, EPOLL_CTL_DEL, FD, 0);
 	CHECK(!epollrecord_find(SETS, FD, &found));
 	check(2 * SETS, FD, 2);
-	note(SETS + 1, EPOLL_CTL_ADD, FD, 8); /* in the place that is empty now */
+	note(SETS + 1, EPOLL_CTL_ADD, FD, 8); /* takes the free place */
 	check(SETS + 1, FD, 8);
 	check(2 * SETS, FD, 2);
 }
 
-/* What was registered under another number, or is no longer, is not parked for this one. */
+/* Only a registration of this very number that still exists can be parked. */
 static void test_not_parked(void)
 {
 	note(SETS, EPOLL_CTL_ADD, FD + EPOLLRECORD_FDS + 1, 9);
@@ -76,7 +77,8 @@ static void move(int fd, int number)
 	close(fd);
 }
 
-/* By the number of a copy of the set that is closed, or a socket, by now; not by another set's. */
+/* A set finds its parked registration even if the number used for it is closed or a socket's by
+ * now, but not one of another set. */
 static void test_parked_by_closed_number(void)
 {
 	const int fd = HIGH, other = HIGH + 1, closed = HIGH + 2, set = HIGH + 3;
@@ -95,7 +97,7 @@ static void test_parked_by_closed_number(void)
 	close(other);
 }
 
-/* A set more than there are places takes that of a parked one, and is not parked itself. */
+/* When the table is full, a new set displaces a parked one, and cannot be parked itself. */
 static void test_parked_displaced(void)
 {
 	const int fd = socket(AF_INET, SOCK_STREAM, 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What another thread does while registrations and copies follow a socket. Without hooks. */
+/* test_epollset_raced.c - other threads act while registrations and copies follow a socket,
+ * without hooks */
 #include "support/no_proc.h"
 #include "support/replace.h"
 
@@ -8,10 +9,10 @@
 #include <sys/syscall.h>
 
 /*
- * Each of these is run once, as another thread might do it: right after kcmp(2) has found another
- * file under the number, was asked about tables of descriptors, or has found nothing under
- * number_of_no_file; before getdents64(2), by which the library looks around for sets; and before a
- * registration is taken out of number_of_set.
+ * Each function is called once, in the place of another thread: right after kcmp(2) has found
+ * another file under the number, was asked about descriptor tables, or has found nothing under
+ * number_of_no_file; before getdents64(2), by which the library searches for sets; and before a
+ * registration is removed from number_of_set.
  */
 static void (*after_other_file)(void), (*after_table)(void), (*after_no_file)(void);
 static void (*before_list)(void), (*before_delete)(void);
@@ -44,7 +45,7 @@ long sys_call(long number, const long args[6])
 	return rc;
 }
 
-/* Nobody has looked around when the library was loaded: it does at the first move. */
+/* The library has not searched for sets when it was loaded, so it does at the first move. */
 static void test_set_from_before(void)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 1};
@@ -63,7 +64,7 @@ static void open_another(void)
 	CHECK_EQ(open("/dev/null", O_RDONLY), number_of_no_file);
 }
 
-/* A copy that another thread closes is no copy, and what it opens there stays. */
+/* A copy that another thread closes is no longer one, and what it opens under the number stays. */
 static void test_copy_closed(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
@@ -82,7 +83,7 @@ static void test_copy_closed(void)
 	close(set);
 }
 
-#define GHOSTS 30 /* which of all the files of one number is the first nobody can choose */
+#define GHOSTS 30 /* earlier files of the number; the kernel seldom finds the last one first */
 
 static int ghosts[GHOSTS];
 
@@ -92,7 +93,7 @@ static void let_go(void)
 		close(ghosts[i]);
 }
 
-/* The other files of the number are closed while it is being looked for. */
+/* The other files registered under the number are closed during the search for the right one. */
 static void test_number_no_longer_in_the_set_twice(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
@@ -105,18 +106,18 @@ static void test_number_no_longer_in_the_set_twice(void)
 		CHECK_EQ(socket(AF_INET, SOCK_STREAM, 0), fd);
 	}
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 2), 0);
-	/* It looks around for the sets of the tests before, and then would look twice. */
+	/* The first move searches for sets of earlier tests; the next one searches only once. */
 	replace(other, SOCK_STREAM);
 	after_other_file = let_go;
 	replace(fd, SOCK_STREAM);
-	run_once(&after_other_file); /* once in GHOSTS times the right file is the first */
+	run_once(&after_other_file); /* in case the first file was the right one */
 	check_listener(fd, set, 2);
 	close(fd);
 	close(other);
 	close(set);
 }
 
-/* Looks into every set for a socket that is in none. */
+/* Searches every set for a socket that is in none. */
 static void look_for(int fd)
 {
 	struct sys_identity identity;
@@ -134,10 +135,8 @@ static void replace_renewed(void)
 	replace(renewed, SOCK_STREAM);
 }
 
-/*
- * A set has the number of one that is being forgotten, and meanwhile another socket moves. The one
- * that is in the set moves before who has forgotten it looks around.
- */
+/* A new set gets the number of one that is just being forgotten, while another socket moves. The
+ * socket in the set moves before the search for sets begins. */
 static void renew(void)
 {
 	CHECK_EQ(new_set(), renewed_set);
@@ -150,14 +149,14 @@ static void test_renewed_set(void)
 {
 	renewed = socket(AF_INET, SOCK_STREAM, 0);
 	beside = socket(AF_INET, SOCK_STREAM, 0);
-	look_for(beside); /* what the tests before have closed is forgotten */
+	look_for(beside); /* forget closed sets */
 	look_for(beside);
 	renewed_set = new_set();
 	close(renewed_set);
 	after_table = renew;
 	look_for(beside);
 	CHECK(!after_table);
-	run_once(&before_list); /* nothing is listed where there is no /proc */
+	run_once(&before_list); /* not called without /proc */
 	check_listener(renewed, renewed_set, 4);
 	close(renewed);
 	close(beside);
@@ -174,13 +173,14 @@ static void replace_beside(void)
 	replace(beside, SOCK_STREAM);
 }
 
-/* Two sockets move, in a set that lives on as a copy for which one of the two is still looking. */
+/* Two sockets of a set move at once. The set lives on as a copy, and one of them still searches
+ * for it. */
 static void test_two_that_look_around(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set, copy;
 
 	beside = socket(AF_INET, SOCK_STREAM, 0);
-	look_for(beside); /* what the tests before have closed is forgotten */
+	look_for(beside); /* forget closed sets */
 	look_for(beside);
 	set = new_set();
 	copy = dup(set);
@@ -203,21 +203,21 @@ static void look_beside(void)
 	look_for(beside);
 }
 
-/* While one looks into the sets another one has looked around, and found a copy. */
+/* While one thread searches the sets, another one has searched for sets and found a copy. */
 static void test_looked_around_meanwhile(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), copy, first, set;
 
 	beside = socket(AF_INET, SOCK_STREAM, 0);
-	look_for(beside); /* what the tests before have closed is forgotten */
+	look_for(beside); /* forget closed sets */
 	look_for(beside);
-	copy = open("/dev/null", O_RDONLY); /* in front of the set that is looked into first */
+	copy = open("/dev/null", O_RDONLY); /* a number below the first set's */
 	first = new_set();
 	set = new_set();
 	CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLIN, 7), 0);
 	CHECK_EQ(dup2(set, copy), copy);
 	close(set);
-	number_of_no_file = fd; /* in the first set */
+	number_of_no_file = fd; /* not found in the first set */
 	after_no_file = look_beside;
 	replace(fd, SOCK_STREAM);
 	CHECK(!after_no_file);
@@ -246,7 +246,7 @@ static void leave_set(void)
 	CHECK_EQ(epoll_ctl(number_of_set, EPOLL_CTL_DEL, leaving, NULL), 0);
 }
 
-/* It is found in a set, and then there is nothing to take out any more. */
+/* The registration is found, and is gone before it can be removed. */
 static void check_gone(void (*go)(void))
 {
 	struct sys_identity identity;
@@ -271,7 +271,8 @@ static void test_gone_meanwhile(void)
 	check_gone(leave_set);
 }
 
-/* A thread has armed it, and comes to note that when it has fired and is no longer in the set. */
+/* A thread records that it has armed a registration only after it has fired and its socket has
+ * moved. */
 static void test_noted_late(void)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.u64 = 8};
@@ -292,7 +293,7 @@ static void test_noted_late(void)
 int main(void)
 {
 	test_needs_kcmp();
-	RUN(test_set_from_before); /* first */
+	RUN(test_set_from_before); /* before any search */
 	RUN(test_copy_closed);
 	RUN(test_number_no_longer_in_the_set_twice);
 	RUN(test_renewed_set);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Registrations in epoll sets where somebody forbids to look, or to take them out. Without hooks.
- */
+/* test_epollset_refused.c - finding or removing registrations is forbidden, without hooks */
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/replace.h"
@@ -16,7 +15,8 @@ static int detach(int fd, struct epollset_move *ret)
 	return epollset_detach(fd, &identity, ret);
 }
 
-/* Without a descriptor /proc cannot be asked: what is not on record either stays where it is. */
+/* Without a free descriptor /proc cannot be read: a registration not on record stays, and the
+ * call fails. */
 static void test_no_descriptor_left(void)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
@@ -44,7 +44,7 @@ static void leave_no_descriptor(void)
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
 }
 
-/* The record alone tells, and the socket that is not on it is in no set as far as can be known. */
+/* Only the record can tell: a socket that is not on it counts as in no set. */
 static void detach_by_record(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
@@ -60,9 +60,9 @@ static void detach_by_record(void)
 	CHECK_EQ((int)move.count, 1);
 }
 
-#define GHOSTS 30 /* which of all the files of one number is the first nobody can choose */
+#define GHOSTS 30 /* earlier files of the number; the kernel seldom finds the last one first */
 
-/* Other files of the number are in the set, too, and nobody can tell what is registered. */
+/* The set has other files of the same number, and nothing tells how this one is registered. */
 static void test_among_others(void)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -80,7 +80,7 @@ static void test_among_others(void)
 	CHECK_EQ(detach(fd, &move), -EMFILE);
 }
 
-/* What has been closed, or is something else by now, needs no look at all. */
+/* A set that was closed, or whose number is another file's by now, need not be searched. */
 static void detach_from_closed(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), closed = new_set(), other = new_set();
@@ -93,7 +93,7 @@ static void detach_from_closed(void)
 	CHECK_EQ((int)move.count, 0);
 }
 
-/* The same as without a descriptor, where the system has no room for another open file. */
+/* The same where the system's table of open files is full. */
 static void detach_without_room(void)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 3};
@@ -106,7 +106,7 @@ static void detach_without_room(void)
 	check_event(set, EPOLLHUP, 3);
 }
 
-/* It stays where it is, and the program hears of it. */
+/* The registration stays, and the program gets the error. */
 static void detach_forbidden(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
@@ -118,7 +118,7 @@ static void detach_forbidden(void)
 	check_event(set, EPOLLHUP, 3);
 }
 
-/* Nothing has to be taken out of a set that was closed, whatever is still on record. */
+/* A closed set has no registrations, whatever the record says. */
 static void detach_nothing_forbidden(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM, 0), set = new_set();
@@ -142,7 +142,7 @@ static void test_forbidden(void)
 	child_run(detach_nothing_forbidden);
 }
 
-/* The limit of descriptors may be set higher than the numbers that are followed. */
+/* Descriptor numbers may be higher than those that the library tracks. */
 static void test_number_too_high(void)
 {
 	epollset_know(INT_MAX);
@@ -152,7 +152,7 @@ static void test_number_too_high(void)
 int main(void)
 {
 	test_needs_kcmp();
-	RUN(test_no_descriptor_left); /* first: nothing is on record */
+	RUN(test_no_descriptor_left); /* first, while nothing is on record */
 	RUN_BY(child_run, test_among_others);
 	RUN(test_forbidden);
 	RUN(test_number_too_high);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_exec_as.c - which descriptors a program gets that runs in the place of another one */
+/* test_exec_as.c - which descriptors a program has that replaces this one */
 #include "support/child.h"
 
 #include "core/sys.h"
@@ -13,20 +13,21 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#define STRAY_FD 50    /* open, and not close-on-exec */
-#define MANY     20000 /* variables: a container has seven for each service of its cluster */
+#define STRAY_FD 50    /* open and not close-on-exec */
+#define MANY     20000 /* variables; Kubernetes sets seven for each service */
 
 static char argv[] = "/bin/sh\0"
                      "-c\0"
                      "cd /proc/self/fd && test -e 3 && test -e 4 && ! test -e 5 && ! test -e 50";
 static char few[] = "A=b";
 
-/* Does close_range(2) close at once or not at all, as in Linux 5.9 and 5.10? */
+/* Does close_range(2) lack CLOSE_RANGE_CLOEXEC, as in Linux 5.9 and 5.10? */
 static bool is_old;
-/* Does the kernel refuse the last step before the program? */
+/* Does the kernel refuse PR_SET_NO_NEW_PRIVS, the last step before exec? */
 static bool is_refused;
 
-/* Whoever the test runs as gives nothing up. */
+/* Calls about privileges, which succeed here without doing anything, so that any user can run
+ * the test. */
 static bool is_about_privileges(long number)
 {
 #ifdef SYS_setgroups32
@@ -60,7 +61,7 @@ static void exec_and_look(char *env, unsigned env_len)
 	pid = fork();
 	if (pid == 0) {
 		CHECK_EQ(dup2(fd, STRAY_FD), STRAY_FD);
-		syscall(SYS_close_range, 3, STRAY_FD - 1, 0); /* also those that it places */
+		syscall(SYS_close_range, 3, STRAY_FD - 1, 0); /* also numbers that are used */
 		CHECK_EQ(xs1_exec_as(STRAY_FD, STRAY_FD, 0, 0, NULL, 0, argv, sizeof(argv), env,
 		                     env_len),
 		         0);

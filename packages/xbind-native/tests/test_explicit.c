@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_explicit.c - what is noted of options, and remembered, however many sockets came before */
+/* test_explicit.c - which options were set is remembered for the last sockets */
 #include "core/sys.h"
 #include "support/child.h"
 #include "support/forbid.h"
@@ -13,11 +13,11 @@
 #include <sys/resource.h>
 
 #define ROW      0
-#define GONE     3000 /* sockets that came before */
-#define FIRST_AT 1    /* the key of the first one */
-#define BATCH    4096 /* keys, as many as the kernel gives each processor at a time */
+#define GONE     3000 /* earlier sockets */
+#define FIRST_AT 1    /* key of the first socket */
+#define BATCH    4096 /* keys; the kernel hands them to processors in batches of this size */
 
-static bool is_pestered; /* a signal comes when a socket has been made */
+static bool is_pestered; /* raise a signal when a socket has been made? */
 static sigjmp_buf before_call;
 
 long sys_call(long number, const long args[6])
@@ -35,7 +35,7 @@ static void leave(int number)
 	siglongjmp(before_call, 1);
 }
 
-/* A handler that does not return leaves no socket behind that was asked for a default. */
+/* A handler that jumps away leaves no socket open that was made to read a default. */
 static void test_left(void)
 {
 	const struct sigaction action = {.sa_handler = leave};
@@ -63,7 +63,7 @@ static void test_last_ones(void)
 	CHECK(!explicit_is_set(end - EXPLICIT_SOCKETS - 1, ROW));
 }
 
-/* The keys of one processor's sockets are all below those of another's. */
+/* The keys of one processor's sockets are all lower than those of another's. */
 static void test_processors(void)
 {
 	const socket_key first = FIRST_AT + 100 * BATCH, second = first - BATCH;
@@ -76,7 +76,7 @@ static void test_processors(void)
 		CHECK(explicit_is_set(second + nth, ROW));
 }
 
-/* What was set on the socket that had the place before is not set on the next one. */
+/* What was set on an earlier socket in the same place of the table is not set on the next one. */
 static void test_same_place(void)
 {
 	const socket_key key = FIRST_AT + 200 * BATCH;
@@ -87,14 +87,14 @@ static void test_same_place(void)
 	CHECK(!explicit_is_set(key + EXPLICIT_SOCKETS, ROW));
 }
 
-/* What is closed before it can be noted is not what is closed before it is looked at. */
+/* A socket without a key (closed meanwhile) is not noted, and none is found. */
 static void test_no_key(void)
 {
 	explicit_note(KEY_NONE, ROW, true);
 	CHECK(!explicit_is_set(KEY_NONE, ROW));
 }
 
-/* Any number may be the default where that cannot be read. */
+/* Where the default cannot be read, any value may be equal to it, and has to be noted. */
 static void set_unknown(int fd)
 {
 	const int row = option_find(IPPROTO_IP, IP_TTL);
@@ -134,7 +134,7 @@ static void check_defaults(int domain, int type, int protocol)
 	struct defaults defaults;
 
 	if (fd < 0)
-		return; /* there is no such kind here */
+		return; /* this kernel does not have the protocol */
 	CHECK_EQ(defaults_open(fd, &kind, &defaults), 0);
 	for (int row = 0; row < OPTIONS_COUNT; row++) {
 		const struct option_value *kept = defaults_get(&defaults, row);
@@ -149,7 +149,7 @@ static void check_defaults(int domain, int type, int protocol)
 	close(fd);
 }
 
-/* What is kept of one kind of socket is not taken for the defaults of another. */
+/* Defaults that were read for one kind of socket are not used for another. */
 static void test_kinds(void)
 {
 	for (int round = 0; round < 2; round++) {
@@ -168,7 +168,7 @@ int main(void)
 {
 	RUN(test_kinds);
 	RUN(test_left);
-	RUN(test_no_key); /* first: there are empty places */
+	RUN(test_no_key); /* first, while there are empty places */
 	RUN(test_last_ones);
 	RUN(test_processors);
 	RUN(test_same_place);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_free.c - a port is free as soon as the program has closed it
+ * test_free.c - a port is free as soon as the program has closed its socket
  *
- * The server has a copy of each socket for a moment after it was handed over. Nobody notices: not
- * this process, and not another one that binds the same port. Ports 3000 to 3999 are listed.
+ * The server keeps a copy of each socket for a moment after the handover. Neither this process nor
+ * another one that binds the same port may notice. Ports 3000 to 3999 are listed.
  */
 #include "support/child.h"
 #include "support/pair.h"
@@ -16,13 +16,11 @@
 
 #define ROUNDS 200
 #define PORT   3000
-#define LATE   20  /* binds of some 2000 that may find the port in use */
-#define ALARM  150 /* seconds; to wait for a player that has failed would take for ever */
+#define LATE   20  /* binds, of about 2000, that may find the port in use */
+#define ALARM  150 /* seconds; without it, a failed player would be waited for for ever */
 
-/*
- * The server is waited for no longer than a second, and on a busy machine it may be without a
- * processor for that long: now and then a port is free later. It is shared with the children.
- */
+/* The library waits at most a second for the server, which may not run for that long on a busy
+ * machine: a port is then free a little later. Counts such binds, also those of children. */
 static _Atomic int *late;
 
 static int open_bound(int domain, int type)
@@ -42,7 +40,7 @@ static int open_bound(int domain, int type)
 	return fd;
 }
 
-/* A ball that two pipes carry to and fro. */
+/* Two players pass a ball through two pipes. */
 struct player {
 	int in, out;
 	int domain, type;
@@ -72,7 +70,8 @@ static void *play(void *argument)
 	return NULL;
 }
 
-/* Two processes, or threads, have the port in turns, each as soon as the other has closed it. */
+/* Two processes or threads take turns to bind the port, each right after the other has closed
+ * it. */
 static void alternate(int domain, int type, int threads)
 {
 	int to[2], from[2];
@@ -95,7 +94,7 @@ static void alternate(int domain, int type, int threads)
 		play(&there);
 		_exit(0);
 	}
-	throw_ball(&there); /* which comes to us first */
+	throw_ball(&there); /* which this side catches first */
 	play(&here);
 	if (threads)
 		CHECK_EQ(pthread_join(thread, NULL), 0);
@@ -121,7 +120,7 @@ static void test_threads(void)
 	alternate(AF_INET6, SOCK_DGRAM, 1);
 }
 
-/* A process that ends without closing anything. */
+/* The process exits without closing its socket. */
 static void test_exit(void)
 {
 	for (int round = 0; round < ROUNDS; round++) {
@@ -136,7 +135,7 @@ static void test_exit(void)
 	}
 }
 
-/* A socket whose bind has failed is gone, too: what it was bound to for a moment is free. */
+/* The new socket of a failed bind is gone, too, with any port that it had for a moment. */
 static void test_failed(void)
 {
 	int holder = open_bound(AF_INET, SOCK_DGRAM);
@@ -156,7 +155,7 @@ static void ignore(int number)
 	(void)number;
 }
 
-/* A signal does not end the wait for the server. */
+/* Signals do not end the wait for the server. */
 static void test_signals(void)
 {
 	const struct itimerval often = {.it_interval.tv_usec = 100, .it_value.tv_usec = 100};
@@ -175,7 +174,7 @@ int main(void)
 {
 	late = mmap(NULL, sizeof(*late), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	CHECK(late != MAP_FAILED);
-	RUN(test_signals); /* which has the only timer of this kind */
+	RUN(test_signals); /* first: alarm(2) uses the same timer */
 	alarm(ALARM);
 	RUN(test_exit);
 	RUN(test_failed);

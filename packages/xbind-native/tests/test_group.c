@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_group.c - lists of sources for several interfaces, of which other tests have one alone */
+/* test_group.c - source lists on several interfaces; other tests have one interface */
 #include "test.h"
 #include "xbind/group.h"
 #include "xbind/options.h"
@@ -28,7 +28,7 @@ static bool is_flagged(int level, int name, int flag)
 	return options[option_find(level, name)].flags & flag;
 }
 
-/* Whatever the name of the option. */
+/* The options for sources have several names. */
 static void test_sources(void)
 {
 	CHECK(is_flagged(IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, OPTION_ONE_SOURCE));

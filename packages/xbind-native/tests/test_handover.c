@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * test_handover.c - a busy server is waited for, why it refuses is heard, and the deadline holds
- */
+/* test_handover.c - waiting for a busy server, its reasons for refusing, and the deadline */
 #include "test.h"
 
 #include "core/handover.h"
@@ -22,12 +20,12 @@ static const struct wire_request tcp = {AF_INET, SOCK_STREAM, 0};
 static const uint8_t consent[] = {'X', 'S', '0', '2', 0, 0, 0, 0};
 static const uint8_t refusal[] = {'X', 'S', '0', '2', 0, 0, 0, EMFILE};
 
-/* poll(2) says that there is something, and there is nothing so many times. */
+/* recvmsg(2) fails so many times with EAGAIN though poll(2) reported a packet. */
 static int comes_to_nothing;
-/* Where a server answers and closes while recvmsg(2) is under way: its descriptor, or -1. */
+/* Descriptor by which the server replies and closes during recvmsg(2), or -1. */
 static int answers_late = -1;
 
-/* Whose every server is, where is_said is set, or why that cannot be asked. */
+/* If is_said, the user of every server, or the error of asking for it. */
 static struct {
 	bool is_said;
 	unsigned uid;
@@ -44,7 +42,7 @@ long sys_call(long number, const long args[6])
 		comes_to_nothing--;
 		return -EAGAIN;
 	}
-	/* The kernel looks for a packet first and for the end after that. */
+	/* The kernel looks for a packet first and for the end of the stream after that. */
 	if (number == SYS_recvmsg && answers_late >= 0) {
 		struct msghdr *msg = (struct msghdr *)args[1];
 
@@ -58,8 +56,8 @@ long sys_call(long number, const long args[6])
 	return test_enter(number, args);
 }
 
-/* What a client gets from a server that closes before or after the request, with a word or without.
- */
+/* Return: what a client gets from a server that closes before or after the request, with a
+ * refusal or without. */
 static int ask(bool asks_first, bool says_why)
 {
 	const struct deadline deadline = deadline_in(1000);
@@ -90,7 +88,7 @@ static void test_without_reading_it(void)
 	CHECK_EQ(ask(true, false), -ECONNRESET);
 }
 
-/* A server that closes with a request unread; the next one is told of that. */
+/* The server closes with a request unread, and the next request hears of that. */
 static void test_between_two_requests(void)
 {
 	const struct deadline deadline = deadline_in(1000);
@@ -106,7 +104,7 @@ static void test_between_two_requests(void)
 	close(pair[0]);
 }
 
-/* Less is left each time, also within a second. */
+/* The time left shrinks, also by less than a second. */
 static void test_left(void)
 {
 	const struct deadline deadline = deadline_in(60000);
@@ -145,7 +143,7 @@ static void test_comes_to_nothing(void)
 	close(pair[1]);
 }
 
-/* A server that answers and closes while its answer is looked for, maybe with a request unread. */
+/* The server replies and closes during recvmsg(2), with a request unread if asks. */
 static void end_in_between(bool asks)
 {
 	const struct deadline deadline = deadline_in(1000);
@@ -166,7 +164,7 @@ static void test_end_in_between(void)
 	end_in_between(true);
 }
 
-/* An answer with a socket, or with the same one twice, which is not non-blocking. */
+/* Replies with a blocking socket, or with two copies of it. */
 static void answer(int conn, bool twice)
 {
 	const int fd = socket(AF_INET, SOCK_STREAM, 0), fds[] = {fd, fd};
@@ -175,7 +173,7 @@ static void answer(int conn, bool twice)
 	close(fd);
 }
 
-/* Where this process may have so many descriptors more. */
+/* Receives a reply while room more descriptors may be opened. */
 static int take(const struct wire_request *request, bool twice, rlim_t room)
 {
 	const struct deadline deadline = deadline_in(1000);
@@ -195,10 +193,8 @@ static int take(const struct wire_request *request, bool twice, rlim_t room)
 	return rc;
 }
 
-/*
- * The descriptor does not come though there is room for one, as where SELinux refuses it to this
- * process. The kernel says no more than that: here since the sender's credentials take the room.
- */
+/* The descriptor is withheld though there is room for one, as by SELinux. The kernel gives no
+ * reason; here the sender's credentials fill the control buffer. */
 static void test_withheld(void)
 {
 	const struct deadline deadline = deadline_in(1000);
@@ -213,7 +209,7 @@ static void test_withheld(void)
 	close(pair[1]);
 }
 
-/* This process may not have another descriptor, or not both of an answer that is wrong anyway. */
+/* No descriptor may be opened, or only one of the two in a reply that is malformed anyway. */
 static void test_no_room(void)
 {
 	CHECK_EQ(take(&tcp, false, 0), -EMFILE);
@@ -221,7 +217,7 @@ static void test_no_room(void)
 	CHECK_EQ(take(&tcp, true, 2), -EBADMSG);
 }
 
-/* Whether it has O_NONBLOCK is what was asked for, whatever the server has heeded. */
+/* O_NONBLOCK is set as requested, whatever the server has done about it. */
 static void test_nonblocking(void)
 {
 	const struct wire_request request = {AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0};
@@ -232,7 +228,7 @@ static void test_nonblocking(void)
 	close(fd);
 }
 
-/* At an address that the kernel chooses, which nobody has. Return: the listener. */
+/* Listens at an abstract address that the kernel chooses. Return: the listener. */
 static int listen_somewhere(struct address *ret)
 {
 	const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -244,7 +240,7 @@ static int listen_somewhere(struct address *ret)
 	return fd;
 }
 
-/* What it comes to when a server of that user listens. */
+/* Return: the outcome of connecting to a server of that user. */
 static int connect_to_owner(unsigned uid, int error, bool abstract, bool any_server)
 {
 	const struct deadline deadline = deadline_in(1000);
@@ -265,7 +261,7 @@ static int connect_to_owner(unsigned uid, int error, bool abstract, bool any_ser
 	return rc < 0 ? rc : 0;
 }
 
-/* An abstract name is anybody's, so its server has to be root's or this user's. */
+/* Anybody may take an abstract name, so its server has to be root's or this user's. */
 static void test_abstract(void)
 {
 	const unsigned own = geteuid();
@@ -302,7 +298,8 @@ static void set_interval(int ms)
 	CHECK_EQ(setitimer(ITIMER_REAL, &(struct itimerval){interval, interval}, NULL), 0);
 }
 
-/* To a server whose backlog is full, with room in it after some ticks. Return: the connection. */
+/* Connects to a server whose backlog is full, and has room after some ticks. Return: the
+ * connection. */
 static int connect_to_full(int ticks, int tick_ms, int wait_ms)
 {
 	const struct deadline deadline = deadline_in(wait_ms);
@@ -322,7 +319,7 @@ static int connect_to_full(int ticks, int tick_ms, int wait_ms)
 	return rc;
 }
 
-/* It is waited for as long as the deadline says, whatever signals come. */
+/* The connection waits for room until its deadline, whatever signals come. */
 static void test_full_backlog(void)
 {
 	const int conn = connect_to_full(3, TICK_MS, 60000);
@@ -344,12 +341,12 @@ int main(void)
 	RUN(test_deadline);
 	RUN(test_comes_to_nothing);
 	RUN(test_end_in_between);
-	if (!getenv("TEST_EMULATOR")) /* which has descriptors of its own */
+	if (!getenv("TEST_EMULATOR")) /* which opens descriptors of its own */
 		RUN(test_no_room);
 	RUN(test_withheld);
 	RUN(test_nonblocking);
 	RUN(test_abstract);
-#ifndef __SANITIZE_THREAD__ /* which holds signals back */
+#ifndef __SANITIZE_THREAD__ /* which delays signals */
 	RUN(test_full_backlog);
 #endif
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_libc.c - what libc.c finds in the tables of libc is what dlsym(3) finds there */
+/* test_libc.c - libc.c finds the same functions in libc's tables as dlsym(3) */
 #include "xbind/libc.h"
 
 #include "test.h"
@@ -7,7 +7,7 @@
 #include <dlfcn.h>
 #include <gnu/lib-names.h>
 
-/* The last three have had other versions, which come first in some tables. */
+/* The last three also exist in older versions, which come first in some tables. */
 static const char *const names[] = {
     "bind",      "chroot",       "dl_iterate_phdr",   "dlopen",
     "epoll_ctl", "listen",       "setsockopt",        "shutdown",
@@ -27,7 +27,7 @@ static void test_functions(void)
 	dlclose(libc);
 }
 
-/* Some of these names are where libc has none in its table. */
+/* Names that libc does not have; the hash buckets of some are empty. */
 static void test_none(void)
 {
 	char name[16];
@@ -49,7 +49,7 @@ static void test_search(void)
 	CHECK(dlerror() != NULL);
 }
 
-/* What is asked for by its name is compared without strcmp(). */
+/* Names are compared without strcmp(), which might be another library's. */
 static void test_same(void)
 {
 	CHECK(libc_is_same("", "") && libc_is_same("bind", "bind"));

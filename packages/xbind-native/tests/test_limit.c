@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_limit.c - bind after the limit of open files was lowered below numbers that are open
+ * test_limit.c - bind after RLIMIT_NOFILE was lowered below descriptors that are open
  *
- * Each case is a child process, which may lower its hard limit, too. Ports 3000 to 3999 are listed.
+ * Each case is a child process, which may lower its hard limit as well. Ports 3000 to 3999 are
+ * listed.
  */
 #include "support/child.h"
 #include "support/forbid.h"
@@ -38,7 +39,7 @@ static void lower(bool hard)
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 }
 
-/* It has moved, as its copy has, and the limit is what the program has made it. */
+/* The socket and its copy have moved, and the limit is as the program has set it. */
 static void test_above(void)
 {
 	int fd = socket_at(HIGH), copy = fcntl(fd, F_DUPFD, HIGH + 10);
@@ -65,7 +66,7 @@ static void test_copy_above(void)
 	CHECK_EQ(pair_port(copy), 3031);
 }
 
-/* A program is kept below it. */
+/* The library's copy of a BPF program is below the limit. */
 static void test_filtered(void)
 {
 	int fd = pair_socket(SOCK_STREAM), program = load_program();
@@ -78,7 +79,7 @@ static void test_filtered(void)
 	CHECK(pair_binds_there(fd, 3033));
 }
 
-/* Where nobody may take the number the error says so, and nothing is lost. */
+/* Under a hard limit the number cannot be taken: the bind fails and nothing is lost. */
 static void test_far_above(void)
 {
 	int fd = socket_at(HIGH), reference = pair_socket(SOCK_STREAM);
@@ -93,13 +94,11 @@ static void test_far_above(void)
 	}
 }
 
-/*
- * Each thread raises the limit for a moment, and none leaves it so, takes it for the program's, or
- * keeps the others from it for longer, as the first one would that lives on.
- */
+/* Each thread raises the limit for a moment. None leaves it raised, takes a raised limit for the
+ * program's, or locks the others out for longer, as the first one, which lives on, would. */
 #define THREADS 8
-#define EACH    40  /* sockets of a thread */
-#define FIRST   300 /* number of the first one */
+#define EACH    40  /* sockets of each thread */
+#define FIRST   300 /* descriptor number of the first socket */
 
 static void *bind_many(void *number)
 {
@@ -124,10 +123,8 @@ static void test_threads(void)
 	CHECK_EQ(limit.rlim_cur, LIMIT);
 }
 
-/*
- * /proc alone tells of what was registered past the library, or by the program before exec, where
- * kcmp(2) is refused. No more descriptors are left than asking the server takes.
- */
+/* Where kcmp(2) is refused, only /proc tells of registrations made behind the library's back or
+ * before exec. There are just as many free descriptors as asking the server takes. */
 static void test_none_to_spare(void)
 {
 	int fd = pair_socket(SOCK_STREAM), set = epoll_create1(EPOLL_CLOEXEC), next = dup(fd);

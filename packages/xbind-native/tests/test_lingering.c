@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * test_lingering.c - a server that never closes its connections holds a program up once, not always
- */
+/* test_lingering.c - a server that never closes its connections delays a program once, not
+ * always */
 #include "support/child.h"
 #include "support/pair.h"
 
@@ -13,12 +12,12 @@
 #define ROUNDS       20
 #define FORKED_PORT  3901
 #define LATE_PORT    3920
-#define IMPATIENT_MS 990  /* less than a server is given otherwise */
-#define TOLD_MS      5000 /* for the error of a datagram */
-#define LONGEST_S    10   /* each of them given the longest time would make it 20 */
+#define IMPATIENT_MS 990  /* less than the time that a server is given by default */
+#define TOLD_MS      5000 /* milliseconds until the error of a datagram */
+#define LONGEST_S    10   /* seconds; with the full delay each time it would take 20 */
 
-#ifndef __SANITIZE_THREAD__ /* for which the program's own race is one */
-/* While the bind waits for the server. */
+#ifndef __SANITIZE_THREAD__ /* which reports the race of the program itself */
+/* Runs while the bind waits for the server. */
 static void *close_meanwhile(void *argument)
 {
 	int fd = *(int *)argument;
@@ -30,7 +29,8 @@ static void *close_meanwhile(void *argument)
 	return NULL;
 }
 
-/* Another thread closes the socket, and the number is another one's at once: nobody binds that. */
+/* Another thread closes the socket, and a new one gets the number at once: that one is not
+ * bound. */
 static void test_closed_meanwhile(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -44,14 +44,14 @@ static void test_closed_meanwhile(void)
 }
 #endif
 
-#ifndef __SANITIZE_THREAD__ /* which has its own view of forks */
+#ifndef __SANITIZE_THREAD__ /* which restricts forks of threaded programs */
 static void *bind_meanwhile(void *argument)
 {
 	CHECK_EQ(pair_bind(*(int *)argument, FORKED_PORT), 0);
 	return NULL;
 }
 
-/* A child that was forked meanwhile, and closes the socket, does not hold the port. */
+/* A child that was forked during the bind and closes the socket does not keep the port in use. */
 static void fork_meanwhile(void)
 {
 	const struct timespec soon = {.tv_nsec = 200000000};
@@ -85,15 +85,15 @@ static void *bind_late(void *argument)
 	return NULL;
 }
 
-/* A datagram that comes meanwhile finds no port: one that a program binds beside another of the
- * same port, to connect it, would take what is the other's. */
+/* A datagram that comes during the bind finds no port. A socket that was bound too early could
+ * take datagrams meant for another socket of the port, before the program connects it. */
 static void send_meanwhile(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), sender = pair_socket(SOCK_DGRAM);
 	pthread_t thread;
 
 	CHECK_EQ(pthread_create(&thread, NULL, bind_late, &fd), 0);
-	CHECK_EQ(pair_bind(sender, LATE_PORT + 1), 0); /* waits as long, but began before */
+	CHECK_EQ(pair_bind(sender, LATE_PORT + 1), 0); /* waits just as long, but began earlier */
 	CHECK_EQ(pair_connect(sender, LATE_PORT), 0);
 	CHECK_EQ(send(sender, "", 1, 0), 1);
 	CHECK_EQ(poll(&(struct pollfd){sender, 0, 0}, 1, TOLD_MS), 1);
@@ -123,7 +123,7 @@ static void test_lingering(void)
 	CHECK(ended.tv_sec - begun.tv_sec < LONGEST_S);
 }
 
-/* Nor any longer than XSOCKET_TIMEOUT_MS. */
+/* The delay is not longer than XSOCKET_TIMEOUT_MS either. */
 static void test_impatient(void)
 {
 	struct timespec begun, ended;
@@ -147,7 +147,7 @@ int main(void)
 #ifndef __SANITIZE_THREAD__
 	RUN(test_forked_meanwhile);
 	RUN(test_sent_meanwhile);
-	RUN(test_closed_meanwhile); /* the first one waits long */
+	RUN(test_closed_meanwhile); /* only the first bind waits long */
 #endif
 	RUN(test_lingering);
 	return 0;

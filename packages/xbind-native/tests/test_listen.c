@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_listen.c - XBIND=* and sockets that never bind
+ * test_listen.c - XBIND=* and sockets that never call bind
  *
- * A listen without bind has its port in the target namespace; whoever only connects or sends stays
- * where he was, and his packets too.
+ * listen without bind takes its port in the target namespace; a socket that only connects or sends
+ * stays where it is, as do its packets.
  */
 #include "support/child.h"
 #include "support/forbid.h"
@@ -31,7 +31,7 @@ static void test_listen_without_bind(void)
 	}
 }
 
-/* Where what a socket is cannot be told, its port opens nowhere rather than at home. */
+/* If the library cannot tell what a socket is, listen fails rather than open the port at home. */
 static void listen_forbidden(void)
 {
 	int tcp = pair_socket(SOCK_STREAM), bound = pair_socket(SOCK_STREAM);
@@ -49,7 +49,7 @@ static void listen_forbidden(void)
 	CHECK_EQ(listen(local, 5), 0);
 }
 
-/* Where nobody tells of what namespace a socket is, it is one of the program's own. */
+/* If the kernel does not tell a socket's namespace, it counts as the program's own. */
 static void listen_without_cookie(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -60,7 +60,8 @@ static void listen_without_cookie(void)
 }
 
 #if FORBID_OTHERS
-/* A program that shuts itself in between bind and listen: one that is bound is only looked at. */
+/* A program that sandboxes itself between bind and listen: few calls are made for a bound
+ * socket. */
 static void listen_shut_in(void)
 {
 	static const long calls[] = {SYS_listen, SYS_getsockopt, SYS_getsockname, SYS_exit_group};
@@ -108,7 +109,7 @@ static void listen_watched(void)
 	CHECK_EQ(listen(watched.fd, 5), 0);
 }
 
-/* To shut a socket down is an error before it listens, and ends it afterwards: not both. */
+/* shutdown(2) fails before listen and ends the listener afterwards; it cannot do both. */
 static void test_shut_meanwhile(void)
 {
 	if (!forbid_works())
@@ -137,7 +138,7 @@ static uint64_t cookie_of(int fd)
 	return pair_cookie_of(fd, &cookie) ? cookie : 0;
 }
 
-/* Nobody listens in either namespace: what matters is which one refuses. */
+/* Nobody listens in either namespace: connection refused shows which one was asked. */
 static void clients_stay(int domain, const void *addr, const void *other, socklen_t len)
 {
 	int tcp = socket(domain, SOCK_STREAM, 0), udp = socket(domain, SOCK_DGRAM, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_lock.c - a lock is somebody's for as long as that one lives and has the same memory */
+/* test_lock.c - a lock is held as long as its holder lives and shares this memory */
 #include "core/deadline.h"
 #include "support/child.h"
 #include "support/forbid.h"
@@ -48,13 +48,13 @@ static void wait_for_keeper(void)
 	CHECK(!lock_take(&holder, SOON_MS));
 }
 
-/* Where kcmp(2) is refused, a thread of this process lives all the same. */
+/* Where kcmp(2) is refused, a thread of this process still counts as alive. */
 static void test_thread_without_kcmp(void)
 {
 	child_run(wait_for_keeper);
 }
 
-/* A process that has our memory, as the child of vfork(2) has. */
+/* The holder is a process that shares our memory, like a child of vfork(2). */
 static void test_process_with_our_memory(void)
 {
 	static char stack[STACK_BYTES] __attribute__((aligned(16)));
@@ -72,7 +72,7 @@ static void test_process_with_our_memory(void)
 
 #endif
 
-/* To hold its copy of the lock is not to hold ours, and in the copy we are not the holder. */
+/* A forked child has a copy of the lock, of which the parent is not the holder. */
 static void test_forked_process(void)
 {
 	pid_t child;
@@ -85,7 +85,7 @@ static void test_forked_process(void)
 	lock_give(&holder);
 }
 
-/* In a signal handler, for one: it hears at once that what it interrupted holds it. */
+/* A holder that takes the lock again, as in a signal handler, is refused at once. */
 static void test_holder_itself(void)
 {
 	const struct deadline deadline = deadline_in(LATE_MS);
@@ -100,11 +100,11 @@ int main(void)
 {
 	RUN(test_forked_process);
 	RUN(test_holder_itself);
-#ifndef __SANITIZE_THREAD__ /* which has its own view of threads */
+#ifndef __SANITIZE_THREAD__ /* which does not support such threads */
 	if (forbid_works())
 		RUN(test_thread_without_kcmp);
 	test_needs_kcmp();
-	if (!getenv("TEST_EMULATOR")) /* where no process has another one's memory */
+	if (!getenv("TEST_EMULATOR")) /* where CLONE_VM makes a copy */
 		RUN(test_process_with_our_memory);
 #endif
 	return 0;

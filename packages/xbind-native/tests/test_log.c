@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_log.c - what the library says at load on stderr, and about each bind */
+/* test_log.c - what the library writes to stderr when loaded, and about each bind */
 #include "support/child.h"
 #include "support/forbid.h"
 #include "support/logged.h"
@@ -25,7 +25,7 @@ static void case_binds(void)
 	                                .imr_ifindex = 1};
 
 	CHECK_EQ(tcp, 3);
-	/* a registration, a copy or an option that comes along is not worth a line */
+	/* a registration, a copy or an option that is carried over is not logged */
 	CHECK_EQ(setsockopt(udp, IPPROTO_IP, IP_MULTICAST_IF, &sender, sizeof(sender)), 0);
 	CHECK_EQ(epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, tcp, &event), 0);
 	CHECK(dup(tcp) > tcp);
@@ -103,7 +103,7 @@ static void renumber_watched(void)
 	CHECK_EQ(close(watched.fd), 0);
 }
 
-/* The kernel has one port to choose from, and another thread renumbers the socket meanwhile. */
+/* The kernel has one port to choose from, and another thread moves the socket to a new number. */
 static void case_renumbered(void)
 {
 	const uint32_t range = 40007U << 16 | 40007;
@@ -139,7 +139,7 @@ static void case_one(void)
 	int fd = pair_socket(SOCK_STREAM);
 
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 3000), 0);
-	CHECK_EQ(listen(fd, 1), 0); /* which is not worth a line */
+	CHECK_EQ(listen(fd, 1), 0); /* not logged */
 }
 
 static void test_all_listed(void)
@@ -165,7 +165,7 @@ static void test_nothing_listed(void)
 	logged_check("one", STDERR_FILENO, lines);
 }
 
-/* A file that may not grow any more gets no line, and nobody is ended by a signal for it. */
+/* A file at its size limit gets no line, and SIGXFSZ must not end the program. */
 static void test_full(void)
 {
 	const struct rlimit limit = {10, 10};
@@ -184,7 +184,7 @@ static void test_full(void)
 }
 
 #if FORBID_OTHERS
-/* Under a filter that kills whoever makes another call than xbind(7) lists. */
+/* Under a filter that kills the process at any call that xbind(7) does not list. */
 static void case_filtered(void)
 {
 	const long calls[] = {SYS_bind,           SYS_getpid, SYS_statx,

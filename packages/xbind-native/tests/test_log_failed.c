@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_log_failed.c - what the library says of what it cannot do */
+/* test_log_failed.c - what the library logs of what fails */
 #include "support/forbid.h"
 #include "support/logged.h"
 
@@ -26,7 +26,7 @@ static void case_unreachable(void)
 		CHECK_EQ(pair_bind(fd, 3000), -1);
 }
 
-/* The same with another control socket, and port 3000 listed. */
+/* Runs a case with another control socket, and port 3000 listed. */
 static void check_behind(const char *socket_path, const char *name, const char *const *lines)
 {
 	char *control = pair_preloaded() ? strdup(getenv("XSOCKET")) : NULL;
@@ -50,7 +50,7 @@ static void test_unreachable(void)
 	check_behind("/nowhere/at/all", "unreachable", lines);
 }
 
-/* A root that is not another one will do: what is kept for it is asked for first. */
+/* Even a chroot to the same root will do: the connection to keep is made first. */
 static void case_jail(void)
 {
 	CHECK_EQ(chroot("/"), 0);
@@ -64,7 +64,7 @@ static void test_jail(void)
 	check_behind("/nowhere/at/all", "jail", lines);
 }
 
-/* The kept connection says who made it, and from the jail another one cannot be made. */
+/* The kept connection belongs to the user who made it, and the jail has no way to make another. */
 static void case_other_user(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -72,10 +72,10 @@ static void case_other_user(void)
 	CHECK_EQ(chroot("/proc"), 0);
 	CHECK_EQ(seteuid(OTHER_USER), 0);
 	CHECK_EQ(pair_bind(fd, 3000), pair_preloaded() ? -1 : 0);
-	_exit(0); /* LeakSanitizer would look for /proc */
+	_exit(0); /* LeakSanitizer needs /proc */
 }
 
-/* Of the same user it is another fault. */
+/* The same user gets another error. */
 static void case_full(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -84,15 +84,15 @@ static void case_full(void)
 	CHECK_EQ(chroot("/proc"), 0);
 	CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	CHECK_EQ(pair_bind(fd, 3000), pair_preloaded() ? -1 : 0);
-	_exit(0); /* LeakSanitizer would look for /proc */
+	_exit(0); /* LeakSanitizer needs /proc */
 }
 
-/* Without a jail there is no kept one, whoever the user is. */
+/* Without a chroot no connection was kept, so a change of user is not the reason. */
 static void case_unreachable_to_user(void)
 {
 	CHECK_EQ(seteuid(OTHER_USER), 0);
 	case_unreachable();
-	_exit(0); /* nor could it look at who has become another user */
+	_exit(0); /* LeakSanitizer cannot inspect a process that has changed its user */
 }
 
 static void test_other_user(void)
@@ -107,7 +107,7 @@ static void test_other_user(void)
 	    NULL};
 
 	if (seteuid(OTHER_USER) < 0)
-		return; /* a user namespace may know one user only */
+		return; /* fails in a user namespace with one user */
 	CHECK_EQ(seteuid(0), 0);
 	setenv("XBIND_LOG", "1", 1);
 	setenv("XBIND", "3000", 1);
@@ -127,7 +127,7 @@ static void test_full(void)
 	logged_check("full", STDERR_FILENO, lines);
 }
 
-/* Landlock may keep a program from abstract names that are made outside of its domain. */
+/* Landlock can deny abstract sockets that were made outside of the program's domain. */
 static void case_scoped(void)
 {
 	struct {
@@ -181,8 +181,7 @@ static void check_forbidden(const char *name, const char *const lines[])
 	logged_check(name, STDERR_FILENO, lines);
 }
 
-/* An option that cannot be carried over, and on which no safety hangs, and a copy past the limit.
- */
+/* An option without which the socket is not less safe, and a copy past the limit, are lost. */
 static void case_lost(void)
 {
 	const struct rlimit limit = {COPY, COPY};
@@ -206,7 +205,7 @@ static void test_lost(void)
 	check_forbidden("lost", lines);
 }
 
-/* An option that may no longer be read, which it could be at the bind before. */
+/* An option may not be read any more, though it could at the bind before. */
 static void case_unread(void)
 {
 	int fd = pair_socket(SOCK_STREAM), one = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_look.c - looking for events for a while before sleeping */
+/* test_look.c - polling for events for a while before sleeping */
 #include "test.h"
 
 #include "core/sys.h"
@@ -12,7 +12,7 @@
 #define DATA 7
 
 static int epoll_fd, event_fd;
-static int yields, ready_at; /* the yield in which the event comes */
+static int yields, ready_at; /* number of the yield at which the event comes */
 static int looks, sleeps, slept_ms;
 
 long sys_call(long number, const long args[6])
@@ -28,7 +28,7 @@ long sys_call(long number, const long args[6])
 	return test_enter(number, args);
 }
 
-/* Return: how many events there were within so much time, if one comes in the yield given. */
+/* Return: the number of events within wait_ms, if one comes at the given yield. */
 static int wait_for(int yield, int wait_ms, int look_us)
 {
 	unsigned pair[2] = {0};

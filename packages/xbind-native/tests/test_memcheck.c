@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_memcheck.c - a program that Valgrind finds no fault with
+ * test_memcheck.c - the library causes no reports of Valgrind
  *
- * Addresses and values lie where not all of the page that they are in is the program's: on the
- * stack, and in a block of its own. An address that cannot be read is still none.
+ * The library must read only the values themselves, on the stack and in heap blocks, and not the
+ * rest of their pages. An address that cannot be read still gives EFAULT.
  */
 #include "support/forbid.h"
 #include "support/pair.h"
@@ -49,7 +49,7 @@ static void test_heap(void)
 	free(group);
 }
 
-/* Static, so that all of it has a value. */
+/* Static, so that padding is initialised. */
 static struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0xffff)};
 static struct sock_fprog filter = {.len = 1, .filter = code};
 
@@ -66,7 +66,7 @@ static void test_filters(void)
 	close(fd);
 }
 
-/* As by a kernel before 5.14, or one whose pages are larger. */
+/* As with a kernel before 5.14, or one with larger pages. */
 static void test_without_advice(void)
 {
 	forbid(SYS_madvise);
@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 	RUN(test_heap);
 	RUN(test_filters);
 	RUN(test_without_advice);
-	if (argc > 1) /* which Memcheck rightly tells of */
+	if (argc > 1) /* Memcheck rightly reports it */
 		RUN(test_unreadable);
 	return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_memory.c - what can be read where memory has tags
+ * test_memory.c - what can be read where memory is tagged
  *
- * On arm64 a pointer may carry a tag, and the kernel reads by it only what has the same tag, 16
- * bytes at a time: one object, and not the rest of its page. The kernel here does so with whatever
- * pointer.
+ * On arm64 a pointer may carry a tag, and the kernel then reads only memory with the same tag, in
+ * granules of 16 bytes: the object, but not the rest of its page. The kernel simulated here applies
+ * this to every pointer.
  */
 #include "test.h"
 
@@ -18,9 +18,9 @@
 #define GRANULE_BYTES 16
 
 static uint8_t pages[2 * PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
-static size_t first, last; /* granules of the object */
+static size_t first, last; /* first and last granule of the object */
 
-/* The place of an address in the pages, whatever tag it has. */
+/* Offset of an address into the pages, without its tag. */
 static uintptr_t place_of(long address)
 {
 #ifdef __aarch64__
@@ -37,7 +37,7 @@ long sys_call(long number, const long args[6])
 	return -EINVAL;
 }
 
-/* Makes an object of so many bytes at a place. */
+/* Makes the object, of so many bytes at an offset. */
 static const uint8_t *put(size_t at, size_t bytes)
 {
 	first = at / GRANULE_BYTES;
@@ -78,7 +78,7 @@ static void test_nothing(void)
 	CHECK_EQ(memory_readable(NULL, 16), 0);
 }
 
-/* Past its end the object's pointer reads nothing, and the processor would send a signal. */
+/* Reading past the object fails; the processor itself would raise a signal. */
 static void test_too_long(void)
 {
 #ifdef __aarch64__

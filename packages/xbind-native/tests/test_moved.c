@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* test_moved.c - the last sockets that have moved are remembered, and which numbers they have */
+/* test_moved.c - the last sockets that have moved are remembered, with their descriptor numbers */
 #include "test.h"
 #include "xbind/moved.h"
 
-#define STEP     2 /* from one key to the next: a socket that moves and the new one have one each */
+#define STEP     2    /* keys: a socket that moves and the new one have one each */
 #define EARLIER  3000 /* sockets */
 #define NUMBER   5
 #define KEY(nth) ((socket_key)(1 + (nth) * STEP))
 
-/* Copies of a socket are noted with it, and take no place of others. */
+/* A copy is recorded with its socket, and does not displace others. */
 static void test_last_ones(void)
 {
 	const int end = EARLIER + MOVED_SOCKETS;
@@ -23,7 +23,7 @@ static void test_last_ones(void)
 	CHECK(!moved_is(KEY(end)));
 }
 
-/* What is noted of one number is not of another one in the same place, nor of the time before. */
+/* A record does not count for another number in the same place, nor for a later count. */
 static void test_numbers(void)
 {
 	const unsigned before = moved_count();

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_namespaces.c - programs that go into a third network namespace themselves, or have sockets
- * of it
+ * test_namespaces.c - programs that enter a third network namespace, or receive sockets of one
  *
- * With XBIND=* what they bind there stays there, also with * for one protocol. A port that is
- * listed moves out of wherever they are.
+ * With XBIND=*, or * for one protocol, sockets of the third namespace stay there. A listed port
+ * moves to the target namespace from wherever it is.
  */
 #include "support/child.h"
 #include "support/clone.h"
@@ -23,7 +22,7 @@ static bool all(int type)
 	       strncmp(list, type == SOCK_DGRAM ? "udp/*" : "tcp/*", strlen("udp/*")) == 0;
 }
 
-/* Of two sockets of the third namespace one has been bound. */
+/* fd, of the third namespace like other, has been bound: checks where it is now. */
 static void check_place(int fd, int type, int other)
 {
 	if (pair_preloaded() && !all(type))
@@ -68,7 +67,7 @@ static void bind_as_child(void)
 	check_place(fd, SOCK_STREAM, other);
 }
 
-/* Made in the third namespace, and given to who has never been there. */
+/* Sends sockets of the third namespace to a process that has never been there. */
 static void send_socket(int to)
 {
 	const int fds[2] = {pair_socket(SOCK_STREAM), pair_socket(SOCK_STREAM)};
@@ -87,7 +86,7 @@ static void bind_received(int from)
 	close(fds[1]);
 }
 
-/* A child that clone(2) puts into a namespace of its own never calls unshare(2). */
+/* clone(2) puts the child into a new namespace, so the library sees no unshare(2). */
 static void test_cloned(void)
 {
 	int ends[2];
@@ -109,7 +108,7 @@ static void test_cloned(void)
 	close(ends[1]);
 }
 
-/* Set to what is the default in the third namespace, and in no other. */
+/* The option is set to what is the default in the third namespace, and in no other. */
 static void test_boolean(void)
 {
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3106)};
@@ -121,7 +120,7 @@ static void test_boolean(void)
 		return; /* an ordinary user may not */
 	sysctl = open("/proc/sys/net/ipv6/bindv6only", O_WRONLY | O_CLOEXEC);
 	if (sysctl < 0)
-		return; /* in a container */
+		return; /* /proc/sys is read-only in a container */
 	CHECK_EQ(write(sysctl, "1", 1), 1);
 	fd = socket(AF_INET6, SOCK_STREAM, 0);
 	CHECK_EQ(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
@@ -129,7 +128,7 @@ static void test_boolean(void)
 	CHECK_EQ(pair_option(fd, IPPROTO_IPV6, IPV6_V6ONLY), 1);
 }
 
-/* Nobody has set it: it becomes what the target namespace has as default. */
+/* An option that was not set gets the target namespace's default. */
 static void bind_with_default(void)
 {
 	const int other = 33;
@@ -140,7 +139,7 @@ static void bind_with_default(void)
 		return; /* an ordinary user may not */
 	sysctl = open("/proc/sys/net/ipv4/ip_default_ttl", O_WRONLY | O_CLOEXEC);
 	if (sysctl < 0)
-		return; /* in a container */
+		return; /* /proc/sys is read-only in a container */
 	CHECK_EQ(write(sysctl, "77", 2), 2);
 	fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(pair_bind_any(fd, AF_INET, 3107), 0);
@@ -148,18 +147,18 @@ static void bind_with_default(void)
 	         pair_preloaded() && !all(SOCK_STREAM) ? 64 : 77);
 }
 
-/* The third namespace has other defaults than the one that the program was started in. */
+/* The third namespace has other defaults than the program's first one. */
 static void test_default(void)
 {
 	uint64_t cookie;
 	int fd = pair_socket(SOCK_STREAM);
 
-	if (pair_cookie_of(fd, &cookie)) /* where nobody tells, those asked first hold everywhere */
+	if (pair_cookie_of(fd, &cookie)) /* else one set of defaults serves for all */
 		child_run(bind_with_default);
 	close(fd);
 }
 
-/* Where nobody tells the namespace of a socket any more it is taken for the first one. */
+/* A socket whose namespace the kernel no longer tells counts as one of the first namespace. */
 static void bind_untold(void)
 {
 	int fd = pair_socket(SOCK_STREAM);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_optrecord.c - what it costs to look for room in a full table. Without hooks. */
+/* test_optrecord.c - the cost of finding room in a full table, without hooks */
 #include "core/sys.h"
 #include "test.h"
 #include "xbind/optrecord.h"
@@ -8,7 +8,7 @@
 
 #define ROW 0
 
-static int asked; /* whose table of descriptors is whose */
+static int asked; /* calls of kcmp(2) */
 
 long sys_call(long number, const long args[6])
 {
@@ -25,7 +25,7 @@ static void add(int fd, int times)
 	lock_leave(&turn);
 }
 
-/* Nobody asks about threads unless there is a socket that one of them alone could have. */
+/* The tables of threads are compared only if a socket might be open in one of them alone. */
 static void test_full(void)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), late = socket(AF_INET, SOCK_DGRAM, 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_own_dlopen.c - a program that stands in front of the dynamic linker's functions itself
+ * test_own_dlopen.c - a program that replaces functions of the dynamic linker itself
  *
- * It looks into what dlopen has opened, as HAProxy does, and shows what was loaded at its start as
- * all that there is, as programs do that want no lock at each exception. The argument is a plugin.
+ * Like HAProxy, it inspects what dlopen has loaded. Its dl_iterate_phdr hides objects that are
+ * loaded later, as in programs that avoid the lock at each exception. The argument is a plugin.
  * Port 3000 is listed.
  */
 #include "core/visibility.h"
@@ -24,7 +24,7 @@ EXPORT int own_iterate(visit_function *visit, void *data) __asm__("dl_iterate_ph
 EXPORT void *own_dlvsym(void *handle, const char *name, const char *version) __asm__("dlvsym");
 EXPORT struct r_debug own_debug __asm__("_r_debug");
 
-struct r_debug own_debug; /* as of a dynamic linker of its own, that has loaded nothing */
+struct r_debug own_debug; /* as if its own dynamic linker had loaded nothing */
 
 void *own_dlopen(const char *name, int flags)
 {

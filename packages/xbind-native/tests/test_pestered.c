@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_pestered.c - bind while signals come, one after the other or one that binds
+ * test_pestered.c - bind interrupted by many signals, or by a handler that binds
  *
  * Ports 3000 to 3999 are listed.
  */
@@ -21,8 +21,8 @@
 
 #define ROUNDS    200
 #define PESTER_US 50 /* microseconds between two signals */
-#define STEP_US   15 /* microseconds by which one comes later than in the round before */
-#define HELD_S    5  /* seconds; nobody waits as long for a thread that is not at work */
+#define STEP_US   15 /* microseconds that the signal is later in each round */
+#define HELD_S    5  /* seconds; longer than any wait for a thread that is not running */
 
 static void note(int number)
 {
@@ -41,7 +41,7 @@ static int bind_pestered(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), rc;
 
-	CHECK(shutdown(fd, SHUT_RD) < 0); /* works all the same */
+	CHECK(shutdown(fd, SHUT_RD) < 0); /* shuts it down nevertheless */
 	pester(PESTER_US);
 	rc = pair_bind(fd, 3040);
 	pester(0);
@@ -64,12 +64,12 @@ static void test_pestered(void)
 static void test_behind_chroot(void)
 {
 	if (chroot("/") < 0)
-		return; /* not allowed here */
+		return; /* not permitted here */
 	for (int round = 0; round < ROUNDS; round++)
 		close(bind_pestered());
 }
 
-/* Of two that bind one socket, one of them a handler in the middle of the other, one does. */
+/* A handler binds the socket in the middle of its bind: exactly one of the two succeeds. */
 static int shared, handler_rc, handler_errno;
 
 static void bind_shared(int number)
@@ -130,7 +130,8 @@ static void *bind_beside(void *unused)
 	return unused;
 }
 
-/* A handler that does not return leaves the socket to other threads, and nothing behind. */
+/* A handler that jumps away leaves the socket usable for other threads, and no lock or
+ * descriptor. */
 static void test_left(void)
 {
 	const struct sigaction action = {.sa_handler = leave};
@@ -164,7 +165,7 @@ static void add_until_left(int set, int fd, long us)
 		CHECK_FAILS(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), EEXIST);
 }
 
-/* Nor does one that leaves an epoll_ctl(2) for an EPOLLONESHOT that had fired when it moved. */
+/* The same for one that jumps out of an epoll_ctl(2) for a fired EPOLLONESHOT of a moved socket. */
 static void test_left_registration(void)
 {
 	const struct sigaction action = {.sa_handler = leave};
@@ -181,7 +182,7 @@ static void test_left_registration(void)
 	close(set);
 }
 
-/* Two threads that bind a socket each. */
+/* Two threads bind a socket each. */
 static struct {
 	int fds[2];
 	pthread_t threads[2];
@@ -205,7 +206,7 @@ static void *bind_own(void *which)
 	pthread_barrier_wait(&crossed.start);
 	if (pair_bind(crossed.fds[mine], (uint16_t)(3047 + mine)) < 0)
 		CHECK_EQ(errno, EINVAL);
-	pthread_barrier_wait(&crossed.start); /* their signals have been sent */
+	pthread_barrier_wait(&crossed.start); /* the signals have been sent */
 	return NULL;
 }
 
@@ -230,7 +231,7 @@ static void bind_each(long us)
 	pthread_barrier_destroy(&crossed.start);
 }
 
-/* Nor do two wait for each other whose handlers each bind the other's socket. */
+/* No deadlock between two threads whose handlers bind each other's socket. */
 static void test_crossed(void)
 {
 	const struct sigaction action = {.sa_handler = bind_crossed};
@@ -246,7 +247,7 @@ static void test_crossed(void)
 
 static _Atomic int lifted;
 
-/* Takes the protection from the page that was written to. */
+/* Makes the faulting page writable again. */
 static void lift(int number, siginfo_t *info, void *context)
 {
 	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -259,7 +260,7 @@ static void lift(int number, siginfo_t *info, void *context)
 		abort();
 }
 
-/* Protects what the library writes to, as a garbage collector or a checkpoint may. */
+/* Write-protects the library's data, as a garbage collector or a checkpoint may. */
 static void protect_data(void)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
@@ -271,14 +272,14 @@ static void protect_data(void)
 		CHECK_EQ(sscanf(line, "%lx-%lx %*c%c", &start, &end, &writable), 3);
 		if (!strstr(line, "/libxbind.so") && start != library_end)
 			continue;
-		library_end = end; /* its zeroes follow, in a mapping without a name */
+		library_end = end; /* its .bss follows, in an anonymous mapping */
 		if (writable == 'w')
 			CHECK_EQ(mprotect((void *)start, end - start, PROT_READ), 0);
 	}
 	fclose(maps);
 }
 
-/* Such a program handles the faults on its pages, and goes on. */
+/* Such a program handles the faults on its pages and continues. */
 static void test_faults(void)
 {
 	const struct sigaction action = {.sa_sigaction = lift, .sa_flags = SA_SIGINFO};

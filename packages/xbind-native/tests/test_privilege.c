@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_privilege.c - programs that may do less than others, and one that may do more
+ * test_privilege.c - programs with fewer privileges than usual, and a set-user-ID program
  *
  * The argument is the library, for a program that is loaded without LD_PRELOAD. Ports 1 to 3999 are
  * listed.
@@ -31,7 +31,7 @@
 
 static const char *self, *library;
 
-/* Who calls bind needs the privilege, wherever the port is. */
+/* The caller of bind needs the privilege for a low port, also in the target namespace. */
 static void test_low_port(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -47,7 +47,7 @@ static void test_low_port(void)
 
 static long forbidden;
 
-/* bind says what was forbidden, and the socket is the program's own. */
+/* bind fails with the error of the forbidden call, and the program keeps its own socket. */
 static void bind_forbidden(void)
 {
 	int fd = pair_socket(SOCK_STREAM), ttl = 44, set = epoll_create1(0);
@@ -67,7 +67,7 @@ static void bind_forbidden(void)
 	CHECK_EQ(pair_bind(fd, NOT_LISTED), pair_preloaded() ? 0 : -1);
 }
 
-#define IP_PROTOCOL_ 52 /* reads as the port since Linux 6.1, but not that of an MPTCP socket */
+#define IP_PROTOCOL_ 52 /* reads as the port since Linux 6.1, except on MPTCP */
 
 static void bind_forbidden_portless(void)
 {
@@ -92,7 +92,7 @@ static void test_seccomp(void)
 }
 
 #if FORBID_OTHERS
-/* Sets an option that can be read again, and one that cannot. */
+/* Sets an option that can be read back, and one that cannot. */
 static void set_two(int fd)
 {
 	const int ttl = 44;
@@ -103,7 +103,7 @@ static void set_two(int fd)
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof(group)), 0);
 }
 
-/* A filter that kills whoever makes another call than xbind(7) lists. */
+/* A filter that kills the process at any call that xbind(7) does not list. */
 static void bind_allowed(void)
 {
 	const long calls[] = {
@@ -136,7 +136,7 @@ static void set_allowed(void)
 	set_two(fd);
 }
 
-/* One that has moved is told by its key alone. */
+/* A socket that has moved is recognised by its key alone. */
 static void set_allowed_later(void)
 {
 	const long calls[] = {SYS_setsockopt, SYS_getsockopt, SYS_exit_group};
@@ -145,7 +145,7 @@ static void set_allowed_later(void)
 	CHECK_EQ(pair_bind(fd, 3001), 0);
 	forbid_others(calls, sizeof(calls) / sizeof(calls[0]));
 	set_two(fd);
-	/* Some kernels do not tell of this one on a socket of MPTCP. */
+	/* Some kernels cannot read this one back on an MPTCP socket. */
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &on, sizeof(on)), 0);
 }
 
@@ -165,7 +165,7 @@ static void test_allowed(void)
 
 static volatile sig_atomic_t trapped;
 
-/* A program that answers itself what its filter does not let through. */
+/* A SIGSYS handler that gives the result of a call that the filter traps. */
 static void answer(int signal, siginfo_t *info, void *context)
 {
 	ucontext_t *state = context;
@@ -186,7 +186,7 @@ static void answer(int signal, siginfo_t *info, void *context)
 #endif
 }
 
-/* It is asked at any time: with its signal blocked it would be ended by the kernel. */
+/* SIGSYS must never be blocked: the kernel would kill the program at a trapped call. */
 static void bind_trapped(void)
 {
 	const struct sigaction action = {.sa_sigaction = answer, .sa_flags = SA_SIGINFO};
@@ -205,7 +205,8 @@ static void test_trap(void)
 		child_run(bind_trapped);
 }
 
-/* The program makes no more sockets, and its filter would end it. What has a port needs none. */
+/* The filter kills the program if it makes a socket. Setting an option of a bound one needs
+ * none. */
 static void set_without_socket(void)
 {
 	int fd = pair_socket(SOCK_STREAM), seconds = 100;
@@ -215,7 +216,7 @@ static void set_without_socket(void)
 	CHECK_EQ(setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds)), 0);
 }
 
-/* What a bind has learnt need not be asked: a server sets options on each connection. */
+/* Defaults that a bind has read are not read again: servers set options on each connection. */
 static void set_without_asking(void)
 {
 	int fd = pair_socket(SOCK_STREAM), seconds = 100;
@@ -233,7 +234,7 @@ static void test_no_more_sockets(void)
 	child_run(set_without_asking);
 }
 
-/* Copies are found without statx(2), which the filters of old containers refuse. */
+/* Copies are found without statx(2), which old containers' filters refuse. */
 static void bind_copies(void)
 {
 	int fd = pair_socket(SOCK_STREAM), copy = dup(fd);
@@ -245,13 +246,13 @@ static void bind_copies(void)
 
 static void test_statx(void)
 {
-	/* With fewer bits there is no other call. */
+	/* 32-bit systems have no other call. */
 	if (sizeof(long) < 8 || !forbid_works())
 		return;
 	child_run(bind_copies);
 }
 
-/* As a user who may not open the control socket; without the library there is none. */
+/* Binds as a user who may not open the control socket. */
 static void bind_as_nobody(void)
 {
 	int fd = pair_socket(SOCK_STREAM), reference = pair_socket(SOCK_STREAM);
@@ -268,7 +269,7 @@ static void test_other_user(void)
 {
 	const char *control = getenv("XSOCKET");
 
-	if (seteuid(NOBODY) < 0) /* where a user namespace knows one user only */
+	if (seteuid(NOBODY) < 0) /* fails in a user namespace with one user */
 		return;
 	CHECK_EQ(seteuid(0), 0);
 	if (control)
@@ -278,7 +279,7 @@ static void test_other_user(void)
 		CHECK_EQ(chmod(control, 0666), 0);
 }
 
-/* Landlock asks who calls bind, too. */
+/* Landlock restricts the caller of bind, too. */
 static void test_landlock(void)
 {
 	struct {
@@ -288,7 +289,7 @@ static void test_landlock(void)
 	int set = (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof(rules), 0);
 
 	if (set < 0)
-		return; /* the kernel has none, or an old one */
+		return; /* no Landlock, or an old one */
 	CHECK_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
 	CHECK_EQ(syscall(SYS_landlock_restrict_self, set, 0), 0);
 	CHECK_FAILS(pair_bind(fd, 3002), EACCES);
@@ -310,7 +311,7 @@ static void copy_file(const char *from, const char *to)
 	close(out);
 }
 
-/* The part behind exec: the library is not preloaded, but its bind is called. */
+/* The part after exec: the library is not preloaded, but its bind is called. */
 static void bind_loaded(bool secure)
 {
 	void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
@@ -320,7 +321,7 @@ static void bind_loaded(bool secure)
 	CHECK(handle != NULL);
 	CHECK_EQ(pair_bind_by(dlsym(handle, "bind"), fd, 3005), 0);
 	CHECK_EQ(pair_is_there(fd), !secure);
-	_exit(0); /* a sanitizer may not look for leaks in a set-user-ID program */
+	_exit(0); /* LeakSanitizer cannot inspect a set-user-ID program */
 }
 
 static void exec_copy(const char *copy, const char *copied, const char *what)
@@ -337,25 +338,25 @@ static void exec_copy(const char *copy, const char *copied, const char *what)
 	child_await(child);
 }
 
-/* A set-user-ID program does not do what its caller's environment says. */
+/* A set-user-ID program ignores its caller's environment. */
 static void test_set_user_id(void)
 {
 	char dir[] = "/tmp/xsocket-setuid-XXXXXX", copy[sizeof(dir) + 8], copied[sizeof(dir) + 8];
 
 	if (!pair_preloaded() || getenv("TEST_EMULATOR"))
 		return;
-#ifndef __GLIBC__ /* musl finds no call of libc behind a library that came by dlopen(3) */
+#ifndef __GLIBC__ /* musl finds no libc function behind a library that dlopen(3) loaded */
 	return;
 #endif
 	CHECK(mkdtemp(dir));
 	CHECK_EQ(chmod(dir, 0755), 0);
 	snprintf(copy, sizeof(copy), "%s/copy", dir);
 	copy_file(self, copy);
-	/* where another user may read it, as below root's own directory none may */
+	/* a copy that the other user may read: root's own directories may be closed to others */
 	snprintf(copied, sizeof(copied), "%s/library", dir);
 	copy_file(library, copied);
 	exec_copy(copy, copied, "plain");
-	/* not where a user namespace knows one user only */
+	/* fails in a user namespace with one user */
 	if (chown(copy, NOBODY, NOBODY) == 0) {
 		CHECK_EQ(chmod(copy, 04755), 0);
 		exec_copy(copy, copied, "secure");
@@ -365,11 +366,11 @@ static void test_set_user_id(void)
 	CHECK_EQ(rmdir(dir), 0);
 }
 
-/* Options that another program has set, before it became this one. */
+/* Options that the program before exec has set. */
 static const struct {
 	int level, name, value;
 } inherited[] = {
-    {IPPROTO_IP, IP_TOS, 0x10}, /* changes the priority */
+    {IPPROTO_IP, IP_TOS, 0x10}, /* sets the priority, too */
     {SOL_SOCKET, SO_PRIORITY, 3},       {SOL_SOCKET, SO_REUSEPORT, 1},
     {SOL_SOCKET, SO_KEEPALIVE, 1},      {SOL_SOCKET, SO_RCVLOWAT, 9},
     {IPPROTO_IP, IP_TTL, 44},           {IPPROTO_IP, IP_FREEBIND, 1},

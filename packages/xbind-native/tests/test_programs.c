@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_programs.c - extended programs that filter, of which the kernel tells nothing
+ * test_programs.c - sockets with an eBPF filter, which cannot be read back from the kernel
  *
- * The library keeps a copy of the descriptor that it was given. Port 3000 and those after it are
- * listed.
+ * The library keeps a copy of the program's descriptor. Port 3000 and those after it are listed.
  */
 #include "support/child.h"
 #include "support/forbid.h"
@@ -12,12 +11,12 @@
 
 #include <fcntl.h>
 
-/* The library's copies of programs, so many of them at most, have these numbers. */
+/* Descriptor numbers of the library's copies, and the most that there are. */
 #define KEPT_FIRST 512
 #define KEPT_END   600
 #define KEPT       16
 
-/* A program that was attached past the library cannot be read. */
+/* A program attached behind the library's back cannot be carried over. */
 static void test_unseen_program(void)
 {
 	int fd = pair_socket(SOCK_STREAM), program = load_program();
@@ -32,7 +31,7 @@ static void test_unseen_program(void)
 	close(fd);
 }
 
-/* One that is given to a socket which has moved, or never moves, is nobody's to keep. */
+/* No copy is kept for a socket that has moved already, or never moves. */
 static void test_program_of_others(void)
 {
 	int fd = pair_socket(SOCK_STREAM), other = socket(AF_UNIX, SOCK_STREAM, 0),
@@ -49,7 +48,7 @@ static void test_program_of_others(void)
 	close(fd);
 }
 
-/* The copies have high numbers, close-on-exec, and those of sockets that are gone go, too. */
+/* The copies have high numbers and are close-on-exec; those for closed sockets are closed. */
 static void test_kept_programs(void)
 {
 	int program = load_program(), copies = 0;
@@ -88,9 +87,9 @@ static void close_copy(bool is_refused)
 		CHECK(pair_bind(fd, 3011) < 0 && errno == EACCES);
 	CHECK_EQ(setsockopt(fd, SOL_SOCKET, SO_ATTACH_BPF, &program, sizeof(program)), 0);
 	for (int number = 100; number < KEPT_END; number++)
-		CHECK_EQ(read(number, &byte, 1), 0); /* it is the host's still */
+		CHECK_EQ(read(number, &byte, 1), 0); /* still the host's file */
 	if (is_refused)
-		pair_refused(fd, 3011, EACCES); /* nobody can tell what was attached */
+		pair_refused(fd, 3011, EACCES); /* what was attached is unknown */
 	else
 		CHECK_EQ(pair_bind(fd, 3011), 0);
 }
@@ -105,7 +104,8 @@ static void close_copy_where_bpf_is_not(void)
 	close_copy(false);
 }
 
-/* What the host has opened in the place of a copy that it closed is neither closed nor attached. */
+/* A file that the host has opened under the number of a closed copy is neither closed nor
+ * attached. */
 static void test_kept_program(void)
 {
 	if (!forbid_works())

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_records.c - the bounds of the table of options that cannot be read back
+ * test_records.c - the limits of the table of options that cannot be read back
  *
- * A socket of which something found no room does not move, and one that has gone gives its room
- * back. Port 3000 and those after it are listed.
+ * A socket with an option that did not fit does not move, and a closed socket frees its records.
+ * Port 3000 and those after it are listed.
  */
 #include "support/child.h"
 #include "support/forbid.h"
@@ -18,20 +18,20 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 
-#define PER_SOCKET 20         /* memberships that a socket may have */
-#define SOCKETS    103        /* more than 2048 in all */
-#define GROUP      0xefb00001 /* and those after it */
-#define SOURCE     0x0a000001 /* and the one after it */
-#define LOST       300        /* more than 256 */
-#define HIGH       800        /* a number that no other socket has */
+#define PER_SOCKET 20         /* most memberships of a socket */
+#define SOCKETS    103        /* sockets with more than 2048 memberships in all */
+#define GROUP      0xefb00001 /* first group; the others follow */
+#define SOURCE     0x0a000001 /* first source; the other one follows */
+#define LOST       300        /* more than the 256 sockets that are remembered as lost */
+#define HIGH       800        /* a descriptor number that no other socket has */
 
 #define LONG_CODE   41 /* instructions of 8 bytes: more than 320 bytes */
-#define LONG_VALUES 8  /* so many have room */
+#define LONG_VALUES 8  /* so many fit into the table */
 
-#define AGAIN 2100 /* times, more than there are records */
-#define JOINS 1100 /* times, with a leave for each */
+#define AGAIN 2100 /* times; more than there are records */
+#define JOINS 1100 /* times, each followed by a leave */
 
-/* A new socket with as many memberships as it may have. */
+/* Makes a socket with as many memberships as it may have. */
 static int full_member(void)
 {
 	int fd = pair_socket(SOCK_DGRAM);
@@ -41,7 +41,7 @@ static int full_member(void)
 	return fd;
 }
 
-/* A new socket with one. */
+/* Makes a socket with one membership. */
 static int new_member(void)
 {
 	int fd = pair_socket(SOCK_DGRAM);
@@ -56,7 +56,7 @@ static void bind_member(int fd, uint16_t port)
 	CHECK(pair_join_group(fd, GROUP) < 0 && errno == EADDRINUSE);
 }
 
-/* Past the bound of the table, the socket whose membership did not fit does not move. */
+/* When the table is full, a socket whose membership did not fit does not move. */
 static void test_bound(void)
 {
 	int fds[SOCKETS], fd;
@@ -65,7 +65,7 @@ static void test_bound(void)
 		fds[i] = full_member();
 	pair_refused(fds[SOCKETS - 1], 3004, ENOBUFS);
 	bind_member(fds[1], 3005);
-	fd = new_member(); /* has the room of that one, and then of the first one */
+	fd = new_member(); /* its records fit where those of fds[1], and later of fds[0], were */
 	bind_member(fds[0], 3006);
 	CHECK_EQ(pair_join_group(fd, GROUP + 1), 0);
 	bind_member(fd, 3007);
@@ -78,7 +78,7 @@ static void test_bound(void)
 	close(fd);
 }
 
-/* More sockets than can be remembered as such: then none moves, rather than one too many. */
+/* More sockets did not fit than can be remembered as such: then none moves, to be safe. */
 static void bind_many(void)
 {
 	int fds[SOCKETS + LOST];
@@ -92,7 +92,7 @@ static void bind_many(void)
 	}
 }
 
-/* A socket that is gone is not counted. */
+/* A closed socket is not counted. */
 static void bind_many_after_another(void)
 {
 	int fds[SOCKETS];
@@ -104,7 +104,7 @@ static void bind_many_after_another(void)
 	CHECK(pair_binds_there(fds[0], 3007));
 }
 
-/* Nor is one that has its port, and stays. */
+/* A socket that is bound and stays open is not counted. */
 static void bind_after_bound(void)
 {
 	for (int i = 0; i < SOCKETS; i++)
@@ -112,7 +112,7 @@ static void bind_after_bound(void)
 	bind_member(new_member(), 3011);
 }
 
-/* Nor is one where kcmp(2) is refused, as in a container. */
+/* The same as for closed sockets where kcmp(2) is refused, as in a container. */
 static void bind_many_without_kcmp(void)
 {
 	forbid(SYS_kcmp);
@@ -126,7 +126,8 @@ static void *be_apart(void *unused)
 	return unused;
 }
 
-/* Nor is one that only a thread with a table of its own could have, which has ended. */
+/* A socket that only an ended thread with a descriptor table of its own could have is not
+ * counted. */
 static void bind_after_apart(void)
 {
 	thread_run(be_apart, NULL);
@@ -142,7 +143,7 @@ static void await_other(void)
 	pthread_barrier_wait(&barrier);
 }
 
-/* Starts the one that await_other() waits for. */
+/* Starts the thread that await_other() waits for. */
 static pthread_t begin(void *(*body)(void *))
 {
 	pthread_t thread;
@@ -160,7 +161,8 @@ static void *stay_apart(void *unused)
 	return unused;
 }
 
-/* Nor beside a thread that has one, and has set nothing. */
+/* Closed sockets are not counted beside a thread that has a table of its own and has set no
+ * option. */
 static void bind_beside_idle(void)
 {
 	pthread_t thread = begin(stay_apart);
@@ -193,14 +195,14 @@ static int to_other_number(int fd, int number)
 	return other;
 }
 
-/* Fills the table with records of sockets that stay. */
+/* Fills the table with records of sockets that stay open. */
 static void fill_table(void)
 {
 	for (int i = 0; i < SOCKETS; i++)
 		full_member();
 }
 
-/* A socket that has another number by now is not gone: neither what fitted nor what did not. */
+/* A socket with a new number is not taken for closed, whether or not its option fitted. */
 static void bind_renumbered(void)
 {
 	int member = to_other_number(new_member(), HIGH), late;
@@ -212,7 +214,7 @@ static void bind_renumbered(void)
 	pair_refused(late, 3009, ENOBUFS);
 }
 
-/* Nor is one of the parent that waits for vfork(2), which the child has not. */
+/* Nor is one of the parent that waits for vfork(2), though the child has closed it. */
 static void bind_after_vfork(void)
 {
 	int fd = new_member();
@@ -227,7 +229,7 @@ static void bind_after_vfork(void)
 	bind_member(fd, 3008);
 }
 
-/* Nor is one of a thread that has a table of its own. */
+/* Nor is one of a thread with a descriptor table of its own. */
 static void *bind_apart(void *unused)
 {
 	int fd;
@@ -250,16 +252,16 @@ static void bind_beside_apart(void)
 	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
-/* Nor is one that such a thread alone has by now, whoever has set its option. */
+/* Nor is one that only such a thread still has, whichever thread has set its option. */
 static void *bind_left(void *unused)
 {
 	int late;
 
 	CHECK_EQ(unshare(CLONE_FILES), 0);
-	late = new_member(); /* which has found no room */
+	late = new_member(); /* its membership does not fit */
 	await_other();
 	await_other();
-	close(epoll_create1(0)); /* which tells the library of this thread */
+	close(epoll_create1(0)); /* makes the library notice this thread */
 	await_other();
 	await_other();
 	bind_member(HIGH, 3008);
@@ -292,13 +294,13 @@ static void test_not_gone(void)
 {
 	child_run(bind_renumbered);
 	child_run(bind_after_vfork);
-	if (!getenv("TEST_EMULATOR")) { /* where nobody tells of other tables */
+	if (!getenv("TEST_EMULATOR")) { /* the emulator does not tell of other tables */
 		child_run(bind_beside_apart);
 		child_run(bind_left_apart);
 	}
 }
 
-/* A program that has no room in a record of its own. */
+/* Attaches a program that is too long for a record. */
 static void spread(int fd)
 {
 	struct sock_filter code[LONG_CODE];
@@ -312,7 +314,7 @@ static void spread(int fd)
 	         0);
 }
 
-/* What has found no record takes none of the room for long values. */
+/* A value that found no record takes no room for long values. */
 static void bind_after_long_values(void)
 {
 	int first = pair_socket(SOCK_DGRAM), fd;
@@ -326,7 +328,7 @@ static void bind_after_long_values(void)
 	CHECK(pair_binds_there(fd, 3010));
 }
 
-/* Nor is there room for one more than these. */
+/* A long value more than these does not fit. */
 static void bind_beside_long_values(void)
 {
 	int fd;
@@ -356,7 +358,7 @@ static void set_again(int level, int name, const void *value, socklen_t len)
 	close(fd);
 }
 
-/* Of what replaces what was set before there is one record. */
+/* An option that replaces its earlier value has one record. */
 static void test_set_again(void)
 {
 	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, 0);
@@ -385,7 +387,8 @@ static void change_group(int fd, int name, uint32_t source)
 	         0);
 }
 
-/* Nor do these take more, beside another source, or behind what was left of the group before. */
+/* Joining and leaving again takes no more records, beside another source or after an earlier
+ * leave. */
 static void test_join_again(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), other = pair_socket(SOCK_DGRAM);
@@ -414,7 +417,7 @@ static void join_often(int fd, int level, int join, int leave, const void *value
 	}
 }
 
-/* Whatever the name of the option. */
+/* The same by the other options for memberships. */
 static void test_join_otherwise(void)
 {
 	const struct ipv6_mreq group6 = {.ipv6mr_multiaddr.s6_addr = {0xff, 0x15, [15] = 1},

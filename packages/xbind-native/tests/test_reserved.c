@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* test_reserved.c - bindresvport(3) and rresvport(3); all ports are listed, or the one of ONLY */
+/*
+ * test_reserved.c - bindresvport(3) and rresvport(3)
+ *
+ * All ports are listed, or the one of ONLY.
+ */
 #include "support/child.h"
 #include "support/pair.h"
 
@@ -36,7 +40,7 @@ static void test_bindresvport(void)
 	}
 }
 
-/* Each call goes on behind the last one's port, also where that could be bound once more. */
+/* Each call continues after the port of the last one, even if that could be shared. */
 static void test_shareable(void)
 {
 	const int on = 1;
@@ -61,7 +65,7 @@ static void test_other_family(void)
 
 	CHECK_FAILS(bindresvport(fd, &addr), EAFNOSUPPORT);
 	close(fd);
-	/* The family is looked at first. */
+	/* The family is checked before the pointer. */
 	CHECK_FAILS(rresvport_af(NULL, AF_UNIX), EAFNOSUPPORT);
 }
 
@@ -89,7 +93,7 @@ static void test_rresvport(void)
 	close(high);
 }
 
-/* bindresvport(3) begins at 600, and below that it looks last. */
+/* bindresvport(3) tries the ports from 600 first, and those below last. */
 static void test_exhausted(void)
 {
 	const int first = 512, start = 600, end = 1024;
@@ -112,7 +116,7 @@ static void test_exhausted(void)
 		close(fds[--next]);
 }
 
-/* No other port is tried where one may not be bound. */
+/* EACCES ends the search for a port. */
 static void test_refused(void)
 {
 	int port = 700, fd = pair_socket(SOCK_STREAM);

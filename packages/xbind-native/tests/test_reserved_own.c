@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* test_reserved_own.c - bindresvport(3) of another library than libc; all ports are listed */
+/*
+ * test_reserved_own.c - bindresvport(3) of a library other than libc
+ *
+ * All ports are listed.
+ */
 #include "support/pair.h"
 
 int bindresvport(int fd, struct sockaddr_in *addr);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_safety.c - what cannot be carried over and would leave the socket open wider than asked
+ * test_safety.c - options without which the socket would be more open than the program asked for
  *
- * With the library bind fails and the program keeps its own socket; without it all goes well.
- * Port 3000 and those after it are listed.
+ * If one cannot be carried over, bind fails with the library and the program keeps its own socket;
+ * without the library all succeeds. Port 3000 and those after it are listed.
  */
 #include "support/child.h"
 #include "support/forbid.h"
@@ -44,7 +44,7 @@ static void rename_device(const char *from, const char *to)
 	close(fd);
 }
 
-/* The target namespace has no device of that name, and one of that number. */
+/* The target namespace has no device of that name, but one of that index. */
 static void test_device(void)
 {
 	int fd = pair_socket(SOCK_STREAM), by_index = pair_socket(SOCK_STREAM), index;
@@ -61,7 +61,7 @@ static void test_device(void)
 	rename_device("own0", "lo");
 }
 
-static int limited; /* what setsockopt gave: 0 or errno */
+static int limited; /* result of setsockopt: 0 or errno */
 
 static void limit_watched(void)
 {
@@ -73,7 +73,7 @@ static bool is_limited(void)
 	return pair_option(watched.fd, SOL_SOCKET, SO_BINDTOIFINDEX) != 0;
 }
 
-/* Another thread names such a device when the new socket is bound already. */
+/* Another thread sets such a device when the new socket is bound already. */
 static void test_device_meanwhile(void)
 {
 	rename_device("lo", "own0");
@@ -85,7 +85,7 @@ static void test_device_meanwhile(void)
 
 static _Atomic bool is_freed;
 
-/* Out of the library's sight the socket is freed of its device before. */
+/* First removes the socket's device by a call that the library does not see. */
 static void limit_to_other(void)
 {
 	CHECK_EQ(syscall(SYS_setsockopt, watched.fd, SOL_SOCKET, SO_BINDTODEVICE, "", 0), 0);
@@ -99,7 +99,7 @@ static bool is_limited_to_other(void)
 	return is_freed && is_limited();
 }
 
-/* That the new socket has another one, whose name only begins so, is no excuse. */
+/* The new socket has a device whose name begins the same, which must not count as this one. */
 static void test_other_device_meanwhile(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
@@ -127,7 +127,7 @@ static void bind_transparent(void)
 	pair_refused(fd, 3002, EPERM);
 }
 
-/* What the new socket has anyway needs no privilege. */
+/* A value that the new socket has anyway needs no privilege. */
 static void bind_unmarked(void)
 {
 	int fd = pair_socket(SOCK_STREAM), none = 0;
@@ -161,7 +161,7 @@ static const struct tcp_md5sig md5_key = {
 static const struct xfrm_userpolicy_info no_sending = NO_SENDING(AF_INET),
                                          no_sending6 = NO_SENDING(AF_INET6);
 
-/* Each on a socket of its own, of a process that may set no more of them. */
+/* Each option is set on a socket of its own, and setsockopt is then forbidden. */
 static const struct option {
 	int domain, level, name;
 	const void *value;
@@ -197,7 +197,7 @@ static int bind_with(const struct option *with, uint16_t port)
 	int fd = socket(with->domain, SOCK_STREAM, 0);
 
 	if (setsockopt(fd, with->level, with->name, with->value, with->len) < 0) {
-		/* this kernel has none; or no module that reads policies */
+		/* this kernel lacks the option, or the module that reads policies */
 		CHECK(errno == ENOPROTOOPT || errno == EOPNOTSUPP ||
 		      (errno == EINVAL && with->len == sizeof(no_sending)));
 		_exit(0);
@@ -225,7 +225,7 @@ static void bind_unspread(void)
 	pair_refused(fd, 3009, FORBIDDEN);
 }
 
-/* The others are lost, and the socket moves. */
+/* An option that only costs speed is lost, and the socket moves. */
 static void bind_slower(void)
 {
 	CHECK_EQ(bind_with(&option_of_speed, 3009), 0);
@@ -235,7 +235,7 @@ static void test_forbidden(void)
 {
 	if (!forbid_works())
 		return;
-	close(socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM)); /* loads the module */
+	close(socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM)); /* loads the kernel module */
 	for (size_t i = 0; i < sizeof(options_of_safety) / sizeof(options_of_safety[0]); i++) {
 		option = &options_of_safety[i];
 		child_run(bind_unsafe);
@@ -244,7 +244,7 @@ static void test_forbidden(void)
 	child_run(bind_slower);
 }
 
-/* What may not be read is not taken for what nobody has set. */
+/* An option that may not be read must not count as one that was not set. */
 static const struct option options_to_read[] = {
     {AF_INET, SOL_SOCKET, SO_BINDTODEVICE, "lo", 2},
     {AF_INET, SOL_SOCKET, SO_MARK, &(const int){7}, sizeof(int)},
@@ -270,7 +270,7 @@ static void bind_unreadable(void)
 	CHECK_EQ(pair_port(fd), pair_preloaded() ? 0 : 3010);
 }
 
-/* What was remembered of the socket is not lost with the name that it has for that. */
+/* The record of an option is found by the socket's cookie; without it, bind fails. */
 static void bind_without_cookie(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -280,7 +280,7 @@ static void bind_without_cookie(void)
 	pair_refused(fd, 3010, FORBIDDEN);
 }
 
-/* A device that the kernel tells by its name alone, as before Linux 5.1, is not lost. */
+/* Before Linux 5.1 the kernel tells a device by its name only; it is carried over all the same. */
 static void bind_to_named(void)
 {
 	char name[IFNAMSIZ] = "";
@@ -306,7 +306,7 @@ static void test_unreadable(void)
 	child_run(bind_without_cookie);
 }
 
-/* Without IPv6's claim to both, a listener for IPv4 has room beside it. */
+/* With IPV6_V6ONLY there is room for an IPv4 listener on the same port. */
 static void bind_for_ipv6_alone(void)
 {
 	const struct sockaddr_in6 addr = {.sin6_family = AF_INET6, .sin6_port = htons(3013)};
@@ -322,7 +322,7 @@ static void bind_for_ipv6_alone(void)
 	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3013), 0);
 }
 
-/* An IPv6 socket has an option of each family for one state. */
+/* An IPv6 socket has an option of each family for the same state. */
 static const struct option mptcp_unreadable[] = {
     {AF_INET, IPPROTO_IP, IP_FREEBIND, NULL, 0},
     {AF_INET, IPPROTO_IP, IP_TRANSPARENT, NULL, 0},
@@ -356,7 +356,8 @@ static void bind_to_any_address(void)
 	CHECK(pair_is_there(fd));
 }
 
-/* That some do not tell is known from the first time, and then no other socket is made. */
+/* That an option cannot be read is remembered, so that no socket is made to read its default
+ * again. */
 static void set_without_sockets(void)
 {
 	const int one = 1;
@@ -368,7 +369,7 @@ static void set_without_sockets(void)
 	CHECK_EQ(setsockopt(fd, IPPROTO_IP, IP_FREEBIND, &one, sizeof(one)), 0);
 }
 
-/* Before Linux 6.15 a socket of MPTCP takes some options and does not tell of them. */
+/* Before Linux 6.15 an MPTCP socket takes some options that it cannot read back. */
 static void test_mptcp_unreadable(void)
 {
 	if (!forbid_works())

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_server.c - a server that is down, silent or malformed
+ * test_server.c - bind while the server is down, silent or sends malformed replies
  *
- * The argument is the errno that bind has to give. Whatever it is, the program's socket is as it
- * was, and binds to a port that is not listed. Port 3000 is listed.
+ * The argument is the errno that bind must set. Afterwards the program's socket is unchanged, and
+ * binds to a port that is not listed. Port 3000 is listed.
  */
 #include "support/pair.h"
 
@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define LONGEST_MS  2000 /* with an XSOCKET_TIMEOUT_MS below */
-#define WAITING_MS  100  /* a bind that has begun that long ago waits for the server */
+#define LONGEST_MS  2000 /* ms; XSOCKET_TIMEOUT_MS is lower */
+#define WAITING_MS  100  /* ms; by then a bind waits for the server */
 #define MS_OF(time) ((time).tv_sec * 1000 + (time).tv_nsec / 1000000)
 
 static ino_t inode_of(int fd)
@@ -53,7 +53,7 @@ static void test_bind_fails(void)
 	try(SOCK_DGRAM | SOCK_NONBLOCK, expected);
 }
 
-/* Signals wait for a bind, but not one that ends a program that does not handle it. */
+/* Signals wait until bind returns, except one that ends a program without a handler. */
 static void test_ended(void)
 {
 	const char *jail = getenv("ENDED_IN");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_stalled.c - a server that was held up once is waited for again when it closes in time */
+/* test_stalled.c - after one delay the library waits for the server again once it closes in time */
 #include "support/pair.h"
 #include "support/server.h"
 
@@ -11,15 +11,15 @@ static void bind_and_close(uint16_t port)
 	close(fd);
 }
 
-/* A port that the program closes is free at once. */
+/* A closed port is free at once. */
 static void test_stalled(void)
 {
 	uint16_t port = 3000;
 
-	bind_and_close(port++); /* the server takes longer than it is given */
+	bind_and_close(port++); /* the server takes too long */
 	while (port < 3000 + SERVER_STALLS_AGAIN)
-		bind_and_close(port++); /* it is in time, if only once where the machine is busy */
-	bind_and_close(port);           /* it takes a while */
+		bind_and_close(port++); /* the server is in time, at least once on a busy machine */
+	bind_and_close(port);           /* the server takes a little longer */
 	bind_and_close(port);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_stopped.c - what other threads do with numbers while one is stopped in a certain call of a
- * bind
+ * test_stopped.c - what other threads do with descriptors while one is stopped inside bind
  *
  * Ports 3000 to 3999 are listed.
  */
@@ -19,7 +18,7 @@ static void make_watched(void)
 	watched.fd = pair_socket(SOCK_STREAM);
 }
 
-/* Puts another file in the place of one, which can be read from. */
+/* Replaces a descriptor by another file, which can be read. */
 static void put_another_at(int fd)
 {
 	int another = eventfd(1, EFD_CLOEXEC);
@@ -33,7 +32,7 @@ static void put_another(void)
 	put_another_at(watched.fd);
 }
 
-/* The same once the socket is out of its set, when it is looked at for the last time. */
+/* Acts once the socket has been removed from its set, at the last check of its number. */
 static void do_late(void (*act)(void))
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -49,10 +48,8 @@ static void put_another_late(void)
 	do_late(put_another);
 }
 
-/*
- * What another thread opens where it has closed the socket in the middle of bind stays there, and
- * gets into no epoll set.
- */
+/* Another thread closes the socket in the middle of its bind. What it opens under the number
+ * stays there, and is in no epoll set. */
 static void close_meanwhile(long call, unsigned argument, void (*act)(void))
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -77,7 +74,7 @@ static void test_closed_last(void)
 	close_meanwhile(SYS_getsockopt, IPPROTO_IP, put_another_late);
 }
 
-/* The same once the new socket has the number, before it is registered. */
+/* Acts once the new socket has the number, but before it is registered. */
 static void put_another_last(void)
 {
 	watched.is_early = pair_port(watched.fd) == 0;
@@ -99,7 +96,7 @@ static void put_another_at_copy(void)
 		put_another_at(copy);
 }
 
-/* The same with the number of a copy. */
+/* The same for the number of a copy. */
 static void test_copy_closed_once_moved(void)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -113,7 +110,7 @@ static void test_copy_closed_once_moved(void)
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), pair_preloaded() ? 0 : 1);
 }
 
-/* Where an EPOLLONESHOT has fired, what has come there can be registered. */
+/* After an EPOLLONESHOT has fired, the file that has taken the number can be registered. */
 static void test_closed_once_fired(void)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT};
@@ -137,7 +134,7 @@ static void close_late(void)
 	do_late(close_watched);
 }
 
-/* A number that is closed as late stays closed. */
+/* A number that is closed that late stays closed. */
 static void test_closed_for_good(void)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -150,8 +147,8 @@ static void test_closed_for_good(void)
 	CHECK_FAILS(fcntl(watched.fd, F_GETFD), EBADF);
 }
 
-/* The kernel binds a socket whose number is closed meanwhile, and says so. Here it is closed once
- * the new socket has what the old one had, before it is bound. */
+/* The kernel completes a bind whose descriptor is closed meanwhile, with success. Here it is
+ * closed once the new socket has the options of the old one, before it is bound. */
 static void bind_meanwhile(void (*act)(void))
 {
 	watched.fd = pair_socket(SOCK_STREAM);
@@ -163,14 +160,14 @@ static void test_closed_before(void)
 	bind_meanwhile(close_watched);
 }
 
-/* The same while the server makes the new one. */
+/* The same while the server makes the new socket. */
 static void test_closed_while_asking(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
 	run_watched_move(bind_watched, SHUT_WR, close_watched);
 }
 
-/* The same while its flags are read. */
+/* The same while the descriptor's flags are read. */
 static void test_closed_at_exchange(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
@@ -182,7 +179,7 @@ static void bind_taken(void)
 	CHECK_FAILS(pair_bind(watched.fd, watched.port), EADDRINUSE);
 }
 
-/* It has the port's error, too. */
+/* If the port is in use, bind fails with EADDRINUSE all the same. */
 static void test_closed_before_taken(void)
 {
 	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), watched.port), 0);
@@ -201,7 +198,7 @@ static void bind_unlisted(void)
 	CHECK_EQ(pair_bind(watched.fd, NOT_LISTED), 0);
 }
 
-/* A port that is not listed has been faster. */
+/* Another thread binds the socket first, to a port that is not listed. */
 static void test_bound_meanwhile(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
@@ -214,7 +211,7 @@ static void connect_watched(void)
 	CHECK_EQ(pair_connect(watched.fd, NOT_LISTED), 0);
 }
 
-/* Another thread has been faster when all but the exchange itself is done. */
+/* Another thread connects the socket when only the exchange is left to do. */
 static void test_connected_meanwhile(void)
 {
 	struct epoll_event event = {.events = EPOLLOUT};
@@ -230,7 +227,7 @@ static void test_connected_meanwhile(void)
 	CHECK_EQ(epoll_wait(watched.set, &event, 1, 0), 1);
 }
 
-static int descriptors; /* before bind */
+static int descriptors; /* count before bind */
 
 static void bind_counted(void)
 {
@@ -248,16 +245,16 @@ static void fork_beside(void)
 	child_run(count_descriptors);
 }
 
-/* A child that another thread forks has none of the library's descriptors. */
+/* A child that another thread forks inherits none of the library's descriptors. */
 static void fork_meanwhile(int how)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
 	run_watched_move(bind_counted, how, fork_beside);
 }
 
-#define BINDS 100 /* more than descriptors of the library are known at a time */
+#define BINDS 100 /* more than the library can track descriptors */
 
-/* What they had open is closed, and need not be known any more. */
+/* The library's descriptors of earlier binds are closed and need not be tracked any more. */
 static void bind_often(void)
 {
 	for (int i = 0; i < BINDS; i++) {
@@ -268,7 +265,7 @@ static void bind_often(void)
 	}
 }
 
-/* The connection is shut down for writing once the server is asked. */
+/* The library shuts its connection down for writing once it has asked the server. */
 static void test_forked_while_asking(void)
 {
 	fork_meanwhile(SHUT_WR);
@@ -280,11 +277,11 @@ static void test_forked_before_bind(void)
 	fork_meanwhile(SHUT_RD);
 }
 
-/* Behind chroot(2) the new socket is there before the old one's options are looked at. The server
- * may have its copy for a while. */
+/* After chroot(2) the new socket exists before the old one's options are read. The server may
+ * keep its copy for a while. */
 static void test_forked_behind_chroot(void)
 {
-	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3701), 0); /* no default is to be asked for */
+	CHECK_EQ(pair_bind(pair_socket(SOCK_STREAM), 3701), 0); /* now all defaults are known */
 	watched.fd = pair_socket(SOCK_STREAM);
 	CHECK_EQ(chroot("/"), 0);
 	watched.port = 3704;
@@ -300,7 +297,7 @@ static void renumber_watched(void)
 	close_watched();
 }
 
-/* It is bound under the number that it has by then. */
+/* The socket is bound under its new number. */
 static void test_renumbered_meanwhile(void)
 {
 	bind_meanwhile(renumber_watched);
@@ -312,7 +309,7 @@ static void test_renumbered_meanwhile(void)
 
 #define TTL 77
 
-/* A socket of another kind has the number from then on. */
+/* Moves the socket to a new number, and gives its old one to a socket of another kind. */
 static void give_number_away(void)
 {
 	const int another = pair_socket(SOCK_DGRAM);
@@ -322,7 +319,7 @@ static void give_number_away(void)
 	close(another);
 }
 
-/* The same at one call, and at the next one the socket gets yet another number. */
+/* The same at the first call, and another new number at the second. */
 static void give_number_away_twice(void)
 {
 	const int before = renumbered;
@@ -344,7 +341,7 @@ static int shared_socket(void)
 	return fd;
 }
 
-/* The socket is bound, with what is its own, and the other one stays as it is. */
+/* The socket is bound with its own options, and the one under its old number is unchanged. */
 static void give_away_meanwhile(long call, unsigned argument, void (*act)(void))
 {
 	const int ttl = TTL;
@@ -366,19 +363,19 @@ static void give_away_meanwhile(long call, unsigned argument, void (*act)(void))
 	CHECK_EQ(pair_option(watched.fd, SOL_SOCKET, SO_TYPE), SOCK_DGRAM);
 }
 
-/* While the server makes the new one. */
+/* At the time when the server makes the new socket. */
 static void test_given_away_while_asking(void)
 {
 	give_away_meanwhile(SYS_shutdown, SHUT_WR, give_number_away);
 }
 
-/* When the library knows what kind of socket it is and has asked for nothing yet. */
+/* When the library knows the kind of socket and has not asked for anything yet. */
 static void test_given_away_before(void)
 {
 	give_away_meanwhile(SYS_rt_sigaction, 0, give_number_away);
 }
 
-/* When all but the exchange itself is done. */
+/* When only the exchange is left to do. */
 static void test_given_away_late(void)
 {
 	give_away_meanwhile(CALL_FCNTL, F_GETFD, give_number_away_twice);
@@ -391,7 +388,7 @@ static void bind_elsewhere(void)
 		CHECK_EQ(pair_bind(renumbered, NOT_LISTED), 0);
 }
 
-/* The socket is bound by another thread under its new number: what has the old one is not. */
+/* Another thread binds the socket under its new number: what has the old number stays unbound. */
 static void test_given_away_bound(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
@@ -408,7 +405,7 @@ static void bind_without_stderr(void)
 	bind_watched();
 }
 
-static int is_stderr_open; /* what is seen without it cannot be said at once */
+static int is_stderr_open; /* noted here, since it cannot be reported without stderr */
 
 static void look_for_stderr(void)
 {
@@ -438,14 +435,14 @@ static void set_without_stderr(void)
 	CHECK_EQ(setsockopt(watched.fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)), 0);
 }
 
-/* The first time an option is set, a fresh socket is asked for it. */
+/* When an option is first set, the library reads its default from a fresh socket. */
 static void set_beside_log(void)
 {
 	watched.fd = socket(AF_INET6, SOCK_STREAM, 0);
 	run_beside_log(set_without_stderr, SYS_getsockopt, IPPROTO_IPV6);
 }
 
-/* What another thread writes to its standard error, which is closed, goes nowhere. */
+/* While stderr is closed, no descriptor of the library may take its number. */
 static void test_written_meanwhile(void)
 {
 	child_run(bind_beside_log);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_stopped_epoll.c - registrations that others make while a thread is stopped in a certain call
+ * test_stopped_epoll.c - registrations made while another thread is stopped in bind or epoll_ctl
  *
- * That is one of its bind, or of its epoll_ctl. Ports 3000 to 3999 are listed.
+ * Ports 3000 to 3999 are listed.
  */
 #include "support/child.h"
 #include "support/watched.h"
@@ -11,8 +11,8 @@
 #include <signal.h>
 #include <sys/epoll.h>
 
-#define LOOKED_AT_FDS 64   /* numbers */
-#define HALTED_MS     3000 /* milliseconds; how long a signal handler waits for another thread */
+#define LOOKED_AT_FDS 64   /* descriptors that are checked */
+#define HALTED_MS     3000 /* milliseconds; longest wait of a signal handler */
 
 static void make_watched(void)
 {
@@ -50,8 +50,8 @@ static bool is_port_open(void)
 	return false;
 }
 
-/* Another socket takes the number once the new one is bound, and is registered at once, by a call
- * that does not wait for the thread that is stopped. */
+/* Once the new socket is bound, another one takes its number and is registered by a system call
+ * that does not wait for the stopped thread. */
 static void register_another_late(void)
 {
 	struct epoll_event event = {.events = EPOLLOUT};
@@ -65,7 +65,7 @@ static void register_another_late(void)
 	close(another);
 }
 
-/* It stays in its set. */
+/* The other socket stays in its set. */
 static void test_registered_in_place(void)
 {
 	other_set = epoll_create1(EPOLL_CLOEXEC);
@@ -76,7 +76,7 @@ static void test_registered_in_place(void)
 	CHECK(is_ready(other_set));
 }
 
-/* Another thread does so. */
+/* Another thread that calls epoll_ctl(2). */
 static struct {
 	pthread_t thread;
 	_Atomic int tid, is_over;
@@ -92,7 +92,7 @@ static void *run_control(void *unused)
 	return unused;
 }
 
-/* Does that thread have something to do, as opposed to one that waits for the bind, or is over? */
+/* Is that thread running, rather than waiting for the bind or over? */
 static bool control_runs(void)
 {
 	char path[64], state = 0;
@@ -108,10 +108,8 @@ static bool control_runs(void)
 	return state == 'R' || state == 'D';
 }
 
-/*
- * The kernel has done it when the socket, which does not listen, hangs up; the library has it on
- * record when the thread waits.
- */
+/* The call has reached the kernel when the unconnected socket reports EPOLLHUP, and the library
+ * has recorded it when the thread sleeps. */
 static void start_control(void)
 {
 	struct epoll_event event;
@@ -122,7 +120,7 @@ static void start_control(void)
 		poll(NULL, 0, 1);
 }
 
-/* Not until it is done: it may have to wait for the thread that is stopped. */
+/* Does not wait for the call to end: it may be waiting for the stopped thread. */
 static void start_beside(void)
 {
 	CHECK_EQ(pthread_create(&control.thread, NULL, run_control, NULL), 0);
@@ -130,7 +128,7 @@ static void start_beside(void)
 		poll(NULL, 0, 1);
 }
 
-/* While the socket is bound, by a thread that is stopped in that call. */
+/* Runs the call while a thread that binds the socket is stopped in the given system call. */
 static void run_controlled(int operation, uint32_t events, void (*start)(void), long call,
                            unsigned argument)
 {
@@ -149,7 +147,7 @@ static void make_fired(void)
 	CHECK(is_ready(watched.set));
 }
 
-/* An EPOLLONESHOT that has fired is armed when the library has looked and seen that it has. */
+/* A fired EPOLLONESHOT is armed after the library has seen that it had fired. */
 static void test_armed_meanwhile(void)
 {
 	make_fired();
@@ -157,7 +155,7 @@ static void test_armed_meanwhile(void)
 	CHECK(is_ready(watched.set));
 }
 
-/* An EPOLLONESHOT that is registered while the socket is bound fires once. */
+/* An EPOLLONESHOT that is registered during the bind fires exactly once. */
 static void test_fired_meanwhile(void)
 {
 	make_watched();
@@ -172,7 +170,7 @@ static void arm_watched(void)
 	control_watched(EPOLL_CTL_MOD, EPOLLIN | EPOLLONESHOT);
 }
 
-/* An EPOLLONESHOT that fired before its socket moved is armed, and meanwhile something is done. */
+/* Arms an EPOLLONESHOT that had fired before its socket moved, and acts in the middle of that. */
 static void arm_fired(void (*arm)(void), void (*meanwhile)(void))
 {
 	make_fired();
@@ -191,13 +189,13 @@ static void test_armed_by_two(void)
 	CHECK(is_ready(watched.set));
 }
 
-#ifndef __SANITIZE_THREAD__ /* which holds signals back until the call returns */
+#ifndef __SANITIZE_THREAD__ /* which delays signals until the call returns */
 static struct {
 	pthread_t thread;
-	_Atomic int had_to_wait; /* 1 for no, 2 for yes; 0 until it is known */
+	_Atomic int had_to_wait; /* 1 no, 2 yes, 0 unknown yet */
 } halted;
 
-/* As a garbage collector stops threads, until another one has done what it was about to do. */
+/* Stops this thread, as a garbage collector does, until another one has finished its call. */
 static void wait_for_control(int number)
 {
 	int steps = 0;
@@ -223,7 +221,8 @@ static void halt(void)
 	start_beside();
 }
 
-/* A signal handler waits for a thread that arms it, too. */
+/* A signal handler in the arming thread waits for another thread that arms the same
+ * registration. */
 static void test_armed_behind_handler(void)
 {
 	struct sigaction action = {.sa_handler = wait_for_control, .sa_flags = SA_RESTART};
@@ -243,15 +242,15 @@ static void arm_in_child(void)
 	child_run(arm_watched);
 }
 
-/* A child has the set, too. */
+/* A forked child, which shares the set, arms it as well. */
 static void test_armed_by_child(void)
 {
 	arm_fired(arm_watched, arm_in_child);
 	CHECK(is_ready(watched.set));
 }
 
-/* A socket is registered just before the new one takes its number, and a child keeps the old one,
- * which is in no set then. */
+/* A socket is registered just before the new one takes its number. A child keeps the old socket
+ * open, which must be in no set then. */
 static void test_registered_at_exchange(void)
 {
 	char byte;
@@ -262,7 +261,7 @@ static void test_registered_at_exchange(void)
 	CHECK_EQ(pipe(ends), 0);
 	holder = fork();
 	if (holder == 0) {
-		close(ends[1]); /* the end tells when it is over */
+		close(ends[1]); /* so that read(2) sees the parent close its end */
 		_exit((int)read(ends[0], &byte, 1));
 	}
 	run_controlled(EPOLL_CTL_ADD, EPOLLIN, start_beside, CALL_FCNTL, F_GETFD);
@@ -278,12 +277,12 @@ static void register_watched(void)
 	control_watched(EPOLL_CTL_ADD, EPOLLIN);
 }
 
-/* A thread comes to know a set as it registers a socket in it, which meanwhile is bound. */
+/* The library learns of a set when a thread registers a socket, which is bound meanwhile. */
 static void test_registered_meanwhile(void)
 {
 	int before = pair_socket(SOCK_STREAM);
 
-	CHECK_EQ(pair_bind(before, 3701), 0); /* no set is to be looked for any more */
+	CHECK_EQ(pair_bind(before, 3701), 0); /* the search for sets is over */
 	watched.fd = pair_socket(SOCK_STREAM);
 	watched.set = libc_unseen_set();
 	run_watched(register_watched, SYS_kcmp, (unsigned)getpid(), bind_watched);

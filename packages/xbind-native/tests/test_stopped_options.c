@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_stopped_options.c - options that others set while a thread is stopped in a certain call of a
- * bind
+ * test_stopped_options.c - options that other threads set while one is stopped inside bind
  *
  * Ports 3000 to 3999 are listed.
  */
@@ -17,10 +16,10 @@
 #define CALL_MMAP SYS_mmap
 #endif
 
-#define GROUP       0xef010203U /* an address */
-#define LONG_FILTER 65          /* instructions: no room for it on the stack */
+#define GROUP       0xef010203U /* 239.1.2.3 */
+#define LONG_FILTER 65          /* instructions; too many for the stack */
 
-static int beside; /* the socket of another thread */
+static int beside; /* socket of another thread */
 
 static void *bind_beside(void *unused)
 {
@@ -33,8 +32,7 @@ static void run_beside(void)
 	thread_run(bind_beside, NULL);
 }
 
-/* The kernel takes its time to let a socket into its group again, and another one is bound
- * meanwhile. */
+/* While the kernel is slow to join a group again, another thread can bind its own socket. */
 static void test_slow_group(void)
 {
 	watched.fd = pair_socket(SOCK_DGRAM);
@@ -45,7 +43,7 @@ static void test_slow_group(void)
 		run_beside();
 }
 
-/* Out of the library's sight; all but the last instruction load 0. */
+/* Attaches by a call that the library does not see. All but the last instruction load 0. */
 static void attach_filter(unsigned short count)
 {
 	struct sock_filter code[LONG_FILTER + 1] = {{0}};
@@ -62,7 +60,7 @@ static void attach_longer(void)
 	attach_filter(LONG_FILTER + 1);
 }
 
-/* A filter becomes longer when the library has begun to read it. */
+/* A longer filter is attached after the library has begun to read the old one. */
 static void test_filtered_meanwhile(void)
 {
 	watched.fd = pair_socket(SOCK_STREAM);
@@ -73,7 +71,7 @@ static void test_filtered_meanwhile(void)
 		attach_longer();
 }
 
-static int restricted; /* what setsockopt gave: 0 or errno */
+static int restricted; /* result of setsockopt: 0 or errno */
 
 static void restrict_watched(void)
 {
@@ -101,7 +99,7 @@ static void restrict_meanwhile(long call, unsigned argument)
 	run_watched_beside(bind_watched6, call, argument, restrict_watched, is_restricted);
 }
 
-/* What can be set only before bind comes too late once the new socket is bound, and says so. */
+/* An option for unbound sockets only fails with EINVAL once the new socket is bound. */
 static void test_restricted_meanwhile(void)
 {
 	restrict_meanwhile(CALL_FCNTL, F_GETFD);
@@ -109,7 +107,7 @@ static void test_restricted_meanwhile(void)
 	CHECK_EQ(restricted, EINVAL);
 }
 
-/* It is in time before the new socket is there, which then gets it with the rest. */
+/* It succeeds before the new socket exists, which then gets it like any other option. */
 static void test_restricted_before(void)
 {
 	restrict_meanwhile(SYS_socket, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_table.c - whose table of descriptors a number is from, what that costs, where it ends */
+/* test_table.c - which threads share this descriptor table, what it costs to know, and where it
+ * ends */
 #include "core/sys.h"
 #include "support/thread.h"
 #include "xbind/table.h"
@@ -10,13 +11,13 @@
 #include <semaphore.h>
 #include <sys/resource.h>
 
-#define MANY 65536 /* numbers, past which nobody looks who cannot know how many there are */
+#define MANY 65536 /* numbers; the search ends here if the real end is unknown */
 #define FEW  1000
 
-static int calls, looks; /* by kcmp(2) */
+static int calls, looks; /* all system calls; those of kcmp(2) */
 static bool is_proc_closed;
 
-/* A thread that ends once it has been asked about. */
+/* A thread that ends right after kcmp(2) was asked about it. */
 static pthread_t brief;
 static _Atomic int brief_id;
 static sem_t brief_end;
@@ -70,7 +71,7 @@ static void test_end_unknown(void)
 	is_proc_closed = false;
 }
 
-/* The last number is before it, also one that is past the limits by now. */
+/* The end is after the last open descriptor, even one above the limit. */
 static void test_end(void)
 {
 	int fd = fcntl(0, F_DUPFD, FEW);
@@ -81,10 +82,8 @@ static void test_end(void)
 	close(fd);
 }
 
-/*
- * Whom the others are compared with needs no look: most programs make their epoll sets there. It
- * asks which process it is, since the child of vfork(2) looks the same.
- */
+/* The first thread need not be compared: most programs make their epoll sets there. One call
+ * asks for the process, since a child of vfork(2) looks the same. */
 static void test_first_thread(void)
 {
 	table_load();
@@ -93,10 +92,8 @@ static void test_first_thread(void)
 	CHECK_EQ(calls, 1);
 }
 
-/*
- * Only a child of vfork(2) looks at its parent: AppArmor and SELinux may refuse that, and write
- * down that they did.
- */
+/* Only a child of vfork(2) is compared with its parent: AppArmor and SELinux may refuse that and
+ * log it. */
 static void test_parent(void)
 {
 	looks = 0;
@@ -123,10 +120,10 @@ static void test_other_threads(void)
 	thread_run(note, NULL);
 	CHECK(!table_has_others());
 	thread_run(leave_and_ask, NULL);
-	is_proc_closed = true; /* nobody can tell that the thread has ended */
+	is_proc_closed = true; /* then it is unknown whether the thread has ended */
 	CHECK(table_has_others());
 	is_proc_closed = false;
-	while (table_has_others()) /* it may be ending */
+	while (table_has_others()) /* it may still be ending */
 		sched_yield();
 }
 
@@ -137,7 +134,7 @@ static void *be_brief(void *unused)
 	return unused;
 }
 
-/* One that ends has no table of its own, whenever that is. */
+/* A thread that ends, at whatever moment, has no table of its own. */
 static void test_ending_thread(void)
 {
 	CHECK_EQ(sem_init(&brief_end, 0, 0), 0);
@@ -155,7 +152,8 @@ int main(void)
 	RUN(test_end_unknown);
 	RUN(test_end);
 	RUN(test_ending_thread);
-	/* Nothing: threads of an emulator or a sanitizer would keep the table that main leaves. */
+	/* Only tests for permission: helper threads of an emulator or sanitizer would keep the
+	 * old table. */
 	if (unshare(0) < 0)
 		test_skip("unshare(2) is refused, as in a container");
 	RUN(test_other_threads);

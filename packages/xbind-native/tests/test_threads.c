@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_threads.c - many threads bind and set options at once
+ * test_threads.c - many threads bind sockets and set options at once
  *
  * Ports 3000 to 3999 are listed.
  */
@@ -14,10 +14,10 @@
 #define THREADS      THREADS_MAX
 #define ROUNDS       20
 #define FIRST_PORT   3100
-#define CHANGES      160   /* of each thread's sockets */
-#define CHANGE_STEPS 60000 /* of a loop, at most: as long as a bind takes */
+#define CHANGES      160   /* sockets of each thread */
+#define CHANGE_STEPS 60000 /* loop steps, at most; as long as a bind takes */
 #define SHARED_PORT  3200
-#define GROUP        0xef010203U /* an address */
+#define GROUP        0xef010203U /* 239.1.2.3 */
 
 static pthread_barrier_t barrier;
 static int shared;
@@ -30,7 +30,7 @@ static void run_all(void *(*body)(void *))
 	pthread_barrier_destroy(&barrier);
 }
 
-/* Each thread has a socket and a port of its own, and options that only it has set. */
+/* Each thread has its own socket, port and options. */
 static void *bind_own(void *argument)
 {
 	int number = (int)(uintptr_t)argument;
@@ -64,7 +64,7 @@ static void *bind_shared(void *argument)
 	return NULL;
 }
 
-/* One socket is bound once, to the port of one of them. */
+/* Several threads bind one socket: one succeeds, and the socket has its port. */
 static void test_shared_socket(void)
 {
 	for (int round = 0; round < ROUNDS; round++) {
@@ -82,7 +82,7 @@ static void test_shared_socket(void)
 	}
 }
 
-/* Records of many sockets at once, each found again by its own. */
+/* Records of many sockets at once are each found for their own socket. */
 static void *join_groups(void *argument)
 {
 	const uint32_t group = 0xefa00001U + (unsigned)(uintptr_t)argument;
@@ -104,7 +104,7 @@ static void test_groups(void)
 	run_all(join_groups);
 }
 
-/* What one thread does to a socket while another one binds it, a little later in each round. */
+/* One thread acts on a socket while another one binds it, a little later in each round. */
 #define MEANWHILE_ROUNDS 200
 #define MEANWHILE_PORT   3300
 
@@ -112,7 +112,7 @@ static struct {
 	int fd, copy, set;
 	useconds_t later;
 	void (*act)(void);
-	int bound; /* what bind gave: 0 or errno */
+	int bound; /* result of bind: 0 or errno */
 	_Atomic bool over;
 } meanwhile;
 
@@ -125,7 +125,7 @@ static void *act_later(void *argument)
 	return NULL;
 }
 
-/* Binds, while the other thread acts; prepare and check may be NULL. */
+/* Binds while the other thread acts; prepare may be NULL. */
 static void run_meanwhile(void (*prepare)(void), void (*act)(void), void (*check)(void))
 {
 	CHECK_EQ(pthread_barrier_init(&barrier, NULL, 2), 0);
@@ -175,7 +175,7 @@ static void register_it(void)
 	CHECK_EQ(epoll_ctl(meanwhile.set, EPOLL_CTL_ADD, meanwhile.fd, &event), 0);
 }
 
-/* Until the bind is over, which is how one meets each moment of it in the end. */
+/* Repeats until the bind is over, so that each moment of it is hit in the end. */
 static void change_registration(void)
 {
 	struct epoll_event event = {.events = EPOLLOUT};
@@ -218,7 +218,7 @@ static void test_meanwhile(void)
 	run_meanwhile(copy_it, bind_copy, check_copy);
 }
 
-/* A socket that one thread binds, and another one changes at the same time. */
+/* A socket that one thread binds while another one changes it. */
 struct changed {
 	pthread_barrier_t barrier;
 	int number;
@@ -228,7 +228,7 @@ struct changed {
 
 static int change(const struct changed *changed)
 {
-	if (changed->number % 4 == 0) /* it says ENOTCONN, and counts */
+	if (changed->number % 4 == 0) /* fails with ENOTCONN, but has its effect */
 		return shutdown(changed->fd, SHUT_WR);
 	return pair_join_group(changed->fd, GROUP);
 }
@@ -279,7 +279,7 @@ static void *bind_changed(void *argument)
 	return NULL;
 }
 
-/* What cannot be read back is not lost between the two. */
+/* A change that cannot be read back is not lost between the old socket and the new one. */
 static void test_changed_meanwhile(void)
 {
 	static struct changed changed[THREADS];

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_throughput.c - buffers that the program has not set go on being tuned by the kernel
+ * test_throughput.c - the kernel still tunes buffers that the program has not set
  *
- * A listener as it is and one whose buffer was set to the very size that it had take the same
- * amount of data. The buffer of the first grows, as without the library; what that is worth depends
- * on the machine, so the rates are printed and not judged.
+ * Data is sent to a listener with a default buffer, and to one whose buffer was set to that size.
+ * The first buffer grows, as without the library. What that gains depends on the machine, so the
+ * rates are printed and not checked.
  */
 #include "support/pair.h"
 
@@ -47,7 +47,7 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* Return: Gbit/s; and the size of the buffer in the end. */
+/* Return: Gbit/s; ret_buffer is the last size of the buffer. */
 static double take_all(int listener, int *ret_buffer)
 {
 	static char taken[CHUNK];
@@ -90,7 +90,7 @@ static void test_autotuning(void)
 	close(fd);
 	printf("as it is: %.1f Gbit/s, buffer %d; set: %.1f Gbit/s, buffer %d\n", fast, tuned, slow,
 	       fixed);
-	if (pair_tells_buffer_lock() || !pair_preloaded()) /* else the default counts as not set */
+	if (pair_tells_buffer_lock() || !pair_preloaded()) /* else the set size counts as not set */
 		CHECK_EQ(fixed, size);
 	CHECK(tuned > 2 * size);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_verify.c - a new socket of each family passes, one that was used does not
+ * test_verify.c - a new socket of each family is accepted, a used one is not
  *
- * A family that this machine or this user cannot make is passed over, but AF_INET, AF_UNIX and
+ * Families that this machine or user cannot make are skipped, except AF_INET, AF_UNIX and
  * AF_NETLINK.
  */
 #include "test.h"
@@ -28,18 +28,18 @@ static const struct wire_request local = {AF_UNIX, SOCK_STREAM, 0};
 static const struct wire_request route = {AF_NETLINK, SOCK_RAW, NETLINK_ROUTE};
 static const struct wire_request vsock = {AF_VSOCK, SOCK_STREAM, 0};
 
-/* What every socket is said to be, where type is not 0: few kernels have the protocol itself. */
+/* What the kernel reports for every socket, if type is not 0: few kernels have these protocols. */
 static struct {
 	int type, protocol;
 } pretended;
 
-/* The option of SOL_SOCKET that this process may not ask for, as by seccomp(2). */
+/* An option of SOL_SOCKET that may not be read, as under seccomp(2). */
 static int forbidden_option;
 
-/* The same of a system call. */
+/* A system call that may not be made. */
 static long forbidden_call;
 
-#define FORBIDDEN EXDEV /* an errno that nothing else here gives */
+#define FORBIDDEN EXDEV /* an errno that nothing else here returns */
 
 long sys_call(long number, const long args[6])
 {
@@ -103,7 +103,7 @@ static void test_fresh(void)
 	}
 }
 
-/* Protocol 0 is the one that the family chooses, of which that of IPv4 and IPv6 is known. */
+/* Protocol 0 lets the family choose. The choices of IPv4 and IPv6 are known. */
 static void test_chosen_protocol(void)
 {
 	const struct wire_request sctp = {AF_INET, SOCK_SEQPACKET, 0};
@@ -126,7 +126,7 @@ static void test_other_kind(void)
 {
 	const struct wire_request generic = {AF_NETLINK, SOCK_RAW, NETLINK_GENERIC};
 	const struct wire_request packets = {AF_UNIX, SOCK_SEQPACKET, 0};
-	const struct wire_request raw = {AF_INET, SOCK_RAW, 0}; /* of which there is none */
+	const struct wire_request raw = {AF_INET, SOCK_RAW, 0}; /* does not exist */
 	int icmp = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
 
 	if (icmp >= 0)
@@ -137,7 +137,7 @@ static void test_other_kind(void)
 	verify_consume(make(&tcp), &local, -EBADMSG);
 }
 
-/* That this process may not look says nothing of the server. */
+/* If this process may not inspect the socket, the server is not at fault. */
 static void test_forbidden(void)
 {
 	const int names[] = {SO_TYPE, SO_PROTOCOL, SO_GET_FILTER};
@@ -155,13 +155,13 @@ static void test_forbidden(void)
 	forbidden_call = SYS_getsockname;
 	verify_consume(make(&tcp), &tcp, -FORBIDDEN);
 	verify_consume(make(&local), &tcp, -EBADMSG);
-	forbidden_option = SO_DOMAIN; /* nothing may be asked of it, as SELinux has it */
+	forbidden_option = SO_DOMAIN; /* nothing can be read, as under SELinux */
 	verify_consume(make(&tcp), &tcp, -FORBIDDEN);
 	forbidden_option = 0;
 	forbidden_call = 0;
 }
 
-/* What is no socket at all is the server's fault. */
+/* A file that is not a socket is the server's fault. */
 static void test_no_socket(void)
 {
 	int fds[2];
@@ -173,7 +173,7 @@ static void test_no_socket(void)
 	verify_consume(open("/", O_PATH), &local, -EBADMSG);
 }
 
-/* It has an address, and no port as yet. */
+/* The socket has an address, but no port yet. */
 static void test_inet_used(void)
 {
 	const struct sockaddr_in name = {.sin_family = AF_INET,
@@ -241,7 +241,7 @@ static void test_packet_used(void)
 	verify_consume(fd, &packet, -EBADMSG);
 }
 
-/* Its name is that of the device, and it can be asked for as one of AF_INET. */
+/* Its name is that of its device, and it can be requested as AF_INET. */
 static void test_old_packet_used(void)
 {
 	const struct wire_request old = {AF_INET, SOCK_PACKET, htons(ETH_P_ALL)};
@@ -278,7 +278,7 @@ static void test_filtered(void)
 
 		int rc = setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 
-		/* Past the kernel's limit of compiled filters only who has CAP_BPF gets one. */
+		/* Past the kernel's limit for compiled filters, attaching one needs CAP_BPF. */
 		CHECK(rc == 0 || errno == EPERM);
 		verify_consume(fd, kinds[i], rc == 0 ? -EBADMSG : 0);
 	}

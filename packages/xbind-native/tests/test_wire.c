@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The vectors of tests/vectors, which the TypeScript codec reads too. */
+/* test_wire.c - the vectors of tests/vectors, which the TypeScript codec reads too */
 #include "test.h"
 
 #include "core/wire.h"
@@ -33,7 +33,7 @@ static size_t read_vector(const char *path, uint8_t *out)
 	return digits / 2;
 }
 
-/* accept-request-*, reject-request-*, accept-response-*, reject-response-* */
+/* Runs all vectors of that name, for example accept-request-*.hex. */
 static void run_vectors(const char *verdict, const char *kind)
 {
 	char pattern[64];
@@ -79,7 +79,7 @@ static void test_response_vectors(void)
 
 int main(void)
 {
-	CHECK_EQ(chdir(VECTORS_DIR), 0); /* whose name may be a pattern, too */
+	CHECK_EQ(chdir(VECTORS_DIR), 0); /* glob(3) would expand a pattern in its name */
 	RUN(test_request_vectors);
 	RUN(test_response_vectors);
 	return 0;
