@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bind_args.c - bind with every sort of argument
+ * bind_args.c - bind with every sort of descriptor, address and length
  *
- * Each sort of descriptor meets each address and length. What bind says, where the socket is then
- * and what it is bound to are printed; pair -c compares a run without the library with one with it.
+ * Prints the result of bind, the namespace of the socket afterwards, and its name; pair -c compares
+ * a run without the library with one with it.
  */
 #include "support/pair.h"
 
@@ -30,7 +30,7 @@ static struct sockaddr_in loopback4(sa_family_t family)
 	return addr;
 }
 
-/* The place of len bytes of which the last unreadable ones are in the second page. */
+/* Copies addr so that the last bytes of len, as many as given, are on the unreadable page. */
 static void *across(const void *addr, size_t len, size_t unreadable)
 {
 	unsigned char *at = pages + PAGE - (len - unreadable);
@@ -124,7 +124,7 @@ static int make(int sort)
 	}
 }
 
-/* A connected socket has a port of the kernel's choice. */
+/* The kernel chooses the port of a connected socket. */
 static bool has_steady_name(int sort)
 {
 	return sort != 13;
@@ -220,7 +220,7 @@ static void try_any(void)
 
 static char dir[] = "/tmp/xsocket-args-XXXXXX";
 
-/* The bytes of an address name a file, too, when the socket is one of AF_UNIX. */
+/* With an AF_UNIX socket the bytes of an address name a file, too. */
 static void leave_dir(void)
 {
 	DIR *entries = opendir(".");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * bind_states.c - bind of a socket that something has already happened to
+ * bind_states.c - bind of a socket that was shut down, connected or otherwise used before
  *
- * What the socket says afterwards is printed; pair -c compares a run without the library with one
+ * Prints the state of the socket afterwards; pair -c compares a run without the library with one
  * with it. Every port is listed.
  */
 #include "support/pair.h"
@@ -12,7 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 
-static uint16_t port = 3000; /* each is bound once */
+static uint16_t port = 3000; /* each port is bound once */
 
 static int outcome(int rc)
 {
@@ -27,7 +27,7 @@ static int events_of(int fd)
 	return poller.revents;
 }
 
-/* Binds, reads, listens, reads, and shows what came of it. */
+/* Binds, reads, listens, reads, and prints each result. */
 static void show(const char *what, int fd)
 {
 	int bound = outcome(pair_bind(fd, port++)), listens, reads;
@@ -42,7 +42,7 @@ static void show(const char *what, int fd)
 	close(fd);
 }
 
-/* What it accepts, or a datagram socket itself, has been shut as it was. */
+/* Can the socket it accepts, or a datagram socket itself, still send? */
 static void show_sending(int fd, int type)
 {
 	struct sockaddr_in name = {0};
@@ -82,7 +82,7 @@ static void try_shutdown(int type)
 	}
 }
 
-/* connect(2) to AF_UNSPEC opens a stream socket again. */
+/* connect(2) to AF_UNSPEC undoes the shutdown of a stream socket. */
 static void try_reopened(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -92,7 +92,8 @@ static void try_reopened(void)
 	show_sending(fd, SOCK_STREAM);
 }
 
-/* But not a datagram socket, also one that had a peer when it was shut. */
+/* It does not undo that of a datagram socket, even of one that was connected when it was shut
+ * down. */
 static void try_shut_connected(int how)
 {
 	int fd = pair_socket(SOCK_DGRAM);
@@ -120,7 +121,7 @@ static void try_connect(void)
 	show("sent", fd);
 }
 
-/* Return: what connect(2) says at once. What becomes of it is told as well. */
+/* Return: the immediate result of connect(2). Waits for the final one, and clears it. */
 static int connect_to(int fd, uint16_t to)
 {
 	int rc = outcome(pair_connect(fd, to));
@@ -131,7 +132,7 @@ static int connect_to(int fd, uint16_t to)
 	return rc;
 }
 
-/* A connection that was refused has shut the socket, and the next one is open. */
+/* A refused connection leaves a stream socket shut down, and the next connection opens it again. */
 static void try_connect_again(void)
 {
 	int fd = pair_socket(SOCK_STREAM | SOCK_NONBLOCK), peer = pair_socket(SOCK_STREAM);
@@ -141,7 +142,7 @@ static void try_connect_again(void)
 	CHECK_EQ(listen(peer, 1), 0);
 	connect_to(fd, 9);
 	CHECK_EQ(pair_bind(fd, port + 1), 0);
-	if (connect_to(fd, port) == ECONNABORTED) /* the kernel has put off telling of the first */
+	if (connect_to(fd, port) == ECONNABORTED) /* the kernel reports the first one late */
 		connect_to(fd, port);
 	printf("connected again: recv %d\n", outcome((int)recv(fd, &byte, 1, 0)));
 	port += 2;
@@ -149,7 +150,7 @@ static void try_connect_again(void)
 	close(peer);
 }
 
-/* Its address is bound, its port is not: a second bind is as good as a first one. */
+/* Only the address is bound, not the port: a second bind works like a first one. */
 static void try_address_alone(void)
 {
 	int fd = pair_socket(SOCK_STREAM), one = 1;
@@ -159,7 +160,7 @@ static void try_address_alone(void)
 	show("no port", fd);
 }
 
-/* The address of a first bind is that of the port which listen takes. */
+/* listen chooses a port for the address that was bound without one. */
 static void try_listen_on_address(void)
 {
 	int fd = pair_socket(SOCK_STREAM), one = 1;
@@ -176,7 +177,7 @@ static void try_listen_on_address(void)
 	close(fd);
 }
 
-/* The kernel has made the buffer larger, and that is its own to do. */
+/* The kernel has enlarged the buffer; that must not lock its size. */
 static void try_mptcp_buffer(void)
 {
 	const union {
@@ -189,7 +190,7 @@ static void try_mptcp_buffer(void)
 
 	if (fd < 0)
 		return;
-	CHECK_EQ(bind(fd, &none.any, sizeof(addr)), -1); /* which makes the first subflow */
+	CHECK_EQ(bind(fd, &none.any, sizeof(addr)), -1); /* creates the first subflow */
 	CHECK_EQ(connect(fd, &none.any, sizeof(none)), 0);
 	CHECK_EQ(bind(fd, (const struct sockaddr *)&addr, sizeof(addr)), 0);
 	if (getsockopt(fd, SOL_SOCKET, 72 /* SO_BUF_LOCK */, &locked, &len) == 0)
@@ -210,7 +211,7 @@ static void try_ioctl(void)
 	close(fd);
 }
 
-/* Users do not share a port, and a socket is its owner's. */
+/* Users cannot share a port, so the owner of the socket must be carried over. */
 static void try_owner(void)
 {
 	int first = pair_socket(SOCK_DGRAM), second = pair_socket(SOCK_DGRAM), one = 1;
@@ -224,7 +225,7 @@ static void try_owner(void)
 	close(second);
 }
 
-/* The inode is the program's, or whose it has made it, with the mode that it was given then. */
+/* The inode keeps its owner and mode, also after chown(2) and chmod(2). */
 static void try_given(uid_t uid, gid_t gid)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -239,7 +240,7 @@ static void try_given(uid_t uid, gid_t gid)
 	close(fd);
 }
 
-/* What stands in the open file and in the inode. */
+/* The flags and owner of the open file and the mode of the inode are kept. */
 static void try_file(void)
 {
 	struct f_owner_ex owner = {.type = F_OWNER_PGRP};
@@ -247,7 +248,7 @@ static void try_file(void)
 	struct stat status;
 
 	fcntl(fd, F_SETFL, O_NOATIME | O_APPEND);
-	CHECK_EQ(fcntl(fd, F_SETOWN_EX, &owner), 0); /* nobody, as a group */
+	CHECK_EQ(fcntl(fd, F_SETOWN_EX, &owner), 0); /* no owner, of type group */
 	CHECK_EQ(fchmod(fd, 0600), 0);
 	CHECK_EQ(pair_bind(fd, port++), 0);
 	CHECK_EQ(fcntl(fd, F_GETOWN_EX, &owner), 0);
@@ -267,7 +268,7 @@ int main(void)
 	for (int how = SHUT_RD; how <= SHUT_RDWR; how++)
 		try_shut_connected(how);
 	try_connect();
-	if (!getenv("TEST_EMULATOR")) /* which tells nothing in TCP_INFO */
+	if (!getenv("TEST_EMULATOR")) /* which leaves TCP_INFO empty */
 		try_connect_again();
 	try_address_alone();
 	try_listen_on_address();

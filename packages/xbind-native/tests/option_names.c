@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * option_names.c - every option that the kernel's headers name is in the table, or here with a
- * reason
+ * option_names.c - each option in the kernel's headers is in our table, or has a reason not to be
  *
- * option_names.h is made by option_names.sh from the headers of the machine. So a new kernel's
- * option shows as a failure until somebody has looked at it.
+ * option_names.sh makes option_names.h from the headers of this machine. So an option of a new
+ * kernel fails this test until somebody has looked at it.
  */
 #include "test.h"
 #include "xbind/options.h"
@@ -17,7 +16,7 @@
 
 #include <stdbool.h>
 
-/* A name, or the beginning of several when it ends in an underscore. */
+/* An option's name, or a prefix of several if it ends in an underscore. */
 static const struct {
 	const char *name, *reason;
 } exceptions[] = {
@@ -126,7 +125,8 @@ static void test_names(void)
 	CHECK_EQ(missing, 0);
 }
 
-/* The kernel looks for the clock of SOF_TIMESTAMPING_BIND_PHC at the device that the socket has. */
+/* SOF_TIMESTAMPING_BIND_PHC looks for the clock of the socket's device, so the device must be
+ * set first. */
 static void test_device_before_clock(void)
 {
 	const int device = option_find(SOL_SOCKET, SO_BINDTOIFINDEX);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options_all.c - every option that an unbound socket takes, and what it is after bind
+ * options_all.c - every option that an unbound socket takes, and its value after bind
  *
- * Goes through all levels, all numbers and some values. What the kernel accepts is followed by a
- * bind, and then by a look at all options: those that differ from a socket on which nothing was set
- * are printed. With OPTIONS_RAW in the environment options are set past the library, by a raw
- * system call. pair -c compares the output of a run without the library with that of one with it.
+ * Tries all levels and option numbers with some values. After each option that the kernel accepts
+ * the socket is bound, and all options are printed that differ from those of a socket without any
+ * set. With OPTIONS_RAW in the environment options are set by a raw system call, which the library
+ * does not see. pair -c compares a run without the library with one with it.
  */
 #include "support/pair.h"
 
@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 
 #define NAMES       128
-#define VALUE_BYTES 64 /* of an option that is looked at */
+#define VALUE_BYTES 64 /* bytes read of each option */
 
 static const int levels[] = {SOL_SOCKET,  IPPROTO_IP,  IPPROTO_IPV6,
                              IPPROTO_TCP, IPPROTO_UDP, IPPROTO_UDPLITE};
@@ -32,7 +32,7 @@ static const struct {
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-/* As integers where a value is one; little more is needed for what has another shape. */
+/* Values for integer options; other types need little more. */
 static const struct {
 	const void *bytes;
 	socklen_t len;
@@ -48,8 +48,8 @@ static const struct {
     {&(const int64_t[2]){3, 250000}, 16},
     {"lo", 3},
     {"reno", 4},
-    {"\x01\x01\x01\x01\x01\x01\x01\x00", 8}, /* IP options: seven times no operation, end */
-    {"\x00\x00\x01\x04\x00\x00\x00\x00", 8}, /* an IPv6 extension header of padding */
+    {"\x01\x01\x01\x01\x01\x01\x01\x00", 8}, /* IP options: seven no-operations, end of list */
+    {"\x00\x00\x01\x04\x00\x00\x00\x00", 8}, /* an IPv6 extension header with padding */
 };
 #define VALUES (sizeof(values) / sizeof(values[0]))
 
@@ -59,7 +59,7 @@ struct look {
 	unsigned char bytes[VALUE_BYTES];
 };
 
-/* Those that tell the time or which socket it is. */
+/* Options that contain the time or the identity of the socket. */
 static bool is_fleeting(int level, int name)
 {
 	if (level == SOL_SOCKET)
@@ -99,7 +99,7 @@ static void show(int level, int name, const struct look *look)
 	putchar('\n');
 }
 
-/* Shows the options of a bound socket that are not as normally. */
+/* Prints the options of a bound socket that differ from normal. */
 static void show_differences(int fd, struct look normal[LEVELS][NAMES])
 {
 	for (size_t level = 0; level < LEVELS; level++) {
@@ -107,7 +107,7 @@ static void show_differences(int fd, struct look normal[LEVELS][NAMES])
 			struct look look;
 
 			if (is_fleeting(levels[level], name) ||
-			    normal[level][name].rc == ENOPROTOOPT) /* there is none */
+			    normal[level][name].rc == ENOPROTOOPT) /* no such option */
 				continue;
 			look = look_at(fd, levels[level], name);
 			if (memcmp(&look, &normal[level][name], sizeof(look)) != 0)
@@ -124,7 +124,8 @@ static int set(int fd, int level, int name, size_t value)
 	return setsockopt(fd, level, name, values[value].bytes, values[value].len);
 }
 
-/* fd: a socket that is unbound, and has taken nothing so far. Return: the same, or the next one. */
+/* fd: an unbound socket without any option set. Return: fd if the option was refused, else a new
+ * socket. */
 static int try_option(int fd, size_t kind, int level, int name, size_t value,
                       struct look normal[LEVELS][NAMES])
 {

@@ -2,8 +2,8 @@
 /*
  * options_args.c - setsockopt with every sort of argument
  *
- * pair -c compares a run without the library with one with it. Afterwards the sockets are bound, so
- * that what was noted is used, too.
+ * pair -c compares a run without the library with one with it. The sockets are bound afterwards, so
+ * that recorded options are used, too.
  */
 #include "support/pair.h"
 
@@ -35,7 +35,7 @@ static void bind_and_close(int fd, int domain)
 	close(fd);
 }
 
-/* For those of one option, until they are bound: what is refused leaves nothing. */
+/* Sockets for the options of each family. A refused option must leave nothing behind. */
 static int in, in6;
 
 static void try_with(int *fd, int domain, int level, int name, const char *what, const void *value,
@@ -55,11 +55,11 @@ static void try_with(int *fd, int domain, int level, int name, const char *what,
 static void try(int level, int name, const char *what, const void *value, socklen_t len)
 {
 	try_with(&in, AF_INET, level, name, what, value, len);
-	if (!value) /* which is 0 for options of IPv6 */
+	if (!value) /* NULL, which counts as 0 for options of IPv6 */
 		try_with(&in6, AF_INET6, level, name, what, value, len);
 }
 
-static const unsigned char many_zeros[40000]; /* more than there is room for */
+static const unsigned char many_zeros[40000]; /* more than the library can record */
 
 int main(void)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options_effects.c - options that cannot be read back, and what a bound socket does with them
+ * options_effects.c - the effects on a bound socket of options that cannot be read back
  *
  * pair -c compares a run without the library with one with it.
  */
@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#define LARGE 3000 /* bytes: more than the MTU that is set, less than that of lo */
+#define LARGE 3000 /* bytes: more than the MTU that is set, less than the MTU of lo */
 
 static int new_udp6(void)
 {
@@ -43,7 +43,8 @@ static void test_mtu(void)
 	close(fd);
 }
 
-/* A source address and a device for all that is sent: one that is not there cannot send. */
+/* A source address and device for all packets. With an address that does not exist nothing can
+ * be sent. */
 static void test_packet_info(void)
 {
 	struct in6_pktinfo info = {.ipi6_ifindex = 1};
@@ -63,7 +64,7 @@ static void test_packet_info(void)
 	close(fd);
 }
 
-#ifdef TCP_AO_ADD_KEY /* since the headers of Linux 6.7 */
+#ifdef TCP_AO_ADD_KEY /* headers since Linux 6.7 */
 static struct tcp_ao_add ao_key(unsigned char number)
 {
 	struct tcp_ao_add key = {
@@ -99,7 +100,7 @@ static void test_ao_keys(void)
 }
 #endif
 
-/* An address to send from that names no interface cannot be set once the socket has a device. */
+/* Once the socket has a device, a source address without an interface can no longer be set. */
 static void test_packet_info_and_device(void)
 {
 	const struct in6_pktinfo info = {.ipi6_addr = IN6ADDR_LOOPBACK_INIT};
@@ -123,8 +124,8 @@ static void show_number(const char *what, int fd, int name)
 	printf("%s %d\n", what, pair_option(fd, SOL_SOCKET, name));
 }
 
-/* Setting the type of service sets the priority, which may then be set to what it was, also out of
- * the library's sight. */
+/* IP_TOS also sets the priority, which may then be set back, even by a call that the library
+ * does not see. */
 static void test_priority(void)
 {
 	int fd = pair_socket(SOCK_DGRAM), tos = 0x10, priority = 0;
@@ -137,7 +138,7 @@ static void test_priority(void)
 	close(fd);
 }
 
-/* So does TCP_REPAIR with SO_REUSEADDR. */
+/* TCP_REPAIR sets SO_REUSEADDR in the same way. */
 static void test_repair(void)
 {
 	int fd = pair_socket(SOCK_STREAM), on = 1, reuse = 1;
@@ -149,7 +150,7 @@ static void test_repair(void)
 	close(fd);
 }
 
-/* A large low-water mark opens the window, which may then be narrowed. */
+/* A large low-water mark opens the receive window, which may be clamped afterwards. */
 static void test_window(void)
 {
 	const int mark = 1000000, clamps[] = {30000, 0};
@@ -167,7 +168,7 @@ static void test_window(void)
 	}
 }
 
-/* A buffer that was set and given back to the kernel keeps its size until that changes it. */
+/* A buffer that was set and then unlocked keeps its size until the kernel changes it. */
 static void test_unlocked(void)
 {
 	const int sizes[] = {20000, 100000}, none = 0;
@@ -182,7 +183,7 @@ static void test_unlocked(void)
 	close(fd);
 }
 
-/* Another socket in the same namespace, connected to it. */
+/* Makes another socket in the same namespace, connected to fd. */
 static int new_peer(int fd, int type, int protocol)
 {
 	struct sockaddr_in addr;
@@ -196,7 +197,7 @@ static int new_peer(int fd, int type, int protocol)
 	return peer;
 }
 
-/* The segment size to start with reads the same whether it was set or not. */
+/* The initial segment size reads the same whether or not it was set. */
 static void test_small_segments(void)
 {
 	static const int sizes[][2] = {{0, 0}, {536, 536}, {536, 0}, {0, 536}};
@@ -215,8 +216,8 @@ static void test_small_segments(void)
 	}
 }
 
-/* MPTCP hands on to connections what was set when it had a socket of TCP, which it makes for some
- * other options. */
+/* MPTCP passes an option on to connections only if its TCP socket existed when the option was
+ * set. Some other options create that. */
 static void test_handed_on(void)
 {
 	static const int before[] = {0, SO_REUSEADDR, SO_REUSEPORT};
@@ -226,7 +227,7 @@ static void test_handed_on(void)
 		int fd = socket(AF_INET, SOCK_STREAM, IPPROTO_MPTCP), peer, conn;
 
 		if (fd < 0)
-			return; /* a kernel without it */
+			return; /* no such protocol in this kernel */
 		if (before[i])
 			set("before", fd, SOL_SOCKET, before[i], &off, sizeof(off));
 		set("stamps", fd, SOL_SOCKET, SO_TIMESTAMP, &on, sizeof(on));
@@ -250,7 +251,7 @@ static void choose_congestion(const char *name)
 	socklen_t len = sizeof(is);
 
 	if (fd < 0)
-		return; /* a kernel without it */
+		return; /* no such protocol in this kernel */
 	set(name, fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
 	set("after", fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof(off));
 	bind_any(fd, AF_INET);
@@ -272,17 +273,17 @@ static void choose_each_congestion(void)
 	fflush(stdout);
 }
 
-/* Until it has made one, it lets anybody have any congestion control. */
+/* Before it has a TCP socket, an MPTCP socket permits any congestion control to any user. */
 static void test_congestion(void)
 {
 	child_run(choose_each_congestion);
 }
 
-#define UDPLITE_SEND_CSCOV_ 10 /* for which no libc has a name */
+#define UDPLITE_SEND_CSCOV_ 10 /* no libc defines it */
 #define UDPLITE_RECV_CSCOV_ 11
 
-/* UDP-Lite: a socket that asks for a checksum of the whole packet takes none with less. One that
- * has not asked does, and reads the same. */
+/* UDP-Lite: a socket that asks for full checksum coverage drops packets with less. One that has
+ * not asked accepts them, though the option reads the same. */
 static void test_coverage(void)
 {
 	const int whole = 0, header = 8;
@@ -292,7 +293,7 @@ static void test_coverage(void)
 		int fd = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDPLITE), peer;
 
 		if (fd < 0)
-			return; /* a kernel without it */
+			return; /* no such protocol in this kernel */
 		if (asks)
 			set("whole", fd, IPPROTO_UDPLITE, UDPLITE_RECV_CSCOV_, &whole,
 			    sizeof(whole));
@@ -301,7 +302,7 @@ static void test_coverage(void)
 		set("header", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, &header, sizeof(header));
 		show("send", (int)send(peer, "h", 1, 0));
 		set("whole", peer, IPPROTO_UDPLITE, UDPLITE_SEND_CSCOV_, &whole, sizeof(whole));
-		show("send", (int)send(peer, "w", 1, 0)); /* which is always taken */
+		show("send", (int)send(peer, "w", 1, 0)); /* always accepted */
 		CHECK_EQ(recv(fd, &first, 1, 0), 1);
 		printf("the first is %c\n", first);
 		close(peer);
@@ -309,7 +310,7 @@ static void test_coverage(void)
 	}
 }
 
-/* Under repair a socket has sequence numbers, windows and a clock before it is bound. */
+/* In repair mode a socket has sequence numbers, windows and a clock before it is bound. */
 static void try_repaired(int chosen)
 {
 	struct tcp_repair_window window = {.snd_wnd = 1000, .max_window = 2000, .rcv_wnd = 3000};
@@ -351,7 +352,7 @@ static void test_repaired_state(void)
 	try_repaired(TCP_RECV_QUEUE);
 }
 
-/* One that is turned off keeps the time that it had when it was on. */
+/* SO_LINGER keeps its time when it is turned off. */
 static void test_linger(void)
 {
 	struct linger linger = {.l_onoff = 1, .l_linger = 7};
@@ -387,10 +388,10 @@ static void interrupt_wait(int signal)
 }
 
 #define SOON         100000 /* microseconds */
-#define RCVTIMEO_OLD 20     /* SO_RCVTIMEO in two longs */
-#define RCVTIMEO_NEW 66     /* in 64 bits each */
+#define RCVTIMEO_OLD 20     /* SO_RCVTIMEO with two longs */
+#define RCVTIMEO_NEW 66     /* with two 64-bit numbers */
 
-/* A negative time does not wait and none waits for ever; both read as none. */
+/* A negative timeout means not to wait, and zero to wait for ever. Both read as zero. */
 static void check_negative_time(int name, const void *negative, const void *none, socklen_t len)
 {
 	char byte;
@@ -407,7 +408,7 @@ static void check_negative_time(int name, const void *negative, const void *none
 	}
 }
 
-/* By either name: where a long has 64 bits their layouts are the same. */
+/* Uses both names, whose layouts are the same where a long has 64 bits. */
 static void test_negative_time(void)
 {
 	const struct itimerval soon = {.it_value.tv_usec = SOON, .it_interval.tv_usec = SOON};
@@ -422,7 +423,8 @@ static void test_negative_time(void)
 	CHECK_EQ(setitimer(ITIMER_REAL, &(struct itimerval){0}, NULL), 0);
 }
 
-/* As long as the kernel takes them. A header has its length in its second byte. */
+/* Sets an option of the greatest length that the kernel takes. A header has its length in its
+ * second byte. */
 static void try_longest(int domain, int level, int name, const void *value, socklen_t len)
 {
 	unsigned char is[2048] = {0};
@@ -445,7 +447,7 @@ static void test_longest(void)
 	static const unsigned char headers[2040] = {[1] = 254, [2039] = 3};
 	unsigned char options[40];
 
-	memset(options, 1, sizeof(options)); /* no operation */
+	memset(options, 1, sizeof(options)); /* IPOPT_NOOP */
 	try_longest(AF_INET, IPPROTO_IP, IP_OPTIONS, options, sizeof(options));
 	try_longest(AF_INET, IPPROTO_TCP, TCP_FASTOPEN_KEY, keys, sizeof(keys));
 	try_longest(AF_INET6, IPPROTO_IPV6, IPV6_HOPOPTS, headers, sizeof(headers));
@@ -453,7 +455,8 @@ static void test_longest(void)
 	try_longest(AF_INET6, IPPROTO_IPV6, IPV6_DSTOPTS, headers, sizeof(headers));
 }
 
-/* Which clock tells when to send reads as by default, and has to be set for a time to be taken. */
+/* The clock of SO_TXTIME reads as by default, but must be set before a message with a time is
+ * accepted. */
 static void test_time_to_send(void)
 {
 	static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options_filters.c - filters and the programs that spread connections, before bind and after it
+ * options_filters.c - socket filters and reuseport programs, attached before and after bind
  *
  * pair -c compares a run without the library with one with it.
  */
@@ -9,8 +9,8 @@
 
 #include <linux/filter.h>
 
-#define GROUP 0xef070101 /* an address */
-#define MANY  9          /* long programs, more than there is room for at a time */
+#define GROUP 0xef070101 /* 239.7.1.1 */
+#define MANY  9          /* long programs; more than the library can record at a time */
 
 static void show_filter(int fd)
 {
@@ -73,7 +73,7 @@ static void try_reuseport(unsigned short count)
 	close(fd);
 }
 
-/* The program stays when the option is turned off, and the socket binds. */
+/* The program stays attached when SO_REUSEPORT is turned off, and the socket can be bound. */
 static void try_reuseport_off(void)
 {
 	struct sock_filter first = {BPF_RET | BPF_K, 0, 0, 0};
@@ -88,8 +88,8 @@ static void try_reuseport_off(void)
 	close(fd);
 }
 
-/* One that was taken away before is not there after. Nothing else has gone, and no other socket's.
- */
+/* A detached program does not come back with bind. Other options, and other sockets, keep
+ * theirs. */
 static void try_reuseport_detached(int name, const void *program, socklen_t len)
 {
 	int fd = pair_socket(SOCK_DGRAM), other = pair_socket(SOCK_DGRAM), on = 1;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options_grown.c - a receive buffer that SO_RCVLOWAT has made larger, and that may still grow
+ * options_grown.c - receive buffers that SO_RCVLOWAT has enlarged and that may still grow
  *
- * The target's default is the larger one (tests/CMakeLists.txt), and nobody has set a size.
+ * The target's default size is the larger one (tests/CMakeLists.txt), and no size is set.
  */
 #include "support/pair.h"
 
 #define OWN    65536  /* default of the program's own namespace, in bytes */
-#define TARGET 131072 /* and of the target namespace */
+#define TARGET 131072 /* default of the target namespace, in bytes */
 
 static int size_after(int mark, int size, int lock)
 {
@@ -35,7 +35,7 @@ static void test_grown(void)
 	CHECK(size_after(200000, 0, 0) > TARGET);
 }
 
-/* A size of the program's own is kept, whether the buffer may grow or not. */
+/* A size that was set is kept, whether or not the buffer may grow. */
 static void test_set(void)
 {
 	CHECK_EQ(size_after(0, 40000, 0), 80000);
@@ -43,7 +43,7 @@ static void test_set(void)
 	CHECK_EQ(size_after(20000, 40000, 2), 80000);
 }
 
-/* The mark is that of the other buffer. */
+/* The low-water mark concerns the receive buffer, not the send buffer. */
 static void test_send(void)
 {
 	static const int calls[][2] = {{SO_SNDBUF, 5000}, {SO_BUF_LOCK_, 0}, {SO_RCVLOWAT, 20000}};

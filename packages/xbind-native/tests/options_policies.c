@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options_policies.c - a socket's own policies of IPsec, which have two names for each family
+ * options_policies.c - IPsec policies of a socket; each family has two options for them
  *
  * pair -c compares a run without the library with one with it.
  */
@@ -20,7 +20,7 @@ static void send_to_loopback(const char *what, int fd, int domain)
 		show(what, (int)sendto(fd, "x", 1, 0, (struct sockaddr *)&addr, sizeof(addr)));
 }
 
-/* Nothing may leave the socket, until a name without a value takes all policies away. */
+/* The policy blocks all sending, until the option without a value removes all policies. */
 static void try_policy(int domain, int level, int name, int taking)
 {
 	struct xfrm_userpolicy_info policy = {
@@ -55,7 +55,7 @@ static void test_policies_of_ipv6(void)
 
 int main(void)
 {
-	/* Where policies are read by a module, this loads it. */
+	/* Loads the module that reads policies, if that is a module. */
 	close(socket(AF_NETLINK, SOCK_RAW, NETLINK_XFRM));
 	RUN(test_policies);
 	test_needs_ipv6();

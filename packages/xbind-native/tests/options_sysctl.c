@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options_sysctl.c - defaults where the two namespaces differ
+ * options_sysctl.c - default values that differ between the two namespaces
  *
- * What the program has not set is as in the target namespace, what it has set is kept, even when it
- * is what its own namespace has as default. The sysctls are set by tests/CMakeLists.txt.
+ * An option that was not set gets the default of the target namespace. One that was set is kept,
+ * even if its value is the default at home. tests/CMakeLists.txt sets the sysctls.
  */
 #include "support/pair.h"
 
 #include <netinet/tcp.h>
 #include <sys/wait.h>
 
-#define SO_TXREHASH_        74 /* which not every libc names */
+#define SO_TXREHASH_        74 /* not in every libc */
 #define TCP_RTO_MAX_MS_     44
 #define TCP_RTO_MIN_US_     45
 #define IPV6_AUTOFLOWLABEL_ 70
 
-#define EARLY 16   /* sockets in a row */
-#define SHUT  1100 /* sockets, more than 1024 */
+#define EARLY 16   /* sockets that were made first */
+#define SHUT  1100 /* sockets; more than 1024 */
 
 struct row {
 	const char *what;
 	int domain, type, level, name;
-	int own;    /* the default of the program's own namespace */
-	int target; /* that of the target namespace */
+	int own;    /* default of the program's own namespace */
+	int target; /* default of the target namespace */
 	int other;  /* a third value */
 };
 
@@ -47,13 +47,13 @@ static const struct row rows[] = {
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* Sets value (unless it is negative), binds, and tells what the option is then. */
+/* Sets the option, unless value is negative, and binds. Return: the option afterwards. */
 static int after_bind(const struct row *row, int value)
 {
 	int fd = socket(row->domain, row->type, 0);
 	const bool is_buffer = row->name == SO_SNDBUF || row->name == SO_RCVBUF;
 	int set =
-	    row->level == SOL_SOCKET && is_buffer ? value / 2 : value; /* reads as twice of it */
+	    row->level == SOL_SOCKET && is_buffer ? value / 2 : value; /* reads as twice that */
 	int is;
 
 	if (value >= 0)
@@ -73,10 +73,8 @@ static void check(const struct row *row, int value, int expected)
 		FAIL("%s: set to %d it is %d, not %d", row->what, value, is, expected);
 }
 
-/*
- * SO_TXREHASH is there since Linux 6.0, the times of TCP later. In a user namespace older kernels
- * hide the sysctl by which the two namespaces are to differ.
- */
+/* SO_TXREHASH exists since Linux 6.0, the TCP timeouts since later versions. In a user namespace
+ * older kernels hide the sysctl that would make the namespaces differ. */
 static bool is_known(const struct row *row)
 {
 	int fd = socket(row->domain, row->type, 0), is;
@@ -88,7 +86,7 @@ static bool is_known(const struct row *row)
 	       (row->name != SO_TXREHASH_ || access("/proc/sys/net/core/txrehash", F_OK) == 0);
 }
 
-/* A buffer that was set to what it was anyway looks like one never set, before Linux 5.14. */
+/* Before Linux 5.14 a buffer that was set to its default size looks like one that was not set. */
 static bool is_told(const struct row *row)
 {
 	const bool is_buffer = row->name == SO_SNDBUF || row->name == SO_RCVBUF;
@@ -109,7 +107,7 @@ static void test_rows(void)
 	}
 }
 
-/* What was set to its own default and then given back is as if it had never been set. */
+/* An option that was set to its default and then reset counts as never set. */
 static void test_resets(void)
 {
 	static const struct {
@@ -140,7 +138,7 @@ static void test_resets(void)
 	}
 }
 
-/* However many others are shut meanwhile, as each connection may be that its peer has reset. */
+/* The record is not displaced by many other sockets that are shut down, as by reset connections. */
 static void test_shut(void)
 {
 	int fds[EARLY], ttl = 64;
@@ -162,7 +160,7 @@ static void test_shut(void)
 	}
 }
 
-/* Set to any number but 0 they are 1, as by default in its own namespace. */
+/* Any value but 0 reads as 1, which is the default at home. */
 static void test_booleans(void)
 {
 	static const int names[] = {IPV6_V6ONLY, IPV6_AUTOFLOWLABEL_};
@@ -175,7 +173,7 @@ static void test_booleans(void)
 	}
 }
 
-/* Some numbers the kernel takes in one byte, too, and reads no other. */
+/* For some options the kernel reads just one byte, so the library must not read more. */
 static void test_byte(void)
 {
 	static const unsigned char ttl[] = {64, 1, 1, 1};
@@ -203,7 +201,8 @@ static void check_congestion(const char *set, const char *expected)
 	close(fd);
 }
 
-/* Which ones there are depends on the machine; "reno" is everywhere, and the target's default. */
+/* The machine decides which algorithms exist; "reno" exists everywhere, and is the target's
+ * default. */
 static void test_congestion(void)
 {
 	char own[16] = "";
@@ -217,7 +216,7 @@ static void test_congestion(void)
 	check_congestion("reno", "reno");
 }
 
-/* Buffers that were not set may grow. */
+/* Buffers that were not set may still grow. */
 static void test_autotuning(void)
 {
 	int fd;
@@ -230,8 +229,8 @@ static void test_autotuning(void)
 	close(fd);
 }
 
-/* In a buffer of its own a mark may be past the target's limit, and one that was set before a small
- * buffer does not fit into it. */
+/* The mark in a buffer that was set may exceed the target's limit. One that was set before a
+ * smaller buffer is larger than the buffer. */
 static void test_mark(void)
 {
 	static const int calls[][2][2] = {
@@ -257,10 +256,8 @@ static void test_mark(void)
 	}
 }
 
-/*
- * A socket that is connected has a port, and may lose it again. Each time
- * in a child of its own, where no default is known yet.
- */
+/* A connected socket has a port and may lose it again. Each case is a child, where no default is
+ * known yet. */
 static void check_connected(int set, int expected)
 {
 	int fd = pair_socket(SOCK_DGRAM), status;
@@ -283,7 +280,7 @@ static void check_connected(int set, int expected)
 static void test_connected(void)
 {
 	check_connected(64, 64);
-	check_connected(-1, pair_preloaded() ? 77 : 64); /* given back */
+	check_connected(-1, pair_preloaded() ? 77 : 64); /* -1 resets it */
 }
 
 static int segment_of(int fd)
@@ -291,7 +288,7 @@ static int segment_of(int fd)
 	return pair_option(fd, IPPROTO_TCP, TCP_MAXSEG);
 }
 
-/* What a connection has found out nobody has set, and what was set is kept. */
+/* A segment size that a connection has found does not count as set; one that was set is kept. */
 static void test_segment(void)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET,
@@ -322,7 +319,7 @@ static void test_segment(void)
 
 int main(void)
 {
-	RUN(test_connected); /* first: later ones bind, and the defaults are known */
+	RUN(test_connected); /* first: binds of the others make defaults known */
 	RUN(test_congestion);
 	RUN(test_autotuning);
 	RUN(test_mark);

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * options_unseen.c - options that cannot be read back, and whether a bound socket has them
+ * options_unseen.c - does a bound socket still have the options that cannot be read back?
  *
- * Each is set, the socket is bound, and something that shows it is tried: joining a group again,
- * taking a key away again. pair -c compares a run without the library with one with it.
+ * Each option is set, the socket is bound, and something is tried that shows the option: joining a
+ * group again, or removing a key again. pair -c compares a run without the library with one with
+ * it.
  */
 #include "support/outcome.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 
-#define SOURCES 64 /* what net.ipv6.mld_max_msf allows by default */
+#define SOURCES 64 /* default of net.ipv6.mld_max_msf */
 
 static struct ip_mreqn group4(const char *group)
 {
@@ -104,7 +105,7 @@ static void test_protocol_independent(int domain, int level, const char *group, 
 	close(fd);
 }
 
-/* What was taken back before is not there after. */
+/* An option that was undone before bind is not there afterwards. */
 static void test_taken_back(int domain, int level, const char *group, const char *source)
 {
 	struct group_source_req one = either(domain, group, source);
@@ -201,7 +202,7 @@ static void set_list(int fd, const char *group, uint32_t mode)
 	set("list", fd, IPPROTO_IP, IP_MSFILTER, &list, sizeof(list));
 }
 
-/* Binds, and shows what is left of the two sources of set_list(). */
+/* Binds, and prints which of the two sources of set_list() are left. */
 static void bind_and_show_sources(int fd, const char *group, int take_back)
 {
 	struct ip_mreq_source first = source4(group, "10.0.0.1"),
@@ -213,7 +214,7 @@ static void bind_and_show_sources(int fd, const char *group, int take_back)
 	close(fd);
 }
 
-/* Between what is set and what takes it back a list has replaced everything. */
+/* A list replaces all sources between a change and the one that would undo it. */
 static void test_undone_after_a_list(void)
 {
 	struct ip_mreq_source blocked = source4("239.4.1.2", "10.0.0.1");
@@ -233,7 +234,7 @@ static void test_undone_after_a_list(void)
 	bind_and_show_sources(fd, "239.4.1.3", IP_DROP_SOURCE_MEMBERSHIP);
 }
 
-/* Joined and left in two forms, each of which takes back what the other one did. */
+/* Joins and leaves with two forms of the option; each form undoes the other. */
 static void test_crosswise(void)
 {
 	struct ip_mreqn a = group4("239.4.1.4");
@@ -266,7 +267,7 @@ static void leave_last_source(const void *all, socklen_t len)
 	close(fd);
 }
 
-/* With its last source a group is left, whatever it was joined by. */
+/* Leaving the last source leaves the group, by whatever option it was joined. */
 static void test_last_source(void)
 {
 	struct ip_mreqn all = group4("239.4.1.5");
@@ -277,7 +278,7 @@ static void test_last_source(void)
 	leave_last_source(&short_all, sizeof(short_all));
 }
 
-/* Room for as many sources as the kernel takes. */
+/* A list of so many sources, with room for as many as the kernel takes. */
 static struct group_filter *list6(uint32_t sources)
 {
 	struct group_source_req one = either(AF_INET6, "ff15::2", "fd00::1");
@@ -296,7 +297,8 @@ static struct group_filter *list6(uint32_t sources)
 	return list;
 }
 
-/* The longest list, after more than there is room for long values, and beside another socket's. */
+/* The longest list, set when the room for long values was used up before, and beside that of
+ * another socket. */
 static void test_long_lists(void)
 {
 	struct group_req all = {.gr_interface = 1,
@@ -340,7 +342,7 @@ static void test_groups6(void)
 	close(fd);
 }
 
-/* A number that another socket had before carries nothing over. */
+/* A socket with the number of a closed one gets none of its options. */
 static void test_number_again(void)
 {
 	struct ip_mreqn a = group4("239.5.1.1");
@@ -356,7 +358,8 @@ static void test_number_again(void)
 	close(again);
 }
 
-/* Set through one number, bound through another, the first one being something else by then. */
+/* An option set through one number is carried over when another number is bound, and the first
+ * one is another socket's by then. */
 static void test_other_number(void)
 {
 	struct ip_mreqn a = group4("239.5.1.2");
@@ -374,7 +377,7 @@ static void test_other_number(void)
 	close(copy);
 }
 
-/* How the interface of multicasts was chosen cannot be read, an address of it can. */
+/* An address set by IP_MULTICAST_IF can be read back, an interface cannot. */
 static void test_sender(long (*setter)(int, const void *, socklen_t))
 {
 	struct ip_mreqn a = group4("239.6.1.3");

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * audit.c - a library for LD_AUDIT that hears of the end of each call, on x86-64
+ * audit.c - a library for LD_AUDIT that is told of the return of each call, on x86-64
  *
- * Whoever is called between two libraries then returns to the dynamic linker first, so that
- * dlsym(3) and dlvsym(3) take that for the one who asks for RTLD_NEXT.
+ * Calls between two libraries then return to the dynamic linker first, so dlsym(3) and dlvsym(3)
+ * take that for the caller that asks for RTLD_NEXT.
  */
 #include "core/visibility.h"
 
 #include <link.h>
 #include <stdint.h>
 
-#define STACK_BYTES 64 /* of a caller, for arguments: with none the end is not told */
+#define STACK_BYTES 64 /* bytes of stack arguments to copy; with 0 no returns are reported */
 
 EXPORT unsigned la_version(unsigned version)
 {

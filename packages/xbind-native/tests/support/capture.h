@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* capture.h - a child with XBIND and XBIND_LOG, and what it writes to stderr */
+/* capture.h - run a child with XBIND and XBIND_LOG, and check what it writes to stderr */
 #ifndef SUPPORT_CAPTURE_H
 #define SUPPORT_CAPTURE_H
 
@@ -18,8 +18,8 @@ static inline void set(const char *name, const char *value)
 		unsetenv(name);
 }
 
-/* Runs body in a child with stderr as a pipe, and checks what it writes there. "libxbind[PID]: " is
- * taken off each line. */
+/* Runs body in a child with stderr as a pipe, and checks what it writes there. "libxbind[PID]: "
+ * is removed from each line. */
 static inline void in_child(const char *xbind, const char *log, void (*body)(void),
                             const char *expected)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* child.h - a child process, for what this one could not undo */
+/* child.h - child processes, for changes that this process could not undo */
 #ifndef SUPPORT_CHILD_H
 #define SUPPORT_CHILD_H
 
@@ -8,9 +8,9 @@
 #include <linux/capability.h>
 #include <sys/wait.h>
 
-#define CHILD_SECONDS 150 /* then it is killed */
+#define CHILD_SECONDS 150 /* until it is killed */
 
-/* Waits for the child, which has to exit with 0. */
+/* Waits for the child, which must exit with 0. */
 static inline void child_await(pid_t child)
 {
 	int status;
@@ -19,7 +19,7 @@ static inline void child_await(pid_t child)
 	CHECK_EQ(status, 0);
 }
 
-/* Runs a body in a child of this process, and waits for it. */
+/* Runs body in a child process, and waits for it. */
 static inline void child_run(void (*body)(void))
 {
 	pid_t child;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* clone.h - clone(2) itself, without libc's own */
+/* clone.h - the bare clone(2), without libc's wrapper */
 #ifndef SUPPORT_CLONE_H
 #define SUPPORT_CLONE_H
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-#define EVENT_WAIT_MS 5000 /* milliseconds; connect(2) may be over before the listener knows */
+#define EVENT_WAIT_MS 5000 /* milliseconds; a listener may hear of a client after the client */
 
 static inline void check_event(int set, uint32_t events, uint64_t data)
 {

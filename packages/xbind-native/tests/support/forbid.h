@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* forbid.h - a seccomp filter against one system call, or one option of getsockopt(2) */
+/* forbid.h - seccomp filters against a system call, or an option of getsockopt(2) */
 #ifndef SUPPORT_FORBID_H
 #define SUPPORT_FORBID_H
 
@@ -12,20 +12,20 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#ifdef SYS_fcntl64 /* where its argument has been too small */
+#ifdef SYS_fcntl64 /* where fcntl's argument is too short */
 #define CALL_FCNTL SYS_fcntl64
 #else
 #define CALL_FCNTL SYS_fcntl
 #endif
-#ifdef SYS_ppoll_time64 /* where time_t has been too short */
+#ifdef SYS_ppoll_time64 /* where time_t was too short */
 #define CALL_PPOLL SYS_ppoll_time64
 #else
 #define CALL_PPOLL SYS_ppoll
 #endif
 
-#define FORBIDDEN EXDEV /* an errno that nothing else in a test gives */
+#define FORBIDDEN EXDEV /* an errno that nothing else in a test returns */
 
-/* In an emulator the filter would be for its own calls, too. */
+/* In an emulator the filter would apply to the emulator's own calls, too. */
 static inline bool forbid_works(void)
 {
 	return !getenv("TEST_EMULATOR");
@@ -39,7 +39,7 @@ static inline void forbid_filter(struct sock_filter *code, unsigned short count)
 	CHECK_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), 0);
 }
 
-/* What becomes of one system call from here on, by SECCOMP_RET_... */
+/* From here on this system call has the given outcome (SECCOMP_RET_...). */
 static inline void forbid_by(unsigned action, long number)
 {
 	struct sock_filter code[] = {
@@ -52,13 +52,13 @@ static inline void forbid_by(unsigned action, long number)
 	forbid_filter(code, sizeof(code) / sizeof(code[0]));
 }
 
-/* One system call fails from here on. */
+/* From here on this system call fails. */
 static inline void forbid(long number)
 {
 	forbid_by(SECCOMP_RET_ERRNO | FORBIDDEN, number);
 }
 
-/* Other machines have some calls by two names, and a sanitizer makes calls of its own. */
+/* Some processors have two names for a call, and sanitizers make calls of their own. */
 #if (defined(__x86_64__) || defined(__aarch64__)) && !defined(__SANITIZE_ADDRESS__) &&             \
     !defined(__SANITIZE_THREAD__)
 #define FORBID_OTHERS 1
@@ -67,7 +67,7 @@ static inline void forbid(long number)
 #endif
 #define FORBID_MOST 32 /* calls */
 
-/* Whoever makes another call than these is killed from here on. */
+/* From here on the process is killed at any other call than these. */
 static inline void forbid_others(const long *calls, size_t count)
 {
 	struct sock_filter code[2 * FORBID_MOST + 2] = {
@@ -84,12 +84,12 @@ static inline void forbid_others(const long *calls, size_t count)
 	forbid_filter(code, (unsigned short)(2 * count + 2));
 }
 
-/* Where the low half of an argument is. */
+/* Offset of the low half of an argument. */
 #define FORBID_ARGUMENT(i)                                                                         \
 	(offsetof(struct seccomp_data, args) + 8 * (i) +                                           \
 	 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
 
-/* To read this option gives an error from here on. */
+/* From here on reading this option fails with error. */
 static inline void forbid_option_by(int error, int level, int name)
 {
 	struct sock_filter code[] = {
@@ -106,7 +106,7 @@ static inline void forbid_option_by(int error, int level, int name)
 	forbid_filter(code, sizeof(code) / sizeof(code[0]));
 }
 
-/* Nobody can read this option from here on. */
+/* From here on reading this option fails. */
 static inline void forbid_option(int level, int name)
 {
 	forbid_option_by(FORBIDDEN, level, name);

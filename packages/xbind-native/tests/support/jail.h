@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* jail.h - a directory that a child process makes its root before it binds */
+/* jail.h - a directory that a child process chroots into before it binds */
 #ifndef SUPPORT_JAIL_H
 #define SUPPORT_JAIL_H
 
@@ -13,10 +13,8 @@ static char jail[] = "/tmp/xsocket-chroot-XXXXXX";
 
 static uint16_t next_port = 3000;
 
-/*
- * Each time to another port: on a connection that stays open nothing tells when the server has
- * closed its copy of a socket, so the port is free a little after the program has closed its own.
- */
+/* Binds to another port each time: on a connection that is kept open, the server may close its
+ * copy of a socket a little after the program has closed its own. */
 static inline int bind_listed(void)
 {
 	int fd = pair_socket(SOCK_STREAM);
@@ -28,7 +26,7 @@ static inline int bind_listed(void)
 	return error;
 }
 
-/* How many descriptors there are besides the standard ones. */
+/* The number of open descriptors, less the standard ones. */
 static inline int strangers(void)
 {
 	int count = 0;
@@ -38,7 +36,7 @@ static inline int strangers(void)
 	return count;
 }
 
-/* The descriptor that the library keeps, above those that programs use; -1 where there is none. */
+/* The descriptor that the library keeps, above those that programs use; -1 for none. */
 static inline int kept(void)
 {
 	int fd = 1000;
@@ -57,14 +55,14 @@ static inline void enter_jail(void)
 	CHECK_EQ(access("/proc", F_OK), -1);
 }
 
-/* Not in this process, whose root stays as it is. */
+/* Runs body in a child, since a chroot cannot be undone. */
 static inline void run_jailed(void (*body)(void))
 {
 	child_run(body);
-	next_port = (uint16_t)(next_port + 20); /* more than the child has bound */
+	next_port = (uint16_t)(next_port + 20); /* more ports than the child has bound */
 }
 
-/* Also after a test that has failed, which ends the program. */
+/* Also runs when a failed test ends the program. */
 static void jail_remove(void)
 {
 	rmdir(jail);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* libc.h - libc's own functions, looked up past whatever is preloaded */
+/* libc.h - libc's own functions, looked up behind all preloaded libraries */
 #ifndef SUPPORT_LIBC_H
 #define SUPPORT_LIBC_H
 
@@ -8,10 +8,10 @@
 #ifdef __GLIBC__
 #include <gnu/lib-names.h>
 #else
-#define LIBC_SO "libc.so" /* as musl knows itself */
+#define LIBC_SO "libc.so" /* musl's own name */
 #endif
 
-/* glibc's first one, where libxbind follows dlsym() */
+/* glibc's first version, where libxbind hooks dlsym() */
 #if defined(__GLIBC__) && defined(__x86_64__)
 #define LIBC_VERSION "GLIBC_2.2.5"
 #elif defined(__GLIBC__) && defined(__aarch64__)
@@ -23,7 +23,7 @@ static inline void *libc_symbol(const char *name)
 	return dlsym(dlopen(LIBC_SO, RTLD_NOW), name);
 }
 
-/* The same by libc's own dlsym(), which libxbind does not follow. */
+/* Looks it up by libc's own dlsym(), which libxbind does not hook. */
 static inline void *libc_unfollowed(const char *name)
 {
 #ifdef LIBC_VERSION
@@ -36,7 +36,7 @@ static inline void *libc_unfollowed(const char *name)
 #endif
 }
 
-/* An epoll set that libxbind does not see made. */
+/* Makes an epoll set without libxbind's knowledge. */
 static inline int libc_unseen_set(void)
 {
 	return ((int (*)(int))libc_unfollowed("epoll_create1"))(EPOLL_CLOEXEC);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* listener.h - a listener of the target namespace that is in an epoll set */
+/* listener.h - a listener in the target namespace that is registered in an epoll set */
 #ifndef SUPPORT_LISTENER_H
 #define SUPPORT_LISTENER_H
 
@@ -7,7 +7,7 @@
 #include "support/pair.h"
 
 #define SERVER_PORT 3000
-#define CLIENT_PORT 3001 /* listed too: so the client is where the server is */
+#define CLIENT_PORT 3001 /* listed too, so that the client is where the server is */
 #define DATA        UINT64_C(0xfedcba9876543210)
 
 static inline int new_set(void)
@@ -35,7 +35,7 @@ static inline int client_of(uint16_t port)
 	return fd;
 }
 
-/* Resets instead of waiting in TIME_WAIT, so that the ports can be used again. */
+/* Closes with a reset instead of TIME_WAIT, so that the ports can be reused. */
 static inline void close_now(int fd)
 {
 	struct linger now = {.l_onoff = 1};
@@ -44,7 +44,7 @@ static inline void close_now(int fd)
 	close(fd);
 }
 
-/* Listens; the set has one event when somebody connects, and none before and after. */
+/* Listens; the set has exactly one event when a client connects, and none before and after. */
 static inline void check_listener(int fd, int set, uint64_t data)
 {
 	int client, conn;
@@ -61,7 +61,7 @@ static inline void check_listener(int fd, int set, uint64_t data)
 	check_quiet(set);
 }
 
-/* The set has fd, which is unbound, with DATA. */
+/* Binds fd, which is registered in the set with DATA, and checks that it is still. */
 static inline void bind_and_check(int fd, int set)
 {
 	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);

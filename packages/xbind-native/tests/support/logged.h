@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * logged.h - what the library says, byte for byte
+ * logged.h - check the library's log, byte for byte
  *
- * What it is to say is decided when it is loaded, so each case is the program run once more.
+ * The library reads its settings when it is loaded, so each case is a new run of the program.
  */
 #ifndef SUPPORT_LOGGED_H
 #define SUPPORT_LOGGED_H
@@ -20,7 +20,7 @@ struct logged_case {
 
 static const char *logged_self;
 
-/* Runs a case in a new process. Return: its pid; what it has written to fd is in output. */
+/* Runs a case in a new process. Return: its pid; output is what it has written to fd. */
 static inline pid_t logged_run(const char *name, int fd, char output[LOGGED_BYTES])
 {
 	int pipe_fds[2], status;
@@ -34,7 +34,7 @@ static inline pid_t logged_run(const char *name, int fd, char output[LOGGED_BYTE
 		dup2(pipe_fds[1], fd);
 		for (int other = 3; other < 100; other++) {
 			if (other != fd)
-				close(other); /* so that the numbers in the lines are known */
+				close(other); /* so that the log's numbers are known */
 		}
 		test_exec(logged_self, name, "run");
 	}
@@ -49,7 +49,7 @@ static inline pid_t logged_run(const char *name, int fd, char output[LOGGED_BYTE
 	return pid;
 }
 
-/* Behind what the emulator's own dynamic linker says of a library for another processor. */
+/* Skips what the emulator's dynamic linker says of a library for another processor. */
 static inline const char *logged_of_library(const char *output)
 {
 	while (getenv("TEST_EMULATOR") && strncmp(output, "ERROR: ld.so:", 13) == 0)
@@ -57,8 +57,8 @@ static inline const char *logged_of_library(const char *output)
 	return output;
 }
 
-/* A line that ends with a space goes on with the control socket. Without the library there is none.
- */
+/* A line that ends with a space continues with the control socket. Without the library no line
+ * is expected. */
 static inline void logged_check(const char *name, int fd, const char *const *lines)
 {
 	char output[LOGGED_BYTES], expected[LOGGED_BYTES] = "";
@@ -73,7 +73,7 @@ static inline void logged_check(const char *name, int fd, const char *const *lin
 		FAIL("case %s wrote\n%sinstead of\n%s", name, output, expected);
 }
 
-/* Keeps the program's name; and runs the case that its arguments name, which then is all. */
+/* Saves the program's name; if the arguments name a case, runs only that and exits. */
 static inline void logged_main(int argc, char **argv, const struct logged_case *cases, size_t count)
 {
 	logged_self = argv[0];

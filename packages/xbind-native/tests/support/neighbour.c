@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * neighbour.c - another preload library that stands in front of bind, before libxbind or behind it
+ * neighbour.c - another preload library that wraps bind, before libxbind or after it
  *
- * With NEIGHBOUR_REENTERS in the environment it binds a socket of its own from within. NEIGHBOUR_BY
- * says how it goes on: "syscall", or "libc" for libc's own function, or the next one of the
- * "version" that is libc's, or in a "child", as a library does whose helper is set-user-ID; else to
- * the next library.
- * It stands in front of clock_gettime and setsockopt, too, which it looks up in libc; and built
- * with NEIGHBOUR_WIDE in front of syscall and dlsym.
+ * With NEIGHBOUR_REENTERS in the environment its bind binds a socket of its own first. NEIGHBOUR_BY
+ * says how it calls on: "syscall"; "libc", libc's own function; "version", the next function of
+ * libc's version; or "child", as by a set-user-ID helper; else the next library's function.
+ *
+ * It also wraps clock_gettime and setsockopt, which it looks up in libc, and if built with
+ * NEIGHBOUR_WIDE syscall and dlsym.
  */
 #include "core/visibility.h"
 #include "support/libc.h"
@@ -96,8 +96,9 @@ EXPORT int neighbour_bind(int fd, const void *addr, socklen_t len)
 	return go_on(fd, addr, len);
 }
 
-#ifndef __SANITIZE_ADDRESS__ /* whose malloc(3) asks for the time */
-/* Asks no RTLD_NEXT, but as long ago, when the function was in a library of its own. */
+#ifndef __SANITIZE_ADDRESS__ /* whose malloc(3) reads the clock */
+/* Looks the function up in a library instead of by RTLD_NEXT, like old wrappers, when it was not
+ * in libc. */
 int neighbour_clock(clockid_t clock, struct timespec *ret) __asm__("clock_gettime");
 
 EXPORT int neighbour_clock(clockid_t clock, struct timespec *ret)
@@ -121,7 +122,7 @@ EXPORT int neighbour_setsockopt(int fd, int level, int name, const void *value, 
 	return libcs(fd, level, name, value, len);
 }
 
-/* The last socket that was to be bound, -1 if a program that is started would not have got it. */
+/* The last socket that was to be bound, or -1 if it was close-on-exec. */
 EXPORT int neighbour_exposed(void)
 {
 	return exposed;
@@ -133,7 +134,7 @@ EXPORT int neighbour_calls(void)
 }
 
 #ifdef NEIGHBOUR_WIDE
-/* Binds by its own hook, and has libc do the rest. */
+/* Passes SYS_bind to its own hook, and all else to libc. */
 long neighbour_syscall(long number, long a, long b, long c, long d, long e,
                        long f) __asm__("syscall");
 
@@ -154,13 +155,13 @@ EXPORT int neighbour_lookups(void)
 	return lookups;
 }
 
-/* The simple way, in which it is this library that asks for RTLD_NEXT, whoever did. */
+/* The simple way: for RTLD_NEXT this library is then the caller, not the real one. */
 void *neighbour_dlsym(void *handle, const char *name) __asm__("dlsym");
 
 EXPORT void *neighbour_dlsym(void *handle, const char *name)
 {
 	static void *(*next)(void *, const char *);
-	void *volatile symbol; /* no tail call, which would hide who asks */
+	void *volatile symbol; /* prevents a tail call, which would hide the caller */
 
 	if (!next)
 		next = (void *(*)(void *, const char *))dlvsym(RTLD_NEXT, "dlsym", LIBC_VERSION);

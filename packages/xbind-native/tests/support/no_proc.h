@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* no_proc.h - a child process that has no /proc, as in a chroot(2); for root alone */
+/* no_proc.h - a child process without /proc, as after chroot(2); needs root */
 #ifndef SUPPORT_NO_PROC_H
 #define SUPPORT_NO_PROC_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* outcome.h - what setsockopt and bind say, as text for pair -c */
+/* outcome.h - print the results of setsockopt and bind, for pair -c */
 #ifndef SUPPORT_OUTCOME_H
 #define SUPPORT_OUTCOME_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* own_bindresvport.c - a library whose bindresvport takes IPv6 too, as that of libtirpc does */
+/* own_bindresvport.c - a library whose bindresvport takes IPv6 as well, like that of libtirpc */
 #include "core/visibility.h"
 
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* own_shutdown.c - a library with a function that is called like one of libc */
+/* own_shutdown.c - a library with a function that is named like one of libc */
 #include "core/visibility.h"
 
 int shutdown(const char *word);

@@ -41,10 +41,10 @@
 
 #define WORDS_MAX    32
 #define NOBODY       65534
-#define SKIPPED      77   /* exit code of a test that cannot run here */
-#define DESCRIPTORS  1024 /* RLIMIT_NOFILE, wherever the tests run */
-#define SHOWN        10   /* pairs of lines that differ */
-#define SERVER_TRIES 5000 /* of a millisecond each */
+#define SKIPPED      77   /* exit status of a skipped test */
+#define DESCRIPTORS  1024 /* RLIMIT_NOFILE, the same on every machine */
+#define SHOWN        10   /* most differing pairs of lines to print */
+#define SERVER_TRIES 5000 /* tries, 1 ms apart */
 
 static struct {
 	char libraries[4096];
@@ -73,7 +73,7 @@ static void clean_up(void)
 	rmdir(dir);
 }
 
-/* Nothing is left in /tmp after Ctrl-C. */
+/* Cleans up /tmp also after Ctrl-C. */
 static void end_by(int number)
 {
 	clean_up();
@@ -87,7 +87,7 @@ _Noreturn void die(const char *what)
 	exit(2);
 }
 
-/* LD_PRELOAD has no way to quote. */
+/* LD_PRELOAD cannot quote, so the path may not have a separator. */
 static void add_library(const char *path)
 {
 	size_t used = strlen(options.libraries);
@@ -128,8 +128,8 @@ static void limit_descriptors(void)
 	exit(SKIPPED);
 }
 
-/* In a chroot the kernel gives nobody a user namespace, and a container gives none at all;
- * scripts/steps.sh finds that out, and elsewhere nothing is skipped. */
+/* The kernel gives no user namespace in a chroot, nor do some containers; scripts/steps.sh
+ * detects that, and nowhere else is anything skipped. */
 static bool is_known_to_fail(void)
 {
 	return getenv("TEST_NO_NAMESPACES") || (options.user && getenv("TEST_CHROOTED"));
@@ -169,7 +169,7 @@ static int open_listener(void)
 	return fd;
 }
 
-/* A server of its own kind is ready when it takes connections. */
+/* A server given by -s is ready when it accepts connections. */
 static void wait_for_server(void)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -187,7 +187,7 @@ static void wait_for_server(void)
 	die("the server");
 }
 
-/* The server goes to a namespace of its own and tells its cookie. */
+/* Starts the server in its own namespace. Return: the cookie of that. */
 static uint64_t start_server(void)
 {
 	int listener = open_listener();
@@ -199,7 +199,7 @@ static uint64_t start_server(void)
 	server = fork();
 	if (server == 0) {
 		setpgid(0, 0);
-		prctl(PR_SET_PDEATHSIG, SIGTERM); /* after kill -9: end_by() cleans up */
+		prctl(PR_SET_PDEATHSIG, SIGTERM); /* when pair is killed: end_by() cleans up */
 		if (!options.near && !place_enter(options.target))
 			die("unshare");
 		cookie = place_cookie();
@@ -241,7 +241,7 @@ static void set_environment(const char *preload, uint64_t cookie)
 	setenv("XSOCKET", control, 1);
 }
 
-/* Runs the program; its output goes to a new temporary file when that is asked for. */
+/* Runs the program; its output goes to a new temporary file if ret_output is given. */
 static int run(char **argv, const char *preload, uint64_t cookie, FILE **ret_output)
 {
 	FILE *output = ret_output ? tmpfile() : NULL;
@@ -273,10 +273,8 @@ static int run(char **argv, const char *preload, uint64_t cookie, FILE **ret_out
 	return 128 + WTERMSIG(status);
 }
 
-/*
- * Shows the first lines that differ, and the one before: with one line more or less all that follow
- * differ. Return: how many there are.
- */
+/* Prints the first lines that differ, and the one before: after an extra line all others differ,
+ * too. Return: the number of differing lines. */
 static int compare(FILE *plain, FILE *preloaded)
 {
 	char a[1024], b[1024], before[1024] = "(start)\n";

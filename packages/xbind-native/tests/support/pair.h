@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pair.h - for programs that pair runs: sockets, and in which namespace they are */
+/* pair.h - for programs that pair runs: sockets, and which namespace they are in */
 #ifndef SUPPORT_PAIR_H
 #define SUPPORT_PAIR_H
 
@@ -19,7 +19,7 @@
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71
 #endif
-#define SO_BUF_LOCK_ 72 /* which not every libc names */
+#define SO_BUF_LOCK_ 72 /* not in every libc */
 
 /* Is the library loaded? */
 static inline bool pair_preloaded(void)
@@ -37,7 +37,7 @@ static inline int pair_option(int fd, int level, int name)
 	return value;
 }
 
-/* Is the socket's port free in the namespace of this process? */
+/* Is the port of this socket free in the namespace of this process? */
 static inline bool pair_is_elsewhere(int fd)
 {
 	struct sockaddr_in6 name;
@@ -53,7 +53,8 @@ static inline bool pair_is_elsewhere(int fd)
 	return rc == 0;
 }
 
-/* Sets the cookie of the socket's namespace; false where nobody tells of it: before Linux 5.14. */
+/* Sets the cookie of the socket's namespace; false if the kernel does not have it, before Linux
+ * 5.14. */
 static inline bool pair_cookie_of(int fd, uint64_t *cookie)
 {
 	socklen_t len = sizeof(*cookie);
@@ -64,7 +65,7 @@ static inline bool pair_cookie_of(int fd, uint64_t *cookie)
 	return false;
 }
 
-/* The number of the socket itself, or 0 if the kernel tells none. */
+/* SO_COOKIE of the socket; 0 if the kernel gives none. */
 static inline uint64_t pair_socket_cookie(int fd)
 {
 	uint64_t cookie = 0;
@@ -73,7 +74,7 @@ static inline uint64_t pair_socket_cookie(int fd)
 	return cookie;
 }
 
-/* Is the socket, which is bound, where one with a listed port has to be? */
+/* Is this bound socket where a socket with a listed port has to be? */
 static inline bool pair_is_there(int fd)
 {
 	uint64_t cookie;
@@ -111,7 +112,7 @@ static inline struct sockaddr_in6 pair_addr6(uint16_t port)
 	};
 }
 
-/* To 127.0.0.1. */
+/* Connects to 127.0.0.1. */
 static inline int pair_connect(int fd, uint16_t port)
 {
 	const struct sockaddr_in addr = pair_addr(port);
@@ -119,7 +120,7 @@ static inline int pair_connect(int fd, uint16_t port)
 	return connect(fd, (const struct sockaddr *)&addr, sizeof(addr));
 }
 
-/* Takes its peer from a socket, or what was left of one. */
+/* Removes the peer of a socket, or what is left of one. */
 static inline int pair_disconnect(int fd)
 {
 	const struct sockaddr none = {.sa_family = AF_UNSPEC};
@@ -134,13 +135,13 @@ static inline int pair_bind(int fd, uint16_t port)
 	return bind(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
-/* Does it bind to this port, which is listed, and is it then where it has to be? */
+/* Binds to a listed port. Return: did that work, and is the socket where it has to be? */
 static inline bool pair_binds_there(int fd, uint16_t port)
 {
 	return pair_bind(fd, port) == 0 && pair_is_there(fd);
 }
 
-/* By what dlsym(3) has found. */
+/* Binds by a function that dlsym(3) has found. */
 static inline int pair_bind_by(void *function, int fd, uint16_t port)
 {
 	int (*call)(int, const struct sockaddr *, socklen_t) =
@@ -150,7 +151,7 @@ static inline int pair_bind_by(void *function, int fd, uint16_t port)
 	return call(fd, (struct sockaddr *)&addr, sizeof(addr));
 }
 
-/* Does a fresh socket bind so to a listed port, and is it then where it has to be? */
+/* The same for a fresh socket, by a function that dlsym(3) has found. */
 static inline bool pair_binds_there_by(void *function, int type, uint16_t port)
 {
 	int fd = socket(AF_INET, type, 0);
@@ -160,12 +161,12 @@ static inline bool pair_binds_there_by(void *function, int type, uint16_t port)
 	return binds;
 }
 
-/* To every address of the family; the port is in host order. */
+/* Binds to the wildcard address; the port is in host order. */
 static inline int pair_bind_any(int fd, int domain, uint16_t port)
 {
 	struct sockaddr_in6 addr = {
 	    .sin6_family = (sa_family_t)domain,
-	    .sin6_port = htons(port), /* sin_port is at the same place */
+	    .sin6_port = htons(port), /* sin_port is at the same offset */
 	};
 
 	return bind(fd, (struct sockaddr *)&addr,
@@ -180,7 +181,7 @@ static inline int pair_socket(int type)
 	return fd;
 }
 
-/* On lo. What was joined cannot be read back, but a second time it gives EADDRINUSE. */
+/* Joins a group on lo. Memberships cannot be read back, but joining twice gives EADDRINUSE. */
 static inline int pair_join_group(int fd, uint32_t group)
 {
 	const struct ip_mreqn mreq = {.imr_multiaddr.s_addr = htonl(group), .imr_ifindex = 1};
@@ -188,7 +189,7 @@ static inline int pair_join_group(int fd, uint32_t group)
 	return setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mreq, sizeof(mreq));
 }
 
-/* Does the kernel tell whether a buffer was set? Since Linux 5.14. */
+/* Does the kernel report whether a buffer was set? It does since Linux 5.14. */
 static inline bool pair_tells_buffer_lock(void)
 {
 	int fd = pair_socket(SOCK_STREAM), lock;
@@ -199,18 +200,18 @@ static inline bool pair_tells_buffer_lock(void)
 	return rc == 0;
 }
 
-/* The port that the socket has, in host order. */
+/* The local port of the socket, in host order. */
 static inline uint16_t pair_port(int fd)
 {
 	struct sockaddr_in6 name = {0};
 	socklen_t len = sizeof(name);
 
 	CHECK_EQ(getsockname(fd, (struct sockaddr *)&name, &len), 0);
-	return ntohs(name.sin6_port); /* sin_port is at the same place */
+	return ntohs(name.sin6_port); /* sin_port is at the same offset */
 }
 
-/* bind fails with that error under the library, and the socket is as it was: at home, and it can
- * bind a port that is not listed. */
+/* With the library bind fails with this error and leaves the socket as it was: at home, and able
+ * to bind to a port that is not listed. */
 static inline void pair_refused(int fd, uint16_t port, int error)
 {
 	int rc = pair_bind(fd, port);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* pass.h - descriptors that go along with a packet over a UNIX socket */
+/* pass.h - pass descriptors with a packet over a UNIX socket */
 #ifndef SUPPORT_PASS_H
 #define SUPPORT_PASS_H
 
@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #define PASS_MAX     4     /* descriptors */
-#define PASS_TRIES   300   /* while other programs have too many in flight */
-#define PASS_WAIT_US 10000 /* microseconds between them */
+#define PASS_TRIES   300   /* tries, while other programs have too many in flight */
+#define PASS_WAIT_US 10000 /* microseconds between tries */
 
 union pass_control {
 	struct cmsghdr header;
@@ -19,8 +19,8 @@ union pass_control {
 };
 
 /*
- * The kernel counts what all processes of a user have in flight: where other programs have more
- * than RLIMIT_NOFILE, one without capabilities has to wait for them. Return: as sendmsg(2).
+ * The kernel limits the descriptors in flight of all processes of a user to RLIMIT_NOFILE. Without
+ * capabilities this process has to wait while other programs exceed that. Return: as sendmsg(2).
  */
 static inline ssize_t pass_send(int to, const void *bytes, size_t len, const int *fds, size_t count)
 {
@@ -48,7 +48,8 @@ static inline ssize_t pass_send(int to, const void *bytes, size_t len, const int
 	return sent;
 }
 
-/* With a packet of one byte. If fewer have come, fds stays as it was. Return: as recvmsg(2). */
+/* Receives a packet of one byte. If fewer descriptors have come, fds is unchanged. Return: as
+ * recvmsg(2). */
 static inline ssize_t pass_receive(int from, int *fds, size_t count, int flags)
 {
 	union pass_control control;

@@ -32,7 +32,7 @@ static void write_file(const char *path, const char *format, ...)
 	close(fd);
 }
 
-/* One that this kernel has not is passed over. */
+/* Sysctls that this kernel lacks are skipped. */
 static void set_sysctls(const char *const list[])
 {
 	for (int i = 0; list[i]; i++) {

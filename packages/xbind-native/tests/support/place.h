@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* pair's own: cleans up, says what has failed and why (errno), and ends. */
+/* Defined by pair.c: cleans up, prints what failed and errno, and exits. */
 _Noreturn void die(const char *what);
 
 /* Becomes an ordinary user for good. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* plugin.c - a plugin that binds; loaded with RTLD_DEEPBIND it finds libc before any preload */
+/* plugin.c - a plugin that binds; with RTLD_DEEPBIND it finds libc before any preloaded library */
 #include "core/visibility.h"
 #include "support/libc.h"
 
@@ -14,7 +14,7 @@ EXPORT int plugin_bind(int fd, const struct sockaddr *addr, socklen_t len)
 	return bind(fd, addr, len);
 }
 
-/* As a table of operations has it. */
+/* A function pointer, as in a table of operations. */
 static bind_function *const volatile value = bind;
 
 EXPORT int plugin_bind_by_value(int fd, const struct sockaddr *addr, socklen_t len)
@@ -25,7 +25,7 @@ EXPORT int plugin_bind_by_value(int fd, const struct sockaddr *addr, socklen_t l
 #ifdef LIBC_VERSION
 bind_function plugin_bind_found, plugin_bind_version;
 
-/* With its own calls of dlsym and dlvsym it comes to libc's as well. */
+/* Its calls of dlsym and dlvsym reach libc's as well. */
 EXPORT int plugin_bind_found(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	return ((bind_function *)libc_symbol("bind"))(fd, addr, len);

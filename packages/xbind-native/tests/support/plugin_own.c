@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* plugin_own.c - a plugin that needs own_shutdown.c, and is loaded with RTLD_DEEPBIND to find it */
+/* plugin_own.c - a plugin that needs own_shutdown.c, and finds it only with RTLD_DEEPBIND */
 #include "core/visibility.h"
 
 int shutdown(const char *word);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* program.h - extended programs */
+/* program.h - load eBPF programs */
 #ifndef SUPPORT_PROGRAM_H
 #define SUPPORT_PROGRAM_H
 
@@ -9,12 +9,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Return: the descriptor of a program, -1 where it may not be loaded. */
+/* Return: the program's descriptor, -1 if it may not be loaded. */
 static inline int load_code(enum bpf_prog_type type, const struct bpf_insn *code, size_t count)
 {
 	union bpf_attr attr;
 
-	memset(&attr, 0, sizeof(attr)); /* gcc 15 leaves the rest of a union as it was */
+	memset(&attr, 0, sizeof(attr)); /* gcc 15 zeroes only the first member of a union */
 	attr.prog_type = type;
 	attr.insn_cnt = (uint32_t)count;
 	attr.insns = (uintptr_t)code;
@@ -22,7 +22,7 @@ static inline int load_code(enum bpf_prog_type type, const struct bpf_insn *code
 	return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
-/* One that lets everything through. Return: as above. */
+/* Loads a program that accepts everything. Return: as above. */
 static inline int load_program(void)
 {
 	const struct bpf_insn code[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* replace.h - a socket is replaced, and its registrations follow, without hooks */
+/* replace.h - replace a socket and move its registrations, without hooks */
 #ifndef SUPPORT_REPLACE_H
 #define SUPPORT_REPLACE_H
 
@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What hook_bind does, less the options: a fresh socket takes the place of fd, and is bound. */
+/* Does what hook_bind.c does, without options: a fresh socket replaces fd, and is bound. */
 static inline void replace(int fd, int type)
 {
 	struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -37,7 +37,7 @@ static inline void replace(int fd, int type)
 	close(fresh);
 }
 
-/* The copy has followed: it is the very socket that has the number fd. */
+/* The copy has followed: it is the socket that now has the number fd. */
 static inline void check_follows(int copy, int fd)
 {
 	struct sys_identity identity;
@@ -46,7 +46,7 @@ static inline void check_follows(int copy, int fd)
 	CHECK(sys_is(copy, &identity));
 }
 
-/* What the hook of epoll_ctl(2) does. */
+/* Does what the hook of epoll_ctl(2) does. */
 static inline int control(int set, int operation, int fd, uint32_t events, uint64_t data)
 {
 	struct epoll_event event = {.events = events, .data.u64 = data};
@@ -71,7 +71,7 @@ static inline int new_set(void)
 	return set;
 }
 
-/* Connects to what has the number fd. */
+/* Connects to the listener fd. */
 static inline int connect_to(int fd)
 {
 	struct sockaddr_in name;
@@ -83,7 +83,7 @@ static inline int connect_to(int fd)
 	return client;
 }
 
-/* The listener behind fd makes exactly this event when somebody connects. */
+/* The listener fd causes exactly this event when a client connects. */
 static inline void check_listener(int fd, int set, uint64_t data)
 {
 	int client;

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MISSES_MS 200 /* milliseconds; longest wait for the client's end */
+#define MISSES_MS 200 /* milliseconds; longest wait for the client to shut down */
 
 static const char *const names[] = {
     [SERVER_GOOD] = "good",
@@ -54,7 +54,7 @@ enum server_mode server_mode_named(const char *name)
 	return (enum server_mode)mode;
 }
 
-static size_t client; /* number of the one that is served */
+static size_t client; /* number of the current client */
 
 static void stall(void)
 {
@@ -119,7 +119,7 @@ static void stamp(int fd, int conn)
 
 	if (getsockopt(conn, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
 	    fchown(fd, peer.uid, peer.gid) < 0)
-		return; /* not privileged */
+		return; /* needs privileges */
 }
 
 static void answer(int conn, const struct wire_request *request, enum server_mode mode)
@@ -153,7 +153,7 @@ static void answer(int conn, const struct wire_request *request, enum server_mod
 		close(fd);
 }
 
-/* What is done with the requests behind the first one, by what is done with that. */
+/* The mode for the requests after the first one. */
 static enum server_mode mode_later(enum server_mode mode)
 {
 	if (mode == SERVER_LATER_SILENT)
@@ -161,7 +161,7 @@ static enum server_mode mode_later(enum server_mode mode)
 	return mode == SERVER_LATER_SHORT ? SERVER_SHORT : mode;
 }
 
-/* As the kernel tells it to a server that looks for the request just before. */
+/* Waits for the client's shutdown, as seen by a server that looked for the request just before. */
 static bool has_ended(int conn)
 {
 	struct pollfd end = {conn, POLLRDHUP, 0};
@@ -182,7 +182,7 @@ static _Noreturn void serve(int conn, enum server_mode mode)
 		if (wire_decode_request(bytes, (size_t)len, &request) < 0 || mode == SERVER_CLOSES)
 			break;
 		while (mode == SERVER_SILENT)
-			pause(); /* also when the client has said that no more is to come */
+			pause(); /* even after the client has shut down */
 		if (mode == SERVER_LATER_SLOW && answered == 1)
 			poll(NULL, 0, 300);
 		answer(conn, &request, mode);

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* server.h - a small server for tests, which can also misbehave */
+/* server.h - a small server for tests, which can misbehave */
 #ifndef SUPPORT_SERVER_H
 #define SUPPORT_SERVER_H
 
 /* What the server does with a request. */
 enum server_mode {
 	SERVER_GOOD,
-	SERVER_SILENT,        /* takes the request and never answers */
-	SERVER_LINGERS,       /* answers well and never closes the connection */
-	SERVER_STALLS,        /* delays its first client for long, and a later one a little */
-	SERVER_CLOSES,        /* closes instead of answering */
-	SERVER_MISSES,        /* sees only the end of the stream when it comes with the request */
-	SERVER_EMPTY,         /* an empty packet */
-	SERVER_SHORT,         /* a reply cut short */
-	SERVER_LONG,          /* a reply with a byte too many */
+	SERVER_SILENT,        /* takes the request and never replies */
+	SERVER_LINGERS,       /* replies correctly and never closes the connection */
+	SERVER_STALLS,        /* closes late for its first client, and a little for a later one */
+	SERVER_CLOSES,        /* closes the connection instead of replying */
+	SERVER_MISSES,        /* sees only the end of the stream if it comes with the request */
+	SERVER_EMPTY,         /* an empty reply */
+	SERVER_SHORT,         /* a truncated reply */
+	SERVER_LONG,          /* a reply that is a byte too long */
 	SERVER_SIGNATURE,     /* a reply with a request's signature */
 	SERVER_NO_FD,         /* success without a descriptor */
-	SERVER_TWO_FDS,       /* success with two */
+	SERVER_TWO_FDS,       /* success with two descriptors */
 	SERVER_ERROR_WITH_FD, /* failure with a descriptor */
 	SERVER_PIPE,          /* a descriptor that is no socket */
 	SERVER_OTHER_FAMILY,  /* a socket of another family */
@@ -24,16 +24,16 @@ enum server_mode {
 	SERVER_BOUND,         /* a socket that is already bound */
 	SERVER_LISTENING,     /* a socket that already listens */
 	SERVER_FILTERED,      /* a socket with a filter on it */
-	SERVER_REFUSES,       /* answers EPERM */
-	SERVER_LATER_SILENT,  /* answers the first request of each connection well, no other */
-	SERVER_LATER_SHORT,   /* the same, the others with a reply cut short */
-	SERVER_LATER_SLOW,    /* answers the second request a while after it */
+	SERVER_REFUSES,       /* refuses with EPERM */
+	SERVER_LATER_SILENT,  /* replies to the first request of each connection, and to no other */
+	SERVER_LATER_SHORT,   /* the same, but later replies are truncated */
+	SERVER_LATER_SLOW,    /* delays the second reply of each connection */
 	SERVER_MODES,
 };
 
-#define SERVER_STALLS_AGAIN 20 /* clients before that one */
+#define SERVER_STALLS_AGAIN 20 /* clients before the later one */
 
-/* The mode of that name (good, silent, closes, ...), SERVER_MODES when there is none. */
+/* The mode of that name (good, silent, closes, ...), SERVER_MODES if there is none. */
 enum server_mode server_mode_named(const char *name);
 
 /**

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* thread.h - other threads, while this one waits */
+/* thread.h - run code in other threads, and wait for them */
 #ifndef SUPPORT_THREAD_H
 #define SUPPORT_THREAD_H
 
@@ -18,7 +18,7 @@ static inline void thread_run(void *(*body)(void *), void *argument)
 
 #define THREADS_MAX 16
 
-/* Several at once, each of which gets its number. */
+/* Runs several threads at once. Each gets its number. */
 static inline void thread_run_all(void *(*body)(void *), uintptr_t count)
 {
 	pthread_t threads[THREADS_MAX];

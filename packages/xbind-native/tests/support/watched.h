@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* watched.h - a thread that is stopped in a certain call of the library's */
+/* watched.h - a thread that is stopped in a certain system call of the library */
 #ifndef SUPPORT_WATCHED_H
 #define SUPPORT_WATCHED_H
 
@@ -11,14 +11,14 @@
 #include <stdbool.h>
 #include <sys/ioctl.h>
 
-/* What a thread does that meets a filter, which tells of one call, by its second argument. */
+/* A thread runs body under a filter that reports one system call with a certain second argument. */
 static struct {
 	int fd, set;
 	uint16_t port;
 	void (*body)(void);
 	unsigned call, argument;
-	_Atomic int listener, is_over; /* of what the filter tells */
-	bool is_early;                 /* set by what is done: it is to be done at the next call */
+	_Atomic int listener, is_over; /* of the filter's notifications */
+	bool is_early;                 /* act() sets it to be called again at the next call */
 } watched = {.port = 3700};
 
 static inline void bind_watched(void)
@@ -48,8 +48,8 @@ static inline void *run_filtered(void *unused)
 	return NULL;
 }
 
-/* Does something in the middle of the call, if anything, and lets it go on: one that a signal has
- * interrupted meanwhile, that of a child's end for one, is made again. */
+/* Calls act, if any, while the thread is stopped in the call, and continues it. If a signal,
+ * such as SIGCHLD, has interrupted the call, the thread makes it again. */
 static inline void act_watched(void (*act)(void))
 {
 	struct seccomp_notif call = {0};
@@ -62,8 +62,8 @@ static inline void act_watched(void (*act)(void))
 	CHECK(ioctl(watched.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0 || errno == ENOENT);
 }
 
-/* The library makes the call, and the body itself does not. Something is done the first time, or
- * once it is no longer early. */
+/* Only the library makes the call, not body itself. act runs at the first call, and again as
+ * long as it sets is_early. */
 static inline void run_watched(void (*body)(void), long call, unsigned argument, void (*act)(void))
 {
 	pthread_t thread;
@@ -87,15 +87,15 @@ static inline void run_watched(void (*body)(void), long call, unsigned argument,
 	CHECK_EQ(told, pair_preloaded());
 }
 
-/* For a body that moves watched.fd: something is done once the server is asked (SHUT_WR), or once
- * the new socket has what the old one had, before it is bound (SHUT_RD). */
+/* For a body that moves watched.fd: act runs once the server is asked (SHUT_WR), or once the new
+ * socket has the options of the old one, before it is bound (SHUT_RD). */
 static inline void run_watched_move(void (*body)(void), int how, void (*act)(void))
 {
-	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* counts all the same */
+	CHECK(shutdown(watched.fd, SHUT_RD) < 0 && errno == ENOTCONN); /* takes effect */
 	run_watched(body, SYS_shutdown, (unsigned)how, act);
 }
 
-/* Another thread that acts in the middle of the call. */
+/* Another thread that acts while the first one is stopped. */
 static struct {
 	pthread_t thread;
 	void (*act)(void);
@@ -115,8 +115,8 @@ static inline void start_second(void)
 		poll(NULL, 0, 1);
 }
 
-/* The call goes on once the other thread's act is seen, though it may not be over: it waits for the
- * body, if for anything. Without the library it acts after the body. */
+/* The call continues once has_acted() is true. The other thread may still wait for the body to
+ * end. Without the library act runs after the body. */
 static inline void run_watched_beside(void (*body)(void), long call, unsigned argument,
                                       void (*act)(void), bool (*has_acted)(void))
 {
