@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* addresses.c - the addresses that steps choose from, and how they are told */
+/* addresses.c - the addresses that steps choose from, and how the trace shows them */
 #include "differ/differ.h"
 
 #include <arpa/inet.h>
@@ -26,7 +26,8 @@ uint16_t port_of(int fd)
 	return ntohs(address.in.sin_port);
 }
 
-/* Where the library's sockets are away, those that it has not moved are out of their reach. */
+/* With the server in another namespace, sockets that the library has not moved cannot reach
+ * those there. */
 bool may_talk(int fd)
 {
 	union address address;
@@ -82,10 +83,8 @@ static socklen_t an_ipv6(struct sockaddr_in6 *ret)
 	ret->sin6_family = AF_INET6;
 	ret->sin6_port = htons(a_port());
 	inet_pton(AF_INET6, hosts[one_in(2) ? below(4) : below(9)], &ret->sin6_addr);
-	/*
-	 * Not with a link-local host or group: of such an address that is not there the kernel
-	 * keeps the scope though bind fails, and the library nothing.
-	 */
+	/* Not with a link-local host or group: if there is no such address, the kernel keeps the
+	 * scope though bind fails, and the library does not. */
 	if (one_in(4) && ret->sin6_addr.s6_addr[0] < 0xfe)
 		ret->sin6_scope_id = below(3);
 	if (one_in(20))
@@ -126,7 +125,7 @@ socklen_t an_address(int fd, union address *ret)
 	else
 		len = an_unix(&ret->un);
 	if (domain != AF_UNIX && domain_of(fd) != AF_UNIX && one_in(15))
-		ret->any.sa_family = ONE_OF(families); /* a UNIX socket would make a file */
+		ret->any.sa_family = ONE_OF(families); /* else a UNIX socket would make a file */
 	return one_in(15) ? ONE_OF(lengths) : len;
 }
 
@@ -158,7 +157,7 @@ void say_address(const union address *address, socklen_t len)
 		say("%s%%%u/%x", host, in6->sin6_scope_id, ntohl(in6->sin6_flowinfo));
 		say_port(ntohs(in6->sin6_port));
 	} else if (address->any.sa_family == AF_UNIX) {
-		if (len > 10) /* a shorter one is the kernel's choice */
+		if (len > 10) /* the kernel chooses a shorter one */
 			say_bytes(address->bytes + 2, 9);
 	} else {
 		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));

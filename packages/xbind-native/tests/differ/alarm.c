@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* alarm.c - signals in the middle of a call */
+/* alarm.c - signals that come in the middle of a call */
 #include "differ/differ.h"
 #include "support/pair.h"
 
@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #define PESTER_US    100  /* microseconds between two signals */
-#define DISTURB_US   700  /* microseconds until one, at most */
+#define DISTURB_US   700  /* microseconds until a signal, at most */
 #define LONG_CALL_US 4000 /* microseconds before a call that blocks is interrupted */
 
 static volatile sig_atomic_t is_disturbance;
 static const char *volatile disturbance;
 
-/* What is done to a socket of its own goes well wherever the signal comes. */
+/* Calls on a socket of the handler's own succeed, wherever the signal comes. */
 static const char *bind_another(int fd, int set)
 {
 	struct ip_mreqn group = {.imr_multiaddr.s_addr = htonl(0xef010203), .imr_ifindex = 1};
@@ -81,7 +81,7 @@ void before_pestered_call(void)
 	before_call();
 }
 
-/* Once: the handler takes longer than the call. */
+/* One signal only: the handler takes longer than the call. */
 void before_disturbed_call(void)
 {
 	is_disturbance = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* context.c - the same calls from a thread, from a signal handler, from a child of vfork(2) */
+/* context.c - run a step in a thread, in a signal handler, or in a child of vfork(2) */
 #include "differ/differ.h"
 
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #endif
 
 static void (*current)(void);
-static bool is_cancelled; /* the thread is to end at the first cancellation point */
+static bool is_cancelled; /* is the thread to end at its first cancellation point? */
 
 void allow_cancellation(bool allow)
 {
@@ -38,7 +38,7 @@ static void *run_in_thread(void *unused)
 	return NULL;
 }
 
-/* Signals of the process go to the thread, since this one blocks them. */
+/* This thread blocks signals, so those for the process go to the other one. */
 static void in_thread(bool cancelled)
 {
 	pthread_attr_t attributes;
@@ -76,7 +76,7 @@ static void in_handler(void)
 	raise(SIGUSR2);
 }
 
-/* Which shares the memory and not the descriptors. */
+/* A child of vfork(2) shares the memory, but not the descriptors. */
 static void in_child(void)
 {
 	int slots[SLOTS];

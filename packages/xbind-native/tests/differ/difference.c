@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* difference.c - what is shown of two traces that differ */
+/* difference.c - print how two traces differ */
 #include "differ/differ.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The words of a line that another one has not. */
+/* Prints the words of a line that the other line does not have. */
 static void show_words(const char *who, const char *line, const char *other)
 {
 	char *copy = strdup(line), *words = strdup(other), *next;
@@ -20,7 +20,7 @@ static void show_words(const char *who, const char *line, const char *other)
 	free(words);
 }
 
-/* Lines that are the same are shown cut, of others also what makes the difference. */
+/* Equal lines are printed truncated, and differing ones with the words that differ. */
 void show_difference(char *plain, char *preloaded, bool whole)
 {
 	char *next_a, *next_b;

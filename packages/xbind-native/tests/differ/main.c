@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * main.c - runs a sequence without the library and with it, and compares the two traces
+ * main.c - run sequences without the library and with it, and compare the traces
  *
- * usage: differ                      one seed after the other, until the time is over
+ * usage: differ                      one seed after another, until time is up
  *        differ trace SEED DROPPED   one trace; DROPPED has a character for each step, 1 to drop it
  *
- * step_process.c adds two arguments when a trace goes on after exec: its state, and whom to wait
- * for.
+ * step_process.c adds two arguments when a trace continues after exec: its state, and the process
+ * to wait for.
  *
- * Preloaded itself, it runs the traces without LD_PRELOAD and with it. A trace that differs is
- * made as short as it can be, and shown. In the environment:
+ * It is preloaded itself, and runs each trace without LD_PRELOAD and with it. Traces that differ
+ * are made as short as possible and printed. In the environment:
  *
- *   DIFFER_SEED     the first seed, 1 if there is none
- *   DIFFER_COUNT    how many seeds from that one on, at most
- *   DIFFER_SECONDS  how long to go on
+ *   DIFFER_SEED     the first seed, by default 1
+ *   DIFFER_COUNT    the greatest number of seeds
+ *   DIFFER_SECONDS  how long to run
  *   DIFFER_AWAY     the server is in another namespace
- *   DIFFER_THERE    sysctls differ there; without the library all is there
+ *   DIFFER_THERE    sysctls differ there; without the library all sockets are there, too
  */
 #include "differ/differ.h"
 #include "support/pair.h"
@@ -33,9 +33,9 @@
 
 #define TRACE_BYTES     (1 << 20)
 #define STEADY_TIMES    3
-#define SEEDS_PUBLISHED 900 /* until their ports are used again */
+#define SEEDS_PUBLISHED 900 /* seeds until their ports are reused */
 
-/* Every port of the seed opens as another one. */
+/* Is every port of the seed published as another one? */
 static bool seed_publishes(uint64_t seed)
 {
 	return seed % 8 == 5;
@@ -54,9 +54,9 @@ static void list_published(uint64_t seed, char *list)
 }
 
 /*
- * What the library moves: all ports, or some. With the server in another namespace, port 0 is not
- * among some: a socket that moved for it and is then bound to a port that is not listed stays
- * there, where nothing has that port, though at home something may.
+ * XBIND: all ports, or some. With the server in another namespace, port 0 is never one of some: a
+ * socket that moved for it and is then bound to an unlisted port stays there, where the port is
+ * free, even if it is in use at home.
  */
 static void set_list(uint64_t seed)
 {
@@ -76,7 +76,7 @@ static void set_list(uint64_t seed)
 	setenv("XBIND", list, 1);
 }
 
-/* Where the server is: what the library moves is there. */
+/* Enters the server's namespace, where the sockets are that the library moves. */
 static void go_there(void)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), there;
@@ -107,7 +107,7 @@ static _Noreturn void become(uint64_t seed, const char *dropped, bool preloaded)
 	_exit(127);
 }
 
-/* Return: the trace, with a line about how it ended. The caller frees it. */
+/* Return: the trace, with a line about its end. The caller frees it. */
 static char *run(uint64_t seed, const char *dropped, bool preloaded)
 {
 	char *text = malloc(TRACE_BYTES);
@@ -133,7 +133,7 @@ static char *run(uint64_t seed, const char *dropped, bool preloaded)
 	return text;
 }
 
-/* Two traces, without the library both or one of them with it. */
+/* Do two traces differ: without the library and with it if preloaded, else both without? */
 static bool differs(uint64_t seed, const char *dropped, bool preloaded)
 {
 	char *first = run(seed, dropped, false), *second = run(seed, dropped, preloaded);
@@ -144,7 +144,7 @@ static bool differs(uint64_t seed, const char *dropped, bool preloaded)
 	return result;
 }
 
-/* A difference that is there each time, and not between two runs without the library. */
+/* Is the difference there each time, and never between two runs without the library? */
 static bool is_steady(uint64_t seed, const char *dropped)
 {
 	for (int i = 0; i < STEADY_TIMES; i++) {
@@ -154,7 +154,7 @@ static bool is_steady(uint64_t seed, const char *dropped)
 	return true;
 }
 
-/* Drops every step without which the traces still differ. */
+/* Drops each step without which the traces still differ. */
 static void minimise(uint64_t seed, char *dropped)
 {
 	bool again = true;
@@ -173,10 +173,8 @@ static void minimise(uint64_t seed, char *dropped)
 	}
 }
 
-/*
- * Return: whether they really differ: a busy machine makes a difference now
- * and then. They are cut to pieces.
- */
+/* Return: whether they really differ, since now and then a busy machine makes a difference.
+ * Modifies both traces. */
 static bool report(uint64_t seed, char *traces[2])
 {
 	char dropped[STEPS_MAX + 1];

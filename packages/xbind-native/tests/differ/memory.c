@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* memory.c - values that end where memory ends */
+/* memory.c - values that end where readable memory ends */
 #include "differ/differ.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* options.c - which options there are, and what is passed over of them */
+/* options.c - the socket options, and which of them are left out of comparisons */
 #include "differ/differ.h"
 
 #include <netinet/in.h>
@@ -21,7 +21,8 @@ int protocol_of(int fd)
 	return option_of(fd, SOL_SOCKET, SO_PROTOCOL, 0);
 }
 
-/* What is of one moment or one socket alone, or different at each boot of a namespace. */
+/* Options whose value depends on the moment or the socket, or changes at each boot of a
+ * namespace. */
 bool is_chance(int level, int name)
 {
 	if (level == SOL_SOCKET)
@@ -42,7 +43,8 @@ bool is_chance(int level, int name)
 	return false;
 }
 
-/* Makes a descriptor, a module's program or another kind of socket, or needs a table. */
+/* Options that make a descriptor, load a module's program, make another kind of socket, or need
+ * a table. */
 bool is_apart(int level, int name)
 {
 	if (level == SOL_SOCKET)
@@ -54,7 +56,7 @@ bool is_apart(int level, int name)
 	return (level == IPPROTO_IP || level == IPPROTO_IPV6) && name >= 64 && name < 66;
 }
 
-/* What the kernel does not tell of, and another program cannot know. */
+/* Options that cannot be read back, so that another program cannot know of them. */
 bool is_unreadable(int level, int name)
 {
 	if (level == SOL_SOCKET)
@@ -67,10 +69,8 @@ bool is_unreadable(int level, int name)
 	return level == IPPROTO_TCP && (name == TCP_MD5SIG || name == 32);
 }
 
-/*
- * What a sysctl bounds when it is set keeps the bound of home, and a buffer that was locked at its
- * default keeps that: xbind(7).
- */
+/* Options that a sysctl limits when they are set, which keep the limit of home, and a buffer
+ * that was locked at its default size: xbind(7). */
 bool is_bounded(int level, int name)
 {
 	if (!sequence.there)

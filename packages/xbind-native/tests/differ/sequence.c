@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* sequence.c - which steps a seed makes, one after the other */
+/* sequence.c - the steps of a seed, in their order */
 #include "differ/differ.h"
 
 #include <linux/capability.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define FIRST_PORT  10000
-#define SEEDS_APART 4000 /* seeds until ports are used again */
+#define SEEDS_APART 4000 /* seeds until ports are reused */
 
 struct sequence sequence;
 
@@ -171,7 +171,8 @@ static void take_up(const char *left)
 	sequence.next++;
 }
 
-/* As most programs are: without capabilities, also as root and in the programs that follow. */
+/* Drops all capabilities, also as root and for programs executed later, since most programs have
+ * none. */
 static void give_up_power(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -196,12 +197,12 @@ int sequence_run(uint64_t seed, const char *dropped, const char *left)
 	sequence.there = getenv("DIFFER_THERE") != NULL;
 	random_start(seed, 1000);
 	sequence.count = 8 + (int)below(STEPS_MAX - 8);
-	/* Another program cannot know what was set to the default at home. */
+	/* After exec nobody knows which options were set to the default at home. */
 	sequence.execs = one_in(3) && !sequence.there;
 	if (left) {
 		take_up(left);
 	} else {
-		setpgid(0, 0); /* which may be sent signals */
+		setpgid(0, 0); /* this group may be sent signals */
 		if (seed % 3 == 1)
 			give_up_power();
 		for (int i = 0; i < SLOTS; i++)

@@ -40,7 +40,7 @@ bool is_movable(int fd)
 	return is_inet(fd) && (option_of(fd, IPPROTO_IP, IP_PROTOCOL_, 1) == 0 || port_of(fd) == 0);
 }
 
-/* One that has not moved: where the two namespaces differ, its options read otherwise. */
+/* A socket that has not moved: where the namespaces differ, it has other defaults. */
 bool has_other_defaults(int fd)
 {
 	return sequence.there && is_inet(fd) && port_of(fd) == 0;
@@ -79,7 +79,7 @@ int a_set(void)
 	return one_that(is_set);
 }
 
-/* A registration of a number that is closed while the socket has another one is lost: xbind(7). */
+/* If a number is closed while the socket has another one, its registration is lost: xbind(7). */
 void leave_sets(int fd)
 {
 	for (int i = 0; i < SLOTS; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_armed.c - what fires and is armed again in epoll sets, on both sides of a bind */
+/* step_armed.c - registrations that fire and are armed again, before and after bind */
 #include "differ/differ.h"
 
 #include <poll.h>
@@ -22,7 +22,7 @@ struct params {
 	uint8_t prefer, unused;
 };
 
-static int sets[SETS], numbers[2]; /* of one socket */
+static int sets[SETS], numbers[2]; /* two numbers of one socket */
 static int copies[COPIES], copies_count;
 
 static uint32_t flags(void)
@@ -43,7 +43,7 @@ static void change_set(void)
 	const int set = ONE_OF(sets), operation = ONE_OF(operations);
 	const bool nests = one_in(4);
 	const int fd = nests ? ONE_OF(sets) : ONE_OF(numbers);
-	/* An edge that is told once more would fire one of a set around it. */
+	/* An edge reported twice would make a set around this one fire. */
 	struct epoll_event event = {.events = nests ? EPOLLIN : flags(), .data.u64 = below(100)};
 
 	say(" ctl %d %d %d %x", set, operation, fd, event.events);
@@ -90,10 +90,8 @@ static void set_params(void)
 	say(" %u %u %u", params.usecs, params.budget, params.prefer);
 }
 
-/*
- * From here on the copy is used. The number stays open: a fired EPOLLONESHOT is known under it
- * alone (xbind(7)).
- */
+/* From here on the copy is used. The first number stays open: a fired EPOLLONESHOT is known
+ * under it only (xbind(7)). */
 static void copy_set(void)
 {
 	const size_t i = below(SETS);
@@ -174,7 +172,7 @@ void step_armed(void)
 	numbers[1] = dup(numbers[0]);
 	say("armed %d", type);
 	do_some();
-	/* An edge that has been told is told once more when its socket moves: xbind(7). */
+	/* An edge that was reported is reported again when its socket moves: xbind(7). */
 	bind_it(type);
 	for (int i = 0; i < 2 * SETS; i++) {
 		struct epoll_event events[8];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_bind.c - bind(2) and listen(2), by which sockets move */
+/* step_bind.c - bind(2) and listen(2), which move sockets */
 #include "differ/differ.h"
 #include "support/pair.h"
 
@@ -11,10 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/*
- * A socket that has connected, or sent, and has no port any more: what it has received and not
- * told, an error too, and what is left of its connection stay behind when it moves: xbind(7).
- */
+/* A socket that has connected or sent and then lost its port leaves unread data, a pending error
+ * and the rest of its connection behind when it moves: xbind(7). */
 static void settle_socket(int fd)
 {
 	char byte;
@@ -25,13 +23,13 @@ static void settle_socket(int fd)
 		recv(fd, &byte, 1, MSG_DONTWAIT);
 		recv(fd, &byte, 1, MSG_DONTWAIT | MSG_ERRQUEUE);
 	}
-	send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL); /* and what MSG_MORE holds back */
+	send(fd, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL); /* sends data that MSG_MORE holds back */
 	option_of(fd, SOL_SOCKET, SO_ERROR, 0);
 	if (port_of(fd) != 0)
 		pair_disconnect(fd);
 }
 
-/* One that a bind which fails takes away. */
+/* Does the socket have an address? A failing bind would remove it. */
 static bool has_address(int fd)
 {
 	union address address;
@@ -45,10 +43,8 @@ static bool has_address(int fd)
 	       !IN6_IS_ADDR_UNSPECIFIED(&address.in6.sin6_addr);
 }
 
-/*
- * Of an MPTCP socket nobody can tell whether it still has the port that it names. Another one that
- * has lost its port and did not move for that one may keep an address that nobody can see.
- */
+/* It is unknown whether an MPTCP socket still has the port that it names. Another socket that
+ * has lost its port, and did not move for it, may keep an address that cannot be seen. */
 static bool has_lost_its_port(int fd)
 {
 	if (port_of(fd) == 0)
@@ -58,13 +54,13 @@ static bool has_lost_its_port(int fd)
 	return sequence.partial && option_of(fd, IPPROTO_IP, IP_PROTOCOL_, 1) == 0;
 }
 
-/* What one of two processes binds stays behind in the other: xbind(7). */
+/* A socket that one of two processes binds does not move in the other one: xbind(7). */
 static bool is_passed_over(int fd)
 {
 	return has_lost_its_port(fd) || (turn_is_shared(fd) && is_movable(fd));
 }
 
-/* With no descriptor left, and each time that there are too few with one more. */
+/* Binds with no free descriptor, and then with one more at a time until there are enough. */
 static int bind_with_few(int fd, const void *at, socklen_t len)
 {
 	int left = dup(STDOUT_FILENO), rc;
@@ -84,7 +80,7 @@ static int bind_with_few(int fd, const void *at, socklen_t len)
 	return rc;
 }
 
-/* syscall(2) is followed on some processors alone. */
+/* syscall(2) is hooked on some processors only. */
 static int by_number(long number, int fd, long first, socklen_t second)
 {
 #if HOOKS_SYSCALL
@@ -154,7 +150,7 @@ void step_bind(void)
 		say_address(&address, len);
 }
 
-#ifdef __GLIBC__ /* nobody else has it */
+#ifdef __GLIBC__ /* only glibc has it */
 static int call_reserved(int fd, struct sockaddr_in *ret)
 {
 	*ret = (struct sockaddr_in){.sin_family = one_in(5) ? AF_INET6 : AF_INET,
@@ -169,7 +165,7 @@ static int call_reserved(int fd, struct sockaddr_in *ret)
 	return bindresvport(fd, ret);
 }
 
-/* With a socket of its own. The ports of earlier ones may be taken for a while. */
+/* Uses a socket of its own. The ports of earlier ones may be in use for a while. */
 static void make_reserved(void)
 {
 	static const int starts[] = {1023, 700, 512, 511, -1, 65535};
@@ -213,7 +209,7 @@ void step_reserved(void)
 	say("bindresvport %d", fd);
 	rc = call_reserved(fd, &address.in);
 	if (rc == 0)
-		before_call(); /* libc leaves the error of a port that was taken */
+		before_call(); /* libc leaves EADDRINUSE of earlier tries in errno */
 	say_result(rc);
 	settle_sets();
 	if (address_of(fd, &address, &len))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_crowd.c - threads that bind at the same time, and what is refused from here on */
+/* step_crowd.c - threads that bind at the same time; and calls that are refused from then on */
 #include "differ/differ.h"
 #include "support/forbid.h"
 #include "support/pair.h"
@@ -12,7 +12,7 @@
 
 #define CROWD 4
 
-/* One thread, with a socket of its own in a set that all of them have. */
+/* A thread with its own socket, which is registered in a set of all threads. */
 struct member {
 	int set;
 	int number;
@@ -21,7 +21,7 @@ struct member {
 	const char *failure;
 };
 
-/* In a child that has the parent's memory as it was in the middle of other threads' binds. */
+/* Binds in a child, which has a copy of the memory in the middle of other threads' binds. */
 static bool child_binds(void)
 {
 	int status = -1;
@@ -99,7 +99,7 @@ static void *be_member(void *argument)
 	return NULL;
 }
 
-/* Each of them finds what it did. */
+/* Each thread finds its own results. */
 void step_crowd(void)
 {
 	struct member members[CROWD];
@@ -131,7 +131,7 @@ void step_crowd(void)
 	close(set);
 }
 
-/* As Docker does it: kcmp(2), but for what this program itself asks. */
+/* Refuses kcmp(2) as Docker does, except the calls of this program itself. */
 void step_refuse(void)
 {
 	struct sock_filter code[] = {

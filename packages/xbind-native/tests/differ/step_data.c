@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_data.c - sending and receiving, and what poll(2) and select(2) say of it */
+/* step_data.c - sending and receiving, and the results of poll(2) and select(2) */
 #include "differ/differ.h"
 
 #include <poll.h>
@@ -35,7 +35,7 @@ void step_send(void)
 	SAY_CALL(sendto(fd, bytes, count, flag, named ? &address.any : NULL, len));
 }
 
-/* But for times, ports, and labels of the kernel's choice. */
+/* All but times, ports, and labels that the kernel chooses. */
 static bool is_same_each_time(const struct cmsghdr *head)
 {
 	if (head->cmsg_level == IPPROTO_IPV6)
@@ -50,7 +50,7 @@ static void say_controls(struct msghdr *message)
 		size_t len = head->cmsg_len - CMSG_LEN(0);
 
 		say(" control %d %d %zu ", head->cmsg_level, head->cmsg_type, len);
-		if (is_same_each_time(head)) /* behind 16 bytes of an error comes an address */
+		if (is_same_each_time(head)) /* an error has 16 bytes, followed by an address */
 			say_bytes(CMSG_DATA(head), len < 16 ? len : 16);
 	}
 }

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #define EVENTS           16
-#define WAITER_MS        1000 /* milliseconds that a thread waits */
-#define WAITER_STARTS_US 1000 /* microseconds until it does */
+#define WAITER_MS        1000 /* longest wait of a thread, in milliseconds */
+#define WAITER_STARTS_US 1000 /* microseconds until it waits */
 
 void step_set(void)
 {
@@ -38,11 +38,12 @@ static uint32_t some_events(void)
 		       (one_in(4) ? EPOLLRDHUP : EPOLLIN);
 	while (!one_in(3))
 		events |= ONE_OF(bits);
-	/* One that has fired is known to the program that it was registered by: xbind(7). */
+	/* Only the program that registered an EPOLLONESHOT knows that it has fired: xbind(7). */
 	return sequence.execs ? events & ~(uint32_t)EPOLLONESHOT : events;
 }
 
-/* Past the library: there nobody knows of EPOLLONESHOT that it has fired (xbind(7)). */
+/* A system call that the library does not see. It then cannot know that an EPOLLONESHOT has
+ * fired (xbind(7)). */
 static int control(int set, int operation, int fd, struct epoll_event *event)
 {
 	if (sequence.execs && one_in(3))
@@ -63,7 +64,7 @@ void step_control(void)
 	SAY_CALL(control(set, operation, fd, none ? NULL : &event));
 }
 
-/* In which order they come is not promised; two may have the same data. */
+/* Events have no defined order, and two may have the same data. */
 static int compare_events(const void *a, const void *b)
 {
 	const struct epoll_event *left = a, *right = b;
@@ -93,7 +94,7 @@ void step_wait(void)
 	                             : epoll_pwait(set, events, EVENTS, (int)below(3), NULL));
 }
 
-/* An edge that has been told is told once more when its socket moves (xbind(7)): take it away. */
+/* An edge that was reported is reported again when its socket moves (xbind(7)): discard it. */
 void settle_sets(void)
 {
 	struct epoll_event events[EVENTS];
@@ -120,7 +121,7 @@ static void *wait_in_set(void *argument)
 	return NULL;
 }
 
-/* To itself: wherever it is, that is the same place. */
+/* The socket sends to itself, which works in any namespace. */
 static void bind_and_send(int fd)
 {
 	union address address;
@@ -132,7 +133,7 @@ static void bind_and_send(int fd)
 		say_result(sendto(fd, "x", 1, MSG_DONTWAIT, &address.any, len));
 }
 
-/* A thread waits in a set, or in one around it, while this one binds what is in it. */
+/* A thread waits in a set, or in a set around it, while this one binds a socket of the set. */
 void step_waiter(void)
 {
 	static const uint32_t flags[] = {0, EPOLLET, EPOLLONESHOT, EPOLLEXCLUSIVE};
@@ -156,7 +157,7 @@ void step_waiter(void)
 	close(outer);
 }
 
-/* In a table of descriptors that ends with its only user: there nothing of the program is open. */
+/* In a descriptor table of its user's own, where no descriptor of the program is open. */
 static void bind_without(const int in_set[2])
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -165,7 +166,7 @@ static void bind_without(const int in_set[2])
 	for (int i = 0; i < SLOTS; i++)
 		close(sequence.slots[i]);
 	close(in_set[0]);
-	close(in_set[1]); /* a thread's table goes a little later than the thread */
+	close(in_set[1]); /* a thread's table may outlive it for a moment */
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	if (one_in(3)) {
 		own = epoll_create1(0);
@@ -184,7 +185,8 @@ static void *leave_table(void *in_set)
 	return NULL;
 }
 
-/* A bind in such a table, whose user has the program's memory, and then one of what is in a set. */
+/* Binds in such a table, whose user shares the program's memory, and then binds a socket of a
+ * set. */
 void step_apart(void)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), set = epoll_create1(0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_fd.c - what is done to a descriptor, whatever it is */
+/* step_fd.c - calls that work on any descriptor */
 #include "differ/differ.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ static int dup_onto(int fd)
 	return one_in(2) ? dup2(fd, to) : dup3(fd, to, one_in(2) ? O_CLOEXEC : 0);
 }
 
-/* As a supervisor takes one from another process. */
+/* Copies a descriptor with pidfd_getfd(2), as a supervisor does from another process. */
 static int get_from_self(int fd)
 {
 	int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -37,7 +37,7 @@ static int get_from_self(int fd)
 	return copy;
 }
 
-/* Below those from which on the library has its own descriptors: xbind(7). */
+/* A number below those that the library uses for itself: xbind(7). */
 static int a_number(void)
 {
 	static const int high[] = {63, 64, 300, 490};
@@ -118,10 +118,8 @@ static void owner_ex(int fd, bool set)
 	say(" %d %s", owner.type, who(owner.pid));
 }
 
-/*
- * Leases, locks, and whether two numbers are of one open file. Locks of sockets alone: all epoll
- * sets of the machine have one inode.
- */
+/* Leases, locks, and whether two numbers are one open file. Locks only of sockets: all epoll
+ * sets of the machine share an inode. */
 static void ask_file(int fd)
 {
 	static const int commands[] = {F_SETLEASE,  F_GETLEASE,  F_NOTIFY,     F_DUPFD_QUERY_,
@@ -198,14 +196,14 @@ void step_ioctl(void)
 	union address peer;
 	socklen_t len = sizeof(peer.storage);
 
-	/* Without a connection that is what connect(AF_UNSPEC) has left in a counter. */
+	/* Without a connection it reads a counter that connect(AF_UNSPEC) has left. */
 	if ((request == TIOCOUTQ || request == SIOCOUTQNSD) && getpeername(fd, &peer.any, &len) < 0)
 		return;
 
 	if (sets_owner)
 		value = someone();
 	say("ioctl %d %lx %s", fd, request, sets_owner ? who(value) : value ? "1" : "0");
-	SAY_CALL(syscall(SYS_ioctl, fd, request, &value)); /* whose request is an int in musl */
+	SAY_CALL(syscall(SYS_ioctl, fd, request, &value)); /* the request is an int in musl */
 	if (request == FIOGETOWN || request == SIOCGPGRP)
 		say(" %s", who(value));
 	else if (!sets_owner)

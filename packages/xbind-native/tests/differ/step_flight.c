@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_flight.c - epoll sets and sockets that are on their way over a UNIX socket during a bind */
+/* step_flight.c - epoll sets and sockets that are in flight over a UNIX socket during a bind */
 #include "differ/differ.h"
 #include "support/pair.h"
 #include "support/pass.h"
@@ -30,7 +30,7 @@ void say_ready(int set)
 	say(" %x:%d", event.events, (int)event.data.u64);
 }
 
-/* The set may have no other number meanwhile. */
+/* The set may have no descriptor meanwhile. */
 void step_flight(void)
 {
 	static const uint32_t modes[] = {0, EPOLLET, EPOLLONESHOT, EPOLLEXCLUSIVE};
@@ -38,10 +38,8 @@ void step_flight(void)
 	const int fd = socket(AF_INET, one_in(2) ? SOCK_STREAM : SOCK_DGRAM, 0);
 	int fds[FLIGHT_MAX] = {set, around, STDERR_FILENO};
 	struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | ONE_OF(modes), .data.u64 = 5};
-	/*
-	 * An edge that has been told is told once more when its socket moves, and an EPOLLONESHOT
-	 * that has fired is known under the number that the set had: xbind(7).
-	 */
+	/* An edge that was reported is reported again when its socket moves, and a fired
+	 * EPOLLONESHOT is known only under the number that the set had: xbind(7). */
 	const bool before = one_in(2);
 	const bool fires =
 	    one_in(2) && !(event.events & (before ? EPOLLET | EPOLLONESHOT : EPOLLET));

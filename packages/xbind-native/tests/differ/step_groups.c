@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_groups.c - multicast groups and their sources, set and taken back in any order */
+/* step_groups.c - multicast groups and their sources, set and undone in any order */
 #include "differ/differ.h"
 
 #include <errno.h>
@@ -8,9 +8,9 @@
 
 #define GROUPS   2
 #define SOURCES  3
-#define LOOPBACK 1 /* its index */
+#define LOOPBACK 1 /* its interface index */
 
-/* As IP_MSFILTER has it, and MCAST_MSFILTER: both end with the sources. */
+/* The values of IP_MSFILTER and MCAST_MSFILTER, which end with the sources. */
 struct list_ipv4 {
 	struct in_addr group, interface;
 	uint32_t mode, count;
@@ -53,7 +53,7 @@ static struct sockaddr_storage host(int family, struct in_addr ipv4, uint8_t pre
 		address.in.sin_addr = ipv4;
 	} else {
 		address.in6.sin6_addr.s6_addr[0] = prefix;
-		address.in6.sin6_addr.s6_addr[1] = prefix ? 2 : 0; /* of the link */
+		address.in6.sin6_addr.s6_addr[1] = prefix ? 2 : 0; /* link-local scope */
 		address.in6.sin6_addr.s6_addr[15] = (uint8_t)(1 + number);
 	}
 	return address.storage;
@@ -101,7 +101,7 @@ static void set_list(int fd, int family)
 	    (socklen_t)(offsetof(struct list, sources) + list.count * sizeof(list.sources[0]))));
 }
 
-/* A source that is not there is refused, and may have changed the mode all the same: xbind(7). */
+/* Removing a source that is not there fails, but may change the filter mode: xbind(7). */
 static bool leaves_a_trace(int name, int rc)
 {
 	return rc < 0 && errno == EADDRNOTAVAIL &&
@@ -137,12 +137,12 @@ static void show_group(int fd, int family, uint32_t number)
 	if (getsockopt(fd, level_of(family), MCAST_MSFILTER, &list, &len) < 0)
 		return;
 	say(" group %d.%u mode %u of %u:", family, number, list.mode, list.count);
-	/* there may be more, since a list may say one twice */
+	/* there may be more, since a list may name one twice */
 	for (uint32_t i = 0; i < list.count && i < SOURCES; i++)
 		say_bytes(&list.sources[i], sizeof(struct sockaddr_in6));
 }
 
-/* A socket of its own, since what several calls make together counts. */
+/* Uses a socket of its own, since the combination of several calls matters. */
 void step_groups(void)
 {
 	int domain = one_in(2) ? AF_INET : AF_INET6, fd = socket(domain, SOCK_DGRAM, 0);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_heard.c - sockets that share a port, and which of them hears what is said there */
+/* step_heard.c - sockets that share a port, and which of them receives a datagram */
 #include "differ/differ.h"
 
 #include <linux/filter.h>
@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #define LISTENERS 3
-#define CHANGES   5 /* of each, before its bind and after it, at most */
+#define CHANGES   5 /* changes of each socket before its bind, and after it, at most */
 #define WORDS     6 /* datagrams, which are numbered */
-#define LOOPBACK  1 /* its index */
+#define LOOPBACK  1 /* its interface index */
 
 static int listeners[LISTENERS], speaker;
 static int domain;
-static bool spreads; /* a program says which one of them hears what is for one alone */
+static bool spreads; /* a program chooses the receiver of each unicast datagram */
 
 static int level(void)
 {
@@ -25,7 +25,7 @@ static socklen_t length(void)
 	return domain == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
 }
 
-/* Any address, the loopback one, or a group. */
+/* The wildcard address, the loopback address, or a group. */
 static union address place(uint32_t which, uint16_t port)
 {
 	union address address = {.any.sa_family = (sa_family_t)domain};
@@ -56,7 +56,8 @@ static void set_number(int fd, int at, int name, int value)
 	say(" of %d", value);
 }
 
-/* Not to leave or unblock a source: what that changes where it is not there is lost (xbind(7)). */
+/* Leaves out leaving or unblocking a source: its effect is lost if the source is not there
+ * (xbind(7)). */
 static void change_membership(int fd)
 {
 	static const int names[] = {MCAST_JOIN_GROUP,   MCAST_JOIN_GROUP,  MCAST_JOIN_GROUP,
@@ -70,7 +71,7 @@ static void change_membership(int fd)
 	set(fd, level(), name, &request, has_source ? sizeof(request) : sizeof(struct group_req));
 }
 
-/* Hears what is even, or what is odd. */
+/* The filter accepts either even or odd numbers. */
 static void attach_filter(int fd)
 {
 	struct sock_filter code[] = {
@@ -85,7 +86,7 @@ static void attach_filter(int fd)
 	set(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
 }
 
-/* To the first of them or the second, by what is said. */
+/* The program chooses the first or second socket by the number. */
 static void attach_program(int fd)
 {
 	struct sock_filter code[] = {
@@ -106,7 +107,7 @@ static void change_all(int fd)
 	           (int)below(2));
 }
 
-/* Those of a device are a group of their own, in which chance decides. */
+/* Sockets of a device form a group of their own, with a random receiver. */
 static void change_device(int fd)
 {
 	if (!spreads)
@@ -137,7 +138,8 @@ static void bind_to(int fd, uint32_t which, uint16_t port)
 	SAY_CALL(bind(fd, &address.any, length()));
 }
 
-/* Not one without a port: it would not move, and its groups are heard where it is. */
+/* Every listener has a port: one without would not move, and would receive its groups where it
+ * is. */
 static int new_listener(uint16_t port)
 {
 	int fd = socket(domain, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -198,7 +200,7 @@ void step_heard(void)
 		listeners[i] = new_listener(port);
 	for (int i = 0; i < LISTENERS; i++) {
 		say(" %d:", i);
-		attach_program(listeners[i]); /* or chance decides */
+		attach_program(listeners[i]); /* else the receiver is random */
 		change_some(listeners[i]);
 	}
 	if (one_in(3)) {

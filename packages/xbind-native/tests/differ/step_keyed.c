@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_keyed.c - a socket of its own, with keys, sticky headers and protocols above TCP */
+/* step_keyed.c - a socket of its own, with keys, sticky headers and upper-layer protocols */
 #include "differ/differ.h"
 
 #include <linux/net_tstamp.h>
@@ -32,7 +32,7 @@ static void set_peer(struct sockaddr_storage *peer)
 	*peer = address.storage;
 }
 
-/* Of a network, of a device; or none, which takes it away. */
+/* A key for a network or a device; or none, which removes it. */
 static void set_md5(void)
 {
 	struct tcp_md5sig key = {.tcpm_flags = (uint8_t)below(4),
@@ -92,7 +92,7 @@ static void set_upper(void)
 	set_keyed(IPPROTO_TCP, TCP_ULP, name, (socklen_t)strlen(name));
 }
 
-/* A header of padding, or a route of one hop or two. */
+/* A header with padding, or a route of one or two hops. */
 static size_t fill_header(uint8_t *header, int name)
 {
 	const size_t len = 8 + 8 * below(3);
@@ -102,7 +102,7 @@ static size_t fill_header(uint8_t *header, int name)
 		const uint8_t hops = (uint8_t)(1 + below(2));
 
 		header[1] = (uint8_t)(2 * hops);
-		header[2] = one_in(4) ? 2 : 4; /* mobile, or of segments */
+		header[2] = one_in(4) ? 2 : 4; /* mobile IPv6, or segment routing */
 		header[3] = (uint8_t)(header[2] == 2 ? hops : hops - below(2));
 		header[4] = header[2] == 4 ? hops - 1 : 0;
 		for (int i = 0; i < hops; i++)
@@ -126,7 +126,7 @@ static void set_sticky(void)
 	set_keyed(IPPROTO_IPV6, name, header, (socklen_t)len);
 }
 
-/* Several at once. */
+/* Sets several headers at once. */
 static void set_sticky_together(void)
 {
 	static const int old[] = {3,          4,           5, IPV6_HOPOPTS, IPV6_RTHDRDSTOPTS,
@@ -152,7 +152,8 @@ static void set_sticky_together(void)
 
 static void set_route(void)
 {
-	/* No operation; a route by one host, loose or strict; a record of routes, of times. */
+	/* No operation; a loose or strict source route through one host; record route;
+	 * timestamps. */
 	static const uint8_t routes[][12] = {{1, 1, 1, 1},
 	                                     {131, 7, 4, 127, 0, 0, 1, 0},
 	                                     {137, 7, 4, 127, 0, 0, 1, 0},
@@ -236,7 +237,8 @@ static void send_keyed(void)
 	for (int i = 0; i < 4; i++) {
 		message.msg_controllen = sizeof(bytes);
 		SAY_CALL(recvmsg(keyed, &message, MSG_DONTWAIT | (i < 2 ? MSG_ERRQUEUE : 0)));
-		/* Whether a packet that comes is stamped depends on what others wanted before. */
+		/* Whether a received packet has a timestamp depends on what others have asked
+		 * for before. */
 		if (i < 2)
 			say(" %zu", (size_t)message.msg_controllen);
 	}
@@ -252,7 +254,7 @@ void step_keyed(void)
 	static const int protocols[] = {0, 0, 0, IPPROTO_MPTCP, IPPROTO_UDPLITE};
 	const int protocol = ONE_OF(protocols);
 
-	if (sequence.jailed) /* where what is closed may hear what others say for a little longer */
+	if (sequence.jailed) /* a closed socket may still receive for a moment */
 		return;
 	domain = one_in(3) ? AF_INET : AF_INET6;
 	type = protocol == IPPROTO_MPTCP || (protocol == 0 && one_in(2)) ? SOCK_STREAM : SOCK_DGRAM;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_names.c - sockets, and what gives them names and peers */
+/* step_names.c - make sockets, and give them names and peers */
 #include "differ/differ.h"
 
 #include <fcntl.h>
@@ -43,7 +43,7 @@ void step_socket(void)
 	int flag = ONE_OF(flags);
 	int fd;
 
-	/* A raw socket hears what the others say, and stays where it is. */
+	/* A raw socket receives what the others send, and never moves. */
 	if (one_in(2) || (sequence.away && kind >= 12 && kind <= 14))
 		kind %= 4;
 	before_call();
@@ -54,7 +54,7 @@ void step_socket(void)
 	keep(fd);
 }
 
-/* One that is no socket, and that nothing makes ready. */
+/* Makes a descriptor that is not a socket and never becomes ready. */
 static int an_odd_one(void)
 {
 	const sigset_t none = {0};
@@ -75,7 +75,7 @@ static int an_odd_one(void)
 	}
 }
 
-/* Two that are no Internet sockets, or no sockets. */
+/* Makes two descriptors that are not Internet sockets, or not sockets. */
 void step_pair(void)
 {
 	int fds[2] = {-1, -1}, way = (int)below(5);
@@ -94,7 +94,7 @@ void step_pair(void)
 	keep(fds[1]);
 }
 
-/* Where one of our own sockets is, as often as not. */
+/* The address of one of our own sockets, half of the time. */
 static socklen_t an_own_address(int fd, union address *ret)
 {
 	socklen_t len;
@@ -107,10 +107,8 @@ static socklen_t an_own_address(int fd, union address *ret)
 	return len;
 }
 
-/*
- * An IPv6 socket whose connection to an IPv4 address fails stays half an IPv4 one in the kernel,
- * until it moves.
- */
+/* If an IPv6 socket fails to connect to an IPv4 address, the kernel leaves it half an IPv4 one
+ * until it moves. */
 bool stays_half(int fd, const union address *address)
 {
 	const struct sockaddr_in6 *in6 = &address->in6;
@@ -164,7 +162,7 @@ void step_names(void)
 
 	say("name of %s %d %d", peer ? "peer" : "self", fd, (int)len);
 	SAY_CALL(peer ? getpeername(fd, &address.any, &len) : getsockname(fd, &address.any, &len));
-	if (room >= 4) /* the port, which may be published as another one, is not cut */
+	if (room >= 4) /* keeps the port, which may be published as another one, whole */
 		say_address(&address, len);
 }
 
@@ -172,7 +170,7 @@ void step_shutdown(void)
 {
 	int fd = a_socket(), how = one_in(20) ? 3 : (int)below(3);
 
-	/* Nothing tells that a socket was shut for writing, or is open again: xbind(7). */
+	/* It cannot be seen that a socket was shut down for writing, or is open again: xbind(7). */
 	if ((how == SHUT_WR || (how == SHUT_RDWR && sequence.execs)) &&
 	    option_of(fd, SOL_SOCKET, SO_TYPE, 0) == SOCK_STREAM && is_movable(fd)) {
 		say("shutdown %d passed over", fd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_odd.c - a socket of its own, to which odd things are done before it is bound */
+/* step_odd.c - a socket of its own that is used in odd ways before it is bound */
 #include "differ/differ.h"
 
 #include <netinet/in.h>
@@ -21,13 +21,13 @@ static void set_number(int level, int name, int value)
 	SAY_CALL(setsockopt(odd, level, name, &value, sizeof(value)));
 }
 
-/* To a port where nobody is: nothing is heard, and what it has sent is not answered. */
+/* Connects to a port that nobody has: nothing is received, and nothing is answered. */
 static void connect_odd(void)
 {
 	union address address = {.any.sa_family = AF_UNSPEC};
 	socklen_t len = sizeof(address.storage);
 	const int domain = option_of(odd, SOL_SOCKET, SO_DOMAIN, AF_INET);
-	/* Which IPV6_V6ONLY forbids, and its default is one that differs. */
+	/* IPV6_V6ONLY forbids it, and its default differs between the namespaces. */
 	bool mapped = one_in(2) && type == SOCK_DGRAM && !sequence.there;
 
 	if (!one_in(3)) {
@@ -45,7 +45,7 @@ static void connect_odd(void)
 	SAY_CALL(connect(odd, &address.any, len));
 }
 
-/* IPV6_ADDRFORM: an IPv6 socket that is connected to an IPv4 address becomes an IPv4 one. */
+/* IPV6_ADDRFORM turns an IPv6 socket that is connected to an IPv4 address into an IPv4 socket. */
 static void change_form(void)
 {
 	set_number(IPPROTO_IPV6, 1, one_in(5) ? AF_INET6 : AF_INET);
@@ -106,7 +106,7 @@ static void set_some(void)
 	set_number(rows[row][0], rows[row][1], value);
 }
 
-/* Reading may have effects: some make an MPTCP socket a subflow. */
+/* Reading an option may have effects: some make an MPTCP socket create a subflow. */
 static void read_some(void)
 {
 	uint8_t value[64];
@@ -125,7 +125,7 @@ static void show_processor(void)
 	say(" processor %d", option_of(odd, SOL_SOCKET, SO_INCOMING_CPU, 0));
 }
 
-/* What TCP_REPAIR alone tells. */
+/* Options that can be read only with TCP_REPAIR. */
 static void show_repaired(void)
 {
 	uint32_t window[5] = {0};
@@ -179,7 +179,7 @@ static void show_odd(void)
 	if (has_connected)
 		return;
 	show_processor();
-	/* Sequence numbers that were set are not kept once it is off: xbind(7). */
+	/* Sequence numbers that were set are lost when TCP_REPAIR is turned off: xbind(7). */
 	if (is_repaired(odd))
 		show_repaired();
 }
@@ -201,7 +201,7 @@ void step_odd(void)
 	say("odd %d %d %d", domain, type, protocol);
 	for (int i = 0; i < LONGEST_ODD && !one_in(10); i++)
 		ONE_OF(ways)();
-	/* An error that is not told is lost, and one that is connected stays at home. */
+	/* A pending error would be lost, and a connected socket stays at home. */
 	option_of(odd, SOL_SOCKET, SO_ERROR, 0);
 	if (!sequence.there || port_of(odd) == 0) {
 		bind_odd();

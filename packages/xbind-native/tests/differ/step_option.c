@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_option.c - options by their numbers, with any value */
+/* step_option.c - options by number, with any value */
 #include "differ/differ.h"
 
 #include <netinet/in.h>
@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Of the value so many bytes are there, whatever its length says. */
+/* Only `there` bytes of the value are readable, whatever its length. */
 static void set_option(int fd, int level, int name, const void *value, size_t there, socklen_t len)
 {
 	if (is_bounded(level, name))
@@ -20,7 +20,7 @@ static void set_option(int fd, int level, int name, const void *value, size_t th
 	SAY_CALL(setsockopt(fd, level, name, value, len));
 }
 
-/* Those of UDP have high numbers, and of UDP-Lite there are two. */
+/* UDP's options have high numbers, and UDP-Lite has two more. */
 static int a_name(int level)
 {
 	if (level == IPPROTO_UDP && !one_in(3))
@@ -40,10 +40,11 @@ void step_option_any(void)
 
 	if (is_apart(level, name) || (sequence.execs && is_unreadable(level, name)))
 		return;
-	/* One past the limits makes the buffer larger than one may ask for. */
+	/* A mark past the limits makes the buffer larger than a program may set it. */
 	if (level == SOL_SOCKET && name == SO_RCVLOWAT)
 		number &= 0xfffff;
-	/* Where it means a descriptor, 1000 is the connection kept behind chroot: xbind(7). */
+	/* If the value is a descriptor, 1000 would be the connection that is kept after chroot:
+	 * xbind(7). */
 	if (level == SOL_SOCKET && name >= 50 && name <= 52)
 		number = (int)below(20);
 	memcpy(value, &number, sizeof(number));
@@ -59,7 +60,7 @@ void step_option_any(void)
 		set_option(fd, level, name, value, len < sizeof(value) ? len : 0, len);
 }
 
-/* By a system call that no library sees. */
+/* A system call that the library does not see. */
 static void set_out_of_sight(int fd, int level, int name, int value)
 {
 	say("raw setsockopt %d %d %d %d", fd, level, name, value);
@@ -101,17 +102,16 @@ void step_option_common(void)
 	if (names[row][1] == SO_RCVLOWAT)
 		value &= 0xfffff;
 
-	/* What was set to a default out of sight counts as not set: xbind(7). */
+	/* An option that was set to its default behind the library's back counts as not set:
+	 * xbind(7). */
 	if (one_in(5) && !sequence.there)
 		set_out_of_sight(fd, names[row][0], names[row][1], value);
 	else
 		set_option(fd, names[row][0], names[row][1], &value, sizeof(value), sizeof(value));
 }
 
-/*
- * To what is the default at home, or there, or neither: tests/CMakeLists.txt has the sysctls. A
- * buffer that reads as its default was set to half of it.
- */
+/* Sets the default at home, the one there, or another value: tests/CMakeLists.txt has the
+ * sysctls. A buffer is set to half of what it reads. */
 void set_default(int fd)
 {
 	static const struct {

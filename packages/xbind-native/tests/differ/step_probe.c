@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_probe.c - several look for a free port: it is taken, given back, and taken again at once */
+/* step_probe.c - several sockets look for a free port: it is taken, released and taken again */
 #include "differ/differ.h"
 #include "support/pair.h"
 
@@ -11,13 +11,13 @@
 #define HOLDERS   3
 #define CALLS_MAX 16
 
-static int holders[HOLDERS]; /* -1 for who has no socket */
+static int holders[HOLDERS]; /* -1 for none */
 static int domain, type;
 static union address place;
 
-/* A process that has taken the place, too, until it is told to end. 0 when there is none. */
+/* A process that also has the address, until it is told to end. 0 for none. */
 static pid_t rival;
-static int told; /* the end of a pipe */
+static int told; /* write end of a pipe */
 
 static void choose_place(void)
 {
@@ -67,7 +67,7 @@ static void take(int at)
 	SAY_CALL(bind_there(holders[at]));
 }
 
-/* The port that the kernel has chosen is the one to take from here on. */
+/* All later calls use the port that the kernel has chosen. */
 static void ask(int at)
 {
 	const uint16_t port = port_of(holders[at]);
@@ -98,7 +98,7 @@ static void take_by_child(int unused)
 	say(" child %d", WEXITSTATUS(status));
 }
 
-/* Its only socket is its own. */
+/* Runs the rival, whose only socket is its own. */
 static _Noreturn void be_rival(const int orders[2], const int answers[2], int fd, bool listens)
 {
 	int error = bind_there(fd) < 0 ? errno : 0;
@@ -111,7 +111,7 @@ static _Noreturn void be_rival(const int orders[2], const int answers[2], int fd
 	_exit(write(answers[1], &error, sizeof(error)) < 0 || read(orders[0], &error, 1) < 0);
 }
 
-/* As the old server and the new one do while a service is restarted. */
+/* Two processes share the address, like the old and the new server while a service restarts. */
 static void meet_rival(int unused)
 {
 	const bool listens = one_in(2) && type == SOCK_STREAM;
@@ -147,7 +147,7 @@ static void end_rival(int unused)
 	rival = 0;
 }
 
-/* As long as a child has it, too, the port is taken. */
+/* The port is in use as long as a child has the socket, too. */
 static void leave_to_child(int at)
 {
 	char byte;
@@ -180,7 +180,7 @@ static void serve(int at)
 {
 	int set;
 
-	/* Of several at one port chance decides which of them has a client. */
+	/* With several sockets at one port, the one that gets a client is random. */
 	if (port_of(holders[at]) == 0 || option_of(holders[at], SOL_SOCKET, SO_REUSEPORT, 1))
 		return;
 	set = epoll_create1(EPOLL_CLOEXEC);

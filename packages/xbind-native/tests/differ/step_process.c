@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* step_process.c - the sequence goes on in a child, in another program; a socket comes back */
+/* step_process.c - the sequence continues in a child or another program; a socket is sent and
+ * received */
 #include "differ/differ.h"
 #include "support/clone.h"
 #include "support/pair.h"
@@ -12,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Over a UNIX socket and back at once: what comes back is a copy. */
+/* Sends a socket over a UNIX socket and receives it at once, which makes a copy. */
 void step_pass(void)
 {
 	int fd = a_fd(), ends[2], copy = -1;
@@ -28,7 +29,7 @@ void step_pass(void)
 	keep(copy);
 }
 
-/* To where it is: what is behind it the library must be able to do without. */
+/* Changes the root to the same root: the library must manage without anything outside of it. */
 void step_chroot(void)
 {
 	say("chroot");
@@ -36,10 +37,8 @@ void step_chroot(void)
 	sequence.jailed = true;
 }
 
-/*
- * To a network namespace of its own, where sockets stay: xbind(7). Another program would take that
- * for home. Where only some ports are listed they open at the server's all the same.
- */
+/* Enters a new network namespace, where sockets stay: xbind(7). A program executed later would
+ * take that for home. If only some ports are listed, they still move to the server's namespace. */
 void step_unshare(void)
 {
 	static const char range[] = "50000 60000";
@@ -56,7 +55,8 @@ void step_unshare(void)
 	sequence.execs = false;
 }
 
-/* Is what is bound where what is not bound is? */
+/* Is a bound socket in the same namespace as an unbound one? Return: 0 if so, 1 if not, else
+ * errno. */
 static int bind_isolated(uint16_t port)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM, 0), other = socket(AF_INET, SOCK_DGRAM, 0);
@@ -66,7 +66,7 @@ static int bind_isolated(uint16_t port)
 	return !pair_is_beside(fd, other);
 }
 
-/* The same for a child alone, which starts there. */
+/* The same for a child alone, which is cloned into the namespace. */
 void step_isolate(void)
 {
 	const uint16_t port = a_port();
@@ -84,7 +84,7 @@ void step_isolate(void)
 	say(" %d %d", child > 0, status);
 }
 
-/* What is closed on exec is closed before, as a program would that knows of epoll(7). */
+/* Closes before exec what exec would close, like a program that knows of epoll(7). */
 static void prepare_exec(void)
 {
 	for (int i = 0; i < SLOTS; i++) {
@@ -99,7 +99,7 @@ static void prepare_exec(void)
 	}
 }
 
-/* Here, or with closes in a child that posix_spawn(3) makes. */
+/* Executes this program again, in place or, with closes, in a child of posix_spawn(3). */
 static pid_t become_anew(int wait_for, const int *closes)
 {
 	char seed[32], left[200], wait[16];
@@ -118,7 +118,7 @@ static pid_t become_anew(int wait_for, const int *closes)
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addclose(&actions, *closes);
 	for (int i = 0; i < SLOTS; i++) {
-		if (sequence.slots[i] >= 0) /* which takes FD_CLOEXEC away */
+		if (sequence.slots[i] >= 0) /* removes FD_CLOEXEC */
 			posix_spawn_file_actions_adddup2(&actions, sequence.slots[i],
 			                                 sequence.slots[i]);
 	}
@@ -138,7 +138,7 @@ void step_exec(void)
 	become_anew(-1, NULL);
 }
 
-/* The parent waits, without the sockets or with them. */
+/* The parent waits for the child, with or without its own sockets. */
 static _Noreturn void stay_behind(pid_t child, const int ends[2], bool holds)
 {
 	int status = 0;

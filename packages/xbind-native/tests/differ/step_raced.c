@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_raced.c - what another thread does to a socket during its bind is done before or after it */
+/* step_raced.c - what another thread does during a bind takes effect before or after the bind */
 #include "differ/differ.h"
 #include "support/pair.h"
 
@@ -16,12 +16,12 @@
 
 #define TURNS    3
 #define DELAY_US 800        /* microseconds; about as long as a bind takes */
-#define NOBODY   9          /* a port where there is none */
-#define GROUP    0xefa00009 /* an address */
+#define NOBODY   9          /* an unused port */
+#define GROUP    0xefa00009 /* 239.160.0.9 */
 
 enum order { BEFORE, AFTER, TOGETHER };
 
-/* What the calls gave, and what the socket is afterwards. */
+/* The results of the calls, and the state of the socket afterwards. */
 struct result {
 	int bound, bind_error, acted, act_error;
 	int port, option, events, ready, peer, listens, joined, copied, filtered;
@@ -30,7 +30,7 @@ struct result {
 static int fd, set, copy, ends[2];
 static pid_t child;
 static int type, level, name, value, shut_how;
-static uint32_t mode; /* of its registration */
+static uint32_t mode; /* events of its registration */
 static bool is_registered, has_fired;
 static uint16_t port;
 
@@ -72,7 +72,7 @@ static int duplicate(void)
 	return copy < 0 ? -1 : 0;
 }
 
-/* It gets another socket, or what is none. */
+/* Replaces the socket by another one, or by a file that is not a socket. */
 static int replace(void)
 {
 	int other = value % 2 ? socket(AF_INET, type | SOCK_NONBLOCK, 0) : eventfd(0, EFD_NONBLOCK);
@@ -82,7 +82,7 @@ static int replace(void)
 	return rc < 0 ? -1 : 0;
 }
 
-/* A child has it, until the result is known. */
+/* A child keeps a copy until the result is known. */
 static int fork_it(void)
 {
 	char byte;
@@ -110,7 +110,7 @@ static int connect_it(void)
 	return type == SOCK_DGRAM ? pair_connect(fd, NOBODY) : 0;
 }
 
-/* By which it gets a port. */
+/* Sending gives the socket a port. */
 static int send_it(void)
 {
 	const struct sockaddr_in nobody = pair_addr(NOBODY);
@@ -186,7 +186,7 @@ static void look(void)
 	socklen_t len = sizeof(int);
 
 	result.port = port_of(fd) != 0;
-	/* What is not set may have the default of another namespace. */
+	/* An option that was not set may have the default of another namespace. */
 	if (way->act == set_option)
 		getsockopt(fd, level, name, &result.option, &len);
 	getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &result.listens, &len);
@@ -261,7 +261,7 @@ void step_raced(void)
 	const size_t row = below(sizeof(rows) / sizeof(rows[0]));
 	struct result results[3];
 
-	if (sequence.jailed) /* where what is closed may be in a set for a little longer */
+	if (sequence.jailed) /* a closed socket may be in a set for a moment */
 		return;
 	way = &ONE_OF(ways);
 	if (turn.other && way->act == fork_it)
@@ -273,7 +273,7 @@ void step_raced(void)
 	shut_how = (int)below(3);
 	is_registered = one_in(2);
 	mode = ONE_OF(modes);
-	/* An edge that has been told is told once more when its socket moves: xbind(7). */
+	/* An edge that was reported is reported again when its socket moves: xbind(7). */
 	has_fired = one_in(2) && mode != EPOLLET;
 	port = a_port();
 	say("raced %s %d", way->name, type);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_served.c - the life of a server: who binds its socket and who listens, and then clients */
+/* step_served.c - the life of a server: who binds its socket, who listens, and then clients */
 #include "differ/differ.h"
 #include "support/clone.h"
 #include "support/pair.h"
@@ -17,20 +17,20 @@
 #include <unistd.h>
 
 #define CHANGES_MAX 5
-#define HIGH        120 /* where a socket may be moved to, below those of the library */
+#define HIGH        120 /* first of the numbers that a socket may get, below those of the library */
 
 static struct kind {
 	int domain, type, protocol;
 } kind;
 static int served; /* the socket */
-static int set;    /* where it may be registered */
+static int set;    /* a set in which it may be registered */
 static union address address;
 static socklen_t address_len;
 static int backlog;
-/* By another process, whose library alone knows that it has moved: xbind(7). */
+/* Did another process bind it? Then only the library there knows that it has moved: xbind(7). */
 static bool is_given;
 
-/* What the call gave, wherever it was made. */
+/* The result of the call, in whichever process or thread it was made. */
 static struct outcome {
 	int rc, error;
 } *outcome;
@@ -68,7 +68,8 @@ static void by_thread(void)
 	pthread_join(thread, NULL);
 }
 
-/* One that has these descriptors, or that sends back what then takes the place of ours. */
+/* Makes the call in a child that shares the descriptors, or that sends back a socket which
+ * replaces ours. */
 static void by_child(int way)
 {
 	const int fd_flags = fcntl(served, F_GETFD);
@@ -156,7 +157,7 @@ static void set_blocking(void)
 	SAY_CALL(ioctl(served, FIONBIO, &on));
 }
 
-/* To another number. A registration under one that is closed ends: xbind(7). */
+/* Moves the socket to another number. A registration under a closed number ends: xbind(7). */
 static void move_number(void)
 {
 	int moved;
@@ -233,7 +234,7 @@ static void start(void)
 	end_line();
 }
 
-/* What a server does before it starts again. */
+/* Stops the server before it is started again. */
 static void stop(void)
 {
 	if (one_in(2)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_shaped.c - options whose values have a shape: memberships, filters, keys, devices, times */
+/* step_shaped.c - options with structured values: memberships, filters, keys, devices, times */
 #include "differ/differ.h"
 #include "support/program.h"
 
@@ -12,7 +12,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* At times at the end of memory, which may come before its end. */
+/* Sometimes the value is at the end of readable memory, and cut. */
 static void set_shaped(int fd, int level, int name, const void *value, socklen_t len)
 {
 	bool cut = one_in(4);
@@ -124,7 +124,7 @@ static void set_program(int fd)
 
 static void set_time(int fd)
 {
-	/* One that is negative reads as none: xbind(7). */
+	/* A negative time reads as zero: xbind(7). */
 	struct timeval time = {.tv_sec = (int)below(2), .tv_usec = (int)below(3) * 1000};
 	struct linger linger = {.l_onoff = (int)below(2), .l_linger = (int)below(2)};
 
@@ -150,7 +150,7 @@ static void set_congestion(int fd)
 	static const char *const names[] = {"reno", "cubic", "reno"};
 	const char *name = ONE_OF(names);
 
-	/* Of an MPTCP socket connect(2) to AF_UNSPEC takes it away. */
+	/* connect(2) to AF_UNSPEC removes it from an MPTCP socket. */
 	if (sequence.there && protocol_of(fd) == IPPROTO_MPTCP)
 		return;
 	set_shaped(fd, IPPROTO_TCP, 13, name, (socklen_t)strlen(name));
@@ -190,10 +190,8 @@ static void set_stamps(int fd)
 	}
 }
 
-/*
- * One that anybody may share and that is there after each call: a label outlives its socket, for a
- * later sequence to find.
- */
+/* A label outlives its socket, so later sequences find it: anybody may share it, and it exists
+ * after each call. */
 static void set_flow(int fd)
 {
 	static const uint8_t actions[] = {0, 0, 1, 2}; /* get, put, renew */

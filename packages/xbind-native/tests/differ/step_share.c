@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_share.c - two processes go on, with the same sockets and epoll sets, in turns */
+/* step_share.c - two processes share the sockets and epoll sets, and take turns to run the steps */
 #include "differ/differ.h"
 
 #include <fcntl.h>
@@ -10,12 +10,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HIGH 200 /* where descriptors are out of the way */
-#define END  512 /* of descriptors that a sequence has */
+#define HIGH 200 /* a number above those of the sequence */
+#define END  512 /* after all descriptors of a sequence */
 
 struct turn turn;
 
-/* Each step is one's or the other's. */
+/* Is it this process that runs the step? */
 static bool is_mine(int number)
 {
 	random_start(sequence.seed, 2000 + (uint64_t)number);
@@ -47,7 +47,7 @@ void turn_end(void)
 		_exit(6);
 }
 
-/* Under any number. */
+/* Does the other process have this open file under any number? */
 bool turn_is_shared(int fd)
 {
 	for (int i = 0; turn.other && i < END; i++) {
@@ -57,7 +57,8 @@ bool turn_is_shared(int fd)
 	return false;
 }
 
-/* A socket that one of the two binds stays behind in the other: xbind(7). So one alone has it. */
+/* A socket that one process binds does not move in the other one: xbind(7). So only one keeps
+ * unbound sockets. */
 static void close_unbound(void)
 {
 	for (int i = 0; i < SLOTS; i++) {
@@ -83,7 +84,7 @@ static _Noreturn void be_the_child(const int give[2], const int take[2])
 	take_ends(give, take);
 	turn.other = getppid();
 	turn.is_child = true;
-	turn_end(); /* what it was to close is closed */
+	turn_end(); /* it has closed what it should */
 	turn_wait();
 	say(" in the child, ");
 	sequence.next++;

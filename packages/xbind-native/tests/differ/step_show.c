@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_show.c - all that a socket tells of its options */
+/* step_show.c - all options of a socket */
 #include "differ/differ.h"
 
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define NAMES     128
-#define SHOWN_MAX 40 /* bytes of a value */
+#define SHOWN_MAX 40 /* bytes of each value */
 
 static void say_value(int level, int name, const void *value, size_t len)
 {
@@ -23,12 +23,12 @@ bool is_repaired(int fd)
 }
 
 /*
- * A value of the kernel's own making: the buffers of an MPTCP socket, unless set; the multicast
- * settings of a stream, which nobody can set, from the packet that it was accepted with; the
- * segment size where there was a connection (in repair it is told even without one) or IP_OPTIONS
- * were set; whether one that is connected answers at once; and the window of one that is connected
- * or about to be, and of every MPTCP socket: it cannot be set before there is a connection, and of
- * one that is closed it is there or not.
+ * Values that the kernel changes by itself: unset buffers of an MPTCP socket; multicast settings of
+ * a stream socket, which nobody can set, from the packet that it was accepted with; the segment
+ * size after a connection (in repair mode even without one) or with IP_OPTIONS; TCP_QUICKACK of a
+ * connected socket; and the window of a socket that is connected or connecting and of each MPTCP
+ * socket: it cannot be set before there is a connection, and a closed socket may or may not have
+ * it.
  */
 static bool is_makeshift(int fd, int level, int name, const uint8_t *value)
 {
@@ -84,7 +84,7 @@ static void show_option(int fd, int level, int name)
 	socklen_t len = sizeof(value);
 	int rc = getsockopt(fd, level, name, value, &len);
 
-	/* reading an error takes it away; one that the socket does not have says nothing */
+	/* reading SO_ERROR clears it; options that the socket does not have are left out */
 	if (rc < 0 && errno != ENOPROTOOPT && errno != EOPNOTSUPP && !is_chance(level, name))
 		say(" %d.%d!%d", level, name, errno);
 	if (rc < 0 || is_zero(value, len) || is_chance(level, name) ||

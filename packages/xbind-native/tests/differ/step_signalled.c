@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_signalled.c - signals that a descriptor sends, read from a signalfd(2) */
+/* step_signalled.c - signals of a descriptor, read from a signalfd(2) */
 #include "differ/differ.h"
 #include "support/pair.h"
 
@@ -68,7 +68,7 @@ static int by_content(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct signalfd_siginfo));
 }
 
-/* Which ones, not how often. */
+/* Prints which signals have come, but not how often. */
 static void say_received(int from)
 {
 	static struct signalfd_siginfo read_now[SIGNALS_MAX], kept[SIGNALS_MAX];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_stay.c - a socket of its own, of a kind that stays where it is */
+/* step_stay.c - a socket of a kind that never moves */
 #include "differ/differ.h"
 #include "support/pair.h"
 
@@ -17,7 +17,7 @@
 static int staying; /* the socket */
 static int family;
 
-/* The levels that only such sockets have, and how many options each of them has. */
+/* Levels that only such sockets have, and the number of their options. */
 static void set_own(void)
 {
 	static const struct {

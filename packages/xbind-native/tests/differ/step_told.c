@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_told.c - what else the kernel tells of descriptors, and which of them are the same */
+/* step_told.c - other facts about descriptors, and which of them are copies */
 #include "differ/differ.h"
 #include "support/pair.h"
 
@@ -17,7 +17,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define ENTRIES 32 /* of one set */
+#define ENTRIES 32 /* registrations of a set */
 
 struct entry {
 	unsigned fd;
@@ -32,7 +32,7 @@ static int by_data(const void *a, const void *b)
 	return left->data < right->data ? -1 : left->data > right->data;
 }
 
-/* An EPOLLONESHOT is missing there once its socket has moved: xbind(7). */
+/* A fired EPOLLONESHOT is not listed there after its socket has moved: xbind(7). */
 static bool has_fired(unsigned events)
 {
 	const uint32_t flags = EPOLLONESHOT | EPOLLET | EPOLLWAKEUP | EPOLLEXCLUSIVE;
@@ -40,7 +40,7 @@ static bool has_fired(unsigned events)
 	return events & EPOLLONESHOT && !(events & ~flags);
 }
 
-/* The flags of a descriptor, and the registrations of a set. */
+/* Prints the flags of a descriptor, and the registrations of a set. */
 static void say_fdinfo(int fd)
 {
 	char path[64], line[256];
@@ -65,7 +65,8 @@ static void say_fdinfo(int fd)
 		say(" %u:%x:%llx", one->fd, one->events, one->data);
 }
 
-/* For each descriptor the first one that is a copy of it, and the first one with its socket. */
+/* Prints for each descriptor the first one that is a copy of it, and the first with the same
+ * socket. */
 static void say_copies(void)
 {
 	uint64_t cookies[SLOTS] = {0};
@@ -105,7 +106,7 @@ static void say_status(int fd)
 	SAY_CALL((long)lseek(fd, 0, SEEK_CUR));
 }
 
-/* The packet with which the connection began, but for its numbers, and what is not read yet. */
+/* Prints the saved SYN packet, except its numbers, and the amount of unread data. */
 static void say_saved(int fd)
 {
 	uint8_t packet[200];
@@ -120,7 +121,7 @@ static void say_saved(int fd)
 	say(" %d", unread);
 }
 
-/* Its state, and of a listener how many wait and how many may. */
+/* Prints its state, and the length and limit of a listener's backlog. */
 static void say_connection(int fd)
 {
 	struct tcp_info info = {0};
@@ -139,7 +140,7 @@ static void say_connection(int fd)
 	say_saved(fd);
 }
 
-/* Its buffers, and what its options take. */
+/* Prints its buffers, and the memory of its options. */
 static void say_memory(int fd)
 {
 	uint32_t memory[9] = {0};

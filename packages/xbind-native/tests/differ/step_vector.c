@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step_vector.c - sending and receiving by other calls than sendto(2) and recvmsg(2) */
+/* step_vector.c - sending and receiving by calls other than sendto(2) and recvmsg(2) */
 #include "differ/differ.h"
 
 #include <fcntl.h>
@@ -14,7 +14,7 @@
 
 static char bytes[MESSAGES][200];
 
-/* Parts of one or two pieces. */
+/* Fills message i with one or two buffers. */
 static void fill(struct iovec (*pieces)[2], struct msghdr *message, int i)
 {
 	size_t len = below(3) * 50;
@@ -67,7 +67,8 @@ static void receive_many(int fd)
 	before_call();
 	count = recvmmsg(fd, messages, MESSAGES, flag | MSG_DONTWAIT, hurried ? &now : NULL);
 	say_result(count);
-	/* The error of a later message stays until it is told, or the socket moves: xbind(7). */
+	/* The error of a later message stays pending until it is read, or the socket moves:
+	 * xbind(7). */
 	say(" left %d", option_of(fd, SOL_SOCKET, SO_ERROR, 0));
 	for (int i = 0; i < count; i++) {
 		say(" %u %x", messages[i].msg_len, (unsigned)messages[i].msg_hdr.msg_flags);
@@ -97,7 +98,7 @@ static void move_bytes(int fd, bool in)
 	say_result(rc);
 }
 
-/* From a file in memory, and by pages of this process. */
+/* Sends from a memfd, and from pages of this process. */
 static void send_file(int fd)
 {
 	int file = memfd_create("differ", MFD_CLOEXEC), ends[2];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* talk.c - clients of a server that is there, and what the two say to each other */
+/* talk.c - clients of a server that exists, and what both send */
 #include "differ/differ.h"
 #include "support/pair.h"
 
@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #define CLIENTS_MAX 3
-#define CONNECT_MS  100 /* milliseconds that a client tries */
-#define WORDS_MAX   8   /* of both sides */
+#define CONNECT_MS  100 /* longest time of a client's connect, in milliseconds */
+#define WORDS_MAX   8   /* calls of both sides together */
 
-static int ends[2]; /* the client, and what the server has for it */
+static int ends[2]; /* the client's end, and the server's end */
 static int listening, type, interest;
 
 static void send_some(int fd)
@@ -93,7 +93,7 @@ static void set_on_it(int fd)
 	SAY_CALL(setsockopt(fd, rows[row][0], rows[row][1], &value, sizeof(value)));
 }
 
-/* At a number that another socket had a moment before. */
+/* Registers it under a number that another socket had just before. */
 static void register_end(int fd)
 {
 	const int operation = one_in(3) ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -105,7 +105,7 @@ static void register_end(int fd)
 	say(" ready %d", epoll_wait(interest, &event, 1, 0));
 }
 
-/* As a server of UDP does that has bound any address: from the one to which it was sent. */
+/* Answers as a UDP server on the wildcard address does: from the address that the client used. */
 static void answer(int fd)
 {
 	static char bytes[100];
@@ -137,7 +137,7 @@ static void leave(int fd)
 	SAY_CALL(pair_disconnect(fd));
 }
 
-/* What the other side says is refused, or has been for nothing. */
+/* What the other side sends is refused, or was in vain. */
 static void hang_up(int fd)
 {
 	if (fd == listening)
@@ -162,7 +162,7 @@ static void say_words(void)
 	}
 }
 
-/* In the namespace of what is bound: whatever has a port is there, too. */
+/* Binds the client, so that it is where all bound sockets are. */
 static bool bind_client(int domain)
 {
 	if (!sequence.away && one_in(2))
@@ -209,7 +209,7 @@ static void accept_client(void)
 		say_address(&address, len);
 }
 
-/* A server of UDP may have another socket at the same port for each peer. */
+/* A UDP server may have another socket at the same port for each client. */
 static void take_peer(void)
 {
 	union address here = {0}, there;

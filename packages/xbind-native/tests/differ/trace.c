@@ -93,7 +93,7 @@ void say_result(long rc)
 		say(" = %ld%s", rc, error == UNTOUCHED ? "" : " errno!");
 }
 
-/* Signals that descriptors sent since the last line: which ones, not how often. */
+/* Signals of descriptors since the last line: which ones, but not how often. */
 #define SIGNALS 16
 static struct {
 	int number, fd, code;
