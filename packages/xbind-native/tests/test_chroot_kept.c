@@ -179,7 +179,7 @@ static void fork_beside(void)
 	pid_t child = fork();
 
 	if (child == 0)
-		syscall(SYS_exit_group, strangers() != open - 1); /* TSan would miss the thread */
+		syscall(SYS_exit_group, strangers() != open - 1); /* TSan reports lost threads */
 	child_await(child);
 }
 
@@ -246,7 +246,7 @@ static void bind_in_child(int number)
 
 	(void)number;
 	if (child == 0)
-		syscall(SYS_exit_group, bind_listed()); /* TSan would report the missing thread */
+		syscall(SYS_exit_group, bind_listed()); /* TSan reports lost threads */
 	waitpid(child, &status, 0);
 	handler_error = status;
 }

@@ -83,7 +83,7 @@ static void have_one_registration(int set)
 	pthread_barrier_wait(&begins);
 }
 
-/* A registration is removed before it is added again, so it needs no further room. */
+/* The library needs no room but that of the registration which it has removed. */
 static void test_no_room(void)
 {
 	int set = new_set(), other = pair_socket(SOCK_DGRAM);
@@ -94,7 +94,7 @@ static void test_no_room(void)
 	CHECK_FAILS(control(set, EPOLL_CTL_ADD, other, EPOLLOUT, 1), ENOSPC);
 	CHECK(pair_binds_there(served, SERVER_PORT));
 	check_event(set, EPOLLOUT, DATA);
-	syscall(SYS_exit_group, 0); /* TSan would report the missing thread */
+	syscall(SYS_exit_group, 0); /* TSan reports lost threads */
 }
 
 int main(void)

@@ -157,7 +157,7 @@ static void test_fork_beside_thread(void)
 			CHECK_EQ(control(set, EPOLL_CTL_ADD, fd, EPOLLOUT, DATA), 0);
 			CHECK_EQ(pair_bind(fd, 3900), 0);
 			check_event(set, EPOLLOUT, DATA);
-			syscall(SYS_exit_group, 0); /* TSan would report the missing thread */
+			syscall(SYS_exit_group, 0); /* TSan reports lost threads */
 		}
 		child_await(pid);
 	}

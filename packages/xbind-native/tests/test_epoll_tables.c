@@ -10,7 +10,8 @@
 
 #define NUMBERS 64 /* descriptors of this program are below */
 
-/* Neither set nor fd is in this descriptor table. A thread's table may outlive it for a moment. */
+/* Binds in another descriptor table, where set and fd are closed. A thread's table may outlive
+ * it for a moment. */
 static void bind_without(int set, int fd)
 {
 	int other;

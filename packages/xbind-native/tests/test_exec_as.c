@@ -61,7 +61,7 @@ static void exec_and_look(char *env, unsigned env_len)
 	pid = fork();
 	if (pid == 0) {
 		CHECK_EQ(dup2(fd, STRAY_FD), STRAY_FD);
-		syscall(SYS_close_range, 3, STRAY_FD - 1, 0); /* also numbers that are used */
+		syscall(SYS_close_range, 3, STRAY_FD - 1, 0); /* also the numbers that it assigns */
 		CHECK_EQ(xs1_exec_as(STRAY_FD, STRAY_FD, 0, 0, NULL, 0, argv, sizeof(argv), env,
 		                     env_len),
 		         0);

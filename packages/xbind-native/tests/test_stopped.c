@@ -252,7 +252,7 @@ static void fork_meanwhile(int how)
 	run_watched_move(bind_counted, how, fork_beside);
 }
 
-#define BINDS 100 /* more than the library can track descriptors */
+#define BINDS 100 /* more binds than descriptors that the library tracks */
 
 /* The library's descriptors of earlier binds are closed and need not be tracked any more. */
 static void bind_often(void)
@@ -442,7 +442,8 @@ static void set_beside_log(void)
 	run_beside_log(set_without_stderr, SYS_getsockopt, IPPROTO_IPV6);
 }
 
-/* While stderr is closed, no descriptor of the library may take its number. */
+/* While stderr is closed the library opens nothing under its number, to which another thread may
+ * write. */
 static void test_written_meanwhile(void)
 {
 	child_run(bind_beside_log);

@@ -99,7 +99,7 @@ static void restrict_meanwhile(long call, unsigned argument)
 	run_watched_beside(bind_watched6, call, argument, restrict_watched, is_restricted);
 }
 
-/* An option for unbound sockets only fails with EINVAL once the new socket is bound. */
+/* An option that can be set only before bind fails with EINVAL once the new socket is bound. */
 static void test_restricted_meanwhile(void)
 {
 	restrict_meanwhile(CALL_FCNTL, F_GETFD);

@@ -20,7 +20,7 @@ static void set_option(int fd, int level, int name, const void *value, size_t th
 	SAY_CALL(setsockopt(fd, level, name, value, len));
 }
 
-/* UDP's options have high numbers, and UDP-Lite has two more. */
+/* UDP's own options are 100 to 104, those of UDP-Lite 10 and 11. */
 static int a_name(int level)
 {
 	if (level == IPPROTO_UDP && !one_in(3))
