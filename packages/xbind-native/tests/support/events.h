@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/epoll.h>
 
-#define EVENT_WAIT_MS 5000 /* milliseconds; a listener may hear of a client after the client */
+#define EVENT_WAIT_MS 5000 /* milliseconds; the listener's event may lag behind connect(2) */
 
 static inline void check_event(int set, uint32_t events, uint64_t data)
 {

@@ -61,7 +61,7 @@ static inline void check_listener(int fd, int set, uint64_t data)
 	check_quiet(set);
 }
 
-/* Binds fd, which is registered in the set with DATA, and checks that it is still. */
+/* Binds fd, which is registered in the set with DATA, and checks that it still is. */
 static inline void bind_and_check(int fd, int set)
 {
 	CHECK_EQ(pair_bind(fd, SERVER_PORT), 0);

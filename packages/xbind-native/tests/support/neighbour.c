@@ -97,8 +97,8 @@ EXPORT int neighbour_bind(int fd, const void *addr, socklen_t len)
 }
 
 #ifndef __SANITIZE_ADDRESS__ /* whose malloc(3) reads the clock */
-/* Looks the function up in a library instead of by RTLD_NEXT, like old wrappers, when it was not
- * in libc. */
+/* Looks it up in libc itself, not by RTLD_NEXT, as wrappers did when it was in a library of its
+ * own. */
 int neighbour_clock(clockid_t clock, struct timespec *ret) __asm__("clock_gettime");
 
 EXPORT int neighbour_clock(clockid_t clock, struct timespec *ret)

@@ -3,21 +3,21 @@
  * pair.c - run a program in a namespace of its own, with a server in a second one
  *
  * usage: pair [OPTION]... PROGRAM [ARGUMENT]...
- *   -p LIBRARY  preload this library in PROGRAM; may be given again
- *   -x XBIND    what XBIND says
- *   -m MODE     what the server does (server.h); "none": there is no control socket;
- *               "stale": one of a server that is gone
+ *   -p LIBRARY  preload this library in PROGRAM; may be repeated
+ *   -x XBIND    value of XBIND
+ *   -m MODE     how the server behaves (server.h); "none": there is no control socket;
+ *               "stale": there is one, but its server has ended
  *   -s SERVER   run this program, with the path as its argument, in place of the small server
- *   -o KEY=TEXT sysctl of the program's own namespace, as net/ipv4/ip_default_ttl=7
+ *   -o KEY=TEXT sysctl of the program's own namespace, for example net/ipv4/ip_default_ttl=7
  *   -t KEY=TEXT sysctl of the target namespace
- *   -e KEY=TEXT environment of PROGRAM
+ *   -e KEY=TEXT environment variable of PROGRAM
  *   -u          as root: be an ordinary user, in a user namespace
  *   -n          the server is in the program's own namespace
- *   -c          run PROGRAM without the libraries, then with them, and compare what it prints
+ *   -c          run PROGRAM without the libraries, then with them, and compare its output
  *
- * As root the namespaces are the machine's own kind, else those of a user namespace. PROGRAM finds
- * the cookie of the namespace where its sockets are to be in PAIR_COOKIE: that of the target with a
- * library, else that of its own.
+ * As root the network namespaces belong to the machine's user namespace, else to a new one.
+ * PAIR_COOKIE tells PROGRAM the cookie of the namespace where its sockets have to be: the target's
+ * with a library, else its own.
  */
 #include "support/place.h"
 #include "support/server.h"
@@ -187,7 +187,7 @@ static void wait_for_server(void)
 	die("the server");
 }
 
-/* Starts the server in its own namespace. Return: the cookie of that. */
+/* Starts the server in a namespace of its own. Return: the cookie of that namespace. */
 static uint64_t start_server(void)
 {
 	int listener = open_listener();

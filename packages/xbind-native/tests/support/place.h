@@ -14,12 +14,12 @@ _Noreturn void die(const char *what);
 void place_become(uid_t uid);
 
 /**
- * place_enter() - go into a new namespace, which has lo alone, and that up
- * @sysctls: what to set there, as net/ipv4/ip_default_ttl=7, up to a NULL
+ * place_enter() - enter a new network namespace, whose only device is lo, which is up
+ * @sysctls: what to set there, for example net/ipv4/ip_default_ttl=7; ends with NULL
  *
- * A user without privilege goes into a user namespace first, as its root.
+ * An unprivileged user enters a user namespace first, as its root.
  *
- * Return: false with errno when the kernel gives none.
+ * Return: false with errno if the kernel refuses.
  */
 bool place_enter(const char *const sysctls[]);
 
