@@ -6,7 +6,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as client from "@xsocket/client";
-import { TABLE } from "../../packages/client/src/_explain.ts";
+import { TABLE } from "../../packages/client/src/_explanations.ts";
 import { makeCertificate } from "./certificate.ts";
 import {
   createNamespace,

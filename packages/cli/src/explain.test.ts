@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { TABLE } from "../../client/src/_explain.ts";
+import { TABLE } from "../../client/src/_explanations.ts";
 import { plainWords } from "./explain.ts";
 
 test("plainWords removes the SDK's own terms from the remedies", () => {
