@@ -12,7 +12,7 @@ import { checkBacklog, checkPort, flagOf, hostOf, misuse } from "./_options.ts";
 import { setOption } from "./_socket.ts";
 import { failedCall, pathOf, THROUGH_KEYS, type Through } from "./_through.ts";
 import { refuseUnknown } from "./_unknown.ts";
-import { connectedSocket } from "./connect.ts";
+import { connectedSocket } from "./_connected.ts";
 import { withoutOurLines } from "./error.ts";
 import { OwnedSocket } from "./owned.ts";
 

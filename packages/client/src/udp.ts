@@ -8,7 +8,7 @@ import { literalIp, resolve } from "./_resolve.ts";
 import { connectTo, scopeIndex, setOption } from "./_socket.ts";
 import { failedCall, forBun, HOST_KEYS, pathOf, type Through } from "./_through.ts";
 import { refuseMisspelt } from "./_unknown.ts";
-import { firstThatDoes } from "./connect.ts";
+import { firstThatDoes } from "./_connected.ts";
 import type { OwnedSocket } from "./owned.ts";
 import { sessionFor } from "./session.ts";
 

@@ -1,0 +1,134 @@
+import { inspect } from "node:util";
+import { codeOf } from "@xsocket/xbind-native";
+import { ANY, hostPort, type IpAddress, ipText, parseIp, withoutBrackets } from "./_address.ts";
+import { Deadline } from "./_deadline.ts";
+import { checkPort, misuse } from "./_options.ts";
+import { resolve } from "./_resolve.ts";
+import { bindTo, connectTo, setOption } from "./_socket.ts";
+import { failedCall, isDenied, type Through } from "./_through.ts";
+import type { OwnedSocket } from "./owned.ts";
+import { type Session, sessionFor } from "./session.ts";
+
+/** A peer, and how to reach it. */
+export interface Peer {
+  readonly hostname: string;
+  readonly port: number;
+  readonly localAddress?: string | undefined;
+  readonly localPort?: number | undefined;
+  readonly reusePort?: boolean | undefined;
+  readonly ipv6Only?: boolean | undefined;
+}
+
+function localIp({ localAddress }: Peer, asked: string): IpAddress | undefined {
+  if ((localAddress ?? undefined) === undefined) return undefined;
+  const ip = typeof localAddress === "string" ? parseIp(localAddress) : undefined;
+  if (ip) return ip;
+  throw misuse(asked, `localAddress is ${inspect(localAddress)}`, "Give an IP address.");
+}
+
+/* Those of the peer's addresses that can be connected to from the local one: of the same IP version. */
+function reachableFrom(
+  local: IpAddress | undefined,
+  ips: readonly IpAddress[],
+  { hostname }: Peer,
+  asked: string,
+): readonly IpAddress[] {
+  const found = local ? ips.filter(({ family }) => family === local.family) : ips;
+  if (found.length > 0) return found;
+  const remedy = "Give a localAddress of the peer's IP version, or none.";
+  throw misuse(asked, `${hostname} has no IPv${local?.family} address`, remedy);
+}
+
+/* Getting the socket may take all the time that is left: a slow xsocket server says nothing about this address,
+   and would be as slow for the next one. */
+async function connectOne(
+  session: Session,
+  ip: IpAddress,
+  local: IpAddress | undefined,
+  peer: Peer,
+  deadline: Deadline,
+  shares: number,
+  asked: string,
+): Promise<OwnedSocket> {
+  const kind = { family: ip.family, type: "stream", nonblocking: true } as const;
+  const socket = await session.socket({ ...kind, ...deadline.limits() });
+  try {
+    if (peer.reusePort) setOption(socket.fd, "SO_REUSEPORT", 1);
+    if (peer.ipv6Only && ip.family === 6) setOption(socket.fd, "IPV6_V6ONLY", 1);
+    if (local || peer.localPort !== undefined)
+      bindTo(socket.fd, local ?? ANY[ip.family], checkPort(asked, peer.localPort ?? 0));
+    const timeoutMs = Math.max(1, Math.ceil(deadline.leftMs() / shares));
+    await connectTo(socket.fd, ip, peer.port, new Deadline({ signal: deadline.signal, timeoutMs }));
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+const UNUSABLE = new Set(["EAFNOSUPPORT", "EADDRNOTAVAIL", "ENETUNREACH"]);
+
+/* Whether an error means that the target namespace lacks this IP version, or the policy refuses it: that says
+   little about the peer. */
+function isUnusable(error: unknown): boolean {
+  return isDenied(error) || UNUSABLE.has(codeOf(error));
+}
+
+/**
+ * Tries each of a peer's addresses in turn, until one works or the time is over.
+ *
+ * @param attempt is told how many addresses are left, this one included
+ * @throws the error of the last address that could be used
+ */
+export async function firstThatDoes<Address, Result>(
+  addresses: readonly Address[],
+  deadline: Deadline,
+  attempt: (address: Address, left: number) => Promise<Result>,
+): Promise<Result> {
+  let failure: unknown;
+  for (const [index, address] of addresses.entries()) {
+    try {
+      return await attempt(address, addresses.length - index);
+    } catch (error) {
+      if (!isUnusable(error) || failure === undefined) failure = error;
+    }
+    if (deadline.leftMs() === 0) break;
+  }
+  throw failure;
+}
+
+/* The error names the address that failed: a name may have several. */
+function failedAt(
+  ip: IpAddress,
+  error: unknown,
+  { hostname, port }: Peer,
+  session: Session,
+  asked: string,
+): unknown {
+  const address = ipText(ip);
+  const at = address === withoutBrackets(hostname) ? asked : `${asked} at ${address}`;
+  return failedCall(error, session.via, at, { syscall: "connect", address, port });
+}
+
+/**
+ * Connects a socket of the target namespace: each address of the peer in turn, with an equal share
+ * of the time that is left once it has its socket.
+ *
+ * @throws {XSocketError} of the last address that could be used; the signal's reason
+ */
+export async function connectedSocket(peer: Peer, through: Through): Promise<OwnedSocket> {
+  const asked = `connect to ${hostPort(peer.hostname, peer.port)}`;
+  const session = sessionFor(through.via);
+  const deadline = new Deadline(through);
+  const local = localIp(peer, asked);
+  const all = await resolve({ ...through, session, deadline, asked }, peer.hostname);
+  const ips = reachableFrom(local, all, peer, asked);
+  // awaited, so that an error's stack leads to the caller of connect
+  return await firstThatDoes(ips, deadline, async (ip, left) => {
+    try {
+      return await connectOne(session, ip, local, peer, deadline, left, asked);
+    } catch (error) {
+      throw failedAt(ip, error, peer, session, asked);
+    }
+  });
+}

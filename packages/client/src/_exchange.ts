@@ -1,0 +1,147 @@
+import * as http from "node:http";
+import * as https from "node:https";
+import { codeOf } from "@xsocket/xbind-native";
+import { hasNews } from "./_bun.ts";
+import { headersOf, type Plan, sendBody } from "./_request.ts";
+import { asFetchError, fetchError, isMalformed } from "./_response.ts";
+import { pathOf, type Through } from "./_through.ts";
+import { tlsOf } from "./_tls.ts";
+import { disposedOf, GIVEN_UP, HttpAgent, HttpsAgent } from "./agents.ts";
+import type { XSocketError } from "./error.ts";
+
+/** The longest head of an answer, in bytes: node:http would take 16 KiB, and some servers send more. */
+const HEAD_BYTES_MAX = 1 << 20;
+/** How long a connection is kept for the next request, in milliseconds. */
+const KEPT_MS = 4000;
+
+/** The agents of a fetch. Disposing of them ends their requests. */
+export interface Agents extends Disposable {
+  readonly http: http.Agent;
+  readonly https: http.Agent;
+  /** Set once they were disposed of: requests under way end with them, those that wait for their turn with this. */
+  ended: XSocketError | undefined;
+}
+
+/** Makes the agents of a fetch; those with `keepAlive` keep connections for the next request. */
+export function agentsOf(through: Through, keepAlive: boolean): Agents {
+  const options = { keepAlive, ...(keepAlive && { timeout: KEPT_MS }) };
+  const [plain, secure] = [new HttpAgent(through, options), new HttpsAgent(through, options)];
+  const agents: Agents = {
+    http: plain,
+    https: secure,
+    ended: undefined,
+    [Symbol.dispose]() {
+      agents.ended = disposedOf(pathOf(through.via));
+      plain.destroy();
+      secure.destroy();
+    },
+  };
+  return agents;
+}
+
+/*
+ * A server may close a connection just when the next request is sent over it. Nothing was answered
+ * then, so a request that may safely come twice is sent again on a new one.
+ */
+function mayRetry(plan: Plan, outgoing: http.ClientRequest, error: unknown): boolean {
+  const code = codeOf(error);
+  const harmless = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"].includes(plan.method);
+  return (
+    outgoing.reusedSocket &&
+    harmless &&
+    !(plan.body instanceof ReadableStream) &&
+    (code === "ECONNRESET" || code === "EPIPE")
+  );
+}
+
+/*
+ * A kept connection may have ended while the program was busy, without the event loop knowing yet. No
+ * request must be sent over it: if one that changes something is lost, nobody can tell whether it was read.
+ */
+function dropEnded({ freeSockets }: http.Agent): void {
+  for (const kept of Object.values(freeSockets)) {
+    for (const socket of kept?.toReversed() ?? []) {
+      if (!hasNews(socket)) break; // the agent will use this one
+      socket.destroy();
+      socket.emit("agentRemove");
+    }
+  }
+}
+
+/* The request of node:http for a plan, with all but its body. `givenUp` ends its connecting. */
+function outgoingOf(plan: Plan, agents: Agents, givenUp: AbortSignal): http.ClientRequest {
+  const { url, method } = plan;
+  const place = Object.assign(new URL(url), { username: "", password: "", hash: "" }); // they are in a header
+  const options = {
+    method,
+    headers: headersOf(plan),
+    port: url.port || undefined, // a string: node:http takes the number 0 for none
+    path: place.href.slice(place.origin.length), // node:http would leave out an empty query
+    maxHeaderSize: HEAD_BYTES_MAX,
+    [GIVEN_UP]: givenUp,
+  };
+  const { http: plain, https: secure } = agents;
+  const isSecure = url.protocol === "https:";
+  dropEnded(isSecure ? secure : plain);
+  const outgoing = isSecure
+    ? https.request(place, { ...tlsOf(plan), ...options, agent: secure })
+    : http.request(place, { ...options, agent: plain });
+  outgoing.maxHeadersCount = 0; // HEAD_BYTES_MAX bounds them; node:http would drop all after the thousandth
+  return outgoing;
+}
+
+/**
+ * Sends a request and waits for the head of its answer. Calls `connected` once it has its connection.
+ *
+ * @throws {XSocketError} where the connection cannot be made, or the agents were disposed of
+ * @throws {TypeError} as fetch does; the reason of the plan's signal
+ */
+export async function exchange(
+  plan: Plan,
+  agents: Agents,
+  connected: () => void,
+): Promise<http.IncomingMessage> {
+  const { url, signal } = plan;
+  signal?.throwIfAborted();
+  if (agents.ended) throw agents.ended;
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+  const givenUp = new AbortController(); // ends the connecting: outgoing has no connection until then
+  const outgoing = outgoingOf(plan, agents, givenUp.signal);
+  outgoing.on("socket", (socket) => {
+    if (url.protocol === "https:" && !outgoing.reusedSocket)
+      socket.once("secureConnect", connected);
+    else connected();
+  });
+  let isOver = false; // answered or given up: it is not asked again
+  const refuseUpgrade = ({ socket }: http.IncomingMessage): void => {
+    socket.destroy();
+    reject(fetchError("UnrequestedUpgrade", url));
+  };
+  outgoing.on("upgrade", refuseUpgrade);
+  outgoing.on("response", (answer) => {
+    isOver = true;
+    if (answer.statusCode === 101) return refuseUpgrade(answer); // without an Upgrade header
+    answer.once("end", () => outgoing.writableEnded || outgoing.destroy()); // a server that has answered reads no more
+    outgoing.once("error", (error) => {
+      if (isMalformed(error) && !answer.complete)
+        answer.destroy(Object.assign(error, { code: "InvalidHTTPResponse" }));
+    });
+    resolve(answer);
+  });
+  outgoing.on("error", (error) => {
+    const again = !isOver && !agents.ended && mayRetry(plan, outgoing, error);
+    isOver = true;
+    if (again) resolve(exchange(plan, agents, connected));
+    else reject(asFetchError(error, url));
+  });
+  const giveUp = (reason: unknown): void => {
+    isOver = true;
+    reject(reason);
+    outgoing.destroy();
+    givenUp.abort();
+  };
+  const abort = (): void => giveUp(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  sendBody(outgoing, plan).catch(giveUp);
+  return promise.finally(() => signal?.removeEventListener("abort", abort));
+}
