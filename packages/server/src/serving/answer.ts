@@ -7,42 +7,23 @@ import {
   SOCK_TYPE_MASK,
   STATUS_REQUEST_SIGNATURE,
 } from "@xsocket/protocol";
-import { errno, errnoName, reasonOf } from "@xsocket/xbind-native";
+import { errno } from "@xsocket/xbind-native";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, COUNTER_GROUP, FIELD, THREAD } from "../memory/memory.ts";
-import { describeAsked } from "../policy/describe.ts";
-import { NOBODY } from "../policy/ids.ts";
 import { latencyCounter, refusalCounter, socketCounter } from "../stats.ts";
 import { readStatus } from "../status.ts";
-import { type Audit, auditTo, type Outcome } from "./audit.ts";
 import { Closes } from "./closes.ts";
-import { commandOf } from "../_comm.ts";
 import type { Connections } from "./connections.ts";
 import type { Refusal, SocketRequest } from "./judge.ts";
-import { describePeer, type Peer } from "./peer.ts";
+import type { Peer } from "./peer.ts";
+import { Reporter } from "./reporter.ts";
 import { Room } from "./room.ts";
-import { forNow, isScarcity } from "./scarce.ts";
 import { Sockets } from "./sockets.ts";
 import { Stamp } from "./stamp.ts";
 import type { Context } from "./thread.ts";
 
 /** How a turn of a connection went: answered, nothing there yet, or over. */
 export const TURN = { answered: 0, waiting: 1, over: 2 } as const;
-
-/* Else a reader of the log would allow uid 65534 by number, in vain. */
-const UNMAPPED = `; no rule can allow uid ${NOBODY}, which stands for all users that are not mapped into this user namespace`;
-
-function auditOf(context: Context): Audit | undefined {
-  if (context.options.auditFd < 0) return undefined;
-  return auditTo(context.options.auditFd, context.shared, (error) =>
-    context.say(
-      "error",
-      "audit",
-      `a line of the audit file is lost: ${reasonOf(error)}. Check that there is room for it, or that a FIFO is read`,
-      {},
-    ),
-  );
-}
 
 /** Reads requests and answers them. */
 export class Answerer {
@@ -53,20 +34,17 @@ export class Answerer {
   readonly #view = new DataView(this.#packet.buffer);
   readonly #responses = new Map<number, Uint8Array<ArrayBuffer>>();
   readonly #request: SocketRequest = { kind: "socket", domain: 0, type: 0, protocol: 0 };
-  readonly #saysEach: boolean;
-  readonly #audit: Audit | undefined;
+  readonly #reporter: Reporter;
   readonly #sockets: Sockets;
   readonly #closes: Closes;
   readonly #room: Room;
   readonly #stamp: Stamp;
-  #isScarce = false; // since the last socket that was handed over
 
   constructor(context: Context, connections: Connections, peer: Peer) {
     this.#context = context;
     this.#connections = connections;
     this.#peer = peer;
-    this.#saysEach = context.logs("debug");
-    this.#audit = auditOf(context);
+    this.#reporter = new Reporter(context, peer, this.#request);
     this.#sockets = new Sockets(context.sys);
     this.#closes = new Closes(context.sys);
     this.#room = new Room(context, connections);
@@ -143,58 +121,21 @@ export class Answerer {
   }
 
   #tooMany(fd: number, reason: string): boolean {
-    if (this.#context.logs("warning")) this.#sayTooMany(reason);
-    this.#note("refused", fd, errno.ETOOMANYREFS, reason);
+    this.#reporter.tooMany(fd, reason);
     return this.#fail(fd, errno.ETOOMANYREFS, COUNTER.refusedInFlight);
-  }
-
-  #sayTooMany(reason: string): void {
-    const { pid, uid } = this.#peer;
-    const message = `refused ${describePeer(pid, uid)}: too many ${reason}`;
-    this.#context.say("warning", "bound", message, { pid, uid });
   }
 
   #deny(fd: number, error: number, refusal: Refusal): boolean {
     const { shared, options } = this.#context;
     shared.count(options.index, refusalCounter(refusal));
-    if (this.#context.logs("warning")) this.#sayDenied(fd, refusal);
-    this.#note("refused", fd, error, refusal);
+    this.#reporter.denied(fd, error, refusal);
     return this.#fail(fd, error, COUNTER.denied);
   }
 
   /* socket(2) has failed, or is known to fail. */
   #notMade(fd: number, error: number): boolean {
-    if (isScarcity(errnoName(error))) this.#sayScarce("make sockets", error);
-    if (error === errno.EPERM) this.#sayForbidden(); // the client takes it for a refusal by a rule
-    this.#note("failed", fd, error, "socket");
+    this.#reporter.notMade(fd, error);
     return this.#fail(fd, error, COUNTER.failed);
-  }
-
-  /* Said once: clients ask again and again. */
-  #sayScarce(attempt: string, error: number): void {
-    if (this.#isScarce) return;
-    this.#isScarce = true;
-    this.#context.say("error", "socket", forNow(attempt, error), { errno: error });
-  }
-
-  #sayDenied(fd: number, refusal: Refusal): void {
-    const { sys, judge } = this.#context;
-    const { pid, uid, gid } = this.#peer;
-    const asked = describeAsked(this.#request);
-    const rule = judge.rule?.name;
-    const reason = rule === undefined ? refusal : `${refusal}, ${rule}`;
-    const more = this.#peer.isUnmapped && refusal === "no rule" ? UNMAPPED : "";
-    this.#context.say("warning", "denied", `refused ${asked} (${reason}${more})`, () => {
-      const command = commandOf(sys, fd, pid);
-      return { pid, uid, gid, command, asked, reason: refusal, rule };
-    });
-  }
-
-  #sayForbidden(): void {
-    const { pid, uid } = this.#peer;
-    const asked = describeAsked(this.#request);
-    const message = `the kernel does not let this server make ${asked} (EPERM): a raw or packet socket needs CAP_NET_RAW`;
-    this.#context.say("error", "forbidden", message, { pid, uid, asked });
   }
 
   /* Answers with an error. False when the client has gone. */
@@ -231,50 +172,21 @@ export class Answerer {
     if (socket < 0) return this.#notMade(fd, -socket);
     shared.setThread(options.index, THREAD.scratch, socket);
     this.#stamp.put(socket, fd);
-    this.#note("granted", fd, 0, undefined); // first, so that no socket is out without its line
+    this.#reporter.granting(fd);
     const sent = sys.sendPacket(fd, this.#response(0), RESPONSE_BYTES, socket);
     this.#closes.close(socket, fd, uid, domain, type, sent >= 0);
     shared.setThread(options.index, THREAD.scratch, -1);
     if (sent < 0) return this.#undelivered(fd, -sent);
-    this.#isScarce = false;
     shared.flight.setUnread(fd, UNREAD.socket);
     shared.count(options.index, COUNTER.granted);
     shared.count(options.index, socketCounter(domain, type & SOCK_TYPE_MASK));
-    if (this.#saysEach) this.#sayGranted();
+    this.#reporter.granted();
     return true;
   }
 
   /* The client is gone, or the kernel takes the answer but not the socket (too many in flight, no memory). */
   #undelivered(fd: number, error: number): boolean {
-    if (isScarcity(errnoName(error))) this.#sayScarce("hand sockets over", error);
-    this.#note("failed", fd, error, "not delivered");
+    this.#reporter.undelivered(fd, error);
     return this.#fail(fd, error, COUNTER.failed);
-  }
-
-  /* The audit file's line for one request. */
-  #note(outcome: Outcome, fd: number, error: number, reason: string | undefined): void {
-    if (!this.#audit) return;
-    const { pid, uid, gid } = this.#peer;
-    this.#audit(outcome, error, {
-      pid,
-      uid,
-      gid,
-      command: commandOf(this.#context.sys, fd, pid),
-      asked: describeAsked(this.#request),
-      ...this.#request,
-      rule: this.#context.judge.rule?.name,
-      reason,
-    });
-  }
-
-  #sayGranted(): void {
-    const { domain, type, protocol } = this.#request;
-    const { pid, uid, gid } = this.#peer;
-    this.#context.say(
-      "debug",
-      "granted",
-      `gave socket(${domain}, ${type}, ${protocol}) to ${describePeer(pid, uid)}`,
-      { pid, uid, gid, domain, type, protocol },
-    );
   }
 }
