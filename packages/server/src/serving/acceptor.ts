@@ -10,10 +10,10 @@ import {
   errnoName,
   SHUT_RD,
 } from "@xsocket/xbind-native";
-import { roomFor } from "../bounds.ts";
-import { COUNTER, FIELD, THREAD } from "../memory/memory.ts";
+import { COUNTER, THREAD } from "../memory/memory.ts";
+import { Admission } from "./admission.ts";
 import type { Connections } from "./connections.ts";
-import { describePeer, type Peer } from "./peer.ts";
+import type { Peer } from "./peer.ts";
 import { forNow, isScarcity } from "./scarce.ts";
 import type { Context } from "./thread.ts";
 
@@ -25,16 +25,12 @@ const LISTENS = EPOLLIN | EPOLLRDHUP; // the latter when it was shut down for re
 
 /** Connections accepted in a row, then others have their turn. */
 export const ACCEPTS = 64;
-
-/* Connections of root and the server's own user beyond maxConnections, so that they can still ask for the status. */
-const SPARE_CONNECTIONS = 8;
 const PAUSE_MS = 100; // after accept failed for want of descriptors or memory
 
 /** Accepts new connections, within the bounds. */
 export class Acceptor {
   readonly #context: Context;
-  readonly #connections: Connections;
-  readonly #peer: Peer;
+  readonly #admission: Admission;
   readonly #settle: () => number;
   readonly #serve: (fd: number) => void;
   readonly #packet = new Uint8Array(new ArrayBuffer(REQUEST_BYTES));
@@ -54,8 +50,7 @@ export class Acceptor {
     serve: (fd: number) => void,
   ) {
     this.#context = context;
-    this.#connections = connections;
-    this.#peer = peer;
+    this.#admission = new Admission(context, connections, peer, settle);
     this.#settle = settle;
     this.#serve = serve;
     // several threads would wake each other for nothing, and one keeps up with a minimal server in C
@@ -142,7 +137,7 @@ export class Acceptor {
     const fd = sys.accept(options.listenFd);
     if (fd >= 0) {
       this.#isFailing = false;
-      const error = this.#admit(fd);
+      const error = this.#admission.admit(fd);
       if (error === 0) this.#serve(fd);
       else this.#refuse(fd, error);
       return true;
@@ -153,69 +148,6 @@ export class Acceptor {
     else if (this.#settle() > 0) return true;
     else this.#useSpare(-fd);
     return false;
-  }
-
-  /* Returns 0 for a connection that is open now, else the error for the client. */
-  #admit(fd: number): number {
-    const { shared, options } = this.#context;
-    if (fd >= shared.descriptors) return this.#beyond(fd);
-    const error = this.#peer.read(fd);
-    if (error < 0) return this.#unknown(-error);
-    this.#connections.open(fd);
-    const account = shared.get(fd, FIELD.account);
-    const { maxConnections, maxConnectionsPerUid } = options.bounds;
-    const isUserBound = maxConnectionsPerUid < maxConnections; // else maxConnections is the bound to name
-    if (isUserBound && shared.connectionsOf(account) > maxConnectionsPerUid) {
-      this.#settle();
-      if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
-        return this.#over(fd, errno.EMFILE, `the user has ${maxConnectionsPerUid}`);
-    }
-    const own = shared.connectionsOf(account) - 1;
-    const room = roomFor(own, shared.connections() - 1, maxConnections);
-    if (shared.connections() > room) {
-      this.#settle();
-      const among = room === maxConnections ? -1 : account;
-      const fits = shared.connections() <= room || this.#connections.evict(among);
-      if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE, `there are ${room}`);
-    }
-    return 0;
-  }
-
-  /* Happens only in a program that itself has very many descriptors open. */
-  #beyond(fd: number): number {
-    const { shared } = this.#context;
-    this.#context.say(
-      "warning",
-      "bound",
-      `refused a connection: its descriptor would be number ${fd}, and this server has room for numbers below ${shared.descriptors}. Give it a larger maxConnections, or a process of its own`,
-      { descriptor: fd },
-    );
-    return errno.ENFILE;
-  }
-
-  #unknown(error: number): number {
-    this.#connections.sayClosed("the kernel does not say whose it is", "getsockopt", error);
-    return errno.EIO;
-  }
-
-  #fitsSpare(fd: number): boolean {
-    const { shared, options } = this.#context;
-    this.#peer.look(fd);
-    const { maxConnections } = options.bounds;
-    return (
-      this.#peer.isTrusted(options.uid) &&
-      shared.connections() <= maxConnections + SPARE_CONNECTIONS
-    );
-  }
-
-  #over(fd: number, error: number, full: string): number {
-    const { shared } = this.#context;
-    this.#connections.disown(fd);
-    const pid = shared.get(fd, FIELD.pid);
-    const uid = shared.get(fd, FIELD.uid) >>> 0;
-    const message = `refused ${describePeer(pid, uid)}: ${full} connections already`;
-    this.#context.say("warning", "bound", message, { pid, uid });
-    return error;
   }
 
   /*

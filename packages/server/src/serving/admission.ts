@@ -1,0 +1,92 @@
+import { errno } from "@xsocket/xbind-native";
+import { roomFor } from "../bounds.ts";
+import { FIELD } from "../memory/memory.ts";
+import type { Connections } from "./connections.ts";
+import { describePeer, type Peer } from "./peer.ts";
+import type { Context } from "./thread.ts";
+
+/* Connections of root and the server's own user beyond maxConnections, so that they can still ask for the status. */
+const SPARE_CONNECTIONS = 8;
+
+/** Decides which new connections are served: those within the bounds, or for which an idle one can be closed. */
+export class Admission {
+  readonly #context: Context;
+  readonly #connections: Connections;
+  readonly #peer: Peer;
+  readonly #settle: () => number;
+
+  /** @param settle closes the connections that are over, and tells how many; room may be needed */
+  constructor(context: Context, connections: Connections, peer: Peer, settle: () => number) {
+    this.#context = context;
+    this.#connections = connections;
+    this.#peer = peer;
+    this.#settle = settle;
+  }
+
+  /**
+   * Opens a connection that was accepted, if it is within the bounds. Its descriptor stays the caller's if not.
+   *
+   * @returns 0 for one that is open now, else the error for its client
+   */
+  admit(fd: number): number {
+    const { shared, options } = this.#context;
+    if (fd >= shared.descriptors) return this.#beyond(fd);
+    const error = this.#peer.read(fd);
+    if (error < 0) return this.#unknown(-error);
+    this.#connections.open(fd);
+    const account = shared.get(fd, FIELD.account);
+    const { maxConnections, maxConnectionsPerUid } = options.bounds;
+    const isUserBound = maxConnectionsPerUid < maxConnections; // else maxConnections is the bound to name
+    if (isUserBound && shared.connectionsOf(account) > maxConnectionsPerUid) {
+      this.#settle();
+      if (shared.connectionsOf(account) > maxConnectionsPerUid && !this.#connections.evict(account))
+        return this.#over(fd, errno.EMFILE, `the user has ${maxConnectionsPerUid}`);
+    }
+    const own = shared.connectionsOf(account) - 1;
+    const room = roomFor(own, shared.connections() - 1, maxConnections);
+    if (shared.connections() > room) {
+      this.#settle();
+      const among = room === maxConnections ? -1 : account;
+      const fits = shared.connections() <= room || this.#connections.evict(among);
+      if (!fits && !this.#fitsSpare(fd)) return this.#over(fd, errno.ENFILE, `there are ${room}`);
+    }
+    return 0;
+  }
+
+  /* Happens only in a program that itself has very many descriptors open. */
+  #beyond(fd: number): number {
+    const { shared } = this.#context;
+    this.#context.say(
+      "warning",
+      "bound",
+      `refused a connection: its descriptor would be number ${fd}, and this server has room for numbers below ${shared.descriptors}. Give it a larger maxConnections, or a process of its own`,
+      { descriptor: fd },
+    );
+    return errno.ENFILE;
+  }
+
+  #unknown(error: number): number {
+    this.#connections.sayClosed("the kernel does not say whose it is", "getsockopt", error);
+    return errno.EIO;
+  }
+
+  #fitsSpare(fd: number): boolean {
+    const { shared, options } = this.#context;
+    this.#peer.look(fd);
+    const { maxConnections } = options.bounds;
+    return (
+      this.#peer.isTrusted(options.uid) &&
+      shared.connections() <= maxConnections + SPARE_CONNECTIONS
+    );
+  }
+
+  #over(fd: number, error: number, full: string): number {
+    const { shared } = this.#context;
+    this.#connections.disown(fd);
+    const pid = shared.get(fd, FIELD.pid);
+    const uid = shared.get(fd, FIELD.uid) >>> 0;
+    const message = `refused ${describePeer(pid, uid)}: ${full} connections already`;
+    this.#context.say("warning", "bound", message, { pid, uid });
+    return error;
+  }
+}
