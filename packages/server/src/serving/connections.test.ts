@@ -32,8 +32,8 @@ test("closes at most 64 timed-out connections in one call", () => {
   }
   now = options.bounds.firstRequestMs;
   const looks = Array.from({ length: 3 }, () => {
-    connections.lookAtDue();
-    return { closed: closed.length, waitMs: connections.waitMs() };
+    connections.timeLimits.check();
+    return { closed: closed.length, waitMs: connections.timeLimits.waitMs() };
   });
   expect(looks).toEqual([
     { closed: 64, waitMs: 0 },
@@ -54,7 +54,7 @@ test("closes a client that does not receive its reply within the bound", () => {
   connections.release(100, STATE.idle);
   const states = Array.from({ length: 4 }, () => {
     now += options.bounds.takeReplyMs / 4;
-    connections.lookAtDue();
+    connections.timeLimits.check();
     return shared.get(100, FIELD.state);
   });
   expect(states).toEqual([STATE.idle, STATE.idle, STATE.idle, STATE.free]);
@@ -75,8 +75,11 @@ test("a finished connection waits for its reply to be received without timeout",
   shared.flight.setUnread(100, UNREAD.socket);
   connections.end(100);
   now = options.bounds.takeReplyMs;
-  connections.lookAtDue();
-  expect([shared.get(100, FIELD.state), connections.waitMs()]).toEqual([STATE.lingering, -1]);
+  connections.timeLimits.check();
+  expect([shared.get(100, FIELD.state), connections.timeLimits.waitMs()]).toEqual([
+    STATE.lingering,
+    -1,
+  ]);
   expect(shared.sum(COUNTER.timedOut)).toBe(0);
 });
 
@@ -255,8 +258,8 @@ test("takes in everything from the inbox and no longer times out a moved connect
   there.takeInbox();
   expect(new Set(closed)).toEqual(new Set([101, 102]));
   now = options.bounds.takeReplyMs;
-  here.lookAtDue();
+  here.timeLimits.check();
   expect(shared.get(100, FIELD.state)).toBe(STATE.idle);
-  there.lookAtDue();
+  there.timeLimits.check();
   expect(shared.get(100, FIELD.state)).toBe(STATE.free);
 });

@@ -7,18 +7,14 @@ import {
   EPOLLOUT,
   errno,
   errnoName,
-  POLLIN,
   SHUT_RDWR,
 } from "@xsocket/xbind-native";
 import { UNREAD } from "../memory/flight.ts";
 import { COUNTER, FIELD, STATE, THREAD } from "../memory/memory.ts";
 import { IdleOrder } from "./idle.ts";
-import { describePeer } from "./peer.ts";
+import { TimeLimits } from "./time-limits.ts";
 import type { Context } from "./thread.ts";
-import { WatchList } from "./watch.ts";
 
-const LOOKS = 4; // how often a time limit is checked while it runs
-const LOOKS_IN_A_ROW = 64; // then others have their turn
 /* SIOCOUTQ still gives 1 byte in the instant in which the kernel frees a packet that the peer has received. */
 const BEING_FREED = 1;
 
@@ -27,27 +23,21 @@ const HUNG_UP = new Set([errno.EPIPE, errno.ECONNRESET]);
 
 /** The connections of one thread: from accept to close, with what each counts for. */
 export class Connections {
+  /** Ends those that are silent, or leave a reply unread, for too long. */
+  readonly timeLimits: TimeLimits;
   readonly #context: Context;
-  readonly #watch: WatchList;
   readonly #inEpoll: Uint8Array;
   readonly #idle: IdleOrder;
 
   constructor(context: Context) {
-    const { firstRequestMs, takeReplyMs } = context.options.bounds;
     this.#context = context;
-    const intervalMs = Math.max(1, Math.min(firstRequestMs, takeReplyMs) / LOOKS);
-    this.#watch = new WatchList(intervalMs, context.shared.descriptors);
+    this.timeLimits = new TimeLimits(context, this);
     this.#inEpoll = new Uint8Array(context.shared.descriptors);
     this.#idle = new IdleOrder(
       context.shared,
       () => context.sys.monotonic(),
       (account) => this.recount(account),
     );
-  }
-
-  /** Milliseconds until a time limit has to be checked; -1 for none. */
-  waitMs(): number {
-    return this.#watch.size === 0 ? -1 : this.#watch.waitMs(this.#context.sys.monotonic());
   }
 
   /** Registers a new connection whose peer has been read. It is busy until it is released or ended. */
@@ -84,7 +74,7 @@ export class Connections {
     const waitsForReply = state === STATE.stuck || state === STATE.lingering;
     if (!this.#listenTo(fd, waitsForReply ? EPOLLOUT | EPOLLET : EPOLLIN)) return this.close(fd);
     if (state === STATE.fresh || shared.flight.unread(fd) !== UNREAD.none)
-      this.#watch.add(fd, shared.touchedAt(fd));
+      this.timeLimits.watch(fd);
     shared.set(fd, FIELD.state, state);
   }
 
@@ -214,16 +204,6 @@ export class Connections {
     }
   }
 
-  /** Checks the connections that are due, but not too many in a row. */
-  lookAtDue(): void {
-    const now = this.#context.sys.monotonic();
-    for (let left = Math.min(this.#watch.size, LOOKS_IN_A_ROW); left > 0; left--) {
-      const fd = this.#watch.take(now);
-      if (fd < 0) return;
-      this.#look(fd, now);
-    }
-  }
-
   /**
    * Asks about some of the sockets that count as in flight, of one account or (-1) of all, whether
    * they still are.
@@ -233,36 +213,5 @@ export class Connections {
   recount(account: number): boolean {
     const { shared, sys } = this.#context;
     return shared.flight.recount(account, (fd) => sys.sendQueue(fd) <= BEING_FREED);
-  }
-
-  #look(fd: number, now: number): void {
-    const { shared, options } = this.#context;
-    const state = shared.get(fd, FIELD.state); // first: the number may become another thread's meanwhile
-    if (shared.get(fd, FIELD.owner) !== options.index) return;
-    if (state === STATE.fresh) return this.#lookAtFresh(fd, now);
-    if ((state !== STATE.idle && state !== STATE.stuck) || !this.isUnread(fd)) return;
-    if (now - shared.touchedAt(fd) < options.bounds.takeReplyMs) return this.#watch.add(fd, now);
-    this.#expire(fd, state);
-  }
-
-  #lookAtFresh(fd: number, now: number): void {
-    const { shared, options, sys } = this.#context;
-    const isInTime = now - shared.touchedAt(fd) < options.bounds.firstRequestMs;
-    // a server that was stopped for a while has not read yet what came in time
-    if (isInTime || sys.poll(fd, POLLIN, 0) !== 0) return this.#watch.add(fd, now);
-    this.#expire(fd, STATE.fresh);
-  }
-
-  #expire(fd: number, state: number): void {
-    const { shared, options } = this.#context;
-    if (!shared.change(fd, state, STATE.busy)) return;
-    shared.count(options.index, COUNTER.timedOut);
-    const pid = shared.get(fd, FIELD.pid);
-    const uid = shared.get(fd, FIELD.uid) >>> 0;
-    const fault =
-      state === STATE.fresh ? "connected and asked nothing" : "does not receive its reply";
-    const message = `${describePeer(pid, uid)} ${fault}: closed`;
-    this.#context.say("info", "timeout", message, { pid, uid });
-    this.end(fd);
   }
 }

@@ -124,7 +124,7 @@ export class Loop {
     else if (checked("epoll_wait", count) > 0) this.#steps++;
     if (count === EVENTS) this.#handleCrowd();
     else this.#handleSome(count, 0);
-    this.#connections.lookAtDue();
+    this.#connections.timeLimits.check();
     this.#acceptor.resume();
     if (this.#turns.isCrowdLasting()) this.#askForThread();
   }
@@ -166,7 +166,7 @@ export class Loop {
   }
 
   #waitMs(): number {
-    const look = this.#connections.waitMs();
+    const look = this.#connections.timeLimits.waitMs();
     const pause = this.#acceptor.waitMs();
     return look < 0 ? pause : pause < 0 ? look : Math.min(look, pause);
   }
