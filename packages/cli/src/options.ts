@@ -50,9 +50,10 @@ function refusal(error: unknown, argv: readonly string[], args: ArgsDef): string
   }
   const message = reasonOf(error);
   const option = /'([^']*)'/.exec(message)?.[1]?.replace(/ <value>$/, "") ?? "";
-  return message.includes("does not take")
-    ? `the option ${option} takes no value:`
-    : `the option ${option} needs a value:`;
+  if (message.includes("does not take")) return `the option ${option} takes no value:`;
+  const taken = argv.find((word, at) => argv[at - 1] === option && /^--?[^-]/.test(word));
+  const why = taken === undefined ? "" : `, and "${taken}" is taken for an option`;
+  return `the option ${option} needs a value${why}:`;
 }
 
 function parsed(argv: readonly string[], args: ArgsDef, help: string) {
