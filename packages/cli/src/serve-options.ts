@@ -19,7 +19,7 @@ import {
 import { controlSocket } from "./address.ts";
 import { userPath } from "./directory.ts";
 import { FailureError, MisuseError } from "./errors.ts";
-import { idList, wholeNumber } from "./numbers.ts";
+import { idList, IDS, wholeNumber } from "./numbers.ts";
 import { successorAs } from "./respawn.ts";
 import { SERVE_ARGS, type ServeArgs } from "./serve-args.ts";
 
@@ -49,8 +49,9 @@ function bounds(args: ServeArgs): Partial<Bounds> {
 function idsOf(option: string, list: string, find: (name: string) => number): IdRange[] {
   return idList(option, list, (word) => {
     const ids = parseIds(word);
-    const id = ids ? 0 : find(word);
-    return ids ?? { first: id, last: id };
+    if (ids) return ids;
+    const id = /^\d+$/.test(word) ? wholeNumber(option, word, IDS) : find(word);
+    return { first: id, last: id };
   });
 }
 
@@ -67,7 +68,9 @@ function identity(name: string): Identity {
     throw new MisuseError(
       `--user takes one user by name or number, not "${name}": its groups come with it`,
     );
-  const made = /^\d+$/.test(name) ? `--uid ${name} NAME` : shellWord(name);
+  const made = /^\d+$/.test(name)
+    ? `--uid ${wholeNumber("--user", name, IDS)} NAME`
+    : shellWord(name);
   throw new FailureError(
     `there is no user "${name}" in /etc/passwd: make it first (useradd --system ${made})`,
   );
