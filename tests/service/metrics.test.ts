@@ -233,6 +233,18 @@ test("leaves neither file nor descriptor when Bun.listen fails", async () => {
   expect(existsSync(path)).toBe(false);
 });
 
+test("names the limit of epoll when it takes no listener of the metrics", async () => {
+  using dir = tempDir();
+  await using server = await serve({ address: dir.join("control") });
+  using _ = spyOn(Bun, "listen").mockImplementation(() => {
+    throw Object.assign(new Error("Failed to listen"), { code: "ENOSPC" });
+  });
+  for (const place of [LOOPBACK, { kind: "path", path: dir.join("metrics") } as const])
+    await expect(serveMetrics(server, place)).rejects.toThrow(
+      /^cannot serve metrics at .*: ENOSPC\. Raise fs\.epoll\.max_user_watches \(sysctl\)$/,
+    );
+});
+
 test("serves metrics when epoll takes no further descriptor", async () => {
   using dir = tempDir();
   const path = dir.join("metrics");

@@ -48,3 +48,9 @@ export function systemError(attempt: string, error: unknown, remedy?: string): S
   const message = advice === undefined ? found : `${found}. ${advice}`;
   return new ServeError(isForbidden ? "PERMISSION" : "SYSTEM", message, { cause: error });
 }
+
+/** Makes the error for an epoll set that takes no further descriptor: this user has as many in such sets as it may. */
+export function watchError(attempt: string, cause: unknown): ServeError {
+  const message = `cannot ${attempt}: ENOSPC. Raise fs.epoll.max_user_watches (sysctl)`;
+  return new ServeError("SYSTEM", message, { cause });
+}

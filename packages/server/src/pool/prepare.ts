@@ -7,9 +7,8 @@ import {
   SyscallError,
   type Syscalls,
 } from "@xsocket/xbind-native";
-import { systemError } from "../_failure.ts";
+import { systemError, watchError } from "../_failure.ts";
 import { THREAD_DESCRIPTORS } from "../bounds.ts";
-import { ServeError } from "../error.ts";
 import { THREAD } from "../memory/memory.ts";
 import type { Shared } from "../memory/shared.ts";
 
@@ -46,11 +45,7 @@ function expectWait(sys: Syscalls, epoll: number): void {
 function expectWatch(sys: Syscalls, epoll: number, wake: number): void {
   const rc = sys.epollCtl(epoll, EPOLL_CTL_ADD, wake, 0, 0);
   if (rc === -errno.ENOSPC)
-    throw new ServeError(
-      "SYSTEM",
-      "cannot wait for clients: ENOSPC. Raise fs.epoll.max_user_watches (sysctl)",
-      { cause: new SyscallError("epoll_ctl", -rc) },
-    );
+    throw watchError("wait for clients", new SyscallError("epoll_ctl", -rc));
   sys.epollCtl(epoll, EPOLL_CTL_DEL, wake, 0, 0);
 }
 

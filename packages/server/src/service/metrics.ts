@@ -2,6 +2,7 @@ import type { UnixSocketListener } from "bun";
 import { dirname } from "node:path";
 import { SOCK_STREAM } from "@xsocket/protocol";
 import {
+  codeOf,
   EPOLL_CTL_MOD,
   EPOLLET,
   epollFds,
@@ -9,7 +10,7 @@ import {
   reasonOf,
   registrations,
 } from "@xsocket/xbind-native";
-import { misuse, systemError } from "../_failure.ts";
+import { misuse, systemError, watchError } from "../_failure.ts";
 import { claimPath } from "../control/claim.ts";
 import { expectDirectory, underLock } from "../control/directory.ts";
 import { readAddress, warnOfStrangers } from "../control/listen.ts";
@@ -173,6 +174,8 @@ export async function serveMetrics(
   } catch (error) {
     if (error instanceof ServeError) throw error;
     const place = address.kind === "path" ? address.path : `${address.host}:${address.port}`;
-    throw systemError(`serve metrics at ${place}`, error, "Choose another place");
+    const attempt = `serve metrics at ${place}`;
+    if (codeOf(error) === "ENOSPC") throw watchError(attempt, error); // Bun.listen() waits by epoll at once
+    throw systemError(attempt, error, "Choose another place");
   }
 }
