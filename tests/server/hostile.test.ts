@@ -269,11 +269,16 @@ test("a log that nobody reads blocks neither clients nor the stop", async () => 
   using directory = tempDir();
   const fifo = directory.join("log");
   const path = directory.join("control");
+  const policy = directory.join("policy");
+  writeFileSync(policy, '[[rule]]\naction = "allow"\n');
   // the shell holds the pipe's other end and never reads
   const script = `mkfifo "$0" && exec 3<>"$0" && exec "$@" --log-level debug 2>"$0"`;
-  const argv = ["sh", "-c", script, fifo, XSOCKET, "serve", path];
+  const argv = ["sh", "-c", script, fifo, XSOCKET, "serve", path, "--policy", policy];
   await using server = here.spawn(argv);
   await eventually("the server", () => here.listensAt(path));
+  expect(askOnce(path)).toBe(0); // it has read the policy
+  writeFileSync(policy, `${"x".repeat(100_000)} = 1\n`); // the error takes more than the pipe holds
+  server.kill("SIGHUP");
   for (let i = 0; i < 2000; i++) expect(askOnce(path)).toBe(0); // 150 KB of log
   server.kill("SIGTERM");
   expect(await server.finished()).toBe(0);

@@ -45,6 +45,21 @@ describe("the log", () => {
     );
   });
 
+  test("has priorities if stderr is the journal's stream, also before JSON", async () => {
+    using dir = tempDir();
+    const script = 'exec 2>log; JOURNAL_STREAM=$(stat -c %d:%i log) exec "$@"';
+    const log = async (...args: readonly string[]) => {
+      const argv = ["sh", "-c", script, "sh", XSOCKET, "serve", dir.join("control"), ...args];
+      await using server = here.spawn(argv, { cwd: dir.path });
+      await eventually("the server", () => here.listensAt(dir.join("control")));
+      server.kill();
+      expect(await server.finished()).toBe(0);
+      return Bun.file(dir.join("log")).text();
+    };
+    expect(await log()).toMatch(/^<6>serving at [^\n]+\n$/);
+    expect(await log("--log-format", "json")).toMatch(/^<6>\{"time":[^\n]+\}\n$/);
+  });
+
   test("is appended to a file", async () => {
     using dir = tempDir();
     const [path, log] = [dir.join("control"), dir.join("log")];

@@ -37,6 +37,21 @@ test("escapes control characters of foreign text", () => {
   expect(line).toBe('<6>x comm="evil\\" uid=0\\\\x0a"\n');
 });
 
+test.each([
+  ["pretty", "xsocket: at /a\\x1b\\u202e\n"],
+  ["journal", "<6>at /a\\x1b\\u202e\n"],
+  ["json", '"message":"at /a\\u001b\\u202e"'],
+] as const)("escapes control characters of a message, written %s", (format, text) =>
+  expect(formatLine(format, "info", "at /a\u001b\u202e", {}, NOW)).toContain(text),
+);
+
+test("quotes a field only where it could be misread, and leaves out what the message says", () => {
+  const fields = { a: "b", c: "d=e", f: 'g"h', i: "", j: undefined, asked: 1, reason: 2, rule: 3 };
+  expect(formatLine("pretty", "info", "x", fields, NOW)).toBe(
+    'xsocket: x a=b c="d=e" f="g\\"h" i=""\n',
+  );
+});
+
 /** A log that takes a limited number of bytes, and the text it took. */
 function roomyLog(format: LogFormat = "pretty"): {
   room: number;
