@@ -27,6 +27,10 @@ test("finds the first closed directory, else the file, else nothing", () => {
   chmodSync(join(top, "a"), 0o700);
   expect(barrierTo(stranger, file)).toBe(join(top, "a"));
   expect(barrierTo({ ...stranger, ...own }, file)).toBeUndefined();
+  const list = ["setfacl", "-m", `u:${stranger.uid}:x`, join(top, "a")];
+  expect(Bun.spawnSync(list).exitCode).toBe(0);
+  chmodSync(file, 0o644);
+  expect(barrierTo(stranger, file)).toBeUndefined(); // the kernel decides by the access list
   chmodSync(join(top, "a"), 0o711);
   expect(barrierTo(stranger, join(top, "none/file"))).toBeUndefined();
 });
