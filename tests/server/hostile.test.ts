@@ -11,7 +11,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { AF_PACKET, encode, SOCK_RAW } from "@xsocket/protocol";
-import { askStatus } from "@xsocket/server";
+import { askStatus, type ServerStatus } from "@xsocket/server";
 import { errno, SHUT_RD } from "@xsocket/xbind-native";
 import {
   asOrdinaryUser,
@@ -248,7 +248,8 @@ test("a terminal that nobody reads does not block the main thread", async () => 
   const asked = fetch("http://x/metrics", { unix: metrics, signal: AbortSignal.timeout(5000) });
   expect((await asked).status).toBe(200);
   const status = await here.run([XSOCKET, "status", path, "--json"]);
-  const { pid }: { pid: number } = JSON.parse(status.stdout);
+  const { pid, descriptors }: ServerStatus = JSON.parse(status.stdout);
+  expect(descriptors.open).toBeLessThan(100); // it opens the terminal once
   process.kill(pid, "SIGTERM");
   expect(await terminal.finished()).toBe(0);
 });

@@ -62,15 +62,25 @@ describe("the log", () => {
 
   test("is appended to a file", async () => {
     using dir = tempDir();
-    const [path, log] = [dir.join("control"), dir.join("log")];
+    const [path, log, policy] = [dir.join("control"), dir.join("log"), dir.join("policy")];
     await Bun.write(log, "before\n");
+    await Bun.write(policy, '[[rule]]\naction = "allow"\n');
     const script = 'exec "$@" 2>>"$0"';
-    await using server = here.spawn(["sh", "-c", script, log, XSOCKET, "serve", path]);
-    const serving = `before\nxsocket: serving at ${path}\n`;
-    await eventually("the log", async () => (await Bun.file(log).text()).length >= serving.length);
+    const argv = ["sh", "-c", script, log, XSOCKET, "serve", path, "--policy", policy];
+    await using server = here.spawn(argv);
+    const key = "x".repeat(10_000); // more than is written at once
+    const text = `before
+xsocket: serving at ${path}
+xsocket: error: the policy stays as it was: ${policy}: "${key}" is unknown here: a policy is a list of [[rule]] tables
+`;
+    const logged = () => Bun.file(log).text();
+    await eventually("the server", async () => /serving/.test(await logged()));
+    await Bun.write(policy, `${key} = 1\n`);
+    server.kill("SIGHUP");
+    await eventually("the log", async () => (await logged()).length >= text.length);
     server.kill();
     expect(await server.finished()).toBe(0);
-    expect(await Bun.file(log).text()).toBe(serving);
+    expect(await logged()).toBe(text);
   });
 
   test("contains each grant at level debug", async () => {
