@@ -35,7 +35,7 @@ export const table: Readonly<Record<string, readonly Program[]>> = {
   Games: games,
   Relays: relays,
   "Clocks, tunnels and resolvers": network,
-  "Servers of which a machine has one of a kind": rivals,
+  "Servers whose packages exclude each other": rivals,
   "Other daemons": daemons,
   Tools: tools,
   "Launchers, debuggers and sandboxes": launchers,

@@ -1,6 +1,6 @@
 import { plainRule, type Policy, type Rule } from "./rule.ts";
 
-/** Ordinary sockets for everyone who can open the control socket: its permissions are the gate. */
+/** Ordinary sockets for everyone who can open the control socket: its permissions decide who that is. */
 export const DEFAULT_POLICY: Policy = {
   source: "the default policy",
   rules: [plainRule("ordinary sockets for everyone")],
