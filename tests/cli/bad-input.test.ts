@@ -307,11 +307,24 @@ test("prefixes messages with their priority when stderr is the journal", async (
   using dir = tempDir();
   const script = 'exec 2>log; JOURNAL_STREAM=$(stat -c %d:%i log) exec "$@"';
   const said = async (...words: readonly string[]) => {
-    await here.run(["sh", "-c", script, "sh", XSOCKET, ...words], { cwd: dir.path });
+    await here.run(["sh", "-c", script, "sh", ...words], { cwd: dir.path });
     return readFileSync(dir.join("log"), "utf8");
   };
-  expect(await said("lib", "frob")).toMatch(/^<3>xsocket: there is no library "frob"[^\n]*\n$/);
-  expect(await said("policy", "check", "/dev/null")).toMatch(/^<4>xsocket: warning: [^\n]*\n$/);
+  expect(await said(XSOCKET, "lib", "frob")).toMatch(
+    /^<3>xsocket: there is no library "frob"[^\n]*\n$/,
+  );
+  expect(await said(XSOCKET, "policy", "check", "/dev/null")).toMatch(
+    /^<4>xsocket: warning: [^\n]*\n$/,
+  );
+  // these come by way of the launcher
+  expect(await said(XSOCKET, "open", "--port", "x")).toMatch(/^<3>xsocket: [^\n]*\n$/);
+  const run = [XSOCKET, "run", "--port", "1", "--socket", "/nowhere/s", "--"];
+  const program = ["sh", "-c", 'test "$JOURNAL_STREAM" = "$(stat -c %d:%i log)" && echo same >&2'];
+  expect(await said(...run, ...program)).toMatch(/^<4>xsocket: warning: [^\n]*\nsame\n$/);
+  // and this is the launcher's own
+  expect(await said("env", "XSOCKET_BUN=none", XSOCKET, "lib")).toMatch(
+    /^<3>xsocket: XSOCKET_BUN is "none"[^\n]*\n$/,
+  );
 });
 
 test("prints a warning on one line whatever the path", async () => {

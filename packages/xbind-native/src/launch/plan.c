@@ -91,12 +91,22 @@ static int put_preload_aside(void)
 	return rc;
 }
 
+/* Bun's words reach the journal through our pipe, which it takes for the journal. */
+static int put_journal_behind(void)
+{
+	static char stream[WORDS_STREAM_BYTES];
+
+	words_stream(stream);
+	return environment_set(stream);
+}
+
 /* In the child: becomes Bun, with its streams and the current directory alone. Return: -errno. */
 static int child_exec(const struct bun *bun, struct streams *streams, int argc, char **argv)
 {
 	int nowhere = raise_fd(open("/dev/null", O_RDONLY | O_CLOEXEC));
 	int cwd = raise_fd(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC));
 	int rc = nowhere < 0 ? nowhere : 0;
+	bool for_journal = words_for_journal();
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	rc = rc < 0 ? rc : place(nowhere, STDIN_FILENO);
@@ -104,6 +114,7 @@ static int child_exec(const struct bun *bun, struct streams *streams, int argc, 
 	rc = rc < 0 ? rc : place(streams->child[STREAM_ERR], STDERR_FILENO);
 	rc = rc < 0 ? rc : place(streams->child[STREAM_PLAN], CHILD_PLAN_FD);
 	rc = rc < 0 || cwd < 0 ? rc : place(cwd, CHILD_CWD_FD);
+	rc = rc < 0 || !for_journal ? rc : put_journal_behind();
 	rc = rc < 0 ? rc : put_preload_aside();
 	if (rc < 0)
 		return rc;

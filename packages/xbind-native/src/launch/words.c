@@ -3,8 +3,12 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* U+0080 to U+009F mean ESC and a letter to a terminal. In UTF-8 they are 0xc2 and that byte. */
 static bool is_wide_control(const char *text)
@@ -23,6 +27,24 @@ static void flatten(char *text)
 	}
 }
 
+void words_stream(char *ret)
+{
+	struct stat status = {0};
+
+	fstat(STDERR_FILENO, &status);
+	snprintf(ret, WORDS_STREAM_BYTES, "JOURNAL_STREAM=%ju:%ju", (uintmax_t)status.st_dev,
+	         (uintmax_t)status.st_ino);
+}
+
+bool words_for_journal(void)
+{
+	char stream[WORDS_STREAM_BYTES];
+	const char *journal = getenv("JOURNAL_STREAM");
+
+	words_stream(stream);
+	return journal && strcmp(strchr(stream, '=') + 1, journal) == 0;
+}
+
 int words_fail(const char *format, ...)
 {
 	char *text = NULL;
@@ -34,7 +56,7 @@ int words_fail(const char *format, ...)
 	if (length < 0)
 		return EXIT_FAILED;
 	flatten(text);
-	fprintf(stderr, "xsocket: %s\n", text);
+	fprintf(stderr, "%sxsocket: %s\n", words_for_journal() ? "<3>" : "", text);
 	free(text);
 	return EXIT_FAILED;
 }
