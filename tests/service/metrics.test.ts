@@ -309,8 +309,9 @@ test("answers requests in pieces, without a host, or malformed, and closes the c
   );
   expect(await exchange(path, "HEAD /metrics HTTP/1.1\r\n\r\n")).toEndWith("\r\n\r\n");
   const other = "GET /metrics HTTP/2.0\r\n\r\n";
+  const late = "GET /metrics HTTP/1.10\r\n\r\n";
   const long = `GET /metrics HTTP/1.1\r\nx: ${"x".repeat(10_000)}`;
-  for (const text of ["\0\r\n\r\n", "GET\r\n\r\n", other, long])
+  for (const text of ["\0\r\n\r\n", "GET\r\n\r\n", other, late, long])
     expect(await exchange(path, text)).toStartWith("HTTP/1.1 400 ");
   expect(await server.stop()).toBe(0);
   expect(server.program.stderr.trim()).toBe(`xsocket: serving at ${server.path}`);
